@@ -1,1 +1,1 @@
-"""The way from Python to the JVM: the jar as a file, `java` as a process, and py4j as a live connection."""
+"""Connects Python to the JVM: the jar as a file, `java` as a process, and py4j as a live connection."""

@@ -1,4 +1,4 @@
-"""Finds the plugin's jar and Spark's jars, and puts the one among the others (or takes it out again)."""
+"""Finds the plugin's jar and Spark's jars, and installs the plugin's jar among Spark's or removes it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _PACKAGE = Path(__file__).resolve().parent.parent
 
 
 def jar_path() -> Path:
-    """The absolute path of the plugin's jar, for `--jars` and `spark.jars`. Raises UserError when it is not built."""
+    """Returns the absolute path of the plugin's jar, for `--jars` and `spark.jars`. Raises UserError when it is not built."""
     return _product(JAR_NAME)
 
 
 def shim_path() -> Path:
-    """The absolute path of the native shim. The jar carries a copy; this one is for looking at."""
+    """Returns the absolute path of the native shim, for inspection. The jar carries the copy that is used."""
     return _product(SHIM_NAME)
 
 
@@ -37,7 +37,7 @@ def _product(name: str) -> Path:
 
 
 def spark_home(explicit: str | os.PathLike[str] | None = None) -> Path:
-    """The Spark that jobs run with: `explicit`, else $SPARK_HOME, else the one inside pip's pyspark.
+    """Returns the Spark that jobs run with: `explicit`, else $SPARK_HOME, else the one inside pip's pyspark.
 
     Raises UserError when that folder holds no Spark.
     """
@@ -56,21 +56,21 @@ def spark_home(explicit: str | os.PathLike[str] | None = None) -> Path:
 
 
 def spark_version(home: Path) -> str:
-    """The version in the name of Spark's core jar, such as `4.3.0`."""
+    """Returns the version in the name of Spark's core jar, such as `4.3.0`."""
     core = sorted((home / "jars").glob("spark-core_*.jar"))[0]
     return core.stem.rpartition("-")[2]
 
 
 def installed_jar(home: Path) -> Path | None:
-    """The plugin's jar among Spark's own jars, or None."""
+    """Returns the plugin's jar among Spark's own jars, or None."""
     path = home / "jars" / JAR_NAME
     return path if path.is_file() else None
 
 
 def install(home: Path) -> tuple[Path, bool]:
-    """Puts the jar beside Spark's own jars and returns its path there and whether anything changed.
+    """Copies the jar into Spark's jars; returns its path there and whether anything changed.
 
-    Atomic: a Spark that starts meanwhile sees the old jar or the new one, and running JVMs keep theirs.
+    The copy is atomic: a Spark that starts meanwhile sees the old jar or the new one, and running JVMs keep theirs.
     Raises UserError when the folder cannot be written.
     """
     source, target = jar_path(), home / "jars" / JAR_NAME
@@ -88,7 +88,7 @@ def install(home: Path) -> tuple[Path, bool]:
 
 
 def uninstall(home: Path) -> tuple[Path, bool]:
-    """Takes the jar out of Spark's jars; returns where it was looked for and whether it was there."""
+    """Removes the jar from Spark's jars; returns its path there and whether it existed."""
     target = home / "jars" / JAR_NAME
     try:
         target.unlink()

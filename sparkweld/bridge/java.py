@@ -16,7 +16,7 @@ MINIMUM_JAVA = 17
 
 
 def java_program() -> str:
-    """The `java` that Spark would start: $JAVA_HOME's, else the one on PATH. Raises UserError when there is none."""
+    """Returns the `java` that Spark would start: $JAVA_HOME's, else the one on PATH. Raises UserError when there is none."""
     home = os.environ.get("JAVA_HOME")
     path = shutil.which("java", path=os.path.join(home, "bin")) if home else shutil.which("java")
     if path is None:
@@ -26,7 +26,7 @@ def java_program() -> str:
 
 
 def java_version(java: str) -> tuple[int, str]:
-    """The feature release and the full version text of a `java`, such as (17, "17.0.9")."""
+    """Returns the feature release and the full version of a `java`, such as (17, "17.0.9")."""
     answer = _run([java, "-version"], timeout=30)
     text = answer.stderr + answer.stdout
     match = re.search(r'version "((?:1\.)?(\d+)[^"]*)"', text)
@@ -38,7 +38,7 @@ def java_version(java: str) -> tuple[int, str]:
 def run_class(
     name: str, arguments: Sequence[str] = (), timeout: float = 60, home: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Runs `name`'s main method and returns its output and exit code; it decides nothing about them.
+    """Runs `name`'s main method and returns its output and exit code unchecked.
 
     Raises UserError when there is no Java, no Spark, no jar, or no answer within `timeout` seconds.
     """

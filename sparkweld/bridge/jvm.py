@@ -1,4 +1,4 @@
-"""Turns questions about a live driver JVM into py4j calls: the only file that knows py4j.
+"""Queries a live driver JVM through py4j; no other file uses py4j.
 
 Every function takes pyspark objects, never imports pyspark's SQL classes, and returns plain Python values.
 """
@@ -21,7 +21,7 @@ _EXPLAIN_CLASS = "io.sparkweld.ui.WeldExplain"
 
 
 def running_jvm() -> Any | None:
-    """The JVM view of this process's driver, or None when there is none yet."""
+    """Returns the JVM view of this process's driver, or None when there is none yet."""
     from pyspark import SparkContext
 
     # under spark-submit the JVM is the parent process, and is connected to on first use
@@ -31,13 +31,13 @@ def running_jvm() -> Any | None:
 
 
 def submitted_conf(jvm: Any, key: str) -> str | None:
-    """What spark-submit and spark-defaults.conf say about `key` in a running JVM; None when nothing."""
+    """Returns the value of `key` from spark-submit and spark-defaults.conf in a running JVM; None when it is not set."""
     conf = jvm.org.apache.spark.SparkConf()
     return conf.get(key) if conf.contains(key) else None
 
 
 def context_conf(context: Any, key: str) -> str | None:
-    """The value of `key` in a running SparkContext; None when it is not set."""
+    """Returns the value of `key` in a running SparkContext; None when it is not set."""
     value = context.getConf().get(key, None)
     return None if value is None else str(value)
 
@@ -45,8 +45,8 @@ def context_conf(context: Any, key: str) -> str | None:
 def add_to_classpath(jvm: Any, jar: Path) -> None:
     """Makes the jar's classes visible in a JVM that started without it.
 
-    Spark runs Python drivers under a class loader that takes jars later too, as `spark-shell` needs it. Raises
-    UserError under any other loader.
+    Spark runs Python drivers under a class loader that accepts further jars, as `spark-shell` requires. Raises UserError under
+    any other loader.
     """
     if plugin_is_loadable(jvm):
         return
@@ -60,12 +60,12 @@ def add_to_classpath(jvm: Any, jar: Path) -> None:
 
 
 def plugin_is_loadable(jvm: Any) -> bool:
-    """Whether the driver's class path has the plugin."""
+    """Whether the plugin is on the driver's class path."""
     return bool(jvm.org.apache.spark.util.Utils.classIsLoadable(PLUGIN_CLASS))
 
 
 def explain(query_execution: Any, jvm: Any) -> str | None:
-    """The plugin's own account of a query's plan; None when the plugin's classes are not in the JVM."""
+    """Returns the plugin's report on a query's plan; None when the plugin's classes are not in the JVM."""
     if not plugin_is_loadable(jvm):
         return None
     target: Any = jvm
@@ -77,8 +77,10 @@ def explain(query_execution: Any, jvm: Any) -> str | None:
 
 
 def with_ranking(query: Any, path: str) -> Any:
-    """The DataFrame `query`, a limit of a sort, to be answered by the candidates of the ranking in `path`. Refuses SW958 where
-    there is no plugin to do so."""
+    """Marks the DataFrame `query`, a limit of a sort, for an answer from the candidates of the ranking in `path`.
+
+    Refuses SW958 where no plugin can do so.
+    """
     session = query.sparkSession
     jvm = running_jvm() if hasattr(query, "_jdf") else None
     plugins = (context_conf(session.sparkContext, "spark.plugins") or "") if jvm is not None else ""
@@ -90,7 +92,7 @@ def with_ranking(query: Any, path: str) -> Any:
 
 
 class Files:
-    """A file system of Hadoop, by one of its paths: what `sparkweld.api.tables.Place` asks for."""
+    """A Hadoop file system, identified by one of its paths; implements `sparkweld.api.tables.Place`."""
 
     def __init__(self, spark: Any, where: str) -> None:
         context = spark.sparkContext
@@ -101,14 +103,14 @@ class Files:
             raise UserError(f"{where} is in no file system that Spark reaches: {_message(error)}") from None
 
     def exists(self, name: str) -> bool:
-        """Raises UserError when the file system does not say."""
+        """Whether the path exists. Raises UserError when the file system fails to answer."""
         try:
             return bool(self._system.exists(self._path(name)))
         except Py4JJavaError as error:
             raise UserError(f"{name} cannot be looked for: {_message(error)}") from None
 
     def rename(self, old: str, new: str) -> None:
-        """Raises UserError when the file system does not do it."""
+        """Renames a path. Raises UserError when the file system does not."""
         if not self._system.rename(self._path(old), self._path(new)):
             raise UserError(f"{old} cannot be renamed to {new}")
 
@@ -116,12 +118,12 @@ class Files:
         self._system.delete(self._path(name), True)
 
     def aside(self, name: str, mark: str) -> str:
-        """A hidden name in the same folder."""
+        """Returns a hidden name in the same folder."""
         path = self._path(name)
         return str(self._path(path.getParent(), f".{path.getName()}.{mark}").toString())
 
     def begun(self, name: str, mark: str) -> str:
-        """A path in a hidden folder, which Hadoop deletes when the JVM ends; Spark's tasks have ended by then."""
+        """Returns a path in a hidden folder, which Hadoop deletes when the JVM ends; Spark's tasks have ended by then."""
         folder = self.aside(name, mark)
         if not self._system.mkdirs(self._path(folder)):
             raise UserError(f"{folder} cannot be made")
@@ -129,24 +131,24 @@ class Files:
         return f"{folder}/rows"
 
     def done(self, begun: str) -> None:
-        # It stays among what is deleted at the end: a task of an ended application may still write, and so make it again.
+        # It stays registered for deletion at exit: a task of a cancelled query may still write and recreate it.
         self._system.delete(self._path(begun).getParent(), True)
 
 
 def last_execution(spark: Any) -> int:
-    """Spark's number of the newest query of this session's context, -1 when there was none."""
+    """Returns Spark's id of the newest query of this session's context, -1 when there was none."""
     known = _executions(spark)
     return int(known.last().executionId()) if known.nonEmpty() else -1
 
 
 def _executions(spark: Any) -> Any:
-    """The queries that Spark still knows, oldest first: it forgets all but the last thousand."""
+    """Returns the queries that Spark still stores, oldest first: it keeps the last thousand."""
     spark.sparkContext._jsc.sc().listenerBus().waitUntilEmpty()
     return spark._jsparkSession.sharedState().statusStore().executionsList()
 
 
 def operators_since(spark: Any, last: int) -> list[tuple[str, dict[str, int]]]:
-    """The operators of the queries after number `last`, each with its counts by the names that Spark's UI shows."""
+    """Returns the operators of the queries after id `last`, each with its metrics by the names that Spark's UI shows."""
     store, known = spark._jsparkSession.sharedState().statusStore(), _executions(spark)
     newest_first = (known.apply(at).executionId() for at in range(known.size() - 1, -1, -1))
     found = []
