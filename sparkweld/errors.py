@@ -31,11 +31,10 @@ class VerifyError(InternalError):
 
 @dataclass
 class Refusal(SparkWeldError):
-    """A function or plan that will not be compiled: a `code` of reasons.json, its message with parameters filled in, and the
-    place.
+    """A function or plan that will not be compiled, with its reason.
 
-    `place` is a position in the user's code, like ``haversine, line 12 of jobs/score.py``; it is empty when the cause has no
-    line.
+    `code` is a code of reasons.json; the message has its parameters filled in. `place` is a position in the user's code, like
+    ``haversine, line 12 of jobs/score.py``; it is empty when the cause has no line.
     """
 
     code: str

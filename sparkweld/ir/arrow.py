@@ -26,9 +26,9 @@ IR_TYPES = {arrow: ir for ir, arrow in ARROW_TYPES.items()}
 
 
 def column_of(array: pa.Array) -> Optional:
-    """The column of an array of one of these types, zero (or "") where NULL. Views of its memory where Arrow has such.
+    """Converts an array of one of these types to a column, with zero (or "") in place of NULL.
 
-    Raises UnicodeDecodeError for bytes that are no UTF-8.
+    Copies only where Arrow has no view. Raises UnicodeDecodeError for bytes that are not valid UTF-8.
     """
     if array.type == pa.date32():
         array = array.view(pa.int32())

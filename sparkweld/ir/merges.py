@@ -94,7 +94,10 @@ def key_type(value: Type) -> Type:
 def evaluate_groups(
     groups: Groups, values: Sequence[Array], types: Sequence[Type], rows: int
 ) -> tuple[dict[str, Array], np.ndarray, list[int]]:
-    """The columns over groups; the first row of each group (0 for the group of no rows); the rows that a sum cannot take."""
+    """Returns the columns over groups, the first row of each group, and the rows where a sum overflowed.
+
+    The first row is 0 for the group of no rows.
+    """
     numbers: dict[tuple[Any, ...], int] = {}
     first: list[int] = []
     group_of = np.zeros(rows, np.int64)

@@ -44,9 +44,10 @@ class TermTables:
 
 
 def term_tables(symbols: np.ndarray, lengths: np.ndarray, columns: np.ndarray) -> TermTables:
-    """Tables of n terms: int64[n, longest] symbols (anything behind a term's end), int64[n] lengths of at least 1, and columns.
+    """Builds the tables of n terms.
 
-    The terms are distinct. Their columns are at least 0.
+    symbols: int64[n, longest], padded arbitrarily. lengths: int64[n], at least 1. columns: int64[n], at least 0. The terms are
+    distinct.
     """
     at = np.zeros(len(lengths), np.int64)  # each term's node at the current level
     parents, steps, column = [np.array([-1])], [np.array([-1])], [np.array([-1])]
@@ -94,7 +95,10 @@ def _roots(parent: np.ndarray, step: np.ndarray) -> np.ndarray:
 
 
 def _suffixes(keys: np.ndarray, parent: np.ndarray, step: np.ndarray, fall: np.ndarray) -> np.ndarray:
-    """The longest proper suffix of each node of one level: its parent's suffixes, longest first, and the same symbol."""
+    """Returns the longest proper suffix of each node of one level.
+
+    Tries the suffixes of the node's parent, longest first, with the same symbol.
+    """
     at = fall[parent]
     found = np.zeros(len(parent), np.int64)
     left = np.arange(len(parent))
@@ -109,9 +113,10 @@ def _suffixes(keys: np.ndarray, parent: np.ndarray, step: np.ndarray, fall: np.n
 
 
 def _places(home: np.ndarray, size: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """(places, numbers of keys) in rounds: in round r, those left try the slot r behind their own, and one of each is placed.
+    """Returns (places, key numbers) of each round of linear probing.
 
-    A key lies behind taken slots only, as linear probing wants it.
+    In round r, the remaining keys try the slot r after their own, and one key a slot is placed. So only taken slots lie between
+    a key's own slot and its place, as linear probing requires.
     """
     taken = np.zeros(size, bool)
     left = np.arange(len(home))
@@ -188,9 +193,10 @@ class CharacterClasses:
 
 @lru_cache(maxsize=16)
 def character_classes(pattern: str | tuple[int, ...], repeated: int = 1) -> CharacterClasses:
-    """The classes of the running Python. A token is made of code points c of which ``c * repeated`` matches the pattern.
+    """Builds the classes from the running Python's Unicode tables.
 
-    Or the pattern is these code points themselves, as the first of each range and the first behind it.
+    Tokens consist of the code points c for which ``c * repeated`` matches `pattern`. `pattern` may also list these code points:
+    the first of each range, and the first after it.
     """
     kinds = np.zeros(0x110000, np.uint8)
     kinds[[c for c in range(0x110000) if chr(c).isspace()]] = SPACE

@@ -98,9 +98,10 @@ class Ranks:
         return found
 
     def arrays(self, forest: Forest) -> dict[str, np.ndarray]:
-        """columns: int32[c, 4], feature, log2 of the table's length, its start, its twin or 0. edges: the tables.
+        """Returns the arrays `columns` and `edges`.
 
-        A table is a search tree in breadth-first order from its place 1 on, with inf behind the largest edge.
+        columns: int32[c, 4], feature, log2 of the table's length, its start, its twin or 0. edges: the tables. A table is a
+        search tree in breadth-first order from its index 1 on, padded with inf after the largest edge.
         """
         rows, tables, size = [], [], 0
         for feature, edges in self.columns():
@@ -131,7 +132,7 @@ def ascending(edges: np.ndarray, bits: int, start: int) -> np.ndarray:
 
 
 class Columns:
-    """The columns of ranks of a form: those of `rows`, then the twins that some split wants, whose numbers go into `rows`."""
+    """Numbers the columns of ranks of a form: those of `rows`, then the required twins, whose numbers it stores in `rows`."""
 
     def __init__(self, rows: np.ndarray) -> None:
         self.rows = rows

@@ -145,7 +145,10 @@ def _differing(begin: int, count: int) -> tuple[int, int]:
 
 @lru_cache(1 << 16)
 def _cost(hit: int, hits: int, miss: int, misses: int) -> int:
-    """What a split costs whose hits and misses are so many neighbours from these on, with the digits that differ in each."""
+    """Returns the operations of a split whose hits and misses are numbered consecutively from `hit` and `miss` on.
+
+    Includes the digits that differ within each side.
+    """
     (in_hits, of_hits), (in_misses, of_misses) = _differing(hit, hits), _differing(miss, misses)
     # A digit that is 1 in all hits and 0 in all misses is the condition itself.
     chosen = in_hits | in_misses | (of_misses & ~of_hits)
@@ -186,9 +189,10 @@ def _scheduled(choices: list[_Choice], planes: list[int]) -> tuple[list[list[int
 
 @dataclass
 class Programs:
-    """Those of a forest, as trees are added; `leaves` are the last one's nodes, by number (any, where no leaf has the number).
+    """The programs of a forest, extended tree by tree.
 
-    What operations make comes behind all tests of the group, so it is numbered from _MADE on until the group ends.
+    `leaves` maps the leaf numbers of the last tree to its nodes (any node for an unused number). Results of operations are
+    stored after all tests of the group, so they are numbered from _MADE on until the group ends.
     """
 
     ranks: Ranks

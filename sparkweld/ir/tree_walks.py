@@ -1,9 +1,9 @@
-"""Forests to the walk form: nodes that rows step through side by side, behind programs for the first levels of each tree.
+"""Lowers tree ensembles to the walk form: rows step through packed nodes in lockstep.
 
-Nodes are 64 bits in breadth-first order, siblings side by side; a leaf is a node that leads to itself. A step costs a row the
-same at each level. The first levels have few splits, which a program over sets of rows (`tree_masks`) meets for all rows of a
-piece at once: it gives the number of the node below them that a row comes to, its *entry*, and rows walk on from there. A piece
-of few rows walks from the root.
+Nodes are 64 bits in breadth-first order, with siblings adjacent; a leaf is a node that leads to itself. A step costs a row the
+same at each level. The first levels have few splits, and a program over sets of rows (`tree_masks`) evaluates them for all rows
+of a chunk at once. It yields the number of the node below them that a row reaches, its *entry*, from which the row walks on. In
+a chunk of few rows, each row walks from the root.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def walk_bytes(columns: int, slots: int, rows: int) -> int:
 
 
 def rows_of_call(columns: int, nodes: int) -> int:
-    """Most rows that a forest of so many columns, without twins, and nodes scores in a call: a power of 2, PIECE or more."""
+    """Returns the maximum rows of a call: PIECE times a power of 2. `columns` counts no twins."""
     rows = PIECE
     while rows < _MOST_ROWS and nodes > _CACHED_NODES and 4 * columns * 2 * rows <= 2 * RANK_BYTES:
         rows *= 2
@@ -136,7 +136,10 @@ def _rows_at_once(columns: int) -> int:
 
 
 def _breadth_first(tree: Tree) -> tuple[np.ndarray, np.ndarray]:
-    """(nodes in order, siblings side by side, hits first; the place of each one's first child, its own for leaves)."""
+    """Returns (nodes, first children) in breadth-first order.
+
+    Siblings are adjacent, hits first. A first child is an index into that order; a leaf's is its own index.
+    """
     level, parts, child_parts, size = np.zeros(1, np.int64), [], [], 0
     while level.size:
         inner = tree.hit[level] >= 0
