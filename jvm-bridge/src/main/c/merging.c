@@ -17,7 +17,7 @@ enum { STATE_ROW = 6 };
 typedef struct {
     Kernel kernel, merger;
     int64_t *columns, *steps, *made;        /* the kernel's addresses for row 0, bytes per row, addresses for one block */
-    int64_t *merged, *widths, *own, *given; /* the merger's addresses, its batch columns' widths and buffers; one block's addresses */
+    int64_t *merged, *widths, *own, *given; /* the merger's addresses, its batch columns' widths and buffers; those of a block */
     int64_t *result, *counts;               /* of the kernel, of the merger */
     size_t inputs, mergers;                 /* lengths of `columns` and `merged` */
     size_t passed;                          /* length of `widths` and `own` */

@@ -11,16 +11,18 @@ import org.apache.spark.network.util.{ByteUnit, JavaUtils}
 import org.apache.spark.sql.internal.SQLConf
 
 /**
- * One setting: its name, what it does, its default as text, and how its text becomes a value. A value that cannot be
- * read counts as the default, with one warning: a typing error must not stop a job that would run without SparkWeld.
+ * Declares one setting: its key, type, default, documentation, scope and parser.
+ *
+ * A value that does not parse counts as the default, with one warning: a typing error must not stop a job that would run without
+ * SparkWeld.
  */
 final case class ConfKey[T](key: String, kind: String, default: String, doc: String, scope: String, parse: String => T) {
   val defaultValue: T = parse(default)
 
-  /** The value in this session (or the application's, when the session did not set it). */
+  /** Returns the value in this session, or the application's when the session did not set it. */
   def get(conf: SQLConf): T = read(Option(conf.getConfString(key, null)))
 
-  /** The value that the application was started with. */
+  /** Returns the value that the application was started with. */
   def get(conf: SparkConf): T = read(conf.getOption(key))
 
   private def read(text: Option[String]): T = text match {
@@ -36,7 +38,7 @@ final case class ConfKey[T](key: String, kind: String, default: String, doc: Str
   }
 }
 
-/** Every `spark.sparkweld.*` key, declared once. The table of docs/settings.md is printed by this object's `main`. */
+/** Declares every `spark.sparkweld.*` key once; its `main` prints the table of docs/settings.md. */
 object SparkWeldConf {
   private val Session = "session"
   private val Application = "application"
@@ -58,7 +60,7 @@ object SparkWeldConf {
 
   private def share(text: String): Double = {
     val value = text.toDouble
-    require(value >= 0 && value <= 1) // NaN is not
+    require(value >= 0 && value <= 1) // false for NaN
     value
   }
 
@@ -166,7 +168,7 @@ object SparkWeldConf {
     CompilePython, CompilePythonPath, Unpickle, ServiceMemory, WarmupEnabled, CachedReplies, CacheDir, CacheMaxBytes, CachedKernels, ModelsMemory, ModelFilesMaxBytes, MaxTextBytes, CacheChoice,
     CacheMemory, StreamAfter, DropsSlower, ShadowFraction, CascadesPath, CascadeJoins, RankingsPath, ExplainEnabled)
 
-  /** The settings as a Markdown table. */
+  /** Returns the settings as a Markdown table. */
   def markdown: String = {
     val rows = all.map { key =>
       val default = if (key.default.isEmpty) "unset" else s"`${key.default}`"

@@ -11,8 +11,7 @@ import org.apache.spark.sql.catalyst.rules.Rule
 import org.apache.spark.sql.execution.{ColumnarRule, SparkPlan}
 
 /**
- * Every rule that SparkWeld adds to a session, and where it runs. Found by META-INF/services, on Classic and on
- * Connect.
+ * Registers every rule that SparkWeld adds to a session. Spark finds it by META-INF/services, on Classic and on Connect.
  *
  * {{{
  *   logical plan -> CascadeRule, SortedCalls,     -> Spark's optimizer -> physical plan (OriginalStrategy)
@@ -33,7 +32,7 @@ import org.apache.spark.sql.execution.{ColumnarRule, SparkPlan}
  *                 TopRowsRule, RowBatchesRule (rows below and above kernels), OffHeapScans, then Spark collapses codegen stages
  * }}}
  *
- * Builders do no work: Spark calls them for every query. The rule does nothing unless the plugin's driver half runs.
+ * The builders do no work, because Spark calls them for every query. No rule does anything unless the plugin's driver half runs.
  */
 class SparkWeldExtensions extends SparkSessionExtensionsProvider {
   override def apply(extensions: SparkSessionExtensions): Unit = {

@@ -16,8 +16,10 @@ import org.apache.spark.internal.Logging
 import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
 
 /**
- * The one flag: `spark.plugins=io.sparkweld.SparkWeldPlugin`. The driver half owns the compile services and answers
- * executors; the executor half owns the linked kernels. In local mode both are in one JVM and share the service.
+ * Starts SparkWeld's two halves; users set `spark.plugins=io.sparkweld.SparkWeldPlugin`.
+ *
+ * The driver half owns the compile services and answers executors. The executor half owns the linked kernels. In local mode both
+ * are in one JVM and share the compile service.
  */
 class SparkWeldPlugin extends SparkPlugin {
   override def driverPlugin(): DriverPlugin = new SparkWeldDriverPlugin
@@ -25,7 +27,7 @@ class SparkWeldPlugin extends SparkPlugin {
 }
 
 object SparkWeldPlugin {
-  /** The Spark line whose internals this jar knows. */
+  /** The Spark line whose internals this jar supports. */
   val SupportedLine = "4.3."
 
   def supports(version: String): Boolean = version.startsWith(SupportedLine)

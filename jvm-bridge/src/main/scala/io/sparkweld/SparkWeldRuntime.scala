@@ -4,32 +4,30 @@ import io.sparkweld.columns.RowCaches
 import io.sparkweld.compile.{Compiler, FormServer, KernelRegistry, ModelMemory}
 import io.sparkweld.rules.FullModels
 
-/** The driver half of the running application: its compiler, the server of what executors ask, and full models. */
+/** The driver half of the running application: its compiler, the server for executors' requests, and the full models. */
 final class WeldDriver(val compiler: Compiler, val server: FormServer) {
 
-  /** What cascades stand for in queries that compare. */
+  /** The full models that replace cascades in comparison queries. */
   val cascades = new FullModels
 }
 
-/**
- * What the two halves of the plugin share with the rest of this JVM. Set by the plugin, empty when it is not loaded.
- */
+/** Shares the two halves of the plugin with the rest of this JVM. The plugin sets them; they are empty when it is not loaded. */
 object SparkWeldRuntime {
   @volatile private var driverHalf: Option[WeldDriver] = None
   @volatile private var executorKernels: Option[KernelRegistry] = None
   @volatile private var executorModels: Option[ModelMemory] = None
   @volatile private var executorCaches: Option[RowCaches] = None
 
-  /** The driver half; None when `spark.plugins` does not name the plugin, or the plugin is inert. */
+  /** Returns the driver half; None when `spark.plugins` does not name the plugin, or the plugin is inert. */
   def driver: Option[WeldDriver] = driverHalf
 
-  /** The kernels of this executor. Throws when the plugin's executor half is not loaded, which no WeldExec outlives. */
+  /** Returns the kernels of this executor. Throws when the plugin's executor half is not loaded, which no WeldExec outlives. */
   def kernels: KernelRegistry = loaded(executorKernels)
 
-  /** The blocks of constants of this executor. Throws as `kernels`. */
+  /** Returns the executor's memory of model blocks (constants). Throws as `kernels`. */
   def models: ModelMemory = loaded(executorModels)
 
-  /** What kernels of this executor remember of rows. Throws as `kernels`. */
+  /** Returns the executor's caches of kernel outputs by row. Throws as `kernels`. */
   def caches: RowCaches = loaded(executorCaches)
 
   private def loaded[T](half: Option[T]): T = half.getOrElse(

@@ -5,8 +5,8 @@ import org.apache.spark.sql.catalyst.expressions.codegen.{CodegenContext, ExprCo
 import org.apache.spark.sql.types.{DataType, DoubleType}
 
 /**
- * Division of floats as IEEE 754, Java and NumPy have it: a zero divisor gives an infinity or NaN. Spark's Divide gives
- * NULL or raises. Both sides have one type.
+ * Divides floats by IEEE 754, as Java and NumPy do: a zero divisor yields an infinity or NaN. Spark's Divide yields NULL or
+ * raises. Both operands have the same type.
  */
 final case class IeeeDivide(left: Expression, right: Expression) extends BinaryExpression {
   override def dataType: DataType = left.dataType
@@ -26,8 +26,8 @@ final case class IeeeDivide(left: Expression, right: Expression) extends BinaryE
 }
 
 /**
- * A double to a whole double as C's `floor`, `ceil` and `trunc` give it: the sign of a zero stays, and so do NaN and
- * the infinities. Spark's floor and ceil give integers.
+ * Rounds a double to a whole double, as C's `floor`, `ceil` and `trunc` do. It keeps the sign of a zero, NaN and infinities;
+ * Spark's floor and ceil return integers.
  */
 final case class RoundToWhole(child: Expression, direction: String) extends UnaryExpression {
   override def dataType: DataType = DoubleType
@@ -55,7 +55,7 @@ object RoundToWhole {
   }
 }
 
-/** A float, NULL where it is NaN: what PySpark makes of a NumPy result. */
+/** Replaces NaN by NULL, as PySpark does for a NumPy result. */
 final case class NullIfNaN(child: Expression) extends UnaryExpression {
   override def dataType: DataType = child.dataType
   override def nullable: Boolean = true

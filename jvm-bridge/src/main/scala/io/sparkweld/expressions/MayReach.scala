@@ -10,13 +10,15 @@ import org.apache.spark.sql.catalyst.expressions.codegen.Block._
 import org.apache.spark.sql.types.{BooleanType, DataType, DoubleType}
 
 /**
- * False only where no row that this one is joined to has a score that reaches the threshold. A score is `own` and what a joined row
- * adds; with `base` in the place of `own`, that makes `most` at most.
+ * Tests whether some joined row may lift this row's score to the threshold; false only when none can.
  *
- * With m = most - base, a score is at most own + m + slack * (|own| + |base| + 2 * size), for both scores are off by `slack` times the
- * sizes of their terms (see udf_compiler/twins/parts.py). That grows with `own`. Where own = threshold - m - 4 * slack * all with
- * all = |threshold| + |most| + |base| + size, |own| is less than all * (1 + 4 * slack), so that this is below the threshold, by
- * more than the rounding of these few operations: and so for all that is less. NULL, NaN and infinities keep the row.
+ * A score is `own` plus the contribution of a joined row. With `base` in place of `own`, that sum is at most `most`.
+ *
+ * Proof, with m = most - base: a score is at most own + m + slack * (|own| + |base| + 2 * size), because both scores are off by
+ * at most `slack` times the sizes of their terms (see udf_compiler/twins/parts.py). This bound grows with `own`. With
+ * all = |threshold| + |most| + |base| + size, take own = threshold - m - 4 * slack * all: then |own| is less than
+ * all * (1 + 4 * slack). So the bound is below the threshold there, by more than the rounding of these few operations, and below
+ * it for every smaller `own`. NULL, NaN and infinities keep the row.
  *
  * @param above false: scores below the threshold count, and `most` is the least
  */
@@ -52,7 +54,7 @@ final case class MayReach(own: Expression, most: Expression, threshold: Expressi
 
 object MayReach {
 
-  /** What generated code calls. */
+  /** Evaluates the test for generated code. */
   final class Test(base: Double, size: Double, slack: Double, above: Boolean) extends Serializable {
     def holds(own: Double, most: Double, threshold: Double): Boolean = MayReach.holds(own, most, threshold, base, size, slack, above)
   }
@@ -65,10 +67,10 @@ object MayReach {
 }
 
 /**
- * The worst score that counts, of those that the WeldTopExec above has taken so far in this task: see [[Threshold]]. Before there are
- * enough, and where no such node runs in this task, a number behind which no score comes.
+ * Returns the worst score that still counts for the WeldTopExec above in this task: see [[Threshold]]. Until it has enough rows,
+ * and where no such node runs in this task, returns a start value that excludes no score.
  *
- * @param id tells it from those of other queries
+ * @param id distinguishes it from those of other queries
  * @param score the column of scores
  */
 final case class WorstSoFar(id: Long, score: ExprId, descending: Boolean) extends LeafExpression with Nondeterministic {
@@ -94,6 +96,6 @@ final case class WorstSoFar(id: Long, score: ExprId, descending: Boolean) extend
 }
 
 object WorstSoFar {
-  /** That of this task; one that nobody tells anything outside of tasks. */
+  /** Returns the threshold of this task; outside of tasks, a new one that is never updated. */
   def here(id: Long): Threshold = Option(TaskContext.get()).fold(new Threshold)(Threshold.of(_, id))
 }

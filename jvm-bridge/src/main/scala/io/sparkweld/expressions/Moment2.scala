@@ -4,8 +4,8 @@ import org.apache.spark.sql.catalyst.expressions.Expression
 import org.apache.spark.sql.catalyst.expressions.aggregate.CentralMomentAgg
 
 /**
- * The sum of squares about the mean of the doubles that are not NULL, 0 for none: the part of Spark's variances before
- * they divide. One pass, numerically sound (Spark's own update and merge).
+ * Sums the squared deviations from the mean of non-NULL doubles, 0 for none: the numerator of Spark's variances. It takes one
+ * pass and is numerically stable (Spark's own update and merge).
  */
 final case class Moment2(child: Expression) extends CentralMomentAgg(child, nullOnDivideByZero = true) {
   override protected def momentOrder: Int = 2

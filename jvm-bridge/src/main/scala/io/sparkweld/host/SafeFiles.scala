@@ -6,21 +6,21 @@ import java.nio.file.{Files, LinkOption, Path, Paths}
 import scala.jdk.CollectionConverters._
 import scala.util.control.NonFatal
 
-/** Tells which files and folders no other local user can have put where they are. */
+/** Checks which files and folders no other local user can have put where they are. */
 object SafeFiles {
   private val OthersMayWrite = 2
   private val GroupMayWrite = 16
   private val Sticky = 512
   private val Root = 0
 
-  /** This process's user. */
+  /** The user id of this process. */
   private lazy val own: Int =
     try Files.getAttribute(Paths.get("/proc/self"), "unix:uid").asInstanceOf[Int]
     catch { case NonFatal(_) => Files.getAttribute(Paths.get(System.getProperty("user.home")), "unix:uid").asInstanceOf[Int] }
 
   /**
-   * Whether only users that own a folder above `path` decide what it is. False for a folder in which everybody may write, for what
-   * is missing (somebody may still create it), and for another user's file or link in a folder in which everybody may write.
+   * Whether only the owners of the folders above `path` decide its contents. False for a world-writable folder, for a missing
+   * path (somebody may still create it), and for another user's file or link in a world-writable folder.
    */
   def isSafe(path: Path): Boolean =
     try {
@@ -30,8 +30,8 @@ object SafeFiles {
     } catch { case _: IOException | _: UnsupportedOperationException | _: SecurityException => false }
 
   /**
-   * Whether no other user but root can have put `path` where it is: everything on the way to it is this user's or root's, and no group
-   * may write it.
+   * Whether no other user but root can have put `path` where it is: this user or root owns all of its components, and none is
+   * group-writable.
    */
   def isOwn(path: Path): Boolean =
     try {
@@ -44,8 +44,8 @@ object SafeFiles {
     } catch { case _: IOException | _: UnsupportedOperationException | _: SecurityException => false }
 
   /**
-   * A new, empty folder that only this user may enter, in `java.io.tmpdir`. Throws IOException when there is no such folder, or
-   * anybody may rename what is in it.
+   * Creates an empty folder that only this user may enter, in `java.io.tmpdir`. Throws IOException when that folder is missing,
+   * or anybody may rename its entries.
    */
   def newPrivateFolder(): Path = {
     val folder = Files.createTempDirectory("sparkweld-") // mode 0700
@@ -57,15 +57,18 @@ object SafeFiles {
     }
   }
 
-  /** Deletes a folder and what is in it, as far as it can. */
+  /** Deletes a folder and its contents, as far as possible. */
   def delete(folder: Path): Unit =
     try {
       val all = Files.walk(folder)
       try all.iterator().asScala.toSeq.reverse.foreach(Files.deleteIfExists)
       finally all.close()
-    } catch { case _: IOException | _: UncheckedIOException => () } // somebody else cleans this folder, too
+    } catch { case _: IOException | _: UncheckedIOException => () } // another process cleans this folder, too
 
-  /** Whether no component of `path` is in a folder in which everybody may write, unless it is ours and others cannot rename it. */
+  /**
+   * Whether no component of `path` is in a world-writable folder, unless the component is ours and others cannot rename it
+   * (sticky bit).
+   */
   private def settled(path: Path): Boolean =
     Iterator.iterate(path)(_.getParent).takeWhile(_.getParent != null).forall { at =>
       val above = mode(at.getParent)

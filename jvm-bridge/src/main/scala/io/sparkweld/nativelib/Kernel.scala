@@ -1,23 +1,22 @@
 package io.sparkweld.nativelib
 
 /**
- * A linked kernel: `void kernel(const int64_t *columns, int64_t n, int64_t *result)`.
+ * Calls a linked kernel: `void kernel(const int64_t *columns, int64_t n, int64_t *result)`.
  *
- * Calls may run in any number of threads at once. The owner counts its users: `close` must not be called while a call
- * is running.
+ * Any number of threads may call it at once. The owner counts its users: `close` must not be called during a call.
  */
 final class Kernel private[nativelib] (
     runtime: NativeRuntime, val symbol: String, @volatile private var code: Long, private var tracker: Long) {
 
   /**
-   * Runs the kernel over `n` rows. `columns` holds the addresses in ABI order, `result` receives the counts; its length
-   * is 2 + the number of outputs. Throws NativeError after `close`.
+   * Runs the kernel over `n` rows. `columns` holds the addresses in ABI order. `result` receives the counts; its length is 2 +
+   * the number of outputs. Throws NativeError after `close`.
    */
   def call(columns: Array[Long], n: Int, result: Array[Long]): Unit = {
     Shim.call(function, columns, n.toLong, result)
   }
 
-  /** Runs this kernel and `merger` by turns over blocks, as `Shim.mergeBlocks` says. Throws NativeError after `close`. */
+  /** Runs this kernel and `merger` alternately over blocks, see `Shim.mergeBlocks`. Throws NativeError after `close`. */
   def mergeBlocks(merger: Kernel, columns: Array[Long], steps: Array[Long], merged: Array[Long], widths: Array[Long],
       room: Array[Long], outputs: Int, turn: Array[Long]): Unit =
     Shim.mergeBlocks(function, merger.function, columns, steps, merged, widths, room, outputs, turn)

@@ -8,9 +8,9 @@ import org.apache.spark.unsafe.Platform
 /**
  * Links an object file and calls it once, without Spark: the last step of `python -m sparkweld doctor`.
  *
- * Arguments: LLVMLITE OBJECT-FILE SYMBOL IMPORT... The kernel has one double in (0, 1, ... 99, no NULL) and one double
- * out. Prints this CPU's text, then the results, one hexadecimal float a line. A failure goes to the standard error in
- * one line, with exit code 1.
+ * Arguments: LLVMLITE OBJECT-FILE SYMBOL IMPORT... The kernel reads one double column (0, 1, ... 99, no NULL) and stores one
+ * double column. Prints this CPU's identifier, then the results, one hexadecimal float per line. A failure prints one line on the
+ * standard error, with exit code 1.
  */
 private[sparkweld] object KernelCheck {
   private val Rows = 100

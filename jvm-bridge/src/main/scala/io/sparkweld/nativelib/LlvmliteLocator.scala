@@ -18,7 +18,7 @@ private[nativelib] object LlvmliteLocator {
        |print("$Marker" + (os.path.join(folder, "binding", "libllvmlite.so") if folder else ""))
        |""".stripMargin
 
-  /** The library of the llvmlite that `python` would import. Throws NativeError when there is none. */
+  /** Returns the library of the llvmlite that `python` would import. Throws NativeError when there is none. */
   def locate(python: String, limitSeconds: Long = LimitSeconds): String = {
     val output = run(python, limitSeconds)
     val answer = output.linesIterator.map(_.trim).filter(_.startsWith(Marker)).toSeq.lastOption.getOrElse(

@@ -1,7 +1,7 @@
 package io.sparkweld.nativelib
 
-/** The native half cannot be used, or refused a call. The message says what failed, where, and what to do. */
+/** Reports that the native half cannot be used or refused a call. The message states what failed, where, and the remedy. */
 final class NativeError(message: String, cause: Throwable) extends RuntimeException(message, cause) {
-  /** The form that the C shim throws. */
+  /** The constructor that the C shim calls. */
   def this(message: String) = this(message, null)
 }

@@ -12,32 +12,32 @@ import io.sparkweld.host.SafeFiles
 /**
  * Links object code into this process with the LLJIT of llvmlite's shared library.
  *
- * There is one for the process ([[NativeRuntime.get]]); it is never closed. Methods may be called from any thread.
+ * A process has one instance ([[NativeRuntime.get]]), which is never closed. Methods may be called from any thread.
  */
 final class NativeRuntime private (handle: Long, val llvmlitePath: String) {
   private var linked = 0
   private var serial = 0L
 
-  /** This CPU as `<name>|<first 16 hex digits of the SHA-256 of its features>`: the compile service's own text. */
+  /** This CPU as `<name>|<first 16 hex digits of the SHA-256 of its features>`, the format of the compile service. */
   val cpu: String = {
     val features = NativeRuntime.flatten(Shim.cpuFeatures(handle))
     val digest = MessageDigest.getInstance("SHA-256").digest(features.getBytes(UTF_8))
     s"${Shim.cpuName(handle)}|${HexFormat.of().formatHex(digest).take(16)}"
   }
 
-  /** The number of kernels that are linked now: those made by [[link]] and not closed yet. */
+  /** Returns the number of kernels made by [[link]] and not closed yet. */
   def kernelsLinked: Int = synchronized(linked)
 
   /**
-   * Links the relocatable object and gives its function `symbol`. Each of `imports` is looked up in libm, libmvec and
-   * libc. Throws NativeError when an import is missing, the object is not one, or it has no such symbol.
+   * Links the relocatable object and returns its function `symbol`. Looks up each of `imports` in libm, libmvec and libc. Throws
+   * NativeError when an import is missing, the object is invalid, or it lacks the symbol.
    */
   def link(objectCode: Array[Byte], symbol: String, imports: Array[String]): Kernel = {
     val names = imports.distinct.map(_.getBytes(UTF_8))
     val addresses = names.map(Shim.resolve)
     val out = new Array[Long](2)
     synchronized {
-      serial += 1 // LLVM never takes the name of a library twice
+      serial += 1 // LLVM accepts the name of a library only once
       Shim.link(handle, s"$symbol.$serial".getBytes(UTF_8), objectCode, symbol.getBytes(UTF_8), names, addresses, out)
       linked += 1
     }
@@ -55,11 +55,11 @@ object NativeRuntime {
   private val failures = mutable.Map.empty[Option[String], NativeError]
 
   /**
-   * The process's runtime, started by the first call.
+   * Returns the process's runtime; the first call starts it.
    *
-   * `llvmliteHint` is tried first when that file exists on this host and no other user can have put it there; otherwise, or when it cannot be used, `pythonExec`
-   * is asked where its llvmlite is. Throws NativeError; the same hint then fails at once ever after, another hint is
-   * tried anew.
+   * Tries `llvmliteHint` first, when that file exists on this host and no other user can have put it there. Otherwise, or when it
+   * is unusable, asks `pythonExec` for its llvmlite. Throws NativeError; from then on the same hint fails at once, and another
+   * hint is tried anew.
    */
   def get(llvmliteHint: Option[String], pythonExec: => String): NativeRuntime =
     running.getOrElse(synchronized(running.getOrElse {
@@ -85,7 +85,7 @@ object NativeRuntime {
       }
     } catch {
       case first: NativeError if hinted.isDefined =>
-        // The driver's path can name a file of another build on this host: what this host's Python has may still do.
+        // On this host the driver's path may name a file of another build; this host's Python may still have a usable one.
         try open(LlvmliteLocator.locate(pythonExec))
         catch {
           case second: NativeError =>
@@ -97,7 +97,7 @@ object NativeRuntime {
 
   private def open(path: String): NativeRuntime = new NativeRuntime(Shim.open(path.getBytes(UTF_8)), path)
 
-  /** The features as llvmlite's `FeatureMap.flatten()` writes them: sorted by name, the last mention of a name wins. */
+  /** Formats the features as llvmlite's `FeatureMap.flatten()`: sorted by name; the last mention of a name wins. */
   private[nativelib] def flatten(features: String): String =
     features.split(',').filter(_.nonEmpty).map(f => f.substring(1) -> f.charAt(0)).toMap.toSeq
       .sortBy(_._1).map { case (name, sign) => s"$sign$name" }.mkString(",")

@@ -7,13 +7,13 @@ import java.util.Locale
 import io.sparkweld.host.SafeFiles
 
 /**
- * The native methods of the C sources, and the loading of its library.
+ * Declares the native methods of the C sources and loads their library.
  *
- * Addresses are plain numbers and are not checked: a caller owns every buffer that it names and its length. Each method
- * throws [[NativeError]] with the text of LLVM or of the loader.
+ * Addresses are plain numbers and are not checked: the caller owns every buffer that it passes and its length. Each method throws
+ * [[NativeError]] with the message of LLVM or the loader.
  */
 private[sparkweld] object Shim {
-  /** A development build of the shim to load instead of the one in the jar. */
+  /** The property that names a development build of the shim, to load instead of the one in the jar. */
   val PathProperty = "sparkweld.shim"
 
   private val LibraryName = "libsparkweld_jni.so"
@@ -38,89 +38,97 @@ private[sparkweld] object Shim {
       importNames: Array[Array[Byte]], importAddresses: Array[Long], out: Array[Long]): Unit
   @native def unlink(runtime: Long, tracker: Long): Unit
   @native def call(kernel: Long, columns: Array[Long], n: Long, result: Array[Long]): Unit
-  /** Runs a kernel and one that merges its rows into groups by turns over blocks of a batch; merging.c says what the arrays hold. */
+  /**
+   * Runs a kernel and the kernel that merges its rows into groups alternately over blocks of a batch; merging.c documents the
+   * arrays.
+   */
   @native def mergeBlocks(kernel: Long, merger: Long, columns: Array[Long], steps: Array[Long], merged: Array[Long],
       widths: Array[Long], own: Array[Long], outputs: Int, turn: Array[Long]): Unit
 
-  /** Arrow validity bits (1 = valid) to null bytes (1 = NULL); returns the number of NULLs. */
+  /** Converts Arrow validity bits (1 = valid) to null bytes (1 = NULL); returns the number of NULLs. */
   @native def unpackValidity(bits: Long, n: Long, nulls: Long): Long
-  /** Arrow boolean bits to bytes 0 or 1. */
+  /** Converts Arrow boolean bits to bytes 0 or 1. */
   @native def unpackBooleans(bits: Long, n: Long, out: Long): Unit
-  /** The number of null bytes that are set. */
+  /** Returns the number of null bytes that are set. */
   @native def countNulls(nulls: Long, n: Long): Long
-  /** The largest id, read as unsigned, of the rows that are not NULL (nulls = 0: none is); -1 when all are. */
+  /** Returns the largest id, as unsigned, of the rows that are not NULL (nulls = 0: no NULLs); -1 when there are none. */
   @native def maxId(ids: Long, nulls: Long, n: Long): Long
-  /** `out[i] = table[ids[i]]` for values of `width` bytes, 0 for NULL rows. The ids must be within the table. */
+  /** Sets `out[i] = table[ids[i]]` for values of `width` bytes, 0 for NULL rows. The ids must be within the table. */
   @native def gather(width: Int, table: Long, ids: Long, nulls: Long, n: Long, out: Long): Unit
-  /** `n` copies of the low `width` bytes of `value`. */
+  /** Writes `n` copies of the low `width` bytes of `value`. */
   @native def fill(width: Int, value: Long, n: Long, out: Long): Unit
 
-  // Texts are 16-byte views: address, length in bytes. `nulls` = 0: no row is NULL. NULL rows get (0, 0).
+  // Strings are 16-byte views: address, length in bytes. `nulls` = 0: no row is NULL. Views of NULL rows are (0, 0). Methods that
+  // read offsets return whether all strings lie within the memory that was passed; if not, no view may be used.
 
-  // Those that read offsets return whether all texts lie in the memory that is given; if not, no view may be used.
-
-  /** Views of texts at int32 `offsets` from `base`, where `size` bytes are, with int32 `lengths`. */
+  /** Writes views of strings at int32 `offsets` from `base`, with int32 `lengths`, in a buffer of `size` bytes. */
   @native def views(base: Long, size: Long, offsets: Long, lengths: Long, nulls: Long, n: Long, out: Long): Boolean
-  /** Views of Arrow's texts: n + 1 offsets from `base`, where `size` bytes are, of `width` 4 or 8 bytes. */
+  /** Writes views of Arrow's strings from n + 1 offsets of `width` 4 or 8 bytes into the `size` bytes at `base`. */
   @native def arrowTexts(width: Int, base: Long, size: Long, offsets: Long, nulls: Long, n: Long, out: Long): Boolean
-  /** Views of Arrow's string views, whose long texts lie in `buffers` of `sizes` bytes. */
+  /** Writes views from Arrow's string views, whose long strings are in `buffers` of `sizes` bytes. */
   @native def arrowViews(views: Long, buffers: Array[Long], sizes: Array[Long], nulls: Long, n: Long, out: Long): Boolean
-  /** `n` views of one text. */
+  /** Writes `n` views of one string. */
   @native def fillViews(address: Long, length: Long, n: Long, out: Long): Unit
-  /** Makes the views of NULL rows (0, 0). */
+  /** Sets the views of NULL rows to (0, 0). */
   @native def clearNullViews(views: Long, nulls: Long, n: Long): Unit
   /**
-   * The int32 ends of `n` texts, the first of which begins at `used`; returns the last, which need not fit. `picked`: int32 numbers
-   * of their views, 0: all, one after the other.
+   * Writes the int32 ends of `n` strings, the first of which begins at `used`; returns the last end, which may exceed int32.
+   * `picked`: int32 row numbers of the views, 0: all rows in order.
    */
   @native def textEnds(views: Long, picked: Long, n: Long, used: Long, ends: Long): Long
-  /** Copies the bytes of the same texts, one behind the other. */
+  /** Copies the bytes of the same strings contiguously. */
   @native def copyTexts(views: Long, picked: Long, n: Long, out: Long): Unit
 
-  // Views of lists: the address of the first of n elements of `width` bytes, and n, or ~n when one of them is NULL.
+  // List views: the address of the first of n elements of `width` bytes, and n, or ~n when an element is NULL.
 
-  /** Copies `n` floats of `width` bytes, NaN where NULL. */
+  /** Copies `n` floats of `width` bytes, with NaN for NULL. */
   @native def filled(base: Long, width: Int, nulls: Long, n: Long, out: Long): Unit
-  /** How many elements of the child the rows with these int32 `offsets` and `lengths` reach over; -1: one of these is below 0. */
+  /**
+   * Returns the largest end, in elements of the child, of rows with int32 `offsets` and `lengths`; -1 when one of these is
+   * negative.
+   */
   @native def listEnd(offsets: Long, lengths: Long, nulls: Long, n: Long): Long
   /**
-   * Views of lists of elements at `base`, by int32 `offsets` and `lengths` in elements, which `listEnd` has seen; `elementNulls` = 0:
-   * none is NULL.
+   * Writes list views of elements at `base` from int32 `offsets` and `lengths` in elements, which `listEnd` has checked.
+   * `elementNulls` = 0: no NULL elements.
    */
   @native def lists(base: Long, width: Int, elementNulls: Long, offsets: Long, lengths: Long, nulls: Long, n: Long, out: Long): Unit
-  /** The same by Arrow's n + 1 int32 `offsets`; returns whether all are among `count` elements. If not, no view may be used. */
+  /**
+   * As `lists`, from Arrow's n + 1 int32 `offsets`; returns whether all are among `count` elements. If not, no view may be used.
+   */
   @native def arrowLists(base: Long, width: Int, elementNulls: Long, count: Long, offsets: Long, nulls: Long, n: Long,
       out: Long): Boolean
 
   /**
-   * The values of `width` bytes (16: texts) and null bytes of a field of UnsafeRows, whose addresses lie at `rows`; returns
-   * the number of NULLs.
+   * Reads the values of `width` bytes (16: strings) and null bytes of a field of UnsafeRows, whose addresses are at `rows`;
+   * returns the number of NULLs.
    */
   @native def rowField(rows: Long, n: Long, fields: Int, ordinal: Int, width: Int, out: Long, nulls: Long): Long
 
-  // Columns to be written into rows: four words each (values, null bytes or 0, form, row numbers or 0), see RowWriter.
+  // Columns to write into rows: four words each (values, null bytes or 0, form, row numbers or 0), see RowWriter.
 
-  /** The sizes (int32) of `n` rows of `fixed` bytes and texts; returns the largest, which need not fit. */
+  /** Writes the sizes (int32) of `n` rows: `fixed` bytes plus strings; returns the largest, which may exceed int32. */
   @native def sizeRows(columns: Long, count: Int, n: Long, fixed: Long, sizes: Long): Long
   /**
-   * Writes UnsafeRows from row `first` of `n` on into `limit` bytes at `out`, but one at least; returns how many. Their
-   * starts come to `places`, and the end of the last. `sizes` = 0: all have `fixed` bytes.
+   * Writes UnsafeRows from row `first` of `n` into `limit` bytes at `out`, at least one; returns their number. `places` receives
+   * their starts and the end of the last. `sizes` = 0: all rows have `fixed` bytes.
    */
   @native def writeRows(columns: Long, count: Int, sizes: Long, fixed: Long, first: Long, n: Long, limit: Long, out: Long,
       places: Long): Long
 
-  // Caches of rows, in memory of `cacheOpen`; columns are three words each: values, null bytes, width (16: texts).
+  // Row caches, in memory that `cacheOpen` initialized. Columns are three words each: values, null bytes, width (16: strings).
 
-  /** Makes an empty cache of `bytes` bytes at the address `cache`. `seed`: of its hashes. */
+  /** Initializes an empty cache of `bytes` bytes at the address `cache`. `seed`: of its hashes. */
   @native def cacheOpen(cache: Long, bytes: Long, seed: Long): Unit
   /**
-   * The distinct ones of `n` rows, and what the cache has for them, in `outputs` from row n - 1 downwards. `misses` are the rows
-   * that it does not have, `ids` say where among the outputs each row's are once the misses' are the first. `table`: zeros, `slots`
-   * int32, a power of two and at least 2n. `texts`: two int64, where the bytes of texts go and how far. Returns how many misses.
+   * Looks up the distinct ones of `n` rows. Writes cached outputs to `outputs` from row n - 1 downwards, and the row numbers of
+   * the missing ones to `misses`. `ids`: the row of `outputs` that holds each row's outputs, once those of the misses are first.
+   * `table`: `slots` int32 zeros, a power of two and at least 2n. `texts`: two int64, the start and end of the free string bytes.
+   * Returns the number of misses.
    */
   @native def cacheFind(cache: Long, inputs: Array[Long], outputs: Array[Long], n: Long, ids: Long, misses: Long, hashes: Long,
       table: Long, slots: Long, texts: Long): Long
-  /** Keeps the first `m` rows of `outputs`, which are those of the rows `misses`, where no flag (0: none) is set. */
+  /** Stores the first `m` rows of `outputs`, which belong to the rows `misses`, except those whose flag (0: none) is set. */
   @native def cacheKeep(cache: Long, inputs: Array[Long], outputs: Array[Long], flags: Long, m: Long, misses: Long,
       hashes: Long): Unit
 
@@ -133,7 +141,7 @@ private[sparkweld] object Shim {
             s"-Djava.io.tmpdir to another one; otherwise build the bridge on this kind of host", e)
     }
 
-  /** Loads a private copy of the jar's library: one file a class loader, gone from the disk as soon as it is mapped. */
+  /** Loads a private copy of the jar's library: one file per class loader, deleted as soon as it is mapped. */
   private def loadResource(): Unit = {
     val resource = s"/native/$platform/$LibraryName"
     val stream = getClass.getResourceAsStream(resource)

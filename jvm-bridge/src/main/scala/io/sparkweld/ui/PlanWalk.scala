@@ -14,7 +14,7 @@ import org.apache.spark.sql.execution.exchange.ReusedExchangeExec
 /** Visits every node of a physical plan, also inside adaptive plans, query stages, cached relations and subqueries. */
 private[ui] object PlanWalk {
 
-  /** What became Catalyst expressions or constants, each once. */
+  /** Returns the records of functions that became Catalyst expressions or constants, without duplicates. */
   def rewritten(plan: SparkPlan): Seq[Rewritten] = {
     val found = mutable.LinkedHashSet.empty[Rewritten]
     foreach(plan) {
@@ -29,7 +29,7 @@ private[ui] object PlanWalk {
     found.toSeq
   }
 
-  /** The aggregate pandas UDFs that a node runs in Python. */
+  /** Returns the aggregate pandas UDFs that a node runs in Python. */
   def aggregates(node: SparkPlan): Seq[PythonUDAF] = node.expressions.flatMap(_.collect { case udf: PythonUDAF => udf })
 
   def foreach(plan: SparkPlan)(visit: SparkPlan => Unit): Unit = {

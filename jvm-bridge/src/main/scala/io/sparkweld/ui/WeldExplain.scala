@@ -10,10 +10,7 @@ import org.apache.spark.sql.ExtendedExplainGenerator
 import org.apache.spark.sql.catalyst.expressions.{PythonUDAF, PythonUDF}
 import org.apache.spark.sql.execution.{QueryExecution, SparkPlan}
 
-/**
- * Adds to Spark's `explain` what runs as a kernel and what was fused, and for each Python UDF that stays in Python
- * why.
- */
+/** Adds to Spark's `explain` which functions run as kernels, what is fused, and why each other Python UDF stays in Python. */
 class WeldExplain extends ExtendedExplainGenerator {
   override def title: String = "SparkWeld"
 
@@ -23,7 +20,7 @@ class WeldExplain extends ExtendedExplainGenerator {
 object WeldExplain {
 
   /**
-   * The report on a query, for `sparkweld.explain(df)`: of the executed plan, which adaptive execution may still
+   * Returns the report on a query for `sparkweld.explain(df)`. It describes the executed plan, which adaptive execution may still
    * change.
    */
   def explain(query: QueryExecution): String = {
@@ -61,7 +58,7 @@ object WeldExplain {
     (s"compiled ${what.mkString(", ")}" +: details).mkString("\n  ")
   }
 
-  /** What the executions of this very plan have counted. */
+  /** Returns the counts of all executions of this plan instance. */
   private def measured(weld: WeldExec): Seq[String] = {
     def share(part: String, of: String, what: String, unit: String = "rows") = {
       val (some, all) = (weld.metrics(part).value, weld.metrics(of).value)
@@ -76,13 +73,13 @@ object WeldExplain {
       Races.lost(weld.kernel.requestKey).map(why => s"dropped from here on: ${reason(why)}")
   }
 
-  /** What the executions of this very plan have counted. */
+  /** Returns the counts of all executions of this plan instance. */
   private def measured(top: WeldTopExec): Option[String] = {
     val (kept, dropped) = (top.metrics("numOutputRows").value, top.metrics("droppedRows").value)
     Option.when(kept + dropped > 0)(f"measured: ${kept + dropped}%,d rows of the kernel, ${100.0 * kept / (kept + dropped)}%.1f%% kept")
   }
 
-  /** What the executions of this very plan have counted. */
+  /** Returns the counts of all executions of this plan instance. */
   private def measured(pipeline: PipelineExec): Option[String] = {
     def metric(name: String) = pipeline.metrics(name).value
     val (sent, received) = pipeline.moved
@@ -91,7 +88,9 @@ object WeldExplain {
       f"${metric("originalRows")}%,d rows as the original function, $sent%,d bytes sent, $received%,d received")
   }
 
-  /** What a query by candidates has done; the certificate is a note of the kernel that names them. */
+  /**
+   * Describes a ranking query: the candidates and their counts. The certificate is a note of the kernel that uses the ranking.
+   */
   private def approximate(ranked: RankedExec): String = {
     val head = s"approximate: ${ranked.rows} rows by ${ranked.score.name} among the candidates of ${ranked.path}"
     val small = mutable.Buffer.empty[WeldExec]

@@ -9,7 +9,7 @@ import io.sparkweld.support.{FusedFunction, RefusalTags}
 
 import org.apache.spark.sql.execution.QueryExecution
 
-/** What Weld did in an executed query, as JSON for programs: the metrics of its operators, and the refusals of all others. */
+/** Reports an executed query as JSON for programs: the metrics of SparkWeld's operators, and the refusals of all other nodes. */
 object WeldReport {
   private val Metrics = Seq("numOutputRows", "numOutputBatches", "kernelBatches", "deoptimisedBatches", "guardedRows", "kernelTime",
     "compileTime", "cacheRows", "cachedRows", "textRows", "keptTexts", "shadowRows", "shadowDifferences",
@@ -17,10 +17,11 @@ object WeldReport {
   private val MergeMetrics = Seq("numOutputRows", "mergedBatches", "blockRows", "fullTables", "sparkTasks", "mergeTime")
 
   /**
-   * `{"operators": [{"udfs": [..], "fused": [..], "kept": [..], "program": hash, <metric>: number..}], "aggregates": [{"what": ..,
-   * <metric>: number..}], "tops": [{"what": .., <metric>: number..}], "refusals": [{"udfs": [..], "code": .., "message": ..}], "pipelines": [{"udf": .., "stages": [..], "block": ..,
-   * "moved": ..}], "measuredPipelines": [{"udfs": [..], <metric>: number..}], "rewritten": [{"udf": .., "kind": .., "what": ..,
-   * "kept": [..]}]}`. `kept`: approximate operations. Metrics are those of the executions of this very plan.
+   * Returns `{"operators": [{"udfs": [..], "fused": [..], "kept": [..], "program": hash, <metric>: number..}], "aggregates":
+   * [{"what": .., <metric>: number..}], "tops": [{"what": .., <metric>: number..}], "refusals": [{"udfs": [..], "code": ..,
+   * "message": ..}], "pipelines": [{"udf": .., "stages": [..], "block": .., "moved": ..}], "measuredPipelines": [{"udfs": [..],
+   * <metric>: number..}], "rewritten": [{"udf": .., "kind": .., "what": .., "kept": [..]}]}`. `kept`: approximate operations. The
+   * metrics count all executions of this plan instance.
    */
   def report(query: QueryExecution): String = {
     val mapper = new ObjectMapper

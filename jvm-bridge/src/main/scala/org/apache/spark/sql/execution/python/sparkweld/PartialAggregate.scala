@@ -7,8 +7,8 @@ import org.apache.spark.sql.execution.aggregate.TungstenAggregationIterator
 import org.apache.spark.sql.execution.metric.SQLMetric
 
 /**
- * Spark's own partial hash aggregation of rows of `input`, made on the driver and run in tasks. Its rows are the keys and
- * the buffers.
+ * Runs Spark's own partial hash aggregation over rows of `input`. It is made on the driver and runs in tasks; its rows are the
+ * keys and the buffers.
  */
 final case class PartialAggregate(
     grouping: Seq[Attribute],
@@ -21,7 +21,7 @@ final case class PartialAggregate(
     avgHashProbe: SQLMetric,
     sortFallbacks: SQLMetric) {
 
-  /** The aggregate of these rows, which it takes all at once. Without keys there is one row, also for no rows. */
+  /** Aggregates all of these rows. Without keys the result is one row, also for no input. */
   def aggregate(partition: Int, some: Iterator[InternalRow]): Iterator[InternalRow] = {
     val hasInput = some.hasNext
     if (!hasInput && grouping.nonEmpty) Iterator.empty
@@ -35,7 +35,7 @@ final case class PartialAggregate(
     }
   }
 
-  /** What the buffers of a group (`group`: its keys, then these) are after one more row. Raises what Spark raises. */
+  /** Returns the buffers of a group (`group`: its keys, then the buffers) after one more row. Raises Spark's errors. */
   def update(group: InternalRow, row: InternalRow): InternalRow = {
     val functions = aggregates.map(_.aggregateFunction.asInstanceOf[DeclarativeAggregate])
     val schema = grouping.map(_.newInstance()) ++ functions.flatMap(_.aggBufferAttributes) ++ input

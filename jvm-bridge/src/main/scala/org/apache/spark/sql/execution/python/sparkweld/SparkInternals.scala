@@ -32,25 +32,32 @@ import org.apache.spark.sql.vectorized.ColumnarBatch
 import org.apache.spark.util.ArrayImplicits._
 
 /**
- * Turns what is `private[spark]`, `private[sql]` or `private[python]` in Spark 4.3 into the few calls that SparkWeld
- * makes. It lives in this package because only code below `org.apache.spark.sql.execution.python` may see the
- * evaluators of Python functions; another Spark line needs another copy of this file and nothing else.
+ * Exposes the few `private[spark]`, `private[sql]` and `private[python]` calls of Spark 4.3 that SparkWeld makes.
+ *
+ * It is in this package because only code below `org.apache.spark.sql.execution.python` may access the evaluators of Python
+ * functions. Another Spark line needs another copy of this file and nothing else.
  */
 object SparkInternals {
 
-  /** Adds `value` to the comma-separated list under `key` of the configuration that sessions of this context start from, unless it is in it. */
+  /**
+   * Adds `value`, unless present, to the comma-separated list under `key` of the configuration that sessions of this context
+   * start from.
+   */
   def appendToList(context: SparkContext, key: String, value: String): Unit = {
     val present = context.conf.get(key, "").split(',').map(_.trim).filter(_.nonEmpty).toSeq
     if (!present.contains(value)) context.conf.set(key, (present :+ value).mkString(","))
   }
 
-  /** Drops what this executor has of a broadcast, which can be fetched again; what the driver has stays. */
+  /** Drops this executor's copy of a broadcast, which can be fetched again; the driver's copy stays. */
   def forgetHere(broadcast: Broadcast[_]): Unit = {
     val environment = SparkEnv.get
     if (environment.executorId != SparkContext.DRIVER_IDENTIFIER) environment.blockManager.removeBroadcast(broadcast.id, tellMaster = true)
   }
 
-  /** Bytes of the pickles that an RDD of the driver's own data holds, as Python's `parallelize` makes it; None for any other. */
+  /**
+   * Returns the bytes of the pickles that an RDD of driver data holds, as Python's `parallelize` makes it; None for any other
+   * RDD.
+   */
   def heldBytes(rdd: RDD[_]): Option[Long] = rdd match {
     case held: ParallelCollectionRDD[_] =>
       val field = classOf[ParallelCollectionRDD[_]].getDeclaredField("data")
@@ -68,16 +75,15 @@ object SparkInternals {
   def killTaskIfInterrupted(context: TaskContext): Unit = context.killTaskIfInterrupted()
 
   /**
-   * The import path of workers, as this JVM would have it: Spark's own Python sources, where SPARK_HOME has them, then the user's. When
-   * Spark was installed by pip into this very Python, its sources are importable anyway, and four times faster than
-   * from the zip.
+   * Returns the workers' import path as seen by this JVM: Spark's own Python sources, where SPARK_HOME has them, then the user's.
+   * When pip installed Spark into this very Python, its sources are importable anyway, and four times faster than from the zip.
    */
   def servicePythonPath(python: String, userPath: Option[String]): String = {
     val spark = if (sys.env.get("SPARK_HOME").exists(isInstalledIn(python, _))) Nil else Seq(PythonUtils.sparkPythonPath)
     PythonUtils.mergePythonPaths(spark ++ userPath ++ sys.env.get("PYTHONPATH"): _*)
   }
 
-  /** Whether the workers are started by this JVM, or one like it on this machine, in its own working directory. */
+  /** Whether this JVM, or one like it on this machine, starts the workers in its own working directory. */
   def isLocal(conf: SparkConf): Boolean = {
     val master = conf.get("spark.master", "")
     master == "local" || master.startsWith("local[")
@@ -93,13 +99,12 @@ object SparkInternals {
   }
 
   /**
-   * The directories and archives that a worker would put on sys.path for `function`, in its order: the folder of added
-   * files, then each of `pythonIncludes` in it. On Connect the files of a session lie in a folder named by its
-   * artifact id.
+   * Returns the directories and archives that a worker would put on sys.path for `function`, in its order: the folder of added
+   * files, then each of `pythonIncludes` in it. On Connect the files of a session are in a folder named by its artifact id.
    */
   def includePaths(function: PythonFunction): Seq[String] = includePaths(function.pythonIncludes.asScala.toSeq)
 
-  /** The same for names of `pythonIncludes`; in a task, its executor's. */
+  /** As above, for names of `pythonIncludes`; in a task, those of its executor. */
   def includePaths(names: Seq[String]): Seq[String] = {
     val root = SparkFiles.getRootDirectory()
     val folder = artifactFolder.filter(_.isDirectory).map(_.getPath).getOrElse(root)
@@ -110,38 +115,38 @@ object SparkInternals {
     folder +: files
   }
 
-  /** Where the files of a Connect session lie, and its workers are started. */
+  /** Returns the folder of a Connect session's files, in which its workers are started. */
   def artifactFolder: Option[File] =
     JobArtifactSet.getCurrentJobArtifactState.map(state => new File(SparkFiles.getRootDirectory(), state.uuid))
 
-  /** The folder that workers are started in, where it is known here and exists. */
+  /** Returns the folder in which workers are started, when it is known here and exists. */
   def workerFolder(conf: SparkConf): Option[String] = artifactFolder match {
     case Some(folder) => Some(folder.getAbsolutePath).filter(_ => folder.isDirectory)
     case None => Option.when(isLocal(conf))(PythonLaunch.workingDirectory.toString)
   }
 
-  /** `function` with another command, which may read the broadcasts of all of `chain`. */
+  /** Returns `function` with another command, which may read the broadcasts of all of `chain`. */
   def withCommand(function: PythonFunction, command: Array[Byte], chain: Seq[PythonFunction]): PythonFunction =
     SimplePythonFunction(command.toImmutableArraySeq, function.envVars, function.pythonIncludes, function.pythonExec, function.pythonVer,
       chain.flatMap(_.broadcastVars.asScala).distinctBy(_.id).asJava, function.accumulator)
 
-  /** The settings that PySpark's runner hands to a worker, as the worker will see them. */
+  /** Returns the settings that PySpark's runner passes to a worker, as the worker will see them. */
   def workerSettings(conf: SQLConf): Map[String, String] = ArrowPythonRunner.getPythonRunnerConfMap(conf)
 
-  /** The same call of a function with other bytes of a command. */
+  /** Returns the same call with another command. */
   def withCommand(udf: PythonUDF, command: Array[Byte]): PythonUDF = {
     val function = udf.func
     udf.copy(func = SimplePythonFunction(command.toIndexedSeq, function.envVars, function.pythonIncludes, function.pythonExec,
       function.pythonVer, function.broadcastVars, function.accumulator))
   }
 
-  /** The metrics of Spark's own Python operators, by their usual names. */
+  /** Creates the metrics of Spark's own Python operators, by their usual names. */
   def pythonMetrics(context: SparkContext): Map[String, SQLMetric] =
     PythonSQLMetrics.pythonSizeMetricsDesc.map { case (k, v) => k -> SQLMetrics.createSizeMetric(context, v) } ++
       PythonSQLMetrics.pythonTimingMetricsDesc.map { case (k, v) => k -> SQLMetrics.createTimingMetric(context, v) } ++
       PythonSQLMetrics.pythonOtherMetricsDesc.map { case (k, v) => k -> SQLMetrics.createMetric(context, v) }
 
-  /** Spark's own evaluators of one node of Python UDFs, made as that node makes them. Called on the driver. */
+  /** Creates Spark's own evaluators of one node of Python UDFs, with that node's arguments. Called on the driver. */
   def pythonEvaluator(
       udfs: Seq[PythonUDF],
       childOutput: Seq[Attribute],
@@ -169,7 +174,7 @@ object SparkInternals {
     new PythonEvaluator(rows, columnar)
   }
 
-  /** Spark's own evaluator of a mapInPandas or mapInArrow node, made as that node makes it. Called on the driver. */
+  /** Creates Spark's own evaluator of a mapInPandas or mapInArrow node, with that node's arguments. Called on the driver. */
   def mapEvaluator(
       function: PythonUDF,
       childOutput: Seq[Attribute],
@@ -185,18 +190,18 @@ object SparkInternals {
       artifacts, logSession))
   }
 
-  /** True when Spark would feed this node whole columnar batches, so that its Arrow batches are those of its child. */
+  /** Whether Spark would feed this node whole columnar batches, so that its Arrow batches are those of its child. */
   def takesColumnarInput(node: ArrowEvalPythonExec): Boolean =
     node.child.supportsColumnar && node.conf.arrowPySparkUDFColumnarInputEnabled
 
-  /** Arrow's memory for one task, which frees it. */
+  /** Returns an Arrow allocator for one task, which closes it. */
   def arrowAllocator(name: String): BufferAllocator = ArrowUtils.rootAllocator.newChildAllocator(name, 0, Long.MaxValue)
 
-  /** An empty Arrow vector for values of a column, as Spark sends them to Python. */
+  /** Creates an empty Arrow vector for values of a column, as Spark sends them to Python. */
   def arrowVector(column: Attribute, zone: String, allocator: BufferAllocator): FieldVector =
     ArrowUtils.toArrowField(column.name, column.dataType, nullable = true, zone).createVector(allocator)
 
-  /** Fills column vectors of `schema` from rows. */
+  /** Returns a converter that fills column vectors of `schema` from rows. */
   def converter(schema: StructType): RowConverter = new RowConverter(new RowToColumnConverter(schema))
 
   /** Whether Spark has a column vector for values of this type and can fill it from rows. */
@@ -206,44 +211,44 @@ object SparkInternals {
       true
     } catch { case _: SparkUnsupportedOperationException => false }
 
-  /** Whether a logical node is itself a Python function over rows or groups. */
+  /** Whether a logical node itself runs a Python function over rows or groups. */
   def runsPython(plan: LogicalPlan): Boolean = plan.nodeName.matches(".*(Python|Pandas|PySpark|InArrow).*")
 
-  /** What a worker's exception is in the JVM. `error`: "<class>: <message>", the last line of its traceback. */
+  /** Returns the JVM exception for a worker's exception. `error`: "<class>: <message>", the last line of its traceback. */
   def pythonException(error: String): RuntimeException = new PythonException("PYTHON_EXCEPTION",
     Map("msg" -> "An exception was thrown from the Python worker", "traceback" -> error), null, Array.empty[QueryContext], "")
 
-  /** Whether it is what a worker's exception is in the JVM. */
+  /** Whether `problem` is the JVM exception for a worker's exception. */
   def isPythonException(problem: Throwable): Boolean = problem.isInstanceOf[PythonException]
 
-  /** Whether a job failed by one: it is the cause, or the text of a failed task names it. */
+  /** Whether a worker's exception failed a job: it is a cause, or the message of a failed task names it. */
   def raisedInPython(problem: Throwable): Boolean =
-    Iterator.iterate(problem)(_.getCause).takeWhile(_ != null).take(16) // causes may form a ring
+    Iterator.iterate(problem)(_.getCause).takeWhile(_ != null).take(16) // causes may form a cycle
       .exists(cause => isPythonException(cause) || String.valueOf(cause.getMessage).contains(classOf[PythonException].getName))
 
-  /** The application's configuration, as the node's session started from it. */
+  /** Returns the application's configuration, from which the node's session started. */
   def sparkConf(plan: SparkPlan): SparkConf = plan.session.sparkContext.conf
 
-  /** The same of a session. */
+  /** As above, for a session. */
   def sparkConf(session: SparkSession): SparkConf = session.sparkContext.conf
 
-  /** The interpreter that PySpark starts workers with when a function does not say another. */
+  /** Returns the interpreter with which PySpark starts workers when a function does not name another. */
   def defaultPythonExec(conf: SparkConf): String =
     conf.getOption("spark.pyspark.python").orElse(sys.env.get("PYSPARK_PYTHON")).getOrElse("python3")
 
-  /** True when the files of Python broadcasts are encrypted, so that no other process can read them. */
+  /** Whether the files of Python broadcasts are encrypted, so that no other process can read them. */
   def broadcastsAreEncrypted: Boolean = SparkEnv.get.conf.getBoolean("spark.io.encryption.enabled", false)
 }
 
-/** Spark's evaluator of one mapInPandas or mapInArrow node. */
+/** Wraps Spark's evaluator of one mapInPandas or mapInArrow node. */
 final class MapEvaluator(factory: MapInBatchEvaluatorFactory) extends Serializable {
 
-  /** Streams rows of the child through one Python run; rows of the output come out. */
+  /** Streams rows of the child through one Python run; returns rows of the output. */
   def evalRows(partition: Int, input: Iterator[InternalRow]): Iterator[InternalRow] =
     factory.createEvaluator().eval(partition, input)
 }
 
-/** The eval types of Python functions (PythonEvalType) that SparkWeld asks about. */
+/** Names the eval types of Python functions (PythonEvalType) that SparkWeld distinguishes. */
 object EvalTypes {
   /** Plain `udf`, rows pickled. */
   val Batched: Int = PythonEvalType.SQL_BATCHED_UDF
@@ -251,13 +256,13 @@ object EvalTypes {
   /** Scalar pandas UDFs. */
   val ScalarPandas: Int = PythonEvalType.SQL_SCALAR_PANDAS_UDF
 
-  /** The same of an iterator of batches. */
+  /** Scalar pandas UDFs over an iterator of batches. */
   val ScalarPandasIterator: Int = PythonEvalType.SQL_SCALAR_PANDAS_ITER_UDF
 
-  /** Scalar UDFs of Arrow's arrays. */
+  /** Scalar UDFs over Arrow arrays. */
   val ScalarArrow: Int = PythonEvalType.SQL_SCALAR_ARROW_UDF
 
-  /** The same of an iterator of batches. */
+  /** Scalar UDFs over an iterator of batches of Arrow arrays. */
   val ScalarArrowIterator: Int = PythonEvalType.SQL_SCALAR_ARROW_ITER_UDF
 
   /** mapInPandas. */
@@ -266,27 +271,27 @@ object EvalTypes {
   /** mapInArrow. */
   val MapArrow: Int = PythonEvalType.SQL_MAP_ARROW_ITER_UDF
 
-  /** Functions of pandas objects: NULLs in a batch decide the dtypes that they see. */
+  /** Functions of pandas objects, whose dtypes depend on the NULLs of a batch. */
   private val pandas = Set(ScalarPandas, ScalarPandasIterator, MapPandas)
 
   private val others = Set(Batched, PythonEvalType.SQL_ARROW_BATCHED_UDF, ScalarArrow,
     ScalarArrowIterator, MapArrow)
 
-  /** Whether the compile service knows functions of this kind. */
+  /** Whether the compile service supports functions of this kind. */
   def isKnown(evalType: Int): Boolean = pandas(evalType) || others(evalType)
 
-  /** Whether such a function sees NULLs as the dtype of its whole batch. */
+  /** Whether such a function sees the NULLs of its whole batch, as the dtype. */
   def seesBatchState(evalType: Int): Boolean = pandas(evalType)
 }
 
-/** Spark's evaluators of one node of Python UDFs. Serialisable; the two share the function bytes. */
+/** Wraps Spark's evaluators of one node of Python UDFs. Serializable; the two share the function bytes. */
 final class PythonEvaluator(
     rows: EvalPythonEvaluatorFactory,
     columnar: Option[ColumnarArrowEvalPythonEvaluatorFactory]) extends Serializable {
 
   def takesColumnarInput: Boolean = columnar.isDefined
 
-  /** Streams rows (UnsafeRow, schema of the child) through one Python run; rows of child ++ results come out. */
+  /** Streams rows (UnsafeRow, schema of the child) through one Python run; returns rows of child ++ results. */
   def evalRows(partition: Int, input: Iterator[InternalRow]): Iterator[InternalRow] =
     rows.createEvaluator().eval(partition, input)
 
@@ -294,7 +299,7 @@ final class PythonEvaluator(
   def evalBatches(partition: Int, input: Iterator[ColumnarBatch]): Iterator[ColumnarBatch] =
     columnar.get.createEvaluator().eval(partition, input)
 
-  /** Runs only the functions: rows of `call.arguments` in, rows of the results out, in order; nothing is queued. */
+  /** Runs only the functions: maps rows of `call.arguments` to rows of the results, in order, without queuing any. */
   def evalCall(call: PythonCall, input: Iterator[InternalRow], context: TaskContext): Iterator[InternalRow] =
     rows match {
       case arrow: ArrowEvalPythonEvaluatorFactory => arrow.evaluate(call.functions, call.positions, input, call.schema, context)
@@ -304,8 +309,7 @@ final class PythonEvaluator(
 }
 
 /**
- * The distinct argument expressions of one node's functions, and which of them each function takes: as Spark gathers
- * them.
+ * Collects the distinct argument expressions of one node's functions, and the arguments that each function takes, as Spark does.
  */
 final class PythonCall(udfs: Seq[PythonUDF]) {
   private val (chains, inputs) = udfs.map(functionsOf).unzip
@@ -335,13 +339,13 @@ final class PythonCall(udfs: Seq[PythonUDF]) {
   }
 }
 
-/** The size of an Arrow batch of rows of such columns, as Spark's own writer counts it. */
+/** Measures the size of an Arrow batch of rows of such columns, as Spark's own writer counts it. */
 final class ArrowSize(types: Seq[DataType], inStruct: Boolean, zone: String, largeTexts: Boolean) extends AutoCloseable {
   private val columns = StructType(types.zipWithIndex.map { case (of, i) => StructField(s"_$i", of) })
   private val schema = if (inStruct) StructType(Seq(StructField("struct", columns))) else columns
   private val writer = ArrowWriter.create(schema, zone, errorOnDuplicatedFieldNames = false, largeTexts)
 
-  /** The size with one row more. */
+  /** Adds a row and returns the new size. */
   def add(row: InternalRow): Long = {
     writer.write(if (inStruct) InternalRow(row) else row)
     writer.sizeInBytes()
@@ -352,7 +356,7 @@ final class ArrowSize(types: Seq[DataType], inStruct: Boolean, zone: String, lar
   override def close(): Unit = writer.root.close()
 }
 
-/** Spark's row-to-column conversion of one schema. */
+/** Wraps Spark's row-to-column conversion of one schema. */
 final class RowConverter(converter: RowToColumnConverter) extends Serializable {
   def convert(row: InternalRow, vectors: Array[WritableColumnVector]): Unit = converter.convert(row, vectors)
 }

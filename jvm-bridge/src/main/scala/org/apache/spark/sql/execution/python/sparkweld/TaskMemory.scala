@@ -8,12 +8,17 @@ import org.apache.spark.TaskContext
 import org.apache.spark.memory.{MemoryConsumer, MemoryMode, TaskMemoryManager}
 
 /**
- * Asks Spark for the native memory of one task, where Spark manages any: `spark.memory.offHeap.enabled`. Otherwise Spark's pool is one
- * of heap, to which native memory does not belong; like that of Spark's own off-heap column vectors, it is then nobody's.
+ * Accounts the native memory of one task with Spark, when Spark manages off-heap memory (`spark.memory.offHeap.enabled`).
+ *
+ * Otherwise Spark's pool covers the heap only; native memory is then unaccounted, like that of Spark's own off-heap column
+ * vectors.
  */
 final class TaskMemory private (manager: TaskMemoryManager) extends MemoryConsumer(manager, MemoryMode.OFF_HEAP) {
 
-  /** `wanted` bytes, or else the `least` that will do; returns how many. Throws NoMemory when Spark has not so much. */
+  /**
+   * Acquires `wanted` bytes, or else at least `least`; returns the number acquired. Throws NoMemory when Spark does not grant
+   * `least`.
+   */
   def ask(wanted: Long, least: Long): Long =
     if (isGranted(wanted)) wanted
     else if (least < wanted && isGranted(least)) least
@@ -21,7 +26,7 @@ final class TaskMemory private (manager: TaskMemoryManager) extends MemoryConsum
 
   def giveBack(bytes: Long): Unit = freeMemory(bytes)
 
-  /** Kernels need all of their memory until a batch is done. */
+  /** Spills nothing: kernels need all of their memory until a batch is done. */
   override def spill(size: Long, trigger: MemoryConsumer): Long = 0L
 
   private def isGranted(bytes: Long): Boolean = {
@@ -34,7 +39,7 @@ final class TaskMemory private (manager: TaskMemoryManager) extends MemoryConsum
 object TaskMemory {
   private val ofTasks = new ConcurrentHashMap[Long, TaskMemory]
 
-  /** That of the task that runs in this thread; None where there is no task, or nothing to ask for. */
+  /** Returns that of the task that runs in this thread; None without a task, or when Spark manages no native memory. */
   def current: Option[TaskMemory] =
     for (context <- Option(TaskContext.get()); manager <- Option(context.taskMemoryManager()) if managesNative(manager))
       yield Option(ofTasks.get(context.taskAttemptId())).getOrElse {
