@@ -16,9 +16,10 @@ import org.apache.spark.SparkConf
 import org.apache.spark.internal.Logging
 
 /**
- * Turns pipeline requests into programs and programs into object code, by the compile services of this JVM: one
- * service for each interpreter and environment, replies remembered by request, object code by program, each asked for
- * once at a time.
+ * Compiles pipeline requests to programs and programs to object code, with the compile services of this JVM.
+ *
+ * There is one service for each interpreter and environment. Replies are cached by request and object code by program; concurrent
+ * requests for the same key share one call.
  */
 final class Compiler(conf: SparkConf) extends Logging {
   private val replies = new Lru[(String, Set[Int]), CompileReply](SparkWeldConf.CachedReplies.get(conf))
@@ -53,8 +54,9 @@ final class Compiler(conf: SparkConf) extends Logging {
   }
 
   /**
-   * The program of `request` with NULLs in the inputs `nullable`, or the refusals. Waits as `patience` says; the compile then goes
-   * on, and its reply is remembered as any other. That the service was away is not.
+   * Returns the program of `request` with NULLs in the inputs `nullable`, or the refusals. Waits as long as `patience` allows;
+   * after that the compile continues in the background and its reply is cached for later queries. Failures of the service are not
+   * cached.
    */
   def compile(request: PipelineRequest, nullable: Set[Int], patience: Patience): CompileReply = {
     requests.put(request.key, request)
@@ -80,13 +82,13 @@ final class Compiler(conf: SparkConf) extends Logging {
     case Refused(refusals, lasting) if !lasting || refusals.exists(Compiler.passing) => ()
     case made: Compiled =>
       made.models.foreach(models.put)
-      replies.put(key, made.copy(models = Nil)) // bytes are bounded apart from the number of replies
+      replies.put(key, made.copy(models = Nil)) // model bytes are bounded separately from the number of replies
     case _ => replies.put(key, reply)
   }
 
   /**
-   * What the service makes of a request for Catalyst expressions (`op` aggregate or twin), or the refusals. Waits and
-   * remembers as `compile`.
+   * Returns the service's Catalyst expressions for a request (`op` aggregate or twin), or the refusals. Waits and caches as
+   * `compile`.
    */
   def translate(request: PipelineRequest, patience: Patience): Translation = translations.get(request.key) match {
     case Some(known) =>
@@ -104,7 +106,7 @@ final class Compiler(conf: SparkConf) extends Logging {
       made
   }
 
-  /** The answer that is under way for `key`, else what `ask` starts. */
+  /** Returns the pending answer for `key`, or the one that `ask` starts. */
   private def once[K, T](underWay: ConcurrentHashMap[K, CompletableFuture[T]], key: K)(
       ask: => CompletableFuture[T]): CompletableFuture[T] = {
     val fresh = new CompletableFuture[T]()
@@ -122,7 +124,7 @@ final class Compiler(conf: SparkConf) extends Logging {
     }
   }
 
-  /** The answer, when it is there in time; who waits no longer leaves it to a later query. */
+  /** Returns the answer if it arrives in time. Otherwise refuses with SW409 and leaves the answer to a later query. */
   private def answered[K, T](underWay: ConcurrentHashMap[K, CompletableFuture[T]], key: K, request: PipelineRequest, patience: Patience)(
       ask: => CompletableFuture[T]): Either[Seq[Refusal], T] =
     if (patience.tiny && !underWay.containsKey(key) && !sightings.again(request, patience)) {
@@ -142,7 +144,7 @@ final class Compiler(conf: SparkConf) extends Logging {
             else if (waitMs == 0) "the query is too small, or has waited before, to wait for it"
             else s"no reply in $waitMs ms"
           Left(Seq(Refusal("SW409", "what" -> what)))
-        case wrapped: ExecutionException => // an exhausted heap fails the compile, and not the query
+        case wrapped: ExecutionException => // an exhausted heap fails the compile, not the query
           throw (wrapped.getCause match {
             case NonFatal(problem) => problem
             case fatal => ServiceClient.unavailable(fatal)
@@ -150,12 +152,12 @@ final class Compiler(conf: SparkConf) extends Logging {
       }
     }
 
-  /** Makes a request known to `compileKnown`; nothing is compiled yet. */
+  /** Makes a request known to `compileKnown`, without compiling it. */
   def register(request: PipelineRequest): Unit = requests.put(request.key, request)
 
   /**
-   * The request that is answered with the program `made` and no other, whatever becomes of the files that its functions load:
-   * forms of it are known by it.
+   * Returns a request whose only answer is the program `made`, even if the files that its functions load change later. Forms of
+   * the program are identified by it.
    */
   def settled(request: PipelineRequest, made: Compiled): PipelineRequest = {
     val wanting = request.wanting(made.files, made.modules)
@@ -170,13 +172,13 @@ final class Compiler(conf: SparkConf) extends Logging {
   def compileKnown(requestKey: String, nullable: Set[Int], patience: Patience): Option[(PipelineRequest, CompileReply)] =
     requests.get(requestKey).map(request => (request, compile(request, nullable, patience)))
 
-  /** Has the object code of `program` made in the background, so that a task that wants it need not wait as long. */
+  /** Has the object code of `program` made in the background, so that a task that requires it waits less. */
   def prefetch(command: ServiceCommand, program: String, hash: String): Unit = pending(command, program, hash)
 
-  /** Whether the object code is there; has it made in the background unless it is. */
+  /** Whether the object code is ready; if not, has it made in the background. */
   private def isReady(command: ServiceCommand, made: Compiled): Boolean = pending(command, made.program, made.hash).isDone
 
-  /** The object code of `program` for this host's CPU. Throws ServiceUnavailable. */
+  /** Returns the object code of `program` for this host's CPU. Throws ServiceUnavailable. */
   def objectCode(command: ServiceCommand, program: String, hash: String): ObjectCode = {
     val (future, service) = (pending(command, program, hash), client(command))
     try future.get(if (service.isSilent) 0L else objectTimeout, TimeUnit.MILLISECONDS)
@@ -196,15 +198,15 @@ final class Compiler(conf: SparkConf) extends Logging {
     }
   }
 
-  /** Where the service found llvmlite's library, once it runs. */
+  /** Returns the path of llvmlite's library as found by the service, once the service runs. */
   def llvmlite(command: ServiceCommand): Option[String] =
     try client(command).hello(objectTimeout).llvmlite
     catch { case _: ServiceUnavailable => None }
 
-  /** Bytes of the models that the driver remembers. */
+  /** Returns the bytes of the models that the driver caches. */
   def modelBytes: Long = models.bytes
 
-  /** The services' process ids, for metrics and tests. */
+  /** Returns the services' process ids, for metrics and tests. */
   def pids: Seq[Long] = services.values().asScala.flatMap(_.pid).toSeq
 
   def starts: Long = services.values().asScala.map(_.starts.get).sum
@@ -220,13 +222,13 @@ final class Compiler(conf: SparkConf) extends Logging {
   private def client(command: ServiceCommand): ServiceClient =
     services.computeIfAbsent(command, _ => new ServiceClient(command, conf))
 
-  /** Whether the files and modules that a reply depends on are those that it was made of; `found`: they were looked for just now. */
+  /** Whether a reply's files and modules are unchanged since it was made; `found`: the service has just resolved the modules. */
   private def unchanged(reply: CompileReply, found: Boolean): Boolean = reply match {
     case made: Compiled => made.files.forall(_.untouched) && made.modules.untouched && (found || made.modules.foundFirst)
     case _ => true
   }
 
-  /** The reply with its blocks; None when one of them is gone, and the service has to be asked again. */
+  /** Returns the reply with its blocks; None when one was evicted, so that the service must be asked again. */
   private def withModels(reply: CompileReply): Option[CompileReply] = reply match {
     case made: Compiled =>
       val found = made.blocks.map(models.get)
@@ -245,7 +247,7 @@ final class Compiler(conf: SparkConf) extends Logging {
     }
   }
 
-  /** The service's answer to `header` with the payloads of `request`, or why there is none. */
+  /** Returns the service's answer to `header` with the payloads of `request`, or the refusals. */
   private def exchange(request: PipelineRequest, header: ObjectNode): CompletableFuture[Either[Seq[Refusal], Frame]] =
     tooLarge(request).orElse(condemned.find(request)) match {
       case Some(refusal) => CompletableFuture.completedFuture(Left(Seq(refusal)))
@@ -266,7 +268,7 @@ final class Compiler(conf: SparkConf) extends Logging {
         }
     }
 
-  /** Known before the service is asked: what reading the functions takes. */
+  /** Refuses with SW863, without asking the service, when only reading the functions would exceed the CPU limit. */
   private def tooLarge(request: PipelineRequest): Option[Refusal] = {
     val needed = math.max(1L, request.size / Compiler.BytesPerMs)
     Option.when(needed > request.cpuMs) {
@@ -327,9 +329,11 @@ object Compiler {
   private val WarmUpMs = 60000L
   private val RequestsPerReply = 4
 
-  /** What the service reads and lays out of a large model in a millisecond, at the least: a forest took half of the time. */
+  /**
+   * Lower bound of the bytes of a large model that the service reads and lays out per millisecond; a forest was twice as fast.
+   */
   val BytesPerMs = 20000L
 
-  /** Whether a refusal is of this moment: of the service's state, or of a time limit that the session may set. */
+  /** Whether a refusal is temporary: it depends on the service's state, or on a time limit that the session may set. */
   private def passing(refusal: Refusal): Boolean = refusal.code.startsWith("SW4") || refusal.code == "SW863"
 }

@@ -1,8 +1,10 @@
 package io.sparkweld.compile
 
 /**
- * What a child process uses of the CPU from now on. Limits are in CPU time, because a process that is no trouble gets little of a
- * busy machine: it may take a minute for a second's work, and must not be killed for that.
+ * Limits the CPU time that a child process uses from now on.
+ *
+ * The limit is in CPU time, not wall time: on a busy machine an innocent process may take a minute for one second of work, and
+ * must not be killed for that.
  *
  * @param clock nanoseconds, as System.nanoTime
  * @param cpuMs CPU time of the process so far
@@ -13,16 +15,16 @@ final class CpuWatch(limitMs: Long, cpuMs: () => Long, clock: () => Long = () =>
   private var looked = clock()
   @volatile private var idleNanos = 0L
 
-  /** CPU milliseconds since the start. */
+  /** Returns the CPU milliseconds since the start. */
   def used: Long = last - start
 
-  /** Wall milliseconds since the process was last seen at work. Any thread may read it. */
+  /** Returns the wall milliseconds since the process was last seen at work. Any thread may read it. */
   def idle: Long = idleNanos / 1000000L
 
   /** Reads the clocks. Throws ServiceStuck past a limit. */
   def check(): Unit = {
     val (now, time) = (cpuMs(), clock())
-    // a JVM that did not look for longer was suspended itself, with its child: a laptop that slept, a container on hold
+    // a longer gap means that this JVM was suspended together with its child: a laptop that slept, a paused container
     if (now > last) idleNanos = 0 else idleNanos += math.min(time - looked, CpuWatch.MostBetweenNanos)
     last = math.max(now, last)
     looked = time
@@ -30,12 +32,12 @@ final class CpuWatch(limitMs: Long, cpuMs: () => Long, clock: () => Long = () =>
     if (idle > CpuWatch.MostIdleMs) throw new ServiceStuck(s"it slept for ${CpuWatch.seconds(idle)}", slept = true)
   }
 
-  /** Whether it holds up others: an ordinary request needs much less. */
+  /** Whether the child delays other requests: an ordinary request uses much less. */
   def isHog: Boolean = used > CpuWatch.HogMs || idle > CpuWatch.HogMs
 }
 
 object CpuWatch {
-  /** A process that may run gets some milliseconds of CPU time in so long a time on any machine. */
+  /** On any machine, a runnable process gets some milliseconds of CPU time within this time. */
   val MostIdleMs = 15000L
   private val HogMs = 2000L
   private val MostBetweenNanos = 1000000000L

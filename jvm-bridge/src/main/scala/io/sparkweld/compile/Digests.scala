@@ -5,8 +5,9 @@ import java.security.MessageDigest
 import java.util.HexFormat
 
 /**
- * SHA-256 of payloads, computed once for each object: the rules ask for that of a function of megabytes ten times a query. Whoever
- * makes a payload must not change it.
+ * Computes SHA-256 digests of payloads, once per object.
+ *
+ * The rules ask for the digest of a function of megabytes ten times a query. The creator of a payload must not change it.
  */
 object Digests {
   private val arrays = new Lru[Same, String](1024)
@@ -21,10 +22,10 @@ object Digests {
     }
   }
 
-  /** The bytes of a command, the same array each time while the cache has room. */
+  /** Returns the bytes of a command, the same array each time while it is cached. */
   def arrayOf(command: Seq[Byte]): Array[Byte] = commands.getOrElseUpdate(new Same(command), command.toArray)
 
-  /** An object as a key, by identity, which does not keep it alive. */
+  /** A weak key that compares its object by identity and does not keep it alive. */
   private final class Same(of: AnyRef) {
     private val held = new WeakReference(of)
     override val hashCode: Int = System.identityHashCode(of)

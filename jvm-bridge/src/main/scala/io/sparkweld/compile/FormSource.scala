@@ -4,8 +4,8 @@ import io.sparkweld.nativelib.NativeRuntime
 import io.sparkweld.support.Refusal
 
 /**
- * What a form needs to be linked. `blocks`: digests of its constants. `llvmlite`: where the driver's service found the
- * library, a hint for this host.
+ * The data needed to link a form. `blocks`: digests of its constants. `llvmlite`: the path of the library on the driver, a hint
+ * for this host.
  */
 final case class FormCode(
     inputs: Array[Int],
@@ -18,10 +18,10 @@ final case class FormCode(
     code: ObjectCode,
     llvmlite: Option[String])
 
-/** Answers what tasks ask of the driver half: the code of a form. */
+/** Serves the code of forms from the driver half to tasks. */
 final class FormServer(compiler: Compiler, timeoutMs: Long) {
 
-  /** The code of the form, or FormUnavailable. */
+  /** Returns the code of the form, or throws FormUnavailable. */
   def form(key: FormKey): FormCode = compiler.compileKnown(key.request, key.nullable, Patience.upTo(timeoutMs)) match {
     case None => throw unavailable(Refusal("SW407"), lasting = false)
     case Some((_, Refused(refusals, lasting))) =>
@@ -34,7 +34,7 @@ final class FormServer(compiler: Compiler, timeoutMs: Long) {
       } catch { case gone: ServiceUnavailable => throw new FormUnavailable(gone.refusal, lasting = false, environment = true) }
   }
 
-  /** Answers a message of [[FormMessages]]; null for one that it does not know. */
+  /** Answers a message of [[FormMessages]]; null for an unknown one. */
   def receive(message: AnyRef): AnyRef = FormMessages.decode(message) match {
     case None => null
     case Some(key) =>
@@ -47,8 +47,10 @@ final class FormServer(compiler: Compiler, timeoutMs: Long) {
 }
 
 /**
- * The messages between the halves of the plugin. They are made of the JDK's own classes only: the RPC layer reads them
- * with a class loader that need not know the classes of `--jars`.
+ * Encodes and decodes the messages between the halves of the plugin.
+ *
+ * They consist of JDK classes only: the RPC layer deserializes them with a class loader that need not know the classes of
+ * `--jars`.
  */
 object FormMessages {
   private val Ask = "sparkweld-form"
@@ -72,7 +74,7 @@ object FormMessages {
       Array(problem.lasting, problem.environment))
   }
 
-  /** The form in an answer. Throws FormUnavailable when the answer says so. */
+  /** Returns the form in an answer. Throws FormUnavailable when the answer is one. */
   def read(answer: AnyRef): FormCode = answer match {
     case Array(Code, inputs: Array[Int], program: String, hash: String, blocks: Array[String], symbol: String,
         imports: Array[String], cpu: String, Array(memory: Long, outputs: Long),
@@ -89,12 +91,14 @@ object FormMessages {
 }
 
 /**
- * Links forms in this JVM. The driver's object code is used when it was made for this CPU; otherwise this JVM's own
- * compile service makes it from the program's text. `local`: driver and tasks share this JVM, so the code always fits.
+ * Links forms in this JVM.
+ *
+ * It uses the driver's object code when that was made for this CPU; otherwise this JVM's own compile service makes it from the
+ * program's text form. `local`: driver and tasks share this JVM, so the code always fits.
  */
 final class FormLoader(fetch: FormKey => FormCode, own: Compiler, local: Boolean) {
 
-  /** Throws FormUnavailable or NativeError. */
+  /** Links a form. Throws FormUnavailable or NativeError. */
   def load(key: FormKey, origin: FormOrigin): LinkedForm = {
     val form = fetch(key)
     val runtime = NativeRuntime.get(form.llvmlite, origin.service.python)

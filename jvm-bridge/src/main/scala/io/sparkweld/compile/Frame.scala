@@ -8,8 +8,9 @@ import com.fasterxml.jackson.databind.{JsonNode, ObjectMapper}
 import com.fasterxml.jackson.databind.node.ObjectNode
 
 /**
- * One message to or from the compile service: a JSON object and blobs. On the wire: u32 length and UTF-8 JSON, u32
- * count of blobs, and u64 length and bytes for each; all big-endian.
+ * Represents a message to or from the compile service: a JSON object and blobs.
+ *
+ * Wire format, all big-endian: u32 length and UTF-8 JSON, u32 count of blobs, and u64 length and bytes for each.
  */
 final case class Frame(json: JsonNode, blobs: Seq[Array[Byte]]) {
 
@@ -19,12 +20,12 @@ final case class Frame(json: JsonNode, blobs: Seq[Array[Byte]]) {
 }
 
 object Frame {
-  /** Past these sizes the stream is no longer one of ours (a reader must not allocate what a stray byte asks for). */
+  /** Larger sizes are not from the service: a reader must not allocate what a stray byte asks for. */
   val MaxBlob = 1L << 30
   private val MaxJson = 256 << 20
   private val MaxBlobs = 1 << 16
 
-  /** A text may be the bytes of a function with its model, for which Jackson's own limit is too low. */
+  /** A JSON string may be the bytes of a function with its model, for which Jackson's default limit is too low. */
   val mapper = new ObjectMapper(
     new JsonFactory().setStreamReadConstraints(StreamReadConstraints.builder().maxStringLength(MaxJson).build()))
 

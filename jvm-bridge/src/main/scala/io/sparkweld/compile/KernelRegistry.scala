@@ -5,13 +5,13 @@ import scala.util.control.NonFatal
 import io.sparkweld.nativelib.{Kernel, NativeError}
 import io.sparkweld.support.{Refusal, WarnOnce}
 
-/** One form of one pipeline: the request's key and which of its inputs have NULLs in the batch. */
+/** Identifies a form of a pipeline: the request's key, and the inputs that have NULLs in the batch. */
 final case class FormKey(request: String, nullable: Set[Int])
 
 /**
- * A linked form: its kernel, which request inputs it loads and the digests of the blocks that it reads, in ABI order, and the
- * bytes of memory that a call of it wants. `hash`: of its program, whatever is in the blocks; `repeatable`: it gives equal rows equal
- * results in any batch; `piecewise`: no row decides whether the kernel may run those before it; `outputs`: how many columns it stores.
+ * A linked form: its kernel, the request inputs that it loads and the digests of its blocks, both in ABI order, and the bytes of
+ * memory that a call needs. `hash`: of its program, without the blocks. `repeatable`: equal rows have equal results in any batch.
+ * `piecewise`: no row decides whether the kernel may run those before it. `outputs`: the number of columns that it stores.
  */
 final class LinkedForm(
     val kernel: Kernel,
@@ -22,10 +22,15 @@ final class LinkedForm(
     val inputs: Array[Int],
     val blocks: Array[String],
     val memory: Long) {
-  /** Forms that give equal rows equal results have one: of a model that was fitted anew, the blocks are others. */
+  /**
+   * Identifies the forms that map equal rows to equal results. It includes the blocks, which change when a model is fitted anew.
+   */
   val identity: String = (hash +: blocks).mkString(" ")
 
-  /** Bytes of new texts and lists that it has made for a row, of late; of all tasks, which each begin with an arena of their own. */
+  /**
+   * Moving average of the bytes of new strings and lists per row, over all tasks, so that each task can size its arena at the
+   * start.
+   */
   @volatile private var textBytes = 0.0
 
   def textBytesARow: Double = textBytes
@@ -34,22 +39,22 @@ final class LinkedForm(
 }
 
 /**
- * There is no kernel for a form. `lasting`: asking again gives the same (refused); otherwise it is tried again after a
- * while. `environment`: no kernel at all can run here, whatever the batch.
+ * Reports that a form has no kernel. `lasting`: a retry has the same result (refused); otherwise it is retried after a while.
+ * `environment`: no kernel at all can run here, for any batch.
  */
 final class FormUnavailable(val refusal: Refusal, val lasting: Boolean, val environment: Boolean)
   extends RuntimeException(refusal.text)
 
-/** The kernels of this JVM, at most `capacity`: each form is linked once, and all of its tasks call it. */
+/** Holds the kernels of this JVM, at most `capacity`: each form is linked once and shared by all tasks. */
 final class KernelRegistry(capacity: Int, load: (FormKey, FormOrigin) => LinkedForm)
   extends SharedStore[FormKey, LinkedForm](capacity.toLong) {
 
-  /** The form, loaded if need be. Throws FormUnavailable. */
+  /** Returns the form, loaded if needed. Throws FormUnavailable. */
   def acquire(key: FormKey, origin: FormOrigin): Lease[LinkedForm] = lease(key, loaded(key, origin))
 
   override protected def weigh(form: LinkedForm): Long = 1
 
-  /** What LLVM cannot free is lost, and no reason to fail a task. */
+  /** Unloads a kernel. If LLVM cannot free it, the memory leaks; that must not fail a task. */
   override protected def free(form: LinkedForm): Unit =
     try form.kernel.close()
     catch { case NonFatal(problem) => WarnOnce("free", "SparkWeld: the code of a kernel stays in memory.", problem) }
@@ -75,7 +80,7 @@ object KernelRegistry {
 }
 
 /**
- * Where a form can be had again: the interpreter of the function's workers and what their environment adds.
- * Serialisable.
+ * Identifies the compile service of a form: the interpreter of the function's workers and what their environment adds.
+ * Serializable.
  */
 final case class FormOrigin(service: ServiceCommand)

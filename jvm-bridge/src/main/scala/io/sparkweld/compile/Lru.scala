@@ -2,7 +2,7 @@ package io.sparkweld.compile
 
 import java.util.{LinkedHashMap, Map => JMap}
 
-/** A map of at most `capacity` entries; the one used longest ago goes first. Thread-safe. */
+/** A thread-safe map of at most `capacity` entries that evicts the least recently used. */
 final class Lru[K, V](capacity: Int) {
   private val entries = new LinkedHashMap[K, V](16, 0.75f, true) {
     override def removeEldestEntry(eldest: JMap.Entry[K, V]): Boolean = this.size() > capacity
@@ -15,7 +15,7 @@ final class Lru[K, V](capacity: Int) {
     ()
   }
 
-  /** The present value, else `made`, which is then kept. `made` runs under the lock and must be quick. */
+  /** Returns the present value, else stores and returns `made`, which runs under the lock and must be quick. */
   def getOrElseUpdate(key: K, made: => V): V = synchronized {
     val present = entries.get(key)
     if (present != null) present

@@ -6,9 +6,10 @@ import org.apache.spark.SparkContext
 import org.apache.spark.broadcast.Broadcast
 
 /**
- * Constants that programs read, on the driver: what a model has learned. They go to executors as one broadcast, made when a
- * query first needs it; from then on Spark's block manager keeps the bytes, in memory or on disk, and its context cleaner
- * takes them away once nothing refers to this object.
+ * Holds constants that programs read on the driver, such as the parameters of a model.
+ *
+ * They reach executors as one broadcast, made when a query first needs it. From then on Spark's block manager holds the bytes, in
+ * memory or on disk, and its context cleaner removes them once nothing refers to this object.
  */
 final class ModelBlock(val digest: String, val size: Long, private var bytes: Array[Byte]) {
   private var sent: Option[Broadcast[Array[Byte]]] = None
@@ -24,8 +25,8 @@ final class ModelBlock(val digest: String, val size: Long, private var bytes: Ar
 }
 
 /**
- * The blocks that the driver has, by digest: the one used longest ago goes first while all are more than `capacity` bytes. A
- * plan that names a block holds it longer.
+ * Caches the driver's blocks by digest; evicts the least recently used while their total exceeds `capacity` bytes. A plan that
+ * refers to a block keeps it alive longer.
  */
 final class ModelBlocks(capacity: Long) {
   private val entries = new LinkedHashMap[String, ModelBlock](16, 0.75f, true)
@@ -33,7 +34,7 @@ final class ModelBlocks(capacity: Long) {
 
   def get(digest: String): Option[ModelBlock] = synchronized(Option(entries.get(digest)))
 
-  /** All blocks, that used longest ago first. */
+  /** Returns all blocks, least recently used first. */
   def all: Seq[ModelBlock] = synchronized(entries.values().toArray(Array.empty[ModelBlock]).toSeq)
 
   def put(block: ModelBlock): Unit = synchronized {
@@ -51,6 +52,6 @@ final class ModelBlocks(capacity: Long) {
     }
   }
 
-  /** Bytes of all that is here. */
+  /** Returns the total bytes of the cached blocks. */
   def bytes: Long = synchronized(held)
 }

@@ -14,18 +14,21 @@ import io.sparkweld.support.Refusal
 import org.apache.spark.SparkFiles
 
 /**
- * A file that a function loads, as the compile service read it: a kernel stands for the function only where the file's contents
- * are the same. `path`: as the function has it, or its name among the files of the job (`ofJob`). `modified`: nanoseconds.
+ * Describes a file that a function loads, as the compile service read it. A kernel represents the function only while the file
+ * has the same contents. `path`: as written in the function, or its name among the files of the job (`ofJob`). `modified`:
+ * nanoseconds.
  */
 final case class ModelFile(path: String, ofJob: Boolean, size: Long, modified: Long, digest: String) {
 
-  /** The name of the file in requests. */
+  /** Returns the name of the file in requests. */
   def name: String = if (ofJob) s"job:$path" else path
 
-  /** Whether the file here has the size and time that it had: enough for one that was read on this machine. */
+  /** Whether the file here has its recorded size and time, which suffices for a file that was read on this machine. */
   def untouched: Boolean = ModelFile.state(here).contains((size, modified))
 
-  /** Why the file of this machine is another one; None when its contents are the same. They are read once for each size and time. */
+  /**
+   * Returns a refusal when the file of this machine has other contents, else None. It reads the contents once per size and time.
+   */
   def difference: Option[Refusal] = {
     val found =
       try
@@ -45,7 +48,7 @@ final case class ModelFile(path: String, ofJob: Boolean, size: Long, modified: L
 object ModelFile {
   private val digests = new Lru[(Path, Long, Long), String](256)
 
-  /** The files in a reply. */
+  /** Returns the files that a reply lists. */
   def in(json: JsonNode): Seq[ModelFile] = json.path("files").elements().asScala.map { file =>
     ModelFile(file.path("path").asText, file.path("ofJob").asBoolean, file.path("bytes").asLong, file.path("modified").asLong,
       file.path("digest").asText)

@@ -4,7 +4,7 @@ import io.sparkweld.columns.OffHeapBuffer
 
 import org.apache.spark.unsafe.Platform
 
-/** A block of constants off the heap. */
+/** Copies a block of constants to off-heap memory. */
 final class ModelCopy(bytes: Array[Byte]) extends AutoCloseable {
   private val buffer = new OffHeapBuffer(ofTask = false)
   val size: Long = bytes.length.toLong
@@ -14,10 +14,13 @@ final class ModelCopy(bytes: Array[Byte]) extends AutoCloseable {
   def close(): Unit = buffer.close()
 }
 
-/** The blocks of constants of this executor, at most `capacity` bytes: one copy each, which all of its tasks read. */
+/** Holds this executor's blocks of constants, at most `capacity` bytes: one copy each, which all of its tasks read. */
 final class ModelMemory(capacity: Long) extends SharedStore[String, ModelCopy](capacity) {
 
-  /** The block of that digest, whose bytes `load` gives when it is not here. Throws what `load` throws, and NoMemory. */
+  /**
+   * Returns the block with that digest; calls `load` for its bytes when it is not here. Throws the errors of `load`, and
+   * NoMemory.
+   */
   def acquire(digest: String, load: () => Array[Byte]): Lease[ModelCopy] = lease(digest, new ModelCopy(load()))
 
   override protected def weigh(copy: ModelCopy): Long = copy.size

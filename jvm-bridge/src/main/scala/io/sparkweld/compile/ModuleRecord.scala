@@ -8,32 +8,35 @@ import scala.jdk.CollectionConverters._
 
 import com.fasterxml.jackson.databind.JsonNode
 
-/** A module that a function depends on. `digest`: of its own source; the others: of its file, or of the archive that holds it. */
+/**
+ * A module on which a function depends. `digest`: of its own source; `size` and `modified`: of its file, or of the archive that
+ * holds it.
+ */
 final case class UserModule(name: String, path: String, size: Long, modified: Long, digest: String)
 
 /**
- * What the functions of a program import, as the compile service found it.
+ * Lists the modules and libraries that the functions of a program import, as found by the compile service.
  *
  * @param searched the folders and archives where a module would be found first, with the times of their last change
  * @param libraries the versions of distributions, and of Python itself
  */
 final case class ModuleRecord(modules: Seq[UserModule], searched: Seq[(String, Long)], libraries: Map[String, String]) {
 
-  /** Whether it depends on no module of a user. */
+  /** Whether the functions depend on no user module. */
   def isEmpty: Boolean = modules.isEmpty
 
   /** Whether no file of a module has changed on this machine. */
   def untouched: Boolean =
     modules.forall(module => module.path.isEmpty || ModuleRecord.state(Paths.get(module.path)) == ((module.size, module.modified)))
 
-  /** Whether none can have come before one of them. */
+  /** Whether no new module can have come to precede one of them on the import path. */
   def foundFirst: Boolean = searched.forall { case (path, modified) => ModuleRecord.state(Paths.get(path))._2 == modified }
 }
 
 object ModuleRecord {
   val Empty: ModuleRecord = ModuleRecord(Nil, Nil, Map.empty)
 
-  /** The record in a reply. */
+  /** Returns the record in a reply. */
   def in(json: JsonNode): ModuleRecord = {
     val modules = json.path("modules").elements().asScala.map { module =>
       UserModule(module.path("name").asText, module.path("path").asText, module.path("bytes").asLong,
@@ -45,7 +48,7 @@ object ModuleRecord {
     ModuleRecord(modules, searched, libraries)
   }
 
-  /** Size and time of a file; -1 when there is none. */
+  /** Returns size and time of a file; -1 when there is none. */
   private[compile] def state(path: Path): (Long, Long) =
     try (Files.size(path), Files.getLastModifiedTime(path).to(TimeUnit.NANOSECONDS))
     catch { case _: IOException => (-1L, -1L) }

@@ -1,23 +1,23 @@
 package io.sparkweld.compile
 
 /**
- * How long a query waits for the compile service: at most as long as a kernel may win back.
+ * Decides how long a query waits for the compile service: at most the time that a kernel may save.
  *
- * @param tiny the query has few rows: nothing is compiled for it before its functions come again, and it waits for nothing
- * @param calls numbers of the calls of functions in its plan, the same for all rules and stages that plan it
+ * @param tiny the query has few rows: its functions are compiled only when they are repeated in another query, and it never waits
+ * @param calls ids of the calls of functions in its plan, the same for all rules and stages that plan it
  */
 abstract class Patience {
   def tiny: Boolean
   def calls: Set[Long]
   def waitMs: Long
 
-  /** It has waited in vain, and does not wait again. */
+  /** Records that the query waited in vain; it does not wait again. */
   def gaveUp(): Unit = ()
 }
 
 object Patience {
 
-  /** That of a task, or of a rule outside of a query. */
+  /** Returns the patience of a task, or of a rule outside of a query. */
   def upTo(timeoutMs: Long): Patience = new Patience {
     override def tiny: Boolean = false
     override def calls: Set[Long] = Set.empty
@@ -25,7 +25,7 @@ object Patience {
   }
 }
 
-/** Which functions tiny queries have had: one that never comes again is not worth compiling. */
+/** Remembers the functions of tiny queries: a function that is never repeated is not worth compiling. */
 final class Sightings {
   private val first = new Lru[String, Set[Long]](4096)
 

@@ -14,9 +14,10 @@ import io.sparkweld.SparkWeldConf
 import io.sparkweld.support.Refusal
 
 /**
- * A chain of plan nodes as the compile service reads it: `json` is a `compile` request in which every stateful input is
- * dense, `blobs` the payloads. Column names are numbered in order of appearance, so planning the same query again gives
- * the same request and the same `key`.
+ * Represents a chain of plan nodes as a request to the compile service.
+ *
+ * `json` is a `compile` request in which every stateful input is dense; `blobs` are the payloads. Column names are numbered in
+ * order of appearance, so planning the same query again yields the same request and the same `key`.
  */
 final class PipelineRequest(val service: ServiceCommand, val json: ObjectNode, val blobs: Seq[Array[Byte]]) {
 
@@ -34,24 +35,24 @@ final class PipelineRequest(val service: ServiceCommand, val json: ObjectNode, v
     HexFormat.of().formatHex(digest.digest())
   }
 
-  /** Which functions it is about, whatever the columns and the question; the request itself when it has no Python functions. */
+  /** Identifies the request's functions, regardless of columns and `op`; the request itself when it has no Python functions. */
   lazy val functions: String = {
     val payloads = PipelineRequest.functionsOf(json).map(_._2).distinct.flatMap(blobs.lift(_)).map(Digests.of).toSeq
     if (payloads.isEmpty) key else payloads.sorted.mkString(" ")
   }
 
-  /** CPU time that the service may use for it. */
+  /** Returns the CPU time that the service may use for this request. */
   def cpuMs: Long = json.path(PipelineRequest.CpuMs).asLong(SparkWeldConf.CompileCpuTime.defaultValue)
 
-  /** Bytes of the functions and of the broadcasts that they use: what the compile service has to read. */
+  /** Bytes of the functions and of the broadcasts that they use, which the compile service must read. */
   lazy val size: Long = {
     val paths = json.findValues("broadcasts").asScala.flatMap(_.elements().asScala).map(_.path("path").asText).toSet
     blobs.map(_.length.toLong).sum + paths.toSeq.map(new File(_).length).sum
   }
 
   /**
-   * The same request for these files and modules and no others: where functions load from files or import modules, what is made of
-   * them is known by the contents too.
+   * Returns the same request, restricted to these files and modules. Where functions load files or import modules, results are
+   * then also identified by the contents.
    */
   def wanting(files: Seq[ModelFile], modules: ModuleRecord): PipelineRequest = if (files.isEmpty && modules.isEmpty) this else {
     val copy = json.deepCopy()
@@ -70,7 +71,7 @@ final class PipelineRequest(val service: ServiceCommand, val json: ObjectNode, v
     new PipelineRequest(service, copy, blobs)
   }
 
-  /** The request for a batch in which the inputs of `nullable` (positions in "inputs") have NULLs. */
+  /** Returns the request for a batch in which the inputs of `nullable` (positions in "inputs") have NULLs. */
   def withStates(nullable: Set[Int]): ObjectNode = {
     val copy = json.deepCopy()
     copy.get("inputs").elements().asScala.zipWithIndex.foreach {
@@ -84,26 +85,27 @@ final class PipelineRequest(val service: ServiceCommand, val json: ObjectNode, v
 object PipelineRequest {
   val CpuMs = "cpuMs"
 
-  /** The calls of functions in a request: name, and number of the payload. */
+  /** Returns the calls of functions in a request: name, and number of the payload. */
   def functionsOf(json: JsonNode): Iterator[(String, Int)] = {
     val own = if (json.path("payload").isInt) Iterator(json.path("name").asText -> json.path("payload").asInt) else Iterator.empty
     own ++ json.elements().asScala.flatMap(functionsOf)
   }
 }
 
-/** What the service made of a pipeline, or why it made nothing. */
+/** The result of compiling a pipeline: a program or refusals. */
 sealed trait CompileReply
 
-/** `lasting`: asking again gives the same. It does not when the answer depends on files. */
+/** A refused pipeline. `lasting`: a retry has the same result, which is false when the answer depends on files. */
 final case class Refused(refusals: Seq[Refusal], lasting: Boolean = true) extends CompileReply
 
 /**
- * The text of a program and what its kernel loads (`inputs`: positions in the request's "inputs", ABI order) and stores.
- * `flags`: it stores one column more, NULL in rows that it did not decide. `repeatable`: it gives equal rows equal results,
- * whatever else is in their batch. `piecewise`: no row has the whole batch run elsewhere. `batchwise`: of a request whose rows Spark
- * would put in other batches, why that may change a row. `batchRows`: so many rows make a
- * batch cheap, where fewer do not (0: any). `blocks`: digests of the constants that it reads, ABI order; `models`: these, where
- * a plan is made. `files`: what its functions have loaded; `modules`: what they import.
+ * A program in text form, what its kernel loads (`inputs`: positions in the request's "inputs", ABI order) and what it stores.
+ *
+ * `flags`: it stores one more column, NULL in rows that it did not decide. `repeatable`: equal rows have equal results, whatever
+ * else is in their batch. `piecewise`: no row makes the whole batch run elsewhere. `batchwise`: why a row's result may change
+ * when Spark would batch the rows of the request differently. `batchRows`: the number of rows from which a batch is cheap (0:
+ * any). `blocks`: digests of the constants that it reads, ABI order; `models`: these constants, when a plan is made. `files`: the
+ * files that its functions have loaded; `modules`: the modules that they import.
  */
 final case class Compiled(
     program: String,
@@ -128,17 +130,19 @@ final case class Compiled(
     files: Seq[ModelFile],
     modules: ModuleRecord) extends CompileReply {
 
-  /** How many columns its kernel stores. */
+  /** Returns the number of columns that its kernel stores. */
   def stored: Int = outputTypes.size + (if (flags) 1 else 0)
 }
 
-/** An ML vector among the outputs: so many of the last outputs, and how Spark would store it, as VectorColumn takes it. */
+/**
+ * An ML vector among the outputs: its last `size` unclaimed outputs, and Spark's storage form for it, as VectorColumn expects.
+ */
 final case class VectorShape(size: Int, form: String)
 
 object CompileReply {
   private val OfFiles = Set("SW201", "SW202", "SW204", "SW208", "SW209", "SW227", "SW860", "SW861", "SW869")
 
-  /** Reads the reply to `request`, asked with the blocks of `has`. A reply that does not fit its request is refused with SW512. */
+  /** Reads the reply to `request`, asked with the blocks of `has`. Refuses with SW512 a reply that does not fit its request. */
   def read(request: PipelineRequest, frame: Frame, has: Seq[ModelBlock]): CompileReply = frame.status match {
     case "ok" => compiled(request, frame, has)
     case "refused" =>
@@ -149,7 +153,7 @@ object CompileReply {
     case other => Refused(Seq(Refusal("SW512", "what" -> s"its status is '$other'")))
   }
 
-  /** Whether asking again gives the same: whether the answer depends on no file and on no module of a user. */
+  /** Whether a retry has the same result: the answer depends on no file and on no user module. */
   def lasting(frame: Frame): Boolean = ModelFile.in(frame.json).isEmpty && ModuleRecord.in(frame.json).isEmpty &&
     !frame.json.path("refusals").elements().asScala.exists(refusal => OfFiles(refusal.path("code").asText))
 
@@ -167,7 +171,7 @@ object CompileReply {
     val numbers = outputs.size - wanted.size - watched.size
     if (outputs.take(wanted.size).map(_.path("name").asText) != wanted || vectors.map(_.size).sum != numbers ||
         vectors.size != request.json.path("vectors").size) return mismatch("its outputs are not those that were asked for")
-    val mayFilter = request.json.path("mayFilter").asBoolean // a map decides for itself
+    val mayFilter = request.json.path("mayFilter").asBoolean // a map function decides for itself
     if (!mayFilter && json.path("filtered").asBoolean != request.json.get("filtered").asBoolean) {
       return mismatch("it filters where the plan does not, or the other way round")
     }
@@ -200,7 +204,7 @@ object CompileReply {
       modules = ModuleRecord.in(json))
   }
 
-  /** The program's blocks: those of `has`, and new ones from the frame's blobs, in their order. */
+  /** Returns the program's blocks: those of `has`, and new ones from the frame's blobs, in their order. */
   private def modelsOf(frame: Frame, has: Seq[ModelBlock]): Option[Seq[ModelBlock]] = {
     val known = has.map(block => block.digest -> block).toMap
     val blobs = frame.blobs.iterator
@@ -215,7 +219,7 @@ object CompileReply {
 }
 
 /**
- * Machine code of one program for one kind of CPU, with what linking it needs. `memory`: bytes that each call has to be
- * given, when the program has blocks.
+ * Machine code of one program for one kind of CPU, with the data needed to link it. `memory`: bytes that each call must receive,
+ * when the program has blocks.
  */
 final case class ObjectCode(symbol: String, imports: Array[String], cpu: String, memory: Long, bytes: Array[Byte])

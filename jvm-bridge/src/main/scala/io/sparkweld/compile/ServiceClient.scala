@@ -12,10 +12,7 @@ import io.sparkweld.support.{Refusal, WarnOnce}
 import org.apache.spark.SparkConf
 import org.apache.spark.internal.Logging
 
-/**
- * What the compile service says of itself: protocol, versions, the CPU that its object code is for, llvmlite's
- * library.
- */
+/** Wraps the compile service's greeting: protocol, versions, the CPU of its object code, and llvmlite's library. */
 final case class Hello(json: JsonNode) {
   private def text(name: String): Option[String] = Option(json.get(name)).filterNot(_.isNull).map(_.asText)
   def status: String = text("status").getOrElse("")
@@ -28,19 +25,21 @@ final case class Hello(json: JsonNode) {
 }
 
 /**
- * A request that got no reply, as the refusal to record. `poisoned`: the request itself ended the child; `lasting`: it would do
- * so again.
+ * Reports a request that got no reply, with the refusal to record. `poisoned`: the request itself ended the child; `lasting`: it
+ * would do so again.
  */
 final class ServiceUnavailable(val refusal: Refusal, val poisoned: Boolean, val lasting: Boolean = false)
   extends RuntimeException(refusal.message)
 
 /**
- * The compile service of one interpreter and environment. Requests run in threads of their own, one at a time, for as long as
- * they use the CPU and no more of it than they may: who asked waits as long as it likes, and a later query finds the answer.
+ * Sends requests to the compile service of one interpreter and environment.
  *
- * A request that ends the child, or has to be ended, is no fault of the others: a new child starts at once. Only one that cannot
- * start, or ends again and again (then 4 s at most), is started with back-off (1 s, 4 s, 16 s ... 5 min); meanwhile requests fail at once. While a
- * request takes long and others wait, they get a child of their own.
+ * Requests run one at a time in threads of their own, as long as they use the CPU and stay within their limit. A caller may stop
+ * waiting at any time; a later query finds the answer.
+ *
+ * A request that ends the child, or must be ended, does not affect the others: a new child starts at once. Back-off (1 s, 4 s, 16
+ * s ... 5 min) applies only to a child that cannot start, or that ends repeatedly (then 4 s at most); meanwhile requests fail at
+ * once. While one request takes long and others wait, the others get another child.
  */
 final class ServiceClient(command: ServiceCommand, conf: SparkConf) extends Logging {
   private val turn = new ReentrantLock(true) // guards the five fields below
@@ -50,22 +49,22 @@ final class ServiceClient(command: ServiceCommand, conf: SparkConf) extends Logg
   @volatile private var backOffUntil = System.nanoTime()
   private var lastFailure = ""
   private val children = ConcurrentHashMap.newKeySet[ServiceProcess]()
-  private val aside = new AtomicBoolean() // a request has taken its child with it
+  private val aside = new AtomicBoolean() // a request has taken its child aside
   @volatile private var greeted = false
-  @volatile private var watch = Option.empty[CpuWatch] // of the child, while something is asked of it
+  @volatile private var watch = Option.empty[CpuWatch] // of the child, while a request is under way
   @volatile private var silent = false
   @volatile private var closed = false
 
   val starts = new AtomicLong()
   val failed = new AtomicLong()
 
-  /** Whether a child has said what it is, so that a request is worked on rather than waits for the start. */
+  /** Whether a child has sent its greeting, so that requests do not wait for its start. */
   def isReady: Boolean = greeted
 
-  /** Whether somebody has waited in vain for a child that did not work, and it has not answered since: nobody waits for it then. */
+  /** Whether a query waited in vain for a child that did not work, and no answer has come since: then no query waits for it. */
   def isSilent: Boolean = silent
 
-  /** Somebody has waited `ms` for a reply and waits no longer. When the child does not work, another one is started. */
+  /** Records that a caller stopped waiting after `ms`. When the child does not work, another one is started. */
   def waitedInVain(ms: Long): Unit = if (ms > 0 && !silent && watch.exists(_.idle * 2 >= ms)) {
     silent = true
     WarnOnce(s"service:silent:${command.python}", s"SparkWeld: the compile service of ${command.python} has not answered in $ms ms and " +
@@ -73,7 +72,7 @@ final class ServiceClient(command: ServiceCommand, conf: SparkConf) extends Logg
     startAnew()
   }
 
-  /** Starts the child unless it runs, and returns what it said. Throws ServiceUnavailable. */
+  /** Starts the child unless it runs, and returns its greeting. Throws ServiceUnavailable. */
   def hello(timeoutMs: Long): Hello = {
     val later = greet()
     try later.get(timeoutMs, TimeUnit.MILLISECONDS)
@@ -83,17 +82,17 @@ final class ServiceClient(command: ServiceCommand, conf: SparkConf) extends Logg
     }
   }
 
-  /** What the child says of itself; started unless it runs. Fails with ServiceUnavailable. */
+  /** Returns the child's greeting; starts the child unless it runs. Fails with ServiceUnavailable. */
   def greet(): CompletableFuture[Hello] = inTurn(new Request(_).greeting())
 
   /**
-   * The reply to one request, which may use `cpuMs` of CPU time; None when the child has no Numba. Fails with
-   * ServiceUnavailable.
+   * Returns the reply to one request, which may use `cpuMs` of CPU time; Left with the reason when the child has no Numba. Fails
+   * with ServiceUnavailable.
    */
   def submit(json: ObjectNode, blobs: Seq[Array[Byte]], cpuMs: Long): CompletableFuture[Either[String, Frame]] =
     inTurn(new Request(_).reply(json, blobs, cpuMs))
 
-  /** The child's process id while one runs. */
+  /** Returns the child's process id while one runs. */
   def pid: Option[Long] = process.filter(_.isAlive).map(_.pid)
 
   def close(): Unit = {
@@ -118,7 +117,7 @@ final class ServiceClient(command: ServiceCommand, conf: SparkConf) extends Logg
     made
   }
 
-  /** As soon as the back-off allows, so that who asks then need not wait for the start. */
+  /** Starts a child as soon as the back-off allows, so that the next request need not wait for its start. */
   private def startAnew(): Unit = {
     val wait = math.max(backOffUntil - System.nanoTime(), 0L)
     CompletableFuture.delayedExecutor(wait, TimeUnit.NANOSECONDS, ServiceClient.threads).execute { () =>
@@ -143,7 +142,7 @@ final class ServiceClient(command: ServiceCommand, conf: SparkConf) extends Logg
         aside.set(false)
     }
 
-    /** Takes `child` aside when it holds up others, who start another one. */
+    /** Takes `child` aside when it delays others, who then start another one. */
     def leave(child: ServiceProcess): Unit =
       if (taken.isEmpty && turn.hasQueuedThreads && aside.compareAndSet(false, true)) {
         taken = Some(child)
@@ -156,10 +155,10 @@ final class ServiceClient(command: ServiceCommand, conf: SparkConf) extends Logg
       children.remove(child)
     }
 
-    /** Counts a fault of the service; one of a child that was taken aside is known by now. */
+    /** Counts a failure of the service; that of a child taken aside does not count, because the others have a new child. */
     def count(reason: String, free: Int, mostSeconds: Long): Unit = if (taken.isEmpty) backOff(reason, free, mostSeconds)
 
-    /** The child has answered. */
+    /** Records that the child has answered. */
     def answered(): Unit = if (taken.isEmpty) silent = false
   }
 
@@ -176,7 +175,7 @@ final class ServiceClient(command: ServiceCommand, conf: SparkConf) extends Logg
       }
     }
 
-    /** The reply of another child, after `child` found that a module has changed which it cannot import again. */
+    /** Asks another child, after `child` reported a changed module that it cannot import again. */
     private def anew(child: ServiceProcess)(ask: ServiceProcess => Frame): Frame = {
       retire(child)
       val frame = Option.unless(mine.isAside)(ask(running()._1)).filter(_.status != "stale")
@@ -193,7 +192,7 @@ final class ServiceClient(command: ServiceCommand, conf: SparkConf) extends Logg
       frame
     }
 
-    /** Payloads go by digest when the child had them before, and are sent again when it keeps them no longer. */
+    /** Sends payloads by digest when the child had them before, and sends their bytes again when it has evicted them. */
     private def exchanged(child: ServiceProcess, json: ObjectNode, blobs: Seq[Array[Byte]], limitMs: Long): Frame = {
       val digests = blobs.map(Digests.of)
       if (blobs.nonEmpty) digests.foldLeft(json.putArray("digests"))((array, digest) => array.add(digest))
@@ -265,7 +264,7 @@ final class ServiceClient(command: ServiceCommand, conf: SparkConf) extends Logg
       (child, hello)
     }
 
-    /** What `poll` finds, however long it takes, while the child works and keeps its limit. */
+    /** Polls until there is a result, however long it takes, while the child works and stays within its limit. */
     private def watched[T](child: ServiceProcess, cpuMs: Long)(poll: Long => Option[T]): T = {
       val mark = new CpuWatch(cpuMs, () => child.cpuMs)
       if (!mine.isAside) watch = Some(mark)
@@ -279,7 +278,7 @@ final class ServiceClient(command: ServiceCommand, conf: SparkConf) extends Logg
       found.get
     }
 
-    /** The request's own fault: the next one finds another child. */
+    /** Ends the child because of a fault of the request itself; the next request gets another child. */
     private def ended(child: ServiceProcess, failure: ServiceFailure, cpuMs: Long): ServiceUnavailable = {
       child.kill()
       mine.forget(child)
@@ -298,7 +297,7 @@ final class ServiceClient(command: ServiceCommand, conf: SparkConf) extends Logg
       }
     }
 
-    /** A child that was interrupted is not used again. */
+    /** Retires a child that was interrupted; it is not used again. */
     private def retire(child: ServiceProcess): Unit = {
       mine.forget(child)
       ServiceClient.threads.execute(() => child.shutdown())
@@ -322,7 +321,7 @@ final class ServiceClient(command: ServiceCommand, conf: SparkConf) extends Logg
     greeted = false
   }
 
-  /** @param free so many failures in a row have another child started at once */
+  /** @param free number of consecutive failures after which another child still starts at once */
   private def backOff(reason: String, free: Int, mostSeconds: Long): Unit = {
     failures += 1
     lastFailure = reason
@@ -341,18 +340,18 @@ final class ServiceClient(command: ServiceCommand, conf: SparkConf) extends Logg
 
 object ServiceClient {
   val Protocol = 3
-  /** CPU time to import Numba and pandas, ten times over. */
+  /** Ten times the CPU time to import Numba and pandas. */
   private val StartMs = 60000L
   private val MaxBackOffSeconds = 300L
-  /** A child that starts and then ends by a request: by which, nobody knows before the others have been tried. */
+  /** For a child that starts and is then ended by a request; which request is at fault is unknown until the others were tried. */
   private val MaxEndedSeconds = 4L
   private val PollMs = 100L
-  /** Above what a request may use by its own account: what is not interrupted at once, and threads beside the one that works. */
+  /** On top of a request's own limit: for work that cannot be interrupted at once, and for threads beside the working one. */
   private val GraceMs = 3000L
-  /** So many children may end in a row, by what may be so many functions, before the service itself is in doubt. */
+  /** Children that may end consecutively, perhaps by as many functions, before the service itself is suspected. */
   private val FreeEnds = 2
   private val MostWaiting = 256
-  /** The child keeps fewer payloads than this. */
+  /** Bounds the digests remembered here; the child caches fewer payloads. */
   private val MostKnown = 8192
 
   private val threads = Executors.newCachedThreadPool { (body: Runnable) =>
@@ -361,7 +360,7 @@ object ServiceClient {
     thread
   }
 
-  /** What a future failed with. */
+  /** Converts the failure of a future. */
   def unavailable(problem: Throwable): ServiceUnavailable = problem match {
     case gone: ServiceUnavailable => gone
     case other => new ServiceUnavailable(Refusal("SW511", "reason" -> other.toString), poisoned = false)

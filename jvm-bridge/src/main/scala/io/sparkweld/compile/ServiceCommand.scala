@@ -13,14 +13,15 @@ import org.apache.spark.SparkConf
 import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
 
 /**
- * Which compile service a function needs: the interpreter of its workers and what their environment adds. Functions
- * with equal commands share one service. Serialisable; each JVM completes the environment for its own host.
+ * Identifies the compile service that a function needs: the interpreter of its workers and what their environment adds.
+ *
+ * Functions with equal commands share one service. Serializable; each JVM completes the environment for its own host.
  */
 final case class ServiceCommand(python: String, environment: Map[String, String]) {
 
   /**
-   * The environment of the child: what it may see of this JVM's and of the workers' variables, the workers' import path without
-   * what is not safe to import from, and the paths that the conf adds.
+   * Returns the environment of the child: the permitted variables of this JVM and of the workers, the workers' import path
+   * without unsafe entries, and the paths that the conf adds.
    */
   def variables(conf: SparkConf): Map[String, String] = {
     val path = SparkInternals.servicePythonPath(python, environment.get("PYTHONPATH"))
@@ -50,13 +51,13 @@ final case class ServiceCommand(python: String, environment: Map[String, String]
 
 object ServiceCommand {
 
-  /** Set by PySpark on Classic and not on Connect; it does not change what a function means. */
+  /** PySpark sets it on Classic and not on Connect; it does not affect the meaning of a function. */
   private val Ignored = Set("PYTHONHASHSEED")
 
   def of(pythonExec: String, environment: JMap[String, String], conf: SparkConf): ServiceCommand =
     ServiceCommand(SparkWeldConf.CompilePython.get(conf).getOrElse(pythonExec), environment.asScala.toMap -- Ignored)
 
-  /** The command that this application's functions will most likely have, for warming up before there is one. */
+  /** Returns the most likely command of this application's functions, to warm up before there is one. */
   def expected(conf: SparkConf): ServiceCommand = {
     val environment = conf.getExecutorEnv.toMap -- Ignored
     ServiceCommand(SparkWeldConf.CompilePython.get(conf).getOrElse(SparkInternals.defaultPythonExec(conf)), environment)

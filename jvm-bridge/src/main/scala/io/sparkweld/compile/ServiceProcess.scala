@@ -18,8 +18,10 @@ import io.sparkweld.host.{PythonLaunch, SafeFiles}
 import org.apache.spark.internal.Logging
 
 /**
- * One running `PYTHON -m udf_compiler.service`, in an empty folder of its own. `variables`: its environment. A thread reads replies, another drains standard error into the debug
- * log and keeps its tail for messages. The child ends when its standard input closes, so it cannot outlive this JVM.
+ * Runs one `PYTHON -m udf_compiler.service`, in an empty folder of its own and with the environment `variables`.
+ *
+ * One thread reads replies. Another drains standard error into the debug log and keeps its tail for messages. The child ends when
+ * its standard input closes, so it cannot outlive this JVM.
  */
 final class ServiceProcess(python: String, variables: Map[String, String]) extends Logging {
   private val folder = SafeFiles.newPrivateFolder()
@@ -40,7 +42,7 @@ final class ServiceProcess(python: String, variables: Map[String, String]) exten
   private val errors: Thread = daemon("stderr", () => drainErrors())
   daemon("replies", () => readReplies())
 
-  /** Digests of the payloads that the child has had. Whoever has its turn reads and changes it. */
+  /** Digests of the payloads that the child has received. Only the holder of the turn reads and changes it. */
   val known: mutable.Set[String] = mutable.HashSet.empty
 
   def pid: Long = process.pid()
@@ -49,16 +51,16 @@ final class ServiceProcess(python: String, variables: Map[String, String]) exten
 
   def ageMs: Long = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - born)
 
-  /** Sent at once, answered when the child has imported what it needs. */
+  /** Sent at once; answered when the child has finished its imports. */
   private val greeting = send(Frame.newObject().put("op", "hello"), Nil)
 
-  /** The child's greeting, when it is there within `timeoutMs`. Throws ServiceFailure when the child has ended. */
+  /** Returns the child's greeting if it arrives within `timeoutMs`. Throws ServiceFailure when the child has ended. */
   def hello(timeoutMs: Long): Option[Hello] = poll(greeting, timeoutMs).map(frame => Hello(frame.json))
 
-  /** What a request becomes, or ServiceFailure when the child ends. One request is under way at a time. */
+  /** Sends a request; the future fails with ServiceFailure when the child ends. One request is under way at a time. */
   def call(request: ObjectNode, blobs: Seq[Array[Byte]]): CompletableFuture[Frame] = send(request, blobs)
 
-  /** The reply, when it is there within `timeoutMs`. Throws ServiceFailure when the child has ended. */
+  /** Returns the reply if it arrives within `timeoutMs`. Throws ServiceFailure when the child has ended. */
   def poll(reply: CompletableFuture[Frame], timeoutMs: Long): Option[Frame] =
     try Some(reply.get(timeoutMs, TimeUnit.MILLISECONDS))
     catch {
@@ -66,13 +68,13 @@ final class ServiceProcess(python: String, variables: Map[String, String]) exten
       case wrapped: ExecutionException => throw new ServiceFailure(endReason(wrapped.getCause))
     }
 
-  /** CPU time of the child so far, of all its threads; its age where the system does not tell. */
+  /** Returns the CPU time of all threads of the child so far, or its age where the system does not report CPU time. */
   def cpuMs: Long = {
     val used = process.toHandle.info().totalCpuDuration()
     if (used.isPresent) used.get.toMillis else ageMs
   }
 
-  /** Whether a signal has stopped the child, so that it cannot work on anything. */
+  /** Whether a signal has stopped the child, so that it cannot work. */
   def isStopped: Boolean =
     try Files.readString(Paths.get(s"/proc/$pid/stat")).replaceFirst("(?s).*\\)\\s*", "").toLowerCase(Locale.ROOT).startsWith("t")
     catch { case _: IOException => false } // it has ended, or there is no /proc
@@ -98,7 +100,7 @@ final class ServiceProcess(python: String, variables: Map[String, String]) exten
     catch { case _: IOException => logDebug("SparkWeld: the pipe to the compile service was already broken") }
   }
 
-  /** Asks the child to end and kills it when it has not after a second. */
+  /** Asks the child to end and kills it when it has not ended after a second. */
   def shutdown(): Unit = {
     try poll(call(Frame.newObject().put("op", "shutdown"), Nil), 500)
     catch { case failure: ServiceFailure => logDebug(s"SparkWeld: compile service at shutdown: ${failure.getMessage}") }
@@ -139,7 +141,7 @@ final class ServiceProcess(python: String, variables: Map[String, String]) exten
       var count = reader.read(chunk)
       while (count >= 0) {
         chunk.iterator.take(count).foreach { char =>
-          // a module may print gigabytes without an end of line
+          // a module may print gigabytes without a line break
           if (char == '\n') ends() else if (line.length < ServiceProcess.LineChars) line.append(char)
         }
         count = reader.read(chunk)
@@ -176,11 +178,13 @@ object ServiceProcess {
   }
 }
 
-/** The compile service did not answer. */
+/** Reports that the compile service did not answer. */
 class ServiceFailure(message: String) extends RuntimeException(message)
 
-/** A signal has stopped it, which is no fault of the request that it had. */
+/** Reports that a signal has stopped the service, which is not the request's fault. */
 final class ServiceStopped extends ServiceFailure("a signal had stopped it (SIGSTOP)")
 
-/** It used more CPU time than it may, or none for so long that it waits for something that does not come. */
+/**
+ * Reports that the service exceeded its CPU limit, or used no CPU for so long that it must wait for an event that never comes.
+ */
 final class ServiceStuck(message: String, val slept: Boolean) extends ServiceFailure(message)

@@ -8,7 +8,7 @@ import scala.jdk.CollectionConverters._
 
 import org.apache.spark.TaskContext
 
-/** A value that its holder keeps alive until `close`, which may be called more than once. */
+/** Keeps a value alive until `close`, which may be called more than once. */
 final class Lease[V] private[compile] (val value: V, release: () => Unit) extends AutoCloseable {
   private var open = true
 
@@ -21,19 +21,20 @@ final class Lease[V] private[compile] (val value: V, release: () => Unit) extend
 }
 
 /**
- * What the tasks of this JVM share, by key. A value is loaded once: whoever asks first loads it and the others wait. While all
- * weigh more than `capacity`, the one used longest ago goes first; one that a task holds is never freed, so there may be more
- * while they are held.
+ * Shares values between the tasks of this JVM, by key.
+ *
+ * The first task that asks loads a value; the others wait. While the total weight exceeds `capacity`, the least recently used
+ * value is evicted. A value that a task holds is never freed, so the total may exceed the capacity meanwhile.
  */
 abstract class SharedStore[K, V](capacity: Long) extends AutoCloseable {
 
   private final class Entry {
     val ready = new CompletableFuture[V]()
     var holders = 0
-    var weight = 0L // once it is there
+    var weight = 0L // set once it is loaded
     var failedAt = 0L
     var remembered = Long.MaxValue
-    @volatile var abandoned = false // the task that loaded it was killed, which tells nothing about the value
+    @volatile var abandoned = false // the task that loaded it was killed, which says nothing about the value
   }
 
   private val entries = new LinkedHashMap[K, Entry](16, 0.75f, true)
@@ -42,19 +43,22 @@ abstract class SharedStore[K, V](capacity: Long) extends AutoCloseable {
 
   protected def free(value: V): Unit
 
-  /** For how many nanoseconds a failure to load is what all get who ask; it weighs 1 meanwhile. 0: the next one tries again. */
+  /**
+   * Returns for how many nanoseconds a failure to load is repeated to all callers; it weighs 1 meanwhile. 0: the next caller
+   * retries.
+   */
   protected def remembered(problem: Throwable): Long
 
   /**
-   * The value of `key`, loaded if need be. Throws what `load` throws. When another task loads it and is killed meanwhile, this one
-   * loads it itself: the interrupt of another job's task must not fail it.
+   * Returns the value of `key`, loaded if needed. Throws the errors of `load`. When another task loads it and is killed
+   * meanwhile, this task loads it itself: the interrupt of another job's task must not fail this one.
    */
   @tailrec protected final def lease(key: K, load: => V): Lease[V] = attempt(key, load) match {
     case Some(held) => held
     case None => lease(key, load)
   }
 
-  /** None when the task that loaded it was killed. */
+  /** Returns None when the task that loaded it was killed. */
   private def attempt(key: K, load: => V): Option[Lease[V]] = {
     val (entry, mine) = synchronized {
       val present = entries.get(key)
@@ -77,7 +81,7 @@ abstract class SharedStore[K, V](capacity: Long) extends AutoCloseable {
     }
   }
 
-  /** The weight of all that is here. */
+  /** Returns the total weight of the entries. */
   def weight: Long = synchronized(entries.values().asScala.iterator.map(_.weight).sum)
 
   def size: Int = synchronized(entries.size())
@@ -137,7 +141,7 @@ abstract class SharedStore[K, V](capacity: Long) extends AutoCloseable {
 }
 
 private object SharedStore {
-  /** Whether `problem` is that of a task which is killed, whatever it was wrapped in on its way. */
+  /** Whether `problem` comes from the kill of the task, however it was wrapped. */
   def isKilled(problem: Throwable): Boolean = problem.isInstanceOf[InterruptedException] || Thread.currentThread().isInterrupted ||
     Option(TaskContext.get()).exists(_.isInterrupted())
 }

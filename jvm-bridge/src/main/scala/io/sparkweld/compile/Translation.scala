@@ -6,7 +6,7 @@ import com.fasterxml.jackson.databind.JsonNode
 
 import io.sparkweld.support.Refusal
 
-/** Reads the replies that hold Catalyst expressions. */
+/** Reads replies that contain Catalyst expressions. */
 object Translation {
   type Translation = Either[Seq[Refusal], JsonNode]
 

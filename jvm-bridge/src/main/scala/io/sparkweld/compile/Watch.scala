@@ -5,10 +5,12 @@ import scala.jdk.CollectionConverters._
 import com.fasterxml.jackson.databind.JsonNode
 
 /**
- * What a cascade's certificate says of the rows that it was tested on; the kernel stores each row's doubt, to be held against it.
- * `counts`: rows by doubt, in bins that `edges` part; a row is sure below the edge `limit`. `differs`: rows that the small model
- * answers otherwise than the full one, numbers by more than `band`. `labels`: the kernel gives labels, no probabilities or numbers.
- * `sureCost` and `fullCost`: nanoseconds a row of which the small model is sure, and by the full model alone.
+ * Describes the rows on which a cascade's certificate was tested; the kernel stores each row's doubt for comparison with it.
+ *
+ * `counts`: rows by doubt, in bins separated by `edges`; a row is sure below the edge `limit`. `differs`: the number of rows
+ * whose small-model answer differs from the full model's, for numbers by more than `band`. `labels`: the kernel returns labels,
+ * not probabilities or numbers. `sureCost` and `fullCost`: nanoseconds per row when the small model is sure, and with the full
+ * model only.
  */
 final case class Watch(
     path: String, edges: Array[Double], counts: Array[Long], limit: Int, differs: Long, band: Double, labels: Boolean,
@@ -16,10 +18,10 @@ final case class Watch(
 
   def bins: Int = edges.length + 1
 
-  /** How much cheaper rows are of which such a share goes to the full model. */
+  /** Returns the speedup when this share of the rows uses the full model. */
   def saving(share: Double): Double = fullCost / math.max(sureCost + share * fullCost, 1e-9)
 
-  /** Those of rows counted so that went to the full model. */
+  /** Returns how many of the counted rows used the full model. */
   def unsure(counts: Array[Long]): Long = counts.drop(limit + 1).sum
 }
 

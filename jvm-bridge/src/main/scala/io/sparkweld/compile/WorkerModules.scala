@@ -17,7 +17,10 @@ import io.sparkweld.support.Refusal
 
 import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
 
-/** How the workers of a function are started. `includes`: names among the files of the job that are on their import path. */
+/**
+ * Describes how the workers of a function are started. `includes`: names, among the files of the job, that are on their import
+ * path.
+ */
 final case class WorkerPython(python: String, environment: Map[String, String], includes: Seq[String])
 
 object WorkerPython {
@@ -26,13 +29,18 @@ object WorkerPython {
 }
 
 /**
- * What the workers of a function have to import for a kernel to stand for it: modules by the digests of their sources, distributions
- * by version. An executor asks the Python of its workers, which imports none of them, and again when a file or a folder on the import
+ * Lists the modules, by source digest, and distributions, by version, that a function's workers must import for its kernel to be
+ * valid.
+ *
+ * An executor asks the Python of its workers, which imports none of them. It asks again when a file or a folder on the import
  * path has changed.
  */
 final case class WorkerModules(worker: WorkerPython, modules: Seq[UserModule], libraries: Map[String, String]) {
 
-  /** Why workers of this JVM would import something else; None when they do not. In the driver's own JVM they have what it has. */
+  /**
+   * Returns a refusal when workers of this JVM would import something else, else None. In the driver's own JVM they import the
+   * same.
+   */
   def difference: Option[Refusal] =
     if (SparkWeldRuntime.driver.isDefined || (modules.isEmpty && libraries.isEmpty)) None else WorkerModules.difference(this)
 }
@@ -41,9 +49,9 @@ object WorkerModules {
   private val LimitSeconds = 60L
   private val Importable = """[A-Za-z_][A-Za-z0-9_]*(\.pyc?|(\.[A-Za-z0-9_-]+)?\.so)?|[!-~]+\.(dist|egg)-info""".r
   private val OtherFile = "the workers of this executor have another file of that name"
-  /** A file, or a folder of the import path; `names`: a digest of what matters to imports there, empty for a file. */
+  /** A file, or a folder of the import path; `names`: a digest of the names in it that affect imports, empty for a file. */
   private final case class Seen(path: String, state: (Long, Long), names: String)
-  /** `seen`: the files that were found, and the folders where others could come before them. */
+  /** An answer of Python. `seen`: the files that were found, and the folders in which others could come to precede them. */
   private final case class Answer(refusal: Option[Refusal], seen: Seq[Seen])
   private val answers = new Lru[(WorkerModules, Seq[String]), Answer](256)
 
@@ -87,7 +95,10 @@ object WorkerModules {
     Answer((modules ++ libraries ++ shadowed).nextOption(), seen.filter(_.path.nonEmpty).toSeq.distinct)
   }
 
-  /** The answer with the states of now; None when Python has to be asked again. Tasks may write files where workers are started. */
+  /**
+   * Returns the answer with the current file states; None when Python must be asked again. Tasks may write files to the workers'
+   * folder.
+   */
   private def current(known: Answer): Option[Answer] = {
     val now = known.seen.map(file => file.copy(state = ModuleRecord.state(Paths.get(file.path))))
     if (now == known.seen) Some(known)
@@ -99,7 +110,7 @@ object WorkerModules {
     }
   }
 
-  /** As `importable` of the script. */
+  /** Computes the same digest as `importable` of the script. */
   private def importable(folder: String): String = {
     val names = Option(new File(folder).list).map(_.toSeq.filter(name => Importable.matches(name) && name != "__pycache__"))
     names.fold("")(found => Digests.of(found.sorted.mkString("/").getBytes(UTF_8)))
@@ -107,7 +118,7 @@ object WorkerModules {
 
   private def refusal(name: String, what: String): Refusal = Refusal("SW869", "module" -> name, "what" -> what)
 
-  /** What the Python of the workers would import. Throws IOException when it cannot be asked. */
+  /** Asks the Python of the workers which modules it would import. Throws IOException when that fails. */
   private def ask(wanted: WorkerModules, includes: Seq[String]): JsonNode = {
     val worker = wanted.worker
     val path = PythonLaunch.entries(SparkInternals.servicePythonPath(worker.python, worker.environment.get("PYTHONPATH")),
