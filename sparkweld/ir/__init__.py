@@ -1,4 +1,4 @@
-"""The intermediate representation: typed loops over row domains. Start at `program`, then `ops`, then `text`."""
+"""Defines the intermediate representation: typed loops over row domains. Start at `program`, then `ops`, then `text`."""
 
 from sparkweld.ir.blocks import ConstantBlock
 from sparkweld.ir.build import LoopBuilder, ProgramBuilder, Value, Work, counted

@@ -1,4 +1,4 @@
-"""Arrays of Arrow to columns as programs take them, and back: NULL stays NULL, and NaN stays NaN."""
+"""Converts Arrow arrays to program columns and back: NULL stays NULL, and NaN stays NaN."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pyarrow as pa
 from sparkweld.ir.ops import Optional
 from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I16, I32, I64, STR, Type
 
-#: Arrow types of the columns that kernels hold.
+#: Arrow types of kernel columns.
 ARROW_TYPES: dict[Type, pa.DataType] = {
     BOOL: pa.bool_(),
     I8: pa.int8(),
@@ -39,7 +39,10 @@ def column_of(array: pa.Array) -> Optional:
 
 
 def array_of(column: Any, type: Type) -> pa.Array:
-    """The array of a column of this type, or the array that it is. Raises UnicodeEncodeError for half of a surrogate pair."""
+    """Converts a column of this type to an array, and returns an array unchanged.
+
+    Raises UnicodeEncodeError for a lone surrogate.
+    """
     if isinstance(column, pa.Array):
         return column
     values = column.values if isinstance(column, Optional) else column

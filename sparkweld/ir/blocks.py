@@ -1,8 +1,8 @@
-"""Constant blocks: read-only arrays that a kernel reads through an address which it is given at call.
+"""Defines constant blocks: read-only arrays that a kernel reads through an address passed with each call.
 
-What a model has learned may be a gigabyte, so it is never text in a program and never a constant of LLVM. A program names
-its blocks by digest and layout; the kernel's code depends on the layout alone, so that a model of the same shape, trained
-again, runs the same code. A few dozen numbers (the weights of a linear model) are better left to `Const` and `Lookup`.
+Learned parameters may take a gigabyte, so they are never part of a program's text or of LLVM's constants. A program names its
+blocks by digest and layout. The kernel's code depends on the layout alone, so a retrained model of the same shape reuses the
+code. A few dozen numbers, such as the weights of a linear model, belong in `Const` and `Lookup`.
 
     block = ConstantBlock.of(weights=np.zeros((3, 4)), bias=np.zeros(4))
     block["weights"]            # float64[12]
@@ -21,7 +21,7 @@ import numpy as np
 
 from sparkweld.errors import VerifyError
 
-#: Each array of a block begins at a multiple of this many bytes, and so does the block in memory.
+#: Alignment in bytes of each array of a block, and of the block in memory.
 ALIGNMENT = 64
 
 _DTYPES = {f"{kind}{8 * size}": np.dtype(f"{kind}{size}") for kind in "iuf" for size in (1, 2, 4, 8) if (kind, size) != ("f", 1)}
@@ -30,7 +30,7 @@ _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One array of a block: its name (a word), its dtype (``f64``, ``u8``), its length and where it begins, in bytes."""
+    """One array of a block: its name (an identifier), dtype (``f64``, ``u8``), length, and byte offset in the block."""
 
     name: str
     kind: str
@@ -44,7 +44,7 @@ class Part:
 
     @property
     def end(self) -> int:
-        """Where the next array begins."""
+        """Byte offset where the next array begins."""
         return round_up(self.offset + self.length * self.dtype.itemsize)
 
     def __str__(self) -> str:
@@ -53,10 +53,10 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class ConstantBlock:
-    """Named arrays of one dimension, one behind the other. Equal when layout and digest are.
+    """Named one-dimensional arrays, stored one after another. Blocks are equal when layout and digest are.
 
-    `digest`: SHA-256 of layout and bytes, in hex. `data`: uint8[size], read-only and aligned, or None where only the layout
-    is known, which is all that compiling wants.
+    `digest`: SHA-256 of layout and bytes, in hex. `data`: uint8[size], read-only and aligned, or None where only the layout is
+    known, which is enough to compile.
     """
 
     layout: tuple[Part, ...]
@@ -65,7 +65,10 @@ class ConstantBlock:
 
     @staticmethod
     def of(**arrays: object) -> ConstantBlock:
-        """The block of these arrays, each made flat in C order. Raises VerifyError for a dtype that no block holds."""
+        """Builds the block of these arrays, each flattened in C order.
+
+        Raises VerifyError for a dtype that blocks do not support.
+        """
         flat = {name: np.ascontiguousarray(array).reshape(-1) for name, array in arrays.items()}
         layout = _layout_of(flat)
         data = aligned(_size(layout))
@@ -76,11 +79,14 @@ class ConstantBlock:
 
     @property
     def size(self) -> int:
-        """Bytes, a multiple of ALIGNMENT."""
+        """Size in bytes, a multiple of ALIGNMENT."""
         return _size(self.layout)
 
     def with_data(self, data: np.ndarray | None) -> ConstantBlock:
-        """The block with these bytes, which have to be its own (only their number is checked), or without any."""
+        """Returns the block with these bytes, or without any.
+
+        Checks only the size: the caller vouches that the bytes match the digest.
+        """
         if data is None:
             return replace(self, data=None)
         if data.nbytes != self.size or data.dtype != np.uint8:
@@ -90,22 +96,22 @@ class ConstantBlock:
         return replace(self, data=data)
 
     def part(self, name: str) -> Part:
-        """The array's place. Raises VerifyError when there is none of that name."""
+        """Returns the layout entry of an array. Raises VerifyError for an unknown name."""
         for part in self.layout:
             if part.name == name:
                 return part
         raise VerifyError(f"a block of {', '.join(map(str, self.layout))} has no {name}")
 
     def offset(self, name: str) -> int:
-        """Bytes from the block's address to the array."""
+        """Returns the byte offset of an array from the block's address."""
         return self.part(name).offset
 
     def length(self, name: str) -> int:
-        """Number of the array's values."""
+        """Returns the number of elements of an array."""
         return self.part(name).length
 
     def __getitem__(self, name: str) -> np.ndarray:
-        """The array, read-only. Raises VerifyError where only the layout is known."""
+        """Returns the array, read-only. Raises VerifyError where only the layout is known."""
         part = self.part(name)
         if self.data is None:
             raise VerifyError(f"the bytes of block {self.digest[:12]} are not here")
@@ -116,17 +122,20 @@ class ConstantBlock:
 
 
 def round_up(size: int) -> int:
-    """The next multiple of ALIGNMENT, `size` itself where it is one."""
+    """Rounds `size` up to a multiple of ALIGNMENT."""
     return -(-size // ALIGNMENT) * ALIGNMENT
 
 
 def offsets(arrays: Mapping[str, np.ndarray]) -> dict[str, int]:
-    """Where each array begins in ``ConstantBlock.of(**arrays)``, for an array that says so. Raises VerifyError as that does."""
+    """Returns the byte offset of each array in ``ConstantBlock.of(**arrays)``, for an array that stores these offsets.
+
+    Raises VerifyError as `ConstantBlock.of` does.
+    """
     return {part.name: part.offset for part in _layout_of(arrays)}
 
 
 def aligned(size: int) -> np.ndarray:
-    """uint8[size] of zeros whose address is a multiple of ALIGNMENT."""
+    """Returns a zeroed uint8[size] whose address is a multiple of ALIGNMENT."""
     space = np.zeros(size + ALIGNMENT, np.uint8)
     start = -space.ctypes.data % ALIGNMENT
     return space[start : start + size]
@@ -136,7 +145,7 @@ _PART = re.compile(r"([a-z_][a-z0-9_]*)=([a-z]+\d+)\[(\d+)\]$")
 
 
 def parse_block(text: str) -> ConstantBlock:
-    """Inverse of ``str(block)``, without the bytes. Raises VerifyError."""
+    """Parses ``str(block)`` to a block without its bytes. Raises VerifyError."""
     digest, *parts = text.split()
     found = [_PART.match(part) for part in parts]
     if not all(found) or not (digest.startswith('"') and digest.endswith('"')):

@@ -1,4 +1,4 @@
-"""Builds programs: a loop body grows value by value, typed as it grows, equal values made once."""
+"""Builds programs: types each value of a loop body as it is added, and emits equal values once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sparkweld.ir.verify import verify
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Value:
-    """A value of the loop being built; carries its type."""
+    """A value of the loop being built, with its type."""
 
     id: int
     type: Type
@@ -27,9 +27,9 @@ class Value:
 
 @dataclass(slots=True)
 class Work:
-    """Counts the values that a frontend asks loops for, equal ones too: a function may work for hours to make few values.
+    """Counts the values that a frontend requests from loops, repeated ones included: deduplication can hide hours of work.
 
-    `refuse` raises for every value past the limit, so that code which catches the first exception gets no further.
+    `refuse` raises for every value past the limit, so code that catches the first exception does not get further.
     """
 
     limit: int
@@ -47,7 +47,7 @@ _WORK: ContextVar[Work | None] = ContextVar("sparkweld_work", default=None)
 
 @contextmanager
 def counted(work: Work) -> Iterator[None]:
-    """Counts what the block asks loops for."""
+    """Counts the values that the enclosed code requests from loops."""
     token = _WORK.set(work)
     try:
         yield
@@ -56,12 +56,11 @@ def counted(work: Work) -> Iterator[None]:
 
 
 class LoopBuilder:
-    """Grows one loop over a domain. Made by `ProgramBuilder.loop`; `close` adds the loop to the program.
+    """Builds one loop over a domain. `ProgramBuilder.loop` creates it; `close` adds the loop to the program.
 
-    `local` are guards that say nothing of other rows: see `guard`.
-    `where` is the condition of the rows that the loop is about (None: all), `share` how many these are as far as is known.
-    `numbered` is for frontends: whether these rows
-    have the numbers 0 to n-1, not some of those.
+    `local`: guards that concern their own row only, see `guard`. `where`: condition that selects the rows to compute (None:
+    all). `share`: estimated fraction of rows that satisfy it. `numbered` is for frontends: whether the rows are numbered 0 to
+    n-1 without gaps.
     """
 
     def __init__(self, program: ProgramBuilder, name: str, domain: str) -> None:
@@ -83,7 +82,7 @@ class LoopBuilder:
         self.inherited = 0
 
     def copy(self) -> LoopBuilder:
-        """Another loop with the body, guards and condition so far, under the same numbers, and nothing appended."""
+        """Returns a loop with the same body, value numbers, guards and condition, and without appends."""
         made = LoopBuilder(self.program, self.name, self.domain)
         made.body, made._types, made._known = [*self.body], [*self._types], {**self._known}
         made.guards, made.local, made.some = [*self.guards], {*self.local}, [*self.some]
@@ -92,14 +91,15 @@ class LoopBuilder:
         return made
 
     def derive(self, numbered: bool) -> LoopBuilder:
-        """A copy that this loop remembers: `parent`, `derived`, and how many guards the copy has `inherited`."""
+        """Returns a copy that is linked to this loop by `parent` and `derived`, and counts the guards it has `inherited`."""
         made = self.copy()
         made.parent, made.inherited, made.numbered = self, self._guarding(), numbered
         self.derived.append(made)
         return made
 
     def kept(self, condition: Value) -> LoopBuilder:
-        """A copy for those rows that satisfy the condition: `where` says which they are, and guards speak of them alone."""
+        """Returns a copy for the rows that satisfy the condition: `where` includes it, and new guards apply to those rows alone.
+        """
         made = self.derive(numbered=False)
         inside = Value(condition.id, BOOL, made)
         made.where = inside if made.where is None else made.call("logical_and", made.where, inside)
@@ -122,11 +122,11 @@ class LoopBuilder:
             yield from loop._family()
 
     def mark(self) -> tuple[int, int, int]:
-        """How much there is now, for `undo`."""
+        """Returns the current numbers of values and guards, for `undo`."""
         return len(self.body), len(self.guards), len(self.some)
 
     def undo(self, mark: tuple[int, int, int]) -> None:
-        """Drops all values and guards that came after a mark; nothing may hold on to them."""
+        """Removes all values and guards added since a mark; the caller must not use them any more."""
         values, guards, some = mark
         del self.body[values:], self._types[values:], self.guards[guards:], self.some[some:]
         self.local = {guard for guard in self.local if guard < values}
@@ -134,7 +134,7 @@ class LoopBuilder:
         self._known = {let: at for let, at in self._known.items() if at < values}
 
     def emit(self, op: Op, *args: Value) -> Value:
-        """`op` applied to values of this loop; the same value again when it was emitted before."""
+        """Applies `op` to values of this loop; returns the existing value when the same one was emitted before."""
         if any(a.loop is not self for a in args):
             raise VerifyError(f"{op.name} in loop {self.name!r} got a value of another loop")
         work = _WORK.get()
@@ -149,49 +149,49 @@ class LoopBuilder:
         return Value(at, self._types[at], self)
 
     def value(self, id: int) -> Value:
-        """The value of that number."""
+        """Returns the value of this number."""
         return Value(id, self._types[id], self)
 
     def read(self, column: str) -> Value:
-        """The row's value of a column seen so far."""
+        """Reads the row's value of a column that is known so far."""
         return self.emit(Read(column, self.program.columns[column]))
 
     def const(self, value: object, type: Type) -> Value:
-        """The same value on every row."""
+        """Emits a constant, the same on every row."""
         return self.emit(Const.of(value, type))
 
     def call(self, fn: str, *args: Value) -> Value:
-        """An elementwise function (NumPy's ufunc of that name); the arguments fit one of its inner loops."""
+        """Applies an elementwise function (NumPy's ufunc of that name); the argument types must match one of its inner loops."""
         return self.emit(Call(fn), *args)
 
     def cast(self, value: Value, to: Type) -> Value:
-        """`value` as type `to`; itself when it has that type already."""
+        """Casts `value` to type `to`; returns it unchanged when it has that type already."""
         return value if value.type == to else self.emit(Cast(to), value)
 
     def select(self, condition: Value, a: Value, b: Value) -> Value:
-        """a where the condition holds, else b; nullable when one of them is."""
+        """Selects a where the condition holds, else b; nullable when either is."""
         if not (a.type.nullable or b.type.nullable):
             return self.emit(Select(), condition, a, b)
         value = self.emit(Select(), condition, self.value_of(a), self.value_of(b))
         return self.optional(value, self.emit(Select(), condition, self.is_valid(a), self.is_valid(b)))
 
     def is_valid(self, value: Value) -> Value:
-        """Whether a value is not NULL (constant True for a plain one)."""
+        """Whether a value is not NULL: constant True for a plain value."""
         return self.emit(IsValid(), value) if value.type.nullable else self.const(True, BOOL)
 
     def value_of(self, value: Value) -> Value:
-        """The plain value, zero where NULL."""
+        """Returns the plain value, with zero in place of NULL."""
         return self.emit(ValueOf(), value) if value.type.nullable else value
 
     def optional(self, value: Value, valid: Value) -> Value:
-        """The plain `value` where `valid`, else NULL."""
+        """Returns the plain `value` where `valid`, else NULL."""
         return self.emit(MakeOptional(), value, valid)
 
     def guard(self, condition: Value, local: bool = False) -> None:
-        """Rows where the condition is False are flagged: a kernel may not decide them.
+        """Flags the rows where the condition is False: a kernel may not decide them.
 
-        `local`: there Python raises, or gives that row alone another result. A guard that is not local may stand for another
-        dtype of the whole batch, as a divisor of 0 does.
+        `local`: in such a row Python raises, or its result for that row alone differs. A guard that is not local may mean
+        another dtype of the whole batch, as a zero divisor does.
         """
         if condition.type != BOOL:
             raise VerifyError(f"a guard wants a bool, got {condition.type}")
@@ -204,16 +204,16 @@ class LoopBuilder:
             self.local.discard(condition.id)
 
     def take_as_local(self, guards: int) -> None:
-        """The guards behind the first `guards` are local."""
+        """Marks all guards after the first `guards` as local."""
         self.local.update(self.guards[guards:])
 
     @property
     def spreads(self) -> bool:
-        """Whether a row may change others of its batch, or need one of them."""
+        """Whether the result of a row may depend on other rows of its batch."""
         return bool(self.some) or not self.local.issuperset(self.guards)
 
     def guard_some(self, condition: Value) -> None:
-        """All rows are flagged when the condition is True in none of them."""
+        """Flags all rows when the condition is True in none of them."""
         if condition.type != BOOL:
             raise VerifyError(f"a guard wants a bool, got {condition.type}")
         if self.where is not None:
@@ -227,7 +227,7 @@ class LoopBuilder:
         self.appends.append(Append(column, value.id))
 
     def key(self, column: str, value: Value) -> None:
-        """Rows of one group have equal values; the new column has them."""
+        """Groups rows by this value; the new column holds it for each group."""
         self.keys.append(Key(column, value.id))
 
     def merge(self, column: str, fn: str, value: Value | None = None) -> None:
@@ -235,14 +235,14 @@ class LoopBuilder:
         self.merges.append(Merge(column, fn, None if value is None else value.id))
 
     def close_groups(self, domain: str) -> None:
-        """Adds the loop to the program, as the maker of the groups `domain`."""
+        """Adds the loop to the program as the one that creates the group domain `domain`."""
         groups = Groups(domain, tuple(self.keys), tuple(self.merges))
         loop = Loop(self.name, self.domain, tuple(self.body), groups=groups)
         self.program.loops.append(loop)
         self.program.columns.update(group_columns(loop, tuple(self._types)))
 
     def close(self, where: Value | None = None, makes: str | None = None) -> None:
-        """Adds the loop to the program; with `where`, as the maker of the domain `makes`."""
+        """Adds the loop to the program; with `where`, as the one that creates the domain `makes`."""
         where_id = None if where is None else where.id
         parts = (tuple(self.body), tuple(self.appends), tuple(self.guards))
         loop = Loop(self.name, self.domain, *parts, where_id, makes, tuple(self.some))
@@ -252,9 +252,9 @@ class LoopBuilder:
 
 
 class ProgramBuilder:
-    """Grows a program loop by loop; `columns` maps every column seen so far to its type.
+    """Builds a program loop by loop; `columns` maps every column known so far to its type.
 
-    `watched` is for frontends: what is known of columns that are appended to be counted, beside the results.
+    `watched` is for frontends: facts about columns that are appended for counters, beside the results.
     """
 
     def __init__(self, name: str, inputs: Sequence[Input]) -> None:
@@ -264,11 +264,11 @@ class ProgramBuilder:
         self.watched: dict[str, dict[str, Any]] = {}
 
     def loop(self, name: str, domain: str = ROWS) -> LoopBuilder:
-        """A new loop over `domain`."""
+        """Creates a loop over `domain`."""
         return LoopBuilder(self, name, domain)
 
     def finish(self, outputs: Sequence[str]) -> Program:
-        """The verified program."""
+        """Verifies and returns the program."""
         return verify(Program(self.name, self.inputs, tuple(self.loops), tuple(outputs)))
 
 

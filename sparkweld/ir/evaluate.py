@@ -1,4 +1,4 @@
-"""The meaning of a program: runs it on NumPy arrays, op by op. Slow, plain, and the oracle of every kernel."""
+"""Interprets programs on NumPy arrays, op by op. Slow and plain: the reference that every kernel is tested against."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from sparkweld.ir.types import Type
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a program gives for one batch of n rows.
+    """The result of a program for one batch of n rows.
 
-    `columns`: one array per output (Optional for a nullable type), m rows each, where m <= n is the size of the output domain.
-    `selection`: int32[m], the source row of each output row, ascending; of a group, its first row. `flagged`: bool[n], rows that
-    a guard flagged.
+    `columns`: one array per output (Optional for a nullable type), m elements each, where m <= n is the size of the output
+    domain. `selection`: int32[m], the source row of each output row, ascending; for a group, its first row. `flagged`: bool[n],
+    rows that a guard flagged.
     """
 
     columns: dict[str, Array]

@@ -1,7 +1,7 @@
 """Lays out hash tables of strings, which kernels search by open addressing.
 
-A table is int64 words and then bytes: the mask of the slots, the offset of the keys' bytes, and for each slot the hash of its
-key, the key's offset among these bytes, its length and its number, or -1 for a free slot.
+A table holds two int64 (the slot mask, the offset of the key bytes), then the slots, then the key bytes. A slot is four int64:
+the key's hash, its offset within the key bytes, its length, and its number; the number is -1 in a free slot.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-#: Odd, so that a product loses no bit of the string.
+#: Multiplier of the hash. It is odd, so that multiplication loses no bit of the key.
 FACTOR = 0x2545F4914F6CDD1D
-#: Bytes of a slot, and of the words before the first one.
+#: Bytes of a slot, and of the two words before the first slot.
 SLOT, HEAD = 32, 16
 
 
 def key_table(keys: Sequence[str]) -> bytes:
-    """The table of distinct keys, at most half full."""
+    """Builds the table of distinct keys, at most half full."""
     encoded = [key.encode() for key in keys]
     size = 1 << (2 * len(keys)).bit_length()
     slots = np.full((size, 4), -1, np.int64)
@@ -34,7 +34,7 @@ def key_table(keys: Sequence[str]) -> bytes:
 
 
 def keys_of(table: bytes) -> list[str]:
-    """The keys of a table in the order of their numbers."""
+    """Returns the keys of a table in the order of their numbers."""
     mask, letters = np.frombuffer(table, np.int64, 2).tolist()
     slots = np.frombuffer(table, np.int64, 4 * (mask + 1), HEAD).reshape(-1, 4)
     used = slots[slots[:, 3] >= 0]
@@ -43,7 +43,7 @@ def keys_of(table: bytes) -> list[str]:
 
 
 def _hash(data: bytes) -> int:
-    """What `sparkweld.kernels.strings.key_tables.hash_of` computes."""
+    """Computes the same hash as `sparkweld.kernels.strings.key_tables.hash_of`."""
     h = len(data)
     whole = len(data) // 8 * 8
     pieces = [int.from_bytes(data[i : i + 8], "little") for i in range(0, whole, 8)]

@@ -1,8 +1,8 @@
-"""The builders that merge rows: Weld's merger and dictmerger (arXiv 1709.06416, section 3.2) with the meaning of Spark's partial
-aggregates.
+"""Defines the builders that merge rows into groups, with the semantics of Spark's partial aggregates.
 
-Each function is the buffer of one of Spark's declarative aggregates before its evaluation. Rows are merged in order, so sums of
-doubles are those of Spark to the last bit. NULLs are left out.
+They are Weld's merger and dictmerger (arXiv 1709.06416, section 3.2). Each function computes the buffer of one of Spark's
+declarative aggregates before its evaluation. Rows are merged in order, so sums of doubles equal Spark's to the last bit. NULLs
+are ignored.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from sparkweld.ir.types import F64, I64, Type
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """Column `column` gets the groups' value of a key, which is value `value` of their rows."""
+    """A group key: column `column` holds value `value` of the group's rows, which is equal in all of them."""
 
     column: str
     value: int
@@ -29,14 +29,14 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """The merger builder: column `column` gets what `fn` makes of value `value` of the rows of each group.
+    """The merger builder: column `column` holds the aggregate `fn` of value `value` over the rows of each group.
 
-    `rows` has no value, and counts rows. `count` counts values. `sum` is NULL until there is a value; that of integers is an i64
-    that wraps, or with `checked_sum` flags the row that it cannot take, and what is merged then means nothing. `total` is an f64
-    that starts at 0.0. `min` and `max` are NULL until there is a value; NaN is the largest, and of two equal ones, as -0.0 and
-    0.0 are, the first stays. `moment0`, `moment1` and `moment2` go together: the number of doubles, their mean, and the sum of
-    their squares about it, all f64 and 0.0 at first (Welford, Note on a Method for Calculating Corrected Sums of Squares and
-    Products, 1962; Spark's CentralMomentAgg).
+    `rows` takes no value and counts rows; `count` counts values that are not NULL. `sum` is NULL without any value. An integer
+    sum is an i64 that wraps; `checked_sum` instead flags the row at which it overflows, and the merged columns are then
+    meaningless. `total` is an f64 that starts at 0.0. `min` and `max` are NULL without any value; NaN is the largest value, and
+    of two equal values, such as -0.0 and 0.0, the first is kept. `moment0`, `moment1` and `moment2` always appear together: the
+    number of doubles, their mean, and the sum of squared deviations from it, all f64 and initially 0.0 (Welford, Note on a
+    Method for Calculating Corrected Sums of Squares and Products, 1962; Spark's CentralMomentAgg).
     """
 
     column: str
@@ -46,10 +46,10 @@ class Merge:
 
 @dataclass(frozen=True, slots=True)
 class Groups:
-    """The dictmerger builder: rows with equal keys are one group, and NULL equals NULL.
+    """The dictmerger builder: rows with equal keys form one group, and NULL equals NULL.
 
-    It makes the domain `domain` of the groups in the order of their first rows, to which the columns of keys and merges belong.
-    Without keys there is one group, also when there are no rows.
+    It creates the domain `domain` of the groups, in the order of their first rows; the columns of keys and merges belong to it.
+    Without keys there is exactly one group, even when there are no rows.
     """
 
     domain: str
@@ -58,16 +58,16 @@ class Groups:
 
     @property
     def parts(self) -> tuple[Key | Merge, ...]:
-        """All that makes a column of a group."""
+        """All keys and merges: the columns of a group."""
         return (*self.keys, *self.merges)
 
 
-#: Functions whose columns of one value are there all three.
+#: Central moments of one value, which are merged together.
 MOMENTS = ("moment0", "moment1", "moment2")
 
 
 def merge_type(fn: str, value: Type | None) -> Type:
-    """The type of a merge's column. Raises VerifyError for a value that the function does not take."""
+    """Returns the type of a merge's column. Raises VerifyError for a value type that the function does not support."""
     if (value is None) != (fn == "rows"):
         raise VerifyError(f"{fn} takes {'no' if fn == 'rows' else 'one'} value")
     if value is None or fn == "count":
@@ -85,7 +85,7 @@ def merge_type(fn: str, value: Type | None) -> Type:
 
 
 def key_type(value: Type) -> Type:
-    """The type of a key's column. Raises VerifyError for floats, whose equality is not that of their bits, and for lists."""
+    """Returns the type of a key's column. Raises VerifyError for lists, and for floats, whose equality is not bitwise."""
     if value.is_float or value.is_list:
         raise VerifyError(f"no key of type {value}")
     return value
@@ -132,7 +132,7 @@ def evaluate_groups(
 
 
 def _larger(a: Any, b: Any) -> bool:
-    """Spark's order: NaN above all, -0.0 equal to 0.0."""
+    """Compares in Spark's order: NaN is largest, and -0.0 equals 0.0."""
     return a > b or (math.isnan(a) and not math.isnan(b))
 
 
@@ -143,10 +143,10 @@ def _moments(state: tuple[float, float, float], value: float) -> tuple[float, fl
     return n, mean + step, squares + delta * (delta - step)
 
 
-#: fn -> what it starts with; None where there is nothing yet.
+#: fn -> initial state; None where there is no value yet.
 _START: dict[str, Any] = {"rows": 0, "count": 0, "total": 0.0, **dict.fromkeys(MOMENTS, (0.0, 0.0, 0.0))}
 
-#: fn -> the next state, from the state and a value.
+#: fn -> function of the state and a value that returns the next state.
 _STEPS: dict[str, Callable[[Any, Any], Any]] = {
     "rows": lambda state, _: state + 1,
     "count": lambda state, _: state + 1,
@@ -160,7 +160,7 @@ _STEPS: dict[str, Callable[[Any, Any], Any]] = {
 
 
 def _cell(array: Array, row: int) -> Any:
-    """The Python value of a row; None for NULL."""
+    """Returns the Python value of a row, None for NULL."""
     if isinstance(array, Optional):
         return _cell(array.values, row) if array.valid[row] else None
     value = array[row]

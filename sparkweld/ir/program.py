@@ -1,9 +1,9 @@
-"""Programs: loops over row domains whose builders append columns (Weld, arXiv 1709.06416, section 3).
+"""Defines programs: loops over row domains whose builders append columns (Weld, arXiv 1709.06416, section 3).
 
-A program reads input columns over the domain `ROWS`. Each loop runs over one domain, computes values row by row in SSA
-form and appends columns, or merges its rows into groups. A loop with `where` keeps some of its rows and so makes a new
-domain; its columns, and those of later loops over it, belong to that domain. A column of a parent domain may be read in a
-child domain, never the reverse: that is how a filtered and an unfiltered column cannot meet.
+A program reads input columns over the domain `ROWS`. Each loop runs over one domain, computes row-local values in SSA form, and
+appends columns or merges its rows into groups. A loop with `where` filters its rows and so creates a new domain; its columns,
+and those of later loops over that domain, belong to it. A loop may read columns of its domain and of the parent domains, never
+of a child domain. So a filtered and an unfiltered column cannot be combined.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class Let:
-    """One SSA value: `op` applied to earlier values of the body, named by position."""
+    """One SSA value: `op` applied to earlier values of the body, which are named by position."""
 
     op: Op
     args: tuple[int, ...] = ()
@@ -38,7 +38,7 @@ class Let:
 
 @dataclass(frozen=True, slots=True)
 class Append:
-    """The appender builder: column `column` gets value `value` of each row of the loop's result domain."""
+    """The appender builder: column `column` holds value `value` of each row of the loop's result domain."""
 
     column: str
     value: int
@@ -48,13 +48,12 @@ class Append:
 class Loop:
     """A loop over `domain`.
 
-    `guards` are bool values: a row of `domain` where one is False may not be decided by a kernel and is flagged.
-    `some` are pairs of bool values (among, wanted): when some row of `domain` has the first and none has both, every row that has
-    the first is flagged. That is how a batch without any string is told from others.
-    With `where`, the loop makes the domain `makes` of the rows where that bool value is True, and its appends
-    belong there; guards still speak of every row of `domain`.
-    With `groups`, the loop merges its rows. It only reads then: a kernel merges a batch when it is known that no row of it was
-    flagged, and so in a program of its own.
+    `guards` are bool values: a row of `domain` where one is False is flagged, and a kernel may not decide it. `some` are pairs
+    of bool values (among, wanted): when some row of `domain` has the first and none has both, every row that has the first is
+    flagged. This detects, for example, a batch without any string. With `where`, the loop creates the domain `makes` of the rows
+    where that bool value is True, and its appends belong to it; guards still cover every row of `domain`. With `groups`, the
+    loop merges its rows, and its body only reads columns: a kernel merges a batch only once no row of it is flagged, so the
+    merge is a program of its own.
     """
 
     name: str
@@ -69,13 +68,13 @@ class Loop:
 
     @property
     def result_domain(self) -> str:
-        """The domain that the appended columns belong to."""
+        """The domain of the appended columns."""
         return self.makes or self.domain
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """Loops in order, and which columns are the result. All outputs are of one domain."""
+    """A sequence of loops, and the names of the result columns. All outputs belong to one domain."""
 
     name: str
     inputs: tuple[Input, ...]
@@ -85,7 +84,7 @@ class Program:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the text form without its blocks' digests, in hex: the identity of a program's code in caches."""
+        """SHA-256, in hex, of the text form without the digests of its blocks: identifies the program's code in caches."""
         if not self._digest:
             from sparkweld.ir.text import print_program
 
@@ -94,7 +93,8 @@ class Program:
 
     @property
     def blocks(self) -> tuple[ConstantBlock, ...]:
-        """The distinct blocks of its ops, in the order of their first use: their numbers in the text form and in kernels."""
+        """The distinct constant blocks of its ops in the order of first use, which numbers them in the text form and in kernels.
+        """
         ops = (let.op for loop in self.loops for let in loop.body)
         return tuple(dict.fromkeys(op.block for op in ops if isinstance(op, ModelOp)))
 
@@ -110,12 +110,12 @@ class Program:
 
 
 def input_types(program: Program) -> dict[str, Type]:
-    """Name -> type of the input columns."""
+    """Maps the name of each input column to its type."""
     return {i.name: i.type for i in program.inputs}
 
 
 def body_types(loop: Loop) -> tuple[Type, ...]:
-    """Type of each SSA value of a loop. Raises VerifyError when an op does not take its arguments' types."""
+    """Returns the type of each SSA value of a loop. Raises VerifyError when an op does not accept its argument types."""
     types: list[Type] = []
     for let in loop.body:
         types.append(let.op.infer(*(types[a] for a in let.args)))
@@ -123,7 +123,10 @@ def body_types(loop: Loop) -> tuple[Type, ...]:
 
 
 def group_columns(loop: Loop, types: tuple[Type, ...]) -> dict[str, Type]:
-    """Name -> type of the columns of keys and merges. Raises VerifyError when one does not take its value's type."""
+    """Maps the name of each key and merge column to its type.
+
+    Raises VerifyError when one does not accept the type of its value.
+    """
     if loop.groups is None:
         return {}
     keys = {key.column: key_type(types[key.value]) for key in loop.groups.keys}
@@ -132,7 +135,7 @@ def group_columns(loop: Loop, types: tuple[Type, ...]) -> dict[str, Type]:
 
 
 def column_types(program: Program) -> dict[str, Type]:
-    """Name -> type of every column: inputs and all that loops append."""
+    """Maps the name of every column, input or appended, to its type."""
     columns = input_types(program)
     for loop in program.loops:
         types = body_types(loop)
@@ -142,13 +145,13 @@ def column_types(program: Program) -> dict[str, Type]:
 
 
 def output_types(program: Program) -> tuple[Type, ...]:
-    """Types of the output columns, in order."""
+    """Returns the types of the output columns, in order."""
     columns = column_types(program)
     return tuple(columns[name] for name in program.outputs)
 
 
 def domain_parents(program: Program) -> dict[str, str | None]:
-    """Domain -> the domain it is a filtered part of (None for `ROWS`)."""
+    """Maps each domain to the domain that it filters (None for `ROWS`)."""
     parents: dict[str, str | None] = {ROWS: None}
     for loop in program.loops:
         if loop.makes is not None:
@@ -157,7 +160,7 @@ def domain_parents(program: Program) -> dict[str, str | None]:
 
 
 def output_domain(program: Program) -> str:
-    """The domain of the result: that of the outputs, or of the last filter when there are no outputs."""
+    """Returns the domain of the outputs, or that of the last filter when there are no outputs."""
     makers = {a.column: loop.result_domain for loop in program.loops for a in loop.appends}
     for groups in (loop.groups for loop in program.loops if loop.groups is not None):
         makers.update((part.column, groups.domain) for part in groups.parts)

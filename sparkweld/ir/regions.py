@@ -1,4 +1,4 @@
-"""Regions to text and back, which is how a `Region` op holds them:
+"""Prints and parses the graph of a `Region` op, which the op stores as text:
 
     -> i64
     block (i64, i64)
@@ -6,7 +6,7 @@
       guard %3
       branch %4 1(%0) 2()
 
-A block ends with one of ``jump 1(%0)``, ``branch``, ``return %0`` and ``leave``. Its values and guards are written as a loop's.
+A block ends with one of ``jump 1(%0)``, ``branch``, ``return %0`` and ``leave``. Its values and guards are written as in a loop.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _ENDS = ("jump ", "branch ", "return ", "leave")
 
 
 def print_graph(graph: Graph) -> str:
-    """The text form; `parse_graph` gives the equal graph back."""
+    """Returns the text form, from which `parse_graph` restores an equal graph."""
     lines = ["-> " + " ".join(map(str, graph.results))]
     for block in graph.blocks:
         lines.append(f"block ({', '.join(map(str, block.params))})")
@@ -51,7 +51,7 @@ def _print_jump(jump: Jump) -> str:
 
 
 def parse_graph(text: str) -> Graph:
-    """Inverse of `print_graph`, checked. Raises VerifyError."""
+    """Parses the output of `print_graph` and checks the graph. Raises VerifyError."""
     parser = _GraphParser(text, {})
     try:
         return parser.graph().check()

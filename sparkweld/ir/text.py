@@ -1,4 +1,4 @@
-"""Programs to text and back: what people read in explain and fixtures, and what the driver sends to executors.
+"""Prints and parses programs in the text form that explain and fixtures show and that the driver sends to executors.
 
     program "speed" {
       input "distance": f64?
@@ -18,8 +18,8 @@
       output "kmh"
     }
 
-Blocks of constants stand behind the inputs, ``block @0 "<digest>" weights=f64[30]``, and ops name them ``@0``. The type
-after a value's number is for the reader; the parser checks it against the inferred type.
+Constant blocks follow the inputs, ``block @0 "<digest>" weights=f64[30]``, and ops refer to them as ``@0``. The type after a
+value's number is for the reader; the parser checks it against the inferred type.
 """
 
 from __future__ import annotations
@@ -43,7 +43,10 @@ _OPS = {op.name: op for op in OPS}
 
 
 def print_program(program: Program, *, contents: bool = True) -> str:
-    """The text form; `parse_program` gives the equal program back. Without `contents`, blocks stand without their digests."""
+    """Returns the text form, from which `parse_program` restores an equal program.
+
+    Without `contents`, omits the digests of blocks.
+    """
     lines = [f"program {json.dumps(program.name)} {{"]
     lines += [f"  input {json.dumps(i.name)}: {i.type}" for i in program.inputs]
     blocks = {block: number for number, block in enumerate(program.blocks)}
@@ -73,7 +76,7 @@ def _print_loop(loop: Loop, blocks: Mapping[ConstantBlock, int]) -> Iterator[str
 
 
 def print_op(op: Op, blocks: Mapping[ConstantBlock, int] = MappingProxyType({})) -> str:
-    """An op without its arguments: ``const["0x1.8p+0", f64]``; a call by its function's name alone."""
+    """Prints an op without its arguments: ``const["0x1.8p+0", f64]``; an elementwise call by its function's name alone."""
     if isinstance(op, Call):
         return op.fn if not op.output else f"{op.fn}.{op.output}"
     if isinstance(op, StrCall):
@@ -95,14 +98,14 @@ def _print_field(value: object, blocks: Mapping[ConstantBlock, int]) -> str:
 
 
 def parse_program(text: str, blocks: Iterable[ConstantBlock] = ()) -> Program:
-    """Inverse of `print_program`, verified. Raises VerifyError with the line number for text that is no program.
+    """Parses the output of `print_program` and verifies the program. Raises VerifyError with the line number for invalid text.
 
-    `blocks` give the bytes of the program's blocks with their digests; other blocks have none.
+    Blocks whose digests are among `blocks` get the bytes of those; other blocks have none.
     """
     parser = Parser(text, {block.digest: block for block in blocks})
     try:
         program = parser.program()
-    except (VerifyError, ValueError) as error:  # ValueError: a string or a number that is none
+    except (VerifyError, ValueError) as error:  # ValueError: an invalid string or number
         raise VerifyError(f"program text, line {parser.at + 1}: {error}") from None
     return verify(program)
 
@@ -121,7 +124,7 @@ _FIELD = re.compile(rf"\[(?:{_ITEM}(?:, )?)*\]|{_STRING}|[^,\s]+")
 
 
 class Parser:
-    """Line by line; `at` is the number of the current one."""
+    """Parses line by line; `at` is the index of the current line."""
 
     def __init__(self, text: str, known: dict[str, ConstantBlock]) -> None:
         self.known = known
@@ -250,7 +253,7 @@ def _parse_field(text: str, annotation: str) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
-#: Annotation of an op's field -> what it is in words, and the type of its JSON value or of that list's items.
+#: Annotation of an op's field -> its description in messages, and the JSON type of its value or of the elements of its list.
 _FIELD_TYPES: dict[str, tuple[str, type]] = {
     "str": ("a string", str), "int": ("an integer", int), "bool": ("true or false", bool),
     "tuple[str, ...]": ("a list of strings", str), "tuple[int, ...]": ("a list of integers", int),

@@ -1,4 +1,4 @@
-"""A text model's analyzer, terms, weights and steps to the block that its kernel reads (see `text_layout`)."""
+"""Packs a text model's analyzer, terms, weights and steps into the constant block that its kernel reads (see `text_layout`)."""
 
 from __future__ import annotations
 
@@ -12,25 +12,26 @@ from sparkweld.ir.blocks import ConstantBlock, offsets
 from sparkweld.ir.text_layout import CHAR_WB, HEAD, LOG, SCALE, WORD, Head
 from sparkweld.ir.text_tables import TermTables, character_classes, term_tables, word_table
 
-#: Number of logarithms that a block holds; those of greater counts are computed.
+#: Number of precomputed logarithms in a block; those of greater counts are computed at run time.
 _LOGS = 4096
 
-#: What words between white space are made of.
+#: Pattern of the characters of words separated by white space.
 _NO_SPACE = r"\S"
 
-#: What is done with a row's values: a kind of `text_layout`, and its numbers (SCALE: one a column; ABOVE: one).
+#: A transformation of a row's values: a kind of `text_layout`, and its numbers (SCALE: one a column; ABOVE: one).
 Step = tuple[int, np.ndarray | None]
 
 
 @dataclass(frozen=True)
 class Analyzer:
-    """How a text becomes n-grams, as scikit-learn's analyzers do it behind the preprocessing.
+    """Splits a document into n-grams, as scikit-learn's analyzers do after preprocessing.
 
-    `kind`: WORD, CHAR or CHAR_WB. WORD: tokens are the longest runs of at least `least` code points c of which ``c * least``
-    matches `pattern`, `stop_words` are left out. A pattern may also be the code points of tokens, as the ends of ranges.
+    `kind`: WORD, CHAR or CHAR_WB. With WORD, tokens are the longest runs of at least `least` code points c for which ``c *
+    least`` matches `pattern`, without `stop_words`. A pattern may also be the code points of tokens, as the ends of ranges.
 
-    Of Spark's tokenizers: `split`: a token is what stands between two separators, empty ones too, as Java's ``String.split``
-    gives them: an empty text is one token, and none follows the last that is not empty. `wide`: lengths count UTF-16 code units.
+    For Spark's tokenizers: with `split`, tokens are the strings between single separators, empty ones included, as Java's
+    ``String.split`` returns them: an empty document is one token, and trailing empty tokens are dropped. With `wide`, lengths
+    count UTF-16 code units.
     """
 
     kind: int
@@ -46,7 +47,7 @@ class Analyzer:
 def block_of(
     analyzer: Analyzer, terms: Mapping[str, int] | int, weights: np.ndarray, steps: Sequence[Step], started: bool, hash: int
 ) -> ConstantBlock:
-    """The block; the arguments are those of `TextSums.of`. Raises VerifyError where a column would lie outside of an array."""
+    """Builds the block from the arguments of `TextSums.of`. Raises VerifyError for a column outside of an array."""
     _check_columns(terms, weights, steps)
     of_words = analyzer.kind == WORD
     classes = character_classes(analyzer.pattern, analyzer.least) if of_words else character_classes(_NO_SPACE)
@@ -100,11 +101,12 @@ def _logarithms(steps: Sequence[Step]) -> np.ndarray:
 
 
 def _words_and_tables(analyzer: Analyzer, terms: Mapping[str, int]) -> tuple[list[str], TermTables]:
-    """The words that terms consist of (none for characters), and the tables of the terms that the analyzer can make."""
+    """Returns the words that terms consist of (none for characters), and the tables of the terms that the analyzer can produce.
+    """
     pairs = [(_symbols(term, analyzer), column) for term, column in terms.items()]
     pairs = [(symbols, column) for symbols, column in pairs if _can_occur(symbols, analyzer)]
     if analyzer.kind == WORD and analyzer.longest == 1:
-        pairs.sort(key=lambda pair: pair[1])  # a word's number is then its term's, and mostly its column
+        pairs.sort(key=lambda pair: pair[1])  # a word's number is then that of its term, and mostly its column
     lengths, columns = [len(symbols) for symbols, _ in pairs], [column for _, column in pairs]
     if analyzer.kind != WORD:
         codes = np.frombuffer("".join(str(symbols) for symbols, _ in pairs).encode("utf-32-le"), np.uint32)
@@ -128,7 +130,7 @@ def _symbols(term: str, analyzer: Analyzer) -> Sequence[str]:
 
 
 def _can_occur(symbols: Sequence[str], analyzer: Analyzer) -> bool:
-    """Whether the analyzer can make the term: one of a user's own vocabulary may be of another length or shape."""
+    """Whether the analyzer can produce the term: a user's own vocabulary may hold terms of another length or shape."""
     if analyzer.kind == WORD and not analyzer.stop_words.isdisjoint(symbols):
         return False
     if analyzer.kind == CHAR_WB and 0 < len(symbols) < analyzer.shortest:  # a whole word, shorter than all n-grams
@@ -138,7 +140,7 @@ def _can_occur(symbols: Sequence[str], analyzer: Analyzer) -> bool:
 
 
 def _tables_of(flat: np.ndarray, lengths: Sequence[int], columns: Sequence[int]) -> TermTables:
-    """The tables of terms whose symbols follow each other in `flat`."""
+    """Builds the tables of terms whose symbols are concatenated in `flat`."""
     sizes = np.array(lengths, np.int64)
     symbols = np.zeros((len(sizes), sizes.max(initial=0)), np.int64)
     symbols[np.arange(symbols.shape[1]) < sizes[:, None]] = flat

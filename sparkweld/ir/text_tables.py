@@ -1,11 +1,11 @@
-"""Terms of a text vectoriser to the tables that find all of them in one pass over a text.
+"""Builds the automaton that finds all terms of a text vectoriser in one pass over a document.
 
-The terms are sequences of symbols: code points, or the numbers of words. They make one automaton (Aho and Corasick,
-"Efficient string matching", 1975): a tree of their prefixes, where each node also knows the longest proper suffix of its
-prefix that is in the tree. A text's next symbol leads to one node, and the terms that end there are the node's own and those
-on the chain of its suffixes. So a row costs time linear in its symbols and in the terms found, however long the terms are.
+The terms are sequences of symbols: code points, or word numbers. They form one automaton (Aho and Corasick, "Efficient string
+matching", 1975): a trie, where each node also knows the longest proper suffix of its prefix that is in the trie. The next symbol
+leads to one node, and the terms that end there are the node's own and those on its chain of suffixes. So a row costs time linear
+in its symbols and in the terms found, however long the terms are.
 
-Tables are filled by whole levels of the tree, since a vocabulary may have millions of terms.
+Tables are filled one trie level at a time, since a vocabulary may have millions of terms.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from functools import lru_cache
 
 import numpy as np
 
-#: Multiplier of the hash of a word's bytes: 2^64 over the golden ratio, as Knuth has it for hashing by multiplication.
+#: Multiplier of the hash of a word's bytes: 2^64 over the golden ratio, from Knuth's multiplicative hashing.
 GOLDEN = 0x9E3779B97F4A7C15
 SYMBOL_BITS = 32
-#: Symbols below this are looked up at once at the root; what is past all planes of living scripts is searched for.
+#: Symbols below this are looked up directly at the root; those beyond all planes of living scripts are searched for.
 _MOST_ROOTS = 1 << 17
-#: What a code point may be.
+#: Classes of code points, as bits.
 TOKEN, SPACE = 1, 2
 _BLOCK = 128
 _STAGE1 = 1 << 14  # more than any four bytes decode to
@@ -30,12 +30,12 @@ _STAGE1 = 1 << 14  # more than any four bytes decode to
 
 @dataclass(frozen=True)
 class TermTables:
-    """Nodes are numbered level by level from the root, 0, so that the children of one follow each other, by ascending symbols.
+    """The automaton as arrays. Nodes are numbered level by level from the root, 0, so a node's children are adjacent, by symbol.
 
-    `symbols`: int32[nodes], that of the step to the node. `nodes`: int32[nodes, 8]: the columns of the first three terms that end
-    there, longest first, or -1; the node where the fourth and later ones are found, or 0; the first child and the number of
-    children of the node, or of its nearest suffix with children; where the next symbol is looked up when it is none of these.
-    `roots`: int32: symbol -> child of the root, or 0. Only the root has the first child 1.
+    `symbols`: int32[nodes], the symbol on the edge to the node. `nodes`: int32[nodes, 8]: the columns of the first three terms
+    that end there, longest first, or -1; the node where the fourth and later ones are found, or 0; the first child and the
+    number of children of the node, or of its nearest suffix with children; the node where the next symbol is looked up when it
+    is none of these; padding. `roots`: int32: symbol -> child of the root, or 0. Only the root has the first child 1.
     """
 
     symbols: np.ndarray
@@ -136,9 +136,10 @@ def _places(home: np.ndarray, size: int) -> tuple[list[np.ndarray], list[np.ndar
 
 @dataclass(frozen=True)
 class WordTable:
-    """`slots`: int64[2, a power of two]: a word's first eight bytes, zeros behind its end, and ``number << 32 | bytes``, or -1.
+    """A hash table of words. A word's home slot is its hash shifted right by `shift`.
 
-    A word's home is the upper bits of its hash, all but `shift`. `starts`: int64: number -> where its `letters` begin.
+    `slots`: int64[2, a power of two]: a word's first eight bytes, padded with zeros, and ``number << 32 | bytes``, or -1.
+    `starts`: int64: number -> offset of its `letters`.
     """
 
     slots: np.ndarray
@@ -148,7 +149,7 @@ class WordTable:
 
 
 def word_table(words: Sequence[str]) -> WordTable:
-    """The table of distinct words; their numbers count from 0."""
+    """Builds the table of distinct words, which are numbered from 0."""
     encoded = [word.encode() for word in words]
     lengths = np.array([len(word) for word in encoded], np.int64)
     letters = np.frombuffer(b"".join(encoded), np.uint8)
@@ -163,7 +164,10 @@ def word_table(words: Sequence[str]) -> WordTable:
 
 
 def _word_hashes(letters: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(hashes, first eight bytes) of words. The last eight bytes of a longer one go in as a whole, some for a second time."""
+    """Returns (hashes, first eight bytes) of words.
+
+    For longer words, the last eight bytes are hashed whole, even if they overlap.
+    """
     padded = np.concatenate([letters, np.zeros(8, np.uint8)])
 
     def eight_at(places: np.ndarray) -> np.ndarray:
@@ -181,9 +185,9 @@ def _word_hashes(letters: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -
 
 @dataclass(frozen=True)
 class CharacterClasses:
-    """What each code point is: ``kinds[blocks[code >> 7] << 7 | code & 127]``, of TOKEN and SPACE.
+    """Two-stage table of the class of each code point: ``kinds[blocks[code >> 7] << 7 | code & 127]``, bits TOKEN and SPACE.
 
-    `spans`: int64[2, n]: the first code of each run of ASCII that is of tokens, and how many follow it.
+    `spans`: int64[2, n]: the first code of each run of ASCII token characters, and the number of codes that follow it.
     """
 
     blocks: np.ndarray
@@ -215,7 +219,7 @@ def character_classes(pattern: str | tuple[int, ...], repeated: int = 1) -> Char
 
 
 def murmur_hash(data: bytes, seed: int = 0) -> int:
-    """MurmurHash3_x86_32 (Appleby), signed: what sklearn.utils.murmurhash3_32 gives."""
+    """Computes MurmurHash3_x86_32 (Appleby), signed, as sklearn.utils.murmurhash3_32 does."""
 
     def rotated(x: int, bits: int) -> int:
         return (x << bits | x >> 32 - bits) & 0xFFFFFFFF
@@ -234,5 +238,5 @@ def murmur_hash(data: bytes, seed: int = 0) -> int:
 
 
 def hashed_column(h: int, features: int) -> int:
-    """The column of a hash, as scikit-learn's FeatureHasher takes it."""
+    """Returns the column of a hash, as scikit-learn's FeatureHasher computes it."""
     return ((1 << 31) - features) % features if h == -(1 << 31) else abs(h) % features

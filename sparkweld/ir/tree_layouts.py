@@ -1,13 +1,13 @@
-"""Forests to the arrays of a constant block, in one of the two forms that kernels score.
+"""Lays out tree ensembles as the arrays of a constant block, in one of the two forms that kernels score.
 
-Both forms compare ranks and no floats. A *column* is a piece of a feature's sorted thresholds, its edges; a row's rank in it is
-the number of edges below the row's value, and the largest unsigned integer for NaN. The mask form has ranks of 8 bits, the walk
-form of 16, so a feature with more thresholds takes several columns, which overlap by one edge: each rank is then an inner one of
-some column. Where NaN hits, a split reads a column whose ranks are larger by 1, modulo the type, so that NaN's is 0: the plain
-column's *twin*.
+Both forms compare ranks instead of floats. A *column* holds a range of a feature's sorted thresholds, its edges. A row's rank in
+a column is the number of edges below the row's value, and the largest unsigned integer for NaN. Ranks have 8 bits in the mask
+form and 16 in the walk form, so a feature with more thresholds takes several columns. These overlap by one edge, so that each
+rank is an inner rank of some column. Where NaN hits, a split reads a column whose ranks are larger by 1, modulo the type, so
+that NaN's is 0: the *twin* of the plain column.
 
 - *mask*: for trees of up to 256 leaves, see `tree_masks`.
-- *walk*: for any, see `tree_walks`.
+- *walk*: for any tree, see `tree_walks`.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ import numpy as np
 from sparkweld.ir.blocks import offsets
 from sparkweld.ir.trees import Forest, Tree
 
-#: Least log2 of the length of a column's table: so many levels are searched in two registers of 512 bits.
+#: Minimum log2 of the length of a column's table: two registers of 512 bits search this many levels.
 LEAST_BITS = 4
-#: Rows that walk side by side: their ranks in one column are neighbours.
+#: Rows that walk in lockstep: their ranks in one column are adjacent.
 WALKERS = 16
-#: Bits of a node of the walk form: key (or number of the set), byte offset of the column in the ranks of WALKERS rows, first
-#: child. The offset's lowest bit, which would be 0, says whether the node has a set.
+#: Bit positions in a node of the walk form: key (or set number), byte offset of the column in the ranks of WALKERS rows, first
+#: child. The offset is even, so its lowest bit says whether the node tests a set.
 OFFSET_BIT, CHILD_BIT = 16, 32
-#: Most rows that are scored at a time.
+#: Maximum rows of a chunk, which is scored at a time.
 PIECE = 512
-#: Rows of a block of which some alone are scored: so many that these fill pieces, too.
+#: Rows of a block when only some of its rows are scored: enough that those also fill chunks.
 BLOCK = 4096
 
 
@@ -40,15 +40,15 @@ class TooLarge(Exception):
 
 @dataclass(frozen=True)
 class Ranks:
-    """The columns of a forest. `limit`: most edges of a column, one less than the largest rank of NaN."""
+    """The columns of a forest. `limit`: maximum number of edges of a column, one less than the largest rank, NaN's."""
 
     limit: int
-    edges: tuple[np.ndarray, ...]  # a feature's, ascending
-    first: tuple[int, ...]  # a feature's first column
+    edges: tuple[np.ndarray, ...]  # of each feature, ascending
+    first: tuple[int, ...]  # of each feature, its first column
 
     @staticmethod
     def of(forest: Forest, bits: int) -> Ranks:
-        """The columns of ranks of so many bits."""
+        """Builds the columns for ranks of `bits` bits."""
         found: list[list[np.ndarray]] = [[] for _ in range(forest.features)]
         for tree in forest.trees:
             plain = ~tree.is_leaf
@@ -66,13 +66,13 @@ class Ranks:
         return Ranks(limit, edges, tuple(int(c) for c in np.cumsum([0, *counts])[:-1]))
 
     def columns(self) -> Iterator[tuple[int, np.ndarray]]:
-        """(feature, edges) of each column."""
+        """Yields (feature, edges) of each column."""
         for feature, edges in enumerate(self.edges):
             for start in range(0, max(1, len(edges) - 1), self.limit - 1):
                 yield feature, edges[start : start + self.limit]
 
     def at(self, features: np.ndarray, thresholds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(columns, ranks up to which the values up to the thresholds go there) of nodes."""
+        """Returns (columns, keys) of splits: a value is at most the threshold where its rank in the column is at most the key."""
         column = np.zeros(len(features), np.int64)
         rank = np.zeros(len(features), np.int64)
         for feature in np.unique(features):
@@ -85,7 +85,7 @@ class Ranks:
         return column, rank
 
     def ranges(self, tree: Tree, node: int) -> list[tuple[int, int]]:
-        """The ranks of the whole feature that hit, as ascending ranges (first, last) that do not touch."""
+        """Returns the ranks, over all edges of the feature, that hit, as ascending and non-adjacent ranges (first, last)."""
         edges = self.edges[tree.feature[node]]
         found: list[tuple[int, int]] = []
         for low, high in tree.intervals(node):
@@ -118,14 +118,14 @@ class Ranks:
 
 @cache
 def _breadth_first_places(bits: int) -> np.ndarray:
-    """The place in ascending order of what a search tree of 2**bits - 1 values has at its places 1, 2, ..."""
+    """Returns the ascending index of the values that a search tree of 2**bits - 1 values holds at its indices 1, 2, ..."""
     place = np.arange(1, 1 << bits)
     level = np.frexp(place)[1] - 1
     return (2 * (place - (1 << level)) + 1 << bits - 1 - level) - 1
 
 
 def ascending(edges: np.ndarray, bits: int, start: int) -> np.ndarray:
-    """The values of a column's table, of 2**bits - 1, in ascending order: its edges and the inf behind."""
+    """Returns the 2**bits - 1 values of a column's table in ascending order: its edges, then inf."""
     table = np.empty((1 << bits) - 1, edges.dtype)
     table[_breadth_first_places(bits)] = edges[start + 1 : start + (1 << bits)]
     return table
@@ -139,7 +139,7 @@ class Columns:
         self.count = len(rows)
 
     def numbers(self, column: np.ndarray, nan: np.ndarray) -> np.ndarray:
-        """The columns that nodes read whose NaN hits (1) or not (0)."""
+        """Returns the columns that splits read, given where NaN hits (1) or not (0)."""
         wanted = np.unique(column[nan == 1])
         new = wanted[self.rows[wanted, 3] == 0]
         self.rows[new, 3] = np.arange(self.count, self.count + len(new))
@@ -148,7 +148,7 @@ class Columns:
 
 
 def with_head(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The arrays, with their offsets behind what the head, the first one, says, so that kernels depend on no layout."""
+    """Appends the offsets of the other arrays to the head, the first array, so that kernels depend on no layout."""
     said = len(arrays["head"])
     head = np.concatenate([arrays["head"], np.zeros(len(arrays) - 1, np.int64)])
     arrays = {**arrays, "head": head}

@@ -1,12 +1,12 @@
-"""Forests to the mask form: programs over sets of rows, one bit a row, that find the number of each row's leaf.
+"""Lowers tree ensembles to the mask form: programs over bit sets of rows that compute the leaf number of each row.
 
-A *slot* holds a set of rows. First come the tests, each the set of rows whose rank in a column is at most a key. Then a tree's
-operations go up from its leaves: ``to = condition ? hit : miss`` in every bit, with two slots of no rows and of all rows as
-constants. What they leave are the binary digits of the leaf numbers, one slot a digit (a *plane*): below a split whose two
-subtrees agree in a digit there is nothing to do. A set of intervals is a chain of such choices between tests and constants.
+A *slot* holds a set of rows, one bit a row. The tests come first: each is the set of rows whose rank in a column is at most a
+key. Then a tree's operations run from its leaves up: ``to = condition ? hit : miss`` in every bit, with two constant slots for
+no rows and all rows. The results are the binary digits of the leaf numbers, one slot a digit (a *plane*). A split whose two
+subtrees agree in a digit needs no operation for it. A set of intervals is a chain of such choices between tests and constants.
 
-Tests of trees that follow each other make a *group*: all of it is computed before the first operation reads it, and equal tests
-of its trees are one.
+Tests of consecutive trees form a *group*: all of them are computed before the first operation reads one, and equal tests are
+shared.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ import numpy as np
 from sparkweld.ir.tree_layouts import PIECE, Columns, Ranks, TooLarge, with_head
 from sparkweld.ir.trees import Forest, Tree
 
-#: Most leaves of a tree in mask form: a leaf number is a byte, of so many planes.
+#: Maximum leaves of a tree in mask form, and the planes of a leaf number, which is one byte.
 MASK_LEAVES, PLANES = 256, 8
-#: Slots: no rows, all rows; from here on a group's tests, then what its operations make.
+#: Slots: no rows, all rows, and the first free one. A group's tests come first, then the results of its operations.
 NONE, ALL, FREE = 0, 1, 2
-#: Where a tree's count of planes stands: it is split as the tree before, so the leaf numbers stay.
+#: Replaces a tree's number of planes when its splits equal those of the tree before, whose leaf numbers are then reused.
 AS_BEFORE = -1
-#: Tests of a group, unless one tree has more: their slots should stay in the first-level cache.
+#: Maximum tests of a group, unless one tree has more: their slots should fit in the first-level cache.
 _GROUP_TESTS = 192
-#: Numbers of slots that operations make, before it is known how many tests come first.
+#: First provisional number of a slot that an operation fills, until the number of tests before it is known.
 _MADE = 1 << 20
-#: Most values that a look-up of leaves in registers reads beyond a tree's own.
+#: Padding after the values: a look-up of leaves in registers reads up to this many values beyond a tree's own.
 BEYOND = 128
 
 
 def mask_arrays(forest: Forest) -> dict[str, np.ndarray]:
-    """The mask form. Raises TooLarge.
+    """Returns the arrays of the mask form. Raises TooLarge.
 
-    groups: int64[g, 2], the ends of its tests and of its trees. tests: uint16[n, 2], column and key; the first one of a group
-    fills slot FREE. trees: int64[t, 6], the end of its operations, its number of planes or AS_BEFORE, where its values begin, its
-    first output, its values a leaf, one more than its largest leaf number; an output's values of all leaves are neighbours.
+    groups: int64[g, 2], the ends of its tests and of its trees. tests: uint16[n, 2], column and key; the first test of a group
+    fills slot FREE. trees: int64[t, 6], the end of its operations, its number of planes or AS_BEFORE, the start of its values,
+    its first output, its values a leaf, one more than its largest leaf number; an output's values of all leaves are adjacent.
     planes: uint16[t, 8], their slots, lowest digit first. operations: uint16[o, 4]: to, condition, hit, miss. head: int64, the
     number of columns, groups, slots and outputs, and of columns with twins.
     """
@@ -72,12 +72,12 @@ def mask_arrays(forest: Forest) -> dict[str, np.ndarray]:
 
 
 def mask_bytes(columns: int, slots: int, outputs: int) -> int:
-    """Bytes that scoring a piece works in: slots, leaf numbers, a copy of a column, ranks of columns and twins, and sums."""
+    """Returns the scratch bytes for a chunk: slots, leaf numbers, a copy of a column, ranks of columns and twins, and sums."""
     return slots * PIECE // 8 + PIECE * (1 + 8 + columns + 8 * outputs)
 
 
 def _split_alike(a: Tree, b: Tree) -> bool:
-    """Whether all rows come to the same leaf of both."""
+    """Whether two trees have equal splits, so that every row reaches the same leaf of both."""
     pairs = ((a.hit, b.hit), (a.miss, b.miss), (a.feature, b.feature), (a.threshold, b.threshold), (a.nan_hits, b.nan_hits))
     return a.sets == b.sets and all(np.array_equal(x, y) for x, y in pairs)
 
@@ -88,19 +88,19 @@ _Test = tuple[int, int]
 
 @dataclass(frozen=True)
 class _Condition:
-    """Of a split, whether a row hits: what the first test says that the row passes, else `otherwise`."""
+    """The condition that a row hits at a split: the outcome of the first test that the row passes, else `otherwise`."""
 
     tests: tuple[tuple[_Test, bool], ...]
     otherwise: bool
 
     @property
     def is_test(self) -> bool:
-        """Whether the hits are those of one test."""
+        """Whether one test alone decides, and its rows are the hits."""
         return not self.otherwise and len(self.tests) == 1 and self.tests[0][1]
 
 
 def _children(tree: Tree, node: int, conditions: dict[int, _Condition]) -> tuple[int, ...]:
-    """The nodes below one to which rows go from there, hits first."""
+    """Returns the children that rows can reach from a node, hits first."""
     if tree.hit[node] < 0:
         return ()
     both = int(tree.hit[node]), int(tree.miss[node])
@@ -108,10 +108,10 @@ def _children(tree: Tree, node: int, conditions: dict[int, _Condition]) -> tuple
 
 
 def _numbered(tree: Tree, conditions: dict[int, _Condition]) -> dict[int, int]:
-    """Leaf -> its number.
+    """Maps each leaf to its number.
 
     Each digit in which leaves below a split differ costs an operation there. Neighbours in the reflected (Gray) code differ in
-    one digit, so numbers are taken from it in the order of the leaves, and each split puts that side first which costs less.
+    one digit, so leaves get numbers from it in order, and each split places first the side for which that costs less.
     """
     order, waiting = [], [0]
     while waiting:
@@ -137,7 +137,7 @@ def _numbered(tree: Tree, conditions: dict[int, _Condition]) -> dict[int, int]:
 
 @lru_cache(1 << 16)
 def _differing(begin: int, count: int) -> tuple[int, int]:
-    """(the digits in which so many neighbours in the code differ, those that are 1 in all)."""
+    """Returns (the digits in which `count` consecutive numbers of the code differ, the digits that are 1 in all of them)."""
     numbers = [place ^ place >> 1 for place in range(begin, begin + count)]
     every = reduce(and_, numbers)
     return reduce(or_, numbers) & ~every, every
@@ -160,10 +160,9 @@ _Choice = tuple[int, int, int]
 
 
 def _scheduled(choices: list[_Choice], planes: list[int]) -> tuple[list[list[int]], list[int], int]:
-    """(operations, planes, how many slots they make) of choices that have a slot each: fewer slots, and another order.
+    """Returns (operations, planes, number of slots) of choices that have a slot each: reuses slots, and reorders the operations.
 
-    What depends on nothing comes first, then what depends on that alone, and so on: an operation that follows the one that it
-    reads would wait for it.
+    Operations are ordered by depth of dependence: one that directly follows the operation that it reads would wait for it.
     """
     levels: list[int] = []
     for choice in choices:
@@ -205,14 +204,14 @@ class Programs:
     slots: int = FREE
     _last: Tree | None = None
     _known: dict[_Test, int] = field(default_factory=dict)
-    _numbers: dict[int, int] = field(default_factory=dict)  # of this tree's leaves
-    _width: int = 0  # their digits
+    _numbers: dict[int, int] = field(default_factory=dict)  # of this tree's leaves, by node
+    _width: int = 0  # number of digits of the leaf numbers
     _choices: list[_Choice] = field(default_factory=list)  # of this tree, each in a slot of its own
     _begin: int = 0  # the group's first operation
-    _made: int = 0  # most slots that a tree of the group makes
+    _made: int = 0  # maximum slots that a tree of the group fills
 
     def add(self, tree: Tree) -> int:
-        """Adds a tree, and gives its number of planes, or AS_BEFORE."""
+        """Adds a tree, and returns its number of planes, or AS_BEFORE."""
         if self._last is not None and _split_alike(self._last, tree):
             self.planes.append([NONE] * PLANES)
             return AS_BEFORE
@@ -235,7 +234,10 @@ class Programs:
         return self._width
 
     def end_group(self) -> None:
-        """Ends the group of the trees since the last one ended. Its tests of a column follow each other, which read the same."""
+        """Ends the group of the trees since the last one ended.
+
+        Sorts its tests, so that tests of a column, which read the same, are adjacent.
+        """
         done = self.groups[-1][1] if self.groups else 0
         made, tests = FREE + len(self._known), sorted(self._known)
         place = {NONE: NONE, ALL: ALL} | {self._known[test]: slot for slot, test in enumerate(tests, FREE)}
@@ -247,7 +249,7 @@ class Programs:
         self._known, self._begin, self._made = {}, len(self.operations), 0
 
     def _digits(self, tree: Tree, node: int, conditions: dict[int, _Condition]) -> list[int]:
-        """The slots of the digits of the leaf numbers below a node."""
+        """Returns the slots of the digits of the leaf numbers below a node."""
         children = _children(tree, node, conditions)
         if not children:
             return [ALL if self._numbers[node] >> digit & 1 else NONE for digit in range(self._width)]
@@ -267,19 +269,19 @@ class Programs:
         return found
 
     def _chain(self, condition: _Condition) -> int:
-        """The slot of the hits."""
+        """Returns the slot of the hits of a condition, after choices between its tests."""
         slot = ALL if condition.otherwise else NONE
         for test, hits in reversed(condition.tests):
             slot = self._choose(self._known[test], ALL if hits else NONE, slot)
         return slot
 
     def _choose(self, condition: int, hit: int, miss: int) -> int:
-        """The slot that an operation fills."""
+        """Adds an operation and returns the slot that it fills."""
         self._choices.append((condition, hit, miss))
         return _MADE + len(self._choices) - 1
 
     def _conditions(self, tree: Tree) -> dict[int, _Condition]:
-        """Those of the splits."""
+        """Returns the conditions of the splits, by node."""
         inner = np.flatnonzero(~tree.is_leaf)
         plain = inner[~np.isin(inner, list(tree.sets))]
         column, rank = self.ranks.at(tree.feature[plain], tree.threshold[plain])
@@ -289,7 +291,7 @@ class Programs:
         return found | {node: self._of_set(tree, node) for node in tree.sets if tree.hit[node] >= 0}
 
     def _of_set(self, tree: Tree, node: int) -> _Condition:
-        """A test wherever ranks begin or cease to hit."""
+        """Returns the condition of a split by a set: one test wherever the ranks begin or cease to hit."""
         feature, nan = int(tree.feature[node]), bool(tree.nan_hits[node])
         count = len(self.ranks.edges[feature])
         member = np.zeros(count + 1, bool)
@@ -298,7 +300,7 @@ class Programs:
         ends = np.flatnonzero(member[1:] != member[:-1])
         features = np.full(len(ends), feature)
         column, rank = self.ranks.at(features, self.ranks.edges[feature][ends])
-        # NaN passes no test of a column, and all of its twin's.
+        # NaN passes no test of a column, and all tests of its twin.
         first = int(bool(len(ends)) and nan == member[0] and nan != member[-1])
         twins = np.full(len(ends), first)
         tests = zip(self.columns.numbers(column, twins).tolist(), (rank + first).tolist(), strict=True)

@@ -1,6 +1,6 @@
-"""The arrays of a tree ensemble's block back to trees, and trees to those that are left where more is known of the features.
+"""Reconstructs trees from a tree ensemble's constant block, and prunes branches that known feature ranges rule out.
 
-It inverts `tree_masks` and `tree_walks`: thresholds are edges of columns, and a leaf's number is the place of its values.
+It inverts `tree_masks` and `tree_walks`: thresholds are edges of columns, and a leaf's number locates its values.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sparkweld.ir.trees import Forest, Interval, Tree
 
 @dataclass(frozen=True)
 class Span:
-    """What is known of a feature: it lies in [low, high] (nowhere, when low is greater), or is NaN, unless `nan` is False."""
+    """Known range of a feature: it lies in [low, high] (nowhere when low > high), or is NaN unless `nan` is False."""
 
     low: float = -np.inf
     high: float = np.inf
@@ -27,13 +27,13 @@ class Span:
 
 
 def forest_of(op: TreeEnsemble) -> Forest:
-    """The ensemble that the op's block was made of, but for what no row can tell. The block's bytes have to be here."""
+    """Reconstructs the ensemble of the op's block, up to differences that no row can observe. The block must hold its bytes."""
     trees = _of_masks(op.block) if op.form == "mask" else _of_walk(op.block)
     return Forest(op.arguments, op.width, op.sums, op.block["start"], tuple(trees))
 
 
 def pruned(forest: Forest, spans: Mapping[int, Span]) -> Forest:
-    """The forest without branches that no row reaches whose features are as `spans` says; the same object when there is none."""
+    """Removes the branches that no row reaches whose features lie in `spans`; returns the same object when there is none."""
     trees = tuple(_pruned(tree, spans) for tree in forest.trees)
     if all(a is b for a, b in zip(trees, forest.trees, strict=True)):
         return forest
@@ -41,7 +41,7 @@ def pruned(forest: Forest, spans: Mapping[int, Span]) -> Forest:
 
 
 def _pruned(tree: Tree, spans: Mapping[int, Span]) -> Tree:
-    """Splits whose rows all go one way are left out."""
+    """Removes the splits where all rows take the same side."""
     nodes = np.arange(len(tree.hit))
     onwards = np.where(_decided(tree, spans, hits=True), tree.hit, np.where(_decided(tree, spans, hits=False), tree.miss, nodes))
     while np.any((further := onwards[onwards]) != onwards):
@@ -55,7 +55,7 @@ def _pruned(tree: Tree, spans: Mapping[int, Span]) -> Tree:
         inner = level[~tree.is_leaf[level]]
         level = np.concatenate([hit[inner], miss[inner]])
     kept = np.concatenate(order)
-    number = np.full(len(nodes) + 1, -1, np.int32)  # one more, for the -1 of leaves
+    number = np.full(len(nodes) + 1, -1, np.int32)  # one more, so that the -1 of leaves maps to -1
     number[kept] = np.arange(len(kept), dtype=np.int32)
     sets = {int(number[node]): found for node, found in tree.sets.items() if number[node] >= 0}
     return Tree(tree.feature[kept], tree.threshold[kept], tree.nan_hits[kept], number[hit[kept]], number[miss[kept]],
@@ -63,7 +63,7 @@ def _pruned(tree: Tree, spans: Mapping[int, Span]) -> Tree:
 
 
 def _decided(tree: Tree, spans: Mapping[int, Span], *, hits: bool) -> np.ndarray:
-    """bool[n]: whether all rows that may come to the split are hits, or all misses."""
+    """Returns bool[n]: whether all rows that may reach the split hit, or all miss."""
     found = np.zeros(len(tree.hit), bool)
     for feature in np.unique(tree.feature[~tree.is_leaf]):
         span = spans.get(int(feature), Span())
@@ -83,7 +83,7 @@ def _set_decides(intervals: tuple[Interval, ...], span: Span, *, hits: bool) -> 
 
 
 class _Grown:
-    """A tree whose nodes are added one by one."""
+    """A tree whose nodes are added one at a time."""
 
     def __init__(self) -> None:
         self.features: list[int] = []
@@ -99,7 +99,7 @@ class _Grown:
         return len(self.leaf) - 1
 
     def tree(self, values: np.ndarray, first: int, dtype: np.dtype) -> Tree:
-        """The tree, with the values of its leaves' numbers."""
+        """Builds the tree, with the values of its leaves' numbers."""
         count, children = len(self.leaf), np.array(self.children, np.int32)
         threshold, nan_hits, sets = np.zeros(count, dtype), np.zeros(count, bool), {}
         for node, found in enumerate(self.intervals):
@@ -108,7 +108,7 @@ class _Grown:
             intervals, nan_hits[node] = found
             if len(intervals) == 1 and intervals[0][0] is None:
                 threshold[node] = intervals[0][1]
-            elif len(intervals) == 1 and intervals[0][1] == np.inf:  # its misses are what lies up to a threshold
+            elif len(intervals) == 1 and intervals[0][1] == np.inf:  # its misses are the values up to a threshold
                 threshold[node], nan_hits[node] = intervals[0][0], not found[1]
                 children[node] = children[node, ::-1]
             else:
@@ -119,7 +119,7 @@ class _Grown:
 
 
 def _interval(table: np.ndarray, low: int, high: int) -> tuple[Interval, ...]:
-    """The values that are no NaN with these ranks in a column."""
+    """Returns the interval of the values, except NaN, whose ranks in a column lie between `low` and `high`."""
     if low > len(table) or (low > 0 and table[low - 1] == np.inf):
         return ()
     return ((None if low == 0 else table[low - 1], table[high] if high < len(table) else table.dtype.type(np.inf)),)
@@ -127,7 +127,7 @@ def _interval(table: np.ndarray, low: int, high: int) -> tuple[Interval, ...]:
 
 @dataclass(frozen=True, eq=False)
 class _Test:
-    """The rows of a mask form whose value is at most `high`; None: those of NaN. `nan`: whether NaN is among them."""
+    """The rows of a mask form whose value is at most `high`, or with None those of NaN. `nan`: whether NaN is among the rows."""
 
     feature: int
     high: float | None
@@ -136,14 +136,14 @@ class _Test:
 
 @dataclass(frozen=True, eq=False)
 class _Choice:
-    """``condition ? hit : miss`` of a mask form."""
+    """The operation ``condition ? hit : miss`` of a mask form."""
 
     condition: _Test | _Choice
     hit: _Rows
     miss: _Rows
 
 
-#: A set of rows: none, all, or as its program makes it.
+#: A set of rows: none, all, or the result of a test or an operation.
 _Rows = bool | _Test | _Choice
 
 
@@ -170,7 +170,7 @@ def _of_masks(block: ConstantBlock) -> list[Tree]:
 
 
 def _ascending_edges(block: ConstantBlock) -> np.ndarray:
-    """The block's edges, each table in ascending order from its start on."""
+    """Returns the block's edges, each table in ascending order from its start on."""
     edges = np.full(block.length("edges"), np.inf, block["edges"].dtype)
     for _, bits, start, _ in block["columns"].reshape(-1, 4).tolist():
         edges[start : start + (1 << bits) - 1] = ascending(block["edges"], bits, start)
@@ -178,7 +178,7 @@ def _ascending_edges(block: ConstantBlock) -> np.ndarray:
 
 
 def _tests(block: ConstantBlock) -> list[_Test]:
-    """All tests of a mask form."""
+    """Returns all tests of a mask form."""
     rows = block["columns"].reshape(-1, 4).tolist()
     plain = {number: (row, False) for number, row in enumerate(rows)} | {row[3]: (row, True) for row in rows if row[3]}
     edges, found = _ascending_edges(block), []
@@ -189,21 +189,21 @@ def _tests(block: ConstantBlock) -> list[_Test]:
 
 
 def _grow(grown: _Grown, digits: list[_Rows]) -> int:
-    """Adds the node whose rows have leaf numbers of these digits, and those below it; gives its number."""
+    """Adds the node whose rows have leaf numbers of these digits, and the nodes below it; returns its number."""
     open_ = [digit for digit in digits if not isinstance(digit, bool)]
     if not open_:
         return grown.add(leaf=sum(bool(digit) << place for place, digit in enumerate(digits)))
     condition = open_[0].condition if isinstance(open_[0], _Choice) else open_[0]
     node = grown.add(*_condition(condition))
     for side in (0, 1):
-        # A digit that is the test itself is that of two leaves, or of subtrees that agree in it.
+        # A digit equal to the test itself separates two leaves, or subtrees that agree in it.
         below = [d if isinstance(d, bool) else side == 0 if isinstance(d, _Test) else (d.hit, d.miss)[side] for d in digits]
         grown.children[node][side] = _grow(grown, below)
     return node
 
 
 def _condition(condition: _Test | _Choice) -> tuple[int, tuple[Interval, ...], bool]:
-    """(feature, intervals, whether NaN hits) of a split."""
+    """Returns (feature, intervals, whether NaN hits) of a split."""
     chain: list[tuple[_Test, bool]] = []
     rest: _Rows = condition
     while not isinstance(rest, bool):
@@ -223,7 +223,7 @@ def _condition(condition: _Test | _Choice) -> tuple[int, tuple[Interval, ...], b
 
 def _of_walk(block: ConstantBlock) -> list[Tree]:
     rows = block["columns"].reshape(-1, 4)
-    plain = np.arange(max(len(rows), int(rows[:, 3].max(initial=0)) + 1))  # a column with NaN among its hits -> the one without
+    plain = np.arange(max(len(rows), int(rows[:, 3].max(initial=0)) + 1))  # a twin -> its plain column
     plain[rows[rows[:, 3] > 0, 3]] = np.flatnonzero(rows[:, 3])
     trees, edges = block["trees"].reshape(-1, 8)[:, 2:], _ascending_edges(block)
     ends = [*trees[1:, 0].tolist(), block.length("nodes")]
@@ -251,7 +251,7 @@ def _of_walk(block: ConstantBlock) -> list[Tree]:
 
 
 def _set(block: ConstantBlock, number: int, table: np.ndarray) -> tuple[tuple[Interval, ...], bool]:
-    """(the intervals, whether NaN is in it) of a set of ranks."""
+    """Returns (the intervals, whether NaN is a member) of a set of ranks."""
     members, start = block["members"], int(block["set_starts"][number])
     largest = int(members[start - 4 : start].copy().view(np.int32)[0])
     edges = np.flatnonzero(np.diff(members[start : start + largest], prepend=0, append=0)).reshape(-1, 2)

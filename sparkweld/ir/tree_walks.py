@@ -16,27 +16,29 @@ from sparkweld.ir.tree_layouts import CHILD_BIT, OFFSET_BIT, PIECE, WALKERS, Col
 from sparkweld.ir.tree_masks import PLANES, Programs
 from sparkweld.ir.trees import Forest, Tree
 
-#: Fewest rows that walk at once.
+#: Minimum rows that walk at once.
 _FEWEST_ROWS = 64
 MAX_COLUMNS = (1 << (CHILD_BIT - OFFSET_BIT)) // (2 * WALKERS)
 MAX_SETS = 1 << 16
-#: Ranks of the rows that walk at once: they should stay in the second-level cache.
+#: Bytes of the ranks of the rows that walk at once: they should fit in the second-level cache.
 RANK_BYTES = 128 * 1024
-#: Most rows that walk at once, and nodes of a forest that is larger than that cache: its trees are then read for so many rows.
+#: Maximum rows that walk at once, and the number of nodes beyond which a forest exceeds that cache: each tree is then read once
+#: for this many rows.
 _MOST_ROWS, _CACHED_NODES = 4096, 1 << 16
-#: Levels of a tree that its program stands for, and most nodes below them: more cost as much as they save.
+#: Levels of a tree that its program covers, and the maximum number of nodes below them: more levels cost as much as they save.
 LEVELS = 4
 WAYS = 1 << LEVELS
-#: Fewest rows of a piece for which programs run, by tests/bench/bench_tree_forms.py.
+#: Minimum rows of a chunk for which programs run, from tests/bench/bench_tree_forms.py.
 LEAST_ROWS = 128
-#: Most intervals of a set that a program tests: each end is a test of all rows.
+#: Maximum intervals of a set that a program tests: each end is a test of all rows.
 _MOST_INTERVALS = 2
 
 
 def walk_bytes(columns: int, slots: int, rows: int) -> int:
-    """Bytes that scoring `rows_of_call` rows in walk form works in, of columns that may all have twins.
+    """Returns the scratch bytes to score `rows_of_call` rows in walk form, if every column has a twin.
 
-    The nodes arrived at, and leaf numbers; ranks, which programs read in an order of their own; and the programs' slots.
+    They hold the current nodes and the leaf numbers; the ranks, which programs read in a different order; and the programs'
+    slots.
     """
     of_programs = 4 * PIECE * columns + PIECE // 8 * slots if slots else 0
     ranks = max(RANK_BYTES, 4 * _FEWEST_ROWS * columns) if rows == PIECE else 4 * rows * columns
@@ -52,17 +54,17 @@ def rows_of_call(columns: int, nodes: int) -> int:
 
 
 def walk_arrays(forest: Forest) -> dict[str, np.ndarray]:
-    """The walk form. Raises TooLarge.
+    """Returns the arrays of the walk form. Raises TooLarge.
 
-    trees: int64[t, 8], the end of its operations, its number of planes or AS_BEFORE, the root, its depth, the most levels below
-    an entry, its first output, its values a leaf, where its values begin. nodes: uint64[n], see the bits above. leaves: int32[n],
-    a leaf's number within its tree. groups, tests, planes, operations: as of the mask form, with ranks of 16 bits; no group
-    where so many columns make pieces small. entries: int32[t, WAYS], the nodes of the numbers that a program gives.
-    set_starts, members: the ranks that a set has begin at its start, one byte each, the last one for NaN; one int32 before is
-    the largest rank. head: int64, the number of columns, groups, slots and outputs, of columns with twins, of trees, and of rows
-    that walk at once.
+    trees: int64[t, 8], the end of its operations, its number of planes or AS_BEFORE, the root, its depth, the maximum number of
+    levels below an entry, its first output, its values a leaf, the start of its values. nodes: uint64[n], with the bits of
+    `tree_layouts`. leaves: int32[n], a leaf's number within its tree. groups, tests, planes, operations: as in the mask form,
+    with ranks of 16 bits; there is no group where many columns make chunks small. entries: int32[t, WAYS], the nodes of the
+    numbers that a program yields. set_starts, members: the members of a set begin at its start, one byte a rank, the last one
+    for NaN; the int32 before the start is the largest rank. head: int64, the number of columns, groups, slots and outputs, of
+    columns with twins, of trees, and of rows that walk at once.
 
-    A hit is a rank up to the key, which is larger by 1 where the node reads a twin.
+    A row hits where its rank is at most the key, which is larger by 1 where the node reads a twin.
     """
     ranks = Ranks.of(forest, 16)
     arrays = ranks.arrays(forest)
@@ -82,7 +84,7 @@ def walk_arrays(forest: Forest) -> dict[str, np.ndarray]:
         place[order] = np.arange(root, root + len(order))
         entries.append(np.resize(place[programs.leaves], WAYS))
         begun = np.array(programs.leaves)
-        below = tree.depth_below(begun[first.hit[begun] < 0])  # where no leaf has a number stands the root
+        below = tree.depth_below(begun[first.hit[begun] < 0])  # a number without a leaf holds the root
         trees.append((len(programs.operations), digits, root, tree.depth, below, tree.first, tree.values.shape[1], size))
         root += len(order)
         size += values[-1].size
@@ -115,7 +117,7 @@ def walk_arrays(forest: Forest) -> dict[str, np.ndarray]:
 
 
 def _first_levels(tree: Tree) -> Tree:
-    """The tree that ends below its first levels, and below splits by sets of many intervals; nodes keep their numbers."""
+    """Returns the tree cut below its first levels, and at splits by sets of many intervals; nodes keep their numbers."""
     few = np.ones(len(tree.hit), bool)
     few[[node for node, intervals in tree.sets.items() if len(intervals) > _MOST_INTERVALS]] = False
     kept, level = np.zeros(len(tree.hit), bool), np.zeros(1, np.int64)
@@ -128,7 +130,7 @@ def _first_levels(tree: Tree) -> Tree:
 
 
 def _rows_at_once(columns: int) -> int:
-    """A power of 2 of rows whose ranks, 16 bits each, take at most RANK_BYTES."""
+    """Returns the power of 2 of rows whose ranks, 16 bits each, take at most RANK_BYTES."""
     rows = PIECE
     while rows > _FEWEST_ROWS and 2 * columns * rows > RANK_BYTES:
         rows //= 2
@@ -166,7 +168,7 @@ def _packed(tree: Tree, order: np.ndarray, child: np.ndarray, root: int, columns
 
 
 class _Sets:
-    """The sets of ranks of a walk form, each once."""
+    """The distinct sets of ranks of a walk form."""
 
     def __init__(self, ranks: Ranks) -> None:
         self.ranks = ranks
@@ -176,7 +178,7 @@ class _Sets:
         self._size = 0
 
     def number(self, tree: Tree, node: int) -> int:
-        """The number of the set of a node's hits."""
+        """Returns the number of the set of a node's hits, and adds the set if it is new."""
         largest = len(self.ranks.edges[tree.feature[node]])
         if largest > self.ranks.limit or len(self.starts) == MAX_SETS:
             raise TooLarge(f"{largest} categories, or {MAX_SETS} sets of them")

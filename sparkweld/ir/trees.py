@@ -1,8 +1,8 @@
-"""Trees as data: what a library's fitted ensemble means, before it is laid out for a kernel.
+"""Represents the fitted tree ensembles of all libraries as data, before they are laid out for a kernel.
 
-Every library's split is one of these: a row goes to `hit` when its feature lies in a set of intervals, each open below and closed
-above, or when the feature is NaN and the split says so; else to `miss`. ``x < t`` is ``x <= t'`` with t' the next smaller value
-of the width in which the library compares; a category c of a library that truncates is the interval [c, c + 1).
+Every library's split reduces to one form: a row goes to `hit` when its feature lies in a set of intervals, each open below and
+closed above, or when the feature is NaN and `nan_hits` is set; else to `miss`. ``x < t`` is ``x <= t'`` with t' the next smaller
+value of the width in which the library compares. A category c of a library that truncates is the interval [c, c + 1).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 from sparkweld.ir.types import Type
 
-#: (low, high): the values above low up to high; a low of None has no bound, and takes -inf.
+#: (low, high): the values above low up to high; None as low means no bound, and includes -inf.
 Interval = tuple[float | None, float]
 
 
@@ -38,23 +38,23 @@ class Tree:
 
     @property
     def is_leaf(self) -> np.ndarray:
-        """bool[n]."""
+        """bool[n]: whether each node is a leaf."""
         return self.hit < 0
 
     def intervals(self, node: int) -> tuple[Interval, ...]:
-        """The hits of a node that are no NaN."""
+        """Returns the intervals of a node's hits, NaN excluded."""
         found = self.sets.get(node)
         return ((None, self.threshold[node]),) if found is None else found
 
     def hits(self, node: int, x: np.ndarray) -> np.ndarray:
-        """bool per value: whether it goes to `hit`."""
+        """Returns, for each value, whether it goes to `hit`."""
         inside = np.isnan(x) & self.nan_hits[node]
         for low, high in self.intervals(node):
             inside |= (x <= high) if low is None else (x > low) & (x <= high)
         return inside
 
     def leaves(self, columns: list[np.ndarray]) -> np.ndarray:
-        """The node number of the leaf of each row."""
+        """Returns the node number of the leaf that each row reaches."""
         at = np.zeros(len(columns[0]), np.int64)
         waiting = [(0, np.arange(len(at)))]
         while waiting:
@@ -68,11 +68,11 @@ class Tree:
 
     @cached_property
     def depth(self) -> int:
-        """Splits on the longest way to a leaf."""
+        """Number of splits on the longest path to a leaf."""
         return self.depth_below(np.zeros(1, np.int64))
 
     def depth_below(self, nodes: np.ndarray) -> int:
-        """Splits on the longest way from one of the nodes to a leaf."""
+        """Returns the number of splits on the longest path from one of the nodes to a leaf."""
         depth = 0
         level = nodes[self.hit[nodes] >= 0]
         while level.size:
@@ -84,7 +84,7 @@ class Tree:
 
 @dataclass(frozen=True, eq=False)
 class Forest:
-    """An ensemble. Output j of a row: start[j], then each tree's term in the order of trees, added in the type `sums`.
+    """An ensemble. Output j of a row is start[j] plus each tree's term, added in the order of trees in the type `sums`.
 
     width: F32 or F64, of the features and thresholds. sums: F32 or F64. start: [outputs] of that type.
     """
@@ -101,7 +101,7 @@ class Forest:
         return len(self.start)
 
     def evaluate(self, columns: list[np.ndarray]) -> list[np.ndarray]:
-        """The sums of each row, one array an output; the plain walk that defines what a kernel has to give."""
+        """Returns the sums of each row, one array an output, by the plain walk that defines the results of kernels."""
         rows = len(columns[0])
         sums = [np.full(rows, start, self.sums.dtype) for start in self.start]
         for tree in self.trees:
@@ -117,7 +117,7 @@ class Forest:
         return tuple(int(f) for f in np.unique(np.concatenate([*found, np.empty(0, np.int32)])))
 
     def of_used(self) -> Forest:
-        """The same ensemble over its used features only, renumbered. One that uses none keeps its first."""
+        """Returns the same ensemble over its used features only, renumbered. One that uses none keeps its first."""
         used = self.used or (0,)
         number = np.zeros(self.features, np.int32)
         number[list(used)] = np.arange(len(used), dtype=np.int32)

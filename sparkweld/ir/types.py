@@ -1,7 +1,7 @@
-"""Types of the IR: a kind of scalars or of lists of them, and whether a value of it may be NULL.
+"""Defines the types of the IR: a scalar kind or a list of scalars, and whether the value may be NULL.
 
-A nullable value is a pair (value, valid). Only the ops of `ir.ops.validity` look at that pair; every other op takes
-and gives plain values, so three-valued logic and NULL propagation are spelled out in programs and never implied.
+A nullable value is a pair (value, valid). Only the ops of `ir.ops.validity` read that pair; every other op takes and returns
+plain values. So programs spell out three-valued logic and NULL propagation, and never imply them.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import numpy as np
 from sparkweld.errors import VerifyError
 
 #: kind -> NumPy dtype of its values in memory. A date is days since 1970-01-01, a ts microseconds since its midnight. A str is
-#: valid UTF-8 in kernels and a Python `str` in `evaluate`, where bytes that are no UTF-8 stand as PEP 383's surrogates; only
-#: `str.valid_utf8` may meet those.
+#: valid UTF-8 in kernels. In `evaluate` it is a Python `str`, where PEP 383's surrogates represent bytes that are not valid
+#: UTF-8; only `str.valid_utf8` accepts those.
 DTYPES: dict[str, np.dtype] = {
     "bool": np.dtype(np.bool_),
     "i8": np.dtype(np.int8),
@@ -31,22 +31,23 @@ DTYPES: dict[str, np.dtype] = {
     "ts": np.dtype(np.int64),
 }
 
-#: Kinds of lists -> the kind of their elements. A list lies in a kernel as a str does; one that has a NULL among its elements is
-#: *incomplete*, and only `list.complete` may meet it. In `evaluate` it is an `Items`.
+#: Kinds of lists -> the kind of their elements. Kernels store a list as a view, as they store a str. A list with a NULL element
+#: is *incomplete*, and only `list.complete` accepts it. In `evaluate` a list is an `Items`.
 LISTS: dict[str, str] = {f"list<{kind}>": kind for kind in ("bool", "i8", "i16", "i32", "i64", "f32", "f64", "str")}
 DTYPES.update(dict.fromkeys(LISTS, np.dtype(object)))
 
-#: Kinds of points in time -> the kind of integers that a cast takes them to, value by value.
+#: Kinds of dates and timestamps -> the integer kind that a cast converts them to, without changing the value.
 MOMENTS = {"date": "i32", "ts": "i64"}
 
-#: Bytes of a str or a list in a kernel's column: a view, two int64. Of a str the address and its length in bytes; of a list the
-#: address of the first element and their number n, or ~n when it is incomplete. The elements of a list of str are views.
+#: Bytes of a str or a list in a kernel column: a view of two int64. For a str: the address and the length in bytes. For a list:
+#: the address of the first element and the number n of elements, or ~n when it is incomplete. The elements of a list of str are
+#: views.
 VIEW_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Items:
-    """A list of the elements' `kind` as NumPy takes it for one value, None for NULL. Equal when its bits are."""
+    """A list of elements of a `kind`, each as NumPy represents one value, None for NULL. Equal when the bits are."""
 
     kind: str
     values: tuple[Any, ...] = ()
@@ -68,7 +69,7 @@ class Items:
 
 @dataclass(frozen=True, slots=True)
 class Type:
-    """A scalar type; written ``f64``, or ``f64?`` when nullable."""
+    """A scalar or list type; written ``f64``, or ``f64?`` when nullable."""
 
     kind: str
     nullable: bool = False
@@ -92,7 +93,7 @@ class Type:
 
     @property
     def zero(self) -> Any:
-        """What stands in a NULL's place: 0 of the dtype, the empty string or the empty list."""
+        """The value stored in place of NULL: 0 of the dtype, the empty string or the empty list."""
         if self.is_list:
             return Items(LISTS[self.kind])
         return "" if self.kind == "str" else self.dtype.type(0)
@@ -103,7 +104,7 @@ class Type:
 
     @property
     def is_view(self) -> bool:
-        """Whether its values lie elsewhere than in the column."""
+        """Whether the column stores a view of values that are located elsewhere."""
         return self.kind == "str" or self.is_list
 
     @property
@@ -120,11 +121,11 @@ class Type:
         return self.kind in ("i8", "i16", "i32", "i64")
 
     def plain(self) -> Type:
-        """The same kind, never NULL."""
+        """Returns the same kind, not nullable."""
         return replace(self, nullable=False) if self.nullable else self
 
     def optional(self) -> Type:
-        """The same kind, nullable."""
+        """Returns the same kind, nullable."""
         return self if self.nullable else replace(self, nullable=True)
 
 
@@ -134,22 +135,22 @@ _BY_DTYPE = {dtype: Type(kind) for kind, dtype in DTYPES.items() if kind not in 
 
 
 def list_of(type: Type) -> Type:
-    """Lists of a plain type's values. Raises VerifyError for a type that lists do not hold."""
+    """Returns the type of lists of a plain type's values. Raises VerifyError for an unsupported element type."""
     return Type(f"list<{type}>")
 
 
 def of_dtype(dtype: np.dtype) -> Type | None:
-    """The plain type whose values have `dtype`, or None when the IR has no such type."""
+    """Returns the plain type whose values have `dtype`, or None when the IR has no such type."""
     return _BY_DTYPE.get(np.dtype(dtype))
 
 
 def parse_type(text: str) -> Type:
-    """Inverse of ``str(type)``."""
+    """Parses the output of ``str(type)``."""
     return Type(text.removesuffix("?"), text.endswith("?"))
 
 
 def encode(value: object, type: Type) -> str:
-    """A value as exact text: hexadecimal for floats, so that -0.0 and NaN compare and round-trip as themselves."""
+    """Formats a value exactly: floats in hexadecimal, so that -0.0 and NaN compare and round-trip as themselves."""
     if type.is_list and type.element.kind == "str":
         return json.dumps([_checked_text(x) for x in value.values])  # type: ignore[attr-defined]
     if type.is_list:
@@ -159,13 +160,13 @@ def encode(value: object, type: Type) -> str:
     if type.kind == "bool":
         return "true" if value else "false"
     if type.is_float:
-        with np.errstate(over="ignore"):  # a float64 beyond float32 is an infinity, and no warning of ours
+        with np.errstate(over="ignore"):  # a float64 beyond the range of float32 becomes infinity, without a warning
             return float(type.dtype.type(value)).hex()  # type: ignore[attr-defined]
     return str(int(value))  # type: ignore[call-overload]
 
 
 def decode(text: str, type: Type) -> Any:
-    """Inverse of `encode`: a NumPy scalar of the type's dtype, or a `str`."""
+    """Parses the output of `encode` to a NumPy scalar of the type's dtype, a `str`, or an `Items`."""
     if type.is_list and type.element.kind == "str":
         return Items("str", tuple(_texts(text)))
     if type.is_list:

@@ -1,4 +1,4 @@
-"""Checks that a program is legal: scopes, types, domains. Every pass may assume it and must leave it so."""
+"""Verifies programs: scopes, types and domains. Every optimizer pass may rely on these rules and must preserve them."""
 
 from __future__ import annotations
 
