@@ -1,7 +1,7 @@
-"""Turns a saved model and labelled rows into a certified cascade: a directory that scoring can use in the model's place.
+"""Fits a certified cascade from a saved model and labelled rows; scoring can use its directory in the model's place.
 
-The rows must be others than those that the model was fitted on. What the cascade promises, and on what evidence, is printed
-and kept in the directory; when there is no cascade that pays and keeps the promise, the job says why and writes nothing.
+The rows must not be those that the model was fitted on. The promise and its evidence are printed and stored in the directory.
+When no cascade both keeps the promise and saves time, the job reports the reason and writes nothing.
 
     spark-submit jobs/fit_cascade.py --input T --model M --label C --output D [--accuracy-loss 0.001] ...
     spark-submit jobs/fit_cascade.py --input T --joins title,genres=400 ...       (T: the joined rows)
@@ -79,7 +79,7 @@ def names(text: str) -> list[str]:
 
 
 def join(text: str) -> tuple[tuple[str, ...], float]:
-    """``title,genres=400`` to the parts of the model, each once and in order, and the nanoseconds."""
+    """Parses ``title,genres=400`` to the sorted distinct parts of the model and the nanoseconds."""
     parts, _, cost = text.rpartition("=")
     try:
         nanoseconds = float(cost)

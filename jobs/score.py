@@ -1,13 +1,13 @@
-"""Turns a table and a saved model into the table of its predictions.
+"""Scores a table with a saved model and writes a table of the predictions.
 
-The model may be of scikit-learn (joblib, pickle), LightGBM (text), XGBoost (JSON, UBJSON) or pyspark.ml (folder); tables are
-Parquet, ORC, CSV (with a line of names), JSON lines, or names in the catalog. Everything is checked before any work starts, and
-the output is there as a whole or not at all.
+Models: scikit-learn (joblib, pickle), LightGBM (text), XGBoost (JSON, UBJSON) or pyspark.ml (folder). Tables: Parquet, ORC, CSV
+(with a header), JSON lines, or names in the catalog. All arguments are checked before any work starts. The output appears whole
+or not at all.
 
     spark-submit jobs/score.py --input T --model M --output O [--where "prediction > 0.9"] [--top-k 100] ...
 
---top-k keeps the rows of the largest predictions; NULL comes last. Of rows with equal predictions those come first whose kept
-columns are smaller, compared in the order of the table, so the same input always gives the same rows.
+--top-k keeps the rows with the largest predictions; NULL comes last. Ties are ordered by the kept columns, ascending, in the
+order of the table, so the same input always yields the same rows.
 """
 
 import argparse
@@ -50,7 +50,7 @@ def run(spark: SparkSession, args: argparse.Namespace) -> None:
 
 
 def predictions(table: DataFrame, args: argparse.Namespace) -> DataFrame:
-    """The rows and columns of the output. Raises UserError for what the table or the model does not have."""
+    """Returns the rows and columns of the output. Raises UserError for columns that the table or the model lacks."""
     if args.approximate and (args.top_k is None or args.where):
         raise sparkweld.UserError("--approximate DIR is about the first of all rows: it takes --top-k, and no --where")
     scored = sparkweld.score(table, args.model, args.features, args.name, args.proba, args.cascade)

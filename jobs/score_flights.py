@@ -1,8 +1,7 @@
-"""Turns a table of flights into a Parquet table of the flights that will probably arrive late.
+"""Scores a table of flights and writes a Parquet table of those that will probably arrive late.
 
-An ordinary PySpark job: pandas UDFs derive distance, speed and cyclic time features and score each flight
-with a logistic model that was fitted beforehand; the likely late flights are kept and written.
-
+An ordinary PySpark job. Pandas UDFs derive distance, speed and cyclic time features, and a fitted logistic model scores each
+flight. Flights that are likely to be late are filtered and written.
     spark-submit jobs/score_flights.py --flights DIR --weights weights.json --output DIR
 """
 
@@ -42,7 +41,7 @@ def cycle_cos(turns: pd.Series) -> pd.Series:
 
 
 def late_probability(model: dict[str, Any]) -> Any:
-    """A UDF that scores rows: missing features count as the fitted mean, a missing delay as none."""
+    """Returns a UDF that scores rows: missing features count as the fitted mean, a missing delay as none."""
     mean, scale = np.array(model["mean"]), np.array(model["scale"])
     weights, intercept = np.array(model["weights"]), float(model["intercept"])
 

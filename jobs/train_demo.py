@@ -1,10 +1,10 @@
-"""Turns a table of flights and their delays on arrival into fitted models of which flights will be late.
+"""Fits models of which flights will arrive late, from a table of flights with their arrival delays.
 
     python jobs/train_demo.py --flights flights.parquet --output models
 
-It writes late.joblib, a scikit-learn pipeline (missing values, scaling and one-hot columns before gradient boosting),
+It writes late.joblib, a scikit-learn pipeline (imputation, scaling and one-hot encoding before gradient boosting),
 late_linear.joblib, the same before logistic regression, and late_lightgbm.txt where LightGBM is installed. jobs/score.py scores
-with each of them.
+tables with each of them.
 """
 
 import argparse
@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def save(target: Path, write: Callable[[Path], object]) -> None:
-    """The file is there as a whole or not at all."""
+    """Writes a file atomically: it appears whole or not at all."""
     partial = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         write(partial)
