@@ -1,9 +1,9 @@
-"""Captured computations to pipelines that run block by block: kernels and annotated calls over one set of rows.
+"""Plans captured computations as pipelines of kernels and annotated calls, and runs all stages block by block.
 
-After Mozart (Palkar and Zaharia, SOSP 2019): all stages run on one block of rows before the next block, so that what lies
-between two stages stays in the cache. Here the stages between black-box calls are kernels, and row domains have an identity.
+After Mozart (Palkar and Zaharia, SOSP 2019): all stages run on one block of rows before the next block, so that intermediate
+columns stay in the cache. Here the stages between black-box calls are kernels, and each row domain has an identity.
 
-Start at `capture`, then `plan`, `stages` (what a stage does with a block), `run`. `block_size` says how many rows a block has.
+Start at `capture`, then `plan`, `stages` (which run one stage on a block) and `run`. `block_size` chooses the rows of a block.
 """
 
 from sparkweld.pipelines.block_size import BlockSize

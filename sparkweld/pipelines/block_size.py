@@ -1,8 +1,8 @@
-"""The live columns of a pipeline to the rows of a block: they fit the L2 cache, and what a call costs is little beside its rows.
+"""Chooses a pipeline's rows per block: live columns fit the L2 cache, and the fixed cost of calls is amortised.
 
-Mozart's paper has C x L2 / bytes a row; its released code a constant. The cache gives the first guess here. What a call costs
-whatever its rows (checks of arguments in Python, some hundred microseconds in scipy.stats) is no matter of caches, so the first
-blocks of a run measure: a larger block is taken while its rows get cheaper.
+Mozart's paper uses C x L2 / bytes per row; its released code uses a constant. Here the cache yields the first guess. A call's
+fixed cost does not depend on caches (argument checks in Python, some 100 microseconds in scipy.stats). So the first blocks of a
+run are timed, and the size grows while a row gets cheaper.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ from pathlib import Path
 
 from sparkweld.pipelines.plan import Pipeline
 
-#: Part of the second-level cache for the columns; code, tables and the stack have the rest.
+#: The share of the L2 cache for columns; code, tables and the stack use the rest.
 _SHARE = 0.5
 _LEAST, _MOST = 1 << 10, 1 << 20
-#: Blocks begin at multiples of so many rows, and their results so at lines of the cache.
+#: Blocks begin at multiples of this number of rows, so that their results begin at cache lines.
 _ALIGNED = 64
-#: Least rows of a block where Python is called for each row: beside that, what lies in which cache is no matter.
+#: The least rows of a block where Python is called for each row: beside that cost, cache misses do not matter.
 _CALLED_ROWS = 1 << 13
-#: Rows of a block of one kernel whose results are pieces that have to be put together.
+#: Rows of a block of a single kernel whose results have to be concatenated.
 _PIECES = 1 << 17
 _DEFAULT_L2 = 1 << 20
-#: Bytes that a Python object takes, with its pointer.
+#: Bytes of a Python object and its pointer.
 _OBJECT = 64
-#: A block twice as large has to save this part of the time a row.
+#: The share of the time per row that a block twice as large has to save.
 _GAIN = 0.02
-#: Sizes that were measured in this process, by what was measured, and how many are kept.
+#: Sizes measured in this process, keyed by pipeline identity, and the limit on their number.
 _measured: dict[Hashable, int] = {}
 _KEPT_SIZES = 4096
 
 
 @cache
 def l2_bytes() -> int:
-    """The second-level cache of a core of this machine, 1 MB when it does not say."""
+    """Returns the bytes of one core's L2 cache, 1 MB when the system does not report it."""
     try:
         text = Path("/sys/devices/system/cpu/cpu0/cache/index2/size").read_text().strip()
         return int(text[:-1]) << {"K": 10, "M": 20}[text[-1]]
@@ -49,7 +49,7 @@ def l2_bytes() -> int:
 
 
 def live_bytes(pipeline: Pipeline) -> int:
-    """Bytes a row of the columns that are alive together, where they are most."""
+    """Returns the bytes per row of the columns that are live at the same time, at their maximum."""
     most = 0
     made = set(pipeline.inputs)
     for at, stage in enumerate(pipeline.stages):
@@ -60,8 +60,8 @@ def live_bytes(pipeline: Pipeline) -> int:
 
 
 def first_guess(pipeline: Pipeline) -> int:
-    """Rows of a block by the cache alone, a power of two."""
-    if len(pipeline.stages) == 1 and not pipeline.calls:  # nothing lies between stages, so no cache is to be spared
+    """Returns the rows of a block by the cache alone, a power of two."""
+    if len(pipeline.stages) == 1 and not pipeline.calls:  # no intermediate columns, so no cache to spare
         return _MOST if pipeline.is_placed else _PIECES
     rows = int(_SHARE * l2_bytes() / live_bytes(pipeline))
     least = _CALLED_ROWS if any(call.annotation.elementwise for call in pipeline.calls) else _LEAST
@@ -74,9 +74,9 @@ def _width(pipeline: Pipeline, column: str) -> int:
 
 
 class BlockSize:
-    """Rows of a pipeline's blocks: `fixed`, or what the first blocks of its first large run in this process measured.
+    """The rows of a pipeline's blocks: `fixed`, or the size measured on the first blocks of its first large run in this process.
 
-    Only calls have a cost of their own worth measuring: kernels alone run in blocks by the cache. Threads may share it.
+    Only calls have a fixed cost worth measuring: pipelines of kernels alone use the first guess. Threads may share an instance.
     """
 
     def __init__(self, pipeline: Pipeline, fixed: int | None = None, measured: dict[Hashable, int] = _measured) -> None:
@@ -87,9 +87,9 @@ class BlockSize:
         self._lock = threading.Lock()
 
     def cuts(self, done: int, rows: int, threads: int) -> list[tuple[int, int]]:
-        """The blocks behind the first `done` rows; one without rows when there are none.
+        """Returns the blocks after the first `done` rows; one empty block when there are no rows.
 
-        For several threads they become smaller towards the end, so that all threads are done at about the same time.
+        With several threads, blocks shrink towards the end, so that all threads finish at about the same time.
         """
         if not rows:
             return [(0, 0)]
@@ -104,10 +104,10 @@ class BlockSize:
         return found
 
     def measure(self, run: Callable[[int, int], float], rows: int) -> int:
-        """Settles the size on the first of `rows` rows; gives how many are done. `run(start, stop)` gives the seconds it took.
+        """Settles the size on the first of `rows` rows; returns the number of rows done. `run(start, stop)` returns its seconds.
 
-        Each size runs twice and the better time counts, the first block of all not at all: it warms caches up. It goes on behind
-        one size that saves nothing, for what else the machine does is measured, too.
+        Each size runs twice and the better time counts; the first block of all only warms up caches. The search continues past
+        one size without gain, because other load on the machine distorts the timings.
         """
         with self._lock:
             if self._settled or rows < 16 * self.rows:

@@ -1,7 +1,7 @@
-"""A computation while it is captured: one loop of native values for each row domain, and calls of annotated functions.
+"""Records a computation: one loop of native values per row domain, and calls of annotated functions in order.
 
-Whoever captures (the lazy API, the compiler of Spark's functions) emits native values into the loops and adds calls, in order.
-What a call makes is a column, which a loop may read when the IR has a type for it, and which other calls take in any case.
+The lazy API or the UDF compiler emits native values into the loops and adds the calls. Each call produces a column. Loops may
+read a column that has an IR type; other calls may take any column.
 """
 
 from __future__ import annotations
@@ -17,15 +17,17 @@ from sparkweld.annotations.errors import DomainError
 from sparkweld.annotations.split_types import Broadcast, Filtered, Merge, Mutated, Unknown
 from sparkweld.ir import Input, LoopBuilder, ProgramBuilder, Type, Value
 
-#: A native value, or the name of a column.
+#: A native value, or a column's name.
 Source = Value | str
 
 
 @dataclass(frozen=True, eq=False)
 class Argument:
-    """An argument of a call that has rows. `form` is what the function sees of the `sources`: "array", "series" or "list" of one,
-    "filled" for a list with another of its values where it is NULL, "matrix" of some, "frame" of some that are called `names`,
-    "arrow" for an array of Arrow, whose `type` is None where the IR has none.
+    """An argument of a call that has rows. `form` is the container that the function receives.
+
+    "array", "series" and "list" hold one source; "filled" is a list with NULL replaced by another of its values. "matrix" and
+    "frame" hold several sources, which a frame calls `names`. "arrow" is an Arrow array, whose `type` is None where the IR has
+    none.
     """
 
     sources: tuple[Source, ...]
@@ -36,10 +38,10 @@ class Argument:
 
 @dataclass(frozen=True, eq=False)
 class BlackBox:
-    """A call of an annotated function. It makes `column`, of the rows `makes` (None: one merged result for all rows).
+    """A call of an annotated function. It produces `column`, over the rows `makes` (None: one merged result for all rows).
 
-    `form` and `type` are what the function is expected to return, the type None for objects that only calls take. `changed`:
-    arguments by position that the call changes, and the columns of what they are afterwards.
+    `form` and `type`: the expected container and type of the result; the type is None for objects that only calls take.
+    `changed`: positions of arguments that the call changes in place, and the columns of their new values.
     """
 
     annotation: Annotation
@@ -55,22 +57,22 @@ class BlackBox:
 
     @property
     def name(self) -> str:
-        """The function for people."""
+        """Returns the function's name for messages."""
         return self.annotation.name
 
     @property
     def made(self) -> tuple[str, ...]:
-        """All columns that it makes."""
+        """Returns all columns that the call produces."""
         return (self.column, *self.changed.values())
 
     def taken(self) -> Iterator[Argument]:
-        """The arguments that have rows."""
+        """Returns the arguments that have rows."""
         return (x for x in (*self.args, *self.kwargs.values()) if isinstance(x, Argument))
 
 
 @dataclass(frozen=True, eq=False)
 class Keep:
-    """The rows of `source` where `mask` is True, as `column` of the domain `makes`; masks of one domain are one value."""
+    """Filters `source` by `mask` into `column` of the domain `makes`. All filters by one mask value share that domain."""
 
     mask: Source
     source: Source
@@ -84,11 +86,11 @@ class Keep:
 
     @property
     def made(self) -> tuple[str, ...]:
-        """All columns that it makes."""
+        """Returns the columns that the filter produces."""
         return (self.column,)
 
     def taken(self) -> Iterator[Argument]:
-        """What it reads."""
+        """Yields the columns that the filter reads."""
         yield Argument((self.mask,), "array")
         yield Argument((self.source,), "array")
 
@@ -97,7 +99,7 @@ Step = BlackBox | Keep
 
 
 class Capture:
-    """Grows a computation over the rows of `root`."""
+    """Builds a computation over the rows of `root`."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -111,32 +113,32 @@ class Capture:
         self._kept: dict[tuple[RowDomain, int], RowDomain] = {}
 
     def loop(self, domain: RowDomain | None = None) -> LoopBuilder:
-        """The loop of native values over a domain."""
+        """Returns the loop of native values over a domain."""
         return self._loops[domain or self.root]
 
     def domain_of(self, source: Source) -> RowDomain | None:
-        """The rows that a value or column has."""
+        """Returns the row domain of a value or column; None for a merged result."""
         if isinstance(source, str):
             return self._of_column[source]
         return next(domain for domain, loop in self._loops.items() if loop is source.loop)
 
     def type_of(self, column: str) -> Type | None:
-        """The type of a column, None when the IR has none for it."""
+        """Returns a column's type, None when the IR has none for it."""
         return self._builder.columns.get(column)
 
     def input(self, name: str, type: Type | None) -> Source:
-        """A new input column of the root's rows: a value when it has a type, else its name."""
+        """Adds an input column of the root's rows; returns a value when it has a type, else its name."""
         self.inputs[name] = type
         return self._made(name, type, self.root)
 
     def program_inputs(self) -> tuple[Input, ...]:
-        """The inputs that loops may read."""
+        """Returns the inputs that loops may read."""
         return tuple(Input(name, type) for name, type in self.inputs.items() if type is not None)
 
     def again(self, loop: LoopBuilder, steps: int) -> Capture:
-        """The capture as it was after so many steps, over a copy of the root's loop: to capture the same once more.
+        """Returns a copy of the capture after its first `steps` steps, over a copy of the root's loop, to capture a batch again.
 
-        Filters must not follow.
+        There must be no later filter.
         """
         made = copy(self)
         later = {column for step in self.steps[steps:] for column in step.made}
@@ -145,12 +147,12 @@ class Capture:
         return made
 
     def is_alike(self, other: Capture) -> bool:
-        """Whether both have captured the same calls, each on values of its own loop."""
+        """Whether both captured the same calls, each on values of its own loop."""
         pairs = zip(self.steps, other.steps, strict=False)
         return len(self.steps) == len(other.steps) and all(_is_same_step(a, b) for a, b in pairs)
 
     def keep(self, mask: Value, sources: tuple[Source, ...], place: str = "") -> tuple[RowDomain, list[Source]]:
-        """The sources in the domain of the rows where the mask is True; the same domain again for the same mask."""
+        """Filters the sources by the mask; returns the new domain, the same for the same mask, and the filtered sources."""
         domain = self._same_rows((mask, *sources), place or "a filter")
         makes = self._kept.get((domain, mask.id))
         if makes is None:
@@ -162,7 +164,7 @@ class Capture:
         self, annotation: Annotation, args: tuple[Any, ...], kwargs: Mapping[str, Any], form: str, type: Type | None,
         place: str = "",
     ) -> Source:  # fmt: skip
-        """Adds a call; gives its result. Raises DomainError when its arguments are not of one domain, or have no rows."""
+        """Adds a call and returns its result. Raises DomainError when its arguments have no rows or rows of several domains."""
         where = f"{annotation.name} ({place})" if place else annotation.name
         sources = [s for x in (*args, *kwargs.values()) if isinstance(x, Argument) for s in x.sources]
         if not sources:
@@ -246,7 +248,7 @@ def _same(a: Source, b: Source) -> bool:
 
 
 def _same_number(a: Source, b: Source) -> bool:
-    """The same of loops that are copies."""
+    """Whether two sources of loops that are copies of each other are the same."""
     return a.id == b.id if isinstance(a, Value) and isinstance(b, Value) else isinstance(a, str) and a == b
 
 
@@ -260,7 +262,7 @@ def _is_same_call(
     step: BlackBox, annotation: Annotation, args: tuple[Any, ...], kwargs: Mapping[str, Any],
     same_source: Callable[[Source, Source], bool] = _same,
 ) -> bool:  # fmt: skip
-    """Whether a call is one that was captured already: what is annotated has no state, so it gives the same."""
+    """Whether the same call is captured already: annotated functions keep no state, so its result is the same."""
     same = step.annotation.function == annotation.function and step.annotation.elementwise == annotation.elementwise
     if not same or len(step.args) != len(args) or list(step.kwargs) != list(kwargs):
         return False

@@ -1,4 +1,4 @@
-"""A pipeline to text for people: its stages, what each runs in, rows of a block, bytes moved."""
+"""Formats a pipeline for explain: its stages, where each runs, rows per block and bytes moved."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sparkweld.pipelines.run import Runner
 
 
 def described(runner: Runner) -> str:
-    """The text of `explain`."""
+    """Returns the output of `explain`."""
     pipeline, metrics, size = runner.pipeline, runner.metrics, runner.block_size
     how = "set" if size.fixed else f"L2 {l2_bytes() >> 10:,} KB, {live_bytes(pipeline)} bytes a row alive"
     lines = [
@@ -26,7 +26,7 @@ def described(runner: Runner) -> str:
 
 
 def stage_text(pipeline: Pipeline, stage: Stage) -> str:
-    """One stage: what it is, and how many columns it takes and makes."""
+    """Returns a line about one stage: its kind, and the number of columns that it reads and produces."""
     columns = f"{len(stage.taken)} columns in, {len(stage.made)} out"
     if isinstance(stage, Native):
         filtered = ", new rows" if stage.program.loops[0].where is not None else ""

@@ -1,4 +1,4 @@
-"""Why a pipeline gives no result for its rows; whoever runs it then runs the original computation."""
+"""Defines the reasons why a pipeline yields no result; its caller then runs the original computation."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from sparkweld.errors import SparkWeldError
 
 
 class Undecided(SparkWeldError):
-    """A kernel flagged a row that it may not decide: nothing is wrong, and nobody is warned."""
+    """A kernel flagged a row that it may not decide. This is not an error, so there is no warning."""
 
 
 class BrokenPromise(SparkWeldError):
-    """A call did otherwise than its annotation says: another length, another type, a changed input, an error on a block."""
+    """A call violated its annotation: another length, another type, a changed input, or an error on a block."""

@@ -1,7 +1,7 @@
-"""Large arrays for results, in memory whose pages are there already when results of the same size were dropped before.
+"""Recycles the memory of large result arrays, whose pages are then already mapped.
 
-A fresh array costs a page fault for every page that is written first, and the kernel's zeros in it: for formulas that is as
-long as the computation. What is dropped waits here for the next of its size; the operating system may take its pages meanwhile.
+A fresh array costs a page fault at the first write to each page, plus zeroing by the kernel: for formulas that takes as long as
+the computation. Freed memory waits here for the next array of its size; meanwhile the operating system may reclaim its pages.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from typing import Any
 
 import numpy as np
 
-#: Smaller arrays are NumPy's own: malloc keeps their pages.
+#: Smaller arrays are NumPy's own: malloc keeps their pages mapped.
 _LEAST_BYTES = 1 << 20
-#: Sizes are multiples of this: huge pages.
+#: Sizes are multiples of a huge page.
 _PAGE = 1 << 21
-#: Bytes that wait here at most, for all sizes together.
+#: The limit on free bytes held here, over all sizes.
 _MOST_BYTES = 1 << 29
 _PRIVATE = getattr(mmap, "MAP_PRIVATE", 0) | getattr(mmap, "MAP_ANONYMOUS", 0)
 
 
 class Reused:
-    """Memory that was given back, the least recently used first. Threads may share it: each step is one of a deque's own."""
+    """A pool of freed memory, the least recently used first. Threads may share it: each step is one atomic deque operation."""
 
     def __init__(self, most_bytes: int = _MOST_BYTES) -> None:
         self.most_bytes = most_bytes
@@ -31,11 +31,11 @@ class Reused:
 
     @property
     def waiting_bytes(self) -> int:
-        """Bytes that nobody uses now."""
+        """Returns the bytes that are not in use."""
         return sum(map(len, tuple(self._free)))
 
     def empty(self, rows: int, dtype: Any) -> np.ndarray:
-        """An array with anything in it. Its memory comes back when no array, view or Series of it lives any more."""
+        """Returns an uninitialised array. Its memory returns to the pool when no array, view or Series of it is alive."""
         size = rows * np.dtype(dtype).itemsize
         if size < _LEAST_BYTES or not _PRIVATE or np.dtype(dtype).hasobject:
             return np.empty(rows, dtype)
@@ -48,7 +48,7 @@ class Reused:
         for _ in range(len(self._free)):
             try:
                 memory = self._free.pop()
-            except IndexError:  # another thread has it
+            except IndexError:  # another thread took it
                 break
             if len(memory) == size:
                 return memory
@@ -60,7 +60,7 @@ class Reused:
 
     def _give_back(self, memory: mmap.mmap) -> None:
         if hasattr(mmap, "MADV_FREE"):
-            memory.madvise(mmap.MADV_FREE)  # pages that are needed elsewhere go, and others are still here next time
+            memory.madvise(mmap.MADV_FREE)  # the system may reclaim these pages; the others stay mapped
         self._free.append(memory)
         while self.waiting_bytes > self.most_bytes:
             try:
@@ -69,5 +69,5 @@ class Reused:
                 return
 
 
-#: This process' memory.
+#: The pool of this process.
 reused = Reused()

@@ -1,9 +1,9 @@
-"""A captured computation to a pipeline: levels between black-box calls, one program for what is native at each level.
+"""Plans a captured computation as a pipeline: levels between black-box calls, and one program per level and row domain.
 
-A value's level is the number of calls that lie between the inputs and it on the longest way. All native values of one level
-and domain become one program, which the optimizer fuses; values that a later level needs are columns between the two. A filter of
-columns that kernels take is the first loop of the program of the rows that it keeps, so that mask and kept columns are in no
-memory. Only what the outputs need is planned, and the guards of what is asked for.
+A value's level is the number of calls on the longest path from the inputs to it. All native values of one level and domain form
+one program, which the optimizer fuses. Values that a later level needs become columns. A filter of columns that kernels take
+becomes the first loop of the program over the kept rows, so that neither the mask nor the kept columns are materialised. Only the
+values that the outputs and the requested guards need are planned.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ from sparkweld.pipelines.capture import Argument, BlackBox, Capture, Keep, Sourc
 
 @dataclass(frozen=True, eq=False)
 class Native:
-    """A program that reads columns of its inputs' names, and makes those of its outputs' names, of the rows of `domain`."""
+    """A program over the rows of `domain` that reads and produces the columns named by its inputs and outputs."""
 
     program: Program
     domain: RowDomain
 
     @property
     def taken(self) -> tuple[str, ...]:
-        """The columns that it reads."""
+        """Returns the columns that it reads."""
         return tuple(i.name for i in self.program.inputs)
 
     @property
     def made(self) -> tuple[str, ...]:
-        """The columns that it makes."""
+        """Returns the columns that it produces."""
         return self.program.outputs
 
     @property
     def only_looks_for_nulls(self) -> bool:
-        """Whether all that it does is to hold that no column has NULLs: a kernel would be given texts for what is beside them."""
+        """Whether the program only asserts that no column has NULLs: a kernel would convert the strings in vain."""
         ops = [let.op for loop in self.program.loops for let in loop.body]
         reads = all(op.type.nullable for op in ops if isinstance(op, Read))
         both = all(isinstance(op, Read | IsValid) or getattr(op, "fn", "") == "logical_and" for op in ops)
@@ -49,7 +49,7 @@ class Native:
 
 @dataclass(frozen=True, eq=False)
 class Called:
-    """A captured call whose sources are columns, all of them."""
+    """A captured call whose sources are all columns."""
 
     step: Step
 
@@ -59,18 +59,18 @@ class Called:
 
     @property
     def taken(self) -> tuple[str, ...]:
-        """The columns that it reads."""
+        """Returns the columns that it reads."""
         return tuple(str(source) for rows in self.step.taken() for source in rows.sources)
 
     @property
     def made(self) -> tuple[str, ...]:
-        """The columns that it makes."""
+        """Returns the columns that it produces."""
         return self.step.made
 
 
 Stage = Native | Called
 
-#: Plans of this process, by all that they depend on, and how many are kept.
+#: Plans of this process, keyed by all that they depend on, and the limit on their number.
 _known: dict[Hashable, Pipeline] = {}
 _KEPT_PLANS = 256
 
@@ -79,8 +79,8 @@ _KEPT_PLANS = 256
 class Pipeline:
     """Stages in order over the rows of `root`. `outputs`: name -> column; `types`: column -> its type, None for objects.
 
-    `domains`: the rows of each column, None for a merged result. `arrow`: texts are made in Arrow's memory,
-    but for those that calls give to other stages.
+    `domains`: the row domain of each column, None for a merged result. `arrow`: strings are built in Arrow memory, except those
+    that calls pass to other stages.
     """
 
     name: str
@@ -95,43 +95,46 @@ class Pipeline:
 
     @property
     def calls(self) -> tuple[BlackBox, ...]:
-        """The black-box calls."""
+        """Returns the black-box calls."""
         return tuple(s.step for s in self.stages if isinstance(s, Called) and isinstance(s.step, BlackBox))
 
     @property
     def placed(self) -> dict[str, Type]:
-        """The outputs whose whole array can be laid out before the first block has run, and their types."""
+        """Returns the outputs, with types, whose whole array can be allocated before the first block runs."""
         columns = {name: (self.types.get(c), self.domains[c]) for name, c in self.outputs.items()}
         typed = {name: type for name, (type, domain) in columns.items() if domain is self.root and type and not type.nullable}
         return {name: type for name, type in typed.items() if not (self.arrow and type.dtype == object)}
 
     @property
     def kept(self) -> dict[str, Type]:
-        """The outputs of rows that filters keep, of numbers without NULLs, and their types."""
+        """Returns the outputs over filtered rows that are numbers without NULLs, with types."""
         columns = {name: (self.types.get(c), self.domains[c]) for name, c in self.outputs.items()}
         known = {name: type for name, (type, domain) in columns.items() if domain not in (self.root, None) and type}
         return {name: type for name, type in known.items() if not type.nullable and type.dtype != object}
 
     @property
     def is_placed(self) -> bool:
-        """Whether kernels can write all outputs where they belong: they make views of texts, and objects of those."""
+        """Whether kernels can write all outputs in place.
+
+        Strings exclude that: kernels write views, from which objects are made.
+        """
         return len(self.placed) == len(self.outputs) and not any(type.is_view for type in self.placed.values())
 
     def only_places(self, stage: Stage) -> bool:
-        """Whether all that a stage makes are outputs that no other stage reads, each written where it belongs at once."""
+        """Whether a stage produces only outputs that it writes in place and that no other stage reads."""
         placed = {self.outputs[name] for name, type in self.placed.items() if type.dtype != object}
         return placed.issuperset(stage.made) and placed.isdisjoint(column for other in self.stages for column in other.taken)
 
     @property
     def identity(self) -> Hashable:
-        """Equal for pipelines that do the same work: what is measured of one holds for the other."""
+        """Returns a key that is equal for pipelines that do the same work, so that measurements of one hold for the other."""
         return tuple(s.program.digest if isinstance(s, Native) else (s.step.name, *s.taken) for s in self.stages)
 
 
 def plan(capture: Capture, outputs: Mapping[str, Source], guards: Mapping[LoopBuilder, Iterable[int]] | None = None) -> Pipeline:
-    """The pipeline that makes the outputs. `guards`: values of each loop that must hold; None: all that the loops have.
+    """Returns the pipeline that computes the outputs. `guards`: values of each loop that must hold; None: all its guards.
 
-    Plans without calls and filters are kept: a session of the lazy API captures the same computation again and again.
+    Plans without calls and filters are cached: a session of the lazy API captures the same computation repeatedly.
     """
     if capture.steps:
         return _Planner(capture, outputs, guards).pipeline()
@@ -162,7 +165,7 @@ class _Planner:
         self.values: dict[int, set[int]] = {id(loop): set() for loop in self.loops}
         self.columns: set[str] = set()
         self.exported: set[tuple[int, int]] = set()
-        #: Filters that are a part of a program, by the rows that they make and the level of that program.
+        #: Filters that are part of a program, keyed by the domain that they produce and the level of that program.
         self.filters: dict[tuple[RowDomain, int], list[Keep]] = {}
 
     def pipeline(self) -> Pipeline:
@@ -191,8 +194,9 @@ class _Planner:
         return self.levels[id(source.loop)][source.id]
 
     def _level_of(self, column: str) -> int:
-        """That of a column, and of the step that makes it. Steps that nothing reads have none: values that they take may have
-        been undone, and their numbers be those of others.
+        """Returns a column's level and records that of the step that produces it.
+
+        Steps that nothing reads get none: the values that they take may have been undone, and their ids reused.
         """
         if column not in self.column_level:
             step = self.maker[column]
@@ -248,7 +252,7 @@ class _Planner:
             self.filters.setdefault((step.makes, level + 1), []).append(step)
         for source in (source for rows in step.taken() for source in rows.sources):
             if fused and isinstance(source, Value) and self._level(source) == level:
-                work.append(source)  # the filter's own program computes it
+                work.append(source)  # computed in the filter's own program
             else:
                 self._export(source, work)
 
@@ -258,7 +262,7 @@ class _Planner:
             self.exported.add((id(source.loop), source.id))
 
     def _column(self, source: Source) -> str:
-        """The column that a value is: the one that it reads, or the one that its program makes."""
+        """Returns the column of a value: the one that it reads, or the one that its program produces."""
         if isinstance(source, str):
             return source
         op = source.loop.body[source.id].op
@@ -300,7 +304,7 @@ class _Planner:
         pairs = tuple((part.at(a), part.at(b)) for a, b in some)
         name = f"{self.capture.name} {level}"
         outputs = tuple(a.column for a in appends)
-        if not filters or not part.inputs.keys() <= set(filters[0].made):  # it reads other columns of the rows that are kept
+        if not filters or not part.inputs.keys() <= set(filters[0].made):  # it reads columns that the filter does not produce
             made = Loop(name, ROWS, tuple(part.body), appends, held, some=pairs)
             return [*filters, Native(Program(name, tuple(part.inputs.values()), (made,), outputs), domain)]
         first = filters[0].program
@@ -308,7 +312,7 @@ class _Planner:
         return [Native(Program(name, first.inputs, (*first.loops, made), (*first.outputs, *outputs)), domain)]
 
     def _filter(self, domain: RowDomain, kept: list[Keep], level: int) -> Native:
-        """The program that keeps rows, all by one mask. It reads what a program of its level makes."""
+        """Returns the program that filters columns by one mask. It may read columns of a program of its own level."""
         mask = kept[0].mask
         assert isinstance(mask, Value)
         loop = mask.loop
@@ -321,17 +325,17 @@ class _Planner:
         return Native(Program(name, tuple(part.inputs.values()), (filter,), tuple(a.column for a in appends)), domain)
 
 
-#: The rows that a filter keeps, in its program.
+#: The row domain that a filter produces within its program.
 KEPT = "kept"
 
 
 def _is_fused(step: Step) -> bool:
-    """Whether a filter is a part of the program of the rows that it keeps. Texts are objects, which kernels would make anew."""
+    """Whether a filter is part of the program over the kept rows. Strings are objects, which kernels would have to rebuild."""
     return isinstance(step, Keep) and step.type is not None and not step.type.is_view and isinstance(step.source, Value)
 
 
 def _pruned(drafts: Sequence[Stage], outputs: Iterable[str]) -> list[Stage]:
-    """The stages, their programs optimised and without what nobody reads."""
+    """Removes dead stages and columns, and optimises the programs of the others."""
     wanted = set(outputs)
     stages: list[Stage] = []
     for draft in reversed(drafts):
@@ -347,12 +351,12 @@ def _pruned(drafts: Sequence[Stage], outputs: Iterable[str]) -> list[Stage]:
 
 @lru_cache(maxsize=256)
 def _optimized(program: Program) -> Program:
-    """Cached: a session of the lazy API plans the same computation again and again."""
+    """Optimises a program. Cached: a session of the lazy API plans the same computation repeatedly."""
     return optimize(verify(program))
 
 
 class _Part:
-    """The values of one level of a loop, copied into a body of their own; what lies below, or is in `columns`, is read."""
+    """Copies the values of one level of a loop into a new body; values of lower levels or in `columns` are read as columns."""
 
     def __init__(
         self, loop: LoopBuilder, level: int, levels: Sequence[int], made: Callable[[int], str], columns: Collection[int] = ()
@@ -363,7 +367,7 @@ class _Part:
         self._at: dict[int, int] = {}
 
     def at(self, root: int) -> int:
-        """The position of a value here; it and what it needs are copied first."""
+        """Returns the position of a value in the new body, after copying it and its operands."""
         todo = [root]
         while todo:
             value = todo[-1]

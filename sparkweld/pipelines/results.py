@@ -1,8 +1,8 @@
-"""The outputs of blocks, which come in any order, to the outputs of all rows.
+"""Assembles the outputs of blocks, which finish in any order, into the outputs of all rows.
 
-Columns of the root's rows are written where they belong at once. Of rows that a filter keeps, a block's place is known when all
-blocks before it have said how many they keep: the thread that says so last copies what waited, while it is in the cache. Other
-outputs (texts, objects, merged results) are pieces until the end.
+Columns over the root's rows are written in place at once. For filtered rows, a block's place is known when all earlier blocks
+have reported their counts. The thread that reports the last missing count copies the waiting blocks, while they are in the cache.
+Other outputs (strings, objects, merged results) are concatenated or merged at the end.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from sparkweld.pipelines.stages import Block
 
 
 class Results:
-    """Outputs so far of `rows` rows."""
+    """The outputs collected so far for `rows` rows."""
 
     def __init__(self, pipeline: Pipeline, rows: int) -> None:
         self.pipeline = pipeline
@@ -37,16 +37,16 @@ class Results:
         self._lock = Lock()
 
     def places(self, start: int, stop: int) -> Block:
-        """By column, where in the whole outputs the rows of a block belong. Kernels make views of texts, and objects of those."""
+        """Returns, by column, the slices of the outputs for a block's rows. Strings have none: kernels write views of them."""
         columns = {self.pipeline.outputs[name]: whole[start:stop] for name, whole in self._placed.items()}
         return {column: place for column, place in columns.items() if place.dtype != object}
 
     def add(self, start: int, stop: int, block: Block) -> None:
-        """The outputs of the block of these rows."""
+        """Adds the outputs of the block of these rows."""
         outputs = {name: block[column] for name, column in self.pipeline.outputs.items()}
         for name, whole in self._placed.items():
             place = whole[start:stop]
-            if outputs[name].ctypes.data != place.ctypes.data:  # else a kernel has written it there
+            if outputs[name].ctypes.data != place.ctypes.data:  # else a kernel has written it in place
                 place[:] = outputs[name]
         rest = {name: outputs[name] for name in outputs if name not in self._placed and name not in self._kept}
         with self._lock:
@@ -58,7 +58,7 @@ class Results:
             place[:] = values
 
     def _in_order(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Where the kept rows of the blocks belong whose place is known now, and what they are."""
+        """Returns (slice of the output, kept rows) of the blocks whose place is now known."""
         copies = []
         while self._next in self._waiting:
             self._next, columns = self._waiting.pop(self._next)
@@ -69,7 +69,7 @@ class Results:
         return copies
 
     def whole(self, merges: Mapping[str, Any]) -> dict[str, Any]:
-        """The outputs of all rows."""
+        """Returns the outputs of all rows."""
         made: dict[str, Any] = {}
         for name, column in self.pipeline.outputs.items():
             if name in self._placed:
@@ -83,7 +83,7 @@ class Results:
 
 
 def merged(merge: Merge, pieces: Sequence[Any]) -> Any:
-    """The merged result; pieces without rows gave none. Raises LookupError when there were no rows at all."""
+    """Returns the merged result; blocks without rows contribute None. Raises LookupError when there are no rows at all."""
     found = [piece for piece in pieces if piece is not None]
     if not found:
         raise LookupError("no rows, so the original computation says what that gives")
@@ -91,12 +91,12 @@ def merged(merge: Merge, pieces: Sequence[Any]) -> Any:
 
 
 def _of_size(whole: np.ndarray, rows: int) -> np.ndarray:
-    """The first rows; not in the memory of many more, which they would keep from others."""
+    """Returns the first rows, copied when a view would hold the memory of more than twice as many."""
     return whole[:rows] if 2 * rows >= len(whole) else whole[:rows].copy()
 
 
 def concat(pieces: Sequence[Any]) -> Any:
-    """Pieces of a column, one behind the other."""
+    """Concatenates the chunks of a column."""
     if isinstance(pieces[0], Optional):
         return Optional(np.concatenate([p.values for p in pieces]), np.concatenate([p.valid for p in pieces]))
     if len(pieces) == 1:

@@ -1,4 +1,4 @@
-"""A pipeline and its whole inputs to its outputs: blocks on one thread or several, results put together in order."""
+"""Runs a pipeline over whole inputs: blocks on one or more threads, with the results in row order."""
 
 from __future__ import annotations
 
@@ -22,17 +22,16 @@ from sparkweld.pipelines.plan import Called, Native, Pipeline, Stage
 from sparkweld.pipelines.results import Results
 from sparkweld.pipelines.stages import Block, inputs_of, ready
 
-#: Results of more than so many second-level caches are not in a cache any more when they are read.
+#: Results larger than this number of L2 caches are written past the caches: they would be evicted before they are read.
 _STREAMED = 8
 
 
 @dataclass
 class Metrics:
-    """What the runs of a pipeline did so far. `fallbacks`: runs that the original computation did in its place.
+    """Totals over the runs of a pipeline. `fallbacks`: runs that the original computation replaced.
 
-    Seconds are those of all threads together.
+    Seconds are summed over threads.
     """
-
     runs: int = 0
     rows: int = 0
     blocks: int = 0
@@ -44,10 +43,10 @@ class Metrics:
 
 
 class Runner:
-    """Runs one pipeline again and again. `threads`: 0 is one for each core that this process may use. `rows`: of most runs.
+    """Runs one pipeline repeatedly. `threads`: 0 is one per core that this process may use. `rows`: the rows of a typical run.
 
-    A pipeline that calls Python for each row runs on one: Python runs one call at a time, and threads would wait for each other.
-    `evaluated`: its programs are interpreted, and nothing is compiled.
+    A pipeline that calls Python for each row uses one thread: Python runs one call at a time, so threads would wait for each
+    other. `evaluated`: programs are interpreted, and nothing is compiled.
     """
 
     def __init__(
@@ -79,7 +78,7 @@ class Runner:
         }
 
     def run(self, columns: Mapping[str, Any], rows: int) -> dict[str, Any]:
-        """Output name -> its column, or its merged result. Raises Undecided and BrokenPromise."""
+        """Returns each output's column or merged result by name. Raises Undecided and BrokenPromise."""
         inputs = {name: columns[name] for name in self.pipeline.inputs}
         results = Results(self.pipeline, rows)
 
@@ -90,7 +89,7 @@ class Runner:
             results.add(start, stop, block)
 
         def timed(start: int, stop: int) -> float:
-            began = time.thread_time()  # of this thread: what else runs on the machine says nothing of blocks
+            began = time.thread_time()  # of this thread: other load on the machine must not count
             one(start, stop)
             return time.thread_time() - began
 
@@ -122,8 +121,9 @@ def _streams(pipeline: Pipeline, stage: Stage) -> bool:
 
 
 def _on_threads(one: Callable[[int, int], Any], cuts: list[tuple[int, int]], threads: int) -> None:
-    """Runs `one` on all blocks. Each thread, this one too, takes the next block when it has done its last; the first error ends
-    them all.
+    """Runs `one` on all blocks.
+
+    Each thread, including this one, takes the next block when it is idle; the first error stops all.
     """
     left = deque(cuts)
 

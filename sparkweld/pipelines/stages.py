@@ -1,8 +1,7 @@
-"""One stage on one block: a kernel on the block's columns, a call on pieces in the form that its function wants, or a filter.
+"""Runs one stage on one block: a kernel, a call on chunks in the form that its function requires, or a filter.
 
-A block is a dictionary of columns: arrays, `Optional` where NULLs may be, arrays of objects where the IR has no type, and arrays
-of Arrow as they come and as calls give them. Pieces that a function gets cannot be written, so that one that changes its input is
-found out.
+A block is a dictionary of columns: NumPy arrays, `Optional` where NULLs may occur, object arrays where the IR has no type, and
+Arrow arrays from inputs and calls. Functions receive read-only arrays, so that one that changes its input is detected.
 """
 
 from __future__ import annotations
@@ -30,24 +29,24 @@ from sparkweld.pipelines.plan import Native, Stage
 
 Block = dict[str, Any]
 
-#: Pieces with more new texts than this part give up looking for known ones, after so many of them.
+#: The string cache is disabled once this number of chunks had a larger share of new strings.
 _DISTINCT, _IN_VAIN = 0.75, 4
-#: So do calls that take less than these seconds a text, which is what looking it up takes, once so many were new.
+#: It is disabled for calls faster than a cache lookup (seconds per string), timed on at least this number of new strings.
 _LOOKED_UP, _TIMED = 60e-9, 256
-#: Short texts whose results a stage remembers, about, and what is short.
+#: The approximate limit on strings in a stage's cache, and the longest string that is cached.
 _KEPT_TEXTS, _SHORT = 1 << 14, 64
-#: What the elements of a list of this kind are.
+#: The Python type of a list's elements, by IR kind.
 _ELEMENTS: dict[str, type] = {"f64": float, "i64": int, "bool": bool, "str": str}
 
 
 def ready(
     stage: Stage, streams: bool = False, evaluated: bool = False, arrow: bool = False
 ) -> Callable[[Block, int, Block], None]:
-    """What runs the stage on a block of so many rows, and puts the columns that it makes there.
+    """Returns the function that runs the stage on a block of n rows and adds the columns that it produces.
 
-    Its last argument are arrays of the block's rows, by column, that kernels may write their results to. `streams`: all of a
-    kernel's results have places, and go past the caches. `evaluated`: programs are interpreted, for a few rows that are not worth
-    a kernel. `arrow`: texts are made in Arrow's memory.
+    Its last argument holds, by column, arrays of the block's rows in which kernels may write results. `streams`: all results of a
+    kernel are written in place, past the caches. `evaluated`: programs are interpreted, for few rows that do not justify a
+    kernel. `arrow`: strings are built in Arrow memory.
     """
     if isinstance(stage, Native):
         program = stage.program
@@ -55,7 +54,7 @@ def ready(
             return lambda block, rows, places: _hold_no_nulls(program, block)
         if evaluated:
             return lambda block, rows, places: _evaluate(program, block, rows)
-        kernel = kernel_of(program, streams)  # once, for finding it takes as long as some thousand rows
+        kernel = kernel_of(program, streams)  # once: a lookup takes as long as some thousand rows
         if not streams:
             return lambda block, rows, places: _run_kernel(kernel, block, rows, places, arrow)
 
@@ -73,8 +72,10 @@ def ready(
 
 
 def _without_series(step: BlackBox) -> BlackBox:
-    """The same step over arrays where pandas would only hand the arrays of its Series on: to a ufunc that is no operator of its
-    own, whose names are NumPy's. To make a Series for each piece takes longer than most of them.
+    """Returns the same step over arrays where pandas would only pass the arrays of its Series on.
+
+    That holds for a ufunc that is not NumPy's own, because pandas maps NumPy's names to its operators. Building a Series for each
+    chunk costs more than most ufuncs.
     """
     function, taken = step.annotation.function, [*step.taken()]
     is_ufunc = isinstance(function, np.ufunc) and function.nout == 1 and function.signature is None
@@ -87,8 +88,10 @@ def _without_series(step: BlackBox) -> BlackBox:
 
 
 def _piece_of(step: BlackBox) -> Callable[[Sequence[Any], Mapping[str, Any]], Any]:
-    """What runs a call on a piece. A function of one text is given equal texts once: what is annotated has no state, so it gives
-    the same, for its other arguments are the step's. (Results that can be changed have to be as many as the rows.)
+    """Returns the function that runs a call on a chunk, with a cache across blocks where the call depends on one string.
+
+    An annotated function keeps no state and its other arguments are constant, so equal strings have equal results. Without a
+    known result type there is no cache: mutable results must not be shared between rows.
     """
     annotation = step.annotation
     with_rows = [at for at, x in enumerate(step.args) if _has_rows(x)]
@@ -109,7 +112,7 @@ def _piece_of(step: BlackBox) -> Callable[[Sequence[Any], Mapping[str, Any]], An
         began = time.perf_counter()
         made = dict(zip(new, annotation.piece([*args[:at], new, *args[at + 1 :]], kwargs), strict=True))
         if len(new) >= _TIMED and time.perf_counter() - began < _LOOKED_UP * len(new):
-            in_vain = _IN_VAIN + 1  # what else the machine does only makes it look dear
+                in_vain = _IN_VAIN + 1  # other load on the machine only makes the call look more expensive
         in_vain += len(new) > _DISTINCT * len(texts)
         result = [made[text] if text in made else known[text] for text in texts]
         if len(known) < _KEPT_TEXTS:
@@ -125,7 +128,7 @@ def _has_rows(x: Any) -> bool:
 
 @dataclass(frozen=True)
 class _Wanted:
-    """A kernel by the digest of its program, whose hash takes longer than to look the kernel up."""
+    """A cache key for a kernel: its program's digest. Hashing the program takes longer than the lookup."""
 
     digest: str
     streams: bool
@@ -138,7 +141,7 @@ def _loaded(wanted: _Wanted) -> Kernel:
 
 
 def kernel_of(program: Program, streams: bool = False) -> Kernel:
-    """The kernel of a program in this process, compiled once."""
+    """Returns the kernel of a program, compiled once per process."""
     return _loaded(_Wanted(program.digest, streams, program))
 
 
@@ -158,7 +161,7 @@ def _run_kernel(kernel: Kernel, block: Block, rows: int, places: Block, arrow: b
 
 
 def _hold_texts(column: Any) -> None:
-    """Raises Undecided for an array with bytes that are no text: a call may have made half of a surrogate pair."""
+    """Raises Undecided for an array that is not valid UTF-8: a call may have produced half of a surrogate pair."""
     if isinstance(column, pa.StringArray):
         try:
             column.validate(full=True)
@@ -185,7 +188,7 @@ def _evaluate(program: Program, block: Block, rows: int) -> None:
 
 
 def _typed(column: Any, type: Type) -> Any:
-    """A column as a kernel takes it: nullable when the type is. Raises Undecided for bytes that are no text."""
+    """Returns a column as a kernel requires it: nullable when the type is. Raises Undecided for invalid UTF-8."""
     if isinstance(column, pa.StringArray):
         _hold_texts(column)
         return column
@@ -196,7 +199,7 @@ def _typed(column: Any, type: Type) -> Any:
 
 
 def no_array(column: Any) -> Any:
-    """An array of Arrow as kernels and functions of NumPy take it, anything else as it is."""
+    """Converts an Arrow array for kernels and NumPy functions; returns any other column unchanged."""
     return column_of_array(column) if isinstance(column, pa.Array) else column
 
 
@@ -207,12 +210,12 @@ def _values(column: Any) -> Any:
 def _keep(step: Keep, block: Block) -> None:
     rows = f"rows of {step.mask}"
     if rows not in block:
-        block[rows] = np.flatnonzero(block[str(step.mask)])  # once: numbers are taken faster than a mask is read
+        block[rows] = np.flatnonzero(block[str(step.mask)])  # once: taking by index is faster than by mask
     block[step.column] = take(block[str(step.source)], block[rows])
 
 
 def take(column: Any, rows: Any) -> Any:
-    """Some rows of a column: a slice, or those of these numbers."""
+    """Returns rows of a column: a slice, or the rows at these indices."""
     if isinstance(column, pa.Array):
         return column[rows] if isinstance(rows, slice) else column.take(pa.array(rows))
     return Optional(column.values[rows], column.valid[rows]) if isinstance(column, Optional) else column[rows]
@@ -241,7 +244,7 @@ def _empty(type: Type | None) -> np.ndarray:
 
 
 def _given(x: Any, block: Block, own: bool) -> Any:
-    """An argument of a call. `own`: a copy that the function may change."""
+    """Returns an argument of a call. `own`: a copy that the function may change."""
     if not isinstance(x, Argument):
         return x
     if x.form == "filled":
@@ -255,9 +258,9 @@ def _given(x: Any, block: Block, own: bool) -> Any:
 
 
 def in_arrow(column: Any, type: Type | None) -> Any:
-    """A column as an array of Arrow, which it is where the IR has no type for it.
+    """Converts a column to an Arrow array; a column without an IR type is one already.
 
-    Raises Undecided for half of a surrogate pair: the function itself says what is wrong.
+    Raises Undecided for half of a surrogate pair: the original function reports the error.
     """
     try:
         return column if type is None else array_of(column, type)
@@ -266,7 +269,7 @@ def in_arrow(column: Any, type: Type | None) -> Any:
 
 
 def in_form(x: Argument, columns: Sequence[np.ndarray]) -> Any:
-    """Columns as the function sees them, in memory that it cannot write."""
+    """Returns columns in the form that the function requires, in read-only memory."""
     if x.form == "matrix":
         return _read_only(np.column_stack(columns))
     if x.form == "frame":
@@ -277,14 +280,14 @@ def in_form(x: Argument, columns: Sequence[np.ndarray]) -> Any:
 
 
 def _filled(column: Any) -> np.ndarray:
-    """Values with the first one in the place of NULLs: the function is given it anyway, and may raise for another."""
+    """Replaces NULLs with the first valid value, which the function receives anyway; it might raise for another value."""
     if not isinstance(column, Optional) or column.valid.all() or not column.valid.any():
         return _values(column)
     return np.where(column.valid, column.values, column.values[column.valid.argmax()])
 
 
 def _read_only(array: Any) -> Any:
-    if not isinstance(array, np.ndarray):  # pandas' own arrays are written through any view
+    if not isinstance(array, np.ndarray):  # pandas' own arrays can be written through any view
         return array.copy()
     view = array.view()
     view.flags.writeable = False
@@ -292,7 +295,7 @@ def _read_only(array: Any) -> Any:
 
 
 def _plain(column: Any) -> np.ndarray:
-    """A nullable column with None for NULL."""
+    """Returns a column with None for NULL."""
     column = no_array(column)
     if not isinstance(column, Optional):
         return column  # type: ignore[no-any-return]
@@ -304,7 +307,7 @@ def _plain(column: Any) -> np.ndarray:
 
 
 def column_of(step: BlackBox, result: Any, rows: int, arrow: bool = False) -> Any:
-    """The column of what a call gave. `arrow`: an array of Arrow, where it is a list of texts.
+    """Checks a call's result and returns it as a column. `arrow`: a list of strings becomes an Arrow array.
 
     Raises BrokenPromise for another container, length or type than expected.
     """
@@ -361,5 +364,5 @@ def _named(step: BlackBox) -> str:
 
 
 def inputs_of(columns: Mapping[str, Any], start: int, stop: int) -> Block:
-    """The block of rows start to stop - 1 of the whole inputs: views."""
+    """Returns the block of rows start to stop - 1 of the whole inputs, as views."""
     return {name: take(column, slice(start, stop)) for name, column in columns.items()}
