@@ -1,7 +1,8 @@
-"""Python's builtins that read the value of their argument, for symbolic scalars: int, float, bool, range, min, max, ...
+"""Implements Python's builtins that read their argument's value for symbolic scalars: int, float, bool, range, min, max and
+others.
 
-Anything else than a symbolic scalar goes to the builtin itself. The classes are stand-ins: calls convert, instance checks
-see the class that a scalar stands for, and NumPy and pandas take them for the dtype that they name.
+Any other argument is passed to the builtin itself. The classes are stand-ins. Calls convert, instance checks see the class that a
+scalar represents, and NumPy and pandas take them as the dtype that they name.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from udf_compiler.trace.session import refuse
 from udf_compiler.trace.stand_ins import ClassStandIn, class_stand_in
 from udf_compiler.trace.values import Traced, raw
 
-#: A loop over a range of the row's length may run so often before it is refused.
+#: The most rounds of a loop over a range of the row's length; more are refused (SW296).
 _RANGE_LIMIT = 256
 
 
@@ -111,7 +112,7 @@ def _sorted(*args: Any, **kwargs: Any) -> Any:
 
 
 def _class(real: type, convert: Callable[[Any], Any]) -> Any:
-    # NumPy reads the attribute `dtype` of a class that it does not know
+    # NumPy reads the attribute `dtype` of an unknown class
     return class_stand_in(real, real.__name__, kind=_ClassMeta, convert=staticmethod(convert), dtype=np.dtype(real))
 
 
@@ -120,17 +121,17 @@ _CLASSES = {int: INT, float: FLOAT, bool: BOOL, str: STR}
 
 
 def real_class(x: Any) -> Any:
-    """The builtin class that a stand-in stands for; anything else as it is."""
+    """Returns the builtin class that a stand-in represents; anything else unchanged."""
     return x.stands_for if type(x) is _ClassMeta else x
 
 
 def real_arguments(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Arguments with builtin classes in place of their stand-ins, for libraries."""
+    """Returns the arguments with builtin classes instead of their stand-ins, for libraries."""
     return tuple(map(real_class, args)), {name: real_class(x) for name, x in kwargs.items()}
 
 
 def _extreme(name: str, comparison: str) -> Callable[..., Any]:
-    """min or max: of numbers of one kind a Select, else Python's own comparisons, each of which is a decision."""
+    """Returns min or max: a Select for numbers of one kind, else Python's own comparisons, each of which is a decision."""
     real = getattr(builtins, name)
 
     def extreme(*args: Any, **kwargs: Any) -> Any:
@@ -154,7 +155,7 @@ def _class_of(x: Any) -> Any:
 
 
 def _either(comparison: str, candidate: Any, best: Any) -> Any:
-    """`candidate` where ``candidate comparison best``, else `best`."""
+    """Returns `candidate` where ``candidate comparison best``, else `best`."""
     if not (is_scalar(candidate) or is_scalar(best)):
         return candidate if (candidate < best if comparison == "lt" else candidate > best) else best
     loop = explorer().loop
@@ -181,7 +182,7 @@ def _range(*args: Any) -> Any:
 
 
 class TracedRange(Traced):
-    """A range with a bound of the row. Each loop over it begins at its start, as a range is no iterator."""
+    """A range with a bound of the row. Each loop over it begins at its start, because a range is not an iterator."""
 
     __slots__ = ("start", "step", "stop")
     what = "range of the row"
@@ -207,7 +208,7 @@ class TracedRange(Traced):
 
 
 def _counted(start: Any, stop: Any, step: int) -> Iterator[Any]:
-    """One decision a round: whether the loop goes on."""
+    """Yields the numbers of a range; each round decides whether the loop continues."""
     at = start
     for _ in range(_RANGE_LIMIT):
         if not (at < stop if step > 0 else at > stop):
@@ -218,8 +219,9 @@ def _counted(start: Any, stop: Any, step: int) -> Iterator[Any]:
 
 
 def _check_of(real: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
-    """isinstance and issubclass. Refuses (SW262) what is no class, as ``typing.Iterable``: it would look for methods, and find
-    those of what stands for a value.
+    """Returns isinstance or issubclass, restricted to classes.
+
+    Refuses (SW262) other kinds such as ``typing.Iterable``: their check would look for methods and find those of the stand-in.
     """
 
     def check(x: Any, kinds: Any) -> bool:
@@ -235,7 +237,7 @@ def _flat(kinds: Any) -> Iterator[Any]:
         yield from _flat(kind) if type(kind) in (tuple, UnionType) else (kind,)
 
 
-#: Builtins -> what compiled functions see.
+#: Builtins -> their stand-ins in compiled functions.
 STAND_INS: dict[Any, Any] = {**_CLASSES, min: _extreme("min", "lt"), max: _extreme("max", "gt"), range: _range,
                               len: _len, sum: _sum, any: _test(any), all: _test(all), sorted: _sorted,
                               isinstance: _check_of(isinstance), issubclass: _check_of(issubclass)}  # fmt: skip

@@ -1,4 +1,4 @@
-"""Python's datetime.date of a row: parts, comparisons and differences in days as IR."""
+"""Lowers Python's datetime.date of a row to IR: fields, comparisons and differences in days."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from udf_compiler.trace.constants import ConstantDate
 from udf_compiler.trace.session import refuse
 from udf_compiler.trace.values import COMPARISONS, Traced, raw
 
-#: Days since 1970 of the first and the last date that Python has, and the ordinal of 1970-01-01.
+#: The first and the last date of Python in days since 1970, and the ordinal of 1970-01-01.
 FIRST, LAST, EPOCH = -719162, 2932896, 719163
 
 _PARTS = {"year": (1, 9999), "month": (1, 12), "day": (1, 31)}
 
 
 def is_date(x: object) -> bool:
-    """Whether `x` is a date, of the row or a constant (a datetime is not)."""
+    """Whether `x` is a date of the row or a constant date; a datetime is not."""
     return (is_scalar(x) and x.kind == "date") or type(x) in (datetime.date, ConstantDate)  # type: ignore[attr-defined]
 
 
 def as_date(x: Any) -> Value:
-    """A date as days since 1970-01-01."""
+    """Returns a date as days since 1970-01-01."""
     return x.value if is_scalar(x) else explorer().loop.const(x.toordinal() - EPOCH, DATE)
 
 
@@ -39,7 +39,7 @@ def _days(x: Any) -> Value:
 
 
 def binary(name: str, a: Any, b: Any) -> Any:
-    """An operator of which one side is a date of the row."""
+    """Applies an operator with a date of the row as one operand."""
     if is_date(a) and is_date(b):
         if name in COMPARISONS:
             return make_bool(explorer().loop.call(COMPARISONS[name], as_date(a), as_date(b)))
@@ -56,7 +56,7 @@ def binary(name: str, a: Any, b: Any) -> Any:
 
 
 def _moved(x: Any, days: int) -> TracedScalar:
-    """A date so many days later; OverflowError past the years 1 to 9999. The rest of a timedelta does not count."""
+    """Returns the date `days` later; OverflowError outside the years 1 to 9999. The time part of a timedelta is ignored."""
     run, loop = explorer(), explorer().loop
     moved = loop.call("add", _days(x), loop.const(max(-(2**40), min(days, 2**40)), I64))
     low, high = loop.const(FIRST, I64), loop.const(LAST, I64)
@@ -66,7 +66,7 @@ def _moved(x: Any, days: int) -> TracedScalar:
 
 
 def attribute(x: TracedScalar, name: str) -> Any:
-    """``x.name`` of a date. Refuses SW264."""
+    """Returns ``x.name`` of a date; refuses unsupported attributes (SW264)."""
     if name in _PARTS:
         return _part(x, name, _PARTS[name])
     if name == "weekday":
@@ -83,7 +83,7 @@ def attribute(x: TracedScalar, name: str) -> Any:
 
 
 def iso_text(x: Value) -> Value:
-    """``date.isoformat()``, which str() gives too."""
+    """Returns ``date.isoformat()``, which equals str()."""
     loop, dash = x.loop, x.loop.const("-", STR)
     days = loop.cast(x, I32)
     parts = []
@@ -99,7 +99,7 @@ def _part(x: TracedScalar, part: str, span: tuple[int, int]) -> Any:
 
 
 def guard_python_date(value: Value) -> None:
-    """Rows whose date Python does not have, and so raises for, go to Python."""
+    """Guards rows whose date is outside Python's range: conversion to Python raises for them."""
     loop = explorer().loop
     guard_between(loop, loop.cast(loop.cast(value, I32), I64), FIRST, LAST)
 

@@ -1,4 +1,4 @@
-"""Comparisons of Python's ints and floats as IR: by their exact values, which rounding an int to a float would change."""
+"""Lowers comparisons of Python's ints and floats to IR by their exact values, which rounding an int to a float would change."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from udf_compiler.trace.values import COMPARISONS
 
 
 def compare(fn: str, a: Operand, b: Operand) -> Value:
-    """A comparison as Python makes it: an int and a float by their exact values."""
+    """Compares as Python does: an int and a float by their exact values."""
     loop = explorer().loop
     kinds = {kind_of(a), kind_of(b)}
     if kinds <= {"bool", "int"}:
         known = _by_spans(fn, span_of(a), span_of(b))
         if known is None:
             return loop.call(fn, as_int(a), as_int(b))
-        if explorer().is_narrowed() and current().open:  # larger ints may not lie in these spans
+        if explorer().is_narrowed() and current().open:  # without the path's guards, ints may lie outside these spans
             return loop.call(fn, as_int(_clamped(a)), as_int(_clamped(b)))
         return loop.const(known, BOOL)
     if kinds == {"float"}:
@@ -41,7 +41,7 @@ _FLIPPED = {"less": "greater", "less_equal": "greater_equal", "greater": "less",
 
 
 def _by_spans(fn: str, a: tuple[int, int], b: tuple[int, int]) -> bool | None:
-    """The comparison of two ints where the intervals that they lie in decide it (a constant may lie beyond int64)."""
+    """Returns the comparison of two ints if their intervals decide it (a constant may lie beyond int64), else None."""
     always, never = {
         "less": (a[1] < b[0], a[0] >= b[1]),
         "less_equal": (a[1] <= b[0], a[0] > b[1]),
@@ -57,8 +57,11 @@ _OPERATORS = {fn: name for name, fn in COMPARISONS.items()}
 
 
 def _compare_mixed(fn: str, a: Operand, b: Operand) -> Value:
-    """An int with a float. Where the int's nearest float is not the float, it decides (rounding keeps the order); else the
-    float is an integer, or 2**63, which no int64 reaches."""
+    """Compares an int with a float.
+
+    If the int's nearest float differs from the float, it decides, because rounding keeps the order. Else the float is an integer,
+    or 2**63, which no int64 reaches.
+    """
     loop = explorer().loop
     if not is_scalar(a) and not MIN <= a <= MAX:
         return _compare_large(fn, a, b)
@@ -75,14 +78,14 @@ def _compare_mixed(fn: str, a: Operand, b: Operand) -> Value:
 
 
 def _compare_large(fn: str, a: int, b: TracedScalar) -> Value:
-    """A constant beyond int64 with a float of the row."""
+    """Compares a constant beyond int64 with a float of the row."""
     if abs(a) >= 2**1024 or int(float(a)) != a:
         refuse("SW294", number="an integer")
     return explorer().loop.call(fn, as_float(a), b.value)
 
 
 def _compare_with_float(fn: str, a: Operand, b: float) -> Value:
-    """An int of the row with a constant float: with an integer, or with neither side of a fraction."""
+    """Compares an int of the row with a constant float: as an integer, or with the integer next to a fraction."""
     loop = explorer().loop
     if b != b:
         return loop.const(fn == "not_equal", BOOL)

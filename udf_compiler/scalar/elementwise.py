@@ -1,4 +1,4 @@
-"""Calls of pandas that run a Python function on each value of a Series, to explored scalar functions."""
+"""Compiles pandas calls that run a Python function on each value of a Series, by exploring the function's paths."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from udf_compiler.trace.session import current, refuse
 
 
 def element(series: Any, call: str) -> Callable[[], Any]:
-    """What gives the Python value of the row within an exploration; pandas makes it by ``astype(object)``.
+    """Returns a function that yields the row's Python value within an exploration, as pandas' ``astype(object)`` does.
 
     `series`: a Series or a one-dimensional array. Refuses times and dtypes that depend on the batch.
     """
@@ -41,20 +41,20 @@ def _text_element(series: TracedSeries, call: str) -> Callable[[], Any]:
     if not value.type.nullable:
         return lambda: x
     if missing.none and (missing.nan or missing.void):
-        loop.guard(loop.is_valid(value))  # None or NaN: the value does not say which
+        loop.guard(loop.is_valid(value))  # the value does not distinguish None from NaN
     absent = None if missing.none else float("nan")
     return lambda: x if explorer().decide(loop.is_valid(value)) else absent
 
 
 def _list_element(series: TracedSeries | ListSeries) -> Callable[[], Any]:
-    """An ndarray, of a Series of lists a list; or None."""
+    """Returns the source of an ndarray, of a list for a Series of lists, or of None."""
     loop, value = series.loop, series.value
     x = of_list(loop.value_of(value), ndarray=type(series) is not ListSeries)
     return lambda: x if not value.type.nullable or explorer().decide(loop.is_valid(value)) else None
 
 
 def _date_element(series: TracedSeries) -> Callable[[], Any]:
-    """A datetime.date, or None."""
+    """Returns the source of a datetime.date or None."""
     dates.settle(series)
     loop, value = series.loop, series.value
     x = of_value(loop.value_of(value))
@@ -64,13 +64,13 @@ def _date_element(series: TracedSeries) -> Callable[[], Any]:
 def apply_function(
     series: TracedSeries | ListSeries, function: Callable[..., Any], call: str, ignore_missing: bool = False
 ) -> TracedSeries | RowSeries:
-    """The Series of ``function(x)`` for each x.
+    """Returns the Series of ``function(x)`` for each x.
 
-    `ignore_missing`: None and NaN stay as they are and the function does not see them.
+    `ignore_missing`: None and NaN remain, and the function is not called for them.
     """
     if is_exploring():
         refuse("SW262", call=call, what="a Series within a scalar function")
-    if hasattr(function, "of_series") and not ignore_missing:  # no code to be traced: it says itself what it gives
+    if hasattr(function, "of_series") and not ignore_missing:  # no code to trace: it computes its result itself
         return function.of_series(series, call)  # type: ignore[no-any-return]
     function = STAND_INS.get(function, function) if isinstance(function, type) else function
     source = element(series, call)

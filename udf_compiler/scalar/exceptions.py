@@ -1,7 +1,7 @@
-"""Exceptions of a scalar function: which are Python's own for the row, and which come only from its values being symbolic.
+"""Distinguishes Python's own exceptions for a row from those that only its symbolic values cause.
 
-Code in C that is handed a symbolic value where it wants a real one raises a TypeError that no row of the batch would see.
-User code may catch it, so every exception is looked at where it is raised, caught or not.
+C code that receives a symbolic value instead of a real one raises a TypeError that no row of the batch would raise. User code may
+catch it, so every exception is checked where it is raised, caught or not.
 """
 
 from __future__ import annotations
@@ -21,26 +21,27 @@ from udf_compiler.trace.stand_ins import StandIn
 _OF_PYTHON = "_sparkweld_of_python"
 _OURS = ("udf_compiler", "sparkweld")
 
-#: Calls of user code within each other where it may catch RecursionError, whose place in the trace is not Python's.
+#: The deepest nesting of user calls where user code may catch RecursionError: the trace reaches that at another depth than
+#: Python.
 _MOST_CALLS = 100
 
-#: Names of our classes: they are in the message when C code does not know what to do with one.
+#: Names of our classes, which C code puts into its message when it does not support one.
 _STATES = "(Counter|Walk|Letters|Elements|Together|Growing|Distinct|Expression)"
 _SYMBOLIC = re.compile(rf"Traced(Scalar|Pieces|Match|Found|Range)|'{_STATES}'|\b{_STATES} object")
-#: What a TypeError about values says: which class one has, or which arguments are missing.
+#: Matches a TypeError about values: it names the class of one, or the missing arguments.
 _NAMED = re.compile(
     r"'[\w.]+'|\bnot \"|, not |NoneType|unhashable|positional argument|keyword argument|multiple values|join an iterable"
 )
 
 
 def of_python(error: Exception) -> Exception:
-    """An exception that Python itself would raise in the user's function, marked so that it counts as the user's."""
+    """Marks an exception that Python itself would raise in the user's function, so that it counts as the user's."""
     setattr(error, _OF_PYTHON, True)
     return error
 
 
 class ErrorText(StandIn):
-    """The text of an error in Python's place. Python's own may be another one, so that reading it is refused."""
+    """The message of an error raised instead of Python's. Python's own message may differ, so reading it is refused."""
 
     __slots__ = ("text",)
     what = "text of an exception"
@@ -51,18 +52,18 @@ class ErrorText(StandIn):
 
 
 def in_place(error: Exception) -> Exception:
-    """An error of this class that Python itself would raise, with a text of its own; a KeyError holds its key."""
+    """Marks an error raised instead of Python's and hides its message, which may differ; a KeyError keeps its key."""
     if len(error.args) == 1 and type(error.args[0]) is str and not isinstance(error, KeyError):
         error.args = (ErrorText(error.args[0]),)
     return of_python(error)
 
 
 def as_python(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """A builtin or a function of the user's itself; what the call raises, for wrong arguments too, counts as the user's."""
+    """Calls a builtin or a user function; an exception of the call itself, also for wrong arguments, counts as the user's."""
     try:
         return function(*args, **kwargs)
     except Exception as error:
-        if error.__traceback__ is not None and error.__traceback__.tb_next is None:  # not from code that it called
+        if error.__traceback__ is not None and error.__traceback__.tb_next is None:  # raised by the call itself
             if type(error) is TypeError and not _NAMED.search(text_of(error)) and any(issubclass(type(x), StandIn) for x in args):
                 refuse("SW299", error=text_of(error))
             of_python(error)
@@ -70,7 +71,7 @@ def as_python(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 
 
 def check_exception(error: BaseException) -> None:
-    """Refuses (SW299) an error about symbolic values. Raises InternalError for an error of our own code."""
+    """Refuses (SW299) an error about symbolic values; raises InternalError for an error of our own code."""
     if isinstance(error, SparkWeldError | StopIteration):
         return
     if _SYMBOLIC.search(text_of(error)) or _is_vague(error):
@@ -80,21 +81,22 @@ def check_exception(error: BaseException) -> None:
 
 
 def _is_vague(error: BaseException) -> bool:
-    """Whether it may be about a symbolic value, as "encoding without a string argument" of ``bytes(text, "utf8")``."""
+    """Whether the error may be about a symbolic value, such as "encoding without a string argument" of ``bytes(text, "utf8")``.
+    """
     if type(error) is not TypeError or getattr(error, _OF_PYTHON, False) or is_of_statement(error):
         return False
     return not raised_here(error) and not _NAMED.search(text_of(error))
 
 
 def text_of(error: BaseException) -> str:
-    """The class and the texts of an exception; its arguments may be symbolic, as the key in a KeyError is."""
+    """Returns an exception's class and strings; its other arguments may be symbolic, such as the key of a KeyError."""
     texts = (a.text if type(a) is ErrorText else a for a in error.args if type(a) in (str, ErrorText))
     return f"{type(error).__name__}: {' '.join(texts)}"
 
 
 @contextmanager
 def watched_exceptions() -> Iterator[None]:
-    """`check_exception` of every exception within the block, also of those that user code catches."""
+    """Runs `check_exception` on every exception within the block, also on those that user code catches."""
     bugs: list[InternalError] = []
     depth = 0
 
@@ -132,7 +134,7 @@ def _package(frame: FrameType) -> str:
 
 
 def is_of_statement(error: BaseException) -> bool:
-    """Whether a ``raise`` statement has raised the error."""
+    """Whether a ``raise`` statement raised the error."""
     at = error.__traceback__
     while at is not None and at.tb_next is not None:
         at = at.tb_next
@@ -140,7 +142,7 @@ def is_of_statement(error: BaseException) -> bool:
 
 
 def raised_here(error: BaseException) -> bool:
-    """Whether an error is our bug: its innermost frame is ours, and we did not raise it in Python's place."""
+    """Whether an error is our bug: its innermost frame is ours, and it was not raised instead of Python's."""
     if getattr(error, _OF_PYTHON, False):
         return False
     at = error.__traceback__

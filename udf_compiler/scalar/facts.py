@@ -1,7 +1,7 @@
-"""Decisions of a path to what they say of other conditions: an ``elif x < 20`` below ``if x < 10`` needs no path of its own.
+"""Infers the truth of conditions from earlier decisions of a path: ``elif x < 20`` after ``if x < 10`` need not fork both ways.
 
-A fact is a bool value of the loop that is known to be True or False on the path, and for numbers compared with constants an
-interval. An interval of floats speaks of values that are not NaN; `ordered` says that NaN is excluded.
+A fact is a bool value of the loop that is known to be True or False on the path, or an interval of a number compared with
+constants. An interval of floats covers values other than NaN; `ordered` means that NaN is excluded.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _NEGATED = {"less": "greater_equal", "less_equal": "greater", "greater": "less_e
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """Numbers between `low` and `high`; the ends belong to it unless `above` or `below` says that they do not."""
+    """The numbers between `low` and `high`. `above` excludes `low`, `below` excludes `high`."""
 
     low: float = -math.inf
     high: float = math.inf
@@ -29,7 +29,7 @@ class Interval:
     ordered: bool = False
 
     def holds(self, comparison: str, number: float) -> bool | None:
-        """Whether ``x comparison number`` for all x of the interval (True), for none (False), or for some (None)."""
+        """Whether ``x comparison number`` holds for all x of the interval (True), for none (False), or for some (None)."""
         less = self.high < number or (self.high == number and self.below)
         greater = self.low > number or (self.low == number and self.above)
         always, never = {
@@ -40,12 +40,12 @@ class Interval:
             "equal": (self.low == self.high == number and not (self.above or self.below), less or greater),
             "not_equal": (less or greater, self.low == self.high == number and not (self.above or self.below)),
         }[comparison]
-        if comparison == "not_equal":  # True of NaN, where all others are False
+        if comparison == "not_equal":  # True for NaN, where all other comparisons are False
             return True if always else (False if never and self.ordered else None)
         return False if never else (True if always and self.ordered else None)
 
     def narrowed(self, comparison: str, number: float) -> Interval:
-        """The part of the interval where ``x comparison number``."""
+        """Returns the sub-interval where ``x comparison number``."""
         found = self
         if comparison in ("less", "less_equal", "equal"):
             below = comparison == "less"
@@ -60,14 +60,14 @@ class Interval:
 
 @dataclass(slots=True)
 class Facts:
-    """What is known on one path."""
+    """The known conditions and intervals of one path."""
 
     loop: LoopBuilder
     _truth: dict[int, bool] = field(default_factory=dict)
     _intervals: dict[int, Interval] = field(default_factory=dict)
 
     def known(self, condition: Value) -> bool | None:
-        """The truth of a bool value on this path, None when it is open."""
+        """Returns the truth of a bool value on this path; None when unknown."""
         op = self.loop.body[condition.id].op
         if isinstance(op, Const):
             return bool(op.value)
@@ -83,7 +83,7 @@ class Facts:
         return None
 
     def learn(self, condition: Value, truth: bool) -> None:
-        """`condition` is `truth` on this path."""
+        """Records that `condition` is `truth` on this path."""
         self._truth[condition.id] = truth
         op = self.loop.body[condition.id].op
         if not isinstance(op, Call):
@@ -100,13 +100,13 @@ class Facts:
             self._learn_comparison(condition, truth)
 
     def interval(self, value: Value) -> Interval:
-        """The interval of a number on this path."""
+        """Returns the interval of a number on this path."""
         if value.id in self._intervals:
             return self._intervals[value.id]
         let = self.loop.body[value.id]
         if isinstance(let.op, Cast) and value.type.is_float:
             source = self._argument(value, 0)
-            if source.type.is_int:  # rounding to a float keeps the order of two numbers, or makes them equal
+            if source.type.is_int:  # rounding to float is monotonic
                 known = self.interval(source)
                 return Interval(float(known.low), float(known.high), ordered=True)
         return Interval(ordered=not value.type.is_float)
@@ -123,7 +123,7 @@ class Facts:
         self._intervals[value.id] = found
 
     def _compared(self, condition: Value) -> tuple[Value, str, float] | None:
-        """(x, comparison, number) of a comparison of a number with a constant."""
+        """Returns (x, comparison, number) of a comparison of a number with a constant, else None."""
         let = self.loop.body[condition.id]
         if not isinstance(let.op, Call) or let.op.fn not in _FLIPPED:
             return None

@@ -1,10 +1,10 @@
-"""Where a list comprehension's list goes, read from the bytecode: into one call and nowhere else, or it is not known.
+"""Proves from the bytecode that a list comprehension's list flows into one call and nowhere else.
 
-CPython 3.12 and later run a comprehension inside of the function's own frame (PEP 709):
+CPython 3.12 and later run a comprehension inside the function's own frame (PEP 709):
 
     GET_ITER, LOAD_FAST_AND_CLEAR for each of its variables, BUILD_LIST, FOR_ITER, the element, LIST_APPEND, END_FOR
 
-Then the list is stored, or the variables are put back below it.
+Then the list is stored, or the saved variables are restored below it on the stack.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _WRITES = ("STORE_FAST", "STORE_NAME", "STORE_GLOBAL", "STORE_DEREF", "STORE_ATT
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """`call`: offset of the call that takes the list. `variables`: the comprehension's own."""
+    """The use of a comprehension's list. `call`: offset of the call that takes it; `variables`: the comprehension's own."""
 
     call: int
     variables: frozenset[str]
 
 
 def flow_of_list(code: CodeType, at: int) -> Flow | None:
-    """The flow of the comprehension whose FOR_ITER is at offset `at`; None when it is no such or its list goes elsewhere."""
+    """Returns the flow of the comprehension whose FOR_ITER is at offset `at`; None if it is none or its list flows elsewhere."""
     instructions = [i for i in dis.get_instructions(code) if i.opname != "CACHE"]
     start = next((n for n, i in enumerate(instructions) if i.offset == at), None)
     if start is None or instructions[start].opname != "FOR_ITER":
@@ -48,7 +48,7 @@ def flow_of_list(code: CodeType, at: int) -> Flow | None:
 
 
 def _cleared(instructions: list[dis.Instruction], start: int) -> frozenset[str] | None:
-    """The variables that are set aside before the loop; None for a loop that makes no list."""
+    """Returns the variables that are saved before the loop; None for a loop that builds no list."""
     names, made = set(), False
     for instruction in reversed(instructions[:start]):
         if instruction.opname == "LOAD_FAST_AND_CLEAR":
@@ -61,7 +61,7 @@ def _cleared(instructions: list[dis.Instruction], start: int) -> frozenset[str] 
 
 
 def _writes_only(body: list[dis.Instruction], variables: frozenset[str]) -> bool:
-    """Whether the loop writes nothing but its own variables, and what comprehensions within it set aside."""
+    """Whether the loop writes only its own variables and those that nested comprehensions save."""
     known = variables | {i.argval for i in body if i.opname == "LOAD_FAST_AND_CLEAR"}
     for instruction in body:
         if instruction.opname.startswith(_WRITES):
@@ -100,7 +100,7 @@ def _locals(instruction: dis.Instruction) -> tuple[str, ...]:
 
 
 def _next_call(instructions: list[dis.Instruction], at: int) -> int | None:
-    """The first call after plain loads."""
+    """Returns the offset of the first call after plain loads, or None."""
     for instruction in instructions[at:]:
         if instruction.opname in _CALLS:
             return instruction.offset

@@ -1,8 +1,8 @@
-"""f-strings and str.format of values of the row, where the text is what the function returns.
+"""Formats values of the row in f-strings and str.format, where the function returns the resulting string.
 
-Python asks a value for its text and joins the parts in C, so the parts stand in the text as marks until the function has
-returned it. Nothing else may look at a text with marks: the bytecode must show that the text goes straight to the return.
-Where it does not, `regions` interprets the function, whose parts of a text are values (`regions.texts`).
+Python formats each value and concatenates the results in C. The values are therefore marks within the string until the function
+has returned it. Nothing else may inspect a string with marks, so the bytecode must show that it flows directly to the return.
+Otherwise `regions` interprets the function, and the elements of the string are values (`regions.texts`).
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from udf_compiler.trace.session import refuse
 
 _FORMATS = ("FORMAT_SIMPLE", "FORMAT_WITH_SPEC", "FORMAT_VALUE")
 _RETURNS = frozenset(("RETURN_VALUE",))
-# Zeros before separated thousands are separated too, so they are left out.
+# Zero padding with a thousands separator is unsupported: Python also separates the padding zeros.
 _FIXED = re.compile(r"(0?)(\d{0,3})([,_]?)\.(\d)([f%])")
 _INTEGER = re.compile(r"(0?)(\d{0,3})([,_]?)d?")
-# A zero before the width of a str is what fills it, on the right where no side is given.
+# For a str, a zero before the width is the fill character; the default side is left.
 _ALIGNED = re.compile(r"(?:(.)?([<>]))?(0?)(\d{1,3})s?")
 
 
 def format_(x: Any, spec: str) -> str:
-    """``format(x, spec)`` as a mark. Refuses SW602 where the text does not go straight to the caller, or for the spec."""
+    """Returns ``format(x, spec)`` as a mark; refuses a string that is not returned directly, or the spec (SW602)."""
     frame = sys._getframe(2)
     if not _is_returned(frame.f_code, frame.f_lasti) or not _is_ours(frame.f_back):
         refuse("SW602", spec="a text that is used otherwise than returned")
@@ -41,7 +41,7 @@ def format_(x: Any, spec: str) -> str:
 
 
 def assembled(x: Any) -> Any:
-    """A result whose marks are values again."""
+    """Returns a result with its marks replaced by their values."""
     x = as_list(x)
     if type(x) in (tuple, list):
         return type(x)(map(assembled, x))
@@ -64,7 +64,7 @@ def assembled(x: Any) -> Any:
 
 
 def formatted(x: Any, spec: str) -> Any:
-    """``format(x, spec)`` of a value of the row as a str of the row. Refuses SW602 for the spec."""
+    """Returns ``format(x, spec)`` of a value of the row as a str of the row; refuses unsupported specs (SW602)."""
     if spec == "":
         return to_str(x)
     if x.kind == "float" and (found := _FIXED.fullmatch(spec)) and not (found[1] and found[3]):
@@ -85,7 +85,7 @@ def _integer(x: Any, zeros: bool, width: int, separator: str) -> Value:
 
 
 def _fixed(x: Value, zeros: bool, width: int, separator: str, digits: int, percent: bool) -> Value:
-    """``format(x, ".2f")`` and its kin, the exact value rounded half to even."""
+    """Returns ``format(x, ".2f")`` and similar: the exact value, rounded half to even."""
     loop = explorer().loop
     value = loop.call("multiply", x, loop.const(100.0, F64)) if percent else x
     explorer().guard(loop.emit(StrCall("format_fixed_decided", (digits, separator)), value), local=True)
@@ -96,14 +96,14 @@ def _fixed(x: Value, zeros: bool, width: int, separator: str, digits: int, perce
 
 
 def _padded(text: Value, zeros: bool, width: int) -> Value:
-    """A number's text in a field: zeros stand behind its sign, as those of zfill."""
+    """Pads a formatted number to a width; zeros follow its sign, as in zfill."""
     if not width:
         return text
     return text.loop.emit(StrCall("zfill", (width,)) if zeros else StrCall("rjust", (width, " ")), text)
 
 
 def _is_ours(frame: Any) -> bool:
-    """Whether the caller is the exploration itself, which puts the marks' values back."""
+    """Whether the caller is the exploration itself, which replaces the marks by their values."""
     while frame is not None and frame.f_code is as_python.__code__:
         frame = frame.f_back
     if frame is None or frame.f_code.co_name not in ("of_row", "run", "run_function"):
@@ -112,19 +112,19 @@ def _is_ours(frame: Any) -> bool:
 
 
 def _is_returned(code: CodeType, at: int) -> bool:
-    """Whether what the instruction at offset `at` makes is a part of the text that is returned next."""
+    """Whether the result of the instruction at offset `at` is an element of the string that is returned next."""
     instructions = [i for i in dis.get_instructions(code) if i.opname != "CACHE"]
     n = next(n for n, i in enumerate(instructions) if i.offset == at)
     if instructions[n].opname in ("CALL", "CALL_KW"):
         return instructions[n + 1].opname in _RETURNS
     if instructions[n].opname not in _FORMATS:
         return False
-    height = 0  # of the stack above the part
+    height = 0  # of the stack above the element
     for previous, i in pairwise(instructions[n:]):
         if i.opname in _RETURNS:
             return height == 0
         if i.opname == "BUILD_STRING" and height < (i.arg or 0):
-            height = 0  # the text lies where the part lay, or below it
+            height = 0  # the string is at the element's stack position, or below it
             continue
         if height == 0 and _leaves_loop(previous, i):
             continue
@@ -137,5 +137,5 @@ def _is_returned(code: CodeType, at: int) -> bool:
 
 
 def _leaves_loop(previous: dis.Instruction, i: dis.Instruction) -> bool:
-    """Whether the iterator of a loop is dropped from below the text."""
+    """Whether the instruction drops a loop's iterator from below the string."""
     return (i.opname == "SWAP" and i.arg == 2) or (i.opname == "POP_TOP" and previous.opname == "SWAP" and previous.arg == 2)

@@ -1,7 +1,7 @@
-"""DataFrame.apply(function, axis=1): a row as a Series of the columns' common dtype, to explored scalar functions.
+"""Compiles DataFrame.apply(function, axis=1) by exploring the function on a row: a Series of the columns' common dtype.
 
-Columns of one dtype, or of numbers that have a common one, give NumPy scalars of it (DataFrame.values); bools beside numbers
-and strings beside anything give Python objects, each of its own column.
+Columns of one dtype, or of numbers with a common dtype, yield NumPy scalars of it (DataFrame.values). Bools beside numbers, and
+strings beside anything, yield Python objects, each according to its own column.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class TracedRow(Traced):
         return len(self.sources)
 
     def __iter__(self) -> Iterator[Any]:
-        """Python's values, by ``item()`` where they are NumPy scalars."""
+        """Yields Python values; NumPy scalars are converted by ``item()``."""
         for source in self.sources.values():
             x = source()
             yield python_scalar(x) if is_numpy(x) else x
@@ -72,7 +72,7 @@ class TracedRow(Traced):
 
 
 def apply_rows(frame: TracedFrame, func: Any, axis: Any = 0, args: Any = (), **kwargs: Any) -> TracedSeries | RowSeries:
-    """DataFrame.apply along the columns."""
+    """Applies a function to each row, as DataFrame.apply along the columns."""
     if axis not in (1, "columns"):
         refuse("SW250", call=_CALL)
     if not callable(func) or isinstance(func, np.ufunc | Traced) or not frame.series:
@@ -108,7 +108,7 @@ def _type_of(dtype: np.dtype) -> Any:
 
 
 def _common_dtype(frame: TracedFrame) -> np.dtype:
-    """The dtype of a row. Refuses dates and dtypes that depend on the batch, float32."""
+    """Returns the dtype of a row; refuses dates and dtypes that depend on the batch (SW264), and float32 (SW254)."""
     if any(s.kind not in ("numpy", "text") for s in frame.series.values()):
         refuse("SW264", call=_CALL)
     protos = {n: pd.Series(["x"], dtype=object) if s.kind == "text" else np.ones(1, s.dtype) for n, s in frame.series.items()}

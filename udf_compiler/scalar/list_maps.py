@@ -1,6 +1,6 @@
-"""A function of the elements of a row's lists, one by one, to a list of its results: a region that appends in a loop.
+"""Maps a function over the elements of a row's lists, as a region that appends the results in a loop.
 
-Or those elements of a list for which another one, of bools, is True.
+Also filters a list by a list of bools.
 """
 
 from __future__ import annotations
@@ -13,26 +13,27 @@ from sparkweld.ir.ops.regions import Block, Branch, Graph, Jump, Return
 from sparkweld.ir.regions import print_graph
 from sparkweld.ir.types import I64, Items
 
-#: Of an element of each list, and values of the row, in the loop of a block, whose guards the function may add to.
+#: A function of one element of each list and of values of the row, in the loop of a block. It may add guards there.
 Elementwise = Callable[[LoopBuilder, Sequence[Value], Sequence[Value]], Value]
 
 
 def mapped(loop: LoopBuilder, lists: Sequence[Value], row: Sequence[Value], to: Type, of: Elementwise) -> Value:
-    """The list, of a type `to`, of ``of(block, elements, row)`` for the elements of all lists, which are as long as the first.
+    """Returns the list, of type `to`, of ``of(block, elements, row)`` for the elements of all lists, which are as long as the
+    first.
 
-    NULL where a guard of `of` does not hold for some element.
+    It is NULL where a guard of `of` fails for some element.
     """
     types = [*(x.type for x in lists), *(x.type for x in row)]
     return _looped(loop, [*lists, *row], to, [_body(types, len(lists), to, of)])
 
 
 def kept(loop: LoopBuilder, xs: Value, mask: Value) -> Value:
-    """The list of those elements of `xs` where `mask`, a list of bools as long, is True; never NULL but for far too long ones."""
+    """Returns the elements of `xs` where `mask`, an equally long list of bools, is True; NULL only for extremely long lists."""
     return _looped(loop, [xs, mask], xs.type, [*_choice([xs.type, mask.type], xs.type)])
 
 
 def _looped(loop: LoopBuilder, args: Sequence[Value], to: Type, body: Sequence[Block]) -> Value:
-    """The region of a loop over the first list, whose `body` are the blocks from number 3 on."""
+    """Returns the region of a loop over the first list; `body` has the blocks from number 3 on."""
     types = [x.type for x in args]
     blocks = (_first(types, to), _head(types, to), _last(to), *body)
     return loop.emit(Region(print_graph(Graph(blocks, (to,)).check())), *args)
@@ -50,7 +51,7 @@ def _first(types: Sequence[Type], to: Type) -> Block:
 
 
 def _head(types: Sequence[Type], to: Type) -> Block:
-    """Whether another element follows."""
+    """Returns the block that tests whether another element follows."""
     block, state = _arguments([*types, I64, to])
     size = block.emit(ListCall("length", types[0]), state[0])
     more = block.call("less", state[-2], size)
@@ -67,7 +68,7 @@ def _body(types: Sequence[Type], lists: int, to: Type, of: Elementwise) -> Block
 
 
 def _choice(types: Sequence[Type], to: Type) -> tuple[Block, Block]:
-    """A block that asks the mask, and one that appends."""
+    """Returns a block that tests the mask, and one that appends."""
     block, (xs, mask, at, made) = _arguments([*types, I64, to])
     chosen = block.emit(ListCall("at", mask.type), mask, at)
     following = block.call("add", at, block.const(1, I64))

@@ -1,4 +1,4 @@
-"""Lists that a plain UDF gives to a Spark column of arrays: lists of the row as they are, and new ones of its values."""
+"""Converts lists that a plain UDF returns to a Spark array column: lists of the row unchanged, and new lists of its values."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from udf_compiler.trace.values import raw
 def list_of_row(
     loop: LoopBuilder, tree: Node, to: Type, return_type: str, place: str, pickled: bool, pruned: Node | None = None
 ) -> Value:
-    """The value of the column; guards join `loop`. Both wire formats convert what is taken here alike.
+    """Returns the value of the column; guards join `loop`. Both wire formats convert the accepted results equally.
 
-    Refuses SW226 for elements of another class than the type's, which one format makes NULL and the other converts or not, also
-    on the paths of `pruned`, as in `plain.RowResult`; and for a tuple that is not pickled: PySpark asserts a list where it
-    converts elements for Arrow, which are strings, and all elements of an array that is declared without NULL.
+    Refuses (SW226) elements of another class than the type's, also on the paths of `pruned`, as in `plain.RowResult`. One format
+    turns them into NULL and the other may convert them. Also refuses (SW226) a tuple that is not pickled. PySpark asserts a list
+    where it converts elements for Arrow: strings, and all elements of an array declared without NULL.
     """
     classes = (list, tuple) if pickled else (list,)
     values = [leaf.value for leaf in leaves(tree) if leaf.error is None]
@@ -39,7 +39,7 @@ def list_of_row(
     return loop.optional(value, merged(loop, tree, BOOL, lambda x: loop.const(x is not None, BOOL)))
 
 
-#: Kind of a dtype -> the class of its values in Python.
+#: Kind of a dtype -> the Python class of its values.
 _KINDS = {"f": "float", "i": "int", "b": "bool", "O": "str"}
 
 
@@ -57,7 +57,7 @@ def _check(x: Any, element: Type, classes: tuple[type, ...], return_type: str, p
 
 
 def _fits(loop: LoopBuilder, x: Any, element: Type) -> Value:
-    """Whether the integers of a list are of the type: one format raises, the other wraps."""
+    """Returns the condition that a list's integers fit the type; otherwise one format raises and the other wraps."""
     found = loop.const(True, BOOL)
     if not element.is_int or element == I64 or x is None:
         return found
@@ -75,7 +75,7 @@ def _between(loop: LoopBuilder, value: Value, element: Type) -> Value:
 
 
 def _converted(loop: LoopBuilder, x: Value, element: Type) -> Value:
-    """A list with its numbers as those of another type, NULL where one of its integers is none."""
+    """Returns a list with its numbers cast to another type; NULL where an integer does not fit."""
 
     def of(block: LoopBuilder, elements: Sequence[Value], row: Sequence[Value]) -> Value:
         wide = block.cast(elements[0], I64) if element.is_int else elements[0]

@@ -1,7 +1,7 @@
-"""A list or a one-dimensional ndarray of a row: indexing, slices, tests and reductions as ops of lists.
+"""Lowers a list or a one-dimensional ndarray of a row to list ops: indexing, slices, tests and reductions.
 
-An element of a list is a Python number or str, one of an ndarray (`numpy` is "ndarray") a NumPy scalar or a str. No element is
-None: rows with such elements are guarded where the value is made.
+An element of a list is a Python number or str. An element of an ndarray (`numpy` is "ndarray") is a NumPy scalar or a str. No
+element is None: rows with such elements are guarded where the value is created.
 """
 
 from __future__ import annotations
@@ -40,24 +40,24 @@ def is_list(x: object) -> bool:
 
 
 def of_list(value: Value, ndarray: bool = False) -> TracedScalar:
-    """A list value as what the function sees."""
+    """Returns a list value as the symbolic list or ndarray that the function sees."""
     return TracedScalar(value.type.kind, value, numpy=NDARRAY if ndarray else "")
 
 
 def guard_list(loop: LoopBuilder, value: Value) -> None:
-    """Rows whose list has a NULL among its elements, or bytes that are no UTF-8, go to Python."""
+    """Guards rows whose list has a NULL element, or an element that is not valid UTF-8."""
     loop.guard(loop.emit(ListCall("complete", value.type), value))
     if value.type.element == STR:
         loop.guard(loop.emit(ListCall("valid_utf8", value.type), value))
 
 
 def call(fn: str, x: TracedScalar, *more: Value) -> Value:
-    """A function of lists (see `ir.ops.lists`)."""
+    """Emits a function of lists (see `ir.ops.lists`)."""
     return explorer().loop.emit(ListCall(fn, x.value.type), x.value, *more)
 
 
 def refuse_list(x: TracedScalar, what: str) -> NoReturn:
-    """Refuses (SW222) what is not known of lists."""
+    """Refuses (SW222) an operation that is unsupported for lists."""
     refuse("SW222", call=what, kind=_named(x))
 
 
@@ -70,12 +70,12 @@ def _element_type(x: TracedScalar) -> Type:
 
 
 def _scalar(x: TracedScalar, value: Value) -> TracedScalar:
-    """An element as the function sees it."""
+    """Returns an element as the function sees it."""
     return numpy_scalar(value, value.type.dtype) if x.numpy and value.type != STR else of_value(value)
 
 
 def as_list(x: Any) -> Any:
-    """A list of the row for what stands for one: the pieces of a text, or matches in it; anything else as it is."""
+    """Returns the list of the row for a lazy one: the elements of a split, or regex matches; anything else unchanged."""
     from udf_compiler.scalar.patterns import TracedFound
     from udf_compiler.scalar.texts import TracedPieces
 
@@ -87,19 +87,19 @@ def is_empty(x: TracedScalar) -> Value:
 
 
 def truth(x: TracedScalar) -> Value:
-    """Whether a list has elements. Refuses ndarrays, for which NumPy raises but for one element."""
+    """Returns the condition that a list has elements; refuses ndarrays, for which NumPy raises except for one element."""
     if x.is_ndarray:
         refuse_list(x, "bool()")
     return explorer().loop.call("logical_not", is_empty(x))
 
 
 def element(x: TracedScalar, position: Any) -> TracedScalar:
-    """The element of an index within the list."""
+    """Returns the element at an index within the list."""
     return _scalar(x, call("at", x, as_int(position)))
 
 
 def item(x: TracedScalar, key: Any) -> Any:
-    """``x[i]`` and ``x[a:b]``."""
+    """Returns ``x[i]`` or ``x[a:b]``."""
     if isinstance(key, slice):
         return _slice(x, key)
     if x.is_ndarray and is_list(key):
@@ -137,22 +137,22 @@ def _stepped(x: TracedScalar, bounds: tuple[Any, ...], step: int) -> TracedScala
 
 
 def reversed_(x: TracedScalar) -> TracedScalar:
-    """The list ``x[::-1]``, a list of NumPy scalars of an ndarray."""
+    """Returns the list ``x[::-1]``; for an ndarray, a list of NumPy scalars."""
     return _listed(x, _stepped(x, (None, None), -1).value)
 
 
 def _listed(x: TracedScalar, value: Value) -> TracedScalar:
-    """A list of the elements of `x`, in place of an ndarray."""
+    """Returns a list of the elements of `x`, which may be an ndarray."""
     return TracedScalar(x.kind, value, numpy=NUMPY_ELEMENTS if x.numpy and value.type.element != STR else "")
 
 
 def to_list(x: TracedScalar) -> TracedScalar:
-    """``list(x)``."""
+    """Returns ``list(x)``."""
     return _listed(x, x.value)
 
 
 def sorted_(x: TracedScalar, key: Any = None, reverse: Any = False) -> TracedScalar:
-    """``sorted(x)``; rows with a NaN, whose order is that of the comparisons which are made, go to Python."""
+    """Returns ``sorted(x)``; guards rows with a NaN, whose order depends on the comparisons that the sort makes."""
     if key is not None or type(reverse) not in (bool, int):
         refuse_list(x, "sorted() with a key")
     guard_ordered(x)
@@ -160,13 +160,13 @@ def sorted_(x: TracedScalar, key: Any = None, reverse: Any = False) -> TracedSca
 
 
 def guard_ordered(x: TracedScalar) -> None:
-    """Rows with a NaN among the elements go to Python."""
+    """Guards rows with a NaN among the elements."""
     if _element_type(x).is_float:
         explorer().guard(call("ordered", x))
 
 
 def join(separator: Any, x: TracedScalar) -> Any:
-    """``separator.join(x)``."""
+    """Returns ``separator.join(x)``."""
     from udf_compiler.scalar.texts import as_text, make_text
 
     if _element_type(x) != STR:
@@ -177,12 +177,12 @@ def join(separator: Any, x: TracedScalar) -> Any:
 
 
 def contains(x: TracedScalar, part: Any) -> Any:
-    """``part in x``: equality, as an element is no object that `part` could be."""
+    """Evaluates ``part in x`` by equality alone: `part` cannot be the same object as an element."""
     return make_bool(explorer().loop.call("greater_equal", _sought("find", x, part, "in"), explorer().loop.const(0, I64)))
 
 
 def _sought(fn: str, x: TracedScalar, part: Any, what: str) -> Value:
-    """How many elements are equal to a value ("count"), or where the first of them is ("find")."""
+    """Returns the number of elements equal to a value ("count"), or the position of the first ("find")."""
     loop, element_type = explorer().loop, _element_type(x)
     absent = loop.const(0 if fn == "count" else -1, I64)
     if element_type == STR:
@@ -192,7 +192,7 @@ def _sought(fn: str, x: TracedScalar, part: Any, what: str) -> Value:
             refuse_list(x, f"{what} with {raw(part)}")
         if not is_text(part):
             return absent
-        if x.is_ndarray:  # NumPy looks for the text without NULs at its end
+        if x.is_ndarray:  # NumPy ignores NULs at the end of the searched string
             ends = loop.emit(StrCall("ends_with", ("\0",)), as_text(part))
             explorer().guard(loop.call("logical_not", ends))
         return call(fn, x, as_text(part))
@@ -203,7 +203,7 @@ def _sought(fn: str, x: TracedScalar, part: Any, what: str) -> Value:
         refuse_list(x, f"{what} with {raw(part)}")
     value = part.value if is_scalar(part) else loop.const(part, {"float": F64, "int": I64, "bool": BOOL}[kind_of(part)])
     if value.type == F64:
-        explorer().guard(loop.call("equal", value, value))  # a NaN is in a list that holds this very object
+        explorer().guard(loop.call("equal", value, value))  # a list contains a NaN only if it is the same object
     if value.type == element_type:
         return call(fn, x, value)
     narrow = loop.cast(value, element_type)
@@ -219,7 +219,7 @@ def _index(x: TracedScalar, value: Any) -> TracedScalar:
 
 
 def sum_(x: TracedScalar, start: Any = 0) -> Any:
-    """``sum(x)``, whose result is the int 0 where there are no elements."""
+    """Returns ``sum(x)``, which is the int 0 for an empty list."""
     if type(start) not in (int, float) or start != 0:
         refuse_list(x, "sum() with a start")
     element_type = _element_type(x)
@@ -230,14 +230,14 @@ def sum_(x: TracedScalar, start: Any = 0) -> Any:
             refuse_list(x, "sum() of float32")
         if type(start) is int and explorer().decide(is_empty(x)):
             return 0
-        # NumPy's scalars are no floats of Python's, so it adds them plainly
+        # `sum` adds NumPy scalars without compensation: they are not exactly of class float
         total = call("sum_in_order" if x.numpy else PYTHON_SUM, x)
         return numpy_scalar(total, np.dtype(np.float64)) if x.numpy else make_float(total)
     if type(start) is float:
         refuse_list(x, f"sum() of {element_type}")
     if x.numpy and explorer().decide(is_empty(x)):
         return 0
-    if x.numpy and element_type != I64:  # the ints that they add up to wrap in their own dtype; bools make int64
+    if x.numpy and element_type != I64:  # NumPy's ints wrap in their own dtype; bools add up to int64
         to = element_type if element_type.is_int else I64
         return numpy_scalar(explorer().loop.cast(call("sum_wrapping", x), to), to.dtype)
     total = _present(call("sum", x))
@@ -245,13 +245,13 @@ def sum_(x: TracedScalar, start: Any = 0) -> Any:
 
 
 def _present(value: Value) -> Value:
-    """A nullable value; rows where it is NULL go to Python."""
+    """Returns a nullable value without NULL; guards rows where it is NULL."""
     explorer().guard(explorer().loop.is_valid(value))
     return explorer().loop.value_of(value)
 
 
 def extreme(name: str, x: TracedScalar, kwargs: dict[str, Any]) -> Any:
-    """``min(x)`` and ``max(x)``."""
+    """Returns ``min(x)`` or ``max(x)``."""
     if not kwargs.keys() <= {"default"} or _element_type(x) == BOOL:
         refuse_list(x, f"{name}() of this form")
     run = explorer()
@@ -264,12 +264,12 @@ def extreme(name: str, x: TracedScalar, kwargs: dict[str, Any]) -> Any:
 
 
 def test(name: str, x: TracedScalar) -> Any:
-    """``any(x)`` and ``all(x)``."""
+    """Returns ``any(x)`` or ``all(x)``."""
     return make_bool(call(name, x))
 
 
 def _with_stranger(name: str, known: TracedScalar, other: Any) -> bool:
-    """An operator with what is no list."""
+    """Applies an operator to a list and a value that is not a list."""
     if name in ("eq", "ne"):
         return name == "ne"
     if name == "mul" or (is_scalar(other) and other.numpy):
@@ -278,7 +278,7 @@ def _with_stranger(name: str, known: TracedScalar, other: Any) -> bool:
 
 
 def _widened(x: TracedScalar) -> TracedScalar:
-    """The list with elements of the type that Python has for them: int64 or float64."""
+    """Returns the list with elements of Python's width: int64 or float64."""
     element_type = _element_type(x)
     wide = F64 if element_type.is_float else I64 if element_type.is_int else element_type
     if wide == element_type:
@@ -292,7 +292,7 @@ _STRANGERS = (type(None), bool, int, float, str, bytes, tuple, dict, set, frozen
 
 
 def binary(name: str, a: Any, b: Any) -> Any:
-    """An operator with an ndarray; of lists ``a + b``, ``a == b`` and ``a != b``. Refuses (SW222) others."""
+    """Applies an operator with an ndarray, or ``a + b``, ``a == b`` or ``a != b`` of lists; refuses others (SW222)."""
     from udf_compiler.scalar.new_lists import like
 
     if ndarrays.is_ndarray(a) or ndarrays.is_ndarray(b):
@@ -307,20 +307,20 @@ def binary(name: str, a: Any, b: Any) -> Any:
         refuse_list(known, f"{name} of {raw(a)} and {raw(b)}")
     if name == "add":
         return TracedScalar(x.kind, call("concat", x, y.value), numpy=x.numpy)
-    guard_ordered(x)  # a NaN is equal to itself as an element of both
+    guard_ordered(x)  # a NaN object in both lists equals itself
     same = call("equal", x, y.value)
     return make_bool(same if name == "eq" else explorer().loop.call("logical_not", same))
 
 
 def unary(name: str, x: TracedScalar) -> Any:
-    """``-x``, ``+x``, ``abs(x)`` and ``~x`` of an ndarray."""
+    """Returns ``-x``, ``+x``, ``abs(x)`` or ``~x`` of an ndarray."""
     if x.is_ndarray:
         return ndarrays.elementwise(UNARY[name], (x,), f"unary {name}")
     refuse_list(x, f"unary {name}")
 
 
 def attribute(x: TracedScalar, name: str) -> Any:
-    """``x.name``. Refuses SW222; AttributeError where Python has no such attribute."""
+    """Returns ``x.name``; refuses unsupported attributes (SW222). AttributeError where Python has no such attribute."""
     if name in _OF_LIST and not x.is_ndarray:
         return bound(_OF_LIST[name], x, f"list.{name}")
     if name == "tolist" and x.is_ndarray:
@@ -335,13 +335,13 @@ def attribute(x: TracedScalar, name: str) -> Any:
 
 
 def _check_elements(x: TracedScalar, name: str) -> None:
-    """Refuses (SW222) what NumPy makes of the elements of an array of texts."""
+    """Refuses (SW222) most attributes of an array of strings."""
     if x.is_ndarray and _element_type(x) == STR and name not in ("size", "shape", "ndim", "copy"):
         refuse_list(x, f".{name} of texts")
 
 
 def numpy_function(name: str, x: TracedScalar, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """``np.name(x, ...)`` of an ndarray of the row: its method of that name."""
+    """Evaluates ``np.name(x, ...)`` of an ndarray of the row by its method of that name."""
     if not x.is_ndarray:
         refuse_list(x, f"np.{name}")
     _check_elements(x, name)

@@ -1,7 +1,7 @@
-"""Symbolic scalars as keys of dicts and sets: which keys the container has is read from the code that looks up.
+"""Supports symbolic scalars as keys of dicts and sets; infers the container's keys from the code that does the lookup.
 
-CPython asks a key for its hash and nothing else, so the hash decides: the path forks by the keys that the container holds.
-On the path where the value equals a key it has that key's hash; on the last one a hash that no key has.
+CPython asks a key only for its hash, so the hash decides: the path forks by the keys of the container. On the path where the
+value equals a key, it has that key's hash. On the last path it has a hash that no key has.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from udf_compiler.scalar.texts import as_text, is_text
 from udf_compiler.trace.constants import unwrapped
 from udf_compiler.trace.session import refuse
 
-#: A table of more keys makes more paths than are worth it.
+#: The most keys of a table: more create too many paths.
 _KEY_LIMIT = 256
 
 _METHODS = frozenset(("get", "__contains__"))
@@ -26,7 +26,7 @@ _UNKNOWN = object()
 
 
 def hash_of(x: Any) -> int:
-    """``hash(x)`` for the container that is asked. Refuses (SW601) one that the code does not show."""
+    """Returns ``hash(x)`` for the current container; refuses one that the code does not identify (SW601)."""
     run = explorer()
     keys = (list(run.keys) or None) if run.inside or run.walks else _keys(_user_frame())
     if keys is None or len(keys) > _KEY_LIMIT or not all(is_number(k) or k is None or type(k) is str for k in keys):
@@ -56,7 +56,7 @@ def _user_frame() -> FrameType:
 
 
 def _keys(frame: FrameType) -> list[Any] | None:
-    """The keys of the container that the instruction which runs now looks into; None where that is not plain to see."""
+    """Returns the keys of the container that the current instruction reads; None where the code does not identify it."""
     code = [i for i in dis.get_instructions(frame.f_code) if i.opname != "CACHE"]
     at = next(n for n, i in enumerate(code) if i.offset == frame.f_lasti)
     found = _Stack(frame, code).keys_of_lookup(at)
@@ -66,7 +66,7 @@ def _keys(frame: FrameType) -> list[Any] | None:
 
 
 class _Stack:
-    """Which instruction made a slot of the stack, in code without jumps; heights are relative to those before `at`."""
+    """Finds the instruction that pushed a stack slot, in code without jumps; heights are relative to those before `at`."""
 
     def __init__(self, frame: FrameType, code: list[dis.Instruction]) -> None:
         self._frame, self._code = frame, code
@@ -85,7 +85,7 @@ class _Stack:
         return self._keys_of(method, -1)
 
     def _producer(self, at: int, slot: int) -> int | None:
-        """The instruction that made the slot (-1: the top before `at`), None when a jump lies between."""
+        """Returns the instruction that pushed the slot (-1: the top before `at`); None when a jump lies between."""
         height = 0
         for n in range(at - 1, -1, -1):
             if height == slot + 1 or (height == slot + 2 and len(_pushed(self._code[n])) == 2):
@@ -108,7 +108,7 @@ class _Stack:
         return container.keys() if isinstance(container, dict) else container if isinstance(container, set | frozenset) else None
 
     def _constants(self, at: int) -> list[Any] | None:
-        """The keys of a dict display, when all are constants."""
+        """Returns the keys of a dict display if all are constants, else None."""
         keys = []
         for slot in range(-2 * (self._code[at].arg or 0), 0, 2):
             made = self._producer(at, slot)
@@ -118,7 +118,7 @@ class _Stack:
         return keys
 
     def _value(self, made: int, at: int, slot: int) -> Any:
-        """The object that an instruction loaded."""
+        """Returns the object that an instruction loaded."""
         instruction, frame = self._code[made], self._frame
         name = instruction.opname
         if name in ("LOAD_CONST", "LOAD_SMALL_INT"):
@@ -141,7 +141,7 @@ class _Stack:
 
 
 def _pushed(instruction: dis.Instruction) -> tuple[str, ...]:
-    """The local variables that an instruction pushes."""
+    """Returns the local variables that an instruction pushes."""
     name, value = instruction.opname, instruction.argval
     if name == "STORE_FAST_LOAD_FAST":
         return (value[1],)

@@ -1,11 +1,11 @@
-"""Comprehensions and generators over Series in a pandas UDF, row by row: ``pd.Series([f(x, y) for x, y in zip(a, b)])``.
+"""Compiles row-local comprehensions and generators over Series: ``pd.Series([f(x, y) for x, y in zip(a, b)])``.
 
-A symbolic Series has one row, so its loop runs once, and the element that it makes is that of the row. The element forks
-into paths like a scalar function's result; the UDF is run from its start for each of them, up to the call that makes a
-Series of the list. What that call gives in all is known then, and the UDF is run once more with it, to the next such loop.
+A symbolic Series has one row. Its loop therefore runs once, and its element is that of the row. The element forks into paths like
+a scalar function's result. The UDF runs from its start for each path, up to the call that turns the list into a Series. The
+result of that call is then known, and the UDF runs again with it, up to the next such loop.
 
-The list itself has a length and neighbours that the trace does not have. So it must go into that one call and nowhere else:
-`flow` proves it for a comprehension, and a generator is run by the call itself.
+The trace does not have the length of the list or its other elements. The list must therefore flow into that one call and nowhere
+else. `flow` proves it for a comprehension; the call itself runs a generator.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _NO_ELEMENT = object()
 
 
 class _Element(BaseException):
-    """The element of the row on this path: ends the run. No handler of the user's code may see it."""
+    """The element of the row on this path; it ends the run. As a BaseException, it evades the user's handlers."""
 
     def __init__(self, value: Any) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class _Element(BaseException):
 
 @dataclass(slots=True)
 class RowLoops:
-    """The loops over rows of one UDF: the Series that the first of them gave, in order, and the decisions of one path each."""
+    """The loops over rows of one UDF: the Series of each finished loop in order, with the decisions of one path each."""
 
     loop: LoopBuilder
     handlers: bool
@@ -55,7 +55,7 @@ class RowLoops:
     driven: bool = False
 
     def run(self, function: Callable[[], Any]) -> Any:
-        """What `function` returns, once all its loops are known."""
+        """Returns the result of `function`, once all its loops are known."""
         token = _LOOPS.set(self)
         try:
             while True:
@@ -85,7 +85,7 @@ class RowLoops:
         return self.explorer.explore(run, lazily=True)
 
     def _finish(self, tree: Node) -> None:
-        """Adds the loop that all paths ended in."""
+        """Adds the loop in which all paths ended."""
         ends = list(leaves(tree))
         if any(leaf.error is None and not isinstance(leaf.value, _Element) for leaf in ends):
             refuse("SW600")
@@ -99,14 +99,14 @@ class RowLoops:
         self.done.append((series, _decisions(tree, good)))
 
     def enter(self) -> Explorer:
-        """The explorer of the loop that starts now: of the one to be explored, or of a known one, which repeats one path."""
+        """Returns the explorer of the loop that starts now: a new one to explore, or a known one that repeats one path."""
         assert self.explorer is not None
         if self.position == len(self.done):
             return self.explorer
         return Explorer.repeating(self.loop, self.handlers, self.done[self.position][1])
 
     def collected(self, element: Any) -> Any:
-        """What the call that takes the elements gives; ends the run where that is not known yet."""
+        """Returns the result of the call that takes the elements; ends the run where that is not known yet."""
         self.position += 1
         if self.position > len(self.done):
             raise _Element(element)
@@ -123,7 +123,7 @@ def _elements(tree: Node) -> Node:
 
 
 def _decisions(tree: Node, leaf: Leaf) -> list[bool]:
-    """The decisions that lead to a leaf."""
+    """Returns the decisions that lead to a leaf."""
     if isinstance(tree, Leaf):
         return []
     yes = any(end is leaf for end in leaves(tree.yes))
@@ -131,7 +131,7 @@ def _decisions(tree: Node, leaf: Leaf) -> list[bool]:
 
 
 class Rows(StandIn):
-    """An iterator over the rows of columns: gives the values of the one symbolic row."""
+    """An iterator over the rows of columns, which yields the values of the one symbolic row."""
 
     __slots__ = ("_loops", "_over", "_single", "_sources", "_state")
     what = "loop over the rows"
@@ -157,7 +157,7 @@ class Rows(StandIn):
         raise StopIteration
 
     def _start(self, loops: RowLoops, frame: FrameType) -> Any:
-        if any(loop is not loops.loop for loop in self._loops):  # the next batch is one of its own
+        if any(loop is not loops.loop for loop in self._loops):  # the next batch has its own loop
             refuse("SW262", call="a loop over a column", what="a function of an iterator of batches")
         flow = None
         if not loops.driven:
@@ -188,12 +188,12 @@ def _record(frame: FrameType, flow: Flow | None) -> Record:
 
 
 def rows_of(columns: Sequence[Any], single: bool) -> Rows:
-    """``iter(series)`` or ``zip(series, ...)``: Python's values of each row."""
+    """Returns ``iter(series)`` or ``zip(series, ...)``: Python's values of each row."""
     return Rows(columns, single)
 
 
 class Mapped(Traced):
-    """``map(function, series, ...)``."""
+    """A symbolic ``map(function, series, ...)``."""
 
     __slots__ = ("columns", "function")
     what = "map"
@@ -221,7 +221,7 @@ def is_collection(data: Any) -> bool:
 
 
 def collect(data: Any) -> Any:
-    """The Series of a list that a loop over rows made, of a generator or of a map. Refuses (SW600) any other."""
+    """Returns the Series of a loop's list, a generator or a map; refuses any other list (SW600)."""
     loops = _LOOPS.get()
     assert loops is not None
     if type(data) is list:
@@ -256,7 +256,7 @@ def _user_frame() -> FrameType | None:
 
 
 def zip_(*columns: Any, strict: bool = False) -> Any:
-    """``zip``: of Series their rows."""
+    """Returns ``zip``: for Series, an iterator over their rows."""
     if not any(isinstance(c, Traced) for c in columns):
         return as_python(zip, *columns, strict=strict)
     from udf_compiler.trace.series import TracedSeries
@@ -269,7 +269,7 @@ def zip_(*columns: Any, strict: bool = False) -> Any:
 
 
 def map_(function: Any, *columns: Any) -> Any:
-    """``map``: over Series a function of each row."""
+    """Returns ``map``: for Series, a function applied to each row."""
     from udf_compiler.trace.series import TracedSeries
 
     if columns and all(type(c) is TracedSeries for c in columns):

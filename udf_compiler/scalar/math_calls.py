@@ -1,4 +1,4 @@
-"""The functions of the module math on symbolic scalars, with CPython's exceptions; on constants the functions themselves."""
+"""Lowers the functions of `math` on symbolic scalars, with CPython's exceptions; constants use the functions themselves."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _finite(x: Value) -> None:
 
 
 def _within(low: float, high: float, open: bool = False) -> Callable[[Value], None]:
-    """ValueError outside of [low, high], or ]low, high[."""
+    """Returns a check that raises ValueError outside [low, high], or outside ]low, high[ if `open`."""
 
     def check(x: Value) -> None:
         loop = explorer().loop
@@ -56,7 +56,7 @@ def _within(low: float, high: float, open: bool = False) -> Callable[[Value], No
 
 
 _INF = math.inf
-#: name -> (NumPy's name, where the domain ends, whether a finite argument may overflow).
+#: name -> (NumPy's name, the domain check, whether a finite argument may overflow).
 _ELEMENTARY: dict[str, tuple[str, Callable[[Value], None], bool]] = {
     "sqrt": ("sqrt", _within(0.0, _INF), False),
     "exp": ("exp", _no_domain, True),
@@ -121,14 +121,14 @@ def _hypot(*xs: Any) -> TracedScalar:
     if len(xs) != 2:
         refuse("SW262", call="math.hypot", what=f"{len(xs)} arguments")
     if explorer().inside:
-        refuse("SW286", call="math.hypot")  # Python computes it by itself, with other last digits than libm
+        refuse("SW286", call="math.hypot")  # Python computes it itself; its last digits differ from libm's
     loop = explorer().loop
     return make_float(loop.call("hypot", as_float(xs[0]), as_float(xs[1])))
 
 
 def _copysign(x: Any, y: Any) -> TracedScalar:
     loop, sign = explorer().loop, as_float(y)
-    explorer().guard(loop.call("logical_not", loop.call("isnan", sign)))  # nothing defines the sign of a computed NaN
+    explorer().guard(loop.call("logical_not", loop.call("isnan", sign)))  # the sign of a computed NaN is undefined
     return make_float(loop.call("copysign", as_float(x), sign))
 
 
@@ -149,7 +149,7 @@ def _scaled(factor: float) -> Callable[[Any], TracedScalar]:
 
 
 def _rounded(round_: Callable[[TracedScalar], TracedScalar]) -> Callable[[Any], Any]:
-    """NumPy's scalars have no ``__floor__`` and ``__ceil__`` of their own: the nearest float is rounded, of an np.int64 too."""
+    """Rounds the nearest float, also of an np.int64: NumPy's scalars have no ``__floor__`` and ``__ceil__`` of their own."""
     return lambda x: round_(make_float(as_float(x)) if x.numpy else x)
 
 
@@ -160,7 +160,7 @@ def _trunc(x: TracedScalar) -> TracedScalar:
 
 
 def _isclose(a: Any, b: Any, *, rel_tol: Any = 1e-09, abs_tol: Any = 0.0) -> Any:
-    """CPython's math_isclose_impl."""
+    """Implements CPython's math_isclose_impl."""
     if is_scalar(rel_tol) or is_scalar(abs_tol):
         refuse("SW262", call="math.isclose", what="a tolerance that is no constant")
     if rel_tol < 0 or abs_tol < 0:
@@ -187,12 +187,12 @@ _TABLE: dict[str, Callable[..., Any]] = {name: _elementary(*row) for name, row i
 }  # fmt: skip
 
 
-#: Functions of iterables that read floats for themselves: sumprod adds exact products, where operators would round each.
+#: Functions of iterables that read floats directly: sumprod adds exact products, where operators would round each.
 _OF_ITERABLES = frozenset({"dist", "fsum", "sumprod"})
 
 
 class MathFunction(StandIn):
-    """What compiled functions see as a function of the module math."""
+    """The stand-in for a function of the module math."""
 
     __slots__ = ("__name__", "stands_for")
     what = "function of math"
@@ -217,7 +217,7 @@ class MathFunction(StandIn):
 
 
 class MathModule(StandIn):
-    """What compiled functions see as the module math."""
+    """The stand-in for the module math."""
 
     __slots__ = ()
     __name__ = "math"

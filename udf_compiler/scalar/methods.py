@@ -1,4 +1,4 @@
-"""Attributes and methods of symbolic scalars."""
+"""Provides the attributes and methods of symbolic scalars."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from udf_compiler.trace.session import refuse
 
 
 def attribute(x: Any, name: str) -> Any:
-    """``x.name`` of an int, float or bool. Refuses what is not known; AttributeError where Python has no such attribute."""
+    """Returns ``x.name`` of a scalar; refuses unsupported attributes. AttributeError where Python has no such attribute."""
     if x.is_list:
         return lists.attribute(x, name)
     if x.kind == "str":
@@ -49,7 +49,7 @@ def _of_numpy(x: Any, name: str) -> Any:
 
 
 def _bit_length(x: Any) -> Any:
-    """Bits of |x|: those of a float of its upper half or of its lower, which is exact."""
+    """Returns the bit length of |x| by frexp of its upper or lower 32 bits, which are exact as a float."""
     from udf_compiler.scalar.numbers import as_int, make_int
 
     loop = explorer().loop

@@ -1,7 +1,7 @@
-"""A one-dimensional ndarray of the row: operators, ufuncs and functions of its elements, masks, and reductions.
+"""Lowers a one-dimensional ndarray of the row: operators, ufuncs and functions of its elements, masks, and reductions.
 
-In the loop over its elements one of them is a column's value as `trace` knows it, so that promotion, wrap-around and functions
-are those of arrays there.
+In the loop over its elements, an element is a column value as in `trace`. Promotion, wrap-around and functions are therefore
+those of arrays.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from udf_compiler.trace.lower import is_number as is_constant
 from udf_compiler.trace.session import refuse
 from udf_compiler.trace.values import Traced, raw
 
-#: No array of Spark's is longer.
+#: The longest array in Spark.
 LONGEST = 2**31 - 1
 
-#: A constant array of more elements is no list of weights that a program should carry.
+#: The most elements of a constant array: a program should not carry more.
 _LONGEST_CONSTANT = 4096
 
 
@@ -41,9 +41,9 @@ def is_ndarray(x: object) -> bool:
 
 
 def elementwise(function: Callable[..., Any], args: Sequence[Any], call: str) -> TracedScalar:
-    """``function(*args)``, whose arrays are those of the row, constant ones, and numbers; of arrays of equal lengths.
+    """Evaluates ``function(*args)`` for numbers, arrays of the row and constant arrays, all arrays of equal lengths.
 
-    `function` takes `TracedArray`s in their place. Refuses SW222 for other arguments, and SW286 for functions of libm.
+    `function` receives `TracedArray`s instead. Refuses other arguments (SW222) and functions of libm (SW286).
     """
     known = [_operand(x, call) for x in args]
     if function in (np.power, operator.pow) and is_scalar(known[1]) and known[1].kind == "float":
@@ -64,7 +64,7 @@ def elementwise(function: Callable[..., Any], args: Sequence[Any], call: str) ->
 
 
 def attribute(x: TracedScalar, name: str) -> Any:
-    """``x.name``; None for what is not known."""
+    """Returns ``x.name``; None for an unsupported attribute."""
     if name in _PROPERTIES:
         return _PROPERTIES[name](x)
     if name in _REDUCTIONS:
@@ -75,7 +75,7 @@ def attribute(x: TracedScalar, name: str) -> Any:
 
 
 def numpy_function(name: str, x: TracedScalar, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """``np.name(x, ...)``. Refuses SW222."""
+    """Evaluates ``np.name(x, ...)``; refuses unsupported functions (SW222)."""
     from udf_compiler.calls.numpy_ import call_function
 
     if name in _REDUCTIONS:
@@ -94,7 +94,7 @@ def _method(name: str, x: TracedScalar, args: tuple[Any, ...], kwargs: dict[str,
 
 
 def masked(x: TracedScalar, mask: Any) -> TracedScalar:
-    """``x[mask]`` of an array of bools as long as `x`."""
+    """Returns ``x[mask]`` for an array of bools as long as `x`."""
     if not is_ndarray(mask) or mask.value.type.element != BOOL:
         refuse("SW222", call=f"[...] with {raw(mask)}", kind="ndarray")
     _guard_lengths([x.value, mask.value])
@@ -108,7 +108,7 @@ def _array(made: Value) -> TracedScalar:
 
 
 def _operand(x: Any, call: str) -> Any:
-    """A list of the loop, a number of the row, or a constant number."""
+    """Returns an operand as a list of the loop, a number of the row, or a constant; refuses others (SW222)."""
     if is_ndarray(x) and x.value.type.element != STR:
         return x.value
     if is_scalar(x):
@@ -127,7 +127,7 @@ def _operand(x: Any, call: str) -> Any:
 
 
 def _guard_lengths(lists: Sequence[Value]) -> None:
-    """Arrays of other lengths raise, or are of one element, which NumPy spreads: both are left to Python."""
+    """Guards rows with unequal lengths: NumPy raises, or broadcasts an array of one element."""
     loop = explorer().loop
     first, *others = (loop.emit(ListCall("length", x.type), x) for x in lists)
     for other in others:
@@ -135,7 +135,7 @@ def _guard_lengths(lists: Sequence[Value]) -> None:
 
 
 def _type_of(of: Callable[..., Value], lists: Sequence[Value], row: Sequence[Value], call: str) -> Type:
-    """The type of the results, by a first trace."""
+    """Returns the type of the results, by a first trace."""
     block = ProgramBuilder("region", ()).loop("block")
     types = [*(x.type.element for x in lists), *(x.type for x in row)]
     args = [block.emit(Arg(number, type)) for number, type in enumerate(types)]
@@ -150,7 +150,7 @@ def _call(fn: str, x: TracedScalar) -> Value:
 
 
 def length(x: TracedScalar) -> TracedScalar:
-    """``len(x)`` of an array or a list."""
+    """Returns ``len(x)`` of an array or a list."""
     return make_int(_call("length", x), (0, LONGEST))
 
 
@@ -181,15 +181,15 @@ def _test(name: str) -> Callable[..., Any]:
 
 
 def _mean(x: TracedScalar) -> TracedScalar:
-    """The sum by the count; that of integers in float64, where it is exact."""
+    """Returns the sum divided by the count; sums integers in float64, where the sum is exact."""
     loop, of = explorer().loop, x.value.type.element
-    explorer().guard(loop.call("logical_not", _is_empty(x)))  # NumPy warns, and gives NaN
+    explorer().guard(loop.call("logical_not", _is_empty(x)))  # NumPy warns and returns NaN
     total = _call("sum_pairwise", x) if of.is_float else _exact_sum(x)
     return numpy_scalar(loop.call("divide", total, loop.cast(_call("length", x), total.type)), total.type.dtype)
 
 
 def _exact_sum(x: TracedScalar) -> Value:
-    """The sum of integers in float64; rows whose sums may round on the way go to Python."""
+    """Returns the sum of integers in float64; guards rows whose partial sums may round."""
     loop, of = explorer().loop, x.value.type.element
     guard_between(loop, _call("length", x), 0, 2**21)
     for fn in ("smallest", "largest") if of == I64 else ():
@@ -198,7 +198,7 @@ def _exact_sum(x: TracedScalar) -> Value:
 
 
 def _variance(x: TracedScalar, axis: Any = None, *, ddof: Any = 0) -> TracedScalar:
-    """NumPy's (_methods.py): the mean, then the sum of squares of what differs from it, by the count less `ddof`."""
+    """Returns NumPy's variance (_methods.py): the sum of squared deviations from the mean, divided by the count minus `ddof`."""
     _check_axis(axis)
     loop, of = explorer().loop, x.value.type.element
     if type(ddof) is not int or of == F32:
@@ -231,7 +231,7 @@ def _extreme(name: str) -> Callable[..., Any]:
 
 
 def bound(function: Callable[..., Any], x: TracedScalar, call: str) -> Callable[..., Any]:
-    """The method of `x` that `function` is. Refuses SW262 arguments that it does not take."""
+    """Returns `function` as a method of `x`; refuses arguments that it does not take (SW262)."""
 
     def called(*args: Any, **kwargs: Any) -> Any:
         check_form(function, (x, *args), kwargs, call)
@@ -248,7 +248,7 @@ _REDUCTIONS: dict[str, Callable[..., Any]] = {
 _PROPERTIES: dict[str, Callable[[TracedScalar], Any]] = {
     "size": length, "shape": lambda x: (length(x),), "ndim": lambda x: 1, "dtype": lambda x: x.value.type.element.dtype,
 }  # fmt: skip
-#: Of ndarrays and of NumPy, whose every element comes of that element alone.
+#: Elementwise methods of ndarrays and functions of NumPy: each result depends on one element alone.
 _METHODS = frozenset(("astype", "clip", "copy", "round"))
 _FUNCTIONS = frozenset("around array asarray clip copy full_like isclose isin nan_to_num ones_like round zeros_like".split())
 

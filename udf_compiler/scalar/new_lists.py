@@ -1,4 +1,4 @@
-"""Lists whose elements are known one by one to lists of the row."""
+"""Converts Python lists of individually known elements to lists of the row."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _KINDS = {
 
 
 def kind_of(items: Sequence[Any]) -> tuple[str, str] | None:
-    """Kind of a list of these elements and its `numpy`; None where no list of kernels holds them."""
+    """Returns the kind of a list of these elements and its `numpy`; None where kernels support no such list."""
     found = {(x.kind, x.numpy) if is_scalar(x) else (type(x).__name__, "") for x in items}
     if len(found) != 1:
         return None
@@ -35,7 +35,7 @@ def kind_of(items: Sequence[Any]) -> tuple[str, str] | None:
 
 
 def element_value(loop: LoopBuilder, x: Any) -> Value:
-    """A number, of a dtype if it is a NumPy scalar, or a text as an element. Refuses (SW262) a text that UTF-8 does not hold."""
+    """Returns a number or string as an element, a NumPy scalar in its dtype; refuses a string that is not valid UTF-8 (SW262)."""
     if is_scalar(x):
         return loop.cast(x.value, of_dtype(np.dtype(x.numpy))) if x.numpy else x.value  # type: ignore[arg-type]
     if type(x) is str and not is_utf8(x):
@@ -44,14 +44,14 @@ def element_value(loop: LoopBuilder, x: Any) -> Value:
 
 
 def list_of(loop: LoopBuilder, kind: tuple[str, str], elements: Sequence[Value]) -> TracedScalar:
-    """A list of elements that are known one by one."""
+    """Returns a list of individually known elements."""
     type_ = Type(kind[0])
     made = loop.emit(MakeList(type_), *elements) if elements else loop.const(Items(type_.element.kind), type_)
     return TracedScalar(kind[0], made, numpy=kind[1])
 
 
 def listed(x: Any) -> Any:
-    """A list of the row for pieces, and for a list or tuple of values of the row; anything else as it is."""
+    """Returns a list of the row for a split, and for a list or tuple with values of the row; anything else unchanged."""
     x = as_list(x)
     if type(x) not in (list, tuple) or not any(map(is_scalar, x)) or (kind := kind_of(x)) is None:
         return x
@@ -59,12 +59,12 @@ def listed(x: Any) -> Any:
 
 
 def like(known: TracedScalar, x: Any) -> TracedScalar | None:
-    """A list of the row for `x`, where a list that is `known` to be one stands beside it; None for what is no list."""
+    """Returns `x` as a list of the row, as the operand beside the list `known`; None if `x` is not a list."""
     if is_list(x):
         return x  # type: ignore[no-any-return]
     if type(x) is not list:
         return None
-    if any(item is None for item in x):  # as a None among the elements of a column, it is left to Python
+    if any(item is None for item in x):  # guarded, as a None among the elements of a column
         explorer().guard(explorer().loop.const(False, BOOL))
         x = [item for item in x if item is not None]
     kind = kind_of(x) if x else (known.kind, known.numpy)
@@ -72,7 +72,8 @@ def like(known: TracedScalar, x: Any) -> TracedScalar | None:
 
 
 def with_lists(loop: LoopBuilder, tree: Node) -> Node:
-    """The tree with lists of the row in place of Python's; an empty one is of the kind of the others, if they are of one."""
+    """Returns the tree with lists of the row instead of Python's; an empty list takes the kind of the others if they share one.
+    """
     values = [leaf.value for leaf in leaves(tree) if leaf.error is None]
     kinds = {(x.kind, x.numpy) if is_list(x) else kind_of(x) for x in values if is_list(x) or (type(x) is list and x)}
     if not any(type(x) is list for x in values) or len(kinds) != 1:

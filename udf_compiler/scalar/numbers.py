@@ -1,7 +1,7 @@
-"""Python's arithmetic and comparisons of ints, floats and bools as IR, exact or guarded.
+"""Lowers Python's arithmetic and comparisons of ints, floats and bools to IR, exactly or with guards.
 
-An int is an int64 that is known not to overflow: by the interval that it lies in, or by a guard on the path. Division by
-zero and the like raise Python's own exception on the rows where they happen.
+An int is an int64 that provably does not overflow, by its interval or by a guard on the path. Division by zero and similar errors
+raise Python's own exception on the rows where they occur.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ from udf_compiler.trace.values import COMPARISONS, raw, symbol
 _BITWISE = {"and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor"}
 
 def truth(x: TracedScalar) -> Value:
-    """The truth of a number: whether it is not zero (NaN is not)."""
+    """Returns the truth of a number: whether it is not zero (NaN is true)."""
     loop = explorer().loop
     return x.value if x.kind == "bool" else loop.call("not_equal", x.value, loop.const(0, x.value.type))
 
 
 def binary(name: str, a: Any, b: Any) -> Any:
-    """``a op b``; NotImplemented where the other operand has a say, TypeError where neither has such an operator."""
+    """Evaluates ``a op b``; NotImplemented where the other operand's class may define it, TypeError where neither does."""
     from udf_compiler.scalar import lists, numpy_scalars
 
     check_size(explorer().loop)
@@ -64,7 +64,7 @@ def binary(name: str, a: Any, b: Any) -> Any:
     return table[name](a, b) if name in table else _no_operator(name, a, b)
 
 
-#: Classes whose operators never take a number or a str of the row, but for those that `texts` knows.
+#: Classes whose operators never take a number or a str of the row, except for those that `texts` supports.
 _STRANGERS = (type(None), bool, int, float, str, bytes, list, tuple, dict, set, frozenset)
 
 
@@ -95,7 +95,7 @@ def _no_operator(name: str, a: Any, b: Any) -> Any:
 
 
 def unary(name: str, x: TracedScalar) -> Any:
-    """``-x``, ``+x``, ``abs(x)`` and ``~x``."""
+    """Returns ``-x``, ``+x``, ``abs(x)`` or ``~x``."""
     from udf_compiler.scalar import lists, numpy_scalars
 
     loop = explorer().loop
@@ -135,7 +135,7 @@ def _bitwise(name: str, a: Operand, b: Operand) -> Any:
     if min(spans) >= 0:
         bits = max(spans).bit_length()
         span = (0, min(span_of(a)[1], span_of(b)[1]) if name == "and" else 2**bits - 1)
-    elif name == "and" and max(span_of(a)[0], span_of(b)[0]) >= 0:  # one side is not negative, and so bounds the result
+    elif name == "and" and max(span_of(a)[0], span_of(b)[0]) >= 0:  # a non-negative operand bounds the result
         span = (0, next(high for low, high in (span_of(a), span_of(b)) if low >= 0))
     return make_int(loop.call(_BITWISE[name], as_int(a), as_int(b)), span)
 
@@ -149,7 +149,7 @@ def _add(a: Operand, b: Operand) -> TracedScalar:
     loop, span = explorer().loop, _corners(operator.add, a, b)
     x, y = as_int(a), as_int(b)
     result = loop.call("add", x, y)
-    if span[0] < MIN or span[1] > MAX:  # the sum has another sign than both
+    if span[0] < MIN or span[1] > MAX:  # overflow: the sum's sign differs from that of both operands
         _guard_sign(loop, loop.call("bitwise_and", loop.call("bitwise_xor", x, result), loop.call("bitwise_xor", y, result)))
     return make_int(result, span)
 
@@ -158,7 +158,7 @@ def _subtract(a: Operand, b: Operand) -> TracedScalar:
     loop, span = explorer().loop, _corners(operator.sub, a, b)
     x, y = as_int(a), as_int(b)
     result = loop.call("subtract", x, y)
-    if span[0] < MIN or span[1] > MAX:  # the signs differ, and the result has not that of the first
+    if span[0] < MIN or span[1] > MAX:  # overflow: the signs differ, and the result's differs from the first's
         _guard_sign(loop, loop.call("bitwise_and", loop.call("bitwise_xor", x, y), loop.call("bitwise_xor", x, result)))
     return make_int(result, span)
 
@@ -184,7 +184,7 @@ def multiply(a: Operand, b: Operand) -> TracedScalar:
 
 
 def raise_on_zero(x: Operand, message: str) -> None:
-    """ZeroDivisionError on the rows where the divisor is zero."""
+    """Raises ZeroDivisionError on the rows where the divisor is zero."""
     run: Explorer = explorer()
     if not is_scalar(x) and x != 0:
         return
@@ -199,7 +199,7 @@ def _true_divide(a: Operand, b: Operand) -> TracedScalar:
     raise_on_zero(b, "division by zero" if "float" not in (kind_of(a), kind_of(b)) else "float division by zero")
     for x in (a, b):
         if kind_of(x) != "float" and "float" not in (kind_of(a), kind_of(b)):
-            guard_exact(x)  # two exact operands have the correctly rounded quotient, as int / int has it
+            guard_exact(x)  # the quotient of exact operands is correctly rounded, as is int / int
     return make_float(explorer().loop.call("divide", as_float(a), as_float(b)))
 
 
@@ -252,7 +252,7 @@ def _shift_right(a: Operand, b: Operand) -> TracedScalar:
 
 
 def compare_value(loop: LoopBuilder, fn: str, value: Value, number: Any) -> Value:
-    """A comparison of a value with a constant of its type."""
+    """Compares a value with a constant of its type."""
     return loop.call(fn, value, loop.const(number, value.type))
 
 
@@ -290,7 +290,7 @@ _OF_FLOATS: dict[str, Callable[[Operand, Operand], Any]] = {
 
 
 def fits(loop: LoopBuilder, value: Value) -> Value:
-    """Whether a float, truncated, is an int64."""
+    """Returns the condition that a float, truncated, fits an int64."""
     return loop.emit(Fits(I64), value)
 
 

@@ -1,8 +1,8 @@
-"""NumPy scalars of a row (np.float64, np.int32, np.bool_), as rows of a DataFrame, elements of arrays and functions give them.
+"""Models NumPy scalars of a row (np.float64, np.int32, np.bool_) from DataFrame rows, array elements and functions.
 
-They look like Python's numbers and compute otherwise: a zero divisor gives infinity, round goes by way of rint, and integers
-wrap (those of 64 bits are guarded). Those of fewer bits and bools compute as arrays of their dtypes do: a Python number takes
-that dtype, where NumPy lets it (NEP 50). What is not known to be the same in both is refused.
+They resemble Python's numbers but compute differently: a zero divisor yields infinity, round uses rint, and integers wrap (64-bit
+ones are guarded). Narrower numbers and bools compute as arrays of their dtypes do. A Python number takes that dtype where NumPy
+allows it (NEP 50). Operations that are not known to agree are refused.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def is_numpy(x: object) -> bool:
 
 
 def numpy_scalar(value: Value, dtype: np.dtype) -> TracedScalar:
-    """A number of the loop as the NumPy scalar of that dtype."""
+    """Returns a number of the loop as the NumPy scalar of that dtype."""
     loop = value.loop
     if dtype == np.bool_:
         return TracedScalar("bool", value, numpy="bool")
@@ -47,7 +47,7 @@ def numpy_scalar(value: Value, dtype: np.dtype) -> TracedScalar:
 
 
 def of_constant(x: np.generic) -> TracedScalar:
-    """A captured NumPy number, such as an element of an array of weights, as the same on every row."""
+    """Returns a captured NumPy number, such as an element of a weight array, as the same scalar on every row."""
     if x.dtype.kind not in "bif" or x.dtype.itemsize not in (1, 2, 4, 8) or x.dtype == np.float16:
         refuse("SW262", call="a NumPy scalar", what=f"np.{x.dtype}")
     scalar = numpy_scalar(explorer().loop.const(x, type_of(x.dtype, "a NumPy scalar")), x.dtype)
@@ -55,12 +55,12 @@ def of_constant(x: np.generic) -> TracedScalar:
 
 
 def python_scalar(x: TracedScalar) -> TracedScalar:
-    """``x.item()``: the Python value."""
+    """Returns ``x.item()``: the Python value."""
     return TracedScalar(x.kind, x.value, x.span)
 
 
 def binary(name: str, a: Any, b: Any) -> Any:
-    """An operator of which one side is a NumPy scalar."""
+    """Applies an operator with a NumPy scalar as one operand."""
     if not (is_number(a) and is_number(b)):
         if name in ("eq", "ne") and (a is None or b is None):
             return name == "ne"
@@ -80,19 +80,19 @@ def binary(name: str, a: Any, b: Any) -> Any:
 
 
 def _of_dtypes(name: str, a: Any, b: Any) -> Any:
-    """An operator as arrays of the dtypes have it."""
+    """Applies an operator as arrays of these dtypes do."""
     call = f"{symbol(name)} of a NumPy scalar"
     if name == "pow" and "float" in (kind_of(a), kind_of(b)):
-        refuse("SW262", call=call, what=", ".join(map(_described, (a, b))))  # arrays have squares where scalars have powf
+        refuse("SW262", call=call, what=", ".join(map(_described, (a, b))))  # arrays square where scalars call powf
     made = operator_call(explorer().loop, BINARY[name], typed((a, b), (), call), call)
     results = tuple(numpy_scalar(x, x.type.dtype) for x in made)
     return results if len(results) > 1 else results[0]
 
 
 def typed(xs: Sequence[Any], arrays: Sequence[Value], call: str) -> tuple[Any, ...]:
-    """Numbers of the row as values of their dtypes, those of Python as of the dtype that they get beside the others and `arrays`.
+    """Returns numbers of the row as values of their dtypes; Python numbers get the dtype from the others and `arrays`.
 
-    Constants stay as they are. Rows whose Python ints do not fit that dtype go to Python.
+    Constants remain unchanged. Guards rows whose Python ints do not fit that dtype.
     """
     strong = [a.type.element.dtype for a in arrays]
     strong += [np.dtype(x.numpy) for x in xs if is_numpy(x)]
@@ -116,7 +116,7 @@ def _typed(x: TracedScalar, strong: Sequence[np.dtype], call: str) -> Value:
 
 
 def unary(name: str, x: TracedScalar) -> Any:
-    """``-x``, ``+x``, ``abs(x)`` and ``~x``."""
+    """Returns ``-x``, ``+x``, ``abs(x)`` or ``~x``."""
     call = f"{name} of a NumPy scalar"
     if x.kind == "bool" or is_narrow(x):
         (made,) = operator_call(explorer().loop, UNARY[name], typed((x,), (), call), call)
@@ -126,7 +126,7 @@ def unary(name: str, x: TracedScalar) -> Any:
 
 
 def round_(x: TracedScalar, ndigits: int) -> TracedScalar:
-    """``round(x, ndigits)``: np.round, which multiplies, rounds half to even and divides."""
+    """Evaluates ``round(x, ndigits)`` as np.round does: multiplies, rounds half to even and divides."""
     if x.kind == "int":
         return x
     loop = explorer().loop
@@ -141,7 +141,7 @@ def round_(x: TracedScalar, ndigits: int) -> TracedScalar:
 
 
 def call_ufunc(ufunc: np.ufunc, inputs: tuple[Any, ...]) -> Any:
-    """A NumPy function of numbers of the row."""
+    """Applies a NumPy function to numbers of the row."""
     from udf_compiler.scalar import ndarrays
 
     call = f"np.{ufunc.__name__}"
@@ -163,7 +163,7 @@ def call_ufunc(ufunc: np.ufunc, inputs: tuple[Any, ...]) -> Any:
 
 
 def _float_power(a: Any, b: Any) -> TracedScalar:
-    """np.power of one number, for which NumPy takes the root where its loop for one exponent does: -inf ** 0.5 is NaN then."""
+    """Evaluates np.power of one number as NumPy's loop for a single exponent does: for 0.5 the root, so -inf ** 0.5 is NaN."""
     loop, base, exponent = explorer().loop, as_float(a), as_float(b)
     made = loop.call("power", base, exponent)
     if not HALF_IS_ROOT:
@@ -173,7 +173,7 @@ def _float_power(a: Any, b: Any) -> TracedScalar:
 
 
 def _of_ints(name: str, a: Any, b: Any) -> TracedScalar:
-    if name in ("floordiv", "mod"):  # NumPy gives 0 for a zero divisor, and warns
+    if name in ("floordiv", "mod"):  # NumPy warns and returns 0 for a zero divisor
         explorer().guard(explorer().loop.call("not_equal", as_int(b), explorer().loop.const(0, I64)))
     plain = [python_scalar(x) if is_scalar(x) else x for x in (a, b)]
     result = numbers.binary(name, *plain)
@@ -181,7 +181,7 @@ def _of_ints(name: str, a: Any, b: Any) -> TracedScalar:
 
 
 def is_narrow(x: Any) -> bool:
-    """A number of fewer than 64 bits: its arithmetic wraps or rounds earlier."""
+    """Whether `x` is a number of fewer than 64 bits, whose arithmetic wraps or rounds earlier."""
     return is_scalar(x) and x.numpy not in ("", "int64", "float64", "bool")
 
 

@@ -1,4 +1,4 @@
-"""Operands of Python's arithmetic: numbers of the row and constants as values, the intervals that they lie in, and guards."""
+"""Represents operands of Python's arithmetic: numbers of the row and constants as values, their intervals, and guards."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from udf_compiler.scalar.paths import both, explorer
 from udf_compiler.scalar.values import MAX, MIN, TracedScalar, is_scalar
 from udf_compiler.trace.session import refuse
 
-#: An int of at most so many in magnitude is exact as a float.
+#: An int of at most this magnitude is exact as a float.
 EXACT = 2**53
 
 Operand = Any  # a TracedScalar or a Python int, float or bool
@@ -24,12 +24,12 @@ def is_number(x: object) -> bool:
 
 
 def kind_of(x: Operand) -> str:
-    """"bool", "int" or "float"."""
+    """Returns the kind: bool, int or float."""
     return x.kind if is_scalar(x) else type(x).__name__
 
 
 def span_of(x: Operand) -> tuple[int, int]:
-    """The interval that an int or bool lies in on this path."""
+    """Returns the interval of an int or bool on this path."""
     if not is_scalar(x):
         return int(x), int(x)
     low, high = x.span
@@ -41,7 +41,7 @@ def span_of(x: Operand) -> tuple[int, int]:
 
 
 def as_int(x: Operand) -> Value:
-    """An int or bool as an int64. Refuses (SW294) a constant beyond 64 bits."""
+    """Returns an int or bool as an int64; refuses a constant beyond 64 bits (SW294)."""
     loop = explorer().loop
     if is_scalar(x):
         return loop.cast(x.value, I64)
@@ -51,7 +51,7 @@ def as_int(x: Operand) -> Value:
 
 
 def as_float(x: Operand) -> Value:
-    """A number as Python's float() has it: an int is rounded to the nearest. OverflowError for a constant beyond floats."""
+    """Returns a number as Python's float() does: an int rounds to the nearest. OverflowError for a constant beyond floats."""
     loop = explorer().loop
     return loop.cast(x.value, F64) if is_scalar(x) else loop.const(as_python(float, x), F64)
 
@@ -65,25 +65,25 @@ def make_float(value: Value) -> TracedScalar:
 
 
 def make_bool(value: Value) -> Any:
-    """A bool of the row; a Python bool where the path knows it."""
+    """Returns a bool of the row, or a Python bool where the path decides it."""
     known = explorer().known(value)
     return TracedScalar("bool", value) if known is None else known
 
 
 def raise_type_error(message: str) -> Any:
-    """Python's TypeError, on every row of the path."""
+    """Raises Python's TypeError on every row of the path."""
     raise in_place(TypeError(message))
 
 
 def guard_between(loop: LoopBuilder, x: Value, low: int, high: int) -> None:
-    """Rows where an int64 is outside of [low, high] go to Python."""
+    """Guards rows where an int64 is outside [low, high]."""
     above = loop.call("greater_equal", x, loop.const(low, I64))
     below = loop.call("less_equal", x, loop.const(high, I64))
     explorer().guard(both(loop, above, below))
 
 
 def guard_exact(x: Operand) -> None:
-    """Rows where an int may not be exact as a float go to Python."""
+    """Guards rows where an int may not be exact as a float."""
     low, high = span_of(x)
     if low < -EXACT or high > EXACT:
         guard_between(explorer().loop, as_int(x), -EXACT, EXACT)

@@ -1,8 +1,8 @@
-"""A function run once per path to the tree of its decisions: where Python asks a symbolic value for its truth, the path forks.
+"""Runs a function once per path and returns the tree of its decisions: a path forks where Python tests a symbolic value's truth.
 
-A path is a sequence of decisions. The function is run again from its start for each of them, following the decisions made
-so far and taking the next one that is open (Tuplex, SIGMOD 2021, compiles by types and paths in the same spirit). It must
-do the same each time it is run with the same decisions, which `state` checks.
+A path is a sequence of decisions. For each path the function runs again from its start, follows the decisions made so far and
+takes the next open one. Tuplex (SIGMOD 2021) also compiles by types and paths. With equal decisions the function must behave
+equally each time, which `state` checks.
 """
 
 from __future__ import annotations
@@ -22,21 +22,22 @@ from udf_compiler.scalar.exceptions import check_exception, in_place, watched_ex
 from udf_compiler.scalar.facts import Facts
 from udf_compiler.trace.session import check_size, current, refuse
 
-#: More paths than this: the row would be computed for each of them, and the tree of results is no better than Python.
+#: The most paths: each is computed for every row, so a larger tree is no faster than Python.
 PATH_LIMIT = 512
 
-#: More decisions than this on all paths together: compiling would take seconds.
+#: The most decisions on all paths together: compiling more would take seconds.
 DECISION_LIMIT = 20_000
 
-#: Decisions of a path, on average, when few paths are tried: a loop of the row's length is given up soon.
+#: The most decisions of a path, on average, when few paths are tried: stops a loop of the row's length early.
 _DECISIONS_OF_A_PATH = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """Rows of a path where `condition` is False go to Python. `local`: there it raises, or goes on with a value of the same type.
+    """A condition of a path; rows where it is False fall back to Python.
 
-    Behind a guard that is not local, Python may have a value that no explored path has, and return another type.
+    `local`: there Python raises, or continues with a value of the same type. After a guard that is not local, Python may have a
+    value that no explored path has, and return another type.
     """
 
     condition: Value
@@ -47,7 +48,7 @@ class Guard:
 class Leaf:
     """The end of a path: the `value` that the function returned, or the `error` that it raised.
 
-    `guards` hold on the rows of the path, from its last decision on: where one is False, only Python can decide the row.
+    `guards` are those since the last decision. Where one is False, only Python can compute the row.
     """
 
     value: Any
@@ -57,7 +58,7 @@ class Leaf:
 
 @dataclass(frozen=True, slots=True)
 class Fork:
-    """A decision: `yes` for rows where `condition` holds, `no` for the others. `guards` are those since the last one."""
+    """A decision: `yes` for rows where `condition` holds, `no` for the others. `guards` are those since the last decision."""
 
     condition: Value
     guards: tuple[Guard, ...]
@@ -78,11 +79,12 @@ class _Step:
 
 @dataclass(slots=True)
 class Explorer:
-    """Runs one function on all its paths. `handled`: user code may catch exceptions, so they fork instead of being guarded.
+    """Runs one function on all its paths.
 
-    `decisions`: see `repeating`. `limit`: most paths. `regions`: what `udf_compiler.regions` made of functions so far, None
-    where functions run by themselves. `inside`: the paths are within a region. `walks`: functions are interpreted on each path.
-    `keys`: of the container that an interpreted instruction looks into.
+    `handled`: user code may catch exceptions, so they fork instead of being guarded. `decisions`: see `repeating`. `limit`: the
+    most paths. `regions`: the regions that `udf_compiler.regions` compiled so far; None where functions run directly. `inside`:
+    the paths are within a region. `walks`: functions are interpreted on each path. `keys`: those of the container that an
+    interpreted instruction reads.
     """
 
     loop: LoopBuilder
@@ -106,13 +108,13 @@ class Explorer:
 
     @staticmethod
     def repeating(loop: LoopBuilder, handled: bool, decisions: Sequence[bool]) -> Explorer:
-        """One that follows the decisions of a path that was explored before, and guards nothing again."""
+        """Returns an explorer that repeats the decisions of a path that was explored before, and adds no guards."""
         return Explorer(loop, handled, decisions)
 
     def explore(self, call: Callable[[], Any], lazily: bool = False) -> Node:
-        """The tree of `call`. Refuses SW290 (paths) and what `call` refuses; other errors of ours are InternalError.
+        """Returns the tree of `call`; refuses too many paths (SW290) and what `call` refuses.
 
-        `lazily`: `call` itself says when it explores, by `exploring`.
+        Other errors of our code become InternalError. `lazily`: `call` itself enables exploring, by `exploring`.
         """
         paths = 0
         with nullcontext() if lazily else exploring(self):
@@ -138,7 +140,7 @@ class Explorer:
                 value = call()
         except (SparkWeldError, RecursionError):
             raise
-        except Exception as raised:  # noqa: BLE001 - whatever user code raises for the rows of this path
+        except Exception as raised:  # noqa: BLE001 - user code may raise anything for the rows of this path
             check_exception(raised)
             error = raised
         if self._position < len(self._steps):
@@ -148,33 +150,33 @@ class Explorer:
 
     @property
     def conditions(self) -> list[Value]:
-        """What this path has decided so far."""
+        """Returns the decided conditions of this path."""
         return [step.condition for step in self._steps[: self._position]]
 
     def mark(self, text: Any) -> str:
-        """What stands for a text of the row within a Python str, until the function has returned it."""
+        """Returns a mark that represents a string of the row within a Python str, until the function has returned it."""
         mark = f"\ue000{secrets.token_hex(8)}\ue001"
         self.marks[mark] = text
         return mark
 
     def known(self, condition: Value) -> bool | None:
-        """Whether `condition` holds on all rows of this path, or on none; None where it forks."""
+        """Returns whether `condition` holds on all rows of this path (True) or on none (False); None where it forks."""
         known = self.facts.known(condition)
         if known is not None and not isinstance(self.loop.body[condition.id].op, Const):
             self.is_narrowed()
         return known
 
     def is_narrowed(self) -> bool:
-        """Whether guards of this path may have decided a branch that the caller found decided; notes it in the session.
+        """Whether guards of this path may have decided a branch that the caller found decided; records it in the session.
 
-        Python may take the other branch of a flagged row: ``'large' if n * n > 2**63 else 0.5``.
+        Python may take the other branch for a flagged row: ``'large' if n * n > 2**63 else 0.5``.
         """
         if self._guarded:
             current().narrowed = True
         return self._guarded
 
     def decide(self, condition: Value) -> bool:
-        """Whether `condition` holds on this path."""
+        """Whether `condition` holds on this path; forks the path if unknown."""
         known = self.known(condition)
         if known is not None:
             return known
@@ -201,7 +203,7 @@ class Explorer:
         return decisions[self._position - 1]
 
     def guard(self, condition: Value, local: bool = False) -> None:
-        """Rows of this path where `condition` is False go to Python; `local`: see `Guard`."""
+        """Guards this path: rows where `condition` is False fall back to Python. `local`: see `Guard`."""
         known = self.facts.known(condition)
         if known:
             return
@@ -215,7 +217,7 @@ class Explorer:
             self.facts.learn(condition, True)
 
     def raise_if(self, condition: Value, make: Callable[[], Exception]) -> None:
-        """Raises on the rows where `condition` holds: as Python would when user code may catch it, else by a guard."""
+        """Raises on the rows where `condition` holds: by a fork when user code may catch it, else by a guard."""
         known = self.known(condition) if self.handled else self.facts.known(condition)
         if known is False:
             return
@@ -231,8 +233,9 @@ _EXPLORER: ContextVar[Explorer | None] = ContextVar("sparkweld_explorer", defaul
 
 @contextmanager
 def exploring(explorer: Explorer | None) -> Iterator[None]:
-    """Symbolic scalars fork the paths of `explorer` inside the block, of None nowhere. Whatever `explore_with` does inside of the
-    block is undone at its end.
+    """Makes symbolic scalars fork the paths of `explorer` inside the block; with None they cannot be used.
+
+    The end of the block also undoes any `explore_with` inside it.
     """
     before = explore_with(explorer)
     try:
@@ -242,14 +245,14 @@ def exploring(explorer: Explorer | None) -> Iterator[None]:
 
 
 def explore_with(explorer: Explorer | None) -> Explorer | None:
-    """Makes `explorer` the current one until the block of `exploring` around ends; gives the one before."""
+    """Sets the current explorer until the enclosing block of `exploring` ends; returns the previous one."""
     before = _EXPLORER.get()
     _EXPLORER.set(explorer)
     return before
 
 
 def explorer() -> Explorer:
-    """The explorer of the scalar function that runs. Refuses (SW292) a scalar that outlived its function."""
+    """Returns the explorer of the running scalar function; refuses a scalar that outlived its function (SW292)."""
     found = _EXPLORER.get()
     if found is None:
         refuse("SW292")
@@ -257,12 +260,12 @@ def explorer() -> Explorer:
 
 
 def is_exploring() -> bool:
-    """Whether a scalar function runs."""
+    """Whether a scalar function is running."""
     return _EXPLORER.get() is not None
 
 
 def leaves(node: Node) -> Iterator[Leaf]:
-    """The ends of all paths, in order."""
+    """Yields the ends of all paths, in order."""
     if isinstance(node, Leaf):
         yield node
         return
@@ -271,7 +274,7 @@ def leaves(node: Node) -> Iterator[Leaf]:
 
 
 def guards_of(node: Node) -> Iterator[Guard]:
-    """The guards of all paths."""
+    """Yields the guards of all paths."""
     yield from node.guards
     if isinstance(node, Fork):
         yield from guards_of(node.yes)
@@ -279,7 +282,7 @@ def guards_of(node: Node) -> Iterator[Guard]:
 
 
 def decided(loop: LoopBuilder, node: Node) -> Value:
-    """A bool: whether the row's path ends in a value and all its guards hold."""
+    """Returns the condition that the row's path ends in a value and all its guards hold."""
     return _decided(loop, node)
 
 
@@ -294,7 +297,7 @@ def _decided(loop: LoopBuilder, node: Node) -> Value:
 
 
 def both(loop: LoopBuilder, a: Value, b: Value) -> Value:
-    """a and b; one of them where the other is constant."""
+    """Returns a and b, simplified where one is constant."""
     for x, y in ((a, b), (b, a)):
         known = constant(loop, x)
         if known is not None:
@@ -303,7 +306,7 @@ def both(loop: LoopBuilder, a: Value, b: Value) -> Value:
 
 
 def choose(loop: LoopBuilder, condition: Value, a: Value, b: Value) -> Value:
-    """select(condition, a, b), shorter where that is possible."""
+    """Returns select(condition, a, b), simplified where possible."""
     if a.id == b.id:
         return a
     if a.type == BOOL:
@@ -320,6 +323,6 @@ def choose(loop: LoopBuilder, condition: Value, a: Value, b: Value) -> Value:
 
 
 def constant(loop: LoopBuilder, value: Value) -> Any:
-    """The constant that a value is, as a Python number; None when it is none."""
+    """Returns a value's constant as a Python number; None if it is not constant."""
     op = loop.body[value.id].op
     return getattr(op.value, "item", lambda: op.value)() if isinstance(op, Const) else None

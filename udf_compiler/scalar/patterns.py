@@ -1,4 +1,4 @@
-"""Compiled patterns of `re` and their matches in scalar functions: of a row's text as automata, of constants as they are."""
+"""Implements compiled patterns of `re` and their matches: automata for strings of the row, `re` itself for constants."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from udf_compiler.trace.constants import Guarded, unwrapped
 from udf_compiler.trace.session import refuse
 from udf_compiler.trace.values import Traced, raw
 
-#: No text has more matches.
+#: More than the matches of any string.
 _END = 2**62
 
 
@@ -69,7 +69,7 @@ def _sub(pattern: Any, call: str, repl: Any, string: Any, count: Any = 0) -> Any
 
 
 class TracedMatch(Traced):
-    """A match in a text of the row: its groups."""
+    """A match in a string of the row: its groups."""
 
     __slots__ = ("call", "mode", "pattern", "value")
     what = "match"
@@ -80,7 +80,7 @@ class TracedMatch(Traced):
         self.pattern, self.value, self.mode, self.call = pattern, value, mode, call
 
     def found(self) -> Value:
-        """Whether there is the match."""
+        """Returns the condition that the pattern matches."""
         return self._regex(()).emit(explorer().loop, self.value, "test")
 
     def _regex(self, groups: tuple[int, ...]) -> Regex:
@@ -100,7 +100,7 @@ class TracedMatch(Traced):
         refuse("SW251", call=f"Match.{name}")
 
     def group(self, *keys: Any) -> Any:
-        """One group's text, None where it took no part; a tuple of several."""
+        """Returns one group's string, or None where it did not participate; a tuple for several groups."""
         if len(keys) > 1:
             return tuple(map(self._group, keys))
         return self._group(*keys)
@@ -153,7 +153,7 @@ def _split(pattern: Any, call: str, string: Any, maxsplit: Any = 0) -> Any:
 
 
 class TracedFound(Traced):
-    """The list of all matches: how many there are, and itself by `made`, None for lists of tuples."""
+    """The list of all matches: `value` counts them, `made` builds the list; None for lists of tuples."""
 
     __slots__ = ("made", "value")
     what = "list of matches"
@@ -164,7 +164,7 @@ class TracedFound(Traced):
 
     @property
     def whole(self) -> Value:
-        """The list."""
+        """Returns the list itself."""
         made = object.__getattribute__(self, "made")
         return refuse("SW251", call="a list of tuples of matches") if made is None else made()
 
@@ -208,5 +208,5 @@ _METHODS: dict[str, Callable[..., Any]] = {
 
 
 def compiled(pattern: Any, flags: Any = 0) -> PatternConstant:
-    """``re.compile``."""
+    """Implements ``re.compile``."""
     return PatternConstant(re.compile(unwrapped(pattern), flags))

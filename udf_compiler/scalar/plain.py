@@ -1,8 +1,8 @@
-"""Plain UDFs: a Python function of one row's values to a Spark column, by the rules of each of their two wire formats.
+"""Compiles plain UDFs, Python functions of one row's values, to a Spark column by the rules of their two wire formats.
 
-Pickle (SQL_BATCHED_UDF): the JVM takes an object only if its class is that of the declared type (EvaluatePython.makeFromJava):
-an int for a double is NULL, and an int that is too large for its type wraps. Arrow (SQL_ARROW_BATCHED_UDF): pyarrow.array
-converts the results of a batch to the declared type or raises.
+Pickle (SQL_BATCHED_UDF): the JVM accepts an object only if its class is that of the declared type (EvaluatePython.makeFromJava).
+An int for a double is NULL, and an int that is too large for its type wraps. Arrow (SQL_ARROW_BATCHED_UDF): pyarrow.array
+converts the results of a batch to the declared type, or raises.
 """
 
 from __future__ import annotations
@@ -38,25 +38,26 @@ _TYPES: dict[str, Type] = {
     "date": DATE,
 }  # fmt: skip
 
-#: Type -> kinds of values that pyarrow makes values of that type of, each for itself.
+#: Type -> kinds of values that pyarrow converts to that type individually.
 _DIRECT: dict[Type, frozenset[str]] = {
     BOOL: frozenset({"bool"}), STR: frozenset({"str"}), DATE: frozenset({"date"}),
     **dict.fromkeys((I8, I16, I32, I64), frozenset({"int"})), **dict.fromkeys((F32, F64), frozenset({"int", "float"})),
 }  # fmt: skip
 
-#: Type -> kinds of NumPy scalars that pyarrow takes as it takes Python's values: an np.bool_ it also makes a number of.
+#: Type -> kinds of NumPy scalars that pyarrow converts like Python's values. Unlike a bool, it also converts an np.bool_ to a
+#: number.
 _AS_PYTHON: dict[Type, frozenset[str]] = _DIRECT | {STR: frozenset(), F32: frozenset({"float"}), F64: frozenset({"float"})}
 
-#: Ints that pyarrow makes floats of.
+#: The largest magnitude of an int that pyarrow converts to the float type.
 _EXACT = {F32: 2**24, F64: 2**53}
 
 
 @dataclass(frozen=True, slots=True)
 class RowResult:
-    """What a function gives for a row: the tree of its paths, and `run`, which a function around it runs within its own.
+    """The results of a function for a row: the tree of its paths, and `run`, which an outer function runs within its own.
 
-    `pruned`: a tree that has the paths of flagged rows too, for the kinds of their results alone; None where it is `tree`.
-    `many`: a few paths were not enough for it, and so are not for a function that takes it.
+    `pruned`: a tree that also has the paths of flagged rows, only for the kinds of their results; None where it equals `tree`.
+    `many`: it has more than a few paths, and so has a function that takes it.
     """
 
     tree: Node
@@ -73,10 +74,10 @@ def result_of_row(
     handlers: bool,
     gathers: bool = False,
 ) -> RowResult:
-    """The paths of ``function(*args, **kwargs)``; guards join `loop`.
+    """Returns the paths of ``function(*args, **kwargs)``; guards join `loop`.
 
-    A nullable argument is None on paths of its own, a nullable field of a struct where it is asked for. An argument that is
-    itself a result is computed on the way, as the worker calls one function with what the other gave. `gathers`: one conversion
+    A nullable argument is None on paths of its own; a nullable field of a struct forks where it is read. An argument that is
+    itself a result is computed inline, as the worker calls one function with the result of the other. `gathers`: one conversion
     takes the results of many rows, so the kinds of flagged rows matter.
     """
 
@@ -86,7 +87,7 @@ def result_of_row(
     def run() -> Any:
         return run_function(function, *map(_python_value, args), **{name: _python_value(v) for name, v in kwargs.items()})
 
-    # Each function of a chain runs all those below it, on each path that is tried.
+    # Each function of a chain also runs its inner functions, on each path that is tried.
     tree = explored(loop, run, handlers, function, many=any(isinstance(x, RowResult) and x.many for x in given))
     many = current().many
     pruned = _with_pruned(loop, run, handlers, function) if gathers and current().narrowed else None
@@ -94,10 +95,10 @@ def result_of_row(
 
 
 def _check_nulls(arguments: Sequence[Value | Struct | RowResult]) -> None:
-    """Refuses (SW290) arguments that alone make too many paths, before any is explored.
+    """Refuses (SW290) arguments that alone create too many paths, before exploring any.
 
-    NULL or not, each column is decided for itself and before the function is called. The paths of one column more take twice as
-    much work, and those of a hundred use up what a trace may do.
+    Each nullable column forks before the function is called. Each further column doubles the work, and the paths of a hundred
+    columns would exhaust the limits of a trace.
     """
     columns = {x.id for x in arguments if isinstance(x, Value) and x.type.nullable and isinstance(x.loop.body[x.id].op, Read)}
     if 2 ** len(columns) > PATH_LIMIT:
@@ -105,7 +106,9 @@ def _check_nulls(arguments: Sequence[Value | Struct | RowResult]) -> None:
 
 
 def _with_pruned(loop: LoopBuilder, run: Callable[[], Any], handlers: bool, function: Callable[..., Any]) -> Node:
-    """The tree of `run` where guards decide no branch. Its values are gone from the loop: only their kinds say something."""
+    """Returns the tree of `run` where guards decide no branch. Its values are undone from the loop, so only their kinds are
+    valid.
+    """
     mark = loop.mark()
     try:
         with running(replace(current(), open=True, notes=[], kept=[])):
@@ -129,13 +132,13 @@ def _python_value(argument: Value | Struct | RowResult) -> Any:
 
 
 def _guard_conversion(argument: Value) -> None:
-    """Making Python values of a column raises for some, whether the function reads them or not."""
+    """Guards values whose conversion to Python raises, whether the function reads them or not."""
     loop = argument.loop
     value = loop.value_of(argument)
     if value.type.is_list:
         guard_list(loop, value)
     if value.type == STR:
-        loop.guard(loop.emit(StrCall("valid_utf8"), value))  # making a Python str of other bytes raises
+        loop.guard(loop.emit(StrCall("valid_utf8"), value))  # decoding other bytes to a Python str raises
     if value.type == DATE:
         guard_python_date(value)
 
@@ -143,10 +146,11 @@ def _guard_conversion(argument: Value) -> None:
 def column_of_row(
     loop: LoopBuilder, tree: Node, return_type: str, eval_type: int, place: str, field: bool = False, pruned: Node | None = None
 ) -> Value:
-    """The value of the Spark column; guards join `loop`. Refuses SW104 (type) and SW298 (results that do not always convert).
+    """Returns the value of the Spark column; guards join `loop`.
 
-    `field`: it is one of a struct's. Where pyarrow does not take a value of one field, all fields are converted in another way.
-    `pruned`: as in RowResult. A str for a double raises among floats, and becomes a number among strs.
+    Refuses unsupported types (SW104) and results that do not always convert (SW298). `field`: it is one field of a struct. If
+    pyarrow rejects a value of one field, all fields are converted in another way. `pruned`: as in RowResult. A str for a double
+    raises among floats, and becomes a number among strs.
     """
     if return_type in ARRAYS and not field:
         return list_of_row(loop, tree, ARRAYS[return_type], return_type, place, eval_type == PICKLED, pruned)
@@ -184,18 +188,18 @@ class _Column:
         if self.to == DATE or "date" in kinds:
             return kinds <= {"date"} and (self.to == DATE or (self.to == STR and not self.pickled))
         if self.pickled:
-            return not (self.to == STR and "float" in kinds)  # Java's text of a double
-        if self.to == BOOL:  # a batch of ints is cast, one with a bool among them is not
+            return not (self.to == STR and "float" in kinds)  # Java formats a double differently
+        if self.to == BOOL:  # pyarrow casts a batch of ints, but not one with a bool among them
             return kinds <= {"bool"} or kinds <= {"int"}
         if self.to == STR:
             return True
         return "str" not in kinds
 
     def converts_alone(self, tree: Node, kinds: frozenset[str]) -> bool:
-        """Whether pyarrow takes each result for itself, or takes none of its batch with it in any company.
+        """Whether pyarrow accepts or rejects each result independently of its batch.
 
-        An int beyond 2**24 is no float32. In a batch with a float, PySpark's second try makes doubles of all results and then
-        float32, in one without it raises: ``n if i == 3 else 0.5``.
+        An int beyond 2**24 is not a float32. In a batch with a float, PySpark's second attempt converts all results to double and
+        then to float32. In a batch without a float, it raises: ``n if i == 3 else 0.5``.
         """
         if self.to != F32 or not kinds >= {"int", "float"}:
             return True
@@ -212,7 +216,7 @@ class _Column:
         return {"bool": self.to == BOOL, "int": self.to.is_int, "float": self.to.is_float}.get(kind, False)
 
     def converts(self, x: Any) -> Value:
-        """A bool: whether pyarrow takes the result."""
+        """Returns the condition that pyarrow accepts the result."""
         loop, kind = self.loop, kind_of_result(x)
         if self.pickled or kind in ("None", "str", "date"):
             return loop.const(True, BOOL)
@@ -230,14 +234,14 @@ class _Column:
         return loop.const(True, BOOL)
 
     def value(self, x: Any) -> Value:
-        """The result as a value of the type; any where `holds` or `converts` is False."""
+        """Returns the result as a value of the type; an arbitrary one where `holds` or `converts` is False."""
         loop, kind = self.loop, kind_of_result(x)
         if kind == "None" or not self.holds(kind):
             return loop.const(self.to.zero, self.to)
         if self.to == STR:
             return self._text(x, kind)
         if self.to.is_int and not is_scalar(x) and not np.iinfo(self.to.dtype).min <= x <= np.iinfo(self.to.dtype).max:
-            return loop.const(self.to.zero, self.to)  # no constant of the type: `converts` is False
+            return loop.const(self.to.zero, self.to)  # not a constant of the type: `converts` is False
         return value_as(loop, x, self.to)
 
     def _text(self, x: Any, kind: str) -> Value:

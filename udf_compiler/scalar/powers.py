@@ -1,4 +1,4 @@
-"""Python's ``**`` as IR: of ints by exact multiplication, of floats by libm's pow, with the exceptions that Python adds."""
+"""Lowers Python's ``**`` to IR: ints by exact multiplication, floats by libm's pow, with Python's additional exceptions."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _ROOT = ("x ** 0.5", "1 ULP")
 
 
 def power(a: Operand, b: Operand) -> Any:
-    """``a ** b``. A negative base with a fraction as exponent is complex in Python: such rows are guarded."""
+    """Returns ``a ** b``. Guards a negative base with a fractional exponent, whose power is complex in Python."""
     if "float" in (kind_of(a), kind_of(b)):
         return float_power(a, b)
     low, _ = span_of(b)
@@ -50,14 +50,17 @@ def _int_power(a: Operand, b: Operand) -> Any:
     if high <= 64 and max(abs(base[0]), abs(base[1])) ** high <= MAX:
         bound = max(abs(base[0]), abs(base[1]), 1) ** high
         return make_int(loop.call("power", as_int(a), loop.call("maximum", as_int(b), loop.const(0, I64))), (-bound, bound))
-    # a product of so many factors is far from int64's end when its estimate is
+    # the estimate's rounding error is far smaller than the distance between 2**62 and int64's end
     size = loop.call("power", loop.call("fabs", as_float(a)), as_float(b))
     run.guard(loop.call("less_equal", size, loop.const(2.0**62, F64)))
     return make_int(loop.call("power", as_int(a), loop.call("maximum", as_int(b), loop.const(0, I64))))
 
 
 def _fixed_power(a: Operand, exponent: int) -> Any:
-    """By squaring: every product is a part of the result, so one that overflows means that the result does (or is 0)."""
+    """Multiplies by squaring.
+
+    Every product is a factor of the result, so an overflow implies that the result overflows or is 0.
+    """
     if exponent == 0:
         return 1
     if exponent > 64:
@@ -74,7 +77,7 @@ def _fixed_power(a: Operand, exponent: int) -> Any:
 
 
 def float_power(a: Operand, b: Operand, domain_errors: bool = False) -> TracedScalar:
-    """``float(a) ** float(b)``; with `domain_errors` math.pow, which raises ValueError where ** has another answer."""
+    """Returns ``float(a) ** float(b)``; with `domain_errors` math.pow, which raises ValueError where ** does not."""
     run, loop = explorer(), explorer().loop
     x, y = as_float(a), as_float(b)
     if not is_scalar(b) and float(b) == 1.0:
@@ -115,7 +118,7 @@ def _square(x: Value) -> TracedScalar:
 
 
 def _root(x: Value, domain_errors: bool) -> TracedScalar:
-    """pow(x, 0.5) is sqrt(x), but for -0.0 and -inf, whose powers are positive."""
+    """Returns pow(x, 0.5) as sqrt(x), except for -0.0 and -inf, whose powers are positive."""
     run, loop = explorer(), explorer().loop
     _keep(*_ROOT)
     below = loop.call("logical_and", loop.call("less", x, loop.const(0.0, F64)), loop.call("isfinite", x))

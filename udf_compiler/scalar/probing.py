@@ -1,7 +1,7 @@
-"""A traced function of a row and its original to a refusal when the two disagree on a few made-up rows.
+"""Refuses a traced function of a row that disagrees with its original on a few synthetic rows.
 
-The net below the rules of this folder, as `udf_compiler.probe` is below the tables of calls: the original runs on extremes
-and ordinary values, on the rows that no guard flags, and must give the class and the bits that the loop says.
+It is the safety net below the rules of this folder, as `udf_compiler.probe` is below the tables of calls. The original runs on
+extremes and ordinary values, on the rows that no guard flags. It must return the class and the bits that the loop computes.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ KINDS = ("None", *TYPES)
 
 
 def kinds_in(tree: Node) -> list[str]:
-    """The kinds of values that paths of a tree give."""
+    """Returns the kinds of values that paths of a tree return."""
     return [kind for kind in TYPES if kind in kinds_of(tree)]
 
 
 def kinds_and_values(loop: LoopBuilder, tree: Node) -> dict[str, Value]:
-    """"kind": which of KINDS the row's result is, and for each kind the value where it is that."""
+    """Returns "kind", the index in KINDS of the row's result, and for each kind the value where the result is of that kind."""
 
     def of_kind(x: Any, kind: str) -> Value:
         type = TYPES[kind]
@@ -48,7 +48,7 @@ def kinds_and_values(loop: LoopBuilder, tree: Node) -> dict[str, Value]:
 
 
 def result_of(columns: Mapping[str, Array], row: int) -> Any:
-    """The Python value of a row of `kinds_and_values`."""
+    """Returns the Python value of a row of `kinds_and_values`."""
     kind = KINDS[int(columns["kind"][row])]  # type: ignore[call-overload]
     if kind == "None":
         return None
@@ -59,7 +59,7 @@ def result_of(columns: Mapping[str, Array], row: int) -> Any:
 
 
 def as_python(value: Any) -> Any:
-    """A value of `evaluate` as Python's."""
+    """Returns a value of `evaluate` as Python's."""
     if isinstance(value, Items):
         return list(value.values)
     return value if isinstance(value, str) else value.item()
@@ -75,9 +75,9 @@ def probe_row(
     rounded: bool,
     names: Sequence[str] | None = None,
 ) -> None:
-    """Refuses (SW233) when ``original(*args, **kwargs)`` is not what its one tree says, or the trees of the fields `names`.
+    """Refuses (SW233) when ``original(*args, **kwargs)`` differs from its one tree, or from the trees of the fields `names`.
 
-    `rounded`: floats need only be near.
+    `rounded`: floats need only be close.
     """
     if len(loop.body) > NODE_LIMIT:
         return
@@ -100,7 +100,7 @@ def probe_row(
             with np.errstate(all="ignore"), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 got = original(*given[: len(args)], **dict(zip(kwargs, given[len(args) :], strict=True)))
-        except Exception as error:  # noqa: BLE001 - whatever user code raises: no guard announced it
+        except Exception as error:  # noqa: BLE001 - user code may raise anything: no guard announced it
             raise refusal("SW233", place, what=f"the function raises {type(error).__name__} for {given}") from None
         fields = [got] if names is None else struct_of(got, names)
         for a, b, numpy in zip(fields, wanted, with_numpy, strict=True):

@@ -1,8 +1,8 @@
-"""What the paths of a scalar function give to a Series, as pandas infers its dtype from the values of a batch.
+"""Converts the results of a scalar function's paths to a Series, with the dtype that pandas infers from a batch.
 
-pandas.lib.map_infer looks at all values of the batch (maybe_convert_objects): ints make int64, a float among them float64,
-None counts as missing beside numbers and makes objects beside bools. So the dtype is known when all paths give one kind of
-value; for other mixes there is `RowSeries`, which stands for whatever dtype the batch has and can only be returned.
+pandas.lib.map_infer inspects all values of the batch (maybe_convert_objects). Ints become int64; with a float among them,
+float64. None is a missing value beside numbers, and makes objects beside bools. The dtype is therefore known when all paths
+return one kind of value. Other mixes become a `RowSeries`, which represents any dtype of the batch and can only be returned.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ from udf_compiler.trace.session import place_of, refuse
 from udf_compiler.trace.text import Missing, text_series
 from udf_compiler.trace.values import Traced, raw
 
-#: Ints of more are not exact in a float64 Series.
+#: Larger ints are not exact in a float64 Series.
 _EXACT = 2**53
 
 
 class RowSeries(Traced):
-    """A Series whose dtype depends on which kinds of values (`kinds`, and None if `none`) are in the batch.
+    """A Series whose dtype depends on the kinds of values in the batch (`kinds`, which may include "None").
 
-    `value`: nullable, a bool or a float64; NULL where the function gives None. Its ints are within 2**53, by a guard, so
-    that they are the same numbers in every dtype.
+    `value`: nullable, a bool or a float64; NULL where the function returns None. A guard keeps its ints within 2**53, so that
+    they are the same numbers in every dtype.
     """
 
     __slots__ = ("kinds", "value")
@@ -60,7 +60,7 @@ class RowSeries(Traced):
 
     @property
     def loop(self) -> LoopBuilder:
-        """The loop that the values are of."""
+        """The loop of the values."""
         return self.value.loop
 
     def __getattr__(self, name: str) -> Any:
@@ -97,7 +97,7 @@ class RowSeries(Traced):
 
 
 class ListSeries(RowSeries):
-    """A Series of Python lists, None where NULL; it can only be returned too."""
+    """A Series of Python lists, None where NULL; it too can only be returned."""
 
     __slots__ = ("kinds", "value")
     what = "Series of lists"
@@ -110,9 +110,9 @@ class ListSeries(RowSeries):
 
 
 def explored(loop: LoopBuilder, call: Callable[[], Any], handled: bool, *reachable: Any, many: bool = False) -> Node:
-    """The tree of `call`; its guards join the loop. Refuses a function that changes what it can reach or always raises.
+    """Returns the tree of `call`; its guards join the loop.
 
-    `many`: as `tree_of` has it.
+    Refuses a function that changes an object within its reach, or that always raises. `many`: as in `tree_of`.
     """
     record = Record(*reachable)
     tree = tree_of(loop, lambda: assembled(call()), handled, many)
@@ -121,9 +121,9 @@ def explored(loop: LoopBuilder, call: Callable[[], Any], handled: bool, *reachab
 
 
 def finished(loop: LoopBuilder, tree: Node, handled: bool) -> Node:
-    """The tree itself, its guards in the loop. Refuses (SW261) one all of whose paths raise.
+    """Returns the tree itself, with its guards in the loop; refuses one whose paths all raise (SW261).
 
-    A row that raises does so in any batch, unless the function around catches that (`handled`). A row that Python computes may
+    A row that raises does so in any batch, unless the enclosing function catches that (`handled`). A row that Python computes may
     have a value of another type, and so change the dtype that pandas infers for the batch.
     """
     ends = list(leaves(tree))
@@ -138,12 +138,14 @@ def finished(loop: LoopBuilder, tree: Node, handled: bool) -> Node:
 
 
 def kinds_of(tree: Node) -> frozenset[str]:
-    """The kinds of values that the paths give: "bool", "int", "float", "str", "None". Refuses SW293 for any other."""
+    """Returns the kinds of values that the paths return, such as "bool", "int", "float", "str" and "None"; refuses others
+    (SW293).
+    """
     return frozenset(kind_of_result(leaf.value) for leaf in leaves(tree) if leaf.error is None)
 
 
 def kind_of_result(x: Any) -> str:
-    """The kind of one result."""
+    """Returns the kind of one result."""
     if is_scalar(x):
         if x.is_list:
             return x.kind  # type: ignore[no-any-return]
@@ -164,23 +166,23 @@ def kind_of_result(x: Any) -> str:
 
 
 def holds_numpy(tree: Node) -> bool:
-    """Whether some path gives a NumPy scalar and no value of Python."""
+    """Whether some path returns a NumPy scalar instead of a Python value."""
     return any(x.numpy if is_scalar(x) else isinstance(x, np.generic) for x in (leaf.value for leaf in leaves(tree)))
 
 
 def merged(loop: LoopBuilder, tree: Node, type: Type, of: Callable[[Any], Value]) -> Value:
-    """The value of the row's path; `of` makes each path's result a value of `type`. Paths that raise give zero."""
+    """Returns the value of the row's path; `of` converts each path's result to `type`. Paths that raise yield zero."""
     if isinstance(tree, Leaf):
         return loop.const(type.zero, type) if tree.error is not None else of(tree.value)
     if isinstance(tree.yes, Leaf) and tree.yes.error is not None:
-        return merged(loop, tree.no, type, of)  # the row is flagged: any value will do
+        return merged(loop, tree.no, type, of)  # the row is flagged: any value is correct
     if isinstance(tree.no, Leaf) and tree.no.error is not None:
         return merged(loop, tree.yes, type, of)
     return choose(loop, tree.condition, merged(loop, tree.yes, type, of), merged(loop, tree.no, type, of))
 
 
 def value_as(loop: LoopBuilder, x: Any, type: Type) -> Value:
-    """One result as a value of a numeric type, cast; None as zero."""
+    """Returns one result as a value of a numeric type, cast; None as zero."""
     if x is None:
         return loop.const(type.zero, type)
     if isinstance(x, datetime.date) and not is_scalar(x):
@@ -189,12 +191,12 @@ def value_as(loop: LoopBuilder, x: Any, type: Type) -> Value:
 
 
 def not_none(loop: LoopBuilder, tree: Node) -> Value:
-    """Whether the row's path gives a value that is not None."""
+    """Returns the condition that the row's path returns a value other than None."""
     return merged(loop, tree, BOOL, lambda x: loop.const(x is not None, BOOL))
 
 
 def series_of_tree(loop: LoopBuilder, tree: Node) -> TracedSeries | RowSeries:
-    """The Series that pandas infers. Refuses (SW293) mixes of bools, numbers and strings, which make objects."""
+    """Returns the Series that pandas infers; refuses mixes of bools, numbers and strings, which become objects (SW293)."""
     tree = with_lists(loop, tree)
     narrow = _narrow_dtype(tree)
     if narrow is not None:
@@ -224,7 +226,7 @@ def series_of_tree(loop: LoopBuilder, tree: Node) -> TracedSeries | RowSeries:
 
 
 def _narrow_dtype(tree: Node) -> np.dtype | None:
-    """The dtype of NumPy scalars of fewer than 64 bits that all paths give but for those that give None; None if others do."""
+    """Returns the common dtype of narrow NumPy scalars (fewer than 64 bits) that all paths return, ignoring None; else None."""
     values = [leaf.value for leaf in leaves(tree) if leaf.error is None]
     found = {x.numpy if is_scalar(x) and not x.is_list else "" for x in values if x is not None}
     name = found.pop() if len(found) == 1 else ""
@@ -232,7 +234,7 @@ def _narrow_dtype(tree: Node) -> np.dtype | None:
 
 
 def _of_dtype(loop: LoopBuilder, tree: Node, dtype: np.dtype) -> TracedSeries | RowSeries:
-    """A Series of that dtype; of float64 where there is a None, and of objects where there is nothing else."""
+    """Returns a Series of that dtype. With a None in the batch it is float64, and objects if all are None."""
     type = of_dtype(dtype)
     assert type is not None
     if any(leaf.value is None for leaf in leaves(tree) if leaf.error is None):
@@ -242,7 +244,7 @@ def _of_dtype(loop: LoopBuilder, tree: Node, dtype: np.dtype) -> TracedSeries | 
 
 
 def _arrays(loop: LoopBuilder, tree: Node, kinds: frozenset[str]) -> TracedSeries | ListSeries:
-    """A Series of arrays of one kind, or of lists, None where a path gives it."""
+    """Returns a Series of arrays of one kind, or of lists; None where a path returns it."""
     found = kinds - {"None"}
     classes = {leaf.value.is_ndarray for leaf in leaves(tree) if leaf.error is None and is_scalar(leaf.value)}
     if len(found) > 1 or len(classes) > 1:
@@ -255,7 +257,7 @@ def _arrays(loop: LoopBuilder, tree: Node, kinds: frozenset[str]) -> TracedSerie
 
 
 def _texts(loop: LoopBuilder, tree: Node, missing: Missing) -> TracedSeries:
-    """A Series of strings, NULL where a path gives None or NaN."""
+    """Returns a Series of strings; NULL where a path returns None or NaN."""
     value = merged(loop, tree, STR, lambda x: value_as(loop, x, STR) if kind_of_result(x) == "str" else loop.const("", STR))
     if missing != Missing():
         present = merged(loop, tree, BOOL, lambda x: loop.const(kind_of_result(x) == "str", BOOL))

@@ -1,4 +1,4 @@
-"""Floats to ints (int, floor, ceil, round) and round to decimals, as CPython computes them."""
+"""Converts floats to ints (int, floor, ceil, round) and rounds to decimals, as CPython does."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from udf_compiler.scalar.paths import explorer
 from udf_compiler.scalar.values import TracedScalar
 from udf_compiler.trace.session import refuse
 
-#: 10 ** 22 is the largest power of ten that a float holds exactly.
+#: 10 ** 22 is the largest power of ten that is exact as a float.
 _MOST_DIGITS = 22
 
 #: Veltkamp's splitter: the high and the low half of a float's 53 bits.
@@ -19,7 +19,7 @@ _SPLITTER = 2.0**27 + 1
 
 
 def to_int(x: TracedScalar) -> TracedScalar:
-    """``int(x)``, towards zero."""
+    """Returns ``int(x)``: truncates towards zero."""
     return _whole(x, "trunc")
 
 
@@ -32,7 +32,7 @@ def ceil(x: TracedScalar) -> TracedScalar:
 
 
 def round_(x: TracedScalar, ndigits: Any = None) -> TracedScalar:
-    """``round(x)`` to an int, half to even; ``round(x, ndigits)`` to the float nearest to the rounded decimal."""
+    """Returns ``round(x)`` as an int, half to even, or ``round(x, ndigits)`` as the float nearest to the rounded decimal."""
     if x.kind in ("str", "date") or x.numpy == "bool":
         raise_type_error(f"type {x.kind} doesn't define __round__ method")
     if ndigits is None:
@@ -66,11 +66,11 @@ def _whole(x: TracedScalar, fn: str) -> TracedScalar:
 
 
 def _to_decimals(loop: LoopBuilder, x: Value, digits: int) -> Value:
-    """CPython rounds the exact value of x half to even, then takes the nearest float of that decimal.
+    """Rounds the exact value of x half to even and returns the float nearest to that decimal, as CPython does.
 
-    With y the float nearest to x * 10**digits and e its exact error (Dekker's product), y + e is the exact value, and only
-    where y lies exactly between two integers has e a say. An integer below 2**53 over an exact power of ten is the nearest
-    float of the decimal. From 2**52 on x is an integer, which stays; where y only is that large, Python decides.
+    Let y be the float nearest to x * 10**digits, and e its exact error (Dekker's product), so y + e is exact. Only where y lies
+    exactly between two integers does e decide. An integer below 2**53, divided by an exact power of ten, yields the float nearest
+    to the decimal. From 2**52 on, x is an integer and remains unchanged. Rows where only y is that large are guarded.
     """
     if digits == 0:
         return loop.call("rint", x)
@@ -82,7 +82,7 @@ def _to_decimals(loop: LoopBuilder, x: Value, digits: int) -> Value:
 
 
 def scaled_integer(loop: LoopBuilder, x: Value, digits: int) -> tuple[Value, Value]:
-    """x * 10**digits rounded half to even by its exact value, as a float; and where that is decided (below 2**51)."""
+    """Returns x * 10**digits as a float, rounded half to even by its exact value, and where it is decided (below 2**51)."""
     if digits == 0:
         return loop.call("rint", x), loop.call("less", loop.call("fabs", x), loop.const(2.0**51, F64))
     scale = loop.const(10.0**digits, F64)
@@ -99,7 +99,7 @@ def scaled_integer(loop: LoopBuilder, x: Value, digits: int) -> tuple[Value, Val
 
 
 def _product_error(loop: LoopBuilder, x: Value, scale: Value, number: float, product: Value) -> Value:
-    """x * scale - product, exactly, for x below 2**52 (Dekker 1971)."""
+    """Returns x * scale - product exactly, for x below 2**52 (Dekker 1971)."""
     high_of_scale = number * _SPLITTER - (number * _SPLITTER - number)
     b_high, b_low = loop.const(high_of_scale, F64), loop.const(number - high_of_scale, F64)
     scaled = loop.call("multiply", x, loop.const(_SPLITTER, F64))

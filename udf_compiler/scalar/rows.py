@@ -1,7 +1,7 @@
-"""Structs in plain UDFs: an argument as the pyspark Row that the function sees, a result as one value for each field.
+"""Models structs in plain UDFs: an argument as a pyspark Row, a result as one value for each field.
 
-A Row is a tuple with names (pyspark/sql/types.py): its fields are attributes, items by name and items by number. A result is a
-tuple in the order of the fields, or a dict by their names; as a list it is one in the pickled format alone.
+A Row is a tuple with names (pyspark/sql/types.py): its fields are attributes, and items by name or number. A result is a tuple in
+the order of the fields, or a dict by their names. Only the pickled format also accepts a list.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from udf_compiler.trace.values import Traced, raw
 
 _CALL = "a Row"
 
-#: Attributes that a Row has itself, whatever its fields are called.
+#: Attributes of every Row, whatever its fields are called.
 _OWN = frozenset(dir(Row))
 
 
@@ -32,14 +32,14 @@ class Struct:
     values: tuple[Value, ...]
 
     def row(self, values: Sequence[Any]) -> Row:
-        """The Row of these values of the fields."""
+        """Returns the Row of these field values."""
         made = Row(*values)
         made.__fields__ = list(self.names)
         return made
 
 
 class TracedStruct(Traced):
-    """The Row of a struct. `sources` give the Python values of its fields, whose NULLs are decided when they are asked for."""
+    """The Row of a struct. `sources` return the Python values of its fields; a NULL field forks where it is read."""
 
     __slots__ = ("names", "sources")
     what = "Row"
@@ -93,13 +93,13 @@ class TracedStruct(Traced):
     def __contains__(self, name: Any) -> bool:
         if type(name) is not str:
             refuse("SW262", call=_CALL, what=f"{raw(name)} in it")
-        return name in self.names  # Row.__contains__ asks for names
+        return name in self.names  # Row.__contains__ tests names
 
 
 def field_trees(tree: Node, names: Sequence[str], lists: bool) -> list[Node]:
-    """The tree of each field of a struct that `tree` gives. `lists`: they are taken as well as tuples.
+    """Returns the tree of each field of a struct that `tree` returns. `lists`: lists are accepted as well as tuples.
 
-    Refuses SW310 (None on some path) and SW311 (no tuple or dict of these fields).
+    Refuses None on some path (SW310), and a result that is no tuple or dict of these fields (SW311).
     """
     for leaf in leaves(tree):
         if leaf.error is None:
@@ -129,7 +129,7 @@ def _check(value: Any, names: Sequence[str], lists: bool) -> None:
 
 
 def struct_of(result: Any, names: Sequence[str]) -> list[Any]:
-    """The fields of what the original function gave."""
+    """Returns the fields of the original function's result."""
     return [_field_of(result, at, name) for at, name in enumerate(names)]
 
 

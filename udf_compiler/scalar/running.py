@@ -1,4 +1,4 @@
-"""A call of a user's function of one row, for the paths of its tree or, where these are too many, as a region."""
+"""Runs a user's function of one row: explores its paths or, if these are too many, compiles it to a region."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from udf_compiler.scalar.exceptions import as_python
 from udf_compiler.scalar.paths import Explorer, Node, explorer
 from udf_compiler.trace.session import TOO_MUCH, attempt, current, refuse_again
 
-#: Paths up to which a tree is tried first. A tree is vectorised and a region is not.
+#: The most paths of a first attempt with a tree: a tree is vectorized, a region is not.
 _FEW = 16
-#: Too many paths, too long a loop, too many values, a loop over a list of the row.
+#: Refusals of too many paths, too long a loop, too many values, and a loop over a list of the row.
 _LIMITS = ("SW290", "SW296", "SW258", "SW223")
-#: What is refused of a path that no row may take, or of an operation that regions know: a constant that grows past 64 bits, an
-#: element of a list, an iterator.
+#: Refusals of a path that no row may take, or of an operation that regions support: a constant beyond 64 bits, an element of a
+#: list, an iterator.
 _OTHERS = ("SW294", "SW259", "SW299")
-#: What Python does with a value in C, where an interpreted path does it with the symbol: formats a text, asks for identity.
+#: Refusals of operations that Python's C code does on a value, and that an interpreted path does symbolically: string formatting
+#: and identity.
 _INTERPRETED = ("SW602", "SW603", "SW259")
 
 
 def run_function(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """``function(*args, **kwargs)`` of the row that is explored."""
+    """Calls ``function(*args, **kwargs)`` for the row that is explored."""
     if explorer().walks:
         from udf_compiler.regions.walk import walk
 
@@ -37,9 +38,9 @@ def run_function(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any
 
 
 def tree_of(loop: LoopBuilder, call: Callable[[], Any], handled: bool, many: bool = False) -> Node:
-    """The paths of `call`, which calls user functions by `run_function`. Refuses what the last attempt refuses.
+    """Returns the paths of `call`, which calls user functions by `run_function`; refuses what the last attempt refuses.
 
-    `many`: they are known to be more than a few, which is then not tried.
+    `many`: the paths are known to be more than a few, so the first attempt is skipped.
     """
     mark = loop.mark()
 

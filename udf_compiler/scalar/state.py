@@ -1,8 +1,8 @@
-"""What a scalar function can reach to a record of it, so that a function which keeps state between rows is refused.
+"""Records what a scalar function can reach, to refuse a function that keeps state between rows.
 
-A row's result is a function of the row only if nothing that the function reads is changed by it. Captured data of the UDF
-itself is watched by `plain_data.Snapshot`; this watches what the UDF makes anew for each batch: closures, defaults, bound
-objects and what they hold.
+A row's result depends on the row alone only if the function changes nothing that it reads. `plain_data.Snapshot` watches the
+captured data of the UDF itself. This module watches the objects that the UDF creates for each batch: closures, defaults, bound
+objects and their contents.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from udf_compiler.plain_data import is_protocol_function, is_scalar
 from udf_compiler.trace.session import refuse
 from udf_compiler.trace.values import Traced
 
-#: Modules of stand-ins, which note what is called.
+#: Modules of stand-ins, which record calls and may change.
 _STAND_INS = ("udf_compiler.", "sparkweld.fused.")
 _SEQUENCES = (list, tuple, set, frozenset, collections.deque)
 
 
 class Record:
-    """What `roots` reach now; `check` refuses (SW295) when it is something else later."""
+    """A record of everything that `roots` reach now; `check` refuses a later change (SW295)."""
 
     def __init__(self, *roots: Any) -> None:
         self._roots = roots
@@ -38,7 +38,7 @@ class Record:
 
 
 def _shape(roots: tuple[Any, ...]) -> list[Any]:
-    """A list that is equal as long as nothing reachable changes; it keeps the objects, so that no id is used again."""
+    """Returns a list that stays equal while nothing reachable changes; it holds the objects, so that no id is reused."""
     seen: dict[int, Any] = {}
     found: list[Any] = []
     waiting = [*roots]
@@ -55,7 +55,7 @@ def _shape(roots: tuple[Any, ...]) -> list[Any]:
 
 
 class _Same:
-    """Equal when it is the same object."""
+    """Equal only for the same object."""
 
     __slots__ = ("x",)
 
@@ -69,9 +69,9 @@ class _Same:
 
 
 def parts_of(x: Any) -> Iterator[Any]:
-    """What an object holds. Refuses (SW295) objects that change when they are read, such as iterators."""
+    """Yields the objects that an object holds; refuses objects that change when read, such as iterators (SW295)."""
     if issubclass(type(x), Traced) or type(x).__module__.startswith(_STAND_INS):
-        return  # stand-ins and symbolic values: nothing of them can be written
+        return  # stand-ins and symbolic values cannot be written to
     if isinstance(x, dict | types.MappingProxyType):
         for key, value in x.items():
             yield key

@@ -2,11 +2,11 @@
 
 A total is in one of three phases, and never returns to an earlier one:
 
-* an exact int of at most 64 bits, as long as ints and bools follow: the number itself;
-* an exact float, as long as floats, ints and bools follow: the pair of the running total and its correction;
+* an exact int of at most 64 bits, while ints and bools follow: the number itself;
+* an exact float, while floats, ints and bools follow: the pair of the running total and its correction;
 * anything else: a `Generic`, to which the operator ``+`` adds. np.float64 is a subclass of float and so ends here.
 
-The correction makes the difference between 1.0 and 0.0 for ``sum([1e16, 1.0, -1e16])``.
+The correction decides between 1.0 and 0.0 for ``sum([1e16, 1.0, -1e16])``.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ _END = object()
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Which additions to a float carry a correction along: those of floats, and those of ints."""
+    """The additions to a float that update the correction: those of floats, and those of ints."""
 
     floats: bool
     ints: bool
 
 
 def rule_of(version: Sequence[int]) -> Rule:
-    """The rule of a version of CPython: floats are compensated from 3.12 on, ints among them from 3.14 on."""
+    """Returns the rule of a CPython version: floats are compensated from 3.12 on, ints among them from 3.14 on."""
     return Rule(floats=tuple(version[:2]) >= (3, 12), ints=tuple(version[:2]) >= (3, 14))
 
 
@@ -55,7 +55,7 @@ class Generic:
 
 @dataclass(frozen=True, slots=True)
 class _Lost:
-    """The correction of one addition alone, not computed yet: what ``total + x`` lost in being rounded to `new`."""
+    """The pending correction of a single addition: the rounding error of ``total + x`` in `new`."""
 
     total: Any
     x: Any
@@ -63,7 +63,7 @@ class _Lost:
 
 
 def sum_of(items: Iterable[Any], start: Any = 0, rule: Rule = RULE) -> Any:
-    """``sum(items, start)``. Elements are added as the iterator gives them, so that errors come in Python's order."""
+    """Returns ``sum(items, start)``. Adds elements as the iterator yields them, so that errors occur in Python's order."""
     if is_scalar(start) and start.kind == "str":  # type: ignore[attr-defined]
         raise in_place(TypeError("sum() can't sum strings [use ''.join(seq) instead]"))
     if not isinstance(start, Traced):
@@ -76,7 +76,7 @@ def sum_of(items: Iterable[Any], start: Any = 0, rule: Rule = RULE) -> Any:
 
 
 def begun(start: Any) -> Any:
-    """The total of no elements."""
+    """Returns the total of no elements."""
     kind = _class_of(start)
     if kind == "int" and (isinstance(start, Traced) or MIN <= start <= MAX):
         return start
@@ -84,10 +84,10 @@ def begun(start: Any) -> Any:
 
 
 def added(total: Any, x: Any, rule: Rule = RULE) -> Any:
-    """The total with one more element."""
+    """Returns the total with one more element."""
     if type(total) is Generic:
         return Generic(_plus(total.value, x))
-    if type(total) is not tuple and _class_of(total) != "int":  # a settled one
+    if type(total) is not tuple and _class_of(total) != "int":  # a settled total
         return Generic(_plus(total, x))
     kind = _class_of(x)
     if type(total) is tuple:
@@ -101,11 +101,11 @@ def added(total: Any, x: Any, rule: Rule = RULE) -> Any:
 
 
 def finished(total: Any) -> Any:
-    """What ``sum`` returns. A correction that is not finite is left out, as it would make NaN of an infinite total."""
+    """Returns the result of ``sum``. Omits a correction that is not finite, which would turn an infinite total into NaN."""
     if type(total) is not tuple:
         return total.value if type(total) is Generic else total
     so_far, lost = total
-    if type(lost) is _Lost:  # of one addition: its exact sum is nearest to the total as it is
+    if type(lost) is _Lost:  # after one addition, the total is already the float nearest to the exact sum
         return so_far
     if not is_scalar(lost):
         return _plus(so_far, lost) if lost and math.isfinite(lost) else so_far
@@ -116,7 +116,7 @@ def finished(total: Any) -> Any:
 
 
 def settled(total: Any) -> Any:
-    """The total of an int or a NumPy scalar itself, and of a float the pair of numbers: what a block of a region holds."""
+    """Returns a total that a block of a region can hold: an int or a NumPy scalar itself, a pair of numbers for a float."""
     if type(total) is tuple:
         return total[0], _computed(total[1])
     if type(total) is not Generic:
@@ -138,7 +138,7 @@ def _added_to_float(total: tuple[Any, Any], x: Any, compensated: bool) -> tuple[
 
 
 def _computed(lost: Any) -> Any:
-    """A correction as a number (Neumaier 1974)."""
+    """Returns a correction as a number (Neumaier 1974)."""
     if type(lost) is not _Lost:
         return lost
     if any(isinstance(n, Traced) and not is_scalar(n) for n in (lost.total, lost.x)):
@@ -160,7 +160,7 @@ def _plus(a: Any, b: Any) -> Any:
 
 
 def _class_of(x: Any) -> str:
-    """The name of bool, int or float for an object of exactly that class, "" for any other."""
+    """Returns the class name of an object of exactly bool, int or float; "" for any other."""
     if is_scalar(x):
         return "" if x.numpy or x.kind not in ("bool", "int", "float") else x.kind  # type: ignore[attr-defined]
     if isinstance(x, Traced):

@@ -1,4 +1,4 @@
-"""Python's `str` of a row: operators, methods and conversions as IR over UTF-8 (`ir.ops.string_functions`)."""
+"""Lowers Python's `str` of a row to IR over UTF-8: operators, methods and conversions (`ir.ops.string_functions`)."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from udf_compiler.trace.text import is_utf8
 from udf_compiler.trace.translations import translations
 from udf_compiler.trace.values import COMPARISONS, Traced, raw
 
-#: Pieces or characters that a loop visits; rows with more go to Python.
+#: The most elements or characters that a loop visits; rows with more are guarded.
 _LOOP_LIMIT = 40
 
-#: No text is so long.
+#: More characters than any string has.
 _END = 2**62
 
 
@@ -33,7 +33,7 @@ def is_text(x: object) -> bool:
 
 
 def as_text(x: Any) -> Value:
-    """A str as a value. Refuses (SW262) a constant that UTF-8 does not hold."""
+    """Returns a str as a value; refuses a constant that UTF-8 cannot encode (SW262)."""
     if is_scalar(x):
         return x.value  # type: ignore[no-any-return]
     if not is_utf8(x):
@@ -46,12 +46,12 @@ def make_text(value: Value) -> TracedScalar:
 
 
 def call(fn: str, *args: Value, params: tuple[Any, ...] = ()) -> Value:
-    """A function of strings."""
+    """Emits a function of strings."""
     return explorer().loop.emit(StrCall(fn, params), *args)
 
 
 def binary(name: str, a: Any, b: Any) -> Any:
-    """An operator of which one side is a str at least."""
+    """Applies an operator with a str as at least one operand."""
     if name in COMPARISONS:
         return _compare(name, a, b)
     if name == "add" and is_text(a) and is_text(b):
@@ -79,17 +79,17 @@ def _compare(name: str, a: Any, b: Any) -> Any:
 
 
 def truth(x: TracedScalar) -> Value:
-    """Whether a str is not empty."""
+    """Returns the condition that a str is not empty."""
     return explorer().loop.call("not_equal", x.value, explorer().loop.const("", STR))
 
 
 def length(x: Any) -> Any:
-    """``len(x)``."""
+    """Returns ``len(x)``."""
     return make_int(call("length", as_text(x)), (0, _END))
 
 
 def contains(x: TracedScalar, part: Any) -> bool:
-    """``part in x``."""
+    """Evaluates ``part in x``."""
     if not is_text(part):
         raise_type_error("'in <string>' requires string as left operand")
     found = call("contains_str", x.value, part.value) if is_scalar(part) else call("contains", x.value, params=(part,))
@@ -97,7 +97,7 @@ def contains(x: TracedScalar, part: Any) -> bool:
 
 
 def item(x: TracedScalar, key: Any) -> Any:
-    """``x[i]`` and ``x[a:b:step]``."""
+    """Returns ``x[i]`` or ``x[a:b:step]``."""
     if isinstance(key, slice):
         return _slice(x, key)
     if not is_number(key) or kind_of(key) == "float":
@@ -120,14 +120,14 @@ def _slice(x: TracedScalar, key: slice) -> TracedScalar:
 
 
 def _present(value: Value, error: Callable[[], Exception]) -> Any:
-    """A nullable str where it is not NULL; `error` on the other rows."""
+    """Returns a nullable str where it is not NULL; raises `error` on the other rows."""
     loop = explorer().loop
     explorer().raise_if(loop.call("logical_not", loop.is_valid(value)), error)
     return make_text(loop.value_of(value))
 
 
 def characters(x: TracedScalar) -> Iterator[Any]:
-    """The characters, one decision each."""
+    """Yields the characters, with one decision each."""
     size = length(x)
     for at in range(_LOOP_LIMIT):
         if not at < size:
@@ -137,17 +137,17 @@ def characters(x: TracedScalar) -> Iterator[Any]:
 
 
 def _give_up() -> None:
-    """Rows with so many pieces go to Python."""
+    """Guards all rows of this path, which have too many elements."""
     explorer().guard(explorer().loop.const(False, BOOL))
 
 
 def to_int(x: TracedScalar) -> TracedScalar:
-    """``int(x)``."""
+    """Returns ``int(x)``."""
     return make_int(_parsed("parse_int", x, "invalid literal for int() with base 10"))
 
 
 def to_float(x: TracedScalar) -> TracedScalar:
-    """``float(x)``."""
+    """Returns ``float(x)``."""
     return TracedScalar("float", _parsed("parse_float", x, "could not convert string to float"))
 
 
@@ -160,7 +160,7 @@ def _parsed(fn: str, x: TracedScalar, message: str) -> Value:
 
 
 def to_str(x: TracedScalar) -> Any:
-    """``str(x)``."""
+    """Returns ``str(x)``."""
     if x.numpy or x.is_list:
         refuse("SW262", call="str()", what=f"a value of np.{x.numpy}" if x.numpy else "a list")
     if x.kind == "float":
@@ -169,7 +169,7 @@ def to_str(x: TracedScalar) -> Any:
 
 
 def text_of(loop: LoopBuilder, x: Any) -> Value:
-    """Python's text of a value; of a float where `float_is_decided`."""
+    """Returns Python's string of a value; a float's is exact where `float_is_decided`."""
     if not is_scalar(x):
         return loop.const(str(x), STR)
     if x.kind == "str":
@@ -186,14 +186,14 @@ def text_of(loop: LoopBuilder, x: Any) -> Value:
 
 
 def float_is_decided(loop: LoopBuilder, x: Any) -> Value:
-    """A bool: whether kernels know Python's text of a float."""
+    """Returns the condition that kernels can compute Python's string of a float."""
     if not is_scalar(x):
         return loop.const(True, BOOL)
     return loop.emit(StrCall("float_to_str_decided"), x.value)
 
 
 class TracedPieces(Traced):
-    """The list that ``text.split(sep, maxsplit)`` gives: its pieces by index, their number, a loop over them."""
+    """The list that ``text.split(sep, maxsplit)`` returns: its elements by index, their number, and a loop over them."""
 
     __slots__ = ("fn", "most", "sep", "value")
     what = "list of pieces"
@@ -212,11 +212,11 @@ class TracedPieces(Traced):
 
     @property
     def whole(self) -> Value:
-        """The list itself."""
+        """Returns the list itself."""
         return self.of(explorer().loop, self.value)
 
     def of(self, loop: LoopBuilder, value: Value) -> Value:
-        """The list, where the text is a value of another loop."""
+        """Returns the list for a string that is a value of another loop."""
         return loop.emit(StrCall(self.fn.removesuffix("_part"), (self.sep, self.most)), value)
 
     def __bool__(self) -> bool:
@@ -315,7 +315,7 @@ def _search(fn: str) -> Callable[..., Any]:
 
 
 def _find_from(x: TracedScalar, part: str, start: TracedScalar) -> Any:
-    """``x.find(part, start)``: in the rest of the text; a start past the end leaves none."""
+    """Evaluates ``x.find(part, start)`` on the rest of the string, which is empty if the start is past the end."""
     loop = explorer().loop
     explorer().guard(loop.call("greater_equal", start.value, loop.const(0, I64)))
     rest = call("substring", x.value, start.value, loop.const(_END, I64))
@@ -412,7 +412,7 @@ METHODS: dict[str, Callable[..., Any]] = {
 
 
 def method(x: TracedScalar, name: str) -> Callable[..., Any]:
-    """``x.name`` of a str. Refuses SW251."""
+    """Returns ``x.name`` of a str; refuses unsupported methods (SW251)."""
     if name not in METHODS:
         refuse("SW251", call=f"str.{name}")
     function = METHODS[name]

@@ -1,7 +1,7 @@
-"""Symbolic Python scalars: what a scalar function sees in place of an int, a float or a bool of its row.
+"""Represents Python scalars symbolically: the ints, floats, bools, strings, dates and lists of a row in a scalar function.
 
-Their operators record IR by Python's own rules (`numbers`); their truth value is a decision of the path. None is never
-symbolic: whether an argument is None is decided before the function runs.
+Their operators record IR by Python's own rules (`numbers`); their truth value is a decision of the path. None is never symbolic:
+whether an argument is None is decided before the function runs.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from udf_compiler.trace.values import Traced, symbol
 MIN, MAX = -(2**63), 2**63 - 1
 
 _CLASSES: dict[str, type] = {"bool": bool, "int": int, "float": float, "str": str, "date": datetime.date}
-#: Class of a value -> the type that it has; lists by their own kinds.
+#: Class of a value -> its type; lists have their own kinds.
 SCALARS = {"bool": BOOL, "int": I64, "float": F64, "str": STR, "date": DATE}
 TYPES = {**SCALARS, **{kind: Type(kind) for kind in LISTS}}
 
 
 class TracedScalar(Traced):
-    """One Python value of the row. `kind` is its class, of a list that of its value.
+    """One Python value of the row. `kind` is its class; for a list, that of its value.
 
-    An int lies between the two ends of `span` (within int64).
-    `numpy`: the dtype of a NumPy scalar, "ndarray" for an array, "elements" for a list of NumPy scalars, "" for a Python value.
+    An int lies between the two ends of `span` (within int64). `numpy`: the dtype of a NumPy scalar, "ndarray" for an array,
+    "elements" for a list of NumPy scalars, "" for a Python value.
     """
 
     __slots__ = ("kind", "numpy", "span", "value")
@@ -126,7 +126,7 @@ class TracedScalar(Traced):
 
     def __matmul__(self, other: Any) -> Any:
         if self.is_ndarray:
-            refuse("SW222", call="@", kind="ndarray")  # the order in which BLAS adds is its own
+            refuse("SW222", call="@", kind="ndarray")  # BLAS adds in an order of its own
         return NotImplemented
 
     __rmatmul__ = __matmul__
@@ -134,8 +134,8 @@ class TracedScalar(Traced):
     def _in_place(self, name: str, other: Any) -> Any:
         if self.is_ndarray:
             refuse("SW256", call=f"ndarray {symbol(name)}= ...")
-        self._no_list(f"{name}=")  # other names may stand for it
-        return NotImplemented  # numbers do not change: Python goes on with the operator itself
+        self._no_list(f"{name}=")  # other names may refer to it
+        return NotImplemented  # numbers are immutable: Python falls back to the operator itself
 
     def __format__(self, spec: str) -> str:
         self._no_list("format()")
@@ -175,12 +175,12 @@ class TracedScalar(Traced):
 
 
 def is_scalar(x: object) -> bool:
-    """Whether `x` is a symbolic scalar. (`isinstance` is not asked: it believes `__class__`.)"""
+    """Whether `x` is a symbolic scalar; `isinstance` would trust `__class__`."""
     return type(x) is TracedScalar
 
 
 def of_value(value: Value) -> TracedScalar:
-    """A number of the loop as the Python value of its row: any integer is an int, any float a float."""
+    """Returns a number of the loop as the row's Python value: any integer as an int, any float as a float."""
     loop, type = value.loop, value.type
     if type == BOOL:
         return TracedScalar("bool", value)
