@@ -32,12 +32,12 @@ def trace(
     groups: Any = None,
     batches: bool = False,
 ) -> Any:
-    """The symbolic result of ``function(*args, **kwargs)``; the values join `loop`, guards included.
+    """Returns the symbolic result of ``function(*args, **kwargs)``; its values and guards join `loop`.
 
-    `function` has been checked to be pure and rebuilt on `stand_in` objects. `exact` refuses what is only *kept*.
-    `handlers`: its code can catch exceptions. `notes` collects facts for explain, `kept` the (operation, bound) pairs that
-    no op of the loop shows. `batches`: as `Session` has it. Raises Refusal for anything that is not provably row by row and
-    exact, also when the function caught that refusal itself.
+    `function` has been checked to be pure and rebuilt on `stand_in` objects. `exact` refuses approximate operations.
+    `handlers`: its code can catch exceptions. `notes` collects facts for explain. `kept` collects the (operation, bound)
+    pairs of approximations that no op of the loop records. `batches`: see `Session`. Raises Refusal unless the function is
+    provably row-local and exact, even when the function itself caught that refusal.
     """
     from udf_compiler.scalar.exceptions import as_python, is_of_statement, raised_here, text_of
     from udf_compiler.scalar.loops import RowLoops
@@ -58,7 +58,7 @@ def trace(
             refuse("SW231", at=place_of(error))
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt) and not is_of_statement(error):
-                raise  # Ctrl-C, in a process of the user's
+                raise  # Ctrl-C, in a process of the user
             if raised_here(error):
                 raise InternalError(f"{text_of(error)} while tracing") from error
             if session.refused is None:
@@ -69,7 +69,7 @@ def trace(
 
 
 def stand_in(obj: object) -> object | None:
-    """What a rebuilt function sees in place of a library's module, class or function; None when it may not be used."""
+    """Returns the object that a rebuilt function sees in place of a library's module, class or function; None if unsupported."""
     from udf_compiler.calls import stand_in as find
 
     return find(obj)

@@ -1,9 +1,10 @@
-"""Traces a function once for all forms of its batches: an operation is taken where every form of its operands gives the same.
+"""Traces a function once for all forms of its batches; every operation must agree across the forms of its operands.
 
-A column whose NULLs decide its dtype is an `AnyForm`. An operation on some runs for each combination of their forms, and its
-result is a plain value once they all agree, in rows where the columns that a combination takes as dense are not NULL. By
-induction over the operations, the function then gives that result in each form: an operation sees no more of its operands than
-their class, dtype and values. Thirty columns that are each multiplied by a float cost sixty operations, not 2**30 traces.
+A column whose NULLs decide its dtype is an `AnyForm`. An operation on such columns runs for each combination of their forms.
+Its result is a plain value once all combinations agree, over rows where the columns that a combination treats as dense are
+not NULL. By induction over the operations, the function then returns that result in each form: an operation depends only on
+the class, dtype and values of its operands. Thirty columns that are each multiplied by a float cost sixty operations, not
+2**30 traces.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from udf_compiler.trace.values import BINARY, REFLECTED, UNARY, Traced
 if TYPE_CHECKING:
     from udf_compiler.forms.terms import Term, Terms
 
-#: A value, or a call, of more columns has too many forms to compare them one by one.
+#: A value or call of more columns has too many forms to compare one by one.
 MOST_COLUMNS = 4
 _NULLS = "a column has NULLs"
 
@@ -36,7 +37,7 @@ _ASKED: ContextVar[bool] = ContextVar("sparkweld_any_form", default=False)
 
 @contextmanager
 def for_all_forms() -> Iterator[None]:
-    """Columns that have NULLs are of any form inside the block."""
+    """Makes columns with NULLs represent every form inside the block."""
     token = _ASKED.set(True)
     try:
         yield
@@ -45,14 +46,14 @@ def for_all_forms() -> Iterator[None]:
 
 
 def asks_for_all_forms() -> bool:
-    """Whether a trace stands for all forms."""
+    """Whether the current trace represents all forms."""
     return _ASKED.get()
 
 
 class AnyForm(Traced):
-    """A Series that has another dtype, and the same numbers, where NULLs are in batches of some input `columns` or not.
+    """A Series with the same numbers in every form, but whose dtype depends on which input `columns` have NULLs in the batch.
 
-    `series(dense)` makes it for batches without NULLs in `dense` and with NULLs in the others.
+    `series(dense)` creates it for batches without NULLs in `dense` and with NULLs in the other columns.
     """
 
     __slots__ = ("columns", "loop", "series", "shared")
@@ -68,7 +69,7 @@ class AnyForm(Traced):
 
     @staticmethod
     def of_column(value: Value, series: Callable[[str], Any]) -> AnyForm:
-        """That of an input column; `series(state)` makes it. Refuses (SW255) an expression."""
+        """Returns the AnyForm of an input column; `series(state)` creates its Series. Refuses (SW255) an expression."""
         read = value.loop.body[value.id].op
         if not isinstance(read, Read):
             raise refusal("SW255", call="an expression", when=_NULLS, advice="")
@@ -108,7 +109,7 @@ class AnyForm(Traced):
 
 
 def concerns(*given: Any) -> bool:
-    """Whether an AnyForm is among values, or within a list, tuple or dict of them."""
+    """Whether an AnyForm is among the values, or inside a list, tuple or dict of them."""
     return _ASKED.get() and bool(_found(given))
 
 
@@ -119,9 +120,9 @@ def check_none(place: str, *given: Any) -> None:
 
 
 def in_all_forms(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-    """What `function` gives for the forms of the arguments: a Series where all forms have the same, else an AnyForm.
+    """Evaluates `function` in all forms of the arguments; returns a plain result where all forms agree, else an AnyForm.
 
-    Refuses (SW255) what flags other rows in some form.
+    Refuses (SW255) a function that flags different rows in some form.
     """
     from udf_compiler.forms.terms import Terms
 
@@ -160,7 +161,7 @@ def _found(x: Any) -> list[AnyForm]:
 
 
 def _formed(x: Any, dense: frozenset[str]) -> Any:
-    """The same with a Series in place of each AnyForm."""
+    """Replaces each AnyForm by its Series."""
     if type(x) is AnyForm:
         return x.series(dense)
     if isinstance(x, dict):
@@ -170,7 +171,10 @@ def _formed(x: Any, dense: frozenset[str]) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class _Picture:
-    """All that can be seen of a result: its class and dtype, and a key of its values. `guards`: the rows that the loop flags."""
+    """The observable properties of a result: its class and dtype, and a key of its values.
+
+    `guards`: the rows that the loop flags.
+    """
 
     seen: Any
     value: Any
@@ -178,7 +182,7 @@ class _Picture:
 
 
 def _picture(loop: LoopBuilder, result: Any, terms: Terms, dense: frozenset[str]) -> _Picture | None:
-    """The picture in rows where the `dense` columns are not NULL; None where there is more to be seen."""
+    """Snapshots a result for rows where the `dense` columns are not NULL; None where other properties are observable."""
     from udf_compiler.trace.array import TracedArray
     from udf_compiler.trace.series import TracedSeries
 

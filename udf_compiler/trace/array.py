@@ -1,4 +1,4 @@
-"""A symbolic NumPy array of one value or one row of k values per row of the batch: NumPy's own rules, no pandas."""
+"""Traces NumPy arrays of one value, or one row of k values, per row of the batch, by NumPy's own rules."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from udf_compiler.trace.values import BINARY, REFLECTED, Traced, raw, symbol
 
 
 class TracedArray(Traced):
-    """Shape (n,): one column. Shape (n, k): k columns of one dtype; `order` is "C" or "F" as they lie in memory, or None."""
+    """A symbolic array of shape (n,), one column, or (n, k), k columns of one dtype; `order` is "C", "F" or None (unknown)."""
 
     __slots__ = ("columns", "dtype", "loop", "ndim", "order", "shared")
     what = "array"
@@ -38,7 +38,7 @@ class TracedArray(Traced):
 
     @property
     def value(self) -> Value:
-        """The value of a row of a one-dimensional array."""
+        """Returns the value of a row of a one-dimensional array."""
         assert self.ndim == 1
         return self.columns[0]
 
@@ -71,7 +71,7 @@ class TracedArray(Traced):
         from udf_compiler.trace.series import TracedSeries
 
         if isinstance(other, TracedSeries | TracedFrame) or type(other) is AnyForm:
-            return NotImplemented  # NumPy hands over to the Series, which runs its reflected operator
+            return NotImplemented  # NumPy defers to the Series, which runs its reflected operator
         call = f"array {symbol(name)} ..." if not reflected else f"... {symbol(name)} array"
         function = REFLECTED[name] if reflected else BINARY[name]
         return apply(lambda loop, ops: operator_call(loop, function, ops, call), (self, other), call)
@@ -112,7 +112,7 @@ class TracedArray(Traced):
 
         call = f"np.{ufunc.__name__}"
         if any(isinstance(x, TracedSeries | TracedFrame) for x in inputs):
-            return NotImplemented  # ndarray has no say beside a Series
+            return NotImplemented  # ndarray defers to the Series
         if method != "__call__":
             refuse("SW250", call=f"{call}.{method}")
         if kwargs:
@@ -132,12 +132,12 @@ def _rmatmul_of_series(self: Traced, other: Any) -> Any:
 
 
 def array_of(loop: LoopBuilder, value: Value) -> TracedArray:
-    """A fresh one-dimensional array."""
+    """Returns a new one-dimensional array."""
     return TracedArray(loop, (value,))
 
 
 def as_array(x: Any, call: str) -> TracedArray:
-    """What np.asarray makes of a traced value: a view. Refuses dates."""
+    """Returns np.asarray of a traced value: a view. Refuses dates."""
     from udf_compiler.trace import dates, maybe
     from udf_compiler.trace.frame import TracedFrame
     from udf_compiler.trace.series import TracedSeries
@@ -155,7 +155,7 @@ def as_array(x: Any, call: str) -> TracedArray:
 
 
 def apply(function: Callable[[LoopBuilder, tuple[Operand, ...]], tuple[Value, ...]], args: Sequence[Any], call: str) -> Any:
-    """An elementwise function on arrays and constants, broadcast as NumPy broadcasts; the outputs as arrays."""
+    """Applies an elementwise function to arrays and constants, broadcast as NumPy does; returns the outputs as arrays."""
     arrays = [a for a in args if isinstance(a, TracedArray)]
     loop = arrays[0].loop
     if any(a.loop is not loop for a in arrays):
@@ -182,14 +182,14 @@ def apply(function: Callable[[LoopBuilder, tuple[Operand, ...]], tuple[Value, ..
 
 
 def _constant(x: Any, ndim: int, loop: LoopBuilder, call: str) -> Any:
-    """A scalar as it is, an array as one typed constant per column."""
+    """Returns a scalar unchanged, an array as one typed constant per column."""
     x = constant_of(x)
     if is_number(x):
         return x
     if isinstance(x, list | tuple):
         try:
             x = np.asarray(x)
-        except ValueError:  # ragged
+        except ValueError:
             refuse("SW262", call=call, what="a ragged sequence")
     if not isinstance(x, np.ndarray) or isinstance(x, pd.Series) or x.dtype.kind not in "biuf":
         refuse("SW262", call=call, what=raw(x))

@@ -1,7 +1,8 @@
-"""Captured dates and pandas objects to constants that have the harmless part of their attributes and no other.
+"""Wraps captured dates and pandas objects in constants that expose only the deterministic part of their attributes.
 
-A compiled function runs once, at planning time, so nothing that it reaches may read a clock, a time zone or a locale, or
-write a file. Numbers and arrays cannot be wrapped (NumPy makes new ones): `udf_compiler.bytecode` knows their few harmful names.
+A compiled function runs once, at planning time. So nothing that it reaches may read a clock, a time zone or a locale, or
+write a file. Numbers and arrays cannot be wrapped, as NumPy creates new ones; `udf_compiler.bytecode` lists their few
+harmful names.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from udf_compiler.trace.values import BINARY, Traced, raw
 _DATE_NAMES = frozenset("year month day weekday isoweekday isocalendar isoformat toordinal replace".split())
 _DATETIME_NAMES = _DATE_NAMES | frozenset("hour minute second microsecond fold".split())
 
-#: What a constant Series or Index is asked for. Each is a function of its values alone.
+#: Attributes of a constant Series or Index that are functions of its values alone.
 _PANDAS_NAMES = frozenset(
     """values to_numpy tolist to_list to_dict size shape dtype ndim name index empty get keys items abs round copy isna notna
     isin fillna astype where sum mean min max std var median quantile count any all unique nunique idxmin idxmax cumsum
@@ -51,7 +52,7 @@ class ConstantDatetime(datetime.datetime):
 
 
 def _checked(owner: Any, name: str, allowed: frozenset[str], kind: str) -> Any:
-    if name not in allowed and not name.startswith("__"):  # code cannot name those: SW219
+    if name not in allowed and not name.startswith("__"):  # user code cannot name dunder attributes (SW219)
         if not hasattr(type(owner).__base__, name):
             raise absent_of(type(owner).__base__, name)
         refuse("SW263", name=f"{kind}.{name}")
@@ -59,7 +60,7 @@ def _checked(owner: Any, name: str, allowed: frozenset[str], kind: str) -> Any:
 
 
 def constant_date(x: Any) -> Any:
-    """A date or datetime (of those very types) as its guarded twin; anything else as it is."""
+    """Returns a date or datetime (of exactly those types) as its guarded equivalent; any other object unchanged."""
     if type(x) is datetime.date:
         return ConstantDate(x.year, x.month, x.day)
     if type(x) is datetime.datetime:
@@ -69,7 +70,7 @@ def constant_date(x: Any) -> Any:
 
 
 class Guarded(StandIn):
-    """An object of pandas of which only some attributes can be reached."""
+    """A wrapper of an object that exposes only some of its attributes."""
 
     __slots__ = ("_constant",)
     what = "constant"
@@ -83,7 +84,7 @@ class Guarded(StandIn):
 
 
 class ConstantSet(Guarded):
-    """A set whose order of iteration may be another one in a worker: it tells what it holds, and nothing by order."""
+    """A set whose iteration order may differ in a worker: it supports membership and size; order-dependent uses are refused."""
 
     __slots__ = ()
 
@@ -112,7 +113,7 @@ class ConstantSet(Guarded):
 
 
 class PandasConstant(Guarded):
-    """A Series or Index of constants: reading it runs pandas, nothing else can be reached."""
+    """A Series or Index of constants: reads run in pandas, everything else is refused."""
 
     __slots__ = ()
 
@@ -152,7 +153,7 @@ class PandasConstant(Guarded):
 
 
 class _Method(StandIn):
-    """A method of a constant: takes and gives constants."""
+    """A method of a constant, whose arguments and results are constants."""
 
     __slots__ = ("_call", "stands_for")
     what = "method of a constant"
@@ -169,7 +170,7 @@ class _Method(StandIn):
 
 
 class _Indexer(StandIn):
-    """``s.loc`` and the like: reading only."""
+    """An indexer such as ``s.loc``, for reading only."""
 
     __slots__ = ("stands_for",)
     what = "indexer of a constant"
@@ -188,7 +189,7 @@ class _Indexer(StandIn):
 
 
 def wrapped(x: Any, call: str) -> Any:
-    """A result of pandas as a constant. Refuses (SW262) what is no number, array, Series or Index."""
+    """Returns a result of pandas as a constant. Refuses (SW262) a DataFrame or an extension array."""
     if isinstance(x, pd.Series | pd.Index):
         return PandasConstant(x)
     if isinstance(x, pd.DataFrame | pd.api.extensions.ExtensionArray):
@@ -197,7 +198,7 @@ def wrapped(x: Any, call: str) -> Any:
 
 
 def unwrapped(x: Any) -> Any:
-    """The object of pandas that a constant guards; anything else as it is."""
+    """Returns the object that a constant wraps; any other object unchanged."""
     return x._constant if issubclass(type(x), Guarded) else x
 
 

@@ -1,4 +1,4 @@
-"""Series of datetime.date objects: comparisons, membership and choice, as pandas' object dtype has them."""
+"""Traces Series of datetime.date objects: comparisons, membership and selection, with the semantics of pandas' object dtype."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _EPOCH = datetime.date(1970, 1, 1).toordinal()
 
 
 def is_date(x: object) -> bool:
-    """Whether `x` is a datetime.date constant (a datetime is not: it compares otherwise)."""
+    """Whether `x` is a datetime.date constant, but not a datetime, which compares differently."""
     return type(x) is datetime.date or type(x) is ConstantDate
 
 
 def days(date: datetime.date) -> int:
-    """Days since 1970-01-01."""
+    """Returns the days since 1970-01-01."""
     return date.toordinal() - _EPOCH
 
 
@@ -45,19 +45,22 @@ def refuse_date(series: Any, call: str) -> None:
 
 
 def settle(series: Any, compared: bool = False) -> None:
-    """Flags the missing rows of a date Series in which they are not None. A batch of NaT alone is datetime64 to pandas, which
-    comparisons (`compared`) care about; NaN they treat as None."""
+    """Flags the missing rows of a date Series that may be other than None.
+
+    pandas treats a batch of only NaT as datetime64, which matters to comparisons (`compared`). Comparisons treat NaN as
+    None.
+    """
     other = series.kind == "date" and (series.nat_objects or (series.missing.nan and not compared))
     if other and series.value.type.nullable:
         series.loop.guard(series.loop.is_valid(series.value))
 
 
 def _shifted(series: Any, name: str, span: datetime.timedelta, call: str) -> Any:
-    """Dates so many whole days later or earlier. Python has none past year 9999: such rows are flagged."""
+    """Shifts dates by a whole number of days; flags rows past year 9999, for which Python has no date."""
     from udf_compiler.trace.series import TracedSeries
 
     count = span / datetime.timedelta(days=1)
-    known = type(span) is datetime.timedelta or getattr(span, "unit", "") == "ns"  # Python misreads others of pandas
+    known = type(span) is datetime.timedelta or getattr(span, "unit", "") == "ns"  # Python misreads other pandas units
     if not known or not float(count).is_integer():
         refuse("SW264", call=f"{call} with parts of a day")
     settle(series)
@@ -73,7 +76,7 @@ def _shifted(series: Any, name: str, span: datetime.timedelta, call: str) -> Any
 
 
 def compare(series: Any, name: str, other: Any, call: str) -> Any:
-    """A comparison with a date or another Series of dates: False where either is None (True for !=). Sums with days."""
+    """Compares with a date or another Series of dates; False where either is None (True for !=). Adds and subtracts days."""
     from udf_compiler.trace.series import TracedSeries
 
     loop = series.loop

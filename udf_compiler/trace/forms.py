@@ -1,4 +1,4 @@
-"""Calls whose arguments do not fit what implements them, or what it stands for, to refusals."""
+"""Rejects unsupported call signatures."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from typing import Any
 
 from udf_compiler.trace.session import refuse
 
-#: Of functions in C that say nothing of their parameters: none of them has a name.
+#: The signature of C functions that report no parameters: all parameters are positional.
 _POSITIONAL = inspect.Signature([inspect.Parameter("args", inspect.Parameter.VAR_POSITIONAL)])
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 def check_form(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], call: str) -> None:
-    """Refuses (SW262) arguments that `function` cannot be called with, or that the original would not take, or for another
-    parameter: ``text.partition(sep=",")`` is an error in Python, whatever our parameter is called.
+    """Refuses (SW262) arguments that do not fit the signature of `function` or of the original.
+
+    Also refuses arguments that the original binds to another parameter: ``text.partition(sep=",")`` is an error in Python,
+    whatever the parameter of our implementation is called.
     """
     try:
         ours = inspect.signature(function).bind(*args, **kwargs)
@@ -41,7 +43,7 @@ def _is_method(call: str) -> bool:
 
 @cache
 def _original(call: str) -> inspect.Signature | None:
-    """The signature of what a call stands for; None where its name does not say it."""
+    """Returns the signature of the original function of a call; None where the call's name does not identify it."""
     owner, _, name = call.rpartition(".")
     found = getattr(_owners().get(owner), name, None)
     if not callable(found):

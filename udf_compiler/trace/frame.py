@@ -1,4 +1,4 @@
-"""A symbolic DataFrame: named columns of one batch, all with the batch's index."""
+"""Traces DataFrames: named columns of one batch, all with the batch's index."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from udf_compiler.trace.values import Traced
 
 
 class TracedFrame(Traced):
-    """Columns in order: name -> Series."""
+    """A symbolic DataFrame; `series` maps column names to Series, in order."""
 
     __slots__ = ("loop", "series", "shared")
     what = "DataFrame"
@@ -39,7 +39,7 @@ class TracedFrame(Traced):
 
     @property
     def dtypes(self) -> dict[Any, np.dtype]:
-        """Column name -> dtype."""
+        """Returns a map from column name to dtype."""
         return {name: s.dtype for name, s in self.series.items()}
 
     def _more_names(self) -> Any:
@@ -72,7 +72,7 @@ class TracedFrame(Traced):
         delete_column(self, key)
 
     def column(self, name: str) -> TracedSeries:
-        """A column, as a view of the frame. Refuses (SW252) a name it does not have."""
+        """Returns a column as a view of the frame. Refuses (SW252) an unknown name."""
         if name not in self.series and not all(isinstance(n, str) for n in self.series):
             refuse("SW262", call=f"DataFrame[{name!r}]", what="a frame with names of Series")
         if name not in self.series:
@@ -81,7 +81,7 @@ class TracedFrame(Traced):
         return self.series[name]
 
     def to_array(self, call: str) -> TracedArray:
-        """``to_numpy()``: columns cast to their common dtype. The memory order is not defined."""
+        """Returns ``to_numpy()``: the columns cast to their common dtype. The memory order is undefined."""
         if not self.series:
             refuse("SW262", call=call, what="a DataFrame without columns")
         for s in self.series.values():
@@ -94,13 +94,13 @@ class TracedFrame(Traced):
         return TracedArray(self.loop, columns, 2, order=None, shared=True)
 
     def _binary(self, name: str, other: Any, reflected: bool) -> Any:
-        """With a number, pandas computes block by block what it computes for each Series."""
+        """Applies an operator with a number to each Series, which matches pandas' computation by blocks of columns."""
         if name == "divmod" or not is_number(constant_of(other)) or not self._is_of_numbers():
             refuse("SW251", call=f"DataFrame {name}")
         return TracedFrame(self.loop, {column: s._binary(name, other, reflected) for column, s in self.series.items()})
 
     def _is_of_numbers(self) -> bool:
-        """Whether operators work column by column; numexpr counts the elements of all columns before it takes over."""
+        """Whether operators work column by column; numexpr's threshold counts the elements of all columns."""
         return not expressions.USE_NUMEXPR and all(s.kind == "numpy" for s in self.series.values())
 
     def _unary(self, name: str) -> Any:
@@ -121,6 +121,6 @@ class TracedFrame(Traced):
 
 
 def refuse_renumbered(loop: LoopBuilder, call: str) -> None:
-    """Refuses (SW250) new numbers for rows that a filter has left with gaps in theirs: pandas would join them by number."""
+    """Refuses (SW250) to renumber rows whose index a filter has left with gaps: pandas would join them by index."""
     if not loop.numbered:
         refuse("SW250", call=f"{call} without the index of the rows")

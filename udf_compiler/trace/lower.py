@@ -1,7 +1,8 @@
-"""A NumPy ufunc call on traced values and constants to IR: resolves the inner loop as the installed NumPy does, casts, emits.
+"""Lowers NumPy ufunc calls on traced values and constants to IR.
 
-NumPy itself is the authority. Every call also runs on one-element *prototypes*, so an error that depends on types and
-constants only (int8 + 200) is NumPy's own, and the result types are compared with NumPy's results.
+It resolves the inner loop as the installed NumPy does, casts the operands and emits the op. NumPy itself is the authority:
+every call also runs on one-element *prototypes*. So an error that depends only on types and constants (int8 + 200) is
+NumPy's own, and the result types are compared with NumPy's results.
 """
 
 from __future__ import annotations
@@ -26,27 +27,29 @@ Operand = Value | bool | int | float | np.generic
 
 _KNOWN = frozenset(FUNCTIONS)
 _COMPARISONS = frozenset("equal not_equal less less_equal greater greater_equal".split())
-#: They read the sign of a NaN in their last argument, which no two compilers (nor pandas and NumPy) agree on.
+#: Functions that read the sign of a NaN in their last argument, which differs between compilers, and between pandas and
+#: NumPy.
 _SIGN_READERS = frozenset(("signbit", "copysign"))
-#: Of 0.0 and -0.0 they give the second one in NumPy's SIMD loop and the first one in its tail: a matter of the row's position.
+#: Functions that, of 0.0 and -0.0, return the second in NumPy's SIMD loop and the first in its tail, depending on the row's
+#: position.
 _ZERO_PICKERS = frozenset(("fmax", "fmin"))
 _PARTS = {"divmod": ("floor_divide", "remainder")}
 
 
 def is_number(x: object) -> bool:
-    """Whether `x` is a constant that an elementwise function takes: a bool, int, float or NumPy number, no complex."""
+    """Whether `x` is a constant operand of an elementwise function: a bool, int, float or real NumPy number."""
     if isinstance(x, np.generic):
         return x.dtype.kind in "biuf"
     return type(x) in (bool, int, float)
 
 
 def constant_of(x: Any) -> Any:
-    """A zero-dimensional array as the NumPy scalar it holds, a pandas constant as its Series; anything else as it is."""
+    """Returns a zero-dimensional array as its NumPy scalar, a pandas constant as its Series; any other object unchanged."""
     return x[()] if isinstance(x, np.ndarray) and x.ndim == 0 else unwrapped(x)
 
 
 def run_prototype(call: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """`function` on prototypes, warnings off. What it raises is refused (SW252): Spark's own run raises it too."""
+    """Calls `function` on prototypes, with warnings off. Refuses (SW252) if it raises: Spark's own run raises, too."""
     try:
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -56,12 +59,12 @@ def run_prototype(call: str, function: Callable[..., Any], *args: Any, **kwargs:
 
 
 def dtype_of(given: Any, call: str) -> np.dtype:
-    """The dtype that an argument names. What NumPy raises for others is refused (SW252)."""
+    """Returns the dtype that an argument names. Refuses (SW252) if NumPy raises."""
     return run_prototype(call, np.dtype, given)  # type: ignore[no-any-return]
 
 
 def type_of(dtype: np.dtype, call: str) -> Type:
-    """The IR type of a dtype. Refuses SW254."""
+    """Returns the IR type of a dtype. Refuses SW254."""
     type = of_dtype(dtype)
     if type is None or not np.dtype(dtype).isnative:
         refuse("SW254", call=call, type=np.dtype(dtype).name)
@@ -69,7 +72,7 @@ def type_of(dtype: np.dtype, call: str) -> Type:
 
 
 def prototype(operand: Operand) -> Any:
-    """One element of the operand's dtype (1, which no function treats in a special way); constants as they are."""
+    """Returns one element of the operand's dtype (1, which no function treats specially); a constant unchanged."""
     return np.ones(1, operand.type.dtype) if isinstance(operand, Value) else operand
 
 
@@ -81,7 +84,7 @@ def _one(dtype: np.dtype) -> np.ndarray:
 
 
 def constant(loop: LoopBuilder, value: Any, dtype: np.dtype, call: str) -> Value:
-    """A constant converted to `dtype` as NumPy converts an operand."""
+    """Returns a constant converted to `dtype` as NumPy converts an operand."""
     type = type_of(dtype, call)
     with np.errstate(all="ignore"):
         converted = value.astype(dtype) if isinstance(value, np.generic) else run_prototype(call, np.array, value, dtype)[()]
@@ -89,19 +92,22 @@ def constant(loop: LoopBuilder, value: Any, dtype: np.dtype, call: str) -> Value
 
 
 def cast(loop: LoopBuilder, value: Value, to: Type) -> Value:
-    """``astype``. Floats that the integer type cannot hold are guarded: NumPy leaves them undefined, pandas raises for some."""
+    """Casts like ``astype``; guards floats that the integer type cannot hold.
+
+    NumPy leaves those undefined, and pandas raises for some.
+    """
     if value.type.is_float and to.is_int:
         loop.guard(loop.emit(Fits(to), value), local=True)
     return loop.cast(value, to)
 
 
 def ufunc_call(loop: LoopBuilder, ufunc: np.ufunc, operands: tuple[Operand, ...], call: str) -> tuple[Value, ...]:
-    """`ufunc` on operands of one row each; at least one is a Value. Gives all its outputs."""
+    """Emits `ufunc` on operands, at least one of which is a Value, and returns all its outputs."""
     if ufunc.signature is not None or ufunc.nin != len(operands):
         refuse("SW251", call=call)
     expected, dtypes = _resolved(ufunc, tuple(map(kind_of, operands)), call)
     if len(operands) == 2 and ufunc.__name__ in _COMPARISONS and _out_of_range(*operands):
-        return (loop.const(bool(expected[0][0]), BOOL),)  # no value of the integer type compares otherwise
+        return (loop.const(bool(expected[0][0]), BOOL),)  # every value of the integer type compares the same
     types = [type_of(dtype, call) for dtype in dtypes]
     args = tuple(
         loop.cast(o, t) if isinstance(o, Value) else constant(loop, o, t.dtype, call)
@@ -116,20 +122,21 @@ def ufunc_call(loop: LoopBuilder, ufunc: np.ufunc, operands: tuple[Operand, ...]
 
 
 def kind_of(operand: Operand) -> tuple[Any, ...]:
-    """All that NumPy's choice of an inner loop, and its complaints, depend on: a dtype, or a constant with its type. (Equal
-    constants may differ in their type, and zeros in their sign.)
+    """Returns everything that NumPy's choice of an inner loop and its errors depend on: a dtype, or a constant with its type.
+
+    The string is included because equal constants may differ in type, and zeros in sign.
     """
     return (operand.type.dtype,) if isinstance(operand, Value) else (type(operand), operand, str(operand))
 
 
 def given(kind: tuple[Any, ...]) -> Any:
-    """What stands for an operand of that kind where NumPy is asked."""
+    """Returns the prototype of an operand of that kind for calls of NumPy."""
     return _one(kind[0]) if isinstance(kind[0], np.dtype) else kind[1]
 
 
 @lru_cache(maxsize=1024)
 def _resolved(ufunc: np.ufunc, kinds: tuple[Any, ...], call: str) -> tuple[tuple[np.ndarray, ...], tuple[np.dtype, ...]]:
-    """What the ufunc gives for prototypes, and the dtypes of its inner loop."""
+    """Returns the ufunc's results for prototypes, and the dtypes of its inner loop."""
     expected = run_prototype(call, ufunc, *map(given, kinds))
     descriptors = tuple(kind[0] if isinstance(kind[0], np.dtype) else _descriptor(kind[1]) for kind in kinds)
     dtypes = ufunc.resolve_dtypes(descriptors + (None,) * ufunc.nout)
@@ -156,7 +163,7 @@ def _emit(
 
 
 def guard_zeros_agree(loop: LoopBuilder, a: Value, b: Value) -> None:
-    """Rows of two zeros with different signs go to Python."""
+    """Flags rows of two zeros with different signs."""
     zeros = [loop.call("equal", v, loop.const(0, v.type)) for v in (a, b)]
     signs = [loop.call("signbit", v) for v in (a, b)]
     apart = loop.call("logical_and", loop.call("logical_and", *zeros), loop.call("logical_xor", *signs))
@@ -167,10 +174,10 @@ def _power(loop: LoopBuilder, operands: tuple[Operand, ...], args: tuple[Value, 
     base, exponent = args
     if exponent.type.is_int and isinstance(operands[1], Value):
         zero = loop.const(0, exponent.type)
-        loop.guard(loop.call("greater_equal", exponent, zero), local=True)  # a negative one raises
+        loop.guard(loop.call("greater_equal", exponent, zero), local=True)  # Python raises for a negative exponent
         exponent = loop.call("maximum", exponent, zero)
     if exponent.type.is_float and not isinstance(operands[1], Value) and operands[1] == 2:
-        return loop.call("square", base)  # NumPy's inner loop multiplies when the exponent is one 2.0 for all rows
+        return loop.call("square", base)  # NumPy's inner loop multiplies if the exponent is 2.0 for all rows
     if HALF_IS_ROOT and exponent.type.is_float and not isinstance(operands[1], Value) and operands[1] == 0.5:
         return loop.call("sqrt", base)
     return loop.call("power", base, exponent)
@@ -183,7 +190,7 @@ def _descriptor(constant: Any) -> Any:
 
 
 def _out_of_range(a: Operand, b: Operand) -> bool:
-    """Whether a Python int meets an integer type that does not hold it."""
+    """Whether a Python int is compared with an integer type that cannot hold it."""
     value, number = (a, b) if isinstance(a, Value) else (b, a)
     if not (isinstance(value, Value) and value.type.is_int and type(number) is int):
         return False
@@ -192,7 +199,7 @@ def _out_of_range(a: Operand, b: Operand) -> bool:
 
 
 class _Recorder(np.ndarray):
-    """An array that notes which ufunc an operator ends in, instead of running it."""
+    """An array that records the ufunc of an operator instead of running it."""
 
     calls: list[tuple[np.ufunc, tuple[Any, ...]]]
 
@@ -204,14 +211,14 @@ class _Recorder(np.ndarray):
 
 
 def operator_call(loop: LoopBuilder, operator: Callable[..., Any], operands: tuple[Operand, ...], call: str) -> tuple[Value, ...]:
-    """A Python operator on NumPy arrays: which ufunc it runs (``a ** 2`` is np.square) is asked of NumPy."""
+    """Emits a Python operator on NumPy arrays; NumPy decides which ufunc it runs (``a ** 2`` is np.square)."""
     ufunc, inputs = _ufunc_of(operator, tuple(map(kind_of, operands)), call)
     return ufunc_call(loop, ufunc, tuple(operands[x] if is_position else x for is_position, x in inputs), call)
 
 
 @lru_cache(maxsize=1024)
 def _ufunc_of(operator: Callable[..., Any], kinds: tuple[Any, ...], call: str) -> tuple[np.ufunc, tuple[tuple[bool, Any], ...]]:
-    """The ufunc that an operator ends in, and its inputs: numbers of operands, marked True, or constants."""
+    """Returns the ufunc of an operator and its inputs: indices of operands, marked True, or constants."""
     operands = tuple(map(given, kinds))
     run_prototype(call, operator, *operands)
     calls: list[tuple[np.ufunc, tuple[Any, ...]]] = []

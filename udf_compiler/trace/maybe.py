@@ -1,8 +1,9 @@
-"""Series whose dtype depends on the batch: integers that are float64, and bools that are object, where some element is missing.
+"""Traces Series whose dtype depends on the batch.
 
-`s.str.len()` is int64 in a batch of strings, float64 with NaN when some are missing, and object when all are. What comes
-out the same in each of these is computed as it is; for everything else a guard demands a batch without missing elements.
-Numbers that pd.to_numeric read are float64, but int64 when each of them is an integer: there a guard demands that one is not.
+Integers become float64, and bools become object, if some element is missing. `s.str.len()` is int64 in a batch of strings,
+float64 with NaN when some are missing, and object when all are. Operations with the same result in each case are computed
+directly; all others add a guard that requires a batch without missing elements. Numbers from pd.to_numeric are float64, but
+int64 when all are integers; the guard then requires one non-integer.
 """
 
 from __future__ import annotations
@@ -23,17 +24,17 @@ _MIRRORED = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le"}
 _FLOAT_OPERATORS = frozenset(("add", "sub", "mul", "truediv"))
 _ARITHMETIC = {"add": "add", "sub": "subtract", "mul": "multiply"}
 
-#: Up to here int64 and float64 compute the same sums, differences and products.
+#: Up to this magnitude, int64 and float64 compute the same sums, differences and products.
 _EXACT = 2**53
 
 
 @dataclass(frozen=True, slots=True)
 class Maybe:
-    """Where elements are not missing (`valid`; None: everywhere); the batch has the plain dtype when `plain` holds on all rows.
+    """The batch-dependent part of a Series: `valid` marks elements that are not missing (None: all).
 
-    `missing`: what missing bools are. `void`: a batch of missing integers only is object. `bound`: no |integer| is larger.
-    Of a float64 value, which is NaN where missing, the plain dtype is int64. `narrow`: the plain type when it is narrower
-    than that of the value, which is i64.
+    The batch has the plain dtype if `plain` holds on all rows. `missing`: what missing bools are. `void`: a batch of only
+    missing integers is object. `bound`: the largest possible |integer|. A float64 value is NaN where missing, and its plain
+    dtype is int64. `narrow`: the plain type when it is narrower than the type of the value, i64.
     """
 
     valid: Value | None
@@ -47,7 +48,7 @@ class Maybe:
 def maybe_series(
     loop: LoopBuilder, value: Value, valid: Value | None, state: Missing, void: bool = False, bound: int = _EXACT
 ) -> Any:
-    """A Series of a plain bool or integer that is missing where not `valid`; an ordinary one when `valid` is None."""
+    """Returns a Series of a plain bool or integer that is missing where not `valid`; an ordinary one when `valid` is None."""
     from udf_compiler.trace.series import TracedSeries
 
     if valid is None:
@@ -59,13 +60,16 @@ def maybe_series(
 
 
 def plain_value(x: Any) -> Value:
-    """The value as a batch without missing elements has it."""
+    """Returns the value in the dtype of a batch without missing elements."""
     value: Value = x.value
     return value if x.maybe.narrow is None else x.loop.cast(value, x.maybe.narrow)  # type: ignore[no-any-return]
 
 
 def numbers_read(loop: LoopBuilder, value: Value, valid: Value, whole: Value) -> Any:
-    """The Series of a float64 value, NaN where not `valid`: int64 in a batch whose rows are all `whole`, exact integers."""
+    """Returns the Series of a float64 value, NaN where not `valid`.
+
+    It is int64 in a batch whose rows are all `whole`, that is, exact integers.
+    """
     from udf_compiler.trace.series import TracedSeries
 
     value = loop.select(valid, value, loop.const(np.nan, F64))
@@ -73,14 +77,14 @@ def numbers_read(loop: LoopBuilder, value: Value, valid: Value, whole: Value) ->
 
 
 def is_maybe(x: object) -> bool:
-    """Whether `x` is such a Series."""
+    """Whether `x` is a Series whose dtype depends on the batch."""
     from udf_compiler.trace.series import TracedSeries
 
     return issubclass(type(x), TracedSeries) and x.kind == "maybe"  # type: ignore[attr-defined]
 
 
 def plain(x: Any, call: str) -> Any:
-    """The ordinary Series of a batch without missing elements, which a guard demands; anything else as it is."""
+    """Returns the ordinary Series of a batch without missing elements, which a guard requires; any other object unchanged."""
     if not is_maybe(x):
         return x
     if x.value.type == F64:
@@ -93,20 +97,20 @@ def plain(x: Any, call: str) -> Any:
 
 
 def present(x: Any) -> Value:
-    """Where an element is not missing."""
+    """Returns the bool that marks elements that are not missing."""
     valid: Value | None = x.maybe.valid
     return x.loop.const(True, BOOL) if valid is None else valid
 
 
 def some_number(x: Any) -> None:
-    """Guards that the batch has a number, when without one pandas would hold it as object."""
+    """Guards that the batch has a number, if pandas would otherwise store it as object."""
     if x.maybe.void:
         x.loop.guard_some(present(x))
 
 
 def binary(series: Any, name: str, other: Any, reflected: bool, call: str) -> Any:
-    """An operator whose result does not depend on the dtype; NotImplemented for another."""
-    if not is_maybe(series):  # operands are swapped so that the first is such a Series
+    """Applies an operator whose result is independent of the dtype; NotImplemented for any other."""
+    if not is_maybe(series):  # swap the operands so that the first is such a Series
         series, other, reflected = other, series, not reflected
         name = _MIRRORED.get(name, name)
     if series.value.type == BOOL:
@@ -121,7 +125,7 @@ def binary(series: Any, name: str, other: Any, reflected: bool, call: str) -> An
 
 
 def _is_float(x: Any) -> bool:
-    """A float constant, or an ordinary float64 Series: an operator with it gives float64 in each dtype."""
+    """Whether `x` is a float constant or an ordinary float64 Series; an operator with it returns float64 for each dtype."""
     from udf_compiler.trace.series import TracedSeries
 
     if isinstance(x, TracedSeries):
@@ -130,7 +134,10 @@ def _is_float(x: Any) -> bool:
 
 
 def _logical(series: Any, name: str, other: Any, reflected: bool) -> Any:
-    """& | ^ with bools: False where the left side is missing, a missing right side is False. == and != with a bool."""
+    """Applies & | ^ with bools, and == and != with a bool constant.
+
+    The result is False where the left side is missing; a missing right side counts as False.
+    """
     loop = series.loop
     if name in ("eq", "ne") and type(other) is bool:
         same = loop.call("equal", series.value, loop.const(other, BOOL))
@@ -140,7 +147,7 @@ def _logical(series: Any, name: str, other: Any, reflected: bool) -> Any:
     if name not in ("and", "or", "xor") or not _is_bool(other, loop):
         return NotImplemented
     left, right = (other, series) if reflected else (series, other)
-    result = loop.call(f"logical_{name}", left.value, right.value)  # the value of a missing bool is False
+    result = loop.call(f"logical_{name}", left.value, right.value)  # a missing bool has the value False
     return series.new(loop.call("logical_and", result, present(left)) if is_maybe(left) else result)
 
 
@@ -151,7 +158,7 @@ def _is_bool(x: Any, loop: LoopBuilder) -> bool:
 
 
 def _compared(series: Any, name: str, other: Any) -> Any:
-    """Missing elements compare as NaN does."""
+    """Compares as numbers; missing elements compare as NaN does."""
     loop = series.loop
     if is_missing(other):
         return series.new(loop.const(name == "ne", BOOL))
@@ -166,7 +173,7 @@ def _compared(series: Any, name: str, other: Any) -> Any:
 
 
 def _number(x: Any) -> Value:
-    """The float64 form: NaN where missing."""
+    """Returns the float64 value, NaN where missing."""
     loop = x.loop
     if x.value.type == F64:
         value: Value = x.value
@@ -175,13 +182,13 @@ def _number(x: Any) -> Value:
 
 
 def as_float(x: Any) -> Any:
-    """The float64 Series that a batch with missing elements is; the integers of one without convert to it exactly."""
+    """Returns the float64 Series of a batch with missing elements; in a batch without them the integers convert to it exactly."""
     some_number(x)
     return x.new(_number(x))
 
 
 def _computed(series: Any, name: str, other: Any, reflected: bool) -> Any:
-    """Sums, differences and products that stay exact in both dtypes: again such a Series."""
+    """Adds, subtracts or multiplies where the result is exact in both dtypes; the result is again such a Series."""
     from udf_compiler.trace.series import TracedSeries
 
     loop = series.loop
@@ -189,7 +196,7 @@ def _computed(series: Any, name: str, other: Any, reflected: bool) -> Any:
         return NotImplemented
     if is_maybe(other) and other.value.type == I64:
         value, bound, narrow = other.value, other.maybe.bound, other.maybe.narrow
-        narrow = narrow if narrow == series.maybe.narrow else None  # of two types int64 is the wider one
+        narrow = narrow if narrow == series.maybe.narrow else None  # of two different types, int64 is the wider one
         valid, dense = loop.call("logical_and", present(series), present(other)), _both(series, other)
     elif type(other) is int and abs(other) <= _EXACT:
         value, bound, valid, dense = loop.const(other, I64), abs(other), series.maybe.valid, series.maybe.plain

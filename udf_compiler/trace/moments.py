@@ -1,8 +1,9 @@
-"""Series of datetime64[ns] and timedelta64[ns]: their operators as IR on int64 nanoseconds, of which NaT is the NULL.
+"""Traces Series of datetime64[ns] and timedelta64[ns]: their operators as IR on int64 nanoseconds, with NULL for NaT.
 
-pandas is the authority on which operands an operator takes and what dtype comes out: each runs on one-element prototypes.
-What the rows decide is spelled out: NaT wherever an operand is NaT, and a guard where pandas raises for an overflow.
-Whether a batch has a NaT decides dtypes (the years of datetimes are int32 or float64, NaN for NaT): `integers`.
+pandas is the authority on the operands that an operator accepts and on its result dtype: each operator runs on one-element
+prototypes. Row-dependent behaviour is explicit: NaT wherever an operand is NaT, and a guard where pandas raises for an
+overflow. Whether a batch has a NaT decides dtypes (the years of datetimes are int32, or float64 with NaN for NaT): see
+`integers`.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ _KINDS = {dtype: kind for kind, dtype in DTYPES.items()}
 _SMALLEST = int(np.iinfo(np.int64).min)  # NaT
 
 
-#: Texts that name a day whatever the clock shows; others (now, 10:00) are completed with today's date.
+#: Strings that name a fixed day; others (now, 10:00) are completed with today's date.
 DATE_TEXT = re.compile(
     r"\s*(\d{4}[-/]\d{1,2}[-/]\d{1,2}|\d{1,2}/\d{1,2}/\d{4}|\d{8})([ T]\d{1,2}(:\d{1,2}(:\d{1,2}(\.\d+)?)?)?)?\s*"
 )
@@ -43,26 +44,26 @@ def is_moment(series: Any) -> bool:
 
 
 def new(loop: LoopBuilder, value: Value, kind: str, has_nat: bool = False) -> Any:
-    """A Series of nanoseconds. `has_nat`: every batch that this form is for has a NaT in it."""
+    """Returns a Series of nanoseconds. `has_nat`: every batch of this form has a NaT in it."""
     from udf_compiler.trace.series import TracedSeries
 
     return TracedSeries(loop, value, DTYPES[kind], kind, has_nat=has_nat and value.type.nullable)
 
 
 def like(series: Any, value: Value) -> Any:
-    """A Series of the same kind, NaT where `series` is."""
+    """Returns a Series of the same kind, NaT where `series` is."""
     return new(series.loop, nat_where(series.loop, value, _valid(series)), series.kind, series.has_nat)
 
 
 def nat_where(loop: LoopBuilder, value: Value, valid: Value | None) -> Value:
-    """`value` where `valid` (None: everywhere), else NaT."""
+    """Returns `value` where `valid` (None: everywhere), else NaT."""
     return value if valid is None else loop.optional(value, valid)
 
 
 def integers(series: Any, value: Value, bound: int = 10**6) -> Any:
-    """Integers of the rows as pandas gives them: of their own dtype in a batch without NaT, float64 in one with some.
+    """Returns a Series of integers with pandas' dtype: their own in a batch without NaT, float64 in a batch with some.
 
-    `bound`: no |integer| is larger; from 2**53 on a batch with a NaT is flagged, unless every batch has one.
+    `bound`: the largest possible |integer|. From 2**53 on, a row with a NaT is flagged, unless every batch has one.
     """
     from udf_compiler.trace.series import TracedSeries
 
@@ -77,13 +78,13 @@ def integers(series: Any, value: Value, bound: int = 10**6) -> Any:
 
 
 def floats(series: Any, value: Value) -> Any:
-    """Floats of the rows, NaN for NaT."""
+    """Returns a Series of floats, NaN for NaT."""
     loop, valid = series.loop, _valid(series)
     return series.new(value if valid is None else loop.select(valid, value, loop.const(np.nan, F64)))
 
 
 def bools(series: Any, value: Value, missing: bool = False) -> Any:
-    """Bools of the rows, `missing` for NaT."""
+    """Returns a Series of bools, `missing` for NaT."""
     loop, valid = series.loop, _valid(series)
     return series.new(value if valid is None else loop.select(valid, value, loop.const(missing, BOOL)))
 
@@ -101,9 +102,10 @@ def is_missing(x: Any) -> bool:
 
 
 def constant(x: Any, call: str, text: bool = False) -> pd.Timestamp | pd.Timedelta | None:
-    """A point in time or a duration as pandas takes it, in nanoseconds; None for any other constant.
+    """Returns a point in time or a duration as pandas converts it, in nanoseconds; None for any other constant.
 
-    `text`: a string stands for the time that it names. Refuses (SW262) time zones and what nanoseconds do not hold.
+    `text`: a string represents the time that it names. Refuses (SW262) time zones and values outside the range of
+    nanoseconds.
     """
     if is_missing(x):
         return None
@@ -125,7 +127,7 @@ def constant(x: Any, call: str, text: bool = False) -> pd.Timestamp | pd.Timedel
 
 
 def plain(x: Any) -> Any:
-    """A guarded datetime constant as a real one, read past the guard of its attributes; anything else as it is."""
+    """Returns a guarded datetime constant as a real one, bypassing the guard of its attributes; any other object unchanged."""
     if not isinstance(x, datetime.datetime) or isinstance(x, pd.Timestamp):
         return x
     zone = datetime.datetime.tzinfo.__get__(x)  # type: ignore[attr-defined]
@@ -137,7 +139,10 @@ def kind_of(x: pd.Timestamp | pd.Timedelta) -> str:
 
 
 def replacement(series: Any, other: Any, method: Any, call: str) -> Value:
-    """What stands in a replaced row, as nanoseconds; NULL for a missing value. Refuses what makes pandas change the dtype."""
+    """Returns the replacement of a row in nanoseconds; NULL for a missing value.
+
+    Refuses replacements that change the dtype in pandas.
+    """
     from udf_compiler.trace.series import TracedSeries
 
     loop, other = series.loop, constant_of(other)
@@ -159,27 +164,27 @@ def replacement(series: Any, other: Any, method: Any, call: str) -> Value:
 
 
 def _series_kind(x: Any) -> str:
-    """The kind of a Series, empty for anything else."""
+    """Returns the kind of a Series; empty for any other object."""
     from udf_compiler.trace.series import TracedSeries
 
     return x.kind if issubclass(type(x), TracedSeries) else ""
 
 
 def concerns(left: Any, right: Any) -> bool:
-    """Whether an operator of these (one of them a Series) is one of datetimes or timedeltas."""
+    """Whether an operator on these operands (one of them a Series) is one of datetimes or timedeltas."""
     if _series_kind(left) in DTYPES or _series_kind(right) in DTYPES:
         return True
     return isinstance(right, datetime.datetime | datetime.timedelta | np.datetime64 | np.timedelta64)
 
 
 def proto(series: Any) -> pd.Series:
-    """One element of the Series' dtype, no special one."""
+    """Returns one element of the Series' dtype, with no special value."""
     number = 10**17 + 1 if series.kind == "datetime" else 10**14 + 1
     return pd.Series(np.array([number if is_moment(series) else 1]).astype(series.dtype))
 
 
 def binary(series: Any, name: str, other: Any, reflected: bool, call: str) -> Any:
-    """``series op other`` (``other op series`` when reflected) as pandas' Series operators compute it."""
+    """Returns ``series op other`` (``other op series`` when reflected) as pandas' Series operators compute it."""
     from udf_compiler.trace.series import TracedSeries
 
     loop = series.loop
@@ -208,13 +213,13 @@ def binary(series: Any, name: str, other: Any, reflected: bool, call: str) -> An
         refuse("SW251", call=f"{call} of {key[1]} and {key[2]}")
     if made.kind == "maybe":
         return made
-    if made.dtype != wanted.dtype and not (made.dtype == np.float64 and wanted.dtype == np.int64):  # integers of a batch with NaT
+    if made.dtype != wanted.dtype and not (made.dtype == np.float64 and wanted.dtype == np.int64):  # integers with NaT
         refuse("SW254", call=call, type=str(wanted.dtype))
     return made
 
 
 def _scalar(series: Any, name: str, other: Any, call: str) -> tuple[Any, Any]:
-    """(operand, what pandas gets): the operand is None for a missing value."""
+    """Returns (operand, the argument for pandas); the operand is None for a missing value."""
     other = constant_of(other)
     if is_missing(other):
         return None, other
@@ -227,7 +232,7 @@ def _scalar(series: Any, name: str, other: Any, call: str) -> tuple[Any, Any]:
 
 
 def _with_missing(series: Any, name: str, wanted: pd.Series, call: str) -> Any:
-    """Comparisons with a missing value are constant, other operators give NaT."""
+    """Returns the constant result of a comparison with a missing value. Refuses other operators."""
     loop = series.loop
     if name in COMPARISONS:
         return series.new(loop.const(name == "ne", BOOL))
@@ -242,7 +247,7 @@ def _kind(x: Any) -> str:
 
 
 class _Side:
-    """An operand: plain int64 nanoseconds (0 for NaT), or the plain number; where it is valid; whether it has a NaT."""
+    """An operand: plain int64 nanoseconds (0 for NaT) or a plain number, where it is valid, and whether every batch has a NaT."""
 
     def __init__(self, loop: LoopBuilder, x: Any) -> None:
         self.valid: Value | None = None
@@ -275,7 +280,7 @@ def _compare(loop: LoopBuilder, name: str, left: Any, right: Any) -> Any:
 
 
 def no_overflow(loop: LoopBuilder, fn: str, a: Value, b: Value) -> Value:
-    """a + b or a - b of 64 bits; rows where it overflows, or ends at the integer that means NaT, are flagged."""
+    """Returns a + b or a - b in 64 bits; flags rows where it overflows or equals the integer that represents NaT."""
     result = loop.call(fn, a, b)
     loop.guard(ranges.no_overflow(loop, fn, a, b), local=True)
     loop.guard(loop.call("not_equal", result, loop.const(_SMALLEST, I64)), local=True)
@@ -283,7 +288,7 @@ def no_overflow(loop: LoopBuilder, fn: str, a: Value, b: Value) -> Value:
 
 
 def scaled(loop: LoopBuilder, a: Value, b: Value) -> Value:
-    """a * b of 64 bits; rows where that might overflow are flagged."""
+    """Returns a * b in 64 bits; flags rows where it might overflow."""
     loop.guard(ranges.no_overflow(loop, "multiply", a, b), local=True)
     return loop.call("multiply", a, b)
 
@@ -309,7 +314,7 @@ def _times(loop: LoopBuilder, left: Any, right: Any, call: str) -> Any:
 
 
 def _of_float(loop: LoopBuilder, span: _Side, product: Value) -> Any:
-    """NumPy truncates a finite product, and makes NaT of any other."""
+    """Truncates a finite product, as NumPy does; any other becomes NaT."""
     finite = loop.call("isfinite", product)
     loop.guard(loop.call("logical_or", loop.call("logical_not", finite), loop.emit(Fits(I64), product)))
     whole = loop.cast(product, I64)
@@ -328,7 +333,7 @@ def _ratio(loop: LoopBuilder, left: Any, right: Any, call: str) -> Any:
 
 
 def _positive(x: Any, call: str) -> int:
-    """A divisor that is a positive constant: pandas' own results by others depend on the batch or the version."""
+    """Returns a divisor that is a positive constant. Refuses others: pandas' results depend on the batch or the version."""
     value = x._value if isinstance(x, pd.Timedelta) else x
     if not isinstance(value, int | np.integer) or value <= 0:
         refuse("SW262", call=call, what="a divisor that is no positive constant")
@@ -342,7 +347,7 @@ def _quotient(loop: LoopBuilder, left: Any, right: Any, call: str) -> Any:
 
 
 def _rest(loop: LoopBuilder, left: Any, right: Any, call: str) -> Any:
-    """pandas takes the multiple off, for which there may be no integer, or with a NaT in the batch no double."""
+    """Returns the remainder. pandas subtracts the multiple, which may overflow or, with a NaT in the batch, not fit a double."""
     a, divisor = _Side(loop, left), _positive(right, call)
     rest = loop.call("remainder", a.value, loop.const(divisor, I64))
     multiple = no_overflow(loop, "subtract", a.value, rest)
@@ -353,7 +358,7 @@ def _rest(loop: LoopBuilder, left: Any, right: Any, call: str) -> Any:
 
 
 def _shared_out(loop: LoopBuilder, left: Any, right: Any, call: str) -> Any:
-    """A duration over a number. By a positive integer constant NumPy divides integers: / towards zero, // down."""
+    """Divides a duration by a number. By a positive integer constant NumPy divides integers: / towards zero, // down."""
     if not isinstance(right, int | np.integer | float | np.floating):
         refuse("SW262", call=call, what="a divisor that is no constant")
     a, b = _Side(loop, left), _Side(loop, right)
@@ -384,7 +389,10 @@ _OPERATORS = {
 
 
 def unary(series: Any, name: str, call: str) -> Any:
-    """-s and abs(s) of timedeltas; datetimes have no sign. No value but NaT is the smallest integer, so none wraps."""
+    """Negates timedeltas or takes their absolute value; datetimes have no sign.
+
+    Only NaT is the smallest integer, so no value wraps.
+    """
     functions: dict[str, Any] = {"neg": lambda s: -s, "pos": lambda s: +s, "invert": lambda s: ~s, "abs": abs}
     run_prototype(call, functions[name], proto(series))
     loop, fn = series.loop, {"neg": "negative", "abs": "absolute"}.get(name)

@@ -1,7 +1,7 @@
-"""A symbolic pandas Series: operators and ufuncs to IR by the rules of pandas/core/ops and pandas/core/arraylike.
+"""Traces pandas Series: lowers operators and ufuncs to IR by the rules of pandas/core/ops and pandas/core/arraylike.
 
-The rules that differ from NumPy's: NumPy scalars count as Python scalars in arithmetic (not in comparisons), a zero divisor
-of // and % on integers turns the whole batch to float64 (guarded), comparisons with None or NaN are constant.
+Three rules differ from NumPy's. NumPy scalars count as Python scalars in arithmetic (not in comparisons). A zero divisor of
+// and % on integers turns the whole batch to float64 (guarded). Comparisons with None or NaN are constant.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from udf_compiler.trace.values import BINARY, REFLECTED, Traced, raw, symbol
 _COMPARISONS = frozenset("eq ne lt le gt ge".split())
 _LOGICAL = frozenset("and or xor".split())
 
-#: pandas/_libs/ops_dispatch.pyx: ufuncs that become the Series operator when called without keyword arguments.
+#: pandas/_libs/ops_dispatch.pyx: ufuncs that run the Series operator when called without keyword arguments.
 _OPERATORS = {
     "add": "add", "subtract": "sub", "multiply": "mul", "divide": "truediv", "floor_divide": "floordiv", "remainder": "mod",
     "power": "pow", "divmod": "divmod", "equal": "eq", "not_equal": "ne", "less": "lt", "less_equal": "le", "greater": "gt",
@@ -45,13 +45,18 @@ _MIRRORED = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le", "eq": "eq", "ne": "
 
 
 class TracedSeries(Traced):
-    """A Series over the rows of `loop`: one value a row, index 0 to n-1.
+    """A Series over the rows of `loop`: one value per row, index 0 to n-1. `kind` is one of:
 
-    `kind` "numpy": values of a NumPy dtype that the IR has. `kind` "date": datetime.date objects (None where NULL). `kind`
-    "text": strings, and what `missing` says where NULL. `kind` "maybe": what `maybe` says; the dtype depends on the batch.
-    `kind` "datetime" and "timedelta": int64 nanoseconds (NULL where NaT). `has_nat`: every batch has a missing value in it.
-    "list": arrays (None where NULL). "category": texts whose dtype is a CategoricalDtype (NULL where missing, or no category).
-    `nat_objects`: a date Series whose missing values are NaT; they are None, or what `missing` says.
+    - "numpy": values of a NumPy dtype that the IR supports.
+    - "date": datetime.date objects, None where NULL.
+    - "text": strings; `missing` defines the elements where NULL.
+    - "maybe": `maybe` describes it; the dtype depends on the batch.
+    - "datetime" and "timedelta": int64 nanoseconds, NULL where NaT.
+    - "list": arrays, None where NULL.
+    - "category": strings whose dtype is a CategoricalDtype, NULL where missing or not a category.
+
+    `has_nat`: every batch has a missing value in it. `nat_objects`: the missing values of a date Series are NaT. Otherwise
+    they are None, or as `missing` defines.
     """
 
     __slots__ = ("_dtype", "has_nat", "kind", "loop", "maybe", "missing", "nat_objects", "shared", "value")
@@ -85,7 +90,7 @@ class TracedSeries(Traced):
 
     @property
     def dtype(self) -> np.dtype:
-        """The dtype. Refuses (SW255) one that depends on the batch."""
+        """Returns the dtype. Refuses (SW255) one that depends on the batch."""
         if self.kind == "maybe":
             refuse("SW255", call="Series.dtype", when="a string is missing", advice="Fill missing strings first.")
         return self._dtype if self.kind == "category" else np.dtype(self._dtype)
@@ -120,14 +125,14 @@ class TracedSeries(Traced):
         return self.round(decimals)
 
     def twin(self, shared: bool) -> TracedSeries:
-        """Another Series of the same values."""
+        """Returns another Series of the same values."""
         kept = (self.missing, self.maybe, self.has_nat)
         made = TracedSeries(self.loop, self.value, self._dtype, self.kind, shared, *kept)
         made.nat_objects = self.nat_objects
         return made
 
     def new(self, value: Value) -> TracedSeries:
-        """A fresh Series of a plain value of this loop."""
+        """Returns a new Series of a plain value of this loop."""
         return TracedSeries(self.loop, value, value.type.dtype)
 
     def _binary(self, name: str, other: Any, reflected: bool) -> Any:
@@ -217,7 +222,7 @@ class TracedSeries(Traced):
 
 
 def operand(loop: LoopBuilder, x: Any, call: str) -> Operand:
-    """A Series, one-dimensional array or scalar constant as an operand. Refuses the rest."""
+    """Returns a Series, one-dimensional array or scalar constant as an operand. Refuses others."""
     from udf_compiler.trace.array import TracedArray
 
     if isinstance(x, TracedSeries):
@@ -236,7 +241,7 @@ def operand(loop: LoopBuilder, x: Any, call: str) -> Operand:
 
 
 def binary(left: TracedSeries, name: str, other: Any, reflected: bool, call: str) -> Any:
-    """``left op other`` (``other op left`` when reflected) as pandas' Series operators compute it."""
+    """Returns ``left op other`` (``other op left`` when reflected) as pandas' Series operators compute it."""
     loop = left.loop
     if name in ("lshift", "rshift"):
         refuse("SW252", call=call, error="TypeError: unsupported operand for a Series")
@@ -260,7 +265,7 @@ def binary(left: TracedSeries, name: str, other: Any, reflected: bool, call: str
 
 
 def _logical(left: TracedSeries, function: Any, right: Operand, call: str) -> Value:
-    """pandas' logical_op for bools and integers: NumPy's bitwise op, then bool unless both sides are integers."""
+    """Applies pandas' logical_op to bools and integers: NumPy's bitwise op, cast to bool unless both sides are integers."""
     for side in (left.value, right):
         kind = side.type.dtype.kind if isinstance(side, Value) else np.asarray(side).dtype.kind
         if kind == "f":
@@ -273,9 +278,10 @@ def _logical(left: TracedSeries, function: Any, right: Operand, call: str) -> Va
 def _guard_divisor(
     left: TracedSeries, name: str, value: Operand, divisor: Operand, results: tuple[Value, ...], call: str
 ) -> None:
-    """pandas/core/ops/missing.py: where a divisor is 0, // turns the result to float64 (±inf, NaN), % of integers too (NaN).
+    """Guards or refuses zero divisors that change the dtype (pandas/core/ops/missing.py).
 
-    float64 // 0 is what NumPy computes already; everything else changes dtype with the batch and is guarded.
+    Where a divisor is 0, // turns the result to float64 (±inf, NaN), and so does % of integers (NaN). NumPy already computes
+    the result of float64 // 0; all others change dtype with the batch and are guarded.
     """
     loop = left.loop
     kind = divisor.type.dtype.kind if isinstance(divisor, Value) else np.asarray(divisor).dtype.kind
@@ -290,7 +296,7 @@ def _guard_divisor(
     decided = loop.call("not_equal", divisor, loop.const(0, divisor.type))
     if not isinstance(value, Value):
         if value != value:
-            return  # NaN // 0 is NaN and leaves the dtype alone
+            return  # NaN // 0 is NaN and does not change the dtype
     elif value.type.is_float:
         decided = loop.call("logical_or", decided, loop.call("isnan", value))
     loop.guard(decided)
@@ -305,7 +311,7 @@ def _checked(values: tuple[Value, ...], expected: tuple[pd.Series, ...], like: T
 
 @lru_cache(maxsize=1024)
 def _expected(function: Callable[..., Any], dtype: np.dtype, is_series: bool, kind: tuple[Any, ...], call: str) -> Any:
-    """What pandas' operator gives for prototypes of a Series and of another, an array or a constant."""
+    """Returns the result of pandas' operator for prototypes: a Series with another Series, an array or a constant."""
     other = given(kind)
     return run_prototype(call, function, pd.Series(np.ones(1, dtype)), pd.Series(other.copy()) if is_series else other)
 

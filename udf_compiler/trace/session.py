@@ -1,4 +1,4 @@
-"""What one trace knows: the loop it writes to, how exact it must be, the first refusal, the place in the user's code."""
+"""Holds the state of one trace: the loop it writes to, the required exactness, the first refusal, and the place in user code."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from sparkweld.reasons import refusal
 
 _T = TypeVar("_T")
 
-#: More values than this in a loop: the function is unrolled into a kernel that is not worth compiling.
+#: A loop with more values is unrolled code that is not worth compiling to a kernel.
 NODE_LIMIT = 20_000
 
-#: More operations than this in one trace, equal ones counted each time: helpers that call helpers twice double with each level.
+#: Limit of operations in one trace, repeated ones included: helpers that call helpers twice double the work with each level.
 WORK_LIMIT = 100_000
 
-#: Refusals after which no other way to compile the function is tried: it would cost as much again.
+#: Refusals after which no other way to compile the function is tried, as it would cost as much again.
 TOO_MUCH = ("SW287",)
 
 _OURS = tuple(f"{os.sep}{name}{os.sep}" for name in ("udf_compiler", "sparkweld"))
@@ -32,16 +32,17 @@ _LIBRARIES = ("numpy", "pandas", "functools", "contextlib")
 
 @dataclass
 class Session:
-    """One call of a user function with symbolic arguments.
+    """The state of one call of a user function with symbolic arguments.
 
-    `refused` keeps the first refusal even when the user's code catches it, so a trace that was refused never succeeds.
-    `notes` are facts for `explain`; `kept` the differences that no single op of the program shows, as (operation, bound).
-    `handlers`: the user's code can catch exceptions.
-    `batches`: where a row is flagged, the function itself decides its whole batch.
-    `narrowed`: a guard of a scalar function decided a branch, so flagged rows may take a path that was not explored.
-    `many`: the function that was explored last has more than a few paths.
-    `open`: guards decide no branch, which shows the kinds of results of those paths, and nothing else of them.
-    `groups` collects the reductions of an aggregate function (`udf_compiler.aggregates`); None: rows may not meet.
+    - `refused`: the first refusal, kept even when the user's code catches it, so that a refused trace never succeeds.
+    - `notes`: facts for `explain`. `kept`: approximations that no single op of the program records, as (operation, bound).
+    - `handlers`: the user's code can catch exceptions.
+    - `batches`: where a row is flagged, the function itself decides its whole batch.
+    - `narrowed`: a guard of a scalar function decided a branch, so flagged rows may take an unexplored path.
+    - `many`: the function explored last has more than a few paths.
+    - `open`: guards decide no branch; this reveals only the kinds of results of those paths.
+    - `groups`: collects the reductions of an aggregate function (`udf_compiler.aggregates`); None: rows must not be
+      combined.
     """
 
     loop: LoopBuilder | None
@@ -80,17 +81,17 @@ def running(session: Session) -> Iterator[Session]:
 
 
 def current() -> Session:
-    """The session of the trace that runs, or one that only serves to refuse."""
+    """Returns the session of the running trace, or a dummy session that only serves to refuse."""
     return _SESSION.get(None) or Session(None)
 
 
 def is_tracing() -> bool:
-    """Whether a trace runs."""
+    """Whether a trace is running."""
     return _SESSION.get(None) is not None
 
 
 def refuse(code: str, at: str = "", **params: Any) -> NoReturn:
-    """Raises the refusal `code` with the place in the user's code that asked for it (`at`, when the caller knows it)."""
+    """Raises the refusal `code` with the place in the user's code that caused it (`at`, when the caller knows it)."""
     session = current()
     error = refusal(code, place=at or _user_place() or session.place, **params)
     session.refused = session.refused or error
@@ -105,7 +106,7 @@ def refuse_again(error: Refusal) -> NoReturn:
 
 
 def attempt(function: Callable[[], _T]) -> _T | Refusal:
-    """What a function gives, or why it is refused: the session then forgets that, as another way may be tried."""
+    """Returns the result of a function or its refusal; the session then forgets that refusal, as an alternative may be tried."""
     session = current()
     before = session.refused
     try:
@@ -116,7 +117,7 @@ def attempt(function: Callable[[], _T]) -> _T | Refusal:
 
 
 def without_frames(error: Refusal) -> Refusal:
-    """The same refusal: one that is kept must not keep the data alive that the frames of its traceback hold."""
+    """Returns the refusal without its traceback, whose frames would keep their data alive."""
     error.__context__ = None
     return error.with_traceback(None)
 
@@ -128,19 +129,19 @@ def check_size(loop: LoopBuilder) -> None:
 
 
 def refuse_work(size: str, limit: str) -> NoReturn:
-    """Refuses (SW287) a function whose helpers, inlined, make too much."""
+    """Refuses (SW287) a function whose inlined helpers grow too large."""
     session = current()
     refuse("SW287", at=session.place, function=session.place, size=size, limit=limit)
 
 
 def place_of(error: BaseException) -> str:
-    """Where in the user's code an error was raised: the innermost frame of its traceback that is no library's."""
+    """Returns where in the user's code an error was raised: the innermost frame of its traceback outside libraries."""
     places = [_describe(frame, line) for frame, line in traceback.walk_tb(error.__traceback__) if _is_user(frame)]
     return places[-1] if places else ""
 
 
 def _user_place() -> str:
-    """The innermost frame of the user's code between here and the trace that runs."""
+    """Returns the innermost frame of the user's code between here and the running trace."""
     for frame, line in traceback.walk_stack(None):
         if _is_user(frame):
             return _describe(frame, line)

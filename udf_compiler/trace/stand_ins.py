@@ -1,9 +1,10 @@
 """Defines the base of all stand-ins: an attribute or protocol of the real object is modelled or refused.
 
-User code asks what an object has: ``hasattr(pa.Array, "from_pandas")``, ``getattr(x, "tz", None)``. The answer must be that of
-the real object, or a refusal, which no default and no handler hides. So a stand-in knows what it stands for. An attribute that
-the real object lacks raises AttributeError. One that it has is modelled or refused, whatever the class of the stand-in holds
-for itself. A protocol of Python that the stand-in does not define is refused, or Python would quietly do something else.
+User code inspects objects: ``hasattr(pa.Array, "from_pandas")``, ``getattr(x, "tz", None)``. The answer must be that of the
+real object, or a refusal, which no default and no handler hides. So a stand-in knows the real object that it represents. An
+attribute that the real object lacks raises AttributeError. An attribute that it has is modelled or refused, regardless of
+the members of the stand-in's own class. A Python protocol that the stand-in does not define is refused; Python would
+otherwise silently fall back.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ from udf_compiler.trace.session import is_tracing, refuse
 
 _PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 
-#: Protocols that Python goes on without, so that a stand-in has them if and only if the real object has.
+#: Protocols with a fallback in Python, so a stand-in has them if and only if the real object has.
 _OPTIONAL = ("call", "len", "length_hint")
 
-#: What else Python asks an object for.
+#: The other protocols of Python objects.
 PROTOCOLS = (
     "iter", "next", "hash", "float", "int", "index", "complex", "trunc", "floor", "ceil", "round", "contains",
     "reversed", "array", "str", "repr", "format", "bytes", "fspath", "reduce_ex", "copy", "deepcopy", "enter", "exit", "getitem",
@@ -38,19 +39,19 @@ _FORMS = [*PROTOCOLS, *_OPERATORS, *(f"r{name}" for name in _OPERATORS), *(f"i{n
 
 
 def called_by_user(depth: int = 2) -> bool:
-    """Whether the frame that called our caller is not of this package, while a trace runs."""
+    """Whether, during a trace, the caller of the calling function is outside this package."""
     return is_tracing() and not sys._getframe(depth).f_code.co_filename.startswith(_PACKAGE)
 
 
 def real_has(real: Any, name: str) -> bool:
-    """``hasattr(real, name)``."""
+    """Returns ``hasattr(real, name)``."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of a name that will go
+        warnings.simplefilter("ignore")  # for deprecated names
         return hasattr(real, name)
 
 
 def _own_names(cls: type, root: type) -> frozenset[str]:
-    """Names that the class and its bases below `root` define, which user code may not see."""
+    """Returns the names that the class and its bases below `root` define; user code must not see them."""
     found: set[str] = set()
     for base in cls.__mro__:
         if base is root:
@@ -60,14 +61,17 @@ def _own_names(cls: type, root: type) -> frozenset[str]:
 
 
 def _defines(real: Any, name: str) -> bool:
-    """Whether instances of a class have a protocol; of one that differs from object to object they may have a length."""
+    """Whether instances of a class have a protocol.
+
+    A `property` means that the real class differs between objects; such objects may have a length but are not callable.
+    """
     if isinstance(real, property):
         return name != "__call__"
     return isinstance(real, type) and any(name in vars(base) for base in real.__mro__)
 
 
 def _by_rule(given: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
-    """`__getattr__` of a class, asked for what the real object has alone."""
+    """Wraps a class's `__getattr__` so that it receives only names that the real object has."""
 
     def get(self: Any, name: str) -> Any:
         if not has(self, name):
@@ -79,26 +83,26 @@ def _by_rule(given: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
 
 
 def has(x: Any, name: str) -> bool:
-    """Whether the real object has the attribute, or may have it: what is private belongs to instances."""
+    """Whether the real object has the attribute, or may have it: private names may belong to instances."""
     if name.startswith("__") and name.endswith("__") and name not in ("__call__", "__name__", "__version__", "__init__"):
-        return False  # user code cannot name it: a library asks
+        return False  # user code cannot name it, so a library asks
     if (name.startswith("_") and not name.endswith("__")) or name in type(x).of_instances:
         return True
     return name in object.__getattribute__(x, "_more_names")() or real_has(stood_for(x), name)
 
 
 def stood_for(x: Any) -> Any:
-    """What a stand-in stands for: a class, for its instance, or the object itself."""
+    """Returns what a stand-in represents: a class, for its instance, or the object itself."""
     return object.__getattribute__(x, "stands_for")
 
 
 def absent(x: Any, name: str) -> AttributeError:
-    """The error of Python for an attribute that the real object does not have."""
+    """Returns Python's error for an attribute that the real object lacks."""
     return absent_of(real_class_of(x), name)
 
 
 def absent_of(kind: Any, name: str) -> AttributeError:
-    """The same for an instance of a class."""
+    """Returns Python's error for an attribute that an instance of the class lacks."""
     from udf_compiler.scalar.exceptions import in_place
 
     error = AttributeError(f"{kind.__name__!r} object has no attribute {name!r}", name=name)
@@ -106,21 +110,21 @@ def absent_of(kind: Any, name: str) -> AttributeError:
 
 
 class StandIn:
-    """An object of a library as user code sees it.
+    """A library object as user code sees it.
 
-    `stands_for`: the class of the real object, or that object itself where there is but one, such as a module.
-    `visible`: members of the Python class that user code may see; what else the class holds is ours.
+    `stands_for`: the class of the real object, or the object itself if it is unique, such as a module. `visible`: members of
+    the Python class that user code may see; all other members are internal.
     """
 
     __slots__ = ()
 
     stands_for: Any
     visible: frozenset[str] = frozenset()
-    #: What the user calls it.
+    #: The user's term for the object.
     what = "object"
-    #: Attributes that real objects get when they are made, which their class does not show.
+    #: Attributes that real objects get at construction and that their class does not show.
     of_instances: frozenset[str] = frozenset()
-    #: Whether the real object's class is `stands_for` itself, and no subclass of it.
+    #: Whether the real object's class is exactly `stands_for`, not a subclass.
     exact: bool = True
     _ours: frozenset[str] = frozenset()
 
@@ -159,7 +163,7 @@ class StandIn:
         return True
 
     def _more_names(self) -> Any:
-        """Attributes that this object has and others of its class do not: the columns of a DataFrame."""
+        """Returns attributes of this object that others of its class lack, such as the columns of a DataFrame."""
         return ()
 
 
@@ -175,9 +179,9 @@ for _name in _FORMS:
 
 
 class ClassStandIn(type):
-    """A class of a library as user code sees it: the metaclass of such classes. Members are as in `StandIn`.
+    """The metaclass of library classes as user code sees them. Members are as in `StandIn`.
 
-    `make`: what a call gives; without it, the Python class is called. `label`: what the user calls the class.
+    `make`: the implementation of a call; without it, the Python class is called. `label`: the user's term for the class.
     """
 
     stands_for: Any
@@ -185,7 +189,7 @@ class ClassStandIn(type):
     label: str
     make: Any
     _ours: frozenset[str]
-    #: Members that libraries read in C, where the caller seems to be the user's code.
+    #: Members that libraries read from C, where the caller appears to be the user's code.
     read_in_c: frozenset[str] = frozenset()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -236,17 +240,17 @@ class ClassStandIn(type):
 
 
 def _loads_attribute(frame: FrameType) -> bool:
-    """Whether the frame is at an instruction that reads an attribute, and not at a call of C code that does."""
+    """Whether the frame executes an attribute load, not a call of C code that reads the attribute."""
     return "ATTR" in dis.opname[frame.f_code.co_code[frame.f_lasti]]
 
 
 def class_stand_in(real: type, label: str, make: Any = None, kind: type[ClassStandIn] = ClassStandIn, **members: Any) -> Any:
-    """A stand-in of a class that has no instances of its own."""
+    """Returns a stand-in of a class without instances of its own."""
     return kind(real.__name__, (), {"stands_for": real, "label": label, "make": staticmethod(make), **members})
 
 
 def real_class_of(x: Any) -> type:
-    """The class of an object as user code sees it."""
+    """Returns the class of an object as user code sees it."""
     if not issubclass(type(x), StandIn):
         return x.__class__
     real = stood_for(x)
@@ -254,7 +258,7 @@ def real_class_of(x: Any) -> type:
 
 
 def exact_class(x: StandIn) -> type:
-    """What ``type(x)`` is. Refuses (SW263) a stand-in of objects of several classes."""
+    """Returns the result of ``type(x)``. Refuses (SW263) a stand-in of objects of several classes."""
     if not type(x).exact:
         refuse("SW263", name=f"type() of a {type(x).what}")
     return real_class_of(x)
@@ -278,7 +282,7 @@ def _class_by_rule(given: Callable[[Any, str], Any]) -> Callable[[Any, str], Any
 
 
 def attribute_for_user(x: Any, name: str) -> Any:
-    """``x.name`` as user code sees it, when our code asks in its place."""
+    """Returns ``x.name`` as user code sees it, on behalf of user code."""
     from udf_compiler.scalar.exceptions import as_python
 
     kind = type(x)

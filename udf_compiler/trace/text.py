@@ -1,7 +1,7 @@
-"""Series of strings as pandas 2 has them: dtype object, each element a str, or missing, which is None or NaN.
+"""Traces Series of strings in pandas 2: dtype object, each element a str or missing (None or NaN).
 
-What a method gives for a missing element depends on the method, and some dtypes depend on the batch: a Series without any
-string may have become float64 on the way (`void`). An op for which that matters guards that some element is a string.
+The result for a missing element depends on the method, and some dtypes depend on the batch: a Series without any string may
+have become float64 (`void`). An op for which that matters guards that some element is a string.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from udf_compiler.trace.values import COMPARISONS, raw
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """What missing elements may be, `none`: None, `nan`: NaN; `void`: a batch of missing elements only may be float64."""
+    """The possible missing elements: `none`: None, `nan`: NaN; `void`: a batch of only missing elements may be float64."""
 
     none: bool = False
     nan: bool = False
     void: bool = False
 
     def or_(self, other: Missing) -> Missing:
-        """What they may be when each comes from one side."""
+        """Returns the possible missing elements when each comes from one of the two sides."""
         return Missing(self.none or other.none, self.nan or other.nan, self.void or other.void)
 
     def as_nan(self) -> Missing:
-        """The same with every None a NaN, in a Series that stays object."""
+        """Returns the state with every None replaced by NaN, in a Series that remains object."""
         return Missing(nan=self.none or self.nan)
 
     def kept(self) -> Missing:
-        """The same in a Series that is object in every batch."""
+        """Returns the state of a Series that is object in every batch."""
         return replace(self, void=False)
 
 
@@ -50,32 +50,32 @@ def is_text(x: object) -> bool:
 
 
 def text_series(loop: LoopBuilder, value: Value, missing: Missing = PRESENT) -> Any:
-    """A fresh Series of strings; the value is NULL where an element is missing."""
+    """Returns a new Series of strings; the value is NULL where an element is missing."""
     from udf_compiler.trace.series import TracedSeries
 
     return TracedSeries(loop, value, np.dtype(object), "text", missing=missing)
 
 
 def str_call(loop: LoopBuilder, fn: str, *args: Value, params: tuple[Any, ...] = ()) -> Value:
-    """A function of strings (see `ir.ops.string_functions`)."""
+    """Emits a string function (see `ir.ops.string_functions`)."""
     return loop.emit(StrCall(fn, params), *args)
 
 
 def constant(loop: LoopBuilder, text: str, call: str) -> Value:
-    """A constant string. Refuses (SW270) one that UTF-8 does not hold."""
+    """Returns a constant string. Refuses (SW270) one that UTF-8 cannot encode."""
     check_text(text, call)
     return loop.const(str(text), STR)
 
 
 def check_text(text: str, call: str) -> str:
-    """The text itself, when a column could hold it."""
+    """Returns the string if a column could hold it. Refuses (SW270) a lone surrogate."""
     if not is_utf8(text):
         refuse("SW270", call=f"{call} with a lone surrogate")
     return text
 
 
 def is_utf8(text: str) -> bool:
-    """Whether UTF-8 holds the text: it has no lone surrogate."""
+    """Whether UTF-8 can encode the string, that is, it has no lone surrogate."""
     return not any("\ud800" <= c <= "\udfff" for c in text)
 
 
@@ -85,18 +85,18 @@ def is_missing(x: object) -> bool:
 
 
 def some_string(series: Any) -> None:
-    """Guards that the batch has a string, when without one pandas would hold it as float64."""
+    """Guards that the batch has a string, if pandas would otherwise store it as float64."""
     if series.missing.void:
         series.loop.guard_some(series.loop.is_valid(series.value))
 
 
 def optional(loop: LoopBuilder, value: Value, valid: Value | None) -> Value:
-    """The value, NULL where not valid."""
+    """Returns the value, NULL where not valid."""
     return value if valid is None else loop.optional(value, valid)
 
 
 def validity(loop: LoopBuilder, *values: Value) -> Value | None:
-    """Where all of them are not NULL; None when they never are."""
+    """Returns where none of the values is NULL; None if they never are."""
     found: Value | None = None
     for value in values:
         if value.type.nullable:
@@ -106,7 +106,7 @@ def validity(loop: LoopBuilder, *values: Value) -> Value | None:
 
 
 def text_operand(loop: LoopBuilder, other: Any, call: str) -> Value | None:
-    """A str constant or a Series of strings as a value; None for anything else."""
+    """Returns a str constant or a Series of strings as a value; None for any other object."""
     if is_text(other):
         if other.loop is not loop:
             refuse("SW262", call=call, what="a column of another function call")
@@ -115,7 +115,7 @@ def text_operand(loop: LoopBuilder, other: Any, call: str) -> Value | None:
 
 
 def binary(series: Any, name: str, other: Any, reflected: bool, call: str) -> Any:
-    """An operator of a Series of strings with a str or another such Series."""
+    """Applies an operator to a Series of strings and a str or another such Series."""
     if name in COMPARISONS:
         return compare(series, name, other, reflected, call)
     if name == "add":
@@ -126,7 +126,7 @@ def binary(series: Any, name: str, other: Any, reflected: bool, call: str) -> An
 
 
 def compare(series: Any, name: str, other: Any, reflected: bool, call: str) -> Any:
-    """False (True for !=) where a side is missing; code points decide otherwise."""
+    """Compares by code points; False (True for !=) where a side is missing."""
     loop = series.loop
     if is_missing(other):
         return series.new(loop.const(name == "ne", BOOL))
@@ -144,7 +144,7 @@ def compare(series: Any, name: str, other: Any, reflected: bool, call: str) -> A
 
 
 def add(series: Any, other: Any, reflected: bool, call: str) -> Any:
-    """Concatenation; NaN where a side is missing."""
+    """Concatenates; NaN where a side is missing."""
     loop = series.loop
     right = text_operand(loop, other, call)
     if right is None:
@@ -155,12 +155,12 @@ def add(series: Any, other: Any, reflected: bool, call: str) -> Any:
     result = str_call(loop, "concat", *(operands[::-1] if reflected else operands))
     missing = series.missing.as_nan() if isinstance(other, str) else series.missing.or_(other.missing).as_nan()
     if is_text(other) and series.missing.void and other.missing.void:
-        missing = replace(missing, void=True)  # two float64 Series add to one
+        missing = replace(missing, void=True)  # two float64 Series sum to a float64 Series
     return text_series(loop, optional(loop, result, validity(loop, series.value, right)), missing)
 
 
 def repeated(series: Any, times: int) -> Any:
-    """``series * times``; NaN where missing."""
+    """Returns ``series * times``; NaN where missing."""
     loop = series.loop
     if abs(times) > 2**62:
         refuse("SW262", call="Series * int", what="a count of more than 62 bits")

@@ -1,7 +1,7 @@
-"""pd.Timestamp, pd.Timedelta, datetime and NumPy's times in compiled functions: constants that never read the clock.
+"""Supplies pd.Timestamp, pd.Timedelta, datetime and NumPy times in compiled functions as constants that never read the clock.
 
-A constant is made by pandas itself while the function is traced. Texts that pandas completes with today's date (``now``,
-``10:00``) are refused, and so are zones, locales and everything else that differs from host to host.
+pandas itself creates a constant while the function is traced. Strings that pandas completes with today's date (``now``,
+``10:00``) are refused, as are zones, locales and anything else that differs between hosts.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _NAMES = {
 
 
 class TimeConstant(Guarded):
-    """A Timestamp, Timedelta or NaT: arithmetic and the harmless part of its attributes."""
+    """A Timestamp, Timedelta or NaT with arithmetic and the deterministic part of its attributes."""
 
     __slots__ = ()
     what = "time"
@@ -55,7 +55,7 @@ class TimeConstant(Guarded):
 
 
 def time_constant(x: Any, call: str) -> Any:
-    """A result of pandas as a constant: times guarded, numbers, texts and tuples of numbers as they are."""
+    """Returns a result of pandas as a constant: times wrapped; numbers, strings and durations unchanged."""
     if isinstance(x, pd.Timestamp | pd.Timedelta) or x is pd.NaT:
         if isinstance(x, pd.Timestamp) and x.tzinfo is not None:
             refuse("SW262", call=call, what="a time with a time zone")
@@ -97,11 +97,11 @@ _define()
 def _checked_text(args: tuple[Any, ...], call: str) -> None:
     for x in args:
         if isinstance(x, str) and not DATE_TEXT.fullmatch(x):
-            refuse("SW263", name=f"{call}({x!r})")  # "now" is a time, for one
+            refuse("SW263", name=f"{call}({x!r})")  # such as "now", which is a time
 
 
 class _TimeMeta(ClassStandIn):
-    """A class of times: calls make constants, instance checks see them."""
+    """The metaclass of time classes: calls create constants, and instance checks recognize them."""
 
     constants: frozenset[str]
 
@@ -133,7 +133,7 @@ def _make_timedelta(*args: Any, **kwargs: Any) -> Any:
 
 
 def _make_numpy_time(name: str) -> Any:
-    """np.datetime64 and np.timedelta64: as pandas takes them beside a Series, the one place where they may stand."""
+    """Returns np.datetime64 or np.timedelta64, converted as pandas converts them next to a Series, their only supported use."""
 
     def make(*args: Any) -> Any:
         call = f"np.{name}"
@@ -149,13 +149,13 @@ def _make_numpy_time(name: str) -> Any:
 
 
 def converted(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """pd.to_datetime or pd.to_timedelta of one constant."""
+    """Converts one constant by pd.to_datetime or pd.to_timedelta."""
     call = f"pd.{function.__name__}"
     given = unwrapped(args[0]) if len(args) == 1 else None
     if not isinstance(given, str | int | float | datetime.date | datetime.timedelta) or not kwargs.keys() <= {"unit", "errors"}:
         refuse("SW263", name=f"{call} of such constants")
     if isinstance(given, str) and function is pd.to_datetime and not DATE_TEXT.fullmatch(given):
-        refuse("SW263", name=f"{call}({given!r})")  # "now" is a time, for one
+        refuse("SW263", name=f"{call}({given!r})")  # such as "now", which is a time
     return time_constant(run_prototype(call, function, given, **kwargs), call)
 
 
@@ -177,7 +177,7 @@ _STAND_INS = {
 
 
 def stand_in(obj: Any) -> Any:
-    """The stand-in of a class of times, a captured time as a constant; None for anything else."""
+    """Returns the stand-in of a time class, or a captured time as a constant; None for any other object."""
     if isinstance(obj, np.datetime64 | np.timedelta64):
         kind = pd.Timestamp if isinstance(obj, np.datetime64) else pd.Timedelta
         obj = run_prototype(f"np.{type(obj).__name__}", kind, obj)

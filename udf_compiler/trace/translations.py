@@ -1,4 +1,4 @@
-"""Tables of `str.translate` as the parameters of the op of that name."""
+"""Converts tables of `str.translate` to the parameters of the op `translate`."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from udf_compiler.trace.values import raw
 
 
 def translations(table: Any, call: str) -> tuple[str, ...]:
-    """What the op `translate` takes for a table of `str.translate`; empty when that changes nothing. Refuses SW262."""
+    """Returns the parameters of the op `translate` for a table of `str.translate`; empty if it changes nothing. Refuses SW262."""
     if type(table) is not dict or not all(type(k) in (int, str) for k in table):
         refuse("SW262", call=call, what=f"{raw(table)} as the table")
     pairs = {}
     for code, to in table.items():
-        if type(code) is int and 0 <= code <= 0x10FFFF and not 0xD800 <= code < 0xE000:  # nothing else is ever looked up
+        if type(code) is int and 0 <= code <= 0x10FFFF and not 0xD800 <= code < 0xE000:  # no other key is ever looked up
             pairs[chr(code)] = _translation(to, call)
     return ("".join(pairs), *pairs.values()) if pairs else ()
 

@@ -1,6 +1,6 @@
-"""The base of symbolic values: operators become `_binary`, `_unary` and `_in_place`; any use as a Python value is refused.
+"""Defines the base of symbolic values: operators become `_binary`, `_unary` and `_in_place`; use as a Python value is refused.
 
-A symbolic value stands for a whole column, so it has no length, truth value, hash or elements.
+A symbolic value represents a whole column, so it has no length, truth value, hash or elements.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sparkweld.ir import LoopBuilder, Value
 from udf_compiler.trace.session import refuse
 from udf_compiler.trace.stand_ins import StandIn
 
-#: Operator method name -> the function that pandas hands to its array ops for it.
+#: Operator method name -> the function that pandas passes to its array ops for it.
 BINARY: dict[str, Callable[..., Any]] = {
     name: getattr(operator, name) for name in "add sub mul truediv floordiv mod pow eq ne lt le gt ge xor lshift rshift".split()
 } | {"divmod": divmod, "and": operator.and_, "or": operator.or_}
@@ -40,12 +40,12 @@ UNARY: dict[str, Callable[..., Any]] = {"neg": operator.neg, "pos": operator.pos
 
 
 def symbol(name: str) -> str:
-    """How an operator is written."""
+    """Returns the notation of an operator."""
     return _SYMBOLS.get(name, name)
 
 
 class Traced(StandIn):
-    """A symbolic value. `shared`: something else may see its memory, so nothing may change it in place."""
+    """A symbolic value. `shared`: other objects may see its memory, so nothing may change it in place."""
 
     __slots__ = ()
 
@@ -53,7 +53,7 @@ class Traced(StandIn):
     __array_priority__ = 2000
     __pandas_priority__ = 10_000
     shared: bool = False
-    #: "bool", "int" or "float" where it stands for a Python number of a group; scalars of a row have a `kind`.
+    #: "bool", "int" or "float" where it represents a Python number of a group; scalars of a row have a `kind`.
     python_kind: str = ""
 
     def _binary(self, name: str, other: Any, reflected: bool) -> Any:
@@ -99,18 +99,18 @@ _define()
 
 
 def refuse_in_place(asked: object, call: str) -> None:
-    """Refuses (SW256) a method that is asked to change its Series itself."""
+    """Refuses (SW256) a method that is requested to change its Series in place."""
     if asked:
         refuse("SW256", call=f"{call}(inplace=True)")
 
 
 def raw(value: object) -> str:
-    """A short name of an argument in messages, never its (symbolic) text."""
+    """Returns a short name of an argument for messages, never its symbolic representation."""
     return f"a {value.what}" if isinstance(value, Traced) else f"a {type(value).__name__}"
 
 
 def moved(x: Any, loop: LoopBuilder) -> Any:
-    """Traced objects, alone or in tuples and dicts, as the same ones of a copy of their loop."""
+    """Returns traced objects, alone or in tuples and dicts, moved to a copy of their loop."""
     if isinstance(x, tuple):
         return tuple(moved(element, loop) for element in x)
     if isinstance(x, dict):
