@@ -1,1 +1,1 @@
-"""`Series.str` and the methods of a Series of strings, as pandas 2 has them for object dtype."""
+"""Lowers `Series.str` and the methods of a Series of strings, with the semantics of pandas 2 for object dtype."""

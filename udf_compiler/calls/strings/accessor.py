@@ -1,7 +1,7 @@
-"""`Series.str`: which methods are compiled, and what each does with missing elements.
+"""Dispatches the methods of the accessor `Series.str` and refuses those that are not compiled.
 
-A method that gives strings leaves a missing element as it is. One that gives integers or bools gives a Series whose dtype
-depends on whether elements are missing (`trace.maybe`). The methods themselves are Python's own on each string.
+A method that returns strings leaves a missing element unchanged. A method that returns integers or bools yields a Series whose
+dtype depends on whether elements are missing (`trace.maybe`). Each method applies Python's own to every string.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from udf_compiler.trace.session import refuse
 from udf_compiler.trace.text import is_text, some_string
 from udf_compiler.trace.values import Traced, raw
 
-#: Methods of the accessor. Each takes the Series.
+#: Methods of the accessor; the first argument is the Series.
 METHODS: dict[str, Callable[..., Any]] = {
     **changes.METHODS,
     **search.METHODS,
@@ -31,7 +31,7 @@ _REFUSED = frozenset("findall extractall get_dummies wrap normalize encode decod
 
 
 class StrAccessor(Traced):
-    """``series.str`` of a Series of strings."""
+    """The accessor ``series.str`` of a Series of strings."""
 
     __slots__ = ("series",)
     what = "Series.str"
@@ -57,9 +57,9 @@ class StrAccessor(Traced):
 
 
 def accessor(series: Any) -> Any:
-    """``series.str``. Refuses what pandas raises for: a Series of anything but strings."""
+    """Returns ``series.str``. Refuses a Series without strings: SW252 where pandas raises, SW270 otherwise."""
     if is_text(series):
-        some_string(series)  # of a float64 Series there is no accessor
+        some_string(series)  # a float64 Series has no accessor
         return StrAccessor(series)
     if series.kind == "numpy" and series.dtype != np.dtype(object):
         refuse("SW252", call="Series.str", error="AttributeError: Can only use .str accessor with string values!")

@@ -1,4 +1,4 @@
-"""Methods of `Series.str` that make one string of each: case, whitespace, padding, slices, concatenation."""
+"""Lowers methods of `Series.str` that return a string per row: case, whitespace, padding, slices, concatenation."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _remove(name: str, fn: str) -> Callable[..., Any]:
 
 
 def pad(s: Any, width: Any, side: Any = "left", fillchar: Any = " ") -> Any:
-    """Series.str.pad: to `width` code points."""
+    """Implements Series.str.pad: pads to `width` code points."""
     call = "Series.str.pad"
     names = {"left": "rjust", "right": "ljust", "both": "center"}
     if type(fillchar) is not str or len(fillchar) != 1:
@@ -52,13 +52,13 @@ def zfill(s: Any, width: Any) -> Any:
 
 
 def translate(s: Any, table: Any) -> Any:
-    """Series.str.translate."""
+    """Implements Series.str.translate."""
     params = translations(table, "Series.str.translate")
     return strings(s, "translate", *params) if params else strings(s, "strip", "")
 
 
 def slice_(s: Any, start: Any = None, stop: Any = None, step: Any = None) -> Any:
-    """Series.str.slice and Series.str[a:b:c]."""
+    """Implements Series.str.slice and Series.str[a:b:c]."""
     call = "Series.str[...]"
     step = 1 if step is None else known_int(step, call)
     if step == 0:
@@ -71,7 +71,7 @@ def repeat(s: Any, repeats: Any) -> Any:
 
 
 def cat(s: Any, others: Any = None, sep: Any = None, na_rep: Any = None, join: Any = "left") -> Any:
-    """Series.str.cat with other Series of the batch: NaN where one is missing, unless `na_rep` stands in."""
+    """Implements Series.str.cat with other Series of the batch: NaN where one is missing, unless `na_rep` replaces it."""
     call = "Series.str.cat"
     if others is None:
         refuse("SW250", call=f"{call} without another Series")

@@ -1,4 +1,4 @@
-"""Choice among strings: where, mask, fillna, combine_first of a Series, np.where and np.select."""
+"""Lowers selections among strings: where, mask, fillna and combine_first of a Series, np.where and np.select."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ NOT_NULL = Missing()
 
 
 def condition_of(s: Any, cond: Any, call: str) -> Value:
-    """The condition of where and mask."""
+    """Returns the condition of where or mask as a bool value."""
     from udf_compiler.calls.series_choices import condition_value
 
     return condition_value(s, cond, call)
 
 
 def replacement(s: Any, other: Any, call: str) -> tuple[Value, Missing]:
-    """What stands in for an element, nullable when it may be missing; and what it then is."""
+    """Returns the replacement, nullable when it may be missing, and its kinds of missing elements. Refuses (SW270) others."""
     other = constant_of(other)
     if is_text(other) and other.loop is s.loop:
         return other.value, other.missing
@@ -41,7 +41,7 @@ def replacement(s: Any, other: Any, call: str) -> tuple[Value, Missing]:
 def _chosen(s: Any, keep: Value, other: Any, call: str) -> Any:
     value, missing = replacement(s, other, call)
     both = s.missing.or_(missing)
-    if call == "Series.fillna":  # pandas looks for a better dtype: a batch of NaN only becomes float64
+    if call == "Series.fillna":  # pandas infers the dtype: a batch of NaN only becomes float64
         both = replaced(both, void=both.void or both.nan)
     if s.missing.void and both.none:  # in a float64 Series None becomes NaN
         both = replaced(both, nan=True)
@@ -76,7 +76,7 @@ def combine_first(s: Any, other: Any) -> Any:
 
 
 class TracedTexts(Traced):
-    """An array of strings or times, as np.where makes it: good for a Series of it, and little else."""
+    """An array of strings or times, as np.where returns it; it supports little but conversion to a Series."""
 
     __slots__ = ("series",)
     what = "array"
@@ -100,7 +100,7 @@ class TracedTexts(Traced):
         return call_function(function, args, kwargs)
 
     def _binary(self, name: str, other: Any, reflected: bool) -> Any:
-        """Compared with a string: False (True for !=) where an element is missing, as for a Series of objects."""
+        """Compares with a string by == or !=; a missing element is unequal to it, as in a Series of objects."""
         if name not in ("eq", "ne") or not isinstance(other, str) or not is_text(self.series):
             refuse("SW270", call=f"{name} of an array of strings")
         return self.series._binary(name, other, reflected).to_numpy(copy=True)
@@ -116,17 +116,17 @@ class TracedTexts(Traced):
 
 
 def texts_of(x: Any) -> Any:
-    """The Series that an array of strings stands for; anything else as it is."""
+    """Returns the Series that an array of strings or times holds; other values unchanged."""
     return object.__getattribute__(x, "series") if type(x) is TracedTexts else x
 
 
 def has_texts(values: Sequence[Any]) -> bool:
-    """Whether one of the choices is a string or a column of strings."""
+    """Whether any of the values is a string or a column of strings."""
     return any(is_text(v) or type(v) is TracedTexts or isinstance(v, str) for v in values)
 
 
 def choose(loop: LoopBuilder, conditions: Sequence[Value], choices: Sequence[Any], default: Any, call: str) -> TracedTexts:
-    """The first choice whose condition holds, else `default`: np.where and np.select of strings."""
+    """Implements np.where and np.select of strings: the first choice whose condition holds, else `default`."""
     values = [texts_of(constant_of(v)) for v in (*choices, default)]
     if any(is_text(v) for v in values):
         parts = [_object(loop, v, call) for v in values]
@@ -139,11 +139,11 @@ def choose(loop: LoopBuilder, conditions: Sequence[Value], choices: Sequence[Any
 
 
 def _object(loop: LoopBuilder, x: Any, call: str) -> tuple[Value, Missing]:
-    """An element of an object array: NumPy leaves a str and None as they are."""
+    """Returns a value as an element of an object array, in which NumPy leaves a str and None unchanged."""
     if is_text(x):
         if x.loop is not loop:
             refuse("SW262", call=call, what="a column of another function call")
-        some_string(x)  # float64 and a str have the common dtype str
+        some_string(x)  # the common dtype of float64 and a str is str
         return x.value, x.missing.kept()
     if isinstance(x, str):
         return constant(loop, x, call), NOT_NULL
@@ -153,7 +153,7 @@ def _object(loop: LoopBuilder, x: Any, call: str) -> tuple[Value, Missing]:
 
 
 def _constants(loop: LoopBuilder, values: Sequence[Any], call: str) -> list[tuple[Value, Missing]]:
-    """Constants in their common dtype, asked of NumPy: of a str and a number it makes two strings, of a str and None objects."""
+    """Converts constants to the common dtype that NumPy chooses: strings for a str and a number, objects for a str and None."""
     count = len(values) - 1
     rows = [np.arange(count + 1) == at for at in range(count)]
     made = run_prototype(call, np.select, rows, list(values[:-1]), values[-1])

@@ -1,4 +1,4 @@
-"""Strings to numbers and numbers to strings: astype and pd.to_numeric."""
+"""Lowers conversions from strings to numbers and from numbers to strings: astype and pd.to_numeric."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _CALL = "Series.astype"
 
 
 def is_str_dtype(dtype: Any) -> bool:
-    """Whether astype(dtype) makes Python strings of the elements."""
+    """Whether astype(dtype) converts the elements to Python strings."""
     return dtype is str or (isinstance(dtype, str) and dtype in ("str", "U"))
 
 
 def text_astype(s: Any, dtype: Any, copy: Any = None, errors: str = "raise") -> Any:
-    """astype of a Series of strings."""
+    """Implements astype of a Series of strings."""
     if errors != "raise" or isinstance(dtype, dict):
         refuse("SW262", call=_CALL, what="the argument errors= or a dict")
     if categoricals.is_category(dtype):
@@ -49,7 +49,7 @@ def text_astype(s: Any, dtype: Any, copy: Any = None, errors: str = "raise") -> 
 
 
 def _to_str(s: Any) -> Any:
-    """Missing elements become the strings 'None' and 'nan'."""
+    """Converts missing elements to the strings 'None' and 'nan'. Guards them where both None and NaN are possible."""
     loop = s.loop
     if not s.value.type.nullable:
         return text_series(loop, s.value)
@@ -61,7 +61,7 @@ def _to_str(s: Any) -> Any:
 
 
 def _parsed(s: Any, fn: str) -> Any:
-    """int() or float() of each string. Rows that raise, or that a kernel does not decide, are guarded; a missing float is NaN."""
+    """Applies int() or float() to each string; a missing float is NaN. Guards rows that raise or that a kernel cannot parse."""
     loop = s.loop
     parsed = str_call(loop, fn, plain(s))
     ok, value = loop.is_valid(parsed), loop.value_of(parsed)
@@ -77,7 +77,7 @@ def _parsed(s: Any, fn: str) -> Any:
 
 
 def _narrowed(series: Any, dtype: np.dtype) -> Any:
-    """int64 strings to a smaller integer dtype: a number that it does not hold raises."""
+    """Casts int64 numbers to a smaller integer dtype. Guards numbers that overflow, for which pandas raises."""
     loop = series.loop
     if dtype == np.int64:
         return series
@@ -93,7 +93,7 @@ def _narrowed(series: Any, dtype: np.dtype) -> Any:
 
 
 def _truth(s: Any) -> Any:
-    """bool() of each element: a string that is not empty, and NaN, are True; None is False."""
+    """Applies bool() to each element: a nonempty string and NaN are True, None is False."""
     loop = s.loop
     found = loop.call("not_equal", plain(s), loop.const("", STR))
     if not s.value.type.nullable:
@@ -105,7 +105,7 @@ def _truth(s: Any) -> Any:
 
 
 def to_str(s: Any) -> Any:
-    """astype(str) of a Series of integers, floats or bools."""
+    """Implements astype(str) of a Series of integers, float64 or bools."""
     loop = s.loop
     s = without_missing(s, _CALL)
     value: Value = s.value
@@ -119,18 +119,19 @@ def to_str(s: Any) -> Any:
     return text_series(loop, str_call(loop, "float_to_str", value))
 
 
-#: What pandas' parser takes for a number, but for infinities; exponents of three digits it may not hold.
+#: Strings that pandas' parser accepts as finite numbers, with exponents of at most two digits; longer ones may overflow.
 _NUMBER = r"[ \t-\r]*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?[ \t-\r]*"
 _WHOLE = r"[ \t-\r]*[+-]?[0-9]+[ \t-\r]*"
-#: Texts that it may take for one after all, or for another one: infinities, long exponents, more than the 17 digits that it
-#: reads (leading zeros too), what a zero byte cuts off, and -0, which has a sign beside floats and none where all are integers.
+#: Strings that it may accept too, or read as another number: infinities, long exponents, more than the 17 digits that it reads
+#: (leading zeros count), and strings cut off at a zero byte. -0 has a sign among floats, and none where all are integers.
 _OTHERS = r"[ \t-\r]*(?:[+-]?(?:[iI].*|[0-9.]+[eE][+-]?[0-9]{3}.*)|-0+[ \t-\r]*)|.*(?:\0|[0-9.]{18}).*"
 
 
 def to_numeric(s: Any, errors: str, call: str) -> Any:
-    """pd.to_numeric of strings: int64 when each is an integer, else float64; NaN for "", and for what is no number if coerced.
+    """Implements pd.to_numeric of strings: int64 when each is an integer, else float64; NaN for "".
 
-    Numbers of which one rounding makes a double are read, and in all versions to the same double; others are guarded.
+    With errors="coerce", a string that is no number becomes NaN. The kernel parses numbers that need a single rounding to a
+    double, which all versions of pandas parse identically. Others are guarded.
     """
     if errors not in ("coerce", "raise"):
         refuse("SW262", call=call, what=f"errors={errors!r}")
@@ -151,7 +152,7 @@ def to_numeric(s: Any, errors: str, call: str) -> Any:
 
 
 def matches(loop: LoopBuilder, text: Value, pattern: str, call: str) -> Value:
-    """Whether a pattern of ours matches the whole text."""
+    """Emits whether a pattern of this module matches the whole string."""
     automaton = compile_regex(pattern, re.DOTALL.value, "fullmatch")
     return loop.emit(RegexCall("test", pattern, automaton.encode()), text)
 

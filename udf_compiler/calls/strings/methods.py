@@ -1,4 +1,4 @@
-"""Methods and attributes of a Series of strings itself."""
+"""Lowers the methods and attributes of a Series of strings, apart from its accessor `str`."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def to_frame(s: Any, name: Any = None) -> Any:
 
 
 def _operator(name: str, real: str, reflected: bool = False) -> Callable[..., Any]:
-    """s.eq(other), s.add(other) and the like: the operator."""
+    """Implements s.eq(other), s.add(other) and similar methods by the operator."""
 
     def method(s: Any, other: Any, level: Any = None, fill_value: Any = None, axis: Any = 0) -> Any:
         call = f"Series.{real}"
@@ -67,7 +67,7 @@ def _operator(name: str, real: str, reflected: bool = False) -> Callable[..., An
         if not isinstance(other, str) and not is_text(other):
             refuse("SW270", call=f"{call} with {raw(other)}")
         if is_text(other) and (s.value.type.nullable or other.value.type.nullable):
-            refuse("SW270", call=f"{call} with None or NaN")  # NumPy works on the objects: None == None, None + "x" raises
+            refuse("SW270", call=f"{call} with None or NaN")  # NumPy operates on the objects: None == None, and None + "x" raises
         return s._binary(name, other, reflected)
 
     return method
@@ -98,7 +98,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     "radd": _operator("add", "radd", reflected=True),
 }
 
-#: Attributes that are no methods.
+#: Attributes other than methods.
 PROPERTIES: dict[str, Callable[[Any], Any]] = {
     "loc": loc,
     "str": accessor,

@@ -1,7 +1,7 @@
-"""Methods of `Series.str` with a regular expression: contains, match, fullmatch, count, replace, extract, and split's pattern.
+"""Lowers methods of `Series.str` with a regular expression: contains, match, fullmatch, count, replace, extract, split.
 
-The pattern becomes an automaton (`udf_compiler.regex`) that finds what `re` finds, in linear time; one that is not compiled
-is refused (SW272). A pattern of plain characters is a search for a text.
+A pattern becomes an automaton (`udf_compiler.regex`) that finds the same matches as `re` in linear time. Unsupported patterns are
+refused (SW272). A pattern of literal characters becomes a substring search.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from udf_compiler.trace.values import raw
 
 
 def literal_of(pat: Any, flags: int) -> str | None:
-    """The text that a pattern of plain characters stands for; None for any other."""
+    """Returns the string that a pattern of literal characters matches; None for any other pattern."""
     if type(pat) is not str or flags & ~re.UNICODE.value:
         return None
     try:
@@ -82,7 +82,7 @@ def _anchored(name: str) -> Callable[..., Any]:
 
 
 def count(s: Any, pat: Any, flags: Any = 0) -> Any:
-    """Series.str.count: matches that do not overlap."""
+    """Implements Series.str.count: the number of non-overlapping matches."""
     call = "Series.str.count"
     literal = literal_of(pat, flags) if isinstance(flags, int) else None
     if literal is not None:
@@ -92,7 +92,7 @@ def count(s: Any, pat: Any, flags: Any = 0) -> Any:
 
 
 def replace(s: Any, pat: Any, repl: Any, n: Any = -1, case: Any = None, flags: Any = 0, regex: Any = False) -> Any:
-    """Series.str.replace; a callable is refused."""
+    """Implements Series.str.replace. Refuses (SW270) a callable."""
     call = "Series.str.replace"
     limit = known_int(n, call)
     compiled = isinstance(pat, re.Pattern)
@@ -112,7 +112,7 @@ def replace(s: Any, pat: Any, repl: Any, n: Any = -1, case: Any = None, flags: A
         pat = re.escape(known_text(pat, call))
     text, flags = pattern_of(pat, flags, call)
     groups, template = template_of(re.compile(text, flags), repl, call)
-    limit = limit if limit > 0 else -1  # re counts 0 as all
+    limit = limit if limit > 0 else -1  # re replaces all matches for 0
     literal = literal_of(text, flags)
     if literal and len(template) == 1:
         return strings(s, "replace", known_text(literal, call), template[0], limit)
@@ -120,13 +120,13 @@ def replace(s: Any, pat: Any, repl: Any, n: Any = -1, case: Any = None, flags: A
 
 
 def replace_whitespace(s: Any, between: str) -> Value:
-    """``between.join(text.split())`` for each string: inner runs of whitespace replaced, outer ones dropped."""
+    """Computes ``between.join(text.split())`` for each string: strips outer whitespace and replaces inner runs."""
     stripped = with_value(s, str_call(s.loop, "strip", plain(s), params=(None,)))
     return Regex(r"\s+", 0, "Series.str.join", (0,), repeated=True).emit(s.loop, plain(stripped), "replace", (between,))
 
 
 def splitting(pat: Any, call: str) -> Regex:
-    """The pattern of a split. Refuses groups, which would be pieces too."""
+    """Compiles the pattern of a split. Refuses (SW272) capture groups, which a split returns as elements."""
     text, flags = pattern_of(pat, 0, call)
     if re.compile(text, flags).groups:
         refuse("SW272", call=call, pattern=text, why="has groups, which split gives as pieces")
@@ -134,7 +134,7 @@ def splitting(pat: Any, call: str) -> Regex:
 
 
 def extract(s: Any, pat: Any, flags: Any = 0, expand: Any = True) -> Any:
-    """Series.str.extract: the groups of the first match; NaN without a match."""
+    """Implements Series.str.extract: the groups of the first match; NaN without a match."""
     from udf_compiler.calls.strings.pieces import TracedColumns
 
     call = "Series.str.extract"
@@ -152,7 +152,7 @@ def extract(s: Any, pat: Any, flags: Any = 0, expand: Any = True) -> Any:
 
 
 def _group(s: Any, text: str, flags: int, number: int, call: str, as_column: bool) -> Any:
-    """A group's text. A column of a frame holds NaN where it is missing, a Series None where the group took no part."""
+    """Returns a group's string. A missing one is NaN in a frame's column; in a Series, None where the group did not match."""
     loop = s.loop
     value = Regex(text, flags, call, groups=(0, number)).emit(s.loop, plain(s), "group", index=1)
     valid = validity(loop, s.value, value)

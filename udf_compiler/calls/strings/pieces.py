@@ -1,7 +1,7 @@
-"""Methods of `Series.str` that take strings apart: split, partition, get; and the Series of lists and the frames that they give.
+"""Lowers split, rsplit, partition, rpartition and get of `Series.str`, and the Series of lists and frames that they return.
 
-A list is never made: the piece that is asked for is. How many columns ``expand=True`` gives depends on the batch, so asking
-for one guards that some string has that many pieces.
+A kernel computes only the requested elements of a list. The number of columns of ``expand=True`` depends on the batch, so a
+requested column guards that some string has that many elements.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from udf_compiler.trace.values import Traced, raw
 
 @dataclass(frozen=True)
 class Pieces:
-    """What a string is split into. `piece(i)`: str? value of piece i, NULL when there is none; `count()`: how many there are.
+    """The elements of a split string. `piece(i)`: element i as nullable str, NULL when absent; `count()`: their number.
 
-    `always`: indices of pieces that every string has. `joined(sep)`: the pieces with `sep` between, `whole()`: the list of
-    them; None when that is not known.
+    `always`: indices of elements that every string has. `joined(sep)`: the elements joined by `sep`; `whole()`: the list of all
+    elements; None where unsupported.
     """
 
     series: Any
@@ -63,7 +63,7 @@ class TracedLists(Traced):
     isnull, notnull = isna, notna
 
     def map(self, arg: Any, na_action: Any = None) -> Any:
-        """Series.map of a function of each list."""
+        """Implements Series.map with a function of each list."""
         series = list_series(self)
         if series is None or not callable(arg) or na_action is not None:
             refuse("SW270", call=f"Series.map of lists with {raw(arg)}")
@@ -82,7 +82,7 @@ class TracedLists(Traced):
 
 
 def list_series(lists: TracedLists) -> ListSeries | None:
-    """The Series of Python's lists, as a value of a kernel; None of pieces of another kind, or with NaN."""
+    """Returns the Series of Python lists as a list value; None if `whole` is unsupported or elements may be NaN."""
     pieces = object.__getattribute__(lists, "pieces")
     series = pieces.series
     if pieces.whole is None or series.missing.nan or series.missing.void:
@@ -92,7 +92,7 @@ def list_series(lists: TracedLists) -> ListSeries | None:
 
 
 class ListAccessor(Traced):
-    """``.str`` of a Series of lists."""
+    """The accessor ``.str`` of a Series of lists."""
 
     __slots__ = ("pieces",)
     what = "Series.str"
@@ -126,7 +126,7 @@ def _join(pieces: Pieces, sep: Any) -> Any:
 
 
 def _element(pieces: Pieces, index: int) -> Any:
-    """Piece `index`; NaN where a list is too short. Without any piece in a batch, pandas infers float64."""
+    """Returns element `index`, NaN where a list is too short. pandas infers float64 for a batch without any such element."""
     series, loop = pieces.series, pieces.series.loop
     value = pieces.piece(index)
     if index in pieces.always:
@@ -137,7 +137,7 @@ def _element(pieces: Pieces, index: int) -> Any:
 
 
 class TracedColumns(Traced):
-    """The DataFrame of ``expand=True``: its columns by number or name."""
+    """The DataFrame that ``expand=True`` returns; its columns are accessed by number or name."""
 
     __slots__ = ("column", "names")
     what = "DataFrame"
@@ -170,7 +170,10 @@ class TracedColumns(Traced):
 
 
 def _expanded(pieces: Pieces, count: int | None) -> TracedColumns:
-    """Column i holds piece i; None where a string has fewer. A batch in which none has it has no such column."""
+    """Returns the frame whose column i holds element i, None where a string has fewer.
+
+    A batch in which no string has element i lacks column i, so a guard requires one.
+    """
     series, loop = pieces.series, pieces.series.loop
 
     def column(index: int) -> Any:
@@ -185,7 +188,7 @@ def _expanded(pieces: Pieces, count: int | None) -> TracedColumns:
 
 
 def split(s: Any, pat: Any = None, *, n: Any = -1, expand: Any = False, regex: Any = None) -> Any:
-    """Series.str.split: by whitespace, a text, or a pattern."""
+    """Implements Series.str.split: by whitespace, a literal string or a pattern."""
     call = "Series.str.split"
     if regex not in (None, True, False) or type(expand) is not bool:
         refuse("SW262", call=call, what="the argument regex= or expand=")
@@ -226,7 +229,7 @@ def _by_text(s: Any, sep: str, limit: int, fn: str, call: str) -> Pieces:
 
 
 def _by_whitespace(s: Any, limit: int, fn: str) -> Pieces:
-    """A blank string has no piece at all."""
+    """Splits by whitespace; a blank string has no elements."""
     joined = None
     if limit < 0:
         joined = lambda between: patterns.replace_whitespace(s, between)  # noqa: E731
@@ -285,7 +288,7 @@ def _three(loop: LoopBuilder) -> Value:
 
 
 def get(s: Any, i: Any) -> Any:
-    """Series.str.get and Series.str[i]: a character; NaN where the string is too short."""
+    """Implements Series.str.get and Series.str[i]: a character; NaN where the string is too short."""
     index = known_int(i, "Series.str.get")
     return _element(Pieces(s, lambda at: str_call(s.loop, "get", plain(s), params=(at,)), lambda: plain(s), frozenset()), index)
 

@@ -1,4 +1,4 @@
-"""Methods of `Series.str` that ask something of each string: length, position of a text, what it begins with, its kind."""
+"""Lowers methods of `Series.str` that test or search each string: length, find, index, prefix, suffix, character class."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _found(s: Any, name: str, sub: Any, start: Any, end: Any) -> Any:
 
 
 def _index(name: str, fn: str) -> Callable[..., Any]:
-    """index and rindex: a row without the text raises, so it is guarded."""
+    """Implements index and rindex. Guards rows that lack the substring, for which Python raises."""
 
     def index(s: Any, sub: Any, start: Any = 0, end: Any = None) -> Any:
         loop = s.loop

@@ -1,4 +1,4 @@
-"""isin, map with a dict and replace of strings as tables of constants."""
+"""Lowers isin, map with a dict, and replace of strings to lookup tables of constants."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from udf_compiler.trace.session import refuse
 from udf_compiler.trace.text import Missing, is_missing, optional, some_string, text_series, validity
 from udf_compiler.trace.values import Traced, raw, refuse_in_place
 
-#: More keys than this are stored in a constant block instead of the kernel's code.
+#: Maximum number of keys in a kernel's code; larger tables are stored in a constant block.
 CODE_LIMIT = 10_000
-#: Longer tables stay in Python.
+#: Maximum number of table entries; a UDF with a larger table runs in Python.
 TABLE_LIMIT = 5_000_000
 
-#: A mapped integer may be this large: float64 holds it, which a batch with an unmapped string needs.
+#: Maximum magnitude of a mapped integer: exact in float64, which is the dtype of a batch with an unmapped string.
 _EXACT = 2**53
 
 
 def isin(s: Any, values: Any) -> Any:
-    """Series.isin with constants that are strings or missing: None is in a list with None, NaN in one with NaN."""
+    """Implements Series.isin with constants that are strings or missing: None matches None, and NaN matches NaN."""
     call, values = "Series.isin", constant_of(values)
     containers = (list, tuple, set, frozenset, dict, pd.Series, pd.Index, np.ndarray)
     if isinstance(values, Traced) or not isinstance(values, containers):
@@ -56,7 +56,7 @@ def _is_key(s: Any, texts: list[str]) -> Value:
 
 
 def _missing_is_in(s: Any, values: Any, call: str) -> bool:
-    """Whether a missing element is among values with a missing one, asked of pandas for each that the Series may have."""
+    """Whether a missing element matches values with a missing one; calls pandas for each kind that the Series may have."""
     some_string(s)
     kinds = [x for x, may in ((None, s.missing.none), (np.nan, s.missing.nan)) if may]
     found = {bool(run_prototype(call, lambda x=x: pd.Series(["", x], dtype=object).isin(values).iloc[1])) for x in kinds}
@@ -66,7 +66,7 @@ def _missing_is_in(s: Any, values: Any, call: str) -> bool:
 
 
 def map_(s: Any, arg: Any, na_action: Any = None) -> Any:
-    """Series.map with a dict or a Series of constants; what has no key becomes NaN."""
+    """Implements Series.map with a dict, a Series of constants or a function; a string without a key becomes NaN."""
     call, arg = "Series.map", constant_of(arg)
     if na_action not in (None, "ignore"):
         refuse("SW262", call=call, what=f"na_action={raw(na_action)}")
@@ -104,7 +104,7 @@ def _mapped(s: Any, pairs: dict[Any, Any], dtype: Any, call: str) -> Any:
 
 
 def _value_of_key(s: Any, pairs: dict[str, Any], type_: Type) -> tuple[Value, Value]:
-    """(the value of the string's key, any where there is none; whether there is one)."""
+    """Returns the value of each string's key, arbitrary where there is none, and whether there is one."""
     loop = s.loop
     if len(pairs) <= CODE_LIMIT:
         found = loop.emit(Lookup.of(dict(pairs.items()), STR, type_), plain(s))
@@ -117,7 +117,7 @@ def _value_of_key(s: Any, pairs: dict[str, Any], type_: Type) -> tuple[Value, Va
 
 
 def _mapped_to_text(s: Any, pairs: dict[Any, Any], call: str) -> Any:
-    """Strings, or None, in an object Series."""
+    """Maps to strings or None in an object Series."""
     loop = s.loop
     if len(pairs) > CODE_LIMIT:
         refuse("SW262", call=call, what=f"a table of {len(pairs)} strings")
@@ -131,7 +131,7 @@ def _mapped_to_text(s: Any, pairs: dict[Any, Any], call: str) -> Any:
 
 
 def replace(s: Any, to_replace: Any = None, value: Any = None, *, inplace: Any = False, regex: Any = False) -> Any:
-    """Series.replace of whole strings by others: a str, a list or a dict."""
+    """Implements Series.replace of whole strings by a str, a list or a dict."""
     call, to_replace = "Series.replace", constant_of(to_replace)
     refuse_in_place(inplace, call)
     if regex is not False:
