@@ -1,19 +1,19 @@
-"""Ops of models to functions that score a piece of rows. Start at `library`; each family has its module.
+"""Implements model ops as functions that score a chunk of rows. Start at `library`; each family has its module.
 
 To add an op, write its function in a module of its family, and a row in `_SCORERS` and `_MODULES`:
 
     @score_function
     def score(arguments: int, rows: int, block: int, outputs: int, scratch: int, parameters: int) -> int:
 
-`arguments`: address of int64 addresses, one column an argument in the argument's dtype (bool: a byte; str, lists: two int64).
-`outputs`: the same for the results; 0 for one that nothing uses. `rows`: a multiple of MODEL_TILE, at most the scorer's; the last
-ones may be padding, of zeros and empty strings. `block`: address of the op's block. `scratch`: as many bytes as the scorer asks
-for, of no known content. `parameters`: address of the scorer's int64 numbers. The result means nothing.
+`arguments`: address of int64 addresses, one per column, in the argument's dtype (bool: a byte; str, lists: two int64). `outputs`:
+the same for the results; 0 for an unused one. `rows`: a multiple of MODEL_TILE, at most the scorer's; the last rows may be
+padding, of zeros and empty strings. `block`: address of the op's block. `scratch`: as many bytes as the scorer requests, with
+undefined content. `parameters`: address of the scorer's int64 numbers. The function's result is ignored.
 
-Columns do not overlap, and nothing is known of their alignment; block and scratch are aligned to 64 bytes. Any bits are a legal
-input: rows that a guard flags or a filter drops pass through too. A column is read and written through `row_access` in an
-innermost loop over rows, which is then vectorised, or else through the operations of `strings.memory_access`. All rows must be
-computed alike, so a function of libm belongs into a loop of a constant number of rows (64).
+Columns do not overlap, and their alignment is unknown; block and scratch are aligned to 64 bytes. All bit patterns are legal
+inputs: rows that a guard flags or a filter drops are scored too. Access columns through `row_access` in an innermost loop over
+rows, which LLVM then vectorises, or else through the operations of `strings.memory_access`. The same code must compute all rows,
+so that bits do not depend on the row. So libm functions belong in a loop of a constant number of rows (64).
 """
 
 from __future__ import annotations
@@ -62,10 +62,10 @@ PIECE = tree_layouts.PIECE
 
 @dataclass(frozen=True)
 class Scorer:
-    """How an op is computed: its function, the function's parameters, and the bytes of scratch that it wants.
+    """An op's implementation: its function, the function's parameters, and the bytes of scratch that it requires.
 
-    `kept`: bytes of an area that stays as it is between calls. Behind the addresses of the arguments are then those of its state,
-    a word of the memory's head, and of the area. `rows`: most rows of a call.
+    `kept`: bytes of an area that persists between calls. The addresses of its state, a word of the memory's head, and of the area
+    then follow those of the arguments. `rows`: most rows of a call.
     """
 
     function: ModelFunction
@@ -85,7 +85,7 @@ def _distances(op: Distances) -> Scorer:
 
 def _trees(op: TreeEnsemble) -> Scorer:
     masks = op.form == "mask"
-    # All columns may have twins.
+    # All columns may have a shifted copy (see `tree_layouts`).
     scratch = mask_bytes(2 * op.columns, op.slots, op.outputs) if masks else walk_bytes(op.columns, op.slots, op.rows)
     parameters = (op.begin, op.end if op.is_part else op.trees, op.arguments)
     return Scorer(trees.ENTRIES[op.form, op.width, op.sums], parameters, scratch, rows=op.rows)
@@ -142,12 +142,12 @@ _FUNCTIONS = {f.symbol: f for module in _MODULES for f in module.FUNCTIONS}
 
 
 def scorer(op: ModelOp) -> Scorer:
-    """How `op` is computed. Raises InternalError for an op without a kernel."""
+    """Returns the implementation of `op`. Raises InternalError for an op without a kernel."""
     if type(op) not in _SCORERS:
         raise InternalError(f"{op.name} has no kernel")
     return _SCORERS[type(op)](op)
 
 
 def used_functions(names: Iterable[str]) -> Iterator[ModelFunction]:
-    """The functions of models among these names of a module."""
+    """Returns the model functions among these names of a module."""
     return (_FUNCTIONS[name] for name in names if name in _FUNCTIONS)

@@ -1,7 +1,7 @@
-"""Dense layers and distances: sums over many columns of a piece of rows, a few columns a pass, vectorised over the rows.
+"""Computes dense layers and distances: sums over many columns for a chunk of rows, vectorised over the rows.
 
-A pass adds the products of eight columns to a column of sums, so that a sum is loaded and stored once for eight of them; it goes
-over as few rows as let the columns stay in the first-level cache.
+A pass adds the products of eight columns to a column of sums, so each sum is loaded and stored once per eight columns. It covers
+few enough rows for the columns to stay in the first-level cache.
 """
 
 from __future__ import annotations
@@ -21,13 +21,17 @@ _ACTIVATIONS = {"identity": 0, "relu": 1, "tanh": 2, "logistic": 3, "softmax": 4
 
 
 def mlp_parameters(op: Mlp) -> tuple[int, ...]:
-    """(number of layers, the two activations, offset of the biases, largest layer, then numbers of values)."""
+    """Returns the number of layers, the two activations, the offset of the biases, the largest layer, then the layer sizes."""
     codes = _ACTIVATIONS[op.activation], _ACTIVATIONS[op.out_activation]
     return (len(op.layers) - 1, *codes, op.block.offset("biases"), max(op.layers), *op.layers)
 
 
 def mlp_scratch(op: Mlp) -> int:
-    """Two times a table of addresses and the values of the largest layer, and two columns of 64 rows for softmax."""
+    """Returns the bytes of scratch.
+
+    They hold two tables of addresses and two buffers of values, each for the largest layer, and two columns of 64 rows for
+    softmax.
+    """
     size = op.type.dtype.itemsize
     return 2 * max(op.layers) * (8 + _ROWS * size) + 2 * 64 * size
 
@@ -41,7 +45,7 @@ def _one(x: ir.Value) -> ir.Constant:
 
 
 def _relu(b: ir.IRBuilder, x: ir.Value) -> ir.Value:
-    """The larger of x and 0, NaN for NaN."""
+    """Returns the larger of x and 0, NaN for NaN."""
     zero = ir.Constant(x.type, 0.0)
     return b.select(b.fcmp_ordered("<", x, zero), zero, x)
 
@@ -55,7 +59,7 @@ def _larger(b: ir.IRBuilder, x: ir.Value, y: ir.Value) -> ir.Value:
 
 
 def _functions(of: Type) -> tuple[ModelFunction, ...]:
-    """The functions for columns of a type: (Mlp, Distances, and those that they call)."""
+    """Returns the functions for columns of a type: Mlp, Distances, and those that they call."""
     type, size = numba_type(of), of.dtype.itemsize
     load, store = row_access(type)
     add_product = fused(type)
@@ -67,7 +71,7 @@ def _functions(of: Type) -> tuple[ModelFunction, ...]:
 
     @model_function(*(INT,) * 6, name=f"dense_{of}")
     def dense(to: int, columns: int, count: int, weights: int, bias: int, rows: int) -> int:
-        """Column `to` is the bias and the sum of `count` columns times weights; `columns` is a table of addresses."""
+        """Sets column `to` to the bias plus the sum of `count` columns times weights; `columns` is a table of addresses."""
         rows = rows & -64
         start = load(bias, 0)
         row = 0
@@ -113,7 +117,7 @@ def _functions(of: Type) -> tuple[ModelFunction, ...]:
 
     @model_function(INT, INT, name=f"activate_{of}")
     def activate(to: int, how: int) -> int:
-        """64 values through an activation."""
+        """Applies an activation to 64 values."""
         row = 0
         if how == 1:
             while row < 64:
@@ -131,9 +135,9 @@ def _functions(of: Type) -> tuple[ModelFunction, ...]:
 
     @model_function(*(INT,) * 4, name=f"softmax_{of}")
     def softmax(columns: int, count: int, offset: int, scratch: int) -> int:
-        """64 rows of a table's columns: shifted by the largest, exponentiated, and divided by their sum.
+        """Applies softmax to 64 rows of a table's columns: subtracts the maximum, exponentiates, and divides by the sum.
 
-        Of a number of rows that LLVM does not know it would keep a scalar loop, with another version of exp.
+        For an unknown number of rows LLVM would keep a scalar remainder loop, with another version of exp.
         """
         largest = scratch
         total = scratch + 64 * size
@@ -174,7 +178,7 @@ def _functions(of: Type) -> tuple[ModelFunction, ...]:
 
     @model_function(*(INT,) * 6, name=f"mlp_{of}")
     def mlp(arguments: int, rows: int, block: int, outputs: int, scratch: int, parameters: int) -> int:
-        """See `Mlp`."""
+        """Computes `Mlp`."""
         layers = word(parameters, 0)
         most = word(parameters, 32)
         sizes = parameters + 40
@@ -186,7 +190,7 @@ def _functions(of: Type) -> tuple[ModelFunction, ...]:
         start = 0
         while start < rows:
             count = rows - start
-            if count > 128:  # a literal: Numba gives a global number another type than int64
+            if count > 128:  # a literal: Numba types a global number other than int64
                 count = 128
             k = 0
             while k < word(sizes, 0):
@@ -234,7 +238,7 @@ def _functions(of: Type) -> tuple[ModelFunction, ...]:
 
     @model_function(*(INT,) * 6, name=f"distances_{of}")
     def distances(arguments: int, rows: int, block: int, outputs: int, scratch: int, parameters: int) -> int:
-        """See `Distances`; the sums go from the first column to the last."""
+        """Computes `Distances`; the sums run from the first column to the last."""
         rows = rows & -64
         size_of_row = word(parameters, 8)
         centre = 0

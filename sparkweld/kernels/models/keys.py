@@ -9,7 +9,7 @@ from sparkweld.kernels.strings.memory_access import store_word, view, word
 
 @score_function
 def key_numbers(arguments: int, rows: int, block: int, outputs: int, scratch: int, parameters: int) -> int:
-    """See `KeyTable`. Parameter: the offset of the values, 0 without any."""
+    """Computes `KeyTable`. Parameter: the offset of the values, 0 without values."""
     texts = word(arguments, 0)
     values = block + word(parameters, 0)
     numbers = word(outputs, 0)

@@ -1,7 +1,7 @@
-"""Functions of models to LLVM: Python for Numba's reduced front end whose innermost loops over rows are vectorised.
+"""Lowers model functions to LLVM: Python for Numba's front end whose innermost loops over rows are vectorised.
 
-Written as functions of strings are, with the same operations, and those below for columns. Each is lowered and optimised
-once per process and linked to the programs that call it, so what differs between models comes through arguments.
+They are written like string functions, with the same operations and those below for columns. Each is lowered and optimised once
+per process and linked to the programs that call it. So the differences between models are passed as arguments.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _PREFIX = "sparkweld.model."
 
 @dataclass(frozen=True, eq=False)
 class ModelFunction(Function):
-    """A function whose innermost loops with accesses of rows have no dependence between these, and are vectorised."""
+    """A function whose innermost loops with row accesses have no dependence between rows, and are vectorised."""
 
     @property
     def symbol(self) -> str:
@@ -42,7 +42,7 @@ class ModelFunction(Function):
     def bitcode(self) -> bytes:
         functions = linked(self)
         declared = [f.name for f in functions.functions if f.is_declaration]
-        # First, so that the declarations with vector versions are those that stay.
+        # Linked first, so that the declarations with vector versions are the ones that are kept.
         module = binding.parse_assembly(lanes.with_vector_versions(math_library.used_functions(declared)))
         module.link_in(functions)
         optimise(module, vectorise=True, unroll=True)
@@ -52,16 +52,16 @@ class ModelFunction(Function):
 
 
 def prefer_wide_vectors(module: ir.Module) -> None:
-    """Asks for vectors of 512 bits, where the CPU has them, in all functions of a module."""
+    """Requests vectors of 512 bits, where the CPU has them, in all functions of a module."""
     for function in module.functions:
         if not function.is_declaration:
-            set.add(function.attributes, '"prefer-vector-width"="512"')  # llvmlite's own `add` knows no such attribute
+            set.add(function.attributes, '"prefer-vector-width"="512"')  # llvmlite's own `add` rejects this attribute
 
 
 def model_function(
     *arguments: types.Type, name: str = "", kind: type[ModelFunction] = ModelFunction
 ) -> Callable[[Callable[..., Any]], ModelFunction]:
-    """Decorator: a Python function of operations to one that gives an int64. It always counts as one that writes memory."""
+    """Decorates a Python function of operations that returns an int64. It is always treated as one that writes memory."""
 
     def wrap(python: Callable[..., object]) -> ModelFunction:
         own = name or python.__name__  # type: ignore[attr-defined]
@@ -71,14 +71,14 @@ def model_function(
 
 
 def score_function(python: Callable[..., object]) -> ModelFunction:
-    """Decorator of what computes an op: ``score(arguments, rows, block, outputs, scratch, parameters)``, see `kernels.models`."""
+    """Decorates the function of an op: ``score(arguments, rows, block, outputs, scratch, parameters)``, see `kernels.models`."""
     return model_function(*(INT,) * 6)(python)
 
 
 def row_access(type: types.Type) -> tuple[Operation, Operation]:
-    """(load, store) of a column's float at a row: ``load(address, row)``, ``store(address, row, value)``.
+    """Returns load and store of a column's float at a row: ``load(address, row)``, ``store(address, row, value)``.
 
-    Only for loops in which no iteration reads what another one writes.
+    Use them only in loops in which no iteration reads what another one writes.
     """
     element = value_type(type)
     return (
@@ -88,7 +88,7 @@ def row_access(type: types.Type) -> tuple[Operation, Operation]:
 
 
 def fused(type: types.Type) -> Operation:
-    """``x * y + z``, rounded once where the CPU can."""
+    """Builds ``x * y + z``, rounded once where the CPU has a fused multiply-add."""
 
     def build(b: ir.IRBuilder, x: ir.Value, y: ir.Value, z: ir.Value) -> ir.Value:
         name = "llvm.fmuladd"
@@ -98,7 +98,7 @@ def fused(type: types.Type) -> Operation:
 
 
 def constant_table(values: Sequence[int]) -> Operation:
-    """Address of constant int64 numbers."""
+    """Builds the address of constant int64 numbers."""
     array = ir.ArrayType(ir.IntType(64), max(len(values), 1))
 
     def build(b: ir.IRBuilder) -> ir.Value:
@@ -111,7 +111,7 @@ def constant_table(values: Sequence[int]) -> Operation:
 
 
 def pointer_table(count: int) -> Operation:
-    """Address of so many int64 zeros on the calling function's stack."""
+    """Builds the address of `count` int64 zeros on the calling function's stack."""
 
     def build(b: ir.IRBuilder) -> ir.Value:
         with b.goto_entry_block():

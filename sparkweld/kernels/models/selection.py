@@ -1,4 +1,4 @@
-"""The rows that a filter keeps, of a block: gathered for a model that need not see the others, and its results scattered back."""
+"""Gathers the rows of a block that need a model, and scatters the model's results back."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from sparkweld.kernels.strings.memory_access import byte, load_u32, store_byte, 
 
 @model_function(INT, INT, INT)
 def kept_rows(to: int, keep: int, rows: int) -> int:
-    """How many of the rows have a 1 at `keep`; their numbers, int64, go to `to`, which has room for all rows."""
+    """Writes the indices, int64, of the rows with a 1 at `keep` to `to`, which has space for all rows; returns their number."""
     found = 0
     row = 0
     while row < rows:
-        # Without a branch: a dropped row's entry is overwritten by the next one.
+        # Branch-free: the next row overwrites the entry of a dropped row.
         store_word(to, 8 * found, row)
         found += byte(keep, row)
         row += 1
@@ -21,7 +21,7 @@ def kept_rows(to: int, keep: int, rows: int) -> int:
 
 @model_function(*(INT,) * 6)
 def gather(to: int, column: int, width: int, numbers: int, count: int, padded: int) -> int:
-    """The values of these rows, of `width` bytes each, and zeros up to `padded` of them."""
+    """Gathers the values of these rows, of `width` bytes each, and pads them with zeros up to `padded` rows."""
     at = 0
     if width == 16:
         while at < count:
@@ -51,7 +51,7 @@ def gather(to: int, column: int, width: int, numbers: int, count: int, padded: i
 
 @model_function(*(INT,) * 8)
 def gather_columns(table: int, widths: int, columns: int, numbers: int, count: int, padded: int, to: int, room: int) -> int:
-    """`gather` of the columns at a table's addresses, which become those of the values; each has room for so many rows."""
+    """Applies `gather` to the columns of a table, and replaces their addresses; each result has space for `room` rows."""
     at = 0
     while at < columns:
         width = word(widths, 8 * at)
@@ -64,7 +64,7 @@ def gather_columns(table: int, widths: int, columns: int, numbers: int, count: i
 
 @model_function(*(INT,) * 4)
 def go_on(table: int, widths: int, columns: int, rows: int) -> int:
-    """Moves the addresses of columns in a table on by so many rows; those that are 0 stay."""
+    """Advances the addresses of columns in a table by `rows` rows; those that are 0 stay."""
     at = 0
     while at < columns:
         if word(table, 8 * at) != 0:
@@ -75,7 +75,7 @@ def go_on(table: int, widths: int, columns: int, rows: int) -> int:
 
 @model_function(*(INT,) * 5)
 def scatter(to: int, column: int, width: int, numbers: int, count: int) -> int:
-    """Inverse of `gather` for the widths of results, 8 and 4; other rows of `to` stay what they were."""
+    """Inverts `gather` for the widths of results, 8 and 4; other rows of `to` do not change."""
     at = 0
     if width == 8:
         while at < count:

@@ -1,4 +1,4 @@
-"""Sums of kernels over support vectors and nearest neighbours: a point a pass, vectorised over tiles of 64 rows."""
+"""Computes sums of kernels over support vectors, and nearest neighbours: one point per pass, over tiles of 64 rows."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ KERNEL_SCRATCH = 2 * 64 * 8
 
 
 def neighbours_scratch(nearest: int) -> int:
-    """A column of distances, and of each row of a tile its nearest distances with the numbers of their points."""
+    """Returns the bytes of scratch: a column of distances, and each row's nearest distances with the indices of their points."""
     return 64 * 8 + 64 * (nearest + 1) * 16
 
 
 @model_function(*(INT,) * 5)
 def squared_distances(to: int, arguments: int, start: int, width: int, point: int) -> int:
-    """Of 64 rows from `start` on, to a point: differences are squared and added from the first column to the last."""
+    """Computes the squared distances of 64 rows from `start` on to a point, summed from the first column to the last."""
     row = 0
     while row < 64:
         _store(to, row, 0.0)
@@ -48,7 +48,7 @@ def squared_distances(to: int, arguments: int, start: int, width: int, point: in
 
 @model_function(*(INT,) * 5)
 def inner_products(to: int, arguments: int, start: int, width: int, point: int) -> int:
-    """Of 64 rows from `start` on, with a point."""
+    """Computes the inner products of 64 rows from `start` on with a point."""
     row = 0
     while row < 64:
         _store(to, row, 0.0)
@@ -67,7 +67,7 @@ def inner_products(to: int, arguments: int, start: int, width: int, point: int) 
 
 @model_function(*(INT,) * 5)
 def apply_kernel(to: int, spare: int, how: int, degree: int, numbers: int) -> int:
-    """64 squared distances or inner products to values of the kernel."""
+    """Converts 64 squared distances or inner products to values of the kernel."""
     gamma = _load(numbers, 0)
     coef0 = _load(numbers, 1)
     row = 0
@@ -105,7 +105,7 @@ def apply_kernel(to: int, spare: int, how: int, degree: int, numbers: int) -> in
 
 @score_function
 def kernel_sums(arguments: int, rows: int, block: int, outputs: int, scratch: int, parameters: int) -> int:
-    """See `KernelSums`. Parameters: count, arguments, sums, kernel, degree, offsets of weights and numbers."""
+    """Computes `KernelSums`. Parameters: count, arguments, sums, kernel, degree, offsets of weights and numbers."""
     count = word(parameters, 0)
     width = word(parameters, 8)
     sums = word(parameters, 16)
@@ -150,7 +150,7 @@ def kernel_sums(arguments: int, rows: int, block: int, outputs: int, scratch: in
 
 @model_function(*(INT,) * 4)
 def insert_nearest(best: int, distances: int, size: int, point: int) -> int:
-    """Puts a point among the `size` nearest of each of 64 rows: `best` has a row's distances, then its points' numbers."""
+    """Inserts a point among the `size` nearest of each of 64 rows: `best` has a row's distances, then its points' indices."""
     row = 0
     while row < 64:
         own = best + 16 * size * row
@@ -170,7 +170,7 @@ def insert_nearest(best: int, distances: int, size: int, point: int) -> int:
 
 @score_function
 def neighbours(arguments: int, rows: int, block: int, outputs: int, scratch: int, parameters: int) -> int:
-    """See `Neighbours`. Parameters: nearest, count, arguments, columns of values, offset of the values."""
+    """Computes `Neighbours`. Parameters: nearest, count, arguments, columns of values, offset of the values."""
     nearest = word(parameters, 0)
     size = nearest + 1
     count = word(parameters, 8)

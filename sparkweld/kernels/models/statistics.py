@@ -1,4 +1,4 @@
-"""Linear interpolation by binary search, and weighted medians by insertion, row by row."""
+"""Computes linear interpolation by binary search, and weighted medians by insertion sort, one row at a time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sparkweld.kernels.strings.memory_access import load_f64, store_f64, word
 
 @score_function
 def interpolate(arguments: int, rows: int, block: int, outputs: int, scratch: int, parameters: int) -> int:
-    """See `Interpolate`. Parameters: points, offsets of ys and slopes."""
+    """Computes `Interpolate`. Parameters: points, offsets of ys and slopes."""
     points = word(parameters, 0)
     ys = block + word(parameters, 8)
     slopes = block + word(parameters, 16)
@@ -30,7 +30,7 @@ def interpolate(arguments: int, rows: int, block: int, outputs: int, scratch: in
             y = x
         elif low + 1 < points and x > load_f64(block, 8 * low):
             y = load_f64(slopes, 8 * low) * (x - load_f64(block, 8 * low)) + y
-            if y != y:  # from the other side
+            if y != y:  # evaluated from the other point
                 y = load_f64(slopes, 8 * low) * (x - load_f64(block, 8 * low + 8)) + load_f64(ys, 8 * low + 8)
                 if y != y and load_f64(ys, 8 * low) == load_f64(ys, 8 * low + 8):
                     y = load_f64(ys, 8 * low)
@@ -41,7 +41,7 @@ def interpolate(arguments: int, rows: int, block: int, outputs: int, scratch: in
 
 @score_function
 def weighted_median(arguments: int, rows: int, block: int, outputs: int, scratch: int, parameters: int) -> int:
-    """See `WeightedMedian`. Parameters: the number of arguments. Scratch: values and weights in ascending order."""
+    """Computes `WeightedMedian`. Parameters: the number of arguments. Scratch: values and weights in ascending order."""
     count = word(parameters, 0)
     weights = scratch + 8 * count
     slack = 4.0 * count * 2.220446049250313e-16

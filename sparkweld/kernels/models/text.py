@@ -1,11 +1,11 @@
-"""Rows of text to sums of weights of the terms in them, without a matrix of terms.
+"""Computes weighted sums over the terms of text models, without a document-term matrix.
 
-One pass over a row's symbols (code points, or words looked up in a table) finds the columns of its terms: by the automaton
-of `ir.text_tables`, or by hashing n-grams. They are sorted, which gives each column's number of occurrences and the order in
-which the library adds: that of CSR rows with sorted indices.
+One pass over a row's symbols (code points, or tokens looked up in a table) finds the columns of its terms, by the automaton of
+`ir.text_tables` or by hashing n-grams. Sorting the columns yields each column's number of occurrences, and the library's order of
+addition: that of CSR rows with sorted indices.
 
-There is room for ENTRIES columns. A row with more is gathered again for each range of columns that fits: once it is full, what
-occurs twice is merged, and if little was won, the greater half of the columns is left for later.
+ENTRIES columns fit. A row with more is gathered again for each range of columns that fits. Once the entries are full, duplicates
+are merged; if more than half of the entries remain, the greater half of the columns is deferred to the next range.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ _ROOTS_AT, _ROOTS, _SPLIT, _EXTRA = 8 * Head.ROOTS_AT, 8 * Head.ROOTS, 8 * Head.
 
 @function(INT, INT, INT, INT, result=INT)
 def child_of(symbols: int, first: int, count: int, symbol: int) -> int:
-    """The node among these whose symbol it is, 0 when there is none. Behind all symbols a line of memory can be read."""
+    """Returns the child node with that symbol, 0 when there is none. A line of memory after all symbols must be readable."""
     while count > 16:
         half = count >> 1
         if load_i32(symbols, 4 * (first + half)) <= symbol:
@@ -77,7 +77,7 @@ def child_of(symbols: int, first: int, count: int, symbol: int) -> int:
 
 @function(INT, INT, INT, result=INT)
 def child_of_root(block: int, count: int, symbol: int) -> int:
-    """The root's child of a symbol, 0 when there is none."""
+    """Returns the root's child of a symbol, 0 when there is none."""
     if symbol < word(block, _ROOTS):
         return load_i32(block + word(block, _ROOTS_AT), 4 * symbol)
     if count == 0:
@@ -87,7 +87,7 @@ def child_of_root(block: int, count: int, symbol: int) -> int:
 
 @function(INT, INT, INT, result=INT)
 def step(registers: int, block: int, symbol: int) -> int:
-    """Moves on by a symbol and counts the terms that end with it."""
+    """Advances the automaton by a symbol and counts the terms that end with it."""
     nodes = block + word(block, _NODES)
     at = nodes + 32 * word(registers, STATE)
     node = 0
@@ -143,7 +143,7 @@ def count_hashed(registers: int, block: int, size: int) -> int:
 
 @function(INT, INT, INT, INT, result=INT)
 def take(registers: int, block: int, first: int, second: int) -> int:
-    """The row's next symbol: a code point, a word's number, or for hashing a word's address and length."""
+    """Consumes the row's next symbol: a code point, a token's number, or for hashing a token's address and length."""
     if word(block, _FEATURES) == 0:
         return step(registers, block, first)
     seen = word(registers, SEEN)
@@ -161,7 +161,7 @@ def take(registers: int, block: int, first: int, second: int) -> int:
 
 @function(INT, INT, INT, INT, INT, INT, result=INT)
 def take_word(registers: int, block: int, a: int, i: int, size: int, n: int) -> int:
-    """The row's next word, unless it is to be left out."""
+    """Consumes the row's next token, unless it is a stop word."""
     number = word_number(block, a, i, size, n)
     if number >= word(block, _FIRST_STOP):
         return 0
@@ -177,7 +177,7 @@ def take_word(registers: int, block: int, a: int, i: int, size: int, n: int) -> 
 
 @function(*(INT,) * 6, result=INT)
 def take_padded(registers: int, block: int, a: int, i: int, size: int, n: int) -> int:
-    """The row's next word between white space, for itself, with a space before and behind it."""
+    """Consumes the row's next run between white space by itself, with a space before and after it."""
     store_word(registers, STATE, 0)
     store_word(registers, SEEN, 0)
     take(registers, block, 32, 0)
@@ -189,13 +189,13 @@ def take_padded(registers: int, block: int, a: int, i: int, size: int, n: int) -
     take(registers, block, 32, 0)
     seen = word(registers, SEEN)
     if seen < word(block, _SHORTEST) and word(block, _FEATURES) != 0:
-        return count_hashed(registers, block, seen)  # one that is shorter than all n-grams counts as a whole
+        return count_hashed(registers, block, seen)  # a run shorter than all n-grams counts as a whole
     return 0
 
 
 @function(*(INT,) * 6, result=INT)
 def take_run(registers: int, block: int, a: int, i: int, size: int, n: int) -> int:
-    """The row's next run of code points of tokens."""
+    """Consumes the row's next run of token code points."""
     if word(block, _ANALYZER) == CHAR_WB:
         return take_padded(registers, block, a, i, size, n)
     return take_word(registers, block, a, i, size, n)
@@ -203,7 +203,7 @@ def take_run(registers: int, block: int, a: int, i: int, size: int, n: int) -> i
 
 @function(INT, INT, INT, INT, result=INT)
 def take_awaited(registers: int, block: int, a: int, n: int) -> int:
-    """The runs that `await_known` has put together: their totals are added, or found."""
+    """Consumes the runs that `await_known` has batched: adds their cached totals, or computes them."""
     awaited = registers + AWAITING
     end = awaited + AWAITED_BYTES * word(registers, AWAITED)
     store_word(registers, AWAITED, 0)
@@ -221,7 +221,7 @@ def take_awaited(registers: int, block: int, a: int, n: int) -> int:
 
 @function(*(INT,) * 6, result=INT)
 def take_or_await(registers: int, block: int, a: int, i: int, size: int, n: int) -> int:
-    """The row's next run of code points of tokens, at once or later on, where totals of earlier texts' words are kept."""
+    """Consumes the row's next run of token code points, at once, or in a batch where token totals are cached."""
     awaited = 0
     if word(registers, WORDS) != 0:
         awaited = await_known(registers, a, i, size, n)
@@ -234,7 +234,7 @@ def take_or_await(registers: int, block: int, a: int, i: int, size: int, n: int)
 
 @function(INT, INT, INT, INT, INT, INT, result=INT)
 def take_empty(registers: int, block: int, a: int, end: int, begin: int, n: int) -> int:
-    """Takes the empty tokens of a gap: one for each separator but the last, or but none at the text's begin (`end` is -1)."""
+    """Consumes the empty tokens of a gap: one per separator except the last; all at the string's start (`end` is -1)."""
     gap = count_code_points(a, begin)
     if end >= 0:
         gap = count_code_points(a + end, begin - end) - 1
@@ -246,7 +246,7 @@ def take_empty(registers: int, block: int, a: int, end: int, begin: int, n: int)
 
 @function(INT, INT, INT, INT, result=INT)
 def scan_words(registers: int, block: int, a: int, n: int) -> int:
-    """Takes the runs of code points of tokens that are long enough, and what is empty between them where separators split."""
+    """Consumes the runs of token code points that are long enough, and empty tokens between them where separators split."""
     split = word(block, _SPLIT)
     end = -1
     if split != 0 and n == 0:
@@ -258,7 +258,7 @@ def scan_words(registers: int, block: int, a: int, n: int) -> int:
     wide = 0
     while i <= n:
         found = 0
-        covered = 1  # what is behind the text ends a token
+        covered = 1  # the end of the string ends a token
         if i < n:
             wide |= byte(a, i)
             found = tokens_at(registers, block, a, i, n)
@@ -290,7 +290,7 @@ def scan_words(registers: int, block: int, a: int, n: int) -> int:
 
 @function(INT, INT, INT, INT, result=INT)
 def scan_chars(registers: int, block: int, a: int, n: int) -> int:
-    """Takes the code points, one space for several of white space."""
+    """Consumes the code points; a run of white space counts as one space."""
     i = 0
     while i < n:
         size = size_at(a, i, n)
@@ -311,7 +311,7 @@ def scan_chars(registers: int, block: int, a: int, n: int) -> int:
 
 @function(INT, INT, INT, INT, result=INT)
 def scan(registers: int, block: int, a: int, n: int) -> int:
-    """Finds the terms of a text."""
+    """Finds the terms of a string."""
     store_word(registers, STATE, 0)
     store_word(registers, SEEN, 0)
     if word(block, _ANALYZER) == CHAR:
@@ -321,7 +321,7 @@ def scan(registers: int, block: int, a: int, n: int) -> int:
 
 @function(INT, INT, INT, INT, INT, result=INT)
 def gather(registers: int, block: int, a: int, n: int, low: int) -> int:
-    """The number of columns from `low` on, in order; all up to the one that HIGH then holds."""
+    """Returns the number of columns from `low` on, in order, up to the column that HIGH then holds."""
     store_word(registers, USED, 0)
     store_word(registers, LOW, low)
     store_word(registers, HIGH, NO_END)
@@ -331,7 +331,10 @@ def gather(registers: int, block: int, a: int, n: int, low: int) -> int:
 
 @function(INT, INT, INT, INT, INT, INT, result=INT)
 def score_row(registers: int, block: int, a: int, n: int, outputs: int, row: int) -> int:
-    """Adds a row's terms to its sums, after a pass over them for each norm. Gives their number, -1 when not all were at hand."""
+    """Adds a row's terms to its sums, after a pass over them for each norm.
+
+    Returns the number of terms, or -1 when they did not all fit at once.
+    """
     steps = word(block, STEPS)
     whole = 0
     found = 0
@@ -368,7 +371,7 @@ def score_row(registers: int, block: int, a: int, n: int, outputs: int, row: int
 
 @function(INT, INT, INT, INT, INT, result=INT)
 def score_text(registers: int, arguments: int, rows: int, block: int, outputs: int) -> int:
-    """The sums of each row: from 0, or from the arguments behind the text."""
+    """Computes the sums of each row, from 0 or from the arguments after the string."""
     texts = word(arguments, 0)
     number = word(block, OUTPUTS)
     behind = 8 + 8 * number * word(block, _STARTS)
@@ -390,7 +393,7 @@ def score_text(registers: int, arguments: int, rows: int, block: int, outputs: i
             start = 0
             if word(block, _STARTS) != 0:
                 start = word(word(arguments, 8 + 8 * output), 8 * row)
-            if column != 0:  # else nothing uses this sum
+            if column != 0:  # else the sum is unused
                 store_word(column, 8 * row, start)
             output += 1
         a = word(texts, 16 * row)
@@ -411,14 +414,14 @@ def score_text(registers: int, arguments: int, rows: int, block: int, outputs: i
 
 
 class ShortLoops(ModelFunction):
-    """A function whose loops go over the few tokens and terms of a row: it is compiled as functions of strings are."""
+    """A function whose loops cover the few tokens and terms of a row: it is compiled like string functions."""
 
     bitcode = Function.bitcode
 
 
 @model_function(*(INT,) * 6, kind=ShortLoops)
 def text_sums(arguments: int, rows: int, block: int, outputs: int, scratch: int, parameters: int) -> int:
-    """TextSums."""
+    """Computes `TextSums`."""
     return score_text(scratch, arguments, rows, block, outputs)
 
 

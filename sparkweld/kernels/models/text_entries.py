@@ -1,7 +1,8 @@
-"""A row's columns and their numbers of occurrences: gathered, sorted and merged, and what becomes of them, up to weighted sums.
+"""Gathers, sorts and merges a row's columns with their occurrence counts, and computes their weighted sums.
 
-Scratch is int64 values at the offsets below, and then arrays: of the norms, of the symbols seen last, of counts for sorting, and
-two of entries, each a column in the upper half of an int64 and its number in the lower one. Values stand in the second one.
+Scratch is int64 values at the offsets below, and then arrays: the norms, the most recent symbols, counts for sorting, and two
+arrays of entries. An entry is an int64 with a column in its upper half and the column's count in the lower one. The second array
+also stores the values.
 """
 
 from __future__ import annotations
@@ -32,16 +33,16 @@ from sparkweld.kernels.strings.memory_access import (
 #: Columns of a row that are held at a time.
 ENTRIES = 8192
 _HALF = ENTRIES // 2
-_FEW = 64  # so many are sorted by counting for each those before it
+_FEW = 64  # up to this many are sorted by counting, for each, the smaller ones
 #: Past all columns.
 NO_END = 1 << 31
 
-#: Scratch: number of entries, range of columns at hand, node, symbols so far, state of a hash, room for the bytes of a symbol,
-#: number of bytes that were looked at last. Where totals are wanted and no entries: weights, scales (0: all are 1), the table of
-#: words (0: there is none), how many words are to be looked up there, the totals.
+#: Scratch: number of entries, current range of columns, node, symbols so far, state of a hash, space for the bytes of a symbol,
+#: number of bytes that were examined last. For totals, which need no entries: weights, scales (0: all are 1), the table of cached
+#: tokens (0: none), how many tokens are batched for a lookup there, the totals.
 USED, LOW, HIGH, STATE, SEEN, HASH, PENDING, FED, LETTER, COVERED = range(0, 80, 8)
 WEIGHED, SCALES, WORDS, AWAITED, TOTAL, SQUARES, SIZE, TERMS = range(80, 144, 8)
-#: Bytes of the totals, which follow each other.
+#: Bytes of the totals, which are consecutive.
 TOTALS = TERMS + 8 - TOTAL
 NORMS = 192
 WINDOW = NORMS + 8 * MOST_STEPS
@@ -69,19 +70,19 @@ def _splat(b: ir.IRBuilder, value: ir.Value, lanes: int) -> ir.Value:
 
 
 def _fill_line(b: ir.IRBuilder, address: ir.Value, value: ir.Value) -> None:
-    """Stores eight times the int64."""
+    """Stores the int64 eight times."""
     b.store(_splat(b, value, 8), pointer(b, address, ir.VectorType(value.type, 8)), align=1)
 
 
 def _less_of_line(b: ir.IRBuilder, address: ir.Value, bound: ir.Value) -> ir.Value:
-    """How many of 16 int32 are less."""
+    """Counts how many of 16 int32 are less than a bound."""
     bounds = _splat(b, b.trunc(bound, _COLUMNS.element), 16)
     less = b.icmp_signed("<", b.load(pointer(b, address, _COLUMNS), align=1), bounds)
     return b.zext(b.ctpop(b.bitcast(less, ir.IntType(16))), ir.IntType(64))
 
 
 def _equal_of_line(b: ir.IRBuilder, address: ir.Value, value: ir.Value) -> ir.Value:
-    """Bit i: the int32 number i of 16 is the value."""
+    """Builds a mask: bit i is set where int32 number i of 16 equals the value."""
     values = _splat(b, b.trunc(value, _COLUMNS.element), 16)
     equal = b.icmp_signed("==", b.load(pointer(b, address, _COLUMNS), align=1), values)
     return b.zext(b.bitcast(equal, ir.IntType(16)), ir.IntType(64))
@@ -94,9 +95,10 @@ equal_of_line = Operation("equal_of_line", (INT, INT), INT, _equal_of_line)
 
 @function(INT, INT, result=INT)
 def merge_few(registers: int, used: int) -> int:
-    """As `merge_entries`, without branches that depend on the columns: each goes behind as many as are less, all of one together.
+    """Sorts and merges like `merge_entries`, without branches that depend on the columns.
 
-    What is below 0 in the second array is free.
+    Each entry is stored at the number of smaller columns; equal columns share a place. A negative word in the second array is
+    free.
     """
     first = registers + FIRST
     second = registers + SECOND
@@ -131,7 +133,7 @@ def merge_few(registers: int, used: int) -> int:
 
 @function(INT, INT, INT, result=INT)
 def sort_many(registers: int, used: int, digits: int) -> int:
-    """Sorts entries by the bytes of their columns, the lowest first; gives where they are then."""
+    """Sorts entries by the bytes of their columns, lowest byte first (radix sort), and returns their address."""
     source = registers + FIRST
     target = registers + SECOND
     counts = registers + COUNTS
@@ -170,7 +172,7 @@ def sort_many(registers: int, used: int, digits: int) -> int:
 
 @function(INT, INT, result=INT)
 def merge_entries(registers: int, block: int) -> int:
-    """Sorts the entries and merges those of one column; gives their number."""
+    """Sorts the entries, merges those of equal columns, and returns their number."""
     used = word(registers, USED)
     if used <= _FEW:
         merged = merge_few(registers, used)
@@ -210,7 +212,7 @@ def add_total(registers: int, block: int, column: int) -> int:
 
 @function(INT, INT, INT, INT, result=INT)
 def add_entry(registers: int, block: int, column: int, count: int) -> int:
-    """Counts a term of the row, unless its column is out of the range at hand."""
+    """Counts a term of the row, unless its column is outside the current range."""
     if word(registers, WEIGHED) != 0:
         return add_total(registers, block, column)
     if column < word(registers, LOW) or column >= word(registers, HIGH):
@@ -232,7 +234,7 @@ def add_entry(registers: int, block: int, column: int, count: int) -> int:
 
 @function(INT, INT, result=FLOAT)
 def logarithm_of(block: int, count: int) -> float:
-    """1 + log(count), of the library where the block has it."""
+    """Returns 1 + log(count): the library's value where the block has it."""
     if count < word(block, _LOGS):
         return load_f64(block + word(block, _LOGS_AT), 8 * count)
     return logarithm(as_float(count)) + 1.0
@@ -240,7 +242,7 @@ def logarithm_of(block: int, count: int) -> float:
 
 @function(INT, INT, INT, INT, INT, result=INT)
 def make_values(registers: int, block: int, found: int, done: int, steps: int) -> int:
-    """The values of the entries behind so many steps, in the second array, which holds them behind `done` of them."""
+    """Computes the entries' values after `steps` steps, in the second array, which holds them after `done` steps."""
     values = registers + SECOND
     first = registers + FIRST
     i = 0
@@ -275,7 +277,7 @@ def make_values(registers: int, block: int, found: int, done: int, steps: int) -
 
 @function(INT, INT, INT, FLOAT, result=FLOAT)
 def add_norm(registers: int, found: int, kind: int, norm: float) -> float:
-    """The norm so far, before its root, and that of more values."""
+    """Adds more values to a norm, before its root, and returns it."""
     i = 0
     while i < found:
         value = load_f64(registers, SECOND + 8 * i)

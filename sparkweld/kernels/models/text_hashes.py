@@ -1,4 +1,4 @@
-"""Bytes of an n-gram, fed in pieces, to its hash; the state of the hash stands in the scratch of `text_entries`."""
+"""Hashes the bytes of an n-gram incrementally; the state is stored in the scratch of `text_entries`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _32 = 0xFFFFFFFF
 
 @function(INT, INT, result=INT)
 def begin_hash(registers: int, seed: int) -> int:
-    """The next byte fed is the first one."""
+    """Resets the hash: the next byte fed is the first one."""
     store_word(registers, HASH, seed)
     store_word(registers, PENDING, 0)
     store_word(registers, FED, 0)
@@ -20,7 +20,7 @@ def begin_hash(registers: int, seed: int) -> int:
 
 @function(INT, result=INT)
 def mixed_key(k: int) -> int:
-    """MurmurHash3's mixing of four bytes."""
+    """Mixes four bytes as MurmurHash3 does."""
     k = wrapping_multiply(k, 0xCC9E2D51) & _32
     k = (k << 15 | shift_right(k, 17)) & _32
     return wrapping_multiply(k, 0x1B873593) & _32
@@ -50,7 +50,7 @@ def feed(registers: int, a: int, n: int) -> int:
 
 @function(INT, INT, result=INT)
 def fed_hash(registers: int, seed: int) -> int:
-    """The hash of all bytes fed, signed; the next byte begins a new one, with the seed."""
+    """Returns the signed hash of all bytes fed, and resets the hash to the seed."""
     h = word(registers, HASH) ^ mixed_key(word(registers, PENDING)) ^ word(registers, FED)
     h ^= shift_right(h, 16)
     h = wrapping_multiply(h, 0x85EBCA6B) & _32

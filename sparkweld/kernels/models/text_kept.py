@@ -1,12 +1,12 @@
-"""Products of texts that come again: found by a text's bytes, and added as if its terms had been looked up once more.
+"""Caches the per-string term contributions of text models across batches, keyed by the string's bytes.
 
-A table of side rows, as of films, is read by many rows of the table that it is joined to, and a text is vectorised only where it
-comes for the first time. What is kept of it are its values times their weights, in the order in which the library adds them, so
-that sums from another start are the same additions; or the sums themselves, where all start from 0.
+A join repeats each row of a small side table, such as films, in many rows of the other table. So each distinct string is
+vectorised only once. An entry stores the string's values times their weights, in the library's order of addition, so that sums
+from another start perform the same additions. Where all sums start from 0, it stores the sums themselves.
 
-The area that a call keeps from one run of the kernel to the next (see `ModelCalls`) has the words below, slots of a hash and an
-entry's address each, and the entries: the text's length, how many numbers there are an output, its bytes, and the numbers.
-Nothing is kept where few texts come again.
+The area that a call keeps between runs of the kernel (see `ModelCalls`) has the words below, then hash slots with an entry's
+address each, and the entries: the string's length, the count of numbers per output, its bytes, and the numbers. The cache
+disables itself where few strings repeat.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from sparkweld.kernels.strings.memory_access import (
 )
 from sparkweld.kernels.strings.search import same_bytes
 
-#: What the word of a call's head says: nothing is kept; an area of no known content is there; the area is in use.
+#: State of a call's cache, in the word of its head: disabled; an area of undefined content; the area is in use.
 OFF, NEW, ON = 0, KEEPS, 2
 
-#: Words of the area: texts looked for and found since it was last decided whether that pays, texts kept, and bytes of entries.
+#: Words of the area: lookups and hits since the last decision whether the cache pays, cached strings, and bytes of entries.
 LOOKED, FOUND, _TEXTS, _USED = range(0, 32, 8)
 _SLOTS, _BITS = 64, 15
 _ENTRIES = _SLOTS + (16 << _BITS)
@@ -41,14 +41,14 @@ _ROOM = KEPT - _ENTRIES
 _MOST_TEXTS = 3 << _BITS >> 2
 _SHIFT, _MASK = 64 - _BITS, (1 << _BITS) - 1
 _MOST_TRIES = 32
-#: Longer texts are seldom a side table's; and so is a table where fewer than one text of so many comes again.
+#: Longer strings are rarely a side table's. The cache is disabled when fewer than one lookup in `_RARE` hits.
 _LONGEST, _PERIOD, _RARE = 4096, 8192, 4
 _WEIGHTS, _STARTS = 8 * Head.WEIGHTS_AT, 8 * Head.STARTS
 
 
 @function(INT, INT, INT, result=INT)
 def opened(head: int, area: int, size: int) -> int:
-    """The area, whose first `size` bytes are 0 where it is new; 0 where nothing is kept. `head`: the address of its state."""
+    """Returns the area, whose first `size` bytes are 0 where it is new; 0 when disabled. `head`: the address of its state."""
     state = word(head, 0)
     if state == OFF:
         return 0
@@ -63,7 +63,7 @@ def opened(head: int, area: int, size: int) -> int:
 
 @function(INT, INT, result=INT)
 def kept_area(head: int, area: int) -> int:
-    """The area, ready to be looked into; 0 where nothing is to be kept."""
+    """Returns the area, ready for lookups; 0 when the cache is disabled."""
     if opened(head, area, _ENTRIES) == 0:
         return 0
     if word(area, LOOKED) >= _PERIOD:
@@ -77,7 +77,7 @@ def kept_area(head: int, area: int) -> int:
 
 @function(INT, INT, INT, INT, result=INT)
 def count_kept(head: int, area: int, looked: int, found: int) -> int:
-    """Adds to the head's counts what came since these were the area's."""
+    """Adds the lookups and hits since `looked` and `found` were the area's to the head's counters."""
     looked_at = head + 8 * HEAD_WORDS
     found_at = looked_at + 8 * HEAD_WORDS
     store_word(looked_at, 0, word(looked_at, 0) + word(area, LOOKED) - looked)
@@ -87,7 +87,7 @@ def count_kept(head: int, area: int, looked: int, found: int) -> int:
 
 @function(INT, INT, INT, result=INT)
 def slot_of(area: int, a: int, n: int) -> int:
-    """The slot of a text, empty where it is not kept; 0 when there is none for it."""
+    """Returns the slot of a string, empty when it is not cached; 0 when no slot is available."""
     if n == 0 or n > _LONGEST:
         return 0
     h = word_hash(first_bytes(a, 0, n, n), a, 0, n)
@@ -108,7 +108,7 @@ def slot_of(area: int, a: int, n: int) -> int:
 
 @function(INT, INT, INT, INT, INT, INT, result=INT)
 def add_kept(area: int, slot: int, block: int, n: int, outputs: int, row: int) -> int:
-    """Adds what is kept of a text of n bytes to a row's sums; 0 when nothing is kept."""
+    """Adds the cached contributions of a string of n bytes to a row's sums; returns 0 on a miss."""
     store_word(area, LOOKED, word(area, LOOKED) + 1)
     entry = word(slot, 8)
     if entry == 0:
@@ -139,7 +139,7 @@ def add_kept(area: int, slot: int, block: int, n: int, outputs: int, row: int) -
 def keep_text(
     area: int, slot: int, registers: int, block: int, a: int, n: int, found: int, outputs: int, row: int
 ) -> int:  # fmt: skip
-    """Keeps what the entries at hand add to a row's sums, if there is room."""
+    """Caches what the current entries add to a row's sums, unless the area is full."""
     number = word(block, OUTPUTS)
     count = found
     if word(block, _STARTS) == 0:

@@ -1,14 +1,14 @@
-"""Totals of words that come again, in a table that a call keeps from one run of the kernel to the next (see `ModelCalls`).
+"""Caches the totals of tokens in a table that a call keeps between runs of the kernel (see `ModelCalls`).
 
-Where terms do not reach beyond a word, they are the same in every text, and so few words make up most of all text (Zipf's law)
-that most are found in a table that fits a cache. A word has one place there. One that was found since another one wanted its
-place is spared (the second chance of paging), so that what comes once does not drive out what comes again and again. Where that
-happens often, an empty table that is four times as large is begun, up to a largest one.
+Where terms do not span tokens, a token has the same terms in every string. A few words make up most of all text (Zipf's law), so
+most lookups hit a table that fits a cache. A token has a single place in it. A token that was hit since another one conflicted
+with it has a second chance (as in paging), so that rare tokens do not evict frequent ones. Where conflicts are frequent, an empty
+table of four times the size replaces it, up to a limit.
 
-The words of a text are looked up together: their entries, which lie anywhere, come from afar at the same time.
+The tokens of a string are looked up in batches: their entries, at random addresses, are prefetched concurrently.
 
-An entry is a cache line: the word's first eight bytes, its length above a bit that says that it was found, 16 more bytes, and its
-four totals. Nothing stands where the length is 0. Longer words are not kept.
+An entry is a cache line: the token's first eight bytes, its length above a bit that marks a hit, 16 more bytes, and its four
+totals. Length 0 marks an empty entry. Longer tokens are not cached.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from sparkweld.kernels.strings.library import function
 from sparkweld.kernels.strings.memory_access import INT, bits_of, copy, load_f64, prefetch, shift_right, store_word, word
 from sparkweld.kernels.strings.search import same_bytes
 
-#: Words of the area: by how much a word's hash is shifted to its entry's number, and how often an entry was wanted by two.
+#: Words of the area: the right shift from a token's hash to its entry's number, and the number of conflicts.
 _SHIFT, _WANTED, _ENTRIES = 0, 8, 64
 _FEWEST_BITS, _MOST_BITS = 14, 18
 #: Bytes of the area.
 KNOWN = _ENTRIES + (64 << _MOST_BITS)
 _LENGTH, _LETTERS, _KEPT = 8, 16, 32
 _LONGEST = 8 + _KEPT - _LETTERS
-#: Words that are looked up together: where they stand, in the place of the counts that entries are sorted by; bytes of one, its
-#: place in the text, size, first bytes and entry; and most of them.
+#: Batch of tokens: its location, in place of the counts for sorting entries; bytes of an element (the token's offset in the
+#: string, size, first bytes and entry); and most elements.
 AWAITING, AWAITED_BYTES = COUNTS, 32
 MOST_AWAITED = (FIRST - COUNTS) // AWAITED_BYTES
 
 
 @function(INT, INT, result=INT)
 def known_area(head: int, area: int) -> int:
-    """The area, ready to be looked into; 0 where nothing is to be kept. `head`: the address of its state."""
+    """Returns the area, ready for lookups; 0 when the cache is disabled. `head`: the address of its state."""
     if opened(head, area, _ENTRIES) == 0:
         return 0
     bits = 64 - word(area, _SHIFT)
@@ -56,9 +56,9 @@ def known_area(head: int, area: int) -> int:
 
 @function(*(INT,) * 5, result=INT)
 def await_known(registers: int, a: int, i: int, size: int, n: int) -> int:
-    """Puts a word at i among those that are looked up together, and has its entry brought near; n bytes may be read.
+    """Adds the token at i to the batch and prefetches its entry; n bytes are readable.
 
-    Gives how many they are then, of `MOST_AWAITED`; 0 where a word is too long to be known.
+    Returns the size of the batch, at most `MOST_AWAITED`, or 0 when the token is too long to be cached.
     """
     if size > _LONGEST:
         return 0
@@ -78,9 +78,10 @@ def await_known(registers: int, a: int, i: int, size: int, n: int) -> int:
 
 @function(*(INT,) * 5, result=INT)
 def add_known(registers: int, a: int, i: int, size: int, awaited: int) -> int:
-    """Adds the totals of a word at i, as `await_known` has put it at `awaited`, and gives -1 where they are known.
+    """Adds the totals of the token at i, which `await_known` has batched at `awaited`, and returns -1 on a hit.
 
-    Else the entry that becomes the word's, which holds the totals so far until `keep_known`, and those at hand are 0; or 0.
+    On a miss, returns the entry that the token replaces, or 0 when the entry keeps its token by second chance. A replaced entry
+    holds the row's totals so far until `keep_known`, and the current totals are reset to 0.
     """
     first = word(awaited, 16)
     entry = word(awaited, 24)
@@ -113,7 +114,7 @@ def add_known(registers: int, a: int, i: int, size: int, awaited: int) -> int:
 
 @function(INT, INT, result=INT)
 def keep_known(registers: int, entry: int) -> int:
-    """Keeps the totals at hand, which are a word's, and adds those so far."""
+    """Stores the current totals, which are a token's, in the entry, and adds the row's totals so far."""
     at = 0
     while at < TOTALS:
         found = load_f64(registers + TOTAL, at)

@@ -1,4 +1,4 @@
-"""Rows of text to totals over the terms in them, in the order in which they are found: bounds of sums that need no sorting."""
+"""Computes totals over a string's terms, in the order of their occurrence: bounds of sums that need no sorting."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ANALYZER, _LONGEST, _HASH, _WEIGHTS = 8 * Head.ANALYZER, 8 * Head.LONGEST, 8 * 
 
 @function(INT, INT, INT, INT, INT, INT, result=INT)
 def total_text(registers: int, arguments: int, rows: int, block: int, outputs: int, output: int) -> int:
-    """The totals of each row's terms."""
+    """Computes the totals of each row's terms."""
     texts = word(arguments, 0)
     store_word(registers, WORDS, 0)
     store_word(registers, AWAITED, 0)
@@ -47,7 +47,7 @@ def total_text(registers: int, arguments: int, rows: int, block: int, outputs: i
 
 @model_function(*(INT,) * 6, kind=ShortLoops)
 def text_totals(arguments: int, rows: int, block: int, outputs: int, scratch: int, parameters: int) -> int:
-    """TextTotals."""
+    """Computes `TextTotals`."""
     return total_text(scratch, arguments, rows, block, outputs, word(parameters, 0))
 
 

@@ -1,4 +1,4 @@
-"""Bytes of a text to its tokens, up to 64 bytes at a time, and a token to its number in the table of words."""
+"""Splits strings into tokens, up to 64 bytes at a time, and looks tokens up in the table of words."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _BYTES = ir.VectorType(ir.IntType(8), 64)
 
 
 def _bytes_within(b: ir.IRBuilder, address: ir.Value, low: ir.Value, more: ir.Value) -> ir.Value:
-    """Bit i: the byte at address + i is one of `low` and the `more` values behind it."""
+    """Builds a mask: bit i is set where the byte at address + i is in [low, low + more]."""
 
     def splat(value: ir.Value) -> ir.Value:
         one = b.insert_element(ir.Constant(_BYTES, ir.Undefined), b.trunc(value, _BYTES.element), ir.IntType(32)(0))
@@ -47,14 +47,14 @@ bytes_within = Operation("bytes_within", (INT, INT, INT), INT, _bytes_within)
 
 @function(INT, INT, result=INT)
 def kind_of(block: int, code: int) -> int:
-    """What a code point may be."""
+    """Returns the kinds of a code point: bits of `ir.text_tables`."""
     number = load_u16(block + word(block, _BLOCKS), 2 * (code >> 7))
     return byte(block + word(block, _KINDS), (number << 7) + (code & 127))
 
 
 @function(INT, result=INT)
 def lowest_bits(count: int) -> int:
-    """So many bits, of 64 at most."""
+    """Returns a word whose lowest `count` bits are set, at most 64."""
     if count >= 64:
         return -1
     return (1 << count) - 1
@@ -62,7 +62,7 @@ def lowest_bits(count: int) -> int:
 
 @function(INT, INT, INT, INT, INT, result=INT)
 def wide_tokens(registers: int, block: int, a: int, i: int, n: int) -> int:
-    """As `tokens_at`, for code points beyond ASCII, the first of them at i."""
+    """Like `tokens_at`, for code points beyond ASCII, the first of them at i."""
     found = 0
     covered = 0
     size = size_at(a, i, n)
@@ -79,10 +79,13 @@ def wide_tokens(registers: int, block: int, a: int, i: int, n: int) -> int:
 
 @function(INT, INT, INT, INT, INT, result=INT)
 def tokens_at(registers: int, block: int, a: int, i: int, n: int) -> int:
-    """Bit k: the byte at i + k < n is of a token. COVERED tells of how many bytes, of 64 at most: all ASCII, or none."""
+    """Returns a mask: bit k is set where the byte at i + k < n belongs to a token.
+
+    COVERED then holds the number of bytes examined, at most 64: either all are ASCII, or none.
+    """
     at = a + i
     left = n - i
-    if left < 64 and at & _PAGE - 1 > _PAGE - 64:  # else they are read where they lie: no page ends among them
+    if left < 64 and at & _PAGE - 1 > _PAGE - 64:  # other bytes are read in place: no page ends among them
         copy(registers + WINDOW, at, left)
         at = registers + WINDOW
     beyond = bytes_within(at, 128, 127)
@@ -105,7 +108,7 @@ def tokens_at(registers: int, block: int, a: int, i: int, n: int) -> int:
 
 @function(INT, INT, result=INT)
 def count_long(a: int, n: int) -> int:
-    """The number of code points of four bytes."""
+    """Returns the number of code points of four bytes."""
     count = 0
     i = 0
     while i < n:
@@ -116,7 +119,7 @@ def count_long(a: int, n: int) -> int:
 
 @function(INT, INT, INT, INT, result=INT)
 def first_bytes(a: int, i: int, size: int, n: int) -> int:
-    """The first eight bytes of a word at i, and zeros behind its end; n bytes may be read."""
+    """Returns the first eight bytes of a word at i, zeros after its end; n bytes are readable."""
     if size >= 8:
         return word(a, i)
     if size == 0:
@@ -135,7 +138,7 @@ def first_bytes(a: int, i: int, size: int, n: int) -> int:
 
 @function(INT, INT, INT, INT, result=INT)
 def word_hash(head: int, a: int, i: int, size: int) -> int:
-    """The hash of a word with these first eight bytes, as `text_tables` makes it."""
+    """Returns the hash of a word with these first eight bytes, as `text_tables` computes it."""
     h = wrapping_multiply(head, _MULTIPLIER)
     last = i + size - 8
     i += 8
@@ -149,7 +152,7 @@ def word_hash(head: int, a: int, i: int, size: int) -> int:
 
 @function(INT, INT, INT, INT, INT, result=INT)
 def word_number(block: int, a: int, i: int, size: int, n: int) -> int:
-    """The number of the word at i, -1 when the table has it not; n bytes may be read."""
+    """Returns the number of the word at i, -1 when it is not in the table; n bytes are readable."""
     head = first_bytes(a, i, size, n)
     slots = block + word(block, _WORDS)
     shift = word(block, _SHIFT)

@@ -1,4 +1,4 @@
-"""Columns of values to their ranks among a column's edges, by searches in registers and tables."""
+"""Computes the ranks of values among a column's edges, by searches in registers and tables."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from sparkweld.kernels.models.tree_tables import FLOATS, gather, in_registers, i
 from sparkweld.kernels.models.tree_vectors import INT, fixed, loop, splat
 
 _I8, _I16, _I64 = (ir.IntType(bits) for bits in (8, 16, 64))
-#: Levels of a rank search in registers: the least that a table has, and all of one of 256 entries.
+#: Levels of a rank search in registers: the minimum of any table, and all levels of a table of 256 entries.
 _LEAST_LEVELS, _MOST_LEVELS = LEAST_BITS, 8
-#: Vectors of a rank search that run side by side, so that one's loads hide another's.
+#: Vectors of a rank search that are interleaved, so that one's computation hides another's loads.
 _TOGETHER = 4
 
 
 def _ranks(b: ir.IRBuilder, kind: str, values: ir.Value, table: ir.Value, bits: ir.Value, rows: ir.Value,
            store: Callable[[ir.Value, ir.Value], None]) -> None:  # fmt: skip
-    """store(row, ranks from this row on) for vectors of values, whose column's table has 2**bits entries; -1 is NaN's.
+    """Emits store(row, ranks from this row on) for vectors of values; the column's table has 2**bits entries; NaN has rank -1.
 
-    The first levels of the search, which most columns have no more of, are read from registers. Without branches.
+    The first levels of the search, which are all levels of most columns, are read from registers. There are no branches.
     """
     end = b.append_basic_block("ranked")
     for levels in range(_LEAST_LEVELS, _MOST_LEVELS + 1) if in_registers() else (0,):
@@ -41,7 +41,7 @@ def _ranks(b: ir.IRBuilder, kind: str, values: ir.Value, table: ir.Value, bits: 
 
 def _rank_rows(b: ir.IRBuilder, kind: str, values: ir.Value, table: ir.Value, registers: list[ir.Value], bits: ir.Value,
                rows: ir.Value, store: Callable[[ir.Value, ir.Value], None]) -> None:  # fmt: skip
-    """As `_ranks`, with the table's first entries in registers."""
+    """Like `_ranks`, with the table's first entries in registers."""
     lanes, index = lanes_of(kind), index_type(kind)
     vector = ir.VectorType(FLOATS[kind], lanes)
     levels = (len(registers) * lanes).bit_length() - 1 if registers else 0
@@ -65,7 +65,7 @@ def _rank_rows(b: ir.IRBuilder, kind: str, values: ir.Value, table: ir.Value, re
 
 def _search(b: ir.IRBuilder, x: list[ir.Value], table: ir.Value, places: list[ir.Value], levels: int,
             bits: ir.Value) -> list[ir.Value]:  # fmt: skip
-    """The places that vectors of values come to in a column's table after all levels, from those after so many."""
+    """Returns the final places of vectors of values in a column's table, from their places after `levels` levels."""
     before, head = b.block, b.append_basic_block("head")
     inside, behind = b.append_basic_block("inside"), b.append_basic_block("behind")
     b.branch(head)
@@ -86,7 +86,7 @@ def _search(b: ir.IRBuilder, x: list[ir.Value], table: ir.Value, places: list[ir
 
 
 def _below(b: ir.IRBuilder, value: ir.Value, edge: ir.Value, place: ir.Value) -> ir.Value:
-    """The place in a column's table to look at next."""
+    """Returns the next place to compare in a column's table."""
     left = b.add(place, place)
     return b.select(b.fcmp_ordered(">", value, edge), b.add(left, ir.Constant(left.type, [1] * left.type.count)), left)
 
@@ -96,7 +96,10 @@ def _or_nan(b: ir.IRBuilder, value: ir.Value, rank: ir.Value) -> ir.Value:
 
 
 def rank_bytes(width: str) -> Operation:
-    """rank_bytes(values, table, bits, to, twin): ranks of PIECE values as bytes, at `twin`, which may be `to` for none, + 1."""
+    """Builds rank_bytes(values, table, bits, to, twin): ranks of PIECE values as bytes at `to`, and ranks + 1 at `twin`.
+
+    `twin` equals `to` for a column without a shifted copy.
+    """
     one = ir.Constant(ir.VectorType(_I8, lanes_of(width)), [1] * lanes_of(width))
 
     def build(b: ir.IRBuilder, values: ir.Value, table: ir.Value, bits: ir.Value, to: ir.Value, twin: ir.Value) -> None:
@@ -111,10 +114,10 @@ def rank_bytes(width: str) -> Operation:
 
 
 def rank_words(width: str) -> Operation:
-    """rank_words(values, table, bits, rows, to, twin, stride, plain, plain_twin): uint16 ranks, and at twins ranks + 1.
+    """Builds rank_words(values, table, bits, rows, to, twin, stride, plain, plain_twin): uint16 ranks, at twins ranks + 1.
 
-    `rows` divides by 64. Those of WALKERS rows are neighbours, each such group `stride` bytes behind the one before; from `plain`
-    on, those of all rows are. A twin that is the address before is none.
+    `rows` is a multiple of 64. The ranks of WALKERS rows are contiguous, each such group `stride` bytes after the one before.
+    From `plain` on, the ranks of all rows are contiguous. A twin that equals the address before it is none.
     """
     one = ir.Constant(ir.VectorType(_I16, lanes_of(width)), [1] * lanes_of(width))
 

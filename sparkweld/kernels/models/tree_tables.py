@@ -1,4 +1,4 @@
-"""Small tables to one value a lane: by permutations of registers where the CPU has AVX-512, else by gathers."""
+"""Looks values up in small tables, one per lane: by register permutation with AVX-512, else by gathers."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ _REGISTER = 64
 
 @cache
 def in_registers() -> bool:
-    """Whether tables of several registers are looked up in them."""
+    """Whether tables of several registers are looked up in registers."""
     return bool(binding.get_host_cpu_features().get("avx512f"))
 
 
 def lanes_of(kind: str) -> int:
-    """Floats of that kind in a register."""
+    """Returns the number of floats of that kind in a register."""
     return _REGISTER // SIZES[kind]
 
 
 def index_type(kind: str) -> ir.VectorType:
-    """What a register of floats of that kind is indexed by: integers of their width."""
+    """Returns the type of indices into a register of floats of that kind: integers of their width."""
     return ir.VectorType(ir.IntType(8 * SIZES[kind]), lanes_of(kind))
 
 
 def load_table(b: ir.IRBuilder, address: ir.Value, kind: str, count: int) -> list[ir.Value]:
-    """So many registers of floats from an address on."""
+    """Loads `count` registers of floats from an address on."""
     vector = ir.VectorType(FLOATS[kind], lanes_of(kind))
     places = [b.add(address, ir.Constant(_I64, _REGISTER * number)) for number in range(count)]
     return [b.load(pointer(b, place, vector), align=SIZES[kind]) for place in places]
 
 
 def look_up(b: ir.IRBuilder, table: list[ir.Value], index: ir.Value) -> ir.Value:
-    """table[index] of each lane, of 2**n registers; higher bits of the index do not count."""
+    """Builds table[index] of each lane, for 2**n registers; higher bits of the index are ignored."""
     vector = table[0].type
     kind, lanes = ("ps" if vector.element == FLOATS["f32"] else "pd"), vector.count
     if len(table) == 1:
@@ -54,7 +54,7 @@ def look_up(b: ir.IRBuilder, table: list[ir.Value], index: ir.Value) -> ir.Value
 
 
 def gather(b: ir.IRBuilder, address: ir.Value, index: ir.Value, element: ir.Type) -> ir.Value:
-    """element[index] of each lane."""
+    """Builds element[index] of each lane."""
     lanes = index.type.count
     addresses = _Addresses(b, pointer(b, address, element), index)
     b._insert(addresses)
@@ -66,7 +66,7 @@ def gather(b: ir.IRBuilder, address: ir.Value, index: ir.Value, element: ir.Type
 
 
 def element_size(element: ir.Type) -> int:
-    """Bytes."""
+    """Returns the bytes of an element."""
     return element.width // 8 if isinstance(element, ir.IntType) else SIZES["f32" if element == FLOATS["f32"] else "f64"]
 
 
@@ -75,7 +75,7 @@ def _declared(b: ir.IRBuilder, name: str, result: ir.Type, arguments: list[ir.Ty
 
 
 class _Addresses(ir.Instruction):
-    """The addresses of several elements, which llvmlite has no builder for."""
+    """The addresses of several elements, an instruction that llvmlite has no builder for."""
 
     def __init__(self, b: ir.IRBuilder, base: ir.Value, index: ir.Value) -> None:
         super().__init__(b.block, ir.VectorType(base.type, index.type.count), "getelementptr", [base, index])

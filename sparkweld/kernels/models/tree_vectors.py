@@ -1,4 +1,4 @@
-"""The vector instructions that tree ensembles are scored with: sets of rows, steps of a walk, sums of leaves."""
+"""Defines the vector instructions of tree ensembles: sets of rows, steps of a walk, sums of leaves."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from sparkweld.kernels.strings.memory_access import build_prefetch
 
 INT = types.int64
 _I1, _I8, _I16, _I32, _I64 = (ir.IntType(bits) for bits in (1, 8, 16, 32, 64))
-#: Rows of a word, and words of a set of a piece's rows, which is one register of 512 bits.
+#: Rows of a word, and words of the set of a chunk's rows, which is one register of 512 bits.
 LANES, WORDS = 64, PIECE // 64
 _WORD_BYTES = LANES // 8
-#: Bytes of a line of the caches.
+#: Bytes of a cache line.
 _LINE = 64
-#: Steps between looks at whether all rows have arrived.
+#: Steps between tests whether all rows have arrived.
 _STEPS = 2
 
 
 class _TreeFunction(ModelFunction):
-    """A function whose vectors are written out, so nothing is left to be vectorised."""
+    """A function that is written with explicit vectors, so the vectoriser is not run."""
 
     def prepare(self, module: ir.Module) -> None:
         prefer_wide_vectors(module)
@@ -43,17 +43,17 @@ class _TreeFunction(ModelFunction):
 
 
 def tree_function(python: Callable[..., object], name: str) -> ModelFunction:
-    """An entry of that name."""
+    """Creates the model function of that name."""
     return model_function(*(INT,) * 6, name=name, kind=_TreeFunction)(python)
 
 
 def fixed(value: int, type: ir.Type = _I64) -> ir.Constant:
-    """A constant."""
+    """Returns a constant."""
     return ir.Constant(type, value)
 
 
 def splat(b: ir.IRBuilder, value: ir.Value, lanes: int) -> ir.Value:
-    """The value in so many lanes."""
+    """Broadcasts the value to `lanes` lanes."""
     one = b.insert_element(fixed(ir.Undefined, ir.VectorType(value.type, lanes)), value, fixed(0, _I32))
     return b.shuffle_vector(one, one, ir.Constant(ir.VectorType(_I32, lanes), [0] * lanes))
 
@@ -61,7 +61,7 @@ def splat(b: ir.IRBuilder, value: ir.Value, lanes: int) -> ir.Value:
 def loop(
     b: ir.IRBuilder, end: ir.Value, step: int, body: Callable[..., Sequence[ir.Value] | None], carried: Sequence[ir.Value] = ()
 ) -> list[ir.Value]:
-    """for i in range(0, end, step): carried = body(i, *carried); gives the last of what is carried."""
+    """Emits for i in range(0, end, step): carried = body(i, *carried); returns the last carried values."""
     before, head = b.block, b.append_basic_block("head")
     inside, behind = b.append_basic_block("inside"), b.append_basic_block("behind")
     b.branch(head)
@@ -82,14 +82,14 @@ def loop(
 
 
 def _field(b: ir.IRBuilder, entry: ir.Value, number: int, size: int) -> ir.Value:
-    """The entry's 16 bits of that number, times a size."""
+    """Extracts the entry's 16-bit field of that index, times a size."""
     return b.mul(b.and_(b.lshr(entry, fixed(16 * number)), fixed(0xFFFF)), fixed(size))
 
 
 def tests(bits: int) -> Operation:
-    """tests(ranks, begin, end, sets): the sets of rows of the tests from `begin` to `end`, of ranks of 8 or 16 bits.
+    """Builds tests(ranks, begin, end, sets): the sets of rows that pass the tests from `begin` to `end`, on 8- or 16-bit ranks.
 
-    A column's ranks of PIECE rows lie side by side. Tests and sets: see `tree_masks`.
+    A column's ranks of PIECE rows are contiguous. For tests and sets see `tree_masks`.
     """
     rank_type, size = ir.IntType(bits), bits // 8
     half = ir.VectorType(rank_type, LANES // size)
@@ -110,7 +110,7 @@ def tests(bits: int) -> Operation:
 
 
 def _choices(b: ir.IRBuilder, sets: ir.Value, begin: ir.Value, end: ir.Value) -> None:
-    """choices(sets, begin, end): the operations from `begin` to `end` (see `tree_masks`)."""
+    """Builds choices(sets, begin, end): runs the operations from `begin` to `end` (see `tree_masks`)."""
     all_rows = ir.VectorType(_I64, WORDS)
 
     def body(at: ir.Value) -> None:
@@ -123,7 +123,7 @@ def _choices(b: ir.IRBuilder, sets: ir.Value, begin: ir.Value, end: ir.Value) ->
 
 
 def _leaf_numbers(b: ir.IRBuilder, sets: ir.Value, planes: ir.Value, count: ir.Value, leaves: ir.Value) -> None:
-    """leaf_numbers(sets, planes, count, leaves): the bytes whose binary digits are the rows of so many planes, lowest first."""
+    """Builds leaf_numbers(sets, planes, count, leaves): the bytes whose bits are the rows of `count` planes, lowest first."""
     bytes_ = ir.VectorType(_I8, LANES)
 
     def body(at: ir.Value, *found: ir.Value) -> list[ir.Value]:
@@ -146,9 +146,9 @@ leaf_numbers = Operation("leaf_numbers", (INT,) * 4, types.none, _leaf_numbers)
 
 
 def add_leaves(sums: str) -> Operation:
-    """add_leaves(to, leaves, values, count): to[row] += values[leaves[row]], for PIECE leaf numbers below `count`, bytes.
+    """Builds add_leaves(to, leaves, values, count): to[row] += values[leaves[row]], for PIECE byte leaf numbers below `count`.
 
-    It may read `tree_masks.BEYOND` values behind the last one.
+    It may read `tree_masks.BEYOND` values after the last one.
     """
     lanes, index = lanes_of(sums), index_type(sums)
     vector = ir.VectorType(FLOATS[sums], lanes)
@@ -179,7 +179,7 @@ def add_leaves(sums: str) -> Operation:
 
 
 def _arrive(b: ir.IRBuilder, at: ir.Value, numbers: ir.Value, width: ir.Value, rows: ir.Value) -> None:
-    """arrive(at, numbers, width, rows): at[row] = numbers[at[row]] * width, where a leaf's terms are."""
+    """Builds arrive(at, numbers, width, rows): at[row] = numbers[at[row]] * width, the index of a leaf's terms."""
     wide = splat(b, b.trunc(width, _I32), WALKERS)
 
     def body(row: ir.Value) -> None:
@@ -193,7 +193,7 @@ arrive = Operation("arrive", (INT,) * 4, types.none, _arrive)
 
 
 def add_arrived(sums: str) -> Operation:
-    """add_arrived(to, places, values, rows): to[row] += values[places[row]]."""
+    """Builds add_arrived(to, places, values, rows): to[row] += values[places[row]]."""
     element, lanes = FLOATS[sums], WALKERS
 
     def build(b: ir.IRBuilder, to: ir.Value, places: ir.Value, values: ir.Value, rows: ir.Value) -> None:
@@ -208,7 +208,7 @@ def add_arrived(sums: str) -> Operation:
 
 
 def _enter(b: ir.IRBuilder, to: ir.Value, leaves: ir.Value, entries: ir.Value) -> None:
-    """enter(to, leaves, entries): the entries, int32, of PIECE numbers, bytes, of which there are WAYS."""
+    """Builds enter(to, leaves, entries): looks PIECE byte numbers up among WAYS int32 entries."""
     floats = ir.VectorType(FLOATS["f32"], lanes_of("f32"))
     numbers = ir.VectorType(_I32, floats.count)
     table = load_table(b, entries, "f32", WAYS // floats.count) if in_registers() else []
@@ -223,7 +223,7 @@ def _enter(b: ir.IRBuilder, to: ir.Value, leaves: ir.Value, entries: ir.Value) -
 
 
 def _start(b: ir.IRBuilder, to: ir.Value, root: ir.Value) -> None:
-    """start(to, root): the node, int32, PIECE times."""
+    """Builds start(to, root): stores the int32 node PIECE times."""
     node = splat(b, b.trunc(root, _I32), WALKERS)
 
     def body(at: ir.Value) -> None:
@@ -233,12 +233,12 @@ def _start(b: ir.IRBuilder, to: ir.Value, root: ir.Value) -> None:
 
 
 def _fetch(b: ir.IRBuilder, begin: ir.Value, size: ir.Value) -> None:
-    """fetch(begin, size): asks for bytes of memory to be brought to the second-level cache."""
+    """Builds fetch(begin, size): prefetches bytes to the second-level cache."""
     loop(b, size, _LINE, lambda at: build_prefetch(b, b.add(begin, at), locality=2))
 
 
 def _fetch_step(b: ir.IRBuilder, size: ir.Value, rows: ir.Value) -> ir.Value:
-    """fetch_step(size, rows): how many of these bytes come to WALKERS of so many rows, in whole lines of the cache."""
+    """Builds fetch_step(size, rows): the share of `size` bytes per WALKERS of `rows` rows, in whole cache lines."""
     return b.and_(b.add(b.udiv(size, b.udiv(rows, fixed(WALKERS))), fixed(_LINE)), fixed(-_LINE))
 
 
@@ -249,7 +249,7 @@ start = Operation("start", (INT,) * 2, types.none, _start)
 
 
 def fill(sums: str) -> Operation:
-    """fill(to, from, rows): the value at `from`, `rows` times."""
+    """Builds fill(to, from, rows): stores the value at `from` `rows` times."""
     element = FLOATS[sums]
 
     def build(b: ir.IRBuilder, to: ir.Value, one: ir.Value, rows: ir.Value) -> None:
@@ -260,11 +260,11 @@ def fill(sums: str) -> Operation:
 
 
 def walk(*, sets: bool) -> Operation:
-    """walk(nodes, depth, ranks, at, starts, members): WALKERS rows go from the nodes at `at`, int32, so many levels down.
+    """Builds walk(nodes, depth, ranks, at, starts, members): WALKERS rows step `depth` levels down from the int32 nodes at `at`.
 
-    Each of the rows is a chain of loads that wait for each other; that many chains side by side hide it. A leaf leads to itself,
-    so rows that have arrived wait without a branch; a child's number is larger than its parent's, so all have arrived when the
-    sum of their numbers stays.
+    Each row is a chain of dependent loads; interleaving WALKERS chains hides their latency. A leaf leads to itself, so rows that
+    have arrived wait without a branch. A child's number is larger than its parent's, so all rows have arrived when the sum of
+    their numbers stays the same.
     """
 
     def step(b: ir.IRBuilder, at: ir.Value, row: ir.Value, nodes: ir.Value, starts: ir.Value, members: ir.Value) -> ir.Value:
@@ -275,7 +275,7 @@ def walk(*, sets: bool) -> Operation:
         key = b.trunc(node, _I16)
         missed = b.icmp_unsigned(">", rank, key)
         if sets:
-            # What is no set reads the first one, for nothing.
+            # A node without a set reads the first set and ignores it.
             is_set = b.trunc(field, _I1)
             number = b.select(is_set, b.zext(key, _I64), fixed(0))
             start = b.add(members, b.zext(b.load(b.gep(pointer(b, starts, _I32), [number]), align=4), _I64))
@@ -284,7 +284,7 @@ def walk(*, sets: bool) -> Operation:
             place = b.select(b.icmp_unsigned("<", wide, largest), wide, largest)
             member = b.load(pointer(b, b.add(start, b.zext(place, _I64)), _I8), align=1)
             missed = b.select(is_set, b.icmp_unsigned("==", member, fixed(0, _I8)), missed)
-        # Hidden from LLVM, which would add the two as addresses in the next step: one instruction, with the carry, is fewer.
+        # Hidden from LLVM, which would fold the two into the next step's addresses: a single add with carry is cheaper.
         hidden = ir.InlineAsm(ir.FunctionType(_I64, [_I64]), "", "=r,0", side_effect=False)
         return b.call(hidden, [b.add(b.lshr(node, fixed(CHILD_BIT)), b.zext(missed, _I64))])
 

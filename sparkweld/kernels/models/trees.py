@@ -1,16 +1,15 @@
-"""Scores tree ensembles over a piece of rows; the forms of their blocks are `sparkweld.ir.tree_layouts`'s.
+"""Scores tree ensembles over a chunk of rows; `sparkweld.ir.tree_layouts` defines the forms of their blocks.
 
-Mask form: QuickScorer's idea (Lucchese et al., SIGIR 2015) to meet all rows of a block at a split at once, with the masks turned
-round: a bit is a row and no leaf, so that 512 rows are one register, and leaf numbers come out a binary digit at a time. Ranks in
-place of thresholds, compared 64 at a time, are as in RapidScorer (Ye et al., KDD 2018). Walk form: rows go down the tree side by
-side, over nodes of 8 bytes.
+Mask form: as in QuickScorer (Lucchese et al., SIGIR 2015), each split is evaluated for all rows of a block at once, but with the
+masks transposed. A bit is a row instead of a leaf, so 512 rows are one register, and leaf numbers are computed one binary digit
+at a time. Ranks replace thresholds and are compared 64 at a time, as in RapidScorer (Ye et al., KDD 2018).
 
-Its first levels are a program as of the mask form,
-unless the rows are few.
+Walk form: interleaved rows step down the tree over nodes of 8 bytes. Unless the rows are few, the first levels are evaluated by a
+program like that of the mask form.
 
-Entries are as `kernels.models` says; the number of rows need not divide by anything. Parameters: the first tree, the end of the
-trees, and which argument the first of the sums so far is, for a first tree above 0. The tests of a group that it lies in are all
-made again.
+Entry functions are as in `kernels.models`; the number of rows is arbitrary. Parameters: the first tree, the end of the trees, and
+the index of the argument with the first of the sums so far, for a first tree above 0. For a first tree inside a group, all tests
+of the group are computed again.
 """
 
 from __future__ import annotations
@@ -37,12 +36,12 @@ from sparkweld.kernels.models.tree_vectors import (
 )
 from sparkweld.kernels.strings.memory_access import copy, load_i32, store_word, word
 
-#: A tree of less than so many nodes for each of the rows is read ahead from one end to the other, as memory is read fastest.
+#: A tree with fewer nodes per row than this is prefetched sequentially as a whole, which is the fastest way to read memory.
 FETCHED = 80
 
 
 def mask_entry(width: Type, sums: Type) -> ModelFunction:
-    """The entry for ensembles in mask form of this width of features and sums."""
+    """Returns the function for ensembles in mask form, for this width of features and sums."""
     size, term = width.width, sums.width
     rank, add, begin, test_all = rank_bytes(width.kind), add_leaves(sums.kind), fill(sums.kind), tests(8)
 
@@ -134,7 +133,7 @@ def mask_entry(width: Type, sums: Type) -> ModelFunction:
 
 
 def walk_entry(width: Type, sums: Type, *, sets: bool) -> ModelFunction:
-    """The entry for ensembles in walk form of this width of features and sums, with or without sets."""
+    """Returns the function for ensembles in walk form, for this width of features and sums, with or without sets."""
     size, term = width.width, sums.width
     rank, add, begin, go = rank_words(width.kind), add_arrived(sums.kind), fill(sums.kind), walk(sets=sets)
     test_all = tests(16)
@@ -164,7 +163,7 @@ def walk_entry(width: Type, sums: Type, *, sets: bool) -> ModelFunction:
         ranks = leaves + room
         all_columns = word(block, 32)
         programs = 0
-        plain = arrived  # which nobody reads as ranks
+        plain = arrived  # a dummy: nothing reads these ranks
         column = 0
         sets_size = 0
         if word(block, 8) != 0 and rows >= LEAST_ROWS:
@@ -232,7 +231,7 @@ def walk_entry(width: Type, sums: Type, *, sets: bool) -> ModelFunction:
                     test = all_tests + 4 * word(group, 0)
                     group += 16
             while at < trees_end:
-                # What the next steps read is brought near while rows walk: this tree's leaves, and the next one's nodes.
+                # While rows walk, the next steps' data are prefetched: this tree's leaves, and the next tree's nodes.
                 leaves_near = numbers + 4 * word(at, 16)
                 terms_near = terms + term * word(at, 56)
                 nodes_near = nodes + 8 * word(at + 64, 16)
@@ -297,7 +296,7 @@ def walk_entry(width: Type, sums: Type, *, sets: bool) -> ModelFunction:
     return tree_function(score, f"tree_walk{'_sets' if sets else ''}_{width.kind}_{sums.kind}")
 
 
-#: Form, type of features and type of sums -> entry.
+#: (form, type of features, type of sums) -> function.
 ENTRIES = {
     (form, width, sums): mask_entry(width, sums) if form == "mask" else walk_entry(width, sums, sets=form == "sets")
     for form in ("mask", "walk", "sets")

@@ -1,7 +1,7 @@
-"""Vectors as Spark's ML library stores them to columns of numbers, and to weighted sums, see `ir.ops.vectors`.
+"""Converts vectors of Spark's ML library to columns and to weighted sums, see `ir.ops.vectors`.
 
-A sparse row costs what it stores. Sums are added in the order of the stored values; those of dense rows in four parts, since they
-may lie anywhere within their bound.
+A sparse row costs only its stored values. Sums are added in the order of the stored values. Those of dense rows use four partial
+sums, as any result within their error bound is allowed.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from sparkweld.kernels.strings.memory_access import (
     word,
 )
 
-#: The numbers of `ir.ops.vectors.CHECKS`.
+#: The codes of `ir.ops.vectors.CHECKS`.
 CHECKS = {"none": 0, "finite": 1, "positive": 2}
 
-#: Stored values that are at hand at a time: their columns, and what they are behind the steps.
+#: Stored values that are processed at a time: their weights' offsets, and their values after the steps.
 CHUNK = 1024
 _VALUES = 8 * CHUNK
 _NORMS = 16 * CHUNK
@@ -39,7 +39,7 @@ _INFINITY = float("inf")
 
 @function(INT, INT, INT, result=INT)
 def stored(arguments: int, row: int, size: int) -> int:
-    """How many values a row's vector stores, -1 where it is not whole."""
+    """Returns the number of values that a row's vector stores, -1 when the vector is malformed."""
     values = word(word(arguments, 16), 16 * row + 8)
     if byte(word(arguments, 0), row) != 0:
         return values if values == size else -1
@@ -60,7 +60,7 @@ def stored(arguments: int, row: int, size: int) -> int:
 
 @function(INT, INT, INT, INT, result=INT)
 def scatter_row(arguments: int, row: int, found: int, outputs: int) -> int:
-    """Stores a row's values into its columns; gives 1 when it is sparse and stores a zero."""
+    """Stores a row's values into its columns; returns 1 when it is sparse and stores a zero."""
     dense = byte(word(arguments, 0), row) != 0
     indices = word(word(arguments, 8), 16 * row)
     values = word(word(arguments, 16), 16 * row)
@@ -80,7 +80,7 @@ def scatter_row(arguments: int, row: int, found: int, outputs: int) -> int:
 
 @score_function
 def vector_columns(arguments: int, rows: int, block: int, outputs: int, scratch: int, parameters: int) -> int:
-    """See `VectorColumns`. Parameters: the size."""
+    """Computes `VectorColumns`. Parameters: the size."""
     size = word(parameters, 0)
     some = word(outputs, 8)
     column = 0
@@ -108,7 +108,7 @@ def vector_columns(arguments: int, rows: int, block: int, outputs: int, scratch:
 
 @function(INT, INT, INT, INT, FLOAT, INT, result=FLOAT)
 def behind(parameters: int, block: int, scratch: int, column: int, value: float, steps: int) -> float:
-    """A value behind so many steps."""
+    """Returns a value after `steps` steps."""
     numbers = block + word(parameters, _NUMBERS)
     step = 0
     while step < steps:
@@ -128,7 +128,7 @@ def behind(parameters: int, block: int, scratch: int, column: int, value: float,
 
 @function(INT, INT, INT, INT, INT, INT, result=INT)
 def find_norms(parameters: int, block: int, scratch: int, indices: int, values: int, found: int) -> int:
-    """The norms of a row's values, each behind the steps before it. `indices`: 0 of a dense row."""
+    """Computes the norms of a row's values, each after the steps before it. `indices`: 0 for a dense row."""
     step = 0
     while step < word(parameters, _STEPS):
         kind = word(parameters, _KINDS + 8 * step)
@@ -153,7 +153,7 @@ def find_norms(parameters: int, block: int, scratch: int, indices: int, values: 
 
 @function(INT, INT, INT, FLOAT, result=FLOAT)
 def add_in_order(scratch: int, weights: int, count: int, total: float) -> float:
-    """The products of the values at hand, added one after the other. `count` times: 8 * outputs between weights."""
+    """Adds the products of the current values in order. Element i's weight is at its stored offset from `weights`."""
     i = 0
     while i < count:
         total = total + load_f64(scratch, _VALUES + 8 * i) * load_f64(weights, word(scratch, 8 * i))
@@ -163,7 +163,7 @@ def add_in_order(scratch: int, weights: int, count: int, total: float) -> float:
 
 @function(INT, INT, INT, FLOAT, result=FLOAT)
 def add_in_parts(scratch: int, weights: int, count: int, total: float) -> float:
-    """The same in four parts."""
+    """Adds the products in four partial sums."""
     a = 0.0
     b = 0.0
     c = 0.0
@@ -180,7 +180,7 @@ def add_in_parts(scratch: int, weights: int, count: int, total: float) -> float:
 
 @function(INT, INT, INT, FLOAT, result=FLOAT)
 def add_sizes(scratch: int, weights: int, count: int, total: float) -> float:
-    """The sizes of the products."""
+    """Adds the magnitudes of the products."""
     i = 0
     while i < count:
         total = total + magnitude(load_f64(scratch, _VALUES + 8 * i) * load_f64(weights, word(scratch, 8 * i)))
@@ -192,7 +192,7 @@ def add_sizes(scratch: int, weights: int, count: int, total: float) -> float:
 def take_chunk(
     parameters: int, block: int, scratch: int, indices: int, values: int, start: int, end: int, fine: int
 ) -> int:
-    """Puts values of a row at hand, each with where its weights begin; gives 0 when one is not as it has to be, else `fine`."""
+    """Loads values of a row into scratch, with their weights' offsets; returns 0 when a value fails the check, else `fine`."""
     steps = word(parameters, _STEPS)
     apart = 8 * word(parameters, _OUTPUTS)
     check = word(parameters, _CHECK)
@@ -212,7 +212,7 @@ def take_chunk(
 
 @function(INT, INT, INT, INT, INT, INT, INT, result=INT)
 def add_chunk(parameters: int, block: int, scratch: int, outputs: int, row: int, count: int, dense: int) -> int:
-    """Adds the values at hand to a row's sums and sizes."""
+    """Adds the current values to a row's sums and magnitudes."""
     number = word(parameters, _OUTPUTS)
     output = 0
     while output < number:
@@ -234,7 +234,7 @@ def add_chunk(parameters: int, block: int, scratch: int, outputs: int, row: int,
 
 @function(INT, INT, INT, INT, INT, result=INT)
 def begin_sums(arguments: int, outputs: int, number: int, row: int, started: int) -> int:
-    """What a row's sums and sizes start from."""
+    """Initialises a row's sums and magnitudes."""
     output = 0
     while output < number:
         to = word(outputs, 8 + 8 * output)
@@ -249,7 +249,10 @@ def begin_sums(arguments: int, outputs: int, number: int, row: int, started: int
 
 @score_function
 def vector_sums(arguments: int, rows: int, block: int, outputs: int, scratch: int, parameters: int) -> int:
-    """See `VectorSums`. Parameters: size, outputs, started, check, offsets of weights and numbers, number and kinds of steps."""
+    """Computes `VectorSums`.
+
+    Parameters: size, outputs, started, check, offsets of weights and numbers, number and kinds of steps.
+    """
     row = 0
     while row < rows:
         found = stored(arguments, row, word(parameters, _SIZE))
