@@ -1,7 +1,7 @@
-"""Functions of lists for kernels, one of each kind of elements: Python for Numba's reduced front end, as for strings.
+"""Implements list functions for kernels, one per element type, in the Python subset that Numba lowers, as for strings.
 
-A list is a view, {address of the first element, number of elements}. A number below 0 marks a list with NULLs in it, which a
-guard flags: the functions take it for an empty one.
+A list is a view, {address of the first element, number of elements}. A negative number marks a list that contains NULLs, which a
+guard flags: the functions treat it as empty.
 """
 
 from __future__ import annotations
@@ -20,5 +20,5 @@ _FUNCTIONS: dict[str, Function] = {
 
 
 def used_functions(names: Iterable[str]) -> Iterator[Function]:
-    """The functions of lists among these names of a module."""
+    """Returns the list functions among these names of a module."""
     return (_FUNCTIONS[name] for name in names if name in _FUNCTIONS)

@@ -1,4 +1,4 @@
-"""Lists that grow in the arena by an element at a time."""
+"""Appends elements to lists, which grow in the arena."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sparkweld.kernels.strings.memory_access import address_of, length_of, view
 
 @cache
 def append(element: Type) -> Function:
-    """The list with one more element, in its place where it can grow."""
+    """Returns the list with one more element, in place where it can grow."""
     put, width = store(element), element.width
 
     @function(INT, VIEW, numba_type(element), result=VIEW, name=f"list_append_{element}")

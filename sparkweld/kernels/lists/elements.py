@@ -1,4 +1,4 @@
-"""Elements of lists at addresses, and their conversions, as the instructions that functions of lists are made of."""
+"""Defines the instructions of list functions: loads, stores, conversions and comparisons of elements."""
 
 from __future__ import annotations
 
@@ -19,24 +19,27 @@ INT, FLOAT = types.int64, types.float64
 
 
 def memory_type(element: Type) -> ir.Type:
-    """LLVM type of an element in memory."""
+    """Returns the LLVM type of an element in memory."""
     return _I8 if element == BOOL else value_type(numba_type(element))
 
 
 def build_load(b: ir.IRBuilder, address: ir.Value, index: ir.Value, element: Type) -> ir.Value:
-    """Element `index` of a list that begins at an address. Rows' lists may lie anywhere, so nothing is known of its alignment."""
+    """Loads element `index` of the list at an address.
+
+    Rows' lists may be stored anywhere, so nothing is assumed of its alignment.
+    """
     stored = b.load(b.gep(pointer(b, address, memory_type(element)), [index], inbounds=True), align=1)
     return b.icmp_unsigned("!=", stored, ir.Constant(_I8, 0)) if element == BOOL else stored
 
 
 def build_store(b: ir.IRBuilder, address: ir.Value, index: ir.Value, value: ir.Value, element: Type) -> None:
-    """Inverse of `build_load`."""
+    """Inverts `build_load`."""
     stored = b.zext(value, _I8) if element == BOOL else value
     b.store(stored, b.gep(pointer(b, address, memory_type(element)), [index], inbounds=True), align=1)
 
 
 def to_word(b: ir.IRBuilder, value: ir.Value) -> ir.Value:
-    """A value's bits in an int64."""
+    """Returns a value's bits in an int64."""
     if isinstance(value.type, ir.IntType):
         return value if value.type.width == 64 else b.zext(value, _I64)
     if isinstance(value.type, ir.DoubleType):
@@ -45,7 +48,7 @@ def to_word(b: ir.IRBuilder, value: ir.Value) -> ir.Value:
 
 
 def of_word(b: ir.IRBuilder, word: ir.Value, type: ir.Type) -> ir.Value:
-    """Inverse of `to_word`."""
+    """Inverts `to_word`."""
     if isinstance(type, ir.IntType):
         return word if type.width == 64 else b.trunc(word, type)
     if isinstance(type, ir.DoubleType):
@@ -55,27 +58,27 @@ def of_word(b: ir.IRBuilder, word: ir.Value, type: ir.Type) -> ir.Value:
 
 @cache
 def load(element: Type) -> Operation:
-    """``load(address, index)``."""
+    """Builds ``load(address, index)``."""
     build = lambda b, address, index: build_load(b, address, index, element)  # noqa: E731
     return Operation(f"load_element_{element}", (INT, INT), numba_type(element), build)
 
 
 @cache
 def store(element: Type) -> Operation:
-    """``store(address, index, value)``."""
+    """Builds ``store(address, index, value)``."""
     build = lambda b, address, index, value: build_store(b, address, index, value, element)  # noqa: E731
     return Operation(f"store_element_{element}", (INT, INT, numba_type(element)), types.none, build)
 
 
 @cache
 def as_word(element: Type) -> Operation:
-    """`to_word` of an element."""
+    """Builds `to_word` of an element."""
     return Operation(f"as_word_{element}", (numba_type(element),), INT, to_word)
 
 
 @cache
 def widened(element: Type) -> Operation:
-    """A bool or an integer as an int64."""
+    """Builds the conversion of a bool or an integer to an int64."""
 
     def build(b: ir.IRBuilder, x: ir.Value) -> ir.Value:
         if x.type == _I64:
@@ -87,21 +90,21 @@ def widened(element: Type) -> Operation:
 
 @cache
 def as_double(element: Type) -> Operation:
-    """A float as a float64."""
+    """Builds the conversion of a float to a float64."""
     build = lambda b, x: x if x.type == _F64 else b.fpext(x, _F64)  # noqa: E731
     return Operation(f"as_double_{element}", (numba_type(element),), FLOAT, build)
 
 
 @cache
 def constant(element: Type, value: float) -> Operation:
-    """``constant()``: a number of the type."""
+    """Builds ``constant()``: a number of the type."""
     made = ir.Constant(value_type(numba_type(element)), int(value) if not element.is_float else value)
     return Operation(f"constant_{element}", (), numba_type(element), lambda b: made)
 
 
 @cache
 def added(element: Type) -> Operation:
-    """The sum of two floats, in their own type."""
+    """Builds the sum of two floats, in their own type."""
     return Operation(f"added_{element}", (numba_type(element),) * 2, numba_type(element), lambda b, x, y: b.fadd(x, y))
 
 
@@ -125,7 +128,7 @@ _OF_TEXTS: dict[str, Function] = {"==": equal, "!=": texts_differ, "<": text_is_
 
 @cache
 def compared(element: Type, symbol: str) -> Operation:
-    """A comparison of two elements; False where one is NaN, but for ``!=``."""
+    """Builds a comparison of two elements; False where one is NaN, except for ``!=``."""
     if element == STR:
         return _OF_TEXTS[symbol]
 

@@ -1,4 +1,4 @@
-"""Comparisons of elements and new lists of them, for every kind of element: searches, joins, slices, sorting."""
+"""Compares, searches, joins, slices and sorts lists of every element type."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ALWAYS = Operation("always", (VIEW,), types.boolean, lambda b, v: ir.Constant(i
 
 @cache
 def functions(element: Type) -> dict[str, Function]:
-    """Name of `ir.ops.lists.FUNCTIONS` -> its function for lists of these elements; those of NEW take the arena first."""
+    """Maps names of `ir.ops.lists.FUNCTIONS` to functions for lists of these elements; those of NEW take the arena first."""
     down = sorting(element, ">", "sorted_down")
     up = sorting(element, "<", "sorted")
     return {**_searches(element), **_slices(element), "sorted": up, "sorted_down": down, "distinct": _distinct(element, up)}
@@ -81,7 +81,7 @@ def _slices(element: Type) -> dict[str, Function]:
             return v
         if n <= 0:
             return w
-        if address_of(v) + n * width == word(arena, 0):  # what lies behind it belongs to no other list
+        if address_of(v) + n * width == word(arena, 0):  # the bytes after it belong to no other list
             start = reserve(arena, m * width)
             if start == 0:
                 return view(0, 0)
@@ -109,7 +109,7 @@ def _slices(element: Type) -> dict[str, Function]:
         if to == 0:
             return view(0, 0)
         used = 0
-        if step > n:  # a longer one could pass the largest int64
+        if step > n:  # a longer step could overflow int64
             step = n
         if step < -n:
             step = -n
@@ -125,9 +125,9 @@ def _slices(element: Type) -> dict[str, Function]:
 
 @cache
 def sorting(element: Type, symbol: str, name: str) -> Function:
-    """The stable order in which no element stands `symbol` one before it: merges of ever longer runs, between two buffers.
+    """Returns a stable sort in which no element is `symbol` its predecessor: a bottom-up merge sort between two buffers.
 
-    Of floats with a NaN among them, which has no place in an order, nothing.
+    It returns an empty list for floats with a NaN among them, which has no place in an order.
     """
     item, put, before, width = load(element), store(element), compared(element, symbol), element.width
     ordered = reductions.functions(element)["ordered"] if element.is_float else _ALWAYS

@@ -1,4 +1,4 @@
-"""Sums, extremes and tests of a list's elements, in the order in which Python or NumPy takes them."""
+"""Computes sums, extremes and tests of a list's elements, in the order of Python or NumPy."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from sparkweld.kernels.strings.library import Function, function
 from sparkweld.kernels.strings.memory_access import address_of, length_of, magnitude, view, wrapping_add
 
 _LARGEST = 1.7976931348623157e308
-#: NumPy's: up to so many elements eight sums run side by side, longer lists are halved (loops_utils.h.src).
+#: NumPy's pairwise sum: up to this length eight partial sums are interleaved; longer lists are halved (loops_utils.h.src).
 _PAIRWISE = 128
 
 
 @cache
 def functions(element: Type) -> dict[str, Function]:
-    """Name of `ir.ops.lists.FUNCTIONS` -> its function for lists of these elements."""
+    """Maps names of `ir.ops.lists.FUNCTIONS` to functions for lists of these elements."""
     if element == STR:
         return texts.functions()
     found = {**_tests(element), **(_of_floats(element) if element.is_float else _of_integers(element))}

@@ -1,4 +1,4 @@
-"""Functions that look at a list's elements one after the other: whether some or all pass a test, which is the extreme one."""
+"""Scans a list's elements in order: whether some or all pass a test, and which element is the extreme one."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from sparkweld.kernels.strings.memory_access import address_of, length_of, view
 
 
 def some(element: Type, name: str, passes: Function) -> Function:
-    """Whether `passes` holds for an element."""
+    """Returns a function that tests whether `passes` holds for some element."""
     return _until(element, name, passes, True)
 
 
 def every(element: Type, name: str, passes: Function) -> Function:
-    """Whether `passes` holds for all elements."""
+    """Returns a function that tests whether `passes` holds for all elements."""
     return _until(element, name, passes, False)
 
 
 def _until(element: Type, name: str, passes: Function, decides: bool) -> Function:
-    """`decides` when `passes` gives it for an element, else the other."""
+    """Returns a function that yields `decides` once `passes` does for an element, else the opposite."""
     item = load(element)
 
     @function(VIEW, result=types.boolean, name=f"list_{name}_{element}")
@@ -40,7 +40,10 @@ def _until(element: Type, name: str, passes: Function, decides: bool) -> Functio
 
 
 def extreme(element: Type, name: str, better: Any, result: Any) -> Function:
-    """`result`, a view, of the first element that no other is `better` than; NULL of an empty list."""
+    """Returns a function that yields `result`, a view, of the first extreme element.
+
+    An element is extreme when no other one is `better`. An empty list yields NULL.
+    """
     item = load(element)
 
     @function(VIEW, result=VIEW, name=f"list_{name}_{element}")

@@ -1,4 +1,4 @@
-"""Functions of lists of strings: their elements are views, as a column's strings are."""
+"""Implements functions of lists of strings, whose elements are views, like the strings of a column."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _item = load(STR)
 
 @cache
 def functions() -> dict[str, Function]:
-    """Name of `ir.ops.lists.FUNCTIONS` -> its function for lists of strings; `join` takes the arena first."""
+    """Maps names of `ir.ops.lists.FUNCTIONS` to functions for lists of strings; `join` takes the arena first."""
     return {
         "any": some(STR, "any", _is_not_empty),
         "all": every(STR, "all", _is_not_empty),
