@@ -1,4 +1,4 @@
-"""Ops to LLVM instructions: one row of a table per function and family of types."""
+"""Lowers ops to LLVM instructions, with one table entry per function and family of types."""
 
 from __future__ import annotations
 
@@ -41,16 +41,15 @@ _LLVM_TYPES: dict[str, ir.Type] = {
 
 
 def llvm_type(type: Type) -> ir.Type:
-    """LLVM type of a plain value in registers (i1 for bool, a view for str and lists)."""
+    """Returns the LLVM type of a plain value in registers (i1 for bool, a view for str and lists)."""
     return _LLVM_TYPES["str" if type.is_list else type.kind]
 
 
 def lowering(op: Op, types: tuple[Type, ...]) -> Callable[..., ir.Value]:
-    """(builder, argument values) -> result value, for an op of these plain argument types.
+    """Returns (builder, argument values) -> result value, for an op of these plain argument types.
 
-    A plain result, except for ops of strings: see `lowerings.strings`.
-
-    Raises InternalError for an op without a kernel; `sparkweld.ir` and this table have to grow together.
+    The result is plain, except for ops of strings: see `lowerings.strings`. Raises InternalError for an op without a kernel: an
+    op that is added to `sparkweld.ir` must be added here too.
     """
     match op:
         case Call():

@@ -1,8 +1,7 @@
-"""Parts of dates to LLVM, without a branch or a table, so that loops vectorise.
+"""Lowers date parts to LLVM, without a branch or a table, so that loops vectorise.
 
-The algorithm is Howard Hinnant's `civil_from_days` (https://howardhinnant.github.io/date_algorithms.html): years begin in
-March, which puts the leap day last, and 400 years (an era) have 146097 days. All divisions are unsigned, of 32 bits and by
-constants.
+The algorithm is Howard Hinnant's `civil_from_days` (https://howardhinnant.github.io/date_algorithms.html). Years begin in March,
+so the leap day is the last one, and 400 years (an era) have 146097 days. All divisions are unsigned, 32-bit and by constants.
 """
 
 from __future__ import annotations
@@ -16,13 +15,13 @@ from sparkweld.kernels.lowerings.integers import Builder, constant
 
 _ERA_DAYS = 146097
 _TO_MARCH = 719468  # days from 0000-03-01 to 1970-01-01
-_ERAS = -(-DAY_LIMIT // _ERA_DAYS)  # added before, taken off after: no day is negative in between
+_ERAS = -(-DAY_LIMIT // _ERA_DAYS)  # added first and subtracted last, so that no day is negative in between
 _WEEKS = -(-DAY_LIMIT // 7)
 
 
 @dataclass(frozen=True)
 class _Civil:
-    """A date, and its place in the era: the year of the era (0 to 399) that began in March, the day of that year."""
+    """A date, and its position in the era: the year of the era (0 to 399) that began in March, the day of that year."""
 
     year: ir.Value
     month: ir.Value
@@ -32,7 +31,7 @@ class _Civil:
 
 
 def date_part(b: Builder, op: DatePart, days: ir.Value) -> ir.Value:
-    """A part of the date `days` (i32) after 1970-01-01."""
+    """Returns a part of the date `days` (i32) after 1970-01-01."""
     limit = constant(days, DAY_LIMIT)
     days = b.select(b.icmp_signed(">", days, limit), limit, days)
     days = b.select(b.icmp_signed("<", days, constant(days, -DAY_LIMIT)), constant(days, -DAY_LIMIT), days)
@@ -70,7 +69,7 @@ def _civil(b: Builder, days: ir.Value) -> _Civil:
 
 
 def _is_leap(b: Builder, year: ir.Value) -> ir.Value:
-    """Of a year from 0 to 400."""
+    """Whether a year from 0 to 400 is a leap year."""
     fourth = b.icmp_unsigned("==", b.urem(year, constant(year, 4)), constant(year, 0))
     hundredth = b.icmp_unsigned("==", b.urem(year, constant(year, 100)), constant(year, 0))
     era = b.icmp_unsigned("==", b.urem(year, constant(year, 400)), constant(year, 0))
@@ -78,14 +77,17 @@ def _is_leap(b: Builder, year: ir.Value) -> ir.Value:
 
 
 def _day_of_year(b: Builder, date: _Civil) -> ir.Value:
-    """March 1 is day 60, or 61 of a leap year; January 1 is day 306 after it."""
+    """Returns the day of the year. March 1 is day 60, or 61 of a leap year; January 1 is day 306 after it."""
     leap = b.zext(_is_leap(b, date.march_year), date.day.type)
     spring = b.icmp_unsigned("<", date.march_day, constant(date.day, 306))
     return b.select(spring, b.add(_plus(b, date.march_day, 60), leap), _plus(b, date.march_day, -305))
 
 
 def _days_in_month(b: Builder, date: _Civil) -> ir.Value:
-    """From January on 31, 28, 31, 30, ..., 30, 31, 31, 30, ..., 31; February belongs to the year after `march_year`."""
+    """Returns the days of the month; February belongs to the year after `march_year`.
+
+    From January on they are 31, 28, 31, 30, ..., 30, 31, 31, 30, ..., 31.
+    """
     month = date.month
     odd = b.and_(b.xor(month, b.lshr(month, constant(month, 3))), constant(month, 1))
     february = _plus(b, b.zext(_is_leap(b, _plus(b, date.march_year, 1)), month.type), 28)

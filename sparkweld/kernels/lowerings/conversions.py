@@ -1,4 +1,4 @@
-"""Casts between plain types to LLVM: NumPy's ``astype``, with 0 for a float that the integer type cannot hold."""
+"""Lowers casts between plain types to LLVM: NumPy's ``astype``, with 0 for a float that the integer type cannot hold."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def fits(b: Builder, op: Fits, x: ir.Value, of: Type) -> ir.Value:
 
 
 def cast(b: Builder, op: Cast, x: ir.Value, of: Type, to_type: ir.Type) -> ir.Value:
-    """x of type `of` as `op.to`, whose values in LLVM are of `to_type`."""
+    """Casts x of type `of` to `op.to`, whose values in LLVM are of `to_type`."""
     to = op.to
     if x.type == to_type:
         return x
@@ -28,7 +28,7 @@ def cast(b: Builder, op: Cast, x: ir.Value, of: Type, to_type: ir.Type) -> ir.Va
     if of.is_float and to.is_float:
         return (b.fpext if to.kind == "f64" else b.fptrunc)(x, to_type)
     if of.is_float:
-        # fptosi of a value out of range is poison, so the operand is made harmless first.
+        # fptosi of an out-of-range value is poison, so the operand is replaced first.
         safe = b.select(fits(b, Fits(to), x, of), x, constant(x, 0.0))
         return b.fptosi(safe, to_type)
     if to.is_float:

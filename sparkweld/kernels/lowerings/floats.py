@@ -1,6 +1,6 @@
-"""Elementwise functions of floats to LLVM: NumPy's results for NaN, infinities, -0.0 and subnormals, bit by bit.
+"""Lowers elementwise functions of floats to LLVM, bit-identical to NumPy for NaN, infinities, -0.0 and subnormals.
 
-Nothing here is fused or reassociated: `fma` stands only where the proof beside it wants the exact product.
+Nothing here is fused or reassociated: `fma` is used only where the proof beside it requires the exact product.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _I1, _I32 = ir.IntType(1), ir.IntType(32)
 
 @dataclass(frozen=True)
 class _Format:
-    """Layout of an IEEE format."""
+    """The layout of an IEEE format."""
 
     bits: int
     fraction: int
@@ -38,7 +38,7 @@ def _format(x: ir.Value) -> _Format:
 
 
 def unary(name: str) -> Lowering:
-    """LLVM's intrinsic of that name, one operand."""
+    """Lowers to LLVM's intrinsic of that name, with one operand."""
     return lambda b, x: call(b, f"llvm.{name}.f{_format(x).bits}", x.type, x)
 
 
@@ -81,7 +81,10 @@ def _sign(b: Builder, x: ir.Value) -> ir.Value:
 
 
 def _extreme(symbol: str, keeps_nan: bool) -> Lowering:
-    """maximum and minimum (NaN wins), fmax and fmin (NaN loses). Of equal zeros the second one, as NumPy's SIMD loops."""
+    """Lowers maximum and minimum (NaN wins), fmax and fmin (NaN loses).
+
+    Of equal zeros the result is the second one, as in NumPy's SIMD loops.
+    """
 
     def lowering(b: Builder, x: ir.Value, y: ir.Value) -> ir.Value:
         best = b.select(b.fcmp_ordered(symbol, x, y), x, y)
@@ -93,7 +96,7 @@ def _extreme(symbol: str, keeps_nan: bool) -> Lowering:
 
 
 def _floor_parts(b: Builder, x: ir.Value, y: ir.Value) -> tuple[ir.Value, ir.Value]:
-    """(floor quotient, remainder of the divisor's sign) by the steps of NumPy's npy_divmod."""
+    """Returns the floor quotient and the remainder with the divisor's sign, by the steps of NumPy's npy_divmod."""
     zero, one = constant(x, 0.0), constant(x, 1.0)
     rest = libm("fmod")(b, x, y)
     quotient = b.fdiv(b.fsub(x, rest), y)
@@ -126,7 +129,7 @@ def _nextafter(b: Builder, x: ir.Value, y: ir.Value) -> ir.Value:
 
 
 def _spacing(b: Builder, x: ir.Value) -> ir.Value:
-    """The step away from zero; that of either zero is the smallest positive number."""
+    """Returns the step away from zero; for either zero it is the smallest positive number."""
     bits = b.bitcast(x, _format(x).int_type)
     step = b.fsub(b.bitcast(b.add(bits, constant(bits, 1)), x.type), x)
     step = b.select(_is_zero(b, x), b.bitcast(constant(bits, 1), x.type), step)
@@ -166,7 +169,7 @@ def _frexp(output: int) -> Lowering:
 
 
 def _ldexp(b: Builder, x: ir.Value, exponent: ir.Value) -> ir.Value:
-    """x * 2**exponent with one rounding: big steps keep all bits (musl's scalbn), only the last one may round."""
+    """Computes x * 2**exponent with one rounding: big steps keep all bits (musl's scalbn), only the last one may round."""
     limit = 4000
     low, high = constant(exponent, -limit), constant(exponent, limit)
     exponent = b.select(b.icmp_signed("<", exponent, low), low, exponent)
@@ -188,7 +191,7 @@ def _ldexp(b: Builder, x: ir.Value, exponent: ir.Value) -> ir.Value:
 
 
 def _scaled(numerator: float, denominator: float) -> Lowering:
-    """x times a quotient that NumPy computes in the argument's own precision."""
+    """Lowers x times a quotient that NumPy computes in the argument's own precision."""
 
     def lowering(b: Builder, x: ir.Value) -> ir.Value:
         real = np.float32 if _format(x).bits == 32 else np.float64
@@ -203,7 +206,7 @@ def _compare(symbol: str) -> Lowering:
 
 
 def truth(b: Builder, x: ir.Value) -> ir.Value:
-    """x != 0, so True for NaN."""
+    """Returns x != 0, so True for NaN."""
     return b.fcmp_unordered("!=", x, constant(x, 0.0))
 
 
@@ -212,7 +215,7 @@ def _logical(name: str) -> Lowering:
 
 
 def libm(name: str, *, exact: bool = False) -> Lowering:
-    """A call of NumPy's function of that name as libm has it; `exact`: the very bits of its scalar function."""
+    """Lowers a NumPy function to a call of libm; `exact` demands the bits of libm's scalar function."""
 
     def lowering(b: Builder, *args: ir.Value) -> ir.Value:
         return call(b, libm_name(name, _format(args[0]).bits, exact=exact), args[0].type, *args)
@@ -221,7 +224,7 @@ def libm(name: str, *, exact: bool = False) -> Lowering:
 
 
 def _by_double(name: str) -> Lowering:
-    """In f64 also for f32: libmvec's own f32 version lies up to 6 ULP from NumPy's."""
+    """Computes in f64 also for f32: libmvec's own f32 version differs by up to 6 ULP from NumPy's."""
 
     def lowering(b: Builder, x: ir.Value) -> ir.Value:
         if _format(x).bits == 64:
@@ -232,9 +235,9 @@ def _by_double(name: str) -> Lowering:
 
 
 def _log_of_sum(exp: str, log1p: str, log_of_two: float, scale: float) -> Lowering:
-    """log(exp(x) + exp(y)) by the steps of NumPy's npy_logaddexp, in either base.
+    """Lowers log(exp(x) + exp(y)) by the steps of NumPy's npy_logaddexp, in either base.
 
-    The sum cancels where the result is near 0, so that only libm's own bits, which NumPy uses here, stay within a bound.
+    The sum cancels where the result is near 0. So only libm's own bits, which NumPy uses here, stay within a bound.
     """
 
     def lowering(b: Builder, x: ir.Value, y: ir.Value) -> ir.Value:

@@ -1,7 +1,7 @@
-"""Elementwise functions of bools and integers to LLVM: NumPy's wrap-around, zero divisors and shifts, without traps.
+"""Lowers elementwise functions of bools and integers to LLVM: NumPy's wrap-around, zero divisors and shifts, without traps.
 
-An integer division by zero, INT_MIN / -1 and a shift by the width or more are undefined in LLVM, so each lowering first
-makes the operand harmless and then selects NumPy's result.
+Integer division by zero, INT_MIN / -1 and a shift by the width or more are undefined in LLVM. So each lowering first replaces the
+operand and then selects NumPy's result.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ Lowering = Callable[..., ir.Value]
 
 
 def constant(like: ir.Value, value: int | float) -> ir.Constant:
-    """A constant of the type of `like`."""
+    """Returns a constant of the type of `like`."""
     return ir.Constant(like.type, value)
 
 
 def call(b: Builder, name: str, result: ir.Type, *args: ir.Value) -> ir.Value:
-    """A call of the external or intrinsic function `name`."""
+    """Calls the external or intrinsic function `name`."""
     function = b.module.globals.get(name)
     if function is None:
         function = ir.Function(b.module, ir.FunctionType(result, [a.type for a in args]), name)
@@ -30,7 +30,7 @@ def call(b: Builder, name: str, result: ir.Type, *args: ir.Value) -> ir.Value:
 
 
 def minimum_of(like: ir.Value) -> ir.Constant:
-    """The smallest value of a signed integer type."""
+    """Returns the smallest value of a signed integer type."""
     return ir.Constant(like.type, -(1 << (like.type.width - 1)))
 
 
@@ -43,10 +43,11 @@ def is_zero(b: Builder, x: ir.Value) -> ir.Value:
 
 
 def _quotient(b: Builder, x: ir.Value, y: ir.Value) -> ir.Value:
-    """x / y towards zero, for y != 0 and no overflow.
+    """Returns x / y truncated towards zero, for y != 0 and no overflow.
 
-    Up to 32 bits by floating point, which vectorises: two n-bit integers' quotient, if no integer, is at least 2**-n
-    away from one, relatively, so rounding to a float of more than n bits cannot move it onto or past an integer.
+    Up to 32 bits it uses floating point, which vectorises. The quotient of two n-bit integers, if it is no integer, has a
+    relative distance of at least 2**-n to any integer. So rounding to a float of more than n bits cannot move it onto or past an
+    integer.
     """
     if x.type.width > 32:
         return b.sdiv(x, y)
@@ -55,7 +56,10 @@ def _quotient(b: Builder, x: ir.Value, y: ir.Value) -> ir.Value:
 
 
 def _divide(b: Builder, x: ir.Value, y: ir.Value) -> tuple[ir.Value, ir.Value, ir.Value]:
-    """(quotient towards zero, remainder, whether y is zero); where undefined, as if y were 1 (x / 1 = -(-x) wraps)."""
+    """Returns the truncated quotient, the remainder, and whether y is zero.
+
+    Where undefined, y is replaced by 1 (x / 1 = -(-x) wraps).
+    """
     zero = is_zero(b, y)
     overflow = b.and_(b.icmp_signed("==", x, minimum_of(x)), b.icmp_signed("==", y, constant(y, -1)))
     divisor = b.select(b.or_(zero, overflow), constant(y, 1), y)
@@ -69,7 +73,7 @@ def _floor_adjust(b: Builder, rest: ir.Value, y: ir.Value) -> ir.Value:
 
 
 def floor_division(b: Builder, x: ir.Value, y: ir.Value) -> tuple[ir.Value, ir.Value]:
-    """(floor quotient, remainder of the divisor's sign), both 0 for y = 0; by the machine's own division."""
+    """Returns the floor quotient and the remainder with the divisor's sign, both 0 for y = 0; by the machine's own division."""
     quotient, rest, zero = _divide(b, x, y)
     below = _floor_adjust(b, rest, y)
     quotient = b.select(below, b.sub(quotient, constant(x, 1)), quotient)
@@ -78,18 +82,18 @@ def floor_division(b: Builder, x: ir.Value, y: ir.Value) -> tuple[ir.Value, ir.V
 
 
 def _known(y: ir.Value) -> int | None:
-    """The divisor when it is a positive constant."""
+    """Returns the divisor when it is a positive constant."""
     value = y.constant if isinstance(y, ir.Constant) else None
     return value if isinstance(value, int) and value > 0 else None
 
 
 def _floor_parts(b: Builder, x: ir.Value, divisor: int) -> tuple[ir.Value, ir.Value]:
-    """(floor quotient, remainder) by a positive constant.
+    """Returns the floor quotient and the remainder by a positive constant.
 
-    Up to 32 bits LLVM multiplies by a reciprocal of twice the width, in vectors too. There are no vector instructions for
-    that at 64 bits, so the quotient comes from doubles: converting, the reciprocal and the product lose three roundings,
-    so it is off by at most 3 * 2**-53 * 2**63 / divisor, less than 1 from 4096 on, and the remainder tells by how much.
-    Smaller divisors take the quotient of that remainder, which is small, in a second step.
+    Up to 32 bits LLVM multiplies by a reciprocal of twice the width, in vectors too. At 64 bits there are no vector instructions
+    for that, so the quotient is computed in doubles. Conversion, reciprocal and product round three times. So the quotient is off
+    by at most 3 * 2**-53 * 2**63 / divisor, which is less than 1 from 4096 on, and the remainder shows by how much. Smaller
+    divisors divide that remainder, which is small, in a second step.
     """
     if divisor == 1:
         return x, constant(x, 0)
@@ -107,7 +111,7 @@ def _floor_parts(b: Builder, x: ir.Value, divisor: int) -> tuple[ir.Value, ir.Va
 
 
 def _rounded_step(b: Builder, x: ir.Value, divisor: int) -> tuple[ir.Value, ir.Value]:
-    """A quotient near the floor, by doubles, and what it leaves of x."""
+    """Returns a quotient near the floor, computed in doubles, and the rest of x."""
     real = ir.DoubleType()
     scaled = b.fmul(b.sitofp(x, real), ir.Constant(real, 1.0 / divisor))
     quotient = b.fptosi(call(b, "llvm.floor.f64", real, scaled), x.type)
@@ -115,7 +119,7 @@ def _rounded_step(b: Builder, x: ir.Value, divisor: int) -> tuple[ir.Value, ir.V
 
 
 def _at_least_zero(b: Builder, quotient: ir.Value, rest: ir.Value, divisor: int) -> tuple[ir.Value, ir.Value]:
-    """A quotient that is one too high, one down."""
+    """Decrements a quotient that is one too high, and corrects the rest."""
     low = is_negative(b, rest)
     quotient = b.select(low, b.sub(quotient, constant(quotient, 1)), quotient)
     return quotient, b.select(low, b.add(rest, constant(rest, divisor)), rest)
@@ -149,14 +153,14 @@ def _sign(b: Builder, x: ir.Value) -> ir.Value:
 
 
 def _reciprocal(b: Builder, x: ir.Value) -> ir.Value:
-    # NumPy computes (type)(1.0 / x): x86 converts the infinity of x = 0 to the minimum of int, cut to 0 for short types.
+    # NumPy computes (type)(1.0 / x): x86 converts the infinity of x = 0 to the minimum of int, truncated to 0 for short types.
     at_zero = minimum_of(x) if x.type.width >= 32 else constant(x, 0)
     is_unit = b.icmp_unsigned("<=", b.add(x, constant(x, 1)), constant(x, 2))  # -1, 0 or 1
     return b.select(is_zero(b, x), at_zero, b.select(is_unit, x, constant(x, 0)))
 
 
 def _power(b: Builder, x: ir.Value, y: ir.Value) -> ir.Value:
-    """x ** y by squaring, modulo 2**width; for y < 0 some value. LLVM folds it to a few products for a constant y."""
+    """Computes x ** y by squaring, modulo 2**width; unspecified for y < 0. For a constant y LLVM folds it to a few products."""
     result = constant(x, 1)
     for bit in range(x.type.width - 1):
         taken = b.trunc(b.lshr(y, constant(y, bit)), ir.IntType(1))
@@ -176,7 +180,7 @@ def _right_shift(b: Builder, x: ir.Value, y: ir.Value) -> ir.Value:
 
 
 def _gcd(b: Builder, x: ir.Value, y: ir.Value) -> ir.Value:
-    """Of magnitudes taken as unsigned, as NumPy does (so that gcd(INT_MIN, 0) is INT_MIN)."""
+    """Computes the gcd of magnitudes taken as unsigned, as NumPy does (so that gcd(INT_MIN, 0) is INT_MIN)."""
     wide = ir.IntType(64 if x.type.width == 64 else 32)
     widened = (a if a.type == wide else b.sext(a, wide) for a in (x, y))
     divisor = call(b, gcd_name(wide.width), wide, *(_absolute(b, a) for a in widened))

@@ -1,4 +1,4 @@
-"""Ops of lists to calls of `kernels.lists`; what a builder gives for a nullable result is a pair, as for ops of strings."""
+"""Lowers list ops to calls of `kernels.lists`; a builder returns a pair for a nullable result, as for string ops."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ZERO = ir.Constant(_I64, 0)
 
 
 def list_op(op: ListCall) -> Callable[..., ir.Value]:
-    """The builder of an op, which takes the arena's address last if it is one of NEW. Raises InternalError without a kernel."""
+    """Returns the builder of an op; an op of NEW takes the arena's address last. Raises InternalError without a kernel."""
     element = op.type.element
     match op.fn:
         case "complete":
@@ -42,7 +42,7 @@ def list_op(op: ListCall) -> Callable[..., ir.Value]:
 
 
 def make_list(op: MakeList) -> Callable[..., ir.Value]:
-    """The builder of a new list in the arena, whose address comes behind the elements."""
+    """Returns the builder of a new list in the arena, whose address follows the elements."""
     element = op.type.element
 
     def build(b: ir.IRBuilder, *values: ir.Value) -> ir.Value:
@@ -58,26 +58,26 @@ def make_list(op: MakeList) -> Callable[..., ir.Value]:
 
 
 def append(op: ListAppend) -> Callable[..., ir.Value]:
-    """The builder of a list with one more element; the arena's address comes behind that."""
+    """Returns the builder of a list with one more element; the arena's address follows that element."""
     grow = building.append(op.type.element)
     return lambda b, v, x, arena: grow.build(b, arena, v, x)
 
 
 def _filled(b: ir.IRBuilder, v: ir.Value) -> ir.Value:
-    """All elements of a list: of ~n of them, those that are NULL lie there as NaN."""
+    """Returns all elements of a list: in a list of length ~n, NULL elements are stored as NaN."""
     size = b.extract_value(v, 1)
     return build_view(b, b.extract_value(v, 0), b.select(b.icmp_signed("<", size, _ZERO), b.not_(size), size))
 
 
 def _at(b: ir.IRBuilder, v: ir.Value, index: ir.Value, element: Type) -> ir.Value:
-    """The element, or zero: of an index outside of the list, a zero of the module's is read."""
+    """Returns the element at an index, or zero: for an index outside of the list, it loads a zero constant of the module."""
     inside = b.and_(b.icmp_signed(">=", index, _ZERO), b.icmp_signed("<", index, b.extract_value(v, 1)))
     address = b.select(inside, b.extract_value(v, 0), constant_bytes(b, bytes(16)))
     return build_load(b, address, b.select(inside, index, _ZERO), element)
 
 
 def _slice(b: ir.IRBuilder, v: ir.Value, bounds: tuple[ir.Value, ...], element: Type) -> ir.Value:
-    """The part between two indices, which count from the end where they are below 0, as a view of the same elements."""
+    """Returns the elements between two indices as a view of the list; negative indices count from the end."""
     size = b.extract_value(v, 1)
     size = b.select(b.icmp_signed("<", size, _ZERO), _ZERO, size)
     start, stop = (_clamped(b, bound, size) for bound in bounds)

@@ -1,7 +1,7 @@
-"""Ops of strings to calls of `kernels.strings`, with their parameters as constants of the module.
+"""Lowers string ops to calls of `kernels.strings`, with their parameters as constants of the module.
 
-A builder gets the values of the op's arguments, and the arena's address behind them when the op allocates. What it gives for
-a nullable result is a pair whose second part is negative for NULL: a view, or {the value's bits, validity}.
+A builder takes the values of the op's arguments, followed by the arena's address when the op allocates. For a nullable result it
+returns a pair whose second element is negative for NULL: a view, or {the value's bits, validity}.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def integer(value: int) -> ir.Constant:
 
 
 def constant_bytes(b: Builder, data: bytes) -> ir.Value:
-    """Address of these bytes among the module's constants, each kept once."""
+    """Returns the address of these bytes among the module's constants, each stored once."""
     return b.ptrtoint(_constant(b, data), _I64)
 
 
@@ -70,7 +70,7 @@ def _constant(b: Builder, data: bytes) -> ir.GlobalVariable:
 
 
 def _kept_once(b: Builder, what: str, content: bytes, value: ir.Constant) -> ir.GlobalVariable:
-    """The constant of the module that has this content, which `value` is."""
+    """Returns the module's constant with this content, and creates it from `value` when it is missing."""
     name = f"sparkweld.{what}.{hashlib.sha256(content).hexdigest()[:24]}"
     made = b.module.globals.get(name)
     if made is None:
@@ -81,13 +81,13 @@ def _kept_once(b: Builder, what: str, content: bytes, value: ir.Constant) -> ir.
 
 
 def text(b: Builder, value: str) -> ir.Value:
-    """A view of a constant."""
+    """Returns a view of a constant string."""
     data = value.encode()
     return build_view(b, constant_bytes(b, data), integer(len(data)))
 
 
 def constant_view(b: Builder, value: str | Items) -> ir.Value:
-    """A view of a constant string or list."""
+    """Returns a view of a constant string or list."""
     if isinstance(value, str):
         return text(b, value)
     if value.kind == "str":
@@ -97,7 +97,7 @@ def constant_view(b: Builder, value: str | Items) -> ir.Value:
 
 
 def _constant_views(b: Builder, texts: Sequence[str]) -> ir.Value:
-    """Address of views of these texts, which the loader fills in with the texts' addresses."""
+    """Returns the address of views of these strings; the loader fills in the strings' addresses."""
     words: list[ir.Constant] = []
     for value in texts:
         data = value.encode()
@@ -107,7 +107,7 @@ def _constant_views(b: Builder, texts: Sequence[str]) -> ir.Value:
 
 
 def compare(fn: str) -> Build:
-    """A comparison of two strings."""
+    """Returns the builder of a comparison of two strings."""
     if fn in ("equal", "not_equal"):
         return search.equal.build if fn == "equal" else lambda b, v, w: b.not_(search.equal.build(b, v, w))
     symbol = {"less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">="}[fn]
@@ -115,7 +115,7 @@ def compare(fn: str) -> Build:
 
 
 def string_op(op: Op) -> Build:
-    """The builder of an op of strings. Raises InternalError for one without a kernel."""
+    """Returns the builder of a string op. Raises InternalError for one without a kernel."""
     match op:
         case StrCall():
             if op.fn not in _CALLS:
@@ -152,13 +152,13 @@ def _regex(op: RegexCall, b: Builder, v: ir.Value, arena: ir.Value | None = None
 
 
 def _stack_words(b: Builder, count: int) -> ir.Value:
-    """Address of so many int64 of the calling function's stack."""
+    """Returns the address of `count` int64 of the calling function's stack."""
     with b.goto_entry_block():
         return b.ptrtoint(b.alloca(_I64, size=count), _I64)
 
 
 def _near(function: Function) -> Build:
-    """The function with words of the stack in front, in which it keeps where it was last."""
+    """Builds a call with stack words in front, in which the function stores its last position."""
 
     def build(params: _Params, b: Builder, *values: ir.Value) -> ir.Value:
         words = _stack_words(b, places.WORDS)
@@ -174,7 +174,7 @@ _Params = tuple[Param, ...]
 
 
 def _call(function: Function, *extra: int) -> Build:
-    """The function on the arguments, constants, and parameters as they are."""
+    """Builds a call of the function on the arguments, the parameters and the `extra` constants."""
 
     def build(params: _Params, b: Builder, *values: ir.Value) -> ir.Value:
         return function.build(b, *values, *(_parameter(b, p) for p in params), *map(integer, extra))
@@ -187,7 +187,7 @@ def _parameter(b: Builder, value: Param) -> ir.Value:
 
 
 def _with_arena(function: Function, *extra: int) -> Build:
-    """As `_call`, with the arena in front."""
+    """Like `_call`, with the arena in front."""
 
     def build(params: _Params, b: Builder, *values: ir.Value) -> ir.Value:
         *arguments, arena = values
@@ -306,7 +306,7 @@ def _mixed(how: int, other: str) -> Build:
 def _translate(params: _Params, b: Builder, v: ir.Value, arena: ir.Value) -> ir.Value:
     keys, *texts = map(str, params)
     table = unicode_tables.mapping_of(dict(zip(map(ord, keys), texts, strict=True)))
-    # Bytes that are no UTF-8 may be read as a code point of any size, one byte at least.
+    # Bytes that are not UTF-8 may be decoded as a code point of any size, from one byte at least.
     growth = max(3, *(len(text.encode()) for text in texts))
     return case.translate.build(b, arena, v, constant_bytes(b, table), integer(growth))
 

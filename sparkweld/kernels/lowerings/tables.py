@@ -1,8 +1,8 @@
-"""Constant tables to LLVM: membership and lookup over read-only data.
+"""Lowers constant tables to LLVM: membership and lookup in read-only data.
 
-Keys that are strings are found by their hash. All others without a branch, so that loops vectorise, in three shapes: a few
-keys are compared one by one; integer keys of a small span index a table; other keys are found by a binary search whose
-number of steps is fixed.
+String keys are found by their hash. All others are found without branches, so that loops vectorise, in one of three ways. A few
+keys are compared one by one; integer keys of a small span index a table; other keys take a binary search with a fixed number of
+steps.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ def is_in(b: Builder, op: IsIn, x: ir.Value) -> ir.Value:
 
 
 def lookup(b: Builder, op: Lookup, x: ir.Value) -> tuple[ir.Value, ir.Value]:
-    """(the value of x's key or 0, whether there is one)."""
+    """Returns the value of x's key, or 0, and whether there is such a key."""
     return _lookup(b, *op.table, x)
 
 
 def position(b: Builder, op: Lookup | IsIn, x: ir.Value) -> ir.Value:
-    """The number of x's key, -1 when it is none."""
+    """Returns the index of the key that x equals, -1 for none."""
     keys = op.table if isinstance(op, IsIn) else op.table[0]
     if keys.dtype == object:
         return key_tables.find_key.build(b, x, constant_bytes(b, key_table(keys.tolist())))
@@ -54,7 +54,7 @@ def position(b: Builder, op: Lookup | IsIn, x: ir.Value) -> ir.Value:
 
 
 def take(b: Builder, op: Lookup, at: ir.Value) -> ir.Value:
-    """The value of a key by its number, any when that is -1."""
+    """Returns a key's value by the key's index; unspecified for -1."""
     values = op.table[1]
     at = b.select(b.icmp_signed("<", at, ir.Constant(_I64, 0)), ir.Constant(_I64, 0), at)
     if values.dtype == object:
@@ -86,7 +86,7 @@ def _lookup(b: Builder, keys: np.ndarray, values: np.ndarray, x: ir.Value) -> tu
 
 
 def steps(b: Builder, op: Steps, x: ir.Value) -> ir.Value:
-    """The value of the step that x is on."""
+    """Returns the value of the step that contains x."""
     bounds, values = op.table
     first = np.array([np.iinfo(bounds.dtype).min], bounds.dtype)  # every x has reached it
     if len(bounds) and bounds[0] == first[0]:
@@ -102,7 +102,7 @@ def _equal(b: Builder, x: ir.Value, key: np.generic) -> ir.Value:
 
 
 def _span(keys: np.ndarray) -> int | None:
-    """Length of a table indexed by key, when that is worth its size."""
+    """Returns the length of a table indexed by key, or None when it would be too large."""
     if keys.dtype.kind != "i":
         return None
     span = int(keys[-1]) - int(keys[0]) + 1
@@ -110,7 +110,7 @@ def _span(keys: np.ndarray) -> int | None:
 
 
 def _position(b: Builder, x: ir.Value, keys: np.ndarray, span: int) -> tuple[ir.Value, ir.Value]:
-    """(index in a table of the span, 0 when outside; whether x lies in the span)."""
+    """Returns the index in a table of the span (0 when outside), and whether x is in the span."""
     offset = b.sub(b.sext(x, _I64) if x.type.width < 64 else x, ir.Constant(_I64, int(keys[0])))
     inside = b.icmp_unsigned("<", offset, ir.Constant(_I64, span))
     return b.select(inside, offset, ir.Constant(_I64, 0)), inside
@@ -123,7 +123,7 @@ def _present(keys: np.ndarray, span: int) -> np.ndarray:
 
 
 def _search(b: Builder, x: ir.Value, keys: np.ndarray) -> tuple[ir.Value, ir.Value]:
-    """(position of the last key <= x or 0, whether that key equals x) in ceil(log2(n)) steps."""
+    """Returns the index of the last key <= x, or 0, and whether that key equals x, in ceil(log2(n)) steps."""
     at = ir.Constant(_I64, 0)
     step = 1 << (len(keys) - 1).bit_length()
     while step > 1:
