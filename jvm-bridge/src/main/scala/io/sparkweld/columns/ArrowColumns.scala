@@ -11,11 +11,11 @@ import org.apache.spark.sql.vectorized.{ArrowColumnVector, ColumnVector, Columna
 import org.apache.spark.unsafe.Platform
 
 /**
- * Copies columns of batches, one behind the other, into Arrow's memory. Values are stored without checks of Arrow's: this class
- * knows how much it has room for.
+ * Concatenates columns of batches in Arrow's memory. It stores values without Arrow's bounds checks, because it tracks the
+ * capacity itself.
  *
- * @param zone the session's time zone, a part of the type of timestamps in Arrow
- * @param texts where the texts of the batches' columns lie
+ * @param zone the session's time zone, which is part of Arrow's timestamp types
+ * @param texts the sources of the strings of the batches' columns
  */
 private[sparkweld] final class ArrowColumns(
     attributes: Seq[Attribute],
@@ -35,13 +35,13 @@ private[sparkweld] final class ArrowColumns(
 
   def hasRoomFor(more: Int): Boolean = filled + more <= capacity
 
-  /** Bytes of texts so far. */
+  /** Returns the bytes of strings so far. */
   def textBytes: Long = columns.map(_.textBytes).sum
 
-  /** The next row is the first one of a batch of Spark's. */
+  /** Marks the next row as the first one of a batch of Spark's. */
   def start(): Unit = starts.setBit(filled)
 
-  /** `rows` rows of `batch`, whose first columns are those of `attributes`, from the row `from` on. */
+  /** Appends `rows` rows of `batch` from row `from`; its first columns are those of `attributes`. */
   def add(batch: ColumnarBatch, from: Int, rows: Int): Unit = {
     var i = 0
     while (i < columns.length) {
@@ -51,7 +51,7 @@ private[sparkweld] final class ArrowColumns(
     filled += rows
   }
 
-  /** The columns, and behind them one that is true where a batch starts. Whoever has them closes them. */
+  /** Returns the columns, followed by one that is true where a batch starts. The caller closes them. */
   def vectors: Array[ColumnVector] = (columns :+ starts).map(column => new ArrowColumnVector(column.finish(filled)): ColumnVector)
 
   private def column(attribute: Attribute, i: Int): ArrowColumn = {
@@ -78,7 +78,7 @@ private[sparkweld] object ArrowColumns {
 }
 
 /**
- * Where the texts and bytes of a task's batches lie. Without the native library (`native`) there are none, and each is asked for.
+ * Locates the strings and binary values of a task's batches. Without the native library (`native`), values are read one by one.
  */
 private[sparkweld] final class TextSources(attributes: Seq[Attribute], native: Boolean) extends AutoCloseable {
   private val sources = attributes.map(_.dataType match {
@@ -88,7 +88,7 @@ private[sparkweld] final class TextSources(attributes: Seq[Attribute], native: B
 
   def apply(i: Int): Option[TextSource] = Option(sources(i))
 
-  /** The batch whose rows come next. */
+  /** Binds the batch whose rows come next. */
   def take(batch: ColumnarBatch): Unit = {
     var i = 0
     while (i < sources.length) {
@@ -100,12 +100,12 @@ private[sparkweld] final class TextSources(attributes: Seq[Attribute], native: B
   override def close(): Unit = sources.foreach(source => if (source != null) source.close())
 }
 
-/** The same of one column: views of its texts, found for all rows of a batch at once, where there is memory for these. */
+/** Locates the strings of one column: binds views for all rows of a batch at once, if there is memory for these. */
 private[columns] final class TextSource(input: InputColumn) {
   private var picked = 0L
   private var found = false
 
-  /** Whether the views of the batch are there. */
+  /** Whether the views of the batch are bound. */
   def isReady: Boolean = found
 
   def take(column: ColumnVector, rows: Int): Unit = {
@@ -116,7 +116,10 @@ private[columns] final class TextSource(input: InputColumn) {
     } catch { case _: NoMemory => input.close() }
   }
 
-  /** Writes the ends of texts of which the first begins at `used`; gives the last. Throws ArithmeticException for too many bytes. */
+  /**
+   * Writes the ends of strings, the first of which begins at `used`; returns the last. Throws ArithmeticException past the int32
+   * range.
+   */
   def writeEnds(from: Int, rows: Int, used: Int, to: Long): Int =
     Math.toIntExact(Shim.textEnds(views(from), numbers(from), rows.toLong, used.toLong, to))
 
@@ -139,7 +142,7 @@ private sealed abstract class ArrowColumn(vector: FieldVector, capacity: Int) {
 
   def finish(rows: Int): FieldVector
 
-  /** Calls `store` with the numbers of the rows that are not NULL, in all and from `from` on. */
+  /** Calls `store` with each non-NULL row's number in the column, and its number relative to `from`. */
   protected def foreach(column: ColumnVector, from: Int, rows: Int)(store: (Int, Int) => Unit): Unit = {
     val some = column.hasNull
     var i = 0

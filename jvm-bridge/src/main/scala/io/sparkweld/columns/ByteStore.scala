@@ -4,14 +4,14 @@ import scala.collection.mutable.ArrayBuffer
 
 import org.apache.spark.unsafe.Platform
 
-/** Off-heap bytes that stay where they were put until `reset`. Each chunk is larger than all before it. */
+/** Allocates off-heap bytes that stay in place until `reset`. Each chunk is larger than the sum of all before it. */
 private[columns] final class ByteStore extends AutoCloseable {
   private val chunks = ArrayBuffer.empty[OffHeapBuffer]
   private var held = 0L
   private var next = 0L
   private var end = 0L
 
-  /** Copies `bytes` bytes of an array (`base`), or of off-heap memory (null), and returns where they are now. */
+  /** Copies `bytes` bytes of an array (`base`), or of off-heap memory (null), and returns the address of the copy. */
   def put(base: AnyRef, offset: Long, bytes: Int): Long = {
     if (bytes > end - next) grow(bytes)
     val to = next
@@ -22,7 +22,7 @@ private[columns] final class ByteStore extends AutoCloseable {
 
   def put(bytes: Array[Byte]): Long = put(bytes, Platform.BYTE_ARRAY_OFFSET.toLong, bytes.length)
 
-  /** Forgets what was put. The largest chunk stays: a load of one size ends in one chunk. */
+  /** Forgets the content. The largest chunk stays, so that a steady load soon needs one chunk only. */
   def reset(): Unit = if (chunks.nonEmpty) {
     chunks.init.foreach(_.close())
     val largest = chunks.last

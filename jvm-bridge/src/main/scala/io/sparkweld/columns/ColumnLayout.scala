@@ -8,34 +8,37 @@ import org.apache.spark.sql.vectorized.ColumnVector
 import org.apache.spark.unsafe.Platform
 
 /**
- * How a type of fixed width lies in a kernel's column: one value a row of `width` bytes, beside one null byte a row
- * (1 = NULL). Texts and arrays have layouts of their own, see [[TextViews]] and [[ListViews]].
+ * Defines the layout of fixed-width types in a kernel's column: one value of `width` bytes and one null byte (1 = NULL) per row.
  *
- * The getters and dictionary decoders are those that Spark's own vectors use for the type.
+ * Strings and arrays have their own layouts, see [[TextViews]] and [[ListViews]]. The getters and dictionary decoders are those
+ * that Spark's own vectors use for the type.
  */
 private[sparkweld] sealed abstract class ColumnLayout(val width: Int) {
   /** Copies the value of a row that is not NULL to the address `to`. */
   def copy(vector: ColumnVector, row: Int, to: Long): Unit
 
-  /** The value of a row that is not NULL, in the low `width` bytes. */
+  /** Returns the value of a row that is not NULL, in the low `width` bytes. */
   def bits(vector: ColumnVector, row: Int): Long
 
   /** Decodes one dictionary entry to the address `to`. */
   def decode(dictionary: Dictionary, id: Int, to: Long): Unit
 
-  /** Whether the elements of a primitive array are such values. */
+  /** Whether the elements of a primitive array have this layout. */
   def isOf(array: AnyRef): Boolean = false
 }
 
 private[sparkweld] object ColumnLayout {
-  /** Throws IllegalArgumentException for a type that kernels do not take. */
+  /** Returns the layout of a type. Throws IllegalArgumentException for a type that kernels do not support. */
   def of(dataType: DataType): ColumnLayout = find(dataType).getOrElse(
     throw new IllegalArgumentException(s"no kernel layout for columns of type ${dataType.catalogString}"))
 
-  /** Whether columns of this type can be a kernel's input or output: the one list of such types. */
+  /** Whether columns of this type can be a kernel's input or output; this is the only list of such types. */
   def supports(dataType: DataType): Boolean = holdsViews(dataType) || find(dataType).isDefined
 
-  /** How a column lies that is only written into rows: more types than kernels take. None for what has no fixed width. */
+  /**
+   * Returns the layout of a column that is only written into rows, for more types than kernels support. None without a fixed
+   * width.
+   */
   def forRows(dataType: DataType): Option[ColumnLayout] = find(dataType).orElse(dataType match {
     case _: YearMonthIntervalType => Some(Ints)
     case _: DayTimeIntervalType => Some(Longs)
@@ -44,10 +47,12 @@ private[sparkweld] object ColumnLayout {
     case _ => None
   })
 
-  /** Bytes of one value in a kernel's column. Throws IllegalArgumentException for a type that kernels do not take. */
+  /**
+   * Returns the bytes of one value in a kernel's column. Throws IllegalArgumentException for a type that kernels do not support.
+   */
   def width(dataType: DataType): Int = if (holdsViews(dataType)) TextViews.Width else of(dataType).width
 
-  /** Whether values of the type lie elsewhere than in a kernel's column. */
+  /** Whether values of the type are stored outside the kernel's column, which holds views. */
   def holdsViews(dataType: DataType): Boolean = TextViews.holds(dataType) || ListViews.holds(dataType)
 
   private def find(dataType: DataType): Option[ColumnLayout] = dataType match {
@@ -97,7 +102,7 @@ private[sparkweld] object ColumnLayout {
     override def isOf(array: AnyRef): Boolean = array.isInstanceOf[Array[Long]]
   }
 
-  /** Decimals that Spark's vectors keep as numbers. Only vectors of Spark's own have getInt and getLong for them. */
+  /** Decimals that Spark's vectors store as numbers. Only Spark's own vectors have getInt and getLong for them. */
   private final class Unscaled(decimal: DecimalType, width: Int) extends ColumnLayout(width) {
     private val layout = if (width == 4) Ints else Longs
     def copy(vector: ColumnVector, row: Int, to: Long): Unit = {

@@ -3,8 +3,9 @@ package io.sparkweld.columns
 import org.apache.spark.sql.execution.vectorized.Dictionary
 
 /**
- * Decodes the dictionary of a lazily decoded column once, into a table that the shim gathers from: whole when its values are an
- * array that can be copied, else up to the largest id that a batch holds.
+ * Decodes the dictionary of a lazily decoded column once, into a table from which the shim gathers.
+ *
+ * It decodes the whole dictionary when its values are an array that can be copied, else up to the largest id of a batch.
  */
 private[columns] abstract class DictionaryTable(width: Int) extends AutoCloseable {
   private val buffer = new OffHeapBuffer
@@ -14,20 +15,20 @@ private[columns] abstract class DictionaryTable(width: Int) extends AutoCloseabl
   /** Decodes one entry to the address `to`. */
   protected def decode(dictionary: Dictionary, id: Int, to: Long): Unit
 
-  /** The values of all entries of an `identity` as an array whose elements lie as the table's do; null when there is none. */
+  /** Returns all entries of an `identity` as an array whose elements have the table's layout; null when there is none. */
   protected def valuesOf(dictionary: AnyRef): AnyRef = null
 
   /** Forgets the entries decoded so far. */
   protected def restart(): Unit = decoded = 0
 
-  /** The address of a table with the values of ids 0 to `maxId` of `dictionary`. */
+  /** Returns the address of a table with the values of ids 0 to `maxId` of `dictionary`. */
   def address(dictionary: Dictionary, maxId: Int): Long = {
     val identity = VectorInternals.identity(dictionary)
     if (identity ne source) {
       source = identity
       restart()
     }
-    VectorInternals.largestId(identity).filter(_ < maxId).foreach { largest => // before there is memory for so many
+    VectorInternals.largestId(identity).filter(_ < maxId).foreach { largest => // before memory is reserved for a wrong id
       throw new IndexOutOfBoundsException(s"entry $maxId of a dictionary of ${largest + 1L}")
     }
     if (maxId >= decoded) {
@@ -48,7 +49,7 @@ private[columns] abstract class DictionaryTable(width: Int) extends AutoCloseabl
 
   private def decodeTo(dictionary: Dictionary, maxId: Int): Unit = {
     val bytes = (maxId + 1L) * width
-    if (!buffer.holds(bytes)) restart() // it grows, and its content is lost
+    if (!buffer.holds(bytes)) restart() // growing loses the content
     val table = buffer.reserve(bytes)
     while (decoded <= maxId) {
       decode(dictionary, decoded, table + decoded.toLong * width)

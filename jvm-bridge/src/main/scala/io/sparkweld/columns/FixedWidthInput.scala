@@ -8,7 +8,7 @@ import org.apache.spark.sql.types._
 import org.apache.spark.sql.vectorized.{ArrowColumnVector, ColumnVector}
 import org.apache.spark.unsafe.Platform
 
-/** Columns of types whose values have a natural width. */
+/** Converts columns of fixed-width types. */
 private[columns] final class FixedWidthInput(dataType: DataType, nullable: Boolean, layout: ColumnLayout)
   extends InputColumn(dataType, nullable, layout.width) {
   private val width = layout.width
@@ -42,7 +42,7 @@ private[columns] final class FixedWidthInput(dataType: DataType, nullable: Boole
 
   private[columns] override def copyRow(vector: ColumnVector, row: Int, to: Long): Unit = layout.copy(vector, row, to)
 
-  /** Arrow vectors of Java start at bit and byte 0 of their buffers. */
+  /** Whether the type is known. Arrow vectors of Java start at bit and byte 0 of their buffers. */
   private[columns] override def knows(arrow: ValueVector): Boolean = arrow match {
     case _: BitVector => dataType == BooleanType
     case _: TinyIntVector => dataType == ByteType
@@ -54,7 +54,7 @@ private[columns] final class FixedWidthInput(dataType: DataType, nullable: Boole
     case _: DateDayVector => dataType == DateType
     case _: TimeStampMicroTZVector => dataType == TimestampType
     case _: TimeStampMicroVector => dataType == TimestampNTZType
-    case _ => false // also durations, whose unit the vector's getters do not look at
+    case _ => false // also durations, whose unit the vector's getters ignore
   }
 
   private[columns] override def arrowValues(vector: ArrowColumnVector, nullBytes: Long, numRows: Int): Long = {
@@ -67,7 +67,7 @@ private[columns] final class FixedWidthInput(dataType: DataType, nullable: Boole
       Shim.unpackBooleans(address, numRows.toLong, out)
       out
     } else if (address % width == 0) address
-    else { // kernels rely on natural alignment, a buffer imported from elsewhere need not have it
+    else { // kernels rely on natural alignment, which an imported buffer need not have
       val out = scratch(numRows)
       Platform.copyMemory(null, address, null, out, numRows.toLong * width)
       out

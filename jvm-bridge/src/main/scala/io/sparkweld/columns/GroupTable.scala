@@ -8,9 +8,10 @@ import org.apache.spark.sql.vectorized.{ColumnVector, ColumnarBatch}
 import org.apache.spark.unsafe.Platform
 
 /**
- * The groups that a merging kernel makes: row g of each output column is group g, and a hash table of their numbers lies
- * beside. `sparkweld/kernels/merging.py` says what its state holds. Serves one task; `close` frees its memory. What makes it, and
- * `merge` and `mark`, throw NoMemory.
+ * Stores the groups that a merging kernel makes: row g of each output column is group g; a hash table maps keys to group numbers.
+ *
+ * `sparkweld/kernels/merging.py` documents its state. It serves one task; `close` frees its memory. The constructor, `merge` and
+ * `mark` throw NoMemory.
  *
  * @param types of the keys, which are the first `keys` columns, and of the buffers
  */
@@ -22,7 +23,7 @@ final class GroupTable(types: Array[DataType], keys: Int) extends AutoCloseable 
   private val slots = new OffHeapBuffer
   private val texts = new OffHeapBuffer
   private val words = new OffHeapBuffer // the state
-  private val copies = new OffHeapBuffer // of what was there at the mark
+  private val copies = new OffHeapBuffer // of the content at the mark
   private var marked = Mark(0, 0, 0)
   private val rowBytes = types.map(ColumnLayout.width(_) + 1).sum
   private val room =
@@ -43,33 +44,36 @@ final class GroupTable(types: Array[DataType], keys: Int) extends AutoCloseable 
       throw full
   }
 
-  /** The groups now in the table, none once they were taken. */
+  /** Returns the number of groups in the table, 0 once they were taken. */
   def groups: Int = if (taken) 0 else word(0).toInt
 
-  /** Rows that were merged since the table was empty. */
+  /** The number of rows merged since the table was empty. */
   var rows = 0L
 
   /** The address of the state. */
   def state: Long = words.address
 
-  /** The addresses that a merging kernel takes: of the columns that it loads, then of this table. It is emptied when it was taken. */
+  /**
+   * Returns a merging kernel's addresses: of its input columns, then of this table. Empties the table first if its groups were
+   * taken.
+   */
   def addresses(inputs: Array[Long]): Array[Long] = {
     if (taken) clear()
     inputs ++ outputs.flatMap(output => Array(output.dataAddress, output.nullsAddress)) :+ state
   }
 
-  /** The first row of the batch that the last `merge` left. */
+  /** Returns the row of the batch at which the last `merge` stopped. */
   def mergedRows: Int = word(6).toInt
 
   /**
-   * Merges rows of a batch, from row `from`; `inputs` are those that the kernel loads, in its order. It stops at
-   * `mergedRows`: when there is no room for the row's group, or, and then this is true, when a checked sum overflows.
+   * Merges rows of a batch, from row `from`; `inputs` are the kernel's inputs, in its order. It stops at `mergedRows` when the
+   * table is full; or when a checked sum overflows, and only then returns true.
    */
   def merge(kernel: Kernel, inputs: Array[InputColumn], numRows: Int, from: Int): Boolean = {
     val columns = addresses(inputs.flatMap(input => Array(input.dataAddress, input.nullsAddress)))
     put(6, from)
     kernel.call(columns, numRows, result)
-    while (result(1) == 0 && mergedRows < numRows && groups == 0) { // the texts of one row's keys have no room
+    while (result(1) == 0 && mergedRows < numRows && groups == 0) { // one row's key strings overflow
       textBytes = 2 * word(7)
       texts.reserve(textBytes)
       clear()
@@ -79,13 +83,13 @@ final class GroupTable(types: Array[DataType], keys: Int) extends AutoCloseable 
     result(1) != 0
   }
 
-  /** The group whose sum overflowed, as a row of the columns. It holds until the next call. */
+  /** Returns the group whose sum overflowed, as a row of the columns. It is valid until the next call. */
   def overflowed: InternalRow = new ColumnarBatch(vectors, groups).getRow(word(7).toInt)
 
-  /** Whether what is in it is so little that it may be marked for each batch. */
+  /** Whether the content is small enough to be marked for each batch. */
   def isSmall: Boolean = groups.toLong * rowBytes <= SmallBytes
 
-  /** Remembers what is in it, for `reset`. */
+  /** Remembers the content for `reset`. */
   def mark(): Unit = {
     if (taken) clear()
     marked = Mark(groups, word(4), rows)
@@ -96,14 +100,14 @@ final class GroupTable(types: Array[DataType], keys: Int) extends AutoCloseable 
     }
   }
 
-  /** Takes back what was merged since `mark`. */
+  /** Undoes the merges since `mark`. */
   def reset(): Unit = {
     var from = copies.address
     eachColumn { (to, width) =>
       Platform.copyMemory(null, from, null, to, marked.groups.toLong * width)
       from += marked.groups.toLong * width
     }
-    // A later group never lies in the way from an earlier group's hash to its slot.
+    // Safe with linear probing: no later group lies on the probe path from an earlier group's hash to its slot.
     if (keys > 0) for (slot <- 0L until SlotsAGroup.toLong * room) {
       val at = slots.address + 8 * slot
       if ((Platform.getLong(null, at) & 0xFFFFFFFFL) > marked.groups) Platform.putLong(null, at, 0)
@@ -118,7 +122,7 @@ final class GroupTable(types: Array[DataType], keys: Int) extends AutoCloseable 
     take(outputs(i).nullsAddress, 1)
   }
 
-  /** All groups as a batch, which holds until the next call; the table starts anew then. */
+  /** Returns all groups as a batch, which is valid until the next call; that call empties the table. */
   def take(): ColumnarBatch = {
     val count = groups
     taken = true

@@ -10,12 +10,12 @@ import org.apache.spark.sql.vectorized.{ArrowColumnVector, ColumnVector}
 import org.apache.spark.unsafe.Platform
 
 /**
- * Turns any column of a batch into the kernel's layout: one value of `width` bytes and one null byte (1 = NULL) a row.
+ * Converts any column of a batch to the kernel's layout: one value of `width` bytes and one null byte (1 = NULL) per row.
  *
- * Off-heap memory that has this layout already is used where it lies; everything else is brought into scratch memory
- * that the next `bind` reuses. One object serves one column of one task and is not thread-safe.
+ * Off-heap memory that already has this layout is used in place; everything else is copied to scratch memory that the next `bind`
+ * reuses. One object serves one column of one task and is not thread-safe.
  *
- * @param nullable what the schema says. `bind` finds NULLs whatever it says.
+ * @param nullable as in the schema. `bind` finds NULLs regardless of it.
  */
 abstract class InputColumn private[columns] (val dataType: DataType, val nullable: Boolean, width: Int) extends AutoCloseable {
   Shim.load()
@@ -32,18 +32,18 @@ abstract class InputColumn private[columns] (val dataType: DataType, val nullabl
   private var boundHasNull = false
   private var constantRows = 0 // rows of `data` that hold the last constant; 0 once anything else was written there
 
-  /** The address of the bound rows' values. Values of NULL rows are unspecified, but a text's length is 0. */
+  /** Returns the address of the bound rows' values. Values of NULL rows are unspecified, but a string's length is 0. */
   def dataAddress: Long = boundData
 
-  /** The address of the bound rows' null bytes, always readable: shared zeros when there is no NULL. */
+  /** Returns the address of the bound rows' null bytes, always readable: shared zeros when there is no NULL. */
   def nullsAddress: Long = boundNulls
 
   /** Whether at least one of the bound rows is NULL. */
   def hasNull: Boolean = boundHasNull
 
   /**
-   * Takes the first `numRows` rows of `vector`. The addresses, and those of texts, hold until the next `bind`, `close`,
-   * or change of the vector.
+   * Binds the first `numRows` rows of `vector`. The addresses, and those of strings, are valid until the next `bind`, `close`, or
+   * change of the vector.
    */
   def bind(vector: ColumnVector, numRows: Int): Unit =
     if (numRows == 0) bindNoNulls(SharedPages.zeros(width.toLong), 0)
@@ -59,11 +59,11 @@ abstract class InputColumn private[columns] (val dataType: DataType, val nullabl
     }
 
   /**
-   * Takes the first `rows` rows of `vector`, one that shows others as the column that it shows. Gives the address of its rows'
-   * numbers there; 0: row i is the i-th of what is bound.
+   * Binds the first `rows` rows of `vector`; for a selection view, binds the column that it shows instead. Returns the address of
+   * the selected row numbers; 0: row i is bound row i.
    */
   private[columns] def bindShown(vector: ColumnVector, rows: Int): Long = vector match {
-    // of a few rows it is cheaper to ask for those than to look at the whole column
+    // for a few rows it is cheaper to read those than to bind the whole column
     case view: SelectedColumnVector if reads(view.shown) && view.rowsShown <= rows * InputColumn.FewRows =>
       bind(view.shown, view.rowsShown)
       view.selectionAddress
@@ -72,7 +72,9 @@ abstract class InputColumn private[columns] (val dataType: DataType, val nullabl
       0L
   }
 
-  /** Whether the memory of a vector is known, so that a whole column costs little. Any other is read value by value. */
+  /**
+   * Whether the memory layout of a vector is known, so that binding a whole column is cheap. Any other is read value by value.
+   */
   private[columns] def reads(vector: ColumnVector): Boolean = vector match {
     case _: NativeColumnVector | _: OffHeapColumnVector | _: OnHeapColumnVector => vector.dataType == dataType
     case rows: RowColumnVector => vector.dataType == dataType && rows.block.isNative
@@ -91,36 +93,36 @@ abstract class InputColumn private[columns] (val dataType: DataType, val nullabl
     boundNulls = 0
   }
 
-  // What a family of types does with each kind of vector. `nullBytes` is 0 when no row is NULL.
+  // How a family of types reads each kind of vector. `nullBytes` is 0 when no row is NULL.
 
-  /** A decoder of this type's dictionaries. */
+  /** Returns a decoder of this type's dictionaries. */
   private[columns] def newTable(): DictionaryTable
 
-  /** The values of a kernel's output, where they lie. */
+  /** Returns the address of the values of a kernel's output, in place. */
   private[columns] def nativeValues(vector: NativeColumnVector, nullBytes: Long, numRows: Int): Long
 
-  /** The values of a vector without a dictionary. */
+  /** Returns the address of the values of a vector without a dictionary. */
   private[columns] def offHeapValues(vector: OffHeapColumnVector, nullBytes: Long, numRows: Int): Long
 
-  /** The values of a vector without a dictionary, copied. */
+  /** Copies the values of a vector without a dictionary and returns their address. */
   private[columns] def onHeapValues(vector: OnHeapColumnVector, nullBytes: Long, numRows: Int): Long
 
-  /** Keeps the constant, which is not NULL; whether it is the one that it kept before. */
+  /** Stores the non-NULL constant; returns whether it equals the one stored before. */
   private[columns] def keepConstant(vector: ConstantColumnVector): Boolean
 
-  /** Writes the kept constant `numRows` times to the address `to`. */
+  /** Writes the stored constant `numRows` times to the address `to`. */
   private[columns] def fill(numRows: Int, to: Long): Unit
 
-  /** Whether `arrowValues` knows such a vector. */
+  /** Whether `arrowValues` supports such a vector. */
   private[columns] def knows(arrow: ValueVector): Boolean
 
-  /** The values of a vector that it knows. Throws MalformedVector for what reaches past its buffers. */
+  /** Returns the address of the values of a supported vector. Throws MalformedVector for values outside its buffers. */
   private[columns] def arrowValues(vector: ArrowColumnVector, nullBytes: Long, numRows: Int): Long
 
-  /** What the getters of a row that is not NULL give, written to the address `to`. */
+  /** Writes the value of a row that is not NULL, read by getters, to the address `to`. */
   private[columns] def copyRow(vector: ColumnVector, row: Int, to: Long): Unit
 
-  /** Scratch for the values of so many rows. */
+  /** Reserves scratch for the values of `numRows` rows. */
   private[columns] def scratch(numRows: Int): Long = {
     constantRows = 0
     data.reserve(numRows.toLong * width)
@@ -137,11 +139,11 @@ abstract class InputColumn private[columns] (val dataType: DataType, val nullabl
     boundHasNull = true
   }
 
-  /** Null bytes tell by themselves: a vector's own count is wrong after putNotNulls, which does not decrease it. */
+  /** Binds null bytes after counting them: a vector's own count is wrong after putNotNulls, which does not decrease it. */
   private def bindNulls(nullBytes: Long, numRows: Int): Long =
     bindNulls(nullBytes, Shim.countNulls(nullBytes, numRows.toLong) > 0, numRows)
 
-  /** Binds null bytes, and returns them; 0 when none is set. */
+  /** Binds null bytes and returns them; 0 when none is set. */
   private def bindNulls(nullBytes: Long, hasNull: Boolean, numRows: Int): Long = {
     boundHasNull = hasNull
     boundNulls = if (hasNull) nullBytes else SharedPages.zeros(numRows.toLong)
@@ -182,7 +184,7 @@ abstract class InputColumn private[columns] (val dataType: DataType, val nullabl
     MalformedVector.require(capacity >= numRows, shown, numRows, s"it has memory for $capacity rows")
   }
 
-  /** The values of dictionary ids, gathered into scratch. */
+  /** Gathers the values of dictionary ids into scratch. */
   private def decode(dictionary: Dictionary, idBytes: Long, nullBytes: Long, numRows: Int): Long = {
     val maxId = Shim.maxId(idBytes, nullBytes, numRows.toLong)
     if (maxId < 0) SharedPages.zeros(numRows.toLong * width)
@@ -224,7 +226,7 @@ abstract class InputColumn private[columns] (val dataType: DataType, val nullabl
     boundData = out
   }
 
-  /** Any vector, value by value. Values of NULL rows are 0. */
+  /** Reads any vector value by value. Values of NULL rows are 0. */
   private def bindByGetters(vector: ColumnVector, numRows: Int): Unit = {
     val out = scratch(numRows)
     val nullBytes = nulls.reserve(numRows.toLong)
@@ -241,14 +243,14 @@ abstract class InputColumn private[columns] (val dataType: DataType, val nullabl
     boundData = out
   }
 
-  /** The rows of a batch are about to come to `copyRow`. */
+  /** Called before the rows of a batch are passed to `copyRow`. */
   private[columns] def startRows(): Unit = ()
 }
 
 object InputColumn {
   private val FewRows = 8
 
-  /** The address of `bytes` bytes of numbers of `width` bytes: a buffer that comes from elsewhere may begin anywhere. */
+  /** Returns the address of `bytes` bytes of `width`-byte numbers, copied if unaligned: an imported buffer may begin anywhere. */
   private[columns] def aligned(buffer: ArrowBuf, width: Int, bytes: Long, copy: OffHeapBuffer): Long = {
     val address = buffer.memoryAddress
     if (address % width == 0) address
@@ -260,7 +262,7 @@ object InputColumn {
 
   /** Copies `bytes` bytes of a primitive array, from its byte `from`, to the address `to`; returns `to`. */
   private[columns] def copyArray(array: AnyRef, to: Long, bytes: Long, from: Long = 0): Long = {
-    // the offset is the same for all on the JVMs that Spark runs on, but that is not promised
+    // the offset is the same for all on the JVMs that Spark runs on, but that is not guaranteed
     val (offset, size) = array match {
       case bytes: Array[Byte] => (Platform.BYTE_ARRAY_OFFSET, bytes.length.toLong)
       case shorts: Array[Short] => (Platform.SHORT_ARRAY_OFFSET, shorts.length * 2L)
@@ -277,13 +279,13 @@ object InputColumn {
     to
   }
 
-  /** Throws IllegalArgumentException for a type that kernels do not take. */
+  /** Returns an input for a type. Throws IllegalArgumentException for a type that kernels do not support. */
   def of(dataType: DataType, nullable: Boolean): InputColumn =
     if (TextViews.holds(dataType)) new TextInput(dataType, nullable)
     else ListViews.elementOf(dataType).map(new ListInput(dataType, nullable, _)).getOrElse(
       new FixedWidthInput(dataType, nullable, ColumnLayout.of(dataType)))
 
-  /** A column to be written into rows; None when its type is made of others. */
+  /** Returns an input for a column that is written into rows; None for a nested type. */
   private[columns] def forRows(dataType: DataType): Option[InputColumn] = dataType match {
     case _: StringType | BinaryType => Some(new TextInput(dataType, nullable = true))
     case decimal: DecimalType if decimal.precision > Decimal.MAX_LONG_DIGITS => Some(new TextInput(dataType, nullable = true))

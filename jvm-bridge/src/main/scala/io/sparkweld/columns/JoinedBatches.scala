@@ -9,13 +9,14 @@ import org.apache.spark.sql.vectorized.{ColumnarBatch, ColumnVector}
 import org.apache.spark.unsafe.Platform
 
 /**
- * Batches as fewer and larger ones, for a kernel that each batch costs much: rows are copied, in their order. What a batch gives holds
- * until the next one is asked for. It has no more rows than all before it together, so that a query for a few rows does not wait for
- * many, and one that learns from its first rows does so from few. Serves one task.
+ * Joins batches to fewer and larger ones, for a kernel with a high cost per batch. Rows are copied in order.
+ *
+ * A returned batch is valid until the next one is requested. It has no more rows than all batches before it together: a query for
+ * a few rows does not wait for many, and a query that adapts to its first rows does so after few. Serves one task.
  *
  * @param types of the columns, which JoinedBatches.supports
- * @param deciding the columns whose NULLs decide about a whole batch: one that has any comes as it is
- * @param most rows of a batch, unless it comes as it is
+ * @param deciding the columns whose NULLs affect a whole batch: a batch with any is returned unchanged
+ * @param most the most rows of a joined batch
  */
 final class JoinedBatches(input: Iterator[ColumnarBatch], types: Seq[DataType], deciding: Set[Int], most: Int)
   extends Iterator[ColumnarBatch] with AutoCloseable {
@@ -25,7 +26,7 @@ final class JoinedBatches(input: Iterator[ColumnarBatch], types: Seq[DataType], 
   private val capacity = math.min(most.toLong, JoinedBatches.MostBytes / (widths.sum + widths.length)).toInt
   private val texts = new ByteStore
   private var textBytes = 0L
-  private val ends = ArrayBuffer.empty[Int] // of those that the last batch was made of
+  private val ends = ArrayBuffer.empty[Int] // of the batches joined in the last one
   private var parts = Iterator.empty[ColumnarBatch]
   private var waiting = Option.empty[ColumnarBatch] // of the input
   private var before = 0L
@@ -45,10 +46,10 @@ final class JoinedBatches(input: Iterator[ColumnarBatch], types: Seq[DataType], 
       made
     }
 
-  /** Whether the last batch was made of several. */
+  /** Whether the last batch was joined from several. */
   def isJoined: Boolean = ends.nonEmpty
 
-  /** From here on, batches come as they are; first those that the last one was made of, if it was. Gives whether it was. */
+  /** Stops joining; first returns the batches of the last joined one again, if it was joined. Returns whether it was. */
   def takeApart(): Boolean = {
     joins = false
     val wasJoined = isJoined
@@ -59,13 +60,13 @@ final class JoinedBatches(input: Iterator[ColumnarBatch], types: Seq[DataType], 
     wasJoined
   }
 
-  /** Gives the inputs a batch's columns; false when it has to stay as it is. */
+  /** Binds a batch's columns to the inputs; false when it must stay unchanged. */
   private def binds(batch: ColumnarBatch): Boolean = {
     inputs.indices.foreach(i => inputs(i).bind(batch.column(i), batch.numRows()))
     !deciding.exists(inputs(_).hasNull)
   }
 
-  /** Without memory for more, batches come as they are from here on. */
+  /** Runs `body`; without memory, stops joining for good. */
   private def whileRoom(body: => Boolean): Boolean =
     try body
     catch {
@@ -74,7 +75,7 @@ final class JoinedBatches(input: Iterator[ColumnarBatch], types: Seq[DataType], 
         false
     }
 
-  /** Batches from `first` on, whose columns the inputs have, of at most `room` rows. */
+  /** Joins batches from `first`, which is bound to the inputs, to at most `room` rows. */
   private def join(first: ColumnarBatch, room: Int): ColumnarBatch = {
     texts.reset()
     textBytes = 0
@@ -96,7 +97,7 @@ final class JoinedBatches(input: Iterator[ColumnarBatch], types: Seq[DataType], 
     }
   }
 
-  /** Copies what input `i` has to its column, from a row on. */
+  /** Copies the rows of input `i` to its column, from row `from`. */
   private def copy(i: Int, from: Int, rows: Int): Unit = {
     val data = columns(i).dataAddress
     Platform.copyMemory(null, inputs(i).dataAddress, null, data + from * widths(i), rows * widths(i))
@@ -120,10 +121,10 @@ final class JoinedBatches(input: Iterator[ColumnarBatch], types: Seq[DataType], 
 }
 
 object JoinedBatches {
-  /** Of the columns of a batch, and of its texts, but for its last part. */
+  /** Limits the bytes of a batch's columns, and of its strings before its last element. */
   private val MostBytes = 16L << 20
 
-  /** Whether columns of these types, of which there are some, can be copied. */
+  /** Whether there are columns and all of these types can be copied. */
   def supports(types: Seq[DataType]): Boolean =
     types.nonEmpty && types.forall(of => ColumnLayout.supports(of) && !ListViews.holds(of))
 }

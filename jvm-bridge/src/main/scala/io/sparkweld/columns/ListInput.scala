@@ -9,16 +9,16 @@ import org.apache.spark.sql.types._
 import org.apache.spark.sql.vectorized.{ArrowColumnVector, ColumnarArray, ColumnVector}
 import org.apache.spark.unsafe.Platform
 
-/** Columns of arrays: views of elements, which `elements` brings into a kernel's layout, whatever vector has them. */
+/** Converts columns of arrays to views of elements; `elements` converts the elements of any vector to a kernel's layout. */
 private[columns] final class ListInput(dataType: DataType, nullable: Boolean, element: DataType)
   extends InputColumn(dataType, nullable, TextViews.Width) {
   private val width = ColumnLayout.width(element)
   private val elements = InputColumn.of(element, nullable = true)
   private val offsets = new OffHeapBuffer // of an on-heap vector
   private val lengths = new OffHeapBuffer
-  private val rows = new ByteStore // what getters gave
+  private val rows = new ByteStore // copies of values from getters
   private val isFloat = element == FloatType || element == DoubleType
-  private val filled = new OffHeapBuffer // elements with NaN in place of NULL
+  private val filled = new OffHeapBuffer // elements with NaN for NULL
 
   override def close(): Unit = {
     super.close()
@@ -27,7 +27,7 @@ private[columns] final class ListInput(dataType: DataType, nullable: Boolean, el
     rows.close()
   }
 
-  /** Whether elements may be NULL is of no importance. */
+  /** Whether the elements have the right type; their nullability is irrelevant. */
   private[columns] override def reads(vector: ColumnVector): Boolean = vector match {
     case _: NativeColumnVector | _: OffHeapColumnVector | _: OnHeapColumnVector =>
       ListViews.elementOf(vector.dataType).contains(element)
@@ -64,7 +64,7 @@ private[columns] final class ListInput(dataType: DataType, nullable: Boolean, el
     out
   }
 
-  /** The elements; floats that are NULL are NaN, as pandas has them. */
+  /** Returns the address of the elements, with NaN for NULL floats as in pandas. */
   private def elementAddress(count: Int): Long =
     if (!elements.hasNull || !isFloat) elements.dataAddress
     else {
@@ -115,7 +115,7 @@ private[columns] final class ListInput(dataType: DataType, nullable: Boolean, el
     TextViews.put(to, 0, address, if (missing.isEmpty) length else ~length)
   }
 
-  /** The views of the elements, whose bytes are put into the store; of a NULL an empty one. */
+  /** Copies the elements' bytes into the store and returns their views; the view of a NULL is empty. */
   private def texts(array: ColumnarArray): Array[Long] = {
     val views = new Array[Long](2 * array.numElements)
     for (at <- 0 until array.numElements if !array.isNullAt(at)) {
@@ -126,7 +126,7 @@ private[columns] final class ListInput(dataType: DataType, nullable: Boolean, el
     views
   }
 
-  /** The elements as an array of the JVM of its own, any where NULL, and where its first one begins. */
+  /** Returns a copy of the elements as a JVM array, with arbitrary values for NULL, and the array's base offset. */
   private def primitives(array: ColumnarArray): (AnyRef, Int) = element match {
     case BooleanType => (array.toBooleanArray, Platform.BOOLEAN_ARRAY_OFFSET)
     case ByteType => (array.toByteArray, Platform.BYTE_ARRAY_OFFSET)

@@ -6,15 +6,16 @@ import org.apache.spark.unsafe.Platform
 import org.apache.spark.unsafe.types.UTF8String
 
 /**
- * How arrays lie in a kernel's column: one view a row, as texts do. Its address is that of the first element, its length
- * the number n of elements, ~n when one of them is NULL. The elements lie in their natural width, texts as views of their own;
- * floats that are NULL are NaN.
+ * Defines the layout of arrays in a kernel's column: one view per row, as for strings.
+ *
+ * Its address is that of the first element, its length the number n of elements, or ~n when one of them is NULL. Elements have
+ * their natural width; strings are views of their own; NULL floats are NaN.
  */
 private[sparkweld] object ListViews {
   private val elements =
     Set[DataType](BooleanType, ByteType, ShortType, IntegerType, LongType, FloatType, DoubleType, StringType)
 
-  /** The type of the elements of arrays that kernels hold. */
+  /** Returns the element type of arrays that kernels support. */
   def elementOf(dataType: DataType): Option[DataType] = dataType match {
     case ArrayType(element, _) if elements(element) => Some(element)
     case _ => None
@@ -22,14 +23,14 @@ private[sparkweld] object ListViews {
 
   def holds(dataType: DataType): Boolean = elementOf(dataType).isDefined
 
-  /** The row's array, where it lies. */
+  /** Returns the row's array without copying it. */
   def array(views: Long, row: Int, element: DataType): ColumnarArray = {
     val length = TextViews.length(views, row)
     new ColumnarArray(new ElementVector(element, TextViews.address(views, row)), 0, length)
   }
 }
 
-/** The elements of an array that a kernel made, none of which is NULL, at an address. */
+/** Exposes the elements, none NULL, of an array that a kernel made. */
 private[columns] final class ElementVector(element: DataType, data: Long) extends ColumnVector(element) {
   override def close(): Unit = ()
   override def hasNull: Boolean = false

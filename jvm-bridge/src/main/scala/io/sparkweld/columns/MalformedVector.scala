@@ -4,8 +4,9 @@ import org.apache.arrow.memory.ArrowBuf
 import org.apache.spark.sql.vectorized.{ArrowColumnVector, ColumnVector}
 
 /**
- * A column whose own numbers point at memory that is not its own: at what lies beside, or nowhere, where a read ends the JVM. It fails
- * the task. Python is no way out, for Spark's getters, which fill its batches, follow the same numbers without a look.
+ * Fails the task for a column whose offsets or sizes reach outside its own memory, where a read may end the JVM.
+ *
+ * Running the rows in Python is no remedy: Spark's getters, which fill its batches, follow the same offsets unchecked.
  */
 final class MalformedVector(vector: ColumnVector, rows: Int, what: String) extends RuntimeException(
   s"A column of type ${vector.dataType.catalogString} in a batch of $rows rows is malformed: $what (${MalformedVector.name(vector)}). " +
@@ -14,11 +15,11 @@ final class MalformedVector(vector: ColumnVector, rows: Int, what: String) exten
 
 private[columns] object MalformedVector {
 
-  /** Throws unless the vector has so many rows. */
+  /** Throws unless `enough` holds for the vector's first `rows` rows. */
   def require(enough: Boolean, vector: ColumnVector, rows: Int, what: => String): Unit =
     if (!enough) throw new MalformedVector(vector, rows, what)
 
-  /** Throws unless a buffer of the vector has so many bytes. */
+  /** Throws unless a buffer of the vector has at least `bytes` bytes. */
   def requireBytes(buffer: ArrowBuf, bytes: Long, vector: ColumnVector, rows: Int, what: String): Unit =
     require(buffer.capacity >= bytes, vector, rows, s"its $what have ${buffer.capacity} bytes, not $bytes")
 

@@ -8,10 +8,10 @@ import org.apache.spark.unsafe.Platform
 import org.apache.spark.unsafe.types.UTF8String
 
 /**
- * A column that a kernel writes: off-heap, in the kernel's layout (values in their natural width, one null byte a row).
- * Its texts and arrays are views of bytes that are not its own: those of the kernel's inputs, of its constants, or of its arena.
+ * Stores a column that a kernel writes, off-heap in the kernel's layout (values in natural width, one null byte per row).
  *
- * The owner reuses it for every batch: it makes room, lets the kernel write, and says how many NULLs there are.
+ * Its strings and arrays are views of bytes that it does not own: those of the kernel's inputs, constants, or arena. The owner
+ * reuses it for every batch: it reserves capacity, lets the kernel write, and sets the number of NULLs.
  */
 final class NativeColumnVector(dataType: DataType, capacity: Int) extends ColumnVector(dataType) {
   private val width = ColumnLayout.width(dataType)
@@ -26,13 +26,13 @@ final class NativeColumnVector(dataType: DataType, capacity: Int) extends Column
 
   ensureCapacity(capacity)
 
-  /** Address of the first value; changes with `ensureCapacity`. */
+  /** Returns the address of the first value; changes with `ensureCapacity`. */
   def dataAddress: Long = data
 
-  /** Address of the first null byte; changes with `ensureCapacity`. */
+  /** Returns the address of the first null byte; changes with `ensureCapacity`. */
   def nullsAddress: Long = nulls
 
-  /** Makes room for `rows` rows. What was in it is lost when it grows. Throws NoMemory; it then has none. */
+  /** Makes room for `rows` rows. Growing loses the content. Throws NoMemory; it then has no capacity. */
   def ensureCapacity(rows: Int): Unit = if (rows > room || data == 0) {
     room = 0
     data = 0
@@ -41,13 +41,13 @@ final class NativeColumnVector(dataType: DataType, capacity: Int) extends Column
     room = rows
   }
 
-  /** The number of NULLs among the rows of the batch that was just written. */
+  /** Sets the number of NULLs among the rows of the batch that was just written. */
   def setNullCount(n: Int): Unit = nullCount = n
 
   /** Counts the NULLs among the first `rows` rows. */
   private[columns] def countNulls(rows: Int): Unit = nullCount = Shim.countNulls(nulls, rows.toLong).toInt
 
-  /** Rows from `from` on, where they are: they hold as long as this column does. */
+  /** Returns rows from `from` as a column without copying; it is valid as long as this one. */
   private[columns] def slice(from: Int, rows: Int): NativeColumnVector = {
     val shown = new NativeColumnVector(dataType, 0)
     shown.close() // it owns nothing
@@ -65,7 +65,7 @@ final class NativeColumnVector(dataType: DataType, capacity: Int) extends Column
     room = 0
   }
 
-  /** Nothing: the owner writes the next batch into it, a reader that is done with a batch must not free it. */
+  /** Does nothing: the owner writes the next batch into it, so a reader that is done with a batch must not free it. */
   override def closeIfFreeable(): Unit = ()
 
   override def hasNull: Boolean = nullCount > 0

@@ -8,9 +8,9 @@ import org.apache.spark.sql.execution.python.sparkweld.TaskMemory
 import org.apache.spark.unsafe.Platform
 
 /**
- * Off-heap memory that grows: its content is undefined after each growth. Not thread-safe.
+ * Allocates growing off-heap memory; its content is undefined after each growth. Not thread-safe.
  *
- * @param ofTask whether it is freed when the task ends that reserves it; what is large is then asked of Spark
+ * @param ofTask whether it is freed when the task that reserves it ends; large sizes are then requested from Spark
  */
 private[sparkweld] final class OffHeapBuffer(ofTask: Boolean = true) extends AutoCloseable {
   private var base = 0L
@@ -18,12 +18,12 @@ private[sparkweld] final class OffHeapBuffer(ofTask: Boolean = true) extends Aut
   private var start = 0L
   private var granted: Option[TaskMemory] = None
 
-  /** The first byte, on a cache line of its own; 0 before the first `reserve` and after `close`. */
+  /** Returns the first byte, aligned to a cache line; 0 before the first `reserve` and after `close`. */
   def address: Long = start
 
   /**
-   * Whether `reserve` would keep the content. The address does not tell: the allocator may give the same one again, with
-   * its own notes written over the first bytes.
+   * Whether `reserve` would keep the content. An equal address does not imply it: the allocator may return the same one again,
+   * with its own data written over the first bytes.
    */
   def holds(bytes: Long): Boolean = bytes <= size && base != 0
 
@@ -68,12 +68,12 @@ private[sparkweld] final class OffHeapBuffer(ofTask: Boolean = true) extends Aut
 private[sparkweld] object OffHeapBuffer {
   private val Line = 64L
   private val MaximumStep = 64L << 20
-  /** What is smaller is not worth a question, and is little in all. */
+  /** Smaller sizes are not worth a request to Spark; their total is small. */
   private val Large = 1L << 20
   private val live = new AtomicLong
   private val asks = ThreadLocal.withInitial[Boolean](() => true)
 
-  /** Runs `body`, whose areas are taken without a question: the query cannot do without them. */
+  /** Runs `body`, whose allocations are not requested from Spark: the query cannot do without them. */
   def withoutAsking[T](body: => T): T = {
     val before = asks.get
     asks.set(false)
@@ -81,11 +81,11 @@ private[sparkweld] object OffHeapBuffer {
     finally asks.set(before)
   }
 
-  /** Memory of the system. Throws NoMemory. */
+  /** Allocates system memory. Throws NoMemory. */
   def allocate(bytes: Long): Long =
     try Platform.allocateMemory(bytes)
     catch { case _: OutOfMemoryError => throw new NoMemory(s"the system has no $bytes bytes") }
 
-  /** Bytes held by all buffers of this process that are not closed. */
+  /** Returns the bytes held by all buffers of this process that are not closed. */
   def liveBytes: Long = live.get
 }

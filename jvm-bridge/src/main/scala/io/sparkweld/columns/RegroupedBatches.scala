@@ -7,12 +7,13 @@ import org.apache.spark.sql.vectorized.{ColumnVector, ColumnarBatch}
 import org.apache.spark.unsafe.Platform
 
 /**
- * Batches as others of `most` rows each, but for the last; rows are copied, in their order. A batch ends before that where its texts
- * are too long. What a batch gives holds until the next one is made. Its memory is not asked of Spark, as other batches would give
- * other rows. Serves one task.
+ * Regroups batches to `most` rows each, except the last. Rows are copied in order.
+ *
+ * A batch ends earlier where its strings are too long. A returned batch is valid until the next one is made. Its memory is not
+ * requested from Spark, because a different batch size would change the result. Serves one task.
  *
  * @param types of the columns, which JoinedBatches.supports
- * @param texts the columns whose texts count, and how long these may be
+ * @param texts the columns whose string bytes count, and their limit
  */
 final class RegroupedBatches(input: Iterator[ColumnarBatch], types: Seq[DataType], most: Int, texts: Option[RegroupedBatches.Texts])
   extends Iterator[ColumnarBatch] with AutoCloseable {
@@ -23,7 +24,7 @@ final class RegroupedBatches(input: Iterator[ColumnarBatch], types: Seq[DataType
   private val selections = new Array[Long](types.length)
   private val bytes = new ByteStore
   private var waiting: ColumnarBatch = _
-  private var taken = 0 // rows of `waiting` that were copied
+  private var taken = 0 // number of rows of `waiting` already copied
 
   override def hasNext: Boolean = {
     while (waiting == null && input.hasNext) {
@@ -76,7 +77,7 @@ final class RegroupedBatches(input: Iterator[ColumnarBatch], types: Seq[DataType
     if (Platform.getByte(null, inputs(column).nullsAddress + at) != 0) 0 else TextViews.length(inputs(column).dataAddress, at).toLong
   }
 
-  /** Copies `count` rows of input `i`, from `taken` on, to its column, from `row` on. */
+  /** Copies `count` rows of input `i`, from row `taken`, to its column, from row `row`. */
   private def copy(i: Int, row: Int, count: Int): Unit = {
     val (data, nulls) = (columns(i).dataAddress + row.toLong * widths(i), columns(i).nullsAddress + row)
     if (selections(i) == 0) {
@@ -107,6 +108,8 @@ final class RegroupedBatches(input: Iterator[ColumnarBatch], types: Seq[DataType
 }
 
 object RegroupedBatches {
-  /** `columns`: those of texts. `room`: they may be shorter than this in a batch of so many rows that is to get another. */
+  /**
+   * `columns`: the string columns. `room`: the limit on their bytes in a batch of the given row count that may get another row.
+   */
   final case class Texts(columns: Array[Int], room: Int => Long)
 }

@@ -11,28 +11,29 @@ import org.apache.spark.unsafe.Platform
 import org.apache.spark.unsafe.types.{CalendarInterval, UTF8String}
 
 /**
- * Copies of UnsafeRows, off-heap and as they are. Kernels get their columns out of it by one loop of the shim each, and
- * views of texts where they lie; a column that is only handed on costs nothing. Rows for which there is no native memory are on the
- * heap, where their getters find them.
+ * Stores unchanged copies of UnsafeRows off-heap.
  *
- * @param fields of each row
+ * Kernels read each column with one loop of the shim, and strings as views in place; a column that is only passed through costs
+ * nothing. Rows without native memory are on the heap, where getters read them.
+ *
+ * @param fields the number of fields of each row
  * @param capacity the most rows
  */
 private[columns] final class RowBlock(val fields: Int, capacity: Int) extends AutoCloseable {
   private val bytes = new ByteStore
   private val addresses = new OffHeapBuffer
   private val row = new UnsafeRow(fields)
-  private val onHeap = ArrayBuffer.empty[UnsafeRow] // the rows from the first on for which there was no memory
+  private val onHeap = ArrayBuffer.empty[UnsafeRow] // the rows from the first one without native memory
   private var room = true
   private var count = 0
   private var shown = -1
 
   def rows: Int = count
 
-  /** Whether all rows are where `rowsAddress` says. */
+  /** Whether all rows are at the addresses in `rowsAddress`. */
   def isNative: Boolean = onHeap.isEmpty
 
-  /** Where the addresses of the rows are. */
+  /** Returns the address of the rows' addresses. */
   def rowsAddress: Long = addresses.address
 
   /** Forgets all rows. */
@@ -45,7 +46,7 @@ private[columns] final class RowBlock(val fields: Int, capacity: Int) extends Au
     shown = -1
   }
 
-  /** Copies a row; there is room for it, or else a place on the heap. */
+  /** Copies a row, to the heap when there is no native memory. */
   def append(next: UnsafeRow): Unit = {
     whileRoom {
       val at = bytes.put(next.getBaseObject, next.getBaseOffset, next.getSizeInBytes)
@@ -59,12 +60,12 @@ private[columns] final class RowBlock(val fields: Int, capacity: Int) extends Au
     try if (room) put
     catch { case _: NoMemory => room = false }
 
-  /** Row `i`, until it is asked for another one. */
+  /** Returns row `i`, valid until another row is requested. */
   def apply(i: Int): UnsafeRow = {
     val native = count - onHeap.length
     if (i >= native) return onHeap(i - native)
     if (i != shown) {
-      // fields are found from the address alone, the size is for those who copy the row
+      // fields are located from the address alone; only copies of the row need its size
       row.pointTo(null, Platform.getLong(null, addresses.address + i * 8L), 0)
       shown = i
     }
@@ -79,11 +80,11 @@ private[columns] final class RowBlock(val fields: Int, capacity: Int) extends Au
   }
 }
 
-/** A field of the rows of a block. */
+/** Exposes a field of the rows of a block. */
 private[columns] final class RowColumnVector(val block: RowBlock, dataType: DataType, val ordinal: Int)
   extends ColumnVector(dataType) {
 
-  /** Nothing: the memory is the block's. */
+  /** Does nothing: the block owns the memory. */
   override def close(): Unit = ()
   override def closeIfFreeable(): Unit = ()
 
@@ -109,7 +110,7 @@ private[columns] final class RowColumnVector(val block: RowBlock, dataType: Data
 
 private[columns] object RowColumnVector {
 
-  /** Whether a column of this type can look into rows: a column vector has one getter for it. */
+  /** Whether a column of this type can read from rows: a column vector has a single getter for it. */
   def supports(dataType: DataType): Boolean = dataType match {
     case BooleanType | ByteType | ShortType | IntegerType | LongType | FloatType | DoubleType | DateType | TimestampType |
         TimestampNTZType | BinaryType | CalendarIntervalType | NullType => true

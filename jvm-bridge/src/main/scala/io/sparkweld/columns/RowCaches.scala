@@ -6,31 +6,33 @@ import io.sparkweld.compile.Lru
 import io.sparkweld.nativelib.{NoMemory, Shim}
 import io.sparkweld.support.WarnOnce
 
-/** What a kernel gave for rows, by their values, in so many bytes of native memory. Used by one task at a time. */
+/** Caches a kernel's outputs by input row in `bytes` bytes of native memory. Used by one task at a time. */
 final class RowCache(bytes: Long) extends AutoCloseable {
   Shim.load()
   private val memory = new OffHeapBuffer(ofTask = false)
 
   def address: Long = memory.address
 
-  /** Forgets all. */
+  /** Empties the cache. */
   def clear(): Unit = Shim.cacheOpen(memory.reserve(bytes), bytes, System.nanoTime())
 
   override def close(): Unit = memory.close()
 }
 
 /**
- * The caches of this executor, of `capacity` bytes in all: one for each task that runs at a time, kept with what is in it for
- * the next task of the same form of a kernel. So no task waits for another, and a row that two look up at once is in two caches.
+ * Holds the caches of this executor, `capacity` bytes in all: one per concurrent task.
+ *
+ * A cache keeps its content for the next task of the same kernel form. So no task waits for another, and a row that two tasks
+ * look up at once is in two caches.
  */
 final class RowCaches(capacity: Long, tasks: Int) extends AutoCloseable {
   private val share = math.min(capacity / math.max(tasks, 1), RowCaches.MostBytes)
-  private val idle = ArrayBuffer.empty[(String, RowCache)] // the one given back last is the last
+  private val idle = ArrayBuffer.empty[(String, RowCache)] // most recently returned last
   private val advice = new Lru[String, CacheAdvice](RowCaches.Remembered)
   private var made = 0
   private var closed = false
 
-  /** A cache for the form of this identity; None when all are in use, or there is no memory for one. */
+  /** Returns a cache for the form of this identity; None when all are in use, or there is no memory for one. */
   def take(form: String): Option[RowCache] = synchronized {
     if (share < RowCaches.LeastBytes || closed) None
     else {
@@ -42,15 +44,15 @@ final class RowCaches(capacity: Long, tasks: Int) extends AutoCloseable {
     }
   }
 
-  /** The task that took it uses it no more. */
+  /** Returns a cache from its task. */
   def giveBack(form: String, cache: RowCache): Unit = synchronized {
     if (closed) cache.close() else idle += form -> cache
   }
 
-  /** What is known about the use of a cache for this form. */
+  /** Returns the measurements on the use of a cache for this form. */
   def adviceOf(form: String): CacheAdvice = advice.getOrElseUpdate(form, new CacheAdvice)
 
-  /** The memory of all caches. */
+  /** Returns the memory of all caches. */
   def bytes: Long = synchronized(made * share)
 
   override def close(): Unit = synchronized {
@@ -84,22 +86,23 @@ object RowCaches {
 }
 
 /**
- * Whether a form's batches go through a cache: they do once the kernel takes so long that it could pay, and for as long as the
- * rows that were found would have taken the kernel longer than it took to look for all. It tries again so rarely that trials which
- * do not pay cost a fiftieth. The tasks of an executor share it.
+ * Decides whether a form's batches use a cache, by measuring both ways. The tasks of an executor share it.
+ *
+ * A cache is tried once the kernel is slow enough. It stays in use while the kernel time of the rows found exceeds the time of
+ * all lookups. Retries are so rare that unsuccessful trials cost at most 2%.
  */
 final class CacheAdvice {
   import CacheAdvice._
 
   private var plainLeft = FirstBatches
-  private var kernelNanos = Double.MaxValue // of a row
-  private var searchNanos = Double.MaxValue // of a row, the least: a stall of the machine says nothing
+  private var kernelNanos = Double.MaxValue // per row
+  private var searchNanos = Double.MaxValue // per row, the minimum: stalls of the machine must not count
   private var found = 0.0 // share of the rows
   private var tried = 0
 
   def wantsCache: Boolean = synchronized(plainLeft == 0)
 
-  /** The kernel took so long for a batch of so many rows. */
+  /** Records that the kernel took `nanos` for a batch of `rows` rows. */
   def plain(nanos: Long, rows: Int): Unit = synchronized {
     kernelNanos = math.min(kernelNanos, nanos.toDouble / rows)
     if (plainLeft > 0) {
@@ -108,7 +111,7 @@ final class CacheAdvice {
     }
   }
 
-  /** It took `nanos` for a batch of so many rows with a cache, `inKernel` of them in the kernel, for the rows that were missed. */
+  /** Records a batch of `rows` rows with a cache: `nanos` in all, `inKernel` of them in the kernel for the `missed` rows. */
   def cached(rows: Int, missed: Int, nanos: Long, inKernel: Long): Unit = synchronized {
     def recent(before: Double, now: Double) = if (tried == 0) now else before + (now - before) / Recent
     searchNanos = math.min(searchNanos, (nanos - inKernel).toDouble / rows)
@@ -129,7 +132,7 @@ final class CacheAdvice {
 }
 
 private object CacheAdvice {
-  /** What a kernel must take for a row: to look one up takes 20 to 100 ns, as tests/bench/feature_cache.py shows. */
+  /** Minimum kernel time per row: a lookup takes 20 to 100 ns, as tests/bench/feature_cache.py shows. */
   private val LeastNanos = 100.0
   private val FirstBatches = 2
   private val LongestPause = 2048

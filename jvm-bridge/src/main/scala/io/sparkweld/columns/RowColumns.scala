@@ -8,8 +8,9 @@ import org.apache.spark.sql.types.{StructField, StructType}
 import org.apache.spark.sql.vectorized.{ColumnVector, ColumnarBatch}
 
 /**
- * Turns rows into batches: they are copied whole, and columns look into the copies. Only what is made of vectors itself
- * (arrays, maps, structs) goes through Spark's own converter. A batch holds until the next `fill`. Serves one task.
+ * Converts rows to batches: copies them whole, and exposes columns over the copies.
+ *
+ * Only nested types (arrays, maps, structs) use Spark's own converter. A batch is valid until the next `fill`. Serves one task.
  */
 final class RowColumns(attributes: Seq[Attribute], capacity: Int) extends AutoCloseable {
   private val block = new RowBlock(attributes.length, capacity)
@@ -29,10 +30,10 @@ final class RowColumns(attributes: Seq[Attribute], capacity: Int) extends AutoCl
     attributes.indices.map(i => converted.getOrElse(i, new RowColumnVector(block, attributes(i).dataType, i))).toArray
   }
 
-  /** At most `capacity` of the rows as a batch. */
+  /** Returns at most `capacity` of the rows as a batch. */
   def fill(rows: Iterator[InternalRow]): ColumnarBatch = fill(rows, _ => false)
 
-  /** The same up to the row with which the batch `isFull`. */
+  /** As above, up to the row with which the batch `isFull`. */
   def fill(rows: Iterator[InternalRow], isFull: InternalRow => Boolean): ColumnarBatch = {
     block.reset()
     otherVectors.foreach(_.reset())

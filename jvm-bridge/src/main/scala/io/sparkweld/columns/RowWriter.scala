@@ -8,8 +8,9 @@ import org.apache.spark.sql.vectorized.{ColumnVector, ColumnarBatch}
 import org.apache.spark.unsafe.Platform
 
 /**
- * Writes batches as UnsafeRows, byte for byte those of an UnsafeProjection: so many rows at a time as stay in the cache,
- * column by column. Serves one task.
+ * Writes batches as UnsafeRows, byte for byte those of an UnsafeProjection. Serves one task.
+ *
+ * It writes column by column, for as many rows at a time as fit in the CPU cache.
  *
  * {{{
  *   writer.start(batch)
@@ -17,7 +18,7 @@ import org.apache.spark.unsafe.Platform
  *   while (rows > 0) { (0 until rows).foreach(i => use(writer(i))); rows = writer.fill() }
  * }}}
  *
- * @param types each of which `supports` knows; at least one
+ * @param types supported by `supports`; at least one
  */
 final class RowWriter(types: Seq[DataType]) extends AutoCloseable {
   private val inputs = types.map(InputColumn.forRows(_).get).toArray
@@ -35,7 +36,7 @@ final class RowWriter(types: Seq[DataType]) extends AutoCloseable {
   private var written = 0
   private var out = 0L
 
-  /** Takes a batch, which must stay as it is until all of its rows are written. Throws NoMemory; it then has no batch. */
+  /** Takes a batch, which must not change until all of its rows are written. Throws NoMemory; it then has no batch. */
   def start(batch: ColumnarBatch): Unit = {
     batchRows = 0
     written = 0
@@ -54,12 +55,12 @@ final class RowWriter(types: Seq[DataType]) extends AutoCloseable {
     val largest = if (hasTexts) Shim.sizeRows(to, types.length, batchRows.toLong, fixed, sizes.reserve(batchRows * 4L)) else fixed
     if (largest > RowWriter.MaxRowBytes) throw new IllegalArgumentException(
       s"Cannot make a row of $largest bytes, because that exceeds the size limitation ${RowWriter.MaxRowBytes}")
-    if (largest <= RowWriter.ChunkBytes && bytes.holds(RowWriter.KeptBytes)) bytes.close() // one long row does not hold its memory
+    if (largest <= RowWriter.ChunkBytes && bytes.holds(RowWriter.KeptBytes)) bytes.close() // one long row must not keep memory
     out = bytes.reserve(math.max(largest, RowWriter.ChunkBytes))
     places.reserve(2 * (math.min(batchRows.toLong, RowWriter.ChunkBytes / fixed + 1) + 1) * 4)
   }
 
-  /** Writes the next rows over those before, and returns how many; 0 when the batch is done. */
+  /** Overwrites the previous rows with the next ones, and returns their number; 0 when the batch is done. */
   def fill(): Int = {
     val rows =
       if (written == batchRows) 0
@@ -69,7 +70,7 @@ final class RowWriter(types: Seq[DataType]) extends AutoCloseable {
     rows
   }
 
-  /** Row `i` of those that `fill` has written. There is one row object for all. */
+  /** Returns row `i` of those that `fill` has written. All share one row object. */
   def apply(i: Int): UnsafeRow = {
     val place = places.address + i * 4L
     val start = Platform.getInt(null, place)
@@ -94,13 +95,13 @@ final class RowWriter(types: Seq[DataType]) extends AutoCloseable {
 
 object RowWriter {
 
-  /** Whether columns of this type can be written: all that are not made of others. */
+  /** Whether columns of this type can be written: all but nested types. */
   def supports(dataType: DataType): Boolean = dataType match {
     case _: StringType | BinaryType | _: DecimalType => true
     case _ => ColumnLayout.forRows(dataType).isDefined
   }
 
-  // As rows.c has it: the width of a value, or one of these.
+  // As in rows.c: the width of a value, or one of these.
   private val UnscaledInt = -4L
   private val Text = 16L
   private val WideDecimal = 17L

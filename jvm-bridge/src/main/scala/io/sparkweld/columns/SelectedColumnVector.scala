@@ -15,15 +15,15 @@ final class SelectedColumnVector(selection: SelectionBuffer) extends ColumnVecto
   private var children = Array.empty[SelectedColumnVector]
   private var rowAligned = false
 
-  /** The column shown. */
+  /** Returns the column shown. */
   def shown: ColumnVector = base
 
   private[columns] def rowsShown: Int = baseRows
 
-  /** Where the numbers of the rows are. */
+  /** Returns the address of the row numbers. */
   private[columns] def selectionAddress: Long = selection.address
 
-  /** Shows `column`, of `rows` rows, from now on, and has its data type. */
+  /** Shows `column`, of `rows` rows, from now on, with its data type. */
   def reset(column: ColumnVector, rows: Int): Unit = {
     base = column
     baseRows = rows
@@ -33,16 +33,16 @@ final class SelectedColumnVector(selection: SelectionBuffer) extends ColumnVecto
     }
   }
 
-  /** Nothing: the column shown belongs to its batch. */
+  /** Does nothing: the column shown belongs to its batch. */
   override def close(): Unit = ()
 
-  /** A reader that is done with a batch of this column is done with the column that it shows. */
+  /** Frees the column shown: a reader that is done with a batch of this column is done with that one. */
   override def closeIfFreeable(): Unit = if (base != null) base.closeIfFreeable()
 
-  /** True when the column shown has a NULL anywhere, maybe only in rows that are not selected. */
+  /** Whether the column shown has a NULL, perhaps only in rows that are not selected. */
   override def hasNull: Boolean = base.hasNull
 
-  /** The number that the column shown gives for all of its rows, selected or not. */
+  /** Returns the number of NULLs in all rows of the column shown, selected or not. */
   override def numNulls: Int = base.numNulls
 
   override def isNullAt(row: Int): Boolean = base.isNullAt(selection(row))
@@ -65,8 +65,8 @@ final class SelectedColumnVector(selection: SelectionBuffer) extends ColumnVecto
   override def getTimestampLTZNanos(row: Int): TimestampNanosVal = base.getTimestampLTZNanos(selection(row))
 
   /**
-   * A child whose rows are this column's rows is shown through the selection too: ColumnarRow and getVariant read it
-   * with this column's row numbers. The elements of an array or a map have rows of their own.
+   * Returns a child. One whose rows are this column's rows is shown through the selection too: ColumnarRow and getVariant read it
+   * with this column's row numbers. The elements of an array or a map have their own rows.
    */
   override def getChild(ordinal: Int): ColumnVector = {
     val child = base.getChild(ordinal)

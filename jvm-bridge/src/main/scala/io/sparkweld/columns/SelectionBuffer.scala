@@ -2,14 +2,16 @@ package io.sparkweld.columns
 
 import org.apache.spark.unsafe.Platform
 
-/** The int32 row numbers that a filtered kernel, or a node above it, writes: output row k comes from source row `apply(k)`. */
+/**
+ * Stores the int32 row numbers written by a filtered kernel, or a node above it: output row k comes from source row `apply(k)`.
+ */
 final class SelectionBuffer extends AutoCloseable {
   private val buffer = new OffHeapBuffer
 
-  /** Where the kernel writes; changes with `ensureCapacity`. */
+  /** Returns the address for the kernel; changes with `ensureCapacity`. */
   def address: Long = buffer.address
 
-  /** Makes room for `rows` numbers. What was in it is lost when it grows. */
+  /** Makes room for `rows` numbers. Growing loses the content. */
   def ensureCapacity(rows: Int): Unit = buffer.reserve(rows * 4L)
 
   def apply(k: Int): Int = Platform.getInt(null, buffer.address + k * 4L)

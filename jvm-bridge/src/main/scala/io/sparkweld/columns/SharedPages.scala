@@ -3,19 +3,19 @@ package io.sparkweld.columns
 import org.apache.spark.unsafe.Platform
 
 /**
- * Memory that every column may point at and nobody writes: all bytes 0, or all bytes 1.
+ * Provides read-only memory that every column may share: all bytes 0, or all bytes 1.
  *
- * A page that became too small stays allocated, because a kernel may still read it. As sizes double, that is less memory
- * than the page in use.
+ * An outgrown page stays allocated, because a kernel may still read it. As sizes double, all such pages are smaller than the
+ * current one.
  */
 private[columns] object SharedPages {
   private val Zeros = new SharedPage(0)
   private val Ones = new SharedPage(1)
 
-  /** At least `bytes` bytes 0: null bytes of rows without NULL, or values of rows that are all NULL. */
+  /** Returns at least `bytes` bytes 0: null bytes of rows without NULL, or values of rows that are all NULL. */
   def zeros(bytes: Long): Long = Zeros.address(bytes)
 
-  /** At least `bytes` bytes 1: null bytes of rows that are all NULL. */
+  /** Returns at least `bytes` bytes 1: null bytes of rows that are all NULL. */
   def ones(bytes: Long): Long = Ones.address(bytes)
 }
 

@@ -3,12 +3,12 @@ package io.sparkweld.columns
 import org.apache.spark.unsafe.Platform
 
 /**
- * Where a kernel puts the bytes of the texts that it makes, for one batch at a time.
+ * Holds the bytes of the strings that a kernel makes, for one batch at a time.
  *
- * The kernel knows the address of two int64 numbers: the cursor, which it moves by what it takes, and the end. Past the
- * end it writes nothing and goes on counting, so that the caller can make room for all of it and call again.
+ * The kernel receives the address of two int64: the cursor, which it advances by the bytes used, and the end. Past the end it
+ * writes nothing but continues counting, so that the caller can make room for everything and call again.
  *
- * @param bytesARow the room to begin with; 0 where most kernels make no text
+ * @param bytesARow the initial bytes per row; 0 where most kernels make no string
  * @param limit the most bytes
  */
 private[sparkweld] final class TextArena(bytesARow: Int, limit: Long) extends AutoCloseable {
@@ -16,12 +16,12 @@ private[sparkweld] final class TextArena(bytesARow: Int, limit: Long) extends Au
   private val bytes = new OffHeapBuffer
   private var size = 0L
 
-  /** The address of the cursor and the end. */
+  /** Returns the address of the cursor and the end. */
   def address: Long = header.address
 
-  /** Empties it for a batch of `rows` rows. What the batches before had put there is lost. */
+  /** Empties it for a batch of `rows` rows. The strings of earlier batches are lost. */
   def start(rows: Int): Unit = {
-    // one batch of very long texts must not hold its memory until the task ends
+    // one batch of very long strings must not retain its memory until the task ends
     if (size > TextArena.Kept && taken < size / 4) {
       bytes.close()
       size = 0
@@ -30,7 +30,10 @@ private[sparkweld] final class TextArena(bytesARow: Int, limit: Long) extends Au
     rewind()
   }
 
-  /** The same with room for what batches before have taken, in other tasks too: a kernel that runs out of room has to run again. */
+  /**
+   * As above, with room for the bytes per row of earlier batches, also of other tasks: a kernel whose strings overflow must run
+   * again.
+   */
   def start(rows: Int, bytesTaken: Double): Unit = {
     start(rows)
     val expected = math.min(limit, (rows * bytesTaken * TextArena.Spare).toLong)
@@ -40,10 +43,10 @@ private[sparkweld] final class TextArena(bytesARow: Int, limit: Long) extends Au
     }
   }
 
-  /** Whether the kernel wanted more bytes than there are. */
+  /** Whether the kernel's strings overflowed. */
   def overflowed: Boolean = taken > size
 
-  /** Makes room for what the last call wanted; false when that is more than the limit. Throws NoMemory; it is empty then. */
+  /** Makes room for the bytes of the last call; false when they exceed the limit. Throws NoMemory; it is empty then. */
   def grow(): Boolean = {
     val wanted = taken
     if (wanted <= limit) {
@@ -59,7 +62,7 @@ private[sparkweld] final class TextArena(bytesARow: Int, limit: Long) extends Au
     size = 0
   }
 
-  /** Bytes that were wanted since the last `start` or `grow`. */
+  /** Returns the bytes requested since the last `start` or `grow`. */
   def taken: Long = if (address == 0) 0 else Platform.getLong(null, address) - bytes.address
 
   private def reserve(wanted: Long): Unit = {

@@ -12,15 +12,15 @@ import org.apache.spark.unsafe.Platform
 import org.apache.spark.unsafe.types.UTF8String
 
 /**
- * Columns of strings, and of other bytes that are only written into rows: views of bytes that stay where they lie, unless
- * that is the JVM's heap.
+ * Converts columns of strings, and of other bytes that are only written into rows, to views. Bytes are copied only from the JVM's
+ * heap.
  */
 private[columns] final class TextInput(dataType: DataType, nullable: Boolean)
   extends InputColumn(dataType, nullable, TextViews.Width) {
   private val bytes = new OffHeapBuffer // of an on-heap vector
   private val offsets = new OffHeapBuffer
   private val lengths = new OffHeapBuffer
-  private val rows = new ByteStore // what getters gave
+  private val rows = new ByteStore // copies of values from getters
   private val constantBytes = new OffHeapBuffer
   private var constant: UTF8String = _ // its bytes are in constantBytes
 
@@ -30,7 +30,9 @@ private[columns] final class TextInput(dataType: DataType, nullable: Boolean)
     constant = null
   }
 
-  /** The bytes of a decimal in a vector need not be those of a row, and may be out of range: Spark's getters decide. */
+  /**
+   * False for decimals: their bytes in a vector may differ from those of a row or be out of range, which Spark's getters handle.
+   */
   private[columns] override def reads(vector: ColumnVector): Boolean = !dataType.isInstanceOf[DecimalType] && super.reads(vector)
 
   private[columns] override def newTable(): DictionaryTable = new DictionaryTable(TextViews.Width) {
@@ -67,7 +69,7 @@ private[columns] final class TextInput(dataType: DataType, nullable: Boolean)
     out
   }
 
-  /** One copy of the stretch of bytes that the rows refer to. */
+  /** Copies the range of bytes that the rows refer to. */
   private[columns] override def onHeapValues(vector: OnHeapColumnVector, nullBytes: Long, numRows: Int): Long = {
     val (starts, sizes) = (VectorInternals.offsets(vector), VectorInternals.lengths(vector))
     var first = Int.MaxValue
@@ -75,7 +77,7 @@ private[columns] final class TextInput(dataType: DataType, nullable: Boolean)
     var wrong = 0
     var row = 0
     while (row < numRows) {
-      // offsets and lengths of NULL rows are leftovers of earlier batches
+      // offsets and lengths of NULL rows are left over from earlier batches
       if (nullBytes == 0 || Platform.getByte(null, nullBytes + row) == 0) {
         wrong |= starts(row) | sizes(row)
         first = math.min(first, starts(row))

@@ -5,13 +5,14 @@ import org.apache.spark.unsafe.Platform
 import org.apache.spark.unsafe.types.UTF8String
 
 /**
- * How text lies in a kernel's column: one view a row, an int64 address and an int64 length in bytes. The bytes are
- * UTF-8, wherever they lie. The view of a NULL row has the length 0.
+ * Defines the layout of strings in a kernel's column: one view per row, an int64 address and an int64 length in bytes.
+ *
+ * The bytes are UTF-8, anywhere in memory. The view of a NULL row has length 0.
  */
 private[sparkweld] object TextViews {
   val Width = 16
 
-  /** Strings that compare by their bytes and have no length of their own: no collation, no CHAR or VARCHAR. */
+  /** Whether the type is a string that compares by bytes and has no declared length: no collation, no CHAR or VARCHAR. */
   def holds(dataType: DataType): Boolean = dataType == StringType
 
   def put(views: Long, row: Int, address: Long, length: Int): Unit = {
@@ -23,6 +24,6 @@ private[sparkweld] object TextViews {
 
   def length(views: Long, row: Int): Int = Platform.getLong(null, views + row.toLong * Width + 8).toInt
 
-  /** The row's text, where it lies. */
+  /** Returns the row's string without copying it. */
   def text(views: Long, row: Int): UTF8String = UTF8String.fromAddress(null, address(views, row), length(views, row))
 }

@@ -7,9 +7,10 @@ import org.apache.spark.sql.types._
 import org.apache.spark.sql.vectorized.ColumnVector
 
 /**
- * Columns of numbers side by side as one column of ML vectors, in the form in which Spark stores those: a struct of type,
- * size, indices and values. `form`: "dense", "sparse", "compressed", each row as whichever is smaller (`Vector.compressed`), or
- * "mixed", where one more column is 1 where a row is dense.
+ * Combines columns of numbers into one column of ML vectors in Spark's storage form: a struct of type, size, indices and values.
+ *
+ * `form`: "dense", "sparse", "compressed" (each row in the smaller form, as `Vector.compressed`), or "mixed", where one more
+ * column is 1 for dense rows.
  */
 final class VectorColumn(numbers: Array[NativeColumnVector], form: String) extends AutoCloseable {
   import VectorColumn._
@@ -17,11 +18,11 @@ final class VectorColumn(numbers: Array[NativeColumnVector], form: String) exten
   private val size = if (form == "mixed") numbers.length - 1 else numbers.length
   private val row = new Array[Double](size)
   private val nonZero = new Array[Int](size)
-  private val denseBytes = 8L * size + 12 // as `Vectors.getDenseSize` has it
+  private val denseBytes = 8L * size + 12 // as `Vectors.getDenseSize`
   private var vector: OnHeapColumnVector = _
   private var capacity = 0
 
-  /** The column of the first `rows` rows; it holds until the next call. Throws NoMemory. */
+  /** Returns the column of the first `rows` rows, valid until the next call. Throws NoMemory. */
   def fill(rows: Int): ColumnVector = {
     try {
       if (rows > capacity) {
@@ -94,7 +95,7 @@ object VectorColumn {
   private val Sparse: Byte = 0
   private val Dense: Byte = 1
 
-  /** As `Vectors.getSparseSize` has it. */
+  /** As `Vectors.getSparseSize`. */
   private def sparseBytes(nonZeros: Int): Long = 12L * nonZeros + 28
 
   /** VectorUDT.sqlType, without its class. */

@@ -10,11 +10,10 @@ import org.apache.spark.sql.execution.vectorized._
 import org.apache.spark.sql.types._
 
 /**
- * The parts of Spark's column vectors, and of Parquet's dictionaries, that have no public accessor: where the values and null
- * bytes lie.
+ * Accesses private fields of Spark's column vectors and Parquet's dictionaries, such as the addresses of values and null bytes.
  *
- * This is the only place that knows names of their fields. Spark's jars are in the unnamed module, so that reflection needs no
- * JVM flag.
+ * This is the only file that knows the names of their fields. Spark's jars are in the unnamed module, so reflection needs no JVM
+ * flag.
  */
 private[columns] object VectorInternals {
   private val vectorDictionary = field(classOf[WritableColumnVector], "dictionary")
@@ -38,11 +37,11 @@ private[columns] object VectorInternals {
   private val onHeapFloats = field(classOf[OnHeapColumnVector], "floatData")
   private val onHeapDoubles = field(classOf[OnHeapColumnVector], "doubleData")
 
-  /** The dictionary of lazily decoded values; null when the vector holds the values themselves. */
+  /** Returns the dictionary of lazily decoded values; null when the vector holds the values themselves. */
   def dictionary(vector: WritableColumnVector): Dictionary = vectorDictionary.get(vector).asInstanceOf[Dictionary]
 
   /**
-   * What two dictionaries share when they hold the same values: Spark's Parquet reader wraps the dictionary of a row group
+   * Returns an object that dictionaries with the same values share: Spark's Parquet reader wraps the dictionary of a row group
    * anew for every batch.
    */
   def identity(dictionary: Dictionary): AnyRef = dictionary match {
@@ -50,7 +49,10 @@ private[columns] object VectorInternals {
     case other => other
   }
 
-  /** All values of a dictionary (an `identity`) of Parquet's own, a primitive array by id; null for another dictionary. */
+  /**
+   * Returns all values of one of Parquet's own dictionaries (an `identity`), a primitive array by id; null for another
+   * dictionary.
+   */
   def dictionaryValues(dictionary: AnyRef): AnyRef = dictionary match {
     case ints: PlainIntegerDictionary => intEntries.get(ints)
     case longs: PlainLongDictionary => longEntries.get(longs)
@@ -59,31 +61,34 @@ private[columns] object VectorInternals {
     case _ => null
   }
 
-  /** The largest id of a dictionary (an `identity`) of Parquet's own; None for another dictionary, which looks at ids itself. */
+  /**
+   * Returns the largest id of one of Parquet's own dictionaries (an `identity`); None for another dictionary, which checks ids
+   * itself.
+   */
   def largestId(dictionary: AnyRef): Option[Int] = dictionary match {
     case parquet: org.apache.parquet.column.Dictionary => Some(parquet.getMaxId)
     case _ => None
   }
 
-  /** For how many values, or bytes of texts, the vector has memory. */
+  /** Returns the number of values, or bytes of strings, for which the vector has memory. */
   def capacity(vector: WritableColumnVector): Int = capacities.getInt(vector)
 
-  /** The address of the int32 offsets of the vector's texts in its child's bytes; what NULL rows have is left over. */
+  /** Returns the address of the int32 offsets of the vector's strings in its child's bytes; those of NULL rows are stale. */
   def offsetsAddress(vector: OffHeapColumnVector): Long = offHeapOffsets.getLong(vector)
 
-  /** The address of the int32 lengths of the vector's texts; what NULL rows have is left over. */
+  /** Returns the address of the int32 lengths of the vector's strings; those of NULL rows are stale. */
   def lengthsAddress(vector: OffHeapColumnVector): Long = offHeapLengths.getLong(vector)
 
   def offsets(vector: OnHeapColumnVector): Array[Int] = onHeapOffsets.get(vector).asInstanceOf[Array[Int]]
 
   def lengths(vector: OnHeapColumnVector): Array[Int] = onHeapLengths.get(vector).asInstanceOf[Array[Int]]
 
-  /** The address of the vector's null bytes. They do not tell when `isAllNull`. */
+  /** Returns the address of the vector's null bytes, which are not set when `isAllNull`. */
   def nullsAddress(vector: OffHeapColumnVector): Long = offHeapNulls.getLong(vector)
 
   def nulls(vector: OnHeapColumnVector): Array[Byte] = onHeapNulls.get(vector).asInstanceOf[Array[Byte]]
 
-  /** The primitive array that holds the vector's values. */
+  /** Returns the primitive array that holds the vector's values. */
   def values(vector: OnHeapColumnVector): AnyRef = (vector.dataType match {
     case BooleanType | ByteType => onHeapBytes
     case ShortType => onHeapShorts
