@@ -1,6 +1,6 @@
 package io.sparkweld.ml
 
-/** VectorAssembler and Interaction, and the functions that take a vector apart or make one of an array. */
+/** Describes VectorAssembler, Interaction, and the functions that convert between vectors and arrays. */
 private[ml] object Assembling {
   val Assembler = "org.apache.spark.ml.feature.VectorAssembler"
 
@@ -10,7 +10,7 @@ private[ml] object Assembling {
     case Closure(Assembler, calls, Seq(lengths: Array[Int], keepInvalid)) if calls("assemble") =>
       MlStage("VectorAssembler").ints("lengths", lengths).flag("keepInvalid", keepInvalid == true)
     case Closure("org.apache.spark.ml.feature.Interaction", _, Seq(encoders: Array[AnyRef])) =>
-      // A column each: how many categories each of its numbers has, 1 for what is none.
+      // For each number of each column: the count of its categories, 1 for a number that is not categorical.
       val counts = encoders.map(Vectors.fieldOf(_, "numFeatures").asInstanceOf[Array[Int]])
       MlStage("Interaction").ints("lengths", counts.map(_.length)).ints("counts", counts.flatten)
     case Closure(Internal, calls, Seq()) if calls("toArray") => MlStage("vector_to_array")

@@ -1,6 +1,6 @@
 package io.sparkweld.ml
 
-/** StringIndexer, OneHotEncoder and Bucketizer: values to numbers of categories, and those to indicators. */
+/** Describes StringIndexer, OneHotEncoder and Bucketizer: values to category numbers, and these to indicators. */
 private[ml] object Categories {
   private val Indexer = "org.apache.spark.ml.feature.StringIndexerModel"
   private val Encoder = "org.apache.spark.ml.feature.OneHotEncoderModel"

@@ -4,7 +4,7 @@ import org.apache.spark.broadcast.Broadcast
 import org.apache.spark.ml.Model
 import org.apache.spark.ml.param.shared.HasThresholds
 
-/** A method of a fitted model, called by the functions that `transform` makes; some captured a broadcast of the model. */
+/** Matches calls of a fitted model's methods by functions of `transform`; some capture a broadcast of the model. */
 private[ml] object Predicting {
   private val owners = Set("org.apache.spark.ml.PredictionModel", "org.apache.spark.ml.classification.ClassificationModel",
     "org.apache.spark.ml.classification.ProbabilisticClassificationModel")
@@ -23,9 +23,9 @@ private[ml] object Predicting {
   }
 }
 
-/** From scores to classes, which is the same in all classifiers that do not say otherwise. */
+/** Describes the step from scores to classes, which is the same in all classifiers that do not override it. */
 private[ml] object Classifying {
-  /** The stage with the model's thresholds, when it has some. */
+  /** Returns the stage with the model's thresholds, if it has any. */
   def withThresholds(stage: MlStage, model: Model[_]): MlStage = model match {
     case with_ : HasThresholds if with_.isDefined(with_.thresholds) => stage.doubles("thresholds", with_.getThresholds)
     case _ => stage

@@ -8,8 +8,9 @@ import scala.util.Using
 import org.apache.xbean.asm9.{ClassReader, ClassVisitor, MethodVisitor, Opcodes}
 
 /**
- * A function object of Spark's ML library, taken apart: the class that it was written in, the methods that it calls (which say
- * what it computes; the number in its own name changes from release to release), and what it captured.
+ * Takes apart a function object of Spark's ML library: its defining class, the methods that it calls, and its captured values.
+ *
+ * The methods identify the computation, because the number in the function's own name changes between releases.
  */
 final case class Closure(owner: String, calls: Set[String], captured: Seq[Any])
 
@@ -17,10 +18,10 @@ object Closure {
   private val Packages = Seq("org.apache.spark.ml.", "org.apache.spark.sql.ml.")
   private val called = new ConcurrentHashMap[(String, String), Set[String]]()
 
-  /** Whether a function object is one of Spark's ML library: a look at its class's name, and cheap. */
+  /** Whether a function object belongs to Spark's ML library; a cheap test of its class name. */
   def isMl(function: AnyRef): Boolean = Packages.exists(function.getClass.getName.startsWith)
 
-  /** None for what is no Scala lambda of the ML library. */
+  /** Takes apart a function object; None for one that is no Scala lambda of the ML library. */
   def of(function: AnyRef): Option[Closure] =
     if (!isMl(function)) None
     else serialized(function).map { lambda =>
@@ -38,7 +39,9 @@ object Closure {
       }
     } catch { case _: ReflectiveOperationException => None }
 
-  /** Names of the methods of ML classes that the lambda's body calls. An `$adapted` body only boxes what the real one gives. */
+  /**
+   * Returns the names of the ML methods that the lambda's body calls. An `$adapted` body only boxes the result of the real one.
+   */
   private def callsOf(lambda: SerializedLambda, loader: ClassLoader): Set[String] = {
     val name = lambda.getImplMethodName.stripSuffix("$adapted")
     called.computeIfAbsent((lambda.getImplClass, name), _ => read(lambda.getImplClass, name, loader))

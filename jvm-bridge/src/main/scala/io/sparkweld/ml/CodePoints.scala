@@ -6,7 +6,7 @@ import java.util.regex.Pattern
 
 import scala.collection.mutable.ArrayBuffer
 
-/** What Java knows of code points: which of them a regular expression of a single one matches, and their lower case. */
+/** Computes Java's facts about code points: those that a one-character regular expression matches, and their lower case. */
 private[ml] object CodePoints {
   private val known = new ConcurrentHashMap[String, Array[Int]]()
 
@@ -16,11 +16,14 @@ private[ml] object CodePoints {
     s"""(?s)(?:$escape|[^\\\\\\[\\](){}.*+?^$$|]|\\[\\^?(?:$escape|[^\\\\\\[\\]&])+\\])""".r
   }
 
-  /** The first of each range, and the first behind it. None for an expression that may match more, or less, than one. */
+  /**
+   * Returns the bounds of the matched ranges (start, end exclusive). None for an expression that may match more or fewer than one
+   * code point.
+   */
   def of(pattern: String): Option[Array[Int]] =
     Option.when(single.matches(pattern))(known.computeIfAbsent(pattern, matched(_)))
 
-  /** The code points that have another lower case than themselves, and behind each that, or -1 for more than one code point. */
+  /** The code points whose lower case differs, each followed by it, or by -1 when it is more than one code point. */
   lazy val lower: Array[Int] =
     all.flatMap { code =>
       val made = Character.toString(code).toLowerCase(Locale.ROOT)

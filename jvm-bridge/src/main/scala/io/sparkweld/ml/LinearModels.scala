@@ -4,7 +4,7 @@ import org.apache.spark.ml.classification.{LinearSVCModel, LogisticRegressionMod
 import org.apache.spark.ml.linalg.{Matrix, SparseMatrix}
 import org.apache.spark.ml.regression.{GeneralizedLinearRegressionModel, LinearRegressionModel}
 
-/** Models that are weighted sums of the features. */
+/** Describes models that are weighted sums of the features. */
 private[ml] object LinearModels {
   import Vectors.isOf
 
@@ -34,11 +34,11 @@ private[ml] object LinearModels {
     val learned =
       if (!Set("predictRaw", "predictProbability", "predict")(call)) stage
       else stage.doubles("coefficients", byRow(model.coefficientMatrix)).doubles("intercepts", model.interceptVector.toArray)
-    // Spark's product of a sparse matrix by columns and a sparse vector is added to the intercepts term by term.
+    // Spark adds the product of a column-major sparse matrix and a sparse vector to the intercepts term by term.
     val fromIntercepts = model.coefficientMatrix.isInstanceOf[SparseMatrix] && !model.coefficientMatrix.isTransposed
     if (!binomial) Classifying.withThresholds(learned.flag("fromIntercepts", fromIntercepts), model)
     else {
-      // As the model itself has it: a probability, and the score at which it is reached.
+      // As in the model itself: a probability, and the score at which it is reached.
       val threshold = model.getThreshold
       val score =
         if (threshold == 0.0) Double.NegativeInfinity
@@ -48,7 +48,7 @@ private[ml] object LinearModels {
     }
   }
 
-  /** The numbers of a matrix, row after row. */
+  /** Returns the numbers of a matrix in row-major order. */
   def byRow(matrix: Matrix): Array[Double] =
     Array.tabulate(matrix.numRows * matrix.numCols)(i => matrix(i / matrix.numCols, i % matrix.numCols))
 }

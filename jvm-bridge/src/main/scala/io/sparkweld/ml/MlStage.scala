@@ -7,8 +7,8 @@ import com.fasterxml.jackson.databind.node.ObjectNode
 import io.sparkweld.compile.Frame
 
 /**
- * One function of Spark's ML library as the compile service reads it. `name` says what it computes
- * ("LogisticRegressionModel.predictRaw"), `params` are its few settings, `arrays` the numbers that were learned, as the bytes of
+ * Describes one function of Spark's ML library for the compile service. `name` identifies the computation
+ * ("LogisticRegressionModel.predictRaw"). `params` are its few settings. `arrays` are its learned numbers, as the bytes of
  * little-endian values of a NumPy type.
  */
 final case class MlStage(name: String, params: ObjectNode, arrays: Seq[(String, MlArray)]) {
@@ -19,7 +19,7 @@ final case class MlStage(name: String, params: ObjectNode, arrays: Seq[(String, 
 
   def flag(key: String, value: Boolean): MlStage = param(_.put(key, value))
 
-  /** As hexadecimal text, which JSON's numbers are not: NaN and infinity too. */
+  /** Adds a number as a hexadecimal string, which unlike JSON's numbers can be NaN or an infinity. */
   def number(key: String, value: Double): MlStage = param(_.put(key, java.lang.Double.toHexString(value)))
 
   def int(key: String, value: Int): MlStage = param(_.put(key, value))
@@ -47,5 +47,5 @@ object MlStage {
   def apply(name: String): MlStage = MlStage(name, Frame.newObject(), Nil)
 }
 
-/** The model is one that is not translated; `what` names the class, or the setting, for the refusal. */
+/** Reports an unsupported model; `what` names the class, or the setting, for the refusal. */
 final class UnknownStage(val code: String, val what: String) extends RuntimeException(what)

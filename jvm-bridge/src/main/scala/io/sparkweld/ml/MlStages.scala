@@ -8,15 +8,17 @@ import org.apache.spark.sql.catalyst.trees.TreePattern.SCALA_UDF
 import org.apache.spark.sql.types._
 
 /**
- * The functions of Spark's ML library that the compile service can translate: each family is a table from what a function
- * captured and calls to a description. A model is found by its exact class; a subclass is another model.
+ * Describes the functions of Spark's ML library that the compile service can translate.
+ *
+ * Each family is a table from captured values and called methods to a description. A model matches by its exact class; a subclass
+ * is another model.
  */
 object MlStages {
   private val families: Seq[PartialFunction[Closure, MlStage]] =
     Seq(Assembling.stages, Scaling.stages, Categories.stages, Vectors.stages, Texts.stages, LinearModels.stages, Trees.stages,
       OtherModels.stages)
 
-  /** The description of a function. Throws UnknownStage. */
+  /** Returns the description of a function. Throws UnknownStage. */
   def of(udf: ScalaUDF): MlStage =
     try {
       val closure = Closure.of(udf.function).getOrElse(throw new UnknownStage("SW900", nameOf(udf)))
@@ -26,7 +28,7 @@ object MlStages {
       case NonFatal(problem) => throw new UnknownStage("SW901", s"${nameOf(udf)}, which cannot be read ($problem)")
     }
 
-  /** The functions of the ML library in an expression. */
+  /** Returns the functions of the ML library in an expression. */
   def in(expression: Expression): Seq[ScalaUDF] =
     if (!expression.containsPattern(SCALA_UDF)) Nil
     else expression.collect { case udf: ScalaUDF if Closure.isMl(udf.function) => udf }
@@ -34,26 +36,26 @@ object MlStages {
   /** Whether columns of this type are vectors of the ML library. */
   def isVector(dataType: DataType): Boolean = dataType.getClass.getName == "org.apache.spark.ml.linalg.VectorUDT"
 
-  /** How many numbers the vectors of a column have, as the transformer that made it says. */
+  /** Returns the size of a column's vectors, from the metadata of the transformer that made it. */
   def sizeOf(column: Attribute): Option[Int] = {
     val group = AttributeGroup.fromStructField(StructField(column.name, column.dataType, column.nullable, column.metadata))
     Some(group.size).filter(_ >= 0)
   }
 
-  /** What is read of a stored vector, which is a struct: (ordinal, name, type, whether it may be NULL), see VectorUDT.sqlType. */
+  /** The fields of a stored vector, a struct, that are read: (ordinal, name, type, nullable), see VectorUDT.sqlType. */
   val StoredFields: Seq[(Int, String, DataType, Boolean)] =
     Seq((0, "type", ByteType, false), (1, "size", IntegerType, true),
       (2, "indices", ArrayType(IntegerType, containsNull = false), true),
       (3, "values", ArrayType(DoubleType, containsNull = false), true))
 
-  /** Whether an expression is the words of a text, or an array of scores: no column of a kernel. */
+  /** Whether an expression is a token list or an array of scores, neither of which is a column of a kernel. */
   def isWords(expression: Expression): Boolean = expression match {
     case udf: ScalaUDF => holdsWords(udf.dataType) && Closure.isMl(udf.function)
     case OneVsRest.Scores(_) => true
     case _ => false
   }
 
-  /** Whether columns of this type may be words. */
+  /** Whether columns of this type may be token lists. */
   def holdsWords(dataType: DataType): Boolean = dataType match {
     case ArrayType(_: StringType, _) => true
     case _ => false

@@ -6,13 +6,15 @@ import org.apache.spark.sql.catalyst.util.ArrayData
 import org.apache.spark.sql.types.{ArrayType, DataType, DoubleType}
 
 /**
- * What OneVsRestModel does around its models, which are functions: Spark writes it in SQL. An array starts empty, the second
- * score of each model's raw prediction is appended to it, and the prediction is the place of the largest. These forms are what
- * `vector_get`, `array_append` and `array_argmax` of Spark's ML library are after the optimizer.
+ * Matches the Catalyst expressions of OneVsRestModel around its models' functions.
+ *
+ * Spark writes it in SQL: it appends the second score of each model's raw prediction to an array that starts empty; the
+ * prediction is the position of the largest score. The patterns are those of `vector_get`, `array_append` and `array_argmax` of
+ * Spark's ML library after the optimizer.
  */
 object OneVsRest {
 
-  /** An array of scores: what there was before, and the next one; of no score at first. */
+  /** Matches an array of scores: the array before, and the next score; Nil for the empty start. */
   object Scores {
     def unapply(expression: Expression): Option[Seq[Expression]] = expression match {
       case Literal(none: ArrayData, ArrayType(DoubleType, _)) if none.numElements() == 0 => Some(Nil)
@@ -27,7 +29,7 @@ object OneVsRest {
     case _ => false
   }
 
-  /** `vector_get(vector, at)`. */
+  /** Matches `vector_get(vector, at)`. */
   object Score {
     def unapply(expression: Expression): Option[(Expression, Int)] = expression match {
       case CaseWhen(Seq((LessThan(Literal(at: Int, _), SizeOf(sized)), number)), Some(Cast(_: RaiseError, DoubleType, _, _))) =>
@@ -42,7 +44,7 @@ object OneVsRest {
     }
   }
 
-  /** `array_argmax(scores)` before its cast. */
+  /** Matches `array_argmax(scores)` before its cast. */
   object Largest {
     def unapply(expression: Expression): Option[Expression] = expression match {
       case ArrayAggregate(scores, Literal(start: org.apache.spark.sql.catalyst.InternalRow, _),
@@ -101,7 +103,7 @@ object OneVsRest {
     }
   }
 
-  /** Whether it is where a sparse vector has its number `at`. */
+  /** Whether `place` is the position of the number `at` in a sparse vector. */
   private def isPlace(place: Expression, vector: Expression, at: Int): Boolean = place match {
     case StaticInvoke(_, _, "binarySearch", Seq(indices, Literal(same: Int, _)), _, _, _, _, _) =>
       same == at && indices.collectLeaves().forall(_.semanticEquals(vector)) && indices.exists {

@@ -3,7 +3,7 @@ package io.sparkweld.ml
 import org.apache.spark.ml.classification.{MultilayerPerceptronClassificationModel, NaiveBayesModel}
 import org.apache.spark.ml.clustering.KMeansModel
 
-/** Naive Bayes, k-means and multilayer perceptrons. */
+/** Describes naive Bayes, k-means and multilayer perceptron models. */
 private[ml] object OtherModels {
   import Vectors.isOf
 

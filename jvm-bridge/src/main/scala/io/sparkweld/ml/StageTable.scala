@@ -9,21 +9,21 @@ import io.sparkweld.compile.Frame
 import org.apache.spark.sql.catalyst.expressions.ScalaUDF
 
 /**
- * The ML functions of one request, each described once however often it is called.
+ * Collects the ML functions of one request, each described once regardless of its number of calls.
  *
- * @param blob adds bytes to the request, and gives their number
+ * @param blob adds bytes to the request, and returns their number
  */
 final class StageTable(blob: Array[Byte] => Int) {
   private val numbers = new java.util.IdentityHashMap[AnyRef, Int]
   private val described = Frame.mapper.createArrayNode()
   private val found = mutable.LinkedHashSet.empty[String]
 
-  /** What explain calls them. */
+  /** Returns their names for explain. */
   def names: Seq[String] = found.toSeq
 
   def isEmpty: Boolean = described.isEmpty
 
-  /** The number of a function. Throws UnknownStage. */
+  /** Returns the number of a function. Throws UnknownStage. */
   def number(udf: ScalaUDF): Int = Option(numbers.get(udf.function)).filter(_ => numbers.containsKey(udf.function)).getOrElse {
     val stage = MlStages.of(udf)
     found += stage.name
@@ -35,6 +35,6 @@ final class StageTable(blob: Array[Byte] => Int) {
     described.size - 1
   }
 
-  /** Adds them to the request. */
+  /** Adds the descriptions to the request. */
   def addTo(request: ObjectNode): Unit = request.set[ObjectNode]("stages", described)
 }

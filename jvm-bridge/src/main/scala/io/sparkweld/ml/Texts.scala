@@ -8,7 +8,7 @@ import org.apache.spark.broadcast.Broadcast
 import org.apache.spark.ml.feature.{HashingTF, IDFModel, NGram}
 import org.apache.spark.ml.sparkweld.MlInternals
 
-/** Tokenizers, what leaves words out or joins them, and what counts words. */
+/** Describes tokenizers, transformers that remove or join tokens, and those that count them. */
 private[ml] object Texts {
   import Vectors.isOf
 
@@ -29,7 +29,7 @@ private[ml] object Texts {
       if (MlInternals.hashVersion(model) != HashVersion || model.getNumFeatures != size) {
         throw new UnknownStage("SW901", "HashingTF with the hash of Spark 2")
       }
-      // The function of a term's count: one more, or 1 whatever it was.
+      // The function that updates a term's count: adds 1, or returns 1 for any count.
       val counts = next.asInstanceOf[Double => Double](1.0) == 2.0
       MlStage("HashingTF").int("size", size).flag("binary", !counts)
     case Closure(`counting`, _, Seq(words: Broadcast[_], least: java.lang.Double, binary: java.lang.Boolean)) =>
@@ -40,10 +40,10 @@ private[ml] object Texts {
       MlStage("IDFModel").doubles("scale", model.idf.toArray)
   }
 
-  /** Of Spark since 3.0. */
+  /** The hash version of Spark since 3.0. */
   private val HashVersion = 2
 
-  /** Languages whose lower case of ASCII letters is another one in Java. */
+  /** Languages in which Java's lower case of ASCII letters differs. */
   private val OtherCases = Set("tr", "az", "lt")
 
   private def tokens(name: String, lowercase: Boolean, gaps: Boolean, pattern: String, least: Int): MlStage = {

@@ -7,7 +7,7 @@ import org.apache.spark.ml.regression.{DecisionTreeRegressionModel, GBTRegressio
 import org.apache.spark.ml.sparkweld.MlInternals
 import org.apache.spark.ml.tree._
 
-/** Trees, forests and boosted trees, as the nodes of all trees one after the other, parents first. */
+/** Describes trees, forests and boosted trees as the concatenated nodes of all trees, parents first. */
 private[ml] object Trees {
   import Vectors.isOf
 
@@ -37,7 +37,7 @@ private[ml] object Trees {
 
   private def prediction(leaf: LeafNode): Array[Double] = Array(leaf.prediction)
 
-  /** What a leaf adds to each class. */
+  /** Returns a leaf's contribution to each class. */
   private def shares(leaf: LeafNode): Array[Double] = {
     val weights = MlInternals.statistics(leaf)
     val total = weights.sum
@@ -51,8 +51,8 @@ private[ml] object Trees {
   }
 
   /**
-   * `hit`: the child of values up to the threshold, or in the categories; `miss`: the other, which NaN goes to as well. Both are
-   * -1 in a leaf, and count from the tree's root.
+   * Collects nodes. `hit`: the child for values up to the threshold, or in the categories; `miss`: the other child, also for NaN.
+   * Both are relative to the tree's root, and -1 in a leaf.
    */
   private final class Nodes(leafValues: LeafNode => Array[Double]) {
     private val (feature, hit, miss) = (ArrayBuffer.empty[Int], ArrayBuffer.empty[Int], ArrayBuffer.empty[Int])
@@ -68,7 +68,7 @@ private[ml] object Trees {
       .ints("miss", miss.toArray).doubles("threshold", threshold.toArray).doubles("values", values.toArray)
       .ints("categorical", categorical.toArray).ints("ends", ends.toArray).doubles("categories", categories.toArray)
 
-    /** The node's number within its tree. Trees are at most 30 deep. */
+    /** Adds a node and returns its number within its tree. Trees are at most 30 deep, which bounds the recursion. */
     private def add(node: Node, root: Int): Int = {
       val at = feature.size
       node match {
@@ -81,7 +81,7 @@ private[ml] object Trees {
             link(at, add(inner.leftChild, root), add(inner.rightChild, root))
           case split: CategoricalSplit =>
             splitNode(split.featureIndex, 0.0)
-            // As the split itself: it looks for the value among the fewer categories; what it does not know goes to the other side.
+            // As in the split itself: it looks the value up in the smaller category set; an unknown value takes the other side.
             val left = split.leftCategories.length <= (split.leftCategories.length + split.rightCategories.length) / 2
             categorical += at
             categories ++= (if (left) split.leftCategories else split.rightCategories)

@@ -4,7 +4,7 @@ import org.apache.spark.ml.feature.PolynomialExpansion
 import org.apache.spark.ml.linalg.DenseMatrix
 import org.apache.spark.mllib.feature.{ElementwiseProduct, Normalizer}
 
-/** Transformers from vectors to other vectors, without the scalers. */
+/** Describes transformers from vectors to vectors, except the scalers. */
 private[ml] object Vectors {
   val stages: PartialFunction[Closure, MlStage] = {
     case Closure("org.apache.spark.ml.feature.PCAModel", calls, Seq(components: DenseMatrix)) if calls("multiply") =>
@@ -21,13 +21,13 @@ private[ml] object Vectors {
       MlStage("ElementwiseProduct").doubles("scale", model.scalingVec.toArray)
   }
 
-  /** The value of a private field. */
+  /** Returns the value of a private field. */
   def fieldOf(model: AnyRef, name: String): AnyRef = {
     val field = model.getClass.getDeclaredField(name)
     field.setAccessible(true)
     field.get(model)
   }
 
-  /** Whether an object is of this very class. */
+  /** Whether an object is of exactly this class. */
   def isOf[M: reflect.ClassTag](model: AnyRef): Boolean = model.getClass == implicitly[reflect.ClassTag[M]].runtimeClass
 }

@@ -4,7 +4,7 @@ import io.sparkweld.SparkWeldConf
 
 import org.apache.spark.sql.internal.SQLConf
 
-/** What runs UDFs: the choice of the cost model, or one that the conf forces. */
+/** Names the backends of UDFs: `Auto` leaves the choice to the cost model, the others are forced by the conf. */
 object Backend extends Enumeration {
   val Auto, Native, Catalyst, Python = Value
 

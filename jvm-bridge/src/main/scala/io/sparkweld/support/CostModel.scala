@@ -7,8 +7,8 @@ import org.apache.spark.sql.execution.datasources.LogicalRelation
 import org.apache.spark.sql.execution.datasources.v2.DataSourceV2ScanRelation
 
 /**
- * What one UDF costs on one row as a kernel and as an expression, in nanoseconds. `rows`: its input comes as rows, which a
- * kernel must first turn into columns.
+ * The cost of one UDF per row as a kernel and as an expression, in nanoseconds. `rows`: its input arrives as rows, which a kernel
+ * must first convert to columns.
  */
 final case class Estimate(operations: Int, rows: Boolean, native: Double, catalyst: Double) {
   def catalystIsCheaper: Boolean = catalyst < native
@@ -18,24 +18,25 @@ final case class Estimate(operations: Int, rows: Boolean, native: Double, cataly
 }
 
 /**
- * Chooses between a kernel and Catalyst expressions for a UDF that can be both. The constants are measured by
- * tests/bench/bench_backends.py, which prints them (here: 4 million rows on one core of an AMD EPYC, Zen 4, Java 17). What both
- * sides have in common is in neither.
+ * Chooses between a kernel and Catalyst expressions for a UDF that supports both.
+ *
+ * tests/bench/bench_backends.py measures the constants and prints them (here: 4 million rows on one core of an AMD EPYC, Zen 4,
+ * Java 17). Costs common to both sides are excluded.
  */
 object CostModel {
-  /** One operation of a kernel, and of generated Java code. */
+  /** Nanoseconds per operation of a kernel, and of generated Java code. */
   private val KernelOperation = 0.01
   private val CatalystOperation = 0.21
 
   /**
-   * What a row costs beside its operations when it comes out of an operator that works by rows: to become part of a batch and a
-   * row again (RowBatches below, WeldRows above), and each column of it that passes. Over batches a kernel costs nothing beside
-   * its operations: WeldRows writes its rows faster than ColumnarToRow does those of a scan.
+   * Nanoseconds per row beside its operations when the input comes from a row-based operator: to enter a batch and become a row
+   * again (RowBatches below, WeldRows above), and for each column that is passed through. Over batches a kernel costs only its
+   * operations: WeldRows writes its rows faster than ColumnarToRow writes those of a scan.
    */
   private val KernelOfRows = 13.5
   private val ThroughColumns = 1.2
 
-  /** Whether some UDF of the plan could be cheaper as an expression; decides before anything is asked of the service. */
+  /** Whether some UDF of the plan could be cheaper as an expression; decided before any request to the service. */
   def mayChooseCatalyst(plan: LogicalPlan): Boolean = plan.exists { node =>
     node.expressions.exists(_.exists(_.isInstanceOf[PythonUDF])) && node.children.exists(givesRows)
   }
@@ -47,7 +48,7 @@ object CostModel {
     Estimate(operations, rows, operations * KernelOperation + conversions, operations * CatalystOperation)
   }
 
-  /** Whether the plan's rows come out of an operator that works by rows: anything but a scan and what kernels take in. */
+  /** Whether the plan's rows come from a row-based operator: anything but a scan below nodes that kernels fuse. */
   private def givesRows(plan: LogicalPlan): Boolean = plan match {
     case Project(_, child) => givesRows(child)
     case Filter(_, child) => givesRows(child)

@@ -11,18 +11,19 @@ import org.apache.spark.sql.catalyst.optimizer.NormalizeNaNAndZero
 import org.apache.spark.sql.types._
 import org.apache.spark.unsafe.types.UTF8String
 
-/** A Catalyst expression that the request format has no word for. `what` names it for the refusal. */
+/** Reports a Catalyst expression that the request format cannot represent. `what` names it for the refusal. */
 final class UnsupportedExpression(val what: String) extends RuntimeException(what)
 
 /**
- * Turns Catalyst expressions into the request's EXPR objects. Only the classes listed in `operator` are sent, over the
- * types that kernels hold; anything else is an UnsupportedExpression. Whether the compile service can translate what
- * was sent is its own matter.
+ * Encodes Catalyst expressions as the request's EXPR objects.
+ *
+ * It accepts only the classes in `operator`, over the types that kernels hold; anything else throws UnsupportedExpression. The
+ * compile service decides separately whether it can translate an encoded expression.
  *
  * @param column encodes a reference to an attribute, or throws UnsupportedExpression
- * @param field the same for a field of a struct
- * @param words the same as `column` for words of texts and for arrays of scores, which only functions of Spark's ML library take
- * @param stage the number of the description of a function of Spark's ML library, or throws UnsupportedExpression
+ * @param field as `column`, for a field of a struct
+ * @param words as `column`, for token lists and arrays of scores, which only functions of Spark's ML library take
+ * @param stage returns the number of the description of a function of Spark's ML library, or throws UnsupportedExpression
  */
 final class ExpressionCodec(
     column: Attribute => ObjectNode,
@@ -76,7 +77,7 @@ final class ExpressionCodec(
       node
   }
 
-  /** An array may be an argument of a UDF, be asked whether it is NULL, and be looked into. */
+  /** Refuses arrays except as arguments of UDFs, NULL tests, and element or membership access. */
   private def refuseArrays(expression: Expression): Unit = expression match {
     case _: IsNull | _: IsNotNull | _: Size | _: GetArrayItem | _: ArrayContains | _: ArrayJoin => ()
     case ElementAt(_, _, None, _) => ()
@@ -87,7 +88,7 @@ final class ExpressionCodec(
 
   private def isMl(udf: ScalaUDF): Boolean = Closure.isMl(udf.function)
 
-  /** What AtLeastNNonNulls counts. */
+  /** Returns the condition that AtLeastNNonNulls counts. */
   private def present(child: Expression): Expression = child.dataType match {
     case FloatType | DoubleType => And(IsNotNull(child), Not(IsNaN(child)))
     case _ => IsNotNull(child)
@@ -125,32 +126,32 @@ final class ExpressionCodec(
 }
 
 object ExpressionCodec {
-  /** Literals go to the service as text, once for each question; larger ones take longer to send than a kernel wins back. */
+  /** Literals are sent to the service as text in each request; sending larger ones takes longer than a kernel saves. */
   private val MostText = 1 << 20
   private val MostValues = 10000
 
   private val mapper = new com.fasterxml.jackson.databind.ObjectMapper()
 
-  /** The types of a kernel's columns. */
+  /** Whether the type is that of a kernel's columns. */
   def holds(dataType: DataType): Boolean = ColumnLayout.supports(dataType)
 
   private def isScalar(dataType: DataType): Boolean = holds(dataType) && !dataType.isInstanceOf[ArrayType]
 
-  /** How the compile service names the type of a column. */
+  /** Returns the compile service's name for the type of a column. */
   def nameOf(dataType: DataType): String = dataType match {
     case ArrayType(element, _) => s"array<${element.typeName}>"
     case other => other.typeName
   }
 
-  /** The JSON of a type as Spark writes it: a string for a simple type, an object for a struct; "vector" for an ML vector. */
+  /** Returns Spark's JSON of a type: a string for a simple type, an object for a struct; "vector" for an ML vector. */
   def typeOf(dataType: DataType): com.fasterxml.jackson.databind.JsonNode =
     if (MlStages.isVector(dataType)) mapper.getNodeFactory.textNode(Vector) else mapper.readTree(dataType.json)
 
-  /** What takes words of texts and arrays of scores, and whether columns of a type may be those. */
+  /** Operators that take token lists and arrays of scores, and whether columns of a type may be those. */
   private val TakesWords = Set("Ml", "Scores", "ArgMax")
   private def isHeld(dataType: DataType): Boolean = MlStages.holdsWords(dataType) || OneVsRest.holdsScores(dataType)
 
-  /** The type of vectors of Spark's ML library, which are columns of numbers in a program. */
+  /** The type of vectors of Spark's ML library, which a program represents as columns of numbers. */
   private val Vector = "vector"
 
   private val operator: Map[Class[_], String] = Seq[Class[_]](
@@ -169,14 +170,14 @@ object ExpressionCodec {
     classOf[IeeeDivide], classOf[NullIfNaN])
     .map(c => c -> c.getSimpleName).toMap
 
-  /** The time zone of an expression that needs one. */
+  /** Returns the time zone of an expression that needs one. */
   private def zone(expression: Expression): Option[String] = expression match {
     case cast: Cast if !Cast.needsTimeZone(cast.child.dataType, cast.dataType) => None
     case clock: TimeZoneAwareExpression => clock.timeZoneId
     case _ => None
   }
 
-  /** Whether the size of a NULL is -1. */
+  /** Returns whether the size of NULL is -1. */
   private def legacySize(expression: Expression): Option[Boolean] = expression match {
     case size: Size => Some(size.legacySizeOfNull)
     case _ => None

@@ -10,17 +10,18 @@ import org.apache.spark.sql.catalyst.expressions._
 import org.apache.spark.sql.types._
 
 /**
- * Turns the compile service's EXPR objects (`udf_compiler.twins`) into Catalyst expressions, the reverse of
- * ExpressionCodec. Arithmetic wraps and casts narrow whatever ANSI says, so the expressions are total.
+ * Decodes the compile service's EXPR objects (`udf_compiler.twins`) into Catalyst expressions, the reverse of ExpressionCodec.
  *
- * @param column the expression that a column's name stands for
+ * Arithmetic wraps and casts narrow regardless of ANSI mode, so the expressions are total.
+ *
+ * @param column returns the expression for a column's name
  */
 final class ExpressionDecoder(column: String => Expression) {
   import ExpressionDecoder._
 
   /**
-   * Throws UnsupportedExpression for what this side does not know, and for an expression that does not take its arguments' types
-   * or has another type than the service says: such a plan would fail the query.
+   * Decodes an expression. Throws UnsupportedExpression for an unknown operator, and for an expression that rejects its
+   * arguments' types or whose type differs from the service's: such a plan would fail the query.
    */
   def decode(json: JsonNode): Expression = {
     val made = build(json)
@@ -52,7 +53,7 @@ final class ExpressionDecoder(column: String => Expression) {
 }
 
 object ExpressionDecoder {
-  /** Arithmetic that wraps, whatever ANSI says. */
+  /** Arithmetic that wraps regardless of ANSI mode. */
   val wraps: NumericEvalContext = NumericEvalContext(EvalMode.LEGACY, allowDecimalPrecisionLoss = true)
 
   private val unary: Map[String, Expression => Expression] = Map(
@@ -95,12 +96,12 @@ object ExpressionDecoder {
       true
     } catch { case _: UnsupportedExpression => false }
 
-  /** Types that nearly all nodes have. Spark's own reader of JSON took most of the time of decoding. */
+  /** The types of nearly all nodes. Spark's own JSON reader took most of the decoding time. */
   private val common: Map[String, DataType] =
     Seq[DataType](BooleanType, ByteType, ShortType, IntegerType, LongType, FloatType, DoubleType, StringType, DateType, TimestampType)
       .map(dataType => dataType.typeName -> dataType).toMap
 
-  /** The type that a node says it has. */
+  /** Returns the declared type of a node. */
   def typeOf(json: JsonNode): DataType = {
     val name = json.path("type")
     common.getOrElse(name.asText, DataType.fromJson(name.toString))
@@ -122,7 +123,7 @@ object ExpressionDecoder {
     Literal(decoded, dataType)
   }
 
-  /** Python's float.hex: hexadecimal, or nan, inf, -inf. */
+  /** Parses Python's float.hex: hexadecimal, or nan, inf, -inf. */
   private def number(text: String): Double = text match {
     case "nan" => Double.NaN
     case "inf" => Double.PositiveInfinity

@@ -5,12 +5,13 @@ import org.apache.spark.sql.execution.SparkPlan
 import org.apache.spark.sql.types.{DataType, StructType}
 
 /**
- * So many UDFs that run as one pipeline in the Python worker: what explain says of its stages, the rows of a block, bytes moved.
+ * Describes UDFs that run as one pipeline in the Python worker: its stages for explain, the rows of a block, and the bytes moved.
  *
- * @param saves nanoseconds a row that it is expected to save where its input comes in Spark's batches, or to cost
- * @param repeats whether it may save calls, which nobody can say before
- * @param metrics the command of the function that tells what the pipelines of a worker have counted
- * @param parts the same with the first and the last kernel in the JVM, where that is asked for
+ * @param functions the number of the UDFs
+ * @param saves nanoseconds per row that it should save where its input comes in Spark's batches; negative: cost
+ * @param repeats whether it may save repeated calls, which cannot be predicted
+ * @param metrics the command of the function that returns the counters of a worker's pipelines
+ * @param parts the pipeline with its first and last kernel in the JVM, when that is requested
  */
 final case class FusedFunction(
     udf: String,
@@ -24,11 +25,12 @@ final case class FusedFunction(
     parts: Option[PipelineParts])
 
 /**
- * The commands of a pipeline's parts: `before` its calls (empty: none), which gives a struct of `fields`; `between` the kernels, one
- * for each of `results`; and `after` the calls, one for each function.
+ * The commands of a pipeline that is split between JVM and Python worker. `before`: the kernel before its calls (empty: none),
+ * which returns a struct of `fields`. `between`: the Python stage between the kernels, one command per element of `results`.
+ * `after`: the kernel after its calls, one command per function.
  *
- * @param direct which arguments of the functions the calls take as they are
- * @param forms how many forms there are, which NULLs in a batch decide between
+ * @param direct the arguments of the functions that the calls take unchanged
+ * @param forms the number of forms; the NULLs in a batch select one
  */
 final case class PipelineParts(
     before: Seq[Byte],
@@ -45,7 +47,7 @@ object FusedFunction {
   private val Tag = TreeNodeTag[Seq[FusedFunction]]("sparkweld.fused")
   private val Original = TreeNodeTag[SparkPlan]("sparkweld.fused.original")
 
-  /** The name of the function that tells what pipelines have counted, which is none of the query's. */
+  /** The name of the function that returns the pipelines' counters; it is none of the query's functions. */
   val Metrics = "sparkweld_metrics"
 
   def set(node: SparkPlan, fused: Seq[FusedFunction], original: SparkPlan): Unit = {
@@ -55,6 +57,6 @@ object FusedFunction {
 
   def of(node: SparkPlan): Seq[FusedFunction] = node.getTagValue(Tag).getOrElse(Nil)
 
-  /** The node before its functions were fused. */
+  /** Returns the node before its functions were fused. */
   def original(node: SparkPlan): Option[SparkPlan] = node.getTagValue(Original)
 }

@@ -1,6 +1,6 @@
 package io.sparkweld.support
 
-/** Whether to do what is done only to be faster, and pays for some rows and not for others. */
+/** Names the modes of an optional optimization that pays for some rows and not for others. */
 object Mode extends Enumeration {
   val Auto, Always, Never = Value
 

@@ -11,8 +11,10 @@ import org.apache.spark.sql.catalyst.trees.TreeNodeTag
 import org.apache.spark.sql.execution.SparkPlan
 
 /**
- * Why something stays as Spark planned it. `code` is stable and stands in reasons.json; `place` says where (function,
- * line), `step` which step of the pipeline request it is about (None: the whole chain), `udf` which function.
+ * Records why a node or function stays as Spark planned it.
+ *
+ * `code` is stable and listed in reasons.json. `place`: function and line. `step`: the step of the pipeline request that it
+ * concerns (None: the whole chain). `udf`: the function.
  */
 final case class Refusal(
     code: String,
@@ -23,7 +25,7 @@ final case class Refusal(
     udf: Option[String] = None,
     step: Option[Int] = None) {
 
-  /** One line for logs and for `explain`. */
+  /** Formats the refusal as one line for logs and for `explain`. */
   def text: String = {
     val where = if (place.isEmpty) "" else s" [$place]"
     val mend = if (hint.isEmpty) "" else s" ($hint)"
@@ -33,14 +35,14 @@ final case class Refusal(
 
 object Refusal {
 
-  /** The refusal `code` with the `<params>` of its message and hint filled in. */
+  /** Returns the refusal `code` with the `<params>` of its message and hint filled in. */
   def apply(code: String, params: (String, String)*): Refusal = {
     val entry = Reasons.entry(code)
     def fill(text: String): String = params.foldLeft(text) { case (t, (name, value)) => t.replace(s"<$name>", value) }
     Refusal(code, entry.title, fill(entry.message), fill(entry.hint))
   }
 
-  /** Reads one refusal of a compile reply. A field that is missing counts as empty. */
+  /** Reads one refusal of a compile reply. A missing field counts as empty. */
   def fromJson(json: JsonNode): Refusal = {
     def text(name: String): Option[String] = Option(json.get(name)).filterNot(_.isNull).map(_.asText)
     Refusal(
@@ -54,7 +56,7 @@ object Refusal {
   }
 }
 
-/** The table of reason codes that both sides share: `sparkweld/reasons.json`, a resource of the jar. */
+/** Loads the table of reason codes that both sides share: `sparkweld/reasons.json`, a resource of the jar. */
 object Reasons {
   final case class Entry(title: String, message: String, hint: String)
 
@@ -77,8 +79,8 @@ object Reasons {
 }
 
 /**
- * Refusals on plan nodes. They are kept on the logical node too, because adaptive execution makes new physical nodes
- * from the logical plan and would lose them.
+ * Stores refusals on plan nodes, and on the logical nodes too: adaptive execution makes new physical nodes from the logical plan
+ * and would lose them.
  */
 object RefusalTags {
   /** Why a Filter or Project beside a UDF was not fused. The rule sets it again on the nodes of a new plan. */
@@ -91,7 +93,7 @@ object RefusalTags {
     node.logicalLink.foreach(_.setTagValue(Tag, refusals))
   }
 
-  /** On an aggregate UDF, which Spark hands from the logical plan to the physical one as it is. */
+  /** Sets the refusals of an aggregate UDF, which Spark passes unchanged from the logical plan to the physical one. */
   def set(udf: Expression, refusals: Seq[Refusal]): Unit = udf.setTagValue(Tag, refusals)
 
   def get(udf: Expression): Seq[Refusal] = udf.getTagValue(Tag).getOrElse(Nil)

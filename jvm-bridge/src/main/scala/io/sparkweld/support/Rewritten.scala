@@ -8,12 +8,13 @@ import org.apache.spark.sql.catalyst.expressions.Expression
 import org.apache.spark.sql.catalyst.trees.TreeNodeTag
 
 /**
- * What explain says of a UDF that became Catalyst expressions, or that such an expression moves, or that was given constants.
- * Kept as a tag on the topmost expression, which Spark's rules carry along, because no operator of ours is left in the plan.
+ * Records for explain a UDF that was rewritten: replaced by Catalyst expressions, moved by one, or passed constants.
+ *
+ * It is a tag on the topmost expression, which Spark's rules preserve, because no operator of ours remains in the plan.
  *
  * @param id Spark's number of the call
- * @param kind "expression", "aggregate", "window", "filter", "late" for UDFs that are computed later, "unread" for columns
- *   that a UDF, still one, never reads, "joined" for one that some rows are joined for, or `Partial`
+ * @param kind "expression", "aggregate", "window", "filter"; "late" for UDFs that are computed later; "unread" for columns that a
+ * UDF, which stays one, never reads; "joined" for a UDF whose rows are only partly joined; or `Partial`
  */
 final case class Rewritten(id: Long, udf: String, kind: String, what: String, kept: Seq[String], notes: Seq[String])
 
@@ -28,10 +29,10 @@ object Rewritten {
     expression
   }
 
-  /** A copy with the record. */
+  /** Returns a copy with the record. */
   def marked[E <: Expression](expression: E, record: Rewritten): E = mark(expression.clone(), record).asInstanceOf[E]
 
-  /** The records on an expression and within it. */
+  /** Returns the records on an expression and within it. */
   def in(expression: Expression): Seq[Rewritten] = expression.collect { case e => e.getTagValue(Tag) }.flatten
 
   def kept(reply: JsonNode): Seq[String] =

@@ -7,7 +7,7 @@ import scala.util.control.NonFatal
 
 import org.apache.spark.internal.Logging
 
-/** One warning for each distinct reason of an application; what repeats it goes to the debug log. */
+/** Logs one warning for each distinct reason of an application; repetitions are logged at debug level. */
 object WarnOnce extends Logging {
   override protected def logName: String = "io.sparkweld.SparkWeld"
 
@@ -20,10 +20,10 @@ object WarnOnce extends Logging {
       logDebug(message)
     }
 
-  /** Whether there was a warning whose reason has this text. */
+  /** Whether there was a warning whose reason contains this string. */
   def warned(text: String): Boolean = seen.asScala.exists(_.contains(text))
 
-  /** Reasons of the warnings that are about bugs of ours, for tests. */
+  /** Returns the reasons of warnings about bugs of ours, for tests. */
   def bugs: java.util.List[String] =
     seen.asScala.filter(reason => reason.startsWith("internal:") || reason.startsWith("service-error:")).toSeq.sorted.asJava
 
@@ -31,8 +31,7 @@ object WarnOnce extends Logging {
   def reset(): Unit = seen.clear()
 
   /**
-   * Runs `body`; whatever it throws that is not fatal becomes one warning and `otherwise`. For borders that must not
-   * break a query.
+   * Runs `body`; a non-fatal exception becomes one warning and the result `otherwise`. For borders that must not break a query.
    */
   def guard[T](what: String, otherwise: => T)(body: => T): T =
     try body
