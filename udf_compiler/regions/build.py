@@ -1,5 +1,4 @@
-"""Builds the graph of a region from an interpreted function: a worklist of blocks, traced again until no block receives two
-constants.
+"""Builds a region's graph from an interpreted function: retraces its blocks until no block receives two constants for a leaf.
 
 A block is traced for the first state that reaches it, with that state's numbers as constants. If another state arrives with
 another number, that leaf is an argument of the block in the next pass. There are finitely many leaves, so the passes end.

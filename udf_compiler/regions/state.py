@@ -54,7 +54,7 @@ class Expression:
 
 @dataclass(frozen=True, slots=True)
 class Caught:
-    """An exception in its handler, of which only the class is known."""
+    """An exception in its handler; only its class is known."""
 
     error: BaseException
 

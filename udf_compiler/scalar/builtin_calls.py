@@ -1,5 +1,4 @@
-"""Implements Python's builtins that read their argument's value for symbolic scalars: int, float, bool, range, min, max and
-others.
+"""Implements Python's builtins that read their argument's value for symbolic scalars: int, float, bool, range, min, max, ...
 
 Any other argument is passed to the builtin itself. The classes are stand-ins. Calls convert, instance checks see the class that a
 scalar represents, and NumPy and pandas take them as the dtype that they name.
@@ -131,7 +130,7 @@ def real_arguments(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple
 
 
 def _extreme(name: str, comparison: str) -> Callable[..., Any]:
-    """Returns min or max: a Select for numbers of one kind, else Python's own comparisons, each of which is a decision."""
+    """Returns min or max: a Select for numbers of one kind, else Python's own comparisons, each one a decision."""
     real = getattr(builtins, name)
 
     def extreme(*args: Any, **kwargs: Any) -> Any:

@@ -81,8 +81,7 @@ def check_exception(error: BaseException) -> None:
 
 
 def _is_vague(error: BaseException) -> bool:
-    """Whether the error may be about a symbolic value, such as "encoding without a string argument" of ``bytes(text, "utf8")``.
-    """
+    """Whether the error may be about a symbolic value, like "encoding without a string argument" of ``bytes(text, "utf8")``."""
     if type(error) is not TypeError or getattr(error, _OF_PYTHON, False) or is_of_statement(error):
         return False
     return not raised_here(error) and not _NAMED.search(text_of(error))

@@ -1,7 +1,7 @@
 """Infers the truth of conditions from earlier decisions of a path: ``elif x < 20`` after ``if x < 10`` need not fork both ways.
 
-A fact is a bool value of the loop that is known to be True or False on the path, or an interval of a number compared with
-constants. An interval of floats covers values other than NaN; `ordered` means that NaN is excluded.
+A fact is a bool value of the loop whose truth is known on the path, or the interval of a number compared with constants.
+An interval of floats covers values other than NaN; `ordered` means that NaN is excluded.
 """
 
 from __future__ import annotations

@@ -72,8 +72,7 @@ def like(known: TracedScalar, x: Any) -> TracedScalar | None:
 
 
 def with_lists(loop: LoopBuilder, tree: Node) -> Node:
-    """Returns the tree with lists of the row instead of Python's; an empty list takes the kind of the others if they share one.
-    """
+    """Returns the tree with lists of the row instead of Python's; an empty one takes the kind of the others if they share it."""
     values = [leaf.value for leaf in leaves(tree) if leaf.error is None]
     kinds = {(x.kind, x.numpy) if is_list(x) else kind_of(x) for x in values if is_list(x) or (type(x) is list and x)}
     if not any(type(x) is list for x in values) or len(kinds) != 1:

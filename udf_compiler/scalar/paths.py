@@ -112,7 +112,7 @@ class Explorer:
         return Explorer(loop, handled, decisions)
 
     def explore(self, call: Callable[[], Any], lazily: bool = False) -> Node:
-        """Returns the tree of `call`; refuses too many paths (SW290) and what `call` refuses.
+        """Returns the tree of `call`; refuses too many paths (SW290), and passes on the refusals of `call`.
 
         Other errors of our code become InternalError. `lazily`: `call` itself enables exploring, by `exploring`.
         """

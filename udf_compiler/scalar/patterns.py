@@ -100,7 +100,7 @@ class TracedMatch(Traced):
         refuse("SW251", call=f"Match.{name}")
 
     def group(self, *keys: Any) -> Any:
-        """Returns one group's string, or None where it did not participate; a tuple for several groups."""
+        """Returns one group's string, or None where the group did not participate; a tuple for several groups."""
         if len(keys) > 1:
             return tuple(map(self._group, keys))
         return self._group(*keys)

@@ -106,9 +106,7 @@ def _check_nulls(arguments: Sequence[Value | Struct | RowResult]) -> None:
 
 
 def _with_pruned(loop: LoopBuilder, run: Callable[[], Any], handlers: bool, function: Callable[..., Any]) -> Node:
-    """Returns the tree of `run` where guards decide no branch. Its values are undone from the loop, so only their kinds are
-    valid.
-    """
+    """Returns the tree of `run` where guards decide no branch; only its kinds are valid, as its values leave the loop."""
     mark = loop.mark()
     try:
         with running(replace(current(), open=True, notes=[], kept=[])):

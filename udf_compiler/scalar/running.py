@@ -38,7 +38,7 @@ def run_function(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any
 
 
 def tree_of(loop: LoopBuilder, call: Callable[[], Any], handled: bool, many: bool = False) -> Node:
-    """Returns the paths of `call`, which calls user functions by `run_function`; refuses what the last attempt refuses.
+    """Returns the paths of `call`, which calls user functions by `run_function`; passes on the last attempt's refusal.
 
     `many`: the paths are known to be more than a few, so the first attempt is skipped.
     """
