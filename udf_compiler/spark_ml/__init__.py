@@ -1,7 +1,7 @@
-"""Functions of Spark's ML library, as the JVM describes them, to IR: which are known, and expressions that call them.
+"""Lowers functions of Spark's ML library, as the JVM describes them, and the expressions that call them, to IR.
 
-A vector is never a column of a program. Its expression is kept by name, and what reads the column computes the numbers in
-its own loop; once loops are fused, equal values are one.
+A vector is never a column of a program. Its expression is stored by name, and each reader of the column computes the numbers in
+its own loop. Loop fusion then removes duplicate values.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from udf_compiler.spark_ml.stages import Argument, Rule, Stage, Vector, Words, d
 from udf_compiler.spark_ml.stored import stored_vector
 from udf_compiler.trace.session import Session, running
 
-#: A function's name in requests -> its translation.
+#: Name of a function in requests -> its lowering rule.
 STAGES: dict[str, Rule] = {
     **assembling.STAGES,
     **scaling.STAGES,
@@ -35,21 +35,21 @@ STAGES: dict[str, Rule] = {
     **other_models.STAGES,
 }
 
-#: Classes whose results are kept: BLAS adds their products in an order of its own.
+#: Classes with approximate results, with a documented error bound: BLAS adds their products in an order of its own.
 KEPT = linear.KEPT | trees.KEPT | vectors.KEPT | other_models.KEPT
 
-#: What takes the numbers of a text's words, which are no columns.
+#: Functions that accept word counts of a string, which are no columns.
 OF_WORDS = (
     "IDFModel", "StandardScalerModel", "ElementwiseProduct", "Normalizer", "LinearRegressionModel", "LogisticRegressionModel",
     "LinearSVCModel", "GeneralizedLinearRegressionModel", "NaiveBayesModel",
 )  # fmt: skip
 
-#: Most numbers of a vector that a kernel writes, or takes apart into columns.
+#: Maximum size of a vector that a kernel writes or splits into columns.
 MAX_SIZE = 512
 
 
 class MlFunctions:
-    """The ML functions of one request, and its vector columns. `kept`: (operation, bound) of kept differences."""
+    """The ML functions of one request, and its vector columns. `kept`: (operation, error bound) of approximate results."""
 
     def __init__(self, stages: Sequence[dict[str, Any]], blobs: Sequence[bytes], exact: bool) -> None:
         self.kept: list[tuple[str, str]] = []
@@ -59,25 +59,25 @@ class MlFunctions:
         self._vectors: dict[str, Expr | None] = {}
 
     def described(self) -> list[dict[str, Any]]:
-        """The notes for explain."""
+        """Returns the functions' notes for explain."""
         return [{"name": name, "notes": notes} for name, notes in self.notes.items() if notes]
 
     def is_vector(self, expr: Expr) -> bool:
-        """Whether an expression is a vector or the words of a text, which are no columns of a program."""
+        """Whether an expression is a vector or the words of a string, which are no columns of a program."""
         if expr["op"] == "Column":
             return self.has_vector(expr["name"])
         return expr["type"] == "vector" or (expr["op"] == "Ml" and self._stages[expr["stage"]].name in texts.WORDS)
 
     def define(self, name: str, expr: Expr | None) -> None:
-        """A column of vectors or words; None: it was refused."""
+        """Records the expression of a column of vectors or words; None if it was refused."""
         self._vectors[name] = expr
 
     def has_vector(self, name: str) -> bool:
-        """Whether a column is one of vectors or words, which are never NULL in a program."""
+        """Whether a column has vectors or words, which are never NULL in a program."""
         return name in self._vectors
 
     def value(self, translator: Translator, expr: Expr, demand: Value | None) -> Maybe:
-        """A function's result that is no vector, one number of a vector (VectorElement), or the place of the largest (ArgMax)."""
+        """Lowers a scalar result: of a function, one element of a vector (VectorElement), or its first largest index (ArgMax)."""
         if expr["op"] == "VectorElement":
             return self._element(translator, expr, demand)[0]
         if expr["op"] == "ArgMax":
@@ -88,16 +88,17 @@ class MlFunctions:
         return made
 
     def vector(self, translator: Translator, expr: Expr, demand: Value | None) -> Vector | Words:
-        """A vector, or the words of a text. Refuses SW900 what is not known, and SW905 an expression that gives none here.
+        """Lowers an expression to a vector or to the words of a string.
 
-        Raises Unknown for a column whose own refusal is recorded.
+        Refuses an unknown function (SW900) and an expression of another kind (SW905). Raises Unknown for a column whose own
+        refusal is recorded.
         """
         if expr["op"] == "Column":
             known = self._vectors[expr["name"]]
             if known is None:
                 raise Unknown(expr["name"])
             return self.vector(translator, known, demand)
-        if expr["op"] == "VectorUnless":  # the JVM's form of: NULL if the first is true
+        if expr["op"] == "VectorUnless":  # the JVM encodes: NULL if the first argument is true, else the second
             none, value = expr["args"]
             present = translator.loop.call("logical_not", translator.of(none, demand).value)
             translator.guard(present, demand)
@@ -114,17 +115,17 @@ class MlFunctions:
         return made
 
     def _element(self, translator: Translator, expr: Expr, demand: Value | None) -> tuple[Maybe, Vector]:
-        """One number of a vector, and the vector."""
+        """Returns one element of a vector, and the vector."""
         x = self.vector(translator, expr["args"][0], demand)
         assert isinstance(x, Vector)
         if x.is_words:
             raise refusal("SW852", what="vector_to_array")
         if not 0 <= expr["at"] < x.size:
-            raise refusal("SW905", what=f"number {expr['at']} of a vector of {x.size}")  # an error, or NULL
+            raise refusal("SW905", what=f"number {expr['at']} of a vector of {x.size}")  # Spark raises or yields NULL
         return Maybe(x.values[expr["at"]]), x
 
     def _scores(self, translator: Translator, expr: Expr, demand: Value | None) -> Vector:
-        """The array that OneVsRestModel fills: none, or an earlier array and one number of a vector behind it."""
+        """Builds the array that OneVsRestModel fills: empty, or an earlier array with one element of a vector appended."""
         loop = translator.loop
         if not expr["args"]:
             return vector_of(loop, [], "dense")
@@ -143,7 +144,10 @@ class MlFunctions:
         return vector_of(loop, [*earlier.values, number.value], "dense", errors)
 
     def _largest(self, translator: Translator, expr: Expr, demand: Value | None) -> Maybe:
-        """The first place of the largest score. Spark skips NaN and gives -1 where none is above -inf: such rows are guarded."""
+        """Returns the first index of the largest score.
+
+        Guards rows with a score that is NaN or -inf: Spark skips NaN, and yields -1 where no score is above -inf.
+        """
         x, loop = self.vector(translator, expr, demand), translator.loop
         assert isinstance(x, Vector)
         if not x.size:
@@ -180,7 +184,7 @@ class MlFunctions:
 
 
 def _of_size(expr: Expr, stage: Stage) -> Expr:
-    """A stored vector of no known size has as many numbers as the stage takes; rows that have others are guarded."""
+    """Sets the size of a stored vector of unknown size to the number of features of the stage; other rows are guarded."""
     if expr["op"] == "VectorUnless":
         none, value = expr["args"]
         return {**expr, "args": [none, _of_size(value, stage)]}
@@ -189,7 +193,7 @@ def _of_size(expr: Expr, stage: Stage) -> Expr:
 
 
 def result(vector: Vector, title: str) -> Vector:
-    """The vector itself, which is a result. Refuses SW903 one whose form is not known, or with too many."""
+    """Returns a vector that is a result. Refuses (SW903) one of unknown form, of word counts, or that is too large."""
     if vector.size > MAX_SIZE:
         raise refusal("SW903", title, column=title, what=f"has {vector.size} numbers")
     if vector.is_words:

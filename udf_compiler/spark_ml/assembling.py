@@ -1,4 +1,4 @@
-"""VectorAssembler and Interaction: columns of numbers and vectors side by side, and their products."""
+"""Lowers VectorAssembler and Interaction: concatenates columns of numbers and vectors, or multiplies them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from udf_compiler.trace.session import check_size
 
 
 def assemble(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Vector:
-    """Zeros are left out and so lose their sign. NULL and NaN are errors, or NaN when `handleInvalid` is keep."""
+    """Implements VectorAssembler. Zeros are not stored, so they lose their sign.
+
+    NULL and NaN raise in Spark, so they are guarded; both become NaN when `handleInvalid` is keep.
+    """
     columns: list[Column] = []
     kept = False
     for arg in args:
@@ -42,10 +45,10 @@ def _unsigned_zero(loop: LoopBuilder, value: Value) -> Value:
 
 
 def interact(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Vector:
-    """Interaction: all products of one number of each column, those of the first column slowest.
+    """Implements Interaction: all products of one number from each column; the first column varies slowest.
 
-    Spark multiplies what is stored, from the last column to the first: what a sparse vector leaves out makes a zero without a
-    sign, whatever it would be multiplied by. NULL raises, as do numbers that are no category of a nominal column.
+    Spark multiplies stored numbers from the last column to the first. A number that a sparse vector does not store yields an
+    unsigned zero, whatever the other factors. NULL and numbers outside a nominal column's categories raise, so they are guarded.
     """
     counts, ends = stage.arrays["counts"].tolist(), np.cumsum(stage.arrays["lengths"]).tolist()
     products: list[_Stored] = [(double(loop, 1.0), None)]
@@ -59,7 +62,7 @@ def interact(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Vecto
     return Vector(Features(loop, tuple(values), kept=kept), "compressed")
 
 
-#: A number of a vector, and where it is stored (a bool value); None: everywhere.
+#: A number of a vector, and a bool value for whether the vector stores it; None: always.
 _Stored = tuple[Value, Value | None]
 
 
@@ -70,7 +73,7 @@ def _times(loop: LoopBuilder, product: _Stored, factor: _Stored) -> _Stored:
 
 
 def _factors(stage: Stage, loop: LoopBuilder, arg: Argument, counts: Sequence[int]) -> list[_Stored]:
-    """The numbers of one column; `counts`: how many categories each number has, 1 for what is none."""
+    """Returns the factors of one column; `counts`: the number of categories of each number, 1 for a numeric one."""
     values, stored = _numbers(stage, loop, arg, len(counts))
     made: list[_Stored] = []
     for value, there, count in zip(values, stored, counts, strict=True):
@@ -92,7 +95,7 @@ def _numbers(stage: Stage, loop: LoopBuilder, arg: Argument, size: int) -> tuple
 
 
 def _categories(loop: LoopBuilder, value: Value, stored: Value | None, count: int) -> list[Value]:
-    """Whether a number is each category; a stored one that is none raises."""
+    """Emits, for each category, whether the number equals it. Guards stored numbers that equal none: Spark raises."""
     equal = [loop.call("equal", value, double(loop, category)) for category in range(count)]
     some = reduce(lambda a, b: loop.call("logical_or", a, b), equal)
     loop.guard(some if stored is None else loop.call("logical_or", some, loop.call("logical_not", stored)))
@@ -100,7 +103,7 @@ def _categories(loop: LoopBuilder, value: Value, stored: Value | None, count: in
 
 
 def _stored(stage: Stage, loop: LoopBuilder, x: Vector) -> list[Value | None]:
-    """Where Spark's vector has each number: `Vector.compressed` leaves zeros out where that is smaller."""
+    """Emits whether Spark's vector stores each number; `Vector.compressed` omits zeros where that is smaller."""
     if x.form == "dense":
         return [None] * x.size
     if x.form not in ("sparse", "compressed", "mixed"):
@@ -119,7 +122,7 @@ def _stored(stage: Stage, loop: LoopBuilder, x: Vector) -> list[Value | None]:
 
 
 def array_to_vector(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Vector:
-    """Makes a vector of the array that OneVsRestModel fills. The rows of another array may have any number of elements."""
+    """Implements array_to_vector of the array that OneVsRestModel fills. Refuses (SW901) other arrays, whose size is unknown."""
     if not isinstance(args[0], Vector):
         stage.refuse("an array whose size is not known")
     return one_vector(args)

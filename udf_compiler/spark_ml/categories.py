@@ -1,4 +1,4 @@
-"""StringIndexer, OneHotEncoder and Bucketizer: values to numbers of categories, and those to indicators."""
+"""Lowers StringIndexer, OneHotEncoder and Bucketizer: values to category numbers, and category numbers to indicators."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from udf_compiler.spark_ml.stages import Argument, Maybe, Rule, Stage, Vector, d
 
 
 def index(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Maybe:
-    """StringIndexerModel: the number of a label. NULL and other texts raise, or come after all labels (`keepInvalid`)."""
+    """Implements StringIndexerModel: the number of a label.
+
+    NULL and unknown strings raise, so they are guarded; with `keepInvalid` they get the number after all labels.
+    """
     text, labels = _text(args), stage.params["labels"]
     found = loop.emit(Lookup.of({label: float(number) for number, label in enumerate(labels)}, STR, F64), text.value)
     known = loop.is_valid(found) if text.valid is None else loop.call("logical_and", loop.is_valid(found), text.valid)
@@ -23,7 +26,7 @@ def index(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Maybe:
 
 
 def is_known(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Maybe:
-    """The filter that `handleInvalid` skip puts below."""
+    """Implements the filter that `handleInvalid` skip inserts below the indexer."""
     text = _text(args)
     known = loop.emit(IsIn.of(stage.params["labels"], STR), text.value)
     return Maybe(known if text.valid is None else loop.call("logical_and", known, text.valid))
@@ -36,7 +39,10 @@ def _text(args: Sequence[Argument]) -> Maybe:
 
 
 def one_hot(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Vector:
-    """OneHotEncoderModel: a number's fraction is cut off. Numbers of no category raise, or are one more category."""
+    """Implements OneHotEncoderModel, which truncates fractions.
+
+    Numbers outside the categories raise, so they are guarded; with `keepInvalid` they form one more category.
+    """
     value, column = args
     assert isinstance(value, Maybe) and isinstance(column, Maybe)
     at = loop.body[column.value.id].op
@@ -51,17 +57,20 @@ def one_hot(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Vector
 
     def by_group(numbers: Sequence[float], type: Type) -> Value:
         table: dict[object, object] = dict(enumerate(numbers))
-        return loop.value_of(loop.emit(Lookup.of(table, I64, type), category))  # zero without a group
+        return loop.value_of(loop.emit(Lookup.of(table, I64, type), category))  # zero for a row without a group
 
     return Vector(Features(loop, tuple(Indicator(by_group, width, group, F64) for group in range(width))), "sparse")
 
 
 def bucket(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Maybe:
-    """Bucketizer: how many splits a value reaches, less one; the last bucket has its upper end. Others raise, NaN if not kept."""
+    """Implements Bucketizer: the number of splits a value reaches, minus one; the last bucket includes its upper bound.
+
+    Values out of range raise, and so does NaN without `keepInvalid`: such rows are guarded.
+    """
     (given,) = args
     assert isinstance(given, Maybe)
     value, splits = given.value, stage.arrays["splits"]
-    if 0.0 in splits:  # Arrays.binarySearch puts -0.0 below 0.0
+    if 0.0 in splits:  # Arrays.binarySearch orders -0.0 below 0.0
         zero = loop.call("equal", value, double(loop, 0.0))
         loop.guard(loop.call("logical_not", loop.call("logical_and", zero, loop.call("signbit", value))))
     reached = loop.cast(count_below(loop, value, splits, "right", stage.name), F64)

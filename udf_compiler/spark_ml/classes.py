@@ -1,7 +1,7 @@
-"""From scores to probabilities and classes: what Spark's classifiers have in common.
+"""Lowers the steps that Spark's classifiers share: scores to probabilities, and both to classes.
 
-A classifier is `raw` (features to one score a class), `probability` (scores to probabilities) and perhaps a choice of its own;
-the functions that `transform` makes of it are these, one after the other.
+A classifier consists of `raw` (features to one score per class), `probability` (scores to probabilities) and optional rules that
+choose the class. The functions that `transform` calls are compositions of these steps.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Choice = Callable[[Stage, LoopBuilder, Vector], Value]
 def classifier(
     name: str, raw: Step, probability: Step | None = None, by_raw: Choice | None = None, by_probability: Choice | None = None
 ) -> dict[str, Rule]:
-    """The rules of a classifier's functions, by their names."""
+    """Returns the lowering rules of a classifier's functions, by name."""
     steps: dict[str, Step | Choice] = {"predictRaw": raw}
 
     def of_raw(stage: Stage, loop: LoopBuilder, scores: Vector) -> Value:
@@ -52,7 +52,7 @@ def _rule(step: Step | Choice) -> Rule:
 
 
 def first_largest(loop: LoopBuilder, scores: Vector) -> Value:
-    """`Vector.argmax`, as a double; rows with NaN, or with scores too near to each other, are guarded."""
+    """Implements `Vector.argmax`, as a double. Guards rows with NaN, or whose largest scores differ by less than their errors."""
     values = scores.values
     for value in dict.fromkeys(v.id for v in values):
         loop.guard(loop.call("logical_not", loop.call("isnan", loop.value(value))))
@@ -60,7 +60,7 @@ def first_largest(loop: LoopBuilder, scores: Vector) -> Value:
 
 
 def weighed(stage: Stage, loop: LoopBuilder, probabilities: Vector) -> Value:
-    """The class whose probability is the largest; with thresholds, the largest by its threshold."""
+    """Returns the class of the largest probability; with thresholds, of the largest probability divided by its threshold."""
     thresholds = stage.arrays.get("thresholds")
     if thresholds is None:
         return first_largest(loop, probabilities)
@@ -76,7 +76,7 @@ def weighed(stage: Stage, loop: LoopBuilder, probabilities: Vector) -> Value:
 
 
 def above(loop: LoopBuilder, value: Value, limit: float, error: Value | None) -> Value:
-    """1.0 where a number that may be off by `error` is above the limit; rows where that would matter are guarded."""
+    """Returns 1.0 where the number is above the limit, else 0.0. Guards rows where an `error` of the number may change that."""
     if error is not None and np.isfinite(limit):
         distance = loop.call("absolute", loop.call("subtract", value, double(loop, limit)))
         loop.guard(loop.call("logical_or", loop.call("greater", distance, error), loop.call("isnan", value)))
@@ -84,13 +84,16 @@ def above(loop: LoopBuilder, value: Value, limit: float, error: Value | None) ->
 
 
 def sigmoid(loop: LoopBuilder, value: Value) -> Value:
-    """``1 / (1 + exp(-x))``."""
+    """Computes ``1 / (1 + exp(-x))``."""
     one = double(loop, 1.0)
     return loop.call("divide", one, loop.call("add", one, loop.call("exp", loop.call("negative", value))))
 
 
 def softmax(stage: Stage, loop: LoopBuilder, scores: Vector) -> Vector:
-    """`Utils.softmax`: ``exp(x - max(x))`` times one over its sum, added in order; rows with infinite scores are guarded."""
+    """Implements `Utils.softmax`: ``exp(x - max(x))`` times the reciprocal of their sum, added in order.
+
+    Guards rows with scores that are not finite.
+    """
     values = scores.values
     for value in values:
         loop.guard(loop.call("isfinite", value))

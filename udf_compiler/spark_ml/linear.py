@@ -1,4 +1,7 @@
-"""Spark's linear models: weighted sums of the features, which BLAS adds up in an order of its own, so they are *kept*."""
+"""Lowers Spark's linear models to weighted sums of the features.
+
+The sums are approximate, with a documented error bound: BLAS adds in an order of its own.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +20,10 @@ _EPS = float(np.finfo(np.float64).eps)
 
 
 def margins(stage: Stage, loop: LoopBuilder, x: Vector) -> Scores:
-    """``coefficients . x + intercept``, a row of coefficients a sum.
+    """Computes ``coefficients . x + intercept``, one sum per row of coefficients.
 
-    A column with a coefficient of 0 is left out of that sum; rows where it is infinite or NaN are guarded. Sums over words are
-    Spark's own, not only near to them, and so are those over sparse rows of a stored vector.
+    A sum omits columns whose coefficient is 0; rows where such a column is infinite or NaN are guarded. Sums over words, and over
+    sparse rows of a stored vector, equal those of Spark exactly.
     """
     intercepts = stage.arrays["intercepts"]
     weights = stage.arrays["coefficients"].reshape(len(intercepts), -1)
@@ -29,7 +32,7 @@ def margins(stage: Stage, loop: LoopBuilder, x: Vector) -> Scores:
         stage.refuse("a coefficient that is not finite")
     summed = x.summed
     if isinstance(summed, Terms):
-        check = "none" if weights.all() else "finite"  # Spark's coefficients may be sparse: 0 times infinity is no term then
+        check = "none" if weights.all() else "finite"  # Spark's coefficients may be sparse, which omits 0 times infinity
         of_stored = summed.scores(weights.T, intercepts, stage.name, bool(stage.params.get("fromIntercepts")), check)
         if isinstance(of_stored, StoredScores):
             of_stored.kept(stage.name)
@@ -43,14 +46,14 @@ def margins(stage: Stage, loop: LoopBuilder, x: Vector) -> Scores:
 
 
 def errors_of(made: Scores, times: int = 1) -> Callable[[], list[Value]] | None:
-    """How far each sum may lie from Spark's, so many times over; None: they are the same."""
+    """Returns a function of each sum's distance bound from Spark's, repeated `times` times; None if the sums are equal."""
     if isinstance(made, ExactScores):
         return None
     return lambda: [made.error(at) for at in range(len(made.values))] * times
 
 
 def linear_regression(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Maybe:
-    """LinearRegressionModel: the sum itself."""
+    """Implements LinearRegressionModel: returns the sum itself."""
     return Maybe(margins(stage, loop, one_vector(args)).values[0])
 
 
@@ -67,7 +70,7 @@ def _logistic_probability(stage: Stage, loop: LoopBuilder, raw: Vector) -> Vecto
         return softmax(stage, loop, raw)
     none = sigmoid(loop, raw.values[0])
 
-    def errors() -> list[Value]:  # the slope of the sigmoid is a quarter at most
+    def errors() -> list[Value]:  # the slope of the sigmoid is at most a quarter
         given = raw.errors()[0] if raw.errors else double(loop, 0.0)
         off = loop.call("add", loop.call("multiply", double(loop, 0.5), given), double(loop, 32 * _EPS))
         return [off, off]
@@ -76,7 +79,7 @@ def _logistic_probability(stage: Stage, loop: LoopBuilder, raw: Vector) -> Vecto
 
 
 def _by_score(stage: Stage, loop: LoopBuilder, raw: Vector) -> Value:
-    """The class of a binomial model: 1 where its score is above that of the threshold."""
+    """Returns the class of a binomial model: 1 where its score is above the threshold's score."""
     return above(loop, raw.values[1], stage.number("score"), raw.errors()[1] if raw.errors else None)
 
 
@@ -86,7 +89,10 @@ def _by_probability(stage: Stage, loop: LoopBuilder, probabilities: Vector) -> V
 
 
 def _logistic() -> dict[str, Rule]:
-    """A binomial model has one score and a threshold of its own; a multinomial one is like any other classifier."""
+    """Returns the rules of LogisticRegressionModel.
+
+    A binomial model has one score and compares it with a threshold; a multinomial model is an ordinary classifier.
+    """
     name = "LogisticRegressionModel"
     multinomial = classifier(name, _logistic_raw, _logistic_probability)
     binomial = classifier(name, _logistic_raw, _logistic_probability, _by_score, _by_probability)
@@ -107,7 +113,7 @@ def _support_raw(stage: Stage, loop: LoopBuilder, x: Vector) -> Vector:
 
 
 def _by_margin(stage: Stage, loop: LoopBuilder, raw: Vector) -> Value:
-    """LinearSVCModel: 1 where the margin is above the threshold."""
+    """Returns the class of LinearSVCModel: 1 where the margin is above the threshold."""
     return above(loop, raw.values[1], stage.number("threshold"), raw.errors()[1] if raw.errors else None)
 
 
@@ -116,14 +122,14 @@ _LINKS = {"gaussian": "identity", "binomial": "logit", "poisson": "log", "gamma"
 
 
 def _link(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Maybe:
-    """GeneralizedLinearRegressionModel: the linear predictor."""
+    """Computes the linear predictor of GeneralizedLinearRegressionModel."""
     x, offset = args
     assert isinstance(x, Vector) and isinstance(offset, Maybe)
     return Maybe(loop.call("add", margins(stage, loop, x).values[0], offset.value), offset.valid)
 
 
 def _fitted(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Maybe:
-    """The mean of a linear predictor: the link's inverse, and the family's range."""
+    """Computes the mean from a linear predictor: applies the inverse link and clamps to the family's range."""
     (given,) = args
     assert isinstance(given, Maybe)
     family, eta, one = stage.params["family"], given.value, double(loop, 1.0)
@@ -148,7 +154,7 @@ def _fitted(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Maybe:
 
 
 def _in_range(loop: LoopBuilder, family: str, mean: Value) -> Value:
-    """`Family.project`; NaN stays."""
+    """Implements `Family.project`, which clamps the mean; NaN stays NaN."""
 
     def at_most(limit: float, value: Value) -> Value:
         return loop.select(loop.call("greater", value, double(loop, limit)), double(loop, limit), value)

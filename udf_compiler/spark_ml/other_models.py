@@ -1,4 +1,4 @@
-"""Spark's naive Bayes, k-means and multilayer perceptrons."""
+"""Lowers Spark's naive Bayes, k-means and multilayer perceptron models."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _EPS = float(np.finfo(np.float64).eps)
 
 
 def _bayes(stage: Stage, loop: LoopBuilder, x: Vector) -> Vector:
-    """NaiveBayesModel, multinomial and bernoulli: a weighted sum a class; Spark raises for values that they do not take."""
+    """Implements multinomial and bernoulli NaiveBayesModel: one weighted sum per class. Guards values for which Spark raises."""
     pi = stage.arrays["pi"]
     theta = stage.arrays["theta"].reshape(len(pi), -1)
     x.sized(theta.shape[1], stage)
@@ -46,13 +46,13 @@ def _bayes(stage: Stage, loop: LoopBuilder, x: Vector) -> Vector:
         stage.refuse("a probability of 0")
     made = scores(summed, theta.T, pi, stage.name)
     made.kept(stage.name)
-    # pi of a bernoulli model is a sum of its own, in an order of its own
+    # pi of a bernoulli model is itself a sum, which Spark adds in another order
     slack = double(loop, 8 * (theta.shape[1] + 4) * _EPS * float(np.abs(pi).max() + np.abs(theta).sum(axis=1).max()))
     return vector_of(loop, made.values, "dense", lambda: [loop.call("add", made.error(at), slack) for at in range(len(pi))])
 
 
 def _bayes_of_words(stage: Stage, loop: LoopBuilder, terms: Terms, theta: np.ndarray, pi: np.ndarray) -> Vector:
-    """A multinomial model over numbers of words, which are not negative unless a scale is, or over stored ones."""
+    """Implements a multinomial model over word counts or a stored vector. Word counts are negative only if a scale is."""
     if stage.params["kind"] != "multinomial":
         stage.refuse(f"the model type {stage.params['kind']} for numbers of words")
     scales = [numbers for part in terms.parts if isinstance(part, TextPart) for _, numbers in part.steps if numbers is not None]
@@ -66,12 +66,12 @@ def _bayes_of_words(stage: Stage, loop: LoopBuilder, terms: Terms, theta: np.nda
     return vector_of(loop, made.values, "dense", errors_of(made))
 
 
-#: How far Spark's squared distance may lie from the real one: MLUtils.fastSquaredDistance, with a precision of 1e-6.
+#: Relative error bound of Spark's squared distance: MLUtils.fastSquaredDistance has a precision of 1e-6.
 _NEAR = 1e-5
 
 
 def _nearest(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Maybe:
-    """KMeansModel: the number of the nearest center; rows with two that are nearly as near are guarded."""
+    """Implements KMeansModel: the number of the nearest center. Guards rows with two nearly equal smallest distances."""
     x = one_vector(args)
     if stage.params["measure"] != "euclidean":
         stage.refuse(f"the distance measure {stage.params['measure']}")
@@ -86,7 +86,7 @@ def _nearest(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Maybe
     size = double(loop, 0.0)
     for value in x.values:
         size = loop.call("add", size, loop.call("multiply", value, value))
-    # What cancels in norms, and the precision that Spark is content with.
+    # The error bound adds the cancellation in the norms to the precision that Spark accepts.
     norms = loop.call(
         "multiply", loop.call("add", size, double(loop, float((centers**2).sum(axis=1).max()))), double(loop, 1e-12)
     )
@@ -95,7 +95,7 @@ def _nearest(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Maybe
 
 
 def _perceptron(stage: Stage, loop: LoopBuilder, x: Vector) -> Vector:
-    """MultilayerPerceptronClassificationModel: sigmoid layers, and the sums of the last one."""
+    """Implements MultilayerPerceptronClassificationModel: sigmoid layers, and the weighted sums of the last layer."""
     layers = stage.arrays["layers"].tolist()
     x.sized(layers[0], stage)
     weights, biases, at = [], [], 0
@@ -114,7 +114,10 @@ def _perceptron(stage: Stage, loop: LoopBuilder, x: Vector) -> Vector:
 
 
 def _errors(loop: LoopBuilder, values: Sequence[Value], weights: list[np.ndarray], biases: list[np.ndarray]) -> list[Value]:
-    """A sigmoid is below 1 and its slope below a quarter, so only the first layer's error depends on the row."""
+    """Bounds the error of each output.
+
+    A sigmoid is below 1 and its slope below a quarter, so only the first layer's error depends on the row.
+    """
     size = double(loop, 0.0)
     for value in values:
         size = loop.call("maximum", size, loop.call("absolute", value))

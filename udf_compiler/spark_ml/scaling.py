@@ -1,4 +1,4 @@
-"""Spark's scalers: the same arithmetic on each number of a vector."""
+"""Lowers Spark's scalers and Normalizer to elementwise arithmetic on vectors."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from udf_compiler.spark_ml.stages import Argument, Rule, Stage, Vector, double, 
 
 
 def scale(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Vector:
-    """StandardScaler, MaxAbsScaler, RobustScaler: ``(x - shift) * scale``, each where there is one.
+    """Implements StandardScaler, MaxAbsScaler and RobustScaler: ``(x - shift) * scale``, where shift and scale are optional.
 
-    What is only scaled keeps its form, as a sparse vector's zeros are not looked at: a row has as many zeros as before, unless a
-    scale is 0 or a product is too small.
+    Scaling alone preserves the vector's form, as Spark skips the zeros of a sparse vector. The number of zeros stays the same,
+    unless a scale is 0 or a product underflows.
     """
     x = one_vector(args)
     if isinstance(x.features, Terms):
@@ -31,7 +31,7 @@ def scale(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Vector:
         if not np.isfinite(factors).all():
             stage.refuse("a scale that is not finite")
         if form != "dense" and (factors < 0).any():
-            stage.refuse("a negative scale of what may be sparse")  # a zero has a sign then, or has none
+            stage.refuse("a negative scale of what may be sparse")  # the sign of a zero depends on the form
         values = tuple(loop.call("multiply", v, double(loop, c)) for v, c in zip(values, factors, strict=True))
     if shift is None and factors is None:
         return x
@@ -42,7 +42,10 @@ def scale(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Vector:
 
 
 def same_form(loop: LoopBuilder, x: Vector, values: Sequence[Value]) -> Vector:
-    """A vector of the form of another, whose zeros are its zeros: a row where one is not, as it is too small, is guarded."""
+    """Returns a vector of the same form as `x`, with zeros at the same positions.
+
+    When written, guards rows where a number underflowed to zero.
+    """
 
     def same_zeros() -> None:
         if x.when_written is not None:
@@ -55,7 +58,7 @@ def same_form(loop: LoopBuilder, x: Vector, values: Sequence[Value]) -> Vector:
 
 
 def _scaled_terms(stage: Stage, x: Vector, terms: Terms) -> Terms:
-    """What is sparse stays sparse: the others are 0 whatever their scale."""
+    """Scales a sparse vector, which stays sparse: numbers that are not stored are 0 for every scale."""
     if "shift" in stage.arrays:
         stage.refuse("a mean that is taken off numbers of words")
     factors = stage.arrays.get("scale")
@@ -68,7 +71,7 @@ def _scaled_terms(stage: Stage, x: Vector, terms: Terms) -> Terms:
 
 
 def min_max(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Vector:
-    """``(x - least) * scale + low``; a constant where the scale is 0; NaN stays."""
+    """Implements MinMaxScaler: ``(x - least) * scale + low``; a constant where the scale is 0; NaN stays NaN."""
     x = one_vector(args)
     factors, least = stage.arrays["scale"], stage.arrays["least"]
     x.sized(len(factors), stage)
@@ -84,7 +87,7 @@ def min_max(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Vector
 
 
 def normalize(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Vector:
-    """Normalizer: each number by the row's norm, unless that is 0. Zeros add nothing, so sparse rows have the same norm."""
+    """Implements Normalizer: divides each number by the row's norm, unless that is 0. Zeros do not change the norm."""
     x, p = one_vector(args), stage.number("p")
     if p not in _NORMS:
         stage.refuse(f"p={p}")
@@ -98,7 +101,7 @@ def normalize(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Vect
         else:
             norm = loop.call("add", norm, size)
     norm = loop.call("sqrt", norm) if p == 2 else norm
-    if x.form != "dense":  # what a sparse row does not store stays 0, whatever the norm is
+    if x.form != "dense":  # numbers that a sparse row does not store stay 0 even if the norm is NaN
         loop.guard(loop.call("logical_not", loop.call("isnan", norm)))
     divisor = loop.select(loop.call("equal", norm, zero), double(loop, 1.0), norm)
     made = [loop.call("divide", value, divisor) for value in x.values]

@@ -1,4 +1,4 @@
-"""What a request says of the functions of Spark's ML library, as the objects that rules take: stages and vectors."""
+"""Defines the operands of the lowering rules for Spark ML functions: stages, vectors and words."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from udf_compiler.trace.session import refuse
 
 @dataclass(frozen=True, eq=False)
 class Stage:
-    """One function: its `name` says what it computes, `params` are settings, `arrays` what was learned.
+    """One ML function: `name` identifies its rule, `params` are its settings, `arrays` its learned parameters.
 
-    `made` remembers what a rule has laid out of the arrays, for the function's next call.
+    `made` caches layouts that a rule builds from the arrays, for the function's next call.
     """
 
     name: str
@@ -30,12 +30,12 @@ class Stage:
     made: dict[str, Any] = field(default_factory=dict)
 
     def number(self, key: str) -> float:
-        """A setting that is a double."""
+        """Returns a setting of type double."""
         return number(self.params[key])
 
     @property
     def takes(self) -> int | None:
-        """How many numbers its vectors have, where what it has learned tells that."""
+        """Returns the size of its input vectors, where the learned parameters determine it; None otherwise."""
         for name, rows in (("coefficients", "intercepts"), ("theta", "pi"), ("scale", None), ("shift", None)):
             if name in self.arrays:
                 return len(self.arrays[name]) // (1 if rows is None else len(self.arrays[rows]))
@@ -47,24 +47,23 @@ class Stage:
         return self.params.get("features")
 
     def refuse(self, what: str) -> NoReturn:
-        """Refuses (SW901) a setting or a value that its rule does not know."""
+        """Refuses (SW901) a setting or a value that its rule does not support."""
         refuse("SW901", what=f"{self.name} with {what}")
 
 
 def number(text: str) -> float:
-    """A double as Java's `Double.toHexString` writes it."""
+    """Parses a double in the format of Java's `Double.toHexString`."""
     return {"NaN": np.nan, "Infinity": np.inf, "-Infinity": -np.inf}.get(text) or float.fromhex(text)
 
 
 @dataclass(frozen=True)
 class Vector:
-    """The vector of each row of a loop, as columns of doubles; no vector object is made.
+    """The vector of each row of a loop, as columns of doubles; no vector objects are created.
 
-    `form`: how Spark would store it, "dense", "sparse", "compressed" (whichever is smaller, row by row) or "mixed" (dense where
-    the f64 `dense` is 1, else sparse); empty where that depends on what is not known here. `stored`: the same numbers as a stored
-    vector has them, where sums over that are cheaper than over columns. `errors`: how far each number may lie from Spark's, where
-    some do; a label is chosen by no such number unless the difference cannot matter. `when_written` adds the guards without which
-    the form would not be known.
+    `form`: how Spark stores it: "dense", "sparse", "compressed" (the smaller form of each row) or "mixed" (dense where the f64
+    `dense` is 1, else sparse); empty where it is unknown. `stored`: the same numbers as a stored vector, where sums over it are
+    cheaper than over columns. `errors`: the distance bound of each number from Spark's; None where all are equal. A label depends
+    on an inexact number only if the error cannot change it. `when_written` adds the guards that make the form known.
     """
 
     features: Features | Terms
@@ -80,17 +79,17 @@ class Vector:
 
     @property
     def is_words(self) -> bool:
-        """Whether it counts the words of a text, or is stored with very many numbers: no columns, for weighted sums only."""
+        """Whether it holds word counts, or a stored vector too large for columns; both support weighted sums only."""
         return isinstance(self.features, Terms)
 
     @property
     def summed(self) -> Features | Terms:
-        """What weighted sums are taken of."""
+        """Returns the operand of weighted sums: the stored vector, where there is one."""
         return self.stored or self.features
 
     @property
     def written(self) -> tuple[Value, ...]:
-        """The columns of a result: the numbers, and behind them where a mixed one is dense."""
+        """Returns the columns of a result: the numbers, followed by `dense` for the mixed form."""
         return self.values if self.dense is None else (*self.values, self.dense)
 
     @property
@@ -102,11 +101,11 @@ class Vector:
         return self.features.values
 
     def of(self, values: Sequence[Value], form: str = "") -> Vector:
-        """Another vector of the same rows, as far off Spark's as this one."""
+        """Returns a vector of other values for the same rows; it is approximate if this one is."""
         return Vector(self.features.array(values), form, dense=self.dense if form == "mixed" else None)
 
     def sized(self, size: int, stage: Stage) -> Vector:
-        """The vector itself. Refuses (SW904) one of another size than the stage wants: Spark raises for each row."""
+        """Returns the vector itself. Refuses (SW904) a size that the stage does not accept: Spark raises for each row."""
         if self.size != size:
             refuse("SW904", what=stage.name, wanted=size, given=self.size)
         return self
@@ -114,37 +113,37 @@ class Vector:
 
 @dataclass(frozen=True)
 class Words:
-    """The words of each row's `text`, as it is cut into them. `lowercase`: all of them are in lower case."""
+    """The words of each row's string `text`, split by the `analyzer`. `lowercase`: all words are in lower case."""
 
     text: Value
     analyzer: Analyzer
     lowercase: bool
 
     def may_hold(self, character: str) -> bool:
-        """Whether a word may have this character inside."""
+        """Whether a word may contain this character."""
         ends = self.analyzer.pattern
         assert isinstance(ends, tuple)
         return any(first <= ord(character) < end for first, end in zip(ends[::2], ends[1::2], strict=True))
 
 
-#: What a function takes: vectors, words of texts, and values that may be NULL.
+#: An argument of a function: a vector, the words of a string, or a value that may be NULL.
 Argument = Vector | Words | Maybe
-#: A function's translation: its stage, the loop, its arguments (a struct's fields one by one) to its result.
+#: The lowering rule of a function: maps its stage, the loop and its arguments (structs flattened to fields) to its result.
 Rule = Callable[[Stage, LoopBuilder, Sequence[Argument]], Argument]
 
 
 def vector_of(loop: LoopBuilder, values: Sequence[Value], form: str, errors: Callable[[], list[Value]] | None = None) -> Vector:
-    """A vector of doubles that no other vector is part of."""
+    """Creates a vector of doubles."""
     return Vector(Features(loop, tuple(values)), form, errors)
 
 
 def double(loop: LoopBuilder, value: float) -> Value:
-    """A constant."""
+    """Returns a double constant."""
     return loop.const(value, F64)
 
 
 def one_vector(args: Sequence[Argument]) -> Vector:
-    """The only argument of a function of vectors."""
+    """Returns the only argument of a function of vectors."""
     (x,) = args
     assert isinstance(x, Vector)
     return x

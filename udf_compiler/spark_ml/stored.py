@@ -1,4 +1,4 @@
-"""Columns of vectors from outside, in the form in which Spark stores them, to the vectors that rules take."""
+"""Converts input columns of vectors, in Spark's storage format, to the vectors that lowering rules accept."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from udf_compiler.models.terms import Terms, VectorPart
 from udf_compiler.models.translator import all_of
 from udf_compiler.spark_ml.stages import Vector
 
-#: What a stored vector's type is, see VectorUDT.
+#: Values of a stored vector's type field, see VectorUDT.
 _SPARSE, _DENSE = 0, 1
 
-#: Up to so many numbers, weighted sums are taken of columns, which a kernel adds for several rows at a time.
+#: Maximum size for weighted sums over columns, which a kernel adds for several rows at a time.
 _FEW = 32
 
 
 def stored_vector(translator: Translator, expr: dict[str, Any], demand: Value | None, most: int) -> Vector:
-    """A stored vector; a row that is NULL, of another size or no vector is guarded. `most`: numbers that may become columns.
+    """Lowers a stored vector. Guards rows that are NULL, of another size or no vector. `most`: maximum number of columns.
 
-    Refuses SW902 where nothing tells the size.
+    Refuses SW902 where the size is unknown.
     """
     loop, size = translator.loop, expr["size"]
     if size is None:

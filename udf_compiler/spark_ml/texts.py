@@ -1,7 +1,7 @@
-"""Spark's tokenizers and counters of words: texts to `Terms`, of which neither words nor vectors are made.
+"""Lowers Spark's tokenizers and word counters to `Terms`, without materializing words or vectors.
 
-The words of a text are its characters and how they are cut (`Words`); the sparse vector of their numbers is `Terms`, whose sums
-are Spark's own to the last bit, since it adds a sparse vector's products in the order of their indices.
+`Words` is a string together with its splitting rule; `Terms` is the sparse vector of its word counts. Sums over `Terms` equal
+those of Spark to the last bit, since Spark adds the products of a sparse vector in the order of their indices.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _CODE_POINTS = 0x110000
 
 
 def tokens(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Words:
-    """Tokenizer, RegexTokenizer: between members of a set of code points (`gaps`), or the runs of them. Spark raises for NULL.
+    """Implements Tokenizer and RegexTokenizer. Words lie between code points of a set (`gaps`), or are runs of them.
 
-    A kernel's lower case is Python's. Java knows other letters, and sees the end of a word where Python sees none, so rows with
-    letters for which that may matter are guarded.
+    Guards NULL, for which Spark raises. A kernel's lower case is that of Python. Java has other letters and detects word ends
+    differently, so rows with letters that may differ are guarded.
     """
     (given,) = args
     assert isinstance(given, Maybe)
@@ -48,9 +48,9 @@ def tokens(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Words:
 
 @cache
 def _of_other_case(pairs: bytes) -> str:
-    """Letters whose lower case is another one in Java, or depends on what stands around them.
+    """Returns the letters whose lower case differs in Java, or depends on neighbouring letters.
 
-    `pairs`: int32, all code points that have another lower case in the JVM, and that, or -1 for what is no single code point.
+    `pairs`: int32; each code point that changes in lower case in the JVM, and the result, or -1 if that is several code points.
     """
     codes, lower = np.frombuffer(pairs, np.int32).reshape(-1, 2).T
     java = dict(zip(codes.tolist(), lower.tolist(), strict=True))
@@ -59,13 +59,13 @@ def _of_other_case(pairs: bytes) -> str:
 
 
 def _others(members: tuple[int, ...]) -> tuple[int, ...]:
-    """The code points that are not in these ranges, as ranges."""
+    """Returns the code points outside these ranges, as ranges."""
     ends = [0, *members, _CODE_POINTS]
     return tuple(end for pair in zip(ends[::2], ends[1::2], strict=True) if pair[0] < pair[1] for end in pair)
 
 
 def without_words(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Words:
-    """StopWordsRemover."""
+    """Implements StopWordsRemover."""
     words = _words(stage, args)
     if not (stage.params["caseSensitive"] or words.lowercase):
         stage.refuse("words that are not in lower case (caseSensitive=False)")
@@ -76,7 +76,7 @@ def without_words(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> 
 
 
 def ngrams(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Words:
-    """NGram: each `n` words in a row with a space between them."""
+    """Implements NGram: each `n` consecutive words, joined by spaces."""
     words, n = _words(stage, args), stage.params["n"]
     if words.analyzer.longest > 1:
         stage.refuse("n-grams")
@@ -84,7 +84,7 @@ def ngrams(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Words:
 
 
 def hashed(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Vector:
-    """HashingTF: how often words of each hash occur, or 1 for those that do."""
+    """Implements HashingTF: the count of words with each hash, or 1 if `binary`."""
     words = _words(stage, args)
     if words.analyzer.longest > LONGEST_HASHED:
         stage.refuse(f"n-grams of {words.analyzer.longest} words")
@@ -92,7 +92,7 @@ def hashed(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Vector:
 
 
 def counted(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Vector:
-    """CountVectorizerModel: how often each word of the vocabulary occurs, or 1 for those that do."""
+    """Implements CountVectorizerModel: the count of each word of the vocabulary, or 1 if `binary`."""
     words = _words(stage, args)
     if stage.number("least") not in (0.0, 1.0):
         stage.refuse(f"minTF={stage.number('least')}")
@@ -123,5 +123,5 @@ STAGES: dict[str, Rule] = {
     "IDFModel": scale,
 }
 
-#: Those that give words.
+#: Functions that return words.
 WORDS = frozenset({"Tokenizer", "RegexTokenizer", "StopWordsRemover", "NGram"})

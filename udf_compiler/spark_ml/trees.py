@@ -1,6 +1,7 @@
-"""Spark's trees, forests and boosted trees.
+"""Lowers Spark's decision trees, random forests and gradient-boosted trees.
 
-A split compares doubles: values up to its threshold, or among its categories, go one way; all others, NaN too, the other.
+A split compares doubles. Values up to its threshold, or among its categories, take one branch; all others, including NaN, take
+the other.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _EPS = float(np.finfo(np.float64).eps)
 
 
 def forest_of(stage: Stage) -> Forest:
-    """The stage's trees; a boosted tree's values are multiplied by its weight."""
+    """Returns the stage's trees, cached; the values of a boosted tree are multiplied by its weight."""
     if "forest" not in stage.made:
         stage.made["forest"] = _forest(stage)
     return stage.made["forest"]  # type: ignore[no-any-return]
@@ -47,7 +48,7 @@ def _forest(stage: Stage) -> Forest:
 
 
 def _sets(stage: Stage) -> dict[int, tuple[Interval, ...]]:
-    """Node -> its categories, each an interval of one double."""
+    """Returns the categories of each categorical node, each as an interval that contains one double."""
     ends = stage.arrays["ends"].tolist()
     found: dict[int, tuple[Interval, ...]] = {}
     for node, begin, end in zip(stage.arrays["categorical"].tolist(), [0, *ends], ends, strict=False):
@@ -56,7 +57,7 @@ def _sets(stage: Stage) -> dict[int, tuple[Interval, ...]]:
 
 
 def sums(stage: Stage, loop: LoopBuilder, x: Vector) -> list[Value]:
-    """The sums over all trees, in their order."""
+    """Computes the sums over all trees, in their order."""
     forest = forest_of(stage)
     if x.features.kept:
         keep("split", "rows whose kept features lie next to a threshold", stage.name)
@@ -64,18 +65,18 @@ def sums(stage: Stage, loop: LoopBuilder, x: Vector) -> list[Value]:
 
 
 def _mean(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Maybe:
-    """RandomForestRegressionModel: the sum over the number of trees."""
+    """Implements RandomForestRegressionModel: the sum divided by the number of trees."""
     (total,) = sums(stage, loop, one_vector(args))
     return Maybe(loop.call("divide", total, double(loop, len(stage.arrays["roots"]))))
 
 
 def _leaf(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Maybe:
-    """DecisionTreeRegressionModel."""
+    """Implements DecisionTreeRegressionModel, and the class of DecisionTreeClassificationModel."""
     return Maybe(sums(stage, loop, one_vector(args))[0])
 
 
 def _boosted(stage: Stage, loop: LoopBuilder, x: Vector) -> tuple[Value, float]:
-    """The trees' weighted sum, which BLAS adds up, and how far it may lie from Spark's."""
+    """Computes the trees' weighted sum, which BLAS adds in an order of its own, and its distance bound from Spark's."""
     (total,) = sums(stage, loop, x)
     trees = forest_of(stage).trees
     bound = 2 * (len(trees) + 2) * _EPS * sum(float(np.abs(tree.values).max()) for tree in trees)
@@ -93,7 +94,7 @@ def _boosted_raw(stage: Stage, loop: LoopBuilder, x: Vector) -> Vector:
 
 
 def _boosted_probability(stage: Stage, loop: LoopBuilder, raw: Vector) -> Vector:
-    """``1 / (1 + exp(-2 * margin))`` of log loss, the only one there is."""
+    """Computes ``1 / (1 + exp(-2 * margin))``, the probability for log loss. Refuses (SW901) other losses."""
     if stage.params["loss"] != "logistic":
         stage.refuse(f"the loss {stage.params['loss']}")
     none = sigmoid(loop, loop.call("multiply", double(loop, 2.0), raw.values[0]))
@@ -106,12 +107,12 @@ def _boosted_probability(stage: Stage, loop: LoopBuilder, raw: Vector) -> Vector
 
 
 def _votes(stage: Stage, loop: LoopBuilder, x: Vector) -> Vector:
-    """A forest's shares, or a tree's weights, by class."""
+    """Returns the votes of a forest, or the weights of a tree, by class."""
     return vector_of(loop, sums(stage, loop, x), "dense")
 
 
 def shares(stage: Stage, loop: LoopBuilder, raw: Vector) -> Vector:
-    """Each number by the sum of all, added in order; the numbers themselves where that is 0."""
+    """Divides each number by the sum of all, added in order; returns the numbers themselves where the sum is 0."""
     total = double(loop, 0.0)
     for value in raw.values:
         total = loop.call("add", total, value)

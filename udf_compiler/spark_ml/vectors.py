@@ -1,4 +1,4 @@
-"""Spark's transformers from vectors to other vectors: projections, products, thresholds, slices."""
+"""Lowers Spark's transformers from vectors to vectors: PCA, PolynomialExpansion, Binarizer and VectorSlicer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from udf_compiler.trace.session import check_size
 
 
 def project(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Vector:
-    """PCAModel: the components times the vector, which BLAS adds up."""
+    """Implements PCAModel: the components times the vector, approximate as BLAS adds in an order of its own."""
     x = one_vector(args)
     assert isinstance(x.features, Features)
     weights = stage.arrays["components"].reshape(stage.params["count"], -1).T
@@ -27,9 +27,9 @@ def project(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Vector
 
 
 def expand(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Vector:
-    """PolynomialExpansion: all products of up to `degree` numbers, but 1, in the order in which Spark fills its array.
+    """Implements PolynomialExpansion: all products of up to `degree` numbers except 1, in the order of Spark's array.
 
-    Spark multiplies no further once a product is 0, so infinite numbers and NaN are guarded, and a zero has no sign.
+    Spark stops multiplying once a product is 0. Infinite numbers and NaN are therefore guarded, and a zero has no sign.
     """
     x = one_vector(args)
     guard_finite(loop, x.values)
@@ -53,14 +53,14 @@ def expand(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Vector:
 
 
 def binarize(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Vector:
-    """Binarizer of a vector: 1 where a number is above the threshold."""
+    """Implements Binarizer of a vector: 1 where a number is above the threshold, else 0."""
     x, threshold = one_vector(args), stage.number("threshold")
     made = [loop.cast(loop.call("greater", v, double(loop, threshold)), F64) for v in x.values]
     return x.of(made)
 
 
 def chosen(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Vector:
-    """VectorSlicer."""
+    """Implements VectorSlicer."""
     x, indices = one_vector(args), stage.arrays["indices"].tolist()
     if indices and max(indices) >= x.size:
         x.sized(max(indices) + 1, stage)
@@ -71,7 +71,7 @@ def chosen(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Vector:
 
 
 def _sliced(loop: LoopBuilder, x: Vector, value: Value) -> Value:
-    """A slice of a sparse row stores no zeros, so that they lose their sign; where it is not known which are, -0.0 is guarded."""
+    """Removes the sign of zeros, which a slice of a sparse row does not store. Guards -0.0 where the row's form is unknown."""
     unsigned = loop.call("add", value, double(loop, 0.0))
     if x.dense is not None:
         return loop.select(loop.call("equal", x.dense, double(loop, 0.0)), unsigned, value)
