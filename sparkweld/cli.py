@@ -12,7 +12,7 @@ CONF_CLASS = "io.sparkweld.SparkWeldConf"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command. Exit codes: 0 success, 1 a fault (the output says what to do), 2 wrong usage."""
+    """Runs one command. Exit codes: 0 success, 1 a fault (the output names the remedy), 2 wrong usage."""
     parser = _parser()
     options = parser.parse_args(arguments)
     command: Callable[[argparse.Namespace], int] | None = getattr(options, "run", None)

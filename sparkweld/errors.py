@@ -18,7 +18,7 @@ class SparkWeldError(Exception):
 
 
 class UserError(SparkWeldError):
-    """A fault that the user can mend; the message says how."""
+    """A fault that the user can mend; the message names the remedy."""
 
 
 class InternalError(SparkWeldError):

@@ -3,8 +3,8 @@
 Both forms compare ranks instead of floats. A *column* holds a range of a feature's sorted thresholds, its edges. A row's rank in
 a column is the number of edges below the row's value, and the largest unsigned integer for NaN. Ranks have 8 bits in the mask
 form and 16 in the walk form, so a feature with more thresholds takes several columns. These overlap by one edge, so that each
-rank is an inner rank of some column. Where NaN hits, a split reads a column whose ranks are larger by 1, modulo the type, so
-that NaN's is 0: the *twin* of the plain column.
+rank is an inner rank of some column. Where NaN hits, a split reads the *shifted* copy of its column (`twin` in the code): ranks
+there are larger by 1, modulo the type, so that NaN's is 0.
 
 - *mask*: for trees of up to 256 leaves, see `tree_masks`.
 - *walk*: for any tree, see `tree_walks`.
@@ -26,7 +26,7 @@ LEAST_BITS = 4
 #: Rows that walk in lockstep: their ranks in one column are adjacent.
 WALKERS = 16
 #: Bit positions in a node of the walk form: key (or set number), byte offset of the column in the ranks of WALKERS rows, first
-#: child. The offset is even, so its lowest bit says whether the node tests a set.
+#: child. The offset is even, so its lowest bit marks nodes that test a set.
 OFFSET_BIT, CHILD_BIT = 16, 32
 #: Maximum rows of a chunk, which is scored at a time.
 PIECE = 512
@@ -100,8 +100,8 @@ class Ranks:
     def arrays(self, forest: Forest) -> dict[str, np.ndarray]:
         """Returns the arrays `columns` and `edges`.
 
-        columns: int32[c, 4], feature, log2 of the table's length, its start, its twin or 0. edges: the tables. A table is a
-        search tree in breadth-first order from its index 1 on, padded with inf after the largest edge.
+        columns: int32[c, 4], feature, log2 of the table's length, its start, its shifted copy or 0. edges: the tables. A table
+        is a search tree in breadth-first order from its index 1 on, padded with inf after the largest edge.
         """
         rows, tables, size = [], [], 0
         for feature, edges in self.columns():
@@ -132,14 +132,16 @@ def ascending(edges: np.ndarray, bits: int, start: int) -> np.ndarray:
 
 
 class Columns:
-    """Numbers the columns of ranks of a form: those of `rows`, then the required twins, whose numbers it stores in `rows`."""
+    """Numbers the columns of ranks of a form: those of `rows`, then the required shifted copies, whose numbers it stores in
+    `rows`.
+    """
 
     def __init__(self, rows: np.ndarray) -> None:
         self.rows = rows
         self.count = len(rows)
 
     def numbers(self, column: np.ndarray, nan: np.ndarray) -> np.ndarray:
-        """Returns the columns that splits read, given where NaN hits (1) or not (0)."""
+        """Returns the columns that splits read, from their plain columns and whether NaN hits (1) or not (0)."""
         wanted = np.unique(column[nan == 1])
         new = wanted[self.rows[wanted, 3] == 0]
         self.rows[new, 3] = np.arange(self.count, self.count + len(new))

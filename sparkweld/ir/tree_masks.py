@@ -41,7 +41,7 @@ def mask_arrays(forest: Forest) -> dict[str, np.ndarray]:
     fills slot FREE. trees: int64[t, 6], the end of its operations, its number of planes or AS_BEFORE, the start of its values,
     its first output, its values a leaf, one more than its largest leaf number; an output's values of all leaves are adjacent.
     planes: uint16[t, 8], their slots, lowest digit first. operations: uint16[o, 4]: to, condition, hit, miss. head: int64, the
-    number of columns, groups, slots and outputs, and of columns with twins.
+    number of columns, groups, slots and outputs, and of columns with their shifted copies.
     """
     if any(int(tree.is_leaf.sum()) > MASK_LEAVES for tree in forest.trees):
         raise TooLarge(f"a tree of more than {MASK_LEAVES} leaves")
@@ -72,7 +72,10 @@ def mask_arrays(forest: Forest) -> dict[str, np.ndarray]:
 
 
 def mask_bytes(columns: int, slots: int, outputs: int) -> int:
-    """Returns the scratch bytes for a chunk: slots, leaf numbers, a copy of a column, ranks of columns and twins, and sums."""
+    """Returns the scratch bytes for a chunk: slots, leaf numbers, a copy of a column, ranks of all columns, and sums.
+
+    `columns` includes the shifted copies.
+    """
     return slots * PIECE // 8 + PIECE * (1 + 8 + columns + 8 * outputs)
 
 
@@ -300,7 +303,7 @@ class Programs:
         ends = np.flatnonzero(member[1:] != member[:-1])
         features = np.full(len(ends), feature)
         column, rank = self.ranks.at(features, self.ranks.edges[feature][ends])
-        # NaN passes no test of a column, and all tests of its twin.
+        # NaN passes no test of a column, and all tests of its shifted copy.
         first = int(bool(len(ends)) and nan == member[0] and nan != member[-1])
         twins = np.full(len(ends), first)
         tests = zip(self.columns.numbers(column, twins).tolist(), (rank + first).tolist(), strict=True)

@@ -223,7 +223,7 @@ def _condition(condition: _Test | _Choice) -> tuple[int, tuple[Interval, ...], b
 
 def _of_walk(block: ConstantBlock) -> list[Tree]:
     rows = block["columns"].reshape(-1, 4)
-    plain = np.arange(max(len(rows), int(rows[:, 3].max(initial=0)) + 1))  # a twin -> its plain column
+    plain = np.arange(max(len(rows), int(rows[:, 3].max(initial=0)) + 1))  # a shifted copy -> its plain column
     plain[rows[rows[:, 3] > 0, 3]] = np.flatnonzero(rows[:, 3])
     trees, edges = block["trees"].reshape(-1, 8)[:, 2:], _ascending_edges(block)
     ends = [*trees[1:, 0].tolist(), block.length("nodes")]

@@ -35,7 +35,7 @@ _MOST_INTERVALS = 2
 
 
 def walk_bytes(columns: int, slots: int, rows: int) -> int:
-    """Returns the scratch bytes to score `rows_of_call` rows in walk form, if every column has a twin.
+    """Returns the scratch bytes to score `rows_of_call` rows in walk form, if every column has a shifted copy.
 
     They hold the current nodes and the leaf numbers; the ranks, which programs read in a different order; and the programs'
     slots.
@@ -46,7 +46,7 @@ def walk_bytes(columns: int, slots: int, rows: int) -> int:
 
 
 def rows_of_call(columns: int, nodes: int) -> int:
-    """Returns the maximum rows of a call: PIECE times a power of 2. `columns` counts no twins."""
+    """Returns the maximum rows of a call: PIECE times a power of 2. `columns` excludes shifted copies."""
     rows = PIECE
     while rows < _MOST_ROWS and nodes > _CACHED_NODES and 4 * columns * 2 * rows <= 2 * RANK_BYTES:
         rows *= 2
@@ -62,9 +62,9 @@ def walk_arrays(forest: Forest) -> dict[str, np.ndarray]:
     with ranks of 16 bits; there is no group where many columns make chunks small. entries: int32[t, WAYS], the nodes of the
     numbers that a program yields. set_starts, members: the members of a set begin at its start, one byte a rank, the last one
     for NaN; the int32 before the start is the largest rank. head: int64, the number of columns, groups, slots and outputs, of
-    columns with twins, of trees, and of rows that walk at once.
+    columns with their shifted copies, of trees, and of rows that walk at once.
 
-    A row hits where its rank is at most the key, which is larger by 1 where the node reads a twin.
+    A row hits where its rank is at most the key, which is larger by 1 where the node reads a shifted copy.
     """
     ranks = Ranks.of(forest, 16)
     arrays = ranks.arrays(forest)

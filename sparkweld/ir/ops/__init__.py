@@ -1,4 +1,4 @@
-"""All ops of the IR, one family a module."""
+"""Collects all ops of the IR; each module defines one family."""
 
 from sparkweld.ir.ops.base import Array, Op, Optional, of_rows
 from sparkweld.ir.ops.calendar import DatePart
@@ -19,7 +19,7 @@ from sparkweld.ir.ops.trees import TreeEnsemble
 from sparkweld.ir.ops.validity import IsValid, MakeOptional, ValueOf
 from sparkweld.ir.ops.vectors import VectorColumns, VectorSums
 
-#: Every op class. The text form, the verifier and the tests walk this tuple.
+#: Every op class. The text form, the verifier and the tests iterate over this tuple.
 OPS: tuple[type[Op], ...] = (
     Const, Read, Trial, IsValid, ValueOf, MakeOptional, Cast, Fits, Call, Select, IsIn, Lookup, Steps, DatePart,
     StrCall, RegexCall, ListCall, MakeList, ListAppend, Mlp, Distances, TextSums, TextTotals, TreeEnsemble,

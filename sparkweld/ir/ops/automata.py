@@ -1,11 +1,11 @@
-"""Automata over text: what a regular expression becomes, and the one loop that runs it, in time linear in the text.
+"""Defines the automata that regular expressions compile to; one loop runs them in time linear in the string.
 
-An automaton reads the code points of a text from a position on and then, once, the symbol END. Each code point belongs
-to a class. (state, class) gives the next state and an action: moves between registers, which hold positions, and whether
-a match is found. State 0 ends the run. The match is the one that the last accepting action wrote to the first registers.
+An automaton reads the code points of a string from a position on and then, once, the symbol END. Each code point belongs to a
+class. (state, class) determines the next state and an action: moves between registers, which hold positions, and whether a match
+is found. State 0 ends the run. The match is the one that the last accepting action wrote to the first registers.
 
-This is a tagged DFA (Laurikari, 2000) whose states keep their threads in order of priority, so that of all matches it
-finds the one that a backtracking engine finds first (leftmost, then by the order of alternatives).
+This is a tagged DFA (Laurikari, 2000) whose states keep their threads in order of priority. So among all matches it finds the
+one that a backtracking engine finds first: leftmost, then by the order of alternatives.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 from sparkweld.errors import VerifyError
 
-#: What a move may read in place of a register: the position before the symbol that is read; and "not set".
+#: Sources of a move other than a register: the position before the symbol that is read; and "not set".
 POSITION, UNSET = -1, -2
 
 _LAST_CODE_POINT = 0x10FFFF
@@ -26,14 +26,14 @@ _LAST_CODE_POINT = 0x10FFFF
 
 @dataclass(frozen=True)
 class Automaton:
-    """Tables. `symbols` classes are numbered from 0; the symbol END has the number `symbols`.
+    """The tables of an automaton. `symbols` classes are numbered from 0; the symbol END has the number `symbols`.
 
     `bounds`: ascending code points, the first 0; those from ``bounds[i]`` up to the next bound are of class ``classes[i]``.
-    `targets`, `acts`: row-major, one row a state, ``symbols + 1`` entries; `acts` are indices into `actions`, of which number 0
-    does nothing. An action is (1 if it accepts else 0, to, from, to, from, ...): moves in order, `from` a register, POSITION
-    or UNSET. `start`: the first state at the beginning of the text; ``after[c]``: the first state at a position behind
-    a code point of class c. Registers 2g and 2g + 1 hold begin and end of the match's group g of `groups` (0: the match
-    itself); there are none when only the existence of a match is asked for.
+    `targets`, `acts`: row-major, one row a state, ``symbols + 1`` entries; `acts` are indices into `actions`, where number 0
+    does nothing. An action is (1 if it accepts else 0, to, from, to, from, ...): moves in order, `from` a register, POSITION or
+    UNSET. `start`: the first state at the beginning of the string; ``after[c]``: the first state at a position after a code
+    point of class c. Registers 2g and 2g + 1 hold begin and end of the match's group g of `groups` (0: the match itself). There
+    are no groups when only the existence of a match is requested.
     """
 
     bounds: tuple[int, ...]
@@ -48,7 +48,7 @@ class Automaton:
 
     @property
     def symbols(self) -> int:
-        """The number of classes, and so the number of the symbol END."""
+        """The number of classes, which is also the number of the symbol END."""
         return len(self.after)
 
     @property
@@ -59,14 +59,14 @@ class Automaton:
         return self.classes[bisect_right(self.bounds, code_point) - 1]
 
     def find(self, text: str, position: int = 0) -> list[int] | None:
-        """Begin and end (in code points; -1 for a group that took no part) of the groups of the match at or after `position`.
+        """Finds the first match at or after `position`; returns begin and end of each group, in code points, or None.
 
-        None when there is none.
+        Begin and end are -1 for a group that took no part.
         """
         return self.search(text, position)[0]
 
     def search(self, text: str, position: int = 0) -> tuple[list[int] | None, int]:
-        """(what `find` gives, the position up to which it had to read)."""
+        """Returns (the result of `find`, the position up to which it had to read)."""
         state = self.start if position == 0 else self.after[self.class_of(ord(text[position - 1]))]
         registers = [UNSET] * self.registers
         found = False
@@ -83,7 +83,10 @@ class Automaton:
         return groups, min(position, len(text))
 
     def check(self) -> Automaton:
-        """The automaton itself. Raises VerifyError when an index leads out of a table or a text could be read past END."""
+        """Returns the automaton itself.
+
+        Raises VerifyError when an index is outside of its table, or a string could be read past END.
+        """
         width = self.symbols + 1
         ok = len(self.targets) == len(self.acts) and len(self.targets) % width == 0 and self.states > 0
         ok = ok and all(0 <= t < self.states for t in (*self.targets, self.start, *self.after))
@@ -100,13 +103,13 @@ class Automaton:
         return self
 
     def encode(self) -> str:
-        """Compact text; `decode` gives the equal automaton back."""
+        """Returns a compact text form, from which `decode` restores an equal automaton."""
         return json.dumps(asdict(self), separators=(",", ":"))
 
 
 @lru_cache(maxsize=256)
 def decode(text: str) -> Automaton:
-    """The checked automaton of a text form. Raises VerifyError."""
+    """Returns the checked automaton of a text form. Raises VerifyError."""
     try:
         fields = {name: _tuples(value) for name, value in json.loads(text).items()}
         return Automaton(**fields).check()

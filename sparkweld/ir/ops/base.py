@@ -1,4 +1,4 @@
-"""What an op is: a frozen value with a type rule and a meaning in NumPy terms."""
+"""Defines the interface of ops: frozen values with a type rule, and semantics in terms of NumPy."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from sparkweld.ir.types import Type
 
 
 class Optional(NamedTuple):
-    """Values of a nullable type: `values` (anything where invalid) and `valid`, one bool a row."""
+    """Values of a nullable type: `values` (arbitrary where invalid) and `valid`, one bool a row."""
 
     values: np.ndarray
     valid: np.ndarray
 
 
-#: What `evaluate` takes and gives: one value a row.
+#: An argument or result of `evaluate`: one value a row.
 Array = np.ndarray | Optional
 
 
 def of_rows(array: Array, rows: int) -> Array:
-    """The array, or one value for all rows as an array of them."""
+    """Broadcasts an array, or one value for all rows, to `rows` rows."""
     if isinstance(array, Optional):
         return Optional(*(of_rows(part, rows) for part in array))  # type: ignore[arg-type]
     return array if np.shape(array) == (rows,) else np.broadcast_to(array, rows)
@@ -31,25 +31,25 @@ def of_rows(array: Array, rows: int) -> Array:
 class Op:
     """Base of all ops. Subclasses are frozen dataclasses whose fields are the op's parameters.
 
-    `examples` holds (op, argument types) pairs; the tests run each of them through the evaluator, the text form and
-    the kernel. Every op is total: for any argument bits it gives some value and never traps, which is why a loop may
-    compute it for rows that a filter drops.
+    `examples` holds (op, argument types) pairs; the tests run each of them through the evaluator, the text form and the kernel.
+    Every op is total: for any argument bits it returns some value and never traps. So a loop may compute it for rows that a
+    filter drops.
     """
 
     name: ClassVar[str]
     examples: ClassVar[tuple[tuple[Op, tuple[Type, ...]], ...]] = ()
 
     def infer(self, *args: Type) -> Type:
-        """Result type for these argument types. Raises VerifyError when the op does not take them."""
+        """Returns the result type for these argument types. Raises VerifyError when the op does not accept them."""
         raise NotImplementedError
 
     def evaluate(self, *args: Array) -> Array:
-        """The meaning of the op: argument arrays of n rows to the result's n rows (NULL handling included)."""
+        """Defines the semantics: maps argument arrays of n rows to the result's n rows, NULL handling included."""
         raise NotImplementedError
 
     @property
     def bound(self) -> str | None:
-        """None when a kernel gives `evaluate`'s bits; else the documented bound on the difference, as text."""
+        """None when a kernel computes the same bits as `evaluate`; else the documented error bound, as a string."""
         return None
 
     def _wants(self, condition: bool, expected: str, args: tuple[Type, ...]) -> None:

@@ -1,4 +1,4 @@
-"""Parts of dates: days since 1970-01-01 to year, month, day and the like, by NumPy's proleptic Gregorian calendar."""
+"""Extracts parts of dates, such as year and month, from days since 1970-01-01, by NumPy's proleptic Gregorian calendar."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sparkweld.errors import VerifyError
 from sparkweld.ir.ops.base import Array, Op
 from sparkweld.ir.types import I32, Type
 
-#: Days beyond this many on either side (about the year 2.9 million) count as that day, so that 32 bits are enough.
+#: Days are clamped to this many on either side (about the year 2.9 million), so that 32 bits suffice.
 DAY_LIMIT = 2**30
 
 
@@ -32,7 +32,7 @@ def _day_of_year(days: np.ndarray) -> np.ndarray:
 
 
 def _thursday(days: np.ndarray) -> np.ndarray:
-    """The Thursday of the same week: the ISO year is the year that it lies in."""
+    """Returns the Thursday of the same week: its year is the ISO year."""
     return days + (3 - _weekday(days)).astype("m8[D]")
 
 
@@ -52,13 +52,13 @@ _PARTS = {
     "iso_week": lambda days: (_day_of_year(_thursday(days)) - 1) // 7 + 1,
 }
 
-#: Parts that `DatePart` gives; weekday 0 is Monday, iso_year and iso_week are those of ISO 8601.
+#: Parts that `DatePart` supports; weekday 0 is Monday, iso_year and iso_week are those of ISO 8601.
 DATE_PARTS = tuple(_PARTS)
 
 
 @dataclass(frozen=True, slots=True)
 class DatePart(Op):
-    """`part` (one of DATE_PARTS) of the date that is so many days (i32) after 1970-01-01, as i32. See DAY_LIMIT."""
+    """`part` (one of DATE_PARTS) of a date, as i32. The argument is days since 1970-01-01 (i32), clamped to DAY_LIMIT."""
 
     part: str
     name: ClassVar[str] = "date_part"

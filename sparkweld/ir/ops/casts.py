@@ -1,4 +1,4 @@
-"""Conversions between plain types."""
+"""Defines conversions between plain types."""
 
 from __future__ import annotations
 
@@ -15,9 +15,8 @@ from sparkweld.ir.types import BOOL, DTYPES, MOMENTS, Type
 class Cast(Op):
     """NumPy's ``astype``: integers wrap, numbers become ``x != 0`` as bool, floats truncate towards zero.
 
-    A float that the target integer type cannot hold (see `Fits`) gives 0; NumPy leaves that case undefined, so
-    frontends guard it. A date casts to and from i32 (days) only, a ts to and from i64 (microseconds); strings have ops of
-    their own.
+    A float outside of the target integer type (see `Fits`) becomes 0; NumPy leaves that case undefined, so frontends guard it. A
+    date casts to and from i32 (days) only, a ts to and from i64 (microseconds) only; strings have separate ops.
     """
 
     to: Type
@@ -61,7 +60,7 @@ class Fits(Op):
             return (whole >= low) & (whole < end)
 
     def limits(self, dtype: np.dtype) -> tuple[np.generic, np.generic]:
-        """[low, end) in the float dtype; both are powers of two, hence exact in every float type."""
+        """Returns [low, end) in the float dtype; both are powers of two, hence exact in every float type."""
         bits = self.to.dtype.itemsize * 8
         return dtype.type(-(2.0 ** (bits - 1))), dtype.type(2.0 ** (bits - 1))
 

@@ -1,7 +1,7 @@
-"""Elementwise functions: NumPy's ufuncs by name, each meaning NumPy's inner loop for its argument types.
+"""Defines elementwise functions: NumPy's ufuncs by name, each with the semantics of NumPy's inner loop for its argument types.
 
-A frontend resolves promotion (NEP 50) first and casts; an op then has exactly the types of one inner loop. That keeps
-one authority, NumPy, for what every function does with wrap-around, zero divisors, NaN and -0.0.
+A frontend first resolves promotion (NEP 50) and casts, so an op has exactly the types of one inner loop. NumPy remains the
+single authority on wrap-around, zero divisors, NaN and -0.0.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sparkweld.errors import VerifyError
 from sparkweld.ir.ops.base import Array, Op
 from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I32, I64, MOMENTS, STR, TS, Type, list_of, of_dtype
 
-#: Functions whose kernels give NumPy's bits.
+#: Functions whose kernels compute the same bits as NumPy.
 EXACT = frozenset(
     """add subtract multiply divide floor_divide remainder fmod negative positive absolute fabs sign square reciprocal
     sqrt floor ceil trunc rint maximum minimum fmax fmin copysign nextafter spacing signbit isnan isinf isfinite
@@ -25,7 +25,8 @@ EXACT = frozenset(
     conjugate bitwise_count degrees radians deg2rad rad2deg""".split()
 )
 
-#: Functions of libm: a kernel's result is within this many ULP of NumPy's (a *kept* difference, see the README).
+#: Functions of libm: a kernel's result is within this many ULP of NumPy's (approximate, with a documented bound; see the
+#: README).
 LIBM_ULP = dict.fromkeys(
     """exp exp2 expm1 log log2 log10 log1p cbrt sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh
     arccosh arctanh power float_power arctan2 hypot logaddexp logaddexp2""".split(),
@@ -42,13 +43,13 @@ COMMUTATIVE = frozenset(
 #: Functions of two dates or two timestamps.
 _MOMENT_FUNCTIONS = frozenset("equal not_equal less less_equal greater greater_equal maximum minimum".split())
 
-#: Of two strings: Python's comparison by code points, which is that of the bytes of UTF-8.
+#: Functions of two strings: Python's comparison by code points, which equals that of the UTF-8 bytes.
 _STR_FUNCTIONS = frozenset("equal not_equal less less_equal greater greater_equal".split())
 
 
 @dataclass(frozen=True, slots=True)
 class Call(Op):
-    """`fn` applied to each row; `output` picks one of several results (modf, frexp)."""
+    """Applies `fn` to each row; `output` selects one of several results (modf, frexp)."""
 
     fn: str
     output: int = 0
@@ -96,12 +97,12 @@ class Call(Op):
 _FUNCTION_SET = frozenset(FUNCTIONS)
 
 with np.errstate(invalid="ignore"):
-    #: Whether NumPy takes the square root for an exponent of 0.5 that all rows have, which is NaN of -inf and keeps -0.0.
+    #: Whether NumPy computes ``x ** 0.5``, with one exponent for all rows, as a square root: NaN for -inf, and -0.0 unchanged.
     HALF_IS_ROOT = bool(np.isnan(np.power(-np.inf, 0.5)))
 
 
 def _power(base: Array, exponent: Array) -> np.ndarray:
-    """libm's pow of each row: with one exponent for all of them, NumPy's loop would multiply or take roots."""
+    """Computes libm's pow for each row: with one exponent for all rows, NumPy's loop would multiply or take roots."""
     shape = np.broadcast_shapes(np.shape(base), np.shape(exponent))
     full = (np.array(np.broadcast_to(x, shape or (1,)), order="C") for x in (base, exponent))  # type: ignore[arg-type]
     return np.power(*full).reshape(shape)  # type: ignore[no-any-return]
@@ -109,7 +110,7 @@ def _power(base: Array, exponent: Array) -> np.ndarray:
 
 @cache
 def _inner_loops(fn: str) -> dict[tuple[Type, ...], tuple[Type, ...]]:
-    """Argument types -> result types of a ufunc's inner loops, those among the IR's types."""
+    """Maps argument types to result types for those of a ufunc's inner loops whose types the IR has."""
     loops: dict[tuple[Type, ...], tuple[Type, ...]] = {}
     for signature in getattr(np, fn).types:
         inputs, outputs = ([of_dtype(np.dtype(c)) for c in part] if "O" not in part else [None] for part in signature.split("->"))
@@ -119,7 +120,7 @@ def _inner_loops(fn: str) -> dict[tuple[Type, ...], tuple[Type, ...]]:
 
 
 def inner_loops(fn: str) -> dict[tuple[Type, ...], tuple[Type, ...]]:
-    """The loops that `Call(fn)` accepts: argument types -> result types."""
+    """Returns the loops that `Call(fn)` accepts: argument types -> result types."""
     return _inner_loops(fn)
 
 

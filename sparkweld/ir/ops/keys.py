@@ -1,4 +1,4 @@
-"""The op of string tables that are too large to be constants of the code: thousands of keys, looked up by their hash."""
+"""Defines the op that looks strings up in a hash table of thousands of keys, too large for constants of the code."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from sparkweld.ir.types import F64, I64, STR, Type
 
 @dataclass(frozen=True, slots=True)
 class KeyTable(ModelOp):
-    """The number of a string among the table's keys, i64, -1 for none; and the value of that key, 0 for none.
+    """The number of a string among the table's keys, i64, or -1; and the value of that key, or 0.
 
-    Block: `table` (see `sparkweld.ir.key_tables`), and `values`, one a key, of f64 or i64. Without values there is one result.
+    Block: `table` (see `sparkweld.ir.key_tables`), and `values`, one a key, f64 or i64. Without values there is only the first
+    result.
     """
 
     block: ConstantBlock
@@ -28,7 +29,7 @@ class KeyTable(ModelOp):
 
     @staticmethod
     def of(keys: Sequence[str], values: np.ndarray | None = None) -> KeyTable:
-        """Of distinct keys, and of one value for each."""
+        """Builds the op from distinct keys, and optionally one value for each."""
         arrays = {"table": np.frombuffer(key_table(keys), np.uint8)}
         return KeyTable(ConstantBlock.of(**arrays) if values is None else ConstantBlock.of(**arrays, values=values))
 
@@ -56,7 +57,7 @@ class KeyTable(ModelOp):
 
 @lru_cache(maxsize=4)
 def _numbers_of_keys(block: ConstantBlock) -> dict[str, int]:
-    """The number of each key. Cached, since each evaluation of a program asks for it again."""
+    """Maps each key to its number. Cached, since each evaluation of a program requests it."""
     return {key: number for number, key in enumerate(keys_of(block["table"].tobytes()))}
 
 

@@ -1,4 +1,4 @@
-"""Leaves of a loop body: constants, column reads, and what a kernel decides."""
+"""Defines the leaves of a loop body: constants, column reads, and the switch of optional optimizations."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sparkweld.ir.types import BOOL, F64, I32, STR, Type, decode, encode
 
 @dataclass(frozen=True, slots=True)
 class Const(Op):
-    """The same plain value on every row. `literal` is exact text (see `ir.types.encode`)."""
+    """A plain value, the same on every row. `literal` is its exact text form (see `ir.types.encode`)."""
 
     literal: str
     type: Type
@@ -22,7 +22,7 @@ class Const(Op):
 
     @staticmethod
     def of(value: object, type: Type) -> Const:
-        """The constant `value` converted to the type's dtype."""
+        """Returns the constant `value`, converted to the type's dtype."""
         return Const(encode(value, type), type)
 
     @property
@@ -53,7 +53,7 @@ Const.examples = (
 
 @dataclass(frozen=True, slots=True)
 class Read(Op):
-    """The row's value of a column: an input, or what an earlier loop appended over this domain or its parents."""
+    """The row's value of a column: an input, or a column that an earlier loop appended over this domain or its parents."""
 
     column: str
     type: Type
@@ -69,7 +69,7 @@ class Read(Op):
 
 @dataclass(frozen=True, slots=True)
 class Trial(Op):
-    """Whether to do what is done only to be faster: a kernel finds out for blocks of rows. No result may depend on it."""
+    """Whether to run an optional optimization: a kernel decides for blocks of rows, by A/B timing. No result may depend on it."""
 
     name: ClassVar[str] = "trial"
 

@@ -1,4 +1,4 @@
-"""Functions of lists as an op: what Python's builtins and ndarray's methods make of the elements of a row's list."""
+"""Defines the ops of lists: Python's builtins and ndarray's methods, applied to the elements of a row's list."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from sparkweld.ir.types import BOOL, F64, I64, LISTS, STR, Items, Type, list_of,
 
 _LOW, _HIGH = -(2**63), 2**63 - 1
 
-#: Stands for None as a bound of `stepped`.
+#: Represents None as a bound of `stepped`.
 NO_BOUND = 2**62 + 1
 
-#: Python's own sum of floats carries a correction along since 3.12.
+#: The function that equals Python's `sum` of floats, which is compensated since 3.12.
 PYTHON_SUM = "sum_compensated" if sys.version_info >= (3, 12) else "sum_in_order"
 
 
 @dataclass(frozen=True)
 class ListFunction:
-    """What a function takes beside the list, what it gives for lists of an element type, and what that means for a row."""
+    """A function of lists: its semantics for a row (`row`), result type, accepted element types, and further argument types."""
 
     row: Callable[..., Any]
     result: Callable[[Type], Type]
@@ -63,7 +63,7 @@ def _sum_in_order(xs: np.ndarray) -> float:
 
 
 def _sum_compensated(xs: np.ndarray) -> float:
-    """CPython's sum of floats (bltinmodule.c): Neumaier's variant of Kahan's."""
+    """Sums floats as CPython does (bltinmodule.c): Neumaier's variant of Kahan's summation."""
     total, correction = 0.0, 0.0
     for number, x in enumerate(xs.tolist()):
         if number == 0:
@@ -91,7 +91,7 @@ def _extreme(comparison: Callable[[Any, Any], Any]) -> Callable[[np.ndarray], An
 
 
 def _propagating(comparison: Callable[[Any, Any], Any]) -> Callable[[np.ndarray], Any]:
-    """NumPy's: NaN if there is one. Of 0.0 and -0.0 the first."""
+    """Finds NumPy's minimum or maximum: NaN if there is one. Of 0.0 and -0.0 it returns the first."""
 
     def found(xs: np.ndarray) -> Any:
         missing = [x for x in xs if x != x]
@@ -140,12 +140,13 @@ def _is_whole(element: Type) -> bool:
 _FLOATS, _WHOLE, _ORDERED = lambda e: e.is_float, _is_whole, lambda e: e != BOOL
 _TEXTS = lambda e: e == STR  # noqa: E731
 
-#: Name -> function. complete: no element is NULL, which all others but `filled` rely on. filled: NaN in place of NULL. at: the
-#: element of an index, zero outside of the list. slice: Python's xs[a:b]; stepped: xs[a:b:c], nothing of a step of 0. count: how
-#: many elements are equal; find: the first of them, -1 for none. equal: as long, of equal elements. sorted, sorted_down: stable.
-#: distinct: sorted, and of equal elements the first. join: xs joined by a text. sum: of integers, NULL past 64 bits;
-#: `sum_wrapping` is NumPy's of integers, its others are of floats. smallest, largest: Python's min and max; minimum, maximum:
-#: NumPy's, where a NaN wins; NULL of an empty list. ordered: no element is NaN; of others, sorted and distinct make nothing.
+#: Name -> function. complete: no element is NULL; all other functions except `filled` require it. filled: replaces NULL by NaN.
+#: at: the element at an index, zero outside of the list. slice: Python's xs[a:b]; stepped: xs[a:b:c], empty for a step of 0.
+#: count: the number of equal elements; find: the index of the first, -1 for none. equal: same length and equal elements. sorted,
+#: sorted_down: stable. distinct: sorted, and keeps the first of equal elements. join: joins xs with a separator. sum: of
+#: integers, NULL past 64 bits; `sum_wrapping` is NumPy's sum of integers, the other sums are of floats. smallest, largest:
+#: Python's min and max; minimum, maximum: NumPy's, where a NaN wins; all four are NULL for an empty list. ordered: no element is
+#: NaN; otherwise sorted and distinct return an empty list.
 FUNCTIONS: dict[str, ListFunction] = {
     "complete": ListFunction(lambda xs: True, lambda e: BOOL),
     "filled": ListFunction(lambda xs: _items(xs, xs.tolist()), list_of, _FLOATS),
@@ -177,15 +178,15 @@ FUNCTIONS: dict[str, ListFunction] = {
 }
 
 
-#: Those that make new lists or texts.
+#: Functions that allocate new lists or strings.
 NEW = frozenset(("stepped", "concat", "sorted", "sorted_down", "distinct", "join"))
 
 
 @dataclass(frozen=True, slots=True)
 class ListCall(Op):
-    """`fn` of `FUNCTIONS` of lists of a `type`, row by row; written ``list.at[list<f64>] %0 %1``.
+    """Applies `fn` of `FUNCTIONS` to lists of a `type`, row-locally; written ``list.at[list<f64>] %0 %1``.
 
-    All but `complete` and `filled` want complete lists.
+    All functions but `complete` and `filled` require complete lists.
     """
 
     fn: str
@@ -218,7 +219,7 @@ class ListCall(Op):
 
 @dataclass(frozen=True, slots=True)
 class MakeList(Op):
-    """The list of a `type` of its arguments, one element each; written ``list_of[list<f64>] %0 %1``."""
+    """The list of a `type` whose elements are the arguments; written ``list_of[list<f64>] %0 %1``."""
 
     type: Type
     name: ClassVar[str] = "list_of"
@@ -236,7 +237,7 @@ class MakeList(Op):
 
 @dataclass(frozen=True, slots=True)
 class ListAppend(Op):
-    """A list of a `type` with one more element behind the others; written ``list_append[list<f64>] %0 %1``."""
+    """A list of a `type` with one more element at the end; written ``list_append[list<f64>] %0 %1``."""
 
     type: Type
     name: ClassVar[str] = "list_append"
@@ -258,7 +259,7 @@ MakeList.examples = tuple((MakeList(Type(kind)), (Type(kind).element,) * 2) for 
 
 
 def array_of(items: Items, element: Type) -> np.ndarray:
-    """The elements as an array, where NULL zero, or NaN of floats."""
+    """Converts the elements to an array, with NaN (of floats) or zero in place of NULL."""
     missing = math.nan if element.is_float else element.zero
     return np.array([missing if x is None else x for x in items.values], element.dtype)
 

@@ -1,4 +1,4 @@
-"""What a regular expression finds in a text, as an op: the functions of `re` that run one automaton."""
+"""Defines the op of regular expressions: the functions of `re` that run one automaton over a string."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sparkweld.ir.ops.base import Array, Op
 from sparkweld.ir.ops.strings import column
 from sparkweld.ir.types import BOOL, I64, STR, Items, Type, encode, list_of
 
-#: How many times the bytes of a text searches may read: one that goes on behind its match reads some of them again.
+#: Bound on the bytes that searches read, as a multiple of the string's: a search past its match makes the next one reread bytes.
 READS = 40
 
 #: Function -> (type of the result, groups that the automaton must have at least).
@@ -33,15 +33,16 @@ _FUNCTIONS: dict[str, tuple[Type, int]] = {
 
 @dataclass(frozen=True, slots=True)
 class RegexCall(Op):
-    """`fn` of one str, by the automaton in `tables` (see `ops.automata`); `pattern` is for readers only.
+    """Applies `fn` to one str, by the automaton in `tables` (see `ops.automata`); `pattern` is for readers only.
 
-    test: whether there is a match. count: how many, from left to right without overlap. reads_little: whether the searches
-    for `limit` matches (all when it is -1), the last one that finds none included, read at most READS times the string's bytes
-    and one more. group: the text of the automaton's group `index` in the first match, NULL when there is none or the group took
-    no part. replace: the text with the first `limit` matches (all when it is -1) replaced by `template`: literal, group,
-    literal, ..., groups as numbers of the automaton's. split_part: piece `index` (from the right when negative) of those that
-    at most `limit` matches separate, NULL when there is none; split_count: how many pieces; split: the list of them. all: the
-    texts of group `index` in all matches, empty where it took no part. After an empty match nothing more is looked for.
+    test: whether there is a match. count: the number of matches, from left to right without overlap. reads_little: whether the
+    searches for `limit` matches (all when it is -1), including the last one that finds none, read at most READS times the
+    string's bytes plus one. group: the substring of the automaton's group `index` in the first match, NULL when there is no
+    match or the group took no part. replace: the string with the first `limit` matches (all when it is -1) replaced by
+    `template`: literal, group, literal, ..., where a group is a number of the automaton's groups. split_part: the substring
+    number `index` (from the right when negative) of those that at most `limit` matches separate, NULL when there is none;
+    split_count: the number of these substrings; split: the list of them. all: the substrings of group `index` in all matches,
+    empty where it took no part. The search ends after an empty match.
     """
 
     fn: str
@@ -54,7 +55,7 @@ class RegexCall(Op):
 
     @property
     def automaton(self) -> Automaton:
-        """The tables."""
+        """The decoded tables."""
         return decode(self.tables)
 
     def infer(self, *args: Type) -> Type:
@@ -149,7 +150,7 @@ _ROWS: dict[str, Callable[[RegexCall, str], object]] = {
 
 
 def _examples() -> tuple[tuple[Op, tuple[Type, ...]], ...]:
-    """Of [0-9]+, without and with the text that it matches."""
+    """Returns examples for [0-9]+, both to test and to find matches."""
     bounds, classes, targets = (0, 48, 58), (0, 1, 0), (0, 0, 0, 1, 2, 0, 0, 2, 0)
     does = Automaton(bounds, classes, (0, 0, 0, 1, 2, 0, 0, 0, 0), (0, 0, 0, 0, 0, 0, 1, 1, 1), ((0,), (1,)), 1, (1, 1), 0, 0)
     actions = ((0,), (0, 2, POSITION), (1, 0, 2, 1, POSITION))

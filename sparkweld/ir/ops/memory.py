@@ -1,4 +1,5 @@
-"""Which ops make new strings or lists, for which a kernel needs memory; those of all others are parts of their arguments."""
+"""Identifies the ops that allocate new strings or lists in a kernel's arena; results of all others are views of their arguments.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from sparkweld.ir.ops.matches import RegexCall
 from sparkweld.ir.ops.regions import Region
 from sparkweld.ir.ops.strings import StrCall
 
-#: Functions of strings whose results may lie in the arena.
+#: Functions of strings whose results may be allocated in the arena.
 _ALLOCATING = frozenset(
     """lower upper swapcase title capitalize casefold replace concat repeat center ljust rjust zfill int_to_str
     float_to_str format_int format_fixed translate strip_accents_ascii strip_accents_unicode split rsplit""".split()
@@ -18,7 +19,7 @@ _ALLOCATING = frozenset(
 
 
 def allocates(op: Op) -> bool:
-    """Whether an op's kernel takes bytes of the arena."""
+    """Whether an op's kernel allocates from the arena."""
     if isinstance(op, MakeList | ListAppend):
         return True
     if isinstance(op, ListCall):

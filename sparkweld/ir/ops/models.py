@@ -1,7 +1,7 @@
-"""Ops of models: several results of a row from many of its values and a block of constants.
+"""Defines the base of model ops, which compute several results of a row from many values and a constant block.
 
-To add one: a frozen dataclass here (or in a module of its family beside this one) with `block` and `output`, its parameters,
-`results`, `evaluate_all` and examples; then its kernel, see `sparkweld.kernels.models`.
+To add one: define a frozen dataclass here (or in a module of its family beside this one) with `block`, `output`, its parameters,
+`results`, `evaluate_all` and examples; then add its kernel, see `sparkweld.kernels.models`.
 """
 
 from __future__ import annotations
@@ -17,32 +17,35 @@ from sparkweld.ir.blocks import ConstantBlock
 from sparkweld.ir.ops.base import Array, Op
 from sparkweld.ir.types import F32, F64, I64, Type
 
-#: What results may be.
+#: Types of results.
 _RESULTS = (F64, F32, I64)
-#: What arguments may be; a NULL is spelled out before the op.
+#: Types of arguments; programs resolve NULL before the op.
 _ARGUMENTS = ("f64", "f32", "i64", "bool", "str", "list<i32>", "list<f64>")
 
 
 class ModelOp(Op):
     """Base of the ops of models. Subclasses are frozen dataclasses with these fields among their own.
 
-    `block`: what the model has learned. `output`: which of its results this value is. Ops that are equal but for `output`, with
-    the same arguments, are one call of the kernel's function. Parameters that decide what code has to run are fields; numbers
-    belong into the block, whose layout is part of the code and whose bytes are not.
+    `block`: the learned parameters. `output`: which result this value is. Ops that differ only in `output` and have the same
+    arguments are one call of the kernel's function. Parameters that determine the code are fields; numbers belong in the block,
+    whose layout is part of the code and whose bytes are not.
     """
 
     block: ConstantBlock
     output: int
 
     def results(self, *args: Type) -> tuple[Type, ...]:
-        """Types of all results (f64, f32, i64; plain), for plain arguments of the types in `_ARGUMENTS`.
+        """Returns the types of all results (f64, f32, i64; plain), for plain arguments of the types in `_ARGUMENTS`.
 
-        Raises VerifyError when the op does not take these arguments, or its block has not the layout that they want.
+        Raises VerifyError when the op does not accept these arguments, or its block does not have the layout that they require.
         """
         raise NotImplementedError
 
     def evaluate_all(self, *args: np.ndarray) -> list[np.ndarray]:
-        """The meaning: argument arrays of n rows to all results, n rows each, in the dtypes of `results`. Reads the block."""
+        """Defines the semantics: maps argument arrays of n rows to all results, n rows each, in the dtypes of `results`.
+
+        Reads the block.
+        """
         raise NotImplementedError
 
     def infer(self, *args: Type) -> Type:
@@ -56,11 +59,11 @@ class ModelOp(Op):
         return self.evaluate_all(*args)[self.output]  # type: ignore[arg-type]
 
     def at(self, output: int) -> ModelOp:
-        """The same model's other result."""
+        """Returns the op for another result of the same model."""
         return replace(self, output=output)  # type: ignore[type-var]
 
     def _floats(self, name: str) -> Type:
-        """Type of the floats in an array of the block."""
+        """Returns the type of the floats in an array of the block."""
         return F32 if self.block.part(name).kind == "f32" else F64
 
 
@@ -68,9 +71,9 @@ _FEW_WEIGHTS = 1 << 14
 
 
 def sum_products(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """``x @ weights.T``, each sum from the first product to the last: a row's result depends on no other row, as BLAS's may.
+    """Computes ``x @ weights.T``, with each sum in order: a row's result depends on no other row, as it may with BLAS.
 
-    A large model is left to BLAS, since planning waits for a few rows of it.
+    Large models use BLAS nevertheless, since planning waits for a few rows of them.
     """
     if weights.size > _FEW_WEIGHTS:
         with np.errstate(all="ignore"):
@@ -88,12 +91,12 @@ _OUT_ACTIVATIONS = ("identity", "logistic", "softmax")
 
 @dataclass(frozen=True, slots=True)
 class Mlp(ModelOp):
-    """Dense layers, each ``activation(weights @ x + bias)``; the last one's activation is `out_activation`.
+    """Dense layers, each ``activation(weights @ x + bias)``; the activation of the last one is `out_activation`.
 
-    `layers`: numbers of values, the arguments' first and the results' last. Activations: identity, relu, tanh, logistic; the
-    last one's: identity, logistic, softmax (of all results of a row). Block: `weights`, of each layer [result, argument],
-    and `biases`, both f64 or both f32, which is also the type of arguments and results. `guarded`: the program guards the
-    rows in which the last digits of a result would be seen.
+    `layers`: sizes of the layers, from the number of arguments to the number of results. Activations: identity, relu, tanh,
+    logistic; of the last layer: identity, logistic, softmax (over all results of a row). Block: `weights`, of each layer
+    [result, argument], and `biases`, both f64 or both f32, which is also the type of arguments and results. `guarded`: the
+    program guards the rows where rounding differences of a result would be visible.
     """
 
     layers: tuple[int, ...]
@@ -112,7 +115,7 @@ class Mlp(ModelOp):
         out_activation: str = "identity",
         guarded: bool = False,
     ) -> Mlp:
-        """Of weight matrices [arguments, results] and biases, layer by layer, as scikit-learn keeps them."""
+        """Builds the op from weight matrices [arguments, results] and biases, layer by layer, as scikit-learn stores them."""
         block = ConstantBlock.of(
             weights=np.concatenate([w.T.reshape(-1) for w in weights]), biases=np.concatenate([np.reshape(b, -1) for b in biases])
         )
@@ -146,14 +149,14 @@ class Mlp(ModelOp):
 
     @property
     def bound(self) -> str | None:
-        """A dense layer's sums, of any order, and the functions of libm after it."""
+        """Bounds the reordering of a dense layer's sums, and the libm functions after it."""
         if self.guarded:
             return None
         return f"{max(self.layers[:-1])} eps of the sum of |weight * value| per layer"
 
 
 def _activated(x: np.ndarray, name: str) -> np.ndarray:
-    """As scikit-learn's `ACTIVATIONS`, with `scipy.special.expit` for logistic."""
+    """Applies an activation as scikit-learn's `ACTIVATIONS` does, with `scipy.special.expit` for logistic."""
     with np.errstate(all="ignore"):
         if name == "relu":
             return np.maximum(x, 0)  # NaN stays
@@ -172,7 +175,7 @@ class Distances(ModelOp):
     """Squared Euclidean distances of a row to `count` centres, one result a centre; f64 or f32 as the block.
 
     Block: `centres` [count, arguments]. A distance is the sum of squared differences, so it has no cancellation. `guarded`: the
-    program guards the rows in which the last digits of a distance would be seen.
+    program guards the rows where rounding differences of a distance would be visible.
     """
 
     count: int
@@ -183,7 +186,7 @@ class Distances(ModelOp):
 
     @staticmethod
     def of(centres: np.ndarray, guarded: bool = False) -> Distances:
-        """To the rows of a matrix [count, arguments]."""
+        """Builds the op for the rows of a matrix [count, arguments]."""
         return Distances(len(centres), guarded, ConstantBlock.of(centres=centres))
 
     @property
@@ -205,7 +208,7 @@ class Distances(ModelOp):
 
     @property
     def bound(self) -> str | None:
-        """A sum of positive numbers in any order."""
+        """Bounds the reordering of a sum of positive numbers."""
         if self.guarded:
             return None
         return f"{self.block.length('centres') // max(self.count, 1) + 2} eps of the distance"

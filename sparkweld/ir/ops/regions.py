@@ -1,7 +1,7 @@
-"""A scalar function with branches and loops as one op: a control-flow graph of blocks of ops, run once for each row.
+"""Defines the op of a scalar function with branches and loops: a control-flow graph of basic blocks, run for each row.
 
-Blocks take arguments, as in MLIR, in place of phi nodes: a value of one block reaches another one only as an argument of the
-jump to it. Within a block the ops are those of a loop's body, so a region has no arithmetic of its own.
+Basic blocks take arguments, as in MLIR, instead of phi nodes: a value reaches another block only as an argument of a jump. The
+ops in a block are those of a loop's body, so a region defines no arithmetic.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from sparkweld.ir.types import BOOL, F64, I64, STR, Type
 if TYPE_CHECKING:
     from sparkweld.ir.program import Let
 
-#: Backward jumps of one row until it is given up.
+#: Maximum number of backward jumps of one row before the region leaves without results.
 STEPS = 1 << 22
 
-#: Functions of libm as Python calls them.
+#: Functions of libm, as Python calls them.
 _LIBM: dict[str, Callable[..., float]] = {
     **{name: getattr(math, name) for name in "exp expm1 log log2 log10 log1p sin cos tan sinh cosh tanh".split()},
     **{name: getattr(math, name) for name in ("exp2", "cbrt") if hasattr(math, name)},  # since 3.11
@@ -37,7 +37,7 @@ _LIBM: dict[str, Callable[..., float]] = {
 
 @dataclass(frozen=True, slots=True)
 class Arg(Op):
-    """Argument `number` of the block that it stands in."""
+    """Argument `number` of the enclosing basic block."""
 
     number: int
     type: Type
@@ -53,7 +53,7 @@ class Arg(Op):
 
 @dataclass(frozen=True, slots=True)
 class Jump:
-    """To the block `target` with these values as its arguments."""
+    """A jump to the block `target` with these values as its arguments."""
 
     target: int
     args: tuple[int, ...] = ()
@@ -61,7 +61,7 @@ class Jump:
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """One jump where the bool value `condition` is True, another one where it is False."""
+    """One jump where the bool value `condition` is True, another where it is False."""
 
     condition: int
     yes: Jump
@@ -70,7 +70,7 @@ class Branch:
 
 @dataclass(frozen=True, slots=True)
 class Return:
-    """The end of the region with a value for each result."""
+    """The end of the region, with a value for each result."""
 
     values: tuple[int, ...]
 
@@ -85,7 +85,7 @@ End = Jump | Branch | Return | Leave
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """`params`: types of the arguments. Where one of `guards` is False, the region ends without results."""
+    """A basic block. `params`: types of its arguments. Where one of `guards` is False, the region ends without results."""
 
     params: tuple[Type, ...]
     body: tuple[Let, ...]
@@ -94,7 +94,7 @@ class Block:
 
     @property
     def jumps(self) -> tuple[Jump, ...]:
-        """Where the block may go to."""
+        """The jumps that may end the block."""
         if isinstance(self.end, Branch):
             return self.end.yes, self.end.no
         return (self.end,) if isinstance(self.end, Jump) else ()
@@ -102,13 +102,13 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """Blocks; the first one takes the arguments of the region. `results`: types of the results."""
+    """Basic blocks; the first one takes the arguments of the region. `results`: types of the results."""
 
     blocks: tuple[Block, ...]
     results: tuple[Type, ...]
 
     def check(self) -> Graph:
-        """The graph itself. Raises VerifyError for values, blocks or types that do not fit together."""
+        """Returns the graph itself. Raises VerifyError for inconsistent values, blocks or types."""
         known = all(t in (I64, F64, STR) or (t.is_list and not t.nullable) for t in self.results)
         if not self.blocks or not self.results or not known:
             raise VerifyError("a region wants blocks, and results that are i64, f64, str or lists")
@@ -139,7 +139,7 @@ class Graph:
             raise VerifyError(f"{what} wants ({', '.join(map(str, wanted))}), got ({', '.join(map(str, got))})")
 
     def run(self, args: Sequence[np.ndarray], steps: int) -> tuple[list[np.ndarray], np.ndarray]:
-        """(an array for each result, which rows have results); rows that are in the same block go on together."""
+        """Returns (an array for each result, which rows have results). Rows in the same block run together."""
         rows = max((len(a) for a in args), default=1)
         results = [np.full(rows, t.zero, t.dtype) for t in self.results]
         valid, left = np.zeros(rows, np.bool_), np.full(rows, steps)
@@ -164,7 +164,7 @@ class Graph:
 
 
 def types_of(block: Block) -> list[Type]:
-    """Type of each value of a block. Raises VerifyError."""
+    """Returns the type of each value of a block. Raises VerifyError."""
     types: list[Type] = []
     for index, let in enumerate(block.body):
         if any(not 0 <= a < index for a in let.args) or isinstance(let.op, Read):
@@ -185,7 +185,7 @@ def _together(parts: list[tuple[np.ndarray, list[Array]]]) -> tuple[np.ndarray, 
 
 
 def _evaluated(block: Block, given: Sequence[Array], rows: int, steps: int) -> tuple[list[Array], np.ndarray]:
-    """(values of the block, the rows whose guards hold)."""
+    """Returns (values of the block, the rows whose guards hold)."""
     values: list[Array] = []
     for let in block.body:
         if isinstance(let.op, Arg):
@@ -210,7 +210,7 @@ def _libm(op: Call, operands: Sequence[Any]) -> np.ndarray:
         try:
             return function(*xs)
         except ValueError:
-            return math.nan  # where it lies outside of the domain, guards decide
+            return math.nan  # guards decide rows outside of the domain
         except OverflowError:
             return math.inf
 
@@ -230,9 +230,9 @@ def _some(array: Array, rows: np.ndarray) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class Region(Op):
-    """Result `output` of the graph in `text` (see `ir.regions`); NULL where it ends without results.
+    """Result `output` of the graph in `text` (see `ir.regions`); NULL where the region ends without results.
 
-    It does so at a guard that is False, at `leave`, and after `steps` backward jumps. Functions of libm have libm's own bits.
+    It ends so at a guard that is False, at `leave`, and after `steps` backward jumps. Functions of libm compute libm's own bits.
     """
 
     text: str
@@ -242,11 +242,11 @@ class Region(Op):
 
     @property
     def graph(self) -> Graph:
-        """The blocks."""
+        """The parsed graph."""
         return _graph(self.text)
 
     def hurried(self, steps: int) -> Region:
-        """The same region that gives a row up after so many steps."""
+        """Returns the region with at most `steps` backward jumps."""
         return self if self.steps <= steps else replace(self, steps=steps)
 
     def infer(self, *args: Type) -> Type:

@@ -1,4 +1,4 @@
-"""Ops of models that keep rows of their training: sums of kernels over support vectors, and nearest neighbours."""
+"""Defines the ops of models that store training rows: kernel sums over support vectors, and nearest neighbours."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _KERNELS = ("rbf", "poly", "sigmoid")
 
 @dataclass(frozen=True, slots=True)
 class KernelSums(ModelOp):
-    """Sums of weighted kernels of a row x and `count` vectors v: ``start + sum(weight * K(x, v))``, `sums` of them; all f64.
+    """Weighted sums of kernels between a row x and `count` vectors v; all f64.
 
-    K of rbf is ``exp(-gamma * |x - v|**2)``, of poly ``(gamma * x @ v + coef0) ** degree``, of sigmoid
-    ``tanh(gamma * x @ v + coef0)``. Vectors of weight 0 add nothing. Block: `vectors` [count, arguments], `weights`
-    [sums, count], `numbers`: gamma, coef0 and the starts. `guarded`: the program guards the rows in which the last digits of
-    a sum would be seen.
+    There are `sums` results ``start + sum(weight * K(x, v))``. K of rbf is ``exp(-gamma * |x - v|**2)``, of poly ``(gamma * x @
+    v + coef0) ** degree``, of sigmoid ``tanh(gamma * x @ v + coef0)``. Vectors of weight 0 add nothing. Block: `vectors` [count,
+    arguments], `weights` [sums, count], `numbers`: gamma, coef0 and the starts. `guarded`: the program guards the rows where
+    rounding differences of a sum would be visible.
     """
 
     kernel: str
@@ -38,7 +38,7 @@ class KernelSums(ModelOp):
         kernel: str, vectors: np.ndarray, weights: np.ndarray, starts: np.ndarray, gamma: float, coef0: float = 0.0,
         degree: int = 1, guarded: bool = False,
     ) -> KernelSums:  # fmt: skip
-        """Of vectors [count, arguments], weights [sums, count] and starts [sums]."""
+        """Builds the op from vectors [count, arguments], weights [sums, count] and starts [sums]."""
         numbers = np.array([gamma, coef0, *starts], np.float64)
         block = ConstantBlock.of(vectors=vectors.astype(np.float64), weights=weights.astype(np.float64), numbers=numbers)
         return KernelSums(kernel, degree, len(vectors), len(weights), guarded, block)
@@ -82,7 +82,7 @@ class KernelSums(ModelOp):
 
 
 def _power(x: np.ndarray, degree: int) -> np.ndarray:
-    """``x ** degree`` by squaring."""
+    """Computes ``x ** degree`` by repeated squaring."""
     made = np.ones_like(x)
     while degree > 0:
         if degree & 1:
@@ -94,11 +94,11 @@ def _power(x: np.ndarray, degree: int) -> np.ndarray:
 
 @dataclass(frozen=True, slots=True)
 class Neighbours(ModelOp):
-    """The `nearest` + 1 least squared Euclidean distances to `count` points, ascending, then `columns` values of each of the
-    `nearest`; all f64.
+    """The `nearest` + 1 smallest squared Euclidean distances to `count` points, and the values of the nearest points; all f64.
 
-    Points of one distance come in their order. A distance that is NaN counts as infinite, and one that is infinite as that of
-    the first point. Block: `points` [count, arguments], `values` [count, columns].
+    Distances are ascending; then follow `columns` values of each of the `nearest` points. Points at equal distances keep their
+    order. A distance that is NaN counts as infinite, and a point at infinite distance counts as the first point. Block: `points`
+    [count, arguments], `values` [count, columns].
     """
 
     nearest: int
@@ -110,7 +110,7 @@ class Neighbours(ModelOp):
 
     @staticmethod
     def of(points: np.ndarray, values: np.ndarray, nearest: int) -> Neighbours:
-        """Of points [count, arguments] and their values [count, columns]."""
+        """Builds the op from points [count, arguments] and their values [count, columns]."""
         block = ConstantBlock.of(points=points.astype(np.float64), values=values.astype(np.float64))
         return Neighbours(nearest, len(points), values.shape[1], block)
 
@@ -128,7 +128,7 @@ class Neighbours(ModelOp):
         with np.errstate(all="ignore"):
             for k, x in enumerate(args):
                 distances[:, :-1] += (x[:, None] - points[:, k]) ** 2
-        distances[:, -1] = np.inf  # in place of one more point
+        distances[:, -1] = np.inf  # represents one more point
         distances[np.isnan(distances)] = np.inf
         order = np.argsort(distances, axis=1, kind="stable")[:, : self.nearest + 1]
         found = np.take_along_axis(distances, order, axis=1)

@@ -1,4 +1,4 @@
-"""Ops of models that are tables of ordered numbers: linear interpolation, and weighted medians."""
+"""Defines the ops of models that are tables of ordered numbers: linear interpolation, and weighted medians."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sparkweld.ir.types import F64, Type
 class Interpolate(ModelOp):
     """``np.interp(x, xs, ys)`` of `points` points with ascending, finite xs; f64.
 
-    Block: `xs`, `ys`, and `slopes` between them, of which the last is not used.
+    Block: `xs`, `ys`, and the `slopes` between them; the last slope is not used.
     """
 
     points: int
@@ -26,7 +26,7 @@ class Interpolate(ModelOp):
 
     @staticmethod
     def of(xs: np.ndarray, ys: np.ndarray) -> Interpolate:
-        """Of two or more points."""
+        """Builds the op from two or more points."""
         with np.errstate(all="ignore"):
             slopes = np.append(np.diff(ys) / np.diff(xs), 0.0)
         return Interpolate(len(xs), ConstantBlock.of(xs=xs.astype(np.float64), ys=ys.astype(np.float64), slopes=slopes))
@@ -44,10 +44,11 @@ class Interpolate(ModelOp):
 
 @dataclass(frozen=True, slots=True)
 class WeightedMedian(ModelOp):
-    """The least argument up to which the weights, added in ascending order of arguments, reach half of their sum; f64.
+    """The smallest argument at which the weights, accumulated in ascending order of arguments, reach half of their sum; f64.
 
-    A second result is 1 where arguments are equal whose weights are not, so that their order would show in the last digits of
-    those sums, and some sum lies that near to the half; else 0. NaN comes last. Block: `weights`, one an argument.
+    The second result is 1 where the order of equal arguments could decide: they have unequal weights, so their order affects the
+    rounding of the sums, and some sum is within rounding of the half. Else it is 0. NaN sorts last. Block: `weights`, one an
+    argument.
     """
 
     block: ConstantBlock
@@ -56,7 +57,7 @@ class WeightedMedian(ModelOp):
 
     @staticmethod
     def of(weights: np.ndarray) -> WeightedMedian:
-        """Of the weights of the arguments."""
+        """Builds the op from the weights of the arguments."""
         return WeightedMedian(ConstantBlock.of(weights=weights.astype(np.float64)))
 
     def results(self, *args: Type) -> tuple[Type, ...]:
@@ -79,7 +80,7 @@ class WeightedMedian(ModelOp):
 
     @property
     def slack(self) -> float:
-        """What sums of the weights in any order may differ by, as a part of them."""
+        """Relative difference that sums of the weights in different orders may have."""
         return 4 * self.block.length("weights") * float(np.finfo(np.float64).eps)
 
 

@@ -1,8 +1,8 @@
-"""Functions of strings by name: their parameters, types, and meaning in terms of Python's own `str`.
+"""Defines the functions of strings by name: their parameters, types, and semantics in terms of Python's `str`.
 
-`row(*values, *params)` is the meaning for one row; None stands for NULL where the result is nullable. Positions and lengths
-count code points. A function whose rows a kernel cannot always decide exactly has a twin ``<name>_decided``; where that is
-False the function gives NULL or an empty string, and frontends guard such rows.
+`row(*values, *params)` computes one row; None represents NULL where the result is nullable. Positions and lengths count code
+points. A function that a kernel cannot decide exactly for all rows has a companion ``<name>_decided``. Where that is False the
+function returns NULL or an empty string, and frontends guard such rows.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sparkweld.ir.types import BOOL, F64, I64, STR, Items, Type, list_of
 
 Param = int | str | None
 
-#: Kind of a parameter -> whether a value is one. `text+` stands for one or more of `text`, `text1` for a text that is not empty.
+#: Kind of a parameter -> whether a value is valid. `text+` is one or more of `text`; `text1` is a string that is not empty.
 PARAM_KINDS: dict[str, Callable[[object], bool]] = {
     "int": lambda v: type(v) is int and abs(v) < 1 << 62,
     "int?": lambda v: v is None or PARAM_KINDS["int"](v),
@@ -35,7 +35,7 @@ PARAM_KINDS: dict[str, Callable[[object], bool]] = {
 
 @dataclass(frozen=True)
 class StringFunction:
-    """One function: what it takes, what it gives, what that means for a row."""
+    """A function of strings: its semantics for a row, argument types, result type, and kinds of parameters."""
 
     row: Callable[..., object]
     arguments: tuple[Type, ...]
@@ -45,7 +45,7 @@ class StringFunction:
     also: Callable[[tuple[Param, ...]], bool] = lambda params: True
 
     def takes(self, params: tuple[Param, ...]) -> bool:
-        """Whether these are parameters of the function."""
+        """Whether these parameters are valid for the function."""
         kinds = self.params
         if kinds and kinds[-1].endswith("+"):
             if len(params) < len(kinds):
@@ -63,38 +63,44 @@ def _piece(pieces: list[str], index: int) -> str | None:
     return pieces[index] if -len(pieces) <= index < len(pieces) else None
 
 
-#: Most digits of a number that certainly fits in 64 bits.
+#: Maximum digits of a number that certainly fits in 64 bits.
 MOST_DIGITS = 18
 
 
 def fixed_digits(s: str, shape: str) -> int | None:
-    """The digits of a text that is `shape` with an ASCII digit for each 0 in it, as one number."""
+    """Returns the digits of a string as one number, if it equals `shape` with an ASCII digit for each 0 in it; else None."""
     if len(s) != len(shape) or any(c not in "0123456789" if z == "0" else c != z for c, z in zip(s, shape, strict=True)):
         return None
     return int("".join(c for c, z in zip(s, shape, strict=True) if z == "0"))
 
 
-#: Most bytes of a text that takes a code point's place in `translate`.
+#: Maximum bytes of the replacement of a code point in `translate`.
 LONGEST_REPLACEMENT = 15
 
 
 def _are_translations(params: tuple[Param, ...]) -> bool:
-    """Distinct code points in one text, and a text for each of them."""
+    """Whether the first parameter consists of distinct code points, with one further string for each."""
     keys, *texts = map(str, params)
     return len(set(keys)) == len(keys) == len(texts) and all(len(t.encode()) <= LONGEST_REPLACEMENT for t in texts)
 
 
 def strip_accents_ascii(s: str) -> str:
-    """sklearn.feature_extraction.text.strip_accents_ascii: what of the decomposed text is ASCII."""
+    """Returns the ASCII part of the decomposed string.
+
+    Equals sklearn.feature_extraction.text.strip_accents_ascii.
+    """
     return unicodedata.normalize("NFKD", s).encode("ascii", "ignore").decode("ascii")
 
 
 def strip_accents_unicode(s: str) -> str:
-    """sklearn.feature_extraction.text.strip_accents_unicode: the decomposed text without combining code points."""
+    """Returns the decomposed string without combining code points.
+
+    Equals sklearn.feature_extraction.text.strip_accents_unicode.
+    """
     return "".join(c for c in unicodedata.normalize("NFKD", s) if not unicodedata.combining(c))
 
 
-#: Longest text that `parse_int` and `parse_float` decide (Python's own limit of 4300 digits lies above).
+#: Longest string that `parse_int` and `parse_float` decide (below Python's own limit of 4300 digits).
 LONGEST_NUMBER = 4000
 
 
@@ -106,7 +112,7 @@ def _int_of(s: str) -> int | None:
 
 
 def parse_int_decided(s: str) -> bool:
-    """ASCII, of limited length, and no integer past 64 bits."""
+    """Whether the string is ASCII, of limited length, and not an integer past 64 bits."""
     if not s.isascii() or len(s) > LONGEST_NUMBER:
         return False
     value = _int_of(s)
@@ -125,7 +131,7 @@ def _float_of(s: str) -> float | None:
 
 
 def decimal_parts(s: str) -> tuple[int, int] | None:
-    """(digits as an integer, exponent of ten) of a text that is a finite decimal number for `float`."""
+    """Returns (digits as an integer, exponent of ten) of a string that `float` reads as a finite decimal number, else None."""
     text = s.strip("\t\n\v\f\r ").lstrip("+-").replace("_", "").lower()
     head, _, exponent = text.partition("e")
     whole, _, fraction = head.partition(".")
@@ -133,9 +139,9 @@ def decimal_parts(s: str) -> tuple[int, int] | None:
 
 
 def parse_float_decided(s: str) -> bool:
-    """ASCII, of limited length, and either no number, an infinity or NaN, zero, or Clinger's exact case.
+    """Whether the string is ASCII, of limited length, and not a number, an infinity or NaN, zero, or in Clinger's exact case.
 
-    Clinger's case: an integer of at most 19 digits and 2**53, times or over a power of ten up to 10**22, which is one rounding.
+    Clinger's case is an integer up to 2**53, multiplied or divided by a power of ten up to 10**22, which rounds once.
     """
     if not s.isascii() or len(s) > LONGEST_NUMBER:
         return False
@@ -153,7 +159,7 @@ def parse_float(s: str) -> float | None:
 
 
 def format_fixed_decided(x: float, decimals: int, separator: str) -> bool:
-    """NaN, an infinity, or below 2**52 when scaled."""
+    """Whether the number is NaN, an infinity, or below 2**52 when scaled."""
     return not math.isfinite(x) or abs(x) * 10.0**decimals < 2.0**52
 
 
@@ -168,7 +174,7 @@ def _unary(result: Type, *names: str) -> dict[str, StringFunction]:
 _S, _SS = (STR,), (STR, STR)
 
 FUNCTIONS: dict[str, StringFunction] = {
-    # Of any bytes: what guards ask before everything else.
+    # Defined for any bytes; guards evaluate these first.
     "valid_utf8": StringFunction(_valid_utf8, _S, BOOL),
     "is_ascii": StringFunction(str.isascii, _S, BOOL),
     "lacks": StringFunction(lambda s, characters: not set(s) & set(characters), _S, BOOL, ("text",)),  # each of them
@@ -178,7 +184,7 @@ FUNCTIONS: dict[str, StringFunction] = {
     ),
     # Case
     **_unary(STR, "lower", "upper", "swapcase", "title", "capitalize", "casefold"),
-    # Pieces of a string
+    # Substrings
     "strip": StringFunction(str.strip, _S, STR, ("text?",)),
     "lstrip": StringFunction(str.lstrip, _S, STR, ("text?",)),
     "rstrip": StringFunction(str.rstrip, _S, STR, ("text?",)),

@@ -1,4 +1,4 @@
-"""Functions of strings as an op: Python's `str` methods by name, with constant parameters."""
+"""Defines the op of string functions: Python's `str` methods by name, with constant parameters."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from sparkweld.ir.types import STR, Type, encode
 
 @dataclass(frozen=True, slots=True)
 class StrCall(Op):
-    """`fn` of `string_functions.FUNCTIONS` applied to each row; written ``str.find["abc", 0, null] %0``.
+    """Applies `fn` of `string_functions.FUNCTIONS` to each row; written ``str.find["abc", 0, null] %0``.
 
-    Arguments are plain values: what a method gives for NULL is pandas' matter and spelled out in programs.
+    Arguments are plain values: programs spell out how pandas' methods handle NULL.
     """
 
     fn: str
@@ -35,7 +35,7 @@ class StrCall(Op):
 
     @property
     def function(self) -> StringFunction:
-        """What the name stands for."""
+        """The function of that name."""
         return FUNCTIONS[self.fn]
 
     def infer(self, *args: Type) -> Type:
@@ -53,7 +53,7 @@ class StrCall(Op):
 
 
 def column(values: list[object], type: Type) -> Array:
-    """One value a row as an array; None is NULL."""
+    """Converts one value a row to an array; None is NULL."""
     if not type.nullable:
         return np.array(values, type.dtype)
     valid = np.array([v is not None for v in values], np.bool_)

@@ -1,4 +1,4 @@
-"""Constant tables: membership and lookup of a row's value."""
+"""Defines the ops of constant tables: membership and lookup of a row's value."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sparkweld.ir.types import BOOL, DATE, F64, I32, I64, STR, TS, Type, decode,
 
 
 def _decode_keys(literals: tuple[str, ...], type: Type) -> np.ndarray:
-    """Keys as a sorted array without duplicates or NaN (-0.0 and 0.0 are one key)."""
+    """Decodes keys to a sorted array without duplicates or NaN (-0.0 and 0.0 are one key)."""
     return np.array([decode(text, type) for text in literals], dtype=type.dtype)
 
 
@@ -33,12 +33,12 @@ class IsIn(Op):
 
     @staticmethod
     def of(values: object, type: Type) -> IsIn:
-        """The table of these values (any order, duplicates and NaN dropped)."""
+        """Builds the table of these values, in any order; drops duplicates and NaN."""
         return IsIn(tuple(encode(v, type) for v in _sorted_keys(values, type)), type)
 
     @property
     def table(self) -> np.ndarray:
-        """Keys in ascending order, dtype of the type."""
+        """Keys in ascending order, in the dtype of the type."""
         return _decode_keys(self.keys, self.type)
 
     def infer(self, *args: Type) -> Type:
@@ -64,7 +64,7 @@ class Lookup(Op):
 
     @staticmethod
     def of(pairs: dict[object, object], type: Type, value_type: Type) -> Lookup:
-        """The table of these pairs; keys must be distinct as values of the type."""
+        """Builds the table of these pairs; keys must be distinct as values of the type."""
         by_key = {k if type == STR else type.dtype.type(k): v for k, v in pairs.items()}  # type: ignore[call-overload]
         ordered = _sorted_keys(list(by_key), type)
         return Lookup(
@@ -73,7 +73,7 @@ class Lookup(Op):
 
     @property
     def table(self) -> tuple[np.ndarray, np.ndarray]:
-        """(keys ascending, values), dtypes of the two types."""
+        """(keys ascending, values), in the dtypes of the two types."""
         return _decode_keys(self.keys, self.type), _decode_keys(self.values, self.value_type)
 
     def infer(self, *args: Type) -> Type:
@@ -95,7 +95,7 @@ class Lookup(Op):
 
 @dataclass(frozen=True, slots=True)
 class Steps(Op):
-    """values[i] for an integer from bounds[i - 1] on up to and without bounds[i]; there is one more value than bounds."""
+    """values[i] for an integer in [bounds[i - 1], bounds[i]); there is one more value than bounds."""
 
     bounds: tuple[str, ...]
     type: Type
@@ -105,12 +105,12 @@ class Steps(Op):
 
     @staticmethod
     def of(bounds: Sequence[int], values: Sequence[object], type: Type, value_type: Type) -> Steps:
-        """The steps of these ascending bounds."""
+        """Builds the op from ascending bounds."""
         return Steps(tuple(encode(b, type) for b in bounds), type, tuple(encode(v, value_type) for v in values), value_type)
 
     @property
     def table(self) -> tuple[np.ndarray, np.ndarray]:
-        """(bounds ascending, values), dtypes of the two types."""
+        """(bounds ascending, values), in the dtypes of the two types."""
         return _decode_keys(self.bounds, self.type), _decode_keys(self.values, self.value_type)
 
     def infer(self, *args: Type) -> Type:
@@ -134,7 +134,7 @@ def _sorted_keys(values: object, type: Type) -> np.ndarray:
 
 
 def _find(keys: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(position of each x among the ascending keys, whether it is there)."""
+    """Returns (position of each x among the ascending keys, whether x is present)."""
     if not len(keys):
         return np.zeros(x.shape, np.intp), np.zeros(x.shape, np.bool_)
     at = np.minimum(np.searchsorted(keys, x), len(keys) - 1)

@@ -1,4 +1,4 @@
-"""The op of text models: a text to weighted sums over the terms in it, as a vectoriser and a matrix product give them."""
+"""Defines the ops of text models: weighted sums over a document's terms, as a vectoriser and a matrix product compute them."""
 
 from __future__ import annotations
 
@@ -39,10 +39,11 @@ from sparkweld.ir.types import F64, STR, Type
 
 @dataclass(frozen=True, slots=True)
 class TextSums(ModelOp):
-    """Sums over the columns of a row's terms, in ascending order, of the term's value times its weight: `outputs` f64.
+    """Sums, over the columns of a row's terms in ascending order, of the term's value times its weight: `outputs` f64.
 
-    A value is the number of times that the term occurs, then taken through the block's steps. Arguments: the text, and when
-    `started` one f64 an output, from which the sums start. All else is in the block, whose head `text_layout` describes.
+    A value is the number of occurrences of the term, transformed by the block's steps. Arguments: the document, and when
+    `started` one f64 an output, the initial values of the sums. Everything else is in the block, whose head `text_layout`
+    describes.
     """
 
     outputs: int
@@ -56,7 +57,10 @@ class TextSums(ModelOp):
         analyzer: Analyzer, terms: Mapping[str, int] | int, weights: np.ndarray, steps: Sequence[Step] = (),
         started: bool = False, hash: int = SIGNED,
     ) -> TextSums:  # fmt: skip
-        """`terms`: term -> column, or the number of columns to hash terms to, by a `hash`. `weights`: f64[columns, outputs]."""
+        """Builds the op.
+
+        `terms`: term -> column, or the number of columns to hash terms to, by a `hash`. `weights`: f64[columns, outputs].
+        """
         block = block_of(analyzer, terms, np.asarray(weights, np.float64), steps, started, hash)
         return TextSums(weights.shape[1], started, block)
 
@@ -83,11 +87,11 @@ class TextSums(ModelOp):
 
 @dataclass(frozen=True, slots=True)
 class TextTotals(ModelOp):
-    """What bounds a sum of `TextSums`, of the terms as they come: four f64 that take no sorting of them.
+    """Totals over a document's terms that bound a sum of `TextSums` without sorting the terms: four f64.
 
-    These are added up for each time that a term occurs, in no order that is promised: its weight for the sum number `sum` times
-    its scale, its scale squared, its scale, and 1. A scale is the number of the block's first step where that is SCALE, else 1.
-    Terms that are hashed with signs have none of this.
+    These are summed over each occurrence of a term, in unspecified order: its weight for the sum number `sum` times its scale,
+    its scale squared, its scale, and 1. A scale is the number of the block's first step where that is SCALE, else 1. Terms that
+    are hashed with signs are not supported.
     """
 
     sum: int
@@ -125,7 +129,7 @@ _PARTS = {
 
 
 def _terms_of(block: ConstantBlock) -> tuple[dict[tuple[str, ...], int], frozenset[str]]:
-    """The terms of a block's tables as symbols (characters or words) -> column, and the stop words."""
+    """Returns the terms of a block's tables, as symbols (characters or words) -> column, and the stop words."""
     head, letters = block["head"], block["letters"].tobytes()
     lengths = {at >> 32: at & 0xFFFFFFFF for at in block["words"][1::2].tolist() if at >= 0}
     words = {k: letters[start : start + lengths[k]].decode() for k, start in enumerate(block["word_starts"].tolist())}
@@ -134,7 +138,7 @@ def _terms_of(block: ConstantBlock) -> tuple[dict[tuple[str, ...], int], frozens
     terms: dict[tuple[str, ...], int] = {}
     seen: set[int] = set()
     for node, (column, _, _, _, first, count, _, _) in enumerate(nodes):
-        if first == len(prefixes):  # its own children, and not those of its suffix, which come earlier
+        if first == len(prefixes):  # the node's own children, not those of its suffix, which come earlier
             steps = symbols[first : first + count]
             prefixes += [(*prefixes[node], words[s] if head[Head.ANALYZER] == WORD else chr(s)) for s in steps]
         if column >= 0 and column not in seen:
@@ -144,7 +148,7 @@ def _terms_of(block: ConstantBlock) -> tuple[dict[tuple[str, ...], int], frozens
 
 
 def _grams(text: str, block: ConstantBlock, stop_words: frozenset[str]) -> Iterator[tuple[str, ...]]:
-    """The n-grams of a text as scikit-learn's analyzers make them, each a tuple of symbols."""
+    """Yields the n-grams of a document as scikit-learn's analyzers produce them, each a tuple of symbols."""
     head, blocks, kinds = block["head"], block["blocks"], block["kinds"]
     shortest, longest = int(head[Head.SHORTEST]), int(head[Head.LONGEST])
 
@@ -171,7 +175,7 @@ def _runs(text: str, is_token: Callable[[str], bool], head: np.ndarray) -> list[
 
 
 def _pieces(text: str, is_token: Callable[[str], bool]) -> list[str]:
-    """What Java's ``String.split`` gives for one separator."""
+    """Splits a document as Java's ``String.split`` does with one separator."""
     if not text:
         return [""]
     pieces = "".join(c if is_token(c) else "\0" for c in text).rstrip("\0")
@@ -185,7 +189,7 @@ def _windows(symbols: Sequence[str], shortest: int, longest: int) -> Iterator[tu
 
 
 def _counts(block: ConstantBlock, text: str, terms: Mapping[tuple[str, ...], int], stop_words: frozenset[str]) -> Counter[int]:
-    """Column -> number of times that its terms occur."""
+    """Maps each column to the number of occurrences of its terms."""
     head, counts = block["head"], Counter[int]()
     features, hash = int(head[Head.FEATURES]), int(head[Head.HASH])
     for gram in _grams(text, block, stop_words):
@@ -200,7 +204,7 @@ def _counts(block: ConstantBlock, text: str, terms: Mapping[tuple[str, ...], int
 
 
 def _stepped(values: np.ndarray, columns: np.ndarray, block: ConstantBlock) -> np.ndarray:
-    """A row's values behind the block's steps."""
+    """Transforms a row's values by the block's steps."""
     head = block["head"]
     for i in range(int(head[Head.STEPS])):
         kind, at = head[Head.STEPS + 1 + 2 * i : Head.STEPS + 3 + 2 * i].tolist()
@@ -260,7 +264,7 @@ def _examples() -> tuple[tuple[Op, tuple[Type, ...]], ...]:
 
 @cache
 def _total_examples() -> tuple[tuple[Op, tuple[Type, ...]], ...]:
-    """Of weights and scales whose sums are exact in any order."""
+    """Returns examples with weights and scales whose sums are exact in any order."""
     words, steps = {"abc": 0, "xé": 1, "abc xé": 2, "12": 3}, [(SCALE, np.array([1.0, 0.5, 0.0, 3.0])), (NORM_L2, None)]
     weights = np.array([[1.0, -2.0], [0.5, 4.0], [-8.0, 1.0], [0.25, 0.0]])
     characters = {"a": 0, " ": 1, "é": 2, "ab": 3}
@@ -274,7 +278,7 @@ def _total_examples() -> tuple[tuple[Op, tuple[Type, ...]], ...]:
 
 
 class _WhenAsked:
-    """The examples, whose tables are made from all code points: a second that not every import has to wait for."""
+    """Computes the examples on first use: their tables cover all code points, which would add a second to every import."""
 
     def __init__(self, examples: Callable[[], tuple[tuple[Op, tuple[Type, ...]], ...]]) -> None:
         self.examples = examples

@@ -1,4 +1,4 @@
-"""The op of tree ensembles: gradient boosting, random forests, single trees."""
+"""Defines the op of tree ensembles: gradient boosting, random forests, single trees."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from sparkweld.ir.tree_walks import WAYS, rows_of_call, walk_arrays
 from sparkweld.ir.trees import Forest, Tree
 from sparkweld.ir.types import F32, F64, Type
 
-#: What a mask kernel may work in, so that it stays in the second-level cache.
+#: Maximum scratch bytes of a mask kernel, which should fit in the second-level cache.
 _WORK_BYTES = 192 * 1024
-#: Nanoseconds of a row, from tests/bench/bench_tree_forms.py: a split of the mask form; a level and a tree of a walk.
+#: Nanoseconds a row, from tests/bench/bench_tree_forms.py: for a split of the mask form; for a level and a tree of a walk.
 SPLIT_NS, LEVEL_NS, TREE_NS = 0.01, 0.25, 2.2
-#: Rows that a walk costs for one of a block alone.
+#: A walk of a single row in a block costs as much as this many rows.
 _LEAST_ROWS = 64
-#: Rows of a block of a program that computes an ensemble for some rows, of more bytes than a core's caches hold: a block reads it
-#: from afar, for however few rows.
+#: Rows of a block in a program that computes an ensemble for some rows only, when the ensemble has more bytes than a core's
+#: caches hold. Each block reads such an ensemble from memory, for however few rows.
 _FAR_ROWS, _FAR_BYTES = 32768, 1 << 22
 
 
-#: Of each tree: its first output, where each output's values begin, the rows' leaf numbers, values from a leaf to the next.
+#: For each tree: its first output, the start of each output's values, the rows' leaf numbers, the stride between leaves' values.
 Leaves = list[tuple[int, np.ndarray, np.ndarray, int]]
 
 
@@ -35,12 +35,13 @@ Leaves = list[tuple[int, np.ndarray, np.ndarray, int]]
 class TreeEnsemble(ModelOp):
     """Sums of the leaves' values, in the order of the trees, as `sparkweld.ir.trees.Forest` defines them.
 
-    `form`: mask, walk, or sets (a walk with splits by sets of ranks). `arguments`: features, all f32 or all f64. `slots`: sets of
-    rows that the programs of masks, and of a walk's first levels, work with. Block: the arrays of that form; `start`'s
-    type and length are those of the results.
+    `form`: mask, walk, or sets (a walk with splits by sets of ranks). `arguments`: number of features, all f32 or all f64.
+    `slots`: sets of rows that the programs of masks, and of a walk's first levels, use. Block: the arrays of that form; `start`
+    has the type and the number of the results.
 
-    With an `end` above 0 the trees from `begin` up to it are taken. From a `begin` above 0 on, the sums go on from further
-    arguments, one an output: parts that follow each other add up to the bits of the whole, and all of them read one block.
+    With an `end` above 0, only the trees from `begin` up to it are evaluated. With a `begin` above 0, further arguments, one an
+    output, are the sums so far. Consecutive ranges of trees add up to the bits of the whole ensemble, and all of them read one
+    block.
     """
 
     form: str
@@ -54,8 +55,9 @@ class TreeEnsemble(ModelOp):
 
     @staticmethod
     def of(forest: Forest, share: float = 1.0) -> TreeEnsemble:
-        """In the form that costs less when this share of the rows is scored; its arguments are all of the forest's features.
-        Raises TooLarge.
+        """Builds the op in the form that costs less when this share of the rows is scored. Raises TooLarge.
+
+        Its arguments are all of the forest's features.
         """
         arrays = _cheap_masks(forest, share)
         if arrays is not None:
@@ -64,7 +66,7 @@ class TreeEnsemble(ModelOp):
 
     @staticmethod
     def walking(forest: Forest) -> TreeEnsemble:
-        """In walk form. Raises TooLarge."""
+        """Builds the op in walk form. Raises TooLarge."""
         arrays = walk_arrays(forest)
         form = "sets" if len(arrays["set_starts"]) > 1 else "walk"
         return TreeEnsemble(form, forest.features, int(arrays["head"][2]), ConstantBlock.of(**arrays))
@@ -86,16 +88,19 @@ class TreeEnsemble(ModelOp):
 
     @property
     def columns(self) -> int:
-        """Columns of ranks, without twins."""
+        """Number of columns of ranks, without shifted copies."""
         return self.block.length("columns") // 4
 
     @property
     def rows(self) -> int:
-        """Most rows that a kernel scores at a time."""
+        """Maximum rows that a kernel scores at a time."""
         return PIECE if self.form == "mask" else rows_of_call(self.columns, self.block.length("nodes"))
 
     def block_rows(self, *, some: bool) -> int:
-        """Rows of a block of a program that computes it for some rows or for all: over `BLOCK` where large batches are cheap."""
+        """Returns the rows of a block of a program that computes the op for some rows or for all.
+
+        Exceeds `BLOCK` for large ensembles.
+        """
         if not some and not self.is_part:
             return self.rows
         return _FAR_ROWS if self.block.size > _FAR_BYTES else BLOCK
@@ -107,18 +112,21 @@ class TreeEnsemble(ModelOp):
 
     @property
     def is_part(self) -> bool:
-        """Whether some of the trees are left out."""
+        """Whether the op evaluates only some of the trees."""
         return (self.begin, self.end) != (0, 0)
 
     def cut(self, tree: int) -> int:
-        """The last tree up to this one at which a part may begin: one that is split as the one before has no program."""
+        """Returns the last tree up to this one at which a range of trees may begin.
+
+        A tree that reuses the splits of the one before has no program, so no range begins there.
+        """
         digits = self.block["trees"].reshape(-1, self._tree_words)[:, 1]
         while 0 < tree < len(digits) and digits[tree] == AS_BEFORE:
             tree -= 1
         return tree
 
     def leaves(self, output: int) -> list[np.ndarray]:
-        """The terms, f64, that each tree's leaves have in one of the sums; a tree without any has one of 0."""
+        """Returns the terms, f64, of each tree's leaves in one of the sums; a single 0 for a tree that adds nothing to it."""
         rows, values = self.block["trees"].reshape(-1, self._tree_words).tolist(), self.block["values"].astype(np.float64)
         found = []
         for number, row in enumerate(rows):
@@ -133,7 +141,7 @@ class TreeEnsemble(ModelOp):
         return found
 
     def terms(self, output: int, *args: np.ndarray) -> np.ndarray:
-        """[trees, rows]: what each tree adds to one of the sums."""
+        """Returns [trees, rows]: the term that each tree adds to one of the sums."""
         leaves = self._mask_leaves if self.form == "mask" else self._walk_leaves
         values = self.block["values"]
         return np.array([
@@ -142,7 +150,10 @@ class TreeEnsemble(ModelOp):
         ])  # fmt: skip
 
     def samples(self, rows: int) -> list[np.ndarray]:
-        """Arguments of made-up rows, the same for each call: values lie with equal chances on a feature's splits, or behind."""
+        """Returns the arguments of synthetic rows, the same for each call.
+
+        Values are drawn uniformly from a feature's thresholds and one value beyond them.
+        """
         columns, edges = self.block["columns"].reshape(-1, 4).tolist(), self.block["edges"]
         random, found = np.random.default_rng(0), []
         for feature in range(self.arguments):
@@ -176,7 +187,9 @@ class TreeEnsemble(ModelOp):
         return sums
 
     def _ranks(self, args: tuple[np.ndarray, ...]) -> np.ndarray:
-        """[columns and their twins, rows]: the number of edges below each value, the largest of its type for NaN."""
+        """Returns [columns with their shifted copies, rows]: the number of edges below each value, the largest of its type for
+        NaN.
+        """
         dtype = np.uint8 if self.form == "mask" else np.uint16
         columns, edges = self.block["columns"].reshape(-1, 4), self.block["edges"]
         ranks = np.empty((max(len(columns), columns[:, 3].max(initial=0) + 1), len(args[0])), dtype)
@@ -189,7 +202,7 @@ class TreeEnsemble(ModelOp):
         return ranks
 
     def _numbers(self, ranks: np.ndarray, width: int) -> Iterator[np.ndarray]:
-        """The rows' numbers that the program of each tree gives; `width`: of the block's rows of trees."""
+        """Yields, for each tree, the number that its program computes for each row. `width`: words a tree in the block."""
         tests, operations = self.block["tests"].reshape(-1, 2), self.block["operations"].reshape(-1, 4).tolist()
         trees, planes = self.block["trees"].reshape(-1, width)[:, :2].tolist(), self.block["planes"].reshape(-1, PLANES)
         sets = np.zeros((self.slots, ranks.shape[1]), bool)
@@ -241,7 +254,10 @@ class TreeEnsemble(ModelOp):
 
 
 def _cheap_masks(forest: Forest, share: float) -> dict[str, np.ndarray] | None:
-    """The mask form, unless it does not fit or a walk costs less. One row of a block costs it what a whole piece does."""
+    """Returns the arrays of the mask form, or None where they do not fit or a walk costs less.
+
+    In the mask form, one row of a block costs as much as a whole chunk.
+    """
     splits = sum(len(t.feature) // 2 for t in forest.trees)
     levels = sum(t.depth for t in forest.trees)
     some = min(share * BLOCK, 1)
@@ -257,7 +273,7 @@ def _cheap_masks(forest: Forest, share: float) -> dict[str, np.ndarray] | None:
 
 
 def _example(form: str, width: Type, *, sets: bool = False, outputs: int = 1) -> tuple[TreeEnsemble, tuple[Type, ...]]:
-    """Two small trees over three features."""
+    """Builds an ensemble of two distinct small trees over three features."""
     dtype = width.dtype
     hit, miss = np.array([1, 3, -1, -1, -1], np.int32), np.array([2, 4, -1, -1, -1], np.int32)
     values = np.arange(5.0 * outputs).reshape(5, outputs) / 3

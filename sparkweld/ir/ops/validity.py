@@ -1,4 +1,4 @@
-"""Between nullable values and plain ones: the only ops that know of NULL."""
+"""Converts between nullable and plain values: the only ops that handle NULL."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class IsValid(Op):
 
 @dataclass(frozen=True, slots=True)
 class ValueOf(Op):
-    """The plain value; zero, or the empty string, where it is NULL."""
+    """The plain value; zero, the empty string or the empty list where it is NULL."""
 
     name: ClassVar[str] = "value_of"
 

@@ -1,8 +1,8 @@
-"""Ops of vectors as Spark's ML library stores them, dense or sparse row by row: to their numbers, and to weighted sums of those.
+"""Defines the ops of Spark ML vectors, dense or sparse in each row: their numbers, and weighted sums of those.
 
-A vector is three arguments: whether it is dense (bool), its indices (list<i32>, of no meaning where it is dense) and its values
-(list<f64>). It is *whole* when a constructor of Spark's would take it: `size` values where it is dense, else as many values as
-indices, which ascend from 0 on and stay below `size`. Of other rows all numbers are 0.
+A vector is three arguments: whether it is dense (bool), its indices (list<i32>, ignored where it is dense) and its values
+(list<f64>). It is *whole* when Spark's constructors accept it: `size` values where it is dense, else as many values as indices,
+which ascend from 0 on and are below `size`. For other rows all numbers are 0.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from sparkweld.ir.ops.models import ModelOp
 from sparkweld.ir.text_layout import NORM_L1, NORM_L2, NORM_MAX, ONE, SCALE
 from sparkweld.ir.types import BOOL, F64, I64, Items, Type
 
-#: A vector's arguments.
+#: Argument types of a vector.
 STORED = (BOOL, Type("list<i32>"), Type("list<f64>"))
 
-#: What values may have to be for a row of `VectorSums` to be fine: anything, finite, or finite and not negative.
+#: Requirements on the values of a row of `VectorSums`: none, finite, or finite and not negative.
 CHECKS = ("none", "finite", "positive")
 
-#: Steps that VectorSums knows, of `text_layout`.
+#: Steps of `text_layout` that VectorSums supports.
 STEPS = (SCALE, ONE, NORM_L1, NORM_L2, NORM_MAX)
 
 
@@ -39,7 +39,7 @@ class VectorColumns(ModelOp):
 
     @staticmethod
     def of(size: int) -> VectorColumns:
-        """Nothing is learned, so the block has no meaning."""
+        """Builds the op; it has no learned parameters, so the content of the block is ignored."""
         return VectorColumns(size, ConstantBlock.of(none=np.zeros(1, np.int64)))
 
     def results(self, *args: Type) -> tuple[Type, ...]:
@@ -60,12 +60,12 @@ class VectorColumns(ModelOp):
 
 @dataclass(frozen=True, slots=True)
 class VectorSums(ModelOp):
-    """Sums over the stored values of a vector, in their order, of the value times its weight: `outputs` f64 behind an i64.
+    """Sums over the stored values of a vector, in their order, of the value times its weight: an i64, then `outputs` f64.
 
-    The i64 is 1 where the vector is whole and its values are as `check` says, else 0. Behind the sums come as many f64: of dense
-    rows the sums of the sizes of the same products, and 0 of sparse ones; so far may a sum in another order lie from the first.
-    A value is taken through `steps` of `text_layout` first. Further arguments: when `started` one f64 an output, from which the
-    sums start. Block: `weights`, f64[size, outputs], and `numbers`, of each SCALE one f64 a column.
+    The i64 is 1 where the vector is whole and its values satisfy `check`, else 0. After the sums follow `outputs` more f64: in
+    dense rows the sums of the absolute values of the same products, which bound the effect of another order, and 0 in sparse
+    ones. Values are first transformed by `steps` of `text_layout`. Further arguments: when `started`, one f64 an output, the
+    initial values of the sums. Block: `weights`, f64[size, outputs], and `numbers`, for each SCALE one f64 a column.
     """
 
     size: int
@@ -81,7 +81,7 @@ class VectorSums(ModelOp):
     def of(
         weights: np.ndarray, steps: Sequence[tuple[int, np.ndarray | None]] = (), check: str = "none", started: bool = False
     ) -> VectorSums:
-        """`weights`: f64[size, outputs]; `steps`: kinds, and of each SCALE its numbers."""
+        """Builds the op. `weights`: f64[size, outputs]; `steps`: kinds, and for each SCALE its numbers."""
         numbers = [np.zeros(0), *(np.asarray(given, np.float64) for _, given in steps if given is not None)]
         block = ConstantBlock.of(weights=np.asarray(weights, np.float64), numbers=np.concatenate(numbers))
         size, outputs = weights.shape
@@ -133,7 +133,7 @@ class VectorSums(ModelOp):
 
 
 def _norm(values: Sequence[float], kind: int) -> float:
-    """`Vectors.norm`: added in order; of the largest, NaN is none."""
+    """Computes `Vectors.norm`: sums in order; the maximum ignores NaN."""
     norm = 0.0
     for value in values:
         if kind == NORM_MAX:
@@ -144,7 +144,7 @@ def _norm(values: Sequence[float], kind: int) -> float:
 
 
 def _entries(size: int, dense: bool, indices: Items, values: Items) -> tuple[np.ndarray, np.ndarray] | None:
-    """The stored indices and values of a row; None where its vector is not whole."""
+    """Returns the stored indices and values of a row; None where its vector is not whole."""
     if None in values.values or (not dense and None in indices.values):
         return None
     numbers = np.array(values.values, np.float64)
