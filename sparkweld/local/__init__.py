@@ -1,9 +1,10 @@
-"""NumPy and pandas calls on local data, captured and run by the same compiler, annotations and kernels as Spark's UDFs.
+"""Runs NumPy and pandas calls on local data lazily, with the compiler, annotations and kernels of Spark's UDFs.
 
-Weld's lazy API (arXiv 1709.06416, section 4), as in its Grizzly: `lazy` wraps data, calls on it are recorded and not run, and a
-value that is asked for runs what it needs in one pipeline. What cannot be captured runs in NumPy or pandas, on real data.
+Follows Weld's lazy API (arXiv 1709.06416, section 4) and its Grizzly. `lazy` wraps data, and calls on it are recorded. A
+requested value runs all that it needs in one pipeline. Calls that cannot be captured run in NumPy or pandas, on real data.
 
-Start at `session`; `values` and `frame` are what users hold, `recording` decides what becomes of a call, `evaluating` runs.
+Start at `session`. Users hold the objects of `values` and `frame`, `recording` handles each call, and `evaluating` runs
+pipelines.
 """
 
 from sparkweld.local.evaluating import compute, explain

@@ -1,4 +1,4 @@
-"""Calls of annotated functions on lazy values: tried on samples for what they return, then added to the capture."""
+"""Captures calls of annotated functions on lazy values, after a call on samples that reveals the result's type."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sparkweld.local.traced import Returned, argument, fits, traced_result, trie
 def captured(
     annotation: Annotation | None, function: Callable[..., Any], args: Any, kwargs: Mapping[str, Any], found: list[Definition]
 ) -> Any:
-    """The lazy result of a call, or its merged result; NotImplemented when it is not annotated, or not for such arguments."""
+    """Returns the call's lazy or merged result; NotImplemented when the annotation is missing or excludes such arguments."""
     if annotation is None or isinstance(annotation.returns, Filtered) and found[0].is_series:
         return NotImplemented
     mapped = args[:1] if annotation.elementwise and len(args) == 2 and callable(args[1]) else args
@@ -40,7 +40,7 @@ def captured(
     try:
         source = found[0].space.capture.call(annotation, tuple(taken), named, returned.form, returned.type)
     except DomainError:
-        return NotImplemented  # the function takes whole values there, so it gets them
+        return NotImplemented  # the annotation requires whole values, so the eager call receives them
     definition = Definition(found[0].session, found[0].space, found[0].domain, None, function, args, kwargs)
     return _result(annotation, definition, source, returned, found)
 

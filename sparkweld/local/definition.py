@@ -1,4 +1,4 @@
-"""What a lazy value is: the call that makes it, for running the original, and its traced form, for the pipeline."""
+"""Defines a lazy value: the call that computes it eagerly, and its traced form for the pipeline."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _NOTHING = object()
 
 @dataclass(eq=False)
 class Definition:
-    """``function(*args, **kwargs)``, whose arguments may hold other definitions; of a leaf the `real` data.
+    """The call ``function(*args, **kwargs)``, whose arguments may contain other definitions; for a leaf, the `real` data.
 
-    `guards`: what has to hold for the pipeline to be right, of this call alone. `index` and `name`: a Series' labels (of the
-    root's rows) and its name.
+    `guards`: the values that must hold for the pipeline to be right, for this call alone. `index` and `name`: a Series' labels
+    (of the root's rows) and its name.
     """
 
     session: Any
@@ -43,32 +43,32 @@ class Definition:
 
     @property
     def is_computed(self) -> bool:
-        """Whether the real data is there."""
+        """Whether the real data exists."""
         return self.real is not _NOTHING
 
     @property
     def known_rows(self) -> int | None:
-        """How many rows it has, when that is known already."""
+        """Returns the number of rows, None when it is not known yet."""
         if self.is_computed:
             return len(self.real)
         return self.space.rows if self.domain is self.space.capture.root else None
 
     @property
     def loop(self) -> LoopBuilder:
-        """The loop of its rows."""
+        """Returns the loop over its rows."""
         return self.space.capture.loop(self.domain)
 
     def parents(self) -> list[Definition]:
-        """The definitions that it is made of."""
+        """Returns the definitions among its arguments."""
         return definitions((self.args, self.kwargs))
 
     def sample(self) -> Any:
-        """A few rows of the same kind: where it has rows, what class and dtype a call gives, and what names."""
+        """Returns a few rows of the same class, dtype and name, to try calls on."""
         values = sample(self.traced)
         return pd.Series(values, name=self.name) if self.is_series else values
 
     def eager(self) -> Any:
-        """The real data, by running the original calls."""
+        """Returns the real data by running the original calls."""
         todo = [self]
         while todo:
             one = todo[-1]
@@ -85,7 +85,7 @@ class Definition:
 
 
 def definitions(x: Any) -> list[Definition]:
-    """The definitions in nested arguments."""
+    """Returns the definitions in nested arguments."""
     found: list[Definition] = []
     _add_definitions(x, found)
     return found
@@ -103,7 +103,7 @@ def _add_definitions(x: Any, found: list[Definition]) -> None:
 
 
 def replaced(x: Any, by: Callable[[Definition], Any]) -> Any:
-    """Nested arguments with something else for each definition."""
+    """Replaces each definition in nested arguments."""
     if type(x) is Definition:
         return by(x)
     if type(x) in (list, tuple):

@@ -1,4 +1,4 @@
-"""Lazy values to real data: one pipeline for all that is asked for together; what it cannot decide, the original calls do."""
+"""Computes lazy values: one pipeline for all values requested together, and the original calls where it is undecided."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sparkweld.pipelines.describe import described
 
 
 def compute(*values: Any) -> tuple[Any, ...]:
-    """The real data of lazy values, those of one number of rows in one pipeline; other objects as they are."""
+    """Returns the real data of lazy values, one pipeline per number of rows; other objects unchanged."""
     from sparkweld.local.frame import LazyFrame
     from sparkweld.local.values import Lazy
 
@@ -41,7 +41,7 @@ def compute(*values: Any) -> tuple[Any, ...]:
 
 
 def explain(*values: Any) -> str:
-    """What would run for lazy values: stages, what each runs in, rows of a block, bytes."""
+    """Describes the pipelines of lazy values: stages, where each runs, rows per block, bytes."""
     from sparkweld.local.values import Lazy
 
     found = [v._definition for v in values if isinstance(v, Lazy)]
@@ -54,7 +54,7 @@ def explain(*values: Any) -> str:
 
 
 def compute_definitions(wanted: Sequence[Definition]) -> None:
-    """Computes what is not there yet."""
+    """Computes the values that are not computed yet."""
     missing = [d for d in dict.fromkeys(wanted) if not d.is_computed]
     for space in {id(d.space): d.space for d in missing}.values():
         group = [d for d in missing if d.space is space]
@@ -66,7 +66,7 @@ def compute_definitions(wanted: Sequence[Definition]) -> None:
 
 
 def compute_source(definition: Definition, column: str) -> Any:
-    """The merged result of all rows."""
+    """Returns the merged result of all rows."""
     space = definition.space
     runner = _new_runner(space, {"result": column}, list(definition.parents()))
     try:
@@ -84,7 +84,7 @@ def _run(space: Space, group: list[Definition]) -> None:
     except (Undecided, BrokenPromise) as error:
         _warn(runner, error)
         return
-    labels: dict[Any, pd.Index] = {}  # one index for all columns of the same rows: pandas need not compare them
+    labels: dict[Any, pd.Index] = {}  # one index for all columns of the same rows: pandas need not compare indexes
     for number, definition in enumerate(group):
         index, domain = definition.index, definition.domain
         if index is not None and domain is not space.capture.root:
@@ -96,7 +96,7 @@ def _run(space: Space, group: list[Definition]) -> None:
 
 
 def _labels(index: pd.Index, rows: np.ndarray) -> pd.Index:
-    """The labels of some rows, whose numbers nobody changes. Those of a plain RangeIndex are the numbers."""
+    """Returns the labels of some rows, sharing the row numbers' memory. Labels of a plain RangeIndex equal the row numbers."""
     if type(index) is pd.RangeIndex and index.start == 0 and index.step == 1:
         return pd.Index(rows, name=index.name, copy=False)
     return index.take(rows)
@@ -120,7 +120,7 @@ def _new_runner(space: Space, outputs: dict[str, Any], group: list[Definition]) 
 
 
 def _positions(space: Space, definition: Definition) -> Any:
-    """The row numbers of a filtered domain: those of its parent where the filter's mask holds."""
+    """Returns the row numbers of a filtered domain, by applying its chain of filters to those of the root."""
     from sparkweld.pipelines import Keep
 
     steps = [s for s in space.capture.steps if isinstance(s, Keep)]
@@ -137,7 +137,7 @@ def _positions(space: Space, definition: Definition) -> Any:
 
 
 def _guards(space: Space, group: list[Definition]) -> dict[LoopBuilder, set[int]]:
-    """The guards of all calls that the values are made of."""
+    """Returns the guards of all calls that the values depend on."""
     found: dict[LoopBuilder, set[int]] = {}
     todo, seen = list(group), set()
     while todo:
@@ -162,7 +162,7 @@ def _real(definition: Definition, column: Any, index: pd.Index | None) -> Any:
     if not definition.is_series:
         return values
     if type(definition.traced) is Foreign and definition.traced.form == "list":
-        values = values.tolist()  # pandas says what dtype the elements make
+        values = values.tolist()  # pandas infers the dtype from the elements
     return pd.Series(values, index=index, name=definition.name, copy=False)
 
 

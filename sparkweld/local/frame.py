@@ -1,4 +1,4 @@
-"""A lazy DataFrame: columns that are lazy Series over one set of rows; what is not about columns and rows is computed."""
+"""A lazy DataFrame of lazy Series over one set of rows; operations other than columns and filters are computed eagerly."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ import pandas as pd
 from sparkweld.local.definition import Definition
 from sparkweld.local.values import Lazy, LazySeries
 
-#: Arguments of `groupby` that say nothing of columns.
+#: Arguments of `groupby` that do not depend on columns.
 _GROUPING = frozenset(("sort", "as_index", "dropna", "observed", "group_keys"))
 
 
 class LazyFrame:
-    """Columns by name, None for those that nobody has asked for: they are `source`'s, in the rows that all `masks` keep.
+    """Columns by name; None for a column of `source` that was not requested yet, filtered by all `masks`.
 
-    `numbers`: those rows' numbers in `source`, None for all of them. `assigned`: the names of columns that are not `source`'s.
+    `numbers`: the row numbers of the filtered rows in `source`, None for all rows. `assigned`: names of columns that are not from
+    `source`.
     """
 
     def __init__(
@@ -30,11 +31,11 @@ class LazyFrame:
 
     @staticmethod
     def of(session: Any, source: pd.DataFrame) -> LazyFrame:
-        """All columns of real data."""
+        """Returns a frame of all columns of real data."""
         return LazyFrame(session, source, dict.fromkeys(source.columns))
 
     def column(self, name: Any) -> LazySeries:
-        """A column; the real one becomes lazy when it is first asked for."""
+        """Returns a column; a real column becomes lazy at its first use."""
         from sparkweld.local.recording import kept_rows, leaf
 
         found = self._columns[name]
@@ -47,26 +48,28 @@ class LazyFrame:
         return found
 
     def definitions(self) -> list[Definition]:
-        """Of the columns that are not the source's, and of the rows' numbers: by those pandas takes all others at once."""
+        """Returns the definitions of assigned columns and of the row numbers; pandas takes all other columns at once by
+        number.
+        """
         lazies = [c for n, c in self._columns.items() if c is not None and n in self._assigned]
         return [c._definition for c in (*lazies, self._numbers) if c is not None]
 
     def compute(self) -> pd.DataFrame:
-        """The real DataFrame."""
+        """Returns the real DataFrame."""
         from sparkweld.local.evaluating import compute
 
         made: pd.DataFrame = compute(self)[0]
         return made
 
     def real(self) -> pd.DataFrame:
-        """The real DataFrame of columns that are computed."""
+        """Returns the real DataFrame when its definitions are computed."""
         if self._computed is None:
             own = [n for n in self._columns if n not in self._assigned]
             frame = self._source if own == list(self._source.columns) else self._source[own]
             made = {n: c._definition.real for n, c in self._columns.items() if c is not None and n in self._assigned}
             if self._numbers is not None:
                 frame = frame.take(self._numbers._definition.real)
-                if made:  # the index that they share, which is this one
+                if made:  # their shared index equals this one, and is reused
                     frame.index = next(iter(made.values())).index
             if made:
                 frame = frame.copy(deep=False)
@@ -95,7 +98,7 @@ class LazyFrame:
         names = [name for name, column in self._columns.items() if column is not None]
         owners = [numbers._definition, *(self.column(name)._definition for name in names)]
         kept_numbers, *kept = kept_rows(owners, mask._definition)
-        if self._numbers is None:  # the faster way to them without a pipeline
+        if self._numbers is None:  # without a pipeline, flatnonzero is faster than indexing
             kept_numbers._definition.function, kept_numbers._definition.args = np.flatnonzero, (mask._definition,)
         columns = {**dict.fromkeys(self._columns), **dict(zip(names, kept, strict=True))}
         return LazyFrame(self._session, self._source, columns, (*self._masks, mask), kept_numbers, self._assigned)  # type: ignore[arg-type]
@@ -117,7 +120,7 @@ class LazyFrame:
         return row_numbers(self._session, len(self._source)) if self._numbers is None else self._numbers
 
     def _is_beside(self, value: Lazy) -> bool:
-        """Whether a value has the very rows of this frame, under the same labels."""
+        """Whether a value has exactly the rows and labels of this frame."""
         from sparkweld.local.recording import is_aligned
 
         recorded = self._session.space(len(self._source)).is_recorded
@@ -128,25 +131,25 @@ class LazyFrame:
         return labels and is_aligned([self._row_numbers()._definition, value._definition])
 
     def groupby(self, by: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """pandas' groups, of those columns alone that are asked for."""
+        """Returns pandas' groups, of the requested columns only."""
         from sparkweld.local.relational import LazyGroups
 
         known = isinstance(by, str) and by in self._columns and not args and kwargs.keys() <= _GROUPING
         return LazyGroups(self, by, kwargs) if known else self._forwarded("groupby", by, *args, **kwargs)
 
     def merge(self, right: Any, *args: Any, on: Any = None, **kwargs: Any) -> Any:
-        """pandas' inner join by one column, of those columns alone that are asked for; other joins are computed at once."""
+        """Returns pandas' inner join by one column, of the requested columns only; computes other joins at once."""
         from sparkweld.local.relational import merged
 
         made = None if args or kwargs else merged(self, right, on)
         return self._forwarded("merge", right, *args, on=on, **kwargs) if made is None else made
 
     def real_columns(self, names: list[Any]) -> pd.DataFrame:
-        """A real DataFrame of some columns, each once."""
+        """Returns a real DataFrame of some columns, each once."""
         from sparkweld.local.evaluating import compute
 
         numbers = all(name in self._assigned or self._source[name].dtype.kind in "biuf" for name in names)
-        if not self._masks or not numbers:  # pandas takes other rows as fast
+        if not self._masks or not numbers:  # pandas takes these rows as fast
             made: pd.DataFrame = self[names].compute()
             return made
         columns = [self.column(name) for name in names]
@@ -161,7 +164,7 @@ class LazyFrame:
         return (lambda *args, **kwargs: self._forwarded(name, *args, **kwargs)) if callable(found) else found
 
     def _forwarded(self, name: str, *args: Any, **kwargs: Any) -> Any:
-        """A method of the real DataFrame; rows that it gives are lazy again."""
+        """Calls a method of the real DataFrame; a result with rows becomes lazy."""
         from sparkweld.local.evaluating import compute
         from sparkweld.local.session import wrap
 

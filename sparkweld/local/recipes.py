@@ -1,7 +1,7 @@
-"""Operators and ufuncs on numbers to what the compiler makes of them, once for each combination of types and constants.
+"""Caches traces of operators and ufuncs on numbers, by types and constants, and replays them on other columns.
 
-Tracing a call takes far longer than emitting what it gives. A trace of columns of which only the type is known is right for all
-columns of that type, so it is kept, and repeated on others.
+Tracing a call takes far longer than emitting its operations. A trace of columns of which only the type is known is valid for all
+columns of that type.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from sparkweld.pipelines import Capture
 from udf_compiler.trace import TracedArray, TracedSeries
 from udf_compiler.trace import session as tracing
 
-#: A traced result, or several, and the guards of the call alone.
+#: A traced result, or a tuple of several, and the guards of this call alone.
 Traced = tuple[Any, tuple[int, ...]]
-#: Recipes of this process by what they depend on, None where there is none, and how many are kept.
+#: Recipes of this process by key, None where the compiler refuses the call, and the limit on their number.
 _known: dict[Hashable, Recipe | None] = {}
 _KEPT = 4096
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """`steps`: whose arguments are the numbers of operands, of which there are `operands`, and behind these of other steps.
+    """A recorded trace. Arguments of `steps` are numbers: below `operands`, of an operand; from there on, of an earlier step.
 
-    `results`: number, and the dtype of a Series; None for an array. `several`: they are a tuple.
+    `results`: number, and the dtype of a Series; None for an array. `several`: the result is a tuple.
     """
 
     operands: int
@@ -39,7 +39,7 @@ class Recipe:
     several: bool
 
     def repeated(self, loop: LoopBuilder, values: list[Value]) -> Traced:
-        """What tracing the call on these values of the loop gives."""
+        """Emits the steps on these values of the loop; the result equals that of tracing the call."""
         for step in self.steps:
             values.append(loop.emit(step.op, *[values[a] for a in step.args]))
         guards = tuple(values[g].id for g in self.guards)
@@ -54,9 +54,9 @@ class Recipe:
 def traced(
     key: Hashable | None, function: Callable[..., Any], args: Any, kwargs: Mapping[str, Any], found: list[Definition]
 ) -> Traced | None:
-    """The traced result of a call and its guards; None when the compiler refuses it, the loop is then as it was.
+    """Returns the traced result of a call and its guards; None, with the loop restored, when the compiler refuses the call.
 
-    `key`: what a call of an operator or a ufunc on numbers depends on; None for other calls. `found`: the arguments with rows.
+    `key`: the cache key of an operator or ufunc on numbers; None for other calls. `found`: the arguments with rows.
     """
     loop, exact = found[0].loop, found[0].session.options.exact
     if key is not None and len(loop.body) < tracing.NODE_LIMIT:
@@ -71,7 +71,7 @@ def traced(
 
 
 def _made(function: Callable[..., Any], args: Any, exact: bool) -> Recipe | None:
-    """The recipe of a call of numbers; None when the compiler refuses it, or gives more than numbers."""
+    """Returns the recipe of a call on numbers; None when the compiler refuses it or the result is not numeric."""
     capture = Capture("recipe")
     stand_ins: list[Any] = []
     for x in args:
@@ -97,11 +97,11 @@ def _made(function: Callable[..., Any], args: Any, exact: bool) -> Recipe | None
 
 def _traced(loop: LoopBuilder, function: Callable[..., Any], args: Any, kwargs: Any, exact: bool) -> Traced | None:
     mark, earlier = loop.mark(), loop.guards
-    loop.guards = []  # so that those are seen, too, that another call has made before
+    loop.guards = []  # to collect also guards that an earlier call has emitted
     with tracing.running(tracing.Session(loop, exact)) as session:
         try:
             result = tracing.attempt(lambda: function(*args, **kwargs))
-        except Exception:  # noqa: BLE001 - what libraries raise for symbolic arguments
+        except Exception:  # noqa: BLE001 - libraries may raise anything for symbolic arguments
             result = None
     own, loop.guards = tuple(loop.guards), earlier
     if session.refused is not None:

@@ -1,8 +1,8 @@
-"""A call on lazy values to a lazy value: native where the compiler can, a call of an annotated function, or the real thing.
+"""Records a call on lazy values: as native operations, as a call of an annotated function, or by running it on real data.
 
-A call is tried on samples first, so that what it gives (a class, a dtype, a name) is the library's own word, and an error in
-types is raised where it is made. Then the compiler of UDFs traces it. What it refuses is a call of an annotated function, or
-computed with all that it takes.
+The call first runs on samples. So the library itself determines the result's class, dtype and name, and type errors are raised at
+the call. Then the UDF compiler traces it. A call that it refuses becomes a call of an annotated function, or is computed together
+with its arguments.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ from sparkweld.local.traced import Foreign, dtype_of, kind_of, source_of, traced
 from sparkweld.local.values import Lazy, LazyArray, LazySeries
 from udf_compiler.trace import TracedArray, TracedSeries
 
-#: Attributes whose attributes are the methods.
+#: Attributes whose own attributes are the methods.
 _ACCESSORS = ("str", "dt")
-#: Series of more elements are computed by numexpr where it is installed, with its own rounding.
+#: Longer Series are computed by numexpr where it is installed, with other rounding.
 _NUMEXPR_ROWS = 1_000_000
 
 
 def lazy_value(definition: Definition) -> Lazy:
-    """What the user holds of a definition."""
+    """Returns the lazy object of a definition for the user."""
     made = (LazySeries if definition.is_series else LazyArray)(definition)
     definition.session.watch(made)
     return made
 
 
 def leaf(session: Any, data: pd.Series | np.ndarray) -> Lazy:
-    """Real data as a lazy value."""
+    """Wraps real data as a lazy value."""
     return lazy_value(_leaf(session, data))
 
 
 def row_numbers(session: Any, rows: int) -> Lazy:
-    """The numbers of so many rows as a lazy array."""
+    """Returns the row numbers 0 to `rows` - 1 as a lazy array."""
     space = session.space(rows)
     numbers = TracedArray(space.capture.loop(), (space.positions(),), shared=True)
     return lazy_value(Definition(session, space, space.capture.root, numbers, np.arange, (rows,)))
@@ -62,7 +62,7 @@ def _leaf(session: Any, data: pd.Series | np.ndarray) -> Definition:
 
 
 class Method:
-    """A method, or a property, of what a lazy value stands for: ``Method(("str", "lower"))(s)`` is ``s.str.lower()``."""
+    """A method or property of the underlying object: ``Method(("str", "lower"))(s)`` is ``s.str.lower()``."""
 
     def __init__(self, path: tuple[str, ...], is_property: bool = False) -> None:
         self.path, self.is_property = path, is_property
@@ -73,18 +73,18 @@ class Method:
         return x if self.is_property else x(*args, **kwargs)
 
     def unbound(self, owner: type) -> Any:
-        """The function of the class, None for what has no path in it."""
+        """Returns the function of the class; None for a property or a longer path."""
         return getattr(owner, self.path[0], None) if len(self.path) == 1 and not self.is_property else None
 
 
 class Accessor:
-    """``s.str`` or ``s.dt`` of a lazy Series."""
+    """The accessor ``s.str`` or ``s.dt`` of a lazy Series."""
 
     def __init__(self, owner: Lazy, name: str) -> None:
         self._owner, self._name = owner, name
 
     def __getattr__(self, name: str) -> Any:
-        real = getattr(getattr(pd.Series, self._name), name)  # what pandas lacks it says itself
+        real = getattr(getattr(pd.Series, self._name), name)  # pandas raises AttributeError for names that it lacks
         path = (self._name, name)
         if isinstance(real, property):
             return record(Method(path, True), (self._owner,), {})
@@ -95,9 +95,9 @@ class Accessor:
 
 
 def attribute(x: Lazy, name: str) -> Any:
-    """An attribute of a lazy value: a method that is recorded when called, an accessor, or a property, now."""
+    """Returns an attribute of a lazy value: a method that is recorded when called, an accessor, or a property's value."""
     if not hasattr(x.real, name):
-        return getattr(x.compute(), name)  # a label, or the library's own error
+        return getattr(x.compute(), name)  # a label, or the library raises
     found = getattr(x.real, name)
     if name in _ACCESSORS and x.real is pd.Series:
         return Accessor(x, name)
@@ -112,7 +112,7 @@ def attribute(x: Lazy, name: str) -> Any:
 
 
 def part(x: Lazy, key: Any) -> Any:
-    """``x[key]``: rows where a condition holds are a new set of rows; anything else is computed."""
+    """Returns ``x[key]``: a boolean mask creates a new row domain; any other key is computed."""
     owner = x._definition
     given = _defined(owner.session, key, owner.space.rows)
     if owner.space.is_recorded and isinstance(given, Definition) and is_aligned([owner, given]) and is_mask(given):
@@ -126,7 +126,7 @@ def is_mask(definition: Definition) -> bool:
 
 
 def kept_rows(owners: list[Definition], mask: Definition) -> list[Lazy]:
-    """Each value where the mask holds."""
+    """Returns each value filtered by the mask."""
     capture = owners[0].space.capture
     sources = tuple(source_of(owner.traced) for owner in owners)
     domain, kept = capture.keep(source_of(mask.traced), sources)  # type: ignore[arg-type]
@@ -140,7 +140,7 @@ def kept_rows(owners: list[Definition], mask: Definition) -> list[Lazy]:
 
 
 def record(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    """What ``function(*args, **kwargs)`` gives: lazy where it can be, with lazy or real arguments."""
+    """Returns the result of ``function(*args, **kwargs)``, lazy where possible, for lazy or real arguments."""
     found = definitions(_unwrapped((args, dict(kwargs))))
     if not found:
         return function(*args, **kwargs)
@@ -154,7 +154,7 @@ def record(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[
 
 
 def forwarded(session: Any, function: Callable[..., Any], defined: Any) -> Any:
-    """The real call on real data; rows that it gives are lazy again."""
+    """Calls the function on real data; a result with rows becomes lazy."""
     compute_definitions(definitions(defined))
     args, kwargs = replaced(defined, lambda d: d.real)
     from sparkweld.local.session import wrap
@@ -165,7 +165,7 @@ def forwarded(session: Any, function: Callable[..., Any], defined: Any) -> Any:
 
 
 def _unwrapped(x: Any) -> Any:
-    """Nested arguments with the definitions of lazy values."""
+    """Replaces lazy values in nested arguments with their definitions."""
     if isinstance(x, Lazy):
         return x._definition
     if type(x) in (list, tuple):
@@ -176,7 +176,7 @@ def _unwrapped(x: Any) -> Any:
 
 
 def _defined(session: Any, x: Any, rows: int) -> Any:
-    """The same, with real Series and arrays of that many rows as definitions, too."""
+    """Replaces lazy values, and real Series and arrays of `rows` rows, with definitions."""
     if type(x) in (list, tuple):
         return type(x)([_defined(session, element, rows) for element in x])
     if type(x) is dict:
@@ -187,7 +187,7 @@ def _defined(session: Any, x: Any, rows: int) -> Any:
 
 
 def is_aligned(found: list[Definition]) -> bool:
-    """Whether all have the same rows, and all Series the same labels, so that pandas aligns nothing."""
+    """Whether all have the same rows, and all Series the same labels, so that pandas need not align them."""
     first = found[0]
     if any(d.space is not first.space or d.domain is not first.domain for d in found):
         return False
@@ -196,7 +196,7 @@ def is_aligned(found: list[Definition]) -> bool:
 
 
 def _captured(function: Callable[..., Any], args: Any, kwargs: Any, found: list[Definition]) -> Any:
-    """A lazy value, a merged result, or NotImplemented."""
+    """Returns a lazy value, a merged result, or NotImplemented."""
     key = None if kwargs else key_of(function, args)
     sample = sampled(key, function, args, kwargs)
     if sample is RAISED:
@@ -235,7 +235,7 @@ def _item(function: Callable[..., Any], position: int) -> Callable[..., Any]:
 def _native(
     key: Hashable | None, function: Callable[..., Any], args: Any, kwargs: Any, found: list[Definition]
 ) -> tuple[Any, tuple[int, ...]] | None:
-    """The traced result of a call and its guards; None when the compiler refuses it, or may not have it."""
+    """Returns the traced result of a call and its guards; None when the compiler refuses it or must not be asked."""
     wide = expressions.USE_NUMEXPR and found[0].space.rows > _NUMEXPR_ROWS and any(d.is_series for d in found)
     takes_code = any(callable(x) and not isinstance(x, type) for x in (*args, *kwargs.values()))
     if wide or takes_code or hasattr(function, ATTRIBUTE) or any(type(d.traced) is Foreign for d in found):
@@ -244,7 +244,7 @@ def _native(
 
 
 def _agrees(result: Any, sample: Any) -> bool:
-    """Whether a traced result is of the class and dtype that the library gave for the samples."""
+    """Whether a traced result has the class and dtype that the library returned for the samples."""
     if type(result) is TracedSeries:
         kind = kind_of(result)
         if kind == "maybe":
@@ -256,14 +256,14 @@ def _agrees(result: Any, sample: Any) -> bool:
 
 
 def _annotation(function: Any, first: Definition, args: Any) -> Annotation | None:
-    """The annotation of a function, of a method by its class, or of what `Series.map` is given."""
+    """Returns the annotation of a function, of a method in its class, or of the function passed to `Series.map`."""
     if not isinstance(function, Method):
         return annotation_of(function)
     if first.is_series and function.path in (("map",), ("apply",)) and len(args) == 2 and callable(args[1]):
         found = annotation_of(args[1])
         dtype = getattr(first.traced.example, "dtype", None) if type(first.traced) is Foreign else None
         if isinstance(dtype, pd.api.extensions.ExtensionDtype) and not isinstance(dtype, pd.StringDtype):
-            return None  # these map in ways of their own: categories to categories
+            return None  # these dtypes map in their own ways: categories to categories
         return found if found is not None and found.elementwise else None
     unbound = function.unbound(pd.Series if first.is_series else np.ndarray)
     return None if unbound is None else annotation_of(unbound)

@@ -1,7 +1,7 @@
-"""Groups and joins of lazy DataFrames: of all their columns, only those are computed and moved that are asked for.
+"""Groups and joins lazy DataFrames, computing only the requested columns.
 
-pandas does the work, on fewer columns. A join whose right keys are integers, each once and close together, is a lookup in a
-table, for it gives the same: each left row once where it has a partner, in the left order.
+pandas does the work, on fewer columns. A join is a table lookup when its right keys are unique, dense integers. The result is the
+same: each left row with a partner once, in the left order.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import pandas as pd
 
 from sparkweld.local.frame import LazyFrame
 
-#: Entries of a lookup's table for each right row, at most.
+#: The limit on a lookup table's entries for each right row.
 _SPARSE = 16
 
 
 class LazyGroups:
-    """``frame.groupby(by, **kwargs)``: groups of the columns that are asked for, then pandas'."""
+    """The groups of ``frame.groupby(by, **kwargs)``: pandas' groups of the requested columns."""
 
     def __init__(self, frame: LazyFrame, by: str, kwargs: dict[str, Any]) -> None:
         self._frame, self._by, self._kwargs = frame, by, kwargs
@@ -50,7 +50,7 @@ class LazyGroups:
 
 
 def merged(left: LazyFrame, right: Any, on: Any) -> LazyFrame | None:
-    """The inner join by the column `on`; None where pandas would name columns, or find the keys, in another way."""
+    """Returns the inner join by the column `on`; None where pandas would rename columns or resolve the key otherwise."""
     if not isinstance(right, pd.DataFrame | LazyFrame) or not isinstance(on, str):
         return None
     other = right if isinstance(right, LazyFrame) else LazyFrame.of(left._session, right)
@@ -60,7 +60,7 @@ def merged(left: LazyFrame, right: Any, on: Any) -> LazyFrame | None:
 
 
 class _Merged(LazyFrame):
-    """The inner join of two frames that share the column `on`, computed whole when more than some columns are asked for."""
+    """The inner join of two frames that share only the column `on`; computed whole when more than a few columns are requested."""
 
     def __init__(self, left: LazyFrame, right: LazyFrame, on: str) -> None:
         self._left, self._right, self._on = left, right, on
@@ -69,10 +69,10 @@ class _Merged(LazyFrame):
 
     @cached_property
     def _source(self) -> pd.DataFrame:  # type: ignore[override]
-        return self._joined(list(self._columns)).copy()  # its own memory, for it may be changed
+        return self._joined(list(self._columns)).copy()  # its own memory, because callers may change it
 
     def real_columns(self, names: list[Any]) -> pd.DataFrame:
-        """A real DataFrame of some columns."""
+        """Returns a real DataFrame of some columns."""
         return super().real_columns(names) if "_source" in self.__dict__ else self._joined(names)
 
     def _joined(self, names: list[Any]) -> pd.DataFrame:
@@ -91,15 +91,15 @@ class _Merged(LazyFrame):
 
 
 def _partners(left: pd.Series, right: pd.Series) -> np.ndarray | None:
-    """The number of the right row of each left row's key, -1 for none; None when it is no lookup in a table."""
+    """Returns the right row number for each left key, -1 for none; None when a table lookup does not apply."""
     if left.dtype != np.int64 or right.dtype != np.int64 or not len(right):
         return None
     keys, wanted = right.to_numpy(), left.to_numpy()
     low, high = int(keys.min()), int(keys.max())
     if high - low >= _SPARSE * len(keys) or low == np.iinfo(np.int64).min:
         return None
-    table = np.full(high - low + 3, -1, np.intp)  # with an entry for all keys below, and one for all above
+    table = np.full(high - low + 3, -1, np.intp)  # one entry for all keys below, and one for all keys above
     table[keys - (low - 1)] = np.arange(len(keys))
-    if np.count_nonzero(table >= 0) < len(keys):  # a key twice
+    if np.count_nonzero(table >= 0) < len(keys):  # a key is repeated
         return None
     return table.take(wanted - (low - 1), mode="clip")

@@ -1,7 +1,7 @@
-"""A call on lazy values to what the library gives for samples: its class, its dtype, its name, or that it raises.
+"""Runs calls on samples of lazy values to learn the result's class, dtype and name, or that the call raises.
 
-Operators and ufuncs on numbers are asked once for each combination of types, names and constants, for pandas takes longer to
-answer than a kernel takes for thousands of rows. Other calls may depend on more, and are asked each time.
+Operators and ufuncs on numbers run once per combination of types, names and constants, because pandas takes longer than a kernel
+for thousands of rows. Other calls may depend on more and run each time.
 """
 
 from __future__ import annotations
@@ -16,17 +16,20 @@ import numpy as np
 from sparkweld.local.definition import Definition, replaced
 from sparkweld.local.traced import dtype_of, kind_of
 
-#: What a sample gives when the library raises.
+#: The result of a call on samples that raises.
 RAISED = object()
 _CONSTANTS = (bool, int, float, np.bool_, np.int64, np.float64)
 _MODULES = ("_operator", "pandas.core.roperator")
-#: Answers of this process, by what they depend on, and how many are kept.
+#: Results of this process by key, and the limit on their number.
 _known: dict[Hashable, Any] = {}
 _KEPT = 4096
 
 
 def sampled(key: Hashable | None, function: Callable[..., Any], args: Any, kwargs: Mapping[str, Any]) -> Any:
-    """``function(*args, **kwargs)`` on samples; RAISED where it raises. Nobody may change what it gives. `key`: by `key_of`."""
+    """Returns ``function(*args, **kwargs)`` on samples, RAISED where it raises; callers must not change it.
+
+    `key`: see `key_of`.
+    """
     if key is None:
         return _asked(function, args, kwargs)
     if key not in _known:
@@ -43,12 +46,12 @@ def _asked(function: Callable[..., Any], args: Any, kwargs: Mapping[str, Any]) -
             warnings.simplefilter("ignore")
             sample_args, sample_kwargs = replaced((args, kwargs), lambda d: d.sample())
             return function(*sample_args, **sample_kwargs)
-    except Exception:  # noqa: BLE001 - the real call will raise it, or show that only samples do
+    except Exception:  # noqa: BLE001 - the real call raises it, too, or succeeds where only samples fail
         return RAISED
 
 
 def key_of(function: Callable[..., Any], args: Any) -> Hashable | None:
-    """All that the answer for a call depends on, and its trace; None for calls of which that is not known."""
+    """Returns a key of all that a call's result on samples and its trace depend on; None for calls where that is unknown."""
     owner: Any = function
     named: tuple[Any, ...] = ()
     if isinstance(function, partial):

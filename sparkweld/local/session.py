@@ -1,4 +1,4 @@
-"""`sparkweld.lazy`: real data to lazy values, functions to functions that are captured, and sessions that run at their end."""
+"""Implements `sparkweld.lazy`: wraps data as lazy values and functions as captured ones; sessions compute at their end."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from sparkweld.errors import UserError
 from sparkweld.local.space import Options, Space
 
 _MISSING = object()
-#: Recording a call takes about as long as NumPy takes for so many rows.
+#: The number of rows for which recording a call takes about as long as running it in NumPy.
 LEAST_ROWS = 1 << 15
 
 
 class Session:
-    """Data that may be computed together. Used as a context manager, what lives at its end is computed in one go.
+    """Data that may be computed together. As a context manager, it computes all its live lazy values at its end.
 
     Calling it wraps data as `lazy` does.
     """
@@ -32,13 +32,13 @@ class Session:
         self._lives: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
 
     def space(self, rows: int) -> Space:
-        """The space of data with so many rows."""
+        """Returns the capture context of data with `rows` rows."""
         if rows not in self._spaces:
             self._spaces[rows] = Space(rows, self.options)
         return self._spaces[rows]
 
     def watch(self, value: Any) -> None:
-        """A lazy value of this session, to be computed at its end if it then still lives."""
+        """Registers a lazy value, to be computed at the session's end if it is still alive."""
         self._lives[id(value)] = value
 
     def __call__(self, data: Any) -> Any:
@@ -55,7 +55,7 @@ class Session:
 
 
 def wrap(session: Session, data: Any) -> Any:
-    """Data as a lazy value, or a function as one that is captured when it is called with lazy values.
+    """Wraps data as a lazy value, or a function as one that is captured when called with lazy values.
 
     Raises UserError for data without rows.
     """
@@ -82,11 +82,11 @@ def wrap(session: Session, data: Any) -> Any:
 def lazy(
     data: Any = _MISSING, *, threads: int = 0, block_rows: int | None = None, exact: bool = False, least_rows: int | None = None
 ) -> Any | Session | Callable[..., Any]:
-    """Data as a lazy value; without data, a session for ``with sparkweld.lazy() as wrap:``.
+    """Wraps data as a lazy value; without data, returns a session for ``with sparkweld.lazy() as wrap:``.
 
-    `threads`: 0 is one for each core. `block_rows`: rows of a block, by default what the L2 cache and the first blocks say.
-    `exact`: only what gives NumPy's very bits is compiled. `least_rows`: calls on fewer rows are not recorded but run at once, by
-    default where recording costs more than it saves. Raises UserError for what has no rows, and for options below 0.
+    `threads`: 0 is one per core. `block_rows`: rows per block, by default chosen by the L2 cache and the first blocks. `exact`:
+    only operations that are bit-equal to NumPy's are compiled. `least_rows`: calls on fewer rows run at once, by default where
+    recording costs more than it saves. Raises UserError for objects without rows and for negative options.
     """
     if threads < 0 or (block_rows is not None and block_rows < 1) or (least_rows is not None and least_rows < 0):
         raise UserError(

@@ -1,4 +1,4 @@
-"""What is captured together: the data of one session that have one number of rows, in one capture."""
+"""Capture context for the same-length arrays of a session: one capture per number of rows."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from sparkweld.pipelines import Capture, Runner
 from udf_compiler.trace import TracedArray, TracedSeries
 from udf_compiler.trace.text import Missing, text_series
 
-#: Name of the column of row numbers, made when rows are filtered and their labels are asked for.
+#: The name of the column of row numbers, added when the labels of filtered rows are needed.
 POSITION = "position"
 
 
 @dataclass(frozen=True)
 class RowNumbers:
-    """The numbers of all rows, made for a block when it wants them; a kernel widens the narrow ones that it keeps."""
+    """The numbers of all rows, generated per block on demand; a kernel widens the narrow numbers that it keeps."""
 
     type: Type
     nbytes: ClassVar[int] = 0
@@ -34,11 +34,10 @@ class RowNumbers:
 
 @dataclass
 class Options:
-    """How a session runs. `threads`: 0 is all cores; `block_rows`: None is measured; `exact`: only what is bit-equal.
+    """The options of a session. `threads`: 0 is all cores; `block_rows`: None is measured; `exact`: only bit-equal operations.
 
     `least_rows`: calls on fewer rows run at once.
     """
-
     threads: int = 0
     block_rows: int | None = None
     exact: bool = False
@@ -59,19 +58,19 @@ class Space:
 
     @property
     def is_recorded(self) -> bool:
-        """Whether calls on so many rows are recorded, and not run at once."""
+        """Whether calls on this number of rows are recorded instead of run at once."""
         return self.rows >= max(self.options.least_rows, 1)
 
     def array(self, data: np.ndarray, example: Any = None) -> Any:
-        """The traced form of an array of the root's rows; the same input again for the same array."""
+        """Returns the traced form of an array of the root's rows; the same array yields the same input."""
         source = self._input(data, of_dtype(data.dtype) if data.dtype.isnative else None, data)
         if isinstance(source, Value):
             return TracedArray(self.capture.loop(), (source,), shared=True)
         return Foreign(source, self.capture.root, "array", data[:4])
 
     def series(self, data: pd.Series) -> Any:
-        """The traced form of a Series of the root's rows."""
-        if not isinstance(data.dtype, np.dtype):  # without its labels, by which a Series would be cut
+        """Returns the traced form of a Series of the root's rows."""
+        if not isinstance(data.dtype, np.dtype):  # the array without its labels: slicing a Series may use labels
             return Foreign(self._named(data, None, data.array), self.capture.root, "series", data.iloc[:4])
         values = data.to_numpy()
         if data.dtype == object:
@@ -82,13 +81,13 @@ class Space:
         return Foreign(source, self.capture.root, "series", data.iloc[:4])
 
     def _objects(self, values: np.ndarray) -> Any:
-        """Strings, all missing ones None or all NaN, as text; any other objects as they are."""
+        """Returns the traced form of objects: text for strings whose missing values are all None or all NaN, else foreign."""
         elements = values.tolist()
         kinds = set(map(type, elements))
         none, nan = type(None) in kinds, float in kinds
         texts = str in kinds and kinds <= {str, type(None), float} and not (none and nan)
         absent = pd.isna(values) if none or nan else None
-        if nan and absent is not None:  # other floats are no missing texts
+        if nan and absent is not None:  # floats other than NaN are not missing strings
             texts = texts and int(absent.sum()) == sum(type(v) is float for v in elements)
         if not texts or not _is_utf8(values if absent is not None else elements):
             return Foreign(self._named(values, None, values), self.capture.root, "series", values[:4])
@@ -97,7 +96,7 @@ class Space:
         return text_series(self.capture.loop(), source, Missing(none=none, nan=nan))
 
     def positions(self) -> Value:
-        """The number of each row."""
+        """Returns the number of each row."""
         if POSITION not in self.columns:
             numbers = self.columns[POSITION] = RowNumbers(I32 if self.rows <= np.iinfo(np.int32).max else I64)
             self.capture.input(POSITION, numbers.type)
@@ -119,7 +118,7 @@ class Space:
 
 
 def _is_utf8(texts: Any) -> bool:
-    """Whether strings, a list when none is missing, have no lone surrogates."""
+    """Whether the strings have no lone surrogates; they are a list when none is missing."""
     if isinstance(texts, list) and "".join(texts).isascii():
         return True
     try:

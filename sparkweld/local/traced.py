@@ -1,6 +1,6 @@
-"""Traced values as arguments and results of black-box calls: what a function sees of them, samples of them, what it gave.
+"""Converts traced values to arguments of black-box calls, samples them, and converts the calls' results to traced values.
 
-The lazy API and the compiler of fused functions both hold traced values, and both capture calls on them.
+The lazy API and the compiler of fused functions share it: both capture calls on traced values.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from udf_compiler.arrow import TracedArrow
 from udf_compiler.trace import TracedArray, TracedSeries
 from udf_compiler.trace.text import Missing, text_series
 
-#: Python's own types of a list's elements, whose Series and arrays have one dtype.
+#: Python types of list elements for which a Series and an array have the same dtype.
 _ELEMENTS = {float: F64, int: I64, bool: BOOL, str: STR}
 
 _get = object.__getattribute__  # the attributes of traced values are hidden from user code
@@ -36,9 +36,8 @@ _get = object.__getattribute__  # the attributes of traced values are hidden fro
 class Foreign:
     """Rows of a type that the IR lacks: only calls take them. `example`: some elements, to try calls on.
 
-    `form`: "array"; "arrow"; "series"; "list" for a Series of the elements of a list, whose dtype pandas finds out.
+    `form`: "array", "arrow", "series", or "list" for a Series from a list, whose dtype pandas infers.
     """
-
     column: str
     domain: RowDomain
     form: str
@@ -47,7 +46,7 @@ class Foreign:
 
 @dataclass(frozen=True)
 class Returned:
-    """What a call on samples gave: in which form, of which type (None: none of the IR), and the result itself."""
+    """The result of a call on samples: its form, its IR type (None: the IR has none), and the result itself."""
 
     form: str
     type: Type | None
@@ -55,17 +54,17 @@ class Returned:
 
 
 def is_traced(x: Any) -> bool:
-    """Whether `x` stands for rows. (Symbolic values claim to be of other classes.)"""
+    """Whether `x` represents rows. (Symbolic values report another class.)"""
     return type(x) in (TracedSeries, TracedArray, TracedArrow, Foreign)
 
 
 def is_series(traced: Any) -> bool:
-    """Whether it stands for a Series, not an array."""
+    """Whether it represents a Series, not an array."""
     return type(traced) is TracedSeries or (type(traced) is Foreign and traced.form in ("series", "list"))
 
 
 def kind_of(traced: Any) -> str:
-    """The kind of a traced Series; "numpy" for an array, "arrow" for one of Arrow, "" for a foreign value."""
+    """Returns the kind of a traced Series; "numpy" for an array, "arrow" for an Arrow array, "" for a foreign value."""
     if type(traced) is TracedSeries:
         return str(_get(traced, "kind"))
     if type(traced) is TracedArrow:
@@ -74,7 +73,7 @@ def kind_of(traced: Any) -> str:
 
 
 def dtype_of(traced: Any) -> Any:
-    """The dtype of a plain traced value; object for a foreign one."""
+    """Returns the dtype of a plain traced value; object for a foreign one."""
     if type(traced) is Foreign:
         return np.dtype(object)
     if type(traced) is TracedArrow:
@@ -83,19 +82,19 @@ def dtype_of(traced: Any) -> Any:
 
 
 def missing_of(traced: Any) -> Missing:
-    """What missing texts of it may be."""
+    """Returns the representations that its missing strings may have."""
     return _get(traced, "missing") if type(traced) is TracedSeries else Missing()  # type: ignore[no-any-return]
 
 
 def source_of(traced: Any) -> Any:
-    """The value or column of a traced form."""
+    """Returns the value or column of a traced form."""
     if type(traced) is Foreign:
         return traced.column
     return _whole(traced) if type(traced) is TracedArrow else _get(traced, "value")
 
 
 def _whole(array: TracedArrow) -> Value:
-    """The value with its NULLs: the column itself where it is one."""
+    """Returns the value with its NULLs: the nullable column itself where value and validity are read from one."""
     value, valid = _get(array, "value"), _get(array, "valid")
     body = value.loop.body
     if valid is not None and isinstance(body[value.id].op, ValueOf) and isinstance(body[valid.id].op, IsValid):
@@ -105,7 +104,7 @@ def _whole(array: TracedArrow) -> Value:
 
 
 def is_plain(traced: Any) -> bool:
-    """Whether a pipeline gives it as it is: its dtype is known, and what is missing in it."""
+    """Whether a pipeline can return it unchanged: its dtype and the form of its missing values are known."""
     if type(traced) is not TracedSeries:
         return type(traced) in (TracedArray, TracedArrow) or bool(traced.column)
     missing = missing_of(traced)
@@ -113,7 +112,7 @@ def is_plain(traced: Any) -> bool:
 
 
 def sample(traced: Any) -> Any:
-    """Some rows: ones, which no function treats in a special way, or texts, or real elements."""
+    """Returns some rows: ones, which no function treats specially, or strings, or real elements."""
     if type(traced) is Foreign:
         return traced.example
     if type(traced) is TracedArrow:
@@ -125,7 +124,7 @@ def sample(traced: Any) -> Any:
 
 
 def argument(traced: Any, form: str | None) -> Argument | None:
-    """An argument as the function will see it; None for rows that have no form of their own there."""
+    """Returns the argument as the function receives it; None for rows that have no such form."""
     if type(traced) is TracedSeries:
         missing = missing_of(traced)
         if kind_of(traced) not in ("numpy", "text") or missing.nan or (missing.none and form not in ("list", "filled")):
@@ -137,9 +136,9 @@ def argument(traced: Any, form: str | None) -> Argument | None:
 
 
 def column_of_row(scalar: Any, loop: LoopBuilder) -> TracedSeries | None:
-    """The Series of what is a Python value of the row in a scalar function; None where that is no number or text of `loop`.
+    """Returns the Series of a scalar function's Python value; None when that is not a number or string of `loop`.
 
-    Of a text that may be NULL in other rows it is the column with those, which no kernel has to make: a "filled" argument.
+    For a string that is NULL in other rows it is the nullable column, which no kernel has to build: a "filled" argument.
     """
     kind, value = _get(scalar, "kind"), _get(scalar, "value")
     if value.loop is not loop or _get(scalar, "numpy") or kind not in ("str", "float", "int", "bool"):
@@ -151,9 +150,9 @@ def column_of_row(scalar: Any, loop: LoopBuilder) -> TracedSeries | None:
 
 
 def fits(annotation: Annotation, args: tuple[Any, ...], kwargs: Mapping[str, Any], rows: Any) -> bool:
-    """Whether the arguments with rows are those that are annotated with rows. `rows(x)`: the traced form of one, or None.
+    """Whether exactly the arguments annotated with rows have rows. `rows(x)`: the traced form of an argument, or None.
 
-    Merged results are taken of the very dtypes that the annotation was checked with: sums of floats depend on their order.
+    Merged results require the very dtypes that the annotation was checked with: sums of floats depend on their order.
     """
     try:
         typed = [(t, rows(x)) for _, t, x in annotation.typed(args, kwargs)]
@@ -161,18 +160,18 @@ def fits(annotation: Annotation, args: tuple[Any, ...], kwargs: Mapping[str, Any
         return False
     with_rows = [(t, traced) for t, traced in typed if traced is not None]
     if not all(isinstance(t, Rows) and not isinstance(t, Mutated) for t, _ in with_rows):
-        return False  # changes in place are seen by whoever else holds the data
+        return False  # other holders of the data would see changes in place
     return not isinstance(annotation.returns, Merge) or all(getattr(t, "dtype", None) == str(dtype_of(x)) for t, x in with_rows)
 
 
 def tried(annotation: Annotation, args: list[Any], kwargs: Mapping[str, Any]) -> Returned | None:
-    """What the call on samples gives; None when it raises, or gives what no column is made of."""
+    """Returns the result of the call on samples; None when it raises, or when the result cannot become a column."""
     if annotation.elementwise:
         args = [x.tolist() if hasattr(x, "tolist") else x for x in args]
     try:
         with np.errstate(all="ignore"):
             result = annotation.call(args, kwargs)
-    except Exception:  # noqa: BLE001 - samples are no data: the call on those will show
+    except Exception:  # noqa: BLE001 - samples are not data: the real call may succeed
         return None
     return Returned("merged", None, result) if isinstance(annotation.returns, Merge) else _returned(result)
 
@@ -197,7 +196,7 @@ def _type(array: np.ndarray) -> Type | None:
 
 
 def traced_result(source: Any, domain: RowDomain, returned: Returned, loop: LoopBuilder, series: bool) -> Any:
-    """The traced form of what a call made. `series`: a list stands for a Series."""
+    """Returns the traced form of a call's result. `series`: a list represents a Series."""
     if not isinstance(source, Value) or returned.type is None:
         values = returned.example.to_numpy() if isinstance(returned.example, pd.Series) else returned.example
         if isinstance(values, list):
@@ -215,7 +214,7 @@ def traced_result(source: Any, domain: RowDomain, returned: Returned, loop: Loop
 
 
 def traced_like(traced: Any, source: Any, domain: RowDomain, loop: LoopBuilder) -> Any:
-    """The same kind of traced value for another source."""
+    """Returns the same kind of traced value for another source."""
     if type(traced) is Foreign:
         return Foreign(source, domain, traced.form, traced.example)
     if type(traced) is TracedArray:

@@ -1,4 +1,4 @@
-"""Lazy Series and arrays: each operator, ufunc, function and method is handed to `recording`, and gives a lazy value again."""
+"""Lazy Series and arrays, whose operators, ufuncs, functions and methods are recorded and return lazy values."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BINARY = "add sub mul truediv floordiv mod pow and or xor eq ne lt le gt ge mat
 _REFLECTED = "add sub mul truediv floordiv mod pow and or xor divmod".split()
 _UNARY = {"neg": operator.neg, "pos": operator.pos, "invert": operator.invert, "abs": abs}
 _IN_PLACE = "add sub mul truediv floordiv mod pow and or xor".split()
-#: What gives no rows, and so a value at once.
+#: Conversions whose result has no rows, so that they compute the value at once.
 _CONVERSIONS: dict[str, Callable[..., Any]] = {
     "float": float, "int": int, "index": operator.index, "bool": bool, "complex": complex, "contains": operator.contains,
     "iter": iter, "reversed": reversed, "round": round,
@@ -25,11 +25,11 @@ _CONVERSIONS: dict[str, Callable[..., Any]] = {
 
 
 class Lazy:
-    """A Series or array that is not computed yet. Any use that no pipeline serves computes it, and goes on with the real one."""
+    """A Series or array that is not computed yet. A use that no pipeline supports computes it and continues with the result."""
 
-    #: The class of what it stands for.
+    #: The class of the real object.
     real: Any = None
-    #: Makes a copy of it.
+    #: Copies the real object.
     _copy: Any = None
     __array_priority__ = 3000
     __pandas_priority__ = 11_000
@@ -44,7 +44,7 @@ class Lazy:
         return found
 
     def compute(self) -> Any:
-        """The real Series or array."""
+        """Returns the real Series or array."""
         from sparkweld.local.evaluating import compute
 
         return compute(self)[0]
@@ -76,7 +76,7 @@ class Lazy:
         return record(function, args, kwargs)
 
     def _become(self, other: Any) -> None:
-        """Stands for what `other` does from now on: an assignment to parts, or an operator in place."""
+        """Represents `other`'s value from now on: after an item assignment or an in-place operator."""
         self._definition = other._definition
 
     def __getattr__(self, name: str) -> Any:
@@ -119,21 +119,21 @@ class LazyArray(Lazy):
 
 
 def _with_item(x: Any, key: Any, value: Any, copy: Callable[[Any], Any]) -> Any:
-    """A copy of `x` after ``x[key] = value``."""
+    """Returns a copy of `x` after ``x[key] = value``."""
     made = copy(x)
     made[key] = value
     return made
 
 
 def _as_dtype(value: Any, like: Any) -> Any:
-    """The value in the dtype of what it is written to, as NumPy casts the results of ufuncs."""
+    """Returns the value in the dtype of its target, as NumPy casts the results of ufuncs."""
     if not np.can_cast(value.dtype, like.dtype, "same_kind"):
         raise TypeError(f"Cannot cast ufunc output from {value.dtype!r} to {like.dtype!r} with casting rule 'same_kind'")
     return value if value.dtype == like.dtype else value.astype(like.dtype)
 
 
 def _in_place(x: Any, other: Any, name: str, copy: Callable[[Any], Any]) -> Any:
-    """A copy of `x` after an operator in place."""
+    """Returns a copy of `x` after an in-place operator."""
     return getattr(operator, f"i{name}")(copy(x), other)
 
 
