@@ -1,8 +1,8 @@
-"""The UDFs that `mlflow.pyfunc.spark_udf` makes, as the calls of models that they end in.
+"""Compiles the UDFs that `mlflow.pyfunc.spark_udf` creates to calls of the models that they load.
 
-Such a function loads a model that MLflow has saved, makes a DataFrame of each batch, holds it against the model's signature, has
-the model's library predict, and converts what comes to the type that was asked for. All of this is MLflow's, so it is known; the
-functions of MLflow themselves are asked about columns of each dtype, and are the ones that the result is compared with.
+Such a UDF loads a model saved by MLflow, converts each batch to a DataFrame, enforces the model's signature, calls the library's
+predict, and converts the predictions to the requested type. All these steps are MLflow's own code, so they are known. MLflow's
+functions determine the dtype of each column at compile time, and provide the reference results.
 """
 
 from udf_compiler.mlflow_.udfs import ScoringUdf, scoring_udf_of

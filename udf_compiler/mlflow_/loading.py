@@ -1,7 +1,7 @@
-"""A model that MLflow has saved, a folder or an archive of one that Spark distributes, to the model in it and its method.
+"""Loads a model saved by MLflow, from a folder or from an archive that Spark distributes, and finds its predict method.
 
-MLflow loads it itself. The files that decide what is loaded are on the request's record: the folder's MLmodel and the file of the
-library that it names, or the archive as a whole.
+MLflow itself loads the model. The request records the files that determine the result: the folder's MLmodel and the library's
+file that it names, or the whole archive.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from udf_compiler.trace.session import refuse
 _DESCRIPTION = "MLmodel"
 _ON_NFS = "nfs:"
 
-#: Module that loads a flavour -> the flavour's name in MLmodel, its class of models, and where that holds the library's model.
+#: Module that loads a flavour -> the flavour's name in MLmodel, its wrapper class, and the wrapper's attribute for the model.
 _FLAVOURS = {
     "mlflow.sklearn": ("sklearn", "_SklearnModelWrapper", "sklearn_model"),
     "mlflow.lightgbm": ("lightgbm", "_LGBModelWrapper", "lgb_model"),
@@ -32,26 +32,26 @@ _FLAVOURS = {
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a UDF finds its model: a folder, or an archive by the path that the driver gave it (``nfs:`` before one on NFS)."""
+    """The location of a UDF's model: a folder, or the driver's path of an archive (with the prefix ``nfs:`` on NFS)."""
 
     path: str
     is_archive: bool
 
     @property
     def file(self) -> str | FileName:
-        """The archive as a worker finds it."""
+        """Returns the archive's path on NFS, or the file name under which a worker finds it."""
         if self.path.startswith(_ON_NFS):
             return self.path.removeprefix(_ON_NFS)
         return FileName(os.path.basename(self.path))
 
     @property
     def name(self) -> str:
-        """For explain: the last part of the path."""
+        """Returns the last component of the path, for explain."""
         return os.path.basename(self.path.rstrip(os.sep))
 
 
 def load(source: Source) -> Any:
-    """MLflow's `PyFuncModel`. Refuses SW805 (no file may be read), SW860, SW861, and SW866 (a model of another kind)."""
+    """Loads MLflow's `PyFuncModel`. Refuses SW805 (reading files is not allowed), SW860, SW861 and SW866 (unsupported model)."""
     reads = model_files.reads()
     if reads is None:
         refuse("SW805", call="mlflow.pyfunc.load_model")
@@ -65,12 +65,12 @@ def _of_folder(folder: str, reads: Reads) -> Any:
     metadata = reads.load(description, load, _described)
     data = os.path.join(folder, _data_file(metadata))
     model = reads.load(data, load, lambda path: _loaded(folder))
-    reads.load(description, load, _described)  # it has not changed while MLflow read it again
+    reads.load(description, load, _described)  # checks that it did not change while MLflow read it again
     return model
 
 
 def _of_archive(path: str) -> Any:
-    """The model of an archive, which is unpacked as `_SparkDirectoryDistributor` does on a worker."""
+    """Loads the model of an archive; unpacks it as `_SparkDirectoryDistributor` does on a worker."""
     with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(path) as archive:
         archive.extractall(folder)
         _data_file(_described(os.path.join(folder, _DESCRIPTION)))
@@ -86,7 +86,7 @@ def _loaded(folder: str) -> Any:
 
 
 def _data_file(metadata: Any) -> str:
-    """The library's file in the folder. Refuses (SW866) what makes MLflow do more than load this file and predict with it."""
+    """Returns the path of the library's file in the folder. Refuses (SW866) models for which MLflow does more than load it."""
     conf = metadata.flavors.get("python_function") or {}
     loader = conf.get("loader_module")
     if loader not in _FLAVOURS:
@@ -107,7 +107,10 @@ def _data_file(metadata: Any) -> str:
 
 
 def predictor(model: Any, rebuild: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """What MLflow calls with the data, over traced columns. `rebuild`: gives the stand-in of the library's model."""
+    """Returns the function of traced columns that MLflow calls to predict. `rebuild` returns the stand-in of the library's model.
+
+    Refuses (SW866) a wrapper of an unknown class.
+    """
     _, wrapper, attribute = _FLAVOURS[model.loader_module]
     held = model._model_impl
     if type(held).__qualname__ != wrapper or type(held).__module__ != model.loader_module:

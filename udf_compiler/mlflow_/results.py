@@ -1,4 +1,4 @@
-"""What a model predicts to the Series that MLflow makes of it for a type of Spark's (`_predict_row_batch` in mlflow/pyfunc)."""
+"""Converts predictions to the Series that MLflow returns for a Spark type (`_predict_row_batch` in mlflow/pyfunc)."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from udf_compiler.trace.text import is_text
 
 _CALL = "mlflow.pyfunc.spark_udf"
 
-#: Spark's types of numbers that `spark_udf` takes, and what MLflow casts the chosen columns to.
+#: Numeric Spark type that `spark_udf` accepts -> the type to which MLflow casts the selected columns.
 _NUMBERS = {"IntegerType": I32, "LongType": I64, "FloatType": F32, "DoubleType": F64, "BooleanType": BOOL}
 
 
 def converted(result: Any, made_of: Callable[[Any], Any], type: Any) -> TracedSeries | RowSeries | ListSeries:
-    """The Series for Spark's `type`: of one value, the first column; of an array, all columns.
+    """Converts predictions to Spark's `type`: the first column for a scalar type, all columns for an array type.
 
-    `made_of`: what MLflow makes of given predictions. Refuses SW252 (it finds none that the type can hold, and raises) and SW868
-    (other types and other predictions).
+    `made_of`: MLflow's own conversion of predictions. Refuses SW252 (MLflow raises, as no column fits the type) and SW868
+    (unsupported types and predictions).
     """
     is_array = _name(type) == "ArrayType"
     element = _name(type.elementType) if is_array else _name(type)
@@ -49,7 +49,7 @@ def converted(result: Any, made_of: Callable[[Any], Any], type: Any) -> TracedSe
 
 
 def _texts(result: Any, type: Any) -> TracedSeries | RowSeries:
-    """``str`` of the first column; not of floats, whose last digits may be kept differences."""
+    """Converts the first column by ``str``. Refuses (SW868) floats, whose last digits may be approximate."""
     if isinstance(result, TracedTexts):
         return make_series(result)
     if not isinstance(result, TracedArray) or result.dtype.kind not in "bi":

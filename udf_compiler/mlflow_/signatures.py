@@ -1,7 +1,7 @@
-"""A batch's columns to the DataFrame or array that MLflow hands to a model, by the model's signature.
+"""Converts a batch's columns to the DataFrame or array that MLflow passes to a model, by the model's signature.
 
-Sources: `_predict_row_batch` in mlflow/pyfunc/__init__.py and `_enforce_schema` in mlflow/models/utils.py. Which dtype may become
-which, MLflow is asked itself, with a column of that dtype; one of its rules depends on values, and is a guard.
+Sources: `_predict_row_batch` in mlflow/pyfunc/__init__.py and `_enforce_schema` in mlflow/models/utils.py. A call of MLflow with
+a column of the dtype decides each conversion. One of its rules depends on values and becomes a guard.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from udf_compiler.trace.session import refuse
 
 _CALL = "mlflow.pyfunc.spark_udf"
 
-#: Plain columns of these types of signatures; dates, binary data and types within types are not among them.
+#: Supported signature types of plain columns; dates, binary data and nested types are unsupported.
 _TYPES = ("boolean", "integer", "long", "float", "double", "string")
 
 
 def named_columns(batch: Any, schema: Any) -> TracedFrame:
-    """The DataFrame of a batch: a struct as it is, several columns under the signature's names, in its order.
+    """Returns the DataFrame of a batch: a struct unchanged, or the columns under the signature's names, in its order.
 
-    Refuses SW252 (fewer columns than it requires) and SW867 (a struct among several columns, optional ones that are not given,
-    or no names to give).
+    Refuses SW252 (fewer columns than required) and SW867 (a struct among several columns, omitted optional columns, or names
+    that are missing or duplicate).
     """
     columns = list(batch) if type(batch) is tuple else [batch]
     if len(columns) == 1 and type(columns[0]) is TracedFrame:
@@ -45,7 +45,7 @@ def named_columns(batch: Any, schema: Any) -> TracedFrame:
 
 
 def enforced(frame: TracedFrame, schema: Any) -> TracedFrame | TracedArray:
-    """What the model gets of a DataFrame: the signature's columns in its order and types. Refuses SW252 and SW867."""
+    """Returns the model's input: the signature's columns in its order and types. Refuses with SW252 or SW867."""
     if schema is None:
         return frame
     if schema.is_tensor_spec():
@@ -63,7 +63,7 @@ def enforced(frame: TracedFrame, schema: Any) -> TracedFrame | TracedArray:
 
 
 def _tensor(frame: TracedFrame, schema: Any) -> TracedArray:
-    """The array of an unnamed tensor: all columns, of one dtype (`_enforce_tensor_schema`)."""
+    """Returns the array of an unnamed tensor: all columns in one dtype (`_enforce_tensor_schema`)."""
     spec, width = schema.inputs[0], len(frame.series)
     if schema.has_input_names() or width == 1 or not all(s.kind == "numpy" for s in frame.series.values()):
         refuse("SW867", column="its input", wanted="a tensor", given="no matrix of several numbers")
@@ -76,7 +76,7 @@ def _tensor(frame: TracedFrame, schema: Any) -> TracedArray:
 
 
 def _column(name: str, series: TracedSeries, wanted: Any) -> TracedSeries:
-    """One column in the signature's type (`_enforce_mlflow_datatype`)."""
+    """Converts one column to the signature's type (`_enforce_mlflow_datatype`)."""
     kind = getattr(wanted, "name", None)
     if kind not in _TYPES:
         refuse("SW867", column=name, wanted=str(wanted), given="a column of Spark's")
@@ -85,12 +85,12 @@ def _column(name: str, series: TracedSeries, wanted: Any) -> TracedSeries:
     if series.kind != "numpy":
         refuse("SW867", column=name, wanted=kind, given=_described(series))
     loop = series.loop
-    if series.dtype == np.int64 and kind in ("float", "double"):  # whole numbers pass when all are 0 or 1; others raise
+    if series.dtype == np.int64 and kind in ("float", "double"):  # MLflow raises for integers other than 0 and 1
         zero, one = (loop.call("equal", series.value, loop.const(n, series.value.type)) for n in (0, 1))
         loop.guard(loop.call("logical_or", zero, one), local=True)
         made = wanted.to_numpy()
     else:
-        # 2 is neither 0 nor 1, for which whole numbers have a rule of their own
+        # the prototype is 2, as MLflow has a special rule for the integers 0 and 1
         prototype = pd.Series(np.full(1, 2).astype(series.dtype))
         made = run_prototype(_CALL, _utils()._enforce_mlflow_datatype, name, prototype, wanted).dtype
     return TracedSeries(loop, loop.cast(series.value, type_of(made, _CALL)), made)

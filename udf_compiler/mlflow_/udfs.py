@@ -1,4 +1,4 @@
-"""A function that `mlflow.pyfunc.spark_udf` made, to what it holds, and to its function of one batch over traced columns."""
+"""Recognizes functions that `mlflow.pyfunc.spark_udf` created and extracts their captured state and per-batch function."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from udf_compiler.wrappers import cells_of
 
 _MODULE, _NAME = "mlflow.pyfunc", "spark_udf.<locals>.udf"
 
-#: The versions whose functions this package was read from.
+#: MLflow versions whose source this package follows.
 CHECKED_VERSIONS = ("3.17",)
 
-#: What a UDF may hold, where it asks for something else than to load the model in the worker and to hand columns to it.
+#: Captured option -> its supported value, and the message for any other. Other values change how or where the model runs.
 _PLAIN: Mapping[str, tuple[Any, str]] = {
     "env_manager": ("local", "with env_manager={!r}"),
     "prebuilt_env_uri": (None, "with prebuilt_env_uri"),
@@ -38,7 +38,7 @@ _PLAIN: Mapping[str, tuple[Any, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class ScoringUdf:
-    """What such a function holds. `score_batch`: MLflow's function of a batch; `metadata`: the model's, as the driver read it."""
+    """The captured state of such a function. `score_batch`: MLflow's function of a batch; `metadata`: as read by the driver."""
 
     function: types.FunctionType
     score_batch: Callable[..., Any]
@@ -47,7 +47,7 @@ class ScoringUdf:
     source: Source
 
     def prepared(self, stand_in: Callable[[object], object | None]) -> Prepared:
-        """Its checked copy: the same calls over traced columns, with the model loaded when it is traced."""
+        """Returns its checked copy: the same calls over traced columns; tracing loads the model."""
         use, rebuilder = use_of(self.function), Rebuilder(stand_in)
 
         def score(batch: Any) -> Any:
@@ -60,7 +60,7 @@ class ScoringUdf:
         return Prepared(predict, use, rebuilder)
 
     def original(self, batches: Iterator[Any]) -> Iterator[Any]:
-        """What the function itself gives, with a model that is loaded once for all calls."""
+        """Yields the results of the original function, with a model that is loaded once for all batches."""
         model = load(self.source)
 
         def predict(frame: Any, params: Any = None) -> Any:
@@ -78,14 +78,14 @@ class ScoringUdf:
         return converted(result, self._dtype_of, self.result_type)
 
     def _dtype_of(self, predictions: Any) -> Any:
-        """What MLflow makes of predictions, whatever they are made of."""
+        """Returns MLflow's conversion of given predictions; the input batch is a dummy."""
         return self.score_batch(lambda frame, params: predictions, (pd.DataFrame({"x": [0]}),))
 
 
 def scoring_udf_of(function: Any) -> ScoringUdf | None:
-    """What a function holds when `spark_udf` of the installed MLflow made it; None for another function.
+    """Returns the captured state of a function that `spark_udf` of the installed MLflow created; None for other functions.
 
-    Refuses SW803 (a version of MLflow that was not checked) and SW865 (options that change where or how the model runs).
+    Refuses SW803 (an unchecked version of MLflow) and SW865 (options that change where or how the model runs).
     """
     if not isinstance(function, types.FunctionType) or (function.__module__, function.__qualname__) != (_MODULE, _NAME):
         return None
@@ -117,7 +117,7 @@ def _refused(function: types.FunctionType, how: str) -> Exception:
 
 
 def _filled(function: types.FunctionType) -> dict[str, Any]:
-    """What a function has captured, by name; cells of branches that `spark_udf` did not take are empty."""
+    """Returns the captured variables by name; skips empty cells, which belong to branches that `spark_udf` did not take."""
     filled = {}
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         try:
@@ -128,7 +128,7 @@ def _filled(function: types.FunctionType) -> dict[str, Any]:
 
 
 def _is_of(library: types.ModuleType, function: types.FunctionType) -> bool:
-    """Whether a function is one that `spark_udf` defines, and the functions that it calls are those of the library."""
+    """Whether `spark_udf` defines the function, and the functions that it calls are those of the library."""
     if function.__code__ not in library.spark_udf.__code__.co_consts:
         return False
     reached = {name: value for name, value in function.__globals__.items() if isinstance(value, types.FunctionType)}
