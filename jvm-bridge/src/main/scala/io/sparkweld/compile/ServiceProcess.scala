@@ -128,6 +128,8 @@ final class ServiceProcess(python: String, variables: Map[String, String]) exten
   private def drainErrors(): Unit = {
     val reader = new InputStreamReader(process.getErrorStream, UTF_8)
     val (chunk, line) = (new Array[Char](8192), new StringBuilder)
+    // a module may print gigabytes without a line break
+    def add(text: String): Unit = line.append(text.take(ServiceProcess.LineChars - line.length))
     def ends(): Unit = {
       val text = line.result()
       line.clear()
@@ -140,10 +142,12 @@ final class ServiceProcess(python: String, variables: Map[String, String]) exten
     try {
       var count = reader.read(chunk)
       while (count >= 0) {
-        chunk.iterator.take(count).foreach { char =>
-          // a module may print gigabytes without a line break
-          if (char == '\n') ends() else if (line.length < ServiceProcess.LineChars) line.append(char)
+        val pieces = new String(chunk, 0, count).split("\n", -1)
+        pieces.init.foreach { piece =>
+          add(piece)
+          ends()
         }
+        add(pieces.last)
         count = reader.read(chunk)
       }
       if (line.nonEmpty) ends()
