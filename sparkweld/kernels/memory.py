@@ -1,8 +1,8 @@
 """Emits the loads and stores of kernels in LLVM, with metadata that declares them free of loop-carried dependences.
 
 The rows of a kernel are independent, and its outputs never alias its inputs. LLVM cannot see that behind dozens of addresses, and
-its run-time overlap checks give up on wide programs. So every access of the row loop joins one access group, and the loop's
-metadata states that accesses in that group carry no dependence between iterations.
+its run-time overlap checks fail for wide programs. So every access of the row loop joins one access group. The loop's metadata
+states that accesses in that group carry no dependence between iterations.
 """
 
 from __future__ import annotations

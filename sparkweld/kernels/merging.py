@@ -8,9 +8,9 @@ persists from batch to batch; its address follows those of the columns, which ar
     4 address for the next string of a key, 5 the end of that memory,
     6 the first row to merge; afterwards the first row that is not merged yet, 7 the cause of an early stop
 
-Another kernel computes the columns that it merges. LLVM vectorises that kernel, and it can still give up rows. `merging.c` calls
-the two alternately, one block of rows at a time, so that the columns stay in the cache and no column of a whole batch is needed.
-Blocks of 256 to 4,096 rows took the same time: 9.9 to 10.2 ns a row with a string key, 5.6 to 5.7 with an int key.
+Another kernel computes the columns that it merges. LLVM vectorises that kernel, and it can still flag rows. `merging.c` calls the
+two alternately, one block of rows at a time. So the columns stay in the cache, and no column of a whole batch is needed. Blocks
+of 256 to 4,096 rows took the same time: 9.9 to 10.2 ns a row with a string key, 5.6 to 5.7 with an int key.
 
 When a row needs a new group and the groups or the key memory are full, the loop stops before that row. The caller takes the
 groups out, resets the first four words and the slots, and calls again. Word 7 is then the bytes of key strings that the row
@@ -40,9 +40,9 @@ ARGUMENTS = (types.int64, types.int64, types.int64)
 RESULT = types.int64
 
 _FACTOR = 0x2545F4914F6CDD1D  # odd, so that no bit of a key is lost
-_KNOWN_BITS = 10  # log2 of the number of entries of known keys: they fit the first-level cache
+_KNOWN_BITS = 10  # log2 of the number of entries of cached keys: they fit the first-level cache
 _MOST_KNOWN_KEYS = 3
-_MOST_MISSES = 256  # once misses exceed hits by this number, known keys are not looked up any more
+_MOST_MISSES = 256  # once misses exceed hits by this number, cached keys are not looked up any more
 _HIGH = -(1 << 32)  # of a slot: the hash; the low half is the group's number plus one
 
 _I64 = ir.IntType(64)
@@ -138,7 +138,7 @@ class _Emitter:
         ]  # fmt: skip
 
     def _no_known(self) -> list[str]:
-        """Emits an empty table of known keys. It is valid for one call only, during which strings keep their addresses."""
+        """Emits an empty table of cached keys. It is valid for one call only, during which strings do not move."""
         entry = 8 + 16 * len(self.groups.keys)
         column = self._name(column_operation(entry << _KNOWN_BITS))
         return [

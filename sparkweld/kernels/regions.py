@@ -53,7 +53,7 @@ def region(b: ir.IRBuilder, op: Region, args: tuple[ir.Value, ...]) -> ir.Value:
 class _Function:
     """The function of one region.
 
-    `heads` are its basic blocks, and `phis` their arguments, the last of which counts down the steps that are left.
+    `heads` are its basic blocks, and `phis` their arguments. The last phi of a block counts down the remaining steps.
     """
 
     module: ir.Module

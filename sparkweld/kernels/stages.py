@@ -1,8 +1,8 @@
 """Splits a row loop's statements into stages: loops over a block of rows that pass values on through columns.
 
 LLVM does not vectorise a loop that calls string functions. When a program also has enough numeric work, its row loop becomes a
-loop over blocks of rows, with several loops inside that alternate between numbers and strings. Only those of strings stay scalar.
-Calls of models, each for a whole block, are stages of a third kind.
+loop over blocks of rows. The loops inside alternate between numbers and strings, and only those of strings stay scalar. Calls of
+models, each for a whole block, are stages of a third kind.
 """
 
 from __future__ import annotations

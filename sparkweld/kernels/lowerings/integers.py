@@ -92,8 +92,8 @@ def _floor_parts(b: Builder, x: ir.Value, divisor: int) -> tuple[ir.Value, ir.Va
 
     Up to 32 bits LLVM multiplies by a reciprocal of twice the width, in vectors too. At 64 bits there are no vector instructions
     for that, so the quotient is computed in doubles. Conversion, reciprocal and product round three times. So the quotient is off
-    by at most 3 * 2**-53 * 2**63 / divisor, which is less than 1 from 4096 on, and the remainder shows by how much. Smaller
-    divisors divide that remainder, which is small, in a second step.
+    by at most 3 * 2**-53 * 2**63 / divisor, which is less than 1 from 4096 on. The remainder shows by how much. Smaller divisors
+    divide that remainder, which is small, in a second step.
     """
     if divisor == 1:
         return x, constant(x, 0)

@@ -4,9 +4,9 @@ A join repeats each row of a small side table, such as films, in many rows of th
 vectorised only once. An entry stores the string's values times their weights, in the library's order of addition, so that sums
 from another start perform the same additions. Where all sums start from 0, it stores the sums themselves.
 
-The area that a call keeps between runs of the kernel (see `ModelCalls`) has the words below, then hash slots with an entry's
-address each, and the entries: the string's length, the count of numbers per output, its bytes, and the numbers. The cache
-disables itself where few strings repeat.
+A call keeps the area between runs of the kernel (see `ModelCalls`). It has the words below, hash slots with an entry's address
+each, and the entries: the string's length, the count of numbers per output, its bytes, and the numbers. The cache disables itself
+where few strings repeat.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Caches the totals of tokens in a table that a call keeps between runs of the kernel (see `ModelCalls`).
 
-Where terms do not span tokens, a token has the same terms in every string. A few words make up most of all text (Zipf's law), so
-most lookups hit a table that fits a cache. A token has a single place in it. A token that was hit since another one conflicted
-with it has a second chance (as in paging), so that rare tokens do not evict frequent ones. Where conflicts are frequent, an empty
-table of four times the size replaces it, up to a limit.
+Where terms do not span tokens, a token has the same terms in every string. A few words make up most of a corpus (Zipf's law), so
+most lookups hit a table that fits a cache. A token has a single place in it. A token that was hit since its last conflict has a
+second chance (as in paging), so that rare tokens do not evict frequent ones. Where conflicts are frequent, an empty table of four
+times the size replaces it, up to a limit.
 
 The tokens of a string are looked up in batches: their entries, at random addresses, are prefetched concurrently.
 

@@ -1,8 +1,8 @@
 """Scores tree ensembles over a chunk of rows; `sparkweld.ir.tree_layouts` defines the forms of their blocks.
 
 Mask form: as in QuickScorer (Lucchese et al., SIGIR 2015), each split is evaluated for all rows of a block at once, but with the
-masks transposed. A bit is a row instead of a leaf, so 512 rows are one register, and leaf numbers are computed one binary digit
-at a time. Ranks replace thresholds and are compared 64 at a time, as in RapidScorer (Ye et al., KDD 2018).
+masks transposed. A bit is a row instead of a leaf, so 512 rows are one register. Leaf numbers are computed one binary digit at a
+time. Ranks replace thresholds and are compared 64 at a time, as in RapidScorer (Ye et al., KDD 2018).
 
 Walk form: interleaved rows step down the tree over nodes of 8 bytes. Unless the rows are few, the first levels are evaluated by a
 program like that of the mask form.

@@ -1,7 +1,7 @@
 """Formats floats as their shortest decimals: Schubfach (R. Giulietti, "The Schubfach way to render doubles", 2020).
 
-Of all decimals that round to the float it selects those with the fewest digits, and of these the one nearest to the float, like
-Python's `repr`. `powers()` is the paper's table g: 10**k as 128 bits, rounded up, for k from FIRST_POWER on.
+Of all decimals that round to the float it selects those with the fewest digits. Of these it returns the nearest to the float,
+like Python's `repr`. `powers()` is the paper's table g: 10**k as 128 bits, rounded up, for k from FIRST_POWER on.
 """
 
 from __future__ import annotations

@@ -4,8 +4,7 @@ All values come from `str` methods and `unicodedata`, so a kernel has the Unicod
 
 A table is bytes: four int64 (the first code point past all entries, the offsets of the two stages and of the special mappings),
 the stages, and the special mappings. A special mapping is the number of bytes in UTF-8, then these, padded to a multiple of 16
-bytes. An entry of a mapping is the distance to the single code point that it maps to, or SPECIAL plus the number of a special
-mapping.
+bytes. An entry of a mapping is the distance to its single target code point, or SPECIAL plus the number of a special mapping.
 """
 
 from __future__ import annotations
