@@ -1,1 +1,1 @@
-"""Bytes of a pandas UDF to a program of the IR, or to a refusal that says why not. `service` is the process that does it."""
+"""Compiles the pickled bytes of Python UDFs to IR programs, or refuses with reasons. `service` is the process that does it."""

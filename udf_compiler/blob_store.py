@@ -1,7 +1,7 @@
 """Stores payloads by digest, so that later requests name them instead of sending them again.
 
-To plan a query the JVM asks several things about each of its functions, and again for each query that has them. A function may
-hold a table of megabytes, which is sent once.
+To plan a query, the JVM sends several requests about each of its functions, and repeats them for each query that uses them.
+A function may hold a table of megabytes, which is sent only once.
 """
 
 from __future__ import annotations
@@ -11,23 +11,23 @@ from dataclasses import replace
 from udf_compiler.bounded import Bounded
 from udf_compiler.protocol import Message
 
-#: Payloads kept. Spark puts those past 1 MB into broadcasts, so that a few hundred of the largest find room.
+#: The number of stored payloads. Spark puts payloads above 1 MB into broadcasts, so a few hundred of the largest others fit.
 MAX_BLOBS = 4096
 MAX_BLOB_BYTES = 128 << 20
 
 
 class MissingBlobs(Exception):
-    """The request names payloads that are kept no longer: it has to come again with all of them."""
+    """The request names payloads that are no longer stored: the client must repeat it with all of them."""
 
 
 class BlobStore:
-    """Payloads by digest. What one request needs is never dropped before it is answered."""
+    """Payloads by digest. The payloads of one request are never evicted before it is answered."""
 
     def __init__(self) -> None:
         self._kept: Bounded[bytes] = Bounded(MAX_BLOBS, MAX_BLOB_BYTES)
 
     def complete(self, message: Message) -> Message:
-        """The message with all of its payloads: those sent with it, and those kept. Raises MissingBlobs."""
+        """Returns the message with all of its payloads, those sent with it and those stored. Raises MissingBlobs."""
         digests = message.header.get("digests")
         if digests is None:
             return message

@@ -1,11 +1,12 @@
-"""Spark columns to traced pandas Series and traced results back to Spark columns, as PySpark's worker converts them.
+"""Converts Spark columns to traced pandas Series, and traced results back to Spark columns, as PySpark's worker does.
 
-For a scalar pandas UDF the worker makes a Series of each Arrow column (`ArrowArrayToPandasConversion.convert_numpy`) and
-an Arrow column of each result (`PandasToArrowConversion.convert`, safe casts on). Both depend on the batch: an integer
-column is intN in a batch without NULLs and float64, NaN where NULL, in a batch with some. `state` says which batch.
+For a scalar pandas UDF, the worker converts each Arrow column to a Series (`ArrowArrayToPandasConversion.convert_numpy`),
+and each result to an Arrow column (`PandasToArrowConversion.convert`, with safe casts). Both depend on the batch: an integer
+column is intN in a batch without NULLs, and float64 with NaN for NULL in a batch with some. `state` identifies the kind of
+batch.
 
-Each (NumPy dtype, return type) is one of three: converted bit for bit; converted under a guard that flags every row for
-which Arrow raises (Python then runs the batch and raises the real error); or refused, when no value converts.
+Each (NumPy dtype, return type) pair is one of three. It is converted bit for bit; or converted under a guard that flags
+every row for which Arrow raises (Python then runs the batch and raises the real error); or refused, when no value converts.
 tests/test_boundary.py runs the worker's own functions over the whole matrix.
 """
 
@@ -50,16 +51,16 @@ SPARK_TYPES: dict[str, Type] = {
     "timestamp_ntz": TS,
 }
 
-#: All types of columns.
+#: All supported column types.
 COLUMN_TYPES: dict[str, Type] = {**SPARK_TYPES, **ARRAYS}
 
-#: Confs that change what a Series of these types is or how it converts: the only value that this module speaks of.
+#: Confs that change the dtype or the conversion of a Series of these types, with the only value that this module supports.
 CONFS: dict[str, str] = {
     "spark.sql.execution.pandas.convertToArrowArraySafely": "true",
     "spark.sql.execution.pythonUDF.pandas.preferIntExtensionDtype": "false",
 }
 
-#: They bound the rows of a batch.
+#: Confs that bound the rows of a batch.
 BATCH_CONFS = (
     "spark.sql.execution.arrow.maxRecordsPerBatch",
     "spark.sql.inMemoryColumnarStorage.batchSize",
@@ -67,24 +68,26 @@ BATCH_CONFS = (
     "spark.sql.parquet.columnarReaderBatchSize",
 )
 
-#: Up to so many elements pandas leaves numexpr alone (pandas/core/computation/expressions.py); all defaults are below.
+#: pandas does not use numexpr up to this many elements (pandas/core/computation/expressions.py); all default batch sizes are
+#: below.
 NUMEXPR_ROWS = 1_000_000
 
 #: A profiled UDF must run in Python, where the profiler counts it.
 PROFILER_CONF = "spark.sql.pyspark.udf.profiler"
 
-#: Days of datetime.date.min and datetime.date.max: PySpark makes a date object of every row of a date argument.
+#: Days of datetime.date.min and datetime.date.max: PySpark creates a date object for every row of a date argument.
 _FIRST_DAY, _LAST_DAY = -719162, 2932896
 
 _INTEGERS = ("byte", "short", "integer", "long")
 
-#: Integers up to here are exact in the float type; Arrow's safe cast takes no larger ones, exact or not.
+#: Largest magnitude below which every integer is exact in the float type; Arrow's safe cast rejects larger ones, exact or
+#: not.
 _EXACT_RANGE = {F32: 2**24, F64: 2**53}
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field of a struct argument: what `series_of_column` takes, by name."""
+    """A field of a struct argument, with the inputs of `series_of_column`."""
 
     name: str
     value: Value
@@ -93,44 +96,44 @@ class Field:
 
 
 def check_confs(confs: Mapping[str, str | None], udf: str) -> None:
-    """Refuses (SW110 to SW112) confs under which the worker does otherwise. A conf missing or None has its default."""
+    """Refuses (SW110 to SW112) confs under which the worker behaves differently. A missing or None conf has its default."""
     for name, wanted in CONFS.items():
         check_conf(confs, udf, name, wanted)
     check_profiler(confs, udf)
     for name in BATCH_CONFS if expressions.USE_NUMEXPR else ():
         rows = int(confs.get(name) or 1)
-        if not 0 < rows <= NUMEXPR_ROWS:  # 0 and less: no bound
+        if not 0 < rows <= NUMEXPR_ROWS:  # 0 or less: unbounded
             raise refusal("SW112", udf, conf=name, value=rows, limit=f"{NUMEXPR_ROWS:,}")
 
 
 def check_conf(confs: Mapping[str, str | None], udf: str, name: str, wanted: str) -> None:
-    """Refuses (SW110) another value of a conf than its default `wanted`."""
+    """Refuses (SW110) a conf whose value is not its default, `wanted`."""
     given = confs.get(name)
     if given is not None and given.lower() != wanted:
         raise refusal("SW110", udf, conf=name, value=given, wanted=wanted)
 
 
 def check_names(names: Sequence[str], column: str, place: str = "") -> None:
-    """Refuses (SW103) a struct with no field or with two of one name."""
+    """Refuses (SW103) a struct with no field or with duplicate field names."""
     if not names or len(set(names)) < len(names):
         raise refusal("SW103", place, column=column)
 
 
 def check_profiler(confs: Mapping[str, str | None], udf: str) -> None:
-    """Refuses (SW111) a UDF that is profiled."""
+    """Refuses (SW111) a profiled UDF."""
     if confs.get(PROFILER_CONF):
         raise refusal("SW111", udf, conf=PROFILER_CONF, value=confs[PROFILER_CONF])
 
 
 def ir_type(spark_type: str, nullable: bool, column: str) -> Type:
-    """The IR type of a Spark column. Refuses (SW101) a type that kernels do not hold."""
+    """Returns the IR type of a Spark column. Refuses (SW101) a type that kernels do not support."""
     if spark_type not in COLUMN_TYPES:
         raise refusal("SW101", column=column, type=spark_type)
     return Type(COLUMN_TYPES[spark_type].kind, nullable)
 
 
 def dtypes_by_nulls(expr: Mapping[str, Any]) -> bool:
-    """Whether NULLs decide the dtype of an argument, or of a field of it: that of integers and booleans that may be NULL."""
+    """Whether NULLs decide the dtype of an argument or of one of its fields, as for nullable integers and booleans."""
     columns = expr["args"] if expr["op"] == "CreateNamedStruct" else [expr]
     types = [SPARK_TYPES.get(column["type"]) for column in columns if column.get("nullable", True)]
     return any(type is not None and (type.is_int or type == BOOL) for type in types)
@@ -139,17 +142,17 @@ def dtypes_by_nulls(expr: Mapping[str, Any]) -> bool:
 def series_of_column(
     loop: LoopBuilder, value: Value, spark_type: str, nullable: bool, state: str, column: str = "an argument"
 ) -> TracedSeries:
-    """The Series that a worker makes of a column of a batch.
+    """Returns the Series that a worker makes of a column of a batch.
 
-    `state` "nullable": the batch has NULLs in the column; "dense": it has none (floats do not care: NULL is NaN).
-    A nullable value in a dense batch is guarded. Refuses SW101 (type) and SW102 (a boolean column with NULLs).
+    `state` "nullable": the batch has NULLs in the column; "dense": it has none (irrelevant for floats, where NULL is NaN). A
+    nullable value in a dense batch is guarded. Refuses SW101 (type) and SW102 (a boolean column with NULLs).
     """
     plain = ir_type(spark_type, False, column)
     if value.type.plain() != plain or (value.type.nullable and not nullable):
         raise InternalError(f"{column} is {spark_type}, nullable={nullable}, but its value is {value.type}")
     if plain.is_list:
         return list_series(loop, value)
-    if plain == STR:  # None where NULL, in every batch; the worker raises for bytes that are no UTF-8
+    if plain == STR:  # None where NULL, in every batch; the worker raises for invalid UTF-8
         _check_pandas(column)
         loop.guard(str_call(loop, "valid_utf8", loop.value_of(value)), local=True)
         return text_series(loop, value, Missing(none=value.type.nullable))
@@ -170,7 +173,7 @@ def series_of_column(
 
 
 def _check_pandas(column: str) -> None:
-    """Refuses (SW271) a pandas whose strings are no Python objects, or that does not infer dtypes of objects as pandas 2 does."""
+    """Refuses (SW271) a pandas version or option with other strings than Python objects, or other inference of object dtypes."""
     if int(pd.__version__.partition(".")[0]) > 2:
         raise refusal("SW271", column=column, pandas=f"pandas {pd.__version__}")
     for option in ("future.infer_string", "future.no_silent_downcasting"):
@@ -179,10 +182,10 @@ def _check_pandas(column: str) -> None:
 
 
 def frame_of_struct(loop: LoopBuilder, fields: Sequence[Field], column: str = "an argument") -> TracedFrame:
-    """The DataFrame that a worker makes of a struct column whose rows are never NULL: one Series a field, in order.
+    """Returns the DataFrame that a worker makes of a struct column whose rows are never NULL: one Series per field, in order.
 
-    Refuses what `series_of_column` refuses, SW103 for a struct with no field or with two of one name, and SW273 for integers with
-    NULLs beside strings, which the worker converts in another way.
+    Refuses whatever `series_of_column` refuses, SW103 for a struct with no field or with duplicate field names, and SW273
+    for integers with NULLs next to strings, which the worker converts differently.
     """
     check_names([field.name for field in fields], column)
     if any(f.spark_type == "string" for f in fields):
@@ -196,9 +199,9 @@ def frame_of_struct(loop: LoopBuilder, fields: Sequence[Field], column: str = "a
 
 
 def column_of_result(loop: LoopBuilder, result: object, return_type: str, udf: str) -> Value:
-    """The value of the Spark column that a worker makes of a UDF's result; guards join `loop`.
+    """Returns the value of the Spark column that a worker makes of a UDF's result; guards join `loop`.
 
-    Only a Series over the batch's own rows has one. Refuses SW104 (return type), SW105 (a bare array), SW106 (no
+    Only a Series over the batch's own rows has such a value. Refuses SW104 (return type), SW105 (a bare array), SW106 (not a
     Series), SW107 (other rows), SW108 (dtype without a kernel type), SW109 (dtype that never casts to that type).
     """
     arrays = isinstance(return_type, str) and return_type in ARRAYS
@@ -210,7 +213,7 @@ def column_of_result(loop: LoopBuilder, result: object, return_type: str, udf: s
     made = arrays and (is_list_series(result) or type(result) is ListSeries)
     if made and isinstance(result, TracedSeries | ListSeries) and result.value.loop is loop:
         return _of_arrays(loop, result.value, ARRAYS[return_type], return_type, udf)
-    if not isinstance(return_type, str) or return_type not in SPARK_TYPES:  # a struct is an object
+    if not isinstance(return_type, str) or return_type not in SPARK_TYPES:  # a struct type is a dict
         raise refusal("SW104", udf, type=return_type)
     if isinstance(result, TracedArray | np.ndarray) or type(result) is TracedTexts:
         raise refusal("SW105", udf)
@@ -234,7 +237,7 @@ def column_of_result(loop: LoopBuilder, result: object, return_type: str, udf: s
     if result.kind == "text":
         if to != STR:
             raise refusal("SW274", udf, type=return_type)
-        some_string(result)  # a float64 Series never becomes strings
+        some_string(result)  # a float64 Series never converts to strings
         return result.value
     if to == STR:
         raise _never(udf, "numbers", return_type)
@@ -242,7 +245,7 @@ def column_of_result(loop: LoopBuilder, result: object, return_type: str, udf: s
         return moments_boundary.column(loop, result, return_type, udf)
     if result.kind == "UInt32":
         return _of_unsigned(loop, result.value, to, return_type, udf)
-    if to == TS and (result.kind == "maybe" or result.value.type != I64):  # an int64 is taken for the column's microseconds
+    if to == TS and (result.kind == "maybe" or result.value.type != I64):  # Arrow takes an int64 as microseconds
         raise _never(udf, "numbers", return_type)
     if result.kind == "maybe":
         return _of_maybe(loop, result, to, return_type, udf)
@@ -256,7 +259,7 @@ def column_of_result(loop: LoopBuilder, result: object, return_type: str, udf: s
 
 
 def _of_arrays(loop: LoopBuilder, value: Value, to: Type, return_type: str, udf: str) -> Value:
-    """Arrays of the same elements; a NaN would become a NULL."""
+    """Returns arrays of the same element type; a NaN would become a NULL, so rows with one are flagged."""
     if value.type.plain() != to:
         raise refusal("SW226", udf, what=f"arrays of {value.type.element}", type=return_type)
     if to.element.is_float:
@@ -265,7 +268,7 @@ def _of_arrays(loop: LoopBuilder, value: Value, to: Type, return_type: str, udf:
 
 
 def _of_rows(loop: LoopBuilder, result: RowSeries, to: Type, return_type: str, udf: str) -> Value:
-    """Values that convert to the same whatever dtype the batch has."""
+    """Returns values whose conversion does not depend on the dtype of the batch."""
     value = result.value
     if value.loop is not loop:
         raise refusal("SW107", udf)
@@ -280,27 +283,30 @@ def _of_rows(loop: LoopBuilder, result: RowSeries, to: Type, return_type: str, u
 def _of_dates(loop: LoopBuilder, value: Value, to: Type, return_type: str, udf: str) -> Value:
     if to == DATE:
         return value
-    if to == I32:  # Arrow reads date objects as date32 and takes its days
+    if to == I32:  # Arrow converts date objects to date32 and takes its days
         days = loop.cast(loop.value_of(value), I32)
         return loop.optional(days, loop.is_valid(value)) if value.type.nullable else days
     raise _never(udf, "datetime.date", return_type)
 
 
 def _of_maybe(loop: LoopBuilder, result: TracedSeries, to: Type, return_type: str, udf: str) -> Value:
-    """A Series whose dtype depends on the batch: it converts alike in each, but for bools to integers."""
+    """Converts a Series whose dtype depends on the batch.
+
+    The conversion is the same for each dtype, except for bools to integers.
+    """
     if to == DATE:
         raise _never(udf, "int64", return_type)
     value, valid = result.value, result.maybe.valid
     if value.type == BOOL and not (to == BOOL or to.is_float):
-        return _of_numbers(loop, without_missing(result, udf).value, to)  # of objects, Arrow makes no integer
-    if value.type == F64:  # NaN is NULL; of integers, a float column takes no large ones
+        return _of_numbers(loop, without_missing(result, udf).value, to)  # Arrow makes no integers of bool objects
+    if value.type == F64:  # NaN is NULL; a float column rejects large integers
         return _of_numbers(loop, without_missing(result, udf).value if to == F32 else value, to)
     converted = _of_numbers(loop, value, to)
     return converted if valid is None else loop.optional(converted, valid)
 
 
 def _of_unsigned(loop: LoopBuilder, value: Value, to: Type, return_type: str, udf: str) -> Value:
-    """A UInt32 Series: Arrow knows where its values are missing."""
+    """Converts a UInt32 Series, whose mask marks the NULLs for Arrow."""
     if to.kind in MOMENTS:
         raise _never(udf, "UInt32", return_type)
     made = _of_numbers(loop, loop.value_of(value), to)
@@ -316,11 +322,11 @@ def _of_numbers(loop: LoopBuilder, x: Value, to: Type) -> Value:
         _guard_between(loop, x, int(limits.min), int(limits.max))
     if of.is_int and to.is_float and of.dtype.itemsize >= to.dtype.itemsize:
         _guard_between(loop, x, -_EXACT_RANGE[to], _EXACT_RANGE[to])
-    return loop.cast(x, to)  # int32 to date too: Arrow takes an int32 for a date32's days as they are
+    return loop.cast(x, to)  # int32 to date as well: Arrow takes an int32 as the days of a date32
 
 
 def _of_floats(loop: LoopBuilder, x: Value, to: Type) -> Value:
-    """NaN becomes NULL: PySpark masks the Series with ``isnull``."""
+    """Converts floats; NaN becomes NULL, as PySpark masks the Series with ``isnull``."""
     nan = loop.call("isnan", x)
     if to.is_int:
         whole = loop.call("logical_and", loop.emit(Fits(to), x), loop.call("equal", loop.call("trunc", x), x))
@@ -346,7 +352,10 @@ def _demand_valid(loop: LoopBuilder, value: Value) -> Value:
 
 
 def _guard_python_date(loop: LoopBuilder, value: Value) -> None:
-    """Making the Series raises for a day before year 1 or after year 9999 (NULL reads as day 0 here, which is fine)."""
+    """Guards that the day is in years 1 to 9999, outside of which making the Series raises.
+
+    NULL reads as day 0 here, which passes.
+    """
     _guard_between(loop, loop.value_of(value), _FIRST_DAY, _LAST_DAY)
 
 

@@ -1,4 +1,4 @@
-"""Values by key, the least recently used dropped first, bounded in number and in bytes."""
+"""Implements an LRU cache bounded in number of values and in bytes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _V = TypeVar("_V")
 
 
 class Bounded(Generic[_V]):
-    """At most `most` values of `most_bytes` bytes together. What is larger alone is not kept: it would push out all others."""
+    """At most `most` values with `most_bytes` bytes in total. A single larger value is not stored: it would evict all others."""
 
     def __init__(self, most: int, most_bytes: int) -> None:
         self._most, self._most_bytes = most, most_bytes

@@ -1,8 +1,8 @@
-"""A code object to the names that it reads from outside, or to a refusal of what no pure function does.
+"""Collects the names that a code object reads from outside, and refuses operations that no pure function performs.
 
-Reads bytecode, never source text: a payload has no source, and what `inspect` finds may be another version's. Covers the
-functions, lambdas and comprehensions inside of a function with it. One rule set serves CPython 3.10 to 3.14: an
-instruction that a version does not have is never seen there.
+It reads bytecode, never source text: a payload has no source, and `inspect` may find that of another version. It covers
+functions, lambdas and comprehensions nested inside. One rule set serves CPython 3.10 to 3.14, since an instruction that a
+version lacks never occurs there.
 """
 
 from __future__ import annotations
@@ -22,19 +22,21 @@ from sparkweld.reasons import refusal
 
 _OPAQUE_FLAGS = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR | inspect.CO_ITERABLE_COROUTINE
 
-#: Entry of an exception handler: PUSH_EXC_INFO since 3.11, the others in 3.10. The implicit handlers of generators and inlined
-#: comprehensions have none: they only clean up and raise again. Nor does a `with` count (WITH_EXCEPT_START comes next): what
-#: compiled functions may enter raises again, and a class of the user's that defines `__exit__` is refused.
+#: Instructions that enter an exception handler: PUSH_EXC_INFO since 3.11, the others in 3.10. The implicit handlers of
+#: generators and inlined comprehensions have none: they only clean up and re-raise. A `with` statement (WITH_EXCEPT_START
+#: follows) does not count either: the context managers that compiled functions may enter re-raise, and a user class that
+#: defines `__exit__` is refused.
 _HANDLERS = frozenset(("PUSH_EXC_INFO", "SETUP_FINALLY", "SETUP_ASYNC_WITH"))
 
-#: Attributes between two double underscores that ordinary code uses. The others reach behind the rebuilt function (its
-#: globals, its code, the true class of a value), where it differs from the original.
+#: Dunder attributes that ordinary code uses. All others reach behind the rebuilt function (its globals, its code, the true
+#: class of a value), where it differs from the original.
 _PLAIN_DUNDERS = frozenset(("__init__", "__call__", "__name__", "__version__", "__post_init__"))
 
-#: Attributes of arrays and NumPy scalars that write files, give memory addresses, or tell the copy from the original.
+#: Attributes of arrays and NumPy scalars that write files, expose memory addresses, or distinguish the copy from the
+#: original.
 _WRITERS = frozenset(("tofile", "dump", "dumps", "ctypes", "flags", "setflags"))
 
-#: Attributes of frames, generators and tracebacks; they lead to everything.
+#: Attributes of frames, generators and tracebacks, from which everything is reachable.
 _FRAMES = ("f_", "gi_", "cr_", "ag_", "tb_", "co_")
 _FRAME_PARTS = frozenset("back code globals locals builtins frame yieldfrom await lasti next consts".split())
 
@@ -47,29 +49,29 @@ _ATTRIBUTES = frozenset(("LOAD_ATTR", "LOAD_METHOD", "STORE_ATTR", "DELETE_ATTR"
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """Where a function uses a name: for the messages of refusals."""
+    """The place where a function uses a name, for messages of refusals."""
 
     function: str
     place: str
     name: str = ""
 
     def named(self, name: str) -> Use:
-        """The same place, another name."""
+        """Returns the same place with another name."""
         return Use(self.function, self.place, name)
 
     def refusal(self, code: str, **params: object) -> Refusal:
-        """A refusal at this place, with `function` and `name` filled in."""
+        """Returns a refusal at this place, with `function` and `name` filled in."""
         return refusal(code, self.place, **{"function": self.function, "name": self.name, **params})
 
 
 @dataclass(slots=True)
 class Names:
-    """What a code object reads from outside of it, each with its first use. `codes`: it and all code inside of it.
+    """The outside names that a code object reads, each with its first use. `codes`: the code object and all code nested in it.
 
-    `handlers`: those of `codes` that catch exceptions, each with the place of the first. `identities`: those
-    that ask whether a value is the very object that another one is, where that object is no global, attribute or None, or that
-    take a value apart by a pattern of ``match``.
-    `assigned`: global names that it assigns, in the code of `writers`.
+    - `handlers`: code that catches exceptions, with the place of the first handler.
+    - `identities`: code that tests object identity, unless the tested object is a built-in type, an attribute or None, or
+      that takes a value apart with a ``match`` pattern.
+    - `assigned`: the global names that it assigns, in the code of `writers`.
     """
 
     globals: dict[str, Use] = field(default_factory=dict)
@@ -81,26 +83,26 @@ class Names:
 
 
 def qualified_name(code: CodeType) -> str:
-    """``outer.<locals>.inner`` where Python knows it (3.11+), else the bare name."""
+    """Returns ``outer.<locals>.inner`` where Python records it (3.11+), else the bare name."""
     return getattr(code, "co_qualname", code.co_name)
 
 
 def place(code: CodeType, line: int | None) -> str:
-    """``speed, line 12 of job.py``."""
+    """Formats a place as ``speed, line 12 of job.py``."""
     where = f"line {line} of " if line is not None else ""
     return f"{qualified_name(code)}, {where}{os.path.basename(code.co_filename)}"
 
 
 def first_use(code: CodeType, name: str = "") -> Use:
-    """The function's own first line as a place."""
+    """Returns the function's own first line as a place."""
     return Use(qualified_name(code), place(code, code.co_firstlineno), name)
 
 
 def outside_names(code: CodeType, generator: bool = False) -> Names:
-    """The names that `code` and the code inside of it read from outside. `generator`: `code` itself may be one.
+    """Returns the names that `code` and the code nested in it read from outside. `generator`: `code` itself may be a generator.
 
-    Refuses SW210 (generator, coroutine), SW211 and SW212 (deletes or writes outside), SW219 (internals), SW220 (class),
-    SW263 (methods that write files).
+    Refuses SW210 (generator, coroutine), SW211 and SW212 (deletes or writes outside names), SW219 (internals), SW220
+    (class), SW263 (methods that write files).
     """
     if code.co_flags & (_OPAQUE_FLAGS & ~inspect.CO_GENERATOR if generator else _OPAQUE_FLAGS):
         raise first_use(code).refusal("SW210")
@@ -126,16 +128,16 @@ def _collect(code: CodeType, captured: frozenset[str], names: Names) -> None:
         if instruction.opname in _GLOBAL_LOADS:
             names.globals.setdefault(instruction.argval, Use(qualified_name(code), place(code, line), instruction.argval))
     for inner in code.co_consts:
-        if not isinstance(inner, CodeType) or inner.co_name == "__annotate__":  # 3.14: runs only when asked for
+        if not isinstance(inner, CodeType) or inner.co_name == "__annotate__":  # 3.14: runs only on request
             continue
-        # a generator expression is consumed where it stands; any other generator may outlive the call
+        # a generator expression is consumed in place; any other generator may outlive the call
         if inner.co_flags & _OPAQUE_FLAGS and (inner.co_name != "<genexpr>" or inner.co_flags & inspect.CO_ASYNC_GENERATOR):
             raise first_use(inner).refusal("SW210")
         _collect(inner, captured & frozenset(inner.co_freevars) - frozenset(code.co_cellvars), names)
 
 
 def identity_of(code: CodeType) -> Use | None:
-    """Where `code` itself, without the code inside of it, asks what object a value is (see `Names.identities`)."""
+    """Returns where `code` itself, without nested code, tests object identity (see `Names.identities`), or None."""
     loaded = ["", ""]
     for instruction, line in _with_lines(code):
         if _is_pattern(instruction) or (instruction.opname == "IS_OP" and not _is_plain_identity(*loaded)):
@@ -145,7 +147,10 @@ def identity_of(code: CodeType) -> Use | None:
 
 
 def _is_pattern(instruction: dis.Instruction) -> bool:
-    """``case [a, b]``, ``case {"k": v}`` and ``case str(x)``, for which C code looks at flags of a class; not ``case str()``."""
+    """Whether an instruction is a ``match`` pattern for which C code reads the flags of a class.
+
+    These are ``case [a, b]``, ``case {"k": v}`` and ``case str(x)``, but not ``case str()``.
+    """
     name = instruction.opname
     return name in ("MATCH_SEQUENCE", "MATCH_MAPPING") or (name == "MATCH_CLASS" and instruction.arg != 0)
 
@@ -159,7 +164,7 @@ def _loaded(instruction: dis.Instruction) -> str:
 
 
 def _is_plain_identity(first: str, second: str) -> bool:
-    """``x is None``, ``None is x``, ``type(x) is int``, ``x is np.nan``: by what the two instructions before loaded.
+    """Whether a test is ``x is None``, ``None is x``, ``type(x) is int`` or ``x is np.nan``, judged by the two loads before it.
 
     Another global may hold True or a small int, which a row's value can be.
     """
@@ -182,7 +187,7 @@ def _check(instruction: dis.Instruction, captured: frozenset[str], code: CodeTyp
 
 
 def refused_attribute(name: object) -> str | None:
-    """The code of an attribute that no function may use, whatever has it; None for the others."""
+    """Returns the refusal code of an attribute that no function may use on any object; None for other attributes."""
     if name in _WRITERS:
         return "SW263"
     return "SW219" if is_internal(name) or _is_of_a_frame(name) else None
@@ -193,18 +198,18 @@ def _is_of_a_frame(name: object) -> bool:
 
 
 def _formats_attributes(code: CodeType) -> bool:
-    """Whether the texts of a function that calls str.format may read attributes, or are not known."""
+    """Whether the format strings of a function that calls str.format may read attributes, or are unknown."""
     texts = [c for c in code.co_consts if isinstance(c, str) and "{" in c]
     return not texts or any(_ATTRIBUTE_FIELD.search(text) for text in texts)
 
 
 def is_internal(name: object) -> bool:
-    """Whether an attribute reaches behind a rebuilt function: between double underscores, and no ordinary one."""
+    """Whether an attribute reaches behind a rebuilt function: a dunder name outside the ordinary ones."""
     return isinstance(name, str) and name.startswith("__") and name.endswith("__") and name not in _PLAIN_DUNDERS
 
 
 def _with_lines(code: CodeType) -> Iterator[tuple[dis.Instruction, int | None]]:
-    """Instructions with the line that they come from; `Instruction.starts_line` changed its meaning in 3.13."""
+    """Yields instructions with their source line; `Instruction.starts_line` changed its meaning in 3.13."""
     starts = [(offset, line) for offset, line in dis.findlinestarts(code) if line is not None]
     offsets = [offset for offset, _ in starts]
     for instruction in dis.get_instructions(code):

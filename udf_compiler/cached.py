@@ -1,6 +1,6 @@
-"""`functools.lru_cache` and `cache` around a user's function: a function that is called once for the same arguments.
+"""Models `functools.lru_cache` and `cache` around a user's function by calling it once per distinct arguments.
 
-The function is checked as pure, so that only who changes what it gave could tell that it was called before. That is refused.
+The function is proved pure, so the caching is observable only to code that mutates its result. That is refused.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _CONTAINERS: dict[type, Callable[[Any], list[Any]]] = {list: list, tuple: list, 
 
 
 class Cached(StandIn):
-    """Calls `function`, the checked copy, once for equal arguments. Refuses SW610."""
+    """A cached function: calls `function`, the checked copy, once for equal arguments. Refuses SW610."""
 
     __slots__ = ("_function", "_results", "_snapshot", "_use")
     what = "cached function"
@@ -44,7 +44,7 @@ class Cached(StandIn):
         return self._results[key]
 
     def _checked(self, result: Any) -> Any:
-        """The result. Containers must be unchanged when the trace ends; what they hold cannot change."""
+        """Returns the result, and checks that a container is unchanged when the trace ends; its elements must be immutable."""
         parts = _CONTAINERS[type(result)](result) if type(result) in _CONTAINERS else [result]
         if not all(map(_is_fixed, parts)):
             refuse("SW610", name=self._use.name, what="gives an object that could be changed between two calls")
@@ -55,7 +55,7 @@ class Cached(StandIn):
 
 
 def _is_fixed(value: Any) -> bool:
-    """Whether nothing in a value can be changed: a model, a constant, an array that is only read."""
+    """Whether a value is immutable: a model, a constant, or a read-only array."""
     if isinstance(value, np.ndarray):
         return not value.flags.writeable
     return is_scalar(value) or type(value).__name__ == "TracedModel"

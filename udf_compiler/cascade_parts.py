@@ -1,8 +1,9 @@
-"""A payload that holds a cascade to functions for two places: below joins, and for the rows that are left above them.
+"""Splits a payload that holds a cascade into functions below joins and a function for the rows that remain above them.
 
-For `cascade_parts` requests. Below, two functions say of which rows the small model is sure, and what it answers; above, the
-function itself, with the full model, is called for the others. Each is the user's function with another estimator in the place of
-the cascade, so what it makes of its arguments stays. For `full_model` requests, that is the full model alone.
+It answers `cascade_parts` requests. Below the joins, two functions compute for which rows the small model is sure, and its
+answers. Above the joins, the function itself, with the full model, is called for the other rows. Each is the user's function
+with another estimator in place of the cascade, so the code around the model is unchanged. For `full_model` requests, it
+substitutes the full model alone.
 """
 
 from __future__ import annotations
@@ -23,19 +24,19 @@ from udf_compiler.payload import read_broadcast, read_command
 from udf_compiler.pipeline import compile_pipeline, worker_environment
 from udf_compiler.substitution import as_text, returns_watched
 
-#: Types of results whose values, seen as objects, are the same.
+#: Result types whose values are unchanged when boxed as objects.
 _TYPES = ("boolean", "integer", "long", "double", "string")
 
 
 def parts(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[str, Any]:
-    """The reply: status "ok" with the payloads `flags`, `answers` and `remaining`, in base64, and `reads`, the inputs that the
-    first two depend on; `flags` is null when the function of the request's first UDF holds no cascade, or one that saves fewer
-    nanoseconds a row than the request's `least` by keeping sure rows from joins.
+    """Replies with status "ok", the base64 payloads `flags`, `answers` and `remaining`, and `reads`: the inputs of the first two.
 
-    ``flags(...) > 0.5``: whether the small model is sure of a row. ``answers(...)``: what it answers. ``remaining(sure, answers,
-    ...)``: the same where it is sure; for the other rows what the function gives with the full model, for any batch of them.
-    Refuses SW953 when that cannot be proved: of those inputs that the first two do not depend on nothing may show but in the full
-    model's answers.
+    `flags` is null when the function of the request's first UDF holds no cascade. It is also null when keeping sure rows out
+    of joins saves fewer nanoseconds per row than the request's `least`.
+
+    ``flags(...) > 0.5``: whether the small model is sure of a row. ``answers(...)``: its answer. ``remaining(sure, answers,
+    ...)``: the answer where it is sure; for the other rows the function's result with the full model, for any batch of them.
+    Refuses SW953 unless this is proved: inputs that the first two do not read may influence only the full model's answers.
     """
     request = dict(request)
     least = request.pop("least", -float("inf"))
@@ -69,8 +70,10 @@ def parts(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[str, Any]:
 
 
 def full_model(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[str, Any]:
-    """The reply: status "ok" with `payload`, in base64, of the function with the full models in the place of its cascades, and
-    the `paths` of these; the payload is null when the function of the request's first UDF holds none."""
+    """Replies with status "ok", `payload` (base64) with the full models in place of the cascades, and the cascades' `paths`.
+
+    The payload is null when the function of the request's first UDF holds no cascade.
+    """
     found: list[Any] = []
 
     def make(given: Any) -> Any:
@@ -85,7 +88,7 @@ def full_model(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[str, Any
 
 
 def _saved(given: Any) -> float:
-    """Nanoseconds a row: the joins of sure rows, less the small model, as if it were computed once more."""
+    """Returns the nanoseconds saved per row: the joins of sure rows, minus one extra evaluation of the small model."""
     costs = given.watched or {"joinCost": 0.0, "smallCost": 0.0}
     return float((1 - given.unsure) * costs["joinCost"] - costs["smallCost"])
 
@@ -132,7 +135,7 @@ def _program(request: dict[str, Any], blobs: Sequence[bytes], udf: dict[str, Any
 
 
 def _changed(request: dict[str, Any], inputs: Sequence[dict[str, Any]], **changes: Any) -> dict[str, Any]:
-    """The request with more inputs, and other properties of its function."""
+    """Returns the request with additional inputs and other properties of its function."""
     step = request["steps"][0]
     entry = step["udfs"][0]
     one = {**entry, "udf": {**entry["udf"], **changes}}
@@ -144,7 +147,7 @@ def _returning(request: dict[str, Any], type: str) -> dict[str, Any]:
 
 
 def _above(request: dict[str, Any]) -> dict[str, Any]:
-    """The request for the function of the remaining rows."""
+    """Returns the request for the function of the remaining rows."""
     udf = request["steps"][0]["udfs"][0]["udf"]
     given = [{"name": "sure#", "type": "boolean", "nullable": False, "state": "dense"},
              {"name": "known#", "type": udf["returnType"], "nullable": True, "state": "nullable"}]  # fmt: skip
@@ -153,7 +156,10 @@ def _above(request: dict[str, Any]) -> dict[str, Any]:
 
 
 class _Parts(cloudpickle.CloudPickler):  # type: ignore[misc]
-    """Writes what `make` gives in the place of each cascade; of a broadcast cascade, in a holder. Other broadcasts stay."""
+    """A pickler that replaces each cascade by the result of `make`.
+
+    A broadcast cascade becomes a holder of that result. Other broadcasts are unchanged.
+    """
 
     def __init__(self, file: Any, make: Callable[[Any], Any] | None) -> None:
         super().__init__(file)
@@ -161,7 +167,7 @@ class _Parts(cloudpickle.CloudPickler):  # type: ignore[misc]
 
     def reducer_override(self, obj: Any) -> Any:
         if self._make is not None and _is_cascade(obj):
-            return getattr, (types.SimpleNamespace(value=self._make(obj)), "value")  # a call that needs no package of ours
+            return getattr, (types.SimpleNamespace(value=self._make(obj)), "value")  # a call that needs no SparkWeld package
         if isinstance(obj, Broadcast):
             if self._make is not None and _is_cascade(given := read_broadcast(obj)):
                 return types.SimpleNamespace, (), {"value": self._make(given)}
@@ -175,7 +181,7 @@ def _is_cascade(obj: Any) -> bool:
 
 
 def _pickled(command: tuple[Any, Any], make: Callable[[Any], Any] | None) -> bytes:
-    """A command as a worker reads it, without this package."""
+    """Pickles a command so that a worker reads it without this package."""
     file = io.BytesIO()
     cloudpickle.register_pickle_by_value(cascade)
     try:

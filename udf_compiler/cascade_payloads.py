@@ -1,4 +1,4 @@
-"""A payload that holds a fitted model to the payload that holds its cascade, for `cascade` requests."""
+"""Replaces the fitted models of a payload by their cascades, for `cascade` requests."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from udf_compiler.substitution import Shelf, Substituting, as_text, compiled
 
 
 def with_cascade(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[str, Any]:
-    """The reply: status "ok" with `payload`, in base64, and the `paths` of its cascades; the payload is null when the function of
-    the request's first UDF holds no model.
+    """Replies with status "ok", `payload` in base64, and the `paths` of its cascades.
 
-    `cascades` of the request is a folder of cascades, or one. Refuses SW950 and SW951 (a cascade that cannot be used), SW952
-    (there is none of the function's models) and SW953 (the function does with its model what a cascade does not).
+    The payload is null when the function of the request's first UDF holds no model. `cascades` in the request is a folder of
+    cascades, or a single one. Refuses SW950 and SW951 (an unusable cascade), SW952 (no cascade matches the function's
+    models) and SW953 (the function uses its model in a way that a cascade does not support).
     """
     udf = request["steps"][0]["udfs"][0]["udf"]
     shelf = Shelf(Path(request["cascades"]), CascadeCertificate, lambda path: store.load(path)[0])

@@ -1,11 +1,12 @@
-"""Catalyst expressions (as the JVM sends them) to IR values, with the semantics of Spark 4.3.
+"""Translates Catalyst expressions (as the JVM sends them) to IR values, with the semantics of Spark 4.3.
 
-An expression is a pair inside: a plain value and whether it is not NULL, so three-valued logic is spelled out. What
-Spark raises on under ANSI (overflow, a zero divisor) becomes a guard, demanded only where Spark evaluates the operand: in
-the taken branch of If, CaseWhen and Coalesce, and on the right of And and Or only where the left does not decide. A guard may
-fail where Spark would not have raised (the batch then runs in Spark's own operators), never the reverse.
+Internally, an expression is a pair: a plain value and whether it is not NULL, so three-valued logic is explicit. An
+operation that raises in Spark under ANSI (overflow, a zero divisor) becomes a guard. The guard is demanded only where Spark
+evaluates the operand: in the taken branch of If, CaseWhen and Coalesce, and on the right of And and Or only where the left
+does not decide. A guard may fail where Spark would not have raised (the batch then runs in Spark's own operators), never the
+reverse.
 
-Floats compare as Spark's SQL does: NaN equals NaN and is the largest value, -0.0 equals 0.0.
+Floats compare as in Spark SQL: NaN equals NaN and is the largest value, and -0.0 equals 0.0.
 """
 
 from __future__ import annotations
@@ -31,28 +32,31 @@ from udf_compiler.spark_ml.stages import Vector, Words
 
 
 def translate(loop: LoopBuilder, expr: Expr, columns: Callable[[str], Value], ml: MlFunctions | None = None) -> Value:
-    """The value of a Catalyst expression; nullable unless it is never NULL. Guards join `loop`.
+    """Returns the value of a Catalyst expression; it is nullable unless the expression is never NULL. Guards join `loop`.
 
-    `columns` gives the value of a column by its name; `ml` has the functions of Spark's ML library. Refuses
-    SW321 (an expression), SW322 (a type), SW323 (a cast), and what `MlFunctions` refuses.
+    `columns` maps a column name to its value; `ml` holds the functions of Spark's ML library. Refuses SW321 (an expression),
+    SW322 (a type), SW323 (a cast), and whatever `MlFunctions` refuses.
     """
     result = _Translator(loop, columns, ml).of(expr, None)
     return result.value if result.valid is None else loop.optional(result.value, result.valid)
 
 
 def translate_vector(loop: LoopBuilder, expr: Expr, columns: Callable[[str], Value], ml: MlFunctions) -> Vector | Words:
-    """The vector, or the words, of an expression. Guards join `loop`. Refuses what `translate` and `MlFunctions.vector` do."""
+    """Returns the vector, or the words, of an expression.
+
+    Guards join `loop`. Refuses like `translate` and `MlFunctions.vector`.
+    """
     return ml.vector(_Translator(loop, columns, ml), expr, None)
 
 
 def translate_condition(loop: LoopBuilder, expr: Expr, columns: Callable[[str], Value]) -> Value:
-    """A plain bool: True for the rows that a filter with this condition keeps. Refuses what `translate` refuses."""
+    """Returns a plain bool that is True for the rows that a filter with this condition keeps. Refuses like `translate`."""
     result = _Translator(loop, columns).of(expr, None)
     return result.value if result.valid is None else loop.call("logical_and", result.value, result.valid)
 
 
 class _Translator:
-    """Translates one expression. `demand` is the bool value of the rows for which Spark evaluates it; None: all rows."""
+    """The translator of one expression. `demand` is a bool value: the rows for which Spark evaluates it; None: all rows."""
 
     def __init__(self, loop: LoopBuilder, columns: Callable[[str], Value], ml: MlFunctions | None = None) -> None:
         self.loop, self.columns, self.functions = loop, columns, ml
@@ -77,7 +81,7 @@ class _Translator:
     # Plain bools.
 
     def all_of(self, *conditions: Value | None) -> Value | None:
-        """The conjunction; None stands for True."""
+        """Returns the conjunction; None represents True."""
         found: Value | None = None
         for condition in conditions:
             if condition is not None:
@@ -94,7 +98,7 @@ class _Translator:
         return self.loop.const(True, BOOL)
 
     def is_true(self, x: Maybe) -> Value:
-        """Where a boolean is TRUE, neither FALSE nor NULL."""
+        """Returns where a boolean is TRUE, neither FALSE nor NULL."""
         return x.value if x.valid is None else self.loop.call("logical_and", x.value, x.valid)
 
     def is_false(self, x: Maybe) -> Value:
@@ -208,7 +212,7 @@ class _Translator:
         return Maybe(found, self.all_of(x.valid, known))
 
     def _is_table(self, expr: Expr) -> bool:
-        """A float NaN is equal to itself here, which a table does not know."""
+        """Whether a list consists of literals that a table can hold; a float NaN equals itself in Spark, but not in a table."""
         return all(e["op"] == "Literal" for e in expr["args"][1:]) and not self.type_of(expr["args"][0]).is_float
 
     def _in_table(self, expr: Expr, x: Maybe) -> Maybe:
@@ -224,7 +228,7 @@ class _Translator:
         return self._branch(self.of(condition, demand), then, lambda rest: self.of(otherwise, rest), demand)
 
     def case_when(self, expr: Expr, demand: Value | None) -> Maybe:
-        """Arguments: condition, value, condition, value, ..., and the else value when their number is odd."""
+        """Translates arguments condition, value, condition, value, ..., and the else value when their number is odd."""
         return self._case(expr, expr["args"], demand)
 
     def _case(self, expr: Expr, args: list[Expr], demand: Value | None) -> Maybe:
@@ -283,7 +287,7 @@ class _Translator:
         if ansi:
             self.guard(self.loop.emit(Fits(to), x.value), demand, x.valid)
             return self.loop.cast(x.value, to)
-        # Java's casts: to int or long they saturate and NaN is 0; a byte or short is the low bits of the int.
+        # Java's casts saturate to int or long and map NaN to 0; a byte or short is the low bits of the int.
         wide = to if to == I64 else I32
         limits = np.iinfo(wide.dtype)
         zero = self.loop.const(0, x.value.type)
@@ -334,6 +338,6 @@ _RULES: dict[str, Rule] = {
     "VectorElement": _Translator.ml,
 }
 
-#: Expressions that translate: what the JVM may send, apart from CreateNamedStruct (an argument of a UDF) and calls of Spark's ML
-#: library (`udf_compiler.spark_ml`).
+#: Supported expressions: those that the JVM may send, except CreateNamedStruct (an argument of a UDF) and calls of Spark's
+#: ML library (`udf_compiler.spark_ml`).
 EXPRESSIONS = frozenset(_RULES) - {"ArgMax", "Ml", "VectorElement"}

@@ -1,6 +1,7 @@
-"""Catalyst expressions of arrays, and of the strings that become arrays or come of them, to IR values.
+"""Translates Catalyst expressions of arrays, and conversions between arrays and strings, to IR values.
 
-Where one looks into an array, rows with a NULL among its elements, or a text among them that is no UTF-8, are guarded.
+Where an expression inspects the elements of an array, rows are guarded against NULL elements and strings that are not valid
+UTF-8.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from sparkweld.ir.types import I32, I64, STR
 from sparkweld.reasons import refusal
 from udf_compiler.catalyst_values import Expr, Maybe, Rule, Translator
 
-#: A pattern that stands for itself, or a single character that a backslash makes stand for itself.
+#: A pattern without special characters, or a single escaped character.
 _PLAIN = re.compile(r"[^\\^$.|?*+()\[\]{}]+|\\[^\w\s]")
 
 
 def _array(t: Translator, expr: Expr, demand: Value | None) -> Maybe:
-    """The first argument, complete; the list of a NULL is empty."""
+    """Returns the first argument, guarded to have no NULL elements; the list of a NULL is empty."""
     x = t.of(expr["args"][0], demand)
     if not x.value.type.is_list:
         raise refusal("SW321", expression=f"{expr['op']} of no array")
@@ -34,7 +35,7 @@ def _length(t: Translator, x: Maybe) -> Value:
 
 
 def _size(t: Translator, expr: Expr, demand: Value | None) -> Maybe:
-    """`legacy`: that of NULL is -1."""
+    """Translates Size; with `legacy`, the size of NULL is -1."""
     x = _array(t, expr, demand)
     size = t.loop.cast(_length(t, x), I32)
     if not expr["legacy"] or x.valid is None:
@@ -43,9 +44,9 @@ def _size(t: Translator, expr: Expr, demand: Value | None) -> Maybe:
 
 
 def _element(t: Translator, expr: Expr, demand: Value | None) -> Maybe:
-    """element_at counts from 1, or from the end when negative, and raises for 0; ``array[i]`` counts from 0.
+    """Translates element_at, which counts from 1 (from the end when negative) and raises for 0, and ``array[i]``, from 0.
 
-    Under ANSI a place where no element is raises, else it has none.
+    An index out of bounds raises under ANSI and is NULL otherwise.
     """
     loop, x = t.loop, _array(t, expr, demand)
     index = t.of(expr["args"][1], demand)
@@ -69,14 +70,14 @@ def _element(t: Translator, expr: Expr, demand: Value | None) -> Maybe:
 def _contains(t: Translator, expr: Expr, demand: Value | None) -> Maybe:
     loop, x = t.loop, _array(t, expr, demand)
     wanted = t.of(expr["args"][1], demand)
-    if wanted.value.type != x.value.type.element or wanted.value.type.is_float:  # a NaN is equal to itself here
+    if wanted.value.type != x.value.type.element or wanted.value.type.is_float:  # Spark's NaN equals itself
         raise refusal("SW321", expression=f"ArrayContains of {x.value.type.element} elements")
     at = loop.emit(ListCall("find", x.value.type), x.value, wanted.value)
     return Maybe(loop.call("greater_equal", at, loop.const(0, I64)), t.all_of(x.valid, wanted.valid))
 
 
 def _join(t: Translator, expr: Expr, demand: Value | None) -> Maybe:
-    """What stands for NULLs never matters: there are none."""
+    """Translates ArrayJoin; the replacement for NULLs is irrelevant, as there are no NULL elements."""
     _, *texts = expr["args"]
     if any(text["op"] != "Literal" or text["value"] is None for text in texts):
         raise refusal("SW321", expression="ArrayJoin with a string that is no literal")
@@ -85,7 +86,7 @@ def _join(t: Translator, expr: Expr, demand: Value | None) -> Maybe:
 
 
 def _split(t: Translator, expr: Expr, demand: Value | None) -> Maybe:
-    """By a pattern that is a text; a limit above 0 is the most pieces."""
+    """Splits by a literal string; a limit above 0 is the largest number of elements."""
     text, pattern, limit = expr["args"]
     known = pattern["op"] == limit["op"] == "Literal" and None not in (pattern["value"], limit["value"])
     if not known or not _PLAIN.fullmatch(str(pattern["value"])):

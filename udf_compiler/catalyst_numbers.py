@@ -1,4 +1,4 @@
-"""Catalyst expressions of arithmetic to IR values; what Spark raises on under ANSI is guarded."""
+"""Translates Catalyst arithmetic to IR values, with guards where Spark raises under ANSI."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _arithmetic(t: Translator, expr: Expr, demand: Value | None) -> Maybe:
 
 
 def _divide(t: Translator, expr: Expr, demand: Value | None) -> Maybe:
-    """Divide (of doubles) and Remainder (Java's sign: the dividend's)."""
+    """Translates Divide (of doubles) and Remainder (with Java's sign, that of the dividend)."""
     a, b = t.operands(expr, demand)
     fn = "divide" if expr["op"] == "Divide" else "fmod"
     if fn == "divide" and not a.value.type.is_float:
@@ -35,7 +35,7 @@ def _divide(t: Translator, expr: Expr, demand: Value | None) -> Maybe:
 
 
 def _sign(t: Translator, expr: Expr, demand: Value | None) -> Maybe:
-    """UnaryMinus and Abs: only the smallest integer overflows."""
+    """Translates UnaryMinus and Abs; only the smallest integer overflows."""
     (x,) = t.operands(expr, demand)
     type = x.value.type
     if ansi(expr) and type.is_int:
@@ -49,7 +49,7 @@ def _unary(t: Translator, expr: Expr, demand: Value | None) -> Maybe:
     return Maybe(t.loop.call(expr["op"].lower(), x.value), x.valid)
 
 
-# What twins of UDFs are made of, beside Spark's own expressions.
+# Expressions that equivalents of UDFs use in addition to Spark's own.
 
 
 def _ieee_divide(t: Translator, expr: Expr, demand: Value | None) -> Maybe:
@@ -63,7 +63,7 @@ def _null_if_nan(t: Translator, expr: Expr, demand: Value | None) -> Maybe:
 
 
 def _normalize(t: Translator, expr: Expr, demand: Value | None) -> Maybe:
-    """NormalizeNaNAndZero: -0.0 + 0.0 -> 0.0."""
+    """Translates NormalizeNaNAndZero: -0.0 + 0.0 -> 0.0."""
     (x,) = t.operands(expr, demand)
     return Maybe(t.loop.call("add", x.value, t.loop.const(0.0, x.value.type)), x.valid)
 

@@ -1,7 +1,7 @@
-"""Catalyst expressions of strings (collation UTF8_BINARY) to IR values.
+"""Translates Catalyst expressions of strings (collation UTF8_BINARY) to IR values.
 
-Spark's strings are bytes, the IR's are text: a column that an expression reads is guarded to be valid UTF-8 when it is
-read, and then both count the same characters. Case is that of ASCII in every locale; other rows are guarded.
+Spark's strings are bytes, the IR's are Unicode. A column that an expression reads is guarded to be valid UTF-8; then both
+count the same characters. Case conversion is limited to ASCII, where it is the same in every locale; other rows are guarded.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ _SEARCHES = {"Contains": "contains", "StartsWith": "starts_with", "EndsWith": "e
 
 
 def guard_text(t: Translator, value: Value, demand: Value | None) -> None:
-    """Flags rows whose bytes are no UTF-8; the text of a NULL is empty."""
+    """Flags rows whose bytes are not valid UTF-8; the value of a NULL is an empty string."""
     t.guard(t.loop.emit(StrCall("valid_utf8"), value), demand)
 
 
 def text_of(t: Translator, value: Value) -> Value:
-    """An integer in decimal, a bool as true or false."""
+    """Converts an integer to decimal, a bool to true or false."""
     if value.type == BOOL:
         return t.loop.select(value, t.loop.const("true", STR), t.loop.const("false", STR))
     return t.loop.emit(StrCall("int_to_str"), t.loop.cast(value, I64))
@@ -34,7 +34,7 @@ def _length(t: Translator, expr: Expr, demand: Value | None) -> Maybe:
 
 
 def _case(t: Translator, expr: Expr, demand: Value | None) -> Maybe:
-    """Upper and Lower: Java's tables of other letters are not Python's."""
+    """Translates Upper and Lower, guarded to ASCII: Java's tables of other letters differ from Python's."""
     (x,) = _texts(t, expr, demand)
     t.guard(t.loop.emit(StrCall("is_ascii"), x.value), demand, x.valid)
     return Maybe(t.loop.emit(StrCall(expr["op"].lower()), x.value), x.valid)
@@ -48,7 +48,10 @@ def _concat(t: Translator, expr: Expr, demand: Value | None) -> Maybe:
 
 
 def _substring(t: Translator, expr: Expr, demand: Value | None) -> Maybe:
-    """Positions count from 1, or from the end when negative; 0 is the first. What lies before the text counts too."""
+    """Translates Substring. Positions count from 1, or from the end when negative; 0 is the first.
+
+    Positions before the start of the string count towards the length.
+    """
     text, *bounds = expr["args"]
     start, length = (_number(bound, "Substring") for bound in bounds)
     x = t.of(text, demand)
@@ -63,7 +66,7 @@ def _substring(t: Translator, expr: Expr, demand: Value | None) -> Maybe:
 
 
 def _trim(t: Translator, expr: Expr, demand: Value | None) -> Maybe:
-    """Of spaces alone, or of any of the characters given."""
+    """Strips spaces, or any of the given characters."""
     text, *characters = expr["args"]
     given = _text(characters[0], expr["op"]) if characters else " "
     x = t.of(text, demand)

@@ -1,4 +1,7 @@
-"""Spark's functions of dates and clocks as IR: java.time's calendar, which is NumPy's, in zones that never change."""
+"""Translates Spark's date and time functions to IR.
+
+The calendar is java.time's, which equals NumPy's; time zones must have a constant offset.
+"""
 
 from __future__ import annotations
 
@@ -29,12 +32,12 @@ def _quarter(loop: LoopBuilder, days: Value) -> Value:
 
 
 def _day_of_week(loop: LoopBuilder, days: Value) -> Value:
-    """1 is Sunday."""
+    """Returns the day of the week, where 1 is Sunday."""
     weekday = loop.call("add", _part("weekday")(loop, days), loop.const(1, I32))
     return loop.call("add", loop.call("remainder", weekday, loop.const(7, I32)), loop.const(1, I32))
 
 
-#: Functions of a date -> the number, from its days since 1970.
+#: Function of a date -> its rule, from days since 1970 to the result.
 _DATE_PARTS: dict[str, _Number] = {
     "Year": _part("year"),
     "Quarter": _quarter,
@@ -46,23 +49,23 @@ _DATE_PARTS: dict[str, _Number] = {
     "WeekOfYear": _part("iso_week"),
 }
 
-#: Functions of a timestamp -> (seconds of the unit, units that make the next one).
+#: Function of a timestamp -> (seconds of the unit, units per next larger one).
 _CLOCK_PARTS = {"Hour": (3600, 24), "Minute": (60, 60), "Second": (1, 60)}
 
 
 def _date_part(translator: Translator, expr: Expr, demand: Value | None) -> Maybe:
-    """A number of a date; dates that `DatePart` does not know are flagged."""
+    """Translates a function of a date; flags dates outside the range of `DatePart`."""
     (x,) = translator.operands(expr, demand)
     loop = translator.loop
     days = loop.cast(x.value, I32)
-    above = loop.call("greater_equal", days, loop.const(-DAY_LIMIT + 7, I32))  # the week's Thursday is inside as well
+    above = loop.call("greater_equal", days, loop.const(-DAY_LIMIT + 7, I32))  # the Thursday of the week must be in range as well
     inside = loop.call("logical_and", above, loop.call("less_equal", days, loop.const(DAY_LIMIT - 7, I32)))
     translator.guard(inside, demand, x.valid)
     return Maybe(_DATE_PARTS[expr["op"]](loop, days), x.valid)
 
 
 def _clock_part(translator: Translator, expr: Expr, demand: Value | None) -> Maybe:
-    """Hour, minute or second of a timestamp. Refuses SW242."""
+    """Returns the hour, minute or second of a timestamp. Refuses SW242."""
     (x,) = translator.operands(expr, demand)
     loop, (seconds, units) = translator.loop, _CLOCK_PARTS[expr["op"]]
     local = _local(loop, x.value, expr)
@@ -74,17 +77,20 @@ TIME_RULES: dict[str, Rule] = {**dict.fromkeys(_DATE_PARTS, _date_part), **dict.
 
 
 def day_of(loop: LoopBuilder, time: Value, cast: Expr) -> Value:
-    """The date of a timestamp, which `cast` asks for. Refuses SW242."""
+    """Returns the date of a timestamp, for the expression `cast`. Refuses SW242."""
     days = loop.call("floor_divide", _local(loop, time, cast), loop.const(_DAY, I64))
     return loop.cast(loop.cast(days, I32), DATE)
 
 
 def _local(loop: LoopBuilder, time: Value, expr: Expr) -> Value:
-    """Local microseconds in the expression's zone. Java has its own rules for zones that change their offset: refused."""
+    """Returns local microseconds in the expression's zone.
+
+    Refuses (SW242) zones whose offset changes, as Java has its own rules.
+    """
     microseconds = loop.cast(time, I64)
     if expr["args"][0]["type"] == "timestamp_ntz":
         return microseconds
-    limit = 2**62  # farther out the local time may overflow
+    limit = 2**62  # beyond this, the local time may overflow
     above = loop.call("greater_equal", microseconds, loop.const(-limit, I64))
     loop.guard(loop.call("logical_and", above, loop.call("less_equal", microseconds, loop.const(limit, I64))))
     zone = zone_of(expr["zone"]) if "zone" in expr else current_zone()

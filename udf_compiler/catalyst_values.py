@@ -1,4 +1,4 @@
-"""What the rules of Catalyst expressions take and give."""
+"""Defines the interface between the translator and the rules of Catalyst expressions."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ Expr = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Maybe:
-    """A value and where it is not NULL; `valid` None: everywhere. The value is some value of its type where NULL."""
+    """A value and where it is not NULL; `valid` None: everywhere. Where NULL, the value is an arbitrary one of its type."""
 
     value: Value
     valid: Value | None = None
 
 
 class Translator(Protocol):
-    """What a rule may ask of the translator of one expression. `demand`: see `udf_compiler.catalyst`."""
+    """The part of the translator that a rule may use. `demand`: see `udf_compiler.catalyst`."""
 
     loop: LoopBuilder
 
@@ -42,7 +42,7 @@ Rule = Callable[[Any, Expr, Value | None], Maybe]
 
 
 def ansi(expr: Expr) -> bool:
-    """The flag of an expression that raises under ANSI."""
+    """Returns the `ansi` flag of an expression that raises under ANSI."""
     if not isinstance(expr.get("ansi"), bool):
         raise InternalError(f"{expr['op']} came without its `ansi` flag")
     return bool(expr["ansi"])

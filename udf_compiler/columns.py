@@ -1,4 +1,4 @@
-"""Columns by name while a pipeline is built: their Spark types, NULLs, and in which domain they may be read how."""
+"""Tracks the columns of a pipeline under construction: their Spark types, their NULLs, and how a domain may read them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from udf_compiler.boundary import ARRAYS, COLUMN_TYPES
 if TYPE_CHECKING:
     from udf_compiler.spark_ml import MlFunctions
 
-#: Spark types whose Series does the same whether the batch has NULLs or not: NULL is NaN or None in it.
+#: Spark types whose Series behave the same with and without NULLs in the batch: NULL is NaN or None in them.
 ONE_FORM = frozenset({"float", "double", "string", *ARRAYS})
 
-#: Types whose Series can be made without knowing that; what does depend on it (the dtype of ``.dt.year``) is guarded then.
+#: Types whose Series can be built without that knowledge; operations that depend on it (the dtype of ``.dt.year``) add a
+#: guard.
 _EITHER_FORM = frozenset({"timestamp", "timestamp_ntz"})
 
-#: Catalyst expressions that are NULL when an argument is.
+#: Catalyst expressions that are NULL if any argument is.
 _STRICT = frozenset(
     """Add Subtract Multiply Divide Remainder UnaryMinus Abs Cast Sqrt Not EqualTo LessThan LessThanOrEqual GreaterThan
     GreaterThanOrEqual KnownNotNull KnownFloatingPointNormalized NormalizeNaNAndZero Length Upper Lower Concat Substring
@@ -31,12 +32,12 @@ _STRICT = frozenset(
 
 
 class Unknown(Exception):
-    """A column that could not be made; the refusal that says why is recorded already."""
+    """A column that could not be created; its refusal is already recorded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`state` of an input: "dense" when the batch has no NULL in it, "nullable" when it has some."""
+    """A column. `state` of an input: "dense" if the batch has no NULL in it, "nullable" if it has some."""
 
     name: str
     spark_type: str
@@ -45,24 +46,24 @@ class Column:
 
     @property
     def title(self) -> str:
-        """See `title_of`."""
+        """Returns `title_of` its name."""
         return title_of(self.name)
 
     @property
     def holds_null(self) -> bool:
-        """Whether its IR type is nullable: by the schema for the types of one form, all else by the batch."""
+        """Whether its IR type is nullable: decided by the schema for types in ONE_FORM, otherwise by the batch."""
         return self.nullable and (self.state == "nullable" or self.spark_type in ONE_FORM)
 
 
 def title_of(name: str) -> str:
-    """The name as the user knows it, without Spark's or the JVM's number."""
+    """Returns the name as the user knows it, without the number that Spark or the JVM adds."""
     return re.sub(r"#\d+L?$", "", name)
 
 
 class Columns:
     """The columns so far, and the domain that the next loop runs over.
 
-    `refused`: input columns that kernels do not hold, and why; what reads one is refused. `ml` has the columns of vectors.
+    `refused`: unsupported input columns with their refusals, which reading one raises. `ml` holds the columns of vectors.
     """
 
     def __init__(
@@ -82,7 +83,7 @@ class Columns:
         self._not_null: set[str] = set()
 
     def __getitem__(self, name: str) -> Column:
-        """Raises the refusal of an input, and Unknown for a column whose own refusal is recorded."""
+        """Returns a column. Raises the refusal of an input, and Unknown for a column whose own refusal is recorded."""
         if name in self._refused:
             raise self._refused[name]
         if name not in self._columns:
@@ -90,12 +91,12 @@ class Columns:
         return self._columns[name]
 
     def add(self, column: Column, reads: Iterable[str] = ()) -> None:
-        """`reads`: columns of which an expression of Spark's makes it."""
+        """Adds a column. `reads`: the columns that the Spark expression behind it reads."""
         self._columns[column.name] = column
         self._sources[column.name] = self._of_states(reads)
 
     def of_states(self, names: Iterable[str]) -> list[str]:
-        """The input columns whose NULLs in a batch decide of which dtype columns of these names are."""
+        """Returns the input columns whose NULLs in a batch decide the dtypes of the columns of these names."""
         return sorted(self._of_states(names))
 
     def _of_states(self, names: Iterable[str]) -> frozenset[str]:
@@ -109,38 +110,38 @@ class Columns:
         return frozenset(found)
 
     def add_refused(self, name: str, spark_type: Any) -> None:
-        """A column that no loop appends, so that what reads it can be traced and refused on its own account."""
+        """Adds a column that no loop appends, so that its readers can be traced and refused for their own reasons."""
         if isinstance(spark_type, str) and spark_type in COLUMN_TYPES:
             self._builder.columns[name] = Type(COLUMN_TYPES[spark_type].kind, True)
             self._columns[name] = Column(name, spark_type, True)
 
     def narrow(self, domain: str, not_null: Iterable[str]) -> None:
-        """A filter made `domain`; in its rows the columns `not_null` are not NULL."""
+        """Records that a filter created `domain`, in whose rows the columns `not_null` are not NULL."""
         self.domain = domain
         self._not_null.update(not_null)
 
     def state_of(self, name: str) -> tuple[Any, ...]:
-        """All that a loop may know of a column. Raises as `[name]`, and Unknown for one of vectors."""
+        """Returns everything that a loop may depend on in a column. Raises as `[name]`, and Unknown for a column of vectors."""
         if self.ml and self.ml.has_vector(name):
             raise Unknown(name)
         column, type = self[name], self._builder.columns[name]
         return column.title, column.spark_type, column.nullable, column.state, name in self._not_null, str(type)
 
     def read(self, loop: LoopBuilder, name: str) -> Value:
-        """The row's value of a column in a loop over the current domain. Plain where a filter has excluded NULL."""
+        """Returns the row's value of a column in a loop over the current domain; plain where a filter has excluded NULL."""
         value = loop.read(self[name].name)
         return loop.value_of(value) if name in self._not_null else value
 
     def loop(self, name: str) -> LoopBuilder:
-        """A new loop over the current domain."""
+        """Returns a new loop over the current domain."""
         return self._builder.loop(name, self.domain)
 
     def reader(self, loop: LoopBuilder) -> Callable[[str], Value]:
-        """`read` for one loop."""
+        """Returns `read` bound to one loop."""
         return lambda name: self.read(loop, name)
 
     def with_nulls(self, names: Iterable[str]) -> list[str]:
-        """Titles of the columns that make another kind of Series than without NULLs: the batch has NULLs in them.
+        """Returns titles of the columns that have NULLs in the batch and whose Series differ for that.
 
         Below a filter that may drop those rows, only the rows that it keeps decide.
         """
@@ -150,23 +151,23 @@ class Columns:
 
 
 def refuse_made_nulls(title: str, spark_type: str, type: Type, state: str) -> None:
-    """Refuses an argument that makes NULLs of its own: only once it is computed is it known whether pandas sees floats.
+    """Refuses (SW324) an argument that creates NULLs: only its computation reveals whether pandas sees floats.
 
-    A guard would send each such batch back to Python, so Spark's own plan is the better one.
+    A guard would send each such batch back to Python, so Spark's own plan is better.
     """
     if type.nullable and state == "dense" and spark_type not in ONE_FORM | _EITHER_FORM:
         raise refusal("SW324", "", column=title, type=spark_type)
 
 
 def columns_in(expr: dict[str, Any]) -> set[str]:
-    """Names of the columns that an expression reads."""
+    """Returns the names of the columns that an expression reads."""
     if expr["op"] == "Column":
         return {expr["name"]}
     return set().union(*map(columns_in, expr.get("args", ())))
 
 
 def non_null_columns(condition: dict[str, Any]) -> set[str]:
-    """Columns that are not NULL in any row where the condition is TRUE."""
+    """Returns the columns that are not NULL in any row where the condition is TRUE."""
     op, args = condition["op"], condition.get("args", ())
     if op == "And":
         return non_null_columns(args[0]) | non_null_columns(args[1])
@@ -178,7 +179,7 @@ def non_null_columns(condition: dict[str, Any]) -> set[str]:
 
 
 def strict_columns(expr: dict[str, Any]) -> set[str]:
-    """Columns that make the expression NULL when they are."""
+    """Returns the columns whose NULL makes the expression NULL."""
     if expr["op"] == "Column":
         return {expr["name"]}
     if expr["op"] in _STRICT:

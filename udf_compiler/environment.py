@@ -1,8 +1,8 @@
-"""A worker's module path and broadcasts to this process's, for the time of one request.
+"""Sets up a worker's module path and broadcasts in this process for one request.
 
-PySpark's worker has the folder that it was started in and the files of `--py-files` and `addPyFile` on `sys.path`, and knows the
-broadcasts of its task. One service reads functions of many such environments, so both are set up for a request and undone after
-it; `udf_compiler.modules` keeps the modules of one environment from another.
+PySpark's worker has its start folder and the files of `--py-files` and `addPyFile` on `sys.path`, and has the broadcasts of
+its task. One service reads functions of many such environments. So both are set up for a request and undone after it, and
+`udf_compiler.modules` separates the modules of the environments.
 """
 
 from __future__ import annotations
@@ -18,18 +18,21 @@ from udf_compiler.modules import MODULES
 
 
 def module_path(python: dict[str, Any]) -> AbstractContextManager[None]:
-    """A worker's import path and folder inside the block. `python`: of a request: ``{"includes", "folder"?, "importable"?,
-    "modules"?}``, where `modules` are the digests of those that it must have. Refuses as `Modules.using`."""
+    """Sets a worker's import path and folder inside the block. Refuses like `Modules.using`.
+
+    `python` comes from a request: ``{"includes", "folder"?, "importable"?, "modules"?}``, where `modules` maps required
+    modules to their digests.
+    """
     path = WorkerPath(python.get("includes", ()), python.get("folder"), bool(python.get("importable", False)))
     return MODULES.using(path, python.get("modules"))
 
 
 @contextmanager
 def broadcasts(variables: Iterable[dict[str, Any]]) -> Iterator[None]:
-    """PySpark's registry of broadcasts holds these ``{"id", "path"}`` inside the block; values are read when asked for."""
+    """Fills PySpark's registry of broadcasts with these ``{"id", "path"}`` inside the block; values are read on demand."""
     before = dict(_broadcastRegistry)
     for variable in variables:
-        if variable.get("path") is not None:  # an encrypted one has no path: it stays unknown, and so refused
+        if variable.get("path") is not None:  # an encrypted one has no path: it remains unknown and is therefore refused
             _broadcastRegistry[int(variable["id"])] = Broadcast(path=variable["path"])
     try:
         yield
@@ -39,7 +42,7 @@ def broadcasts(variables: Iterable[dict[str, Any]]) -> Iterator[None]:
 
 
 def broadcasts_of(steps: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The broadcasts that the functions of a request's steps use."""
+    """Returns the broadcasts that the functions of a request's steps use."""
     udfs = [entry["udf"] for step in steps if step["kind"] == "python" for entry in step["udfs"]]
     udfs += [step["udf"] for step in steps if step["kind"] == "map"]
     found: list[dict[str, Any]] = []

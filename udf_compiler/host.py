@@ -1,4 +1,4 @@
-"""This machine and interpreter to the facts of a hello: versions, CPU, LLVM's library; and the slow imports, by part."""
+"""Collects the host facts of a hello (versions, CPU, LLVM's library) and performs the slow imports in stages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PACKAGES = ("pyspark", "pandas", "numpy", "pyarrow", "numba", "llvmlite")
 
 
 def describe_host() -> dict[str, Any]:
-    """The part of a hello that speaks of this interpreter. Never imports Numba: that takes longer than a hello may."""
+    """Returns the part of a hello about this interpreter. Never imports Numba, which takes longer than a hello may."""
     versions: dict[str, str | None] = {"python": platform.python_version()}
     versions.update((package, version_of(package)) for package in PACKAGES)
     facts: dict[str, Any] = {"versions": versions, "cpu": None, "cpuName": None, "cpuFeatures": None}
@@ -36,7 +36,7 @@ def describe_host() -> dict[str, Any]:
 
 
 def version_of(package: str) -> str | None:
-    """The version of the copy that would be imported, read without importing it; None when there is none."""
+    """Returns the version of the copy that would be imported, without importing it; None when there is none."""
     spec = importlib.util.find_spec(package)
     if spec is None:
         return None
@@ -54,7 +54,7 @@ def version_of(package: str) -> str | None:
 
 
 def llvmlite_library() -> str | None:
-    """Absolute path of llvmlite's shared library, or None."""
+    """Returns the absolute path of llvmlite's shared library, or None."""
     spec = importlib.util.find_spec("llvmlite")
     if spec is None or spec.origin is None:
         return None
@@ -63,13 +63,13 @@ def llvmlite_library() -> str | None:
 
 
 def import_frontend() -> None:
-    """What every compile request needs: pandas, PySpark's pickles and types, the tracer."""
+    """Imports the modules of every compile request: pandas, PySpark's pickles and types, and the tracer."""
     for module in ("pandas", "pyarrow", "pyspark.serializers", "pyspark.sql.types", "udf_compiler.pipeline"):
         importlib.import_module(module)
 
 
 def import_kernels() -> None:
-    """What an object request needs that is not in the cache: Numba, warm."""
+    """Warms up Numba, which an object request needs on a cache miss."""
     from sparkweld import kernels
 
     kernels.warm_up()

@@ -1,7 +1,8 @@
-"""A function that SparkWeld has made of kernels, to values of a loop: its programs are copied, and nothing is traced.
+"""Inlines a function that SparkWeld has built from kernels: copies its programs into a loop without tracing.
 
-A pipeline whose first and last kernels run in the JVM is three functions. The outer two are commands like a user's, for batches
-that no kernel decides run in Python there, too. What they compute is in an attribute of the function, as programs.
+A pipeline whose first and last kernels run in the JVM consists of three functions. The outer two are pickled commands like a
+user's, because batches that no kernel decides run in Python there, too. An attribute of the function holds the programs that
+it computes.
 """
 
 from __future__ import annotations
@@ -18,16 +19,16 @@ from sparkweld.reasons import refusal
 from udf_compiler.trace import TracedFrame, TracedSeries
 from udf_compiler.trace.text import Missing, text_series
 
-#: The attribute of a function that holds the bytes of its `Inlined`.
+#: The function attribute that holds the bytes of its `Inlined`.
 ATTRIBUTE = "sparkweld_inlined"
 
 
 @dataclass(frozen=True)
 class InlinedForm:
-    """The programs, one after the other, for arguments of these types (of dates, whether some are NULL).
+    """The programs, in sequence, for arguments of these types (of dates, whether some are NULL).
 
-    `arguments`: the columns that these are.
-    `results`: columns of the arguments or of the programs. `number`: tells the forms of one pipeline from each other.
+    `arguments`: the columns of the arguments. `results`: columns of the arguments or of the programs. `number` distinguishes
+    the forms of one pipeline.
     """
 
     number: int
@@ -39,9 +40,10 @@ class InlinedForm:
 
 @dataclass(frozen=True)
 class Inlined:
-    """The function. `fields`: those of the struct that it gives, the last of which is the form's number.
+    """The function. `fields`: the fields of the struct that it returns, the last of which is the form's number.
 
-    Without them it gives one column, and its last argument but one is the number of the form that made the others.
+    Without `fields` it returns one column, and its second to last argument is the number of the form that produced the
+    others.
     """
 
     place: str
@@ -49,7 +51,7 @@ class Inlined:
     fields: tuple[str, ...] = ()
 
     def traced(self, loop: LoopBuilder, args: Sequence[TracedSeries]) -> TracedSeries | TracedFrame:
-        """The result for these arguments. Refuses (SW646) types for which there is no form."""
+        """Returns the result for these arguments. Refuses (SW646) types for which there is no form."""
         types = tuple(x.value.type if x.kind == "date" else x.value.type.plain() for x in args)
         form = next((f for f in self.forms if f.types == types[: len(f.types)]), None)
         if form is None:
@@ -67,13 +69,13 @@ class Inlined:
 
 
 def inlined_of(function: Callable[..., Any]) -> Inlined | None:
-    """What a function is made of; None for a user's."""
+    """Returns the programs of a function; None for a user's function."""
     data = getattr(function, ATTRIBUTE, None)
     return pickle.loads(data) if isinstance(data, bytes) else None
 
 
 def _copied(program: Program, loop: LoopBuilder, columns: dict[str, Value]) -> dict[str, Value]:
-    """The columns that the only loop of a program makes; its guards join `loop`."""
+    """Returns the columns of the only loop of a program; its guards join `loop`."""
     (body,) = program.loops
     made: list[Value] = []
     for let in body.body:
@@ -87,7 +89,7 @@ def _copied(program: Program, loop: LoopBuilder, columns: dict[str, Value]) -> d
 
 
 def _as(loop: LoopBuilder, value: Value, type: Type) -> Value:
-    """The value as one of a type that may be NULL, or not: then a row where it is NULL is not decided."""
+    """Converts a value to a nullable or plain type; for a plain type, a row where it is NULL is flagged."""
     if value.type.nullable == type.nullable:
         return value
     if type.nullable:

@@ -1,4 +1,4 @@
-"""Which code the compiler never follows: libraries are known by their stand-ins alone, the standard library in parts."""
+"""Decides which code the compiler never follows: libraries have only stand-ins, and the standard library is partly open."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from udf_compiler.module_paths import LIBRARIES
 from udf_compiler.payload import name_of
 from udf_compiler.wrappers import is_wrapper
 
-#: Frames and classes of these are told by name.
+#: Packages whose frames and classes are recognized by name.
 _OURS = frozenset(("sparkweld", "udf_compiler"))
 
-#: Functions that we wrote for users, and that are read like theirs.
+#: SparkWeld's own functions for users, which are read like users' functions.
 _FOLLOWED = frozenset(("sparkweld.api.predictors", "sparkweld.fused.composed"))
 
-#: Modules whose functions read a model from a file; of some, `udf_compiler.models.loaders` knows how.
+#: Modules whose functions read a model from a file; `udf_compiler.models.loaders` supports some.
 _LOADERS = frozenset(("joblib", "pickle", "cloudpickle", "dill", "skops", "mlflow"))
 _KNOWN_LOADERS = frozenset(("joblib", "pickle", "cloudpickle", "pyspark.cloudpickle"))
 
-#: Modules of the standard library that may be named; what is read from them is checked like any other object.
+#: Modules of the standard library that may be used; objects read from them are checked like any others.
 _OPEN_MODULES = frozenset(("operator", "functools", "itertools", "typing", "collections", "dataclasses", "numbers", "enum"))
 
 
 def refuse_module(name: str, use: Use) -> None:
-    """Refuses (SW214) libraries without a stand-in and the standard library but for its modules of pure functions.
+    """Refuses (SW214) libraries without a stand-in, and the standard library except for its modules of pure functions.
 
-    Refuses (SW805) modules that load models in ways of their own.
+    Refuses (SW805) modules that load models by other means.
     """
     root = name.partition(".")[0]
     if name in _KNOWN_LOADERS:
@@ -53,18 +53,21 @@ def is_library(original: Any) -> bool:
 
 @cache
 def _has(module: str) -> bool:
-    """Whether a library has the module. A function that was pickled by value keeps the name of its module, which may be any
-    name: that of a script's folder, of a notebook, or of a library's tests, which are users of it."""
+    """Whether a library has the module.
+
+    A function that was pickled by value keeps its module name. This may be any name: of a script's folder, of a notebook, or
+    of a library's tests, which count as users of the library.
+    """
     if "tests" in module.split("."):
         return False
     try:
         return importlib.util.find_spec(module) is not None
-    except (ImportError, ValueError):  # ValueError: a module without a spec is there
+    except (ImportError, ValueError):  # ValueError: a loaded module without a spec
         return module in sys.modules
 
 
 def described(original: Any, use: Use) -> str:
-    """``random.gauss``: where an object comes from, or its name where it is used."""
+    """Returns the origin of an object, such as ``random.gauss``, or its name where it is used."""
     owner = getattr(original, "__self__", None)
     module = getattr(original, "__module__", None) or (type(owner).__module__ if owner is not None else None)
     name = getattr(original, "__qualname__", None) or name_of(original)

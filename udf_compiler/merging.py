@@ -1,4 +1,4 @@
-"""An aggregate step of a request to the loop that merges the rows: Spark's partial aggregation of columns that are there."""
+"""Translates an aggregate step to the loop that merges rows: Spark's partial aggregation over existing columns."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sparkweld.ir.merges import MOMENTS
 from sparkweld.reasons import refusal
 from udf_compiler.columns import Column, Columns
 
-#: fn -> the Spark type of its buffer, for an argument of an integral type and for others; None: that of the argument.
+#: fn -> the Spark type of its buffer, for an integral argument and for others; None: the type of the argument.
 _TYPES: dict[str, tuple[str | None, str | None]] = {
     "rows": ("long", "long"), "count": ("long", "long"), "sum": ("long", "double"), "checked_sum": ("long", "double"),
     "total": ("double", "double"), "min": (None, None), "max": (None, None),
@@ -20,9 +20,10 @@ _INTEGRAL = frozenset({"byte", "short", "integer", "long"})
 
 
 def merge_rows(columns: Columns, step: Mapping[str, Any]) -> list[Column]:
-    """Adds the loop of a step {"keys": [{name, column}], "merges": [{name, fn, column or null}]}; gives its columns, keys first.
+    """Adds the loop of an aggregate step and returns its columns, keys first.
 
-    Raises the refusal of a merge or a key that the IR does not have.
+    The step is {"keys": [{name, column}], "merges": [{name, fn, column or null}]}. Raises a refusal for a merge or a key
+    that the IR does not support.
     """
     loop = columns.loop("aggregate")
     made: list[Column] = []

@@ -1,8 +1,8 @@
-"""Files that a function loads its models from, to what is in them, and to a record of each that a task compares with its own.
+"""Reads the model files of a function, and records each file so that a task can compare it with its own.
 
-A kernel may stand for a function that reads a file only where that file is what it was when the kernel was made. So each file
-that is read gets on the record with its size, time and content's digest; the reply carries the record, and a task whose file is
-missing or another one runs the function itself. A request may ask for files of given digests: others are then refused (SW861).
+A kernel may replace a function that reads a file only while that file is unchanged. So each file is recorded with its size,
+time and content digest. The reply carries the record, and a task whose file is missing or different runs the function
+itself. A request may require files with given digests; others are then refused (SW861).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class FileName(os.PathLike[str]):
-    """A file that was added to the job: `SparkFiles.get` finds it in a folder of its own on each machine."""
+    """A file that was added to the job: `SparkFiles.get` finds it in a separate folder on each machine."""
 
     name: str
 
@@ -50,8 +50,11 @@ class FileState:
 
 @dataclass(slots=True)
 class Reads:
-    """What one request reads. `limit`: bytes of a file; `wanted`: path (``job:name`` among the job's files) -> digest, when
-    only these files will do."""
+    """The file reads of one request.
+
+    `limit`: the largest number of bytes of a file. `wanted`: path (``job:name`` for the job's files) -> digest, when only
+    these files are acceptable.
+    """
 
     limit: int
     wanted: Mapping[str, str] | None
@@ -59,7 +62,7 @@ class Reads:
     _loaded: dict[tuple[str, Any], Any] = field(default_factory=dict)
 
     def load(self, name: str | FileName, loader: Any, read: Callable[[str], Any]) -> Any:
-        """What `read` makes of a file. Refuses SW860 (there is none that can be read) and SW861 (it is another one)."""
+        """Returns the result of `read` for a file. Refuses SW860 (no readable file) and SW861 (a different file)."""
         path = os.fspath(name)
         before = self._status(path)
         if path not in self.states:
@@ -99,13 +102,13 @@ _READS: ContextVar[Reads | None] = ContextVar("sparkweld_model_files", default=N
 
 
 def reads() -> Reads | None:
-    """What the request that runs may read; None when it may not."""
+    """Returns the file reads of the running request; None when it may not read files."""
     return _READS.get()
 
 
 @contextmanager
 def reading(given: Mapping[str, Any] | None) -> Iterator[Reads | None]:
-    """A request's files can be read inside of the block, from the driver's folder and among the files of its job.
+    """Allows a request to read files inside the block, from the driver's folder and from the files of its job.
 
     `given`: ``{"folder", "jobFiles", "limit", "wanted"?}``; None when no file may be read.
     """
@@ -126,7 +129,7 @@ def reading(given: Mapping[str, Any] | None) -> Iterator[Reads | None]:
 
 
 def unchanged(described: Mapping[str, Any]) -> bool:
-    """Whether a file of the record has the size and time that it had. A file of a job never changes."""
+    """Whether a recorded file still has its size and time. A file of a job never changes."""
     if described["ofJob"]:
         return True
     try:

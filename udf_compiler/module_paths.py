@@ -1,4 +1,4 @@
-"""Sets up a worker's import path and working directory, and finds modules on it that would shadow ours."""
+"""Sets up a worker's import path and working directory, and finds modules on it that would shadow the service's own."""
 
 from __future__ import annotations
 
@@ -16,39 +16,39 @@ from sparkweld.reasons import refusal
 
 FileState = tuple[str, int, int]
 
-#: What the JVM says of the workers: the entries of their PYTHONPATH, whether they are children of the same JVM, the names of the
-#: variables that this process was not given, and of those that the job gives all of its workers.
+#: Environment variables in which the JVM describes the workers: the entries of their PYTHONPATH, whether they are children
+#: of the same JVM, the variables withheld from this process, and those that the job sets for all of its workers.
 PATH, LOCAL, WITHHELD, OF_JOB = "SPARKWELD_WORKER_PATH", "SPARKWELD_LOCAL", "SPARKWELD_WITHHELD", "SPARKWELD_JOB_VARIABLES"
 
-#: Third-party packages that this process imports for itself.
+#: Third-party packages that this process itself imports.
 _OURS = frozenset(("sparkweld", "udf_compiler", "numba", "llvmlite", "numpy", "pandas", "pyarrow", "pyspark", "py4j"))
-#: What may be used of them is what `stand_in` knows.
+#: Libraries that are usable only through `stand_in`.
 LIBRARIES = _OURS | {"sklearn", "scipy"}
-#: Installed packages whose code is not read: the compiler knows what they do, by their versions.
+#: Installed packages whose code is not read: the compiler knows their behaviour by version.
 _NO_READERS = frozenset(("numpy", "pandas", "pyarrow", "scipy", "sklearn", "numba", "llvmlite", "lightgbm", "xgboost", "mlflow"))
 _BY_VERSION = LIBRARIES | _NO_READERS | {"joblib", "cloudpickle", "dill", "skops"}
 _MOST_SEEN = 64
-#: Variables that Spark sets for workers alone.
+#: Variables that Spark sets only for workers.
 _OF_WORKERS = ("SPARK", "PYSPARK", "PYTHON", "OMP_", "_PYSPARK", "SPARKWELD")
 
 
 class Stale(BaseException):
-    """A module has changed that only a new process can import again. No `Exception`, as nothing else in this one may go on."""
+    """A changed module that only a new process can import again. It is no `Exception`, as this process must not continue."""
 
 
 class Seen:
-    """What was found out about import paths, so that it is not looked for again as long as nothing changes."""
+    """Cached facts about import paths, valid while nothing changes."""
 
     def __init__(self) -> None:
-        #: Archives -> their states when Python read their directories.
+        #: Archive -> its state when Python read its directory.
         self.archives: dict[str, FileState] = {}
-        #: States of folders -> modules of ours that nothing in them shadows.
+        #: States of folders -> own modules that nothing in them shadows.
         self.unshadowed: dict[tuple[FileState, ...], set[str]] = {}
 
 
 @cache
 def reserved() -> frozenset[str]:
-    """Modules that come from where this process found them at its start, whoever imports them."""
+    """Returns the modules that always come from where this process found them at its start, whoever imports them."""
     return frozenset(sys.stdlib_module_names) | _OURS
 
 
@@ -72,7 +72,7 @@ def _library_folders() -> tuple[str, ...]:
 
 
 def file_state(path: str) -> FileState:
-    """The path of a file with its size and time, -1 when there is none."""
+    """Returns the path of a file with its size and time, -1 when there is none."""
     try:
         status = os.stat(path)
     except OSError:
@@ -81,34 +81,37 @@ def file_state(path: str) -> FileState:
 
 
 def is_library_file(path: str) -> bool:
-    """Whether a file is of the standard library or of what is installed."""
+    """Whether a file belongs to the standard library or to an installed package."""
     return path.startswith(_library_folders())
 
 
 def is_known_library(name: str) -> bool:
-    """Whether a module is of an installed package whose version tells what its functions mean. Of all others, their files do."""
+    """Whether a module is of an installed package whose version defines its behaviour.
+
+    Other modules are identified by their files.
+    """
     return name.partition(".")[0] in _BY_VERSION
 
 
 def imports_for_itself(name: str) -> bool:
-    """Whether a module is of a library that imports nothing in the name of the user, as those do that read pickles."""
+    """Whether a module's library imports nothing on behalf of the user, unlike libraries that read pickles."""
     return name.partition(".")[0] in _NO_READERS
 
 
 def file_of(spec: ModuleSpec) -> str | None:
-    """The file of a module, or the archive that it is in; None for a package without one."""
+    """Returns the file of a module, or the archive that contains it; None for a package without one."""
     return getattr(spec.loader, "archive", None) or (spec.origin if spec.has_location else None)
 
 
 def same_file(one: ModuleSpec, other: ModuleSpec) -> bool:
-    """Whether both say that a module is in the same place."""
+    """Whether both specs locate a module in the same place."""
     if one.origin is None and other.origin is None:
         return list(one.submodule_search_locations or ()) == list(other.submodule_search_locations or ())
     return one.origin == other.origin
 
 
 class WorkerPath:
-    """`sys.path` and the working directory of the workers of a request.
+    """The `sys.path` and the working directory of the workers of a request.
 
     `folder`: where they are started, None when that is unknown here; `importable`: it is the first entry of their path.
     `includes`: the folder of the job's files and the archives in it.
@@ -131,12 +134,12 @@ class WorkerPath:
 
     @staticmethod
     def own() -> list[str]:
-        """`sys.path` as this process started with it, without its working directory."""
+        """Returns `sys.path` as at the start of this process, without its working directory."""
         return list(_own())
 
     @contextmanager
     def entered(self, seen: Seen) -> Iterator[None]:
-        """`sys.path` and the working directory are the workers', inside the block."""
+        """Sets the workers' `sys.path` and working directory inside the block."""
         before, folder = list(sys.path), os.getcwd()
         sys.path[:] = self.entries
         if self._folder is not None:
@@ -150,13 +153,13 @@ class WorkerPath:
             os.chdir(folder)
 
     def searched(self) -> list[str]:
-        """Where a module would be found first that is not installed."""
+        """Returns the entries where a module would be found before the installed packages."""
         return [path for path in self.entries if not os.path.join(path, "").startswith(_library_folders())]
 
     def check_shadows(self, seen: Seen, packages: Set[str]) -> None:
-        """Refuses (SW208) when a module that this process has of its own, or of `packages`, is another one in the workers.
+        """Refuses (SW208) when a module of this process, or of `packages`, differs in the workers.
 
-        Also from a folder that this process has on its own path: a module may have come there since it started.
+        Folders on this process's own path are checked too: a module may have appeared there since it started.
         """
         searched = self.searched()
         checked = seen.unshadowed.setdefault(tuple(map(file_state, searched)), set())
@@ -175,7 +178,7 @@ class WorkerPath:
         checked.update(unchecked)
 
     def knows_variable(self, name: str) -> bool:
-        """Whether a variable is the same here and in the workers."""
+        """Whether a variable has the same value here and in the workers."""
         local = os.environ.get(LOCAL)
         if local is None:
             return True
@@ -185,7 +188,7 @@ class WorkerPath:
         return local == "true" and name != "*" and name not in withheld and not name.startswith(_OF_WORKERS)
 
     def described(self, state: tuple[str, int, int], digest: str) -> dict[str, Any]:
-        """A file that a module has opened, as `model_files.FileState.described`."""
+        """Describes a file that a module has opened, as `model_files.FileState.described` does."""
         path, size, modified = state
         root = os.path.join(self._includes[0], "") if self._includes else None
         of_job = root is not None and path.startswith(root)
@@ -201,7 +204,7 @@ def _is_same(one: str, other: str | None) -> bool:
 
 
 def _look_again(path: str, seen: Seen) -> None:
-    """Has Python read a folder again, which two changes in a moment leave as new as one; and an archive that has changed."""
+    """Makes Python read a folder again, as two changes in quick succession may leave the same time; and a changed archive."""
     cached: Any = sys.path_importer_cache.get(path)
     if cached is None or not hasattr(cached, "invalidate_caches"):
         return

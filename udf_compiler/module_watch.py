@@ -25,10 +25,10 @@ _HOOKED: list[bool] = []
 
 @contextmanager
 def watching(modules: Modules) -> Iterator[None]:
-    """Reads of user modules are on their record, inside the block."""
+    """Records the reads of user modules inside the block."""
     if not _HOOKED:
         _HOOKED.append(True)
-        sys.addaudithook(_on_event)  # for good: there is no way to take it back
+        sys.addaudithook(_on_event)  # permanent: an audit hook cannot be removed
     _ACTIVE.append(modules)
     kind = type(os.environ)
     os.environ.__class__ = _Watched
@@ -40,7 +40,7 @@ def watching(modules: Modules) -> Iterator[None]:
 
 
 class _Watched(os._Environ):  # type: ignore[type-arg]
-    """`os.environ`, which notes what is read."""
+    """`os.environ` that records the variables read."""
 
     def __getitem__(self, key: Any) -> Any:
         _note(key)
@@ -82,7 +82,7 @@ def _on_event(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 def _in_pickle() -> bool:
-    """Whether code asks that is within a pickle itself, as a method ``__setstate__`` of a class of ``__main__``."""
+    """Whether the reading code runs inside a pickle, such as a method ``__setstate__`` of a class of ``__main__``."""
     frame: FrameType | None = sys._getframe(3)
     by_user = False
     while frame is not None:
@@ -99,9 +99,10 @@ def _in_pickle() -> bool:
 
 
 def _importing() -> Loaded | None:
-    """The user module whose code asks, itself or by a function that it calls; None where an installed package does.
+    """Returns the user module whose code reads, directly or through a function it calls; None for an installed package.
 
-    None for PySpark, too: its decorators look for the variables of Spark Connect, which do not change what a function means.
+    Also None for PySpark: its decorators read the variables of Spark Connect, which do not change the behaviour of a
+    function.
     """
     loaded = _ACTIVE[-1].loaded if _ACTIVE else {}
     frame = sys._getframe(2) if loaded else None

@@ -1,8 +1,9 @@
-"""Imports user modules from where a worker imports them, again after changes, and records what was imported.
+"""Imports user modules from where a worker imports them, again after changes, and records the imports.
 
-A function that is pickled by reference means what its module says where it runs. So a request sees the workers' `sys.path` and
-working directory, a module whose file has changed is imported again, and the reply names each module that the function depends on
-with the digest of its file. What this process itself imports never comes from the folders of a job.
+The meaning of a function that is pickled by reference depends on its module at the place where it runs. So a request uses
+the workers' `sys.path` and working directory, and a module whose file has changed is imported again. The reply names each
+module that the function depends on, with the digest of its file. The service's own imports never come from the folders of a
+job.
 """
 
 from __future__ import annotations
@@ -39,9 +40,9 @@ from udf_compiler.module_paths import (
 from udf_compiler.module_watch import watching
 from udf_compiler.process_state import ProcessState, warnings_raise
 
-#: Packages whose versions decide what a function of any kind means.
+#: Packages whose versions affect the behaviour of every function.
 _MEANING = ("numpy", "pandas", "pyarrow")
-#: Of an installed package of which a function needs more modules than this, the version is recorded in their place.
+#: If a function needs more modules than this of an installed package, the package's version is recorded instead.
 _MOST_MODULES = 200
 
 _BY_CODE = "Reading the function, or importing its modules,"
@@ -49,9 +50,12 @@ _BY_CODE = "Reading the function, or importing its modules,"
 
 @dataclass(slots=True)
 class Loaded:
-    """A user module. `state`: of its file, or of the archive that holds it, before it ran. `installed`: it is of an installed
-    package. `variables` and `files`: what it read of the environment, and which files it opened, while it ran. `changes`: what
-    the request that ran it has changed.
+    """A user module.
+
+    - `state`: the state of its file, or of the archive that holds it, before it ran.
+    - `installed`: it belongs to an installed package.
+    - `variables` and `files`: the environment variables that it read, and the files that it opened, while it ran.
+    - `changes`: the process state that the request that ran it has changed.
     """
 
     spec: ModuleSpec
@@ -68,40 +72,40 @@ class Loaded:
         if self.digest is None:
             self.digest = _digest(self.spec)
             if path and file_state(path) != self.state:
-                self.digest = "changed while it was imported"  # which no file has
+                self.digest = "changed while it was imported"  # no file has this digest
         about = {"name": name, "path": path, "bytes": size, "modified": modified, "digest": self.digest}
         return {**about, "installed": True} if self.installed else about
 
 
 class Modules:
-    """The user modules in `sys.modules`, and which of them the request that runs depends on."""
+    """The user modules in `sys.modules`, and those that the running request depends on."""
 
     def __init__(self) -> None:
         self.loaded: dict[str, Loaded] = {}
-        #: Counts how often modules were forgotten: what was made of them before is no longer valid.
+        #: Counts how often modules were forgotten; anything derived from them before is invalid.
         self.generation = 0
         self._path: WorkerPath | None = None
         self._seen = Seen()
         self._touched: set[str] = set()
         self._packages: set[str] = set()
-        #: Installed packages that were first imported for a request, and are known by their versions.
+        #: Installed packages first imported for a request and identified by their versions.
         self.libraries: set[str] = set()
-        #: Variables of the environment that code within a pickle of the request has read.
+        #: Environment variables that code inside a pickle of the request has read.
         self.variables: set[str] = set()
 
     @contextmanager
     def recording(self) -> Iterator[None]:
-        """One request: what its functions depend on is counted from here."""
+        """Starts the record of one request's dependencies."""
         self._touched, self._packages, self._path, self.variables = set(), set(), None, set()
         yield
 
     @contextmanager
     def using(self, path: WorkerPath, wanted: Mapping[str, str] | None = None) -> Iterator[None]:
-        """The import path and the folder of a worker, inside the block.
+        """Sets the import path and the folder of a worker inside the block.
 
-        `wanted`: module -> digest, when only these will do. Refuses SW208 (a module of ours is another one in the worker), SW209
-        (a module reads a variable of the environment that may differ there), SW227 (what is read changes this process) and SW869
-        (a module has changed). Raises Stale.
+        `wanted`: module -> digest, when only these are acceptable. Refuses SW208 (one of the service's modules differs in
+        the worker), SW209 (a module reads an environment variable that may differ there), SW227 (user code changes this
+        process) and SW869 (a module has changed). Raises Stale.
         """
         self._path = path
         with path.entered(self._seen):
@@ -110,15 +114,17 @@ class Modules:
             try:
                 with self._importing(), self._taking_back(), watching(self):
                     yield
-            finally:  # what could not be imported is looked for again
+            finally:  # failed imports are retried
                 self.loaded = {name: module for name, module in self.loaded.items() if name in sys.modules}
             path.check_shadows(self._seen, self.libraries)
             self._check(wanted)
 
     @contextmanager
     def _taking_back(self) -> Iterator[None]:
-        """Takes back what user code changes in this process inside of the block, and refuses it (SW227). The modules that it has
-        imported are marked, as they change nothing when they are asked for again."""
+        """Reverts and refuses (SW227) changes that user code makes to this process inside the block.
+
+        The modules imported by it are marked, because a later request finds them loaded and they then change nothing.
+        """
         if warnings_raise():
             raise refusal("SW227", by="PYTHONWARNINGS", what="warnings to errors")
         known, before = set(self.loaded), ProcessState()
@@ -134,7 +140,7 @@ class Modules:
                 raise refusal("SW227", by=_BY_CODE, what=changes)
 
     def found(self, name: str, spec: ModuleSpec) -> None:
-        """The import system has found `name`, and will load it."""
+        """Records a module `name` that the import system has found and will load."""
         file = file_of(spec)
         places = [file] if file is not None else [os.path.join(folder, "") for folder in spec.submodule_search_locations or ()]
         installed = all(map(is_library_file, places))
@@ -144,9 +150,9 @@ class Modules:
             self.loaded[name] = Loaded(spec, file_state(file) if file is not None else ("", -1, -1), installed)
 
     def imported(self, importer: str, names: Sequence[str]) -> None:
-        """Code of the module `importer` has imported `names`.
+        """Records that code of the module `importer` has imported `names`.
 
-        What else is installed that a library imports for itself is recorded by its version.
+        Installed packages that a library imports on its own behalf are recorded by version.
         """
         known = [name for name in names if name in self.loaded or name in self.libraries]
         if known and imports_for_itself(importer):
@@ -157,12 +163,12 @@ class Modules:
             self.touch(known, importer)
 
     def touch(self, names: Iterable[str], importer: str = "") -> None:
-        """The request, or a module of it, depends on these modules."""
+        """Records that the request, or a module of it, depends on these modules."""
         into = self.loaded[importer].imports if importer in self.loaded else self._touched
         into.update(names)
 
     def touched(self) -> frozenset[str]:
-        """The user modules and the packages that the request depends on: what it names, and all that its modules import."""
+        """Returns the user modules and packages that the request depends on, directly or through imports of its modules."""
         reached, ahead = set[str](), list(self._touched)
         while ahead:
             name = ahead.pop()
@@ -174,7 +180,7 @@ class Modules:
         return frozenset(reached)
 
     def record(self) -> dict[str, Any]:
-        """The part of a reply that says which modules, files of modules and versions of packages its functions depend on."""
+        """Returns the part of a reply that lists the modules, opened files and package versions that its functions depend on."""
         if self._path is None:
             return {}
         names, packages = self._named()
@@ -189,7 +195,7 @@ class Modules:
         }
 
     def _named(self) -> tuple[list[str], list[str]]:
-        """The modules of the request that are recorded by their files, and the packages that are by their versions."""
+        """Returns the modules of the request that are recorded by file, and the packages that are recorded by version."""
         touched = self.touched()
         found = sorted(touched & self.loaded.keys())
         counts = Counter(name.partition(".")[0] for name in found if self.loaded[name].installed)
@@ -198,7 +204,7 @@ class Modules:
         return names, sorted((touched - self.loaded.keys()) | large | self._packages)
 
     def holds(self, described: Sequence[Mapping[str, Any]]) -> bool:
-        """Whether modules of a record are those that are loaded now. Only inside of `using`, which drops what has changed."""
+        """Whether the modules of a record are those loaded now. Valid only inside `using`, which drops changed modules."""
         known = (self.loaded.get(about["name"]) for about in described)
         return all(k is not None and k.described("")["digest"] == a["digest"] for k, a in zip(known, described, strict=True))
 
@@ -219,10 +225,10 @@ class Modules:
                 raise refusal("SW869", module=name, what="its file has changed")
 
     def _forget_changed(self) -> None:
-        """Drops all modules of users when one of them is no longer what an import would find; those of installed packages, which
-        import none of the others, when it is one of theirs.
+        """Drops all user modules when one of them differs from what an import would find.
 
-        Raises Stale when there is machine code among them, which a process links once.
+        Modules of installed packages import no user modules, so they are dropped only when one of them has changed. Raises
+        Stale when a dropped module is machine code, which a process links once.
         """
         changed = [module for name, module in self.loaded.items() if self._is_changed(name, module)]
         if changed:
@@ -236,7 +242,7 @@ class Modules:
         if name not in sys.modules:
             return True
         parent, _, _ = name.rpartition(".")
-        if parent and module.installed:  # an installed package is in one place
+        if parent and module.installed:  # an installed package has one location
             return file_state(module.state[0]) != module.state
         search = getattr(sys.modules.get(parent), "__path__", None) if parent else None
         spec = find(name, search)
@@ -248,7 +254,7 @@ class Modules:
         return any(file_state(path) != state for path, state in module.files.items())
 
     def _forget(self, gone: Mapping[str, Loaded]) -> None:
-        """The next import of these modules runs them again."""
+        """Forgets these modules, so that the next import runs them again."""
         self.generation += 1
         folders = {os.path.dirname(module.state[0]) or module.state[0] for module in gone.values()}
         archives = {module.state[0] for module in gone.values()}
@@ -262,7 +268,7 @@ class Modules:
 
     @contextmanager
     def _importing(self) -> Iterator[None]:
-        """Imports are on record inside of the block, and leave no bytecode in the folders of users."""
+        """Records imports inside the block, and writes no bytecode into users' folders."""
         finder, plain, by_name = _Finder(self), builtins.__import__, importlib.import_module
         bytecode = sys.dont_write_bytecode
 
@@ -270,7 +276,7 @@ class Modules:
             module = plain(name, globals, locals, fromlist, level)
             if self.loaded or self.libraries:
                 importer = (globals or {}).get("__name__") or ""
-                if not importer or _is_import_system(importer):  # by a call, or by machine code that is imported itself
+                if not importer or _is_import_system(importer):  # imported by a call, or by machine code that is being imported
                     importer = _importer()
                 self.imported(importer, _names(name, (globals or {}).get("__package__") or importer, fromlist or (), level))
             return module
@@ -293,7 +299,7 @@ class Modules:
 
 
 class _Finder:
-    """Finds modules as Python does, but what this process needs for itself only where it found it at its start."""
+    """Finds modules as Python does, but finds the service's own only where they were at its start."""
 
     def __init__(self, modules: Modules) -> None:
         self._modules = modules
@@ -311,7 +317,7 @@ class _Finder:
 
 
 def versions(packages: Sequence[str]) -> dict[str, str]:
-    """The versions of Python, of the packages that every function means something by, and of others; by distribution."""
+    """Returns the versions of Python, of the packages that affect every function, and of others, by distribution."""
     found = {"python": platform.python_version()}
     for package in (*_MEANING, *packages):
         for distribution in [package] if package in _MEANING else _distributions().get(package, ()):
@@ -328,7 +334,7 @@ def _distributions() -> Mapping[str, Sequence[str]]:
 
 
 def _names(name: str, package: str, fromlist: Sequence[str], level: int) -> list[str]:
-    """The absolute names of the modules that an import statement may reach."""
+    """Returns the absolute names of the modules that an import statement may reach."""
     if level:
         above = package.rsplit(".", level - 1)[0]
         name = f"{above}.{name}" if name else above
@@ -337,7 +343,7 @@ def _names(name: str, package: str, fromlist: Sequence[str], level: int) -> list
 
 
 def _importer() -> str:
-    """The module whose code runs, past those of the import system."""
+    """Returns the module whose code runs, ignoring frames of the import system."""
     frame = sys._getframe(2)
     while frame.f_back is not None and _is_import_system(str(frame.f_globals.get("__name__"))):
         frame = frame.f_back
@@ -349,7 +355,7 @@ def _is_import_system(name: str) -> bool:
 
 
 def find(name: str, search: Any = None) -> ModuleSpec | None:
-    """Where an import finds a module: on the path, or by a finder that an installed package has added."""
+    """Returns where an import finds a module: on the path, or by a finder that an installed package has added."""
     for finder in sys.meta_path[:]:
         if finder is not BuiltinImporter and finder is not FrozenImporter and not isinstance(finder, _Finder):
             spec = finder.find_spec(name, search)
@@ -367,7 +373,7 @@ def _digest_of(path: str) -> str:
 
 
 def _digest(spec: ModuleSpec) -> str:
-    """SHA-256 of a module's file; of nothing for a package without one."""
+    """Returns the SHA-256 of a module's file; empty for a package without one."""
     read = getattr(spec.loader, "get_data", None)
     if spec.origin is None or read is None:
         return ""
@@ -377,5 +383,5 @@ def _digest(spec: ModuleSpec) -> str:
         return "gone"
 
 
-#: Of this process, as `sys.modules` is.
+#: The modules of this process, like `sys.modules`.
 MODULES = Modules()

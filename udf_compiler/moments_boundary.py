@@ -1,7 +1,8 @@
-"""Timestamp columns to naive datetime64[ns] Series and datetimes back to columns, as PySpark's worker converts them.
+"""Converts timestamp columns to naive datetime64[ns] Series and datetimes back to columns, as PySpark's worker does.
 
-In: Arrow makes a local time of the session's zone (timestamp_ntz stays as it is), then nanoseconds, and raises outside of
-1677 to 2262. Out: pandas makes UTC of the naive Series, Arrow microseconds, and raises where nanoseconds would be lost.
+In: Arrow converts to local time in the session's zone (timestamp_ntz is unchanged), then to nanoseconds, and raises outside
+1677 to 2262. Out: pandas converts the naive Series to UTC, Arrow to microseconds, and Arrow raises where nanoseconds would
+be lost.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ _LIMIT = (2**63 - 1) // _MICROSECOND
 
 
 def argument(loop: LoopBuilder, value: Value, spark_type: str, state: str) -> TracedSeries:
-    """The Series of a timestamp column: plain in a "dense" batch, with NaT in it in a "nullable" one.
+    """Returns the Series of a timestamp column: plain in a "dense" batch, with NaT in it in a "nullable" one.
 
-    Refuses SW240 (zone) and SW241 (pandas 3, where other units meet other results).
+    Refuses SW240 (zone) and SW241 (pandas 3, whose other units change results).
     """
     if int(pd.__version__.partition(".")[0]) >= 3:
         raise refusal("SW241", "", version=pd.__version__)
@@ -37,7 +38,7 @@ def argument(loop: LoopBuilder, value: Value, spark_type: str, state: str) -> Tr
 
 
 def column(loop: LoopBuilder, result: TracedSeries, return_type: str, udf: str) -> Value:
-    """The column of a Series of datetimes or timedeltas; NaT becomes NULL. Refuses SW109 and SW240."""
+    """Returns the column of a Series of datetimes or timedeltas; NaT becomes NULL. Refuses SW109 and SW240."""
     valid = loop.is_valid(result.value) if result.value.type.nullable else None
     if result.kind == "datetime" and return_type in ("timestamp", "timestamp_ntz"):
         made = loop.cast(_microseconds(loop, loop.value_of(result.value), return_type), TS)

@@ -1,6 +1,6 @@
-"""What a user asks for one function, recorded in the function itself, so that it travels inside of the payload.
+"""Reads a user's options for one function, which the function itself records so that they travel inside the payload.
 
-`sparkweld.pandas_udf` and `sparkweld.udf` record it; a function that PySpark's own decorators made has the defaults.
+`sparkweld.pandas_udf` and `sparkweld.udf` record them; a function from PySpark's own decorators has the defaults.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-#: Attribute of the function: ``{"exact": bool, "backend": str}``.
+#: The function attribute: ``{"exact": bool, "backend": str}``.
 ATTRIBUTE = "_sparkweld_options"
 
 BACKENDS = ("auto", "native", "python")
@@ -17,14 +17,17 @@ BACKENDS = ("auto", "native", "python")
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`exact`: refuse what is only *kept*. `backend`: "python" leaves the function to Spark; the others compile it."""
+    """The options of a function.
+
+    `exact`: refuse approximate kernels. `backend`: "python" leaves the function to Spark; the others compile it.
+    """
 
     exact: bool = False
     backend: str = "auto"
 
 
 def options_of(function: Callable[..., Any]) -> Options:
-    """The options in a function of a payload; those that are missing or make no sense have their defaults."""
+    """Returns the options of a function in a payload; missing or invalid ones have their defaults."""
     try:
         given = vars(function).get(ATTRIBUTE)
     except TypeError:  # a callable without attributes

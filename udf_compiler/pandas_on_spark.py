@@ -1,8 +1,9 @@
-"""A function of pandas-on-Spark to the user's function inside, with what the wrappers do to its columns and to its result.
+"""Finds the user's function inside pandas-on-Spark's wrappers, and models what the wrappers do to its columns and result.
 
-`transform_batch`, `apply_batch`, `transform`, `apply` and `map` of pyspark.pandas reach Spark as scalar pandas UDFs and as maps
-over `GroupBy._make_pandas_df_builder_func`: it makes an index of some columns, calls the function, and prepares its result
-(`InternalFrame.restore_index`, `prepare_pandas_frame`). Those wrappers are known by their code, that of the installed PySpark.
+`transform_batch`, `apply_batch`, `transform`, `apply` and `map` of pyspark.pandas reach Spark as scalar pandas UDFs and as
+maps over `GroupBy._make_pandas_df_builder_func`. That wrapper makes an index of some columns, calls the function, and
+prepares its result (`InternalFrame.restore_index`, `prepare_pandas_frame`). The wrappers are recognized by their code in the
+installed PySpark.
 """
 
 from __future__ import annotations
@@ -26,20 +27,21 @@ from udf_compiler.trace.moments import is_moment
 from udf_compiler.trace.session import refuse
 from udf_compiler.wrappers import applied, cells_of, codes, is_used
 
-#: Result dtypes for which pandas-on-Spark has a Spark type, and that it leaves as they are.
+#: Result dtypes that have a Spark type in pandas-on-Spark and are unchanged by it.
 _PLAIN = frozenset("int8 int16 int32 int64 bool".split())
 
-#: Float dtype -> the Spark type whose values are the same whether the Series has become one of objects or not.
+#: Float dtype -> the Spark type with the same values whether or not the Series has become object.
 _FLOATS = {"float32": "float", "float64": "double"}
 
 
 @dataclass(frozen=True)
 class Columns:
-    """The frame that a function gets, and what becomes of its result.
+    """The frame that a function receives, and the treatment of its result.
 
-    `given`: columns of the arguments in order, or of the frame. `index` and `data`: those that are the frame's index and columns,
-    under `labels`. `names` and `types`: the columns that the result must have, the index first when it is `retained`. `one`:
-    the result is a single column.
+    - `given`: the columns of the arguments in order, or None for a frame.
+    - `index` and `data`: the columns that become the frame's index and columns, under `labels`.
+    - `names` and `types`: the required columns of the result, the index first when it is `retained`.
+    - `one`: the result is a single column.
     """
 
     given: Sequence[str] | None
@@ -52,7 +54,7 @@ class Columns:
     one: bool
 
     def of_columns(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """`function` as one of the columns `given`."""
+        """Wraps `function` as a function of the columns `given`."""
         position = list(cast("Sequence[str]", self.given)).index(self.data[0])
 
         def call(*series: Any) -> Any:
@@ -62,7 +64,7 @@ class Columns:
         return call
 
     def of_frame(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """`function` as one of a frame."""
+        """Wraps `function` as a function of a frame."""
 
         def call(frame: Any) -> Any:
             _unnumber(frame)
@@ -72,7 +74,7 @@ class Columns:
         return call
 
     def of_frames(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """`function` as one of an iterator of frames."""
+        """Wraps `function` as a function of an iterator of frames."""
         one = self.of_frame(function)
         return lambda frames: map(one, frames)
 
@@ -112,12 +114,12 @@ class Columns:
 
 
 def copied(series: Any) -> Any:
-    """A Series of its own."""
+    """Returns an independent copy of a Series."""
     return copy_series(series) if isinstance(series, TracedSeries) else series.copy()
 
 
 def _unnumber(given: Any) -> None:
-    """The rows of a batch have the numbers of an index, which are not 0 to n-1."""
+    """Marks that the rows of a batch are labelled by an index, not by 0 to n-1."""
     if isinstance(given, TracedSeries | TracedFrame):
         given.loop.numbered = False
 
@@ -133,9 +135,10 @@ def _columns_of(result: Any) -> list[Any]:
 
 
 def _prepared(series: Any, spark_type: str) -> Any:
-    """``prepare_pandas_frame`` replaces NaN by None: a float Series becomes one of objects, each of which is converted by itself.
+    """Returns the Series unchanged by ``prepare_pandas_frame``, which replaces NaN by None.
 
-    Refuses SW266 where that may differ from the conversion of the Series itself.
+    A float Series becomes one of objects, each of which is converted individually. Refuses SW266 where that may differ from
+    the conversion of the Series itself.
     """
     if not isinstance(series, TracedSeries):
         return series
@@ -150,14 +153,17 @@ def _prepared(series: Any, spark_type: str) -> Any:
 
 @dataclass(frozen=True)
 class Wrapped:
-    """The function inside of PySpark's wrappers, and how to put another in its place."""
+    """The function inside PySpark's wrappers, and `around`, which wraps another function in the same way."""
 
     function: Callable[..., Any]
     around: Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 def unwrap(function: Any) -> Wrapped | None:
-    """What pandas-on-Spark has put around a function; None when nothing. Refuses SW265 (columns that it makes categories of)."""
+    """Returns the function inside pandas-on-Spark's wrappers; None without wrappers.
+
+    Refuses SW265 (columns converted to categories).
+    """
     if not isinstance(function, types.FunctionType) or not is_used():
         return None
     known, layer = codes(), "frame"

@@ -1,7 +1,7 @@
-"""Command bytes of a pandas UDF to its function: reads PySpark's pickle as a worker reads it (`worker_util.read_command`).
+"""Reads the function from a UDF's command bytes, as a worker reads them (`worker_util.read_command`).
 
-The command is cloudpickle's ``(function, return type)``. Past `spark.broadcast.UDFCompressionThreshold` (1 MB) it is
-a pickled Broadcast whose value is those bytes. A function of a module is pickled by name, so the module is imported here.
+The command is cloudpickle's ``(function, return type)``. Above `spark.broadcast.UDFCompressionThreshold` (1 MB) it is a
+pickled Broadcast whose value is those bytes. A function of a module is pickled by name, so the module is imported here.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ _STOP_ITERATION_WRAPPER = fail_on_stopiteration(lambda: None).__code__
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What a worker runs: the user's function, and the Spark type (a pyspark DataType) that it was declared to return."""
+    """A worker's command: the user's function, and its declared return type (a pyspark DataType)."""
 
     function: Callable[..., Any]
     return_type: Any
 
 
 def load_command(payload: bytes) -> Command:
-    """The command in these bytes. `environment.module_path` and `environment.broadcasts` must be set up.
+    """Returns the command in these bytes. `environment.module_path` and `environment.broadcasts` must be set up.
 
     Refuses SW201 (a module is missing), SW202 (a module lacks the name), SW203 (corrupt), SW204 (user code raises while it
-    is read), SW205 (the broadcast that holds the command cannot be read) and SW871 (no function may be read here).
+    is read), SW205 (the broadcast that holds the command is unreadable) and SW871 (reading functions is disabled).
     """
     function, return_type = read_command(payload)
     return Command(unwrap(function), return_type)
 
 
 def read_command(payload: bytes) -> tuple[Callable[..., Any], Any]:
-    """What was pickled: the function, in its wrapper, and the return type. Refuses as `load_command`."""
+    """Returns the pickled pair: the function, in its wrapper, and the return type. Refuses like `load_command`."""
     command = _unpickle(payload)
     if isinstance(command, Broadcast):
         command = _unpickle(read_broadcast(command))
@@ -55,7 +55,7 @@ def read_command(payload: bytes) -> tuple[Callable[..., Any], Any]:
 
 
 def read_broadcast(variable: Broadcast[Any]) -> Any:
-    """The value of a broadcast. Refuses SW205 when its file cannot be read; as `load_command` when its pickle cannot."""
+    """Returns the value of a broadcast. Refuses SW205 for an unreadable file; like `load_command` for an unreadable pickle."""
     if not may_unpickle():
         raise refusal("SW871")
     try:
@@ -67,9 +67,9 @@ def read_broadcast(variable: Broadcast[Any]) -> Any:
 
 
 def unwrap(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The user's function inside the wrapper that PySpark puts around functions to turn StopIteration into an error.
+    """Returns the user's function inside the wrapper with which PySpark turns StopIteration into an error.
 
-    Nothing in a traced function can raise StopIteration by a value, so the wrapper has no effect on what is compiled.
+    No value can make a traced function raise StopIteration, so the wrapper has no effect on the compiled code.
     """
     while isinstance(function, types.FunctionType) and function.__code__ == _STOP_ITERATION_WRAPPER:
         assert function.__closure__ is not None
@@ -78,7 +78,7 @@ def unwrap(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def name_of(function: object) -> str:
-    """A name of a callable for people: its own, that of the function in a partial, or its class."""
+    """Returns a readable name of a callable: its own, that of the function in a partial, or its class."""
     if isinstance(function, functools.partial):
         return name_of(function.func)
     return getattr(function, "__name__", type(function).__name__)

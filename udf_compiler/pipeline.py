@@ -1,7 +1,7 @@
-"""A compile request (steps over columns, bottom up) to one optimised program, or to all the refusals that prevent it.
+"""Compiles a request (steps over columns, bottom up) to one optimised program, or returns all refusals.
 
-Every step becomes a loop: a UDF one over the current domain, a filter one that makes a new domain, a projection one, a map
-one that may make a new domain too. The optimizer then fuses them. `udf_compiler.protocol` and the docstring of
+Every step becomes a loop: a UDF and a projection each one over the current domain, a filter one that creates a new domain,
+and a map one that may create a new domain. The optimizer then fuses them. `udf_compiler.protocol` and the docstring of
 `compile_pipeline` describe request and reply.
 """
 
@@ -51,12 +51,12 @@ _BOUNDED = "rows whose bounds cannot pass the filter are dropped before the mode
 def compile_pipeline(
     request: dict[str, Any], blobs: Sequence[bytes], check_size: Callable[[Program], None] | None = None
 ) -> dict[str, Any]:
-    """The reply to a compile request: status "ok" with the program's text, or "refused" with every refusal found.
+    """Replies to a compile request: status "ok" with the program's text, or "refused" with every refusal found.
 
-    Its `blocks` are the program's blocks of constants with their bytes; the service sends these beside the reply. Its `files` are
-    those that functions have read (`udf_compiler.model_files`).
-    All UDFs are traced even when one is refused: what needs the refused result sees a column of its declared type instead.
-    `check_size` raises the refusal of a program that no kernel is made for. Raises InternalError for our own bugs.
+    `blocks` are the program's constant blocks with their bytes, which the service sends separately. `files` are the files
+    that functions have read (`udf_compiler.model_files`). All UDFs are traced even when one is refused: a reader of the
+    refused result sees a column of its declared type instead. `check_size` raises the refusal of a program that is too large
+    for a kernel. Raises InternalError for SparkWeld's own bugs.
     """
     python, zone = request.get("python", {}), request.get("conf", {}).get("timezone")
     with worker_environment(request), session_zone(zone), reading(python.get("files")) as files:
@@ -68,7 +68,7 @@ def compile_pipeline(
 
 @contextmanager
 def worker_environment(request: dict[str, Any]) -> Iterator[None]:
-    """The module path and the broadcasts that the request's functions have in a worker, inside the block."""
+    """Sets up the module path and the broadcasts of the request's functions in a worker, inside the block."""
     with module_path(request.get("python", {})), broadcasts(broadcasts_of(request["steps"])):
         yield
 
@@ -125,13 +125,16 @@ class _Pipeline:
             self._steps[step["kind"]](step)
 
     def _form(self, request: dict[str, Any]) -> Form | None:
-        """The traced loops of the same request for other batches; None when it is refused for them."""
+        """Returns the traced loops of the same request for other batches; None when it is refused for them."""
         other = _Pipeline(request, self._blobs)
         other._trace()
         return None if other.refusals else Form(other.builder.inputs, other.builder.loops, other.udfs.calls)
 
     def _optimized(self, program: Program, check_size: Callable[[Program], None] | None) -> Program:
-        """With bounds of its models where the request has them: always, or for so many rows of a task, where they pay and fit."""
+        """Optimizes the program, with model bounds if the request enables them.
+
+        They are enabled always, or only where they pay for the number of rows of a task and fit the size limits.
+        """
         conf = self.request.get("conf", {})
         bounds = conf.get("bounds", True)
         if bounds is True:
@@ -148,7 +151,7 @@ class _Pipeline:
         return bounded
 
     def _check_blocks(self, program: Program) -> None:
-        """Refuses (SW864) constants that the driver cannot hold."""
+        """Refuses (SW864) constants that are too large for the driver."""
         limit, size = self.request.get("conf", {}).get("modelBytes"), sum(block.size for block in program.blocks)
         if limit is not None and size > limit:
             raise refusal("SW864", bytes=f"{size:,}", limit=f"{limit:,}")
@@ -275,20 +278,26 @@ class _Pipeline:
         return column
 
     def _vector(self, entry: dict[str, Any]) -> dict[str, Any]:
-        """The expression of a column of vectors or words. Only its guards are a loop: Spark raises here, whoever reads it."""
+        """Returns the expression of a column of vectors or words.
+
+        Only its guards form a loop: Spark raises here, regardless of the readers.
+        """
         loop = self.columns.loop("vector")
         catalyst.translate_vector(loop, entry["expr"], self.columns.reader(loop), self.ml)
         loop.close()
         return entry["expr"]  # type: ignore[no-any-return]
 
     def _aggregate(self, step: dict[str, Any]) -> None:
-        """The only step of its request: its kernel merges what another one made of the same block of rows."""
+        """Merges rows of another kernel.
+
+        An aggregate is the only step of its request, over the block of rows that the other produced.
+        """
         self.fused.append("aggregate")
         for column in self._try(None, lambda: merge_rows(self.columns, step)) or ():
             self.columns.add(column)
 
     def _arguments(self) -> set[str]:
-        """Columns that UDFs of this and later steps read whose dtype NULLs decide."""
+        """Returns the columns that UDFs of this and later steps read, where NULLs decide dtypes."""
         later = [e["udf"] for s in self.request["steps"][self.step :] if s["kind"] == "python" for e in s["udfs"]]
         later += [s["udf"] for s in self.request["steps"][self.step :] if s["kind"] == "map"]
         udfs = [udf for udf in later if sees_batch_state(udf["evalType"])]
@@ -302,9 +311,9 @@ class _Pipeline:
         return names
 
     def _outputs(self) -> list[str]:
-        """Names of the result columns, and of the numbers of result vectors behind them.
+        """Returns the names of the result columns, followed by those of the numbers of result vectors.
 
-        A column of a domain before the last filter is appended again in the last one.
+        A column of a domain before the last filter is appended again in the last domain.
         """
         wanted, vectors = self.request["outputs"], self.request.get("vectors", ())
         if self.columns.domain == ROWS:
@@ -329,7 +338,7 @@ class _Pipeline:
         return [*names, *self.watched]
 
     def _refuse_inexact(self, before: Program, after: Program) -> None:
-        """Refuses (SW232) kept operations: all of them, or those of the functions that were declared exact."""
+        """Refuses (SW232) approximate operations: all of them, or those of the functions that were declared exact."""
         for op, bound in _kept(after).items() if self.exact or self.udfs.exact else ():
             users = [loop.name for loop in before.loops if op in _kept_in(loop.body)]
             if not self.exact:
@@ -339,7 +348,7 @@ class _Pipeline:
                 self._refused(user, refusal("SW232", place, op=op, bound=bound))
 
     def _try(self, udf: str | None, make: Callable[[], Any]) -> Any:
-        """What `make` gives; None when it is refused (recorded), or needs a column whose own refusal is recorded."""
+        """Returns the result of `make`; None when it is refused (which is recorded) or needs a column with a recorded refusal."""
         try:
             return make()
         except Refusal as error:
@@ -358,7 +367,7 @@ class _Pipeline:
 
 
 def _input(given: dict[str, Any]) -> tuple[Column, Input | Refusal]:
-    """A column, and the program's input for it, or why there is none."""
+    """Returns a column, and its program input or its refusal."""
     column = Column(given["name"], given["type"], bool(given["nullable"]), given.get("state", "dense"))
     try:
         return column, Input(column.name, ir_type(column.spark_type, column.holds_null, column.title))
@@ -367,8 +376,9 @@ def _input(given: dict[str, Any]) -> tuple[Column, Input | Refusal]:
 
 
 def _batch_rows(program: Program) -> int:
-    """Rows that make a batch cheap, where few do not: what a filter leaves of a batch reads all of a forest.
-    0: any number, or rows have to do with the others of their batch.
+    """Returns the number of rows that makes a batch efficient; 0 for any number, or if rows depend on others of their batch.
+
+    The few rows that a filter leaves of a batch still read a whole forest.
     """
     if any(loop.some or loop.groups for loop in program.loops):
         return 0
@@ -382,7 +392,7 @@ def _kept(program: Program) -> dict[str, str]:
 
 
 def _kept_in(body: Sequence[Any]) -> dict[str, str]:
-    """Name -> bound of the ops whose kernels differ from `evaluate` within a documented bound."""
+    """Returns name -> bound of the ops whose kernels differ from `evaluate` within a documented bound."""
     kept: dict[str, str] = {}
     for let in body:
         if let.op.bound is not None:

@@ -1,7 +1,8 @@
-"""Which captured values are plain data, and what they were before a trace: the leaves of a rebuilt function.
+"""Recognizes captured values that are plain data, and detects changes to them during a trace.
 
-Plain data does the same on every call and holds no code. Immutable values stay themselves; containers are copied, arrays
-become read-only views, and `Snapshot` tells afterwards whether any of them was changed.
+Plain data behaves the same on every call and holds no code; it forms the leaves of a rebuilt function. Immutable values
+remain themselves, containers are copied, and arrays become read-only views. `Snapshot` detects afterwards whether any of
+them was changed.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ import pandas as pd
 from udf_compiler.bytecode import Use
 from udf_compiler.trace.constants import ConstantSet, PandasConstant, constant_date
 
-#: Types whose values cannot change and hold nothing else.
+#: Types whose values are immutable and hold nothing else.
 SCALARS: frozenset[type] = frozenset(
     (int, float, complex, bool, str, bytes, type(None), type(...), type(NotImplemented), range, re.RegexFlag)
     + (datetime.time, datetime.timedelta, decimal.Decimal)
 )
 
-#: Functions written in C that only apply Python's own protocols to their arguments.
+#: C functions that only apply Python's own protocols to their arguments.
 PROTOCOL_FUNCTIONS: tuple[Any, ...] = (
     *(f for f in vars(operator).values() if isinstance(f, types.BuiltinFunctionType)),
     *(c for c in vars(itertools).values() if isinstance(c, type)),
@@ -48,7 +49,7 @@ _Remember = Callable[[Any], None]
 
 @dataclass(slots=True)
 class Snapshot:
-    """Comparisons to make after a trace, one for each value that could have been changed."""
+    """The comparisons to make after a trace, one for each value that could have been changed."""
 
     _checks: list[tuple[Use, Callable[[], bool]]] = field(default_factory=list)
 
@@ -56,7 +57,7 @@ class Snapshot:
         self._checks.append((use, unchanged))
 
     def add_attributes(self, use: Use, owner: object) -> None:
-        """The attributes of `owner` are to stay the very objects that they are."""
+        """Requires that the attributes of `owner` remain the same objects."""
         before = dict(vars(owner))
         self.add(use, lambda: vars(owner).keys() == before.keys() and all(vars(owner)[k] is v for k, v in before.items()))
 
@@ -68,7 +69,7 @@ class Snapshot:
 
 
 def is_scalar(value: object) -> bool:
-    """An immutable value: it needs no copy."""
+    """Whether a value is immutable and so needs no copy."""
     if isinstance(value, np.generic):
         return value.dtype.kind in _ARRAY_KINDS
     if isinstance(value, np.dtype):
@@ -77,7 +78,7 @@ def is_scalar(value: object) -> bool:
 
 
 def is_protocol_function(value: object) -> bool:
-    """One of PROTOCOL_FUNCTIONS, a built-in exception class, or a type hint."""
+    """Whether a value is one of PROTOCOL_FUNCTIONS, a built-in exception class, or a type hint."""
     if id(value) in _PROTOCOL_IDS:
         return True
     if isinstance(value, type):
@@ -86,9 +87,9 @@ def is_protocol_function(value: object) -> bool:
 
 
 def copy_container(value: Any, rebuild: _Rebuild, remember: _Remember, use: Use, snapshot: Snapshot) -> Any:
-    """A copy of a list, tuple, dict, set, deque or the like with every element rebuilt; None for another type.
+    """Returns a copy of a list, tuple, dict, set, deque or similar with every element rebuilt; None for another type.
 
-    `remember` gets a mutable copy before its elements are rebuilt, so that cycles end.
+    `remember` receives a mutable copy before its elements are rebuilt, so that cycles terminate.
     """
     kind = type(value)
     if kind is tuple:
@@ -122,7 +123,7 @@ def _copy_mapping(value: Any, rebuild: _Rebuild, remember: _Remember, use: Use, 
 
 
 def _copy_set(value: Any, use: Use, snapshot: Snapshot) -> Any:
-    """A set whose order a copy keeps: code may loop over it, and a sum depends on the order. Else one that hides its order."""
+    """Copies a set in the same iteration order, which affects loops and sums. Without a stable order, returns a ConstantSet."""
     if not all(is_scalar(v) or _is_date(v) for v in value):
         raise use.refusal("SW216", type=f"{type(value).__name__} of no plain data")
     hashed = sys.flags.hash_randomization and any(isinstance(v, str | bytes) for v in value)
@@ -137,7 +138,7 @@ def _copy_set(value: Any, use: Use, snapshot: Snapshot) -> Any:
 
 
 def copy_array(value: Any, use: Use, snapshot: Snapshot) -> Any:
-    """A read-only view of a NumPy array of numbers, a constant for a pandas Series or Index; None for another type."""
+    """Returns a read-only view of a numeric NumPy array, or a constant for a pandas Series or Index; None for another type."""
     if type(value) is np.ndarray:
         if value.dtype.kind not in _ARRAY_KINDS:
             raise use.refusal("SW216", type=f"array of {value.dtype}")
@@ -155,7 +156,7 @@ def copy_array(value: Any, use: Use, snapshot: Snapshot) -> Any:
 
 
 def copy_date(value: Any) -> Any:
-    """The guarded twin of a date or datetime; None for another type."""
+    """Returns the guarded equivalent of a date or datetime; None for another type."""
     return constant_date(value) if _is_date(value) else None
 
 
@@ -164,7 +165,7 @@ def _is_date(value: object) -> bool:
 
 
 class _ReadOnly:
-    """An array's memory as an array that nothing makes writable again, and whose `base` is not the array."""
+    """An array interface to another array's memory that is permanently read-only and whose `base` is not that array."""
 
     __slots__ = ("__array_interface__", "_array")
 
