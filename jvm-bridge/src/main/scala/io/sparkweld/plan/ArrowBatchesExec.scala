@@ -16,13 +16,14 @@ import org.apache.spark.sql.internal.SQLConf
 import org.apache.spark.sql.vectorized.{ArrowColumnVector, ColumnVector, ColumnarBatch}
 
 /**
- * Batches as fewer and larger ones in Arrow's memory, which Spark's node of Python functions sends as they are: row by row and in
- * batches of the size that a scan gives, a cheap function costs less than its columns' way to Python.
+ * Joins batches to fewer and larger ones in Arrow's memory, which Spark's node of Python functions sends unchanged.
  *
- * It is only put below functions that SparkWeld has fused: they work row by row. Where such a function runs the original, that has
- * to see the batches that it has without SparkWeld: `starts` is true in the first row of each. These are those of `child`, or, where
- * Spark would feed rows, end where `limits` says. pandas has other dtypes for the columns `stateful` in a batch with NULLs, so
- * such a batch stays alone, as all do for a node above that needs the batches of `child` (`keepsBatches`).
+ * In rows, or in batches of a scan's size, sending the columns to Python costs more than a cheap function itself.
+ *
+ * It is only put below functions that SparkWeld has fused, which are row-local. Where such a function runs the original, the
+ * original must see the batches that it has without SparkWeld: `starts` is true in the first row of each. These are the batches
+ * of `child`, or, where Spark would feed rows, end where `limits` says. pandas has other dtypes for the columns `stateful` in a
+ * batch with NULLs, so such a batch stays alone, as do all batches for a node above that needs those of `child` (`keepsBatches`).
  */
 final case class ArrowBatchesExec(
     starts: Attribute,
@@ -68,32 +69,34 @@ object ArrowBatches {
       outputBatches: SQLMetric,
       outputRows: SQLMetric)
 
-  /** The most rows of a batch, of its columns' bytes, and bytes of its texts. */
+  /** Limits of a batch: rows, bytes of its columns, and bytes of its strings. */
   val Rows: Int = 1 << 15
   val Bytes: Int = 16 << 20
   val TextBytes: Long = 4L << 20
 
-  /** Where Spark would end a batch of the rows that it feeds to `node`; None where batches do not tell. */
+  /**
+   * Returns where Spark would end a batch of the rows that it feeds to `node`; None when it cannot be computed from the batches.
+   */
   def limitsOf(node: SparkPlan, conf: SQLConf): Option[BatchLimits] =
     Some(BatchLimits.of(node, conf)).filter { limits =>
       limits.most <= Rows && (!limits.byValues || limits.texts(node.children.head.output).nonEmpty)
     }
 }
 
-/** The batches of one task. Who has read a batch closes it; what is left is freed when the task ends. */
+/** Makes the batches of one task. The reader of a batch closes it; the remaining ones are freed when the task ends. */
 private[plan] final class ArrowBatches(settings: ArrowBatches.Settings, input: Iterator[ColumnarBatch], context: TaskContext)
   extends Iterator[ColumnarBatch] {
 
   private val allocator = SparkInternals.arrowAllocator("sparkweld batches")
   private val texts = new TextSources(settings.input, WeldTask.linkable())
   private val made = mutable.Queue.empty[Array[ColumnVector]]
-  /** Rows that the next batch may have: the first ones are small, for a query that wants few rows. */
+  /** Row limit of the next batch: the first batches are small, for a query that requests few rows. */
   private var limit = 1
   private val most = math.min(ArrowBatches.Rows, ArrowBatches.Bytes / math.max(1, settings.input.map(_.dataType.defaultSize).sum))
   private var waiting: ColumnarBatch = _
-  /** Rows of `waiting` that are in batches already. */
+  /** Number of rows of `waiting` that are already in batches. */
   private var taken = 0
-  /** Rows of the batch that Spark would be filling, and how long their texts are. */
+  /** Number of rows, and of string bytes, of the batch that Spark would be filling. */
   private var filled = 0
   private var textBytes = 0L
 
@@ -123,7 +126,7 @@ private[plan] final class ArrowBatches(settings: ArrowBatches.Settings, input: I
     new ColumnarBatch(vectors, columns.rows)
   }
 
-  /** Some batches of the child. */
+  /** Joins batches of the child. */
   private def wholeBatches(): ArrowColumns = {
     val columns = columnsFor(math.max(math.min(limit, most), waiting.numRows()))
     val alone = settings.keepsBatches || hasNulls(waiting)
@@ -135,7 +138,7 @@ private[plan] final class ArrowBatches(settings: ArrowBatches.Settings, input: I
     columns
   }
 
-  /** Some batches of `batchRows` rows; a single one where NULLs, of which there is no telling before, matter. */
+  /** Joins batches of `batchRows` rows; makes a single one where NULLs matter, because they are not known in advance. */
   private def batchesOfRows(): ArrowColumns = {
     val several = if (settings.stateful.isEmpty) math.max(1, math.min(limit, most) / settings.batchRows) else 1
     val columns = columnsFor(several * settings.batchRows)
@@ -154,7 +157,7 @@ private[plan] final class ArrowBatches(settings: ArrowBatches.Settings, input: I
     columns
   }
 
-  /** How many of the next `count` rows Spark would still put in the batch that it is filling. */
+  /** Returns how many of the next `count` rows Spark would still put in the batch that it is filling. */
   private def fitting(count: Int): Int = settings.endingTexts.fold(count) { texts =>
     var fit = 0
     while (fit < count && (filled + fit == 0 || textBytes < texts.room(filled + fit))) {

@@ -13,10 +13,12 @@ import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
 import org.apache.spark.storage.StorageLevel
 
 /**
- * A rewriting that runs functions of the user's on other rows than the query does, where the rows to run the query's own on are gone:
- * merges of states. When Python raises there, the query as it was decides: it gives its rows, or raises its own error.
+ * Marks a rewriting that runs the user's functions on other rows than the query does, such as merges of states.
  *
- * @param original the rewritten part of the query; no child, as most often it is not run
+ * The rows for the query's own functions are then no longer available. When Python raises, the original query runs: it returns
+ * its rows, or raises its own error.
+ *
+ * @param original the rewritten subquery; not a child, because it is rarely run
  * @param what the functions, for the warning
  */
 final case class Attempt(child: LogicalPlan, original: LogicalPlan, what: String) extends UnaryNode {
@@ -24,7 +26,7 @@ final case class Attempt(child: LogicalPlan, original: LogicalPlan, what: String
   override protected def withNewChildInternal(newChild: LogicalPlan): LogicalPlan = copy(child = newChild)
 }
 
-/** Runs `child` as a job of its own, whose rows, one a group, are kept: what fails shows before anybody has seen one. */
+/** Runs `child` as a job of its own and persists its rows, one per group, so that a failure occurs before any row is returned. */
 final case class AttemptExec(child: SparkPlan, @transient original: LogicalPlan, what: String) extends UnaryExecNode {
   override def nodeName: String = "Attempt"
   override def output: Seq[Attribute] = child.output
@@ -32,7 +34,7 @@ final case class AttemptExec(child: SparkPlan, @transient original: LogicalPlan,
   override protected def stringArgs: Iterator[Any] = Iterator(what)
 
   override protected def doExecute(): RDD[InternalRow] = {
-    val rows = child.execute().map(_.copy()).persist(StorageLevel.MEMORY_AND_DISK) // until the query lets go of it
+    val rows = child.execute().map(_.copy()).persist(StorageLevel.MEMORY_AND_DISK) // until the query releases it
     try {
       sparkContext.runJob(rows, (kept: Iterator[InternalRow]) => kept.foreach(_ => ()))
       rows

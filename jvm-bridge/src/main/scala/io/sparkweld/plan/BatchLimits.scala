@@ -11,21 +11,22 @@ import org.apache.spark.sql.types._
 import org.apache.spark.sql.vectorized.ColumnarBatch
 
 /**
- * Where Spark ends an Arrow batch of the rows that it feeds to a node of Python functions: before a row when the batch has `rows`
- * rows, or when the columns that it sends take `bytes` bytes or more.
+ * Computes where Spark ends an Arrow batch of the rows that it feeds to a node of Python functions.
+ *
+ * It ends before a row when the batch has `rows` rows, or when the columns that it sends take `bytes` bytes or more.
  *
  * @param sent the columns that Spark sends, over the node's input
  * @param inStruct whether they are the fields of one struct
  */
 final case class BatchLimits(rows: Int, bytes: Long, sent: Seq[Expression], inStruct: Boolean, largeTexts: Boolean, zone: String) {
 
-  /** Whether the size of a batch depends on its values, and not on their number alone. */
+  /** Whether the size of a batch depends on its values, not only on their number. */
   def byValues: Boolean = bytes < Int.MaxValue && !sent.forall(column => BatchLimits.isFixed(column.dataType))
 
-  /** Whether texts are the only columns whose values count. */
+  /** Whether strings are the only columns whose values matter. */
   def byTexts: Boolean = byValues && sent.forall(column => BatchLimits.isFixed(column.dataType) || BatchLimits.isText(column.dataType))
 
-  /** The columns of `input` whose texts end a batch, and where; None where other values do, or none. */
+  /** Returns the columns of `input` whose strings end a batch, and the limit; None where other values do, or none. */
   def texts(input: Seq[Attribute]): Option[RegroupedBatches.Texts] = {
     val columns = sent.filterNot(column => BatchLimits.isFixed(column.dataType)).map {
       case column: Attribute if column.dataType == StringType => input.indexWhere(_.exprId == column.exprId)
@@ -35,11 +36,11 @@ final case class BatchLimits(rows: Int, bytes: Long, sent: Seq[Expression], inSt
     Option.when(byTexts && columns.forall(_ >= 0))(RegroupedBatches.Texts(columns.toArray, rows => bounds - size(rows)))
   }
 
-  /** The most rows of a batch, which it has where no value is long. */
+  /** The most rows of a batch, reached when no value is long. */
   lazy val most: Int =
     if (bytes >= Int.MaxValue) rows
     else {
-      var (low, high) = (1, rows) // the size grows with the number of rows: the least number of them that is too large
+      var (low, high) = (1, rows) // binary search: sizeOf grows with the number of rows
       while (low < high) {
         val middle = low + (high - low) / 2
         if (sizeOf(middle) >= bytes) high = middle else low = middle + 1
@@ -47,7 +48,7 @@ final case class BatchLimits(rows: Int, bytes: Long, sent: Seq[Expression], inSt
       low
     }
 
-  /** Bytes of the Arrow columns of `n` rows, as Arrow counts them, without those of texts and of nested columns. */
+  /** Returns the bytes of the Arrow columns of `n` rows, as Arrow counts them, without those of strings and of nested columns. */
   def sizeOf(n: Int): Long = {
     val validity = (n + 7L) / 8
     val columns = sent.map(_.dataType).map {
@@ -61,10 +62,10 @@ final case class BatchLimits(rows: Int, bytes: Long, sent: Seq[Expression], inSt
 }
 
 object BatchLimits {
-  /** So many rows are not gathered for one batch. */
+  /** Batches of this many rows are not regrouped. */
   val TooMany: Int = 1 << 20
 
-  /** Those of a node that Spark feeds rows. */
+  /** Returns the limits of a node to which Spark feeds rows. */
   def of(node: SparkPlan, conf: SQLConf): BatchLimits = {
     val (sent, inStruct) = Step.of(node) match {
       case Some(PythonStep(udfs, _, _)) => (new PythonCall(udfs).arguments, false)
@@ -81,7 +82,7 @@ object BatchLimits {
     case _ => false
   }
 
-  /** Bytes of one value in Arrow; 0 where it has no such width. */
+  /** Returns the bytes of one value in Arrow; 0 without a fixed width. */
   private[plan] def width(dataType: DataType): Int = dataType match {
     case BooleanType | ByteType => 1
     case ShortType => 2
@@ -101,7 +102,7 @@ private[plan] final class BatchMeter(limits: BatchLimits, input: Seq[Attribute])
   private var rows = 0
   private var textBytes = 0L
 
-  /** Rows of a batch, up to the one before which Spark would end it. */
+  /** Fills a batch up to the row before which Spark would end it. */
   def fill(columns: RowColumns, from: Iterator[InternalRow]): ColumnarBatch = {
     rows = 0
     textBytes = 0
@@ -109,7 +110,7 @@ private[plan] final class BatchMeter(limits: BatchLimits, input: Seq[Attribute])
     columns.fill(from, isFullWith _)
   }
 
-  /** Whether Spark would end the batch behind this row. */
+  /** Whether Spark would end the batch after this row. */
   private def isFullWith(row: InternalRow): Boolean = {
     rows += 1
     val bytes = if (limits.byTexts) sizeWith(project(row)) else writer.fold(0L)(_.add(project(row)))

@@ -7,9 +7,9 @@ import io.sparkweld.nativelib.{Kernel, NoMemory}
 import org.apache.spark.sql.vectorized.ColumnarBatch
 
 /**
- * A kernel's call for one batch as [[BlockMerge]] makes it.
+ * A kernel call for one batch, made block by block by [[BlockMerge]].
  *
- * @param columns the addresses that the kernel takes: the batch's inputs, outputs with room for one block
+ * @param columns the kernel's addresses: inputs of the batch, outputs with room for one block
  */
 private[plan] final class BlockCall(
     val plan: KernelPlan,
@@ -22,24 +22,25 @@ private[plan] final class BlockCall(
 
   def piecewise: Boolean = form.piecewise
 
-  /** How many columns the kernel stores. */
+  /** Returns the number of columns that the kernel stores. */
   def stored: Int = form.outputs
 
-  /** Bytes that a row adds to each address, 0 for those that a block overwrites. */
+  /** Returns the bytes per row of each address, 0 for those that each block overwrites. */
   def steps: Array[Long] =
     form.inputs.flatMap(i => Array(ColumnLayout.width(plan.inputs(i).dataType).toLong, 1L)).padTo(columns.length, 0L)
 
-  /** Which stored column says by NULLs what the kernel did not decide; -1: none. */
+  /** Returns which stored column marks undecided rows by NULLs; -1: none. */
   def flags: Int = if (plan.flags) outputs.length else -1
 
-  /** Where a filter writes which rows it keeps; 0: there is none. */
+  /** Returns the address of the filter's selected row numbers; 0: no filter. */
   def selection: Long = columns(2 * (form.inputs.length + stored))
 }
 
 /**
- * Rows of a kernel into groups without batches of them: a block goes through the kernel, and then into the groups while it is in
- * the cache. It stops at rows that the kernel does not decide, and when the groups have no room. The batch is then made as ever, and
- * its first rows, `pending` of them, are in groups already, unless they had to be taken back.
+ * Merges a kernel's rows into groups block by block, without materializing batches of them.
+ *
+ * A block is merged while it is in the CPU cache. It stops at rows that the kernel does not decide, and when the groups overflow.
+ * The batch is then made as usual; its first `pending` rows are in groups already, unless they had to be undone.
  */
 final class BlockMerge private[plan] (
     plan: MergePlan,
@@ -48,30 +49,32 @@ final class BlockMerge private[plan] (
     metrics: MergeMetrics)
   extends AutoCloseable {
   private lazy val inputs = plan.inputTypes.map(InputColumn.of(_, nullable = true))
-  private val kept = Array.fill(2 * plan.ordinals.length)(new OffHeapBuffer) // a block's rows of them that a filter keeps
+  private val kept = Array.fill(2 * plan.ordinals.length)(new OffHeapBuffer) // a block's rows that a filter selects
   private var on = true
   private var used = false
 
-  /** Rows of the batches to come that are in groups already. */
+  /** The number of rows of the next batches that are in groups already. */
   var pending = 0
 
-  /** From here on no rows are taken. */
+  /** Stops merging for good. */
   def stop(): Unit = on = false
 
   /**
-   * Whether rows of batches for this form of the kernel may go this way. Where a row may have its whole batch run elsewhere, what was
-   * merged of it must be taken back then, which only pays for few groups.
+   * Whether batches for this form of the kernel may be merged this way. Where a row may make its whole batch run elsewhere, the
+   * merge of the batch must then be undone, which only pays for few groups.
    */
   def takes(form: LinkedForm): Boolean = on && lease.isDefined && (form.piecewise || whileRoom(table.isSmall))
 
-  /** Takes the rows of a batch, and gives how many; -1 when it stopped before the last, and those that it took are `pending`. */
+  /**
+   * Merges the rows of a batch and returns their number; -1 when it stopped before the last, and the merged ones are `pending`.
+   */
   private[plan] def merge(call: BlockCall, batch: ColumnarBatch): Int = {
     var taken = -1
     whileRoom { taken = mergeBlocks(call, batch); true }
     taken
   }
 
-  /** Without memory for the groups, the task above sees what becomes of them. */
+  /** Runs `body`; without memory for the groups, stops merging, and the task above handles the rows. */
   private def whileRoom(body: => Boolean): Boolean =
     try body
     catch {
@@ -122,10 +125,10 @@ final class BlockMerge private[plan] (
 }
 
 private object BlockMerge {
-  /** Rows of a block: a few columns of them fill half of a second-level cache at most, and a call of two kernels is soon paid. */
+  /** Rows of a block: a few columns of them fill at most half of a second-level cache, and amortize the calls of two kernels. */
   val Rows = 2048
 
-  // The shim's words of a turn, and why it stopped.
+  // Indices into the shim's `turn`, and its reasons for stopping.
   private val Merged = 7
   private val Why = 8
   private val All = 0L

@@ -5,35 +5,37 @@ import java.util.concurrent.ConcurrentHashMap
 import io.sparkweld.support.WarnOnce
 
 /**
- * What was turned off in this application because a comparison with Python failed: kernels, by their request (new queries leave
- * them to Spark, tasks run them in Python), and cascades, by their folder (new queries use the full model). The driver's half knows
- * all; an executor tells it, and asks when a task that compares starts.
+ * Records the kernels and cascades that a failed comparison with Python turned off in this application.
+ *
+ * Kernels are identified by their request: new queries leave them to Spark, tasks run them in Python. Cascades are identified by
+ * their folder: new queries use the full model. The driver's half knows all of them; an executor reports its own, and asks when a
+ * task that compares starts.
  */
 object Breakers {
   private val Word = "sparkweld-breaker"
   private val tripped = new ConcurrentHashMap[String, String]()
   @volatile private var driver: Option[AnyRef => AnyRef] = None
 
-  /** A new application starts in this JVM. `ask`: sends a message to the driver's half; None in its own JVM. */
+  /** Resets the records for a new application in this JVM. `ask`: sends a message to the driver's half; None in its own JVM. */
   def start(ask: Option[AnyRef => AnyRef]): Unit = {
     tripped.clear()
     driver = ask
   }
 
-  /** Why the kernel of this request is off, as far as it is known here, or to the driver when that is to be asked. */
+  /** Returns why the kernel of this request is off, from the local records or, with `ask`, from the driver. */
   def known(request: String, ask: Boolean = false): Option[String] =
     Option(tripped.get(request)).orElse(if (ask) exchange(request, null) else None)
 
-  /** Whether anything is off, as far as it is known here. */
+  /** Whether anything is off in the local records. */
   def someTripped: Boolean = !tripped.isEmpty
 
-  /** Turns it off, and warns. */
+  /** Turns the kernel or cascade off, and warns. */
   def trip(request: String, why: String): Unit = {
     record(request, why)
     exchange(request, why)
   }
 
-  /** Answers a message of `trip` or `known`; None for one of another kind. */
+  /** Answers a message of `trip` or `known`; None for another kind of message. */
   def receive(message: AnyRef): Option[AnyRef] = message match {
     case Array(Word, request: String, why) =>
       Option(why).foreach(text => record(request, text.toString))

@@ -12,15 +12,16 @@ import org.apache.spark.sql.types.{BooleanType, DataType}
 import org.apache.spark.unsafe.Platform
 
 /**
- * Calls of a task's kernels for the distinct rows of a batch that are not remembered from earlier ones. A row's result is then
- * that of an equal row, bit for bit, which is what a kernel gives whose rows do not depend on each other. Rows that a guard flags
- * are not remembered. Serves one task.
+ * Calls a task's kernels only for the distinct rows of a batch that are not cached from earlier ones.
+ *
+ * A row's result is then that of an equal row, bit for bit, which is exact because the kernel is row-local. Rows that a guard
+ * flags are not cached. Serves one task.
  */
 private final class CachedCalls(plan: TaskPlan) extends AutoCloseable {
   import CachedCalls._
 
   private val kernel = plan.kernel
-  private lazy val pool = SparkWeldRuntime.caches // it may be gone from there when the task ends
+  private lazy val pool = SparkWeldRuntime.caches // kept here: it may be unset when the task ends
   private val outputWidths = (kernel.outputTypes ++ Option.when(kernel.flags)(BooleanType)).map(ColumnLayout.width)
   private val possible = plan.cacheMode != Mode.Never && !kernel.filtered && outputWidths.nonEmpty &&
     outputWidths.length <= MostOutputs && kernel.outputTypes.forall(isPlain)
@@ -31,8 +32,8 @@ private final class CachedCalls(plan: TaskPlan) extends AutoCloseable {
   private val made = mutable.ArrayBuffer.empty[OffHeapBuffer] // outputs of distinct rows
 
   /**
-   * Fills the outputs and `result` for `rows` rows. `columns` are addresses as the kernel takes them, `run` calls it with these for
-   * the number of rows that it is told, and gives whether it decided them.
+   * Fills the outputs and `result` for `rows` rows. `columns` are the kernel's addresses. `run` calls the kernel with these for
+   * the given number of rows, and returns whether it decided them.
    */
   def call(form: LinkedForm, columns: Array[Long], rows: Int, result: Array[Long])(run: Int => Boolean): Unit =
     if (!serves(form, rows)) run(rows)
@@ -56,7 +57,7 @@ private final class CachedCalls(plan: TaskPlan) extends AutoCloseable {
       }
     }
 
-  /** Runs `whole`, which leaves no rows to remember, unless these rows are to go through a cache; gives whether it did it all. */
+  /** Runs `whole`, which caches no rows, unless these rows should use a cache; returns whether `whole` decided all rows. */
   def without(form: LinkedForm, rows: Int)(whole: => Boolean): Boolean =
     if (!serves(form, rows)) whole
     else if (plan.cacheMode == Mode.Always || adviceOf(form).wantsCache) false
@@ -81,13 +82,13 @@ private final class CachedCalls(plan: TaskPlan) extends AutoCloseable {
     isPlain(kernel.inputs(i).dataType)
   }
 
-  /** No lists. */
+  /** Whether the type is no list. */
   private def isPlain(dataType: DataType): Boolean = TextViews.holds(dataType) || !ColumnLayout.holdsViews(dataType)
 
   private def cacheOf(form: LinkedForm): Option[RowCache] =
     caches.getOrElseUpdate(form.identity, pool.take(form.identity))
 
-  /** Gives the number of rows that went to the kernel. */
+  /** Runs the kernel for the rows that the cache misses; returns their number. */
   private def through(cache: RowCache, form: LinkedForm, columns: Array[Long], rows: Int, result: Array[Long])(
       run: Int => Boolean): Int = {
     val inputs = described(columns, 0, form.inputs.map(i => ColumnLayout.width(kernel.inputs(i).dataType)))
@@ -120,7 +121,7 @@ private final class CachedCalls(plan: TaskPlan) extends AutoCloseable {
     missed
   }
 
-  /** Where the texts that are found lie until the next batch. */
+  /** Reserves room for the strings of cached rows, valid until the next batch. */
   private def roomForTexts(rows: Int): Long = {
     val size = if (kernel.outputTypes.exists(TextViews.holds)) rows * TextBytesARow else 0L
     val cursor = texts.reserve(16 + size)
@@ -134,14 +135,14 @@ private final class CachedCalls(plan: TaskPlan) extends AutoCloseable {
     Shim.cacheKeep(cache.address, inputs, outputs, flags, rows.toLong, misses.address, hashes.address)
   }
 
-  /** Columns as the shim takes them, of the address pairs from `first` on. */
+  /** Returns columns in the shim's format, from the address pairs that start at `first`. */
   private def described(columns: Array[Long], first: Int, widths: Array[Int]): Array[Long] =
     widths.indices.flatMap(k => Seq(columns(first + 2 * k), columns(first + 2 * k + 1), widths(k).toLong)).toArray
 
   private def place(described: Array[Long], columns: Array[Long], first: Int): Unit =
     for (k <- 0 until described.length / 3; part <- 0 to 1) columns(first + 2 * k + part) = described(3 * k + part)
 
-  /** Puts the addresses of columns of this task's own for `rows` rows into `described`. */
+  /** Reserves columns for `rows` rows and sets their addresses in `described`. */
   private def room(buffers: mutable.ArrayBuffer[OffHeapBuffer], described: Array[Long], rows: Int): Unit =
     for (k <- 0 until described.length / 3; part <- 0 to 1) {
       if (buffers.length <= 2 * k + part) buffers += new OffHeapBuffer
@@ -156,7 +157,7 @@ private final class CachedCalls(plan: TaskPlan) extends AutoCloseable {
 }
 
 private object CachedCalls {
-  /** In fewer rows than these, what is measured says nothing. */
+  /** Measurements of fewer rows are meaningless. */
   private val LeastRows = 64
   private val MostInputs = 8
   private val MostOutputs = 32 // the shim takes 64 columns

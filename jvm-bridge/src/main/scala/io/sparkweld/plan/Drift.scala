@@ -10,10 +10,13 @@ import org.apache.spark.unsafe.Platform
 import org.apache.spark.util.AccumulatorV2
 
 /**
- * The rows that a cascade scores in one query, counted by the small model's doubt as those of its certificate are; on the driver,
- * one warning once they are not rows like those, beyond what sampling explains.
+ * Compares the rows that a cascade scores in one query with its certificate's, and warns once when sampling does not explain the
+ * difference.
  *
- * It looks again whenever the rows have doubled, each time at a smaller level, so that all looks together err with `Level`.
+ * Executors count rows by the small model's doubt; the driver compares the counts.
+ *
+ * The test repeats whenever the number of rows has doubled, each time at a smaller level, so that the probability of any false
+ * alarm is `Level` in total.
  */
 final class Drift(watch: Watch) extends AccumulatorV2[Array[Long], Array[Long]] {
   private val counts = new Array[Long](watch.bins)
@@ -34,7 +37,7 @@ final class Drift(watch: Watch) extends AccumulatorV2[Array[Long], Array[Long]] 
   }
   override def value: Array[Long] = counts ++ against
 
-  /** Spark merges on the driver, task by task. */
+  /** Merges the counts of another task; Spark calls it on the driver, task by task. */
   override def merge(other: AccumulatorV2[Array[Long], Array[Long]]): Unit = {
     add(other.value)
     if (counts.sum >= next) {
@@ -51,13 +54,13 @@ final class Drift(watch: Watch) extends AccumulatorV2[Array[Long], Array[Long]] 
     }
   }
 
-  /** Of so many rows, the full model answers so many otherwise. */
+  /** Records that of `rows` rows, the full model answers `differing` differently. */
   def compared(rows: Int, differing: Int): Unit = {
     against(0) += rows.toLong
     against(1) += differing.toLong
   }
 
-  /** Counts a batch whose doubts these are, but for rows whose flag is NULL; returns how many went to the full model. */
+  /** Counts a batch by its doubts, except rows whose flag is NULL; returns how many used the full model. */
   def count(doubts: NativeColumnVector, rows: Int, flags: Option[ColumnVector]): Long = {
     val edges = watch.edges
     var unsure = 0L
@@ -81,14 +84,15 @@ final class Drift(watch: Watch) extends AccumulatorV2[Array[Long], Array[Long]] 
 }
 
 object Drift {
-  /** How likely a warning is in a query whose rows are like the certificate's. */
+  /** The probability of a warning in a query whose rows are like the certificate's. */
   private val Level = 1e-4
   private val FirstLook = 500L
 
   /**
-   * How rows counted so differ from the certificate's, both being samples; an error has at most the probability `level`. The shares of
-   * unsure rows differ when their exact intervals (Clopper and Pearson 1934) have nothing in common, the distributions of doubts when
-   * they are farther apart than both may be from the true one (Dvoretzky, Kiefer and Wolfowitz 1956, with Massart's constant).
+   * Returns how the counted rows differ from the certificate's, both being samples; an error has at most probability `level`. The
+   * shares of unsure rows differ when their exact intervals (Clopper and Pearson 1934) are disjoint. The distributions of doubts
+   * differ when they are farther apart than the sum of both error bounds (Dvoretzky, Kiefer and Wolfowitz 1956, with Massart's
+   * constant).
    */
   def found(watch: Watch, counts: Array[Long], level: Double): Option[String] = {
     val (before, now) = (watch.counts.sum, counts.sum)
@@ -104,14 +108,17 @@ object Drift {
         f"${100 * farthest}%.1f%% of the rows where ${100 * explained}%.1f%% could be chance")
   }
 
-  /** That the full model answers more rows otherwise than it did when the certificate was made: then more may be lost, too. */
+  /**
+   * Returns whether the full model answers more rows differently than when the certificate was made; then the loss may be larger,
+   * too.
+   */
   def loss(watch: Watch, rows: Long, differing: Long, level: Double): Option[String] = {
     val before = watch.counts.sum
     Option.when(rows > 0 && interval(differing, rows, level / 2)._1 > interval(watch.differs, before, level / 2)._2)(
       f"the full model answers $differing%,d of $rows%,d compared rows otherwise, and ${watch.differs}%,d of the certificate's $before%,d")
   }
 
-  /** Where the true share lies when `hits` of `rows` are seen, but for the probability `level`. */
+  /** Returns the exact confidence interval of a share with `hits` of `rows`, at error probability `level`. */
   private def interval(hits: Long, rows: Long, level: Double): (Double, Double) = {
     def quantile(a: Double, b: Double, p: Double) = new BetaDistribution(null, a, b).inverseCumulativeProbability(p)
     (if (hits == 0) 0.0 else quantile(hits.toDouble, rows - hits + 1.0, level / 2),

@@ -13,7 +13,7 @@ import org.apache.spark.sql.internal.SQLConf
 import org.apache.spark.sql.types.{DataType, StructField, StructType, UserDefinedType}
 import org.apache.spark.sql.vectorized.ColumnarBatch
 
-/** A step as a task interprets it, with the attributes that it reads. */
+/** A step as a task interprets it, with its input attributes. */
 sealed trait FallbackStep extends Serializable
 
 final case class FallbackFilter(condition: Expression, input: Seq[Attribute]) extends FallbackStep
@@ -25,11 +25,11 @@ final case class FallbackPython(udfs: Seq[PythonUDF], results: Seq[Attribute], i
 
 final case class FallbackMap(evaluator: MapEvaluator, input: Seq[Attribute]) extends FallbackStep
 
-/** The original chain, to be run by Spark's own evaluators inside a task. Made on the driver. */
+/** The original chain, which Spark's own evaluators run inside a task. Made on the driver. */
 final case class FallbackPlan(input: Seq[Attribute], steps: Seq[FallbackStep], output: Seq[Attribute], converter: RowConverter) {
   def schema: StructType = Fallback.schemaOf(output)
 
-  /** Where it runs, for messages. */
+  /** Returns where it runs, for messages. */
   def elsewhere: String = Step.elsewhere(steps.exists {
     case _: FallbackPython | _: FallbackMap => true
     case _ => false
@@ -37,17 +37,17 @@ final case class FallbackPlan(input: Seq[Attribute], steps: Seq[FallbackStep], o
 }
 
 object Fallback {
-  /** Rows in a batch made of a stream of rows. */
+  /** Rows of a batch made from a stream of rows. */
   val BatchRows = 4096
 
   def schemaOf(attributes: Seq[Attribute]): StructType =
     StructType(attributes.map(a => StructField(a.name, stored(a.dataType), a.nullable)))
 
-  /** The same columns, of the types as rows hold them. */
+  /** Returns the same columns with the types that rows store. */
   def storedAs(attributes: Seq[Attribute]): Seq[Attribute] =
     attributes.map(a => AttributeReference(a.name, stored(a.dataType), a.nullable, a.metadata)(a.exprId, a.qualifier))
 
-  /** The type as rows hold it: Spark converts no column of a user-defined type, but those that such values are stored as. */
+  /** Returns the type that rows store: Spark cannot convert columns of a user-defined type, only those of its storage type. */
   def stored(dataType: DataType): DataType = dataType match {
     case custom: UserDefinedType[_] => custom.sqlType
     case other => other
@@ -84,8 +84,9 @@ object Fallback {
 }
 
 /**
- * Runs batches through the original chain: UDFs in Spark's Python workers, Filter and Project by Spark's own projections. Values
- * and exceptions are those of Spark's own plan because its own code makes them. Serves one task; `close` frees its
+ * Runs batches through the original chain: UDFs in Spark's Python workers, Filter and Project by Spark's own projections.
+ *
+ * Values and exceptions are those of Spark's own plan because its own code makes them. Serves one task; `close` frees its
  * vectors.
  */
 final class Fallback(plan: FallbackPlan, partition: Int, context: TaskContext) extends AutoCloseable {
@@ -95,8 +96,8 @@ final class Fallback(plan: FallbackPlan, partition: Int, context: TaskContext) e
   private var capacity = 0
 
   /**
-   * One batch through the chain; the result (perhaps of zero rows) holds until the next call. The UDFs at the bottom
-   * see the batch as Spark would show it: whole, where Spark feeds batches to them, however large it is.
+   * Runs one batch through the chain; the result (perhaps of zero rows) is valid until the next call. The UDFs at the bottom see
+   * the batch as Spark would show it: whole, where Spark feeds batches to them, regardless of its size.
    */
   def batch(input: ColumnarBatch): ColumnarBatch = {
     val rows =
@@ -105,14 +106,14 @@ final class Fallback(plan: FallbackPlan, partition: Int, context: TaskContext) e
     pack(rows.iterator, math.max(rows.length, 1))
   }
 
-  /** A row of the input that stays when its batch goes. */
+  /** Returns a copy of an input row that outlives its batch. */
   def copyOf(row: InternalRow): InternalRow = toRow(row).copy()
 
-  /** What the chain makes of such rows. */
+  /** Runs rows through the chain. */
   def rows(input: Array[InternalRow]): Array[InternalRow] =
     runners.foldLeft(input)((rows, run) => if (rows.isEmpty) rows else run(rows))
 
-  /** All of `batches` through one run of the chain, as batches that each hold until the next. */
+  /** Runs all of `batches` through one run of the chain; each returned batch is valid until the next. */
   def batches(batches: Iterator[ColumnarBatch]): Iterator[ColumnarBatch] = {
     val rows = stream(batches)
     new Iterator[ColumnarBatch] {
@@ -167,8 +168,8 @@ final class Fallback(plan: FallbackPlan, partition: Int, context: TaskContext) e
   }
 
   /**
-   * As Spark's evaluator gathers arguments, without its row queue, whose memory would stay until the task's end for
-   * every batch.
+   * Gathers arguments as Spark's evaluator does, but without its row queue, which would hold memory for every batch until the
+   * task ends.
    */
   private def pythonRunner(step: FallbackPython): Array[InternalRow] => Array[InternalRow] = {
     val call = new PythonCall(step.udfs)

@@ -12,7 +12,7 @@ import org.apache.spark.broadcast.Broadcast
 import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
 import org.apache.spark.unsafe.Platform
 
-/** A form that a task holds, the blocks of constants that its kernel reads, and its memory. */
+/** Holds a form for a task, with the blocks of constants that its kernel reads, and its memory. */
 private final class HeldForm(lease: Lease[LinkedForm], models: Array[Lease[ModelCopy]]) extends AutoCloseable {
   import HeldForm.{Keeps, Words}
 
@@ -21,8 +21,8 @@ private final class HeldForm(lease: Lease[LinkedForm], models: Array[Lease[Model
   def form: LinkedForm = lease.value
 
   /**
-   * The addresses that the kernel takes: its inputs, the columns that it stores, the rows that a filter keeps (0: there is none), the
-   * arena, the blocks, and memory of its own. `keeps`: whether it may keep texts there that may come again.
+   * Returns the kernel's addresses: of its inputs, the columns that it stores, the filter's selection (0: none), the arena, the
+   * blocks, and its own memory. `keeps`: whether it may cache strings in that memory, for repetitions.
    */
   def addresses(
       inputs: Array[InputColumn],
@@ -44,7 +44,7 @@ private final class HeldForm(lease: Lease[LinkedForm], models: Array[Lease[Model
     head
   }
 
-  /** How many texts calls have looked for among those that they keep, and how many they found. */
+  /** Returns how many strings calls have looked up in the kernel's cache, and how many they found. */
   def keptTexts: (Long, Long) =
     if (memory.address == 0) (0L, 0L) else (total(memory.address + 8 * Words), total(memory.address + 16 * Words))
 
@@ -58,15 +58,17 @@ private final class HeldForm(lease: Lease[LinkedForm], models: Array[Lease[Model
 }
 
 private object HeldForm {
-  /** Of the head of a kernel's memory, `MEMORY_HEAD` and `KEEPS` of sparkweld/kernels/shape.py: so many states, and then as many numbers
-   * of texts looked for, and found. */
+  /**
+   * Head of a kernel's memory (`MEMORY_HEAD` and `KEEPS` of sparkweld/kernels/shape.py): `Words` states, then as many lookup
+   * counters, then as many hit counters.
+   */
   private val Words = 8
   private val Keeps = 1L
 
-  /** The form, which stores `outputs` columns. Throws FormUnavailable. */
+  /** Returns the form, which must store `outputs` columns. Throws FormUnavailable. */
   def acquire(key: FormKey, origin: FormOrigin, models: Map[String, Broadcast[Array[Byte]]], outputs: Int): HeldForm = {
     val lease = SparkWeldRuntime.kernels.acquire(key, origin)
-    if (lease.value.outputs != outputs) { // it would write, or not write, where it must not
+    if (lease.value.outputs != outputs) { // its writes would not match the columns
       val refusal = Refusal("SW512", "what" -> s"a form of its kernel has ${lease.value.outputs} columns, not $outputs")
       lease.close()
       throw new FormUnavailable(refusal, lasting = true, environment = false)
@@ -76,7 +78,7 @@ private object HeldForm {
       lease.value.blocks.foreach(digest => held += SparkWeldRuntime.models.acquire(digest, () => read(models(digest))))
       new HeldForm(lease, held.toArray)
     } catch {
-      case problem: Throwable => // of a killed task, too: what it holds is otherwise never freed
+      case problem: Throwable => // also when the task is killed: nothing else frees them
         held.foreach(_.close())
         lease.close()
         throw unavailable(problem)
@@ -89,7 +91,9 @@ private object HeldForm {
     case other => other
   }
 
-  /** The bytes of a broadcast; Spark's own copy of them in this executor is not needed once they are off-heap. */
+  /**
+   * Returns the bytes of a broadcast and drops Spark's copy in this executor, which is not needed once the bytes are off-heap.
+   */
   private def read(broadcast: Broadcast[Array[Byte]]): Array[Byte] = {
     val bytes = broadcast.value
     SparkInternals.forgetHere(broadcast)

@@ -9,14 +9,14 @@ import org.apache.spark.sql.catalyst.expressions.{Attribute, UnsafeProjection}
 import org.apache.spark.sql.vectorized.{ColumnarBatch, ColumnVector}
 
 /**
- * What a kernel made of batches, held back as rows until the original chain has decided those that the kernel flagged: a call of
- * Python costs as much as many batches, so the flagged rows of many go there together. The rows come out in their order. Serves
- * one task.
+ * Holds a kernel's output rows until the original chain has decided the rows that the kernel flagged. Serves one task.
+ *
+ * A call of Python costs as much as many batches, so the flagged rows of many batches run together. Rows are returned in order.
  */
 private final class HeldRows(output: Seq[Attribute], fallback: Fallback) extends AutoCloseable {
   private val toRow = UnsafeProjection.create(output, output)
   private val rows = ArrayBuffer.empty[InternalRow] // null: flagged
-  private val flagged = ArrayBuffer.empty[InternalRow] // as the chain takes them
+  private val flagged = ArrayBuffer.empty[InternalRow] // in the chain's input format
   private var bytes = 0L
   private val columns = new RowColumns(Fallback.storedAs(output), Fallback.BatchRows)
 
@@ -24,7 +24,7 @@ private final class HeldRows(output: Seq[Attribute], fallback: Fallback) extends
 
   def isFull: Boolean = bytes >= HeldRows.MostBytes || flagged.length >= HeldRows.MostFlagged
 
-  /** Adds the rows of `made`. Where `flags`, if there are any, are NULL, the row of `input` is to be decided instead. */
+  /** Adds the rows of `made`. Where `flags`, if any, are NULL, adds the row of `input` to be decided by the chain instead. */
   def add(made: ColumnarBatch, input: ColumnarBatch, flags: Option[ColumnVector]): Unit = {
     var i = 0
     while (i < made.numRows()) {
@@ -40,7 +40,7 @@ private final class HeldRows(output: Seq[Attribute], fallback: Fallback) extends
     }
   }
 
-  /** All rows as batches, each of which holds until the next; nothing is held any more. */
+  /** Returns all rows as batches, each valid until the next, and empties this object. */
   def take(): Iterator[ColumnarBatch] = {
     val decided = fallback.rows(flagged.toArray)
     if (decided.length != flagged.length) {
@@ -58,7 +58,7 @@ private final class HeldRows(output: Seq[Attribute], fallback: Fallback) extends
 }
 
 private object HeldRows {
-  /** Of a batch of so many times as many rows, the flagged ones run alone; of a smaller one all do. */
+  /** If at most 1 / `Few` of a batch's rows are flagged, they run alone; otherwise the whole batch runs. */
   val Few = 4
 
   private val MostBytes = 16L << 20

@@ -16,7 +16,7 @@ import org.apache.spark.sql.execution.vectorized.{OnHeapColumnVector, WritableCo
 import org.apache.spark.sql.types.StructType
 import org.apache.spark.sql.vectorized.ColumnarBatch
 
-/** What a task of a WeldAggregateExec gets from the driver. `own`: Spark's own aggregation of the same rows. */
+/** The plan of a WeldAggregateExec's tasks, sent by the driver. `own`: Spark's own aggregation of the same rows. */
 final case class MergeTaskPlan(merge: MergePlan, own: PartialAggregate, schema: StructType, metrics: MergeMetrics)
 
 final case class MergeMetrics(
@@ -28,11 +28,13 @@ final case class MergeMetrics(
     sparkTasks: SQLMetric) extends Serializable
 
 /**
- * The rows of one partition merged into groups. When there are too many groups the table is emptied into a batch; when
- * that happens soon, so that merging gains little, or no kernel can run here, the rest of the partition goes through
- * Spark's own aggregation. An output batch holds until the next one is asked for.
+ * Merges the rows of one partition into groups.
  *
- * @param below gives the batches, and may hand rows over block by block instead
+ * When the table is full, its groups are returned as a batch. When that happens so soon that merging gains little, or no kernel
+ * can run here, Spark's own aggregation handles the rest of the partition. An output batch is valid until the next one is
+ * requested.
+ *
+ * @param below returns the batches, and may merge rows block by block instead
  */
 final class MergeTask(
     plan: MergeTaskPlan,
@@ -108,7 +110,7 @@ final class MergeTask(
     }
   }
 
-  /** Without memory for the rows or the groups, Spark goes on where this stopped. */
+  /** Runs `body`; without memory for the rows or the groups, Spark continues from the row where this stopped. */
   private def whileRoom(body: => Unit): Unit =
     try body
     catch {
@@ -119,7 +121,7 @@ final class MergeTask(
         takeOver(merged)
     }
 
-  /** Merges the rows of `current` that are not merged yet, until the table is full. */
+  /** Merges the remaining rows of `current`, until the table is full. */
   private def goOn(): Unit = {
     val started = System.nanoTime()
     val form = lease.get.value
@@ -141,13 +143,13 @@ final class MergeTask(
     else if (merge.keys == 0) ready = Some(pack(plan.own.aggregate(partition, Iterator.empty)).next()) // one row for no rows
   }
 
-  /** Raises what Spark raises for the row at which the kernel stopped: a sum of it overflows. */
+  /** Raises Spark's error for the row at which the kernel stopped, where a sum overflows. */
   private def overflow(): Unit = {
     plan.own.update(table.overflowed, current.getRow(merged))
     throw new IllegalStateException("a sum that overflows in a kernel and not in Spark")
   }
 
-  /** The rest of the partition through Spark's own aggregation, from this row of `current`. */
+  /** Passes the rest of the partition, from this row of `current`, to Spark's own aggregation. */
   private def takeOver(from: Int): Unit = {
     plan.metrics.sparkTasks += 1
     blocks.stop()
@@ -162,7 +164,7 @@ final class MergeTask(
       override def next(): ColumnarBatch = {
         vectors.foreach(_.reset())
         var count = 0
-        while (count < Fallback.BatchRows && rows.hasNext) { // each row lies where the one before it lay
+        while (count < Fallback.BatchRows && rows.hasNext) { // each row overwrites the one before it
           plan.own.converter.convert(rows.next(), vectors)
           count += 1
         }
@@ -191,6 +193,6 @@ final class MergeTask(
 }
 
 private object MergeTask {
-  /** Rows that a full table must have merged into each of its groups for merging to go on. */
+  /** Rows that a full table must have merged into each of its groups for merging to continue. */
   private val RowsAGroup = 4
 }

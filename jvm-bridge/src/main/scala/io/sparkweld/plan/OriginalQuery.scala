@@ -7,17 +7,17 @@ import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan
 import org.apache.spark.sql.classic.SparkSession
 import org.apache.spark.sql.execution.{SparkPlan, SparkStrategy}
 
-/** The query that an operator stands for, run when the operator's own way does not give its answer. */
+/** Runs the query that an operator replaces, when the operator cannot answer it. */
 private[plan] object OriginalQuery {
 
-  /** Its rows, with the columns of `output`. */
+  /** Returns its rows, with the columns of `output`. */
   def apply(session: SparkSession, query: LogicalPlan, output: Seq[Attribute]): RDD[InternalRow] =
     planned(session, query, output)((plan, project) => plan.execute().mapPartitions { rows =>
       val made = project()
       rows.map(made)
     })
 
-  /** The same, on the driver. */
+  /** As `apply`, on the driver. */
   def collected(session: SparkSession, query: LogicalPlan, output: Seq[Attribute]): Array[InternalRow] =
     planned(session, query, output) { (plan, project) =>
       val made = project()
@@ -33,7 +33,7 @@ private[plan] object OriginalQuery {
   }
 }
 
-/** Operators of SparkWeld in logical plans, which hold the query that they stand for. */
+/** Plans SparkWeld's logical operators, which hold the query that they replace. */
 object OriginalStrategy extends SparkStrategy {
   override def apply(plan: LogicalPlan): Seq[SparkPlan] = plan match {
     case Ranked(child, full, rows, score, shown, path) => Seq(RankedExec(planLater(child), full, rows, score, shown, path))

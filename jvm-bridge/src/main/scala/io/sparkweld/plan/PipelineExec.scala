@@ -10,11 +10,12 @@ import org.apache.spark.sql.execution.metric.{SQLMetric, SQLMetrics}
 import org.apache.spark.sql.vectorized.ColumnarBatch
 
 /**
- * The columns of fused Python functions and of what lies below them, without those that only the functions needed. The batches of
- * ArrowBatchesExec end here: they are freed when the next one is asked for.
+ * Projects the output of fused Python functions, without the columns that only the functions needed.
  *
- * @param columns those columns; `output` is what they are called above
- * @param counts the column that tells what the pipelines of the worker have counted since the last time
+ * The batches of ArrowBatchesExec end here: they are freed when the next one is requested.
+ *
+ * @param columns the projected columns of the child; `output` renames them
+ * @param counts the column with the counters of the worker's pipelines since the last batch
  */
 final case class PipelineExec(
     columns: Seq[Attribute],
@@ -36,10 +37,10 @@ final case class PipelineExec(
     "callTime" -> SQLMetrics.createNanoTimingMetric(sparkContext, "time in calls"),
     "originalRows" -> SQLMetrics.createMetric(sparkContext, "rows run as the original function"))
 
-  /** Bytes that went to Python and came back, in executions of this very plan. */
+  /** Returns the bytes sent to Python and received from it, in all executions of this plan instance. */
   def moved: (Long, Long) = (child.metrics("pythonDataSent").value, child.metrics("pythonDataReceived").value)
 
-  /** Without a projection above it that computes nothing; None when it does. */
+  /** Returns this node merged with a projection above it that only selects or renames columns; None for any other projection. */
   def projected(list: Seq[NamedExpression]): Option[PipelineExec] = {
     val taken = list.map {
       case column: Attribute => Some(column)
@@ -49,7 +50,7 @@ final case class PipelineExec(
     Option.when(!taken.contains(None))(copy(columns = taken.flatten.map(columns), output = list.map(_.toAttribute)))
   }
 
-  /** The same in the batches of what lies below the functions. */
+  /** Returns this node with the batches of the node below the functions. */
   def keepingBatches: PipelineExec = copy(child = child.mapChildren {
     case batches: ArrowBatchesExec => batches.copy(keepsBatches = true)
     case other => other
@@ -80,7 +81,10 @@ final case class PipelineExec(
   override protected def withNewChildInternal(newChild: SparkPlan): SparkPlan = copy(child = newChild)
 }
 
-/** The metrics that the worker counts: it tells them in the first bytes of the column `at`, as `sparkweld.fused.counts` writes them. */
+/**
+ * The metrics that the worker counts: it writes them to the first bytes of the column `at`, in the format of
+ * `sparkweld.fused.counts`.
+ */
 private final case class PipelineCounters(at: Int, kernelTime: SQLMetric, callTime: SQLMetric, originalRows: SQLMetric) {
   def add(batch: ColumnarBatch): Unit = if (batch.numRows() >= 12) {
     val column = batch.column(at)
@@ -91,7 +95,7 @@ private final case class PipelineCounters(at: Int, kernelTime: SQLMetric, callTi
   }
 }
 
-/** @param fed how many columns, the first ones, are those of ArrowBatchesExec; the functions' node frees its results itself */
+/** @param fed the number of leading columns, those of ArrowBatchesExec; the functions' node frees its results itself */
 private final class PipelineBatches(input: Iterator[ColumnarBatch], ordinals: Array[Int], fed: Int, counters: PipelineCounters)
   extends Iterator[ColumnarBatch] {
 

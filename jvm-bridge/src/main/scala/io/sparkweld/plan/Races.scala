@@ -13,9 +13,11 @@ import io.sparkweld.support.{Refusal, WarnOnce}
 import org.apache.spark.sql.vectorized.ColumnarBatch
 
 /**
- * The kernels of this application that are measured against Python, by their request; see [[Race]]. Queries that are planned while a
- * kernel is dropped leave its functions to Spark. After some of them it gets another turn, as the next table may be another one; each
- * time it is dropped, after twice as many. The driver's half knows all that executors have dropped; a task gets the turn from it.
+ * Records the kernels of this application that are timed against Python, by their request; see [[Race]].
+ *
+ * Queries planned while a kernel is dropped leave its functions to Spark. After a number of such queries it is tried again in a
+ * new round (`turn`), because the next table may differ; the number doubles each time. The driver's half knows all drops of
+ * executors; a task receives the round from it.
  */
 object Races {
   private val Word = "sparkweld-race"
@@ -26,21 +28,21 @@ object Races {
   @volatile private var races = new Lru[String, Race](Most)
   @volatile private var driver: Option[AnyRef => AnyRef] = None
 
-  /** A new application starts in this JVM. `ask`: sends a message to the driver's half; None in its own JVM. */
+  /** Resets the records for a new application in this JVM. `ask`: sends a message to the driver's half; None in its own JVM. */
   def start(ask: Option[AnyRef => AnyRef]): Unit = {
     races = new Lru[String, Race](Most)
     driver = ask
   }
 
-  /** The race of a request's kernel in a turn. */
+  /** Returns the race of a request's kernel in a round. */
   def of(request: String, turn: Int): Race = races.synchronized {
     races.get(request).filter(_.turn >= turn).getOrElse(entered(request, turn, FirstRest))
   }
 
-  /** The turn that tasks of a query which starts now are in. */
+  /** Returns the round for the tasks of a query that starts now. */
   def turn(request: String): Int = races.get(request).fold(0)(_.turn)
 
-  /** Why the kernel is dropped, for a query that is being planned. */
+  /** Returns why the kernel is dropped, for a query that is being planned; each call counts towards the next round. */
   def refusal(request: String): Option[Refusal] = races.synchronized {
     races.get(request).flatMap { race =>
       val why = race.lost
@@ -51,10 +53,10 @@ object Races {
     }
   }
 
-  /** Why the kernel is dropped, for explain. */
+  /** Returns why the kernel is dropped, for explain. */
   def lost(request: String): Option[Refusal] = races.get(request).flatMap(_.lost)
 
-  /** Drops a kernel, and tells the driver. */
+  /** Drops a kernel, and reports it to the driver. */
   private[plan] def drop(race: Race, request: String, udfs: String, what: String): Unit = if (race.lose(refused(udfs, what))) {
     WarnOnce(s"race:$request", s"SparkWeld: ${refused(udfs, what).text}")
     driver.foreach(ask => WarnOnce.guard("a message to the driver", ()) {
@@ -63,7 +65,7 @@ object Races {
     })
   }
 
-  /** Answers a message of `drop`; None for one of another kind. */
+  /** Answers a message of `drop`; None for another kind of message. */
   def receive(message: AnyRef): Option[AnyRef] = message match {
     case Array(Word, request: String, turn: Integer, udfs: String, what: String) =>
       drop(of(request, turn), request, udfs, what)
@@ -81,26 +83,27 @@ object Races {
 }
 
 /**
- * What the tasks of a JVM have measured of one kernel in one turn, and whether it is slower than Python. Two things show that. Its guards
- * may leave most rows to Python, after the kernel was paid. Or it takes longer for a row than Python could: that is asked
- * only of kernels that take more than any row costs on its way through a worker, once they have taken so long in all
- * that the answer is worth its price.
+ * Measures one kernel in one round, over the tasks of a JVM, and decides whether it is slower than Python.
+ *
+ * Either its guards leave most rows to Python, after the kernel has run in vain. Or it takes longer per row than Python could.
+ * The second is measured only for kernels that are slower than the minimum cost of a row in a worker, once they have run long
+ * enough for the answer to be worth its cost.
  */
 final class Race(val turn: Int, val rest: Int) {
   import Race._
 
   @volatile private var why = Option.empty[Refusal]
   private var rows, nanos, batches = 0L
-  private var left = 0.0 // the sum of the batches' shares that went to Python
-  private var recent = 0.0 // ns a row
-  private var accepted = 0.0 // ns a row, when it was faster
+  private var left = 0.0 // sum of the batches' shares that ran in Python
+  private var recent = 0.0 // ns per row
+  private var accepted = 0.0 // ns per row, when it was last measured to be faster
   private var sampling = false
   private var needed = LeastNanos
   private var waited = 0
 
   def lost: Option[Refusal] = why
 
-  /** A batch of so many rows took so long without what Python took, and Python had to decide this share of it. */
+  /** Records a batch of `batchRows` rows: the time without that of Python, and the share of rows that Python had to decide. */
   def ran(batchRows: Int, batchNanos: Long, share: Double): Unit = synchronized {
     rows += batchRows
     nanos += batchNanos
@@ -109,20 +112,20 @@ final class Race(val turn: Int, val rest: Int) {
     recent += (batchNanos.toDouble / batchRows - recent) / math.min(batches, Recent.toLong)
   }
 
-  /** That Python decides most rows anyway, if it does. A single batch may be an exception, but not one in which it decides all. */
+  /** Returns the reason when Python decides most rows. A single batch may be an exception, unless Python decides all of it. */
   def flagged: Option[String] = synchronized {
     Option.when(rows >= LeastRows && left / (batches + 0.25) >= MostLeft)(
       f"its guards left ${100 * left / batches}%.0f%% of the rows to Python, after the kernel was paid")
   }
 
-  /** Whether the caller is to measure Python now. */
+  /** Whether the caller should measure Python now. */
   def wantsSample(): Boolean = synchronized {
     val due = !sampling && nanos >= needed && recent > math.max(LeastNanosARow, Slower * accepted)
     sampling |= due
     due
   }
 
-  /** Python takes so many ns for a row, as far as it could be measured; gives why the kernel is to be dropped. */
+  /** Records Python's ns per row, if it could be measured; returns why the kernel should be dropped, if so. */
   def sampled(python: Option[Double]): Option[String] = synchronized {
     sampling = false
     if (python.isEmpty) needed = 2 * nanos
@@ -131,7 +134,7 @@ final class Race(val turn: Int, val rest: Int) {
     python.filter(own > _ * Worth).map(theirs => f"it took $own%,.0f ns a row, and Python $theirs%,.0f ns")
   }
 
-  /** Whether the query that is planned now is to try it again. */
+  /** Whether the query that is planned now should try it again. */
   private[plan] def rested(): Boolean = synchronized {
     waited += 1
     waited > rest
@@ -145,39 +148,39 @@ final class Race(val turn: Int, val rest: Int) {
 }
 
 private object Race {
-  /** In fewer rows, what is measured says nothing, and is not worth much. */
+  /** Measurements of fewer rows are meaningless, and hardly worth it. */
   private val LeastRows = 1000
   private val MostLeft = 0.75
 
-  /** A row on its way through a worker takes 500 ns to 1 µs, whatever the function does. */
+  /** A row takes 500 ns to 1 µs through a worker, for any function. */
   private val LeastNanosARow = 1000.0
   private val LeastNanos = 500L * 1000 * 1000
   private val Recent = 8
 
-  /** A kernel that was faster is measured again when it has become so much slower, as the rows have changed. */
+  /** A kernel that was faster is measured again when it has become slower by this factor, because the rows have changed. */
   private val Slower = 2.0
   private val Worth = 1.1
 }
 
-/** A task's part in the race of its kernel. `flags`: what of the last batch the kernel did not decide. */
+/** A task's view of its kernel's race. `flags`: the share of the last batch that the kernel did not decide. */
 private final class Lane(race: Race, request: String, udfs: String, python: => Fallback) {
   private var flags = 0.0
   private var spent = 0L // by Python, within the batch
 
   def isLost: Boolean = race.lost.isDefined
 
-  /** The kernel flagged so many rows that only the whole batch can decide, and so many that run alone. */
+  /** Records the flagged rows: `together` require the whole batch to be decided by Python, `alone` run on their own. */
   def flagged(rows: Int, together: Long, alone: Int, decided: Boolean): Unit =
     flags = if (decided) alone.toDouble / rows else if (together == 0) 1.0 else 1 - math.exp(-together.toDouble)
 
-  /** What runs within `timed` and is Python's. */
+  /** Runs a call within `timed` whose time is Python's. */
   def apart[T](call: => T): T = {
     val started = Lane.cpuNanos()
     try call
     finally spent += Lane.cpuNanos() - started
   }
 
-  /** Runs the kernel over a batch, and drops the kernel when that was worse than Python. */
+  /** Runs the kernel over a batch, and drops the kernel when that was slower than Python. */
   def timed(batch: ColumnarBatch)(call: => Boolean): Boolean = {
     flags = 0
     spent = 0
@@ -191,8 +194,8 @@ private final class Lane(race: Race, request: String, udfs: String, python: => F
   }
 
   /**
-   * How long Python takes for a row: of more rows and of fewer, so that what each call takes goes, and after a first call, for which a worker
-   * may have to start. The least of what is measured, as other work on the machine adds to it.
+   * Measures Python's time per row, as the difference between many and few rows, which cancels the fixed cost of a call. A first
+   * call is not counted, because a worker may have to start. Takes the minimum, because other work on the machine adds to it.
    */
   private def pythonNanos(batch: ColumnarBatch, kernelNanos: Long): Option[Double] =
     try {
@@ -204,7 +207,7 @@ private final class Lane(race: Race, request: String, udfs: String, python: => F
       val (some, all) = (1 to Lane.Samples).map(_ => (Lane.cost(python.rows(few)), Lane.cost(python.rows(rows)))).unzip
       Some((all.min - some.min).toDouble / (rows.length - few.length)).filter(_ > 0)
     } catch {
-      case NonFatal(problem) => // perhaps of a row that a guard flags, and which raises where it belongs
+      case NonFatal(problem) => // perhaps for a flagged row, which raises where it is decided
         WarnOnce(s"race:${problem.getClass.getName}",
           s"SparkWeld: a kernel is not compared with Python, which could not run some of its rows ($problem).")
         None
@@ -215,15 +218,15 @@ private object Lane {
   private val threads = ManagementFactory.getThreadMXBean
   private val LeastSample = 128
 
-  /** What the kernel would take for the rows of a sample: much more than a call of Python takes more at one time than at another. */
+  /** Kernel time for the rows of a sample: far above the variation of a call's fixed cost. */
   private val SampleNanos = 100L * 1000 * 1000
   private val Fewer = 8
   private val Samples = 2
 
-  /** Of this thread: what others do on the machine is not the kernel's. */
+  /** CPU time of this thread, to exclude other load on the machine. */
   private def cpuNanos(): Long = if (threads.isCurrentThreadCpuTimeSupported) threads.getCurrentThreadCpuTime else System.nanoTime()
 
-  /** Nanoseconds of a call of Python: on a machine that is busy, those for which this thread and the workers had a processor. */
+  /** Returns the nanoseconds of a call of Python: the CPU time of this thread and the workers, at most the wall time. */
   private def cost(call: => Unit): Long = {
     val (workers, own, started) = (workerNanos(), cpuNanos(), System.nanoTime())
     call
@@ -231,7 +234,7 @@ private object Lane {
     (for (before <- workers; after <- workerNanos()) yield after - before + cpuNanos() - own).filter(_ > 0).fold(wall)(math.min(_, wall))
   }
 
-  /** The processor time of all processes below this one, which Linux tells to the nanosecond. */
+  /** Returns the CPU time of all descendant processes, which Linux reports in nanoseconds. */
   private def workerNanos(): Option[Long] = try {
     val known = ProcessHandle.current().descendants().iterator().asScala.flatMap(nanosOf).toSeq
     Option.when(known.nonEmpty)(known.sum)
@@ -239,5 +242,5 @@ private object Lane {
 
   private def nanosOf(process: ProcessHandle): Option[Long] = try {
     Some(Files.readString(Paths.get(s"/proc/${process.pid}/schedstat")).takeWhile(_ != ' ').toLong)
-  } catch { case _: IOException | _: NumberFormatException => None } // it has ended, or this system has no such file
+  } catch { case _: IOException | _: NumberFormatException => None } // it has ended, or the system lacks this file
 }

@@ -10,10 +10,10 @@ import org.apache.spark.sql.catalyst.plans.physical.{Partitioning, SinglePartiti
 import org.apache.spark.sql.execution.{SparkPlan, UnaryExecNode}
 import org.apache.spark.sql.types.DoubleType
 
-/** The last scores of answers that a certificate speaks of: from `least` to `most`. */
+/** The range of last scores for which a certificate holds: from `least` to `most`. */
 final case class Shown(least: Double, most: Double) {
 
-  /** Why it says nothing of an answer with this last score. */
+  /** Returns why the certificate does not hold for an answer with this last score. */
   def doubt(last: Any): Option[String] = last match {
     case null => Some("the last of these has no score")
     case score: Double if !(score >= least) => Some(s"the last of these has the score $score, and the ranking is certified down to $least")
@@ -23,10 +23,12 @@ final case class Shown(least: Double, most: Double) {
 }
 
 /**
- * The first rows by a score, found among candidates that a small model names, where `shown` says that the certificate in `path`
- * speaks of the answer.
+ * Returns the first rows by a score among candidates that a small model selects, if the certificate in `path` holds for the
+ * answer.
  *
- * @param full the query of all rows, which answers otherwise; no child, as most often it is not run
+ * `shown` decides whether it holds.
+ *
+ * @param full the query over all rows, which answers otherwise; not a child, because it is rarely run
  */
 final case class Ranked(child: LogicalPlan, full: LogicalPlan, rows: Int, score: Attribute, shown: Shown, path: String) extends UnaryNode {
   override def output: Seq[Attribute] = child.output
@@ -34,10 +36,10 @@ final case class Ranked(child: LogicalPlan, full: LogicalPlan, rows: Int, score:
   override protected def withNewChildInternal(newChild: LogicalPlan): LogicalPlan = copy(child = newChild)
 }
 
-/** Collects the answer of `child`, of `rows` rows at most, and looks at its last score before anybody sees it. */
+/** Collects the answer of `child`, at most `rows` rows, and checks its last score before returning it. */
 final case class RankedExec(
     child: SparkPlan,
-    @transient full: LogicalPlan, // generated code may hold this node
+    @transient full: LogicalPlan, // generated code may reference this node
     rows: Int,
     score: Attribute,
     shown: Shown,
@@ -62,7 +64,7 @@ final case class RankedExec(
     }
   }
 
-  /** Why these rows are not an answer that the certificate speaks of. */
+  /** Returns why the certificate does not hold for these rows. */
   private def doubt(found: Array[InternalRow]): Option[Refusal] = {
     def last = BindReferences.bindReference(Cast(score, DoubleType), output.toIndexedSeq).eval(found.last)
     val why =

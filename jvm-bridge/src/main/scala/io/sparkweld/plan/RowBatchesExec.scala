@@ -10,8 +10,9 @@ import org.apache.spark.sql.execution.metric.{SQLMetric, SQLMetrics}
 import org.apache.spark.sql.vectorized.ColumnarBatch
 
 /**
- * Rows (after a join, an aggregate, an exchange) as the batches that a WeldExec takes: what RowToColumnar does, with columns that
- * need no conversion any more. Batches have the size of RowToColumnar's, or end where `limits` says.
+ * Converts rows (after a join, an aggregate, an exchange) to the batches of a WeldExec, like RowToColumnar.
+ *
+ * Its columns need no further conversion. Batches have the size of RowToColumnar's, or end where `limits` says.
  *
  * @param why the functions above need the batches of `limits`, for explain
  */

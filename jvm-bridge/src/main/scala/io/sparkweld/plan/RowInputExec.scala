@@ -5,9 +5,10 @@ import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.execution.SparkPlan
 
 /**
- * Hands the rows of a WeldExec, or of a union of such, to an ArrowEvalPython node that stays in Python. Without it that node would take the
- * kernel's batches, whose sizes are not those that it has without SparkWeld, and a UDF that looks at its whole batch
- * would answer otherwise.
+ * Passes the rows of a WeldExec, or of a union of such nodes, to an ArrowEvalPython node that stays in Python.
+ *
+ * Otherwise that node would take the kernel's batches, whose sizes differ from those without SparkWeld, and a UDF whose result
+ * depends on its whole batch would change its answer.
  */
 final case class RowInputExec(child: SparkPlan) extends SameRows {
   override def nodeName: String = "WeldRowInput"

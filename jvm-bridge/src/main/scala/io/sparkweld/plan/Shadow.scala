@@ -11,24 +11,26 @@ import org.apache.spark.sql.types.{ArrayType, DataType, StructType}
 import org.apache.spark.sql.vectorized.{ColumnarBatch, ColumnVector}
 
 /**
- * What a task compares: the share of its batches; `kept`: the program has results that may differ in their last digits. `full`:
- * the original chain with the full models that cascades stand for.
+ * The comparison settings of a task. `fraction`: the share of its batches. `kept`: the program has approximate results
+ * (documented error bound). `full`: the original chain with full models in place of cascades.
  */
 final case class ShadowPlan(fraction: Double, kept: Boolean, udfs: String, full: Option[FallbackPlan])
 
 /**
- * Runs some batches of a task through the original chain too, and compares row by row what it gives with what the kernel gave. Which
- * batches: by their numbers and the partition's, the same in each run. A difference turns the kernel off. Serves one task.
+ * Runs some batches of a task through the original chain too, and compares the results row by row with the kernel's.
+ *
+ * The batches are chosen by their numbers and the partition's, the same in each run. A difference turns the kernel off. Serves
+ * one task.
  */
 private final class Shadow(plan: TaskPlan, partition: Int) {
   private val shadow = plan.shadow
   private val columns = plan.fallback.output.map(a => Fallback.stored(a.dataType)).toArray
   private val names = plan.fallback.output.map(_.name)
-  private var seen = (partition * Shadow.Golden % 1.0) / math.max(shadow.fraction, 1e-9) // so that partitions begin differently
+  private var seen = (partition * Shadow.Golden % 1.0) / math.max(shadow.fraction, 1e-9) // so that partitions start differently
   private var taken = math.floor(seen * shadow.fraction)
   private var able = shadow.fraction > 0
 
-  /** Whether the next batch is one of the sample. */
+  /** Whether the next batch is in the sample. */
   def picks(): Boolean = able && {
     seen += 1
     val due = math.floor(seen * shadow.fraction) > taken
@@ -37,8 +39,8 @@ private final class Shadow(plan: TaskPlan, partition: Int) {
   }
 
   /**
-   * What the original chain makes of the batch that gave `made`, when that is something else: then the kernel is off. Rows whose
-   * flag is NULL were not decided. Throws what a UDF throws, as the query without a kernel would.
+   * Returns the original chain's result for the batch of `made` when it differs, and turns the kernel off. Rows whose flag is
+   * NULL are not compared. Throws the error of a UDF, as the query without a kernel would.
    */
   def otherwise(made: ColumnarBatch, flags: Option[ColumnVector])(original: => ColumnarBatch): Option[ColumnarBatch] =
     try {
@@ -52,12 +54,12 @@ private final class Shadow(plan: TaskPlan, partition: Int) {
       case raised: Exception if flags.isEmpty && SparkInternals.isPythonException(raised) =>
         trip(s"Python raises where the kernel gives ${made.numRows()} rows: ${raised.getMessage.linesIterator.take(1).mkString}")
         throw raised
-      case NonFatal(problem) => // of a flagged row, where it comes again when Python decides that
+      case NonFatal(problem) => // of a flagged row: raised again when Python decides it
         stop(problem)
         None
     }
 
-  /** Counts the rows that the full model of a cascade answers otherwise; the driver judges of how many. */
+  /** Counts the rows that the full model of a cascade answers differently, for the driver to judge. */
   def againstFull(made: ColumnarBatch, flags: Option[ColumnVector])(full: => ColumnarBatch): Unit =
     try {
       val expected = full
@@ -88,7 +90,7 @@ private final class Shadow(plan: TaskPlan, partition: Int) {
       }.nextOption()
     }
 
-  /** The largest finite number of each column, by which differences of its others are measured; 0 where they have to be the same. */
+  /** Returns each column's largest finite number, which scales the tolerance of its differences; 0 where values must be equal. */
   private def scalesOf(expected: ColumnarBatch): Array[Double] =
     if (!shadow.kept) new Array[Double](columns.length)
     else columns.indices.map { k =>
@@ -107,7 +109,7 @@ private final class Shadow(plan: TaskPlan, partition: Int) {
   private def decided(made: ColumnarBatch, flags: Option[ColumnVector]): Iterator[Int] =
     (0 until made.numRows()).iterator.filterNot(row => flags.exists(_.isNullAt(row)))
 
-  /** A column in which the row differs. */
+  /** Returns a column in which the row differs. */
   private def differing(made: ColumnarBatch, expected: ColumnarBatch, row: Int, scales: Array[Double]): Option[Int] =
     columns.indices.find(k => !same(valueOf(made.getRow(row), k), valueOf(expected.getRow(row), k), columns(k), scales(k)))
 
@@ -141,10 +143,10 @@ private object Shadow {
   private val Golden = 0.6180339887498949
 
   /**
-   * Two orders of adding m terms lie at most 2 * m * eps * sum(|term|) apart (Higham, Accuracy and Stability of Numerical Algorithms,
-   * section 4.2), and functions of libm 4 eps, to which what follows may add. So these are sums of 50,000 terms, or 500 in 32 bits, whose
-   * sum of |term| is that of the value and of the largest one of its column. The check before a function is compiled has the same rule
-   * (udf_compiler/probe_differences.py).
+   * Tolerance of approximate results. Two summation orders of m terms differ by at most 2 * m * eps * sum(|term|) (Higham,
+   * Accuracy and Stability of Numerical Algorithms, section 4.2). Functions of libm differ by 4 eps, which later operations may
+   * amplify. The values allow sums of 50,000 terms, or 500 in 32 bits, whose sum of |term| is that of the value and of the
+   * largest one of its column. The check before a function is compiled has the same rule (udf_compiler/probe_differences.py).
    */
   private val OfDoubles = 2 * 50000 * Math.ulp(1.0)
   private val OfFloats = 2 * 500 * Math.ulp(1.0f).toDouble

@@ -13,8 +13,9 @@ import org.apache.spark.sql.vectorized.ColumnarBatch
 /**
  * Regroups the rows of a partition into the Arrow batches that Spark would make of them for the Python functions above.
  *
- * pandas has other dtypes in a batch with NULLs, so a row's result may depend on its neighbours. Spark gathers the rows of a filter,
- * a join or a projection across the batches and files of a partition; a kernel over the child's own batches would give other rows.
+ * pandas has other dtypes in a batch with NULLs, so a row's result may depend on its neighbours. Spark gathers the rows of a
+ * filter, a join or a projection across the batches and files of a partition; a kernel over the child's own batches would return
+ * different rows.
  *
  * @param why the functions above need them, for explain
  */
@@ -45,14 +46,17 @@ final case class SparkBatchesExec(limits: BatchLimits, why: String, child: Spark
 }
 
 object SparkBatchesExec {
-  /** `plan` in the batches of its child, where that has those of Spark and functions above see them. */
+  /** Returns `plan` with the batches of its child preserved, where these are Spark's and functions above see them. */
   def keptBy(plan: SparkPlan): SparkPlan = plan match {
     case weld: WeldExec => weld.copy(keepsBatches = true)
     case pipeline: PipelineExec => pipeline.keepingBatches
     case other => other
   }
 
-  /** The node over `child`: over its rows, where columns cannot be copied, or do not tell where Spark would end a batch. */
+  /**
+   * Returns the node over `child`: over its rows, when its columns cannot be copied, or do not determine where Spark would end a
+   * batch.
+   */
   def over(limits: BatchLimits, why: String, child: SparkPlan): SparkBatchesExec = {
     val copies = JoinedBatches.supports(child.output.map(_.dataType)) && (!limits.byValues || limits.texts(child.output).isDefined)
     SparkBatchesExec(limits, why, if (child.supportsColumnar && !copies) RowInputExec(child) else child)

@@ -9,10 +9,10 @@ import org.apache.spark.sql.execution.python.{ArrowEvalPythonExec, BatchEvalPyth
 import org.apache.spark.sql.execution.python.sparkweld.EvalTypes
 import org.apache.spark.sql.types.{ArrayType, DataType, DayTimeIntervalType, DoubleType, FloatType, StringType, StructType}
 
-/** One node of a chain without its child: what a WeldExec computes, and what the fallback interprets. */
+/** One node of a chain without its child: a WeldExec computes it, and the fallback interprets it. */
 sealed trait Step {
 
-  /** The node as Spark had it, over `child`. */
+  /** Returns Spark's own node, over `child`. */
   def over(child: SparkPlan): SparkPlan
 }
 
@@ -22,7 +22,7 @@ final case class PythonStep(udfs: Seq[PythonUDF], results: Seq[Attribute], evalT
     else ArrowEvalPythonExec(udfs, results, child, evalType)
 }
 
-/** mapInPandas or mapInArrow: rows of `output` for rows of the child, perhaps fewer. */
+/** A mapInPandas or mapInArrow: maps rows of the child to rows of `output`, perhaps fewer. */
 final case class MapStep(function: PythonUDF, output: Seq[Attribute], evalType: Int) extends Step {
   override def over(child: SparkPlan): SparkPlan =
     if (evalType == EvalTypes.MapPandas) MapInPandasExec(function, output, child, isBarrier = false, None)
@@ -39,10 +39,12 @@ final case class ProjectStep(columns: Seq[NamedExpression]) extends Step {
 
 object Step {
 
-  /** Where the rows run that a kernel does not decide, for messages: of steps that call Python, or of Spark's alone. */
+  /** Returns, for messages, where the rows run that a kernel does not decide: steps that call Python, or only Spark's own. */
   def elsewhere(inPython: Boolean): String = if (inPython) "in Python" else "as Spark planned them"
 
-  /** The step that `node` is, when it can be a link of a chain. A map in barrier mode or with resources of its own cannot. */
+  /**
+   * Returns the step of `node`, when it can be part of a chain. A map in barrier mode or with its own resource profile cannot.
+   */
   def of(node: SparkPlan): Option[Step] = node match {
     case python: ArrowEvalPythonExec => Some(PythonStep(python.udfs, python.resultAttrs, python.evalType))
     case python: BatchEvalPythonExec => Some(PythonStep(python.udfs, python.resultAttrs, EvalTypes.Batched))
@@ -56,28 +58,28 @@ object Step {
 }
 
 /**
- * A request input: where a batch has it (`path`: column of the child, then fields of structs), and how its NULLs are
- * treated.
+ * A request input: its location in a batch (`path`: column of the child, then fields of structs), and the treatment of its NULLs.
  */
 final case class KernelInput(path: Array[Int], dataType: DataType, nulls: NullPolicy)
 
-/** What a NULL in an input column of a batch means for the choice of a kernel. */
+/** Decides how NULLs in an input column of a batch affect the choice of a kernel. */
 sealed trait NullPolicy extends Serializable
 
 object NullPolicy {
 
-  /** The kernel reads the null bytes: NULL is NaN or None of one dtype (floating point, strings). */
+  /** The kernel reads the null bytes: NULL is NaN or None, and the dtype is the same (floating point, strings). */
   case object Read extends NullPolicy
 
-  /** pandas has another dtype, or parts of another dtype, when there are NULLs: there is another form for such a batch. */
+  /** With NULLs, pandas has another dtype, at least for components: such a batch has another form. */
   case object OtherForm extends NullPolicy
 
-  /** The schema says that there are none: a batch that has some runs in Python. */
+  /** The schema rules out NULLs: a batch that has some runs in Python. */
   case object Python extends NullPolicy
 
   /**
-   * Of a nullable column that a function sees as a Series. pandas treats floats, intervals, strings and arrays the same with
-   * NULLs and without: NULL is NaN or None in them. Parts of timestamps are integers, which are floats in a batch with a NaT.
+   * Returns the policy of a nullable column that a function sees as a Series. pandas treats floats, intervals, strings and arrays
+   * the same with and without NULLs: NULL is NaN or None in them. Components of timestamps are integers, which become floats in a
+   * batch with a NaT.
    */
   def ofSeries(dataType: DataType): NullPolicy = dataType match {
     case FloatType | DoubleType | _: DayTimeIntervalType | StringType | _: ArrayType => Read
@@ -86,18 +88,18 @@ object NullPolicy {
 }
 
 /**
- * What a WeldExec runs, beside its steps.
+ * The kernel of a WeldExec, without its steps.
  *
- * @param layout for each output column: the child's column that passes through (>= 0), or -(j + 1) for the kernel's output j,
- *   counted on to `structs` and `vectors`
+ * @param layout for each output column: the index of the child's column that passes through (>= 0), or -(j + 1) for the kernel's
+ * output j, where `structs` and `vectors` follow the outputs
  * @param structs columns made of kernel outputs
- * @param vectors ML vectors made of the last kernel outputs, which `layout` does not count; it has them behind `structs`
- * @param flags whether the kernel stores one column more: NULL in rows that it did not decide, which run in Python alone
- * @param files what its functions load: a task where these are others runs in Python
- * @param modules what its functions import: a task whose Python would import others runs in Python
- * @param watched what the last outputs are held against, which are counted and in no batch
- * @param batchRows batches of fewer rows are joined to some of about as many (0: never): its models cost much for each batch
- * @param models the constants that the program reads; on the driver only, tasks get them as broadcasts
+ * @param vectors ML vectors made of the last kernel outputs, which `layout` does not count; they follow `structs`
+ * @param flags whether the kernel stores one more column: NULL in rows that it did not decide, which run in Python alone
+ * @param files the files that its functions load: a task with other files runs in Python
+ * @param modules the modules that its functions import: a task whose Python would import others runs in Python
+ * @param watched the certificates for the last outputs, which are counted and in no batch
+ * @param batchRows smaller batches are joined to about this many rows (0: never), because its models cost much per batch
+ * @param models the constants that the program reads; on the driver only, tasks receive them as broadcasts
  */
 final case class KernelPlan(
     requestKey: String,
@@ -121,7 +123,7 @@ final case class StructOutput(struct: StructType, fields: Array[Int])
 /** An ML vector whose numbers are these outputs of the kernel. `form`: see [[io.sparkweld.columns.VectorColumn]]. */
 final case class VectorOutput(first: Int, size: Int, form: String)
 
-/** What explain says of a WeldExec. */
+/** The description of a WeldExec for explain. */
 final case class KernelSummary(
     hash: String,
     udfs: Seq[String],

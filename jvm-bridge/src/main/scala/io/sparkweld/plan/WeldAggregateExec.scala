@@ -15,7 +15,7 @@ import org.apache.spark.sql.execution.python.sparkweld.{PartialAggregate, SparkI
 import org.apache.spark.sql.types.DataType
 import org.apache.spark.sql.vectorized.ColumnarBatch
 
-/** The kernel that merges. It takes the child's columns `ordinals`, and gives the `keys` keys, then the buffers. */
+/** The merging kernel. It reads the child's columns `ordinals`, and returns the `keys` keys, then the buffers. */
 final case class MergePlan(
     requestKey: String,
     origin: FormOrigin,
@@ -25,13 +25,14 @@ final case class MergePlan(
     keys: Int)
 
 /**
- * A partial HashAggregate whose groups a native kernel merges, block by block as the kernel below makes them where that can be
- * (`BlockMerge`), or else batch by batch: its rows are those of the aggregate's buffers. A group may come more than once, as it may from Spark's own operator when that spills;
- * the final aggregate merges them.
+ * Runs a partial HashAggregate whose groups a native kernel merges; its rows are those of the aggregate's buffers.
+ *
+ * It merges block by block in the loop of the kernel below where possible (`BlockMerge`), else batch by batch. A group may occur
+ * more than once, as in Spark's own operator when that spills; the final aggregate merges them.
  *
  * @param grouping the keys, and `aggregates` the calls, over the child's output
  * @param aggregateOutput the output of Spark's own node
- * @param label what explain says
+ * @param label its description in explain
  */
 final case class WeldAggregateExec(
     grouping: Seq[Attribute],
@@ -50,7 +51,7 @@ final case class WeldAggregateExec(
 
   override protected def outputExpressions: Seq[NamedExpression] = output
 
-  /** The node that this one stands for. */
+  /** Returns the node that this one replaces. */
   def original(below: SparkPlan): SparkPlan = {
     val buffers = aggregates.flatMap(_.aggregateFunction.inputAggBufferAttributes)
     HashAggregateExec(None, isStreaming = false, None, grouping, aggregates, aggregates.map(_.resultAttribute), 0,
@@ -95,7 +96,7 @@ final case class WeldAggregateExec(
     }
   }
 
-  /** What explain says: how rows come into the groups. */
+  /** Describes for explain how rows are merged into the groups. */
   def how: String = child match {
     case weld: WeldExec if weld.givesBlocks =>
       s"each block of ${BlockMerge.Rows} rows goes through the kernel below and into the groups; no batch is made of them"

@@ -14,13 +14,13 @@ import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
 import org.apache.spark.sql.vectorized.ColumnarBatch
 
 /**
- * A chain of Project, Filter and ArrowEvalPython nodes (`steps`, bottom up) as one native kernel over columnar batches.
+ * Runs a chain of Project, Filter and ArrowEvalPython nodes (`steps`, bottom up) as one native kernel over columnar batches.
  *
- * `output` is that of the topmost node. For Spark's comparisons of plans it is the chain that it stands for, so
- * exchanges and subqueries are reused as without it.
+ * `output` is that of the topmost node. Spark's plan comparisons see the original chain, so exchanges and subqueries are reused
+ * as without SparkWeld.
  *
  * @param columnarInput whether Spark would feed the first UDF whole batches of the child
- * @param keepsBatches whether what takes its batches needs those of the child, row for row
+ * @param keepsBatches whether the reader of its batches needs those of the child, row for row
  */
 final case class WeldExec(
     steps: Seq[Step],
@@ -36,7 +36,7 @@ final case class WeldExec(
 
   override def producedAttributes: AttributeSet = outputSet -- child.outputSet
 
-  /** The chain that this node stands for. */
+  /** Returns the chain that this node replaces. */
   def original: SparkPlan = steps.foldLeft(child)((below, step) => step.over(below))
 
   override protected def outputExpressions: Seq[NamedExpression] = output.zip(kernel.layout).map {
@@ -50,7 +50,7 @@ final case class WeldExec(
 
   override protected def doCanonicalize(): SparkPlan = original.canonicalized
 
-  /** Where what its kernel does not decide is run. */
+  /** Returns where the rows run that its kernel does not decide. */
   def elsewhere: String = Step.elsewhere(steps.exists {
     case _: PythonStep | _: MapStep => true
     case _ => false
@@ -79,8 +79,8 @@ final case class WeldExec(
     throw new UnsupportedOperationException("a WeldExec gives columnar batches; Spark puts ColumnarToRow above it")
 
   /**
-   * Whether blocks of rows can be handed on right out of the kernel: all that it stores is for the node above, and not compared, and
-   * it does well with few rows.
+   * Whether a node above may take blocks of rows inside the kernel's loop. All stored columns must be for that node and not be
+   * compared, and the kernel must not need large batches.
    */
   def givesBlocks: Boolean = kernel.watched.isEmpty && kernel.structs.isEmpty && kernel.vectors.isEmpty && kernel.batchRows == 0 &&
     SparkWeldConf.ShadowFraction.get(conf) == 0
@@ -88,7 +88,7 @@ final case class WeldExec(
   override protected def doExecuteColumnar(): RDD[ColumnarBatch] =
     tasks((task, batches, partition) => new WeldTask(task, batches, partition, TaskContext.get()))
 
-  /** What `make` makes of this node's task for each partition, in the place of its batches. */
+  /** Applies `make` to this node's task and batches in each partition. */
   private[plan] def executeWith(make: WeldExec.MakeTask): RDD[ColumnarBatch] = executeQuery(tasks(make))
 
   private def tasks(make: WeldExec.MakeTask): RDD[ColumnarBatch] = {
@@ -96,7 +96,7 @@ final case class WeldExec(
       longMetric("kernelTime"), longMetric("compileTime"), longMetric("cacheRows"), longMetric("cachedRows"), longMetric("textRows"), longMetric("keptTexts"),
       longMetric("shadowRows"), longMetric("shadowDifferences"), longMetric("watchedRows"), longMetric("unsureRows"),
       longMetric("guardedRows"), longMetric("deoptimisedBatches"))
-    // A text of Spark's is at most as long as an Int tells.
+    // UTF8String length is limited to Int.MaxValue.
     val maxTextBytes = math.min(SparkWeldConf.MaxTextBytes.get(conf), Int.MaxValue.toLong)
     val models = kernel.models.map(block => block.digest -> block.broadcast(sparkContext)).toMap
     val fraction = SparkWeldConf.ShadowFraction.get(conf)
@@ -110,7 +110,7 @@ final case class WeldExec(
     child.executeColumnar().mapPartitionsWithIndex((partition, batches) => make(whole, batches, partition))
   }
 
-  /** The chain with the full models in the place of cascades; None where that says nothing of the rows that these lose. */
+  /** Returns the chain with full models in place of cascades; None where that does not measure the cascade's loss. */
   private def fullModels: Option[FallbackPlan] = {
     val originals = SparkWeldRuntime.driver.map(_.cascades)
     val whole = steps.map {
@@ -144,6 +144,6 @@ final case class WeldExec(
 }
 
 object WeldExec {
-  /** The task for the batches of the child in one partition. */
+  /** Makes the task for the batches of the child in one partition. */
   type MakeTask = (TaskPlan, Iterator[ColumnarBatch], Int) => Iterator[ColumnarBatch]
 }

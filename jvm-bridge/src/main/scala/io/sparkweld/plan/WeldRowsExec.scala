@@ -15,10 +15,7 @@ import org.apache.spark.sql.execution.{ColumnarToRowTransition, SparkPlan}
 import org.apache.spark.sql.execution.metric.{SQLMetric, SQLMetrics}
 import org.apache.spark.sql.vectorized.ColumnarBatch
 
-/**
- * The batches of a WeldExec, of a PipelineExec, or of a union with one, as the rows that ColumnarToRow would make of them, written
- * natively.
- */
+/** Converts the batches of a WeldExec, a PipelineExec, or a union with one to the rows of ColumnarToRow, written natively. */
 final case class WeldRowsExec(child: SparkPlan) extends ColumnarToRowTransition with SameRows {
   override def nodeName: String = "WeldRows"
   override protected def withNewChildInternal(newChild: SparkPlan): SparkPlan = copy(child = newChild)
@@ -51,9 +48,9 @@ object WeldRowsExec {
 }
 
 /**
- * The rows of batches, one after the other; a row holds until the next is asked for.
+ * Iterates over the rows of batches; a row is valid until the next is requested.
  *
- * @param converted the rows as Spark makes them, of a batch for which there is no memory to write
+ * @param converted Spark's own conversion of a batch for which there is no native memory
  */
 private final class WrittenRows(
     batches: Iterator[ColumnarBatch],

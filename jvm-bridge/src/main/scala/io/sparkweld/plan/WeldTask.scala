@@ -17,9 +17,9 @@ import org.apache.spark.sql.types.BooleanType
 import org.apache.spark.sql.vectorized.{ColumnVector, ColumnarBatch}
 
 /**
- * What a task of a WeldExec gets from the driver. `ahead`: a batch holds while the next ones are asked for. `keepsBatches`: each
- * output batch is one of the input, row for row. `race`: the turn in which the kernel is measured against Python, if it is.
- * `models`: the constants that kernels read, by digest.
+ * The plan of a WeldExec's tasks, sent by the driver. `ahead`: a batch stays valid while the next ones are requested.
+ * `keepsBatches`: each output batch corresponds to one of the input, row for row. `race`: the round in which the kernel is timed
+ * against Python, if it is. `models`: the constants that kernels read, by digest.
  */
 final case class TaskPlan(
     kernel: KernelPlan,
@@ -53,13 +53,14 @@ final case class WeldMetrics(
     deoptimisedBatches: SQLMetric) extends Serializable
 
 /**
- * Batches of one partition through the kernel. A batch that a kernel may not decide (no form for its NULLs, a guard
- * that fired) runs through the original chain instead, or, where functions see each row for themselves, only its flagged rows
- * do; when that happens often, or no kernel can run here, so does the rest of the partition. An output batch holds until the
- * next one is asked for. All native memory is freed when the task ends. Where batches are joined for the kernel, and
- * it does not decide one that is, they come again as they were.
+ * Runs the batches of one partition through the kernel.
  *
- * @param merger takes rows block by block, so that there is no batch of them; see [[BlockMerge]]
+ * A batch that no kernel may decide (no form for its NULLs, a guard that fired) runs through the original chain instead; where
+ * functions are row-local, only its flagged rows do. When that happens often, or no kernel can run here, the rest of the
+ * partition does. An output batch is valid until the next one is requested. All native memory is freed when the task ends. When
+ * the kernel does not decide a joined batch, its original batches are run one by one.
+ *
+ * @param merger takes rows block by block, without batches of them; see [[BlockMerge]]
  */
 final class WeldTask(
     plan: TaskPlan,
@@ -109,7 +110,7 @@ final class WeldTask(
   private var current: ColumnarBatch = _
   private var ready: Option[ColumnarBatch] = None
   private var held: HeldRows = _
-  private var released: Iterator[ColumnarBatch] = Iterator.empty // what was held
+  private var released: Iterator[ColumnarBatch] = Iterator.empty // batches of held rows
   private var streaming: Option[Iterator[ColumnarBatch]] = None
 
   context.addTaskCompletionListener[Unit](_ => close())
@@ -128,7 +129,7 @@ final class WeldTask(
     batch
   }
 
-  /** Takes one input batch; false when there are no more. */
+  /** Processes one input batch; false when there are no more. */
   private def advance(): Boolean = {
     SparkInternals.killTaskIfInterrupted(context)
     streaming match {
@@ -162,7 +163,10 @@ final class WeldTask(
     else if (streaming.isEmpty && !joined.exists(_.takeApart())) deoptimise(batch)
   }
 
-  /** False when there is no memory for the batch: what the task holds is then freed. Rows are given on only once all memory is there. */
+  /**
+   * Runs `body`. Without memory for the batch, frees the task's buffers and returns false; no rows are returned before all memory
+   * is there.
+   */
   private def whileRoom(body: => Boolean): Boolean =
     try body
     catch { case full: NoMemory =>
@@ -171,7 +175,7 @@ final class WeldTask(
       false
     }
 
-  /** The form for the NULLs of this batch; None when the batch must run in Python. */
+  /** Returns the form for the NULLs of this batch; None when the batch must run in Python. */
   private def formFor(batch: ColumnarBatch): Option[HeldForm] = {
     var nullable = Set.empty[Int]
     var i = 0
@@ -201,7 +205,7 @@ final class WeldTask(
     } finally plan.metrics.compileTime += (System.nanoTime() - started) / 1000000
   }
 
-  /** Gives input `i` this batch's column; false when it is a field of a struct that is NULL as a whole in some row. */
+  /** Binds this batch's column to input `i`; false for a field of a struct that is itself NULL in some row. */
   private def bind(i: Int, batch: ColumnarBatch): Boolean = {
     if (bound(i)) return true
     val path = kernel.inputs(i).path
@@ -218,8 +222,8 @@ final class WeldTask(
   }
 
   /**
-   * Calls the kernel; false when a guard flagged a row or its texts need more memory than they may, and then nothing of
-   * what it wrote is used.
+   * Calls the kernel; false when a guard flagged a row or its strings exceed their memory limit. Nothing that it wrote is used
+   * then.
    */
   private def call(held: HeldForm, batch: ColumnarBatch): Boolean = {
     val form = held.form
@@ -238,7 +242,7 @@ final class WeldTask(
       !arena.overflowed && result(1) == 0
     }
     plan.metrics.kernelTime += System.nanoTime() - started
-    if (arena.overflowed) { // its guards looked at texts that are not there
+    if (arena.overflowed) { // its guards may have read strings that overflowed
       val refusal = Refusal("SW340", "limit" -> plan.maxTextBytes.toString)
       val where = plan.fallback.elsewhere
       WarnOnce(s"text:${plan.maxTextBytes}:$where", s"SparkWeld: some batches of stage ${context.stageId()} run $where. ${refusal.text}")
@@ -261,7 +265,7 @@ final class WeldTask(
     decided
   }
 
-  /** The addresses that the kernel takes: of this batch, and of room for so many rows. */
+  /** Returns the kernel's addresses for this batch, with outputs for `room` rows. */
   private def addresses(held: HeldForm, batch: ColumnarBatch, room: Int): Array[Long] = {
     held.form.inputs.foreach(bind(_, batch))
     stored.foreach(_.ensureCapacity(room))
@@ -270,7 +274,7 @@ final class WeldTask(
     held.addresses(inputs, stored, if (kernel.filtered) selection.address else 0, arena, plan.cacheMode != Mode.Never)
   }
 
-  /** The rows of a batch to `merger`; false when it did not take all. */
+  /** Passes the rows of a batch to `merger`; false when it did not take all of them. */
   private def merge(held: HeldForm, batch: ColumnarBatch): Boolean = {
     val columns = addresses(held, batch, BlockMerge.Rows)
     val taken = merger.get.merge(new BlockCall(kernel, held.form, columns, outputs, arena), batch)
@@ -278,7 +282,7 @@ final class WeldTask(
     taken >= 0
   }
 
-  /** Gives what the kernel made; what Python makes, where the batch is compared and that is something else. */
+  /** Returns the kernel's rows; if the batch is in the sample and differs, those of Python. */
   private def compared(made: ColumnarBatch, flags: Option[ColumnVector]): Unit =
     if (!shadow.picks()) give(made, flags)
     else {
@@ -291,7 +295,7 @@ final class WeldTask(
       } else give(other.get)
     }
 
-  /** Makes a batch ready, or holds it back: when rows of it are flagged, or others before it are held. */
+  /** Makes a batch ready, or holds it back when some of its rows are flagged, or earlier rows are held. */
   private def give(made: ColumnarBatch, flags: Option[ColumnVector] = None): Unit =
     if (flags.isEmpty && nothingHeld) ready = Some(made).filter(_.numRows() > 0)
     else {
@@ -344,7 +348,7 @@ final class WeldTask(
 
   private def nothingHeld: Boolean = held == null || held.isEmpty
 
-  /** From here on, the batch in hand and all that follow go through one Python run. */
+  /** Runs the current batch and all that follow through one Python run. */
   private def stream(): Unit = {
     val before = stillHeld()
     val again = joined.exists(_.takeApart())
@@ -383,7 +387,7 @@ final class WeldTask(
 object WeldTask {
   private val TextBytesARow = 16
 
-  /** Whether the files that functions load, and the modules that they import, are here what they were when the query was planned. */
+  /** Whether the files that functions load, and the modules that they import, are the same here as when the query was planned. */
   def loadsTheSame(files: Seq[ModelFile], modules: Seq[WorkerModules]): Boolean =
     files.flatMap(_.difference).headOption.orElse(modules.flatMap(_.difference).headOption) match {
     case None => true

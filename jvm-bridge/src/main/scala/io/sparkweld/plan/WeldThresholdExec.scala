@@ -15,10 +15,11 @@ import org.apache.spark.sql.types.DoubleType
 import org.apache.spark.sql.vectorized.{ColumnarBatch, ColumnVector}
 
 /**
- * The batches of the child with one column more, `worst`: of the scores that the WeldTopExec above has taken in this task, for the
- * whole of it or for the row's group, the worst.
- * A row whose score comes strictly behind it cannot be among the first, and so a kernel need not compute it. Until there are enough
- * scores, and where the worst is NULL, it is a number behind which no score comes: in Spark's order NaN is the largest.
+ * Adds a column `worst` to the child's batches: the worst score that still counts for the WeldTopExec above in this task.
+ *
+ * It is the worst score taken so far, in the whole task or in the row's group. A row whose score is strictly behind it cannot be
+ * among the first, so a kernel need not compute it. Until there are enough scores, and where the worst is NULL, it is a value
+ * behind which no score comes; in Spark's order NaN is the largest.
  *
  * @param groups the keys of the groups, over the child's output
  */
@@ -64,16 +65,16 @@ final case class WeldThresholdExec(worst: Attribute, descending: Boolean, groups
 }
 
 /**
- * The worst first key of the rows that a task has taken so far, or of each group. Batches may be asked for by another thread than that
- * of the task.
+ * Holds the worst first key of the rows that a task has taken so far, or of each group. Another thread than that of the task may
+ * request batches.
  */
 final class Threshold {
   @volatile var worst: Option[Double] = None
 
-  /** Those of the groups, by their keys. */
+  /** Thresholds of the groups, by their keys. */
   lazy val groups = new ConcurrentHashMap[UnsafeRow, Threshold]
 
-  /** Another partition begins. */
+  /** Resets it for another partition. */
   def reset(): Unit = {
     worst = None
     groups.clear()
@@ -90,7 +91,7 @@ object Threshold {
   private val shared = mutable.LinkedHashMap.empty[(Int, Int, Long), AtomicLong]
   private val MostShared = 1000
 
-  /** That of a WeldThresholdExec or a WorstSoFar in a task; gone when the task ends. */
+  /** Returns the threshold of a WeldThresholdExec or a WorstSoFar in a task; it is removed when the task ends. */
   def of(context: TaskContext, id: Long): Threshold = {
     val key = (context.taskAttemptId(), id)
     all.computeIfAbsent(key, _ => {
@@ -99,7 +100,7 @@ object Threshold {
     })
   }
 
-  /** The best rank that tasks of one stage have had for their worst, in this executor. Old ones are forgotten. */
+  /** Returns the best rank of a worst key in this executor's tasks of one stage. The oldest entries are evicted. */
   def ofStage(context: TaskContext, id: Long): AtomicLong = shared.synchronized {
     val key = (context.stageId(), context.stageAttemptNumber(), id)
     val best = shared.getOrElseUpdate(key, new AtomicLong(Long.MaxValue))

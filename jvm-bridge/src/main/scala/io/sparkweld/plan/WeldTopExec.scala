@@ -17,25 +17,26 @@ import org.apache.spark.sql.execution.metric.{SQLMetric, SQLMetrics}
 import org.apache.spark.sql.vectorized.{ColumnarBatch, ColumnVector}
 
 /**
- * The rows of a WeldExec that can be among the first `most` by `order` of their partition, or of their group in it, for an
- * operator of Spark's above that picks those: the others are dropped before rows are made of them, copied, sorted or shuffled.
+ * Drops the rows of a WeldExec that cannot be among the first `most` by `order` in their partition, or in their group of it.
  *
- * That operator may be TakeOrderedAndProject, which hands rows one by one to Guava's `Ordering.leastOf`. Of that this node keeps a
- * shadow, a [[Leaders]] of the keys alone. It drops a row only where the shadow, and so the original, would have ignored it; the
- * original then is in the same state after each row, and its result is the same, among rows of equal keys, too.
+ * An operator of Spark's above picks the first rows; dropped rows are never converted, copied, sorted or shuffled.
  *
- * Or it is a WindowGroupLimit of row_number, rank or dense_rank over a sort. A row that is dropped comes strictly behind `most` rows
- * of its group, of different keys for dense_rank, so its rank is larger. The sort is stable, so those that stay have the order that
- * they had; or, with a single key that may be NULL, it is not, and row_number is left to Spark.
+ * That operator may be TakeOrderedAndProject, which passes rows one by one to Guava's `Ordering.leastOf`. This node simulates
+ * that with [[Leaders]], of the keys alone. It drops a row only where the simulation, and so the original, would have ignored it.
+ * The original is then in the same state after each row, so its result is the same, also among rows of equal keys.
  *
- * Where tasks share their thresholds, a row may also be left out for rows that another task has: it comes strictly behind as many as are
- * wanted. The shadow then is another one, and of rows with equal keys, others may be taken.
+ * Or it is a WindowGroupLimit of row_number, rank or dense_rank over a sort. A dropped row is strictly behind `most` rows of its
+ * group, of different keys for dense_rank, so its rank is larger. The sort is stable, so the remaining rows keep their order.
+ * With a single key that may be NULL the sort is not stable, and row_number is left to Spark.
+ *
+ * Where tasks share their thresholds, a row may also be dropped because of another task's rows: it is strictly behind as many as
+ * are requested. The simulation then differs from the original, and other rows with equal keys may be taken.
  *
  * @param groups the keys of the groups; empty for the whole partition
- * @param ties which rows stay besides, whose keys are those of others
- * @param thresholds the numbers of the WeldThresholdExecs and the WorstSoFar below that are told the worst first key so far
- * @param shared whether they are also told that of other tasks: equal keys must mean equal rows, and a task that runs again must have
- *   the same
+ * @param ties which rows stay besides, because their keys equal those of others
+ * @param thresholds the ids of the WeldThresholdExecs and the WorstSoFar below that receive the worst first key so far
+ * @param shared whether they also receive that of other tasks: equal keys must mean equal rows, and a repeated task must have the
+ * same
  */
 final case class WeldTopExec(
     groups: Seq[Expression],
@@ -57,7 +58,7 @@ final case class WeldTopExec(
     "numOutputRows" -> SQLMetrics.createMetric(sparkContext, "number of output rows"),
     "droppedRows" -> SQLMetrics.createMetric(sparkContext, "rows that cannot be among the first"))
 
-  /** What explain says. */
+  /** Returns its description in explain. */
   def label: String = {
     val by = order.map(_.sql).mkString(", ")
     s"$most rows by $by" + (if (groups.isEmpty) "" else s" for each ${groups.map(_.sql).mkString(", ")}")
@@ -89,7 +90,7 @@ final case class WeldTopExec(
         val kept = top.of(batch)
         outputRows += kept.numRows().toLong
         droppedRows += batch.numRows().toLong - kept.numRows()
-        if (kept.numRows() == 0) batch.closeIfFreeable() // nobody else will read it
+        if (kept.numRows() == 0) batch.closeIfFreeable() // no other reader
         kept
       }.filter(_.numRows() > 0)
     }
@@ -97,11 +98,16 @@ final case class WeldTopExec(
 }
 
 object Ties extends Enumeration {
-  /** First: none, as of equal keys the first rows win. All: with the last that may be among the first. Same: equal keys count as one. */
+  /**
+   * First: no ties, because the first of rows with equal keys win. All: rows equal to the last of the first. Same: equal keys
+   * count as one.
+   */
   val First, All, Same = Value
 }
 
-/** Batches of one partition to those of their rows that may be among the first. A batch holds until the next one is asked for. */
+/**
+ * Selects from batches of one partition the rows that may be among the first. A batch is valid until the next one is requested.
+ */
 private final class TopRows(
     groups: Seq[Expression],
     order: Seq[SortOrder],
@@ -140,16 +146,16 @@ private final class TopRows(
     new ColumnarBatch(shown, kept)
   }
 
-  /** Tells the worst of the whole partition, or the better one of another. */
+  /** Publishes the worst key of the whole partition, or the better one of another task. */
   def tell(): Unit = if (groups.isEmpty && told.nonEmpty) {
     val rank = others.fold(whole.rankOfWorst)(_.accumulateAndGet(whole.rankOfWorst, math.min(_, _)))
     told.foreach(_.worst = valueOf(rank))
   }
 
-  /** The first key, a double, of the last of the first rows so far; None until there are enough, and for NULL. */
+  /** Returns the first key, a double, of the last of the first rows so far; None until there are enough, and for NULL. */
   private def valueOf(rank: Long): Option[Double] = ranks.flatMap(_.doubleOf(rank))
 
-  /** Writes the numbers of the rows that stay; how many these are. */
+  /** Writes the numbers of the rows that stay; returns how many. */
   private def select(batch: ColumnarBatch): Int = {
     val keyRows = new ColumnarBatch(places.map(batch.column), batch.numRows())
     var kept, row = 0
@@ -173,7 +179,7 @@ private final class TopRows(
     compared < 0 || ties != Ties.First && compared == 0
   }
 
-  /** Null when there are too many groups: of the ones that come then, all rows stay. */
+  /** Returns the leaders of a group; null for new groups once there are too many, whose rows all stay. */
   private def leadersOf(group: UnsafeRow): Leaders = {
     val known = byGroup.getOrElse(group, null)
     if (known != null || byGroup.size >= mostGroups) known
@@ -188,30 +194,30 @@ private final class TopRows(
 
   private def newLeaders(): Leaders = if (ties == Ties.Same) new DistinctLeaders(most, ordering) else new FirstLeaders(most, ordering)
 
-  /** Whether the first key alone says that the row comes behind the leaders: most rows are decided here. */
+  /** Whether the first key alone places the row behind the leaders; this decides most rows. */
   private def isWorse(row: Int, leaders: Leaders): Boolean = ranks.exists(_.rank(row) > leaders.rankOfWorst)
 
   override def close(): Unit = selection.close()
 }
 
 private object TopRows {
-  /** Bounds on what the groups' leaders take: their number, and the keys in all. */
+  /** Bounds the leaders of groups: their number, and the total number of keys. */
   val MostGroups: Int = 1 << 16
   val MostLeaders: Int = 1 << 21
 }
 
 /** The best keys so far. */
 private abstract class Leaders {
-  /** What is told of a group's worst. */
+  /** The threshold that receives a group's worst key. */
   var threshold: Option[Threshold] = None
 
-  /** The rank of the worst that is taken in the first key; while all are taken, the largest. */
+  /** Returns the rank of the worst taken key by its first key; the largest rank while all keys are taken. */
   def rankOfWorst: Long
 
-  /** Below 0 for a key that is taken, else how it compares to the worst. */
+  /** Returns a negative number for a key that is taken, else how it compares to the worst. */
   def comparedTo(key: InternalRow): Int
 
-  /** Takes a key that `comparedTo` says is taken. */
+  /** Takes a key for which `comparedTo` is negative. */
   def add(key: UnsafeRow, rankOfKey: Long): Unit
 }
 
@@ -230,8 +236,9 @@ private final class DistinctLeaders(most: Int, ordering: Ordering[InternalRow]) 
 }
 
 /**
- * The keys of the first `most` rows so far, as Guava's TopKSelector has them: up to `2 * most` keys, and `worst`, at and behind which
- * no key is taken. That is the last of the first `most` keys, and when the buffer is full, of the `most` best in it: these remain.
+ * The keys of the first `most` rows so far, as in Guava's TopKSelector: up to `2 * most` keys, and `worst`, at and behind which
+ * no key is taken. `worst` is the last of the first `most` keys; when the buffer is full, the best `most` keys remain and it is
+ * their last.
  */
 private final class FirstLeaders(most: Int, ordering: Ordering[InternalRow]) extends Leaders {
   private val keys = mutable.ArrayBuffer.empty[(UnsafeRow, Long)]
@@ -258,7 +265,7 @@ private final class FirstLeaders(most: Int, ordering: Ordering[InternalRow]) ext
   }
 }
 
-/** The first key of rows as numbers: of two rows, the one with the larger number comes strictly behind the other. */
+/** Maps the first key of rows to numbers: of two rows, the one with the larger number is strictly behind the other. */
 private abstract class FirstKey(place: Int, ascending: Boolean, nullsFirst: Boolean) {
   protected var column: ColumnVector = _
   private var hasNull = false
@@ -268,16 +275,16 @@ private abstract class FirstKey(place: Int, ascending: Boolean, nullsFirst: Bool
     hasNull = column.hasNull
   }
 
-  /** A NULL has the number of an extreme value, perhaps: equal numbers say nothing. */
+  /** Returns the number of a row. A NULL may share it with an extreme value: equal numbers decide nothing. */
   final def rank(row: Int): Long =
     if (hasNull && column.isNullAt(row)) { if (nullsFirst) Long.MinValue else Long.MaxValue }
     else if (ascending) number(row) else ~number(row)
 
-  /** The double of this rank; None where it is that of a NULL, or of no key. */
+  /** Returns the double of this rank; None where it is that of a NULL, or of no key. */
   final def doubleOf(rank: Long): Option[Double] =
     Option.when(rank != Long.MinValue && rank != Long.MaxValue)(FirstKey.valueOf(if (ascending) rank else ~rank))
 
-  /** Grows with the value at `row`, as Spark orders them. */
+  /** Returns a number that grows with the value at `row`, in Spark's order. */
   protected def number(row: Int): Long
 }
 
@@ -285,7 +292,7 @@ private object FirstKey {
   import org.apache.spark.sql.catalyst.expressions.{Ascending, NullsFirst}
   import org.apache.spark.sql.types._
 
-  /** None for an expression, or a type, whose order no number tells. */
+  /** Returns None for an expression, or a type, whose order no number represents. */
   def of(first: SortOrder, output: Seq[Attribute]): Option[FirstKey] = {
     val place = output.indexWhere(_.semanticEquals(first.child))
     val (up, nulls) = (first.direction == Ascending, first.nullOrdering == NullsFirst)
@@ -307,12 +314,12 @@ private object FirstKey {
     }
   }
 
-  /** -0.0 is 0.0, and NaN, whatever its bits, the largest. */
+  /** Maps doubles to ordered numbers: -0.0 equals 0.0, and every NaN is the largest. */
   private def ordered(value: Double): Long = {
     val bits = java.lang.Double.doubleToLongBits(value + 0.0)
     bits ^ (bits >> 63) & Long.MaxValue
   }
 
-  /** Inverse of `ordered`. */
+  /** Inverts `ordered`. */
   private def valueOf(number: Long): Double = java.lang.Double.longBitsToDouble(number ^ (number >> 63) & Long.MaxValue)
 }
