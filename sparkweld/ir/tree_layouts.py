@@ -132,8 +132,9 @@ def ascending(edges: np.ndarray, bits: int, start: int) -> np.ndarray:
 
 
 class Columns:
-    """Numbers the columns of ranks of a form: those of `rows`, then the required shifted copies, whose numbers it stores in
-    `rows`.
+    """Numbers the columns of ranks of a form: those of `rows`, then the required shifted copies.
+
+    The numbers of the copies are stored in `rows`.
     """
 
     def __init__(self, rows: np.ndarray) -> None:

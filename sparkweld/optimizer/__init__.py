@@ -1,4 +1,4 @@
-"""The optimizer: any verified program to the one loop that a kernel compiles. Start at `pipeline`."""
+"""Optimizes any verified program to the single loop that a kernel compiles. Start at `pipeline`."""
 
 from sparkweld.optimizer.pipeline import PASSES, optimize
 

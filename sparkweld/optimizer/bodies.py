@@ -1,4 +1,4 @@
-"""A loop body to an equal one, value by value: what the passes over values share."""
+"""Rewrites loop bodies value by value: shared code of the passes over values."""
 
 from __future__ import annotations
 
@@ -10,47 +10,47 @@ from sparkweld.ir.ops import Const, Op
 
 
 class Body:
-    """A body that grows. Values are named by position, as in `Loop.body`."""
+    """A loop body under construction. Values are named by position, as in `Loop.body`."""
 
     def __init__(self) -> None:
         self.lets: list[Let] = []
         self.types: list[Type] = []
 
     def emit(self, op: Op, *args: int) -> int:
-        """A new value at the end."""
+        """Appends a value and returns its position."""
         self.types.append(op.infer(*(self.types[a] for a in args)))
         self.lets.append(Let(op, args))
         return len(self.lets) - 1
 
     def constant(self, value: object, type: Type) -> int:
-        """A new constant."""
+        """Appends a constant and returns its position."""
         return self.emit(Const.of(value, type))
 
     def op(self, value: int) -> Op:
-        """The op that makes a value."""
+        """Returns the op that computes a value."""
         return self.lets[value].op
 
     def args(self, value: int) -> tuple[int, ...]:
-        """The arguments of the op that makes a value."""
+        """Returns the arguments of the op that computes a value."""
         return self.lets[value].args
 
     def known(self, value: int) -> Any:
-        """The value of a constant; None for any other value."""
+        """Returns the value of a constant; None for any other value."""
         op = self.lets[value].op
         return op.value if isinstance(op, Const) else None
 
     def is_constant(self, value: int, number: object) -> bool:
-        """Whether it is the constant `number`, -0.0 and 0.0 apart."""
+        """Whether the value is the constant `number`; -0.0 and 0.0 differ."""
         op = self.lets[value].op
         return isinstance(op, Const) and op == Const.of(number, op.type)
 
 
-#: Gives the value of `op(*args)` in the new body: an earlier one, or one that it emits.
+#: Returns the position of `op(*args)` in the new body: an existing value, or one that the rule emits.
 Rule = Callable[[Body, Op, tuple[int, ...]], int]
 
 
 def rewrite_loop(loop: Loop, rule: Rule) -> Loop:
-    """The loop with each value as the rule gives it; an equal loop when the rule changes nothing."""
+    """Replaces each value of the loop by the rule's result; returns an equal loop when the rule changes nothing."""
     body = Body()
     at: list[int] = []
     for let in loop.body:

@@ -1,4 +1,4 @@
-"""What the fusing passes share: loops in order of depth, and two loops merged into one."""
+"""Merges loops, and orders them by domain depth: shared code of the fusion passes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sparkweld.ir.program import domain_parents, output_domain
 
 
 def live_domains(program: Program) -> list[str]:
-    """The domains from `ROWS` down to the result's."""
+    """Returns the domains from `ROWS` down to the result's."""
     parents = domain_parents(program)
     chain = [output_domain(program)]
     while (parent := parents[chain[-1]]) is not None:
@@ -20,27 +20,27 @@ def live_domains(program: Program) -> list[str]:
 
 
 def is_chain(program: Program) -> bool:
-    """Whether every domain leads to the result: each has one filter at most."""
+    """Whether every domain leads to the result: each has at most one filter."""
     return len(live_domains(program)) == len(domain_parents(program))
 
 
 def loops_over(program: Program, domain: str) -> list[Loop]:
-    """The loops over one domain, in order."""
+    """Returns the loops over one domain, in order."""
     return [loop for loop in program.loops if loop.domain == domain]
 
 
 def read_columns(loop: Loop) -> set[str]:
-    """Names of the columns that a loop reads."""
+    """Returns the names of the columns that a loop reads."""
     return {let.op.column for let in loop.body if isinstance(let.op, Read)}
 
 
 def appended_columns(loop: Loop) -> set[str]:
-    """Names of the columns that a loop appends."""
+    """Returns the names of the columns that a loop appends."""
     return {append.column for append in loop.appends}
 
 
 def guarded_values(loop: Loop) -> set[int]:
-    """The values that guards depend on: they are wanted in every row of the loop."""
+    """Returns the values that guards depend on: they are required in every row of the loop."""
     found = {*loop.guards, *(value for pair in loop.some for value in pair)}
     for value in range(len(loop.body) - 1, -1, -1):
         if value in found:
@@ -49,11 +49,11 @@ def guarded_values(loop: Loop) -> set[int]:
 
 
 def replace_pair(program: Program, first: Loop, second: Loop, merged: Loop) -> Program:
-    """The program with `merged` for two loops of a chain of domains.
+    """Replaces two loops of a chain of domains by `merged`.
 
-    Loops are put in order of their domains' depth, which is always legal: a loop reads only columns of its own domain and
-    of those above it. The merged loop stands where `first` stood; of the loops between the two, `second` may have read
-    none (the callers see to it).
+    Loops are ordered by the depth of their domains, which is always legal: a loop reads only columns of its own domain and its
+    ancestors. The merged loop takes the position of `first`. Callers ensure that `second` reads no column of a loop between the
+    two.
     """
     depth = {domain: at for at, domain in enumerate(live_domains(program))}
     loops = [merged if loop is first else loop for loop in program.loops if loop is not second]
@@ -61,9 +61,9 @@ def replace_pair(program: Program, first: Loop, second: Loop, merged: Loop) -> P
 
 
 def merge_pairs(program: Program, find: Callable[[Program], tuple[Loop, Loop] | None]) -> Program:
-    """Merges the pair of loops that `find` names until it names none; the same object when there was none.
+    """Merges the pair of loops that `find` returns until it returns None; returns the same object when there was none.
 
-    A program with dead filters is left alone: its domains are no chain, so its loops have no order of depth.
+    A program with dead filters is left unchanged: its domains form no chain, so its loops have no order of depth.
     """
     if not is_chain(program):
         return program
@@ -73,12 +73,12 @@ def merge_pairs(program: Program, find: Callable[[Program], tuple[Loop, Loop] | 
 
 
 def merge(first: Loop, second: Loop) -> Loop:
-    """One loop over `first`'s domain that does what both did; reads of `first`'s columns become its values.
+    """Merges two loops into one over `first`'s domain; reads of `first`'s columns become its values.
 
-    Either the two run over one domain, at most one of them with a `where`, or `second` runs over the domain that
-    `first` makes. In the second case it is predicated: it computes its values for all rows (every op is total), a guard
-    g becomes ``not where or g``, so that dropped rows pass it, a pair (among, wanted) of `some` asks among the kept rows
-    only, and its own `where` becomes the conjunction of both.
+    Either both run over one domain, at most one of them with a `where`, or `second` runs over the domain that `first` creates.
+    In the second case it is predicated. It computes its values for all rows, since every op is total. A guard g becomes ``not
+    where or g``, so that dropped rows pass it. A pair (among, wanted) of `some` asks only among the rows that pass. Its own
+    `where` becomes the conjunction of both.
     """
     body = list(first.body)
     columns = {append.column: append.value for append in first.appends}
@@ -99,7 +99,7 @@ def merge(first: Loop, second: Loop) -> Loop:
 
 
 def weaken_guards(loop: Loop, where: Let) -> Loop:
-    """The loop whose guards hold wherever the bool value that `where` makes is False."""
+    """Returns the loop with guards that hold wherever the bool value of `where` is False."""
     if not loop.guards and not loop.some:
         return loop
     body = [*loop.body, where]
@@ -109,7 +109,7 @@ def weaken_guards(loop: Loop, where: Let) -> Loop:
 
 
 def _transplant(body: list[Let], lets: Sequence[Let], columns: dict[str, int]) -> list[int]:
-    """Adds `lets` to `body`; gives the new position of each."""
+    """Appends `lets` to `body`; returns the new position of each."""
     at: list[int] = []
     for let in lets:
         if isinstance(let.op, Read) and let.op.column in columns:

@@ -1,12 +1,12 @@
-"""A model op to bounds of its results that cost little: of sums over a text's terms, and of a forest by some of its trees.
+"""Bounds the results of model ops cheaply: weighted term sums by norms or totals, forests by some of their trees.
 
-Text. A row's values behind a step that divides by their norm have norm 1, so a sum of weights over them is at most the norm of
-the weights (Cauchy and Schwarz), of as many of the largest as the text has terms. Values are not negative but where terms are
-hashed with signs, so that only positive weights count for the upper bound. Where values are numbers of occurrences times scales,
-perhaps divided by their norm, totals over all occurrences tell the sum but for the norm, which lies between the root of the
-squares' total and the sizes' total; where no term occurs twice, it is the former.
+Text models. After a step that divides a row's values by their norm, the values have norm 1. So a sum of weights over them is at
+most the norm of the weights (Cauchy-Schwarz), restricted to the n largest when the document has at most n terms. Values are
+non-negative unless terms are hashed with signs, so only positive weights count for the upper bound. Where values are occurrence
+counts times scales, perhaps divided by their norm, totals over all occurrences determine the sum except for the norm. The norm
+lies between the root of the total of the squares and the total of the sizes; where no term occurs twice, it equals the former.
 
-Forest. The first trees are evaluated, and of the others the largest and the smallest leaf count.
+Forests. The first trees are evaluated, and the others are bounded by their largest and smallest leaves.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ from sparkweld.ir.ops import TextSums, TreeEnsemble
 from sparkweld.ir.text_layout import CHAR, LOG, NORM_L1, NORM_L2, ONE, SCALE, SIGNED, WORD, Head
 from sparkweld.ir.types import Type
 
-#: Bytes of a block up to which it is read, and columns up to which additions lose less than `SLACK`.
+#: Maximum bytes of a block to read, and maximum columns for which additions lose less than `SLACK`.
 _MOST_BYTES, _MOST_COLUMNS = 256 << 20, 1 << 20
-#: What rounding may add to a sum, as a share of what is added up: 2 ** 20 additions lose less than 2.4e-10.
+#: Bound on the rounding of a sum, relative to the sum of the sizes: 2 ** 20 additions lose less than 2.4e-10.
 SLACK = 1e-9
-#: The same for each term of a row, where these may be more: eight times what one rounding loses.
+#: The same for each term of a row, where a row may have more terms: eight times the loss of one rounding.
 SLACK_OF_A_TERM = 2.0**-50
-#: Past it, and below its inverse, squares of a row's values might lose their precision.
+#: Above it, and below its inverse, squares of a row's values might lose precision.
 _EXTREME = 1e100
-#: Less than any norm but 0, of which all values are 0.
+#: Smaller than any norm except 0; with norm 0 all values are 0.
 LEAST_NORM = 1e-101
-#: Lengths of a text, in code points, up to which it has a bound of its own.
+#: Document lengths, in code points, up to which separate bounds are computed.
 _LENGTHS = (16, 32, 64, 128)
-#: Bytes of a block up to which its trees' bounds are kept for the next query.
+#: Maximum bytes of a block whose trees' bounds are cached for the next query.
 REMEMBERED = 16 << 20
-#: Made-up rows that stand for all.
+#: Number of synthetic rows that represent all rows.
 ROWS = 256
 
 
 def is_bounded(op: object) -> bool:
-    """Whether bounds of the op can be looked for: its bytes are here, and not too many."""
+    """Whether bounds of the op can be computed: its bytes are present, and not too many."""
     if not isinstance(op, TextSums | TreeEnsemble) or op.block.data is None or op.block.size > _MOST_BYTES:
         return False
     return isinstance(op, TextSums) or not op.is_part
@@ -46,7 +46,10 @@ def is_bounded(op: object) -> bool:
 
 @dataclass(frozen=True)
 class TextRange:
-    """Between `-low[k]` and `high[k]` lies what a text of up to `lengths[k]` code points adds to its start; the last: any."""
+    """Bounds of a document's contribution to its sum, by document length.
+
+    A document of up to `lengths[k]` code points adds between `-low[k]` and `high[k]`; the last bounds hold for any length.
+    """
 
     lengths: tuple[int, ...]
     low: tuple[float, ...]
@@ -54,7 +57,7 @@ class TextRange:
 
 
 def text_range(op: TextSums) -> TextRange | None:
-    """That of the op's output; None when no norm bounds it."""
+    """Returns the bounds of the op's output; None when no norm bounds it."""
     head = op.block["head"]
     columns = op.block.length("weights") // op.outputs
     weights = op.block["weights"].reshape(-1, op.outputs)[:, op.output].copy()
@@ -86,14 +89,14 @@ def text_range(op: TextSums) -> TextRange | None:
 
 @dataclass(frozen=True)
 class TotalsRange:
-    """How `TextTotals` bound a sum: the norm that its values are divided by, or None, and the largest of its weights' sizes."""
+    """How `TextTotals` bound a sum: by the norm that divides its values, or None, and the largest absolute weight."""
 
     norm: int | None
     largest: float
 
 
 def totals_range(op: TextSums) -> TotalsRange | None:
-    """That of the op's output; None where values are made otherwise."""
+    """Returns the bounds of the op's output; None where its steps are not supported."""
     head = op.block["head"]
     if head[Head.FEATURES] and int(head[Head.HASH]) == SIGNED:
         return None
@@ -110,7 +113,7 @@ def totals_range(op: TextSums) -> TotalsRange | None:
 
 
 def _most_terms(head: np.ndarray, length: int) -> int:
-    """Of a text of so many code points."""
+    """Returns the maximum number of terms of a document of `length` code points."""
     shortest, longest = int(head[Head.SHORTEST]), int(head[Head.LONGEST])
     if head[Head.ANALYZER] == CHAR:
         symbols = length
@@ -118,12 +121,12 @@ def _most_terms(head: np.ndarray, length: int) -> int:
         least = 1 if head[Head.EXTRA] and head[Head.LEAST] > 0 else int(head[Head.LEAST])
         symbols = (length + 1) // (least + 1) if not head[Head.SPLIT] else length + 1
     else:
-        symbols = 3 * length  # each run of characters with a space before it and behind
+        symbols = 3 * length  # each run of characters with a space before and after it
     return (longest - shortest + 1) * symbols
 
 
 def _largest(weights: np.ndarray, norm: int, count: int) -> float:
-    """The most that values of norm 1 in so many columns make of weights that are not negative, rounding included."""
+    """Bounds the sum of `count` non-negative weights times values of norm 1, rounding included."""
     first = np.partition(weights, max(len(weights) - count, 0))[max(len(weights) - count, 0) :] if len(weights) else weights
     found = float(np.sqrt(np.sum(first * first))) if norm == NORM_L2 else float(first.max(initial=0.0))
     return found * (1 + SLACK)
@@ -131,10 +134,10 @@ def _largest(weights: np.ndarray, norm: int, count: int) -> float:
 
 @dataclass(frozen=True, eq=False)
 class ForestRange:
-    """Bounds of one of a forest's sums. After so many trees, from 0 to all: the others add between `low` and `high`.
+    """Bounds of one of a forest's sums.
 
-    typical: [trees + 1, rows], what the sum is by then in made-up rows that stand for all. sizes: the largest terms of all trees,
-    added up.
+    After the first n trees, for n from 0 to all, the others add between `low[n]` and `high[n]`. typical: [trees + 1, rows], the
+    partial sums in synthetic rows that represent all. sizes: the sum of the largest absolute terms of all trees.
     """
 
     start: float
@@ -144,12 +147,12 @@ class ForestRange:
     sizes: float
 
     def lost(self, type: Type) -> float:
-        """More than what rounding makes of sums in that type: those that a kernel makes, and those of its bounds."""
+        """Returns a bound on the rounding of sums in that type, both the kernel's and those of its bounds."""
         return 4 * (len(self.low) + 64) * float(np.finfo(type.dtype).eps) * self.sizes
 
 
 def forest_range(op: TreeEnsemble) -> ForestRange | None:
-    """That of the op's output; None where a leaf is infinite or NaN."""
+    """Returns the bounds of the op's output; None where a leaf is infinite or NaN."""
     leaves = op.leaves(op.output)
     ends = np.array([(terms.min(), terms.max()) for terms in leaves]).reshape(-1, 2)
     start = float(op.block["start"][op.output])

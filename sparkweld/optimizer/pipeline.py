@@ -1,4 +1,4 @@
-"""A program of many loops to an equal program of one loop over `rows`: the passes in order, to a fixed point.
+"""Runs the passes in order, to a fixed point: reduces a program of many loops to an equal one of one loop over `rows`.
 
 Two of Weld's passes need no module here. Inlining: values are SSA and shared by position, so a helper's result is never
 recomputed. Size inference: every appended column has the size of its domain.
@@ -24,36 +24,36 @@ from sparkweld.optimizer.passes.skip_models import skip_models
 
 Pass = Callable[[Program], Program]
 
-#: The architecture: from many loops to one, then the one loop's values.
+#: The passes in order: first those that merge many loops into one, then those over the values of that loop.
 PASSES: tuple[Pass, ...] = (
-    drop_dead_filters,  # first: the three after it want domains in one chain
+    drop_dead_filters,  # first: the next three require that the domains form one chain
     fuse_chains,
     fuse_siblings,
-    predicate_filters,  # wants one loop a domain
+    predicate_filters,  # requires one loop a domain
     eliminate_common_subexpressions,
     fold_constants,
     drop_guards,
-    prune_trees,  # behind the two before it, which make constants of arguments and drop guards that look at its results
-    prune_unused,  # behind all that leave dead values
-    skip_models,  # last: it adds to what the others have made as small as it gets
+    prune_trees,  # after the two before it, which make arguments constant and remove guards on its results
+    prune_unused,  # after all passes that leave dead values
+    skip_models,  # last: it adds values to the program that the others have minimized
 )
 
-#: Rounds over PASSES before we call it a bug. Each round fuses all it can, so real programs settle in three or four.
+#: Maximum rounds over PASSES; more indicate a bug. Each round fuses all it can, so real programs settle in three or four.
 MAX_ROUNDS = 50
 
 
 def optimize(
     program: Program, on_pass: Callable[[str, Program], None] | None = None, without: Container[Pass] = ()
 ) -> Program:
-    """The equal program with exactly one loop, over `rows`, that has at most one `where`.
+    """Returns the equal program with exactly one loop, over `rows`, that has at most one `where`.
 
-    Equal: `evaluate` gives the same output columns bit for bit (which NaN apart), the same selection and the same
-    flagged rows. `on_pass(name, program)` is called after every pass that changed something; those in `without` are left out.
-    Raises InternalError that names the passes still at work when the program does not settle, and VerifyError that
-    names the pass when its result breaks a rule.
+    Equal: `evaluate` returns the same output columns bit for bit (except which NaN), the same selection and the same flagged
+    rows. `on_pass(name, program)` is called after every pass that changed something; passes in `without` are skipped. Raises
+    InternalError that names the passes still changing the program when it does not settle, and VerifyError that names the pass
+    when its result breaks a rule.
     """
     if any(loop.groups is not None for loop in program.loops):
-        return program  # it reads and merges, which is one loop already
+        return program  # a program that merges has exactly one loop
     if not program.loops:
         program = replace(program, loops=(Loop(program.name, ROWS, ()),))
     for _ in range(MAX_ROUNDS):

@@ -1,8 +1,8 @@
-"""Values of a loop that depend on models to what is known of them without the models: between which values they lie.
+"""Bounds the values of a loop that depend on models, without evaluating the models: interval arithmetic as IR ops.
 
-An interval's ends are values of the loop, made by the same ops. That is sound without a word on rounding wherever an op is
-rounded correctly, for then it is monotone as a function of floating-point numbers; `exp` is not, so its ends are moved outwards.
-An end may be NaN, which comes of a NaN or an infinity in a row; no comparison below holds of it, so that nothing is ruled out.
+The ends of an interval are values of the loop, computed by the same ops. This is sound without rounding analysis wherever an op
+is correctly rounded, since it is then monotone on floating-point numbers. `exp` is not, so its ends are moved outwards. An end
+may be NaN, caused by a NaN or an infinity in a row; then no comparison below holds, so nothing is ruled out.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from sparkweld.ir.ops import Call, Cast, Const, MakeOptional, Op, Select
 from sparkweld.ir.types import BOOL, F64
 from sparkweld.optimizer.bodies import Body
 
-#: What an `exp` may be off by, as a share, and a number below which it has no full precision.
+#: Relative error of `exp`, and a number below which it loses full precision.
 _EXP_SLACK, _EXP_LEAST = 2.0**-40, 1e-300
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A number between the values `low` and `high`; `least`: it is at least so much in all rows, unless it is NaN."""
+    """A number between the values `low` and `high`; `least`: a lower bound in all rows, unless the number is NaN."""
 
     low: int
     high: int
@@ -38,12 +38,12 @@ class Perhaps:
     false: int | None
 
 
-#: Nothing is known of a value that is None.
+#: None means that nothing is known.
 Known = Interval | Perhaps | None
 
 
 class Ranges:
-    """Adds values to a body, each once."""
+    """Emits bounds into a body, each value once."""
 
     def __init__(self, body: Body) -> None:
         self.body = body
@@ -71,7 +71,7 @@ class Ranges:
         return self.body.types[value]
 
     def exactly(self, value: int) -> Known:
-        """Of a value that does not depend on a model."""
+        """Returns the range of a value that does not depend on a model: the value itself."""
         if self.type(value) == BOOL:
             known = self.body.known(value)
             if known is not None:
@@ -83,7 +83,7 @@ class Ranges:
         return Interval(value, value, -np.inf if known is None or np.isnan(known) else float(known))
 
     def of(self, op: Op, args: tuple[Known, ...], type: Type) -> Known:
-        """Of a value of this type that the op makes of such arguments."""
+        """Returns the range of the result of an op, of this type, from the ranges of its arguments."""
         made = self._of(op, args)
         return self._anything() if made is None and type == BOOL else made
 
@@ -108,7 +108,7 @@ class Ranges:
         return x.low == x.high
 
     def _sum(self, x: Interval, y: Interval) -> Known:
-        # Of two that are not known, both could be infinite and the sum NaN, though its ends are none.
+        # If both are inexact, both could be infinite and the sum NaN, although no end is NaN.
         if not self._is_exact(x) and not self._is_exact(y):
             return None
         return Interval(self.call("add", x.low, y.low), self.call("add", x.high, y.high), x.least + y.least)
@@ -153,7 +153,7 @@ class Ranges:
         return Interval(self.call(fn, x.low, y.low), self.call(fn, x.high, y.high))
 
     def _less(self, fn: str, x: Interval, y: Interval) -> Known:
-        """Not so where it surely is not, or NaN makes it False."""
+        """Bounds a comparison: it may be True unless it surely fails, and False unless it surely holds and no operand is NaN."""
         surely_not = self.call("greater_equal" if fn == "less" else "greater", x.low, y.high)
         surely = self.call("logical_and", self.call(fn, x.high, y.low), self._no_nan(x, y))
         return Perhaps(self.call("logical_not", surely_not), self.call("logical_not", surely))
@@ -204,7 +204,7 @@ class Ranges:
             return None
         if condition.true is None or condition.false is None:
             return no if condition.true is None else yes
-        # Where both branches count, a NaN of either makes a NaN of the end.
+        # Where both branches are possible, a NaN of either makes the end NaN.
         low, high = self.call("minimum", yes.low, no.low), self.call("maximum", yes.high, no.high)
         for perhaps, otherwise in ((condition.false, yes), (condition.true, no)):
             if self.body.known(perhaps) is None:
@@ -213,5 +213,5 @@ class Ranges:
         return Interval(low, high, min(yes.least, no.least))
 
 
-#: Rules that want to know which function it is.
+#: Functions whose rules take the function's name.
 _NAMED = frozenset("maximum minimum less less_equal greater greater_equal".split())

@@ -1,4 +1,4 @@
-"""A loop's values to what is known of them: between which bounds they lie, from constants, casts, and the loop's `where`."""
+"""Derives bounds of a loop's values from constants, casts, and comparisons in the loop's `where`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MIRRORED = {"less": "greater", "less_equal": "greater_equal", "greater": "less"
 
 
 def spans_of(loop: Loop, types: Sequence[Type], *, selected: bool) -> Spans:
-    """Of numbers. `selected`: only of rows that the `where` keeps."""
+    """Maps numeric values to their bounds. `selected`: for the rows only that the `where` keeps."""
     found = _given(loop.body, types, loop.where, True) if selected and loop.where is not None else {}
     for value, let in enumerate(loop.body):
         if _is_number(types[value]) or types[value] == BOOL:
@@ -29,7 +29,7 @@ def spans_of(loop: Loop, types: Sequence[Type], *, selected: bool) -> Spans:
 
 
 def _of_op(let: Let, type: Type, known: Mapping[int, Span], types: Sequence[Type]) -> Span | None:
-    """What follows from the op."""
+    """Returns the bounds that follow from the op."""
     if isinstance(let.op, Const):
         return Span(np.inf, -np.inf) if let.op.value != let.op.value else Span(let.op.value, let.op.value, nan=False)
     if isinstance(let.op, Select):
@@ -42,7 +42,7 @@ def _of_op(let: Let, type: Type, known: Mapping[int, Span], types: Sequence[Type
             return None
         if span.low > span.high:
             return span
-        # No value that is less becomes greater, so bounds go where the values go that they bound.
+        # Casts are monotone, so the cast of a bound bounds the cast value.
         return Span(_cast(span.low, let.op, source), _cast(span.high, let.op, source), span.nan)
     return None
 
@@ -56,7 +56,7 @@ def _is_number(type: Type) -> bool:
 
 
 def _given(body: Sequence[Let], types: Sequence[Type], value: int, truth: bool) -> Spans:
-    """What holds of rows where a bool has this truth."""
+    """Returns the bounds that hold in rows where a bool value equals `truth`."""
     op, args = body[value].op, body[value].args
     if not isinstance(op, Call):
         return {}
@@ -75,7 +75,7 @@ def _given(body: Sequence[Let], types: Sequence[Type], value: int, truth: bool) 
 
 
 def _compared(body: Sequence[Let], types: Sequence[Type], fn: str, args: tuple[int, ...], truth: bool) -> Spans:
-    """Of a value that is compared with a constant."""
+    """Returns the bounds of a value that is compared with a constant."""
     value, bound = args
     if isinstance(body[value].op, Const):
         fn, value, bound = _MIRRORED[fn], bound, value
@@ -88,14 +88,14 @@ def _compared(body: Sequence[Let], types: Sequence[Type], fn: str, args: tuple[i
         return {value: Span(end, end, nan=False)} if truth else {}
     least = {"greater": above, "greater_equal": end}
     most = {"less": below, "less_equal": end}
-    if not truth:  # also of NaN, with which no comparison holds
+    if not truth:  # also holds for NaN, with which every comparison is False
         least, most = {"less": end, "less_equal": above}, {"greater": end, "greater_equal": below}
     nan = not truth and type.is_float
     return {value: Span(least[fn], nan=nan) if fn in least else Span(high=most[fn], nan=nan)}
 
 
 def _next(end: np.generic, type: Type, step: int) -> float:
-    """The next value of the type; an infinity past its last one."""
+    """Returns the next value of the type in direction `step`; an infinity past its last one."""
     if type.is_float:
         return float(np.nextafter(end, type.dtype.type(step * np.inf)))
     limits = np.iinfo(type.dtype)

@@ -1,6 +1,7 @@
-"""A forest to one whose trees are cut short, and whose sums bound its own: few leaves, each with the largest term below it.
+"""Cuts the trees of a forest short, so that its sums bound the forest's: few leaves, each with the extreme term below it.
 
-Where rows go down deep trees one by one, all rows of a block meet the first splits of all trees for a small part of that time.
+Rows descend deep trees one by one; the first splits of all trees are evaluated for all rows of a block in a small fraction of
+that time.
 """
 
 from __future__ import annotations
@@ -19,28 +20,28 @@ from sparkweld.ir.trees import Forest, Tree
 from sparkweld.ir.types import F32, F64, Type
 from sparkweld.optimizer.model_ranges import REMEMBERED, ROWS
 
-#: Sums of a cut forest, each of a group of trees that follow each other.
+#: Number of sums of a cut forest, one for each group of consecutive trees.
 GROUPS = 8
-#: Leaves of a tree that is cut short, and bytes of them: those of a tree should fit the registers that leaves are looked up in.
+#: Numbers of leaves of a cut tree, and maximum bytes of its leaves, which should fit the registers that leaves are looked up in.
 _LEAVES, _LEAF_BYTES = (8, 16, 32, 64, 128), 512
-#: Bytes of a block up to which its trees are read back.
+#: Maximum bytes of a block whose trees are read back.
 _MOST_BYTES = 128 << 20
 
 
 class _Forests:
-    """The forests of cut trees of an op's output, by side, for each number of leaves; made when they are asked for."""
+    """The forests of cut trees of an op's output, by side and number of leaves; built on first use."""
 
     def __init__(self, op: TreeEnsemble, leaves: Sequence[int]) -> None:
         self.op, self.leaves = op, leaves
 
     @cached_property
     def low(self) -> list[Forest]:
-        """Those whose sums are no larger than the groups'."""
+        """Forests whose sums are at most the groups' sums."""
         return self._made(high=False)
 
     @cached_property
     def high(self) -> list[Forest]:
-        """Those whose sums are no smaller."""
+        """Forests whose sums are at least the groups' sums."""
         return self._made(high=True)
 
     def _made(self, *, high: bool) -> list[Forest]:
@@ -59,7 +60,7 @@ class _Forests:
 
 @dataclass(frozen=True, eq=False)
 class Cut:
-    """Of an ensemble's output: sums, one a group of trees, that are at least the groups' (`high`), or at most."""
+    """A cut of an ensemble's output: sums, one a group of trees, that are at least the groups' sums (`high`), or at most."""
 
     forests: _Forests
     number: int
@@ -72,17 +73,17 @@ class Cut:
 
     @property
     def forest(self) -> Forest:
-        """What the sums are of."""
+        """The forest that computes the sums."""
         return (self.forests.high if self.high else self.forests.low)[self.number]
 
     @cached_property
     def typical(self) -> np.ndarray:
-        """The sums [GROUPS, rows] in the rows that stand for all (see `model_ranges.ForestRange`)."""
+        """The sums [GROUPS, rows] in the synthetic rows that represent all (see `model_ranges.ForestRange`)."""
         return np.array(self.forest.evaluate(self.forests.op.samples(ROWS)))
 
     @cached_property
     def op(self) -> tuple[TreeEnsemble, tuple[int, ...]] | None:
-        """The op, and which of the ensemble's arguments it takes; None where it does not fit a form."""
+        """(the op, the ensemble's arguments that it takes); None where it does not fit a form."""
         try:
             return TreeEnsemble.of(self.forest.of_used()), self.forest.used or (0,)
         except TooLarge:
@@ -90,7 +91,7 @@ class Cut:
 
 
 def cuts_of(op: TreeEnsemble) -> list[tuple[Cut, Cut]]:
-    """Pairs of cuts of the op's output, from below and from above; few leaves first. None of trees that are small already."""
+    """Returns pairs of cuts of the op's output, from below and from above, fewest leaves first; none for small trees."""
     if op.block.size > _MOST_BYTES:
         return []
     return _known(op) if op.block.size <= REMEMBERED else _pairs(op)
@@ -109,7 +110,7 @@ def _pairs(op: TreeEnsemble) -> list[tuple[Cut, Cut]]:
 
 
 def group_end(op: TreeEnsemble, group: int) -> int:
-    """Where a group's trees end."""
+    """Returns the tree at which a group ends."""
     return op.cut(op.trees * (group + 1) // GROUPS)
 
 
@@ -118,14 +119,17 @@ def _sums(op: TreeEnsemble) -> Type:
 
 
 def _rounded(values: np.ndarray, dtype: np.dtype, high: bool) -> np.ndarray:
-    """In this type, outwards."""
+    """Rounds to this type, outwards."""
     found = values.astype(dtype)
     wrong = found < values if high else found > values
     return np.where(wrong, np.nextafter(found, dtype.type(np.inf if high else -np.inf)), found)
 
 
 class _Cutting:
-    """A tree, to be cut short; `terms`: those of its leaves. The largest below a node counts, or with `sign` -1 the smallest."""
+    """A tree to be cut short.
+
+    `terms`: those of its leaves. A cut leaf holds the largest term below it, or with `sign` -1 the smallest.
+    """
 
     def __init__(self, tree: Tree, terms: np.ndarray, sign: int) -> None:
         self.tree_, self.sign, is_leaf = tree, sign, tree.is_leaf
@@ -139,11 +143,11 @@ class _Cutting:
             hit, miss = tree.hit[inner], tree.miss[inner]
             self.most[inner] = np.maximum(self.most[hit], self.most[miss])
             sums[inner], counts[inner] = sums[hit] + sums[miss], counts[hit] + counts[miss]
-        # how much the leaves below a node lie below the largest one, together
+        # the sum, over the leaves below a node, of their distance to the largest one
         self.gain = (self.most * counts - sums).tolist()
 
     def tree(self, leaves: int) -> Tree:
-        """Of at most so many leaves. The node that is split next is the one with the most to gain."""
+        """Returns the tree cut to at most `leaves` leaves. Repeatedly splits the node with the largest gain."""
         tree, split = self.tree_, np.zeros(len(self.most), bool)
         waiting, found = [(-self.gain[0], 0)], 1
         while waiting and found < leaves:
@@ -156,7 +160,7 @@ class _Cutting:
 
 
 def _without(tree: Tree, split: np.ndarray, values: np.ndarray) -> Tree:
-    """The tree with these splits alone, and these numbers of its nodes at the leaves."""
+    """Returns the tree with only these splits; its leaves hold the values of their nodes."""
     nodes = np.flatnonzero(split)
     kept = np.unique(np.concatenate([np.zeros(1, np.int64), nodes, tree.hit[nodes], tree.miss[nodes]]))
     number = np.full(len(split), -1, np.int32)

@@ -187,8 +187,7 @@ class TreeEnsemble(ModelOp):
         return sums
 
     def _ranks(self, args: tuple[np.ndarray, ...]) -> np.ndarray:
-        """Returns [columns with their shifted copies, rows]: the number of edges below each value, the largest of its type for
-        NaN.
+        """Returns [columns with their shifted copies, rows]: the number of edges below each value, the dtype's maximum for NaN.
         """
         dtype = np.uint8 if self.form == "mask" else np.uint16
         columns, edges = self.block["columns"].reshape(-1, 4), self.block["edges"]

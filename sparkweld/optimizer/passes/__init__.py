@@ -1,1 +1,1 @@
-"""The passes, one a module: `Program` to `Program`, the same object when nothing changed."""
+"""Contains the passes, one a module: functions of `Program` to `Program` that return the same object when nothing changed."""

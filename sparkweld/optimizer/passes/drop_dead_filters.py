@@ -1,10 +1,10 @@
-"""Filters whose rows lead to no result: their loops go back to the domain above, and only their guards remain.
+"""Removes filters whose rows lead to no result: their loops move to the parent domain, and only their guards remain.
 
-What it rewrites: a domain that the result's domain does not descend from, innermost first. The loop that makes it loses
-its `where`; the loops over it run over its parent, with each guard g as ``not where or g``, so that the same rows are
-flagged. The condition travels as a column.
+Rewrites: a domain that is no ancestor of the result's domain, innermost first. The loop that creates it loses its `where`. The
+loops over it run over its parent, with each guard g as ``not where or g``, so that the same rows are flagged. The condition
+becomes a column.
 
-When it must not: a domain on the way to the result, also when no column of it is read: it is the selection.
+Must not rewrite: a domain on the way to the result, even when no column of it is read, because it determines the selection.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sparkweld.optimizer.loops import live_domains, weaken_guards
 
 
 def drop_dead_filters(program: Program) -> Program:
-    """Leaves the domains of the result, which form one chain."""
+    """Removes all domains but those of the result, which form one chain."""
     live = set(live_domains(program))
     while dead := _dead_leaf(program, live):
         program = _dissolve(program, dead)

@@ -1,8 +1,8 @@
-"""Guards that flag no further row go.
+"""Removes redundant guards, which flag no further row.
 
-What it rewrites: a guard that is the constant True, also one that some row must have, and one that is listed twice.
+Rewrites: a guard that is the constant True, a guard on some row that is always True, and a guard that is listed twice.
 
-When it must not: the constant False, which flags every row of its domain: the batch then runs in Python.
+Must not rewrite: the constant False, which flags every row of its domain: the batch then runs in Python.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from sparkweld.ir.ops import Const
 
 
 def drop_guards(program: Program) -> Program:
-    """Leaves each guard once, without those that always hold."""
+    """Removes duplicate guards and those that always hold."""
     loops = tuple(_drop(loop) for loop in program.loops)
     return program if loops == program.loops else replace(program, loops=loops)
 

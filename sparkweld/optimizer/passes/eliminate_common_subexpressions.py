@@ -1,9 +1,10 @@
-"""Equal values of a loop body to one value.
+"""Eliminates common subexpressions: equal values of a loop body become one value.
 
-What it rewrites: a value with the op and the arguments of an earlier one, up to the order of a commutative op's
-arguments (a float result differs at most in which NaN it is, which nothing can observe).
+Rewrites: a value with the op and the arguments of an earlier one. The arguments of a commutative op may be in another order: a
+float result then differs at most in which NaN it is, which nothing can observe.
 
-When it must not: -0.0 and 0.0, or two NaN constants of other types, are different constants: ops compare by exact text.
+Must not rewrite: -0.0 and 0.0, or two NaN constants of different types, which are different constants: ops compare by exact
+text.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from sparkweld.optimizer.bodies import Body, rewrite_loop
 
 
 def eliminate_common_subexpressions(program: Program) -> Program:
-    """Makes each value once."""
+    """Computes each distinct value once."""
     loops = tuple(_eliminate(loop) for loop in program.loops)
     return program if loops == program.loops else replace(program, loops=loops)
 

@@ -1,11 +1,11 @@
-"""Values that are known, or that are another value, to that constant or value.
+"""Folds constants, and simplifies values by algebraic identities that preserve every bit.
 
-What it rewrites: an op on constants, by the op's own `evaluate`; and the algebra below, each rule of which gives the same
-bits for every input. What stands in a NULL's place nothing can observe; which NaN a NaN is, by sign and payload, no
-program may depend on (frontends guard `signbit` and `copysign` of NaN).
+Rewrites: an op on constants, by the op's own `evaluate`; and the identities below, which yield the same bits for every input.
+Nothing can observe the value stored in place of a NULL. No program may depend on the sign and payload of a NaN (frontends guard
+`signbit` and `copysign` of NaN).
 
-When it must not: x + 0.0 (it turns -0.0 into 0.0), x - x, x * 0 or any other identity that NaN, infinity or -0.0 break;
-sums and products are never reordered; a guard that folds to False stays a guard.
+Must not rewrite: x + 0.0 (it turns -0.0 into 0.0), x - x, x * 0 or any other identity that NaN, infinity or -0.0 break. Sums and
+products are never reordered; a guard that folds to False stays a guard.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ from sparkweld.ir.ops import (
 from sparkweld.ir.types import BOOL, F32, F64, I8, I16, I32, MOMENTS, STR
 from sparkweld.optimizer.bodies import Body, rewrite_loop
 
-#: Numbers up to which a function of constant strings becomes a constant.
+#: Maximum integer parameter of a string function that is folded.
 _LONGEST = 1000
-#: Parts of a concatenation up to which it takes in those of another one, which others may use too.
+#: Maximum operands of a concatenation that absorbs those of another one, which other values may use too.
 _MOST_PARTS = 16
 
 
 def fold_constants(program: Program) -> Program:
-    """One round of folding, arguments first."""
+    """Runs one round of folding, arguments first."""
     loops = tuple(rewrite_loop(loop, _fold) for loop in program.loops)
     return program if loops == program.loops else replace(program, loops=loops)
 
@@ -55,9 +55,9 @@ def _fold(body: Body, op: Op, args: tuple[int, ...]) -> int:
 
 
 def _evaluate(body: Body, op: Op, args: tuple[int, ...]) -> int | None:
-    """The constant result of constant arguments; None when there is none."""
+    """Emits the constant result of constant arguments; None when there is none."""
     if not args or isinstance(op, MakeOptional | ModelOp):
-        return None  # a model's block need not be here
+        return None  # the bytes of a model's block may be absent
     known = [body.known(a) for a in args]
     if any(k is None for k in known) or _raises(op, known) or _is_large(op):
         return None
@@ -68,17 +68,23 @@ def _evaluate(body: Body, op: Op, args: tuple[int, ...]) -> int | None:
         return body.emit(MakeOptional(), body.constant(value, type.plain()), body.constant(valid, BOOL))
     value = np.asarray(result).reshape(-1)[0]
     if value != value:
-        return None  # the NaN's sign is the machine's, and signbit may look at it
+        return None  # the sign of a NaN depends on the machine, and signbit may read it
     return body.constant(value, type)
 
 
 def _raises(op: Op, known: list[np.generic | None]) -> bool:
-    """An integer power of a negative integer, for which NumPy raises: a guard has flagged the row, and no value matters."""
+    """Whether the op is an integer power with a negative exponent, for which NumPy raises.
+
+    A guard has flagged the row, so the value does not matter.
+    """
     return isinstance(op, Call) and op.fn == "power" and bool(np.any(np.asarray(known[1]) < 0)) and known[1].dtype.kind == "i"  # type: ignore[union-attr]
 
 
 def _is_large(op: Op) -> bool:
-    """A function of strings whose result may be too long for a constant, or a region, which may take its time."""
+    """Whether evaluation may be expensive.
+
+    True for a string function whose result may be too long for a constant, and for a region, which may loop for long.
+    """
     return isinstance(op, Region) or isinstance(op, StrCall) and any(isinstance(p, int) and p > _LONGEST for p in op.params)
 
 
@@ -122,7 +128,7 @@ def _cast(body: Body, op: Op, args: tuple[int, ...]) -> int | None:
 
 
 def keeps_value(of: Type, to: Type) -> bool:
-    """Whether every value of `of` is one of `to`, so that the cast changes none."""
+    """Whether every value of `of` is one of `to`, so that the cast preserves the value."""
     if of == to or {of.kind, to.kind} in map(set, MOMENTS.items()):
         return True
     if of.kind in MOMENTS or to.kind in MOMENTS or to == BOOL:
@@ -135,9 +141,9 @@ def keeps_value(of: Type, to: Type) -> bool:
 
 
 def _same_outer(of: Type, middle: Type, to: Type) -> bool:
-    """Whether the outer cast treats `of` as it treats `middle`: an integer too large wraps, a float too large gives 0."""
+    """Whether the outer cast treats `of` as it treats `middle`: an integer too large wraps, a float too large becomes 0."""
     if any(t.kind in MOMENTS for t in (of, middle, to)):
-        return of == to  # one type of integers casts to and from dates
+        return of == to  # only one integer type casts to and from dates
     return of.is_float == middle.is_float or not to.is_int or keeps_value(of, to)
 
 
@@ -180,7 +186,7 @@ def _select(body: Body, op: Op, args: tuple[int, ...]) -> int | None:
 
 
 def _str_call(body: Body, op: Op, args: tuple[int, ...]) -> int | None:
-    """concat(concat(a, b), c) -> concat(a, b, c), neighbouring constants to one: no string is made only to be copied."""
+    """Flattens concat(concat(a, b), c) to concat(a, b, c) and joins adjacent constants: no string is built only to be copied."""
     assert isinstance(op, StrCall)
     if op.fn == "float_to_str_decided":
         return body.constant(True, BOOL)
@@ -251,7 +257,7 @@ def _lattice(body: Body, op: Call, args: tuple[int, ...], fn: str, unit: bool) -
             return body.constant(not unit, BOOL)  # x and not x -> false; x or not x -> true
         if _fn(body, x) in ("logical_and", "logical_or") and y in body.args(x):
             return x if _fn(body, x) == fn else y  # y and (y and z) -> y and z; y and (y or z) -> y
-    return body.emit(Call(fn), *args) if op.fn != fn else None  # & and | on bools are the logical ones
+    return body.emit(Call(fn), *args) if op.fn != fn else None  # & and | on bools are logical_and and logical_or
 
 
 def _xor(body: Body, op: Call, args: tuple[int, ...]) -> int | None:

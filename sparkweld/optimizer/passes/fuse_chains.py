@@ -1,9 +1,9 @@
-"""A producer and its consumer to one loop (Weld's vertical fusion): the column between them becomes a value.
+"""Fuses a producer loop and its consumer (Weld's vertical fusion): the column between them becomes a value.
 
-What it rewrites: two loops over one domain, the second reading what the first appends.
+Rewrites: two loops over one domain, the second reading a column that the first appends.
 
-When it must not: the second filters, and a third loop over that domain reads the first's columns: they would move under
-the `where`, out of its sight. Nor while a filter is dead (see `drop_dead_filters`).
+Must not rewrite: the second loop filters, and a third loop over that domain reads the first's columns, which would move under
+the `where`, out of its scope. Nor while a filter is dead (see `drop_dead_filters`).
 """
 
 from __future__ import annotations

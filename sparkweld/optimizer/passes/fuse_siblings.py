@@ -1,10 +1,10 @@
-"""Independent loops over one domain to one loop (Weld's horizontal fusion): each input column is loaded once.
+"""Fuses independent loops over one domain (Weld's horizontal fusion): each input column is loaded once.
 
-What it rewrites: two loops over one domain. Columns of a loop that does not filter move under the `where` of one that
-does, once these two are all the loops over the domain: whoever reads them then runs over the filtered rows.
+Rewrites: two loops over one domain. Columns of a loop that does not filter move under the `where` of one that does, once these
+two are the only loops over the domain: all readers then run over the filtered rows.
 
-When it must not: the outputs belong to the domain and one of the loops filters it (that filter is dead, so
-`drop_dead_filters` has taken it away before).
+Must not rewrite: the outputs belong to the domain and one of the loops filters it. That filter is dead, so `drop_dead_filters`
+has removed it before.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""A filter and the loop over the rows it keeps to one loop (Weld's predication): a `where` instead of a second pass.
+"""Fuses a filter and a loop over the filtered rows (Weld's predication): a `where` replaces a second pass.
 
-What it rewrites: the only loop over a domain, which makes another, and a loop over that other domain. The second's values are
-computed for dropped rows too, which every op allows; its guard g becomes ``not where or g``; its columns move under the
-`where`. When it filters as well, the `where` is the conjunction and the domain between the two disappears.
+Rewrites: the only loop over a domain, which creates another, and a loop over that other domain. The second's values are computed
+for dropped rows too, which every op allows; its guard g becomes ``not where or g``; its columns move under the `where`. When it
+filters as well, the `where` is the conjunction and the intermediate domain disappears.
 
-When it must not: several loops run over the outer domain (the second may read a column of one that comes later), or the
-second filters while other loops run over the domain between (they must see the rows that it drops).
+Must not rewrite: several loops run over the outer domain, since the second loop may read a column of a later one. Nor when the
+second filters while other loops run over the intermediate domain: these must see the rows that it drops.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sparkweld.optimizer.loops import live_domains, loops_over, merge_pairs
 
 
 def predicate_filters(program: Program) -> Program:
-    """Merges each loop over a filtered domain into the loop that makes the domain."""
+    """Merges each loop over a filtered domain into the loop that creates the domain."""
     return merge_pairs(program, _pair)
 
 

@@ -1,11 +1,11 @@
-"""Tree ensembles without the branches that no row reaches, given what is known of their features.
+"""Removes the branches of tree ensembles that no row reaches, by the known bounds of their features.
 
-What it rewrites: an ensemble with an argument between known bounds: a constant, a choice of constants, or a value that the loop's
-`where` compares with a constant. Splits that all rows take one way go, and arguments that no split reads then. An ensemble
-without any split is a constant. Each tree keeps its place in the sums, whose bits stay.
+Rewrites: an ensemble with an argument between known bounds: a constant, a select between constants, or a value that the loop's
+`where` compares with a constant. Splits where all rows take one side are removed, and then arguments that no split reads. An
+ensemble without any split becomes a constant. Each tree keeps its place in the sums, so their bits do not change.
 
-When it must not: what the `where` says holds of the rows that it keeps only, so it does not count where a guard depends on the
-ensemble, which may look at others; a program without the bytes of its blocks, and large ensembles, are left as they are.
+Must not rewrite: the `where` holds only in the rows that it keeps, so it is ignored where a guard depends on the ensemble,
+because guards cover other rows too. A program without the bytes of its blocks, and large ensembles, are left unchanged.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from sparkweld.optimizer.bodies import Body, rewrite_loop
 from sparkweld.optimizer.loops import guarded_values
 from sparkweld.optimizer.spans import spans_of
 
-#: Bytes of a block up to which it is read and made again.
+#: Maximum bytes of a block that is read and rebuilt.
 _MOST_BYTES = 32 << 20
 
-#: An ensemble and its arguments -> what it becomes: the op and which of the arguments it takes, or constants.
+#: The replacement of an ensemble: the op and the arguments that it takes, or constants.
 _Made = tuple[TreeEnsemble, tuple[int, ...]] | list[np.ndarray]
 
 
 def prune_trees(program: Program) -> Program:
-    """Leaves the branches that rows may reach."""
+    """Removes the branches that no row reaches."""
     loops = tuple(_prune(loop) for loop in program.loops)
     return program if loops == program.loops else replace(program, loops=loops)
 
@@ -43,7 +43,7 @@ def _prune(loop: Loop) -> Loop:
     if not models:
         return loop
     types = body_types(loop)
-    # a guard looks at rows that the `where` drops, too
+    # a guard also covers rows that the `where` drops
     seen = guarded_values(loop)
     known = {selected: spans_of(loop, types, selected=selected) for selected in (True, False)}
     made: dict[Let, _Made | None] = {}
@@ -73,7 +73,7 @@ def _is_read(op: TreeEnsemble) -> bool:
 
 
 def _made(op: TreeEnsemble, args: tuple[int, ...], known: Mapping[int, Span]) -> _Made | None:
-    """None where nothing changes."""
+    """Returns the replacement; None where nothing changes."""
     spans = {feature: known[value] for feature, value in enumerate(args) if value in known}
     if not spans:
         return None

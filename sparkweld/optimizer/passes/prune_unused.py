@@ -1,9 +1,9 @@
-"""What nothing reads goes: values, columns, loops and inputs.
+"""Eliminates dead code: unread values, columns, loops and inputs.
 
-What it rewrites: columns that are no output and that no later loop reads, values that feed no column, guard or `where`,
-loops without any of these, and inputs that are neither read nor an output.
+Rewrites: columns that are no output and that no later loop reads, values that feed no column, guard or `where`, loops without
+any of these, and inputs that are neither read nor an output.
 
-When it must not: guards are roots, also when no column of their loop is read, because Spark would have run the function and
+Must not rewrite: guards are roots, even when no column of their loop is read, because Spark would have run the function and
 raised; a `where` is a root, because it is the selection; the last loop stays, since a kernel is a loop.
 """
 
@@ -16,7 +16,7 @@ from sparkweld.optimizer.loops import read_columns
 
 
 def prune_unused(program: Program) -> Program:
-    """Leaves what the outputs, the selection and the flagged rows depend on."""
+    """Retains only the values that the outputs, the selection and the flagged rows depend on."""
     needed = set(program.outputs)
     kept: list[Loop] = []
     for loop in reversed(program.loops):
@@ -51,7 +51,7 @@ def _prune(loop: Loop, needed: set[str]) -> Loop:
 
 
 def _reachable(loop: Loop, roots: set[int]) -> list[int]:
-    """The values that the roots depend on, ascending."""
+    """Returns the values that the roots depend on, ascending."""
     alive = set(roots)
     for value in range(len(loop.body) - 1, -1, -1):
         if value in alive:

@@ -1,16 +1,17 @@
-"""A filter by what a model gives to one that first drops the rows whose bounds say that it cannot hold.
+"""Skips rows whose score bounds cannot satisfy the filter, before the full model scores them.
 
-What it rewrites: a `where` that depends on sums over a text's terms or on a forest. ``where w`` becomes
-``where (not trial or p) and w``, where p is True wherever bounds of the models (`model_ranges`), taken through the ops after them
-(`ranges`), leave w possible. What another operand decides is needed by nobody, so a kernel computes the models for the rows of p
-alone, and no bounds where its `trial` is False, which it is when they do not pay: how many rows they drop, nobody knows before.
+Rewrites: a `where` that depends on a text model's sums or on a forest. ``where w`` becomes ``where (not trial or p) and w``,
+where p is True wherever bounds of the models (`model_ranges`), propagated through the ops after them (`ranges`), leave w
+possible. A kernel computes a value only for rows where no other operand decides, so it computes the models for the rows of p
+alone. It computes no bounds where its `trial` is False, which it is when they do not pay: the number of rows that they drop is
+unknown in advance.
 
-A forest is evaluated in parts, one going on with the sums of the one before, and after each part there is such a p: the next part
-is computed for the rows that all so far leave possible. The last part's sums are the forest's, added in the same order, and all
-parts read one block. Where `trial` is False, the whole forest is computed.
+A forest is evaluated in stages, each continuing the sums of the one before, and after each stage there is such a p: the next
+stage is computed for the rows that all earlier ones leave possible. The last stage's sums are the forest's, added in the same
+order, and all stages read one block. Where `trial` is False, the whole forest is computed.
 
-When it must not: a guard depends on the model, which then is needed in every row; trees of which no part would decide about
-the rows that stand for all. A loop is rewritten once: its name says so.
+Must not rewrite: a guard depends on the model, which is then required in every row; trees where no stage would decide any of the
+synthetic rows. A loop is rewritten once: its name is marked.
 """
 
 from __future__ import annotations
@@ -43,20 +44,20 @@ from sparkweld.optimizer.model_ranges import (
 from sparkweld.optimizer.ranges import Interval, Known, Perhaps, Ranges
 from sparkweld.optimizer.tree_cuts import GROUPS, Cut, cuts_of
 
-#: What the name of a loop ends with that has bounds.
+#: Suffix of the name of a loop with bounds.
 MARK = ", bounds"
 _FINITE = Call("isfinite")
-#: Fewest trees of a forest.
+#: Minimum trees of a forest.
 _LEAST_TREES = 16
-#: Parts of the trees end at places of a grid of so many: where all others are bounded by their leaves, and by cuts.
+#: Stages end at positions of a grid of _GRID: `_ENDS` where all other trees are bounded by their leaves, `_AFTER_CUTS` by cuts.
 _GRID = 16
 _ENDS, _AFTER_CUTS = (2, 3, 4, 6, 8, 12), (2, 4, 6, 8, 10, 12, 14)
-#: The largest share of undecided rows, of those that stand for all, after which a stage is worth it. Real rows may differ.
+#: Maximum share of undecided synthetic rows after a useful stage. Real rows may differ.
 _MOST_UNDECIDED = 0.99
 
 
 def skip_models(program: Program) -> Program:
-    """Puts bounds before the models of the only loop."""
+    """Inserts bounds before the models of the only loop."""
     if len(program.loops) != 1:
         return program
     (loop,) = program.loops
@@ -67,7 +68,7 @@ def skip_models(program: Program) -> Program:
 
 
 def _bounded(loop: Loop) -> Loop | None:
-    """The loop with bounds; None without any that decide."""
+    """Returns the loop with bounds; None when no bound decides anything."""
     models = {at for at, let in enumerate(loop.body) if is_bounded(let.op)} - guarded_values(loop)
     later = _dependents(loop, models)
     if loop.where not in later:
@@ -84,18 +85,18 @@ def _bounded(loop: Loop) -> Loop | None:
     stages = _stages(loop, later, forests) if forests else [_Stage(), _Stage(totals=True)]
     bounds = _Bounds(loop, later, forests)
     asked = [found for stage in stages if (found := bounds.possible(stage)) is not None]
-    possible = list(dict.fromkeys(asked))  # totals of some texts say no more
+    possible = list(dict.fromkeys(asked))  # totals may add nothing to the bound by length
     if not forests and len(possible) > 1 and not bounds.reads_numbers(possible[0]):
-        del possible[0]  # only lengths of texts decide, about few rows
+        del possible[0]  # only document lengths decide, and only few rows
     return bounds.loop_after(possible) if possible else None
 
 
 @dataclass(frozen=True)
 class _Stage:
-    """How much is known when a condition is asked: the forests' trees up to a place of the grid, and these cuts of the others.
+    """The information available to a condition: the forests' trees up to a grid position, and cuts of the others.
 
-    cuts: value of a forest -> from below and from above; None for one that nothing would read.
-    totals: texts are gone through for the totals of their terms.
+    cuts: value of a forest -> from below and from above; None for a cut that nothing would read. totals: documents are scanned
+    for the totals of their terms.
     """
 
     end: int = 0
@@ -104,7 +105,8 @@ class _Stage:
 
 
 def _stages(loop: Loop, later: set[int], forests: Mapping[int, ForestRange]) -> list[_Stage]:
-    """Those that decide about any of the rows that stand for all; where other columns take part, so that nobody knows, all."""
+    """Returns the stages that decide any synthetic row; all stages where other columns take part, since their effect is unknown.
+    """
     pairs = {at: cuts_of(loop.body[at].op) for at in forests}  # type: ignore[arg-type]
     cuts = [{at: found[number] for at, found in pairs.items()} for number in range(min(map(len, pairs.values())))]
     stages = [_Stage(0, cut) for cut in cuts] + [_Stage(end, cuts[-1]) for end in _AFTER_CUTS if cuts]
@@ -121,10 +123,10 @@ def _stages(loop: Loop, later: set[int], forests: Mapping[int, ForestRange]) -> 
 
 
 class _Bounds:
-    """The body of the loop up to the conditions `possible`, which are that its `where` may hold.
+    """The body of the loop up to the conditions `possible`: that its `where` may hold.
 
-    `later`: the values that depend on models. Forests' parts are added one by one. In a draft, columns stand for the sums of
-    cuts, which take their time to make.
+    `later`: the values that depend on models. Stages of forests are added one by one. In a draft, columns represent the sums of
+    cuts, which are expensive to build.
     """
 
     def __init__(self, loop: Loop, later: set[int], forests: Mapping[int, ForestRange], draft: bool = False) -> None:
@@ -138,16 +140,16 @@ class _Bounds:
             if value not in later:
                 self.at[value] = body.emit(let.op, *(self.at[a] for a in let.args))
         self.body, self.ranges = body, Ranges(body)
-        #: Value of a forest -> how many trees are added up, and their sum.
+        #: Value of a forest -> the number of trees added so far, and their sum.
         self.sums: dict[int, tuple[int, int]] = {}
-        #: Sums -> what they are in the rows that stand for all; in a draft also those of cuts.
+        #: Sums -> their values in the synthetic rows; in a draft also those of cuts.
         self.typical: dict[int, np.ndarray] = {}
         self._of_cut: dict[int, tuple[Cut, int]] = {}
         #: The cuts that a condition of the draft depends on.
         self.read: set[Cut] = set()
 
     def possible(self, stage: _Stage) -> int | None:
-        """The condition at a stage, which is no earlier one than that of the last call; None: nothing is known of it."""
+        """Returns the condition at a stage, or None when it is unknown. Stages must not go back from one call to the next."""
         self._add_trees(stage.end)
         known: dict[int, Known] = {}
         for value in sorted(self.later):
@@ -179,7 +181,7 @@ class _Bounds:
             elif last == done:
                 result = before[value][1]
             else:
-                # what is not wanted of the sums may be any
+                # sums that are not used may have any start
                 others = {self.loop.body[v].op.output: s for v, (_, s) in before.items() if self._is_one_call(v, value)}  # type: ignore[attr-defined]
                 starts = [others.get(output, before[value][1]) for output in range(op.outputs)] if done else []
                 result = self.ranges.emit(replace(op, begin=done, end=last), *(self.at[a] for a in args), *starts)
@@ -204,7 +206,7 @@ class _Bounds:
         return Interval(*ends)
 
     def _rest(self, value: int, cut: Cut, group: int) -> int | None:
-        """The sum of a cut's groups from one on; None where it has no op."""
+        """Returns the sum of a cut's groups from `group` on; None where it has no op."""
         op = None if self.draft else cut.op
         if op is None and not self.draft:
             return None
@@ -221,7 +223,10 @@ class _Bounds:
         return total
 
     def _of_text(self, op: TextSums, args: list[Known], text: int) -> Known:
-        """Its start, and what the text may add; the start may be an interval, as where texts stand side by side."""
+        """Bounds a text model by its start and the largest contribution of a document.
+
+        The start may be an interval, as in sums over several documents.
+        """
         start = args[1 + op.output] if op.started else self.ranges.exactly(self.ranges.const(0.0, F64))
         found = text_range(op)
         if found is None or not isinstance(start, Interval):
@@ -241,12 +246,12 @@ class _Bounds:
         )
 
     def reads_numbers(self, value: int) -> bool:
-        """Whether the value depends on a column that is no text."""
+        """Whether the value depends on a column that is not a string."""
         op = self.body.op(value)
         return isinstance(op, Read) and op.type.kind != STR.kind or any(map(self.reads_numbers, self.body.args(value)))
 
     def _of_totals(self, op: TextSums, args: list[Known], text: int) -> Known:
-        """Its start, and what the totals of its terms say that the text adds."""
+        """Bounds a text model by its start and the totals of its terms."""
         start = args[1 + op.output] if op.started else self.ranges.exactly(self.ranges.const(0.0, F64))
         found = totals_range(op)
         if found is None or text in self.later or not isinstance(start, Interval):
@@ -270,12 +275,12 @@ class _Bounds:
         )
 
     def undecided(self, stage: _Stage) -> np.ndarray | None:
-        """In which of the rows that stand for all the condition is True; None when other columns take part."""
+        """Returns the synthetic rows where the condition is True; None when other columns take part."""
         possible = self.possible(stage)
         return np.ones(1, bool) if possible is None else self._of_typical(possible, {})
 
     def _of_typical(self, value: int, found: dict[int, Any]) -> Any:
-        """What the value is in these rows; None when other columns take part."""
+        """Evaluates the value in the synthetic rows; returns None when other columns take part."""
         type = self.body.types[value]
         if value in self.typical:
             return self.typical[value].astype(type.dtype)
@@ -286,12 +291,12 @@ class _Bounds:
         if value not in found:
             op = self.body.op(value)
             args = [] if op == _FINITE else [self._of_typical(a, found) for a in self.body.args(value)]
-            # what one operand decides, whatever the other is
+            # one operand decides, whatever the other is
             decisive = False if op == Call("logical_and") else True if op == Call("logical_or") else None
             if decisive is not None and any(a is not None and np.all(a == decisive) for a in args):
                 found[value] = np.array([decisive])
             elif op == _FINITE:
-                found[value] = np.array([True])  # whichever bound is asked
+                found[value] = np.array([True])  # bounds are assumed finite
             elif isinstance(op, Read | ModelOp) or any(a is None for a in args):
                 found[value] = None
             else:
@@ -299,12 +304,12 @@ class _Bounds:
         return found[value]
 
     def loop_after(self, possible: Sequence[int]) -> Loop:
-        """The loop that computes its models for the rows of these conditions."""
+        """Returns the loop that computes its models only for the rows where these conditions hold."""
         assert self.loop.where is not None
         all_ = possible[0]
         for other in possible[1:]:
             all_ = self.ranges.call("logical_and", all_, other)
-        # before the models, which it decides about
+        # before the models, since it decides whether they are computed
         may_pass = self.body.emit(Call("logical_or"), self.untried, all_)
         self._add_trees(_GRID)
         for value in sorted(self.later):
@@ -327,12 +332,12 @@ def _known_range(op: TreeEnsemble) -> ForestRange | None:
 
 
 def _range(op: TreeEnsemble) -> ForestRange | None:
-    """`forest_range` of an op, which query after query may ask for."""
+    """Returns `forest_range` of an op, cached because consecutive queries may request it."""
     return _known_range(op) if op.block.size <= REMEMBERED else forest_range(op)
 
 
 def _dependents(loop: Loop, models: set[int]) -> set[int]:
-    """The models and all that depends on them."""
+    """Returns the models and all values that depend on them."""
     found = set(models)
     for value, let in enumerate(loop.body):
         if found.intersection(let.args):
