@@ -1,8 +1,8 @@
-"""A traced function and its original to a refusal when the two disagree on a small made-up batch.
+"""Runs a traced function and its original on a small synthetic batch, and refuses the function when they disagree.
 
-The tables of calls are written from the sources of certain NumPy and pandas versions. This is the net below them: the
-original runs once, with real pandas, on extremes and ordinary values, and must give what the loop says, bit for bit. It has
-passed the purity check, and rows that a guard flags are left out, so it may run and may not raise.
+The tables of calls are written from the sources of certain NumPy and pandas versions; this probe catches their errors. The
+original runs once, with real pandas, on extreme and ordinary values, and its result must equal the loop's, bit for bit. It
+has passed the purity check, so it may run. Rows that a guard flags are excluded, so it must not raise.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from udf_compiler.probe_differences import Tolerance, difference_of
 from udf_compiler.probe_rows import EPOCH, EXTREME_ROWS, ROW_COUNT, column_of, constant_rows, ordinary, with_constants
 from udf_compiler.trace import TracedArray, TracedFrame, TracedSeries, moments
 
-#: Larger loops are not probed: to evaluate them takes more than some ten milliseconds.
+#: Larger loops are not probed: their evaluation takes more than about ten milliseconds.
 NODE_LIMIT = 3_000
 
-#: Rounds of a loop up to which a row is looked at.
+#: Rows that need more loop iterations are flagged.
 _STEPS = 2000
 
 _PLAUSIBLE_ROWS = 32
@@ -48,11 +48,11 @@ def probe(
     place: str,
     tolerance: Tolerance = Tolerance.BITS,
 ) -> None:
-    """Refuses (SW233) when ``function(*args, **kwargs)`` is not what `loop` computes as `result` on the unflagged rows.
+    """Refuses (SW233) when ``function(*args, **kwargs)`` differs from `result` as `loop` computes it on the unflagged rows.
 
     `args` and `kwargs` are the traced arguments. Where the loop adds in another order than the function (dot products), only
     ordinary values are compared: at a constant either branch may be right. Does nothing when every row is flagged, for loops
-    of more than NODE_LIMIT values, and for a result that no column can be made of.
+    of more than NODE_LIMIT values, and for a result that cannot become a column.
     """
     known = TracedSeries | TracedArray | TracedFrame | TracedArrow | TracedBatch | TracedStructArray
     if len(loop.body) > NODE_LIMIT or not isinstance(result, known):
@@ -63,7 +63,7 @@ def probe(
         rounded = tolerance == Tolerance.SUMS
         constants = () if rounded else constants_of(function)
         computed = _Computed(loop, traced, rounded, constants)
-        if computed.rows == 0:  # a model of many columns flags every row with one odd value
+        if computed.rows == 0:  # in a model of many columns, one extreme value flags a row
             computed = _Computed(loop, traced, rounded, constants, plausible=True)
         if computed.rows == 0:
             return
@@ -71,7 +71,7 @@ def probe(
         named = {name: computed.real(a) for name, a in kwargs.items()}
         try:
             given = function(*positional, **named)
-        except FloatingPointError:  # pandas rounds memory that nobody has written where a number of to_datetime is NaN
+        except FloatingPointError:  # pandas rounds uninitialized memory where a number of to_datetime is NaN
             return
         except Exception as error:  # noqa: BLE001 - whatever user code raises: no guard announced it
             raise refusal("SW233", place, what=f"the function raises {type(error).__name__}: {error}") from None
@@ -81,13 +81,13 @@ def probe(
 
 
 def _in_this_process() -> AbstractContextManager[Any]:
-    """Models with `n_jobs` start no workers inside of it."""
+    """Makes models with `n_jobs` start no workers inside the block."""
     joblib = sys.modules.get("joblib")
     return nullcontext() if joblib is None else joblib.parallel_config(backend="sequential")
 
 
 def program_of(loop: LoopBuilder, outputs: Mapping[str, int]) -> Program:
-    """The loop so far, with these values as the outputs; rows of which a region takes long are flagged."""
+    """Returns the loop so far as a program with these values as outputs; rows in which a region iterates long are flagged."""
     inputs = {let.op.column: Input(let.op.column, let.op.type) for let in loop.body if isinstance(let.op, Read)}
     body = tuple(replace(let, op=let.op.hurried(_STEPS)) if isinstance(let.op, Region) else let for let in loop.body)
     appends = tuple(Append(name, value) for name, value in outputs.items())
@@ -96,10 +96,10 @@ def program_of(loop: LoopBuilder, outputs: Mapping[str, int]) -> Program:
 
 
 class _Computed:
-    """The values of traced objects on the probe's unflagged rows, by evaluation of the loop so far.
+    """The values of traced objects on the probe's unflagged rows, from evaluation of the loop so far.
 
-    `constants`: of the function. `plausible`: with rows that have no NULL and small values; so are some where the loop has
-    tables, from which they are drawn.
+    `constants`: the function's constants. `plausible`: adds rows with small values and without NULL. Such rows are also
+    added where the loop has tables, with values from these.
     """
 
     def __init__(
@@ -119,12 +119,12 @@ class _Computed:
         keep = ~result.flagged
         keep[:EXTREME_ROWS] &= not rounded
         self._arrays = {id: _rows(result.columns[f"v{id}"], keep) for id in values}
-        # of the rows that are left, too, some must have what some row of a batch must have
+        # the remaining rows, too, must include one that satisfies each condition on some row of a batch
         met = all(np.any(self._arrays[a] & self._arrays[w]) for a, w in loop.some)  # type: ignore[operator]
         self.rows = int(np.count_nonzero(keep)) if met else 0
 
     def real(self, x: Any) -> Any:
-        """The pandas or NumPy object that a traced one stands for."""
+        """Returns the pandas or NumPy object that a traced one represents."""
         if isinstance(x, TracedFrame):
             return pd.DataFrame({name: self.real(s) for name, s in x.series.items()})
         if isinstance(x, TracedSeries):
@@ -140,7 +140,7 @@ class _Computed:
         return np.array(np.column_stack([self._arrays[v.id] for v in x.columns]), order=x.order or "C")
 
     def result(self, x: Any) -> Any:
-        """The same of a result, which may hold those rows only that its loop is about."""
+        """Returns the object that a traced result represents, restricted to the rows of its loop."""
         where = x.loop.where
         if where is None:
             return self.real(x)
@@ -204,7 +204,7 @@ def _rows(array: Array, keep: np.ndarray) -> Array:
 
 
 def _missing_series(array: Array, kind: str) -> pd.Series:
-    """Times or UInt32 of these values, missing where NULL."""
+    """Returns a Series of datetimes, timedeltas or UInt32 from these values, missing where NULL."""
     values, valid = array if isinstance(array, Optional) else (array, np.ones(len(array), np.bool_))
     if kind == "UInt32":
         return pd.Series(pd.arrays.IntegerArray(values.astype(np.uint32), ~valid))
@@ -212,7 +212,7 @@ def _missing_series(array: Array, kind: str) -> pd.Series:
 
 
 def _arrays_series(array: Array) -> pd.Series:
-    """Arrays, None where NULL."""
+    """Returns a Series of arrays, None where NULL."""
     lists, valid = array if isinstance(array, Optional) else (array, np.ones(len(array), np.bool_))
     made = [array_of(items, Type(items.kind)) if ok else None for items, ok in zip(lists.tolist(), valid, strict=True)]
     objects = np.empty(len(made), object)
@@ -232,7 +232,7 @@ def _texts(array: Array, missing: Any) -> list[Any]:
 
 
 def _tables(loop: LoopBuilder) -> dict[str, np.ndarray]:
-    """Column -> the keys of the tables that its own values are looked up in."""
+    """Returns column -> the keys of the tables in which its own values are looked up."""
     origins: dict[int, str] = {}
     found: dict[str, list[np.ndarray]] = {}
     for at, let in enumerate(loop.body):
@@ -247,7 +247,7 @@ def _tables(loop: LoopBuilder) -> dict[str, np.ndarray]:
 
 
 def _followed(column: Array, type: Type, at: int, keys: np.ndarray | None) -> Array:
-    """The column with plausible rows behind it: no NULL, keys of its tables, else small values."""
+    """Returns the column followed by plausible rows: no NULL, keys of its tables, else small values."""
     rng = np.random.default_rng((ROW_COUNT, at))
     if keys is not None and (type.kind == "str") == (keys.dtype == object):
         more = rng.choice(keys, _PLAUSIBLE_ROWS)

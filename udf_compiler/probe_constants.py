@@ -12,7 +12,7 @@ import numpy as np
 
 from udf_compiler.module_paths import LIBRARIES
 
-#: So many constants, and so many members of one container.
+#: The largest number of constants, and of members taken from one container.
 _MOST, _MEMBERS = 96, 64
 
 #: Longer strings are messages.
@@ -20,7 +20,7 @@ _LONGEST = 100
 
 
 def constants_of(function: Any) -> tuple[Any, ...]:
-    """Numbers, strings and dates, each once, in the order in which they are met."""
+    """Returns numbers, strings and dates, without duplicates, in the order of discovery."""
     found: dict[Any, Any] = {}
     for x in _reached(function):
         found.setdefault((type(x), x), x)
@@ -77,7 +77,7 @@ def _parts_of_function(function: FunctionType) -> list[Any]:
         try:
             found.append(cell.cell_contents)
         except ValueError:
-            continue  # a cell that is not filled yet
+            continue  # an unassigned cell
     return found
 
 

@@ -1,4 +1,4 @@
-"""What a function gave and what its translation gives for the same rows to what differs, for a refusal."""
+"""Describes the first difference between the results of a function and of its translation, for a refusal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _Differ = str | None
 
 
 class Tolerance(IntEnum):
-    """How far results may lie apart: not a bit, the digits that libms differ by, or those of sums in another order."""
+    """How far results may differ: not in a bit, in the digits that differ between libms, or by sums in another order."""
 
     BITS = 0
     DIGITS = 1
@@ -24,9 +24,9 @@ class Tolerance(IntEnum):
 
 
 def tolerance_of(kept: Iterable[Any], body: Iterable[Let]) -> Tolerance:
-    """`kept`: operations whose sums are in another order; `body`: of the loop.
+    """Returns the tolerance. `kept`: operations that sum in another order; `body`: the body of the loop.
 
-    Python computes ``x ** 0.3`` of a number with libm, NumPy's loop over an array in its own way.
+    Python computes ``x ** 0.3`` of a number with libm, while NumPy's loop over an array has its own implementation.
     """
     if any(True for _ in kept):
         return Tolerance.SUMS
@@ -34,7 +34,7 @@ def tolerance_of(kept: Iterable[Any], body: Iterable[Let]) -> Tolerance:
 
 
 def difference_of(given: Any, wanted: Any, tolerance: Tolerance) -> _Differ:
-    """What the function's result has other than the translation's; None when nothing."""
+    """Describes the difference between the function's and the translation's result; None when they are equal."""
     if type(given) is not type(wanted):
         return f"the function gives a {type(given).__name__}, its translation a {type(wanted).__name__}"
     if isinstance(wanted, pd.DataFrame):
@@ -65,12 +65,12 @@ def difference_of(given: Any, wanted: Any, tolerance: Tolerance) -> _Differ:
 
 
 def _is_void(x: Any) -> bool:
-    """Whether a Series has missing elements only."""
+    """Whether a Series has only missing elements."""
     return isinstance(x, pd.Series) and (x.dtype == object or x.dtype == np.float64) and bool(x.isna().all())
 
 
 def _values_of(x: Any) -> np.ndarray:
-    """The values, times as integers and missing ones of other extension arrays as None."""
+    """Returns the values, with times as integers and missing values of other extension arrays as None."""
     if isinstance(x.dtype, pd.api.extensions.ExtensionDtype):
         return np.asarray(x.array.to_numpy(dtype=object, na_value=None))
     array = np.asarray(x)

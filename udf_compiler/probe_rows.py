@@ -1,6 +1,6 @@
-"""Makes synthetic rows for the trial of a function: extremes, cancelling sums, and the function's own constants.
+"""Generates synthetic rows for the trial of a function: extremes, cancelling sums, and the function's own constants.
 
-A wrong branch shows only in rows that take it: of ``1 if code == "X7" else 0`` those of the string X7.
+A wrong branch shows only in rows that take it: for ``1 if code == "X7" else 0``, in rows with the string X7.
 """
 
 from __future__ import annotations
@@ -20,30 +20,30 @@ _SPECIAL_ROWS, _ORDINARY_ROWS, _CANCELLING_ROWS = 64, 32, 15
 EXTREME_ROWS = _SPECIAL_ROWS + _CANCELLING_ROWS
 ROW_COUNT = EXTREME_ROWS + _ORDINARY_ROWS
 
-#: At least so many rows have constants of the function, and at most.
+#: The smallest and the largest number of rows with constants of the function.
 _FEW_CONSTANTS, _MANY_CONSTANTS = 48, 192
 
-#: Values of neighbouring columns, or elements of a list, whose sum depends on the order of additions and on roundings.
+#: Values of adjacent columns, or elements of a list, whose sum depends on the order of additions and on rounding.
 _CANCELLING = ((1e16, 1.0, -1e16), (0.1, 0.2, 0.3), (2.0**53, 1.0, -(2.0**53)), (1e308, 1e308, -1e308), (-1e16, 0.1, 1e16))
 
-#: Days since 1970: the first and the last that Python has, leap days, ordinary ones.
+#: Days since 1970: the first and the last that Python supports, leap days, ordinary ones.
 _DAYS = (-719162, 2932896, 0, -1, 1, 11016, 19782, 19783)
 EPOCH = datetime.date(1970, 1, 1).toordinal()
 
-#: Strings as columns have them: words, names, addresses, codes, numbers, dates.
+#: Typical strings of columns: words, names, addresses, codes, numbers, dates.
 _TEXTS = (
     "alpha", "Beta gamma", "John Smith", "a.b@example.com", "https://example.com/a?b=c", "NEW YORK", "12345", "10001-2345",
     "2024-02-29", "3.14", "-7", "$1,234.50", "12%", "A-1_b", "x=1;y=2", "a,b,c", "Yes", "no", "N/A", "10 kg", "  padded  ",
 )  # fmt: skip
 
-#: Where functions of strings change their mind: empty, blank, other alphabets, case of several letters, line ends, long ones.
+#: Edge cases of string functions: empty, blank, other alphabets, case mappings to several letters, line ends, long ones.
 _SPECIAL_TEXTS = (
     "", " ", "a", "A", "0", "1", "-", "\n", "a\n", "\t x\u2003", "ab", "aB", "aab", "b a", "é", "É", "ß", "straße", "ΑΣ", "ς",
     "İ", "ı", "ﬁ", "ǆ", "😀", "a😀b", "٣", "½", "一", "\x1c", "\x85", "\xa0", "1_0", "+1", "1e5", "inf", "nan", "None", "True",
     "007", "a" * 300, "é" * 90, "<b>x</b>", "a,b", "x@y",
 )  # fmt: skip
-#: Around the epoch and midnights, leap days and none, ends of months, quarters and years, the limits of nanoseconds, and
-#: years that only microseconds hold.
+#: Times around the epoch and midnight, leap days and non-leap years, ends of months, quarters and years, the limits of
+#: nanoseconds, and years that only microseconds can represent.
 _TIMES = """1970-01-01 1970-01-01T00:00:00.000001 1969-12-31T23:59:59.999999 2000-02-29T12:34:56.789012 1900-02-28T23:59:59
     1900-03-01 2100-03-01T06:00 2023-12-31T23:59:59.999999 2024-01-01 2024-02-29 2024-12-30T18:00 2021-01-03T01:02:03
     2020-03-31T11:59:59.5 2020-06-30 2020-10-01T00:00:00.001 1677-09-22 1677-09-21T00:12:43.145225
@@ -52,9 +52,9 @@ _TIMES = """1970-01-01 1970-01-01T00:00:00.000001 1969-12-31T23:59:59.999999 200
 
 @cache
 def column_of(type: Type, at: int) -> Array:
-    """ROW_COUNT rows of a type for the column at position `at`, by a fixed seed.
+    """Returns ROW_COUNT rows of a type for the column at position `at`, with a fixed seed.
 
-    Every special value, shuffled; those that cancel beside the other columns; then ordinary ones.
+    First every special value, shuffled; then values that cancel with those of the other columns; then ordinary ones.
     """
     rng = np.random.default_rng((list(DTYPES).index(type.kind), at))
     special = rng.permutation(np.resize(_special(type), _SPECIAL_ROWS))
@@ -64,12 +64,12 @@ def column_of(type: Type, at: int) -> Array:
 
 
 def constant_rows(constants: Sequence[Any]) -> int:
-    """How many rows `with_constants` adds."""
+    """Returns the number of rows that `with_constants` adds."""
     return min(max(2 * len(constants), _FEW_CONSTANTS), _MANY_CONSTANTS) if constants else 0
 
 
 def with_constants(column: Array, type: Type, at: int, constants: Sequence[Any]) -> Array:
-    """The column with rows behind it that have the constants of its type, and their neighbours, beside ordinary values."""
+    """Returns the column followed by rows with the constants of its type, their neighbours, and ordinary values."""
     count = constant_rows(constants)
     if not count:
         return column
@@ -85,7 +85,7 @@ def with_constants(column: Array, type: Type, at: int, constants: Sequence[Any])
 
 
 def constants_of_type(type: Type, constants: Sequence[Any]) -> np.ndarray:
-    """Values of a type that a function may tell apart by its constants."""
+    """Returns values of a type at which the function's constants may change its behaviour."""
     numbers = [c for c in constants if isinstance(c, int | float)]
     found: list[Any] = []
     if type.is_list:
@@ -110,7 +110,7 @@ def constants_of_type(type: Type, constants: Sequence[Any]) -> np.ndarray:
 
 
 def _cancelling(type: Type, at: int, rng: np.random.Generator) -> np.ndarray:
-    """Rows of `_CANCELLING`, whose numbers stand in three columns in turn."""
+    """Returns rows of `_CANCELLING`, whose three numbers are distributed over three columns in rotation."""
     if type.is_list and (type.element.is_float or type.element.is_int):
         kind = type.element.kind
         rows = [_numbers(type.element, [*triple, triple[0]]) for triple in _CANCELLING]
@@ -122,7 +122,7 @@ def _cancelling(type: Type, at: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _numbers(type: Type, values: Sequence[float]) -> np.ndarray:
-    """The values within the limits of a type of numbers."""
+    """Returns the values, clipped to the limits of a numeric type."""
     if type.is_float:
         with np.errstate(over="ignore"):
             return np.array(values).astype(type.dtype)
@@ -131,7 +131,7 @@ def _numbers(type: Type, values: Sequence[float]) -> np.ndarray:
 
 
 def ordinary(type: Type, rng: np.random.Generator) -> np.ndarray:
-    """A few rows as columns of a type have them."""
+    """Returns a few typical rows of a type."""
     if type.is_float:
         return rng.uniform(-100, 100, _ORDINARY_ROWS)
     if type.kind == "date":
@@ -170,7 +170,7 @@ def _special(type: Type) -> np.ndarray:
 
 
 def _lists(type: Type, elements: np.ndarray, count: int) -> np.ndarray:
-    """So many lists of these elements, of lengths from none to beyond a block of NumPy's sums."""
+    """Returns `count` lists of these elements, with lengths from zero to beyond a block of NumPy's pairwise sum."""
     lengths = [0, 1, 2, 3, 3, 4, 5, 8, 9, 20, 130]
     cycle = np.resize(elements, 131 + count).astype(type.element.dtype).tolist()
     kind = type.element.kind

@@ -1,8 +1,8 @@
-"""Notices what user code changes in this process while it is imported, read or traced, and takes it back.
+"""Detects and reverts changes that user code makes to this process while it is imported, read or traced.
 
-A worker keeps such a change and computes by it: with ``np.seterr(all="raise")`` in a module, the logarithm of a negative number
-raises there. A kernel would know nothing of it, and this process would give other functions another meaning from then on.
-Settings that change no result, as the options of pandas' displays, may change.
+A worker keeps such a change and computes with it: with ``np.seterr(all="raise")`` in a module, the logarithm of a negative
+number raises there. A kernel would ignore the change, and this process would give other functions a different meaning from
+then on. Settings that change no result, such as pandas' display options, may change.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A setting of the process. `meaning`: the part of it that decides results."""
+    """A setting of the process. `meaning`: the part of it that affects results."""
 
     title: str
     read: Callable[[], Any]
@@ -39,11 +39,11 @@ class Setting:
     meaning: Callable[[Any], Any] = lambda value: value
 
 
-#: Options of pandas that only decide how things are shown.
+#: pandas options that affect only display.
 _SHOWN = ("display", "io", "plotting", "styler")
-#: As Python starts. A higher limit changes no function that stays below this one.
+#: Python's default. A higher limit changes no function that stays below this one.
 _RECURSION = 1000
-#: Names that this process sets itself while user code runs, and what Python fills in.
+#: Names that this process itself sets while user code runs, and names that Python fills in.
 _IGNORED = frozenset(("__import__", "_", "__warningregistry__", "__doc__", "__annotations__", "__annotations_cache__"))
 
 
@@ -58,7 +58,7 @@ def _filters() -> list[Any]:
 def _write_filters(filters: Sequence[Any]) -> None:
     warnings.filters[:] = filters  # type: ignore[index]
     with warnings.catch_warnings():
-        pass  # has Python forget which warnings it has ignored
+        pass  # makes Python forget which warnings it has ignored
 
 
 def _options() -> dict[str, Any]:
@@ -80,7 +80,7 @@ def _write_options(options: Mapping[str, Any]) -> None:
 
     now = _options()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of options that go
+        warnings.simplefilter("ignore")  # for deprecated options
         for name, value in options.items():
             if now.get(name) is not value:
                 pd.set_option(name, value)
@@ -116,7 +116,7 @@ def _settings() -> tuple[Setting, ...]:
 
 @cache
 def _namespaces() -> tuple[Any, ...]:
-    """Modules and classes whose functions kernels stand for."""
+    """Returns modules and classes whose functions kernels replace."""
     import numpy as np
     import pandas as pd
     import pyarrow.compute as pc
@@ -128,27 +128,27 @@ def _namespaces() -> tuple[Any, ...]:
 
 
 def warnings_raise() -> bool:
-    """Whether the variables of this process, which are those of the workers, make errors of warnings."""
+    """Whether this process's environment variables, which the workers share, turn warnings into errors."""
     actions = (option.partition(":")[0].strip() for option in sys.warnoptions)
     return any(action and "error".startswith(action) for action in actions)
 
 
 def ignore_warning_options() -> None:
-    """Warnings are no errors in this process, whatever its variables say: they would end imports of its own."""
+    """Disables warnings as errors in this process, whatever its environment variables say: they would break its own imports."""
     _write_filters([f for f in _filters() if f[0] != "error"])
 
 
 class ProcessState:
-    """The process as it is now."""
+    """A snapshot of the process state."""
 
     def __init__(self) -> None:
         self._settings = [(setting, setting.read()) for setting in _settings()]
         self._namespaces = [(of, dict(vars(of))) for of in _namespaces()]
 
     def taken_back(self) -> list[str]:
-        """What has changed since then, by name. It is as it was afterwards."""
+        """Reverts the changes since the snapshot and returns their names."""
         found = []
-        for of, before in self._namespaces:  # builtins first: what follows calls them
+        for of, before in self._namespaces:  # builtins first: the following code calls them
             for name in _changed(of, before):
                 _put_back(of, name, before)
                 found.append(f"{of.__name__}.{name}")
@@ -160,7 +160,10 @@ class ProcessState:
 
 
 def _changed(of: Any, before: Mapping[str, Any]) -> list[str]:
-    """Names that mean something else now. What is added means nothing to those who do not know it, unless it hides a base's."""
+    """Returns the names whose meaning has changed.
+
+    An added name counts only if it hides a base's: existing code does not use it.
+    """
     now = vars(of)
     bases = of.__mro__[1:] if inspect.isclass(of) else ()
     changed = [name for name, value in before.items() if name not in _IGNORED and now.get(name, before) is not value]

@@ -1,49 +1,49 @@
-"""Bytes on the compile service's pipes to messages and back: the one description of the protocol.
+"""Reads and writes the messages of the compile service; this is the only description of its protocol.
 
 A frame, both ways, all integers big-endian:
 
     u32 length of the JSON | JSON object, UTF-8 | u32 number of blobs | for each blob: u64 length, bytes
 
-Every request holds ``id`` (an integer) and ``op``; its reply echoes ``id``. With ``cpuMs`` it is refused (SW408) once it has
-used so much CPU time; the reply then has ``retire`` true, for the process may be left in the middle of something, and
-``payload``, the number of the one that it worked on, or null.
-With ``digests``, the SHA-256 of all payloads, the frame holds only those whose positions are in ``sent``, and the rest are
-those of earlier requests; status "needs" asks for the request again with all of them.
-Status "stale" says that a module has changed which only a new process can import: it is to be asked in the place of this one.
+Every request holds ``id`` (an integer) and ``op``; its reply echoes ``id``. With ``cpuMs``, a request that exceeds this CPU
+time is refused (SW408). The reply then has ``retire`` true, since the process may be in an inconsistent state, and
+``payload``, the number of the payload in progress, or null.
+With ``digests``, the SHA-256 of all payloads, the frame holds only the payloads whose positions are in ``sent``. The others
+are stored from earlier requests; status "needs" asks for the request again with all payloads.
+Status "stale" means that a module has changed that only a new process can import; the client must ask a new process.
 Requests are answered one at a time, in order. End of file on the request pipe ends the service, so it dies with the JVM that
 started it.
 
-``hello``     -> status "ok", protocol, pid, versions {python, pyspark, pandas, numpy, pyarrow, numba, llvmlite: text or
+``hello``     -> status "ok", protocol, pid, versions {python, pyspark, pandas, numpy, pyarrow, numba, llvmlite: string or
                  null}, cpu "<name>|<16 hex>", cpuName, cpuFeatures, llvmlite (path of the shared library), vectorMath
-                 ("libmvec" or "none"); with numbaError (text) when kernels cannot be compiled here.
-``compile``   label, inputs, steps, outputs, filtered, mayFilter (a map may leave rows out), rowwise (its functions see each row
-                 for itself), conf, python {includes, versions} and one blob per payload -> status "ok" with
-                 program, hash, inputs, outputs, flags (whether a column behind them is NULL where a guard failed), filtered,
+                 ("libmvec" or "none"); with numbaError (string) when kernels cannot be compiled here.
+``compile``   label, inputs, steps, outputs, filtered, mayFilter (a map may drop rows), rowwise (its functions see each row
+                 individually), conf, python {includes, versions} and one blob per payload -> status "ok" with
+                 program, hash, inputs, outputs, flags (whether an additional last column is NULL where a guard failed), filtered,
                  guarded, kept, nodes, udfs, fused, seconds, blocks [{digest, bytes}]
                  in the program's order, and one blob for each of them whose digest is not in the request's `has` (a list
-                 of digests that changes nothing else); or status "refused" with refusals [{udf, step, code, title,
+                 of digests with no other effect); or status "refused" with refusals [{udf, step, code, title,
                  message, hint, place}]. `udf_compiler.pipeline` reads it.
 ``aggregate`` as ``compile``, for one aggregate UDF -> status "ok" with aggregates [{kind, expr, type}], result (an expression
                  over the columns aggregate0, ...), kept, notes; or status "refused". `udf_compiler.aggregates.compile` reads it.
 ``twin``      as ``compile``, without a filter -> status "ok" with results [expression], nodes, kept, notes; or "refused".
 ``implied``   as ``compile``, with a filter -> status "ok" with bounds [expression]; or "refused".
-``independent``  as ``twin`` -> status "ok" when a row's results are the same in whatever batch it comes; or "refused".
-``reads``     as ``twin`` -> status "ok" with inputs [name], those that results depend on; or "refused".
+``independent``  as ``twin`` -> status "ok" when a row's results are the same in every batch; or "refused".
+``reads``     as ``twin`` -> status "ok" with inputs [name], the inputs that results depend on; or "refused".
 ``parts``     as ``twin``, with others [name], the inputs that a join adds -> status "ok" with own, allowed (EXPR), base, size,
               slack, texts, missing (`udf_compiler.twins.parts`); or "refused". `udf_compiler.twins.compile` reads these five.
 ``fuse``      as ``compile``, for the scalar pandas UDFs of one step -> status "ok" with fused [{udfs (numbers), arguments [[udf,
               argument]], payloads (hexadecimal), stages, block, moved, saves, repeats, metrics}]; or "refused".
               `sparkweld.fused.compile` reads it.
-``cascade``, ``cascade_parts``, ``full_model``, ``ranking``  as ``compile``, for one UDF -> status "ok" with payloads that stand
-              for its own; or "refused". `udf_compiler.cascade_payloads`, `.cascade_parts` and `.ranking_payloads` read them.
-``object``    program (its text) -> status "ok", symbol, imports, cpu, memory (bytes that a call of the kernel has to be
-                 given, 0 without blocks), cached, seconds, and one blob: the object code;
-                 with warning (text) when the cache folder cannot be used.
+``cascade``, ``cascade_parts``, ``full_model``, ``ranking``  as ``compile``, for one UDF -> status "ok" with payloads that
+              replace its own; or "refused". `udf_compiler.cascade_payloads`, `.cascade_parts` and `.ranking_payloads` read them.
+``object``    program (its text) -> status "ok", symbol, imports, cpu, memory (bytes that a call of the kernel
+                 requires, 0 without blocks), cached, seconds, and one blob: the object code;
+                 with warning (string) when the cache folder is unusable.
 ``shutdown``  -> status "ok", and the service ends.
 
-Any request may be answered by status "error" with message and trace: a fault of SparkWeld or of its environment. A
-frame whose JSON cannot be read is answered so with id null; after one whose lengths make no sense, the stream has no
-next frame, and the service ends.
+Any request may be answered by status "error" with message and trace: a fault of SparkWeld or of its environment. A frame with
+unreadable JSON gets that status with id null. After a frame with invalid lengths, the stream has no next frame, and the service
+ends.
 """
 
 from __future__ import annotations
@@ -56,19 +56,19 @@ from typing import Any, BinaryIO
 
 from sparkweld.errors import SparkWeldError
 
-#: Version of this description and of how kernels are called; the JVM refuses to talk to a service of another one.
+#: Version of this protocol and of the calling convention of kernels; the JVM rejects a service of another version.
 PROTOCOL = 3
 
 MAX_JSON_BYTES = 256 << 20
 MAX_BLOBS = 1 << 16
-#: A JVM array holds no more.
+#: The size limit of a JVM array.
 MAX_BLOB_BYTES = (1 << 31) - 1
 
 _CHUNK = 1 << 20
 
 
 class MessageError(SparkWeldError):
-    """A frame whose lengths are sound and whose JSON is not a message; the next frame can be read."""
+    """A frame whose lengths are valid and whose JSON is not a message; the next frame is readable."""
 
 
 class StreamError(SparkWeldError):
@@ -84,10 +84,10 @@ class Message:
 
 
 def read_message(stream: BinaryIO) -> Message | None:
-    """The next message, or None at the end of the stream.
+    """Returns the next message, or None at the end of the stream.
 
-    Raises StreamError when the stream ends inside a frame or a length is out of bounds, MessageError when the frame holds
-    no JSON object.
+    Raises StreamError when the stream ends inside a frame or a length is out of bounds, MessageError when the frame holds no
+    JSON object.
     """
     first = stream.read(1)
     if not first:
@@ -106,7 +106,7 @@ def read_message(stream: BinaryIO) -> Message | None:
 
 
 def write_message(stream: BinaryIO, header: dict[str, Any], blobs: Sequence[bytes | memoryview] = ()) -> None:
-    """Writes one frame and flushes. Raises ValueError or TypeError, and writes nothing, when the header is no JSON."""
+    """Writes one frame and flushes. Raises ValueError or TypeError, and writes nothing, when the header is not valid JSON."""
     text = json.dumps(header, allow_nan=False).encode()
     parts: list[bytes | memoryview] = [struct.pack(">I", len(text)), text, struct.pack(">I", len(blobs))]
     for blob in blobs:
@@ -127,7 +127,7 @@ def _bounded(length: int, limit: int, what: str) -> int:
 
 
 def _read(stream: BinaryIO, size: int) -> bytes:
-    """Exactly `size` bytes, taken in pieces: a wrong length must not allocate gigabytes before the bytes exist."""
+    """Reads exactly `size` bytes, in chunks: a wrong length must not allocate gigabytes before the bytes exist."""
     pieces: list[bytes] = []
     missing = size
     while missing:

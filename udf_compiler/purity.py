@@ -1,7 +1,7 @@
-"""A user function to a checked copy that may be run on symbolic values, or to a refusal.
+"""Proves a user function pure and returns a checked copy that can run on symbolic values, or refuses it.
 
-A kernel may replace a function only when the function is a pure one of its arguments: no state carried from batch to batch,
-no I/O, no randomness, no time. That is proved before anything runs, for all code that the function can reach.
+A kernel may replace a function only if the function is pure in its arguments: no state carried from batch to batch, no I/O,
+no randomness, no time. This is proved before anything runs, for all code that the function can reach.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from udf_compiler.wrappers import user_function
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """The copy to run, and where the original is for messages. Run it inside of `checked`."""
+    """The checked copy, and the place of the original for messages. Run the copy inside `checked`."""
 
     function: Callable[..., Any]
     _use: Use
@@ -33,15 +33,15 @@ class Prepared:
 
     @property
     def place(self) -> str:
-        """Where the original is defined: ``speed, line 12 of job.py``; its name when that is all there is."""
+        """Returns where the original is defined, such as ``speed, line 12 of job.py``, or its name if nothing else is known."""
         return self._use.place or self._use.function
 
     @contextmanager
     def checked(self) -> Iterator[None]:
-        """Refuses (SW217) a function that changed data it captured, at the end of the block: its next result might differ.
+        """Refuses (SW217), at the end of the block, a function that changed captured data: its next result might differ.
 
-        Refuses (SW213) exception handlers in code that sees whole columns: what they catch depends on the batch. A refusal
-        for what user code raised (SW261) gets the line that raised it.
+        Refuses (SW213) exception handlers in code that sees whole columns: the exceptions they catch depend on the batch. A
+        refusal for an exception of user code (SW261) gets the line that raised it.
         """
         try:
             with _watched(self._rebuilder):
@@ -52,7 +52,7 @@ class Prepared:
 
     @property
     def assigned(self) -> list[tuple[dict[str, Any], str, Use]]:
-        """The globals that the copy assigns: the dict that holds each, and its name."""
+        """Returns the globals that the copy assigns: the dict that holds each, its name and its use."""
         return self._rebuilder.assigned
 
     @property
@@ -66,7 +66,7 @@ class Prepared:
             return error
         where = self._raised_at(cause.__traceback__) or error.place
         if isinstance(cause, ValueError) and "read-only" in str(cause):
-            # the copy's arrays are read-only and the worker's are not: this is no error of the user's
+            # the copy's arrays are read-only and the worker's are not, so this is not the user's error
             return refusal("SW217", where, function=self._use.function, name="a captured array")
         return replace(error, place=where)
 
@@ -81,9 +81,12 @@ class Prepared:
 
 @contextmanager
 def _watched(rebuilder: Rebuilder) -> Iterator[None]:
-    """Refuses a call of code with handlers unless a scalar function runs, whose rows raise one by one (SW213), and in a
-    scalar function of code that asks which object a value is: it is another one here (SW603), or that assigns to a global:
-    the next row would see it (SW211)."""
+    """Refuses calls of code that is unsupported in the current mode of tracing.
+
+    - Code with handlers outside a scalar function, whose rows raise individually (SW213).
+    - In a scalar function, code that tests object identity, which differs in a trace (SW603).
+    - In a scalar function, code that assigns to a global, which the next row would see (SW211).
+    """
     handlers, identities, writers = rebuilder.handlers, rebuilder.identities, rebuilder.writers
 
     def watch(frame: types.FrameType, event: str, arg: object) -> None:
@@ -118,10 +121,12 @@ def prepare(
     generator: bool = False,
     settles: bool = False,
 ) -> Prepared:
-    """The checked copy of `function`. `stand_in` maps library objects to what the copy sees of them, None when it may not.
+    """Returns the checked copy of `function`.
 
-    `generator`: the function itself, but none that it calls, may be a generator. `settles`: it may assign to globals. Refuses
-    SW210 to SW221 with the place in the user's code.
+    `stand_in` maps library objects to those the copy sees, and unsupported ones to None.
+
+    `generator`: the function itself, but none that it calls, may be a generator. `settles`: it may assign to globals.
+    Refuses SW210 to SW221 with the place in the user's code.
     """
     rebuilder = Rebuilder(stand_in, _code_of(function) if generator else None, settles)
     use = use_of(user_function(function))
@@ -130,7 +135,7 @@ def prepare(
 
 
 def use_of(function: Callable[..., Any]) -> Use:
-    """The function itself as a place: its first line when it is written in Python."""
+    """Returns the function itself as a place: its first line when it is written in Python."""
     code = _code_of(function)
     name = name_of(function)
     return first_use(code, name) if code is not None else Use(name, "", name)

@@ -1,4 +1,4 @@
-"""Conditions that integers stay within a type: what guards of casts and checked arithmetic ask."""
+"""Emits conditions that integers stay within a type, for the guards of casts and checked arithmetic."""
 
 from __future__ import annotations
 
@@ -7,24 +7,27 @@ import numpy as np
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import F64, I64, Type
 
-#: |a * b| computed in doubles is off by less than 2 in 2**52; below this bound the exact product fits in 64 bits.
+#: The relative error of |a * b| in doubles is less than 2 / 2**52; below this bound the exact product fits in 64 bits.
 _SAFE_PRODUCT = float(2**63 - 2**12)
 
 
 def between(loop: LoopBuilder, x: Value, low: int, high: int) -> Value:
-    """Whether low <= x <= high, both of x's integer type."""
+    """Returns whether low <= x <= high, where both bounds are of x's integer type."""
     above = loop.call("greater_equal", x, loop.const(low, x.type))
     return loop.call("logical_and", above, loop.call("less_equal", x, loop.const(high, x.type)))
 
 
 def within(loop: LoopBuilder, x: Value, type: Type) -> Value:
-    """Whether an integer is a value of the smaller integer type."""
+    """Returns whether an integer fits the smaller integer type."""
     limits = np.iinfo(type.dtype)
     return between(loop, x, int(limits.min), int(limits.max))
 
 
 def no_overflow(loop: LoopBuilder, fn: str, a: Value, b: Value) -> Value:
-    """Whether add, subtract or multiply of two integers of one type stays in it; False for a few products just inside."""
+    """Returns whether an add, subtract or multiply of two integers of one type fits it.
+
+    False for a few products near the limit that do fit.
+    """
     if a.type != I64:
         return within(loop, loop.call(fn, loop.cast(a, I64), loop.cast(b, I64)), a.type)
     if fn == "multiply":

@@ -1,4 +1,4 @@
-"""A payload that holds a fitted model to the payload of the small model that finds candidates for it, for `ranking` requests."""
+"""Replaces the fitted model of a payload by the small model that finds its candidates, for `ranking` requests."""
 
 from __future__ import annotations
 
@@ -18,12 +18,18 @@ from udf_compiler.substitution import Shelf, Substituting, as_text, compiled, re
 
 
 def with_ranking(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[str, Any]:
-    """The reply: status "ok" with `payload`, in base64, of the function that gives the small model's score, the `limit` above
-    which a row is a candidate, the `least` and `most` last score of an answer (null: any above), the `fewest` rows of a query,
-    and the `path`; the payload is null when the function of the request's first UDF holds no model.
+    """Replies with status "ok" and the payload and limits of a candidate ranking, or a null payload.
 
-    `rankings` of the request is a folder of rankings, or one. Refuses SW950 and SW951 (a ranking that cannot be used), SW952
-    (there is none of the function's models) and SW953 (what the function returns is not the certified score of its model).
+    - `payload`: the function that returns the small model's score, in base64; null when the function of the request's first
+      UDF holds no model.
+    - `limit`: rows that score above it are candidates.
+    - `least` and `most`: the range of the last score of an answer (null: unbounded above). `fewest`: the smallest number of
+      rows of a query.
+    - `path`: the path of the ranking.
+
+    `rankings` in the request is a folder of rankings, or a single one. Refuses SW950 and SW951 (an unusable ranking), SW952
+    (no ranking matches the function's models) and SW953 (the function returns something other than the certified score of
+    its model).
     """
     udf = request["steps"][0]["udfs"][0]["udf"]
     payloads = []

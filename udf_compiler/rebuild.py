@@ -1,9 +1,9 @@
-"""A function and all it can reach to a copy that sees stand-ins for libraries and copies of its data.
+"""Rebuilds a function and everything it can reach as a copy that sees stand-ins for libraries and copies of its data.
 
-The copy runs the same code objects. Its globals, cells, defaults and builtins hold only what was checked: Python
-functions, rebuilt in turn; plain data; stand-ins that the tracer knows. What a name can reach by attribute alone (a
-module's contents, a class's methods) is checked when the attribute is read, which is before it runs: a model class may
-have a `save` method that no compiled function calls.
+The copy runs the same code objects. Its globals, cells, defaults and builtins hold only checked objects: Python functions,
+rebuilt recursively; plain data; and stand-ins that the tracer supports. Objects reachable only by attribute (a module's
+contents, a class's methods) are checked when the attribute is read, which is before they run: a model class may have a
+`save` method that no compiled function calls.
 """
 
 from __future__ import annotations
@@ -34,23 +34,23 @@ from udf_compiler.scalar.patterns import PatternConstant
 from udf_compiler.trace.session import current
 from udf_compiler.trace.stand_ins import StandIn, attribute_for_user
 
-#: Objects that a stand-in may replace.
+#: Types of objects that a stand-in may replace.
 _CODE_TYPES = (
     *(type, types.FunctionType, types.BuiltinFunctionType, types.MethodDescriptorType, types.WrapperDescriptorType),
     *(types.MethodWrapperType, types.ClassMethodDescriptorType, np.ufunc),
 )
 
-#: Where `sparkweld.annotations.splittable` keeps what it says of a function; the function does not read it.
+#: The attribute where `sparkweld.annotations.splittable` stores its annotation; the function does not read it.
 _ANNOTATION = "__sparkweld_annotation__"
 
 _CONTAINER_METHOD_OWNERS = (dict, list, tuple, str, set, frozenset)
 
 
 class Rebuilder:
-    """Rebuilds one function. `stand_in(obj)` gives what the copy sees instead of a library object, or None.
+    """Rebuilds one function. `stand_in(obj)` returns the object that the copy sees instead of a library object, or None.
 
-    `generator`: the code that may be a generator's. `settles`: the function may assign to globals, as the caller then proves
-    that they are the same after each call.
+    `generator`: code that may be a generator's. `settles`: the function may assign to globals; the caller then proves that
+    they are the same after each call.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Rebuilder:
         self.stand_in = stand_in
         self._generator = generator
         self._settles = settles
-        self.assigned: list[tuple[dict[str, Any], str, Use]] = []  # globals of the copy, and a name in them
+        self.assigned: list[tuple[dict[str, Any], str, Use]] = []  # the copy's globals, a name in them, and its use
         self.writers: dict[types.CodeType, Use] = {}
         self.snapshot = Snapshot()
         self.codes: set[types.CodeType] = set()
@@ -71,7 +71,10 @@ class Rebuilder:
         self._builtins: dict[str, Any] = {"__import__": self._import}
 
     def value(self, original: Any, use: Use) -> Any:
-        """The copy of an object. Refuses SW214 (module), SW215 (function), SW216 (data), SW221 (class) and what a body does."""
+        """Returns the copy of an object.
+
+        Refuses SW214 (module), SW215 (function), SW216 (data), SW221 (class) and unsupported code in a function's body.
+        """
         if is_scalar(original):
             return original
         if id(original) not in self._done:
@@ -127,7 +130,7 @@ class Rebuilder:
         if isinstance(original, types.BuiltinMethodType) and type(original.__self__) in _CONTAINER_METHOD_OWNERS:
             return getattr(self.value(original.__self__, use), original.__name__)
         if type(original) in CACHES:
-            original.cache_clear()  # the original runs here, too, and must see the files of now
+            original.cache_clear()  # the original runs here, too, and must see the current files
             return Cached(self.value(original.__wrapped__, use), use, self.snapshot)
         if isinstance(original, type):
             return rebuild_class(self, original, use)
@@ -138,7 +141,7 @@ class Rebuilder:
     def _function(self, original: types.FunctionType, use: Use) -> types.FunctionType:
         if is_library(original):
             name = described(original, use)
-            if name.startswith("mlflow.pyfunc.spark_udf."):  # it unpacks and loads its model by functions of MLflow's
+            if name.startswith("mlflow.pyfunc.spark_udf."):  # it unpacks and loads its model with MLflow's functions
                 raise use.refusal("SW865", how="and is called by this one")
             raise use.refusal("SW215", name=name)
         names = outside_names(original.__code__, generator=original.__code__ is self._generator)
@@ -165,7 +168,7 @@ class Rebuilder:
         return copy
 
     def _assigned(self, original: types.FunctionType, names: Names) -> None:
-        """Global names that the function assigns. Refuses (SW211) unless what is done with them will be compared."""
+        """Records the global names that the function assigns. Refuses (SW211) unless the caller will compare them."""
         module = sys.modules.get(original.__globals__.get("__name__", ""))
         for name, use in names.assigned.items():
             if not self._settles or (module is not None and vars(module) is original.__globals__):
@@ -179,7 +182,7 @@ class Rebuilder:
     def _fill(self, cell: types.CellType, new: types.CellType, use: Use) -> None:
         try:
             contents = cell.cell_contents
-        except ValueError:  # still empty: reading it raises NameError, in the copy too
+        except ValueError:  # unassigned: reading it raises NameError, in the copy too
             return
         new.cell_contents = self.value(contents, use)
 
@@ -202,7 +205,7 @@ class Rebuilder:
         self._builtins[name] = self.value(vars(builtins)[name], use)
 
     def _by_plain_name(self, access: Callable[..., Any]) -> Callable[..., Any]:
-        """`getattr` or `hasattr` under the rules for attributes in code (SW219, SW263)."""
+        """Returns `getattr` or `hasattr` under the rules for attributes in code (SW219, SW263)."""
 
         def checked(owner: Any, name: str, *default: object) -> Any:
             code = refused_attribute(name)
@@ -230,10 +233,11 @@ class Rebuilder:
         return ModuleView(self, module)
 
     def _import(self, name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:
-        """`__import__` of the copy: stand-ins and views of the modules that it may use.
+        """Implements the copy's `__import__`: returns stand-ins and views of the supported modules.
 
-        C code of a library that the copy calls imports by it too, and only C gives a list of names. It takes the module from
-        sys.modules. A refusal would end the process there: pyarrow needs `decimal` to infer the type of a number.
+        C code of a library that the copy calls imports through it as well. Only C passes a list of names, and it takes the
+        module from sys.modules. A refusal would end the process there: pyarrow needs `decimal` to infer the type of a
+        number.
         """
         if type(fromlist) is list:
             importlib.import_module(name)
@@ -250,7 +254,7 @@ class Rebuilder:
         return self.value(module if deepest else sys.modules[name.partition(".")[0]], use)
 
     def lazily(self, rebuild: Callable[[], Any]) -> Any:
-        """Runs a rebuild in the middle of a trace; its refusal stays the trace's even if user code should catch it."""
+        """Runs a rebuild during a trace; the trace keeps its refusal even if user code catches it."""
         try:
             return rebuild()
         except Refusal as error:
@@ -259,7 +263,7 @@ class Rebuilder:
             raise
 
     def here(self, name: str) -> Use:
-        """The innermost line of user code that runs now."""
+        """Returns the innermost line of user code that is running."""
         frame = sys._getframe(1)
         while frame is not None and frame.f_code not in self.codes:
             frame = frame.f_back  # type: ignore[assignment]
@@ -269,12 +273,12 @@ class Rebuilder:
         return Use(own.function, place(frame.f_code, frame.f_lineno), name)
 
     def remember(self, original: object, copy: object) -> None:
-        """`copy` is the copy of `original` from now on, for whatever refers to it: cycles end here."""
+        """Registers `copy` as the copy of `original`, for all references to it, so that cycles terminate."""
         self._done[id(original)] = (original, copy)
 
 
 class ModuleView(StandIn):
-    """A user module as the copy sees it: reading an attribute rebuilds it, and nothing can be written."""
+    """A user module as the copy sees it: reading an attribute rebuilds it, and writes are refused."""
 
     __slots__ = ("_rebuilder", "stands_for")
     what = "module"
@@ -299,7 +303,7 @@ class ModuleView(StandIn):
 
 
 class BroadcastView(StandIn):
-    """A Broadcast as the copy sees it: its value, read and rebuilt when asked for, and nothing else."""
+    """A Broadcast as the copy sees it: only its value, read and rebuilt on demand."""
 
     __slots__ = ("_rebuilder", "_variable")
     what = "Broadcast"
@@ -326,7 +330,7 @@ class BroadcastView(StandIn):
 
 
 class _Submodules:
-    """The names of a package's modules, of which some are not imported yet."""
+    """The names of a package's modules, including those not imported yet."""
 
     def __init__(self, module: types.ModuleType) -> None:
         self._module = module
@@ -336,12 +340,12 @@ class _Submodules:
 
 
 def _attribute(module: types.ModuleType, name: str) -> Any:
-    """``module.name``; a submodule of a package is imported, as `from package import name` does."""
+    """Returns ``module.name``; imports a submodule of a package, as `from package import name` does."""
     if not hasattr(module, name) and hasattr(module, "__path__"):
         try:
             return importlib.import_module(f"{module.__name__}.{name}")
         except ModuleNotFoundError:
-            pass  # the AttributeError below is what the worker raises
+            pass  # the worker raises the AttributeError below
     return getattr(module, name)
 
 

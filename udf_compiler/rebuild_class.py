@@ -1,7 +1,7 @@
-"""Plain user classes and their instances to copies whose methods are rebuilt when they are looked up.
+"""Copies plain user classes and their instances; methods are rebuilt when they are looked up.
 
-Plain: made by `type`, nothing in it changes what reading or writing an attribute means, and its instances hold their
-attributes in a `__dict__`. Dataclasses and named tuples are.
+A class is plain if `type` creates it, it does not change the meaning of attribute reads and writes, and its instances hold
+their attributes in a `__dict__`. Dataclasses and named tuples are plain.
 """
 
 from __future__ import annotations
@@ -18,17 +18,18 @@ from udf_compiler.plain_data import is_scalar
 if TYPE_CHECKING:
     from udf_compiler.rebuild import Rebuilder
 
-#: They change what attributes, instances or the class itself mean.
+#: Members that change the meaning of attributes, of instances or of the class itself.
 _SPECIAL = frozenset(
     """__getattr__ __getattribute__ __setattr__ __delattr__ __new__ __init_subclass__ __class_getitem__ __set_name__ __get__
     __set__ __delete__ __del__ __exit__ __slots__ __instancecheck__ __subclasscheck__ __subclasshook__ __class__
     __abstractmethods__""".split()
 )
 
-#: Made anew by `type`.
+#: Members that `type` creates for each class.
 _DROPPED = frozenset(("__dict__", "__weakref__"))
 
-#: What `collections.namedtuple` and `typing.NamedTuple` put into a class: data and methods of tuples, which are as they are.
+#: Members that `collections.namedtuple` and `typing.NamedTuple` add to a class: data and methods of tuples, which are
+#: unchanged.
 _NAMED_TUPLE_MEMBERS = frozenset(
     """__doc__ __slots__ _fields _field_defaults __new__ _make __replace__ _replace __repr__ _asdict __getnewargs__ __match_args__
     __module__ __annotations__ __orig_bases__ __annotate__ __annotate_func__ __annotations_cache__ __reduce__ __qualname__
@@ -38,7 +39,7 @@ _NAMED_TUPLE_MEMBERS = frozenset(
 
 
 class LazyMember:
-    """A member of a rebuilt class: rebuilt when it is first looked up, then bound as the original would be."""
+    """A member of a rebuilt class: rebuilt on first lookup, then bound as the original would be."""
 
     def __init__(self, rebuilder: Rebuilder, member: Any, name: str) -> None:
         self._rebuilder, self._member, self._name = rebuilder, member, name
@@ -54,7 +55,7 @@ class LazyMember:
 
 
 def rebuild_class(rebuilder: Rebuilder, original: type, use: Use) -> type:
-    """The copy of a plain class. Refuses SW215 for a library's class, SW221 for one that is not plain."""
+    """Returns the copy of a plain class. Refuses SW215 for a library's class, SW221 for one that is not plain."""
     if is_named_tuple(original):
         return original
     if is_library(original) or not is_written_in_python(original):
@@ -71,7 +72,7 @@ def rebuild_class(rebuilder: Rebuilder, original: type, use: Use) -> type:
 
 
 def rebuild_instance(rebuilder: Rebuilder, original: Any, use: Use) -> Any:
-    """The copy of an instance of a plain class. Refuses SW216 for any other object, SW221 for its class."""
+    """Returns the copy of an instance of a plain class. Refuses SW216 for any other object, SW221 for its class."""
     kind = type(original)
     if is_named_tuple(kind):
         return kind._make(rebuilder.value(value, use) for value in tuple(original))
@@ -94,14 +95,14 @@ def rebuild_instance(rebuilder: Rebuilder, original: Any, use: Use) -> Any:
 
 
 def is_named_tuple(cls: type) -> bool:
-    """A class that holds nothing but what named tuples have."""
+    """Whether a class has only the members of a named tuple."""
     return cls.__bases__ == (tuple,) and "_fields" in vars(cls) and all(
         name in _NAMED_TUPLE_MEMBERS or name in cls._fields for name in vars(cls)  # type: ignore[attr-defined]
     )
 
 
 def is_written_in_python(cls: type) -> bool:
-    """Made by a class statement: a class written in C, also one made at run time, has members that are C's descriptors."""
+    """Whether a class is from a class statement: one written in C, even if created at run time, has C descriptors as members."""
     members = (member for name, member in vars(cls).items() if name not in _DROPPED)
     return bool(cls.__flags__ & _HEAP_TYPE) and ("__slots__" in vars(cls) or not any(isinstance(m, _OF_C) for m in members))
 
@@ -135,7 +136,7 @@ def _is_root(base: type) -> bool:
 
 
 def _is_frozen(cls: type) -> bool:
-    """A frozen dataclass: the `__setattr__` that it defines only raises."""
+    """Whether a class is a frozen dataclass, whose `__setattr__` only raises."""
     return "__setattr__" in vars(cls) and getattr(vars(cls).get("__dataclass_params__"), "frozen", False)
 
 

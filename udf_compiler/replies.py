@@ -1,4 +1,4 @@
-"""Builds replies for requests without an answer: refused, out of time or memory, ended by an error."""
+"""Builds replies for requests without an answer: refused, out of time or memory, or failed with an error."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MAX_TRACE = 16_000
 
 
 def or_refused(make: Make, request: dict[str, Any], blobs: Sequence[bytes]) -> dict[str, Any]:
-    """What `make` gives for a request, or status "refused" with the one refusal that it raises."""
+    """Returns the result of `make` for a request, or status "refused" with the refusal that it raises."""
     try:
         check_python(request.get("python", {}).get("versions", ()))
         return make(request, blobs)
@@ -29,7 +29,7 @@ def or_refused(make: Make, request: dict[str, Any], blobs: Sequence[bytes]) -> d
 
 
 def check_python(versions: Sequence[str]) -> None:
-    """Refuses (SW411) functions whose workers run another version of Python: ``sum([0.1, 0.2, 0.3])`` differs before 3.12."""
+    """Refuses (SW411) functions whose workers run another Python version: ``sum([0.1, 0.2, 0.3])`` differs before 3.12."""
     own = f"{sys.version_info.major}.{sys.version_info.minor}"
     for version in versions:
         if version != own:
@@ -37,7 +37,7 @@ def check_python(versions: Sequence[str]) -> None:
 
 
 def out_of_memory(error: MemoryError) -> dict[str, Any]:
-    """Status "refused" for a request that needs more memory than this process may have."""
+    """Returns status "refused" for a request that exceeds this process's memory limit."""
     limit = f"{int(os.environ.get(MEMORY) or 0):,} bytes"
 
     def refused(*_: Any) -> dict[str, Any]:
@@ -47,13 +47,16 @@ def out_of_memory(error: MemoryError) -> dict[str, Any]:
 
 
 def error_reply(error: BaseException) -> dict[str, Any]:
-    """Status "error" for an exception: its message, and the end of its trace."""
+    """Returns status "error" for an exception, with its message and the end of its traceback."""
     trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
     return {"status": "error", "message": f"{type(error).__name__}: {error}"[:2000], "trace": trace[-_MAX_TRACE:]}
 
 
 def out_of_time(header: dict[str, Any], limit: CpuLimit) -> dict[str, Any]:
-    """The refusal (SW408) of a request whose CPU time is used up. `retire`: what it was interrupted in may be half done."""
+    """Returns the refusal (SW408) of a request that has exceeded its CPU time.
+
+    `retire` is true, as the interrupted work may be half done.
+    """
     calls = list(_udfs_in(header))
     call = limit.call
     if call is None and len({udf["payload"] for udf in calls}) == 1:
@@ -68,7 +71,7 @@ def out_of_time(header: dict[str, Any], limit: CpuLimit) -> dict[str, Any]:
 
 
 def _udfs_in(part: Any) -> Iterator[dict[str, Any]]:
-    """The calls of functions in a request."""
+    """Yields the function calls in a request."""
     if isinstance(part, list):
         for element in part:
             yield from _udfs_in(element)

@@ -1,8 +1,8 @@
-"""A request to the key of its reply, the same for functions that hold the same.
+"""Computes the cache key of a request's reply, equal for functions of equal content.
 
-PySpark puts the bytes of a large function into a broadcast, a new one each time that it makes a UDF of the function, and the
-payload then only names it. Such a function is known by what the broadcast's file holds, not by its number and path, so that a
-model of some megabytes that each query makes a new UDF of is read and compiled once.
+PySpark puts the bytes of a large function into a new broadcast each time that it makes a UDF of the function. The payload
+then only names the broadcast. Such a function is identified by the content of the broadcast's file, not by its number and
+path. So a model of several megabytes is read and compiled once, although each query makes a new UDF of it.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from udf_compiler.bounded import Bounded
 from udf_compiler.module_paths import file_state
 from udf_compiler.protocol import Message
 
-#: Operations whose replies speak of a function, or hold one that stands for itself, and not of the payload that was asked about.
+#: Operations whose replies describe a function or hold a self-contained one, and do not refer to the payload of the request.
 _OF_CONTENTS = frozenset(
     ("compile", "twin", "implied", "independent", "reads", "parts", "cascade", "cascade_parts", "full_model", "ranking")
 )
-#: What says how a request is answered, and changes no answer.
+#: Fields that control how a request is answered and affect no answer.
 _OF_THE_EXCHANGE = ("id", "has", "cpuMs", "digests", "sent")
-#: A payload that only names a broadcast is no longer.
+#: A payload that only names a broadcast is at most this long.
 _NAMING_BYTES = 1000
 _DIGESTS: Bounded[str] = Bounded(1024, 1 << 20)
 
 
 def request_key(message: Message) -> str:
-    """SHA-256 of everything that a reply depends on: the request but its id, and the state of the files it names."""
+    """Returns the SHA-256 of everything that a reply depends on: the request except its id, and the state of its files."""
     return _key(message, message.header.get("op") in _OF_CONTENTS)
 
 
 def request_keys(message: Message) -> tuple[str, str]:
-    """The key of a reply, and that of a refusal, which is about what a function does in all operations."""
+    """Returns the key of a reply and that of a refusal, which concerns the function in all operations."""
     key = request_key(message)
     return key, key if message.header.get("op") in _OF_CONTENTS else _key(message, True)
 
@@ -57,8 +57,10 @@ def _key(message: Message, by_content: bool) -> str:
 
 
 def contents(udf: dict[str, Any], blobs: Sequence[bytes]) -> str | None:
-    """The digest of a function's bytes that lie in the one broadcast that it has; None when its payload holds them, or when it
-    has others, whose numbers are in these bytes."""
+    """Returns the digest of a function's bytes if they are stored in its only broadcast.
+
+    None when its payload holds them, or when it has other broadcasts, whose numbers are in these bytes.
+    """
     variables = udf.get("broadcasts") or []
     if len(variables) != 1:
         return None
@@ -67,7 +69,10 @@ def contents(udf: dict[str, Any], blobs: Sequence[bytes]) -> str | None:
 
 
 def _by_content(value: Any, blobs: Sequence[bytes], named: set[int]) -> Any:
-    """A part of a request without the numbers and paths of such broadcasts; `named` gets the numbers of their payloads."""
+    """Returns part of a request without the numbers and paths of such broadcasts.
+
+    Adds the numbers of their payloads to `named`.
+    """
     if isinstance(value, list):
         return [_by_content(part, blobs, named) for part in value]
     if not isinstance(value, dict):
@@ -81,7 +86,7 @@ def _by_content(value: Any, blobs: Sequence[bytes], named: set[int]) -> Any:
 
 
 class _Naming(pickle.Unpickler):
-    """Reads the number in a pickled broadcast; whatever else a pickle may name is an error."""
+    """Reads the number in a pickled broadcast; any other global in the pickle is an error."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) == ("pyspark.core.broadcast", "_from_id"):
@@ -94,7 +99,7 @@ class _Number(int):
 
 
 def _broadcast_in(payload: bytes) -> int | None:
-    """The number of the broadcast that a payload is, and nothing beside it."""
+    """Returns the number of the broadcast if a payload holds nothing else, or None."""
     if len(payload) > _NAMING_BYTES:
         return None
     try:
@@ -105,7 +110,7 @@ def _broadcast_in(payload: bytes) -> int | None:
 
 
 def _digest_of(path: str) -> str | None:
-    """SHA-256 of a file; None when it cannot be read."""
+    """Returns the SHA-256 of a file; None when it cannot be read."""
     state = json.dumps(file_state(path))
     known = _DIGESTS.get(state)
     if known is None:
@@ -122,7 +127,7 @@ def _digest_of(path: str) -> str | None:
 
 
 def _files_named(value: Any) -> set[str]:
-    """Broadcast files and includes of a request: strings under the keys ``path`` and ``includes``."""
+    """Returns the broadcast files and includes of a request: strings under the keys ``path`` and ``includes``."""
     if isinstance(value, list):
         return set().union(*map(_files_named, value))
     if not isinstance(value, dict):

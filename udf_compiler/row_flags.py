@@ -1,4 +1,4 @@
-"""Guards of a program to one more output column, NULL in the rows that are flagged: the others need not run in Python."""
+"""Converts a program's guards to an output column that is NULL in flagged rows, so that only those run in Python."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from sparkweld.ir.ops import Call, Const, MakeOptional
 from sparkweld.ir.program import Append, Let
 from sparkweld.ir.types import BOOL
 
-#: No column of a request has such a name: those have a number behind a #.
+#: No column of a request has this name: those end in # and a number.
 COLUMN = "flagged"
 
 
 def guards_as_column(program: Program) -> Program:
-    """The program without guards and with the column as its last output; itself where it has none, guards the batch or filters.
+    """Returns the program without guards and with the column as its last output.
 
-    It is one of functions that see each row for itself: what the original makes of a row is the same when it gets only the
-    flagged ones. Of several loops, the batch is flagged.
+    Returns the program itself where it has no guards, guards the whole batch, or filters. The program must be of functions
+    that see each row individually: the original computes the same result for a row when it receives only the flagged rows.
+    With several loops, the whole batch is flagged.
     """
     if len(program.loops) != 1:
         return program

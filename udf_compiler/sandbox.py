@@ -1,7 +1,7 @@
 """Limits the compile service: memory, CPU time, file sizes, descriptors, core dumps.
 
-The service runs code of job authors, as their workers do, on the machine of the driver. It is their user's process all the same:
-a limit keeps a mistake from taking the driver along, it is no wall against an author who means harm. See docs/security.md.
+The service runs the code of job authors on the driver's machine, as their workers do elsewhere. It remains their user's
+process: a limit prevents a mistake from taking down the driver, but does not stop a malicious author. See docs/security.md.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ import resource
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-#: What the JVM says: the most bytes of memory, and whether functions may be read at all.
+#: Environment variables from the JVM: the memory limit in bytes, and whether functions may be read at all.
 MEMORY, UNPICKLE = "SPARKWELD_MAX_MEMORY", "SPARKWELD_UNPICKLE"
 
 _MAX_FILE_BYTES = 2 << 30
 _FIRST_DESCRIPTOR = 3
 _NO_NEW_PRIVILEGES = 38
-#: A request that pure C code never leaves is ended after so many times its own limit, and no sooner than this.
+#: A request stuck in pure C code is ended after this multiple of its own limit, and not before this number of seconds.
 _CPU_FACTOR, _LEAST_CPU_SECONDS = 10, 120
 
 
 def enter() -> None:
-    """Sets the limits of this process, for good, and closes what it has inherited but for its standard streams."""
+    """Sets the limits of this process permanently, and closes all inherited descriptors except its standard streams."""
     os.closerange(_FIRST_DESCRIPTOR, os.sysconf("SC_OPEN_MAX"))
     os.umask(0o077)
     _lower(resource.RLIMIT_CORE, 0)
@@ -32,12 +32,15 @@ def enter() -> None:
     if memory > 0:
         _lower(resource.RLIMIT_DATA, memory)
     with suppress(OSError, AttributeError):  # not Linux
-        ctypes.CDLL(None).prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0)  # no set-user-ID program gains anything
+        ctypes.CDLL(None).prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0)  # set-user-ID programs gain no privileges
 
 
 @contextmanager
 def cpu_seconds(milliseconds: int) -> Iterator[None]:
-    """Ends the process when the block takes a multiple of `milliseconds` of CPU time: C code may not be interrupted otherwise."""
+    """Ends the process when the block exceeds a multiple of `milliseconds` of CPU time.
+
+    C code may not be interruptible otherwise.
+    """
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
     used = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
     limit = int(used + max(_LEAST_CPU_SECONDS, _CPU_FACTOR * milliseconds / 1000)) + 1
@@ -51,7 +54,7 @@ def cpu_seconds(milliseconds: int) -> Iterator[None]:
 
 
 def may_unpickle() -> bool:
-    """Whether pickles of functions may be read in this process."""
+    """Whether this process may read pickles of functions."""
     return os.environ.get(UNPICKLE, "auto") == "auto"
 
 

@@ -1,8 +1,9 @@
-"""Requests on standard input to replies on standard output: the process that reads user functions for a JVM.
+"""Answers requests on standard input with replies on standard output: the process that reads user functions for a JVM.
 
-`python -m udf_compiler.service`. User code runs in here (modules are imported, pickles are read, functions are traced),
-so nothing of it may touch the protocol or end the process: file descriptors 0 and 1 are taken away before anything else
-is imported, and every fault of a request becomes its reply. `udf_compiler.protocol` describes the messages.
+Run it with `python -m udf_compiler.service`. User code runs in this process (modules are imported, pickles are read,
+functions are traced), so it must not be able to touch the protocol or end the process. File descriptors 0 and 1 are taken
+away before anything else is imported, and every fault of a request becomes its reply. `udf_compiler.protocol` describes the
+messages.
 """
 
 from __future__ import annotations
@@ -34,20 +35,20 @@ from udf_compiler.request_keys import request_keys
 from udf_compiler.sandbox import cpu_seconds, enter
 from udf_compiler.traces import no_traces, remembering
 
-#: Replies kept for requests that come again: the same query planned twice, the same UDF in many queries.
+#: Replies cached for repeated requests: the same query planned twice, or the same UDF in many queries.
 MAX_CACHED_REPLIES = 512
 MAX_CACHED_BYTES = 64 << 20
 
 _GRACE_SECONDS = 5.0
 _WATCH_SECONDS = 1.0
 
-#: Refusals that hold for the files of this moment.
+#: Refusals that depend on the current state of files.
 _OF_FILES = frozenset(("SW201", "SW202", "SW204", "SW208", "SW209", "SW227", "SW860", "SW861", "SW869"))
 
 Reply = tuple[dict[str, Any], tuple[bytes | memoryview, ...]]
 
 
-#: Operation -> the function that answers it: its module, which is loaded when it is wanted, and its name.
+#: Operation -> the function that answers it: its module, which is loaded on demand, and its name.
 _TRANSLATIONS = {
     "aggregate": ("sparkweld.fused.native_states", "compile_aggregate"),
     "twin": ("udf_compiler.twins.compile", "compile_twin"),
@@ -65,7 +66,7 @@ _TRANSLATIONS = {
 
 
 class Service:
-    """Answers requests; holds what outlives one of them: the replies so far, and the calls that were traced for them."""
+    """Answers requests; holds the state across requests: cached replies, and traced calls."""
 
     def __init__(self) -> None:
         self.warm_up = WarmUp()
@@ -82,7 +83,7 @@ class Service:
         }
 
     def answer(self, message: Message) -> Reply:
-        """The reply to one request, with its id. Never raises: any exception becomes status "error" with its trace."""
+        """Returns the reply to one request, with its id. Never raises: an exception becomes status "error" with its traceback."""
         identity = message.header.get("id")
         limit = CpuLimit(int(message.header.get("cpuMs") or 0))
         try:
@@ -112,7 +113,7 @@ class Service:
         keys = request_keys(message)
         reply = next((known for key in keys if (known := self._replies.get(key)) is not None), None)
         if reply is None or not all(map(_is_unchanged, reply[0].get("files", ()))) or not self._has_modules(message, reply[0]):
-            # in a context of its own: no variable that the request sets, and fails to reset, is seen by the next one
+            # in a separate context: a variable that the request sets and fails to reset is invisible to the next one
             reply = copy_context().run(self._recorded, operation, message)
             limit.check()
             if reply[0].get("status") != "error" and not _lacks_a_file(reply[0]):
@@ -158,7 +159,7 @@ class Service:
             return {**reply, "blocks": about}, tuple(block.data.data for block in blocks)
 
     def _translate(self, message: Message) -> Reply:
-        """What the operation's function gives, or its refusal. It loads while the warm-up imports nothing."""
+        """Returns the result of the operation's function, or its refusal. Its module loads while the warm-up imports nothing."""
         module, name = _TRANSLATIONS[message.header["op"]]
         with self.warm_up.at_rest():
             make: Make = getattr(importlib.import_module(module), name)
@@ -184,11 +185,11 @@ class Service:
 
 
 class WarmUp:
-    """Imports what the first requests need, in a thread of its own, once the hello is answered.
+    """Imports the modules of the first requests, in a separate thread, once the hello is answered.
 
-    First what a compile needs, then Numba for an object that is not in the cache. A compile runs user code, which imports, and
-    under another `sys.path`: the thread imports nothing meanwhile, so that neither waits for an import lock of the
-    other, finds the other's modules, or shares the interpreter with it.
+    It imports the modules of a compile first, then Numba for an object that is not in the cache. A compile runs user code,
+    which imports under another `sys.path`. The thread imports nothing meanwhile. So neither waits for an import lock of the
+    other, finds the other's modules, or competes with it for the interpreter.
     """
 
     def __init__(self) -> None:
@@ -205,7 +206,7 @@ class WarmUp:
 
     @contextmanager
     def at_rest(self) -> Iterator[None]:
-        """The frontend is imported, and the thread does nothing inside of the block."""
+        """Waits for the frontend's import, and keeps the thread idle inside the block."""
         with self._change:
             self._compiles += 1
         self.start()
@@ -220,7 +221,7 @@ class WarmUp:
                 self._change.notify_all()
 
     def wait_for_kernels(self) -> None:
-        """Returns when Numba is warm, or has failed: then the request's own import raises the error again."""
+        """Waits until Numba is warm or has failed; after a failure, the request's own import raises the error again."""
         self.start()
         self._kernels.wait()
 
@@ -246,7 +247,7 @@ class WarmUp:
 
 
 class ReplyCache:
-    """Replies by request."""
+    """Cached replies by request key."""
 
     def __init__(self) -> None:
         self._replies: Bounded[Reply] = Bounded(MAX_CACHED_REPLIES, MAX_CACHED_BYTES)
@@ -259,7 +260,7 @@ class ReplyCache:
 
 
 def without_known(reply: Reply, known: Sequence[str]) -> Reply:
-    """The reply without the bytes of those of its blocks whose digests are known to whoever asks."""
+    """Returns the reply without the bytes of constant blocks whose digests the client already knows."""
     header, blobs = reply
     digests = [block["digest"] for block in header.get("blocks", ())]
     if not known or not digests:
@@ -268,10 +269,10 @@ def without_known(reply: Reply, known: Sequence[str]) -> Reply:
 
 
 def with_modules(request: dict[str, Any], reply: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:
-    """A reply with the record of the modules that it depends on; the files that they have opened are among its files.
+    """Adds the record of the modules that a reply depends on; the files that they have opened join its files.
 
-    Only a task checks what its workers have. So an answer that Spark uses without one is refused (SW873) where workers are
-    elsewhere and it depends on modules of users that are not installed.
+    Only a task compares the record with its workers. So an answer that Spark uses without a task is refused (SW873) where
+    workers are on other machines and the answer depends on user modules that are not installed.
     """
     if not any(step["kind"] in ("python", "map") for step in request.get("steps", ())):
         return reply
@@ -293,12 +294,12 @@ def _is_unchanged(file: dict[str, Any]) -> bool:
 
 
 def _lacks_a_file(reply: dict[str, Any]) -> bool:
-    """Whether a file or module that a function needs could not be read: another time it may be there."""
+    """Whether a file or module that a function needs was unreadable: a later request may find it."""
     return any(refusal["code"] in _OF_FILES for refusal in reply.get("refusals", ()))
 
 
 def claim_streams() -> tuple[BinaryIO, BinaryIO]:
-    """The request and reply pipes, out of reach of user code: its input is empty, its prints go to standard error."""
+    """Returns the request and reply pipes, out of reach of user code: its input is empty, its prints go to standard error."""
     requests = os.fdopen(os.dup(0), "rb")
     replies = os.fdopen(os.dup(1), "wb")
     nothing = os.open(os.devnull, os.O_RDONLY)
@@ -309,7 +310,7 @@ def claim_streams() -> tuple[BinaryIO, BinaryIO]:
 
 
 def serve(service: Service, requests: BinaryIO, replies: BinaryIO) -> None:
-    """Answers every request until shutdown or the end of the stream, in order."""
+    """Answers requests in order until shutdown or the end of the stream."""
     inbox: queue.Queue[Message | MessageError | StreamError | None] = queue.Queue(maxsize=64)
     threading.Thread(target=_receive, args=(requests, inbox), name="sparkweld-requests", daemon=True).start()
     while not service.stopped:
@@ -326,7 +327,7 @@ def serve(service: Service, requests: BinaryIO, replies: BinaryIO) -> None:
 
 
 def _receive(requests: BinaryIO, inbox: queue.Queue[Any]) -> None:
-    """Reads ahead of the requests' work, so that the end of the stream is seen while user code hangs."""
+    """Reads ahead of the requests' work, so that the end of the stream is noticed while user code hangs."""
     while True:
         item: Message | MessageError | StreamError | None
         try:
@@ -336,7 +337,7 @@ def _receive(requests: BinaryIO, inbox: queue.Queue[Any]) -> None:
         inbox.put(item)
         if item is None or isinstance(item, StreamError):
             time.sleep(_GRACE_SECONDS)
-            os._exit(1)  # the request that runs has nobody left to answer to
+            os._exit(1)  # nobody is left to receive the running request's reply
 
 
 def _watch_parent(parent: int) -> None:
@@ -350,7 +351,7 @@ def main() -> None:
     enter()
     ignore_warning_options()
     requests, replies = claim_streams()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a shell reaches the whole group; the JVM decides
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a shell reaches the whole process group; the JVM decides
     threading.Thread(target=_watch_parent, args=(os.getppid(),), name="sparkweld-parent", daemon=True).start()
     status = 0
     try:

@@ -1,8 +1,8 @@
-"""A payload that holds a fitted model to the payload that holds what was certified for it.
+"""Replaces the fitted models in a payload by the estimators certified for them.
 
-The function is pickled again, and where the pickler meets a model that some certificate names it writes another estimator in its
-place. So the kernel and the Python that it falls back to run one and the same function, and a row's answer does not depend on
-which of them had its batch.
+The function is pickled again; where the pickler meets a model that a certificate names, it writes another estimator in its
+place. So the kernel and its Python fallback run the same function, and a row's answer does not depend on which of them
+processed its batch.
 """
 
 from __future__ import annotations
@@ -30,16 +30,17 @@ from udf_compiler.payload import read_broadcast
 #: Modules of estimators that are pickled by value, so that workers read them without this package.
 _BY_VALUE = (cascade, ranker)
 _ESTIMATORS = (cascade.Cascade, ranker.Ranker)
-#: Of a payload with models, so that its base64 fits `protocol.MAX_JSON_BYTES`.
+#: Size limit of a payload with models, so that its base64 fits `protocol.MAX_JSON_BYTES`.
 MOST_BYTES = 160 << 20
-#: The column that an estimator's own result is known by.
+#: The name of the column with an estimator's own result.
 _WATCHED = "watched 0"
 
 
 class Shelf:
-    """What a folder has of one kind, by the fingerprint of the full models; each is read when it is wanted, and then in `used`.
+    """The certified estimators of one kind in a folder, by the fingerprint of the full models.
 
-    `faults`: why some cannot be used. Refuses SW950 for a folder that has none.
+    Each is read on demand, and then listed in `used`. `faults`: why some are unusable. Refuses SW950 for a folder without
+    any.
     """
 
     def __init__(self, folder: Path, kind: type[Certificate], load: Callable[[Path], Any]) -> None:
@@ -56,7 +57,7 @@ class Shelf:
             raise refusal("SW950", what=kind.WHAT, path=folder, why=f"it holds no {kind.FILE}, and no folder in it does")
 
     def estimator(self, model: Any) -> Any:
-        """What stands for a model; None when there is nothing. Refuses SW950 and SW951."""
+        """Returns the replacement of a model; None when there is none. Refuses SW950 and SW951."""
         path = self._path(model)
         if path is None:
             return None
@@ -67,22 +68,25 @@ class Shelf:
     def _path(self, model: Any) -> Path | None:
         try:
             return self._paths.get(fingerprint(model))
-        except TypeError:  # it holds what no certified model could: it cannot be pickled
+        except TypeError:  # it cannot be pickled, so it is not a certified model
             return None
 
 
 class Substituting(cloudpickle.CloudPickler):  # type: ignore[misc]
-    """`used`: how many models were replaced. `others`: the classes of models for which the shelf has nothing."""
+    """A pickler that replaces models.
+
+    `used`: the number of replaced models. `others`: the classes of models without a replacement on the shelf.
+    """
 
     def __init__(self, shelf: Shelf) -> None:
         self._file = io.BytesIO()
         super().__init__(self._file)
         self.used, self.others = 0, list[str]()
         self._shelf = shelf
-        self._inside: list[Any] = []  # estimators of ours, whose own models stay; held, since they are known by id
+        self._inside: list[Any] = []  # replacements, whose own models stay; held, as they are compared by identity
 
     def pickled(self, command: object) -> bytes:
-        """The command's bytes, with other models."""
+        """Returns the command's bytes with replaced models."""
         for module in _BY_VALUE:
             cloudpickle.register_pickle_by_value(module)
         try:
@@ -93,7 +97,7 @@ class Substituting(cloudpickle.CloudPickler):  # type: ignore[misc]
         return self._file.getvalue()
 
     def reducer_override(self, obj: Any) -> Any:
-        """What stands for a model in the new payload; for a broadcast of one, the same in a holder."""
+        """Returns the replacement of a model in the new payload; for a broadcast model, in a holder."""
         if isinstance(obj, _ESTIMATORS):
             self._inside.append(obj)
         elif isinstance(obj, Broadcast):
@@ -103,7 +107,7 @@ class Substituting(cloudpickle.CloudPickler):  # type: ignore[misc]
         else:
             made = self._estimator(obj)
             if made is not None:
-                return getattr, (types.SimpleNamespace(value=made), "value")  # a call that needs no package of ours
+                return getattr, (types.SimpleNamespace(value=made), "value")  # a call that needs no SparkWeld package
         return super().reducer_override(obj)
 
     def _estimator(self, obj: Any) -> Any:
@@ -118,7 +122,7 @@ class Substituting(cloudpickle.CloudPickler):  # type: ignore[misc]
         return made
 
     def found_none(self, shelf: Shelf, kind: type[Certificate], folder: str) -> bool:
-        """Whether the function holds no model at all. Refuses (SW950, SW952) when of those that it holds none was replaced."""
+        """Whether the function holds no model at all. Refuses (SW950, SW952) when it holds models but none was replaced."""
         if self.used or not self.others:
             return not self.used
         if shelf.faults:
@@ -127,7 +131,7 @@ class Substituting(cloudpickle.CloudPickler):  # type: ignore[misc]
 
 
 def compiled(request: Mapping[str, Any], blobs: list[bytes], at: int, payload: bytes) -> dict[str, Any]:
-    """The reply to the same request with another payload as its blob number `at`."""
+    """Returns the reply to the same request with another payload as its blob number `at`."""
     from udf_compiler.pipeline import compile_pipeline
 
     given = list(blobs)
@@ -136,7 +140,7 @@ def compiled(request: Mapping[str, Any], blobs: list[bytes], at: int, payload: b
 
 
 def as_text(payload: bytes, udf: dict[str, Any]) -> str:
-    """A payload that stands for the one of `udf`, in base64. Refuses SW953 when a reply does not hold it."""
+    """Returns a replacement payload for `udf` in base64. Refuses SW953 when it is too large for a reply."""
     if len(payload) > MOST_BYTES:
         why = f"with its models the function has {len(payload):,} bytes, where {MOST_BYTES:,} can be sent to Spark"
         raise refusal("SW953", what="cascade or ranking", udf=udf["name"], why=why)
@@ -144,7 +148,7 @@ def as_text(payload: bytes, udf: dict[str, Any]) -> str:
 
 
 def returns_watched(program: Program, result: str) -> bool:
-    """Whether a column is the watched one: the very value, or as Spark's type has it, or NULL."""
+    """Whether a column is the watched one: the same value, possibly cast to Spark's type or made nullable."""
     for loop in program.loops:
         columns = {append.column: append.value for append in loop.appends}
         if result in columns and _WATCHED in columns:

@@ -1,8 +1,8 @@
-"""What the trace of a call gave, kept for the next request about it.
+"""Caches the traces of calls for later requests about them.
 
-To plan a query the JVM asks several things about one call of a function: whether batches matter to it, what its filter implies,
-which columns it reads, its program. Each is a request of its own, with other steps around the call and other numbers in the names
-of its columns; to unpickle and trace the function, perhaps with a large model inside, is most of the work of each.
+To plan a query, the JVM sends several requests about one call of a function: whether batches matter to it, what its filter
+implies, which columns it reads, its program. Each has other steps around the call and other numbers in the names of its
+columns. Unpickling and tracing the function, perhaps with a large model inside, is most of the work of each.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ MAX_TRACED_BYTES = 256 << 20
 
 @dataclass(frozen=True, slots=True)
 class TracedCall:
-    """The loop of a call, which reads `columns` by their names in its own request, and the numbers of its results in it.
+    """The loop of a call, which reads `columns` by their names in its own request, and the indices of its results.
 
-    `notes`, `kept`, `places`, `exact`: what the trace added to those of its `UdfTracer`. `modules`: of the user, which it needs.
+    `notes`, `kept`, `places`, `exact`: the trace's additions to those of its `UdfTracer`. `modules`: the user modules that
+    it needs.
     """
 
     columns: tuple[str, ...]
@@ -43,7 +44,7 @@ class TracedCall:
     modules: frozenset[str] = frozenset()
 
     def values(self, loop: LoopBuilder, columns: Sequence[str]) -> list[Value]:
-        """The results in another loop, where the columns have other names; the guards join it."""
+        """Returns the results in another loop, where the columns have other names; the guards join it."""
         from sparkweld.ir.ops import Read
 
         names = dict(zip(self.columns, columns, strict=True))
@@ -60,7 +61,7 @@ class TracedCall:
 
     @property
     def bytes(self) -> int:
-        """Of the models in it."""
+        """Returns the size of its models in bytes."""
         from sparkweld.ir.ops import ModelOp
 
         blocks = {let.op.block for let in self.body if isinstance(let.op, ModelOp)}
@@ -73,7 +74,7 @@ _TRACES: ContextVar[Traces | None] = ContextVar("sparkweld_traces", default=None
 
 
 def traces() -> Traces | None:
-    """The calls that were traced so far; None where nobody keeps them."""
+    """Returns the cache of traced calls; None outside `remembering`."""
     return _TRACES.get()
 
 
@@ -83,7 +84,7 @@ def no_traces() -> Traces:
 
 @contextmanager
 def remembering(kept: Traces) -> Iterator[None]:
-    """Requests inside of the block take traces from `kept`, and add theirs."""
+    """Makes requests inside the block use the traces in `kept`, and add their own."""
     token = _TRACES.set(kept)
     try:
         yield

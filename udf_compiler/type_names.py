@@ -1,4 +1,4 @@
-"""Spark's types of arrays, objects in JSON, to the names that they have here: ``array<double>``, as other types have names."""
+"""Converts Spark's JSON types of arrays to type names, such as ``array<double>``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from sparkweld.ir.types import BOOL, F32, F64, I8, I16, I32, I64, STR, Type, list_of
 
-#: Arrays that kernels hold -> their lists.
+#: Array types that kernels support -> their list types.
 ARRAYS: dict[str, Type] = {
     f"array<{name}>": list_of(element)
     for name, element in {
@@ -17,8 +17,9 @@ ARRAYS: dict[str, Type] = {
 
 
 def with_names(request: Any) -> Any:
-    """A request in which each type that is an object in JSON has its name, but for a struct that a function returns. Whether
-    elements may be NULL is left out: data decides.
+    """Returns a request in which each JSON type object is replaced by its name, except a struct that a function returns.
+
+    The nullability of elements is dropped: the data decides.
     """
     if isinstance(request, list):
         return [with_names(part) for part in request]
@@ -34,7 +35,7 @@ def with_names(request: Any) -> Any:
 
 
 def name_of(type: Any) -> Any:
-    """The name of a type as Spark writes it in JSON."""
+    """Returns the name of a type in Spark's JSON format."""
     if not isinstance(type, dict):
         return type
     kind = type.get("type")

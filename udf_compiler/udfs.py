@@ -1,4 +1,4 @@
-"""A UDF entry of a request to a loop that appends its result: payload, purity, arguments, trace, result by its kind."""
+"""Compiles a request's UDF entry to a loop that appends its result: payload, purity, arguments, trace, result by kind."""
 
 from __future__ import annotations
 
@@ -29,26 +29,28 @@ from udf_compiler.request_keys import contents
 from udf_compiler.trace.any_form import asks_for_all_forms, check_none
 from udf_compiler.traces import TracedCall, traces
 
-#: The note of a call that an earlier one answers.
+#: The note on a call whose result an earlier call provides.
 EVALUATED_ONCE = "evaluated once, with the same call below the filter"
 
-#: A function that is called for some rows.
+#: The class of a function that is called only for some rows.
 _REMAINING = "sparkweld.willump.cascade.Remaining"
 
 
 class UdfTracer:
     """Traces the UDFs of one request.
 
-    `places`: UDF -> where its function is defined, for messages. `kept`: (operation, bound) of kept differences that no
-    op of the program shows. `exact`: the loops with a function that was declared with ``exact=True``. `calls`: those
-    of functions that see NULLs as dtypes of their batch.
+    - `places`: UDF -> where its function is defined, for messages.
+    - `kept`: (operation, bound) of approximations that no op of the program records.
+    - `exact`: the loops with a function that was declared with ``exact=True``.
+    - `calls`: the calls of functions that see NULLs through the dtypes of their batch.
     """
 
     def __init__(
         self, blobs: Sequence[bytes], columns: Columns, exact: bool, settings: dict[str, Any], regrouped: bool = False
     ) -> None:
-        """`settings`: all of the request that a trace may depend on beside the call and its columns. `regrouped`: batches are not
-        those of Spark, so one may have NULLs in rows that a filter drops.
+        """`settings`: all parts of the request that a trace may depend on, besides the call and its columns.
+
+        `regrouped`: batches are not those of Spark, so a batch may have NULLs in rows that a filter drops.
         """
         self._regrouped = regrouped
         self.places: dict[str, str] = {}
@@ -57,16 +59,15 @@ class UdfTracer:
         self.calls: list[BatchCall] = []
         self._blobs, self._columns, self._exact, self._settings = blobs, columns, exact, settings
         self._prepared: dict[tuple[int, int], tuple[Callable[..., Any], Any]] = {}  # see `_prepare`
-        self._wrapped: set[tuple[int, int]] = set()  # those of `_prepared` that pandas-on-Spark has wrapped
-        self._remaining: dict[tuple[int, int], float] = {}  # those that are asked for a share of the rows alone
+        self._wrapped: set[tuple[int, int]] = set()  # keys of `_prepared` that pandas-on-Spark has wrapped
+        self._remaining: dict[tuple[int, int], float] = {}  # share of the rows for which these are called
         self._traced: dict[str, list[str]] = {}
 
     def trace(self, udf: dict[str, Any], results: list[str], notes: list[str]) -> list[Column]:
-        """Adds the loop of a UDF and of those chained inside of it; the columns `results` that it appends, one for each field
-        of a struct.
+        """Adds the loop of a UDF and of the UDFs chained inside it; returns the columns `results`, one per field of a struct.
 
-        The same function of the same arguments, as Spark has it in a filter and again above it, is evaluated once: it is
-        row-local, so the rows that the filter keeps have the results that they had before.
+        The same function of the same arguments, as Spark plans it in a filter and again above it, is evaluated once. It is
+        row-local, so the rows that the filter keeps have the same results as before.
         """
         loop = self._columns.loop(udf["name"])
         fields = fields_of(udf["returnType"])
@@ -91,7 +92,7 @@ class UdfTracer:
         return [Column(r, t, v.type.nullable) for r, t, v in zip(results, types, values, strict=True)]
 
     def map(self, udf: dict[str, Any], results: Sequence[str], domain: str, notes: list[str]) -> tuple[list[Column], bool]:
-        """Adds the loop of a map: the columns `results`, and whether it leaves rows out, and so makes `domain`."""
+        """Adds the loop of a map; returns the columns `results`, and whether it drops rows and so creates `domain`."""
         kind = map_kind_of(udf["evalType"], udf["name"])
         with working_on(udf):
             call = self._call(kind, self._columns.loop(udf["name"]), udf, notes)
@@ -116,7 +117,7 @@ class UdfTracer:
             self.calls.append(BatchCall(udf["name"], len(loop.program.loops), frozenset(columns), loop.spreads))
 
     def _values(self, kind: Kind, loop: LoopBuilder, udf: dict[str, Any], notes: list[str]) -> list[Value]:
-        """The results of a call, traced unless an earlier request has done it."""
+        """Returns the results of a call, traced unless an earlier request has done it."""
         traced, question, files = traces(), self._question(udf), reads()
         if traced is None or question is None:
             return self._made(kind, loop, udf, notes)
@@ -131,7 +132,7 @@ class UdfTracer:
             return known.values(loop, columns)
         kept = len(self.kept)
         values = self._made(kind, loop, udf, notes)
-        # A file is read again for the record of the next request, and a column beside the results belongs to its program.
+        # Each request must read files itself to record them, and an additional column belongs to its own program.
         if loop.where is None and not loop.program.watched and not (files and files.states):
             places = {name: self.places[name] for name in _names(udf)}
             results = tuple(value.id for value in values)
@@ -158,7 +159,10 @@ class UdfTracer:
         return (udf["payload"], udf["evalType"]) in self._remaining
 
     def _completed(self, kind: Kind, loop: LoopBuilder, udf: dict[str, Any], notes: list[str]) -> Value:
-        """The result of `sparkweld.willump.cascade.Remaining`: guards of the function inside speak of the rows left to it."""
+        """Returns the result of `sparkweld.willump.cascade.Remaining`.
+
+        Guards of the inner function apply only to the remaining rows.
+        """
         sure, known = (self._field(kind, loop, a["expr"], udf["name"]).value for a in udf["args"][:2])
         guards, share = len(loop.guards), loop.share
         loop.share = share * self._remaining[udf["payload"], udf["evalType"]]
@@ -175,10 +179,10 @@ class UdfTracer:
         return loop.select(sure, known, made)
 
     def _question(self, udf: dict[str, Any]) -> tuple[str, list[str]] | None:
-        """All that the trace of a call depends on, with numbers for the names of its columns, and these names.
+        """Returns everything that the trace of a call depends on, with numbers for the names of its columns, and these names.
 
-        None for a call that has refused columns, or to which functions of Spark's ML library belong: their parts are elsewhere in
-        the request.
+        None for a call with refused columns or functions of Spark's ML library, part of which is stored elsewhere in the
+        request.
         """
         names: list[str] = []
 
@@ -212,9 +216,9 @@ class UdfTracer:
         return json.dumps([call, columns, forms, asks_for_all_forms(), self._columns.domain == ROWS, settings]), names
 
     def _identity(self, udf: dict[str, Any]) -> str:
-        """Equal for calls of one function on the same arguments, whatever names the plan gives them.
+        """Returns a key that is equal for calls of one function on the same arguments, whatever names the plan gives them.
 
-        A digest: JSON inside of JSON doubles its backslashes at each level, and so takes all memory in a chain of forty calls.
+        It is a digest: nested JSON doubles its backslashes at each level, which exhausts memory in a chain of forty calls.
         """
         arguments = [[a.get("name"), self._identity(a["udf"]) if a.get("udf") is not None else a["expr"]] for a in udf["args"]]
         function = hashlib.sha256(self._blobs[udf["payload"]]).hexdigest()
@@ -253,7 +257,7 @@ class UdfTracer:
         )
 
     def _prepare(self, kind: Kind, udf: dict[str, Any]) -> tuple[Callable[..., Any], Any]:
-        """The function itself, and its checked copy (Prepared); of a function of ours, what it is made of (Inlined)."""
+        """Returns the function itself, and its checked copy (Prepared) or, for SparkWeld's own, its programs (Inlined)."""
         key = (udf["payload"], udf["evalType"])
         if key not in self._prepared:
             function: Any = load_command(self._blobs[udf["payload"]]).function
@@ -283,11 +287,11 @@ class UdfTracer:
         return kind.argument(loop, self._field(kind, loop, expr, title))
 
     def _chained(self, kind: Kind, loop: LoopBuilder, udf: dict[str, Any], notes: list[str]) -> Any:
-        """The inner result as it is: the worker hands it on without a look at the declared return type."""
+        """Returns the inner result unchanged: the worker passes it on without checking the declared return type."""
         call = self._call(kind, loop, udf, notes)
         if (udf["payload"], udf["evalType"]) in self._remaining:
             raise refusal("SW953", what="cascade below a join", udf=udf["name"], why="another function takes its result")
-        if (udf["payload"], udf["evalType"]) in self._wrapped:  # the other UDF gets the prepared Series, of objects where NaN
+        if (udf["payload"], udf["evalType"]) in self._wrapped:  # the outer UDF gets the prepared Series, object where NaN
             raise refusal("SW269", call.place)
         with working_on(udf):
             result = kind.call(call)
@@ -302,7 +306,7 @@ class UdfTracer:
         return fields
 
     def _field(self, kind: Kind, loop: LoopBuilder, expr: dict[str, Any], title: str) -> Field:
-        """An argument's value and its state. What is dense holds no NULL: the kind guards it."""
+        """Returns an argument's value and its state. A dense argument has no NULL; the kind guards it."""
         if not kind.sees_batch_state:
             return self._plain_field(loop, expr, title)
         with_nulls = self._columns.with_nulls(columns_in(expr))
@@ -311,7 +315,7 @@ class UdfTracer:
         if expr["op"] != "Column":
             guards = len(loop.guards)
             value = catalyst.translate(loop, expr, self._columns.reader(loop), self._columns.ml)
-            if expr["type"] in ONE_FORM:  # Spark computes it for each row, and what it gives in a flagged one changes no dtype
+            if expr["type"] in ONE_FORM:  # Spark computes it for each row, and its value in a flagged row changes no dtype
                 loop.take_as_local(guards)
             # NULL wherever such a column is, so the batch of the expression has NULLs too
             state = "nullable" if self._columns.with_nulls(strict_columns(expr)) else "dense"
@@ -322,7 +326,7 @@ class UdfTracer:
         return Field(column.title, value, column.spark_type, "nullable" if with_nulls else "dense")
 
     def _plain_field(self, loop: LoopBuilder, expr: dict[str, Any], title: str) -> Field:
-        """The same for a kind that sees each NULL for itself."""
+        """Returns the field for a kind that sees each NULL individually."""
         if expr["op"] == "Column":
             column = self._columns[expr["name"]]
             value, spark_type, title = self._columns.read(loop, column.name), column.spark_type, column.title
@@ -332,13 +336,13 @@ class UdfTracer:
 
 
 def _columns_of(udf: dict[str, Any]) -> Iterator[str]:
-    """The columns that a call and those among its arguments read."""
+    """Yields the columns that a call and the calls among its arguments read."""
     for argument in udf["args"]:
         yield from _columns_of(argument["udf"]) if argument.get("udf") is not None else columns_in(argument["expr"])
 
 
 def _names(udf: dict[str, Any]) -> Iterator[str]:
-    """Of a UDF and those among its arguments."""
+    """Yields the names of a UDF and of the UDFs among its arguments."""
     yield udf["name"]
     for argument in udf["args"]:
         if argument.get("udf") is not None:

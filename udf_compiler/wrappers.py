@@ -1,4 +1,4 @@
-"""The functions that pandas-on-Spark nests around a user's: which they are, by their code in the installed PySpark."""
+"""Recognizes the functions that pandas-on-Spark nests around a user's, by their code in the installed PySpark."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from typing import Any
 
 
 def is_used() -> bool:
-    """Whether anything of pandas-on-Spark has been unpickled; importing it would take a second."""
+    """Whether any part of pandas-on-Spark has been unpickled; importing it would take a second."""
     return "pyspark.pandas" in sys.modules
 
 
 def applied(func: Any, axis: Any, args: Any, kwds: Any) -> Callable[[Any], Any]:
-    """What ``DataFrame.apply`` does with the frame of a batch, before its result becomes a frame."""
+    """Returns the operation of ``DataFrame.apply`` on the frame of a batch, before its result becomes a frame."""
     return lambda pdf: pdf.apply(func, axis=axis, args=args, **kwds)
 
 
 def is_wrapper(function: object) -> bool:
-    """Whether a function of PySpark only hands a column or a frame on to the user's, so that its code may be followed."""
+    """Whether a PySpark function only passes a column or a frame to the user's, so that its code may be followed."""
     if not isinstance(function, types.FunctionType) or not is_used():
         return False
     return function.__code__ in codes().followed
 
 
 def user_function(function: Any) -> Any:
-    """The user's own function behind those that only hand on to it."""
+    """Returns the user's own function behind wrappers that only pass on to it."""
     while is_wrapper(function):
         cells = cells_of(function)
         inner = next((cells[name] for name in ("original_func", "func", "f", "arg") if callable(cells.get(name))), None)
@@ -40,16 +40,18 @@ def user_function(function: Any) -> Any:
 
 
 def cells_of(function: types.FunctionType) -> dict[str, Any]:
-    """What a function has captured, by name."""
+    """Returns the captured variables of a function, by name."""
     return dict(zip(function.__code__.co_freevars, (c.cell_contents for c in function.__closure__ or ()), strict=True))
 
 
 @dataclass(frozen=True)
 class Codes:
-    """Code of PySpark's nested functions.
+    """Code objects of PySpark's nested functions.
 
-    `builder`: makes the index and prepares the result; `series`, `first`, `map`: what stands around it; `rows`: inside of it,
-    ``pdf.apply``; `followed`: inside of it, what only hands on.
+    - `builder`: makes the index and prepares the result.
+    - `series`, `first`, `map`: the wrappers around it.
+    - `rows`: inside it, calls ``pdf.apply``.
+    - `followed`: inside it, the functions that only pass on.
     """
 
     builder: frozenset[types.CodeType]
@@ -62,7 +64,7 @@ class Codes:
 
 @cache
 def codes() -> Codes:
-    """The codes of the PySpark that runs here, which is the worker's."""
+    """Returns the code objects of the PySpark that runs here, which is the worker's."""
     from pyspark.pandas.accessors import PandasOnSparkFrameMethods as Frames
     from pyspark.pandas.accessors import PandasOnSparkSeriesMethods as Columns
     from pyspark.pandas.frame import DataFrame
@@ -84,7 +86,7 @@ def codes() -> Codes:
 
 
 def _nested(name: str, *functions: Any) -> Iterator[types.CodeType]:
-    """Code of the functions of that name that are defined inside of others."""
+    """Yields the code of functions of that name that are defined inside others."""
     codes = [inspect.unwrap(function).__code__ for function in functions]
     while codes:
         inner = [c for c in codes.pop().co_consts if isinstance(c, types.CodeType)]

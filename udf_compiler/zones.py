@@ -1,12 +1,13 @@
-"""The session's time zone to tables of its offsets, as the two libraries that a worker converts timestamps with have them.
+"""Builds tables of the session time zone's offsets, from the two libraries with which a worker converts timestamps.
 
-On the way in Arrow makes local times of a timestamp column (`pyarrow.compute.local_timestamp`), on the way out pandas makes
-UTC of a naive Series (`tz_localize(zone, ambiguous=False)`), and they do not agree: pytz ends its rules in 2037 and rounds
-the first offsets to minutes. So the tables come from asking those very functions over the whole range of int64
-nanoseconds: every six hours, and between two times of different answers where the answer changes. No zone has two changes
-within six hours that cancel.
+On input, Arrow computes the local times of a timestamp column (`pyarrow.compute.local_timestamp`). On output, pandas
+computes UTC of a naive Series (`tz_localize(zone, ambiguous=False)`). They disagree: pytz ends its rules in 2037 and rounds
+the first offsets to minutes. So the tables come from sampling those very functions over the whole range of int64 nanoseconds
+every six hours. Between two samples with different offsets, the change is located exactly. No zone has two changes within
+six hours that cancel.
 
-In a gap, when clocks are put forward, pandas raises: there is no offset. In a fold it takes the later time, after the change.
+In a gap, when clocks are put forward, pandas raises: there is no offset. In a fold, it takes the later time, after the
+change.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from sparkweld.ir.ops import Steps
 from sparkweld.ir.types import I64
 from sparkweld.reasons import refusal
 
-#: Stands for the offset of a local time that does not exist.
+#: Represents the offset of a local time that does not exist.
 GAP = int(np.iinfo(np.int64).min)
 
 _MICROSECOND = 1000  # nanoseconds
@@ -41,18 +42,18 @@ _Offsets = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True, slots=True)
 class Zone:
-    """Offsets from UTC in microseconds. `to_local` by times in UTC, `to_utc` by local times, GAP where there is none."""
+    """Offsets from UTC in microseconds. `to_local` is indexed by UTC, `to_utc` by local time, with GAP where there is none."""
 
     name: str
     to_local: Steps
     to_utc: Steps
 
     def local(self, loop: LoopBuilder, microseconds: Value) -> Value:
-        """Local time of a time in UTC."""
+        """Returns the local time of a time in UTC."""
         return loop.call("add", microseconds, _offset_at(loop, self.to_local, microseconds))
 
     def utc(self, loop: LoopBuilder, microseconds: Value) -> Value:
-        """UTC of a local time; one that does not exist is flagged."""
+        """Returns the UTC of a local time; one that does not exist is flagged."""
         offset = _offset_at(loop, self.to_utc, microseconds)
         if str(GAP) in self.to_utc.values:
             loop.guard(loop.call("not_equal", offset, loop.const(GAP, I64)), local=True)
@@ -64,7 +65,7 @@ _ZONE: ContextVar[str | None] = ContextVar("sparkweld_session_zone", default=Non
 
 @contextmanager
 def session_zone(name: str | None) -> Iterator[None]:
-    """Makes `name` the zone of the timestamps that are converted inside the block."""
+    """Sets `name` as the zone of timestamps converted inside the block."""
     token = _ZONE.set(name)
     try:
         yield
@@ -73,7 +74,7 @@ def session_zone(name: str | None) -> Iterator[None]:
 
 
 def current_zone() -> Zone:
-    """The session's zone. Refuses (SW240) one that the libraries of this interpreter do not both know."""
+    """Returns the session's zone. Refuses (SW240) a zone unless both libraries of this interpreter know it."""
     name = _ZONE.get()
     if name is None:
         raise InternalError("a timestamp is converted outside of a session")
@@ -82,7 +83,7 @@ def current_zone() -> Zone:
 
 @lru_cache(maxsize=16)
 def zone(name: str) -> Zone:
-    """The tables of a zone. Refuses (SW240) a name that Arrow or pandas does not know."""
+    """Returns the tables of a zone. Refuses (SW240) a name that Arrow or pandas does not know."""
     try:
         return Zone(name, _steps(_arrow_offsets(name)), _steps(_pandas_offsets(name)))
     except Exception as error:  # noqa: BLE001 - each library has errors of its own for unknown names
@@ -91,7 +92,7 @@ def zone(name: str) -> Zone:
 
 @dataclass(frozen=True, slots=True)
 class PandasZone:
-    """Offsets as pandas has them for Series with a time zone: GAP for local times that do not exist, or exist twice."""
+    """Offsets as in pandas for Series with a time zone: GAP for local times that do not exist or are ambiguous."""
 
     to_local: Steps
     to_utc: Steps
@@ -99,21 +100,21 @@ class PandasZone:
 
     @property
     def has_gaps(self) -> bool:
-        """Whether there is a local time that is none or two."""
+        """Whether some local time does not exist or is ambiguous."""
         return str(GAP) in self.to_utc.values
 
     def local_offset(self, loop: LoopBuilder, microseconds: Value) -> Value:
-        """Of a time in UTC, in microseconds."""
+        """Returns the offset of a time in UTC, in microseconds."""
         return _offset_at(loop, self.to_local, microseconds)
 
     def utc_offset(self, loop: LoopBuilder, microseconds: Value) -> Value:
-        """Of a local time, in microseconds."""
+        """Returns the offset of a local time, in microseconds."""
         return _offset_at(loop, self.to_utc, microseconds)
 
 
 @lru_cache(maxsize=16)
 def pandas_zone(name: str) -> PandasZone:
-    """The tables of a zone that a Series has. Refuses (SW240) a name that pandas does not know."""
+    """Returns the tables of a Series' zone. Refuses (SW240) a name that pandas does not know."""
     try:
         return PandasZone(_steps(_converted_offsets(name)), _steps(_pandas_offsets(name, "NaT")))
     except Exception as error:  # noqa: BLE001 - pandas asks several libraries, each with errors of its own
@@ -153,13 +154,13 @@ def _pandas_offsets(name: str, ambiguous: Any = False) -> _Offsets:
 
 
 def _steps(offsets: _Offsets) -> Steps:
-    """Where the offset changes, to the microsecond, and what it is before, between and after."""
-    ends = 48 * _HOUR  # local times of the last nanoseconds lie that far outside, at most
+    """Returns where the offset changes, to the microsecond, and its values before, between and after."""
+    ends = 48 * _HOUR  # local times of the last nanoseconds are at most this far outside
     grid = np.arange(-_LIMIT - ends, _LIMIT + ends, 6 * _HOUR)
     found = offsets(grid)
     at = np.flatnonzero(found[1:] != found[:-1])
     low, high, before, after = grid[at], grid[at + 1], found[at], found[at + 1]
-    left = _first(low, high, lambda x: offsets(x) != before)  # the first time with another offset, maybe that of a gap
+    left = _first(low, high, lambda x: offsets(x) != before)  # the first time with another offset, possibly that of a gap
     right = _first(left - 1, high, lambda x: offsets(x) == after)
     between = offsets(left)
     bounds: list[int] = []
@@ -174,7 +175,7 @@ def _steps(offsets: _Offsets) -> Steps:
 
 
 def _first(low: np.ndarray, high: np.ndarray, holds: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """The first integers above `low` for which the condition holds; it holds at `high`, not at `low`."""
+    """Returns the first integers above `low` for which the condition holds; it holds at `high`, not at `low`."""
     low, high = low.copy(), high.copy()
     while np.any(high - low > 1):
         middle = low + (high - low) // 2
