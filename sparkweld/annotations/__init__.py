@@ -1,8 +1,8 @@
-"""Split annotations: how the arguments and results of a function that no compiler translates are cut and put together.
+"""Defines split annotations: how to split the arguments and merge the results of a function that is not compiled.
 
-After Palkar and Zaharia, "Optimizing Data-Intensive Computations in Existing Libraries with Split Annotations" (SOSP 2019).
-An annotation is a promise: the function applied to pieces, and the pieces' results merged, is the function applied to the whole.
-Here the promise is checked when it is made (`checking`), with random cuts, empty pieces and pieces of one row.
+After Palkar and Zaharia, "Optimizing Data-Intensive Computations in Existing Libraries with Split Annotations" (SOSP 2019). An
+annotation promises that the function applied to chunks, with the results merged, equals the function applied to the whole. The
+promise is checked when it is made (`checking`), with random cuts, empty chunks and chunks of one row.
 
     @splittable((Rows(), Rows()), returns=Rows())
     def distance(a, b): ...

@@ -1,4 +1,4 @@
-"""Annotations: a function with the split types of its arguments and result, and what a call of it on pieces means."""
+"""Defines annotations: a function with the split types of its arguments and result, and its calls on chunks."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from sparkweld.annotations.domains import RowDomain
 from sparkweld.annotations.errors import AnnotationError, DomainError
 from sparkweld.annotations.split_types import Broadcast, Filtered, Merge, Merged, SplitType
 
-#: Where `splittable` leaves the annotation of a function; pickled by value, it goes with the function.
+#: Attribute in which `splittable` stores the annotation of a function; it travels with a function that is pickled by value.
 ATTRIBUTE = "__sparkweld_annotation__"
 
-#: Makes a call's arguments with so many rows: ``examples(rng, rows) -> (args, kwargs)``.
+#: Creates a call's arguments with this number of rows: ``examples(rng, rows) -> (args, kwargs)``.
 Examples = Callable[[Any, int], tuple[tuple[Any, ...], dict[str, Any]]]
 _CHECKED: ContextVar[bool] = ContextVar("sparkweld_annotations_checked", default=True)
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -27,11 +27,11 @@ _WHOLE = Broadcast()
 
 @dataclass(frozen=True)
 class Annotation:
-    """`function` with split types: `args` by position, `kwargs` by name (others are the same for every piece), `returns`.
+    """`function` with split types: `args` by position, `kwargs` by name (others are the same for every chunk), `returns`.
 
-    `elementwise`: the function takes one value of each argument that has rows and gives one, as ``json.loads`` does.
-    `wants_rows`: the function raises where there are none, so no empty piece is made of some rows.
-    `examples` makes arguments to check it with, where the types' own examples do not fit the function.
+    `elementwise`: the function takes one value of each argument that has rows and returns one value, as ``json.loads`` does.
+    `wants_rows`: the function raises for no rows, so no chunk is empty unless the whole is. `examples` creates arguments for the
+    check, where the types' own examples do not fit the function.
     """
 
     function: Callable[..., Any]
@@ -44,17 +44,17 @@ class Annotation:
 
     @property
     def name(self) -> str:
-        """``scipy.special.erf``: the function for people."""
+        """The function's name for people: ``scipy.special.erf``."""
         module = getattr(self.function, "__module__", None)
         name = getattr(self.function, "__qualname__", getattr(self.function, "__name__", repr(self.function)))
         return f"{module}.{name}" if module else name
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """The function itself, as its users call it."""
+        """Calls the function itself, as its users do."""
         return self.function(*args, **kwargs)
 
     def call(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-        """The function on arguments that have rows: as it is, or on each row."""
+        """Calls the function on arguments that have rows: once, or for each row if it is elementwise."""
         if not self.elementwise:
             return self.function(*args, **kwargs)
         rows = self.rows(args, kwargs) or 0
@@ -63,20 +63,23 @@ class Annotation:
         return list(map(partial(self.function, **kwargs) if kwargs else self.function, *columns))
 
     def piece(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-        """What a piece of the rows adds to the result: the call on it or, where results do not merge, its state."""
+        """Returns the contribution of a chunk of rows: the call on it or, where results do not merge, its state."""
         if isinstance(self.returns, Merged) and self.returns.state is not None:
             return self.returns.state(*args, **kwargs)
         return self.call(args, kwargs)
 
     def typed(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[tuple[str, SplitType, Any]]:
-        """(name, split type, value) of each argument of a call. Raises DomainError for more arguments than are annotated."""
+        """Returns (name, split type, value) of each argument of a call.
+
+        Raises DomainError for more arguments than are annotated.
+        """
         if len(args) > len(self.args):
             raise DomainError(f"{self.name} is annotated for {len(self.args)} arguments by position, and is given {len(args)}.")
         given = [(f"argument {i + 1}", t, v) for i, (t, v) in enumerate(zip(self.args, args, strict=False))]
         return [*given, *((name, self.kwargs.get(name, _WHOLE), value) for name, value in kwargs.items())]
 
     def rows(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> int | None:
-        """The number of rows that a call runs over, None when no argument has rows.
+        """Returns the number of rows that a call runs over, None when no argument has rows.
 
         Raises DomainError when arguments of one domain differ in length, or when there is more than one domain with rows.
         """
@@ -94,9 +97,9 @@ class Annotation:
         return next((rows for found in sizes.values() for rows in found.values()), None)
 
     def domain_of(self, args: Sequence[RowDomain | None], kwargs: Mapping[str, RowDomain | None]) -> RowDomain | None:
-        """The domain of the result, from those of the arguments (None: no rows), at planning time.
+        """Returns the domain of the result from those of the arguments (None: no rows), at planning time.
 
-        Raises DomainError when two arguments that are to be aligned have rows of different domains.
+        Raises DomainError when two arguments that must be aligned have rows of different domains.
         """
         known: dict[str, tuple[str, RowDomain]] = {}
         for name, type, domain in self.typed(args, kwargs):
@@ -113,10 +116,10 @@ class Annotation:
         return known[self.returns.domain][1] if self.returns.domain in known else None
 
     def on_pieces(self, args: Sequence[Any], kwargs: Mapping[str, Any], cuts: Sequence[int]) -> Any:
-        """The call run on the pieces between `cuts` (ascending, from 0 to the number of rows), results merged."""
+        """Runs the call on the chunks between `cuts` (ascending, from 0 to the number of rows) and merges the results."""
         typed = self.typed(args, kwargs)
         pieces = []
-        if cuts[-1] > 0 and (self.wants_rows or isinstance(self.returns, Merge)):  # no rows have no least one
+        if cuts[-1] > 0 and (self.wants_rows or isinstance(self.returns, Merge)):  # an empty chunk has no minimum
             cuts = sorted(set(cuts))
         for start, stop in zip(cuts, cuts[1:], strict=False):
             values = [t.split(v, start, stop) for _, t, v in typed]
@@ -126,7 +129,7 @@ class Annotation:
 
 @contextmanager
 def unchecked() -> Iterator[None]:
-    """Inside, annotations are made without trials, for one who checks them all afterwards."""
+    """Disables the trials of annotations that the enclosed code creates, for a caller that checks them all afterwards."""
     token = _CHECKED.set(False)
     try:
         yield
@@ -145,10 +148,10 @@ def annotate(
     examples: Examples | None = None,
     check: bool = True,
 ) -> Annotation:
-    """The annotation of a function of anyone's, which can be called in the function's place.
+    """Annotates any function; the annotation can be called in the function's place.
 
     Raises AnnotationError when the types do not fit the signature and, unless `check` is False, when random splits show that the
-    annotation is not true.
+    annotation is false.
     """
     if returns is None:
         raise AnnotationError(f"the annotation of {function!r} says nothing of its result: give returns=")
@@ -164,7 +167,7 @@ def annotate(
 
 
 def splittable(*args: Any, **options: Any) -> Callable[[_F], _F]:
-    """Decorator that annotates one's own function, and gives the function itself. Takes and raises what `annotate` does."""
+    """Decorates a function with its annotation, and returns the function itself. Takes and raises the same as `annotate`."""
 
     def decorate(function: _F) -> _F:
         setattr(function, ATTRIBUTE, annotate(function, *args, **options))
@@ -174,7 +177,7 @@ def splittable(*args: Any, **options: Any) -> Callable[[_F], _F]:
 
 
 def annotation_of(function: object) -> Annotation | None:
-    """The annotation of a function: its own, or that of a library's table; None when there is none."""
+    """Returns the annotation of a function: its own, or that of a library's table; None when there is none."""
     if isinstance(function, Annotation):
         return function
     own = getattr(function, ATTRIBUTE, None)
@@ -186,14 +189,14 @@ def annotation_of(function: object) -> Annotation | None:
 
 
 def check_signature(annotation: Annotation) -> None:
-    """Raises AnnotationError when the annotation names what the function does not take, or no split types."""
+    """Raises AnnotationError when the annotation names parameters that the function lacks, or values that are no split types."""
     for type in (*annotation.args, *annotation.kwargs.values(), annotation.returns):
         if not isinstance(type, SplitType):
             raise AnnotationError(f"{annotation.name} is annotated with {type!r}, which is no split type, such as Rows()")
     try:
         signature = inspect.signature(annotation.function)
     except (TypeError, ValueError):
-        return  # functions in C may have none to read; the calls on examples will show
+        return  # functions in C may have no readable signature; the trials will check
     try:
         signature.bind_partial(*annotation.args, **annotation.kwargs)
     except TypeError as error:

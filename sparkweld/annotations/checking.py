@@ -1,7 +1,8 @@
-"""Annotations to a proof by trial: the call on random pieces must be the call on the whole, its inputs left as they were.
+"""Checks annotations by trial: the call on random chunks must equal the call on the whole, with unchanged inputs.
 
 Mozart trusted its annotations, and some in its own tables were wrong. No finite number of trials proves one right; these find
-what goes wrong in practice: state, results of another length, dependence on neighbours, lost or reordered rows, changed inputs.
+the faults that occur in practice: state, results of another length, dependence on neighbours, lost or reordered rows, changed
+inputs.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ from sparkweld.annotations.containers import count_rows, equal, has_rows
 from sparkweld.annotations.errors import AnnotationError, DomainError
 from sparkweld.annotations.split_types import Filtered, Mutated, Rows, SplitType, Unknown
 
-#: Rows of the trials, and the random cuts of each. No rows at all comes first, then one.
+#: Rows of each trial, and the number of random cuts of each. Zero rows come first, then one.
 _SIZES = (0, 1, 2, 7, 64, 257)
 _CUTS = 3
 
 
 @dataclass(frozen=True)
 class _Call:
-    """One trial: the arguments, made anew for every use, because a function may change them."""
+    """One trial: the arguments, copied for every use, because a function may change them."""
 
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
@@ -37,22 +38,23 @@ class _Call:
 
 @dataclass(frozen=True)
 class _Whole:
-    """What the call on the whole gave, and its arguments afterwards, as `Annotation.typed` has them."""
+    """The result of the call on the whole, and its arguments afterwards, in the form of `Annotation.typed`."""
 
     result: Any
     after: list[tuple[str, SplitType, Any]]
 
 
 def check(annotation: Annotation, seed: int = 0) -> int:
-    """Tries an annotation; gives the number of trials that told something. Raises AnnotationError with the input that fails.
+    """Tries an annotation, and returns the number of conclusive trials. Raises AnnotationError with the input that fails.
 
-    A call on the whole that raises tells nothing (a function may want rows); when all do, the annotation cannot be checked.
+    A call on the whole that raises is inconclusive (a function may require rows); when all raise, the annotation cannot be
+    checked.
     """
     check_signature(annotation)
     rng = np.random.default_rng(seed)
     told, error = 0, None
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the function, about the awkward values among the examples
+        warnings.simplefilter("ignore")  # the function's warnings about unusual example values
         for rows in _SIZES:
             call = _example(annotation, rng, rows)
             whole = _run(annotation, call)
@@ -83,11 +85,11 @@ def _example(annotation: Annotation, rng: np.random.Generator, rows: int) -> _Ca
 
 
 def _run(annotation: Annotation, call: _Call) -> _Whole | str:
-    """The call on the whole, or the error that it raises, as text."""
+    """Calls the function on the whole; returns the result, or the error that it raises as a string."""
     args, kwargs = call.fresh()
     try:
         return _Whole(annotation.call(args, kwargs), annotation.typed(args, kwargs))
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - any function is called here, and its error is the answer
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - any function may be called here, and its error is the result
         return f"{type(error).__name__}: {error}"
 
 
@@ -126,7 +128,7 @@ def _try_cuts(annotation: Annotation, call: _Call, cuts: Sequence[int], whole: _
 
 
 def _check_inputs(annotation: Annotation, call: _Call, whole: _Whole) -> None:
-    """Every argument but those annotated as `Mutated` is left as it was."""
+    """Checks that every argument that is not annotated as `Mutated` is unchanged."""
     before = annotation.typed(call.args, call.kwargs)
     for (name, split_type, value), (_, _, untouched) in zip(whole.after, before, strict=True):
         if not isinstance(split_type, Mutated) and _is_copied(value) and not equal(value, untouched):
@@ -134,7 +136,7 @@ def _check_inputs(annotation: Annotation, call: _Call, whole: _Whole) -> None:
 
 
 def _cuts(rng: np.random.Generator, rows: int) -> list[list[int]]:
-    """Cuts with empty pieces and pieces of one row among them."""
+    """Returns lists of cuts, with empty chunks and chunks of one row among them."""
     found = [[0, 0, rows], [0, rows, rows]]
     if 0 < rows <= 8:
         found.append(list(range(rows + 1)))
@@ -167,7 +169,7 @@ def _short(value: Any) -> str:
 
 
 def _is_copied(value: Any) -> bool:
-    """Whether a call could change the value in place, in a way that shows: data does, a model has no equality."""
+    """Whether a call could visibly change the value in place: data can, a model has no equality to compare."""
     return has_rows(value) or isinstance(value, dict)
 
 

@@ -1,4 +1,4 @@
-"""The containers that have rows: how many, some of them, and pieces put together again, in the container's own terms."""
+"""Counts, slices, concatenates and compares the rows of containers, in each container's own terms."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ _PANDAS = (pd.Series, pd.DataFrame, pd.Index)
 
 
 def has_rows(value: object) -> bool:
-    """Whether the value is a container of rows; a scalar, a string or a 0-dimensional array is none."""
+    """Whether the value is a container of rows; scalars, strings and 0-dimensional arrays are not."""
     if isinstance(value, np.ndarray):
         return value.ndim > 0
     return isinstance(value, (*_ARROW, *_PANDAS, list, tuple))
 
 
 def count_rows(value: Any) -> int:
-    """The number of rows of a container."""
+    """Returns the number of rows of a container."""
     return value.num_rows if isinstance(value, pa.RecordBatch | pa.Table) else len(value)
 
 
 def take_rows(value: Any, start: int, stop: int) -> Any:
-    """Rows start to stop - 1 of a container, a view of it where the container has views."""
+    """Returns rows start to stop - 1 of a container, as a view where the container has views."""
     if isinstance(value, _ARROW):
         return value.slice(start, stop - start)
     if isinstance(value, pd.Series | pd.DataFrame):
@@ -35,7 +35,7 @@ def take_rows(value: Any, start: int, stop: int) -> Any:
 
 
 def concat_rows(pieces: Sequence[Any]) -> Any:
-    """The pieces in order as one container. There is at least one. Raises TypeError when they are no containers of one kind."""
+    """Concatenates one or more chunks in order. Raises TypeError when they are not containers of one kind."""
     first = pieces[0]
     if len(pieces) == 1:
         return first
@@ -119,4 +119,4 @@ def _same_item(a: Any, b: Any, rtol: float) -> bool:
     try:
         return a is b or bool(a == b)  # NaT and NA do not equal themselves
     except (TypeError, ValueError):
-        return False  # a comparison without an answer is no proof that they are equal
+        return False  # a comparison that raises does not show that they are equal

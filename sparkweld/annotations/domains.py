@@ -1,7 +1,7 @@
-"""Row domains: which rows a value has. Two values meet row by row only when their rows are the same ones.
+"""Defines row domains: the identity of a value's rows. Two values combine elementwise only within one domain.
 
-Mozart's split types know lengths at best, so that a filtered and an unfiltered column of one length could meet. A domain has
-an identity: it is made by an input or by a filter, and nothing else is equal to it.
+Mozart's split types know lengths at best, so that a filtered and an unfiltered column of equal length could be combined. A
+domain has an identity: an input or a filter creates it, and it equals no other.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ _numbers = itertools.count(1)
 
 @dataclass(frozen=True, eq=False)
 class RowDomain:
-    """Rows of an input, or those of `parent` that a filter kept. Equal to itself alone."""
+    """The rows of an input, or the rows of `parent` that pass a filter. Equal to itself alone."""
 
     label: str
     parent: RowDomain | None = None
     number: int = field(default_factory=lambda: next(_numbers))
 
     def filtered(self, by: str) -> RowDomain:
-        """The domain of the rows that a call keeps."""
+        """Creates the domain of the rows that pass the filter `by`."""
         return RowDomain(by, self)
 
     def __str__(self) -> str:

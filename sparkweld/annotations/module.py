@@ -1,4 +1,4 @@
-"""A file or module to a verdict on each annotation in it: `python -m sparkweld annotations check`."""
+"""Checks each annotation of a file or module: `python -m sparkweld annotations check`."""
 
 from __future__ import annotations
 
@@ -16,8 +16,11 @@ from sparkweld.errors import UserError
 
 
 def check_module(target: str, say: Callable[[str], None]) -> bool:
-    """Checks all annotations of a module, a line for each; whether all hold. Raises UserError when it cannot be imported."""
-    with unchecked():  # a wrong one would end the import, and the others would not be seen
+    """Checks all annotations of a module, and reports one line for each. Raises UserError when the module cannot be imported.
+
+    Returns whether all annotations hold.
+    """
+    with unchecked():  # a wrong annotation would end the import and hide the others
         module = _imported(target)
     found = _annotations_of(module)
     if not found:
@@ -50,7 +53,7 @@ def _imported(target: str) -> ModuleType:
         if spec is None or spec.loader is None or not path.is_file():
             raise UserError(f"{target} is no file")
         module = importlib.util.module_from_spec(spec)
-        sys.modules[path.stem] = module  # classes of the file are found by their module's name
+        sys.modules[path.stem] = module  # so that classes of the file are found by their module's name
         spec.loader.exec_module(module)
         return module
     except UserError:

@@ -1,8 +1,8 @@
-"""Split types: how one argument or result is cut into pieces of rows and how pieces become a value again.
+"""Defines split types: how one argument or result is split into chunks of rows, and how chunks merge to a value.
 
 Mozart's interface (SOSP 2019, section 3.2): info (here `rows`), split, merge. Types are values: two of the same class with the
-same parameters are the same type. `domain` names a row domain within one annotation, so that ``(Rows("a"), Rows("b"))`` takes two
-arguments whose rows have nothing to do with each other, and ``(Rows(), Rows())`` two that are aligned.
+same parameters are the same type. `domain` names a row domain within one annotation. So ``(Rows("a"), Rows("b"))`` takes two
+arguments with unrelated rows, and ``(Rows(), Rows())`` two aligned ones.
 """
 
 from __future__ import annotations
@@ -24,29 +24,32 @@ _CONTAINERS = ("series", "array", "arrow", "list")
 
 
 class SplitType:
-    """Base of all. A value without rows of its own (`rows` gives None) goes whole to every piece."""
+    """Base of all split types. A value without rows of its own (`rows` returns None) is passed whole to every chunk."""
 
     #: Name of the row domain within the annotation; None when the value has no rows.
     domain: str | None = None
 
     def rows(self, value: Any) -> int | None:
-        """The number of rows of a value, None when it is the same for every piece. Raises TypeError for what is neither."""
+        """Returns the number of rows of a value, None when it is the same for every chunk.
+
+        Raises TypeError for an unsupported value.
+        """
         raise NotImplementedError
 
     def split(self, value: Any, start: int, stop: int) -> Any:
-        """The piece of rows start to stop - 1."""
+        """Returns the chunk of rows start to stop - 1."""
         return value
 
     def merge(self, pieces: Sequence[Any]) -> Any:
-        """The pieces' results, in order, as the result of the whole; there is at least one."""
+        """Merges the results of one or more chunks, in order, to the result of the whole."""
         raise NotImplementedError
 
     def same(self, merged: Any, whole: Any) -> bool:
-        """Whether a merged result is what the call on the whole gives."""
+        """Whether a merged result equals that of the call on the whole."""
         return equal(merged, whole)
 
     def example(self, rng: np.random.Generator, rows: int) -> Any:
-        """A value to check an annotation with. Raises LookupError when the type knows none."""
+        """Returns a value to check an annotation with. Raises LookupError when the type has none."""
         raise LookupError(f"{self} has no example of its own")
 
 
@@ -54,7 +57,7 @@ class SplitType:
 class Rows(SplitType):
     """Rows of a Series, DataFrame, array, Arrow array or table, or list. A scalar in its place is the same for every row.
 
-    `container` ("series", "array", "arrow", "list") and `dtype` say which examples the annotation is checked with. Raises
+    `container` ("series", "array", "arrow", "list") and `dtype` select the examples that the annotation is checked with. Raises
     AnnotationError for others.
     """
 
@@ -82,7 +85,7 @@ class Rows(SplitType):
     def example(self, rng: np.random.Generator, rows: int) -> Any:
         values = _values(rng, rows, self.dtype)
         if self.container == "series":
-            return pd.Series(values, index=2 * np.arange(rows)[::-1])  # labels that are no positions, and the same for all
+            return pd.Series(values, index=2 * np.arange(rows)[::-1])  # labels differ from positions, equal for all arguments
         if self.container == "arrow":
             return pa.array(values.tolist() if self.dtype == "str" else values)
         return values.tolist() if self.container == "list" else values
@@ -90,7 +93,7 @@ class Rows(SplitType):
 
 @dataclass(frozen=True)
 class Matrix(Rows):
-    """A two-dimensional array of `columns` columns, cut by rows."""
+    """A two-dimensional array of `columns` columns, split by rows."""
 
     container: str = "array"
     columns: int = 3
@@ -106,7 +109,7 @@ class Matrix(Rows):
 
 @dataclass(frozen=True)
 class Mutated(Rows):
-    """Rows that the call changes in place: pieces must be views, and the caller's own data is copied first."""
+    """Rows that the call changes in place: chunks must be views, and the caller's own data is copied first."""
 
     container: str = "array"
 
@@ -118,7 +121,7 @@ class Mutated(Rows):
 
 @dataclass(frozen=True)
 class Broadcast(SplitType):
-    """The same value for every piece: a model, a table, a dictionary, an option. `value` is the one to check with."""
+    """The same value for every chunk: a model, a table, a dictionary, an option. `value` is the example for the check."""
 
     value: Any = None
 
@@ -134,7 +137,7 @@ class Broadcast(SplitType):
 
 @dataclass(frozen=True)
 class Filtered(SplitType):
-    """A result of some of the rows of `of`, in order: a new row domain, whose size is known when it has run."""
+    """A result that is some of the rows of `of`, in order: a new row domain, whose size is known only after the call."""
 
     of: str = "rows"
 
@@ -147,7 +150,7 @@ class Filtered(SplitType):
 
 @dataclass(frozen=True)
 class Unknown(SplitType):
-    """A result about which nothing is known: the function takes whole arguments, and no pipeline goes through it."""
+    """An opaque result: the function takes whole arguments, and no pipeline extends across it."""
 
     def rows(self, value: Any) -> int | None:
         return None
@@ -160,7 +163,10 @@ class Unknown(SplitType):
 
 @dataclass(frozen=True)
 class Merge(SplitType):
-    """A result of all rows, merged by an associative function of two results. `rtol`: relative difference of floats by order."""
+    """A result of all rows, merged by an associative function of two results.
+
+    `rtol`: relative difference of floats that another order of merging may cause.
+    """
 
     function: Callable[[Any, Any], Any]
     rtol: float = 0.0
@@ -177,9 +183,10 @@ class Merge(SplitType):
 
 @dataclass(frozen=True)
 class Merged(Merge):
-    """A result by way of a state: the call on all rows is ``finish`` of the `state` of each piece, merged by `function`.
+    """A result computed through a state: ``finish`` of the merged states of all chunks.
 
-    `state` takes the arguments that the annotated function takes. So a mean is no merge of means, but of sums and counts.
+    `state` takes the arguments of the annotated function, and `function` merges two states. So a mean merges sums and counts,
+    not means.
     """
 
     state: Callable[..., Any] | None = None
@@ -191,27 +198,27 @@ class Merged(Merge):
 
 
 def Sum(rtol: float = 1e-12) -> Merge:
-    """A sum over all rows; floats are added in another order."""
+    """Returns the type of a sum over all rows; floats are added in another order."""
     return Merge(operator.add, rtol)
 
 
 def Count() -> Merge:
-    """A number of rows."""
+    """Returns the type of a number of rows."""
     return Merge(operator.add)
 
 
 def Min() -> Merge:
-    """The least value, NaN when there is one, as ``np.minimum`` has it."""
+    """Returns the type of a minimum, NaN when there is one, as in ``np.minimum``."""
     return Merge(np.minimum)
 
 
 def Max() -> Merge:
-    """The greatest value, as `Min`."""
+    """Returns the type of a maximum, NaN when there is one, as in ``np.maximum``."""
     return Merge(np.maximum)
 
 
 def Concat() -> Merge:
-    """A list of results of any length from each piece."""
+    """Returns the type of a list: the concatenated results of all chunks, of any length."""
     return Merge(operator.add)
 
 
@@ -219,7 +226,7 @@ _WORDS = ("", "a", "Zürich", "two words", "  edge ", "123", "é́", "😀", "\n
 
 
 def _values(rng: np.random.Generator, count: int, dtype: str) -> np.ndarray:
-    """Values with the awkward ones among them."""
+    """Returns random values that include edge cases."""
     if dtype == "str":
         return rng.choice(np.array(_WORDS, object), count)
     kind = np.dtype(dtype)

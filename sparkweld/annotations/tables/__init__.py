@@ -1,7 +1,7 @@
-"""The functions of libraries that are annotated already, one library a module. Each row is checked by the tests.
+"""Collects the annotated functions of libraries, one library a module. The tests check each row.
 
-Rows name functions by their paths, so that a library is imported only when it is there already: a function of a library that
-nobody has imported cannot be met.
+Rows name functions by path, so that no library is imported for them: only functions of libraries that are imported already can
+occur.
 """
 
 from __future__ import annotations
@@ -25,14 +25,15 @@ _LIBRARIES = tuple(dict.fromkeys(row.library for table in TABLES for row in tabl
 
 
 def libraries() -> tuple[str, ...]:
-    """The modules that hold annotated functions."""
+    """Returns the modules that hold annotated functions."""
     return _LIBRARIES
 
 
 def find(function: object) -> Annotation | None:
-    """The annotation of a library's function, None when no table has it.
+    """Returns the annotation of a library's function, None when no table has it.
 
-    A method of a fitted model is found by the function of its class, whose first argument, the model, goes whole to every piece.
+    A method of a fitted model is found by the function of its class, whose first argument, the model, is passed whole to every
+    chunk.
     """
     for library in _LIBRARIES:
         if library not in sys.modules:
@@ -54,5 +55,5 @@ def _of_library(library: str) -> dict[Any, Annotation]:
 
 
 def _key(function: object) -> Any:
-    """The same for two looks at one function; a bound method is made anew at each."""
+    """Returns the same key for each access to one function: a bound method is a new object each time."""
     return (id(function.__self__), function.__func__) if isinstance(function, MethodType) else id(function)

@@ -1,4 +1,4 @@
-"""Scalar functions of pyarrow.compute: each looks at one row at a time, whatever the chunks are."""
+"""Annotates scalar functions of pyarrow.compute: each is row-local, whatever the chunks are."""
 
 from __future__ import annotations
 

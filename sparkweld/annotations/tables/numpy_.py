@@ -1,4 +1,4 @@
-"""Functions of NumPy: what kernels do not compute, and reductions, whose results merge."""
+"""Annotates functions of NumPy that kernels do not compute, and reductions, whose results merge."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Functions and methods of pandas that look at one row at a time, and reductions.
+"""Annotates row-local functions and methods of pandas, and reductions.
 
-A method is met as an attribute of a Series, so its row names the function of the class.
+A method is accessed as an attribute of a Series, so its row names the function of the class.
 """
 
 from __future__ import annotations

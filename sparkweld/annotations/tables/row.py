@@ -1,4 +1,4 @@
-"""A row of a table: a library's function by its path, and its split types."""
+"""Defines a row of a table: a library's function by its path, and its split types."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sparkweld.annotations.split_types import SplitType
 
 @dataclass(frozen=True)
 class Row:
-    """`path`: module, a colon, and the name in it: ``scipy.stats:norm.cdf``. The rest as `Annotation` has it."""
+    """`path`: module, a colon, and the name in it: ``scipy.stats:norm.cdf``. The other fields are those of `Annotation`."""
 
     path: str
     args: tuple[SplitType, ...]
@@ -29,7 +29,7 @@ class Row:
         return self.path.partition(":")[0]
 
     def annotation(self) -> Annotation | None:
-        """The annotation; None when the installed version of the library lacks the function."""
+        """Returns the annotation; None when the installed version of the library lacks the function."""
         found: Any = importlib.import_module(self.library)
         for name in self.path.partition(":")[2].split("."):
             found = getattr(found, name, None)

@@ -1,4 +1,4 @@
-"""scipy.special's functions of numbers, and the distributions of scipy.stats: each looks at one row at a time."""
+"""Annotates scipy.special's functions of numbers and the distributions of scipy.stats: each is row-local."""
 
 from __future__ import annotations
 

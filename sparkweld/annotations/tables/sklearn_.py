@@ -1,6 +1,6 @@
-"""Methods of fitted scikit-learn estimators whose answer for a row has nothing to do with other rows, to the last bit.
+"""Annotates methods of fitted scikit-learn estimators whose results are row-local, to the last bit.
 
-Estimators that multiply matrices are not here: BLAS rounds a row otherwise when it stands among other rows.
+Estimators that multiply matrices are excluded: BLAS rounds a row differently when other rows accompany it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sparkweld.annotations.tables.row import Row
 
 
 def _fitted(make: Callable[[], Any], columns: int) -> Examples:
-    """Examples whose first argument is the estimator that `make` gives, fitted to other rows."""
+    """Creates examples whose first argument is the estimator of `make`, fitted to other rows."""
 
     def examples(rng: np.random.Generator, rows: int) -> tuple[tuple[Any, ...], dict[str, Any]]:
         data = np.random.default_rng(7).normal(size=(300, columns)) if columns else np.random.default_rng(7).normal(size=300)

@@ -1,4 +1,4 @@
-"""Pure functions of the standard library that take one value: what `Series.map` and `Series.apply` are given."""
+"""Annotates pure functions of the standard library that take one value, as `Series.map` and `Series.apply` call them."""
 
 from __future__ import annotations
 
