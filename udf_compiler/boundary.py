@@ -1,9 +1,9 @@
 """Converts Spark columns to traced pandas Series, and traced results back to Spark columns, as PySpark's worker does.
 
-For a scalar pandas UDF, the worker converts each Arrow column to a Series (`ArrowArrayToPandasConversion.convert_numpy`),
-and each result to an Arrow column (`PandasToArrowConversion.convert`, with safe casts). Both depend on the batch: an integer
-column is intN in a batch without NULLs, and float64 with NaN for NULL in a batch with some. `state` identifies the kind of
-batch.
+For a scalar pandas UDF, the worker converts each Arrow column to a Series (`ArrowArrayToPandasConversion.convert_numpy`). It
+converts each result to an Arrow column (`PandasToArrowConversion.convert`, with safe casts). Both depend on the batch: an
+integer column is intN in a batch without NULLs, and float64 with NaN for NULL in a batch with some. `state` identifies the
+kind of batch.
 
 Each (NumPy dtype, return type) pair is one of three. It is converted bit for bit; or converted under a guard that flags
 every row for which Arrow raises (Python then runs the batch and raises the real error); or refused, when no value converts.
@@ -184,8 +184,8 @@ def _check_pandas(column: str) -> None:
 def frame_of_struct(loop: LoopBuilder, fields: Sequence[Field], column: str = "an argument") -> TracedFrame:
     """Returns the DataFrame that a worker makes of a struct column whose rows are never NULL: one Series per field, in order.
 
-    Refuses whatever `series_of_column` refuses, SW103 for a struct with no field or with duplicate field names, and SW273
-    for integers with NULLs next to strings, which the worker converts differently.
+    Refuses whatever `series_of_column` refuses, and SW103 for a struct with no field or with duplicate field names. Refuses
+    SW273 for integers with NULLs next to strings, which the worker converts differently.
     """
     check_names([field.name for field in fields], column)
     if any(f.spark_type == "string" for f in fields):
@@ -352,7 +352,7 @@ def _demand_valid(loop: LoopBuilder, value: Value) -> Value:
 
 
 def _guard_python_date(loop: LoopBuilder, value: Value) -> None:
-    """Guards that the day is in years 1 to 9999, outside of which making the Series raises.
+    """Guards that the day is in years 1 to 9999: making the Series raises for any other.
 
     NULL reads as day 0 here, which passes.
     """

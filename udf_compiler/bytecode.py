@@ -69,8 +69,8 @@ class Names:
     """The outside names that a code object reads, each with its first use. `codes`: the code object and all code nested in it.
 
     - `handlers`: code that catches exceptions, with the place of the first handler.
-    - `identities`: code that tests object identity, unless the tested object is a built-in type, an attribute or None, or
-      that takes a value apart with a ``match`` pattern.
+    - `identities`: code that tests identity with an object other than a built-in type, an attribute or None. Also code that
+      takes a value apart with a ``match`` pattern.
     - `assigned`: the global names that it assigns, in the code of `writers`.
     """
 

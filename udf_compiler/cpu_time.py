@@ -37,7 +37,7 @@ def working_on(udf: dict[str, Any]) -> Iterator[None]:
     calls.append(udf)
     try:
         yield
-    except Exception:  # not OutOfTime, whose handler asks for the call
+    except Exception:  # not OutOfTime: its handler needs the innermost call
         del calls[depth:]
         raise
     del calls[depth:]

@@ -40,7 +40,7 @@ class InlinedForm:
 
 @dataclass(frozen=True)
 class Inlined:
-    """The function. `fields`: the fields of the struct that it returns, the last of which is the form's number.
+    """The function. `fields`: the fields of the struct that it returns; the last one is the form's number.
 
     Without `fields` it returns one column, and its second to last argument is the number of the form that produced the
     others.

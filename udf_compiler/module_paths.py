@@ -16,8 +16,8 @@ from sparkweld.reasons import refusal
 
 FileState = tuple[str, int, int]
 
-#: Environment variables in which the JVM describes the workers: the entries of their PYTHONPATH, whether they are children
-#: of the same JVM, the variables withheld from this process, and those that the job sets for all of its workers.
+#: Environment variables in which the JVM describes the workers: the entries of the workers' PYTHONPATH; whether workers are
+#: children of the same JVM; the variables withheld from this process; the variables that the job sets for all workers.
 PATH, LOCAL, WITHHELD, OF_JOB = "SPARKWELD_WORKER_PATH", "SPARKWELD_LOCAL", "SPARKWELD_WITHHELD", "SPARKWELD_JOB_VARIABLES"
 
 #: Third-party packages that this process itself imports.

@@ -104,8 +104,8 @@ class Modules:
         """Sets the import path and the folder of a worker inside the block.
 
         `wanted`: module -> digest, when only these are acceptable. Refuses SW208 (one of the service's modules differs in
-        the worker), SW209 (a module reads an environment variable that may differ there), SW227 (user code changes this
-        process) and SW869 (a module has changed). Raises Stale.
+        the worker) and SW209 (a module reads an environment variable that may differ there). Refuses SW227 (user code
+        changes this process) and SW869 (a module has changed). Raises Stale.
         """
         self._path = path
         with path.entered(self._seen):
@@ -225,7 +225,7 @@ class Modules:
                 raise refusal("SW869", module=name, what="its file has changed")
 
     def _forget_changed(self) -> None:
-        """Drops all user modules when one of them differs from what an import would find.
+        """Drops all user modules when an import would find another file for one of them.
 
         Modules of installed packages import no user modules, so they are dropped only when one of them has changed. Raises
         Stale when a dropped module is machine code, which a process links once.

@@ -1,4 +1,4 @@
-"""Finds the user's function inside pandas-on-Spark's wrappers, and models what the wrappers do to its columns and result.
+"""Finds the user's function inside pandas-on-Spark's wrappers, and models the wrappers' treatment of its columns and result.
 
 `transform_batch`, `apply_batch`, `transform`, `apply` and `map` of pyspark.pandas reach Spark as scalar pandas UDFs and as
 maps over `GroupBy._make_pandas_df_builder_func`. That wrapper makes an index of some columns, calls the function, and
@@ -137,8 +137,8 @@ def _columns_of(result: Any) -> list[Any]:
 def _prepared(series: Any, spark_type: str) -> Any:
     """Returns the Series unchanged by ``prepare_pandas_frame``, which replaces NaN by None.
 
-    A float Series becomes one of objects, each of which is converted individually. Refuses SW266 where that may differ from
-    the conversion of the Series itself.
+    A float Series becomes one of objects, which are converted individually. Refuses SW266 where that may differ from the
+    conversion of the Series itself.
     """
     if not isinstance(series, TracedSeries):
         return series

@@ -67,7 +67,7 @@ def read_broadcast(variable: Broadcast[Any]) -> Any:
 
 
 def unwrap(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Returns the user's function inside the wrapper with which PySpark turns StopIteration into an error.
+    """Returns the user's function inside the wrapper with which PySpark converts StopIteration to an error.
 
     No value can make a traced function raise StopIteration, so the wrapper has no effect on the compiled code.
     """

@@ -1,8 +1,8 @@
 """Compiles a request (steps over columns, bottom up) to one optimised program, or returns all refusals.
 
-Every step becomes a loop: a UDF and a projection each one over the current domain, a filter one that creates a new domain,
-and a map one that may create a new domain. The optimizer then fuses them. `udf_compiler.protocol` and the docstring of
-`compile_pipeline` describe request and reply.
+Every step becomes a loop over the current domain. The loop of a filter creates a new domain, and the loop of a map may
+create one. The optimizer then fuses the loops. `udf_compiler.protocol` and the docstring of `compile_pipeline` describe
+request and reply.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Detects and reverts changes that user code makes to this process while it is imported, read or traced.
 
 A worker keeps such a change and computes with it: with ``np.seterr(all="raise")`` in a module, the logarithm of a negative
-number raises there. A kernel would ignore the change, and this process would give other functions a different meaning from
+number raises there. A kernel would ignore the change, and it would alter the meaning of other functions in this process from
 then on. Settings that change no result, such as pandas' display options, may change.
 """
 
@@ -134,7 +134,7 @@ def warnings_raise() -> bool:
 
 
 def ignore_warning_options() -> None:
-    """Disables warnings as errors in this process, whatever its environment variables say: they would break its own imports."""
+    """Disables warnings as errors in this process, regardless of its environment variables: they would break its own imports."""
     _write_filters([f for f in _filters() if f[0] != "error"])
 
 

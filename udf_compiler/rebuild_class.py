@@ -1,7 +1,7 @@
 """Copies plain user classes and their instances; methods are rebuilt when they are looked up.
 
-A class is plain if `type` creates it, it does not change the meaning of attribute reads and writes, and its instances hold
-their attributes in a `__dict__`. Dataclasses and named tuples are plain.
+A class is plain if `type` creates it, it keeps the usual meaning of attribute reads and writes, and its instances have a
+`__dict__`. Dataclasses and named tuples are plain.
 """
 
 from __future__ import annotations

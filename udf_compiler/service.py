@@ -1,7 +1,7 @@
 """Answers requests on standard input with replies on standard output: the process that reads user functions for a JVM.
 
-Run it with `python -m udf_compiler.service`. User code runs in this process (modules are imported, pickles are read,
-functions are traced), so it must not be able to touch the protocol or end the process. File descriptors 0 and 1 are taken
+Run it with `python -m udf_compiler.service`. User code runs in this process: modules are imported, pickles are read,
+functions are traced. It must not be able to touch the protocol or end the process. So file descriptors 0 and 1 are taken
 away before anything else is imported, and every fault of a request becomes its reply. `udf_compiler.protocol` describes the
 messages.
 """
@@ -271,8 +271,8 @@ def without_known(reply: Reply, known: Sequence[str]) -> Reply:
 def with_modules(request: dict[str, Any], reply: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:
     """Adds the record of the modules that a reply depends on; the files that they have opened join its files.
 
-    Only a task compares the record with its workers. So an answer that Spark uses without a task is refused (SW873) where
-    workers are on other machines and the answer depends on user modules that are not installed.
+    Only a task compares the record with its workers. So an answer that Spark uses without a task is refused (SW873) in one
+    case: workers are on other machines, and it depends on user modules that are not installed.
     """
     if not any(step["kind"] in ("python", "map") for step in request.get("steps", ())):
         return reply

@@ -48,7 +48,9 @@ class UdfTracer:
     def __init__(
         self, blobs: Sequence[bytes], columns: Columns, exact: bool, settings: dict[str, Any], regrouped: bool = False
     ) -> None:
-        """`settings`: all parts of the request that a trace may depend on, besides the call and its columns.
+        """Starts without traced calls.
+
+        `settings`: the parts of the request that a trace may depend on, besides the call and its columns.
 
         `regrouped`: batches are not those of Spark, so a batch may have NULLs in rows that a filter drops.
         """
@@ -181,7 +183,7 @@ class UdfTracer:
     def _question(self, udf: dict[str, Any]) -> tuple[str, list[str]] | None:
         """Returns everything that the trace of a call depends on, with numbers for the names of its columns, and these names.
 
-        None for a call with refused columns or functions of Spark's ML library, part of which is stored elsewhere in the
+        None for a call with refused columns or functions of Spark's ML library, whose stages are stored elsewhere in the
         request.
         """
         names: list[str] = []
@@ -216,7 +218,7 @@ class UdfTracer:
         return json.dumps([call, columns, forms, asks_for_all_forms(), self._columns.domain == ROWS, settings]), names
 
     def _identity(self, udf: dict[str, Any]) -> str:
-        """Returns a key that is equal for calls of one function on the same arguments, whatever names the plan gives them.
+        """Returns a key that is equal for calls of one function on the same arguments, regardless of their names in the plan.
 
         It is a digest: nested JSON doubles its backslashes at each level, which exhausts memory in a chain of forty calls.
         """

@@ -40,7 +40,7 @@ class Form:
 def batchwise(
     request: Mapping[str, Any], calls: Sequence[BatchCall], trace: Callable[[dict[str, Any]], Form | None]
 ) -> str | None:
-    """Returns why a row's result may differ between batches; None if it provably does not, or if the request does not ask.
+    """Returns why a row's result may differ between batches; None if it provably does not, or if the request does not require it.
 
     One trace may represent all forms (see `any_form`). Otherwise the forms are compared. A row that has a NULL occurs only
     in batches with NULLs in that column. So each form is compared with the form that has NULLs in one more column, over rows

@@ -135,7 +135,7 @@ class BatchKind(Kind, Protocol):
     """A kind whose functions take whole batches, so an iterator of batches works as well."""
 
     def stand_in(self, obj: object) -> object | None:
-        """Returns the stand-in that a function of this kind sees for a library's object; None if the object is not supported."""
+        """Returns the object that a function of this kind sees for a library's object; None if the object is unsupported."""
         ...
 
     def run(self, call: Call, function: Callable[..., Any], original: Callable[..., Any]) -> Any:

@@ -1,6 +1,6 @@
 """Compiles patterns of Python's `re` to automata that find the same matches, or reports why a pattern is unsupported.
 
-`parse` reads the pattern with Python's own parser, `nfa` turns it into threads in priority order, `dfa` builds the tables.
+`parse` reads the pattern with Python's own parser, `nfa` compiles it to threads in priority order, `dfa` builds the tables.
 """
 
 from udf_compiler.regex.dfa import compile_regex

@@ -21,7 +21,7 @@ from udf_compiler.trace.values import raw
 
 @dataclass(frozen=True)
 class Regex:
-    """A pattern with its flags; `groups` are the groups whose text is requested."""
+    """A pattern with its flags; `groups` are the groups whose matched substrings are requested."""
 
     text: str
     flags: int

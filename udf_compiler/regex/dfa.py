@@ -230,7 +230,7 @@ class _Builder:
 
 
 def _in_order(moves: dict[int, int]) -> list[int]:
-    """Sequentializes parallel moves; a cycle goes through one scratch register."""
+    """Sequentializes parallel moves; a cycle uses one scratch register."""
     left, ordered = dict(moves), []
     while left:
         free = next((to for to in left if to not in left.values()), None)

@@ -1,7 +1,7 @@
 """Parses a pattern with Python's own parser into a tree of code-point sets, choices and repeats.
 
-The set of an atom (a literal, a class, a category, each possibly ignoring case) is found by running `re` itself over every
-code point, so Unicode and case rules are Python's own.
+An atom is a literal, a class or a category, each possibly ignoring case. Its set is found by running `re` itself over every
+code point, so the rules of Unicode and case are Python's own.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Calls a user's function once with symbolic Series and records what it computes as IR.
+"""Calls a user's function once with symbolic Series and records its computation as IR.
 
-Start at `trace`. `series`, `array` and `frame` hold the symbolic values, `lower` turns ufuncs into IR, and the tables of
+Start at `trace`. `series`, `array` and `frame` hold the symbolic values, and `lower` lowers ufuncs to IR. The tables of
 `udf_compiler.calls` hold the functions and methods of each library.
 """
 

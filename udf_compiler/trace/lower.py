@@ -102,7 +102,7 @@ def cast(loop: LoopBuilder, value: Value, to: Type) -> Value:
 
 
 def ufunc_call(loop: LoopBuilder, ufunc: np.ufunc, operands: tuple[Operand, ...], call: str) -> tuple[Value, ...]:
-    """Emits `ufunc` on operands, at least one of which is a Value, and returns all its outputs."""
+    """Emits `ufunc` on operands and returns all its outputs. At least one operand is a Value."""
     if ufunc.signature is not None or ufunc.nin != len(operands):
         refuse("SW251", call=call)
     expected, dtypes = _resolved(ufunc, tuple(map(kind_of, operands)), call)

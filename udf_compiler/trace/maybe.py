@@ -32,9 +32,9 @@ _EXACT = 2**53
 class Maybe:
     """The batch-dependent part of a Series: `valid` marks elements that are not missing (None: all).
 
-    The batch has the plain dtype if `plain` holds on all rows. `missing`: what missing bools are. `void`: a batch of only
-    missing integers is object. `bound`: the largest possible |integer|. A float64 value is NaN where missing, and its plain
-    dtype is int64. `narrow`: the plain type when it is narrower than the type of the value, i64.
+    The batch has the plain dtype if `plain` holds on all rows. `missing`: the object in place of missing bools. `void`: a
+    batch of only missing integers is object. `bound`: the largest possible |integer|. A float64 value is NaN where missing,
+    and its plain dtype is int64. `narrow`: the plain type when it is narrower than the type of the value, i64.
     """
 
     valid: Value | None

@@ -71,7 +71,7 @@ def _defines(real: Any, name: str) -> bool:
 
 
 def _by_rule(given: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
-    """Wraps a class's `__getattr__` so that it receives only names that the real object has."""
+    """Wraps a class's `__getattr__` to receive only names that the real object has."""
 
     def get(self: Any, name: str) -> Any:
         if not has(self, name):
@@ -85,14 +85,14 @@ def _by_rule(given: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
 def has(x: Any, name: str) -> bool:
     """Whether the real object has the attribute, or may have it: private names may belong to instances."""
     if name.startswith("__") and name.endswith("__") and name not in ("__call__", "__name__", "__version__", "__init__"):
-        return False  # user code cannot name it, so a library asks
+        return False  # user code cannot name it, so a library reads it
     if (name.startswith("_") and not name.endswith("__")) or name in type(x).of_instances:
         return True
     return name in object.__getattribute__(x, "_more_names")() or real_has(stood_for(x), name)
 
 
 def stood_for(x: Any) -> Any:
-    """Returns what a stand-in represents: a class, for its instance, or the object itself."""
+    """Returns the object that a stand-in represents: a class, for its instance, or the object itself."""
     return object.__getattribute__(x, "stands_for")
 
 

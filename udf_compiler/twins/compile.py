@@ -29,7 +29,7 @@ def compile_twin(request: dict[str, Any], blobs: Sequence[bytes]) -> Reply:
     """Replies with status "ok", `results` (one expression per output), `nodes`, `kept` and `notes`, or "refused".
 
     The request has no filter. Refuses like a kernel compilation. Also refuses a result that depends on its batch (SW390),
-    guards (SW391), an op without an exact equivalent, and a function that requests a kernel (SW394).
+    guards (SW391) and an op without an exact equivalent. Refuses (SW394) a function that requests a kernel.
     """
     reply, program = _program(request, blobs)
     if program is None:

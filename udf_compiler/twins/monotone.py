@@ -1,9 +1,9 @@
 """Derives bounds of a column from conditions on monotone functions of it: `f(x) > t` to `x >= c`.
 
-Rounding is monotone. So a chain of monotone steps (plus a constant, times a constant, a maximum with a constant, ...) is
-monotone over the values of the column's type, in floating point too. The threshold is found by bisection over all values of
-the type with the op's own `evaluate`, so it is exact: no algebra is inverted. The bound follows from the condition and is
-never stronger; the condition itself remains in place.
+Rounding is monotone. So a chain of monotone steps is monotone over the values of the column's type, in floating point too.
+Such steps are plus a constant, times a constant, a maximum with a constant, and so on. The threshold is found by bisection
+over all values of the type with the op's own `evaluate`, so it is exact: no algebra is inverted. The bound follows from the
+condition and is never stronger; the condition itself remains in place.
 """
 
 from __future__ import annotations

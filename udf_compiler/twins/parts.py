@@ -1,7 +1,7 @@
 """Splits a score into a number of some columns and the terms of strings of other columns, for filters below a join.
 
-The columns `others` come from a joined table. Of a score ``t + p1 + p2 + ... + c``, only t reads the columns available
-before the join, each p is a product of a string's feature values and weights, and each c is a constant. With constants for
+The columns `others` come from a joined table. In a score ``t + p1 + p2 + ... + c``, only t reads the columns available
+before the join. Each p is a product of a string's feature values and weights, and each c is a constant. With constants for
 the first columns, the function itself returns ``t0 + p1 + ... + c`` for each row of the table. The largest of these bounds
 all joined rows.
 
