@@ -1,4 +1,4 @@
-"""Proves that the globals a function assigns are the same from the first call on, and returns a function without them.
+"""Proves that the globals that a function assigns are the same from the first call on.
 
 ``if MODEL is None: MODEL = load()`` fills a global once per worker. The function is traced twice: the assigned values must
 be the same after both traces, and both traces must be equal. So the first call returns the result of all later ones.
