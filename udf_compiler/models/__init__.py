@@ -1,7 +1,7 @@
-"""Fitted models that user functions capture, to IR: which estimators are known, and what compiled functions see of them.
+"""Compiles fitted models that user functions capture: the supported estimators and their stand-ins in compiled functions.
 
-An estimator is found by the exact name of its class; a class that nobody listed, and a user's own subclass, are refused by name.
-Nothing here imports a model library: the payload did, when it holds one of its objects.
+An estimator is looked up by the exact qualified name of its class. Unlisted classes and users' subclasses are refused by name.
+Nothing here imports a model library: a payload that holds one of its objects has imported it already.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from udf_compiler.models import (
 from udf_compiler.models.traced import TracedModel
 from udf_compiler.models.translator import METHODS, Translator
 
-#: Library -> the versions whose methods the translators were read from and tested against.
+#: Library -> the versions from which the translators were derived and with which they are tested.
 CHECKED_VERSIONS = {"sklearn": ("scikit-learn", ("1.9",)), "lightgbm": ("lightgbm", ("4.7",)), "xgboost": ("xgboost", ("3.4",))}
 
 #: Qualified class name -> translator.
@@ -72,7 +72,7 @@ ESTIMATORS: dict[str, type[Translator]] = {
     **rankers.ESTIMATORS,
 }
 
-#: Settings of scikit-learn that change what its methods do, and the only value that the translators speak of.
+#: Settings of scikit-learn that change its methods, and the only value that the translators support.
 _SETTINGS = {"assume_finite": False, "transform_output": "default", "array_api_dispatch": False, "enable_metadata_routing": False}
 
 
@@ -85,13 +85,16 @@ def is_model(original: object) -> bool:
 
 
 def constructor_of(original: object) -> Callable[..., Any] | None:
-    """What stands for a class of a model library that compiled functions may call: DMatrix."""
+    """Returns the stand-in of a model library's class that compiled functions may call: DMatrix."""
     library = sys.modules.get("xgboost")
     return matrices.matrix if library is not None and original is getattr(library, "DMatrix", None) else None
 
 
 def stand_in_for(original: Any, use: Use, rebuild: Callable[[Any], Any]) -> TracedModel:
-    """What a compiled function sees of an estimator. Refuses SW800, SW801, SW803, SW804. `rebuild`: see `Translator`."""
+    """Returns the stand-in of an estimator in a compiled function. Refuses SW800, SW801, SW803, SW804.
+
+    `rebuild`: see `Translator`.
+    """
     found = find(original, rebuild)
     if isinstance(found, Translator):
         return TracedModel(found)
@@ -100,7 +103,7 @@ def stand_in_for(original: Any, use: Use, rebuild: Callable[[Any], Any]) -> Trac
 
 
 def find(estimator: Any, rebuild: Callable[[Any], Any] | None = None) -> Translator | tuple[str, dict[str, Any]]:
-    """The translator of an estimator, or why there is none."""
+    """Returns the translator of an estimator, or the refusal's code and parameters."""
     kind = type(estimator)
     qualified = f"{kind.__module__}.{kind.__qualname__}"
     root = kind.__module__.partition(".")[0]

@@ -1,4 +1,4 @@
-"""scikit-learn's ensembles of any estimator: bagging over chosen features, and boosting by weighted votes or medians."""
+"""Translates scikit-learn's ensembles of arbitrary estimators: bagging, and boosting by weighted votes or medians."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from udf_compiler.trace.session import check_size, refuse
 
 
 def as_float32(checked: Features, trees: Sequence[Any]) -> list[Value]:
-    """The columns as trees see them; rows with values that they raise for are guarded."""
+    """Returns the columns as trees compare them; rows with values for which they raise are guarded."""
     columns = [checked.loop.cast(v, F32) for v in checked.values]
     guard_finite(checked.loop, columns, allow_nan=all(t.__sklearn_tags__().input_tags.allow_nan for t in trees))
     return columns
 
 
 def are_trees(estimators: Sequence[Any], kinds: tuple[str, ...]) -> bool:
-    """Whether all are trees of scikit-learn with one output."""
+    """Whether all are scikit-learn trees with one output."""
     return all(qualified(t) in kinds and t.n_outputs_ == 1 for t in estimators)
 
 
 class Boosting(Translator):
-    """What AdaBoost's classes share."""
+    """The base of AdaBoost's classes."""
 
     def _checked(self, x: Features, call: str) -> Features:
         options = {"accept_sparse": ["csr", "csc"], "ensure_2d": True, "allow_nd": True, "dtype": None}
@@ -43,7 +43,7 @@ class Boosting(Translator):
 
 
 class AdaBoostClassifier(Boosting):
-    """SAMME's votes: each estimator gives its label its weight, and the others ``-1 / (classes - 1)`` of it."""
+    """Translates SAMME's votes: an estimator adds its weight to its label, and ``-1 / (classes - 1)`` of it to the others."""
 
     KEPT = ("predict_proba", "predict_log_proba")
 
@@ -107,13 +107,13 @@ class AdaBoostClassifier(Boosting):
 
 
 def _vote(tree: Any, classes: np.ndarray, weight: float) -> np.ndarray:
-    """[nodes, classes]: what a node's label adds to each class."""
+    """Returns what a node's label adds to each class, [nodes, classes]."""
     label = tree.classes_.take(np.argmax(tree.tree_.value[:, 0, :], axis=1))
     return np.where(label[:, None] == classes[None, :], weight, -1 / (len(classes) - 1) * weight)
 
 
 def _comparable(loop: LoopBuilder, label: Value, one: Any) -> tuple[Value, Value]:
-    """A label and a class as values of one type."""
+    """Returns a label and a class as values of one type."""
     if label.type.plain() == STR:
         return label, loop.const(str(one), STR)
     type = I64 if label.type.is_int or label.type == BOOL else label.type
@@ -121,7 +121,7 @@ def _comparable(loop: LoopBuilder, label: Value, one: Any) -> tuple[Value, Value
 
 
 class AdaBoostRegressor(Boosting):
-    """The weighted median of the estimators' predictions."""
+    """Predicts the weighted median of the estimators' predictions."""
 
     def predict(self, x: Features) -> Features:
         call, loop, estimators = self.call("predict"), x.loop, self.fitted("estimators_")
@@ -143,12 +143,12 @@ class AdaBoostRegressor(Boosting):
 
 
 class Bagged(Translator):
-    """Bagging, each estimator over features of its own."""
+    """Translates bagging, where each estimator has its own subset of features."""
 
     kinds: tuple[str, ...] = ()
 
     def _mean(self, x: Features, method: str, count: int) -> tuple[Features, list[Value], bool]:
-        """(the validated features, the mean of the estimators' results, whether it is kept)."""
+        """Returns (the validated features, the mean of the estimators' results, whether it is approximate)."""
         call, estimators = self.call(method), self.fitted("estimators_")
         checked = validated(self.model, x, call, False, accept_sparse=["csr", "csc"], dtype=None)
         if checked.sparse:
@@ -192,7 +192,7 @@ class Bagged(Translator):
 
 
 def _spread(tree: Any, classes: int) -> np.ndarray:
-    """[nodes, classes]: a tree's fractions at the ensemble's classes; its classes are numbers of those."""
+    """Returns a tree's fractions at the ensemble's classes, [nodes, classes]; the tree's classes are their indices."""
     values = tree.tree_.value[:, 0, :]
     if not hasattr(tree, "classes_"):
         return values[:, :1]
@@ -202,7 +202,7 @@ def _spread(tree: Any, classes: int) -> np.ndarray:
 
 
 class BaggingRegressor(Bagged):
-    """predict: the mean of the estimators' predictions."""
+    """Predicts the mean of the estimators' predictions."""
 
     kinds = REGRESSORS
 
@@ -214,7 +214,7 @@ class BaggingRegressor(Bagged):
 
 
 class BaggingClassifier(Bagged):
-    """predict_proba: the mean of the estimators' own, or their votes."""
+    """Predicts by the mean of the estimators' probabilities, or of their votes."""
 
     kinds = CLASSIFIERS
 

@@ -1,4 +1,4 @@
-"""scikit-learn's naive Bayes: joint log likelihoods of the classes, and what is made of them."""
+"""Translates scikit-learn's naive Bayes: joint log likelihoods of the classes, then labels and probabilities."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from udf_compiler.trace.session import check_size, refuse
 
 
 class NaiveBayes(Translator):
-    """`_joint` gives the log likelihood of each class, and how far each may lie from the library's (nothing: they are its)."""
+    """A base class; `_joint` returns the log likelihoods of the classes and bounds on their errors (none: they are exact)."""
 
     KEPT = ("predict_proba", "predict_log_proba")
 
@@ -34,7 +34,7 @@ class NaiveBayes(Translator):
         return labels(x, clear_argmax(x.loop, values, errors), self.fitted("classes_"), call)
 
     def predict_log_proba(self, x: Features) -> Features:
-        """``jll - logsumexp(jll)``."""
+        """Computes ``jll - logsumexp(jll)``."""
         call, loop = self.call("predict_log_proba"), x.loop
         values, _ = self._joint(x, call)
         keep("log likelihood", "(number of terms + 16) * eps * the largest |log likelihood|, absolute", call)
@@ -47,14 +47,14 @@ class NaiveBayes(Translator):
 
 
 def log_sum_exp(x: Features, values: Sequence[Value]) -> Value:
-    """The logarithm of the sum of exponentials, the largest taken out."""
+    """Returns the logarithm of the sum of exponentials, with the largest factored out."""
     loop, most = x.loop, largest(x.loop, values)
     total = pairwise_sum(loop, [loop.call("exp", loop.call("subtract", v, most)) for v in values])
     return loop.call("add", loop.call("log", total), most)
 
 
 class GaussianNB(NaiveBayes):
-    """log prior - sum(log(2 pi var)) / 2 - sum((x - mean)^2 / var) / 2."""
+    """Computes log prior - sum(log(2 pi var)) / 2 - sum((x - mean)^2 / var) / 2."""
 
     def _joint(self, x: Features, call: str) -> tuple[list[Value], list[Value]]:
         made = validated(self.model, x, call)
@@ -80,7 +80,7 @@ class GaussianNB(NaiveBayes):
 
 
 class LinearBayes(NaiveBayes):
-    """Likelihoods that are weighted sums of counts."""
+    """Computes likelihoods as weighted sums of counts."""
 
     def _joint(self, x: Features, call: str) -> tuple[list[Value], list[Value]]:
         weights, offsets = self._weights()
@@ -98,7 +98,7 @@ class LinearBayes(NaiveBayes):
 
 
 class ComplementNB(LinearBayes):
-    """Without priors, but for a single class."""
+    """Omits the priors, except for a single class."""
 
     def _weights(self) -> tuple[np.ndarray, np.ndarray]:
         weights, prior = super()._weights()
@@ -106,7 +106,7 @@ class ComplementNB(LinearBayes):
 
 
 class BernoulliNB(LinearBayes):
-    """Features are 1 where above the threshold `binarize`."""
+    """Binarises features: 1 above the threshold `binarize`, else 0."""
 
     def _checked(self, x: Features, call: str) -> Features:
         made = validated(self.model, x, call, accept_sparse="csr")
@@ -131,7 +131,7 @@ class BernoulliNB(LinearBayes):
 
 
 class CategoricalNB(NaiveBayes):
-    """A log probability for each category of each feature; a category that was not seen raises."""
+    """Adds a log probability for each feature's category; unseen categories are guarded, as the library raises for them."""
 
     def _joint(self, x: Features, call: str) -> tuple[list[Value], list[Value]]:
         checked = validated(self.model, x, call, dtype="int")

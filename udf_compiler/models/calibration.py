@@ -1,4 +1,4 @@
-"""scikit-learn's models around one classifier's scores: calibrated probabilities, and thresholds of a user's choice."""
+"""Translates scikit-learn's wrappers of one classifier's scores: calibrated probabilities and custom thresholds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from udf_compiler.trace.session import refuse
 
 
 class CalibratedClassifierCV(Translator):
-    """The mean of probabilities that sigmoids, isotonic regressions or a temperature make of scores."""
+    """Translates the mean of probabilities that sigmoids, isotonic regressions or a temperature compute from scores."""
 
     KEPT = ("predict", "predict_proba")
 
@@ -59,14 +59,14 @@ class CalibratedClassifierCV(Translator):
         return method_of(self.part(calibrator), "predict")(x.array([value], ndim=1)).values[0]
 
     def _tempered(self, x: Features, scores: list[Value], beta: float, by_score: bool) -> list[Value]:
-        """``softmax(beta * logits)``. Refuses (SW814) scores of several classes: they count as probabilities in some batches."""
+        """Returns ``softmax(beta * logits)``. Refuses (SW814) multiclass scores: some batches treat them as probabilities."""
         loop = x.loop
         if by_score and len(scores) > 1:
             refuse("SW814", name=self.name, attribute="method", type="temperature of a decision_function of several classes")
         if by_score:
             logits = [loop.call("negative", scores[0]), scores[0]]
         else:
-            if len(scores) == 2:  # the library has the second class alone, and makes the first one again
+            if len(scores) == 2:  # the library keeps only the second class and recomputes the first
                 scores = [loop.call("subtract", loop.const(1.0, F64), scores[1]), scores[1]]
             guard_finite(loop, scores)
             logits = [loop.call("log", loop.call("add", v, loop.const(1e-12, F64))) for v in scores]
@@ -78,7 +78,7 @@ class CalibratedClassifierCV(Translator):
 
 
 class Threshold(Translator):
-    """FixedThresholdClassifier and TunedThresholdClassifierCV: the positive class from a threshold of its score on."""
+    """Translates FixedThresholdClassifier and TunedThresholdClassifierCV: positive where the score reaches the threshold."""
 
     KEPT = ("predict_proba", "predict_log_proba", "decision_function")
 

@@ -1,7 +1,7 @@
-"""A cascade to both of its models: the full one is needed, and its guards speak, only where the small one is not sure.
+"""Translates a cascade to both of its models; the full one and its guards apply only where the small one is not sure.
 
-Its op for op form is that of ``np.where(sure, small, full)``; that the kernel computes the full model for few rows follows from
-the `select` (`kernels.kept_rows`).
+The ops are those of ``np.where(sure, small, full)``. The kernel derives from the `select` that it computes the full model for few
+rows (`kernels.kept_rows`).
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from udf_compiler.models.features import Features
 from udf_compiler.models.translator import Translator, argmax, labels, largest, method_of
 from udf_compiler.trace.session import current, refuse
 
-#: Rows whose doubt is so near to the threshold that another order of additions could decide otherwise go to Python.
+#: Rows run in Python within this many eps of the threshold, where another order of additions could decide otherwise.
 _NEAR = 64
 
 
 class Cascade(Translator):
-    """`sparkweld.willump.cascade.Cascade`."""
+    """Translates `sparkweld.willump.cascade.Cascade`."""
 
     KEPT = ("predict_proba",)
 
@@ -61,7 +61,9 @@ class Cascade(Translator):
         return loop.call("less", value, limit)
 
     def _watch(self, loop: LoopBuilder, doubt: Value, method: str) -> None:
-        """Has the doubt of all rows be one more column, to be compared with the certificate's; that of some rows says nothing."""
+        """Adds the doubt of all rows as a column to compare with the certificate's; the doubt of a subset would not be
+        comparable.
+        """
         about = {**self.model.watched, "labels": method == "predict" and self.model.judge is None} if self.model.watched else None
         watched = loop.program.watched
         if about and about not in watched.values() and loop.parent is None and loop.where is None and loop.domain == ROWS:
@@ -72,7 +74,7 @@ class Cascade(Translator):
     def _guard_near(self, loop: LoopBuilder, value: Value, limit: Value) -> None:
         near = _NEAR * float(np.finfo(np.float64).eps) * max(1.0, abs(self.model.threshold))
         apart = loop.call("absolute", loop.call("subtract", value, limit))
-        # NaN is sure nowhere, as in Python.
+        # NaN is never sure, as in Python.
         loop.guard(loop.call("logical_not", loop.call("less_equal", apart, loop.const(near, F64))), local=True)
 
     def _chosen(self, x: Features, sure: Value, small: Features, method: str) -> Features:
@@ -92,7 +94,7 @@ class Cascade(Translator):
 
 
 class Small(Cascade):
-    """`sparkweld.willump.cascade.Small`."""
+    """Translates `sparkweld.willump.cascade.Small`."""
 
     def _chosen(self, x: Features, sure: Value, small: Features, method: str) -> Features:
         if not self.model.flags:
@@ -109,7 +111,7 @@ class Small(Cascade):
 
 
 class Unseen(Translator):
-    """`sparkweld.willump.cascade.Unseen`."""
+    """Translates `sparkweld.willump.cascade.Unseen`."""
 
     def predict(self, x: Features) -> Features:
         return x.array([x.loop.const(0.0, F64)], ndim=1)
@@ -120,7 +122,7 @@ class Unseen(Translator):
 
 @contextmanager
 def _among(loop: LoopBuilder, condition: Value, share: float) -> Iterator[None]:
-    """Guards inside of the block speak of the rows of the condition alone; models are in the form that suits so few."""
+    """Restricts guards within the context to rows of the condition; models take the form that suits the share of rows."""
     before = loop.where, loop.share
     loop.where = condition if loop.where is None else loop.call("logical_and", loop.where, condition)
     loop.share = share * loop.share

@@ -1,7 +1,7 @@
-"""pandas' category columns before LightGBM and XGBoost: values to their places among the categories that a model was fitted on.
+"""Maps pandas' category columns to codes of the categories that a LightGBM or XGBoost model was fitted on.
 
-Both libraries look for a value among the categories of the training data, whatever those of the given column are: so codes depend
-on the row's value alone, even where the column's categories are those of its batch (``astype("category")``).
+Both libraries look a value up among the training data's categories, whatever the categories of the given column. So codes depend
+only on the row's value, even where the column's categories are those of its batch (``astype("category")``).
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from udf_compiler.trace.text import Missing
 
 
 def category_columns(x: Features) -> list[int]:
-    """The positions of the category columns."""
+    """Returns the positions of the category columns."""
     return [at for at, dtype in enumerate(x.categories) if dtype is not None]
 
 
 def as_in_training(x: Features, known: Mapping[int, Sequence[Any]]) -> Features:
-    """The columns at these positions with the categories of the training data; other values are missing."""
+    """Recodes the columns at these positions with the training data's categories; other values become missing."""
     columns, categories = list(x.columns), list(x.categories)
     for at, wanted in known.items():
         value = columns[at]
@@ -39,7 +39,7 @@ def as_in_training(x: Features, known: Mapping[int, Sequence[Any]]) -> Features:
 
 
 def guard_known(x: Features, known: Mapping[int, Sequence[Any]]) -> None:
-    """Guards the rows whose values are missing or among these, and that a column has a value at all."""
+    """Guards that values are missing or known, and that each column without fixed categories has some value."""
     loop = x.loop
     for at, wanted in known.items():
         value = x.columns[at]
@@ -54,7 +54,7 @@ def guard_known(x: Features, known: Mapping[int, Sequence[Any]]) -> None:
 
 
 def numbers_of(x: Features) -> list[Value]:
-    """All columns as numbers: of category columns the place of the category, a float64, NaN where missing."""
+    """Returns all columns as numbers; a category column becomes its float64 codes, NaN where missing."""
     made = list(x.values)
     for at in category_columns(x):
         value = made[at]
@@ -69,7 +69,7 @@ def numbers_of(x: Features) -> list[Value]:
 
 
 def are_of(categories: object, type: Type) -> bool:
-    """Whether these are categories that a column of the type can have: texts, bools, or numbers."""
+    """Whether a column of the type can have these categories: strings, bools, or numbers."""
     if not isinstance(categories, list | tuple) or not categories:
         return False
     wanted = {STR: (str,), BOOL: (bool, np.bool_)}.get(type.plain(), (int, float, np.integer, np.floating))
@@ -77,7 +77,7 @@ def are_of(categories: object, type: Type) -> bool:
 
 
 def as_values(x: Features, call: str) -> Features:
-    """Category columns as the arrays that NumPy makes of them: NaN where missing. Refuses (SW251) categories of bools."""
+    """Converts category columns as NumPy does: NaN where missing. Refuses (SW251) categories of bools."""
     columns, missing = list(x.columns), [x.missing_of(at) for at in range(len(x.columns))]
     loop = x.loop
     for at in category_columns(x):

@@ -1,4 +1,4 @@
-"""scikit-learn's clusterings by centres: the nearest centre, and distances to all."""
+"""Translates scikit-learn's centre-based clusterings: the nearest centre, and distances to all centres."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from udf_compiler.trace.session import check_size, current, refuse
 
 
 class Centres(Translator):
-    """What has centres in the rows of a matrix."""
+    """The base of models whose matrix rows are centres."""
 
     def _to(self, checked: Features, centres: np.ndarray, labels: bool) -> tuple[Features, tuple[Value, ...], Value]:
         if checked.types[0] != F64 or centres.dtype != np.float64:
@@ -31,16 +31,17 @@ class Centres(Translator):
 
 
 class KMeans(Centres):
-    """`_BaseKMeans`: labels by ``|c|**2 - 2 * x @ c``, distances by ``sqrt(max(|x|**2 - 2 * x @ c + |c|**2, 0))``.
+    """Translates `_BaseKMeans`: labels by the nearest centre, and distances to all centres.
 
-    We add up squared differences, which has no cancellation. Over n features, both ways lie within 2 * (n + 4) * eps *
-    (|x|**2 + |c|**2) of the squared distance (of what remains of it, for labels, where |x|**2 is left out).
+    The library computes labels by ``|c|**2 - 2 * x @ c``, distances by ``sqrt(max(|x|**2 - 2 * x @ c + |c|**2, 0))``. The kernel
+    adds squared differences, which has no cancellation. Over n features, both are within 2 * (n + 4) * eps * (|x|**2 + |c|**2) of
+    the squared distance (less |x|**2 for labels).
     """
 
     KEPT = ("transform",)
 
     def _distances(self, x: Features, method: str) -> tuple[Features, tuple[Value, ...], Value]:
-        """(the validated features, squared distances to the centres, how far either way may be off)."""
+        """Returns (the validated features, squared distances to the centres, the error bound of either method)."""
         call = self.call(method)
         checked = validated(self.model, x, call, accept_sparse="csr", dtype=list(FLOATS), order="C", accept_large_sparse=False)
         return self._to(checked, self.fitted("cluster_centers_"), method == "predict")
@@ -61,7 +62,7 @@ class KMeans(Centres):
 
 
 class NearestCentroid(Centres):
-    """The class of the nearest centroid, where all classes have one prior; Euclidean."""
+    """Predicts the class of the nearest centroid, for the Euclidean metric and equal priors."""
 
     def predict(self, x: Features) -> Features:
         call, model, classes = self.call("predict"), self.model, self.fitted("classes_")

@@ -1,4 +1,4 @@
-"""Estimators made of other estimators: pipelines, searches, column transformers, unions, and functions as transformers."""
+"""Translates composed estimators: pipelines, searches, column transformers, unions, and functions as transformers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from udf_compiler.trace.session import refuse
 
 
 class Pipeline(Translator):
-    """Its steps one after the other; a method of the pipeline is that of its last step."""
+    """Applies its steps in order; a method of the pipeline is that of its last step."""
 
     CATEGORIES = True
 
@@ -33,7 +33,7 @@ class Pipeline(Translator):
 
 
 class Search(Translator):
-    """A search hands everything to the best estimator that it found."""
+    """Delegates every method of a search to its best estimator."""
 
     CATEGORIES = True
 
@@ -43,7 +43,7 @@ class Search(Translator):
 
 
 class Delegate(Search):
-    """A frozen estimator is what it holds."""
+    """Delegates every method of a frozen estimator to the estimator that it holds."""
 
     def _last(self, x: Features, method: str) -> Features:
         held = self.model.estimator
@@ -51,7 +51,7 @@ class Delegate(Search):
 
 
 class Ransac(Translator):
-    """The estimator of the inliers, on an array."""
+    """Applies the estimator of the inliers to an array."""
 
     def predict(self, x: Features) -> Features:
         checked = validated(self.model, x, self.call("predict"), False, accept_sparse=True)
@@ -59,7 +59,7 @@ class Ransac(Translator):
 
 
 def transformed(owner: Translator, estimator: Any, x: Features) -> Features:
-    """``estimator.transform(x)``, in the container that it was set to give."""
+    """Returns ``estimator.transform(x)``, in the container that it is set to return."""
     from udf_compiler.models.output import contained
 
     if estimator is None or (isinstance(estimator, str) and estimator == "passthrough"):
@@ -83,7 +83,7 @@ for _method in METHODS:
 
 
 class ColumnTransformer(Translator):
-    """Transformers of some columns each, their results side by side."""
+    """Applies each transformer to its columns and concatenates the results."""
 
     CATEGORIES = True
 
@@ -131,7 +131,7 @@ class ColumnTransformer(Translator):
 
 
 class FeatureUnion(Translator):
-    """The results of several transformers of the same columns, side by side."""
+    """Applies several transformers to the same columns and concatenates the results."""
 
     def transform(self, x: Features) -> Features:
         call, model = self.call("transform"), self.model
@@ -152,7 +152,7 @@ class FeatureUnion(Translator):
 
 
 def weighted(x: Features, weight: float | None, call: str) -> Features:
-    """``x * weight``, as `transformer_weights` ask for."""
+    """Returns ``x * weight``, for `transformer_weights`."""
     if weight is None:
         return x
     if isinstance(x, Terms) and type(weight) in (int, float):
@@ -170,7 +170,7 @@ def weighted(x: Features, weight: float | None, call: str) -> Features:
 
 
 def joined(parts: Sequence[Features], call: str) -> Features:
-    """``np.hstack`` of arrays and DataFrames: NumPy says which dtype. Refuses (SW823) numbers beside strings."""
+    """Computes ``np.hstack`` of arrays and DataFrames, in NumPy's dtype. Refuses (SW823) numbers beside strings."""
     for part in parts:
         refuse_categories(part, call)
     columns = [c for p in parts for c in p.columns]
@@ -192,7 +192,7 @@ def _as(loop: Any, column: Any, type: Any) -> Any:
 
 
 def side_by_side(parts: Sequence[Features]) -> Features:
-    """DataFrames side by side under names that the container replaces."""
+    """Concatenates DataFrames under placeholder names, which the container replaces."""
     columns = tuple(v for p in parts for v in p.values)
     missing = tuple(p.missing_of(i) for p in parts for i in range(len(p.columns)))
     names = tuple(f"{i}_{j}" for i, p in enumerate(parts) for j in range(len(p.columns)))
@@ -202,7 +202,7 @@ def side_by_side(parts: Sequence[Features]) -> Features:
 
 
 class FunctionTransformer(Translator):
-    """A function of the user on the columns, which is compiled as the function around the model is."""
+    """Applies a user's function to the columns; it is compiled like the function around the model."""
 
     CATEGORIES = True
 
@@ -234,7 +234,7 @@ class FunctionTransformer(Translator):
 
 
 def _is_check(function: Any) -> bool:
-    """Whether a function is scikit-learn's check_array with options, as its histogram gradient boosting has it."""
+    """Whether a function is scikit-learn's check_array with options, which histogram gradient boosting uses."""
     if type(function) is not functools.partial or function.args:
         return False
     return function.func is importlib.import_module("sklearn.utils.validation").check_array

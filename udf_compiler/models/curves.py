@@ -1,4 +1,4 @@
-"""scikit-learn's functions of one column that have knots: quantiles, isotonic regression, splines."""
+"""Translates scikit-learn's one-column functions with knots: quantiles, isotonic regression, splines."""
 
 from __future__ import annotations
 
@@ -22,12 +22,14 @@ _THRESHOLD = 1e-7
 
 
 def interpolated(loop: LoopBuilder, value: Value, xs: np.ndarray, ys: np.ndarray) -> Value:
-    """``np.interp`` of a float64."""
+    """Computes ``np.interp`` of a float64."""
     return loop.emit(Interpolate.of(np.asarray(xs, np.float64), np.asarray(ys, np.float64)), value)
 
 
 class QuantileTransformer(Scaler):
-    """Ranks among the training's quantiles, from below and from above; uniform, or as quantiles of the normal distribution."""
+    """Computes ranks among the training quantiles, from below and from above; uniform, or as quantiles of the normal
+    distribution.
+    """
 
     KEPT = ("transform",)
 
@@ -49,7 +51,7 @@ class QuantileTransformer(Scaler):
         return made.array(columns, kept=made.kept or normal)
 
     def _rank(self, loop: LoopBuilder, x: Value, quantiles: np.ndarray, normal: bool) -> Value:
-        """The mean of the ranks from below and from above; 0 and 1 at the ends, for normal also just inside of them."""
+        """Returns the mean of the ranks from below and above; 0 and 1 at the ends, for normal also just inside them."""
         references = self.fitted("references_")
         below = interpolated(loop, x, quantiles, references)
         above = interpolated(loop, loop.call("negative", x), -quantiles[::-1], -references[::-1])
@@ -66,7 +68,7 @@ class QuantileTransformer(Scaler):
 
 
 def _normal(loop: LoopBuilder, rank: Value) -> Value:
-    """The normal quantile, clipped as the library clips it: what lies beyond is on the same side of the bounds."""
+    """Returns the normal quantile, clipped as in the library; the clipped argument stays on the same side of the bounds."""
     least = NormalDist().inv_cdf(_THRESHOLD - np.spacing(1))
     most = NormalDist().inv_cdf(1 - (_THRESHOLD - np.spacing(1)))
     inside = loop.call("minimum", rank, loop.const(1 - _THRESHOLD / 2, F64))
@@ -76,7 +78,7 @@ def _normal(loop: LoopBuilder, rank: Value) -> Value:
 
 
 class IsotonicRegression(Translator):
-    """Linear between thresholds; outside NaN, an error, or the nearest threshold's value."""
+    """Interpolates linearly between thresholds; outside, it yields NaN, an error, or the nearest threshold's value."""
 
     def predict(self, x: Features) -> Features:
         return self._at(x)
@@ -104,7 +106,7 @@ class IsotonicRegression(Translator):
 
 
 class SplineTransformer(Translator):
-    """B-splines by de Boor's recurrence, as SciPy computes them (`_deBoor_D`), and what lies outside of the knots."""
+    """Computes B-splines by de Boor's recurrence, as SciPy does (`_deBoor_D`), and extrapolates outside the knots."""
 
     def transform(self, x: Features) -> Features:
         call, model = self.call("transform"), self.model
@@ -112,12 +114,12 @@ class SplineTransformer(Translator):
             refuse("SW821", call=call)
         zeros = model.handle_missing == "zeros"
         made = validated(model, x, call, not zeros, accept_sparse=False)
-        if zeros:  # infinities are NaN of splines that go on
+        if zeros:  # infinities become NaN in splines that continue
             guard_finite(made.loop, [v for v in made.values if v.type.is_float], allow_nan=True)
         loop = made.loop
         type = made.types[0] if made.types[0].is_float else F64
         columns: list[Value] = []
-        reach = model.degree  # the library's own variable, which straight lines enlarge from one column to the next
+        reach = model.degree  # the library's own variable, which linear extrapolation increases from one column to the next
         for value, spline in zip(made.values, self.fitted("bsplines_"), strict=True):
             wide = loop.cast(value, F64)
             count = reach + 1 if model.extrapolation == "linear" and reach <= 1 else reach
@@ -131,7 +133,7 @@ class SplineTransformer(Translator):
         return made.array(kept, order=model.order if model.include_bias else None)
 
     def _basis(self, loop: LoopBuilder, x: Value, spline: Any) -> list[Value]:
-        """The spline's values at x, in the knots' range or beyond it where it goes on."""
+        """Returns the spline's values at x, within the knots' range or beyond it where the spline continues."""
         knots, degree = spline.t, spline.k
         count = len(knots) - 2 * degree - 1  # intervals
         if self.model.extrapolation == "periodic":
@@ -153,14 +155,14 @@ class SplineTransformer(Translator):
         return self._spread(loop, interval, spline, work, count)
 
     def _knot(self, loop: LoopBuilder, interval: Value, knots: np.ndarray, degree: int, count: int, m: int) -> Value:
-        """Knot number `m` from that below x on."""
+        """Returns the knot `m` positions after the last knot at or below x."""
         table: dict[object, object] = {i: float(knots[degree + i + m]) for i in range(count)}
         return loop.value_of(loop.emit(Lookup.of(table, I64, F64), interval))
 
     def _spread(self, loop: LoopBuilder, interval: Value, spline: Any, work: Sequence[Value], count: int) -> list[Value]:
-        """``sum(c[interval + a] * work[a])`` of coefficients that are 0 or 1."""
+        """Returns ``sum(c[interval + a] * work[a])`` for coefficients of 0 or 1."""
         zero, made = loop.const(0.0, F64), []
-        if self.model.extrapolation == "continue":  # the library adds up 0 times these
+        if self.model.extrapolation == "continue":  # the library also adds 0 times these values: infinity would yield NaN
             loop.guard(all_of(loop, [loop.call("logical_not", loop.call("isinf", v)) for v in work]), local=True)
         here = [loop.call("equal", interval, loop.const(i, I64)) for i in range(count)]
         for column in spline.c.T:
@@ -178,7 +180,7 @@ class SplineTransformer(Translator):
     def _outside(
         self, loop: LoopBuilder, x: Value, spline: Any, inside: list[Value], reach: int, count: int
     ) -> list[Value]:
-        """What `extrapolation` says of x outside of knot number `reach` from either end: of `count` splines there."""
+        """Applies `extrapolation` outside knot number `reach` from either end, to the `count` splines there."""
         how = self.model.extrapolation
         if how in ("periodic", "continue"):
             return inside
@@ -196,7 +198,7 @@ class SplineTransformer(Translator):
         return [loop.select(below, under, loop.select(above, over, v)) for v, under, over in zip(inside, *ends, strict=True)]
 
     def _beyond(self, loop: LoopBuilder, x: Value, spline: Any, end: float, first: bool, count: int) -> list[Value]:
-        """The splines beyond an end: the values there, or straight lines, of the `count` next to it."""
+        """Returns the splines beyond an end: the values at the end, or straight lines, for the `count` splines next to it."""
         values, linear = spline(end), self.model.extrapolation == "linear"
         chosen = range(count) if first else range(len(values) - count, len(values))
         made = [loop.const(0.0, F64)] * len(values)

@@ -1,4 +1,4 @@
-"""scikit-learn's Gaussians with covariances of their own, discriminants and mixtures, to squared norms of rotated rows."""
+"""Translates scikit-learn's quadratic discriminants and Gaussian mixtures to squared norms of rotated rows."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ _BOUND = "(features + 6) * eps * (sum(|x|) + sum(|mean|))**2 * the largest squar
 
 
 def squared_norm(x: Features, mean: np.ndarray, matrix: np.ndarray) -> tuple[Value, Value]:
-    """``|(x - mean) @ matrix|**2``, and how far it may lie from the library's in any order; a vector is a diagonal matrix.
+    """Returns ``|(x - mean) @ matrix|**2`` and a bound on its difference from the library's; a vector is a diagonal matrix.
 
-    With s the sum of all |x| and |mean| and p_j the largest weight of column j, |y_j| <= s * p_j, and two ways to add it up lie
-    within e_j = 2 * (n + 4) * eps * s * p_j; so the squares are 2 * |y_j| * e_j apart, and their sum a little more.
+    The bound holds for any order of additions. Let s be the sum of all |x| and |mean|, and p_j the largest weight of column j.
+    Then |y_j| <= s * p_j, and two sums of y_j differ by at most e_j = 2 * (n + 4) * eps * s * p_j. So the squares differ by
+    2 * |y_j| * e_j, and their sum by a little more.
     """
     loop = x.loop
     off = [loop.call("subtract", v, loop.const(float(m), F64)) for v, m in zip(x.values, mean, strict=True)]
@@ -45,7 +46,7 @@ def squared_norm(x: Features, mean: np.ndarray, matrix: np.ndarray) -> tuple[Val
 
 
 class Gaussians(Translator):
-    """`_scores` gives the log likelihood of each class, and how far each may lie from the library's."""
+    """A base of models with one Gaussian per class; `_scores` returns the log likelihoods and bounds on their errors."""
 
     def _scores(self, x: Features, call: str) -> tuple[list[Value], list[Value]]:
         raise NotImplementedError
@@ -57,7 +58,7 @@ class Gaussians(Translator):
         return made.array([made.loop.cast(v, F64) for v in made.values])
 
     def _of_norms(self, x: Features, parts: Sequence[tuple[np.ndarray, np.ndarray]], fixed: np.ndarray) -> tuple[Any, Any]:
-        """``fixed - norm / 2`` of each (mean, matrix), with errors."""
+        """Returns ``fixed - norm / 2`` of each (mean, matrix), and error bounds."""
         loop, half = x.loop, x.loop.const(0.5, F64)
         values, errors = [], []
         for (mean, matrix), number in zip(parts, fixed, strict=True):
@@ -76,13 +77,13 @@ class Gaussians(Translator):
         call = self.call(method)
         keep("log likelihood", _BOUND, call)
         values = self._scores(x, call)[0]
-        # Past the largest float the library has infinities of its own.
+        # Beyond the largest float, the library returns infinities of its own.
         x.loop.guard(all_of(x.loop, [x.loop.call("isfinite", v) for v in values]), local=True)
         return values
 
 
 class QuadraticDiscriminantAnalysis(Gaussians):
-    """``-(|(x - mean) @ rotation / sqrt(scaling)|**2 + sum(log(scaling))) / 2 + log(prior)``."""
+    """Scores by ``-(|(x - mean) @ rotation / sqrt(scaling)|**2 + sum(log(scaling))) / 2 + log(prior)``."""
 
     KEPT = ("predict_proba", "predict_log_proba", "decision_function")
 
@@ -115,7 +116,7 @@ class QuadraticDiscriminantAnalysis(Gaussians):
 
 
 class GaussianMixture(Gaussians):
-    """The log density of each component, with the logarithm of its weight; of all of its covariance types."""
+    """Scores by each component's log density plus its log weight; supports all covariance types."""
 
     KEPT = ("predict_proba", "score_samples")
 

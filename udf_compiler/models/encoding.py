@@ -1,4 +1,4 @@
-"""scikit-learn's encoders of categories: one-hot, ordinal, by target, and of labels."""
+"""Translates scikit-learn's encoders: one-hot, ordinal, by target, and of labels."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from udf_compiler.trace.text import Missing, check_text
 
 @dataclass(frozen=True)
 class Codes:
-    """A column and the categories of it that an encoder knows: `find(numbers, other)` is the number of the row's category."""
+    """A column and the categories that an encoder knows; `find(numbers, other)` returns the number of the row's category."""
 
     loop: LoopBuilder
     value: Value
@@ -31,7 +31,7 @@ class Codes:
     call: str
 
     def find(self, numbers: Sequence[float], other: float, type: Type) -> Value:
-        """``numbers[i]`` where the row is category i, `other` where it is none."""
+        """Returns ``numbers[i]`` where the row is category i, `other` where it is none."""
         loop, value = self.loop, self.value
         if value.type.plain() == BOOL:
             by_value = dict(zip(map(bool, self.categories), numbers, strict=True))
@@ -49,12 +49,12 @@ class Codes:
         return self._with_absent(result, [(self.categories[i], numbers[i]) for i in absent], other, type)
 
     def guard_known(self) -> None:
-        """Guards rows of an unknown category: the library raises."""
+        """Guards rows of an unknown category, for which the library raises."""
         known = self.find([1.0] * len(self.categories), 0.0, I64)
         self.loop.guard(self.loop.call("equal", known, self.loop.const(1, I64)), local=True)
 
     def _with_absent(self, result: Value, absent: list[tuple[Any, float]], other: float, type: Type) -> Value:
-        """NaN among floats, None or NaN among strings."""
+        """Adds the numbers of missing categories: NaN among floats, None or NaN among strings."""
         loop, value = self.loop, self.value
         if value.type.is_float:
             at = [number for _, number in absent]
@@ -80,12 +80,12 @@ def _key(category: Any, type: Type, call: str) -> object:
 
 
 class Encoder(Translator):
-    """What `_BaseEncoder` does: finds each column's category. Of category columns it sees the values."""
+    """Translates `_BaseEncoder`: finds each column's category. It reads the values of category columns."""
 
     CATEGORIES = True
 
     def codes(self, x: Features, call: str) -> list[Codes]:
-        """The columns with their categories. Refuses SW822 a column of another kind than its categories."""
+        """Returns the columns with their categories. Refuses (SW822) a column of another kind than its categories."""
         columns = self._columns(x, call)
         found = []
         for at, categories in enumerate(self.fitted("categories_")):
@@ -99,7 +99,10 @@ class Encoder(Translator):
         return found
 
     def _columns(self, x: Features, call: str) -> Features:
-        """``_check_X``: the columns of a DataFrame one by one, those of an array in its dtype. Infinity raises."""
+        """Translates ``_check_X``: DataFrame columns one by one, an array's in its dtype.
+
+        Infinity is guarded: the library raises.
+        """
         library = importlib.import_module("sklearn.utils.validation")
         if x.sparse or x.ndim != 2:
             refuse("SW821", call=call)
@@ -109,7 +112,7 @@ class Encoder(Translator):
         return x
 
     def infrequent(self, at: int) -> tuple[np.ndarray | None, int | None]:
-        """The numbers of the categories of a column after grouping (None: no grouping), and that of the infrequent ones."""
+        """Returns a column's category numbers after grouping (None: no grouping), and the number of the infrequent group."""
         if not getattr(self.model, "_infrequent_enabled", False):
             return None, None
         mapping, indices = self.model._default_to_infrequent_mappings[at], self.model._infrequent_indices[at]
@@ -117,13 +120,13 @@ class Encoder(Translator):
 
 
 class OneHotEncoder(Encoder):
-    """One column a category, in groups for `Indicator`: unknown categories are zeros, or in the infrequent column."""
+    """Returns one column per category, as `Indicator` groups; unknown categories are zeros, or in the infrequent column."""
 
     def transform(self, x: Features) -> Features:
         return self.encoded(x, np.dtype(self.model.dtype))
 
     def encoded(self, x: Features, dtype: np.dtype) -> Features:
-        """The columns, of `dtype`."""
+        """Returns the columns, of `dtype`."""
         call = self.call("transform")
         type = type_of(dtype, call)
         columns: list[Column] = []
@@ -138,7 +141,7 @@ class OneHotEncoder(Encoder):
         return x.array(columns, sparse=bool(self.model.sparse_output), order="C")
 
     def _places(self, at: int, count: int) -> tuple[list[int | None], int | None]:
-        """The column of each category, and of an unknown one; None: all zeros."""
+        """Returns the column of each category, and of an unknown one; None: all zeros."""
         mapping, infrequent = self.infrequent(at)
         groups = list(range(count)) if mapping is None else [int(g) for g in mapping]
         unknown = infrequent if self.model.handle_unknown in ("infrequent_if_exist", "warn") else None
@@ -161,7 +164,7 @@ def _by_group(codes: Codes, places: list[int | None], unknown: int | None) -> Ca
 
 
 class OrdinalEncoder(Encoder):
-    """The number of each column's category."""
+    """Returns the number of each column's category."""
 
     def transform(self, x: Features) -> Features:
         call, model = self.call("transform"), self.model
@@ -181,7 +184,7 @@ class OrdinalEncoder(Encoder):
 
 
 class TargetEncoder(Encoder):
-    """The mean of the target in each column's category, that of all for an unknown one; per class when there are several."""
+    """Returns the target's mean per category, or the overall mean for unknown ones; per class when there are several classes."""
 
     def transform(self, x: Features) -> Features:
         type = type_of(np.dtype(np.float64), self.call("transform"))
@@ -195,7 +198,7 @@ class TargetEncoder(Encoder):
 
 
 class LabelEncoder(Translator):
-    """Labels to their numbers and back; an unseen one raises, which is guarded."""
+    """Maps labels to their numbers and back; unseen labels are guarded, as the library raises for them."""
 
     def transform(self, x: Features) -> Features:
         call = self.call("transform")
@@ -219,9 +222,9 @@ class LabelEncoder(Translator):
 
 
 class LabelBinarizer(Translator):
-    """One column a class: `pos_label` where the row has it, else `neg_label`; of two classes the second one's column alone.
+    """Returns one column per class: `pos_label` where the row has the class, else `neg_label`; only the second class of two.
 
-    With two classes, labels that are neither would make three columns of the batch, so their rows are guarded.
+    With two classes, an unknown label would change the batch to three columns, so its rows are guarded.
     """
 
     def transform(self, x: Features) -> Features:
@@ -241,7 +244,9 @@ class LabelBinarizer(Translator):
         return Features(loop, tuple(columns), sparse=bool(model.sparse_output))
 
     def _guard_labels(self, x: Features, codes: Codes) -> None:
-        """Guards what the library takes for no label: missing strings, fractions, NaN; and unknown labels of two classes."""
+        """Guards values that the library rejects as labels: missing strings, fractions, NaN; and unknown labels of two
+        classes.
+        """
         loop, value = x.loop, x.values[0]
         if value.type.nullable:
             loop.guard(loop.is_valid(value), local=True)

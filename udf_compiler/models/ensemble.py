@@ -1,4 +1,4 @@
-"""scikit-learn's models of other models: votes, stacks, transformed targets; and dummies."""
+"""Translates scikit-learn's meta-estimators: votes, stacks and transformed targets; and dummy models."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from udf_compiler.models.sums import clear_argmax
 from udf_compiler.models.translator import Translator, argmax, keep, labels, method_of
 from udf_compiler.trace.session import refuse
 
-#: Classes whose probabilities lie nearer than this are left to the library.
+#: Rows whose best classes have probabilities closer than this run in Python.
 NEAR = 1e-9
 
 
 def nearest_label(owner: Translator, x: Features, values: Sequence[Value], classes: np.ndarray) -> Features:
-    """The label of the largest probability."""
+    """Returns the label of the largest probability."""
     call, loop = owner.call("predict"), x.loop
     if x.kept:
         keep("label", f"rows whose two best classes lie within {NEAR} run in Python", call)
@@ -32,7 +32,7 @@ def nearest_label(owner: Translator, x: Features, values: Sequence[Value], class
 
 
 def averaged(parts: Sequence[Sequence[Value]], weights: Any, x: Features) -> list[Value]:
-    """``np.average`` of one row a part, in the order of the parts."""
+    """Returns ``np.average`` of one row per estimator, in the order of the estimators."""
     loop, made = x.loop, []
     numbers = None if weights is None else [float(w) for w in weights]
     for column in zip(*parts, strict=True):
@@ -47,7 +47,7 @@ def averaged(parts: Sequence[Sequence[Value]], weights: Any, x: Features) -> lis
 
 
 class VotingClassifier(Translator):
-    """The class with the largest mean probability (soft), or with the most votes (hard)."""
+    """Predicts the class with the largest mean probability (soft), or with the most votes (hard)."""
 
     KEPT = ("predict", "predict_proba")
 
@@ -57,7 +57,7 @@ class VotingClassifier(Translator):
         return Features(x.loop, tuple(averaged([p.values for p in parts], self.model._weights_not_none, x)), order="C", kept=True)
 
     def transform(self, x: Features) -> Features:
-        """The estimators' probabilities side by side (soft), or the numbers of their labels (hard)."""
+        """Returns the estimators' probabilities side by side (soft), or the indices of their labels (hard)."""
         soft, call = self.model.voting == "soft", self.call("transform")
         if soft and not self.model.flatten_transform:
             refuse("SW840", call=call, option="flatten_transform=False, which gives three dimensions")
@@ -81,12 +81,12 @@ class VotingClassifier(Translator):
 
 
 class VotingRegressor(Translator):
-    """The mean of the predictions."""
+    """Predicts the mean of the estimators' predictions."""
 
     KEPT = ("predict",)
 
     def transform(self, x: Features) -> Features:
-        """The predictions themselves."""
+        """Returns the estimators' predictions."""
         parts = [replace(method_of(self.part(e), "predict")(x), ndim=2, names=None) for e in self.fitted("estimators_")]
         return replace(joined(parts, self.call("transform")), order="F")
 
@@ -97,7 +97,7 @@ class VotingRegressor(Translator):
 
 
 class Stacking(Translator):
-    """A model on the predictions of others."""
+    """Translates a model on the predictions of other models."""
 
     KEPT = ("predict", "predict_proba", "decision_function", "transform")
 
@@ -116,7 +116,7 @@ class Stacking(Translator):
 
 
 class StackingClassifier(Stacking):
-    """Its final model predicts numbers of classes."""
+    """Translates a stack whose final model predicts class indices."""
 
     def _final(self, x: Features, method: str) -> Features:
         if isinstance(self.model._label_encoder, list):
@@ -135,14 +135,14 @@ class StackingClassifier(Stacking):
 
 
 class StackingRegressor(Stacking):
-    """Its final model's prediction."""
+    """Translates a stack whose result is the final model's prediction."""
 
     def predict(self, x: Features) -> Features:
         return method_of(self.part(self.fitted("final_estimator_")), "predict")(self.transform(x))
 
 
 class TransformedTargetRegressor(Translator):
-    """A regressor whose predictions a transformer takes back."""
+    """Translates a regressor whose predictions are inverse-transformed."""
 
     KEPT = ("predict",)
 
@@ -154,7 +154,7 @@ class TransformedTargetRegressor(Translator):
 
 
 def taken_back(translator: Translator, x: Features, call: str) -> Features:
-    """``inverse_transform`` of a transformer of targets. Refuses SW802 one that is not listed here."""
+    """Returns ``inverse_transform`` of a target transformer. Refuses (SW802) an unsupported transformer."""
     if isinstance(translator, FunctionTransformer):
         from udf_compiler.models.output import given_back
 
@@ -172,7 +172,7 @@ def taken_back(translator: Translator, x: Features, call: str) -> Features:
 
 
 class Dummy(Translator):
-    """The same prediction for all rows."""
+    """Predicts the same value for all rows."""
 
     def predict(self, x: Features) -> Features:
         model, call = self.model, self.call("predict")
@@ -185,7 +185,7 @@ class Dummy(Translator):
         return labels(x, x.loop.const(int(model.class_prior_.argmax()), I64), model.classes_, call)
 
     def predict_proba(self, x: Features) -> Features:
-        """The priors, or all for one class. Refuses (SW814) strategies that draw."""
+        """Returns the priors, or 1 for one class. Refuses (SW814) random strategies."""
         model, call = self.model, self.call("predict_proba")
         if model.n_outputs_ != 1:
             refuse("SW813", call=call, type="several at once")

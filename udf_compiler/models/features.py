@@ -1,7 +1,7 @@
-"""What estimators see: columns of numbers or strings over one loop, from a DataFrame, an array, a Series or an estimator.
+"""Represents an estimator's input: columns of numbers or strings over one loop, from a DataFrame, array, Series or estimator.
 
-The library decides what it accepts and which dtype it computes in: `validated` asks its own `validate_data` about one row of the
-same container and dtypes, and adds the guards for what depends on values (NaN, infinity).
+The library decides which inputs it accepts and the dtype in which it computes. `validated` calls its `validate_data` on one row
+of the same container and dtypes, and adds guards for conditions on values (NaN, infinity).
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from udf_compiler.trace.session import check_size, refuse
 from udf_compiler.trace.text import PRESENT, Missing, some_string
 from udf_compiler.trace.values import raw
 
-#: The dtypes that scikit-learn's FLOAT_DTYPES lists.
+#: The dtypes of scikit-learn's FLOAT_DTYPES.
 FLOATS = (np.float64, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
 class Indicator:
-    """A column that is one where its row belongs to group number `at` of an encoder's column, else zero.
+    """A column that is 1 where its row belongs to group number `at` of an encoder's column, else 0.
 
-    `by_group(numbers)`: the number of the row's group, zero of a row without a group; `count` groups, of which columns may leave
-    some out. So a weighted sum of all indicators of a column is one look-up and no matrix.
+    `by_group(numbers)` returns the number of the row's group, 0 for a row without a group. There are `count` groups; columns may
+    omit some. So a weighted sum of all indicators of a column is one lookup without a matrix.
     """
 
     by_group: Callable[[Sequence[float], Type], Value]
@@ -40,7 +40,7 @@ class Indicator:
     type: Type
 
     def value(self) -> Value:
-        """The column itself."""
+        """Returns the column itself."""
         return self.by_group([float(g == self.at) for g in range(self.count)], self.type)
 
 
@@ -51,10 +51,10 @@ Column = Value | Indicator
 class Features:
     """Columns in order over the rows of `loop`.
 
-    Numbers are plain values; strings are NULL where missing, and `missing` says, column by column, what they are then (empty:
-    nothing is missing). `names`: those of a DataFrame; None for an array. Shape (n,) when `ndim` is 1. `order`: as of a
-    TracedArray. `sparse`: a scipy matrix. `fresh`: no one else sees its memory. `kept`: some value is not the
-    library's to the last bit. `categories`: which columns are pandas' categories, as values (empty: none is).
+    Numbers are plain values. Strings are NULL where missing; `missing` has, per column, the library's representation of them
+    (empty: nothing is missing). `names`: of a DataFrame; None for an array. The shape is (n,) when `ndim` is 1. `order`: see
+    TracedArray. `sparse`: a scipy matrix. `fresh`: its memory is not shared. `kept`: some value is approximate, not bit-equal to
+    the library's. `categories`: the dtypes of pandas' category columns, None for other columns (empty: there are none).
     """
 
     loop: LoopBuilder
@@ -70,12 +70,12 @@ class Features:
 
     @property
     def values(self) -> tuple[Value, ...]:
-        """All columns as values."""
+        """Returns all columns as values."""
         return tuple(c.value() if isinstance(c, Indicator) else c for c in self.columns)
 
     @property
     def types(self) -> tuple[Type, ...]:
-        """Plain types of the columns."""
+        """Returns the plain types of the columns."""
         return tuple(c.type.plain() for c in self.columns)
 
     @property
@@ -83,15 +83,15 @@ class Features:
         return any(t == STR for at, t in enumerate(self.types) if not (self.categories and self.categories[at] is not None))
 
     def missing_of(self, at: int) -> Missing:
-        """What stands for the missing strings of a column."""
+        """Returns the representation of a column's missing strings."""
         return self.missing[at] if self.missing else PRESENT
 
     def array(self, columns: Sequence[Column], **changes: Any) -> Features:
-        """An array of other columns over the same rows, as an estimator makes it."""
+        """Returns an array of other columns over the same rows, as an estimator creates it."""
         return Features(self.loop, tuple(columns), **{"order": self.order, "kept": self.kept, **changes})
 
     def chosen(self, positions: Sequence[int]) -> Features:
-        """Some of the columns, in that order."""
+        """Returns the columns at these positions, in that order."""
         missing = tuple(self.missing_of(i) for i in positions) if self.missing else ()
         names = None if self.names is None else tuple(self.names[i] for i in positions)
         categories = tuple(self.categories[i] for i in positions) if self.categories else ()
@@ -99,7 +99,7 @@ class Features:
         return replace(self, columns=columns, names=names, missing=missing, categories=categories, order=None)
 
     def prototype(self) -> Any:
-        """One row of the same container and dtypes: ones and the text "a"."""
+        """Returns one row of the same container and dtypes: ones and the string "a"."""
         rows: list[Any] = [np.array(["a"], object) if t == STR else np.ones(1, t.dtype) for t in self.types]
         for at, dtype in enumerate(self.categories):
             if dtype is not None:
@@ -113,7 +113,7 @@ class Features:
 
 
 def features_of(x: Any, call: str, categories: bool = False) -> Features:
-    """What a model sees of a traced argument. Refuses SW810, and SW251 columns of categories unless it takes `categories`."""
+    """Converts a traced argument of a model. Refuses SW810, and SW251 category columns unless the model takes `categories`."""
     if isinstance(x, TracedFrame):
         parts = [_column(s, call, categories) for s in x.series.values()]
         names = tuple(x.series)
@@ -133,7 +133,7 @@ def _column(series: TracedSeries, call: str, categories: bool = False) -> tuple[
     if series.kind == "category" and categories:
         return series.value, series.missing.kept()
     if series.kind == "text":
-        some_string(series)  # without one, the column may be float64
+        some_string(series)  # without a string, the column may be float64
         return series.value, series.missing.kept()
     dates.refuse_date(series, call)
     return maybe.plain(series, call).value, PRESENT
@@ -146,10 +146,10 @@ def refuse_categories(x: Features, call: str) -> None:
 
 
 def validated(model: Any, x: Features, call: str, finite: bool | str = True, **options: Any) -> Features:
-    """The array that ``validate_data(model, x, reset=False, **options)`` gives, of numbers.
+    """Returns the numeric array of ``validate_data(model, x, reset=False, **options)``.
 
-    `finite` is its `ensure_all_finite`; rows with NaN or infinity that it does not take are guarded, since the library raises for
-    them. Refuses SW252 what it raises for these columns, names and dtypes, and SW811 strings, which it would parse.
+    `finite` is its `ensure_all_finite`. Rows with NaN or infinity for which the library raises are guarded. Refuses SW252 where
+    it raises for these columns, names and dtypes. Refuses SW811 strings, which it would parse.
     """
     if not isinstance(x, Features):
         return x.validated(model, call, finite, options)  # type: ignore[no-any-return,attr-defined]
@@ -175,7 +175,7 @@ def _cast(loop: LoopBuilder, column: Column, type: Type) -> Column:
 
 
 def guard_finite(loop: LoopBuilder, values: Sequence[Value], allow_nan: bool = False) -> None:
-    """Guards the rows whose floats are all finite, or NaN where that is allowed."""
+    """Guards that the floats of a row are all finite; NaN passes if `allow_nan`."""
     fine: Value | None = None
     for value in dict.fromkeys(v.id for v in values):
         one = loop.value(value)

@@ -1,4 +1,4 @@
-"""scikit-learn's imputers: what stands for missing numbers and strings."""
+"""Translates scikit-learn's imputers, which replace missing numbers and strings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def is_nan(value: Any) -> bool:
 
 
 class SimpleImputer(Translator):
-    """A constant of each column where it is missing."""
+    """Replaces each column's missing values with a constant."""
 
     def transform(self, x: Features) -> Features:
         model, call = self.model, self.call("transform")
@@ -72,14 +72,14 @@ class SimpleImputer(Translator):
 
 
 def _fills(missing_values: Any, missing: Missing) -> bool:
-    """Whether all missing strings are `missing_values`."""
+    """Whether all missing strings equal `missing_values`."""
     if missing_values is pd.NA:
         return True
     return not missing.none if is_nan(missing_values) else not missing.nan and missing_values is None
 
 
 def texts(model: Any, x: Features, call: str) -> Features:
-    """An array of objects: strings alone. Refuses SW822."""
+    """Returns an array of objects that are all strings. Refuses SW822."""
     if set(x.types) != {STR}:
         refuse("SW822", call=call, what="numbers beside strings")
     library = importlib.import_module("sklearn.utils.validation")
@@ -88,7 +88,7 @@ def texts(model: Any, x: Features, call: str) -> Features:
 
 
 def missing_mask(x: Features, at: int, missing_values: Any, call: str) -> Value:
-    """``_get_mask``: where a column is `missing_values`. Refuses SW822 strings that are None or NaN."""
+    """Computes ``_get_mask``: where a column equals `missing_values`. Refuses (SW822) strings missing as both None and NaN."""
     loop, value = x.loop, x.values[at]
     if value.type.plain() != STR:
         if is_nan(missing_values) or missing_values is pd.NA:
@@ -113,7 +113,7 @@ def missing_mask(x: Features, at: int, missing_values: Any, call: str) -> Value:
 
 
 class MissingIndicator(Translator):
-    """Which features are missing."""
+    """Returns which features are missing."""
 
     def transform(self, x: Features) -> Features:
         model, call = self.model, self.call("transform")

@@ -1,4 +1,4 @@
-"""scikit-learn's isolation forests: depths of leaves to scores of anomaly."""
+"""Translates scikit-learn's isolation forests: leaf depths to anomaly scores."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from udf_compiler.trace.session import refuse
 
 
 class IsolationForest(Translator):
-    """Isolation depths: 2 to the minus mean depth over that of a random tree."""
+    """Scores by 2 to the power of minus the mean depth divided by that of a random tree."""
 
     KEPT = ("decision_function", "score_samples")
 
@@ -27,7 +27,7 @@ class IsolationForest(Translator):
         denominator = len(trees) * normal
         if denominator == 0 or any(qualified(t) != REGRESSORS[1] for t in trees):
             refuse("SW834", name=self.name, part="tree of one sample")
-        # The library's walk over a sparse matrix knows no missing values: such rows are its own.
+        # The library's traversal of sparse matrices does not support missing values: it runs such rows itself.
         checked = validated(self.model, x, call, x.sparse, dtype=np.float32, accept_sparse="csr")
         made = []
         for at, (tree, features) in enumerate(zip(trees, self.fitted("estimators_features_"), strict=True)):
@@ -54,14 +54,14 @@ class IsolationForest(Translator):
         checked, score = self._scores(x, "predict")
         loop = x.loop
         decision = self._decision(loop, score)
-        # Scores are at most 1, and 4 ULP of them may turn a label.
+        # Scores are at most 1, and an error of 4 ULP can change a label.
         loop.guard(loop.call("greater", loop.call("absolute", decision), loop.const(1e-14, F64)), local=True)
         outlier = loop.call("less", decision, loop.const(0, F64))
         return checked.array([loop.select(outlier, loop.const(-1, I64), loop.const(1, I64))], ndim=1, order="C")
 
 
 def library_of(model: Any, name: str) -> Any:
-    """A function of the module that defines a model's class."""
+    """Returns a function of the module that defines a model's class."""
     return getattr(sys.modules[type(model).__module__], name)
 
 

@@ -1,4 +1,4 @@
-"""LightGBM's models: sums of leaves, the objectives' transforms, and what the scikit-learn classes make of them."""
+"""Translates LightGBM's models: sums of leaves, the objectives' transforms, and the scikit-learn classes' methods."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from udf_compiler.trace.session import refuse
 #: Objectives whose results are the sums themselves.
 _IDENTITY = frozenset("regression regression_l1 huber fair quantile mape lambdarank rank_xendcg".split())
 _EXP = frozenset("poisson gamma tweedie".split())
-#: Logistic functions of two numbers up to _FLAT that lie further apart than _OWN_DISTANCE differ by some 1e-13 of themselves.
+#: Logistic functions of numbers up to _FLAT that differ by more than _OWN_DISTANCE differ by about 1e-13, relatively.
 _FLAT, _OWN_DISTANCE = 10.0, 1e-8
 
 
 @dataclass(frozen=True)
 class Objective:
-    """The model text's objective: its name, and its parameters."""
+    """The objective in the model text: its name and its parameters."""
 
     name: str
     sigmoid: float = 1.0
@@ -35,14 +35,14 @@ class Objective:
 
     @staticmethod
     def of(model: LightGBM) -> Objective:
-        """Of a model; the name "" when it has none."""
+        """Parses a model's objective; the name is "" when it has none."""
         name, *rest = model.head.get("objective", "").split() or [""]
         parameters = dict(part.partition(":")[::2] for part in rest)
         return Objective(name, float(parameters.get("sigmoid", 1.0)), "sqrt" in parameters)
 
 
 class Booster(Translator):
-    """predict: the transformed sums, raw ones, or numbers of leaves."""
+    """Translates Booster.predict: transformed sums, raw sums, or leaf numbers."""
 
     KEPT = ("predict",)
     CATEGORIES = True
@@ -52,7 +52,7 @@ class Booster(Translator):
         return self.model
 
     def _read(self, start: int, count: int | None, call: str) -> LightGBM:
-        """The iterations of a prediction: `count` from `start` on, those up to the best one for None."""
+        """Reads the iterations of a prediction: `count` from `start` on; for None, those up to the best iteration."""
         booster = self.booster
         odd = sorted(k for k in {**booster.params, **self._given()} if k.startswith(("pred", "start_iteration")))
         if odd:
@@ -68,28 +68,31 @@ class Booster(Translator):
         return {}
 
     def _columns(self, x: Features, method: str, options: dict[str, Any]) -> tuple[list[Value], int]:
-        """(the float64 that the library compares, the result's dimensions). Refuses (SW252) what it raises."""
+        """Returns (the float64 values that the library compares, the result's dimensions).
+
+        Refuses (SW252) where the library raises.
+        """
         call = self.call(method)
         if not isinstance(x, Features) or x.ndim != 2 or x.has_texts or (x.sparse and not x.types[0].is_float):
-            refuse("SW811", call=call)  # of a sparse matrix, values that are not stored are 0
+            refuse("SW811", call=call)  # values that a sparse matrix does not store are 0
         made = run_prototype(call, getattr(self.model, method), x.prototype(), **options)
         if category_columns(x):
             x = self._categorised(x)
-        # Arrays that hold no floats become float32, DataFrames the common type with float32.
+        # Arrays without floats become float32; DataFrames get the common type of their dtypes and float32.
         through = F64
         if x.names is None and not x.types[0].is_float:
             through = F32
         elif x.names is not None and np.result_type(*self._dtypes(x), np.float32) == np.float32:
-            through = F32  # codes of categories are small integers, which every width holds
+            through = F32  # codes of categories are small integers, which float32 holds exactly
         return [x.loop.cast(x.loop.cast(v, through), F64) for v in numbers_of(x)], np.ndim(made)
 
     @staticmethod
     def _dtypes(x: Features) -> list[np.dtype]:
-        """Of the columns that are no categories."""
+        """Returns the dtypes of the columns that are not categories."""
         return [t.dtype for at, t in enumerate(x.types) if at not in category_columns(x)]
 
     def _categorised(self, x: Features) -> Features:
-        """Category columns with the model's categories, in their order; other values are missing. Refuses SW835 other models."""
+        """Recodes category columns with the model's categories; other values become missing. Refuses (SW835) other models."""
         known = self.booster.pandas_categorical
         places = category_columns(x)
         if not known or not all(are_of(k, x.types[at]) for k, at in zip(known, places, strict=True)):
@@ -101,7 +104,7 @@ class Booster(Translator):
         return divided(loop, sums, model.iterations) if model.averages and model.iterations else sums
 
     def _transformed(self, model: LightGBM, columns: list[Value], loop: LoopBuilder, call: str) -> list[Value]:
-        """`GBDT::Predict`: the mean for random forests, then the objective's ConvertOutput."""
+        """Computes `GBDT::Predict`: the mean for random forests, then the objective's ConvertOutput."""
         objective, sums = Objective.of(model), self._means(model, columns, loop, call)
         if objective.name in _IDENTITY or not objective.name:
             return [_squared(loop, v) if objective.sqrt else v for v in sums]
@@ -118,7 +121,7 @@ class Booster(Translator):
         refuse("SW835", name=self.name, what=f"the objective {objective.name}")
 
     def _asked(self, x: Features, method: str, options: dict[str, Any]) -> Features:
-        """Raw sums, numbers of leaves, or transformed sums. `options`: those that are not the library's defaults."""
+        """Returns raw sums, leaf numbers, or transformed sums. `options`: those that differ from the library's defaults."""
         call, loop = self.call(method), x.loop
         columns, dimensions = self._columns(x, method, options)
         model = self._read(options.get("start_iteration", 0), options.get("num_iteration"), call)
@@ -127,7 +130,7 @@ class Booster(Translator):
             leaves = leaves_of(model.forest, columns, loop, call, numbers)
             return x.array([loop.cast(v, I32) for v in leaves], ndim=dimensions, order="C", names=None)
         if options.get("raw_score") or method == "decision_function":
-            made = sums_of(model.forest, columns, loop, call)  # those of a random forest are not divided
+            made = sums_of(model.forest, columns, loop, call)  # a random forest's sums are not divided here
         else:
             made = self._transformed(model, columns, loop, call)
         return x.array(made, ndim=1 if len(made) == 1 else 2, order="C", names=None)
@@ -141,17 +144,17 @@ class Booster(Translator):
 
 
 def _options(given: dict[str, Any]) -> dict[str, Any]:
-    """The options of a call that are no defaults."""
+    """Returns the non-default options of a call."""
     return {name: value for name, value in given.items() if name not in ("self", "x") and value not in (None, False)}
 
 
 def _squared(loop: LoopBuilder, v: Value) -> Value:
-    """``sign(x) * x * x``."""
+    """Returns ``sign(x) * x * x``."""
     return loop.call("multiply", loop.call("multiply", loop.call("sign", v), v), v)
 
 
 class Regressor(Booster):
-    """LGBMRegressor and LGBMRanker."""
+    """Translates LGBMRegressor and LGBMRanker."""
 
     @property
     def booster(self) -> Any:
@@ -162,7 +165,7 @@ class Regressor(Booster):
 
 
 class Classifier(Regressor):
-    """LGBMClassifier: labels are those of the largest probability; with an objective of the user, there are raw sums alone."""
+    """Translates LGBMClassifier: labels of the largest probability; with a user's objective, raw sums only."""
 
     KEPT = ("predict_proba",)
 
@@ -196,9 +199,9 @@ class Classifier(Regressor):
         return labels(x.array(sums, order="C"), self._best(sums, objective, loop), self.fitted("classes_"), call)
 
     def _best(self, sums: list[Value], objective: Objective, loop: LoopBuilder) -> Value:
-        """The class of the largest probability. Rows that the last digits of exp would decide are guarded."""
+        """Returns the class of the largest probability. Rows in which the last digits of exp would decide are guarded."""
         if objective.name == "binary" and objective.sigmoid > 0:
-            # Up to 0 the probability is at most a half; from 1e-12 on it is more.
+            # A sum up to 0 has a probability of at most a half; from 1e-12 on it is more.
             least = loop.const(1e-12 / min(1.0, objective.sigmoid), F64)
             zero = loop.const(0, F64)
             above = loop.call("greater", sums[0], zero)
@@ -208,7 +211,7 @@ class Classifier(Regressor):
             refuse("SW835", name=self.name, what=f"the objective {objective.name}")
         index = argmax(loop, sums)
         distance = 1e-12
-        if objective.name == "multiclassova":  # a logistic function each, flat far from 0
+        if objective.name == "multiclassova":  # one logistic function per class, flat far from 0
             distance = _OWN_DISTANCE / objective.sigmoid
             flat = loop.const(_FLAT / objective.sigmoid, F64)
             loop.guard(loop.call("less", loop.call("absolute", largest(loop, sums)), flat), local=True)
@@ -217,7 +220,9 @@ class Classifier(Regressor):
 
 
 def apart(loop: LoopBuilder, values: list[Value], index: Value, distance: float) -> Value:
-    """Whether the largest value is more than `distance` above the others, so that exp keeps their order; or rows all alike."""
+    """Returns whether the others are more than `distance` below the largest value, or equal to it, so that exp keeps the
+    order.
+    """
     most, fine = largest(loop, values), []
     for at, value in enumerate(values):
         far = loop.call("greater", loop.call("subtract", most, value), loop.const(distance, value.type))

@@ -1,4 +1,4 @@
-"""scikit-learn's linear models: a weighted sum of the features, and what each makes of it."""
+"""Translates scikit-learn's linear models: a weighted sum of the features, and each model's use of it."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from udf_compiler.trace.session import refuse
 
 
 class Linear(Translator):
-    """What has `coef_` and `intercept_`."""
+    """The base of models with `coef_` and `intercept_`."""
 
     def _scores(self, x: Features, method: str) -> Scores:
         call = self.call(method)
         coefficients = self._dense("coef_", call)
         weights = np.atleast_2d(coefficients)
         intercept = self.fitted("intercept_")
-        if np.result_type(weights.dtype, intercept) != weights.dtype:  # the sum would be added up in one width, this in another
+        if np.result_type(weights.dtype, intercept) != weights.dtype:  # sum and intercept would have different widths
             refuse("SW814", name=self.name, attribute="intercept_", type=f"{np.asarray(intercept).dtype}")
         offsets = np.broadcast_to(np.asarray(intercept, weights.dtype), len(weights))
         dtype = FLOATS if isinstance(self, GeneralizedLinearRegressor) else "numeric"
@@ -32,7 +32,7 @@ class Linear(Translator):
         return scores(checked, weights.T, offsets, call)
 
     def _dense(self, attribute: str, call: str) -> np.ndarray:
-        """A dense array of floats. Refuses (SW814) a sparse matrix, as `sparsify` makes it."""
+        """Returns a dense array of floats. Refuses (SW814) a sparse matrix, which `sparsify` creates."""
         array = self.fitted(attribute)
         if type(array) is not np.ndarray or array.dtype.kind != "f":
             refuse("SW814", name=self.name, attribute=attribute, type=type(array).__name__)
@@ -40,7 +40,7 @@ class Linear(Translator):
 
 
 class LinearRegressor(Linear):
-    """LinearModel.predict: ``X @ coef_ + intercept_``."""
+    """Translates LinearModel.predict: ``X @ coef_ + intercept_``."""
 
     KEPT = ("predict",)
 
@@ -51,7 +51,7 @@ class LinearRegressor(Linear):
 
 
 class LinearClassifier(Linear):
-    """LinearClassifierMixin: the label of the largest score, of class 1 where the only score is above 0."""
+    """Translates LinearClassifierMixin: the label of the largest score; class 1 where a single score is above 0."""
 
     KEPT: ClassVar[tuple[str, ...]] = ("decision_function", "predict_proba", "predict_log_proba")
 
@@ -72,7 +72,7 @@ class LinearClassifier(Linear):
 
 
 class LogisticRegression(LinearClassifier):
-    """Probabilities by expit for two classes, by softmax for more."""
+    """Computes probabilities by expit for two classes, by softmax for more."""
 
     def predict_proba(self, x: Features) -> Features:
         made = self._scores(x, "predict_proba")
@@ -87,7 +87,7 @@ class LogisticRegression(LinearClassifier):
 
 
 class LinearDiscriminantAnalysis(LogisticRegression):
-    """The probabilities of a LogisticRegression; its logarithm knows no 0; `transform` projects."""
+    """A LogisticRegression whose log probabilities replace 0 with the smallest normal float, and whose `transform` projects."""
 
     KEPT = (*LogisticRegression.KEPT, "transform")
 
@@ -106,7 +106,7 @@ class LinearDiscriminantAnalysis(LogisticRegression):
 
 
 class SGDClassifier(LinearClassifier):
-    """Probabilities of log_loss and modified_huber; of several classes, they are normalised."""
+    """Computes probabilities of log_loss and modified_huber; those of several classes are normalised."""
 
     def predict_log_proba(self, x: Features) -> Features:
         made = self.predict_proba(x)
@@ -131,7 +131,7 @@ class SGDClassifier(LinearClassifier):
 
 
 class OneClassLinear(Linear):
-    """SGDOneClassSVM: 1 from a score of 0 on, else -1."""
+    """Translates SGDOneClassSVM: 1 where the score is above 0, else -1."""
 
     KEPT = ("decision_function", "score_samples")
 
@@ -158,7 +158,7 @@ class OneClassLinear(Linear):
 
 
 class GeneralizedLinearRegressor(LinearRegressor):
-    """A linear predictor through the inverse of its link: the identity, or exp."""
+    """Applies the inverse link to a linear predictor: the identity, or exp."""
 
     def predict(self, x: Features) -> Features:
         made = super().predict(x)
@@ -171,7 +171,7 @@ class GeneralizedLinearRegressor(LinearRegressor):
 
 
 def normalised(x: Features, values: list[Value]) -> list[Value]:
-    """Each value by the sum of all; where that is 0, all are alike."""
+    """Returns each value divided by the sum of all; where the sum is 0, all results are equal."""
     loop, type = x.loop, values[0].type
     total = loop.call("add", loop.const(0, type), pairwise_sum(loop, values))
     none = loop.call("equal", total, loop.const(0, type))
@@ -180,21 +180,21 @@ def normalised(x: Features, values: list[Value]) -> list[Value]:
 
 
 def binary_probabilities(made: Scores) -> Features:
-    """``[1 - p, p]``, where p is scipy.special.expit of the score."""
+    """Returns ``[1 - p, p]``, where p is scipy.special.expit of the score."""
     loop = made.x.loop
     prob = expit(made.x, made.values[0])
     return made.x.array([loop.call("subtract", loop.const(1, made.type), prob), prob], order="C", kept=True)
 
 
 def expit(x: Features, value: Value) -> Value:
-    """scipy.special.expit: 1 / (1 + exp(-x)) (xsf/log_exp.h)."""
-    keep("expit", "4 ULP of the exponential", "expit")  # SciPy's is that of the C library
+    """Computes scipy.special.expit: 1 / (1 + exp(-x)) (xsf/log_exp.h)."""
+    keep("expit", "4 ULP of the exponential", "expit")  # SciPy uses the exp of the C library
     loop, one = x.loop, x.loop.const(1, value.type)
     return loop.call("divide", one, loop.call("add", one, loop.call("exp", loop.call("negative", value))))
 
 
 def softmax(x: Features, values: Sequence[Value]) -> list[Value]:
-    """sklearn.utils.extmath.softmax of a C-ordered array."""
+    """Computes sklearn.utils.extmath.softmax of a C-ordered array."""
     keep("softmax", f"{len(values)} eps and 4 ULP of the exponentials", "softmax")
     loop, most = x.loop, largest(x.loop, values)
     powers = [loop.call("exp", loop.call("subtract", v, most)) for v in values]

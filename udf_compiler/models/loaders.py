@@ -1,7 +1,8 @@
-"""The functions that load models, as compiled functions see them: paths that are constants, to the models in those files.
+"""Provides the stand-ins of functions that load models: calls with constant paths return the models in those files.
 
-joblib.load, pickle.load and loads, cloudpickle's; Booster and load_model of LightGBM and XGBoost; `open`, `pathlib` and the text
-functions of `os.path`, as far as they lead to a file; `SparkFiles.get`. What was loaded is rebuilt like any captured object.
+Covers joblib.load, pickle.load and loads, and cloudpickle's; Booster and load_model of LightGBM and XGBoost; `SparkFiles.get`.
+Also covers `open`, `pathlib` and the string functions of `os.path` as far as they lead to a file. A loaded object is rebuilt like
+any captured object.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ from udf_compiler.model_files import FileName, Reads
 from udf_compiler.trace.session import refuse
 from udf_compiler.trace.stand_ins import ClassStandIn, StandIn, attribute_for_user, class_stand_in
 
-#: What rebuilds an object for the function that loaded it.
+#: Rebuilds an object for the function that loaded it.
 Rebuild = Callable[[Any], Any]
 
 _TEXTS = ("join", "basename", "dirname", "normpath", "splitext")
 
 
 class FilePath(PurePosixPath):
-    """What compiled functions see as `pathlib.Path`."""
+    """The stand-in of `pathlib.Path`."""
 
     def open(self, mode: str = "r") -> OpenFile:
         return open_(self, mode)
@@ -36,7 +37,7 @@ class FilePath(PurePosixPath):
 
 
 class OpenFile(StandIn):
-    """A file that a function opened to load from; it is read when it is loaded."""
+    """A file that a function opened to load from; it is read at the load."""
 
     __slots__ = ("name",)
     what = "opened file"
@@ -50,17 +51,17 @@ class OpenFile(StandIn):
         return _allowed("open").load(self.name, bytes, _contents)  # type: ignore[no-any-return]
 
     def close(self) -> None:
-        """There is nothing to close."""
+        """Does nothing: no file is open."""
 
     def __enter__(self) -> OpenFile:
         return self
 
     def __exit__(self, *fault: object) -> None:
-        """Raises again what was raised."""
+        """Does not suppress the exception."""
 
 
 class Memory(StandIn, metaclass=ClassStandIn):
-    """What compiled functions see as `io.BytesIO`: bytes to load from."""
+    """The stand-in of `io.BytesIO`: bytes to load from."""
 
     __slots__ = ("data",)
     what = label = "io.BytesIO"
@@ -73,7 +74,7 @@ class Memory(StandIn, metaclass=ClassStandIn):
 
 
 def open_(file: Any, mode: str = "r", *rest: Any, **named: Any) -> OpenFile:
-    """``open(path, "rb")``. Refuses SW862 for other modes."""
+    """Implements ``open(path, "rb")``. Refuses (SW862) other modes."""
     if mode not in ("rb", "br") or rest or named:
         refuse("SW862", call="open", what=f"the mode {mode!r}, which is not 'rb' alone")
     _allowed("open")
@@ -81,7 +82,7 @@ def open_(file: Any, mode: str = "r", *rest: Any, **named: Any) -> OpenFile:
 
 
 class ModuleStandIn(StandIn):
-    """A few names of a module; what is not among them is refused (SW263)."""
+    """A subset of a module's names; other names are refused (SW263)."""
 
     __slots__ = ("__name__", "_members", "stands_for")
     what = "module"
@@ -100,18 +101,18 @@ def _no_files(*args: Any, **kwargs: Any) -> NoReturn:
 
 
 def _get(filename: Any) -> FileName:
-    """``SparkFiles.get``."""
+    """Implements ``SparkFiles.get``."""
     if not isinstance(filename, str):
         refuse("SW862", call="SparkFiles.get", what="a name that is no constant text")
     return FileName(filename)
 
 
-#: What compiled functions see as `SparkFiles`.
+#: The stand-in of `SparkFiles`.
 JobFiles = class_stand_in(model_files.SparkFiles, "SparkFiles", _no_files, visible=frozenset({"get"}), get=staticmethod(_get))
 
 
 class Unloaded(StandIn):
-    """A model of XGBoost that is made empty and then loaded from a file."""
+    """An XGBoost model that is created empty and then loaded from a file."""
 
     __slots__ = ("_loaded", "_make", "_name", "_rebuild", "stands_for")
     what = "model"
@@ -140,7 +141,7 @@ class Unloaded(StandIn):
 
 
 def module(original: types.ModuleType) -> Any:
-    """The stand-in of a module that paths are made with; None for another one."""
+    """Returns the stand-in of a module that builds paths; None for another module."""
     texts = {name: getattr(os.path, name) for name in _TEXTS}
     job_files = {"SparkFiles": JobFiles}
     known = {
@@ -156,7 +157,7 @@ def module(original: types.ModuleType) -> Any:
 
 
 def stand_in(original: Any, rebuild: Rebuild) -> Any:
-    """The stand-in of a function or class that models are loaded with; None for another object."""
+    """Returns the stand-in of a function or class that loads models; None for another object."""
     if type(original) in _PATHS:
         return FilePath(original)
     owner, name = getattr(original, "__module__", None), getattr(original, "__qualname__", None)
@@ -174,7 +175,7 @@ def stand_in(original: Any, rebuild: Rebuild) -> Any:
 
 
 def _unpickling(original: Any, rebuild: Rebuild) -> Callable[..., Any]:
-    """joblib.load of a path or an open file; pickle.load of an open file."""
+    """Returns the stand-in of joblib.load (a path or an open file) or pickle.load (an open file)."""
     call = f"{original.__module__.partition('.')[0].strip('_')}.load"
     by_path = original.__module__.startswith("joblib")
 
@@ -192,7 +193,7 @@ def _unpickling(original: Any, rebuild: Rebuild) -> Callable[..., Any]:
 
 
 def _of_bytes(original: Any, rebuild: Rebuild) -> Callable[..., Any]:
-    """pickle.loads of bytes that the function holds or has read."""
+    """Returns the stand-in of pickle.loads, for bytes that the function holds or has read."""
 
     def loads(data: Any) -> Any:
         if not isinstance(data, bytes):
@@ -205,7 +206,7 @@ def _of_bytes(original: Any, rebuild: Rebuild) -> Callable[..., Any]:
 def _unpickled(load: Callable[[Any], Any], source: Any, call: str) -> Any:
     try:
         return load(source)
-    except Exception as error:  # noqa: BLE001 - a pickle runs user code; the worker will raise it
+    except Exception as error:  # noqa: BLE001 - a pickle runs user code, which raises again in the worker
         refuse("SW860", path=f"what {call} gets", why=f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
 
 
@@ -233,7 +234,7 @@ def _xgboost(original: Any, rebuild: Rebuild) -> Callable[..., Any]:
     return booster
 
 
-#: Qualified name -> what makes the stand-in of the function or class.
+#: Qualified name -> the factory of the function's or class's stand-in.
 _FUNCTIONS: dict[str, Callable[[Any, Rebuild], Any]] = {
     "joblib.numpy_pickle.load": _unpickling,
     "_pickle.load": _unpickling,
@@ -251,7 +252,7 @@ _PATHS = tuple(getattr(importlib.import_module("pathlib"), name) for name in ("P
 
 
 def _allowed(call: str) -> Reads:
-    """What the request may read. Refuses SW805 when that is nothing."""
+    """Returns the files that the request may read. Refuses (SW805) when it may read none."""
     found = model_files.reads()
     if found is None:
         refuse("SW805", call=call)

@@ -1,4 +1,4 @@
-"""``xgboost.DMatrix(columns, ...)`` to what XGBoost's boosters see of it."""
+"""Implements ``xgboost.DMatrix(columns, ...)`` for XGBoost's boosters."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ _CALL = "xgboost.DMatrix"
 
 @dataclass(frozen=True)
 class Matrix:
-    """Columns, which value of them is missing beside NaN, and the other arguments of DMatrix."""
+    """Columns, the value that is missing besides NaN, and the other arguments of DMatrix."""
 
     features: Features
     missing: float = np.nan
     options: dict[str, Any] = field(default_factory=dict)
 
     def prototype(self) -> Any:
-        """A DMatrix of one row."""
+        """Returns a DMatrix of one row."""
         kind = sys.modules["xgboost"].DMatrix
         return run_prototype(_CALL, kind, self.features.prototype(), missing=self.missing, nthread=1, **self.options)
 
     def columns(self) -> list[Value]:
-        """The values as XGBoost compares them: float32, NaN where missing. Rows with infinity are guarded: it raises."""
+        """Returns the values as XGBoost compares them: float32, NaN where missing. Infinity is guarded, as the library raises."""
         loop = self.features.loop
         columns = [loop.cast(v, F32) for v in numbers_of(self.features)]
         guard_finite(loop, columns, allow_nan=True)
@@ -44,7 +44,7 @@ class Matrix:
 
 
 class TracedMatrix(Traced):
-    """A DMatrix: good for handing on to a Booster."""
+    """A DMatrix: it can only be passed on to a Booster."""
 
     __slots__ = ("matrix",)
     what = "DMatrix"
@@ -65,7 +65,7 @@ def matrix(
     data: Any, label: Any = None, *, missing: float | None = None, silent: bool = False, feature_names: Any = None,
     feature_types: Any = None, nthread: int | None = None, enable_categorical: bool = True, **others: Any,
 ) -> TracedMatrix:  # fmt: skip
-    """The DMatrix of traced columns. Refuses SW840 what labels or weighs its rows."""
+    """Returns the DMatrix of traced columns. Refuses (SW840) arguments that label or weight its rows."""
     given = {"label": label, **others}
     odd = sorted(name for name, value in given.items() if value is not None)
     if odd:

@@ -1,4 +1,4 @@
-"""scikit-learn's models of several outputs or classes by one model each: in a row, in a chain, against the rest, in pairs."""
+"""Translates scikit-learn's models with one estimator per output or class: multi-output, chains, one-vs-rest, one-vs-one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from udf_compiler.trace.session import refuse
 
 
 class MultiOutput(Translator):
-    """One model for each output."""
+    """Predicts each output with its own model."""
 
     def predict(self, x: Features) -> Features:
         parts = [replace(method_of(self.part(e), "predict")(x), ndim=2) for e in self.fitted("estimators_")]
@@ -27,7 +27,7 @@ class MultiOutput(Translator):
 
 
 class Chain(Translator):
-    """One model for each output, which sees the outputs before it; results are float64 in the order of the outputs."""
+    """Predicts each output with a model that also reads the previous outputs; results are float64 in output order."""
 
     KEPT = ("predict_proba", "predict_log_proba", "decision_function")
 
@@ -68,7 +68,7 @@ class Chain(Translator):
 
 
 class OneVsRestClassifier(Translator):
-    """One binary model for each class."""
+    """Predicts with one binary model per class."""
 
     KEPT = ("predict", "predict_proba", "decision_function")
 
@@ -77,7 +77,7 @@ class OneVsRestClassifier(Translator):
         return Features(x.loop, tuple(parts), ndim=1 if len(parts) == 1 else 2, order=None, kept=True)
 
     def predict_proba(self, x: Features) -> Features:
-        """Each model's probability of its class, over their sum; those of several labels at once are as they are."""
+        """Returns each model's probability of its class, normalised by their sum; multilabel probabilities are not normalised."""
         loop, call = x.loop, self.call("predict_proba")
         values = [loop.cast(method_of(self.part(e), "predict_proba")(x).values[1], F64) for e in self.fitted("estimators_")]
         keep("average", f"{len(values) + 2} * eps of each value", call)
@@ -111,7 +111,7 @@ class OneVsRestClassifier(Translator):
 
 
 class OneVsOneClassifier(Translator):
-    """A vote of one binary model for each pair of classes; confidences decide between classes of as many votes."""
+    """Predicts by votes of one binary model per pair of classes; confidences break ties."""
 
     KEPT = ("predict", "decision_function")
 

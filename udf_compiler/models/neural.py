@@ -1,4 +1,4 @@
-"""scikit-learn's multilayer perceptrons: one op for all layers, and labels that no order of additions can change."""
+"""Translates scikit-learn's multilayer perceptrons: one op for all layers, and labels independent of the order of additions."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from udf_compiler.trace.lower import type_of
 from udf_compiler.trace.session import check_size, current, refuse
 
 _ACTIVATIONS = ("identity", "relu", "tanh", "logistic", "softmax")
-#: How much the relative error of an activation adds, in eps: libm's functions are within 4 ULP, expit divides once more.
+#: The relative error that an activation adds, in eps: libm's functions are within 4 ULP, and expit also divides.
 _ACTIVATION_EPS = 8
-#: Those whose results are at most 1.
+#: Activations whose results are at most 1.
 _BOUNDED = ("tanh", "logistic")
 
 
 class Perceptrons(Translator):
-    """`_forward_pass_fast`: each layer is ``activation(x @ coefs + intercepts)``."""
+    """Translates `_forward_pass_fast`: each layer is ``activation(x @ coefs + intercepts)``."""
 
     def _forward(self, x: Features, method: str, linear: bool = False) -> tuple[Features, tuple[Value, ...], Mlp]:
-        """(the validated features, the results, the op); `linear`: before the last activation."""
+        """Returns (the validated features, the results, the op); if `linear`, the results before the last activation."""
         call = self.call(method)
         checked = validated(self.model, x, call, accept_sparse=["csr", "csc"])
         weights, biases = self.fitted("coefs_"), self.fitted("intercepts_")
@@ -44,11 +44,11 @@ class Perceptrons(Translator):
         return checked, values, op
 
     def _error(self, x: Features, op: Mlp) -> Value:
-        """How far a score before the last activation may lie from the library's, by the largest feature of the row.
+        """Returns a bound on the error of a score before the last activation, from the row's largest feature.
 
-        A layer of n arguments, none larger than M, gives sums P <= S * M + B (S: the largest sum of absolute weights of a unit,
-        B: the largest bias), 2 * (n + 2) * eps * P apart at most in two orders of additions; an error E of the arguments makes
-        at most S * E of it, and no activation enlarges it (each has slopes up to 1).
+        Let a layer have n arguments of at most M. Let S be the largest sum of absolute weights of a unit, and B the largest bias.
+        Its sums are P <= S * M + B, and two orders of additions differ by at most 2 * (n + 2) * eps * P. An error E of the
+        arguments contributes at most S * E. No activation enlarges an error, because all slopes are at most 1.
         """
         loop, eps = x.loop, float(np.finfo(op.type.dtype).eps)
         largest, error = (1.0, 0.0), (0.0, 0.0)  # coefficients of the row's largest feature, and a constant
@@ -63,13 +63,13 @@ class Perceptrons(Translator):
         size = loop.const(0, op.type)
         for value in x.values:
             size = loop.call("maximum", size, loop.call("absolute", loop.cast(value, op.type)))
-        # Scores nearer than a few eps to each other may have one probability.
+        # Scores that differ by less than a few eps may have the same probability.
         slope, constant = (loop.const(1.001 * e, op.type) for e in (error[0], error[1] + _ACTIVATION_EPS * eps))
         return loop.call("add", loop.call("multiply", size, slope), constant)
 
 
 class MlpRegressor(Perceptrons):
-    """MLPRegressor: the last layer's sums."""
+    """Translates MLPRegressor: the last layer's sums."""
 
     KEPT = ("predict",)
 
@@ -80,7 +80,7 @@ class MlpRegressor(Perceptrons):
 
 
 class MlpClassifier(Perceptrons):
-    """MLPClassifier: expit for two classes (and for several labels at once), softmax for more."""
+    """Translates MLPClassifier: expit for two classes and for multilabel, softmax for more classes."""
 
     KEPT = ("predict_proba", "predict_log_proba")
 

@@ -1,4 +1,4 @@
-"""Features to what the user's code gets of a model: an array, a DataFrame under `set_output`, a sparse matrix."""
+"""Converts features to a model's result in user code: an array, a DataFrame under `set_output`, or a sparse matrix."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from udf_compiler.trace.values import Traced
 
 
 class TracedSparse(Traced):
-    """A sparse matrix: good for handing on to a model, or `toarray`."""
+    """A sparse matrix: it can only be passed on to a model, or converted by `toarray`."""
 
     __slots__ = ("features",)
     what = "sparse matrix"
@@ -37,7 +37,7 @@ class TracedSparse(Traced):
 
 
 def contained(translator: Translator, made: Features) -> Features:
-    """The result of `transform` in the container that `set_output` asks for. Refuses (SW817) polars."""
+    """Returns the result of `transform` in the container that `set_output` selects. Refuses (SW817) polars."""
     if translator.container == "default" or translator.name == "Pipeline":
         return made
     if translator.container != "pandas":
@@ -50,7 +50,7 @@ def contained(translator: Translator, made: Features) -> Features:
 
 
 def given_back(made: Features, call: str) -> Any:
-    """The traced object that the user's code gets."""
+    """Returns the traced object that the user's code receives."""
     loop = made.loop
     if made.sparse:
         return TracedSparse(made)

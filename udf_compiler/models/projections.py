@@ -1,4 +1,4 @@
-"""scikit-learn's linear projections: products of shifted columns with a learned matrix."""
+"""Translates scikit-learn's linear projections: products of shifted columns with a learned matrix."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from udf_compiler.trace.session import refuse
 
 @dataclass(frozen=True)
 class Parts:
-    """``(x - shift) / scale @ matrix + offsets``; [features, outputs]. None: no such step."""
+    """The transform ``(x - shift) / scale @ matrix + offsets``; [features, outputs]. None: the step is omitted."""
 
     matrix: np.ndarray
     shift: np.ndarray | None = None
@@ -27,7 +27,7 @@ class Parts:
 
 
 class Projection(Translator):
-    """Products with `components_`."""
+    """Translates transforms by products with `components_`."""
 
     KEPT = ("transform",)
 
@@ -48,7 +48,7 @@ class Projection(Translator):
 
 
 class Shifted(Translator):
-    """What `_PARTS` says of the class; of float64 and integers."""
+    """Translates the classes listed in `_PARTS`, for float64 and integers."""
 
     KEPT: ClassVar[tuple[str, ...]] = ("transform",)
 
@@ -73,7 +73,7 @@ class Shifted(Translator):
 
 
 class PartialLeastSquares(Shifted):
-    """PLSRegression, PLSCanonical and CCA: scores of the columns, and the targets from them."""
+    """Translates PLSRegression, PLSCanonical and CCA: scores of the columns, and predicted targets."""
 
     KEPT = ("predict", "transform")
 
@@ -85,7 +85,7 @@ class PartialLeastSquares(Shifted):
 
 
 class RbfSampler(Shifted):
-    """Cosines of random projections."""
+    """Translates cosines of random projections."""
 
     def transform(self, x: Features) -> Features:
         model = self.model
@@ -95,7 +95,7 @@ class RbfSampler(Shifted):
 
 
 def _factors(model: Any) -> Parts:
-    """FactorAnalysis: the posterior means of its factors."""
+    """Returns FactorAnalysis' transform: the posterior means of its factors."""
     weights = model.components_ / model.noise_variance_
     covariance = np.linalg.inv(np.eye(len(model.components_)) + weights @ model.components_.T)
     return Parts(weights.T @ covariance, shift=model.mean_)
@@ -125,7 +125,7 @@ _PARTS: dict[str, Callable[[Any], Parts]] = {
 
 
 def discriminants(translator: Translator, x: Features) -> Features:
-    """``LinearDiscriminantAnalysis.transform``."""
+    """Returns ``LinearDiscriminantAnalysis.transform``."""
     return Shifted(translator.model, translator.rebuild).transform(x)
 
 

@@ -1,4 +1,4 @@
-"""The small model of a ranking to its scores, in the place where the function takes those of the full model."""
+"""Translates a ranking's small model, whose scores replace those of the full model in the function."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from udf_compiler.trace.session import current, refuse
 
 
 class Ranker(Translator):
-    """`sparkweld.willump.ranker.Ranker`."""
+    """Translates `sparkweld.willump.ranker.Ranker`."""
 
     def predict(self, x: Features) -> Features:
         if self.model.column >= 0:

@@ -1,4 +1,4 @@
-"""scikit-learn's transformers of numbers, column by column: scalers, thresholds, bins, powers and polynomials."""
+"""Translates scikit-learn's columnwise transformers of numbers: scalers, thresholds, bins, powers and polynomials."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from udf_compiler.trace.session import check_size, refuse
 
 
 class Scaler(Translator):
-    """A transformer that does the same arithmetic to each column, in the width of its array."""
+    """A transformer that applies the same arithmetic to each column, in the width of its array."""
 
     def checked(self, x: Features, **options: Any) -> Features:
-        """The array of floats that `transform` works on. Refuses SW815 where it would change the user's."""
+        """Returns the float array on which `transform` works. Refuses (SW815) where it would change the user's array."""
         call = self.call("transform")
         if not (self.model.copy or x.fresh):
             refuse("SW815", call=call)
@@ -31,14 +31,14 @@ class Scaler(Translator):
         return validated(self.model, x, call, **given)
 
     def dense(self, x: Features) -> Features:
-        """Refuses (SW821) a sparse matrix."""
+        """Returns the features. Refuses (SW821) a sparse matrix."""
         if x.sparse:
             refuse("SW821", call=self.call("transform"))
         return x
 
 
 def in_place(x: Features, function: str, values: tuple[Value, ...], numbers: Any) -> tuple[Value, ...]:
-    """``values function= numbers``, one number a column: computed in the wider type, cast back to the values'."""
+    """Computes ``values function= numbers``, one number per column: in the wider type, then cast back to the values' type."""
     made = []
     for value, number in zip(values, np.broadcast_to(np.asarray(numbers), len(values)), strict=True):
         type = type_of(np.result_type(value.type.dtype, number.dtype), function)
@@ -48,13 +48,13 @@ def in_place(x: Features, function: str, values: tuple[Value, ...], numbers: Any
 
 
 def clipped(x: Features, values: tuple[Value, ...], low: float, high: float) -> tuple[Value, ...]:
-    """``np.clip(x, low, high)`` with bounds of the values' type."""
+    """Computes ``np.clip(x, low, high)`` with bounds of the values' type."""
     bounds = [v.type.dtype.type(b) for v in values[:1] for b in (low, high)]
     return arrays.clip(TracedArray(x.loop, values, 2), *bounds).columns if values else ()
 
 
 class StandardScaler(Scaler):
-    """``(x - mean_) / scale_``, both in the type of the array."""
+    """Computes ``(x - mean_) / scale_``, both in the type of the array."""
 
     def transform(self, x: Features) -> Features:
         made = self.checked(x, accept_sparse="csr", force_writeable=True)
@@ -82,7 +82,7 @@ class StandardScaler(Scaler):
 
 
 class MinMaxScaler(Scaler):
-    """``x * scale_ + min_``."""
+    """Computes ``x * scale_ + min_``."""
 
     def transform(self, x: Features) -> Features:
         made = self.checked(self.dense(x), force_writeable=True)
@@ -92,7 +92,7 @@ class MinMaxScaler(Scaler):
 
 
 class MaxAbsScaler(Scaler):
-    """``x / scale_``; of a sparse matrix ``x * (1 / scale_)``."""
+    """Computes ``x / scale_``; for a sparse matrix, ``x * (1 / scale_)``."""
 
     def transform(self, x: Features) -> Features:
         made = self.checked(x, accept_sparse=("csr", "csc"), force_writeable=True)
@@ -103,7 +103,7 @@ class MaxAbsScaler(Scaler):
 
 
 class RobustScaler(Scaler):
-    """``(x - center_) / scale_``."""
+    """Computes ``(x - center_) / scale_``."""
 
     def transform(self, x: Features) -> Features:
         made = self.checked(self.dense(x), force_writeable=True)
@@ -116,7 +116,7 @@ class RobustScaler(Scaler):
 
 
 class Normalizer(Scaler):
-    """``x / norm(x)`` of each row; a norm below 10 eps counts as 1 (`_handle_zeros_in_scale`)."""
+    """Computes ``x / norm(x)`` of each row; a norm below 10 eps counts as 1 (`_handle_zeros_in_scale`)."""
 
     KEPT = ("transform",)
 
@@ -126,7 +126,7 @@ class Normalizer(Scaler):
         loop, values, type = made.loop, made.values, made.types[0]
         norm, kept = self._norm(made)
         limit = loop.const(10 * np.finfo(type.dtype).eps, type)
-        if kept:  # next to the limit, the last bit would decide
+        if kept:  # close to the limit, the norm's last bit would decide
             wide = loop.call("multiply", limit, loop.const(1 + 1e-3, type))
             narrow = loop.call("multiply", limit, loop.const(1 - 1e-3, type))
             loop.guard(loop.call("logical_or", loop.call("greater", norm, wide), loop.call("less", norm, narrow)), local=True)
@@ -143,13 +143,13 @@ class Normalizer(Scaler):
             if not exact:
                 keep("norm", bound, self.call("transform"))
             return loop.call("add", loop.const(0, x.types[0]), pairwise_sum(loop, sizes)), not exact
-        keep("norm", bound, self.call("transform"))  # row_norms is an einsum, whose order the CPU decides
+        keep("norm", bound, self.call("transform"))  # row_norms is an einsum, whose order depends on the CPU
         squares = [loop.call("square", v) for v in x.values]
         return loop.call("sqrt", pairwise_sum(loop, squares)), True
 
 
 class Binarizer(Scaler):
-    """1 where above the threshold, else 0, in the type of the array."""
+    """Returns 1 for values above the threshold, else 0, in the type of the array."""
 
     def transform(self, x: Features) -> Features:
         made = self.checked(self.dense(x), finite=True, dtype="numeric", force_writeable=True)
@@ -164,7 +164,7 @@ class Binarizer(Scaler):
 
 
 class KBinsDiscretizer(Translator):
-    """The number of the bin that a value falls into: how many inner edges it reaches."""
+    """Returns the number of a value's bin: the number of inner edges that it reaches."""
 
     def transform(self, x: Features) -> Features:
         call = self.call("transform")
@@ -182,7 +182,7 @@ class KBinsDiscretizer(Translator):
 
 
 class PolynomialFeatures(Translator):
-    """Products of columns: that of (a, b, c) is that of (b, c) times a, as the library fills its array."""
+    """Computes products of columns; the product of (a, b, c) is that of (b, c) times a, as in the library."""
 
     def transform(self, x: Features) -> Features:
         if x.sparse:
@@ -204,7 +204,7 @@ class PolynomialFeatures(Translator):
 
 
 class PowerTransformer(Scaler):
-    """Yeo-Johnson by expm1 and log1p (scipy.stats.yeojohnson), or Box-Cox (xsf/boxcox.h), then a StandardScaler."""
+    """Applies Yeo-Johnson by expm1 and log1p (scipy.stats.yeojohnson) or Box-Cox (xsf/boxcox.h), then a StandardScaler."""
 
     KEPT = ("transform",)
 
@@ -250,7 +250,7 @@ class PowerTransformer(Scaler):
         if abs(power) < 1e-19:
             return logarithm
         grown = loop.call("multiply", loop.const(power, F64), logarithm)
-        # another formula there
+        # From 709 on, SciPy uses another formula.
         loop.guard(loop.call("logical_not", loop.call("greater_equal", grown, loop.const(709.0, F64))), local=True)
         return loop.call("divide", loop.call("expm1", grown), loop.const(power, F64))
 

@@ -1,4 +1,4 @@
-"""scikit-learn's selectors of features."""
+"""Translates scikit-learn's feature selectors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from udf_compiler.trace.session import refuse
 
 
 class Selector(Translator):
-    """Some of the columns (`get_support`), as they are."""
+    """Translates selectors that return the columns of `get_support` unchanged."""
 
     def transform(self, x: Features) -> Features:
         call = self.call("transform")
@@ -23,7 +23,7 @@ class Selector(Translator):
             refuse("SW810", call=call, what="no feature to keep")
         if x.has_texts:
             refuse("SW811", call=call)
-        if x.names is not None and self.container != "default":  # the DataFrame's own columns
+        if x.names is not None and self.container != "default":  # the result has the DataFrame's own columns
             library = importlib.import_module("sklearn.utils.validation")
             run_prototype(call, library.validate_data, self.model, x.prototype(), reset=False, skip_check_array=True)
             return x.chosen(chosen)

@@ -1,4 +1,4 @@
-"""scikit-learn's models that keep rows of their training: support vectors, kernel ridge, nearest neighbours."""
+"""Translates scikit-learn's models that store training rows: support vectors, kernel ridge, nearest neighbours."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from udf_compiler.models.translator import Translator, all_of, argmax, keep, lab
 from udf_compiler.trace.session import check_size, current, refuse
 
 _EPS = float(np.finfo(np.float64).eps)
-#: More numbers of training rows than this are left to the library, which has trees for its search.
+#: The limit on numbers in training rows; beyond it the library runs, which has trees for its search.
 _MOST_NUMBERS = 1 << 17
 _KERNELS = ("linear", "rbf", "poly", "sigmoid")
 
 
 def check_training(translator: Translator, rows: np.ndarray) -> None:
-    """Refuses SW841 many training rows, SW814 sparse ones and those of another type."""
+    """Refuses SW841 too many training rows, SW814 sparse ones and those of another type."""
     if type(rows) is not np.ndarray or rows.dtype != np.float64:
         refuse("SW814", name=translator.name, attribute="training rows", type=str(getattr(rows, "dtype", type(rows).__name__)))
     if rows.size > _MOST_NUMBERS:
@@ -30,16 +30,19 @@ def check_training(translator: Translator, rows: np.ndarray) -> None:
 
 
 class KernelMachine(Translator):
-    """Sums of weighted kernels of a row and vectors of the training.
+    """Computes sums of weighted kernels of a row and training vectors.
 
-    Two ways to add m products in floating point lie within 2 * m * eps of the sum of their magnitudes; kernels are at most 1
-    (rbf, sigmoid) or (gamma * |x| @ max|v| + coef0) ** degree, off by at most their slope times the error of their argument.
+    Two floating-point sums of m products are within 2 * m * eps of the sum of their magnitudes. Kernels are at most 1 (rbf,
+    sigmoid) or (gamma * |x| @ max|v| + coef0) ** degree. Their error is at most their slope times the error of their argument.
     """
 
     def _machine(
         self, x: Features, vectors: np.ndarray, weights: np.ndarray, starts: np.ndarray, gamma: float, labels: bool
     ) -> tuple[list[Value], list[Value]]:
-        """The sums of features that were validated, and how far each may lie from the library's. Refuses SW842 other kernels."""
+        """Returns the sums for validated features, and bounds on their differences from the library's.
+
+        Refuses SW842 other kernels.
+        """
         kernel, loop = self.model.kernel, x.loop
         check_training(self, vectors)
         if kernel not in _KERNELS:
@@ -70,7 +73,7 @@ class KernelMachine(Translator):
         return values, errors
 
     def _argument(self, x: Features, vectors: np.ndarray, gamma: float, coef0: float) -> Value:
-        """What the argument of a kernel is at most."""
+        """Returns an upper bound on a kernel's argument."""
         return weighted_sum(x, abs(gamma) * np.abs(vectors).max(axis=0), coef0, F64, absolute=True)
 
     def _keep(self, count: int, call: str) -> None:
@@ -78,7 +81,7 @@ class KernelMachine(Translator):
 
 
 class SupportVectors(KernelMachine):
-    """libsvm's models, trained on dense data."""
+    """Translates libsvm's models that were fitted on dense data."""
 
     def _sums(self, x: Features, method: str, labels: bool) -> tuple[Features, list[Value], list[Value]]:
         call, model = self.call(method), self.model
@@ -98,7 +101,7 @@ class SupportVectors(KernelMachine):
 
 
 class SupportVectorRegressor(SupportVectors):
-    """SVR and NuSVR."""
+    """Translates SVR and NuSVR."""
 
     KEPT = ("predict",)
 
@@ -108,7 +111,7 @@ class SupportVectorRegressor(SupportVectors):
 
 
 class OneClassSvm(SupportVectors):
-    """1 inside of the learned region, else -1."""
+    """Translates OneClassSVM: 1 inside the learned region, else -1."""
 
     KEPT = ("decision_function", "score_samples")
 
@@ -129,12 +132,12 @@ class OneClassSvm(SupportVectors):
 
 
 class SupportVectorClassifier(SupportVectors):
-    """SVC and NuSVC: a vote for each pair of classes."""
+    """Translates SVC and NuSVC: one vote for each pair of classes."""
 
     KEPT = ("decision_function",)
 
     def _weights(self) -> np.ndarray:
-        """[pairs, vectors]: those of a pair's two classes (libsvm's svm_predict_values)."""
+        """Returns the weights of each pair's two classes, [pairs, vectors] (libsvm's svm_predict_values)."""
         weights, sizes = self.fitted("_dual_coef_"), self.fitted("_n_support")
         ends = np.cumsum(sizes)
         made = []
@@ -155,7 +158,7 @@ class SupportVectorClassifier(SupportVectors):
         return checked.array(values, order="C", kept=True)
 
     def _against_the_rest(self, loop: LoopBuilder, values: Sequence[Value], errors: Sequence[Value]) -> list[Value]:
-        """`_ovr_decision_function`: votes, and confidences squeezed below a third."""
+        """Computes `_ovr_decision_function`: votes plus confidences scaled to below a third."""
         first = clear_signs(loop, values, errors)
         votes = self._votes(loop, first)
         sums = [loop.const(0.0, F64)] * len(votes)
@@ -196,14 +199,14 @@ class SupportVectorClassifier(SupportVectors):
 
 
 def clear_signs(loop: LoopBuilder, values: Sequence[Value], errors: Sequence[Value]) -> list[Value]:
-    """Whether each value is above 0; rows in which one may be on the other side are guarded."""
+    """Returns whether each value is above 0; rows in which an error may change a sign are guarded."""
     clear = [loop.call("greater", loop.call("absolute", v), e) for v, e in zip(values, errors, strict=True)]
     loop.guard(all_of(loop, clear), local=True)
     return [loop.call("greater", v, loop.const(0.0, F64)) for v in values]
 
 
 class KernelRidge(KernelMachine):
-    """``K(x, training) @ dual_coef_``."""
+    """Computes ``K(x, training) @ dual_coef_``."""
 
     KEPT = ("predict",)
 
@@ -222,13 +225,14 @@ class KernelRidge(KernelMachine):
 
 
 class Nearest(Translator):
-    """The `n_neighbors` nearest rows of the training by Euclidean distance."""
+    """Finds the `n_neighbors` nearest training rows by Euclidean distance."""
 
     def _nearest(self, x: Features, method: str, targets: np.ndarray) -> tuple[Features, list[list[Value]], list[Value] | None]:
-        """(the validated features, the neighbours' targets, their weights; None: all alike).
+        """Returns (the validated features, the neighbours' targets, their weights; None: uniform).
 
-        Rows are guarded in which the last one and the next are too near to tell. Brute force of the library adds up
-        |x|**2 - 2 * x @ y + |y|**2, within 2 * (n + 4) * eps * (|x|**2 + |y|**2) of the squared distance; its trees add squares.
+        Rows are guarded when the distances of the last neighbour and the next row are too close. The library's brute force adds
+        |x|**2 - 2 * x @ y + |y|**2, which is within 2 * (n + 4) * eps * (|x|**2 + |y|**2) of the squared distance; its trees add
+        squares.
         """
         call, model = self.call(method), self.model
         checked = validated(model, x, call, accept_sparse="csr", order="C")
@@ -257,7 +261,7 @@ class Nearest(Translator):
         return checked, [values[k * width : (k + 1) * width] for k in range(nearest)], weights
 
     def _size(self, loop: LoopBuilder, columns: Sequence[Value], points: np.ndarray) -> Value:
-        """|x|**2 + the largest |y|**2."""
+        """Returns |x|**2 plus the largest |y|**2."""
         total = loop.const(float((points**2).sum(axis=1).max()), F64)
         for value in columns:
             total = loop.call("add", total, loop.call("square", value))
@@ -265,10 +269,10 @@ class Nearest(Translator):
 
 
 def _inverse(loop: LoopBuilder, distances: Sequence[Value]) -> list[Value]:
-    """One over each distance; where one is 0, 1 for those and 0 for the others."""
+    """Returns the inverse of each distance; if any distance is 0, 1 for those and 0 for the others."""
     zero, one = loop.const(0.0, F64), loop.const(1.0, F64)
     inverse = [loop.call("divide", one, loop.call("sqrt", d)) for d in distances]
-    hit = loop.call("isinf", inverse[0])  # the nearest
+    hit = loop.call("isinf", inverse[0])  # of the nearest neighbour
     return [
         loop.select(hit, loop.select(loop.call("isinf", v), one, zero), v) for v in inverse
     ]
@@ -282,7 +286,7 @@ def _sum(loop: LoopBuilder, values: Sequence[Value]) -> Value:
 
 
 class NeighboursRegressor(Nearest):
-    """The mean of the neighbours' targets, or one weighted by inverse distances."""
+    """Predicts the mean of the neighbours' targets, uniform or weighted by inverse distance."""
 
     KEPT = ("predict",)
 
@@ -304,7 +308,7 @@ class NeighboursRegressor(Nearest):
 
 
 class NeighboursClassifier(Nearest):
-    """The neighbours' votes, or their sums of inverse distances."""
+    """Predicts by the neighbours' votes, or by their sums of inverse distances."""
 
     KEPT = ("predict_proba",)
 

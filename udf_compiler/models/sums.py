@@ -1,4 +1,4 @@
-"""Weighted sums of a row's features, with a bound on how far any order of additions may lie from another."""
+"""Emits weighted sums of a row's features, with a bound on the difference between any two orders of addition."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from udf_compiler.trace.session import check_size, current
 
 @dataclass(frozen=True)
 class Scores:
-    """``x @ weights + offsets`` of a row: `values`, one a column of `weights` (features x outputs).
+    """The sums ``x @ weights + offsets`` of a row: one of `values` per column of `weights` (features x outputs).
 
-    Two ways to add m terms in floating point lie at most 2 * m * eps * sum(|term|) apart (Higham, Accuracy and Stability of
-    Numerical Algorithms, section 4.2), so two scores that lie further apart compare the same in both.
+    Two floating-point sums of the same m terms differ by at most 2 * m * eps * sum(|term|) (Higham, Accuracy and Stability of
+    Numerical Algorithms, section 4.2). So two scores that differ by more compare the same in both.
     """
 
     x: Features
@@ -34,39 +34,42 @@ class Scores:
         return len(self.weights) + 1
 
     def kept(self, call: str) -> None:
-        """Notes that the values themselves are seen: they are *kept*."""
+        """Notes that the values themselves are results: they are approximate, with a documented bound."""
         bound = f"{2 * self.terms} * eps * sum(|x * w|)"
         keep("dot", bound, call)
         current().note(f"{call} adds {self.terms} terms in column order: within {bound} of the library's sum")
 
     def label_of(self, call: str) -> None:
-        """Notes that a label is chosen by scores of features that are *kept* themselves."""
+        """Notes that a label depends on scores of features that are approximate themselves."""
         if self.x.kept:
             keep("label", "rows whose best scores are as near as the kept features make them", call)
 
     def error(self, at: int) -> Value:
-        """How far a score may lie from the library's."""
+        """Returns the bound on a score's difference from the library's."""
         loop, info = self.x.loop, np.finfo(self.type.dtype)
         sizes = weighted_sum(self.x, self.weights[:, at], float(self.offsets[at]), self.type, absolute=True)
         scaled = loop.call("multiply", sizes, loop.const(2 * (self.terms + 2) * float(info.eps), self.type))
         return loop.call("add", scaled, loop.const(self.terms * float(info.tiny), self.type))
 
     def positive(self) -> Value:
-        """Whether the only score is above 0, the same as in the library: rows too near to 0 are guarded."""
+        """Returns whether the only score is above 0, as in the library; rows too close to 0 are guarded."""
         loop, (value,) = self.x.loop, self.values
         zero = loop.const(0, self.type)
         sizes = weighted_sum(self.x, self.weights[:, 0], float(self.offsets[0]), self.type, absolute=True)
         clear = loop.call("greater", loop.call("absolute", value), self.error(0))
-        loop.guard(loop.call("logical_or", clear, loop.call("equal", sizes, zero)), local=True)  # without a term, both are 0
+        loop.guard(loop.call("logical_or", clear, loop.call("equal", sizes, zero)), local=True)  # without terms, both sums are 0
         return loop.call("greater", value, zero)
 
     def largest(self) -> Value:
-        """The number of the largest score, the same as in the library: rows with two too near to each other are guarded."""
+        """Returns the index of the largest score, as in the library; rows with two scores too close together are guarded."""
         return clear_argmax(self.x.loop, self.values, [self.error(j) for j in range(len(self.values))])
 
 
 def clear_argmax(loop: LoopBuilder, values: Sequence[Value], errors: Sequence[Value]) -> Value:
-    """``np.argmax`` of values that may be off by `errors`: rows where that would matter are guarded. No errors: none is off."""
+    """Returns ``np.argmax`` of values with these `errors`; rows where an error matters are guarded.
+
+    No errors: values are exact.
+    """
     index = argmax(loop, values)
     if not errors:
         return index
@@ -82,7 +85,7 @@ def clear_argmax(loop: LoopBuilder, values: Sequence[Value], errors: Sequence[Va
 
 
 def scores(x: Features, weights: np.ndarray, offsets: np.ndarray, call: str) -> Scores:
-    """The scores of features that were validated. `weights`: features x outputs; `offsets`: one an output."""
+    """Returns the scores of validated features. `weights`: features x outputs; `offsets`: one per output."""
     if not isinstance(x, Features):
         return x.scores(weights, offsets, call)  # type: ignore[no-any-return,attr-defined]
     type = type_of(np.result_type(x.types[0].dtype, weights.dtype), call)
@@ -91,12 +94,12 @@ def scores(x: Features, weights: np.ndarray, offsets: np.ndarray, call: str) -> 
 
 
 def weighted_sum(x: Features, weights: Sequence[float] | np.ndarray, offset: float, type: Type, absolute: bool = False) -> Value:
-    """``x @ weights + offset`` in column order, of all absolute values when `absolute`. Indicators are looked up."""
+    """Returns ``x @ weights + offset`` in column order; if `absolute`, of absolute values. Indicators become lookups."""
     loop = x.loop
     total: Value | None = None
     for product in _products(x, np.asarray(weights, type.dtype), type, absolute):
         total = product if total is None else loop.call("add", total, product)
-    total = loop.const(0, type) if total is None else loop.call("add", total, loop.const(0, type))  # never -0.0
+    total = loop.const(0, type) if total is None else loop.call("add", total, loop.const(0, type))  # + 0 turns -0.0 into 0.0
     if offset:
         total = loop.call("add", total, loop.const(abs(offset) if absolute else offset, type))
     check_size(loop)
@@ -104,7 +107,7 @@ def weighted_sum(x: Features, weights: Sequence[float] | np.ndarray, offset: flo
 
 
 def _products(x: Features, weights: np.ndarray, type: Type, absolute: bool) -> list[Value]:
-    """One term a column; columns of weight 0 are left out, as x is finite."""
+    """Returns one term per column; columns of weight 0 are omitted, because x is finite."""
     loop, products = x.loop, []
     groups: dict[int, list[int]] = {}
     for at, column in enumerate(x.columns):

@@ -1,7 +1,7 @@
-"""Matrices of terms that nobody makes: what a text vectoriser gives, as texts with their analyzers, up to the sums of a model.
+"""Represents sparse matrices of terms lazily: a text vectoriser's strings and analyzers, up to a model's sums.
 
-A sparse matrix of scikit-learn is in CSR form with ascending columns, and SciPy multiplies it with a dense one row by row in that
-order, so sums over it are the same additions here: scores are equal, not only near.
+scikit-learn's sparse matrix is in CSR form with ascending columns, and SciPy multiplies it with a dense matrix row by row in that
+order. The sums here do the same additions, so scores are equal, not only close.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from udf_compiler.trace.lower import run_prototype
 from udf_compiler.trace.session import check_size, refuse
 
 _NORMS = {"l1": NORM_L1, "l2": NORM_L2, "max": NORM_MAX}
-#: More weights than this would make a block of over a gigabyte.
+#: The limit on weights: more would make a constant block of over a gigabyte.
 _MOST_WEIGHTS = 1 << 27
 
 
 @dataclass(frozen=True)
 class TextPart:
-    """Columns of the terms of one text: those `chosen` of `columns` in all. `vocabulary`: term -> column, or None for hashing."""
+    """Columns of the terms of one string: the `chosen` of `columns`. `vocabulary`: term -> column, or None for hashing."""
 
     text: Value
     analyzer: Analyzer
@@ -47,21 +47,21 @@ class TextPart:
         return self.columns if self.chosen is None else len(self.chosen)
 
     def step(self, kind: int, numbers: np.ndarray | None = None) -> TextPart:
-        """The same with one more step; `numbers`: one a column, for SCALE."""
+        """Returns a copy with one more step; `numbers`: one per column, for SCALE."""
         if kind == SCALE and self.chosen is not None:
             assert numbers is not None
             numbers = self._spread(numbers)
         return replace(self, steps=(*self.steps, (kind, numbers)))
 
     def select(self, positions: np.ndarray) -> TextPart:
-        """Some of the columns; the others become zero for what follows."""
+        """Returns a copy with some of the columns; the others become zero for later steps."""
         chosen = positions if self.chosen is None else self.chosen[positions]
         mask = np.zeros(self.columns)
         mask[chosen] = 1
         return replace(self, steps=(*self.steps, (SCALE, mask)), chosen=chosen)
 
     def sums(self, loop: LoopBuilder, weights: np.ndarray, starts: Sequence[Value]) -> list[Value]:
-        """``starts + x @ weights``, from 0 without starts."""
+        """Returns ``starts + x @ weights``, from 0 without starts."""
         spread = weights if self.chosen is None else np.column_stack([self._spread(w) for w in weights.T])
         terms = self.columns if self.vocabulary is None else self.vocabulary
         op = TextSums.of(self.analyzer, terms, spread, self.steps, bool(starts), self.hash)
@@ -76,7 +76,7 @@ class TextPart:
 
 @dataclass(frozen=True)
 class NumberPart:
-    """Columns of numbers beside those of terms; zeros are not stored, and add nothing."""
+    """Numeric columns beside those of terms; zeros are not stored and add nothing."""
 
     values: tuple[Value, ...]
 
@@ -87,22 +87,23 @@ class NumberPart:
 
 @dataclass(frozen=True)
 class VectorPart:
-    """The numbers of a stored vector of Spark's, dense or sparse row by row: the arguments of `VectorSums`."""
+    """The numbers of a stored Spark vector, dense or sparse in each row: the arguments of `VectorSums`."""
 
     arguments: tuple[Value, Value, Value]
     width: int
     steps: tuple[Step, ...] = ()
 
     def step(self, kind: int, numbers: np.ndarray | None = None) -> VectorPart:
-        """The same with one more step; `numbers`: one a column, for SCALE."""
+        """Returns a copy with one more step; `numbers`: one per column, for SCALE."""
         return replace(self, steps=(*self.steps, (kind, numbers)))
 
     def sums(
         self, loop: LoopBuilder, weights: np.ndarray, starts: Sequence[Value], check: str
     ) -> tuple[list[Value], list[Value]]:
-        """``starts + x @ weights``, from 0 without starts, and how far each may lie from Spark's: it adds dense rows by BLAS.
+        """Returns ``starts + x @ weights``, from 0 without starts, and bounds on differences from Spark, which adds dense rows by
+        BLAS.
 
-        Guards rows that are no vectors of this width, or whose values are not as `check` says.
+        Guards rows that are not vectors of this width, or whose values violate `check`.
         """
         op = VectorSums.of(weights, self.steps, check, bool(starts))
         outputs = weights.shape[1]
@@ -116,9 +117,9 @@ Part = TextPart | NumberPart | VectorPart
 
 @dataclass(frozen=True)
 class Terms:
-    """What estimators see of a sparse matrix with columns of terms: parts side by side over the rows of `loop`.
+    """A sparse matrix with columns of terms, as estimators see it: parts side by side over the rows of `loop`.
 
-    Anything that is asked of it as of `Features` and that it has not is refused (SW852).
+    An attribute of `Features` that it lacks is refused (SW852).
     """
 
     loop: LoopBuilder
@@ -141,15 +142,15 @@ class Terms:
 
     @property
     def kept(self) -> bool:
-        """Whether some value is not the library's to the last bit."""
+        """Whether some value is approximate: not bit-equal to the library's."""
         return any(kind == LOG for part in self.parts if isinstance(part, TextPart) for kind, _ in part.steps)
 
     def array(self, columns: Sequence[Value], **changes: Any) -> Features:
-        """An array of numbers over the same rows."""
+        """Returns an array of numbers over the same rows."""
         return Features(self.loop, tuple(columns), **{"kept": self.kept, **changes})
 
     def validated(self, model: Any, call: str, finite: bool | str, options: Mapping[str, Any]) -> Terms:
-        """What ``validate_data(model, x, reset=False, **options)`` gives. Refuses SW252 what it raises, SW852 other forms."""
+        """Applies ``validate_data(model, x, reset=False, **options)``. Refuses SW252 where it raises, SW852 for other formats."""
         library = importlib.import_module("sklearn.utils.validation")
         prototype = importlib.import_module("scipy.sparse").csr_matrix((1, self.width), dtype=self.dtype)
         made = run_prototype(call, library.validate_data, model, prototype, **{"reset": False, **options})
@@ -161,7 +162,7 @@ class Terms:
         return replace(self, dtype=made.dtype)
 
     def scaled(self, numbers: np.ndarray) -> Terms:
-        """Each column times its number."""
+        """Returns each column times its number."""
         made: list[Part] = []
         at = 0
         for part in self.parts:
@@ -171,7 +172,7 @@ class Terms:
         return replace(self, parts=tuple(made), dtype=np.dtype(np.float64))
 
     def select(self, support: np.ndarray) -> Terms:
-        """The columns of a mask."""
+        """Returns the columns of a mask."""
         made: list[Part] = []
         at = 0
         for part in self.parts:
@@ -186,7 +187,7 @@ class Terms:
         return replace(self, parts=tuple(made))
 
     def step(self, kind: int, call: str, numbers: np.ndarray | None = None) -> Terms:
-        """A step that sees whole rows. Refuses (SW852) more than one part."""
+        """Adds a step that reads whole rows. Refuses (SW852) more than one part."""
         (part,) = self.parts if len(self.parts) == 1 else (None,)
         if not isinstance(part, TextPart | VectorPart):
             refuse("SW852", what=call)
@@ -195,9 +196,9 @@ class Terms:
     def scores(
         self, weights: np.ndarray, offsets: np.ndarray, call: str, first: bool = False, check: str = "none"
     ) -> ExactScores | StoredScores:
-        """``x @ weights + offsets``; `first`: ``offsets + x @ weights``. Refuses SW853 weights of 32 bits.
+        """Returns ``x @ weights + offsets``; if `first`, ``offsets + x @ weights``. Refuses SW853 weights of 32 bits or too many.
 
-        `check`: what the values of a stored vector have to be, see `VectorSums`.
+        `check`: the condition on the values of a stored vector, see `VectorSums`.
         """
         if weights.dtype != np.float64 or weights.size > _MOST_WEIGHTS:
             refuse("SW853", call=call, dtype=f"{weights.dtype}[{weights.size}]")
@@ -227,7 +228,7 @@ class Terms:
 
 @dataclass(frozen=True)
 class ExactScores(Scores):
-    """Scores that are the library's to the last bit, so that nothing has to be guarded; unless they have logarithms."""
+    """Scores that are bit-equal to the library's, so that nothing is guarded; logarithms are the exception."""
 
     logarithms: bool = False
 
@@ -244,14 +245,14 @@ class ExactScores(Scores):
 
 @dataclass(frozen=True)
 class StoredScores(Scores):
-    """Scores of stored vectors: Spark's to the last bit of sparse rows. `sizes`: of dense ones, sums of all ``|x * w|``."""
+    """Scores of stored vectors, bit-equal to Spark's for sparse rows. `sizes`: sums of all ``|x * w|`` of dense rows, else 0."""
 
     sizes: tuple[Value, ...] = ()
 
     def error(self, at: int) -> Value:
-        """How far a score may lie from Spark's: 0 where the row is sparse."""
+        """Returns the bound on a score's difference from Spark's: 0 where the row is sparse."""
         loop, info = self.x.loop, np.finfo(np.float64)
-        dense = loop.call("not_equal", self.sizes[at], loop.const(0.0, F64))  # of NaN, too
+        dense = loop.call("not_equal", self.sizes[at], loop.const(0.0, F64))  # true for NaN, too
         size = loop.call("add", self.sizes[at], loop.const(abs(float(self.offsets[at])), F64))
         scaled = loop.call("multiply", size, loop.const(2 * (self.terms + 2) * float(info.eps), F64))
         bound = loop.call("add", scaled, loop.const(self.terms * float(info.tiny), F64))
@@ -273,9 +274,10 @@ def _number_sums(loop: LoopBuilder, part: NumberPart, weights: np.ndarray, start
 
 
 def joined_terms(parts: Sequence[Features | Terms], call: str, sparse: bool = True) -> Terms:
-    """``scipy.sparse.hstack(parts).tocsr()`` when some of them are terms.
+    """Returns ``scipy.sparse.hstack(parts).tocsr()`` when some parts are terms.
 
-    Refuses SW853 strings and other widths of floats, and SW852 a dense result, as a ColumnTransformer chose when it was fitted.
+    Refuses SW853 strings and other widths of floats. Refuses SW852 a dense result, which a ColumnTransformer may choose at its
+    fit.
     """
     if not sparse:
         refuse("SW852", what=f"{call}, which gives a dense array (sparse_threshold)")
@@ -293,7 +295,7 @@ def joined_terms(parts: Sequence[Features | Terms], call: str, sparse: bool = Tr
 
 
 def with_terms(translator: Translator, transform: Callable[[Features], Features]) -> Callable[[Features], Features]:
-    """A transformer's `transform` that also takes a matrix with columns of terms, where there is a way around the matrix."""
+    """Wraps a transformer's `transform` to accept columns of terms, where it is possible without the matrix."""
     special = _TRANSFORMS.get(translator.name)
     if special is None:
         return transform
@@ -344,7 +346,7 @@ def _tfidf(translator: Translator, x: Terms) -> Terms:
 
 
 def tfidf_steps(model: Any, x: Terms, call: str) -> Terms:
-    """What a TfidfTransformer does to counts."""
+    """Applies a TfidfTransformer to counts."""
     made = replace(x, dtype=np.dtype(np.float64))
     if model.sublinear_tf:
         made = made.step(LOG, call)

@@ -1,4 +1,4 @@
-"""scikit-learn's text vectorisers: documents to `Terms`, of which no matrix is made."""
+"""Translates scikit-learn's text vectorisers to `Terms`, without building a matrix."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _DTYPES = (np.dtype(np.float64), np.dtype(np.int64))
 
 
 class Vectorizer(Translator):
-    """What the three vectorisers share: preprocessing, and which n-grams a document has."""
+    """The base of the three vectorisers: preprocessing, and the n-grams of a document."""
 
     def _document(self, x: Features) -> Value:
-        """The text of a row, preprocessed; missing ones are guarded, since the library raises for them. Refuses SW851."""
+        """Returns a row's preprocessed string; missing strings are guarded, as the library raises for them. Refuses SW851."""
         call, model = self.call("transform"), self.model
         if isinstance(x, Terms) or x.ndim != 1 or len(x.columns) != 1 or x.types != (STR,):
             refuse("SW851", call=call)
@@ -42,7 +42,7 @@ class Vectorizer(Translator):
         return text
 
     def _analyzer(self) -> Analyzer:
-        """How documents become n-grams. Refuses (SW850) functions of the user and patterns of other forms."""
+        """Returns the n-gram analyzer. Refuses (SW850) user functions and unsupported token patterns."""
         model = self.model
         if not isinstance(model.analyzer, str) or model.analyzer not in _ANALYZERS:
             self._refuse_option("analyzer")
@@ -68,7 +68,7 @@ class Vectorizer(Translator):
 
 
 class CountVectorizer(Vectorizer):
-    """The number of times that each term of the vocabulary occurs, or 1 for those that do."""
+    """Counts each vocabulary term's occurrences; with `binary`, 1 for terms that occur."""
 
     def transform(self, x: Features) -> Terms:
         model = self.model
@@ -85,7 +85,7 @@ class CountVectorizer(Vectorizer):
 
 
 class TfidfVectorizer(CountVectorizer):
-    """A CountVectorizer and then a TfidfTransformer."""
+    """Translates a CountVectorizer followed by a TfidfTransformer."""
 
     def transform(self, x: Features) -> Terms:
         if np.dtype(self.model.dtype) != np.float64:
@@ -94,7 +94,7 @@ class TfidfVectorizer(CountVectorizer):
 
 
 class HashingVectorizer(Vectorizer):
-    """Terms by the hash of their text; one half counts down, so that those of one column cancel."""
+    """Maps terms to columns by their hash; with `alternate_sign`, half of them count negatively, so that collisions cancel."""
 
     def transform(self, x: Features) -> Terms:
         model = self.model
@@ -112,7 +112,7 @@ class HashingVectorizer(Vectorizer):
 
 
 class TfidfTransformer(Translator):
-    """Weights for a matrix of counts; of `Terms` only, see `terms.transformed_terms`."""
+    """Translates weights of a matrix of counts, of `Terms` only; see `terms.with_terms`."""
 
     def transform(self, x: Features) -> Features:
         refuse("SW851", call=self.call("transform"))
@@ -124,7 +124,7 @@ def _is_text(term: object) -> bool:
 
 
 def least_of_token(pattern: str) -> int | None:
-    r"""How many code points a token has at least, for a pattern that matches the longest runs of one kind of code point.
+    r"""Returns the least code points of a token, for a pattern that matches maximal runs of one kind of code point.
 
     ``\w+`` (1), ``(?u)\b\w\w+\b`` (2), ``[a-z]{3,}`` (3), ``\S+`` (1). With ``\b`` on both sides, the kind has to be ``\w``: a
     run of word characters has boundaries at its ends and nowhere else. None for other patterns.
@@ -150,7 +150,7 @@ def least_of_token(pattern: str) -> int | None:
 
 
 def _repeated(items: list[Any], names: Any) -> list[Any]:
-    """The single code points that a sequence of them, the last one repeated, is made of; empty for other sequences."""
+    """Returns the code points of a sequence of single ones whose last is repeated; empty for other sequences."""
     if not items or items[-1][0] is not names.MAX_REPEAT:
         return []
     (_, (_, _, body)) = items[-1]

@@ -1,4 +1,4 @@
-"""A fitted model as compiled functions see it: methods that take traced columns, attributes that are plain, nothing else."""
+"""The stand-in of a fitted model in a compiled function: methods on traced columns and plain attributes, nothing else."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PLAIN = frozenset(
 
 
 class TracedModel(StandIn):
-    """A model. Nothing of it can be written, and what is read is a copy or read-only."""
+    """A model that cannot be written; its attributes are copies or read-only."""
 
     __slots__ = ("_translator",)
     what = "model"
@@ -77,7 +77,7 @@ def _part(translator: Translator, part: Any) -> Any:
 
 
 def _width_of(model: Any) -> int | None:
-    """How many features a fitted model takes, where it says so."""
+    """Returns the number of features that a fitted model takes, None when it does not report it."""
     if hasattr(model, "num_feature"):  # a Booster of LightGBM
         return int(model.num_feature())
     return getattr(model, "n_features_in_", None)
@@ -98,7 +98,7 @@ def _called(translator: Translator, name: str, method: Callable[..., Any], *args
 def _arguments(
     translator: Translator, name: str, method: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[Any, dict[str, Any]]:
-    """The data of a call, and the options that differ from the library's defaults. Refuses SW840 one that is not translated."""
+    """Returns the data of a call and its non-default options. Refuses (SW840) unsupported options."""
     call, signature = translator.call(name), inspect.signature(getattr(translator.model, name))
     check_form(getattr(translator.model, name), args, kwargs, call)
     (_, x), *others = signature.bind(*args, **kwargs).arguments.items()
@@ -123,7 +123,7 @@ def _is_plain(value: Any) -> bool:
 
 
 class Constants(np.ndarray):
-    """A read-only array of a model's; a traced index takes from it row by row, as from `classes_`."""
+    """A read-only array of a model; a traced index takes one element per row, for example of `classes_`."""
 
     def __getitem__(self, key: Any) -> Any:
         if not isinstance(key, Traced):
@@ -134,7 +134,7 @@ class Constants(np.ndarray):
 
 
 def _taken(table: np.ndarray, key: TracedArray) -> Any:
-    """``table[key]``. Rows whose index the array does not have are guarded: NumPy raises."""
+    """Returns ``table[key]``. Rows whose index is out of range are guarded: NumPy raises."""
     loop, index = key.loop, key.loop.cast(key.value, I64)
     size = loop.const(len(table), I64)
     index = loop.select(loop.call("less", index, loop.const(0, I64)), loop.call("add", index, size), index)
@@ -144,7 +144,7 @@ def _taken(table: np.ndarray, key: TracedArray) -> Any:
 
 
 def constant(value: Any, call: str) -> Any:
-    """An attribute of a fitted estimator as read-only data. Refuses SW819."""
+    """Returns an attribute of a fitted estimator as read-only data. Refuses SW819."""
     if isinstance(value, np.ndarray) and (value.dtype.kind in "biufU" or all(isinstance(v, str) for v in value.ravel())):
         made = value.copy().view(Constants)
         made.flags.writeable = False

@@ -1,7 +1,7 @@
-"""What translates one fitted estimator: a class for each, and what they share.
+"""Defines the base class of translators, one per fitted estimator class, and their shared functions.
 
-A translator has the methods of its estimator that a kernel can run, from Features to Features. It does what the library's own
-method does, in the same order and width; sums of many terms, which the library leaves to BLAS, are *kept*.
+A translator has the estimator's methods that a kernel can run, from Features to Features. Each does what the library's method
+does, in the same order and width. Sums of many terms, which the library leaves to BLAS, are approximate with a documented bound.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from udf_compiler.trace.lower import type_of
 from udf_compiler.trace.session import current, refuse
 from udf_compiler.trace.text import check_text
 
-#: Methods that a model of a compiled function may be asked for.
+#: Methods of models that compiled functions may call.
 METHODS = (
     "predict", "predict_proba", "predict_log_proba", "decision_function", "transform", "score_samples", "apply",
     "inverse_transform", "inplace_predict",
@@ -33,12 +33,11 @@ METHODS = (
 class Translator:
     """A fitted estimator, `model`. Subclasses define those of METHODS that they translate.
 
-    `rebuild` gives the checked copy of a user's function that the estimator holds.
+    `rebuild` returns the checked copy of a user's function that the estimator holds.
     """
-
-    #: Methods whose values lie within a bound of the library's; those of the others are its very bits.
+    #: Methods whose values are within a bound of the library's; those of other methods are bit-equal.
     KEPT: ClassVar[tuple[str, ...]] = ()
-    #: Whether it takes pandas' category columns.
+    #: Whether it accepts pandas' category columns.
     CATEGORIES: ClassVar[bool] = False
 
     model: Any
@@ -46,31 +45,31 @@ class Translator:
 
     @property
     def name(self) -> str:
-        """The estimator's class, for messages."""
+        """Returns the name of the estimator's class, for messages."""
         return type(self.model).__name__
 
     def call(self, method: str) -> str:
-        """``LinearRegression.predict``."""
+        """Returns the name of a call, such as ``LinearRegression.predict``."""
         return f"{self.name}.{method}"
 
     def part(self, estimator: Any) -> Translator:
-        """The translator of an estimator inside of this one. Refuses SW800 and SW801."""
+        """Returns the translator of an estimator inside this one. Refuses SW800 and SW801."""
         return translator_of(estimator, self.rebuild)
 
     @property
     def container(self) -> str:
-        """What `set_output` says that `transform` gives: "default" is the library's own choice."""
+        """Returns the container that `set_output` selects for `transform`; "default" is the library's own choice."""
         return getattr(self.model, "_sklearn_output_config", {}).get("transform", "default")  # type: ignore[no-any-return]
 
     def fitted(self, attribute: str) -> Any:
-        """An attribute of the fitted estimator. Refuses (SW812) one that it lacks: it is not fitted, or another version's."""
+        """Returns a fitted attribute. Refuses (SW812) a missing one: the model is not fitted, or from another version."""
         if not hasattr(self.model, attribute):
             refuse("SW812", name=self.name, attribute=attribute)
         return getattr(self.model, attribute)
 
 
 def method_of(translator: Translator, name: str) -> Callable[..., Features]:
-    """A method of a translator. Refuses SW252 one that the estimator lacks, SW802 one that is not translated."""
+    """Returns a method of a translator. Refuses SW252 where the estimator lacks it, SW802 where it is not translated."""
     if not hasattr(translator.model, name):
         error = f"AttributeError: {translator.name} has no attribute {name!r}"
         refuse("SW252", call=translator.call(name), error=error)
@@ -85,7 +84,7 @@ def method_of(translator: Translator, name: str) -> Callable[..., Features]:
 
 
 def _without_categories(call: str, method: Callable[..., Features]) -> Callable[..., Features]:
-    """The method, which refuses (SW251) category columns."""
+    """Wraps the method to refuse (SW251) category columns."""
 
     @wraps(method)
     def checked(x: Any, *args: Any, **options: Any) -> Features:
@@ -97,7 +96,7 @@ def _without_categories(call: str, method: Callable[..., Features]) -> Callable[
 
 
 def translator_of(estimator: Any, rebuild: Callable[[Any], Any] | None = None) -> Translator:
-    """The translator of an estimator. Refuses SW800 and SW801."""
+    """Returns the translator of an estimator. Refuses SW800 and SW801."""
     from udf_compiler.models import find
 
     found = find(estimator, rebuild)
@@ -108,14 +107,14 @@ def translator_of(estimator: Any, rebuild: Callable[[Any], Any] | None = None) -
 
 
 def keep(operation: str, bound: str, call: str) -> None:
-    """Notes a *kept* difference. Refuses (SW820) it where results must be exact."""
+    """Notes a difference within a documented bound. Refuses it (SW820) where results must be exact."""
     if current().exact:
         refuse("SW820", call=call, bound=bound)
     current().keep(operation, bound)
 
 
 def labels(x: Features, index: Value, classes: np.ndarray, call: str) -> Features:
-    """``classes.take(index)``: the label of each row's class."""
+    """Returns ``classes.take(index)``: the label of each row's class."""
     loop = x.loop
     kind = np.asarray(classes).dtype.kind
     if kind in "OU":
@@ -133,12 +132,12 @@ def labels(x: Features, index: Value, classes: np.ndarray, call: str) -> Feature
 
 
 def largest(loop: LoopBuilder, values: Sequence[Value]) -> Value:
-    """The largest of the values; NaN where one is."""
+    """Returns the largest of the values; NaN if any is NaN."""
     return reduce(lambda a, b: loop.call("maximum", a, b), values)
 
 
 def all_of(loop: LoopBuilder, conditions: Sequence[Value]) -> Value:
-    """Whether all conditions hold."""
+    """Returns the conjunction of the conditions."""
     result = loop.const(True, BOOL)
     for at, condition in enumerate(conditions):
         result = condition if at == 0 else loop.call("logical_and", result, condition)

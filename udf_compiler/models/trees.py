@@ -1,4 +1,4 @@
-"""scikit-learn's trees, forests and gradient boosting: an ensemble's sums, and what each makes of them."""
+"""Translates scikit-learn's trees, forests and gradient boosting to an ensemble's sums and their transforms."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ REGRESSORS = (f"{_TREES}DecisionTreeRegressor", f"{_TREES}ExtraTreeRegressor")
 
 
 def sums_of(forest: Forest, columns: Sequence[Value], loop: LoopBuilder, call: str) -> list[Value]:
-    """The ensemble's sums of each row. Refuses (SW830) what does not fit a kernel's form."""
+    """Returns the ensemble's sums of each row. Refuses (SW830) an ensemble too large for a kernel."""
     try:
         op = TreeEnsemble.of(forest.of_used(), loop.share)
     except TooLarge as large:
@@ -37,7 +37,7 @@ def sums_of(forest: Forest, columns: Sequence[Value], loop: LoopBuilder, call: s
 def leaves_of(
     forest: Forest, columns: Sequence[Value], loop: LoopBuilder, call: str, numbers: Sequence[np.ndarray] | None = None
 ) -> list[Value]:
-    """The number of the leaf that a row reaches in each tree, as floats; `numbers`: of each tree's nodes, else their own."""
+    """Returns the number of each tree's leaf for a row, as floats. `numbers`: of each tree's nodes; None: the node indices."""
     trees = []
     for at, tree in enumerate(forest.trees):
         own = np.arange(len(tree.hit)) if numbers is None else numbers[at]
@@ -47,23 +47,23 @@ def leaves_of(
 
 
 def divided(loop: LoopBuilder, values: Sequence[Value], by: float) -> list[Value]:
-    """Each value by a number."""
+    """Returns each value divided by a number."""
     return [loop.call("divide", v, loop.const(by, v.type)) for v in values]
 
 
 def expit(loop: LoopBuilder, value: Value) -> Value:
-    """1 / (1 + exp(-x))."""
+    """Returns 1 / (1 + exp(-x))."""
     one = loop.const(1, value.type)
     return loop.call("divide", one, loop.call("add", one, loop.call("exp", loop.call("negative", value))))
 
 
 def both(loop: LoopBuilder, probability: Value) -> list[Value]:
-    """``[1 - p, p]``."""
+    """Returns ``[1 - p, p]``."""
     return [loop.call("subtract", loop.const(1, probability.type), probability), probability]
 
 
 def softmax(loop: LoopBuilder, values: Sequence[Value]) -> list[Value]:
-    """``exp(x - max(x))`` over its sum."""
+    """Returns ``exp(x - max(x))`` divided by its sum."""
     most = largest(loop, values)
     powers = [loop.call("exp", loop.call("subtract", v, most)) for v in values]
     total = powers[0]
@@ -73,31 +73,31 @@ def softmax(loop: LoopBuilder, values: Sequence[Value]) -> list[Value]:
 
 
 def logs(made: Features) -> Features:
-    """``np.log`` of an array."""
+    """Returns ``np.log`` of an array."""
     return made.array([made.loop.call("log", v) for v in made.values], ndim=made.ndim)
 
 
 def linked(call: str) -> None:
-    """Notes that exp, of which libraries have their own, lies between the sums and the result."""
+    """Notes that the result is a function of exp, which the libraries implement themselves."""
     keep("link", "4 ULP of exp, and what becomes of them", call)
 
 
 def qualified(model: Any) -> str:
-    """Module and name of a model's class."""
+    """Returns the module and name of a model's class."""
     return f"{type(model).__module__}.{type(model).__qualname__}"
 
 
 class Averaged(Translator):
-    """A tree, or a forest: the mean of its trees."""
+    """Translates a tree, or a forest as the mean of its trees."""
 
     def _checked(self, x: Features, call: str) -> tuple[Features, list[Any]]:
-        """(the columns that the trees compare, the trees)."""
+        """Returns (the columns that the trees compare, the trees)."""
         trees = self.fitted("estimators_") if hasattr(self.model, "n_estimators") else [self.model]
         finite = "allow-nan" if trees[0].__sklearn_tags__().input_tags.allow_nan and not x.sparse else True
         return validated(self.model, x, call, finite, dtype=np.float32, accept_sparse="csr"), trees
 
     def apply(self, x: Features) -> Features:
-        """The node of each tree's leaf."""
+        """Returns the node of each tree's leaf."""
         call, loop = self.call("apply"), x.loop
         checked, trees = self._checked(x, call)
         leaves = leaves_of(of_sklearn.averaged(self.model), checked.values, loop, call)
@@ -115,13 +115,13 @@ class Averaged(Translator):
             if getattr(self.model, "n_jobs", None) not in (None, 1):
                 keep("sum", f"{len(trees)} * eps: its n_jobs threads add trees in any order", call)
             return checked, divided(x.loop, sums_of(forest, checked.values, x.loop, call), len(trees))
-        # A sum that begins with -0.0 keeps the sign of one term.
+        # Starting from -0.0 keeps the sign of a single term that is -0.0.
         alone = Forest(forest.features, forest.width, forest.sums, -forest.start, forest.trees)
         return checked, sums_of(alone, checked.values, x.loop, call)
 
 
 class TreeRegressor(Averaged):
-    """predict: the mean of the trees' values."""
+    """Predicts the mean of the trees' values."""
 
     def predict(self, x: Features) -> Features:
         checked, means = self._means(x, "predict")
@@ -129,7 +129,7 @@ class TreeRegressor(Averaged):
 
 
 class TreeClassifier(Averaged):
-    """predict_proba: the mean of the leaves' class fractions."""
+    """Predicts by the mean of the leaves' class fractions."""
 
     KEPT = ("predict_log_proba",)
 
@@ -146,13 +146,13 @@ class TreeClassifier(Averaged):
 
 
 class Boosted(Translator):
-    """Gradient boosting: an initial value, and learning_rate times each stage's leaf."""
+    """Translates gradient boosting: an initial value, plus learning_rate times each stage's leaf."""
 
     def _checked(self, x: Features, call: str) -> Features:
         return validated(self.model, x, call, dtype=np.float32, order="C", accept_sparse="csr")
 
     def apply(self, x: Features) -> Features:
-        """The node of each tree's leaf. Refuses (SW840) several classes: that array has three dimensions."""
+        """Returns the node of each tree's leaf. Refuses (SW840) classifiers, whose result has three dimensions."""
         call, loop = self.call("apply"), x.loop
         if hasattr(self.model, "classes_"):
             refuse("SW840", call=call, option="a classifier, whose result has three dimensions")
@@ -171,7 +171,7 @@ class Boosted(Translator):
 
 
 class Histogram(Translator):
-    """Histogram gradient boosting: NaN goes where training put it; categories are looked up as its own encoder does."""
+    """Translates histogram gradient boosting, with the learned direction of NaN and its own encoder for categories."""
 
     CATEGORIES = True
 
@@ -179,7 +179,7 @@ class Histogram(Translator):
         call = self.call(method)
         if self.fitted("is_categorical_") is None:
             checked = validated(self.model, x, call, False, dtype=[np.float64])
-        else:  # categories become numbers, and come first
+        else:  # the preprocessor encodes categories and moves them to the front
             made = method_of(self.part(self.fitted("_preprocessor")), "transform")(x)
             checked = replace(made, columns=tuple(x.loop.cast(v, F64) for v in made.values))
         forest = of_sklearn.histogram(self.model, self.model.n_features_in_)
@@ -199,7 +199,7 @@ class _Regression(Translator):
 
 
 class _Classification(Translator):
-    #: The comparison with 0 that gives class 1.
+    #: The comparison of a sum with 0 that selects class 1.
     positive = "greater"
 
     def decision_function(self, x: Features) -> Features:
@@ -230,11 +230,11 @@ class _Classification(Translator):
 
 
 class GradientBoostingRegressor(Boosted, _Regression):
-    """Its losses all have the identity as link."""
+    """Predicts the sums: all losses have the identity link."""
 
 
 class GradientBoostingClassifier(Boosted, _Classification):
-    """Class 1 from 0 on."""
+    """Predicts class 1 for a sum of at least 0."""
 
     KEPT = ("predict_proba", "predict_log_proba")
 
@@ -242,13 +242,13 @@ class GradientBoostingClassifier(Boosted, _Classification):
 
 
 class HistGradientBoostingRegressor(Histogram, _Regression):
-    """Identity, or exp for poisson and gamma."""
+    """Predicts the sums, or their exp for the poisson and gamma losses."""
 
     KEPT = ("predict",)
 
 
 class HistGradientBoostingClassifier(Histogram, _Classification):
-    """Class 1 above 0."""
+    """Predicts class 1 for a sum above 0."""
 
     KEPT = ("predict_proba", "predict_log_proba")
 

@@ -1,5 +1,4 @@
-"""XGBoost's models: the float32 sums of `forests.of_xgboost`, its objectives' transforms, and what its scikit-learn classes and
-Booster make of them."""
+"""Translates XGBoost's models: float32 sums of `forests.of_xgboost`, the objectives' transforms, and the classes' methods."""
 
 from __future__ import annotations
 
@@ -30,13 +29,13 @@ _IDENTITY = frozenset(
 )
 _EXP = frozenset("count:poisson reg:gamma reg:tweedie survival:cox survival:aft".split())
 _LOGISTIC = frozenset("binary:logistic reg:logistic".split())
-#: Two margins further apart than this have powers in the same order, whatever the last digits of exp.
+#: Margins that differ by more than this have powers in the same order, whatever the last digits of exp.
 _NEAR = 1e-5
 _ALL = (0, 0)
 
 
 class Boosted(Translator):
-    """What boosters and the scikit-learn classes share: margins, and what the objective makes of them."""
+    """The base of boosters and the scikit-learn classes: margins, and the objective's transform of them."""
 
     def _read(self, booster: Any, iterations: tuple[int, int]) -> XGBoost:
         try:
@@ -45,9 +44,11 @@ class Boosted(Translator):
             refuse("SW836", name=self.name, what=str(unread))
 
     def _known(self, booster: Any, x: Features, missing: float, call: str) -> Features:
-        """Category columns with the model's categories, in their order. Rows with other values are guarded: the library raises.
+        """Returns category columns with the model's categories, in their order. Rows with other values are guarded: the library
+        raises.
 
-        Refuses SW836 columns of numbers in training and `missing`, and SW252 a column whose dtype has another category or class.
+        Refuses SW836 for columns that were numbers in training, and for `missing`. Refuses SW252 for a column whose dtype has
+        another category or class.
         """
         if not category_columns(x):
             return x
@@ -85,7 +86,7 @@ class Boosted(Translator):
         return sums
 
     def _values_of(self, read: XGBoost, margins: list[Value], call: str) -> list[Value]:
-        """The objective's PredTransform. Refuses SW836 one that is not known."""
+        """Applies the objective's PredTransform. Refuses (SW836) an unknown objective."""
         loop = margins[0].loop
         if read.objective in _IDENTITY:
             return margins
@@ -104,7 +105,7 @@ class Boosted(Translator):
 
 
 class Booster(Boosted):
-    """predict of a DMatrix, inplace_predict of anything else."""
+    """Translates Booster: predict of a DMatrix, inplace_predict of other data."""
 
     KEPT = ("predict", "inplace_predict")
     CATEGORIES = True
@@ -145,26 +146,26 @@ class Booster(Boosted):
 
 
 def _array(x: Features, values: list[Value], shape: tuple[int, ...], call: str) -> Features:
-    """The array of one row's `shape`, which the library gave for a prototype. Refuses SW840 more than two dimensions."""
+    """Returns an array of the library's `shape` for one row. Refuses (SW840) more than two dimensions."""
     if len(shape) > 2:
         refuse("SW840", call=call, option="strict_shape")
     return x.array(values, ndim=len(shape), order="C", names=None)
 
 
 def check_numbers(x: Any, call: str) -> None:
-    """Refuses SW811 what is no dense table of numbers."""
+    """Refuses (SW811) data other than a dense table of numbers."""
     if not isinstance(x, Features) or x.ndim != 2 or x.sparse or x.has_texts:
         refuse("SW811", call=call)
 
 
 class Regressor(Boosted):
-    """XGBRegressor, XGBRanker and random forests: the transformed margins, float32."""
+    """Translates XGBRegressor and random forests: the transformed margins, float32."""
 
     KEPT = ("predict",)
     CATEGORIES = True
 
     def _asked(self, x: Features, method: str, iteration_range: Any, **options: Any) -> tuple[XGBoost, Matrix, tuple[int, ...]]:
-        """(the model, its data, the shape of one row's result). Refuses (SW252) what the library raises for these columns."""
+        """Returns (the model, its data, the shape of one row's result). Refuses (SW252) columns for which the library raises."""
         call, model = self.call(method), self.model
         check_numbers(x, call)
         x = self._known(model.get_booster(), x, model.missing, call)
@@ -188,14 +189,14 @@ class Regressor(Boosted):
         return self._predicted(x, "predict", output_margin, iteration_range, validate_features=validate_features)
 
     def apply(self, x: Features, *, iteration_range: Any = None) -> Features:
-        """The node of each tree's leaf."""
+        """Returns the node of each tree's leaf."""
         read, made, shape = self._asked(x, "apply", iteration_range)
         call = self.call("apply")
         return _array(x, leaves_of(read.forest, made.columns(), x.loop, call), shape, call)
 
 
 class Ranker(Regressor):
-    """A column of the name qid counts as none of the features."""
+    """Translates XGBRanker: a column named qid is not a feature."""
 
     CATEGORIES = False
 
@@ -206,7 +207,7 @@ class Ranker(Regressor):
 
 
 class Classifier(Regressor):
-    """XGBClassifier: labels are numbers from 0 on."""
+    """Translates XGBClassifier, whose labels are 0, 1, ..."""
 
     KEPT = ("predict_proba",)
 
@@ -236,11 +237,11 @@ class Classifier(Regressor):
         if read.objective == "multi:softmax":
             return _array(x, [loop.cast(argmax(loop, margins), I32)], shape, call)
         flags = [self._above_half(read, v) for v in margins]
-        type = I64 if len(shape) == 1 else F64  # several labels at once come as floats
+        type = I64 if len(shape) == 1 else F64  # multilabel results are floats
         return _array(x, [loop.cast(flag, type) for flag in flags], shape, call)
 
     def _above_half(self, read: XGBoost, margin: Value) -> Value:
-        """Whether the objective makes more than a half of a margin. Refuses SW836 one that is not known."""
+        """Returns whether the objective maps a margin to more than a half. Refuses (SW836) an unknown objective."""
         loop, zero = margin.loop, margin.loop.const(0, F32)
         above = loop.call("greater", margin, zero)
         if read.objective == "binary:hinge":
@@ -249,21 +250,21 @@ class Classifier(Regressor):
             return loop.call("greater", margin, loop.const(0.5, F32))
         if read.objective not in _LOGISTIC:
             refuse("SW836", name=self.name, what=f"the objective {read.objective}")
-        # Up to 0 the probability is at most a half; from _NEAR on it is more, whatever the last digits of exp.
+        # A margin up to 0 has a probability of at most a half; from _NEAR on it is more, whatever the last digits of exp.
         near = loop.call("logical_and", above, loop.call("less", margin, loop.const(_NEAR, F32)))
         loop.guard(loop.call("logical_not", near), local=True)
         return above
 
 
 def _sigmoid(loop: LoopBuilder, x: Value) -> Value:
-    """`common::Sigmoid`: 1 / (exp(min(-x, 88.7)) + 1 + 1e-16), of float32."""
+    """Computes `common::Sigmoid`: 1 / (exp(min(-x, 88.7)) + 1 + 1e-16), in float32."""
     power = loop.call("exp", loop.call("minimum", loop.call("negative", x), loop.const(88.7, F32)))
     one = loop.const(1, F32)
     return loop.call("divide", one, loop.call("add", loop.call("add", power, one), loop.const(1e-16, F32)))
 
 
 def softmax(loop: LoopBuilder, values: list[Value]) -> list[Value]:
-    """`common::Softmax`: powers of float32, their sum in float64."""
+    """Computes `common::Softmax`: float32 powers, their sum in float64."""
     most = largest(loop, values)
     powers = [loop.call("exp", loop.call("subtract", v, most)) for v in values]
     total = loop.const(0, F64)

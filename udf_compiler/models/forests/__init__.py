@@ -1,1 +1,1 @@
-"""Readers: a library's fitted trees to `sparkweld.ir.trees.Forest`."""
+"""Reads each library's fitted trees into `sparkweld.ir.trees.Forest`."""

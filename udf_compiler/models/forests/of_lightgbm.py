@@ -1,4 +1,4 @@
-"""LightGBM's model text to data (its `src/io/tree.cpp` and `include/LightGBM/tree.h` say what the text means)."""
+"""Parses LightGBM's model text (defined by its `src/io/tree.cpp` and `include/LightGBM/tree.h`)."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from sparkweld.ir.trees import Forest, Interval, Tree
 from sparkweld.ir.types import F64
 from udf_compiler.models.forests.of_sklearn import codes_to_intervals
 
-#: Values up to this magnitude are zero for LightGBM: 1e-35 as float32.
+#: LightGBM treats values up to this magnitude as zero: 1e-35 as float32.
 _ZERO = np.float64(np.float32(1e-35))
-#: Bits of `decision_type`: a categorical split, missing values to the left, and what is missing.
+#: Bits of `decision_type`: a categorical split, missing values go left, and the kind of missing values.
 _CATEGORICAL, _LEFT, _MISSING_SHIFT = 1, 2, 2
 _NONE, _ZEROS, _NANS = 0, 1, 2
 
 
 @dataclass(frozen=True)
 class LightGBM:
-    """A model: its head's entries, those of its last section's parameters, and its trees in order."""
+    """A model: the entries of its header, and its trees in order."""
 
     head: dict[str, str]
     trees: tuple[Tree, ...]
@@ -30,7 +30,7 @@ class LightGBM:
 
     @property
     def per_iteration(self) -> int:
-        """Trees of an iteration: one a class."""
+        """Returns the number of trees per iteration: one per class."""
         return int(self.head["num_tree_per_iteration"])
 
     @property
@@ -48,11 +48,11 @@ class LightGBM:
 
 
 class Unread(Exception):
-    """Something of a model that no reader knows; the message says what."""
+    """Raised for an element of a model that no reader supports; the message names it."""
 
 
 def read(text: str) -> LightGBM:
-    """The model of `Booster.model_to_string()`. Raises Unread for linear trees."""
+    """Parses the result of `Booster.model_to_string()`. Raises Unread for linear trees."""
     head, *sections = text.split("\nTree=")
     entries = _entries(head)
     per_iteration = int(entries["num_tree_per_iteration"])
@@ -87,7 +87,7 @@ def _tree(entry: dict[str, str], first: int) -> Tree:
             sets[node] = codes_to_intervals(_codes(entry, int(thresholds[node])), np.float64, below_zero=True)
         else:
             default = bool(kind[node] & _LEFT)
-            # Where NaN is not missing it counts as zero.
+            # NaN counts as zero where it is not a missing value.
             nan_hits[node] = default if missing != _NONE else 0.0 <= thresholds[node]
             if missing == _ZEROS:
                 sets[node] = _around_zero(thresholds[node], default)
@@ -99,12 +99,12 @@ def _tree(entry: dict[str, str], first: int) -> Tree:
 
 
 def _children(numbers: np.ndarray, inner: int) -> np.ndarray:
-    """Leaves, which are numbered -1, -2, ..., behind the inner nodes."""
+    """Renumbers children: leaves, numbered -1, -2, ... in the text, follow the inner nodes."""
     return np.concatenate([np.where(numbers < 0, inner - 1 - numbers, numbers), np.full(inner + 1, -1)]).astype(np.int32)
 
 
 def _around_zero(threshold: np.float64, default: bool) -> tuple[Interval, ...]:
-    """Values up to the threshold, but those that count as zero hit by default only."""
+    """Returns the intervals up to the threshold; values that count as zero are included only by default direction."""
     below = np.nextafter(-_ZERO, -np.inf)
     parts: list[Interval] = [(None, min(threshold, below))]
     if default:
@@ -115,7 +115,7 @@ def _around_zero(threshold: np.float64, default: bool) -> tuple[Interval, ...]:
 
 
 def _codes(entry: dict[str, str], which: int) -> np.ndarray:
-    """The categories of a split: a bitset of 32-bit words."""
+    """Returns the categories of a split, from a bitset of 32-bit words."""
     bounds = _integers(entry["cat_boundaries"])
     words = np.array(entry["cat_threshold"].split(), "<u4")[bounds[which] : bounds[which + 1]]
     return np.flatnonzero(np.unpackbits(words.view(np.uint8), bitorder="little"))

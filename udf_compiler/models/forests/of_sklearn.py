@@ -1,7 +1,7 @@
-"""scikit-learn's fitted trees to data.
+"""Converts scikit-learn's fitted trees to `Forest`.
 
-`sklearn.tree` compares values of float32 with thresholds of float64: the same as with the thresholds rounded down to float32.
-The trees of histogram gradient boosting compare float64.
+`sklearn.tree` compares float32 values with float64 thresholds. That is equivalent to float32 thresholds rounded down. The trees
+of histogram gradient boosting compare float64.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from sparkweld.ir.types import F32, F64
 
 
 def rounded_down(thresholds: np.ndarray) -> np.ndarray:
-    """The largest float32 up to each float64."""
+    """Returns the largest float32 that is at most each float64."""
     with np.errstate(over="ignore"):
         near = thresholds.astype(np.float32)
     return np.where(near > thresholds, np.nextafter(near, np.float32(-np.inf)), near)
 
 
 def plain_tree(tree: Any, values: np.ndarray, first: int = 0, features: np.ndarray | None = None) -> Tree:
-    """A `tree_` with these values, [nodes, w]. `features`: which of the ensemble's features its own are."""
+    """Converts a `tree_` with these values, [nodes, w]. `features`: the ensemble's feature for each of the tree's own."""
     feature = np.where(tree.children_left < 0, 0, tree.feature)
     if features is not None:
         feature = np.asarray(features)[feature]
@@ -34,19 +34,19 @@ def plain_tree(tree: Any, values: np.ndarray, first: int = 0, features: np.ndarr
 
 
 def forest_of(trees: Sequence[Tree], features: int, start: np.ndarray) -> Forest:
-    """An ensemble of `sklearn.tree`'s trees; sums are float64."""
+    """Returns an ensemble of `sklearn.tree`'s trees; sums are float64."""
     return Forest(features, F32, F64, np.asarray(start, np.float64), tuple(trees))
 
 
 def averaged(model: Any) -> Forest:
-    """A tree, or the sum of a forest's trees in their order."""
+    """Returns a tree, or the sum of a forest's trees in their order."""
     trees = [t.tree_ for t in getattr(model, "estimators_", [model])]
     parts = [plain_tree(t, t.value.reshape(t.node_count, -1)) for t in trees]
     return forest_of(parts, model.n_features_in_, np.zeros(parts[0].values.shape[1]))
 
 
 def boosted(model: Any, start: np.ndarray) -> Forest:
-    """Gradient boosting: each stage adds ``learning_rate * value`` to its class."""
+    """Converts gradient boosting: each stage adds ``learning_rate * value`` to its class."""
     trees = [
         plain_tree(stage.tree_, model.learning_rate * stage.tree_.value[:, 0, :1], number)
         for row in model.estimators_
@@ -56,7 +56,7 @@ def boosted(model: Any, start: np.ndarray) -> Forest:
 
 
 def histogram(model: Any, features: int) -> Forest:
-    """Histogram gradient boosting over the features as its preprocessor gives them."""
+    """Converts histogram gradient boosting, over the features that its preprocessor returns."""
     start = np.ravel(model._baseline_prediction).astype(np.float64)
     start = np.zeros(model.n_trees_per_iteration_) + start
     known = model._bin_mapper.make_known_categories_bitsets() if model.is_categorical_ is not None else (None, None)
@@ -71,7 +71,7 @@ def _histogram_tree(predictor: Any, number: int, known: tuple[Any, Any]) -> Tree
     for node in np.flatnonzero(nodes["is_categorical"].astype(bool) & ~leaf):
         left = _members(predictor.raw_left_cat_bitsets[nodes["bitset_idx"][node]])
         if nodes["missing_go_to_left"][node]:
-            # Codes that are not known go where NaN goes.
+            # Unknown codes take the branch of NaN.
             bitsets, position = known
             there = _members(bitsets[position[nodes["feature_idx"][node]]])
             left = left | ~there
@@ -85,12 +85,12 @@ def _histogram_tree(predictor: Any, number: int, known: tuple[Any, Any]) -> Tree
 
 
 def _members(bitset: np.ndarray) -> np.ndarray:
-    """bool[256] of eight words."""
+    """Returns the bits of eight 32-bit words as bool[256]."""
     return np.unpackbits(np.ascontiguousarray(bitset, "<u4").view(np.uint8), bitorder="little").astype(bool)
 
 
 def codes_to_intervals(codes: Sequence[int] | np.ndarray, dtype: type, *, below_zero: bool = False) -> tuple[Interval, ...]:
-    """The values that truncate to one of these codes: [c, c + 1), and (-1, 1) for 0 where `below_zero`."""
+    """Returns the intervals of values that truncate to one of these codes: [c, c + 1); (-1, 1) for 0 where `below_zero`."""
     down = np.dtype(dtype).type(-np.inf)
     found: list[Interval] = []
     for code in sorted({int(c) for c in codes}):

@@ -1,4 +1,4 @@
-"""XGBoost's JSON model to data: float32 features, thresholds and sums."""
+"""Parses XGBoost's JSON model, with features, thresholds and sums in float32."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from sparkweld.ir.types import F32
 from udf_compiler.models.forests.of_lightgbm import Unread
 from udf_compiler.models.forests.of_sklearn import codes_to_intervals
 
-#: Boosters of trees, and where their JSON has the trees.
+#: Boosters of trees, and the path of the trees in their JSON.
 _TREES = {"gbtree": ("model",), "dart": ("gbtree", "model")}
 
 
 @dataclass(frozen=True)
 class XGBoost:
-    """A model: its objective, number of classes, trees as a forest whose start is the margin of no tree.
+    """A model: its objective, its number of classes, and a forest whose start is the margin without trees.
 
-    `weights`: those of a linear booster, [features + 1, outputs], the biases last; its forest has no trees.
+    `weights`: of a linear booster, [features + 1, outputs], the biases last; its forest has no trees.
     """
 
     objective: str
@@ -35,9 +35,9 @@ class XGBoost:
 
 
 def read(raw: bytes, booster_class: Any, iterations: tuple[int, int] = (0, 0)) -> XGBoost:
-    """The model of ``Booster.save_raw("json")``; trees of `iterations` (begin, end), all of them for an end of 0.
+    """Parses the result of ``Booster.save_raw("json")``, with the trees of `iterations` (begin, end); an end of 0 is the last.
 
-    `booster_class` is XGBoost's Booster, which says what the margin is without trees. Raises Unread.
+    `booster_class` is XGBoost's Booster, which computes the margin without trees. Raises Unread.
     """
     document = json.loads(raw)
     learner = document["learner"]
@@ -58,7 +58,7 @@ def read(raw: bytes, booster_class: Any, iterations: tuple[int, int] = (0, 0)) -
 
 
 def _linear(document: dict[str, Any], booster_class: Any) -> XGBoost:
-    """A linear booster: its weights are those of the first feature, of the second, ..., and the biases."""
+    """Parses a linear booster: the weights of the first feature, of the second, ..., and the biases."""
     learner = document["learner"]
     parameters = learner["learner_model_param"]
     features = int(parameters["num_feature"])
@@ -67,7 +67,7 @@ def _linear(document: dict[str, Any], booster_class: Any) -> XGBoost:
     model = {**learner["gradient_booster"]["model"], "weights": [0.0] * weights.size}
     bare["learner"]["gradient_booster"] = {"name": "gblinear", "model": model}
     booster = booster_class(params={"nthread": 1, "verbosity": 0})
-    with warnings.catch_warnings():  # that this kind of booster will go
+    with warnings.catch_warnings():  # this kind of booster is deprecated
         warnings.simplefilter("ignore")
         booster.load_model(bytearray(json.dumps(bare).encode()))
         row = sys.modules["xgboost"].DMatrix(np.zeros((1, features), np.float32), nthread=1)
@@ -84,7 +84,7 @@ def _model(document: dict[str, Any]) -> Any:
 
 
 def _start(document: dict[str, Any], booster_class: Any) -> np.ndarray:
-    """The margins without trees, float32: those of one tree that is a leaf of 0."""
+    """Returns the margins without trees, float32, by predicting with one tree that is a leaf of 0."""
     bare = copy.copy(document)
     learner = bare["learner"] = dict(document["learner"])
     whole = _model(document)
@@ -102,7 +102,7 @@ def _start(document: dict[str, Any], booster_class: Any) -> np.ndarray:
 
 
 def _leaf_of(tree: dict[str, Any]) -> dict[str, Any]:
-    """A tree of one leaf whose value is 0, in the form of `tree`."""
+    """Returns a tree of one leaf with value 0, in the form of `tree`."""
     made = {key: value[:1] if isinstance(value, list) else value for key, value in tree.items()}
     made.update({key: [] for key in tree if key.startswith("categories")})
     made.update(left_children=[-1], right_children=[-1], split_conditions=[0.0], split_type=[0], split_indices=[0], id=0)
@@ -118,19 +118,19 @@ def _tree(tree: dict[str, Any], group: int, weight: float) -> Tree:
     left, right = (np.array(tree[k], np.int32) for k in ("left_children", "right_children"))
     condition = np.array(tree["split_conditions"], np.float32)
     default_left = np.array(tree["default_left"], bool)
-    # x < t is x <= the float32 before t.
+    # x < t is equivalent to x <= the next smaller float32.
     threshold = np.nextafter(condition, np.float32(-np.inf))
     hit, miss, nan_hits = left.copy(), right.copy(), default_left.copy()
     sets: dict[int, tuple[Interval, ...]] = {}
     for number, node in enumerate(tree["categories_nodes"]):
         begin = tree["categories_segments"][number]
         codes = tree["categories"][begin : begin + tree["categories_sizes"][number]]
-        # Categories that are listed go to the right.
+        # Listed categories take the right branch.
         sets[node] = codes_to_intervals(codes, np.float32)
         hit[node], miss[node], nan_hits[node] = right[node], left[node], not default_left[node]
     feature = np.where(left < 0, 0, np.array(tree["split_indices"])).astype(np.int32)
     if int(tree["tree_param"]["size_leaf_vector"]) > 1:
-        # The right child of a leaf is its number among them.
+        # The right child of a leaf is its index among the leaf weights.
         leaves = np.array(tree["leaf_weights"], np.float32).reshape(-1, int(tree["tree_param"]["size_leaf_vector"]))
         values = np.float32(weight) * leaves[np.where(left < 0, right, 0)]
         group = 0
