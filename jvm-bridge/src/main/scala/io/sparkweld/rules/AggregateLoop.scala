@@ -14,16 +14,16 @@ import org.apache.spark.sql.execution.aggregate.HashAggregateExec
 import org.apache.spark.sql.internal.SQLConf
 import org.apache.spark.sql.types._
 
-/** One buffer of an aggregate: what the merging kernel makes of a column. `column`: among [[AggregateLoop.columns]]. */
+/** One buffer of an aggregate, which the merging kernel updates from a column. `column`: index in [[AggregateLoop.columns]]. */
 final case class MergedColumn(fn: String, column: Option[Int], dataType: DataType)
 
 /**
- * A partial HashAggregate as the kernel merges it.
+ * Describes a partial HashAggregate for the merging kernel.
  *
- * @param columns what the chain below has to give: the keys first, then the arguments, each once
+ * @param columns the output required of the chain below: the keys first, then the distinct arguments
  * @param keys the keys, as columns of that output
  * @param aggregates the aggregates over that output, for Spark's own evaluation
- * @param merged the buffers in the order of the aggregate's output, behind the keys
+ * @param merged the buffers in the order of the aggregate's output, after the keys
  */
 final case class AggregateLoop(
     columns: Seq[NamedExpression],
@@ -31,10 +31,10 @@ final case class AggregateLoop(
     aggregates: Seq[AggregateExpression],
     merged: Seq[MergedColumn]) {
 
-  /** Types of the output: those of the keys, then those of the buffers. */
+  /** Returns the types of the output: those of the keys, then those of the buffers. */
   def outputTypes: Seq[DataType] = keys.map(_.dataType) ++ merged.map(_.dataType)
 
-  /** The request for the merging kernel. Its columns have numbers for names, so that equal shapes have one kernel. */
+  /** Returns the request for the merging kernel. Its columns are numbered, not named, so that equal shapes share one kernel. */
   def request(service: ServiceCommand, conf: SQLConf): PipelineRequest = {
     val request = Frame.newObject().put("op", "compile").put("label", "aggregate")
     val inputs = request.putArray("inputs")
@@ -64,19 +64,19 @@ final case class AggregateLoop(
 
 object AggregateLoop {
 
-  /** What explain says of `node`. */
+  /** Returns the description of `node` for explain. */
   def describe(node: HashAggregateExec): String = {
     val functions = node.aggregateExpressions.map(_.aggregateFunction.sql).mkString(", ")
     val keys = node.groupingExpressions.map(bare(_).sql).mkString(", ")
     if (keys.isEmpty) functions else s"$functions by $keys"
   }
 
-  /** Whether `node` aggregates the rows of its own partition only, before a shuffle or another aggregate. */
+  /** Whether `node` aggregates only the rows of its own partition, before a shuffle or another aggregate. */
   def isPartial(node: HashAggregateExec): Boolean =
     !node.isStreaming && node.requiredChildDistributionExpressions.isEmpty && node.aggregateExpressions.nonEmpty &&
       node.aggregateExpressions.forall(_.mode == Partial)
 
-  /** `node`, which is partial, as a kernel merges it; or why none does. */
+  /** Returns the loop of `node`, which must be partial; or why no kernel can merge it. */
   def of(node: HashAggregateExec): Either[Refusal, AggregateLoop] = {
     val columns = mutable.ArrayBuffer.empty[NamedExpression]
     try {
@@ -119,13 +119,13 @@ object AggregateLoop {
 
   private def isMerged(dataType: DataType): Boolean = ExpressionCodec.holds(dataType) && !dataType.isInstanceOf[ArrayType]
 
-  /** Types whose values are equal when their bits are. */
+  /** Whether values of the type are equal exactly when their bits are. */
   private def isKey(dataType: DataType): Boolean = dataType match {
     case FloatType | DoubleType => false
     case other => isMerged(other)
   }
 
-  /** The buffers of an aggregate function, each as Spark's own update expression makes it. */
+  /** Returns the buffers of an aggregate function, each with the semantics of Spark's own update expression. */
   private def buffersOf(function: AggregateFunction, argument: Expression => Int): Seq[MergedColumn] = function match {
     case Count(Seq(literal: Literal)) if literal.value != null => Seq(MergedColumn("rows", None, LongType))
     case Count(Seq(child)) if !child.nullable => Seq(MergedColumn("rows", None, LongType))
@@ -154,7 +154,7 @@ object AggregateLoop {
 
   private def isFloat(dataType: DataType): Boolean = dataType == FloatType || dataType == DoubleType
 
-  /** The call with the columns in place of its arguments. */
+  /** Returns the call with the columns in place of its arguments. */
   private def over(call: AggregateExpression, columns: Seq[NamedExpression]): AggregateExpression = {
     val function = call.aggregateFunction.mapChildren {
       case literal: Literal => literal

@@ -13,18 +13,19 @@ import org.apache.spark.sql.catalyst.trees.TreePattern.{AGGREGATE, PYTHON_UDF, W
 import org.apache.spark.sql.types.{ArrayType, DataType, DoubleType, FloatType, MapType, StringType, StructType}
 
 /**
- * Turns grouped and window aggregate pandas UDFs into Spark's own aggregates and expressions over their results, and those of
- * groups that are annotated with results that merge into states before the shuffle (`PartialAggregates`).
+ * Rewrites grouped and window aggregate pandas UDFs to Spark's own aggregates and expressions over their results.
  *
  * What it rewrites: an Aggregate or Window whose pandas UDFs are all compositions of reductions that the compile service
- * knows. Spark then aggregates partially before the shuffle, without a sort and without Python. When it must not:
- * streams, float keys (Python's plan and a hash aggregate show another zero of a group), frames that can be empty, one UDF
- * that is refused, and a Python function above to which batches matter, for the order of its rows would change. The reason
- * is kept on the UDF for explain. Runs once, before Spark pushes operators, and costs a plan without Python UDFs one test of
- * a bit.
+ * supports. Spark then aggregates partially before the shuffle, without a sort and without Python. Aggregates annotated with
+ * mergeable results become states before the shuffle (`PartialAggregates`).
+ *
+ * When it must not: streams; float keys (Python's plan and a hash aggregate show different zeros of a group); frames that can be
+ * empty; one refused UDF; and a Python function above whose result depends on its batches, because the row order would change.
+ * The reason is recorded on the UDF for explain. Runs once, before Spark pushes operators, and costs a plan without Python UDFs
+ * one bit test.
  */
 object AggregateRule extends Rule[LogicalPlan] {
-  /** On an Aggregate whose states, or what became of them, raised. */
+  /** Marks an Aggregate whose partial aggregation, or its result, raised. */
   private[rules] val Tried = TreeNodeTag[Unit]("sparkweld.tried")
 
   override def apply(plan: LogicalPlan): LogicalPlan =
@@ -51,8 +52,9 @@ private final class AggregateRewriter(driver: WeldDriver) {
     }
 
   /**
-   * The plan but for the calls `ordered`, which Python aggregates above see the order of, and the calls that stay in Python. A
-   * Python function may take the first row of its group, whose rows come in the order of the aggregate below.
+   * Returns the rewritten plan, and the calls that stay in Python. The calls `ordered` also stay, because Python aggregates above
+   * depend on their row order: a Python function may take the first row of its group, whose rows come in the order of the
+   * aggregate below.
    */
   private def rewritten(plan: LogicalPlan, ordered: Set[ExprId]): (LogicalPlan, Set[ExprId]) = {
     val inPython = scala.collection.mutable.Set.empty[ExprId]
@@ -71,7 +73,7 @@ private final class AggregateRewriter(driver: WeldDriver) {
 
   private def ids(node: LogicalPlan): Seq[ExprId] = calls(node).map(_.resultId)
 
-  /** Of the Aggregates in the plan: a Window keeps the order of its rows. */
+  /** Returns the ids of the Aggregates in the plan; a Window keeps the order of its rows. */
   private def idsOfGroups(plan: LogicalPlan): Seq[ExprId] = plan.collect { case aggregate: Aggregate => ids(aggregate) }.flatten
 
   private def calls(node: LogicalPlan): Seq[AggregateExpression] = {
@@ -83,14 +85,14 @@ private final class AggregateRewriter(driver: WeldDriver) {
     expressions.flatMap(_.collect { case call @ AggregateExpression(_: PythonUDAF, _, _, _, _) => call })
   }
 
-  /** Whether Spark's own functions stand beside Python's, which Spark says is an error. */
+  /** Whether Spark's own functions are mixed with Python's, which Spark rejects. */
   private def isMixed(aggregate: Aggregate): Boolean =
     aggregate.aggregateExpressions.flatMap(_.collect { case call: AggregateExpression => call }).size > calls(aggregate).size
 
   private def refuse(calls: Seq[AggregateExpression], refusals: Seq[Refusal]): Unit =
     calls.map(_.aggregateFunction).foreach(RefusalTags.set(_, refusals))
 
-  /** Every call translated, each distinct one once; None when one is refused, which is then noted on all of them. */
+  /** Translates each distinct call once; None when one is refused, which is then recorded on all of them. */
   private def translated(
       node: LogicalPlan, below: ArgumentPlan, kind: String, slices: AggregateExpression => Boolean = _ => false)(
       refusalOf: AggregateExpression => Option[Refusal]): Option[Map[Expression, Reductions]] = {
@@ -111,7 +113,10 @@ private final class AggregateRewriter(driver: WeldDriver) {
     Refusal("SW386", "eval_type" -> "an aggregate with DISTINCT or FILTER")
   }
 
-  /** The Aggregate without Python. Without keys and rows, PySpark's gives no row, Spark's own one: a Filter drops it. */
+  /**
+   * Returns the Aggregate without Python. For no keys and no rows, PySpark returns no row and Spark's aggregate one: a Filter
+   * drops it.
+   */
   private def grouped(aggregate: Aggregate): Option[LogicalPlan] = {
     val below = new ArgumentPlan(aggregate.child)
     val loose = aggregate.groupingExpressions.find(key => !key.foldable && hasDistinctEquals(key.dataType))
@@ -129,7 +134,7 @@ private final class AggregateRewriter(driver: WeldDriver) {
     }
   }
 
-  /** The Window over Spark's aggregates, and a Project that computes the results from them. */
+  /** Returns the Window over Spark's aggregates, and a Project that computes the results from them. */
   private def windowed(window: Window): Option[LogicalPlan] = {
     val below = new ArgumentPlan(window.child)
     val frames = window.windowExpressions.collect { case Alias(WindowExpression(call, spec), _) =>
@@ -154,7 +159,7 @@ private final class AggregateRewriter(driver: WeldDriver) {
     }
   }
 
-  /** The Aggregate by states, when all of its functions are annotated so. What they are refused for besides is kept. */
+  /** Returns the partial aggregation, when all functions are annotated for it. Their other refusals are recorded. */
   private def partial(aggregate: Aggregate): Option[LogicalPlan] = {
     val found = calls(aggregate)
     val tried = aggregate.getTagValue(AggregateRule.Tried).nonEmpty
@@ -165,12 +170,12 @@ private final class AggregateRewriter(driver: WeldDriver) {
         original.setTagValue(AggregateRule.Tried, ())
         Some(Attempt(plan, original, found.map(_.aggregateFunction).collect { case udf: PythonUDAF => udf.name }.distinct.mkString(", ")))
       case Left(refusals) =>
-        if (!refusals.exists(_.code == "SW648")) refuse(found, refusals) // of what is annotated, this is the reason to know
+        if (!refusals.exists(_.code == "SW648")) refuse(found, refusals) // the relevant reason for annotated functions
         None
     }
   }
 
-  /** Whether values of the type may be equal to Spark without being the same: floats, and strings of a collation. */
+  /** Whether Spark may consider different values of the type equal: floats, and strings with a collation. */
   private def hasDistinctEquals(dataType: DataType): Boolean = dataType match {
     case FloatType | DoubleType => true
     case text: StringType => text != StringType
@@ -181,22 +186,22 @@ private final class AggregateRewriter(driver: WeldDriver) {
   }
 }
 
-/** Frames of windows: which can be translated. */
+/** Decides which frames of windows can be translated. */
 private object WindowFrames {
 
-  /** Whether every frame holds the row that it belongs to, so that none is empty. */
+  /** Whether every frame includes its own row, so that none is empty. */
   def holdTheirRow(frame: WindowFrame): Boolean = frame match {
     case SpecifiedWindowFrame(kind, lower, upper) => reaches(kind, lower, _ <= 0) && reaches(kind, upper, _ >= 0)
     case _ => false
   }
 
-  /** Whether each row's frame is the whole partition. A worker calls the function once for it, and not once for each row. */
+  /** Whether each row's frame is the whole partition. A worker calls the function once for it, not once for each row. */
   def isWhole(frame: WindowFrame): Boolean = frame match {
     case SpecifiedWindowFrame(_, UnboundedPreceding, UnboundedFollowing) => true
     case _ => false
   }
 
-  /** The same window with the whole partition as every row's frame: a worker makes the Series of that, and slices them. */
+  /** Returns the same window with the whole partition as every row's frame: a worker makes its Series, and slices them. */
   def whole(spec: WindowSpecDefinition): WindowSpecDefinition =
     spec.copy(frameSpecification = SpecifiedWindowFrame(RowFrame, UnboundedPreceding, UnboundedFollowing))
 

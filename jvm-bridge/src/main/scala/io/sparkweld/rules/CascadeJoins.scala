@@ -19,28 +19,29 @@ import org.apache.spark.sql.execution.python.sparkweld.{EvalTypes, SparkInternal
 import org.apache.spark.sql.types.{DataType, DoubleType, FloatType, StringType}
 
 /**
- * Answers rows of which a cascade's small model is sure below the joins that make features for the full model alone.
+ * Moves the small model of a cascade below left joins, so that rows for which it is sure are not joined.
  *
  * {{{
  *   Project [id, f(a, title) score]              Project [id, remaining(sure, small, a, title) score]
  *     LeftOuter Join [key = movie]       ->        LeftOuter Join [if (sure) NULL else key = movie]
  *       Scan                                         Project [id, a, key, flags(a) > 0.5 sure, answers(a) small]
  *       Aggregate [movie, title]                       Scan
- *                                                  Aggregate [movie, title]
+ *                                                   Aggregate [movie, title]
  * }}}
  *
- * What it rewrites: a projection over left joins by broadcast, each with one row at most for a key, so that a row comes out once
- * whether it finds one or not; whether a row is sure is asked once, below, and a sure row finds none. Its key is NULL, which Spark
- * never looks up; a condition beside the key would be asked of what was found. When it must not: a side
- * that may have two rows for a key, an inner join, which drops rows; columns of a side that something else reads, or whose
- * NULLs change the dtype of a batch; a function that does more with its model's answer than give it. The cascade then works above
- * the joins, and so it does where less is saved than is lost: rows leave a kernel and come back to one once more, and there are
- * more kernels to plan. Runs once, after Spark has pruned columns and moved filters.
+ * What it rewrites: a projection over left broadcast joins whose right sides have at most one row per key, so that each left row
+ * is returned exactly once, matched or not. Whether a row is sure is computed once, below, and a sure row finds no match: its key
+ * is NULL, which Spark never looks up. (A condition beside the key would be evaluated only after the lookup.)
+ *
+ * When it must not: a side that may have two rows for a key; an inner join, which drops rows; columns of a side that another
+ * expression reads, or whose NULLs change the dtype of a batch; a function that processes its model's answer further. The cascade
+ * then works above the joins. It also does so where the rewrite costs more than it saves: rows leave and enter a kernel once
+ * more, and more kernels are planned. Runs once, after Spark has pruned columns and moved filters.
  */
 object CascadeJoins extends Rule[LogicalPlan] with JoinSelectionHelper with PredicateHelper {
-  /** Nanoseconds of a processor that a value takes on its way from one kernel into a row, and back. */
+  /** CPU nanoseconds to move a value from one kernel into a row, and back. */
   private val ValueCost = 15.0
-  /** Nanoseconds that planning and starting the kernels takes longer. */
+  /** Additional nanoseconds to plan and start the kernels. */
   private val PlanCost = 5e8
 
   override def apply(plan: LogicalPlan): LogicalPlan =
@@ -58,7 +59,7 @@ object CascadeJoins extends Rule[LogicalPlan] with JoinSelectionHelper with Pred
       case _ => plan
     }
 
-  /** Whether each row of the left side comes out once, and small tables are sent to where they are. */
+  /** Whether each row of the left side is returned exactly once, and the right side is broadcast. */
   private def isSingle(join: Join): Boolean = join match {
     case ExtractEquiJoinKeys(LeftOuter, _, keys, _, _, _, right, hint) =>
       val asked = Seq(hint.leftHint, hint.rightHint).flatten.flatMap(_.strategy)
@@ -95,19 +96,19 @@ object CascadeJoins extends Rule[LogicalPlan] with JoinSelectionHelper with Pred
     }
   }
 
-  /** Nanoseconds a row that have to be saved. */
+  /** Returns the nanoseconds per row that must be saved. */
   private def least(join: Join): Double =
     if (SparkWeldConf.CascadeJoins.get(conf) == Mode.Always) Double.MinValue
     else (join.left.output.size + 2) * ValueCost + PlanCost / rowsOf(join)
 
-  /** About how many rows there are: a power of two, since the compile service is asked anew for each. */
+  /** Estimates the number of rows as a power of two, because each different value is a new request to the compile service. */
   private def rowsOf(plan: LogicalPlan): Long = plan match {
     case join: Join if isSingle(join) => rowsOf(join.left)
     case Project(list, child) if list.forall(_.isInstanceOf[Attribute]) => rowsOf(child)
     case other => java.lang.Long.highestOneBit(RowEstimate.of(other, conf).min(Long.MaxValue).max(1).toLong)
   }
 
-  /** The columns that the joins add. */
+  /** Returns the columns that the joins add. */
   private def sidesOf(plan: LogicalPlan): Seq[Attribute] = plan match {
     case join: Join if isSingle(join) => join.right.output ++ sidesOf(join.left)
     case Project(list, child) if list.forall(_.isInstanceOf[Attribute]) => sidesOf(child)
@@ -126,7 +127,7 @@ object CascadeJoins extends Rule[LogicalPlan] with JoinSelectionHelper with Pred
     case _ => false
   }
 
-  /** Whether the small model is sure, and what it answers. */
+  /** Returns the two columns of the small model: whether it is sure, and its answer. */
   private def parts(udf: PythonUDF, reads: AttributeSet, reply: JsonNode): Seq[Alias] = {
     def call(part: String, dataType: DataType): PythonUDF = {
       val made = SparkInternals.withCommand(udf, bytes(reply, part))
@@ -140,7 +141,9 @@ object CascadeJoins extends Rule[LogicalPlan] with JoinSelectionHelper with Pred
 
   private def bytes(reply: JsonNode, part: String): Array[Byte] = Base64.getDecoder.decode(reply.path(part).asText)
 
-  /** The joins, as far down as the small model's columns are there, for rows that are not sure; None when that is nowhere. */
+  /**
+   * Pushes the small model's columns below as many joins as possible, which then skip sure rows; None when it cannot be pushed.
+   */
   private def pushed(plan: LogicalPlan, reads: AttributeSet, parts: Seq[Alias]): Option[LogicalPlan] = plan match {
     case join @ Join(left, _, _, Some(condition), _) if isSingle(join) && reads.subsetOf(left.outputSet) =>
       val below = pushed(left, reads, parts).getOrElse(Project(left.output ++ parts, left))
@@ -150,7 +153,7 @@ object CascadeJoins extends Rule[LogicalPlan] with JoinSelectionHelper with Pred
     case _ => None
   }
 
-  /** The condition, which no sure row meets. */
+  /** Returns the condition, changed so that no sure row satisfies it. */
   private def unlessSure(condition: Expression, sure: Attribute, join: Join): Expression = {
     def isKey(one: Expression, other: Expression) = canEvaluate(one, join.left) && canEvaluate(other, join.right) &&
       one.references.nonEmpty && other.references.nonEmpty

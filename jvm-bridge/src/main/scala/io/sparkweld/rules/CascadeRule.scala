@@ -17,13 +17,13 @@ import org.apache.spark.sql.catalyst.trees.TreePattern.PYTHON_UDF
 import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
 
 /**
- * Turns UDFs that hold a fitted model into UDFs that hold its certified cascade.
+ * Replaces UDFs that hold a fitted model by UDFs that hold its certified cascade.
  *
- * What it rewrites: with `spark.sparkweld.cascades.path` set, each UDF for whose model that folder has a cascade; its command
- * bytes change and nothing else. When it must not: no such cascade, or one that was edited or made with other libraries; the
- * full model then scores every row, and one warning says why. Nor one that a comparison with its full model turned off; a UDF that
- * was given such a cascade itself, by `sparkweld.score` or by hand, gets its full model back. Runs once and first, so that all that
- * follows sees one function.
+ * What it rewrites: with `spark.sparkweld.cascades.path` set, each UDF for whose model that folder has a cascade; only its
+ * command bytes change. When it must not: there is no such cascade, or it was edited or made with other libraries. The full model
+ * then scores every row, and one warning says why. It also skips a cascade that a comparison with its full model turned off; a
+ * UDF that was given such a cascade by the user, by `sparkweld.score` or directly, gets its full model back. Runs once and first,
+ * so that all later rules see one function.
  */
 object CascadeRule extends Rule[LogicalPlan] {
   private val certified = CertifiedModels("cascade", "certificate.json")
@@ -52,7 +52,7 @@ object CascadeRule extends Rule[LogicalPlan] {
         }
     }
 
-  /** The bytes that stand for the function with its cascade; None when it stays as it is. */
+  /** Returns the command of the function with its cascade; None when it stays unchanged. */
   private def command(udf: PythonUDF, node: LogicalPlan, driver: WeldDriver, folder: File, isCompared: Boolean): Option[Array[Byte]] =
     certified.of(udf, node, driver, conf, folder).filterNot(isOff).flatMap { reply =>
       val made = payloadOf(reply)
@@ -60,7 +60,7 @@ object CascadeRule extends Rule[LogicalPlan] {
       made
     }
 
-  /** What the service says of a function that holds a cascade itself, where that matters. */
+  /** Returns the service's reply about a function that itself holds a cascade, where that matters. */
   private def held(udf: PythonUDF, node: LogicalPlan, driver: WeldDriver, isCompared: Boolean): Option[JsonNode] =
     for {
       asked <- Option.when(isCompared || Breakers.someTripped)(udf).filter(FullModels.mayHoldCascade)
@@ -69,7 +69,10 @@ object CascadeRule extends Rule[LogicalPlan] {
       if reply.hasNonNull("payload")
     } yield reply
 
-  /** The bytes with the full model in the place of a cascade that is off; None for one that is not, which is compared with it. */
+  /**
+   * Returns the command with the full model in place of a cascade that is off; None for a cascade that is on, which may be
+   * compared.
+   */
   private def full(udf: PythonUDF, driver: WeldDriver, reply: JsonNode, isCompared: Boolean): Option[Array[Byte]] = {
     val made = payloadOf(reply)
     if (isCompared) made.foreach(driver.cascades.put(udf.func.command.toArray, _))

@@ -14,16 +14,16 @@ import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
 import org.apache.spark.sql.internal.SQLConf
 
 /**
- * What a folder has certified for the model of a UDF, as the compile service finds it.
+ * Asks the compile service for a folder's certified counterpart of a UDF's model.
  *
- * @param op the service's operation, and what the folder holds: cascade, ranking
- * @param file what each directory of one has
+ * @param op the service's operation and the kind of the counterpart: cascade, ranking
+ * @param file the file that identifies each counterpart's directory
  */
 private[rules] final case class CertifiedModels(op: String, file: String) {
 
   /**
-   * The service's reply about a UDF of `node`; None, with one warning where the folder's own things are at fault, when it refuses.
-   * A session names the folder: where the driver reads no function of its clients, it does not look at folders of theirs either.
+   * Returns the service's reply about a UDF of `node`; None when it refuses, with one warning if the folder is at fault. A
+   * session names the folder: a driver that reads no functions of its clients does not read their folders either.
    */
   def of(udf: PythonUDF, node: LogicalPlan, driver: WeldDriver, conf: SQLConf, folder: File): Option[JsonNode] =
     if (SparkWeldConf.Unpickle.get(SparkInternals.sparkConf(SparkSession.active))) asked(udf, node, driver, conf, folder) else None
@@ -39,11 +39,11 @@ private[rules] final case class CertifiedModels(op: String, file: String) {
     reply.toOption
   }
 
-  /** Says, once for each reason, that the full model does all of the work. */
+  /** Warns once for each reason that the full model scores every row. */
   def warn(refusal: Refusal): Unit =
     WarnOnce(s"$op:${refusal.code}:${refusal.message}", s"SparkWeld: the full model scores every row. ${refusal.text}")
 
-  /** Changes when something in the folder does, so that no earlier answer stands for it. */
+  /** Returns a string that changes when the folder does, so that no earlier answer is reused. */
   private def stateOf(folder: File): String = {
     val places = folder +: Option(folder.listFiles).toSeq.flatten.sorted
     places.map(new File(_, file)).map(found => s"${found.length}:${found.lastModified}").mkString(" ")

@@ -8,13 +8,13 @@ import io.sparkweld.compile.Lru
 import org.apache.spark.sql.catalyst.expressions.PythonUDF
 import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
 
-/** The functions that functions with a cascade were made of, for queries that compare both. */
+/** Remembers the original functions of functions with a cascade, for queries that compare both. */
 final class FullModels {
   private val originals = new Lru[ByteBuffer, Array[Byte]](FullModels.Remembered)
 
   def put(made: Array[Byte], original: Array[Byte]): Unit = originals.put(ByteBuffer.wrap(made), original)
 
-  /** The call with the functions that it had, where they are known. */
+  /** Returns the call with its original functions, where they are known. */
   def undone(udf: PythonUDF): PythonUDF = udf.transform {
     case one: PythonUDF => originals.get(ByteBuffer.wrap(one.func.command.toArray)).fold(one)(SparkInternals.withCommand(one, _))
   }.asInstanceOf[PythonUDF]
@@ -23,7 +23,7 @@ final class FullModels {
 private[rules] object FullModels {
   private val Remembered = 16
 
-  /** Whether its command names a cascade, or is a broadcast, of which only Python knows what it holds: other models are not sent. */
+  /** Whether its command names a cascade, or is a broadcast, whose content only Python knows; other models are not sent. */
   def mayHoldCascade(udf: PythonUDF): Boolean = {
     val command = new String(udf.func.command.toArray, StandardCharsets.ISO_8859_1)
     command.contains("sparkweld.willump.cascade") || command.contains("pyspark.core.broadcast")

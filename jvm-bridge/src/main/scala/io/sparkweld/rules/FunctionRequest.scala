@@ -13,7 +13,7 @@ import org.apache.spark.sql.execution.python.sparkweld.{EvalTypes, SparkInternal
 import org.apache.spark.sql.internal.SQLConf
 import org.apache.spark.sql.types.StructType
 
-/** One UDF over columns as a request for Catalyst expressions, and which expression a column of the reply stands for. */
+/** Requests Catalyst expressions for one UDF over columns, and maps the columns of the reply to expressions. */
 final class FunctionRequest private (val pipeline: Pipeline, input: Seq[Attribute]) {
   private val columns: Map[String, Expression] = {
     val names = pipeline.request.json.get("inputs").elements().asScala.map(_.get("name").asText).toSeq
@@ -22,7 +22,7 @@ final class FunctionRequest private (val pipeline: Pipeline, input: Seq[Attribut
     }.toMap
   }
 
-  /** The same request, which says a number more. */
+  /** Returns the same request with an additional number. */
   def saying(name: String, number: Double): FunctionRequest = {
     val whole = pipeline.request
     val request = new PipelineRequest(whole.service, whole.json.deepCopy().put(name, number), whole.blobs)
@@ -35,13 +35,13 @@ final class FunctionRequest private (val pipeline: Pipeline, input: Seq[Attribut
 object FunctionRequest {
 
   /**
-   * The request `op` for `udf` over a plan with the columns `input`. The physical request builder makes it, from the node
+   * Builds the request `op` for `udf` over a plan with the columns `input`. The physical request builder makes it, from the node
    * that Spark would plan for the UDF over an empty table.
    */
   def of(op: String, udf: PythonUDF, input: Seq[Attribute], conf: SQLConf): Either[Seq[Refusal], FunctionRequest] =
     build(op, Seq(udf), input, conf)(python => Seq(python))
 
-  /** The same, which names the inputs that are of the columns `others`. */
+  /** As above, and lists the inputs that read only the columns `others`. */
   def of(op: String, udf: PythonUDF, input: Seq[Attribute], conf: SQLConf, others: AttributeSet): Either[Seq[Refusal], FunctionRequest] =
     of(op, udf, input, conf).map { made =>
       val whole = made.pipeline.request
@@ -52,11 +52,11 @@ object FunctionRequest {
       new FunctionRequest(made.pipeline.copy(request = request), input)
     }
 
-  /** The same for several UDFs of one node. */
+  /** As above, for several UDFs of one node. */
   def ofAll(op: String, udfs: Seq[PythonUDF], input: Seq[Attribute], conf: SQLConf): Either[Seq[Refusal], FunctionRequest] =
     build(op, udfs, input, conf)(python => Seq(python))
 
-  /** The same with a filter above: `predicate` over the results of `udfs`. */
+  /** As above, with a filter above: `predicate` over the results of `udfs`. */
   def ofFilter(
       op: String,
       udfs: Seq[PythonUDF],
@@ -72,12 +72,12 @@ object FunctionRequest {
   private def build(op: String, udfs: Seq[PythonUDF], input: Seq[Attribute], conf: SQLConf)(
       nodes: ArrowEvalPythonExec => Seq[SparkPlan]): Either[Seq[Refusal], FunctionRequest] =
     try {
-      // A struct that is NULL as a whole is a row for Python in kernels; expressions have no such way out.
+      // With a kernel, a row whose struct is itself NULL runs in Python; expressions have no such fallback.
       for (udf <- udfs; struct <- udf.references.find(a => a.nullable && a.dataType.isInstanceOf[StructType])) {
         throw new ChainRefused(Refusal("SW305", "udf" -> udf.name, "column" -> struct.name))
       }
       val results = udfs.map(udf => AttributeReference(udf.name, udf.dataType)(udf.resultId))
-      // ArrowEvalPythonExec takes scalar kinds only; the request says which kind each UDF really is.
+      // ArrowEvalPythonExec accepts scalar kinds only; the request has the real kind of each UDF.
       val python = ArrowEvalPythonExec(udfs, results, LocalTableScanExec(input, Nil, None), EvalTypes.ScalarPandas)
       val appConf = SparkInternals.sparkConf(SparkSession.active)
       val pipeline = new PipelineBuilder(nodes(python), input, None, conf, appConf).build()

@@ -19,14 +19,14 @@ import org.apache.spark.sql.internal.SQLConf
 import org.apache.spark.sql.types._
 
 /**
- * Gives a node's UDFs, for which there is no kernel, functions that are fused for the Python worker.
+ * Replaces a node's UDFs that have no kernel by functions that are fused for the Python worker.
  *
- * What it rewrites: the commands of pandas and Arrow UDFs that call annotated functions of libraries. A function of an iterator, which
- * has a node to itself, becomes one of each batch; a chain becomes one function, and those that stand beside each other take the
- * columns of all, so that one of them computes what all have in common. A
- * function that is a whole kernel is none of them: its operations cost less in the JVM than its result's way from Python. The
- * node, its batches and its columns stay what they were, and each new command holds the old ones, which run where it may not
- * decide. When it must not: the body was refused for something else than a call, or the service is away.
+ * What it rewrites: the commands of pandas and Arrow UDFs that call annotated functions of libraries. A function over an
+ * iterator, which has its own node, becomes a function over each batch. A chain becomes one function. Adjacent functions take the
+ * columns of all, so that one of them computes their common subexpressions. A function that is entirely a kernel is not fused: in
+ * the JVM its operations cost less than sending its result from Python. The node, its batches and its columns do not change, and
+ * each new command holds the old ones, which run where it may not decide. When it must not: the body was refused for another
+ * reason than a call, or the service is unavailable.
  */
 private[rules] final class FusedFunctions(driver: WeldDriver, conf: SQLConf) {
   import FusedFunctions._
@@ -47,7 +47,7 @@ private[rules] final class FusedFunctions(driver: WeldDriver, conf: SQLConf) {
 
   private def isWanted = SparkWeldConf.PipelineEnabled.get(conf) && Backend.of(conf) != Backend.Python
 
-  /** UDFs of the node that stand beside each other, by number, for which there can be a request. */
+  /** Returns the runs of adjacent UDFs of the node, by number, for which a request can be built. */
   private def runs(node: ArrowEvalPythonExec): Seq[Seq[Int]] =
     node.udfs.indices.foldLeft(Seq.empty[Seq[Int]]) { (runs, i) =>
       if (request(node, Seq(i)).isEmpty) runs
@@ -57,7 +57,7 @@ private[rules] final class FusedFunctions(driver: WeldDriver, conf: SQLConf) {
       }
     }
 
-  /** The groups of UDFs, each with one plan, that the service makes of those with these numbers. */
+  /** Returns the groups of UDFs, each with one plan, that the service makes of those with these numbers. */
   private def fused(node: ArrowEvalPythonExec, numbers: Seq[Int]): Seq[Group] =
     request(node, numbers).toSeq.flatMap(answer(node, _)).flatMap(_.path("fused").elements().asScala)
       .map { group =>
@@ -77,7 +77,7 @@ private[rules] final class FusedFunctions(driver: WeldDriver, conf: SQLConf) {
           group.path("saves").asDouble, group.path("repeats").asBoolean, metrics, parts(group.path("parts"))))
       }
 
-  /** The service's reply. Why there is none is said beside why there is no kernel, when it is about annotated calls. */
+  /** Returns the service's reply. Refusals about annotated calls are added to those of the kernel. */
   private def answer(node: ArrowEvalPythonExec, request: PipelineRequest) = {
     val reply = driver.compiler.translate(request, QueryPatience.of(conf))
     val known = RefusalTags.get(node)
@@ -92,8 +92,9 @@ private[rules] final class FusedFunctions(driver: WeldDriver, conf: SQLConf) {
   }
 
   /**
-   * The node over the batches of its child, or, when all its functions are fused and take columns as they are, over larger ones in
-   * Arrow's memory, where no row of it is touched in the JVM. As Spark had it, when its pipelines do not pay without that.
+   * Returns the node over the batches of its child; or over larger ones in Arrow's memory, when all of its functions are fused
+   * and take columns directly, so that the JVM touches no row. Returns Spark's own node when its pipelines do not pay without
+   * that.
    */
   def placed(node: ArrowEvalPythonExec): SparkPlan = {
     val fed = if (SparkInternals.takesColumnarInput(node)) overBatches(node, None, node.output) else None
@@ -104,7 +105,9 @@ private[rules] final class FusedFunctions(driver: WeldDriver, conf: SQLConf) {
     }
   }
 
-  /** The node as Spark had it. A plan that is equal takes the place of none, so the reason is on the node that was there, too. */
+  /**
+   * Returns Spark's own node. The reason is also set on the original node, because Spark does not replace a plan by an equal one.
+   */
   private def notPaying(original: SparkPlan, child: SparkPlan, records: Seq[FusedFunction]): SparkPlan = {
     val costs = Refusal("SW649", "function" -> records.map(_.udf).mkString(" + "), "costs" -> f"${-records.map(_.saves).sum}%.1f")
     RefusalTags.set(original, RefusalTags.get(original) :+ costs)
@@ -112,8 +115,8 @@ private[rules] final class FusedFunctions(driver: WeldDriver, conf: SQLConf) {
   }
 
   /**
-   * The same with the columns `output` over batches of a kernel, in the place of the rows that Spark would feed to the node; None
-   * where it has to be rows.
+   * Returns the node over batches of a kernel, with the columns `output`, in place of the rows that Spark would feed to it; None
+   * where rows are required.
    */
   def fedFromKernel(node: ArrowEvalPythonExec, kernel: SparkPlan, output: Seq[Attribute]): Option[SparkPlan] = {
     val over = node.withNewChildren(Seq(kernel)).asInstanceOf[ArrowEvalPythonExec]
@@ -121,7 +124,7 @@ private[rules] final class FusedFunctions(driver: WeldDriver, conf: SQLConf) {
     Option.when(limits.nonEmpty && SparkInternals.takesColumnarInput(over))(over).flatMap(overBatches(_, limits, output))
   }
 
-  /** The node over a projection that computes those of its arguments that are no columns; None where Arrow has no such column. */
+  /** Returns the node over a projection that computes its non-column arguments; None where Arrow has no such column. */
   def lifted(node: ArrowEvalPythonExec): Option[ArrowEvalPythonExec] = {
     val computed = node.udfs.flatMap(_.children).filterNot(_.isInstanceOf[Attribute]).distinctBy(_.canonicalized)
     if (computed.isEmpty) Some(node)
@@ -134,14 +137,16 @@ private[rules] final class FusedFunctions(driver: WeldDriver, conf: SQLConf) {
     }
   }
 
-  /** The node in three parts, where that is asked for. `output`: its columns before its arguments were lifted. */
+  /**
+   * Returns the node split into three stages, where that is requested. `output`: its columns before its arguments were lifted.
+   */
   def split(node: ArrowEvalPythonExec, output: Seq[Attribute]): Option[SplitPipeline] = FusedFunction.of(node) match {
     case Seq(record) if record.functions == node.udfs.size && SparkWeldConf.ShadowFraction.get(conf) == 0 =>
       record.parts.filter(_ => node.udfs.head.children.forall(_.isInstanceOf[Attribute])).map(new SplitPipeline(node, record, _, output))
     case _ => None
   }
 
-  /** What lies between its kernels, over batches of `child`, with what its last kernel takes; None where it cannot be so. */
+  /** Returns the Python stage over batches of `child`, with the input of its last kernel; None where that is impossible. */
   def between(split: SplitPipeline, child: SparkPlan, limits: Option[BatchLimits]): Option[(SparkPlan, Attribute)] = {
     val made = overBatches(split.between(child), limits, Nil, split.arguments)
     made.map { pipeline =>
@@ -175,14 +180,14 @@ private[rules] final class FusedFunctions(driver: WeldDriver, conf: SQLConf) {
     }
   }
 
-  /** Which column of the child an argument is; None for any other expression. */
+  /** Returns the index of the child's column that an argument is; None for any other expression. */
   private def place(node: ArrowEvalPythonExec, argument: Expression): Option[Int] = argument match {
     case NamedArgumentExpression(_, value) => place(node, value)
     case column: AttributeReference => Some(node.child.output.indexWhere(_.exprId == column.exprId)).filter(_ >= 0)
     case _ => None
   }
 
-  /** The request for the UDFs with these numbers, None when they cannot be sent. */
+  /** Returns the request for the UDFs with these numbers; None when they cannot be sent. */
   private def request(node: ArrowEvalPythonExec, numbers: Seq[Int]): Option[PipelineRequest] =
     if (!numbers.map(node.udfs(_).evalType).forall(Fusable)) None
     else try {
@@ -200,11 +205,13 @@ private[rules] object FusedFunctions {
   /** UDFs of a node, by number, with the commands of one plan. */
   private final case class Group(udfs: Seq[(Int, PythonUDF)], record: FusedFunction)
 
-  /** The argument of a fused function that tells where the batches of Spark start: with it, all are arrays of Arrow to it
-    * (`sparkweld.fused.function`), not Series. */
+  /**
+   * The argument of a fused function that marks where Spark's batches start. With it, all arguments are Arrow arrays, not Series
+   * (`sparkweld.fused.function`).
+   */
   private val Starts = "sparkweld_starts"
 
-  /** Whether pandas has another dtype for the column of a batch with NULLs. */
+  /** Whether pandas uses another dtype for the column in a batch with NULLs. */
   private def isStateful(column: Attribute): Boolean = column.nullable && (column.dataType match {
     case ByteType | ShortType | IntegerType | LongType | BooleanType | DateType => true
     case _ => false
@@ -224,27 +231,27 @@ private[rules] object FusedFunctions {
       node.path("moved").asText)
   }
 
-  /** A refusal of what a function does, which a black-box call may be the cause of. */
+  /** Whether a refusal is about a function's body, for which a black-box call may be the cause. */
   private def aboutBody(refusal: Refusal): Boolean = Seq("SW2", "SW6", "SW8").exists(refusal.code.startsWith)
 
-  /** Codes of functions that do call annotated functions, but cannot be a pipeline. */
+  /** Codes of functions that call annotated functions, but cannot be a pipeline. */
   private val AboutCalls = Set("SW642", "SW643", "SW644", "SW645", "SW650", "SW651")
 
   /** Kinds of UDF that may call them. */
   private val Fusable = Set(EvalTypes.ScalarPandas, EvalTypes.ScalarPandasIterator, EvalTypes.ScalarArrow, EvalTypes.ScalarArrowIterator)
 
-  /** The kind of the functions in a node of these: a function of an iterator becomes one of each batch. */
+  /** Returns the kind of the fused functions of a node: a function over an iterator becomes one over each batch. */
   private def fusedType(node: ArrowEvalPythonExec): Int =
     if (EvalTypes.seesBatchState(node.evalType)) EvalTypes.ScalarPandas else EvalTypes.ScalarArrow
 
   private def aboutService(refusal: Refusal): Boolean = Seq("SW4", "SW5").exists(refusal.code.startsWith)
 
-  /** The functions of a chain, innermost first. */
+  /** Returns the functions of a chain, innermost first. */
   private def functions(udf: PythonUDF): Seq[PythonUDF] = udf.children match {
     case Seq(inner: PythonUDF) => functions(inner) :+ udf
     case _ => Seq(udf)
   }
 
-  /** Whether a node has fused functions: nothing is left to do for it. */
+  /** Whether a node has fused functions, so that nothing is left to do. */
   def has(node: SparkPlan): Boolean = FusedFunction.of(node).nonEmpty
 }

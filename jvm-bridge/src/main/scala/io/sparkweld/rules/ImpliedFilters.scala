@@ -12,12 +12,13 @@ import org.apache.spark.sql.catalyst.trees.TreeNodeTag
 import org.apache.spark.sql.catalyst.trees.TreePattern.{FILTER, PYTHON_UDF}
 
 /**
- * Adds to a filter over a pandas UDF what it says about a column alone: `udf(x) > 3` with udf = 2x+1 keeps its place, and
- * `x >= 1.0000000000000002` joins it, which Spark pushes into the scan.
+ * Adds to a filter over a pandas UDF the bounds that it implies for a column.
  *
- * What it rewrites: a condition over one column that is monotone, total and exact (`udf_compiler.twins.monotone`). When it
- * must not: a plan with a Python function to which batches matter, because fewer rows reach it. Idempotent: the condition is
- * marked once it was asked about.
+ * For udf = 2x+1, the filter `udf(x) > 3` stays, and `x >= 1.0000000000000002` is added, which Spark pushes into the scan.
+ *
+ * What it rewrites: a condition over one column that is monotone, total and exact (`udf_compiler.twins.monotone`). When it must
+ * not: a plan with a Python function whose result depends on its batches, because fewer rows reach it. Idempotent: the condition
+ * is marked once the service was asked.
  */
 object ImpliedFilters extends Rule[LogicalPlan] with PredicateHelper {
   private val Asked = TreeNodeTag[Unit]("sparkweld.implied")

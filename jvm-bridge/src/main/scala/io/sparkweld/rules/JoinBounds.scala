@@ -18,7 +18,7 @@ import org.apache.spark.sql.execution.python.sparkweld.EvalTypes
 import org.apache.spark.sql.types.{BooleanType, DecimalType, DoubleType, NumericType, StringType}
 
 /**
- * Drops rows before they are joined whose scores cannot pass a filter, or be among the first K, whatever row they are joined to.
+ * Drops rows before a join when, with any joined row, their scores cannot pass a filter or be among the first K.
  *
  * {{{
  *   Filter f(x, text) > 9                   Filter f(x, text) > 9
@@ -28,12 +28,14 @@ import org.apache.spark.sql.types.{BooleanType, DecimalType, DoubleType, Numeric
  *                                               Scan side [key, text]
  * }}}
  *
- * What it rewrites: comparisons of a UDF's result with a number, and `orderBy(score).limit(k)`, where the threshold is the worst of
- * the first K so far, in the same task; the UDF's score is a sum of one part of x and of texts (`udf_compiler.twins.parts`), the
- * table of the texts is small enough to be broadcast, and the join keeps nothing of a row that is dropped: inner, or outer with
- * all rows of x. The subquery has the very function score each row of that table once. When it must not: a Python function to which
- * batches matter, because fewer rows reach it. As above Spark's own filters, a row that is dropped raises no more. Runs once, after
- * Spark has pushed operators.
+ * What it rewrites: comparisons of a UDF's result with a number, and `orderBy(score).limit(k)`, where the threshold is the worst
+ * of the first K so far in the same task. Three conditions hold. The UDF's score is the sum of a function of x and one of the
+ * strings (`udf_compiler.twins.parts`). The table of the strings is small enough to be broadcast. The join keeps nothing of a
+ * dropped row: it is inner, or outer with all rows of x. The subquery scores each row of that table once, with the very same
+ * function.
+ *
+ * When it must not: a Python function whose result depends on its batches, because fewer rows reach it. As above Spark's own
+ * filters, a dropped row raises no error. Runs once, after Spark has pushed operators.
  */
 object JoinBounds extends Rule[LogicalPlan] with PredicateHelper {
   override def apply(plan: LogicalPlan): LogicalPlan =
@@ -45,7 +47,7 @@ object JoinBounds extends Rule[LogicalPlan] with PredicateHelper {
       case _ => plan
     }
 
-  /** What a score must reach: a threshold, from above or from below. `what`: for explain. */
+  /** The goal of a score: to reach a threshold, from above or from below. `what`: for explain. */
   private final case class Goal(score: PythonUDF, threshold: Expression, above: Boolean, what: String)
 
   private def rewrite(plan: LogicalPlan, driver: WeldDriver): LogicalPlan = {
@@ -74,10 +76,10 @@ object JoinBounds extends Rule[LogicalPlan] with PredicateHelper {
     }
   }
 
-  /** In `auto` mode, of so many rows to a task on: the subquery is a query more, with a kernel of its own. */
+  /** Minimum rows per task in `auto` mode: the subquery is an additional query with its own kernel. */
   private val LeastRows = 1L << 20
 
-  /** A scalar function whose result is a double, over columns. */
+  /** Matches a scalar function over columns whose result is a double. */
   private object Score {
     def unapply(expression: Expression): Option[PythonUDF] = Some(expression).collect {
       case udf: PythonUDF if udf.dataType == DoubleType && udf.evalType == EvalTypes.ScalarPandas && udf.deterministic &&
@@ -101,7 +103,7 @@ object JoinBounds extends Rule[LogicalPlan] with PredicateHelper {
     }
   }
 
-  /** The plan with a filter below its topmost join; None where there is no such bound. */
+  /** Returns the plan with a filter below its topmost join; None without such a bound. */
   private def bounded(plan: LogicalPlan, goal: Goal, driver: WeldDriver): Option[LogicalPlan] = plan match {
     case project: Project if project.deterministic && goal.score.references.subsetOf(project.child.outputSet) =>
       bounded(project.child, goal, driver).map(child => project.copy(child = child))
@@ -114,7 +116,7 @@ object JoinBounds extends Rule[LogicalPlan] with PredicateHelper {
     case _ => None
   }
 
-  /** What holds of the rows of `own` that may reach the goal with some row of `side`. */
+  /** Returns the condition for rows of `own` that may reach the goal with some row of `side`. */
   private def condition(join: Join, own: LogicalPlan, side: LogicalPlan, goal: Goal, driver: WeldDriver): Option[Expression] = {
     val udf = goal.score
     val (mine, others) = (udf.references.filter(own.outputSet.contains), udf.references.filter(side.outputSet.contains))
@@ -149,7 +151,7 @@ object JoinBounds extends Rule[LogicalPlan] with PredicateHelper {
     }
   }
 
-  /** The largest score, or the least, of a row of `side`, where all columns of the function's own are zero or empty. */
+  /** Returns the largest score, or the least, of a row of `side`, with zero or empty values for the columns of `own`. */
   private def most(
       udf: PythonUDF,
       own: Seq[Attribute],
@@ -161,7 +163,7 @@ object JoinBounds extends Rule[LogicalPlan] with PredicateHelper {
     val function = udf.withNewChildren(udf.children.map(_.transform {
       case column: Attribute if mine.contains(column) => Literal.default(column.dataType)
     })).asInstanceOf[PythonUDF].copy(resultId = NamedExpression.newExprId)
-    // For these the function would raise, though nothing may be joined to them.
+    // For these rows the function would raise, although perhaps no row joins them.
     val strings = others.filter(_.dataType == StringType).map(column => Or(IsNull(column), IsValidUTF8(column)))
     val rows = (texts.map(IsNotNull(_)) ++ strings).reduceOption[Expression](And(_, _)).fold(side)(Filter(_, side))
     val score = Alias(function, "score")()
@@ -176,7 +178,7 @@ object JoinBounds extends Rule[LogicalPlan] with PredicateHelper {
     case _ => false
   }
 
-  /** Whether it is a part of a table that gives the same rows again, and small enough to be read twice. */
+  /** Whether it is a selection of a table that returns the same rows each time, and is small enough to be read twice. */
   private def isSmall(side: LogicalPlan): Boolean = {
     val same = side.deterministic && !side.exists {
       case _: Project | _: Filter => false

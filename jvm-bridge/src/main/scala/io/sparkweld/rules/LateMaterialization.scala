@@ -9,7 +9,7 @@ import org.apache.spark.sql.catalyst.rules.Rule
 import org.apache.spark.sql.catalyst.trees.TreePattern.{LIMIT, PYTHON_UDF, WINDOW}
 
 /**
- * Computes pandas UDFs for the winners of a top-K query only: those that its order does not need move above it.
+ * Moves pandas UDFs that the order of a top-K query does not need above it, so that only the winners compute them.
  *
  * {{{
  *   Limit 10                                        Project [id, score, features(title)]
@@ -19,13 +19,13 @@ import org.apache.spark.sql.catalyst.trees.TreePattern.{LIMIT, PYTHON_UDF, WINDO
  * }}}
  *
  * What it rewrites: `orderBy(..).limit(k)`, and `row_number`, `rank` or `dense_rank` `<= k` over a window. Spark evaluates all
- * UDFs of a projection below or right above the sort for every row. When it must not: a UDF to which its batch matters, or a Python
- * function above to which it does, for batches would change; functions that are not deterministic. A UDF that raises for a row
- * that does not win raises no more, as above Spark's own filters and limits. Runs once, after Spark has pushed operators: its
- * rules would undo it.
+ * UDFs of a projection below or right above the sort for every row. When it must not: a UDF whose result depends on its batch, or
+ * such a Python function above, because batches would change; nondeterministic functions. A UDF that raises for a row that does
+ * not win raises no more, as above Spark's own filters and limits. Runs once, after Spark has pushed operators: its rules would
+ * undo it.
  */
 object LateMaterialization extends Rule[LogicalPlan] with PredicateHelper {
-  /** Past so many rows the columns that the UDFs read may weigh more in the sort than what they give. */
+  /** With more rows, the UDFs' input columns may cost more in the sort than the results. */
   private val MostRows = 100000
 
   override def apply(plan: LogicalPlan): LogicalPlan =
@@ -65,7 +65,7 @@ object LateMaterialization extends Rule[LogicalPlan] with PredicateHelper {
     }
   }
 
-  /** Whether the condition keeps the rows of a window up to some rank only. */
+  /** Whether the condition keeps only the rows of a window up to some rank. */
   private def ranksUpTo(condition: Expression, window: Window): Boolean = {
     val ranks = AttributeSet(window.windowExpressions.collect {
       case alias @ Alias(WindowExpression(_: RowNumber | _: RankLike, _), _) => alias.toAttribute
@@ -79,7 +79,7 @@ object LateMaterialization extends Rule[LogicalPlan] with PredicateHelper {
   }
 }
 
-/** The sort of all rows below a limit, and the projection that Spark may have pushed between the two. */
+/** Matches the sort of all rows below a limit, and the projection that Spark may have pushed between the two. */
 private object Sorted {
   def unapply(plan: LogicalPlan): Option[(Option[Project], Sort)] = plan match {
     case sort: Sort if sort.global => Some((None, sort))
@@ -88,11 +88,14 @@ private object Sorted {
   }
 }
 
-/** A plan in two: `early` gives all but the UDFs `late`, and the columns that these read; the plan itself without a UDF to move. */
+/**
+ * A plan split in two: `early` returns all columns but those of the UDFs `late`, and the inputs of these. Without late UDFs, the
+ * plan itself.
+ */
 private final case class Split(early: LogicalPlan, late: Seq[NamedExpression]) {
   def udfs: Seq[PythonUDF] = late.flatMap(ScalarTwins.outermost)
 
-  /** `top` over the whole plan, given `over`, which is the same over `early`. */
+  /** Returns `top` over the whole plan, where `over` is `top` over `early`. */
   def over(top: LogicalPlan, over: LogicalPlan): LogicalPlan =
     if (late.isEmpty) over
     else {
@@ -103,7 +106,7 @@ private final case class Split(early: LogicalPlan, late: Seq[NamedExpression]) {
 
 private object Split {
 
-  /** What is `needed` below stays there, and so does what is not deterministic. */
+  /** Splits a plan; columns in `needed` and nondeterministic ones stay early. */
   def of(plan: LogicalPlan, needed: AttributeSet): Split = plan match {
     case whole: Project =>
       val (late, early) = whole.projectList.partition { expression =>

@@ -5,7 +5,7 @@ import io.sparkweld.ml.MlStages
 import org.apache.spark.sql.catalyst.expressions.ScalaUDF
 import org.apache.spark.sql.execution.{FilterExec, ProjectExec, SparkPlan}
 
-/** A Project or Filter of Spark's that calls functions of its ML library. */
+/** Matches a Project or Filter of Spark's that calls functions of its ML library. */
 object MlNode {
   def is(node: SparkPlan): Boolean = unapply(node).isDefined
 

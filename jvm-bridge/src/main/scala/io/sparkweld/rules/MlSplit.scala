@@ -10,12 +10,13 @@ import org.apache.spark.sql.catalyst.trees.TreePattern.{HIGH_ORDER_FUNCTION, SCA
 import org.apache.spark.sql.execution.ProjectExec
 
 /**
- * Splits a projection that calls functions of Spark's ML library inside of expressions that kernels do not know: below, the
- * functions, for a kernel; above, the rest, for Spark.
+ * Splits a projection that calls functions of Spark's ML library inside unsupported expressions.
+ *
+ * The functions go below, for a kernel; the other expressions go above, for Spark.
  */
 private[rules] object MlSplit {
 
-  /** (below, above). None when nothing would be left above, or a function is evaluated in some rows only. */
+  /** Returns (below, above). None when nothing would be left above, or when a function is evaluated only in some rows. */
   def of(project: ProjectExec): Option[(ProjectExec, ProjectExec)] = {
     val found = mutable.LinkedHashMap.empty[Expression, Alias]
     val above = project.projectList.map {
@@ -32,7 +33,7 @@ private[rules] object MlSplit {
     }
   }
 
-  /** `expression` with columns in the place of the functions that are evaluated for all rows. */
+  /** Returns `expression` with columns in place of the functions that are evaluated for all rows. */
   private def hoisted(expression: Expression, found: mutable.Map[Expression, Alias]): Expression = expression match {
     case call if isCall(call) => found.getOrElseUpdate(call.canonicalized, Alias(call, "ml")()).toAttribute
     case _: ConditionalExpression | _: And | _: Or => expression
@@ -40,7 +41,7 @@ private[rules] object MlSplit {
     case other => other
   }
 
-  /** Whether an expression is a function's result, or a number of one, of a type that kernels have. */
+  /** Whether an expression is the result of a function, or an element of one, with a type that kernels support. */
   private def isCall(expression: Expression): Boolean = ExpressionCodec.holds(expression.dataType) && (expression match {
     case udf: ScalaUDF => Closure.isMl(udf.function)
     case GetArrayItem(udf: ScalaUDF, Literal(_: Int, _), _) => Closure.isMl(udf.function)

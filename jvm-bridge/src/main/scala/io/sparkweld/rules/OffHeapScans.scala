@@ -10,11 +10,12 @@ import org.apache.spark.sql.internal.SQLConf
 import org.apache.spark.sql.types.{ArrayType, DataType, MapType, StructType}
 
 /**
- * Makes Parquet scans right below kernels read into off-heap vectors, whose memory kernels read without a copy.
+ * Makes Parquet scans right below kernels read into off-heap vectors, which kernels read without a copy.
  *
- * Only these scans change, not the session's setting: over off-heap vectors Spark's own `transform`, `filter`, `exists` and `aggregate`
- * of dictionary-encoded arrays fail with ArrayIndexOutOfBoundsException where an element is NULL. For the same reason scans of nested
- * columns stay as they are. A value that the user sets for `spark.sql.columnVector.offheap.enabled` decides alone.
+ * Only these scans change, not the session's setting: over off-heap vectors Spark's own `transform`, `filter`, `exists` and
+ * `aggregate` of dictionary-encoded arrays fail with ArrayIndexOutOfBoundsException where an element is NULL. For the same reason
+ * scans of nested columns do not change. A value that the user sets for `spark.sql.columnVector.offheap.enabled` takes
+ * precedence.
  */
 object OffHeapScans extends Rule[SparkPlan] {
   override def apply(plan: SparkPlan): SparkPlan =
@@ -31,7 +32,7 @@ object OffHeapScans extends Rule[SparkPlan] {
     case _ => false
   }
 
-  /** Subclasses of the format, such as Delta's, may read in their own way. */
+  /** Whether the scan can change. Subclasses of the format, such as Delta's, may read differently. */
   private def isSupported(scan: FileSourceScanExec): Boolean =
     scan.relation.fileFormat.getClass == classOf[ParquetFileFormat] && scan.supportsColumnar &&
       !scan.output.exists(column => isNested(column.dataType))
@@ -41,7 +42,10 @@ object OffHeapScans extends Rule[SparkPlan] {
     case _ => false
   }
 
-  /** Marked by an option too: formats are equal to their subclasses, and Spark keeps the old of two nodes that are equal. */
+  /**
+   * Returns the scan with off-heap vectors. An option marks it, too: formats equal their subclasses, and of two equal nodes Spark
+   * keeps the old one.
+   */
   private def offHeap(scan: FileSourceScanExec): SparkPlan = {
     val options = scan.relation.options + (SQLConf.COLUMN_VECTOR_OFFHEAP_ENABLED.key -> "true")
     val relation = scan.relation.copy(fileFormat = new OffHeapParquet, options = options)(scan.relation.sparkSession)

@@ -19,12 +19,12 @@ import org.apache.spark.sql.internal.SQLConf
 import org.apache.spark.sql.types._
 
 /**
- * Turns an Aggregate of pandas UDFs, annotated with results that merge, into states before the shuffle and results behind it.
+ * Rewrites an Aggregate of pandas UDFs annotated with mergeable results to states before the shuffle and results after it.
  *
  * What it rewrites: the Aggregate becomes a Project over mapInArrow over a repartitioning by the keys over mapInArrow. The first
- * function makes one state for each group of the rows that a task holds, the second merges them. Where states are made of
- * reductions, Spark aggregates them, and one mapInArrow finishes them. When it must not: keys that are equal to Spark without
- * being equal to the bit (floats, collations), and a UDF without such an annotation.
+ * function makes one state for each group of a task's rows, the second merges them. Where states consist of reductions, Spark
+ * aggregates them, and a single mapInArrow finishes them. When it must not: keys that Spark considers equal although their bits
+ * differ (floats, collations), and a UDF without such an annotation.
  */
 private[rules] final class PartialAggregates(driver: WeldDriver, conf: SQLConf) {
   import PartialAggregates._
@@ -47,12 +47,15 @@ private[rules] final class PartialAggregates(driver: WeldDriver, conf: SQLConf) 
   }
 }
 
-/** One Aggregate, by what the service says of its calls. Functions go by position; Arrow wants names that differ. */
+/**
+ * Rewrites one Aggregate by the service's reply about its calls. Functions match by position, because Arrow requires distinct
+ * names.
+ */
 private final class Rewriting(aggregate: Aggregate, calls: Seq[AggregateExpression], scalars: Seq[PythonUDF], reply: JsonNode) {
   private val keys = aggregate.groupingExpressions.zipWithIndex.map { case (key, i) => Alias(key, s"key$i")() }
   private val (groups, results) = columns(scalars.map(_.dataType)).splitAt(keys.length)
 
-  /** States of a task's rows of each group, made in Python, are shuffled, and merged in Python. */
+  /** Makes a state of each group in a task in Python, shuffles the states, and merges them in Python. */
   def inPython(below: LogicalPlan): LogicalPlan = {
     val arguments = scalars.flatMap(_.children).zipWithIndex.map { case (value, i) => Alias(valueOf(value), s"argument$i")() }
     val states = columns(scalars.map(_ => BinaryType))
@@ -64,7 +67,9 @@ private final class Rewriting(aggregate: Aggregate, calls: Seq[AggregateExpressi
     asResults(mapped("after", groups ++ results, shuffled, told))
   }
 
-  /** Spark aggregates the parts of the states, and Python only finishes them; None where the service says that it may not. */
+  /**
+   * Lets Spark aggregate the elements of the states, so that Python only finishes them; None where the service does not allow it.
+   */
   def bySpark(request: FunctionRequest, below: ArgumentPlan): Option[LogicalPlan] = {
     val replies = reply.path("parts").elements().asScala.map(_.elements().asScala.toSeq).toSeq
     val kept = (replies.flatten.flatMap(Rewritten.kept) ++ Rewritten.kept(reply)).distinct
@@ -74,7 +79,7 @@ private final class Rewriting(aggregate: Aggregate, calls: Seq[AggregateExpressi
     else {
       val parts = read.zipWithIndex.collect { case (Right(part), i) => Alias(part.expression, s"part$i")() }
       val rows = Alias(Count(Literal(1)).toAggregateExpression(), "rows")()
-      val extra = if (keys.isEmpty) Seq(rows) else Nil // without keys and rows, PySpark's gives no row
+      val extra = if (keys.isEmpty) Seq(rows) else Nil // without keys and rows, PySpark returns no row
       val whole = Aggregate(aggregate.groupingExpressions, keys ++ parts ++ extra, below.plan)
       val there =
         if (keys.isEmpty) Project(parts.map(_.toAttribute), Filter(GreaterThan(rows.toAttribute, Literal(0L)), whole)) else whole
@@ -96,7 +101,7 @@ private final class Rewriting(aggregate: Aggregate, calls: Seq[AggregateExpressi
     MapInArrow(udf, output, child, isBarrier = false, None)
   }
 
-  /** The Aggregate's own output over the keys and results. */
+  /** Returns the Aggregate's own output over the keys and results. */
   private def asResults(made: LogicalPlan): LogicalPlan = {
     val ofCall = calls.map(_.canonicalized: Expression).zip(results).toMap
     val ofKey = aggregate.groupingExpressions.map(_.canonicalized).zip(groups).toMap
@@ -119,7 +124,7 @@ private final class Rewriting(aggregate: Aggregate, calls: Seq[AggregateExpressi
 
 private object PartialAggregates {
 
-  /** Types whose values are equal when, and only when, their Arrow values are. */
+  /** Types whose values are equal exactly when their Arrow values are. */
   private def isComparedByBits(dataType: DataType): Boolean = dataType match {
     case BooleanType | ByteType | ShortType | IntegerType | LongType | DateType | TimestampType | TimestampNTZType => true
     case text: StringType => text == StringType

@@ -6,9 +6,9 @@ import io.sparkweld.plan.{KernelInput, KernelPlan, StructOutput, VectorOutput}
 import org.apache.spark.sql.types.{DataType, DoubleType}
 
 /**
- * A chain as a request, and what a WeldExec needs beside the program to run it.
+ * A chain as a request, with everything beside the program that a WeldExec needs to run it.
  *
- * @param workers the Pythons that its functions have, each with what is on its import path
+ * @param workers the Pythons of its functions, each with its import path
  */
 final case class Pipeline(
     request: PipelineRequest,
@@ -21,11 +21,10 @@ final case class Pipeline(
     workers: Seq[WorkerPython]) {
 
   /**
-   * `files`, `modules` and `models`: of the program, for the whole chain.
+   * Returns the plan of the kernel. `files`, `modules`, `models` and `batchRows` are those of the program, for the whole chain.
    *
-   * @param vectors the vectors among its outputs, whose numbers come after `outputTypes`
-   * @param watched what the doubts are held against that come behind these
-   * @param batchRows of the program, too
+   * @param vectors the vectors among its outputs, whose numbers follow `outputTypes`
+   * @param watched the certificates for the doubts, which follow these
    */
   def plan(
       flags: Boolean,

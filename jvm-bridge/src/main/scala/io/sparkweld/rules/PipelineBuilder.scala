@@ -19,14 +19,16 @@ import org.apache.spark.sql.execution.python.sparkweld.{EvalTypes, SparkInternal
 import org.apache.spark.sql.internal.SQLConf
 import org.apache.spark.sql.types._
 
-/** The chain cannot be sent: `refusal` says why, its `step` at which node. */
+/** Reports that the chain cannot be sent: `refusal` has the reason, its `step` the node. */
 final class ChainRefused(val refusal: Refusal) extends RuntimeException(refusal.text)
 
 /**
- * Turns a chain of nodes (bottom up) over a child into a pipeline request. Columns that the chain only hands on,
- * renamed or not, never enter the request: the layout says where the batch has them.
+ * Builds a pipeline request from a chain of nodes (bottom up) over a child.
  *
- * @param regrouped whether a function of it would see other batches in Spark than those of the child
+ * Columns that the chain only passes through, renamed or not, are not in the request; the layout has their positions in the
+ * batch.
+ *
+ * @param regrouped whether Spark would pass other batches than those of the child to one of its functions
  */
 final class PipelineBuilder(
     nodes: Seq[SparkPlan],
@@ -42,7 +44,7 @@ final class PipelineBuilder(
   private val blobs = mutable.ArrayBuffer.empty[Array[Byte]]
   private val payloads = mutable.HashMap.empty[String, Int]
   private val includes = mutable.LinkedHashSet.empty[String]
-  private val versions = mutable.LinkedHashSet.empty[String] // of the Python of the workers
+  private val versions = mutable.LinkedHashSet.empty[String] // of the workers' Python
   private val commands = mutable.LinkedHashSet.empty[ServiceCommand]
   private val workers = mutable.LinkedHashSet.empty[WorkerPython]
   private val names = mutable.LinkedHashSet.empty[String]
@@ -52,15 +54,15 @@ final class PipelineBuilder(
   private var filters = false
   private var visible: Map[ExprId, Attribute] = Map.empty
   private var taking: Option[PythonUDF] = None // the UDF whose argument is being encoded
-  private val words = mutable.HashMap.empty[String, Int] // columns of words or scores, and the step that made each
+  private val words = mutable.HashMap.empty[String, Int] // columns of tokens or scores, and the step that made each
   private val stages = new StageTable(blob)
   private val codec = new ExpressionCodec(column, field, fromHere, stages.number)
   private val maps = nodes.exists(Step.of(_).exists(_.isInstanceOf[MapStep]))
-  private val seesBatchState = nodes.exists(PipelineBuilder.seesBatchState) // else each NULL is read for itself
+  private val seesBatchState = nodes.exists(PipelineBuilder.seesBatchState) // otherwise each NULL is read by itself
 
   childOutput.zipWithIndex.foreach { case (attribute, i) => sources(attribute.exprId) = FromChild(i) }
 
-  /** The request. Throws ChainRefused. */
+  /** Builds the request. Throws ChainRefused. */
   def build(): Pipeline = {
     nodes.zipWithIndex.foreach { case (node, i) =>
       step = i
@@ -95,7 +97,7 @@ final class PipelineBuilder(
         if (!isWords && !ExpressionCodec.holds(alias.dataType) && !MlStages.isVector(alias.dataType)) {
           throw new UnsupportedExpression(s"${alias.child.prettyName} of type ${alias.dataType.sql}")
         }
-        val name = fresh(if (isWords) "words" else alias.name) // OneVsRestModel makes a new name for each query
+        val name = fresh(if (isWords) "words" else alias.name) // OneVsRestModel generates a new name for each query
         if (isWords) words(name) = step
         computed.addObject().put("name", name).set[ObjectNode]("expr", codec.encode(alias.child))
         alias.exprId -> Made(name, alias.dataType)
@@ -123,7 +125,7 @@ final class PipelineBuilder(
     steps.addObject().put("kind", "python").set[ObjectNode]("udfs", array)
   }
 
-  /** A map is a function of one struct, the row, and gives the columns of another. */
+  /** Adds a map, which is a function from one struct, the row, to the columns of another. */
   private def addMap(udf: PythonUDF, input: Seq[Attribute], output: Seq[Attribute]): Unit = {
     val call = function(udf, Nil)
     val row = call.withArray[ArrayNode]("args").addObject().putNull("name").putObject("expr").put("op", "CreateNamedStruct")
@@ -194,7 +196,7 @@ final class PipelineBuilder(
   }
 
   /**
-   * A struct column of the child, as a struct made of its fields' columns. A batch where it is NULL as a whole runs in
+   * Encodes a struct column of the child as a struct of its fields' columns. A batch in which the struct itself is NULL runs in
    * Python.
    */
   private def flatten(udf: PythonUDF, attribute: Attribute): ObjectNode = {
@@ -215,7 +217,7 @@ final class PipelineBuilder(
     node
   }
 
-  /** A field of a struct column, or of the struct that a UDF of this chain gives. */
+  /** Encodes a field of a struct column, or of the struct that a UDF of this chain returns. */
   private def field(attribute: Attribute, ordinal: Int): ObjectNode = {
     val struct = attribute.dataType.asInstanceOf[StructType]
     val (field, title) = (struct(ordinal), s"${attribute.name}.${struct(ordinal).name}")
@@ -249,7 +251,10 @@ final class PipelineBuilder(
     }
   }
 
-  /** A vector, or the words of a text: no column of a kernel, so the chain itself has to make it, or take a vector apart. */
+  /**
+   * Encodes a vector or a token list, neither of which is a column of a kernel; so the chain must make it, or take a stored
+   * vector apart.
+   */
   private def fromHere(attribute: Attribute): ObjectNode = sourceOf(attribute) match {
     case Made(name, dataType) => reference(name, dataType, attribute.nullable)
     case FromChild(i) if MlStages.isVector(attribute.dataType) =>
@@ -265,7 +270,7 @@ final class PipelineBuilder(
     case _ => throw new ChainRefused(Refusal("SW902", "column" -> attribute.name).copy(step = Some(step)))
   }
 
-  /** The step that made a column of words. */
+  /** Returns the step that made a column of tokens. */
   private def wordsOf(attribute: Attribute): Option[Int] = sourceOf(attribute) match {
     case Made(name, _) => words.get(name)
     case _ => None
@@ -297,7 +302,7 @@ final class PipelineBuilder(
       outputs.structs.toArray, outputs.types.toArray, names.toSeq ++ stages.names, filters || maps, workers.toSeq)
   }
 
-  /** About how many rows each task has; 0 where nobody knows, or without a filter, for which alone it is asked. */
+  /** Estimated rows per task; 0 when unknown, or without a filter, because only filters use it. */
   private lazy val rows: Long =
     if (!filters && !maps) 0L
     else nodes.iterator.flatMap(_.logicalLink).map(RowEstimate.ofTask(_, conf)).nextOption().getOrElse(0L)
@@ -359,7 +364,7 @@ object PipelineBuilder {
       val nullable: Boolean,
       var nulls: NullPolicy)
 
-  /** Whether the UDFs of a node see NULLs as the dtype of their whole batch. */
+  /** Whether the UDFs of a node see the NULLs of their whole batch, as the dtype. */
   def seesBatchState(node: SparkPlan): Boolean = Step.of(node) match {
     case Some(PythonStep(_, _, evalType)) => EvalTypes.seesBatchState(evalType)
     case Some(MapStep(_, _, evalType)) => EvalTypes.seesBatchState(evalType)

@@ -5,22 +5,25 @@ import io.sparkweld.plan.StructOutput
 
 import org.apache.spark.sql.types.{DataType, StructType}
 
-/** Where a column of a chain comes from. */
+/** The source of a chain's column. */
 private[rules] sealed trait Source
 private[rules] final case class FromChild(index: Int) extends Source
 private[rules] final case class Made(name: String, dataType: DataType) extends Source
 private[rules] final case class MadeStruct(names: Seq[String], struct: StructType) extends Source
 
 /**
- * What a kernel stores (`names`, `types`), the structs and vectors that are made of it, and where each column of the chain's output
- * is: in the child's batch from 0 on, or counted from -1 downwards in the kernel's columns, then the structs, then the vectors.
+ * Lists what a kernel stores (`names`, `types`), the structs and vectors made of it, and the position of each output column of
+ * the chain.
+ *
+ * A position in `layout` is an index into the child's batch (>= 0), or counts from -1 downwards through the kernel's columns,
+ * then the structs, then the vectors.
  */
 private[rules] final case class PipelineOutputs(
     names: Seq[String], types: Seq[DataType], structs: Seq[StructOutput], vectors: Seq[String], layout: Array[Int])
 
 private[rules] object PipelineOutputs {
 
-  /** A column that is taken twice is stored once. */
+  /** Collects the outputs; a column that occurs twice is stored once. */
   def apply(sources: Seq[Source]): PipelineOutputs = {
     val structs = sources.collect { case struct: MadeStruct => struct }.distinct
     val vectors = sources.collect { case Made(name, dataType) if MlStages.isVector(dataType) => name }.distinct

@@ -11,9 +11,11 @@ import org.apache.spark.{SparkConf, SparkFiles}
 import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
 import org.apache.spark.sql.internal.SQLConf
 
-/** What a compile request says of the session: the settings that decide what a function means, and where it finds its files. */
+/** Adds the session to a compile request: the settings that affect a function's meaning, and the location of its files. */
 private[rules] object PipelineSettings {
-  /** A model's constants are in the driver's heap three times while they are made a broadcast, and something else is there. */
+  /**
+   * A model's constants are in the driver's heap three times while they become a broadcast, and the rest of the heap is in use.
+   */
   private val HeapsPerModel = 6
   private val WorkerPrefixes = Seq("spark.sql.execution.pandas.", "spark.sql.execution.pythonUDF.",
     "spark.sql.legacy.execution.pythonUDF.", "spark.sql.execution.pythonUDTF.",
@@ -21,21 +23,21 @@ private[rules] object PipelineSettings {
     "spark.sql.inMemoryColumnarStorage.batchSize", "spark.sql.orc.columnarReaderBatchSize",
     "spark.sql.parquet.columnarReaderBatchSize")
 
-  /** Of fewer rows to a task no bounds of a model are won back: see sparkweld/optimizer/bounds_pay.py. */
+  /** With fewer rows per task, bounds of a model never pay: see sparkweld/optimizer/bounds_pay.py. */
   private val LeastRows = 1L << 15
 
-  /** Whether bounds may be made at all, where `rows`, of each task, are as many as this at least in `auto` mode. */
+  /** Whether bounds may be used at all; in `auto` mode, `rows` (per task) must be at least `least`. */
   def bounds(conf: SQLConf, rows: => Long, least: Long = LeastRows): Boolean = SparkWeldConf.ScoreBounds.get(conf) match {
     case Mode.Auto => rows >= least
     case mode => mode == Mode.Always
   }
 
-  /** `rows`: about how many each task has. */
+  /** Returns the session's settings. `rows`: estimated rows per task. */
   def of(conf: SQLConf, rows: => Long): ObjectNode = {
     val node = Frame.newObject().put("exact", SparkWeldConf.ExactEnabled.get(conf)).put("timezone", conf.sessionLocalTimeZone)
       .put("ansi", conf.ansiEnabled)
       .put("modelBytes", math.min(Frame.MaxBlob, Runtime.getRuntime.maxMemory / HeapsPerModel))
-    // a power of two, so that one that grows is another request seldom
+    // a power of two, so that a growing table rarely makes a new request
     if (SparkWeldConf.ScoreBounds.get(conf) == Mode.Auto && bounds(conf, rows)) {
       node.put("bounds", java.lang.Long.highestOneBit(rows)).put("timeout", SparkWeldConf.CompileTimeout.get(conf))
     } else node.put("bounds", bounds(conf, rows))
@@ -45,7 +47,9 @@ private[rules] object PipelineSettings {
     node
   }
 
-  /** `includes`: folders and archives on the path of the functions' workers. `versions`: of the Python that the workers run. */
+  /**
+   * Returns the description of the workers. `includes`: folders and archives on their import path. `versions`: of their Python.
+   */
   def python(conf: SQLConf, appConf: SparkConf, includes: Iterable[String], versions: Iterable[String]): ObjectNode = {
     val folder = SparkInternals.workerFolder(appConf)
     val importable = sys.env.get("PYTHONSAFEPATH").forall(_.isEmpty)

@@ -10,7 +10,7 @@ import org.apache.spark.sql.catalyst.rules.Rule
 import org.apache.spark.sql.execution.SparkPlan
 import org.apache.spark.sql.internal.SQLConf
 
-/** The patience of the query that `plan` belongs to. */
+/** Computes the patience of the query to which `plan` belongs. */
 private final class QueryPatience(plan: QueryPlan[_], conf: SQLConf) extends Patience {
   private lazy val rows: Option[BigInt] = plan match {
     case logical: LogicalPlan => RowEstimate.atMost(logical)
@@ -40,7 +40,7 @@ private final class QueryPatience(plan: QueryPlan[_], conf: SQLConf) extends Pat
   override def gaveUp(): Unit = QueryPatience.last.set(calls)
 }
 
-/** A rule that asks the compile service, with the patience of the plan that it gets. */
+/** Wraps a rule that asks the compile service, with the patience of the plan that it receives. */
 private[sparkweld] final class Patient[T <: QueryPlan[T]](rule: Rule[T]) extends Rule[T] {
   override val ruleName: String = rule.ruleName
 
@@ -48,13 +48,13 @@ private[sparkweld] final class Patient[T <: QueryPlan[T]](rule: Rule[T]) extends
 }
 
 private[rules] object QueryPatience {
-  /** Python works on a thousand rows in a millisecond, or a hundred times slower. Half of what that takes may be lost in waiting. */
+  /** Python handles a thousand rows per millisecond, or a hundred times fewer. Waiting may cost half of that time. */
   private val RowsPerMs = 2
   private val current = new ThreadLocal[Option[Patience]] { override def initialValue(): Option[Patience] = None }
   /** The calls of the query that this thread planned when it last waited in vain. */
   private val last = new ThreadLocal[Set[Long]] { override def initialValue(): Set[Long] = Set.empty }
 
-  /** That of the rule that runs. */
+  /** Returns the patience of the running rule. */
   def of(conf: SQLConf): Patience = current.get.getOrElse(Patience.upTo(SparkWeldConf.CompileTimeout.get(conf)))
 
   def during[T](patience: Patience)(body: => T): T = {
@@ -64,7 +64,10 @@ private[rules] object QueryPatience {
     finally current.set(before)
   }
 
-  /** Python functions have a number for each call; functions of Spark's ML library are known by the columns that they make. */
+  /**
+   * Returns the ids of calls: Python functions have an id per call; functions of Spark's ML library are identified by their
+   * columns.
+   */
   private def callsIn(expression: Expression): Seq[Long] = expression.collect {
     case function: PythonFuncExpression => function.resultId.id
     case alias @ Alias(_: ScalaUDF, _) => alias.exprId.id

@@ -30,18 +30,20 @@ import org.apache.spark.sql.types.{DoubleType, FloatType}
  *                                                       Scan
  * }}}
  *
- * What it rewrites: `orderBy(score desc).limit(k)` whose score is a UDF, or a column made by one, that holds the very model of a ranking in
- * `spark.sparkweld.rankings.path`, or in the folder that `sparkweld.score` names, and gives its score as it is. Spark moves the filter
- * below joins and functions that the small model does not need. When it must not: no such ranking, or one that was edited or made
- * with other libraries, or does not serve so few rows; the full model then scores every row, and one warning says why. Ranked does
- * so when the answer is there and is not one that the certificate speaks of. Runs once, before Spark moves operators.
+ * What it rewrites: `orderBy(score desc).limit(k)` whose score is a UDF, or a column made by one, that holds exactly the model of
+ * a ranking and returns its score unchanged. The ranking is in `spark.sparkweld.rankings.path`, or in the folder that
+ * `sparkweld.score` names. Spark moves the filter below joins and functions that the small model does not need.
+ *
+ * When it must not: there is no such ranking, or it was edited or made with other libraries, or does not serve so few rows. The
+ * full model then scores every row, and one warning says why. Ranked does the same when the certificate does not hold for the
+ * answer. Runs once, before Spark moves operators.
  */
 object RankingRule extends Rule[LogicalPlan] {
   private val certified = CertifiedModels("ranking", "ranking.json")
   private val Named = TreeNodeTag[String]("sparkweld.ranking")
   private val Done = TreeNodeTag[Unit]("sparkweld.ranked")
 
-  /** The query, to be answered by candidates of the ranking in a folder. */
+  /** Marks the query to be answered by candidates of the ranking in a folder. */
   def named(query: Dataset[Row], path: String): Dataset[Row] = {
     val frame = query.asInstanceOf[classic.Dataset[Row]]
     Seq(frame.queryExecution.logical, frame.queryExecution.analyzed).foreach(_.setTagValue(Named, path))
@@ -55,7 +57,7 @@ object RankingRule extends Rule[LogicalPlan] {
         WarnOnce.guard("the use of rankings", plan)(plan.transformUpWithPruning(_.containsAllPatterns(PYTHON_UDF, LIMIT)) {
           case limit @ GlobalLimit(IntegerLiteral(most), local @ LocalLimit(_, Sorted(above, sort))) if limit.getTagValue(Done).isEmpty =>
             val folder = limit.getTagValue(Named).orElse(SparkWeldConf.RankingsPath.get(conf)).map(new File(_).getAbsoluteFile)
-            // The projection may drop the score, and so it goes above.
+            // The projection may drop the score, so it is moved above.
             val found = folder.flatMap(ranked(limit.copy(child = local.copy(child = sort)), most, sort, driver, _))
             found.map(made => above.fold(made)(project => project.copy(child = made))).getOrElse(limit)
         })
@@ -82,7 +84,7 @@ object RankingRule extends Rule[LogicalPlan] {
     case _ => None
   }
 
-  /** The projection right below, but for filters and projections that hand it on, that makes the score by a function. */
+  /** Finds the projection that makes the score by a function, below filters and projections that pass it through. */
   private def defined(plan: LogicalPlan, score: Attribute): Option[(Project, PythonUDF)] = plan match {
     case project: Project if project.deterministic => project.projectList.find(_.exprId == score.exprId).flatMap {
         case Alias(udf @ PythonUDF(_, _, DoubleType | FloatType, _, _, true, _), _) => Some((project, udf))
@@ -94,7 +96,10 @@ object RankingRule extends Rule[LogicalPlan] {
     case _ => None
   }
 
-  /** Nothing where the query is not for so few rows, and for fewer rows none of its other functions gives another result. */
+  /**
+   * Returns None, with a warning, when the query requests too few rows, or when another function's result may depend on fewer
+   * rows.
+   */
   private def served(limit: LogicalPlan, score: PythonUDF, most: Int, fewest: Int, path: String, driver: WeldDriver): Option[Unit] = {
     lazy val twins = new ScalarTwins(driver, conf)
     lazy val others = limit.collect { case node => node.expressions.flatMap(ScalarTwins.outermost).map(_ -> node.children) }.flatten
@@ -108,7 +113,10 @@ object RankingRule extends Rule[LogicalPlan] {
     Option.when(why.isEmpty)(())
   }
 
-  /** A sort by a column, and the projection without functions of Python above it. A function that it is by becomes a column. */
+  /**
+   * Matches a sort by a column, and the projection without Python functions above it. A Python call in the order becomes a
+   * column.
+   */
   private object Sorted {
     def unapply(plan: LogicalPlan): Option[(Option[Project], Sort)] = plan match {
       case sort: Sort if sort.global =>

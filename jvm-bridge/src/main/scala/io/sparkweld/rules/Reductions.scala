@@ -19,10 +19,10 @@ import org.apache.spark.sql.internal.SQLConf
 import org.apache.spark.sql.types.{DataType, DoubleType, LongType}
 
 /**
- * An aggregate UDF as expressions over Spark's aggregates.
+ * Expresses an aggregate UDF by Spark's aggregates.
  *
- * @param aggregates each with whether it speaks of the whole partition of a window, whatever the frame
- * @param result over attributes that stand for the aggregates, by position
+ * @param aggregates each with whether it covers the whole partition of a window, regardless of the frame
+ * @param result over attributes that represent the aggregates, by position
  */
 final class Reductions private (
     aggregates: Seq[(AggregateExpression, Boolean)],
@@ -32,14 +32,15 @@ final class Reductions private (
 
   def dataType: DataType = result.dataType
 
-  /** With the aggregates themselves in place, for an Aggregate node. */
+  /** Returns the expression with the aggregates themselves in place, for an Aggregate node. */
   def expression: Expression = over((aggregate, _) => aggregate)
 
-  /** With what `place` makes of each aggregate. */
+  /** Returns the expression with the result of `place` for each aggregate. */
   def over(place: (AggregateExpression, Boolean) => Expression): Expression = {
     val made = AttributeMap(places.zip(aggregates).map { case (attribute, (aggregate, whole)) => attribute -> place(aggregate, whole) })
     val replaced = result.transform { case attribute: Attribute if made.contains(attribute) => made(attribute) }
-    // A bare aggregate would become a mere attribute, without the record. What the service calls plain is never NULL.
+    // A bare aggregate would become a mere attribute, without the record. KnownNotNull is valid: bare results of the service are
+    // never NULL.
     val kept = replaced match {
       case bare @ (_: AggregateExpression | _: Attribute) => KnownNotNull(bare)
       case other => other.clone()
@@ -50,7 +51,7 @@ final class Reductions private (
 
 object Reductions {
 
-  /** @param slices whether some rows of a window have frames that are not the whole partition */
+  /** @param slices whether some rows of a window have frames other than the whole partition */
   def of(
       udf: PythonUDAF,
       below: ArgumentPlan,
@@ -68,7 +69,7 @@ object Reductions {
       _ <- Either.cond(made.dataType == udf.dataType, (), Seq(unknown(s"a result of type ${made.dataType.sql}")))
     } yield made
 
-  /** What a reply says of `udf`. The values of rows that are functions of Python's become columns of `below`. */
+  /** Reads a reply about `udf`. Row values computed by Python functions become columns of `below`. */
   def read(
       udf: PythonUDF,
       below: ArgumentPlan,
@@ -102,7 +103,7 @@ object Reductions {
   }
 }
 
-/** The plan below an aggregate, with the scalar UDFs among the arguments as columns of a Project, and values of rows above it. */
+/** Builds the plan below an aggregate: a Project with the scalar UDFs among the arguments, and one with row values above it. */
 final class ArgumentPlan(child: LogicalPlan) {
   private val computed = mutable.LinkedHashMap.empty[Expression, Alias]
   private val values = mutable.LinkedHashMap.empty[Expression, Alias]
@@ -114,7 +115,7 @@ final class ArgumentPlan(child: LogicalPlan) {
 
   def output: Seq[Attribute] = plan.output
 
-  /** The value of each row that the service wrote a scalar UDF for, in the environment of `udf`. */
+  /** Returns the column of a row value for which the service generated a scalar UDF, in the environment of `udf`. */
   def value(udf: PythonUDF, json: JsonNode, column: String => Expression): Attribute = {
     val function = SparkInternals.withCommand(udf.func, HexFormat.of().parseHex(json.path("payload").asText), Nil)
     val arguments = json.path("args").elements().asScala.map(name => column(name.asText)).toSeq
@@ -123,7 +124,7 @@ final class ArgumentPlan(child: LogicalPlan) {
     values.getOrElseUpdate(made.canonicalized, Alias(made, made.name)()).toAttribute
   }
 
-  /** The aggregate UDF as a scalar one, whose form requests speak of. */
+  /** Returns the aggregate UDF as a scalar one, which requests use. */
   def scalar(udf: PythonUDAF): PythonUDF = {
     val arguments = udf.children.map(_.transformUp {
       case inner: PythonUDF => computed.getOrElseUpdate(inner.canonicalized, Alias(inner, inner.name)()).toAttribute

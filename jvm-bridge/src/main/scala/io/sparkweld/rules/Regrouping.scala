@@ -8,14 +8,15 @@ import org.apache.spark.sql.execution.python.ArrowEvalPythonExec
 import org.apache.spark.sql.internal.SQLConf
 
 /**
- * Finds the nodes of a chain for which Spark puts rows in other batches than those that the chain is over.
+ * Finds the nodes of a chain whose rows Spark regroups into other batches than those of the chain's child.
  *
- * Spark hands the batches of a scan to the Python functions right above it. For functions above a filter, a projection or a join, and for
- * maps, it gathers rows across the batches and the files of a partition. That matters to functions that see NULLs as dtypes of a batch.
+ * Spark passes the batches of a scan to the Python functions right above it. For functions above a filter, a projection or a
+ * join, and for maps, it gathers rows across the batches and files of a partition. That matters to functions that see NULLs as
+ * dtypes of a batch.
  */
 private[rules] object Regrouping {
 
-  /** The last such node of the chain `nodes` (bottom up) over `child`. */
+  /** Returns the last such node of the chain `nodes` (bottom up) over `child`. */
   def lastOf(nodes: IndexedSeq[SparkPlan], child: SparkPlan): Option[Int] =
     nodes.indices.findLast(i => PipelineBuilder.seesBatchState(nodes(i)) && !isFed(nodes, child, i))
 
@@ -23,7 +24,7 @@ private[rules] object Regrouping {
   def needsBatchesOf(child: SparkPlan, nodes: IndexedSeq[SparkPlan]): Boolean =
     nodes.indices.exists(i => PipelineBuilder.seesBatchState(nodes(i)) && isFed(nodes, child, i))
 
-  /** Whether node `i` gets the batches of `child`, in Spark too: those of a scan, or those that were made for it. */
+  /** Whether node `i` receives the batches of `child`, also in Spark: those of a scan, or those made for it. */
   private def isFed(nodes: IndexedSeq[SparkPlan], child: SparkPlan, i: Int): Boolean = child match {
     case _: SparkBatchesExec => i == 0
     case _ => child.supportsColumnar && nodes.head.children.head.supportsColumnar && nodes.take(i + 1).forall {
@@ -32,7 +33,7 @@ private[rules] object Regrouping {
     }
   }
 
-  /** Where Spark ends a batch for `node`, number `step` of its chain. Throws ChainRefused where it has no limit. */
+  /** Returns where Spark ends a batch for `node`, step `step` of its chain. Throws ChainRefused where it has no limit. */
   def limits(node: SparkPlan, step: Int, conf: SQLConf): BatchLimits = {
     val limits = BatchLimits.of(node, conf)
     if (limits.most >= BatchLimits.TooMany) {

@@ -8,10 +8,12 @@ import org.apache.spark.sql.catalyst.rules.Rule
 import org.apache.spark.sql.execution.{CodegenSupport, ColumnarToRowExec, ProjectExec, RowToColumnarExec, SortExec, SparkPlan, UnionExec}
 
 /**
- * Puts RowBatchesExec in the place of the RowToColumnar nodes that Spark has put below kernels, and WeldRowsExec in the
- * place of ColumnarToRow above them, and above pipelines, where whole rows are taken. Only once they are there is it known where
- * rows come in and out: a node of ours that changes between them itself would get no transition of Spark's. And then it is known
- * whether something asks for the file that is being read, so that no rows of the next may be read with them.
+ * Replaces Spark's transitions between rows and batches around kernels and pipelines by faster ones.
+ *
+ * RowBatchesExec replaces RowToColumnar below kernels. WeldRowsExec replaces ColumnarToRow above kernels and pipelines, where
+ * whole rows are read. The rule runs after Spark has inserted its transitions: a node of ours that converts rows itself would get
+ * none. Only then is it known whether an expression reads the current file's name, so that no rows of the next file may be read
+ * ahead.
  */
 object RowBatchesRule extends Rule[SparkPlan] {
   override def apply(plan: SparkPlan): SparkPlan =
@@ -48,8 +50,8 @@ object RowBatchesRule extends Rule[SparkPlan] {
   }
 
   /**
-   * Generated code over columns reads those that it needs from the vectors, and the others never: an aggregate, a join or
-   * a Project would pay for rows that nobody wants. A sort takes rows as they are.
+   * Whether a node reads rows as a whole. Generated code over columns reads only the columns that it needs from the vectors: for
+   * an aggregate, a join or a Project, writing whole rows would be wasted. A sort takes rows unchanged.
    */
   private def takesWholeRows(node: SparkPlan): Boolean = node match {
     case _: SortExec => true

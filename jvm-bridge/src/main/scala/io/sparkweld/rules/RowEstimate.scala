@@ -20,27 +20,29 @@ import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
 import org.apache.spark.sql.internal.SQLConf
 
 /**
- * About how many rows a plan has, without reading its tables: those of the largest, since without statistics Spark takes a join for
- * all pairs of rows, and a filter for one that all pass.
+ * Estimates the number of a plan's rows without reading its tables.
+ *
+ * It is that of the largest table: without statistics Spark assumes that a join returns all pairs of rows, and that a filter
+ * keeps all.
  */
 private[rules] object RowEstimate {
-  /** A pickled row of a few numbers. */
+  /** The size of a pickled row of a few numbers. */
   private val BytesPerRow = 20
   private val HeldBytes = 1L << 20
-  /** Rows of the Parquet files that were looked at last, by path, size and time. */
+  /** Row counts of recently inspected Parquet files, by path, size and time. */
   private val footers = new Lru[(String, Long, Long), java.lang.Long](256)
 
-  /** For each task that can run at the same time; 0 where nothing is known of a table, as of an RDD. */
+  /** Returns the estimate per concurrent task; 0 where a table is unknown, such as an RDD. */
   def ofTask(plan: LogicalPlan, conf: SQLConf): Long =
     (of(plan, conf) / math.max(1, SparkSession.active.sparkContext.defaultParallelism)).min(Long.MaxValue).toLong
 
-  /** In all; 0 where nothing is known. */
+  /** Returns the total estimate; 0 when unknown. */
   def of(plan: LogicalPlan, conf: SQLConf): BigInt = {
     val below = if (plan.children.isEmpty) ofTable(plan, conf) else plan.children.map(of(_, conf)).max
     plan.maxRows.fold(below)(below.min(_))
   }
 
-  /** Rows of a plan that is sure to have few, by its tables; None where a table is not known or a node makes rows of its own. */
+  /** Returns an upper estimate of a plan's rows from its tables; None when a table is unknown or a node generates rows. */
   def atMost(plan: LogicalPlan): Option[BigInt] = {
     val below = plan match {
       case rdd: LogicalRDD => rdd.stats.rowCount.orElse(ofCollection(rdd.rdd))
@@ -53,7 +55,7 @@ private[rules] object RowEstimate {
     (below ++ plan.maxRows.map(BigInt(_))).minOption
   }
 
-  /** Of an RDD over data that the driver holds, such as that of `createDataFrame`: bytes of pickles are more than rows. */
+  /** Estimates an RDD over data that the driver holds, such as that of `createDataFrame`, from the bytes of its pickles. */
   private def ofCollection(rdd: RDD[_]): Option[BigInt] =
     try rdd.dependencies match {
       case Seq(one: NarrowDependency[_]) => ofCollection(one.rdd)
@@ -61,7 +63,7 @@ private[rules] object RowEstimate {
       case _ => None
     } catch { case NonFatal(_) => None }
 
-  /** How many groups the columns have, where the plan has statistics of each of them. */
+  /** Returns the number of groups of the columns, where the plan has statistics of each column. */
   def groups(keys: Seq[Attribute], plan: LogicalPlan): Option[BigInt] = {
     val leaves = plan.collectLeaves()
     val counts = keys.map { key =>
@@ -75,7 +77,10 @@ private[rules] object RowEstimate {
     if (bytes >= conf.defaultSizeInBytes) BigInt(0) else bytes / EstimationUtils.getSizePerRow(leaf.output)
   }
 
-  /** As many to a byte as the largest file has, whose footer says so: what a row takes in a file is far from its width in Spark. */
+  /**
+   * Estimates rows from the rows per byte in the largest file's footer, because a row's width in a file differs much from that in
+   * Spark.
+   */
   private def ofParquet(leaf: LogicalPlan): Option[BigInt] = leaf match {
     case relation: LogicalRelation => relation.relation match {
       case files: HadoopFsRelation if files.fileFormat.isInstanceOf[ParquetFileFormat] => files.location match {
@@ -98,7 +103,7 @@ private[rules] object RowEstimate {
         val rows = try reader.getRecordCount finally reader.close()
         footers.put(key, rows)
         Some(rows)
-      } catch { case NonFatal(_) => None } // the scan will say what is wrong with it
+      } catch { case NonFatal(_) => None } // the scan will report the problem
     }
   }
 }

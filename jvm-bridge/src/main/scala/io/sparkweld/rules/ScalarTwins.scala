@@ -9,10 +9,10 @@ import org.apache.spark.sql.catalyst.trees.TreePattern.{EVAL_PYTHON_UDF, EVAL_PY
 import org.apache.spark.sql.execution.python.sparkweld.{EvalTypes, SparkInternals}
 import org.apache.spark.sql.internal.SQLConf
 
-/** A scalar UDF as an expression. `operations`: values of its program, for the cost model. */
+/** A scalar UDF as an equivalent Catalyst expression. `operations`: the number of its program's values, for the cost model. */
 final case class Twin(expression: Expression, operations: Int, kept: Seq[String], notes: Seq[String])
 
-/** The scalar pandas UDFs of a logical plan, their Catalyst twins, and whether batches matter to them. */
+/** Translates the scalar pandas UDFs of a logical plan to Catalyst, and decides whether their results depend on batches. */
 final class ScalarTwins(driver: WeldDriver, conf: SQLConf) {
   import ScalarTwins._
 
@@ -30,13 +30,13 @@ final class ScalarTwins(driver: WeldDriver, conf: SQLConf) {
     } yield twin
 
   /**
-   * Whether all Python functions of the plan are scalar pandas UDFs that are proved to give a row the same result in whatever
-   * batch it comes, or are `known` to. Rows and batches may then be taken from any of them: nobody can tell.
+   * Whether all Python functions of the plan are scalar pandas UDFs that are proved to be row-local, or are `known` to be. Then
+   * rows may be removed and regrouped below any of them without an observable difference.
    */
   def batchesDoNotMatter(plan: LogicalPlan, known: PythonUDF => Boolean = _ => false): Boolean =
     !plan.containsAnyPattern(EVAL_PYTHON_UDF, EVAL_PYTHON_UDTF, TRANSPILED_PYTHON_UDF) && !plan.exists(batchesMatterTo(_, known))
 
-  /** Whether batches matter to a Python function that is above a node for which `starts` holds. */
+  /** Whether the result of a Python function depends on its batches, and it is above a node for which `starts` holds. */
   def batchesMatterAbove(plan: LogicalPlan, starts: LogicalPlan => Boolean): Boolean =
     plan.exists(node => hasScalars(node) && node.children.exists(_.exists(starts)) && batchesMatterTo(node))
 
@@ -52,7 +52,7 @@ final class ScalarTwins(driver: WeldDriver, conf: SQLConf) {
     }) || functions.flatMap(outermost).exists(udf => !known(udf) && !isIndependent(udf, node.children))
   }
 
-  /** Whether it is a scalar pandas UDF, over others or none, that gives a row the same result in whatever batch it comes. */
+  /** Whether it is a scalar pandas UDF, perhaps over others, that is proved to be row-local. */
   def isIndependent(udf: PythonUDF, below: Seq[LogicalPlan]): Boolean =
     !udf.exists { case inside: PythonUDF => inside.evalType != EvalTypes.ScalarPandas; case _ => false } &&
       FunctionRequest.of("independent", udf, columnsOf(below), conf)
@@ -60,14 +60,14 @@ final class ScalarTwins(driver: WeldDriver, conf: SQLConf) {
 }
 
 object ScalarTwins {
-  /** UDFs that are no argument of another UDF. */
+  /** Returns the UDFs that are no argument of another UDF. */
   def outermost(expression: Expression): Seq[PythonUDF] = expression match {
     case udf: PythonUDF => Seq(udf)
     case other if other.containsPattern(PYTHON_UDF) => other.children.flatMap(outermost)
     case _ => Nil
   }
 
-  /** The columns of the plans, not nullable where a filter below excludes NULL. */
+  /** Returns the columns of the plans, non-nullable where a filter below excludes NULL. */
   def columnsOf(below: Seq[LogicalPlan]): Seq[Attribute] = {
     val notNull = AttributeSet(below.flatMap(_.constraints).collect { case IsNotNull(attribute: Attribute) => attribute })
     below.flatMap(_.output).map(a => if (a.nullable && notNull.contains(a)) a.withNullability(false) else a)

@@ -9,7 +9,7 @@ import org.apache.spark.sql.catalyst.rules.Rule
 import org.apache.spark.sql.catalyst.trees.TreePattern.{LIMIT, PYTHON_UDF, SORT}
 
 /**
- * Top-K queries by calls of Python functions to ones by columns, as the rules for top-K queries know them.
+ * Rewrites top-K queries ordered by calls of Python functions to order by columns, which the other top-K rules require.
  *
  * {{{
  *   Project [id, s]                          Project [id, s]
@@ -18,9 +18,10 @@ import org.apache.spark.sql.catalyst.trees.TreePattern.{LIMIT, PYTHON_UDF, SORT}
  *         Project [id, x, f(x) s]                  Project [id, x, f(x) s]
  * }}}
  *
- * What it rewrites: `orderBy(f(x)).limit(k)`. An equal call in the projection right below is the same column: Spark gives each mention
- * of a call a number of its own, and computes both. When it must not: over functions, one to which its batch matters, since Spark would
- * give both the same; over another limit, below which Spark would compute it. Runs once, before Spark moves operators.
+ * What it rewrites: `orderBy(f(x)).limit(k)`. An equal call in the projection right below becomes the same column: Spark numbers
+ * each mention of a call separately, and computes both. When it must not: over other Python functions, a call whose result
+ * depends on its batch, because Spark would give both the same batch; over another limit, below which Spark would compute it.
+ * Runs once, before Spark moves operators.
  */
 object SortedCalls extends Rule[LogicalPlan] with AliasHelper {
   override def apply(plan: LogicalPlan): LogicalPlan =
@@ -54,7 +55,7 @@ object SortedCalls extends Rule[LogicalPlan] with AliasHelper {
 
   private def callsOf(sort: Sort): Seq[PythonUDF] = sort.order.map(_.child).collect { case udf: PythonUDF if udf.deterministic => udf }
 
-  /** The sort, of the same rows with more columns, by a column for each call. */
+  /** Returns the sort by a column for each call, over the same rows with more columns. */
   private[rules] def byColumns(sort: Sort): Sort = if (callsOf(sort).isEmpty) sort else {
     val (made, list) = sort.child match {
       case project: Project => (getAliasMap(project), project.projectList)

@@ -9,16 +9,17 @@ import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
 import org.apache.spark.sql.types.{DataType, DoubleType, FloatType, StringType}
 
 /**
- * The nodes of a pipeline in three parts, over what gives the columns of `node`, whose functions are all fused and take columns as
- * they are: nodes to be a kernel, functions for the worker, and nodes to be a kernel. `sparkweld/fused/parts.py` says what a part
- * gives where it may not decide, so that no row is another one.
+ * Splits a pipeline into three stages: nodes for a kernel, functions for the Python worker, and nodes for another kernel.
  *
- * @param output of all three together
+ * The functions of `node` are all fused and take columns directly. `sparkweld/fused/parts.py` documents what a stage returns for
+ * rows that it may not decide, so that no result changes.
+ *
+ * @param output of all three stages together
  */
 private[rules] final class SplitPipeline(node: ArrowEvalPythonExec, record: FusedFunction, val parts: PipelineParts, output: Seq[Attribute]) {
   import SplitPipeline._
 
-  /** The columns that the functions take. */
+  /** The input columns of the functions. */
   val arguments: Seq[Expression] = node.udfs.head.children
 
   private val struct = AttributeReference("sparkweld_before", parts.fields, nullable = false)()
@@ -27,7 +28,7 @@ private[rules] final class SplitPipeline(node: ArrowEvalPythonExec, record: Fuse
     AttributeReference(s"sparkweld_between$i", dataType, mayBeNull(dataType))()
   }
 
-  /** The first kernel over `child`; no nodes when there is none. */
+  /** Returns the nodes of the first kernel over `child`; none when there is no such kernel. */
   def before(child: SparkPlan): IndexedSeq[SparkPlan] =
     if (parts.before.isEmpty) IndexedSeq.empty
     else {
@@ -36,7 +37,7 @@ private[rules] final class SplitPipeline(node: ArrowEvalPythonExec, record: Fuse
       linked(python, ProjectExec(child.output ++ slots, python))
     }
 
-  /** What lies between the kernels, over the first of them. */
+  /** Returns the Python stage over the first kernel. */
   def between(child: SparkPlan): ArrowEvalPythonExec = {
     val taken = slots.dropRight(1).map(_.toAttribute) ++ parts.direct.map(arguments) ++ slots.lastOption.map(_.toAttribute)
     val udfs = parts.between.zip(results).map { case (command, result) => function(command, result, taken, record.udf) }
@@ -47,7 +48,7 @@ private[rules] final class SplitPipeline(node: ArrowEvalPythonExec, record: Fuse
     made
   }
 
-  /** The last kernel over the pipeline in Python. `starts`: see [[io.sparkweld.plan.ArrowBatchesExec]]. */
+  /** Returns the nodes of the last kernel over the Python stage. `starts`: see [[io.sparkweld.plan.ArrowBatchesExec]]. */
   def after(pipeline: SparkPlan, starts: Attribute): IndexedSeq[SparkPlan] = {
     val udfs = node.udfs.zip(node.resultAttrs).zip(parts.after).map { case ((udf, result), command) =>
       function(command, result, arguments ++ results :+ starts, s"${udf.name} (after its calls)")
@@ -68,7 +69,7 @@ private[rules] final class SplitPipeline(node: ArrowEvalPythonExec, record: Fuse
 }
 
 private[rules] object SplitPipeline {
-  /** Of the columns between parts: numbers of pandas are NULL where they are NaN. */
+  /** Whether a column between stages may be NULL: NaN in numbers of pandas becomes NULL. */
   def mayBeNull(dataType: DataType): Boolean = dataType match {
     case FloatType | DoubleType | StringType => true
     case _ => false

@@ -10,7 +10,7 @@ import org.apache.spark.sql.internal.SQLConf
 import org.apache.spark.sql.types.DoubleType
 
 /**
- * A kernel below a top-K query to one that drops the rows whose scores come behind the worst of the first K so far.
+ * Makes a kernel below a top-K query drop the rows whose scores are behind the worst of the first K so far.
  *
  * {{{
  *   WeldTop 10, [score DESC]            WeldTop 10, [score DESC]
@@ -19,18 +19,23 @@ import org.apache.spark.sql.types.DoubleType
  *                                             rows
  * }}}
  *
- * What it rewrites: kernels that have bounds of their models for such a filter, so that these are not computed for all rows. When it
- * must not: a score that is no double, or not what the kernel makes; a cascade, whose rows are counted; maps.
- * Rows that go to Python pass the same filter, as Spark's own. Where each group has a worst score, its keys have to be columns that
- * come in.
+ * What it rewrites: kernels that have bounds of their models for such a filter, so that the models are not evaluated for all
+ * rows. When it must not: a score that is no double, or not an output of the kernel; a cascade, whose rows are counted; maps.
+ * Rows that run in Python pass the same filter, as Spark's own. Where each group has a worst score, its keys must be input
+ * columns.
  */
 private[rules] object Thresholds {
-  /** In the notes of a program with bounds: see udf_compiler/pipeline.py. */
+  /** Marks the notes of a program with bounds: see udf_compiler/pipeline.py. */
   private val Bounded = "rows whose bounds cannot pass the filter"
-  /** Rows of a task to each one that is wanted of it: of 10 that 10,000 groups of 25 rows want, bounds cost more than they spare. */
+  /**
+   * Minimum rows of a task per requested row. For the first 10 of each of 10,000 groups of 25 rows, bounds cost more than they
+   * save.
+   */
   private val RowsPerWanted = 10
 
-  /** `most`: how many rows are wanted, of each group if there are any. */
+  /**
+   * Returns the bounded kernel and the id of its threshold. `most`: the number of requested rows, of each group if there are any.
+   */
   def below(
       weld: WeldExec,
       order: SortOrder,
@@ -63,7 +68,7 @@ private[rules] object Thresholds {
     case _ => None
   }
 
-  /** In `auto` mode: whether most rows come when there are worst scores to be behind of. Statistics alone tell the groups. */
+  /** In `auto` mode: whether most rows come after there are worst scores. Only statistics give the number of groups. */
   private def mayPay(weld: WeldExec, groups: Seq[Expression], most: Int, conf: SQLConf): Boolean =
     SparkWeldConf.ScoreBounds.get(conf) match {
       case Mode.Auto => weld.logicalLink.exists { plan =>
@@ -73,7 +78,7 @@ private[rules] object Thresholds {
       case mode => mode == Mode.Always
     }
 
-  /** The column of the child's that a column of the kernel's is. */
+  /** Returns the child's column that passes through as a column of the kernel. */
   private def incoming(weld: WeldExec, column: Expression): Option[Attribute] = column match {
     case key: Attribute =>
       val at = weld.output.indexWhere(_.exprId == key.exprId)

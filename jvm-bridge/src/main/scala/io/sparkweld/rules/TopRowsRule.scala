@@ -28,14 +28,14 @@ import org.apache.spark.sql.execution.window.{Partial, WindowGroupLimitExec}
  *                                                           Weld [f]
  * }}}
  *
- * What it rewrites: `orderBy(..).limit(k)`, and `row_number`, `rank` or `dense_rank` `<= k`, right over a kernel, or, for a limit,
- * over a projection of it; and `max_by`, `min_by`, `max` and `min`, right over a kernel, when all aggregates are of one order: a row
- * whose key comes strictly behind another one's of its group leaves their buffers as they are. `max` and `min` alone, which kernels
- * merge, only where that spares the kernel below work. When it must not: an order that is not deterministic; a limit so large that
- * the first rows are no small part.
+ * What it rewrites: `orderBy(..).limit(k)`, and `row_number`, `rank` or `dense_rank` `<= k`, right over a kernel, or, for a
+ * limit, over a projection of it. Also `max_by`, `min_by`, `max` and `min`, right over a kernel, when all aggregates have the
+ * same order: a row whose key is strictly behind another one's of its group does not change their buffers. `max` and `min` alone,
+ * which kernels merge, are rewritten only where that saves the kernel below work. When it must not: a nondeterministic order; a
+ * limit so large that most rows are among the first.
  */
 object TopRowsRule extends Rule[SparkPlan] {
-  /** Past so many rows the first ones are no small part. */
+  /** With a larger limit, too many rows are among the first. */
   private[rules] val MostRows = 100000
 
   override def apply(plan: SparkPlan): SparkPlan =
@@ -58,7 +58,9 @@ object TopRowsRule extends Rule[SparkPlan] {
         if (rows.child eq weld) aggregate else aggregate.copy(child = rows)
     })
 
-  /** The first rows of a kernel, which is told the worst of them where that spares it work, and so are the filters below it. */
+  /**
+   * Returns the first rows of a kernel. The kernel, where that saves it work, and the filters below it receive the worst of them.
+   */
   private def first(
       groups: Seq[Expression],
       order: Seq[SortOrder],
@@ -75,8 +77,8 @@ object TopRowsRule extends Rule[SparkPlan] {
   }
 
   /**
-   * With thresholds that tasks share, which matters where partitions are small, where equal keys are equal rows of `top`, so that it is
-   * all one which are taken, and where the table is read from files by what gives a task that runs again the same rows.
+   * Lets tasks share thresholds, which matters where partitions are small. It requires that equal keys are equal rows of `top`,
+   * so that any of them may be taken, and that the table is read from files by nodes that give a repeated task the same rows.
    */
   private def shared(top: TakeOrderedAndProjectExec, rows: WeldTopExec): WeldTopExec = {
     val keys = AttributeSet(top.sortOrder.map(_.child).collect { case key: Attribute if UnsafeRowUtils.isBinaryStable(key.dataType) => key })
@@ -94,7 +96,7 @@ object TopRowsRule extends Rule[SparkPlan] {
   private def isSteady(expression: Expression): Boolean = expression.deterministic || expression.isInstanceOf[WorstSoFar] ||
     expression.children.exists(!_.deterministic) && expression.children.forall(isSteady)
 
-  /** The conditions that rows pass on their way: another query's first rows below, which may be more, are not among these. */
+  /** Returns the filters on the rows' path. It stops at another query's first rows, which may be more. */
   private def filtersOn(plan: SparkPlan): Seq[Expression] = plan match {
     case FilterExec(condition, child) => condition +: filtersOn(child)
     case _: ProjectExec | _: ColumnarToRowExec | _: RowToColumnarExec | _: HashJoin => plan.children.flatMap(filtersOn)
@@ -106,19 +108,22 @@ object TopRowsRule extends Rule[SparkPlan] {
     case _ => false
   }
 
-  /** Whether rows with equal keys keep their order. A radix sort, which is of one key, moves rows to make room for a NULL. */
+  /** Whether rows with equal keys keep their order. A radix sort, used for a single key, moves rows to make room for a NULL. */
   private def keepsOrder(sort: SortExec): Boolean = sort.sortOrder.size > 1 || !sort.sortOrder.head.child.nullable
 
   private def isSmall(most: Int, expressions: Seq[Expression]): Boolean =
     0 < most && most <= MostRows && expressions.forall(_.deterministic)
 
-  /** The key over what the projection reads. */
+  /** Returns the key in terms of the projection's input. */
   private def through(list: Seq[NamedExpression])(key: SortOrder): SortOrder = {
     val made = AttributeMap(list.collect { case alias: Alias => alias.toAttribute -> alias.child })
     key.transform { case column: Attribute => made.getOrElse(column, column) }.asInstanceOf[SortOrder]
   }
 
-  /** A partial aggregate right over a kernel of which all functions are of the rows with one extreme, which a sort puts first. */
+  /**
+   * Matches a partial aggregate right over a kernel whose functions all depend on the rows with one extreme, which a sort puts
+   * first.
+   */
   private object Extremes {
     def unapply(plan: SparkPlan): Option[(SparkPlan, Seq[Expression], SortOrder, WeldExec)] = plan match {
       case HashAggregateExec(_, _, _, groups, functions, _, _, _, ColumnarToRowExec(weld: WeldExec)) => of(plan, groups, functions, weld)
@@ -130,7 +135,7 @@ object TopRowsRule extends Rule[SparkPlan] {
       orderOf(groups, functions).map(key => (plan, groups, key, weld))
   }
 
-  /** The same where kernels merge the groups. */
+  /** As `Extremes`, where a kernel merges the groups. */
   private object Merged {
     def unapply(aggregate: WeldAggregateExec): Option[(WeldAggregateExec, Seq[Expression], SortOrder, WeldExec)] = aggregate.child match {
       case weld: WeldExec => orderOf(aggregate.grouping, aggregate.aggregates).map(key => (aggregate, aggregate.grouping, key, weld))
@@ -138,7 +143,7 @@ object TopRowsRule extends Rule[SparkPlan] {
     }
   }
 
-  /** The one order in which the first row, with those that are equal to it, decides all of the functions. */
+  /** Returns the order in which the first row, with rows equal to it, determines all of the functions. */
   private def orderOf(groups: Seq[Expression], functions: Seq[AggregateExpression]): Option[SortOrder] = {
     val keys = functions.map {
       case AggregateExpression(MaxBy(_, key), AggregatePartial, false, None, _) => Some(SortOrder(key, Descending))

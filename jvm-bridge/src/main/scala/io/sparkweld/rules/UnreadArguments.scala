@@ -14,17 +14,19 @@ import org.apache.spark.sql.catalyst.trees.TreePattern.PYTHON_UDF
 import org.apache.spark.sql.execution.python.sparkweld.EvalTypes
 
 /**
- * Puts constants in the place of what a pandas UDF never reads: of `f(struct(a, b, c))`, where `f` predicts with trees that
- * split by `b` alone, remains `f(struct(0.0, b, 0.0))`. Spark then prunes the columns, down to the scan, and what makes them.
+ * Replaces arguments that a pandas UDF never reads by constants.
  *
- * What it rewrites: arguments, and fields of structs made for one, that are not among the inputs of the function's program.
- * When it must not: a program with guards, for Python decides about the rows that they flag, and sees all columns; one that
- * reads columns whose NULLs decide its dtype. Else the program is what the function gives for every batch, so that the
- * function, too, gives the same for other values of what the program does not read, in a kernel and in Python.
+ * If `f` predicts with trees that split only by `b`, `f(struct(a, b, c))` becomes `f(struct(0.0, b, 0.0))`. Spark then prunes the
+ * other columns, down to the scan, and the expressions that compute them.
+ *
+ * What it rewrites: arguments, and fields of structs made for one, that are not among the inputs of the function's program. When
+ * it must not: a program with guards, because Python decides the rows that they flag, and sees all columns; a program that reads
+ * columns whose NULLs affect its dtype. Otherwise the program equals the function for every batch. So the function, too, returns
+ * the same for other values of the unread inputs, in a kernel and in Python.
  */
 object UnreadArguments extends Rule[LogicalPlan] {
   private val Asked = TreeNodeTag[Unit]("sparkweld.unread")
-  /** For fewer columns the question costs more than it may gain. */
+  /** With fewer columns, the request costs more than it may save. */
   private val Fewest = 4
 
   override def apply(plan: LogicalPlan): LogicalPlan =
@@ -49,7 +51,7 @@ object UnreadArguments extends Rule[LogicalPlan] {
     if (question.values.size < Fewest) udf else withConstants(udf, general, question.values.toMap, driver)
   }
 
-  /** @param general the call over columns that stand for `values` */
+  /** @param general the call over columns that represent `values` */
   private def withConstants(
       udf: PythonUDF, general: PythonUDF, values: Map[AttributeReference, Expression], driver: WeldDriver): PythonUDF = {
     val columns = general.children.flatMap(_.collect { case column: AttributeReference if values.contains(column) => column })
@@ -76,7 +78,7 @@ object UnreadArguments extends Rule[LogicalPlan] {
     made
   }
 
-  /** A call with a column of its own in the place of each value, whatever that is computed from. */
+  /** Rewrites a call to have a separate column for each value, however the value is computed. */
   private final class Question {
     val values: mutable.ArrayBuffer[(AttributeReference, Expression)] = mutable.ArrayBuffer.empty
 

@@ -16,12 +16,12 @@ import org.apache.spark.sql.execution.python.sparkweld.{EvalTypes, SparkInternal
 import org.apache.spark.sql.types.DoubleType
 
 /**
- * Turns maximal chains of Project, Filter and nodes of Python UDFs (ArrowEvalPython, BatchEvalPython) into WeldExec nodes.
+ * Replaces maximal chains of Project, Filter and Python UDF nodes (ArrowEvalPython, BatchEvalPython) by WeldExec nodes.
  *
- * What it rewrites: a chain that the compile service turned into a program. When the service refuses one of its nodes,
- * that node stays Spark's and the parts of the chain below and above it are tried on their own. When it must not: the
- * plugin's driver half is not running, `spark.sparkweld.enabled` is false, the backend is `python`, or a refusal; the reason is then recorded
- * on the node for explain. It never throws, and a plan without a Python UDF costs it one walk over the nodes.
+ * What it rewrites: a chain that the compile service turned into a program. When the service refuses one of its nodes, that node
+ * stays Spark's, and the subchains below and above it are tried separately. When it must not: the plugin's driver half is not
+ * running, `spark.sparkweld.enabled` is false, the backend is `python`, or the service refuses; the reason is then recorded on
+ * the node for explain. The rule never throws, and costs a plan without a Python UDF one walk over the nodes.
  */
 object WeldRule extends Rule[SparkPlan] {
 
@@ -34,8 +34,8 @@ object WeldRule extends Rule[SparkPlan] {
     }
 
   /**
-   * Whether a node is the final aggregate of what was an aggregate UDF, which kernels merge over plain columns too unless
-   * expressions are asked for: tests/bench/bench_backends.py compares both.
+   * Whether a node is the final aggregate of a rewritten aggregate UDF. Kernels merge it over plain columns too, unless the conf
+   * requests expressions: tests/bench/bench_backends.py compares both.
    */
   private[rules] def wantsMerging(node: SparkPlan): Boolean = node match {
     case aggregate: HashAggregateExec =>
@@ -45,7 +45,7 @@ object WeldRule extends Rule[SparkPlan] {
   }
 }
 
-/** A node of Spark's that calls Python functions. */
+/** Matches a node of Spark's that calls Python functions. */
 object PythonNode {
   private val Folder = classOf[EvalPythonExec].getPackageName
 
@@ -63,23 +63,23 @@ object PythonNode {
 }
 
 /**
- * A node of Spark's that is worth a kernel: it calls Python functions, or functions of Spark's ML library. A vector that is only
- * assembled, for a function that stays Spark's, is not.
+ * Matches a node of Spark's that is worth a kernel: it calls Python functions, or functions of Spark's ML library. A vector that
+ * is only assembled, for a function that stays Spark's, is not.
  */
 object KernelNode {
   def is(node: SparkPlan): Boolean = PythonNode.is(node) || MlNode.unapply(node).exists(_.exists(!MlStages.isAssembler(_)))
 }
 
-/** What becomes of one node of a chain: the part to compile, and above it the part that stays in Python. */
+/** One node of a chain, divided: the node to compile, and above it the nodes that stay in Python. */
 private final case class NodeParts(inside: Option[SparkPlan], outside: Seq[SparkPlan])
 
-/** One application of the rule. */
+/** Applies the rule once. */
 private final class ChainRewriter(driver: WeldDriver) {
   private def conf = WeldRule.conf
 
   def rewrite(plan: SparkPlan): SparkPlan = visit(plan, wanted = false)
 
-  /** @param wanted whether a partial aggregate here is to be merged though no UDF lies below */
+  /** @param wanted whether a partial aggregate here should be merged although no UDF is below it */
   private def visit(plan: SparkPlan, wanted: Boolean): SparkPlan = {
     val links = linksFrom(plan).toIndexedSeq
     if (links.exists(KernelNode.is)) chain(links, rewrite(links.last.children.head))
@@ -96,13 +96,13 @@ private final class ChainRewriter(driver: WeldDriver) {
     }
   }
 
-  /** The links of a chain (top down) over `base`. */
+  /** Rewrites the links of a chain (top down) over `base`. */
   private def chain(links: IndexedSeq[SparkPlan], base: SparkPlan): SparkPlan =
     if (links.isEmpty) base else assemble(links.reverse, base, links.filterNot(fusible).toSet)
 
   /**
-   * A partial aggregate over the links of a chain, or right over columnar batches. What it reads becomes one kernel, which
-   * also computes the keys and arguments, and a second kernel, called by turns with it, merges what that gives.
+   * Rewrites a partial aggregate over the links of a chain, or right over columnar batches. One kernel computes its input, with
+   * the keys and arguments; a second kernel, called alternately with the first, merges the results.
    */
   private def aggregated(aggregate: HashAggregateExec, links: IndexedSeq[SparkPlan]): SparkPlan = {
     val base = links.lastOption.map(last => rewrite(last.children.head)).getOrElse(rewrite(aggregate.child))
@@ -120,7 +120,7 @@ private final class ChainRewriter(driver: WeldDriver) {
     }
   }
 
-  /** What gives the columns of `loop` in batches, without rows in between. */
+  /** Returns a node with the columns of `loop` in batches, without rows in between. */
   private def columnsOf(
       loop: AggregateLoop, aggregate: HashAggregateExec, links: IndexedSeq[SparkPlan], base: SparkPlan): Option[SparkPlan] = {
     val asTheyAre = links.isEmpty && loop.columns.forall(_.isInstanceOf[Attribute])
@@ -162,7 +162,7 @@ private final class ChainRewriter(driver: WeldDriver) {
 
   private def expectedService(node: SparkPlan): ServiceCommand = ServiceCommand.expected(SparkInternals.sparkConf(node))
 
-  /** Why a node of Python functions is no link of a chain. */
+  /** Returns why a node of Python functions is not part of a chain. */
   private def unlinked(udfs: Seq[PythonUDF]): Refusal = {
     val names = udfs.map(_.name).mkString(", ")
     val evalType = udfs.head.evalType
@@ -170,20 +170,17 @@ private final class ChainRewriter(driver: WeldDriver) {
     else Refusal("SW301", "udf" -> names, "type" -> evalType.toString)
   }
 
-  /** The nodes of the chain that starts at `node`, top down. */
+  /** Returns the nodes of the chain that starts at `node`, top down. */
   private def linksFrom(node: SparkPlan): LazyList[SparkPlan] =
     if (Step.of(node).isEmpty || FusedFunctions.has(node)) LazyList.empty else node #:: linksFrom(node.children.head)
 
-  /** Cheap checks that need no service. */
+  /** Whether a node may be fused, by cheap checks without the service. */
   private def fusible(node: SparkPlan): Boolean = node match {
     case asked if KernelNode.is(asked) => true
     case _ => SparkWeldConf.FusionEnabled.get(conf)
   }
 
-  /**
-   * Puts the chain `nodes` (bottom up) over `base`, with every run of nodes that are not `outside` as one kernel if
-   * possible.
-   */
+  /** Puts the chain `nodes` (bottom up) over `base`, with every run of nodes that are not `outside` as one kernel if possible. */
   private def assemble(nodes: IndexedSeq[SparkPlan], base: SparkPlan, outside: Set[SparkPlan]): SparkPlan = {
     var child = base
     var rest = nodes
@@ -208,8 +205,8 @@ private final class ChainRewriter(driver: WeldDriver) {
   }
 
   /**
-   * A pipeline in Python without its first and its last kernel, where these run in the JVM: the first is a part of the kernel that
-   * the pipeline is over, and the second are nodes for the kernel above it.
+   * Returns a pipeline in Python without its first and last kernel, where these can run in the JVM. The first joins the kernel
+   * below the pipeline; the second are nodes for the kernel above it.
    */
   private def splitOver(
       run: IndexedSeq[SparkPlan], child: SparkPlan, above: Option[SparkPlan]): Option[(SparkPlan, IndexedSeq[SparkPlan])] = above match {
@@ -227,8 +224,8 @@ private final class ChainRewriter(driver: WeldDriver) {
   }
 
   /**
-   * The kernel below the calls, and where Spark would end a batch (None: where `child` does). NULLs in a batch of the kernel's must
-   * decide what they decide in Spark's: where rows would be fed, they may decide nothing.
+   * Returns the kernel below the calls, and where Spark would end a batch (None: where `child` does). The NULLs of the kernel's
+   * batch must have the same effect as those of Spark's: where Spark would feed rows, they must have none.
    */
   private def firstKernel(
       run: IndexedSeq[SparkPlan],
@@ -257,8 +254,8 @@ private final class ChainRewriter(driver: WeldDriver) {
   }
 
   /**
-   * A pipeline in Python over Spark's own projections and filters as a kernel, which hands over columns in the place of rows, and
-   * computes the arguments that are expressions.
+   * Returns a pipeline in Python over a kernel of Spark's own projections and filters. The kernel passes columns instead of rows,
+   * and computes arguments that are expressions.
    */
   private def pipelineOver(run: IndexedSeq[SparkPlan], child: SparkPlan, above: Option[SparkPlan]): Option[SparkPlan] = above match {
     case Some(python: ArrowEvalPythonExec)
@@ -274,7 +271,7 @@ private final class ChainRewriter(driver: WeldDriver) {
     case _ => None
   }
 
-  /** `node` as Spark planned it, over the new child; its output stays what it was. */
+  /** Returns `node` as Spark planned it, over the new child; its output does not change. */
   private def keep(child: SparkPlan, node: SparkPlan): SparkPlan = {
     val kept = (node, child) match {
       case (_, same) if same eq node.children.head => node
@@ -285,7 +282,7 @@ private final class ChainRewriter(driver: WeldDriver) {
         val fed = if (FusedFunctions.has(python)) new FusedFunctions(driver, conf).fedFromKernel(python, ours, python.output) else None
         fed.getOrElse(python.withNewChildren(Seq(RowInputExec(ours))))
       case (python: ArrowEvalPythonExec, columnar) if columnar.supportsColumnar && !python.child.supportsColumnar =>
-        python.withNewChildren(Seq(RowInputExec(columnar))) // a union, say, of kernels
+        python.withNewChildren(Seq(RowInputExec(columnar))) // such as a union of kernels
       case _ => node.withNewChildren(Seq(child))
     }
     kept match {
@@ -295,8 +292,8 @@ private final class ChainRewriter(driver: WeldDriver) {
   }
 
   /**
-   * Whether `python` would see in the batches of `ours` those that Spark feeds to it: when these are those of a scan, and `ours` only
-   * adds columns to them.
+   * Whether the batches of `ours` are those that Spark feeds to `python`: they are those of a scan, and `ours` only adds columns
+   * to them.
    */
   private def hasBatchesOf(python: ArrowEvalPythonExec, ours: SparkPlan): Boolean = SparkInternals.takesColumnarInput(python) && (ours match {
     case weld: WeldExec => weld.columnarInput && weld.steps.forall {
@@ -321,8 +318,8 @@ private final class ChainRewriter(driver: WeldDriver) {
             Right(inSparkBatches(nodes, child, regrouped.get, program.batchwise.get))
           case program: Compiled =>
             val made = weld(nodes, child, pipeline, program)
-            // Adaptive execution finds by these links which part of the logical plan a query stage stands for. A scan of a cached
-            // table inherits the link of the filter above it: once the kernel holds the filter, it must be the kernel's.
+            // By these links adaptive execution finds the logical subplan of a query stage. A scan of a cached table inherits the
+            // link of the filter above it: once the kernel includes the filter, the link must be the kernel's.
             nodes.last.logicalLink.foreach(made.setLogicalLink)
             Right(made)
         }
@@ -334,8 +331,8 @@ private final class ChainRewriter(driver: WeldDriver) {
   }
 
   /**
-   * The chain in two parts: those nodes below `at` give rows, which are put in the batches that Spark would make for that node, and
-   * so each of these has the dtypes that it has in Spark.
+   * Splits the chain in two: the nodes below `at` return rows, regrouped into the batches that Spark would make for node `at`, so
+   * that each batch has the same dtypes as in Spark.
    */
   private def inSparkBatches(nodes: IndexedSeq[SparkPlan], child: SparkPlan, at: Int, why: String): SparkPlan = {
     val (lower, upper) = nodes.splitAt(at)
@@ -345,9 +342,7 @@ private final class ChainRewriter(driver: WeldDriver) {
     compile(upper, SparkBatchesExec.over(limits, why, below))
   }
 
-  /**
-   * The chain without the nodes that were refused; with a refusal of no node in particular, all of it stays Spark's.
-   */
+  /** Rewrites the chain without its refused nodes; after a refusal of no particular node, all of it stays Spark's. */
   private def without(nodes: IndexedSeq[SparkPlan], child: SparkPlan, refusals: Seq[Refusal]): SparkPlan = {
     val byNode = refusals.map(refusal => refusal -> refusedNodes(nodes, refusal))
     val everywhere = byNode.collect { case (refusal, Nil) => refusal }
@@ -374,8 +369,8 @@ private final class ChainRewriter(driver: WeldDriver) {
   }
 
   /**
-   * The UDFs of a node that were not refused, and above them those that were. They were independent of each other; the
-   * ones that stay in Python must see the batches that the node had.
+   * Splits a node into the accepted UDFs and, above them, the refused ones. UDFs of a node are independent of each other; those
+   * that stay in Python must see the batches of the original node.
    */
   private def split(node: EvalPythonExec, refusals: Seq[Refusal]): NodeParts = {
     val names = refusals.flatMap(_.udf).toSet
@@ -398,14 +393,14 @@ private final class ChainRewriter(driver: WeldDriver) {
     }
   }
 
-  /** The ML functions of a projection inside of the kernel, and above it the expressions of them that it does not know. */
+  /** Splits a projection into its ML functions, for the kernel, and the unsupported expressions over them, above it. */
   private def splitMl(node: SparkPlan): Option[NodeParts] = node match {
     case project @ MlNode(_) if project.isInstanceOf[ProjectExec] =>
       MlSplit.of(project.asInstanceOf[ProjectExec]).map { case (below, above) => NodeParts(Some(below), Seq(above)) }
     case _ => None
   }
 
-  /** The node that stays in Python, with functions that are fused where that is possible. */
+  /** Returns the node that stays in Python, with fused functions where possible. */
   private def tagged(node: SparkPlan, refusals: Seq[Refusal]): SparkPlan = {
     RefusalTags.set(node, refusals)
     node match {
@@ -414,7 +409,7 @@ private final class ChainRewriter(driver: WeldDriver) {
     }
   }
 
-  /** The nodes that a refusal is about: that of its step, unless its UDF is elsewhere; none when it names neither. */
+  /** Returns the nodes that a refusal concerns: that of its step, unless its UDF is elsewhere; none when it names neither. */
   private def refusedNodes(nodes: IndexedSeq[SparkPlan], refusal: Refusal): Seq[SparkPlan] = {
     val atStep = refusal.step.flatMap(nodes.lift)
     val withUdf = refusal.udf.toSeq.flatMap(udf => nodes.filter(hasUdf(_, udf)))
@@ -457,7 +452,7 @@ private final class ChainRewriter(driver: WeldDriver) {
     node
   }
 
-  /** Rows on the way in, and results on the way back from Python, must have a columnar form in Spark. */
+  /** Refuses with SW308 input rows, and results returned from Python, that have no columnar form in Spark. */
   private def checkConversions(nodes: Seq[SparkPlan], child: SparkPlan): Unit = {
     val rows = if (child.supportsColumnar) Nil else child.output.map(column => column -> column.dataType)
     val converted = rows ++ nodes.last.output.map(column => column -> Fallback.stored(column.dataType))
