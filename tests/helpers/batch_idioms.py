@@ -1,7 +1,8 @@
 """Generates pandas UDFs whose results may depend on which rows share a batch.
 
-`batch_functions()` is a Hypothesis strategy of functions over the columns of `COLUMNS`; most are refused or exact, and all
-are what people write: texts of numbers, integers at the ends of their types, branches on the dtype, NaT, None beside a bool.
+`batch_functions()` is a Hypothesis strategy of functions over the columns of `COLUMNS`. Most are refused or exact. All are
+common idioms:
+strings of numbers, integers at the limits of their types, branches on the dtype, NaT, None beside a bool.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-#: Column -> its Spark type. `k` numbers the rows; every other one may hold NULL.
+#: Column -> its Spark type. `k` numbers the rows; every other column may hold NULL.
 COLUMNS = {
     "k": "int", "h": "smallint", "y": "tinyint", "i": "int", "l": "bigint", "x": "double", "b": "boolean", "s": "string",
     "d": "date", "t": "timestamp", "n": "timestamp_ntz",
@@ -28,7 +29,7 @@ OF_INTEGERS = (
     "np.maximum({v}, {w})", "{v}.astype('float64')", "{v}.astype('int64')", "{v}.astype('Int64')", "np.square({v})", "({v} & 3)",
     "({v} // {w})", "({v} % {w})", "({v} ** 2)",
 )  # fmt: skip
-#: Template of an integer's or a float's Series -> the types that it is declared as.
+#: Template over an integer or float Series -> the return types that it is declared with.
 _OF_NUMBERS = {
     "{e}.astype(str)": ("string",), "{e}.apply(str)": ("string",), "{e}.map(str)": ("string",),
     "{e}.map('{{}}'.format)": ("string",),
@@ -121,7 +122,7 @@ _PLAIN = {
 
 @dataclass(frozen=True)
 class BatchFunction:
-    """Source of an expression over the columns that it names, its declared type, and how Spark calls it."""
+    """An expression's source over the columns that it names, its declared type, and the kind of UDF."""
 
     columns: str
     body: str
@@ -130,7 +131,7 @@ class BatchFunction:
 
     @property
     def definition(self) -> str:
-        """Source of an expression that makes the UDF."""
+        """Returns the source of an expression that creates the UDF."""
         names = ", ".join(self.columns)
         if self.kind == "plain":
             return f"F.udf(lambda {names}: {self.body}, {self.returns!r})"
@@ -151,7 +152,7 @@ def _integer(draw: st.DrawFn, v: str, w: str, depth: int) -> str:
 @st.composite
 def batch_functions(draw: st.DrawFn, kinds: tuple[str, ...] = ("series", "series", "series", "iterator",
 "plain")) -> BatchFunction:
-    """A function of one column, or of two."""
+    """Draws a function of one or two columns."""
     kind = draw(st.sampled_from(kinds))
     column = draw(st.sampled_from("hyillxbbsdttn"))
     other = draw(st.sampled_from("khyil"))

@@ -1,7 +1,7 @@
 """Generates queries in which Spark regroups rows into batches: small files in one partition, filters, small batches.
 
-`batch_queries()` is a Hypothesis strategy of queries as source text; `Tables` writes the files that they read. A query is also
-a script by itself (`BatchQuery.script`), so that a difference can be seen with nothing else at hand.
+`batch_queries()` is a Hypothesis strategy of queries as source text; `Tables` writes the files that they read.
+`BatchQuery.script` is a standalone program that reproduces a difference.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tests.helpers.compiled import FAULTS, Compared
 from tests.helpers.differential import ENABLED, Measured, measured, run
 from tests.helpers.outcomes import differences
 
-#: Rows of each file, and for each file the rows in which columns may hold NULL.
+#: For each layout, one (row count, NULL pattern) pair per file.
 LAYOUTS = (
     ((6, "none"), (6, "some")), ((9, "some"), (4, "none")), ((5, "none"), (5, "none"), (5, "last")), ((12, "last"),),
     ((8, "all"), (7, "none")), ((10, "first"), (10, "none")), ((7, "none"), (7, "none")), ((11, "some"),),
@@ -72,7 +72,9 @@ def iterated(function, returns, kind):
 
 @dataclass(frozen=True)
 class BatchQuery:
-    """`source` makes `frame` from `spark` and `folder`, in the scope of `prelude`; `layout`, `seed`: see `Tables`."""
+    """A query: `source` creates `frame` from `spark` and `folder` in the scope of `prelude`; `layout` and `seed`: see
+    `Tables`.
+    """
 
     source: str
     layout: int
@@ -88,7 +90,7 @@ class BatchQuery:
         return scope["frame"]
 
     def script(self) -> str:
-        """A program that shows what the query gives with the plugin off and on."""
+        """Returns a program that prints the query's outcomes with the plugin off and on."""
         return f"""import sys, tempfile
 sys.path.insert(0, ".")
 from pyspark.sql import SparkSession
@@ -111,16 +113,16 @@ def _indented(source: str) -> str:
 
 
 class Tables:
-    """Folders of Parquet files below one folder, written when first asked for."""
+    """Folders of Parquet files below one root, each written on first use."""
 
-    #: The columns' types, and the values that they are drawn from.
+    #: Maps a column to its type and to the values that it is drawn from.
     values: Callable[[], dict[str, tuple[pa.DataType, list[Any]]]] = staticmethod(lambda: file_values())
 
     def __init__(self, root: str) -> None:
         self._root = Path(root)
 
     def folder(self, layout: int, seed: int) -> str:
-        """The files of a layout, with values drawn by `seed`."""
+        """Returns the folder with the files of a layout, whose values `seed` determines."""
         path = self._root / f"{layout}-{seed}"
         if not path.exists():
             path.mkdir(parents=True)
@@ -132,7 +134,7 @@ class Tables:
 
 
 def table_of(layout: int, seed: int, at: int, first: int, drawn_from: dict[str, tuple[pa.DataType, list[Any]]]) -> pa.Table:
-    """The file of a layout at this position, whose rows are numbered from `first`."""
+    """Returns the table of file number `at` of a layout; its rows are numbered from `first`."""
     (rows, nulls), random = LAYOUTS[layout][at], np.random.default_rng((layout, seed, at))
     arrays = {}
     for name, (type, values) in drawn_from.items():
@@ -170,7 +172,7 @@ def file_values() -> dict[str, tuple[pa.DataType, list[Any]]]:
 
 @st.composite
 def clauses(draw: st.DrawFn) -> tuple[list[str], int, int]:
-    """Lines that read files, then a filter or another node; the layout and the seed of the files."""
+    """Draws lines that read the files and apply a filter or another node; returns them with the layout and seed of the files."""
     layout, seed = draw(st.integers(0, len(LAYOUTS) - 1)), draw(st.integers(0, 2))
     lines = ["frame = spark.read.parquet(folder)"]
     column = draw(st.sampled_from("hilbdtns"))
@@ -184,7 +186,7 @@ def clauses(draw: st.DrawFn) -> tuple[list[str], int, int]:
 
 @st.composite
 def batch_queries(draw: st.DrawFn) -> BatchQuery:
-    """Files, a filter or another node, one or two UDFs side by side, one over another, or a map, and perhaps a filter above."""
+    """Draws a query: files, a filter or another node, UDFs side by side or nested or a map, and sometimes a filter above."""
     lines, layout, seed = draw(clauses())
     lines += draw(_maps() if draw(st.integers(0, 7)) == 0 else _calls())
     if draw(st.integers(0, 2)) == 0:
@@ -194,7 +196,7 @@ def batch_queries(draw: st.DrawFn) -> BatchQuery:
 
 @st.composite
 def confs(draw: st.DrawFn) -> tuple[tuple[str, str], ...]:
-    """Sizes of batches, partitions of files, a zone and a backend."""
+    """Draws batch sizes, file partitions, a time zone and a backend."""
     conf = {
         "spark.sql.parquet.columnarReaderBatchSize": draw(st.sampled_from(_BATCHES)),
         "spark.sql.execution.arrow.maxRecordsPerBatch": draw(st.sampled_from(_RECORDS)),
@@ -239,7 +241,7 @@ def _maps(draw: st.DrawFn) -> list[str]:
 def run_queries(
     number: int, count: int, queries: st.SearchStrategy[BatchQuery], check: Callable[[BatchQuery], Measured]
 ) -> list[Measured]:
-    """What `check` measures for each of `count` queries, which seed `number` draws."""
+    """Returns what `check` measures for each of `count` queries that seed `number` determines."""
     found: list[Measured] = []
 
     @seed(number)
@@ -253,7 +255,7 @@ def run_queries(
 
 
 def check_query(spark: Any, tables: Tables, query: BatchQuery) -> Measured:
-    """What Weld did in the query; AssertionError where its outcomes with the plugin off and on differ."""
+    """Returns Weld's metrics for the query; AssertionError where the outcomes with the plugin off and on differ."""
     folder, conf = tables.folder(query.layout, query.seed), dict(query.conf)
     expected, _ = run(spark, lambda: query.frame(spark, folder), {**conf, ENABLED: "false"})
     actual, frame = run(spark, lambda: query.frame(spark, folder), {**conf, ENABLED: "true"})
@@ -280,7 +282,7 @@ def _tables() -> Tables:
 
 @cache
 def session() -> Any:
-    """A session with the plugin."""
+    """Returns a session with the plugin."""
     from pyspark.sql import SparkSession
 
     import sparkweld

@@ -1,4 +1,4 @@
-"""Makes tables whose Arrow batches in Spark differ from their scan batches."""
+"""Builds tables whose Arrow batches in Spark differ from their scan batches."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-#: Confs under which all files of a folder are one partition, in the order of their names.
+#: Confs that read all files of a folder as one partition, in name order.
 ONE_PARTITION = {
     "spark.sql.files.minPartitionNum": "1",
     "spark.sql.files.openCostInBytes": "0",
@@ -18,7 +18,7 @@ ONE_PARTITION = {
 
 
 def small_batches(scan: int | None = None, records: int | None = None, bytes: int | None = None) -> dict[str, str]:
-    """Confs for the rows of a scan batch, and for the rows and bytes of an Arrow batch that Spark makes of rows."""
+    """Returns confs that limit the rows of a scan batch and the rows and bytes of an Arrow batch that Spark builds from rows."""
     confs = {
         "spark.sql.parquet.columnarReaderBatchSize": scan,
         "spark.sql.execution.arrow.maxRecordsPerBatch": records,
@@ -28,7 +28,10 @@ def small_batches(scan: int | None = None, records: int | None = None, bytes: in
 
 
 def write_files(folder: Path, files: Sequence[Mapping[str, Any] | pa.Table]) -> str:
-    """Writes one Parquet file for each table, and gives the folder. Spark reads a larger file first, so sizes must not grow."""
+    """Writes one Parquet file per table and returns the folder.
+
+    Spark reads larger files first, so the sizes must not grow.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     sizes = []
     for number, columns in enumerate(files):
@@ -41,6 +44,6 @@ def write_files(folder: Path, files: Sequence[Mapping[str, Any] | pa.Table]) -> 
 
 
 def with_nulls(values: Sequence[Any], nulls: Sequence[int], type: pa.DataType | None = None) -> pa.Array:
-    """The values, NULL at the positions `nulls`."""
+    """Returns the values with NULL at the positions `nulls`."""
     missing = set(nulls)
     return pa.array([None if at in missing else value for at, value in enumerate(values)], type)

@@ -1,4 +1,4 @@
-"""The tables of calls as the table in docs/compiled.md of what a compiled function may use."""
+"""Renders the tables of calls as the Markdown table of docs/compiled.md that lists what compiled functions may use."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _names(names: Iterable[str]) -> str:
 
 
 def calls_table() -> str:
-    """One row for each kind of object, in Markdown."""
+    """Returns the Markdown rows, one per kind of object."""
     plain = [f.__name__ for f in builtins_._PURE if not (isinstance(f, type) and issubclass(f, BaseException))]
     modules = ("cast", "partial", "reduce")
     ufuncs = {name for name in FUNCTIONS if isinstance(getattr(np, name, None), np.ufunc)}
@@ -52,6 +52,6 @@ def calls_table() -> str:
 
 
 def with_calls_table(text: str) -> str:
-    """The text of docs/compiled.md with the table as the sources have it."""
+    """Returns docs/compiled.md with the table that the sources imply."""
     begin, end = text.index(BEGIN) + len(BEGIN), text.index(END)
     return text[:begin] + calls_table() + "\n" + text[end:]

@@ -1,4 +1,4 @@
-"""A seed to a cascade's whole fit on made-up rows whose true loss is known in closed form, without any model or kernel."""
+"""Fits a cascade on seeded synthetic rows whose true loss has a closed form, without models or kernels."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from sparkweld.errors import Refusal
 from sparkweld.willump.fitting import Promise, fit
 
 ALLOWED, CONFIDENCE, ROWS = 0.01, 0.95, 6000
-#: How often the full model is wrong; the small one is wrong with probability `SLOPE * (1 - p)` where it says p.
+#: Error rate of the full model; the small one is wrong with probability `SLOPE * (1 - p)` where its confidence is p.
 FULL_ERROR, SLOPE = 0.08, 0.6
 
 
 class Column(ClassifierMixin, BaseEstimator):
-    """A fitted classifier of two classes that reads its probability of class 1 from a column."""
+    """A fitted two-class classifier that reads its probability of class 1 from a column."""
 
     def __init__(self, column: str = "full") -> None:
         self.column = column
@@ -36,7 +36,7 @@ class Column(ClassifierMixin, BaseEstimator):
 
 
 def rows(seed: int, count: int = ROWS, full_error: float = FULL_ERROR) -> tuple[pd.DataFrame, np.ndarray]:
-    """(columns `small` and `full` of probabilities, the label)."""
+    """Returns (probability columns `small` and `full`, labels)."""
     rng = np.random.default_rng(seed)
     label = rng.integers(0, 2, count)
     sure = rng.uniform(0.5, 1, count)
@@ -46,12 +46,14 @@ def rows(seed: int, count: int = ROWS, full_error: float = FULL_ERROR) -> tuple[
 
 
 def true_loss(threshold: float, full_error: float = FULL_ERROR) -> float:
-    """Of all rows, how many more are wrong: the integral of ``SLOPE * (1 - p) - full_error`` over p > threshold."""
+    """Returns the share of rows that only the cascade gets wrong: the integral of ``SLOPE * (1 - p) - full_error`` over p >
+    threshold.
+    """
     return SLOPE * (1 - threshold) ** 2 - 2 * full_error * (1 - threshold)
 
 
 def cost(estimators: Sequence[Any], data: Any) -> list[float]:
-    """Nanoseconds a row: the small model is ten times as fast, a cascade as its doubt says."""
+    """Returns nanoseconds a row: 10 for the small model, 100 for the full one; a cascade adds its share of uncertain rows."""
     return [_cost(estimator, data) for estimator in estimators]
 
 
@@ -62,7 +64,7 @@ def _cost(estimator: Any, data: Any) -> float:
 
 
 def loss_of_a_fit(seed: int, full_error: float = FULL_ERROR) -> float | None:
-    """The true loss of what was certified; None when nothing was."""
+    """Returns the true loss of the certified threshold, None when none was certified."""
     data, label = rows(seed, full_error=full_error)
     try:
         made = fit(Column("full").fit(data), data, label, Promise(ALLOWED, CONFIDENCE), cost, Column("small"), seed)

@@ -1,6 +1,6 @@
 """Holds a generated function with its batches and declared type, and shrinks a failing one to a runnable script.
 
-A case is text, so that what failed can be run again with nothing but this repository at hand.
+A case is source text, so this repository alone reproduces a failure.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ import pyarrow.compute as pc
 from pyspark.sql.types import DataType
 from pyspark.util import PythonEvalType
 
-#: What the source of every case may use. As a user's script: for a function without a module, cloudpickle looks through the
-#: names of all modules.
+#: Names that the source of every case may use. `__main__`, as in a user's script: for a function without a module,
+#: cloudpickle searches the names of all modules.
 SCOPE: dict[str, Any] = {
     "__name__": "__main__", "np": np, "pd": pd, "pa": pa, "pc": pc, "math": math, "re": re, "datetime": datetime,
 }  # fmt: skip
@@ -29,10 +29,10 @@ SCOPE: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Case:
-    """`source` defines `name`, which is called with the columns of each batch in order. `kernel`: runs compiled as well.
+    """`source` defines `name`, which is called with the columns of each batch in order. `kernel`: also run machine code.
 
-    `chain`: the functions that `name` calls one after the other, each a UDF with as many arguments: the first takes columns,
-    each other one the result before it, as often.
+    `chain`: the functions that `name` calls in sequence, each a UDF. The first takes columns; each later one takes
+    the previous result, once per parameter.
     """
 
     source: str
@@ -48,17 +48,17 @@ class Case:
         return self.scope()[self.name]  # type: ignore[no-any-return]
 
     def scope(self) -> dict[str, Any]:
-        """All that the source defines."""
+        """Returns the names that the source defines."""
         scope = dict(SCOPE)
         exec(compile(self.source, "<case>", "exec", dont_inherit=True), scope)
         return scope
 
     def constants(self) -> list[Any]:
-        """The numbers and strings in the code of the case, in order."""
+        """Returns the numbers and strings in the code of the case, in order."""
         return list(dict.fromkeys(_constants(compile(self.source, "<case>", "exec", dont_inherit=True))))
 
     def script(self) -> str:
-        """A program that compares this case's compiled program with the worker."""
+        """Returns a program that compares this case's compiled program with the worker."""
         batches = "".join(f"    {_batch_text(batch)},\n" for batch in self.batches)
         return f'''# {len(self.batches)} batches; run in the repository's root: .venv/bin/python this_file
 import sys
@@ -83,7 +83,7 @@ print(check_case(Case(SOURCE, BATCHES, {self.returns!r}, {self.eval_type}, {self
 
 
 class Mismatch(AssertionError):
-    """A case whose program gives something else than the worker; `case` has the failing batch alone, where one fails alone."""
+    """A case whose program differs from the worker; `case` holds the failing batch alone where one batch alone fails."""
 
     def __init__(self, message: str, case: Case) -> None:
         super().__init__(message)
@@ -91,7 +91,7 @@ class Mismatch(AssertionError):
 
 
 def smallest(mismatch: Mismatch, check: Callable[[Case], Any]) -> Mismatch:
-    """The same mismatch over as few rows as still show it: halves are left out as long as the rest fails."""
+    """Shrinks a mismatch to few rows: removes halves while the rest still fails."""
     for batch in mismatch.case.batches:
         found = _fails(replace(mismatch.case, batches=(batch,)), check)
         if found is not None:
@@ -119,7 +119,7 @@ def _fails(case: Case, check: Callable[[Case], Any]) -> Mismatch | None:
         check(case)
     except Mismatch as mismatch:
         return mismatch
-    except Exception:  # noqa: BLE001 - another fault than the one that is looked for
+    except Exception:  # noqa: BLE001 - a different failure than the one to shrink
         return None
     return None
 

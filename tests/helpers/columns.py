@@ -1,4 +1,4 @@
-"""Arrays for tests: extremes of every type, and the comparison that tells NaN, -0.0 and NULL apart."""
+"""Builds edge-value arrays of every type and compares arrays, distinguishing NaN, -0.0 and NULL."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.helpers.strings import TEXTS, random_texts
 
 
 def special_values(type: Type) -> np.ndarray:
-    """The values of a plain type where functions go wrong first."""
+    """Returns the edge values of a non-nullable type."""
     if type.kind == "bool":
         return np.array([False, True])
     if type.kind == "str":
@@ -33,7 +33,7 @@ def special_values(type: Type) -> np.ndarray:
 
 
 def _special_lists(type: Type) -> np.ndarray:
-    """Of no element, one, as many as take NumPy another way through a sum, and orders of NaN and zeros."""
+    """Returns lists of length 0 and 1, of lengths that select other NumPy summation paths, and permutations of NaN and zeros."""
     rng = np.random.default_rng(11)
     kind, specials = type.element.kind, special_values(type.element)
     lists = [specials[:0], *(specials[i : i + 1] for i in range(len(specials))), specials, specials[::-1]]
@@ -48,9 +48,10 @@ def _special_lists(type: Type) -> np.ndarray:
 
 
 def extremes(type: Type, rows: int, at: int = 0) -> Array:
-    """`rows` values of a type: every pair of specials of argument positions 0 and 1 meets, then random values.
+    """Returns `rows` values of a type: every pair of specials of argument positions 0 and 1 meets, then random values.
 
-    `at` is the argument position; different positions vary at different speed. A nullable type has NULL in a third.
+    `at` is the argument position; different positions vary at different speed. A nullable type is NULL in a third of its
+    rows.
     """
     plain = type.plain()
     specials = special_values(plain)
@@ -83,12 +84,12 @@ def _random(type: Type, rows: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def take(array: Array, rows: slice) -> Array:
-    """Those rows of an array."""
+    """Returns a slice of an array's rows."""
     return Optional(array.values[rows], array.valid[rows]) if isinstance(array, Optional) else array[rows]
 
 
 def ulp_distance(got: np.ndarray, expected: np.ndarray) -> np.ndarray:
-    """Number of floats between two floats of one dtype, element by element; 0 when both are NaN, huge when one is."""
+    """Returns the number of floats between two floats of one dtype, elementwise; 0 when both are NaN, huge when one is."""
     signed = np.int64 if got.dtype.itemsize == 8 else np.int32
     first, second = (_ordered(array.view(signed).astype(np.int64), np.int64(np.iinfo(signed).min)) for array in (got, expected))
     distance = np.where(first > second, first - second, second - first).view(np.uint64).astype(np.float64)
@@ -97,12 +98,12 @@ def ulp_distance(got: np.ndarray, expected: np.ndarray) -> np.ndarray:
 
 
 def _ordered(bits: np.ndarray, low: np.int64) -> np.ndarray:
-    """Bit patterns as integers in the order of the floats; both zeros are 0."""
+    """Maps bit patterns to integers that order like the floats; both zeros map to 0."""
     return np.where(bits < 0, low - bits, bits)
 
 
 def difference(got: Array, expected: Array, ulp: int = 0, *, ignore_zero_sign: bool = False) -> str | None:
-    """None when equal (NaN payloads aside, floats within `ulp`), else the first row that differs, in words."""
+    """Returns None when equal (any NaN payload, floats within `ulp`), else a message about the first row that differs."""
     if isinstance(got, Optional) != isinstance(expected, Optional):
         return "one is nullable, the other is not"
     if isinstance(got, Optional) and isinstance(expected, Optional):

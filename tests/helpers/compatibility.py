@@ -1,7 +1,7 @@
-"""What the compiler takes, asked of the compiler itself, as docs/compatibility.md: every function in every dtype state.
+"""Generates docs/compatibility.md by compiling every function in every dtype state.
 
-The names are those of pandas, NumPy and Python. Each is called on symbolic columns with the first arguments that it takes,
-and the cell says what came of it. Nothing here knows which functions are supported, so nothing here can be out of date.
+The names are those of pandas, NumPy and Python. Each is called on symbolic columns with the first arguments that
+compile, and the cell shows the outcome. No list of supported functions exists here, so none can be outdated.
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ from udf_compiler.zones import session_zone
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "compatibility.md"
 
-#: Arguments after the column, tried in this order: the first that any type takes is the one that the page shows.
+#: Arguments after the column, tried in order; the page shows the first that compiles for any type.
 ARGUMENTS = (
     "", "t", "2", "0, 2", "'a'", "'a', 'b'", "[1, 2]", "['a', 'b']", "{1: 2.0}", "{'a': 'b'}", "'float64'", "s == s", "s == s, t",
     "2, 'a'", "'%Y-%m-%d'", "'h'", "'D'", "r'(a)b', expand=False", "lambda v: v", "[s == s], [t]", "[0.0, 1.0], [1.0, 2.0]",
 )  # fmt: skip
 
-#: Refusals of a name, whatever its arguments are.
+#: Refusal codes that concern the name, whatever its arguments are.
 _OF_NAME = frozenset(("SW219", "SW250", "SW251", "SW256", "SW259", "SW263"))
 
-#: Calls that ended in an internal error, since this process began.
+#: Calls in this process that ended in an internal error.
 FAULTS: list[str] = []
 
 _NAMES = {
@@ -58,7 +58,7 @@ _NAMES = {
 
 @dataclass(frozen=True)
 class Cell:
-    """What a call on columns of one type gives: ``=``, ``=*`` (some rows go to Python), ``~4 ULP``, or a code."""
+    """The outcome of a call on columns of one type: ``=``, ``=*`` (some rows run in Python), ``~4 ULP``, or a code."""
 
     text: str
 
@@ -81,9 +81,9 @@ class Column:
 
 @cache
 def columns() -> tuple[Column, ...]:
-    """The states to ask about: all types dense, and those whose NULLs make another Series of them.
+    """Returns the columns of the page: all types dense, and nullable those that NULLs do not turn into doubles.
 
-    Small integers behave as the widest and the narrowest do: bytes and longs stand for all. With NULLs they are doubles.
+    Bytes and longs represent the integers between them. Integers with NULLs become doubles.
     """
     types = [name for name in SPARK_TYPES if name not in ("short", "integer")]
     with_nulls = [name for name in types if not (SPARK_TYPES[name].is_int or SPARK_TYPES[name].is_float)]
@@ -97,15 +97,15 @@ def _arguments(loop: LoopBuilder, column: Column, how_many: int) -> list[Any]:
     ]
 
 
-@lru_cache(1)  # one call on all columns, then the next
+@lru_cache(1)  # holds one call, which is asked of all columns before the next
 def _function(source: str) -> Callable[..., Any]:
-    """``lambda s, t: source``, or of `s` alone, which spares the compiler a column."""
+    """Returns ``lambda s, t: source``, or a lambda of `s` alone, which saves the compiler a column."""
     columns = "s, t" if "t" in compile(source, "", "eval").co_names else "s"
     return make(f"lambda {columns}: {source}", {}, _NAMES)
 
 
 def cell(source: str, column: Column) -> Cell:
-    """What the compiler makes of ``lambda s, t: source`` on two columns of a type."""
+    """Returns the outcome of compiling ``lambda s, t: source`` for two columns of a type."""
     type = Type(SPARK_TYPES[column.spark_type].kind, column.state == "nullable")
     loop = ProgramBuilder("f", [Input(name, type) for name in "st"]).loop("f")
     kept: list[tuple[str, str]] = []
@@ -118,7 +118,7 @@ def cell(source: str, column: Column) -> Cell:
             result = trace(function, given, loop=loop, kept=kept)
     except Refusal as refused:
         return Cell(refused.code)
-    except InternalError as bug:  # a test fails for each
+    except InternalError as bug:  # a test fails for each fault
         FAULTS.append(f"{source} on {column.title}: {bug}")
         return Cell("SW511")
     if not _is_column(result):
@@ -130,7 +130,7 @@ def cell(source: str, column: Column) -> Cell:
 
 
 def _is_column(result: Any) -> bool:
-    """Whether a traced result is one: its class is one of the compiler's, not a constant of Python."""
+    """Whether a traced result is a column: its class belongs to the compiler, unlike a Python constant."""
     parts = result if isinstance(result, tuple) else (result,)
     return bool(parts) and all(type(part).__module__.startswith("udf_compiler.") for part in parts)
 
@@ -149,7 +149,7 @@ class Row:
 
 
 def row(name: str, sources: Iterable[str], among: tuple[Column, ...] | None = None) -> Row:
-    """The first of `sources` that compiles for some column, or the first of all."""
+    """Returns the row of the first of `sources` that compiles for some column, or of the first of all."""
     among = columns() if among is None else among
     first = None
     for source in sources:
@@ -168,7 +168,7 @@ def _public(owner: Any) -> Iterator[str]:
 
 
 def _calls(prefix: str, owner: Any, name: str) -> Iterator[str]:
-    """Texts of an attribute: itself when it is a property, else calls with the arguments to try."""
+    """Yields sources that use an attribute: the property itself, or calls with the arguments to try."""
     if not callable(getattr(owner, name, None)):
         yield f"{prefix}.{name}"
         return
@@ -177,18 +177,18 @@ def _calls(prefix: str, owner: Any, name: str) -> Iterator[str]:
     yield f"{prefix}.{name}('a').str[0]"
 
 
-#: Python knows one int and one float.
+#: Python has one int and one float type.
 _OF_PYTHON = ("boolean", "long", "double", "string", "date", "timestamp")
 _SCALARS = tuple(Column(name, "dense") for name in _OF_PYTHON if name in SPARK_TYPES)
 
 
-#: Arguments of one function of pandas.
+#: Arguments of single pandas functions.
 _OF_PANDAS = {"cut": ("[0, 1, 2], labels=False", "[0, 1, 2], labels=['a', 'b']")}
 
 
 @cache
 def sections() -> dict[str, tuple[Row, ...]]:
-    """Heading -> rows, refused ones too."""
+    """Returns heading -> rows, including unsupported functions."""
     ufuncs = sorted(name for name in dir(np) if isinstance(getattr(np, name), np.ufunc) and getattr(np, name).__name__ == name)
     functions = sorted(f.__name__ for f in numpy_.TABLE if not isinstance(f, np.ufunc))
     made = {
@@ -213,7 +213,7 @@ def _of_pandas(name: str) -> Iterator[str]:
 
 
 def _of_numpy(name: str) -> Iterator[str]:
-    """Calls on a column, on a list of columns, along the columns of a matrix, and with a column as a later argument."""
+    """Yields calls on a column, on a list of columns, along the columns of a matrix, and with a column as a later argument."""
     yield from (f"np.{name}(s{arguments and ', '}{arguments})" for arguments in ARGUMENTS)
     yield from (f"np.{name}({arguments})" for arguments in ("s == s, s, t", "[s == s], [t]", "[1.0, 2.0], s", "[s, t]"))
     yield from (f"np.{name}(np.column_stack([s, t]){arguments})" for arguments in (", axis=1", ""))
@@ -224,7 +224,7 @@ ACCESSORS = frozenset("str dt cat sparse list struct".split())
 
 
 def _functions(owner: Any) -> Iterator[str]:
-    """Functions of a module that take data, by name."""
+    """Yields the public functions of a module that take data."""
     for name in _public(owner):
         if inspect.isfunction(getattr(owner, name)) and not name.startswith(("read_", "test", "show_")):
             yield name
@@ -270,7 +270,7 @@ def _refused(rows: Iterable[Row]) -> Iterator[str]:
 
 
 def _conversions() -> Iterator[str]:
-    """Series of each type declared as each type."""
+    """Yields the table of Series types by declared types."""
     yield f"| a Series from \\ declared as | {' | '.join(SPARK_TYPES)} |"
     yield f"|---{'|---' * len(SPARK_TYPES)}|"
     for name in SPARK_TYPES:
@@ -313,7 +313,7 @@ of doubles for integers.
 
 
 def page() -> str:
-    """The text of docs/compatibility.md."""
+    """Returns the text of docs/compatibility.md."""
     among = columns()
     identity = Row("s", "s", tuple(cell("s", column) for column in among))
     parts = [_HEAD, "## Columns in\n", *_table([identity], among), ""]

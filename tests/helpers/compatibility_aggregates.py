@@ -1,4 +1,4 @@
-"""The reductions of aggregate UDFs as a table: for each column type equal, kept with its bound, or the code of the refusal."""
+"""Renders the reductions of aggregate UDFs as a table: exact, approximate with its bound, or a refusal code, per column type."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SOURCES = (
 
 
 def reductions_table() -> Iterator[str]:
-    """Lines of Markdown: the table, and the bounds that it numbers."""
+    """Yields Markdown lines: the table, and the numbered bounds."""
     bounds: dict[str, int] = {}
     yield f"| | {' | '.join(TYPES)} |"
     yield f"|---{'|---' * len(TYPES)}|"

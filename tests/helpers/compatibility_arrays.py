@@ -1,4 +1,4 @@
-"""Functions of arrays as tables: for each type of elements what the compiler makes of them, in each kind of UDF."""
+"""Renders array functions as tables: the compile outcome per element type, for each kind of UDF."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from udf_compiler import row_flags
 TYPES = ("boolean", "integer", "long", "float", "double", "string")
 PLAIN, PICKLED, PANDAS, ARROW = 101, 100, 200, 250
 
-#: Of a list in a plain UDF, with what each gives. "element" is the type of the elements, "array" the type of the
-#: list, "doubles" one of doubles.
+#: Functions of a list in a plain UDF, with their result: "element" is the type of the elements, "array" the list's type,
+#: "doubles" a list of doubles.
 OF_A_LIST = (
     ("len(xs)", "long"), ("xs[0]", "element"), ("xs[-1] if xs else None", "element"), ("xs[i]", "element"),
     ("xs[1:]", "array"), ("xs[::-1]", "array"), ("len(xs[:i])", "long"), ("sum(xs)", "number"), ("min(xs)", "element"),
@@ -33,7 +33,7 @@ OF_A_LIST = (
     ("None if xs is None else xs", "array"),
 )  # fmt: skip
 
-#: Of a Series of arrays in a pandas UDF; v is the ndarray of a row.
+#: Functions of a Series of arrays in a pandas UDF; v is the ndarray of a row.
 OF_A_SERIES = (
     ("s.str.len()", "double"), ("s.str[0]", "element"), ("s.str.get(-1)", "element"), ("s.str.join(',')", "string"),
     ("s.isna()", "boolean"), ("s.explode()", "element"), ("s.map(len)", "long"), ("s.map(lambda v: v[0])", "element"),
@@ -52,7 +52,7 @@ OF_A_SERIES = (
     ("pd.Series(np.stack(s).reshape(-1, 3).max(axis=1))", "element"),
 )  # fmt: skip
 
-#: Of an Arrow array of lists in an arrow_udf.
+#: Functions of an Arrow array of lists in an arrow_udf.
 OF_AN_ARROW_ARRAY = (
     ("pc.list_value_length(a)", "integer"), ("pc.list_element(a, 0)", "element"), ("pc.list_slice(a, 0, 2)", "array"),
     ("pc.list_flatten(a)", "element"), ("pc.is_valid(a)", "boolean"), ("a.is_null()", "boolean"), ("a", "array"),
@@ -68,7 +68,7 @@ other kinds with its batch, but for floats in a pandas UDF, where it is a NaN. N
 
 
 def arrays_tables() -> Iterator[str]:
-    """Lines of Markdown: a table for each kind of UDF."""
+    """Yields Markdown lines: a table for each kind of UDF."""
     yield from _table("in a plain UDF, both with `useArrow` and without", OF_A_LIST, "lambda xs, ys, i: {}", PLAIN)
     yield from _table("in a pandas UDF", OF_A_SERIES, "lambda s: {}", PANDAS)
     yield from _table("in an arrow_udf", OF_AN_ARROW_ARRAY, "lambda a: {}", ARROW)
@@ -84,9 +84,9 @@ def _table(title: str, sources: tuple[tuple[str, str], ...], form: str, eval_typ
 
 
 def cell(source: str, gives: str, element: str, eval_type: int) -> str:
-    """What the compiler makes of a function of arrays of `element`s: ``=``, ``=*`` (some rows go to Python) or a code.
+    """Returns the outcome for a function of arrays of `element`: ``=``, ``=*`` (some rows run in Python) or a code.
 
-    Of a plain UDF both wire formats are asked; where one of them is refused, so is the cell.
+    A plain UDF is compiled for both wire formats; the cell is a refusal where either refuses.
     """
     reply = _reply(source, gives, element, eval_type)
     if eval_type == PLAIN and reply["status"] == "ok":
@@ -98,7 +98,7 @@ def cell(source: str, gives: str, element: str, eval_type: int) -> str:
 
 
 def _guards_of_argument(element: str, eval_type: int, source: str) -> int:
-    """Guards that making the Python values of such columns takes."""
+    """Returns the number of guards that the conversion of such columns to Python values alone adds."""
     parameters = source.partition(":")[0]
     constant = {PANDAS: "s.isna()", ARROW: "a.is_null()"}.get(eval_type, "True")
     reply = _reply(f"{parameters}: {constant}", "boolean", element, eval_type)
@@ -106,7 +106,7 @@ def _guards_of_argument(element: str, eval_type: int, source: str) -> int:
 
 
 def _guards(reply: dict[str, Any]) -> int:
-    """How many conditions flag rows; those of a plain UDF are joined to one column."""
+    """Returns the number of conditions that flag rows; those of a plain UDF are combined into one column."""
     (loop,) = parse_program(reply["program"], reply["blocks"]).loops
     joined = sum(let.op == Call("logical_and") for let in loop.body) if row_flags.COLUMN in reply["program"] else 0
     return len(loop.guards) + len(loop.some) + joined

@@ -1,4 +1,4 @@
-"""The tables of fitted estimators and of Spark's pipelines in docs/compatibility.md, from the tables of translators."""
+"""Renders the tables of fitted estimators and Spark ML stages in docs/compatibility.md from the translator tables."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ capital sigma or a dotted capital I are Spark's.
 
 
 def spark_table() -> list[str]:
-    """Lines of Markdown: one row a class of Spark's ML library."""
+    """Returns Markdown lines: one row per class of Spark's ML library."""
     rows: dict[str, list[str]] = defaultdict(list)
     for name in STAGES:
         kind, _, function = name.partition(".")
@@ -41,7 +41,7 @@ def spark_table() -> list[str]:
 
 
 def models_table() -> list[str]:
-    """Lines of Markdown: one row for all estimators of a package with the same methods."""
+    """Returns Markdown lines: one row for all estimators of a package with the same methods."""
     rows: dict[tuple[str, str], list[str]] = defaultdict(list)
     for qualified, translator in ESTIMATORS.items():
         package = ".".join(part for part in qualified.split(".")[:-1] if not part.startswith("_"))
@@ -58,13 +58,13 @@ def _methods(qualified: str, translator: type[Translator]) -> list[str]:
 
 
 def _options(translator: type[Translator], method: str) -> str:
-    """The arguments beside the data that a method takes, in parentheses."""
+    """Returns the keyword-only arguments of a method, in parentheses."""
     parameters = inspect.signature(getattr(translator, method)).parameters.values()
     names = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
     return f"({', '.join(names)})" if names else ""
 
 
 def class_of(qualified: str) -> type:
-    """The library's class of that name."""
+    """Returns the library's class of a qualified name."""
     module, _, name = qualified.rpartition(".")
     return getattr(importlib.import_module(module), name)  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""Functions to compile requests as the JVM sends them, and programs to results that compare with pandas' own."""
+"""Builds compile requests as the JVM sends them, and runs the reply's program and pandas for comparison."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sparkweld.ir.ops import Optional
 
 
 def payload(function: Callable[..., Any], return_type: DataType | None = None) -> bytes:
-    """The command bytes of a pandas UDF, as `UserDefinedFunction._judf` makes them."""
+    """Returns the command bytes of a pandas UDF, as `UserDefinedFunction._judf` creates them."""
     return cloudpickle.dumps((function, return_type or DoubleType()))
 
 
@@ -32,7 +32,7 @@ def literal(value: Any, type: str) -> dict[str, Any]:
 
 
 def udf(blob: int, *args: Any, name: str = "f", returns: str = "double", **given: Any) -> dict[str, Any]:
-    """A UDF entry; arguments are column names, expressions, or (keyword, argument) pairs, or UDF entries."""
+    """Returns a UDF entry; arguments are column names, expressions, UDF entries, or (keyword, argument) pairs."""
     entry = {"name": name, "payload": blob, "evalType": 200, "returnType": returns, "deterministic": True, "broadcasts": []}
     return {**entry, "args": [_argument(a) for a in args], **given}
 
@@ -47,7 +47,7 @@ def _argument(given: Any) -> dict[str, Any]:
 
 
 def python_step(**results: dict[str, Any]) -> dict[str, Any]:
-    """Result column -> UDF entry."""
+    """Returns a step of UDF entries by result column."""
     return {"kind": "python", "udfs": [{"name": u["name"], "result": result, "udf": u} for result, u in results.items()]}
 
 
@@ -60,7 +60,7 @@ def request(
     includes: Sequence[str] = (),
     pandas: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """A compile request. `inputs`: name -> Spark type; those in `nullable_state` have NULLs in the batch."""
+    """Returns a compile request. `inputs`: name -> Spark type; those in `nullable_state` have NULLs in the batch."""
     columns = [
         {"name": name, "type": type, "nullable": True, "state": "nullable" if name in nullable_state else "dense"}
         for name, type in (inputs or {"a": "double"}).items()
@@ -89,7 +89,7 @@ def run_reply(reply: dict[str, Any], columns: Mapping[str, np.ndarray]) -> dict[
 
 
 def run_pandas(function: Callable[..., Any], *columns: np.ndarray, **named: np.ndarray) -> np.ndarray:
-    """What PySpark's worker would make of the function's result, NULL as NaN."""
+    """Returns the result that PySpark's worker would produce, with NULL as NaN."""
     series = [pd.Series(np.array(c)) for c in columns]
     return np.asarray(function(*series, **{k: pd.Series(np.array(v)) for k, v in named.items()}))
 

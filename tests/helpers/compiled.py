@@ -1,7 +1,7 @@
 """Compiles one function for a batch as the JVM would, evaluates the program, and compares with PySpark's worker.
 
-`compare_with_worker` is the whole path but the JVM: payload, purity, trace, boundary, optimizer, `evaluate`, against PySpark's
-own conversions around the original function.
+`compare_with_worker` runs the whole path except the JVM: payload, purity, trace, boundary, optimizer, `evaluate`.
+The reference is the original function between PySpark's own conversions.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ from udf_compiler.row_flags import COLUMN as FLAGS
 from udf_compiler.row_flags import guards_as_column
 from udf_compiler.type_names import name_of
 
-#: Types whose NULLs change what a pandas UDF sees: a batch with some has another form than one without. That the JVM has the
-#: same ones is a test (tests/spark/test_catalyst.py).
+#: Types whose NULLs change the Series that a pandas UDF receives: a batch with NULLs has another form than one without.
+#: tests/spark/test_catalyst.py checks that the JVM has the same list.
 TWO_FORMS = tuple(type for type in COLUMN_TYPES if type not in ONE_FORM)
-#: Codes of our own faults: a translation that its trial found wrong, an internal error.
+#: Codes that mean a bug in SparkWeld: a wrong translation found by the trial run, or an internal error.
 FAULTS = frozenset({"SW233", "SW510", "SW511"})
-#: Refusals of what has a documented bound, where exact results are asked for.
+#: Refusals of approximate operations when exact results are required.
 _INEXACT = frozenset({"SW232", "SW260"})
-#: Kernels may call another libm than NumPy.
+#: Kernels may call a different libm than NumPy.
 _ULP = 2
 TYPE_NAMES = {
     "bool": "boolean", "int8": "byte", "int16": "short", "int32": "integer", "int64": "long", "float": "float",
@@ -56,8 +56,9 @@ TYPE_NAMES = {
 
 @dataclass(frozen=True)
 class Compared:
-    """What one function's batches proved: how many there were, how many went through a program, how many had a row that a
-    guard flagged, in how many of those the worker raises; the refusal's code and reason when it did not compile."""
+    """The comparison counts of one function: batches, batches that a program computed, batches with a flagged row, and
+    those of them in which the worker raises. Code and reason of the refusal when it did not compile.
+    """
 
     batches: int = 0
     decided: int = 0
@@ -82,11 +83,11 @@ def compare_with_worker(
     chain: Sequence[tuple[Callable[..., Any], int]] = (),
     exact: bool = False,
 ) -> Compared:
-    """Runs `function` over each batch both ways; AssertionError where they differ. `kernel`: compiled to machine code as well.
-    `chain`: see `Case`. `exact`: functions whose last digit may differ are refused.
+    """Runs `function` over each batch both ways; AssertionError where they differ. `kernel`: run machine code as well.
+    `chain`: see `Case`. `exact`: refuse approximate operations.
 
-    Where a flagged row sends its whole batch to Python, nothing is compared there; its other rows are then a batch of their own.
-    Of functions that see each row for itself, only the flagged rows go (`compare_flagged`).
+    A batch function's flagged row sends its whole batch to Python: the comparison is skipped there, and its other rows
+    are compared as a batch of their own. For row-local functions only the flagged rows run in Python (`compare_flagged`).
     """
     blobs = [payload(each, returns) for each, _ in chain] or [payload(function, returns)]
     programs: dict[tuple[str, ...], Program | _Refused] = {}
@@ -117,7 +118,7 @@ def compare_with_worker(
 
 
 def _compare_case(case: Case, exact: bool) -> Compared:
-    """`compare_with_worker` of a case; Mismatch with the batch where it fails."""
+    """Runs `compare_with_worker` on a case; Mismatch with the failing batch."""
     scope = case.scope()
     chain = [(scope[name], arguments) for name, arguments in case.chain]
     try:
@@ -129,7 +130,7 @@ def _compare_case(case: Case, exact: bool) -> Compared:
 
 
 def check_case(case: Case) -> Compared:
-    """`_compare_case`; where functions whose last digit may differ could be the reason of a mismatch, without these."""
+    """Runs `_compare_case`; on a mismatch that approximate operations could explain, compares again without them."""
     try:
         return _compare_case(case, exact=False)
     except Mismatch:
@@ -140,17 +141,17 @@ def check_case(case: Case) -> Compared:
 
 
 def raises(call: Callable[[], Any]) -> bool:
-    """Whether the worker raises."""
+    """Whether the call raises."""
     try:
         call()
-    except Exception:  # noqa: BLE001 - whatever it is: the batch would run through the original, which raises it
+    except Exception:  # noqa: BLE001 - any exception: the original would raise it in Python as well
         return True
     return False
 
 
 @dataclass(frozen=True)
 class _Call:
-    """One function as the worker calls it, against its programs."""
+    """One function as the worker calls it, compared with its programs."""
 
     function: Callable[..., Any]
     returns: DataType
@@ -163,7 +164,7 @@ class _Call:
         return not (sees_batch_state(self.eval_type) or self.eval_type in MAPS or isinstance(self.returns, StructType))
 
     def worker(self, batch: pa.RecordBatch) -> list[Any]:
-        """The worker's results of a batch, of a struct type as dicts by number. Raises what it raises."""
+        """Returns the worker's results for a batch, structs as dicts by field number. Raises what the worker raises."""
         made = run_in_worker(self.function, batch, self.returns, self.eval_type)
         if isinstance(self.returns, StructType):
             fields = [_without_dates(field) for field in made.flatten()]
@@ -171,7 +172,7 @@ class _Call:
         return _without_dates(made).to_pylist()  # type: ignore[no-any-return]
 
     def flagged_rows(self, program: Program, batch: pa.RecordBatch) -> np.ndarray:
-        """Rows that a guard flags; when there are none, the results have been compared."""
+        """Returns the rows that a guard flags; compares the results when there are none."""
         inputs = inputs_of(program, batch)
         result = evaluate(program, inputs, batch.num_rows)
         if self.kernel:
@@ -202,13 +203,14 @@ class _Call:
             assert problem is None, f"the kernel's {name}: {problem}\n{program}"
 
     def compare_flagged(self, program: Program, batch: pa.RecordBatch, rows: np.ndarray) -> int:
-        """Compares the other rows of a batch of a plain UDF, and what the flagged ones give gathered and each alone. 0 where the
-        worker raises."""
+        """Compares a plain UDF's unflagged rows, and its flagged rows both gathered and each alone.
+        Returns 0 where the worker raises.
+        """
         result = evaluate(program, inputs_of(program, batch), batch.num_rows)
         gathered = batch.take(pa.array(rows))
         try:
             expected = self.worker(batch)
-        except Exception as error:  # noqa: BLE001 - whatever it is: the flagged rows must raise it, too
+        except Exception as error:  # noqa: BLE001 - any exception: the flagged rows must raise it, too
             assert raises(lambda: self.worker(gathered)), f"the worker raises {error!r} for the batch, not for its flagged rows"
             return 0
         self._compare(program, result, batch, expected, np.setdiff1d(np.arange(batch.num_rows), rows))
@@ -244,14 +246,14 @@ def _loaded(program: Program) -> Kernel:
 
 
 def _state(batch: pa.RecordBatch, eval_type: int) -> tuple[str, ...]:
-    """Names of the columns whose NULLs decide the form."""
+    """Returns the names of the columns whose NULLs determine the form."""
     if not sees_batch_state(eval_type):
         return ()
     return tuple(n for n, array in columns_of(batch).items() if array.null_count and name_of_arrow(array.type) in TWO_FORMS)
 
 
 def columns_of(batch: pa.RecordBatch) -> dict[str, pa.Array]:
-    """The columns of a batch by name, the fields of structs one by one."""
+    """Returns the columns of a batch by name, with structs flattened to their fields."""
     found = {}
     for name, array in zip(batch.schema.names, batch.columns, strict=True):
         if pa.types.is_struct(array.type):
@@ -262,7 +264,7 @@ def columns_of(batch: pa.RecordBatch) -> dict[str, pa.Array]:
 
 
 def name_of_arrow(type: pa.DataType) -> str:
-    """What requests call the Spark type of an Arrow column."""
+    """Returns the name that requests use for the Spark type of an Arrow column."""
     return TYPE_NAMES.get(str(type)) or name_of(from_arrow_type(type).jsonValue())  # type: ignore[no-any-return]
 
 
@@ -270,7 +272,7 @@ def _compile(
     blobs: list[bytes], arguments: list[int], batch: pa.RecordBatch, state: tuple[str, ...], returns: DataType, eval_type: int,
     exact: bool,
 ) -> Program | _Refused:  # fmt: skip
-    """The program, or its refusal. AssertionError for a fault of ours."""
+    """Returns the program or its refusal; AssertionError for a bug in SparkWeld."""
     inputs = {name: name_of_arrow(array.type) for name, array in columns_of(batch).items()}
     always = [name for name, type in inputs.items() if not sees_batch_state(eval_type) or type not in TWO_FORMS]
     step, outputs = _step(batch, inputs, arguments, len(blobs), returns, eval_type)
@@ -286,7 +288,7 @@ def _compile(
 def _step(
     batch: pa.RecordBatch, inputs: dict[str, str], arguments: list[int], functions: int, returns: DataType, eval_type: int
 ) -> tuple[dict[str, Any], list[str]]:
-    """The step that calls the functions for the columns of a batch, and the names of its results."""
+    """Returns the step that calls the functions on the columns of a batch, and the names of its results."""
     given = [_argument(field, field.name, inputs) for field in batch.schema]
     fields = returns.names if isinstance(returns, StructType) else []
     declared = {"returnType": returns.jsonValue()} if isinstance(returns, StructType) else {"returns": spark_name(returns)}
@@ -312,7 +314,7 @@ def _argument(field: pa.Field, name: str, inputs: dict[str, str]) -> dict[str, A
 
 
 def no_fault(*codes: str, message: str = "") -> None:
-    """AssertionError when a refusal is a fault of ours, and no limit of what is compiled."""
+    """Raises AssertionError when a refusal code means a bug in SparkWeld rather than a limit of the compiler."""
     assert not FAULTS & {*codes}, f"{', '.join(codes)}: {message}"
 
 
@@ -346,7 +348,7 @@ def _input(type: Any, column: pa.Array) -> Array:
 
 
 def rows_of(program: Program, result: Result, returns: DataType) -> list[Any]:
-    """The results of a program, of a struct type as dicts by number."""
+    """Returns the results of a program, structs as dicts by field number."""
     if not isinstance(returns, StructType):
         return values_of(result.columns[program.outputs[0]], returns)
     types = [field.dataType for field in returns]
@@ -355,12 +357,12 @@ def rows_of(program: Program, result: Result, returns: DataType) -> list[Any]:
 
 
 def _without_dates(array: pa.Array) -> pa.Array:
-    """Dates as their days: Arrow has many that Python has no date for, and hands them to the JVM."""
+    """Replaces dates by day numbers: Arrow passes the JVM dates beyond the range of Python's `date`."""
     return array.view(pa.int32()) if pa.types.is_date32(array.type) else array
 
 
 def values_of(column: Array, returns: DataType) -> list[Any]:
-    """A result column as Python values of the Spark type."""
+    """Returns a result column as Python values of the Spark type."""
     values, valid = (column.values, column.valid) if isinstance(column, Optional) else (column, np.ones(len(column), np.bool_))
     arrow_type = to_arrow_type(returns, timezone="UTC")
     if pa.types.is_temporal(arrow_type):

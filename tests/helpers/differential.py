@@ -1,7 +1,7 @@
-"""Runs a query with SparkWeld off and on and compares the outcomes; a run that proves nothing is a failure.
+"""Runs a query with SparkWeld off and on and compares the outcomes; a vacuous run is a failure.
 
-PySpark's own behaviour is the oracle. A case that did not run in Weld is *vacuous*: it fails, unless the case says
-which refusal it expects.
+PySpark's own behaviour is the oracle. A case that did not run in Weld is *vacuous*: it fails unless it names the
+expected refusal.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from tests.helpers.outcomes import Outcome, differences, outcome_of
 
 ENABLED = "spark.sparkweld.enabled"
 BACKEND = "spark.sparkweld.backend"
-#: By its whole name at once: for each package of `jvm.io.sparkweld...` py4j would look through Spark's 300 jars a dozen times.
+#: Looked up by its full name: for each package of `jvm.io.sparkweld...` py4j would scan Spark's 300 jars a dozen times.
 WELD_REPORT = "io.sparkweld.ui.WeldReport"
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What Weld did in one executed query, summed over its operators."""
+    """Weld's metrics for one executed query, summed over its operators."""
 
     operators: int
     batches: int
@@ -30,14 +30,14 @@ class Measured:
     deoptimised_batches: int
     guarded_rows: int
     refusals: tuple[str, ...]
-    #: (UDF, kind) of what became Spark's own expressions.
+    #: (UDF, kind) of each UDF rewritten to Spark expressions.
     rewritten: tuple[tuple[str, str], ...] = ()
-    #: The approximate operations of all.
+    #: The approximate operations of all operators.
     kept: tuple[str, ...] = ()
 
 
 def measured(frame: Any) -> Measured:
-    """Reads the metrics and refusals off an executed DataFrame's plan."""
+    """Reads the metrics and refusals from an executed DataFrame's plan."""
     reporter = getattr(frame.sparkSession._jvm, WELD_REPORT)
     report = json.loads(reporter.report(frame._jdf.queryExecution()))
     operators = report["operators"]
@@ -55,7 +55,7 @@ def measured(frame: Any) -> Measured:
 
 @contextmanager
 def session_conf(spark: Any, conf: dict[str, str]) -> Iterator[None]:
-    """Sets SQL confs and puts back what was there."""
+    """Sets SQL confs and restores the previous values."""
     before = {key: spark.conf.get(key, None) for key in conf}
     for key, value in conf.items():
         spark.conf.set(key, value)
@@ -67,7 +67,7 @@ def session_conf(spark: Any, conf: dict[str, str]) -> Iterator[None]:
 
 
 def run(spark: Any, query: Callable[[], Any], conf: dict[str, str]) -> tuple[Outcome, Any]:
-    """The outcome of the DataFrame that `query` makes under `conf`, and the DataFrame."""
+    """Returns the outcome of the DataFrame that `query` creates under `conf`, and the DataFrame."""
     with session_conf(spark, conf):
         frame = query()
         return outcome_of(frame.toArrow), frame
@@ -83,13 +83,14 @@ def check(
     conf: dict[str, str] | None = None,
     rewritten: int | None = None,
 ) -> Measured:
-    """Asserts that `query` gives one outcome with SparkWeld off and on, and that the second run proves something.
+    """Asserts that `query` has one outcome with SparkWeld off and on, and that the second run is not vacuous.
 
     `refused`: the reason code that must keep the query out of Weld. `deopt`: whether batches must (True) or must not
-    (False) have gone back to Python; None allows both, but some batch must have met a kernel or a guard. `ulp`:
-    see `differences`. `rewritten`: how many UDFs at least must have become Spark's own expressions; none is left in Python then.
+    (False) deoptimise to Python; None allows both, but some batch must have reached a kernel or a guard.
+    `ulp`: see `differences`. `rewritten`: the least number of UDFs rewritten to Spark expressions; none may then remain in
+    Python.
     """
-    # A case about kernels must not leave the choice to the cost model.
+    # A case about kernels must not depend on the cost model's choice.
     conf = {**({} if rewritten is not None else {BACKEND: "native"}), **(conf or {})}
     expected, _ = run(spark, query, {**conf, ENABLED: "false"})
     actual, frame = run(spark, query, {**conf, ENABLED: "true"})

@@ -1,4 +1,4 @@
-"""Runs small PySpark programs, in a driver of their own or as applications of one driver, and reads back what they report."""
+"""Runs small PySpark programs, in a driver each or as applications of one driver, and collects their reports."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def off_and_on(spark, query):
 """
 
 
-#: Reads programs from its input, each after a context of its own has ended. The first one's settings launched the JVM, where
-#: they are properties that every later context would start from.
+#: Reads programs from stdin and runs each after the previous context has ended. Settings of the first program launch the JVM,
+#: whose system properties every later context would inherit.
 _APPLICATIONS = """
 import traceback
 from pyspark import SparkContext
@@ -76,7 +76,7 @@ for line in sys.stdin:
 
 @dataclass(frozen=True)
 class Ran:
-    """How the program ended: the facts that it reported (the last report of each name wins) and its output."""
+    """The result of a program: the facts that it reported (the last report of each name wins) and its output."""
 
     facts: dict
     log: str
@@ -91,8 +91,9 @@ def run_driver(
     timeout: int = 600,
     bugs: bool = False,
 ) -> Ran:
-    """Runs `program` after a prelude that gives it `session`, `report`, `measured` and `off_and_on`. Fails when it fails, and
-    when its log speaks of an internal error of ours, unless the program brings `bugs` about.
+    """Runs `program` after a prelude that defines `session`, `report`, `measured` and `off_and_on`.
+
+    Fails when the program fails. Fails also when its log contains an internal error of SparkWeld, unless `bugs` allows it.
     """
     done = subprocess.run(
         [sys.executable, "-c", _PRELUDE + textwrap.dedent(program)],
@@ -107,14 +108,14 @@ def run_driver(
 
 
 class Driver:
-    """A driver that runs programs as `run_driver` does, one application after the other in one JVM, which costs a tenth."""
+    """A driver that runs programs as consecutive applications in one JVM, at a tenth of `run_driver`'s cost."""
 
     def __init__(self, process: subprocess.Popen[str], log: IO[str]) -> None:
         self._process = process
         self._log = log
 
     def run(self, program: str, *, conf: dict[str, str] | None = None, timeout: int = 600, bugs: bool = False) -> Ran:
-        """As `run_driver`."""
+        """Runs a program as `run_driver` does."""
         assert self._process.stdin is not None and self._process.stdout is not None
         self._process.stdin.write(json.dumps([_settings(conf), textwrap.dedent(program)]) + "\n")
         self._process.stdin.flush()
@@ -132,7 +133,7 @@ class Driver:
 
 @contextmanager
 def driver() -> Iterator[Driver]:
-    """A process for programs in turn, until the block ends."""
+    """Yields a process that runs programs one after another until the `with` block ends."""
     with tempfile.NamedTemporaryFile("w") as errors, open(errors.name) as log:
         command = [sys.executable, "-c", _PRELUDE + _APPLICATIONS]
         with subprocess.Popen(
@@ -141,7 +142,7 @@ def driver() -> Iterator[Driver]:
             try:
                 yield Driver(process, log)
             finally:
-                process.kill()  # its JVM ends with its input
+                process.kill()  # its JVM exits when its stdin closes
 
 
 def _settings(conf: Mapping[str, str] | None) -> str:
@@ -150,7 +151,7 @@ def _settings(conf: Mapping[str, str] | None) -> str:
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.sql.shuffle.partitions": "2",
-        "spark.sparkweld.backend": "native",  # the programs are about kernels, over a range of rows
+        "spark.sparkweld.backend": "native",  # the programs test kernels over row ranges
         **(conf or {}),
     }
     return json.dumps(settings)
@@ -173,5 +174,5 @@ def _ran(returncode: int, printed: str, errors: str, bugs: bool) -> Ran:
 
 
 def warnings(ran: Ran) -> list[str]:
-    """The warnings that SparkWeld logged."""
+    """Returns the warnings that SparkWeld logged."""
     return [line for line in ran.log.splitlines() if " WARN " in line and "SparkWeld: " in line]

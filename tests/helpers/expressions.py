@@ -1,7 +1,7 @@
-"""Random bodies of pandas UDFs, as source text, over the calls that SparkWeld traces.
+"""Draws random bodies of pandas UDFs, as source text, over the calls that SparkWeld traces.
 
-`functions()` is a Hypothesis strategy of (source, column types); a source is ``lambda a, b: ...`` that uses `np` and
-`pd` and gives a Series. Most of them trace; a few are refused, because their dtypes would depend on the batch.
+`functions()` is a Hypothesis strategy of (source, column types). A source is ``lambda a, b: ...``, uses `np` and `pd`,
+and returns a Series. Most trace; a few are refused because their dtypes would depend on the batch.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _CONDITIONS = (
 
 @dataclass(frozen=True)
 class Function:
-    """Source of a function and the types of its columns (`ir.types` names)."""
+    """The source of a function and the types of its columns (`ir.types` names)."""
 
     source: str
     types: tuple[str, ...]
@@ -64,7 +64,7 @@ def _fill(draw: st.DrawFn, template: str, columns: str, depth: int) -> str:
 
 @st.composite
 def numbers(draw: st.DrawFn, columns: str, depth: int) -> str:
-    """An expression that gives a numeric Series."""
+    """Draws an expression whose value is a numeric Series."""
     if depth <= 0:
         return draw(st.sampled_from(columns))
     kind = draw(st.sampled_from(("operator", "constant", "unary", "unary", "binary")))
@@ -79,7 +79,7 @@ def numbers(draw: st.DrawFn, columns: str, depth: int) -> str:
 
 @st.composite
 def conditions(draw: st.DrawFn, columns: str, depth: int) -> str:
-    """An expression that gives a bool Series."""
+    """Draws an expression whose value is a bool Series."""
     if depth <= 0 or draw(st.booleans()):
         right = draw(st.one_of(st.sampled_from(_CONSTANTS), numbers(columns, depth - 1)))
         return f"({draw(numbers(columns, depth - 1))} {draw(st.sampled_from(_COMPARISONS))} {right})"
@@ -88,7 +88,7 @@ def conditions(draw: st.DrawFn, columns: str, depth: int) -> str:
 
 @st.composite
 def functions(draw: st.DrawFn, types: tuple[str, ...] = NUMBERS, depth: int = 3) -> Function:
-    """A function of one to three columns."""
+    """Draws a function of one to three columns."""
     drawn = tuple(draw(st.lists(st.sampled_from(types), min_size=1, max_size=3)))
     columns = NAMES[: len(drawn)]
     body = draw(st.one_of(numbers(columns, depth), numbers(columns, depth), conditions(columns, depth)))

@@ -1,4 +1,4 @@
-"""Random aggregates: reductions, and pairs of them, over random row expressions; and how one compares with pandas."""
+"""Draws random aggregates (one or two reductions over random expressions) and compares them with pandas."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PAIRS = ("{a} + {b}", "{a} - {b}", "{a} * 2 - {b}", "{a} / (1.5 + {b})", "{a} > 
 
 @st.composite
 def aggregates(draw: st.DrawFn) -> Function:
-    """A function of a group: one reduction, or a pair of them, of a random expression of its columns."""
+    """Draws a function of a group: one reduction, or a pair of them, of a random expression of its columns."""
     rows = draw(functions())
     expression = f"({rows.source.partition(':')[2].strip()})"
     one, other = (draw(st.sampled_from(SINGLE)).format(x=expression) for _ in range(2))
@@ -40,7 +40,7 @@ def aggregates(draw: st.DrawFn) -> Function:
 
 
 def group(function: Function, rows: int) -> dict[str, np.ndarray]:
-    """Ordinary values: sums of extremes differ in every digit by their order."""
+    """Returns ordinary values: sums of extremes differ in every digit by their order."""
     made = {}
     for at, (name, kind) in enumerate(zip(NAMES, function.types, strict=False)):
         values = np.roll(extremes(Type(kind), rows, at % 2), 5 * at)
@@ -60,7 +60,7 @@ def form_of(function: Function, returns: str) -> Any:
 
 
 def compare_aggregate(draw: Callable[[Any], Any]) -> tuple[str, Compared]:
-    """Draws an aggregate and compares its form with pandas on groups of several sizes; AssertionError where they differ."""
+    """Draws an aggregate and compares its program with pandas on groups of several sizes; AssertionError where they differ."""
     function = draw(aggregates())
     title, decided = f"{function.source} on {function.types}", 0
     real = eval(function.source, {"np": np, "pd": pd})
@@ -70,7 +70,7 @@ def compare_aggregate(draw: Callable[[Any], Any]) -> tuple[str, Compared]:
             warnings.simplefilter("ignore")
             try:
                 expected = real(*(pd.Series(c.copy()) for c in columns.values()))
-            except Exception:  # noqa: BLE001 - Spark's own run raises it too, and nothing is to compare
+            except Exception:  # noqa: BLE001 - Spark's own run raises it too, so there is nothing to compare
                 return title, Compared(decided + 1, decided, raised=1)
         returns = {"b": "boolean", "i": "long"}.get(np.asarray(expected).dtype.kind, "double")
         try:

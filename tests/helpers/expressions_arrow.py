@@ -1,4 +1,6 @@
-"""Random Arrow functions: pyarrow.compute and methods of Arrays over columns of every type, as people write them and wrongly."""
+"""Draws random Arrow functions: pyarrow.compute calls and Array methods over every column type, both correct and incorrect
+uses.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,7 @@ TYPES: Mapping[str, Sequence[pa.DataType]] = {
     "L": (pa.list_(pa.float64()), pa.list_(pa.int64()), pa.list_(pa.int32())),
     "W": (pa.list_(pa.string()),),
 }
-#: Types that no kernel holds, of which a function may be refused alone.
+#: Types that kernels do not support; they are drawn rarely.
 SELDOM = (pa.timestamp("us", "UTC"), pa.timestamp("us"), pa.decimal128(10, 2), pa.binary(), pa.duration("us"))
 
 _TWO = """add subtract multiply add_checked subtract_checked multiply_checked divide divide_checked power power_checked atan2
@@ -179,7 +181,7 @@ _CONSTANTS: dict[str, tuple[str, ...]] = {
     "k": ("0", "1", "2", "-1", "0"),
     "m": ("'half_up'", "'half_to_even'", "'down'", "'towards_zero'", "'half_towards_infinity'"),
     "p": ("'a'", "'ab'", "''", "' '", "'é'", "'b'", "'1'"),
-    "q": ("'a'", "'ab'", "' '", "'é'"),  # pyarrow replaces '' for ever
+    "q": ("'a'", "'ab'", "' '", "'é'"),  # pyarrow loops forever on ''
     "b": ("True", "False", "None"),
     "v": (
         "pa.array([0, 1, 2])", "pa.array([1, None], pa.int32())", "pa.array([0.0, 1.0, float('nan')])",
@@ -187,7 +189,7 @@ _CONSTANTS: dict[str, tuple[str, ...]] = {
         "pa.array([1, 127], pa.int8())", "pa.chunked_array([[1], [2]])", "pa.array([True])",
     ),
 }  # fmt: skip
-#: Without a column of the kind, made from a column {0} of another.
+#: Forms for a kind that has no column, derived from a column {0} of another kind.
 _WITHOUT: dict[str, tuple[str, ...]] = {
     "N": ("pc.cast(pc.is_null({0}), pa.int32())", "pc.cast(pc.is_valid({0}), 'double')", "pa.scalar(1.5)"),
     "B": ("pc.is_null({0})", "pc.is_valid({0})", "pa.scalar(True)"),
@@ -203,7 +205,7 @@ _NUMBERS = (
 
 
 def grammar(columns: Mapping[str, str], struct: str | None) -> Grammar:
-    """For columns of these kinds, of which all are fields of an argument `struct` where it is given."""
+    """Returns the grammar for columns of these kinds; with `struct`, they are fields of that argument."""
     leaves: dict[str, tuple[str, ...]] = dict(_CONSTANTS)
     shown = {n: (f"{struct}.field('{n}')", f"pc.struct_field({struct}, '{n}')") if struct else (n, n) for n in columns}
     first = next(iter(shown.values()))[0]
@@ -217,7 +219,7 @@ def grammar(columns: Mapping[str, str], struct: str | None) -> Grammar:
 
 @cache
 def arrow_batches(types: tuple[pa.DataType, ...], names: str) -> tuple[pa.RecordBatch, ...]:
-    """Extremes with NULLs and without, slices, NULLs alone, one row, and ordinary rows (the last batch)."""
+    """Returns batches: extremes with and without NULLs, slices, all NULL, one row, and ordinary rows (the last batch)."""
     rng = np.random.default_rng(31)
     wild = [_values(rng, type, 48, wild=True) for type in types]
     tame = [_values(rng, type, 30, wild=False) for type in types]
@@ -228,7 +230,7 @@ def arrow_batches(types: tuple[pa.DataType, ...], names: str) -> tuple[pa.Record
 
 
 def _values(rng: np.random.Generator, type: pa.DataType, rows: int, wild: bool) -> list[object]:
-    """Values of a type as Python's."""
+    """Returns values of a type as Python objects."""
     if pa.types.is_list(type):
         return [_values(rng, type.value_type, int(rng.integers(0, 4)), wild) for _ in range(rows)]
     if pa.types.is_string(type):

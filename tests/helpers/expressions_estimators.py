@@ -1,4 +1,4 @@
-"""Strategies for the parts of a pipeline: column transformers, steps between, and last steps, with small random options."""
+"""Defines strategies for pipeline steps with small random options: column transformers, intermediate and final steps."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _encoders() -> st.SearchStrategy[Any]:
 
 
 def columns_of(gaps: bool) -> st.SearchStrategy[Any]:
-    """A ColumnTransformer that takes all of the table's columns; missing values may stay where the last step takes `gaps`."""
+    """Draws a ColumnTransformer over all columns; it leaves missing values only if the last step accepts `gaps`."""
     with_scaler = st.builds(make_pipeline, _imputers(), _scalers())
     numbers = st.one_of(st.just("passthrough"), _imputers(), with_scaler) if gaps else st.one_of(_imputers(), with_scaler)
     wide = st.one_of(st.just("passthrough"), _scalers())
@@ -94,7 +94,7 @@ def columns_of(gaps: bool) -> st.SearchStrategy[Any]:
 
 
 def steps_between(kind: str) -> st.SearchStrategy[list[Any]]:
-    """Steps that also take sparse matrices."""
+    """Draws intermediate steps that also accept sparse matrices."""
     steps: list[Any] = [pp.MaxAbsScaler(), VarianceThreshold(0.01), dc.TruncatedSVD(2, random_state=0)]
     if kind != "none":
         steps.append(SelectKBest(f_classif if kind == "classes" else f_regression, k=3))
@@ -102,7 +102,7 @@ def steps_between(kind: str) -> st.SearchStrategy[list[Any]]:
 
 
 def last_steps(kind: str) -> st.SearchStrategy[tuple[Any, bool]]:
-    """(an estimator for targets of a kind, whether it takes missing values)."""
+    """Draws (an estimator for a kind of target, whether it accepts missing values)."""
     table = {"classes": _classifiers, "numbers": _regressors, "none": _without_target}[kind]()
     full, gaps = table
     return st.one_of(

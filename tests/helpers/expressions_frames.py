@@ -1,4 +1,4 @@
-"""Random functions of DataFrames: of struct columns, of a map's rows, and frames that become the fields of a struct."""
+"""Draws random DataFrame functions: of struct columns, of a map's rows, and with struct results."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from pyspark.sql.types import (
 from tests.helpers.generated_batches import WORDS
 from tests.helpers.templates import Grammar
 
-#: Columns of every frame: name -> types, and the kind that expressions know it by.
+#: Columns of every frame: name -> types, and the kind under which expressions refer to it.
 COLUMNS: Mapping[str, tuple[Sequence[pa.DataType], str]] = {
     "a": ((pa.int64(), pa.int32(), pa.int16(), pa.int8()), "N"),
     "x": ((pa.float64(), pa.float64(), pa.float32()), "N"),
@@ -113,7 +113,7 @@ _FORMS: dict[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 _CONSTANTS = {"c": ("0", "1", "2.5", "-1"), "n": ("a", "x", "k")}
-#: Without a column of the kind, made from a column {0}.
+#: Forms for a kind that has no column, derived from a column {0}.
 _WITHOUT = {
     "N": ("1.5",), "B": ("({0} > 1)", "{0}.isna()"), "S": ("{0}.astype(str)",), "D": ("{0}",),
     "T": ("pd.to_datetime({0}.fillna(0), unit='s')",),
@@ -121,7 +121,7 @@ _WITHOUT = {
 
 
 def grammar(columns: Sequence[str], frame: str | None = None, inside: Sequence[str] = ()) -> Grammar:
-    """For Series of these names, of which those `inside` are columns of `frame`."""
+    """Returns the grammar for Series of these names; those `inside` are columns of `frame`."""
     leaves: dict[str, tuple[str, ...]] = {**_CONSTANTS, "Z": ("pass",)}
     shown = {name: (f"{frame}['{name}']", f"{frame}.{name}") if name in inside else (name, name) for name in columns}
     for kind, without in _WITHOUT.items():
@@ -136,7 +136,7 @@ def grammar(columns: Sequence[str], frame: str | None = None, inside: Sequence[s
 
 @cache
 def frame_batches(types: tuple[pa.DataType, ...], names: tuple[str, ...]) -> tuple[pa.RecordBatch, ...]:
-    """Odd values with NULLs, without, with NULLs in some columns, one row, and ordinary rows (the last batch)."""
+    """Returns batches: odd values with all, no or some columns NULL, one row, and ordinary rows (the last batch)."""
     rng = np.random.default_rng(37)
 
     def batch(rows: int, nulls: Sequence[float], wild: bool) -> pa.RecordBatch:
@@ -168,7 +168,7 @@ def _values(rng: np.random.Generator, type: pa.DataType, rows: int, wild: bool) 
 
 
 def type_of_series(result: object, zone: str = "timestamp_ntz") -> DataType:
-    """A Spark type that the values of a Series convert to."""
+    """Returns a Spark type that the values of a Series convert to."""
     if not isinstance(result, pd.Series):
         return DoubleType()
     if result.dtype == object or isinstance(result.dtype, pd.StringDtype):

@@ -1,4 +1,4 @@
-"""Random functions of a list of the row and a number, or of an ndarray: reductions, indices, slices, loops, arithmetic."""
+"""Draws random functions of a row's list and number, or of an ndarray: reductions, indices, slices, loops, arithmetic."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _GROWING = (
 
 @st.composite
 def _array(draw: st.DrawFn, template: str, depth: int, of: str = "{a}") -> str:
-    """A template filled: {a} an array as long as xs, {m} a mask of it, {M} one of xs itself, {k} a number."""
+    """Fills a template: {a} an array as long as xs, {m} a mask of it, {M} a mask of xs itself, {k} a number."""
     while "{" in template:
         key = next(k for k in ("{a}", "{m}", "{M}", "{k}") if k in template)
         chosen = draw(st.sampled_from({"{a}": _ARRAYS if depth else ("xs",), "{k}": _ARRAY_CONSTANTS}.get(key, _MASKS)))
@@ -64,7 +64,7 @@ def _array(draw: st.DrawFn, template: str, depth: int, of: str = "{a}") -> str:
 
 @st.composite
 def array_functions(draw: st.DrawFn) -> str:
-    """Source of ``f(xs)`` of an ndarray that gives a number, or an array."""
+    """Draws the source of ``f(xs)`` of an ndarray that returns a number or an array."""
     template = draw(st.sampled_from(("{a}", *_OF_ARRAYS, *_OF_ARRAYS)))
     value = draw(_array(template, draw(st.integers(1, 2))))
     head = "def f(xs):\n    if xs is None or len(xs) < 2:\n        return None\n"
@@ -76,7 +76,7 @@ def array_functions(draw: st.DrawFn) -> str:
 
 @st.composite
 def list_functions(draw: st.DrawFn, array: bool) -> str:
-    """Source of ``f(xs, i)``, or of ``f(xs)`` of an ndarray."""
+    """Draws the source of ``f(xs, i)``, or of ``f(xs)`` of an ndarray."""
     numbers = st.sampled_from(_ARRAY_NUMBERS if array else _LIST_NUMBERS)
     tests = st.sampled_from(_TESTS if array else _TESTS + _LIST_TESTS)
     a, b = draw(numbers), draw(numbers)
@@ -91,7 +91,7 @@ def list_functions(draw: st.DrawFn, array: bool) -> str:
 
 
 def list_batches(type: pa.DataType) -> tuple[pa.RecordBatch, ...]:
-    """Lists of a type and small integers: with NULLs and without, short and long, some with a NULL inside."""
+    """Returns batches of lists of a type and small integers: with and without NULLs, short and long, some with a NULL element."""
     rng = np.random.default_rng(23)
 
     def batch(rows: int, nulls: float, inside: bool, longest: int) -> pa.RecordBatch:

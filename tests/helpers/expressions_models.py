@@ -1,6 +1,6 @@
-"""Draws fitted pipelines over tables of numbers, strings and missing values, and compares one of their methods with the library.
+"""Draws fitted pipelines over numbers, strings and missing values, and compares one of their methods with the library.
 
-A pipeline is fitted on one table and asked about another, which has categories that the first has not, NaN, infinities and NULLs.
+A pipeline is fitted on one table and applied to another with unseen categories, NaN, infinities and NULLs.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from tests.helpers.models import Scored, compare
 _WORDS = ["red", "green", "blue", "", "grün", "a longer word", "RED", "x" * 40]
 _KNOWN = 5
 _ROWS = 150
-#: Results within a bound: relative, and absolute for differences of large numbers.
+#: Tolerances: relative, and absolute for differences of large numbers.
 _RTOL, _ATOL = 5e-6, 5e-6
 _METHODS = ("predict", "predict_proba", "decision_function", "transform", "predict_log_proba", "score_samples", "apply")
 
 
 def compare_pipeline(draw: Callable[[Any], Any]) -> tuple[str, Compared]:
-    """Draws a pipeline, fits it on one table, and compares what a method of it gives for another."""
+    """Draws a pipeline, fits it on one table, and compares a method's results on another."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     fit, fresh = _table(rng, _KNOWN), _with_odd_values(_table(rng, len(_WORDS)), rng)
     kind = draw(st.sampled_from(("classes", "classes", "numbers", "none")))
@@ -41,7 +41,7 @@ def compare_pipeline(draw: Callable[[Any], Any]) -> tuple[str, Compared]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             fitted = pipeline.fit(fit, target)
-    except (ValueError, TypeError):  # such as counts below 0, or a sparse matrix for a dense model: no pipeline of anyone
+    except (ValueError, TypeError):  # such as counts below 0, or a sparse matrix for a dense model: not a valid pipeline
         reject()
     method = draw(st.sampled_from([m for m in _METHODS if hasattr(fitted, m)]))
     with warnings.catch_warnings():
@@ -80,7 +80,7 @@ def _compared(scored: Scored) -> Compared:
 
 
 def _table(rng: np.random.Generator, words: int) -> pd.DataFrame:
-    """Three columns of floats, two with missing values, one of integers, two of strings of which some are missing."""
+    """Returns three float columns (two with missing values), one of integers, and two of strings with some missing."""
     x, y, z = rng.normal(size=_ROWS), rng.normal(size=_ROWS) * 100, rng.gamma(2.0, size=_ROWS)
     for column in (x, y):
         column[rng.random(_ROWS) < 0.1] = np.nan
@@ -90,7 +90,7 @@ def _table(rng: np.random.Generator, words: int) -> pd.DataFrame:
 
 
 def _with_odd_values(table: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
-    """The same with infinities, zeros, and values far away in some rows."""
+    """Returns the table with infinities, zeros and outliers in some rows."""
     odd = (np.inf, -np.inf, 0.0, -0.0, 1e4, -1e4, 5e-324, 1e-3)
     for name in ("x", "y", "z"):
         at = rng.permutation(_ROWS)[: rng.integers(0, len(odd) + 1)]

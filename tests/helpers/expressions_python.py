@@ -1,7 +1,7 @@
 """Generates Python functions in everyday style: builtins, comprehensions, f-strings, closures, helpers, loops.
 
-`python_functions()` gives the source of a plain function of numbers and strings of a row; `series_functions()` that of a pandas
-UDF with statements, helpers and closures around the expressions of tests.helpers.expressions.
+`python_functions()` draws the source of a plain function of a row's numbers and strings. `series_functions()` draws a
+pandas UDF with statements, helpers and closures around the expressions of tests.helpers.expressions.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ _CAUGHT = ("ZeroDivisionError", "ValueError", "(ValueError, IndexError)", "Arith
 
 
 class _Writer:
-    """Draws expressions of a kind: number n, integer i, string s, condition c. `names`: the variables of each."""
+    """Draws expressions of a kind: number n, integer i, string s, condition c. `names`: the variables of each kind."""
 
     def __init__(self, draw: st.DrawFn, names: dict[str, list[str]]) -> None:
         self.draw, self.names = draw, names
@@ -119,7 +119,7 @@ class _Writer:
         return [*names * 4, *constants]
 
     def block(self, depth: int, result: str, inside: bool = False) -> list[str]:
-        """Statements that change z, w and text. `inside`: a loop."""
+        """Draws statements that change z, w and text. `inside`: they are in a loop."""
         lines: list[str] = []
         for _ in range(self.draw(st.integers(1, 2))):
             lines += self._statement(self.draw(st.integers(0, 9)) if depth > 0 else 0, depth - 1, result, inside)
@@ -155,7 +155,7 @@ def _inner(lines: list[str]) -> list[str]:
 
 @st.composite
 def python_functions(draw: st.DrawFn) -> tuple[str, str]:
-    """(source of ``f(x, i, s)``, the kind of what it gives: n, s or c). Before it stand helpers and constants of its module."""
+    """Draws (source of ``f(x, i, s)``, its result's kind: n, s or c). Helpers and module constants precede the function."""
     result = draw(st.sampled_from("nnsc"))
     writer = _Writer(draw, {"n": ["x", "i", "x"], "i": ["i"], "s": ["s"], "c": []})
     lines = []
@@ -173,7 +173,7 @@ def python_functions(draw: st.DrawFn) -> tuple[str, str]:
 
 @st.composite
 def series_functions(draw: st.DrawFn) -> Function:
-    """A function ``f(a, b, c)`` of Series with statements around drawn expressions: helpers, loops, closures, dtype branches."""
+    """Draws ``f(a, b, c)`` of Series with statements around drawn expressions: helpers, loops, closures, dtype branches."""
     types = tuple(draw(st.lists(st.sampled_from(NUMBERS), min_size=1, max_size=3)))
     columns = NAMES[: len(types)]
     value = lambda names, depth: draw(numbers(names, depth))  # noqa: E731

@@ -1,4 +1,4 @@
-"""Random scalar Python functions with branches: source of a `def f(x, y)` over numbers, for `apply`, `vectorize` and `udf`."""
+"""Draws random scalar Python functions with branches: a `def f(x, y)` over numbers for `apply`, `vectorize` and `udf`."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _test(draw: st.DrawFn, names: str, depth: int) -> str:
 
 @st.composite
 def scalar_functions(draw: st.DrawFn, names: str = "xy", none: bool = False) -> str:
-    """Source of ``def f(x, y)``. `none`: it may be handed None, and tests for it first; it may give None too."""
+    """Draws the source of ``def f(x, y)``. `none`: it may receive None, which it tests first, and may return None."""
     lines = [f"def f({', '.join(names)}):"]
     if none:
         lines.append(f"    if {' or '.join(f'{n} is None' for n in names)}:")
@@ -65,7 +65,7 @@ def scalar_functions(draw: st.DrawFn, names: str = "xy", none: bool = False) -> 
 
 @st.composite
 def _block(draw: st.DrawFn, names: str, depth: int, inside: bool) -> list[str]:
-    """Statements that change z and t. `inside`: a loop, which they may leave or go on with."""
+    """Draws statements that change z and t. `inside`: they are in a loop, which they may break or continue."""
     lines: list[str] = []
     for _ in range(draw(st.integers(1, 3))):
         kind = draw(st.integers(0, 9)) if depth > 0 else draw(st.integers(0, 2))
@@ -101,7 +101,7 @@ def _inner(lines: list[str]) -> list[str]:
 
 @st.composite
 def looping_functions(draw: st.DrawFn, none: bool = False) -> str:
-    """Source of ``def f(x, y)`` with loops, many branches and handlers. `none`: see `scalar_functions`."""
+    """Draws the source of ``def f(x, y)`` with loops, many branches and handlers. `none`: see `scalar_functions`."""
     lines = ["if x is None or y is None:", "    return None"] if none else []
     lines += [f"z, t, k = {draw(st.sampled_from(('x', '0', '1.5')))}, {draw(st.sampled_from(('0', '0', '0.0', 'None')))}, 0"]
     if "None" in lines[-1]:

@@ -1,4 +1,4 @@
-"""Random functions of a list of texts and a text of the row, or of an ndarray of texts: lists, texts, numbers and tests."""
+"""Draws random functions of a row's list of strings and a string, or of an ndarray of strings."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pyarrow as pa
 from hypothesis import strategies as st
 from pyspark.sql.types import ArrayType, BooleanType, DataType, LongType, StringType
 
-#: What an expression gives -> its forms, of which the first ones are leaves.
+#: Kind of an expression -> its forms; the first forms are leaves.
 _FORMS: dict[str, tuple[str, ...]] = {
     "L": (
         "xs", "xs[1:]", "xs[:2]", "list(xs)", "s.split({c})", "s.split()", "s.rsplit({c}, 1)", "['a', s]",
@@ -49,7 +49,7 @@ _LOOPS = {
 }  # fmt: skip
 
 
-#: Of a Series of arrays of texts `s` and one of texts `t`, in a pandas UDF; g is a function of a list.
+#: Expressions in a pandas UDF over a Series of string arrays `s` and a string Series `t`; g is a function of a list.
 _SERIES = (
     ("s.str[0]", "T"), ("s.str.get(-2)", "T"), ("s.str[1].str.upper()", "T"), ("s.str.join('-')", "T"), ("s.str[1:]", "L"),
     ("s.str[-2:].str.join('/')", "T"), ("s", "L"),
@@ -60,7 +60,7 @@ _SERIES = (
 
 @st.composite
 def tag_series(draw: st.DrawFn) -> tuple[str, str]:
-    """Source of ``applied(s, t)`` of a Series of arrays of texts and one of texts, and what it gives."""
+    """Draws the source of ``applied(s, t)`` over a Series of string arrays and a string Series, and its result's kind."""
     expression, kind = draw(st.sampled_from(_SERIES))
     body = draw(_filled(draw(st.sampled_from(_FORMS["L"])), 1)).replace("{{", "{").replace("}}", "}")
     helper = f"def g(xs):\n    if xs is None or len(xs) == 0:\n        return None\n    s = xs[0]\n    return {body}\n"
@@ -69,7 +69,7 @@ def tag_series(draw: st.DrawFn) -> tuple[str, str]:
 
 @st.composite
 def _filled(draw: st.DrawFn, template: str, depth: int) -> str:
-    """A template with an expression in each place."""
+    """Replaces each placeholder of a template by an expression."""
     parts = template.split("{")
     text = parts[0]
     for part in parts[1:]:
@@ -84,7 +84,7 @@ def _filled(draw: st.DrawFn, template: str, depth: int) -> str:
 
 @st.composite
 def tag_functions(draw: st.DrawFn, array: bool) -> tuple[str, str]:
-    """Source of ``f(xs, s)``, or of ``f(xs)`` of an ndarray, and what it gives: a key of `RESULTS`."""
+    """Draws the source of ``f(xs, s)``, or of ``f(xs)`` of an ndarray, and its result's kind: a key of `RESULTS`."""
     kind = draw(st.sampled_from("LLTTNB"))
     depth = draw(st.integers(0, 2))
     body = _LOOPS[kind] if not draw(st.integers(0, 3)) else f"return {{{kind}}}"
@@ -99,7 +99,7 @@ _WORDS = ("new", "sale", "", "a", " Red ", "é", "ß x", "日本語", "a,b", "ab
 
 
 def tag_batches() -> tuple[pa.RecordBatch, ...]:
-    """Lists of texts and texts: with NULLs and without, and with a NULL inside of some lists."""
+    """Returns batches of string lists and strings: with and without NULLs, and with a NULL inside some lists."""
     rng = np.random.default_rng(29)
 
     def batch(rows: int, nulls: float, inside: bool, longest: int) -> pa.RecordBatch:

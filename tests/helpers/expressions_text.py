@@ -1,4 +1,4 @@
-"""Random bodies of pandas UDFs over text: source as `expressions` gives it, over columns `s`, `t` (string) and `n` (long)."""
+"""Draws random bodies of pandas UDFs over the string columns `s`, `t` and the long column `n`, in the form of `expressions`."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _filled(draw: st.DrawFn, templates: tuple[str, ...], depth: int) -> str:
 
 @st.composite
 def texts(draw: st.DrawFn, depth: int) -> str:
-    """An expression that gives a Series of text."""
+    """Draws an expression whose value is a string Series."""
     if depth <= 0:
         return draw(st.sampled_from("sst"))
     return draw(_filled(_TO_TEXT, depth))
@@ -74,6 +74,6 @@ def texts(draw: st.DrawFn, depth: int) -> str:
 
 @st.composite
 def text_functions(draw: st.DrawFn, depth: int = 2) -> Function:
-    """A function of (s, t, n) with a text, number or bool result."""
+    """Draws a function of (s, t, n) with a string, number or bool result."""
     templates = draw(st.sampled_from((_TO_TEXT, _TO_TEXT, _TO_NUMBER, _TO_BOOL)))
     return Function(f"lambda s, t, n: {draw(_filled(templates, depth))}", ("str", "str", "i64"))

@@ -1,4 +1,4 @@
-"""Random bodies of pandas UDFs over timestamps: source as `expressions` gives it, over `a`, `b` (timestamp) and `n` (long)."""
+"""Draws random bodies of pandas UDFs over the timestamps `a`, `b` and the long column `n`, in the form of `expressions`."""
 
 from __future__ import annotations
 
@@ -49,6 +49,6 @@ def _filled(draw: st.DrawFn, templates: tuple[str, ...], depth: int) -> str:
 
 @st.composite
 def time_functions(draw: st.DrawFn, depth: int = 2) -> Function:
-    """A function of (a, b, n) with a timestamp, number, text or bool result."""
+    """Draws a function of (a, b, n) with a timestamp, number, string or bool result."""
     templates = draw(st.sampled_from((_TIMES, _NUMBERS, _NUMBERS, _BOOLS)))
     return Function(f"lambda a, b, n: {draw(_filled(templates, depth))}", ("ts", "ts", "i64"))

@@ -1,10 +1,10 @@
-"""Runs generated pandas UDFs over the batches that Spark would make and over scan batches, and compares them.
+"""Runs generated pandas UDFs over the batches that Spark would create and over scan batches, and compares them.
 
-This models, by rows, what reaches a worker above a filter: the rows that it keeps of all scan batches and files of a partition,
-cut at the most records of a batch. A kernel may take its scan batches as they are only where its forms are proved to agree; one
-with a row that a guard flags runs in Python as it is. Then each row must be what the worker gives for it in the batch that
-Spark makes, and the query must fail where Spark's does. Where nothing is proved, the batches are made as Spark makes them, and
-the family `batches` compares real queries.
+A worker above a filter receives the retained rows of a partition's scan batches and files, cut at the record limit. This
+module models that by rows. A kernel may run on the scan batches directly only where its forms are proved to agree; a
+batch with a flagged row runs in Python unchanged. Then each row must equal the worker's result in Spark's batch, and
+the query must fail where Spark's does. Where nothing is proved, batches are regrouped as in Spark, and the family
+`batches` compares real queries.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from tests.helpers.outcomes import same, token
 from tests.helpers.worker import run_in_worker
 from udf_compiler.pipeline import compile_pipeline
 
-#: Filters below the UDF, over the number of the row.
+#: Filters below the UDF, over the row number.
 KEPT: dict[str, Callable[[int], bool]] = {
     "all": lambda k: True, "even": lambda k: k % 2 == 0, "few": lambda k: k % 5 == 0, "late": lambda k: k > 6,
     "first": lambda k: k < 4, "ends": lambda k: k < 2 or k > 9,
@@ -56,8 +56,9 @@ PANDAS = PythonEvalType.SQL_SCALAR_PANDAS_UDF
 
 @dataclass(frozen=True)
 class Gathered:
-    """A function of some columns, the files that it reads (`layout`, `seed`), the rows of a scan batch, which rows a filter
-    keeps, and the most rows of a batch that Spark makes."""
+    """A function of some columns, its files (`layout`, `seed`), the scan batch size, the filter that selects rows,
+    and the record limit of a batch that Spark creates.
+    """
 
     columns: str
     body: str
@@ -73,7 +74,7 @@ class Gathered:
         return eval(f"lambda {', '.join(self.columns)}: {self.body}", dict(SCOPE))  # type: ignore[no-any-return]
 
     def scans(self) -> list[tuple[pa.RecordBatch, np.ndarray]]:
-        """Scan batches in order, with the rows of each that the filter keeps."""
+        """Returns the scan batches in order, each with the rows that the filter keeps."""
         found, first = [], 0
         for at, (rows, _) in enumerate(LAYOUTS[self.layout]):
             (whole,) = table_of(self.layout, self.seed, at, first, file_values()).combine_chunks().to_batches()
@@ -94,7 +95,7 @@ def compare_gathered(draw: Callable[[Any], Any]) -> tuple[str, Compared]:
 
 
 def check_gathered(case: Gathered) -> Compared:
-    """What a case proves. AssertionError where a row differs."""
+    """Compares one case and counts the outcome; AssertionError where a row differs."""
     returns = TYPES[case.returns]
     blob, names = payload(case.function, returns), list(case.columns)
     scans = [(batch.select(names), rows) for batch, rows in case.scans()]
@@ -130,7 +131,7 @@ def _cut(table: pa.Table, records: int) -> list[pa.RecordBatch]:
 def _compare(
     case: Gathered, batches: list[pa.RecordBatch], made: list[list[Any] | Exception], expected: list[list[Any] | Exception]
 ) -> None:
-    """Compares what scan batches give with what the worker gives for the batches of Spark."""
+    """Compares the results of scan batches with the worker's results for Spark's batches."""
     mine, theirs = (next((part for part in parts if isinstance(part, Exception)), None) for parts in (made, expected))
     if mine is not None or theirs is not None:
         assert (mine is None) == (theirs is None), f"the worker raises {theirs!r}, over scan batches {mine!r}\n{case}"
@@ -143,15 +144,15 @@ def _compare(
 
 
 def _in_python(function: Callable[..., Any], batch: pa.RecordBatch, returns: DataType) -> list[Any] | Exception:
-    """What the worker gives for a batch, or raises; nothing where there is no row."""
+    """Returns the worker's results for a batch, or its exception; an empty list where there is no row."""
     try:
         return run_in_worker(function, batch, returns, PANDAS).to_pylist() if batch.num_rows else []
-    except Exception as error:  # noqa: BLE001 - whatever it is, both sides must raise
+    except Exception as error:  # noqa: BLE001 - any exception: both sides must raise
         return error
 
 
 def _rows(program: Program, batch: pa.RecordBatch, rows: np.ndarray, returns: DataType) -> list[Any] | None:
-    """The results of the rows that a filter keeps; None where Python computes the batch."""
+    """Returns the results of the rows that a filter keeps; None where Python computes the batch."""
     result = evaluate(program, inputs_of(program, batch), batch.num_rows)
     if result.flagged[rows].any():
         return None

@@ -1,8 +1,8 @@
-"""Families of generated UDFs: how each draws a function, which batches it meets, and what its runs proved in total.
+"""Defines families of generated UDFs: how each draws a function and its batches, and the totals of its runs.
 
-
-`FAMILIES[name].check(draw)` draws one function and compares the compiled program with PySpark's worker (tests.helpers.compiled).
-The gate runs each family with a fixed seed, `python -m tests.fuzz` with others for as long as one likes.
+`FAMILIES[name].check(draw)` draws one function and compares the compiled program with PySpark's worker
+(tests.helpers.compiled).
+The gate runs each family with a fixed seed; `python -m tests.fuzz` runs them with other seeds for any length of time.
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ from tests.helpers.generated_columns import arrow_cases, frame_cases
 
 Draw = Callable[[Any], Any]
 PLAIN = PythonEvalType.SQL_ARROW_BATCHED_UDF
-#: One function in so many runs as machine code, too.
+#: One run in KERNELS also executes machine code.
 KERNELS = 25
-#: Types that results are declared as, whatever they are.
+#: Declared result types, independent of the actual result.
 DECLARED = (
     BooleanType(), ByteType(), ShortType(), IntegerType(), LongType(), FloatType(), DoubleType(), StringType(), DateType(),
     TimestampType(), TimestampNTZType(),
@@ -64,8 +64,10 @@ DECLARED = (
 
 @dataclass
 class Tally:
-    """What the runs of one family proved. A function is *vacuous* when guards flagged every row of every
-    batch, and the original raises in none of them."""
+    """Totals of one family's runs.
+
+    A function is *vacuous* when guards flag every row of every batch and the original raises in none of them.
+    """
 
     functions: int = 0
     compiled: int = 0
@@ -88,7 +90,7 @@ class Tally:
             self.vacuous.append(source)
 
     def report(self, idioms: int = 0) -> str:
-        """Lines about it, with the most frequent `idioms` that are refused."""
+        """Returns report lines, with the `idioms` most frequent refusals."""
         refused = ", ".join(f"{code} {count:,}" for code, count in self.refused.most_common())
         lines = [f"{self.functions:,} functions, {self.compiled:,} compiled and equal over {self.batches:,} batches, "
                  f"{len(self.vacuous)} vacuous; refused: {refused or 'none'}"]  # fmt: skip
@@ -98,7 +100,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class Family:
-    """`check(draw)` draws one function and compares it; `share` is the least part of them that must compile."""
+    """`check(draw)` draws one function and compares it; `share` is the least share of functions that must compile."""
 
     name: str
     check: Callable[[Draw], tuple[str, Compared]]
@@ -106,7 +108,7 @@ class Family:
 
 
 def _checked(made: Callable[[Draw], Case]) -> Callable[[Draw], tuple[str, Compared]]:
-    """Draws a case, a share of them to run as machine code, and compares it."""
+    """Draws a case, one in `KERNELS` to run as machine code, and compares it."""
 
     def check(draw: Draw) -> tuple[str, Compared]:
         case = replace(made(draw), kernel=draw(st.integers(1, KERNELS)) == KERNELS)
@@ -126,14 +128,14 @@ def series_cases(draw: Draw) -> Case:
 
 
 def _of_numbers(case: Case, types: tuple[str, ...]) -> Case:
-    """The case with batches of these types, and a declared type that its results convert to."""
+    """Returns the case with batches of these types, and a declared type that its results convert to."""
     batches = number_batches(types)
     batches = (*batches[:-1], *constant_batch(types, case.constants()), batches[-1])
     return replace(case, batches=batches, returns=_returned(case.function, batches[-1]))
 
 
 def _declared(draw: Draw) -> Case:
-    """A function of any kind whose results are declared as something else."""
+    """Draws a function of any kind whose declared type is independent of its result."""
     case = draw(st.sampled_from((number_cases, _texts, time_cases, _rows, _python)))(draw)
     return replace(case, returns=draw(st.sampled_from(DECLARED)))
 
@@ -150,7 +152,7 @@ def time_cases(draw: Draw) -> Case:
 
 
 def _applied(draw: Draw) -> Case:
-    """A scalar function of one column through `apply` or `map`, or of two through np.vectorize or a comprehension."""
+    """Draws a scalar function of one column for `apply` or `map`, or of two for np.vectorize or a comprehension."""
     how = draw(st.sampled_from(("a.apply(f)", "a.map(f)", "pd.Series(np.vectorize(f, otypes=[float])(a, b))",
                                 "pd.Series([f(x, y) for x, y in zip(a, b)])", "pd.Series([f(x) for x in a])")))  # fmt: skip
     names = "xy" if "b" in how.replace("vectorize", "") else "x"
@@ -162,7 +164,7 @@ def _applied(draw: Draw) -> Case:
 
 
 def _rows(draw: Draw) -> Case:
-    """A plain UDF of two columns, which sees None for NULL."""
+    """Draws a plain UDF of two columns, which receives None for NULL."""
     source = draw(scalar_functions("xy", none=draw(st.integers(0, 3)) > 0))
     types = tuple(draw(st.lists(st.sampled_from(("f64", "i64", "i32")), min_size=2, max_size=2)))
     returns = draw(st.sampled_from((DoubleType(), LongType(), DoubleType(), FloatType(), IntegerType(), StringType())))
@@ -174,7 +176,7 @@ def _with_constants(case: Case, types: tuple[str, ...]) -> Case:
 
 
 def _loops(draw: Draw) -> Case:
-    """A function with loops and many branches, as a plain UDF or row by row in a pandas UDF."""
+    """Draws a function with loops and many branches, as a plain UDF or row-local in a pandas UDF."""
     plain = draw(st.booleans())
     source = draw(looping_functions(none=plain))
     types = tuple(draw(st.lists(st.sampled_from(("f64", "i64", "i32")), min_size=2, max_size=2)))
@@ -186,7 +188,7 @@ def _loops(draw: Draw) -> Case:
 
 
 def _python(draw: Draw) -> Case:
-    """A function in everyday Python of a float, an integer and a string: a plain UDF, or each row of a pandas UDF."""
+    """Draws an everyday Python function of a float, an integer and a string, as a plain UDF or row-local in a pandas UDF."""
     source, gives = draw(python_functions())
     returns = {"n": (DoubleType(), LongType()), "s": (StringType(),), "c": (BooleanType(),)}[gives]
     case = Case(source, (), draw(st.sampled_from(returns)), PLAIN)
@@ -197,7 +199,7 @@ def _python(draw: Draw) -> Case:
 
 
 def _chained(draw: Draw) -> Case:
-    """A pandas UDF over the result of another, whose declared type does not count."""
+    """Draws a pandas UDF over another's result; the inner declared type is ignored."""
     case = number_cases(draw)
     outer = draw(functions()).source
     names = outer.partition(":")[0].removeprefix("lambda ").split(", ")
@@ -208,7 +210,7 @@ def _chained(draw: Draw) -> Case:
 
 
 def _lists(draw: Draw) -> Case:
-    """A function of a list of the row: as a plain UDF of it and a number, or of each array of a pandas UDF."""
+    """Draws a function of a row's list: a plain UDF of it and a number, or applied to each array of a pandas UDF."""
     array = draw(st.booleans())
     source = draw(list_functions(array))
     batches = list_batches(draw(st.sampled_from((pa.float64(), pa.int64()))))
@@ -218,13 +220,13 @@ def _lists(draw: Draw) -> Case:
 
 
 def _mapped(source: str, batches: tuple[pa.RecordBatch, ...], returns: DataType, how: str = "s.map(f)") -> Case:
-    """Of the first column's values, each by itself."""
+    """Returns a case that applies a function to each value of the first column."""
     columns = tuple(batch.select(["a"]) for batch in batches)
     return Case(f"{source}\ndef applied(s):\n    return {how}", columns, returns, name="applied")
 
 
 def _tags(draw: Draw) -> Case:
-    """A function of a list of texts of the row: as a plain UDF of it and a text, or of each array of a pandas UDF."""
+    """Draws a function of a row's list of strings: a plain UDF of it and a string, or applied to each array of a pandas UDF."""
     how = draw(st.integers(0, 5))
     if how == 0:
         source, gives = draw(tag_series())
@@ -236,7 +238,7 @@ def _tags(draw: Draw) -> Case:
 
 
 def _arrays(draw: Draw) -> Case:
-    """A function of the ndarray of each row, of elements of any type, that gives a number or an array."""
+    """Draws a function of each row's ndarray, of any element type, that returns a number or an array."""
     source = f"W = np.array([0.5])\n{draw(array_functions())}"
     type = draw(st.sampled_from((pa.float64(), pa.float64(), pa.int64(), pa.int32(), pa.float32(), pa.int8(), pa.bool_())))
     how = draw(st.sampled_from(("s.map(f)", "pd.Series([f(x) for x in s])")))
@@ -245,12 +247,12 @@ def _arrays(draw: Draw) -> Case:
 
 
 def _result_of(function: Callable[..., Any], element: pa.DataType) -> DataType:
-    """The Spark type of what it gives for an ordinary array."""
+    """Returns the Spark type of the function's result for an ordinary array."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         try:
             made = function(pa.array([1, 2, 3]).cast(element, safe=False).to_numpy(zero_copy_only=False))
-        except Exception:  # noqa: BLE001 - it raises in the worker as well, and that is what is compared then
+        except Exception:  # noqa: BLE001 - it raises in the worker as well, and the case compares that
             return DoubleType()
     if not isinstance(made, np.ndarray):
         return BooleanType() if type(made) is np.bool_ else DoubleType()
@@ -283,13 +285,13 @@ FAMILIES = {
 
 
 def _returned(function: Callable[..., Any], batch: pa.RecordBatch, zone: str = "timestamp_ntz") -> DataType:
-    """A Spark type that the function's results convert to, as its result over an ordinary batch says."""
+    """Returns a Spark type that the function's results convert to, inferred from an ordinary batch."""
     from tests.helpers.worker import ArrowBatchTransformer
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             result = function(*ArrowBatchTransformer.to_pandas(batch, timezone="UTC"))
-        except Exception:  # noqa: BLE001 - it raises in the worker as well, and that is what is compared then
+        except Exception:  # noqa: BLE001 - it raises in the worker as well, and the case compares that
             return DoubleType()
     return type_of_series(result, zone)

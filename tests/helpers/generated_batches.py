@@ -15,13 +15,13 @@ from tests.helpers.columns import special_values
 
 ROWS = 60
 NAMES = "abcd"
-#: Their sum depends on how it is added up, and a comparison with a constant on the last digit.
+#: Values whose sum depends on the order of addition, so a comparison with a constant depends on the last digit.
 CANCELLING = (1e16, 1.0, -1e16, 0.1, 0.2, 0.3, -0.3, 1e100, -1e100, 2.0**53, 1e-16, 0.30000000000000004)
 
 
 @cache
 def number_batches(types: Sequence[str]) -> tuple[pa.RecordBatch, ...]:
-    """Extremes without NULLs, with NULLs, one row, and ordinary rows (the last batch)."""
+    """Returns batches: extremes without and with NULLs, one row, and ordinary rows (the last batch)."""
     random = np.random.default_rng(len(types))
     wild, tame = [], []
     for kind in types:
@@ -40,7 +40,7 @@ def number_batches(types: Sequence[str]) -> tuple[pa.RecordBatch, ...]:
 
 
 def _cancelling(types: Sequence[str]) -> pa.RecordBatch:
-    """Floats that cancel one another, in every order of some."""
+    """Returns floats that cancel one another, in random order."""
     random = np.random.default_rng(3)
     columns = []
     for kind in types:
@@ -51,7 +51,7 @@ def _cancelling(types: Sequence[str]) -> pa.RecordBatch:
 
 
 def constant_batch(types: Sequence[str], constants: Sequence[Any]) -> tuple[pa.RecordBatch, ...]:
-    """The numbers of a function's code and their neighbours, as columns of these types; none where the code has no number."""
+    """Returns the numbers in a function's code and their neighbours as columns of these types; no batch without numbers."""
     numbers = [c for c in constants if not isinstance(c, str) and abs(c) < 2**70]
     near = list(dict.fromkeys(v for c in numbers for v in (c, -c, c + 1, c - 1, c / 2, np.nextafter(float(c), np.inf))))[:40]
     columns = []
@@ -83,7 +83,7 @@ WORDS = (
 
 @cache
 def text_batches() -> tuple[pa.RecordBatch, ...]:
-    """Odd words with NULLs and without, ASCII words, one row, and ordinary rows (the last batch)."""
+    """Returns batches: odd words with and without NULLs, ASCII words, one row, and ordinary rows (the last batch)."""
     random = np.random.default_rng(5)
     plain = [w for w in WORDS if w.isascii()]
 
@@ -100,7 +100,7 @@ def text_batches() -> tuple[pa.RecordBatch, ...]:
 
 @cache
 def time_batches(zone: str) -> tuple[pa.RecordBatch, ...]:
-    """Instants in three centuries with NULLs and without, one row, and ordinary rows (the last batch)."""
+    """Returns batches: instants in three centuries with and without NULLs, one row, and ordinary rows (the last batch)."""
     random = np.random.default_rng(6)
     edges = pd.to_datetime([
         "1970-01-01", "1969-12-31 23:59:59.999999", "2000-02-29 12:00:00", "1900-03-01", "2100-02-28 23:59:59",
@@ -125,7 +125,9 @@ def time_batches(zone: str) -> tuple[pa.RecordBatch, ...]:
 
 @cache
 def mixed_batches(constants: tuple[Any, ...]) -> tuple[pa.RecordBatch, ...]:
-    """A float, an integer and a string: extremes, ordinary rows with NULLs and without, values of the code, one row."""
+    """Returns batches of a float, an integer and a string: extremes, ordinary rows with and without NULLs, code constants,
+    one row.
+    """
     random = np.random.default_rng(8)
     numbers = [float(c) for c in constants if not isinstance(c, str) and abs(c) < 2**70]
     near = [v for c in numbers for v in (c, -c, np.nextafter(c, np.inf))] or [1.0]

@@ -1,4 +1,4 @@
-"""Draws Arrow functions and functions of DataFrames with their batches: of columns, structs and rows, alone and as iterators."""
+"""Draws Arrow and DataFrame functions with their batches: of columns, structs and rows, alone and as iterators."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ARROW, ARROW_ITERATOR = PythonEvalType.SQL_SCALAR_ARROW_UDF, PythonEvalType.SQL_
 PANDAS, PANDAS_ITERATOR = PythonEvalType.SQL_SCALAR_PANDAS_UDF, PythonEvalType.SQL_SCALAR_PANDAS_ITER_UDF
 MAP_PANDAS, MAP_ARROW = PythonEvalType.SQL_MAP_PANDAS_ITER_UDF, PythonEvalType.SQL_MAP_ARROW_ITER_UDF
 
-#: Results of an Arrow function, X for odd ones.
+#: Kinds of an Arrow function's result; X marks odd ones.
 _KINDS = "NNNNNNBBBSSSSDLWX"
 _MAPS = (
     "batch.append_column('r', {0})", "pa.RecordBatch.from_arrays([a, {0}], names=['a', 'r'])", "batch.set_column(0, 'a', {0})",
@@ -41,7 +41,7 @@ _MAPS = (
 )  # fmt: skip
 
 
-#: Functions of an iterator: {g} are a batch's arguments, {r} their result.
+#: Bodies of iterator functions: {g} represents a batch's arguments, {r} the result.
 _ITERATORS = (
     *["for {g} in batches:\n        yield {r}"] * 8, "yield from ({r} for {g} in batches)", "return ({r} for {g} in batches)",
     "return map(lambda *columns: columns, batches)", "for {g} in batches:\n        yield {r}\n        yield {r}",
@@ -56,7 +56,7 @@ _ITERATORS = (
     "for {g} in batches:\n        try:\n            yield {r}\n        finally:\n            pass", "return None",
     "return iter([])",
 )  # fmt: skip
-#: Signatures: {g} are the arguments.
+#: Signatures: {g} represents the arguments.
 _SIGNATURES = ("{g}",) * 14 + ("{g}, more=1", "*columns", "{g}, *more", "{g}, **named", "a", "", "{g}, z", "*, {g}", "{g}, /")
 
 
@@ -70,7 +70,7 @@ def _function(draw: Draw, given: str, made: str) -> str:
 
 
 def arrow_cases(draw: Draw) -> Case:
-    """A function of Arrays: of columns or of a struct, of a batch or of an iterator; its result a column, a struct or rows."""
+    """Draws a function of Arrays: of columns or a struct, of a batch or an iterator; its result is a column, struct or rows."""
     kinds = draw(st.lists(st.sampled_from("NNNNNNBSSDLW"), min_size=1, max_size=3))
     types = [draw(st.sampled_from(expressions_arrow.TYPES[kind])) for kind in kinds]
     if draw(st.integers(0, 60)) == 37:
@@ -106,7 +106,7 @@ def _arrow_source(draw: Draw, how: str, names: str, filled: list[str]) -> tuple[
 
 
 def frame_cases(draw: Draw) -> Case:
-    """A function of a struct, that gives a struct, of an iterator, or of the rows of mapInPandas."""
+    """Draws a DataFrame function: of a struct, with a struct result, of an iterator, or of the rows of mapInPandas."""
     chosen = ["a", "x", *(name for name in list(COLUMNS)[2:] if draw(st.integers(0, 3)) == 3)]
     types = tuple(draw(st.sampled_from(COLUMNS[name][0])) for name in chosen)
     batches = expressions_frames.frame_batches(types, tuple(chosen))
@@ -140,7 +140,7 @@ def _frame_source(draw: Draw, how: str, of: Grammar, names: list[str]) -> tuple[
 
 
 def _in_struct(batch: pa.RecordBatch, names: list[str] | None = None) -> pa.RecordBatch:
-    """The batch with these columns as the fields of a struct `p`."""
+    """Returns the batch with these columns as the fields of a struct `p`."""
     names = names or batch.schema.names
     struct = pa.StructArray.from_arrays([batch[name] for name in names], names)
     rest = [name for name in batch.schema.names if name not in names]
@@ -148,12 +148,12 @@ def _in_struct(batch: pa.RecordBatch, names: list[str] | None = None) -> pa.Reco
 
 
 def _with_result(draw: Draw, case: Case) -> Case:
-    """The case with the type that its result over ordinary rows says, at times with another."""
+    """Returns the case with the type of its result over ordinary rows, sometimes with another."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         try:
             found = _spark_type(_first_result(case))
-        except Exception:  # noqa: BLE001 - it raises in the worker as well, and that is what is compared then
+        except Exception:  # noqa: BLE001 - it raises in the worker as well, and the case compares that
             found = None
     if isinstance(found, StructType):
         fields = found.fields[: draw(st.integers(1, 3))] if draw(st.integers(0, 4)) == 0 else found.fields
@@ -165,7 +165,7 @@ def _with_result(draw: Draw, case: Case) -> Case:
 
 
 def _first_result(case: Case) -> Any:
-    """What the function gives for the last batch."""
+    """Returns the function's result for the last batch."""
     batch, function = case.batches[-1], case.function
     if case.eval_type == MAP_ARROW:
         return next(function(iter([batch])))

@@ -1,6 +1,6 @@
-"""Rewrites the expected halves of fixtures from what the code does now: `make golden`, then read the diff.
+"""Regenerates the expected halves of fixtures from the current code: run `make golden`, then review the diff.
 
-Cases that must not fire stay as they are: a pass that starts to fire there is a failure, not a new expectation.
+Cases that must not fire are unchanged: a pass that starts to fire there is a failure, not a new expectation.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ CONF_BEGIN, CONF_END = "<!-- conf -->\n", "<!-- /conf -->\n"
 
 
 def pass_fixture(path: Path) -> str:
-    """The text of one file of tests/fixtures/passes with each program after the pass as it is now."""
+    """Returns a file of tests/fixtures/passes with each expected program replaced by the pass's current output."""
     parts = []
     for title, before, after in cases(path):
         if after:
@@ -30,7 +30,7 @@ def pass_fixture(path: Path) -> str:
 
 
 def with_conf_table(text: str) -> str:
-    """The text of docs/settings.md with the table of settings as the jar prints it."""
+    """Returns docs/settings.md with the table of settings that the jar prints."""
     begin, end = text.index(CONF_BEGIN) + len(CONF_BEGIN), text.index(CONF_END)
     return text[:begin] + conf_table().strip() + "\n" + text[end:]
 

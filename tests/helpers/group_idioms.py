@@ -1,7 +1,8 @@
 """Generates aggregate UDFs whose results may depend on which rows of a group are NULL.
 
-`group_functions(columns)` is a Hypothesis strategy of functions over named columns, of pandas Series or Arrow arrays. Many are
-supported; the others must be refused, or they must be exact.
+`group_functions(columns)` is a Hypothesis strategy of functions over named columns, of pandas Series or Arrow arrays. Many
+are
+supported; the others must be refused or exact.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ from hypothesis import strategies as st
 
 from tests.helpers.batch_idioms import OF_INTEGERS
 
-#: Spark's name of a type -> the family of idioms that takes it.
+#: Spark's name of a type -> the family of idioms for it.
 FAMILY_OF_TYPE = {
     "tinyint": "integers", "smallint": "integers", "int": "integers", "bigint": "integers", "float": "floats", "double": "floats",
     "boolean": "bools", "string": "texts", "date": "dates", "timestamp": "times", "timestamp_ntz": "times",
 }  # fmt: skip
 
-#: What a column of integers is put through first. Most are supported with and without NULLs.
+#: Expressions applied first to an integer column. Most are supported with and without NULLs.
 _ROWS = ("{v}", "{v}", "{v}", "({v} + 1)", "({v} * 2)", "({v} // 3)", "({v} % 3)", "({v} * 2**40)", "({v} * 2**62)", "(-{v})",
     "{v}.abs()",
     "({v} > 1)", "({v} * {v})", "({v} + 32767)", "{v}.fillna(0)", "{v}.astype('float64')", "{v}.dropna()", "{v}[{v} > 0]",
@@ -124,7 +125,7 @@ _ITERATED = ("sum(len(p) for p in parts)", "len(list(parts))", "float(sum(p.sum(
 
 @dataclass(frozen=True)
 class GroupFunction:
-    """Source of an expression over the columns that it names, its declared type, and how Spark calls it."""
+    """An expression's source over the columns that it names, its declared type, and the kind of UDF."""
 
     columns: tuple[str, ...]
     body: str
@@ -133,14 +134,14 @@ class GroupFunction:
 
     @property
     def definition(self) -> str:
-        """Source of an expression that makes the UDF."""
+        """Returns the source of an expression that creates the UDF."""
         names = "parts" if self.kind == "iterator" else ", ".join(self.columns)
         return f"{self.kind}(lambda {names}: {self.body}, {self.returns!r})"
 
 
 @st.composite
 def group_functions(draw: st.DrawFn, columns: Mapping[str, str], kind: str) -> GroupFunction:
-    """A function of a kind ("series", "arrow", "iterator") of one or two of the `columns`, which map names to types."""
+    """Draws a function of a kind ("series", "arrow", "iterator") of one or two of the `columns`, which map names to types."""
     column = draw(st.sampled_from(sorted(columns)))
     family = FAMILY_OF_TYPE[columns[column]]
     if kind == "iterator":

@@ -1,4 +1,4 @@
-"""Small fitted models, as scalar pandas UDFs of columns of numbers."""
+"""Wraps small fitted models as scalar pandas UDFs of numeric columns."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _fitted(name: str, columns: int) -> Any:
 
 
 def score_of(name: str, columns: int) -> Any:
-    """The UDF of a model of `columns` columns."""
+    """Returns the UDF of a model of `columns` columns."""
     model, names = _fitted(name, columns), ", ".join(f"c{at}" for at in range(columns))
     scope = {"model": model, "np": np, "pd": pd, "__name__": "__main__"}
     score = eval(f"lambda {names}: pd.Series(model.predict(np.column_stack([{names}])))", scope)

@@ -1,7 +1,7 @@
-"""Generates queries that aggregate, rank and unite rows of files of which only some hold NULLs.
+"""Generates queries that aggregate, rank and union rows of files, some of which hold NULLs.
 
-`group_queries()` is a Hypothesis strategy of queries: aggregate UDFs of groups, windows and whole tables; Spark's own aggregates
-over scalar UDFs; the first rows by what a UDF or a model gives. See `batch_queries` for the files and for what a query is.
+`group_queries()` is a Hypothesis strategy of queries: aggregate UDFs over groups, windows and whole tables; Spark's own
+aggregates over scalar UDFs; the first rows by a UDF's or model's result. `batch_queries` defines files and queries.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tests.helpers.differential import ENABLED, Measured, measured, run
 from tests.helpers.group_idioms import FAMILY_OF_TYPE, group_functions
 from tests.helpers.outcomes import Outcome, differences
 
-#: Approximate results may be this far from Spark's, as a share of them. Values do not cancel: see `_values`.
+#: Relative tolerance of approximate results. Values do not cancel: see `_values`.
 NEAR = 1e-9
 _KEYS = (
     (), (), ("k % 2",), ("k % 2",), ("k % 3",), ("k > 5",), ("b",), ("s",), ("i % 2",), ("d",), ("h",), ("x",), ("year(t)",),
@@ -43,7 +43,7 @@ _UNIONS = (
     'frame.repartition(2, "k")', "frame.repartition(1)", 'frame.dropDuplicates(["k"])',
     'frame.where("{c} is not null").union(frame)',
 )  # fmt: skip
-#: Each adds `j`, which can be NULL by the join only.
+#: Each adds `j`, which is NULL only where the join finds no match.
 _JOINS = (
     'frame.join(F.broadcast(spark.range(0, 40, 2).select(F.col("id").alias("k"), F.expr("id * 2 as j"))), "k", "left")',
     'frame.join(spark.range(0, 40, 3).select(F.col("id").alias("k"), F.expr("id + 1 as j")), "k", "left")',
@@ -101,7 +101,7 @@ class GroupQuery(BatchQuery):
 
 
 class GroupTables(Tables):
-    """Files whose sums do not cancel, so that approximate results are near to Spark's."""
+    """Files whose sums do not cancel, so that approximate results are close to Spark's."""
 
     values = staticmethod(lambda: _values())
 
@@ -115,7 +115,7 @@ def _values() -> dict[str, tuple[pa.DataType, list[Any]]]:
 
 @st.composite
 def group_queries(draw: st.DrawFn) -> GroupQuery:
-    """Files, nodes below, a scalar UDF perhaps, and then groups, a window, Spark's own aggregates or the first rows."""
+    """Draws a query: files, nodes below, sometimes a scalar UDF, then groups, a window, Spark's aggregates or a top-K."""
     lines, layout, seed = draw(clauses())
     column = draw(st.sampled_from("hilbdtns"))
     if draw(st.integers(0, 2)) == 0:
@@ -145,7 +145,7 @@ def _exact() -> st.SearchStrategy[str]:
 
 @st.composite
 def _calls(draw: st.DrawFn, columns: dict[str, str], kinds: tuple[str, ...]) -> tuple[list[str], list[str]]:
-    """Lines that define aggregate UDFs of one kind, and the calls of them."""
+    """Draws lines that define aggregate UDFs of one kind, and the calls to them."""
     kind = draw(st.sampled_from(kinds))
     most = 1 if kind == "iterator" else 2
     functions = draw(st.lists(group_functions(columns, kind), min_size=1, max_size=most))
@@ -164,7 +164,7 @@ def _named_keys(keys: tuple[str, ...]) -> str:
 
 @st.composite
 def _grouped(draw: st.DrawFn, columns: dict[str, str]) -> list[str]:
-    lines, calls = draw(_calls(columns, (*_KINDS, "iterator")))  # which Spark has not for windows
+    lines, calls = draw(_calls(columns, (*_KINDS, "iterator")))  # iterators, which Spark does not support for windows
     keys = draw(st.sampled_from(_KEYS))
     method = draw(st.sampled_from(("groupBy",) * 7 + ("rollup",))) if keys else "groupBy"
     results = ", ".join(f'{call}.alias("r{at}")' for at, call in enumerate(calls))
@@ -188,7 +188,7 @@ def _windowed(draw: st.DrawFn, columns: dict[str, str]) -> list[str]:
 
 @st.composite
 def _scalar(draw: st.DrawFn, columns: dict[str, str]) -> tuple[list[str], str]:
-    """The column r0, and the family of its type: `u` where there is one, else of a scalar UDF or a model."""
+    """Draws lines that define column r0, and the family of its type: `u` where it exists, else a scalar UDF or a model."""
     if "u" in columns:
         return ['frame = frame.withColumn("r0", F.col("u"))'], FAMILY_OF_TYPE[columns["u"]]
     if draw(st.integers(0, 2)) == 0:
@@ -203,7 +203,7 @@ def _scalar(draw: st.DrawFn, columns: dict[str, str]) -> tuple[list[str], str]:
 
 @st.composite
 def _merged(draw: st.DrawFn, columns: dict[str, str]) -> list[str]:
-    """Spark's own aggregates over what a scalar UDF gives."""
+    """Draws Spark's own aggregates over a scalar UDF's result."""
     (lines, family), keys = draw(_scalar(columns)), draw(st.sampled_from(_KEYS))
     drawn = draw(st.lists(st.sampled_from(_OF_ANY + _OF_FAMILY.get(family, ())), min_size=1, max_size=3))
     calls = ", ".join(f'F.{name}("r0").alias("a{at}")' for at, name in enumerate(drawn))
@@ -213,7 +213,7 @@ def _merged(draw: st.DrawFn, columns: dict[str, str]) -> list[str]:
 
 @st.composite
 def _ranked(draw: st.DrawFn, columns: dict[str, str]) -> list[str]:
-    """The first rows by r0, the first of each group, or those beyond a limit."""
+    """Draws the first rows by r0, the first rows of each group, or a filter on r0."""
     (lines, family), order = draw(_scalar(columns)), draw(st.sampled_from(_ORDERS))
     how = draw(st.integers(0, 2))
     if how == 0:
@@ -230,7 +230,7 @@ def _ranked(draw: st.DrawFn, columns: dict[str, str]) -> list[str]:
 
 
 def check_groups(spark: Any, tables: Tables, query: BatchQuery) -> Measured:
-    """What Weld did in the query; AssertionError where its outcomes with the plugin off and on differ."""
+    """Returns Weld's metrics for the query; AssertionError where the outcomes with the plugin off and on differ."""
     folder, conf = tables.folder(query.layout, query.seed), dict(query.conf)
     expected, _ = _once(spark, lambda: query.frame(spark, folder), {**conf, ENABLED: "false"})
     actual, what = _once(spark, lambda: query.frame(spark, folder), {**conf, ENABLED: "true"})
@@ -247,7 +247,7 @@ def check_groups(spark: Any, tables: Tables, query: BatchQuery) -> Measured:
 
 
 def _raises_below(spark: Any, query: BatchQuery, folder: str, error: str) -> bool:
-    """Whether the scalar UDF below the aggregates raises by itself: `len(u)` does not need it."""
+    """Whether the scalar UDF below the aggregates raises by itself: `len(u)` does not need its values."""
     below, made, _ = query.source.partition('frame = frame.withColumn("u"')
     first = replace(query, source=below + made + query.source[len(below + made) :].partition("\n")[0])
     outcome, _ = _once(spark, lambda: first.frame(spark, folder), {**dict(query.conf), ENABLED: "false"})
@@ -255,7 +255,7 @@ def _raises_below(spark: Any, query: BatchQuery, folder: str, error: str) -> boo
 
 
 def _is_filtered(query: BatchQuery) -> bool:
-    """Whether a filter or a limit lies above the first aggregate or rank."""
+    """Whether a filter or a limit is located above the first aggregate or rank."""
     lines = query.source.splitlines()
     first = next((at for at, line in enumerate(lines) if ".agg(" in line or ".over(" in line or "limit(" in line), len(lines))
     return any(".where(" in line or ".limit(" in line for line in lines[first:])
@@ -270,7 +270,7 @@ def _once(spark: Any, query: Callable[[], Any], conf: dict[str, str]) -> tuple[O
 
 
 def _are_near(expected: Outcome, actual: Outcome) -> bool:
-    """Whether all that differs is the last digits of numbers."""
+    """Whether the outcomes differ at most in the last digits of numbers."""
     if expected.rows is None or actual.rows is None or len(expected.rows) != len(actual.rows):
         return False
     pairs = (pair for rows in zip(expected.rows, actual.rows, strict=True) for pair in zip(*rows, strict=True))
@@ -290,7 +290,7 @@ def compare_groups(draw: Callable[[Any], Any]) -> tuple[str, Compared]:
 
 
 def is_native(what: Measured) -> bool:
-    """Whether anything of the query ran in kernels or as Spark's own expressions."""
+    """Whether any UDF of the query ran in kernels or as Spark expressions."""
     return bool(what.operators or what.rewritten)
 
 

@@ -1,4 +1,4 @@
-"""Programs of one loop for tests, and the comparison of their kernels with `evaluate`."""
+"""Builds programs of one loop for tests, and compares their kernels with `evaluate`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.helpers.columns import difference
 
 
 def program(inputs: dict[str, Type], body: Callable[[LoopBuilder, dict[str, Value]], Value | None]) -> Program:
-    """A program of one loop; `body` appends its outputs and returns the condition of the filter, if any."""
+    """Returns a program of one loop; `body` appends its outputs and returns the filter's condition, if any."""
     builder = ProgramBuilder("test", [Input(name, type) for name, type in inputs.items()])
     loop = builder.loop("loop")
     where = body(loop, {name: loop.read(name) for name in inputs})
@@ -28,7 +28,7 @@ def load(p: Program) -> Kernel:
 
 
 def check(p: Program, inputs: dict[str, Array], rows: int, ulp: int = 0) -> None:
-    """The kernel gives what `evaluate` gives, on these inputs."""
+    """Asserts that the kernel and `evaluate` agree on these inputs."""
     check_loaded(load(p), inputs, rows, ulp)
 
 

@@ -1,4 +1,4 @@
-"""Functions of any kind through a compile request, and their programs against the functions themselves."""
+"""Compiles functions of any kind through a compile request, and compares their programs with the functions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _EPOCH = datetime.date(1970, 1, 1).toordinal()
 def compile_udf(
     function: Callable[..., Any], eval_type: int, inputs: Mapping[str, str], returns: str, nulls: bool = True, **given: Any
 ) -> dict[str, Any]:
-    """The reply for one UDF of all inputs. `nulls`: the batch has NULLs in them, as far as the kind asks."""
+    """Returns the reply for one UDF of all inputs. `nulls`: the batch has NULLs in them, where the kind distinguishes that."""
     columns = [column(name, type) for name, type in inputs.items()]
     step = python_step(r=udf(0, *columns, returns=returns, evalType=eval_type))
     state = list(inputs) if nulls else []
@@ -34,7 +34,7 @@ def compile_struct(
     function: Callable[..., Any], eval_type: int, fields: Mapping[str, str], returns: str | Mapping[str, str],
     inputs: Mapping[str, str],
 ) -> dict[str, Any]:  # fmt: skip
-    """The reply for a UDF of one struct of `fields`, which are inputs. `returns`: a type, or a struct's types by name."""
+    """Returns the reply for a UDF of one struct of `fields`, which are inputs. `returns`: a type, or a struct's types by name."""
     entry = udf(0, _struct_of(fields), evalType=eval_type)
     step, outputs = python_step(r=entry), ["r"]
     if isinstance(returns, str):
@@ -56,7 +56,7 @@ def compile_map(
     function: Callable[..., Any], eval_type: int, inputs: Mapping[str, str], returns: Mapping[str, str], nulls: bool = False,
     required: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """The reply for a map over all inputs; the result columns are r0, r1, ... `required`: those declared without NULL."""
+    """Returns the reply for a map over all inputs with result columns r0, r1, ... `required`: those declared NOT NULL."""
     fields = [{"name": name, "type": type, "nullable": name not in required} for name, type in returns.items()]
     entry = udf(0, _struct_of(inputs), evalType=eval_type, returnType={"type": "struct", "fields": fields})
     results = [f"r{i}" for i in range(len(fields))]
@@ -66,13 +66,13 @@ def compile_map(
 
 
 def codes(reply: dict[str, Any]) -> list[str]:
-    """The reason codes of a refused reply."""
+    """Returns the reason codes of a refused reply."""
     assert reply["status"] == "refused", reply
     return [r["code"] for r in reply["refusals"]]
 
 
 def run(reply: dict[str, Any], columns: Mapping[str, Sequence[Any]]) -> tuple[list[list[Any]], np.ndarray]:
-    """Result columns as Python values, None where NULL, and the flagged rows."""
+    """Returns the result columns as Python values, None where NULL, and the flagged rows."""
     assert reply["status"] == "ok", reply.get("refusals") or reply.get("trace")
     program = parse_program(reply["program"], reply["blocks"])
     rows = len(next(iter(columns.values())))
@@ -103,7 +103,7 @@ def _value(value: Any, type: Type) -> Any:
 
 
 def same(a: Sequence[Any], b: Sequence[Any], ulp: int = 0) -> bool:
-    """Whether two columns hold the same values: NULL, NaN and -0.0 apart, floats within `ulp`."""
+    """Whether two columns hold the same values: NULL, NaN and -0.0 are distinct, floats may differ by `ulp`."""
     return len(a) == len(b) and all(_same(x, y, ulp) for x, y in zip(a, b, strict=True))
 
 
@@ -116,7 +116,7 @@ def _same(x: Any, y: Any, ulp: int) -> bool:
     return type(x) is type(y) and x == y
 
 
-#: Values of each Spark type, ordinary and extreme; a None is added where a case wants NULLs.
+#: Values of each Spark type, ordinary and extreme; a None is added where a case requires NULLs.
 VALUES: dict[str, list[Any]] = {
     "boolean": [True, False],
     "byte": [0, 1, -1, 7, -7, 100, 127, -128],
@@ -136,7 +136,7 @@ ARROW = {
 
 
 def pairs(types: Sequence[str], nulls: bool) -> list[list[Any]]:
-    """Columns of these types in which every pair of values of the first two meets."""
+    """Returns columns of these types in which every pair of values of the first two meets."""
     pools = [[*VALUES[t], *([None] if nulls else [])] for t in types]
     rows = max(len(p) for p in pools)
     if len(pools) == 1:

@@ -1,4 +1,4 @@
-"""Runs a kernel that merges rows over batches as a task of the JVM does: groups are taken out when there is no more room."""
+"""Runs a kernel that merges rows across batches as a JVM task does: groups are flushed when the table is full."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from sparkweld.kernels.loader import input_addresses, texts_of
 
 @dataclass
 class Merger:
-    """The state of one task: room for `room` groups and `text` bytes of their keys. `overflowed`: a checked sum was.
+    """The state of one task, with space for `room` groups and `text` bytes of their keys.
 
-    `dictionary`: equal texts of a batch lie in one place, as those of a column with a dictionary do.
+    `overflowed`: whether a checked sum overflowed. `dictionary`: equal strings of a batch share one address, as in a
+    dictionary-encoded column.
     """
 
     kernel: Kernel
@@ -44,7 +45,7 @@ class Merger:
         self._state[:6] = 0, self.room, self.slots.ctypes.data, len(self.slots) - 1, start, start + self.text
 
     def merge(self, columns: dict[str, Array], rows: int) -> Iterator[dict[str, Array]]:
-        """Merges a batch; gives the groups each time that they are full."""
+        """Merges a batch; yields the groups each time the table is full."""
         keep: list[np.ndarray] = []
         addresses = input_addresses(self.program, columns, rows, keep)
         for views in keep if self.dictionary else ():
@@ -63,7 +64,7 @@ class Merger:
             yield self.groups()
 
     def groups(self) -> dict[str, Array]:
-        """The groups so far, which are then taken out."""
+        """Returns the groups so far and clears the table."""
         count, found = int(self._state[0]), {}
         for name, type, (values, nulls) in zip(self.program.outputs, output_types(self.program), self.outputs, strict=True):
             array = texts_of(values[:count]) if type.kind == "str" else values[:count].copy()
@@ -73,6 +74,6 @@ class Merger:
 
 
 def run_batches(merger: Merger, batches: Sequence[tuple[dict[str, Array], int]]) -> list[dict[str, Array]]:
-    """All pieces that a task gives for these batches."""
+    """Returns all partial results that a task produces for these batches."""
     pieces = [piece for columns, rows in batches for piece in merger.merge(columns, rows)]
     return [*pieces, merger.groups()]

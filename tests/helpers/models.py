@@ -27,7 +27,7 @@ PANDAS = PythonEvalType.SQL_SCALAR_PANDAS_UDF
 
 @dataclass(frozen=True)
 class Scored:
-    """What a comparison proved: rows compared, rows that a guard flagged, and how many of those the library raises for.
+    """Counts of a comparison: rows compared, rows that a guard flagged, and flagged rows for which the library raises.
 
     `refused`: the code when it did not compile. `kept`: the (operation, bound) pairs of the reply.
     """
@@ -49,12 +49,12 @@ def compare(
     atol: float = 0.0,
     files: dict[str, Any] | None = None,
 ) -> Scored:
-    """Runs `function` over the batch both ways; AssertionError where they differ by more than `rtol` of the value and `atol`.
+    """Runs `function` over the batch both ways; AssertionError where they differ by more than `rtol` of the value plus
+    `atol`.
 
-    Results that nothing says to be *kept* are compared bit by bit.
-
-    `struct`: it gets one DataFrame of the batch's columns, else a Series a column. Flagged rows are taken out and the rest
-    compared as a batch of its own.
+    Results not declared approximate are compared bit by bit. `struct`: the function takes one DataFrame of the batch's
+    columns,
+    else a Series per column. Flagged rows are removed and the rest is compared as a batch of its own.
     """
     returns = returns or DoubleType()
     reply = compiled(function, batch, returns, struct, exact, files)
@@ -92,9 +92,9 @@ def compiled(
     exact: bool = False,
     files: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The reply to a compile request for a scalar pandas UDF over the batch's columns, with its program's blocks.
+    """Returns the reply to a compile request for a scalar pandas UDF over the batch's columns, with its program's blocks.
 
-    `files`: which files it may read, as `udf_compiler.model_files.reading` wants it.
+    `files`: the files that it may read, in the form of `udf_compiler.model_files.reading`.
     """
     columns = list(zip(batch.schema.names, batch.columns, strict=True))
     inputs = {name: TYPE_NAMES[str(column.type)] for name, column in columns}
@@ -119,7 +119,7 @@ def compiled(
 def compare_columns(
     function: Callable[..., Any], batch: pa.RecordBatch, type: DataType | None = None, rtol: float = 0.0, fit: Any = None
 ) -> Scored:
-    """`compare` for a function that gives a two-dimensional array: all of its columns. `fit`: a table that it takes."""
+    """Runs `compare` on all columns of a function that returns a two-dimensional array. `fit`: a table that it accepts."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         count = np.shape(function(frame(batch.slice(0, 1)) if fit is None else fit))[1]
@@ -129,7 +129,7 @@ def compare_columns(
 
 
 def run(function: Callable[..., Any], batch: pa.RecordBatch, returns: DataType, struct: bool = True) -> pa.Array:
-    """What a worker gives for the batch."""
+    """Returns the worker's result for the batch."""
     if struct:
         whole = pa.StructArray.from_arrays(batch.columns, batch.schema.names)
         batch = pa.RecordBatch.from_arrays([whole], ["_0"])
@@ -137,20 +137,20 @@ def run(function: Callable[..., Any], batch: pa.RecordBatch, returns: DataType, 
 
 
 def near(a: Any, b: Any, rtol: float, atol: float = 0.0) -> bool:
-    """Whether two floats are finite and at most `rtol` of the larger, and `atol`, apart."""
+    """Whether two floats are finite and differ by at most `rtol` of the larger plus `atol`."""
     if not (rtol and isinstance(a, float) and isinstance(b, float)):
         return False
     return abs(a - b) <= rtol * max(abs(a), abs(b), 1e-300) + atol
 
 
 def batch_of(**columns: Any) -> pa.RecordBatch:
-    """A batch of these columns: arrays, lists or pyarrow arrays. NaN of float arrays stays NaN."""
+    """Returns a batch of these columns: arrays, lists or pyarrow arrays. NaN in float arrays stays NaN."""
     arrays = [c if isinstance(c, pa.Array) else pa.array(c) for c in columns.values()]
     return pa.RecordBatch.from_arrays(arrays, list(columns))
 
 
 def numbers(rows: int = 200, columns: int = 4, seed: int = 1, odd: bool = False) -> pa.RecordBatch:
-    """Columns a, b, c, ... of float64 of different scales; some rows hold odd values when `odd`."""
+    """Returns float64 columns a, b, c, ... of different scales; some rows hold odd values when `odd`."""
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(rows, columns)) * 10.0 ** np.arange(-1, columns - 1)
     if odd:
@@ -161,10 +161,10 @@ def numbers(rows: int = 200, columns: int = 4, seed: int = 1, odd: bool = False)
 
 
 def frame(batch: pa.RecordBatch) -> pd.DataFrame:
-    """The batch as the DataFrame that a worker makes of it."""
+    """Returns the DataFrame that a worker creates from the batch."""
     return batch.to_pandas()
 
 
 def id_of(value: object) -> str:
-    """What a parametrised test is about, in one line that is the same in each process: functions have names, no addresses."""
+    """Returns a one-line test id that is the same in each process: function names without addresses."""
     return re.sub(r"<function (\S+) at 0x[0-9a-f]+>", r"\1", str(value)).replace("\n", "")[:60]

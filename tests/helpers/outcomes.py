@@ -1,4 +1,4 @@
-"""A query's outcome as comparable tokens: rows, or the class of the error that it ended with.
+"""Represents a query's outcome as comparable tokens: its rows, or the class of its error.
 
 NULL, NaN and -0.0 are three different tokens. A value on one side and an error on the other never compare equal.
 """
@@ -18,14 +18,14 @@ _EXCEPTION_LINE = re.compile(r"^(?:[\w.]+\.)?(\w+(?:Error|Exception|Invalid|Iter
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a query gave: `rows` (tuples of values, in order), or `error` (the innermost Python error's class)."""
+    """The outcome of a query: `rows` (tuples of values, in order), or `error` (the innermost Python error's class)."""
 
     rows: tuple[tuple[Any, ...], ...] | None
     error: str | None = None
 
 
 def outcome_of(collect: Callable[[], Any]) -> Outcome:
-    """Runs `collect` (which gives a pyarrow Table) and classifies how it ended."""
+    """Runs `collect` (which returns a pyarrow Table) and classifies how it ended."""
     from pyspark.errors import PySparkException
 
     try:
@@ -37,15 +37,15 @@ def outcome_of(collect: Callable[[], Any]) -> Outcome:
 
 
 def error_class(message: str) -> str:
-    """Class name of the last Python exception in a worker's traceback; the message's first line when there is none."""
+    """Returns the class name of the last Python exception in a worker's traceback, or the message's first line without one."""
     names = _EXCEPTION_LINE.findall(message.split("\n\n")[0]) or _EXCEPTION_LINE.findall(message)
     return names[-1] if names else message.strip().splitlines()[0][:200]
 
 
 def differences(expected: Outcome, actual: Outcome, ulp: int = 0) -> list[str]:
-    """What differs, at most ten lines of it; empty when the outcomes are the same.
+    """Returns at most ten lines about differences; an empty list when the outcomes are equal.
 
-    `ulp` is how far two float64 results may lie apart (0: the same bits, any NaN being one value).
+    `ulp` is the permitted distance of two float64 results (0: the same bits, where all NaN are equal).
     """
     if expected.error or actual.error:
         return [] if expected.error == actual.error else [f"expected {_ending(expected)}, got {_ending(actual)}"]
@@ -62,7 +62,7 @@ def differences(expected: Outcome, actual: Outcome, ulp: int = 0) -> list[str]:
 
 
 def same(a: Any, b: Any, ulp: int = 0) -> bool:
-    """Whether two values are one token, or floats at most `ulp` apart."""
+    """Whether two values have one token, or are floats at most `ulp` apart."""
     if isinstance(a, float) and isinstance(b, float):
         if math.isnan(a) or math.isnan(b):
             return math.isnan(a) and math.isnan(b)
@@ -71,7 +71,7 @@ def same(a: Any, b: Any, ulp: int = 0) -> bool:
 
 
 def token(value: Any) -> str:
-    """A value as text that tells NULL, NaN and -0.0 apart and carries every bit of a float."""
+    """Returns a string that distinguishes NULL, NaN and -0.0 and carries every bit of a float."""
     if value is None:
         return NULL
     if isinstance(value, float):
@@ -88,6 +88,6 @@ def _ending(outcome: Outcome) -> str:
 
 
 def _ordinal(value: float) -> int:
-    """Position of a float64 on the line of all float64: neighbours differ by one, -0.0 and 0.0 are both 0."""
+    """Returns the position of a float64 among all float64: neighbours differ by one, -0.0 and 0.0 are both 0."""
     bits = struct.unpack("<q", struct.pack("<d", value))[0]
     return bits if bits >= 0 else -(bits & 0x7FFF_FFFF_FFFF_FFFF)

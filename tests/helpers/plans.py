@@ -1,7 +1,7 @@
-"""Random query plans over two tables: UDFs of several kinds among filters, joins, groups, windows, unions and limits.
+"""Draws random query plans over two tables: UDFs of several kinds among filters, joins, groups, windows, unions and limits.
 
-What is drawn depends on the seed alone. Every query is deterministic: top-K and windows order by all columns, and floats
-are never added up across partitions.
+The seed alone determines the plan. Every query is deterministic: top-K and windows order by all columns, and floats
+are never summed across partitions.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ UDFS = (
 
 
 def write_tables(folder: str) -> None:
-    """`folder`/items.parquet in three files with small row groups, and `folder`/kinds.parquet to join with."""
+    """Writes `folder`/items.parquet as three files with small row groups, and `folder`/kinds.parquet as a join table."""
     at, random_ = np.arange(ROWS), np.random.default_rng(4)
     x = random_.normal(size=ROWS) * 10
     x[::97], x[5::199], x[7::211] = np.nan, np.inf, -0.0
@@ -155,7 +155,7 @@ class Plans:
     names: int = 0
 
     def query(self) -> tuple[str, Callable[[], DataFrame]]:
-        """A plan as text and as what makes its DataFrame."""
+        """Draws a plan: returns its source text and a function that creates its DataFrame."""
         self.columns = {"id": "id", "k": "int", "x": "double", "y": "double", "s": "text", "d": "date", "b": "flag"}
         moves = (self._add, self._add, self._case, self._filter, self._project, self._group, self._aggregate, self._distinct,
                  self._top, self._ranks, self._join, self._union, self._explode, self._repartition)  # fmt: skip
@@ -177,7 +177,7 @@ class Plans:
         return self.draw.choice([name for name, kind in self.columns.items() if kind in kinds] or [None])
 
     def _call(self, kinds: tuple[str, ...] = ("double", "int", "text", "flag"), depth: int = 0) -> tuple[Column, str, str] | None:
-        """A UDF over columns, or over other UDFs, as (expression, text, kind)."""
+        """Draws a UDF over columns or other UDFs; returns (expression, source text, kind)."""
         for function, wanted, kind in self.draw.sample(UDFS, len(UDFS)):
             if kind not in kinds:
                 continue

@@ -1,6 +1,6 @@
-"""Random well-typed programs and batches for them: every op, type, NULL and domain that the IR has.
+"""Draws random well-typed programs and batches for them, over every op, type, NULL and domain of the IR.
 
-`programs()` is a Hypothesis strategy; `batch(program, rows, seed)` gives inputs rich in edge values. Both the optimizer
+`programs()` is a Hypothesis strategy; `batch(program, rows, seed)` returns inputs rich in edge values. Both the optimizer
 and the kernels are tested with them against `evaluate`.
 """
 
@@ -20,7 +20,7 @@ KINDS = tuple(DTYPES)
 
 
 def op_key(op: Op) -> str:
-    """What a draw picks first, so that a function with many inner loops is as likely as one with few."""
+    """Returns the name that a draw picks first, so that functions with many inner loops are as likely as those with few."""
     return op.fn if isinstance(op, Call) else op.name
 
 
@@ -34,7 +34,7 @@ def _examples() -> dict[str, list[tuple[Op, tuple[Type, ...]]]]:
 
 
 EXAMPLES = _examples()
-#: The blocks of these, for programs as text.
+#: The constant blocks of the examples, for programs in text form.
 BLOCKS = [op.block for examples in EXAMPLES.values() for op, _ in examples if isinstance(op, ModelOp)]
 
 #: Ops that shape programs rather than compute: drawn more often than one in two hundred.
@@ -42,7 +42,7 @@ _FREQUENT = ("select", "optional", "value_of", "is_valid", "cast", "logical_and"
 
 
 def edges(type: Type) -> np.ndarray:
-    """The values of a type at which ops change their mind."""
+    """Returns the edge values of a type."""
     if type == BOOL:
         return np.array([False, True])
     if type == STR:
@@ -61,7 +61,7 @@ def edges(type: Type) -> np.ndarray:
 
 @st.composite
 def programs(draw: st.DrawFn, max_loops: int = 4, max_values: int = 10, keys: tuple[str, ...] = ()) -> Program:
-    """A verified program. `keys`: names of elementwise functions and ops to draw from, all when empty."""
+    """Draws a verified program. `keys`: names of elementwise functions and ops to draw from; empty means all."""
     inputs = [Input(f"in{i}", draw(_types())) for i in range(draw(st.integers(1, 4)))]
     builder = ProgramBuilder("random", inputs)
     domains: dict[str, list[str]] = {ROWS: [i.name for i in inputs]}
@@ -96,7 +96,7 @@ def _visible(domain: str, domains: dict[str, list[str]], parents: dict[str, str]
 
 
 def _close(draw: st.DrawFn, grower: _Grower, number: int) -> str | None:
-    """Appends, guards, a `where`; the domain that the loop makes."""
+    """Adds appends, guards and sometimes a `where`; returns the domain that the loop creates."""
     loop, values = grower.loop, grower.values
     for at in range(draw(st.integers(1, 3)) if draw(st.integers(0, 9)) else 0):
         loop.append(f"c{number}_{at}", draw(st.sampled_from([*values, *values[-3:]])))
@@ -137,7 +137,7 @@ class _Grower:
         return self.loop.read(self.draw(st.sampled_from(self.columns)))
 
     def of_type(self, type: Type) -> Value:
-        """A value of the type: one that is there, one derived from it, or a constant."""
+        """Returns a value of the type: an existing one, one derived from it, or a constant."""
         found = [v for v in self.values if v.type == type]
         if found and self.draw(st.integers(0, 9)):
             return self.draw(st.sampled_from(found))
@@ -159,7 +159,9 @@ def _casts(of: Type, to: Type) -> bool:
 
 
 def batch(program: Program, rows: int, seed: int) -> dict[str, Array]:
-    """Random input columns: a third edge values, a third small numbers, a third any bits; anything where NULL."""
+    """Returns random input columns: a third edge values, a third small numbers, a third random bits; arbitrary values where
+    NULL.
+    """
     random = np.random.default_rng(seed)
     return {i.name: _column(random, i.type, rows) for i in program.inputs}
 
@@ -191,7 +193,7 @@ def _values(random: np.random.Generator, type: Type, rows: int) -> np.ndarray:
 
 
 def assert_equal_results(ours: Result, theirs: Result) -> None:
-    """Equal columns bit for bit (NaN payloads and what stands in a NULL's place apart), selections and flagged rows."""
+    """Asserts bitwise equal columns, selections and flagged rows; NaN payloads and values under NULL are ignored."""
     np.testing.assert_array_equal(ours.selection, theirs.selection)
     np.testing.assert_array_equal(ours.flagged, theirs.flagged)
     assert list(ours.columns) == list(theirs.columns)
@@ -200,7 +202,7 @@ def assert_equal_results(ours: Result, theirs: Result) -> None:
 
 
 def assert_equal_arrays(ours: Array, theirs: Array, name: str = "") -> None:
-    """Equal bit for bit, except for NaN payloads and for what stands in a NULL's place."""
+    """Asserts bitwise equality; NaN payloads and values under NULL are ignored."""
     assert isinstance(ours, Optional) == isinstance(theirs, Optional), name
     if isinstance(ours, Optional) and isinstance(theirs, Optional):
         np.testing.assert_array_equal(ours.valid, theirs.valid, err_msg=f"{name}: valid")

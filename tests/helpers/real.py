@@ -1,4 +1,4 @@
-"""scikit-learn's bundled data sets as tables with short names of columns, and batches of them with missing and odd values."""
+"""Loads scikit-learn's bundled data sets with short column names, and makes batches of them with missing and odd values."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _LOADERS = {
     "linnerud": datasets.load_linnerud,
 }
 _COLUMNS = 8
-#: Values that libraries treat in a way of their own.
+#: Values that libraries treat specially.
 _ODD = (np.nan, np.inf, -np.inf, 0.0, -0.0, 1e300, -1e300, 5e-324, 1e16, -1.0)
 
 
 @cache
 def table(name: str) -> tuple[pd.DataFrame, np.ndarray]:
-    """(features f0, f1, ..., target) of a data set."""
+    """Returns (features f0, f1, ..., target) of a data set."""
     values, target = _LOADERS[name](return_X_y=True)
-    if name == "digits":  # those in the middle of the image
+    if name == "digits":  # the columns in the middle of the image
         values = values[:, 18:46]
     values = values[:, :_COLUMNS].astype(np.float64)
     return pd.DataFrame(values, columns=[f"f{i}" for i in range(values.shape[1])]), target
@@ -35,14 +35,14 @@ def table(name: str) -> tuple[pd.DataFrame, np.ndarray]:
 
 @cache
 def with_gaps(name: str) -> tuple[pd.DataFrame, np.ndarray]:
-    """The same with a tenth of the values missing."""
+    """Returns the table with a tenth of the values missing."""
     values, target = table(name)
     return values.mask(np.random.default_rng(len(name)).random(values.shape) < 0.1), target
 
 
 @cache
 def rows(name: str, gaps: bool = False, odd: bool = False) -> pa.RecordBatch:
-    """A hundred and fifty rows of a data set; some hold odd values when `odd`."""
+    """Returns 150 rows of a data set; some hold odd values when `odd`."""
     values = (with_gaps if gaps else table)(name)[0].to_numpy(copy=True)
     rng = np.random.default_rng(7)
     values = values[rng.permutation(len(values))[:150]]
@@ -54,7 +54,7 @@ def rows(name: str, gaps: bool = False, odd: bool = False) -> pa.RecordBatch:
 
 @cache
 def with_categories() -> tuple[pd.DataFrame, np.ndarray]:
-    """The first columns of `cancer` with gaps, and three of categories: integers, strings of which some are missing, floats."""
+    """Returns the first columns of `cancer` with gaps, and three category columns: integers, partly missing strings, floats."""
     values, target = with_gaps("cancer")
     rng = np.random.default_rng(1)
     made = values.iloc[:, :3].assign(
@@ -67,7 +67,7 @@ def with_categories() -> tuple[pd.DataFrame, np.ndarray]:
 
 @cache
 def category_rows() -> pa.RecordBatch:
-    """Rows of `with_categories` in another order of columns, some of whose categories were not seen."""
+    """Returns rows of `with_categories` with reordered columns and some unseen categories."""
     made = with_categories()[0].iloc[:200].copy()
     made["k"] += np.arange(200) % 3
     made.loc[::20, "s"] = "z"

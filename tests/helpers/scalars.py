@@ -1,4 +1,4 @@
-"""Runs a scalar function twice, traced and by Python row by row, and compares the class and every bit of each result."""
+"""Runs a scalar function traced and in Python for each row, and compares the class and every bit of each result."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ VALUES: dict[str, list[Any]] = {  # fmt: skip
 
 
 def function_of(source: str, **names: Any) -> Callable[..., Any]:
-    """The function of a source text: a lambda, or the `f` of a module."""
+    """Returns the function of a source text: a lambda, or the `f` of a module."""
     scope: dict[str, Any] = {"math": math, "datetime": datetime, "re": re, **names}
     if "def f(" in source:
         exec(source, scope)
@@ -58,7 +58,7 @@ def function_of(source: str, **names: Any) -> Callable[..., Any]:
 
 
 def traced(function: Callable[..., Any], types: Sequence[str]) -> Program:
-    """The function of a row of these types as a program: which class the result has, and its value as int64 and float64."""
+    """Compiles a function of a row of these types to a program: the class of its result, and the value as int64 and float64."""
     builder = ProgramBuilder("f", [Input(n, parse_type(t)) for n, t in zip(NAMES, types, strict=False)])
     loop = builder.loop("f")
     prepared = prepare(function, stand_in)
@@ -76,7 +76,7 @@ def traced(function: Callable[..., Any], types: Sequence[str]) -> Program:
 
 
 def rows_of(types: Sequence[str], seed: int = 0, limit: int = 800) -> list[tuple[Any, ...]]:
-    """Rows of special values: all combinations, or a sample of them; None where a type is nullable."""
+    """Returns rows of special values: all combinations, or a sample of them; None where a type is nullable."""
     pools = [VALUES[t.removesuffix("?")] + ([None] if t.endswith("?") else []) for t in types]
     if math.prod(map(len, pools)) <= limit:
         return list(itertools.product(*pools))
@@ -97,7 +97,7 @@ def columns_of(types: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> dict[st
 
 
 def same(a: Any, b: Any, ulp: int = 0) -> bool:
-    """One class and the same bits; NaN is one value. `ulp`: how far two floats may lie apart."""
+    """Whether two values have one class and the same bits; all NaN are equal. `ulp`: the permitted distance of floats."""
     if type(a) is not type(b):
         return False
     if type(a) is list:
@@ -122,7 +122,10 @@ def check(
     rows: Sequence[tuple[Any, ...]] | None = None,
     **names: Any,
 ) -> Program:
-    """Compares on special values. A flagged row must be one where Python raises or gives no int64, but for `needless` rows."""
+    """Compares on special values.
+
+    A flagged row must be one where Python raises or returns no int64, except for `needless` rows.
+    """
     function = function_of(source, **names)
     program = traced(function, types)
     given = rows or rows_of(types)
@@ -144,7 +147,7 @@ def compare(
     for at, row in enumerate(rows):
         try:
             wanted, error = function(*row), None
-        except Exception as raised:  # noqa: BLE001 - what the function raises must be flagged
+        except Exception as raised:  # noqa: BLE001 - any exception of the function must be flagged
             wanted, error = None, raised
         if flagged[at]:
             if error is None and _holds(wanted):

@@ -1,4 +1,4 @@
-"""Runs an entry of tree ensembles over arrays, piece by piece, without programs."""
+"""Runs the entry point of tree ensembles over arrays, chunk by chunk, without programs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _entry(function: ModelFunction) -> tuple[ctypes._CFuncPtr, object]:
 
 
 class Scored:
-    """An ensemble ready to be run over columns of its width."""
+    """An ensemble compiled to run over columns of its width."""
 
     def __init__(self, op: TreeEnsemble) -> None:
         made = scorer(op)
@@ -33,7 +33,7 @@ class Scored:
         self._parameters = np.array(made.parameters, np.int64)
 
     def run(self, columns: list[np.ndarray], piece: int = PIECE) -> list[np.ndarray]:
-        """The sums of all rows, `piece` at a time; behind the last one there is padding, as in a kernel."""
+        """Returns the sums of all rows, computed in chunks of `piece` rows; padding follows the last row, as in a kernel."""
         wanted = len(columns[0])
         rows = -(-wanted // MODEL_TILE) * MODEL_TILE
         columns = [np.concatenate([c, np.zeros(rows - wanted, c.dtype)]) for c in columns]

@@ -1,4 +1,4 @@
-"""Runs a query with the plugin off and on, and checks that it met a kernel, a named refusal or an error."""
+"""Runs a query with the plugin off and on, and checks that it ended in a kernel, a named refusal or an error."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from tests.helpers.outcomes import differences
 
 @dataclass(frozen=True)
 class Case:
-    """`query` makes the DataFrame. `runs`: whether each batch must go through a kernel (True), or may go through Python where a
-    guard fires (None). `refused`: the code that keeps it in Spark. `raises`: the class of the error that it ends with."""
+    """`query` creates the DataFrame.
+
+    `runs`: whether each batch must run in a kernel (True), or may run in Python where a guard fires (None).
+    `refused`: the code that keeps it in Spark. `raises`: the class of the error that it ends with.
+    """
 
     name: str
     query: Callable[[Any], Any]
@@ -23,7 +26,7 @@ class Case:
 
 
 def check_cases(spark: Any, frame: Any, cases: Sequence[Case], conf: Mapping[str, str] | None = None) -> None:
-    """Asserts that each query has one outcome with SparkWeld off and on, and that the second run proves what the case says."""
+    """Asserts that each query has one outcome with SparkWeld off and on, and that the second run matches the case."""
     problems = []
     for case in cases:
         settings = {BACKEND: "native", **(conf or {})}

@@ -1,4 +1,4 @@
-"""Makes a sample of each stand-in class that user code may see, beside the real object."""
+"""Creates a sample of each stand-in class that user code may receive, beside the real object."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ COLUMNS = {"x": F64, "n": I64, "b": BOOL, "d": DATE, "s": STR, "v": list_of(F64)
 
 
 def samples(loop: Any) -> dict[type, list[Sample]]:
-    """Each class of stand-ins -> pairs of one and of the object that it stands for."""
+    """Returns for each stand-in class pairs of a stand-in and the object that it represents."""
     read = loop.read
     x, n, s = (TracedSeries(loop, read(name), dtype) for name, dtype in (("x", float), ("n", np.int64), ("x", float)))
     text, real_text = text_series(loop, read("s")), pd.Series(["a,b"], dtype=object)

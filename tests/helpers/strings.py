@@ -1,10 +1,11 @@
-"""Texts for tests: those at which functions of strings change their mind, and random ones that look like them."""
+"""Provides test strings: edge cases of string functions, and random strings that resemble them."""
 
 from __future__ import annotations
 
 import numpy as np
 
-#: Empty, ASCII of lengths around a machine word, every length of UTF-8, one-to-many case, sigmas, spaces, digits, numbers.
+#: Empty, ASCII of lengths around a machine word, every UTF-8 length, one-to-many case mappings, sigmas, spaces, digits,
+#: numbers.
 TEXTS = (
     "", "a", "A", "0", " ", "\0", "\x7f", "\x80", "é", "€", "😀", "ß", "İ", "ı", "ŉ", "ΐ", "ﬃ", "ǅ", "Ǆ", "ͅ",
     "Σ", "ΑΣ", "ΑΣ Β", "ΑΣ.", "Α.ΣΒ", "ΟΔΥΣΣΕΥΣ", "a\u0301Σ", "Σ\u0301", "aΣ\u0301b", "ab", "aa", "aaa",
@@ -26,7 +27,7 @@ _ALPHABETS = ("ab", "abA 01", "aé ß", "ΑΣσς. a\u0301", " \t\u2003x", "0123
 
 
 def random_texts(random: np.random.Generator, rows: int) -> np.ndarray:
-    """`rows` strings, an object array: half of them of TEXTS, half drawn from small alphabets."""
+    """Returns an object array of `rows` strings: half from TEXTS, half drawn from small alphabets."""
     made = np.empty(rows, object)
     chosen = random.integers(0, 2 * len(TEXTS), rows)
     lengths = random.geometric(0.12, rows) - 1

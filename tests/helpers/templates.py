@@ -1,4 +1,4 @@
-"""Random expressions from templates: kinds of values to their forms, in which {kind} stands for another expression."""
+"""Draws random expressions from templates: maps kinds of values to forms, in which {kind} represents another expression."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 @dataclass(frozen=True)
 class Grammar:
-    """`forms`: kind -> forms; `leaves`: kind -> those without an expression inside, which end each branch."""
+    """A grammar. `forms`: kind -> forms; `leaves`: kind -> forms without an inner expression, which end each branch."""
 
     forms: Mapping[str, Sequence[str]]
     leaves: Mapping[str, Sequence[str]]
 
     def filled(self, draw: st.DrawFn, template: str, depth: int) -> str:
-        """The template with an expression of at most this depth in each place. Other braces stay."""
+        """Replaces each {kind} of a template by an expression of at most this depth. Other braces stay."""
         text, *parts = template.split("{")
         for part in parts:
             kind, closed, rest = part.partition("}")

@@ -1,4 +1,4 @@
-"""Runs one function twice, traced and by pandas itself, and compares every bit of what the two give."""
+"""Runs one function traced and by pandas itself, and compares every bit of the results."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ TIMES = [0, 1, -1, 10**9, -(10**9), 951_782_399_999_999_999, 1_709_164_800 * 10*
 TIMES += [-(2**63) + 1, 2**63 - 1, 1_703_980_799 * 10**9, 1_577_836_800 * 10**9, 1_561_939_199_500_000_000, 43_200 * 10**9]
 EXTREMES["datetime"] = [pd.Timestamp(n) for n in TIMES]
 EXTREMES["timedelta"] = [pd.Timedelta(n) for n in [*TIMES, 86_400 * 10**9, -86_400 * 10**9 + 1, 90_061_001_001_001]]
-#: "?": NaT may be there; "!": some row of every batch is NaT.
+#: "?": may contain NaT; "!": some row of every batch is NaT.
 for kind in DTYPES_OF_MOMENTS:
     EXTREMES[f"{kind}?"] = EXTREMES[f"{kind}!"] = [*EXTREMES[kind], pd.NaT]
 
@@ -73,7 +73,7 @@ class Traced:
 
 
 def make(source: str, extra: dict[str, Any], names: dict[str, Any]) -> Callable[..., Any]:
-    """The function of a source text; `np` and `pd` are the stand-ins or the real modules."""
+    """Returns the function of a source text; `np` and `pd` are the stand-ins or the real modules."""
     scope = {**names, **extra}
     if source.startswith("def "):
         exec(source, scope)
@@ -97,7 +97,7 @@ def trace_source(source: str, types: Sequence[str], exact: bool = False, **extra
 def trace_into(
     loop: LoopBuilder, source: str, types: Sequence[str], exact: bool = False, notes: list[str] | None = None, **extra: Any
 ) -> tuple[list[Value], str, str]:
-    """Traces into a loop: the values of the result, what it is, and the kind of a Series."""
+    """Traces into a loop; returns the values of the result, the result's kind, and the dtype kind of a Series."""
     names = iter(_NAMES)
     args = [_argument(loop, type, names) for type in types]
     result = trace(make(source, extra, _TRACED), args, loop=loop, exact=exact, notes=notes)
@@ -131,7 +131,7 @@ def _argument(loop: LoopBuilder, type: str, names: Iterator[str]) -> Any:
 
 
 def _input_type(type: str) -> Type:
-    """Datetimes and timedeltas are nanoseconds."""
+    """Returns the input type of a column; datetimes and timedeltas are nanoseconds."""
     return Type("i64", type[-1] in "?!") if type.rstrip("?!") in DTYPES_OF_MOMENTS else parse_type(type)
 
 
@@ -144,7 +144,7 @@ def columns_of(type: str) -> list[str]:
 
 
 def batches(types: Sequence[str], seed: int = 0) -> list[dict[str, list[Any]]]:
-    """Columns of extremes: every pair for up to two columns, a sample above, and small batches of ordinary rows."""
+    """Returns columns of extremes: every pair for up to two columns, else a sample, and small batches of ordinary rows."""
     rng = np.random.default_rng(seed)
     flat = [t for type in types for t in columns_of(type)]
     pools = [EXTREMES[t] for t in flat]
@@ -154,7 +154,7 @@ def batches(types: Sequence[str], seed: int = 0) -> list[dict[str, list[Any]]]:
         rows = [tuple(p[rng.integers(len(p))] for p in pools) for _ in range(400)]
     tame = [tuple(p[rng.integers(min(len(p), 11))] for p in pools) for _ in range(70)]
     parts = [rows, tame, tame[:1], tame[:7], [r for r in tame if not any(isinstance(v, float) and v != v for v in r)]]
-    if any(t.startswith("str") for t in flat):  # batches of few rows in which no string has some property, or all have
+    if any(t.startswith("str") for t in flat):  # small batches in which no string or every string has a property
         parts += [rows[at : at + 2] for at in range(0, min(len(rows), 40), 2)] + [rows[at : at + 1] for at in range(0, 60, 7)]
         parts += [[tuple(None for _ in flat)] * 2] if all(t.endswith("?") for t in flat) else []
         parts += [[r for r in rows if None not in r]]
@@ -163,12 +163,12 @@ def batches(types: Sequence[str], seed: int = 0) -> list[dict[str, list[Any]]]:
 
 
 def _has_nats(flat: Sequence[str], batch: dict[str, list[Any]]) -> bool:
-    """Whether every column that must have a NaT has one."""
+    """Whether every column that must contain a NaT does."""
     return all(pd.NaT in batch[_NAMES[i]] for i, type in enumerate(flat) if type.endswith("!"))
 
 
 def run_real(source: str, types: Sequence[str], batch: dict[str, list[Any]], extra: dict[str, Any]) -> Any:
-    """What the function gives for real Series of the batch."""
+    """Returns the function's result for real Series of the batch."""
     names, args = iter(_NAMES), []
     for type in types:
         series = [pd.Series(batch[next(names)], dtype=_dtype_of(t)) for t in columns_of(type)]
@@ -184,7 +184,7 @@ def _dtype_of(type: str) -> Any:
 
 
 def run_traced(traced: Traced, batch: dict[str, list[Any]]) -> tuple[list[Any], np.ndarray]:
-    """Result columns and flagged rows of the program on the batch."""
+    """Returns the result columns and flagged rows of the program on the batch."""
     columns = {}
     for i in traced.program.inputs:
         values = batch[i.name]
@@ -204,8 +204,10 @@ def run_traced(traced: Traced, batch: dict[str, list[Any]]) -> tuple[list[Any], 
 
 
 def check(source: str, types: Sequence[str], spare: bool = True, **extra: Any) -> Traced:
-    """Traces and compares over all batches. Unless `spare` is False, rows that a guard flags must be the reason for a
-    difference or an exception."""
+    """Traces and compares over all batches.
+
+    Unless `spare` is False, rows that a guard flags must be the reason for a difference or an exception.
+    """
     traced = trace_source(source, types, **extra)
     for batch in batches(types):
         _check_batch(traced, source, types, batch, extra, spare)
@@ -213,13 +215,13 @@ def check(source: str, types: Sequence[str], spare: bool = True, **extra: Any) -
 
 
 def check_batch(traced: Traced, source: str, types: Sequence[str], batch: dict[str, list[Any]], **extra: Any) -> bool:
-    """Compares on one batch; whether no row of it was flagged."""
+    """Compares on one batch; returns whether no row of it was flagged."""
     _check_batch(traced, source, types, batch, extra, spare=False)
     return not run_traced(traced, batch)[1].any()
 
 
 def check_or_refuse(source: str, types: Sequence[str], allowed: Sequence[str] = (), **extra: Any) -> Traced | None:
-    """`check`, where a refusal must be right: SW252 when pandas raises, SW254 for other dtypes, or one of `allowed`."""
+    """Runs `check`; a refusal must be correct: SW252 when pandas raises, SW254 for unsupported dtypes, or one of `allowed`."""
     try:
         return check(source, types, **extra)
     except Refusal as refused:
@@ -228,7 +230,7 @@ def check_or_refuse(source: str, types: Sequence[str], allowed: Sequence[str] = 
         if refused.code == "SW252":
             try:
                 run_real(source, types, batch, extra)
-            except Exception:  # noqa: BLE001 - the announced error, whatever it is
+            except Exception:  # noqa: BLE001 - any exception: the refusal announced it
                 return None
             raise AssertionError(f"{source} on {types} does not raise: {refused}") from None
         if refused.code == "SW254":  # of the result, or of NumPy's inner loop
@@ -250,7 +252,7 @@ def _check_batch(
         return
     try:
         wanted = run_real(source, types, batch, extra)
-    except Exception:  # noqa: BLE001 - whatever pandas raises: a guard announced it
+    except Exception:  # noqa: BLE001 - any exception: a guard announced it
         wanted = None
     needless = spare and wanted is not None and compare(got, traced, wanted) is None
     assert not needless, f"{source} on {types}: a guard flagged rows where the kernel agrees with pandas"
@@ -268,7 +270,7 @@ def _rows(batch: dict[str, list[Any]], difference: Any) -> str:
 
 
 def compare(got: list[Any], traced: Traced, wanted: Any) -> Any:
-    """None, or what differs: (row, got, wanted) or a text."""
+    """Returns None, or the difference: (row, got, wanted) or a message."""
     if traced.kind in ("text", "maybe"):
         return _compare_text(got[0], wanted) if traced.kind == "text" else _compare_maybe(got, wanted)
     if traced.kind == "series":
@@ -300,7 +302,7 @@ def _compare_text(got: Any, wanted: Any) -> Any:
 
 
 def _compare_maybe(got: list[Any], wanted: Any) -> Any:
-    """A value where present, and the plain dtype when every row says so."""
+    """Compares the values where present, and the plain dtype where every row has a value."""
     if type(wanted) is not pd.Series:
         return f"pandas gives a {type(wanted).__name__}"
     values, valid, dense = got
@@ -317,7 +319,7 @@ def _first_difference(mine: list[Any], wanted: pd.Series) -> Any:
 
 
 def _compare_missing(got: Any, wanted: pd.Series, kind: str) -> Any:
-    """Integers of a Series of times or of UInt32, NULL where it has a missing value."""
+    """Compares integers of a Series of times or UInt32, NULL where it has a missing value."""
     if wanted.dtype != (kind if kind == "UInt32" else DTYPES_OF_MOMENTS[kind]):
         return f"the result is a {kind} Series, pandas gives {wanted.dtype}"
     values, valid = got if isinstance(got, Optional) else (got, np.ones(len(got), bool))
@@ -328,7 +330,7 @@ def _compare_missing(got: Any, wanted: pd.Series, kind: str) -> Any:
 
 
 def _compare_column(got: Any, wanted: np.ndarray, name: str) -> Any:
-    if wanted.dtype == object or isinstance(got, Optional):  # dates; a batch of NaT alone is datetime64
+    if wanted.dtype == object or isinstance(got, Optional):  # dates; a batch of only NaT is datetime64
         days = got.values if isinstance(got, Optional) else got
         valid = got.valid if isinstance(got, Optional) else np.ones(len(days), bool)
         mine = [datetime.date.fromordinal(int(d) + 719163) if v else None for d, v in zip(days, valid, strict=True)]

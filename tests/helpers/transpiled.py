@@ -1,4 +1,4 @@
-"""Functions that Spark's own transpiler takes (pyspark/sql/transpile.py): the forms that its docstrings and cases name."""
+"""Lists functions that Spark's own transpiler accepts (pyspark/sql/transpile.py), from its docstrings and cases."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ STATEMENTS = [
 
 
 def functions() -> list[tuple[str, str]]:
-    """(source, "number" or "text"): of each form one."""
+    """Returns (source, "number" or "text") pairs, one per form."""
     numbers = [(f"lambda x, y: {e}", "number") for e in NUMERIC]
     numbers += [(s, "number") for s in STATEMENTS]
     return numbers + [(f"lambda x, y: {e}", "text") for e in TEXT]

@@ -1,7 +1,7 @@
-"""What PySpark's worker does with one batch and one function, run in this process by PySpark's own conversions.
+"""Reproduces PySpark's worker for one batch and one function in this process, with PySpark's own conversions.
 
 It follows the `func` that pyspark/worker.py builds for the eval type. The tests under tests/spark compare with real
-workers; this oracle is for thousands of functions.
+workers; this oracle serves thousands of functions.
 """
 
 from __future__ import annotations
@@ -30,8 +30,10 @@ from tests.helpers.outcomes import token
 def run_in_worker(
     function: Callable[..., Any], batch: pa.RecordBatch, returns: DataType, eval_type: int, timezone: str = "UTC"
 ) -> pa.Array:
-    """The result column of `function` over the batch's columns, in order; of a map, the structs of its rows. Raises what the
-    worker raises."""
+    """Returns the result column of `function` over the batch's columns, in order; for a map, the structs of its rows.
+
+    Raises what the worker raises.
+    """
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         return _RUN[eval_type](function, batch, returns, timezone)
@@ -44,7 +46,7 @@ def _series(batch: pa.RecordBatch, timezone: str) -> list[Any]:
 
 
 def _converted(result: Any, returns: DataType, timezone: str) -> pa.Array:
-    """A Series, or for a struct a DataFrame, as a column of Spark's."""
+    """Converts a Series, or for a struct a DataFrame, to a column of a Spark type."""
     schema = StructType([StructField("_0", returns)])
     return PandasToArrowConversion.convert(
         [result], schema, timezone=timezone, safecheck=True, arrow_cast=True, assign_cols_by_name=True
@@ -91,12 +93,12 @@ def _enforced(result: Any, rows: int, returns: DataType) -> pa.Array:
     return column
 
 
-#: (function of an iterator, batch, declared type, zone, how many batches) -> the results, each as a column.
+#: (function of an iterator, batch, declared type, zone, number of batches) -> the results, each as a column.
 _Iterated = Callable[[Callable[..., Any], pa.RecordBatch, DataType, str, int], list[pa.Array]]
 
 
 def _twice(run: _Iterated) -> Callable[[Callable[..., Any], pa.RecordBatch, DataType, str], pa.Array]:
-    """The results for a batch as the first of its partition. Raises when it has others as the second one."""
+    """Wraps a run so that it returns the results of a partition's first batch. Raises when the second batch's results differ."""
 
     def one(function: Callable[..., Any], batch: pa.RecordBatch, returns: DataType, timezone: str) -> pa.Array:
         alone = pa.chunked_array(run(function, batch, returns, timezone, 1), to_arrow_type(returns, timezone="UTC"))
@@ -141,7 +143,7 @@ def _map_pandas(
 def _map_arrow(
     function: Callable[..., Any], batch: pa.RecordBatch, returns: DataType, timezone: str, batches: int
 ) -> list[pa.Array]:
-    """Spark takes the columns by position, and raises for those of other types."""
+    """Runs an Arrow map: Spark takes the columns by position, and raises for other types."""
     whole, declared = ArrowBatchTransformer.wrap_struct(batch), to_arrow_type(returns, timezone="UTC")
     results = list(_checked(function(ArrowBatchTransformer.flatten_struct(whole) for _ in range(batches))))
     for result in results:
