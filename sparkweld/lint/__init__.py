@@ -1,8 +1,8 @@
-"""Reads the UDFs of a job and says of each whether its result depends on batches, what would be compiled, and what to mend.
+"""Lints the UDFs of a job: whether results depend on batches, what would be compiled, and how to fix faults.
 
-`check` runs the steps: a child process imports the target with Spark replaced (`importing`, `stubs`) and examines the functions
-that it met (`examining`); the source text is read as well (`reading`), for what the import did not reach and for hints
-as diffs; `findings` holds the result.
+`check` runs the steps: a child process imports the target with Spark replaced (`importing`, `stubs`) and examines the declared
+functions (`examining`). The source code is also read (`reading`), for UDFs that the import did not reach and for hints as diffs.
+`findings` holds the result.
 """
 
 from sparkweld.lint.checking import check

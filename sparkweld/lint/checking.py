@@ -1,4 +1,4 @@
-"""A target to its report: what the import showed, then what reading adds to it."""
+"""Builds the report of a target: the findings of the import, then those of reading the source."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _LINE = re.compile(r", line (\d+) of (.+)$")
 
 
 def check(target: str, timeout: float = 120.0, run: bool = True) -> Report:
-    """Reports on the UDFs of a file or module. `run`: import it, in a child process; else its text is only read.
+    """Reports on the UDFs of a file or module. `run`: imports it, in a child process; else only reads its source.
 
-    Raises UserError when there is no such file or module, or it is no Python.
+    Raises UserError when there is no such file or module, or it is not valid Python.
     """
     path = importing.source_file(target)
     try:
@@ -56,7 +56,7 @@ def _same(file: str, path: Path) -> bool:
 
 
 def _shown(path: Path) -> str:
-    """Relative to the working folder where it is inside of it."""
+    """Returns the path relative to the working folder, where it is inside of it."""
     try:
         return str(path.resolve().relative_to(Path.cwd()))
     except ValueError:

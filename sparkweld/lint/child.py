@@ -1,6 +1,6 @@
-"""Imports one target with Spark replaced, and prints what it declares as JSON: ``{"udfs": [..], "notes": [..]}``.
+"""Imports one target with Spark replaced, and prints its declared UDFs as JSON: ``{"udfs": [..], "notes": [..]}``.
 
-`python -m sparkweld.lint.child TARGET`. The user's prints go to standard error.
+`python -m sparkweld.lint.child TARGET`. The user's prints are redirected to standard error.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ KINDS = {200: "pandas_udf", 204: "pandas_udf iterator", 202: "pandas_udf aggrega
 
 
 def _import(target: str) -> list[str]:
-    """Imports the target; gives a note when its code raised."""
+    """Imports the target; returns a note when its code raised."""
     path = source_file(target)
     try:
         if target.endswith(".py") or os.sep in target:
@@ -66,11 +66,11 @@ def main() -> None:
     for declared in recorder.declared:
         try:
             udfs.append(_described(declared))
-        except Exception as error:  # noqa: BLE001 - a border: one UDF that confuses us must not hide the others
+        except Exception as error:  # noqa: BLE001 - a boundary: one UDF that fails here must not hide the others
             notes.append(f"{getattr(declared.function, '__name__', '?')} was not examined: {type(error).__name__}: {error}")
     json.dump({"udfs": udfs, "notes": notes}, answers)
     answers.flush()
-    os._exit(0)  # threads and exit handlers of the user's modules stay out of it
+    os._exit(0)  # skips exit handlers and waiting for threads of the user's modules
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""A declared UDF to its verdict and its faults: what the compiler proves, and what trying it on made-up rows shows.
+"""Examines a declared UDF for faults: by the compiler's proofs, and by runs on synthetic rows.
 
-Runs where the functions live. A function runs on rows only after the compiler has proved it pure.
+Runs in the process that holds the functions. A function runs on rows only after the compiler has proved it pure.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from sparkweld.ir.ops import Optional
 from sparkweld.lint.stubs import Declared, UnknownType
 from sparkweld.reasons import refusal
 
-#: Kinds whose function sees a whole group: other rows are its business.
+#: Eval types whose functions receive a whole group, so they may read other rows.
 GROUPS = frozenset((201, 202, 209, 252))
 SCALAR_PANDAS = 200
 
-#: Refusals of the compiler that are faults of the job, plugin or not.
+#: Compiler refusals that are faults of the job, with or without the plugin.
 _FAULTS = frozenset(("SW105", "SW109", "SW211", "SW212", "SW217", "SW250", "SW253"))
 
-#: What a function without the same result twice uses, in the messages of those refusals.
+#: Names of sources of non-determinism, in the messages of those refusals.
 _UNREPEATABLE = re.compile(r"\b(random|uuid|uuid1|uuid4|time|secrets|urandom|today|now|utcnow|perf_counter|Generator)\b")
 
 
 def examined(declared: Declared) -> dict[str, Any]:
-    """Verdict and findings of one UDF as JSON: row_local, verdict, findings [{severity, code, ..}]."""
+    """Returns verdict and findings of one UDF as JSON: row_local, verdict, findings [{severity, code, ..}]."""
     if declared.eval_type in MAPS and isinstance(declared.return_type, UnknownType):
         return {"row_local": None, "verdict": "not examined (only the running job knows its schema)", "findings": []}
     verdict = examine(declared.function, declared.return_type, declared.eval_type)
@@ -49,7 +49,7 @@ def _line(verdict: Verdict) -> str:
 
 
 def _finding(severity: str, entry: Any, message: str = "") -> dict[str, Any]:
-    """A finding from a refusal, or from an entry of a compiler's reply."""
+    """Builds a finding from a refusal, or from an entry of a compiler's reply."""
     given = entry if isinstance(entry, dict) else vars(entry)
     return {
         "severity": severity, "code": given["code"], "title": given["title"], "message": message or given["message"],
@@ -58,7 +58,7 @@ def _finding(severity: str, entry: Any, message: str = "") -> dict[str, Any]:
 
 
 def _own(declared: Declared, verdict: Verdict) -> list[dict[str, Any]]:
-    """The refusal, as a fault of the job or as a remark."""
+    """Returns the refusal, as a fault of the job or as a remark."""
     found = verdict.refusal
     if found is None:
         return []
@@ -71,7 +71,8 @@ def _own(declared: Declared, verdict: Verdict) -> list[dict[str, Any]]:
 
 
 def _of_integers(declared: Declared, verdict: Verdict) -> list[dict[str, Any]]:
-    """Integer columns: what a NULL elsewhere in the batch changes, and literals that NumPy refuses."""
+    """Finds faults of integer columns: results that change with a NULL elsewhere in the batch, and literals that NumPy rejects.
+    """
     tried = verdict.compiled
     if tried is None or declared.eval_type != SCALAR_PANDAS:
         return []
@@ -110,7 +111,7 @@ def _compared(name: str, dense: Trial, nullable: Trial) -> list[dict[str, Any]]:
 
 
 def _difference(dense: Program, nullable: Program) -> tuple[str, bool, Any, Any] | None:
-    """A row without NULLs on which the two programs differ, ordinary ones first: (row, is ordinary, result, result)."""
+    """Returns a row without NULLs on which the two programs differ, ordinary rows first: (row, is ordinary, result, result)."""
     ordinary = np.array([0, 1, 2, 3, -1, -2, -7, 10, 60, 99, 100, 255, 300, 1000], np.int32)
     extreme = np.array([2**31 - 1, -(2**31), 2**30, 65_536], np.int32)
     rng = np.random.default_rng(7)
@@ -126,7 +127,7 @@ def _difference(dense: Program, nullable: Program) -> tuple[str, bool, Any, Any]
 
 
 def _run(program: Program, columns: dict[str, np.ndarray]) -> list[Any]:
-    """The results of a program as Python values, None for NULL; "raises" where a guard sends the batch to Python."""
+    """Returns the results of a program as Python values, None for NULL; "raises" where a guard sends the batch to Python."""
     rows = len(next(iter(columns.values()), []))
     given: dict[str, Any] = {}
     for i in program.inputs:
@@ -142,7 +143,7 @@ def _run(program: Program, columns: dict[str, np.ndarray]) -> list[Any]:
 
 
 def _of_chains(declared: Declared) -> list[dict[str, Any]]:
-    """In f(g(x)) a worker hands g's Series to f as it is, whatever type g was declared to return."""
+    """Finds mismatches in f(g(x)): a worker passes g's Series to f unchanged, whatever return type g declares."""
     found = []
     for inner in declared.inside:
         dtype = _result_dtype(inner)
@@ -161,7 +162,7 @@ _KINDS = {
 
 
 def _result_dtype(declared: Declared) -> np.dtype | None:
-    """The dtype of a compiled function's result on a few ordinary rows; it is pure, so it may run."""
+    """Returns the dtype of a compiled function's result on a few ordinary rows; the function is pure, so it may run."""
     import pandas as pd
 
     verdict = examine(declared.function, declared.return_type, declared.eval_type)
@@ -174,6 +175,6 @@ def _result_dtype(declared: Declared) -> np.dtype | None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             made = declared.function(*(pd.Series(samples[kind]) for kind in verdict.compiled.types))
-    except Exception:  # noqa: BLE001 - user code on made-up rows; no finding follows from it
+    except Exception:  # noqa: BLE001 - user code on synthetic rows; no finding follows from it
         return None
     return getattr(made, "dtype", None)

@@ -1,4 +1,4 @@
-"""What lint found, as values, as text and as JSON."""
+"""Holds lint's findings, and formats them for people and as JSON."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Udf:
-    """A UDF of the target. `row_local`: None when it is not known. `verdict`: what would be compiled, or why not."""
+    """A UDF of the target. `row_local`: None when it is not known. `verdict`: whether it would be compiled, or why not."""
 
     name: str
     kind: str
@@ -36,7 +36,7 @@ class Udf:
 
 @dataclass(frozen=True)
 class Report:
-    """All of one target, in order of place. `notes`: what kept lint from seeing all of it."""
+    """All UDFs of one target, in order of place. `notes`: obstacles that prevented lint from examining all of it."""
 
     target: str
     udfs: tuple[Udf, ...]
@@ -50,7 +50,7 @@ class Report:
         return json.dumps({**asdict(self), "warnings": self.warnings}, indent=2)
 
     def to_text(self) -> str:
-        """A line for each UDF and each finding, as compilers print them, and a summary."""
+        """Formats one line for each UDF and each finding, as compilers print them, and a summary."""
         lines = []
         for udf in self.udfs:
             lines.append(f"{udf.file}:{udf.line}: {udf.name} ({udf.kind}): {_locality(udf.row_local)}; {udf.verdict}")

@@ -1,4 +1,4 @@
-"""A file or module to the UDFs that it declares: has it imported, with Spark replaced, by a process of its own (`child`)."""
+"""Imports a file or module in a child process with Spark replaced (`child`), and returns its declared UDFs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sparkweld.errors import UserError
 
 
 def run(target: str, timeout: float) -> tuple[list[dict[str, Any]], list[str]]:
-    """The examined UDFs of a file or module, and notes on what went wrong. Its code runs, for at most `timeout` seconds."""
+    """Returns the examined UDFs of a file or module, and notes on failures. Runs its code, for at most `timeout` seconds."""
     command = [sys.executable, "-m", "sparkweld.lint.child", target]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [os.getcwd(), os.environ.get("PYTHONPATH")]))}
     try:
@@ -31,7 +31,7 @@ def run(target: str, timeout: float) -> tuple[list[dict[str, Any]], list[str]]:
 
 
 def source_file(target: str) -> Path:
-    """The file of a target. Raises UserError when there is none."""
+    """Returns the file of a target. Raises UserError when there is none."""
     if target.endswith(".py") or os.sep in target:
         path = Path(target)
         if not path.is_file():

@@ -1,7 +1,7 @@
-"""Source text to the UDFs that it declares, without running it, and to hints as diffs.
+"""Finds declared UDFs in source code without running it, and produces hints as diffs.
 
-Reading finds what an import does not reach (a function that makes UDFs, code behind `if __name__ == "__main__"`), and knows
-less: which names are columns, but not what they hold.
+Reading finds UDFs that an import does not reach: in a function that creates UDFs, or under `if __name__ == "__main__"`. It knows
+less: which names are columns, but not their types.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from udf_compiler.calls.pandas_ import ROW_MIXING
 _DECORATORS = ("pandas_udf", "udf", "arrow_udf")
 _TAKERS = ("mapInPandas", "mapInArrow", "applyInPandas", "applyInArrow")
 
-#: Row-mixing names that are ordinary attributes of other objects too, or harmless where they usually stand.
+#: Row-mixing names that are also ordinary attributes of other objects, or harmless in their usual place.
 _TOO_COMMON = frozenset("size shape index empty at name keys items update filter first last align append drop any all".split())
 
 Function = ast.FunctionDef | ast.Lambda
@@ -27,7 +27,7 @@ Function = ast.FunctionDef | ast.Lambda
 
 @dataclass(frozen=True)
 class Source:
-    """A file's text and its tree."""
+    """A file's source code and its syntax tree."""
 
     path: Path
     text: str
@@ -35,14 +35,14 @@ class Source:
 
     @classmethod
     def of(cls, path: Path) -> Source:
-        """Raises SyntaxError for a file that is no Python."""
+        """Reads a file. Raises SyntaxError when it is not valid Python."""
         text = path.read_text(encoding="utf-8")
         return cls(path, text, ast.parse(text, str(path)))
 
 
 @dataclass(frozen=True)
 class ReadUdf:
-    """A UDF that the text declares. `kind`: the decorator, or the method that takes the function."""
+    """A UDF that the source declares. `kind`: the decorator, or the method that takes the function."""
 
     name: str
     kind: str
@@ -56,7 +56,7 @@ class ReadUdf:
 
 
 def udfs(source: Source) -> Iterator[ReadUdf]:
-    """The UDFs of a file in order: decorated functions, and functions that are handed to a maker of UDFs by name or as lambda."""
+    """Yields the UDFs of a file in order: decorated functions, and functions passed to a maker of UDFs by name or as lambda."""
     functions = {node.name: node for node in ast.walk(source.tree) if isinstance(node, ast.FunctionDef)}
     found: dict[int, ReadUdf] = {}
     for node in ast.walk(source.tree):
@@ -81,7 +81,8 @@ def _last_name(node: ast.AST) -> str:
 
 
 def findings(source: Source, udf: ReadUdf) -> list[Finding]:
-    """What reading alone shows of a pandas UDF: a bare array as the result, and calls on its columns that mix rows."""
+    """Returns the faults of a pandas UDF that the source shows: a bare array as the result, and row-mixing calls on its columns.
+    """
     found: list[Finding] = []
     if udf.kind != "pandas_udf" or _is_aggregate(udf.node):
         return found
@@ -104,21 +105,21 @@ def _finding(code: str, udf: ReadUdf, line: int, diff: tuple[str, ...] = (), **p
 
 
 def _is_aggregate(node: Function) -> bool:
-    """Whether the annotations make it one: a result that is no Series, DataFrame or iterator."""
+    """Whether the annotations declare an aggregate: a result that is no Series, DataFrame or iterator."""
     returned = getattr(node, "returns", None)
     text = ast.unparse(returned) if returned is not None else "Series"
     return not any(word in text for word in ("Series", "DataFrame", "Iterator", "Iterable", "Generator"))
 
 
 def _root(node: ast.AST) -> str:
-    """The name that a chain of attributes, calls and subscripts starts from."""
+    """Returns the name at the root of a chain of attributes, calls and subscripts."""
     while isinstance(node, ast.Attribute | ast.Call | ast.Subscript):
         node = node.func if isinstance(node, ast.Call) else node.value
     return node.id if isinstance(node, ast.Name) else ""
 
 
 def function_at(source: Source, line: int, name: str) -> Function | None:
-    """The function whose code object starts at a line."""
+    """Returns the function whose code object starts at a line."""
     for node in ast.walk(source.tree):
         if isinstance(node, ast.FunctionDef | ast.Lambda) and ReadUdf(name, "", node).line == line:
             if getattr(node, "name", "<lambda>") == name:
@@ -127,7 +128,8 @@ def function_at(source: Source, line: int, name: str) -> Function | None:
 
 
 def series_diff(source: Source, node: Function | None) -> tuple[str, ...]:
-    """The function's `return np.f(...)` as `return pd.Series(np.f(...))`, as the lines of a diff; empty when it has none."""
+    """Returns the diff that changes the function's `return np.f(...)` to `return pd.Series(np.f(...))`; empty when it has none.
+    """
     numpy, pandas = _alias(source.tree, "numpy"), _alias(source.tree, "pandas")
     if node is None or numpy is None or pandas is None:
         return ()
@@ -145,11 +147,11 @@ def series_diff(source: Source, node: Function | None) -> tuple[str, ...]:
 
 
 def _insert(line: str, at: int, text: str) -> str:
-    raw = line.encode()  # offsets of the tree count bytes
+    raw = line.encode()  # offsets in the syntax tree count bytes
     return (raw[:at] + text.encode() + raw[at:]).decode()
 
 
-#: Functions of NumPy that give an array even for Series (ufuncs hand Series back).
+#: Functions of NumPy that return an array even for Series (ufuncs return Series).
 _ARRAY_MAKERS = frozenset("where select digitize interp searchsorted array asarray choose piecewise nan_to_num".split())
 
 
@@ -158,7 +160,7 @@ def _is_array_maker(function: ast.AST, numpy: str) -> bool:
 
 
 def _returns(node: ast.FunctionDef) -> Iterator[ast.Return]:
-    """The return statements of a function itself, not of those inside of it."""
+    """Yields the return statements of a function itself, not those of functions inside of it."""
     waiting: list[ast.AST] = list(node.body)
     while waiting:
         child = waiting.pop()

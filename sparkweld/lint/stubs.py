@@ -1,4 +1,4 @@
-"""Stand-ins for Spark while a user's module is imported: nothing starts, and every UDF that is declared is recorded."""
+"""Replaces Spark while a user's module is imported: nothing starts, and every declared UDF is recorded."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Declared:
 
 
 class Recorder:
-    """What was declared so far, in order."""
+    """The UDFs declared so far, in order."""
 
     def __init__(self) -> None:
         self.declared: list[Declared] = []
@@ -42,7 +42,7 @@ class Recorder:
 
 
 class Nothing:
-    """Stands for a session, a DataFrame, a Column: any attribute, call or operator gives another."""
+    """Replaces a session, a DataFrame or a Column: any attribute, call or operator returns another stub."""
 
     def __init__(self, recorder: Recorder, name: str = "") -> None:
         self._recorder, self._name = recorder, name
@@ -99,7 +99,7 @@ _define_operators()
 
 
 class DeclaredUdf(Nothing):
-    """What a decorator gives: called on columns it gives a column, and remembers the UDFs among them."""
+    """The result of a decorator: a call on columns returns a column, and records the UDFs among them."""
 
     def __init__(self, recorder: Recorder, declared: Declared, inner: bool = False) -> None:
         super().__init__(recorder)
@@ -128,7 +128,7 @@ class UnknownType:
 
 
 def _type(given: Any) -> Any:
-    """A return type as a DataType where no JVM is needed for that."""
+    """Parses a return type to a DataType where that needs no JVM."""
     from sparkweld.api.udfs import parsed_type
 
     if given is None or isinstance(given, Nothing):
@@ -175,11 +175,11 @@ def _plain(recorder: Recorder) -> Callable[..., Any]:
 
 
 class SparkStarted(Exception):
-    """The module reached for a JVM by a way that is not replaced; nothing was started."""
+    """Raised when the module tries to start a JVM by a path that is not replaced; nothing was started."""
 
 
 def replace_spark(recorder: Recorder) -> None:
-    """Puts the stand-ins in place, for good: only a process that lives for one import may call it."""
+    """Installs the stubs permanently: only a process that lives for one import may call it."""
     import pyspark
     from pyspark.sql import SparkSession, functions
 
