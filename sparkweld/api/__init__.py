@@ -1,1 +1,1 @@
-"""The calls for users' own programs; `sparkweld` re-exports them."""
+"""Contains the functions for users' programs; `sparkweld` re-exports them."""

@@ -1,4 +1,4 @@
-"""One UDF and the columns that it is called with to the compiler's reply, in this process and without a query."""
+"""Asks the compiler about one UDF and its argument columns, in this process and without a query."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-#: Eval types that take all columns as one struct and make rows: mapInPandas, mapInArrow.
+#: Eval types that take all columns as one struct and return rows: mapInPandas, mapInArrow.
 MAPS = frozenset((205, 207))
 #: Eval types of functions of a group: SQL_GROUPED_AGG_PANDAS_UDF, SQL_GROUPED_AGG_ARROW_UDF.
 AGGREGATES = frozenset((202, 252))
@@ -31,7 +31,7 @@ class Given:
 
 @dataclass(frozen=True)
 class Struct:
-    """A struct that the query makes of columns; `names` are those of its fields."""
+    """A struct that the query builds from columns; `names` are those of its fields."""
 
     columns: tuple[Given, ...]
     names: tuple[str, ...]
@@ -42,16 +42,16 @@ class Struct:
 
 
 def ask(payload: bytes, name: str, return_type: Any, eval_type: int, arguments: Sequence[Given | Struct]) -> dict[str, Any]:
-    """The reply of the compiler, status "ok" or "refused". `return_type`: Spark's JSON of the declared type.
+    """Returns the compiler's reply, status "ok" or "refused". `return_type`: Spark's JSON of the declared type.
 
-    A function of columns gets `arguments`; one that makes rows gets all of them as one struct. Raises InternalError for
-    our own bugs.
+    A function of columns gets `arguments`; a function that returns rows gets all of them as one struct. Raises InternalError for
+    bugs of SparkWeld.
     """
     return _answer(request_of(name, return_type, eval_type, arguments), payload, eval_type)
 
 
 def request_of(name: str, return_type: Any, eval_type: int, arguments: Sequence[Given | Struct]) -> dict[str, Any]:
-    """The request that asks about the function in its first blob."""
+    """Builds the request about the function in its first blob."""
     columns = [c for a in arguments for c in (a.columns if isinstance(a, Struct) else (a,))]
     given = list(arguments)
     if eval_type in MAPS:

@@ -1,7 +1,7 @@
-"""A model to its broadcast: one for all functions of a session that hold what is pickled to the same bytes.
+"""Shares one broadcast of a model among all functions of a session, if the model is pickled to the same bytes.
 
-Functions name a broadcast by its number. With a new one for each call, each query's function would be a new one to all that has
-planned and compiled it before, and executors would fetch the model again.
+Functions name a broadcast by its number. With a new broadcast for each call, the function of each query would be new to all plan
+and compile caches, and executors would fetch the model again.
 """
 
 from __future__ import annotations
@@ -12,29 +12,29 @@ from collections import OrderedDict
 from threading import Lock
 from typing import Any
 
-#: Broadcasts that are held when no function uses them.
+#: Number of broadcasts that are retained while no function uses them.
 _HELD = 4
 _KNOWN: OrderedDict[tuple[str, str], Any] = OrderedDict()
 _LOCK = Lock()
 
 
 class _Digest:
-    """A file to write to, of which the digest is kept alone."""
+    """A writable file that stores only the digest of its content."""
 
     def __init__(self) -> None:
         self.of = hashlib.sha256()
 
     def write(self, data: Any) -> int:
         self.of.update(data)
-        return memoryview(data).nbytes  # of large arrays a PickleBuffer, which has no length
+        return memoryview(data).nbytes  # large arrays arrive as a PickleBuffer, which has no length
 
 
 def shared(context: Any, value: Any) -> Any:
-    """The broadcast of a value, in a SparkContext; that of an earlier call when it holds the same bytes."""
+    """Returns the broadcast of a value in a SparkContext; reuses an earlier one that holds the same bytes."""
     digest = _Digest()
     try:
         pickle.Pickler(digest, pickle.HIGHEST_PROTOCOL).dump(value)
-    except Exception:  # noqa: BLE001 - models run their own code here; Spark says what is wrong with one
+    except Exception:  # noqa: BLE001 - models run their own code here; Spark reports their faults
         return context.broadcast(value)
     key = context.applicationId, digest.of.hexdigest()
     with _LOCK:

@@ -1,8 +1,8 @@
-"""`sparkweld.cascade`: labelled rows to a certified cascade in a directory, and a directory to the cascade.
+"""Implements `sparkweld.cascade`: fits a certified cascade from labelled rows, and loads one from a directory.
 
     sparkweld.cascade.fit(pipeline, table, "label", path="cascades/tweets", accuracy_loss=0.001, confidence=0.95)
 
-The pipeline may be fitted: then on other rows than these. Unfitted, it is fitted on a part of them.
+The pipeline may be fitted already, on other rows than these. Otherwise it is fitted on a share of them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from sparkweld.willump.certificate import CascadeCertificate
 from sparkweld.willump.cost import nanoseconds
 from sparkweld.willump.fitting import Fitted, Promise
 
-#: Rows of a sample that a kernel is timed over.
+#: Rows of the sample that kernels are timed over.
 _TIMED_ROWS = 8192
 
 
@@ -31,18 +31,20 @@ def fit(
     path: str | Path | None = None, band: float | None = None, small: Any = None, seed: int = 0, text: str | None = None,
     joins: Mapping[Any, float] | None = None,
 ) -> Fitted:  # fmt: skip
-    """The certified cascade of `pipeline` for rows like `data`.
+    """Fits the certified cascade of `pipeline` for rows like `data`.
 
-    `data`: a DataFrame (of Spark, too: then it is collected) of the pipeline's columns, or a Series of texts; `text` names the
-    column of a pipeline that takes one Series. `label`: a column of `data`, or one label a row. `accuracy_loss`: the largest
-    share of rows, net, that may be wrong because of the cascade. Of regressors: the share whose absolute error may grow by more
-    than `band`, in the label's unit; by default a twentieth of the labels' standard deviation. `small`: a small pipeline to use,
-    unfitted. `path`: a directory to write. `joins`: groups of features (parts of the ColumnTransformer or FeatureUnion, else
-    columns), one or a tuple, that come from a joined table -> what that join costs a row, in nanoseconds: the time of the query
-    with it less that without, by the rows. Small models that need it pay for it, and of a cascade's rows the unsure ones; a model
-    given as `small` is taken to need none.
+    `data`: a DataFrame of the pipeline's columns (a Spark DataFrame is collected), or a Series of strings. `text` names the
+    column of a pipeline that takes one Series. `label`: a column of `data`, or one label a row. `accuracy_loss`: the largest net
+    share of rows that may be wrong because of the cascade. For regressors it is the share of rows whose absolute error may grow
+    by more than `band`, in the label's unit; the default is a twentieth of the labels' standard deviation. `small`: an unfitted
+    small pipeline to use. `path`: a directory to write.
 
-    Raises UserError for arguments that mean nothing, and a Refusal (SW940 to SW946) that says why there is no cascade.
+    `joins`: groups of features that come from a joined table -> the cost of that join in nanoseconds a row. A group is one
+    feature or a tuple of them: names in the ColumnTransformer or FeatureUnion, else columns. The cost is the time of the query
+    with the join less that without, divided by the rows. Small models that need the join are charged for it, and of a cascade's
+    rows the unsure ones; a model passed as `small` is assumed to need none.
+
+    Raises UserError for invalid arguments, and a Refusal (SW940 to SW946) with the reason why there is no cascade.
     """
     if not _is_number(accuracy_loss) or not _is_number(confidence) or not 0 < accuracy_loss < 0.5 or not 0.5 <= confidence < 1:
         raise UserError(f"accuracy_loss={accuracy_loss!r} wants 0 < loss < 0.5, confidence={confidence!r} wants 0.5 <= c < 1")
@@ -58,18 +60,23 @@ def fit(
 
 
 def load(path: str | Path) -> Cascade:
-    """The cascade of a directory: an estimator for a UDF of your own, with and without the plugin. UserError for what is no path;
-    refuses SW950 and SW951."""
+    """Loads the cascade of a directory: an estimator for any UDF, with and without the plugin.
+
+    Raises UserError for an invalid path; refuses SW950 and SW951.
+    """
     return store.load(store.directory(path))[0]
 
 
 def certificate(path: str | Path) -> CascadeCertificate:
-    """The certificate of a directory; ``print("\\n".join(certificate.lines()))``. Raises and refuses as `load`."""
+    """Returns the certificate of a directory; ``print("\\n".join(certificate.lines()))``. Raises and refuses as `load`."""
     return store.read_certificate(store.directory(path), CascadeCertificate)
 
 
 def measure(estimators: Sequence[Any], data: Any) -> list[float]:
-    """Nanoseconds a row of each estimator's compiled kernel over a sample of the rows. Refuses (SW946) what is not compiled."""
+    """Returns the nanoseconds a row of each estimator's kernel, over a sample of the rows.
+
+    Refuses (SW946) estimators that do not compile.
+    """
     from sparkweld.api.model_kernels import model_kernel
 
     sample = data.iloc[:_TIMED_ROWS]
@@ -94,7 +101,7 @@ def _rows_and_labels(data: Any, label: Any, text: str | None) -> tuple[Any, Any]
 
 
 def text_column(data: Any, text: Any) -> pd.Series:
-    """The column of that name. Raises UserError without one."""
+    """Returns the column of that name. Raises UserError without one."""
     if not isinstance(data, pd.DataFrame) or not isinstance(text, str) or text not in data.columns:
         raise UserError(f"data has no column {text!r} of texts")
     return data[text]
@@ -105,6 +112,6 @@ def _is_number(value: Any) -> bool:
 
 
 def _spread(labels: np.ndarray) -> float:
-    """The standard deviation of those that are finite numbers, 0 without any."""
+    """Returns the standard deviation of the finite labels, 0 without any."""
     finite = labels[np.isfinite(labels)] if labels.dtype.kind in "biuf" else ()
     return float(np.std(np.asarray(finite, np.float64))) if len(finite) else 0.0

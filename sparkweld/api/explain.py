@@ -1,4 +1,4 @@
-"""Turns a DataFrame into the plugin's account of its plan: what runs in a kernel, and what does not and why."""
+"""Explains the plugin's plan of a DataFrame: the kernels, and the UDFs that run in Python with the reasons."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _HEADING = re.compile(r"^== Extended Information \((?P<title>[^)]*)\) ==$", re.MULTILINE)
 
-#: Queries of so few rows wait for no kernel; who asks for an explanation does.
+#: Setting of the number of rows below which a query does not wait for its kernels; `explain` always waits.
 _TINY_ROWS = "spark.sparkweld.compile.tinyRows"
 
 NOT_ACTIVE = (
@@ -26,10 +26,10 @@ NOT_ACTIVE = (
 
 
 def explain(df: DataFrame) -> str:
-    """The text that says what SparkWeld does with `df`: programs, kernels, and each refusal with its code and place.
+    """Returns the explanation of `df`'s plan: programs, kernels, and each refusal with its code and place.
 
-    Plans the query, runs nothing, and waits for the compile service whatever the size of the query. Works for Classic and
-    for Spark Connect DataFrames; where the plugin is not active, the text says so and how to get it.
+    Plans the query, runs nothing, and waits for the compile service whatever the size of the query. Works for Classic and for
+    Spark Connect DataFrames. Where the plugin is not active, returns a message that explains how to activate it.
     """
     conf = df.sparkSession.conf
     before = conf.get(_TINY_ROWS, None)
@@ -55,7 +55,7 @@ def _explain_classic(df: Any) -> str:
 
 
 def _explain_connect(df: Any) -> str:
-    """A Connect client has no JVM: the server's own `explain` carries the text under a heading of its own."""
+    """Extracts the explanation from the server's own `explain`, where it has a separate heading: a Connect client has no JVM."""
     text: str = df._explain_string(mode="formatted")
     sections = _HEADING.split(text)  # before, title, body, title, body, ...
     for title, body in zip(sections[1::2], sections[2::2], strict=True):
@@ -67,7 +67,7 @@ def _explain_connect(df: Any) -> str:
 
 @dataclass(frozen=True)
 class Ran:
-    """What a query did: rows that its scans read and that it wrote, and batches that kernels computed or handed to Python."""
+    """Counters of finished queries: rows that scans read and that were written, and batches that ran in kernels or in Python."""
 
     read: int
     written: int
@@ -77,7 +77,7 @@ class Ran:
 
 @contextmanager
 def watched(spark: SparkSession) -> Iterator[Callable[[], Ran]]:
-    """Gives what tells afterwards what the queries inside of the block did. For a Classic session."""
+    """Yields a function that, after the block, returns the counters of the queries inside of it. For Classic sessions."""
     from sparkweld.bridge import jvm as live
 
     last = live.last_execution(spark)

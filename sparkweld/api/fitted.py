@@ -1,4 +1,4 @@
-"""A fitted model and the columns that it gets, to what its UDF takes, calls and gives; or to an error before any row is read."""
+"""Plans the UDF of a fitted model: its arguments, method and result type; or raises an error before any row is read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pandas as pd
 
 from sparkweld.errors import UserError
 
-#: Spark's types that a pandas UDF gets as columns that models take -> a value of such a column.
+#: Spark types of columns that models accept in a pandas UDF -> an example value of such a column.
 _VALUES: dict[str, Any] = {
     "boolean": np.array([True]), "tinyint": np.ones(1, np.int8), "smallint": np.ones(1, np.int16), "int": np.ones(1, np.int32),
     "bigint": np.ones(1, np.int64), "float": np.ones(1, np.float32), "double": np.ones(1, np.float64),
@@ -22,18 +22,18 @@ _VALUES: dict[str, Any] = {
     "timestamp": np.array(["2000-01-03"], "datetime64[ns]"), "timestamp_ntz": np.array(["2000-01-03"], "datetime64[ns]"),
 }  # fmt: skip
 
-#: A result's dtype -> Spark's type.
+#: dtype of a result -> Spark type.
 _RETURNED = {
     "bool": "boolean", "int8": "byte", "int16": "short", "int32": "int", "int64": "long", "float32": "float", "float64": "double",
 }  # fmt: skip
 _VECTORISERS = frozenset(("CountVectorizer", "TfidfVectorizer", "HashingVectorizer"))
-#: Names that a library gives to columns that had none.
+#: Default names that libraries assign to unnamed columns.
 _NAMELESS = re.compile(r"Column_\d+|f\d+")
 
 
 @dataclass(frozen=True)
 class Given:
-    """A feature: the model's name for it, the column, and the column's type as Spark writes it in short."""
+    """A feature: the model's name for it, the column, and the column's type in Spark's short form."""
 
     name: str
     column: str
@@ -42,9 +42,9 @@ class Given:
 
 @dataclass(frozen=True)
 class Plan:
-    """What to call: a `method` for column number `at` of its result or for a column of each class, of Spark's type `type`.
+    """The call: a `method`, and column number `at` of its result or a column for each class, of Spark type `type`.
 
-    `documents`: with the one column of texts. `array`: with an array.
+    `documents`: the argument is the one column of documents. `array`: the argument is an array.
     """
 
     method: str
@@ -56,7 +56,7 @@ class Plan:
 
 
 def feature_names(model: Any) -> tuple[str, ...] | None:
-    """The names of the columns that a model was fitted on; None when it does not know them."""
+    """Returns the names of the columns that a model was fitted on; None when the model does not know them."""
     found = getattr(model, "feature_names_in_", None)
     if found is None and callable(getattr(model, "feature_name", None)):
         found = model.feature_name()  # lightgbm.Booster
@@ -66,7 +66,7 @@ def feature_names(model: Any) -> tuple[str, ...] | None:
 
 
 def takes_documents(model: Any) -> bool:
-    """Whether a model begins with a text vectoriser, and so takes one column of texts."""
+    """Whether a model begins with a text vectoriser, and so takes one column of documents."""
     first = model
     while getattr(first, "steps", None) or getattr(first, "transformer_list", None):
         first = (getattr(first, "steps", None) or first.transformer_list)[0][1]
@@ -76,9 +76,9 @@ def takes_documents(model: Any) -> bool:
 def chosen_features(
     model: Any, features: Sequence[str] | Mapping[str, str] | None, columns: Mapping[str, str]
 ) -> tuple[Given, ...]:
-    """The columns that a model gets, in its order. `columns`: name -> type of those that there are.
+    """Returns the columns that a model gets, in its order. `columns`: name -> type of the available columns.
 
-    Raises UserError for columns that are missing, of a type that no model takes, or none of the model's.
+    Raises UserError for missing columns, for a type that no model accepts, and for features that are not the model's.
     """
     if not callable(getattr(model, "predict", None)):
         raise UserError(f"a {type(model).__name__} is no fitted model: it has no predict")
@@ -101,7 +101,10 @@ def chosen_features(
 
 
 def _in_its_spelling(model: Any, names: Sequence[str] | None, features: Any, columns: Mapping[str, str]) -> Any:
-    """The features; those of LightGBM, which writes a space in a name as _, by the columns that it was fitted on."""
+    """Maps LightGBM's feature names to the columns it was fitted on: it writes a space in a name as _.
+
+    Returns others' unchanged.
+    """
     if names is None or isinstance(features, Mapping) or type(model).__module__.partition(".")[0] != "lightgbm":
         return features
     given = columns if features is None else features
@@ -110,7 +113,7 @@ def _in_its_spelling(model: Any, names: Sequence[str] | None, features: Any, col
 
 
 def _pairs(model: Any, names: tuple[str, ...] | None, features: Any) -> list[tuple[str, str]]:
-    """(the model's name, the column) of each feature, in the model's order."""
+    """Returns (the model's name, the column) of each feature, in the model's order."""
     if features is None:
         assert names is not None
         return [(name, name) for name in names]
@@ -133,14 +136,14 @@ def _pairs(model: Any, names: tuple[str, ...] | None, features: Any) -> list[tup
 
 
 def plan_of(model: Any, given: Sequence[Given], proba: Any) -> Plan:
-    """What to call for predictions, or for probabilities (`proba`: True, or the label of one class).
+    """Plans the call for predictions, or for probabilities (`proba`: True, or the label of one class).
 
-    The model is asked about one made-up row, so a column of the wrong kind is found here. Raises UserError.
+    Calls the model on one synthetic row, so that a column of the wrong kind is detected here. Raises UserError.
     """
     method = "predict" if proba is False else "predict_proba"
     booster = type(model).__name__ == "Booster"
     if booster:
-        method = "predict"  # which gives probabilities when it was trained for classes
+        method = "predict"  # it returns probabilities when it was trained for classes
     if not callable(getattr(model, method, None)):
         raise UserError(f"the {_name(model)} has no {method}: give proba=False")
     documents = takes_documents(model)
@@ -179,14 +182,14 @@ def _of_classes(model: Any, proba: Any, method: str, made: np.ndarray | None, do
 
 
 def _try(model: Any, method: str, given: Sequence[Given], documents: bool, array: bool) -> np.ndarray | None:
-    """The result for one made-up row; None when its texts are none of the categories that the model knows."""
+    """Returns the result for one synthetic row; None when its strings are not among the categories that the model knows."""
     frame = pd.DataFrame({g.name: _VALUES[g.type] for g in given})
     rows: Any = frame[given[0].name] if documents else frame.to_numpy() if array else frame
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return np.asarray(getattr(model, method)(rows))
-    except Exception as error:  # libraries raise what they like; it becomes the user's error
+    except Exception as error:  # libraries raise any exception; it becomes the user's error
         text = " ".join(str(error).split())
         if re.search(r"unknown categor|previously unseen|not found in the training set", text):
             return None

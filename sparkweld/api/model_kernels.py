@@ -1,4 +1,4 @@
-"""A fitted model and a table to the kernel that Spark's executors would run for it, in this process."""
+"""Compiles a fitted model to the kernel that Spark's executors would run, and loads it in this process."""
 
 from __future__ import annotations
 
@@ -22,19 +22,22 @@ _TYPES = {"b": "boolean", "i": "long", "u": "long", "f": "double"}
 
 @dataclass(frozen=True)
 class ModelKernel:
-    """`run()` scores the table once; the answers are the first column of what it gives."""
+    """A kernel bound to a table. `run()` scores the table once; the answers are the first column of the result."""
 
     program: Program
     run: Callable[[], KernelResult]
 
     def answers(self) -> np.ndarray:
-        """The answers, of a table of which no row has to go to Python."""
+        """Returns the answers, for a table where no row has to run in Python."""
         (column,) = self.run().columns.values()
         return np.asarray(column.values if isinstance(column, Optional) else column)
 
 
 def model_kernel(model: Any, data: Any) -> ModelKernel:
-    """The kernel of ``model.predict(rows)``. `data`: a DataFrame, or a Series of texts. Refuses (SW946) what is not compiled."""
+    """Returns the kernel of ``model.predict(rows)``.
+
+    `data`: a DataFrame, or a Series of strings. Refuses (SW946) models that do not compile.
+    """
     from pyspark import cloudpickle
     from pyspark.sql.types import BooleanType, DoubleType, LongType, StringType
 
@@ -47,7 +50,7 @@ def model_kernel(model: Any, data: Any) -> ModelKernel:
     def score(rows: Any) -> Any:
         return pd.Series(model.predict(rows))
 
-    score.__module__ = "__main__"  # as a user's: the compiler follows no code of libraries
+    score.__module__ = "__main__"  # as in a user's script: the compiler does not trace code of libraries
     payload = cloudpickle.dumps((score, declared))
     reply = ask(payload, "score", declared.jsonValue(), _SCALAR_PANDAS, [argument])
     if reply["status"] != "ok":

@@ -1,6 +1,6 @@
-"""A fitted model to the pandas function that scores with it: what a user would have written by hand.
+"""Creates the pandas function that scores with a fitted model, as a user would write it by hand.
 
-SparkWeld compiles the function as it compiles a user's own; without the plugin PySpark runs it as it is. It travels by value, so
+SparkWeld compiles the function like a user's own; without the plugin PySpark runs it unchanged. It is pickled by value, so
 workers need no SparkWeld.
 """
 
@@ -15,10 +15,10 @@ import pandas as pd
 def predictor(
     holder: Any, method: str, *, documents: bool, array: bool, at: int | None, columns: Sequence[str]
 ) -> Callable[..., Any]:
-    """The function of a batch that calls `method` of the model ``holder.value``.
+    """Returns the function of a batch that calls `method` of the model ``holder.value``.
 
-    `documents`: it takes a column of texts, else a DataFrame, which it hands on as an `array` where the model was fitted on one.
-    It gives the result, or of a matrix column number `at`, or all `columns`.
+    `documents`: it takes a column of documents, else a DataFrame, which it passes on as an `array` where the model was fitted on
+    one. It returns the result, column number `at` of a matrix, or all `columns`.
     """
 
     def predict(rows: Any) -> Any:

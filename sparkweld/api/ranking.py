@@ -1,4 +1,4 @@
-"""`sparkweld.ranking`: rows without labels to a certified ranking, which finds the candidates of approximate top-K queries.
+"""Implements `sparkweld.ranking`: fits a certified ranking from unlabelled rows, for approximate top-K queries.
 
     sparkweld.ranking.fit(model, table, k=1000, rows=5_000_000, recall=0.95, path="rankings/late", proba=True)
     sparkweld.score(df, model, proba=True, top_k=1000, approximate="rankings/late")
@@ -34,17 +34,16 @@ def fit(
     rows: int | None = None, proba: Any = False, path: str | Path | None = None, text: str | None = None, seed: int = 0,
     extrapolate: bool = False,
 ) -> Ranking:  # fmt: skip
-    """The certified ranking of a fitted `model` for rows like `data`: a DataFrame (of Spark, too), or a Series of texts.
+    """Fits the certified ranking of a fitted `model` for rows like `data`: a DataFrame (of Spark, too), or a Series of strings.
 
-    `k`: of one or more queries, how many rows they want, of a table of so many `rows`; by default as many as `data` has. What
-    counts later is the last score of an answer: queries are served when it is one that the first rows of `rows` end with, as
-    many as the least of `k`, the largest, or any number between. `recall`: the share of the first K rows that is found, with
-    `confidence`. `extrapolate`: queries for fewer rows than `data` can certify, but as many as the least of `k`, are served, too;
-    it is assumed, and not certified, that rows with higher scores are found as often.
-    `proba`: of classifiers, as `sparkweld.score` has it. `text`: the column of a model that takes one Series. `path`: a directory
-    to write.
+    `k`: number of rows that one or more queries request, from a table of `rows` rows; `rows` defaults to the length of `data`.
+    Later, a query is served when the last score of its answer is in the certified range: from the last of the first min(k) rows
+    of such a table to the last of its first max(k) rows. `recall`: the share of the first K rows that is found, with
+    `confidence`. `extrapolate`: also serves queries for fewer rows than `data` can certify, down to min(k); that rows with
+    higher scores are found as often is then assumed, not certified. `proba`: for classifiers, as in `sparkweld.score`. `text`:
+    the column of a model that takes one Series. `path`: a directory to write.
 
-    Raises UserError for arguments that mean nothing, and a Refusal (SW942, SW946 to SW949) that says why there is no ranking.
+    Raises UserError for invalid arguments, and a Refusal (SW942, SW946 to SW949) with the reason why there is no ranking.
     """
     ks = _ks(k)
     if not all(isinstance(share, float) and 0.5 <= share < 1 for share in (recall, confidence)):
@@ -65,14 +64,16 @@ def fit(
 
 
 def certificate(path: str | Path) -> RankCertificate:
-    """The certificate of a directory. Raises UserError for what names none; refuses SW950."""
+    """Returns the certificate of a directory. Raises UserError for an invalid path; refuses SW950."""
     return store.read_certificate(store.directory(path), RankCertificate)
 
 
 def approximate(first: DataFrame, model: Any, k: int, proba: Any, path: str | os.PathLike[str]) -> DataFrame:
-    """The query `first` for the `k` largest scores, by candidates where the ranking in `path` serves it; as it is, after a
-    RefusalWarning, where it does not. Whether the answer is one that the ranking speaks of is known when it is there: else the
-    full model scores every row then."""
+    """Restricts the query `first` for the `k` largest scores to candidates, where the ranking in `path` serves it.
+
+    Where it does not, returns the query unchanged after a RefusalWarning. Whether the certificate covers the answer is known
+    only once the answer is computed; if it does not, the full model then scores every row.
+    """
     from sparkweld.bridge.jvm import with_ranking
 
     try:
@@ -99,7 +100,7 @@ def _is_count(value: Any) -> bool:
 
 
 def _scores(model: Any, rows: Any, proba: Any) -> tuple[np.ndarray, int, str]:
-    """(what orders the rows, the column of the probabilities that it is or -1, its name)."""
+    """Returns (the scores that order the rows, their column of the probabilities or -1, their name)."""
     about = _about(model, proba)
     if not hasattr(model, "predict") or isinstance(model, type) or (hasattr(model, "fit") and not is_fitted(model)):
         raise UserError(f"the model is {model!r:.80}; give one that was fitted")

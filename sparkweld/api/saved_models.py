@@ -1,6 +1,6 @@
-"""Turns a path into the fitted model that was saved there: by joblib or pickle, LightGBM, XGBoost or pyspark.ml.
+"""Loads a fitted model from a path: files of joblib, pickle, LightGBM or XGBoost, or a folder of pyspark.ml.
 
-What a file holds is told from its first bytes, not from its name.
+The first bytes of a file determine its format, not its name.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from sparkweld.errors import UserError
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-#: What pickles begin with, and what joblib's compressed ones do: zlib, gzip, bzip2, xz, lzma, lz4.
+#: First bytes of pickles and of joblib's compressed files: zlib, gzip, bzip2, xz, lzma, lz4.
 _PICKLES = (b"\x80", b"\x78", b"\x1f\x8b", b"BZ", b"\xfd7zXZ", b"\x5d\x00", b"\x04\x22\x4d\x18")
 _LIGHTGBM = b"tree\n"
 _XGBOOST = (b"{L", b"{i", b"{U", b'{"')  # UBJSON, and JSON
 
 
 def load_model(path: str | os.PathLike[str], spark: SparkSession) -> Any:
-    """The model at a path, which may be of any file system that Spark reads.
+    """Loads the model at a path, which may be on any file system that Spark reads.
 
-    A pickle runs code of whoever made it. Raises UserError, with the path and what to do, for what is no such model.
+    A pickle runs its author's code. Raises UserError, with the path and the remedy, for an unreadable or unknown model.
     """
     where = os.fspath(path)
     local = _local(where)
@@ -50,7 +50,7 @@ def load_model(path: str | os.PathLike[str], spark: SparkSession) -> Any:
 
 
 def _local(where: str) -> Path | None:
-    """The path in the local file system, None for another one."""
+    """Returns the path in the local file system, None for another file system."""
     parts = urlsplit(where)
     if parts.scheme == "file":
         return Path(parts.path)
@@ -58,7 +58,7 @@ def _local(where: str) -> Path | None:
 
 
 def _read(begin: bytes, source: Any, where: str) -> Any:
-    """`source`: a file's name, or its bytes."""
+    """Reads a model. `source`: a file's name, or its bytes."""
     if not begin:
         raise UserError(f"the model {where} is an empty file")
     if begin.startswith(_LIGHTGBM):
@@ -84,7 +84,7 @@ def _booster(source: Any, where: str) -> Any:
 
 
 def of_booster(booster: Any) -> Any:
-    """XGBoost's own class for what a Booster predicts: labels and probabilities of a classifier, or numbers."""
+    """Converts a Booster to XGBoost's own estimator class: a classifier or a regressor, by its objective."""
     import json
 
     xgboost = importlib.import_module("xgboost")
@@ -102,7 +102,7 @@ def _loaded(load: Any, kind: str, where: str) -> Any:
         raise UserError(f"the model {where} needs the package {error.name}, which is not installed here") from error
     except UserError:
         raise
-    except Exception as error:  # a pickle runs any code, and libraries raise what they like
+    except Exception as error:  # a pickle runs any code, and libraries raise any exception
         detail = " ".join(str(error).split())[:300]
         raise UserError(f"the model {where} cannot be read as a file of {kind}: {type(error).__name__}: {detail}") from error
 
@@ -142,7 +142,7 @@ def _fetched(where: str, spark: SparkSession) -> bytes:
 def _reached(read: Callable[[], Any], where: str) -> Any:
     try:
         return read()
-    except Exception as error:  # every file system of Hadoop has errors of its own
+    except Exception as error:  # each file system of Hadoop has its own errors
         raise UserError(f"there is no model at {where} that Spark can read: {str(error).splitlines()[-1][:300]}") from error
 
 

@@ -1,4 +1,4 @@
-"""Turns a DataFrame and a fitted model into the DataFrame with the model's predictions."""
+"""Scores a DataFrame with a fitted model: adds the model's predictions as a column."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sparkweld.reasons import refusal
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
-#: Types that Spark does not order.
+#: Types that Spark cannot order.
 _UNORDERED = ("map", "variant")
 
 
@@ -32,23 +32,23 @@ def score(
     top_k: int | None = None,
     approximate: Any = None,
 ) -> DataFrame:
-    """`df` with the model's predictions as the column `output`.
+    """Returns `df` with the model's predictions as the column `output`.
 
     `model`: a fitted scikit-learn estimator or pipeline, a LightGBM, XGBoost or pyspark.ml model, or the path of a saved one.
-    `features`: the columns that it was fitted on, by default those whose names it knows; a dict says which column is which
-    feature. `proba`: True gives probabilities, of the second class where there are two, else a column ``output_<class>`` for each
-    class; a label gives that class's alone. Type of the result: the dtype that the model predicts; NaN becomes NULL.
+    `features`: the columns that it was fitted on, by default those whose names it knows; a dict maps each feature to its column.
+    `proba`: True returns probabilities, of the second class where there are two, else a column ``output_<class>`` for each
+    class; a label returns that class's alone. Type of the result: the dtype that the model predicts; NaN becomes NULL.
 
-    `cascade`: the directory that `sparkweld.cascade.fit` wrote for this model. The answers are then those of the cascade, which
-    its certificate speaks of; where it cannot be used, a RefusalWarning says why and the model scores every row.
+    `cascade`: the directory that `sparkweld.cascade.fit` wrote for this model. The answers are then those of the cascade, within
+    its certificate. Where it cannot be used, a RefusalWarning states the reason and the model scores every row.
 
-    `top_k`: only so many rows, of the largest predictions, NULL last; of equal predictions those come first whose other columns
-    are smaller, in the order of the table. `approximate`: the directory that `sparkweld.ranking.fit` wrote for this model: with
-    the plugin, a small model then chooses candidates, and the full one orders them.
+    `top_k`: returns only this many rows, those with the largest predictions, NULL last. Equal predictions are ordered by the
+    other columns, ascending, in the order of the table. `approximate`: the directory that `sparkweld.ranking.fit` wrote for this
+    model: with the plugin, a small model then selects candidates, and the full one orders them.
 
-    Nothing else is read or computed before an action on the result. With the plugin the model is compiled; without it, or where
-    it is refused (`sparkweld.explain` says why), a pandas UDF gives the same rows. Raises UserError, before any row is read, for
-    a path without a model, columns that are missing or of the wrong type, and an `output` that `df` has already.
+    Nothing else is read or computed before an action on the result. With the plugin the model is compiled. Without it, or where
+    it is refused (`sparkweld.explain` states the reason), a pandas UDF returns the same rows. Raises UserError, before any row
+    is read, for a path without a model, columns that are missing or of the wrong type, and an `output` that `df` has already.
     """
     if top_k is not None:
         return _first_rows(df, model, features, output, proba, cascade, top_k, approximate)
@@ -99,7 +99,7 @@ def _first_rows(
 
 
 def approximate_rows(first: DataFrame, model: Any, proba: Any, top_k: int, path: str | os.PathLike[str]) -> DataFrame:
-    """What `first_rows` gave, found by the candidates of the ranking in `path` where it serves the query."""
+    """Finds the result of `first_rows` by the candidates of the ranking in `path`, where it serves the query."""
     from sparkweld.api import ranking
 
     if isinstance(model, str | os.PathLike):
@@ -108,9 +108,10 @@ def approximate_rows(first: DataFrame, model: Any, proba: Any, top_k: int, path:
 
 
 def first_rows(scored: DataFrame, others: Sequence[str], top_k: int) -> DataFrame:
-    """The rows of the `top_k` largest values in the one column that is none of the `others`, NULL last, which order equal values.
+    """Returns the rows with the `top_k` largest values of the one column that is not among `others`, NULL last.
 
-    Raises UserError when there are several such columns, or what it holds is no number.
+    Equal values are ordered by the `others`. Raises UserError when there are several such columns, or the column is not a
+    number.
     """
     from pyspark.sql import functions as F
 
@@ -124,7 +125,7 @@ def first_rows(scored: DataFrame, others: Sequence[str], top_k: int) -> DataFram
 
 
 def cascade_of(model: Any, path: str | os.PathLike[str]) -> Any:
-    """The cascade of a directory, for its own model; None, after a RefusalWarning, when it cannot be used."""
+    """Loads the cascade of a directory for its own model; None, after a RefusalWarning, when it cannot be used."""
     from pyspark import cloudpickle
 
     from sparkweld.willump import cascade, store
@@ -142,14 +143,14 @@ def cascade_of(model: Any, path: str | os.PathLike[str]) -> Any:
 
 
 def quoted(name: str) -> Column:
-    """The column of exactly this name, dots and spaces included."""
+    """Returns the column of exactly this name, dots and spaces included."""
     from pyspark.sql import functions as F
 
     return F.col("`" + name.replace("`", "``") + "`")
 
 
 def refuse_taken(names: Sequence[str], columns: Mapping[str, str]) -> None:
-    """Raises UserError for a name that a column has already; Spark takes names that differ in case for the same."""
+    """Raises UserError for a name that a column has already; Spark treats names that differ only in case as equal."""
     lowered = {column.lower() for column in columns}
     taken = [name for name in names if name.lower() in lowered]
     if taken:
@@ -157,7 +158,7 @@ def refuse_taken(names: Sequence[str], columns: Mapping[str, str]) -> None:
 
 
 def _columns(df: DataFrame) -> dict[str, str]:
-    """Name -> type of the columns. Raises UserError for two of one name."""
+    """Maps the name of each column to its type. Raises UserError for a repeated name."""
     found: dict[str, str] = {}
     for name, kind in df.dtypes:
         if name in found:
@@ -167,8 +168,10 @@ def _columns(df: DataFrame) -> dict[str, str]:
 
 
 def _holder(df: DataFrame, model: Any) -> Any:
-    """The model as the `value` of a broadcast, which is written once as a stream and not again with each function; a Connect
-    session has none."""
+    """Wraps the model as the `value` of a broadcast, which is sent once and not again with each function.
+
+    A Connect session has no broadcasts, so a plain object holds the model.
+    """
     if hasattr(df, "_jdf"):
         return shared(df.sparkSession.sparkContext, model)
     return SimpleNamespace(value=model)

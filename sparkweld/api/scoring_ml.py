@@ -1,4 +1,4 @@
-"""Turns a DataFrame and a pyspark.ml model into the DataFrame with the model's predictions alone: no columns of its stages."""
+"""Scores a DataFrame with a pyspark.ml model, and drops the intermediate columns of its stages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 
 def score_ml(df: DataFrame, model: Any, columns: Mapping[str, str], features: Any, output: str, proba: Any) -> DataFrame:
-    """As `score`. Raises UserError for columns that the stages need and nothing gives, and for those that they would replace."""
+    """Implements `score` for pyspark.ml.
+
+    Raises UserError for columns that the stages lack, and for columns that they would replace.
+    """
     from pyspark.ml.functions import vector_to_array
 
     from sparkweld.api.scoring import quoted, refuse_taken
@@ -68,7 +71,7 @@ def _names(stage: Any, params: tuple[str, ...]) -> list[str]:
 
 
 def _param(stage: Any, name: str) -> Any:
-    """A parameter of a stage; None when it has none of that name, or no value for it."""
+    """Returns a parameter of a stage; None when it lacks the parameter or a value for it."""
     if not stage.hasParam(name) or not stage.isDefined(name):
         return None
     return stage.getOrDefault(name)

@@ -1,8 +1,8 @@
-"""Turns a SparkSession builder into one whose session starts with the plugin: the flag and the jar.
+"""Configures a SparkSession builder so that its session starts with the plugin: sets the flag and the jar.
 
-Which setting brings the jar was tried out with Spark 4.3: `spark.jars` alone is enough for the driver and for executors
-in their own JVMs (Spark fetches those jars before it starts an executor's plugins), except when the driver's JVM runs
-already (under spark-submit, or after a stopped session): there the jar is added to its class loader too.
+Experiments with Spark 4.3 showed which setting ships the jar. `spark.jars` alone is enough for the driver and for executors in
+their own JVMs, since Spark fetches those jars before it starts an executor's plugins. The exception is a driver JVM that is
+running already (under spark-submit, or after a stopped session): there the jar is also added to its class loader.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ JARS_KEY = "spark.jars"
 def configure(builder: SparkSession.Builder) -> SparkSession.Builder:
     """Sets `spark.plugins` and, where needed, `spark.jars` on a Classic builder, and returns it.
 
-    Plugins and jars that the builder, spark-submit or spark-defaults.conf name already are kept. Call it after the
-    builder's own `.config` calls. Raises UserError for a Spark Connect builder (the plugin belongs on the server), when
-    a SparkContext without the plugin runs already (plugins start with the context), or when the jar is not built.
+    Preserves plugins and jars that the builder, spark-submit or spark-defaults.conf name already. Call it after the builder's
+    own `.config` calls. Raises UserError for a Spark Connect builder, since the plugin belongs on the server. Raises it also
+    when a SparkContext without the plugin is running, since plugins start with the context, and when the jar is not built.
     """
     from sparkweld.bridge import jvm as live
 
@@ -68,7 +68,7 @@ def _refuse_remote(builder: Any, options: dict[str, Any]) -> None:
 
 
 def _is_running_with_plugin(live: Any) -> bool:
-    """Whether a context with the plugin runs; UserError when one runs without it."""
+    """Whether a context with the plugin is running. Raises UserError when one is running without it."""
     from pyspark import SparkContext
 
     context = SparkContext._active_spark_context
@@ -84,7 +84,7 @@ def _is_running_with_plugin(live: Any) -> bool:
 
 
 def _current(options: dict[str, Any], jvm: Any, key: str) -> str | None:
-    """The value that the session would have: the builder's, else spark-submit's, else spark-defaults.conf's."""
+    """Returns the value that the session would have: the builder's, else spark-submit's, else spark-defaults.conf's."""
     if key in options:
         return str(options[key])
     if jvm is not None:
@@ -96,7 +96,7 @@ def _current(options: dict[str, Any], jvm: Any, key: str) -> str | None:
 
 
 def _submit_argument(key: str) -> str | None:
-    """The last word of PYSPARK_SUBMIT_ARGS on `key`: `--conf key=value`, and `--jars` for spark.jars."""
+    """Returns the last value of `key` in PYSPARK_SUBMIT_ARGS: of `--conf key=value`, and of `--jars` for spark.jars."""
     words = shlex.split(os.environ.get("PYSPARK_SUBMIT_ARGS", ""))
     found = None
     for flag, value in zip(words, words[1:], strict=False):
@@ -108,15 +108,15 @@ def _submit_argument(key: str) -> str | None:
 
 
 def _default(key: str) -> str | None:
-    """The value of `key` in spark-defaults.conf, which a builder's own value would replace."""
+    """Returns the value of `key` in spark-defaults.conf, which a builder's own value would replace."""
     folder = Path(os.environ.get("SPARK_CONF_DIR") or spark_home() / "conf")
     try:
         text = (folder / "spark-defaults.conf").read_text(encoding="utf-8")
     except OSError:
-        return None  # most installations have none
+        return None  # most installations have no such file
     found = None
     for line in text.splitlines():
-        name, *value = re.split(r"[\s=:]+", line.strip(), maxsplit=1)  # as java.util.Properties reads a line
+        name, *value = re.split(r"[\s=:]+", line.strip(), maxsplit=1)  # parses a line as java.util.Properties does
         if name == key:
             found = "".join(value).strip()
     return found

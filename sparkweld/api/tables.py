@@ -1,7 +1,7 @@
-"""Turns paths and table names into DataFrames, and DataFrames into outputs that are there as a whole or not at all.
+"""Reads tables, and writes outputs atomically: an output appears as a whole or not at all.
 
-An output is written to a sibling of its own and renamed when it is complete. What was there before is moved aside first and
-deleted last, so that it is never lost; a job that is ended leaves nothing behind but what was there.
+An output is written to a sibling and renamed when it is complete. The previous output is moved aside first and deleted last, so
+it is never lost. A job that is ended leaves nothing except the previous output.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sparkweld.errors import UserError
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-#: The end of a file's or folder's name -> format.
+#: Extension of a file or folder -> format.
 EXTENSIONS = {".parquet": "parquet", ".orc": "orc", ".csv": "csv", ".json": "json", ".jsonl": "json"}
 FORMATS = ("parquet", "orc", "csv", "json", "table")
 
@@ -24,7 +24,7 @@ _WRITING = {"csv": {"header": "true"}}
 
 
 def format_of(where: str, given: str | None) -> str:
-    """The format that was given, else that of the extension; a name without a slash or an extension is a table's."""
+    """Returns the explicit format, else that of the extension; a name without a slash or an extension is a table."""
     if given is not None:
         if given not in FORMATS:
             raise UserError(f"{given} is no known format: choose one of {', '.join(FORMATS)}")
@@ -37,44 +37,50 @@ def format_of(where: str, given: str | None) -> str:
 
 
 def read_table(spark: SparkSession, where: str, given: str | None = None) -> DataFrame:
-    """The table at a path or of a name; of CSV, names in the first line and types from the values. Raises UserError."""
+    """Reads the table at a path or of a name.
+
+    For CSV, the first line holds the names, and types are inferred. Raises UserError.
+    """
     kind = format_of(where, given)
     try:
         if kind == "table":
             return spark.table(where)
         return spark.read.options(**_READING.get(kind, {})).format(kind).load(where)
-    except Exception as error:  # a broken file's error has no class of its own in Python
+    except Exception as error:  # the error of a broken file has no class of its own in Python
         raise UserError(f"the input {where} cannot be read as {kind}: {_line(error)}") from error
 
 
 class Place(Protocol):
-    """Where outputs lie: names that can be looked for, given to something else, and taken away."""
+    """A storage location of outputs: names that can be looked up, renamed and deleted."""
 
     def exists(self, name: str) -> bool: ...
 
     def rename(self, old: str, new: str) -> None:
-        """Raises UserError when it fails."""
+        """Renames an output. Raises UserError when it fails."""
         ...
 
     def delete(self, name: str) -> None:
-        """Does nothing when there is nothing."""
+        """Deletes an output; does nothing when there is none."""
         ...
 
     def aside(self, name: str, mark: str) -> str:
-        """A name beside it."""
+        """Returns a sibling name."""
         ...
 
     def begun(self, name: str, mark: str) -> str:
-        """Where to write what will get this name. It goes when the application ends, if the place can see to it."""
+        """Returns where to write the future output of this name.
+
+        It is removed when the application ends, if the place supports that.
+        """
         ...
 
     def done(self, begun: str) -> None:
-        """Takes away what `begun` made, and what is still there."""
+        """Removes the remains of `begun`."""
         ...
 
 
 class Tables:
-    """The session's catalog."""
+    """The session's catalog as a place."""
 
     def __init__(self, spark: SparkSession) -> None:
         self._spark = spark
@@ -95,7 +101,7 @@ class Tables:
 
 
 def check_output(spark: SparkSession, where: str, given: str | None = None, *, overwrite: bool = False) -> Place:
-    """The place of an output. Raises UserError when there is something already that may not be replaced."""
+    """Returns the place of an output. Raises UserError when something exists there that may not be replaced."""
     kind = format_of(where, given)
     if kind == "table":
         place: Place = Tables(spark)
@@ -111,7 +117,10 @@ def check_output(spark: SparkSession, where: str, given: str | None = None, *, o
 def write_table(
     df: DataFrame, where: str, given: str | None = None, *, overwrite: bool = False, partition_by: Sequence[str] = ()
 ) -> None:
-    """Writes `df` and puts it in place as a whole. With `overwrite`, what was there goes once the new output is complete."""
+    """Writes `df` and puts it in place as a whole.
+
+    With `overwrite`, the previous output is deleted once the new one is complete.
+    """
     place, kind = check_output(df.sparkSession, where, given, overwrite=overwrite), format_of(where, given)
     mark = f"sparkweld_{uuid.uuid4().hex[:12]}"
     writer = df.write.options(**_WRITING.get(kind, {}))
@@ -129,9 +138,9 @@ def write_table(
 
 
 def _put(place: Place, new: str, where: str, old: str, overwrite: bool) -> None:
-    """Renames the new output; while it does, the old one has another name, and gets its own back if that fails."""
+    """Renames the new output. The previous one is renamed meanwhile, and restored if that fails."""
     replaced = place.exists(where)
-    if replaced and not overwrite:  # made by something else while this one was written
+    if replaced and not overwrite:  # something else created it while this output was written
         raise UserError(f"the output {where} exists by now: choose another one, or say that it may be replaced (--overwrite)")
     if replaced:
         place.rename(where, old)

@@ -1,7 +1,7 @@
-"""Drop-in `pandas_udf` and `udf`: PySpark's decorators, plus what SparkWeld makes of the function, at its definition.
+"""Defines drop-in `pandas_udf` and `udf`: PySpark's decorators, which also report at definition whether a function compiles.
 
-What they return is what PySpark returns, and works with and without the plugin. Options travel in the function itself
-(`udf_compiler.options`), so they reach whichever process reads the payload.
+They return the same as PySpark's, and work with and without the plugin. Options are stored in the function itself
+(`udf_compiler.options`), so they reach every process that reads the payload.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sparkweld.api.verdict import Verdict, examine, told
 from sparkweld.errors import Refusal, RefusalWarning, UserError
 from udf_compiler.options import ATTRIBUTE, BACKENDS
 
-#: DDL names of types that need no JVM to be understood, so that a UDF can be declared before a session exists.
+#: DDL names of types that can be parsed without a JVM, so that a UDF can be declared before a session exists.
 _DDL = {
     "boolean": "boolean", "byte": "byte", "tinyint": "byte", "short": "short", "smallint": "short", "int": "integer",
     "integer": "integer", "long": "long", "bigint": "long", "float": "float", "real": "float", "double": "double",
@@ -33,12 +33,12 @@ _warned: set[tuple[str, str]] = set()
 def pandas_udf(
     f: Any = None, returnType: Any = None, functionType: Any = None, *, exact: bool = False, backend: str = "auto"
 ) -> Any:
-    """`pyspark.sql.functions.pandas_udf`, whose result also has `.explain()`, `.exact` and `.backend`.
+    """Declares a UDF like `pyspark.sql.functions.pandas_udf`; the result also has `.explain()`, `.exact` and `.backend`.
 
-    `exact`: refuse what would differ from NumPy by a documented bound. `backend`: "auto" compiles where that is possible and
-    warns once, with code, line and hint, where it is not; "native" asks for a kernel, never a Catalyst expression, and raises
-    that Refusal in place of the warning; "python" leaves the function to Spark. With an option, a function of a module is
-    shipped by value, as a decorated one is.
+    `exact`: refuses operations that would differ from NumPy by a documented bound. `backend`: "auto" compiles where possible,
+    and warns once, with code, line and hint, where not. "native" requires a kernel, never a Catalyst expression, and raises that
+    Refusal instead of the warning. "python" leaves the function to Spark. With an option, a function of a module is pickled by
+    value, as a decorated one is.
     """
     from pyspark.sql import functions
 
@@ -55,7 +55,7 @@ def udf(
     exact: bool = False,
     backend: str = "auto",
 ) -> Any:
-    """`pyspark.sql.functions.udf`, with the additions of `pandas_udf`."""
+    """Declares a UDF like `pyspark.sql.functions.udf`, with the additions of `pandas_udf`."""
     from pyspark.sql import functions
 
     made = functools.partial(_made, exact=exact, backend=_checked(backend), depth=_depth(f))
@@ -64,7 +64,7 @@ def udf(
 
 
 def _declared(declare: Callable[..., Any], f: Any, returnType: Any, made: Callable[..., Any]) -> Any:
-    """The UDF, or the decorator that makes it: PySpark itself tells the forms of its arguments apart."""
+    """Returns the UDF, or its decorator: PySpark itself distinguishes the forms of the arguments."""
     f, returnType = parsed_type(f), parsed_type(returnType)
     if _is_type(f):
         decorate = declare(f, returnType)
@@ -82,7 +82,7 @@ def _made(declare: Callable[[Any], Any], function: Any, *, exact: bool, backend:
 
 
 def _attach(made: Any, options: dict[str, Any]) -> None:
-    """Gives PySpark's UDF its additions, and so the one that asNondeterministic makes of it."""
+    """Adds the attributes to PySpark's UDF, and to the UDF that its asNondeterministic returns."""
     nondeterministic = made.asNondeterministic
 
     def asNondeterministic() -> Any:
@@ -107,7 +107,7 @@ def _verdict(made: Any, columns: tuple[str, ...] = ()) -> Verdict:
 
 
 def _judge(made: Any, function: Any, backend: str, depth: int) -> None:
-    """Warns of a function that will not be compiled, once; raises its Refusal for the backend "native"."""
+    """Warns once about a function that will not be compiled; raises its Refusal for the backend "native"."""
     refusal = _verdict(made).refusal
     if refusal is None:
         return
@@ -121,17 +121,20 @@ def _judge(made: Any, function: Any, backend: str, depth: int) -> None:
 
 
 def _depth(f: Any) -> int:
-    """Frames from `_judge` to the line that defines the UDF: a decorator with arguments is called by that line itself."""
+    """Returns the number of frames from `_judge` to the line that defines the UDF.
+
+    That line itself calls a decorator that has arguments.
+    """
     return 4 if _is_type(f) else 5
 
 
 def _is_type(f: Any) -> bool:
-    """Whether the first argument of a decorator is no function but a return type, or nothing."""
+    """Whether the first argument of a decorator is a return type or missing, not a function."""
     return f is None or isinstance(f, str) or not callable(f)
 
 
 def parsed_type(given: Any) -> Any:
-    """A return type that needs no JVM as a DataType, anything else as it is: then Spark parses it, and wants a session."""
+    """Parses a return type that needs no JVM to a DataType; returns others unchanged, for Spark to parse within a session."""
     from pyspark.sql.types import _parse_datatype_json_value
 
     name = given.strip().lower() if isinstance(given, str) else None
@@ -145,7 +148,7 @@ def _checked(backend: str) -> str:
 
 
 def _with_options(function: Any, options: dict[str, Any]) -> Any:
-    """A copy of the function that carries the options. Raises UserError for a callable that holds no attributes."""
+    """Returns a copy of the function that carries the options. Raises UserError for a callable without attributes."""
     copy: Any
     if isinstance(function, types.FunctionType):
         copy = types.FunctionType(
@@ -153,7 +156,7 @@ def _with_options(function: Any, options: dict[str, Any]) -> Any:
         )
         copy.__kwdefaults__ = function.__kwdefaults__
         functools.update_wrapper(copy, function)
-        del copy.__wrapped__  # or inspect would read the original's signature, and pickle it too
+        del copy.__wrapped__  # else inspect would read the original's signature, and pickle would include it
     elif type(function) is functools.partial:
         copy = functools.partial(function)
         vars(copy).update(vars(function))
@@ -164,7 +167,7 @@ def _with_options(function: Any, options: dict[str, Any]) -> Any:
 
 
 def _is_elsewhere() -> bool:
-    """Whether this is a worker or the compile service, which import the module of a UDF but do not define it."""
+    """Whether this process is a worker or the compile service, which import the module of a UDF but do not define it."""
     main = getattr(sys.modules.get("__main__"), "__spec__", None)
     in_service = main is not None and main.name == "udf_compiler.service"
     return in_service or _examining.get() or os.environ.get("SPARK_PYTHON_RUNTIME") == "PYTHON_WORKER"

@@ -1,8 +1,8 @@
-"""A user's function to what SparkWeld would do with it, before any query: tried on columns of made-up types.
+"""Predicts how SparkWeld treats a user's function, before any query, by compiling it for likely column types.
 
-A pandas UDF does not say which columns it will get. So the compiler is asked for the types that annotations name, else for
-the likely ones, and the verdict says for which it makes a kernel. A refusal counts as the function's own only when no
-tried types compile and it does not follow from them: "looks at other rows", not "raises for strings".
+A pandas UDF does not declare the types of its columns. So the compiler is asked about the types that annotations name, else
+about likely ones, and the verdict lists those with a kernel. A refusal is attributed to the function itself only when no tried
+types compile and it does not follow from them: "looks at other rows", not "raises for strings".
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from typing import Any
 from sparkweld.api.asking import MAPS, Given, Struct, ask
 from sparkweld.errors import SparkWeldError
 
-#: Type of an argument: a Spark type name, or the (name, type) of a struct's fields.
+#: Type of an argument: a Spark type name, or the (name, type) pairs of a struct's fields.
 Prototype = str | tuple[tuple[str, str], ...]
 
-#: The types that a column of unknown type is tried with, the likeliest first.
+#: Types to try for a column of unknown type, the most likely first.
 LIKELY = ("double", "long", "string", "timestamp", "date", "boolean")
 
 _OF_HINTS: dict[Any, str] = {
@@ -34,13 +34,13 @@ _OF_HINTS: dict[Any, str] = {
     datetime.datetime: "timestamp",
 }
 
-#: Refusals that say something of the function whatever its columns are.
+#: Refusals that hold for the function whatever its columns are.
 OWN_CODES = frozenset(
     """SW105 SW203 SW204 SW205 SW206 SW207 SW210 SW211 SW212 SW213 SW214 SW215 SW216 SW217 SW219 SW220 SW221 SW231
     SW232 SW250 SW253 SW256 SW257 SW258 SW260 SW263 SW700""".split()
 )
 
-#: Names that a module may still define after the function: no verdict of its own.
+#: Refusals of names that a module may still define after the function: no verdict yet.
 LATER_CODES = frozenset(("SW201", "SW202", "SW218"))
 
 _MOST_TRIALS = 40
@@ -48,7 +48,7 @@ _MOST_TRIALS = 40
 
 @dataclass(frozen=True)
 class Trial:
-    """One compile: the types of the arguments, and the service's reply."""
+    """One compilation: the types of the arguments, and the service's reply."""
 
     types: tuple[Prototype, ...]
     reply: dict[str, Any]
@@ -64,7 +64,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was tried. `fault`: why nothing could be, when the function cannot be pickled or has an unknown signature."""
+    """The trials of a function. `fault`: why there are none, when it cannot be pickled or its signature is unknown."""
 
     name: str
     trials: tuple[Trial, ...] = ()
@@ -73,12 +73,12 @@ class Verdict:
 
     @property
     def compiled(self) -> Trial | None:
-        """The first trial that gave a kernel."""
+        """The first trial that yields a kernel."""
         return next((trial for trial in self.trials if trial.compiled), None)
 
     @property
     def refusal(self) -> dict[str, Any] | None:
-        """Why no kernel will be made, when that is known: an entry of the reply with code, title, message, hint, place."""
+        """Why no kernel will be built, when that is known: an entry of the reply with code, title, message, hint, place."""
         if self.compiled is not None or not self.trials:
             return None
         first = [trial.refusals[0] for trial in self.trials]
@@ -96,7 +96,7 @@ class Verdict:
         return False if self.refusal is not None and self.refusal["code"] in ("SW250", "SW253") else None
 
     def __str__(self) -> str:
-        """What `explain` of a decorated function gives."""
+        """Formats the verdict, as `explain` of a decorated function returns it."""
         lines = [self.name]
         if self.fault:
             return "\n".join([*lines, f"  not examined: {self.fault}"])
@@ -112,7 +112,7 @@ class Verdict:
 
 
 def told(refusal: dict[str, Any]) -> list[str]:
-    """A refusal for people: code and message, place, hint."""
+    """Formats a refusal for people: code and message, place, hint."""
     where = [f"at {refusal['place']}"] if refusal["place"] else []
     return [f"{refusal['code']} {refusal['title']}: {refusal['message']}", *where, refusal["hint"]]
 
@@ -131,10 +131,10 @@ def _named(types: Sequence[Prototype]) -> str:
 def examine(
     function: Callable[..., Any], return_type: Any, eval_type: int, types: Sequence[str] | None = None
 ) -> Verdict:
-    """Asks the compiler about `function`, which is declared to return `return_type` (a pyspark DataType).
+    """Asks the compiler about `function`, whose declared return type is `return_type` (a pyspark DataType).
 
-    `types`: Spark type names of the arguments, when they are known. The compiler proves the function pure before it runs it
-    on symbolic columns; impure code never runs. Never raises for a fault of the function or of ours: the verdict says so.
+    `types`: Spark type names of the arguments, when they are known. The compiler proves the function pure before it runs it on
+    symbolic columns; impure code never runs. Never raises for a fault of the function or of SparkWeld: the verdict reports it.
     """
     from pyspark import cloudpickle
 
@@ -152,7 +152,7 @@ def examine(
                 break  # compiled, or impure: other types change nothing
     except SparkWeldError as error:
         return Verdict(name, fault=f"SparkWeld failed: {error}")
-    except Exception as error:  # noqa: BLE001 - a border: a fault of ours must not break the definition of a UDF
+    except Exception as error:  # noqa: BLE001 - a boundary: a fault of SparkWeld must not break the definition of a UDF
         return Verdict(name, fault=f"SparkWeld failed: {type(error).__name__}: {error}")
     return Verdict(name, tuple(trials), types_given=types is not None)
 
@@ -160,7 +160,7 @@ def examine(
 def reply_of(
     payload: bytes, name: str, return_type: Any, eval_type: int, types: Sequence[Prototype], state: str = "dense"
 ) -> dict[str, Any]:
-    """The compiler's reply for columns of these types. `state`: "nullable" when each of them has a NULL."""
+    """Returns the compiler's reply for columns of these types. `state`: "nullable" when each of them has a NULL."""
     arguments: list[Given | Struct] = []
     for at, given in enumerate(types):
         if isinstance(given, str):
@@ -173,7 +173,7 @@ def reply_of(
 
 
 def prototypes(function: Callable[..., Any], eval_type: int) -> Iterator[tuple[Prototype, ...]]:
-    """Types to try for the arguments: those that annotations name, else the likely ones, alike first and then mixed.
+    """Yields types to try for the arguments: those that annotations name, else likely ones, first uniform and then mixed.
 
     Raises ValueError or TypeError for a function without a signature.
     """
@@ -195,7 +195,7 @@ def prototypes(function: Callable[..., Any], eval_type: int) -> Iterator[tuple[P
 
 
 def _mixed(count: int) -> Iterator[tuple[str, ...]]:
-    """Mixtures: all for two columns; for more, one that differs from the others."""
+    """Yields mixtures of types: all for two columns; for more, one column that differs from the others."""
     if count == 2:
         yield from itertools.product(LIKELY[:4], repeat=2)
     elif count > 2:
@@ -204,7 +204,7 @@ def _mixed(count: int) -> Iterator[tuple[str, ...]]:
 
 
 def _hints(function: Callable[..., Any]) -> list[Any]:
-    """The annotation of each argument that a call of the UDF gives, None without one."""
+    """Returns the annotation of each argument that a call of the UDF passes, None without one."""
     try:
         annotated = typing.get_type_hints(function)
     except (NameError, TypeError, AttributeError):
@@ -231,13 +231,16 @@ def _of_parameter(hint: Any, function: Callable[..., Any]) -> Prototype | None:
 
 
 def _struct(function: Callable[..., Any], kind: str) -> Prototype:
-    """A struct of the columns that a function names, all of one type."""
+    """Returns a struct of the columns that a function names, all of one type."""
     names = _texts(getattr(function, "__code__", None), getattr(function, "__globals__", {})) or ["a", "b"]
     return tuple((name, kind) for name in names)
 
 
 def _texts(code: types.CodeType | None, defined: Mapping[str, Any]) -> list[str]:
-    """What a function may mean as columns: the identifiers among its texts, and attributes that pandas does not have."""
+    """Returns possible column names of a function.
+
+    These are the identifiers among its string constants, and attributes that pandas does not have.
+    """
     if code is None:
         return []
     names = [name for name in code.co_names if name not in defined and not _is_of_pandas(name)]
