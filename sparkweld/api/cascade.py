@@ -41,8 +41,8 @@ def fit(
 
     `joins`: groups of features that come from a joined table -> the cost of that join in nanoseconds a row. A group is one
     feature or a tuple of them: names in the ColumnTransformer or FeatureUnion, else columns. The cost is the time of the query
-    with the join less that without, divided by the rows. Small models that need the join are charged for it, and of a cascade's
-    rows the unsure ones; a model passed as `small` is assumed to need none.
+    with the join less that without, divided by the rows. Joins that the small model needs
+    are charged for all rows, the others for unsure rows only. A model passed as `small` is assumed to need none.
 
     Raises UserError for invalid arguments, and a Refusal (SW940 to SW946) with the reason why there is no cascade.
     """

@@ -1,4 +1,4 @@
-"""Cost model: decides whether bound-based filtering before models repays its planning cost.
+"""Decides by a cost model whether bound-based filtering before models repays its planning cost.
 
 Bounds are computed once, when a query is planned: a forest is read back, its trees are cut, and more loops are compiled. Each
 row that they rule out then skips its model. The number of such rows is unknown in advance; kernels measure it and drop the
