@@ -6,8 +6,8 @@ or not at all.
 
     spark-submit jobs/score.py --input T --model M --output O [--where "prediction > 0.9"] [--top-k 100] ...
 
---top-k keeps the rows with the largest predictions; NULL comes last. Ties are ordered by the kept columns, ascending, in the
-order of the table, so the same input always yields the same rows.
+--top-k keeps the rows with the largest predictions; NULL comes last. Ties are ordered by the columns of --keep, ascending,
+in the order of the table, so the same input always yields the same rows.
 """
 
 import argparse

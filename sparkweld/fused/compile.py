@@ -62,8 +62,8 @@ _KEPT = 1e-9
 def compile_fused(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[str, Any]:
     """Returns the reply to a fuse request, whose only step holds chains of UDFs: "fused", a list of groups with one plan each.
 
-    A group lists its UDFs ("udfs"), their payloads (hexadecimal), the sources of its arguments ("arguments": pairs of a UDF and
-    its argument), and stages, block and bytes for explain. Adjacent UDFs form one group when they also compile together.
+    A group lists its UDFs ("udfs") and their payloads (hexadecimal). "arguments" are the sources of its arguments: pairs of a UDF
+    and its argument. Stages, block and bytes are for explain. Adjacent UDFs form one group when they also compile together.
     Refuses with the first UDF's reason when no UDF is fused.
     """
     entries = request["steps"][0]["udfs"]

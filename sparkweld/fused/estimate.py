@@ -42,8 +42,9 @@ def _texts(pipeline: Pipeline, columns: Iterable[str]) -> int:
 
 
 def may_repeat(pipeline: Pipeline, calls: int) -> bool:
-    """Whether calls may be saved, which makes the saving unknown: an elementwise call runs once for equal strings, or equal
-    calls among the `calls` traced ones run once.
+    """Whether calls may be saved, which makes the saving unknown.
+
+    An elementwise call runs once for equal strings. Equal calls among the `calls` traced ones run once.
     """
     return any(call.annotation.elementwise for call in pipeline.calls) or len(pipeline.calls) < calls
 

@@ -1,9 +1,9 @@
 """Runs a plan of fused functions in a Python worker, behind the functions that PySpark calls with Series or Arrow arrays.
 
 The functions of one plan are siblings: they take the same columns, and the first one called for a batch computes all results. A
-batch of arrays may concatenate several of Spark's batches. The plan has one pipeline per set of pandas dtypes. The original
-functions run on whole Spark batches in all other cases: other dtypes, a row that a kernel cannot decide, a call that breaks its
-annotation, and internal errors.
+batch of arrays may concatenate several of Spark's batches. The plan has one pipeline per set of pandas dtypes. In all other cases
+the original functions run on whole Spark batches. These cases are other dtypes, a row that a kernel cannot decide, a call that
+breaks its annotation, and internal errors.
 """
 
 

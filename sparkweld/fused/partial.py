@@ -41,7 +41,7 @@ _RESULTS = ("tinyint", "smallint", "int", "bigint", "float", "double", "boolean"
 def compile_partial(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[str, Any]:
     """Returns the reply to a request of one python step whose UDFs take, in order, the columns after `keys` keys.
 
-    It holds the payloads `before` and `after` the shuffle (hexadecimal), `kept`, and what explain prints.
+    It holds the payloads `before` and `after` the shuffle (hexadecimal), `kept`, and explain's entries.
     """
     entries = request["steps"][0]["udfs"]
     keys, zone = request["keys"], request.get("conf", {}).get("timezone")

@@ -47,7 +47,7 @@ class Cut:
 
     @property
     def shape(self) -> Any:
-        """Returns the column types that cross between the three sections, which all forms must share."""
+        """Returns the types of the columns that enter and leave the middle stages; all forms must share them."""
         return tuple(map(self.type_of, self.slots)), self.direct, tuple(map(self.type_of, self.made))
 
     def type_of(self, column: str) -> Type | None:
@@ -57,7 +57,7 @@ class Cut:
 
 
 def parts_of(made: Plan, chains: Sequence[Any], taken: Sequence[Any], mode: str, confs: Confs) -> dict[str, Any] | None:
-    """Returns "parts" of a group's reply: payloads, types and arguments of the three sections.
+    """Returns "parts" of a group's reply: payloads, types and arguments of the two kernels and the middle stages.
 
     Returns None when the split is not requested, when there is nothing to split, or when an argument is a struct. `chains`,
     `taken`: see `fused.compile`. `confs`: of the workers.
@@ -154,7 +154,7 @@ def _before(cuts: Sequence[Cut]) -> tuple[InlinedForm, ...]:
 
 
 def _after(cuts: Sequence[Cut], result: str) -> tuple[InlinedForm, ...]:
-    """The last section recomputes the first kernel's columns that it takes: that is cheaper than keeping them."""
+    """Returns the last kernel's forms; it recomputes the first kernel's columns, which is cheaper than keeping them."""
     return tuple(
         InlinedForm(
             number, _types(cut), (*_names(cut), *cut.made), tuple(p for p in (cut.first, cut.last) if p is not None),

@@ -21,9 +21,9 @@ Confs = Mapping[str, str | None]
 
 #: The limit on bytes of a group's commands. Spark ships a large function once per executor, but these go with every task.
 MOST_BYTES = 16 << 20
-#: The first rows of a task that run the original: importing a pipeline's modules costs what it saves over some 100,000 rows.
+#: The first rows of a task that run the original: importing a pipeline's modules costs its saving over some 100,000 rows.
 FEW_ROWS = 2000
-#: The dtypes of columns that cross between the sections of a split pipeline.
+#: The dtypes of columns that enter or leave the middle stages of a split pipeline.
 _DTYPES = {
     "boolean": "bool", "byte": "int8", "short": "int16", "integer": "int32", "long": "int64", "float": "float32",
     "double": "float64", "string": "object",
@@ -216,8 +216,8 @@ def _unfused(chain: Callable[[], Any], conversions: Any, in_arrow_batches: Calla
 
 
 def _conversions(number: int, return_type: Any, confs: dict[str, Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """Pickled by value. Returns the conversions of PySpark's worker around the scalar pandas UDF `number` (pyspark/worker.py,
-    SQL_SCALAR_PANDAS_UDF): from arrays to Series, and from the function's result to an array.
+    """Pickled by value. Returns the conversions of PySpark's worker around the scalar pandas UDF `number`: arrays to Series, and
+    the result to an array (pyspark/worker.py, SQL_SCALAR_PANDAS_UDF).
     """
 
     def series_of(arrays):  # type: ignore[no-untyped-def]

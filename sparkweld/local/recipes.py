@@ -1,7 +1,7 @@
 """Caches traces of operators and ufuncs on numbers, by types and constants, and replays them on other columns.
 
-Tracing a call takes far longer than emitting its operations. A trace of columns of which only the type is known is valid for all
-columns of that type.
+Tracing a call takes far longer than emitting its operations. A trace that depends only on the columns' types is valid for all
+columns of those types.
 """
 
 from __future__ import annotations

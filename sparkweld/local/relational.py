@@ -60,7 +60,7 @@ def merged(left: LazyFrame, right: Any, on: Any) -> LazyFrame | None:
 
 
 class _Merged(LazyFrame):
-    """The inner join of two frames that share only the column `on`; computed whole when more than a few columns are requested."""
+    """The inner join of two frames that share only the column `on`; the whole table is computed only for other operations."""
 
     def __init__(self, left: LazyFrame, right: LazyFrame, on: str) -> None:
         self._left, self._right, self._on = left, right, on

@@ -1,7 +1,7 @@
 """Plans captured computations as pipelines of kernels and annotated calls, and runs all stages block by block.
 
-After Mozart (Palkar and Zaharia, SOSP 2019): all stages run on one block of rows before the next block, so that intermediate
-columns stay in the cache. Here the stages between black-box calls are kernels, and each row domain has an identity.
+As in Mozart (Palkar and Zaharia, SOSP 2019), all stages run on a block of rows before the next one. So intermediate columns stay
+in the cache. Here the stages between black-box calls are kernels, and each row domain has an identity.
 
 Start at `capture`, then `plan`, `stages` (which run one stage on a block) and `run`. `block_size` chooses the rows of a block.
 """

@@ -1,6 +1,6 @@
 """Recycles the memory of large result arrays, whose pages are then already mapped.
 
-A fresh array costs a page fault at the first write to each page, plus zeroing by the kernel: for formulas that takes as long as
+A fresh array costs a page fault at the first write to each page, plus zeroing by the kernel. For formulas that takes as long as
 the computation. Freed memory waits here for the next array of its size; meanwhile the operating system may reclaim its pages.
 """
 

@@ -2,8 +2,8 @@
 
 A value's level is the number of calls on the longest path from the inputs to it. All native values of one level and domain form
 one program, which the optimizer fuses. Values that a later level needs become columns. A filter of columns that kernels take
-becomes the first loop of the program over the kept rows, so that neither the mask nor the kept columns are materialised. Only the
-values that the outputs and the requested guards need are planned.
+becomes the first loop of the program over the filtered rows. So neither the mask nor the filtered columns are materialised. Only
+the values that the outputs and the requested guards need are planned.
 """
 
 from __future__ import annotations
@@ -165,7 +165,7 @@ class _Planner:
         self.values: dict[int, set[int]] = {id(loop): set() for loop in self.loops}
         self.columns: set[str] = set()
         self.exported: set[tuple[int, int]] = set()
-        #: Filters that are part of a program, keyed by the domain that they produce and the level of that program.
+        #: Filters that are fused into a program, keyed by the domain that they produce and the level of that program.
         self.filters: dict[tuple[RowDomain, int], list[Keep]] = {}
 
     def pipeline(self) -> Pipeline:
@@ -330,7 +330,7 @@ KEPT = "kept"
 
 
 def _is_fused(step: Step) -> bool:
-    """Whether a filter is part of the program over the kept rows. Strings are objects, which kernels would have to rebuild."""
+    """Whether a filter is fused into the program over its rows. Strings are objects, which kernels would have to rebuild."""
     return isinstance(step, Keep) and step.type is not None and not step.type.is_view and isinstance(step.source, Value)
 
 

@@ -58,7 +58,7 @@ class Results:
             place[:] = values
 
     def _in_order(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Returns (slice of the output, kept rows) of the blocks whose place is now known."""
+        """Returns (slice of the output, filtered rows) of the blocks whose place is now known."""
         copies = []
         while self._next in self._waiting:
             self._next, columns = self._waiting.pop(self._next)

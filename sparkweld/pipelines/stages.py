@@ -1,7 +1,7 @@
 """Runs one stage on one block: a kernel, a call on chunks in the form that its function requires, or a filter.
 
-A block is a dictionary of columns: NumPy arrays, `Optional` where NULLs may occur, object arrays where the IR has no type, and
-Arrow arrays from inputs and calls. Functions receive read-only arrays, so that one that changes its input is detected.
+A block is a dictionary of columns: NumPy arrays, `Optional` where NULLs may occur, and Arrow arrays from inputs and calls. Object
+arrays hold columns without an IR type. Functions receive read-only arrays, so that one that changes its input is detected.
 """
 
 from __future__ import annotations

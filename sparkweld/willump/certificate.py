@@ -81,7 +81,7 @@ class Certificate:
 class Calibration:
     """The distribution of the small model's doubt on the held-out rows, with which rows scored later are compared.
 
-    Bin k of `counts` has the rows whose doubt is at least the first k of the ascending `edges` and below the others; NaN is in
+    Bin k of `counts` has the rows whose doubt is at least the first k of the ascending `edges` and below the others. NaN is in
     the last bin. A row is sure when its doubt is below ``edges[limit]``. `differs`: the sure rows whose small answer differs from
     the full model's (regressors: by more than the band).
     """
@@ -104,9 +104,9 @@ class Calibration:
 class CascadeCertificate(Certificate):
     """The certificate of a cascade.
 
-    With `confidence`, over the draw of the held-out rows, the net share of rows that the cascade answers worse than the full
-    model is below `allowed`. Net: worse rows minus better rows. `bound` is the bound that the held-out rows themselves prove.
-    Worse: wrong where the full model is right or, for regressors, farther from the label by more than `band`.
+    With `confidence`, over the draw of the held-out rows, the cascade loses less than the share `allowed` of rows against the
+    full model. The loss is the share of worse rows minus that of better rows. `bound` is the bound that the held-out rows
+    themselves prove. Worse: wrong where the full model is right or, for regressors, farther from the label by more than `band`.
     `unsure`: the share of held-out rows that went to the full model. `importance`: the loss of the full model's score when a
     group is shuffled; the score is the accuracy or minus the mean absolute error. `group_cost`: nanoseconds per row of a group.
     `join_cost`: nanoseconds per row of the joins that only the full model needs, as the user stated them.
@@ -139,8 +139,9 @@ class CascadeCertificate(Certificate):
 
     @property
     def sure_cost(self) -> float:
-        """Returns the nanoseconds of a row that the small model answers: the cascade's cost less the full model's share of it,
-        and at least the small model's.
+        """Returns the nanoseconds of a row that the small model answers.
+
+        That is the cascade's cost less the full model's share of it, and at least the small model's cost.
         """
         return max(self.small_cost, self.cascade_cost - self.unsure * self.full_cost)
 

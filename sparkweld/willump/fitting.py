@@ -2,9 +2,9 @@
 
 Follows Willump's algorithm, but replaces its point estimate with a test. Small models are fitted on the first set of rows. On the
 second set each gets the boldest threshold that would pass there, and the cheapest cascade is chosen. On the third set only that
-cascade is tested: its thresholds from the safest to the boldest, each at the full error, up to the first that fails. That bounds
-the error of the whole sequence (fixed-sequence testing: Maurer, Hothorn and Lehmacher 1995; for thresholds: Angelopoulos et al.,
-"Learn then Test", 2021). No model is refitted afterwards: the served models are the certified ones.
+cascade is tested. Its thresholds are tested from the safest to the boldest, each at the full error, up to the first that fails.
+That bounds the error of the whole sequence (fixed-sequence testing: Maurer, Hothorn and Lehmacher 1995; for thresholds:
+Angelopoulos et al., "Learn then Test", 2021). No model is refitted afterwards: the served models are the certified ones.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """Bounds a cascade's loss of accuracy from paired outcomes of the cascade and the full model on held-out rows.
 
-A row's loss is 1 where only the cascade is wrong, -1 where only the full model is, else 0; `worse` and `better` count these
+A row's loss is 1 where only the cascade is wrong, -1 where only the full model is, else 0. `worse` and `better` count these
 discordant rows among n. The claim is ``P(worse) - P(better) < allowed``. The test is exact: the number of discordant rows is
-binomial, and so is the number of worse rows among them. The unknown share of discordant rows is maximised over its one-sided
-Clopper-Pearson interval of confidence 1 - beta, and beta is added (Berger and Boos, "P values maximized over a confidence set for
-the nuisance parameter", JASA 89, 1994). So the p-value is valid for every n, without a normal approximation. The maximum is taken
-over a grid of shares, between which the p-value is smooth.
+binomial, and so is the number of worse rows among them. The p-value is maximised over the unknown
+share of discordant rows, within its one-sided Clopper-Pearson interval of confidence 1 - beta. Then beta is added (Berger and
+Boos, "P values maximized over a confidence set for the nuisance parameter", JASA 89, 1994). So the p-value is valid for every n,
+without a normal approximation. The maximum is taken over a grid of shares, between which the p-value is smooth.
 """
 
 from __future__ import annotations

@@ -2,15 +2,15 @@
 
 In Willump's approximate top-K (section 4.3), a small model scores all rows and the full model scores the best of them. There, the
 number of candidates depends on the number of rows. Here a row is a candidate when its small score is above a limit. That depends
-on the row alone, needs no sort and holds in any partition of any table. The certificate covers a band of scores: for each score
-of the band, a share of `recall` or more of the rows that reach it are candidates. So each answer whose last score is in the band
+on the row alone, needs no sort and holds in any partition of any table. The certificate covers a band of scores. For each score
+of the band, at least a share `recall` of the rows that reach it are candidates. So each answer whose last score is in the band
 has that recall, whatever K was. An answer outside the band is recognised by its last score.
 
 The proof counts rows. The ends of the band are scores of rows that are fitted on and chosen with. Of the held-out rows that reach
 a score of the band, the number missed is binomial. It is tested at every score of the band, each at the full error. If the
 promise is broken at all, it is broken at some score that does not depend on the draw of the held-out rows. There the test passes
-with at most that error. For the same reason limits are tested from the safest to the boldest, each at the full error, up to the
-first that fails, as in `fitting`.
+with at most that error. So, as in `fitting`, limits are tested from the safest to the boldest, each at the full error, up to the
+first that fails.
 
 Few rows prove little: the first 10 of 5,000,000 require 133,000,000. A ranking that extrapolates assumes, for scores above the
 band, that a row with a higher score is missed no more often than one with a lower score.
@@ -189,7 +189,7 @@ def _band(parts: Splits, promise: RankPromise) -> Band:
 
 
 def _fitted_on(rows: Rows) -> Rows:
-    """Samples half of the rows in order and adds the best ones, the very best repeatedly.
+    """Takes rows in order, up to half of the limit, and adds the best ones, the very best repeatedly.
 
     A model fits best where it has many rows.
     """

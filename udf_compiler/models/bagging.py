@@ -107,7 +107,7 @@ class AdaBoostClassifier(Boosting):
 
 
 def _vote(tree: Any, classes: np.ndarray, weight: float) -> np.ndarray:
-    """Returns what a node's label adds to each class, [nodes, classes]."""
+    """Returns the weight that a node's label adds to each class, [nodes, classes]."""
     label = tree.classes_.take(np.argmax(tree.tree_.value[:, 0, :], axis=1))
     return np.where(label[:, None] == classes[None, :], weight, -1 / (len(classes) - 1) * weight)
 

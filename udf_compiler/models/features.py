@@ -54,7 +54,8 @@ class Features:
     Numbers are plain values. Strings are NULL where missing; `missing` has, per column, the library's representation of them
     (empty: nothing is missing). `names`: of a DataFrame; None for an array. The shape is (n,) when `ndim` is 1. `order`: see
     TracedArray. `sparse`: a scipy matrix. `fresh`: its memory is not shared. `kept`: some value is approximate, not bit-equal to
-    the library's. `categories`: the dtypes of pandas' category columns, None for other columns (empty: there are none).
+    the library's. `categories`: the dtypes of pandas' category columns, which hold values, not codes; None for other columns
+    (empty: no categories).
     """
 
     loop: LoopBuilder

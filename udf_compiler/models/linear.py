@@ -131,7 +131,7 @@ class SGDClassifier(LinearClassifier):
 
 
 class OneClassLinear(Linear):
-    """Translates SGDOneClassSVM: 1 where the score is above 0, else -1."""
+    """Translates SGDOneClassSVM: 1 for inliers by the sign of the score, else -1."""
 
     KEPT = ("decision_function", "score_samples")
 

@@ -231,7 +231,7 @@ class Nearest(Translator):
         """Returns (the validated features, the neighbours' targets, their weights; None: uniform).
 
         Rows are guarded when the distances of the last neighbour and the next row are too close. The library's brute force adds
-        |x|**2 - 2 * x @ y + |y|**2, which is within 2 * (n + 4) * eps * (|x|**2 + |y|**2) of the squared distance; its trees add
+        |x|**2 - 2 * x @ y + |y|**2, which is within 2 * (n + 4) * eps * (|x|**2 + |y|**2) of the squared distance. Its trees add
         squares.
         """
         call, model = self.call(method), self.model

@@ -117,7 +117,7 @@ Part = TextPart | NumberPart | VectorPart
 
 @dataclass(frozen=True)
 class Terms:
-    """A sparse matrix with columns of terms, as estimators see it: parts side by side over the rows of `loop`.
+    """A sparse matrix with columns of terms, as estimators see it: `parts` side by side over the rows of `loop`.
 
     An attribute of `Features` that it lacks is refused (SW852).
     """
@@ -274,7 +274,7 @@ def _number_sums(loop: LoopBuilder, part: NumberPart, weights: np.ndarray, start
 
 
 def joined_terms(parts: Sequence[Features | Terms], call: str, sparse: bool = True) -> Terms:
-    """Returns ``scipy.sparse.hstack(parts).tocsr()`` when some parts are terms.
+    """Returns ``scipy.sparse.hstack(parts).tocsr()`` when some of `parts` are terms.
 
     Refuses SW853 strings and other widths of floats. Refuses SW852 a dense result, which a ColumnTransformer may choose at its
     fit.
