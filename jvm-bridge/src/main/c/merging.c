@@ -11,7 +11,10 @@
 /* The layout of `turn`; BlockMerge.scala has the same. */
 enum { ROWS, BLOCK, SELECTION, ARENA, STATE, FLAGS, DONE, MERGED, WHY, WORDS };
 enum { ALL, FLAGGED, TEXTS, STOPPED };
-/* The word of a merging kernel's state (sparkweld/kernels/merging.py) with the row to start at and, after a call, to go on at. */
+/*
+ * The word of a merging kernel's state (sparkweld/kernels/merging.py) with the first row to merge and, after a call, the next
+ * one.
+ */
 enum { STATE_ROW = 6 };
 
 typedef struct {

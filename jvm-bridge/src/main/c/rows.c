@@ -107,7 +107,7 @@ static inline void copy_padded(uint8_t *to, const uint8_t *from, int64_t n) {
     memcpy(to, &word, 8);
 }
 
-/* Output rows of one call. Row i starts at out + starts[i]; its next string goes to offset cursors[i] of the row. */
+/* Output rows of one call. Row i starts at out + starts[i]; its next string is written at offset cursors[i] of the row. */
 typedef struct {
     uint8_t *out;
     const int32_t *starts;

@@ -11,7 +11,9 @@ import org.apache.spark.sql.catalyst.rules.Rule
 import org.apache.spark.sql.execution.{ColumnarRule, SparkPlan}
 
 /**
- * Registers every rule that SparkWeld adds to a session. Spark finds it by META-INF/services, on Classic and on Connect.
+ * Registers every rule that SparkWeld adds to a session.
+ *
+ * Spark finds it by META-INF/services, on Classic and on Connect.
  *
  * {{{
  *   logical plan -> CascadeRule, SortedCalls,     -> Spark's optimizer -> physical plan (OriginalStrategy)
@@ -25,7 +27,7 @@ import org.apache.spark.sql.execution.{ColumnarRule, SparkPlan}
  *                            |                                                          |
  *                            |                              EnsureRequirements ...; WeldRule (so that explain shows it)
  *                            |                                                          |
- *         WeldRule (before columnar transitions)             per stage: WeldRule (again; nothing is left to do) 
+ *         WeldRule (before columnar transitions)             per stage: WeldRule (again; nothing is left to do)
  *                            |                                                          |
  *                 Spark inserts RowToColumnar and ColumnarToRow
  *                                         |

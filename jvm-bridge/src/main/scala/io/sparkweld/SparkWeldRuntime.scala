@@ -11,7 +11,11 @@ final class WeldDriver(val compiler: Compiler, val server: FormServer) {
   val cascades = new FullModels
 }
 
-/** Shares the two halves of the plugin with the rest of this JVM. The plugin sets them; they are empty when it is not loaded. */
+/**
+ * Shares the two halves of the plugin with the rest of this JVM.
+ *
+ * The plugin sets them; they are empty when it is not loaded.
+ */
 object SparkWeldRuntime {
   @volatile private var driverHalf: Option[WeldDriver] = None
   @volatile private var executorKernels: Option[KernelRegistry] = None

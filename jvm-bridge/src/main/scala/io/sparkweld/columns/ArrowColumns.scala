@@ -11,8 +11,9 @@ import org.apache.spark.sql.vectorized.{ArrowColumnVector, ColumnVector, Columna
 import org.apache.spark.unsafe.Platform
 
 /**
- * Concatenates columns of batches in Arrow's memory. It stores values without Arrow's bounds checks, because it tracks the
- * capacity itself.
+ * Concatenates columns of batches in Arrow's memory.
+ *
+ * It stores values without Arrow's bounds checks, because it tracks the capacity itself.
  *
  * @param zone the session's time zone, which is part of Arrow's timestamp types
  * @param texts the sources of the strings of the batches' columns
@@ -88,7 +89,7 @@ private[sparkweld] final class TextSources(attributes: Seq[Attribute], native: B
 
   def apply(i: Int): Option[TextSource] = Option(sources(i))
 
-  /** Binds the batch whose rows come next. */
+  /** Binds the next batch. */
   def take(batch: ColumnarBatch): Unit = {
     var i = 0
     while (i < sources.length) {

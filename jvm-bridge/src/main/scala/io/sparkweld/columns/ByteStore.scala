@@ -4,7 +4,11 @@ import scala.collection.mutable.ArrayBuffer
 
 import org.apache.spark.unsafe.Platform
 
-/** Allocates off-heap bytes that stay in place until `reset`. Each chunk is larger than the sum of all before it. */
+/**
+ * Allocates off-heap bytes that stay in place until `reset`.
+ *
+ * Each chunk is larger than the sum of all before it.
+ */
 private[columns] final class ByteStore extends AutoCloseable {
   private val chunks = ArrayBuffer.empty[OffHeapBuffer]
   private var held = 0L

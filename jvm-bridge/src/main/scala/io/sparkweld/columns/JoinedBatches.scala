@@ -9,7 +9,9 @@ import org.apache.spark.sql.vectorized.{ColumnarBatch, ColumnVector}
 import org.apache.spark.unsafe.Platform
 
 /**
- * Joins batches to fewer and larger ones, for a kernel with a high cost per batch. Rows are copied in order.
+ * Joins batches to fewer and larger ones, for a kernel with a high cost per batch.
+ *
+ * Rows are copied in order.
  *
  * A returned batch is valid until the next one is requested. It has no more rows than all batches before it together: a query for
  * a few rows does not wait for many, and a query that adapts to its first rows does so after few. Serves one task.

@@ -8,7 +8,9 @@ import org.apache.spark.sql.execution.python.sparkweld.TaskMemory
 import org.apache.spark.unsafe.Platform
 
 /**
- * Allocates growing off-heap memory; its content is undefined after each growth. Not thread-safe.
+ * Allocates growing off-heap memory; its content is undefined after each growth.
+ *
+ * Not thread-safe.
  *
  * @param ofTask whether it is freed when the task that reserves it ends; large sizes are then requested from Spark
  */

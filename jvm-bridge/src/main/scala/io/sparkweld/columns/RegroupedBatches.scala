@@ -7,7 +7,9 @@ import org.apache.spark.sql.vectorized.{ColumnVector, ColumnarBatch}
 import org.apache.spark.unsafe.Platform
 
 /**
- * Regroups batches to `most` rows each, except the last. Rows are copied in order.
+ * Regroups batches to `most` rows each, except the last.
+ *
+ * Rows are copied in order.
  *
  * A batch ends earlier where its strings are too long. A returned batch is valid until the next one is made. Its memory is not
  * requested from Spark, because a different batch size would change the result. Serves one task.

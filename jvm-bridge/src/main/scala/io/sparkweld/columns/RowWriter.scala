@@ -8,7 +8,9 @@ import org.apache.spark.sql.vectorized.{ColumnVector, ColumnarBatch}
 import org.apache.spark.unsafe.Platform
 
 /**
- * Writes batches as UnsafeRows, byte for byte those of an UnsafeProjection. Serves one task.
+ * Writes batches as UnsafeRows, byte for byte those of an UnsafeProjection.
+ *
+ * Serves one task.
  *
  * It writes column by column, for as many rows at a time as fit in the CPU cache.
  *

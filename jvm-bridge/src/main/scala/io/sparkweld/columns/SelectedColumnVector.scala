@@ -5,7 +5,9 @@ import org.apache.spark.sql.vectorized.{ColumnarArray, ColumnarMap, ColumnVector
 import org.apache.spark.unsafe.types.{BinaryView, CalendarInterval, TimestampNanosVal, UTF8String}
 
 /**
- * Shows another column through a row selection: row k is the other column's row `selection(k)`. Nothing is copied.
+ * Shows another column through a row selection: row k is the other column's row `selection(k)`.
+ *
+ * Nothing is copied.
  *
  * It owns neither the selection nor the column, and has no data type before the first `reset`.
  */

@@ -4,7 +4,11 @@ import org.apache.spark.sql.types.{Decimal, StructType}
 import org.apache.spark.sql.vectorized.{ColumnarArray, ColumnarMap, ColumnVector}
 import org.apache.spark.unsafe.types.UTF8String
 
-/** Presents columns as the fields of one struct that is never NULL itself. It owns none of them. */
+/**
+ * Presents columns as the fields of one struct that is never NULL itself.
+ *
+ * It owns none of them.
+ */
 final class StructColumnVector(struct: StructType, fields: Array[ColumnVector]) extends ColumnVector(struct) {
   override def getChild(ordinal: Int): ColumnVector = fields(ordinal)
 

@@ -12,8 +12,9 @@ import org.apache.spark.unsafe.Platform
 import org.apache.spark.unsafe.types.UTF8String
 
 /**
- * Converts columns of strings, and of other bytes that are only written into rows, to views. Bytes are copied only from the JVM's
- * heap.
+ * Converts columns of strings, and of other bytes that are only written into rows, to views.
+ *
+ * Bytes are copied only from the JVM's heap.
  */
 private[columns] final class TextInput(dataType: DataType, nullable: Boolean)
   extends InputColumn(dataType, nullable, TextViews.Width) {

@@ -20,7 +20,7 @@ final case class Frame(json: JsonNode, blobs: Seq[Array[Byte]]) {
 }
 
 object Frame {
-  /** Larger sizes are not from the service: a reader must not allocate what a stray byte asks for. */
+  /** Larger sizes are not from the service: a stray byte must not make the reader allocate memory. */
   val MaxBlob = 1L << 30
   private val MaxJson = 256 << 20
   private val MaxBlobs = 1 << 16

@@ -9,9 +9,10 @@ import io.sparkweld.support.{Refusal, WarnOnce}
 final case class FormKey(request: String, nullable: Set[Int])
 
 /**
- * A linked form: its kernel, the request inputs that it loads and the digests of its blocks, both in ABI order, and the bytes of
- * memory that a call needs. `hash`: of its program, without the blocks. `repeatable`: equal rows have equal results in any batch.
- * `piecewise`: no row decides whether the kernel may run those before it. `outputs`: the number of columns that it stores.
+ * A linked form: its kernel, the request inputs that it loads, the digests of its blocks, and the bytes of memory that a call
+ * needs. Inputs and blocks are in ABI order. `hash`: of its program, without the blocks. `repeatable`: equal rows have equal
+ * results in any batch. `piecewise`: no row decides whether the kernel may run those before it. `outputs`: the number of columns
+ * that it stores.
  */
 final class LinkedForm(
     val kernel: Kernel,
@@ -27,10 +28,7 @@ final class LinkedForm(
    */
   val identity: String = (hash +: blocks).mkString(" ")
 
-  /**
-   * Moving average of the bytes of new strings and lists per row, over all tasks, so that each task can size its arena at the
-   * start.
-   */
+  /** Moving average of the bytes of new strings and lists per row, over all tasks. From it each task sizes its arena. */
   @volatile private var textBytes = 0.0
 
   def textBytesARow: Double = textBytes

@@ -2,7 +2,7 @@ package io.sparkweld.compile
 
 import java.util.{LinkedHashMap, Map => JMap}
 
-/** A thread-safe map of at most `capacity` entries that evicts the least recently used. */
+/** Caches at most `capacity` entries and evicts the least recently used. Thread-safe. */
 final class Lru[K, V](capacity: Int) {
   private val entries = new LinkedHashMap[K, V](16, 0.75f, true) {
     override def removeEldestEntry(eldest: JMap.Entry[K, V]): Boolean = this.size() > capacity

@@ -25,8 +25,9 @@ final class ModelBlock(val digest: String, val size: Long, private var bytes: Ar
 }
 
 /**
- * Caches the driver's blocks by digest; evicts the least recently used while their total exceeds `capacity` bytes. A plan that
- * refers to a block keeps it alive longer.
+ * Caches the driver's blocks by digest; evicts the least recently used while their total exceeds `capacity` bytes.
+ *
+ * A plan that refers to a block keeps it alive longer.
  */
 final class ModelBlocks(capacity: Long) {
   private val entries = new LinkedHashMap[String, ModelBlock](16, 0.75f, true)

@@ -14,9 +14,10 @@ import io.sparkweld.support.Refusal
 import org.apache.spark.SparkFiles
 
 /**
- * Describes a file that a function loads, as the compile service read it. A kernel represents the function only while the file
- * has the same contents. `path`: as written in the function, or its name among the files of the job (`ofJob`). `modified`:
- * nanoseconds.
+ * Describes a file that a function loads, as the compile service read it.
+ *
+ * A kernel represents the function only while the file has the same contents. `path`: as written in the function, or its name
+ * among the files of the job (`ofJob`). `modified`: nanoseconds.
  */
 final case class ModelFile(path: String, ofJob: Boolean, size: Long, modified: Long, digest: String) {
 

@@ -99,13 +99,14 @@ sealed trait CompileReply
 final case class Refused(refusals: Seq[Refusal], lasting: Boolean = true) extends CompileReply
 
 /**
- * A program in text form, what its kernel loads (`inputs`: positions in the request's "inputs", ABI order) and what it stores.
+ * A program in text form, with the columns that its kernel loads (`inputs`: positions in the request's "inputs", ABI order) and
+ * stores.
  *
- * `flags`: it stores one more column, NULL in rows that it did not decide. `repeatable`: equal rows have equal results, whatever
- * else is in their batch. `piecewise`: no row makes the whole batch run elsewhere. `batchwise`: why a row's result may change
- * when Spark would batch the rows of the request differently. `batchRows`: the number of rows from which a batch is cheap (0:
- * any). `blocks`: digests of the constants that it reads, ABI order; `models`: these constants, when a plan is made. `files`: the
- * files that its functions have loaded; `modules`: the modules that they import.
+ * `flags`: it stores one more column, NULL in rows that it did not decide. `repeatable`: equal rows have equal results in any
+ * batch. `piecewise`: no row makes the whole batch run elsewhere. `batchwise`: why a row's result may change when Spark would
+ * batch the rows of the request differently. `batchRows`: the number of rows from which a batch is cheap (0: any). `blocks`:
+ * digests of the constants that it reads, ABI order; `models`: these constants, when a plan is made. `files`: the files that its
+ * functions have loaded; `modules`: the modules that they import.
  */
 final case class Compiled(
     program: String,

@@ -264,7 +264,7 @@ final class ServiceClient(command: ServiceCommand, conf: SparkConf) extends Logg
       (child, hello)
     }
 
-    /** Polls until there is a result, however long it takes, while the child works and stays within its limit. */
+    /** Polls without a time limit until there is a result, while the child works and stays within its CPU limit. */
     private def watched[T](child: ServiceProcess, cpuMs: Long)(poll: Long => Option[T]): T = {
       val mark = new CpuWatch(cpuMs, () => child.cpuMs)
       if (!mine.isAside) watch = Some(mark)

@@ -4,8 +4,9 @@ import org.apache.spark.sql.catalyst.expressions.Expression
 import org.apache.spark.sql.catalyst.expressions.aggregate.CentralMomentAgg
 
 /**
- * Sums the squared deviations from the mean of non-NULL doubles, 0 for none: the numerator of Spark's variances. It takes one
- * pass and is numerically stable (Spark's own update and merge).
+ * Sums the squared deviations from the mean of non-NULL doubles, 0 for none: the numerator of Spark's variances.
+ *
+ * It takes one pass and is numerically stable (Spark's own update and merge).
  */
 final case class Moment2(child: Expression) extends CentralMomentAgg(child, nullOnDivideByZero = true) {
   override protected def momentOrder: Int = 2

@@ -8,8 +8,10 @@ import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
 import org.apache.spark.sql.types.DataType
 
 /**
- * Ends the task with the exception that PySpark's worker raises for this row. `error` is "<class>: <message>", as Python writes
- * it. It is placed in a branch that only such rows take; like Spark's own RaiseError it is never folded.
+ * Ends the task with the exception that PySpark's worker raises for this row.
+ *
+ * `error` is "<class>: <message>", as Python writes it. It is placed in a branch that only such rows take; like Spark's own
+ * RaiseError it is never folded.
  */
 final case class RaisePython(error: String, dataType: DataType) extends LeafExpression {
   override def nullable: Boolean = true

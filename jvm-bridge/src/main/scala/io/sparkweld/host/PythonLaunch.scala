@@ -9,7 +9,7 @@ import scala.util.control.NonFatal
 /**
  * Launches the Python processes of this JVM that are not Spark's workers.
  *
- * They start in an empty folder of their own, with only the variables that they need, and with no import path entry in which any
+ * They start in an empty folder of their own, with only the variables that they need. Their import path has no entry in which any
  * local user could put a module. `python -m` and `-c` put the working directory first on `sys.path`; in a shared folder anybody's
  * `queue.py` would run as this user.
  */

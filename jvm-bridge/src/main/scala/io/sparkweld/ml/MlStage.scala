@@ -7,9 +7,10 @@ import com.fasterxml.jackson.databind.node.ObjectNode
 import io.sparkweld.compile.Frame
 
 /**
- * Describes one function of Spark's ML library for the compile service. `name` identifies the computation
- * ("LogisticRegressionModel.predictRaw"). `params` are its few settings. `arrays` are its learned numbers, as the bytes of
- * little-endian values of a NumPy type.
+ * Describes one function of Spark's ML library for the compile service.
+ *
+ * `name` identifies the computation ("LogisticRegressionModel.predictRaw"). `params` are its few settings. `arrays` are its
+ * learned numbers, as the bytes of little-endian values of a NumPy type.
  */
 final case class MlStage(name: String, params: ObjectNode, arrays: Seq[(String, MlArray)]) {
   def ints(key: String, values: Array[Int]): MlStage = array(key, "<i4", 4, values.length)(buffer => values.foreach(buffer.putInt))

@@ -1,6 +1,10 @@
 package io.sparkweld.ml
 
-/** Describes the scalers. Those that only shift and scale share the functions of StandardScalerModel. */
+/**
+ * Describes the scalers.
+ *
+ * Those that only shift and scale share the functions of StandardScalerModel.
+ */
 private[ml] object Scaling {
   private val Standard = "org.apache.spark.ml.feature.StandardScalerModel"
 

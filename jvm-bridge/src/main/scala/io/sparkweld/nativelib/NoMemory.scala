@@ -1,7 +1,9 @@
 package io.sparkweld.nativelib
 
 /**
- * Reports that a task's native allocation failed. An OutOfMemoryError would end the executor with all of its tasks; instead, the
- * batch that got no memory runs as Spark planned it.
+ * Reports that a task's native allocation failed.
+ *
+ * An OutOfMemoryError would end the executor with all of its tasks; instead, the batch that got no memory runs as Spark planned
+ * it.
  */
 final class NoMemory(message: String) extends RuntimeException(message)

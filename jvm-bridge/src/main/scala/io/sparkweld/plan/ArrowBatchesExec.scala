@@ -23,7 +23,8 @@ import org.apache.spark.sql.vectorized.{ArrowColumnVector, ColumnVector, Columna
  * It is only put below functions that SparkWeld has fused, which are row-local. Where such a function runs the original, the
  * original must see the batches that it has without SparkWeld: `starts` is true in the first row of each. These are the batches
  * of `child`, or, where Spark would feed rows, end where `limits` says. pandas has other dtypes for the columns `stateful` in a
- * batch with NULLs, so such a batch stays alone, as do all batches for a node above that needs those of `child` (`keepsBatches`).
+ * batch with NULLs, so such a batch is not joined. No batch is joined for a node above that needs those of `child`
+ * (`keepsBatches`).
  */
 final case class ArrowBatchesExec(
     starts: Attribute,

@@ -15,8 +15,8 @@ import org.apache.spark.util.AccumulatorV2
  *
  * Executors count rows by the small model's doubt; the driver compares the counts.
  *
- * The test repeats whenever the number of rows has doubled, each time at a smaller level, so that the probability of any false
- * alarm is `Level` in total.
+ * The test repeats whenever the number of rows has doubled, each time at a smaller level. So the probability of a false alarm in
+ * any test is at most `Level`.
  */
 final class Drift(watch: Watch) extends AccumulatorV2[Array[Long], Array[Long]] {
   private val counts = new Array[Long](watch.bins)

@@ -9,7 +9,9 @@ import org.apache.spark.sql.catalyst.expressions.{Attribute, UnsafeProjection}
 import org.apache.spark.sql.vectorized.{ColumnarBatch, ColumnVector}
 
 /**
- * Holds a kernel's output rows until the original chain has decided the rows that the kernel flagged. Serves one task.
+ * Holds a kernel's output rows until the original chain has decided the rows that the kernel flagged.
+ *
+ * Serves one task.
  *
  * A call of Python costs as much as many batches, so the flagged rows of many batches run together. Rows are returned in order.
  */

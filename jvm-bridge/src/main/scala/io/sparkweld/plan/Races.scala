@@ -86,8 +86,8 @@ object Races {
  * Measures one kernel in one round, over the tasks of a JVM, and decides whether it is slower than Python.
  *
  * Either its guards leave most rows to Python, after the kernel has run in vain. Or it takes longer per row than Python could.
- * The second is measured only for kernels that are slower than the minimum cost of a row in a worker, once they have run long
- * enough for the answer to be worth its cost.
+ * The second is measured only for kernels that are slower than the minimum cost of a row in a worker. They must also have run
+ * long enough for the measurement to pay.
  */
 final class Race(val turn: Int, val rest: Int) {
   import Race._

@@ -23,8 +23,7 @@ final case class Shown(least: Double, most: Double) {
 }
 
 /**
- * Returns the first rows by a score among candidates that a small model selects, if the certificate in `path` holds for the
- * answer.
+ * Returns the first rows by a score among candidates of a small model, if the certificate in `path` holds for the answer.
  *
  * `shown` decides whether it holds.
  *

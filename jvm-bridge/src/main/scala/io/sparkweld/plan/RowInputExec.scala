@@ -7,8 +7,8 @@ import org.apache.spark.sql.execution.SparkPlan
 /**
  * Passes the rows of a WeldExec, or of a union of such nodes, to an ArrowEvalPython node that stays in Python.
  *
- * Otherwise that node would take the kernel's batches, whose sizes differ from those without SparkWeld, and a UDF whose result
- * depends on its whole batch would change its answer.
+ * Otherwise that node would take the kernel's batches, whose sizes differ from those without SparkWeld. A UDF whose result
+ * depends on its whole batch would then return other values.
  */
 final case class RowInputExec(child: SparkPlan) extends SameRows {
   override def nodeName: String = "WeldRowInput"

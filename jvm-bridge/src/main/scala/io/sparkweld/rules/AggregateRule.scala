@@ -15,17 +15,17 @@ import org.apache.spark.sql.types.{ArrayType, DataType, DoubleType, FloatType, M
 /**
  * Rewrites grouped and window aggregate pandas UDFs to Spark's own aggregates and expressions over their results.
  *
- * What it rewrites: an Aggregate or Window whose pandas UDFs are all compositions of reductions that the compile service
+ * Rewrites: an Aggregate or Window whose pandas UDFs are all compositions of reductions that the compile service
  * supports. Spark then aggregates partially before the shuffle, without a sort and without Python. Aggregates annotated with
  * mergeable results become states before the shuffle (`PartialAggregates`).
  *
- * When it must not: streams; float keys (Python's plan and a hash aggregate show different zeros of a group); frames that can be
+ * Exceptions: streams; float keys (Python's plan and a hash aggregate show different zeros of a group); frames that can be
  * empty; one refused UDF; and a Python function above whose result depends on its batches, because the row order would change.
  * The reason is recorded on the UDF for explain. Runs once, before Spark pushes operators, and costs a plan without Python UDFs
  * one bit test.
  */
 object AggregateRule extends Rule[LogicalPlan] {
-  /** Marks an Aggregate whose partial aggregation, or its result, raised. */
+  /** Marks the original of an Aggregate that is tried as a partial aggregation, so that it is not tried again. */
   private[rules] val Tried = TreeNodeTag[Unit]("sparkweld.tried")
 
   override def apply(plan: LogicalPlan): LogicalPlan =

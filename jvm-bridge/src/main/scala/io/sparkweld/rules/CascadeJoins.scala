@@ -29,11 +29,11 @@ import org.apache.spark.sql.types.{DataType, DoubleType, FloatType, StringType}
  *                                                   Aggregate [movie, title]
  * }}}
  *
- * What it rewrites: a projection over left broadcast joins whose right sides have at most one row per key, so that each left row
- * is returned exactly once, matched or not. Whether a row is sure is computed once, below, and a sure row finds no match: its key
- * is NULL, which Spark never looks up. (A condition beside the key would be evaluated only after the lookup.)
+ * Rewrites: a projection over left broadcast joins whose right sides have at most one row per key. So each left row is
+ * returned exactly once, matched or not. Whether a row is sure is computed once, below, and a sure row finds no match: its key is
+ * NULL, which Spark never looks up. (A condition beside the key would be evaluated only after the lookup.)
  *
- * When it must not: a side that may have two rows for a key; an inner join, which drops rows; columns of a side that another
+ * Exceptions: a side that may have two rows for a key; an inner join, which drops rows; columns of a side that another
  * expression reads, or whose NULLs change the dtype of a batch; a function that processes its model's answer further. The cascade
  * then works above the joins. It also does so where the rewrite costs more than it saves: rows leave and enter a kernel once
  * more, and more kernels are planned. Runs once, after Spark has pruned columns and moved filters.

@@ -19,8 +19,8 @@ import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
 /**
  * Replaces UDFs that hold a fitted model by UDFs that hold its certified cascade.
  *
- * What it rewrites: with `spark.sparkweld.cascades.path` set, each UDF for whose model that folder has a cascade; only its
- * command bytes change. When it must not: there is no such cascade, or it was edited or made with other libraries. The full model
+ * Rewrites: with `spark.sparkweld.cascades.path` set, each UDF for whose model that folder has a cascade; only its
+ * command bytes change. Exceptions: there is no such cascade, or it was edited or made with other libraries. The full model
  * then scores every row, and one warning says why. It also skips a cascade that a comparison with its full model turned off; a
  * UDF that was given such a cascade by the user, by `sparkweld.score` or directly, gets its full model back. Runs once and first,
  * so that all later rules see one function.

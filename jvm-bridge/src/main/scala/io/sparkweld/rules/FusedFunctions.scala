@@ -21,11 +21,11 @@ import org.apache.spark.sql.types._
 /**
  * Replaces a node's UDFs that have no kernel by functions that are fused for the Python worker.
  *
- * What it rewrites: the commands of pandas and Arrow UDFs that call annotated functions of libraries. A function over an
+ * Rewrites: the commands of pandas and Arrow UDFs that call annotated functions of libraries. A function over an
  * iterator, which has its own node, becomes a function over each batch. A chain becomes one function. Adjacent functions take the
  * columns of all, so that one of them computes their common subexpressions. A function that is entirely a kernel is not fused: in
  * the JVM its operations cost less than sending its result from Python. The node, its batches and its columns do not change, and
- * each new command holds the old ones, which run where it may not decide. When it must not: the body was refused for another
+ * each new command holds the old ones, which run where it may not decide. Exceptions: the body was refused for another
  * reason than a call, or the service is unavailable.
  */
 private[rules] final class FusedFunctions(driver: WeldDriver, conf: SQLConf) {

@@ -18,8 +18,8 @@ import org.apache.spark.sql.catalyst.trees.TreePattern.{LIMIT, PYTHON_UDF, WINDO
  *                features(title) features]                Project [id, f(x) score, title]
  * }}}
  *
- * What it rewrites: `orderBy(..).limit(k)`, and `row_number`, `rank` or `dense_rank` `<= k` over a window. Spark evaluates all
- * UDFs of a projection below or right above the sort for every row. When it must not: a UDF whose result depends on its batch, or
+ * Rewrites: `orderBy(..).limit(k)`, and `row_number`, `rank` or `dense_rank` `<= k` over a window. Spark evaluates all
+ * UDFs of a projection below or right above the sort for every row. Exceptions: a UDF whose result depends on its batch, or
  * such a Python function above, because batches would change; nondeterministic functions. A UDF that raises for a row that does
  * not win raises no more, as above Spark's own filters and limits. Runs once, after Spark has pushed operators: its rules would
  * undo it.

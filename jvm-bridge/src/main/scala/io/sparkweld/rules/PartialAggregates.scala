@@ -21,10 +21,10 @@ import org.apache.spark.sql.types._
 /**
  * Rewrites an Aggregate of pandas UDFs annotated with mergeable results to states before the shuffle and results after it.
  *
- * What it rewrites: the Aggregate becomes a Project over mapInArrow over a repartitioning by the keys over mapInArrow. The first
- * function makes one state for each group of a task's rows, the second merges them. Where states consist of reductions, Spark
- * aggregates them, and a single mapInArrow finishes them. When it must not: keys that Spark considers equal although their bits
- * differ (floats, collations), and a UDF without such an annotation.
+ * The Aggregate becomes a Project over mapInArrow over a repartitioning by the keys over mapInArrow. The first function makes one
+ * state for each group of a task's rows, the second merges them. Where states consist of reductions, Spark aggregates them, and a
+ * single mapInArrow finishes them. Exceptions: keys that Spark considers equal although their bits differ (floats, collations),
+ * and a UDF without such an annotation.
  */
 private[rules] final class PartialAggregates(driver: WeldDriver, conf: SQLConf) {
   import PartialAggregates._

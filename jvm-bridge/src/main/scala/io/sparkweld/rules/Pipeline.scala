@@ -6,7 +6,7 @@ import io.sparkweld.plan.{KernelInput, KernelPlan, StructOutput, VectorOutput}
 import org.apache.spark.sql.types.{DataType, DoubleType}
 
 /**
- * A chain as a request, with everything beside the program that a WeldExec needs to run it.
+ * Holds a chain as a request, with everything beside the program that a WeldExec needs to run it.
  *
  * @param workers the Pythons of its functions, each with its import path
  */

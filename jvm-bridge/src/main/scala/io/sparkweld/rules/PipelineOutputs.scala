@@ -15,8 +15,8 @@ private[rules] final case class MadeStruct(names: Seq[String], struct: StructTyp
  * Lists what a kernel stores (`names`, `types`), the structs and vectors made of it, and the position of each output column of
  * the chain.
  *
- * A position in `layout` is an index into the child's batch (>= 0), or counts from -1 downwards through the kernel's columns,
- * then the structs, then the vectors.
+ * A position in `layout` is an index into the child's batch (>= 0) or negative. Negative ones count from -1 downwards through the
+ * kernel's columns, then the structs, then the vectors.
  */
 private[rules] final case class PipelineOutputs(
     names: Seq[String], types: Seq[DataType], structs: Seq[StructOutput], vectors: Seq[String], layout: Array[Int])

@@ -30,11 +30,11 @@ import org.apache.spark.sql.types.{DoubleType, FloatType}
  *                                                       Scan
  * }}}
  *
- * What it rewrites: `orderBy(score desc).limit(k)` whose score is a UDF, or a column made by one, that holds exactly the model of
- * a ranking and returns its score unchanged. The ranking is in `spark.sparkweld.rankings.path`, or in the folder that
+ * Rewrites: `orderBy(score desc).limit(k)`, where the score is a UDF or a column made by one. The UDF must hold exactly
+ * the model of a ranking and return its score unchanged. The ranking is in `spark.sparkweld.rankings.path`, or in the folder that
  * `sparkweld.score` names. Spark moves the filter below joins and functions that the small model does not need.
  *
- * When it must not: there is no such ranking, or it was edited or made with other libraries, or does not serve so few rows. The
+ * Exceptions: there is no such ranking, or it was edited or made with other libraries, or does not serve so few rows. The
  * full model then scores every row, and one warning says why. Ranked does the same when the certificate does not hold for the
  * answer. Runs once, before Spark moves operators.
  */

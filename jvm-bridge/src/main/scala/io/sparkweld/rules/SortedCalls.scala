@@ -18,8 +18,8 @@ import org.apache.spark.sql.catalyst.trees.TreePattern.{LIMIT, PYTHON_UDF, SORT}
  *         Project [id, x, f(x) s]                  Project [id, x, f(x) s]
  * }}}
  *
- * What it rewrites: `orderBy(f(x)).limit(k)`. An equal call in the projection right below becomes the same column: Spark numbers
- * each mention of a call separately, and computes both. When it must not: over other Python functions, a call whose result
+ * Rewrites: `orderBy(f(x)).limit(k)`. An equal call in the projection right below becomes the same column: Spark numbers
+ * each mention of a call separately, and computes both. Exceptions: over other Python functions, a call whose result
  * depends on its batch, because Spark would give both the same batch; over another limit, below which Spark would compute it.
  * Runs once, before Spark moves operators.
  */

@@ -19,8 +19,8 @@ import org.apache.spark.sql.types.DoubleType
  *                                             rows
  * }}}
  *
- * What it rewrites: kernels that have bounds of their models for such a filter, so that the models are not evaluated for all
- * rows. When it must not: a score that is no double, or not an output of the kernel; a cascade, whose rows are counted; maps.
+ * Rewrites: kernels that have bounds of their models for such a filter, so that the models are not evaluated for all
+ * rows. Exceptions: a score that is no double, or not an output of the kernel; a cascade, whose rows are counted; maps.
  * Rows that run in Python pass the same filter, as Spark's own. Where each group has a worst score, its keys must be input
  * columns.
  */
@@ -68,7 +68,7 @@ private[rules] object Thresholds {
     case _ => None
   }
 
-  /** In `auto` mode: whether most rows come after there are worst scores. Only statistics give the number of groups. */
+  /** In `auto` mode: whether most rows follow the first worst scores. The number of groups is known from statistics only. */
   private def mayPay(weld: WeldExec, groups: Seq[Expression], most: Int, conf: SQLConf): Boolean =
     SparkWeldConf.ScoreBounds.get(conf) match {
       case Mode.Auto => weld.logicalLink.exists { plan =>

@@ -28,10 +28,10 @@ import org.apache.spark.sql.execution.window.{Partial, WindowGroupLimitExec}
  *                                                           Weld [f]
  * }}}
  *
- * What it rewrites: `orderBy(..).limit(k)`, and `row_number`, `rank` or `dense_rank` `<= k`, right over a kernel, or, for a
+ * Rewrites: `orderBy(..).limit(k)`, and `row_number`, `rank` or `dense_rank` `<= k`, right over a kernel, or, for a
  * limit, over a projection of it. Also `max_by`, `min_by`, `max` and `min`, right over a kernel, when all aggregates have the
  * same order: a row whose key is strictly behind another one's of its group does not change their buffers. `max` and `min` alone,
- * which kernels merge, are rewritten only where that saves the kernel below work. When it must not: a nondeterministic order; a
+ * which kernels merge, are rewritten only where that saves the kernel below work. Exceptions: a nondeterministic order; a
  * limit so large that most rows are among the first.
  */
 object TopRowsRule extends Rule[SparkPlan] {
@@ -77,8 +77,8 @@ object TopRowsRule extends Rule[SparkPlan] {
   }
 
   /**
-   * Lets tasks share thresholds, which matters where partitions are small. It requires that equal keys are equal rows of `top`,
-   * so that any of them may be taken, and that the table is read from files by nodes that give a repeated task the same rows.
+   * Lets tasks share thresholds, which matters where partitions are small. Equal keys must be equal rows of `top`, so that any of
+   * them may be taken. Only files, and nodes that return the same rows to a repeated task, may be below.
    */
   private def shared(top: TakeOrderedAndProjectExec, rows: WeldTopExec): WeldTopExec = {
     val keys = AttributeSet(top.sortOrder.map(_.child).collect { case key: Attribute if UnsafeRowUtils.isBinaryStable(key.dataType) => key })

@@ -19,10 +19,10 @@ import org.apache.spark.sql.execution.python.sparkweld.EvalTypes
  * If `f` predicts with trees that split only by `b`, `f(struct(a, b, c))` becomes `f(struct(0.0, b, 0.0))`. Spark then prunes the
  * other columns, down to the scan, and the expressions that compute them.
  *
- * What it rewrites: arguments, and fields of structs made for one, that are not among the inputs of the function's program. When
- * it must not: a program with guards, because Python decides the rows that they flag, and sees all columns; a program that reads
- * columns whose NULLs affect its dtype. Otherwise the program equals the function for every batch. So the function, too, returns
- * the same for other values of the unread inputs, in a kernel and in Python.
+ * Rewrites: arguments, and fields of structs made for one, that are not among the inputs of the function's program. Exceptions: a
+ * program with guards, because Python decides the rows that they flag, and sees all columns; a program that reads columns whose
+ * NULLs affect its dtype. Otherwise the program equals the function for every batch. So the function, too, returns the same for
+ * other values of the unread inputs, in a kernel and in Python.
  */
 object UnreadArguments extends Rule[LogicalPlan] {
   private val Asked = TreeNodeTag[Unit]("sparkweld.unread")

@@ -18,8 +18,8 @@ import org.apache.spark.sql.types.DoubleType
 /**
  * Replaces maximal chains of Project, Filter and Python UDF nodes (ArrowEvalPython, BatchEvalPython) by WeldExec nodes.
  *
- * What it rewrites: a chain that the compile service turned into a program. When the service refuses one of its nodes, that node
- * stays Spark's, and the subchains below and above it are tried separately. When it must not: the plugin's driver half is not
+ * Rewrites: a chain that the compile service turned into a program. When the service refuses one of its nodes, that node
+ * stays Spark's, and the subchains below and above it are tried separately. Exceptions: the plugin's driver half is not
  * running, `spark.sparkweld.enabled` is false, the backend is `python`, or the service refuses; the reason is then recorded on
  * the node for explain. The rule never throws, and costs a plan without a Python UDF one walk over the nodes.
  */
@@ -331,8 +331,8 @@ private final class ChainRewriter(driver: WeldDriver) {
   }
 
   /**
-   * Splits the chain in two: the nodes below `at` return rows, regrouped into the batches that Spark would make for node `at`, so
-   * that each batch has the same dtypes as in Spark.
+   * Splits the chain in two. The rows of the nodes below `at` are regrouped into the batches that Spark would make for node `at`,
+   * so that each batch has the same dtypes as in Spark.
    */
   private def inSparkBatches(nodes: IndexedSeq[SparkPlan], child: SparkPlan, at: Int, why: String): SparkPlan = {
     val (lower, upper) = nodes.splitAt(at)

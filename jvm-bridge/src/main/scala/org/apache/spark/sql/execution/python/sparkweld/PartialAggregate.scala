@@ -7,8 +7,9 @@ import org.apache.spark.sql.execution.aggregate.TungstenAggregationIterator
 import org.apache.spark.sql.execution.metric.SQLMetric
 
 /**
- * Runs Spark's own partial hash aggregation over rows of `input`. It is made on the driver and runs in tasks; its rows are the
- * keys and the buffers.
+ * Runs Spark's own partial hash aggregation over rows of `input`.
+ *
+ * It is made on the driver and runs in tasks; its rows are the keys and the buffers.
  */
 final case class PartialAggregate(
     grouping: Seq[Attribute],
