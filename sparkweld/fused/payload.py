@@ -135,7 +135,10 @@ def _by_value(function: Callable[..., Any]) -> Callable[..., Any]:
 def _fused(
     plan: bytes, number: int, unfused: Callable[[], Any], conversions: Any, returns: str | None, few: int
 ) -> Callable[..., Any]:
-    """Pickled by value, with imports inside. The original runs for the first `few` rows unless the module is already imported."""
+    """Returns the fused function; the original runs for the first `few` rows unless the module is already imported.
+
+    Pickled by value, with imports inside.
+    """
     loaded: list[Callable[..., Any]] = []
     originals: list[Callable[..., Any]] = []
     seen = 0
@@ -166,7 +169,10 @@ def _fused(
 
 
 def _each_batch(iterator: bytes, arrow: bool) -> Callable[..., Any]:
-    """Pickled by value. The code before the function's loop runs once, before the first batch."""
+    """Returns a function of one batch; the code before the iterator UDF's loop runs once, before the first batch.
+
+    Pickled by value.
+    """
     given: list[Any] = []
     results: list[Any] = []
 
@@ -196,7 +202,10 @@ def _each_batch(iterator: bytes, arrow: bool) -> Callable[..., Any]:
 
 
 def _unfused(chain: Callable[[], Any], conversions: Any, in_arrow_batches: Callable[..., Any]) -> Callable[[], Any]:
-    """Pickled by value. Returns a factory of the function of `chain`; with `sparkweld_starts`, the function takes arrays, too."""
+    """Returns a factory of the function of `chain`; with `sparkweld_starts`, the function takes arrays, too.
+
+    Pickled by value.
+    """
 
     def make():  # type: ignore[no-untyped-def]
         (series_of, array_of), function = conversions, chain()
@@ -216,8 +225,9 @@ def _unfused(chain: Callable[[], Any], conversions: Any, in_arrow_batches: Calla
 
 
 def _conversions(number: int, return_type: Any, confs: dict[str, Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """Pickled by value. Returns the conversions of PySpark's worker around the scalar pandas UDF `number`: arrays to Series, and
-    the result to an array (pyspark/worker.py, SQL_SCALAR_PANDAS_UDF).
+    """Returns the conversions of the worker around its scalar pandas UDF `number`: arrays to Series, and the result to an array.
+
+    Source: pyspark/worker.py, SQL_SCALAR_PANDAS_UDF. Pickled by value.
     """
 
     def series_of(arrays):  # type: ignore[no-untyped-def]
@@ -258,8 +268,9 @@ def _conversions(number: int, return_type: Any, confs: dict[str, Any]) -> tuple[
 
 
 def _conversion_of_array(number: int, return_type: Any) -> Callable[..., Any]:
-    """Pickled by value. Returns the conversion that PySpark's worker applies to the result of its scalar Arrow UDF `number`
-    (pyspark/worker.py, SQL_SCALAR_ARROW_UDF).
+    """Returns the conversion that PySpark's worker applies to the result of its scalar Arrow UDF `number`.
+
+    Source: pyspark/worker.py, SQL_SCALAR_ARROW_UDF. Pickled by value.
     """
 
     def array_of(result, rows):  # type: ignore[no-untyped-def]
@@ -291,7 +302,7 @@ def in_arrow_batches(function: Callable[..., Any], starts: Any, args: tuple[Any,
 
 
 def _undecided(dtype: str) -> Callable[..., Any]:
-    """Pickled by value. Returns a function that returns zeros or empty strings."""
+    """Returns a function that returns zeros or empty strings. Pickled by value."""
 
     def undecided(*args):  # type: ignore[no-untyped-def]
         import pandas as pd
@@ -302,7 +313,7 @@ def _undecided(dtype: str) -> Callable[..., Any]:
 
 
 def _undecided_struct(fields: Sequence[tuple[str, str]]) -> Callable[..., Any]:
-    """Pickled by value. Returns a function that returns a struct of zeros and empty strings, given its fields and dtypes."""
+    """Returns a function that returns a struct of zeros and empty strings; `fields`: name and dtype. Pickled by value."""
 
     def undecided(*args):  # type: ignore[no-untyped-def]
         import pandas as pd
@@ -316,7 +327,10 @@ def _undecided_struct(fields: Sequence[tuple[str, str]]) -> Callable[..., Any]:
 
 
 def _after(chain: Callable[[], Callable[..., Any]], in_batches: Callable[..., Any]) -> Callable[..., Any]:
-    """Pickled by value. The last argument marks the starts of Spark's batches; those that only the kernel reads are ignored."""
+    """Returns the chain as a function whose last argument marks the starts of Spark's batches.
+
+    Pickled by value. It ignores arguments that only the kernel reads.
+    """
     loaded: list[Callable[..., Any]] = []
 
     def after(*args):  # type: ignore[no-untyped-def]
@@ -328,7 +342,7 @@ def _after(chain: Callable[[], Callable[..., Any]], in_batches: Callable[..., An
 
 
 def _counted(starts: Any) -> Any:
-    """Pickled by value. Returns zeros when the counters' module has not been imported, as no pipeline has run then."""
+    """Returns the counters, zeros when their module is not imported, as no pipeline has run then. Pickled by value."""
     import sys
 
     import pyarrow as pa

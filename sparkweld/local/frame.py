@@ -1,4 +1,4 @@
-"""A lazy DataFrame of lazy Series over one set of rows; operations other than columns and filters are computed eagerly."""
+"""Implements a lazy DataFrame of lazy Series; operations other than column access and filters are computed eagerly."""
 
 from __future__ import annotations
 

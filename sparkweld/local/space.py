@@ -1,4 +1,4 @@
-"""Capture context for the same-length arrays of a session: one capture per number of rows."""
+"""Captures the same-length arrays of a session together: one capture context per number of rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lazy Series and arrays, whose operators, ufuncs, functions and methods are recorded and return lazy values."""
+"""Implements lazy Series and arrays: their operators, ufuncs, functions and methods are recorded and return lazy values."""
 
 from __future__ import annotations
 

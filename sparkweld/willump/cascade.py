@@ -1,4 +1,4 @@
-"""Two-stage cascade estimator: defers rows to the full model only where the small model is not sure.
+"""Implements a two-stage cascade estimator, which defers rows to the full model only where the small model is not sure.
 
 It is an ordinary estimator: it runs in Python, and `udf_compiler.models.cascades` compiles it. A row's answer depends on that row
 alone, because each row's doubt is compared with a fixed threshold.

@@ -1,4 +1,4 @@
-"""The stand-in of a fitted model in a compiled function: methods on traced columns and plain attributes, nothing else."""
+"""Replaces a fitted model in a compiled function with methods on traced columns and plain attributes, nothing else."""
 
 from __future__ import annotations
 
