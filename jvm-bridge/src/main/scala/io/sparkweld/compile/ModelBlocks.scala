@@ -6,7 +6,7 @@ import org.apache.spark.SparkContext
 import org.apache.spark.broadcast.Broadcast
 
 /**
- * Holds constants that programs read on the driver, such as the parameters of a model.
+ * Holds, on the driver, constants that programs read, such as the parameters of a model.
  *
  * They reach executors as one broadcast, made when a query first needs it. From then on Spark's block manager holds the bytes, in
  * memory or on disk, and its context cleaner removes them once nothing refers to this object.

@@ -29,7 +29,7 @@ final case class ModuleRecord(modules: Seq[UserModule], searched: Seq[(String, L
   def untouched: Boolean =
     modules.forall(module => module.path.isEmpty || ModuleRecord.state(Paths.get(module.path)) == ((module.size, module.modified)))
 
-  /** Whether no new module can have come to precede one of them on the import path. */
+  /** Whether no new file can precede one of them on the import path. */
   def foundFirst: Boolean = searched.forall { case (path, modified) => ModuleRecord.state(Paths.get(path))._2 == modified }
 }
 

@@ -51,7 +51,10 @@ object WorkerModules {
   private val OtherFile = "the workers of this executor have another file of that name"
   /** A file, or a folder of the import path; `names`: a digest of the names in it that affect imports, empty for a file. */
   private final case class Seen(path: String, state: (Long, Long), names: String)
-  /** An answer of Python. `seen`: the files that were found, and the folders in which others could come to precede them. */
+  /**
+   * An answer of Python. `seen`: the files that were found, and the folders where new files could precede them on the import
+   * path.
+   */
   private final case class Answer(refusal: Option[Refusal], seen: Seq[Seen])
   private val answers = new Lru[(WorkerModules, Seq[String]), Answer](256)
 

@@ -26,7 +26,7 @@ import org.apache.spark.sql.types.{DataType, DoubleType, FloatType, StringType}
  *     LeftOuter Join [key = movie]       ->        LeftOuter Join [if (sure) NULL else key = movie]
  *       Scan                                         Project [id, a, key, flags(a) > 0.5 sure, answers(a) small]
  *       Aggregate [movie, title]                       Scan
- *                                                   Aggregate [movie, title]
+ *                                                  Aggregate [movie, title]
  * }}}
  *
  * Rewrites: a projection over left broadcast joins whose right sides have at most one row per key. So each left row is

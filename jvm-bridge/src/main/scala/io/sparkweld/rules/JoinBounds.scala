@@ -28,14 +28,14 @@ import org.apache.spark.sql.types.{BooleanType, DecimalType, DoubleType, Numeric
  *                                               Scan side [key, text]
  * }}}
  *
- * Rewrites: comparisons of a UDF's result with a number, and `orderBy(score).limit(k)`. For the latter, the threshold is
- * the worst of the first K so far in the same task. Three conditions hold. The UDF's score is the sum of a function of x and one
- * of the strings (`udf_compiler.twins.parts`). The table of the strings is small enough to be broadcast. The join keeps nothing
- * of a dropped row: it is inner, or outer with all rows of x. The subquery scores each row of that table once, with the very same
- * function.
+ * Rewrites: comparisons of a UDF's result with a number, and `orderBy(score).limit(k)`. For the latter, the threshold is the
+ * worst of the first K so far in the same task. Three conditions are required. The UDF's score is the sum of a function of x and
+ * one of the strings (`udf_compiler.twins.parts`). The table of the strings is small enough to be broadcast. The join keeps
+ * nothing of a dropped row: it is inner, or outer with all rows of x. The subquery scores each row of that table once, with the
+ * very same function.
  *
- * Exceptions: a Python function whose result depends on its batches, because fewer rows reach it. As above Spark's own
- * filters, a dropped row raises no error. Runs once, after Spark has pushed operators.
+ * Exceptions: a Python function whose result depends on its batches, because fewer rows reach it. As above Spark's own filters, a
+ * dropped row raises no error. Runs once, after Spark has pushed operators.
  */
 object JoinBounds extends Rule[LogicalPlan] with PredicateHelper {
   override def apply(plan: LogicalPlan): LogicalPlan =
