@@ -1,7 +1,7 @@
 """Lowers Spark's tokenizers and word counters to `Terms`, without materializing words or vectors.
 
 `Words` is a string together with its splitting rule; `Terms` is the sparse vector of its word counts. Sums over `Terms` equal
-those of Spark to the last bit, since Spark adds the products of a sparse vector in the order of their indices.
+those of Spark to the last bit, since Spark adds a sparse vector's products in the order of their indices.
 """
 
 from __future__ import annotations
