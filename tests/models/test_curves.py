@@ -117,6 +117,10 @@ def test_regions_and_centroids() -> None:
     assert compare(lambda d: pd.Series(region.predict(d)), rows("diabetes", odd=True), IntegerType(), exact=True).rows >= 140
     for method in ("decision_function", "score_samples"):
         assert compare(lambda d, m=method: pd.Series(getattr(region, m)(d)), rows("diabetes", odd=True), rtol=1e-8).rows >= 140
+    at_zero = SGDOneClassSVM(random_state=0).fit(DIABETES)
+    at_zero.offset_[:] = 0  # a row of zeros has the score 0, which no error can move, and counts as an inlier
+    zeros = batch_of(**{name: [0.0, 1.0] for name in DIABETES})
+    assert compare(lambda d: pd.Series(at_zero.predict(d)), zeros, IntegerType(), exact=True).rows >= 1
     centroids = NearestCentroid(priors="uniform").fit(WINE, CULTIVARS)
     assert compare(lambda d: pd.Series(centroids.predict(d)), rows("wine", odd=True), LongType(), exact=True).rows >= 140
 

@@ -131,7 +131,7 @@ class SGDClassifier(LinearClassifier):
 
 
 class OneClassLinear(Linear):
-    """Translates SGDOneClassSVM: 1 for inliers by the sign of the score, else -1."""
+    """Translates SGDOneClassSVM: 1 for inliers, whose score is at least 0, else -1."""
 
     KEPT = ("decision_function", "score_samples")
 
@@ -154,7 +154,8 @@ class OneClassLinear(Linear):
         made = self._scores(x, "predict")
         made.label_of(self.call("predict"))
         loop = made.x.loop
-        return made.x.array([loop.select(made.positive(), loop.const(1, I32), loop.const(-1, I32))], ndim=1)
+        inlier = made.positive("greater_equal")
+        return made.x.array([loop.select(inlier, loop.const(1, I32), loop.const(-1, I32))], ndim=1)
 
 
 class GeneralizedLinearRegressor(LinearRegressor):

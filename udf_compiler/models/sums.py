@@ -51,14 +51,14 @@ class Scores:
         scaled = loop.call("multiply", sizes, loop.const(2 * (self.terms + 2) * float(info.eps), self.type))
         return loop.call("add", scaled, loop.const(self.terms * float(info.tiny), self.type))
 
-    def positive(self) -> Value:
-        """Returns whether the only score is above 0, as in the library; rows too close to 0 are guarded."""
+    def positive(self, fn: str = "greater") -> Value:
+        """Returns whether the only score is above 0, or compares with 0 by `fn`, as in the library; guards rows too close to 0."""
         loop, (value,) = self.x.loop, self.values
         zero = loop.const(0, self.type)
         sizes = weighted_sum(self.x, self.weights[:, 0], float(self.offsets[0]), self.type, absolute=True)
         clear = loop.call("greater", loop.call("absolute", value), self.error(0))
         loop.guard(loop.call("logical_or", clear, loop.call("equal", sizes, zero)), local=True)  # without terms, both sums are 0
-        return loop.call("greater", value, zero)
+        return loop.call(fn, value, zero)
 
     def largest(self) -> Value:
         """Returns the index of the largest score, as in the library; rows with two scores too close together are guarded."""

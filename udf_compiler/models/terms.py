@@ -236,8 +236,8 @@ class ExactScores(Scores):
         if self.logarithms:
             keep("log", "1 ULP of the logarithm of counts past 4095", call)
 
-    def positive(self) -> Value:
-        return self.x.loop.call("greater", self.values[0], self.x.loop.const(0, F64))
+    def positive(self, fn: str = "greater") -> Value:
+        return self.x.loop.call(fn, self.values[0], self.x.loop.const(0, F64))
 
     def largest(self) -> Value:
         return argmax(self.x.loop, self.values)
