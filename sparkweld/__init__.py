@@ -1,4 +1,4 @@
-"""Turns Python UDFs of Spark jobs into fused native kernels: the Python half of the SparkWeld plugin.
+"""Compiles the Python UDFs of Spark jobs to fused native kernels: the Python half of the SparkWeld plugin.
 
 The plugin does not use this module at run time. It serves sessions that are built in Python, users who inspect plans, and UDFs
 that report at their definition whether they compile:

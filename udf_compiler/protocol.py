@@ -30,7 +30,7 @@ started it.
 ``independent``  as ``twin`` -> status "ok" when a row's results are the same in every batch; or "refused".
 ``reads``     as ``twin`` -> status "ok" with inputs [name], the inputs that results depend on; or "refused".
 ``parts``     as ``twin``, with others [name], the inputs that a join adds -> status "ok" with own, allowed (EXPR), base, size,
-              slack, texts, missing (`udf_compiler.twins.parts`); or "refused". `udf_compiler.twins.compile` reads these five.
+              `slack`, `texts`, `missing` (`udf_compiler.twins.parts`); or "refused". `udf_compiler.twins.compile` reads them.
 ``fuse``      as ``compile``, for the scalar pandas UDFs of one step -> status "ok" with fused [{udfs (numbers), arguments [[udf,
               argument]], payloads (hexadecimal), stages, block, moved, saves, repeats, metrics}]; or "refused".
               `sparkweld.fused.compile` reads it.

@@ -49,7 +49,7 @@ class Loop:
     """A loop over `domain`.
 
     `guards` are bool values: a row of `domain` where one is False is flagged, and a kernel may not decide it. `some` are pairs
-    of bool values (among, wanted): when some row of `domain` has the first and none has both, every row that has the first is
+    of bool values `(among, wanted)`: when some row of `domain` has the first and none has both, every row that has the first is
     flagged. This detects, for example, a batch without any string. With `where`, the loop creates the domain `makes` of the rows
     where that bool value is True, and its appends belong to it; guards still cover every row of `domain`. With `groups`, the
     loop merges its rows, and its body only reads columns: a kernel merges a batch only once no row of it is flagged, so the

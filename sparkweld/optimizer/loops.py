@@ -77,7 +77,7 @@ def merge(first: Loop, second: Loop) -> Loop:
 
     Either both run over one domain, at most one of them with a `where`, or `second` runs over the domain that `first` creates.
     In the second case it is predicated. It computes its values for all rows, since every op is total. A guard g becomes ``not
-    where or g``, so that dropped rows pass it. A pair (among, wanted) of `some` asks only among the rows that pass. Its own
+    where or g``, so that dropped rows pass it. A pair `(among, wanted)` of `some` asks only among the rows that pass. Its own
     `where` becomes the conjunction of both.
     """
     body = list(first.body)

@@ -297,7 +297,7 @@ def _limit(scores: np.ndarray, share: float) -> float:
 def _certified(
     choice: _Choice, full_cost: float, rows: Rows, band: Band, promise: RankPromise
 ) -> tuple[float, float, tuple[int, int]]:
-    """Returns (limit, share of candidates, (rows wanted, missed)) of the certified limit. Refuses SW948.
+    """Returns (limit, share of candidates, (rows to find, missed)) of the certified limit. Refuses SW948.
 
     Of the limits that pass, up to the first that fails, it is the safest whose cost is close to the cheapest.
     """
@@ -335,7 +335,7 @@ def _passes(missed: np.ndarray, counts: np.ndarray, promise: RankPromise) -> boo
 
 @cache
 def hits_needed(recall: float, confidence: float) -> int:
-    """Returns the fewest wanted rows that could prove the recall: with that number, none may be missed."""
+    """Returns the fewest rows to find that could prove the recall: with that number, none may be missed."""
     return int(np.ceil(np.log(1 - confidence) / np.log(recall)))
 
 

@@ -52,7 +52,7 @@ class Scores:
         return loop.call("add", scaled, loop.const(self.terms * float(info.tiny), self.type))
 
     def positive(self, fn: str = "greater") -> Value:
-        """Returns whether the only score is above 0, or compares with 0 by `fn`, as in the library; guards rows too close to 0."""
+        """Returns whether the only score is above 0, or compares to it by `fn`, as in the library; guards rows too close to 0."""
         loop, (value,) = self.x.loop, self.values
         zero = loop.const(0, self.type)
         sizes = weighted_sum(self.x, self.weights[:, 0], float(self.offsets[0]), self.type, absolute=True)

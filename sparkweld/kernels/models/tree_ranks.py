@@ -114,10 +114,12 @@ def rank_bytes(width: str) -> Operation:
 
 
 def rank_words(width: str) -> Operation:
-    """Builds rank_words(values, table, bits, rows, to, twin, stride, plain, plain_twin): uint16 ranks, at twins ranks + 1.
+    """Builds rank_words(values, table, bits, rows, to, twin, stride, plain, plain_twin): uint16 ranks.
+
+    At `twin` and `plain_twin` it writes ranks + 1.
 
     `rows` is a multiple of 64. The ranks of WALKERS rows are contiguous, each such group `stride` bytes after the one before.
-    From `plain` on, the ranks of all rows are contiguous. A twin that equals the address before it is none.
+    From `plain` on, the ranks of all rows are contiguous. A `twin` equal to the address before it means none.
     """
     one = ir.Constant(ir.VectorType(_I16, lanes_of(width)), [1] * lanes_of(width))
 

@@ -17,7 +17,7 @@ import org.apache.spark.sql.vectorized.{ColumnarBatch, ColumnVector}
 final case class ShadowPlan(fraction: Double, kept: Boolean, udfs: String, full: Option[FallbackPlan])
 
 /**
- * Runs some batches of a task through the original chain too, and compares the results row by row with the kernel's.
+ * Runs some batches of a task through the original chain too, and compares each row of the results with the kernel's.
  *
  * The batches are chosen by their numbers and the partition's, the same in each run. A difference turns the kernel off. Serves
  * one task.
