@@ -102,7 +102,7 @@ def test_a_refusal_is_a_warning_once_with_code_line_and_hint():
         made = sparkweld.pandas_udf("double")(centred)
     (warning,) = caught
     text = str(warning.message)
-    assert text.startswith("centred runs in Python. SW250 Not row by row: Series.mean")
+    assert text.startswith("centred runs in Python. SW250 Not row-local: Series.mean")
     assert f"at centred, line {centred.__code__.co_firstlineno + 1} of test_decorators.py" in text
     assert "pass it in as a column" in text
     assert warning.filename == __file__

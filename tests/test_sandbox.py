@@ -95,5 +95,5 @@ def test_a_service_that_reads_no_function(service, tmp_path, monkeypatch):
         assert child.ask([payload_of("runs")], **header).header["status"] != "ok"
     assert not ran.exists()
     monkeypatch.setenv("SPARKWELD_UNPICKLE", "no such choice")
-    with pytest.raises(Exception, match="read its pickle"):
+    with pytest.raises(Exception, match="requires unpickling it"):
         payload_module.load_command(payload(lambda s: s))

@@ -162,13 +162,13 @@ def test_functions_that_end_the_service_lock_nobody_out_for_long(spark, table, w
     while ends < 5 and time.time() < deadline:
         bad = capturing("exit")
         why = whys(spark, lambda bad=bad: table.select(bad("x")))
-        seconds += [float(found) for found in re.findall(r"is started again in (.*?) s", why)]
+        seconds += [float(found) for found in re.findall(r"restarts in (.*?) s", why)]
         ends += "exit status 3" in why
         time.sleep(0.3)
     assert ends == 5
     innocent = of_now()
     why = whys(spark, lambda: table.select(innocent("x")))
-    seconds += [float(found) for found in re.findall(r"is started again in (.*?) s", why)]
+    seconds += [float(found) for found in re.findall(r"restarts in (.*?) s", why)]
     assert max(seconds, default=0.0) <= 4.0, seconds
     until_compiled(spark, lambda: table.select(innocent("x")))
 

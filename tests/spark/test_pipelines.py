@@ -258,7 +258,7 @@ def test_what_stays_as_it_is(spark, parquet, capfd):
     frame = check(spark, lambda: t.select("id", unknown("b").alias("r"), of_batch("b").alias("m")), set())
     assert "in Python: " in sparkweld.explain(frame)
     frame = check(spark, lambda: t.select("id", heavy("b").alias("r")), set())
-    assert "calls of heavy hold cannot be sent with each task: models and tables of 25," in sparkweld.explain(frame)
+    assert "annotated calls of heavy cannot be sent with each task: models and tables of 25," in sparkweld.explain(frame)
     check(spark, lambda: t.select("id", breaking("b").alias("r")), {"breaking"}, {"spark.sparkweld.pipeline.blockRows": "700"})
     check(spark, lambda: t.select("id", failing("a").alias("r")), set())
 
