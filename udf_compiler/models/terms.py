@@ -1,7 +1,7 @@
 """Represents sparse matrices of terms lazily: a text vectoriser's strings and analyzers, up to a model's sums.
 
-scikit-learn's sparse matrix is in CSR form with ascending columns, and SciPy multiplies it with a dense matrix in that order, one row
-after another. The sums here do the same additions, so scores are equal, not only close.
+scikit-learn's sparse matrix is in CSR form with ascending columns, and SciPy multiplies it with a dense matrix in that order, row
+after row. The sums here do the same additions, so scores are equal, not only close.
 """
 
 from __future__ import annotations
