@@ -1,7 +1,7 @@
-"""Turns Mozart's workloads into what a benchmark runs: functions of NumPy and pandas data, plain and lazy, and data that varies.
+"""Defines Mozart's workloads as benchmark cases: plain and lazy functions of NumPy and pandas data, with varied rows.
 
 Mozart's own inputs of Black-Scholes, haversine, the crime index and data cleaning are constants, and its Numba Black-Scholes
-computes another function than its NumPy one. Here no two rows are alike, and every way computes the same.
+computes another function than its NumPy one. Here all rows differ, and every variant computes the same function.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ Data = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class AnnotationCase:
-    """One workload. `make(rng, rows)` gives its data, `run(*data)` its results, plain or lazy; `numba` the same by hand.
+    """One workload. `make(rng, rows)` returns its data, `run(*data)` its results, plain or lazy; `numba` is handwritten.
 
-    `kind`: "formula", "black box", or "mixed" where most of the time is in what runs once over all rows (joins, groups).
-    `rtol`: the relative difference that libm's functions may make.
+    `kind`: "formula", "black box", or "mixed" where whole-table operations (joins, groups) take most of the time. `rtol`: the
+    relative difference that libm functions may cause.
     """
 
     name: str
@@ -43,7 +43,7 @@ class AnnotationCase:
 
     @property
     def target(self) -> float:
-        """How many times plain NumPy or pandas all cores have to be; 0: none."""
+        """Returns the required speedup of all cores over plain NumPy or pandas; 0: none."""
         return {"formula": FORMULA_TARGET, "black box": BLACK_BOX_TARGET}.get(self.kind, 0.0)
 
 
@@ -271,7 +271,7 @@ def word_stems(words: Any) -> Any:
     return stems, stems.str.len() / words.str.len()
 
 
-#: Cells of a side of the water's surface, Mozart's constants of the step.
+#: Mozart's constants of the time step, with the cell width of the water surface.
 _GRAVITY, _DEPTH, _FRICTION, _STEP, _CELL = 9.8, 10.0, 0.2, 0.01, 2.0
 
 
@@ -285,7 +285,7 @@ def _roll(x: Any, by: int, axis: int) -> Any:
     return np.roll(x.reshape(side, side), by, axis).ravel()
 
 
-#: Rows of its result are other rows of its argument, so that no pipeline goes through: NumPy moves whole arrays.
+#: Each result row is another row of the argument, so no pipeline crosses this call: NumPy moves whole arrays.
 _rolled = sparkweld.lazy(_roll)
 
 

@@ -1,4 +1,4 @@
-"""Turns UDFs with black-box calls into times in Spark, plugin on and off in one session, all rows compared first."""
+"""Times UDFs with black-box calls in Spark, plugin on and off in one session, after comparing all rows."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from pyspark.sql.types import DoubleType, LongType, StringType
 import sparkweld
 from sparkweld.annotations import Merged, Rows, splittable
 
-# As if the functions stood in the job's own file: pickled by value, not as a module that the workers have to import.
+# As if the job's own file defined the functions: pickled by value, because the workers cannot import this module.
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 ENABLED = "spark.sparkweld.enabled"
@@ -96,7 +96,7 @@ def _stems(name: pd.Series) -> pd.Series:
     return name.str.lower().map(_stem).str.len() / name.str.len()
 
 
-#: (name, function, columns, type, times plugin off it has to be, part of the rows)
+#: (name, function, columns, type, required speedup over plugin off, share of the rows)
 UDFS: tuple[tuple[str, Callable[..., Any], tuple[str, ...], Any, float, float], ...] = (
     ("one call in the middle", _middle, ("price", "strike", "t", "vol"), DoubleType(), 2.0, 1.0),
     ("cheap black boxes alone", _risk, ("price", "strike"), DoubleType(), 1.5, 1.0),
@@ -125,7 +125,7 @@ def _log_mean(x: pd.Series) -> float:
 
 
 def _measure_groups(spark: SparkSession, folder: Path, arguments: argparse.Namespace, progress: Progress) -> bool:
-    """One line: a grouped aggregate by annotation, seconds and shuffled bytes; gives whether the target is missed."""
+    """Prints one line for a grouped aggregate by annotation: seconds and shuffled bytes; returns whether it misses the target."""
     rng, rows = np.random.default_rng(2), int(10_000_000 * arguments.scale)
     keys = rng.integers(0, max(rows // 1000, 1), rows)
     pq.write_table(pa.table({"k": keys, "x": rng.normal(size=rows)}), folder / "g.parquet", row_group_size=max(1, rows // 8))
@@ -153,13 +153,16 @@ def _measure_groups(spark: SparkSession, folder: Path, arguments: argparse.Names
 
 
 def _shuffled(spark: SparkSession) -> int:
-    """Bytes that all tasks have written for shuffles so far."""
+    """Returns the bytes that all tasks have written for shuffles so far."""
     executors = spark.sparkContext._jsc.sc().statusStore().executorList(True)
     return sum(executors.apply(i).totalShuffleWrite() for i in range(executors.size()))
 
 
 def measure_spark(arguments: argparse.Namespace, progress: Progress) -> bool:
-    """Prints the table; gives whether a target is missed. Raises RuntimeError where rows differ or no pipeline ran."""
+    """Prints the table; returns whether a target is missed.
+
+    Raises RuntimeError where rows differ or no pipeline ran.
+    """
     spark = local_session(2, "3g")
     failed = False
     with TemporaryDirectory(prefix="sparkweld-bench-") as folder:
@@ -196,13 +199,13 @@ def _table(spark: SparkSession, folder: Path, rows: int) -> DataFrame:
     }  # fmt: skip
     table = pa.table(columns)
     (folder / "t").mkdir()
-    for task in range(2):  # the first rows of the table are in both of them
+    for task in range(2):  # the first rows of the table are in both files
         pq.write_table(table.take(np.arange(task, rows, 2)), folder / "t" / f"{task}.parquet", row_group_size=max(1, rows // 8))
     return spark.read.parquet(str(folder / "t"))
 
 
 def with_plugin(spark: SparkSession, enabled: str, run: Callable[[], Any]) -> Any:
-    """What `run` gives with `spark.sparkweld.enabled` set so."""
+    """Returns the result of `run` with `spark.sparkweld.enabled` set to `enabled`."""
     spark.conf.set(ENABLED, enabled)
     return run()
 
@@ -222,7 +225,7 @@ def _compare(spark: SparkSession, query: DataFrame, name: str) -> None:
 
 
 def best(spark: SparkSession, query: Callable[[], DataFrame], repeats: int) -> dict[str, float]:
-    """Best seconds of the query, plugin off ("false") and on ("true"), taken in turn."""
+    """Returns the best seconds of the query with the plugin off ("false") and on ("true"), in alternating runs."""
     seconds = {"false": float("inf"), "true": float("inf")}
     for _ in range(repeats):
         for enabled in seconds:

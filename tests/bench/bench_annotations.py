@@ -1,11 +1,11 @@
-"""Turns Mozart's workloads into a table: plain NumPy and pandas, lazy on one thread and on all cores, Numba by hand; then Spark.
+"""Times Mozart's workloads: plain NumPy and pandas, lazy on one thread and on all cores, handwritten Numba, and Spark.
 
     make bench BENCH=annotations    (or: python tests/bench/bench_annotations.py [--cases a,b] [--scale 0.1] [--spark])
 
-All ways compute the same on the same varied data, and results are compared before anything is timed. Ways take turns; shown are
-the best of the repeats, since whatever else runs only adds. With `--sweep` also block sizes against the automatic one. With
-`--spark` three UDFs with black-box calls in Spark, plugin on and off by `spark.sparkweld.enabled`, all rows compared.
-`--mozart` beside it runs the workloads themselves as UDFs of Spark.
+All variants compute the same function on the same varied data, and results are compared before timing. Variants alternate;
+the table shows the best repeat, because other load only adds time. `--sweep` also compares block sizes with the automatic
+one. `--spark` runs three UDFs with black-box calls in Spark, plugin on and off by `spark.sparkweld.enabled`, and compares all
+rows. `--mozart` beside it runs the workloads themselves as Spark UDFs.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ TOLERANCE = 1.10
 
 @dataclass
 class Line:
-    """Best seconds of each way of one case."""
+    """Best seconds of each variant of one case."""
 
     case: str
     kind: str
@@ -61,7 +61,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def lazily(case: AnnotationCase, data: tuple[Any, ...], threads: int, block_rows: int | None = None) -> Any:
-    """The case with lazy data, computed at the end of the block."""
+    """Runs the case on lazy data, computed at the end of the `with` block."""
     with sparkweld.lazy(threads=threads, block_rows=block_rows) as wrap:
         made = case.run(*map(wrap, data))
     return sparkweld.compute(*made) if isinstance(made, tuple) else sparkweld.compute(made)[0]
@@ -82,7 +82,7 @@ def compare(case: AnnotationCase, wanted: Any, got: Any, way: str) -> None:
 
 
 def best(ways: dict[str, Callable[[], Any]], repeats: int) -> dict[str, float]:
-    """Best seconds of each way, taken in turn."""
+    """Returns the best seconds of each variant, in alternating runs."""
     seconds = dict.fromkeys(ways, float("inf"))
     for _ in range(repeats):
         for way, run in ways.items():
@@ -93,7 +93,7 @@ def best(ways: dict[str, Callable[[], Any]], repeats: int) -> dict[str, float]:
 
 
 def measure(case: AnnotationCase, arguments: argparse.Namespace, progress: Progress) -> Line:
-    """Compare, then time all ways."""
+    """Compares the results, then times all variants."""
     rows = int(case.rows * arguments.scale)
     data = case.make(np.random.default_rng(1), rows)
     ways: dict[str, Callable[[], Any]] = {"plain": lambda: case.run(*data)}
@@ -111,7 +111,7 @@ def measure(case: AnnotationCase, arguments: argparse.Namespace, progress: Progr
 
 
 def sweep(case: AnnotationCase, arguments: argparse.Namespace) -> tuple[str, bool]:
-    """One line: milliseconds by rows of a block on one thread, the automatic size, and whether that is within the tolerance."""
+    """Returns a report line (milliseconds by block size on one thread) and whether the automatic size is within the tolerance."""
     data = case.make(np.random.default_rng(1), int(case.rows * arguments.scale))
     ways = {str(size): (lambda size=size: lazily(case, data, 1, size)) for size in SIZES}
     ways["automatic"] = lambda: lazily(case, data, 1)
@@ -123,7 +123,7 @@ def sweep(case: AnnotationCase, arguments: argparse.Namespace) -> tuple[str, boo
 
 
 def table(lines: list[Line]) -> str:
-    """The Markdown table: milliseconds, and how many times plain."""
+    """Returns the Markdown table: milliseconds, and speedups over plain."""
     head = [
         "case",
         "kind",

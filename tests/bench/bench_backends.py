@@ -1,13 +1,14 @@
-"""Turns chains of 2 to 32 operations into the constants of `CostModel.scala`: what a kernel and an expression cost a row.
+"""Measures the constants of `CostModel.scala` on chains of 2 to 32 operations: costs of kernels and expressions per row.
 
     make bench BENCH=backends          (or: python tests/bench/bench_backends.py [--rows N] [--repeats N] [--json FILE])
 
-Each chain (multiply, add, multiply, add, ...) is one pandas UDF over one double, taken by `spark.sparkweld.backend` once as
-a kernel and once as Spark's own expressions: over a Parquet scan (columns), over a range (rows), and over a range beside eight
-columns more, which a kernel takes through batches and back (wide rows). One core, one JVM; runs of the two sides alternate. The
-constants are least-squares fits of the fastest runs; the source alone is the row at 0 operations.
+Each chain (multiply, add, multiply, add, ...) is one pandas UDF over one double. `spark.sparkweld.backend` runs it as a
+kernel and as Spark expressions, over three sources: a Parquet scan (columns), a range (rows), and a range with eight more
+columns, which a kernel moves into batches and back (wide rows). One core, one JVM; runs of the two sides alternate. The
+constants are least-squares fits of the fastest runs; the row at 0 operations is the source alone.
 
-The last table is an aggregate pandas UDF by a text over a Parquet scan: Spark's own partial aggregation against kernels.
+The last table is an aggregate pandas UDF grouped by a string over a Parquet scan: Spark's partial aggregation against
+kernels.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from local_session import local_session
 OPERATIONS = (2, 8, 16, 32)
 BACKENDS = ("native", "catalyst")
 SOURCES = ("columns", "rows", "wide rows")
-MORE = 8  # columns that wide rows have beside
+MORE = 8  # additional columns of wide rows
 KEYS = (16, 1024)
 
 
@@ -41,7 +42,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def chain(operations: int) -> Any:
-    """A pandas UDF of so many operations, none of which folds into another."""
+    """Returns a pandas UDF of `operations` operations, none of which folds into another."""
     from pyspark.sql.functions import pandas_udf
 
     @pandas_udf("double")
@@ -69,9 +70,9 @@ Best = dict[Any, dict[str, dict[int, float]]]
 
 
 def alternate(spark: Any, arguments: argparse.Namespace, queries: dict[tuple[Any, int], Any], kernel: str = "Weld [") -> Best:
-    """Source -> backend -> operations -> nanoseconds a row, fastest of the runs, of queries by source and operations."""
+    """Runs queries by (source, operations); returns source -> backend -> operations -> nanoseconds a row of the fastest run."""
     best: Best = {}
-    for _ in range(arguments.repeats + 1):  # the first round warms the JVM and the kernel cache, and is beaten later
+    for _ in range(arguments.repeats + 1):  # the first round warms the JVM and the kernel cache; later rounds beat it
         for (source, operations), query in queries.items():
             for backend in BACKENDS:
                 spark.conf.set("spark.sparkweld.backend", backend)
@@ -85,7 +86,7 @@ def alternate(spark: Any, arguments: argparse.Namespace, queries: dict[tuple[Any
 
 
 def measure(spark: Any, arguments: argparse.Namespace, scratch: Path) -> Best:
-    """Chains over all sources."""
+    """Measures the chains over all sources."""
     rows = arguments.rows
     path = str(scratch / "numbers.parquet")
     spark.range(rows).selectExpr("id * 0.25D + rand(1) as x").write.option("compression", "none").parquet(path)
@@ -103,7 +104,7 @@ def measure(spark: Any, arguments: argparse.Namespace, scratch: Path) -> Best:
 
 
 def measure_aggregates(spark: Any, arguments: argparse.Namespace, scratch: Path) -> Best:
-    """An aggregate by texts, of which there are so many; `operations` is 1."""
+    """Measures an aggregate grouped by strings, per number of distinct strings; `operations` is 1."""
     from pyspark.sql.functions import pandas_udf
 
     @pandas_udf("double")
@@ -120,14 +121,14 @@ def measure_aggregates(spark: Any, arguments: argparse.Namespace, scratch: Path)
 
 
 def constants(best: Best) -> dict[str, float]:
-    """The constants of CostModel, in nanoseconds."""
+    """Returns the constants of CostModel, in nanoseconds."""
 
     def slope(source: str, backend: str) -> float:
         points = best[source][backend]
         return float(np.polyfit(OPERATIONS, [points[n] for n in OPERATIONS], 1)[0])
 
     def ahead(source: str) -> float:
-        """What a kernel costs beside its operations, more than an expression does."""
+        """Returns a kernel's fixed cost a row beyond that of an expression."""
         native, catalyst = (best[source][backend] for backend in BACKENDS)
         return float(np.mean([native[n] - catalyst[n] - n * (kernel - expression) for n in OPERATIONS]))
 
@@ -143,7 +144,7 @@ def constants(best: Best) -> dict[str, float]:
 
 
 def table_of(best: Best, first: str) -> str:
-    """The fastest runs as a Markdown table: a line for each number of operations."""
+    """Returns the fastest runs as a Markdown table: a line for each number of operations."""
     columns = [(s, b) for s in best for b in BACKENDS]
     lines = [f"| {first} | " + " | ".join(f"{s}, {b}" for s, b in columns) + " |", "|---:|" + "---:|" * len(columns)]
     for operations in next(iter(best.values()))["native"]:

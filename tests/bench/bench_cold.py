@@ -1,11 +1,11 @@
-"""Measures what the plugin costs or saves on small queries, on an idle machine and on a busy one.
+"""Measures the plugin's cost or saving on small queries, on an idle machine and on a busy one.
 
     make bench BENCH=cold              (or: python tests/bench/bench_cold.py [--rounds N] [--queries N] [--json FILE])
 
-A pandas UDF over a Parquet file of 1, 10, 1,000 and 100,000 rows: another function in each query, as in a notebook or a test
-suite, and one function again and again, as in a scheduled job. Blocks of queries with the plugin off and on alternate in one
-session. CPU is that of the JVM, the workers and the compile service, up to the moment when all of them are quiet again: what
-is compiled in the background is in it. Busy: as many processes as there are processors spin beside it.
+A pandas UDF runs over a Parquet file of 1, 10, 1,000 and 100,000 rows. Either each query has another function, as in a
+notebook or a test suite, or all repeat one function, as in a scheduled job. Runs of queries with the plugin off and on
+alternate in one session. CPU time covers the JVM, the workers and the compile service until all are idle, so it includes
+background compilation. Busy: as many processes as processors spin meanwhile.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from progress import Progress
 
 ROWS = (1, 10, 1_000, 100_000)
 KINDS = ("new function", "same function")
-#: CPU seconds in a fifth of a second under which everything is quiet.
+#: CPU seconds in a fifth of a second below which the processes count as idle.
 QUIET = 0.02
 
 
@@ -52,7 +52,7 @@ def parse_arguments() -> argparse.Namespace:
 
 @contextmanager
 def load(spinners: int) -> Iterator[set[int]]:
-    """So many processes that do nothing but use a processor; their numbers."""
+    """Runs `spinners` processes that only consume a processor; yields their ids."""
     started = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(spinners)]
     try:
         yield {process.pid for process in started}
@@ -72,7 +72,7 @@ def function_of(constant: float) -> Any:
 
 
 def quiet(spinning: set[int], most: float = 20.0) -> float:
-    """CPU seconds of the session's processes once none of them does anything."""
+    """Waits until the session's processes are idle; returns their CPU seconds."""
     end, before = time.monotonic() + most, cpu_seconds(spinning)
     while time.monotonic() < end:
         time.sleep(0.2)
@@ -84,7 +84,7 @@ def quiet(spinning: set[int], most: float = 20.0) -> float:
 
 
 def block(spark: Any, path: str, plugin: bool, constants: Sequence[float], spinning: set[int]) -> dict[str, Any]:
-    """Queries with functions of these constants: seconds and CPU seconds of one, and the rows of all."""
+    """Runs queries with functions of these constants; returns seconds and CPU seconds per query, and all rows."""
     spark.conf.set("spark.sparkweld.enabled", str(plugin).lower())
     cpu, wall, rows = quiet(spinning), list[float](), list[Any]()
     for constant in constants:
@@ -97,7 +97,7 @@ def block(spark: Any, path: str, plugin: bool, constants: Sequence[float], spinn
 def measure(
     spark: Any, path: str, kind: str, arguments: argparse.Namespace, fresh: Iterator[float], spinning: set[int]
 ) -> dict[str, list[float]]:
-    """Samples of each round after the first, which warms up."""
+    """Returns the samples of each round after the warm-up round."""
     samples: dict[str, list[float]] = {f"{what} {way}": [] for what in ("wall", "cpu") for way in ("off", "on")}
     same = next(fresh)
     for number in range(arguments.rounds + 1):
@@ -115,7 +115,7 @@ def measure(
 def main() -> None:
     arguments, progress = parse_arguments(), Progress()
     report: list[dict[str, Any]] = []
-    fresh = (1 + number / 8 for number in itertools.count())  # no function has been in an earlier query
+    fresh = (1 + number / 8 for number in itertools.count())  # no function repeats one of an earlier query
     print("| machine | rows | function | wall off | wall on | off/on | CPU off | CPU on | off/on |")
     print("|---|---|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as scratch:

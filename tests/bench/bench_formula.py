@@ -1,11 +1,11 @@
-"""Turns four formulas into a table: what a row costs when only scanned, as a pandas UDF off and on, and as Spark SQL.
+"""Times four formulas: the scan alone, a pandas UDF with the plugin off and on, and Spark SQL.
 
     make bench BENCH=formula           (or: python tests/bench/bench_formula.py [--rows N] [--cases a,b] [--json FILE])
 
-Two JVMs of the same settings, one with the flag, one without, on the same cores and the same Parquet, into the noop
-sink. Results are compared before anything is timed: all rows of one file between plugin off and on, and checksums over
-all rows between all three. Samples alternate between the JVMs and are taken again when the machine was in a slow phase.
-Shown are medians of the warm runs, and the first run (which for the plugin includes compiling, with an empty cache).
+Two JVMs with equal settings, one with the flag and one without, read the same Parquet on the same cores and write to the noop
+sink. Results are compared before timing: all rows of one file between plugin off and on, and checksums over all rows between
+all three. Samples alternate between the JVMs and are retaken after a slow phase of the machine. The table shows medians of
+the warm runs, and the first run (which for the plugin includes compilation, with an empty cache).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from progress import Progress
 from row_compare import compare_tables
 from spark_processes import Sampler, SparkProcess
 
-# way: (which JVM, how it is computed there)
+# variant: (JVM, how the JVM computes it)
 RUNS = {"scan": ("off", "scan"), "off": ("off", "udf"), "on": ("on", "udf"), "sql": ("off", "sql")}
 ON_HEAP = {"spark.sql.columnVector.offheap.enabled": "false"}
 SMALL = (1_000, 100_000)
@@ -61,14 +61,14 @@ class Bench:
         self.lines: list[Measured] = []
 
     def start(self, label: str, plugin: bool, conf: dict[str, str]) -> SparkProcess:
-        """A session; with the plugin its kernel cache is empty and its own."""
+        """Starts a session; with the plugin it has an empty kernel cache of its own."""
         cache = self.scratch / f"cache-{label}"
         return SparkProcess(
             label, plugin and not self.arguments.check_harness, conf, self.scratch, self.arguments.cores,
             self.arguments.memory, {"SPARKWELD_CACHE_DIR": str(cache)})
 
     def compare(self, sessions: dict[str, SparkProcess], case: Formula, folder: Path, source: str) -> str:
-        """Compare results before they are timed; a sentence for the report. RuntimeError where they differ."""
+        """Compares results before they are timed; returns a sentence for the report. RuntimeError where they differ."""
         self.progress.tick(f"{case.name}, {source}: comparing results")
         rows = _compare_rows(sessions, case, folder, source, self.scratch)
         sums = {way: sessions[jvm].ask("checksums", case=case.name, way=how, source=source, folder=str(folder))
@@ -82,13 +82,13 @@ class Bench:
         self, sessions: dict[str, SparkProcess], case: Formula, rows: int, source: str, judged: bool, repeats: int,
         heap: str = "",
     ) -> None:
-        """Compare, then time all four ways, alternating; adds one line to the table."""
+        """Compares, then times all four variants, alternating; adds one line to the table."""
         folder = prepare_formula(case, rows, self.progress.say)
         name = source + heap
         query = {"case": case.name, "source": source, "folder": str(folder)}
         line = Measured(case=case.name, source=name, rows=rows, cores=self.arguments.cores, judged=judged)
         if source == "cached":
-            # Filled by the first query: the table is timed, not its making.
+            # The first query fills the cache: the timed part reads the table and does not build it.
             for session in sessions.values():
                 session.ask("run", way="scan", **query)
         for way, (jvm, how) in RUNS.items():
@@ -110,7 +110,7 @@ class Bench:
 
 
 def _outside_kernels(session: SparkProcess, query: dict[str, str]) -> str:
-    """Runs the query once more; empty when all its batches ran in kernels, else what did not."""
+    """Runs the query once more; returns "" when all its batches ran in kernels, else a note about the others."""
     session.ask("run", way="udf", **query)
     batches = session.ask("weld_batches")
     if batches["kernels"] == 0:
@@ -145,7 +145,7 @@ def _check_sums(case: str, way: str, expected: dict[str, float], found: dict[str
 
 
 def run(arguments: argparse.Namespace, progress: Progress, scratch: Path) -> list[Measured]:
-    """All lines of the table; the main ones first."""
+    """Returns all lines of the table, the main ones first."""
     chosen = [case for case in FORMULAS if case.name in arguments.cases.split(",")]
     bench = Bench(arguments, progress, scratch)
     progress.say(f"data: {data_folder()}")

@@ -1,10 +1,10 @@
-"""Turns forests of 200 MB and 1 GB into what they cost: seconds of planning, and memory of driver, compile service and workers.
+"""Measures planning seconds and the memory of driver, compile service and workers for forests of 200 MB and 1 GB.
 
     make bench BENCH=large_model            (or: python tests/bench/bench_large_model.py [--megabytes 200 1000] [--heap 4g])
 
-Each size runs in its own JVM, whose heap is the executors' too (local mode). A forest of deep trees is grown on random numbers,
-and scored by sparkweld.score over ROWS rows: planned for the first time, run, planned and run again, and run with the plugin
-off; the results are compared. While that goes on, the largest resident memory of each process is read from /proc.
+Each size runs in its own JVM, whose heap is also the executors' (local mode). A forest of deep trees is grown on random
+numbers and scored by sparkweld.score over ROWS rows: planned and run twice with the plugin, and run with it off; the results
+are compared. Meanwhile the largest resident memory of each process is read from /proc.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from progress import Progress
 from submit import session_environment
 
 ROWS, COLUMNS, LEAVES = 20_000, 10, 20_000
-#: What a process's command line holds -> what it is called here.
+#: Substring of a process's command line -> its name in the report.
 KINDS = {"udf_compiler.service": "service", "pyspark.daemon": "workers", "org.apache.spark.deploy.SparkSubmit": "jvm"}
 
 
 def forest(megabytes: int) -> tuple[object, int]:
-    """A forest whose pickle has about so many bytes, and how many: some trees are grown, and repeated with other leaves."""
+    """Returns a forest whose pickle has about `megabytes` MB, and its size: grown trees, repeated with other leaf values."""
     from sklearn.ensemble import RandomForestRegressor
 
     random = np.random.default_rng(0)
@@ -52,7 +52,7 @@ def forest(megabytes: int) -> tuple[object, int]:
 
 @contextmanager
 def watched() -> Iterator[dict[str, float]]:
-    """The largest resident megabytes of this process and its children while the block runs, by kind."""
+    """Yields the largest resident megabytes of this process and its children during the `with` block, by kind."""
     peaks: dict[str, float] = {}
     ended = threading.Event()
 
@@ -79,7 +79,7 @@ def watched() -> Iterator[dict[str, float]]:
 
 
 def measure(megabytes: int) -> dict[str, object]:
-    """Runs inside of a session's own process: the times and peaks of one size."""
+    """Measures the times and peaks of one size; runs in a session's own process."""
     from pyspark.sql import SparkSession
 
     import sparkweld
@@ -104,7 +104,7 @@ def measure(megabytes: int) -> dict[str, object]:
 
     with watched() as peaks:
         scored = timed("score()", lambda: sparkweld.score(df, model, names))
-        spark._jvm.java.lang.Thread.sleep(3000)  # the compile service has imported what it wants
+        spark._jvm.java.lang.Thread.sleep(3000)  # wait until the compile service has finished its imports
         plan_text = timed("plan", lambda: plan(scored))
         on = timed("run", lambda: scored.toPandas())
         again = scored.select("*")

@@ -1,10 +1,10 @@
-"""Turns fresh processes into three answers: what the first query, a warm cache, and planning cost more with the plugin.
+"""Measures the latency that the plugin adds to the first query, to a first query with a warm cache, and to planning.
 
     make bench BENCH=latency           (or: python tests/bench/bench_latency.py [--repeats N] [--json FILE])
 
-First query: a new JVM, then one pandas UDF query over 100,000 rows; with the flag once with an empty kernel cache, and
-once with the cache that an earlier process left. Planning: queries without UDFs, from DataFrame to physical plan, in
-new JVMs. Runs with and without the flag alternate; differences are between medians.
+First query: a new JVM runs one pandas UDF query over 100,000 rows; with the flag once with an empty kernel cache, and once
+with the cache of an earlier process. Planning: queries without UDFs, from DataFrame to physical plan, in new JVMs. Runs with
+and without the flag alternate; differences are between medians.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from progress import Progress
 from spark_processes import SparkProcess
 
 CASE, ROWS = "black_scholes", 100_000
-# Target, in seconds, for what is added to plugin off.
+# Targets for the seconds added to plugin off.
 COLD_TARGET, WARM_TARGET, PLANNING_TARGET = 2.0, 0.3, 0.005
 KINDS = ("off", "cold", "warm")
 
@@ -42,7 +42,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def first_queries(arguments: argparse.Namespace, progress: Progress, scratch: Path) -> dict[str, dict[str, list[float]]]:
-    """Seconds of session start, first query and second query in `repeats` new processes of each kind."""
+    """Returns the seconds of session start, first query and second query in `repeats` new processes of each kind."""
     folder = str(prepare_formula(formula(CASE), ROWS, progress.say))
     query = {"case": CASE, "way": "udf", "source": "parquet", "folder": folder}
     samples: dict[str, dict[str, list[float]]] = {kind: {"start": [], "first": [], "second": []} for kind in KINDS}
@@ -71,7 +71,7 @@ def _must_run_in_kernels(session: SparkProcess, query: dict[str, Any]) -> None:
 
 
 def planning(arguments: argparse.Namespace, progress: Progress, scratch: Path) -> dict[str, dict[str, list[float]]]:
-    """Seconds from DataFrame to physical plan, per query and side; each process's first plan is under its own key."""
+    """Returns seconds from DataFrame to physical plan, per query and side; each process's first plan has its own key."""
     from plain_queries import QUERIES
 
     folder = str(prepare_flights(1, progress.say).flights)
@@ -87,13 +87,13 @@ def planning(arguments: argparse.Namespace, progress: Progress, scratch: Path) -
                                         repeats=arguments.planning_repeats)["seconds"]
                     if number == 0:
                         seconds["first plan"][side].append(times[0])
-                    # The first plans of a query are about the JVM's compiler, on both sides.
+                    # A query's first plans measure the JIT compiler, on both sides.
                     seconds[name][side] += times[len(times) // 4 :]
     return seconds
 
 
 def report(first: dict[str, dict[str, list[float]]], plans: dict[str, dict[str, list[float]]]) -> bool:
-    """Print both tables; whether all targets are met."""
+    """Prints both tables; returns whether all targets are met."""
     middle = {kind: {what: statistics.median(values) for what, values in first[kind].items()} for kind in KINDS}
     print(f"{CASE} over {ROWS:,} rows, in a new JVM each; medians of {len(first['off']['first'])} processes, seconds\n")
     print("| | session start | first query | second query | start + first, added | first, added | verdict |")
@@ -104,7 +104,7 @@ def report(first: dict[str, dict[str, list[float]]], plans: dict[str, dict[str, 
         took, off = middle[kind], middle["off"]
         added = took["first"] - off["first"]
         whole = added + took["start"] - off["start"]
-        # The session's start counts too: what the plugin does there is not hidden from the first query's account.
+        # The session's start counts too, so that work done there is not hidden from the first query's time.
         verdict = "-" if target is None else _verdict(max(added, whole), target, met)
         print(f"| {names[kind]} | {took['start']:.2f} | {took['first']:.2f} | {took['second']:.2f} | {whole:+.2f} | "
               f"{added:+.2f} | {verdict} |")
@@ -112,7 +112,7 @@ def report(first: dict[str, dict[str, list[float]]], plans: dict[str, dict[str, 
     print("| query | off | on | added | verdict |\n|---|---:|---:|---:|---|")
     for name, sides in plans.items():
         off_ms, on_ms = (statistics.median(sides[side]) for side in ("off", "on"))
-        # A process has one first plan: too few and too noisy for a verdict, but a big cost would show.
+        # A process has one first plan: too few and too noisy for a verdict, but a large cost would show.
         verdict = "-" if name == "first plan" else _verdict(on_ms - off_ms, PLANNING_TARGET, met)
         print(f"| {name} | {off_ms * 1e3:.2f} | {on_ms * 1e3:.2f} | {(on_ms - off_ms) * 1e3:+.2f} | {verdict} |")
     return all(met)

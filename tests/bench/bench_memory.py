@@ -1,11 +1,11 @@
-"""Turns 100 queries in one session into a slope: what of the executor's JVM grows with each query, if anything.
+"""Measures the growth of the executor JVM per query over 100 queries in one session.
 
     make bench BENCH=memory            (or: python tests/bench/bench_memory.py [--queries N] [--json FILE])
 
-Three runs, each in its own JVM whose heap is of one fixed size and touched in advance, so that resident memory moves
-only with what lies outside of the heap: 100 queries whose UDFs differ (another constant each, another kernel each) and
-100 times one query with the flag, and 100 differing queries without it, which shows what Spark itself adds. An executor
-keeps 256 linked kernels; here it may keep KEPT, so that the oldest have to go. After each query: resident memory, child
+Three runs each have their own JVM. Its heap has one fixed size and is touched in advance, so that resident memory changes
+only with memory outside the heap. The runs are 100 queries with differing UDFs (another constant and kernel each) and 100
+times one query with the flag, and 100 differing queries without it, which shows Spark's own growth. An executor keeps 256
+linked kernels; here the limit is KEPT, so that the oldest are evicted. Read after each query: resident memory, child
 processes, executable mappings (linked kernels), threads, open files.
 """
 
@@ -30,8 +30,8 @@ HEAP = "1g"
 KEPT = 16
 RUNS = {"differing, on": (True, True), "same, on": (True, False), "differing, off": (False, True)}
 WATCHED = ("residentMb", "anonymousMb", "executableMappings", "children", "threads", "openFiles")
-# Growth per query, over the last two thirds and beyond the growth with the plugin off, that still counts as flat: Spark's
-# own thread pools fill up, and the JVM compiles on, for hundreds of queries.
+# Permitted growth per query over the last two thirds, beyond the growth with the plugin off: Spark's own thread pools fill
+# up, and the JVM keeps compiling, for hundreds of queries.
 ALLOWED = {"residentMb": 0.20, "executableMappings": 0.05, "children": 0.02, "threads": 0.20, "openFiles": 0.05}
 
 
@@ -46,7 +46,7 @@ def parse_arguments() -> argparse.Namespace:
 
 def watch(label: str, plugin: bool, differing: bool, arguments: argparse.Namespace, progress: Progress,
           scratch: Path) -> list[dict[str, Any]]:
-    """Run the queries in a new session; what the JVM held after each."""
+    """Runs the queries in a new session; returns the JVM's resources after each."""
     folder = str(prepare_formula(formula("black_scholes"), ROWS, progress.say))
     samples = []
     with SparkProcess(label.replace(",", ""), plugin and not arguments.check_harness,
@@ -56,7 +56,7 @@ def watch(label: str, plugin: bool, differing: bool, arguments: argparse.Namespa
         for query in range(arguments.queries):
             constant = 10.0 + (query if differing else 0) / 16
             seconds = session.ask("varied_query", folder=folder, constant=constant)["seconds"]
-            # A collection frees what only finalizers or cleaners hold; a leak stays.
+            # A collection frees objects that only finalizers or cleaners hold; a leak stays.
             samples.append({**session.ask("memory", collect=query % 10 == 9), "seconds": seconds})
             progress.tick(f"{label}: query {query + 1} of {arguments.queries}, {samples[-1]['residentMb']:.0f} MB")
         if plugin and not arguments.check_harness:
@@ -68,13 +68,13 @@ def watch(label: str, plugin: bool, differing: bool, arguments: argparse.Namespa
 
 
 def slope(values: list[float]) -> float:
-    """Growth per query by least squares over the last two thirds: the first third fills caches and compiles Spark."""
+    """Returns the growth per query by least squares over the last two thirds; the first third fills caches and compiles Spark."""
     settled = np.asarray(values[len(values) // 3 :], dtype=float)
     return float(np.polyfit(np.arange(len(settled)), settled, 1)[0]) if len(settled) > 1 else 0.0
 
 
 def report(runs: dict[str, list[dict[str, Any]]]) -> bool:
-    """Print a line per run and watched number; whether all that is judged is flat."""
+    """Prints a line per run and watched number; returns whether all judged numbers are flat."""
     base = {what: slope([float(sample[what]) for sample in runs["differing, off"]]) for what in WATCHED}
     flat = []
     print(f"{len(runs['same, on'])} queries of {ROWS:,} rows in one session, heap {HEAP}, {KEPT} kernels kept\n")

@@ -1,12 +1,12 @@
-"""Fitted models to nanoseconds a row: our kernel against the libraries themselves, one thread, interleaved samples.
+"""Times fitted models in nanoseconds a row: the kernel against the libraries themselves, one thread, interleaved samples.
 
     make bench BENCH=models   (or: python tests/bench/bench_models.py [--cases WORDS] [--samples N] [--peers PYTHON])
 
-Each side scores the same batch of 10,000 rows; results are compared before anything is timed, bit by bit where the case asks for
-that. The sides of a case take turns, so that a slow phase of the machine meets all of them; the table has the fastest sample of
-each, and the median beside it. Libraries of another environment (`--peers`, see `peer_worker.py`) score the same model and rows
-in a process of their own, after ours; how far their probabilities are off is shown. Exits with 1 when the results of the
-library that fitted the model differ, or a target is missed.
+Each side scores the same batch of 10,000 rows. Results are compared before timing, bit by bit where the case requires it. The
+sides of a case alternate, so that a slow phase of the machine affects all; the table has each side's fastest sample, and the
+median beside it. Libraries of another environment (`--peers`, see `peer_worker.py`) score the same model and rows in a
+separate process afterwards; the table shows the error of their probabilities. Exits with 1 when the results of the library
+that fitted the model differ, or a target is missed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from model_cases import TREES, Contest
 from pipeline_cases import PIPELINES
 from threadpoolctl import threadpool_limits
 
-#: Name of a group -> (its cases, the least gain over the fastest peer).
+#: Name of a group -> (its cases, the least speedup over the fastest peer).
 GROUPS: dict[str, tuple[dict[str, Callable[[], Contest]], float]] = {"trees": (TREES, 2.0), "pipelines": (PIPELINES, 5.0)}
 
 
@@ -38,7 +38,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def difference(case: Contest) -> str:
-    """How a peer's results differ from ours, "" when none does."""
+    """Describes how a peer's results differ from the kernel's, "" when none does."""
     mine = case.ours()
     for name, peer in case.peers.items():
         theirs, tolerance = peer(), case.tolerance[name]
@@ -49,7 +49,7 @@ def difference(case: Contest) -> str:
 
 
 def samples_of(case: Contest, count: int) -> dict[str, list[float]]:
-    """Side -> nanoseconds a row of each sample."""
+    """Returns side -> nanoseconds a row of each sample."""
     sides = {"sparkweld": case.ours, **case.peers}
     found: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(count):
@@ -61,7 +61,7 @@ def samples_of(case: Contest, count: int) -> dict[str, list[float]]:
 
 
 def report(name: str, case: Contest, found: dict[str, list[float]], foreign: dict[str, Foreign]) -> float:
-    """Prints the case's line; gives the gain over the fastest peer."""
+    """Prints the case's line; returns the speedup over the fastest peer."""
     best = {side: min(times) for side, times in found.items() if side not in foreign}
     peers = {side: ns for side, ns in best.items() if side != "sparkweld"}
     cells = [f"{side} {ns:.0f} ({np.median(found[side]):.0f})" for side, ns in peers.items()]

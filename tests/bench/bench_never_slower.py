@@ -2,10 +2,10 @@
 
     make bench BENCH=never_slower   (or: python tests/bench/bench_never_slower.py [--cases TEXT] [--repeats N] [--json FILE])
 
-Two JVMs of the same settings, one with the flag, one without, over the same Parquet, into the noop sink. Measured is user and
-system time of the driver, its JVM, the Python workers and the compile service together, from a new DataFrame to the end of a
-query: other work on the machine adds little to it. Results are compared first. Samples alternate; shown are medians of the warm
-runs. A line below 0.95 makes the exit code 1.
+Two JVMs with equal settings, one with the flag and one without, read the same Parquet and write to the noop sink. The measure
+is user plus system time of the driver, its JVM, the Python workers and the compile service, from a new DataFrame to the end
+of a query: other work on the machine adds little to it. Results are compared first. Samples alternate; the table shows
+medians of the warm runs. A line below 0.95 makes the exit code 1.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from side_by_side import add_session_arguments
 from spark_processes import SparkProcess
 
 LEAST, SIDES = 0.95, ("off", "on")
-#: Where a line is below LEAST, so many more samples of each side decide, and again.
+#: Where a line is below LEAST, each side takes MORE further samples, up to ROUNDS times.
 MORE, ROUNDS = 4, 2
 
 
 @dataclass
 class Line:
-    """Seconds of processor time of one case, and how many batches of the last run kernels and Python had."""
+    """Processor seconds of one case, and the batches of the last run in kernels and in Python."""
 
     case: str
     rows: int
@@ -63,7 +63,7 @@ Sessions = dict[str, SparkProcess]
 
 
 def measure(case: Case, sessions: Sessions, arguments: argparse.Namespace, scratch: Path, progress: Progress) -> Line:
-    """Compare, warm up, then run both sides in turn."""
+    """Compares, warms up, then runs both sides alternately."""
     rows = max(1, int(case.rows * arguments.scale)) if case.rows > 10_000 else case.rows
     query = {"name": case.name, "folder": str(prepare_table(case.table, rows))}
     line = Line(case.name, rows)
@@ -120,7 +120,7 @@ def main() -> int:
 
 
 def print_lines(lines: list[Line]) -> None:
-    """The Markdown table."""
+    """Prints the Markdown table."""
     print("processor seconds of all processes a sample, medians\n")
     print("| case | rows | off | on | off / on | batches in kernels, in Python | verdict |\n|---|---:|---:|---:|---:|---:|---|")
     for line in lines:

@@ -1,10 +1,10 @@
-"""Turns chains of operations into the constants of `sparkweld/fused/estimate.py`: costs of pandas, Arrow and pipelines' stages.
+"""Measures the constants of `sparkweld/fused/estimate.py` on chains of operations: costs of pandas, Arrow and stages.
 
     make bench BENCH=pipelines          (or: python tests/bench/bench_pipelines.py [--rows N] [--repeats N])
 
-Each chain runs as pandas (or pyarrow.compute) runs it in a batch of a UDF, and as a kernel in blocks. An operation is the slope
-over its number, a stage and the way of a text into a kernel and out of it are what is left at none. CPU time of one thread; the
-fastest run counts.
+Each chain runs as pandas (or pyarrow.compute) in a UDF's batch, and as a kernel in blocks. An operation's cost is the slope
+over the number of operations; a stage's cost and a string's transfer into and out of a kernel are the intercept. CPU time of
+one thread; the fastest run counts.
 """
 
 from __future__ import annotations
@@ -29,47 +29,47 @@ from udf_compiler.trace.text import Missing, text_series
 
 FEW, MANY = 2, 16
 BLOCK = 8192
-#: Rows of a batch in which UDFs get Spark's rows.
+#: Rows of the batches in which Spark passes rows to UDFs.
 BATCH = 10_000
 
 
 def arithmetic(x: Any, count: int) -> Any:
-    """A chain of multiplications and additions, none of which folds into another."""
+    """Applies a chain of multiplications and additions, none of which folds into another."""
     for i in range(count // 2):
         x = x * (1.0 + i / 1024) + 0.5
     return x
 
 
 def functions(x: Any, count: int) -> Any:
-    """A chain of functions of libm, whose arguments stay small."""
+    """Applies a chain of libm functions whose arguments stay small."""
     for i in range(count):
         x = np.exp(x * 0.5) if i % 2 else np.sin(x * 0.5)
     return x
 
 
 def texts(x: Any, count: int) -> Any:
-    """A chain of string methods."""
+    """Applies a chain of string methods."""
     for i in range(count):
         x = (x.str.lower(), x.str.upper(), x.str.replace("n", "m", regex=False), x.str.replace("M", "n", regex=False))[i % 4]
     return x
 
 
 def arrow_arithmetic(x: Any, count: int, module: Any = pc) -> Any:
-    """The first chain of arrays of Arrow."""
+    """Applies the chain of `arithmetic` to Arrow arrays."""
     for i in range(count // 2):
         x = module.add(module.multiply(x, 1.0 + i / 1024), 0.5)
     return x
 
 
 def arrow_functions(x: Any, count: int, module: Any = pc) -> Any:
-    """The second one."""
+    """Applies the chain of `functions` to Arrow arrays."""
     for i in range(count):
         x = (module.exp if i % 2 else module.sin)(module.multiply(x, 0.5))
     return x
 
 
 def arrow_texts(x: Any, count: int, module: Any = pc) -> Any:
-    """The third one."""
+    """Applies the chain of `texts` to Arrow arrays."""
     for i in range(count):
         if i % 2:
             x = module.replace_substring(x, *(("n", "m") if i % 4 == 1 else ("M", "n")))
@@ -79,7 +79,7 @@ def arrow_texts(x: Any, count: int, module: Any = pc) -> Any:
 
 
 def arrow_runner(chain: Callable[..., Any], count: int, text: bool) -> Runner:
-    """The same of arrays of Arrow."""
+    """Returns the pipeline of one kernel over Arrow arrays."""
     capture = Capture("bench")
     value: Any = capture.input("x", Type("str" if text else "f64", True))
     made = chain(TracedArrow.of(capture.loop(), value), count, stand_in(pc))
@@ -87,7 +87,7 @@ def arrow_runner(chain: Callable[..., Any], count: int, text: bool) -> Runner:
 
 
 def runner(chain: Callable[[Any, int], Any], count: int, text: bool) -> Runner:
-    """The pipeline of one kernel."""
+    """Returns the pipeline of one kernel over Series."""
     capture = Capture("bench")
     value: Any = capture.input("x", Type("str") if text else F64)
     traced = text_series(capture.loop(), value, Missing()) if text else TracedSeries(capture.loop(), value, F64.dtype)
@@ -95,7 +95,7 @@ def runner(chain: Callable[[Any, int], Any], count: int, text: bool) -> Runner:
 
 
 def fastest(run: Callable[[], Any], repeats: int) -> float:
-    """Least CPU seconds."""
+    """Returns the least CPU seconds."""
     best = float("inf")
     for _ in range(repeats):
         began = time.thread_time()

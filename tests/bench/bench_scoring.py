@@ -1,16 +1,14 @@
-"""Turns models inside of pandas UDFs, and pipelines of pyspark.ml, into a table.
-
-It says what a row costs with the plugin off and on, and to be read at all.
+"""Times models inside pandas UDFs and pipelines of pyspark.ml, per row: plugin off, plugin on, and the scan alone.
 
     make bench BENCH=scoring        (or: python tests/bench/bench_scoring.py [--rows N] [--cases WORDS] [--json FILE])
 
-Two JVMs of the same settings, one with the flag, one without, on the same cores and the same Parquet, into the noop sink. Where
-plugin off is slow it has a table of fewer rows. All rows that plugin off has are compared before anything is timed. Samples
-alternate; shown are medians of the warm runs and, in brackets, the first one. A way that takes over 20 s has one warm run. The
-two ways that run in the JVM alone are run some times more before the clock counts, and three times as often for the first case,
-until its compiler is done with Spark's code: with the plugin off nearly all time is the worker's, which has no such phase. *scan*
-selects the case's columns from the same files into the same sink, nothing else: it hands over rows of all these columns, where
-the other two hand over rows of the score.
+Two JVMs with equal settings, one with the flag and one without, read the same Parquet on the same cores and write to the noop
+sink. Where plugin off is slow it reads a table of fewer rows. All its rows are compared before timing. Samples alternate; the
+table shows medians of the warm runs and, in brackets, the first run. A variant that takes over 20 s has one warm run. The two
+variants that run in the JVM alone have extra warm-up runs, three times as many for the first case, until the JIT has compiled
+Spark's code: with the plugin off the worker, which has no such phase, takes nearly all of the time. *scan* only selects the
+case's columns from the same files into the same sink. It passes rows of all these columns, where the other two pass rows of
+the score.
 """
 
 from __future__ import annotations
@@ -32,7 +30,7 @@ from scoring_tables import prepare
 from side_by_side import SideBySide, add_session_arguments, print_table, times, verdict
 from spark_processes import SparkProcess
 
-# way: (which JVM, what it runs)
+# variant: (JVM, what the JVM runs)
 RUNS = {"scan": ("off", "scan"), "off": ("off", "udf"), "on": ("on", "udf")}
 
 
@@ -44,7 +42,7 @@ class Measured(Samples):
     scan: float | None
 
     def missed(self) -> list[str]:
-        """The targets that are not met."""
+        """Returns the targets that are not met."""
         if self.note:
             return [self.note]
         scan, off, on = (self.core_ns(way) for way in RUNS)
@@ -63,7 +61,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def measure(bench: SideBySide, case: ScoringCase, *, first: bool) -> Measured:
-    """Compares, then times all ways, alternating."""
+    """Compares, then times all variants, alternating."""
     arguments = bench.arguments
     bench.progress.tick(f"{case.name}: data")
     folder = str(prepare(case.table, arguments.rows))
@@ -91,13 +89,13 @@ def compare(sessions: dict[str, SparkProcess], case: ScoringCase, query: dict[st
         table = pq.read_table(target).sort_by("id")
         scores[side] = table["score"].to_numpy()
         shutil.rmtree(target)
-    # what is kept: the last digits of sums in another order, which cancel in a probability near 0, and of exponentials
+    # approximate: the last digits of sums in another order, which cancel in a probability near 0, and of exponentials
     if not np.allclose(scores["off"], scores["on"], rtol=1e-12, atol=1e-15):
         raise RuntimeError(f"{case.name}: plugin off and on differ")
 
 
 def cells(line: Measured) -> list[str]:
-    """A line of the table."""
+    """Returns a line of the table."""
     scan, off, on = (line.core_ns(way) for way in RUNS)
     return [line.case, f"{line.rows:,}", *times(line, RUNS), f"{off / on:.1f}x", f"{on / scan:.2f}", verdict(line.missed())]
 

@@ -1,8 +1,9 @@
-"""Turns pipelines with black-box calls into times with their first and last kernels in Python and in the JVM.
+"""Times pipelines with black-box calls whose first and last kernels run in Python or in the JVM.
 
     make bench BENCH=split          (or: python tests/bench/bench_split.py [--rows N] [--repeats N])
 
-It is why the mode `auto` splits none. Nanoseconds a row, the fastest of runs by turns, all rows compared first.
+The results are the reason that the mode `auto` splits no pipeline. Shown are nanoseconds a row, the fastest of alternating
+runs, after all rows were compared.
 """
 
 from __future__ import annotations
@@ -30,14 +31,14 @@ from pyspark.sql.types import DoubleType, StringType
 
 import sparkweld
 
-# As if the functions stood in the job's own file: pickled by value, not as a module that the workers have to import.
+# As if the job's own file defined the functions: pickled by value, because the workers cannot import this module.
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 MODE = "spark.sparkweld.pipeline.split.mode"
 SIDES = ("off", "never", "always", "auto")
 
 
-#: Calls of the sum of some columns, whose result is scaled by one of them.
+#: Calls on the sum of some columns, whose result one of them scales.
 _SUMS: dict[int, Callable[..., Any]] = {
     1: lambda a: scipy.special.erf((a + 0.5) / 99) * a,
     2: lambda a, b: scipy.special.erf((a + b + 0.5) / 99) * a,
@@ -52,7 +53,7 @@ def _wide(*columns: pd.Series) -> pd.Series:
     return scipy.special.erf(total / 99)
 
 
-#: Of the table of many columns, whose sum by weights is all that the call takes.
+#: Columns of the wide table; the call takes only their weighted sum.
 WIDE = 30
 
 
@@ -72,7 +73,7 @@ def _length(name: pd.Series) -> pd.Series:
 
 
 def cases(table: DataFrame, wide: DataFrame) -> dict[str, Callable[[], DataFrame]]:
-    """Name -> query."""
+    """Returns name -> query."""
     numbers = ("price", "strike", "t", "vol")
     of = {count: pandas_udf(function, DoubleType()) for count, function in _SUMS.items()}  # type: ignore[call-overload]
     middle, texts, length = (
@@ -94,13 +95,13 @@ def cases(table: DataFrame, wide: DataFrame) -> dict[str, Callable[[], DataFrame
 
 
 def use(spark: SparkSession, side: str) -> None:
-    """Sets the session for a side."""
+    """Configures the session for a side."""
     spark.conf.set("spark.sparkweld.enabled", str(side != "off").lower())
     spark.conf.set(MODE, "auto" if side == "off" else side)
 
 
 def rows_of(spark: SparkSession, query: Callable[[], DataFrame], side: str) -> Any:
-    """The results in order."""
+    """Returns the results in order."""
     use(spark, side)
     return query().toPandas().sort_values("id")["r"].to_numpy()
 

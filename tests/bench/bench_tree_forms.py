@@ -1,10 +1,10 @@
-"""Random trees of many shapes to what both forms of a tree kernel cost: the constants that `ir.ops.trees` chooses a form by.
+"""Measures both forms of a tree kernel on random trees: the constants by which `ir.ops.trees` chooses a form.
 
     python tests/bench/bench_tree_forms.py [--trees N] [--samples N]
 
-Trees are grown at random leaves (as LightGBM's, deep) or level by level (as XGBoost's), over rows of normal numbers. Times are
-those of one thread's CPU, the least of some samples, in nanoseconds a row; below stand those of a split and of a level by least
-squares, and how often the constants at hand choose the slower form, and by how much at worst.
+Trees are grown at random leaves (like LightGBM's, deep) or level by level (like XGBoost's), over rows of normal numbers.
+Times are one thread's CPU time, the least of some samples, in nanoseconds a row. The summary below has least-squares costs of
+a split and of a level, how often the current constants choose the slower form, and the worst slowdown.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SHAPES = [(way, leaves, features) for features in (10, 30, 100) for leaves in (8
 
 
 def random_tree(random: np.random.Generator, leaves: int, features: int, way: str) -> Tree:
-    """A tree of so many leaves; thresholds are among 200 of each feature."""
+    """Returns a tree with `leaves` leaves; thresholds are among 200 of each feature."""
     hit, miss, open_ = [-1], [-1], [0]
     while len(open_) < leaves:
         node = open_.pop(int(random.integers(len(open_))) if way == "leaf" else 0)
@@ -46,7 +46,7 @@ def random_tree(random: np.random.Generator, leaves: int, features: int, way: st
 
 
 def forms(forest: Forest) -> Iterator[TreeEnsemble]:
-    """The ensemble in each form that it fits."""
+    """Yields the ensemble in each form that fits it."""
     yield TreeEnsemble.walking(forest)
     try:
         arrays = mask_arrays(forest)
@@ -56,7 +56,7 @@ def forms(forest: Forest) -> Iterator[TreeEnsemble]:
 
 
 def nanoseconds(op: TreeEnsemble, columns: dict[str, np.ndarray], samples: int) -> tuple[float, np.ndarray]:
-    """(CPU time of a row, the sums)."""
+    """Returns (CPU nanoseconds a row, the sums)."""
     builder = ProgramBuilder("trees", [Input(name, F64) for name in columns])
     loop = builder.loop("rows")
     loop.append("sum", loop.emit(op, *(loop.read(name) for name in columns)))

@@ -1,12 +1,12 @@
-"""Fitted ensembles to how much in them is computed twice: whole trees, their splits, subtrees, and splits that decide nothing.
+"""Counts the repeated computation in fitted ensembles: equal trees, splits and subtrees, and splits without effect.
 
     python tests/bench/bench_tree_sharing.py [--tables WORDS]
 
-Models of the scoring benchmark's random numbers, and of real tables in $SPARKWELD_SOURCES. Shares are of all trees or splits:
-*trees*, equal to an earlier one; *as before*, whose splits are those of the tree before, so that the mask form keeps the leaf
-numbers, and *as earlier*, of any tree before, where values may be others; *subtrees*, splits of subtrees that are in the same
-tree before, with the same values; *without effect*, splits whose sides give the same values; *decided*, splits that the ones
-above decide; *operations*, those of the mask form that an earlier one of the same tree has made.
+Models are fitted on the scoring benchmark's random numbers and on real tables in $SPARKWELD_SOURCES. Shares are of all trees
+or splits. *trees* equal an earlier one. *as before* have the splits of the previous tree, so that the mask form keeps the
+leaf numbers; *as earlier* have those of any earlier tree, with any leaf values. *subtrees* counts splits of subtrees that
+repeat in the same tree with equal values. *without effect* counts splits whose sides have equal values, *decided* splits that
+ancestors decide. *operations* counts operations of the mask form that repeat one of the same tree.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from scoring_tables import CREDIT_NUMBERS, KDD_NUMBERS, has_sources, source
 from sparkweld.ir.trees import Forest, Tree
 from udf_compiler.models.forests import of_lightgbm, of_sklearn, of_xgboost
 
-#: A subtree by what it is: None for leaves where values do not count.
+#: Identity of a subtree; None for leaves when values are ignored.
 _Key = tuple[Any, ...] | bytes | None
 
 
 def keys(tree: Tree, *, values: bool) -> dict[int, _Key]:
-    """Node -> a key that equal subtrees have in common."""
+    """Returns node -> a key that equal subtrees share."""
     found: dict[int, _Key] = {}
     known: dict[_Key, int] = {}
     for node in reversed(below(tree)):
@@ -38,13 +38,13 @@ def keys(tree: Tree, *, values: bool) -> dict[int, _Key]:
             sides = (found[int(tree.hit[node])], found[int(tree.miss[node])])
             split = int(tree.feature[node]), tree.intervals(node), bool(tree.nan_hits[node])
             key = (split, *sides)
-        # small numbers stand for what was met before, so that keys stay short
+        # small numbers replace the tuples met before, so that keys stay short
         found[node] = (known.setdefault(key, len(known)),)
     return found
 
 
 def below(tree: Tree) -> list[int]:
-    """The nodes, each before those below it."""
+    """Returns the nodes, each before its descendants."""
     order, waiting = [], [0]
     while waiting:
         order.append(waiting.pop())
@@ -54,7 +54,7 @@ def below(tree: Tree) -> list[int]:
 
 
 def text_of(tree: Tree, *, values: bool) -> bytes:
-    """What equal trees have in common."""
+    """Returns bytes that are equal for equal trees."""
     inner = ~tree.is_leaf
     parts = [tree.hit, tree.miss, tree.feature * inner, tree.threshold * inner, tree.nan_hits & inner]
     parts += [np.where(tree.is_leaf[:, None], tree.values, 0)] if values else []
@@ -62,7 +62,7 @@ def text_of(tree: Tree, *, values: bool) -> bytes:
 
 
 def decided(tree: Tree) -> int:
-    """Splits that the splits above decide, but for NaN and sets."""
+    """Returns the number of splits that the splits above decide; ignores NaN and category sets."""
     count, waiting = 0, [(0, {})]
     while waiting:
         node, spans = waiting.pop()
@@ -78,7 +78,7 @@ def decided(tree: Tree) -> int:
 
 
 def shares(forest: Forest) -> list[str]:
-    """The cells of a line."""
+    """Returns the cells of a line."""
     count, splits = len(forest.trees), sum(int((~t.is_leaf).sum()) for t in forest.trees)
     whole, alike = [text_of(t, values=True) for t in forest.trees], [text_of(t, values=False) for t in forest.trees]
     again, nothing = 0, 0
@@ -96,7 +96,7 @@ def shares(forest: Forest) -> list[str]:
 
 
 def operations(forest: Forest) -> tuple[int, int]:
-    """(operations of the mask form whose like the same tree has made before, all)."""
+    """Returns (operations of the mask form that repeat an earlier one of the same tree, all operations)."""
     from sparkweld.ir import tree_masks
     from sparkweld.ir.tree_layouts import TooLarge
 
@@ -118,7 +118,7 @@ def operations(forest: Forest) -> tuple[int, int]:
 
 
 def tables() -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    """(name, features, class)."""
+    """Yields (name, features, class)."""
     x, y, _ = numbers()
     yield "numbers", x, y
     if has_sources():
@@ -128,7 +128,7 @@ def tables() -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
 
 
 def models() -> Iterator[tuple[str, Callable[[np.ndarray, np.ndarray], Forest]]]:
-    """(name, how it is fitted)."""
+    """Yields (name, function that fits it)."""
     from sklearn import ensemble, tree
 
     def sklearn(model: Any, read: Callable[[Any], Forest]) -> Callable[[np.ndarray, np.ndarray], Forest]:
@@ -170,7 +170,7 @@ def models() -> Iterator[tuple[str, Callable[[np.ndarray, np.ndarray], Forest]]]
 
 
 def few_rows(model: Any) -> Forest:
-    """Trees of bootstraps so small that some may be equal."""
+    """Converts trees of bootstraps so small that some may be equal."""
     parts = [
         of_sklearn.plain_tree(e.tree_, e.tree_.value.reshape(e.tree_.node_count, -1), 0, features)
         for e, features in zip(model.estimators_, model.estimators_features_, strict=True)

@@ -1,12 +1,11 @@
-"""Turns seven everyday jobs into a table: what a row costs as UDFs with the plugin off and on, and as Spark SQL.
+"""Times seven everyday jobs per row: UDFs with the plugin off and on, and Spark SQL.
 
     make bench BENCH=udfs           (or: python tests/bench/bench_udfs.py [--rows N] [--cases a,b] [--json FILE])
 
-Two JVMs of the same settings, one with the flag, one without, on the same cores and the same Parquet, into the noop
-sink. Finding a table's files and their schema is over before the clock starts. All rows are compared before anything is
-timed: plugin on and hand-written SQL with plugin off. Samples alternate and are taken again when the machine was in a slow
-phase. Shown are medians of the warm runs, after some that are not counted while the JVM still compiles, and, in brackets, the
-first run.
+Two JVMs with equal settings, one with the flag and one without, read the same Parquet on the same cores and write to the noop
+sink. Listing a table's files and reading their schema is excluded from the time. Before timing, all rows of plugin on and of
+handwritten SQL are compared with plugin off. Samples alternate and are retaken after a slow phase of the machine. The table
+shows medians of the warm runs, after uncounted warm-ups for the JIT, and, in brackets, the first run.
 """
 
 from __future__ import annotations
@@ -28,20 +27,20 @@ from spark_processes import SparkProcess
 from udf_cases import CASES, UdfCase
 from udf_data import described, prepare_table
 
-# way: (which JVM, how it is computed there)
+# variant: (JVM, how the JVM computes it)
 RUNS = {"off": ("off", "udf"), "on": ("on", "udf"), "sql": ("off", "sql")}
-# Spark's own functions are another library's: sums and transcendental functions may end in other last digits.
+# Spark's functions come from another library: sums and transcendental functions may differ in the last digits.
 SQL_BOUND = Bound(4096, absolute=1e-9)
 
 
 @dataclass(kw_only=True)
 class Measured(Samples):
-    """One case; `target` is how many times plugin off it must be."""
+    """One case; `target` is the required speedup over plugin off."""
 
     target: float
 
     def missed(self) -> list[str]:
-        """The targets that are not met."""
+        """Returns the targets that are not met."""
         off, on, sql = (self.median(way) for way in ("off", "on", "sql"))
         missed = [] if off >= self.target * on else [f">= {self.target:g}x off"]
         missed += [] if on <= sql else ["not slower than SQL"]
@@ -60,7 +59,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def measure(bench: SideBySide, case: UdfCase) -> Measured:
-    """Compare, then time all ways, alternating."""
+    """Compares, then times all variants, alternating."""
     arguments = bench.arguments
     folder = prepare_table(case.table, arguments.rows, bench.progress.say)
     query = {"case": case.name, "folder": str(folder)}
@@ -95,7 +94,7 @@ def compare(sessions: dict[str, SparkProcess], case: UdfCase, query: dict[str, s
 
 
 def cells(line: Measured) -> list[str]:
-    """A line of the table."""
+    """Returns a line of the table."""
     off, on, sql = (line.median(way) for way in RUNS)
     return [line.case, f"{line.rows:,}", *times(line, RUNS), f"{off / on:.1f}x", f"{sql / on:.2f}x", verdict(line.missed())]
 

@@ -1,15 +1,15 @@
-"""Certified cascades on real tables to cost a row and accuracy, on rows neither fitted nor certified on; and the promise itself.
+"""Measures cost and accuracy of certified cascades on real tables, and how often the certified promise holds.
 
     make bench BENCH=willump ARGS="--data FOLDER"     (or: python tests/bench/bench_willump.py --data FOLDER [--cases WORDS] ...)
 
-FOLDER has the tables that `cascade_cases.py` names, as Parquet. A fifth of the rows is put aside; on it, the kernels of the
-full model and of the cascade are compared with the estimators in Python first and then timed, by turns, on one thread. Accuracy
-is that of both on those rows, with the 95% interval of the paired difference. `cascade_join.py` has ratings joined with films,
-drawn like the others, and in order of time: what a certificate of earlier ones says nothing of. Then fits on made-up rows are
-repeated, to count how often the true loss is above the promised one, `feature_cache.py` scores titles that repeat, and
-`top_rows.py` has top-K queries and score filters; `--parts` chooses among these. Exits with 1 when answers differ, when the
-promise fails too often, when fewer than three workloads reach three times the full model's speed, or when a part misses a
-target of its own.
+FOLDER contains the tables that `cascade_cases.py` names, as Parquet. A fifth of the rows is held out from fitting and
+certification. On it, the kernels of the full model and of the cascade are compared with the Python estimators and then timed
+alternately, on one thread. Accuracy is that of both on these rows, with the 95% interval of the paired difference.
+`cascade_join.py` joins ratings with films, with rows drawn like the others, and in time order, which a certificate of earlier
+rows does not cover. Repeated fits on synthetic rows count how often the true loss exceeds the promised one.
+`feature_cache.py` scores repeating titles, and `top_rows.py` has top-K queries and score filters; `--parts` selects among
+these. Exits with 1 when answers differ, when the promise fails too often, when fewer than three workloads reach three times
+the full model's speed, or when a part misses its own target.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tests.helpers import cascades
 
 TARGET, LEAST_CASES = 3.0, 3
-#: What is also allowed to be lost of ratings, where less may not pay.
+#: The larger permitted loss for ratings, where a smaller one may not pay.
 LARGER = 0.01
-#: Workloads of ratings whose full model reads columns of a joined table -> which these are.
+#: Workloads of ratings whose full model reads columns of a joined table -> these columns.
 JOINED = {"ratings": "title and genres", "films": "numbers"}
 PARTS = ("cascades", "joins", "promise", "cache", "top")
 _HEAD = "| workload | rows | unsure | full ns | cascade ns | gain | accuracy full | cascade | lost, 95% interval | certificate |"
@@ -69,7 +69,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def measured(name: str, case: Workload, loss: float) -> dict[str, Any]:
-    """The figures of a workload; `refused` when there is no cascade."""
+    """Returns the figures of a workload; `refused` when no cascade was certified."""
     order = np.arange(len(case.label)) if case.ordered else np.random.default_rng(1).permutation(len(case.label))
     cut = int(0.8 * len(order))
     given, fresh = order[:cut], order[cut:]
@@ -99,7 +99,7 @@ def measured(name: str, case: Workload, loss: float) -> dict[str, Any]:
 
 
 def outcome(answers: np.ndarray, label: np.ndarray, kind: str) -> dict[str, Any]:
-    """A score for people (accuracy, or the mean absolute error), and what is counted of each row."""
+    """Returns a readable score (accuracy, or the mean absolute error), and the per-row quantity that is counted."""
     if kind == "classes":
         wrong = (answers != label).astype(np.int64)
         return {"score": 1 - float(np.mean(wrong)), "wrong": wrong}
@@ -108,7 +108,7 @@ def outcome(answers: np.ndarray, label: np.ndarray, kind: str) -> dict[str, Any]
 
 
 def check_kernel(estimator: Any, rows: Any, expected: np.ndarray) -> None:
-    """Raises SystemExit when a kernel answers otherwise than Python, piece by piece; pieces that guards flag are Python's."""
+    """Raises SystemExit when a kernel's answers differ from Python's in a batch; batches that guards flag are skipped."""
     compared = 0
     for start in range(0, min(len(rows), 6000), 500):
         piece = rows.iloc[start : start + 500].reset_index(drop=True)
@@ -137,14 +137,14 @@ def line(found: dict[str, Any]) -> str:
 
 
 def promise(repetitions: int) -> tuple[int, int]:
-    """(fits that certified, those of them whose true loss is above the promised one)."""
+    """Returns (fits that certified, those whose true loss exceeds the promised one)."""
     losses = [cascades.loss_of_a_fit(seed, full_error=(0.08, 0.03, 0.02)[seed % 3]) for seed in range(repetitions)]
     certified = [loss for loss in losses if loss is not None]
     return len(certified), sum(loss > cascades.ALLOWED for loss in certified)
 
 
 def certified(arguments: argparse.Namespace) -> tuple[list[dict[str, Any]], list[str]]:
-    """Prints the table of cascades: their figures, and what is wrong."""
+    """Prints the table of cascades; returns their figures and the faults."""
     names = [name for name in WORKLOADS if name not in JOINED and (not arguments.cases or name in arguments.cases.split())]
     print(f"a loss of at most {100 * arguments.loss:g} points, 95% confidence; nanoseconds a row, one thread\n")
     print(_HEAD + "\n|---|---:|---:|---:|---:|---:|---:|---:|---|---|")
@@ -158,7 +158,7 @@ def certified(arguments: argparse.Namespace) -> tuple[list[dict[str, Any]], list
 
 
 def joined(arguments: argparse.Namespace, which: str) -> tuple[list[dict[str, Any]], list[str]]:
-    """Prints the table of ratings, and what their cascades save over the join in Spark: their figures, and what is wrong."""
+    """Prints the table of ratings and what their cascades save over the join in Spark; returns figures and faults."""
     results: list[dict[str, Any]] = []
     case, spark = workload(which, arguments.data), session()
     with tempfile.TemporaryDirectory() as name:
@@ -189,7 +189,7 @@ def joined(arguments: argparse.Namespace, which: str) -> tuple[list[dict[str, An
 
 
 def kept_promises(repetitions: int) -> list[str]:
-    """Prints how often the promise held; what is wrong."""
+    """Prints how often the promise held; returns the faults."""
     certified, broken = promise(repetitions)
     most = 0.05 * certified + 2 * np.sqrt(0.05 * 0.95 * certified)
     print(f"\n{repetitions} fits on made-up rows: {certified} certified, the promise broken in {broken} (at most {most:.0f})")

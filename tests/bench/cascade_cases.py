@@ -1,4 +1,4 @@
-"""Real tables to the cascades' workloads: the rows, their labels, and an unfitted full model as a practitioner would train it."""
+"""Loads real tables as cascade workloads: rows, labels, and an unfitted full model as a practitioner would train it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sklearn.preprocessing import OrdinalEncoder, SplineTransformer, StandardSca
 
 @dataclass(frozen=True)
 class Joined:
-    """`rows` that are joined with `side` by `key`, which feeds the `parts` of the model; `numbers` are columns of the rows."""
+    """`rows` joined with `side` by `key`, which feeds the `parts` of the model; `numbers` are columns of the rows."""
 
     rows: pd.DataFrame
     side: pd.DataFrame
@@ -29,14 +29,16 @@ class Joined:
 
     @property
     def columns(self) -> list[str]:
-        """What the model reads."""
+        """Returns the model's input columns."""
         return [*self.numbers, *self.parts]
 
 
 @dataclass(frozen=True)
 class Workload:
-    """`options`: what `sparkweld.cascade.fit` gets besides. `ordered`: the rows are in order of time, and the last are put aside;
-    others are drawn.
+    """A cascade workload.
+
+    `options`: further arguments of `sparkweld.cascade.fit`. `ordered`: rows are in time order, and the last are held out;
+    otherwise held-out rows are drawn.
     """
 
     data: Any
@@ -48,7 +50,9 @@ class Workload:
 
 
 def texts(column: str = "text", label: str = "label") -> Callable[[pd.DataFrame], Workload]:
-    """Words, and pieces of two to six characters, by TF-IDF before a logistic regression, as in Willump's Toxic and Product."""
+    """Returns a loader: TF-IDF of words and of 2- to 6-character n-grams, and a logistic regression, as in Willump's Toxic
+    and Product.
+    """
 
     def make(table: pd.DataFrame) -> Workload:
         words, chars = TfidfVectorizer(), TfidfVectorizer(analyzer="char", ngram_range=(2, 6), min_df=2)
@@ -73,7 +77,7 @@ def kdd(table: pd.DataFrame) -> Workload:
 
 
 def airbnb(table: pd.DataFrame) -> Workload:
-    """The price, up to 1,000 dollars a night; the band is twenty dollars."""
+    """Predicts the price, up to 1,000 dollars a night; the band is twenty dollars."""
     table = table[table["price"].between(10, 1000)].reset_index(drop=True)
     words = ["neighbourhood_group", "neighbourhood", "room_type"]
     numbers = ["latitude", "longitude", "minimum_nights", "number_of_reviews", "reviews_per_month",
@@ -84,8 +88,9 @@ def airbnb(table: pd.DataFrame) -> Workload:
 
 
 def ratings(ratings: pd.DataFrame, films: pd.DataFrame, ordered: bool = False) -> Workload:
-    """Whether a user gives a film eight of ten or more: by what half of the ratings tell of user and film, and by the film's
-    title and genres, which lie in another table. Which ratings these are is drawn, or they are the earlier ones.
+    """Predicts whether a user rates a film 8 of 10 or more, with the film's title and genres in a joined table.
+
+    The other features are statistics of users and films over half of the ratings: a random half, or the earlier one.
     """
     told, rows = _halves(ratings, ordered)
     data = pd.DataFrame({"movie_id": rows["movie_id"].to_numpy()})
@@ -104,7 +109,7 @@ def ratings(ratings: pd.DataFrame, films: pd.DataFrame, ordered: bool = False) -
 
 
 def films(ratings: pd.DataFrame, films: pd.DataFrame, ordered: bool = False) -> Workload:
-    """The same by numbers: how a film's ratings differ, how many it has and since when, and its year lie in another table."""
+    """Predicts the same from numbers: a joined table has a film's rating spread, count, first rating time and year."""
     told, rows = _halves(ratings, ordered)
     side = films.drop_duplicates("movie_id").reset_index(drop=True)
     year = side["title"].str.extract(r"\((\d{4})\)")[0].astype(float)
@@ -121,13 +126,13 @@ def films(ratings: pd.DataFrame, films: pd.DataFrame, ordered: bool = False) -> 
 
 
 def _halves(ratings: pd.DataFrame, ordered: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Ratings that tell of users and films, and those that become rows."""
+    """Splits the ratings into those for user and film statistics, and those that become rows."""
     order = ratings["timestamp"].argsort(kind="stable") if ordered else np.random.default_rng(0).permutation(len(ratings))
     return ratings.iloc[order[: len(order) // 2]], ratings.iloc[order[len(order) // 2 :]]
 
 
 def _told_of(told: pd.DataFrame, rows: pd.DataFrame, name: str) -> dict[str, np.ndarray]:
-    """Mean, spread and number of the ratings of each row's user or film."""
+    """Returns mean, spread and number of the ratings of each row's user or film."""
     key, mean = {"user": "user_id", "film": "movie_id"}[name], told["rating"].mean()
     by = told.groupby(key)["rating"]
     own = pd.DataFrame({"mean": (by.sum() + 5 * mean) / (by.size() + 5), "spread": by.std(), "count": np.log1p(by.size())})
@@ -148,11 +153,11 @@ def _coded(rows: pd.DataFrame, words: list[str], model: Any) -> Pipeline:
 
 
 def _floats(rows: pd.DataFrame) -> pd.DataFrame:
-    """Numbers as doubles, which have one form with and without NULLs."""
+    """Converts numbers to doubles, which have one form with and without NULLs."""
     return rows.astype({name: np.float64 for name in rows.columns if rows[name].dtype.kind in "iuf"})
 
 
-#: Name -> (tables, how they become a workload).
+#: Name -> (tables, function that converts them to a workload).
 WORKLOADS: dict[str, tuple[str, Callable[..., Workload]]] = {
     "tweets": ("hate_offensive_tweets", texts(label="toxic")),
     "headlines": ("clickbait_headlines", texts()),
@@ -167,6 +172,6 @@ WORKLOADS: dict[str, tuple[str, Callable[..., Workload]]] = {
 
 
 def workload(name: str, folder: Path, **options: Any) -> Workload:
-    """The workload of that name over the tables of a folder."""
+    """Returns the workload of that name over the tables of a folder."""
     tables, make = WORKLOADS[name]
     return make(*(pd.read_parquet(folder / f"{table}.parquet") for table in tables.split()), **options)

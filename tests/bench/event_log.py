@@ -1,4 +1,4 @@
-"""Turns Spark's event log into what a report needs: stage times, the plan with its explanation, SparkWeld's metrics."""
+"""Extracts stage times, the plan with its explanation, and SparkWeld's metrics from Spark's event log."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# The heading under which Spark prints what an ExtendedExplainGenerator says.
+# The heading under which Spark prints the output of an ExtendedExplainGenerator.
 EXTENDED = "== Extended Information"
 KERNEL_BATCHES = "batches run in kernels"
 UNSURE_ROWS = "rows that a cascade left to the full model"
-#: The others: of functions of Python, and of Spark's ML library.
+#: Metrics of batches outside kernels: of Python functions, and of Spark's ML library.
 OTHER_BATCHES = ("batches run in Python", "batches run as Spark planned them")
 
 
 def event_log_arguments(folder: Path) -> list[str]:
-    """spark-submit arguments that make the application write one plain JSON-lines log into `folder`."""
+    """Returns spark-submit arguments that make the application write one plain JSON-lines log into `folder`."""
     conf = {"enabled": "true", "dir": folder.as_uri(), "compress": "false", "rolling.enabled": "false"}
     return [part for key, value in conf.items() for part in ("--conf", f"spark.eventLog.{key}={value}")]
 
@@ -35,18 +35,18 @@ class Run:
 
     @property
     def ran_in_kernels(self) -> bool:
-        """Whether batches were run by kernels, and none in Python: a Weld operator in the plan alone proves nothing."""
+        """Whether kernels ran batches and Python ran none: a Weld operator in the plan alone proves nothing."""
         return self.weld.get(KERNEL_BATCHES, 0) > 0 and not any(self.weld.get(name, 0) for name in OTHER_BATCHES)
 
     def explanation(self) -> str:
-        """The plan's tree and what the plugin says about it; without the plugin only the tree."""
+        """Returns the plan's tree and the plugin's explanation; without the plugin only the tree."""
         tree = self.plan.split("\n\n\n")[0].strip()
         at = self.plan.find(EXTENDED)
         return tree if at < 0 else f"{tree}\n\n{self.plan[at:].strip()}"
 
 
 def read_run(folder: Path) -> Run:
-    """Read the only event log in `folder`; the query is the one that executed the longest stage."""
+    """Reads the only event log in `folder`; the query is the one that executed the longest stage."""
     logs = [path for path in folder.iterdir() if not path.name.startswith(".")]
     if len(logs) != 1:
         raise RuntimeError(f"expected one event log in {folder}, found {[path.name for path in logs]}")
@@ -70,7 +70,7 @@ def _execution_of(job_start: dict[str, Any]) -> str | None:
 
 
 def _last_plan(events: list[dict[str, Any]], execution: str | None) -> str:
-    # Adaptive execution reports a query's plan again whenever it changed.
+    # Adaptive execution reports a query's plan again after each change.
     plans = [e["physicalPlanDescription"] for e in events
              if "physicalPlanDescription" in e and str(e["executionId"]) == execution]
     return plans[-1] if plans else ""

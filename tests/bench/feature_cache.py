@@ -1,13 +1,12 @@
-"""Zipf-distributed titles to what a row costs in a text model's kernel with and without the feature cache, and what it found.
+"""Measures a text model's cost per row with and without the feature cache on Zipf-distributed titles, and the hit rate.
 
     python tests/bench/feature_cache.py [--rows N]     (bench_willump.py prints it as well)
 
-One Spark of one core over Parquet, all rows counted. The model is TF-IDF of words and of parts of words with a logistic
+One Spark of one core reads Parquet and counts all rows. The model is TF-IDF of words and of character n-grams with a logistic
 regression. Shown are nanoseconds a row in kernels, look-ups included (the operator's own metric; the best of the repeats),
-with the mode `never`, `always` and `auto`, by turns, the share of rows that was found, and the memory of the cache beside what
-it may take. The scores of all three are compared first, bit by bit. Each run has rows of its own, drawn like the others: what
-is found was seen in other rows, never in the same ones a run before. With exponent 0 all titles are equally frequent: the more
-there are, the less it pays.
+for the alternating modes `never`, `always` and `auto`; the hit rate; and the cache's memory beside its limit. The scores of
+all three are compared first, bit by bit. Each run has its own rows, drawn like the others: hits come from other rows, never
+from the same ones in an earlier run. With exponent 0 all titles are equally frequent: the more titles, the less it pays.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ _HEAD = "| Zipf exponent | titles | without ns | always ns | auto ns | gain of a
 
 
 def titles(numbers: np.ndarray) -> pa.Array:
-    """A title for each number, of six words and the number: the same for the same number."""
+    """Returns a title per number, six words and the number; equal numbers have equal titles."""
     words = np.array([f"{word}{i}" for word in _WORDS.split() for i in range(40)])
     made = words[(numbers * 2654435761 % 2**31) % len(words)]
     for k in range(1, 6):
@@ -44,7 +43,7 @@ def titles(numbers: np.ndarray) -> pa.Array:
 
 
 def drawn(exponent: float, distinct: int, rows: int, seed: int) -> np.ndarray:
-    """Numbers below `distinct`, number k with a probability like ``(k + 1) ** -exponent``."""
+    """Draws numbers below `distinct`, number k with a probability proportional to ``(k + 1) ** -exponent``."""
     weights = np.cumsum(np.arange(1, distinct + 1, dtype=np.float64) ** -exponent)
     return np.searchsorted(weights, np.random.default_rng(seed).random(rows) * weights[-1])
 
@@ -60,13 +59,14 @@ def model() -> Any:
 
 
 def report(frame: Any) -> dict[str, int]:
-    """The one operator's metrics."""
+    """Returns the metrics of the only operator."""
     return json.loads(frame.sparkSession._jvm.io.sparkweld.ui.WeldReport.report(frame._jdf.queryExecution()))["operators"][0]
 
 
 def measured(spark: Any, paths: list[str], score: Any, rows: int) -> dict[str, Any]:
-    """mode -> (ns a row, share found). The first path is for comparing, the others for one run each. Raises SystemExit when two
-    modes give other scores.
+    """Returns mode -> (ns a row, hit rate).
+
+    The first path is for comparing, the others for one run each. Raises SystemExit when two modes disagree on scores.
     """
     path, runs = paths[0], iter(paths[1:])
     spark.conf.set(MODE, "never")
@@ -91,7 +91,7 @@ def measured(spark: Any, paths: list[str], score: Any, rows: int) -> dict[str, A
 
 
 def run(rows: int, repeats: int = 3) -> list[str]:
-    """Prints the table; what is wrong."""
+    """Prints the table; returns the faults."""
     from pyspark.sql.functions import pandas_udf
 
     spark = local_session(1, "3g", {MEMORY: f"{MEGABYTES}m"})

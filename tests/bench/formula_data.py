@@ -1,4 +1,4 @@
-"""Turns a formula's generator into Parquet files of varied rows, made once and kept beside the flights' data."""
+"""Generates Parquet files of varied rows for a formula, once, beside the flights' data."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ from formulas import Formula
 
 # Part of the folder's name: files of another recipe are never mistaken for these.
 RECIPE = 1
-# A file is one task, so that 2, 4 or 8 cores get equal shares; below that a second file only adds a task.
+# A file is one task, so that 2, 4 or 8 cores get equal shares; for few rows a second file only adds a task.
 FILES, FEW_ROWS = 8, 1_000_000
 
 
 def prepare_formula(case: Formula, rows: int, progress: Callable[[str], None]) -> Path:
-    """The folder of `rows` rows: an int64 `id`, and the case's columns as float64 without nulls. Snappy, no dictionary
-    (all values differ), one row group and one task per file."""
+    """Returns the folder of `rows` rows: an int64 `id`, and the case's columns as float64 without nulls.
+
+    Snappy, no dictionary (all values differ), one row group and one task per file.
+    """
     folder = data_folder() / f"formulas-v{RECIPE}" / f"{case.name}-{rows}"
     folder.mkdir(parents=True, exist_ok=True)
     files = FILES if rows >= FEW_ROWS else 1
@@ -49,4 +51,4 @@ def _is_whole(path: Path, rows: int) -> bool:
     try:
         return pq.read_metadata(path).num_rows == rows
     except (pa.ArrowInvalid, OSError):
-        return False  # cut short: written again
+        return False  # truncated: written again

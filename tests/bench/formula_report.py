@@ -1,4 +1,4 @@
-"""Turns seconds per way of running into the Markdown table of the formula benchmark, with its targets judged."""
+"""Renders the seconds of each variant as the Markdown table of the formula benchmark, and judges its targets."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ UDF_TARGET, SCAN_TARGET = 8.0, 1.25
 
 @dataclass(kw_only=True)
 class Samples:
-    """Times of one case over `rows` rows on `cores` cores: per way the first seconds and the later ones.
+    """Times of one case over `rows` rows on `cores` cores: per variant the first seconds and the later ones.
 
-    `note` says what else must be known, above all that nothing ran in SparkWeld.
+    `note` reports problems, above all that nothing ran in SparkWeld.
     """
 
     case: str
@@ -23,14 +23,14 @@ class Samples:
     cold: dict[str, float] = field(default_factory=dict)
     warm: dict[str, list[float]] = field(default_factory=dict)
     note: str = ""
-    rows_of: dict[str, int] = field(default_factory=dict)  # of ways that run over others than `rows`
+    rows_of: dict[str, int] = field(default_factory=dict)  # of variants that run over a different number of rows
 
     def median(self, way: str) -> float:
-        """Median of the warm runs in seconds."""
+        """Returns the median of the warm runs in seconds."""
         return statistics.median(self.warm[way])
 
     def core_ns(self, way: str) -> float:
-        """Wall time of all cores per input row, in nanoseconds."""
+        """Returns the wall time of all cores per input row, in nanoseconds."""
         return self.median(way) * self.cores / self.rows_of.get(way, self.rows) * 1e9
 
 
@@ -38,7 +38,7 @@ class Samples:
 class Measured(Samples):
     """One line: a formula, an input, a number of rows.
 
-    `judged` lines carry the targets; the others are stated beside them.
+    Targets apply to `judged` lines; the others are informative.
     """
 
     source: str
@@ -46,19 +46,19 @@ class Measured(Samples):
     compared: str = ""
 
     def ratios(self) -> dict[str, float]:
-        """How many times faster `on` is than the pandas UDF and the SQL, and how many times the scan it takes."""
+        """Returns the speedups of `on` over the pandas UDF and the SQL, and its time as a multiple of the scan."""
         on = self.median("on")
         return {"udf": self.median("off") / on, "sql": self.median("sql") / on, "scan": on / self.median("scan")}
 
     def targets(self) -> dict[str, bool]:
-        """Whether each target is met; a line that did not run in SparkWeld meets none."""
+        """Returns whether each target is met; a line that did not run in SparkWeld meets none."""
         ratio = self.ratios()
         ran = not self.note
         return {"udf": ran and ratio["udf"] >= UDF_TARGET, "sql": ran and ratio["sql"] > 1.0,
                 "scan": ran and ratio["scan"] <= SCAN_TARGET}
 
     def as_json(self) -> dict[str, Any]:
-        """Everything measured, and what follows from it."""
+        """Returns all measurements, and the figures derived from them."""
         ways = {way: {"coldSeconds": self.cold[way], "warmSeconds": self.warm[way], "medianSeconds": self.median(way),
                       "coreNsPerRow": self.core_ns(way)} for way in WAYS}
         plain = {key: value for key, value in asdict(self).items() if key not in ("cold", "warm")}
@@ -66,8 +66,11 @@ class Measured(Samples):
 
 
 def table(lines: list[Measured]) -> str:
-    """The Markdown table. Times are core-ns per row (medians), in brackets the first run's seconds; small inputs, where
-    a row's share means nothing, are given in milliseconds of wall time."""
+    """Returns the Markdown table.
+
+    Times are core-ns per row (medians), with the first run's seconds in brackets. Small inputs, for which a row's share is
+    meaningless, show milliseconds of wall time.
+    """
     head = ["formula", "input", "rows", "scan", "pandas UDF, off", "pandas UDF, on", "Spark SQL", "on vs UDF",
             "on vs SQL", "on vs scan", "verdict"]
     rows = [head, ["---", "---", *["---:"] * 8, "---"]]
@@ -91,6 +94,6 @@ def _verdict(line: Measured) -> str:
     names = {"udf": f">= {UDF_TARGET:g}x UDF", "sql": "faster than SQL", "scan": f"<= {SCAN_TARGET:g} scan"}
     missed = [names[key] for key, met in line.targets().items() if not met]
     free = line.median("off") / line.median("scan")
-    # Where the scan is most of the work, no way of computing can reach the first target; the reader should see that.
+    # Where the scan is most of the work, no implementation can reach the first target; the table shows that limit.
     ceiling = f" (a UDF that costs nothing: {free:.1f}x)" if names["udf"] in missed else ""
     return f"FAIL: {', '.join(missed)}{ceiling}" if missed else "PASS"

@@ -1,7 +1,7 @@
-"""Turns four well-known formulas into what a benchmark runs: data, pandas UDFs as users write them, and Spark SQL.
+"""Defines four well-known formulas as benchmark cases: data, pandas UDFs as users write them, and Spark SQL.
 
-Each case computes the same function three ways: `udfs` are scalar pandas UDFs, `sql` is the formula written by hand
-with Spark's built-in expressions, and the data is drawn from a seeded generator, no two rows alike.
+Each case computes one function in two ways: `udfs` are scalar pandas UDFs, `sql` is the formula handwritten with Spark's
+built-in expressions. A seeded generator draws the data, and all rows differ.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ Columns = dict[str, np.ndarray]
 class Formula:
     """One benchmark case.
 
-    `draw(random, rows)` makes the input columns (float64); `udfs(frame)` and `sql(frame)` select `outputs` from a frame
-    that has these columns; `prepare` is the part of the query that all ways share (a filter, or nothing). `bound` is
-    how far plugin-on results may lie from plugin-off ones, `sql_tolerance` the relative and absolute distance allowed
-    to Spark SQL, whose functions are another library's.
+    `draw(random, rows)` returns the input columns (float64); `udfs(frame)` and `sql(frame)` select `outputs` from a frame
+    with these columns; `prepare` is the part of the query that all variants share (a filter, or nothing). `bound` is the
+    permitted distance between plugin-on and plugin-off results, `sql_tolerance` the relative and absolute distance to Spark
+    SQL, whose functions come from another library.
     """
 
     name: str
@@ -92,7 +92,7 @@ def _cdf_sql(x: Column) -> Column:
 
 
 def _options_sql(frame: DataFrame) -> DataFrame:
-    # Each step is used several times below it, and Spark keeps such projections apart: nothing is computed twice.
+    # Later steps use each step several times; Spark keeps such projections separate, so that nothing is computed twice.
     price, strike, years, volatility = (F.col(c) for c in ("price", "strike", "years", "volatility"))
     spread = frame.select("*", (volatility * F.sqrt(years)).alias("spread"),
                           (strike * F.exp(-RATE * years)).alias("owed"))
@@ -145,7 +145,7 @@ def crime_index(population: pd.Series, adults: pd.Series, robberies: pd.Series) 
 def _draw_cities(random: np.random.Generator, rows: int) -> Columns:
     population = random.lognormal(np.log(BIG_CITY), 1.0, rows)
     adults = population * random.uniform(0.6, 0.85, rows)
-    # So that all three branches are taken: the sum lies about zero.
+    # The sum lies around zero, so that all three branches are taken.
     robberies = (population + 2 * adults) / 2000 + random.normal(-0.75, 0.4, rows)
     return {"population": population, "adults": adults, "robberies": robberies}
 
@@ -205,8 +205,8 @@ def _udf(function: Callable[..., Any]) -> Any:
 
 
 FORMULAS: tuple[Formula, ...] = (
-    # A price far out of the money is a difference of near equals, and asin is steep between opposite points of the
-    # globe: there an error of one ULP in a term is more than that in the result, so that an absolute bound is needed.
+    # A price far out of the money is a difference of near equals, and asin is steep between opposite points of the globe.
+    # There a one-ULP error in a term exceeds one ULP in the result, so an absolute bound is needed.
     Formula("black_scholes", ("price", "strike", "years", "volatility"), ("call", "put"), _draw_options, _whole,
             _options_udfs, _options_sql, Bound(16, absolute=1e-11), 1e-9),
     Formula("haversine", ("lat", "lon", "to_lat", "to_lon"), ("km",), _draw_places, _whole, _places_udfs, _places_sql,
@@ -219,12 +219,12 @@ FORMULAS: tuple[Formula, ...] = (
 
 
 def formula(name: str) -> Formula:
-    """The case of that name; KeyError when there is none."""
+    """Returns the case of that name; KeyError when there is none."""
     return {case.name: case for case in FORMULAS}[name]
 
 
 def shifted_score(constant: float) -> Any:
-    """A UDF of two columns that closes over `constant`: each constant is another function to compile."""
+    """Returns a UDF of two columns that closes over `constant`: each constant is another function to compile."""
 
     def score(price: pd.Series, strike: pd.Series) -> pd.Series:
         return 1 / (1 + np.exp(-(price - strike) / constant))

@@ -1,4 +1,4 @@
-"""A Spark of this process with the plugin, for measurements that need no other configuration beside it."""
+"""Creates a Spark session with the plugin in this process, for measurements that need a single configuration."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _CONF = {"spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false"}
 
 
 def local_session(cores: int, memory: str, conf: Mapping[str, str] | None = None) -> SparkSession:
-    """Of so many task slots, and a heap of that size."""
+    """Returns a session with `cores` task slots and a heap of `memory`."""
     from pyspark.sql import SparkSession
 
     builder = SparkSession.builder.master(f"local[{cores}]").appName("sparkweld bench")

@@ -1,4 +1,4 @@
-"""Fitted tree ensembles to contests: the kernel's raw scores against the library's own, on the same rows."""
+"""Defines tree-ensemble cases: the kernel's raw scores against the library's own, on the same rows."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ FEATURES = 30
 
 @dataclass(frozen=True)
 class Contest:
-    """One case: `ours` and the peers each score the whole batch once and give an array of its results.
+    """One case: `ours` and the peers each score the whole batch once and return an array of results.
 
-    `tolerance`: largest relative difference to the peer of that name; 0 asks for equal bits. `about`: what the kernel is. `save`
-    writes the model for libraries of another environment, into a folder; `probability` turns our results into what they give.
+    `tolerance`: largest relative difference to the peer of that name; 0 requires equal bits. `about`: a description of the
+    kernel. `save` writes the model into a folder for libraries of another environment; `probability` converts our results to
+    their form.
     """
 
     rows: int
@@ -38,7 +39,7 @@ def _expit(scores: np.ndarray) -> np.ndarray:
 
 @cache
 def numbers() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(training rows, their class, the batch): float64 features without missing values."""
+    """Returns (training rows, their class, the batch): float64 features without missing values."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=(TRAINED, FEATURES))
     score = x[:, 0] + x[:, 1] * x[:, 2] + x[:, 3] ** 2 + np.sin(3 * x[:, 4]) + rng.normal(size=TRAINED)
@@ -46,7 +47,7 @@ def numbers() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def program_of(forest: Any, divisor: int = 1) -> Any:
-    """Columns of float64 to the ensemble's sums, as a program."""
+    """Returns a program from float64 columns to the ensemble's sums."""
     from sparkweld.ir import Input, ProgramBuilder
     from sparkweld.ir.ops import TreeEnsemble
     from sparkweld.ir.types import F64
@@ -70,7 +71,7 @@ def contest(
     probability: Callable[[np.ndarray], np.ndarray] = _expit,
     divisor: int = 1,
 ) -> Contest:
-    """The forest's kernel against the library that fitted it, bit by bit."""
+    """Returns the forest's kernel against the library that fitted it, compared bit by bit."""
     from sparkweld.kernels import Kernel, compile_program
 
     batch = numbers()[2]
@@ -86,7 +87,7 @@ def contest(
 
 
 def by_joblib(model: Any, folder: Path) -> None:
-    """Saves a model of scikit-learn."""
+    """Saves a scikit-learn model."""
     import joblib
 
     joblib.dump(model, folder / "model.joblib")
@@ -139,7 +140,7 @@ def random_forest(trees: int, depth: int) -> Contest:
     return contest(of_sklearn.averaged(model), "scikit-learn", model.predict_proba, save, lambda p: p[:, 1], divisor=trees)
 
 
-#: Name -> how it is made. Libraries that are not installed leave their cases out.
+#: Name -> its constructor. Cases of libraries that are not installed are skipped.
 TREES: dict[str, Callable[[], Contest]] = {
     "LightGBM 100 x 31 leaves": lambda: lightgbm(100, 31),
     "LightGBM 1,000 x 31 leaves": lambda: lightgbm(1000, 31),

@@ -1,4 +1,4 @@
-"""Turns Mozart's workloads, as pandas UDFs of Spark, into times with the plugin off and on, after all rows were compared."""
+"""Times Mozart's workloads as pandas UDFs in Spark, plugin off and on, after comparing all rows."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from pyspark.sql.types import DoubleType, StringType
 
 import sparkweld
 
-# As if the functions stood in the job's own file: pickled by value, not as modules that the workers have to import.
+# As if the job's own file defined the functions: pickled by value, because the workers cannot import these modules.
 for _module in (sys.modules[__name__], cases):
     cloudpickle.register_pickle_by_value(_module)
 
@@ -32,7 +32,7 @@ Rows = Callable[[np.random.Generator, int], dict[str, Any]]
 
 @dataclass(frozen=True)
 class Workload:
-    """A table, and what is asked of it. `query` gives rows that its first column orders."""
+    """A table and a query over it, whose result's first column is its sort key."""
 
     name: str
     rows: int
@@ -146,7 +146,10 @@ WORKLOADS = (
 
 
 def measure_mozart(spark: SparkSession, folder: Path, arguments: argparse.Namespace, progress: Progress) -> None:
-    """Prints a table of all workloads. Raises RuntimeError where rows differ, or nothing of ours ran."""
+    """Prints a table of all workloads.
+
+    Raises RuntimeError where rows differ, or nothing ran in SparkWeld.
+    """
     from annotations_spark import best, with_plugin
 
     print("| Mozart's workload in Spark | rows | runs as | plugin off | plugin on | on vs off |\n|---|---:|---|---:|---:|---:|")

@@ -1,7 +1,7 @@
-"""Defines the queries of the never-slower bench, among them many that kernels are bad at.
+"""Defines the queries of the never-slower bench, many of which suit kernels badly.
 
-Each case has a table of `never_slower_data.py`, a number of rows (enough for a second of processor time without the plugin), how
-often the query runs in one sample, and the query. Results are numbers, strings and lists of them: equal, not close.
+Each case has a table of `never_slower_data.py`, a number of rows (enough for a second of processor time without the plugin),
+the number of runs in one sample, and the query. Results are numbers, strings and lists of them: equal, not close.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SHORT = {"the": "T", "of": "O", "and": "A", "to": "2", "data": "D", "query": "Q
 
 @dataclass(frozen=True)
 class Case:
-    """One line of the table: `query` of `rows` rows of a table, `times` times in a sample."""
+    """One line of the table: a sample runs `query` over `rows` rows of a table `times` times."""
 
     name: str
     table: str
@@ -37,16 +37,16 @@ class Case:
 
 
 def _column(function: Callable[..., object], returns: str, *columns: str) -> Callable[[DataFrame], DataFrame]:
-    """A query of one plain UDF."""
+    """Returns a query of one plain UDF."""
     return lambda frame: frame.select("id", F.udf(function, returns)(*columns).alias("made"))
 
 
 def _series(function: Callable[..., pd.Series], returns: str, *columns: str) -> Callable[[DataFrame], DataFrame]:
-    """A query of one pandas UDF."""
+    """Returns a query of one pandas UDF."""
     return lambda frame: frame.select("id", F.pandas_udf(function, returns)(*columns).alias("made"))
 
 
-# Elements of a row's list, and comprehensions over the words of a text.
+# Elements of a row's list, and comprehensions over the words of a string.
 
 
 def _lower_elements(v: str) -> str:

@@ -1,7 +1,7 @@
 """Writes the Parquet tables of the never-slower bench.
 
-All of it is drawn by a seeded generator. Texts have the words' frequencies of Zipf's law, and nine of ten have one that is
-not ASCII, as abstracts of papers do.
+A seeded generator draws all values. Words of strings are Zipf-distributed; nine of ten strings contain a non-ASCII word, as
+abstracts of papers do.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _ODD = ("naïve", "Müller", "α-helix", "–", "“quoted”", "Erdős", "≥0.
 
 
 def prepare_table(name: str, rows: int) -> Path:
-    """The folder with `rows` rows of a table, made once; its int64 `id` is a unique key."""
+    """Returns the folder with `rows` rows of a table, generated once; its int64 `id` is a unique key."""
     folder = data_folder() / f"never-slower-v{RECIPE}" / f"{name}-{rows}"
     folder.mkdir(parents=True, exist_ok=True)
     files = FILES if rows > 1000 else 1

@@ -1,10 +1,9 @@
-"""Turns the docstrings of the installed libraries into a table of real texts, labelled rows, and a model of where a text is from.
+"""Builds a table of real strings, labelled rows and a classifier of origin from the docstrings of installed libraries.
 
-A text is the beginning of a paragraph of a docstring of NumPy, pandas, scikit-learn or PySpark, and its label says whether it
-is PySpark's. They are on every machine that can run this, so nothing is downloaded. The model is fitted on a part of the
-texts, a cascade is to be certified on another, and the table to be scored holds the others many times. Each copy has its
-number as one more word, so that no two rows are the same; the other parts' texts get such numbers, too, so that all rows are
-of one kind.
+A string is the beginning of a docstring paragraph of NumPy, pandas, scikit-learn or PySpark; its label says whether it is
+PySpark's. The libraries are installed wherever this runs, so nothing is downloaded. One share of the strings fits the model,
+another certifies a cascade, and the table to score repeats the rest many times. Each copy ends in its number as an extra
+word, so that all rows differ; the other shares' strings get such numbers too, so that all rows have one distribution.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ LIBRARIES = ("numpy", "pandas", "sklearn", "pyspark")
 #: Part of the folder's name: files of another recipe are never mistaken for these.
 RECIPE = 1
 SEED = 20130101
-#: Texts that the model is fitted on, that a cascade is certified on, and that are scored; and how many letters of one are read.
+#: Strings that fit the model, that certify a cascade, and that are scored; and the range of their lengths in characters.
 FITTED, CERTIFIED, SCORED, LETTERS = 10_000, 16_000, 10_000, range(30, 200)
 TEXTS = FITTED + CERTIFIED + SCORED
 NUMBERS, FILES = 100, 4
@@ -36,7 +35,7 @@ NUMBERS, FILES = 100, 4
 
 @dataclass(frozen=True)
 class PreparedParagraphs:
-    """The folder of Parquet files to score, their rows, the file of labelled texts, and the file of the fitted model."""
+    """The folder of Parquet files to score, their number of rows, the file of labelled strings, and that of the fitted model."""
 
     table: Path
     rows: int
@@ -45,7 +44,7 @@ class PreparedParagraphs:
 
 
 def prepare_paragraphs(min_rows: int, progress: Progress) -> PreparedParagraphs:
-    """Make what is missing of the data: at least `min_rows` rows, in whole copies of texts that are of neither other part."""
+    """Generates the missing data: at least `min_rows` rows, in whole copies of the strings in neither other share."""
     folder = data_folder() / f"paragraphs-v{RECIPE}"
     labelled, unseen, model = folder / "labelled.parquet", folder / "unseen.parquet", folder / "origin.joblib"
     copies = -(-min_rows // SCORED)
@@ -82,7 +81,7 @@ def _unfitted() -> Pipeline:
 
 
 def _texts() -> pd.DataFrame:
-    """TEXTS rows in a seeded order: the distinct `text`s, and `pyspark`, 1 or 0. RuntimeError when there are fewer."""
+    """Returns TEXTS rows in a seeded order: distinct `text`s, and `pyspark`, 1 or 0. RuntimeError when there are fewer."""
     found: dict[str, int] = {}
     for library in LIBRARIES:
         for text in _paragraphs(library):
@@ -99,7 +98,7 @@ def _paragraphs(library: str) -> Iterator[str]:
         try:
             tree = ast.parse(path.read_text(encoding="utf-8"))
         except (SyntaxError, UnicodeDecodeError):
-            continue  # templates and tests of what a parser refuses
+            continue  # templates, and tests of invalid syntax
         for node in ast.walk(tree):
             if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
                 for paragraph in re.split(r"\n\s*\n", ast.get_docstring(node) or ""):

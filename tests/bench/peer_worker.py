@@ -1,14 +1,14 @@
-"""A saved model and a batch to what other libraries make of them: probabilities of class 1, and nanoseconds a row on one thread.
+"""Scores a saved model and batch with other libraries: probabilities of class 1, and nanoseconds a row on one thread.
 
-Runs in an environment of its own, whose packages are no dependencies of the project (see README.md here):
+Runs in a separate environment, whose packages are not dependencies of the project (see README.md here):
 
     python -m venv peers && peers/bin/pip install numpy scikit-learn lightgbm xgboost-cpu onnxruntime skl2onnx onnxmltools \\
         tl2cgen treelite lleaves "llvmlite<0.45" scikit-learn-intelex
     python tests/bench/bench_models.py --peers peers/bin/python
 
 Its arguments are a folder and a library of PEERS. The folder has the model (`model.txt` of LightGBM, `model.json` of XGBoost,
-`model.joblib` of scikit-learn) and `batch.npy`. The probabilities go to `<library>.npy`, and the last line of stdout is JSON: the
-samples, or why there are none.
+`model.joblib` of scikit-learn) and `batch.npy`. It writes the probabilities to `<library>.npy`, and as the last line of
+stdout JSON: the samples, or the reason that there are none.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ SAMPLES = 7
 
 
 def _second(p: np.ndarray) -> np.ndarray:
-    """The probability of class 1, of a column or of two."""
+    """Returns the probability of class 1 from one or two columns."""
     p = np.asarray(p)
     return p[:, -1] if p.ndim == 2 else p.ravel()
 
 
 def onnx(folder: Path) -> Predict:
-    """ONNX Runtime; its tree ensembles compare float32."""
+    """Predicts with ONNX Runtime, whose tree ensembles compare float32."""
     import onnxruntime
     from onnxmltools.convert.common.data_types import FloatTensorType
     from skl2onnx.common import data_types as of_sklearn
@@ -72,7 +72,7 @@ def onnx(folder: Path) -> Predict:
 
 
 def tl2cgen(folder: Path) -> Predict:
-    """TL2cgen: the trees as C code, by the system's compiler."""
+    """Predicts with TL2cgen: the trees as C code, compiled by the system's compiler."""
     import tl2cgen
     import treelite
 
@@ -90,7 +90,7 @@ def tl2cgen(folder: Path) -> Predict:
 
 
 def daal4py(folder: Path) -> Predict:
-    """oneDAL through daal4py, which takes models of gradient boosting only."""
+    """Predicts with oneDAL through daal4py, which supports gradient boosting models only."""
     import daal4py
 
     daal4py.daalinit(1)
@@ -109,7 +109,7 @@ def daal4py(folder: Path) -> Predict:
 
 
 def lleaves(folder: Path) -> Predict:
-    """lleaves: LightGBM's text through LLVM."""
+    """Predicts with lleaves: LightGBM's text format through LLVM."""
     import lleaves
 
     if not (folder / "model.txt").exists():
@@ -142,7 +142,7 @@ def main(folder: Path, name: str) -> None:
         predict = PEERS[name](folder)
         np.save(folder / f"{name}.npy", predict(batch))
         found = list(_samples(predict, batch))
-    except Exception as error:  # noqa: BLE001 - whatever a library lacks is what the report has to say
+    except Exception as error:  # noqa: BLE001 - any failure of a library is part of the report
         found = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"[:160]
     print(json.dumps(found))
 

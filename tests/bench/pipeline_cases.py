@@ -1,6 +1,7 @@
-"""Fitted pipelines of scikit-learn to contests: the kernel of a UDF that scores with one against the pipeline itself.
+"""Defines cases of fitted scikit-learn pipelines: the kernel of a scoring UDF against the pipeline itself.
 
-The pipeline gets a DataFrame, or the column of texts; the kernel gets the same values as columns, laid out before the clock runs.
+The pipeline receives a DataFrame, or the column of strings; the kernel receives the same values as columns, laid out before
+timing starts.
 """
 
 from __future__ import annotations
@@ -35,12 +36,12 @@ from tests.helpers.models import compiled
 
 
 def source(name: str) -> pd.DataFrame:
-    """A table of the folder that SPARKWELD_SOURCES names."""
+    """Returns a table of the folder that SPARKWELD_SOURCES names."""
     return pd.read_parquet(Path(os.environ["SPARKWELD_SOURCES"]) / f"{name}.parquet")
 
 
 def contest(model: Any, batch: pd.DataFrame | pd.Series, tolerance: float, about: str) -> Contest:
-    """Probabilities of the last class, of a batch."""
+    """Returns a case that computes the last class's probabilities for a batch."""
     frame = batch.to_frame() if isinstance(batch, pd.Series) else batch
     rows = pa.RecordBatch.from_pandas(frame, preserve_index=False)
     reply = compiled(lambda x: pd.Series(model.predict_proba(x)[:, -1]), rows, DoubleType(), not isinstance(batch, pd.Series))
@@ -79,7 +80,7 @@ def thirty_columns() -> Contest:
 
 
 def mixed(table: str, words: list[str], label: str, left_out: list[str]) -> Contest:
-    """Imputed and scaled numbers and one-hot words."""
+    """Returns a case of imputed and scaled numbers and one-hot words."""
     data = source(table).drop(columns=left_out)
     train, batch = data.sample(30_000, random_state=0), data.drop(columns=label).sample(BATCH, random_state=1, ignore_index=True)
     columns = [c for c in batch if c not in words]
@@ -102,7 +103,7 @@ CHARS = {"analyzer": "char_wb", "ngram_range": (3, 5)}
 PAYMENTS = ["sex", "education", "marriage", "pay_1", "pay_2", "pay_3", "pay_4", "pay_5", "pay_6"]
 WORDS = ["protocol_type", "service", "flag"]
 
-#: Name -> how it is made; all but the first only where $SPARKWELD_SOURCES names a folder with the tables.
+#: Name -> its constructor; all except the first require tables in the folder $SPARKWELD_SOURCES.
 PIPELINES: dict[str, Callable[[], Contest]] = {"LR, 30 columns": thirty_columns}
 _OF_TABLES: dict[str, Callable[[], Contest]] = {
     "impute, scale, one-hot, LR (credit)": lambda: mixed("credit_default", PAYMENTS, "label", ["id"]),

@@ -1,4 +1,4 @@
-"""Turns names into queries without any UDF, whose planning the plugin must leave alone. Input: the flights' Parquet."""
+"""Defines queries without UDFs over the flights' Parquet, whose planning the plugin must not slow down."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def wide(spark: SparkSession, folder: str) -> DataFrame:
     return flights.select("flight_id", *computed)
 
 
-# Given, so that the timed part is planning and not the reading of footers.
+# Declared, so that the timed part plans and does not read Parquet footers.
 SCHEMA = ("flight_id bigint, carrier string, origin string, dest string, day_of_year int, dep_delay double, "
           "air_time double")
 

@@ -1,4 +1,4 @@
-"""Turns /proc of a process into numbers that show a leak: resident memory, children, executable mappings; and into its time."""
+"""Reads a process's leak indicators (resident memory, children, executable mappings) and its CPU time from /proc."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 
 
 def of_process(pid: int) -> dict[str, Any]:
-    """Resident and anonymous megabytes, threads, open files, descendants, and linked-kernel mappings of process `pid`.
+    """Returns resident and anonymous megabytes, threads, open files, descendants, and linked-kernel mappings of `pid`.
 
-    `executableMappings` counts anonymous executable pages: the JVM's own code heap is a constant few of them, and each
-    kernel linked into the process adds its own.
+    `executableMappings` counts anonymous executable pages: the JVM's own code heap has a constant number of them, and each
+    linked kernel adds its own.
     """
     status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
     return {
@@ -26,7 +26,7 @@ def of_process(pid: int) -> dict[str, Any]:
 
 
 def descendants(pid: int) -> list[int]:
-    """Ids of all living child processes of `pid`, and theirs."""
+    """Returns the ids of all living descendants of `pid`."""
     found = []
     for task in Path(f"/proc/{pid}/task").iterdir():
         try:
@@ -42,9 +42,9 @@ def descendants(pid: int) -> list[int]:
 
 
 def cpu_seconds(without: Collection[int] = ()) -> float:
-    """The processors' time of all processes below this one, ended ones too: of the JVM with its workers and service.
+    """Returns the CPU seconds of all descendants of this process, ended ones included: the JVM with its workers and service.
 
-    `without`: processes that are no part of what is measured.
+    `without`: processes that are excluded from the measurement.
     """
     ticks = 0
     for pid in descendants(os.getpid()):
@@ -53,7 +53,7 @@ def cpu_seconds(without: Collection[int] = ()) -> float:
         try:
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         except FileNotFoundError:
-            continue  # it ended, and is in its parent's figures
+            continue  # it ended, and its parent's figures include it
         ticks += sum(int(field) for field in fields[11:15])
     return ticks / os.sysconf("SC_CLK_TCK")
 

@@ -1,4 +1,4 @@
-"""Turns the steps of a long run into lines with the seconds since its start, and a child's log into how far it is."""
+"""Prints the steps of a long run with the seconds since its start, and a child's progress from its log."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-# What Spark's console progress bar writes: [Stage 1:=====>      (5 + 2) / 12]
+# Format of Spark's console progress bar: [Stage 1:=====>      (5 + 2) / 12]
 _BAR = re.compile(rb"\[Stage (\d+):[=> ]*\((\d+) \+ (\d+)\) / (\d+)\]")
 
 
 class Progress:
-    """Prints to stderr, so that stdout stays the report alone. On a terminal `tick` overwrites its line."""
+    """Prints to stderr, so that stdout has the report alone. On a terminal `tick` overwrites its line."""
 
     def __init__(self) -> None:
         self._start = time.monotonic()
@@ -23,11 +23,11 @@ class Progress:
         self._open_line = False
 
     def say(self, message: str) -> None:
-        """A line that stays."""
+        """Prints a permanent line."""
         self._write(message, stays=True)
 
     def tick(self, message: str) -> None:
-        """A passing state; printed again only when it changed, unless on a terminal."""
+        """Prints a transient state; without a terminal only when it changed."""
         if self._terminal or message != self._last_tick:
             self._write(message, stays=not self._terminal)
         self._last_tick = message
@@ -42,7 +42,7 @@ class Progress:
 def run_watched(
     command: Sequence[str], environment: dict[str, str], log: Path, output: Path, label: str, progress: Progress
 ) -> float:
-    """Run a spark-submit command and return its seconds; its stderr goes to `log`, its stdout to `output`.
+    """Runs a spark-submit command and returns its seconds; its stderr is written to `log`, its stdout to `output`.
 
     RuntimeError with the end of the log when the command fails; the child is ended when this process is interrupted.
     """
@@ -63,7 +63,7 @@ def run_watched(
 
 
 def tail(log: Path, lines: int = 30) -> str:
-    """The last lines of a log, without the progress bars in it."""
+    """Returns the last lines of a log, without its progress bars."""
     text = _BAR.sub(b"", log.read_bytes()).replace(b"\r", b"\n").decode(errors="replace")
     return "\n".join([line for line in text.splitlines() if line.strip()][-lines:])
 

@@ -1,8 +1,8 @@
-"""Turns two folders of Parquet rows into a verdict: the same rows, or where they differ.
+"""Compares two folders of Parquet rows: the same rows, or where they differ.
 
-Rows are joined by a unique key. A column is compared exactly, where NULL, NaN and -0.0 are three values of their own,
-or, when the column stands in `bounds`, within a distance in units in the last place (ULP): results of libm functions,
-which SparkWeld keeps within a bound of NumPy's instead of equal.
+Rows are joined by a unique key. A column is compared exactly, where NULL, NaN and -0.0 are three distinct values. A column in
+`bounds` is compared within a distance in units in the last place (ULP): for results of libm functions, which SparkWeld
+computes within a bound of NumPy's.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FAR = np.iinfo(np.int64).max
 
 @dataclass(frozen=True)
 class Bound:
-    """How far two doubles may lie apart: within `ulp` units in the last place, or within `absolute`."""
+    """The permitted distance of two doubles: within `ulp` units in the last place, or within `absolute`."""
 
     ulp: int
     absolute: float = 0.0
@@ -31,7 +31,7 @@ class Bound:
 
 @dataclass(frozen=True)
 class ColumnVerdict:
-    """One column: how many of its values are past the bound, and the greatest distance seen (0: bit-equal)."""
+    """One column: the number of values beyond the bound, and the greatest distance seen (0: bit-equal)."""
 
     name: str
     rule: str
@@ -59,7 +59,7 @@ class Verdict:
         return self.problem is None and keys_match and all(column.different == 0 for column in self.columns)
 
     def lines(self) -> list[str]:
-        """A line per column for people, and the first differing values."""
+        """Returns a readable line per column, and the first differing values."""
         if self.problem:
             return [f"DIFFERENT: {self.problem}"]
         lines = [f"rows: {self.left_rows:,} and {self.right_rows:,}"]
@@ -75,13 +75,13 @@ class Verdict:
 
 
 def compare_folders(left: Path, right: Path, key: str, bounds: dict[str, Bound]) -> Verdict:
-    """Compare every row and column of two Parquet folders; `key` must be unique and never NULL on either side."""
+    """Compares every row and column of two Parquet folders; `key` must be unique and never NULL on either side."""
     tables = [_read(folder) for folder in (left, right)]
     return compare_tables(tables[0], tables[1], key, bounds)
 
 
 def compare_tables(left: pa.Table, right: pa.Table, key: str, bounds: dict[str, Bound]) -> Verdict:
-    """As compare_folders, on tables in memory."""
+    """Compares tables in memory as `compare_folders` does."""
     if not left.schema.equals(right.schema):
         return Verdict(len(left), len(right), 0, 0, [], f"the schemas differ:\n{left.schema}\nand\n{right.schema}")
     keys = []
@@ -99,7 +99,7 @@ def compare_tables(left: pa.Table, right: pa.Table, key: str, bounds: dict[str, 
 
 
 def _read(folder: Path) -> pa.Table:
-    # Names that start with "_" or "." are Spark's own marks; the file system's order of parts does not matter.
+    # Names that start with "_" or "." are Spark's own marks; the file system's order of the part files does not matter.
     return ds.dataset(folder, format="parquet").to_table()
 
 
@@ -129,7 +129,7 @@ def _compare_column(
 
 
 def _distances(left: pa.Array, right: pa.Array) -> np.ndarray:
-    """ULP distances, int64: 0 for two NULLs or two NaNs; FAR when only one is that, or when a zero's sign differs."""
+    """Returns ULP distances, int64: 0 for two NULLs or two NaNs; FAR when only one is that, or when a zero's sign differs."""
     a, b = (side.cast(pa.float64()).fill_null(0.0).to_numpy(zero_copy_only=False) for side in (left, right))
     if left.type == pa.float32():
         steps = _steps(_ordered(a.astype(np.float32)), _ordered(b.astype(np.float32)))
@@ -147,14 +147,14 @@ def _distances(left: pa.Array, right: pa.Array) -> np.ndarray:
 
 
 def _ordered(values: np.ndarray) -> np.ndarray:
-    """Doubles or floats as int64 in their order: neighbours differ by 1, and both zeros are 0."""
+    """Maps doubles or floats to int64 in their order: neighbours differ by 1, and both zeros are 0."""
     bits = values.view(np.int32).astype(np.int64) if values.dtype == np.float32 else values.view(np.int64)
     lowest = np.int64(-(2**31)) if values.dtype == np.float32 else np.iinfo(np.int64).min
     return np.where(bits < 0, lowest - bits, bits)
 
 
 def _steps(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    # Of opposite sign they can lie more steps apart than int64 holds: unsigned arithmetic, then cut off at FAR.
+    # Values of opposite sign can be more steps apart than int64 holds: unsigned arithmetic, then clipped to FAR.
     low, high = np.minimum(a, b), np.maximum(a, b)
     apart = high.view(np.uint64) - low.view(np.uint64)
     return np.minimum(apart, np.uint64(FAR)).astype(np.int64)
@@ -165,6 +165,6 @@ def _within(left: pa.Array, right: pa.Array, distance: np.ndarray, bound: Bound)
     if bound.absolute == 0.0:
         return near
     a, b = (side.fill_null(np.nan).to_numpy(zero_copy_only=False) for side in (left, right))
-    with np.errstate(invalid="ignore"):  # NaN, NULL and inf - inf compare as not close, which is what is wanted
+    with np.errstate(invalid="ignore"):  # NaN, NULL and inf - inf compare as not close, as required
         close = np.abs(a - b) <= bound.absolute
     return near | (close & ~((a == 0) & (b == 0)))  # two zeros that are not near differ in sign

@@ -1,5 +1,6 @@
-"""Tables and fitted models to what the scoring benchmark runs: a pandas UDF that scores each row, as users write it, the same by
-`predict_batch_udf`, or a pipeline of pyspark.ml. Models are fitted on the first rows.
+"""Defines the scoring benchmark's cases: a pandas UDF that scores each row, `predict_batch_udf`, or a pyspark.ml pipeline.
+
+Models are fitted on the first rows.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ Model = Callable[[pd.DataFrame], Callable[..., Column]]
 
 @dataclass(frozen=True)
 class ScoringCase:
-    """`columns` are scored by `model(rows)(frame)`, the frame with a column `score`.
+    """A case: `model(rows)(frame)` adds a column `score` computed from `columns`.
 
-    Plugin on has to be `target` times as fast as off, and take at most `scan` scans. `slow`: rows that are enough for plugin off.
+    Plugin on must be `target` times as fast as off, and take at most `scan` times the scan. `slow`: the number of rows for
+    plugin off.
     """
 
     name: str

@@ -1,6 +1,6 @@
-"""Pipelines of pyspark.ml for the scoring benchmark.
+"""Builds pipelines of pyspark.ml for the scoring benchmark.
 
-Each is fitted once and saved, since the sums of a fit depend on how its rows were divided.
+Each is fitted once and saved, because the sums of a fit depend on how its rows were partitioned.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import pandas as pd
 from pyspark.sql import DataFrame, SparkSession
 from scoring_tables import FEATURES, scoring_folder
 
-#: From a DataFrame to the same with its scores.
+#: Function from a DataFrame to the same with its scores.
 Scorer = Callable[[DataFrame], DataFrame]
 
 
@@ -26,7 +26,7 @@ def _classifier(name: str, features: str) -> Any:
 
 
 def _scorer(name: str, rows: pd.DataFrame, stages: list[Any]) -> Scorer:
-    """Scores by the saved pipeline of these stages, which is fitted on `rows` first where there is none."""
+    """Returns a scorer with the saved pipeline of these stages, which is first fitted on `rows` when missing."""
     from pyspark.ml import Pipeline, PipelineModel
     from pyspark.ml.functions import vector_to_array
 
@@ -42,7 +42,7 @@ def _scorer(name: str, rows: pd.DataFrame, stages: list[Any]) -> Scorer:
 
 
 def plain(name: str) -> Callable[[pd.DataFrame], Scorer]:
-    """Columns of numbers, assembled (and scaled, for a linear model)."""
+    """Returns a pipeline of assembled numeric columns (scaled for a linear model)."""
 
     def of(rows: pd.DataFrame) -> Scorer:
         from pyspark.ml.feature import StandardScaler, VectorAssembler
@@ -57,7 +57,7 @@ def plain(name: str) -> Callable[[pd.DataFrame], Scorer]:
 
 
 def counted(rows: pd.DataFrame) -> Scorer:
-    """Logistic regression of stored sparse vectors."""
+    """Returns a logistic regression of stored sparse vectors."""
     from pyspark.ml.classification import LogisticRegression
     from pyspark.ml.linalg import Vectors
 
@@ -68,7 +68,7 @@ def counted(rows: pd.DataFrame) -> Scorer:
 
 
 def mixed(name: str, table: str, numbers: list[str], words: list[str]) -> Callable[[pd.DataFrame], Scorer]:
-    """Numbers with missing values, imputed (and scaled, for a linear model), beside words, indexed and one-hot."""
+    """Returns a pipeline of imputed numbers (scaled for a linear model) and indexed, one-hot words."""
 
     def of(rows: pd.DataFrame) -> Scorer:
         from pyspark.ml import feature

@@ -1,10 +1,9 @@
-"""Names of tables to Parquet for the scoring benchmark: numbers, texts, words that were counted, and tables of mixed columns with
-missing values.
+"""Writes the scoring benchmark's Parquet tables: numbers, strings, word counts, and mixed columns with missing values.
 
-Texts and mixed tables come from real files, where $SPARKWELD_SOURCES names a folder with them. A row is drawn by chance; then
-texts end in a number of their own, amounts are multiplied by a factor near 1, and some values are missing, so that nearly all
-rows are distinct. Categories and small counts stay as they are. Without the folder, texts are drawn from words of a Zipf
-distribution, and there are no mixed tables.
+Strings and mixed tables come from real files, where $SPARKWELD_SOURCES names a folder with them. Rows are drawn at random;
+then strings get a number appended, amounts are multiplied by a factor near 1, and some values are set missing, so that nearly
+all rows are distinct. Categories and small counts are unchanged. Without the folder, strings are drawn from Zipf-distributed
+words, and there are no mixed tables.
 """
 
 from __future__ import annotations
@@ -25,9 +24,9 @@ from pyspark.ml.linalg import VectorUDT
 
 FEATURES = [f"x{i}" for i in range(30)]
 TRAINED, FILES, RECIPE = 20_000, 4, 2
-#: Numbers of a vector of counted words, as many as HashingTF makes unless it is told.
+#: Length of a vector of word counts: HashingTF's default.
 HASHED = 1 << 18
-#: Of mixed tables: what is imputed and scaled (doubles with missing values), and what is one-hot.
+#: Columns of mixed tables: the one-hot ones, and the imputed and scaled ones (doubles with missing values).
 CREDIT_WORDS = ["sex", "education", "marriage", "pay_1", "pay_2", "pay_3", "pay_4", "pay_5", "pay_6"]
 CREDIT_NUMBERS = ["limit_bal", "age", *(f"{name}_amt{i}" for name in ("bill", "pay") for i in range(1, 7))]
 KDD_WORDS = ["protocol_type", "service", "flag"]
@@ -44,12 +43,12 @@ _MISSING = 0.02
 
 
 def has_sources() -> bool:
-    """Whether there are real files."""
+    """Whether the real files exist."""
     return source("credit_default").is_file()
 
 
 def source(name: str) -> Path:
-    """Where the real file of that name lies, if it does."""
+    """Returns the path of the real file of that name, whether or not it exists."""
     return Path(os.environ.get("SPARKWELD_SOURCES", ""), f"{name}.parquet")
 
 
@@ -68,7 +67,7 @@ def _texts(random: np.random.Generator, rows: int, *, name: str, column: str) ->
 
 
 def _counted(random: np.random.Generator, rows: int, *, name: str, column: str) -> pa.Table:
-    """Texts as sparse vectors that count their words by a hash of each, in the form and with the schema of Spark's HashingTF."""
+    """Returns strings as sparse vectors that count their words by hash, in the form and schema of Spark's HashingTF."""
     texts = _texts(random, rows, name=name, column=column)["text"].to_pylist()
     counts = [sorted(Counter(crc32(word.encode()) % HASHED for word in text.split()).items()) for text in texts]
     arrays = pa.array([[at for at, _ in row] for row in counts], pa.list_(pa.int32())), pa.array(
@@ -106,7 +105,7 @@ _TABLES = {
 
 
 def prepare(table: str, rows: int) -> Path:
-    """The folder with `rows` rows of a table, made once; its int64 `id` is a unique key."""
+    """Returns the folder with `rows` rows of a table, generated once; its int64 `id` is a unique key."""
     folder = scoring_folder() / f"{table}-{rows}"
     folder.mkdir(parents=True, exist_ok=True)
     edges = np.linspace(0, rows, FILES + 1).astype(int)
@@ -122,10 +121,10 @@ def prepare(table: str, rows: int) -> Path:
 
 
 def scoring_folder() -> Path:
-    """Where the tables are, and fitted pipelines of pyspark.ml."""
+    """Returns the folder of the tables and of fitted pyspark.ml pipelines."""
     return data_folder() / f"scoring-v{RECIPE}"
 
 
 def training_rows(folder: str) -> pd.DataFrame:
-    """The first rows of a table."""
+    """Returns the first rows of a table."""
     return pq.ParquetFile(Path(folder) / "part-00000.parquet").read().slice(0, TRAINED).to_pandas()

@@ -1,4 +1,4 @@
-"""Ways of running a query, in two JVMs of the same settings, one with the flag: to the times of each, taken in turn."""
+"""Times variants of a query alternately in two JVMs with equal settings, one with the flag."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from formula_report import Samples
 from progress import Progress
 from spark_processes import Sampler, SparkProcess
 
-#: Of what takes longer, chance is a small part.
+#: For longer runs, random variation is small.
 SLOW_SECONDS = 20
 
 
 def add_session_arguments(parser: ArgumentParser, memory: str) -> None:
-    """The arguments that `SideBySide` reads."""
+    """Adds the arguments that `SideBySide` reads."""
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--memory", default=memory, help=f"heap of each of the two JVMs (default {memory})")
     parser.add_argument("--json", type=Path, help="also write all samples to this file")
@@ -24,9 +24,9 @@ def add_session_arguments(parser: ArgumentParser, memory: str) -> None:
 
 
 class SideBySide(AbstractContextManager["SideBySide"]):
-    """Both sessions, "off" and "on"; `runs` has for each way the session, and what the worker calls the way.
+    """Both sessions, "off" and "on"; `runs` maps each variant to its session and to the worker's name of the variant.
 
-    `own`: for some ways, what their query has that those of the others have not.
+    `own`: additional query parameters of some variants.
     """
 
     def __init__(self, arguments: Namespace, runs: Mapping[str, tuple[str, str]], scratch: Path, progress: Progress) -> None:
@@ -51,14 +51,14 @@ class SideBySide(AbstractContextManager["SideBySide"]):
         return {**query, **self.own.get(way, {})}
 
     def first_runs(self, line: Samples, do: str, query: Mapping[str, str]) -> dict[str, int]:
-        """Runs each way once, as the line's cold times; gives the batches that kernels and Python had of the plugin's."""
+        """Runs each variant once, as the line's cold times; returns the plugin's batches in kernels and in Python."""
         for way, (side, how) in self.runs.items():
             self.progress.tick(f"{line.case}: {way}, first run")
             line.cold[way] = self.sampler.sample(self.sessions[side], retake=False, do=do, way=how, **self._query(query, way))
         return self.sessions["on"].ask("weld_batches")
 
     def warm_up(self, line: Samples, do: str, query: Mapping[str, str], ways: Sequence[str], times: int) -> None:
-        """Runs some of the ways, and forgets how long they took."""
+        """Runs some of the variants without recording their times."""
         for _ in range(times):
             for way in ways:
                 side, how = self.runs[way]
@@ -66,7 +66,7 @@ class SideBySide(AbstractContextManager["SideBySide"]):
                 self.sampler.sample(self.sessions[side], retake=False, do=do, way=how, **self._query(query, way))
 
     def warm_runs(self, line: Samples, do: str, query: Mapping[str, str]) -> None:
-        """Runs all ways in turn, as the line's warm times; once only what takes over SLOW_SECONDS."""
+        """Runs all variants alternately, as the line's warm times; those over SLOW_SECONDS only once."""
         line.warm = {way: [] for way in self.runs}
         for repeat in range(self.arguments.repeats):
             for way, (side, how) in self.runs.items():
@@ -78,17 +78,17 @@ class SideBySide(AbstractContextManager["SideBySide"]):
 
 
 def print_table(head: list[str], rows: list[list[str]], cores: int) -> None:
-    """The Markdown table of core-ns a row: names on the left, verdicts in the last column."""
+    """Prints the Markdown table of core-ns a row: names on the left, verdicts in the last column."""
     print(f"ns = core-ns per row: wall time x {cores} cores / input rows; in brackets the first run\n")
     for cells in (head, ["---", *["---:"] * (len(head) - 2), "---"], *rows):
         print("| " + " | ".join(cells) + " |")
 
 
 def times(line: Samples, ways: Mapping[str, object]) -> list[str]:
-    """The cells of a line's times: core-ns a row of each way, and its first run."""
+    """Returns the time cells of a line: core-ns a row of each variant, and its first run."""
     return [f"{line.core_ns(way):,.0f} ns ({line.cold[way]:.2f} s)" for way in ways]
 
 
 def verdict(missed: list[str]) -> str:
-    """The last cell: the targets that are missed."""
+    """Returns the last cell: the targets that are missed."""
     return f"FAIL: {', '.join(missed)}" if missed else "PASS"

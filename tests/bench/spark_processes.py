@@ -1,9 +1,8 @@
-"""Turns a Spark configuration into a running session in its own JVM that measures on command (spark_worker.py).
+"""Starts a Spark session per configuration in its own JVM, which measures on command (spark_worker.py).
 
-Whether the plugin is loaded is fixed when a JVM starts, so each configuration has its own process. The parent sends a
-command to one of them at a time and can alternate, so that a slow phase of the machine hits all alike. A fixed piece
-of work (`spin`) is timed before and after each sample: where it took much longer than usual, the machine was in such
-a phase, and the sample is taken again.
+The plugin is loaded when a JVM starts, so each configuration has its own process. The parent commands one process at a time
+and can alternate, so that a slow phase of the machine affects all configurations. A fixed amount of work (`spin`) is timed
+before and after each sample: when it took much longer than usual, the machine was in a slow phase, and the sample is retaken.
 """
 
 from __future__ import annotations
@@ -20,20 +19,20 @@ from progress import tail
 from submit import session_environment
 
 WORKER = Path(__file__).with_name("spark_worker.py")
-# A sample beside which the spin took so many times its best is taken again, up to RETRIES times.
+# A sample whose adjacent spin took more than SLOW_PHASE times the best is retaken, up to RETRIES times.
 SLOW_PHASE, RETRIES = 1.35, 4
-# On a machine that is busy all the time retaking is in vain: after so many of them samples are kept as they are.
+# On a permanently busy machine retaking is futile: after MOST_RETAKEN retakes samples are kept as they are.
 MOST_RETAKEN = 60
 
 
 class SparkProcess:
-    """A worker with its session; use as a context manager, which ends it. Commands are the methods of Worker."""
+    """A worker with its session; a context manager, which ends it on exit. Commands are the methods of Worker."""
 
     def __init__(
         self, label: str, plugin: bool, conf: dict[str, str], folder: Path, cores: int = 2, memory: str = "6g",
         environment: dict[str, str] | None = None, java_options: str = "",
     ) -> None:
-        """`folder` takes the log; `environment` is added to the process's own."""
+        """`folder` receives the log; `environment` is added to the process's own."""
         self.label = label
         folder.mkdir(parents=True, exist_ok=True)
         self.log = folder / f"{label.replace(' ', '-')}.log"
@@ -56,7 +55,7 @@ class SparkProcess:
         self.close()
 
     def close(self) -> None:
-        """End the session: the worker stops at the end of its input; one that does not is ended."""
+        """Ends the session: the worker stops at the end of its input, or is killed."""
         if self._child.stdin and not self._child.stdin.closed:
             self._child.stdin.close()
         try:
@@ -68,7 +67,7 @@ class SparkProcess:
             self._child.stdout.close()
 
     def ask(self, do: str, **parameters: Any) -> dict[str, Any]:
-        """Send one command and wait for its reply. RuntimeError with the worker's trace or the end of its log."""
+        """Sends one command and waits for its reply. RuntimeError with the worker's trace or the end of its log."""
         assert self._child.stdin and self._child.stdout
         try:
             self._child.stdin.write(json.dumps({"do": do, **parameters}) + "\n")
@@ -85,7 +84,7 @@ class SparkProcess:
 
 
 def spin() -> float:
-    """Seconds of a fixed piece of work on one core, about 25 ms: arithmetic in NumPy over a block that fits the L2."""
+    """Returns the seconds of fixed work on one core, about 25 ms: NumPy arithmetic over an array that fits the L2 cache."""
     block = np.linspace(0.1, 1.0, 16_384)
     begin = time.perf_counter()
     for _ in range(700):
@@ -95,7 +94,7 @@ def spin() -> float:
 
 
 class Sampler:
-    """Times commands, each between two spins; knows the best spin so far, and counts the samples it took again."""
+    """Times commands, each between two spins; stores the best spin so far, and counts the retaken samples."""
 
     def __init__(self) -> None:
         self.best = min(spin() for _ in range(8))
@@ -103,7 +102,7 @@ class Sampler:
         self.kept_slow = 0
 
     def sample(self, process: SparkProcess, retake: bool = True, **command: Any) -> float:
-        """Seconds of `command` as the worker timed it. `retake=False` for what can only be measured once."""
+        """Returns the seconds of `command` as the worker timed it. `retake=False` for one-time measurements."""
         for attempt in range(RETRIES + 1):
             before = spin()
             seconds = float(process.ask(**{"do": "run", **command})["seconds"])

@@ -1,8 +1,8 @@
-"""Turns commands on stdin into measurements on stdout, inside one Spark session: the child of spark_processes.py.
+"""Executes commands from stdin inside one Spark session and writes measurements to stdout; child of spark_processes.py.
 
-Spark's settings come in by PYSPARK_SUBMIT_ARGS, as spark-submit arguments. One JSON object a line each way. Commands
-run one at a time, so a parent with several such children can alternate between them and never has two measured queries
-at once.
+PYSPARK_SUBMIT_ARGS passes Spark's settings, as spark-submit arguments. Each request and reply is one line of JSON. Commands
+run one at a time, so that a parent with several such children can alternate between them and never measures two queries at
+once.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-# The commands' replies have the real stdout to themselves: what Spark or a job prints goes to stderr.
+# Only replies go to the real stdout: output of Spark or a job is redirected to stderr.
 REPLIES = os.fdopen(os.dup(1), "w", encoding="utf-8")
 os.dup2(2, 1)
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -30,7 +30,7 @@ from pyspark import cloudpickle  # noqa: E402
 from pyspark.sql import Column, DataFrame, SparkSession  # noqa: E402
 from pyspark.sql import functions as F  # noqa: E402
 
-# As if the functions stood in the job's own file: pickled by value, not as a module that the workers have to import.
+# As if the job's own file defined the functions: pickled by value, because the workers cannot import these modules.
 cloudpickle.register_pickle_by_value(formulas)
 cloudpickle.register_pickle_by_value(udf_cases)
 cloudpickle.register_pickle_by_value(scoring_cases)
@@ -38,7 +38,7 @@ cloudpickle.register_pickle_by_value(never_slower_cases)
 
 
 class Worker:
-    """One session and what it has read; every public method is a command."""
+    """One session and the tables that it has read; every public method is a command."""
 
     def __init__(self) -> None:
         begin = time.monotonic()
@@ -50,13 +50,13 @@ class Worker:
         self._models: dict[str, Any] = {}
 
     def hello(self) -> dict[str, Any]:
-        """Who this is: the JVM's process id, and how long the session took to start."""
+        """Returns the JVM's process id, and how long the session took to start."""
         handle = self.spark.sparkContext._jvm.java.lang.ProcessHandle.current()
         return {"pid": int(handle.pid()), "sessionSeconds": self.session_seconds,
                 "cores": self.spark.sparkContext.defaultParallelism}
 
     def weld_batches(self) -> dict[str, Any]:
-        """Of the last query that ran: how many batches its Weld operators ran in kernels, and how many in Python."""
+        """Returns for the last query: the number of batches that its Weld operators ran in kernels, and in Python."""
         store = self.spark._jsparkSession.sharedState().statusStore()
         last = store.executionsList().last().executionId()
         graph, values = store.planGraph(last), store.executionMetrics(last)
@@ -72,35 +72,35 @@ class Worker:
         return batches
 
     def run(self, case: str, way: str, source: str, folder: str) -> dict[str, Any]:
-        """Run one query into the noop sink and time it. `way`: scan, udf or sql; `source`: parquet, join or cached."""
+        """Runs one query into the noop sink and times it. `way`: scan, udf or sql; `source`: parquet, join or cached."""
         begin = time.monotonic()
         self._query(case, way, source, folder).write.format("noop").mode("overwrite").save()
         return {"seconds": time.monotonic() - begin}
 
     def plan(self, case: str, way: str, source: str, folder: str) -> dict[str, Any]:
-        """The query's physical plan as explain prints it."""
+        """Returns the query's physical plan as explain prints it."""
         return {"text": _plan(self._query(case, way, source, folder))}
 
     def write(self, case: str, source: str, folder: str, target: str) -> dict[str, Any]:
-        """Write `id` and the UDFs' outputs as Parquet, to be compared with another session's."""
+        """Writes `id` and the UDFs' outputs as Parquet, for comparison with another session's."""
         chosen = formulas.formula(case)
         frame = chosen.prepare(self._input(("id", *chosen.columns), source, folder))
         frame.select("id", *_named(chosen.udfs(frame))).write.mode("overwrite").parquet(target)
         return {}
 
     def run_udfs(self, case: str, way: str, folder: str) -> dict[str, Any]:
-        """Run one case of udf_cases.py into the noop sink and time it. `way`: udf or sql."""
+        """Runs one case of udf_cases.py into the noop sink and times it. `way`: udf or sql."""
         begin = time.monotonic()
         self._udf_case(case, way, folder).write.format("noop").mode("overwrite").save()
         return {"seconds": time.monotonic() - begin}
 
     def write_udfs(self, case: str, way: str, folder: str, target: str) -> dict[str, Any]:
-        """Write all rows of a case, to be compared with another session's."""
+        """Writes all rows of a case, for comparison with another session's."""
         self._udf_case(case, way, folder).write.mode("overwrite").parquet(target)
         return {}
 
     def plan_udfs(self, case: str, way: str, folder: str) -> dict[str, Any]:
-        """The physical plan of a case, as `plan` gives it."""
+        """Returns the physical plan of a case, in the form of `plan`."""
         return {"text": _plan(self._udf_case(case, way, folder))}
 
     def _udf_case(self, case: str, way: str, folder: str) -> DataFrame:
@@ -108,13 +108,14 @@ class Worker:
         return getattr(chosen, {"udf": "udfs", "sql": "sql"}[way])(self._table(folder))
 
     def _table(self, folder: str) -> DataFrame:
-        if folder not in self._tables:  # finds files and their schema, in a job of its own that is no part of the query
+        if folder not in self._tables:  # lists files and reads their schema, in a separate job that is not part of the query
             self._tables[folder] = self.spark.read.parquet(folder)
         return self._tables[folder]
 
     def run_scoring(self, case: str, way: str, folder: str, trained: str) -> dict[str, Any]:
-        """Run one case of scoring_cases.py into the noop sink and time it. `way`: udf or scan. The model is fitted before, to the
-        rows of the folder `trained`.
+        """Runs one case of scoring_cases.py into the noop sink and times it. `way`: udf or scan.
+
+        The model is fitted beforehand, on the rows of the folder `trained`.
         """
         frame = self._scored(case, way, folder, trained)
         begin = time.monotonic()
@@ -122,7 +123,7 @@ class Worker:
         return {"seconds": time.monotonic() - begin}
 
     def write_scoring(self, case: str, folder: str, trained: str, target: str) -> dict[str, Any]:
-        """Write all rows of a case, to be compared with another session's."""
+        """Writes all rows of a case, for comparison with another session's."""
         self._scored(case, "rows", folder, trained).write.mode("overwrite").parquet(target)
         return {}
 
@@ -137,7 +138,7 @@ class Worker:
         return scored.select("id", "score") if way == "rows" else scored.select("score")
 
     def run_never_slower(self, name: str, folder: str, times: int) -> dict[str, Any]:
-        """Run one case of never_slower_cases.py `times` times: seconds of processor time of this process and all below it."""
+        """Runs one case of never_slower_cases.py `times` times; returns CPU seconds of this process and its descendants."""
         frame, case = self._table(folder), never_slower_cases.case(name)
         begin = process_memory.cpu_seconds() + time.process_time()
         for _ in range(times):
@@ -145,12 +146,12 @@ class Worker:
         return {"seconds": process_memory.cpu_seconds() + time.process_time() - begin}
 
     def write_never_slower(self, name: str, folder: str, target: str) -> dict[str, Any]:
-        """Write all rows of a case, to be compared with another session's."""
+        """Writes all rows of a case, for comparison with another session's."""
         never_slower_cases.case(name).query(self._table(folder)).write.mode("overwrite").parquet(target)
         return {}
 
     def same_rows(self, left: str, right: str) -> dict[str, Any]:
-        """Whether two folders hold the same rows, by hashes of all columns."""
+        """Returns whether two folders hold the same rows, by hashes of all columns."""
         tables = [self.spark.read.parquet(folder) for folder in (left, right)]
         if tables[0].schema != tables[1].schema:
             return {"equal": False}
@@ -158,7 +159,7 @@ class Worker:
         return {"equal": bool(len(hashes[0]) == len(hashes[1]) and (hashes[0] == hashes[1]).all())}
 
     def checksums(self, case: str, way: str, source: str, folder: str) -> dict[str, Any]:
-        """Per output over all rows: count, non-null count, NaN count, sum, sum of squares, least and greatest."""
+        """Returns per output over all rows: count, non-null count, NaN count, sum, sum of squares, least and greatest."""
         frame = self._query(case, way, source, folder)
         sums: list[Column] = [F.count(F.lit(1)).alias("rows")]
         for name in formulas.formula(case).outputs:
@@ -169,13 +170,13 @@ class Worker:
         return {"checksums": frame.agg(*sums).first().asDict()}
 
     def forget(self) -> dict[str, Any]:
-        """Drop cached tables."""
+        """Drops cached tables."""
         self._inputs.clear()
         self.spark.catalog.clearCache()
         return {}
 
     def plan_seconds(self, name: str, folder: str, repeats: int) -> dict[str, Any]:
-        """Seconds from a new DataFrame to its physical plan, `repeats` times, for a query without UDFs."""
+        """Times a query without UDFs from a new DataFrame to its physical plan, `repeats` times."""
         import plain_queries
 
         build = plain_queries.QUERIES[name]
@@ -188,17 +189,17 @@ class Worker:
         return {"seconds": seconds}
 
     def varied_query(self, folder: str, constant: float) -> dict[str, Any]:
-        """Run a UDF that closes over `constant`: another constant is another program."""
+        """Runs a UDF that closes over `constant`: another constant is another program."""
         begin = time.monotonic()
         self._varied(folder, constant).write.format("noop").mode("overwrite").save()
         return {"seconds": time.monotonic() - begin}
 
     def varied_plan(self, folder: str, constant: float) -> dict[str, Any]:
-        """The plan of that query, as `plan` gives it."""
+        """Returns the plan of that query, in the form of `plan`."""
         return {"text": _plan(self._varied(folder, constant))}
 
     def memory(self, collect: bool) -> dict[str, Any]:
-        """What the JVM holds now (process_memory.py), after a garbage collection when `collect`."""
+        """Returns the JVM's current resources (process_memory.py), after a garbage collection when `collect`."""
         if collect:
             self.spark.sparkContext._jvm.java.lang.System.gc()
             time.sleep(0.2)
@@ -221,7 +222,7 @@ class Worker:
         if source == "parquet":
             return frame.select(*columns)
         if source == "join":
-            # A small table on the other side: the join is in the rows' way, and its output is row-based.
+            # A small build side: all rows pass through the join, and its output is row-based.
             few = self.spark.range(1000).select(F.col("id").alias("k"))
             joined = frame.join(F.broadcast(few), frame["id"] % 1000 == few["k"])
             return joined.select(*columns)
@@ -248,7 +249,7 @@ def main() -> None:
         command = json.loads(line)
         try:
             reply = {"ok": True, **getattr(worker, command.pop("do"))(**command)}
-        except Exception:  # noqa: BLE001 - the border to the parent, which raises it there
+        except Exception:  # noqa: BLE001 - the process boundary: the parent raises the error
             reply = {"ok": False, "error": traceback.format_exc()}
         REPLIES.write(json.dumps(reply) + "\n")
         REPLIES.flush()

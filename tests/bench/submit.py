@@ -1,4 +1,4 @@
-"""Turns a choice of plugin on or off into the spark-submit command and environment that a user would type."""
+"""Builds the spark-submit command and environment that a user would type, with the plugin on or off."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SPARK_HOME = Path(pyspark.__file__).parent
 
 
 def plugin_jar() -> Path:
-    """The bridge's jar, as `python -m sparkweld jar` prints it. RuntimeError when there is none."""
+    """Returns the bridge's jar, as `python -m sparkweld jar` prints it. RuntimeError when there is none."""
     command = [sys.executable, "-m", "sparkweld", "jar"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY)
     path = Path(done.stdout.strip().splitlines()[-1]) if done.stdout.strip() else None
@@ -32,28 +32,28 @@ def jar_installed() -> bool:
 
 
 def flag_arguments() -> list[str]:
-    """What turns the plugin on: the file that holds the flag, and the jar unless it lies beside Spark's own."""
+    """Returns the arguments that enable the plugin: the properties file with the flag, and the jar unless it is installed."""
     flag = ["--properties-file", str(FLAG_FILE)]
     return flag if jar_installed() else [*flag, "--jars", str(plugin_jar())]
 
 
 def spark_submit(plugin: bool, arguments: list[str]) -> list[str]:
-    """The command line; on neither side is a spark-defaults.conf of the machine read."""
+    """Returns the command line; neither side reads the machine's spark-defaults.conf."""
     chosen = flag_arguments() if plugin else ["--properties-file", str(NO_FLAG_FILE)]
     return [str(SPARK_HOME / "bin" / "spark-submit"), *chosen, *arguments]
 
 
 def session_environment(plugin: bool, arguments: list[str], extra: dict[str, str] | None = None) -> dict[str, str]:
-    """The environment in which a Python process's own SparkSession starts with these spark-submit arguments."""
+    """Returns the environment in which a Python process's own SparkSession starts with these spark-submit arguments."""
     submit = [*spark_submit(plugin, arguments)[1:], "pyspark-shell"]
     return {**spark_environment(extra), "PYSPARK_SUBMIT_ARGS": shlex.join(submit)}
 
 
 def spark_environment(extra: dict[str, str] | None = None) -> dict[str, str]:
-    """This process's environment with this interpreter for Spark's workers, and the package found in the checkout."""
+    """Returns this process's environment with this interpreter for Spark's workers, and the checkout's package on the path."""
     environment = {**os.environ, "PYSPARK_PYTHON": sys.executable, "PYSPARK_DRIVER_PYTHON": sys.executable}
     environment["SPARK_HOME"] = str(SPARK_HOME)
     environment.pop("PYSPARK_SUBMIT_ARGS", None)
-    # Quiet the two warnings about a machine whose name is its loopback address.
+    # Suppresses the two warnings about a machine whose name resolves to its loopback address.
     environment.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     return {**environment, **(extra or {})}

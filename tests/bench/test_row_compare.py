@@ -1,4 +1,4 @@
-"""Checks that the benchmarks' comparison sees what it must see: a comparison that cannot fail proves nothing."""
+"""Checks that the benchmarks' row comparison detects differences: a comparison that cannot fail proves nothing."""
 
 import numpy as np
 import pyarrow as pa

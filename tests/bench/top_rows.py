@@ -1,21 +1,22 @@
-"""Top-K queries and score filters over millions of rows to their times: what is skipped, against all rows scored in kernels.
+"""Times top-K queries and score filters over millions of rows: row skipping against scoring all rows in kernels.
 
     python tests/bench/top_rows.py --data FOLDER [--rows N] [--cases WORDS] [--off-rows N] [--repeats N] [--cpu] [--mode MODE]
     (bench_willump.py prints it as well)
 
-Columns of the table: *exact* has all of the plugin's rules, *full* is the same session with those off that skip rows by their
-scores or look up what came before, so that kernels score every row and Spark picks. *off* is the same session with the plugin
-off over fewer rows, once for each workload, since without the plugin every query scores all of them: its time is that of a
-query for the first ten, in two tasks, times as many as the table has more rows. `--off-rows 0` goes without. Times are the best
-of the repeats, taken by turns, to the collected rows of a top-K query, and to the noop sink for a filter; with `--cpu` it is
-the processors' time in the JVM and below it, which other work on the machine changes little. A *full* run of over LONG seconds
-is timed for one query of each kind only, as all of the kind score the same rows. Before, the answers of *exact* are compared
-with those of the scores that *full* has written, over all rows, and those with the plugin off over its rows, row by row;
-filters' by count and a sum of hashes of the rows' numbers and scores. *approximate* is a ranking fitted to some rows of the same
-table, in the place of *exact*, and its recall is counted. It extrapolates to the smaller K. *exact* has bounds wherever they can
-be, or with `--mode auto` where the plugin makes them by itself. *exact* has a target against *full* where features or joins are
-what is expensive; where nothing is, there are no targets: below each table is how long reading its rows takes, which no query
-goes below.
+Columns of the table: *exact* has all of the plugin's rules. *full* is the same session without row skipping by score and
+without caches of earlier rows, so that kernels score every row and Spark selects. *off* is the same session with the plugin
+off over fewer rows, once per workload, since without the plugin every query scores all of them: the time of a first-ten query
+in two tasks, scaled to the table's rows. `--off-rows 0` omits it. Times are the best of alternating repeats, up to the
+collected rows of a top-K query, and up to the noop sink for a filter. With `--cpu` it is the processors' time of the JVM and
+its descendants, which other work on the machine changes little. A *full* run of over LONG seconds is timed for one query of
+each kind only, because all of the kind score the same rows.
+
+Before timing, the answers of *exact* are compared with the scores that *full* has written, over all rows, and those with the
+plugin off over its rows, one by one; filters by count and a sum of hashes of row numbers and scores. *approximate* replaces
+*exact* by a ranking fitted to some rows of the same table, and its recall is counted. It extrapolates to the smaller K.
+*exact* has bounds wherever possible, or with `--mode auto` where the plugin adds them by itself. *exact* has a target against
+*full* where features or joins are expensive; where nothing is, there are no targets. Below each table is the time of reading
+its rows, a lower bound of every query.
 """
 
 from __future__ import annotations
@@ -44,33 +45,33 @@ import sparkweld
 from sparkweld.errors import Refusal
 
 ENABLED = "spark.sparkweld.enabled"
-#: What skips work: rows by their scores, and the terms of texts that come again.
+#: Settings that skip work: rows by their scores, and repeated terms of strings.
 SKIPPING = {
     "spark.sparkweld.topK.enabled": ("true", "false"), "spark.sparkweld.featureCache.mode": ("auto", "never"),
 }  # fmt: skip
-#: Of a table, and of them with the plugin off.
+#: Rows of a table, and its rows with the plugin off.
 ROWS, OFF_ROWS = 5_000_000, 100_000
 REPEATS = 2
-#: Seconds of a run of all rows, past which it is not timed again for each query.
+#: Seconds of a run over all rows beyond which it is not timed again for each query.
 LONG = 30.0
 LIMITS, PASSES = (10, 100, 1000), (0.001, 0.01, 0.1)
 TARGETS = {"exact": 3.0, "approximate": 5.7, "off": 23.0}
 RECALL = 0.95
 RANKINGS = "spark.sparkweld.rankings.path"
-#: The largest part of a table that a query by candidates wants.
+#: The largest share of a table for which a query by candidates is planned.
 LARGEST = 0.0005
-#: What a process of a workload says, and its exit code.
+#: Prefix of a workload process's fault lines, and its exit code.
 _FAULT, _FAULTY = "FAILED: ", 3
 _HEAD = "| workload | query | rows | exact | full | exact vs full | off | exact vs off |\n|---|---|---:|---:|---:|---:|---:|---:|"
 
 
 class OtherAnswer(Exception):
-    """Two runs of a query that have to agree do not."""
+    """Two runs of a query that must agree do not."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What is measured: `rows` of a table, `off_rows` of them with the plugin off, and by which clock."""
+    """The parameters of a measurement: `rows` of a table, `off_rows` of them with the plugin off, and the clock."""
 
     rows: int
     off_rows: int
@@ -80,7 +81,7 @@ class Asked:
     mode: str = "always"
 
     def arguments(self) -> list[str]:
-        """The same for another process."""
+        """Returns the same parameters as command line arguments of another process."""
         flags = ["--mode", self.mode] + ["--cpu"] * self.cpu + ["--approximate"] * self.approximate_only
         return ["--rows", str(self.rows), "--off-rows", str(self.off_rows), "--repeats", str(self.repeats), *flags]
 
@@ -103,7 +104,7 @@ class Table:
         self._scored: dict[bool, Any] = {}
         self._kept: dict[bool, Any] = {}
         self.off: float | None = None
-        #: kind of query -> the best time of *full*, where that is long
+        #: kind of query -> the best time of *full*, where it exceeds LONG
         self.long: dict[str, float] = {}
         self.side = None
         if case.side is not None:
@@ -116,17 +117,17 @@ class Table:
         pq.write_table(pa.Table.from_pandas(rows, preserve_index=False), paths[-1])
 
     def rows_of(self, first: bool = False) -> Any:
-        """The rows with all columns that the model reads."""
+        """Returns the rows with all columns that the model reads."""
         frame = self.spark.read.parquet(*self.paths[first])
         return frame if self.side is None else frame.join(self.spark.read.parquet(self.side), self.case.key, "left")
 
     def reading(self) -> float:
-        """Seconds for the rows alone, the best of the repeats: none is scored or joined."""
+        """Returns the seconds of reading the rows alone, without scoring or joining, the best of the repeats."""
         frame = self.spark.read.parquet(*self.paths[False])
         return min(seconds(frame, self.cpu) for _ in range(self.repeats + 1))
 
     def scored(self, first: bool = False) -> Any:
-        """Their scores, by one function for all queries, as a session has it: what is planned once is known to the next."""
+        """Returns their scores by one function for all queries, as in a user's session: later queries reuse its plan state."""
         if first not in self._scored:
             self._scored[first] = self._by_model(first)
         return self._scored[first]
@@ -137,15 +138,16 @@ class Table:
         return scored.select("id", "score")
 
     def kept(self, alone: bool = False) -> Any:
-        """The scores as *full* gives them, written once; `alone`: those of the first rows with the plugin off, which has to be
-        off, and how long a query of all rows then takes is kept.
+        """Returns the scores of *full*, written once.
+
+        `alone`: those of the first rows with the plugin off, which must be off; also records the time scaled to all rows.
         """
         if alone not in self._kept:
             scores = str(self.folder / f"scores-{alone}")
             if not alone:
                 self.sides.use("full")
             self.scored(first=alone).write.parquet(scores)
-            if alone:  # workers are started by now, and have the model
+            if alone:  # the workers are started by now, and have loaded the model
                 self.off = seconds(top(LIMITS[0])(self.scored(first=True)), self.cpu) * self.rows / self.off_rows
             self._kept[alone] = self.spark.read.parquet(scores)
         return self._kept[alone]
@@ -162,12 +164,12 @@ def above(threshold: float) -> Callable[[Any], Any]:
 
 
 def is_top(frame: Any) -> bool:
-    """Whether a query is one for the first rows; else it is a filter."""
+    """Whether a query is a top-K query; otherwise it is a filter."""
     return str(frame._jdf.logicalPlan().toString()).startswith("GlobalLimit")
 
 
 def answer(frame: Any) -> Any:
-    """What two runs of a query are compared by."""
+    """Returns the value by which two runs of a query are compared."""
     from pyspark.sql import functions as F
 
     if is_top(frame):
@@ -177,7 +179,7 @@ def answer(frame: Any) -> Any:
 
 
 def seconds(frame: Any, cpu: bool) -> float:
-    """Of one run, by the wall's clock or the processors'."""
+    """Returns the seconds of one run, wall time or CPU time."""
     clock = cpu_seconds if cpu else time.perf_counter
     started = clock()
     if is_top(frame):
@@ -188,7 +190,7 @@ def seconds(frame: Any, cpu: bool) -> float:
 
 
 class Sides:
-    """The settings of the three columns of the table. `mode`: of the bounds of *exact*."""
+    """The settings of the three columns of the table. `mode`: that of the bounds of *exact*."""
 
     def __init__(self, spark: Any, mode: str) -> None:
         self.spark, self.skipping = spark, SKIPPING | {"spark.sparkweld.scoreBounds.mode": (mode, "never")}
@@ -200,7 +202,10 @@ class Sides:
 
 
 def measured(table: Table, query: Callable[[Any], Any]) -> dict[str, float]:
-    """side -> seconds, of all rows. Raises OtherAnswer. Answers of kept scores may differ from Python's."""
+    """Returns side -> seconds over all rows.
+
+    Raises OtherAnswer. Approximate scores may differ from Python's within their bound.
+    """
     sides = table.sides
 
     def run(side: str, what: Callable[[Any], Any], first: bool = False) -> Any:
@@ -217,7 +222,7 @@ def measured(table: Table, query: Callable[[Any], Any]) -> dict[str, float]:
 
 
 def timed(table: Table, query: Callable[[str], Any]) -> dict[str, float]:
-    """side -> the best of its seconds: by turns, but for those with the plugin off, and *full* where that is long."""
+    """Returns side -> its best seconds, in alternating runs, except plugin off, and *full* where it is long."""
     kind = "first" if is_top(query("full")) else "filter"
     known = {"full": [table.long[kind]]} if kind in table.long else {}
     times: dict[str, list[float]] = {side: [] for side in ("exact", "full") if side not in known}
@@ -231,7 +236,7 @@ def timed(table: Table, query: Callable[[str], Any]) -> dict[str, float]:
 
 
 def same(alone: Any, mine: Any) -> bool:
-    """Scores that are *kept* may differ in their last digits, and with them a filter's hashes; never the number of rows."""
+    """Whether answers agree: approximate scores may differ in last digits, and so may a filter's hashes; row counts may not."""
     if isinstance(alone, tuple):
         return alone[0] == mine[0]
     close = np.allclose([s for _, s in alone], [s for _, s in mine], rtol=1e-12)
@@ -239,7 +244,7 @@ def same(alone: Any, mine: Any) -> bool:
 
 
 def thresholds(table: Table) -> list[float]:
-    """The scores past which each share of PASSES lies."""
+    """Returns the scores that each share of PASSES exceeds."""
     found = table.kept().approxQuantile("score", [1 - share for share in PASSES], 1e-5)
     return [float(value) for value in found]
 
@@ -251,7 +256,7 @@ def line(name: str, query: str, rows: int, found: dict[str, float]) -> str:
 
 
 def exact(table: Table, name: str) -> list[str]:
-    """Prints the lines of a workload; what is below its target. Raises OtherAnswer when Python scores."""
+    """Prints the lines of a workload; returns the missed targets. Raises OtherAnswer when Python scores."""
     table.sides.use("full")
     if "in Python: " in (told := sparkweld.explain(table.scored())):
         raise OtherAnswer(f"no kernel scores its rows:\n{told}")
@@ -267,10 +272,10 @@ def exact(table: Table, name: str) -> list[str]:
 
 
 def approximate(table: Table, name: str) -> list[str]:
-    """Prints what a ranking makes of queries of each size; what is below its target."""
+    """Prints the results of a ranking for queries of each size; returns the missed targets."""
     case = table.case
     ks = [k for k in LIMITS if k <= table.rows * LARGEST]
-    # half as many again as could certify the largest query
+    # 1.5 times the rows that suffice to certify the largest query
     some = min(table.rows, int(1.5 * 59 / 0.5 * table.rows / ks[-1]))
     rows = table.rows_of().limit(some).toPandas()[list(case.rows.columns)]
     started = time.perf_counter()
@@ -291,7 +296,7 @@ def _approximate(table: Table, name: str, k: int) -> list[str]:
     sides = table.sides
 
     def query(side: str) -> Any:
-        """An unmodified query: the setting alone tells the sides apart."""
+        """Returns an unmodified query: the setting alone distinguishes the sides."""
         sides.use(side)
         table.spark.conf.unset(RANKINGS)
         if side == "exact":
@@ -317,7 +322,7 @@ def _approximate(table: Table, name: str, k: int) -> list[str]:
 
 
 def below(name: str, query: str, found: dict[str, float], target: float) -> list[str]:
-    """What is below its target, that against the full scoring or that against the plugin off."""
+    """Returns the missed targets: against the full scoring, and against the plugin off."""
     return [
         f"{name}, {query}: {found[side] / found['exact']:.2f}x {side}, the target is {least:g}x"
         for side, least in (("full", target), ("off", TARGETS["off"]))
@@ -326,8 +331,10 @@ def below(name: str, query: str, found: dict[str, float], target: float) -> list
 
 
 def run(data: Path, asked: Asked, names: list[str]) -> list[str]:
-    """Prints the tables; what is wrong. Each workload has a process, and so a Spark, of its own: its memory is free afterwards,
-    and the end of one that the system has ended for want of memory is said.
+    """Prints the tables; returns the faults.
+
+    Each workload has a separate process, and so a separate Spark: its memory is free afterwards, and a process that the
+    system killed for lack of memory is reported.
     """
     faults: list[str] = []
     off = f"; off: {asked.off_rows:,} rows, times {asked.rows / asked.off_rows:g}" if asked.off_rows else ""
@@ -350,7 +357,7 @@ def run(data: Path, asked: Asked, names: list[str]) -> list[str]:
 
 
 def run_one(data: Path, asked: Asked, name: str) -> list[str]:
-    """Prints the lines of a workload; what is wrong."""
+    """Prints the lines of a workload; returns the faults."""
     spark = session()
     with tempfile.TemporaryDirectory() as folder:
         case = WORKLOADS[name](data)
@@ -369,11 +376,11 @@ def run_one(data: Path, asked: Asked, name: str) -> list[str]:
 
 
 def session() -> Any:
-    """A Spark of two cores with the plugin."""
+    """Returns a Spark session of two cores with the plugin."""
     return local_session(2, "4g", {
         "spark.sql.shuffle.partitions": "4",
-        "spark.sparkweld.compile.timeout": "60s",  # a forest of 360 MB is not read in the ten seconds that it is by default
-        "spark.sql.execution.arrow.pyspark.enabled": "true",  # rows for a ranking come as columns, not as objects
+        "spark.sparkweld.compile.timeout": "60s",  # reading a forest of 360 MB exceeds the default of ten seconds
+        "spark.sql.execution.arrow.pyspark.enabled": "true",  # rows for a ranking arrive as columns, not as objects
     })  # fmt: skip
 
 

@@ -1,7 +1,7 @@
-"""Real tables to the workloads of top-K queries and score filters: millions of rows in Parquet, and a fitted model.
+"""Loads real tables as workloads of top-K queries and score filters: millions of rows in Parquet, and a fitted model.
 
-Rows are copies of the real ones. In each copy the numbers are moved by a seeded generator, and a text gets the end of another one
-and the copy's number as more words, so that no two rows share what the model reads.
+Rows are copies of the real ones. In each copy a seeded generator perturbs the numbers, and a string gets the end of another
+one and the copy's number as extra words, so that no two rows have equal model inputs.
 """
 
 from __future__ import annotations
@@ -26,10 +26,12 @@ PART = 500_000
 
 @dataclass(frozen=True)
 class Workload:
-    """`rows`: those of the real table; `moved`: the numbers of them that are moved; `text`: the column that tells copies apart.
-    `side`: a table to be joined by `key`. `ranked`: whether the model is so expensive that candidates are looked for.
-    `expensive`: what takes several times as long as reading the rows, so that there is much to gain: the "features", with the
-    joins that bring them, or the "model"; or nothing.
+    """A workload. `rows`: those of the real table; `moved`: their perturbed numbers; `text`: the column that distinguishes
+    copies.
+
+    `side`: a table to join by `key`. `ranked`: whether the model is expensive enough for a candidate search. `expensive`: the
+    part that takes several times as long as reading the rows, and so offers a gain: the "features" with the joins that supply
+    them, the "model", or nothing.
     """
 
     rows: pd.DataFrame
@@ -44,7 +46,7 @@ class Workload:
 
 
 def listings(folder: Path) -> Workload:
-    """The price of flats by numbers, categories and the words of the title, which are what is expensive."""
+    """Predicts the price of flats from numbers, categories and the words of the title, which are the expensive part."""
     table = pd.read_parquet(folder / "airbnb_nyc_2019.parquet")
     table = table[table["price"].between(10, 1000)].fillna({"name": "", "reviews_per_month": 0.0})
     words = ["neighbourhood_group", "room_type"]
@@ -58,9 +60,9 @@ def listings(folder: Path) -> Workload:
 
 
 def ratings(folder: Path, **options: Any) -> Workload:
-    """How users rate films, by what is known of the user and by the title and genres, which lie in another table.
+    """Predicts how users rate films, from statistics of the user and from the title and genres in another table.
 
-    `options`: of the vectoriser of titles.
+    `options`: those of the vectoriser of titles.
     """
     table, films = (pd.read_parquet(folder / f"movietweetings_100k_{name}.parquet") for name in ("ratings", "movies"))
     films = films.fillna("").drop_duplicates("movie_id")
@@ -78,12 +80,12 @@ def ratings(folder: Path, **options: Any) -> Workload:
 
 
 def pieces(folder: Path) -> Workload:
-    """The same by pieces of the title's words, which match through endings and misspellings, and are many."""
+    """Predicts the same from character n-grams of the title, which match through endings and misspellings, and are many."""
     return replace(ratings(folder, analyzer="char_wb", ngram_range=(2, 4)), expensive="features")
 
 
 def credit(folder: Path) -> Workload:
-    """The probability that a client does not pay, by a forest of 200 deep trees: the model is what is expensive."""
+    """Predicts the probability that a client does not pay, by a forest of 200 deep trees: the model is the expensive part."""
     table = pd.read_parquet(folder / "credit_default.parquet")
     rows = table.drop(columns=["id", "label"]).astype(np.float64)
     model = RandomForestClassifier(n_estimators=200, max_depth=9, random_state=0)
@@ -92,7 +94,7 @@ def credit(folder: Path) -> Workload:
 
 
 def tweets(folder: Path) -> Workload:
-    """The probability that a tweet is offensive, by words and by parts of words of three to five characters."""
+    """Predicts the probability that a tweet is offensive, from words and character n-grams of length three to five."""
     table = pd.read_parquet(folder / "hate_offensive_tweets.parquet")
     rows = table[["text"]].reset_index(drop=True)
     terms = [("words", TfidfVectorizer(min_df=2)), ("parts", TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), min_df=3))]
@@ -101,7 +103,7 @@ def tweets(folder: Path) -> Workload:
 
 
 def flats(folder: Path) -> Workload:
-    """The price of flats by a forest of 500 trees over numbers and categories."""
+    """Predicts the price of flats by a forest of 500 trees over numbers and categories."""
     table = pd.read_parquet(folder / "airbnb_nyc_2019.parquet")
     table = table[table["price"].between(10, 1000)].fillna({"reviews_per_month": 0.0})
     words = ["neighbourhood_group", "room_type"]
@@ -121,7 +123,7 @@ WORKLOADS: dict[str, Callable[[Path], Workload]] = {
 
 
 def parts_of(case: Workload, rows: int) -> Iterator[pd.DataFrame]:
-    """The table's rows, a file at a time, with their number as `id`."""
+    """Yields the table's rows, a file at a time, with their number as `id`."""
     random = np.random.default_rng(0)
     spread = {name: 0.02 * float(case.rows[name].std()) for name in case.moved}
     for start in range(0, rows, PART):

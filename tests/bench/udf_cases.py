@@ -1,7 +1,7 @@
-"""Turns seven everyday jobs into what a benchmark runs: UDFs as users write them, and the best Spark SQL for the same.
+"""Defines seven everyday jobs as benchmark cases: UDFs as users write them, and the best Spark SQL for the same.
 
-Each case selects `outputs` from its table in two ways. `udfs` uses Python functions of the kind that `kind` names; `sql`
-is written by hand with Spark's built-in expressions. The tables are those of udf_data.py; `id` is a unique key of each.
+Each case selects `outputs` from its table in two ways. `udfs` uses Python functions of the kind that `kind` names; `sql` is
+handwritten with Spark's built-in expressions. The tables are those of udf_data.py; `id` is a unique key of each.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PANDAS_TARGET, ROW_TARGET = 5.0, 10.0
 
 @dataclass(frozen=True)
 class UdfCase:
-    """One benchmark case; `keys` identify a row of its result, `target` is how many times plugin off it must be."""
+    """One benchmark case; `keys` identify a row of its result, `target` is the required speedup over plugin off."""
 
     name: str
     table: str
@@ -34,7 +34,7 @@ class UdfCase:
     bounds: dict[str, Bound] = field(default_factory=dict)
 
 
-# ZIP codes as callers of New York's 311 gave them: five digits, or nothing.
+# ZIP codes as given by callers of New York's 311: five digits, or nothing.
 
 
 @F.pandas_udf(StringType())
@@ -171,7 +171,7 @@ def _tax_sql(frame: DataFrame) -> DataFrame:
     return frame.select("id", amount.alias("tax"))
 
 
-# Five pandas UDFs, each of the one before.
+# Five chained pandas UDFs.
 
 
 @F.pandas_udf(DoubleType())
@@ -208,7 +208,7 @@ def _chain_sql(frame: DataFrame) -> DataFrame:
     return frame.select("id", (1 / (1 + F.exp(-((F.log1p(thousands) - 3.5) / 1.2)))).alias("score"))
 
 
-# Plain UDFs, row by row, in the manner of Tuplex' flights job.
+# Plain row-local UDFs, in the manner of Tuplex' flights job.
 
 
 @F.udf(StringType())
@@ -295,12 +295,12 @@ CASES: tuple[UdfCase, ...] = (
     UdfCase("tax", "incomes", _tax_udfs, _tax_sql, ("tax",)),
     UdfCase("chain", "incomes", _chain_udfs, _chain_sql, ("score",), bounds={"score": Bound(16)}),
     UdfCase("plain_udfs", "flights", _flight_udfs, _flight_sql, ("city", "clock", "punctuality", "key"), target=ROW_TARGET),
-    # Both sides add in some order of their own: the distance is that of two correct sums of a million terms.
+    # Each side adds in its own order: the distance is that of two correct sums of a million terms.
     UdfCase("carriers", "flights", _carrier_udfs, _carrier_sql, ("weighted", "spread"), keys=("carrier",),
             bounds={"weighted": Bound(4096), "spread": Bound(0)}),
 )  # fmt: skip
 
 
 def udf_case(name: str) -> UdfCase:
-    """The case of that name; KeyError when there is none."""
+    """Returns the case of that name; KeyError when there is none."""
     return {case.name: case for case in CASES}[name]

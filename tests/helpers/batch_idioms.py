@@ -1,8 +1,7 @@
 """Generates pandas UDFs whose results may depend on which rows share a batch.
 
 `batch_functions()` is a Hypothesis strategy of functions over the columns of `COLUMNS`. Most are refused or exact. All are
-common idioms:
-strings of numbers, integers at the limits of their types, branches on the dtype, NaT, None beside a bool.
+common idioms: strings of numbers, integers at the limits of their types, branches on the dtype, NaT, None beside a bool.
 """
 
 from __future__ import annotations

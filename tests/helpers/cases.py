@@ -31,8 +31,8 @@ SCOPE: dict[str, Any] = {
 class Case:
     """`source` defines `name`, which is called with the columns of each batch in order. `kernel`: also run machine code.
 
-    `chain`: the functions that `name` calls in sequence, each a UDF. The first takes columns; each later one takes
-    the previous result, once per parameter.
+    `chain`: the functions that `name` calls in sequence, each a UDF. The first takes columns; each later one takes the
+    previous result, once per parameter.
     """
 
     source: str

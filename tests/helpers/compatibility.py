@@ -1,7 +1,7 @@
 """Generates docs/compatibility.md by compiling every function in every dtype state.
 
-The names are those of pandas, NumPy and Python. Each is called on symbolic columns with the first arguments that
-compile, and the cell shows the outcome. No list of supported functions exists here, so none can be outdated.
+The names are those of pandas, NumPy and Python. Each is called on symbolic columns with the first arguments that compile, and
+the cell shows the outcome. No list of supported functions exists here, so none can be outdated.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Compiles one function for a batch as the JVM would, evaluates the program, and compares with PySpark's worker.
 
-`compare_with_worker` runs the whole path except the JVM: payload, purity, trace, boundary, optimizer, `evaluate`.
-The reference is the original function between PySpark's own conversions.
+`compare_with_worker` runs the whole path except the JVM: payload, purity, trace, boundary, optimizer, `evaluate`. The
+reference is the original function between PySpark's own conversions.
 """
 
 from __future__ import annotations
@@ -86,8 +86,8 @@ def compare_with_worker(
     """Runs `function` over each batch both ways; AssertionError where they differ. `kernel`: run machine code as well.
     `chain`: see `Case`. `exact`: refuse approximate operations.
 
-    A batch function's flagged row sends its whole batch to Python: the comparison is skipped there, and its other rows
-    are compared as a batch of their own. For row-local functions only the flagged rows run in Python (`compare_flagged`).
+    A batch function's flagged row sends its whole batch to Python: the comparison is skipped there, and its other rows are
+    compared as a batch of their own. For row-local functions only the flagged rows run in Python (`compare_flagged`).
     """
     blobs = [payload(each, returns) for each, _ in chain] or [payload(function, returns)]
     programs: dict[tuple[str, ...], Program | _Refused] = {}

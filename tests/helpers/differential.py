@@ -1,7 +1,7 @@
 """Runs a query with SparkWeld off and on and compares the outcomes; a vacuous run is a failure.
 
-PySpark's own behaviour is the oracle. A case that did not run in Weld is *vacuous*: it fails unless it names the
-expected refusal.
+PySpark's own behaviour is the oracle. A case that did not run in Weld is *vacuous*: it fails unless it names the expected
+refusal.
 """
 
 from __future__ import annotations
@@ -85,10 +85,9 @@ def check(
 ) -> Measured:
     """Asserts that `query` has one outcome with SparkWeld off and on, and that the second run is not vacuous.
 
-    `refused`: the reason code that must keep the query out of Weld. `deopt`: whether batches must (True) or must not
-    (False) deoptimise to Python; None allows both, but some batch must have reached a kernel or a guard.
-    `ulp`: see `differences`. `rewritten`: the least number of UDFs rewritten to Spark expressions; none may then remain in
-    Python.
+    `refused`: the reason code that must keep the query out of Weld. `deopt`: whether batches must (True) or must not (False)
+    deoptimise to Python; None allows both, but some batch must have reached a kernel or a guard. `ulp`: see `differences`.
+    `rewritten`: the least number of UDFs rewritten to Spark expressions; none may then remain in Python.
     """
     # A case about kernels must not depend on the cost model's choice.
     conf = {**({} if rewritten is not None else {BACKEND: "native"}), **(conf or {})}

@@ -1,7 +1,7 @@
 """Draws random bodies of pandas UDFs, as source text, over the calls that SparkWeld traces.
 
-`functions()` is a Hypothesis strategy of (source, column types). A source is ``lambda a, b: ...``, uses `np` and `pd`,
-and returns a Series. Most trace; a few are refused because their dtypes would depend on the batch.
+`functions()` is a Hypothesis strategy of (source, column types). A source is ``lambda a, b: ...``, uses `np` and `pd`, and
+returns a Series. Most trace; a few are refused because their dtypes would depend on the batch.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Generates Python functions in everyday style: builtins, comprehensions, f-strings, closures, helpers, loops.
 
-`python_functions()` draws the source of a plain function of a row's numbers and strings. `series_functions()` draws a
-pandas UDF with statements, helpers and closures around the expressions of tests.helpers.expressions.
+`python_functions()` draws the source of a plain function of a row's numbers and strings. `series_functions()` draws a pandas
+UDF with statements, helpers and closures around the expressions of tests.helpers.expressions.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Defines families of generated UDFs: how each draws a function and its batches, and the totals of its runs.
 
 `FAMILIES[name].check(draw)` draws one function and compares the compiled program with PySpark's worker
-(tests.helpers.compiled).
-The gate runs each family with a fixed seed; `python -m tests.fuzz` runs them with other seeds for any length of time.
+(tests.helpers.compiled). The gate runs each family with a fixed seed; `python -m tests.fuzz` runs them with other seeds for
+any length of time.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Generates aggregate UDFs whose results may depend on which rows of a group are NULL.
 
 `group_functions(columns)` is a Hypothesis strategy of functions over named columns, of pandas Series or Arrow arrays. Many
-are
-supported; the others must be refused or exact.
+are supported; the others must be refused or exact.
 """
 
 from __future__ import annotations

@@ -53,8 +53,7 @@ def compare(
     `atol`.
 
     Results not declared approximate are compared bit by bit. `struct`: the function takes one DataFrame of the batch's
-    columns,
-    else a Series per column. Flagged rows are removed and the rest is compared as a batch of its own.
+    columns, else a Series per column. Flagged rows are removed and the rest is compared as a batch of its own.
     """
     returns = returns or DoubleType()
     reply = compiled(function, batch, returns, struct, exact, files)

@@ -1,7 +1,7 @@
 """Draws random query plans over two tables: UDFs of several kinds among filters, joins, groups, windows, unions and limits.
 
-The seed alone determines the plan. Every query is deterministic: top-K and windows order by all columns, and floats
-are never summed across partitions.
+The seed alone determines the plan. Every query is deterministic: top-K and windows order by all columns, and floats are never
+summed across partitions.
 """
 
 from __future__ import annotations

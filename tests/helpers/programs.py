@@ -1,7 +1,7 @@
 """Draws random well-typed programs and batches for them, over every op, type, NULL and domain of the IR.
 
-`programs()` is a Hypothesis strategy; `batch(program, rows, seed)` returns inputs rich in edge values. Both the optimizer
-and the kernels are tested with them against `evaluate`.
+`programs()` is a Hypothesis strategy; `batch(program, rows, seed)` returns inputs rich in edge values. Both the optimizer and
+the kernels are tested with them against `evaluate`.
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@ from tests.helpers.outcomes import differences
 class Case:
     """`query` creates the DataFrame.
 
-    `runs`: whether each batch must run in a kernel (True), or may run in Python where a guard fires (None).
-    `refused`: the code that keeps it in Spark. `raises`: the class of the error that it ends with.
+    `runs`: whether each batch must run in a kernel (True), or may run in Python where a guard fires (None). `refused`: the
+    code that keeps it in Spark. `raises`: the class of the error that it ends with.
     """
 
     name: str

@@ -1,7 +1,7 @@
 """Reproduces PySpark's worker for one batch and one function in this process, with PySpark's own conversions.
 
-It follows the `func` that pyspark/worker.py builds for the eval type. The tests under tests/spark compare with real
-workers; this oracle serves thousands of functions.
+It follows the `func` that pyspark/worker.py builds for the eval type. The tests under tests/spark compare with real workers;
+this oracle serves thousands of functions.
 """
 
 from __future__ import annotations
