@@ -1,4 +1,4 @@
-"""One Spark session with the plugin for all tests of this folder."""
+"""Provides one Spark session with the plugin for all tests of this folder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SETTINGS = {
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.sparkweld.compile.tinyRows": "0",  # tables of tests are tiny
-    # Many tests are about rows that guards flag: what one has measured must not decide what runs in the next.
+    # Many tests flag rows: a measurement in one must not decide which backend runs in the next.
     "spark.sparkweld.kernel.dropSlower.enabled": "false",
 }
 _SESSION, _BUGS = pytest.StashKey(), pytest.StashKey()
@@ -33,7 +33,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def spark(request, tmp_path_factory):
-    """A local session with the plugin, an empty kernel cache and all of the defaults a user has."""
+    """Yields a local session with the plugin, an empty kernel cache and all default settings."""
     from pyspark.sql import SparkSession
 
     import sparkweld
@@ -55,7 +55,7 @@ def spark(request, tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def no_bugs(request):
-    """Fails a test after which the session has warned of an internal error of ours that it had not warned of before."""
+    """Fails a test during which the session logs a new warning of an internal error of SparkWeld."""
     yield
     session = request.session.stash.get(_SESSION, None)
     if session is None or "spark" not in request.fixturenames:
@@ -68,7 +68,7 @@ def no_bugs(request):
 
 @pytest.fixture
 def parquet(spark, tmp_path):
-    """Writes columns to a Parquet file and gives the DataFrame over it: a columnar scan of one partition, rows in order."""
+    """Writes columns to a Parquet file and returns the DataFrame over it: a columnar scan of one partition, rows in order."""
 
     def write(columns, *, dictionary=False, name="t", row_group_size=None):
         table = columns if isinstance(columns, pa.Table) else pa.table(columns)
@@ -81,7 +81,7 @@ def parquet(spark, tmp_path):
 
 @pytest.fixture(scope="session")
 def applications():
-    """A driver for programs that need settings of a whole application: they run in turn, each with a context of its own."""
+    """Yields a driver for programs that need application settings: they run one after another, each with its own context."""
     from tests.helpers.drivers import driver
 
     with driver() as started:

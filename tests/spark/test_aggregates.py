@@ -1,4 +1,4 @@
-"""Aggregate pandas UDFs as Spark's own aggregates: the same rows as PySpark's Python plan, or its errors, or a refusal."""
+"""Compares aggregate pandas UDFs that run as Spark aggregates with PySpark's Python plan: rows, errors or refusals."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.helpers.outcomes import differences
 
 
 def numbers(rows=3000, groups=40, seed=3):
-    """Groups by `g`: of one row, of NULLs only, of NaN only, and ordinary ones; `g` is NULL for some rows."""
+    """Returns groups by `g`: of one row, of only NULL, of only NaN, and ordinary ones; `g` is NULL for some rows."""
     random = np.random.default_rng(seed)
     g = random.integers(0, groups, rows)
     g[:3] = [groups, groups + 1, groups + 2]  # groups of one row
@@ -50,7 +50,7 @@ def table(parquet):
 
 
 def aggregate(source, returns, columns):
-    """A grouped aggregate of a lambda over named columns, as a Column."""
+    """Returns a grouped aggregate of a lambda over named columns, as a Column."""
     function = eval(source, {"__name__": "__main__", "np": np, "pd": pd})
     function.__annotations__ = dict.fromkeys(function.__code__.co_varnames[: function.__code__.co_argcount], pd.Series)
     function.__annotations__["return"] = float
@@ -118,7 +118,7 @@ def grouped(table, cases):
 
 
 def test_exact_reductions(spark, table):
-    for backend, operators in (("catalyst", 0), ("auto", 1)):  # the kernel of what is merged
+    for backend, operators in (("catalyst", 0), ("auto", 1)):  # the kernel that merges
         what = check(spark, lambda: grouped(table, EXACT), rewritten=len(EXACT), conf={BACKEND: backend})
         assert what.operators == operators and not what.refusals
 
@@ -147,7 +147,7 @@ def test_groups_of_an_empty_table(spark, table):
 
 
 def test_beside_other_operators(spark, table):
-    """HAVING, aggregates of aggregates, expressions and strings as keys, the same call twice, a column that is not read."""
+    """HAVING, aggregates of aggregates, expressions and strings as keys, repeated calls and unread columns all work."""
     total, rows = aggregate("lambda v: v.sum()", "long", "k"), aggregate("lambda v: len(v)", "long", "x")
     check(spark, lambda: table.groupBy("name").agg(total.alias("s")).where("s > 0").orderBy("name"), rewritten=1)
     both = lambda: table.groupBy(F.col("k") % 7, "name").agg((total + 1).alias("s"), total, rows)  # noqa: E731
@@ -266,7 +266,7 @@ ARROW_KEPT = [
 
 
 def arrow_aggregate(source, returns, columns):
-    """The same of Arrow arrays."""
+    """Returns a grouped aggregate of a lambda over Arrow arrays, as a Column."""
     function = eval(source, {"__name__": "__main__", "pc": pc})
     function.__annotations__ = dict.fromkeys(function.__code__.co_varnames[: function.__code__.co_argcount], pa.Array)
     function.__annotations__["return"] = pa.Scalar
@@ -288,7 +288,7 @@ def test_arrow_aggregates(spark, table):
 
 
 def test_aggregates_of_iterators_stay_in_python(spark, table):
-    """They are other kinds of UDF, and say so."""
+    """Iterator aggregates are other kinds of UDF, and their refusals say so."""
 
     @arrow_udf("long")
     def total(batches: Iterator[pa.Array]) -> int:

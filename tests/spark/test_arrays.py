@@ -1,4 +1,4 @@
-"""Columns of arrays into kernels and out of them, however Spark holds them: plugin off and on."""
+"""Compares kernels over array columns, in and out and in every Spark representation, with the plugin off and on."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ELEMENTS = {
 
 
 def lists(type_: pa.DataType, rows: int, nulls: bool = True, longest: int = 9, seed: int = 3) -> pa.Array:
-    """Arrays of lengths up to `longest`, some empty, some NULL; NaN and infinity among floats."""
+    """Returns arrays of lengths up to `longest`, some empty, some NULL; NaN and infinity among floats."""
     rng = np.random.default_rng(seed)
     lengths = rng.integers(0, longest + 1, rows)
     total = int(lengths.sum())
@@ -133,7 +133,7 @@ WORDS = ["new", "sale", "", " Red ", "é", "日本語", "a longer text than a vi
 
 
 def tags(rows: int, missing: bool = False, seed: int = 4) -> pa.Array:
-    """Arrays of texts, some empty, some NULL; `missing`: some with a NULL among the elements."""
+    """Returns arrays of strings, some empty, some NULL; `missing`: some with a NULL element."""
     rng = np.random.default_rng(seed)
     made = [[WORDS[k] for k in rng.integers(0, len(WORDS), rng.integers(0, 7))] for _ in range(rows)]
     for row in range(0, rows, 11):
@@ -449,7 +449,7 @@ SPARKS = ["transform(a, v -> coalesce(v, 0) + 1)", "filter(a, v -> v > 1)", "agg
 
 
 def test_functions_of_spark_over_arrays_with_nulls(spark, parquet):
-    """They read elements that are NULL: off-heap vectors have no dictionary id for these, and Spark's reader then fails."""
+    """Spark functions read NULL elements: off-heap vectors have no dictionary id for these, and Spark's reader then fails."""
     arrays = [[1, None, 3], [None, None], [2], None, [5, 5, None, 7]] * 50
     frame = parquet({"a": pa.array(arrays, pa.list_(pa.int32())), "x": pa.array(range(250), pa.float64())}, dictionary=True)
     doubled = pandas_udf(lambda x: x * 2.0, "double")

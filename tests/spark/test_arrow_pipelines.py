@@ -1,4 +1,4 @@
-"""Arrow UDFs with annotated black-box calls in Spark: pipelines in the Python worker, whose rows are those of the plugin off."""
+"""Compares Arrow UDFs with annotated black-box calls, which run as pipelines in the Python worker, with the plugin off."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""UDFs that misbehave and values at the edge: the rows, or the class of the error, are those of the job without the plugin."""
+"""Checks that misbehaving UDFs and edge values produce the rows, or the error class, of the job without the plugin."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TEXTS += [None, "2024-03-01"]
 
 @pytest.fixture
 def table(parquet):
-    """A text, a number with NaN, infinities and NULL, a date and a timestamp at both ends of Spark's calendar."""
+    """A string, a number with NaN, infinities and NULL, a date and a timestamp at both ends of Spark's calendar."""
     n = len(TEXTS)
     numbers = [0.0, -0.0, 1.5, float("nan"), float("inf"), float("-inf"), None, 2.0**53, 5e-324, 1e308, -1.0, 2.0, 3.0]
     days = [datetime.date(1, 1, 1), datetime.date(9999, 12, 31), None, datetime.date(1582, 10, 15), datetime.date(1970, 1, 1)]
@@ -73,7 +73,7 @@ def test_dictionaries_with_nan_keys(spark, table):
 
 
 def test_unparseable_numbers_and_long_texts(spark, table):
-    # one of the texts is a number that the kernel leaves to pandas
+    # one of the strings is a number that the kernel leaves to pandas
     check(spark, lambda: table.select("id", lengths("s"), coerced("s")), deopt=True)
     check(spark, lambda: table.select("id", lengths("s")))
 
@@ -185,7 +185,7 @@ def number_as_text(x):
     return x
 
 
-#: Function, column, and the refusal, or whether the batch comes back from Python (False too where it raises in there).
+#: Function, column, and the refusal, or whether the batch is deoptimised to Python (False also where Python raises).
 MISBEHAVING = [
     (a_year_later, "d", "SW264"), (year_of, "d", False), (parsed, "s", False), (parsed_or_null, "s", True),
     (surrogate, "s", "SW270"), (texts_as_longs, "s", "SW274"), (raises_for_some, "s", False), (raises_in_a_row, "s", False),

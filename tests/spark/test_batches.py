@@ -1,7 +1,7 @@
-"""Checks that kernels see the Arrow batches that Spark makes of filtered and gathered rows.
+"""Checks that kernels receive the Arrow batches that Spark builds from filtered and gathered rows.
 
-Two files lie in one partition. The first has no NULL, the second has one in its first rows, so Spark's third batch is the first
-with a NULL: it begins in the first file, and scan batches are smaller than Spark's.
+Two files share one partition. The first has no NULL, the second has one in its first rows, so Spark's third batch is the
+first with a NULL. That batch begins in the first file, and scan batches are smaller than Spark's.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ def columns(start: int, rows: int, nulls: tuple[int, ...]) -> dict[str, object]:
 
 @pytest.fixture(scope="module")
 def table(spark, tmp_path_factory):
-    """A function that reads the two files."""
+    """Returns a function that reads the two files."""
     path = write_files(tmp_path_factory.mktemp("batches") / "two", [columns(0, FIRST, ()), columns(FIRST, SECOND, (3,))])
     return lambda: spark.read.parquet(path)
 
 
 def check(spark, query, conf=(), **expected):
-    """Off and on agree, and the second run met a kernel; gives its plan."""
+    """Checks that off and on agree and that the second run reached a kernel; returns its plan."""
     conf = {**CONF, **dict(conf)}
     differential.check(spark, query, conf=conf, **{"deopt": None, **expected})
     with differential.session_conf(spark, conf):
@@ -54,7 +54,7 @@ def check(spark, query, conf=(), **expected):
 
 
 def is_regrouped(plan: str, rows: str = " 400 rows") -> bool:
-    """Whether rows are put into Spark's batches, as columns or as rows."""
+    """Whether rows are regrouped into Spark's batches, from columns or from rows."""
     return f"WeldSparkBatches{rows}" in plan or f"WeldRowBatches{rows}" in plan
 
 
@@ -215,7 +215,7 @@ def test_batches_that_run_in_python_are_those_of_spark(spark, table, after):
 
 
 def test_functions_beside_a_kernel_see_their_batches(spark, table):
-    """One of two functions of a node stays in Python: its batches are those of the scan, whatever becomes of the other's."""
+    """One of two functions of a node stays in Python: it always receives the scan's batches."""
     for other in (next_one("x"), quotient("x", "d")):
         conf = {"spark.sparkweld.fallback.streamAfter": "1"}
         check(spark, lambda other=other: table().select("id", other.alias("y"), size_of_batch("x")), conf)

@@ -1,4 +1,4 @@
-"""Cascades whose expensive features come from joined tables: sure rows are answered below the joins, with the same rows."""
+"""Checks cascades whose expensive features come from joined tables: sure rows bypass the joins, with the same rows."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ JOINED = "rows of which the cascade's small model is sure are not joined"
 
 
 def fact(seed: int = 0, count: int = ROWS) -> pd.DataFrame:
-    """`a` tells the label unless it is near zero; keys past KEYS are of no side, and some are NULL."""
+    """Returns rows whose `a` determines the label unless it is near zero; keys above KEYS match no side row, some are NULL."""
     rng = np.random.default_rng(seed)
     key = rng.integers(0, KEYS + 5, count).astype(float)
     key[rng.random(count) < 0.02] = np.nan
@@ -44,7 +44,7 @@ def joined(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def costs(estimators, data) -> list[float]:
-    """As if what is joined cost nine times the rest."""
+    """Returns costs in which the joined features cost nine times the rest."""
     return [_cost(estimator, data) for estimator in estimators]
 
 
@@ -60,7 +60,7 @@ def pipeline(model, *names) -> Pipeline:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Two cascades: of labels that are words, and of numbers."""
+    """Saves two cascades: one with string labels, one with numbers."""
     path = tmp_path_factory.mktemp("joins")
     rows = joined(fact(5, 8000))
     rng = np.random.default_rng(2)
@@ -79,7 +79,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def tables(parquet):
-    """The rows, and what is joined: with one row a key as Spark knows it, and as it is."""
+    """Returns the rows and the joined tables: one that Spark knows to have unique keys, and the original one."""
     rows = parquet({name: column.to_numpy() for name, column in fact().items()}, name="fact", row_group_size=700)
     rows = rows.withColumn("key", F.when(~F.isnan("key"), F.col("key")))
     more = parquet({name: column.to_numpy() for name, column in side().items()}, name="side")
@@ -95,7 +95,7 @@ def labelling(model, kind="string"):
 
 
 def below(folder) -> dict[str, str]:
-    """The settings with which cascades go below joins, whatever is saved."""
+    """Returns the settings that place cascades below joins regardless of the saving."""
     return {PATH: str(folder), MODE: "always"}
 
 
@@ -130,7 +130,7 @@ def test_sure_rows_are_answered_below_the_join(spark, folder, tables, kind):
 
 
 def test_python_gives_the_same(spark, folder, tables):
-    """Where no kernel can be had, and by `sparkweld.score`, whose function holds the cascade itself."""
+    """Python produces the same rows, both without kernels and by `sparkweld.score`, whose function holds the cascade itself."""
     rows, unique, _ = tables
     cascade = store.load(folder / "labels")[0]
     both = rows.join(F.broadcast(unique), rows.key == unique.k, "left").select("id", "a", "b", "c")
@@ -146,7 +146,7 @@ def test_python_gives_the_same(spark, folder, tables):
 
 
 def test_two_joins(spark, folder, tables):
-    """Both are asked for the rows left alone; the second by a column of the first."""
+    """Both joins apply to unsure rows only; the second uses a column of the first."""
     rows, unique, more = tables
     names = more.select(F.col("title").alias("t"), F.col("c").alias("c2")).dropDuplicates(["t"])
     cascade = store.load(folder / "labels")[0]
@@ -164,7 +164,7 @@ def test_two_joins(spark, folder, tables):
 
 
 def test_what_cannot_be_proved_stays_above_the_join(spark, folder, tables):
-    """Sides with two rows for a key, inner joins, columns that something else reads, whole numbers, other uses of the answer."""
+    """Non-unique sides, inner joins, columns with other readers, integers and other uses of the answer stay above the join."""
     rows, unique, more = tables
     twice = more.union(more.where("k < 10").withColumn("b", -F.col("b")))
     model = store.load(folder / "labels")[0].full
@@ -193,7 +193,7 @@ def test_what_cannot_be_proved_stays_above_the_join(spark, folder, tables):
 
 
 def test_models_in_broadcasts_go_below_only_where_that_pays(spark, folder, tables, tmp_path):
-    """By what the joins were said to cost: nothing, less than planning for so few rows, and more. Never by NULLs."""
+    """The join's measured cost decides: nothing, less than planning for so few rows, and more. Never for null-safe joins."""
     rows, unique, _ = tables
     cascade, told = store.load(folder / "labels")
     expected = cascade.predict(joined(fact())[["a", "b", "c"]]).tolist()

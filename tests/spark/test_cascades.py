@@ -1,4 +1,4 @@
-"""Unmodified jobs whose UDFs hold a model that a certificate names: their rows are the cascade's, in kernels and in Python."""
+"""Checks unmodified jobs whose UDFs hold a certified model: their rows are the cascade's, in kernels and in Python."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PATH = "spark.sparkweld.cascades.path"
 
 
 def by_groups(estimators, data) -> list[float]:
-    """Costs that no other load of the machine changes: what words and parts of words cost."""
+    """Returns deterministic costs, independent of machine load: those of words and character n-grams."""
     return [_by_groups(estimator, data) for estimator in estimators]
 
 
@@ -46,7 +46,7 @@ def _by_groups(estimator, data) -> float:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Two cascades side by side. The small model of one says the opposite, so that its answers are known by that."""
+    """Saves two cascades. The small model of one negates its predictions, which identifies its answers."""
     path = tmp_path_factory.mktemp("cascades")
     data, label = texts()
     made = fit(text_pipeline(), data, label, Promise(0.01, 0.95), by_groups)
@@ -91,12 +91,12 @@ def test_an_unmodified_job_uses_the_cascade(spark, table, folder, reviews):
     cascade, frame = run(spark, query, on)
     what = measured(frame)
     assert what.kernel_batches and not what.deoptimised_batches
-    # From here on, in Python: the same rows, by the same function.
+    # From here on in Python: the same rows, by the same function.
     expected = reviews.predict(texts()[0])
     rows = {row[0]: row[1:] for row in cascade.rows}
     assert all(rows[i] == (expected[i], expected[i]) for i in range(ROWS) if i % 3)
     full = model.predict(texts()[0])
-    assert 0.5 < (full != expected).mean() < 1  # the cascade's rows, and not the model's
+    assert 0.5 < (full != expected).mean() < 1  # the cascade's rows, not the model's
     plain, _ = run(spark, query, {})
     assert all(row[1:] == (full[row[0]],) * 2 for row in plain.rows)
     off, _ = run(spark, query, {**on, ENABLED: "false"})
@@ -107,7 +107,7 @@ def test_an_unmodified_job_uses_the_cascade(spark, table, folder, reviews):
 
 
 def told(spark, code: str) -> bool:
-    """Whether a warning gave this code."""
+    """Whether a warning reported this code."""
     return spark._jvm.io.sparkweld.support.WarnOnce.warned(code)
 
 
@@ -117,7 +117,7 @@ def explained(spark, query, conf) -> str:
 
 
 def test_batches_that_python_runs_have_the_cascades_answers(spark, folder, reviews, parquet):
-    """A NULL raises in Python and so sends its batch there; the others do not tell the difference."""
+    """A NULL raises in Python and sends its batch there; all batches have the cascade's answers."""
     model = reviews.full
     data = texts()[0].to_numpy()
     frame = parquet({"id": np.arange(ROWS), "text": [None if i == 5 else t for i, t in enumerate(data)]}, row_group_size=1000)
@@ -202,13 +202,13 @@ def labelling(model):
 
 
 def counted(frame) -> tuple[int, int]:
-    """(rows that cascades answered, those that went to the full model)"""
+    """Returns (rows that cascades answered, those that the full model scored)."""
     report = json.loads(frame.sparkSession._jvm.io.sparkweld.ui.WeldReport.report(frame._jdf.queryExecution()))
     return tuple(sum(o[name] for o in report["operators"]) for name in ("watchedRows", "unsureRows"))
 
 
 def test_rows_are_held_against_the_certificate(spark, folder, parquet):
-    """Fresh rows like those of the fit are counted and nothing is said; rows without words that it knows are told."""
+    """Rows distributed as in the fit are counted without a warning; rows without known words cause one."""
     path = folder.with_name("as-fitted")
     cascade = store.load(path)[0]
     label = labelling(cascade.full)
@@ -225,13 +225,13 @@ def test_rows_are_held_against_the_certificate(spark, folder, parquet):
         promised = sparkweld.cascade.certificate(path)
         gain = promised.full_cost / (promised.sure_cost + share / 100 * promised.full_cost)
         assert f"measured: {ROWS:,} rows, {share:.1f}% left to the full model: {gain:.2f}x" in sparkweld.explain(frame)
-    # Rows that a filter keeps are not a sample of those scored, and so not counted.
+    # Rows that a filter keeps are not a sample of the scored rows, so they are not counted.
     _, frame = run(spark, lambda: table.where(label("text") == "yes").select("id"), {PATH: str(path)})
     assert measured(frame).kernel_batches and counted(frame) == (0, 0)
 
 
 def test_a_cascade_that_changes_more_than_it_should_is_turned_off(spark, folder, tmp_path, parquet):
-    """A sample of batches is scored by the full model as well. One small model was exchanged for its opposite."""
+    """The full model also scores a sample of batches, which reveals a small model replaced by its opposite."""
     data = texts(6)[0]
     table = parquet({"id": np.arange(ROWS), "text": data.to_numpy()}, row_group_size=1000)
     for name, source in (("honest", folder.with_name("as-fitted")), ("opposite", folder / "reviews")):
@@ -270,7 +270,9 @@ def test_a_cascade_that_a_query_names_is_turned_off_too(spark, folder, tmp_path,
 
 
 def test_drift_is_told_from_chance(spark):
-    """Of samples of one distribution no more are told than the level allows; others are, also where as many are unsure."""
+    """Samples of one distribution are reported no more often than the level allows; shifted ones are, also with equal unsure
+    shares.
+    """
     jvm, gateway = spark._jvm, spark.sparkContext._gateway
 
     def array(kind, values):
@@ -307,7 +309,7 @@ def test_score_takes_a_cascade(spark, table, folder, reviews):
 
 
 def test_the_job_makes_one(spark, tmp_path, capsys):
-    """A boosted model of which a tenth of the trees is enough for most rows."""
+    """The job makes a cascade of a boosted model for which a tenth of the trees suffices for most rows."""
     rows, y = numbers()
     label = (rows["a"] > 0).astype(int)
     model = RandomForestClassifier(200, max_depth=6, random_state=0).fit(rows[:1500], label[:1500])

@@ -1,4 +1,4 @@
-"""Catalyst expressions as IR against Spark itself, ANSI on and off, on NULL, NaN, -0.0 and the ends of every type."""
+"""Compares Catalyst expressions translated to IR with Spark, ANSI on and off, on NULL, NaN, -0.0 and type limits."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from udf_compiler.catalyst_strings import STRING_RULES
 from udf_compiler.catalyst_times import TIME_RULES
 
 ANSI = "spark.sql.ansi.enabled"
-#: Spark computes an operand that several columns share before any `And` can skip it, and then raises.
+#: Spark evaluates an operand that several columns share before any `And` can skip it, and then raises.
 SHARING = "spark.sql.subexpressionElimination.enabled"
-#: Casts of these are sent as they are; one of a text constant has been folded before.
+#: Casts of these are sent unchanged; a cast of a string constant has been folded before.
 FOLDABLE = (*(name for name in SPARK_TYPES if name != "string"), "void")
 EPOCH = datetime.date(1970, 1, 1)
 
-#: Column prefix -> Spark type, and values at which expressions change their mind. Each type has the columns p1 and p2.
+#: Column prefix -> Spark type, and edge values of expressions. Each type has the columns p1 and p2.
 COLUMNS: dict[str, tuple[str, pa.DataType, list[Any]]] = {
     "b": ("boolean", pa.bool_(), [True, False, None]),
     "y": ("byte", pa.int8(), [0, 1, -1, 5, -7, 127, -128, None]),
@@ -117,7 +117,7 @@ EXPRESSIONS_SQL = [
 
 
 def column_values(prefix: str, second: bool) -> list[Any]:
-    """All pairs of values of a type, over and over."""
+    """Repeats all pairs of values of a type."""
     pairs = itertools.cycle(itertools.product(COLUMNS[prefix][2], repeat=2))
     return [pair[second] for pair in itertools.islice(pairs, ROWS)]
 
@@ -134,12 +134,12 @@ def table() -> pa.Table:
 
 @pytest.fixture(scope="module")
 def frame(spark, table):
-    """The table behind an RDD scan, so that Spark runs generated code rather than folding a local relation."""
+    """Returns the table behind an RDD scan, so that Spark runs generated code rather than folding a local relation."""
     return spark.createDataFrame(table).repartition(1).cache()
 
 
 def to_json(e: Any) -> dict[str, Any]:
-    """What the JVM side sends for a Catalyst expression."""
+    """Returns the JSON that the JVM side sends for a Catalyst expression."""
     op = e.getClass().getSimpleName()
     if op == "Alias":
         return to_json(e.children().head())
@@ -178,7 +178,7 @@ def arrow_parts(array: pa.Array) -> Optional:
 
 
 def run_ir(expr: dict[str, Any], table: pa.Table) -> Result:
-    """The translated expression on the table, optimised and not."""
+    """Runs the translated expression on the table, optimised and not."""
     inputs = [Input(name, Type(SPARK_TYPES[COLUMNS[name[0]][0]].kind, True)) for name in names()]
     builder = ProgramBuilder("catalyst", inputs)
     loop = builder.loop("project")
@@ -193,7 +193,7 @@ def run_ir(expr: dict[str, Any], table: pa.Table) -> Result:
 
 
 def spark_column(frame: Any, sql: str, rows: list[int]) -> pa.Array:
-    """Spark's own result for some rows, in order of row."""
+    """Returns Spark's own result for some rows, ordered by row."""
     kept = frame.filter(frame["row"].isin(rows)) if len(rows) < ROWS else frame
     result = kept.selectExpr("row", f"{sql} as result").toArrow().sort_by("row")
     assert result["row"].to_pylist() == rows
@@ -208,7 +208,7 @@ def assert_same(ours: Array, theirs: pa.Array) -> None:
 
 @dataclass
 class Case:
-    """One expression in one mode: what the IR gives, and Spark's column where no row is flagged."""
+    """One expression in one mode: the IR's result, and Spark's column for the rows that are not flagged."""
 
     result: Result
     theirs: pa.Array | None
@@ -216,7 +216,7 @@ class Case:
 
 @pytest.fixture(scope="module")
 def all_cases(spark, frame, table) -> dict[tuple[str, str], Case]:
-    """Every expression in both modes; those that flag no row run in Spark many a query, which saves minutes."""
+    """Runs every expression in both modes; those that flag no row share Spark queries, which saves minutes."""
     found: dict[tuple[str, str], Case] = {}
     for ansi in ("true", "false"):
         with session_conf(spark, {ANSI: ansi, SHARING: "false"}):
@@ -255,16 +255,18 @@ def _rows(column: Array, rows: np.ndarray) -> Array:
 
 
 def may_flag_more(sql: str, table: pa.Table, row: int) -> bool:
-    """Where a guard is wider than Spark's error: long products near the limit, and casts of 2**63 to long."""
+    """Whether a guard is wider than Spark's error here: long products near the limit, and casts of 2**63 to long."""
     if "cast" in sql and "bigint" in sql:
         return table["d1"][row].as_py() == 2.0**63
     return sql.startswith("l1 *")
 
 
 def test_every_expression_is_tested(spark, frame) -> None:
-    """Each op that translates occurs above; those that no SQL gives are built by hand below. Those of dates and times are in
-    tests/test_calendar.py and test_timestamps.py, those of strings in test_generated_expressions.py and test_strings.py, those of
-    arrays in test_catalyst_lists.py."""
+    """Each op that translates occurs above, or is built by hand below when no SQL produces it.
+
+    Those of dates and times are in tests/test_calendar.py and test_timestamps.py, those of strings in
+    test_generated_expressions.py and test_strings.py, those of arrays in test_catalyst_lists.py.
+    """
     seen: set[str] = set()
 
     def visit(expr: dict[str, Any]) -> None:
@@ -279,7 +281,8 @@ def test_every_expression_is_tested(spark, frame) -> None:
 
 
 OPTIMIZER_MADE = ("KnownNotNull", "KnownFloatingPointNormalized", "NormalizeNaNAndZero")
-#: Expressions of ours, of which twins of UDFs are made: op -> what it makes of a column's values (and the same again).
+#: SparkWeld's own expressions, used in equivalent Catalyst expressions of UDFs: op -> the function of a column's values
+#: (given twice).
 OF_TWINS = {"NullIfNaN": lambda x: x, "IeeeDivide": lambda x: x / x, "ceil": np.ceil, "floor": np.floor, "trunc": np.trunc}
 
 

@@ -1,4 +1,4 @@
-"""Catalyst expressions of arrays inside kernels against Spark itself: around UDFs, in arguments and in filters."""
+"""Compares Catalyst expressions of arrays inside kernels with Spark: around UDFs, in arguments and in filters."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_conditions_and_what_comes_of_udfs(spark, table, ansi):
 
 
 def test_places_where_no_element_is(spark, table):
-    """Under ANSI Spark raises, without it they are NULL."""
+    """For indices without an element Spark raises under ANSI, and returns NULL otherwise."""
     for sql in ("element_at(tags, 2)", "tags[1]", "element_at(tags, 0)"):
         check(spark, lambda sql=sql: table.select("id", same(F.expr(sql)).alias("r")), conf=NATIVE, deopt=True)
     without = {**NATIVE, "spark.sql.ansi.enabled": "false"}

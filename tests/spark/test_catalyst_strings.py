@@ -1,4 +1,4 @@
-"""Catalyst expressions of strings inside kernels against Spark itself: around UDFs, in arguments and in filters."""
+"""Compares Catalyst expressions of strings inside kernels with Spark: around UDFs, in arguments and in filters."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_case_of_other_letters_is_left_to_spark(spark, table, sql):
 
 
 def test_bytes_that_are_no_text(spark, parquet):
-    """Spark compares bytes, whatever they are: such batches run in its own operators."""
+    """Spark compares bytes even in invalid UTF-8: such batches run in its own operators."""
     data, offsets = b"good\xff\xfebad" + "é".encode(), np.array([0, 4, 9, 11], np.int32)
     broken = pa.Array.from_buffers(pa.string(), 3, [None, pa.py_buffer(offsets.tobytes()), pa.py_buffer(data)])
     frame = parquet({"id": np.arange(3), "s": broken, "x": np.arange(3) / 2})

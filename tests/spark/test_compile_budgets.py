@@ -23,7 +23,7 @@ ROWS = 9000
 
 
 class Busy:
-    """A captured object that takes so much CPU time to read in the service; a worker reads it at once."""
+    """A captured object that the service takes `seconds` of CPU time to unpickle; a worker unpickles it at once."""
 
     def __init__(self, seconds: float, number: float) -> None:
         self.seconds, self.number = seconds, number
@@ -52,7 +52,7 @@ def busy_for(seconds: float):
 
 
 def of_now():
-    """A function that no query had before."""
+    """Returns a function that no query has used before."""
     constant = time.time()
 
     @pandas_udf("double")
@@ -69,13 +69,13 @@ def table(parquet):
 
 @pytest.fixture
 def warm(spark, table):
-    """The service's process, which has compiled something."""
+    """Returns the process of a service that has compiled something."""
     check_new(spark, lambda f: table.select(f("x")))
     return service_pids()
 
 
 def check_new(spark, query, **given):
-    """`check` of a query of a function that no query had before."""
+    """Runs `check` on a query of a function that no query has used before."""
     function = of_now()
     check(spark, lambda: query(function), **given)
 
@@ -87,7 +87,7 @@ def kernel_batches(spark, query, **conf):
 
 
 def whys(spark, query, **conf):
-    """The messages of what a query was refused for."""
+    """Returns the messages of a query's refusals."""
     outcome, frame = run(spark, query, {BACKEND: "native", **conf})
     assert outcome.error is None
     report = json.loads(getattr(spark._jvm, WELD_REPORT).report(frame._jdf.queryExecution()))
@@ -95,7 +95,7 @@ def whys(spark, query, **conf):
 
 
 def until_compiled(spark, query, **conf):
-    """How many queries it takes until one runs in a kernel; the codes that the others had."""
+    """Repeats a query until it runs in a kernel; returns the codes of the earlier runs."""
     codes, deadline = [], time.time() + 60
     while time.time() < deadline:
         batches, refusals = kernel_batches(spark, query, **conf)
@@ -107,7 +107,7 @@ def until_compiled(spark, query, **conf):
 
 
 def test_a_function_past_its_cpu_time_locks_nobody_out(spark, table, warm):
-    """It is refused by name, not tried again, and the others in its query, and the next query, have kernels at once."""
+    """It is refused by name and not retried; the query's other functions, and the next query, have kernels at once."""
     bad, good = busy_for(60), of_now()
     check(spark, lambda: table.select("id", bad("x").alias("r")), refused="SW408", conf={CPU: "1s"})
     check_new(spark, lambda f: table.select("id", f("x").alias("r")))
@@ -139,7 +139,7 @@ def test_a_service_that_gets_no_processor_is_not_killed(spark, table, warm):
 
 
 def test_nobody_waits_again_for_a_service_that_does_not_work(spark, table, warm):
-    """The function that it had is innocent, and compiled once the service is another one."""
+    """The innocent function that the service had received is compiled after the service was replaced."""
     (pid,) = warm
     first, second = of_now(), of_now()
     os.kill(pid, signal.SIGSTOP)
@@ -149,7 +149,7 @@ def test_nobody_waits_again_for_a_service_that_does_not_work(spark, table, warm)
         for function in (second, first):
             until_compiled(spark, lambda function=function: table.select(function("x")), **{TIMEOUT: "60s"})
         deadline = time.time() + 60
-        while pid in service_pids() and time.time() < deadline:  # it is ended after 15 seconds
+        while pid in service_pids() and time.time() < deadline:  # it is killed after 15 seconds
             time.sleep(0.2)
     finally:
         if pid in service_pids():
@@ -174,7 +174,7 @@ def test_functions_that_end_the_service_lock_nobody_out_for_long(spark, table, w
 
 
 class Noisy:
-    """A captured object that prints gigabytes without an end of line while the service reads it."""
+    """A captured object that prints gigabytes without a line end while the service unpickles it."""
 
     def __setstate__(self, state):
         self.__dict__.update(state)
@@ -210,7 +210,7 @@ def test_a_reply_that_came_late_is_not_used_for_a_file_that_has_changed(spark, t
 
 
 def test_a_tiny_query_waits_for_nothing(spark, warm):
-    """Its functions are compiled once they come again; one that never does costs the service nothing."""
+    """Its functions are compiled when they repeat; one that never repeats costs the service nothing."""
     frame = spark.range(50).selectExpr("id", "cast(id AS double) AS x")
     listed = spark.createDataFrame([(i, float(i)) for i in range(50)], ["id", "x"])
     for given in (frame, listed):

@@ -1,4 +1,4 @@
-"""Every UDF of the corpus over its table, off and on: the same rows, and what is pinned as compiled runs in kernels."""
+"""Runs every UDF of the corpus over its table, off and on: equal rows, and UDFs pinned as compiled run in kernels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The options of `sparkweld.pandas_udf` reach the plan, and without options it is PySpark's own."""
+"""Checks that the options of `sparkweld.pandas_udf` reach the plan, and that without options it is PySpark's own."""
 
 from __future__ import annotations
 

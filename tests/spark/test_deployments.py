@@ -1,4 +1,4 @@
-"""Where a job may run: executors in their own JVMs, a Connect server, spark-submit with the flag alone."""
+"""Runs jobs in other deployments: executors in their own JVMs, a Connect server, spark-submit with the flag alone."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def program_for(master, tmp_path):
     return f"PATH = {path!r}\nspark = session({master!r})\n{QUERY}\nreport(**off_and_on(spark, query))"
 
 
-#: For children of executors alone, which Spark's worker gives this variable, no Python finds llvmlite or Numba.
+#: Hides llvmlite and Numba from every Python started by an executor, recognised by the variable that Spark's worker sets.
 WITHOUT_NUMBA = """
 import os, sys
 class Missing:
@@ -43,8 +43,7 @@ if b"SPARK_LOG_URL_STDERR" in open(f"/proc/{os.getppid()}/environ", "rb").read()
 
 
 def test_executors_without_numba(applications, tmp_path):
-    """The driver compiles; executors that find llvmlite neither where the driver has it nor by their Python run all batches
-    in Python."""
+    """The driver compiles; executors without llvmlite, at the driver's path and in their Python, run all batches in Python."""
     import llvmlite.binding
 
     packages = tmp_path / "packages"
@@ -53,7 +52,7 @@ def test_executors_without_numba(applications, tmp_path):
     copied = packages / "llvmlite" / "binding" / library.name
     (packages / "sitecustomize.py").write_text(WITHOUT_NUMBA)
     path = str(tmp_path / "t")
-    planned = "query()._jdf.queryExecution().executedPlan()"  # the compile service has loaded the library, and told where it is
+    planned = "query()._jdf.queryExecution().executedPlan()"  # the compile service has loaded the library, and reported its path
     program = f"PATH = {path!r}\nspark = session('local-cluster[1,1,1024]')\n{QUERY}\n{planned}\nos.unlink({str(copied)!r})\n"
     ran = applications.run(
         program + "report(**off_and_on(spark, query))",
@@ -67,7 +66,7 @@ def test_executors_without_numba(applications, tmp_path):
 
 
 def test_workers_without_numba(applications, tmp_path):
-    """Where the environment of the workers has no Numba, the compile service has none either: Spark's own plan, and why."""
+    """Where the workers' environment has no Numba, the compile service has none: Spark's plan remains, with the reason."""
     (tmp_path / "llvmlite.py").write_text("raise ImportError('llvmlite is not here')")
     program = program_for("local-cluster[1,1,1024]", tmp_path)
     ran = applications.run(program, conf={"spark.executorEnv.PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"})
@@ -90,7 +89,7 @@ def spark_home() -> Path:
 
 @pytest.fixture(scope="module")
 def connect_server(tmp_path_factory):
-    """The port of a server, and its log."""
+    """Yields the port of a server, and its log."""
     from sparkweld.bridge.jar import jar_path
 
     port = free_port()
@@ -251,7 +250,7 @@ print("EXPLAIN", sparkweld.explain(frame))
 
 
 def test_spark_submit_with_the_properties_file(tmp_path):
-    """The flag in a properties file, the jar by --jars: a plain job's UDF, whose input comes as rows, becomes an expression."""
+    """The flag in a properties file, the jar by --jars: a plain job's UDF over rows becomes an expression."""
     from sparkweld.bridge.jar import jar_path
 
     job = tmp_path / "job.py"

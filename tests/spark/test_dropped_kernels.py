@@ -42,7 +42,7 @@ def test_guards_that_flag_most_rows_end_it_after_one_batch(spark, numbers):
     assert (measured(frame).guarded_rows, measured(frame).kernel_batches) == (BATCH, 0)
     assert "SW959" in sparkweld.explain(frame) and "left 100% of the rows" in sparkweld.explain(frame)
     check(spark, query, refused="SW959")
-    # Of another column it is another kernel.
+    # On another column it is another kernel.
     good = lambda: numbers.select("huge", square("small").alias("s"))  # noqa: E731
     check(spark, good)
 
@@ -82,7 +82,7 @@ def words(s: str) -> int:
 
 
 def test_rows_that_are_measured_in_python_too(spark, parquet):
-    """Which of the two is faster depends on the machine (tests/jvm/RaceCheck.java gives the times); rows do not."""
+    """Which of the two is faster depends on the machine (timings: tests/jvm/RaceCheck.java); the rows are equal."""
     texts = [f"{k} " + "数据库系统" * 400 for k in range(6000)]
     table = parquet({"text": texts}, row_group_size=500)
     query = lambda: table.select(udf(words, "int", useArrow=True)("text").alias("n"))  # noqa: E731
@@ -97,12 +97,12 @@ def test_rows_that_are_measured_in_python_too(spark, parquet):
     assert kernels
 
 
-#: Every place of it fits at both ends, so that kernels compare half of it at each; Python's search takes linear time.
+#: Every position matches at both ends, so that kernels compare half of it at each; Python's search takes linear time.
 NEEDLE = "a" * 8000 + "b" + "a" * 8000
 
 
 def test_a_kernel_that_is_a_hundred_times_slower_is_dropped(spark, parquet):
-    """No load of the machine hides such a factor: both sides are timed by the CPU time that they use."""
+    """No machine load hides such a factor: both sides are timed by their CPU time."""
     table = parquet({"id": range(120), "text": [f"{k}" + "a" * 60_000 for k in range(120)]}, row_group_size=10)
     query = lambda: table.select("id", udf(lambda s: s.find(NEEDLE), "int", useArrow=True)("text").alias("n"))  # noqa: E731
     expected, _ = run(spark, query, {"spark.sparkweld.enabled": "false", BACKEND: "native"})

@@ -1,4 +1,4 @@
-"""Faults: whatever breaks on our side, the rows (or the error) are Spark's own, and one warning says why."""
+"""Checks that after any fault of SparkWeld the rows (or the error) are Spark's own, with one warning that names the reason."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ query = lambda: spark.range(0, 9000).selectExpr("id", "cast(id as double) as x")
 
 
 class BreaksInTheService:
-    """A captured object that a worker can read and the compile service cannot."""
+    """A captured object that a worker can unpickle and the compile service cannot."""
 
     def __init__(self, how: str) -> None:
         self.how = how
@@ -60,7 +60,7 @@ def table(parquet):
 
 
 def service_pids() -> list[int]:
-    """Processes of the compile service that descend from this test's driver."""
+    """Returns the processes of the compile service that descend from this test's driver."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -120,7 +120,7 @@ def test_service_is_killed_between_queries(spark, table):
 
 
 def _compiles_again(spark, table):
-    """After a fault the service starts again, at most after its back-off; until then queries run in Python."""
+    """After a fault the service restarts within its back-off; until then queries run in Python."""
     constant = time.time()
 
     @pandas_udf("double")
@@ -213,7 +213,7 @@ time.sleep(0.5)
 
 
 def test_an_application_that_stops_while_its_service_starts(applications, tmp_path):
-    """A thread of the JVM waits for the service then, and its end is no error."""
+    """A JVM thread is waiting for the service then, and its end is not an error."""
     python, started = tmp_path / "python", tmp_path / "started"
     python.write_text(f"#!/bin/sh\ntouch {started}\nexec sleep 600\n")
     python.chmod(0o755)
@@ -222,7 +222,7 @@ def test_an_application_that_stops_while_its_service_starts(applications, tmp_pa
 
 
 def test_shim_that_cannot_load(tmp_path):
-    """A pipeline in Python has no need of it."""
+    """A pipeline in Python does not need the shim."""
     texts = f"""
 spark.range(9000).selectExpr("id", "nullif(concat('<', id, '>'), '<7>') AS s").write.parquet("{tmp_path}/t")
 import html

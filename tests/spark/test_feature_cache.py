@@ -1,4 +1,4 @@
-"""Rows that come again, in a batch and in later ones: their results are remembered, equal, and counted."""
+"""Checks that repeated rows, in a batch and in later ones, have cached, equal and counted results."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WORDS = ["red", "green", "blue", "fast", "slow", "old", "new", "chair", "table",
 
 
 def counted(frame) -> dict[str, int]:
-    """The cache's metrics, summed over the operators."""
+    """Returns the cache's metrics, summed over the operators."""
     report = json.loads(frame.sparkSession._jvm.io.sparkweld.ui.WeldReport.report(frame._jdf.queryExecution()))
     return {name: sum(o[name] for o in report["operators"]) for name in ("cacheRows", "cachedRows")}
 
@@ -53,25 +53,25 @@ def score(scored):
 
 
 def test_a_text_models_scores_are_found_again(spark, parquet, score):
-    """Three batches of one key set: the first has no entry to find, and its repetitions still count as found."""
+    """Three batches of one key set: the first finds no entry, and its repetitions still count as found."""
     keys = np.random.default_rng(1).zipf(1.3, 9000) % 300
     table = parquet({"id": np.arange(9000), "title": np.array(titles(300))[keys]}, row_group_size=3000, dictionary=True)
     check(spark, lambda: table.select("id", score("title").alias("s")), conf=ALWAYS, ulp=4)
     plain, frame = run(spark, lambda: table.select("id", score("title").alias("s")), {MODE: "never"})
     assert counted(frame) == {"cacheRows": 0, "cachedRows": 0}
     cached, frame = run(spark, lambda: table.select("id", score("title").alias("s")), ALWAYS)
-    assert cached == plain  # bit for bit: both are the kernel's
+    assert cached == plain  # bit for bit: the kernel computed both
     what = counted(frame)
     assert what["cacheRows"] == 9000
     assert what["cachedRows"] >= 9000 - len(set(keys))
-    # The same form again: what was remembered in the query before is found.
+    # The same form again: entries of the previous query are found.
     again, frame = run(spark, lambda: table.select("id", score("title").alias("s")), ALWAYS)
     assert again == plain and counted(frame)["cachedRows"] == 9000
     assert "measured: 9,000 rows, 100.0% found in the feature cache" in sparkweld.explain(frame)
 
 
 def test_a_model_fitted_anew_is_not_answered_by_the_old_one(spark, parquet):
-    """Both have one program, an intercept would be in it; what they learned lies in blocks beside it."""
+    """Both fits have one program (an intercept would be part of it); the learned values are in constant blocks beside it."""
     table = parquet({"title": np.array(titles(300))})
     for word in ("old", "new"):
         texts = titles(300)
@@ -81,7 +81,7 @@ def test_a_model_fitted_anew_is_not_answered_by_the_old_one(spark, parquet):
 
 
 def test_rows_that_a_guard_flags_are_not_remembered(spark, parquet):
-    """Capitals beyond ASCII are Python's to lower, row by row, however often they come."""
+    """Python lowers capitals beyond ASCII, for each row, however often the row repeats."""
 
     @pandas_udf("long")
     def length(text: pd.Series) -> pd.Series:
@@ -95,7 +95,7 @@ def test_rows_that_a_guard_flags_are_not_remembered(spark, parquet):
 
 
 def test_keys_are_compared_bit_by_bit(spark, parquet):
-    """-0.0 is not 0.0, NaN is itself, and a NULL is neither; of several columns all count."""
+    """-0.0 is not 0.0, NaN equals itself, and NULL equals neither; with several columns all count."""
     random = np.random.default_rng(3)
     numbers = random.choice([0.0, -0.0, 1.5, np.nan, np.inf, -2.0], 4000)
     columns = {
@@ -115,7 +115,7 @@ def test_keys_are_compared_bit_by_bit(spark, parquet):
 
 
 def test_what_depends_on_the_batch_is_not_remembered(spark, parquet):
-    """Integers with a NULL in their batch are float64 in pandas: the two dtypes are two forms, with a cache each."""
+    """Integers with a NULL in their batch are float64 in pandas: the two dtypes are two forms, each with its own cache."""
 
     @pandas_udf("string")
     def shown(x: pd.Series) -> pd.Series:
@@ -128,12 +128,12 @@ def test_what_depends_on_the_batch_is_not_remembered(spark, parquet):
     values = [i % 5 for i in range(3000)]
     table = parquet({"x": pa.array([None if i == 1700 else v for i, v in enumerate(values)], pa.int64())}, row_group_size=1000)
     check(spark, lambda: table.select(halved("x")), conf=ALWAYS)
-    # Whether all integers of a batch are NULL is known of no row.
+    # No single row determines whether all integers of a batch are NULL.
     check(spark, lambda: table.where("x is not null").select(shown("x")), conf=ALWAYS)
 
 
 def test_texts_are_found_again(spark, parquet, scored):
-    """Labels, texts that a kernel makes, and parts of its input, of which the long ones have no room to be found in."""
+    """Labels, strings that a kernel builds and slices of its input are cached; long ones exceed the entry size."""
 
     @pandas_udf("label string, upper string, head string")
     def told(title: pd.Series) -> pd.DataFrame:
@@ -150,7 +150,7 @@ def test_texts_are_found_again(spark, parquet, scored):
 
 
 def test_many_columns_do_without(spark, parquet):
-    """A result of so many numbers is cheaper to compute than to keep."""
+    """A result of 70 numbers is cheaper to compute than to cache."""
     fields = ", ".join(f"c{k} double" for k in range(70))
 
     @pandas_udf(fields)
@@ -171,7 +171,7 @@ def test_filters_do_without(spark, parquet, score):
 
 
 def test_a_cheap_kernel_is_left_alone(spark, parquet):
-    """By the measurement of the first batches: an addition takes less than to look a row up."""
+    """The first batches' measurement decides: an addition takes less time than a lookup."""
 
     @pandas_udf("double")
     def more(x: pd.Series) -> pd.Series:

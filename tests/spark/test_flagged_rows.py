@@ -1,4 +1,4 @@
-"""Functions that see each row for itself: only the rows that a kernel flagged run in Python, and their results come in order."""
+"""Checks row-local functions: only the rows that a kernel flagged run in Python, and the results keep their order."""
 
 from __future__ import annotations
 
@@ -51,7 +51,9 @@ def test_flagged_rows_run_alone(spark, parquet, columns, arrow):
 
 
 def test_many_flagged_rows_take_their_batch_along(spark, parquet):
-    """Batches of 100 rows, held back or not, before and after such ones, which come often enough in the end to stay in Python."""
+    """Batches of 100 rows, buffered or not, surround heavily flagged ones, which finally are frequent enough to stay in
+    Python.
+    """
     shares = [0, 1, 0, 40, 0, 2, 90, 30, 1, 0, 50, 60, 70, 80, 90, 0, 1]
     large = np.concatenate([np.arange(100) * 37 % 100 < share for share in shares])
     rows = np.arange(len(large))

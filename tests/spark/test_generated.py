@@ -1,7 +1,7 @@
-"""Random UDFs over every type, NULL pattern and batch size: SparkWeld on and off give the same tokens, bit for bit.
+"""Compares random UDFs over every type, NULL pattern and batch size, with SparkWeld off and on, bit for bit.
 
-Exact mode refuses the functions of libm, so whatever compiles here must be equal. A refused function must give its code;
-too few compiled ones fail the test, so that it cannot pass by refusing everything.
+Exact mode refuses libm functions, so every compiled function must be equal. A refused function must report its code; too few
+compiled ones fail the test, so that it cannot pass by refusing everything.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ EXAMPLES = 14
 
 
 def table(rows: int) -> pa.Table:
-    """For each type three columns: without NULLs, with some, and with NULLs in some batches only."""
+    """Returns for each type three columns: without NULLs, with some, and with NULLs in some batches only."""
     columns = {"id": pa.array(np.arange(rows))}
     for at, kind in enumerate(NUMBERS):
         values = extremes(Type(kind), rows, at % 2)
@@ -52,13 +52,13 @@ def frames(spark, tmp_path_factory):
 
 
 def returned(function: Function) -> str:
-    """A Spark type that the function's results convert to, as its dtype over ordinary values says."""
+    """Returns a Spark type that the function's results convert to, inferred from its dtype over ordinary values."""
     arguments = [pd.Series([1, 2, 3]).astype(Type(kind).dtype) for kind in function.types]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             dtype = eval(function.source, {"np": np, "pd": pd})(*arguments).dtype
-        except Exception:  # noqa: BLE001 - it raises in Spark as well, and that is what is compared then
+        except Exception:  # noqa: BLE001 - it raises in Spark as well, and the test compares that
             return "double"
     return {"b": "boolean", "i": "long"}.get(dtype.kind, "double")
 
@@ -116,7 +116,7 @@ def test_empty_partitions_and_rows_from_an_exchange(spark, frames):
     udf = pandas_udf("double")(_typed(Function("lambda a, b: np.where(a > b, a, b * 2.0) + pd.Series(b)", ("f64", "f64"))))
     scattered = frames[7].repartition(40, "i8_tame_dense")
     query = lambda: scattered.select("id", udf("f64_tame_nulls", "f64_tame_dense").alias("r")).orderBy("id")  # noqa: E731
-    kernels = {"spark.sparkweld.backend": "native"}  # over rows the cost model would take expressions
+    kernels = {"spark.sparkweld.backend": "native"}  # over rows the cost model would choose expressions
     expected, _ = run(spark, query, {**kernels, ENABLED: "false"})
     actual, frame = run(spark, query, {**kernels, ENABLED: "true"})
     assert differences(expected, actual) == []

@@ -1,6 +1,6 @@
 """Compares generated queries in which Spark regroups rows, with the plugin off and on.
 
-What a NULL does to the dtype of a whole batch must be what it does to the batch that Spark would have made.
+A NULL changes the dtype of a whole batch, which must be the batch that Spark would have built.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Random UDFs that have Catalyst twins, many a query: as Spark's own expressions they give PySpark's bits."""
+"""Checks that random UDFs with equivalent Catalyst expressions, many per query, produce PySpark's bits as expressions."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Compares generated queries that aggregate and rank rows, with the plugin off and on.
 
-A NULL in a group must do to the dtype of the group what it does there, whatever files and batches its rows come from.
+A NULL changes the dtype of its group, whichever files and batches the group's rows come from.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""Random query plans with UDFs of every kind give the same rows with SparkWeld off and on, whatever else Spark's settings are.
+"""Compares random query plans with UDFs of every kind, SparkWeld off and on, under varied Spark settings.
 
-A plan with a refused UDF must still give its rows; too few plans with kernels fail the test, so that it cannot pass by refusing.
+A plan with a refused UDF must still produce its rows; too few plans with kernels fail the test, so that it cannot pass by
+refusing.
 """
 
 from __future__ import annotations

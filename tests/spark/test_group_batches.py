@@ -27,7 +27,7 @@ def columns(start: int, rows: int, nulls: tuple[int, ...]) -> dict[str, object]:
 
 @pytest.fixture(scope="module")
 def table(spark, tmp_path_factory):
-    """A function that reads two files, of which the second has a NULL."""
+    """Returns a function that reads two files, the second of which has a NULL."""
     path = write_files(tmp_path_factory.mktemp("groups") / "two", [columns(0, 30, ()), columns(30, 20, (3,))])
     return lambda: spark.read.parquet(path)
 
@@ -55,7 +55,7 @@ FRAMES = {
 
 @pytest.mark.parametrize("frame", FRAMES)
 def test_sums_of_booleans_over_frames(spark, table, frame):
-    """pandas gives a bool for a frame of one row without NULL in a partition with one, so the results are objects."""
+    """pandas returns a bool for a one-row frame without NULL in a partition with one, so the results are objects."""
     window = FRAMES[frame](Window.partitionBy("g").orderBy("id"))
     query = lambda f: table().select("id", f("b").over(window).alias("r")).orderBy("id")  # noqa: E731
     check(spark, lambda: query(total), refused="SW102", conf=ONE_PARTITION)
@@ -68,7 +68,7 @@ def test_sums_of_booleans_over_partitions(spark, table):
 
 
 def test_python_aggregates_above_see_the_order_of_rows(spark, table):
-    """The first row of a group is that of the least key, as Python's aggregate below sorts its groups."""
+    """The first row of a group is that of the least key, because Python's aggregate below sorts its groups."""
     inner = lambda: table().groupBy("id", "g").agg(total("i").alias("n"))  # noqa: E731
     check(spark, lambda: inner().groupBy("g").agg(first("n").alias("r")).orderBy("g"), refused="SW392")
     window = Window.partitionBy("g")
@@ -77,7 +77,7 @@ def test_python_aggregates_above_see_the_order_of_rows(spark, table):
 
 
 def test_keys_that_are_equal_without_being_the_same(spark, table):
-    """Which of the equal strings a group shows depends on how it was aggregated."""
+    """Which of several equal strings a group shows depends on the aggregation."""
     collated = lambda: table().select("i", F.expr("s collate UTF8_LCASE as c"))  # noqa: E731
     shown = F.expr("c collate UTF8_BINARY as c")
     check(spark, lambda: collated().groupBy("c").agg(total("i").alias("r")).select(shown, "r").orderBy("r"), refused="SW389")
@@ -97,7 +97,7 @@ batch_of = batch_of.asNondeterministic()  # so that Spark does not move it below
 
 
 def test_python_above_a_union_of_kernels_sees_the_batches_of_spark(spark, table):
-    """A union of kernels gives columns where Spark's gives rows, which Spark gathers across the batches of a scan."""
+    """A union of kernels produces columns where Spark's produces rows, which Spark gathers across the batches of a scan."""
     conf = {**ONE_PARTITION, **small_batches(scan=7)}
 
     def query():

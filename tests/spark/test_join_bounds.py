@@ -1,4 +1,4 @@
-"""Rows that no joined text can bring to a threshold are dropped before the join: the rows that come out stay PySpark's."""
+"""Checks that rows that no joined string can bring to a threshold are pruned before the join, with PySpark's rows."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ ORDERS = [F.desc, F.asc, F.desc_nulls_first, F.asc_nulls_last]
 
 @pytest.fixture(scope="module")
 def tables(spark, tmp_path_factory):
-    """Numbers of few values, so that many scores are equal, and odd ones; texts, of which keys have none, one, or two."""
+    """Writes numbers of few values, so that many scores are equal, and odd ones; strings, of which keys have none, one, or
+    two.
+    """
     random = np.random.default_rng(4)
     words = np.array("red green blué fast slow old new".split())
     rows = pd.DataFrame({
@@ -45,7 +47,7 @@ def tables(spark, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def scores(tables):
-    """Name -> UDF: numbers before a text, for whose NULLs the library raises; a text, "" where none is, and an odd number."""
+    """Returns two UDFs: numbers beside a string, for whose NULLs the library raises; a string ("" when missing) plus `odd`."""
     rows, _ = tables
     parts = ColumnTransformer([("n", "passthrough", ["a", "b"]), ("t", TfidfVectorizer(), "t")], sparse_threshold=1.0)
     ridge = Pipeline([("parts", parts), ("model", Ridge())]).fit(rows, rows.a + rows.t.str.contains("red"))
@@ -67,7 +69,7 @@ def scored(spark, tables, scores, name, how="inner", partitions=None, side=None)
 
 
 def same(spark, query, dropped=True):
-    """The rows with and without, which are the same."""
+    """Checks that the rows with and without pruning are equal."""
     found, frame = run(spark, query, EXACT)
     assert (DROPPED in sparkweld.explain(frame)) == dropped, sparkweld.explain(frame)
     assert found.rows == run(spark, query, OFF)[0].rows
@@ -110,7 +112,7 @@ def test_limits_partitions_and_empty_tables(spark, tables, scores, limit, partit
 
 
 def test_where_it_must_not(spark, tables, scores):
-    """A full outer join keeps what is joined to nothing; other rows of a table when it is read again; a UDF of batches."""
+    """Nothing is pruned for a full outer join, which keeps unmatched rows, a table that is read twice, and a batch UDF."""
     high = F.col("s") > 5
     same(spark, lambda: scored(spark, tables, scores, "odd", "full").where(high).orderBy("id", "t"), dropped=False)
     some = spark.read.parquet(str(tables[1] / "side.parquet")).limit(3)

@@ -1,4 +1,4 @@
-"""Texts of a side table, joined to many rows: each is vectorised once a task, and the scores are PySpark's to the last bit."""
+"""Checks that strings of a side table joined to many rows are vectorised once per task, with PySpark's scores bit for bit."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WORDS = np.array("red green blué fast 日本 slow old new the of night day".spl
 
 @pytest.fixture(scope="module")
 def tables(spark, tmp_path_factory):
-    """Ratings, of which some have no film, with an `x` of all sizes; films, of which one that nobody rates has no title."""
+    """Writes ratings with an `x` of all magnitudes, some without a film; and films, one of them unrated without a title."""
     random = np.random.default_rng(4)
     films = pd.DataFrame({
         "film": np.arange(FILMS + 1),
@@ -60,14 +60,14 @@ def tables(spark, tmp_path_factory):
 
 
 def kept(frame) -> tuple[int, int]:
-    """Texts looked up, and those that earlier rows had."""
+    """Returns the string-cache lookups and hits."""
     report = json.loads(frame.sparkSession._jvm.io.sparkweld.ui.WeldReport.report(frame._jdf.queryExecution()))
     return tuple(sum(o[name] for o in report["operators"]) for name in ("textRows", "keptTexts"))
 
 
 @pytest.mark.parametrize("hint, shift", [("broadcast", 1.0), ("merge", 2.0), ("shuffle_hash", 3.0)])
 def test_scores_of_joined_texts(spark, tables, hint, shift):
-    """Rows are new in each case: none is in the feature cache, which would spare the kernel all of it."""
+    """Rows are new in each case: none is in the feature cache, which would bypass the kernel."""
     query = lambda: tables(hint=hint, shift=shift).orderBy("id")  # noqa: E731
     found, frame = run(spark, query, NATIVE)
     plain = run(spark, query, NEVER)

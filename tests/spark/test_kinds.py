@@ -1,4 +1,4 @@
-"""UDFs of every kind with the plugin off and on: iterators, arrow functions, maps; and what reaches them by other ways."""
+"""Compares UDFs of every kind, plugin off and on: iterators, Arrow functions and maps, over varied inputs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PARTS = StructType().add("n", LongType()).add("ratio", DoubleType()).add("flag",
 
 @pytest.fixture
 def table(parquet):
-    """Two row groups' worth of numbers; `k` and `y` have NULLs, `z` zeros."""
+    """Writes two row groups' worth of numbers; `k` and `y` have NULLs, `z` zeros."""
     ids = np.arange(ROWS)
     holes = np.where(ids % 7 == 3)[0]
     k = [None if i % 7 == 3 else int(i % 50 - 25) for i in ids]
@@ -134,7 +134,7 @@ def test_arrow_functions_that_stay_in_python(spark, table):
 
 
 def test_pandas_and_arrow_functions_of_one_column(spark, table):
-    """One of them sees NULLs as float64, the other as they are."""
+    """The pandas function receives NULLs as float64, the Arrow function as NULLs."""
     plus = pandas_udf(lambda k: k + 1, "double")
     check(spark, lambda: table.select("id", plus("k").alias("p"), added("n", "k").alias("a")), deopt=None)
     check(spark, lambda: table.where("n > 3").select("id", plus("k").alias("p"), added("n", "k").alias("a")), deopt=None)
@@ -206,7 +206,7 @@ def parts(x: pd.Series, n: pd.Series, z: pd.Series) -> pd.DataFrame:
 
 
 def test_structs_of_a_frame(spark, table):
-    """As a whole, by field, in a filter, and as an argument."""
+    """Structs work as a whole, by field, in a filter, and as an argument."""
 
     def whole():
         return table.select("id", parts("x", "n", "z").alias("p"))
@@ -323,7 +323,7 @@ def test_a_row_function_that_raises_on_a_row(spark, table):
 
 
 def test_rows_that_a_row_kernel_leaves_to_python(spark, table):
-    """Past int64 Python counts on: the batches with such rows run in Python, by either evaluator."""
+    """Beyond int64 Python continues with big integers: batches with such rows run in Python, by either evaluator."""
     for arrow in (True, False):
         power = udf(lambda n: float(n * 10**17 * n), "double", useArrow=arrow)
         check(spark, lambda power=power: table.select("id", power("n").alias("r")), deopt=True)
@@ -375,7 +375,7 @@ def test_structs_of_rows_and_arrow_arrays(spark, table, parquet):
         ),
         deopt=None,
     )  # fmt: skip
-    # A struct of the file, with rows that are NULL as a whole in one of two batches: that batch runs in Python.
+    # A struct of the file, with NULL structs in one of two batches: that batch runs in Python.
     ids = np.arange(ROWS)
     struct = pa.StructArray.from_arrays(
         [pa.array((ids % 9).astype(np.int32), mask=ids % 4 == 1), pa.array(ids / ROWS)], ["k", "x"], mask=pa.array(ids > 8500)

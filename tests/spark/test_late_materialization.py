@@ -1,4 +1,4 @@
-"""Top-K queries: UDFs that the order does not need are computed for the rows that win; the rows stay Spark's."""
+"""Checks top-K queries: UDFs that the order does not need are computed for the selected rows only, with Spark's rows."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def above_mean(x: pd.Series) -> pd.Series:
 
 @pytest.fixture(scope="module")
 def items(spark, tmp_path_factory):
-    """Scores with ties, NULL, NaN and infinities; titles with NULL; 40 groups; in several partitions."""
+    """Returns scores with ties, NULL, NaN and infinities; titles with NULL; 40 groups; in several partitions."""
     random = np.random.default_rng(5)
     x, y = random.normal(size=ROWS), random.normal(size=ROWS)
     x[::97], x[5::1999], x[7::1999] = np.nan, np.inf, -np.inf
@@ -94,7 +94,7 @@ def test_every_form_of_a_top_k_query(spark, items):
 
 
 def test_what_stays_in_place(spark, items):
-    """What sees its batch: a mean, a nullable integer's dtype, whether there is a string, a divisor of 0; the switch."""
+    """Functions that depend on their batch stay: a mean, a nullable integer's dtype, strings present or not, a zero divisor."""
 
     @pandas_udf(StringType())
     def third_word(title: pd.Series) -> pd.Series:

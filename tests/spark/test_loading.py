@@ -1,4 +1,4 @@
-"""Models that UDFs load from files: in kernels while a task finds the files that the query was planned with."""
+"""Checks models that UDFs load from files: kernels run while a task finds the files of the planned query."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FEATURES = ("a", "b")
 
 @pytest.fixture
 def df(parquet):
-    """The table, and integers of which some are NULL: batches of them need a form of their own."""
+    """Returns the table, and integers with NULLs: batches of them need a separate form."""
     return parquet({**TABLE, "n": pd.array([None, 7] * (ROWS // 2), "Int64")})
 
 
@@ -42,7 +42,7 @@ def expected(model):
 
 
 def test_a_file_that_comes_and_changes(spark, df, tmp_path):
-    """Forms for NULLs, refusals and kernels of a file are those of its contents; a task that finds others runs in Python."""
+    """NULL forms, refusals and kernels depend on the file's contents; a task that finds other contents runs in Python."""
     path = str(tmp_path / "m.joblib")
     score = scores(path)
 
@@ -80,7 +80,7 @@ def test_a_file_that_comes_and_changes(spark, df, tmp_path):
 
 
 def test_once_for_each_worker(spark, df, tmp_path):
-    """Loaded before the first batch of an iterator, from a file that was added to the job, and not where that is turned off."""
+    """The model is loaded before an iterator's first batch, from a file added to the job, and not when that is disabled."""
     joblib.dump(FIRST, tmp_path / "added.joblib")
     spark.sparkContext.addFile(str(tmp_path / "added.joblib"))
 

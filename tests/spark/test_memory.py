@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 
-#: Large areas are asked of Spark, which has little; that a task leaves some of it behind fails the task.
+#: Spark, which has little memory, serves large allocations; a task that leaks some of it fails.
 SMALL = {
     "spark.memory.offHeap.enabled": "true",
     "spark.memory.offHeap.size": "4m",

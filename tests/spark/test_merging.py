@@ -1,4 +1,4 @@
-"""Partial aggregates above kernels, merged by a kernel of their own: the rows of Spark's own operators to the last bit."""
+"""Checks that kernels merge partial aggregates above kernels into the rows of Spark's own operators, bit for bit."""
 
 from __future__ import annotations
 
@@ -61,13 +61,13 @@ def table(parquet):
 
 
 def merged(frame):
-    """What the merging kernels of an executed query did."""
+    """Returns the metrics of an executed query's merging kernels."""
     jvm = frame.sparkSession._jvm
     return json.loads(jvm.io.sparkweld.ui.WeldReport.report(frame._jdf.queryExecution()))["aggregates"]
 
 
 def check_merged(spark, query, *, aqe="true", operators=1, conf=None, **arguments):
-    """`check`, and that kernels merged the rows of so many aggregates, all of them."""
+    """Runs `check`, and checks that kernels merged all rows of `operators` aggregates."""
     conf = {AQE: aqe, **(conf or {})}
     what = check(spark, query, conf=conf, **arguments)
     _, frame = run(spark, query, {ENABLED: "true", "spark.sparkweld.backend": "native", **conf})
@@ -78,7 +78,7 @@ def check_merged(spark, query, *, aqe="true", operators=1, conf=None, **argument
 
 
 def calls():
-    """Every function over every family of types."""
+    """Returns every function over every family of types."""
     pairs = [(F.sum, "s"), (F.avg, "s"), (F.min, "s"), (F.max, "s"), (F.count, "s"), (F.sum, "d"), (F.avg, "i"), (F.min, "i"),
              (F.sum, "f"), (F.max, "f"), (F.max, "flag"), (F.min, "day"), (F.stddev, "s"), (F.var_pop, "i")]  # fmt: skip
     return [*(function(column) for function, column in pairs), F.count(F.lit(1)), F.sum(F.col("s") * 2 + 1)]
@@ -89,7 +89,7 @@ def scored(table):
 
 
 def by(table, *keys):
-    """All calls by some keys, which are shown as one string."""
+    """Aggregates all calls by some keys, which are shown as one string."""
     names = [f"k{i}" for i in range(len(keys))]
     made = table.groupBy(*(F.col(k).alias(n) if isinstance(k, str) else k.alias(n) for k, n in zip(keys, names, strict=True)))
     shown = F.concat_ws("|", *(F.coalesce(F.col(n).cast("string"), F.lit("NULL")) for n in names))
@@ -108,7 +108,7 @@ def test_groups_of_all_types_of_keys(spark, table, aqe):
 
 
 def test_more_groups_than_a_table_holds(spark, parquet):
-    """Groups that come in order are flushed and merging goes on; groups that never come again are left to Spark."""
+    """Groups in key order are flushed and merging continues; groups that never repeat are left to Spark."""
     rows = 300_000
     ids = np.arange(rows)
     table = parquet({"sorted": ids // 4, "x": ids * 0.25, "text": pa.array([f"{v * 7919 % rows:>40}" for v in range(rows)])})
@@ -144,8 +144,8 @@ def by_keys(frame, keys, *calls):
 
 
 def report_of(spark, query, conf=None):
-    """What the kernels below did, and what the merging ones did."""
-    never = {"spark.sparkweld.featureCache.mode": "never"}  # else what was measured before decides
+    """Returns the metrics of the kernels below, and those of the merging ones."""
+    never = {"spark.sparkweld.featureCache.mode": "never"}  # otherwise an earlier measurement decides
     _, frame = run(spark, query, {ENABLED: "true", "spark.sparkweld.backend": "native", **never, **(conf or {})})
     jvm = spark._jvm
     report = json.loads(jvm.io.sparkweld.ui.WeldReport.report(frame._jdf.queryExecution()))
@@ -161,7 +161,7 @@ def square(k):
 
 
 def test_blocks_of_all_kinds_of_kernels(spark, parquet):
-    """Filters with columns that pass through, texts that the kernel makes for keys, functions of rows, and nothing kept."""
+    """Filters with pass-through columns, keys that the kernel builds, row functions and empty results are all merged."""
     tagged, squared = udf(tag, "string", useArrow=False), udf(square, "long", useArrow=False)
     rows = 9000
     table = parquet(numbers(rows), row_group_size=5000)
@@ -184,7 +184,7 @@ def test_blocks_of_all_kinds_of_kernels(spark, parquet):
 
 @pytest.mark.parametrize("where", [0, 2047, 5000, 8999])
 def test_a_flagged_row_in_any_block(spark, parquet, where):
-    """A guard that flags the batch, and one of a row alone: the groups must not keep what runs once more."""
+    """A guard flags a batch or a single row: the groups must not contain rows that run again."""
     rows, batch, block = 9000, 4096, 2048
     k, x = np.arange(rows) % 1000, np.arange(rows) * 0.1
     k[where], x[where] = 2**62, 1e300

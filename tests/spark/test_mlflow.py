@@ -1,4 +1,4 @@
-"""Models of MLflow: its own UDF is refused by name, and the model's own file is what to load instead."""
+"""Checks that MLflow's own UDF is refused by name, and that loading the model's file works instead."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def model(table):
 
 
 def test_a_udf_of_mlflow_is_refused(spark, table):
-    """By the name of the function that it captures; MLflow need not be here for that."""
+    """The captured function's name identifies it; MLflow need not be installed."""
 
     def udf(d):
         return d

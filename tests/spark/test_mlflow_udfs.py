@@ -1,4 +1,4 @@
-"""What `mlflow.pyfunc.spark_udf` makes, in kernels: the model's flavour, its signature, and the types of results."""
+"""Runs UDFs of `mlflow.pyfunc.spark_udf` in kernels: the model's flavour, its signature, and the types of results."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ FEW = {"n_estimators": 8}
 
 @pytest.fixture(autouse=True)
 def patience(spark):
-    """The compile service imports MLflow, which takes long on a busy machine."""
+    """Raises the timeout: the compile service imports MLflow, which takes long on a busy machine."""
     with session_conf(spark, {"spark.sparkweld.compile.timeout": "90s"}):
         yield
 
 
 @pytest.fixture
 def df(parquet):
-    """The table, an integer column and a float column with NULLs beside its own."""
+    """Returns the table plus an integer column and a float column with NULLs."""
     n = [None if i % 7 == 0 else i % 3 for i in range(ROWS)]
     columns = {**TABLE, "f": pa.array([None if i % 5 == 0 else i / 9 for i in range(ROWS)]), "n": pa.array(n, pa.int32())}
     return parquet({**columns, "i": pa.array(TABLE.b, pa.int32()), "bit": pa.array(TABLE.b % 2)})
@@ -56,7 +56,7 @@ def df(parquet):
 
 @pytest.fixture
 def udf(spark, tmp_path):
-    """Saves a model, with the signature of its input unless `signature` says otherwise, and makes the UDF of it."""
+    """Saves a model, with its input signature unless `signature` is False, and creates its UDF."""
 
     def make(flavour, model, example=None, *, signature=True, result_type="double", predict=None, **options):
         path = str(tmp_path / f"model{len(os.listdir(tmp_path))}")
@@ -71,7 +71,7 @@ def udf(spark, tmp_path):
 
 
 def test_flavours(spark, df, udf):
-    """With a signature and without, of a struct and of several columns; a fitted model's numbers, labels and probabilities."""
+    """Flavours work with and without signature, for a struct and several columns; results are numbers, labels, probabilities."""
     line = LinearRegression().fit(NUMBERS, TABLE.a * 2 + TABLE.b)
     pipeline = make_pipeline(MIXED, LogisticRegression()).fit(TABLE, WORD)
     gbm = lightgbm.LGBMClassifier(**FEW, verbosity=-1).fit(NUMBERS, CLASSES)
@@ -95,7 +95,7 @@ def test_flavours(spark, df, udf):
 
 
 def test_nulls_and_no_rows(spark, df, udf):
-    """NaN and floats of whole numbers with NULLs for trees; a linear model raises for the row, as scikit-learn does."""
+    """Trees accept NaN and integers that NULLs turned into floats; a linear model raises for the row, as scikit-learn does."""
     data = pd.DataFrame({"f": NUMBERS.a, "n": NUMBERS.b})
     trees = udf("xgboost", xgboost.XGBRegressor(**FEW).fit(data, TABLE.a), data)
     line = udf("sklearn", LinearRegression().fit(data, TABLE.a), data)
@@ -106,16 +106,16 @@ def test_nulls_and_no_rows(spark, df, udf):
 
 
 def test_what_raises(spark, df, udf):
-    """A missing column, a type that may lose digits, and predictions that the result type cannot hold."""
+    """A missing column, a lossy type conversion, and predictions that the result type cannot hold raise."""
     model = DecisionTreeRegressor(max_depth=3).fit(NUMBERS, TABLE.a)
     score, whole = udf("sklearn", model, NUMBERS), udf("sklearn", model, NUMBERS, result_type="int")
     check(spark, lambda: df.select(score(F.struct("a", "n"))), refused="SW252")
     check(spark, lambda: df.select(whole(F.struct("a", F.col("b").cast("double").alias("b")))), refused="SW252")
-    check(spark, lambda: df.select(score("a", "b")), deopt=True)  # a long that is no 0 or 1
+    check(spark, lambda: df.select(score("a", "b")), deopt=True)  # a long other than 0 or 1
 
 
 def test_a_changed_file(spark, df, udf):
-    """The driver's copy of the model is what a query was planned with."""
+    """A query is planned with the driver's copy of the model."""
     score = udf("sklearn", DecisionTreeRegressor(max_depth=3).fit(NUMBERS, TABLE.a), NUMBERS)
     function = score.__wrapped__.func
     folder = function.__closure__[function.__code__.co_freevars.index("local_model_path")].cell_contents

@@ -1,4 +1,4 @@
-"""Programs, and the constants of models, on their way to executors in JVMs of their own: the constants as one broadcast each."""
+"""Checks that programs and model constants reach executors in JVMs of their own, one broadcast per constant block."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def program(master: str, folder: Path, rest: str) -> str:
 
 
 def test_executors_read_programs_and_models(applications, tmp_path):
-    """Two executors get both forms, with and without NULLs, of a function and of two models of one shape from the driver."""
+    """Two executors receive both forms, with and without NULLs, of a function and of two models of one shape."""
     conf = {"spark.executorEnv.PYTHONPATH": str(ROOT), "spark.executor.memory": "1g"}
     ran = applications.run(program("local-cluster[2,1,1024]", tmp_path, CLUSTER), conf=conf)
     for name in ("plain", "first", "second"):

@@ -1,4 +1,4 @@
-"""Models inside of pandas UDFs with the plugin off and on."""
+"""Compares models inside pandas UDFs with the plugin off and on."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_linear_models(spark, table):
 
 def test_a_large_model_in_a_broadcast(spark, table):
     model = LinearRegression().fit(X, X @ [1, 2, 3, 4])
-    model.note = RNG.bytes(2_000_000)  # the command is a broadcast past 1 MB
+    model.note = RNG.bytes(2_000_000)  # a command over 1 MB is a broadcast
     held = spark.sparkContext.broadcast({"model": model})
 
     @pandas_udf("double")
@@ -76,7 +76,7 @@ def test_a_large_model_in_a_broadcast(spark, table):
 
 
 def test_a_model_that_is_not_read_in_time(spark, table):
-    """The limit is known before the compile service is asked."""
+    """The limit is known before the compile service receives a request."""
     model = LinearRegression().fit(X, X[:, 0])
     model.note = RNG.bytes(3_000_000)
 
@@ -90,7 +90,7 @@ def test_a_model_that_is_not_read_in_time(spark, table):
 
 
 def test_a_broadcast_that_is_lost(spark, table):
-    """SW870: the constants of a model cannot be read in the executor, which runs the UDF in Python."""
+    """SW870: an executor that cannot read a model's constants runs the UDF in Python."""
     model = RandomForestClassifier(n_estimators=3, random_state=7).fit(X, CLASS)
 
     @pandas_udf("double")
@@ -143,7 +143,7 @@ def test_a_table_of_texts_and_numbers(spark, parquet):
 
 
 def test_models_with_blocks(spark, parquet):
-    """Two networks, a text and a filter over one of their results, in one kernel that reads two blocks; NULLs in one column."""
+    """Two networks, a string and a filter over one result share one kernel that reads two blocks; one column has NULLs."""
     names = list("abcd")
     of_labels = MLPClassifier((8,), max_iter=3, random_state=0)
     of_numbers = MLPRegressor(hidden_layer_sizes=(5, 3), max_iter=3, random_state=0)
@@ -171,7 +171,7 @@ def test_models_with_blocks(spark, parquet):
 
 
 def test_columns_that_a_model_never_reads(spark, parquet):
-    """They are not scanned, nor is what feeds them computed, be they NaN, infinite or NULL; what is checked is read."""
+    """Unread columns are not scanned and their inputs not computed, whatever values they hold; validated columns are read."""
     rng = np.random.default_rng(12)
     wide = pd.DataFrame(rng.normal(size=(ROWS, 6)), columns=list("abcdef"))
     trees = HistGradientBoostingRegressor(max_iter=4, max_depth=2, random_state=0).fit(wide, wide.b + (wide.e > 0))
@@ -206,7 +206,7 @@ def test_columns_that_a_model_never_reads(spark, parquet):
 
 
 def test_tree_ensembles(spark, parquet):
-    """Three libraries and both forms of a kernel, over numbers of which some are missing."""
+    """Three libraries and both forms of a kernel agree over numbers with missing values."""
     rng = np.random.default_rng(11)
     holes = FRAME.mask(rng.random(FRAME.shape) < 0.05)
     table = parquet({"id": np.arange(ROWS), **{name: holes[name].to_numpy() for name in holes}})
@@ -238,7 +238,7 @@ def test_tree_ensembles(spark, parquet):
 
 
 def test_categories_of_texts(spark, parquet):
-    """Codes of the training, whatever texts a batch has; a new one is an error of XGBoost's."""
+    """Codes are those of the training for any strings of a batch; XGBoost raises for a new category."""
     cities = np.array(["Oslo", "Rome", None, "Köln", "new"], object)[np.arange(600) % 5]
     frame = parquet({"id": np.arange(600), "a": np.arange(600) % 7 * 1.0, "city": pa.array(cities, pa.string())})
     known = frame.filter("city <> 'new' or city is null").toPandas()

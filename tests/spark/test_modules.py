@@ -43,7 +43,7 @@ report(**facts)
 
 
 def test_the_module_that_a_worker_imports(tmp_path):
-    """The job's folder comes before PYTHONPATH, and the temporary folder is no place for modules. An edit counts."""
+    """The job's folder precedes PYTHONPATH, and the temporary folder contributes no modules. An edit counts."""
     job, other, temporary = (tmp_path / name for name in ("job", "other", "temporary"))
     for folder, factor in ((job, 3), (other, 9), (temporary, 11)):
         folder.mkdir()
@@ -86,8 +86,11 @@ report(**facts)
 
 
 def test_executors_with_other_files(applications, tmp_path):
-    """A task whose workers would import another file than the driver's runs in Python: a module of the job that has changed or is
-    found in a folder that comes first, and one of Python and one of an installed package that are found there."""
+    """A task whose workers would import another file than the driver's runs in Python.
+
+    Cases: a module of the job that has changed or is shadowed by an earlier folder, and a standard and an installed module
+    that are shadowed there.
+    """
     before, folder = tmp_path / "before", tmp_path / "folder"
     before.mkdir()
     folder.mkdir()
@@ -127,7 +130,7 @@ report(**facts)
 
 
 def test_packages_and_machine_code_that_change_while_the_application_runs(applications, tmp_path):
-    """Workers that start later import what is there then, and so do kernels."""
+    """Workers that start later import the current files, and so do kernels."""
     base, folder = tmp_path / "base", tmp_path / "folder"
     installed = base / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
     (installed / "company").mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""UDFs and the plan around them: expressions in place of UDFs, what filters imply, and where neither may happen."""
+"""Checks UDFs and their surrounding plan: expressions in place of UDFs, filter implications, and where neither applies."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SPECIAL += [np.inf, -np.inf, np.nan, 127.0, 128.0, -129.0, 2147483647.0, -214748
 
 
 def numbers():
-    """Every pair of special values, with NULLs in columns of floats only; other columns hold none by their schema."""
+    """Returns every pair of special values, with NULLs in columns of floats only; other columns are non-nullable."""
     x, y = (v.ravel() for v in np.meshgrid(SPECIAL, SPECIAL))
     rows = len(x)
     random = np.random.default_rng(1)
@@ -40,7 +40,7 @@ def numbers():
 
 
 def frame(spark, parquet):
-    """The table with its schema's nullability, which reading a file forgets."""
+    """Returns the table with its schema's nullability, which reading a file discards."""
     read = parquet(numbers())
     return read.where(" and ".join(f"{c} is not null" for c in read.columns if c != "x"))
 
@@ -159,7 +159,7 @@ def test_a_neighbour_that_sees_its_batch_keeps_all_in_place(spark, parquet):
 
 @pytest.mark.parametrize("name", ["fmax", "fmin"])
 def test_picks_between_zeros_of_both_signs_stay_kernels(spark, parquet, name):
-    """NumPy returns the one or the other by the position of the row in its batch, which no expression knows."""
+    """NumPy returns either zero depending on the row's position in its batch, which no expression knows."""
     table = frame(spark, parquet)
     pick = scalar(f"lambda a, b: np.{name}(a, b)", "double", "x y")
     what = check(spark, lambda: table.select("id", pick.alias("r")), deopt=True, conf=CATALYST)
@@ -248,7 +248,7 @@ def test_unions_limits_and_rollups_around_udfs(spark, parquet):
 
 
 def test_a_translation_that_spark_would_not_take_costs_no_query(spark):
-    """The decoder checks types: what it cannot build stays with the kernel or with Python."""
+    """The decoder checks types: an expression that it cannot build stays with the kernel or with Python."""
     decoder = spark._jvm.io.sparkweld.support.ExpressionDecoder
     mapper = spark._jvm.com.fasterxml.jackson.databind.ObjectMapper()
     long, int_ = literal("7", "long"), literal("7", "integer")

@@ -1,4 +1,4 @@
-"""Arrays in arrow UDFs and as fields of structs: plugin off and on."""
+"""Compares arrays in Arrow UDFs and as struct fields, with the plugin off and on."""
 
 from __future__ import annotations
 

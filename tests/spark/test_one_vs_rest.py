@@ -1,4 +1,4 @@
-"""OneVsRest and Interaction of pyspark.ml with the plugin off and on: the same rows, or the same error."""
+"""Compares OneVsRest and Interaction of pyspark.ml with the plugin off and on: the same rows, or the same error."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from tests.spark.test_spark_ml import COLUMNS, INPUTS, number, written
 
 @pytest.fixture(scope="module")
 def table(spark, tmp_path_factory):
-    """A columnar scan of one batch, with numbers that are not finite and zeros of both signs."""
+    """Writes a columnar scan of one batch, with non-finite numbers and zeros of both signs."""
     odd = np.where(COLUMNS["id"] % 50 == 7, np.inf, np.where(COLUMNS["id"] % 50 == 9, np.nan, COLUMNS["c"]))
     names = np.array(["red", "green", "blue"], object)[COLUMNS["k"] % 3]
     return written(spark, tmp_path_factory.mktemp("ml"), {**COLUMNS, "e": odd, "s": names})
 
 
 def one_vs_rest(table, classifier):
-    """Fitted in Scala: PySpark's own `fit` leaves its threads to the garbage collector, which warns."""
+    """Fits in Scala: PySpark's own `fit` leaves its threads to the garbage collector, which warns."""
     assembler = features.VectorAssembler(inputCols=INPUTS, outputCol="v", handleInvalid="keep")
     rest = classifiers.OneVsRest(classifier=classifier, featuresCol="v", labelCol="y3")._to_java()
     return PipelineModel([assembler, classifiers.OneVsRestModel._from_java(rest.fit(assembler.transform(table)._jdf))])
@@ -33,7 +33,7 @@ def one_vs_rest(table, classifier):
 
 CLASSIFIERS = [
     (classifiers.LogisticRegression, {"maxIter": 1}, 9),
-    (classifiers.DecisionTreeClassifier, {"maxDepth": 2}, None),  # leaves of the same score: the first class of several
+    (classifiers.DecisionTreeClassifier, {"maxDepth": 2}, None),  # leaves with equal scores: the first class of several
 ]
 
 
@@ -46,7 +46,7 @@ def test_one_vs_rest(spark, table, kind, params, digits):
 
 
 def test_one_vs_rest_in_scala(spark, table):
-    """The library's own form of it, which Scala jobs use."""
+    """The library's Scala form, which Scala jobs use, works as well."""
     model = one_vs_rest(table, classifiers.DecisionTreeClassifier(maxDepth=3))
     assembled = model.stages[0].transform(table)
     java = model.stages[1]._to_java()
@@ -54,7 +54,7 @@ def test_one_vs_rest_in_scala(spark, table):
 
 
 def test_rows_that_are_not_decided_are_sparks(spark, table):
-    """NaN in a linear model; Spark passes scores over that are NaN."""
+    """NaN in a linear model is Spark's to decide; Spark skips scores that are NaN."""
     model = one_vs_rest(table, classifiers.LinearSVC(maxIter=1))
     odd = table.withColumn("c", F.col("e"))
     what = check(spark, lambda: model.transform(odd).select("id", "prediction", number("rawPrediction", 0, 9)))
@@ -62,7 +62,7 @@ def test_rows_that_are_not_decided_are_sparks(spark, table):
 
 
 def test_scores_that_are_asked_for_are_sparks(spark, table):
-    """An array of a table is no array of scores."""
+    """Vectors of a stored array are refused: it is not an array of scores."""
     model = regressors.DecisionTreeRegressor(featuresCol="v", labelCol="y", maxDepth=2)
     assembled = features.VectorAssembler(inputCols=INPUTS, outputCol="v").transform(table)
     stored = assembled.select("id", "y", vector_to_array("v").alias("l")).localCheckpoint()
@@ -78,17 +78,17 @@ ASSEMBLED = features.VectorAssembler, {"inputCols": ["b", "d", "c"], "outputCol"
 CENTRED = features.StandardScaler, {"inputCol": "v", "outputCol": "m", "withMean": True}
 SCALED = features.MaxAbsScaler, {"inputCol": "v", "outputCol": "x"}
 INTERACTIONS = [
-    ["a", "e", "c"],  # numbers alone: zeros keep their signs, and make NaN of infinity
+    ["a", "e", "c"],  # only numbers: zeros keep their signs, and turn infinity into NaN
     ["k", "a"],
     ["si", "e"],  # a nominal column
     ["e", "so", "si"],
-    ["c", "v", "e"],  # sparse or dense, row by row
+    ["c", "v", "e"],  # sparse or dense, per row
     ["so", "v"],
 ]
 
 
 def test_interaction(spark, table):
-    """Whole vectors, and the signs of their zeros; in a model, too."""
+    """Whole vectors agree, including the signs of their zeros; in a model, too."""
     stages = [kind(**params) for kind, params in (INDEXED, ENCODED, ASSEMBLED)]
     stages += [features.Interaction(inputCols=inputs, outputCol=f"o{at}") for at, inputs in enumerate(INTERACTIONS)]
     tree = regressors.RandomForestRegressor(featuresCol="o5", labelCol="y", numTrees=3, maxDepth=3, seed=2)
@@ -100,7 +100,7 @@ def test_interaction(spark, table):
 
 
 def test_interaction_of_vectors_of_other_forms(spark, table):
-    """Always dense; of the form of an assembled one; and one of no known form. Scalers give no attributes, which it wants."""
+    """Dense vectors, those of an assembled form, and those of an unknown form; scalers add no attributes, which it requires."""
     squares = features.PolynomialExpansion(inputCol="v", outputCol="p", degree=1)
     stages = Pipeline(stages=[kind(**params) for kind, params in (ASSEMBLED, CENTRED, SCALED)] + [squares]).fit(table)
     made = stages.transform(table)

@@ -1,5 +1,4 @@
-"""Columns of types that UDFs seldom take: timestamps in their other Parquet forms and texts of a declared length run in
-kernels, all others are refused by name."""
+"""Checks columns of rare types: other Parquet timestamps and sized strings run in kernels, all others are refused by name."""
 
 from __future__ import annotations
 

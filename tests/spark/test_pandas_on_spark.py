@@ -1,5 +1,5 @@
-"""pandas-on-Spark with the plugin off and on: transform_batch, apply_batch, transform, apply and map, with hints and without."""
-# ruff: noqa: F821 - the names of columns in pandas-on-Spark's type hints are texts
+"""Compares pandas-on-Spark with the plugin off and on: transform_batch, apply_batch, transform, apply and map."""
+# ruff: noqa: F821 - names of columns in pandas-on-Spark's type hints are strings
 
 import os
 import warnings
@@ -26,7 +26,7 @@ def ps():
 
 @pytest.fixture
 def frame(spark, ps, parquet):
-    """The index `id` counts down from far above the batch's row numbers; `x`, `k` and `t` have NULLs, `x` NaN too."""
+    """Returns a frame whose index `id` counts down from above the batch's row numbers; `x`, `k`, `t` have NULLs, `x` NaN too."""
     ids = np.arange(ROWS)
     x = np.where(ids % 5 == 0, np.nan, ids / 7)
     parquet(
@@ -43,7 +43,7 @@ def frame(spark, ps, parquet):
 
 
 def _check(spark, result, **how):
-    """Compares a pandas-on-Spark result as the Spark DataFrame that it is, index included."""
+    """Compares a pandas-on-Spark result as the underlying Spark DataFrame, index included."""
     made = result()
     made = made.to_frame() if hasattr(made, "to_frame") else made
     internal = made._internal.to_internal_spark_frame
@@ -95,7 +95,7 @@ def test_frames(spark, ps, frame):
     def of_row(row) -> float:
         return row.n * 0.5 + row.f
 
-    # Integers with NULLs beside texts are left to pandas.
+    # Integers with NULLs beside strings are left to pandas.
     _check(spark, lambda: frame.pandas_on_spark.transform_batch(two), deopt=True)
     accessor = frame[["x", "n", "t", "f"]].pandas_on_spark
     for result in (

@@ -1,4 +1,4 @@
-"""Aggregate UDFs with annotations: states before the shuffle, merged behind it, and the rows of the plugin off."""
+"""Checks annotated aggregate UDFs: states before the shuffle, merged after it, with the rows of the plugin off."""
 
 from __future__ import annotations
 
@@ -92,12 +92,12 @@ def table(parquet):
 
 
 def by_text(outcome):
-    """The outcome with its rows in an order of their own."""
+    """Returns the outcome with its rows sorted by representation."""
     return replace(outcome, rows=sorted(outcome.rows, key=repr))
 
 
 def check(spark, query, aggregates):
-    """The same rows off and on, by so many nodes of states and merges."""
+    """Checks equal rows off and on, with `aggregates` state and merge nodes."""
     (off, _), (on, _) = run(spark, query, OFF), run(spark, query, {})
     assert off.error is None and on.error is None, (off.error, on.error)
     assert differences(by_text(off), by_text(on)) == []
@@ -115,7 +115,7 @@ def test_groups(spark, table):
     check(spark, lambda: table.agg(sketch("k"), mode("name")), 1)
     none = lambda: table.where("g > 1000").agg(mode("name"))  # noqa: E731
     check(spark, none, 1)
-    assert none().count() == 0  # Spark's own aggregates would give a row
+    assert none().count() == 0  # Spark's own aggregates would return a row
     check(spark, lambda: table.where("g > 1000").groupBy("g").agg(mode("name")), 1)
     check(spark, lambda: table.groupBy("g").agg(best("x", "y").alias("c")).where("c > 3").groupBy("c").agg(F.count("*")), 1)
 
@@ -132,7 +132,7 @@ def clipped(x: pd.Series) -> float:
 
 
 def test_what_spark_says_of_its_own_functions_beside_these(spark, table):
-    """Spark refuses the query, and so it is not one that some plugin answers or breaks."""
+    """Spark itself refuses the query; the plugin neither answers nor breaks it."""
     @pandas_udf(DoubleType())
     def compiled(x: pd.Series) -> float:
         return x.sum()
@@ -231,7 +231,7 @@ def differing(x: pd.Series, k: pd.Series) -> float:
 
 
 def test_states_of_reductions_are_spark_s(spark, table):
-    """No row goes to Python: a kernel makes what is added up, and `finish` takes a row of each group, or is an expression too."""
+    """No row runs in Python: a kernel computes the summands, and `finish` takes one row per group, or is also an expression."""
     both = summed_up("x", "k").alias("a"), summed_up("y", "k").alias("b")
     text = check_close(spark, lambda: table.groupBy("g", "name").agg(*both), 1)
     assert "by Spark's own aggregation, finished in Python" in text and "row by row" in text
@@ -243,7 +243,7 @@ def test_states_of_reductions_are_spark_s(spark, table):
 
 
 def check_close(spark, query, aggregates):
-    """As `check`, floats within what the annotation allows."""
+    """Checks as `check` does, with floats within the annotation's tolerance."""
     rows = []
     for conf in (OFF, {}):
         outcome, _ = run(spark, query, conf)

@@ -1,4 +1,4 @@
-"""UDFs with annotated black-box calls in Spark: one pipeline in the Python worker, whose rows are those of the plugin off."""
+"""Checks UDFs with annotated black-box calls: one pipeline in the Python worker, with the rows of the plugin off."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def pipelines(frame):
 
 
 def check(spark, query, wanted, conf=None, ulp=64):
-    """Off and on give the same outcome; these UDFs ran as pipelines. Gives the frame."""
+    """Checks that off and on agree and that the `wanted` UDFs ran as pipelines; returns the frame."""
     off, _ = run(spark, query, {**BATCHES, **(conf or {}), **OFF})
     on, frame = run(spark, query, {**BATCHES, **(conf or {})})
     assert not differences(off, on, ulp=ulp)
@@ -183,7 +183,7 @@ def test_pipelines(spark, parquet):
 
 @pytest.mark.parametrize("offheap", ["true", "false"])
 def test_texts_of_columns_of_all_kinds(spark, parquet, offheap):
-    """Plain and by dictionary, NULL, empty, long, beside a filter that keeps all, some or few rows, in batches that are cut."""
+    """Strings may be plain or dictionary-encoded, NULL, empty or long, beside filters, in batches that are split."""
     n, rng = 9000, np.random.default_rng(4)
     some = rng.random(n) < 0.2
     t = parquet(pa.table({
@@ -199,7 +199,7 @@ def test_texts_of_columns_of_all_kinds(spark, parquet, offheap):
 
 
 def test_rows_of_pipelines_are_written_natively(spark, parquet):
-    """Under a projection that names columns; one that computes reads them from the batches."""
+    """A projection that names columns is written natively; one that computes reads them from the batches."""
     t = table(parquet).select("id", "s", price("a", "b").alias("p"))
     for columns, natively in ((["*"], True), (["p AS x", "id", "p AS y", "s"], True), (["id", "p + 1 AS z"], False)):
         frame = check(spark, lambda columns=columns: t.selectExpr(*columns), {"price"}, ulp=1 << 12)
@@ -208,7 +208,7 @@ def test_rows_of_pipelines_are_written_natively(spark, parquet):
 
 
 def test_iterators(spark, parquet):
-    """A function of an iterator is one of each batch; NULLs that decide a dtype may not tell one batch from the next."""
+    """A function of an iterator runs per batch, but NULLs that decide a dtype must not differ between batches."""
     t = table(parquet)
     zeros = F.coalesce("i", F.lit(0))
 
@@ -295,7 +295,7 @@ def test_batches_of_a_scan_reach_python_in_larger_ones(spark, parquet, tmp_path)
 
 
 def test_the_original_sees_the_batches_of_spark(spark, parquet):
-    """A call that breaks its annotation in some batches: rows are those of the original, on the batches of the scan."""
+    """A call violates its annotation in some batches: rows are the original's, on the scan's batches."""
     n = 20_000
     t = parquet(pa.table({"id": np.arange(n), "b": np.arange(n) / 7}))
     raising = annotate(lambda s: s * 2.0 if len(s) <= 4096 else s[:-1], (Rows(),), returns=Rows(), check=False)
@@ -352,7 +352,7 @@ def test_a_worker_that_dies_fails_the_query_as_ever(spark, parquet):
 
 
 def test_siblings_are_one_function(spark, parquet, tmp_path):
-    """They share inputs and calls, with NULLs in some of their integers, beside a kernel and a function that stays as it is."""
+    """Sibling UDFs share inputs and calls, with NULLs in some integers, beside a kernel and an unchanged function."""
     t = table(parquet)
     seen = tmp_path / "seen"
     seen.mkdir()
@@ -390,12 +390,12 @@ def test_siblings_are_one_function(spark, parquet, tmp_path):
     def parted():
         return t.select("id", first("a", "b").alias("r"), of_batch("b").alias("m"), second("b", "a").alias("q"))
 
-    large = {"spark.sparkweld.pipeline.blockRows": "999999"}  # that each pays alone, on any machine
+    large = {"spark.sparkweld.pipeline.blockRows": "999999"}  # so that each pays alone, on any machine
     assert set(pipelines(check(spark, parted, {"first", "second"}, large))) == {"first", "second"}
 
 
 def test_a_filter_below_hands_over_columns(spark, parquet):
-    """Spark would feed rows of a filter: the pipeline gets larger batches of a kernel, the original those that Spark makes."""
+    """Spark would pass a filter's rows: the pipeline receives larger batches of a kernel, the original Spark's batches."""
     n = 30_000
     t = parquet(pa.table({
         "id": np.arange(n), "b": np.arange(n) / 7, "s": np.array(["a <b>", " é", "", "long " * 40])[np.arange(n) % 4],
@@ -419,7 +419,7 @@ def test_a_filter_below_hands_over_columns(spark, parquet):
 
 
 def test_the_kernels_at_both_ends_run_in_the_jvm(spark, parquet, capfd):
-    """Where it is asked for: only what calls take and make goes to Python, and what is not decided is the original's."""
+    """With the JVM mode only inputs and outputs of calls reach Python; undecided batches run the original."""
     n = 30_000
     t = parquet(pa.table({
         "id": np.arange(n), "a": pa.array(np.arange(n) % 97 / 9, mask=np.arange(n) % 31 == 0), "b": np.arange(n) % 89 / 7 + 0.1,
@@ -472,13 +472,13 @@ def test_the_kernels_at_both_ends_run_in_the_jvm(spark, parquet, capfd):
 
 
 def measured(frame):
-    """The metrics of the pipelines that got columns."""
+    """Returns the metrics of the pipelines that received columns."""
     report = frame.sparkSession._jvm.io.sparkweld.ui.WeldReport.report(frame._jdf.queryExecution())
     return json.loads(report)["measuredPipelines"]
 
 
 def test_what_does_not_pay_stays_as_it_is(spark, parquet):
-    """A pipeline of calls alone over rows has nothing to gain; over columns, or around kernels, it has."""
+    """A pipeline of calls alone over rows gains nothing; over columns, or around kernels, it does."""
     t = table(parquet)
     bare = pandas_udf(lambda s: erf(s), DoubleType())
     rows = t.repartition(2)

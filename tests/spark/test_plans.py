@@ -1,4 +1,4 @@
-"""Plan shapes: what is fused, where a plan may put Weld, and that the rows stay the same in each."""
+"""Checks plan shapes: what is fused, where Weld operators may be placed, and that the rows stay equal in each."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_below_an_exchange(spark, table, aqe):
 
 
 def test_rows_of_every_type_become_batches(spark, table):
-    """NULLs of fixed-width columns, and what goes through Spark's converter: text, decimals, arrays, structs."""
+    """NULLs of fixed-width columns, and types that use Spark's converter: strings, decimals, arrays, structs."""
     wide = table.selectExpr(
         "*", "cast(k as tinyint) as k1", "cast(kn as smallint) as k2", "cast(kn as int) as k4", "cast(x as float) as x4",
         "kn > 0 as b", "if(id % 3 = 0, null, id) as n", "timestamp_micros(id * 7919) as t",
@@ -151,7 +151,7 @@ def test_cached_input(spark, table):
 
 @pytest.mark.parametrize("aqe", ["true", "false"])
 def test_filter_over_a_cached_input_below_an_exchange(spark, table, aqe):
-    """A cached table is a query stage of adaptive execution: it must not stand for the filter that the kernel holds."""
+    """A cached table is a query stage of adaptive execution: it must not replace the filter that the kernel contains."""
     cached = table.select("id", "x", "y", "k", "s").cache()
     try:
         cached.count()

@@ -10,7 +10,7 @@ from tests.helpers.drivers import ROOT, run_driver, warnings
 
 pytestmark = pytest.mark.slow
 
-#: Runs in the place of a module: says so, and then is what it stands for, so that no other process of this machine is harmed.
+#: Runs in place of a module: reports that it ran, then loads the replaced module, so that no other process is harmed.
 PLANTED = """
 import importlib.machinery, importlib.util, os, sys
 with open({ran!r}, "a") as file:
@@ -49,7 +49,7 @@ report(variables={name: value for name, _, value in variables})
 
 @pytest.fixture
 def ran(tmp_path):
-    """Where planted modules say that they ran."""
+    """Returns the file in which planted modules report that they ran."""
     return tmp_path / "ran"
 
 
@@ -62,7 +62,7 @@ def plant(place: Path, ran: Path, *names: str) -> list[Path]:
 
 
 def open_to_all(place: Path, ran: Path) -> Path:
-    """A folder like /tmp, full of planted modules and packages."""
+    """Creates a folder like /tmp, full of planted modules and packages."""
     place.mkdir()
     plant(place, ran, *OF_PYTHON)
     for name in OF_OURS:
@@ -73,8 +73,11 @@ def open_to_all(place: Path, ran: Path) -> Path:
 
 
 def test_no_planted_module_runs(tmp_path, ran):
-    """Not from the temporary folder of the JVM, and not from what is on the import path and open to all: a worker would import
-    modules from there, so the query stays with it. No secret reaches the service, and no variable that loads code."""
+    """None runs, from the JVM's temporary folder or from a world-writable folder of the import path.
+
+    A worker would import modules from there, so the query stays with it. No secret reaches the service, and no variable that
+    loads code.
+    """
     temporary, on_path = open_to_all(tmp_path / "temporary", ran), open_to_all(tmp_path / "path", ran)
     program = f"PATH = {str(tmp_path / 't')!r}\nspark = session()\n{QUERY}report(**measured(frame))\n{VARIABLES}"
     done = run_driver(
@@ -99,7 +102,7 @@ def test_no_planted_module_runs(tmp_path, ran):
 
 
 def test_shared_folders_of_this_machine(tmp_path, ran):
-    """With the settings of a user: what everybody can put into these folders is not imported."""
+    """With a user's settings nothing is imported that others can put into these folders."""
     planted = [path for place in ("/tmp", "/var/tmp", "/dev/shm") for path in plant(Path(place), ran, "queue", "bisect")]
     try:
         done = run_driver(f"PATH = {str(tmp_path / 't')!r}\nspark = session()\n{QUERY}{RUN}")

@@ -14,14 +14,14 @@ from pyspark.sql.types import LongType
 
 from tests.helpers.semantics import Case, check_cases
 
-#: One column of each type that kernels hold, with NULLs but for the first and the last.
+#: One column of each type that kernels support, with NULLs except the first and the last.
 HELD = "k int, y tinyint, h smallint, i int, l bigint, f float, x double, s string, d date, t timestamp, b boolean"
 ROWS = 40
 
 
 @pytest.fixture(scope="module")
 def frame(spark, tmp_path_factory):
-    """Rows of every type in one Parquet file, two partitions of which one is empty after `where k < 0`."""
+    """Writes rows of every type to one Parquet file: two partitions, one of which is empty after `where k < 0`."""
     path = str(tmp_path_factory.mktemp("semantics") / "t.parquet")
     some = "if(k % 5 = 3, null, {})"
     columns = {
@@ -37,7 +37,7 @@ def frame(spark, tmp_path_factory):
 
 
 def each(function, returns):
-    """The function as an iterator UDF of one column."""
+    """Returns the function as an iterator UDF of one column."""
 
     def iterated(parts: Iterator[pd.Series]) -> Iterator[pd.Series]:
         for part in parts:

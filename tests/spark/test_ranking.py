@@ -1,4 +1,4 @@
-"""Approximate top-K queries: a small model names the candidates, the full one orders them; where not certified, all rows."""
+"""Checks approximate top-K: a small model selects candidates, the full one orders them; otherwise all rows are scored."""
 
 from __future__ import annotations
 
@@ -147,13 +147,13 @@ def test_the_score_may_be_made_in_the_sort(spark, made, table):
 
 
 def test_ties_partitions_and_missing_values(spark, made, table):
-    """Negative scores are among the linear ones. Of equal scores any may be found, in the order that the query asks for."""
+    """Negative scores are among the linear ones. Of equal scores any may be found, in the requested order."""
     linear, classes = score_of(made.linear), score_of(made.classes, column=1)
-    holed = table.withColumn("a", F.when(F.col("id") % 3 > 0, F.col("a")))  # a missing feature has a score all the same
+    holed = table.withColumn("a", F.when(F.col("id") % 3 > 0, F.col("a")))  # a missing feature still has a score
     nothing = score_of(made.classes, factor=np.nan, column=1)  # and NaN of pandas is NULL
     thrice = table.union(table).union(table)
     parts = (table.repartition(40), linear, 0.9), (table.coalesce(1), classes, 0.9)
-    for frame, score, share in ((thrice, linear, 0.9), (holed, classes, 0.5), *parts):  # rows with holes were not certified on
+    for frame, score, share in ((thrice, linear, 0.9), (holed, classes, 0.5), *parts):  # rows with NULL were not certified
         exact, _ = run(spark, lambda frame=frame, score=score: top(frame, score), {})
         near, plan = run(spark, lambda frame=frame, score=score: top(frame, score), {PATH: str(made.rankings)})
         assert ran_by_candidates(plan) and not told(spark, "SW95")
@@ -161,7 +161,7 @@ def test_ties_partitions_and_missing_values(spark, made, table):
         for row in near.rows:
             left.remove(row) if row in left else None
         assert len(left) <= (1 - share) * K and [s for _, s in near.rows] == sorted((s for _, s in near.rows), reverse=True)
-    low = table.where("a < -1")  # all scores below those that it was shown for
+    low = table.where("a < -1")  # all scores are below the certified ones
     for frame, score, k in ((low, linear, K), (table.where("id < 0"), linear, K), (table, linear, 0), (table.limit(5), linear, K),
                             (table, nothing, K), (table, linear, ROWS)):  # fmt: skip
         exact, _ = run(spark, lambda frame=frame, score=score, k=k: top(frame, score, k), {})
@@ -170,7 +170,7 @@ def test_ties_partitions_and_missing_values(spark, made, table):
 
 
 def test_without_extrapolation_scores_above_those_certified_are_not_served(spark, made, table):
-    """So many rows of a larger table end with a higher score; more of them do not."""
+    """A few rows of a larger table may end with a higher score; more of them may not."""
     many = 5 * K // 2
     score = score_of(made.linear)
     near, frame = run(spark, lambda: top(table, score, many), {PATH: str(made.folder / "strict")})
@@ -182,7 +182,7 @@ def test_without_extrapolation_scores_above_those_certified_are_not_served(spark
 
 
 def test_features_that_need_a_join_are_joined_for_candidates(spark, made, table, parquet):
-    """The small model reads what is left of the join; the filter by it goes below, so that fewer rows are joined."""
+    """The small model reads columns from before the join; its filter is pushed below it, so that fewer rows are joined."""
     side = parquet({"id": np.arange(ROWS), "bonus": np.zeros(ROWS)}, name="side")
     score = score_of(made.linear)
 
@@ -202,11 +202,11 @@ WRONG = ("small share", "short", "nulls", "few", "other", "scaled", "edited", "n
 
 @pytest.mark.parametrize("what", WRONG)
 def test_what_is_not_certified_is_scored_in_full(spark, made, table, tmp_path, what):
-    """The full model's rows, and one warning."""
+    """The full model's rows are returned, with one warning."""
     path, model, k, factor, code = made.rankings, made.linear, K, None, "SW958"
     match what:
         case "small share":
-            k = ROWS // 4  # the last of so many rows has a score that nothing was shown for
+            k = ROWS // 4  # the last of that many rows has an uncertified score
         case "short":
             k = 2 * ROWS
         case "nulls":
@@ -231,7 +231,7 @@ def test_what_is_not_certified_is_scored_in_full(spark, made, table, tmp_path, w
     def centred(b: pd.Series) -> pd.Series:
         return b - b.mean()
 
-    if what == "batch":  # what another function gives would change
+    if what == "batch":  # the results of another function would change
         table = table.withColumn("b", centred("b"))
 
     def query():

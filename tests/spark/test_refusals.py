@@ -1,4 +1,4 @@
-"""Refusals that the JVM half decides: of plans, of the environment, and of replies that are not what was asked for."""
+"""Checks refusals that the JVM half decides: of plans, of the environment, and of invalid replies."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def f(x: pd.Series) -> pd.Series:
 query = lambda: spark.range(0, 9000).selectExpr("id", "cast(id as double) as x").select("id", f("x").alias("r"))
 """
 
-#: A compile service that greets, and then answers as its first line says. Takes the place of the Python interpreter.
+#: A compile service that greets, and then answers as its first line says. Replaces the Python interpreter.
 SERVICE = """#!{python}
 import json, struct, sys, time
 MODE = {mode!r}
@@ -163,7 +163,7 @@ def test_two_environments(spark, table):
     environment = spark.sparkContext.environment
     environment["SPARKWELD_TEST_ENVIRONMENT"] = "1"
     try:
-        other("x")  # the function takes the environment of its first call
+        other("x")  # the function captures the environment of its first call
     finally:
         del environment["SPARKWELD_TEST_ENVIRONMENT"]
     check(spark, lambda: table.select("id", half("x").alias("r"), other("x").alias("q")), refused="SW307")
@@ -279,7 +279,7 @@ def test_nulls_that_a_filter_drops_or_keeps_decide_the_dtype_above_it(spark, par
         return k // 7
 
     what = check(spark, lambda: frame.where(condition).select("id", quotient("k").alias("r")))
-    assert what.kernel_batches > 3  # more than one for each batch of the scan: a kernel on either side of the filter
+    assert what.kernel_batches > 3  # more than one per batch of the scan: a kernel on either side of the filter
 
 
 def plus_one(x):
@@ -297,7 +297,7 @@ def both_sums(x: pd.Series, y: pd.Series) -> float:
 @pytest.mark.parametrize("arguments", [("x", "x", "x"), {"x": "x", "no_such": "x"}, ()], ids=["too many", "no such name", "none"])
 @pytest.mark.parametrize("kind", ["plain", "pickled", "pandas", "aggregate"])
 def test_calls_with_other_arguments_than_the_function_has(spark, parquet, kind, arguments):
-    """They fail in the worker with the user's own TypeError, and are no internal error of ours."""
+    """They fail in the worker with the user's own TypeError, not as an internal error of SparkWeld."""
     table = parquet({"x": np.arange(3.0)})
     made = {
         "plain": lambda: F.udf(plus_one, "double", useArrow=True),

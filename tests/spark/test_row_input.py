@@ -1,4 +1,4 @@
-"""Rows under a kernel: whole rows become batches, with every type that a row holds, and the batches that PySpark would make."""
+"""Checks row input: whole rows become batches, for every type of a row, and the batches are those of PySpark."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pyspark.sql.types import DoubleType, LongType
 from tests.helpers import differential
 from tests.helpers.differential import run
 
-NATIVE = {"spark.sparkweld.backend": "native"}  # not what is cheapest for so few rows
+NATIVE = {"spark.sparkweld.backend": "native"}  # not the cheapest backend for so few rows
 ROWS = 23_000  # two full batches of rows, and a rest
 
 
@@ -55,12 +55,12 @@ def columns(rows: int = ROWS) -> dict[str, object]:
 
 @pytest.fixture
 def rows(spark, parquet):
-    """Rows out of an exchange, in order."""
+    """Returns rows from an exchange, in order."""
     return parquet(columns()).repartitionByRange(2, "id").sortWithinPartitions("id")
 
 
 def plan_of(spark, query) -> str:
-    """The plan that ran, and not only the first one."""
+    """Returns the final plan, not only the initial one."""
     _, frame = run(spark, query, NATIVE)
     return str(frame._jdf.queryExecution().executedPlan().toString())
 
@@ -73,7 +73,7 @@ def test_every_type_is_handed_on(spark, rows):
 
 
 def test_batches_decide_dtypes_as_in_python(spark, parquet):
-    """The NULL in row 15,000 makes floats of the longs of its own batch only, where large ones lose their last digit."""
+    """The NULL in row 15,000 turns the longs of its own batch only into floats, where large ones lose their last digit."""
     rows = 23_000
     values = pa.array(np.arange(rows) + 2**53, mask=np.arange(rows) == 15_000)
     frame = parquet({"id": np.arange(rows), "k": values}).coalesce(1).sortWithinPartitions("id")
@@ -109,7 +109,7 @@ def test_a_cached_table(spark, parquet):
 
 
 def test_rows_that_hold_more_than_fields(spark, parquet):
-    """Arrays, maps and structs go through Spark's own conversion."""
+    """Arrays, maps and structs use Spark's own conversion."""
     frame = parquet(columns(500)).select(
         "id", "x", F.array("k", "id").alias("a"), F.create_map("id", "s").alias("m"), F.struct("k", "s").alias("p")
     )

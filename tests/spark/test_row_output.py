@@ -1,4 +1,4 @@
-"""Rows out of a kernel: written natively where they are taken whole, whoever takes them, and Spark's own elsewhere."""
+"""Checks rows from a kernel: written natively where consumers take whole rows, and by Spark elsewhere."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pyspark.sql.types import StringType
 from tests.helpers.differential import BACKEND, ENABLED, check, session_conf
 from tests.spark.test_row_input import columns, half, next_one
 
-ROWS = 9000  # more than two batches of the scan, and more than one piece of what is written at a time
+ROWS = 9000  # more than two scan batches, and more than one write buffer
 AQE = "spark.sql.adaptive.enabled"
 
 
@@ -27,7 +27,7 @@ def tag(s: pd.Series) -> pd.Series:
 
 @pytest.fixture(scope="module")
 def every_type(spark, tmp_path_factory):
-    """A scan of every type that a row holds, with NULLs."""
+    """Scans every type of a row, with NULLs."""
     import pyarrow.parquet as pq
 
     table = pa.table({**columns(ROWS), "ym": pa.array(np.arange(ROWS) % 50, pa.int32())})
@@ -44,7 +44,7 @@ def few(frame):
     return made(frame).where("h > 0.5 and n % 3 = 1")
 
 
-# What takes whole rows: each is a query whose plan has WeldRows.
+# Consumers of whole rows: each is a query whose plan has WeldRows.
 CONSUMERS = {
     "collect": made,
     "filtered": few,
@@ -75,7 +75,7 @@ def test_whole_rows(spark, every_type, name):
 
 
 def test_generated_code_reads_columns(spark, every_type):
-    """An aggregate takes two columns of many: no rows are made for it."""
+    """An aggregate reads two columns of many: no rows are built for it."""
     query = lambda: made(every_type).select("*", F.uuid().alias("u")).groupBy("flag").agg(F.max("g"), F.count("h"))  # noqa: E731
     check(spark, query)
     with session_conf(spark, {BACKEND: "native"}):
@@ -84,7 +84,7 @@ def test_generated_code_reads_columns(spark, every_type):
 
 @pytest.mark.parametrize(("adaptive", "codegen"), [*itertools.product(["true", "false"], repeat=2)])
 def test_consumers_of_all_kinds(spark, every_type, adaptive, codegen):
-    """Joins, aggregates and distinct over rows of kernels on both sides, generated or interpreted."""
+    """Joins, aggregates and distinct consume rows of kernels on both sides, generated or interpreted."""
 
     def query():
         left, right = made(every_type), few(every_type).select("id", F.col("g").alias("g2"), F.col("large").alias("l2"))
@@ -95,7 +95,7 @@ def test_consumers_of_all_kinds(spark, every_type, adaptive, codegen):
 
 
 def test_rows_are_spark_s_own(spark, every_type):
-    """Hashes of whole rows, which see each byte of them, are those of rows that Spark made."""
+    """Hashes of whole rows, which depend on each byte, equal those of rows that Spark built."""
     check(spark, lambda: made(every_type).select(F.xxhash64("*").alias("h"), "id"))
     hashes = {}
     for enabled in ("true", "false"):
@@ -106,7 +106,7 @@ def test_rows_are_spark_s_own(spark, every_type):
 
 
 def test_sinks(spark, every_type, tmp_path):
-    """Rows that are kept: in a file, in a cache."""
+    """Rows that are stored agree: in a file, in a cache."""
     back = {}
     for enabled in ("true", "false"):
         with session_conf(spark, {ENABLED: enabled, BACKEND: "native"}):
@@ -119,14 +119,14 @@ def test_sinks(spark, every_type, tmp_path):
 
 
 def test_long_texts(spark, parquet):
-    """Rows longer than what is written at a time, beside empty ones."""
+    """Rows longer than the write buffer agree, beside empty ones."""
     texts = ["x" * 300_000 if i % 50 == 7 else "é" * (i % 3) if i % 4 else None for i in range(400)]
     frame = parquet({"id": np.arange(400), "s": pa.array(texts)})
     check(spark, lambda: frame.select("id", "s", tag("s").alias("g")))
 
 
 def test_columns_that_are_made_of_others(spark, every_type):
-    """A row with an array is Spark's to make."""
+    """Spark builds rows that contain an array."""
     frame = every_type.select("id", "x", F.array("k", "id").alias("a"))
     query = lambda: frame.select("*", half("x").alias("h"))  # noqa: E731
     check(spark, query)

@@ -1,4 +1,4 @@
-"""Scalar Python functions with the plugin off and on: inside of pandas UDFs, and as plain udfs by both wire formats."""
+"""Compares scalar Python functions with the plugin off and on: inside pandas UDFs, and as plain UDFs by both wire formats."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ TABLE = {
 
 
 def succeeds(spark, query, ulp=0):
-    """The outcome is rows, and kernels gave them."""
+    """Checks that the outcome is rows, and that kernels produced them."""
     assert check(spark, query, ulp=ulp).kernel_batches
 
 
@@ -191,7 +191,7 @@ def test_chains_and_filters(spark, table, arrow):
 
 @pytest.mark.parametrize("arrow", [True, False])
 def test_what_the_transpiler_takes(spark, table, arrow):
-    """Over rows without NULLs; tests/test_scalar_transpiled.py has those that are None."""
+    """They compile over rows without NULLs; tests/test_scalar_transpiled.py covers None."""
     scope: dict = {"__name__": "__main__"}
     columns = []
     for at, (source, of) in enumerate(functions()):
@@ -202,7 +202,7 @@ def test_what_the_transpiler_takes(spark, table, arrow):
 
 
 def declared(function, sample):
-    """The return type that a result has."""
+    """Returns the return type that a result has."""
     return {bool: "boolean", str: "string"}.get(type(function(*sample)), "long")
 
 

@@ -1,4 +1,4 @@
-"""Filters by a model's result drop rows by bounds before the model: the rows that come out stay PySpark's."""
+"""Checks that filters by a model's result prune rows by score bounds before the model, with PySpark's rows."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def table(spark, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def scores(table):
-    """Name -> UDF of a forest and of a text model beside a number."""
+    """Returns name -> UDF of a forest and of a text model beside a number."""
     rows, _ = table
     forest = RandomForestClassifier(64, max_depth=5, random_state=0).fit(rows[["a", "b"]], rows.a + rows.b > 30)
     parts = ColumnTransformer([("n", "passthrough", ["a", "b"]), ("t", TfidfVectorizer(), "t")], sparse_threshold=1.0)
@@ -73,7 +73,7 @@ def test_explain_says_so(spark, table, scores):
 
 
 def test_auto_takes_bounds_of_dear_models_over_many_rows(spark, scores, tmp_path):
-    """By statistics, and by the footers of Parquet files, in which 2 ** 26 rows take few bytes. Nothing is run."""
+    """Statistics decide, and Parquet footers, in which 2 ** 26 rows take few bytes. Nothing is run."""
     random = np.random.default_rng(5)
     numbers = pd.DataFrame(random.normal(size=(3000, 2)), columns=["a", "b"])
     deep = RandomForestRegressor(64, random_state=0).fit(numbers, numbers.a + numbers.b)
@@ -103,9 +103,9 @@ def test_auto_takes_bounds_of_dear_models_over_many_rows(spark, scores, tmp_path
 
 @pytest.fixture(scope="module")
 def large(spark, tmp_path_factory):
-    """Rows in two files of many small row groups, and a forest of more bytes than batches are joined from on.
+    """Writes rows in two files of many small row groups, and a forest large enough for batches to be joined.
 
-    Beside it are columns of other types, with NULL, that the kernel hands on or reads; it flags texts with a sigma.
+    Beside it are columns of other types, with NULL, that the kernel passes through or reads; it flags strings with a sigma.
     """
     random = np.random.default_rng(6)
     rows = pd.DataFrame(random.normal(size=(3000, 2)), columns=["a", "b"])
@@ -126,7 +126,7 @@ JOINED = "joined, up to 32768 rows"
 
 @pytest.mark.parametrize("shape", ["files", "partitions", "rows"])
 def test_batches_are_joined(spark, large, shape):
-    """The rows in their order, with what is handed on; batches of the files, of few rows each, and of none."""
+    """Rows keep their order and pass-through columns; the batches are those of the files, small ones, and empty ones."""
     path, score, features = large
     table = spark.read.parquet(path)
     table = {"files": table, "partitions": table.repartition(20, "k").cache(), "rows": table.repartition(3, "k")}[shape]
@@ -162,7 +162,7 @@ def test_joined_batches_are_taken_apart(spark, large, tmp_path):
         scored = table.select("n", score(F.struct("a", "b", "n", "z")).alias("s"))
         what = check(spark, lambda: scored.where("s > 300"), deopt=True)
         assert JOINED in plan_of(scored.where("s > 300"))
-        # Below the filter, and again above it, where Spark evaluates the function anew over batches of the rows that are left.
+        # Below the filter, and again above it, where Spark evaluates the function anew over batches of the remaining rows.
         assert (what.operators, what.deoptimised_batches, what.guarded_rows) == (2, 2, 2)
         assert what.kernel_batches < 14, "of 15 row groups"
 

@@ -1,4 +1,4 @@
-"""jobs/score.py: tables of every format in and out, outputs that are whole or not there, and what it says before any work."""
+"""Checks jobs/score.py: tables of every format in and out, atomic outputs, and errors before any work."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CONSTANT = DummyRegressor().fit(NUMBERS, TABLE.index)
 
 
 class Stubborn(BaseEstimator):
-    """Knows its features and never gives a prediction of more than one row: it raises, or takes an hour."""
+    """A model with known features that predicts one row only: for more rows it raises, or takes an hour."""
 
     def __init__(self, seconds=0):
         self.seconds, self.feature_names_in_ = seconds, ["a.b"]
@@ -40,7 +40,7 @@ class Stubborn(BaseEstimator):
 
 @pytest.fixture
 def job(spark, tmp_path):
-    """Runs the job on a table of the pipeline's features, as often as asked."""
+    """Runs the job on a table of the pipeline's features, any number of times."""
     TABLE.assign(n=range(len(TABLE))).to_parquet(tmp_path / "t.parquet")
     joblib.dump(PIPELINE, tmp_path / "model")
     joblib.dump(Stubborn(), tmp_path / "stubborn")
@@ -78,7 +78,7 @@ def test_formats_in_and_out(spark, job, tmp_path, capsys):
 
 
 def test_the_largest_predictions(spark, job):
-    """Equal ones in the order of the other columns, and as many rows as asked."""
+    """The requested number of rows is returned, equal predictions in the order of the other columns."""
     probabilities = PIPELINE.predict_proba(TABLE)[:, 1]
     best = TABLE.assign(n=range(len(TABLE)), p=probabilities).sort_values("p", ascending=False).head(7)
     found = rows_of(spark, job("k.parquet", "--top-k", "7", "--proba", "yes", "--where", "n % 2 < 5"))
@@ -133,7 +133,7 @@ def test_what_is_said_before_any_work(spark, job, tmp_path):
 
 @pytest.mark.slow
 def test_submitted_and_ended_half_way(job, tmp_path):
-    """With the flag, as a user submits it: one run to its end, and one that is told to stop while it writes."""
+    """One submitted run with the flag completes, and one is terminated while it writes."""
     from tests.spark.test_deployments import spark_home
 
     out = tmp_path / "out"

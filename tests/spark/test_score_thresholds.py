@@ -1,5 +1,6 @@
-"""Top-K queries tell the kernel the worst score that still counts: rows that cannot reach it go without the model, and the rows
-that come out stay PySpark's, ties too.
+"""Checks that top-K queries pass the kernel the worst score that still counts, so that hopeless rows skip the model.
+
+The resulting rows stay PySpark's, ties too.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ ORDERS = [F.desc, F.asc, F.desc_nulls_first, F.asc_nulls_last]
 
 @pytest.fixture(scope="module")
 def table(spark, tmp_path_factory):
-    """Numbers of few values, so that many scores are equal; in two files of several row groups."""
+    """Writes numbers of few values, so that many scores are equal; in two files of several row groups."""
     random = np.random.default_rng(4)
     words = np.array("red green blué fast slow old new".split())
     rows = pd.DataFrame({
@@ -51,7 +52,7 @@ def table(spark, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def scores(table):
-    """Name -> UDF: a text beside numbers; the same, infinite for some rows; a forest."""
+    """Returns name -> UDF: a string beside numbers; the same, infinite for some rows; a forest."""
     rows, _ = table
     parts = ColumnTransformer([("n", "passthrough", ["a", "b"]), ("t", TfidfVectorizer(), "t")], sparse_threshold=1.0)
     text = Pipeline([("parts", parts), ("model", Ridge())]).fit(rows, rows.a + rows.t.str.contains("red"))
@@ -64,7 +65,7 @@ def scores(table):
 
 
 def first(spark, table, scores, name, order, limit, partitions=None, by="s"):
-    """By a column, by a second call of the function, or by one that is not selected."""
+    """Selects the first rows by a column, by a second call of the function, or by an unselected call."""
     rows = spark.read.parquet(table[1])
     rows = rows if partitions is None else rows.repartition(partitions, "id")
     call = scores[name](F.struct("a", "b", "t"))
@@ -110,7 +111,7 @@ def test_calls_are_sparks(spark, table, scores, by):
 
 
 def same(spark, table, scores, name, partitions, query):
-    """`query` of scored rows gives the same with a worst score for each group as without; its frame."""
+    """Checks that `query` over scored rows has the same result with per-group thresholds and without."""
     rows = spark.read.parquet(table[1]).repartition(partitions, "id")
     scored = rows.select("id", "g", "k", scores[name](F.struct("a", "b", "t")).alias("s"))
     found, frame = run(spark, lambda: query(scored), NATIVE)
@@ -121,7 +122,7 @@ def same(spark, table, scores, name, partitions, query):
 @pytest.mark.parametrize("groups", [["g"], [], ["k", "g"]], ids=len)
 @pytest.mark.parametrize("rank", [F.row_number, F.rank, F.dense_rank], ids=lambda rank: rank.__name__)
 def test_each_group_has_a_worst(spark, table, scores, rank, groups):
-    """Equal scores among the first of a group, and groups that are too small to have a worst."""
+    """Equal scores occur among the first of a group, and some groups are too small to have a threshold."""
     for name, order in zip(["text", "forest"], [F.desc, F.asc_nulls_last], strict=True):
         best = Window.partitionBy(*groups).orderBy(order("s"), *(["id"] if rank is F.row_number else []))
         first = lambda scored, best=best: scored.select("*", rank().over(best).alias("r")).where("r <= 3")  # noqa: E731
@@ -137,7 +138,7 @@ def test_extremes_have_a_worst(spark, table, scores, name):
 
 
 def test_tasks_share_their_worst(spark, table, scores):
-    """Where equal keys are equal rows. Of each of the many partitions alone, as many rows as are wanted would come."""
+    """Tasks share it where equal keys are equal rows. Each of the many partitions alone would return the full limit of rows."""
     files = {"maxPartitionBytes": "6000", "openCostInBytes": "0", "minPartitionNum": "1"}
     many = {f"spark.sql.files.{name}": value for name, value in files.items()}
 

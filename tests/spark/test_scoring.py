@@ -1,4 +1,4 @@
-"""`sparkweld.score` in Spark: the library's own predictions, in kernels and without them."""
+"""Checks that `sparkweld.score` returns the library's own predictions, in kernels and without them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def weld(df):
 
 
 def both(spark, query):
-    """The rows in kernels, which must be those of PySpark's workers."""
+    """Returns the rows of kernels, which must equal those of PySpark's workers."""
     scored = query()
     assert weld(scored), sparkweld.explain(scored)
     on = scored.toPandas()

@@ -1,4 +1,4 @@
-"""Batches that Python runs too, to be compared: a sample, counted, and a kernel that differs is off from then on."""
+"""Checks shadow runs: a sample of batches also runs in Python, is compared and counted, and disables a wrong kernel."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ FRACTION = "spark.sparkweld.shadow.fraction"
 
 
 def counted(frame) -> tuple[int, int]:
-    """(rows compared, batches that differ)"""
+    """Returns (rows compared, batches that differ)."""
     report = json.loads(frame.sparkSession._jvm.io.sparkweld.ui.WeldReport.report(frame._jdf.queryExecution()))
     return tuple(sum(o[name] for o in report["operators"]) for name in ("shadowRows", "shadowDifferences"))
 
 
 class Shifting:
-    """A number that is another one in the compile service than in a worker, where it is unpickled as well: what no proof sees."""
+    """A number that differs between the compile service and a worker, because both unpickle it: undetectable by any proof."""
 
     def __init__(self, in_service: str, elsewhere: str) -> None:
         self.source = f"{in_service} if 'udf_compiler.pipeline' in __import__('sys').modules else {elsewhere}"
@@ -47,13 +47,13 @@ def test_a_sample_of_batches_is_compared(spark, table):
         _, frame = run(spark, query, {FRACTION: fraction})
         compared, differing = counted(frame)
         assert differing == 0 and abs(compared - rows) <= 1000 and (compared > 0) == (rows > 0)
-    # What is no share counts as none.
+    # A value that is not a share counts as none.
     _, frame = run(spark, query, {FRACTION: "2"})
     assert counted(frame) == (0, 0)
 
 
 def test_small_numbers_are_compared_by_their_own_size(spark, table):
-    """Where last digits may differ, the largest of a column says how much: of numbers near 1e-12 no half may be off."""
+    """The largest value of a column scales the tolerance of approximate results: near 1e-12, none may be off by half."""
     scale = Shifting("2e-12", "3e-12")
 
     @pandas_udf("double")
@@ -75,12 +75,12 @@ def test_a_difference_turns_the_kernel_off(spark, table):
 
     query = lambda: table.select("x", shifted("x").alias("y"))  # noqa: E731
     wrong, _ = run(spark, query, {})
-    assert {row[1] - row[0] for row in wrong.rows} == {2.0}  # the kernel has what the service saw
+    assert {row[1] - row[0] for row in wrong.rows} == {2.0}  # the kernel has the service's number
     right, frame = run(spark, query, {FRACTION: "1"})
     assert {row[1] - row[0] for row in right.rows} == {3.0}  # from the first batch on
     assert counted(frame)[1] == 1 and measured(frame).deoptimised_batches == 9
     assert spark._jvm.io.sparkweld.support.WarnOnce.warned("breaker:")
-    # Off for the application: the plan leaves it to Spark, whatever the fraction is now, and says what was found.
+    # Off for the application: the plan leaves it to Spark at any fraction, and reports the difference.
     check(spark, query, refused="SW956")
     told = " ".join(sparkweld.explain(query()).split())
     assert "SW955" in told and "A comparison of shifted with Python" in told

@@ -1,4 +1,4 @@
-"""Fitted pipelines of pyspark.ml with the plugin off and on: the same rows, or the same error."""
+"""Compares fitted pipelines of pyspark.ml with the plugin off and on: the same rows, or the same error."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ INPUTS = ["a", "b", "c", "d", "k"]
 
 @pytest.fixture(scope="module")
 def table(spark, tmp_path_factory):
-    """A columnar scan of one batch."""
+    """Writes a columnar scan of one batch."""
     return written(spark, tmp_path_factory.mktemp("ml"), COLUMNS)
 
 
@@ -62,7 +62,7 @@ def fitted(table):
 
 
 def number(column, at, digits=None):
-    """One number of a vector; rounded where BLAS adds in another order."""
+    """Selects one number of a vector, rounded where BLAS adds in another order."""
     value = vector_to_array(column)[at]
     return (value if digits is None else F.round(value, digits)).alias(f"{column}_{at}")
 
@@ -89,7 +89,7 @@ SCALERS = [
 
 
 def test_scalers(spark, table, fitted):
-    """All of them in one query, each over the same assembled vector."""
+    """All scalers run in one query, each over the same assembled vector."""
     stages = [scaler(kind, f"o{i}", **params) for i, (kind, params) in enumerate(SCALERS)]
     model = fitted(*stages)
     chosen = [number(f"o{i}", at) for i in range(len(stages)) for at in range(len(INPUTS))]
@@ -97,8 +97,11 @@ def test_scalers(spark, table, fitted):
 
 
 def test_vectors_that_are_selected_are_stored_as_spark_stores_them(spark, table, fitted):
-    """An assembled vector and a MinMaxScaler's are sparse or dense row by row, one with a mean taken off is dense; a scale alone
-    keeps the form."""
+    """Vectors are sparse or dense as Spark stores them.
+
+    An assembled vector and a MinMaxScaler's are sparse or dense per row, a centred one is dense; a scale alone keeps the
+    form.
+    """
     model = fitted(
         scaler("StandardScaler", withMean=True),
         scaler("MinMaxScaler", "m"),
@@ -171,7 +174,7 @@ def test_tree_regressors(spark, table, fitted):
 
 
 def test_whole_vectors_of_a_forest_and_a_filter(spark, table, fitted):
-    """What is selected of a whole PipelineModel's result, with a filter over the prediction and a pandas UDF of it."""
+    """Columns of a whole PipelineModel's result agree, with a filter over the prediction and a pandas UDF of it."""
     model = fitted(classifiers.RandomForestClassifier(featuresCol="v", labelCol="y3", numTrees=5, maxDepth=4, seed=1))
 
     @pandas_udf("double")
@@ -204,7 +207,7 @@ MODELS = [
 
 @pytest.mark.parametrize(("kind", "params", "vectors"), MODELS, ids=str)
 def test_other_models(spark, table, kind, params, vectors):
-    """Over numbers that all of them take: 0 and 1."""
+    """They agree over numbers that all of them accept: 0 and 1."""
     flags = table.selectExpr(
         "id", "y", "y3", "abs(a) + 1 as a1", "coalesce(y, 0D) as off", "int(a > 0) as p", "int(b > 0) as q", "int(k = 1) as r"
     )
@@ -238,7 +241,7 @@ def texts(spark, tmp_path_factory):
 
 @pytest.mark.parametrize("mode", ["keep", "skip"])
 def test_categories_before_a_model(spark, texts, mode):
-    """A text to its number, to indicators, beside buckets and imputed numbers, to a logistic regression."""
+    """A string becomes an index and indicators, beside buckets and imputed numbers, as input of a logistic regression."""
     cleaned = texts.filter("s is not null")
     stages = [
         features.StringIndexer(inputCol="s", outputCol="si", handleInvalid=mode),
@@ -279,7 +282,7 @@ def missing(spark, tmp_path_factory):
 
 @pytest.mark.parametrize("mode", ["keep", "skip"])
 def test_null_and_nan(spark, missing, fitted, mode):
-    """Trees take NaN."""
+    """Trees accept NaN."""
     model = fitted(regressors.DecisionTreeRegressor(featuresCol="v", labelCol="y", maxDepth=3), handleInvalid=mode)
     check(spark, lambda: model.transform(missing).select("id", "prediction"))
 
@@ -295,7 +298,7 @@ def test_null_and_nan_are_sparks_own_errors(spark, missing, fitted):
 
 
 def test_nan_in_a_linear_model_runs_as_spark_planned_it(spark, missing, fitted):
-    """Such rows alone, their whole vectors too; above a filter, their batch."""
+    """Only such rows do, their whole vectors too; above a filter, their batch does."""
     lasso = classifiers.LogisticRegression(featuresCol="v", labelCol="y", maxIter=5, regParam=0.2, elasticNetParam=1.0)
     model = fitted(lasso, handleInvalid="keep")
     what = check(spark, lambda: model.transform(missing).select("id", "prediction", number("probability", 1, 9)))
@@ -315,7 +318,7 @@ def test_input_that_comes_as_rows(spark, table, fitted):
 
 
 def test_vectors_from_a_table(spark, table, fitted, tmp_path):
-    """Vectors are taken apart by the kernel, dense or sparse ones, row by row."""
+    """The kernel unpacks vectors, dense or sparse per row."""
     tree = regressors.DecisionTreeRegressor(featuresCol="o", labelCol="y", predictionCol="p", maxDepth=3)
     regression = classifiers.LogisticRegression(featuresCol="o", labelCol="y", maxIter=2)
     model = fitted(scaler("StandardScaler", withMean=True), regression, tree)
@@ -341,14 +344,14 @@ def test_the_python_backend_leaves_plans_alone(spark, table, fitted):
 
 
 def test_what_is_not_decided_runs_as_spark_planned_it(spark, missing, fitted):
-    """And that is what the metric is called, which says "in Python" for functions of Python."""
+    """The metric is named after that, and says "in Python" for Python functions."""
     model = fitted(classifiers.LogisticRegression(featuresCol="v", labelCol="y", maxIter=5), handleInvalid="keep")
     text = spark._jvm.io.sparkweld.ui.WeldExplain.explain(model.transform(missing).select("prediction")._jdf.queryExecution())
     assert "rows that they flag run as Spark planned them" in text
 
 
 def test_sql_and_labels(spark, texts):
-    """SQLTransformer is Spark's own expressions around the functions; so is IndexToString."""
+    """SQLTransformer and IndexToString consist of Spark's own expressions around the functions."""
     cleaned = texts.filter("s is not null")
     sql = features.SQLTransformer(statement="SELECT *, a * 2 + b AS e FROM __THIS__")
     stages = [

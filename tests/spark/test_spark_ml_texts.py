@@ -1,4 +1,4 @@
-"""Text pipelines of pyspark.ml with the plugin off and on: the same scores to the last bit, or the same error."""
+"""Compares text pipelines of pyspark.ml with the plugin off and on: equal scores bit for bit, or the same error."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WORDS = np.array("the a cat Cat dog SAT sat on mat, mat; it's x1 _ ?! not no  \t
 DOCUMENTS = [" ".join(RNG.choice(WORDS, RNG.integers(0, 14))) for _ in range(240)]
 DOCUMENTS += ["", " ", "   ", " the", "the ", "the  cat   ", "\n", "a\r\nb", "cat" * 90, "x" * 9 + " y" * 400]
 FOREIGN = [*DOCUMENTS, "😀 cat 😀😀 ﬁ", "thé CAT\u3000cat", "Ünder ÜNDER", "ΟΔΟΣ", "the\u2028cat\x85 sat"]
-#: What CountVectorizers know.
+#: The vocabulary of CountVectorizers.
 VOCABULARY = ["cat", "", "the", "mat,", "x1", "unseen", "cat the", " ", "the ", "a a", "sat on"]
 
 
@@ -40,12 +40,12 @@ def table(spark, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def foreign(spark, tmp_path_factory):
-    """Other letters, and code points of four bytes."""
+    """Writes other letters, and four-byte code points."""
     return frame(spark, tmp_path_factory.mktemp("texts"), [*FOREIGN, None], "foreign")
 
 
 def stage(kind, **params):
-    """A stage, made once there is a session; its columns but the text's get a name's ending."""
+    """Returns a constructor of a stage, which needs a session; its columns except the string's get a suffix."""
 
     def make(ending):
         named = {key: value + ending if key.endswith("Col") and value != "t" else value for key, value in params.items()}
@@ -57,7 +57,7 @@ def stage(kind, **params):
 
 
 def weights(spark, size):
-    """A linear regression of random coefficients."""
+    """Returns a linear regression of random coefficients."""
     values = spark.sparkContext._gateway.new_array(spark._jvm.double, size)
     for at, value in enumerate(RNG.normal(size=size)):
         values[at] = float(value)
@@ -73,7 +73,7 @@ def linear(spark, size, ending):
 
 
 def scored(spark, table, *chains, size=50, fit=None, **options):
-    """What a linear regression gives of each chain's numbers, bit by bit, all of them in one query."""
+    """Compares a linear regression over each chain's output, bit by bit, all in one query."""
     stages = []
     for at, chain in enumerate(chains):
         stages += [*(make(str(at)) for make in chain), linear(spark, size, str(at))]
@@ -167,7 +167,7 @@ def test_classifiers(spark, table):
 
 
 def test_other_letters(spark, foreign):
-    """Words of all letters are the kernel's; only a capital sigma is Spark's, whose lower case depends on what is around it."""
+    """The kernel handles words of all letters; only a capital sigma is Spark's, whose lower case depends on its context."""
     some = foreign.filter("t is not null").localCheckpoint()
     words = tokenizer(pattern="\\W+", toLowercase=False, minTokenLength=2)
     assert not scored(spark, some, [words, hashing()]).guarded_rows
@@ -179,7 +179,7 @@ def test_other_letters(spark, foreign):
 
 
 def test_the_lower_case_of_all_code_points(spark, tmp_path):
-    """Twenty of them a row, each a word of its own, which CountVectorizer finds by what Java makes of it."""
+    """Each row has twenty code points, each a word, which CountVectorizer finds by Java's lower case."""
     codes = [chr(code) for code in (*range(0x21, 0xD800), *range(0xE000, 0x110000)) if not chr(code).isspace()]
     changed = [c for c in codes if {c.lower(), c.upper()} != {c}]
     rows = [" ".join(f"a{c}b" for c in some[at : at + 20]) for some in (changed, codes[::3]) for at in range(0, len(some), 20)]
@@ -210,7 +210,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_is_refused(spark, table, name):
-    """A refusal is made before anything runs."""
+    """A refusal is issued before anything runs."""
     stages = Pipeline(stages=[make("") for make in REFUSED[name]]).fit(table).stages
     size = 2 if name == "SW852" else len(VOCABULARY) if "least" in name or "spaces" in name else 50
     model = PipelineModel([*stages, linear(spark, size, "")])

@@ -1,4 +1,4 @@
-"""Vectors of a table, dense and sparse ones in one column: fitted models over them with the plugin off and on."""
+"""Compares fitted models over stored vectors, dense and sparse ones in one column, with the plugin off and on."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from pyspark.sql.types import DoubleType, LongType, StructField, StructType
 from tests.helpers.differential import BACKEND, ENABLED, check, session_conf
 
 ROWS = 500
-#: Numbers of a vector: few are columns of a kernel, more are columns and sums over what is stored, very many are sums alone.
+#: Lengths of a vector: few are columns of a kernel, more are columns and sums over stored elements, very many are sums alone.
 FEW, MORE, MANY = 9, 70, 3000
 SPECIAL = (0.0, -0.0, np.nan, np.inf, -np.inf, 5e-324, 1e308)
 SCHEMA = StructType([StructField("id", LongType()), StructField("v", VectorUDT()), StructField("y", DoubleType())])
 
 
 def vector(random, size, dense, special=()):
-    """A vector of some numbers, not negative; explicit zeros among them, and `special` numbers."""
+    """Returns a vector of non-negative numbers, with explicit zeros and `special` numbers among them."""
     stored = size if dense else int(random.integers(0, min(size, 40) + 1))
     values = np.abs(np.round(random.normal(size=stored), 3))
     values[random.random(stored) < 0.2] = 0.0
@@ -49,7 +49,7 @@ class Stored:
 
 @pytest.fixture(scope="module")
 def stored(spark, tmp_path_factory):
-    """Tables by the size of their vectors."""
+    """Returns tables by the size of their vectors."""
     made = {}
 
     def written(size, name, dense, special=()):
@@ -72,12 +72,12 @@ def stored(spark, tmp_path_factory):
 
 
 def sized(frame, size):
-    """The table whose column of vectors says their size when it is written, as what Spark's transformers make does."""
+    """Returns the table with the vector size in the column's metadata, as Spark's transformers write it."""
     return frame.withColumn("v", F.col("v").alias("v", metadata={"ml_attr": {"num_attrs": size}}))
 
 
 def check_scores(spark, model, frame, *columns, **options):
-    """What `check` says of some columns of a model's results."""
+    """Runs `check` on some columns of a model's results."""
     return check(spark, lambda: model.transform(frame).select("id", *columns), **options)
 
 
@@ -99,13 +99,13 @@ def linear():
 
 @pytest.mark.parametrize("size", [FEW, MORE, MANY])
 def test_linear_models(spark, stored, size):
-    """Sums over sparse rows are Spark's to the last bit; a row with a number that the model does not take is Spark's."""
+    """Sums over sparse rows are Spark's to the last bit; Spark handles rows with numbers that the model rejects."""
     tables = stored(size)
     models = [model.fit(tables.mixed) for model in linear()]
     for model in models:
         raw = [vector_to_array("rawPrediction")[at] for at in range(2)]
         exactly = check_scores(spark, model, tables.sparse, "prediction", *raw)
-        assert exactly.guarded_rows < ROWS // 4  # without an intercept, an empty vector lies on the border
+        assert exactly.guarded_rows < ROWS // 4  # without an intercept, an empty vector is on the decision boundary
         kinds = [c for c in ("rawPrediction", "probability") if c in model.transform(tables.mixed).columns]
         scores = [rounded(c, at) for c in kinds for at in (0, 1)]
         assert check_scores(spark, model, tables.mixed, "prediction", *scores).guarded_rows < ROWS // 4
@@ -166,7 +166,7 @@ def transformers(size):
 
 @pytest.mark.parametrize("size", [FEW])
 def test_transformers(spark, stored, size):
-    """Each number of what they give, of usual and unusual numbers."""
+    """Each number of their results agrees, for usual and unusual numbers."""
     tables = stored(size)
     for transformer in transformers(size):
         model = transformer.fit(tables.mixed) if hasattr(transformer, "fit") else transformer
@@ -178,7 +178,7 @@ def test_transformers(spark, stored, size):
 
 
 def test_vectors_that_are_selected_are_sparks(spark, stored):
-    """Each is sparse or dense as the one it is made of, and has the zeros that are stored in it."""
+    """Each is sparse or dense like its source, and keeps the explicit zeros."""
     for kind in ("StandardScaler", "MaxAbsScaler", "Normalizer", "IDF"):
         model = scaled(kind)
         model = model.fit(stored(FEW).mixed) if hasattr(model, "fit") else model
@@ -188,14 +188,14 @@ def test_vectors_that_are_selected_are_sparks(spark, stored):
 
 
 def written(spark, model, table, enabled):
-    """The vectors of a result as texts, which say what is stored of them: == compares their numbers."""
+    """Returns the vectors of a result as strings, which show the stored elements: == compares their numbers."""
     with session_conf(spark, {ENABLED: enabled, BACKEND: "native"}):
         return [str(row.o) for row in model.transform(table).select("id", "o").orderBy("id").collect()]
 
 
 @pytest.mark.parametrize("size", [MORE, MANY])
 def test_sums_behind_scalers(spark, stored, size):
-    """What becomes of stored values on the way to a sum, which is Spark's to the last bit."""
+    """Stored values transformed on the way to a sum keep it equal to Spark's, bit for bit."""
     tables = stored(size)
     regression = regressors.LinearRegression(featuresCol="o", labelCol="y", maxIter=2)
     for kind, params in [
@@ -220,7 +220,7 @@ RAW = "struct<type: tinyint, size: int, indices: array<int>, values: array<doubl
         None,
         (0, 3, [0, 2], [1.0, 2.0]),  # of another size
         (1, None, None, [1.0]),
-        (0, "size", [2, 1], [1.0, 2.0]),  # in no order
+        (0, "size", [2, 1], [1.0, 2.0]),  # unordered
         (0, "size", [1, 1], [1.0, 2.0]),
         (0, "size", [1, 5000], [1.0, 2.0]),
         (0, "size", [-1, 2], [1.0, 2.0]),
@@ -228,13 +228,13 @@ RAW = "struct<type: tinyint, size: int, indices: array<int>, values: array<doubl
     ],
 )
 def test_what_is_no_vector(spark, stored, tmp_path, size, raw):
-    """A row of another size, without a vector, or with indices that no vector has, behaves as in Spark: mostly it raises."""
+    """A row of another size, without a vector, or with invalid indices behaves as in Spark: mostly it raises."""
     tables = stored(size)
     model = classifiers.LogisticRegression(featuresCol="v", labelCol="y", maxIter=2).fit(tables.mixed)
     given = None if raw is None else tuple(size if part == "size" else part for part in raw)
     rows = [(i, (0, size, [1], [1.0]) if i != 5 else given) for i in range(20)]
     spark.createDataFrame(rows, f"id long, v {RAW}").coalesce(1).write.parquet(str(tmp_path / "raw"))
-    frame = spark.read.schema(StructType(SCHEMA.fields[:2])).parquet(str(tmp_path / "raw"))  # which says nothing of the size
+    frame = spark.read.schema(StructType(SCHEMA.fields[:2])).parquet(str(tmp_path / "raw"))  # which does not declare the size
     query = lambda: model.transform(frame).select("id", "prediction")  # noqa: E731
     errors = []
     for enabled in ("false", "true"):
@@ -247,5 +247,5 @@ def test_what_is_no_vector(spark, stored, tmp_path, size, raw):
 
 
 def cause_of(error):
-    """The innermost cause that an error of Spark's tells of."""
+    """Returns the innermost cause in a Spark error's message."""
     return [line for line in str(error).splitlines() if "Exception: " in line][-1].split("Exception: ")[-1]

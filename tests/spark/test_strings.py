@@ -1,4 +1,4 @@
-"""Strings in pandas UDFs against PySpark: `.str`, operators, patterns, numerals, NULLs, batches without a string."""
+"""Compares strings in pandas UDFs with PySpark: `.str`, operators, patterns, numerals, NULLs, batches without a string."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ NUMBERS = [
 
 @pytest.fixture
 def texts(parquet):
-    """Words and strings of every kind, some of them NULL; a column without NULLs; one of numerals."""
+    """Writes words and strings of every kind, some NULL; a column without NULLs; and one of numerals."""
     values = [*WORDS, *TEXTS] * 3
     some = [None if i % 7 == 3 else v for i, v in enumerate(values)]
     numerals = [str(i % 100 - 50) if i % 3 else f"{i}.25" for i in range(len(values))]
@@ -122,7 +122,7 @@ def test_numerals(spark, texts):
 
 
 def test_batches_of_few_rows(spark, texts):
-    """Some have no NULL, some only NULLs, in some no string has a second piece."""
+    """Some batches have no NULL, some only NULLs, and in some no string has a second element."""
     conf = {"spark.sql.parquet.columnarReaderBatchSize": "2"}
     functions = [TEXTS_OF_TEXTS[i] for i in (0, 1, 19, 20)]
     check(spark, all_of(texts, functions, "string", "s"), conf=conf, deopt=None)

@@ -1,4 +1,4 @@
-"""String columns into kernels and out of them, however Spark holds them: each kind of column, NULLs, lengths, memory."""
+"""Checks string columns of kernels, in and out, in every Spark representation: kinds of columns, NULLs, lengths, memory."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_a_cached_table(spark, parquet):
 
 
 def test_what_another_udf_made_in_python(spark, parquet):
-    """Batches of Arrow vectors."""
+    """Kernels read the Arrow vectors of another UDF's Python results."""
 
     @pandas_udf(StringType())
     def stays_in_python(s: pd.Series) -> pd.Series:
@@ -157,11 +157,11 @@ def test_more_text_than_the_limit_runs_in_python(spark, parquet):
     _, executed = run(spark, lambda: frame.select("id", twice("s").alias("u")), limit)
     assert measured(executed).deoptimised_batches > 0
     check(spark, lambda: frame.select("id", twice("s").alias("u")), conf=limit, deopt=True)
-    check(spark, lambda: frame.select("id", same("s").alias("t")), conf=limit)  # parts of an input need no memory
+    check(spark, lambda: frame.select("id", same("s").alias("t")), conf=limit)  # slices of an input need no memory
 
 
 def test_the_limit_is_said_once(applications):
-    """And where the batches run: functions of Spark's ML library never ran in Python."""
+    """The message also states where the batches run: functions of Spark's ML library never ran in Python."""
     program = """
     spark = session()
     @pandas_udf("string")
@@ -187,7 +187,7 @@ def test_the_limit_is_said_once(applications):
 
 @pytest.mark.parametrize("stream_after", ["1", "1000"])
 def test_batches_that_run_in_python(spark, parquet, stream_after):
-    """Each batch and the stream of batches: guards of another column send them there, with strings in and out."""
+    """Guards of another column send each batch, or the stream of batches, to Python, with strings in and out."""
     frame = parquet(columns())
 
     @pandas_udf("int")

@@ -1,4 +1,4 @@
-"""Text vectorisers inside of pandas UDFs with the plugin off and on: equal to the last bit."""
+"""Compares text vectorisers inside pandas UDFs with the plugin off and on, bit for bit."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.helpers.differential import check
 RNG = np.random.default_rng(8)
 ODD = ["Straße", "ΟΔΟΣ", "İstanbul", "cafe\u0301", "日本語", "😀", "x_1", "don't", "\t\u3000", "ﷺ", "THE", "Cat-Mat", "42"]
 TEXTS = [" ".join(RNG.choice([*ODD, "the", "cat", "sat"], RNG.integers(0, 9))) for _ in range(3000)]
-TEXTS[7] = "cat mat " * 20_000  # more than is held at a time, in a row of its own
+TEXTS[7] = "cat mat " * 20_000  # more than the buffer holds, in a row of its own
 LABELS = np.array([len(t) % 3 for t in TEXTS])
 
 

@@ -1,4 +1,4 @@
-"""Timestamp columns through UDFs of datetimes, in zones with and without changes, against PySpark."""
+"""Compares timestamp columns through datetime UDFs with PySpark, in time zones with and without transitions."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TIMES = [
 
 
 def times(nulls: str = "none", zone: str | None = "UTC") -> pa.Array:
-    """60 times, some or none of them NULL; without a zone a column of timestamp_ntz."""
+    """Returns 60 times, some or none of them NULL; without a zone a column of timestamp_ntz."""
     stamps = np.array(TIMES * 3, "M8[us]").astype(object)
     values = [None if nulls == "some" and i % 7 == 3 else v for i, v in enumerate(stamps)]
     return pa.array(values, pa.timestamp("us", tz=zone))

@@ -1,4 +1,4 @@
-"""Rows that cannot be among the first K are dropped where the kernel made them: the rows that come out stay Spark's, ties too."""
+"""Checks that rows outside the first K are dropped inside the kernel's operator, with Spark's rows, ties too."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def score(x: pd.Series) -> pd.Series:
 
 @pytest.fixture(scope="module")
 def items(spark, tmp_path_factory):
-    """Scores with many ties, NULL, NaN, both zeros and infinities, in one partition; 300 groups, some NULL."""
+    """Returns scores with many ties, NULL, NaN, both zeros and infinities, in one partition; 300 groups, some NULL."""
     random = np.random.default_rng(6)
     x = random.normal(size=ROWS).round(1)
     x[3::97], x[5::499], x[7::499], x[9::89] = np.nan, np.inf, -np.inf, -0.0
@@ -44,13 +44,13 @@ def items(spark, tmp_path_factory):
 
 
 def tops(frame):
-    """(what, rows out, rows dropped) of each place where rows were dropped."""
+    """Returns (what, rows out, rows dropped) of each operator that dropped rows."""
     report = json.loads(frame.sparkSession._jvm.io.sparkweld.ui.WeldReport.report(frame._jdf.queryExecution()))
     return [(t["what"], t["numOutputRows"], t["droppedRows"]) for t in report["tops"]]
 
 
 def dropped(spark, query, **conf):
-    """Checks the query off and on, row by row in their order; how many rows were dropped."""
+    """Checks the query off and on, each row in order; returns the number of dropped rows."""
     check(spark, query, conf=conf, deopt=None)
     ((_, out, gone),) = tops(run(spark, query, {**NATIVE, **conf})[1])
     assert out + gone == ROWS
@@ -60,7 +60,7 @@ def dropped(spark, query, **conf):
 @pytest.mark.parametrize("limit", [1, 1000])
 @pytest.mark.parametrize("order", [F.desc, F.asc, F.desc_nulls_first, F.asc_nulls_last], ids=lambda order: order.__name__)
 def test_ties_nulls_and_nan_are_the_ones_that_spark_takes(spark, items, order, limit):
-    """Nothing but the score orders: among equal scores the rows must be the same as well, and in the same places."""
+    """The score alone orders: among equal scores the rows must be the same as well, and in the same places."""
     gone = dropped(spark, lambda: items.select("id", score("x").alias("score")).orderBy(order("score")).limit(limit))
     assert gone > ROWS - 20 * limit
 
@@ -87,7 +87,7 @@ def test_every_type_of_a_score(spark, items):
 
 
 def test_a_projection_that_stays_sparks(spark, items):
-    """Its names are looked through: the order is of what the kernel gives."""
+    """Its names are resolved: the order is by the kernel's outputs."""
     made = items.select("id", F.timestamp_seconds("n").alias("w"), F.hex(F.col("id")).alias("h"), score("x").alias("s"))
     assert dropped(spark, lambda: made.orderBy(F.desc("w"), "s").limit(9)) > ROWS // 2
     assert dropped(spark, lambda: made.orderBy("s", "h").limit(9)) > ROWS // 2
@@ -97,7 +97,7 @@ def test_a_projection_that_stays_sparks(spark, items):
 
 @pytest.mark.parametrize("shape", ["both", "renamed", "sort", "after"])
 def test_equal_calls_are_one_column(spark, items, shape):
-    """Spark gives each mention of a call a number of its own."""
+    """Spark assigns each mention of a call its own id."""
     def query(k):
         if shape == "both":
             return items.select("id", score("x").alias("s")).orderBy(score("x").desc()).limit(k)
@@ -111,7 +111,7 @@ def test_equal_calls_are_one_column(spark, items, shape):
         assert dropped(spark, lambda k=k: query(k)) > ROWS // 2
     _, frame = run(spark, lambda: query(5), NATIVE)
     plan = frame._jdf.queryExecution().optimizedPlan().toString()
-    assert plan.count("ArrowEvalPython") == (2 if shape == "after" else 1)  # it is computed for the five rows that are left
+    assert plan.count("ArrowEvalPython") == (2 if shape == "after" else 1)  # it is computed for the five remaining rows
     for k in (0, 2 * ROWS):
         assert run(spark, lambda k=k: query(k), NATIVE)[0].rows == run(spark, lambda k=k: query(k), {ENABLED: "false"})[0].rows
 
@@ -145,7 +145,7 @@ def test_partitions_of_which_most_are_empty(spark, items):
 
 
 def test_filters_select_before_and_udfs_are_computed_after(spark, items):
-    """A kernel that drops rows itself shows the scan's columns through a selection; this one lies over it."""
+    """A kernel with its own filter passes the scan's columns through a selection vector; this selection is above it."""
     kept = items.select("id", "t", "g", score("x").alias("score")).where("score > -1")
     gone = tops(run(spark, lambda: kept.orderBy(F.desc("score"), "t").limit(12), NATIVE)[1])
     assert len(gone) == 1 and 0 < gone[0][2] < ROWS
@@ -172,13 +172,13 @@ def test_the_first_of_all_by_rank_keep_their_ties(spark, items):
     for rank in (F.rank, F.row_number, F.dense_rank):
         ranked = made.select("*", rank().over(Window.orderBy(F.desc("score"))).alias("r")).where("r <= 3")
         check(spark, lambda ranked=ranked: ranked.orderBy("r", "id"), deopt=None)
-    # with so small a threshold Spark sorts all rows, and in no stable way where scores are NULL
+    # with so small a threshold Spark sorts all rows, and not stably where scores are NULL
     numbered = made.select("*", F.row_number().over(Window.orderBy(F.desc("score"))).alias("r")).where("r <= 9")
     check(spark, lambda: numbered.orderBy("r"), conf={"spark.sql.execution.topKSortFallbackThreshold": "2"}, deopt=None)
 
 
 def test_equal_scores_are_one_dense_rank(spark, items):
-    """Many rows have each of few scores: none that has one of the first three may go, NULL's among them."""
+    """Many rows share each of few scores: none with one of the first three may be dropped, including NULL."""
     made = items.select("id", "g", (score("n")).alias("s"))
     for order in (F.desc("s"), F.asc_nulls_first("s")):
         first = made.select("*", F.dense_rank().over(Window.partitionBy("g").orderBy(order)).alias("r")).where("r <= 3")
@@ -188,7 +188,7 @@ def test_equal_scores_are_one_dense_rank(spark, items):
 
 @pytest.mark.parametrize("most", [F.max_by, F.min_by], ids=lambda most: most.__name__)
 def test_the_row_of_an_extreme(spark, items, most):
-    """Of equal scores the last row counts, of NULL's none; a group may have nothing else."""
+    """Of equal scores the last row counts, and NULL scores never do; a group may contain nothing else."""
     made = items.select("id", "g", "n", "t", score("x").alias("s"))
     queries = [
         lambda: made.agg(most("id", "s").alias("m")), lambda: made.agg(most("t", "s").alias("m"), most("n", "s").alias("n")),
@@ -215,7 +215,7 @@ def test_other_aggregates_beside_an_extreme_see_all_rows(spark, items):
 
 
 def test_random_tables_agree(spark, tmp_path):
-    """Few values and few rows, many limits: each tie at each place."""
+    """Few values, few rows and many limits put each tie at each position."""
     random = np.random.default_rng(9)
     values = np.array([0.0, -0.0, 1.0, 2.0, np.nan, np.inf, -np.inf])
     for at in range(3):

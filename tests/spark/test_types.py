@@ -1,4 +1,4 @@
-"""Every input type in every dtype state, through casts on the way out, against PySpark's own conversions."""
+"""Compares every input type in every dtype state, through output casts, with PySpark's own conversions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FLOATS = [0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 1e300, -1e300, 5e-324, float("inf"), 
 
 
 def column(kind: str, nulls: str) -> pa.Array:
-    """40 values of a type with its extremes; `nulls`: none, some or all of them NULL."""
+    """Returns 40 values of a type with its extremes; `nulls`: none, some or all of them NULL."""
     if kind in INT_LIMITS:
         top = 2 ** (INT_LIMITS[kind] - 1)
         values = [0, 1, -1, 2, 3, -7, 100, top - 1, -top, top - 2, top // 2] * 4
@@ -158,7 +158,7 @@ def test_dates(spark, parquet):
 
 
 def test_a_dictionary_that_grows_from_batch_to_batch(spark, parquet):
-    """Each batch brings larger ids and comes back to the first ones: a table that grows must keep none of its old bytes."""
+    """Each batch adds larger ids and returns to the first ones: a growing table must keep none of its old bytes."""
     rows = np.arange(120_000)
     values = np.where(rows % 2 == 0, rows % 16, rows // 2 + 16)
     kinds = {"i": pa.array(values, pa.int32()), "l": pa.array(values * 3), "s": pa.array([f"text {v}" for v in values])}
@@ -176,7 +176,7 @@ def _typed_bang(s: pd.Series) -> pd.Series:
 
 
 def test_types_whose_nulls_have_a_form_of_their_own(spark):
-    """Harnesses that have no JVM compile for the states that the JVM tells apart."""
+    """Test harnesses without a JVM compile for the states that the JVM distinguishes."""
     policies = getattr(spark._jvm, "io.sparkweld.plan.NullPolicy$").__getattr__("MODULE$")
     for name in COLUMN_TYPES:
         policy = policies.ofSeries(spark._jvm.org.apache.spark.sql.types.DataType.fromDDL(name)).toString()
