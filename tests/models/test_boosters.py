@@ -1,4 +1,4 @@
-"""XGBoost, LightGBM and histogram gradient boosting: each option of a prediction, objective and kind of booster, on real data."""
+"""Checks XGBoost, LightGBM and histogram gradient boosting: each prediction option, objective and booster, on real data."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ LIGHT: dict[str, Any] = {"n_estimators": 6, "num_leaves": 7, "min_child_samples"
 
 
 def logistic(y: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Gradient and hessian of an objective of the user's own."""
+    """Returns gradient and hessian of a custom objective."""
     return 1 / (1 + np.exp(-p)) - y, np.full_like(p, 0.2)
 
 
 @cache
 def boosted(kind: str, name: str, gaps: bool = False, **options: Any) -> Any:
-    """A small fitted model of XGBoost or LightGBM on a data set."""
+    """Fits a small model of XGBoost or LightGBM on a data set."""
     values, target = (with_gaps if gaps else table)(name)
     library, given = (xgb, BOOST) if kind.startswith("XGB") else (lgb, LIGHT)
     with warnings.catch_warnings():
@@ -50,7 +50,7 @@ def boosted(kind: str, name: str, gaps: bool = False, **options: Any) -> Any:
 
 
 def check(function: Callable[[pd.DataFrame], Any], batch: Any, returns: Any, rtol: float = 0.0) -> None:
-    """The function gives what the library gives, nearly always without it."""
+    """Checks that the kernel agrees with the library, nearly always without falling back to it."""
     scored = compare(lambda d: pd.Series(function(d)), batch, returns, rtol=rtol)
     assert scored.refused == "" and scored.rows >= batch.num_rows - 10, scored
 
@@ -108,7 +108,7 @@ def test_objectives_and_boosters_of_xgboost(kind: str, name: str, options: dict[
 
 
 def test_other_boosters_of_xgboost() -> None:
-    """Several labels at once, a ranker's column qid, a part of a booster, and one of its own with bounds as labels."""
+    """Multi-label models, a ranker's column qid, a slice of a booster, and a custom one with bounds as labels agree."""
     values, target = table("cancer")
     labels = xgb.XGBClassifier(**BOOST).fit(values, np.column_stack([target, 1 - target]))
     ranker = xgb.XGBRanker(**BOOST).fit(values.assign(qid=0), target)
@@ -176,7 +176,7 @@ def test_classifiers_of_lightgbm(name: str, options: dict[str, Any]) -> None:
 
 
 def test_categories_of_histogram_gradient_boosting() -> None:
-    """Numbers, strings and floats with NaN as categories, by name and by position; those that were not seen go where NaN goes."""
+    """Numbers, strings and floats with NaN are categories, by name and by position; unseen ones follow NaN."""
     values, target = with_categories()
     named = HistGradientBoostingClassifier(max_iter=6, categorical_features=["k", "s", "g"]).fit(values, target)
     check(named.predict, category_rows(), LongType())
@@ -189,7 +189,7 @@ def test_categories_of_histogram_gradient_boosting() -> None:
 
 
 def test_sparse_matrices() -> None:
-    """LightGBM takes what is not stored for 0; scikit-learn's trees take NaN of dense arrays alone, so its rows are guarded."""
+    """LightGBM treats unstored values as 0; scikit-learn's trees accept NaN in dense arrays only, so its rows are guarded."""
     values, target = with_categories()
     columns = ["f0", "s"]
     for model, rtol in ((lgb.LGBMClassifier(**LIGHT), 1e-12), (DecisionTreeClassifier(max_depth=4), 0.0)):
@@ -212,7 +212,7 @@ def test_leaves_of_trees(model: Any) -> None:
 
 
 def test_what_is_refused() -> None:
-    """Options and forms that are not translated, with the code and the name of the option."""
+    """Unsupported options and forms are refused with the code and the name of the option."""
     model, light = boosted("XGBClassifier", "cancer", gaps=True), boosted("LGBMClassifier", "cancer", gaps=True)
     alone = DecisionTreeClassifier(max_depth=3).fit(*table("cancer"))
     gradient = GradientBoostingClassifier(n_estimators=2).fit(*table("cancer"))

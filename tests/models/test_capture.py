@@ -1,4 +1,4 @@
-"""How a compiled function meets a fitted model, what it may do with it, and what is refused with which code."""
+"""Checks how a compiled function obtains and uses a fitted model, and which uses are refused with which code."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ def test_a_subclass_is_refused_with_its_name_also_inside_of_a_pipeline():
 
 
 def test_methods_that_were_taken_from_a_model_and_their_options():
-    """A bound method is as good as the model; an option at its default is none, and another one is refused by name."""
+    """A bound method is equivalent to the model; an option at its default is ignored, and another one is refused by name."""
     predict = REGRESSION.predict
     assert compare(lambda d: pd.Series(predict(X=d)), ODD, rtol=1e-9).rows > 150
     bayes = BayesianRidge().fit(TABLE, TABLE.a)
@@ -242,7 +242,7 @@ def test_results_that_no_array_holds():
 
 
 class Broken(Translator):
-    """A translation that is wrong by one."""
+    """A translation that is off by one."""
 
     def predict(self, x):
         right = LinearRegressor(self.model).predict(x)

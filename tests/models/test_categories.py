@@ -1,4 +1,4 @@
-"""Columns of pandas categories before LightGBM and XGBoost: texts of the training, others, and missing ones."""
+"""Checks columns of pandas categories before LightGBM and XGBoost: strings of the training, others, and missing ones."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TYPE = pd.CategoricalDtype(["b", "c", "a"], ordered=True)
 
 
 def batch(known: bool = True) -> pa.RecordBatch:
-    """Rows with missing texts; and with a text that is new, unless `known`."""
+    """Returns rows with missing strings, and with an unseen string unless `known`."""
     given = category_rows().to_pandas()
     given["t"] = np.where(given.f0 > 14, "é", "x y")
     if known:
@@ -53,7 +53,7 @@ def fitted(kind: str) -> Any:
 
 
 def as_text(d: pd.DataFrame) -> pd.DataFrame:
-    """What a batch gives: the categories of its own texts."""
+    """Converts strings to categories of the batch's own strings."""
     d = d.copy()
     d["s"] = d["s"].astype("category")
     d["t"] = d["t"].astype("category")
@@ -90,7 +90,7 @@ def test_categories(kind: str, way: str) -> None:
 
 @pytest.mark.parametrize("kind", ["XGBRegressor", "LGBMRegressor"])
 def test_a_category_that_is_new(kind: str) -> None:
-    """It is missing for LightGBM; XGBoost raises, but for one that the column's dtype has made missing before."""
+    """LightGBM treats it as missing; XGBoost raises, except where the column's dtype has already made it missing."""
     model, rows = fitted(kind), batch(known=False)
     returns = FloatType() if kind.startswith("XGB") else DoubleType()
     new = pa.compute.sum(pa.compute.equal(rows["s"], "z")).as_py()
@@ -111,7 +111,7 @@ def test_loaded_models() -> None:
 
 
 def test_only_missing_texts() -> None:
-    """LightGBM takes a batch of them; XGBoost raises unless the dtype has categories."""
+    """LightGBM accepts a batch of them; XGBoost raises unless the dtype has categories."""
     rows = batch().slice(0, 40)
     rows = rows.set_column(1, "s", pa.nulls(40, pa.string()))
     light, boosted = fitted("LGBMRegressor"), fitted("XGBRegressor")
@@ -142,11 +142,11 @@ def test_what_is_refused() -> None:
     assert refused(lambda d: d.s.astype("category").cat.codes) == "SW251"
     assert refused(lambda d: d.s.astype("category") == "a") == "SW251"
     assert refused(lambda d: d.s.astype("category")) == "SW251"
-    assert refused(lambda d: light.predict(as_text(d).assign(s=d.g.astype("category")))) == "SW835"  # texts in training
+    assert refused(lambda d: light.predict(as_text(d).assign(s=d.g.astype("category")))) == "SW835"  # strings in training
 
 
 def numbered(dtype: str = "int64") -> tuple[pd.DataFrame, np.ndarray]:
-    """Whole numbers and bools that decide, beside a float."""
+    """Returns decisive integers and bools, beside a float."""
     random = np.random.default_rng(3)
     values = pd.DataFrame({"x": random.normal(size=400), "n": random.integers(-2, 4, 400) * 10, "b": random.random(400) < 0.4})
     return values.astype({"n": dtype}), values.x + np.array([3, -1, 5, 0, 2, 9])[values.n // 10 + 2] + 2 * values.b
@@ -183,7 +183,7 @@ def numbers(new: bool = False, missing: bool = False, dtype: str = "int64") -> p
 @pytest.mark.parametrize("missing", [False, True])
 @pytest.mark.parametrize("dtype", ["int64", "int16"])
 def test_categories_of_numbers(way: Any, new: bool, missing: bool, dtype: str) -> None:
-    """LightGBM matches numbers of any dtype, and those of a batch with NULLs, which are floats."""
+    """LightGBM matches numbers of any dtype, including floats from a batch with NULLs."""
     model, rows = of_numbers("LGBMRegressor"), numbers(new, missing, dtype)
     light = lgb.Booster(model_str=model.booster_.model_to_string())
     for predict in (model.predict, light.predict):
@@ -193,7 +193,7 @@ def test_categories_of_numbers(way: Any, new: bool, missing: bool, dtype: str) -
 
 @pytest.mark.parametrize("dtype", ["int64", "int32"])
 def test_categories_of_numbers_of_one_dtype(dtype: str) -> None:
-    """XGBoost wants the dtype of the training, and raises for a category that is new."""
+    """XGBoost requires the dtype of the training, and raises for a new category."""
     model, rows = of_numbers("XGBRegressor", dtype), numbers(dtype=dtype)
 
     def predict(d: pd.DataFrame) -> pd.Series:
@@ -232,7 +232,7 @@ def test_numbers_as_categories_go_to_boosters_only() -> None:
 
 
 def both(d: pd.DataFrame) -> pd.DataFrame:
-    """Texts and numbers of a batch as categories."""
+    """Converts strings and numbers of a batch to categories."""
     return d.assign(s=d.s.astype("category"), n=d.n.astype("category"))
 
 
@@ -315,7 +315,7 @@ def test_categories_that_a_pipeline_does_not_take() -> None:
 
 @pytest.mark.parametrize("way", [as_numbers, listed_numbers])
 def test_encoded_numbers_with_nulls(way: Any) -> None:
-    """A NULL makes floats of the batch's numbers; scikit-learn's encoders compare values."""
+    """A NULL turns the batch's numbers into floats; scikit-learn's encoders compare values."""
     values, target = numbered()
     model = make_pipeline(ColumnTransformer([("n", ENCODER, ["n"]), ("x", "passthrough", ["x"])]), lgb.LGBMRegressor(**LIGHT))
     model.fit(as_numbers(values)[["x", "n"]], target)

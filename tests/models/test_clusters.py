@@ -1,4 +1,4 @@
-"""Clusterings by centres against the library."""
+"""Compares clusterings by centres with the library."""
 
 from __future__ import annotations
 

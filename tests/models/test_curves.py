@@ -1,4 +1,6 @@
-"""Functions of one column with knots, linear projections and binarised labels: each option, column by column, on real data."""
+"""Checks one-column functions with knots, linear projections and binarised labels: each option, column by column, on real
+data.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,7 @@ def test_knots(transformer: Any) -> None:
 
 
 def test_normal_quantiles() -> None:
-    """Next to the ends, beyond them, and in the tails, where the library clips."""
+    """Values next to the ends, beyond them, and in the tails, where the library clips, agree."""
     values = WINE[["f0", "f1", "f2"]]
     model = QuantileTransformer(n_quantiles=178, output_distribution="normal").fit(values)
     ends = np.concatenate([values.to_numpy() + side for side in (0.0, 1e-8, -1e-8, 3e-7, -3e-7)])
@@ -92,7 +94,7 @@ def test_partial_least_squares_predict() -> None:
 
 
 def test_frames_as_results() -> None:
-    """`set_output` gives each its own names of columns."""
+    """`set_output` gives each result its own column names."""
     for model in (SplineTransformer(3), QuantileTransformer(n_quantiles=20), PLSRegression(2), FactorAnalysis(2),
                   LinearDiscriminantAnalysis(), GaussianRandomProjection(3, random_state=0)):  # fmt: skip
         model.set_output(transform="pandas").fit(WINE, CULTIVARS)
@@ -102,7 +104,7 @@ def test_frames_as_results() -> None:
 
 
 def test_labels_as_columns() -> None:
-    """Of three classes an unknown label has none; of two, it would change the shape, and is left to the library."""
+    """With three classes an unknown label matches none; with two it would change the shape, and is left to the library."""
     labels = batch_of(s=["r", "g", "b", "r", None, "zz", "g"], n=[1, 2, 5, 1, 2, 2, 1])
     three, two = LabelBinarizer(neg_label=-1, pos_label=2).fit(["r", "g", "b"]), LabelBinarizer().fit(["r", "g"])
     numbers = LabelBinarizer(sparse_output=True).fit([1, 2, 5])
@@ -118,7 +120,7 @@ def test_regions_and_centroids() -> None:
     for method in ("decision_function", "score_samples"):
         assert compare(lambda d, m=method: pd.Series(getattr(region, m)(d)), rows("diabetes", odd=True), rtol=1e-8).rows >= 140
     at_zero = SGDOneClassSVM(random_state=0).fit(DIABETES)
-    at_zero.offset_[:] = 0  # a row of zeros has the score 0, which no error can move, and counts as an inlier
+    at_zero.offset_[:] = 0  # a row of zeros has the exact score 0, and counts as an inlier
     zeros = batch_of(**{name: [0.0, 1.0] for name in DIABETES})
     assert compare(lambda d: pd.Series(at_zero.predict(d)), zeros, IntegerType(), exact=True).rows >= 1
     centroids = NearestCentroid(priors="uniform").fit(WINE, CULTIVARS)

@@ -1,4 +1,4 @@
-"""Calibration, thresholds, several outputs, bagging and boosting of any estimator: each method and option, on real data."""
+"""Checks calibration, thresholds, multi-output, bagging and boosting of any estimator: each method and option, on real data."""
 
 from __future__ import annotations
 

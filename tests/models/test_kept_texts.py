@@ -1,4 +1,4 @@
-"""Texts that come again: their sums are those of a kernel that keeps nothing, to the last bit, and how many came is counted."""
+"""Checks the cache of repeated strings: sums equal those of a kernel without it, bit for bit, and hits are counted."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def op_of(random, analyzer: Analyzer, outputs: int, started: bool) -> TextSums:
 
 
 def counts(kernel) -> tuple[int, int]:
-    """Texts looked up and found, of all calls."""
+    """Returns the string-cache lookups and hits of all calls."""
     head = kernel._kept[: 24 * HEAD_WORDS].view(np.int64)
     return int(head[HEAD_WORDS : 2 * HEAD_WORDS].sum()), int(head[2 * HEAD_WORDS :].sum())
 
@@ -41,7 +41,7 @@ def states(kernel) -> set[int]:
 
 
 def check_runs(kernel: Kernel, inputs: list[dict[str, np.ndarray]], rows: int) -> Kernel:
-    """The kernel that keeps texts gives in each run what the plain one gives; the former."""
+    """Checks that the caching kernel and the plain one agree in each run; returns the former."""
     keeping = kernel.keeping()
     for given in (*inputs, *inputs):
         plain, kept = kernel.run(given, rows).columns, keeping.run(given, rows).columns
@@ -53,7 +53,7 @@ def check_runs(kernel: Kernel, inputs: list[dict[str, np.ndarray]], rows: int) -
 @pytest.mark.parametrize("started", [False, True])
 @pytest.mark.parametrize("kind", [WORD, CHAR, CHAR_WB])
 def test_sums_are_those_of_a_kernel_that_keeps_nothing(kind, started):
-    """From starts of all sizes, NaN and infinities; some results that nothing uses; runs whose rows are no whole tiles."""
+    """Start values of all magnitudes, NaN and infinities; some outputs are unused, and row counts are no multiple of the tile."""
     random = np.random.default_rng(kind)
     op = op_of(random, Analyzer(kind, 1, 2 + (kind != WORD)), 3, started)
     starts = {f"x{at}": F64 for at in range(3)} if started else {}
@@ -85,13 +85,13 @@ def test_texts_that_never_come_again_are_not_kept_for_long():
 
 
 def test_more_texts_than_there_is_room_for():
-    """Of those that find none, all is computed, and the others are found as before."""
+    """Strings that find no slot are computed, and the others are found as before."""
     random = np.random.default_rng(4)
     op = op_of(random, Analyzer(CHAR, 1, 3), 1, True)
     kernel = load(program({"s": STR, "x": F64}, lambda loop, read: loop.append("y", loop.emit(op, read["s"], read["x"]))))
     rows = 40_000
     some = np.array([f"chair {at} {'green ' * (at % 3)}" for at in range(rows)], object)
-    some[::3] = some[0]  # so that it goes on
+    some[::3] = some[0]  # so that the cache stays on
     keeping = check_runs(kernel, [{"s": some, "x": random.normal(size=rows)}, {"s": some[::-1].copy(), "x": np.ones(rows)}], rows)
     assert ON in states(keeping)
     looked, found = counts(keeping)
@@ -129,7 +129,7 @@ def test_more_calls_than_the_head_has_words_for():
 
 @pytest.mark.parametrize("above", [-9.0, 1.5, 9.0])
 def test_texts_that_all_few_or_no_rows_want(above):
-    """Those of few rows are gathered, and the call has other columns then."""
+    """Sparse rows are gathered, and the call then has other columns."""
     random = np.random.default_rng(7)
     op = op_of(random, Analyzer(WORD, 1, 2), 1, True)
 

@@ -1,4 +1,4 @@
-"""Words that come again: a text's totals are those of a kernel that keeps no words, and of the definition."""
+"""Checks cached tokens: a string's totals equal those of a kernel without the cache, and of the definition."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sparkweld.ir.types import STR
 from sparkweld.kernels import Kernel
 from tests.helpers.kernels import load, program
 
-#: Of the lengths that entries are made for, and those about them; some are alike but for the last bytes.
+#: Lengths of the cache's entries and around them; some differ only in the last bytes.
 SHORT = ["", "a", "é", "日本", "the", "a\0", "a\0\0", "seven77", "eight888", "nine9999", "eight888a", "eight888b"]
 LONG = ["sixteen_sixteen_", "sixteen_sixteen_a", "x" * 23, "x" * 24, "x" * 23 + "y", "x" * 25, "x" * 70, "😀" * 6, "😀" * 7]
 WORDS = [*SHORT, *LONG]
@@ -28,7 +28,7 @@ def kernel_of(op: TextTotals) -> Kernel:
 
 
 def block(random, analyzer: Analyzer, terms, hash: int = SIGNED):
-    """Of weights and scales whose sums are exact in any order."""
+    """Returns a block of weights and scales whose sums are exact in any order."""
     known = terms if isinstance(terms, int) else {term: at for at, term in enumerate(terms)}
     columns = terms if isinstance(terms, int) else len(terms)
     steps = [(SCALE, 2.0 ** random.integers(-3, 3, columns)), (NORM_L2, None)]
@@ -70,8 +70,9 @@ def test_totals_are_those_of_a_kernel_that_keeps_nothing(name):
 
 
 def test_more_words_than_there_are_places():
-    """A word takes the place of another one, which may be as long and begin alike, and that one's totals are made anew; then the
-    table grows. A row has more words than are looked up together.
+    """A word evicts another of possibly equal length and prefix, whose totals are then recomputed; then the table grows.
+
+    A row has more words than one batched lookup takes.
     """
     random = np.random.default_rng(1)
     op = TextTotals(0, block(random, Analyzer(CHAR_WB, 1, 2), [*"0123456789", "00", "99", " 1", "7 "]))

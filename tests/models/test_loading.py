@@ -1,4 +1,4 @@
-"""Models that functions load for themselves: which ways are known, what a reply says of their files, and what is refused."""
+"""Checks models that functions load themselves: recognised ways, the files in a reply, and refusals."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def made(column=None):
 
 
 def by_global(path):
-    """A function of a main program: it and its globals travel by value."""
+    """Returns a function of a main program, which is pickled by value with its globals."""
     names = {"joblib": joblib, "pd": pd, "PATH": path, "CACHE": None, "__name__": "__main__"}
     exec(
         "def load():\n    global CACHE\n    if CACHE is None:\n        CACHE = joblib.load(PATH)\n    return CACHE\n"
@@ -147,7 +147,7 @@ def test_files_that_a_request_wants(folder):
 
 
 def test_a_reply_is_kept_as_long_as_its_files_are_the_same(folder, tmp_path, monkeypatch):
-    """Also one that was refused because there was no file."""
+    """A refusal for a missing file is cached under the same condition."""
     from tests.helpers.compile_requests import payload, python_step, request, udf
     from udf_compiler.protocol import Message
 
@@ -193,7 +193,7 @@ def kept(d):
 
 
 def of_main(function):
-    """The function as one of a main program, with globals of its own."""
+    """Returns the function as one of a main program, with its own globals."""
     return types.FunctionType(function.__code__, {"CACHE": None, "__name__": "__main__"}, function.__name__)
 
 
@@ -254,7 +254,7 @@ def test_what_is_refused(folder):
 
 
 def test_a_model_that_the_driver_cannot_hold(monkeypatch):
-    """The request says how much room its heap has."""
+    """The request states the free space of the driver's heap."""
     from tests.helpers import models
     from tests.helpers.compile_requests import request
 

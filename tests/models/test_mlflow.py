@@ -1,4 +1,4 @@
-"""The functions that `mlflow.pyfunc.spark_udf` makes: their kernels against the functions themselves, and what is refused."""
+"""Compares kernels of functions that `mlflow.pyfunc.spark_udf` creates with the functions, and checks refusals."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ PICKLED = {"serialization_format": "cloudpickle"}
 
 
 def made(tmp_path, model, result_type, schema=None, *, spark=SPARK, flavour=None, given=None, **options):
-    """The function that `spark_udf` makes of a saved model. `schema`: names and types of its signature's columns."""
+    """Returns the function that `spark_udf` creates for a saved model. `schema`: names and types of its signature's columns."""
     flavour = flavour or {"lightgbm": "lightgbm", "xgboost": "xgboost"}.get(type(model).__module__.partition(".")[0], "sklearn")
     signature = None
     if schema is not None:
@@ -87,7 +87,7 @@ def columns_of(schema):
 
 
 def reply_of(function, columns, returns, struct=True, nulls=(), folder="/"):
-    """The reply for columns with types, as fields of a struct or side by side."""
+    """Returns the reply for typed columns, as fields of a struct or side by side."""
     read = [column(name, type) for name, type in columns.items()]
     if struct:
         read = [{"op": "CreateNamedStruct", "names": list(columns), "args": read, "type": "struct", "nullable": False}]
@@ -99,7 +99,7 @@ def reply_of(function, columns, returns, struct=True, nulls=(), folder="/"):
 
 
 def agree(function, reply, data, struct=True):
-    """The kernel gives what the function gives for a batch, but for flagged rows, of which there may be none."""
+    """Checks that the kernel agrees with the function on a batch, and flags no row."""
     [mine], flagged = run(reply, {name: [None if x != x else x for x in data[name].tolist()] for name in data})
     assert not flagged.any()
     series = tuple(data[name] for name in data)
@@ -179,7 +179,7 @@ def test_results(tmp_path, model, result_type, schema, options, struct):
     ],
 )
 def test_signatures(tmp_path, model, schema, columns, struct):
-    """Columns by name and by place, in the signature's order and types; others are left out."""
+    """Columns are matched by name and position, in the signature's order and types; others are ignored."""
     result_type = StringType() if model is PIPELINE else DoubleType()
     function = made(tmp_path, model, result_type, schema)
     agree(function, reply_of(function, columns, result_type, struct), data_of(columns), struct)
@@ -194,7 +194,7 @@ def data_of(columns):
 
 
 def test_missing_values(tmp_path):
-    """A NULL is NaN to LightGBM; of whole numbers it makes floats, which the signature takes for double."""
+    """LightGBM receives NULL as NaN; integers with NULL become floats, which the signature accepts for double."""
     function = made(tmp_path, GBM, DoubleType(), DOUBLES)
     columns = {"a": "double", "b": "integer", "c": "double"}
     data = X.assign(a=X.a.where(X.a > 0), b=(X.b * 2 // 1).where(X.b > 0))
@@ -202,7 +202,7 @@ def test_missing_values(tmp_path):
 
 
 def test_long_columns_of_zeros_and_ones(tmp_path):
-    """MLflow takes a long for a double when all values are 0 or 1, and raises for others."""
+    """MLflow accepts a long for a double when all values are 0 or 1, and raises for others."""
     function = made(tmp_path, TREE, DoubleType(), DOUBLES)
     data = X.assign(b=np.arange(ROWS) % 3)
     reply = reply_of(function, {**DOUBLES, "b": "long"}, DoubleType())
@@ -225,7 +225,7 @@ def test_tensors(tmp_path):
 
 
 def test_an_archive(tmp_path, monkeypatch):
-    """On a cluster the model is a file of the job's; its contents are on the record."""
+    """On a cluster the model is a file of the job; its contents are recorded."""
     import shutil
 
     from pyspark import SparkFiles
@@ -252,7 +252,7 @@ def test_an_archive(tmp_path, monkeypatch):
         (LINE, DoubleType(), {**DOUBLES, "b": "float"}, DOUBLES, True, {}, "SW252"),
         (LINE, DoubleType(), {**DOUBLES, "b": "integer"}, {**DOUBLES, "b": "long"}, True, {}, "SW252"),
         (LINE, DoubleType(), None, DOUBLES, False, {}, "SW252"),  # scikit-learn raises for names 0, 1, 2
-        (LINE, IntegerType(), DOUBLES, DOUBLES, True, {}, "SW252"),  # no such predictions
+        (LINE, IntegerType(), DOUBLES, DOUBLES, True, {}, "SW252"),  # the predictions have another type
         (LONGS, IntegerType(), DOUBLES, DOUBLES, True, {}, "SW252"),
         (WORDS, DoubleType(), DOUBLES, DOUBLES, True, {}, "SW252"),
         (LINE, StringType(), DOUBLES, DOUBLES, True, {}, "SW868"),
@@ -273,7 +273,7 @@ def test_refusals(tmp_path, model, result_type, schema, columns, struct, options
 
 
 def with_cell(function, name, value):
-    """The function with something else in a cell."""
+    """Returns the function with a replaced closure cell."""
     names = function.__code__.co_freevars
     cells = tuple(types.CellType(value) if n == name else c for n, c in zip(names, function.__closure__, strict=True))
     made = types.FunctionType(function.__code__, function.__globals__, function.__name__, function.__defaults__, cells)
@@ -282,7 +282,7 @@ def with_cell(function, name, value):
 
 
 def test_where_the_model_runs(tmp_path, monkeypatch):
-    """Only in the worker's own process, by the functions of a checked MLflow."""
+    """The model runs only in the worker's own process, by the functions of a verified MLflow."""
     function = made(tmp_path, LINE, DoubleType(), DOUBLES)
     for name, value in {"env_manager": "virtualenv", "is_spark_connect": True, "use_dbconnect_artifact": True}.items():
         [reason] = reply_of(with_cell(function, name, value), DOUBLES, DoubleType())["refusals"]
@@ -308,7 +308,7 @@ def test_a_model_of_another_flavour(tmp_path):
 
 
 def test_a_file_that_changed(tmp_path):
-    """What is not there any more, or another file than was asked for, is not read."""
+    """A missing file, or another file than requested, is not read."""
     function = made(tmp_path, LINE, DoubleType(), DOUBLES)
     assert reply_of(function, DOUBLES, DoubleType())["status"] == "ok"
     folder = function.__closure__[function.__code__.co_freevars.index("local_model_path")].cell_contents

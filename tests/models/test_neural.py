@@ -1,4 +1,4 @@
-"""Multilayer perceptrons: each method and each activation against the library."""
+"""Compares multilayer perceptrons with the library: each method and each activation."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_integers_and_float32():
 
 
 def test_labels_near_a_tie_are_guarded():
-    """Two hidden units that cancel but for the last bits: the sum's order decides which side of 0 the score is on."""
+    """Two hidden units cancel except for the last bits: the sum's order decides on which side of 0 the score is."""
     model = MLPClassifier((2,), activation="identity", max_iter=1, random_state=0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -1,4 +1,4 @@
-"""`predict_batch_udf`: what is made of the function inside, and what PySpark's own wrapper gives for the same batch."""
+"""Checks `predict_batch_udf`: the compiled inner function, against PySpark's own wrapper on the same batch."""
 
 from __future__ import annotations
 

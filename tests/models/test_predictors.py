@@ -1,4 +1,4 @@
-"""Every linear model, naive Bayes and model of models: each method, and each option that changes it, against the library."""
+"""Compares every linear model, naive Bayes and meta-estimator with the library: each method and option that changes it."""
 
 from __future__ import annotations
 

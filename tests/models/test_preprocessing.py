@@ -1,4 +1,4 @@
-"""Every transformer and each of its options that changes what it gives, column by column against the library."""
+"""Compares every transformer, and each option that changes its output, with the library column by column."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Support vectors, nearest neighbours, and Gaussians with covariances of their own: each kernel and option, on real data."""
+"""Checks support vectors, nearest neighbours and Gaussians with full covariances: each kernel and option, on real data."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def fitted(kind: type, name: str, scaled: bool = False, **options: Any) -> Any:
 
 
 def check(model: Any, method: str, name: str, returns: Any = None, column: int | None = None, exact: bool = False) -> None:
-    """The method gives what the library gives; labels are allowed in exact mode, all else within a bound that is told."""
+    """Checks the method against the library; labels are allowed in exact mode, all else within a documented bound."""
 
     def function(d: pd.DataFrame) -> pd.Series:
         made = getattr(model, method)(d)
@@ -106,7 +106,7 @@ def test_mixtures(covariance_type: str) -> None:
 
 
 def test_rows_that_only_the_last_digits_decide_are_guarded() -> None:
-    """A row between two classes, one as near to two neighbours, one on the edge of a region: the library decides."""
+    """For a row between two classes, near to two neighbours equally, or on a region's edge, the library decides."""
     values = np.array([[0.0], [1.0], [2.0], [3.0]])
     batch = rows("iris")
     machine = SVC(kernel="rbf").fit(values, [0, 0, 1, 1])

@@ -1,4 +1,4 @@
-"""Text vectorisers of scikit-learn and the models behind them, against the library's own results: equal to the last bit."""
+"""Compares scikit-learn's text vectorisers and the models behind them with the library, bit for bit."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ BATCH = batch_of(s=UNSEEN)
 
 
 def score_of(model, method="decision_function", rows=DOCUMENTS):
-    """The last column of what a method gives."""
+    """Returns a function that computes the last column of a method's result."""
     if np.ndim(getattr(model, method)(rows)) == 2:
         return lambda d: pd.Series(getattr(model, method)(d)[:, -1])
     return lambda d: pd.Series(getattr(model, method)(d))
 
 
 def sums_of(vectorizer, weights=None):
-    """A linear model of one output on what the vectoriser gives."""
+    """Returns a linear model of one output on the vectoriser's output."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         columns = vectorizer.fit_transform(DOCUMENTS).shape[1]
@@ -256,7 +256,7 @@ def test_token_patterns(pattern, least):
 
 
 def test_rows_with_more_columns_than_are_held_at_a_time():
-    """Ranges of columns one after the other, and every way to a norm over them."""
+    """Ranges of columns are processed one after the other, with every sequence of norms over them."""
     random = np.random.default_rng(5)
     letters = np.array(list("abcdefghij \u00e9"))
     text = "".join(random.choice(letters, 16_000))
@@ -280,7 +280,7 @@ def test_rows_with_more_columns_than_are_held_at_a_time():
 
 
 def _words_anywhere(count):
-    """Texts of words and signs, of lengths around those that are looked at together; words that begin or end alike among them."""
+    """Returns strings of words and signs, of lengths around the SIMD width; some words share a prefix or suffix."""
     random = np.random.default_rng(64)
     stem = "abcdefgh_ij0123456789KLMNOPQRSTUVWXYZ" * 4
     words = ["é", "éab", "日本", "zz日", "😀ab", "a\0b", "a\0"]
@@ -327,7 +327,7 @@ def test_no_byte_outside_of_a_text_is_read(fence_before, keeps):
 
 
 def test_words_that_few_or_many_follow():
-    """Of those that follow one, so many are compared at once."""
+    """Several successors of a word are compared at once; the counts cover both sides of that width."""
     random = np.random.default_rng(2)
     words = [f"w{i}" for i in range(70)]
     counts = dict(zip(words, [0, 1, 2, 15, 16, 17, 31, 32, 33, 34, 63, 64, 65, 70], strict=False))

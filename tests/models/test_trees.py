@@ -1,4 +1,4 @@
-"""Trees of scikit-learn, LightGBM and XGBoost against the libraries: each class, each option that changes inference, odd rows."""
+"""Compares trees of scikit-learn, LightGBM and XGBoost with the libraries: each class and inference option, odd rows."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def frame(values: np.ndarray) -> pd.DataFrame:
 
 @cache
 def odd_rows(missing: bool = True) -> pa.RecordBatch:
-    """Rows like the training's, so at its thresholds too, and just beside; some with odd values."""
+    """Returns training-like rows, so also at its thresholds, and just beside; some with odd values."""
     rng = np.random.default_rng(6)
     rows = X[:160].copy()
     rows[40:80] = np.nextafter(rows[40:80], np.inf)
@@ -72,7 +72,7 @@ def odd_rows(missing: bool = True) -> pa.RecordBatch:
 def check(
     model: Any, method: str = "predict", returns: DataType | None = None, rtol: float = 0.0, column: int | None = None
 ) -> None:
-    """The method gives what the library gives, on most rows without its help."""
+    """Checks the method against the library, on most rows without falling back to it."""
 
     def scored(d: pd.DataFrame) -> pd.Series:
         made = getattr(model, method)(d)
@@ -89,7 +89,7 @@ def fitted(model: Any, target: np.ndarray, values: np.ndarray = X) -> Any:
 
 
 def _quietly(kind: Any) -> Any:
-    """A class that warns of its end."""
+    """Creates a model of a deprecated class, and expects its warning."""
     with pytest.warns(FutureWarning):
         return kind(**BOOST)
 
@@ -180,7 +180,7 @@ def test_early_stopping_counts_iterations() -> None:
 
 
 def test_arrays_and_boosters() -> None:
-    """Arrays of integers become float32 in LightGBM; a Booster of its own is a model too; several targets."""
+    """LightGBM converts integer arrays to float32; a standalone Booster is a model too; several targets work."""
     rng = np.random.default_rng(3)
     whole = rng.integers(-(2**25), 2**25, size=(300, 5))
     model = lgb.LGBMRegressor(**LIGHT).fit(whole, NUMBERS)
@@ -195,7 +195,7 @@ def test_arrays_and_boosters() -> None:
 
 
 def test_sums_of_all_forms_are_the_librarys() -> None:
-    """Categories of LightGBM and XGBoost, with codes that training never saw, fractions and negative ones; bit by bit."""
+    """Categories of LightGBM and XGBoost with unseen, fractional and negative codes agree, bit by bit."""
     rng = np.random.default_rng(9)
     values = np.column_stack([GAPS[:, :3], np.abs(GAPS[:, 3]).round(), X[:, 4]])
     rows = values[rng.integers(0, 300, 400)]
@@ -214,7 +214,7 @@ def test_sums_of_all_forms_are_the_librarys() -> None:
 
 
 def test_float32_thresholds() -> None:
-    """A float32 lies up to a threshold when it lies up to the largest float32 that does."""
+    """A float32 is at most a threshold exactly when it is at most the largest float32 that is."""
     thresholds = np.array([0.1, -0.1, 1e300, -1e300, 0.0, -0.0, 1e-46, -1e-46, 0.5])
     with np.errstate(over="ignore"):
         near = thresholds.astype(np.float32)
@@ -242,7 +242,7 @@ def test_refusals(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_other_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What no reader knows: prediction parameters, boosters without trees or weights, other columns."""
+    """Cases that no reader supports: prediction parameters, boosters without trees or weights, other columns."""
     stopping = lgb.LGBMClassifier(**LIGHT, pred_early_stop=True).fit(X, BINARY)
     names = xgb.XGBRegressor(**BOOST).fit(frame(X)[["b", "a", "c", "d", "e"]], NUMBERS)
     coded = frame(X).assign(e=pd.Categorical(X[:, 4].astype(int)))
@@ -266,7 +266,7 @@ def test_other_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_branches_that_a_filter_rules_out_go():
-    """Below the filter `a > 0.25 and b <= 0.5`, whose rows the model's own results are asked for; NaN is above all for Spark."""
+    """The filter is `a > 0.25 and b <= 0.5`, and its rows require the model's own results; Spark orders NaN above all."""
     frame = pd.DataFrame(X, columns=COLUMNS)
     boosted = lgb.LGBMRegressor(n_estimators=9, num_leaves=12, verbose=-1)
     for model in (RandomForestRegressor(9, max_depth=5, random_state=0), RandomForestRegressor(3, random_state=0), boosted):
