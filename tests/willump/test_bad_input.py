@@ -1,4 +1,4 @@
-"""What is handed to `cascade.fit` and `ranking.fit` by mistake: each fault has an error that says what it is and what to do."""
+"""Checks invalid arguments of `cascade.fit` and `ranking.fit`: each error states the fault and the remedy."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_costs_of_joins_and_seeds(joins):
 
 @pytest.mark.parametrize("what", [3, "", "s3://bucket/cascade", "file", "file/below", "full"])
 def test_a_place_that_cannot_be_written_is_told_before_the_fit(tmp_path, what):
-    """`data` is looked at later."""
+    """The path is checked before `data`."""
     (tmp_path / "file").touch()
     (tmp_path / "full" / "other").mkdir(parents=True)
     path = tmp_path / what if isinstance(what, str) and what and "://" not in what else what
@@ -115,7 +115,7 @@ def test_what_names_no_directory(path):
 
 @pytest.mark.parametrize("count", [0, 9, 300])
 def test_too_few_rows_say_how_many_would_do(count):
-    """Repeated rows do not count: with them there are no more."""
+    """Repeated rows do not count: they add no distinct rows."""
     for times in (1, 4):
         data, label = pd.concat([X[:count]] * times), np.tile(Y[:count], times)
         with pytest.raises(Refusal, match=rf"SW941 .*: {count} distinct rows .*{count * (times - 1):,} repeated.*; 454 could"):
@@ -123,7 +123,7 @@ def test_too_few_rows_say_how_many_would_do(count):
 
 
 def test_no_row_is_in_two_splits():
-    """Nor where it comes again with another label, missing values, or another sign of zero."""
+    """That holds also for rows repeated with another label, missing values, or another sign of zero."""
     data = X.round(1).assign(t=np.where(Y, "x", None))
     data.iloc[::7, 0] = np.nan
     again = data[::-1].assign(a=lambda d: d["a"].where(d["a"] != 0, -d["a"]))
@@ -153,7 +153,7 @@ def test_arguments_of_a_ranking(message):
 
 
 def test_a_directory_is_read_while_it_is_replaced(tmp_path):
-    """Whoever reads it meanwhile has the one cascade or the other, whole."""
+    """A concurrent reader receives one cascade or the other, complete."""
     data, label = rows(1, 3000)
     made = fit(Column("full").fit(data), data, label, Promise(0.05, 0.95), cost, Column("small"))
     both = [dataclasses.replace(made, certificate=dataclasses.replace(made.certificate, made=str(at))) for at in range(2)]

@@ -1,4 +1,4 @@
-"""What stands below and above a join for a function with a cascade: together they give what the function gives."""
+"""Checks that the stages below and above a join together equal the function with a cascade."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def pipeline_of(model, names: str) -> Pipeline:
 
 @cache
 def made(kind: str) -> tuple[cascade.Cascade, pd.DataFrame]:
-    """A cascade whose small model reads `a` alone, and rows."""
+    """Returns a cascade whose small model reads `a` alone, and rows."""
     rng = np.random.default_rng(0)
     x = pd.DataFrame(rng.normal(size=(2000, 3)), columns=list("abc"))
     shown = np.where(np.abs(x["a"]) > 0.3, x["a"], x["b"])
@@ -45,7 +45,7 @@ def made(kind: str) -> tuple[cascade.Cascade, pd.DataFrame]:
 
 
 class Held(Broadcast):
-    """A broadcast that a function names by its number, as in a worker."""
+    """A broadcast that a function references by its number, as in a worker."""
 
     def __init__(self, number: int, value) -> None:
         self._number, self._value = number, value
@@ -69,7 +69,7 @@ def reply_of(function, kind: str, of=parts, **more) -> dict:
 
 @pytest.mark.parametrize("kind", TYPES)
 def test_the_parts_give_what_the_whole_gives(kind):
-    """Whatever the other columns of sure rows hold; and a function of no row is not called."""
+    """That holds for any other columns of sure rows; and a function of no row is not called."""
     model, x = made(kind)
 
     def label(d: pd.DataFrame) -> pd.Series:
@@ -107,7 +107,7 @@ def test_what_is_no_answer_of_the_model_stays_whole():
 
 
 def test_cascades_in_broadcasts(monkeypatch):
-    """They are replaced as others are; another broadcast stays the one that it was. What saves too little stays whole."""
+    """They are replaced like others; another broadcast is unchanged. A cascade that saves too little is not split."""
     model, x = made("long")
     model = cascade.Cascade(model.small, model.full, model.threshold)
     model.watched, model.unsure = {"path": "p", "joinCost": 100.0, "smallCost": 10.0}, 0.25
