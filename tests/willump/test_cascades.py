@@ -1,4 +1,4 @@
-"""Cascades end to end without Spark: fitted, certified, kept in a directory, compiled; and what is refused on the way."""
+"""Checks cascades end to end without Spark: fitted, certified, saved, compiled; and refusals on the way."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ ROWS = 4000
 
 @cache
 def texts(seed: int = 3, easy: float = 0.8) -> tuple[pd.Series, np.ndarray]:
-    """Reviews: a word says what the label is in most, and only parts of words in the others. Labels are strings."""
+    """Returns reviews with string labels: a word determines most labels, and only character n-grams the others."""
     rng = np.random.default_rng(seed)
     words = np.array("the a film story music actor scene plot camera time place night city song light".split())
     label = rng.integers(0, 2, ROWS)
@@ -68,7 +68,7 @@ def text_pipeline() -> Pipeline:
 
 @cache
 def text_cascade():
-    """With costs as they are measured."""
+    """Fits with measured costs."""
     data, label = texts()
     return sparkweld.cascade.fit(text_pipeline(), data, label, accuracy_loss=0.01)
 
@@ -81,7 +81,7 @@ def directory(tmp_path_factory):
 
 
 def of_trees(estimators, data) -> list[float]:
-    """Costs that no other load of the machine changes: the number of trees that a row meets."""
+    """Returns deterministic costs, independent of machine load: the number of trees per row."""
     return [_of_trees(estimator, data) for estimator in estimators]
 
 
@@ -93,7 +93,7 @@ def _of_trees(estimator, data) -> float:
 
 @cache
 def tree_cascade():
-    """Three classes of numbers, by a forest."""
+    """Fits a forest of three classes over numbers."""
     data, y = table()
     label = np.digitize(y, [-0.7, 0.7])
     return fit(RandomForestClassifier(80, max_depth=8, random_state=0), data, label, Promise(0.03, 0.95), of_trees)
@@ -117,7 +117,7 @@ def test_a_cascade_of_texts_leaves_out_the_expensive_features():
     text = "\n".join(told.lines())
     assert "loses less than 1.0000% of rows, 95.0% confidence" in text and "threshold 0." in text
     assert "efficient features: words of words, chars" in text
-    assert told.cascade_cost <= told.sure_cost + told.unsure * told.full_cost + 1e-9  # what explain tells of a query's share
+    assert told.cascade_cost <= told.sure_cost + told.unsure * told.full_cost + 1e-9  # explain reports it per query
     first = max(told.importance, key=told.importance.__getitem__)
     assert f"cost a row: {first} {told.importance[first]:.4f}, {told.group_cost[first]:.0f} ns; " in text
 
@@ -134,7 +134,7 @@ def test_the_kernel_gives_what_python_gives_and_a_row_depends_on_no_other(make, 
     np.testing.assert_array_equal(got.astype(expected.dtype), expected)
     one_by_one = [fitted.cascade.predict(sample.iloc[i : i + 1])[0] for i in range(min(count, 40))]
     np.testing.assert_array_equal(one_by_one, expected[:40])
-    # Out of larger blocks the rows for a forest fill pieces.
+    # Larger blocks provide enough unsure rows to fill a forest's chunks.
     assert most_rows(kernel.program) == (PIECE if make is text_cascade else BLOCK)
     if count == 700:
         sure = fitted.cascade.sure(sample)
@@ -150,7 +150,7 @@ def test_small_models_may_have_fewer_terms_or_trees():
     assert [(sorted(g), about) for g, about, _ in own] == [
         (["words"], "LogisticRegression"), (["words"], "LogisticRegression, 4,000 terms"),
     ]  # fmt: skip
-    assert own[0][2].steps[-1][1] is not own[1][2].steps[-1][1]  # each is fitted on its own
+    assert own[0][2].steps[-1][1] is not own[1][2].steps[-1][1]  # each is fitted separately
     limits = [p.get_params()["terms__words__max_features"] for _, _, p in own]
     assert limits == [None, 4000]
     trees = feature_groups(RandomForestClassifier(80), table()[0])
@@ -160,7 +160,7 @@ def test_small_models_may_have_fewer_terms_or_trees():
 
 
 def test_joins_are_part_of_the_cost_of_what_they_feed():
-    """Columns that matter little and need a dear join are left to the full model; all that is measured gets dearer by it."""
+    """Columns of low importance that need an expensive join are left to the full model; all measured costs include the join."""
     data, y = table()
     model = RandomForestClassifier(80, max_depth=8, random_state=0)
     given = model, data, np.digitize(y, [-0.7, 0.7]), Promise(0.05, 0.95), of_trees
@@ -189,7 +189,7 @@ def _by_hand(cascade, data):
 
 
 def test_saturated_scores_are_together_sure_or_unsure():
-    """Most rows have one score, at which the small model is often wrong: no threshold cuts among them."""
+    """Most rows have one score, at which the small model is often wrong: no threshold separates them."""
     data, label = rows(2)
     data["row"] = np.arange(len(data))
     data["small"] = np.where(np.arange(len(data)) % 4, np.where(data["small"] > 0.5, 0.9, 0.1), np.where(label, 1.0, 0.0))
@@ -206,7 +206,7 @@ def test_repeated_rows_count_once():
 
 
 class Odd(RegressorMixin, BaseEstimator):
-    """A regressor that gives NaN."""
+    """A regressor that returns NaN."""
 
     def fit(self, x, y=None):
         self.fitted_ = True
@@ -217,7 +217,7 @@ class Odd(RegressorMixin, BaseEstimator):
 
 
 def alike(estimators, data) -> list[float]:
-    """All cost the same."""
+    """Returns equal costs."""
     return [1.0] * len(estimators)
 
 
@@ -275,7 +275,7 @@ def test_arguments_that_mean_nothing():
 
 @pytest.mark.parametrize("make", [text_cascade, lambda: tree_cascade()], ids=["classes", "numbers"])
 def test_the_calibration_is_that_of_the_held_out_rows(make):
-    """Its bins part the rows where the cascade does, for labels and for numbers."""
+    """Its bins partition the rows where the cascade does, for labels and for numbers."""
     told = make().certificate
     held = told.calibration
     assert sum(held.counts) == told.rows and len(held.counts) == len(held.edges) + 1 > 5

@@ -1,4 +1,4 @@
-"""The bound on paired losses: its error rate, its direction, and how many rows it wants."""
+"""Checks the bound on paired losses: its error rate, its direction, and the number of rows that it requires."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _REPEATS = 2000
 
 @pytest.mark.parametrize(("rows", "allowed", "discordant"), [(400, 0.01, 0.01), (3000, 0.005, 0.02), (8000, 0.001, 0.004)])
 def test_a_loss_that_is_just_too_large_passes_in_at_most_five_percent(rows, allowed, discordant):
-    """At the edge of what is not allowed, whatever share of the rows is discordant."""
+    """The loss is at the limit, for any share of discordant rows."""
     rng = np.random.default_rng(rows)
     shares = [(discordant + allowed) / 2, (discordant - allowed) / 2, 1 - discordant]
     proved = cache(lambda worse, better: passes(worse, better, rows, allowed, 0.95))
@@ -39,7 +39,7 @@ def test_rows_needed_are_the_fewest():
 
 
 def test_a_promise_is_broken_in_at_most_five_percent_of_fits():
-    """A few of the repetitions that `make bench BENCH=willump` does in full; most of them do certify a cascade."""
+    """Runs a few of the repetitions of `make bench BENCH=willump`; most of them certify a cascade."""
     losses = [loss for seed in range(40) if (loss := loss_of_a_fit(seed, full_error=0.03)) is not None]
     assert len(losses) >= 25
     assert sum(loss > ALLOWED for loss in losses) <= 5

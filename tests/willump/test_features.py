@@ -1,4 +1,4 @@
-"""Groups of features: which there are, what smaller pipelines have of them, their importance, and the sets that pay."""
+"""Checks feature groups: which exist, the smaller pipelines made of them, their importance, and the sets that pay."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LABEL = 3 * TABLE["a"] + TABLE["b"] + 0.1 * RNG.normal(size=300)
 
 
 class Counted(TransformerMixin, BaseEstimator):
-    """Passes everything on and counts the rows."""
+    """Passes all values through and counts the rows."""
 
     rows = 0
 

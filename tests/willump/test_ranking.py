@@ -1,4 +1,4 @@
-"""Rankings without Spark: fitted, certified, kept in a directory; what they find on fresh rows, and what is refused."""
+"""Checks rankings without Spark: fitted, certified, saved; their recall on fresh rows, and refusals."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def table(seed: int, rows: int = ROWS) -> pd.DataFrame:
 
 @cache
 def model() -> HistGradientBoostingRegressor:
-    """Scores on both sides of 0."""
+    """Fits a model with scores on both sides of 0."""
     x = table(0)
     return HistGradientBoostingRegressor(max_iter=60, random_state=0).fit(x, x["a"] + 0.3 * np.sin(3 * x["b"]) - 1)
 
@@ -55,7 +55,7 @@ def test_fresh_rows_above_the_least_score_are_found():
     assert np.mean(small[full >= told.least] > told.limit) >= 0.9
     assert np.mean(full >= told.least) == pytest.approx(told.share, rel=0.3)
     assert np.mean(small > told.limit) == pytest.approx(told.candidates, rel=0.3) and told.candidates < 0.3
-    assert np.isfinite(made.small.predict(table(1, 5).assign(b=np.nan))).all()  # as the full model scores such rows, too
+    assert np.isfinite(made.small.predict(table(1, 5).assign(b=np.nan))).all()  # the full model scores such rows, too
     assert told.wanted >= ranking.hits_needed(0.9, 0.95) and told.least_k == 10 and told.most > told.least
     lines = "\n".join(told.lines())
     for part in ("certified: finds 90.0% of rows", "K from 10 on", "assumed, not certified: of rows above",
@@ -75,7 +75,7 @@ def test_without_extrapolation_the_smallest_query_is_certified_too():
 
 
 class Given(RegressorMixin, BaseEstimator):
-    """The small score that a row has."""
+    """Returns the small score that a row holds."""
 
     def fit(self, x, y=None):
         return self
@@ -89,13 +89,13 @@ def noisy(rng, full):
 
 
 def worse_at_the_top(rng, full):
-    """Of the best rows 15% are missed, and few of those below them: 7% of those down to the end of the band."""
+    """Misses 15% of the best rows, and few of those below them: 7% of the rows down to the end of the band."""
     return noisy(rng, full) - 9.0 * ((full > 1.8) & (rng.random(len(full)) < 0.15))
 
 
 @pytest.mark.parametrize("smaller", [noisy, worse_at_the_top])
 def test_a_promise_is_broken_in_at_most_five_percent_of_fits(smaller):
-    """The small score is the full one and noise, so that the true recall of a limit is known from many more rows."""
+    """The small score is the full one plus noise, so that many more rows determine a limit's true recall."""
 
     def rows(seed: int, count: int):
         rng = np.random.default_rng(seed)
@@ -114,7 +114,7 @@ def test_a_promise_is_broken_in_at_most_five_percent_of_fits(smaller):
     for seed in range(60):
         data, full = rows(seed, 4000)
         choice = ranking._Choice(ranking._Priced(frozenset(), Given(), 1.0), limits, 1)
-        # each costs more than all bolder ones, so that the boldest that passes is taken: of that one, the recall is looked at
+        # each costs more than all bolder ones, so the boldest passing limit is chosen, and its recall is measured
         try:
             limit, _, _ = ranking._certified(choice, 1e9, ranking.Rows(data, full), band, promise)
         except Refusal:

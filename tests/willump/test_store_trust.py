@@ -1,4 +1,4 @@
-"""Checks that folders of cascades that others can write are not read."""
+"""Checks that cascade folders that others can write are not read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.willump.test_cascades import text_cascade
 
 @pytest.mark.parametrize("harm", ["models", "certificate", "folder", "folder above", "fifo", "device", "nested"])
 def test_what_everybody_may_write_or_is_no_file_is_not_read(tmp_path, harm):
-    """Reading the models runs what they hold."""
+    """Loading the models executes their content."""
     path = tmp_path / "cascades" / "cascade"
     store.save(text_cascade(), path)
     store.load(path)
@@ -37,7 +37,7 @@ def test_what_everybody_may_write_or_is_no_file_is_not_read(tmp_path, harm):
 
 
 def test_a_directory_that_anybody_could_have_put_there_is_not_read(tmp_path, monkeypatch):
-    """Where everybody may write, it has to be this user's own, and nobody else may rename it."""
+    """Under a world-writable folder it must belong to this user, and nobody else may rename it."""
     shared = tmp_path / "shared"
     path = shared / "team" / "cascade"
     store.save(text_cascade(), path)
@@ -51,7 +51,7 @@ def test_a_directory_that_anybody_could_have_put_there_is_not_read(tmp_path, mon
     if os.getuid():
         with pytest.raises(Refusal, match="could have put .*team into .*shared"):
             store.load(path)
-    else:  # what root puts there is trusted
+    else:  # root's files are trusted
         os.chown(path.parent, 12345, -1)
         with pytest.raises(Refusal, match="could have put .*team into .*shared"):
             store.load(path)
