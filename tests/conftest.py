@@ -1,4 +1,4 @@
-"""What tests of several areas share: the bridge's build script as a module."""
+"""Shares fixtures and hooks among test areas: the bridge's build script as a module, JVM options, the order of tests."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import types
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-#: For every JVM that a test starts, Spark's and others: none lives long enough for the optimising compiler and a concurrent
-#: collector to pay, and Spark's generated classes fill the default sizes of code and classes.
+#: Options of every JVM that a test starts, Spark's and others. None lives long enough for the optimising compiler and a
+#: concurrent collector to pay, and Spark's generated classes fill the default sizes of code cache and metaspace.
 JVM = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:+UseSerialGC -XX:MetaspaceSize=512m"
 os.environ.setdefault("JDK_JAVA_OPTIONS", JVM)
 
 
 @pytest.hookimpl(trylast=True)  # after the marks of tests/spark
 def pytest_collection_modifyitems(items):
-    """Processes that share the tests know them by their ids, and end together: files with the longest tests come first."""
+    """Rejects ids with addresses, which differ between parallel processes, and puts files with the longest tests first."""
     if strange := [item.nodeid for item in items if " at 0x" in item.nodeid]:
         raise pytest.UsageError(f"ids with an address, which each process has another: {strange}")
     long = {item.path for item in items if item.get_closest_marker("spark") or item.get_closest_marker("slow")}
@@ -28,7 +28,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="module")
 def builder() -> types.ModuleType:
-    """jvm-bridge/build.py, which is a script and in no package."""
+    """Returns jvm-bridge/build.py, a script outside any package, as a module."""
     spec = importlib.util.spec_from_file_location("bridge_build", ROOT / "jvm-bridge" / "build.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)

@@ -1,8 +1,8 @@
-"""Generated UDFs with ever new seeds, for as long as asked: `make fuzz` (or: python -m tests.fuzz [--minutes N] [--seed S]).
+"""Fuzzes generated UDFs with new seeds until a time limit: `make fuzz` (or: python -m tests.fuzz [--minutes N] [--seed S]).
 
-Prints what was compared and refused, per family, and the seed to go on with. A function that differs, or that an internal
-error refuses, is printed as a script over as few rows as show it; the run ends with exit code 1 then, at once or (`--all`) at
-its time. The families `batches` and `groups` run queries in a Spark session, a thousandth as many.
+Prints the compared and refused functions per family, and the seed to continue with. A function that differs, or is refused by
+an internal error, is printed as a script over a minimal number of rows; the run then ends with exit code 1, at once or
+(`--all`) at its time limit. The families `batches` and `groups` run queries in a Spark session, a thousandth as many.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ def run_round(family: Family, number: int, tally: Tally, phases: tuple[Phase, ..
 
 
 def minimised(family: Family, number: int, error: Exception) -> str:
-    """The failure of a seed as text: the smallest function and batch that show it, or the error itself."""
+    """Returns a report of a seed's failure: the smallest function and batch that reproduce it, or the error itself."""
     try:
         run_round(family, number, Tally(), MINIMISE)
-    except Exception as smaller:  # noqa: BLE001 - the border of the program: whatever it is gets reported with its seed
+    except Exception as smaller:  # noqa: BLE001 - the program's boundary: any error is reported with its seed
         error = smaller
     if isinstance(error, Mismatch):
         found = smallest(error, check_case)

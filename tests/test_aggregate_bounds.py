@@ -1,7 +1,7 @@
-"""Sums, means, averages and variances that are kept: the bounds that the documentation gives hold on random and adversarial data.
+"""Checks the documented error bounds of approximate sums, means and variances on random and adversarial data.
 
-Spark's side is done here as Spark does it: row by row within a partition, then partition by partition in any order (Sum, and
-CentralMomentAgg with Welford's update and Chan's merge). pandas' side is pandas itself.
+Spark's side is computed here as Spark does it: one row after another within a partition, then one partition after another in
+any order (Sum, and CentralMomentAgg with Welford's update and Chan's merge). pandas' side is pandas itself.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ EPS = np.finfo(np.float64).eps
 
 
 def spark_sum(parts):
-    """Each part added up in order from 0.0, then the parts' sums."""
+    """Sums each partition in order from 0.0, then the partitions' sums."""
     return _ordered([_ordered(part) for part in parts])
 
 
@@ -29,7 +29,7 @@ def _ordered(values):
 
 
 def spark_moment2(parts):
-    """(mean, sum of squares about it)."""
+    """Returns (mean, sum of squares about it)."""
     n, mean, m2 = 0.0, 0.0, 0.0
     for part in parts:
         count, avg, squares = 0.0, 0.0, 0.0
@@ -70,7 +70,7 @@ def data():
 
 
 def partitions(x):
-    """The whole, two halves, many small parts, and parts in reverse."""
+    """Yields partitionings: the whole, two halves, many small partitions, and partitions in reverse."""
     cuts = [0, *sorted(np.random.default_rng(len(x)).choice(np.arange(1, len(x)), min(20, len(x) - 1), replace=False)), len(x)]
     small = [x[a:b] for a, b in pairwise(cuts)]
     return [[x], [x[: len(x) // 2], x[len(x) // 2 :]], small, small[::-1]]
@@ -114,7 +114,7 @@ def test_the_bounds_are_the_documented_ones():
 
 
 def test_the_data_makes_the_orders_differ():
-    """So that the tests above show more than equality."""
+    """The orders differ, so the tests above prove more than equality."""
     found = {name: (spark_sum([x]), pd.Series(x).sum(), len(x) * EPS * math.fsum(np.abs(x))) for name, x in data().items()}
     assert sum(spark != pandas for spark, pandas, _ in found.values()) >= 8
     assert max(abs(spark - pandas) / unit for spark, pandas, unit in found.values() if unit > 0) > 0.1

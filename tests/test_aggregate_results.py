@@ -1,6 +1,6 @@
-"""Compares what a traced aggregate gives for groups and for frames of windows with PySpark's own conversion of pandas' results.
+"""Compares traced aggregates of groups and window frames with PySpark's own conversion of pandas' results.
 
-A worker makes a Series of the result of one group, and one Series of the results of all frames of a window's partition.
+A worker builds a Series from the result of one group, and one Series from the results of all frames of a window partition.
 """
 
 from __future__ import annotations
@@ -58,14 +58,14 @@ def compiled(source: str, type: str, returns: DataType, nulls: bool, frames: boo
 
 
 def converted(results: list[Any], returns: DataType) -> list[Any]:
-    """As a worker converts a Series of results. Raises what it raises."""
+    """Converts a Series of results as a worker does. Raises what the worker raises."""
     schema = StructType([StructField("_0", returns)])
     made = PandasToArrowConversion.convert([pd.Series(results)], schema, timezone="UTC", safecheck=True, arrow_cast=True)
     return made.column(0).to_pylist()
 
 
 def slices(group: list[Any]) -> list[list[tuple[int, int]]]:
-    """The frames of each row: the rows up to it, from it on, and itself."""
+    """Returns the frames of each row: the rows up to it, from it on, and itself."""
     rows = range(len(group))
     return [[(0, at + 1) for at in rows], [(at, len(group)) for at in rows], [(at, at + 1) for at in rows]]
 
@@ -90,7 +90,7 @@ def compare(source: str, type: str, returns: DataType, group: list[Any], frames:
         errors += raised
     try:
         expected = converted([function(series.iloc[start:end]) for start, end in frames], returns)
-    except Exception as error:  # noqa: BLE001 - whatever the worker raises
+    except Exception as error:  # noqa: BLE001 - any exception of the worker
         assert errors, f"{source} as {returns}: {error!r} for {group} by {frames}, got {got}"
         return
     assert not errors, f"{source} as {returns}: {expected} for {group} by {frames}, got {errors}"

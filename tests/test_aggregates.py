@@ -1,4 +1,4 @@
-"""Traced aggregates give what the function gives for real Series, for groups with and without NULLs; or are refused."""
+"""Compares traced aggregates with the functions on real Series, for groups with and without NULLs, and checks refusals."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def _compare(function, type, series, with_nulls):
         given = values
     got, errors = evaluate_form(form, {"a": given}, len(series))
     if errors:
-        assert abs(float(expected)) >= 2**53  # what Arrow refuses to convert
+        assert abs(float(expected)) >= 2**53  # Arrow refuses to convert it
     elif pd.isna(expected):
         assert got is None
     else:
@@ -275,7 +275,7 @@ def test_options_in_the_function(options, code):
         compile_aggregate(made, blobs)
 
 
-#: (function of a column of doubles, what it adds up, takes the least of or the greatest)
+#: (function of a column of doubles, the row values whose sum, minimum or maximum it takes)
 ROW_VALUES = {
     "filled": ("lambda v: np.log1p(v * v).sum()", lambda v: np.log1p(v * v)),
     "an array": ("lambda v: np.exp(v.to_numpy() / 9).sum()", lambda v: np.exp(v / 9)),
@@ -286,7 +286,7 @@ ROW_VALUES = {
 
 @pytest.mark.parametrize("title", ROW_VALUES)
 def test_values_of_rows_without_an_expression_are_functions_of_their_own(title):
-    """Their UDF gives, for rows, what the function makes of them; NaN and NULL are one."""
+    """Their UDF computes the function's row values; NaN and NULL are one."""
     source, wanted = ROW_VALUES[title]
     made, blobs = sent(eval(source), "long" if title == "counts" else "double", "double")
     reply = compile_aggregate(made, blobs)
@@ -299,7 +299,7 @@ def test_values_of_rows_without_an_expression_are_functions_of_their_own(title):
         expected = np.where(np.isnan(expected), 0, expected)
     np.testing.assert_array_equal(given.to_numpy(), expected)
     (of_row,) = {str(a["expr"]) for a in reply["aggregates"] if "value 0" in str(a["expr"]) and a["kind"] in ("sum", "min")}
-    assert ("'nan'" in of_row) == (title == "an array")  # its NaN is no missing value, and NULL is what it comes back as
+    assert ("'nan'" in of_row) == (title == "an array")  # its NaN is not a missing value, and the result is NULL
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Split annotations: what is cut and merged, what a wrong annotation is told, and every row of the tables."""
+"""Checks split annotations: splits and merges, the errors of wrong annotations, and every row of the tables."""
 
 from __future__ import annotations
 
@@ -99,21 +99,21 @@ def numbered(x, seen):
 
 
 class Reordered(Rows):
-    """A split type of a user's that forgets the order of pieces."""
+    """A user's split type that loses the order of chunks."""
 
     def merge(self, pieces):
         return super().merge(list(pieces)[::-1])
 
 
 class Lossy(Rows):
-    """One that forgets a piece."""
+    """A user's split type that loses a chunk."""
 
     def merge(self, pieces):
         return super().merge(pieces[:-1])
 
 
 class Overlapping(Rows):
-    """One that gives a row to two pieces."""
+    """A user's split type that puts a row into two chunks."""
 
     def split(self, value, start, stop):
         return super().split(value, max(start - 1, 0), stop)

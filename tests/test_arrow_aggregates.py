@@ -1,4 +1,4 @@
-"""Arrow aggregate UDFs: traced forms give what pyarrow gives for real arrays of a group, NULLs included; or are refused."""
+"""Compares traced Arrow aggregate UDFs with pyarrow on real arrays of a group, NULLs included, and checks refusals."""
 
 from __future__ import annotations
 

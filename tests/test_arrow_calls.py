@@ -1,4 +1,4 @@
-"""pyarrow.compute in arrow UDFs: every function of the tables against pyarrow itself, on extremes and NULLs."""
+"""Compares every pyarrow.compute function of the tables in arrow UDFs with pyarrow itself, on extremes and NULLs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SPARK = {arrow: spark for spark, arrow in ARROW.items()}
 
 
 def check(function, types, returns=None, ulp=0):
-    """Compiles and compares, row by row: a row that pyarrow raises for alone must be flagged, no other may differ."""
+    """Compiles and compares each row: a row for which pyarrow alone raises must be flagged, and no other may differ."""
     names = [f"c{i}" for i in range(len(types))]
     columns = pairs(types, nulls=True)
     arrays = [pa.array(values, ARROW[t]) for values, t in zip(columns, types, strict=True)]
@@ -46,7 +46,7 @@ class _Mismatch(Exception):
 
 
 def _converted(array, returns):
-    """As the worker makes the column (`enforce_schema`)."""
+    """Converts as the worker builds the column (`enforce_schema`)."""
     from pyspark.errors import PySparkRuntimeError
 
     batch = pa.RecordBatch.from_arrays([array], ["_0"])
@@ -221,7 +221,7 @@ def test_refusals(function, code):
 
 
 def struct_reply(function, returns="long", fields=("a", "x")):
-    """The reply for an arrow UDF of a struct of a long `a` and a double `x`."""
+    """Returns the reply for an arrow UDF of a struct of a long `a` and a double `x`."""
     types = {"a": "long", "x": "double"}
     return compile_struct(function, 250, {name: types[name] for name in fields}, returns, types)
 
@@ -235,7 +235,7 @@ def test_arrays_of_numpy():
     check(lambda x: pc.add(pa.array(x.fill_null(0).to_numpy() * 2, pa.int64()), x), ("long",))
     check(lambda x: pa.array(~x.fill_null(True).to_numpy(zero_copy_only=False)), ("boolean",))
     for function, type, code in (
-        (lambda x: pa.array(x.to_numpy()), "double", "SW251"),  # raises for NULL, and says of how many
+        (lambda x: pa.array(x.to_numpy()), "double", "SW251"),  # raises for NULL, with the number of NULLs in the message
         (lambda x: pa.array(x.to_numpy(zero_copy_only=False)), "long", "SW251"),  # floats where the batch has a NULL
         (lambda x: pa.array(x.fill_null("").to_numpy(zero_copy_only=False)), "string", "SW251"),
         (lambda x: pa.array(x.fill_null(True).to_numpy()), "boolean", "SW251"),

@@ -1,4 +1,4 @@
-"""Arrays of lists in arrow UDFs: each function against pyarrow, row by row, and what is refused."""
+"""Compares list-array functions in arrow UDFs with pyarrow, row by row, and checks refusals."""
 
 from __future__ import annotations
 

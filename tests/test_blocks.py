@@ -1,4 +1,4 @@
-"""Constant blocks: layout, digest, text form, and programs whose blocks' bytes are elsewhere."""
+"""Checks constant blocks: layout, digest, text form, and programs whose block bytes are stored elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The boundary against the conversion functions of PySpark's worker, over the whole (dtype x Spark type) matrix."""
+"""Compares the boundary with the conversion functions of PySpark's worker over the whole (dtype x Spark type) matrix."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def utc():
 
 
 def samples(dtype: str) -> np.ndarray:
-    """Values of a dtype around every limit at which some conversion changes its mind."""
+    """Returns values of a dtype around every limit at which a conversion's result changes."""
     if dtype == "bool":
         return np.array([True, False])
     edges = {0, 1, -1, 2, 200, 300}
@@ -98,14 +98,14 @@ def samples(dtype: str) -> np.ndarray:
 
 
 def worker_column(series: pd.Series, spark_type: str) -> pa.Array:
-    """What the worker sends back for a result Series."""
+    """Returns the column that the worker sends back for a result Series."""
     schema = StructType([StructField("_0", PYSPARK_TYPES[spark_type])])
     batch = PandasToArrowConversion.convert([series], schema, timezone="UTC", safecheck=True, arrow_cast=True)
     return batch.column(0)
 
 
 def worker_series(array: pa.Array) -> pd.Series:
-    """What the worker makes of an argument column."""
+    """Returns the Series that the worker builds from an argument column."""
     batch = pa.RecordBatch.from_arrays([array], ["_0"])
     return ArrowBatchTransformer.to_pandas(batch, "UTC", struct_in_pandas="dict", df_for_struct=True)[0]
 
@@ -121,7 +121,7 @@ def leave(values: np.ndarray, spark_type: str) -> Result:
 
 
 def arrow_parts(array: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    """(values as the IR holds them, valid) of an Arrow column."""
+    """Returns (values in the IR's representation, valid) of an Arrow column."""
     valid = np.asarray(array.is_valid())
     if pa.types.is_string(array.type):
         return np.array([s or "" for s in array.to_pylist()], object), valid
@@ -163,7 +163,7 @@ def test_result_matrix(dtype: str, spark_type: str) -> None:
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_one_bad_row_raises_for_the_whole_batch(dtype: str) -> None:
-    """A flag on one row stands for the exception that PySpark raises for the batch, whatever the other rows are."""
+    """A flag on one row represents the exception that PySpark raises for the batch, whatever the other rows are."""
     for spark_type in SPARK_TYPES:
         values = samples(dtype)
         try:
@@ -286,7 +286,7 @@ BARE = [np.array([1.0]), [1.0], 1.5, "ab", pd.DataFrame({"a": [1.0]})]
 
 @pytest.mark.parametrize("result", BARE, ids=lambda r: type(r).__name__)
 def test_results_that_are_no_series(result: object) -> None:
-    """PySpark raises for each of them (a scalar is stopped by the worker before the conversion)."""
+    """PySpark raises for each of them (the worker rejects a scalar before the conversion)."""
     if not isinstance(result, float):
         with pytest.raises((AttributeError, AssertionError)):
             worker_column(result, "double")

@@ -1,4 +1,4 @@
-"""Strings at the boundary: columns in and out, and results whose dtype depends on the batch, against PySpark's worker."""
+"""Checks strings at the boundary against PySpark's worker: columns in and out, and batch-dependent result dtypes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from udf_compiler.trace.text import Missing, text_series
 
 
 def leave_series(inputs: dict[str, Type], columns: dict[str, object], rows: int, make: object, spark_type: str) -> Result:
-    """Runs `column_of_result` for the Series that ``make(loop)`` gives."""
+    """Runs `column_of_result` for the Series that ``make(loop)`` returns."""
     builder = ProgramBuilder("leave", [Input(name, type) for name, type in inputs.items()])
     loop = builder.loop("leave")
     loop.append("y", column_of_result(loop, make(loop), spark_type, "f"))

@@ -1,4 +1,4 @@
-"""Timestamps at the boundary against the conversion functions of PySpark's worker, in zones with and without changes."""
+"""Compares timestamps at the boundary with PySpark's conversions, in time zones with and without transitions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LIMIT = (2**63 - 1) // 1000
 
 
 def instants() -> np.ndarray:
-    """Microseconds: the limits, random ones, and those around changes of clocks to the quarter of an hour."""
+    """Returns microseconds: the limits, random ones, and those around clock transitions in steps of a quarter of an hour."""
     rng = np.random.default_rng(7)
     edges = [0, 1, -1, LIMIT, -LIMIT, LIMIT + 1, -LIMIT - 1, -62_135_596_800_000_000, 253_402_300_799_999_999]
     spread = rng.integers(-LIMIT, LIMIT, 4000)
@@ -34,7 +34,7 @@ def instants() -> np.ndarray:
 
 
 def given(microseconds: np.ndarray, spark_type: str, zone: str) -> np.ndarray:
-    """What the worker makes of the instants, as nanoseconds; raises what it raises."""
+    """Returns the worker's conversion of the instants, as nanoseconds; raises what the worker raises."""
     arrow = pa.array(microseconds).cast(pa.timestamp("us", tz=zone if spark_type == "timestamp" else None))
     series = ArrowArrayToPandasConversion.convert_numpy(arrow, TYPES[spark_type], timezone=zone)
     assert series.dtype == "M8[ns]"

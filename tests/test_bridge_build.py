@@ -1,4 +1,4 @@
-"""Turns missing tools, unchanged inputs and damaged outputs into what jvm-bridge/build.py must do about them."""
+"""Checks jvm-bridge/build.py on missing tools, unchanged inputs and damaged outputs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NATIVE = ["io/sparkweld/nativelib", "io/sparkweld/host"]
 
 
 def fake_jdk(folder: pathlib.Path, version: str) -> pathlib.Path:
-    """A Java home whose `java -version` says `version`, without headers."""
+    """Creates a Java home whose `java -version` reports `version`, without headers."""
     (folder / "bin").mkdir(parents=True)
     java = folder / "bin" / "java"
     java.write_text(f"#!/bin/sh\necho 'openjdk version \"{version}\" 2024-01-01' >&2\n")
@@ -96,6 +96,6 @@ def test_a_build_is_reproducible_and_skipped_when_nothing_changed(
     builder.build(tmp_path, only=NATIVE, quiet=True)
     assert jar.stat().st_mtime_ns == made
 
-    jar.write_bytes(first[:-100])  # a damaged jar is built again, to the same bytes
+    jar.write_bytes(first[:-100])  # a damaged jar is rebuilt, with the same bytes
     builder.build(tmp_path, only=NATIVE, quiet=True)
     assert jar.read_bytes() == first

@@ -21,7 +21,7 @@ from udf_compiler.service import Service
 
 
 def of_levels(depth, leaf, twice):
-    """A function that calls a helper twice, which calls another one twice ..., `depth` levels deep."""
+    """Returns a function whose helper calls another helper twice, and so on, `depth` levels deep."""
     lines = [f"def h0(x):\n    return {leaf}"]
     lines += [f"def h{level}(x):\n    return {twice.replace('h', f'h{level - 1}')}" for level in range(1, depth + 1)]
     scope: dict[str, object] = {}
@@ -35,7 +35,7 @@ SAME, OTHERS = "h(x) + h(x)", "h(x) + h(x * 0.25)"
 
 @pytest.mark.parametrize(("kind", "leaf", "twice"), [(200, PLAIN, SAME), (100, PLAIN, OTHERS), (100, BRANCHES, OTHERS)])
 def test_helpers_that_call_helpers_twice(kind, leaf, twice):
-    """Twenty levels would take hours; four are compiled as before."""
+    """Twenty levels would take hours; four still compile."""
     step = python_step(r=udf(0, "a", evalType=kind))
     started = time.process_time()
     reply = compile_pipeline(request(step), [payload(of_levels(20, leaf, twice))])
@@ -49,7 +49,7 @@ def test_helpers_that_call_helpers_twice(kind, leaf, twice):
 
 
 def local_functions():
-    """Functions that are pickled whole, so that reading them imports nothing."""
+    """Returns functions that are pickled by value, so that unpickling them imports nothing."""
 
     def endless(x: pd.Series) -> pd.Series:
         total = 0
@@ -98,7 +98,7 @@ ENDLESS, STUBBORN, DOUBLED, CONTENT = local_functions()
 def test_a_function_that_uses_up_its_cpu_time_is_named_and_others_are_answered(tmp_path, function):
     child = Child(tmp_path)
     try:
-        child.ask([payload(DOUBLED)], **request(python_step(r=udf(0, "a", name="first"))))  # what is imported for the first one
+        child.ask([payload(DOUBLED)], **request(python_step(r=udf(0, "a", name="first"))))  # the first request does the imports
         step = python_step(r=udf(0, "a", name="good"), q=udf(1, "a", name="bad"))
         header = request(step, outputs=("r", "q"))
         reply = child.ask([payload(DOUBLED), payload(function)], **header, cpuMs=700).header
@@ -130,7 +130,7 @@ def test_the_limit_is_no_part_of_a_request():
 
 
 def keyed(*blobs, sent):
-    """A request about one function whose payloads are named by digest, of which those at `sent` are in the frame."""
+    """Returns a request about one function whose payloads are named by digest; the frame contains those at `sent`."""
     digests = [hashlib.sha256(blob).hexdigest() for blob in blobs]
     header = {**request(python_step(r=udf(0, "a"))), "id": 1, "digests": digests, "sent": sent}
     return Message(header, tuple(blobs[at] for at in sent))
@@ -144,12 +144,12 @@ def test_payloads_are_sent_once(monkeypatch):
     assert len(service._replies._replies._values) == 1
     monkeypatch.setattr(blob_store, "MAX_BLOB_BYTES", 10)
     other = Service()
-    assert other.answer(keyed(blob, sent=[0]))[0]["status"] == "ok"  # larger than all that is kept
+    assert other.answer(keyed(blob, sent=[0]))[0]["status"] == "ok"  # larger than the whole cache
     assert other.answer(keyed(blob, sent=[]))[0]["status"] == "needs"
 
 
 def chain_of(depth, kind):
-    """A request for a function of its own result, `depth` times, as Spark plans chained `withColumn` calls."""
+    """Returns a request for a function of its own result, `depth` times, as Spark plans chained `withColumn` calls."""
     entry = udf(0, "a", evalType=kind)
     for _ in range(depth - 1):
         entry = udf(0, entry, evalType=kind)
@@ -158,7 +158,7 @@ def chain_of(depth, kind):
 
 @pytest.mark.parametrize("kind", [100, 200])
 def test_a_chain_of_calls_takes_memory_by_its_length(kind):
-    """Twenty-four nested calls took 200 MB for their names alone, and each further one twice as much."""
+    """Twenty-four nested calls once took 200 MB for their names alone, doubling with each further one."""
     blob, header = payload(lambda x: x * 0.5 + 1.0), chain_of(24, kind)
     compile_pipeline(header, [blob])
     tracemalloc.start()
@@ -175,7 +175,7 @@ def test_a_chain_of_calls_takes_memory_by_its_length(kind):
 
 
 def counted_loops(monkeypatch):
-    """The runs of functions on paths from here on."""
+    """Records the runs of functions on paths from here on."""
     runs = []
     run = Explorer._run
     monkeypatch.setattr(Explorer, "_run", lambda self, call: runs.append(call) or run(self, call))
@@ -183,7 +183,7 @@ def counted_loops(monkeypatch):
 
 
 def test_nullable_arguments_are_counted_before_their_paths_are_explored(monkeypatch):
-    """NULL or not, nine columns have 512 paths. A column that is given twice has no more paths than once."""
+    """NULL or not, nine columns have 512 paths. A repeated column adds no paths."""
     runs, scope = counted_loops(monkeypatch), {}
 
     def reply(*columns):
@@ -193,13 +193,13 @@ def test_nullable_arguments_are_counted_before_their_paths_are_explored(monkeypa
 
     wide = reply(*(f"c{at}" for at in range(200)))
     assert [refusal["code"] for refusal in wide["refusals"]] == ["SW290"]
-    assert len(runs) <= 1  # of what calls the function, not of the function
+    assert len(runs) <= 1  # of the caller, not of the function
     assert reply(*(f"c{at}" for at in range(9)))["status"] == "ok"
     assert reply(*["a", "b"] * 6)["status"] == "ok"
 
 
 def test_a_chain_of_branches_is_not_run_on_a_few_paths_of_each_call(monkeypatch):
-    """Once a call has more than a few paths, so has each call around it: forty calls ran theirs 13,000 times, for two seconds."""
+    """A call with many paths multiplies those of each call around it: forty calls once ran 13,000 paths, for two seconds."""
     scope: dict[str, object] = {}
     exec("def f(x):\n    return x * 0.5 + 1.0 if x > 0.0 else -x", scope)
     runs, blob = [], payload(scope["f"])

@@ -1,4 +1,4 @@
-"""Parts of dates: kernels over every day of eight centuries against NumPy, and Spark's functions of them against java.time."""
+"""Compares date fields in kernels with NumPy over every day of eight centuries, and Spark's date functions with java.time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DAY = 86_400 * 10**9
 
 
 def days_of(first: int, last: int) -> np.ndarray:
-    """All days of the years from `first` on up to and without `last`."""
+    """Returns all days of the years from `first` up to but excluding `last`."""
     ends = np.array([f"{year:04}-01-01" for year in (first, last)], "M8[D]").astype(np.int64)
     return np.arange(*ends).astype(np.int32)
 

@@ -1,4 +1,4 @@
-"""Checks that calls take the forms that Python and pandas take: names of parameters, and what may not be None."""
+"""Checks that calls accept the signatures of Python and pandas: parameter names, and which arguments may not be None."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ REFUSED = [
 
 @pytest.mark.parametrize(("source", "type"), REFUSED)
 def test_forms_that_are_errors_in_python(source, type):
-    """Of functions that catch the error, too: their result would be another one."""
+    """Functions that catch the error are refused too: their result would differ."""
     for written in (f"lambda a: {source}", CAUGHT.format(source)):
         with pytest.raises(Refusal) as refused:
             check(written, (type,))
@@ -44,7 +44,7 @@ def test_negative_shifts(source):
 
 
 def test_a_parameter_of_another_place():
-    """What is given by position is the parameter of that name."""
+    """A positional argument is matched with the parameter of the expected name."""
     check_form(lambda s, pat, case=True, flags=0: None, ("a", "b", True, 0), {}, "Series.str.contains")
     with pytest.raises(Refusal, match="'flags'"):
         check_form(lambda s, pat, flags=0, case=True: None, ("a", "b", 7), {}, "Series.str.contains")

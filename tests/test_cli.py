@@ -1,4 +1,4 @@
-"""The command line: what each command prints, its exit codes, and that user faults end in one line, not a traceback."""
+"""Checks the command line: the output and exit codes of each command; user faults end in one line, not a traceback."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def fake_spark(folder: Path) -> Path:
-    """A folder that looks like a Spark to the commands that only look at its jars."""
+    """Creates a folder that suffices as a Spark for commands that only read its jars."""
     (folder / "jars").mkdir(parents=True)
     (folder / "jars" / "spark-core_2.13-4.3.0.jar").touch()
     return folder
@@ -150,7 +150,7 @@ def test_doctor_says_what_to_mend(capsys, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_doctor_imports_nothing_of_the_current_folder(tmp_path):
-    """Neither itself nor the compile service: `python -m` puts that folder first on the import path."""
+    """This holds for the command and the compile service: `python -m` puts that folder first on the import path."""
     folder, ran = tmp_path / "folder", tmp_path / "ran"
     folder.mkdir()
     for name in [*sys.stdlib_module_names - {"sys", "builtins"}, "numpy", "pandas", "numba", "llvmlite", "pyspark", "pyarrow"]:
@@ -163,11 +163,11 @@ def test_doctor_imports_nothing_of_the_current_folder(tmp_path):
     assert checks["compile service"] == checks["kernel"] == "OK", done.stdout
 
 
-# configure: what it writes on a builder, without starting a session
+# configure: its effects on a builder, without starting a session
 
 
 class Builder:
-    """The part of SparkSession.Builder that configure uses."""
+    """The subset of SparkSession.Builder that configure uses."""
 
     def __init__(self, **options: str) -> None:
         self._options = {key.replace("_", "."): value for key, value in options.items()}
@@ -179,7 +179,7 @@ class Builder:
 
 @pytest.fixture
 def no_session(monkeypatch, tmp_path):
-    """A process in which no Spark was started, with a Spark of its own."""
+    """Simulates a process in which no Spark was started, with a separate Spark installation."""
     from pyspark import SparkContext
 
     home = fake_spark(tmp_path / "spark")

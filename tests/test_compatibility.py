@@ -1,4 +1,4 @@
-"""docs/compatibility.md says what the compiler says now."""
+"""Checks that docs/compatibility.md agrees with the current compiler."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_the_page_is_not_stale():
 
 
 def test_the_page_has_what_its_sources_have():
-    """Quick: the names of the tables of calls, the types and the codes."""
+    """A quick check: the names of the tables of calls, the types and the codes."""
     text = PAGE.read_text(encoding="utf-8")
     names = {f"`{name}`" for name in {*series_methods.METHODS, *series_methods.PROPERTIES} - ACCESSORS}
     codes = {f"| {code} | {entry['title']}" for code, entry in reasons().items()}

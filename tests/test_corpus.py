@@ -1,4 +1,4 @@
-"""The corpus: what is compiled of it is pinned, and what may never be compiled is not."""
+"""Checks the corpus: compiled functions are pinned, and functions that must never compile do not."""
 
 from __future__ import annotations
 

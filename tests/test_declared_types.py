@@ -80,7 +80,7 @@ def test_results_of_every_kind(declared: DataType, plain: bool) -> None:
         batches = tuple(batch.select(columns) for batch in _batches())
         if plain:
             body = f"None if {' or '.join(f'{name} is None' for name in columns)} else ({body})"
-        elif "b" in columns:  # with NULLs it is of objects
+        elif "b" in columns:  # with NULLs the Series has dtype object
             batches = tuple(batch for batch in batches if not batch["b"].null_count)
         eval_type = PythonEvalType.SQL_ARROW_BATCHED_UDF if plain else PythonEvalType.SQL_SCALAR_PANDAS_UDF
         found[check_case(Case(f"f = lambda {', '.join(columns)}: {body}", batches, declared, eval_type)).refused] += 1

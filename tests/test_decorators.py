@@ -1,4 +1,4 @@
-"""`sparkweld.pandas_udf` and `sparkweld.udf` without a session: Spark's forms, the verdict at definition, the options."""
+"""Checks `sparkweld.pandas_udf` and `sparkweld.udf` without a session: Spark's forms, the verdict at definition, the options."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of calls in docs/compiled.md is the tables of `udf_compiler.calls`, and what hints say of it is true."""
+"""Checks that docs/compiled.md has the tables of `udf_compiler.calls`, and that hints about calls are true."""
 
 from __future__ import annotations
 

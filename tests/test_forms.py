@@ -1,4 +1,4 @@
-"""Checks the proof that a row's result does not depend on its batch against both evaluated forms."""
+"""Checks the proof that a row's result does not depend on its batch by evaluating both forms."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ DTYPES = {"integer": "int32", "long": "int64", "short": "int16", "date": "int32"
 
 
 def requested(function, inputs, returns, nulls=(), steps=()):
-    """The reply for a batch with NULLs in `nulls`, asked as for a filter below."""
+    """Returns the reply for a batch with NULLs in `nulls`, requested as above a filter."""
     given = request(*steps, python_step(r=udf(0, *(column(n, t) for n, t in inputs.items()), returns=returns)), inputs=inputs,
                     nullable_state=nulls)  # fmt: skip
     return compile_pipeline({**given, "regrouped": True}, [payload(function)])
@@ -44,7 +44,7 @@ def verdict(function, returns="double", steps=(), **inputs):
 
 
 def results(function, inputs, returns, nulls, rows=None):
-    """What a form gives for all pairs of edge values, or `rows`, none of them NULL: values, or None where it is flagged."""
+    """Returns a form's results for all pairs of non-NULL edge values, or `rows`; None where a row is flagged."""
     reply = requested(function, inputs, returns, nulls)
     assert reply["status"] == "ok", reply["refusals"]
     program = parse_program(reply["program"], reply["blocks"])
@@ -137,7 +137,7 @@ def test_forms_that_differ_are_not_proved_equal(name):
 
 
 def test_the_refused_examples_do_differ():
-    """Else the test above would hold for a proof that proves nothing."""
+    """Otherwise the test above would also accept a vacuous proof."""
     for name in ("sum wraps", "sum of 64 bits", "declared double", "minus zero", "quotient of 64 bits", "order of 64 bits"):
         function, returns, inputs = REFUSED[name]
         dense, _ = results(function, inputs, returns, ())
@@ -171,11 +171,11 @@ def test_many_columns_are_proved_by_one_trace(name):
 
 def test_rows_that_decide_about_others_are_not_proved():
     for function, returns, inputs in [
-        (lambda s: s.str[0].str.upper(), "string", {"s": "string"}),  # a batch without strings is of floats
-        (lambda s: s.str.len() // 2, "long", {"s": "string"}),  # a missing string makes floats of all lengths
-        (lambda a, b: a // b, "long", {"a": "integer", "b": "integer"}),  # a divisor of 0 makes floats of all quotients
-        (lambda x: x.apply(lambda v: v**3), "double", {"x": "long"}),  # an integer past 64 bits makes objects of all
-        (lambda x: x.transform(lambda v: 10 / v), "double", {"x": "double"}),  # pandas hands over the Series where it raises
+        (lambda s: s.str[0].str.upper(), "string", {"s": "string"}),  # a batch without strings has floats
+        (lambda s: s.str.len() // 2, "long", {"s": "string"}),  # a missing string turns all lengths into floats
+        (lambda a, b: a // b, "long", {"a": "integer", "b": "integer"}),  # a zero divisor turns all quotients into floats
+        (lambda x: x.apply(lambda v: v**3), "double", {"x": "long"}),  # an integer beyond 64 bits turns all into objects
+        (lambda x: x.transform(lambda v: 10 / v), "double", {"x": "double"}),  # pandas passes the Series where it raises
     ]:
         assert verdict(function, returns, **inputs), function
 
@@ -200,7 +200,7 @@ def test_nobody_asks_where_the_batches_are_those_of_spark():
 
 
 def test_a_trace_serves_requests_about_other_batches(monkeypatch):
-    """To ask about batches costs no second trace of a function, which may hold a large model."""
+    """Checking other batches needs no second trace of a function, which may hold a large model."""
     made = []
     trace = UdfTracer._made
     monkeypatch.setattr(UdfTracer, "_made", lambda self, *args: made.append(1) or trace(self, *args))
@@ -212,7 +212,7 @@ def test_a_trace_serves_requests_about_other_batches(monkeypatch):
 
 
 def asked(case, inputs, nulls):
-    """The reply for a generated function, in the form for batches with NULLs in `nulls`."""
+    """Returns the reply for a generated function, in the form for batches with NULLs in `nulls`."""
     always = [name for name, type in inputs.items() if type not in TWO_FORMS]
     called = udf(0, *(column(name, type) for name, type in inputs.items()), returns=spark_name(case.returns))
     given = request(python_step(r=called), inputs=inputs, nullable_state=[*nulls, *always])

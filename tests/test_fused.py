@@ -1,4 +1,4 @@
-"""Fused functions give what the originals give for the same batch, by a pipeline or by the original itself."""
+"""Checks that fused functions produce the originals' results for the same batch, by a pipeline or by the original itself."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def slug(s):
 
 
 def compiled(functions, inputs, returns="double", conf=None, nullable=True, **given):
-    """(reply, the fused function) of a chain of functions, innermost first, of columns: name -> Spark type."""
+    """Returns (reply, the fused function) of a chain of functions, innermost first, over columns: name -> Spark type."""
     functions = functions if isinstance(functions, tuple) else (functions,)
     entry = udf(0, *(column(n, t, nullable) for n, t in inputs.items()), returns=returns, **given)
     for blob in range(1, len(functions)):
@@ -64,7 +64,7 @@ def compiled(functions, inputs, returns="double", conf=None, nullable=True, **gi
 
 
 def function_of(group, number=0):
-    """A function of a group, as PySpark calls it."""
+    """Returns a function of a group, as PySpark calls it."""
     return CPickleSerializer().loads(bytes.fromhex(group["payloads"][number]))[0]
 
 
@@ -164,7 +164,7 @@ _odd = annotate(lambda x: x * (1.0 + len(x) % 2), (Rows(),), returns=Rows(), che
 
 
 class Held:
-    """A class of the user's, which the traced function sees rebuilt."""
+    """A user's class, which the traced function receives rebuilt."""
 
     def __getitem__(self, key):
         return 2.0
@@ -209,7 +209,7 @@ def test_models_that_no_pickle_holds_are_refused(monkeypatch):
         def predict(self, x):
             return x * 2.0
 
-    module = types.ModuleType("of_a_locked_model")  # known by name, so that the UDF itself is pickled without the model
+    module = types.ModuleType("of_a_locked_model")  # found by name, so that the UDF itself is pickled without the model
     module.predict = annotate(Locked().predict, (Rows(),), returns=Rows())
     exec("def scored(a):\n    return predict(a + 1)\n", module.__dict__)
     monkeypatch.setitem(sys.modules, module.__name__, module)
@@ -221,7 +221,7 @@ def test_refused_requests():
     times, two = udf(0, column("a", "timestamp")), udf(0, udf(0, "a"), udf(0, "b"))
     for entry, code in (
         (times, "SW646"),
-        (udf(0, column("a", "date")), "SW643"),  # only kernels take them
+        (udf(0, column("a", "date")), "SW643"),  # only kernels support them
         (two, "SW646"),
         (udf(0, "a", evalType=252), "SW206"),
         (udf(0, udf(0, "a"), evalType=204), "SW206"),
@@ -266,7 +266,7 @@ ITERATORS = [
 
 @pytest.mark.parametrize(("function", "inputs", "batch"), ITERATORS)
 def test_iterators(function, inputs, batch):
-    """Each batch by itself; what a pipeline does not decide, as rows of another dtype, goes through the function's own loop."""
+    """Each batch runs by itself; undecided ones, such as rows of another dtype, run the function's own loop."""
     integers = not {"long", "date"}.isdisjoint(inputs.values())
     reply, fused = compiled(function, inputs, conf={"blockRows": 700}, nullable=not integers, evalType=204)
     cut = [[s.iloc[at : at + 2000].reset_index(drop=True) for s in batch] for at in range(0, N, 2000)]
@@ -403,7 +403,7 @@ def test_a_broken_promise_warns_once_and_changes_nothing(capfd):
 
 def test_a_worker_without_the_package_runs_the_original(tmp_path):
     names = {"erf": erf}
-    exec("def blended(a, b):\n    return erf(a) * b + 1\n", names)  # pickled by value: this module needs the package
+    exec("def blended(a, b):\n    return erf(a) * b + 1\n", names)  # pickled by value: this module requires the package
     reply, _ = compiled(names["blended"], TWO, conf={"blockRows": 700})
     (tmp_path / "payload").write_bytes(bytes.fromhex(reply["payloads"][0]))
     code = (
@@ -438,7 +438,7 @@ def test_plans_are_loaded_once_a_process():
 
 
 def siblings(*entries, functions, conf=None):
-    """The groups of UDFs of one node."""
+    """Returns the groups of UDFs of one node."""
     made = request(python_step(**{f"r{i}": entry for i, entry in enumerate(entries)}))
     made["op"], made["conf"] = "fuse", {**made["conf"], **(conf or {})}
     return compile_fused(made, [payload(f) for f in functions])["fused"]

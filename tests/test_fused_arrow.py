@@ -1,4 +1,4 @@
-"""Fused functions of Arrow's arrays give what PySpark's worker gives for the original pandas UDF on each of Spark's batches."""
+"""Compares fused functions over Arrow arrays with the original pandas UDF in PySpark's worker, for each Spark batch."""
 
 from __future__ import annotations
 
@@ -85,11 +85,11 @@ OF_TEXTS = [
     (lambda s: s.map(html.escape).str.len(), IntegerType()),
     (lambda s: s.map(html.escape).str.len(), StringType()),
     (lambda s: s.map(html.escape, na_action="ignore") == "x", BooleanType()),
-    (lambda s: s.map(html.escape, na_action="ignore"), DoubleType()),  # no numbers
+    (lambda s: s.map(html.escape, na_action="ignore"), DoubleType()),  # not numbers
     (lambda s: s.map(html.escape, na_action="ignore"), DateType()),
     (lambda s: s.map(letters), StringType()),  # half of a surrogate pair
     (lambda s: s.map(letters).str.slice(0, 12), StringType()),
-    (lambda s: s.map(bytes_too).str.slice(0, 12), StringType()),  # half of one that stands for a byte
+    (lambda s: s.map(bytes_too).str.slice(0, 12), StringType()),  # half of a surrogate pair, which represents a byte
     (lambda s: s.map(letters, na_action="ignore").map(html.escape, na_action="ignore").str.strip(), StringType()),
 ]
 OF_NUMBERS = [
@@ -106,9 +106,9 @@ OF_NUMBERS = [
 
 
 def worker(commands, eval_type, batches, named=None, confs=CONFS):
-    """What PySpark's own worker gives for batches of arrays, or the class and the text of what it raises.
+    """Returns the results of PySpark's own worker for batches of arrays, or the class and message of its exception.
 
-    `commands`: of a chain, innermost first. `named`: arguments by name -> their number; the others come before them.
+    `commands`: those of a chain, innermost first. `named`: arguments by name -> their number; the others precede them.
     """
     args = list(range(len(batches[0]) - len(named or {})))
     info = SimpleNamespace(udfs=commands, args=args, kwargs=named or {}, result_id=1)
@@ -116,12 +116,12 @@ def worker(commands, eval_type, batches, named=None, confs=CONFS):
         run, *_ = pyspark.worker.read_udfs(CPickleSerializer(), [info], eval_type, pyspark.worker.RunnerConf(confs), None)
         made = run(0, (pa.RecordBatch.from_arrays(arrays, [f"_{i}" for i in range(len(arrays))]) for arrays in batches))
         return pa.concat_arrays([batch.column(0) for batch in made])
-    except Exception as error:  # noqa: BLE001 - compared with what the other side raises
+    except Exception as error:  # noqa: BLE001 - compared with the exception of the other side
         return type(error), str(error)
 
 
 def fused(function, returns, array, spark_type):
-    """The command of the fused function."""
+    """Returns the command of the fused function."""
     made = request(python_step(r=udf(0, column("c", spark_type), returns=returns.simpleString())), pandas=CONFS)
     (group,) = compile_fused({**made, "op": "fuse"}, [payload(function, returns)])["fused"]
     return bytes.fromhex(group["payloads"][0])
@@ -132,7 +132,7 @@ def batches_of(array, rows):
 
 
 def check(function, returns, columns, spark_type, rows):
-    """Compares all columns; gives how many rows the original ran for."""
+    """Compares all columns; returns the number of rows for which the original ran."""
     command, plain, ran = fused(function, returns, columns, spark_type), payload(function, returns), 0
     for name, array in columns.items():
         pieces = [worker([plain], PythonEvalType.SQL_SCALAR_PANDAS_UDF, [[cut]]) for cut in batches_of(array, rows)]
@@ -178,7 +178,7 @@ def test_doubles(number):
 
 
 def test_numbers_are_not_copied():
-    """Nor is anything taken for numbers without NULLs that is none."""
+    """Arrays of other types, or with NULLs, are not taken for numbers without NULLs."""
     cut = INTS.slice(3, 100)
     assert numbers_of(cut).ctypes.data == INTS.buffers()[1].address + 24 and np.array_equal(numbers_of(cut), cut.to_pandas())
     others = [NUMBERS["some NULL"], TEXTS["few"], INTS.cast(pa.bool_()), INTS.cast(pa.timestamp("us")), INTS.cast(pa.date64())]

@@ -1,4 +1,4 @@
-"""Fused Arrow UDFs give what PySpark's worker gives for the original on each of Spark's batches, NULLs and errors included."""
+"""Compares fused Arrow UDFs with the originals in PySpark's worker for each Spark batch, NULLs and errors included."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ TEXTS = {"few": RNG.choice(WORDS, N), "distinct": np.array([f"{WORDS[k % 5]} {k}
 
 
 def states(values, type):
-    """Columns with NULLs, without, of NULLs alone, of no and of one row, and in the middle of a larger array."""
+    """Returns columns with NULLs, without, all NULL, empty, of one row, and a slice of a larger array."""
     some = pa.array(values, type, mask=SOME)
     return {"all": pa.array(values, type), "some NULL": some, "all NULL": pa.nulls(N, type), "no rows": some[:0],
             "one": some[:1], "a slice": some.slice(3, 3000)}  # fmt: skip
@@ -80,23 +80,23 @@ FUSED = [
     (lambda s: pc.add(pc.utf8_length(pc.utf8_reverse(s)), 1), "string", LongType(), 3),
     (lambda s: pc.if_else(pc.greater(pc.utf8_length(s), 9), pc.utf8_reverse(s), None), "string", StringType(), None),
     (lambda s: pc.utf8_normalize(s, form="NFKD"), "string", StringType(), 1),
-    (lambda s: pc.utf8_title(s), "string", DoubleType(), 1),  # no numbers
+    (lambda s: pc.utf8_title(s), "string", DoubleType(), 1),  # not numbers
     (lambda x: pc.add(pa.array(erf(pc.multiply(x, 0.5).to_numpy(zero_copy_only=False))), x), "double", DoubleType(), 3),
     (lambda x: pa.array(gammaln(x.to_numpy(zero_copy_only=False)), from_pandas=True), "double", FloatType(), None),
     (lambda x: pa.array(erf(x.to_numpy(zero_copy_only=False))), "float", DoubleType(), None),
-    (lambda i: pc.multiply(pa.array(erf(i.fill_null(0).to_numpy())), 3), "long", IntegerType(), None),  # no whole numbers
+    (lambda i: pc.multiply(pa.array(erf(i.fill_null(0).to_numpy())), 3), "long", IntegerType(), None),  # not integers
     (lambda i: pc.add(same(i), pc.subtract(i, 1)), "integer", ByteType(), None),
     (lambda i: pc.multiply(same(pc.add(i, 1)), 100), "long", ByteType(), 3),  # too large for some
     (lambda b: pc.and_kleene(same(pc.invert(b)), True), "boolean", BooleanType(), None),
     (lambda b: same(b), "boolean", StringType(), 1),
     (lambda d: same(d), "date", DateType(), 1),
-    (lambda d: pc.add(year(zoned(d)), 1), "date", LongType(), 3),  # what lies between has no type in a kernel
+    (lambda d: pc.add(year(zoned(d)), 1), "date", LongType(), 3),  # the intermediate has no type in a kernel
     (lambda x: pc.sqrt(pc.abs(scaled(x, RATE))), "double", DoubleType(), 2),
 ]
 
 
 def fused(functions, returns, *columns, kind=SCALAR, conf=None):
-    """A group of the reply for a chain of functions, innermost first."""
+    """Returns a group of the reply for a chain of functions, innermost first."""
     functions = functions if isinstance(functions, tuple) else (functions,)
     entry = udf(0, *columns, returns=returns.simpleString(), evalType=kind)
     for blob in range(1, len(functions)):
@@ -108,7 +108,7 @@ def fused(functions, returns, *columns, kind=SCALAR, conf=None):
 
 
 def alike(got, wanted):
-    """Whether both are the same array, where NaN is NaN and NULL is NULL, or the same error."""
+    """Whether both are the same array, where NaN equals NaN and NULL equals NULL, or the same error."""
     if isinstance(got, tuple) or isinstance(wanted, tuple):
         return got == wanted
     if not pa.types.is_floating(wanted.type):
@@ -118,7 +118,7 @@ def alike(got, wanted):
 
 
 def check(functions, returns, spark_type, arrays, rows=1000, kind=SCALAR):
-    """Compares in Spark's batches, and in one of several of them; gives the reply and for how many rows the original ran."""
+    """Compares in Spark's batches, also several at once; returns the reply and the number of rows for which the original ran."""
     group = fused(functions, returns, column("c", spark_type), kind=kind, conf={"blockRows": 700})
     command = [bytes.fromhex(group["payloads"][0])]
     plain = [payload(f, returns) for f in (functions if isinstance(functions, tuple) else (functions,))]
@@ -195,7 +195,7 @@ def each_number(batches):
 def test_iterators():
     assert check(each_text, StringType(), "string", COLUMNS["string"], kind=ITERATOR)[1] == 0
     assert check(each_number, DoubleType(), "double", COLUMNS["double"], kind=ITERATOR)[1] == 0
-    _, ran = check(each_number, IntegerType(), "double", COLUMNS["double"], kind=ITERATOR)  # no whole numbers
+    _, ran = check(each_number, IntegerType(), "double", COLUMNS["double"], kind=ITERATOR)  # not integers
     assert ran == 0
     check(lambda batches: (raising(x) for x in batches), DoubleType(), "double", COLUMNS["double"], kind=ITERATOR)
 

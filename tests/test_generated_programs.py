@@ -1,4 +1,4 @@
-"""Thousands of generated UDFs of all kinds: each compiles to what PySpark's worker gives, or is refused with a code."""
+"""Checks thousands of generated UDFs of all kinds: each agrees with PySpark's worker, or is refused with a code."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.helpers.generated import FAMILIES, Tally
 
 pytestmark = pytest.mark.slow
 
-#: Family -> functions in the gate.
+#: Family -> number of functions in the gate.
 COUNTS = {
     "numbers": 450, "series": 250, "texts": 450, "times": 350, "applied": 250, "rows": 300, "loops": 60, "python": 400,
     "declared": 250, "chained": 120, "gathered": 200, "lists": 60, "tags": 80, "arrays": 40, "arrow": 350, "frames": 250,
@@ -29,6 +29,6 @@ def test_family(name: str) -> None:
         tally.add(*family.check(data.draw))
 
     one()
-    # A function like `a % (0 % b)` divides by zero in every row: pandas decides its dtypes, and the guard is right.
+    # A function like `a % (0 % b)` divides by zero in every row: pandas decides its dtypes, so the guard is right.
     assert len(tally.vacuous) <= max(2, COUNTS[name] // 100), "guards flag every row of:\n" + "\n".join(tally.vacuous)
     assert tally.compiled >= family.share * tally.functions, f"{name}: {tally.report(idioms=8)}"

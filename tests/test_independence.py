@@ -105,7 +105,7 @@ def _reply(service: Service, asked: Message) -> dict[str, Any]:
 
 
 def _state() -> list[Any]:
-    """What a request could leave behind in the interpreter."""
+    """Returns the interpreter state that a request could leave behind."""
     hooks = sys.gettrace(), sys.getprofile(), sys.getrecursionlimit()
     return [hooks, list(sys.path), os.getcwd(), np.geterr(), dict(os.environ)]
 
@@ -127,7 +127,7 @@ def test_a_refused_function_leaves_no_trace(odd):
 
 @pytest.mark.slow
 def test_the_corpus_gives_the_same_in_any_order():
-    """Each case in its place and among refused functions, at a fixed seed."""
+    """Each case runs in its place and among refused functions, at a fixed seed."""
     order: list[Any] = [*cases(), *ODD]
     random.Random(1).shuffle(order)
     before, service = _state(), Service()

@@ -1,4 +1,4 @@
-"""Checks that the compile service imports installed packages and extension modules again after a change, and records them."""
+"""Checks that the compile service reimports installed packages and extension modules after a change, and records them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["service"]
 
 @pytest.fixture
 def installed(tmp_path, monkeypatch):
-    """A folder of installed packages, which services have on the path of their workers."""
+    """Returns a folder of installed packages, which services have on the import path of their workers."""
     monkeypatch.setenv("PYTHONUSERBASE", str(tmp_path / "base"))
     folder = tmp_path / "base" / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
     folder.mkdir(parents=True)
@@ -75,7 +75,7 @@ PyMODINIT_FUNC PyInit_{name}(void) {{
 
 
 def extension(folder, name, value):
-    """Compiles a module of machine code with the constant K, and puts it in the place of an older one."""
+    """Compiles an extension module with the constant K, and replaces an older one."""
     source, made = folder / f"{name}.c", folder / f"{name}.new"
     source.write_text(EXTENSION.format(name=name, value=value))
     command = ["cc", "-shared", "-fPIC", f"-I{sysconfig.get_path('include')}", str(source), "-o", str(made)]

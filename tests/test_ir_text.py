@@ -1,4 +1,4 @@
-"""The text form: every op and generated programs round-trip, and text that is no program is refused with its line."""
+"""Checks the text form: every op and generated programs round-trip, and invalid text is refused with its line."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_indentation_and_empty_lines_do_not_matter() -> None:
 
 
 def error_cases() -> list[object]:
-    """(message, text) of tests/fixtures/ir/*.ir: `# message` lines, each with a program that raises it."""
+    """Returns (message, text) of tests/fixtures/ir/*.ir: `# message` lines, each with a program that raises it."""
     found: list[object] = []
     for path in sorted(FIXTURES.glob("text_*.ir")):
         for part in path.read_text(encoding="utf-8").split("# ")[1:]:

@@ -1,4 +1,4 @@
-"""The verifier: each rule has a program that breaks it, and the message that says so."""
+"""Checks the verifier: each rule has a program that breaks it, and the message for it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_rule(message: str, text: str) -> None:
 X = Input("x", F64)
 READ = Let(Read("x", F64))
 
-#: Programs that the text form cannot even write.
+#: Programs that the text form cannot express.
 BROKEN: dict[str, Program] = {
     "an argument is not an earlier value": Program("p", (X,), (Loop("f", ROWS, (Let(Call("exp"), (0,)),)),), ()),
     "appends %1, which does not exist": Program("p", (X,), (Loop("f", ROWS, (READ,), (Append("y", 1),)),), ()),

@@ -1,5 +1,5 @@
 # ruff: noqa: C417, UP028 - the shapes are the point
-"""Iterator functions: which are proved to treat each batch alike, what they become, and which are refused."""
+"""Checks iterator functions: proofs of batch independence, their compiled forms, and refusals."""
 
 from __future__ import annotations
 
@@ -343,7 +343,7 @@ STATEFUL = [loads_once, remembers_a_dtype, remembers_a_column, remembers_in_a_li
 @pytest.mark.parametrize("function", STATEFUL)
 @pytest.mark.parametrize("nulls", [False, True])
 def test_state_that_batches_of_other_dtypes_might_change_is_refused(function, nulls):
-    """NULLs of an integer column make a batch of floats: two batches of one kind do not show what one does after the other."""
+    """NULLs of an integer column make a batch of floats: two batches of one dtype do not show the effect across dtypes."""
     assert codes(compile_udf(function, 204, {"x": "long"}, "double", nulls=nulls)) == ["SW651"]
     assert compile_udf(function, 204, {"x": "double"}, "double", nulls=nulls)["status"] == "ok"
 

@@ -1,4 +1,4 @@
-"""Kernels as wholes: NULLs, guards, filters, positions, memory bounds, limits."""
+"""Checks whole kernels: NULLs, guards, filters, positions, memory bounds, limits."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ KINDS = (BOOL, I8, I16, I32, I64, F32, F64, DATE)
 
 @pytest.fixture(scope="module")
 def nulls() -> Kernel:
-    """Every type nullable: as it is, made plain, and NULL where another one is."""
+    """Returns a kernel over every nullable type: unchanged, converted to non-null, and NULL where another value is."""
 
     def body(loop, columns):
         for name, value in columns.items():
@@ -72,7 +72,7 @@ def test_guards_count_real_rows_only(guarded, rows):
 
 @pytest.fixture(scope="module")
 def some() -> Kernel:
-    """Among the rows with a > 0, some must have b = 1; and some row at all c = 1. Filtered, so that there are several blocks."""
+    """Requires b = 1 in some row with a > 0, and c = 1 in some row. A filter is included, so that there are several blocks."""
 
     def body(loop, columns):
         one = loop.const(1, I64)
@@ -114,7 +114,7 @@ def test_more_guards_of_whole_batches_than_there_are_bits():
 
 @pytest.fixture(scope="module")
 def filtered() -> Kernel:
-    """A filter with outputs of every width, plain and nullable, and a guard."""
+    """Returns a kernel with a filter, outputs of every width, plain and nullable, and a guard."""
 
     def body(loop, columns):
         loop.guard(loop.call("less", columns["key"], loop.const(90, I32)))
@@ -178,7 +178,7 @@ def test_names_and_constants_of_any_text():
 
 
 class FencedArray:
-    """An array whose last byte is followed by a page that may not be touched, or whose first byte follows one."""
+    """An array whose last byte precedes an inaccessible page, or whose first byte follows one."""
 
     def __init__(self, array: np.ndarray, *, fence_before: bool = False) -> None:
         page = mmap.PAGESIZE

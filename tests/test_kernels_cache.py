@@ -1,4 +1,4 @@
-"""The cache of object code: hits, damage, limits, folders that cannot be used, processes at the same time."""
+"""Checks the object-code cache: hits, damage, limits, unusable folders, concurrent processes."""
 
 from __future__ import annotations
 

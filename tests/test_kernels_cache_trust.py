@@ -22,7 +22,7 @@ from tests.test_kernels_cache import ROOT, program, works
 
 
 def compiled(folder: Path, p: Program | None = None) -> tuple[ObjectCache, Path]:
-    """A cache with one program in it, and its file."""
+    """Returns a cache with one program in it, and the program's file."""
     cache = ObjectCache(folder)
     compile_program(p or program(), cache)
     assert cache.warning is None
@@ -30,7 +30,7 @@ def compiled(folder: Path, p: Program | None = None) -> tuple[ObjectCache, Path]
 
 
 def not_used(folder: Path) -> str:
-    """The warning of a cache that finds nothing, keeps nothing, and costs nothing else."""
+    """Returns the warning of a cache that finds nothing, stores nothing, and has no other effect."""
     names = set(os.listdir(folder)) if folder.is_dir() else set()
     cache = ObjectCache(folder)
     code = compile_program(program(), cache)
@@ -61,14 +61,14 @@ def test_no_file_with_a_flipped_bit_is_accepted(tmp_path):
         flipped[bit // 8] ^= 1 << bit % 8
         assert cache_module._decode(bytes(flipped), key, identity, "symbol") is None
         flipped[bit // 8] ^= 1 << bit % 8
-    for at in (0, 31, 32, 40, 150, 300, len(whole) - 1):  # the same through the folder, of each part of the file
+    for at in (0, 31, 32, 40, 150, 300, len(whole) - 1):  # the same through the folder, at each section of the file
         file.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
         assert cache.get(program()) is None and not file.exists() and cache.warning is None
 
 
 @pytest.mark.parametrize("head", ["as it was once", "nested", "endless"])
 def test_a_planted_file_is_not_linked(tmp_path, head):
-    """It has the right name, and what an earlier release took for a proof: a hash of its own object."""
+    """It has the right name, and what an earlier release accepted as proof: a hash of its own object."""
     cache, file = compiled(tmp_path)
     data = b"\x7fELF planted"
     told = {"symbol": kernel_symbol(program()), "imports": [], "cpu": host_cpu(), "memory": 0, "size": len(data),
@@ -120,7 +120,7 @@ def test_what_is_above_the_folder_matters_where_all_can_write_it(tmp_path, mode,
 
 @pytest.fixture
 def foreign(monkeypatch):
-    """Gives a path to another user; where this one may not, this one becomes another."""
+    """Changes a path's owner to another user, or switches this process to another user where that is not permitted."""
 
     def give(path: Path) -> None:
         if os.geteuid() == 0:

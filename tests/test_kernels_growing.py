@@ -79,7 +79,7 @@ def test_memory_is_linear_in_the_elements(function):
 
 @pytest.mark.parametrize("seed", range(12))
 def test_values_that_grow_in_any_order(seed):
-    """Older values of the same piece have what they had, whichever of them grows and whatever lies between."""
+    """Older values of the same arena keep their contents, whichever value grows and in any interleaving."""
     random = np.random.default_rng(seed)
 
     def body(loop, columns):

@@ -1,4 +1,4 @@
-"""Functions of libm and libmvec against NumPy over wide ranges, in ULP. The table is the largest distance measured.
+"""Compares functions of libm and libmvec with NumPy over wide ranges, in ULP; the table has the largest distances.
 
 Measured with glibc 2.41 and NumPy 2.4 over 200,000 arguments in each range, for AVX-512 and AVX2 kernels against NumPy's
 loops with and without AVX-512. The documented bound is 4.
@@ -30,7 +30,7 @@ RANGES = ("special", "unit", "near one", "small", "hundreds", "angles", "all exp
 
 
 def arguments(type: Type, range: str, at: int) -> np.ndarray:
-    """Arguments of one range; position `at` of several."""
+    """Returns arguments of one range; `at` is the argument position."""
     specials = special_values(type)
     single = type.dtype.itemsize == 4
     exponent = 126 if single else 1022
@@ -60,7 +60,7 @@ CASES = [(fn, types) for fn in sorted(LIBM_ULP) for types in inner_loops(fn) if 
 
 @pytest.fixture(scope="module")
 def kernels() -> dict[int, Kernel]:
-    """One kernel of all functions for each float type, keyed by bytes."""
+    """Returns one kernel of all functions for each float type, keyed by its size in bytes."""
     return {size: Kernel.load(compile_program(p), p) for size in (4, 8) for p in [_program(size)]}
 
 

@@ -1,4 +1,4 @@
-"""Ops of models: their kernels against `evaluate`, alone and among numbers, strings and filters, at sizes around a piece."""
+"""Compares kernels of model ops with `evaluate`, alone and among numbers, strings and filters, at sizes around a chunk."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EXAMPLES = [(op, types) for cls in OPS if issubclass(cls, ModelOp) for op, types
 
 
 def _inputs(p: Program, rows: int, seed: int = 0) -> dict[str, Array]:
-    """Numbers of some units, and NaN and infinities among the first of each column."""
+    """Returns numbers of magnitude about one, with NaN and infinities among the first rows of each column."""
     random = np.random.default_rng(seed)
     found: dict[str, Array] = {}
     lengths = random.choice([0, 1, 2, 3, 5, 5, 9], rows)
@@ -41,7 +41,7 @@ def _inputs(p: Program, rows: int, seed: int = 0) -> dict[str, Array]:
 
 
 def _lists(type: Type, lengths: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Lists as long as those of the other columns, but for a few: ascending integers of up to 10, and any doubles."""
+    """Returns lists with the other columns' lengths except a few: ascending integers of up to 10, and any doubles."""
     made = np.empty(len(lengths), object)
     for row, length in enumerate(np.where(random.random(len(lengths)) < 0.05, 4, lengths).tolist()):
         values = random.normal(size=length)
@@ -96,7 +96,7 @@ def _mlp(*layers: int, activation: str = "relu", out: str = "identity", dtype: t
 
 
 def test_models_among_strings_numbers_constants_and_nulls():
-    """A model of another's result, of a string's length, of a constant and of a NULL's zero; one result unused."""
+    """Models take another's result, a string's length, a constant and a NULL's zero; one result is unused."""
     inputs = {"x": F64, "y": F64.optional(), "n": I64, "flag": BOOL, "s": STR}
 
     def body(loop: LoopBuilder, read: dict[str, Value]) -> None:
@@ -119,7 +119,7 @@ def test_models_among_strings_numbers_constants_and_nulls():
 
 @pytest.mark.parametrize("above", [-9.0, 0.3, 2.5, 1e9])
 def test_filters(above):
-    """All, some, few and no rows kept; a guard of kept rows; one model above the filter that another model decides."""
+    """All, some, few and no rows are kept; a guard is over kept rows; one model runs above a filter by another model."""
 
     def body(loop: LoopBuilder, read: dict[str, Value]) -> Value:
         where = loop.call("greater", read["x"], loop.const(above, F64))
@@ -147,7 +147,7 @@ def test_filters_that_models_decide():
         return where
 
     p = program({"x": F64, "y": F64}, body)
-    assert row_loop_source(p).count(" = kept_rows(") == 1  # the second was made before the condition, the third after
+    assert row_loop_source(p).count(" = kept_rows(") == 1  # the second was computed before the condition, the third after
     _check(p)
 
 
@@ -187,7 +187,7 @@ def test_input_columns_are_not_copied_and_computed_ones_lie_between_stages():
 
 
 def test_wide_models():
-    """Columns between stages that fill the second-level cache make smaller pieces; the memory is no longer on any stack."""
+    """Columns between stages that fill the second-level cache make smaller chunks; their memory is not on any stack."""
     inputs = {f"x{k}": F32 for k in range(700)}
 
     def body(loop: LoopBuilder, read: dict[str, Value]) -> None:
@@ -238,7 +238,7 @@ def test_a_model_trained_again_runs_the_same_object(tmp_path):
 
 
 class _Unknown(Mlp):
-    """An op that no scorer knows."""
+    """An op that no scorer supports."""
 
 
 def test_an_op_without_a_kernel():
@@ -270,7 +270,7 @@ def _models_of(type: Type) -> Program:
 
 @pytest.mark.parametrize("above", [-9.0, 0.7, 2.5])
 def test_a_select_wants_a_model_where_it_takes_it(above):
-    """A cascade: the second model is for rows of which the first is not sure, a third for those that a filter keeps of them."""
+    """In a cascade the second model scores unsure rows of the first, a third those of them that a filter keeps."""
 
     def body(loop: LoopBuilder, read: dict[str, Value]) -> Value:
         where = loop.call("less", read["y"], loop.const(1.5, F64))
@@ -285,7 +285,7 @@ def test_a_select_wants_a_model_where_it_takes_it(above):
 
     p = program({"x": F64, "y": F64}, body)
     source = row_loop_source(p)
-    assert source.count(" = kept_rows(") == 2 and " v3_not_v6 = " in source  # what both conditions say is one bool
+    assert source.count(" = kept_rows(") == 2 and " v3_not_v6 = " in source  # the conjunction of both conditions is one bool
     _check(p)
 
 
@@ -300,7 +300,7 @@ def test_a_flag_among_the_inputs_chooses_a_model():
 
 
 def test_what_two_users_want():
-    """One of them wants every row; or both want those of one condition, beside others of their own."""
+    """One user requires every row; or both require those of one condition, and others of their own."""
 
     def body(loop: LoopBuilder, read: dict[str, Value]) -> None:
         a, b, c = (loop.call("greater", read[name], loop.const(1.0, F64)) for name in "xyz")
@@ -319,7 +319,7 @@ def test_what_two_users_want():
 
 def test_conditions_of_null_and_of_a_column():
     def body(loop: LoopBuilder, read: dict[str, Value]) -> None:
-        valid = loop.is_valid(read["x"])  # conditions have to come first
+        valid = loop.is_valid(read["x"])  # conditions must come first
         score = loop.emit(_mlp(1, 6, 1), loop.value_of(read["x"]))
         other = loop.emit(_mlp(1, 7, 1), loop.value_of(read["x"]))
         loop.append("valid", loop.select(valid, score, loop.const(-1.0, F64)))

@@ -1,4 +1,4 @@
-"""Every op of the IR: its kernel against `evaluate`, over extremes of every type, at sizes around a tile."""
+"""Compares every op of the IR in a kernel with `evaluate`, over extremes of every type, at sizes around a tile."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sparkweld.kernels import Kernel, compile_program
 from tests.helpers.columns import difference, extremes, take
 
 SIZES = (0, 1, 7, 63, 64, 65, 4096, 10000)
-#: Ops in one program: a compile costs some fixed time, a large program some memory.
+#: Ops in one program: a compile has a fixed cost, and a large program needs memory.
 TOGETHER = 60
 
 EXAMPLES = [(op, types) for cls in OPS if not issubclass(cls, ModelOp) for op, types in cls.examples]
@@ -28,7 +28,7 @@ def _chunks(examples: list[tuple[Op, tuple[Type, ...]]]) -> list[list[tuple[Op, 
 
 
 def _program(examples: list[tuple[Op, tuple[Type, ...]]]) -> Program:
-    """One loop that appends each op's result; every argument position and type has its own input column."""
+    """Returns one loop that appends each op's result; every argument position and type has its own input column."""
     columns = {f"{type}.{at}": type for _, types in examples for at, type in enumerate(types)}
     builder = ProgramBuilder("ops", [Input(name, type) for name, type in columns.items()])
     loop = builder.loop("ops")
@@ -44,7 +44,7 @@ def test_kernel_equals_evaluate(examples):
     program = _program(examples)
     kernel = Kernel.load(compile_program(program), program)
     strings = any(i.type.is_view for i in program.inputs)
-    for rows in (0, 1, 65, 3000) if strings else SIZES:  # `evaluate` takes its time for strings and lists
+    for rows in (0, 1, 65, 3000) if strings else SIZES:  # `evaluate` is slow for strings and lists
         inputs = {i.name: extremes(i.type, rows, at=int(i.name[-1])) for i in program.inputs}
         got, expected = kernel.run(inputs, rows), evaluate(program, inputs, rows)
         assert got.flagged == 0
@@ -59,7 +59,7 @@ def _ulp(op: Op) -> int:
 
 
 def _zero_sign_varies(op: Op) -> bool:
-    # NumPy's own fmax(0.0, -0.0) depends on the position in the array: its SIMD loop gives the second, its tail the first.
+    # NumPy's own fmax(0.0, -0.0) depends on the position in the array: its SIMD loop returns the second, its tail the first.
     return isinstance(op, Call) and op.fn in ("fmax", "fmin")
 
 
@@ -119,7 +119,7 @@ def test_tables_of_every_shape_and_type():
 
 @pytest.mark.parametrize("type", [F32, F64], ids=str)
 def test_remainders_near_multiples(type):
-    """Where the rounded quotient reaches the next integer, and on both sides of the largest quotient without a call."""
+    """The rounded quotient reaches the next integer, or is on either side of the largest quotient without a call."""
     rng = np.random.default_rng(5)
     rows = 200_000
     limit = 30 if type == F32 else 60
@@ -137,7 +137,7 @@ def test_remainders_near_multiples(type):
 
 @pytest.mark.parametrize("examples", _chunks(_MATH), ids=lambda chunk: f"math-{len(chunk)}")
 def test_math_does_not_depend_on_position(examples):
-    """The same values at other positions, in a batch of another size: the same bits."""
+    """The same values at other positions, in a batch of another size, have the same bits."""
     program = _program(examples)
     kernel = Kernel.load(compile_program(program), program)
     inputs = {i.name: extremes(i.type, 777, at=int(i.name[-1])) for i in program.inputs}

@@ -1,4 +1,4 @@
-"""Automata in kernels: the patterns of `test_regex` over its texts and over random ones, against `evaluate`."""
+"""Compares regex automata in kernels with `evaluate`: the patterns of `test_regex` over its strings and random ones."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TOGETHER = 20
 
 
 def calls_of(pattern: str) -> list[RegexCall]:
-    """Every function of a pattern, with the groups that it may ask for."""
+    """Returns every function of a pattern, with its permitted groups."""
     calls = [RegexCall("test", pattern, compile_regex(pattern, 0, mode).encode()) for mode in ("search", "match", "fullmatch")]
     groups = groups_of(pattern)
     found = compile_regex(pattern, 0, "search", groups).encode()
@@ -72,7 +72,7 @@ def test_only_replacing_allocates():
 
 
 def test_texts_of_which_searches_read_much():
-    """Each search reads on for a y, to the end of the text."""
+    """Each search scans for a y to the end of the string."""
     call = RegexCall("reads_little", r"x[xz]*y|x", compile_regex(r"x[xz]*y|x", 0, "search", (0,), repeated=True).encode())
     texts = ["x" * 60, "x" * 100, "x" * 1000, "xz" * 50, "xy" * 1000, "é" * 30 + "x" * 90, "", *("x" * n for n in range(77, 83))]
     p = program_of([call, replace(call, limit=5)])

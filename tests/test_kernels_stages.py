@@ -1,4 +1,4 @@
-"""Programs of strings and numbers: their row loop in stages, the numbers in vectors, the results those of `evaluate`."""
+"""Checks staged row loops over strings and numbers: the numbers are vectorised, and the results equal `evaluate`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ INPUTS = {"s": STR, "t": STR.optional(), "x": F64, "n": F64.optional(), "f": F32
 
 
 def _score(loop, columns):
-    """Strings first: their lengths go into a formula."""
+    """Builds strings first: their lengths enter a formula."""
     length = loop.cast(loop.emit(StrCall("length"), columns["s"]), F64)
     scaled = loop.call("multiply", length, columns["x"])
     loop.append("score", loop.call("tanh", loop.call("exp", scaled)))
@@ -28,7 +28,7 @@ def _score(loop, columns):
 
 
 def _there_and_back(loop, columns):
-    """Numbers, strings, numbers, strings: values of every width cross, and one string crosses a stage of numbers."""
+    """Alternates numbers and strings: values of every width cross stages, and one string crosses a stage of numbers."""
     x, s, text = columns["x"], columns["s"], loop.value_of(columns["t"])
     bounded = loop.call("fmod", loop.call("exp", loop.call("sin", x)), loop.const(5.0, F64))
     start = loop.cast(loop.select(loop.call("isnan", bounded), loop.const(1.0, F64), bounded), I64)
@@ -63,7 +63,7 @@ def kernel(request) -> Kernel:
 
 @pytest.mark.parametrize("rows", SIZES)
 def test_stages_give_what_evaluate_gives(kernel, rows):
-    # The functions of libm are within their bound of NumPy's and then rounded to whole numbers, so there are no ties here.
+    # Results of libm are within their bound of NumPy's and then rounded to integers, so there are no ties here.
     inputs = {i.name: extremes(i.type, rows) for i in kernel.program.inputs}
     if "x" in inputs:
         inputs["x"] = np.random.default_rng(rows).normal(size=rows)

@@ -1,4 +1,4 @@
-"""Results that go past the caches, and kept rows that vectors move together: the very results of plain stores."""
+"""Checks non-temporal stores and vector compaction of kept rows: the results equal those of plain stores."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_which_programs_stream():
 def test_pipelines_stream_large_results_to_lines_of_the_cache_only(monkeypatch):
     monkeypatch.setattr(running, "_STREAMED", 0)
     x = np.random.default_rng(1).normal(size=100_003)
-    for block_rows in (None, 1000, 4096):  # blocks of 1,000 rows begin within a line
+    for block_rows in (None, 1000, 4096):  # blocks of 1,000 rows begin within a cache line
         with sparkweld.lazy(block_rows=block_rows, threads=2) as wrap:
             lazy = wrap(x)
             total, ahead = lazy * 2.0 + 1.0, lazy > 0.5

@@ -1,4 +1,4 @@
-"""Strings in kernels as wholes: memory bounds, bytes that are no UTF-8, the arena, filters, all of Unicode, long texts."""
+"""Checks whole string kernels: memory bounds, invalid UTF-8, the arena, filters, all of Unicode, long strings."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from udf_compiler.regex import compile_regex
 
 SIZES = (0, 1, 7, 63, 64, 65, 1023, 1024, 1025, 4096)
 
-#: What generated programs are made of.
+#: The functions and ops of generated programs.
 PROGRAM_KEYS = tuple("str regex is_in lookup equal less select optional value_of is_valid logical_and logical_not add".split())
 
 #: One example of every function of one string.
@@ -44,7 +44,7 @@ def objects(texts) -> np.ndarray:
 
 
 def calls(*ops: StrCall) -> Program:
-    """Each op of the one column s."""
+    """Returns a program with each op applied to the column s."""
 
     def body(loop, columns):
         for number, op in enumerate(ops):
@@ -55,7 +55,7 @@ def calls(*ops: StrCall) -> Program:
 
 @pytest.fixture(scope="module")
 def every_function() -> Kernel:
-    """All of ONE, and the other ops of strings."""
+    """Returns a kernel with all of ONE, and the other string ops."""
 
     def body(loop, columns):
         s = columns["s"]
@@ -81,7 +81,7 @@ def every_function() -> Kernel:
 
 @pytest.fixture(scope="module")
 def filtered() -> Kernel:
-    """Strings through a filter, old and new ones, plain and nullable, beside columns of other widths."""
+    """Returns a kernel that filters input and computed strings, plain and nullable, beside columns of other widths."""
 
     def body(loop, columns):
         s, t, x = columns["s"], columns["t"], columns["x"]
@@ -145,7 +145,7 @@ def test_rows_that_a_filter_drops_take_nothing_of_the_arena():
 
 
 def test_arena_overflows_and_the_kernel_runs_again(filtered, monkeypatch):
-    """The next call has one that was large enough."""
+    """The next call starts with an arena that is large enough."""
     columns, calls = {i.name: extremes(i.type, 1000) for i in filtered.program.inputs}, []
     assert program_allocates(filtered.program)
     filtered.arena_bytes = 1
@@ -165,7 +165,7 @@ def test_only_programs_with_new_strings_want_an_arena():
 
 
 def test_arena_protocol():
-    """The cursor counts what is wanted also past the end; nothing is written there, and those strings are empty."""
+    """The cursor counts requested bytes beyond the end; nothing is written there, and those strings are empty."""
     kernel = load(calls(StrCall("upper")))
     data = np.frombuffer(b"abcdefghij", np.uint8)
     views = np.array([(data.ctypes.data + at, 2) for at in range(0, 10, 2)], np.int64)
@@ -191,7 +191,7 @@ def test_an_absurd_length_is_an_overflow_and_no_crash():
     assert ends[0] - ends[1] > 1 << 40 and not out[:, 1].any()
 
 
-# Memory bounds and bytes that are no UTF-8
+# Memory bounds and bytes that are not UTF-8
 
 
 def _broken_texts() -> list[bytes]:
@@ -215,7 +215,7 @@ def test_valid_utf8_is_what_python_decodes():
 
 @pytest.mark.parametrize("fence_before", [False, True])
 def test_functions_read_no_byte_outside_of_their_texts(every_function, fence_before):
-    # A fault here ends the process, so a pass is the proof. Results of broken bytes mean nothing; those of others are checked.
+    # A fault here ends the process, so a pass is the proof. Results of invalid bytes are arbitrary; the others are checked.
     broken = _broken_texts()[::9]
     data = [t.encode() for t in TEXTS] + broken
     fenced = [FencedArray(np.frombuffer(d, np.uint8), fence_before=fence_before) for d in data]
@@ -330,7 +330,9 @@ def test_numbers_to_text_and_back():
 
 
 def test_shortest_text_of_any_float():
-    """Python's `repr` of random bits, powers of two and their neighbours, subnormals, whole numbers and short decimals."""
+    """Python's `repr` of random bits, powers of two and their neighbours, subnormals, integers and short decimals is
+    reproduced.
+    """
     random = np.random.default_rng(23)
     powers = np.concatenate([2.0 ** np.arange(-1074, 1024), 10.0 ** np.arange(-323, 309)])
     near = np.concatenate([powers, np.nextafter(powers, np.inf), np.nextafter(powers, 0.0)])
@@ -378,7 +380,7 @@ def test_generated_programs(text: str, seed: int) -> None:
 @pytest.mark.parametrize("texts", [["", ""], ["a", "", "é", ""], ["b", "\udc80", "a"], ["€uro", "€uro", "", "x" * 99]], ids=ascii)
 def test_views_become_texts_wherever_they_lie(texts):
     encoded = [text.encode("utf-8", "surrogateescape") for text in texts]
-    memory = ctypes.create_string_buffer(b"\xff".join(encoded))  # what lies between two texts is never read
+    memory = ctypes.create_string_buffer(b"\xff".join(encoded))  # bytes between two strings are never read
     starts = np.cumsum([0, *(len(data) + 1 for data in encoded[:-1])]) + ctypes.addressof(memory)
     lengths = np.array([len(data) for data in encoded])
     views = np.column_stack([np.where(lengths > 0, starts, 0), lengths])

@@ -1,4 +1,4 @@
-"""Kernels of tree ensembles give the bits of the plain walk: random trees of every form, at and around their thresholds."""
+"""Checks that tree-ensemble kernels equal the plain walk bit by bit: random trees of every form, at and around thresholds."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from sparkweld.ir.types import F32, F64, Type
 from sparkweld.kernels.models import trees as entries
 from tests.helpers.score_pieces import Scored
 
-ROWS = 1100  # two pieces and a part
+ROWS = 1100  # two chunks and a rest
 
 
 def random_tree(rng: np.random.Generator, leaves: int, edges: list[np.ndarray], sets: bool, width: int, first: int) -> Tree:
-    """Grown by splitting random leaves at the features' edges; deep ways are as likely as wide ones."""
+    """Grows a tree by splitting random leaves at the features' edges; deep shapes are as likely as wide ones."""
     feature, threshold, nan_hits, hit, miss = [0], [0.0], [False], [-1], [-1]
     found: dict[int, tuple] = {}
     waiting = [0]
@@ -47,7 +47,7 @@ def random_tree(rng: np.random.Generator, leaves: int, edges: list[np.ndarray], 
 
 
 def around(rng: np.random.Generator, edges: np.ndarray, rows: int) -> np.ndarray:
-    """Values at, just below and just above edges, and all odd ones."""
+    """Returns values at, just below and just above edges, and all odd ones."""
     at = rng.choice(edges, rows)
     below, above = (np.nextafter(at, at.dtype.type(end)) for end in (-np.inf, np.inf))
     x = np.choose(rng.integers(0, 3, rows), [below, at, above])
@@ -58,7 +58,7 @@ def around(rng: np.random.Generator, edges: np.ndarray, rows: int) -> np.ndarray
 
 
 def in_parts(op: TreeEnsemble, columns: list[np.ndarray]) -> list[np.ndarray]:
-    """The sums by parts that go on where the one before ended; each one's are `evaluate_all`'s."""
+    """Computes the sums in consecutive tree ranges, each continuing the previous one's sums; each must equal `evaluate_all`."""
     ends = sorted({op.cut(end) for end in (1, 5, 6)} - {0}) + [op.trees]
     sums: list[np.ndarray] = []
     for begin, end in zip([0, *ends], ends, strict=False):
@@ -70,12 +70,12 @@ def in_parts(op: TreeEnsemble, columns: list[np.ndarray]) -> list[np.ndarray]:
 
 
 def masked(forest: Forest) -> TreeEnsemble:
-    """In mask form, whatever that costs."""
+    """Returns the ensemble in mask form, whatever its cost."""
     arrays = mask_arrays(forest)
     return TreeEnsemble("mask", forest.features, int(arrays["head"][2]), ConstantBlock.of(**arrays))
 
 
-#: Edges of a feature, leaves of a tree, results: tables of every size, ranks of many columns, slots used again, one-leaf trees.
+#: Edges of a feature, leaves of a tree, results: tables of every size, ranks of many columns, reused slots, one-leaf trees.
 CASES = [(6, 2, 1), (20, 64, 1), (300, 31, 3), (1500, 256, 1), (50, 16, 1), (110, 100, 1), (250, 255, 2)]
 
 
@@ -103,12 +103,12 @@ def test_kernels_equal_the_walk(width: Type, sets: bool) -> None:
 
 @pytest.mark.parametrize("sets", [False, True], ids=["plain", "sets"])
 def test_forests_larger_than_the_cache_are_scored_for_more_rows(sets: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pieces of a call have programs of their own; what is read ahead changes nothing, for few rows and for many."""
+    """Chunks of a call have their own programs; prefetching changes no result, for few rows and for many."""
     monkeypatch.setattr("sparkweld.ir.tree_walks._CACHED_NODES", 0)
     rng = np.random.default_rng(5)
     edges = [np.unique(np.append(rng.normal(size=300), 0.0)) for _ in range(4)]
     trees = [random_tree(rng, leaves, edges, sets, 2, 0) for leaves in (400, 1, 90, 2, 300, 300, 60, 500)]
-    trees[5] = replace(trees[4], values=rng.normal(size=trees[4].values.shape))  # has the leaf numbers of the one before
+    trees[5] = replace(trees[4], values=rng.normal(size=trees[4].values.shape))  # has the leaf numbers of the previous tree
     forest = Forest(4, F64, F64, rng.normal(size=2), tuple(trees))
     op = TreeEnsemble.walking(forest)
     assert op.form == ("sets" if sets else "walk") and op.rows == 4096
@@ -124,7 +124,7 @@ def test_forests_larger_than_the_cache_are_scored_for_more_rows(sets: bool, monk
 
 @pytest.mark.parametrize("width", [F32, F64], ids=str)
 def test_without_tables_in_registers(width: Type, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What CPUs without AVX-512 run, on any."""
+    """The code for CPUs without AVX-512 runs on any CPU."""
     for module in ("tree_ranks", "tree_vectors"):
         monkeypatch.setattr(f"sparkweld.kernels.models.{module}.in_registers", lambda: False)
     mask, walk = entries.mask_entry(width, width), entries.walk_entry(width, width, sets=False)
@@ -141,7 +141,7 @@ def test_without_tables_in_registers(width: Type, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize("width", [F32, F64], ids=str)
 @pytest.mark.parametrize("sets", [False, True], ids=["plain", "sets"])
 def test_blocks_are_read_back_and_pruned(width: Type, sets: bool) -> None:
-    """Also where a feature has many columns; rows that are as the spans say keep their sums, and branches go."""
+    """Features may also have many columns; rows within the spans keep their sums, and branches are pruned."""
     rng = np.random.default_rng(11)
     for count, leaves, outputs in CASES[:4]:
         edges = [np.unique(np.append(rng.normal(size=count), [0.0, -1.0]).astype(width.dtype)) for _ in range(5)]
@@ -167,7 +167,7 @@ def test_blocks_are_read_back_and_pruned(width: Type, sets: bool) -> None:
 
 
 def test_deep_and_many() -> None:
-    """A tree that is a list of 300 splits; more leaves than masks number; a thousand stumps; features that nothing reads."""
+    """Cases: a chain of 300 splits, more leaves than masks number, a thousand stumps, features that nothing reads."""
     rng = np.random.default_rng(8)
     edges = [np.sort(rng.normal(size=400)) for _ in range(40)]
     inner = np.arange(300)
@@ -202,7 +202,7 @@ def test_deep_and_many() -> None:
 
 
 def test_walks_begin_below_the_first_levels() -> None:
-    """Programs take the rows there in pieces of enough rows; splits by long sets, and pieces of few rows, are walked."""
+    """Programs route large chunks through the first levels; splits by long sets, and small chunks, are walked."""
     rng = np.random.default_rng(12)
     edges = [np.unique(rng.normal(size=90)) for _ in range(6)]
     trees = tuple(random_tree(rng, leaves, edges, number == 3, 1, 0) for number, leaves in enumerate((400, 3, 1, 60, 300)))
@@ -221,7 +221,7 @@ def test_walks_begin_below_the_first_levels() -> None:
 
 
 def test_what_does_not_fit() -> None:
-    """More columns than a walk's nodes can name; more categories than a set has."""
+    """Cases: more columns than a walk's nodes can index, and more categories than a set holds."""
     leaf = np.array([1, -1, -1], np.int32)
     trees = tuple(
         Tree(np.array([f, 0, 0], np.int32), np.zeros(3), np.zeros(3, bool), leaf, leaf + (leaf > 0), np.ones((3, 1)))
@@ -236,7 +236,7 @@ def test_what_does_not_fit() -> None:
 
 
 def test_trees_that_are_split_alike_share_operations() -> None:
-    """Those that follow each other, whatever their leaves are worth; each adds its own."""
+    """Consecutive trees with equal splits share operations, whatever their leaf values; each adds its own values."""
     rng = np.random.default_rng(3)
     edges = [np.sort(rng.normal(size=50)) for _ in range(4)]
     one, other = (random_tree(rng, 20, edges, True, 1, 0) for _ in range(2))

@@ -1,4 +1,4 @@
-"""That LLVM made vectors of the row loop: the widest registers, libmvec, no overlap checks, no scalar remainder."""
+"""Checks that LLVM vectorised the row loop: widest registers, libmvec, no overlap checks, no scalar remainder."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _tables(loop, columns):
 
 
 def _narrow(loop, columns):
-    # Vectors of 64 bytes have 64 of these rows, more than libmvec has lanes.
+    # A vector of 64 bytes holds 64 of these rows, more than libmvec has lanes.
     loop.append("o", loop.call("greater", loop.call("exp2", loop.cast(columns["c"], F32)), loop.const(1.0, F32)))
 
 
@@ -82,7 +82,7 @@ BODIES = [_log, _ints, _dates, _bools, _nullable, _selects, _guards, _where, _fl
 
 @pytest.mark.parametrize("body", BODIES, ids=lambda body: body.__name__.strip("_"))
 def test_is_vectorised(body, capfd):
-    """No scalar version of a function is left, and the widest registers of the host are used."""
+    """No scalar version of a function remains, and the widest registers of the host are used."""
     features = binding.get_host_cpu_features()
     register, letter = ("%zmm", "e") if features.get("avx512f") else ("%ymm", "d") if features.get("avx2") else ("%xmm", "b")
     p = program(VECTOR_INPUTS, body)

@@ -1,4 +1,4 @@
-"""The arrows of dependency between the packages, read from the import statements of every source file."""
+"""Checks the permitted dependencies between packages, from the import statements of every source file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# What each layer may import of the others. A layer is a package or a module; `base` is errors and reasons.
+# Permitted imports of each layer. A layer is a package or a module; `base` is errors and reasons.
 BASE = {"base"}
 MAY_IMPORT = {
     "base": BASE,
@@ -35,7 +35,7 @@ MAY_IMPORT["jobs"] = {"jobs", "api", "front"}
 FRONT_FILES = {"sparkweld/__init__.py", "sparkweld/__main__.py", "sparkweld/cli.py", "sparkweld/doctor.py"}
 BASE_FILES = {"sparkweld/errors.py", "sparkweld/reasons.py"}
 
-# The compile service is the one process where the compiler, the optimizer and the kernels meet.
+# The compile service is the only process that loads the compiler, the optimizer and the kernels together.
 MEETING_POINTS = {
     "udf_compiler/aggregates/compile.py": {"optimizer"},
     "udf_compiler/cascade_parts.py": {"willump"},
@@ -49,8 +49,8 @@ MEETING_POINTS = {
 }
 PYSPARK_LAYERS = {"api", "bridge", "jobs", "lint"}
 PY4J_FILES = {"sparkweld/bridge/jvm.py"}
-# Payloads and broadcasts are read as a worker reads them, with pyspark's own classes, in the compile service only.
-# The code in a fused function's payload runs in Spark's worker.
+# Payloads and broadcasts are unpickled as in a worker, with pyspark's own classes, in the compile service only. The code in
+# a fused function's payload runs in Spark's worker.
 PYSPARK_FILES = {"sparkweld/fused/payload.py", "sparkweld/fused/grouping.py"} | {
     f"udf_compiler/{name}.py"
     for name in (
@@ -61,13 +61,13 @@ PYSPARK_FILES = {"sparkweld/fused/payload.py", "sparkweld/fused/grouping.py"} | 
 
 
 def sources() -> list[str]:
-    """All Python files of the product, relative to the root."""
+    """Returns all Python files of the product, relative to the root."""
     folders = [ROOT / name for name in ("sparkweld", "udf_compiler", "jobs")]
     return sorted(str(path.relative_to(ROOT)) for folder in folders for path in folder.rglob("*.py"))
 
 
 def layer_of_file(path: str) -> str:
-    """The layer that a file belongs to."""
+    """Returns the layer of a file."""
     if path in FRONT_FILES:
         return "front"
     if path in BASE_FILES:
@@ -77,7 +77,7 @@ def layer_of_file(path: str) -> str:
 
 
 def layer_of_module(module: str) -> str | None:
-    """The layer of an imported module; None for modules of other projects."""
+    """Returns the layer of an imported module; None for modules of other projects."""
     parts = module.split(".")
     if parts[0] in ("udf_compiler", "jobs"):
         return parts[0]
@@ -89,7 +89,7 @@ def layer_of_module(module: str) -> str | None:
 
 
 def imports(path: str) -> Iterator[tuple[int, str]]:
-    """Line and module of each import of a file, those inside functions too; `from sparkweld import x` names x."""
+    """Yields line and module of each import of a file, including those in functions; `from sparkweld import x` names x."""
     for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"), path)):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)

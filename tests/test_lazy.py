@@ -1,4 +1,4 @@
-"""Lazy values: what they give is what NumPy and pandas give, and a pipeline gave it; the rest is computed by the libraries."""
+"""Checks lazy values: results equal those of NumPy and pandas, from a pipeline where possible, else from the libraries."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ FRAME["list"] = pd.Series([[k] for k in range(N)], index=LABELS)
 
 @pytest.fixture(autouse=True)
 def _record_all(monkeypatch):
-    """The data here is small."""
+    """Removes the row threshold, because the data here is small."""
     monkeypatch.setattr(session_module, "LEAST_ROWS", 0)
 
 
-#: Libm's functions differ in the last digits; the rest is equal to the bit.
+#: Libm functions differ in the last digits; all else is bitwise equal.
 ULPS = 8
 
 
@@ -65,7 +65,7 @@ def sigmoid_of(cdf):
     return lambda a, b: cdf(a) * b + 1
 
 
-#: (function of lazy or real values, names of columns or arrays, bits): what a pipeline computes.
+#: (function of lazy or real values, names of columns or arrays, bits): computations that a pipeline supports.
 CAPTURED = [
     (lambda a, b: (a + b * 2 - 1) / b, "AB", True),
     (lambda a, b: 2**b - a // b + a % b, "AB", False),
@@ -127,7 +127,7 @@ def test_captured(function, names, bits):
     assert runner.metrics.blocks == 7 * runner.metrics.runs > 0 and runner.metrics.fallbacks == 0
 
 
-#: Steps of generated functions: each takes two values of the same rows.
+#: Steps of generated functions: each takes two values with the same rows.
 STEPS = [
     lambda a, b: a + b, lambda a, b: a * 0.5 - b, lambda a, b: np.maximum(a, b), lambda a, b: np.where(a > b, a, b / 2),
     lambda a, b: scipy.special.erf(a) + b, lambda a, b: scipy.special.expit(b) * a, lambda a, b: np.sinc(a),
@@ -144,13 +144,13 @@ def test_generated(seed):
         i, j = rng.integers(0, len(real), 2)
         for values in (real, lazies):
             values.append(STEPS[step](values[i], values[j]))
-        if step == 0:  # all go on with some of the rows
+        if step == 0:  # all continue with a subset of the rows
             real = [x[real[-1] > 0] for x in real]
             lazies = [x[lazies[-1] > 0] for x in lazies]
     assert all(map(equal, sparkweld.compute(*lazies), real)) and session.space(N).last.metrics.fallbacks == 0
 
 
-#: What no pipeline does: it is computed by the library, from lazy arguments, and gives the library's result or error.
+#: Computations that no pipeline supports: the library computes them from lazy arguments, with its result or error.
 FORWARDED = [
     (lambda a: a.cumsum(), "A"),
     (lambda s: s.sum(), "a"),
@@ -217,7 +217,7 @@ def test_frames():
 
 @pytest.mark.parametrize("dtype", ["string[python]", "string[pyarrow]", "category", "Int64", "datetime64[ns, UTC]"])
 def test_columns_of_pandas_own_types_are_kept_by_place(dtype):
-    """Not by label, which most of these labels are at another place."""
+    """Rows are selected by position, not by label, because most of these labels are at another position."""
     column = pd.Series(I, LABELS // 2) if dtype[0] in "Id" else pd.Series(SOME, LABELS // 2)
     frame = pd.DataFrame({"a": A, "c": column.to_numpy()}, column.index).astype({"c": dtype})
     lazy = sparkweld.lazy(frame, block_rows=300)
@@ -268,7 +268,7 @@ def test_what_kernels_may_not_decide_the_library_does():
     session = sparkweld.lazy()
     s, t = FRAME["i"], FRAME["i"] * 0 + 3
     t.iloc[5] = 0
-    quotient = session(s) // session(t)  # a zero divisor makes the whole Series one of floats
+    quotient = session(s) // session(t)  # a zero divisor turns the whole Series into floats
     assert isinstance(quotient, LazySeries) and equal(quotient.compute(), s // t)
     assert session.space(N).last.metrics.fallbacks == 1
 
@@ -319,7 +319,7 @@ def test_what_costs_more_to_record_runs_at_once(monkeypatch):
 
 
 def test_what_the_library_says_of_one_call_is_not_said_of_another():
-    """Equal constants of other types or signs, and equal calls on other dtypes and names, are asked for by themselves."""
+    """Equal constants of other types or signs, and equal calls on other dtypes and names, are cached separately."""
     small, series = np.array([1, -2, 100], np.int8), pd.Series([1.0, -2.0, 0.0], name="a")
     for x in (small, small.astype(np.float32), series, series.rename("b"), series.astype("int64")):
         for constant in (0.0, -0.0, 0, False, 1, True, 1.0, np.float64(1), np.int64(1), 2, 2.0, -1.5):
@@ -376,4 +376,4 @@ def test_equal_texts_are_given_once():
     assert made.compute().equals(repeated.str.slice(0, 2)) and len(given_texts) == N // 4  # in all blocks
     own = annotate(lambda text: [text], (listed,), returns=Rows(container="list"), elementwise=True, check=False)
     made = sparkweld.lazy(pd.Series(TEXTS), block_rows=N).map(own).compute()
-    assert len(set(map(id, made))) == N  # lists of their own, for they may be changed
+    assert len(set(map(id, made))) == N  # separate lists, because they may be mutated

@@ -1,4 +1,4 @@
-"""`python -m sparkweld lint`: faults of jobs with their lines, hints as diffs, exit codes, and nothing of Spark started."""
+"""Checks `python -m sparkweld lint`: faults of jobs with their lines, hints as diffs, exit codes, no Spark started."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def lint(tmp_path, monkeypatch):
 
 
 def faults(report: Report) -> list[tuple[str, str, int]]:
-    """(UDF, code, line after the head) of the warnings."""
+    """Returns (UDF, code, line after the head) of the warnings."""
     skip = HEAD.count("\n")
     return [(u.name, f.code, f.line - skip) for u in report.udfs for f in u.findings if f.severity == "warning"]
 

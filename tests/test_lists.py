@@ -1,4 +1,4 @@
-"""Functions of lists of a row: their programs and kernels against Python row by row, and what is refused."""
+"""Compares functions of a row's lists, as programs and kernels, with Python for each row, and checks refusals."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ FUNCTIONS: list[tuple[str, tuple[str, ...]]] = [
 ]  # fmt: skip
 
 
-#: Of those, the ones that leave more to Python than lists with a None in them, and how many rows.
+#: Those of FUNCTIONS that leave more to Python than lists containing None, and the number of such rows.
 NEEDLESS = {
     "lambda xs, x: x in xs": 6, "lambda xs: sum(xs)": 1, "lambda xs: sorted(xs)[0]": 3,
     "lambda xs: len(set(xs)) if set(xs) else None": 3,
@@ -148,7 +148,7 @@ NEEDLESS = {
 
 
 def complete(types):
-    """Rows without a None in a list: all others go to Python."""
+    """Returns rows without a None in a list: all others run in Python."""
     return [row for row in rows_of(types) if not any(isinstance(x, list) and None in x for x in row)]
 
 
@@ -170,7 +170,7 @@ def test_kernels_of_functions_of_lists():
             assert difference(got.columns[name], wanted.columns[name]) is None, source
 
 
-#: Source, types of the arguments, of the result: functions that make lists, of one element more with each round.
+#: Source, types of the arguments, of the result: functions that build lists by one element per iteration.
 MAKERS: list[tuple[str, tuple[str, ...], str]] = [
     ("lambda xs: [x for x in xs]", ("array<boolean>",), "array<boolean>"),
     ("lambda xs: [x * 2 + 1 for x in xs]", ("array<integer>",), "array<long>"),
@@ -250,12 +250,12 @@ def test_functions_that_make_lists(source, types, returns):
         assert needless <= 1
 
 
-#: What only Python can give: it raises, or the column does not hold it.
+#: Marks results that only Python can produce: it raises, or the column cannot hold them.
 LEFT = object()
 
 
 def expected(source, row, returns):
-    """The value of the column, or LEFT."""
+    """Returns the value of the column, or LEFT."""
     try:
         wanted = function_of(source)(*row)
     except (TypeError, IndexError, ValueError, AttributeError):

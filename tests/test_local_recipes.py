@@ -1,4 +1,4 @@
-"""Calls that are traced once for each combination of types: what is recorded is what a trace of the very values gives."""
+"""Checks calls that are traced once per combination of types: the recorded trace equals a trace of the actual values."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_calls_are_traced_once_and_guarded_each_time(monkeypatch):
 
     monkeypatch.setattr(recipes, "_traced", counted)
     x = pd.Series(np.arange(1, ROWS + 1))
-    for divisor in (x, x - 1):  # pandas makes floats of a quotient by zero
+    for divisor in (x, x - 1):  # pandas returns floats for a quotient by zero
         with sparkweld.lazy() as wrap:
             got = wrap(x) // wrap(divisor)
         assert same(x // divisor, got.compute())
@@ -75,7 +75,7 @@ def test_constants_and_exactness_are_different_calls():
         exact = np.sinh(wrap(x))
     assert np.allclose(near.compute(), np.sinh(x), rtol=1e-14) and np.array_equal(exact.compute(), np.sinh(x))
     with sparkweld.lazy() as wrap:
-        squared = wrap(x) * wrap(x) + wrap(x) * wrap(x)  # operands that are one value
+        squared = wrap(x) * wrap(x) + wrap(x) * wrap(x)  # both operands are one value
     assert same(x * x + x * x, squared.compute())
     with sparkweld.lazy() as wrap:
         both = np.modf(wrap(x))

@@ -1,5 +1,5 @@
 
-"""Maps and struct results: frames whose rows are computed, left out and renamed, and which are refused."""
+"""Checks maps and struct results: frames with computed, filtered and renamed rows, and refusals."""
 
 from __future__ import annotations
 

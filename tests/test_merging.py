@@ -1,4 +1,4 @@
-"""Builders that merge rows: what they mean, and their kernels against that, group by group, over batches and full tables."""
+"""Checks merge builders: their semantics, and their kernels per group, over batches and full tables."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KEYS = ("bool", "i8", "i64", "date", "str")
 
 
 def program(keys=(), merges=(), nullable=True) -> Program:
-    """Keys of these kinds; merges are (fn, kind or None)."""
+    """Returns a program with keys of these kinds; merges are (fn, kind or None)."""
     kinds = list(dict.fromkeys(kind for _, kind in merges if kind))
     inputs = [Input(f"k{i}", Type(k, nullable)) for i, k in enumerate(keys)] + [Input(k, Type(k, nullable)) for k in kinds]
     builder = ProgramBuilder("p", inputs)
@@ -57,7 +57,7 @@ def kernel_of(made: Program) -> Kernel:
 
 
 def cells(column: Array) -> list[object]:
-    """Values that compare as bits do, -0.0 and NaN included; None for NULL."""
+    """Returns values that compare by their bits, -0.0 and NaN included; None for NULL."""
     values = column.values if isinstance(column, Optional) else column
     found = [v.hex() if isinstance(v, float) else v for v in values.tolist()]
     return [v if ok else None for v, ok in zip(found, column.valid, strict=True)] if isinstance(column, Optional) else found

@@ -1,4 +1,4 @@
-"""Checks that user code is told by how it was pickled, not by the name of its module."""
+"""Checks that user code is recognised by how it was pickled, not by its module's name."""
 
 from __future__ import annotations
 
@@ -60,5 +60,5 @@ def test_functions_pickled_by_value_are_the_users(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["sparkweld.of_mine", "udf_compiler.of_mine"])
 def test_modules_named_like_ours_are_refused(name: str) -> None:
-    """Our own frames and stand-ins are told by these names."""
+    """These names identify SparkWeld's own frames and stand-ins."""
     assert codes(compile_udf(_module(name)["of_series"], 200, {"x": "double"}, "double")) == ["SW215"]

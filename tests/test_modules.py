@@ -17,7 +17,7 @@ STEP = python_step(r=udf(0, "a"))
 
 
 def payload_of(module, name="f"):
-    """A pickle of `module.name`, made without the module, with the return type that a command has."""
+    """Returns a pickle of `module.name`, built without the module, with the return type of a command."""
     from pyspark.serializers import CPickleSerializer
     from pyspark.sql.types import DoubleType
 
@@ -73,7 +73,7 @@ def names(reply):
 
 
 def test_the_folder_of_the_workers_comes_first(service, tmp_path):
-    """`python -m pyspark.daemon` has its folder before PYTHONPATH, and what was added to the job before that."""
+    """`python -m pyspark.daemon` has its folder before PYTHONPATH, and files added to the job before that."""
     folder = write(tmp_path / "folder", mylib="def f(s): return s * 3.0")
     on_path = write(tmp_path / "path", mylib="def f(s): return s * 5.0")
     added = write(tmp_path / "added", mylib="def f(s): return s * 7.0")
@@ -89,7 +89,7 @@ def test_the_folder_of_the_workers_comes_first(service, tmp_path):
 
 
 def test_an_edited_module_is_imported_again(service, tmp_path):
-    """Also a module that it imports, a submodule, one in an archive, and one that is now found elsewhere."""
+    """That includes a module that it imports, a submodule, one in an archive, and one that is now found elsewhere."""
     first = write(tmp_path / "first")
     folder = write(
         tmp_path / "folder",
@@ -148,7 +148,7 @@ def test_a_missing_module_may_come(service, tmp_path):
 
 
 def test_a_module_of_ours_never_comes_from_a_folder_of_the_job(service, tmp_path):
-    """The worker would import it, so nothing is compiled; and this process does not run it."""
+    """The worker would import it, so nothing is compiled; and the service does not run it."""
     ran = tmp_path / "ran"
     folder = write(tmp_path / "folder", mylib="def f(s): return s * 3.0")
     child = service()
@@ -167,7 +167,7 @@ def test_a_module_of_ours_never_comes_from_a_folder_of_the_job(service, tmp_path
 
 
 def test_variables_that_a_module_reads(service, tmp_path):
-    """The service has fewer variables than workers have: a module that asks for one of the others is refused."""
+    """The service has fewer variables than workers: a module that reads one of the others is refused."""
     reading = "import os\nK = float(os.environ.get('{0}', '2'))\ndef f(s): return s * K"
     folder = write(
         tmp_path / "folder",
@@ -200,7 +200,7 @@ def test_variables_that_a_module_reads(service, tmp_path):
 
 
 def test_files_that_a_module_opens(service, tmp_path):
-    """They are on the record as files of models are, and a change imports the module again."""
+    """They are recorded like the files of models, and a change reimports the module."""
     source = "import json, pathlib\nK = json.loads((pathlib.Path(__file__).parent / 'rates.json').read_text())\n"
     folder = write(tmp_path / "folder", rates=source + "def f(s): return s * K")
     (folder / "rates.json").write_text("3.25")
@@ -231,7 +231,7 @@ def test_relative_names_are_those_of_the_workers_folder(service, tmp_path):
 
 
 def test_versions_of_packages(service, tmp_path):
-    """Those of Python and of what any function stands on, and of packages that the function, or a module of it, imports."""
+    """Versions of Python, of core packages, and of packages that the function or its module imports are recorded."""
     folder = write(
         tmp_path / "folder", mylib="from scipy.special import expit\ndef f(s): return s * 3.0", plain="def f(s): return s"
     )

@@ -1,6 +1,6 @@
-"""Turns the JVM self-checks of the native bridge into one pytest result for each of their checks.
+"""Runs the JVM self-checks of the native bridge, one pytest result per check.
 
-The programs under tests/jvm are compiled against the built jar, and each runs in a JVM of its own.
+The programs under tests/jvm are compiled against the built jar, and each runs in a separate JVM.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ def jar(builder: types.ModuleType) -> pathlib.Path:
 
 @pytest.fixture(scope="module")
 def classes(builder: types.ModuleType, jar: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """The command that runs one of the check programs, which are compiled against the jar."""
+    """Returns the command that runs one of the check programs, which are compiled against the jar."""
     tools = builder.Toolchain.find()
     folder = tmp_path_factory.mktemp("classes")
     path = f"{jar}:{tools.jars}/*"
@@ -157,13 +157,13 @@ def classes(builder: types.ModuleType, jar: pathlib.Path, tmp_path_factory: pyte
 
 
 def run_check(classes: list[str], program: str, *arguments: str) -> dict[str, str]:
-    """The outcome of each check of a program: "ok", or why it failed."""
+    """Returns the outcome of each check of a program: "ok", or the reason for its failure."""
     answer = subprocess.run(
         [*classes, program, *arguments], capture_output=True, text=True, errors="replace", timeout=180, check=False
     )
     print(answer.stdout[-8000:], answer.stderr[-8000:], sep="\n")
     assert answer.returncode == 0, f"{program} ended with {answer.returncode}"
-    assert "WARNING in native method" not in answer.stdout + answer.stderr  # what -Xcheck:jni says
+    assert "WARNING in native method" not in answer.stdout + answer.stderr  # output of -Xcheck:jni
     outcomes = {}
     for line in answer.stdout.splitlines():
         word, _, rest = line.partition(" ")
@@ -174,7 +174,7 @@ def run_check(classes: list[str], program: str, *arguments: str) -> dict[str, st
 
 
 def libmvec_exp() -> tuple[str, int] | None:
-    """The widest exp of libmvec that this CPU can run, and its number of lanes."""
+    """Returns the widest exp of libmvec that this CPU supports, and its number of lanes."""
     try:
         library = ctypes.CDLL("libmvec.so.1")
     except OSError:
@@ -188,7 +188,7 @@ def libmvec_exp() -> tuple[str, int] | None:
 
 
 def kernel_ir(vector_exp: tuple[str, int] | None) -> str:
-    """A kernel in the contract's ABI: one double in, exp(x) + table[row % 4] out, vectorised where libmvec is there."""
+    """Returns a kernel in the contract's ABI: one double in, exp(x) + table[row % 4] out, vectorised where libmvec exists."""
     name, lanes = vector_exp or ("exp", 1)
     value = f"<{lanes} x double>" if lanes > 1 else "double"
     declares = "declare double @exp(double)\n" + (f"declare {value} @{name}({value})\n" if lanes > 1 else "")
@@ -291,7 +291,7 @@ def test_link(link_outcomes: dict[str, str], name: str) -> None:
 
 
 def parquet_table(rows: int, distinct: int) -> pa.Table:
-    """A table with every type that kernels take, with no NULLs, few and many, of at most `distinct` values a column."""
+    """Returns a table with every type that kernels take, with no, few and many NULLs, of at most `distinct` values a column."""
     random = np.random.default_rng(3)
     columns = {}
     makers = {
@@ -323,7 +323,7 @@ def column_outcomes(classes: list[str], tmp_path_factory: pytest.TempPathFactory
     few, many = parquet_table(5000, 200), parquet_table(5000, 5000)
     pq.write_table(few, folder / "dictionary.parquet", row_group_size=1700)
     pq.write_table(many, folder / "plain.parquet", use_dictionary=False, row_group_size=1700)
-    # A dictionary that grows too large: Parquet turns to plain pages in the middle of a column chunk.
+    # A dictionary that grows too large: Parquet switches to plain pages in the middle of a column chunk.
     pq.write_table(many, folder / "mixed.parquet", dictionary_pagesize_limit=4096, data_page_size=2048, write_batch_size=256)
     checks = [("ColumnCheck", str(folder)), ("TextCheck", str(folder)), ("RowBlockCheck",), ("RowWriterCheck",)]
     return {name: outcome for check in checks for name, outcome in run_check(classes, *check).items()}
@@ -346,7 +346,7 @@ def test_selected_rows(row_outcomes: dict[str, str], name: str) -> None:
     assert row_outcomes.get(name, "the check did not run") == "ok"
 
 
-#: Programs of checks -> their arguments and the checks.
+#: Check programs -> their arguments and the checks.
 PROGRAMS = {
     "RegistryCheck": (("SW510", "SW870"), REGISTRY_CHECKS), "ModelMemoryCheck": ((), MODEL_CHECKS),
     "RowCacheCheck": ((), ROW_CACHE_CHECKS), "MalformedCheck": ((), MALFORMED_CHECKS), "MemoryCheck": ((), MEMORY_CHECKS),
@@ -356,7 +356,7 @@ PROGRAMS = {
 
 @pytest.fixture(scope="module")
 def outcomes(classes: list[str]) -> Callable[[str], dict[str, str]]:
-    """Runs a program the first time that it is asked for."""
+    """Returns a function that runs each program once, on its first use."""
     return cache(lambda program: run_check(classes, program, *PROGRAMS[program][0]))
 
 

@@ -1,7 +1,7 @@
 """Runs the C code under AddressSanitizer and UndefinedBehaviorSanitizer on random and malformed columns.
 
-The program under tests/native calls every function that follows addresses, with buffers of exactly the size that each may use,
-and compares what it gives with the plainest code.
+The program under tests/native calls every function that dereferences addresses, with buffers of exactly the permitted size,
+and compares the results with a naive implementation.
 """
 
 from __future__ import annotations

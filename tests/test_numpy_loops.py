@@ -23,7 +23,7 @@ def kernel_of(function, names="a", eval_type=200):
 
 
 def ran(kernel, **columns):
-    """The results, NaN for NULL, and how many rows were flagged."""
+    """Returns the results, NaN for NULL, and the number of flagged rows."""
     rows = len(columns["a"])
     result = kernel.run({name: Optional(x, np.ones(rows, np.bool_)) for name, x in columns.items()}, rows)
     column = result.columns["r"]
@@ -52,7 +52,7 @@ def test_one_exponent_for_all_rows(function):
 
 
 def test_an_exponent_of_the_row():
-    """Of a whole column NumPy takes powers alone; of one number its root, as of a column with one exponent."""
+    """NumPy takes only powers for a whole exponent column, but roots for one number or one exponent."""
     with np.errstate(all="ignore"):
         a, b = VALUES.repeat(4), np.tile([0.5, 2.0, -1.0, 0.5], len(VALUES))
         columns = np.power(a, b)
@@ -68,7 +68,7 @@ def test_an_exponent_of_the_row():
 
 @pytest.mark.parametrize("name", ["fmax", "fmin"])
 def test_zeros_of_both_signs_go_to_python(name):
-    """NumPy's SIMD loop gives the second of them, its tail the first: 0.0 or -0.0 by the row's position in the batch."""
+    """NumPy's SIMD loop returns the second zero, its tail the first: the sign depends on the row's position in the batch."""
     function = getattr(np, name)
     kernel = kernel_of(lambda a, b: function(a, b), "ab")
     a, b = np.array([0.0, -0.0, 0.0, -0.0, 1.0]), np.array([-0.0, 0.0, 0.0, -0.0, -0.0])

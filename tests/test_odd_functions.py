@@ -1,4 +1,4 @@
-"""Checks that odd functions are compiled or refused, and never an internal error."""
+"""Checks that odd functions are compiled or refused, and never cause an internal error."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ CASES = [
 
 
 def _with_types(part, types):
-    """A part of a request with the types of arrays as Spark writes them."""
+    """Converts an element of a request: types of arrays in Spark's notation."""
     if isinstance(part, dict):
         return {key: _with_types(value, types) for key, value in part.items()}
     if isinstance(part, str):
@@ -178,7 +178,7 @@ def test_an_odd_function_is_no_internal_error(function, columns, eval_type, retu
     assert (reply["refusals"][0]["code"] if reply["status"] == "refused" else "ok") == code, reply.get("refusals")
 
 
-#: Types that no kernel holds, and functions of every kind.
+#: Types that kernels do not support, and functions of every kind.
 SELDOM = (
     DecimalType(10, 2), BinaryType(), DayTimeIntervalType(), YearMonthIntervalType(), NullType(), ArrayType(DateType()),
     MapType(StringType(), LongType()), ArrayType(ArrayType(LongType())), ArrayType(DecimalType(5, 1)),

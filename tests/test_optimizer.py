@@ -1,4 +1,4 @@
-"""Passes: before and after in fixtures, and the optimised program against the plain one on generated batches."""
+"""Checks optimizer passes: before and after in fixtures, and optimised against plain programs on generated batches."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BY_NAME = {rewrite.__name__: rewrite for rewrite in (*PASSES, optimize)}
 
 
 def cases(path: Path) -> list[tuple[str, str, str]]:
-    """(title, text before, text after) of a fixture; the text after is empty where the pass must not fire."""
+    """Returns (title, text before, text after) of a fixture; the text after is empty where the pass must not fire."""
     found = []
     for part in re.split(r"^# title: ", path.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
         title, _, text = part.partition("\n")

@@ -1,4 +1,4 @@
-"""The harness itself: outcomes that differ must be told apart, or no differential test means anything."""
+"""Checks that the harness distinguishes differing outcomes; otherwise no differential test proves anything."""
 
 import pytest
 

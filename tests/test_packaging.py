@@ -1,4 +1,4 @@
-"""What pip gives: the wheel, the editable install and the sdist, and the files that must agree with pyproject.toml."""
+"""Checks pip's outputs (the wheel, the editable install, the sdist), and files that must agree with pyproject.toml."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ IN_SDIST = {"PKG-INFO", "setup.cfg", "sparkweld.egg-info", "build", "dist"}
 
 
 def _toml_list(text: str, key: str) -> list[str]:
-    """The list of strings under a key; tomllib came with Python 3.11 and this must run on 3.10."""
+    """Returns the list of strings under a key; tomllib requires Python 3.11 and this must run on 3.10."""
     found = re.search(rf"^{key} = (\[.*?\])", text, re.MULTILINE | re.DOTALL)
     assert found is not None, key
     return ast.literal_eval(found[1])
@@ -41,7 +41,7 @@ def test_the_flag_is_all_that_the_default_conf_has():
 
 def test_no_new_top_level_names():
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
-    # an unpacked sdist is no checkout: there, what was unpacked besides pip's own files
+    # an unpacked sdist is not a checkout: there, the unpacked files except pip's own
     unpacked = [path.name for path in ROOT.iterdir() if path.name not in IN_SDIST and path.name[0] != "."]
     names = listed.stdout.splitlines() or unpacked
     assert {name.split("/")[0] for name in names} <= TOP_LEVEL

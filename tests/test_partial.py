@@ -1,4 +1,4 @@
-"""Aggregates by states: what the two functions of mapInArrow make of rows is what the function makes of each group."""
+"""Checks aggregates by states: the two mapInArrow functions produce the function's result for each group."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def sizes(s: pd.Series) -> int:
 
 
 def compiled(calls, keys=1, conf=None):
-    """(reply, before, after) of calls: (function, types of its columns, returned type)."""
+    """Returns (reply, before, after) of calls: (function, types of its columns, returned type)."""
     entries, blobs, inputs = {}, [], {}
     for number, (function, types, returns) in enumerate(calls):
         entry = udf(number, *(column(f"c{number}{i}", t, True) for i, t in enumerate(types)), returns=returns)
@@ -98,7 +98,7 @@ def test_states_merge_to_what_each_group_gives(held, monkeypatch):
         of = pd.isna(key) if key is None else key
         rows = frame[frame["g"].isna()] if of is True else frame[frame["g"] == key]
         assert math.isclose(mean, weighted(rows["x"], rows["w"]), rel_tol=1e-9)
-        assert dtype == ("float64" if rows["k"].isna().any() else "int64")  # as PySpark gives a group with a NULL
+        assert dtype == ("float64" if rows["k"].isna().any() else "int64")  # as PySpark passes a group with a NULL
         assert length == longest(rows["s"])
     assert list(before(iter([ROWS.slice(0, 0)]))) == [] == list(after(iter([ROWS.slice(0, 0)])))
 
@@ -116,12 +116,12 @@ def test_two_keys_and_none():
 
 POINTS = [0, 3, 4, 900, 1000, 1500, 1501]
 VALUES = np.where(RNG.random(1501) < 0.1, np.nan, RNG.normal(2, 5, 1501))
-VALUES[3] = np.nan  # a group of NaN only
+VALUES[3] = np.nan  # a group of only NaN
 WHOLE = RNG.integers(-(2**40), 2**40, 1501)
 
 
 def by_group(function, *columns, rtol=1e-9):
-    """(states of all groups at once or None, those of each group)"""
+    """Returns (states of all groups at once or None, those of each group)."""
     def one(group):
         return function(*(pd.Series(c[POINTS[group] : POINTS[group + 1]].copy()) for c in columns))
 
@@ -173,7 +173,7 @@ UNLIKE = {
 
 @pytest.mark.parametrize("title", UNLIKE)
 def test_functions_that_run_for_each_group(title):
-    """None of them may be answered otherwise than by itself."""
+    """None of them may be evaluated for all groups at once."""
     function = UNLIKE[title]
     assert alike.states(function, [VALUES], {}, np.array(POINTS), 1e-9, lambda g: None) is None
 
@@ -186,7 +186,7 @@ def test_exact_annotations_allow_no_other_order():
 
 
 def test_a_state_that_is_wrong_for_some_group_is_found():
-    """As a function that asks more of its argument than what stands in for it tells: states of some groups are compared."""
+    """It mimics a function whose stand-in hides a dependency: states of some groups are compared."""
     assert alike.states(lambda x: x.sum(), [VALUES], {}, np.array(POINTS), 1e-9, lambda g: np.float64(g)) is None
 
 
@@ -198,7 +198,7 @@ def picky(x):
 
 @pytest.mark.parametrize("whole", [True, False], ids=["the function takes it", "no function takes it"])
 def test_a_state_that_raises_leaves_its_rows_to_the_function(whole):
-    """One row of a group in a piece of its own; a group for which every state raises is the annotated function's."""
+    """One row of a group is in a chunk of its own; a group whose states all raise is left to the annotated function."""
     merged = Merged(lambda a, b: (a[0] + b[0], a[1] + b[1]), 1e-9, picky, lambda s: s[0] / s[1])
     mean = annotate(lambda x: float(x.mean()) if whole else picky(x)[0], (Rows(),), returns=merged, check=False)
     _, before, after = compiled([(mean, ("double",), "double")])
@@ -277,7 +277,7 @@ def opaque(x):
 
 
 def native(state, finish, rtol=1e-9, types=("double",)):
-    """The reply for a function by its state."""
+    """Returns the reply for a function by its state."""
     merged = Merged(lambda a, b: a, rtol, state, finish)
     annotated = annotate(opaque, (Rows(dtype="float64" if types == ("double",) else "int64"),), returns=merged, check=False)
     return compiled([(annotated, types, "double")])[0]
@@ -290,7 +290,7 @@ def test_states_of_reductions_are_for_spark_to_aggregate():
     finish = CPickleSerializer().loads(bytes.fromhex(reply["finish"]))[0]
     groups = pa.record_batch({"g": ["a", None], "n": [4, 1], "sum": [2.0, math.nan], "most": [1.0, math.nan]})
     (result,) = finish(iter([groups, groups.slice(0, 0)]))
-    assert result[0].to_pylist() == ["a", None] and result[1].to_pylist() == [0.5, None]  # NaN is NULL, as PySpark has it
+    assert result[0].to_pylist() == ["a", None] and result[1].to_pylist() == [0.5, None]  # NaN is NULL, as in PySpark
 
 
 def test_finishes_of_reductions_too():

@@ -1,4 +1,4 @@
-"""The three parts of a pipeline, one after the other as the JVM and a worker run them, give what PySpark gives for a function."""
+"""Checks that a pipeline's three stages, run in sequence as by the JVM and a worker, produce PySpark's results."""
 
 from __future__ import annotations
 
@@ -79,13 +79,13 @@ COLUMNS: dict[str, Any] = {
     "s": pa.array(RNG.choice(["a <b>", " É", "", "x"], N)),
     "n": pa.array(RNG.choice(["a <b>", " É", "", "x"], N), mask=RNG.random(N) < 0.1),
 }
-#: (function, columns, what it returns, whether it can be split, whether all rows are decided)
+#: (function, columns, its return type, whether it can be split, whether all rows are decided)
 CASES = [
     (price, "a b", DoubleType(), True, True),
     (slug, "s", StringType(), True, True),
     (lambda i: erf(i / 4) * i, "i", DoubleType(), True, True),
     (lambda i: erf(i / 4) * i, "j", DoubleType(), True, True),
-    (lambda i: erf(i + 1) * 2, "i", DoubleType(), False, True),  # integers or floats go to the call
+    (lambda i: erf(i + 1) * 2, "i", DoubleType(), False, True),  # the call receives integers or floats
     (lambda t, f: erf(t * f) + t, "t f", DoubleType(), False, True),
     (lambda f, a: erf(f * 2) + a, "f a", DoubleType(), True, True),
     (lambda a, ok: erf(a + 0.5).where(ok, -a), "a ok", DoubleType(), True, True),
@@ -116,7 +116,7 @@ def of_command(text):
 
 
 def kernel(command, batch, returns, outputs):
-    """What a kernel gives for the batch, or, where it may not decide, the command's own function. Whether it was the kernel."""
+    """Returns a kernel's results for the batch, or those of the command where the kernel may not decide, and which it was."""
     types = {name: TYPE_NAMES[str(array.type)] for name, array in zip(batch.schema.names, batch.columns, strict=True)}
     stateful = ("boolean", "date", *INTEGERS)
     nullable = [n for n, t in types.items() if t not in stateful or batch[n].null_count]
@@ -143,7 +143,7 @@ def pandas_of(array):
 
 
 def in_parts(parts, batch, returns):
-    """The result, and whether kernels and calls made all of it."""
+    """Returns the result, and whether kernels and calls computed all of it."""
     group, decided = [*batch.columns], []
     fields = parts["fields"]
     slots: list[Any] = []

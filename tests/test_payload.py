@@ -1,4 +1,4 @@
-"""Command bytes to functions: what a worker can read is read, what it cannot is refused with the reason."""
+"""Checks command bytes: functions that a worker can unpickle are read, others are refused with the reason."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def test_what_cannot_be_read_is_refused(code, bytes_, expected):
 
 
 def _module_function(folder, name, body):
-    """A payload that names `name.f`, made while the module can be imported, and forgotten here afterwards."""
+    """Returns a payload that names `name.f`, pickled while the module is importable, which is unloaded here afterwards."""
     (folder / f"{name}.py").write_text(textwrap.dedent(body))
     sys.path.insert(0, str(folder))
     try:

@@ -1,4 +1,4 @@
-"""Compile requests to programs: what fuses, what chains, which form a batch needs, and that every refusal is listed."""
+"""Checks compile requests and programs: fusion, chaining, the form of a batch, and that every refusal is listed."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_keyword_arguments_and_defaults():
 
 
 def test_chained_udfs_ignore_the_inner_return_type():
-    """The worker hands 1.5 on although the inner function was declared to return int."""
+    """The worker passes 1.5 on although the inner function was declared to return int."""
     inner, outer = (lambda a: a + 0.5), (lambda a: a * 2)
     step = python_step(r=udf(1, udf(0, "a", name="inner", returns="integer"), name="outer"))
     reply = compile_pipeline(request(step), [payload(inner), payload(outer)])
@@ -372,7 +372,7 @@ def test_a_broken_broadcast_file_is_refused(tmp_path):
 
 
 def test_requests_are_independent_of_each_other():
-    """The same payload gives the same program again, byte for byte."""
+    """The same payload yields the same program again, byte for byte."""
     given = request(python_step(r=udf(0, "a", "b")), inputs=two)
     blobs = [payload(lambda a, b: np.exp(a) * b + 1)]
     first, second = compile_pipeline(given, blobs), compile_pipeline(given, blobs)

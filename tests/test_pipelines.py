@@ -1,4 +1,6 @@
-"""Pipelines: stages over row domains give what the whole gives, whatever the blocks; what is unsound is refused or found out."""
+"""Checks that staged pipelines equal the whole-array computation for any blocks, and that unsound ones are refused or
+detected.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,7 @@ def unchecked(function, *args, returns=ARRAY, **kwargs):
 
 @pytest.fixture
 def capture():
-    """A capture with the inputs x and y of doubles."""
+    """Returns a capture with the inputs x and y of doubles."""
     made = Capture("test")
     made.x, made.y = made.input("x", F64), made.input("y", F64)
     return made
@@ -78,7 +80,7 @@ def test_results_do_not_depend_on_blocks_or_threads(capture):
             got = Runner(made, threads, size).run(columns, rows)
             assert all(np.array_equal(got[name], wanted[name]) for name in wanted), (rows, size)
     kinds = [type(stage).__name__ for stage in made.stages]
-    assert kinds == ["Native", "Called", "Native", "Native", "Called", "Called"]  # both filters are a part of the fourth
+    assert kinds == ["Native", "Called", "Native", "Native", "Called", "Called"]  # both filters are part of the fourth
     empty = plan(capture, {"product": product, "last": last})
     assert [len(v) for v in Runner(empty).run(data(0), 0).values()] == [0, 0]
     with pytest.raises(LookupError, match="no rows"):
@@ -106,7 +108,7 @@ def test_guards_of_kept_rows_speak_of_those_alone(capture):
     made = plan(capture, {"r": inner.call("multiply", x, x), "again": again})
     assert capture.domain_of(again) is twice
     columns = {"x": np.array([1.0, 3.0, 5.0, 9.5]), "y": np.array([2.0, 1.0, 1.0, 1.0])}
-    got = Runner(made, block_rows=2).run(columns, 4)  # the first row is dropped, whose x is no more than 2
+    got = Runner(made, block_rows=2).run(columns, 4)  # the first row is dropped, whose x is at most 2
     assert got["r"].tolist() == [9.0, 25.0, 90.25] and got["again"].tolist() == [3.0, 5.0]
     with pytest.raises(Undecided):
         Runner(made).run({**columns, "y": np.zeros(4)}, 4)
@@ -149,7 +151,7 @@ def test_arguments_that_calls_change_have_versions(capture):
     assert np.array_equal(columns["x"], before) and got["result"][0] == (before * 3).sum()
 
 
-#: What Mozart let through, or would have (its released code): each is refused while the computation is captured.
+#: Unsound computations that Mozart accepts, or would accept (its released code): each is refused during capture.
 def _unsound():
     def filtered_meets_whole(c):
         _, (kept,) = c.keep(c.loop().call("greater", c.x, c.y), (c.x,))

@@ -1,4 +1,4 @@
-"""The probe of a traced function: quiet on every right translation, a refusal for a wrong one, cheap and silent."""
+"""Checks the probe of a traced function: it accepts right translations, refuses wrong ones, and is cheap and silent."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from udf_compiler.trace import TracedSeries, trace
 
 
 def compiled(*functions: Any, inputs: dict[str, str] | None = None, **given: Any) -> dict[str, Any]:
-    """The reply for functions of the inputs, one UDF each."""
+    """Returns the reply for functions of the inputs, one UDF each."""
     inputs = inputs or {"a": "double", "b": "double"}
     steps = python_step(**{f"r{i}": udf(i, *inputs, name=f"f{i}") for i in range(len(functions))})
     outputs = [f"r{i}" for i in range(len(functions))]
@@ -45,7 +45,7 @@ def refusals(reply: dict[str, Any]) -> list[str]:
     return [r["code"] for r in reply.get("refusals", ())]
 
 
-# (table, its entry, a translation that is wrong, a function that uses it)
+# (table, its entry, a wrong translation, a function that uses it)
 WRONG = [
     (series_methods.METHODS, "abs", lambda s: s, lambda a, b: a.abs() + b),
     (series_methods.METHODS, "round", lambda s, decimals=0: s, lambda a, b: a.round(1)),
@@ -78,13 +78,13 @@ def test_a_wrong_dtype_is_refused(monkeypatch):
 
 
 def test_an_exception_that_no_guard_announced_is_refused(monkeypatch):
-    monkeypatch.setitem(series_methods.METHODS, "astype", lambda s, dtype: s)  # no guard for what no integer holds
+    monkeypatch.setitem(series_methods.METHODS, "astype", lambda s, dtype: s)  # no guard for values that no integer holds
     reply = compiled(lambda a, b: a.astype("int64") * 0.5)
     assert refusals(reply) == ["SW233"] and "raises IntCastingNaNError" in reply["refusals"][0]["message"]
 
 
 def test_memory_that_pandas_has_not_written_refuses_nothing(monkeypatch):
-    """The fraction of a number that is NaN is whatever lay there before; where rounding that overflows, to_datetime raises."""
+    """The fraction of a number that is NaN is uninitialised memory; where rounding that overflows, to_datetime raises."""
     from pandas.core.tools import datetimes
 
     real = datetimes.cast_from_unit_vectorized
@@ -204,7 +204,7 @@ def test_below_a_filter_and_beside_expressions():
 
 
 def test_the_cost_is_a_few_milliseconds():
-    """Of the haversine formula, the best of three; the bound leaves room for a busy machine."""
+    """The haversine formula is measured, the best of three; the bound allows for a busy machine."""
 
     def haversine(a, b, c, d):
         h = np.sin((b - a) / 2) ** 2 + np.cos(a) * np.cos(b) * np.sin((d - c) / 2) ** 2
@@ -267,7 +267,7 @@ def test_sums_that_cancel_are_among_the_rows(monkeypatch):
 CODES = {"X7": 1.0, "Y": 2.0}
 LIMIT = 1234.5
 
-#: (type of the column, the original, what it is mistaken for)
+#: (type of the column, the original, the function that it is mistaken for)
 MISTAKEN = [
     ("string", lambda s: 1.0 if s == "Q-17" else 0.0, lambda s: 0.0),
     ("string", lambda s: CODES.get(s, 0.0), lambda s: 0.0),
@@ -319,7 +319,7 @@ LIBM = ["x ** 3", "x ** 0.3 if x > 0 else 0.0", "2 ** x", "math.exp(x)", "math.p
 
 @pytest.mark.parametrize("source", LIBM)
 def test_digits_of_libm_are_no_difference(source):
-    """Python calls libm for one number; NumPy's loop over an array has digits of its own."""
+    """Python calls libm for one number; NumPy's array loop has different last digits."""
     scope = {"math": math, "__name__": "__main__"}
     function = eval(f"lambda a, b: a.apply(lambda x: {source}) + b", scope)
     assert compiled(function)["status"] == "ok"

@@ -1,4 +1,4 @@
-"""Checks that what user code changes in the compile service is noticed, refused and taken back."""
+"""Checks that changes of user code to the compile service's process are detected, refused and reverted."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from tests.test_modules import STEP, codes, constants, names, write
 from tests.test_modules import asked as asked_of
 from tests.test_modules import service as service  # a fixture
 
-#: What a worker would compute by, as the import of a module changes it, and the name in the message.
+#: State that affects a worker's results, as the import of a module changes it, and the name in the message.
 CHANGES = {
     "np.seterr(all='raise')": "np.seterr",
     "import warnings; warnings.simplefilter('error')": "warnings to errors",
@@ -33,7 +33,7 @@ BODY = "\ndef f(s): return s * 3.0\n"
 
 
 def test_modules_that_change_the_process(service, tmp_path):
-    """Also when they are asked for again; functions of other modules are compiled as before."""
+    """This holds on repeated requests too; functions of other modules still compile."""
     modules = {f"changing{at}": f"{HEAD}{change}{BODY}" for at, change in enumerate(CHANGES)}
     folder = write(tmp_path / "folder", **modules, importing="import changing0\nf = changing0.f", other=HEAD + BODY)
     child = service(SPARKWELD_WORKER_PATH=str(folder))
@@ -88,7 +88,7 @@ def test_a_pickle_that_reads_the_environment(service):
 
 
 def test_warnings_that_are_errors_in_workers(service):
-    """NumPy warns of the logarithm of a negative number."""
+    """NumPy warns about the logarithm of a negative number."""
     for option, expected in (("error::RuntimeWarning", ["SW227"]), ("ignore,err", ["SW227"]), ("default", "ok")):
         reply = service(PYTHONWARNINGS=option).ask([payload(lambda s: s * 3.0)], **request(STEP)).header
         assert codes(reply) == expected, option

@@ -1,4 +1,4 @@
-"""Functions to checked copies: what is pure runs as the original does, what is not is refused, with code and line."""
+"""Checks purity: checked copies of pure functions run like the originals, others are refused, with code and line."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ROWS = {"a": np.array([0.0, 1.5, -2.25, 1e300]), "b": np.array([3.0, -1.0, 0.5, 
 
 
 def compiled(function: Any, *names: str) -> np.ndarray:
-    """The function on ROWS by way of bytes, checked copy, trace and evaluation. Raises Refusal."""
+    """Runs the function on ROWS by bytes, checked copy, trace and evaluation. Raises Refusal."""
     builder = ProgramBuilder("f", [Input(name, F64) for name in ROWS])
     loop = builder.loop("f")
     prepared = prepare(load_command(payload(function)).function, stand_in)
@@ -50,7 +50,7 @@ def assert_agrees(function: Any, *names: str) -> None:
 
 
 def source_function(source: str, **given: Any) -> Any:
-    """`f` of a script's source, as a driver script has it: pickled by value, its file called job.py."""
+    """Returns `f` of a source as in a driver script: pickled by value, with the file name job.py."""
     namespace: dict[str, Any] = {"__name__": "__main__", "np": np, "pd": pd, **given}
     exec(compile(textwrap.dedent(source), "/home/user/job.py", "exec"), namespace)
     return namespace["f"]
@@ -62,7 +62,7 @@ TABLE = {"low": 0.1, "high": [1.0, 2.0]}
 
 
 class Model:
-    """Holds weights, as a fitted model would; `save` is never called by a compiled function."""
+    """Holds weights, as a fitted model would; a compiled function never calls `save`."""
 
     factor = 3.0
 
@@ -201,7 +201,7 @@ def test_pure_functions_run_as_the_original(function, names):
 
 
 def test_by_value_and_by_reference_are_one(tmp_path):
-    """The same helpers, once in the script and once in a module that the worker imports."""
+    """The same helpers are defined in the script, and in a module that the worker imports."""
     source = "import numpy as np\nK = 3.0\ndef g(s): return np.abs(s) * K\ndef f(a): return g(a) + K\n"
     (tmp_path / "weld_ref_module.py").write_text(source)
     sys.path.insert(0, str(tmp_path))
@@ -238,11 +238,11 @@ def test_submodules_reached_by_from_import_are_checked_too(tmp_path):
 
 
 def test_c_code_that_a_function_calls_may_import():
-    """pyarrow imports `decimal` to infer a type, by the builtins of the frame that calls it, and aborts where that fails."""
+    """pyarrow imports `decimal` to infer a type, by the builtins of the calling frame, and aborts where that fails."""
     prepared = prepare(lambda: pa.scalar(2.5), lambda obj: types.SimpleNamespace(scalar=pa.scalar) if obj is pa else None)
     assert prepared.function().as_py() == 2.5
     own = source_function("def f(a):\n    return a * __builtins__['__import__']('decimal', None, None, []).Decimal(1)")
-    with pytest.raises(Refusal):  # it gets nothing that way itself
+    with pytest.raises(Refusal):  # the function itself obtains nothing that way
         compiled(own, "a")
 
 
@@ -338,7 +338,7 @@ def test_impure_functions_are_refused(code, source):
         compiled(source_function(source), "a")
     assert refused.value.code == code, str(refused.value)
     assert refused.value.place.endswith("of job.py"), refused.value.place
-    if "#!?" not in lines[marked - 1]:  # a change found afterwards, and a handler, are known by their function only
+    if "#!?" not in lines[marked - 1]:  # a change found afterwards, and a handler, are located by function only
         assert f"line {marked} of job.py" in refused.value.place, str(refused.value)
 
 
@@ -362,7 +362,7 @@ def test_unused_methods_may_be_impure():
 
 
 def test_the_original_is_left_alone():
-    """Data of modules stays in this process from request to request; a refused function must not change it."""
+    """Module data stays in this process between requests; a refused function must not change it."""
     table = {"k": [1.0]}
 
     def f(a):

@@ -1,4 +1,4 @@
-"""What a function may reach through the attributes of plain data: values, never files, clocks, addresses or our own objects."""
+"""Checks what attributes of plain data expose to a function: values, never files, clocks, addresses or internal objects."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ def test_values_of_plain_data_are_as_in_the_original(expression):
     assert_agrees(source_function(f"def f(a): return {expression}", **GIVEN), "a")
 
 
-@pytest.mark.filterwarnings("ignore:Setting the shape:DeprecationWarning")  # NumPy 2.5's opinion of the function below
+@pytest.mark.filterwarnings("ignore:Setting the shape:DeprecationWarning")  # NumPy 2.5 deprecates the function below
 def test_a_captured_array_cannot_be_made_writable():
     weights = np.array([1.0, 2.0])
 

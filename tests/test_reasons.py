@@ -1,4 +1,4 @@
-"""The table of reason codes: sorted, complete, and every code is raised by a source and expected by a test."""
+"""Checks the table of reason codes: sorted, complete, and every code is raised by a source and expected by a test."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CODE = re.compile(r"\bSW\d{3}\b")
 
 
 def codes_in(places: list[tuple[str, str]]) -> set[str]:
-    """Codes in string literals (with their quotes, so that a mention in a comment or docstring does not count)."""
+    """Returns codes in string literals (with their quotes, so that a mention in a comment or docstring does not count)."""
     found: set[str] = set()
     for folder, suffix in places:
         for path in (ROOT / folder).rglob(f"*.{suffix}"):

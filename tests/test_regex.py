@@ -1,4 +1,4 @@
-"""Automata of patterns against `re` itself: existence, spans, groups, counts, replacements, splits; and what is not compiled."""
+"""Compares automata of patterns with `re`: existence, spans, groups, counts, replacements, splits; and checks refusals."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def rows(table: str) -> list[str]:
 
 
 def groups_of(pattern: str) -> tuple[int, ...]:
-    """The match, and the groups that are in no repeat."""
+    """Returns the match, and the groups outside any repeat."""
     bodies = group_bodies(parse(pattern, 0).root)
     return (0, *(number for number, (repeated, _) in sorted(bodies.items()) if not repeated))
 
 
 def assert_same(pattern: str, texts: tuple[str, ...] | list[str]) -> int:
-    """Compares all modes; how many of them were compiled."""
+    """Compares all modes; returns the number of compiled ones."""
     compiled = re.compile(pattern)
     done = 0
     for mode in ("search", "match", "fullmatch"):
@@ -154,7 +154,7 @@ _ASSERTIONS = ["^", "$", r"\b", r"\Z", r"\A", "(?m:^)", "(?m:$)"]
 
 @st.composite
 def patterns(draw: st.DrawFn, depth: int = 3) -> str:
-    """A pattern of what is compiled, groups included."""
+    """Draws a compilable pattern, groups included."""
     if depth == 0:
         return draw(st.sampled_from(_ATOMS))
     kind = draw(st.sampled_from(["atom", "sequence", "sequence", "choice", "repeat", "group", "assertion"]))
@@ -179,7 +179,7 @@ def test_random_patterns(pattern: str, texts: list[str]) -> None:
     try:
         assert_same(pattern, texts)
     except Unsupported:
-        pass  # a repeat of what may be empty, or too large
+        pass  # a repeat of a possibly empty pattern, or too large
 
 
 def test_tables_that_do_not_fit_are_refused() -> None:

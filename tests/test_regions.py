@@ -1,4 +1,4 @@
-"""Scalar functions with loops and many branches: their regions against Python row by row, by `evaluate` and by kernels."""
+"""Compares regions of branching, looping scalar functions with Python for each row, by `evaluate` and by kernels."""
 
 from __future__ import annotations
 
@@ -318,7 +318,7 @@ CASES: list[tuple[Callable[..., Any], tuple[str, ...], int]] = [
 
 
 def programs_of(types: Sequence[str], functions: Sequence[Callable[..., Any]]) -> Program:
-    """One program of several functions of the same columns."""
+    """Returns one program of several functions of the same columns."""
     builder = ProgramBuilder("f", [Input(n, parse_type(t)) for n, t in zip(NAMES, types, strict=False)])
     loop = builder.loop("f")
     args = [loop.read(n) for n, _ in zip(NAMES, types, strict=False)]

@@ -1,4 +1,4 @@
-"""Groups and joins of lazy DataFrames: what pandas gives, of the columns alone that are asked for."""
+"""Checks groups and joins of lazy DataFrames: results equal pandas, and only requested columns are computed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ assert_equal = {pd.DataFrame: pd.testing.assert_frame_equal, pd.Series: pd.testi
 
 
 def _tables(seed):
-    """A table of events, and one of what their keys mean: labels that are out of order, keys twice, keys far apart."""
+    """Returns a table of events, and a table of their keys with unordered labels, duplicate keys and sparse keys."""
     rng = np.random.default_rng(seed)
     n = int(rng.integers(1, 300))
     events = pd.DataFrame({"k": rng.integers(-3, 30, n), "a": rng.normal(size=n), "b": rng.integers(0, 5, n)})
@@ -29,7 +29,7 @@ def _tables(seed):
     if seed % 5 == 0:
         keys["k"] *= 10**12
     if seed % 7 == 0:
-        keys["k"] += 1000  # no event has a partner
+        keys["k"] += 1000  # no event has a match
     keys["y"], keys["t"] = rng.integers(0, 4, len(keys)), rng.choice(["p", "q"], len(keys))
     return events, keys
 
@@ -78,7 +78,7 @@ def test_only_what_is_asked_for_is_computed(monkeypatch):
     assert isinstance(groups, LazyGroups) and not asked
     groups["a"].sum()
     assert asked == [["k", "a"], ["k", "y"]] and "_source" not in joined.__dict__
-    joined.compute().loc[:, "a"] = 0.0  # a result of its own
+    joined.compute().loc[:, "a"] = 0.0  # the result owns its memory
     assert events["a"].abs().sum() > 0
 
 

@@ -1,4 +1,4 @@
-"""Results of pipelines: kept rows in order whatever thread comes first, and memory that nobody holds any more used again."""
+"""Checks pipeline results: kept rows stay in order for any thread schedule, and released memory is reused."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ROWS = 1 << 18
 
 
 def filtering(function):
-    """A pipeline of a call that keeps some rows."""
+    """Returns a pipeline of a call that keeps some rows."""
     capture = Capture("filter")
     x = capture.input("x", F64)
     annotation = annotate(function, (ARRAY,), returns=Filtered(), check=False)
@@ -38,7 +38,7 @@ def test_kept_rows_are_in_order_when_the_first_block_comes_last():
     got = Runner(filtering(kept), threads=3, block_rows=10).run({"x": x}, 1000)["r"]
     assert np.array_equal(got, x[x % 3 == 0])
     few = Runner(filtering(lambda x: x[x == 7]), threads=2, block_rows=10).run({"x": x}, 1000)["r"]
-    assert few.tolist() == [7.0] and few.base is None  # it does not keep the memory of all rows
+    assert few.tolist() == [7.0] and few.base is None  # it does not retain the memory of all rows
 
 
 def test_a_filter_that_makes_rows_breaks_its_promise():
@@ -86,7 +86,7 @@ def test_memory_is_used_again_only_when_nothing_of_it_lives():
     assert memory.waiting_bytes == ROWS * 8
     assert memory.empty(2 * ROWS, np.float64).ctypes.data != address  # another size
     assert memory.empty(ROWS, np.int64).ctypes.data == address
-    assert memory.empty(10, np.float64).base is None  # small ones are NumPy's own
+    assert memory.empty(10, np.float64).base is None  # NumPy allocates small ones
     bounded = Reused(most_bytes=3 << 20)
     pair = bounded.empty(ROWS, np.float64), bounded.empty(ROWS, np.float64)
     assert pair[0].ctypes.data != pair[1].ctypes.data

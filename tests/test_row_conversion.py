@@ -28,14 +28,14 @@ ROW = PythonEvalType.SQL_ARROW_BATCHED_UDF
 TYPES: tuple[DataType, ...] = (
     BooleanType(), ByteType(), ShortType(), IntegerType(), LongType(), FloatType(), DoubleType(), StringType(),
 )  # fmt: skip
-#: What a path returns, of an int column `n` and a float column `x`.
+#: Results of a path, of an int column `n` and a float column `x`.
 RESULTS = ("n", "x", "n > 3", "None", "7", "300", "0.5", "n // 1000000", "'a'", "2**24 + 1", "True")
 INTS = [0, 1, 127, 128, 2**15, 2**24, 2**24 + 1, 2**31, 2**53, 2**53 + 1, 2**63 - 1, -(2**63), -(2**24) - 1]
 FLOATS = [0.0, -0.0, 0.5, 1.0, 2.0**24 + 1, 2.0**53, 1e300, float("inf"), float("nan"), 3.0, 128.0, -1.5, 0.1]
 
 
 def batches() -> tuple[pa.RecordBatch, ...]:
-    """Rows of every path and value together, and random small batches."""
+    """Returns rows of every path and value together, and random small batches."""
     rng = np.random.default_rng(3)
     rows = list(itertools.product(range(2), range(len(INTS))))
     whole = [rows, *([rows[i] for i in rng.integers(0, len(rows), size)] for size in (1, 1, 2, 2, 2, 3, 3, 4, 4, 6, 6, 8))]
@@ -51,7 +51,7 @@ def batches() -> tuple[pa.RecordBatch, ...]:
 
 @pytest.mark.parametrize("returns", TYPES, ids=str)
 def test_a_flagged_row_does_not_depend_on_its_neighbours(returns):
-    """Compared are the kernel's rows beside flagged ones that Python converts together and alone."""
+    """The kernel's rows are compared beside flagged ones that Python converts together and alone."""
     compiled = 0
     for yes, no in itertools.combinations(RESULTS, 2):
         function = eval(f"lambda i, n, x: {yes} if i else {no}", {"__name__": "__main__"})
@@ -60,7 +60,7 @@ def test_a_flagged_row_does_not_depend_on_its_neighbours(returns):
 
 
 def test_ints_beside_floats_declared_float():
-    """Arrow takes no int beyond 2**24 for a float32 but where a float in the batch makes doubles of them all."""
+    """Arrow rejects an int beyond 2**24 as a float32, except where a float in the batch turns all of them into doubles."""
     assert codes(compile_udf(lambda i, x: x if i == 3 else 0.5, 101, {"i": "long", "x": "long"}, "float")) == ["SW298"]
     assert codes(compile_udf(lambda i, x: x if i == 3 else 0.5, 101, {"i": "long", "x": "integer"}, "float")) == ["SW298"]
     fields, result = {"i": "long", "x": "long"}, {"a": "float", "b": "long"}
@@ -81,7 +81,7 @@ def test_ints_beside_floats_declared_float():
     ],
 )
 def test_paths_of_flagged_rows_alone(function):
-    """Only Python returns the str: no int64 is that large. Arrow makes 1.0 of it where it is alone, and raises among floats."""
+    """Only Python returns the str: no int64 is that large. Arrow converts it to 1.0 alone, and raises for it among floats."""
     assert codes(compile_udf(function, ROW, {"n": "long"}, "double")) == ["SW298"]
     assert compile_udf(function, ROW, {"n": "long"}, "string")["status"] == "ok"
     assert compile_udf(function, PythonEvalType.SQL_BATCHED_UDF, {"n": "long"}, "double")["status"] == "ok"
@@ -100,19 +100,19 @@ def test_paths_of_flagged_rows_alone(function):
     ],
 )
 def test_paths_of_flagged_rows_that_convert(function):
-    """Every result converts in any company, or raises."""
+    """Every result converts, or raises, independently of its neighbours."""
     assert compile_udf(function, ROW, {"n": "long"}, "double")["status"] == "ok"
 
 
 def test_casts_that_are_not_safe():
-    """Of [2**31, 0.5] declared int, an unsafe cast takes the first from a double, and alone from a long."""
+    """For [2**31, 0.5] declared int, an unsafe cast converts the first from a double, but from a long when alone."""
     unsafe = {"spark.sql.execution.pandas.convertToArrowArraySafely": "false"}
     assert codes(compile_udf(lambda n: n, 101, {"n": "long"}, "integer", pandas=unsafe)) == ["SW110"]
 
 
 @pytest.mark.parametrize("eval_type", [100, 101])
 def test_lists_as_other_types(eval_type):
-    """pyarrow raises for them, the pickled format makes NULL of them or Java's string."""
+    """pyarrow raises for them; the pickled format converts them to NULL or Java's string."""
     for function in (lambda a: a, lambda a: a if a else "x", lambda a: str(a), lambda a: f"{a}"):
         assert codes(compile_udf(function, eval_type, {"a": "array<double>"}, "string"))[0] in ("SW222", "SW262", "SW298")
     assert codes(compile_udf(lambda a: a, eval_type, {"a": "array<double>"}, "double")) == ["SW298"]

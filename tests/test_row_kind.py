@@ -1,4 +1,4 @@
-"""Plain UDFs through compile requests: arguments, chains and results by both wire formats, against Python row by row."""
+"""Compares plain UDFs through compile requests with Python for each row: arguments, chains, results, both wire formats."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_constants_that_the_return_type_does_not_have(constant, returns):
 
 
 def test_a_pandas_udf_and_a_plain_one_of_one_column():
-    """In the form without NULLs the plain one reads plain values, in the other it sees None."""
+    """In the form without NULLs the plain one reads plain values, in the other it receives None."""
     steps = [
         python_step(r=udf(0, "a", name="rows", returns="long", evalType=101)),
         python_step(s=udf(1, "a", name="batch", returns="double")),
@@ -145,7 +145,7 @@ VALUES = {"a": A, "x": X, "s": S, "d": D}
 
 
 def struct_reply(function, eval_type, returns="long", fields=FIELDS):
-    """The reply for a UDF of one struct of `fields`; `returns` is a type or the types of a struct's fields by name."""
+    """Returns the reply for a UDF of one struct of `fields`; `returns` is a type or the types of a struct's fields by name."""
     return compile_struct(function, eval_type, fields, returns, fields)
 
 

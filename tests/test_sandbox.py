@@ -1,4 +1,4 @@
-"""Checks the resource limits of the compile service, and a service that reads no function."""
+"""Checks the resource limits of the compile service, and a service that unpickles no functions."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_cpu_time_has_a_limit_that_moves_on():
 
 
 def test_a_service_that_reads_no_function(service, tmp_path, monkeypatch):
-    """Neither the command nor a broadcast: the module that the pickle names is not imported."""
+    """It unpickles neither the command nor a broadcast: the module that the pickle names is not imported."""
     ran = tmp_path / "ran"
     folder = write(tmp_path / "folder", runs=f"open({str(ran)!r}, 'w')\ndef f(s): return s")
     child = service(SPARKWELD_WORKER_PATH=str(folder), SPARKWELD_UNPICKLE="never")

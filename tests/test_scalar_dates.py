@@ -1,4 +1,4 @@
-"""datetime.date in scalar functions: parts, comparisons, differences and shifts are Python's."""
+"""Checks datetime.date in scalar functions: fields, comparisons, differences and shifts equal Python's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""f-strings and str.format of values of the row give Python's text; what looks at the text otherwise is refused."""
+"""Checks f-strings and str.format of row values: Python's string, or a refusal where the string is inspected otherwise."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_function_that_returns_one_of_several():
     check(LOOP, ("i32",))
 
 
-#: Texts that are looked at: these functions are interpreted.
+#: Strings that are inspected: these functions are interpreted.
 USED = [
     "f'{a}'.upper()", "len(f'{a}')", "f'{a}' + '!'", "f'{a}' == 'x'", "f'{a!s}'", "f'{a}'[1:]", "f'{a}x' in ('ax', 'bx')",
     "('{}'.format(a)).strip()", "'{0}{0}'.format(a).lower()", "'{x:>4}|'.format(x=a).title()",
@@ -133,7 +133,7 @@ def test_refused(source):
 
 
 def test_a_format_that_goes_straight_to_the_caller_needs_no_interpretation():
-    """However our own frames lie between the function and its exploration."""
+    """This holds for any of SparkWeld's frames between the function and its exploration."""
     for function in (lambda s: s.apply(lambda v: format(v)), lambda s: s.apply(lambda v: f"{v} km")):
         reply = compile_pipeline(request(python_step(r=udf(0, "a", returns="string"))), [payload(function)])
         assert reply["status"] == "ok", reply["refusals"]

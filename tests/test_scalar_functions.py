@@ -1,4 +1,4 @@
-"""Scalar functions inside of pandas UDFs: for any batch, the column that PySpark's worker makes of what pandas gives."""
+"""Compares scalar functions inside pandas UDFs, for any batch, with PySpark's conversion of pandas' results."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _series(column: np.ndarray, type: str) -> pd.Series:
 def worker(
     function: Callable[..., Any], columns: list[np.ndarray], types: tuple[str, ...], returns: str
 ) -> list[Any]:
-    """What PySpark's worker makes of a batch, as Python values."""
+    """Returns the results of PySpark's worker for a batch, as Python values."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         result = function(*map(_series, columns, types))
@@ -82,8 +82,10 @@ def run(program: Program, columns: list[np.ndarray]) -> tuple[list[Any], np.ndar
 
 
 def check(function: Callable[..., Any], types: tuple[str, ...], returns: str, ulp: int = 0) -> None:
-    """Compares on the rows that no guard flags: together, alone, and in random batches. On flagged rows PySpark must raise,
-    or the rows must be numbers that other rows of a batch would change (ints beyond 2**53)."""
+    """Compares the rows that no guard flags: together, alone, and in random batches.
+
+    On flagged rows PySpark must raise, or they must be numbers that other rows of a batch would change (ints beyond 2**53).
+    """
     reply = compiled(function, types, returns)
     assert reply["status"] == "ok", reply["refusals"]
     program = parse_program(reply["program"])

@@ -1,4 +1,4 @@
-"""Checks what Python tells apart and stand-ins may not: ranges from iterators, classes from what has their methods."""
+"""Checks distinctions of Python that stand-ins must keep: ranges and iterators, classes and objects with their methods."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from sparkweld.errors import Refusal
 from tests.helpers.scalars import check
 
-#: Functions of an int or of a text that use one range or iterator twice.
+#: Functions of an int or of a string that use one range or iterator twice.
 TWICE = {
     "i64": [
         "r = range(a % 5)\n    return sum(r) * 10 + sum(r)",
@@ -29,7 +29,7 @@ TWICE = {
 
 @pytest.mark.parametrize(("type", "body"), [(type, body) for type, bodies in TWICE.items() for body in bodies])
 def test_what_is_used_twice(type, body):
-    """A loop over a range begins at its start each time; an iterator goes on where the last loop has left it."""
+    """A loop over a range begins at its start each time; an iterator continues where the last loop stopped."""
     try:
         check(f"def f(a):\n    {body}\n", (type,), rows=ROWS.get(type))
     except Refusal as refused:
@@ -63,7 +63,7 @@ def test_ranges_are_not_what_stands_for_them(call):
 @pytest.mark.parametrize("kind", ["i64", "f64", "bool", "date", "str"])
 @pytest.mark.parametrize("name", ["Iterable", "Sized", "Container", "Hashable"])
 def test_checks_of_methods(kind, name):
-    """A number has none of the methods of a list; what stands for it has."""
+    """A number has none of a list's methods; its stand-in has."""
     kinds = f"typing.{name}"
     for source in (f"isinstance(a, {kinds})", f"isinstance(a, (str, {kinds}))", f"issubclass(type(a), {kinds})"):
         with pytest.raises(Refusal) as refused:
@@ -81,7 +81,7 @@ def test_checks_of_classes(kind, source):
 
 
 def test_an_error_that_does_not_say_what_it_is_about():
-    """``bytes`` takes what stands for a str for no str."""
+    """``bytes`` does not recognise the stand-in of a str as a str."""
     with pytest.raises(Refusal, match="SW299"):
         check("def f(a):\n    try:\n        return bytes(a, 'utf8')[0]\n    except TypeError:\n        return -1\n", ("str",))
     caught = "def f(a):\n    try:\n        return {}\n    except TypeError:\n        return -1\n"

@@ -1,4 +1,4 @@
-"""Values of the row as keys: dicts and sets by [], get and in give what Python gives, or are refused."""
+"""Checks row values as keys: dicts and sets by [], get and in return Python's results, or are refused."""
 
 from __future__ import annotations
 

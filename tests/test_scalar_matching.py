@@ -1,4 +1,4 @@
-"""Checks `match` in functions of one value: patterns of values and of tuples, and those that take a value of the row apart."""
+"""Checks `match` in functions of one value: patterns of values and of tuples, and those that destructure a row's value."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ MAPPINGS = "def f(a):\n    match {'k': a}:\n        case {'k': b}:\n            
     [(PIECES, "str"), (LISTS, "list<f64>"), (NESTED, "str"), (CLASSES, "str"), (MAPPINGS, "str")],
 )
 def test_patterns_that_take_a_value_apart(source, type):
-    """What stands for a list of the row has no class that CPython takes for a sequence: its case would be left out."""
+    """The stand-in of a row's list is no sequence for CPython: its case would be skipped."""
     with pytest.raises(Refusal) as refused:
         check(source, (type,))
     assert refused.value.code == "SW603"

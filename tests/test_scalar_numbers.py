@@ -1,4 +1,4 @@
-"""Python's arithmetic on symbolic ints, floats and bools: class, bits and exceptions of every row are Python's."""
+"""Checks Python's arithmetic on symbolic ints, floats and bools: class, bits and exceptions of every row are Python's."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from udf_compiler.pipeline import compile_pipeline
 _KINDS = ("f64", "i64", "i32", "bool")
 _OPERATORS = ("+", "-", "*", "/", "//", "%", "<", "<=", ">", ">=", "==", "!=", "&", "|", "^")
 
-#: Rows that go to Python although it gives a value that a kernel holds: ints beyond 2**53 in a quotient.
+#: Rows that run in Python although a kernel could hold the result: ints beyond 2**53 in a quotient.
 _NEEDLESS = {"/": 200}
 
 
@@ -104,7 +104,7 @@ def test_a_negative_tolerance_is_an_error():
 
 @pytest.mark.parametrize("whole", [math.floor, math.ceil])
 def test_whole_numbers_of_numpy_scalars(whole):
-    """An np.int64 has no rounding of its own: Python makes a float of it."""
+    """An np.int64 does not implement rounding: Python converts it to a float."""
 
     def rows(a: pd.Series, b: pd.Series) -> pd.Series:
         return pd.DataFrame({"a": a, "b": b}).apply(lambda row: whole(row["a"]) + whole(row["b"]), axis=1)
@@ -146,6 +146,6 @@ def test_float_powers(source):
 
 @pytest.mark.parametrize("kind", ["i64", "i8", "bool"])
 def test_ints_to_a_negative_power(kind):
-    """Which are floats; ints that no float holds go to Python."""
+    """The results are floats; ints that no float holds run in Python."""
     for source in ("a ** -1", "a ** -2", "pow(a, -3)", "(a > 0) ** -1"):
         check(f"lambda a: {source}", (kind,), ulp=2, needless=5)

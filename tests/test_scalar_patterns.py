@@ -1,4 +1,4 @@
-"""Patterns of `re` in scalar functions: matches, groups and replacements are Python's own."""
+"""Checks `re` patterns in scalar functions: matches, groups and replacements equal Python's own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Python's `str` in scalar functions: operators, methods and conversions give Python's own results."""
+"""Checks Python's `str` in scalar functions: operators, methods and conversions return Python's own results."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_exceptions_and_none(source):
 
 
 def test_a_text_within_a_constant():
-    """The constant's own method would be asked, which cannot know of a symbolic value; a region answers for it."""
+    """Python would call the constant's own method, which does not support a symbolic value; a region answers instead."""
     check("lambda a: a in 'xabcx'", ("str",), needless=4)
     check("def f(a):\n    try:\n        return a in 'xabcx'\n    except TypeError:\n        return False", ("str?",), needless=4)
 
@@ -67,7 +67,7 @@ def test_a_text_within_a_constant():
 @pytest.mark.parametrize("source", ["'abc'.endswith(a)", "'abc'.startswith(a)"])
 @pytest.mark.parametrize("caught", [False, True])
 def test_what_needs_the_object_is_refused(source, caught):
-    """Even where the function catches the TypeError that the symbolic value causes."""
+    """This holds even where the function catches the TypeError that the symbolic value causes."""
     handler = f"def f(a):\n    try:\n        return {source}\n    except TypeError:\n        return False"
     with pytest.raises(Refusal, match="SW299"):
         check(handler if caught else f"lambda a: {source}", ("str",))

@@ -1,4 +1,4 @@
-"""What Spark's transpiler takes is taken here too, for every type, and gives what the interpreted function gives."""
+"""Checks that functions of Spark's transpiler compile here too, for every type, with the interpreted function's results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scores taken apart into numbers of a table and texts of a joined one: what that says is true of the function itself."""
+"""Checks scores split into a table's numeric part and a joined table's strings: the split holds for the function itself."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ def parts_of(score: Any, others: tuple[str, ...] = ("t", "u")) -> dict[str, Any]
 
 
 def test_no_row_exceeds_the_bound() -> None:
-    """The function's own scores, in Python, of rows joined to all texts, against `own` and the scores of the texts with zeros."""
+    """The function's Python scores of rows joined to all strings are compared with `own` and the string scores at zero
+    numbers.
+    """
     model = fitted(NUMBERS, *TEXTS)
     reply = parts_of(lambda d: pd.Series(model.predict(d)))
     assert reply["texts"] == ["t", "u"] and reply["missing"] is None

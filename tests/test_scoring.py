@@ -1,4 +1,4 @@
-"""What `sparkweld.score` takes from a model and from a path, and what it says of those that do not fit, without a session."""
+"""Checks which models and paths `sparkweld.score` accepts, and its errors for others, without a session."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ class Foreign:
         return __import__, ("no_such_package",)
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of LightGBM's half-made Booster
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of a partially loaded LightGBM Booster
 def test_paths_without_a_model(tmp_path):
     contents = {
         "is an empty file": b"",

@@ -1,4 +1,4 @@
-"""The compile service as a process: its streams, faults of requests, its end; and its reply cache, in this process."""
+"""Checks the compile service as a process (streams, faulty requests, exit) and, in this process, its reply cache."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from udf_compiler.request_keys import request_key
 from udf_compiler.service import ReplyCache, Service
 
 ROOT = Path(__file__).resolve().parent.parent
-#: Seconds for what takes milliseconds on a machine that does nothing else.
+#: Timeout in seconds for operations that take milliseconds on an idle machine.
 PATIENCE = 60
 
 
@@ -78,7 +78,7 @@ def child(tmp_path):
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):
-    """One process for all tests that leave it as it was."""
+    """Starts one process for all tests that leave it unchanged."""
     started = Child(tmp_path_factory.mktemp("service"), SPARKWELD_CACHE_DIR=str(tmp_path_factory.mktemp("cache")))
     yield started
     started.stop()
@@ -163,7 +163,7 @@ def test_a_refusal_is_a_reply(shared):
 
 @pytest.mark.parametrize("operation", ["compile", "twin", "independent"])
 def test_functions_of_another_python_are_refused(shared, operation):
-    """A function by reference can be read in any version, and ``sum([0.1, 0.2, 0.3])`` is another number before 3.12."""
+    """A function by reference can be unpickled in any version, and ``sum([0.1, 0.2, 0.3])`` differs before 3.12."""
     header, blobs = one_udf(lambda a: a * 2)
     same = f"{sys.version_info.major}.{sys.version_info.minor}"
     for versions, status in (([same], "ok"), (["3.8"], "refused")):
@@ -253,7 +253,7 @@ def test_shutdown_ends_the_service(child):
 
 
 def test_the_end_of_the_stream_ends_the_service(child):
-    child.ask(op="hello")  # the first one imports, which may take longer than requests have after the end of the stream
+    child.ask(op="hello")  # the first one imports, which may exceed the time that requests have after the end of the stream
     child.send(op="hello")
     child.process.stdin.close()
     assert read_message(child.process.stdout).header["status"] == "ok"
@@ -273,7 +273,7 @@ def test_user_code_that_hangs_does_not_outlive_the_stream(child, tmp_path):
 
 @pytest.mark.slow
 def test_the_death_of_the_parent_ends_the_service(tmp_path):
-    """The parent is killed while somebody else still holds the request pipe open."""
+    """The parent is killed while another process still holds the request pipe open."""
     reading, writing = os.pipe()
     script = textwrap.dedent(
         f"""
@@ -400,13 +400,13 @@ def test_a_function_in_a_broadcast_is_known_by_what_the_broadcast_holds(tmp_path
     assert key(2, b"function", payload=b"function") != first
     assert key(2, b"function", payload=CPickleSerializer().dumps((Named(2), 1))) != first
     assert key(2, b"function", payload=CPickleSerializer().dumps(Named(1))) != first
-    assert key(2, b"function", others=1) != key(4, b"function", others=1)  # their numbers are in what the function holds
-    assert key(1, b"function", op="fuse") != key(2, b"function", op="fuse")  # the reply has the payload in it
+    assert key(2, b"function", others=1) != key(4, b"function", others=1)  # the function holds their numbers
+    assert key(1, b"function", op="fuse") != key(2, b"function", op="fuse")  # the reply contains the payload
     assert key(1, b"function", op="twin") == key(2, b"function", op="twin") != first
 
 
 def test_a_refusal_of_a_function_in_a_broadcast_is_remembered(tmp_path, monkeypatch):
-    """Each query has a broadcast of its own; the service reads the function once."""
+    """Each query has its own broadcast; the service unpickles the function once."""
     service, function, asked = Service(), payload(lambda a: a + 1), list[int]()
     compiled = service._operations["fuse"]
     monkeypatch.setitem(service._operations, "fuse", lambda message: asked.append(message.header["id"]) or compiled(message))
@@ -420,7 +420,7 @@ def test_a_refusal_of_a_function_in_a_broadcast_is_remembered(tmp_path, monkeypa
 
 
 class Named:
-    """What PySpark pickles of a broadcast."""
+    """The object that PySpark pickles for a broadcast."""
 
     def __init__(self, number: int) -> None:
         self.number = number

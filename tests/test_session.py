@@ -1,4 +1,4 @@
-"""`configure` and `explain` in processes of their own: each way that a driver's JVM can come to life."""
+"""Checks `configure` and `explain` in separate processes: each way that a driver's JVM can start."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def show(spark):
 
 
 def run(tmp_path: Path, body: str, *launcher: str, **environment: str) -> str:
-    """The standard output of a program of its own, started by `launcher`."""
+    """Returns the standard output of a program in its own process, started by `launcher`."""
     script = tmp_path / "job.py"
     script.write_text(COMMON + body)
     settings = {"PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1", **environment}
@@ -46,7 +46,7 @@ def run(tmp_path: Path, body: str, *launcher: str, **environment: str) -> str:
 
 
 def spark_submit() -> str:
-    """The spark-submit of the pyspark that the tests run with."""
+    """Returns the spark-submit of the pyspark that the tests run with."""
     import pyspark
 
     return str(Path(pyspark.__file__).parent / "bin" / "spark-submit")

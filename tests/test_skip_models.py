@@ -1,4 +1,4 @@
-"""Filters by a model's result, with bounds before the model: the rows that are kept are those of the model itself."""
+"""Checks filters by a model's result with bounds before the model: the kept rows are those of the model itself."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ COMPARISONS = {
 
 
 def of_texts(vectorizer: Any, model: Any, first: bool = False) -> Pipeline:
-    """Numbers beside the terms of a text, or behind them."""
+    """Returns a pipeline with numbers before or after the terms of a string."""
     parts = [("n", StandardScaler(), NUMBERS), ("t", vectorizer, "t")]
     return Pipeline([("parts", ColumnTransformer(parts[::-1] if first else parts, sparse_threshold=1.0)), ("model", model)])
 
@@ -67,7 +67,7 @@ MODELS = {
 
 
 def fitted(name: str) -> tuple[Any, Any]:
-    """(a function of rows to scores, what rows it takes)."""
+    """Returns (a function of rows to scores, its rows)."""
     model = MODELS[name]
     alone = name in ("scaled", "words", "counts", "unsigned")
     rows = FRAME.t if alone else FRAME if isinstance(model, Pipeline) else FRAME[NUMBERS]
@@ -98,7 +98,7 @@ def inputs(program: Program, rows: Any) -> dict[str, Any]:
 
 
 def wanted_rows(program: Program) -> Any:
-    """The value that says which rows the last of the models is computed for."""
+    """Returns for each model the conditions of the rows for which it is computed."""
     rows = rows_of_models(program.loops[0])
     return [conditions for model, conditions in rows.items() if isinstance(model.op, ModelOp)]
 
@@ -123,7 +123,7 @@ def test_the_rows_are_those_of_the_model(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["ridge", "logistic", "forest", "words", "counts", "unsigned"])
 def test_a_kernel_computes_the_model_for_few_rows(name: str) -> None:
-    """The condition before the model is False in rows of the table, and the kernel gives what `evaluate` gives."""
+    """The condition before the model is False in some rows, and the kernel equals `evaluate`."""
     score, rows = fitted(name)
     if isinstance(rows, pd.DataFrame) and "t" in rows:
         rows = rows.assign(a=rows.a * (1 if name == "logistic" else 40))  # so that the numbers decide
@@ -135,7 +135,7 @@ def test_a_kernel_computes_the_model_for_few_rows(name: str) -> None:
     possible = possible_rows(program, rows)
     assert 0 < possible.mean() < 0.6
     totals = [let for let in program.loops[0].body if isinstance(let.op, TextTotals)]
-    assert bool(totals) == (name != "forest")  # of which the text's terms are sorted for the rows left alone
+    assert bool(totals) == (name != "forest")  # the string's terms are sorted only for the remaining rows
     found = Kernel.load(compile_program(program), program).run(inputs(program, rows), ROWS)
     expected = evaluate(program, inputs(program, rows), ROWS)
     assert not found.flagged
@@ -143,7 +143,7 @@ def test_a_kernel_computes_the_model_for_few_rows(name: str) -> None:
 
 
 def possible_rows(program: Program, rows: Any) -> np.ndarray:
-    """The first part of the `where`, as another program's column."""
+    """Returns the first operand of the `where`, as another program's column."""
     (loop,) = program.loops
     assert loop.where is not None and loop.body[loop.where].op == Call("logical_and")
     first = loop.body[loop.where].args[0]
@@ -153,7 +153,7 @@ def possible_rows(program: Program, rows: Any) -> np.ndarray:
 
 
 def test_rows_between_and_missing_numbers() -> None:
-    """A forest takes NaN."""
+    """A forest accepts NaN."""
     rows = FRAME[NUMBERS].copy()
     rows.loc[::7, "a"] = np.nan
     forest = RandomForestClassifier(64, max_depth=4, random_state=0).fit(rows, LABEL > 1)
@@ -172,7 +172,7 @@ def test_rows_between_and_missing_numbers() -> None:
 
 @pytest.mark.parametrize("share", [0.5, 0.999], ids=["few rows", "most rows"])
 def test_kernels_find_out_whether_bounds_pay(share: float) -> None:
-    """Whatever a kernel has found out in the calls before, with bounds that drop few rows or most, its rows are the same."""
+    """Whatever earlier calls measured, with bounds that drop few rows or most, the kernel's rows are the same."""
     score, rows = fitted("forest")
     many = pd.concat([rows] * 12, ignore_index=True).assign(a=np.linspace(-2, 2, 12 * ROWS))
     value = float(np.quantile(score(rows), 0.97))
@@ -184,7 +184,7 @@ def test_kernels_find_out_whether_bounds_pay(share: float) -> None:
     scores = getattr(scores, "values", scores)
     expected = np.flatnonzero(scores > value)
     kernel, given = Kernel.load(compile_program(program), program), inputs(program, many)
-    for _ in range(20):  # past the first turns, of 4,096 rows each
+    for _ in range(20):  # beyond the first timed runs, of 4,096 rows each
         found = kernel.run(given, len(many))
         np.testing.assert_array_equal(found.selection, expected)
         (made,) = found.columns.values()
@@ -192,7 +192,7 @@ def test_kernels_find_out_whether_bounds_pay(share: float) -> None:
 
 
 def test_bounds_pay_for_dear_models_over_many_rows() -> None:
-    """From so many rows of a task on, by the power of 2; never for trees that are too small, or where planning may not wait."""
+    """They pay from some power of 2 of rows per task; never for small trees, or when the planning budget is too short."""
     random = np.random.default_rng(3)
     rows = pd.DataFrame(random.normal(size=(3000, 2)), columns=NUMBERS)
     deep = RandomForestRegressor(64, random_state=0).fit(rows, random.normal(size=3000))

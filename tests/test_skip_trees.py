@@ -1,4 +1,4 @@
-"""Score filters over forests: whichever parts and bounds decide, rows and sums are those of the whole forest, to the bit."""
+"""Checks score filters over forests: for any cut trees and bounds, rows and sums equal the whole forest's, bit for bit."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from sparkweld.optimizer.passes.skip_models import MARK, skip_models
 from sparkweld.optimizer.tree_cuts import GROUPS, cuts_of, group_end
 from tests.test_kernels_trees import around, masked, random_tree
 
-ROWS = 5000  # a block of the driver's, and a part
+ROWS = 5000  # a block of the driver's, and a rest
 EDGES = 40
 
 
 def forest_like(kind: str, width: Type, sums: Type) -> tuple[Forest, list[np.ndarray]]:
-    """Trees most of whose leaves are small, so that few rows have a large sum, and rows at and around their splits."""
+    """Returns trees with mostly small leaves, so that few rows have a large sum, and rows at and around their splits."""
     rng = np.random.default_rng(sum(kind.encode()))
     edges = [np.unique(np.append(rng.normal(size=EDGES), [0.0, -1.0]).astype(width.dtype)) for _ in range(4)]
     outputs = 2 if kind == "two outputs" else 1
@@ -42,7 +42,7 @@ def forest_like(kind: str, width: Type, sums: Type) -> tuple[Forest, list[np.nda
 
 
 def filtered(op: TreeEnsemble, comparison: str, threshold: float | None) -> Program:
-    """The rows whose first sum is so, and all sums; a threshold of None is a column's."""
+    """Returns the rows whose first sum satisfies the comparison, and all sums; a threshold of None is a column's."""
     builder = ProgramBuilder("scores", [*(Input(f"x{i}", op.width) for i in range(op.arguments)), Input("t", op.sums)])
     loop = builder.loop("scores")
     arguments = [loop.read(f"x{i}") for i in range(op.arguments)]
@@ -54,7 +54,7 @@ def filtered(op: TreeEnsemble, comparison: str, threshold: float | None) -> Prog
     return builder.finish([f"s{number}" for number in range(op.outputs)])
 
 
-#: Those that a kernel runs, too, with all ways of its trial.
+#: Cases that a kernel runs too, with all variants of its trial.
 KERNELS = {("deep", "mask"), ("two outputs", "walk"), ("sets", "sets"), ("plain", "mask")}
 CASES = [(kind, F32, F64) for kind in ("plain", "deep", "sets", "ties", "alike", "constant", "infinite", "one tree")]
 CASES += [("deep", F64, F64), ("two outputs", F64, F64), ("ties", F32, F32)]
@@ -88,7 +88,7 @@ def test_the_rows_and_bits_are_the_forests(kind: str, width: Type, sums: Type) -
 
 @pytest.mark.parametrize("width, sums", [(F32, F64), (F64, F64), (F32, F32)], ids=str)
 def test_bounds_hold(width: Type, sums: Type) -> None:
-    """What the trees from a place on add lies between the leaves' bounds, and between those of the trees cut short."""
+    """The sum of the trees from an index on is between the leaves' bounds, and between those of the truncated trees."""
     for kind in ("deep", "sets", "two outputs"):
         forest, columns = forest_like(kind, width, sums)
         for op in (masked(forest), TreeEnsemble.walking(forest)):

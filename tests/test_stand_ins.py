@@ -34,9 +34,9 @@ from udf_compiler.service import Service
 from udf_compiler.trace.session import Session, running
 from udf_compiler.trace.stand_ins import ClassStandIn, StandIn, attribute_for_user
 
-#: Classes that only others are made of.
+#: Base classes without instances of their own.
 _BASES = {"StandIn", "Traced", "Handle", "_Alone", "Guarded", "TracedLists.str"}
-#: Classes with the methods of a stand-in that user code never sees.
+#: Classes with the methods of a stand-in that user code never receives.
 _INTERNAL = {
     "Bounded", "Columns", "Terms", "_Copy", "Walk", "Constants", "LazyMember", "_Naming", "ConstantDate", "ConstantDatetime",
     "FileName", "FilePath", "_Submodules", "Traces", "_Recorder", "_Watched",
@@ -48,7 +48,7 @@ _LIKE_A_STAND_IN = (
 
 @pytest.fixture(scope="module")
 def loop() -> Iterator[Any]:
-    """A loop with columns of several types, within a trace and a scalar function."""
+    """Yields a loop with columns of several types, within a trace and a scalar function."""
     builder = ProgramBuilder("f", [Input(name, type) for name, type in COLUMNS.items()])
     made = builder.loop("f")
     yield made
@@ -71,7 +71,7 @@ def _classes() -> Iterator[type]:
 
 
 def _class_stand_ins() -> list[Any]:
-    """All classes that stand for one of a library, wherever the packages hold them."""
+    """Returns all stand-ins of library classes, wherever the packages define them."""
     found: dict[int, Any] = {}
     for module in _packages():
         for value in vars(module).values():
@@ -89,7 +89,7 @@ _SEEN_CLASSES = [
 
 
 def test_whatever_looks_like_a_stand_in_is_one():
-    """A new class cannot be forgotten: it derives from the base, or stands on the list of those that user code never sees."""
+    """A new class cannot be forgotten: it derives from the base, or is listed among those that user code never receives."""
     for cls in _classes():
         known = issubclass(cls, StandIn | ClassStandIn | BaseException) or issubclass(type(cls), ClassStandIn)
         if not known and any(name in vars(cls) for name in _LIKE_A_STAND_IN):
@@ -104,19 +104,19 @@ def test_there_is_a_sample_of_every_stand_in(tracing):
 
 
 def _seen(ask: Callable[[], Any]) -> Any:
-    """What user code gets: a value, an exception, or "refused"."""
+    """Returns what user code receives: a value, an exception, or "refused"."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return ask()
     except Refusal:
         return "refused"
-    except Exception as error:  # noqa: BLE001 - whatever the object raises is what is looked at
+    except Exception as error:  # noqa: BLE001 - any exception of the object is compared
         return error
 
 
 def _names(real: Any, stand_in: Any) -> list[str]:
-    """Attributes to ask for: those of the real object, ours, and some that others have."""
+    """Returns attributes to test: those of the real object, the stand-in's own, and some of other objects."""
     ours = type.__getattribute__(stand_in if _is_class(stand_in) else type(stand_in), "_ours")
     others = {"columns", "foo", "from_pandas", "is_integer", "name", "shape", "values", "dtype", "item", "tz", "get", "real"}
     names = {*dir(real), *ours, *others}

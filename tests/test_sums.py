@@ -51,7 +51,7 @@ SCOPE = {"inf": math.inf, "nan": math.nan}
 
 
 def interpreters() -> dict[tuple[int, int], Path]:
-    """The running Python and others that pyenv has installed, by their versions."""
+    """Returns the running Python and the versions that pyenv has installed."""
     found = {sys.version_info[:2]: Path(sys.executable)}
     for path in sorted((Path.home() / ".pyenv/versions").glob("3.*/bin/python")):
         major, minor, *_ = path.parent.parent.name.split(".")
@@ -67,7 +67,7 @@ def test_each_version_has_its_rule(version):
 
 
 def test_the_rules_are_those_of_the_interpreters():
-    """Of every interpreter that is installed, the running one at least."""
+    """Every installed interpreter is tested, at least the running one."""
     program = "import json\nfrom math import inf, nan\nprint(json.dumps([repr(sum(*eval(s))) for s in {}]))"
     for version, path in interpreters().items():
         given = program.format([source for source, *_ in FACTS])
@@ -110,8 +110,8 @@ TYPES = (("f64",) * 3, ("i64", "f64", "f64"), ("f64", "i64", "f64"), ("f64", "f6
 @pytest.mark.parametrize("types", TYPES, ids=" ".join)
 @pytest.mark.parametrize("source", SUMS)
 def test_sums_of_a_rows_values(source, types):
-    """`w` is np.float64, which is no exact float."""
-    needless = 800 if types.count("i64") == 3 else 300  # ints that leave 64 bits
+    """`w` is np.float64, which is not exactly float."""
+    needless = 800 if types.count("i64") == 3 else 300  # ints beyond 64 bits
     with np.errstate(all="ignore"):
         check(f"lambda a, b, c: {source}", types, needless=needless, w=np.float64(0.5))
 
@@ -146,7 +146,7 @@ def test_values_of_a_row_by_the_rules_of_other_versions(version, types, monkeypa
     ],
 )
 def test_functions_that_add_exactly_are_refused(call):
-    """math.sumprod would give the sum of rounded products of symbolic values: (1e22, 1e16) and (1e16, 1e22) differ."""
+    """math.sumprod would return the sum of rounded products of symbolic values: (1e22, 1e16) and (1e16, 1e22) differ."""
     with pytest.raises(Refusal, match="SW251"):
         traced(function_of(f"lambda a, b: {call}"), ("f64", "f64"))
 

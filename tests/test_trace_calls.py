@@ -1,4 +1,4 @@
-"""Methods of Series, functions of NumPy and pandas, arrays, frames and dates: traced programs equal the real run bit for bit."""
+"""Compares traced Series methods, NumPy and pandas functions, arrays, frames and dates with real runs, bit for bit."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_in_place_changes_of_fresh_values(statements: str) -> None:
 def test_astype(dtype: str) -> None:
     for x in TYPES:
         assert check(f"lambda a: a.astype({dtype})", (x,))
-        # NumPy's cast of a float that does not fit is undefined; the guard is there although this CPU may agree.
+        # NumPy's cast of an out-of-range float is undefined; the guard exists although this CPU may agree.
         assert check(f"lambda a: a.values.astype({dtype})", (x,), spare=False)
 
 
@@ -234,7 +234,7 @@ pd.DataFrame({'p': d.x0.clip(0, 0), 'q': -d.x1.clip(0, 0)}).max(axis=1) | d.isna
 def test_reductions_over_the_columns_of_a_row(source: str) -> None:
     refused = ("SW262", "SW251")  # the mean of bools, a column by the name of a Series, comparisons of frames
     for types in ("f64,f64,f64", "f32,f32,f32", "i32,f64,i32", "i64,i64,i64", "i8,i32,i64", "f32,f64,i32"):
-        spare = "max" not in source and "min" not in source  # which of 0.0 and -0.0 wins is not known
+        spare = "max" not in source and "min" not in source  # which of 0.0 and -0.0 wins is undefined
         traced = check_or_refuse(f"lambda d: {source}", (f"frame({types})",), refused, spare=spare)
         assert traced or "'x1']" in source or ">" in source
 

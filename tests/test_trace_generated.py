@@ -1,4 +1,4 @@
-"""Random functions: each traces to a program that equals pandas bit for bit, or is refused for a reason that holds."""
+"""Checks random functions: each traces to a program equal to pandas bit for bit, or is refused for a valid reason."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.helpers.tracing import check_or_refuse
 
 pytestmark = pytest.mark.slow
 
-#: A dtype that depends on the batch, a type without kernels is checked by `check_or_refuse` itself.
+#: A batch-dependent dtype; `check_or_refuse` itself checks types without kernels.
 ALLOWED = ("SW255", "SW262")
 
 _SETTINGS = settings(max_examples=250, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))

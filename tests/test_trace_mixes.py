@@ -1,4 +1,4 @@
-"""Operators and methods of every kind of Series with every other and with constants: pandas' own result, or refused."""
+"""Checks operators and methods of every kind of Series with every other and with constants: pandas' result, or a refusal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from sparkweld.errors import Refusal
 from tests.helpers.tracing import check, trace_source
 
-#: "?": maybe with missing values, "!": certainly.
+#: "?": may have missing values, "!": certainly has.
 STATES = [
     ("datetime?", "timedelta?", "date?", "str?", "i64", "f64"),
     ("datetime!", "timedelta!", "date?", "str?", "i64", "f64"),
@@ -41,7 +41,7 @@ def sources() -> list[str]:
 
 
 def traces(source: str, types: tuple[str, ...]) -> bool:
-    """Whether it is traced; anything but a refusal is our bug."""
+    """Whether it is traced; any error except a refusal is a bug."""
     try:
         trace_source(HEAD + source, types)
     except Refusal:

@@ -1,4 +1,4 @@
-"""Operators, ufuncs and the flex methods over all pairs of dtypes: the traced program equals pandas and NumPy bit for bit."""
+"""Compares traced operators, ufuncs and flex methods over all pairs of dtypes with pandas and NumPy, bit for bit."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_comparisons_with_missing_values(op: str, missing: str) -> None:
 def test_ufuncs(fn: str) -> None:
     ufunc = getattr(np, fn)
     traced: list[object] = []
-    spare = fn not in ("signbit", "copysign", "fmax", "fmin")  # guarded signs of NaN and of zeros may well be the same
+    spare = fn not in ("signbit", "copysign", "fmax", "fmin")  # guarded signs of NaN and of zeros may be equal
     for x in TYPES:
         if ufunc.nin == 1:
             traced += [check_or_refuse(f"lambda a: np.{fn}({a})", (x,), spare=spare) for a in ("a", "a.values")]
@@ -82,7 +82,9 @@ def test_flex_methods(name: str) -> None:
 
 
 def test_flex_floordiv_of_integers_is_numpys() -> None:
-    """``a // b`` guards a zero divisor, ``a.floordiv(b)`` gives NumPy's 0 there and needs no guard."""
+    """``a
+    b`` guards a zero divisor, ``a.floordiv(b)`` returns NumPy's 0 there and needs no guard.
+    """
     assert trace_source("lambda a, b: a // b", ("i32", "i32")).program.loops[0].guards
     assert not trace_source("lambda a, b: a.floordiv(b)", ("i32", "i32")).program.loops[0].guards
 

@@ -1,4 +1,4 @@
-"""What is not traced: each source with the reason code that it must give, and the promises a refusal makes."""
+"""Checks untraceable sources: the reason code of each, and the guarantees of a refusal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Series of strings: methods of `.str`, operators, choice and conversion; traced programs equal pandas on every kind of batch."""
+"""Compares traced Series of strings with pandas on every kind of batch: `.str`, operators, choice and conversion."""
 
 from __future__ import annotations
 
@@ -187,7 +187,7 @@ def test_batches_without_a_string(source: str) -> None:
         assert check(f"lambda a: {source}", (type,), spare=False)
 
 
-#: Expressions of a and b, strings that may be missing, with the reason code that they must give.
+#: Expressions of a and b, strings that may be missing, with the expected reason code.
 REFUSED = [
     *[(f"a.str.{c}", "SW270") for c in ("findall('a')", "extractall('(a)')", "get_dummies()", "wrap(3)", "encode('utf-8')")],
     ("a.str.replace('a', lambda m: 'x', regex=True)", "SW270"),
@@ -273,7 +273,7 @@ def test_strings_to_numbers(source: str) -> None:
 
 @pytest.mark.parametrize("source", [*READ, "a.astype(float)", "a.astype(int)"])
 def test_numerals(source: str) -> None:
-    """Each numeral alone, and beside an integer and a fraction."""
+    """Each numeral is tested alone, and beside an integer and a fraction."""
     traced = trace_source(f"lambda a: {source}", ("str?",))
     flagged = []
     for numeral in [*NUMERALS.split(), "", " ", " 1 ", "\t1\n", "1\xa0", "1 2", "1\0", "1.5\0x", "\x1c1"]:
@@ -316,7 +316,7 @@ def test_functions_of_a_string(function: str) -> None:
     for call in (f"a.apply({function})", f"a.map({function})", f"a.map({function}, na_action='ignore')"):
         for type in TYPES:
             if "else x.count" in function and "ignore" in call and type == "str?":
-                continue  # ints and None: the dtype depends on the batch, which only the boundary takes
+                continue  # ints and None: the dtype depends on the batch, which only the boundary supports
             try:
                 assert check(f"lambda a: {call}", (type,), spare=False)
             except AssertionError as error:
@@ -325,7 +325,7 @@ def test_functions_of_a_string(function: str) -> None:
 
 @pytest.mark.parametrize("part", range(8))
 def test_kernels_give_what_the_programs_mean(part: int) -> None:
-    """Many functions of one column in one program, guards left out, so that every row counts."""
+    """Many functions of one column share one program without guards, so that every row counts."""
     builder = ProgramBuilder("f", [Input("a", STR.optional())])
     loop = builder.loop("f")
     for number, source in enumerate([*rows(METHODS), *rows(SERIES), *rows(MAYBE), *rows(VOID), *NUMBERS][part::8]):
@@ -354,7 +354,7 @@ LARGE = {f"k{n}": n for n in range(12_000)}
     "table", [LARGE, {k: n / 3 for k, n in LARGE.items()}, {k: n % 3 == 0 for k, n in LARGE.items()}, pd.Series(LARGE) * -(2**30)]
 )
 def test_tables_of_many_keys(table):
-    """More keys than are constants of the code; kernels and pandas over strings that are keys, nearly keys, and none."""
+    """There are more keys than the code has constants; strings are keys, near-keys, and others, in kernels and pandas."""
     texts = ["k0", "k11999", "k12000", "", "k", "k00", None, "日本", "k7" + "0" * 40, *(f"k{n}" for n in range(0, 13_000, 997))]
     full = pa.array([text for text in texts if text is not None], pa.string())
     for rows in (full, pa.array(texts, pa.string())):

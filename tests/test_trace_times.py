@@ -1,4 +1,4 @@
-"""Datetimes and timedeltas: traced programs equal real pandas bit for bit, NaT, overflow and changing dtypes included."""
+"""Compares traced datetimes and timedeltas with pandas bit for bit, including NaT, overflow and changing dtypes."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_zones(source: str) -> None:
 
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/St_Johns", "Australia/Lord_Howe"])
 def test_every_change_of_a_zone(zone: str) -> None:
-    """Times around each change of the clocks in a hundred years, both ways."""
+    """Times around each clock transition in a hundred years convert, both ways."""
     hours = pd.Series(pd.date_range("1950-01-01", "2050-01-01", freq="30min")) + pd.Timedelta(1)
     local = f"lambda a: a.dt.tz_localize('UTC').dt.tz_convert({zone!r}).dt.tz_localize(None)"
     (got,), flagged = run_traced(trace_source(local, ("datetime",)), {"a": list(hours)})
@@ -281,7 +281,7 @@ FORMATS = ["%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y%m%d", "%m/%d/%Y", "%d.%m.%y", "%
 
 
 def stamps(format: str, rng: np.random.Generator) -> list[str | None]:
-    """Texts of a format: in full, not quite in full, of times that do not exist, with other characters, and no times at all."""
+    """Returns strings of a format: complete, incomplete, of nonexistent times, with other characters, and unrelated ones."""
     made: list[str | None] = [None, "", "NaT", "nan", "now", "today", " now", "NOW", "None", "-", " ", "é", "٢٠٢٠-01-01"]
     for _ in range(1500):
         limits = ((1950, 0, 1, 1, 0, 0, 0), (2050, 100, 13, 29, 24, 60, 60))
@@ -337,7 +337,7 @@ PARTS = ["dt.year", "dt.month * 100 + a.dt.day", "dt.hour + 0.5", "dt.dayofweek 
 
 @pytest.mark.parametrize("part", PARTS)
 def test_parts_of_times_that_may_be_missing_need_no_guard(part: str) -> None:
-    """Whether a batch has a NaT is not known, and the result is the same."""
+    """Whether a batch has a NaT is unknown, and the result is the same."""
     source = f"lambda a: a.where(a > '1980-01-01').{part}".replace("+ a.dt", "+ a.where(a > '1980-01-01').dt")
     traced = trace_source(source, ("datetime",))
     assert not traced.program.loops[0].guards

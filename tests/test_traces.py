@@ -1,4 +1,4 @@
-"""Traces that are kept between requests: they give the reply of a new trace, and what has changed is traced again."""
+"""Checks cached traces: they yield the reply of a new trace, and changed inputs are traced again."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def entry(types, returns, number, blob=0, **given):
 
 
 def asked(types, returns, number, *steps, **given):
-    """A request about one call; the numbers in its columns' names start at `number`."""
+    """Returns a request about one call; the numbers in its columns' names start at `number`."""
     one, inputs = entry(types, returns, number)
     made = request(python_step(r=one), *steps, inputs=inputs, **given)
     for column_ in made["inputs"]:
@@ -64,7 +64,7 @@ def asked(types, returns, number, *steps, **given):
 
 
 def told(reply):
-    """All of a reply but times, digests and the numbers of columns."""
+    """Returns a reply without times, digests and column numbers."""
     blocks = [block.digest for block in reply.get("blocks", ())]
     kept = {key: value for key, value in reply.items() if key not in ("seconds", "hash")}
     return re.sub(r"#\d+", "", json.dumps({**kept, "blocks": blocks}, sort_keys=True))
@@ -72,7 +72,7 @@ def told(reply):
 
 @pytest.fixture
 def loads(monkeypatch):
-    """The payloads that were unpickled."""
+    """Records the unpickled payloads."""
     loaded, load = [], udfs.load_command
     monkeypatch.setattr(udfs, "load_command", lambda blob: loaded.append(blob) or load(blob))
     return loaded
@@ -189,7 +189,7 @@ def test_refusals_are_told_again(loads):
 
 
 def test_a_column_beside_the_results_is_in_every_program(monkeypatch, loads):
-    """As of a cascade, whose doubt is watched."""
+    """An example is a cascade, whose confidence is monitored."""
     made = udfs.UdfTracer._made
 
     def watching(self, kind, loop, entry, notes):

@@ -1,4 +1,4 @@
-"""Trials: which way the turns of a row loop go, by what the contests cost, on a clock that the test turns on."""
+"""Checks the A/B timing of row loops: the chosen variant by measured cost, on a simulated clock."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _body(loop, read):
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> np.ndarray:
-    """int64: the time, and what each look at it adds."""
+    """Returns an int64 array: the time, and the increment of each reading."""
     state = np.zeros(2, np.int64)
     i64 = ir.IntType(64)
 
@@ -43,7 +43,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> np.ndarray:
 
 
 def ways(kernel: Kernel, clock: np.ndarray, turns: int, cost: Callable[[int], int]) -> list[bool]:
-    """Whether each turn goes with; its cost is known by its number."""
+    """Returns for each run whether it used the optional variant; `cost` maps the run's number to its cost."""
     found = []
     for turn in range(turns):
         clock[1] = cost(turn)
@@ -55,7 +55,7 @@ def ways(kernel: Kernel, clock: np.ndarray, turns: int, cost: Callable[[int], in
 
 @pytest.mark.parametrize(("with_", "without", "chosen"), [(10, 50, True), (50, 10, False), (100, 103, False), (100, 110, True)])
 def test_turns_go_the_way_that_costs_less(clock, with_, without, chosen):
-    """What is but a sixteenth cheaper is not chosen; later contests are few, and notice another kind of rows."""
+    """A gain of at most a sixteenth is not chosen; later A/B timings are rare, and detect changed rows."""
 
     def expected(turn, way):
         is_contest = turn < trials._FIRST or turn % (every if way else trials._AGAIN) < 2
@@ -70,7 +70,7 @@ def test_turns_go_the_way_that_costs_less(clock, with_, without, chosen):
 
 
 def test_turns_that_lose_at_first(clock):
-    """They are soon chosen, when what they keep is there."""
+    """The variant is chosen soon after its caches are warm."""
     kernel, half = load(program({"s": STR}, _body)), trials._FIRST // 2
     found = ways(kernel, clock, trials._EVERY, lambda turn: 20 if turn % 2 else 10 if turn >= half else 90)
     assert all(found[trials._FIRST :])

@@ -1,4 +1,4 @@
-"""Catalyst expressions of programs: which are made, which are refused, and what a filter says about its column."""
+"""Checks equivalent Catalyst expressions of programs: which exist, which are refused, and a filter's implied bounds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from udf_compiler.twins.monotone import _ordinals, _value
 
 
 def text(expr):
-    """An expression as short text."""
+    """Returns an expression as a short string."""
     if expr["op"] == "Column":
         return expr["name"]
     if expr["op"] == "Literal":
@@ -90,11 +90,11 @@ def reads(function, *types, nullable=True):
 def test_columns_that_are_read():
     doubles = ["double"] * 3
     assert reads(lambda a, b, c: b * 2, *doubles) == ["b"]
-    assert reads(lambda a, b, c: b + c * 0, *doubles) == ["b", "c"]  # NaN of c is seen
+    assert reads(lambda a, b, c: b + c * 0, *doubles) == ["b", "c"]  # NaN of c is visible
     assert reads(lambda a, b, c: c + 1, *doubles, nullable=False) == ["c"]
-    with pytest.raises(Refusal, match="SW391"):  # what Python does with a row that is flagged may hang on the other column
+    with pytest.raises(Refusal, match="SW391"):  # Python's handling of a flagged row may depend on the other column
         reads(lambda a, b: a // a, "long", "double", nullable=False)
-    with pytest.raises(Refusal, match="SW390"):  # and so may what it does when there are NULLs
+    with pytest.raises(Refusal, match="SW390"):  # and so may its handling of NULLs
         reads(lambda a, b: b, "long", "double")
 
 
@@ -153,7 +153,7 @@ def _result_type(condition):
 
 
 def _check(reply, type, bounds):
-    """Rows that the filter keeps satisfy the bounds; the row just outside of a bound is not kept."""
+    """Rows that the filter keeps satisfy the bounds; the row just outside a bound is not kept."""
     from sparkweld.ir import parse_program
 
     program = parse_program(reply["program"])
@@ -204,7 +204,7 @@ def test_a_function_that_asks_for_a_kernel_gets_no_expression():
     "function, type, nullable, expected",
     [
         (lambda a: np.exp(a) + 1, "double", True, "ok"),
-        (lambda a: a.str.upper(), "string", True, "ok"),  # for bytes that are no text it raises, whatever else is in the batch
+        (lambda a: a.str.upper(), "string", True, "ok"),  # it raises for invalid UTF-8, whatever else the batch contains
         (lambda a: a + 1, "long", True, "SW390"),
         (lambda a: a.str.split(" ").str[3].str.upper(), "string", False, "SW395"),
         (lambda a: 7 // a, "long", False, "SW396"),
