@@ -1,9 +1,9 @@
-/* A small cache of rows, always full: what it gives for a row is what was kept for an equal one. */
+/* Fuzzes a small, always full row cache: a hit must return the values stored for an equal row. */
 #include "harness.h"
 
 enum { BATCHES = 6 };
 
-/* The outputs of a row: a number and a text, as a function of its inputs. */
+/* The outputs of a row: a number and a string, as a function of its inputs. */
 static int64_t answer_of(int64_t number, View text) {
     uint64_t sum = (uint64_t)number * 31 + (uint64_t)text.length;
     for (int64_t i = 0; i < text.length; i++) sum = sum * 33 + AT(uint8_t, text.address)[i];
@@ -40,7 +40,7 @@ static void one_batch(uint8_t *cache, const uint8_t *vocabulary) {
                                      HERE(table), slots, HERE(cursor));
     CHECK(missed <= n && cursor[0] <= cursor[1]);
     uint8_t *rooms = NEW(uint8_t, 9 * n), *flags = one_in(2) ? NULL : NEW(uint8_t, n);
-    for (int64_t i = 0; i < missed; i++) { /* what the kernel does */
+    for (int64_t i = 0; i < missed; i++) { /* as the kernel does */
         int64_t row = miss[i];
         int64_t answer = answer_of(number_null[row] ? 7 : number[row], text[row]);
         result_null[i] = made_null[i] = answer % 5 == 0;

@@ -1,4 +1,4 @@
-/* Bits, dictionary ids, values: columns.c against one row at a time. */
+/* Compares columns.c (bits, dictionary ids, values) with a row-by-row implementation. */
 #include "harness.h"
 
 static void bits(void) {
@@ -21,7 +21,7 @@ static void ids(void) {
     uint8_t *table = some_bytes(entries * width), *nulls = some_nulls(n), *out = NEW(uint8_t, n * width);
     int32_t *id = NEW(int32_t, n);
     for (int64_t i = 0; i < n; i++) {
-        bool far = one_in(200) || null_at(nulls, i); /* ids of NULL rows are left over */
+        bool far = one_in(200) || null_at(nulls, i); /* ids of NULL rows are garbage */
         id[i] = far ? (int32_t)next_random() : (int32_t)between(0, entries - 1);
         if (!null_at(nulls, i) && (uint32_t)id[i] > largest) largest = (uint32_t)id[i];
     }

@@ -1,4 +1,4 @@
-/* Runs the shim's functions on random columns, well-formed and not, and compares what they give with the plainest code. */
+/* Runs the shim's functions on random columns, well-formed and malformed, and compares them with naive implementations. */
 #include "harness.h"
 
 static uint64_t state;
@@ -42,7 +42,7 @@ uint8_t *some_bytes(int64_t n) {
     return bytes;
 }
 
-/* ---- what the shim calls of the JVM ------------------------------------------------------------------------------ */
+/* ---- JVM functions that the shim calls --------------------------------------------------------------------------- */
 
 jlongArray array_of(jlong *words, int64_t length) {
     Words *array = memory(sizeof *array);
@@ -100,7 +100,7 @@ static const struct {
     {"rows", fuzz_rows}, {"cache", fuzz_cache}, {"merging", fuzz_merging},
 };
 
-/* That the sanitizers watch: a view past the end of its bytes is read. */
+/* Reads a view beyond the end of its bytes, to test that the sanitizers are active. */
 static void overrun(void) {
     int32_t *offset = NEW(int32_t, 1), *length = NEW(int32_t, 1);
     uint8_t *bytes = some_bytes(8);

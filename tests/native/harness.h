@@ -1,4 +1,4 @@
-/* What the fuzz of the shim shares: a JVM that has arrays only, random numbers, and memory of exactly the size that is asked for. */
+/* Shares fuzzing helpers: a JVM with arrays only, random numbers, and memory of exactly the requested size. */
 #ifndef SPARKWELD_HARNESS_H
 #define SPARKWELD_HARNESS_H
 #include "shim_calls.h"
@@ -13,7 +13,7 @@ typedef struct {
 extern JNIEnv *const env;
 extern int thrown; /* exceptions so far */
 
-/* Where a fuzz family is, for the report of a difference. */
+/* The current position of a fuzz family, for reports of differences. */
 extern const char *family;
 extern uint64_t seed_of_case;
 
@@ -26,20 +26,20 @@ extern uint64_t seed_of_case;
     } while (0)
 
 uint64_t next_random(void);
-/* From `least` to `most`. */
+/* Returns a number from `least` to `most`. */
 int64_t between(int64_t least, int64_t most);
 bool one_in(int64_t n);
 
-/* Memory that AddressSanitizer watches on both sides; freed at the end of the case. */
+/* Returns memory with redzones of AddressSanitizer on both sides; freed at the end of the case. */
 void *memory(size_t bytes);
 void end_case(void);
 
 #define NEW(type, count) ((type *)memory((size_t)(count) * sizeof(type)))
 #define HERE(pointer) ((jlong)(intptr_t)(pointer))
 
-/* Null bytes of n rows, or NULL where none is NULL. */
+/* Returns the null bytes of n rows, or NULL where none is NULL. */
 uint8_t *some_nulls(int64_t n);
-/* Bytes. */
+/* Returns n random bytes. */
 uint8_t *some_bytes(int64_t n);
 jlongArray array_of(jlong *words, int64_t length);
 

@@ -1,4 +1,4 @@
-/* Arrays by offsets, right ones and wrong ones: every element of a column that is said to be right is read. */
+/* Fuzzes arrays by offsets, valid and invalid: every element of an accepted column is read. */
 #include "harness.h"
 #include <math.h>
 
@@ -7,7 +7,7 @@ static int32_t wild(int64_t count) {
     return numbers[between(0, 5)];
 }
 
-/* The view of `n` elements from `start` on, as it has to be; all of its elements are read. */
+/* Checks the view of `n` elements from `start` on, and reads all of its elements. */
 static void same_list(View view, const uint8_t *elements, int width, const uint8_t *missing, int64_t start, int64_t n) {
     bool complete = true;
     for (int64_t i = start; i < start + n; i++) complete &= !null_at(missing, i);

@@ -1,4 +1,4 @@
-/* Two kernels by turns over blocks, against all rows at once. They keep what real ones do: flags, filters, texts without room, stops. */
+/* Runs two kernels alternately over blocks, and compares with all rows at once: flags, filters, arena overflows, stops. */
 #include "harness.h"
 
 enum { INPUT, INPUT_NULLS, PASSED, OUTPUT, OUTPUT_NULLS, SELECTION, ARENA, KERNEL_WORDS };
@@ -6,13 +6,13 @@ enum { MADE, MADE_NULLS, OF_BATCH, STATE, MERGER_WORDS };
 enum { STATE_WORDS = 8, STATE_ROW = 6 };
 enum { ALL, FLAGGED, TEXTS, STOPPED };
 
-/* What the kernels do at which row, set by a case. */
+/* The rows at which the kernels flag or stop, and their arena use; set by a case. */
 static int64_t guard_at, stop_at, seen, bytes_a_row;
 static bool filters;
 
 static bool keeps(int64_t value) { return !filters || value % 3 != 0; }
 
-/* out = 2 * in of the rows that it keeps; each takes `bytes_a_row` bytes of the arena. */
+/* Computes out = 2 * in for the rows that it keeps; each takes `bytes_a_row` bytes of the arena. */
 static void kernel(const int64_t *columns, int64_t n, int64_t *result) {
     int64_t *arena = AT(int64_t, columns[ARENA]), kept = 0;
     result[0] = result[1] = result[2] = 0;
@@ -64,7 +64,7 @@ void fuzz_merging(void) {
     SHIM(mergeBlocks)(env, NULL, HERE(kernel), HERE(merger), array_of(columns, KERNEL_WORDS), array_of(steps, KERNEL_WORDS),
                       array_of(merged, MERGER_WORDS), array_of(widths, 3), array_of(owns, 3), 1, array_of(turn, 9));
     int64_t doubled = 0, sum = 0, count = 0, done = 0, why = ALL;
-    while (why == ALL && done < rows) { /* the same, a block at a time */
+    while (why == ALL && done < rows) { /* the expected result, a block at a time */
         int64_t until = done + block < rows ? done + block : rows, kept = 0, first = count;
         for (int64_t i = done; i < until; i++) kept += keeps(i);
         if (kept * bytes_a_row > room) why = TEXTS;

@@ -1,4 +1,4 @@
-/* Columns to UnsafeRows and back, in pieces, and every byte of a row against one that is written field by field. */
+/* Converts columns to UnsafeRows and back, in chunks, and compares every byte with a row written field by field. */
 #include "harness.h"
 
 enum { MOST_COLUMNS = 70, TEXT = 16 };

@@ -1,4 +1,4 @@
-/* The native methods that the fuzz calls, as the shim's sources define them. */
+/* Declares the native methods that the fuzz calls, as the shim's sources define them. */
 #ifndef SPARKWELD_SHIM_CALLS_H
 #define SPARKWELD_SHIM_CALLS_H
 #include "shim.h"

@@ -1,7 +1,7 @@
-/* Strings by offsets, right ones and wrong ones: every view of a column that is said to be right is read to its end. */
+/* Fuzzes strings by offsets, valid and invalid: every view of an accepted column is read to its end. */
 #include "harness.h"
 
-/* A number as no writer would put it there. */
+/* Returns a number that no writer would store there. */
 static int64_t wild(int64_t size, bool wide) {
     switch (between(0, 5)) {
     case 0: return size + between(1, 5);
@@ -91,7 +91,7 @@ static void arrow_views(void) {
     }
 }
 
-/* Views, some of neighbours, to one piece of memory. */
+/* Creates views, some adjacent, into one buffer. */
 static void copied_texts(void) {
     int64_t texts = between(1, 40), n = between(0, 60), size = between(0, 200), used = between(0, 100), total = used;
     uint8_t *bytes = some_bytes(size);
