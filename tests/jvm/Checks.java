@@ -15,7 +15,7 @@ final class Checks {
     void run() throws Exception;
   }
 
-  /** Fails too when off-heap memory that the check took was not freed. */
+  /** Runs a check, which also fails when it leaks off-heap memory. */
   static void check(String name, Check body) {
     long before = OffHeapBuffer.liveBytes();
     try {
@@ -33,7 +33,7 @@ final class Checks {
     void run(int i) throws Exception;
   }
 
-  /** Runs tasks 0 until `count` in `size` threads, which start together; throws what one of them throws. */
+  /** Runs tasks 0 until `count` in `size` threads, which start together; throws the exception of one of them. */
   static void inThreads(int size, int count, Task task) throws Exception {
     ExecutorService pool = Executors.newFixedThreadPool(size);
     try {
@@ -58,7 +58,7 @@ final class Checks {
     if (!wanted.equals(got)) throw new AssertionError("wanted " + wanted + ", got " + got);
   }
 
-  /** The call throws NativeError, and its text has all of these. */
+  /** Checks that the call throws NativeError with a message that contains all words. */
   static void refused(Callable<?> call, String... words) throws Exception {
     try {
       call.call();

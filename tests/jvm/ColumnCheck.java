@@ -18,7 +18,7 @@ import org.apache.spark.sql.vectorized.ColumnarBatch;
 import org.apache.spark.unsafe.Platform;
 
 /**
- * Checks that a kernel would see what a vector's getters give: `java ColumnCheck FOLDER`.
+ * Checks that a kernel would read the values of a vector's getters: `java ColumnCheck FOLDER`.
  *
  * FOLDER holds the Parquet files of test_native_bridge.py. Prints "ok NAME" or "FAILED NAME: why" for each check.
  */
@@ -58,7 +58,7 @@ public final class ColumnCheck {
     return new OnHeapColumnVector(Math.max(isNull.length, 1), type);
   }
 
-  /** One InputColumn per type over all sizes and null patterns of a kind. */
+  /** Binds one InputColumn per type to all sizes and null patterns of a kind. */
   static void kind(Vectors.Maker maker) {
     for (DataType type : Vectors.TYPES) {
       try (InputColumn column = InputColumn.of(type, true)) {
@@ -106,7 +106,7 @@ public final class ColumnCheck {
     };
   }
 
-  /** Every second row of a vector, seen through a selection. */
+  /** Returns every second row of a vector, through a selection. */
   static ColumnVector selected(DataType type, boolean[] isNull, Random random) {
     boolean[] all = new boolean[isNull.length * 2];
     for (int i = 0; i < isNull.length; i++) all[i * 2 + 1] = isNull[i];
@@ -130,7 +130,7 @@ public final class ColumnCheck {
     return copy;
   }
 
-  /** Counts of NULLs that no longer hold: rows made valid again, and rows past the batch. */
+  /** Checks outdated NULL counts: rows made valid again, and rows beyond the batch. */
   static void staleNulls() {
     for (boolean offHeap : new boolean[] {true, false}) {
       WritableColumnVector v = offHeap
@@ -158,7 +158,7 @@ public final class ColumnCheck {
     }
   }
 
-  /** One dictionary whose batches bring larger ids: the table grows, often to where the allocator had it before. */
+  /** Checks one dictionary whose batches add larger ids: the table grows, often back to its previous address. */
   static void dictionaryGrows() {
     long[] entries = new long[4000];
     for (int i = 0; i < entries.length; i++) entries[i] = i * 7919L + 1;
@@ -200,7 +200,7 @@ public final class ColumnCheck {
     }
   }
 
-  /** A vector whose own type is another one goes by the getters of the column's type. */
+  /** Checks a vector whose own type differs: the getters of the column's type are used. */
   static void otherType() {
     OffHeapColumnVector months = new OffHeapColumnVector(10, new YearMonthIntervalType((byte) 0, (byte) 1));
     try (InputColumn column = InputColumn.of(DataTypes.IntegerType, true)) {
@@ -213,7 +213,7 @@ public final class ColumnCheck {
     }
   }
 
-  /** All kinds in turn through one InputColumn, as a union of sources gives them. */
+  /** Binds all kinds alternately to one InputColumn, as a union of sources does. */
   static void mixedKinds() {
     List<Vectors.Maker> makers = new ArrayList<>(List.of(
         (t, n, r) -> Vectors.written(offHeap(t, n), n, r),
@@ -236,7 +236,7 @@ public final class ColumnCheck {
     }
   }
 
-  /** Off-heap and Arrow values are used where they lie. */
+  /** Checks that off-heap and Arrow values are used in place. */
   static void zeroCopy() {
     Random random = new Random(3);
     boolean[] none = new boolean[500];
@@ -262,7 +262,7 @@ public final class ColumnCheck {
     throw new AssertionError("an InputColumn of binary");
   }
 
-  // ---- Parquet, as Spark's vectorized reader gives it
+  // ---- Parquet, as Spark's vectorized reader returns it
 
   static void parquet(String folder, boolean offHeap) throws Exception {
     for (String file : new String[] {"dictionary.parquet", "plain.parquet", "mixed.parquet"}) {
@@ -294,7 +294,7 @@ public final class ColumnCheck {
     }
   }
 
-  /** Memory is counted, freed once, and does not grow while batches of one size pass. */
+  /** Checks that memory is counted, freed once, and constant over batches of one size. */
   static void memory() {
     long before = OffHeapBuffer.liveBytes();
     InputColumn column = InputColumn.of(DataTypes.LongType, true);

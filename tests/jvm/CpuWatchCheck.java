@@ -1,7 +1,7 @@
 import io.sparkweld.compile.CpuWatch;
 import io.sparkweld.compile.ServiceStuck;
 
-/** Checks of the limits of a child process: CPU time, and sleep that the JVM has watched. */
+/** Checks the limits of a child process: CPU time, and idle time observed by the JVM. */
 public final class CpuWatchCheck {
   private static long cpuMs = 0;
   private static long nanos = 0;
@@ -16,7 +16,7 @@ public final class CpuWatchCheck {
     return new CpuWatch(1000L, () -> cpuMs, () -> nanos);
   }
 
-  /** Whether the watch ends the child `seconds` later, at checks each tenth of a second. */
+  /** Whether the watch ends the child within `seconds`, checking every tenth of a second. */
   private static boolean endsAfter(CpuWatch watch, int seconds) {
     for (int i = 0; i < 10 * seconds; i++) {
       nanos += 100_000_000L;
@@ -50,7 +50,7 @@ public final class CpuWatchCheck {
     Checks.equal(true, endsAfter(watch, 2));
   }
 
-  /** Time in which the JVM itself did not run is no sleep of the child, which was suspended with it. */
+  /** Checks that time in which the JVM was suspended does not count as idle time of the child, which was suspended too. */
   private static void suspended() {
     CpuWatch watch = watch();
     nanos += 3_600_000_000_000L;

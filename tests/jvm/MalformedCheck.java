@@ -18,14 +18,14 @@ import org.apache.spark.sql.vectorized.ColumnVector;
 import org.apache.spark.unsafe.Platform;
 
 /**
- * Checks that columns whose offsets, ids or sizes point elsewhere are refused before anything is read there, and that what NULL rows
- * have left over is not looked at. Prints "ok NAME" or "FAILED NAME: why" for each check.
+ * Checks that columns with out-of-range offsets, ids or sizes are refused before any read, and that values of NULL rows are
+ * ignored. Prints "ok NAME" or "FAILED NAME: why" for each check.
  */
 public final class MalformedCheck {
   private static final DataType TEXT = DataTypes.StringType;
   private static final DataType LISTS = new ArrayType(DataTypes.LongType, true);
   private static final int ROWS = 20;
-  /** Numbers that no offset may be. */
+  /** Numbers that are invalid as any offset. */
   private static final int[] WILD = {-1, Integer.MIN_VALUE, Integer.MAX_VALUE, 1 << 30, 100_000};
 
   public static void main(String[] args) {
@@ -40,7 +40,7 @@ public final class MalformedCheck {
     Checks.check("malformed-dictionary", MalformedCheck::dictionaries);
   }
 
-  // ---- what is expected
+  // ---- expectations
 
   private static void right(DataType type, ColumnVector vector, int rows) {
     try (InputColumn column = InputColumn.of(type, true)) {
@@ -48,7 +48,7 @@ public final class MalformedCheck {
     }
   }
 
-  /** The column is refused, and the same object takes a right one afterwards. */
+  /** Checks that the column is refused, and that the same object accepts a valid one afterwards. */
   private static void wrong(DataType type, ColumnVector vector, int rows, String... words) {
     try (InputColumn column = InputColumn.of(type, true)) {
       try {
@@ -70,7 +70,7 @@ public final class MalformedCheck {
     void set(int row, int number);
   }
 
-  /** Each wild number in the place of each of `places` numbers is refused, unless the rows that it belongs to are NULL. */
+  /** Checks that each invalid number in place of each of `places` numbers is refused, unless its rows are NULL. */
   private static void eachPlace(DataType type, ColumnVector vector, ArrowBuf numbers, int places, int width) {
     right(type, vector, ROWS);
     for (int place = 0; place < places; place++)
@@ -100,7 +100,7 @@ public final class MalformedCheck {
       eachPlace(TEXT, column, vector.getOffsetBuffer(), ROWS + 1, 4);
       vector.setNull(4);
       vector.setNull(5);
-      vector.getOffsetBuffer().setInt(5 * 4L, -7); // between two NULL rows: nobody reads it
+      vector.getOffsetBuffer().setInt(5 * 4L, -7); // between two NULL rows: never read
       right(TEXT, column, ROWS);
     }
   }
@@ -123,7 +123,7 @@ public final class MalformedCheck {
       right(TEXT, column, ROWS);
       for (int word : new int[] {0, 2, 3})
         for (int number : WILD) {
-          long place = 16L + 4 * word; // of row 1, a long text
+          long place = 16L + 4 * word; // of row 1, a long string
           int kept = vector.getDataBuffer().getInt(place);
           vector.getDataBuffer().setInt(place, number);
           wrong(TEXT, column, ROWS, "malformed");
@@ -155,7 +155,7 @@ public final class MalformedCheck {
     }
   }
 
-  /** Buffers that end before the rows do, as a message of another process may have them. */
+  /** Checks buffers that end before the rows do, as a message of another process may have them. */
   private static void shortBuffers() {
     try (VarCharVector whole = texts(new VarCharVector("c", Vectors.ARROW)); BigIntVector numbers = new BigIntVector("n", Vectors.ARROW)) {
       ArrowBuf validity = whole.getValidityBuffer(), offsets = whole.getOffsetBuffer(), data = whole.getDataBuffer();
@@ -179,7 +179,7 @@ public final class MalformedCheck {
     }
   }
 
-  /** Offsets at an odd address are read as they are, and checked. */
+  /** Checks that offsets at an unaligned address are read and validated. */
   private static void unaligned() {
     try (VarCharVector whole = texts(new VarCharVector("c", Vectors.ARROW));
         ArrowBuf moved = Vectors.ARROW.buffer((ROWS + 1) * 4L + 1)) {
@@ -222,7 +222,7 @@ public final class MalformedCheck {
       vector.putArray(3, -1, 1 << 30);
       vector.putNull(3);
       right(type, vector, ROWS);
-      wrong(type, vector, 1 << 20); // more rows than it has memory for
+      wrong(type, vector, 1 << 20); // more rows than its memory holds
       vector.close();
     }
     WritableColumnVector numbers = offHeap ? new OffHeapColumnVector(ROWS, DataTypes.LongType) : new OnHeapColumnVector(ROWS, DataTypes.LongType);
@@ -231,7 +231,7 @@ public final class MalformedCheck {
     numbers.close();
   }
 
-  /** Ids past the end of a dictionary, before memory for a table of so many entries is asked for. */
+  /** Checks that ids beyond a dictionary are refused before memory for a table of that size is allocated. */
   private static void dictionaries() throws Exception {
     byte[] entries = {1, 0, 0, 0, 'a', 2, 0, 0, 0, 'b', 'c'};
     var page = new DictionaryPage(BytesInput.from(entries), 2, Encoding.PLAIN);

@@ -24,8 +24,8 @@ import org.apache.spark.unsafe.Platform;
 import scala.jdk.javaapi.CollectionConverters;
 
 /**
- * Checks of native memory that is not there: what asks for it throws NoMemory, holds nothing, and works again once there is some; and
- * that large areas of a task are those that Spark counts. Prints "ok NAME" or "FAILED NAME: why" for each check.
+ * Checks failing native allocations: the caller throws NoMemory, holds nothing, and works again once memory is available.
+ * Also checks that a task's large areas are counted by Spark. Prints "ok NAME" or "FAILED NAME: why" for each check.
  */
 public final class MemoryCheck {
   private static final long TOO_MUCH = 1L << 50;
@@ -50,7 +50,7 @@ public final class MemoryCheck {
     throw new AssertionError("there was memory");
   }
 
-  /** The system has none: not an OutOfMemoryError, which would end an executor. */
+  /** Checks that a failed allocation is not an OutOfMemoryError, which would end an executor. */
   private static void none() {
     try (OffHeapBuffer buffer = new OffHeapBuffer(true)) {
       buffer.reserve(100);
@@ -63,7 +63,7 @@ public final class MemoryCheck {
     }
   }
 
-  /** After a growth that failed, no row of the size before is written to memory that is gone. */
+  /** Checks that after a failed growth no row of the previous size is written to freed memory. */
   private static void column() {
     try (NativeColumnVector vector = new NativeColumnVector(DataTypes.LongType, 1000)) {
       inTask(8 * MB, manager -> {
@@ -96,7 +96,7 @@ public final class MemoryCheck {
     void run(TaskMemoryManager manager);
   }
 
-  /** In a task of an executor with so much off-heap memory for Spark; 0: it manages none. All is given back in the end. */
+  /** Runs in a task of an executor with `offHeap` bytes of managed off-heap memory (0: none), and checks that all is released. */
   private static void inTask(long offHeap, Body body) {
     SparkConf conf = new SparkConf(false);
     if (offHeap > 0) conf.set("spark.memory.offHeap.enabled", "true").set("spark.memory.offHeap.size", Long.toString(offHeap));
@@ -114,7 +114,7 @@ public final class MemoryCheck {
     }
   }
 
-  /** What is large is asked for, and what is not granted is not taken; where twice as much is wanted, less will do. */
+  /** Checks that large areas are requested and denied ones not taken; doubling falls back to the needed size. */
   private static void asked() {
     inTask(10 * MB, manager -> {
       try (OffHeapBuffer one = new OffHeapBuffer(true); OffHeapBuffer other = new OffHeapBuffer(true)) {
@@ -127,7 +127,7 @@ public final class MemoryCheck {
         noMemory(() -> one.reserve(6 * MB));
         Checks.equal(5 * MB, manager.getMemoryConsumptionForThisTask());
         one.reserve(3 * MB);
-        one.reserve(4 * MB); // twice 3 MB would be more than there is
+        one.reserve(4 * MB); // doubling 3 MB would exceed the available memory
         Checks.equal(9 * MB, manager.getMemoryConsumptionForThisTask());
         long before = OffHeapBuffer.liveBytes();
         noMemory(() -> other.reserve(TOO_MUCH));
@@ -137,7 +137,7 @@ public final class MemoryCheck {
     });
   }
 
-  /** Nothing is asked for where Spark manages no off-heap memory, outside of tasks, for what outlives the task or must be there. */
+  /** Checks that Spark is not asked without managed memory, outside tasks, or for memory that outlives the task or must exist. */
   private static void notAsked() {
     inTask(0, manager -> {
       try (OffHeapBuffer buffer = new OffHeapBuffer(true)) {
@@ -163,7 +163,7 @@ public final class MemoryCheck {
     }
   }
 
-  /** What Spark grants and the system then has not is given back. */
+  /** Checks that memory that Spark grants and the system lacks is returned to Spark. */
   private static void givenBack() {
     inTask(1L << 60, manager -> {
       try (OffHeapBuffer buffer = new OffHeapBuffer(true)) {
@@ -173,7 +173,7 @@ public final class MemoryCheck {
     });
   }
 
-  /** Rows for which there is no native memory are in the batch all the same, for getters and for kernels. */
+  /** Checks that rows without native memory are still in the batch, for getters and for kernels. */
   private static void rows() {
     List<Attribute> attributes = List.of(new AttributeReference("n", DataTypes.LongType, true, Metadata.empty(), new ExprId(1, null),
         CollectionConverters.asScala(List.<String>of()).toSeq()));
@@ -196,7 +196,7 @@ public final class MemoryCheck {
             Checks.equal(i % 7 == 0, batch.column(0).isNullAt(i));
             if (i % 7 != 0) Checks.equal((long) i, batch.column(0).getLong(i));
           }
-          noMemory(() -> input.bind(batch.column(0), count)); // 1.6 MB are left to nobody
+          noMemory(() -> input.bind(batch.column(0), count)); // the other 1.6 MB are granted to nobody
           input.bind(batch.column(0), 1000);
           Checks.equal(999L, Platform.getLong(null, input.dataAddress() + 999 * 8));
         }

@@ -10,12 +10,12 @@ import org.apache.spark.unsafe.Platform;
 import scala.runtime.AbstractFunction0;
 
 /**
- * Checks of what executors and driver keep of models: one copy for all tasks, freed when unused and too much, kept while in use,
- * tried again after a failure. Prints "ok NAME" or "FAILED NAME: why" for each check; test_native_bridge.py reads these lines.
+ * Checks model memory of executors and driver: one copy for all tasks, evicted when unused over the limit, kept while in use,
+ * retried after a failure. Prints "ok NAME" or "FAILED NAME: why" for each check; test_native_bridge.py reads these lines.
  */
 public final class ModelMemoryCheck {
 
-  /** Gives `size` bytes of one value; counts how often. */
+  /** Loads `size` bytes of one value; counts the loads. */
   private static final class Load extends AbstractFunction0<byte[]> {
     final AtomicInteger count = new AtomicInteger();
     final byte[] bytes;
@@ -75,7 +75,7 @@ public final class ModelMemoryCheck {
     memory.close();
   }
 
-  /** A hundred models one after the other take no more memory than the bound. */
+  /** Checks that a hundred models in sequence take no more memory than the limit. */
   private static void bound() {
     ModelMemory memory = new ModelMemory(250_000);
     long before = OffHeapBuffer.liveBytes();
@@ -125,9 +125,9 @@ public final class ModelMemoryCheck {
   private static void driver() {
     ModelBlocks blocks = new ModelBlocks(250);
     for (String name : new String[] {"a", "b"}) blocks.put(new ModelBlock(name, 100, new byte[100]));
-    blocks.put(new ModelBlock("a", 100, new byte[100])); // is there already
+    blocks.put(new ModelBlock("a", 100, new byte[100])); // already present
     Checks.equal(200L, blocks.bytes());
-    Checks.equal(true, blocks.get("a").isDefined()); // used last, so b goes
+    Checks.equal(true, blocks.get("a").isDefined()); // used last, so b is evicted
     blocks.put(new ModelBlock("c", 100, new byte[100]));
     Checks.equal(200L, blocks.bytes());
     Checks.equal(true, blocks.get("a").isDefined() && blocks.get("c").isDefined() && blocks.get("b").isEmpty());

@@ -15,9 +15,9 @@ import scala.Option;
 import scala.runtime.AbstractFunction0;
 
 /**
- * Checks of the JIT linker in a JVM of its own: `java NativeLinkCheck FOLDER PYTHON LLVMLITE CPU`.
+ * Checks the JIT linker in a separate JVM: `java NativeLinkCheck FOLDER PYTHON LLVMLITE CPU`.
  *
- * FOLDER holds kernel.o and imports.txt, made by test_native_bridge.py: out = exp(in) + {0.25, 0.5, 0.75, 1}[row % 4].
+ * FOLDER holds kernel.o and imports.txt from test_native_bridge.py: out = exp(in) + {0.25, 0.5, 0.75, 1}[row % 4].
  * Prints "ok NAME" or "FAILED NAME: why" for each check; test_native_bridge.py reads these lines.
  */
 public final class NativeLinkCheck {
@@ -91,7 +91,7 @@ public final class NativeLinkCheck {
     Checks.refused(() -> NativeRuntime.get(Option.apply(shim.toString()), none), "other.so", "LLVMPY_", "no-python");
   }
 
-  /** A hint that another user could have put there is no library to load: Python is asked. A group has other users. */
+  /** Checks that a hint that another user could have planted is not loaded: Python is asked. A group includes other users. */
   static void anotherUsers(Path folder, String python, String llvmlite) throws Exception {
     Path own = Files.createDirectory(folder.resolve("own"));
     Path library = Files.writeString(own.resolve("planted.so"), "planted");
@@ -102,7 +102,7 @@ public final class NativeLinkCheck {
     Files.setPosixFilePermissions(library, PosixFilePermissions.fromString("rw-r--r--"));
     Files.setPosixFilePermissions(own, group);
     Checks.equal(false, SafeFiles$.MODULE$.isOwn(library));
-    Checks.equal(true, SafeFiles$.MODULE$.isSafe(library)); // the folder of a team, where its owner says that it is to be used
+    Checks.equal(true, SafeFiles$.MODULE$.isSafe(library)); // a team's folder, which its owner declares safe
     Path link = Files.createSymbolicLink(folder.resolve("link.so"), library);
     Checks.equal(false, SafeFiles$.MODULE$.isOwn(link));
     Checks.equal(false, SafeFiles$.MODULE$.isOwn(own.resolve("nothing")));
@@ -137,7 +137,7 @@ public final class NativeLinkCheck {
   }
 
   static void start(String llvmlite, String python) {
-    runtime = NativeRuntime.get(Option.apply("/no/such/libllvmlite.so"), new Python(python)); // finds it by Python
+    runtime = NativeRuntime.get(Option.apply("/no/such/libllvmlite.so"), new Python(python)); // finds it through Python
     Checks.equal(llvmlite, runtime.llvmlitePath());
     if (runtime != NativeRuntime.get(Option.apply(llvmlite), new Python("unused"))) throw new AssertionError("two");
   }
@@ -170,7 +170,7 @@ public final class NativeLinkCheck {
     again.close();
   }
 
-  /** More column addresses than the shim keeps on its stack. */
+  /** Checks more column addresses than the shim stores on its stack. */
   static void manyColumns() {
     Kernel kernel = runtime.link(object, SYMBOL, imports);
     long memory = Platform.allocateMemory(64);
@@ -223,7 +223,7 @@ public final class NativeLinkCheck {
       byte[] cut = Arrays.copyOf(object, length);
       Checks.refused(() -> runtime.link(cut, SYMBOL, imports), SYMBOL);
     }
-    run(runtime.link(object, SYMBOL, imports), 10, 0); // the linker is still sound
+    run(runtime.link(object, SYMBOL, imports), 10, 0); // the linker still works
   }
 
   static void afterClose() throws Exception {

@@ -35,7 +35,7 @@ public final class RaceCheck {
     Checks.equal(true, loses(race, 4000.0));
   }
 
-  /** A kernel that wins is asked again when it has become twice as slow. */
+  /** Checks that a winning kernel is re-timed when it has become twice as slow. */
   private static void faster() {
     Race race = ran(LONG, SLOW, 0);
     Checks.equal(true, race.wantsSample());
@@ -45,7 +45,7 @@ public final class RaceCheck {
     Checks.equal(true, race.wantsSample());
   }
 
-  /** No row goes through a worker in less time than this kernel takes, whatever the function does. */
+  /** Checks that a kernel faster than any transfer to a worker is never timed against Python. */
   private static void cheap() {
     Checks.equal(false, ran(100 * LONG, 900L * ROWS, 0).wantsSample());
   }
@@ -62,13 +62,13 @@ public final class RaceCheck {
     Checks.equal(false, race.flagged().isDefined());
   }
 
-  /** Rows that Python decides anyway are paid twice: 5 µs, and half of 6. */
+  /** Checks that flagged rows, which Python computes anyway, count for both: 5 µs, and half of 6. */
   private static void flagsCount() {
     Checks.equal(true, loses(ran(LONG, SLOW, 0.5), 6000.0));
     Checks.equal(false, loses(ran(LONG, SLOW, 0), 6000.0));
   }
 
-  /** Where Python could not be measured, the kernel stays, and the next try costs as much as all before. */
+  /** Checks that without a Python measurement the kernel stays, and the next try waits until its cost has accrued again. */
   private static void unmeasured() {
     Race race = ran(LONG, SLOW, 0);
     Checks.equal(true, race.wantsSample());

@@ -21,14 +21,14 @@ import scala.collection.immutable.Set$;
 import scala.runtime.AbstractFunction2;
 
 /**
- * Checks of the cache of kernels: loaded once, freed when unused and one too many, kept while in use, failures by kind.
- * `java RegistryCheck CODE MODEL`: the codes of an internal error, and of a model whose constants are out of reach.
+ * Checks the kernel cache: loaded once, evicted when unused over the limit, kept while in use, failures by kind.
+ * `java RegistryCheck CODE MODEL`: the codes of an internal error, and of a model whose constants are unreachable.
  * Prints "ok NAME" or "FAILED NAME: why" for each check; test_native_bridge.py reads these lines.
  */
 public final class RegistryCheck {
   private static final FormOrigin ORIGIN = new FormOrigin(new ServiceCommand("python3", Map$.MODULE$.empty()));
 
-  /** Kernels that hold no machine code. A closed one throws when it is called. */
+  /** Loads kernels without machine code. A closed one throws when it is called. */
   private static final class Loads extends AbstractFunction2<FormKey, FormOrigin, LinkedForm> {
     final AtomicInteger count = new AtomicInteger();
     final List<Kernel> kernels = new ArrayList<>();
@@ -61,7 +61,7 @@ public final class RegistryCheck {
     Checks.check("registry-models", () -> withoutModel(args[1]));
   }
 
-  /** A kernel whose constants no broadcast has: no form, the kernel is given back, and the model is asked for again. */
+  /** Checks a kernel whose constants have no broadcast: no form, the kernel is released, and the model is requested again. */
   private static void withoutModel(String code) {
     Loads loads = new Loads("gone");
     KernelRegistry registry = new KernelRegistry(2, loads);
@@ -120,7 +120,7 @@ public final class RegistryCheck {
     for (String name : new String[] {"a", "b", "a", "c"}) registry.acquire(key(name), ORIGIN).close();
     Checks.equal(2, registry.size());
     registry.acquire(key("a"), ORIGIN).close();
-    Checks.equal(3, loads.count.get()); // b was used longest ago and went
+    Checks.equal(3, loads.count.get()); // b was least recently used and is evicted
   }
 
   private static void held() {
@@ -133,7 +133,7 @@ public final class RegistryCheck {
     held.close();
   }
 
-  /** A kernel that cannot be freed (its linker is null) fails neither who has it nor who comes next. */
+  /** Checks that a kernel that cannot be freed (its linker is null) affects neither its holder nor later callers. */
   private static void unfreed() {
     Loads loads = new Loads();
     loads.tracker = 1L;
@@ -146,7 +146,7 @@ public final class RegistryCheck {
     Checks.equal(1, registry.size());
   }
 
-  /** The task that loads a kernel is killed while another waits for it: the other loads it, and so does who comes later. */
+  /** Checks that when the loading task is killed, the waiting one loads the kernel, and so does a later one. */
   private static void killed() throws Exception {
     CountDownLatch loading = new CountDownLatch(1);
     AtomicInteger count = new AtomicInteger();

@@ -21,7 +21,7 @@ import scala.collection.immutable.Seq;
 import scala.collection.immutable.Set$;
 import scala.jdk.javaapi.CollectionConverters;
 
-/** Checks that blocks of rows give the rows' values, to getters and to kernels. */
+/** Checks that blocks of rows return the rows' values, to getters and to kernels. */
 public final class RowBlockCheck {
   static final int CAPACITY = 1000;
 
@@ -48,7 +48,7 @@ public final class RowBlockCheck {
     return Vectors.isLong(type) ? (Object) bits : (Object) (int) bits;
   }
 
-  /** Blocks of several sizes, one after the other, of rows whose columns are `times` times those of every type. */
+  /** Checks blocks of several sizes in sequence, of rows whose columns are `times` times those of every type. */
   static void blocks(int times) {
     List<DataType> types = new ArrayList<>();
     for (int k = 0; k < times; k++) {
@@ -67,7 +67,7 @@ public final class RowBlockCheck {
           for (int j = 0; j < values.length; j++) values[j] = value(types.get(j), random);
           wanted.add(new GenericInternalRow(values));
         }
-        boolean unsafe = random.nextBoolean(); // one row object for all, as Spark's operators have it
+        boolean unsafe = random.nextBoolean(); // one row object for all, as Spark's operators use it
         Iterator<InternalRow> given = wanted.stream().map(row -> unsafe ? toUnsafe.apply(row) : row).iterator();
         scala.collection.Iterator<InternalRow> input = CollectionConverters.asScala(given);
         ColumnarBatch batch = columns.fill(input);
@@ -109,7 +109,7 @@ public final class RowBlockCheck {
     }
   }
 
-  /** Batches whose memory the next ones overwrite, joined, and perhaps taken apart again: the rows in their order. */
+  /** Checks joined batches, whose memory later ones overwrite, and optionally their separation: the rows keep their order. */
   @SuppressWarnings("unchecked")
   static void joined(boolean apart) {
     List<DataType> types = new ArrayList<>(List.of(Vectors.TYPES));
@@ -152,8 +152,8 @@ public final class RowBlockCheck {
             for (int j = 0; j < types.size(); j++) column(batch.column(j), all.subList(from, from + batch.numRows()), j);
             from += batch.numRows();
           }
-          if (apart && made.size() == 5) Checks.equal(false, joined.takeApart()); // there is another part
-          if (apart && made.size() == 7) break; // what follows comes as it is
+          if (apart && made.size() == 5) Checks.equal(false, joined.takeApart()); // another part remains
+          if (apart && made.size() == 7) break; // the remaining batches come unjoined
         }
         if (apart) {
           while (joined.hasNext()) made.add(joined.next().numRows());
@@ -163,11 +163,11 @@ public final class RowBlockCheck {
     Checks.equal(apart ? APART : JOINED, made);
   }
 
-  // A batch comes alone while those before are too few, where it is too large, and where its NULLs decide.
+  // A batch is alone while earlier ones are too few, where it is too large, and where its NULLs decide.
   static final List<Integer> JOINED = List.of(100, 100, 200, 107, 500, 60, 300, 400, 5);
   static final List<Integer> APART = List.of(100, 100, 200, 107, 100, 7, 500, 60, 1, 1, 1, 97, 200, 200, 200, 5);
 
-  /** A block takes what it has room for; arrays beside fields come through Spark's converter. */
+  /** Checks that a block takes the rows that it has space for; arrays beside fields use Spark's converter. */
   static void pieces() {
     StructType schema = new StructType().add("a", DataTypes.createArrayType(DataTypes.LongType)).add("b", DataTypes.LongType);
     List<InternalRow> all = new ArrayList<>();

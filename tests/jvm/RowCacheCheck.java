@@ -14,8 +14,8 @@ import org.apache.spark.unsafe.Platform;
 import scala.Option;
 
 /**
- * Checks of the cache of rows against maps: what it finds is what was kept, what it forgets is what was not found for long, and
- * when a task asks for it. Prints "ok NAME" or "FAILED NAME: why"; test_native_bridge.py reads these lines.
+ * Checks the row cache against maps: hits return the stored values, least recently found entries are evicted, and tasks use
+ * the cache when advised to. Prints "ok NAME" or "FAILED NAME: why"; test_native_bridge.py reads these lines.
  */
 public final class RowCacheCheck {
   private static final int ROWS = 200;
@@ -28,7 +28,7 @@ public final class RowCacheCheck {
     Checks.check("row-cache-advice", RowCacheCheck::advice);
   }
 
-  /** Batches of a column of texts and one of int64 through a cache; the output is a number made of both. */
+  /** Passes batches of a string column and an int64 column through a cache; the output is a number derived from both. */
   private static final class Run implements AutoCloseable {
     final RowCache cache;
     final OffHeapBuffer[] memory = new OffHeapBuffer[13];
@@ -50,7 +50,7 @@ public final class RowCacheCheck {
       return text == null ? new byte[0] : ("label " + text.length % 9 + "abcdef".substring((int) (number % 6))).getBytes(UTF_8);
     }
 
-    /** Looks rows up, keeps what is missing but for every seventh, and compares all that is found with what it must be. */
+    /** Looks rows up, stores the missing ones except every seventh, and compares all hits with the expected values. */
     void batch(byte[][] texts, long[] numbers) {
       int n = texts.length;
       long total = 1;
@@ -74,7 +74,7 @@ public final class RowCacheCheck {
       Platform.setMemory(table, (byte) 0, 16L * Integer.highestOneBit(n));
       long labels = memory[10].reserve(16L * n), labelBytes = memory[11].reserve(32L * n), room = memory[12].reserve(16 + 6L * n);
       Platform.putLong(null, room, room + 16);
-      Platform.putLong(null, room + 8, room + 16 + 6L * n); // room for half of them: the others count as missing
+      Platform.putLong(null, room + 8, room + 16 + 6L * n); // space for half of them: the others count as missing
       long[] inputs = {views, textNulls, 16, longs, zeros, 8}, outputs = {out, outNulls, 8, labels, outNulls, 16};
       int missed = (int) Shim$.MODULE$.cacheFind(cache.address(), inputs, outputs, n, ids, misses, work, table, slots, room);
       HashSet<Integer> flagged = new HashSet<>();
@@ -126,7 +126,7 @@ public final class RowCacheCheck {
     return "é".repeat((int) (key % 13)).concat(Long.toString(key / 3)).getBytes(UTF_8);
   }
 
-  /** Few and many keys, small and large caches: whatever goes and comes again, what is found is right. */
+  /** Checks few and many keys in small and large caches: whatever is evicted and repeats, hits are right. */
   private static void values() {
     Random random = new Random(1);
     for (int bytes : new int[] {2048, 1 << 16, 1 << 20})
@@ -147,13 +147,13 @@ public final class RowCacheCheck {
         }
   }
 
-  /** Keys drawn by Zipf's law, more than there is room for: at least as many are found as with an LRU of as many entries. */
+  /** Checks Zipf-distributed keys beyond the capacity: nearly as many hits as with an LRU of equal capacity. */
   private static void keepsWhatIsFound() {
     Random random = new Random(2);
     int bytes = 1 << 16, capacity = 0;
     int lru = 0;
     try (Run run = new Run(bytes)) {
-      capacity = 650; // (2^16 - slots) / 72 bytes an entry, of which an entry of 20 bytes of text takes less
+      capacity = 650; // (2^16 - slots) / 72 bytes an entry; an entry of 20 bytes of string takes less
       final int most = capacity;
       Map<Long, Boolean> model = new LinkedHashMap<>(16, 0.75f, true) {
         @Override
@@ -179,7 +179,7 @@ public final class RowCacheCheck {
     }
   }
 
-  /** Texts that would fill the cache are not kept, and texts just below that go round the ring. */
+  /** Checks that strings that would fill the cache are not stored, and that slightly shorter ones wrap around the ring. */
   private static void longTexts() {
     Random random = new Random(3);
     try (Run run = new Run(1 << 16)) {
@@ -193,7 +193,7 @@ public final class RowCacheCheck {
     }
   }
 
-  /** Two tasks of one form have two caches; what they gave back is there for the next; no third, and no more memory. */
+  /** Checks that two tasks of one form have two caches; returned ones are reused; no third, and no more memory. */
   private static void shared() {
     long before = OffHeapBuffer.liveBytes();
     RowCaches caches = new RowCaches(1 << 20, 2);
@@ -203,14 +203,14 @@ public final class RowCacheCheck {
     Checks.equal(one, caches.take("a").get());
     caches.giveBack("a", one);
     caches.giveBack("a", two);
-    Checks.equal(one, caches.take("b").get()); // the one used longest ago
+    Checks.equal(one, caches.take("b").get()); // the least recently used one
     if (OffHeapBuffer.liveBytes() - before > (1 << 20) + 256) throw new AssertionError("more memory than the limit");
     caches.giveBack("b", one);
     caches.close();
     Checks.equal(Option.empty(), new RowCaches(0, 2).take("a"));
   }
 
-  /** Cheap kernels never ask for it; others try it, keep it when it pays, and try it more rarely when it does not. */
+  /** Checks that cheap kernels never ask for it; others try it, keep it when it pays, and retry less often when it does not. */
   private static void advice() {
     CacheAdvice cheap = new CacheAdvice(), dear = new CacheAdvice();
     for (int i = 0; i < 5000; i++) {
@@ -218,7 +218,7 @@ public final class RowCacheCheck {
       cheap.plain(1000 * 50, 1000);
     }
     int through = 0;
-    for (int i = 0; i < 1000; i++) { // a twentieth found saves 24 ns a row and costs 60
+    for (int i = 0; i < 1000; i++) { // a hit rate of one in twenty saves 24 ns a row and costs 60
       if (dear.wantsCache()) {
         dear.cached(1000, 950, 1000 * 60 + 950 * 480, 950 * 480);
         through++;
@@ -226,7 +226,7 @@ public final class RowCacheCheck {
     }
     if (through < 50 || through > 200) throw new AssertionError(through + " of 1000 batches where it does not pay");
     CacheAdvice pays = new CacheAdvice();
-    for (int i = 0; i < 1000; i++) { // whatever else the machine does meanwhile
+    for (int i = 0; i < 1000; i++) { // under varying machine load
       int slow = i % 100 > 50 ? 7 : 1, missed = i < 5 ? 900 : i % 3 * 200;
       if (pays.wantsCache()) pays.cached(1000, missed, slow * (1000 * 60 + missed * 480), slow * missed * 480);
       else if (i > 2) throw new AssertionError("it does without, batch " + i);

@@ -21,7 +21,7 @@ import org.apache.spark.unsafe.Platform;
 import org.apache.spark.unsafe.types.UTF8String;
 import scala.jdk.javaapi.CollectionConverters;
 
-/** Checks that rows written from batches are, byte for byte, those of an UnsafeProjection: `java RowWriterCheck`. */
+/** Checks that rows written from batches equal those of an UnsafeProjection byte for byte: `java RowWriterCheck`. */
 public final class RowWriterCheck {
   static final DataType[] TYPES = Stream.concat(Arrays.stream(Vectors.TYPES), Stream.of(DataTypes.StringType, DataTypes.BinaryType,
       new DecimalType(9, 2), new DecimalType(18, 3), new DecimalType(38, 4), DataTypes.createYearMonthIntervalType(),
@@ -44,7 +44,7 @@ public final class RowWriterCheck {
     Checks.check("write-types", RowWriterCheck::types);
   }
 
-  /** One writer over batches of several sizes and NULLs, with every type `times` times. */
+  /** Runs one writer over batches of several sizes and NULLs, with every type `times` times. */
   static void batches(int times, Vectors.Maker maker) {
     List<DataType> types = new ArrayList<>();
     for (int k = 0; k < times; k++) types.addAll(Arrays.asList(TYPES));
@@ -78,7 +78,7 @@ public final class RowWriterCheck {
     Checks.equal(batch.numRows(), row);
   }
 
-  // ---- vectors, of Vectors' types and of the others
+  // ---- vectors, of Vectors' types and of others
 
   static byte[] bytes(Random random) {
     byte[] text = new byte[random.nextInt(8) == 0 ? random.nextInt(200) : random.nextInt(20)];
@@ -113,7 +113,7 @@ public final class RowWriterCheck {
     else Vectors.put(v, i, Vectors.value(type, random));
   }
 
-  /** Lazily decoded values; ids of NULL rows are garbage. */
+  /** Fills lazily decoded values; ids of NULL rows are garbage. */
   static ColumnVector ids(boolean offHeap, DataType type, boolean[] isNull, Random random) {
     if (type == DataTypes.BooleanType) return written(offHeap, type, isNull, random); // Spark has no boolean dictionaries
     int count = 1 + random.nextInt(50);
@@ -165,7 +165,7 @@ public final class RowWriterCheck {
 
   // ---- beyond whole batches
 
-  /** Columns seen through a selection, of many and of few rows; in half of them the column's rows are not known. */
+  /** Checks columns read through a selection, of many and of few rows; in half of them the column's rows are unknown. */
   static void selected() {
     List<DataType> types = Arrays.asList(TYPES);
     Random random = new Random(6);
@@ -188,7 +188,7 @@ public final class RowWriterCheck {
     }
   }
 
-  /** Rows longer than what is written at a time, and short ones after them. */
+  /** Checks rows longer than the write buffer, followed by short ones. */
   static void longRows() {
     List<DataType> types = List.of(DataTypes.LongType, DataTypes.StringType, DataTypes.StringType);
     try (RowWriter writer = writer(types)) {

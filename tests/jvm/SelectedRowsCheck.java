@@ -24,7 +24,7 @@ import org.apache.spark.unsafe.types.VariantVal;
 /**
  * Checks that rows read through a selection are the selected rows, for all of Spark's types: `java SelectedRowsCheck`.
  *
- * Rows are compared as UnsafeRows, which are what a row-based operator above a kernel reads.
+ * Rows are compared as UnsafeRows, the input of a row-based operator above a kernel.
  */
 public final class SelectedRowsCheck {
   static final int ROWS = 300;

@@ -25,13 +25,13 @@ import org.apache.spark.unsafe.Platform;
 import org.apache.spark.unsafe.types.UTF8String;
 
 /**
- * Checks that a kernel would see the texts that a vector's getters give, and where it puts its own: `java TextCheck FOLDER`.
+ * Checks that a kernel would read the strings of a vector's getters, and where its own are written: `java TextCheck FOLDER`.
  *
  * FOLDER holds the Parquet files of test_native_bridge.py. Prints "ok NAME" or "FAILED NAME: why" for each check.
  */
 public final class TextCheck {
   static final DataType TEXT = DataTypes.StringType;
-  /** Off-heap memory that a vector made here points to, until its check ends. */
+  /** Off-heap memory that a vector created here references, until its check ends. */
   static final List<AutoCloseable> HELD = new ArrayList<>();
 
   public static void main(String[] args) throws Exception {
@@ -62,7 +62,7 @@ public final class TextCheck {
     ColumnVector make(boolean[] isNull, Random random);
   }
 
-  /** All sizes and null patterns of a kind through one column; of all kinds in turn when `maker` is null. */
+  /** Binds all sizes and null patterns of a kind to one column; alternates all kinds when `maker` is null. */
   static void check(String name, Maker maker) {
     if (maker != null) ALL.add(maker);
     Checks.check(name, () -> {
@@ -109,7 +109,7 @@ public final class TextCheck {
     Checks.equal(anyNull, column.hasNull());
   }
 
-  // ---- texts and vectors
+  // ---- strings and vectors
 
   static final String[] WORDS = {"", "a", "exactly 12 b", "thirteen byte", "Zürich", "日本語", "\u0000x", "😀", " padded "};
 
@@ -118,7 +118,7 @@ public final class TextCheck {
     return random.nextInt(4) == 0 ? word.repeat(random.nextInt(20)) : word;
   }
 
-  /** null where NULL. */
+  /** Returns null where NULL. */
   static String[] texts(boolean[] isNull, Random random) {
     String[] texts = new String[isNull.length];
     for (int i = 0; i < texts.length; i++) texts[i] = isNull[i] ? null : text(random);
@@ -168,7 +168,7 @@ public final class TextCheck {
     return v;
   }
 
-  /** As scans do it: one vector for all batches, so that NULL rows have offsets and lengths of earlier ones. */
+  /** Reuses one vector for all batches, as scans do, so that NULL rows have offsets and lengths of earlier ones. */
   static ColumnVector reused(boolean[] isNull, Random random) {
     boolean[] none = new boolean[isNull.length];
     WritableColumnVector v = random.nextBoolean() ? ColumnCheck.offHeap(TEXT, none) : ColumnCheck.onHeap(TEXT, none);
@@ -219,7 +219,7 @@ public final class TextCheck {
     return new ArrowColumnVector(slice.getTo());
   }
 
-  /** A kernel's output: views of memory that is not the vector's. The views of NULL rows are garbage. */
+  /** Creates a kernel's output: views of memory that the vector does not own. The views of NULL rows are garbage. */
   static ColumnVector nativeVector(boolean[] isNull, Random random) {
     String[] texts = texts(isNull, random);
     NativeColumnVector v = new NativeColumnVector(TEXT, Math.max(texts.length, 1));
@@ -241,7 +241,7 @@ public final class TextCheck {
     return v;
   }
 
-  /** Every second row of a vector, seen through a selection. */
+  /** Returns every second row of a vector, through a selection. */
   static ColumnVector selected(boolean[] isNull, Random random) {
     boolean[] all = new boolean[isNull.length * 2];
     for (int i = 0; i < isNull.length; i++) all[i * 2 + 1] = isNull[i];
@@ -256,7 +256,7 @@ public final class TextCheck {
     return view;
   }
 
-  /** A vector of another source, whose texts lie on the JVM's heap. */
+  /** A vector of another source, whose strings are stored on the JVM's heap. */
   static final class Plain extends ColumnVector {
     final String[] texts;
 
@@ -286,7 +286,7 @@ public final class TextCheck {
 
   // ---- single checks
 
-  /** Texts of 10 MB, and what they leave behind. */
+  /** Checks strings of 10 MB, and the memory that they leave allocated. */
   static void longTexts() {
     String large = "0123456789".repeat(1 << 20);
     for (WritableColumnVector v : new WritableColumnVector[] {new OffHeapColumnVector(3, TEXT), new OnHeapColumnVector(3, TEXT)}) {
@@ -304,7 +304,7 @@ public final class TextCheck {
     }
   }
 
-  /** Bytes outside of the JVM's heap are used where they lie, and a dictionary is decoded once. */
+  /** Checks that bytes outside the JVM's heap are used in place, and that a dictionary is decoded once. */
   static void zeroCopy() {
     Random random = new Random(3);
     boolean[] none = new boolean[500];
@@ -335,7 +335,7 @@ public final class TextCheck {
     }
   }
 
-  /** Room as a kernel asks for it: what did not fit is counted, fits after `grow`, and large arenas do not stay. */
+  /** Checks arena allocation as in a kernel: overflow is counted, fits after `grow`, and large arenas are released. */
   static void arena() {
     long before = OffHeapBuffer.liveBytes();
     try (TextArena arena = new TextArena(16, 1L << 30)) {
@@ -354,7 +354,7 @@ public final class TextCheck {
       take(arena, 200L << 20);
       Checks.equal(false, arena.overflowed());
       arena.start(10);
-      Checks.equal(true, OffHeapBuffer.liveBytes() - before > 200L << 20); // the batch before needed it
+      Checks.equal(true, OffHeapBuffer.liveBytes() - before > 200L << 20); // the previous batch required it
       arena.start(10);
       Checks.equal(true, OffHeapBuffer.liveBytes() - before < 1L << 20);
       take(arena, (1L << 30) + 1);

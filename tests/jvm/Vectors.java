@@ -15,14 +15,14 @@ import org.apache.spark.sql.vectorized.ArrowColumnVector;
 import org.apache.spark.sql.vectorized.ColumnVector;
 import org.apache.spark.unsafe.Platform;
 
-/** Makes column vectors of every kind with random values, for the checks. */
+/** Creates column vectors of every kind with random values, for the checks. */
 final class Vectors {
   static final DataType[] TYPES = {DataTypes.BooleanType, DataTypes.ByteType, DataTypes.ShortType,
       DataTypes.IntegerType, DataTypes.LongType, DataTypes.FloatType, DataTypes.DoubleType, DataTypes.DateType,
       DataTypes.TimestampType, DataTypes.TimestampNTZType, DataTypes.createDayTimeIntervalType()};
   static final RootAllocator ARROW = new RootAllocator();
 
-  /** Makes a vector of a kind. `random` decides the values, isNull which rows are NULL. */
+  /** Creates a vector of a kind. `random` determines the values, isNull the NULL rows. */
   interface Maker {
     ColumnVector make(DataType type, boolean[] isNull, Random random);
   }
@@ -39,7 +39,7 @@ final class Vectors {
     return isNull;
   }
 
-  /** Whether the values are of the primitive type long: numbers, or microseconds. */
+  /** Whether the values have the primitive type long: numbers, or microseconds. */
   static boolean isLong(DataType type) {
     return type == DataTypes.LongType || type == DataTypes.TimestampType || type == DataTypes.TimestampNTZType
         || type instanceof DayTimeIntervalType;
@@ -59,7 +59,7 @@ final class Vectors {
     return type == DataTypes.BooleanType ? 1 : type.defaultSize();
   }
 
-  // ---- vectors of Spark
+  // ---- Spark's vectors
 
   static long value(DataType type, Random random) {
     int special = random.nextInt(8);
@@ -118,7 +118,7 @@ final class Vectors {
     }
   }
 
-  /** Lazily decoded values; ids of NULL rows are garbage, as they are after Parquet's reader. */
+  /** Fills lazily decoded values; ids of NULL rows are garbage, as they are after Parquet's reader. */
   static ColumnVector dictionary(WritableColumnVector v, boolean[] isNull, Random random) {
     if (v.dataType() == DataTypes.BooleanType) return written(v, isNull, random); // Spark has no boolean dictionaries
     long[] entries = new long[1 + random.nextInt(300)];
@@ -156,7 +156,7 @@ final class Vectors {
     else v.setInt((int) value);
   }
 
-  // ---- vectors of Arrow
+  // ---- Arrow's vectors
 
   static FieldVector arrow(DataType type, boolean[] isNull, Random random) {
     int rows = isNull.length;
@@ -196,7 +196,7 @@ final class Vectors {
     return new DateDayVector("c", ARROW);
   }
 
-  /** Rows 3 to the end of a longer vector: its values start inside a buffer. */
+  /** Slices rows 3 to the end of a longer vector: its values start inside a buffer. */
   static ColumnVector arrowSliced(DataType type, boolean[] isNull, Random random) {
     boolean[] longer = new boolean[isNull.length + 3];
     System.arraycopy(isNull, 0, longer, 3, isNull.length);
@@ -207,7 +207,7 @@ final class Vectors {
     return new ArrowColumnVector(slice.getTo());
   }
 
-  /** Values at an odd address, as buffers imported from other libraries may have them. */
+  /** Creates values at an unaligned address, as buffers imported from other libraries may have them. */
   static ColumnVector arrowUnaligned(DataType type, boolean[] isNull, Random random) {
     FieldVector source = arrow(type, isNull, random);
     int rows = isNull.length;
@@ -225,7 +225,7 @@ final class Vectors {
     return new ArrowColumnVector(target);
   }
 
-  // ---- our own vectors
+  // ---- SparkWeld's vectors
 
   static ColumnVector nativeVector(DataType type, boolean[] isNull, Random random) {
     NativeColumnVector v = new NativeColumnVector(type, 1);
