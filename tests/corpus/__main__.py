@@ -1,7 +1,7 @@
-"""Prints what is compiled of the corpus and the table of reasons for the rest: `python -m tests.corpus`, `make corpus`.
+"""Prints the compiled functions of the corpus and the reasons for the rest: `python -m tests.corpus`, `make corpus`.
 
 `--explain NAME` prints the program or the refusals of one case, `--write` rewrites the expectations, `--spark` also runs
-every case with SparkWeld off and on and compares (needs the bridge), `--each` one query for each case.
+every case with SparkWeld off and on and compares (needs the bridge), `--each` runs one query per case.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tests.corpus.runner import EXPECTED, THEMES, Answer, answer, cases, expecte
 
 
 def report(answers: list[Answer]) -> str:
-    """Compiled per theme, then the reasons with their cases."""
+    """Returns the number of compiled cases per theme, then the reasons with their cases."""
     lines = [f"{'theme':<12} {'compiled':>8} {'cases':>6}"]
     for theme in THEMES:
         mine = [a for a in answers if a.case.theme == theme]

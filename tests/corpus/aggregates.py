@@ -1,4 +1,4 @@
-"""Grouped aggregates: one value for all rows of a group."""
+"""Collects grouped aggregates: one value for all rows of a group."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Functions of arrays: scores, tags, baskets and embeddings of a row."""
+"""Collects functions of arrays: scores, tags, baskets and embeddings of a row."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Arrow UDFs over pyarrow.compute."""
+"""Collects Arrow UDFs over pyarrow.compute."""
 
 from collections.abc import Iterator
 

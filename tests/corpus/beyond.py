@@ -1,4 +1,4 @@
-"""What no compiler of row functions can take: other rows, the world outside, objects of other libraries."""
+"""Collects functions that no row compiler can support: they use other rows, the outside world, or objects of other libraries."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Scalar functions over Series: apply, map, np.vectorize, df.apply(axis=1), list comprehensions."""
+"""Collects scalar functions over Series: apply, map, np.vectorize, df.apply(axis=1), list comprehensions."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Dates and times: parts, flags, differences, formats."""
+"""Collects functions of dates and times: fields, flags, differences, formats."""
 
 import datetime
 

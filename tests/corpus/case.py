@@ -1,6 +1,6 @@
-"""A function of a job with what it was declared to be: the decorators that the modules of this folder use.
+"""Defines the corpus's decorators, which hold a job's function with its declaration.
 
-They read as PySpark's own, with one more argument: the table and the columns that the job calls the function with.
+They read like PySpark's own, with one more argument: the table and the columns that the job passes to the function.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-#: Kind -> the eval type that PySpark gives it (a plain udf is 101 when `spark.sql.execution.pythonUDF.arrow.enabled`).
+#: Kind -> PySpark's eval type (a plain udf is 101 when `spark.sql.execution.pythonUDF.arrow.enabled`).
 EVAL_TYPES = {
     "pandas_udf": 200,
     "pandas_udf iterator": 204,
@@ -26,9 +26,9 @@ EVAL_TYPES = {
 class Case:
     """One UDF of the corpus.
 
-    `returns` is the declared return type as DDL (the schema, for mapInPandas and mapInArrow). `columns` are those of
-    `table`; a tuple of names is a struct. `by` is the column that an aggregate groups by. `never`: why no compiler of row
-    functions can take it ("" for what should compile). `repeatable`: False when two runs differ.
+    `returns` is the declared return type as DDL (the schema, for mapInPandas and mapInArrow). `columns` are those of `table`;
+    a tuple of names is a struct. `by` is the column that an aggregate groups by. `never`: the reason that no row compiler can
+    support it ("" for functions that should compile). `repeatable`: False when two runs differ.
     """
 
     kind: str
@@ -57,7 +57,7 @@ Make = Callable[[Callable[..., Any]], Case]
 
 
 def _columns(text: str) -> tuple[str | tuple[str, ...], ...]:
-    """``a b {c d}``: the columns a and b, and a struct of c and d."""
+    """Parses ``a b {c d}``: the columns a and b, and a struct of c and d."""
     found: list[str | tuple[str, ...]] = []
     for part in text.replace("{", "\0{").replace("}", "\0").split("\0"):
         if part.startswith("{"):
@@ -72,40 +72,40 @@ def _decorator(kind: str, returns: str, table: str, columns: str, **given: Any) 
 
 
 def pandas_udf(returns: str, table: str, columns: str, **given: Any) -> Make:
-    """Series to Series."""
+    """Declares a function of Series that returns a Series."""
     return _decorator("pandas_udf", returns, table, columns, **given)
 
 
 def pandas_udf_iterator(returns: str, table: str, columns: str, **given: Any) -> Make:
-    """Iterator of Series (or of tuples of them) to iterator of Series."""
+    """Declares a function of an iterator of Series (or of tuples of them) that returns an iterator of Series."""
     return _decorator("pandas_udf iterator", returns, table, columns, **given)
 
 
 def pandas_udf_aggregate(returns: str, table: str, columns: str, by: str, **given: Any) -> Make:
-    """Series of a group to a scalar."""
+    """Declares a function of a group's Series that returns a scalar."""
     return _decorator("pandas_udf aggregate", returns, table, columns, by=by, **given)
 
 
 def udf(returns: str, table: str, columns: str, **given: Any) -> Make:
-    """Python values of a row to a value."""
+    """Declares a function of a row's Python values that returns a value."""
     return _decorator("udf", returns, table, columns, **given)
 
 
 def arrow_udf(returns: str, table: str, columns: str, **given: Any) -> Make:
-    """pyarrow Arrays to an Array."""
+    """Declares a function of pyarrow Arrays that returns an Array."""
     return _decorator("arrow_udf", returns, table, columns, **given)
 
 
 def arrow_udf_iterator(returns: str, table: str, columns: str, **given: Any) -> Make:
-    """Iterator of Arrays to iterator of Arrays."""
+    """Declares a function of an iterator of Arrays that returns an iterator of Arrays."""
     return _decorator("arrow_udf iterator", returns, table, columns, **given)
 
 
 def map_in_pandas(schema: str, table: str, columns: str, **given: Any) -> Make:
-    """Iterator of DataFrames to iterator of DataFrames."""
+    """Declares a function of an iterator of DataFrames that returns an iterator of DataFrames."""
     return _decorator("mapInPandas", schema, table, columns, **given)
 
 
 def map_in_arrow(schema: str, table: str, columns: str, **given: Any) -> Make:
-    """Iterator of RecordBatches to iterator of RecordBatches."""
+    """Declares a function of an iterator of RecordBatches that returns an iterator of RecordBatches."""
     return _decorator("mapInArrow", schema, table, columns, **given)

@@ -1,4 +1,4 @@
-"""Cleaning of texts: blanks, case, punctuation, codes, contact data."""
+"""Collects functions that clean strings: blanks, case, punctuation, codes, contact data."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Feature engineering on numbers: bins, flags, ratios, clips, encodings."""
+"""Collects feature engineering on numbers: bins, flags, ratios, clips, encodings."""
 
 import numpy as np
 import pandas as pd

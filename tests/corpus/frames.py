@@ -1,4 +1,4 @@
-"""mapInPandas functions and struct results."""
+"""Collects mapInPandas functions and struct results."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Iterator pandas UDFs: set up once, then map each batch."""
+"""Collects iterator pandas UDFs, which set up once and then map each batch."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Dictionaries, sets and tables of constants."""
+"""Collects functions that look values up in dictionaries, sets and constant tables."""
 
 import pandas as pd
 

@@ -1,4 +1,4 @@
-"""Missing values: defaults, flags, first known value, checks of validity."""
+"""Collects functions of missing values: defaults, flags, first known value, validity checks."""
 
 import numpy as np
 import pandas as pd

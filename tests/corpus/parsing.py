@@ -1,4 +1,4 @@
-"""Values out of texts: prices, units, times, versions, URLs, log lines."""
+"""Collects functions that parse strings: prices, units, times, versions, URLs, log lines."""
 
 import re
 

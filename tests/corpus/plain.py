@@ -1,4 +1,4 @@
-"""Plain udfs: Python values of one row to a value."""
+"""Collects plain UDFs, from Python values of one row to a value."""
 
 import math
 

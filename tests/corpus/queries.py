@@ -1,6 +1,6 @@
-"""Cases of the corpus to Spark queries: many scalar UDFs over one table a query, and what each of them became.
+"""Runs cases of the corpus as Spark queries, many scalar UDFs over one table each, and reports how each UDF ran.
 
-The outcome with SparkWeld off is the oracle. In a query of many UDFs, `Ran.names` says which of them a kernel computed.
+The outcome with SparkWeld off is the oracle. In a query of many UDFs, `Ran.names` lists those that a kernel computed.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from tests.corpus.runner import spark_type
 from tests.helpers.differential import ENABLED, WELD_REPORT, run
 from tests.helpers.outcomes import Outcome, differences
 
-#: In units in the last place, for results of formulas with functions of libm, each of which is within 4: a subtraction of
-#: close values, as in a bearing between neighbours, makes more of them. About 1e-9 of the value.
+#: Tolerance in units in the last place for formulas with libm functions, each of which is within 4. A subtraction of close
+#: values, as in a bearing between neighbours, magnifies that. About 1e-9 of the value.
 ULP = 1 << 23
 
 
 @dataclass(frozen=True)
 class Ran:
-    """A query with SparkWeld off and on: how the outcomes differ, and the UDFs that ran in kernels or as expressions."""
+    """A query with SparkWeld off and on: the differing outcomes, and the UDFs that ran in kernels or as expressions."""
 
     cases: tuple[Case, ...]
     problems: list[str]
@@ -32,7 +32,7 @@ class Ran:
 
 
 def groups(cases: Iterable[Case]) -> Iterator[tuple[Case, ...]]:
-    """Cases that one query can hold: scalar UDFs over one table, aggregates over one grouping, all others alone."""
+    """Yields groups of cases that share a query: scalar UDFs over one table, aggregates over one grouping, all others alone."""
 
     def key(case: Case) -> tuple[str, ...]:
         if case.kind in ("mapInPandas", "mapInArrow") or not case.repeatable:
@@ -44,9 +44,9 @@ def groups(cases: Iterable[Case]) -> Iterator[tuple[Case, ...]]:
 
 
 def compare(spark: Any, frame: Any, cases: tuple[Case, ...], kept: Collection[str]) -> Ran:
-    """Runs the query of `cases` over the DataFrame of their table twice. Rows that do not repeat are not compared.
+    """Runs the query of `cases` twice over the DataFrame of their table. Non-repeatable rows are not compared.
 
-    `kept`: the cases that use functions of libm; all others must be equal to the bit.
+    `kept`: the cases that use libm functions; all others must be equal to the bit.
     """
     query = _query(frame, cases)
     expected, _ = run(spark, query, {ENABLED: "false"})
@@ -60,7 +60,7 @@ def compare(spark: Any, frame: Any, cases: tuple[Case, ...], kept: Collection[st
 
 
 def _problems(expected: Outcome, actual: Outcome, cases: tuple[Case, ...], kept: Collection[str]) -> list[str]:
-    """How the outcomes differ, a column at a time, so that a message names its UDF."""
+    """Describes how the outcomes differ, a column at a time, so that a message names its UDF."""
     if expected.error is not None:
         return [f"without SparkWeld: {expected.error}"]
     if actual.rows is None or len(cases) == 1:
@@ -90,7 +90,7 @@ def _column(column: str | tuple[str, ...]) -> Any:
 
 
 def _declared(case: Case) -> Any:
-    """The function as PySpark's decorator of its kind makes it."""
+    """Returns the function as PySpark's decorator of its kind declares it."""
     from pyspark.sql import functions
 
     make = getattr(functions, case.kind.partition(" ")[0])

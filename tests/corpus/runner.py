@@ -1,4 +1,4 @@
-"""Cases of the corpus to what the compiler makes of them, without Spark: a program, or the codes of the refusals."""
+"""Compiles cases of the corpus without Spark, to a program or the codes of the refusals."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ THEMES = (
     "arrow", "arrays", "frames", "aggregates", "beyond",
 )  # fmt: skip
 
-#: Case -> "compiled", or the code of its first refusal: what `make golden` wrote.
+#: Case -> "compiled", or the code of its first refusal; `make golden` writes the file.
 EXPECTED = Path(__file__).with_name("expected.json")
 COMPILED = "compiled"
 
@@ -45,9 +45,9 @@ _DDL: dict[str, types.DataType] = {
 
 @dataclass(frozen=True)
 class Answer:
-    """What the compiler said of a case: `code` is "compiled" or that of the first refusal; `text` is all of it.
+    """The compiler's answer for a case: `code` is "compiled" or that of the first refusal; `text` is the whole answer.
 
-    `kept`: whether the program has operations that are equal within a bound only.
+    `kept`: whether the program has approximate operations with a documented bound.
     """
 
     case: Case
@@ -61,7 +61,7 @@ class Answer:
 
 
 def cases() -> list[Case]:
-    """All cases, in the order of the themes and of the files."""
+    """Returns all cases, in the order of the themes and of the files."""
     modules = [import_module(f"tests.corpus.{theme}") for theme in THEMES]
     return [value for module in modules for value in vars(module).values() if isinstance(value, Case)]
 
@@ -75,12 +75,12 @@ def expected_text(answers: list[Answer]) -> str:
 
 
 def column_names(case: Case) -> list[str]:
-    """The columns of the table that a case reads, the fields of structs one by one."""
+    """Returns the columns of the table that a case reads, structs as their fields."""
     return [name for column in case.columns for name in ((column,) if isinstance(column, str) else column)]
 
 
 def answer(case: Case) -> Answer:
-    """Compiles a case for the columns of its table, NULLs as they lie there."""
+    """Compiles a case for the columns of its table, with their NULLs."""
     returned = spark_type(case.returns)
     reply = ask(payload(case.function, returned), case.name, returned.jsonValue(), EVAL_TYPES[case.kind], _arguments(case))
     if reply["status"] == "ok":
@@ -91,7 +91,7 @@ def answer(case: Case) -> Answer:
 
 
 def message(case: Case) -> Message:
-    """The same question as the JVM sends it to the compile service."""
+    """Returns the same request as the JVM sends it to the compile service."""
     returned = spark_type(case.returns)
     header = request_of(case.name, returned.jsonValue(), EVAL_TYPES[case.kind], _arguments(case))
     return Message({**header, "id": 1}, (payload(case.function, returned),))
@@ -105,7 +105,10 @@ def _arguments(case: Case) -> list[Given | Struct]:
 
 
 def spark_type(text: str) -> types.DataType:
-    """A declared return type; a list of fields is a struct, as in the schema of mapInPandas. (Spark's own parser wants a JVM.)"""
+    """Returns a declared return type; a list of fields is a struct, as in the schema of mapInPandas.
+
+    Spark's own parser requires a JVM.
+    """
     fields = [field.split() for field in text.split(",")]
     if len(fields[0]) == 1:
         return _DDL[text]
@@ -113,7 +116,7 @@ def spark_type(text: str) -> types.DataType:
 
 
 def _given(case: Case, name: str) -> Given:
-    """A column of the case's table as requests describe it."""
+    """Returns a column of the case's table as requests describe it."""
     data = table(case.table)
     field = data.schema.field(name)
     return Given(name, _SPARK_NAMES[field.type], field.nullable, "nullable" if data[name].null_count else "dense")

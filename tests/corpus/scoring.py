@@ -1,4 +1,4 @@
-"""Formulas over numeric columns: scores, rates, prices, physics."""
+"""Collects formulas over numeric columns: scores, rates, prices, physics."""
 
 import math
 

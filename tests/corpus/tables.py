@@ -1,7 +1,7 @@
-"""The inputs of the corpus: eight small tables with the oddities of real ones, made with a fixed seed.
+"""Generates the corpus's inputs: eight small tables with realistic oddities, from a fixed seed.
 
-NULLs stand in the columns whose names are in `Table.nullable`; the others have none, and their schema says so. Texts hold
-accents, other scripts, emoji, odd blanks and empty strings.
+Columns named in `Table.nullable` contain NULLs; the others have none, and their schema states it. Strings contain accents,
+other scripts, emoji, odd blanks and empty strings.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Columns = dict[str, Any]
 
 @cache
 def table(name: str) -> pa.Table:
-    """One of the tables by name, 400 rows, with a column `id`."""
+    """Returns a table by name: 400 rows, with a column `id`."""
     make, nullable = TABLES[name]
     rng = np.random.default_rng([ROWS, sorted(TABLES).index(name)])
     columns = {"id": np.arange(ROWS), **make(rng)}
@@ -223,7 +223,7 @@ def _loans(rng: np.random.Generator) -> Columns:
 
 
 def _lists(rng: np.random.Generator, longest: int, of: Callable[[int], Sequence[Any]]) -> list[list[Any]]:
-    """Lists of up to so many elements, some of them empty."""
+    """Returns lists of up to `longest` elements, some of them empty."""
     return [list(of(int(n))) for n in rng.integers(0, longest + 1, ROWS)]
 
 
@@ -241,7 +241,7 @@ def _visits(rng: np.random.Generator) -> Columns:
     }
 
 
-#: Name -> how to make its columns, and which of them have NULLs.
+#: Name -> the function that generates its columns, and the names of the nullable ones.
 TABLES: dict[str, tuple[Callable[[np.random.Generator], Columns], frozenset[str]]] = {
     "trips": (_trips, frozenset(("pickup_lat", "dropoff_lon", "fare", "tip", "passengers"))),
     "customers": (_customers, frozenset("name email phone zip tier comment age income returns signup birth yes_no".split())),

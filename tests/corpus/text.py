@@ -1,4 +1,4 @@
-"""Features of texts: lengths, counts, flags, keywords."""
+"""Collects features of strings: lengths, counts, flags, keywords."""
 
 import pandas as pd
 
