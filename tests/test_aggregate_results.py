@@ -58,7 +58,7 @@ def compiled(source: str, type: str, returns: DataType, nulls: bool, frames: boo
 
 
 def converted(results: list[Any], returns: DataType) -> list[Any]:
-    """Converts a Series of results as a worker does. Raises what the worker raises."""
+    """Converts a Series of results as a worker does. Raises the worker's exceptions."""
     schema = StructType([StructField("_0", returns)])
     made = PandasToArrowConversion.convert([pd.Series(results)], schema, timezone="UTC", safecheck=True, arrow_cast=True)
     return made.column(0).to_pylist()

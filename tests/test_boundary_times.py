@@ -34,7 +34,7 @@ def instants() -> np.ndarray:
 
 
 def given(microseconds: np.ndarray, spark_type: str, zone: str) -> np.ndarray:
-    """Returns the worker's conversion of the instants, as nanoseconds; raises what the worker raises."""
+    """Returns the worker's conversion of the instants, as nanoseconds; raises the worker's exceptions."""
     arrow = pa.array(microseconds).cast(pa.timestamp("us", tz=zone if spark_type == "timestamp" else None))
     series = ArrowArrayToPandasConversion.convert_numpy(arrow, TYPES[spark_type], timezone=zone)
     assert series.dtype == "M8[ns]"

@@ -68,7 +68,7 @@ def test_no_file_with_a_flipped_bit_is_accepted(tmp_path):
 
 @pytest.mark.parametrize("head", ["as it was once", "nested", "endless"])
 def test_a_planted_file_is_not_linked(tmp_path, head):
-    """It has the right name, and what an earlier release accepted as proof: a hash of its own object."""
+    """It has the right name, and the proof that an earlier release accepted: a hash of its own object."""
     cache, file = compiled(tmp_path)
     data = b"\x7fELF planted"
     told = {"symbol": kernel_symbol(program()), "imports": [], "cpu": host_cpu(), "memory": 0, "size": len(data),

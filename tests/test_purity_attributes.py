@@ -1,4 +1,4 @@
-"""Checks what attributes of plain data expose to a function: values, never files, clocks, addresses or internal objects."""
+"""Checks which attributes of plain data a function may read: values, never files, clocks, addresses or internal objects."""
 
 from __future__ import annotations
 

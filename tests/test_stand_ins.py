@@ -104,7 +104,7 @@ def test_there_is_a_sample_of_every_stand_in(tracing):
 
 
 def _seen(ask: Callable[[], Any]) -> Any:
-    """Returns what user code receives: a value, an exception, or "refused"."""
+    """Returns the outcome for user code: a value, an exception, or "refused"."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -3,8 +3,8 @@
     make bench BENCH=memory            (or: python tests/bench/bench_memory.py [--queries N] [--json FILE])
 
 Three runs each have their own JVM. Its heap has one fixed size and is touched in advance, so that resident memory changes
-only with memory outside the heap. The runs are 100 queries with differing UDFs (another constant and kernel each) and 100
-times one query with the flag, and 100 differing queries without it, which shows Spark's own growth. An executor keeps 256
+only with memory outside the heap. With the flag, one run has 100 queries with differing UDFs (another constant and kernel
+each), and one repeats a query 100 times. Without it, 100 differing queries show Spark's own growth. An executor keeps 256
 linked kernels; here the limit is KEPT, so that the oldest are evicted. Read after each query: resident memory, child
 processes, executable mappings (linked kernels), threads, open files.
 """

@@ -158,7 +158,7 @@ def certified(arguments: argparse.Namespace) -> tuple[list[dict[str, Any]], list
 
 
 def joined(arguments: argparse.Namespace, which: str) -> tuple[list[dict[str, Any]], list[str]]:
-    """Prints the table of ratings and what their cascades save over the join in Spark; returns figures and faults."""
+    """Prints the table of ratings and the savings of their cascades over the join in Spark; returns figures and faults."""
     results: list[dict[str, Any]] = []
     case, spark = workload(which, arguments.data), session()
     with tempfile.TemporaryDirectory() as name:

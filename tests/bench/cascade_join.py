@@ -1,4 +1,4 @@
-"""Measures what a cascade saves in Spark when only the full model reads columns of joined films.
+"""Measures the saving of a cascade in Spark when only the full model reads columns of joined films.
 
 bench_willump.py prints the results. The table holds copies of the real ratings with slightly perturbed numbers. Films are
 joined by broadcast, and Spark knows that a film has one row. Four sides alternate: the full model over the join, the cascade

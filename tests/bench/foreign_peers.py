@@ -20,7 +20,9 @@ LIMIT_SECONDS = 300
 
 @dataclass(frozen=True)
 class Foreign:
-    """`samples`: nanoseconds a row; `off`: largest difference of a probability to ours; `rows`: rows that differ by over 1e-6."""
+    """`samples`: nanoseconds a row; `off`: largest probability difference to the kernel; `rows`: rows that differ by over
+    1e-6.
+    """
 
     samples: tuple[float, ...] = ()
     off: float = 0.0

@@ -44,7 +44,7 @@ class ColumnVerdict:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The whole comparison; `equal` says whether every row is on both sides and every value within its rule."""
+    """The whole comparison; `equal` states whether every row is on both sides and every value within its rule."""
 
     left_rows: int
     right_rows: int

@@ -1,7 +1,7 @@
 """Loads real tables as workloads of top-K queries and score filters: millions of rows in Parquet, and a fitted model.
 
-Rows are copies of the real ones. In each copy a seeded generator perturbs the numbers, and a string gets the end of another
-one and the copy's number as extra words, so that no two rows have equal model inputs.
+Rows are copies of the real ones. In each copy a seeded generator perturbs the numbers. A string gets the end of another one
+and the copy's number as extra words. So no two rows have equal model inputs.
 """
 
 from __future__ import annotations

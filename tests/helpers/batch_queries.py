@@ -241,7 +241,7 @@ def _maps(draw: st.DrawFn) -> list[str]:
 def run_queries(
     number: int, count: int, queries: st.SearchStrategy[BatchQuery], check: Callable[[BatchQuery], Measured]
 ) -> list[Measured]:
-    """Returns what `check` measures for each of `count` queries that seed `number` determines."""
+    """Returns the measurements by `check` of `count` queries that seed `number` determines."""
     found: list[Measured] = []
 
     @seed(number)

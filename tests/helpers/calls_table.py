@@ -1,4 +1,4 @@
-"""Renders the tables of calls as the Markdown table of docs/compiled.md that lists what compiled functions may use."""
+"""Renders the tables of calls as the Markdown table of docs/compiled.md: the calls that compiled functions may use."""
 
 from __future__ import annotations
 

@@ -164,7 +164,7 @@ class _Call:
         return not (sees_batch_state(self.eval_type) or self.eval_type in MAPS or isinstance(self.returns, StructType))
 
     def worker(self, batch: pa.RecordBatch) -> list[Any]:
-        """Returns the worker's results for a batch, structs as dicts by field number. Raises what the worker raises."""
+        """Returns the worker's results for a batch, structs as dicts by field number. Raises the worker's exceptions."""
         made = run_in_worker(self.function, batch, self.returns, self.eval_type)
         if isinstance(self.returns, StructType):
             fields = [_without_dates(field) for field in made.flatten()]

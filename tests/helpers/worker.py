@@ -32,7 +32,7 @@ def run_in_worker(
 ) -> pa.Array:
     """Returns the result column of `function` over the batch's columns, in order; for a map, the structs of its rows.
 
-    Raises what the worker raises.
+    Raises the worker's exceptions.
     """
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")

@@ -1,4 +1,4 @@
-"""Checks plan shapes: what is fused, where Weld operators may be placed, and that the rows stay equal in each."""
+"""Checks plan shapes: which operators are fused, where Weld operators may be placed, and that the rows stay equal."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def f(x: pd.Series) -> pd.Series:
 query = lambda: spark.range(0, 9000).selectExpr("id", "cast(id as double) as x").select("id", f("x").alias("r"))
 """
 
-#: A compile service that greets, and then answers as its first line says. Replaces the Python interpreter.
+#: A compile service that greets, and then answers as its first line specifies. Replaces the Python interpreter.
 SERVICE = """#!{python}
 import json, struct, sys, time
 MODE = {mode!r}
