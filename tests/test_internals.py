@@ -1,4 +1,4 @@
-"""Checks the pages for maintainers: their pictures are those of their descriptions, and all files and tests that they name exist."""
+"""Checks the pages for maintainers: pictures are those of their descriptions, and all files and tests that they name exist."""
 
 from __future__ import annotations
 
