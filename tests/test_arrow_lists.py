@@ -1,4 +1,4 @@
-"""Compares list-array functions in arrow UDFs with pyarrow, row by row, and checks refusals."""
+"""Compares list-array functions in arrow UDFs with pyarrow, one row at a time, and checks refusals."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def _unfitted() -> Pipeline:
 
 
 def _texts() -> pd.DataFrame:
-    """Returns TEXTS rows in a seeded order: distinct `text`s, and `pyspark`, 1 or 0. RuntimeError when there are fewer."""
+    """Returns `TEXTS` rows in a seeded order: distinct `text`s, and `pyspark`, 1 or 0. RuntimeError when there are fewer."""
     found: dict[str, int] = {}
     for library in LIBRARIES:
         for text in _paragraphs(library):

@@ -27,7 +27,7 @@ _ALPHABETS = ("ab", "abA 01", "aé ß", "ΑΣσς. a\u0301", " \t\u2003x", "0123
 
 
 def random_texts(random: np.random.Generator, rows: int) -> np.ndarray:
-    """Returns an object array of `rows` strings: half from TEXTS, half drawn from small alphabets."""
+    """Returns an object array of `rows` strings: half from `TEXTS`, half drawn from small alphabets."""
     made = np.empty(rows, object)
     chosen = random.integers(0, 2 * len(TEXTS), rows)
     lengths = random.geometric(0.12, rows) - 1

@@ -270,7 +270,7 @@ def _rows(batch: dict[str, list[Any]], difference: Any) -> str:
 
 
 def compare(got: list[Any], traced: Traced, wanted: Any) -> Any:
-    """Returns None, or the difference: (row, got, wanted) or a message."""
+    """Returns None, or the difference: `(row, got, wanted)` or a message."""
     if traced.kind in ("text", "maybe"):
         return _compare_text(got[0], wanted) if traced.kind == "text" else _compare_maybe(got, wanted)
     if traced.kind == "series":

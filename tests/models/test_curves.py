@@ -94,7 +94,7 @@ def test_partial_least_squares_predict() -> None:
 
 
 def test_frames_as_results() -> None:
-    """`set_output` gives each result its own column names."""
+    """With `set_output`, each result has its own column names."""
     for model in (SplineTransformer(3), QuantileTransformer(n_quantiles=20), PLSRegression(2), FactorAnalysis(2),
                   LinearDiscriminantAnalysis(), GaussianRandomProjection(3, random_state=0)):  # fmt: skip
         model.set_output(transform="pandas").fit(WINE, CULTIVARS)
