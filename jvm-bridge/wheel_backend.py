@@ -90,8 +90,8 @@ class Sdist(sdist):
     """An sdist that can build the bridge and run the tests: all tracked sources, no products."""
 
     def make_distribution(self) -> None:
-        self.filelist.extend(["Makefile", "CONTRIBUTING.md", ".ci/run"])
-        for folder in ("conf", "jvm-bridge", "jobs", "tests"):
+        self.filelist.extend(["Makefile", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", ".ci/run", ".pre-commit-config.yaml"])
+        for folder in (".devcontainer", ".github", "conf", "jvm-bridge", "jobs", "tests"):
             self.filelist.graft(folder)
         self.filelist.prune("sparkweld/_bridge")
         for pattern in ("*.py[cod]", "__pycache__/*", ".pytest_cache/*", ".hypothesis/*"):

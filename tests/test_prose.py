@@ -17,7 +17,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("sparkweld", "udf_compiler", "jobs", "jvm-bridge", "tests")
 _DOCS = ("annotations", "compiled", "decorators", "models", "security")
-PAGES = ("README.md", "CONTRIBUTING.md", *(f"docs/{name}.md" for name in _DOCS))
+PAGES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", *(f"docs/{name}.md" for name in _DOCS))
 
 #: A header's first word. A verb that is missing here is added;
 VERBS = frozenset(
