@@ -17,14 +17,13 @@ from udf_compiler.boundary import Field, dtypes_by_nulls
 from udf_compiler.columns import ONE_FORM, Column, Columns, Unknown, columns_in, refuse_made_nulls, strict_columns
 from udf_compiler.cpu_time import working_on
 from udf_compiler.forms import BatchCall
-from udf_compiler.inlined import Inlined, inlined_of
 from udf_compiler.kinds import Call, Kind, check_nullable, check_types, fields_of, kind_of, map_kind_of
 from udf_compiler.model_files import reads
 from udf_compiler.module_paths import file_state
 from udf_compiler.modules import MODULES
 from udf_compiler.options import options_of
 from udf_compiler.payload import load_command, unwrap
-from udf_compiler.purity import use_of
+from udf_compiler.purity import Prepared, use_of
 from udf_compiler.request_keys import contents
 from udf_compiler.trace.any_form import asks_for_all_forms, check_none
 from udf_compiler.traces import TracedCall, traces
@@ -60,7 +59,7 @@ class UdfTracer:
         self.exact: set[str] = set()
         self.calls: list[BatchCall] = []
         self._blobs, self._columns, self._exact, self._settings = blobs, columns, exact, settings
-        self._prepared: dict[tuple[int, int], tuple[Callable[..., Any], Any]] = {}  # see `_prepare`
+        self._prepared: dict[tuple[int, int], tuple[Callable[..., Any], Prepared]] = {}
         self._wrapped: set[tuple[int, int]] = set()  # keys of `_prepared` that pandas-on-Spark has wrapped
         self._remaining: dict[tuple[int, int], float] = {}  # share of the rows for which these are called
         self._traced: dict[str, list[str]] = {}
@@ -148,10 +147,7 @@ class UdfTracer:
         if udf.get("deterministic", True) and self._is_remaining(kind, udf):
             return [self._completed(kind, loop, udf, notes)]
         call, fields = self._call(kind, loop, udf, notes), fields_of(udf["returnType"])
-        prepared: Any = call.prepared
-        if isinstance(prepared, Inlined):
-            check_none(call.name, call.args, call.kwargs)
-        returned = prepared.traced(loop, call.args) if isinstance(prepared, Inlined) else kind.call(call)
+        returned = kind.call(call)
         values = [kind.column(call, returned)] if fields is None else kind.fields(call, returned, fields)
         self.kept += call.kept
         return values
@@ -169,9 +165,8 @@ class UdfTracer:
         guards, share = len(loop.guards), loop.share
         loop.share = share * self._remaining[udf["payload"], udf["evalType"]]
         call = self._call(kind, loop, {**udf, "args": udf["args"][2:]}, notes)
-        prepared: Any = call.prepared
         check_none(call.name, call.args, call.kwargs)
-        made = kind.column(call, prepared.traced(loop, call.args) if isinstance(prepared, Inlined) else kind.call(call))
+        made = kind.column(call, kind.call(call))
         self.kept += call.kept
         added, loop.guards[guards:] = loop.guards[guards:], []
         loop.share, loop.where = share, loop.call("logical_not", sure)
@@ -258,20 +253,19 @@ class UdfTracer:
             kept=[],
         )
 
-    def _prepare(self, kind: Kind, udf: dict[str, Any]) -> tuple[Callable[..., Any], Any]:
-        """Returns the function itself, and its checked copy (Prepared) or, for SparkWeld's own, its programs (Inlined)."""
+    def _prepare(self, kind: Kind, udf: dict[str, Any]) -> tuple[Callable[..., Any], Prepared]:
+        """Returns the function itself, and its checked copy."""
         key = (udf["payload"], udf["evalType"])
         if key not in self._prepared:
             function: Any = load_command(self._blobs[udf["payload"]]).function
             if f"{type(function).__module__}.{type(function).__qualname__}" == _REMAINING:
                 self._remaining[key] = function.share
                 function = unwrap(function.function)
-            inlined = inlined_of(function)
-            if inlined is None and options_of(function).backend == "python":
+            if options_of(function).backend == "python":
                 raise refusal("SW700", use_of(function).place or udf["name"])
-            wrapped = pandas_on_spark.unwrap(function) if inlined is None else None
+            wrapped = pandas_on_spark.unwrap(function)
             if wrapped is None:
-                self._prepared[key] = function, inlined or kind.prepare(function)
+                self._prepared[key] = function, kind.prepare(function)
             else:
                 prepared = kind.prepare(wrapped.function)
                 inside = replace(prepared, function=wrapped.around(prepared.function))

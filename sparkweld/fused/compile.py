@@ -25,7 +25,6 @@ from sparkweld.errors import Refusal
 from sparkweld.fused.chains import Chain, chain_of
 from sparkweld.fused.estimate import may_repeat, saved
 from sparkweld.fused.function import Column, Form, Plan, Siblings, result_name
-from sparkweld.fused.parts import parts_of
 from sparkweld.fused.payload import FEW_ROWS, MOST_BYTES, command, metrics_command, pickled
 from sparkweld.fused.stand_ins import StandIns
 from sparkweld.ir.arrow import ARROW_TYPES
@@ -118,7 +117,6 @@ class _Siblings:
         self.name = " + ".join(chain.name for chain in chains)
         self.exact = bool(conf.get("exact")) or any(chain.exact for chain in chains)
         self.block_rows = int(conf.get("blockRows") or 0) or None
-        self.split = str(conf.get("split", "auto"))
         self.confs = {key: value for key, value in conf.get("pandas", {}).items() if value is not None}
         self.arguments: list[tuple[int, int]] = []
         exprs: list[dict[str, Any]] = []
@@ -148,8 +146,7 @@ class _Siblings:
         key = sha256(b"".join(data for chain in self.chains for data in chain.payloads)).hexdigest()
         made = Plan(tuple(chain.name for chain in self.chains), tuple(forms), self.block_rows, key, self.arrow)
         self._probe(made)
-        light = replace(made, forms=tuple(map(_without_examples, made.forms)))
-        shipped = self._shipped(light)
+        shipped = self._shipped(replace(made, forms=tuple(map(_without_examples, made.forms))))
         pipeline = forms[0].pipeline
         by_cache = f"by the L2 cache of the driver ({l2_bytes() >> 10:,} KB, {live_bytes(pipeline)} bytes a row alive)"
         rows = self.block_rows or first_guess(pipeline)
@@ -170,7 +167,6 @@ class _Siblings:
             "saves": saved(pipeline, rows),
             "repeats": may_repeat(pipeline, self.calls),
             "metrics": metrics_command().hex(),
-            "parts": None if self.arrow else parts_of(light, self.chains, self.taken, self.split, self.confs),
         }
 
     def _shipped(self, made: Plan) -> bytes:

@@ -46,7 +46,7 @@ class Column:
     """An input column: the number of the argument that holds it, its field (None: the whole argument), its dtype.
 
     `text`: strings, None where NULL. `date`: Python dates, None where NULL. `has_none`: a date column of this form has a None,
-    else it has none. `equals`: the value required in all rows. `arrow`: an Arrow array, whose type is named `dtype`.
+    else it has none. `arrow`: an Arrow array, whose type is named `dtype`.
     """
 
     name: str
@@ -56,26 +56,21 @@ class Column:
     text: bool
     date: bool = False
     has_none: bool = False
-    equals: int | None = None
     arrow: bool = False
 
 
 @dataclass(frozen=True)
 class Form:
-    """A pipeline for batches whose columns have these dtypes. `missing`: for each result, the value of a missing string.
-
-    `number`: one more result, constant in all rows; None: no such result.
-    """
+    """A pipeline for batches whose columns have these dtypes. `missing`: for each result, the value of a missing string."""
 
     columns: tuple[Column, ...]
     pipeline: Pipeline
     missing: tuple[Any, ...]
-    number: int | None = None
 
     @property
     def of_text(self) -> bool:
         """Whether each row's results depend on one string alone: calls keep no state, and no row is filtered out."""
-        texts = [column.text for column in self.columns if column.equals is None]
+        texts = [column.text for column in self.columns]
         return texts == [True] and all(domain is self.pipeline.root for domain in self.pipeline.domains.values())
 
 
@@ -126,11 +121,6 @@ class Plan:
         """Returns the functions' names for messages."""
         return " + ".join(self.names)
 
-    @property
-    def results(self) -> int:
-        """Returns the number of results."""
-        return len(self.forms[0].missing) + (self.forms[0].number is not None)
-
 
 def load(
     plan: bytes, number: int, make_original: Callable[[], Callable[..., Any]], conversions: Conversions, returns: str | None
@@ -172,18 +162,11 @@ class Siblings:
         self._in_vain = 0
         self._last: Batch | None = None
 
-    def batch(self, number: int, args: tuple[Any, ...], series_of: Any = None) -> Batch | None:
-        """Returns the state of a batch. Siblings ask for the same batch one after another, each of them once.
-
-        Returns None when the form number (`Form.number`) is requested before the other results: it describes one run alone.
-        """
+    def batch(self, number: int, args: tuple[Any, ...], series_of: Any = None) -> Batch:
+        """Returns the state of a batch. Siblings ask for the same batch one after another, each of them once."""
         last = self._last
-        known = last is not None and number in last.left and same(args, last.args)
-        if self.plan.forms[0].number is not None and number == self.plan.results - 1:
-            if last is None or not known or last.left != {number}:
-                return None
-        if last is None or not known:
-            self._last = last = Batch(args, self.tried(args, series_of), set(range(self.plan.results)))
+        if last is None or number not in last.left or not same(args, last.args):
+            self._last = last = Batch(args, self.tried(args, series_of), set(range(len(self.plan.names))))
         last.left.discard(number)
         if not last.left:
             self._last = None
@@ -222,8 +205,6 @@ class Siblings:
             results = []
             for name, missing in zip(map(result_name, range(len(form.missing))), form.missing, strict=True):
                 results.append(Result(made[name], missing, places, form.pipeline.types.get(form.pipeline.outputs[name])))
-            if form.number is not None:
-                results.append(Result(np.full(len(args[0]), form.number, np.int8)))
             return results
         return None
 
@@ -299,16 +280,16 @@ class Function:
         if sparkweld_starts is not None:
             return self._of_arrays(args, sparkweld_starts)
         batch = self.siblings.batch(self.number, args)
-        if batch is None or batch.results is None:
+        if batch.results is None:
             return self._by_original(*args)
         result = batch.results[self.number]
         return result.array() if self.siblings.plan.arrow else result.series()
 
     def _of_arrays(self, args: tuple[Any, ...], starts: pa.BooleanArray) -> pa.Array:
         batch = self.siblings.batch(self.number, args, self.series_of)
-        if batch is not None and batch.results is not None:
+        if batch.results is not None:
             return self._array(batch.results[self.number])
-        if batch is None or starts.true_count <= 1:
+        if starts.true_count <= 1:
             return self._by_original(*args, sparkweld_starts=starts)
         at = iter(range(len(starts)))
 
@@ -377,10 +358,6 @@ def _columns_of(columns: tuple[Column, ...], args: tuple[Any, ...], series_of: A
             values = series.to_numpy()
         elif values.dtype.name != column.dtype:
             return None
-        if column.equals is not None:
-            if not (values == column.equals).all():
-                return None
-            continue
         if column.date:
             days = values.astype("datetime64[D]")
             absent = np.isnat(days)

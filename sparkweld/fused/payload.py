@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pyspark import cloudpickle
-from pyspark.sql.types import ByteType, StructField, StructType, _parse_datatype_json_value
+from pyspark.sql.types import ByteType
 
 #: The arguments that an original takes: the number of each and, for a keyword argument, its name.
 Taken = Sequence[tuple[int, str | None]]
@@ -23,7 +23,7 @@ Confs = Mapping[str, str | None]
 MOST_BYTES = 16 << 20
 #: The first rows of a task that run the original: importing a pipeline's modules costs its saving over some 100,000 rows.
 FEW_ROWS = 2000
-#: The dtypes of columns that enter or leave the middle stages of a split pipeline.
+#: The pandas dtype of the values of a return type.
 _DTYPES = {
     "boolean": "bool", "byte": "int8", "short": "int16", "integer": "int32", "long": "int64", "float": "float32",
     "double": "float64", "string": "object",
@@ -42,20 +42,13 @@ def command(
     a pandas UDF receives. `few`: the first rows of a task that do not justify an import.
     """
     chain = functools.partial(_by_value(_chain), tuple(originals), tuple(taken))
-    function = _either(plan, number, chain, return_type, confs, few, arrow)
-    return cloudpickle.dumps((function, return_type))  # type: ignore[no-any-return]
-
-
-def _either(
-    plan: bytes, number: int, chain: Callable[[], Any], return_type: Any, confs: Confs, few: int, arrow: bool = False
-) -> Callable[..., Any]:
     if arrow:
         conversions = None, _by_value(_conversion_of_array)(number, return_type)
     else:
         conversions = _by_value(_conversions)(number, return_type, dict(confs))
     unfused = _by_value(_unfused)(chain, conversions, _by_value(in_arrow_batches))
-    returns = _DTYPES.get(return_type.typeName())
-    return _by_value(_fused)(plan, number, unfused, conversions, returns, few)  # type: ignore[no-any-return]
+    function = _by_value(_fused)(plan, number, unfused, conversions, _DTYPES.get(return_type.typeName()), few)
+    return cloudpickle.dumps((function, return_type))  # type: ignore[no-any-return]
 
 
 def batch_command(iterator: bytes, return_type: Any, arrow: bool = False) -> bytes:
@@ -69,42 +62,6 @@ def batch_command(iterator: bytes, return_type: Any, arrow: bool = False) -> byt
 def metrics_command() -> bytes:
     """Returns the command of a function of an Arrow array that reports the counters of its worker's pipelines: see `counts`."""
     return cloudpickle.dumps((_by_value(_counted), ByteType()))  # type: ignore[no-any-return]
-
-
-def before_command(inlined: bytes, fields: Sequence[tuple[str, str]]) -> bytes:
-    """Returns the command of a function that is a pipeline's first kernel (`udf_compiler.inlined` reads it).
-
-    It returns a struct of these fields, each with its Spark type. In Python it returns zeros, which means undecided.
-    """
-    types = StructType([StructField(name, type_of(spark_type)) for name, spark_type in fields])
-    function = _by_value(_undecided_struct)([(name, _DTYPES[spark_type]) for name, spark_type in fields])
-    function.sparkweld_inlined = inlined  # type: ignore[attr-defined]
-    return cloudpickle.dumps((function, types))  # type: ignore[no-any-return]
-
-
-def between_command(plan: bytes, number: int, spark_type: str, confs: Confs) -> bytes:
-    """Returns the command of a function that computes a result of `plan` between the kernels that run in the JVM: see `command`.
-
-    Where the plan is undecided, no original runs here: the results are arbitrary, except the last, the form number, which is 0.
-    """
-    nothing, return_type = functools.partial(_by_value(_undecided), _DTYPES[spark_type]), type_of(spark_type)
-    return cloudpickle.dumps((_either(plan, number, nothing, return_type, confs, 0), return_type))  # type: ignore[no-any-return]
-
-
-def after_command(inlined: bytes, originals: Sequence[bytes], taken: Taken, return_type: Any) -> bytes:
-    """Returns the command of a function that is a pipeline's last kernel; in Python it is the chain of `originals`.
-
-    Its last argument marks the first rows of Spark's batches.
-    """
-    chain = functools.partial(_by_value(_chain), tuple(originals), tuple(taken))
-    function = _by_value(_after)(chain, _by_value(in_batches))
-    function.sparkweld_inlined = inlined  # type: ignore[attr-defined]
-    return cloudpickle.dumps((function, return_type))  # type: ignore[no-any-return]
-
-
-def type_of(spark_type: str) -> Any:
-    """Returns the Spark type of this name."""
-    return _parse_datatype_json_value(spark_type)
 
 
 def pickled(plan: Any) -> bytes:
@@ -301,46 +258,6 @@ def in_arrow_batches(function: Callable[..., Any], starts: Any, args: tuple[Any,
     return pieces[0] if len(pieces) == 1 else pa.concat_arrays(pieces)
 
 
-def _undecided(dtype: str) -> Callable[..., Any]:
-    """Returns a function that returns zeros or empty strings. Pickled by value."""
-
-    def undecided(*args):  # type: ignore[no-untyped-def]
-        import pandas as pd
-
-        return pd.Series([""] * len(args[0])) if dtype == "object" else pd.Series([0] * len(args[0])).astype(dtype)
-
-    return undecided
-
-
-def _undecided_struct(fields: Sequence[tuple[str, str]]) -> Callable[..., Any]:
-    """Returns a function that returns a struct of zeros and empty strings; `fields`: name and dtype. Pickled by value."""
-
-    def undecided(*args):  # type: ignore[no-untyped-def]
-        import pandas as pd
-
-        rows = len(args[0])
-        return pd.DataFrame({
-            name: [""] * rows if dtype == "object" else pd.Series([0] * rows).astype(dtype) for name, dtype in fields
-        })  # fmt: skip
-
-    return undecided
-
-
-def _after(chain: Callable[[], Callable[..., Any]], in_batches: Callable[..., Any]) -> Callable[..., Any]:
-    """Returns the chain as a function whose last argument marks the starts of Spark's batches.
-
-    Pickled by value. It ignores arguments that only the kernel reads.
-    """
-    loaded: list[Callable[..., Any]] = []
-
-    def after(*args):  # type: ignore[no-untyped-def]
-        if not loaded:
-            loaded.append(chain())
-        return in_batches(loaded[0], args[-1], args[:-1])
-
-    return after
-
-
 def _counted(starts: Any) -> Any:
     """Returns the counters, zeros when their module is not imported, as no pipeline has run then. Pickled by value."""
     import sys
@@ -349,28 +266,6 @@ def _counted(starts: Any) -> Any:
 
     module = sys.modules.get("sparkweld.fused.counts")
     return pa.array(bytes(len(starts)) if module is None else module.counts.told(len(starts)), pa.int8())
-
-
-def in_batches(function: Callable[..., Any], starts: Any, args: tuple[Any, ...]) -> Any:
-    """Applies `function` to each of Spark's batches and concatenates the results. `starts` is True in the first row of each.
-
-    Pickled by value. A result that PySpark would reject is returned in a form that it rejects, too.
-    """
-    import pandas as pd
-
-    cuts = [0, *(at for at, first in enumerate(starts.tolist()) if first and at), len(starts)]
-    results = []
-    for start, stop in zip(cuts[:-1], cuts[1:]):  # noqa: B905 - the code runs in the worker's Python
-        cut = [series.iloc[start:stop].reset_index(drop=True) for series in args]
-        result = function(*cut)
-        if not isinstance(result, pd.Series):
-            return result
-        if len(result) != stop - start:
-            return result.iloc[:0]
-        results.append(result)
-    if len({str(result.dtype) for result in results}) > 1:  # Spark converts each batch from its own dtype: concat must not cast
-        results = [result.astype(object) for result in results]
-    return pd.concat(results, ignore_index=True)
 
 
 def _chain(originals: tuple[bytes, ...], taken: Taken) -> Callable[..., Any]:

@@ -66,6 +66,11 @@ def of_integers(i: pd.Series) -> pd.Series:
 
 
 @pandas_udf(DoubleType())
+def dated(day: pd.Series) -> pd.Series:
+    return erf(pd.to_datetime(day).dt.day / 9)
+
+
+@pandas_udf(DoubleType())
 def of_struct(d: pd.DataFrame) -> pd.Series:
     return erf(d["a"]) * d["i"]
 
@@ -283,15 +288,17 @@ def test_batches_of_a_scan_reach_python_in_larger_ones(spark, parquet, tmp_path)
     def query():
         return t.select("*", seen("b").alias("r"), slug("s").alias("slug"), of_integers("i").alias("e"))
 
-    frame = check(spark, query, {"<lambda>", "slug", "of_integers"}, {"spark.sparkweld.pipeline.blockRows": str(1 << 20)})
+    names = {"<lambda>", "slug", "of_integers"}
+    frame = check(spark, query, names, {"spark.sparkweld.pipeline.blockRows": str(1 << 20)})
     assert "WeldArrowBatches" in frame._jdf.queryExecution().toString()
     assert max(int(path.name) for path in folder.iterdir()) > 4096  # the size of a scan's batches
 
     def grouped():
         return query().filter("r > 0").groupBy("flag").agg(F.count("slug"), F.max("e"), F.min("day"))
 
-    check(spark, grouped, {"<lambda>", "slug", "of_integers"})
+    check(spark, grouped, names)
     check(spark, lambda: t.limit(10).select("id", seen("b").alias("r")), {"<lambda>"})
+    check(spark, lambda: t.select("id", dated("day").alias("r")), {"dated"})
 
 
 def test_the_original_sees_the_batches_of_spark(spark, parquet):
@@ -416,59 +423,6 @@ def test_a_filter_below_hands_over_columns(spark, parquet):
     check(spark, lambda: query().limit(10), {"weighted", "of_integers", "slug"})
     check(spark, lambda: query().filter("id < 0"), {"weighted", "of_integers", "slug"})
     check(spark, lambda: t.filter("b > 400").select("id", broken("b").alias("r")), {"<lambda>"}, whole)
-
-
-def test_the_kernels_at_both_ends_run_in_the_jvm(spark, parquet, capfd):
-    """With the JVM mode only inputs and outputs of calls reach Python; undecided batches run the original."""
-    n = 30_000
-    t = parquet(pa.table({
-        "id": np.arange(n), "a": pa.array(np.arange(n) % 97 / 9, mask=np.arange(n) % 31 == 0), "b": np.arange(n) % 89 / 7 + 0.1,
-        "s": np.array(["a <b>", " é", "", "long " * 40])[np.arange(n) % 4],
-        "i": pa.array(np.arange(n) % 19, mask=np.arange(n) == 21_000),
-        "day": pa.array((np.arange(n) % 9999).astype("i4"), pa.date32(), mask=np.arange(n) == 9_000),
-    }))  # fmt: skip
-    always = {"spark.sparkweld.pipeline.split.mode": "always", "spark.sparkweld.pipeline.blockRows": str(1 << 20)}
-    names = {"price", "slug", "of_integers", "dated"}
-
-    def plan(frame):
-        return frame._jdf.queryExecution().executedPlan().toString()
-
-    def query(t=t):
-        made = t.withColumn("p", price("a", "b")).withColumn("slug", slug("s")).withColumn("e", of_integers("i"))
-        return made.withColumn("n", native("b")).withColumn("d", dated("day"))
-
-    @pandas_udf("double")
-    def native(s: pd.Series) -> pd.Series:
-        return s * 2 + 1
-
-    @pandas_udf("double")
-    def dated(day: pd.Series) -> pd.Series:
-        return erf(pd.to_datetime(day).dt.day / 9)
-
-    frame = check(spark, query, names, always, ulp=1 << 14)
-    assert "(before its calls)" in plan(frame) and "price (after its calls)" in plan(frame), plan(frame)
-    text = sparkweld.explain(frame)
-    assert "  1. in the JVM, kernel: " in text and "compiled price + slug + of_integers + dated (before its calls)" in text
-    (made,) = measured(frame)
-    assert made["originalRows"] == 0
-    above = query().where("p > 0.5 AND slug <> '!'").groupBy("slug").agg(F.count("e"), F.max("e"), F.min("p"), F.max("d"))
-    frame = check(spark, lambda: above.select("*"), names, always, ulp=1 << 14)
-    assert "Filter (" not in plan(frame), plan(frame)
-    below = t.filter("id % 3 < 2").withColumn("c", F.col("b") * 2)
-    frame = check(spark, lambda: below.select("id", price("a", "c"), slug("s")), {"price", "slug"}, always, ulp=1 << 14)
-    assert "fused=[filter, project, price + slug (before its calls)" in plan(frame), plan(frame)
-    check(spark, lambda: query(below), names, always, ulp=1 << 14)  # rows of a filter whose NULLs decide a dtype: not split
-    for few in (query().limit(10), query().filter("id < 0")):
-        check(spark, lambda few=few: few.select("*"), names, always, ulp=1 << 14)
-    assert not capfd.readouterr().err.count("SparkWeld: ")
-
-    exact = annotate(lambda s: s * 2.0 if len(s) <= 4096 else s[:-1], (Rows(),), returns=Rows(), check=False)
-    broken = pandas_udf(lambda s, i: exact(s + 0.5) * i, DoubleType())
-    raising = pandas_udf(lambda s: (exact(s + 0.5) * 1e9).astype("int32"), IntegerType())
-    check(spark, lambda: t.select("id", broken("b", "i").alias("r")), {"<lambda>"}, always)
-    check(spark, lambda: t.select("id", raising("a").alias("r")), {"<lambda>"}, always)
-    for stays in (price("a", "b"), slug("s")):
-        assert "(after its calls)" not in plan(t.select(stays)) and "WeldPipeline" in plan(t.select(stays))
 
 
 def measured(frame):

@@ -91,9 +91,6 @@ object SparkWeldConf {
     "Run scalar pandas UDFs that call annotated functions of libraries as pipelines of kernels and calls in the Python worker.")
   val PipelineBlockRows: ConfKey[Int] = int("spark.sparkweld.pipeline.blockRows", 0, Session,
     "Rows of a block of such a pipeline. 0: what the L2 cache and the first blocks say.")
-  val PipelineSplit: ConfKey[Mode.Value] = ConfKey("spark.sparkweld.pipeline.split.mode", "one of auto, always, never", "auto",
-    "Whether the kernels of such a pipeline before its first call and after its last one run in the JVM, where that is possible: " +
-      "`always` does, `never` does not, nor does `auto`, for it was measured to gain next to nothing.", Session, Mode.parse)
   val CompileTimeout: ConfKey[Long] = time("spark.sparkweld.compile.timeout", "10s", Session,
     "The longest that planning a query may wait for the compile service. Past it the query runs as Spark planned it, while the " +
       "compile goes on in the background for the next query of the same functions.")
@@ -164,7 +161,7 @@ object SparkWeldConf {
     "Add what was compiled, and why the rest was not, to `df.explain()` and to the SQL page of the Spark UI.")
 
   val all: Seq[ConfKey[_]] = Seq(Enabled, ExactEnabled, BackendChoice, PushdownEnabled, LateMaterializationEnabled, TopKEnabled,
-    ScoreBounds, FusionEnabled, PipelineEnabled, PipelineBlockRows, PipelineSplit, CompileTimeout, CompileCpuTime, TinyRows, ObjectTimeout,
+    ScoreBounds, FusionEnabled, PipelineEnabled, PipelineBlockRows, CompileTimeout, CompileCpuTime, TinyRows, ObjectTimeout,
     CompilePython, CompilePythonPath, Unpickle, ServiceMemory, WarmupEnabled, CachedReplies, CacheDir, CacheMaxBytes, CachedKernels, ModelsMemory, ModelFilesMaxBytes, MaxTextBytes, CacheChoice,
     CacheMemory, StreamAfter, DropsSlower, ShadowFraction, CascadesPath, CascadeJoins, RankingsPath, ExplainEnabled)
 

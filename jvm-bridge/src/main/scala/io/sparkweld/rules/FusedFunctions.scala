@@ -2,14 +2,13 @@ package io.sparkweld.rules
 
 import scala.jdk.CollectionConverters._
 
-import com.fasterxml.jackson.databind.JsonNode
 import com.fasterxml.jackson.databind.node.ObjectNode
 
 import io.sparkweld.{SparkWeldConf, WeldDriver}
 import io.sparkweld.columns.ArrowColumns
 import io.sparkweld.compile.PipelineRequest
 import io.sparkweld.plan.{ArrowBatches, ArrowBatchesExec, BatchLimits, PipelineExec}
-import io.sparkweld.support.{Backend, FusedFunction, PipelineParts, Refusal, RefusalTags}
+import io.sparkweld.support.{Backend, FusedFunction, Refusal, RefusalTags}
 
 import org.apache.spark.sql.catalyst.expressions.{Alias, Attribute, AttributeReference, Expression, NamedArgumentExpression, PythonUDF}
 import org.apache.spark.sql.execution.{ProjectExec, SparkPlan}
@@ -74,7 +73,7 @@ private[rules] final class FusedFunctions(driver: WeldDriver, conf: SQLConf) {
         val stages = group.path("stages").elements().asScala.map(_.asText).toSeq
         val metrics = bytes(group.path("metrics").asText).toSeq
         Group(udfs, FusedFunction(names, udfs.size, stages, group.path("block").asText, group.path("moved").asText,
-          group.path("saves").asDouble, group.path("repeats").asBoolean, metrics, parts(group.path("parts"))))
+          group.path("saves").asDouble, group.path("repeats").asBoolean, metrics))
       }
 
   /** Returns the service's reply. Refusals about annotated calls are added to those of the kernel. */
@@ -137,31 +136,8 @@ private[rules] final class FusedFunctions(driver: WeldDriver, conf: SQLConf) {
     }
   }
 
-  /**
-   * Returns the node split into three stages, where that is requested. `output`: its columns before its arguments were lifted.
-   */
-  def split(node: ArrowEvalPythonExec, output: Seq[Attribute]): Option[SplitPipeline] = FusedFunction.of(node) match {
-    case Seq(record) if record.functions == node.udfs.size && SparkWeldConf.ShadowFraction.get(conf) == 0 =>
-      record.parts.filter(_ => node.udfs.head.children.forall(_.isInstanceOf[Attribute])).map(new SplitPipeline(node, record, _, output))
-    case _ => None
-  }
-
-  /** Returns the Python stage over batches of `child`, with the input of its last kernel; None where that is impossible. */
-  def between(split: SplitPipeline, child: SparkPlan, limits: Option[BatchLimits]): Option[(SparkPlan, Attribute)] = {
-    val made = overBatches(split.between(child), limits, Nil, split.arguments)
-    made.map { pipeline =>
-      val starts = pipeline.child.children.head.output.last
-      val columns = pipeline.child.output.filterNot(_.exprId == pipeline.counts.exprId)
-      (pipeline.copy(columns = columns, output = columns), starts)
-    }
-  }
-
-  private def overBatches(
-      node: ArrowEvalPythonExec,
-      limits: Option[BatchLimits],
-      output: Seq[Attribute],
-      beside: Seq[Expression] = Nil): Option[PipelineExec] = {
-    val places = (node.udfs.flatMap(_.children) ++ beside).map(place(node, _))
+  private def overBatches(node: ArrowEvalPythonExec, limits: Option[BatchLimits], output: Seq[Attribute]): Option[PipelineExec] = {
+    val places = node.udfs.flatMap(_.children).map(place(node, _))
     val held = node.child.output.forall(column => ArrowColumns.holds(column.dataType))
     val allFused = FusedFunction.of(node).map(_.functions).sum == node.udfs.size
     Option.when(allFused && !conf.arrowUseLargeVarTypes && held && !places.contains(None)) {
@@ -195,7 +171,6 @@ private[rules] final class FusedFunctions(driver: WeldDriver, conf: SQLConf) {
       val built = new PipelineBuilder(Seq(part), node.child.output, None, conf, SparkInternals.sparkConf(node)).build().request
       val json = built.json.deepCopy().put("op", "fuse")
       json.get("conf").asInstanceOf[ObjectNode].put("blockRows", SparkWeldConf.PipelineBlockRows.get(conf))
-        .put("split", SparkWeldConf.PipelineSplit.get(conf).toString.toLowerCase(java.util.Locale.ROOT))
       Some(new PipelineRequest(built.service, json, built.blobs))
     } catch { case _: ChainRefused => None }
 }
@@ -218,18 +193,6 @@ private[rules] object FusedFunctions {
   })
 
   private def bytes(text: String): Array[Byte] = java.util.HexFormat.of().parseHex(text)
-
-  private def parts(node: JsonNode): Option[PipelineParts] = Option.when(node.isObject) {
-    def all[T](name: String)(read: JsonNode => T): Seq[T] = node.path(name).elements().asScala.map(read).toSeq
-    def typeOf(name: JsonNode): DataType = DataType.fromJson(s"\"${name.asText}\"")
-    val fields = all("fields") { field =>
-      val dataType = typeOf(field.path("type"))
-      StructField(field.path("name").asText, dataType, SplitPipeline.mayBeNull(dataType))
-    }
-    PipelineParts(bytes(node.path("before").asText).toSeq, StructType(fields), all("direct")(_.asInt), all("between")(x => bytes(x.asText).toSeq),
-      all("results")(typeOf), all("after")(x => bytes(x.asText).toSeq), node.path("forms").asInt, all("stages")(_.asText),
-      node.path("moved").asText)
-  }
 
   /** Whether a refusal is about a function's body, for which a black-box call may be the cause. */
   private def aboutBody(refusal: Refusal): Boolean = Seq("SW2", "SW6", "SW8").exists(refusal.code.startsWith)

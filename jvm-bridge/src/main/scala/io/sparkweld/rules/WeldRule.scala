@@ -187,70 +187,15 @@ private final class ChainRewriter(driver: WeldDriver) {
     while (rest.nonEmpty) {
       val run = rest.takeWhile(!outside(_))
       rest = rest.drop(run.length)
-      splitOver(run, child, rest.headOption) match {
-        case Some((pipeline, above)) =>
-          child = pipeline
-          rest = above ++ rest.drop(1)
+      pipelineOver(run, child, rest.headOption) match {
+        case Some(pipeline) => child = pipeline
         case None =>
-          pipelineOver(run, child, rest.headOption) match {
-            case Some(pipeline) => child = pipeline
-            case None =>
-              child = if (run.exists(KernelNode.is)) compile(run, child) else run.foldLeft(child)(keep)
-              rest.headOption.foreach(node => child = keep(child, node))
-          }
-          rest = rest.drop(1)
+          child = if (run.exists(KernelNode.is)) compile(run, child) else run.foldLeft(child)(keep)
+          rest.headOption.foreach(node => child = keep(child, node))
       }
+      rest = rest.drop(1)
     }
     child
-  }
-
-  /**
-   * Returns a pipeline in Python without its first and last kernel, where these can run in the JVM. The first joins the kernel
-   * below the pipeline; the second are nodes for the kernel above it.
-   */
-  private def splitOver(
-      run: IndexedSeq[SparkPlan], child: SparkPlan, above: Option[SparkPlan]): Option[(SparkPlan, IndexedSeq[SparkPlan])] = above match {
-    case Some(python: ArrowEvalPythonExec) if FusedFunctions.has(python) && child.supportsColumnar =>
-      val functions = new FusedFunctions(driver, conf)
-      for {
-        lifted <- functions.lifted(python)
-        split <- functions.split(lifted, python.output)
-        (below, limits) <- firstKernel(run, child, python, lifted, split)
-        (pipeline, starts) <- functions.between(split, below, limits)
-        after = split.after(pipeline, starts)
-        if compile(after, pipeline).isInstanceOf[WeldExec]
-      } yield (pipeline, after)
-    case _ => None
-  }
-
-  /**
-   * Returns the kernel below the calls, and where Spark would end a batch (None: where `child` does). The NULLs of the kernel's
-   * batch must have the same effect as those of Spark's: where Spark would feed rows, they must have none.
-   */
-  private def firstKernel(
-      run: IndexedSeq[SparkPlan],
-      child: SparkPlan,
-      python: ArrowEvalPythonExec,
-      lifted: ArrowEvalPythonExec,
-      split: SplitPipeline): Option[(SparkPlan, Option[BatchLimits])] = {
-    val arguments = if (lifted eq python) Nil else Seq(lifted.child)
-    val start = if (run.exists(KernelNode.is)) compile(run, child) else child
-    val own = if (start eq child) run else IndexedSeq.empty
-    val whole = own.isEmpty && arguments.isEmpty && SparkInternals.takesColumnarInput(python.copy(child = start)) && (start match {
-      case weld: WeldExec => (weld eq child) || hasBatchesOf(python, weld)
-      case _ => (start eq child) && python.child.supportsColumnar
-    })
-    val limits = ArrowBatches.limitsOf(lifted, conf)
-    val fed = own.nonEmpty && limits.nonEmpty && split.parts.forms == 1
-    if (!whole && !fed) None
-    else {
-      val over = if (whole) start else lifted.child
-      val nodes = own ++ arguments ++ split.before(over)
-      val kernel = if (nodes.isEmpty) start else compile(nodes, if (whole) SparkBatchesExec.keptBy(start) else start)
-      val output = nodes.lastOption.getOrElse(start).output
-      val made = if (whole) SparkBatchesExec.keptBy(kernel) else kernel
-      Some(made).filter(made => nodes.isEmpty || made.isInstanceOf[WeldExec] && made.output == output).map((_, limits.filterNot(_ => whole)))
-    }
   }
 
   /**
