@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# Permitted imports of each layer. A layer is a package or a module; `base` is errors and reasons.
+# Permitted imports of each layer. A layer is a package or a module; `base` is errors, reasons and context variables.
 BASE = {"base"}
 MAY_IMPORT = {
     "base": BASE,
@@ -33,7 +33,7 @@ MAY_IMPORT["front"] = {*MAY_IMPORT, "front"}  # the lazy names of `sparkweld` it
 MAY_IMPORT["jobs"] = {"jobs", "api", "front"}
 
 FRONT_FILES = {"sparkweld/__init__.py", "sparkweld/__main__.py", "sparkweld/cli.py", "sparkweld/doctor.py"}
-BASE_FILES = {"sparkweld/errors.py", "sparkweld/reasons.py"}
+BASE_FILES = {"sparkweld/errors.py", "sparkweld/reasons.py", "sparkweld/context_variables.py"}
 
 # The compile service is the only process that loads the compiler, the optimizer and the kernels together.
 MEETING_POINTS = {
@@ -85,7 +85,7 @@ def layer_of_module(module: str) -> str | None:
         return None
     if len(parts) == 1 or f"sparkweld/{parts[1]}.py" in FRONT_FILES:
         return "front"
-    return "base" if parts[1] in ("errors", "reasons") else parts[1]
+    return "base" if f"sparkweld/{parts[1]}.py" in BASE_FILES else parts[1]
 
 
 def imports(path: str) -> Iterator[tuple[int, str]]:

@@ -7,12 +7,13 @@ names of its columns. Unpickling and tracing the function, perhaps with a large 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sparkweld.context_variables import assigned
 from udf_compiler.bounded import Bounded
 
 if TYPE_CHECKING:
@@ -82,11 +83,6 @@ def no_traces() -> Traces:
     return Bounded(MAX_TRACES, MAX_TRACED_BYTES)
 
 
-@contextmanager
-def remembering(kept: Traces) -> Iterator[None]:
+def remembering(kept: Traces) -> AbstractContextManager[object]:
     """Makes requests inside the block use the traces in `kept`, and add their own."""
-    token = _TRACES.set(kept)
-    try:
-        yield
-    finally:
-        _TRACES.reset(token)
+    return assigned(_TRACES, kept)

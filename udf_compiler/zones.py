@@ -12,8 +12,8 @@ change.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,6 +24,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sparkweld.context_variables import assigned
 from sparkweld.errors import InternalError
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import Steps
@@ -63,14 +64,9 @@ class Zone:
 _ZONE: ContextVar[str | None] = ContextVar("sparkweld_session_zone", default=None)
 
 
-@contextmanager
-def session_zone(name: str | None) -> Iterator[None]:
+def session_zone(name: str | None) -> AbstractContextManager[object]:
     """Sets `name` as the zone of timestamps converted inside the block."""
-    token = _ZONE.set(name)
-    try:
-        yield
-    finally:
-        _ZONE.reset(token)
+    return assigned(_ZONE, name)
 
 
 def current_zone() -> Zone:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from sparkweld.annotations.domains import RowDomain
 from sparkweld.annotations.errors import AnnotationError, DomainError
 from sparkweld.annotations.split_types import Broadcast, Filtered, Merge, Merged, SplitType
+from sparkweld.context_variables import assigned
 
 #: Attribute in which `splittable` stores the annotation of a function; it travels with a function that is pickled by value.
 ATTRIBUTE = "__sparkweld_annotation__"
@@ -127,14 +128,9 @@ class Annotation:
         return self.returns.merge(pieces)
 
 
-@contextmanager
-def unchecked() -> Iterator[None]:
+def unchecked() -> AbstractContextManager[object]:
     """Disables the trials of annotations that the enclosed code creates, for a caller that checks them all afterwards."""
-    token = _CHECKED.set(False)
-    try:
-        yield
-    finally:
-        _CHECKED.reset(token)
+    return assigned(_CHECKED, False)
 
 
 def annotate(

@@ -16,6 +16,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from sparkweld.api.verdict import Verdict, examine, told
+from sparkweld.context_variables import assigned
 from sparkweld.errors import Refusal, RefusalWarning, UserError
 from udf_compiler.options import ATTRIBUTE, BACKENDS
 
@@ -99,11 +100,8 @@ def _attach(made: Any, options: dict[str, Any]) -> None:
 
 
 def _verdict(made: Any, columns: tuple[str, ...] = ()) -> Verdict:
-    token = _examining.set(True)
-    try:
+    with assigned(_examining, True):
         return examine(made.func, made.returnType, made.evalType, columns or None)
-    finally:
-        _examining.reset(token)
 
 
 def _judge(made: Any, function: Any, backend: str, depth: int) -> None:

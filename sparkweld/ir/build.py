@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from sparkweld.context_variables import assigned
 from sparkweld.errors import VerifyError
 from sparkweld.ir.merges import Groups, Key, Merge
 from sparkweld.ir.ops import Call, Cast, Const, IsValid, MakeOptional, Op, Read, Select, ValueOf
@@ -45,14 +46,9 @@ class Work:
 _WORK: ContextVar[Work | None] = ContextVar("sparkweld_work", default=None)
 
 
-@contextmanager
-def counted(work: Work) -> Iterator[None]:
+def counted(work: Work) -> AbstractContextManager[object]:
     """Counts the values that the enclosed code requests from loops."""
-    token = _WORK.set(work)
-    try:
-        yield
-    finally:
-        _WORK.reset(token)
+    return assigned(_WORK, work)
 
 
 class LoopBuilder:

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any, NoReturn
 
+from sparkweld.context_variables import assigned
 from sparkweld.ir import LoopBuilder
 from udf_compiler.bytecode import identity_of
 from udf_compiler.scalar.elementwise import element
@@ -56,8 +57,7 @@ class RowLoops:
 
     def run(self, function: Callable[[], Any]) -> Any:
         """Returns the result of `function`, once all its loops are known."""
-        token = _LOOPS.set(self)
-        try:
+        with assigned(_LOOPS, self):
             while True:
                 tree = self._explore(function)
                 if isinstance(tree, Leaf) and not isinstance(tree.value, _Element):
@@ -65,8 +65,6 @@ class RowLoops:
                         raise tree.error
                     return tree.value
                 self._finish(tree)
-        finally:
-            _LOOPS.reset(token)
 
     def _explore(self, function: Callable[[], Any]) -> Node:
         self.explorer = Explorer(self.loop, self.handlers)

@@ -9,8 +9,8 @@ float cost sixty operations, not 2**30 traces.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from itertools import combinations
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pandas as pd
 
+from sparkweld.context_variables import assigned
 from sparkweld.errors import Refusal
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import Read
@@ -35,14 +36,9 @@ _NULLS = "a column has NULLs"
 _ASKED: ContextVar[bool] = ContextVar("sparkweld_any_form", default=False)
 
 
-@contextmanager
-def for_all_forms() -> Iterator[None]:
+def for_all_forms() -> AbstractContextManager[object]:
     """Makes columns with NULLs represent every form inside the block."""
-    token = _ASKED.set(True)
-    try:
-        yield
-    finally:
-        _ASKED.reset(token)
+    return assigned(_ASKED, True)
 
 
 def asks_for_all_forms() -> bool:

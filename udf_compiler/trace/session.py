@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any, NoReturn, TypeVar
 
+from sparkweld.context_variables import assigned
 from sparkweld.errors import Refusal
 from sparkweld.ir import LoopBuilder
 from sparkweld.reasons import refusal
@@ -70,14 +71,9 @@ class Session:
 _SESSION: ContextVar[Session] = ContextVar("sparkweld_trace_session")
 
 
-@contextmanager
-def running(session: Session) -> Iterator[Session]:
+def running(session: Session) -> AbstractContextManager[Session]:
     """Makes `session` the current one inside the block."""
-    token = _SESSION.set(session)
-    try:
-        yield session
-    finally:
-        _SESSION.reset(token)
+    return assigned(_SESSION, session)
 
 
 def current() -> Session:
