@@ -17,7 +17,7 @@ from udf_compiler.arrow.struct import StructArrayStandIn, struct_field
 from udf_compiler.calls.numpy_ import has_traced
 from udf_compiler.trace.lower import run_prototype
 from udf_compiler.trace.session import current, refuse
-from udf_compiler.trace.stand_ins import StandIn, class_stand_in
+from udf_compiler.trace.stand_ins import StandIn, class_stand_in, module_stand_in
 
 #: Type factories and constant constructors: pure functions of their arguments.
 _PURE = frozenset("int8 int16 int32 int64 float16 float32 float64 bool_ date32 string utf8 null scalar array".split())
@@ -76,23 +76,17 @@ _RULES: dict[str, Callable[..., TracedArrow]] = {
 }  # fmt: skip
 FUNCTIONS: dict[str, Function] = {name: Function(name, rule) for name, rule in _RULES.items()}
 AGGREGATES = {name: Function(name, _aggregate(name)) for name in _AGGREGATES}
-_BY_OBJECT = {id(getattr(pc, name)): function for name, function in {**FUNCTIONS, **AGGREGATES}.items()}
 
 
-class ComputeModule(StandIn):
-    """The stand-in for pyarrow.compute."""
+def _compute_attribute(name: str) -> Function:
+    if name in AGGREGATES and current().groups is not None:
+        return AGGREGATES[name]
+    if name not in FUNCTIONS:
+        _refuse_function(name)
+    return FUNCTIONS[name]
 
-    __slots__ = ()
-    __name__ = "pyarrow.compute"
-    what = "pc"
-    stands_for = pc
 
-    def __getattr__(self, name: str) -> Any:
-        if name in AGGREGATES and current().groups is not None:
-            return AGGREGATES[name]
-        if name not in FUNCTIONS:
-            _refuse_function(name)
-        return FUNCTIONS[name]
+COMPUTE = module_stand_in(pc, "pc", _compute_attribute)
 
 
 def _refuse_function(name: str) -> NoReturn:
@@ -109,30 +103,20 @@ def _no_array(*args: Any, **kwargs: Any) -> NoReturn:
 ArrayStandIn = class_stand_in(pa.Array, "pa.Array", _no_array)
 
 
-class ArrowModule(StandIn):
-    """The stand-in for pyarrow."""
+_MEMBERS = {
+    "compute": COMPUTE, "Array": ArrayStandIn, "RecordBatch": RecordBatchStandIn, "StructArray": StructArrayStandIn,
+    "record_batch": record_batch,
+}  # fmt: skip
 
-    __slots__ = ()
-    __name__ = "pyarrow"
-    what = "pa"
-    stands_for = pa
 
-    def __getattr__(self, name: str) -> Any:
-        if name == "compute":
-            return COMPUTE
-        if name == "Array":
-            return ArrayStandIn
-        if name == "RecordBatch":
-            return RecordBatchStandIn
-        if name == "StructArray":
-            return StructArrayStandIn
-        if name == "record_batch":
-            return record_batch
-        if name in ("DataType", "Scalar", "types"):
-            return getattr(pa, name)
-        if name not in _PURE:
-            refuse("SW251", call=f"pa.{name}")
-        return _pure(name)
+def _attribute(name: str) -> Any:
+    if name in _MEMBERS:
+        return _MEMBERS[name]
+    if name in ("DataType", "Scalar", "types"):
+        return getattr(pa, name)
+    if name not in _PURE:
+        refuse("SW251", call=f"pa.{name}")
+    return _pure(name)
 
 
 def _pure(name: str) -> Callable[..., Any]:
@@ -148,23 +132,13 @@ def _pure(name: str) -> Callable[..., Any]:
     return constant
 
 
-ARROW, COMPUTE = ArrowModule(), ComputeModule()
+ARROW = module_stand_in(pa, "pa", _attribute)
+_BY_OBJECT: dict[int, Any] = {id(pa): ARROW} | {id(getattr(pa, name)): member for name, member in _MEMBERS.items()}
+_BY_OBJECT |= {id(getattr(pc, name)): function for name, function in {**FUNCTIONS, **AGGREGATES}.items()}
 
 
 def stand_in(obj: Any) -> Any:
     """Returns the stand-in for a module, function, type or constant of pyarrow; None when the function may not use it."""
-    if obj is pa:
-        return ARROW
-    if obj is pc:
-        return COMPUTE
-    if obj is pa.Array:
-        return ArrayStandIn
-    if obj is pa.RecordBatch:
-        return RecordBatchStandIn
-    if obj is pa.StructArray:
-        return StructArrayStandIn
-    if obj is pa.record_batch:
-        return record_batch
     if isinstance(obj, pa.DataType | pa.Scalar):
         return obj
     if id(obj) in _BY_OBJECT:

@@ -18,7 +18,7 @@ from udf_compiler.scalar.exceptions import as_python
 from udf_compiler.scalar.loops import map_, zip_
 from udf_compiler.trace.constants import ConstantDate, ConstantDatetime, constant_date, unwrapped
 from udf_compiler.trace.session import current, refuse
-from udf_compiler.trace.stand_ins import ClassStandIn, StandIn, class_stand_in, exact_class
+from udf_compiler.trace.stand_ins import ClassStandIn, StandIn, class_stand_in, exact_class, module_stand_in
 from udf_compiler.trace.values import Traced, raw
 
 _PURE = frozenset(
@@ -104,25 +104,16 @@ def _timedelta(*args: Any, **kwargs: Any) -> datetime.timedelta:
 TIMEDELTA = class_stand_in(datetime.timedelta, "datetime.timedelta", _timedelta, _TimedeltaMeta)
 
 
-class DatetimeModule(StandIn):
-    """The stand-in of the module datetime."""
+_CLASSES = {"date": DATE, "datetime": DATETIME_CLASS, "timedelta": TIMEDELTA}
 
-    __slots__ = ()
-    __name__ = "datetime"
-    what = "datetime"
-    stands_for = datetime
 
-    def __getattr__(self, name: str) -> Any:
-        if name == "date":
-            return DATE
-        if name == "datetime":
-            return DATETIME_CLASS
-        if name == "timedelta":
-            return TIMEDELTA
+def _attribute(name: str) -> Any:
+    if name not in _CLASSES:
         refuse("SW263", name=f"datetime.{name}")
+    return _CLASSES[name]
 
 
-DATETIME = DatetimeModule()
+DATETIME = module_stand_in(datetime, "datetime", _attribute)
 
 
 def len_(x: Any) -> Any:

@@ -19,7 +19,7 @@ from udf_compiler.trace.lower import (
     run_prototype,
 )
 from udf_compiler.trace.session import refuse
-from udf_compiler.trace.stand_ins import StandIn, class_stand_in
+from udf_compiler.trace.stand_ins import StandIn, class_stand_in, module_stand_in
 
 
 def _in_row(call: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -91,37 +91,25 @@ _CONSTANTS = (
 )
 
 
-class NumpyModule(StandIn):
-    """The stand-in of the module numpy."""
-
-    __slots__ = ()
-    __name__ = "numpy"
-    what = "np"
-    stands_for = np
-
-    def __getattr__(self, name: str) -> Any:
-        found = stand_in(getattr(np, name, None)) if not name.startswith("_") else None
-        if found is None and name not in ("newaxis",):
-            refuse("SW263", name=f"np.{name}")
-        return found
+def _attribute(name: str) -> Any:
+    found = stand_in(getattr(np, name, None)) if not name.startswith("_") else None
+    if found is None and name not in ("newaxis",):
+        refuse("SW263", name=f"np.{name}")
+    return found
 
 
-NUMPY = NumpyModule()
+NUMPY = module_stand_in(np, "np", _attribute)
+_STAND_INS: dict[int, Any] = {
+    id(np): NUMPY, id(np.ndarray): NdarrayStandIn, id(np.dtype): DtypeStandIn, id(np.vectorize): Vectorize,
+    id(np.errstate): errstate,
+}  # fmt: skip
 _PLAIN = tuple(id(getattr(np, name)) for name in _CONSTANTS)
 
 
 def stand_in(obj: Any) -> Any:
     """Returns the stand-in of an object of NumPy, or None."""
-    if obj is np:
-        return NUMPY
-    if obj is np.ndarray:
-        return NdarrayStandIn
-    if obj is np.dtype:
-        return DtypeStandIn
-    if obj is np.vectorize:
-        return Vectorize
-    if obj is np.errstate:
-        return errstate
+    if id(obj) in _STAND_INS:
+        return _STAND_INS[id(obj)]
     if obj is np.datetime64 or obj is np.timedelta64 or isinstance(obj, np.datetime64 | np.timedelta64):
         return time_constants.stand_in(obj)
     if isinstance(obj, np.ufunc | np.dtype | float | bool | np.generic) or id(obj) in _PLAIN:

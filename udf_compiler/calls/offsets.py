@@ -19,7 +19,7 @@ from udf_compiler.trace import moments
 from udf_compiler.trace.lower import run_prototype
 from udf_compiler.trace.series import TracedSeries
 from udf_compiler.trace.session import refuse
-from udf_compiler.trace.stand_ins import StandIn, class_stand_in
+from udf_compiler.trace.stand_ins import class_stand_in, module_stand_in
 from udf_compiler.trace.time_constants import TimeConstant
 from udf_compiler.trace.values import Traced
 
@@ -176,25 +176,17 @@ def _maker(real: type) -> Any:
     return class_stand_in(real, call, made)
 
 
-class OffsetsModule(StandIn):
-    """The stand-in of the module pandas.offsets."""
-
-    __slots__ = ()
-    __name__ = "pandas.offsets"
-    what = "pd.offsets"
-    stands_for = pd.offsets
-
-    def __getattr__(self, name: str) -> Any:
-        if name not in _CLASSES:
-            refuse("SW275", call=f"pd.offsets.{name}")
-        return _CLASSES[name]
+def _attribute(name: str) -> Any:
+    if name not in _CLASSES:
+        refuse("SW275", call=f"pd.offsets.{name}")
+    return _CLASSES[name]
 
 
 _CLASSES = {
     name: _maker(getattr(pd.offsets, name))
     for name in "DateOffset Day Hour Minute Second Milli Micro Nano MonthEnd MonthBegin".split()
 }
-OFFSETS = OffsetsModule()
+OFFSETS = module_stand_in(pd.offsets, "pd.offsets", _attribute)
 
 
 def stand_in(obj: Any) -> Any:

@@ -36,7 +36,7 @@ from udf_compiler.trace.frame import TracedFrame, refuse_renumbered
 from udf_compiler.trace.lower import cast, is_number, run_prototype, type_of
 from udf_compiler.trace.series import TracedSeries
 from udf_compiler.trace.session import current, refuse
-from udf_compiler.trace.stand_ins import StandIn, class_stand_in
+from udf_compiler.trace.stand_ins import StandIn, class_stand_in, module_stand_in
 from udf_compiler.trace.text import constant, text_series
 from udf_compiler.trace.values import Traced, raw
 
@@ -296,34 +296,22 @@ _STAND_INS = {id(getattr(pd, name)): _function(name) for name in _FUNCTIONS}
 _STAND_INS |= {id(f): TimeFunction(f.__name__, f) for f in (pd.to_datetime, pd.to_timedelta)}
 
 
-class PandasModule(StandIn):
-    """The stand-in of the module pandas."""
-
-    __slots__ = ()
-    __name__ = "pandas"
-    what = "pd"
-    stands_for = pd
-
-    def __getattr__(self, name: str) -> Any:
-        found = stand_in(getattr(pd, name, None)) if not name.startswith("_") else None
-        if found is None:
-            refuse("SW263", name=f"pd.{name}")
-        return found
+def _attribute(name: str) -> Any:
+    found = stand_in(getattr(pd, name, None)) if not name.startswith("_") else None
+    if found is None:
+        refuse("SW263", name=f"pd.{name}")
+    return found
 
 
-PANDAS = PandasModule()
+PANDAS = module_stand_in(pd, "pd", _attribute)
+_STAND_INS |= {
+    id(pd): PANDAS, id(pd.Series): SeriesStandIn, id(pd.DataFrame): FrameStandIn,
+    id(pd.CategoricalDtype): categoricals.CategoricalDtypeStandIn,
+}  # fmt: skip
 
 
 def stand_in(obj: Any) -> Any:
     """Returns the stand-in of an object of pandas, or None."""
-    if obj is pd:
-        return PANDAS
-    if obj is pd.Series:
-        return SeriesStandIn
-    if obj is pd.DataFrame:
-        return FrameStandIn
-    if obj is pd.CategoricalDtype:
-        return categoricals.CategoricalDtypeStandIn
     if isinstance(obj, pd.CategoricalDtype):
         return categoricals.Dtype(obj)
     for table in (time_constants, offsets):

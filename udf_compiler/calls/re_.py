@@ -8,7 +8,7 @@ from typing import Any
 
 from udf_compiler.scalar.patterns import compiled
 from udf_compiler.trace.session import refuse
-from udf_compiler.trace.stand_ins import StandIn
+from udf_compiler.trace.stand_ins import module_stand_in
 
 _PLAIN = frozenset("A ASCII I IGNORECASE M MULTILINE S DOTALL U UNICODE VERBOSE X NOFLAG RegexFlag Pattern escape".split())
 _SEARCHES = frozenset("match search fullmatch findall split".split())
@@ -22,25 +22,17 @@ def _sub(pattern: Any, repl: Any, string: Any, count: Any = 0, flags: Any = 0) -
     return compiled(pattern, flags).sub(repl, string, count)
 
 
-class ReModule(StandIn):
-    """The stand-in of the module re."""
-
-    __slots__ = ()
-    __name__ = "re"
-    what = "re"
-    stands_for = re
-
-    def __getattr__(self, name: str) -> Any:
-        if name in _PLAIN:
-            return getattr(re, name)
-        if name in _FUNCTIONS:
-            return _FUNCTIONS[name]
-        refuse("SW263", name=f"re.{name}")
+def _attribute(name: str) -> Any:
+    if name in _PLAIN:
+        return getattr(re, name)
+    if name in _FUNCTIONS:
+        return _FUNCTIONS[name]
+    refuse("SW263", name=f"re.{name}")
 
 
 _FUNCTIONS: dict[str, Callable[..., Any]] = {**{name: _search(name) for name in _SEARCHES}, "sub": _sub, "compile": compiled}
 
-RE = ReModule()
+RE = module_stand_in(re, "re", _attribute)
 _STAND_INS = {id(getattr(re, name)): function for name, function in _FUNCTIONS.items()} | {
     id(re): RE, id(re.escape): re.escape, id(re.Pattern): re.Pattern,
 }  # fmt: skip

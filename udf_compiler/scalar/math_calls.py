@@ -16,7 +16,7 @@ from udf_compiler.scalar.rounding import ceil, floor, to_int
 from udf_compiler.scalar.values import TracedScalar, is_scalar
 from udf_compiler.trace.forms import check_form
 from udf_compiler.trace.session import refuse
-from udf_compiler.trace.stand_ins import StandIn
+from udf_compiler.trace.stand_ins import StandIn, module_stand_in
 from udf_compiler.trace.values import Traced
 
 _DOMAIN = "math domain error"
@@ -216,18 +216,10 @@ class MathFunction(StandIn):
         return _TABLE[self.__name__](*args, **kwargs)
 
 
-class MathModule(StandIn):
-    """The stand-in for the module math."""
-
-    __slots__ = ()
-    __name__ = "math"
-    what = "math"
-    stands_for = math
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(math, name)
-        return MathFunction(name, found) if callable(found) else found
+def _attribute(name: str) -> Any:
+    found = getattr(math, name)
+    return MathFunction(name, found) if callable(found) else found
 
 
-MATH = MathModule()
+MATH = module_stand_in(math, "math", _attribute)
 NAMES = frozenset(_TABLE)

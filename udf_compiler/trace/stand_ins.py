@@ -249,6 +249,12 @@ def class_stand_in(real: type, label: str, make: Any = None, kind: type[ClassSta
     return kind(real.__name__, (), {"stands_for": real, "label": label, "make": staticmethod(make), **members})
 
 
+def module_stand_in(real: Any, label: str, attribute: Callable[[str], Any]) -> Any:
+    """Returns the stand-in of a module. `label`: the user's term for it; `attribute` models or refuses a name that it has."""
+    members = {"__slots__": (), "__name__": real.__name__, "what": label, "stands_for": real}
+    return type(real.__name__, (StandIn,), {**members, "__getattr__": lambda self, name: attribute(name)})()
+
+
 def real_class_of(x: Any) -> type:
     """Returns the class of an object as user code sees it."""
     if not issubclass(type(x), StandIn):
