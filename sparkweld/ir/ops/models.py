@@ -62,6 +62,11 @@ class ModelOp(Op):
         """Returns the op for another result of the same model."""
         return replace(self, output=output)  # type: ignore[type-var]
 
+    def _wants_part(self, name: str, kind: str, length: int, args: tuple[Type, ...]) -> None:
+        """Raises VerifyError unless an array of the block has this element type and length."""
+        part = self.block.part(name)
+        self._wants((part.kind, part.length) == (kind, length), f"{length} {name} of {kind}, not {part}", args)
+
     def _floats(self, name: str) -> Type:
         """Returns the type of the floats in an array of the block."""
         return F32 if self.block.part(name).kind == "f32" else F64
@@ -132,9 +137,8 @@ class Mlp(ModelOp):
         self._wants(len(self.layers) > 1 and min(self.layers) > 0, "two or more layers", args)
         self._wants(self.activation in _ACTIVATIONS and self.out_activation in _OUT_ACTIVATIONS, "known activations", args)
         kind = self.type.kind
-        for name, length in (("weights", size), ("biases", sum(self.layers[1:]))):
-            part = self.block.part(name)
-            self._wants((part.kind, part.length) == (kind, length), f"{length} {name} of {kind}, not {part}", args)
+        self._wants_part("weights", kind, size, args)
+        self._wants_part("biases", kind, sum(self.layers[1:]), args)
         self._wants(args == (self.type,) * self.layers[0], f"{self.layers[0]} {kind}", args)
         return (self.type,) * self.layers[-1]
 

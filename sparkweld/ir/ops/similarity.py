@@ -50,10 +50,9 @@ class KernelSums(ModelOp):
 
     def results(self, *args: Type) -> tuple[Type, ...]:
         self._wants(self.kernel in _KERNELS and self.degree >= 0, "a known kernel", args)
-        lengths = {"vectors": self.count * len(args), "weights": self.sums * self.count, "numbers": self.sums + 2}
-        for name, length in lengths.items():
-            part = self.block.part(name)
-            self._wants((part.kind, part.length) == ("f64", length), f"{length} {name} of f64, not {part}", args)
+        self._wants_part("vectors", "f64", self.count * len(args), args)
+        self._wants_part("weights", "f64", self.sums * self.count, args)
+        self._wants_part("numbers", "f64", self.sums + 2, args)
         self._wants(args == (F64,) * len(args) and self.count > 0 and self.sums > 0, "f64", args)
         return (F64,) * self.sums
 
@@ -115,9 +114,8 @@ class Neighbours(ModelOp):
         return Neighbours(nearest, len(points), values.shape[1], block)
 
     def results(self, *args: Type) -> tuple[Type, ...]:
-        for name, length in (("points", self.count * len(args)), ("values", self.count * self.columns)):
-            part = self.block.part(name)
-            self._wants((part.kind, part.length) == ("f64", length), f"{length} {name} of f64, not {part}", args)
+        self._wants_part("points", "f64", self.count * len(args), args)
+        self._wants_part("values", "f64", self.count * self.columns, args)
         self._wants(args == (F64,) * len(args), "f64", args)
         self._wants(0 < self.nearest <= self.count, "no more neighbours than points", args)
         return (F64,) * (self.nearest + 1 + self.nearest * self.columns)

@@ -33,8 +33,7 @@ class Interpolate(ModelOp):
 
     def results(self, *args: Type) -> tuple[Type, ...]:
         for name in ("xs", "ys", "slopes"):
-            part = self.block.part(name)
-            self._wants((part.kind, part.length) == ("f64", self.points), f"{self.points} {name} of f64, not {part}", args)
+            self._wants_part(name, "f64", self.points, args)
         self._wants(args == (F64,) and self.points > 1, "one f64", args)
         return (F64,)
 

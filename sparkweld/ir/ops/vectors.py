@@ -90,10 +90,8 @@ class VectorSums(ModelOp):
     def results(self, *args: Type) -> tuple[Type, ...]:
         wanted = (*STORED, *(F64,) * self.outputs * self.started)
         self._wants(args == wanted, f"{', '.join(map(str, wanted))}", args)
-        lengths = {"weights": self.size * self.outputs, "numbers": self.size * self.steps.count(SCALE)}
-        for name, length in lengths.items():
-            part = self.block.part(name)
-            self._wants((part.kind, part.length) == ("f64", length), f"{length} {name} of f64, not {part}", args)
+        self._wants_part("weights", "f64", self.size * self.outputs, args)
+        self._wants_part("numbers", "f64", self.size * self.steps.count(SCALE), args)
         self._wants(self.check in CHECKS and set(self.steps) <= set(STEPS), "known steps and checks", args)
         return (I64, *(F64,) * 2 * self.outputs)
 
