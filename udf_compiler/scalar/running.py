@@ -63,5 +63,5 @@ def tree_of(loop: LoopBuilder, call: Callable[[], Any], handled: bool, many: boo
         return regions
     if regions.code in TOO_MUCH:
         refuse_again(regions)
-    many = attempt(lambda: explored(Explorer(loop, handled))) if few.code == "SW290" else few
-    return many if not isinstance(many, Refusal) else refuse_again(regions if few.code in _LIMITS else few)
+    full = attempt(lambda: explored(Explorer(loop, handled))) if few.code == "SW290" else few
+    return full if not isinstance(full, Refusal) else refuse_again(regions if few.code in _LIMITS else few)
