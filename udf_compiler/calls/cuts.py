@@ -19,7 +19,7 @@ from udf_compiler.trace.series import TracedSeries
 from udf_compiler.trace.session import refuse
 from udf_compiler.trace.stand_ins import StandIn
 from udf_compiler.trace.text import Missing, check_text, optional, text_series
-from udf_compiler.trace.values import Traced, raw
+from udf_compiler.trace.values import Traced, raw, series_class
 
 #: Maximum number of bins: each costs one comparison per row.
 _LIMIT = 256
@@ -38,11 +38,7 @@ class TracedCut(Traced):
     def __init__(self, loop: LoopBuilder, at: Value, present: Value, labels: list[Any]) -> None:
         self.loop, self.at, self.present, self.labels = loop, at, present, labels
 
-    @property  # type: ignore[misc]
-    def __class__(self) -> type:
-        from udf_compiler.calls.pandas_ import SeriesStandIn
-
-        return SeriesStandIn
+    __class__ = property(series_class)  # type: ignore[assignment]
 
     def __getattr__(self, name: str) -> Any:
         from udf_compiler.calls.arrays import bound

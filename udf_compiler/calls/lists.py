@@ -20,7 +20,7 @@ from udf_compiler.trace.lower import constant_of, is_number, run_prototype
 from udf_compiler.trace.series import TracedSeries
 from udf_compiler.trace.session import check_size, refuse
 from udf_compiler.trace.text import Missing, optional, text_series, validity
-from udf_compiler.trace.values import UNARY, Traced, raw
+from udf_compiler.trace.values import UNARY, Traced, ndarray_class, raw
 
 #: Maximum number of matrix columns. No supported model gains from reading wider rows in place.
 _WIDEST = 8192
@@ -243,11 +243,7 @@ class Stack(_Alone):
     def __init__(self, loop: LoopBuilder, value: Value, then: tuple[Callable[[TracedArray], Any], ...]) -> None:
         self.loop, self.value, self.then = loop, value, then
 
-    @property  # type: ignore[misc]
-    def __class__(self) -> type:
-        from udf_compiler.calls.numpy_module import NdarrayStandIn
-
-        return NdarrayStandIn
+    __class__ = property(ndarray_class)  # type: ignore[assignment]
 
     def of_width(self, width: int) -> Any:
         """Returns the matrix of that width. Rows of another length are guarded: Python then raises unless all lengths agree."""

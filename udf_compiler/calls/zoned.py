@@ -19,7 +19,7 @@ from udf_compiler.trace import moments
 from udf_compiler.trace.lower import run_prototype
 from udf_compiler.trace.series import TracedSeries
 from udf_compiler.trace.session import refuse
-from udf_compiler.trace.values import Traced, raw
+from udf_compiler.trace.values import Traced, raw, series_class
 from udf_compiler.zones import PandasZone, pandas_zone
 
 #: Methods of ``.dt`` whose results depend on the local time only.
@@ -39,11 +39,7 @@ class TracedZoned(Traced):
     def __init__(self, series: TracedSeries, zone: str) -> None:
         self.series, self.zone, self.shared = series, zone, True
 
-    @property  # type: ignore[misc]
-    def __class__(self) -> type:
-        from udf_compiler.calls.pandas_ import SeriesStandIn
-
-        return SeriesStandIn
+    __class__ = property(series_class)  # type: ignore[assignment]
 
     def __getattr__(self, name: str) -> Any:
         if name != "dt":

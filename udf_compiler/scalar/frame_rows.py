@@ -22,7 +22,7 @@ from udf_compiler.trace.frame import TracedFrame
 from udf_compiler.trace.lower import run_prototype
 from udf_compiler.trace.series import TracedSeries
 from udf_compiler.trace.session import current, refuse
-from udf_compiler.trace.values import Traced
+from udf_compiler.trace.values import Traced, series_class
 
 _CALL = "DataFrame.apply"
 
@@ -37,11 +37,7 @@ class TracedRow(Traced):
     def __init__(self, sources: dict[Any, Callable[[], Any]]) -> None:
         self.sources = sources
 
-    @property  # type: ignore[misc]
-    def __class__(self) -> type:
-        from udf_compiler.calls.pandas_ import SeriesStandIn
-
-        return SeriesStandIn
+    __class__ = property(series_class)  # type: ignore[assignment]
 
     def __getitem__(self, key: Any) -> Any:
         if not isinstance(key, str) or key not in self.sources:

@@ -29,7 +29,7 @@ from udf_compiler.trace.constants import ConstantDate
 from udf_compiler.trace.series import TracedSeries
 from udf_compiler.trace.session import place_of, refuse
 from udf_compiler.trace.text import Missing, text_series
-from udf_compiler.trace.values import Traced, raw
+from udf_compiler.trace.values import Traced, raw, series_class
 
 #: Larger ints are not exact in a float64 Series.
 _EXACT = 2**53
@@ -52,11 +52,7 @@ class RowSeries(Traced):
     def __init__(self, value: Value, kinds: frozenset[str]) -> None:
         self.value, self.kinds = value, kinds
 
-    @property  # type: ignore[misc]
-    def __class__(self) -> type:
-        from udf_compiler.calls.pandas_ import SeriesStandIn
-
-        return SeriesStandIn
+    __class__ = property(series_class)  # type: ignore[assignment]
 
     @property
     def loop(self) -> LoopBuilder:

@@ -24,7 +24,7 @@ from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import Read
 from sparkweld.reasons import refusal
 from udf_compiler.trace.session import refuse, refuse_again
-from udf_compiler.trace.values import BINARY, REFLECTED, UNARY, Traced
+from udf_compiler.trace.values import BINARY, REFLECTED, UNARY, Traced, series_class
 
 if TYPE_CHECKING:
     from udf_compiler.forms.terms import Term, Terms
@@ -79,11 +79,7 @@ class AnyForm(Traced):
 
         return AnyForm(value.loop, columns, formed)
 
-    @property  # type: ignore[misc]
-    def __class__(self) -> type:
-        from udf_compiler.calls.pandas_ import SeriesStandIn
-
-        return SeriesStandIn
+    __class__ = property(series_class)  # type: ignore[assignment]
 
     def __getattr__(self, name: str) -> Any:
         from udf_compiler.calls.series_methods import METHODS, PROPERTIES

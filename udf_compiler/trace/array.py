@@ -13,7 +13,7 @@ from sparkweld.ir import LoopBuilder, Value
 from udf_compiler.trace.any_form import AnyForm
 from udf_compiler.trace.lower import Operand, constant_of, is_number, operator_call, type_of, ufunc_call
 from udf_compiler.trace.session import refuse
-from udf_compiler.trace.values import BINARY, REFLECTED, Traced, raw, symbol
+from udf_compiler.trace.values import BINARY, REFLECTED, Traced, ndarray_class, raw, symbol
 
 
 class TracedArray(Traced):
@@ -42,11 +42,7 @@ class TracedArray(Traced):
         assert self.ndim == 1
         return self.columns[0]
 
-    @property  # type: ignore[misc]
-    def __class__(self) -> type:
-        from udf_compiler.calls.numpy_module import NdarrayStandIn
-
-        return NdarrayStandIn
+    __class__ = property(ndarray_class)  # type: ignore[assignment]
 
     def __getattr__(self, name: str) -> Any:
         from udf_compiler.calls.numpy_ import array_attribute

@@ -29,7 +29,7 @@ from udf_compiler.trace.lower import (
     ufunc_call,
 )
 from udf_compiler.trace.session import current, refuse
-from udf_compiler.trace.values import BINARY, REFLECTED, Traced, raw, symbol
+from udf_compiler.trace.values import BINARY, REFLECTED, Traced, raw, series_class, symbol
 
 _COMPARISONS = frozenset("eq ne lt le gt ge".split())
 _LOGICAL = frozenset("and or xor".split())
@@ -95,11 +95,7 @@ class TracedSeries(Traced):
             refuse("SW255", call="Series.dtype", when="a string is missing", advice="Fill missing strings first.")
         return self._dtype if self.kind == "category" else np.dtype(self._dtype)
 
-    @property  # type: ignore[misc]
-    def __class__(self) -> type:
-        from udf_compiler.calls.pandas_ import SeriesStandIn
-
-        return SeriesStandIn
+    __class__ = property(series_class)  # type: ignore[assignment]
 
     def __getattr__(self, name: str) -> Any:
         from udf_compiler.calls.pandas_ import series_attribute

@@ -75,6 +75,20 @@ class Traced(StandIn):
         refuse("SW256", call=f"{self.what}[...] = ...")
 
 
+def series_class(_: Any) -> type:
+    """Returns the `__class__` of values that user code sees as a Series; its module imports this one, so the import is late."""
+    from udf_compiler.calls.pandas_ import SeriesStandIn
+
+    return SeriesStandIn  # type: ignore[no-any-return]
+
+
+def ndarray_class(_: Any) -> type:
+    """Returns the `__class__` of values that user code sees as an array."""
+    from udf_compiler.calls.numpy_module import NdarrayStandIn
+
+    return NdarrayStandIn  # type: ignore[no-any-return]
+
+
 def _define() -> None:
     def binary(name: str, reflected: bool) -> Callable[..., Any]:
         return lambda self, other: self._binary(name, other, reflected)

@@ -13,7 +13,7 @@ from sparkweld.ir.types import BOOL, STR
 from udf_compiler.trace.lower import constant_of, run_prototype
 from udf_compiler.trace.session import refuse
 from udf_compiler.trace.text import Missing, constant, is_missing, is_text, some_string, text_series
-from udf_compiler.trace.values import Traced, raw, refuse_in_place
+from udf_compiler.trace.values import Traced, ndarray_class, raw, refuse_in_place
 
 NOT_NULL = Missing()
 
@@ -85,11 +85,7 @@ class TracedTexts(Traced):
     def __init__(self, series: Any) -> None:
         self.series = series
 
-    @property  # type: ignore[misc]
-    def __class__(self) -> type:
-        from udf_compiler.calls.numpy_module import NdarrayStandIn
-
-        return NdarrayStandIn
+    __class__ = property(ndarray_class)  # type: ignore[assignment]
 
     def __getattr__(self, name: str) -> Any:
         refuse("SW270", call=f"array.{name} of strings")
