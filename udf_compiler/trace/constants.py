@@ -8,7 +8,7 @@ harmful names.
 from __future__ import annotations
 
 import datetime
-import operator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ import pandas as pd
 
 from udf_compiler.trace.session import refuse
 from udf_compiler.trace.stand_ins import StandIn, absent_of
-from udf_compiler.trace.values import BINARY, Traced, raw
+from udf_compiler.trace.values import BINARY, COMPARISONS, UNARY, Traced, raw
 
 _DATE_NAMES = frozenset("year month day weekday isoweekday isocalendar isoformat toordinal replace".split())
 _DATETIME_NAMES = _DATE_NAMES | frozenset("hour minute second microsecond fold".split())
@@ -202,24 +202,24 @@ def unwrapped(x: Any) -> Any:
     return x._constant if issubclass(type(x), Guarded) else x
 
 
-def _define() -> None:
-    def binary(name: str, swapped: bool) -> Any:
-        function = BINARY[name]
+def define_operators(kind: type[Guarded], names: Iterable[str], compute: Callable[[str, Any, Any], Any]) -> None:
+    """Defines the named binary operators of a class of constants, also reflected; `compute` receives the wrapped objects."""
 
-        def method(self: PandasConstant, other: Any) -> Any:
+    def binary(name: str, swapped: bool) -> Any:
+        def method(self: Guarded, other: Any) -> Any:
             if isinstance(other, Traced):
                 return NotImplemented
             pair = (unwrapped(other), self._constant) if swapped else (self._constant, unwrapped(other))
-            return wrapped(function(*pair), f"{name} of a constant")
+            return compute(name, *pair)
 
         return method
 
-    for name in BINARY:
-        setattr(PandasConstant, f"__{name}__", binary(name, False))
-        if name not in ("eq", "ne", "lt", "le", "gt", "ge"):
-            setattr(PandasConstant, f"__r{name}__", binary(name, True))
-    for name, function in (("neg", operator.neg), ("invert", operator.invert), ("abs", abs)):
-        setattr(PandasConstant, f"__{name}__", lambda self, f=function: wrapped(f(self._constant), "a constant"))
+    for name in names:
+        setattr(kind, f"__{name}__", binary(name, False))
+        if name not in COMPARISONS:
+            setattr(kind, f"__r{name}__", binary(name, True))
 
 
-_define()
+define_operators(PandasConstant, BINARY, lambda name, *pair: wrapped(BINARY[name](*pair), f"{name} of a constant"))
+for _name in ("neg", "invert", "abs"):
+    setattr(PandasConstant, f"__{_name}__", lambda self, f=UNARY[_name]: wrapped(f(self._constant), "a constant"))

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from udf_compiler.trace.constants import ConstantDate, Guarded, constant_date, unwrapped
+from udf_compiler.trace.constants import ConstantDate, Guarded, constant_date, define_operators, unwrapped
 from udf_compiler.trace.lower import run_prototype
 from udf_compiler.trace.moments import DATE_TEXT
 from udf_compiler.trace.session import refuse
 from udf_compiler.trace.stand_ins import ClassStandIn, class_stand_in
-from udf_compiler.trace.values import BINARY, Traced, raw
+from udf_compiler.trace.values import BINARY, COMPARISONS, UNARY, Traced, raw
 
 _NAMES = {
     pd.Timestamp: frozenset(
@@ -67,31 +67,17 @@ def time_constant(x: Any, call: str) -> Any:
     refuse("SW262", call=call, what=f"a result of type {type(x).__name__}")
 
 
-def _define() -> None:
-    def binary(name: str, swapped: bool) -> Any:
-        function = BINARY[name]
-
-        def method(self: TimeConstant, other: Any) -> Any:
-            if isinstance(other, Traced):
-                return NotImplemented
-            other = unwrapped(other)
-            if type(other) is ConstantDate or isinstance(other, np.ndarray | pd.Series | pd.Index):
-                refuse("SW262", call=f"{name} of a time", what=raw(other))
-            pair = (other, self._constant) if swapped else (self._constant, other)
-            return time_constant(run_prototype(f"{name} of a time", function, *pair), f"{name} of a time")
-
-        return method
-
-    for name in ("add", "sub", "mul", "truediv", "floordiv", "mod"):
-        setattr(TimeConstant, f"__{name}__", binary(name, False))
-        setattr(TimeConstant, f"__r{name}__", binary(name, True))
-    for name in ("eq", "ne", "lt", "le", "gt", "ge"):
-        setattr(TimeConstant, f"__{name}__", binary(name, False))
-    for name, function in (("neg", lambda x: -x), ("abs", abs)):
-        setattr(TimeConstant, f"__{name}__", lambda self, f=function: time_constant(f(self._constant), "a time"))
+def _computed(name: str, *pair: Any) -> Any:
+    call = f"{name} of a time"
+    for x in pair:
+        if type(x) is ConstantDate or isinstance(x, np.ndarray | pd.Series | pd.Index):
+            refuse("SW262", call=call, what=raw(x))
+    return time_constant(run_prototype(call, BINARY[name], *pair), call)
 
 
-_define()
+define_operators(TimeConstant, ("add", "sub", "mul", "truediv", "floordiv", "mod", *COMPARISONS), _computed)
+for _name in ("neg", "abs"):
+    setattr(TimeConstant, f"__{_name}__", lambda self, f=UNARY[_name]: time_constant(f(self._constant), "a time"))
 
 
 def _checked_text(args: tuple[Any, ...], call: str) -> None:
