@@ -12,7 +12,7 @@ from typing import Any
 from udf_compiler.regions.growing import Growing, current
 from udf_compiler.regions.tables import item
 from udf_compiler.scalar import lists
-from udf_compiler.scalar.builtin_calls import STAND_INS
+from udf_compiler.scalar.builtin_calls import STAND_INS, range_bounds
 from udf_compiler.scalar.exceptions import in_place
 from udf_compiler.scalar.loops import zip_
 from udf_compiler.scalar.values import is_scalar
@@ -98,10 +98,7 @@ def _range(unroll: bool, args: list[Any]) -> Any:
         return None
     if not 1 <= len(args) <= 3 or not all(type(a) is int or (is_scalar(a) and a.kind == "int" and not a.numpy) for a in args):
         refuse("SW262", call="range()", what="an argument that is no int")
-    start, stop, step = (0, args[0], 1) if len(args) == 1 else (*args, 1)[:3]
-    if is_scalar(step) or step == 0:
-        refuse("SW262", call="range()", what="a step that is no constant")
-    return Counter(start, stop, step)
+    return Counter(*range_bounds(args))
 
 
 def _enumerate(unroll: bool, args: list[Any]) -> Any:

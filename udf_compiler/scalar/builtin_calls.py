@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import builtins
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import UnionType
 from typing import Any
 
@@ -174,10 +174,15 @@ def _range(*args: Any) -> Any:
         return as_python(range, *args)
     if any(kind_of(a) == "float" if is_number(a) else True for a in args) or not 1 <= len(args) <= 3:
         refuse("SW262", call="range()", what="an argument that is no int")
+    return TracedRange(*range_bounds(args))
+
+
+def range_bounds(args: Sequence[Any]) -> tuple[Any, Any, int]:
+    """Returns start, stop and step of range(*args). Refuses (SW262) a step that is 0 or not constant."""
     start, stop, step = (0, args[0], 1) if len(args) == 1 else (*args, 1)[:3]
     if is_scalar(step) or step == 0:
         refuse("SW262", call="range()", what="a step that is no constant")
-    return TracedRange(start, stop, step)
+    return start, stop, step
 
 
 class TracedRange(Traced):
