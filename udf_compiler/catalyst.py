@@ -82,11 +82,8 @@ class _Translator:
 
     def all_of(self, *conditions: Value | None) -> Value | None:
         """Returns the conjunction; None represents True."""
-        found: Value | None = None
-        for condition in conditions:
-            if condition is not None:
-                found = condition if found is None else self.loop.call("logical_and", found, condition)
-        return found
+        given = [condition for condition in conditions if condition is not None]
+        return self.loop.fold("logical_and", given) if given else None
 
     def negate(self, condition: Value) -> Value:
         return self.loop.call("logical_not", condition)

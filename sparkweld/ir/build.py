@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial, reduce
 from typing import Any, NoReturn
 
 from sparkweld.context_variables import assigned
@@ -159,6 +160,10 @@ class LoopBuilder:
     def call(self, fn: str, *args: Value) -> Value:
         """Applies an elementwise function (NumPy's ufunc of that name); the argument types must match one of its inner loops."""
         return self.emit(Call(fn), *args)
+
+    def fold(self, fn: str, values: Iterable[Value], *start: Value) -> Value:
+        """Combines the values, one or more, from left to right by a function of two, from `start` on if given."""
+        return reduce(partial(self.call, fn), values, *start)
 
     def cast(self, value: Value, to: Type) -> Value:
         """Casts `value` to type `to`; returns it unchanged when it has that type already."""

@@ -36,12 +36,7 @@ def common_type(args: tuple[Operand, ...], call: str) -> Type:
 def all_valid(loop: LoopBuilder, columns: tuple[TracedArrow, ...]) -> Value | None:
     """Returns the condition that no column is NULL; None when none can be."""
     valid = [c.valid for c in columns if c.valid is not None]
-    if not valid:
-        return None
-    result = valid[0]
-    for other in valid[1:]:
-        result = loop.call("logical_and", result, other)
-    return result
+    return loop.fold("logical_and", valid) if valid else None
 
 
 def elementwise(

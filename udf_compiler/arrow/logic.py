@@ -154,9 +154,7 @@ def is_in(values: Any, value_set: Any, *, skip_nulls: bool = False) -> TracedArr
     if not keys:
         found = loop.const(False, BOOL)
     elif type == BOOL:
-        found = functools.reduce(
-            lambda a, b: loop.call("logical_or", a, b), (loop.call("equal", values.value, loop.const(k, BOOL)) for k in set(keys))
-        )
+        found = loop.fold("logical_or", (loop.call("equal", values.value, loop.const(k, BOOL)) for k in set(keys)))
     else:
         found = loop.emit(IsIn.of(keys, type), values.value)
     if values.valid is None:

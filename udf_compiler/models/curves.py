@@ -169,11 +169,8 @@ class SplineTransformer(Translator):
             value = zero
             for i in range(count):
                 terms = [work[a] for a in range(len(work)) if column[i + a] != 0]
-                total = zero
-                for at, term in enumerate(terms):
-                    total = term if at == 0 else loop.call("add", total, term)
                 if terms:
-                    value = loop.select(here[i], total, value)
+                    value = loop.select(here[i], loop.fold("add", terms), value)
             made.append(value)
         return made
 

@@ -39,9 +39,7 @@ def averaged(parts: Sequence[Sequence[Value]], weights: Any, x: Features) -> lis
         terms = [loop.cast(v, F64) for v in column]
         if numbers is not None:
             terms = [loop.call("multiply", v, loop.const(w, F64)) for v, w in zip(terms, numbers, strict=True)]
-        total = terms[0]
-        for term in terms[1:]:
-            total = loop.call("add", total, term)
+        total = loop.fold("add", terms)
         made.append(loop.call("divide", total, loop.const(float(sum(numbers)) if numbers else float(len(terms)), F64)))
     return made
 

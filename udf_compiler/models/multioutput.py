@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -84,7 +83,7 @@ class OneVsRestClassifier(Translator):
         if len(values) == 1:
             values = [loop.call("subtract", loop.const(1.0, F64), values[0]), values[0]]
         if not self.model.multilabel_:
-            total = _total(values)
+            total = values[0].loop.fold("add", values)
             zero = loop.call("equal", total, loop.const(0.0, F64))
             values = [loop.select(zero, v, loop.call("divide", v, total)) for v in values]
         return Features(loop, tuple(values), order=None, kept=True)
@@ -155,13 +154,6 @@ class OneVsOneClassifier(Translator):
             return labels(x, second, self.fitted("classes_"), self.call("predict"))
         index = clear_argmax(loop, values, [loop.const(NEAR, F64)] * len(values))
         return labels(x, index, self.fitted("classes_"), self.call("predict"))
-
-
-def _total(values: Sequence[Value]) -> Value:
-    total = values[0]
-    for value in values[1:]:
-        total = total.loop.call("add", total, value)
-    return total
 
 
 ESTIMATORS: dict[str, type[Translator]] = {

@@ -60,9 +60,8 @@ class Perceptrons(Translator):
             last = at + 1 == len(self.model.coefs_)
             largest = (0.0, 1.0) if self.model.activation in _BOUNDED and not last else sums
             error = error[0] + _ACTIVATION_EPS * eps * largest[0], error[1] + _ACTIVATION_EPS * eps * largest[1]
-        size = loop.const(0, op.type)
-        for value in x.values:
-            size = loop.call("maximum", size, loop.call("absolute", loop.cast(value, op.type)))
+        sizes = (loop.call("absolute", loop.cast(value, op.type)) for value in x.values)
+        size = loop.fold("maximum", sizes, loop.const(0, op.type))
         # Scores that differ by less than a few eps may have the same probability.
         slope, constant = (loop.const(1.001 * e, op.type) for e in (error[0], error[1] + _ACTIVATION_EPS * eps))
         return loop.call("add", loop.call("multiply", size, slope), constant)

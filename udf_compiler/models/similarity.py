@@ -188,10 +188,7 @@ class SupportVectorClassifier(SupportVectors):
             keep("label", "rows whose scores are as near to 0 as the kept features make them", call)
         if model.break_ties and model.decision_function_shape == "ovr" and len(values) > 1:
             scores = self._against_the_rest(loop, values, errors)
-            total = errors[0]
-            for error in errors[1:]:
-                total = loop.call("add", total, error)
-            total = loop.call("add", total, loop.const(8 * len(errors) * _EPS, F64))
+            total = loop.call("add", loop.fold("add", errors), loop.const(8 * len(errors) * _EPS, F64))
             index = clear_argmax(loop, scores, [total] * len(scores))
         else:
             index = argmax(loop, self._votes(loop, clear_signs(loop, values, errors)))
@@ -262,10 +259,8 @@ class Nearest(Translator):
 
     def _size(self, loop: LoopBuilder, columns: Sequence[Value], points: np.ndarray) -> Value:
         """Returns |x|**2 plus the largest |y|**2."""
-        total = loop.const(float((points**2).sum(axis=1).max()), F64)
-        for value in columns:
-            total = loop.call("add", total, loop.call("square", value))
-        return total
+        largest = loop.const(float((points**2).sum(axis=1).max()), F64)
+        return loop.fold("add", (loop.call("square", value) for value in columns), largest)
 
 
 def _inverse(loop: LoopBuilder, distances: Sequence[Value]) -> list[Value]:
@@ -276,13 +271,6 @@ def _inverse(loop: LoopBuilder, distances: Sequence[Value]) -> list[Value]:
     return [
         loop.select(hit, loop.select(loop.call("isinf", v), one, zero), v) for v in inverse
     ]
-
-
-def _sum(loop: LoopBuilder, values: Sequence[Value]) -> Value:
-    total = values[0]
-    for value in values[1:]:
-        total = loop.call("add", total, value)
-    return total
 
 
 class NeighboursRegressor(Nearest):
@@ -300,10 +288,10 @@ class NeighboursRegressor(Nearest):
         loop, made = checked.loop, []
         for values in zip(*found, strict=True):
             if weights is None:
-                made.append(loop.call("divide", _sum(loop, values), loop.const(float(len(values)), F64)))
+                made.append(loop.call("divide", loop.fold("add", values), loop.const(float(len(values)), F64)))
                 continue
             terms = [loop.call("multiply", v, w) for v, w in zip(values, weights, strict=True)]
-            made.append(loop.call("divide", _sum(loop, terms), _sum(loop, weights)))
+            made.append(loop.call("divide", loop.fold("add", terms), loop.fold("add", weights)))
         return checked.array(made, ndim=targets.ndim, order="C", kept=True)
 
 
@@ -321,7 +309,7 @@ class NeighboursClassifier(Nearest):
         votes = []
         for number in range(len(self.fitted("classes_"))):
             own = [loop.call("equal", label, loop.const(float(number), F64)) for (label,) in found]
-            votes.append(_sum(loop, [loop.select(o, w, zero) for o, w in zip(own, given, strict=True)]))
+            votes.append(loop.fold("add", [loop.select(o, w, zero) for o, w in zip(own, given, strict=True)]))
         check_size(loop)
         return checked, votes, weights
 
@@ -329,7 +317,7 @@ class NeighboursClassifier(Nearest):
         checked, votes, weights = self._votes(x, "predict_proba")
         if weights is not None:
             keep("mean", f"{2 * len(weights) + 8} * eps of each value", self.call("predict_proba"))
-        total = _sum(checked.loop, votes)
+        total = checked.loop.fold("add", votes)
         made = [checked.loop.call("divide", v, total) for v in votes]
         return checked.array(made, order="C", kept=checked.kept or weights is not None)
 
@@ -342,7 +330,7 @@ class NeighboursClassifier(Nearest):
         if weights is None:
             return labels(checked, argmax(loop, votes), self.fitted("classes_"), call)
         slack = loop.const(4 * (len(weights) + len(checked.columns) + 8) * _EPS, F64)
-        error = loop.call("multiply", _sum(loop, weights), slack)
+        error = loop.call("multiply", loop.fold("add", weights), slack)
         return labels(checked, clear_argmax(loop, votes, [error] * len(votes)), self.fitted("classes_"), call)
 
 

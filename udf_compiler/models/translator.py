@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import reduce, wraps
+from functools import wraps
 from typing import Any, ClassVar
 
 import numpy as np
@@ -133,15 +133,13 @@ def labels(x: Features, index: Value, classes: np.ndarray, call: str) -> Feature
 
 def largest(loop: LoopBuilder, values: Sequence[Value]) -> Value:
     """Returns the largest of the values; NaN if any is NaN."""
-    return reduce(lambda a, b: loop.call("maximum", a, b), values)
+    return loop.fold("maximum", values)
 
 
 def all_of(loop: LoopBuilder, conditions: Sequence[Value]) -> Value:
     """Returns the conjunction of the conditions."""
-    result = loop.const(True, BOOL)
-    for at, condition in enumerate(conditions):
-        result = condition if at == 0 else loop.call("logical_and", result, condition)
-    return result
+    true = loop.const(True, BOOL)
+    return loop.fold("logical_and", conditions) if conditions else true
 
 
 __all__ = ["METHODS", "Translator", "all_of", "argmax", "keep", "labels", "largest", "method_of", "translator_of"]

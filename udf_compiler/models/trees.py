@@ -66,9 +66,7 @@ def softmax(loop: LoopBuilder, values: Sequence[Value]) -> list[Value]:
     """Returns ``exp(x - max(x))`` divided by its sum."""
     most = largest(loop, values)
     powers = [loop.call("exp", loop.call("subtract", v, most)) for v in values]
-    total = powers[0]
-    for power in powers[1:]:
-        total = loop.call("add", total, power)
+    total = loop.fold("add", powers)
     return [loop.call("divide", p, total) for p in powers]
 
 

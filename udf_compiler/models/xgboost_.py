@@ -267,9 +267,7 @@ def softmax(loop: LoopBuilder, values: list[Value]) -> list[Value]:
     """Computes `common::Softmax`: float32 powers, their sum in float64."""
     most = largest(loop, values)
     powers = [loop.call("exp", loop.call("subtract", v, most)) for v in values]
-    total = loop.const(0, F64)
-    for power in powers:
-        total = loop.call("add", total, loop.cast(power, F64))
+    total = loop.fold("add", (loop.cast(power, F64) for power in powers), loop.const(0, F64))
     return [loop.call("divide", p, loop.cast(total, F32)) for p in powers]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import reduce
 
 import numpy as np
 
@@ -68,7 +67,7 @@ _Stored = tuple[Value, Value | None]
 
 def _times(loop: LoopBuilder, product: _Stored, factor: _Stored) -> _Stored:
     both = [s for s in (product[1], factor[1]) if s is not None]
-    stored = reduce(lambda a, b: loop.call("logical_and", a, b), both) if both else None
+    stored = loop.fold("logical_and", both) if both else None
     return loop.call("multiply", product[0], factor[0]), stored
 
 
@@ -97,7 +96,7 @@ def _numbers(stage: Stage, loop: LoopBuilder, arg: Argument, size: int) -> tuple
 def _categories(loop: LoopBuilder, value: Value, stored: Value | None, count: int) -> list[Value]:
     """Emits, for each category, whether the number equals it. Guards stored numbers that equal none: Spark raises."""
     equal = [loop.call("equal", value, double(loop, category)) for category in range(count)]
-    some = reduce(lambda a, b: loop.call("logical_or", a, b), equal)
+    some = loop.fold("logical_or", equal)
     loop.guard(some if stored is None else loop.call("logical_or", some, loop.call("logical_not", stored)))
     return equal
 
@@ -116,7 +115,7 @@ def _stored(stage: Stage, loop: LoopBuilder, x: Vector) -> list[Value | None]:
     if x.dense is not None:
         whole = loop.call("equal", x.dense, double(loop, 1.0))
         return [loop.call("logical_or", whole, s) for s in some]
-    count = reduce(lambda a, b: loop.call("add", a, b), [loop.cast(s, F64) for s in some], double(loop, 1.0))
+    count = loop.fold("add", [loop.cast(s, F64) for s in some], double(loop, 1.0))
     dense = loop.call("greater_equal", loop.call("multiply", count, double(loop, 1.5)), double(loop, x.size))
     return [loop.call("logical_or", dense, s) for s in some]
 

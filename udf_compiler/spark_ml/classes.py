@@ -7,7 +7,6 @@ choose the class. The functions that `transform` calls are compositions of these
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import reduce
 
 import numpy as np
 
@@ -100,7 +99,7 @@ def softmax(stage: Stage, loop: LoopBuilder, scores: Vector) -> Vector:
     keep("softmax", f"{len(values)} eps and 4 ULP of the exponentials", stage.name)
     most = largest(loop, values)
     powers = [loop.call("exp", loop.call("subtract", v, most)) for v in values]
-    total = reduce(lambda a, b: loop.call("add", a, b), powers)
+    total = loop.fold("add", powers)
     share = loop.call("divide", double(loop, 1.0), total)
     made = [loop.call("multiply", p, share) for p in powers]
 

@@ -83,9 +83,7 @@ def _nearest(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Maybe
         loop.guard(loop.call("isfinite", value))
     op = Distances.of(np.ascontiguousarray(centers))
     far = [loop.call("negative", loop.emit(op.at(at), *x.values)) for at in range(len(centers))]
-    size = double(loop, 0.0)
-    for value in x.values:
-        size = loop.call("add", size, loop.call("multiply", value, value))
+    size = loop.fold("add", (loop.call("multiply", value, value) for value in x.values), double(loop, 0.0))
     # The error bound adds the cancellation in the norms to the precision that Spark accepts.
     norms = loop.call(
         "multiply", loop.call("add", size, double(loop, float((centers**2).sum(axis=1).max()))), double(loop, 1e-12)
@@ -118,9 +116,7 @@ def _errors(loop: LoopBuilder, values: Sequence[Value], weights: list[np.ndarray
 
     A sigmoid is below 1 and its slope below a quarter, so only the first layer's error depends on the row.
     """
-    size = double(loop, 0.0)
-    for value in values:
-        size = loop.call("maximum", size, loop.call("absolute", value))
+    size = loop.fold("maximum", (loop.call("absolute", value) for value in values), double(loop, 0.0))
     scale = float(np.abs(weights[0]).sum(axis=0).max())
     units = 4.0 * (len(values) + 8) * _EPS
     error = loop.call(

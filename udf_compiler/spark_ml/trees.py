@@ -113,9 +113,7 @@ def _votes(stage: Stage, loop: LoopBuilder, x: Vector) -> Vector:
 
 def shares(stage: Stage, loop: LoopBuilder, raw: Vector) -> Vector:
     """Divides each number by the sum of all, added in order; returns the numbers themselves where the sum is 0."""
-    total = double(loop, 0.0)
-    for value in raw.values:
-        total = loop.call("add", total, value)
+    total = loop.fold("add", raw.values, double(loop, 0.0))
     some = loop.call("not_equal", total, double(loop, 0.0))
     by = loop.select(some, total, double(loop, 1.0))
     return vector_of(loop, [loop.call("divide", v, by) for v in raw.values], "dense")
