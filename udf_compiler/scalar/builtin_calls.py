@@ -200,9 +200,7 @@ class TracedRange(Traced):
     def __init__(self, start: Any, stop: Any, step: int) -> None:
         self.start, self.stop, self.step = start, stop, step
 
-    @property  # type: ignore[misc]
-    def __class__(self) -> type:
-        return range
+    __class__ = range  # type: ignore[assignment]
 
     def __iter__(self) -> Iterator[Any]:
         return _counted(self.start, self.stop, self.step)

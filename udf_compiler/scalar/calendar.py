@@ -117,9 +117,7 @@ class TracedDays(Traced):
     def __init__(self, days: Any) -> None:
         self.days = days
 
-    @property  # type: ignore[misc]
-    def __class__(self) -> type:
-        return datetime.timedelta
+    __class__ = datetime.timedelta  # type: ignore[assignment]
 
     def __bool__(self) -> bool:
         return bool(self.days != 0)

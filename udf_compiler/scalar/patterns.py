@@ -28,9 +28,7 @@ class PatternConstant(Guarded):
 
     __slots__ = ()
 
-    @property  # type: ignore[misc]
-    def __class__(self) -> type:
-        return re.Pattern
+    __class__ = re.Pattern  # type: ignore[assignment]
 
     def __getattr__(self, name: str) -> Any:
         real = getattr(self._constant, name)
@@ -168,9 +166,7 @@ class TracedFound(Traced):
         made = object.__getattribute__(self, "made")
         return refuse("SW251", call="a list of tuples of matches") if made is None else made()
 
-    @property  # type: ignore[misc]
-    def __class__(self) -> type:
-        return list
+    __class__ = list  # type: ignore[assignment]
 
     @property
     def count(self) -> Any:

@@ -48,9 +48,7 @@ class TracedStruct(Traced):
     def __init__(self, names: Sequence[str], sources: Sequence[Any]) -> None:
         self.names, self.sources = tuple(names), tuple(sources)
 
-    @property  # type: ignore[misc]
-    def __class__(self) -> type:
-        return Row
+    __class__ = Row  # type: ignore[assignment]
 
     def _more_names(self) -> Any:
         return self.names
