@@ -129,20 +129,14 @@ def _count(*args: Any, **kwargs: Any) -> Any:
     return as_python(itertools.count, *args, **kwargs)
 
 
+_BY_OBJECT: dict[int, Any] = {id(len): len_, id(type): type_, id(datetime): DATETIME, id(itertools.count): _count}
+_BY_OBJECT |= {id(getattr(datetime, name)): made for name, made in _CLASSES.items()}
+
+
 def stand_in(obj: Any) -> Any:
     """Returns the stand-in of a builtin, or None."""
-    if obj is len:
-        return len_
-    if obj is type:
-        return type_
-    if obj is datetime.date:
-        return DATE
-    if obj is datetime.datetime:
-        return DATETIME_CLASS
-    if obj is datetime:
-        return DATETIME
-    if obj is datetime.timedelta:
-        return TIMEDELTA
+    if id(obj) in _BY_OBJECT:
+        return _BY_OBJECT[id(obj)]
     if obj is operator.attrgetter or obj is operator.methodcaller:
         return None  # they access attributes by names that the code check does not see
     try:
@@ -151,7 +145,5 @@ def stand_in(obj: Any) -> Any:
         return None
     if known:
         return {zip: zip_, map: map_}.get(obj) or STAND_INS.get(obj, obj)
-    if obj is itertools.count:
-        return _count
     module = getattr(obj, "__module__", None)
     return obj if callable(obj) and module in ("_operator", "operator", "itertools") else None
