@@ -11,7 +11,7 @@ from sparkweld.ir.ops import Lookup
 from sparkweld.ir.text_layout import ABOVE
 from sparkweld.ir.types import F64, I64
 from udf_compiler.calls.reductions import pairwise_sum
-from udf_compiler.models.features import Features, validated
+from udf_compiler.models.features import Features, binarized, validated
 from udf_compiler.models.sums import clear_argmax, scores
 from udf_compiler.models.terms import ExactScores, Terms
 from udf_compiler.models.translator import Translator, keep, labels, largest
@@ -116,13 +116,7 @@ class BernoulliNB(LinearBayes):
             return made.step(ABOVE, call, np.array([self.model.binarize]))
         if made.sparse:
             refuse("SW821", call=call)
-        loop, threshold = made.loop, self.model.binarize
-        values = []
-        for value in made.values:
-            type = value.type if value.type.is_float else F64
-            above = loop.call("greater", loop.cast(value, type), loop.const(threshold, type))
-            values.append(loop.cast(above, value.type))
-        return made.array(values)
+        return binarized(made, self.model.binarize)
 
     def _weights(self) -> tuple[np.ndarray, np.ndarray]:
         seen, prior = super()._weights()

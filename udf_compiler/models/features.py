@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from sparkweld.ir import LoopBuilder, Value
-from sparkweld.ir.types import STR, Type
+from sparkweld.ir.types import F64, STR, Type
 from udf_compiler.trace import TracedArray, TracedFrame, TracedSeries, dates, maybe
 from udf_compiler.trace.lower import run_prototype, type_of
 from udf_compiler.trace.session import check_size, refuse
@@ -173,6 +173,16 @@ def _dtype(model: Any, x: Features, call: str, options: dict[str, Any]) -> np.dt
 
 def _cast(loop: LoopBuilder, column: Column, type: Type) -> Column:
     return replace(column, type=type) if isinstance(column, Indicator) else loop.cast(column, type)
+
+
+def binarized(x: Features, threshold: float) -> Features:
+    """Returns 1 for values above the threshold, else 0, in the types of the values."""
+    loop, values = x.loop, []
+    for value in x.values:
+        type = value.type if value.type.is_float else F64
+        above = loop.call("greater", loop.cast(value, type), loop.const(threshold, type))
+        values.append(loop.cast(above, value.type))
+    return x.array(values)
 
 
 def guard_finite(loop: LoopBuilder, values: Sequence[Value], allow_nan: bool = False) -> None:

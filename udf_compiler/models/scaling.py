@@ -12,7 +12,7 @@ from sparkweld.ir.types import F64
 from udf_compiler.calls import arrays
 from udf_compiler.calls.polynomials import count_below
 from udf_compiler.calls.reductions import pairwise_sum
-from udf_compiler.models.features import FLOATS, Features, validated
+from udf_compiler.models.features import FLOATS, Features, binarized, validated
 from udf_compiler.models.translator import Translator, keep, largest
 from udf_compiler.trace import TracedArray
 from udf_compiler.trace.lower import cast, type_of
@@ -153,14 +153,7 @@ class Binarizer(Scaler):
 
     def transform(self, x: Features) -> Features:
         made = self.checked(self.dense(x), finite=True, dtype="numeric", force_writeable=True)
-        loop, threshold = made.loop, self.model.threshold
-        values = []
-        for value in made.values:
-            type = value.type if value.type.is_float else F64
-            limit = type.dtype.type(threshold)
-            above = loop.call("greater", loop.cast(value, type), loop.const(limit, type))
-            values.append(loop.cast(above, value.type))
-        return made.array(values)
+        return binarized(made, self.model.threshold)
 
 
 class KBinsDiscretizer(Translator):
