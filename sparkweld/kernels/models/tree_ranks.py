@@ -66,23 +66,11 @@ def _rank_rows(b: ir.IRBuilder, kind: str, values: ir.Value, table: ir.Value, re
 def _search(b: ir.IRBuilder, x: list[ir.Value], table: ir.Value, places: list[ir.Value], levels: int,
             bits: ir.Value) -> list[ir.Value]:  # fmt: skip
     """Returns the final places of vectors of values in a column's table, from their places after `levels` levels."""
-    before, head = b.block, b.append_basic_block("head")
-    inside, behind = b.append_basic_block("inside"), b.append_basic_block("behind")
-    b.branch(head)
-    b.position_at_end(head)
-    level = b.phi(_I64)
-    level.add_incoming(fixed(levels), before)
-    now = [b.phi(place.type) for place in places]
-    for phi, place in zip(now, places, strict=True):
-        phi.add_incoming(place, before)
-    b.cbranch(b.icmp_signed("<", level, bits), inside, behind)
-    b.position_at_end(inside)
-    for value, phi in zip(x, now, strict=True):
-        phi.add_incoming(_below(b, value, gather(b, table, phi, value.type.element), phi), inside)
-    level.add_incoming(b.add(level, fixed(1)), inside)
-    b.branch(head)
-    b.position_at_end(behind)
-    return now
+
+    def body(_: ir.Value, *now: ir.Value) -> list[ir.Value]:
+        return [_below(b, v, gather(b, table, place, v.type.element), place) for v, place in zip(x, now, strict=True)]
+
+    return loop(b, bits, 1, body, places, levels)
 
 
 def _below(b: ir.IRBuilder, value: ir.Value, edge: ir.Value, place: ir.Value) -> ir.Value:

@@ -59,15 +59,16 @@ def splat(b: ir.IRBuilder, value: ir.Value, lanes: int) -> ir.Value:
 
 
 def loop(
-    b: ir.IRBuilder, end: ir.Value, step: int, body: Callable[..., Sequence[ir.Value] | None], carried: Sequence[ir.Value] = ()
-) -> list[ir.Value]:
-    """Emits for i in range(0, end, step): carried = body(i, *carried); returns the last carried values."""
+    b: ir.IRBuilder, end: ir.Value, step: int, body: Callable[..., Sequence[ir.Value] | None], carried: Sequence[ir.Value] = (),
+    start: int = 0,
+) -> list[ir.Value]:  # fmt: skip
+    """Emits for i in range(start, end, step): carried = body(i, *carried); returns the last carried values."""
     before, head = b.block, b.append_basic_block("head")
     inside, behind = b.append_basic_block("inside"), b.append_basic_block("behind")
     b.branch(head)
     b.position_at_end(head)
     at = b.phi(_I64)
-    at.add_incoming(fixed(0), before)
+    at.add_incoming(fixed(start), before)
     values = [b.phi(value.type) for value in carried]
     for value, first in zip(values, carried, strict=True):
         value.add_incoming(first, before)
