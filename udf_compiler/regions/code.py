@@ -84,9 +84,11 @@ def code_of(code: CodeType) -> Code:
     kept = [i for i in given if i.opname != "EXTENDED_ARG"]
     offsets = [i.offset for i in kept]
     index = {i.offset: next(n for n, o in enumerate(offsets) if o >= i.offset) for i in given}
+    # getattr, because mypy also runs with the Python versions before KNOWN_VERSION, whose instructions have no line_number
+    lines = [getattr(i, "line_number", None) for i in kept]
     instructions = tuple(
-        Instruction(i.opname, i.arg or 0, index[i.argval] if _jumps(i.opname) else i.argval, i.argrepr, i.line_number)
-        for i in kept
+        Instruction(i.opname, i.arg or 0, index[i.argval] if _jumps(i.opname) else i.argval, i.argrepr, line)
+        for i, line in zip(kept, lines, strict=True)
     )
     handlers = _handlers(code, offsets, index)
     leads = [0] * len(instructions)
