@@ -4,13 +4,11 @@ The rows must not be those that the model was fitted on. The promise and its evi
 When no cascade both keeps the promise and saves time, the job reports the reason and writes nothing.
 
     spark-submit jobs/fit_cascade.py --input T --model M --label C --output D [--accuracy-loss 0.001] ...
-    spark-submit jobs/fit_cascade.py --input T --joins title,genres=400 ...       (T: the joined rows)
     spark-submit --conf spark.sparkweld.cascades.path=D job.py                    (an unmodified job with that model)
     spark-submit jobs/score.py --model M --cascade D ...
 """
 
 import argparse
-import math
 import sys
 from collections.abc import Sequence
 
@@ -47,7 +45,7 @@ def run(spark: SparkSession, args: argparse.Namespace) -> None:
     rows = table.select(*map(quoted, dict.fromkeys([*names, args.label]))).toPandas()
     made = sparkweld.cascade.fit(
         model, rows, args.label, args.accuracy_loss, args.confidence, path=args.output, band=args.band, seed=args.seed,
-        text=names[0] if takes_documents(model) else None, joins=dict(args.joins),
+        text=names[0] if takes_documents(model) else None,
     )  # fmt: skip
     print("\n".join(made.certificate.lines()))
     print(f"written to {args.output}")
@@ -64,30 +62,12 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--accuracy-loss", type=float, default=0.001, help="share of rows that may be lost; default 0.001")
     parser.add_argument("--confidence", type=float, default=0.95, help="of that promise; default 0.95")
     parser.add_argument("--band", type=float, help="regressors: how much an absolute error may grow without being a loss")
-    about = "title,genres=400: these parts of the model (columns, when it has none) need a join of 400 ns a row; once for each"
-    parser.add_argument("--joins", type=join, action="append", default=[], metavar="PARTS=NS", help=about)
     parser.add_argument("--seed", type=int, default=0, help="of the split of the rows")
-    found = parser.parse_args(given)
-    twice = [parts for at, (parts, _) in enumerate(found.joins) if parts in dict(found.joins[:at])]
-    if twice:
-        parser.error(f"argument --joins: {','.join(twice[0])} is given twice; give the sum")
-    return found
+    return parser.parse_args(given)
 
 
 def names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
-
-
-def join(text: str) -> tuple[tuple[str, ...], float]:
-    """Parses ``title,genres=400`` to the sorted distinct parts of the model and the nanoseconds."""
-    parts, _, cost = text.rpartition("=")
-    try:
-        nanoseconds = float(cost)
-    except ValueError:
-        nanoseconds = math.nan
-    if not names(parts) or not 0 <= nanoseconds < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r}: give parts and the nanoseconds a row of their join, as in title,genres=400")
-    return tuple(sorted(set(names(parts)))), nanoseconds
 
 
 if __name__ == "__main__":

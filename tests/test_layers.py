@@ -38,8 +38,8 @@ BASE_FILES = {"sparkweld/errors.py", "sparkweld/reasons.py", "sparkweld/context_
 # The compile service is the only process that loads the compiler, the optimizer and the kernels together.
 MEETING_POINTS = {
     "udf_compiler/aggregates/compile.py": {"optimizer"},
-    "udf_compiler/cascade_parts.py": {"willump"},
     "udf_compiler/cascade_payloads.py": {"willump"},
+    "udf_compiler/full_models.py": {"willump"},
     "udf_compiler/ranking_payloads.py": {"willump"},
     "udf_compiler/substitution.py": {"willump"},
     "udf_compiler/host.py": {"kernels"},
@@ -54,7 +54,7 @@ PY4J_FILES = {"sparkweld/bridge/jvm.py"}
 PYSPARK_FILES = {"sparkweld/fused/payload.py", "sparkweld/fused/grouping.py"} | {
     f"udf_compiler/{name}.py"
     for name in (
-        *("aggregates/row_values", "cascade_parts", "substitution"),
+        *("aggregates/row_values", "full_models", "substitution"),
         *("environment", "model_files", "payload", "rebuild", "scalar/rows", "wrappers"),
     )
 }

@@ -34,8 +34,8 @@ started it.
 ``fuse``      as ``compile``, for the scalar pandas UDFs of one step -> status "ok" with fused [{udfs (numbers), arguments [[udf,
               argument]], payloads (hexadecimal), stages, block, moved, saves, repeats, metrics}]; or "refused".
               `sparkweld.fused.compile` reads it.
-``cascade``, ``cascade_parts``, ``full_model``, ``ranking``  as ``compile``, for one UDF -> status "ok" with payloads that
-              replace its own; or "refused". `udf_compiler.cascade_payloads`, `.cascade_parts` and `.ranking_payloads` read them.
+``cascade``, ``full_model``, ``ranking``  as ``compile``, for one UDF -> status "ok" with payloads that replace its own; or
+              "refused". `udf_compiler.cascade_payloads`, `.full_models` and `.ranking_payloads` read them.
 ``object``    program (its text) -> status "ok", symbol, imports, cpu, memory (bytes that a call of the kernel
                  requires, 0 without blocks), cached, seconds, and one blob: the object code;
                  with warning (string) when the cache folder is unusable.

@@ -19,9 +19,7 @@ from udf_compiler.module_paths import file_state
 from udf_compiler.protocol import Message
 
 #: Operations whose replies describe a function or hold a self-contained one, and do not refer to the payload of the request.
-_OF_CONTENTS = frozenset(
-    ("compile", "twin", "implied", "independent", "reads", "parts", "cascade", "cascade_parts", "full_model", "ranking")
-)
+_OF_CONTENTS = frozenset(("compile", "twin", "implied", "independent", "reads", "parts", "cascade", "full_model", "ranking"))
 #: Fields that control how a request is answered and affect no answer.
 _OF_THE_EXCHANGE = ("id", "has", "cpuMs", "digests", "sent")
 #: A payload that only names a broadcast is at most this long.

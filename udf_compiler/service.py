@@ -59,8 +59,7 @@ _TRANSLATIONS = {
     "fuse": ("sparkweld.fused.compile", "compile_fused"),
     "partial": ("sparkweld.fused.partial", "compile_partial"),
     "cascade": ("udf_compiler.cascade_payloads", "with_cascade"),
-    "cascade_parts": ("udf_compiler.cascade_parts", "parts"),
-    "full_model": ("udf_compiler.cascade_parts", "full_model"),
+    "full_model": ("udf_compiler.full_models", "full_model"),
     "ranking": ("udf_compiler.ranking_payloads", "with_ranking"),
 }
 

@@ -10,7 +10,6 @@ from typing import Any
 
 from sparkweld.errors import Refusal
 from sparkweld.ir import ROWS, LoopBuilder, Value
-from sparkweld.ir.types import BOOL
 from sparkweld.reasons import refusal
 from udf_compiler import catalyst, pandas_on_spark
 from udf_compiler.boundary import Field, dtypes_by_nulls
@@ -22,17 +21,14 @@ from udf_compiler.model_files import reads
 from udf_compiler.module_paths import file_state
 from udf_compiler.modules import MODULES
 from udf_compiler.options import options_of
-from udf_compiler.payload import load_command, unwrap
+from udf_compiler.payload import load_command
 from udf_compiler.purity import Prepared, use_of
 from udf_compiler.request_keys import contents
-from udf_compiler.trace.any_form import asks_for_all_forms, check_none
+from udf_compiler.trace.any_form import asks_for_all_forms
 from udf_compiler.traces import TracedCall, traces
 
 #: The note on a call whose result an earlier call provides.
 EVALUATED_ONCE = "evaluated once, with the same call below the filter"
-
-#: The class of a function that is called only for some rows.
-_REMAINING = "sparkweld.willump.cascade.Remaining"
 
 
 class UdfTracer:
@@ -61,7 +57,6 @@ class UdfTracer:
         self._blobs, self._columns, self._exact, self._settings = blobs, columns, exact, settings
         self._prepared: dict[tuple[int, int], tuple[Callable[..., Any], Prepared]] = {}
         self._wrapped: set[tuple[int, int]] = set()  # keys of `_prepared` that pandas-on-Spark has wrapped
-        self._remaining: dict[tuple[int, int], float] = {}  # share of the rows for which these are called
         self._traced: dict[str, list[str]] = {}
 
     def trace(self, udf: dict[str, Any], results: list[str], notes: list[str]) -> list[Column]:
@@ -144,36 +139,11 @@ class UdfTracer:
         return values
 
     def _made(self, kind: Kind, loop: LoopBuilder, udf: dict[str, Any], notes: list[str]) -> list[Value]:
-        if udf.get("deterministic", True) and self._is_remaining(kind, udf):
-            return [self._completed(kind, loop, udf, notes)]
         call, fields = self._call(kind, loop, udf, notes), fields_of(udf["returnType"])
         returned = kind.call(call)
         values = [kind.column(call, returned)] if fields is None else kind.fields(call, returned, fields)
         self.kept += call.kept
         return values
-
-    def _is_remaining(self, kind: Kind, udf: dict[str, Any]) -> bool:
-        self._prepare(kind, udf)
-        return (udf["payload"], udf["evalType"]) in self._remaining
-
-    def _completed(self, kind: Kind, loop: LoopBuilder, udf: dict[str, Any], notes: list[str]) -> Value:
-        """Returns the result of `sparkweld.willump.cascade.Remaining`.
-
-        Guards of the inner function apply only to the remaining rows.
-        """
-        sure, known = (self._field(kind, loop, a["expr"], udf["name"]).value for a in udf["args"][:2])
-        guards, share = len(loop.guards), loop.share
-        loop.share = share * self._remaining[udf["payload"], udf["evalType"]]
-        call = self._call(kind, loop, {**udf, "args": udf["args"][2:]}, notes)
-        check_none(call.name, call.args, call.kwargs)
-        made = kind.column(call, kind.call(call))
-        self.kept += call.kept
-        added, loop.guards[guards:] = loop.guards[guards:], []
-        loop.share, loop.where = share, loop.call("logical_not", sure)
-        for guard in added:
-            loop.guard(Value(guard, BOOL, loop))
-        loop.where = None
-        return loop.select(sure, known, made)
 
     def _question(self, udf: dict[str, Any]) -> tuple[str, list[str]] | None:
         """Returns everything that the trace of a call depends on, with numbers for the names of its columns, and these names.
@@ -257,10 +227,7 @@ class UdfTracer:
         """Returns the function itself, and its checked copy."""
         key = (udf["payload"], udf["evalType"])
         if key not in self._prepared:
-            function: Any = load_command(self._blobs[udf["payload"]]).function
-            if f"{type(function).__module__}.{type(function).__qualname__}" == _REMAINING:
-                self._remaining[key] = function.share
-                function = unwrap(function.function)
+            function = load_command(self._blobs[udf["payload"]]).function
             if options_of(function).backend == "python":
                 raise refusal("SW700", use_of(function).place or udf["name"])
             wrapped = pandas_on_spark.unwrap(function)
@@ -285,8 +252,6 @@ class UdfTracer:
     def _chained(self, kind: Kind, loop: LoopBuilder, udf: dict[str, Any], notes: list[str]) -> Any:
         """Returns the inner result unchanged: the worker passes it on without checking the declared return type."""
         call = self._call(kind, loop, udf, notes)
-        if (udf["payload"], udf["evalType"]) in self._remaining:
-            raise refusal("SW953", what="cascade below a join", udf=udf["name"], why="another function takes its result")
         if (udf["payload"], udf["evalType"]) in self._wrapped:  # the outer UDF gets the prepared Series, object where NaN
             raise refusal("SW269", call.place)
         with working_on(udf):

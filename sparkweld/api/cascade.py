@@ -8,7 +8,7 @@ The pipeline may be fitted already, on other rows than these. Otherwise it is fi
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,6 @@ _TIMED_ROWS = 8192
 def fit(
     pipeline: Any, data: Any, label: Any, accuracy_loss: float = 0.001, confidence: float = 0.95, *,
     path: str | Path | None = None, band: float | None = None, small: Any = None, seed: int = 0, text: str | None = None,
-    joins: Mapping[Any, float] | None = None,
 ) -> Fitted:  # fmt: skip
     """Fits the certified cascade of `pipeline` for rows like `data`.
 
@@ -38,11 +37,6 @@ def fit(
     share of rows that may be wrong because of the cascade. For regressors it is the share of rows whose absolute error may grow
     by more than `band`, in the label's unit; the default is a twentieth of the labels' standard deviation. `small`: an unfitted
     small pipeline to use. `path`: a directory to write.
-
-    `joins`: groups of features that come from a joined table -> the cost of that join in nanoseconds a row. A group is one
-    feature or a tuple of them: names in the ColumnTransformer or FeatureUnion, else columns. The cost is the time of the query
-    with the join less that without, divided by the rows. Joins that the small model needs
-    are charged for all rows, the others for unsure rows only. A model passed as `small` is assumed to need none.
 
     Raises UserError for invalid arguments, and a Refusal (SW940 to SW946) with the reason why there is no cascade.
     """
@@ -55,7 +49,7 @@ def fit(
         band = 0.05 * _spread(labels) if kind == "numbers" else 0.0
     if not _is_number(band) or not 0 <= band < math.inf:
         raise UserError(f"band={band!r}: give a number of the labels' unit, 0 or more, by which an error may grow")
-    made = fitting.fit(pipeline, rows, labels, Promise(accuracy_loss, confidence, band), measure, small, seed, joins)
+    made = fitting.fit(pipeline, rows, labels, Promise(accuracy_loss, confidence, band), measure, small, seed)
     return made if to is None else Fitted(made.cascade, store.save(made, to), made.curve)
 
 

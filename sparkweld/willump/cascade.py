@@ -6,11 +6,9 @@ alone, because each row's doubt is compared with a fixed threshold.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 
 class Cascade:
@@ -63,64 +61,4 @@ class Cascade:
             return answers
         made = answers.copy()
         made[~sure] = getattr(self.full, method)(x[~sure])
-        return made
-
-
-class Small(Cascade):
-    """A cascade without its full model, for rows that are scored before the join with the full model's features.
-
-    It returns the small model's answers. With `flags`, it returns 1.0 where the small model is sure and 0.0 elsewhere, in place
-    of each answer.
-    """
-
-    #: Whether the flag becomes a column of its own, by which the compiler finds it in a function's result.
-    marked: bool = False
-
-    def __init__(self, small: Any, threshold: float, judge: Any, classes: Any, flags: bool) -> None:
-        self.small, self.threshold, self.judge, self.flags = small, float(threshold), judge, flags
-        self.full, self.classes_ = None, classes
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Returns the fitted models, as scikit-learn requires."""
-        return {"small": self.small, "judge": self.judge}
-
-    def _completed(self, answers: np.ndarray, sure: np.ndarray, x: Any, method: str) -> np.ndarray:
-        if not self.flags:
-            return answers
-        flags = sure.astype(np.float64)
-        return flags if answers.ndim == 1 else np.repeat(flags[:, None], answers.shape[1], axis=1)
-
-
-class Unseen:
-    """A placeholder for a model whose answers do not matter; it reads no row. `classes`: a classifier's number of classes."""
-
-    def __init__(self, classes: int) -> None:
-        self.classes = classes
-
-    def predict(self, x: Any) -> np.ndarray:
-        """Returns zeros."""
-        return np.zeros(len(x))
-
-    def predict_proba(self, x: Any) -> np.ndarray:
-        """Returns zeros."""
-        return np.zeros((len(x), self.classes))
-
-
-class Remaining:
-    """A function of Series or DataFrames that runs only on rows where `sure`, its first argument, is false.
-
-    The other rows keep the answer in the second argument. `share`: the estimated share of rows that it runs on.
-    """
-
-    def __init__(self, function: Callable[..., Any], share: float) -> None:
-        self.function, self.share = function, share
-
-    def __call__(self, sure: pd.Series, known: pd.Series, *rows: Any, **named: Any) -> pd.Series:
-        asked = ~sure.to_numpy(bool)
-        if not asked.any():
-            return known
-        few = [r[asked].reset_index(drop=True) for r in rows]
-        answers = self.function(*few, **{name: r[asked].reset_index(drop=True) for name, r in named.items()})
-        made = known.astype(object)
-        made[asked] = pd.Series(answers).astype(object).to_numpy()
         return made

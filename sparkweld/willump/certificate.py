@@ -109,7 +109,6 @@ class CascadeCertificate(Certificate):
     themselves prove. Worse: wrong where the full model is right or, for regressors, farther from the label by more than `band`.
     `unsure`: the share of held-out rows that went to the full model. `importance`: the loss of the full model's score when a
     group is shuffled; the score is the accuracy or minus the mean absolute error. `group_cost`: nanoseconds per row of a group.
-    `join_cost`: nanoseconds per row of the joins that only the full model needs, as the user stated them.
     """
 
     WHAT, FILE, MODELS = "cascade", "certificate.json", "cascade.pkl"
@@ -127,7 +126,6 @@ class CascadeCertificate(Certificate):
     group_cost: Mapping[str, float]
     split_rows: Mapping[str, int]
     calibration: Calibration
-    join_cost: float = 0.0
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Self:
@@ -135,7 +133,8 @@ class CascadeCertificate(Certificate):
         if "calibration" not in record:
             raise ValueError("an earlier version wrote it, without the calibration")
         found = {name: _tuples(value) for name, value in record["calibration"].items()}
-        return super().of({**record, "calibration": Calibration(**found)})
+        known = {name: value for name, value in record.items() if name != "join_cost"}  # earlier versions stored it
+        return super().of({**known, "calibration": Calibration(**found)})
 
     @property
     def sure_cost(self) -> float:

@@ -2,50 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
-
-from sparkweld.errors import UserError
+from collections.abc import Callable, Mapping, Sequence
 
 #: The capacities of efficient sets, as shares of the cost of all groups.
 CAPACITIES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
 #: Costs are rounded to this fraction of the total.
 _UNITS = 1000
-
-
-@dataclass(frozen=True)
-class Joins:
-    """The nanoseconds per row of joins, keyed by the feature groups that each join feeds. Other groups need no join."""
-
-    costs: Mapping[tuple[str, ...], float] = field(default_factory=dict)
-
-    @staticmethod
-    def of(given: Mapping[Any, Any] | None, names: Collection[str]) -> Joins:
-        """Parses the user's joins: group names, one or a tuple, to nanoseconds. Raises UserError for unknown names and bad
-        costs.
-        """
-        if not isinstance(given or {}, Mapping) or not all(isinstance(key, str | tuple) for key in given or {}):
-            raise UserError(f"joins={given!r}: give names of groups and nanoseconds a row, such as {{('year', 'votes'): 250.0}}")
-        costs = {(key,) if isinstance(key, str) else key: cost for key, cost in (given or {}).items()}
-        unknown = [name for key in costs for name in key if name not in names]
-        if unknown:
-            raise UserError(f"joins= names {unknown[0]!r}, which is none of the groups of features: {', '.join(names)}")
-        wrong = [cost for cost in costs.values() if not isinstance(cost, int | float) or not 0 <= cost < math.inf]
-        if wrong:
-            raise UserError(f"joins= has the cost {wrong[0]!r}; give nanoseconds a row, 0 or more")
-        return Joins(costs)
-
-    def shared(self, name: str) -> float:
-        """Returns a group's share of the joins that it needs; a join that feeds several groups is split equally."""
-        return sum(cost / len(key) for key, cost in self.costs.items() if name in key)
-
-    def needed(self, groups: Collection[str]) -> float:
-        """Returns the cost of all joins that feed one of the groups."""
-        return sum(cost for key, cost in self.costs.items() if not set(key).isdisjoint(groups))
 
 
 def nanoseconds(runs: Sequence[Callable[[], object]], rows: int, repeats: int = 7) -> list[float]:

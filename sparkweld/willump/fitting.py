@@ -23,7 +23,6 @@ from sparkweld.reasons import refusal
 from sparkweld.willump.candidates import Candidate, fitted, is_fitted, small_models
 from sparkweld.willump.cascade import Cascade
 from sparkweld.willump.certificate import Calibration, CascadeCertificate, library_versions
-from sparkweld.willump.cost import Joins
 from sparkweld.willump.features import FeatureGroups, check_kind, feature_groups, importances
 from sparkweld.willump.loss_bound import passes, rows_needed, upper_bound
 from sparkweld.willump.plot import Point, curve_csv, curve_svg
@@ -88,18 +87,15 @@ Measure = Callable[[Sequence[Any], Any], list[float]]
 Priced = tuple[Candidate, float]
 
 
-def fit(
-    pipeline: Any, data: Any, label: Any, promise: Promise, measure: Measure, small: Any = None, seed: int = 0, joins: Any = None,
-) -> Fitted:  # fmt: skip
+def fit(pipeline: Any, data: Any, label: Any, promise: Promise, measure: Measure, small: Any = None, seed: int = 0) -> Fitted:
     """Returns the certified cascade of a pipeline that is unfitted, or fitted on other rows than these.
 
-    `small`: the small model to use, which is taken to need no join. `joins`: the argument of `Joins.of`.
+    `small`: the small model to use.
 
     Refuses SW940 (labels), SW941 (too few rows), SW942 (missing scores), SW943 (nothing passes), SW944 (nothing pays), SW945
     (unsupported kind of model).
     """
     kind, groups = check_kind(pipeline), feature_groups(pipeline, data)
-    asked = Joins.of(joins, groups.names)
     splits = split(data, check_labels(label, len(data), kind), seed)
     needed = rows_needed(promise.allowed, promise.confidence)
     if len(splits.certify) < needed:
@@ -111,7 +107,7 @@ def fit(
         raise UserError(f"small={type(small).__name__} does not answer with {kind} as the pipeline does; give a model that does")
     with asking("the full model cannot be fitted on these rows"):
         full = pipeline if is_fitted(pipeline) else _fit(pipeline, splits.fit)
-    search = _Search(kind, full, groups, promise, measure, asked)
+    search = _Search(kind, full, groups, promise, measure)
     answers = search.answers(splits.choose)
     candidates = search.candidates(splits.fit, splits.choose, small)
     chosen, thresholds, points = search.choose(candidates, splits.choose, answers)
@@ -125,9 +121,8 @@ class _Facts:
 
 
 class _Search:
-    def __init__(self, kind: str, full: Any, groups: FeatureGroups, promise: Promise, measure: Measure, joins: Joins) -> None:
-        self.kind, self.full, self.groups, self.promise, self.measure, self.joins = kind, full, groups, promise, measure, joins
-        self.free = False
+    def __init__(self, kind: str, full: Any, groups: FeatureGroups, promise: Promise, measure: Measure) -> None:
+        self.kind, self.full, self.groups, self.promise, self.measure = kind, full, groups, promise, measure
         self.importance: dict[str, float] = {}
         self.group_cost: dict[str, float] = {}
         self.full_cost = 0.0
@@ -137,7 +132,6 @@ class _Search:
         from sklearn.base import clone
 
         if small is not None:
-            self.free = True
             own = [(frozenset(self.groups.names), type(small).__name__, clone(small))]
         else:
             score = _accuracy if self.kind == "classes" else _negative_error
@@ -148,23 +142,14 @@ class _Search:
             made = [fitted(chosen, about, pipeline, self.full, fit, self.kind) for chosen, about, pipeline in own]
         judges = [candidate.judge for candidate in made if candidate.judge is not None]
         self.full_cost, *costs = self.measure([self.full, *(candidate.small for candidate in made), *judges], choose.data)
-        self.full_cost += self.joins.needed(self.groups.names)
-        needed = [self._joined(candidate) for candidate in made]
-        sums = (np.add(costs[: len(made)], costs[len(made) :] or 0.0) + needed).tolist()
+        sums = np.add(costs[: len(made)], costs[len(made) :] or 0.0).tolist()
         found = [(candidate, cost) for candidate, cost in zip(made, sums, strict=True) if cost * LEAST_GAIN < self.full_cost]
         if not found:
             raise refusal("SW944", what=f"no small model costs less than the full one, {self.full_cost:.0f} ns a row")
         return found
 
-    def _joined(self, candidate: Candidate) -> float:
-        """Returns the cost of the joins that a small model needs."""
-        return 0.0 if self.free else self.joins.needed(candidate.groups)
-
     def _costs(self, fit: Rows, choose: Rows) -> dict[str, float]:
-        """Returns each group's cost: a kernel that computes and sums its features, and its share of joins."""
-        return {name: cost + self.joins.shared(name) for name, cost in self._kernels(fit, choose).items()}
-
-    def _kernels(self, fit: Rows, choose: Rows) -> dict[str, float]:
+        """Returns the cost of each group's kernel, which computes and sums its features."""
         if self.groups.free or len(self.groups.names) == 1:
             return dict.fromkeys(self.groups.names, 0.0)
         few = fit.take(np.arange(min(len(fit), 2000)))
@@ -245,15 +230,13 @@ class _Search:
         cascade = candidate.cascade(self.full, _served(threshold, self.kind))
         cascade.unsure = 1 - float(np.mean(cascade.sure(rows.data)))
         self.full_cost, cost = self.measure([self.full, cascade], rows.data)
-        every, first = self.joins.needed(self.groups.names), self._joined(candidate)
-        self.full_cost, cost = self.full_cost + every, cost + first + cascade.unsure * (every - first)
         if cost * LEAST_GAIN > self.full_cost:
             raise refusal("SW944", what=f"the certified cascade costs {cost:.0f} ns a row, the full model {self.full_cost:.0f}")
         certificate = CascadeCertificate(
             kind=self.kind, allowed=self.promise.allowed, confidence=self.promise.confidence,
             bound=upper_bound(worse, better, len(rows), self.promise.confidence), rows=len(rows), worse=worse, better=better,
             unsure=cascade.unsure, threshold=cascade.threshold, band=self.promise.band,
-            full_cost=self.full_cost, small_cost=small_cost, cascade_cost=cost, join_cost=every - first,
+            full_cost=self.full_cost, small_cost=small_cost, cascade_cost=cost,
             efficient=tuple(n for n in self.groups.names if n in candidate.groups), groups=self.groups.names,
             importance=self.importance, group_cost=self.group_cost, split_rows=facts.split_rows,
             calibration=Calibration.of(doubt, threshold, full.differing(answers, doubt < threshold)), data=facts.fingerprint,

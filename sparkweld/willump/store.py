@@ -100,7 +100,7 @@ def _load(path: Path) -> tuple[Cascade, CascadeCertificate]:
     if not isinstance(cascade, Cascade) or fingerprint(cascade.full) != told.model:
         raise refusal("SW950", what=told.WHAT, path=path, why=f"{told.MODELS} holds another model than the certificate names")
     cascade.about = (*told.lines(), f"cascade: {path}")
-    costs = {"smallCost": told.small_cost, "sureCost": told.sure_cost, "fullCost": told.full_cost, "joinCost": told.join_cost}
+    costs = {"sureCost": told.sure_cost, "fullCost": told.full_cost}
     cascade.watched = {"path": str(path.absolute()), "band": told.band, **costs, **asdict(told.calibration)}
     return cascade, told
 

@@ -4,22 +4,20 @@
 
 FOLDER contains the tables that `cascade_cases.py` names, as Parquet. A fifth of the rows is held out from fitting and
 certification. On it, the kernels of the full model and of the cascade are compared with the Python estimators and then timed
-alternately, on one thread. Accuracy is that of both on these rows, with the 95% interval of the paired difference.
-`cascade_join.py` joins ratings with films, with rows drawn like the others, and in time order, which a certificate of earlier
-rows does not cover. Repeated fits on synthetic rows count how often the true loss exceeds the promised one.
-`feature_cache.py` scores repeating titles, and `top_rows.py` has top-K queries and score filters; `--parts` selects among
-these. Exits with 1 when answers differ, when the promise fails too often, when fewer than three workloads reach three times
-the full model's speed, or when a part misses its own target.
+alternately, on one thread. Accuracy is that of both on these rows, with the 95% interval of the paired difference. For ratings of
+films, the held-out rows are drawn like the others, and then the latest ones, which a certificate of earlier rows does not cover.
+Repeated fits on synthetic rows count how often the true loss exceeds the promised one. `feature_cache.py` scores repeating
+titles, and `top_rows.py` has top-K queries and score filters; `--parts` selects among these. Exits with 1 when answers differ,
+when the promise fails too often, when fewer than three workloads reach three times the full model's speed, or when a part misses
+its own target.
 """
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import os
 import sys
-import tempfile
 import time
 import warnings
 from pathlib import Path
@@ -27,17 +25,15 @@ from typing import Any
 
 import numpy as np
 from cascade_cases import WORKLOADS, Workload, workload
-from cascade_join import HEAD, JoinedTable
 from feature_cache import run as cached
 from threadpoolctl import threadpool_limits
-from top_rows import OFF_ROWS, ROWS, Asked, OtherAnswer, session
+from top_rows import OFF_ROWS, ROWS, Asked
 from top_rows import run as top_rows
 from top_rows_cases import WORKLOADS as TOP_WORKLOADS
 
 import sparkweld
 from sparkweld.api.model_kernels import model_kernel
 from sparkweld.errors import Refusal
-from sparkweld.willump.cost import Joins
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -46,9 +42,9 @@ from tests.helpers import cascades
 TARGET, LEAST_CASES = 3.0, 3
 #: The larger permitted loss for ratings, where a smaller one may not pay.
 LARGER = 0.01
-#: Workloads of ratings whose full model reads columns of a joined table -> these columns.
-JOINED = {"ratings": "title and genres", "films": "numbers"}
-PARTS = ("cascades", "joins", "promise", "cache", "top")
+#: The workload whose rows have times.
+ORDERED = "ratings"
+PARTS = ("cascades", "order", "promise", "cache", "top")
 _HEAD = "| workload | rows | unsure | full ns | cascade ns | gain | accuracy full | cascade | lost, 95% interval | certificate |"
 
 
@@ -85,9 +81,7 @@ def measured(name: str, case: Workload, loss: float) -> dict[str, Any]:
     for side, estimator in (("full", cascade.full), ("cascade", cascade)):
         check_kernel(estimator, rows, answers[side])
     full_cost, cost = sparkweld.cascade.measure([cascade.full, cascade], rows)
-    unsure, joins = 1 - float(np.mean(cascade.sure(rows))), Joins(case.options.get("joins", {}))
-    every, first = (joins.needed(groups) for groups in (told.groups, told.efficient))
-    full_cost, cost = full_cost + every, cost + first + unsure * (every - first)
+    unsure = 1 - float(np.mean(cascade.sure(rows)))
     full, mine = (outcome(answers[side], label, told.kind) for side in ("full", "cascade"))
     worse = mine["wrong"] - full["wrong"] if told.kind == "classes" else mine["error"] > full["error"] + told.band
     half = 1.96 * np.std(worse.astype(float)) / np.sqrt(len(label))
@@ -145,7 +139,7 @@ def promise(repetitions: int) -> tuple[int, int]:
 
 def certified(arguments: argparse.Namespace) -> tuple[list[dict[str, Any]], list[str]]:
     """Prints the table of cascades; returns their figures and the faults."""
-    names = [name for name in WORKLOADS if name not in JOINED and (not arguments.cases or name in arguments.cases.split())]
+    names = [name for name in WORKLOADS if name != ORDERED and (not arguments.cases or name in arguments.cases.split())]
     print(f"a loss of at most {100 * arguments.loss:g} points, 95% confidence; nanoseconds a row, one thread\n")
     print(_HEAD + "\n|---|---:|---:|---:|---:|---:|---:|---:|---|---|")
     results: list[dict[str, Any]] = []
@@ -157,35 +151,17 @@ def certified(arguments: argparse.Namespace) -> tuple[list[dict[str, Any]], list
     return results, [f"{len(fast)} workloads reach {TARGET:.0f}x, the target is {LEAST_CASES}"] if missed else []
 
 
-def joined(arguments: argparse.Namespace, which: str) -> tuple[list[dict[str, Any]], list[str]]:
-    """Prints the table of ratings and the savings of their cascades over the join in Spark; returns figures and faults."""
+def by_order(arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """Prints the table of ratings with held-out rows that are drawn, and with the latest ones; returns their figures."""
+    print("\nratings of films: rows like those of the certificate, and later ones\n")
+    print(_HEAD + "\n|---|---:|---:|---:|---:|---:|---:|---:|---|---|")
     results: list[dict[str, Any]] = []
-    case, spark = workload(which, arguments.data), session()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        table = JoinedTable(spark, case.joined, arguments.rows, folder)
-        joins = {case.joined.parts: table.join_cost()}
-        cost = joins[case.joined.parts]
-        print(f"\nratings joined with films, whose {JOINED[which]} the full model alone reads; the join: {cost:.0f} ns a row\n")
-        print(_HEAD + "\n|---|---:|---:|---:|---:|---:|---:|---:|---|---|")
-        for what, ordered in (("drawn", False), ("the later", True)):
-            made = workload(which, arguments.data, ordered=ordered)
-            for loss in (arguments.loss, LARGER):
-                about, path = f"{what}, {100 * loss:g} points", folder / f"{what}-{loss}"
-                own = dataclasses.replace(made, options={"joins": joins, "path": path})
-                results.append(measured(f"{which}, {about}", own, loss) | {"path": path, "ordered": ordered})
-                print(line(results[-1]), flush=True)
-        print(f"\nthe same in Spark, {arguments.rows:,} rows, two cores; in brackets the processors' seconds\n")
-        print(HEAD)
-        try:
-            for found in results:
-                if "refused" not in found and not found["ordered"]:
-                    print(table.line(found["name"], found["path"]), flush=True)
-        except OtherAnswer as wrong:
-            return results, [f"{which}: {wrong}"]
-        finally:
-            spark.stop()
-    return results, []
+    for what, ordered in (("drawn", False), ("the later", True)):
+        made = workload(ORDERED, arguments.data, ordered=ordered)
+        for loss in (arguments.loss, LARGER):
+            results.append(measured(f"{ORDERED}, {what}, {100 * loss:g} points", made, loss))
+            print(line(results[-1]), flush=True)
+    return results
 
 
 def kept_promises(repetitions: int) -> list[str]:
@@ -204,10 +180,8 @@ def main() -> int:
     faults = []
     if "cascades" in arguments.parts:
         results, faults = certified(arguments)
-    if "joins" in arguments.parts:
-        for name in JOINED:
-            more, wrong = joined(arguments, name)
-            results, faults = results + more, faults + wrong
+    if "order" in arguments.parts:
+        results += by_order(arguments)
     if "promise" in arguments.parts:
         faults += kept_promises(arguments.repetitions)
     if "cache" in arguments.parts:

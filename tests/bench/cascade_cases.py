@@ -14,23 +14,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import FeatureUnion, Pipeline
-from sklearn.preprocessing import OrdinalEncoder, SplineTransformer, StandardScaler
-
-
-@dataclass(frozen=True)
-class Joined:
-    """`rows` joined with `side` by `key`, which feeds the `parts` of the model; `numbers` are columns of the rows."""
-
-    rows: pd.DataFrame
-    side: pd.DataFrame
-    key: str
-    numbers: list[str]
-    parts: tuple[str, ...]
-
-    @property
-    def columns(self) -> list[str]:
-        """Returns the model's input columns."""
-        return [*self.numbers, *self.parts]
+from sklearn.preprocessing import OrdinalEncoder, SplineTransformer
 
 
 @dataclass(frozen=True)
@@ -46,7 +30,6 @@ class Workload:
     model: Any
     options: dict[str, Any] = field(default_factory=dict)
     ordered: bool = False
-    joined: Joined | None = None
 
 
 def texts(column: str = "text", label: str = "label") -> Callable[[pd.DataFrame], Workload]:
@@ -88,47 +71,24 @@ def airbnb(table: pd.DataFrame) -> Workload:
 
 
 def ratings(ratings: pd.DataFrame, films: pd.DataFrame, ordered: bool = False) -> Workload:
-    """Predicts whether a user rates a film 8 of 10 or more, with the film's title and genres in a joined table.
+    """Predicts whether a user rates a film 8 of 10 or more, from the film's title and genres and from numbers.
 
-    The other features are statistics of users and films over half of the ratings: a random half, or the earlier one.
+    The numbers are statistics of users and films over half of the ratings: a random half, or the earlier one.
     """
-    told, rows = _halves(ratings, ordered)
+    order = ratings["timestamp"].argsort(kind="stable") if ordered else np.random.default_rng(0).permutation(len(ratings))
+    told, rows = ratings.iloc[order[: len(order) // 2]], ratings.iloc[order[len(order) // 2 :]]
     data = pd.DataFrame({"movie_id": rows["movie_id"].to_numpy()})
     for name in ("user", "film"):
         data = data.assign(**_told_of(told, rows, name))
     data["day"] = rows["timestamp"].to_numpy() / 86400.0
-    films = films.fillna("").drop_duplicates("movie_id")
     numbers = [name for name in data if name != "movie_id"]
-    joined = Joined(data, films, "movie_id", numbers, ("title", "genres"))
     curves = SplineTransformer(n_knots=8, knots="quantile", extrapolation="constant")
     pieces = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), min_df=2)
     parts = [("numbers", curves, numbers), ("title", pieces, "title"), ("genres", TfidfVectorizer(), "genres")]
     model = LogisticRegression(C=0.3, max_iter=1000, tol=1e-3)
     full = Pipeline([("parts", ColumnTransformer(parts, sparse_threshold=1.0)), ("model", model)])
-    return _joined(joined, rows, full, ordered)
-
-
-def films(ratings: pd.DataFrame, films: pd.DataFrame, ordered: bool = False) -> Workload:
-    """Predicts the same from numbers: a joined table has a film's rating spread, count, first rating time and year."""
-    told, rows = _halves(ratings, ordered)
-    side = films.drop_duplicates("movie_id").reset_index(drop=True)
-    year = side["title"].str.extract(r"\((\d{4})\)")[0].astype(float)
-    first = side["movie_id"].map(told.groupby("movie_id")["timestamp"].min()).fillna(told["timestamp"].max()) / 86400.0
-    side = side[["movie_id"]].assign(**_told_of(told, side, "film"), year=year.fillna(year.mean()), first=first)
-    film = _told_of(told, rows, "film")["film_mean"]
-    data = pd.DataFrame({"movie_id": rows["movie_id"].to_numpy(), **_told_of(told, rows, "user"), "film_mean": film})
-    side = side.drop(columns="film_mean")
-    numbers, more = ([name for name in table if name != "movie_id"] for table in (data, side))
-    curves = SplineTransformer(n_knots=8, knots="quantile", extrapolation="constant")
-    parts = [("numbers", curves, numbers), *((name, StandardScaler(), [name]) for name in more)]
-    full = Pipeline([("parts", ColumnTransformer(parts)), ("model", LogisticRegression(C=0.3, max_iter=1000, tol=1e-3))])
-    return _joined(Joined(data, side, "movie_id", numbers, tuple(more)), rows, full, ordered)
-
-
-def _halves(ratings: pd.DataFrame, ordered: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Splits the ratings into those for user and film statistics, and those that become rows."""
-    order = ratings["timestamp"].argsort(kind="stable") if ordered else np.random.default_rng(0).permutation(len(ratings))
-    return ratings.iloc[order[: len(order) // 2]], ratings.iloc[order[len(order) // 2 :]]
+    data = data.merge(films.fillna("").drop_duplicates("movie_id"), on="movie_id", how="left")[[*numbers, "title", "genres"]]
+    return Workload(data, (rows["rating"] >= 8).to_numpy(np.int64), full, ordered=ordered)
 
 
 def _told_of(told: pd.DataFrame, rows: pd.DataFrame, name: str) -> dict[str, np.ndarray]:
@@ -138,11 +98,6 @@ def _told_of(told: pd.DataFrame, rows: pd.DataFrame, name: str) -> dict[str, np.
     own = pd.DataFrame({"mean": (by.sum() + 5 * mean) / (by.size() + 5), "spread": by.std(), "count": np.log1p(by.size())})
     absent = {"mean": mean, "spread": told["rating"].std(), "count": 0.0}
     return {f"{name}_{what}": rows[key].map(own[what]).fillna(value).to_numpy(np.float64) for what, value in absent.items()}
-
-
-def _joined(joined: Joined, rows: pd.DataFrame, full: Pipeline, ordered: bool) -> Workload:
-    data = joined.rows.merge(joined.side, on=joined.key, how="left")[joined.columns]
-    return Workload(data, (rows["rating"] >= 8).to_numpy(np.int64), full, ordered=ordered, joined=joined)
 
 
 def _coded(rows: pd.DataFrame, words: list[str], model: Any) -> Pipeline:
@@ -167,7 +122,6 @@ WORKLOADS: dict[str, tuple[str, Callable[..., Workload]]] = {
     "credit": ("credit_default", credit),
     "kdd": ("kddcup99_10pct", kdd),
     "ratings": ("movietweetings_100k_ratings movietweetings_100k_movies", ratings),
-    "films": ("movietweetings_100k_ratings movietweetings_100k_movies", films),
 }
 
 

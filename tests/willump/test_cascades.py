@@ -159,23 +159,6 @@ def test_small_models_may_have_fewer_terms_or_trees():
     assert tree_cascade().cascade.unsure == pytest.approx(tree_cascade().certificate.unsure)
 
 
-def test_joins_are_part_of_the_cost_of_what_they_feed():
-    """Columns of low importance that need an expensive join are left to the full model; all measured costs include the join."""
-    data, y = table()
-    model = RandomForestClassifier(80, max_depth=8, random_state=0)
-    given = model, data, np.digitize(y, [-0.7, 0.7]), Promise(0.05, 0.95), of_trees
-    made = fit(*given, joins={("c", "d", "e"): 90.0, "b": 10.0})
-    told = made.certificate
-    assert set(told.efficient) <= {"a", "b"} and told.group_cost == {"a": 0.0, "b": 10.0, "c": 30.0, "d": 30.0, "e": 30.0}
-    small = of_trees([made.cascade.small], data)[0]
-    first = 10.0 * ("b" in told.efficient)
-    assert told.full_cost == 180.0 and told.small_cost == small + first
-    assert told.cascade_cost == pytest.approx(small + 80 * told.unsure + first + told.unsure * (100 - first))
-    for wrong in ({"z": 1.0}, {"a": -1.0}, {"a": "dear"}):
-        with pytest.raises(UserError, match="joins= "):
-            fit(*given, joins=wrong)
-
-
 def test_a_fitted_pipeline_is_served_as_it_is():
     data, label = rows(1)
     full = Column("full").fit(data)
@@ -335,6 +318,12 @@ def test_a_directory_that_somebody_touched_is_refused(directory, tmp_path, harm)
         store.load(path)
     assert refused.value.code == ("SW951" if harm == "version" else "SW950")
     assert ("an earlier version" in str(refused.value)) == (harm == "older")
+
+
+def test_a_certificate_with_the_cost_of_joins_is_read():
+    """Earlier versions stored one; the promise does not depend on it."""
+    record = json.loads(json.dumps(dataclasses.asdict(text_cascade().certificate)))
+    assert CascadeCertificate.of({**record, "join_cost": 250.0}) == text_cascade().certificate
 
 
 def test_a_model_is_known_however_it_comes(tmp_path):

@@ -93,33 +93,6 @@ class Cascade(Translator):
         return loop.select(sure, loop.cast(small, F64), loop.cast(full, F64))
 
 
-class Small(Cascade):
-    """Translates `sparkweld.willump.cascade.Small`."""
-
-    def _chosen(self, x: Features, sure: Value, small: Features, method: str) -> Features:
-        if not self.model.flags:
-            return small
-        loop = x.loop
-        flag = loop.select(sure, loop.const(1.0, F64), loop.const(0.0, F64))
-        for line in self.model.about:
-            current().note(line)
-        if self.model.marked:
-            name = f"watched {len(loop.program.watched)}"
-            loop.append(name, flag)
-            loop.program.watched[name] = {}
-        return small.array([flag] * len(small.values), ndim=small.ndim, kept=small.kept)
-
-
-class Unseen(Translator):
-    """Translates `sparkweld.willump.cascade.Unseen`."""
-
-    def predict(self, x: Features) -> Features:
-        return x.array([x.loop.const(0.0, F64)], ndim=1)
-
-    def predict_proba(self, x: Features) -> Features:
-        return x.array([x.loop.const(0.0, F64)] * self.model.classes, ndim=2)
-
-
 @contextmanager
 def _among(loop: LoopBuilder, condition: Value, share: float) -> Iterator[None]:
     """Restricts guards within the context to rows of the condition; models take the form that suits the share of rows."""
@@ -132,6 +105,4 @@ def _among(loop: LoopBuilder, condition: Value, share: float) -> Iterator[None]:
         loop.where, loop.share = before
 
 
-ESTIMATORS: dict[str, type[Translator]] = {
-    f"sparkweld.willump.cascade.{kind.__name__}": kind for kind in (Cascade, Small, Unseen)
-}
+ESTIMATORS: dict[str, type[Translator]] = {"sparkweld.willump.cascade.Cascade": Cascade}

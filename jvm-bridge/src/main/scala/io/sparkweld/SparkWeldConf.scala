@@ -150,10 +150,6 @@ object SparkWeldConf {
   val CascadesPath: ConfKey[Option[String]] = text("spark.sparkweld.cascades.path", Session,
     "A folder of certified cascades on the driver, or one of them. A UDF that holds the model of one uses the cascade, so that " +
       "its answers are the certified ones and not those of the model alone.")
-  val CascadeJoins: ConfKey[Mode.Value] = ConfKey("spark.sparkweld.cascades.joins.mode", "one of auto, always, never", "auto",
-    "Whether rows of which a cascade's small model is sure are kept from left joins that only its full model needs. `auto`: where " +
-      "that saves more than it takes, by what `fit(joins=...)` was told of the joins and by how many rows there are.",
-    Session, Mode.parse)
   val RankingsPath: ConfKey[Option[String]] = text("spark.sparkweld.rankings.path", Session,
     "A folder of certified rankings on the driver, or one of them. `orderBy(score desc).limit(k)` over a UDF that gives the score of " +
       "the model of one is answered by candidates, so that its rows are those that the ranking finds.")
@@ -163,7 +159,7 @@ object SparkWeldConf {
   val all: Seq[ConfKey[_]] = Seq(Enabled, ExactEnabled, BackendChoice, PushdownEnabled, LateMaterializationEnabled, TopKEnabled,
     ScoreBounds, FusionEnabled, PipelineEnabled, PipelineBlockRows, CompileTimeout, CompileCpuTime, TinyRows, ObjectTimeout,
     CompilePython, CompilePythonPath, Unpickle, ServiceMemory, WarmupEnabled, CachedReplies, CacheDir, CacheMaxBytes, CachedKernels, ModelsMemory, ModelFilesMaxBytes, MaxTextBytes, CacheChoice,
-    CacheMemory, StreamAfter, DropsSlower, ShadowFraction, CascadesPath, CascadeJoins, RankingsPath, ExplainEnabled)
+    CacheMemory, StreamAfter, DropsSlower, ShadowFraction, CascadesPath, RankingsPath, ExplainEnabled)
 
   /** Returns the settings as a Markdown table. */
   def markdown: String = {

@@ -1,6 +1,6 @@
 package io.sparkweld
 
-import io.sparkweld.rules.{AggregateRule, CascadeJoins, CascadeRule, ExpressionRule, ImpliedFilters, JoinBounds, LateMaterialization}
+import io.sparkweld.rules.{AggregateRule, CascadeRule, ExpressionRule, ImpliedFilters, JoinBounds, LateMaterialization}
 import io.sparkweld.rules.{OffHeapScans, Patient, RankingRule, RowBatchesRule, SortedCalls, TopRowsRule, UnreadArguments, WeldRule}
 
 import io.sparkweld.plan.OriginalStrategy
@@ -19,9 +19,9 @@ import org.apache.spark.sql.execution.{ColumnarRule, SparkPlan}
  *   logical plan -> CascadeRule, SortedCalls,     -> Spark's optimizer -> physical plan (OriginalStrategy)
  *                   RankingRule, AggregateRule,       ImpliedFilters and      |
  *                   ExpressionRule (once, before      UnreadArguments in its
- *                   operators move)                   fixed-point batches, then once CascadeJoins,
- *                                                     JoinBounds and LateMaterialization; last it
- *                                                     extracts Python UDFs into ArrowEvalPython
+ *                   operators move)                   fixed-point batches, then once JoinBounds
+ *                                                     and LateMaterialization; last it extracts
+ *                                                     Python UDFs into ArrowEvalPython
  *                                                                                       |
  *      adaptive execution off, or a plan without exchange      adaptive execution (once, and after every stage)
  *                            |                                                          |
@@ -45,7 +45,6 @@ class SparkWeldExtensions extends SparkSessionExtensionsProvider {
     extensions.injectPreOperatorOptimizationRule(_ => new Patient(ExpressionRule))
     extensions.injectOptimizerRule(_ => new Patient(ImpliedFilters))
     extensions.injectOptimizerRule(_ => new Patient(UnreadArguments))
-    extensions.injectPreCBORule(_ => new Patient(CascadeJoins))
     extensions.injectPreCBORule(_ => new Patient(JoinBounds))
     extensions.injectPreCBORule(_ => new Patient(LateMaterialization))
     extensions.injectPlannerStrategy(_ => OriginalStrategy)

@@ -14,7 +14,7 @@ import org.apache.spark.sql.catalyst.trees.TreeNodeTag
  *
  * @param id Spark's number of the call
  * @param kind "expression", "aggregate", "window", "filter"; "late" for UDFs that are computed later; "unread" for columns that a
- * UDF, which stays one, never reads; "joined" for a UDF whose rows are only partly joined; or `Partial`
+ * UDF, which stays one, never reads; or `Partial`
  */
 final case class Rewritten(id: Long, udf: String, kind: String, what: String, kept: Seq[String], notes: Seq[String])
 

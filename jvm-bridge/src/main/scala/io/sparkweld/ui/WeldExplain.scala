@@ -112,7 +112,6 @@ object WeldExplain {
       record.notes.map(note => s"note: $note")
     val head = record.kind match {
       case "late" => s"late: ${record.udf}"
-      case "joined" => s"below joins: ${record.udf}"
       case Rewritten.Partial => s"partial aggregation in Python: ${record.udf}"
       case kind => s"Spark's own expressions for ${record.udf} ($kind)"
     }
