@@ -41,7 +41,7 @@ def run(spark: SparkSession, args: argparse.Namespace) -> None:
     absent = [name for name in (*names, args.label) if name not in table.columns]
     if absent or not names:
         there = ", ".join(table.columns)
-        raise sparkweld.UserError(f"the table has no column {absent[0]!r}: {there}" if absent else "give --features a,b,c")
+        raise sparkweld.UserError(f"the table has no column {absent[0]!r}: {there}" if absent else "pass --features a,b,c")
     rows = table.select(*map(quoted, dict.fromkeys([*names, args.label]))).toPandas()
     made = sparkweld.cascade.fit(
         model, rows, args.label, args.accuracy_loss, args.confidence, path=args.output, band=args.band, seed=args.seed,
@@ -57,12 +57,12 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--model", required=True, help="path of the saved model of scikit-learn, LightGBM or XGBoost")
     parser.add_argument("--label", required=True, help="column of the labels")
     parser.add_argument("--output", required=True, help="directory to write, on this machine")
-    parser.add_argument("--input-format", choices=FORMATS, help="by default from the extension")
-    parser.add_argument("--features", type=names, help="a,b,c; by default the model's names")
-    parser.add_argument("--accuracy-loss", type=float, default=0.001, help="share of rows that may be lost; default 0.001")
-    parser.add_argument("--confidence", type=float, default=0.95, help="of that promise; default 0.95")
-    parser.add_argument("--band", type=float, help="regressors: how much an absolute error may grow without being a loss")
-    parser.add_argument("--seed", type=int, default=0, help="of the split of the rows")
+    parser.add_argument("--input-format", choices=FORMATS, help="default: from the file extension")
+    parser.add_argument("--features", type=names, help="a,b,c; default: the model's names")
+    parser.add_argument("--accuracy-loss", type=float, default=0.001, help="allowed loss, as a share of rows; default 0.001")
+    parser.add_argument("--confidence", type=float, default=0.95, help="confidence of that bound; default 0.95")
+    parser.add_argument("--band", type=float, help="regressors: allowed increase of an absolute error")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the row split")
     return parser.parse_args(given)
 
 

@@ -52,7 +52,7 @@ def run(spark: SparkSession, args: argparse.Namespace) -> None:
 def predictions(table: DataFrame, args: argparse.Namespace) -> DataFrame:
     """Returns the rows and columns of the output. Raises UserError for columns that the table or the model lacks."""
     if args.approximate and (args.top_k is None or args.where):
-        raise sparkweld.UserError("--approximate DIR is about the first of all rows: it takes --top-k, and no --where")
+        raise sparkweld.UserError("--approximate DIR applies to the first of all rows: it requires --top-k and excludes --where")
     scored = sparkweld.score(table, args.model, args.features, args.name, args.proba, args.cascade)
     made = [name for name in scored.columns if name not in table.columns]
     kept = table.columns if args.keep is None else args.keep
@@ -75,16 +75,16 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--input", required=True, help="path, or name of a table")
     parser.add_argument("--model", required=True, help="path of the saved model")
     parser.add_argument("--output", required=True, help="path, or name of a table, that does not exist yet")
-    parser.add_argument("--input-format", choices=FORMATS, help="by default from the extension")
-    parser.add_argument("--output-format", choices=FORMATS, help="by default from the extension")
-    parser.add_argument("--features", type=names, help="a,b,c in the order of fitting; by default the model's names")
-    parser.add_argument("--keep", type=names, help="columns to keep beside the predictions; by default all")
+    parser.add_argument("--input-format", choices=FORMATS, help="default: from the file extension")
+    parser.add_argument("--output-format", choices=FORMATS, help="default: from the file extension")
+    parser.add_argument("--features", type=names, help="a,b,c in the order of fitting; default: the model's names")
+    parser.add_argument("--keep", type=names, help="columns to keep next to the predictions; default: all")
     parser.add_argument("--name", default="prediction", help="name of the column of predictions")
     parser.add_argument("--proba", nargs="?", const=True, default=False, metavar="CLASS", help="probabilities, or that of CLASS")
     parser.add_argument("--cascade", metavar="DIR", help="a cascade of this model, as jobs/fit_cascade.py writes it")
     parser.add_argument("--where", help="SQL condition on the table's columns and the predictions")
     parser.add_argument("--top-k", type=int, metavar="N", help="only the N rows with the largest predictions")
-    parser.add_argument("--approximate", metavar="DIR", help="with --top-k: a ranking of this model, which chooses candidates")
+    parser.add_argument("--approximate", metavar="DIR", help="with --top-k: a ranking of this model, which selects candidates")
     parser.add_argument("--partition-by", type=names, default=[], help="columns that become folders of the output")
     parser.add_argument("--overwrite", action="store_true", help="replace the output, once the new one is complete")
     return parser.parse_args(given)

@@ -76,7 +76,7 @@ def main() -> None:
     parser.add_argument("--flights", required=True, help="folder of Parquet files with flights")
     parser.add_argument("--weights", required=True, help="JSON file with mean, scale, weights and intercept")
     parser.add_argument("--output", required=True, help="folder to write the scored flights to")
-    parser.add_argument("--threshold", type=float, default=0.2, help="least probability that is kept")
+    parser.add_argument("--threshold", type=float, default=0.2, help="lowest probability to keep")
     args = parser.parse_args()
     with open(args.weights, encoding="utf-8") as file:
         model = json.load(file)

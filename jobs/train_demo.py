@@ -36,7 +36,7 @@ def features() -> Pipeline:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Fit models of which flights arrive late.")
+    parser = argparse.ArgumentParser(description="Fit models that predict late arrivals of flights.")
     parser.add_argument("--flights", required=True, help="Parquet file or folder of flights, with their arr_delay")
     parser.add_argument("--output", required=True, help="folder for the models")
     args = parser.parse_args()

@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="sparkweld",
-        description="Looks after an installation of SparkWeld, the Spark plugin that compiles pandas UDFs.",
+        description="Manages an installation of SparkWeld, the Spark plugin that compiles pandas UDFs.",
     )
     parser.add_argument("--version", action=_Version, help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
@@ -40,25 +40,25 @@ def _parser() -> argparse.ArgumentParser:
     jar = commands.add_parser("jar", help="print the path of the plugin's jar, for spark-submit --jars")
     jar.set_defaults(run=_jar)
 
-    install = commands.add_parser("install", help="put the jar beside Spark's own jars: the flag alone is then enough")
-    uninstall = commands.add_parser("uninstall", help="take the jar out of Spark's jars again")
+    install = commands.add_parser("install", help="copy the jar into Spark's jars folder: jobs then need only the flag")
+    uninstall = commands.add_parser("uninstall", help="remove the jar from Spark's jars folder")
     doctor = commands.add_parser("doctor", help="check Java, Spark, Python packages, the shim, the cache and a kernel")
     conf = commands.add_parser("conf", help="print all spark.sparkweld.* keys with their defaults")
     for sub, run in ((install, _install), (uninstall, _uninstall), (doctor, _doctor), (conf, _conf)):
         sub.set_defaults(run=run)
         sub.add_argument("--spark-home", metavar="DIR", help="default: $SPARK_HOME, else the one in pip's pyspark")
-    lint = commands.add_parser("lint", help="find UDFs of a job that depend on batches, and say what would be compiled")
+    lint = commands.add_parser("lint", help="find UDFs that depend on batches, and report which would be compiled")
     lint.description = (
         "Examines the UDFs of a file or module: whether each is row-local, what would be compiled, and faults that it has with "
         "or without the plugin. THE TARGET IS IMPORTED, so its top-level code runs (in a child process, without Spark: sessions, "
-        "DataFrames and columns are replaced by stand-ins that do nothing); --no-import only reads the text."
+        "DataFrames and columns are replaced by stand-ins that do nothing); --no-import only reads the source."
     )
     lint.epilog = "Exit codes: 0 no warnings, 1 warnings, 2 no such target."
     lint.set_defaults(run=_lint)
     lint.add_argument("target", metavar="FILE|MODULE", nargs="+", help="job.py, or package.module")
-    lint.add_argument("--json", action="store_true", help="print the reports as JSON, one a line for each target")
-    lint.add_argument("--no-import", action="store_true", help="run nothing of the target: finds less")
-    lint.add_argument("--timeout", type=float, default=120.0, metavar="SECONDS", help="for the import of one target; default 120")
+    lint.add_argument("--json", action="store_true", help="print one JSON report per target, one per line")
+    lint.add_argument("--no-import", action="store_true", help="do not run the target: finds less")
+    lint.add_argument("--timeout", type=float, default=120.0, metavar="SECONDS", help="time limit of one import; default 120")
     annotations = commands.add_parser("annotations", help="check the split annotations of a file or module")
     actions = annotations.add_subparsers(dest="action", metavar="ACTION", required=True)
     check = actions.add_parser("check", help="try each annotation with random pieces; THE TARGET IS IMPORTED")

@@ -146,9 +146,9 @@ def _cache() -> Check:
     cache = ObjectCache()
     cache.check()
     if cache.warning is not None:
-        mend = "Set spark.sparkweld.cache.dir to an absolute path that this user alone can write."
+        mend = "Set spark.sparkweld.cache.dir to an absolute path that only this user can write."
         return Check("cache", FAIL, cache.warning, mend)
-    return Check("cache", OK, f"{cache.folder} can be written, by this user alone")
+    return Check("cache", OK, f"{cache.folder} is writable, by this user only")
 
 
 class _Service:
@@ -176,9 +176,9 @@ class _Service:
             write_message(cast(BinaryIO, process.stdin), {"id": self._next, "op": op, **fields})
             reply = read_message(cast(BinaryIO, process.stdout))
         except (OSError, StreamError) as fault:
-            raise UserError(f"it stopped while it was asked for {op!r} ({fault}){self._said()}") from None
+            raise UserError(f"it stopped during the request {op!r} ({fault}){self._said()}") from None
         if reply is None:
-            raise UserError(f"it ended in place of an answer to {op!r}{self._said()}")
+            raise UserError(f"it ended instead of answering {op!r}{self._said()}")
         if reply.header.get("status") != "ok":
             raise UserError(f"it answered {op!r} with: {reply.header.get('message', reply.header)}")
         return reply.header, reply.blobs
@@ -271,7 +271,7 @@ def _kernel(service: _Service, hello: dict[str, Any] | None) -> Check:
     if wrong or len(results) != ROWS:
         return Check("kernel", FAIL, f"{len(wrong)} of {len(results)} results are wrong, the first at x = {wrong[:1]}")
     if cpu != reply["cpu"]:
-        mend = "Executors compile for themselves then, which works and costs each of them a second once."
+        mend = "Executors then compile themselves, which costs each of them about a second once."
         return Check("kernel", WARN, f"Python sees the CPU {reply['cpu']}, the JVM {cpu}", mend)
     return Check("kernel", OK, f"compiled, linked and called: {ROWS} results are right")
 

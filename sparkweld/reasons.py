@@ -43,4 +43,4 @@ def _fill(text: str, params: dict[str, Any], code: str) -> str:
     try:
         return _Params(text).substitute(params)
     except KeyError as missing:
-        raise InternalError(f"reason {code} wants the parameter {missing}") from None
+        raise InternalError(f"reason {code} requires the parameter {missing}") from None

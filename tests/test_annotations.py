@@ -148,9 +148,9 @@ def doubled_in_place(x):
         (numbered, (ARRAY, Broadcast({})), ARRAY, "argument 2, which is not annotated as Mutated"),
         (lambda x: x / x.shape[0] if x[0] else x, (ARRAY,), ARRAY, "fails on the pieces .*IndexError"),
         (lambda x: json.loads(x), (ARRAY,), ARRAY, "every call on its examples raises TypeError"),
-        (lambda x: int(x.max()), (Rows(dtype="int64"),), Max(), r"gives another result .*, a int64, .*, a int,\. Input"),
+        (lambda x: int(x.max()), (Rows(dtype="int64"),), Max(), r"returns another result .* \(int64\); .* \(int\)\. Input"),
         (lambda x, y: x + y, (ARRAY,), ARRAY, "every call on its examples raises TypeError"),
-        (lambda x: x, (ARRAY, ARRAY), ARRAY, "does not take what is annotated"),
+        (lambda x: x, (ARRAY, ARRAY), ARRAY, "does not accept the annotated arguments"),
         (lambda x: x, (Rows("a"),), Rows("b"), "returns rows of 'b', which no argument has"),
         (lambda x: x, (Filtered(),), Rows(), "returns rows of 'rows'"),
     ],
@@ -168,20 +168,20 @@ def test_examples_that_are_none_are_rejected(examples):
 
 @pytest.mark.parametrize("option", [{"container": "frame"}, {"dtype": "text"}])
 def test_types_without_examples_are_rejected(option):
-    with pytest.raises(AnnotationError, match="is no"):
+    with pytest.raises(AnnotationError, match="is not|is none"):
         Rows(**option)
 
 
 def test_a_rejection_shows_the_input():
     with pytest.raises(AnnotationError, match=r"cumsum.*\[0:1\].*Input: \["):
         annotate(np.cumsum, (ARRAY,), returns=ARRAY)
-    with pytest.raises(AnnotationError, match="does not take"):
+    with pytest.raises(AnnotationError, match="does not accept"):
         annotate(max_of, (ARRAY,), {"axes": Broadcast(0)}, returns=Max())
-    with pytest.raises(AnnotationError, match="give returns="):
+    with pytest.raises(AnnotationError, match="pass returns="):
         annotate(np.exp, (ARRAY,))
-    with pytest.raises(AnnotationError, match="is annotated with <class .*Rows'>, which is no split type"):
+    with pytest.raises(AnnotationError, match="is annotated with <class .*Rows'>, which is not a split type"):
         annotate(np.exp, (Rows,), returns=ARRAY)
-    with pytest.raises(AnnotationError, match=r"wants a tuple of split types, not Rows\("):
+    with pytest.raises(AnnotationError, match=r"requires a tuple of split types, not Rows\("):
         annotate(np.exp, ARRAY, returns=ARRAY)
     with pytest.raises(AnnotationError, match="has no example of its own"):
         annotate(np.exp, (Unknown(),), returns=Count())
@@ -219,13 +219,13 @@ def test_rows_that_are_not_the_same_do_not_meet():
     again = keep.domain_of((table, table), {})
     assert kept.parent is table and kept != again
     for wrong in ((kept, table), (table, other), (kept, again)):
-        with pytest.raises(DomainError, match="wants argument 1 and argument 2 of the same rows"):
+        with pytest.raises(DomainError, match="requires argument 1 and argument 2 with the same rows"):
             add.domain_of((wrong[0], wrong[1]), {})
     with pytest.raises(DomainError, match="argument 1 has 3, argument 2 has 2"):
         add.rows((np.arange(3), np.arange(2)), {})
-    with pytest.raises(DomainError, match="is given 3"):
+    with pytest.raises(DomainError, match="receives 3"):
         add.rows((1, 2, 3), {})
-    with pytest.raises(DomainError, match="is no matrix"):
+    with pytest.raises(DomainError, match="is not a matrix"):
         annotate(np.sort, (Matrix(),), returns=Matrix()).rows((np.arange(3),), {})
     two = annotate(lambda a, b: (a, b), (Rows("a"), Rows("b")), returns=Unknown(), check=False)
     with pytest.raises(DomainError, match="rows of 2 domains"):
@@ -252,7 +252,7 @@ WRONG = "import numpy as np\nrunning = annotate(np.cumsum, (Rows(container='arra
 @pytest.mark.parametrize(("source", "code", "said"), [
     (GOOD, 0, "ok     same"),
     (GOOD + WRONG, 1, "wrong  running"),
-    ("x = 1\n", 1, "holds no annotation"),
+    ("x = 1\n", 1, "has no annotation"),
     ("1 / 0\n", 1, "ZeroDivisionError"),
     ("raise SystemExit\n", 1, "SystemExit"),
     (GOOD + "stop = annotate(exit, (Rows(),), returns=Rows())\n", 1, "raises SystemExit"),

@@ -83,7 +83,7 @@ def test_install_into_no_spark(capsys, tmp_path):
     code, out, err = run(capsys, "install", "--spark-home", str(tmp_path))
     assert (code, out) == (1, "")
     assert err == (
-        f"sparkweld install: no Spark in {tmp_path} (from --spark-home): its folder jars/ holds no spark-core jar\n"
+        f"sparkweld install: no Spark in {tmp_path} (from --spark-home): its folder jars/ has no spark-core jar\n"
     )
 
 

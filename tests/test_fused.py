@@ -153,7 +153,7 @@ def test_structs_and_names():
     function = function_of(reply)
     assert reply["arguments"] == [[0, 0], [0, 1]]
     assert equal(function(*DOUBLES), erf(DOUBLES[0]) - DOUBLES[1]) and _loaded(function)._original is None
-    assert "16 bytes a row in, 8 out" in reply["moved"]
+    assert "16 bytes per row in, 8 out" in reply["moved"]
 
 
 _never = annotate(lambda x: x.cumsum(), (Rows(),), returns=Unknown(), check=False)
@@ -398,7 +398,7 @@ def test_a_broken_promise_warns_once_and_changes_nothing(capfd):
     for _ in range(2):
         assert equal(function(DOUBLES[0]), DOUBLES[0])
     said = capfd.readouterr().err
-    assert said.count("runs as it is: a call breaks its annotation") == 1 and "returns 499 rows for 500" in said
+    assert said.count("runs in its original form: a call breaks its annotation") == 1 and "returns 499 rows for 500" in said
 
 
 def test_a_worker_without_the_package_runs_the_original(tmp_path):
@@ -483,7 +483,7 @@ def test_a_sibling_that_breaks_its_promise_leaves_the_batch_to_all_originals(cap
                         conf={"blockRows": 500})  # fmt: skip
     made = [function_of(group, number) for number in range(2)]
     assert equal(made[0](*DOUBLES), DOUBLES[0] + 0.0) and equal(made[1](*DOUBLES), erf(DOUBLES[0]) * DOUBLES[1])
-    assert "f + f runs as it is" in capfd.readouterr().err and _loaded(made[1])._original is not None
+    assert "f + f runs in its original form" in capfd.readouterr().err and _loaded(made[1])._original is not None
 
 
 def test_integers_have_nulls_each_by_itself():

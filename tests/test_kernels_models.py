@@ -213,7 +213,7 @@ def test_too_wide_rows_are_refused():
     def body(loop: LoopBuilder, read: dict[str, Value]) -> None:
         loop.append("out", loop.emit(Distances.of(np.zeros((1, 1))), read["x"]))
 
-    with pytest.raises(Refusal, match="65,536 bytes a row"):
+    with pytest.raises(Refusal, match="65,536 bytes per row"):
         check_size(program({"x": F64, **{f"s{at}": STR for at in range(4100)}}, body))
 
 

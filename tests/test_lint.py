@@ -75,7 +75,7 @@ def test_faults_of_a_pandas_udf(lint, body, code):
 def test_a_null_elsewhere_is_shown_with_a_row(lint):
     report = lint('@pandas_udf("long")\ndef f(s: pd.Series) -> pd.Series:\n    return s.floordiv(s)\n')
     (finding,) = report.udfs[0].findings
-    assert finding.code == "SW701" and "for (0) it gives 0, and None when another row" in finding.message
+    assert finding.code == "SW701" and "for (0) it returns 0, and None when another row" in finding.message
 
 
 def test_overflow_at_the_edge_is_a_remark(lint):

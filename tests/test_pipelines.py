@@ -189,11 +189,11 @@ def _unsound():
         c.call(unchecked(np.outer, Rows("a"), Rows("b"), returns=Rows("a")), (of(c.x), of(c.y)), {}, "array", F64)
 
     return [
-        (filtered_meets_whole, r"numpy.*add \(f, line 3 of job.py\) wants rows of one domain.*filter#"),
-        (two_filters_meet, "rows of one domain"), (two_calls_that_filter_meet, "rows of one domain"),
-        (merged_meets_rows, "rows of one domain.*None"), (unknown_goes_on, "no pipeline goes through"),
-        (broadcast_is_cut, "wants argument 2 whole"), (other_keyword_is_cut, "wants decimals whole"),
-        (more_arguments_than_types, "annotated for 1 arguments"), (two_row_domains, "rows of 2 domains: a, b"),
+        (filtered_meets_whole, r"numpy.*add \(f, line 3 of job.py\) requires arguments with the same rows.*filter#"),
+        (two_filters_meet, "the same rows"), (two_calls_that_filter_meet, "the same rows"),
+        (merged_meets_rows, "the same rows.*None"), (unknown_goes_on, "a pipeline cannot pass on"),
+        (broadcast_is_cut, "all rows of argument 2 at once"), (other_keyword_is_cut, "all rows of decimals at once"),
+        (more_arguments_than_types, "annotated for 1 positional arguments"), (two_row_domains, "rows of 2 domains: a, b"),
     ]  # fmt: skip
 
 

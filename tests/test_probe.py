@@ -67,7 +67,7 @@ def test_a_wrong_translation_is_refused(table, entry, wrong, function, monkeypat
     reply = compiled(function)
     assert refusals(reply) == ["SW233"], reply
     refused = reply["refusals"][0]
-    assert "the function gives" in refused["message"] and "its translation" in refused["message"]
+    assert "the function returns" in refused["message"] and "its translation" in refused["message"]
     assert refused["place"].endswith("of test_probe.py") and "report" in refused["hint"]
 
 

@@ -64,21 +64,21 @@ WRONG = {
     "no column 'größe c'.*Did you mean 'Größe c' for": lambda: planned(FOREST, types={"a.b": "int", "Größe c": "int"}),
     "no column 'größe c'": lambda: planned(FOREST, types={"a.b": "double"}),
     "could not convert string to float": lambda: planned(PIPELINE, types={**TYPES, "a.b": "string"}),
-    "cannot score rows of the columns city string, a.b": lambda: planned(NAMELESS, ["city", "a.b"]),
+    "cannot score rows with the columns city string, a.b": lambda: planned(NAMELESS, ["city", "a.b"]),
     "'many' .array<int>. cannot be a feature": lambda: planned(NAMELESS, ["many", "a.b"]),
     "expected: 2, got 1": lambda: planned(NAMELESS, ["a.b"]),
     "'c' is none of its features and 'größe c' is left out": lambda: planned(FOREST, ["a.b", "c"], types={**TYPES, "c": "int"}),
     "features is empty": lambda: planned(FOREST, []),
     "names a column twice": lambda: planned(NAMELESS, ["a.b", "a.b"]),
-    "fitted on 2 columns.: give features": lambda: planned(NAMELESS),
-    "reads texts: give features": lambda: planned(TEXTS),
+    "fitted on 2 columns.: pass features": lambda: planned(NAMELESS),
+    "reads strings: pass features": lambda: planned(TEXTS),
     "takes one column of strings, not a.b double": lambda: planned(TEXTS, ["a.b"]),
     "has no class 'maybe': its classes are 'no', 'yes'": lambda: planned(PIPELINE, proba="maybe"),
     "has no predict_proba": lambda: planned(FOREST, proba=True),
-    "gives 3 columns: give proba=True": lambda: planned(BOOSTED.booster_, {"a.b": "a.b", "größe_c": "größe c"}),
+    "returns 3 columns: pass proba=True": lambda: planned(BOOSTED.booster_, {"a.b": "a.b", "größe_c": "größe c"}),
     "several outputs are not scored": lambda: planned(LinearRegression().fit(NUMBERS, NUMBERS)),
     "not fitted yet": lambda: planned(LogisticRegression(), ["a.b"]),
-    "a dict is no fitted model": lambda: planned({"model": PIPELINE}),
+    "a dict is not a fitted model": lambda: planned({"model": PIPELINE}),
 }
 
 
@@ -117,10 +117,10 @@ class Foreign:
 def test_paths_without_a_model(tmp_path):
     contents = {
         "is an empty file": b"",
-        "is no model that can be read: it begins with b'hello'": b"hello",
+        "is not a readable model: it begins with b'hello'": b"hello",
         "cannot be read as a file of joblib or pickle: [EU]": pickle.dumps(PIPELINE)[:300],
         "cannot be read as a file of joblib or pickle: AttributeError": b"\x80\x04cnumpy\nno_such_name\n.",
-        "needs the package no_such_package": pickle.dumps(Foreign()),
+        "requires the package no_such_package": pickle.dumps(Foreign()),
         "cannot be read as a file of LightGBM": b"tree\nversion=v4\nnonsense",
         "cannot be read as a file of XGBoost": b'{"learner": 1}',
     }
@@ -131,6 +131,6 @@ def test_paths_without_a_model(tmp_path):
             load_model(path, None)
     (tmp_path / "mlflow").mkdir()
     (tmp_path / "mlflow" / "MLmodel").write_text("flavors:")
-    for says, where in (("no such file", tmp_path / "none"), ("no pyspark.ml", tmp_path), ("MLflow", tmp_path / "mlflow")):
+    for says, where in (("no such file", tmp_path / "none"), ("not a pyspark.ml", tmp_path), ("MLflow", tmp_path / "mlflow")):
         with pytest.raises(UserError, match=says):
             load_model(where, None)

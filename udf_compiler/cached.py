@@ -37,7 +37,7 @@ class Cached(StandIn):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         given = (*args, *kwargs.values())
         if any(isinstance(value, Traced) for value in given) or not all(map(is_scalar, given)):
-            refuse("SW610", name=self._use.name, what="is called with something else than plain constants")
+            refuse("SW610", name=self._use.name, what="is called with something other than plain constants")
         key = (args, tuple(map(type, given)), tuple(sorted(kwargs.items())))
         if key not in self._results:
             self._results[key] = self._checked(self._function(*args, **kwargs))
@@ -47,7 +47,7 @@ class Cached(StandIn):
         """Returns the result, and checks that a container is unchanged when the trace ends; its elements must be immutable."""
         parts = _CONTAINERS[type(result)](result) if type(result) in _CONTAINERS else [result]
         if not all(map(_is_fixed, parts)):
-            refuse("SW610", name=self._use.name, what="gives an object that could be changed between two calls")
+            refuse("SW610", name=self._use.name, what="returns an object that could be changed between two calls")
         if type(result) in (list, dict):
             held = _CONTAINERS[type(result)]
             self._snapshot.add(self._use, lambda: len(held(result)) == len(parts) and all(map(_is, held(result), parts)))

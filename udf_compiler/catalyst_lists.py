@@ -80,7 +80,7 @@ def _join(t: Translator, expr: Expr, demand: Value | None) -> Maybe:
     """Translates ArrayJoin; the replacement for NULLs is irrelevant, as there are no NULL elements."""
     _, *texts = expr["args"]
     if any(text["op"] != "Literal" or text["value"] is None for text in texts):
-        raise refusal("SW321", expression="ArrayJoin with a string that is no literal")
+        raise refusal("SW321", expression="ArrayJoin with a string that is not a literal")
     x = _array(t, expr, demand)
     return Maybe(t.loop.emit(ListCall("join", x.value.type), x.value, t.loop.const(str(texts[0]["value"]), STR)), x.valid)
 
@@ -90,7 +90,7 @@ def _split(t: Translator, expr: Expr, demand: Value | None) -> Maybe:
     text, pattern, limit = expr["args"]
     known = pattern["op"] == limit["op"] == "Literal" and None not in (pattern["value"], limit["value"])
     if not known or not _PLAIN.fullmatch(str(pattern["value"])):
-        raise refusal("SW321", expression="StringSplit by a pattern that is no text")
+        raise refusal("SW321", expression="StringSplit by a pattern that is not a string")
     separator, most = str(pattern["value"]).removeprefix("\\"), int(str(limit["value"]))
     x = t.of(text, demand)
     return Maybe(t.loop.emit(StrCall("split", (separator, most - 1 if most > 0 else -1)), x.value), x.valid)

@@ -89,13 +89,13 @@ def _texts(t: Translator, expr: Expr, demand: Value | None) -> list[Maybe]:
 
 def _text(expr: Expr, user: str) -> str:
     if expr["op"] != "Literal" or expr["value"] is None:
-        raise refusal("SW321", expression=f"{user} of a string that is no literal")
+        raise refusal("SW321", expression=f"{user} of a string that is not a literal")
     return str(expr["value"])
 
 
 def _number(expr: Expr, user: str) -> int:
     if expr["op"] != "Literal" or expr["value"] is None:
-        raise refusal("SW321", expression=f"{user} at a position that is no literal")
+        raise refusal("SW321", expression=f"{user} at a position that is not a literal")
     return int(str(expr["value"]))
 
 

@@ -84,9 +84,9 @@ class Reads:
         except OSError as error:
             refuse("SW860", path=path, why=f"{type(error).__name__}: {error.strerror}")
         if not stat.S_ISREG(status.st_mode):
-            refuse("SW860", path=path, why="it is no regular file")
+            refuse("SW860", path=path, why="it is not a regular file")
         if status.st_size > self.limit:
-            refuse("SW860", path=path, why=f"its {status.st_size:,} bytes are more than the limit of {self.limit:,}")
+            refuse("SW860", path=path, why=f"its {status.st_size:,} bytes exceed the limit of {self.limit:,}")
         return status
 
     def _state(self, name: str | FileName, path: str, status: os.stat_result) -> FileState:

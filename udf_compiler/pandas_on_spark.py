@@ -80,7 +80,7 @@ class Columns:
 
     def _taken(self, frame: Any) -> Any:
         if any(type(label) is not str for label in self.labels):
-            refuse("SW265", what="labels of columns that are no texts")
+            refuse("SW265", what="column labels that are not strings")
         if isinstance(frame, TracedFrame):
             made = TracedFrame(frame.loop, {n: copied(frame.series[c]) for n, c in zip(self.labels, self.data, strict=True)})
             made.shared = False
@@ -197,7 +197,7 @@ def _described(cells: dict[str, Any], given: Sequence[str] | None, layer: str) -
             raise refusal("SW265", what=f"a column of dtype {field.dtype}")
     for names in (restored["data_columns"], given or ()):
         if len(set(names)) < len(names):
-            raise refusal("SW265", what="two columns of one name")
+            raise refusal("SW265", what="two columns with the same name")
     return Columns(
         given=given,
         index=restored["index_columns"],

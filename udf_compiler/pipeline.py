@@ -45,7 +45,7 @@ from udf_compiler.type_names import with_names
 from udf_compiler.udfs import EVALUATED_ONCE, UdfTracer
 from udf_compiler.zones import session_zone
 
-_BOUNDED = "rows whose bounds cannot pass the filter are dropped before the model is computed"
+_BOUNDED = "rows whose score bound cannot pass the filter are skipped before full scoring"
 
 
 def compile_pipeline(

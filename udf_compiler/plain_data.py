@@ -125,7 +125,7 @@ def _copy_mapping(value: Any, rebuild: _Rebuild, remember: _Remember, use: Use, 
 def _copy_set(value: Any, use: Use, snapshot: Snapshot) -> Any:
     """Copies a set in the same iteration order, which affects loops and sums. Without a stable order, returns a ConstantSet."""
     if not all(is_scalar(v) or _is_date(v) for v in value):
-        raise use.refusal("SW216", type=f"{type(value).__name__} of no plain data")
+        raise use.refusal("SW216", type=f"{type(value).__name__} of data that is not plain")
     hashed = sys.flags.hash_randomization and any(isinstance(v, str | bytes) for v in value)
     if hashed or list(value.copy()) != list(value):
         return ConstantSet(type(value)(map(constant_date, value)))

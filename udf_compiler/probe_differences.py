@@ -36,17 +36,17 @@ def tolerance_of(kept: Iterable[Any], body: Iterable[Let]) -> Tolerance:
 def difference_of(given: Any, wanted: Any, tolerance: Tolerance) -> _Differ:
     """Describes the difference between the function's and the translation's result; None when they are equal."""
     if type(given) is not type(wanted):
-        return f"the function gives a {type(given).__name__}, its translation a {type(wanted).__name__}"
+        return f"the function returns a {type(given).__name__}, its translation a {type(wanted).__name__}"
     if isinstance(wanted, pd.DataFrame):
         if list(given.columns) != list(wanted.columns):
-            return f"the function gives the columns {list(given.columns)}, its translation {list(wanted.columns)}"
+            return f"the function returns the columns {list(given.columns)}, its translation {list(wanted.columns)}"
         differences = (difference_of(given[name], wanted[name], tolerance) for name in wanted.columns)
         return next((d for d in differences if d is not None), None)
     if _is_void(given) and _is_void(wanted) and given.shape == wanted.shape:
         return None  # without any value, pandas infers a dtype that no column depends on
     if isinstance(wanted, pa.RecordBatch):
         if given.schema.names != wanted.schema.names:
-            return f"the function gives the columns {given.schema.names}, its translation {wanted.schema.names}"
+            return f"the function returns the columns {given.schema.names}, its translation {wanted.schema.names}"
         differences = (_arrow_difference(a, b, tolerance) for a, b in zip(given.columns, wanted.columns, strict=True))
         return next((d for d in differences if d is not None), None)
     if isinstance(wanted, pa.StructArray) and given.type == wanted.type:
@@ -55,13 +55,13 @@ def difference_of(given: Any, wanted: Any, tolerance: Tolerance) -> _Differ:
     if isinstance(wanted, pa.Array):
         return _arrow_difference(given, wanted, tolerance)
     if given.dtype != wanted.dtype or given.shape != wanted.shape:
-        return f"the function gives {given.dtype} of shape {given.shape}, its translation {wanted.dtype} of {wanted.shape}"
+        return f"the function returns {given.dtype} of shape {given.shape}, its translation {wanted.dtype} of {wanted.shape}"
     theirs, ours = _values_of(given), _values_of(wanted)
     same = _COMPARISONS[tolerance](theirs, ours)
     if same.all() or (tolerance and ours.dtype.kind != "f" and 4 * np.count_nonzero(~same) < same.size):
         return None  # the last bits of a dot product may decide a comparison
     at = tuple(np.argwhere(~same)[0])
-    return f"the function gives {theirs[at]!r}, its translation {ours[at]!r}"
+    return f"the function returns {theirs[at]!r}, its translation {ours[at]!r}"
 
 
 def _is_void(x: Any) -> bool:
@@ -79,14 +79,14 @@ def _values_of(x: Any) -> np.ndarray:
 
 def _arrow_difference(given: pa.Array, wanted: pa.Array, tolerance: Tolerance) -> _Differ:
     if given.type != wanted.type or len(given) != len(wanted):
-        return f"the function gives {len(given)} values of {given.type}, its translation {len(wanted)} of {wanted.type}"
+        return f"the function returns {len(given)} values of {given.type}, its translation {len(wanted)} of {wanted.type}"
     theirs, ours = (np.asarray(a.is_valid()) for a in (given, wanted))
     if not np.array_equal(theirs, ours):
-        return f"the function gives {np.count_nonzero(~theirs)} NULLs, its translation {np.count_nonzero(~ours)}"
+        return f"the function returns {np.count_nonzero(~theirs)} NULLs, its translation {np.count_nonzero(~ours)}"
     pair = [np.asarray(a.drop_null()) for a in (given, wanted)]
     same = _COMPARISONS[tolerance](*pair)
     at = np.flatnonzero(~same)
-    return f"the function gives {pair[0][at[0]]!r}, its translation {pair[1][at[0]]!r}" if len(at) else None
+    return f"the function returns {pair[0][at[0]]!r}, its translation {pair[1][at[0]]!r}" if len(at) else None
 
 
 def _same(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -47,7 +47,7 @@ def with_ranking(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[str, A
         first = reply["refusals"][0]
         raise refusal("SW953", what="ranking", udf=udf["name"], why=f"{first['code']} {first['message']}")
     if not returns_watched(parse_program(reply["program"], reply["blocks"]), request["outputs"][0]):
-        raise refusal("SW953", what="ranking", udf=udf["name"], why=f"its result is not {told.score}, as the model gives it")
+        raise refusal("SW953", what="ranking", udf=udf["name"], why=f"its result is not {told.score}, unchanged")
     return {
         "status": "ok", "payload": as_text(payloads[1], udf), "limit": told.limit, "least": told.least,
         "most": None if told.extrapolates else told.most, "fewest": told.least_k, "path": shelf.used[0],

@@ -54,7 +54,7 @@ class Shelf:
             except Refusal as fault:
                 self.faults.append(fault)
         if not self._paths and not self.faults:
-            raise refusal("SW950", what=kind.WHAT, path=folder, why=f"it holds no {kind.FILE}, and no folder in it does")
+            raise refusal("SW950", what=kind.WHAT, path=folder, why=f"it has no {kind.FILE}, nor does any folder in it")
 
     def estimator(self, model: Any) -> Any:
         """Returns the replacement of a model; None when there is none. Refuses SW950 and SW951."""

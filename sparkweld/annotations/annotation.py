@@ -75,7 +75,7 @@ class Annotation:
         Raises DomainError for more arguments than are annotated.
         """
         if len(args) > len(self.args):
-            raise DomainError(f"{self.name} is annotated for {len(self.args)} arguments by position, and is given {len(args)}.")
+            raise DomainError(f"{self.name} is annotated for {len(self.args)} positional arguments, and receives {len(args)}.")
         given = [(f"argument {i + 1}", t, v) for i, (t, v) in enumerate(zip(self.args, args, strict=False))]
         return [*given, *((name, self.kwargs.get(name, _WHOLE), value) for name, value in kwargs.items())]
 
@@ -92,7 +92,7 @@ class Annotation:
         for domain, found in sizes.items():
             if len(set(found.values())) > 1:
                 listed = ", ".join(f"{name} has {rows}" for name, rows in found.items())
-                raise DomainError(f"{self.name} wants arguments of the same rows ({domain!r}): {listed}.")
+                raise DomainError(f"{self.name} requires arguments with the same rows ({domain!r}): {listed}.")
         if len(sizes) > 1:
             raise DomainError(f"{self.name} runs over rows of {len(sizes)} domains: {', '.join(sorted(sizes))}.")
         return next((rows for found in sizes.values() for rows in found.values()), None)
@@ -109,7 +109,7 @@ class Annotation:
             first, other = known.setdefault(type.domain, (name, domain))
             if other is not domain:
                 raise DomainError(
-                    f"{self.name} wants {first} and {name} of the same rows, but {first} has those of {other} and {name} "
+                    f"{self.name} requires {first} and {name} with the same rows, but {first} has those of {other} and {name} "
                     f"those of {domain}. Filter both in the same way, or neither."
                 )
         if isinstance(self.returns, Filtered):
@@ -150,9 +150,9 @@ def annotate(
     annotation is false.
     """
     if returns is None:
-        raise AnnotationError(f"the annotation of {function!r} says nothing of its result: give returns=")
+        raise AnnotationError(f"the annotation of {function!r} does not describe its result: pass returns=")
     if isinstance(args, SplitType):
-        raise AnnotationError(f"the annotation of {function!r} wants a tuple of split types, not {args!r} alone")
+        raise AnnotationError(f"the annotation of {function!r} requires a tuple of split types, not {args!r}")
     made = Annotation(function, tuple(args), dict(kwargs or {}), returns, elementwise, wants_rows, examples)
     check_signature(made)
     if check and _CHECKED.get():
@@ -188,7 +188,7 @@ def check_signature(annotation: Annotation) -> None:
     """Raises AnnotationError when the annotation names parameters that the function lacks, or values that are no split types."""
     for type in (*annotation.args, *annotation.kwargs.values(), annotation.returns):
         if not isinstance(type, SplitType):
-            raise AnnotationError(f"{annotation.name} is annotated with {type!r}, which is no split type, such as Rows()")
+            raise AnnotationError(f"{annotation.name} is annotated with {type!r}, which is not a split type such as Rows()")
     try:
         signature = inspect.signature(annotation.function)
     except (TypeError, ValueError):
@@ -196,7 +196,7 @@ def check_signature(annotation: Annotation) -> None:
     try:
         signature.bind_partial(*annotation.args, **annotation.kwargs)
     except TypeError as error:
-        raise AnnotationError(f"{annotation.name}{signature} does not take what is annotated: {error}") from None
+        raise AnnotationError(f"{annotation.name}{signature} does not accept the annotated arguments: {error}") from None
     domains = {t.domain for t in (*annotation.args, *annotation.kwargs.values())}
     returned = annotation.returns.of if isinstance(annotation.returns, Filtered) else annotation.returns.domain
     if returned is not None and returned not in domains:

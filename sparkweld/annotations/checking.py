@@ -79,7 +79,7 @@ def _example(annotation: Annotation, rng: np.random.Generator, rows: int) -> _Ca
     except LookupError as error:
         raise AnnotationError(f"{annotation.name} cannot be checked: {error}. Give examples=.") from None
     except Exception as error:
-        what = f"its examples, which are (args, kwargs) of so many rows, raise {type(error).__name__}: {error}"
+        what = f"its examples, functions from a number of rows to (args, kwargs), raise {type(error).__name__}: {error}"
         raise AnnotationError(f"{annotation.name} cannot be checked: {what}.") from error
     return _Call(args, kwargs)
 
@@ -97,7 +97,7 @@ def _one_trial(annotation: Annotation, call: _Call, rows: int, whole: _Whole, rn
     again = _run(annotation, call)
     if isinstance(again, str) or not annotation.returns.same(again.result, whole.result):
         given = again if isinstance(again, str) else again.result
-        raise _fault(annotation, call, "keeps state: a second call on the same input gives", given, whole.result)
+        raise _fault(annotation, call, "keeps state: a second call on the same input returns", given, whole.result)
     _check_inputs(annotation, call, whole)
     try:
         found = annotation.rows(call.args, call.kwargs)
@@ -121,7 +121,7 @@ def _try_cuts(annotation: Annotation, call: _Call, cuts: Sequence[int], whole: _
         said = f"{type(error).__name__}: {error}"
         raise _fault(annotation, call, f"fails on the pieces {_pieces(cuts)}:", said, whole.result) from None
     if not annotation.returns.same(merged, whole.result):
-        raise _fault(annotation, call, f"gives another result on the pieces {_pieces(cuts)}:", merged, whole.result)
+        raise _fault(annotation, call, f"returns another result on the pieces {_pieces(cuts)}:", merged, whole.result)
     for (name, split_type, value), (_, _, wanted) in zip(annotation.typed(args, kwargs), whole.after, strict=True):
         if isinstance(split_type, Mutated) and not equal(value, wanted):
             raise _fault(annotation, call, f"changes {name} in another way on the pieces {_pieces(cuts)}:", value, wanted)
@@ -155,9 +155,9 @@ def _fault(annotation: Annotation, call: _Call, what: str, got: Any, wanted: Any
     kind = "some rows" if isinstance(annotation.returns, Filtered) else type(annotation.returns).__name__
     found, whole = _short(got), _short(wanted)
     if found == whole and type(got) is not type(wanted):
-        found, whole = (f"{text}, a {type(value).__name__}," for text, value in ((found, got), (whole, wanted)))
+        found, whole = (f"{text} ({type(value).__name__})" for text, value in ((found, got), (whole, wanted)))
     return AnnotationError(
-        f"{annotation.name}, annotated to return {kind}, {what} {found} where the call on the whole gives {whole}. Input: {given}"
+        f"{annotation.name}, annotated to return {kind}, {what} {found}; the call on all rows returns {whole}. Input: {given}"
     )
 
 

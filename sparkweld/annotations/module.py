@@ -24,7 +24,7 @@ def check_module(target: str, say: Callable[[str], None]) -> bool:
         module = _imported(target)
     found = _annotations_of(module)
     if not found:
-        raise UserError(f"{target} holds no annotation: use sparkweld.annotations.splittable or annotate in it")
+        raise UserError(f"{target} has no annotation: use sparkweld.annotations.splittable or annotate in it")
     good = True
     for name, made in found.items():
         try:
@@ -51,7 +51,7 @@ def _imported(target: str) -> ModuleType:
             return importlib.import_module(target)
         spec = importlib.util.spec_from_file_location(path.stem, path)
         if spec is None or spec.loader is None or not path.is_file():
-            raise UserError(f"{target} is no file")
+            raise UserError(f"{target} is not a file")
         module = importlib.util.module_from_spec(spec)
         sys.modules[path.stem] = module  # so that classes of the file are found by their module's name
         spec.loader.exec_module(module)

@@ -71,7 +71,7 @@ class Rows(SplitType):
         try:
             np.dtype(self.dtype)
         except TypeError as error:
-            raise AnnotationError(f"dtype={self.dtype!r} is no dtype of NumPy's: {error}") from None
+            raise AnnotationError(f"dtype={self.dtype!r} is not a NumPy dtype: {error}") from None
 
     def rows(self, value: Any) -> int | None:
         return count_rows(value) if has_rows(value) else None
@@ -101,7 +101,7 @@ class Matrix(Rows):
     def rows(self, value: Any) -> int | None:
         if isinstance(value, np.ndarray) and value.ndim == 2 or isinstance(value, pd.DataFrame):
             return count_rows(value)
-        raise TypeError(f"a {type(value).__name__} is no matrix")
+        raise TypeError(f"a {type(value).__name__} is not a matrix")
 
     def example(self, rng: np.random.Generator, rows: int) -> Any:
         return _values(rng, rows * self.columns, self.dtype).reshape(rows, self.columns)
@@ -115,7 +115,7 @@ class Mutated(Rows):
 
     def split(self, value: Any, start: int, stop: int) -> Any:
         if not isinstance(value, np.ndarray):
-            raise TypeError(f"a piece of a {type(value).__name__} is no view that could be changed in place")
+            raise TypeError(f"a piece of a {type(value).__name__} is not a view that can be changed in place")
         return value[start:stop]
 
 
@@ -129,7 +129,7 @@ class Broadcast(SplitType):
         return None
 
     def merge(self, pieces: Sequence[Any]) -> Any:
-        raise TypeError("a broadcast value is no result of pieces")
+        raise TypeError("a broadcast value cannot be a result of pieces")
 
     def example(self, rng: np.random.Generator, rows: int) -> Any:
         return self.value

@@ -41,14 +41,14 @@ def fit(
     Raises UserError for invalid arguments, and a Refusal (SW940 to SW946) with the reason why there is no cascade.
     """
     if not _is_number(accuracy_loss) or not _is_number(confidence) or not 0 < accuracy_loss < 0.5 or not 0.5 <= confidence < 1:
-        raise UserError(f"accuracy_loss={accuracy_loss!r} wants 0 < loss < 0.5, confidence={confidence!r} wants 0.5 <= c < 1")
+        raise UserError(f"accuracy_loss={accuracy_loss!r} must be in (0, 0.5), confidence={confidence!r} in [0.5, 1)")
     to = None if path is None else store.place(path, CascadeCertificate)
     rows, labels = _rows_and_labels(data, label, text)
     kind = fitting.check_kind(pipeline)
     if band is None:
         band = 0.05 * _spread(labels) if kind == "numbers" else 0.0
     if not _is_number(band) or not 0 <= band < math.inf:
-        raise UserError(f"band={band!r}: give a number of the labels' unit, 0 or more, by which an error may grow")
+        raise UserError(f"band={band!r}: pass the allowed increase of an error, a number of 0 or more in the labels' unit")
     made = fitting.fit(pipeline, rows, labels, Promise(accuracy_loss, confidence, band), measure, small, seed)
     return made if to is None else Fitted(made.cascade, store.save(made, to), made.curve)
 
@@ -82,7 +82,7 @@ def _rows_and_labels(data: Any, label: Any, text: str | None) -> tuple[Any, Any]
     if hasattr(data, "toPandas"):
         data = data.toPandas()
     if not isinstance(data, pd.DataFrame | pd.Series):
-        raise UserError(f"data is a {type(data).__name__}; give a DataFrame, or a Series of texts")
+        raise UserError(f"data is a {type(data).__name__}; pass a DataFrame, or a Series of strings")
     if isinstance(label, str):
         if not isinstance(data, pd.DataFrame) or label not in data.columns:
             raise UserError(f"data has no column {label!r} for the label")
@@ -90,14 +90,14 @@ def _rows_and_labels(data: Any, label: Any, text: str | None) -> tuple[Any, Any]
     if text is not None:
         data = text_column(data, text)
     if isinstance(data, pd.DataFrame) and not len(data.columns):
-        raise UserError("data has no columns but the label")
+        raise UserError("data has only the label column")
     return data.reset_index(drop=True), np.asarray(label)
 
 
 def text_column(data: Any, text: Any) -> pd.Series:
     """Returns the column of that name. Raises UserError without one."""
     if not isinstance(data, pd.DataFrame) or not isinstance(text, str) or text not in data.columns:
-        raise UserError(f"data has no column {text!r} of texts")
+        raise UserError(f"data has no column {text!r} of strings")
     return data[text]
 
 

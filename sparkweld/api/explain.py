@@ -61,7 +61,7 @@ def _explain_connect(df: Any) -> str:
     for title, body in zip(sections[1::2], sections[2::2], strict=True):
         if "weld" in title.lower():
             return body.strip("\n")
-    text = NOT_ACTIVE.format(why="the server's explain has no section of it")
+    text = NOT_ACTIVE.format(why="the server's explain has no SparkWeld section")
     return text.replace("Start the job", "Start the server")
 
 

@@ -81,22 +81,22 @@ def chosen_features(
     Raises UserError for missing columns, for a type that no model accepts, and for features that are not the model's.
     """
     if not callable(getattr(model, "predict", None)):
-        raise UserError(f"a {type(model).__name__} is no fitted model: it has no predict")
+        raise UserError(f"a {type(model).__name__} is not a fitted model: it has no predict")
     names = feature_names(model)
     if features is None and names is None and takes_documents(model):
-        raise UserError(f"the {_name(model)} reads texts: give features=['the column of texts']")
+        raise UserError(f"the {_name(model)} reads strings: pass features=['the column of strings']")
     if features is None and names is None:
         count = getattr(model, "n_features_in_", None)
         known = "it does not know them" if count is None else f"it was fitted on {count} columns"
-        raise UserError(f"the {_name(model)} has no names of its features ({known}): give features=[...] in the order of fitting")
+        raise UserError(f"the {_name(model)} does not know its feature names ({known}): pass features=[...] in fitting order")
     pairs = _pairs(model, names, _in_its_spelling(model, names, features, columns))
     missing = [column for _, column in pairs if column not in columns]
     if missing:
-        raise UserError(f"the table has no column {_list(missing)}, which the {_name(model)} needs{_similar(missing, columns)}")
+        raise UserError(f"the table has no column {_list(missing)}, which {_name(model)} requires{_similar(missing, columns)}")
     given = tuple(Given(name, column, columns[column]) for name, column in pairs)
     odd = [f"{g.column!r} ({g.type})" for g in given if g.type not in _VALUES]
     if odd:
-        raise UserError(f"{', '.join(odd)} cannot be a feature: models take numbers, booleans, strings and times. Cast it first")
+        raise UserError(f"{', '.join(odd)} cannot be a feature: models accept numbers, booleans, strings and times. Cast it")
     return given
 
 
@@ -129,7 +129,7 @@ def _pairs(model: Any, names: tuple[str, ...] | None, features: Any) -> list[tup
         what = [f"{_list(wrong)} is none of its features"] if wrong else []
         what += [f"{_list(absent)} is left out"] if absent else []
         raise UserError(
-            f"the {_name(model)} was fitted on {_list(names)}: {' and '.join(what)}. Columns of other names are given as "
+            f"the {_name(model)} was fitted on {_list(names)}: {' and '.join(what)}. Pass columns with other names as "
             "features={'its name': 'column'}"
         )
     return [(name, given[name]) for name in names]
@@ -145,19 +145,19 @@ def plan_of(model: Any, given: Sequence[Given], proba: Any) -> Plan:
     if booster:
         method = "predict"  # it returns probabilities when it was trained for classes
     if not callable(getattr(model, method, None)):
-        raise UserError(f"the {_name(model)} has no {method}: give proba=False")
+        raise UserError(f"the {_name(model)} has no {method}: pass proba=False")
     documents = takes_documents(model)
     if documents and [g.type for g in given] != ["string"]:
-        raise UserError(f"the {_name(model)} reads texts: it takes one column of strings, not {_types(given)}")
+        raise UserError(f"the {_name(model)} reads strings: it takes one column of strings, not {_types(given)}")
     texts = any(g.type in ("string", "date") for g in given)
     array = not documents and not booster and not texts and feature_names(model) is None
     made = _try(model, method, given, documents, array)
     if made is not None and (len(made) != 1 or made.ndim > 2):
-        raise UserError(f"{_name(model)}.{method} does not give one row for each row")
+        raise UserError(f"{_name(model)}.{method} does not return one row for each row")
     if proba is False:
         if made is not None and made.ndim == 2:
-            hint = "give proba=True for those of its classes" if booster else "models of several outputs are not scored"
-            raise UserError(f"{_name(model)}.{method} gives {made.shape[1]} columns: {hint}")
+            hint = "pass proba=True for its probabilities" if booster else "models of several outputs are not scored"
+            raise UserError(f"{_name(model)}.{method} returns {made.shape[1]} columns: {hint}")
         return Plan(method, _result_type(model, made), documents, array)
     return _of_classes(model, proba, method, made, documents, array)
 
@@ -167,7 +167,7 @@ def _of_classes(model: Any, proba: Any, method: str, made: np.ndarray | None, do
     kind = "double" if made is None else _RETURNED.get(made.dtype.name, "double")
     if made is not None and made.ndim == 1:  # a Booster of two classes
         if proba is not True:
-            raise UserError(f"the {_name(model)} gives the probability of one class alone: give proba=True")
+            raise UserError(f"the {_name(model)} returns the probability of one class only: pass proba=True")
         return Plan(method, kind, documents, array)
     if not classes and made is not None:
         classes = list(range(made.shape[1]))
@@ -194,7 +194,7 @@ def _try(model: Any, method: str, given: Sequence[Given], documents: bool, array
         if re.search(r"unknown categor|previously unseen|not found in the training set", text):
             return None
         raise UserError(
-            f"the {_name(model)} cannot score rows of the columns {_types(given)}: {type(error).__name__}: {text[:400]}"
+            f"the {_name(model)} cannot score rows with the columns {_types(given)}: {type(error).__name__}: {text[:400]}"
         ) from error
 
 
@@ -205,7 +205,7 @@ def _result_type(model: Any, made: np.ndarray | None) -> str:
         return "string"
     found = _RETURNED.get(made.dtype.name)
     if found is None:
-        raise UserError(f"{_name(model)}.predict gives {made.dtype}, for which Spark has no type")
+        raise UserError(f"{_name(model)}.predict returns {made.dtype}, which has no Spark type")
     return found
 
 
@@ -225,4 +225,4 @@ def _similar(missing: Sequence[str], columns: Mapping[str, str]) -> str:
     lowered = {column.lower(): column for column in columns}
     found = {m: lowered.get(m.lower()) or next(iter(difflib.get_close_matches(m, columns, 1)), None) for m in missing}
     hints = [f"{close!r} for {name!r}" for name, close in found.items() if close]
-    return f". Did you mean {', '.join(hints)}? Then give features={{'its name': 'column'}}" if hints else ""
+    return f". Did you mean {', '.join(hints)}? Then pass features={{'its name': 'column'}}" if hints else ""

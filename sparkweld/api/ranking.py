@@ -47,17 +47,17 @@ def fit(
     """
     ks = _ks(k)
     if not all(isinstance(share, float) and 0.5 <= share < 1 for share in (recall, confidence)):
-        raise UserError(f"recall={recall!r} and confidence={confidence!r}: each wants 0.5 <= share < 1")
+        raise UserError(f"recall={recall!r} and confidence={confidence!r}: each must be at least 0.5 and less than 1")
     if rows is not None and not _is_count(rows):
-        raise UserError(f"rows={rows!r}: give how many rows the table has that queries are about, 1 or more")
+        raise UserError(f"rows={rows!r}: pass the number of rows of the queried table, 1 or more")
     to = None if path is None else store.place(path, RankCertificate)
     given = data.toPandas() if hasattr(data, "toPandas") else data
     if not isinstance(given, pd.DataFrame | pd.Series):
-        raise UserError(f"data is a {type(data).__name__}; give a DataFrame, or a Series of texts")
+        raise UserError(f"data is a {type(data).__name__}; pass a DataFrame, or a Series of strings")
     given = (given if text is None else text_column(given, text)).reset_index(drop=True)
     rows = len(given) if rows is None else rows
     if rows < ks[-1]:
-        raise UserError(f"the first k={ks[-1]:,} of rows={rows:,} rows are all of them; give a smaller k")
+        raise UserError(f"the first k={ks[-1]:,} of rows={rows:,} rows are all of them; pass a smaller k")
     scores, column, about = _scores(model, given, proba)
     made = ranking.fit(model, given, scores, column, about, RankPromise(ks, rows, recall, confidence, extrapolate), measure, seed)
     return made if to is None else Ranking(made.small, made.full, store.save(made, to))
@@ -91,7 +91,7 @@ def approximate(first: DataFrame, model: Any, k: int, proba: Any, path: str | os
 def _ks(k: Any) -> tuple[int, ...]:
     given = list(k) if isinstance(k, Iterable) and not isinstance(k, str) else [k]
     if not given or not all(map(_is_count, given)):
-        raise UserError(f"k={k!r} wants how many rows queries ask for, one number or several, each 1 or more")
+        raise UserError(f"k={k!r}: pass the number of rows that queries request, or several such numbers, each 1 or more")
     return tuple(sorted(set(given)))
 
 
@@ -103,18 +103,18 @@ def _scores(model: Any, rows: Any, proba: Any) -> tuple[np.ndarray, int, str]:
     """Returns (the scores that order the rows, their column of the probabilities or -1, their name)."""
     about = _about(model, proba)
     if not hasattr(model, "predict") or isinstance(model, type) or (hasattr(model, "fit") and not is_fitted(model)):
-        raise UserError(f"the model is {model!r:.80}; give one that was fitted")
+        raise UserError(f"the model is {model!r:.80}; pass a fitted model")
     if proba is False:
         with asking("the model cannot score these rows"):
             found = np.asarray(model.predict(rows))
         if found.ndim != 1 or found.dtype.kind not in "biuf":
-            raise UserError(f"the model predicts {found.dtype}: rows have no order; give proba=<class>")
+            raise UserError(f"the model predicts {found.dtype}: rows have no order; pass proba=<class>")
         return found.astype(np.float64), -1, about
     if not hasattr(model, "predict_proba"):
-        raise UserError(f"a {type(model).__name__} gives no probabilities; leave out proba=")
+        raise UserError(f"a {type(model).__name__} has no predict_proba; omit proba=")
     classes = model.classes_.tolist()
     if proba is True and len(classes) != 2 or proba is not True and proba not in classes:
-        raise UserError(f"proba={proba!r}: give one of the classes {classes}")
+        raise UserError(f"proba={proba!r}: pass one of the classes {classes}")
     column = 1 if proba is True else classes.index(proba)
     with asking("the model cannot score these rows"):
         return np.asarray(model.predict_proba(rows), np.float64)[:, column], column, about

@@ -38,9 +38,9 @@ def load_model(path: str | os.PathLike[str], spark: SparkSession) -> Any:
     if (local / "metadata").is_dir():
         return _load_ml(where, spark)
     if (local / "MLmodel").is_file():
-        raise UserError(f"{where} is an MLflow model: give the path of the model's own file in it, such as {where}/model.pkl")
+        raise UserError(f"{where} is an MLflow model: pass the path of the model's own file in it, such as {where}/model.pkl")
     if not local.is_file():
-        raise UserError(f"{where} is a folder, and no pyspark.ml model: there is no folder 'metadata' in it")
+        raise UserError(f"{where} is a folder, but not a pyspark.ml model: it has no folder 'metadata'")
     try:
         with local.open("rb") as file:
             begin = file.read(8)
@@ -72,7 +72,7 @@ def _read(begin: bytes, source: Any, where: str) -> Any:
         file = source if isinstance(source, str) else io.BytesIO(source)
         return _loaded(lambda: joblib.load(file), "joblib or pickle", where)
     raise UserError(
-        f"{where} is no model that can be read: it begins with {begin!r}. Known are files of joblib and pickle, LightGBM's "
+        f"{where} is not a readable model: it begins with {begin!r}. Supported are files of joblib and pickle, LightGBM's "
         "text, XGBoost's JSON and UBJSON, and folders of pyspark.ml"
     )
 
@@ -99,7 +99,7 @@ def _loaded(load: Any, kind: str, where: str) -> Any:
     try:
         return load()
     except ModuleNotFoundError as error:
-        raise UserError(f"the model {where} needs the package {error.name}, which is not installed here") from error
+        raise UserError(f"the model {where} requires the package {error.name}, which is not installed") from error
     except UserError:
         raise
     except Exception as error:  # a pickle runs any code, and libraries raise any exception

@@ -53,7 +53,7 @@ def score(
     if top_k is not None:
         return _first_rows(df, model, features, output, proba, cascade, top_k, approximate)
     if approximate is not None:
-        raise UserError("approximate= is about the first rows: give top_k=")
+        raise UserError("approximate= applies to the first rows: pass top_k=")
     if isinstance(model, str | os.PathLike):
         model = load_model(model, df.sparkSession)
     columns = _columns(df)
@@ -94,7 +94,7 @@ def _first_rows(
     if approximate is None:
         return found
     if cascade is not None:
-        raise UserError("approximate= and cascade= are of one model: give one of them")
+        raise UserError("approximate= and cascade= exclude each other: pass one of them")
     return approximate_rows(found, model, proba, top_k, approximate)
 
 
@@ -118,7 +118,7 @@ def first_rows(scored: DataFrame, others: Sequence[str], top_k: int) -> DataFram
     made = [name for name in scored.columns if name not in others]
     types = dict(scored.dtypes)
     if not isinstance(top_k, int) or isinstance(top_k, bool) or top_k < 1 or len(made) != 1 or types[made[0]] == "string":
-        what = "takes 1 or more, and needs one number a row: choose a class with --proba CLASS, or proba=CLASS"
+        what = "must be 1 or more, and requires one number per row: choose a class with --proba CLASS, or proba=CLASS"
         raise UserError(f"--top-k, or top_k=, here {top_k!r}, {what}")
     ties = [quoted(name) for name in scored.columns if not types[name].startswith(_UNORDERED)]
     return scored.orderBy(F.desc_nulls_last(quoted(made[0])), *ties).limit(top_k)

@@ -21,14 +21,14 @@ def score_ml(df: DataFrame, model: Any, columns: Mapping[str, str], features: An
     from sparkweld.api.scoring import quoted, refuse_taken
 
     if features is not None:
-        raise UserError("a pyspark.ml model names its columns itself: leave features= out, or rename the table's columns")
+        raise UserError("a pyspark.ml model names its columns itself: omit features=, or rename the table's columns")
     stages = _stages(model)
     _check_columns(stages, columns)
     last = stages[-1]
     column = _param(last, "predictionCol" if proba is False else "probabilityCol")
     if column is None:
         what = "predictions" if proba is False else "probabilities"
-        raise UserError(f"the last stage, {type(last).__name__}, gives no {what}")
+        raise UserError(f"the last stage, {type(last).__name__}, returns no {what}")
     transformed, kept = model.transform(df), [quoted(name) for name in columns]
     if proba is False:
         refuse_taken([output], columns)

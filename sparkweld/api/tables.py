@@ -27,7 +27,7 @@ def format_of(where: str, given: str | None) -> str:
     """Returns the explicit format, else that of the extension; a name without a slash or an extension is a table."""
     if given is not None:
         if given not in FORMATS:
-            raise UserError(f"{given} is no known format: choose one of {', '.join(FORMATS)}")
+            raise UserError(f"{given} is not a known format: choose one of {', '.join(FORMATS)}")
         return given
     name = where.rstrip("/").lower()
     for end, kind in EXTENSIONS.items():
@@ -110,7 +110,7 @@ def check_output(spark: SparkSession, where: str, given: str | None = None, *, o
 
         place = Files(spark, where)
     if place.exists(where) and not overwrite:
-        raise UserError(f"the output {where} exists already: choose another one, or say that it may be replaced (--overwrite)")
+        raise UserError(f"the output {where} exists already: choose another one, or allow replacing it (--overwrite)")
     return place
 
 
@@ -141,7 +141,7 @@ def _put(place: Place, new: str, where: str, old: str, overwrite: bool) -> None:
     """Renames the new output. The previous one is renamed meanwhile, and restored if that fails."""
     replaced = place.exists(where)
     if replaced and not overwrite:  # something else created it while this output was written
-        raise UserError(f"the output {where} exists by now: choose another one, or say that it may be replaced (--overwrite)")
+        raise UserError(f"the output {where} was created meanwhile: choose another one, or allow replacing it (--overwrite)")
     if replaced:
         place.rename(where, old)
     try:

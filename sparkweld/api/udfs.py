@@ -112,7 +112,7 @@ def _judge(made: Any, function: Any, backend: str, depth: int) -> None:
     if backend == "native":
         raise Refusal(refusal["code"], refusal["title"], refusal["message"], refusal["hint"], refusal["place"])
     first, *rest = told(refusal)
-    text = "\n  ".join([f"{made.__name__} runs in Python. {first}", *rest, 'To keep it there without this: backend="python".'])
+    text = "\n  ".join([f"{made.__name__} runs in Python. {first}", *rest, 'To keep it in Python silently: backend="python".'])
     if (made.__name__, text) not in _warned:
         _warned.add((made.__name__, text))
         warnings.warn(text, RefusalWarning, stacklevel=depth)
@@ -159,7 +159,7 @@ def _with_options(function: Any, options: dict[str, Any]) -> Any:
         copy = functools.partial(function)
         vars(copy).update(vars(function))
     else:
-        raise UserError(f"exact= and backend= need a function, not a {type(function).__name__}; wrap it in a def or a lambda")
+        raise UserError(f"exact= and backend= require a function, not a {type(function).__name__}; wrap it in a def or a lambda")
     vars(copy)[ATTRIBUTE] = options
     return copy
 

@@ -107,7 +107,7 @@ class Verdict:
         else:
             lines.append("  depends on the types of its columns; none of these compiles:")
             lines += [f"    {_named(trial.types)}: {told(trial.refusals[0])[0]}" for trial in self.trials[:4]]
-            lines.append("  Name the types, explain('string', 'double'), or ask sparkweld.explain(df) about a query.")
+            lines.append("  Pass the types, explain('string', 'double'), or use sparkweld.explain(df) for a query.")
         return "\n".join(lines)
 
 
@@ -119,7 +119,7 @@ def told(refusal: dict[str, Any]) -> list[str]:
 
 def _of_compiled(trial: Trial) -> list[str]:
     notes = [note for udf in trial.reply["udfs"] for note in udf["notes"][1:]]
-    kept = [f"  kept: {kept['op']} {kept['bound']}" for kept in trial.reply["kept"]]
+    kept = [f"  approximate: {kept['op']}, {kept['bound']}" for kept in trial.reply["kept"]]
     return [f"  compiled for {_named(trial.types)}: {', '.join(notes)}", *kept]
 
 

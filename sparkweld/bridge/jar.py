@@ -48,10 +48,10 @@ def spark_home(explicit: str | os.PathLike[str] | None = None) -> Path:
     else:
         spec = importlib.util.find_spec("pyspark")
         if spec is None or spec.origin is None:
-            raise UserError("no Spark found: SPARK_HOME is not set and pyspark is not installed; give --spark-home DIR")
+            raise UserError("no Spark found: SPARK_HOME is not set and pyspark is not installed; pass --spark-home DIR")
         home, source = Path(spec.origin).parent, "pyspark"
     if not any((home / "jars").glob("spark-core_*.jar")):
-        raise UserError(f"no Spark in {home} (from {source}): its folder jars/ holds no spark-core jar")
+        raise UserError(f"no Spark in {home} (from {source}): its folder jars/ has no spark-core jar")
     return home.resolve()
 
 

@@ -31,7 +31,7 @@ def java_version(java: str) -> tuple[int, str]:
     text = answer.stderr + answer.stdout
     match = re.search(r'version "((?:1\.)?(\d+)[^"]*)"', text)
     if match is None:
-        raise UserError(f"{java} -version says nothing that can be read: {text.strip()[:200]!r}")
+        raise UserError(f"{java} -version prints no readable version: {text.strip()[:200]!r}")
     return int(match.group(2)), match.group(1)
 
 

@@ -100,14 +100,14 @@ class Files:
         try:
             self._system = self._path(where).getFileSystem(context._jsc.hadoopConfiguration())
         except Py4JJavaError as error:
-            raise UserError(f"{where} is in no file system that Spark reaches: {_message(error)}") from None
+            raise UserError(f"{where} is not in a file system that Spark can access: {_message(error)}") from None
 
     def exists(self, name: str) -> bool:
         """Whether the path exists. Raises UserError when the file system fails to answer."""
         try:
             return bool(self._system.exists(self._path(name)))
         except Py4JJavaError as error:
-            raise UserError(f"{name} cannot be looked for: {_message(error)}") from None
+            raise UserError(f"{name} cannot be checked for existence: {_message(error)}") from None
 
     def rename(self, old: str, new: str) -> None:
         """Renames a path. Raises UserError when the file system does not."""
@@ -126,7 +126,7 @@ class Files:
         """Returns a path in a hidden folder, which Hadoop deletes when the JVM ends; Spark's tasks have ended by then."""
         folder = self.aside(name, mark)
         if not self._system.mkdirs(self._path(folder)):
-            raise UserError(f"{folder} cannot be made")
+            raise UserError(f"{folder} cannot be created")
         self._system.deleteOnExit(self._path(folder))
         return f"{folder}/rows"
 

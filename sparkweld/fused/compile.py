@@ -148,7 +148,7 @@ class _Siblings:
         self._probe(made)
         shipped = self._shipped(replace(made, forms=tuple(map(_without_examples, made.forms))))
         pipeline = forms[0].pipeline
-        by_cache = f"by the L2 cache of the driver ({l2_bytes() >> 10:,} KB, {live_bytes(pipeline)} bytes a row alive)"
+        by_cache = f"by the L2 cache of the driver ({l2_bytes() >> 10:,} KB, {live_bytes(pipeline)} live bytes per row)"
         rows = self.block_rows or first_guess(pipeline)
         size = f"{rows:,} rows, set" if self.block_rows else f"{rows:,} rows {by_cache}; workers measure"
         few = 0 if self.block_rows else FEW_ROWS  # whoever sets the block size expects to see blocks
@@ -163,7 +163,7 @@ class _Siblings:
             ],
             "stages": [stage_text(pipeline, stage) for stage in pipeline.stages],
             "block": size,
-            "moved": f"{moved[0]} bytes a row in, {moved[1]} out",
+            "moved": f"{moved[0]} bytes per row in, {moved[1]} out",
             "saves": saved(pipeline, rows),
             "repeats": may_repeat(pipeline, self.calls),
             "metrics": metrics_command().hex(),
@@ -177,7 +177,7 @@ class _Siblings:
             raise refusal("SW650", self.name, function=self.name, what=f"{type(error).__name__}: {error}") from None
         size = len(shipped) * len(self.chains)
         if size > MOST_BYTES:
-            what = f"models and tables of {size:,} bytes, of which {MOST_BYTES:,} are the most"
+            what = f"models and tables of {size:,} bytes; the limit is {MOST_BYTES:,}"
             raise refusal("SW650", self.name, function=self.name, what=what)
         return shipped
 

@@ -24,7 +24,7 @@ def part(state: Callable[..., Any], path: tuple[tuple[Any, int], ...]) -> Callab
         made = state(*args, **kwargs)
         for key, parts in path:
             if len(made) != parts:
-                raise LookupError("a state of another shape")
+                raise LookupError("a state with another shape")
             made = made[key]
         return made
 

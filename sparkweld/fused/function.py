@@ -255,7 +255,7 @@ class Siblings:
             what = (
                 "a call breaks its annotation" if isinstance(error, BrokenPromise) else f"INTERNAL_ERROR {type(error).__name__}"
             )
-            print(f"SparkWeld: {self.plan.name} runs as it is: {what}: {error}", file=sys.stderr)
+            print(f"SparkWeld: {self.plan.name} runs in its original form: {what}: {error}", file=sys.stderr)
 
 
 class Function:

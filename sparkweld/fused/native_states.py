@@ -107,7 +107,7 @@ def _shape(state: Any, path: Path, leaves: list[tuple[Path, Any]], name: str) ->
         return type(state)(_shape(part, (*path, (at, len(state))), leaves, name) for at, part in enumerate(state))
     if type(state) is dict and all(type(key) in (str, int) for key in state):
         return {key: _shape(part, (*path, (key, len(state))), leaves, name) for key, part in state.items()}
-    raise refusal("SW647", name, function=name, what=f"its state is no numbers but a {type(state).__name__}")
+    raise refusal("SW647", name, function=name, what=f"its state does not consist of numbers but is a {type(state).__name__}")
 
 
 def _columns(udf: dict[str, Any]) -> set[str]:

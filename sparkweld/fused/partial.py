@@ -141,7 +141,7 @@ def _check_state(annotation: Annotation, state: Callable[..., Any], name: str) -
         pieces = [pickle.loads(pickle.dumps(state(*args), pickle.HIGHEST_PROTOCOL)) for _ in range(2)]
         annotation.returns.merge(pieces)
     except Exception as error:  # noqa: BLE001 - user code, and pickles of arbitrary values
-        raise _no(name, f"states of made-up rows: {type(error).__name__}: {error}") from None
+        raise _no(name, f"states of synthetic rows: {type(error).__name__}: {error}") from None
 
 
 def _no(name: str, what: str) -> Exception:

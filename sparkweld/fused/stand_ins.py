@@ -181,7 +181,7 @@ class BlackBoxFunction:
         paths = explorer()
         chosen = any(not isinstance(c.loop.body[c.id].op, IsValid) for c in paths.conditions)
         if chosen or paths.inside or paths.decisions is not None:
-            refuse("SW643", call=name, what="rows that a condition chooses")
+            refuse("SW643", call=name, what="rows that a condition selects")
 
         def column(x: Any) -> Any:
             made = column_of_row(x, loop) if is_scalar(x) else x
@@ -200,7 +200,7 @@ class BlackBoxFunction:
         if has_traced(x):
             refuse("SW643", call=self._annotation.name, what="columns within another object")
         if not _is_plain(x):
-            refuse("SW643", call=self._annotation.name, what="an object that is no plain data")
+            refuse("SW643", call=self._annotation.name, what="an object that is not plain data")
         return x
 
     def of_series(self, series: Any, call: str) -> Any:

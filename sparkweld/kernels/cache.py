@@ -161,11 +161,11 @@ class ObjectCache:
 
     def _distrust(self, problem: NotPrivate) -> None:
         self._trusted = False
-        self.warning = f"the kernel cache {self.folder} is not used, kernels are compiled anew each time: {problem}"
+        self.warning = f"the kernel cache {self.folder} is not used, and every kernel is compiled again: {problem}"
 
     def _warn(self, what: str, error: OSError) -> None:
         reason = error.strerror or str(error)
-        self.warning = f"cannot {what} the kernel cache {self.folder} ({reason}); kernels are compiled anew each time"
+        self.warning = f"cannot {what} the kernel cache {self.folder} ({reason}); every kernel is compiled again"
 
 
 def _key(folder: PrivateFolder) -> bytes | None:

@@ -43,7 +43,7 @@ class PrivateFolder:
     def open(cls, path: Path, create: bool = False) -> PrivateFolder | None:
         """Opens the folder; returns None when it is absent, unless `create`. Raises OSError and NotPrivate."""
         if not path.is_absolute():
-            raise NotPrivate(f"{path} is no absolute path; give one")
+            raise NotPrivate(f"{path} is not an absolute path; pass an absolute path")
         # Links above the folder are resolved once; from the root down, no component of the resolved path may be a link.
         parent = Path(os.path.realpath(path.parent))
         above = os.open("/", _PASSED)
@@ -59,7 +59,7 @@ class PrivateFolder:
             found = _opened(above, path.name, _FOLDER, create)
         except OSError as error:
             if error.errno == errno.ENOTDIR:
-                raise NotPrivate(f"{path}, or what it lies in, is a link or a file; choose another folder") from error
+                raise NotPrivate(f"{path}, or a parent of it, is a link or a file; choose another folder") from error
             raise
         finally:
             os.close(above)
@@ -155,24 +155,24 @@ def _check_parent(descriptor: int, path: Path) -> None:
     """
     mode = os.fstat(descriptor).st_mode
     if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
-        raise NotPrivate(f"{path} can be written by everybody; take that right away (chmod o-w), or choose another folder")
+        raise NotPrivate(f"{path} is writable by everybody; remove that permission (chmod o-w), or choose another folder")
 
 
 def _check_folder(status: os.stat_result, path: Path) -> None:
     if status.st_uid != os.geteuid():
         raise NotPrivate(f"{path} is owned by the user {status.st_uid}, not {os.geteuid()}; choose a folder of your own")
     if status.st_mode & _OTHERS_WRITE:
-        raise NotPrivate(f"{path} can be written by others; remove it, and what is in it, or choose another folder")
+        raise NotPrivate(f"{path} can be written by others; remove it with its content, or choose another folder")
 
 
 def _check_file(status: os.stat_result, path: Path, most: int, secret: bool) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise NotPrivate(f"{path} is no regular file; remove it")
+        raise NotPrivate(f"{path} is not a regular file; remove it")
     if status.st_uid != os.geteuid():
         raise NotPrivate(f"{path} is owned by the user {status.st_uid}, not {os.geteuid()}; remove it")
     if status.st_mode & (_OTHERS if secret else _OTHERS_WRITE):
         raise NotPrivate(f"{path} can be {'read' if secret else 'written'} by others; remove it")
     if status.st_nlink > 1:  # 0: another process has just replaced it
-        raise NotPrivate(f"{path} has another name as well, by a hard link; remove it")
+        raise NotPrivate(f"{path} has a second hard link; remove it")
     if status.st_size > most:
         raise NotPrivate(f"{path} has {status.st_size} bytes, more than {most}; remove it")

@@ -135,5 +135,5 @@ def check_size(program: Program) -> None:
     if (arguments := sum(len(call.args) for call in calls)) > MAX_ARGUMENTS:
         raise refusal("SW501", what=f"models of {arguments} arguments", limit=f"{MAX_ARGUMENTS} of them")
     if shape_of(program) is None:
-        limit = f"{_MODEL_WIDTH:,} bytes a row" if program.blocks else "what fits a scratch tile on the stack"
+        limit = f"{_MODEL_WIDTH:,} bytes per row" if program.blocks else "the width of a scratch tile on the stack"
         raise refusal("SW501", what="rows that are too wide", limit=limit)

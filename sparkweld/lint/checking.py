@@ -23,7 +23,7 @@ def check(target: str, timeout: float = 120.0, run: bool = True) -> Report:
     try:
         source = reading.Source.of(path)
     except (SyntaxError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is no Python: {error}") from None
+        raise UserError(f"{path} is not valid Python: {error}") from None
     imported, notes = importing.run(target, timeout) if run else ([], [])
     udfs = [_imported(source, entry) for entry in imported]
     seen = {(udf.name, udf.line) for udf in udfs if _same(udf.file, path)}

@@ -36,7 +36,7 @@ def _import(target: str) -> list[str]:
         file = os.path.abspath(path)
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
         where = f" at line {lines[-1]}" if lines else ""
-        return [f"{path.name} raised {type(error).__name__}{where} when imported ({error}); what follows was only read"]
+        return [f"{path.name} raised {type(error).__name__}{where} when imported ({error}); the code after it was only read"]
     return []
 
 

@@ -45,7 +45,7 @@ def _line(verdict: Verdict) -> str:
         return str(verdict).splitlines()[1].strip()
     if verdict.refusal is not None:
         return f"not compiled ({verdict.refusal['code']} {verdict.refusal['title']})"
-    return "compiled or not depends on the types of its columns"
+    return "compilation depends on its column types"
 
 
 def _finding(severity: str, entry: Any, message: str = "") -> dict[str, Any]:
@@ -106,7 +106,7 @@ def _compared(name: str, dense: Trial, nullable: Trial) -> list[dict[str, Any]]:
     if difference is None:
         return []
     row, ordinary, one, other = difference
-    what = f"for ({row}) it gives {one}, and {other} when another row of the batch has a NULL in the column"
+    what = f"for ({row}) it returns {one}, and {other} when another row of the batch has a NULL in the column"
     return [_finding("warning" if ordinary else "info", refusal("SW701", "", function=name, what=what))]
 
 

@@ -65,4 +65,4 @@ class Report:
 
 
 def _locality(row_local: bool | None) -> str:
-    return {True: "row-local", False: "not row-local", None: "row-local or not is not known"}[row_local]
+    return {True: "row-local", False: "not row-local", None: "row-local: unknown"}[row_local]

@@ -169,4 +169,4 @@ def _real(definition: Definition, column: Any, index: pd.Index | None) -> Any:
 def _warn(runner: Runner, error: Exception) -> None:
     runner.metrics.fallbacks += 1
     if isinstance(error, BrokenPromise):
-        warnings.warn(f"sparkweld: the original computation runs in place of a pipeline: {error}", RuntimeWarning, stacklevel=3)
+        warnings.warn(f"sparkweld: the original computation runs instead of a pipeline: {error}", RuntimeWarning, stacklevel=3)

@@ -74,7 +74,7 @@ def wrap(session: Session, data: Any) -> Any:
     if callable(data):
         return functools.wraps(data)(lambda *args, **kwargs: record(data, args, kwargs))
     raise UserError(
-        f"sparkweld.lazy takes a DataFrame, a Series, an array of one dimension, Arrow data or a function, not a "
+        f"sparkweld.lazy takes a DataFrame, a Series, a one-dimensional array, Arrow data or a function, not a "
         f"{type(data).__name__}{' of ' + str(data.ndim) + ' dimensions' if isinstance(data, np.ndarray) else ''}."
     )
 

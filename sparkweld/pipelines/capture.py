@@ -168,7 +168,7 @@ class Capture:
         where = f"{annotation.name} ({place})" if place else annotation.name
         sources = [s for x in (*args, *kwargs.values()) if isinstance(x, Argument) for s in x.sources]
         if not sources:
-            raise DomainError(f"{where} is given no rows; call it by itself.")
+            raise DomainError(f"{where} receives no rows; call it outside the pipeline.")
         domain = self._same_rows(tuple(sources), where)
         self._check_types(annotation, args, kwargs, where)
         for step in self.steps:
@@ -193,13 +193,13 @@ class Capture:
 
     def _check_types(self, annotation: Annotation, args: tuple[Any, ...], kwargs: Mapping[str, Any], where: str) -> None:
         if isinstance(annotation.returns, Unknown):
-            raise DomainError(f"{where} returns what is unknown of: no pipeline goes through it.")
+            raise DomainError(f"{where} returns a result of unknown kind, which a pipeline cannot pass on.")
         domains = set()
         for name, split_type, x in annotation.typed(args, kwargs):
             if not isinstance(x, Argument):
                 continue
             if isinstance(split_type, Broadcast) or split_type.domain is None:
-                raise DomainError(f"{where} wants {name} whole, and is given rows that a pipeline cuts.")
+                raise DomainError(f"{where} requires all rows of {name} at once, and receives rows that a pipeline splits.")
             domains.add(split_type.domain)
         if len(domains) > 1:
             raise DomainError(f"{where} runs over rows of {len(domains)} domains: {', '.join(sorted(domains))}.")
@@ -218,8 +218,8 @@ class Capture:
         for number, domain in enumerate(domains):
             if domain is None or domain is not domains[0]:
                 raise DomainError(
-                    f"{where} wants rows of one domain, but what it takes has those of {domains[0]} and, in place {number + 1}, "
-                    f"those of {domain}. Filter both in the same way, or neither."
+                    f"{where} requires arguments with the same rows, but the first has those of {domains[0]} and "
+                    f"argument {number + 1} those of {domain}. Filter both in the same way, or neither."
                 )
         assert domains[0] is not None
         return domains[0]

@@ -10,7 +10,7 @@ from sparkweld.pipelines.run import Runner
 def described(runner: Runner) -> str:
     """Returns the output of `explain`."""
     pipeline, metrics, size = runner.pipeline, runner.metrics, runner.block_size
-    how = "set" if size.fixed else f"L2 {l2_bytes() >> 10:,} KB, {live_bytes(pipeline)} bytes a row alive"
+    how = "set" if size.fixed else f"L2 {l2_bytes() >> 10:,} KB, {live_bytes(pipeline)} live bytes per row"
     lines = [
         f"pipeline {pipeline.name}: {len(pipeline.stages)} stages, {runner.threads} threads",
         f"  block: {size.rows:,} rows ({how})",

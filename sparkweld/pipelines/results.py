@@ -86,7 +86,7 @@ def merged(merge: Merge, pieces: Sequence[Any]) -> Any:
     """Returns the merged result; blocks without rows contribute None. Raises LookupError when there are no rows at all."""
     found = [piece for piece in pieces if piece is not None]
     if not found:
-        raise LookupError("no rows, so the original computation says what that gives")
+        raise LookupError("no rows, so the original computation determines the result")
     return merge.merge(found)
 
 

@@ -156,9 +156,9 @@ class CascadeCertificate(Certificate):
         parts = [f"{name} {self.importance[name]:.4f}, {self.group_cost[name]:.0f} ns" for name in most[:_SHOWN]]
         more = f"; and {len(most) - _SHOWN} more" if len(most) > _SHOWN else ""
         return [
-            *([f"lost when shuffled, and cost a row: {'; '.join(parts)}{more}"] if most else []),
-            f"threshold {self.threshold:.6g}; {self.unsure:.2%} of rows go to the full model",
-            f"cost a row: small {self.small_cost:.0f} ns, full {self.full_cost:.0f} ns, cascade {self.cascade_cost:.0f} ns"
+            *([f"loss when shuffled, and cost per row: {'; '.join(parts)}{more}"] if most else []),
+            f"threshold {self.threshold:.6g}; {self.unsure:.2%} of rows are deferred to the full model",
+            f"cost per row: small {self.small_cost:.0f} ns, full {self.full_cost:.0f} ns, cascade {self.cascade_cost:.0f} ns"
             f" ({self.full_cost / max(self.cascade_cost, 1e-9):.2f}x)",
         ]
 
@@ -193,21 +193,21 @@ class RankCertificate(Certificate):
     score: str
 
     def _promise(self) -> list[str]:
-        above = [f"assumed, not certified: of rows above {self.most} as many are found"] if self.extrapolates else []
+        above = [f"assumed, not certified: the same recall above {self.most}"] if self.extrapolates else []
         down = f"down to any score from {self.most} to {self.least}"
         part = f"about the first {self.reach:.4%} to {self.share:.4%} of a table"
         return [
             f"certified: finds {self.recall:.1%} of rows by {self.score} {down}, {part}, {self.confidence:.1%} confidence;"
             f" K from {self.least_k} on",
             *above,
-            f"evidence: of {self.rows:,} held-out rows {self.wanted:,} were wanted, {self.missed} of these missed",
+            f"evidence: of {self.rows:,} held-out rows, {self.wanted:,} should be found and {self.missed} were missed",
         ]
 
     def _expected(self) -> list[str]:
         cost = self.small_cost + self.candidates * self.full_cost
         return [
             f"candidates: {self.candidates:.3%} of the rows, {self.candidates / self.share:.1f} for each row of that share",
-            f"cost a row: small {self.small_cost:.0f} ns, full {self.full_cost:.0f} ns, both by candidates {cost:.0f} ns"
+            f"cost per row: small {self.small_cost:.0f} ns, full {self.full_cost:.0f} ns, both by candidates {cost:.0f} ns"
             f" ({self.full_cost / max(cost, 1e-9):.2f}x)",
         ]
 

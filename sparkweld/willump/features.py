@@ -84,7 +84,7 @@ def feature_groups(pipeline: Any, data: Any) -> FeatureGroups:
             return FeatureGroups(steps, tuple(n for n, t, c in parts if not _is_dropped(t) and np.size(c)), at)
     names = tuple(data.columns) if isinstance(data, pd.DataFrame) else ("text",)
     if other := [name for name in names if not isinstance(name, str)]:
-        raise UserError(f"the column {other[0]!r} has no text as its name; rename the columns")
+        raise UserError(f"the column {other[0]!r} is not named by a string; rename the columns")
     return FeatureGroups(steps, names)
 
 

@@ -104,7 +104,7 @@ def fit(pipeline: Any, data: Any, label: Any, promise: Promise, measure: Measure
             allowed=f"{promise.allowed:.4%}", confidence=f"{promise.confidence:.1%}",
         )  # fmt: skip
     if small is not None and check_kind(small) != kind:
-        raise UserError(f"small={type(small).__name__} does not answer with {kind} as the pipeline does; give a model that does")
+        raise UserError(f"small={type(small).__name__} does not answer with {kind} as the pipeline does; pass a model that does")
     with asking("the full model cannot be fitted on these rows"):
         full = pipeline if is_fitted(pipeline) else _fit(pipeline, splits.fit)
     search = _Search(kind, full, groups, promise, measure)
@@ -145,7 +145,7 @@ class _Search:
         sums = np.add(costs[: len(made)], costs[len(made) :] or 0.0).tolist()
         found = [(candidate, cost) for candidate, cost in zip(made, sums, strict=True) if cost * LEAST_GAIN < self.full_cost]
         if not found:
-            raise refusal("SW944", what=f"no small model costs less than the full one, {self.full_cost:.0f} ns a row")
+            raise refusal("SW944", what=f"no small model costs less than the full one, {self.full_cost:.0f} ns per row")
         return found
 
     def _costs(self, fit: Rows, choose: Rows) -> dict[str, float]:
@@ -189,7 +189,7 @@ class _Search:
         if best is None:
             raise refusal("SW943", what=_closest(points), where="the rows to choose with")
         if best[0] * LEAST_GAIN > self.full_cost:
-            raise refusal("SW944", what=f"the best would cost {best[0]:.0f} ns a row, the full model {self.full_cost:.0f}")
+            raise refusal("SW944", what=f"the best would cost {best[0]:.0f} ns per row, the full model {self.full_cost:.0f}")
         return best[1], best[2], points
 
     def _points(self, candidate: Candidate, cost: float, rows: Rows, full: _Answers) -> list[Point]:
@@ -231,7 +231,7 @@ class _Search:
         cascade.unsure = 1 - float(np.mean(cascade.sure(rows.data)))
         self.full_cost, cost = self.measure([self.full, cascade], rows.data)
         if cost * LEAST_GAIN > self.full_cost:
-            raise refusal("SW944", what=f"the certified cascade costs {cost:.0f} ns a row, the full model {self.full_cost:.0f}")
+            raise refusal("SW944", what=f"the certified cascade costs {cost:.0f} ns per row, the full model {self.full_cost:.0f}")
         certificate = CascadeCertificate(
             kind=self.kind, allowed=self.promise.allowed, confidence=self.promise.confidence,
             bound=upper_bound(worse, better, len(rows), self.promise.confidence), rows=len(rows), worse=worse, better=better,
@@ -305,7 +305,7 @@ def _closest(points: Sequence[Point]) -> str:
     if not points:
         return "a small model whose probabilities are all alike"
     best = min(points, key=lambda p: p.worse - p.better)
-    return f"{best.worse} rows worse and {best.better} better with {best.unsure:.0%} left to the full model"
+    return f"{best.worse} rows worse and {best.better} better with {best.unsure:.0%} deferred to the full model"
 
 
 def _accuracy(answers: np.ndarray, label: np.ndarray) -> float:

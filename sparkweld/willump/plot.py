@@ -59,7 +59,7 @@ def curve_svg(points: Sequence[Point], full_cost: float, rows: int, allowed: flo
         _line(_MARGIN, y(full_cost), _WIDTH - _MARGIN, y(full_cost), "#333", "4 3"),
         _line(x(100 * allowed), y(0), x(100 * allowed), _MARGIN, "#999", "2 3"),
         _text(_WIDTH / 2, _HEIGHT - 18, f"points of accuracy lost on the {rows:,} rows to choose with ({low:.3g} to {high:.3g})"),
-        _text(_WIDTH / 2, 24, f"ns a row, 0 to {top:.0f}; the full model: {full_cost:.0f}"),
+        _text(_WIDTH / 2, 24, f"ns per row, 0 to {top:.0f}; the full model: {full_cost:.0f}"),
     ]
     names = list(dict.fromkeys((p.groups, p.about) for p in points))
     for number, name in enumerate(names):

@@ -141,7 +141,7 @@ def fit(
     full_cost, priced = models.priced(parts.choose)
     best = _chosen(priced, full_cost, parts.choose, band.least, promise)
     if best.query * LEAST_GAIN > full_cost:
-        raise refusal("SW949", what=f"the best would cost {best.query:.0f} ns a row, the full model {full_cost:.0f}")
+        raise refusal("SW949", what=f"the best would cost {best.query:.0f} ns per row, the full model {full_cost:.0f}")
     limit, share, found = _certified(best, full_cost, parts.certify, band, promise)
     return Ranking(best.model.small, full, RankCertificate(
         recall=promise.recall, confidence=promise.confidence, least_k=min(promise.ks), extrapolates=promise.extrapolate,
@@ -310,7 +310,7 @@ def _certified(
     for limit in choice.limits:
         missed = np.cumsum(made[wanted] <= limit)
         if not _passes(missed, counts, promise):
-            failed = f"{missed[-1]:,} of {len(wanted):,} rows wanted are no candidates"
+            failed = f"{missed[-1]:,} of {len(wanted):,} requested rows are not candidates"
             break
         passed.append((limit, float(np.mean(made > limit)), (len(wanted), int(missed[-1]))))
     if not passed:

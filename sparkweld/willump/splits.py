@@ -65,7 +65,7 @@ def check_labels(label: Any, rows: int, kind: str) -> np.ndarray:
     if kind == "classes":
         _check_classes(values)
     if rows > 1 and len(pd.unique(values)) < 2:
-        raise refusal("SW940", what="one value alone")
+        raise refusal("SW940", what="a single value")
     return values
 
 
@@ -95,7 +95,7 @@ def split(data: Any, label: np.ndarray, seed: int, shares: tuple[float, ...] = S
     try:
         order = np.random.default_rng(seed).permutation(np.sort(first))
     except (TypeError, ValueError) as error:
-        raise UserError(f"seed={seed!r}: give a whole number, 0 or more") from error
+        raise UserError(f"seed={seed!r}: pass an integer, 0 or more") from error
     ends = np.cumsum([int(share * len(order)) for share in shares[:2]])
     rows = Rows(data, label)
     fit, choose, certify = (rows.take(positions) for positions in np.split(order, ends))
@@ -109,7 +109,7 @@ def _hashes(data: Any) -> np.ndarray:
         return np.asarray(pd.util.hash_pandas_object(whole, index=False))
     except TypeError as error:
         columns = [name for name in data.columns if data[name].dtype == object] if isinstance(data, pd.DataFrame) else ["text"]
-        raise UserError(f"rows cannot be compared by {columns}: {error}; leave out columns of lists and the like") from error
+        raise UserError(f"rows cannot be compared by {columns}: {error}; omit columns of lists and the like") from error
 
 
 def _without_signed_zeros(column: pd.Series) -> pd.Series:

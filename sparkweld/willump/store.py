@@ -57,23 +57,23 @@ class Certified(Protocol[K]):
 def place(path: Any, told: type[Certificate] | Certificate) -> Path:
     """Returns a directory that `save` can write; a fit calls it before it starts. Raises UserError for any other path."""
     if not isinstance(path, str | os.PathLike) or not os.fspath(path) or "://" in os.fspath(path):
-        raise UserError(f"path={path!r}: give a directory of this machine to write")
+        raise UserError(f"path={path!r}: pass a directory of this machine to write to")
     found = Path(path).absolute()
     try:
         if found.exists() and not (found / told.FILE).exists() and any(found.iterdir()):
-            raise UserError(f"{found} holds something else than a {told.WHAT}; give another path")
+            raise UserError(f"{found} contains something other than a {told.WHAT}; pass another path")
     except OSError as error:
-        raise UserError(f"{found} cannot be written: {error}; give another path") from error
+        raise UserError(f"{found} cannot be written: {error}; pass another path") from error
     above = next(parent for parent in found.parents if parent.exists())
     if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
-        raise UserError(f"{found} cannot be written: {above} is no directory that can be written; give another path")
+        raise UserError(f"{found} cannot be written: {above} is not a writable directory; pass another path")
     return found
 
 
 def directory(path: Any) -> Path:
     """Returns a directory to read. Raises UserError for a value that is not a path."""
     if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str) or "\0" in os.fspath(path):
-        raise UserError(f"path={path!r}: give the directory that a fit wrote")
+        raise UserError(f"path={path!r}: pass the directory that a fit wrote")
     return Path(path)
 
 
@@ -98,7 +98,7 @@ def _load(path: Path) -> tuple[Cascade, CascadeCertificate]:
     told = read_certificate(path, CascadeCertificate)
     cascade = _models(path, told)
     if not isinstance(cascade, Cascade) or fingerprint(cascade.full) != told.model:
-        raise refusal("SW950", what=told.WHAT, path=path, why=f"{told.MODELS} holds another model than the certificate names")
+        raise refusal("SW950", what=told.WHAT, path=path, why=f"{told.MODELS} contains another model than the certificate names")
     cascade.about = (*told.lines(), f"cascade: {path}")
     costs = {"sureCost": told.sure_cost, "fullCost": told.full_cost}
     cascade.watched = {"path": str(path.absolute()), "band": told.band, **costs, **asdict(told.calibration)}
@@ -146,7 +146,7 @@ def read_certificate(path: Path, kind: type[C]) -> C:
     except FileNotFoundError:
         raise refusal("SW950", what=kind.WHAT, path=path, why=f"it has no {kind.FILE}") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise refusal("SW950", what=kind.WHAT, path=path, why=f"{kind.FILE} does not read: {error}") from None
+        raise refusal("SW950", what=kind.WHAT, path=path, why=f"{kind.FILE} cannot be read: {error}") from None
     if seal != _seal(record):
         raise refusal("SW950", what=kind.WHAT, path=path, why=f"{kind.FILE} was edited")
     return told
@@ -169,7 +169,7 @@ def _content(path: Path, name: str, what: str) -> bytes:
     with open(path / name, "rb", opener=lambda file, flags: os.open(file, flags | os.O_NONBLOCK)) as opened:
         status = os.fstat(opened.fileno())
         if not stat.S_ISREG(status.st_mode):
-            raise refusal("SW950", what=what, path=path, why=f"{name} is no regular file")
+            raise refusal("SW950", what=what, path=path, why=f"{name} is not a regular file")
         _refuse_open(path, path.stat().st_mode, path, what)
         _refuse_open(path / name, status.st_mode, path, what)
         _refuse_planted(path, what)
@@ -178,7 +178,7 @@ def _content(path: Path, name: str, what: str) -> bytes:
 
 def _refuse_open(found: Path, mode: int, path: Path, what: str) -> None:
     if mode & stat.S_IWOTH:
-        raise refusal("SW950", what=what, path=path, why=f"{found} can be written by everybody; take that right away (chmod o-w)")
+        raise refusal("SW950", what=what, path=path, why=f"{found} is writable by everybody; remove that permission (chmod o-w)")
 
 
 def _refuse_planted(path: Path, what: str) -> None:
@@ -233,7 +233,7 @@ def _write(path: Path, files: dict[str, bytes], told: Certificate) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         fresh = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     except OSError as error:
-        raise UserError(f"{path} cannot be written: {error}; give another path") from error
+        raise UserError(f"{path} cannot be written: {error}; pass another path") from error
     try:
         for name, data in files.items():
             with open(fresh / name, "wb") as out:
@@ -252,7 +252,7 @@ def _write(path: Path, files: dict[str, bytes], told: Certificate) -> None:
             fresh.rename(path)
     except OSError as error:
         shutil.rmtree(fresh, ignore_errors=True)
-        raise UserError(f"{path} cannot be written: {error}; give another path") from error
+        raise UserError(f"{path} cannot be written: {error}; pass another path") from error
 
 
 def _exchanged(one: Path, other: Path) -> bool:

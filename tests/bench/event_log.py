@@ -10,7 +10,7 @@ from typing import Any
 # The heading under which Spark prints the output of an ExtendedExplainGenerator.
 EXTENDED = "== Extended Information"
 KERNEL_BATCHES = "batches run in kernels"
-UNSURE_ROWS = "rows that a cascade left to the full model"
+UNSURE_ROWS = "rows deferred to the full model"
 #: Metrics of batches outside kernels: of Python functions, and of Spark's ML library.
 OTHER_BATCHES = ("batches run in Python", "batches run as Spark planned them")
 

@@ -297,8 +297,8 @@ Each cell says what SparkWeld makes of a call on columns of a type:
 
 - `=` equal: the same bits as PySpark gives.
 - `=*` equal; a batch in which a rare row occurs (a value that must raise, text that needs other rules) goes to Python.
-- `~4 ULP` kept: equal up to this documented bound. `spark.sparkweld.exact.enabled=true` or `exact=True` refuses it.
-- `SW252` refused, with the code of the reason: Spark runs the function itself. The codes stand at the end of the page.
+- `~4 ULP` approximate: equal up to this documented bound. `spark.sparkweld.exact.enabled=true` or `exact=True` refuses it.
+- `SW252` refused, with the code of the reason: Spark runs the function itself. The codes are listed at the end of the page.
 
 A column of integers stands for `byte`, `short`, `integer` and `long` where it is named `byte` or `long`; with NULLs in the batch
 pandas holds any of them as `double`, and that column applies. NULLs of floats are NaN in either state. The session's zone is

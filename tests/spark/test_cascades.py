@@ -240,7 +240,7 @@ def test_rows_are_held_against_the_certificate(spark, folder, parquet):
         share = 100 * np.mean(~cascade.sure(data))
         promised = sparkweld.cascade.certificate(path)
         gain = promised.full_cost / (promised.sure_cost + share / 100 * promised.full_cost)
-        assert f"measured: {ROWS:,} rows, {share:.1f}% left to the full model: {gain:.2f}x" in sparkweld.explain(frame)
+        assert f"measured: {ROWS:,} rows, {share:.1f}% deferred to the full model: {gain:.2f}x" in sparkweld.explain(frame)
     # Rows that a filter keeps are not a sample of the scored rows, so they are not counted.
     _, frame = run(spark, lambda: table.where(label("text") == "yes").select("id"), {PATH: str(path)})
     assert measured(frame).kernel_batches and counted(frame) == (0, 0)

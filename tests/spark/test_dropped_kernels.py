@@ -93,7 +93,7 @@ def test_rows_that_are_measured_in_python_too(spark, parquet):
         assert got.rows == expected.rows
         kernels += measured(frame).kernel_batches
         told = " ".join(sparkweld.explain(frame).split())
-        assert "SW959" not in told or "ns a row, and Python" in told and DROPS in told
+        assert "SW959" not in told or "ns per row, and Python" in told and DROPS in told
     assert kernels
 
 
@@ -110,5 +110,5 @@ def test_a_kernel_that_is_a_hundred_times_slower_is_dropped(spark, parquet):
     assert got.rows == expected.rows
     assert measured(frame).kernel_batches > 0
     told = " ".join(sparkweld.explain(frame).split())
-    assert "SW959" in told and "ns a row, and Python" in told, told
+    assert "SW959" in told and "ns per row, and Python" in told, told
     check(spark, query, refused="SW959")

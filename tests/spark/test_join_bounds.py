@@ -20,7 +20,7 @@ ROWS, TEXTS = 6000, 40
 MODE = "spark.sparkweld.scoreBounds.mode"
 OFF = {BACKEND: "native", ENABLED: "true", "spark.sparkweld.compile.timeout": "60s", MODE: "never"}
 EXACT = {**OFF, MODE: "always"}
-DROPPED = "are dropped before they are joined"
+DROPPED = "are pruned before the join"
 ORDERS = [F.desc, F.asc, F.desc_nulls_first, F.asc_nulls_last]
 
 

@@ -75,7 +75,7 @@ def test_scores_of_joined_texts(spark, tables, hint, shift):
     assert found.rows == plain[0].rows and kept(plain[1]) == (0, 0)
     looked, known = kept(frame)
     assert looked > ROWS and looked / 2 < known < looked
-    assert "vectorised for an earlier row" in sparkweld.explain(frame)
+    assert "found in the string cache" in sparkweld.explain(frame)
 
 
 @pytest.mark.parametrize("how, side", [("left", "films"), ("inner", "doubled"), ("left", "doubled")])

@@ -183,7 +183,7 @@ def test_the_cost_model_takes_rows_as_expressions_and_columns_as_kernels(spark, 
     check(spark, rows, conf={"spark.sparkweld.backend": "native"})
     from sparkweld import explain
 
-    assert "ns a row as an expression" in explain(rows())
+    assert "ns per row as an expression" in explain(rows())
 
 
 def pushed(frame):

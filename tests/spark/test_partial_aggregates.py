@@ -234,7 +234,7 @@ def test_states_of_reductions_are_spark_s(spark, table):
     """No row runs in Python: a kernel computes the summands, and `finish` takes one row per group, or is also an expression."""
     both = summed_up("x", "k").alias("a"), summed_up("y", "k").alias("b")
     text = check_close(spark, lambda: table.groupBy("g", "name").agg(*both), 1)
-    assert "by Spark's own aggregation, finished in Python" in text and "row by row" in text
+    assert "by Spark's own aggregation, finished in Python" in text and "row-local" in text
     assert "SW367" not in text, text
     check_close(spark, lambda: table.agg(summed_up("x", "k")), 1)
     assert table.where("g > 1000").agg(summed_up("x", "k")).count() == 0

@@ -176,7 +176,7 @@ def test_pipelines(spark, parquet):
     assert len(pipelines(frame)) == 1
     text = sparkweld.explain(t.select(weighted(price("a", "b"))))
     assert "pipeline in Python: price, weighted\n  1. kernel: " in text and "call: tests.spark.test_pipelines.scaled" in text
-    assert "rows by the L2 cache of the driver" in text and "moved: 16 bytes a row in, 8 out" in text
+    assert "rows by the L2 cache of the driver" in text and "moved: 16 bytes per row in, 8 out" in text
     text = sparkweld.explain(frame)
     assert "no kernel in the JVM: SW251" in text or "no kernel in the JVM: SW214" in text
     for conf in ({"spark.sparkweld.pipeline.enabled": "false"}, {"spark.sparkweld.backend": "python"}):

@@ -258,10 +258,10 @@ def test_score_takes_a_ranking(spark, made, table):
         with pytest.warns(RefusalWarning, match=code):
             full = sparkweld.score(table, model, top_k=k, approximate=made.rankings / path)
         assert full.collect() == sparkweld.score(table, model, top_k=k).collect()
-    with pytest.raises(UserError, match="give top_k"):
+    with pytest.raises(UserError, match="pass top_k"):
         sparkweld.score(table, made.linear, approximate=made.rankings)
     for k in (0, -3):
-        with pytest.raises(UserError, match="takes 1 or more"):
+        with pytest.raises(UserError, match="must be 1 or more"):
             sparkweld.score(table, made.linear, top_k=k, approximate=made.rankings / "numbers")
     with session_conf(spark, {ENABLED: "false"}):
         off = sparkweld.score(table, made.linear, top_k=K, approximate=made.rankings / "numbers")
@@ -274,5 +274,5 @@ def test_the_job_takes_a_ranking(spark, made, table):
     wanted = sparkweld.score(table, made.linear, top_k=K, approximate=made.rankings / "numbers")
     assert sorted(r.id for r in near.collect()) == sorted(r.id for r in wanted.collect()) and near.columns == ["id", "prediction"]
     assert ran_by_candidates(near)
-    with pytest.raises(UserError, match="--approximate DIR is about the first of all rows"):
+    with pytest.raises(UserError, match="--approximate DIR applies to the first of all rows"):
         predictions(table, arguments([*given, "--approximate", str(made.rankings), "--where", "a > 0"]))

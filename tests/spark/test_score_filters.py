@@ -69,7 +69,7 @@ def test_explain_says_so(spark, table, scores):
     for conf, told in ((NATIVE, True), (OFF, False), (small, False)):
         with session_conf(spark, conf):
             text = sparkweld.explain(scored.where("s > 0.9"))
-            assert ("rows whose bounds cannot pass the filter" in text) == told, text
+            assert ("rows whose score bound cannot pass the filter" in text) == told, text
 
 
 def test_auto_takes_bounds_of_dear_models_over_many_rows(spark, scores, tmp_path):
@@ -98,7 +98,7 @@ def test_auto_takes_bounds_of_dear_models_over_many_rows(spark, scores, tmp_path
             numbers = [F.col("id").cast("double").alias("a"), (F.col("id") % 7 * 1.0).alias("b")]
             rows = table.select("id", *numbers, F.lit("red").alias("t"))
             text = sparkweld.explain(queries[query](rows.select("id", score(F.struct("a", "b", "t")).alias("s"))))
-            assert ("rows whose bounds cannot pass the filter" in text) == told, f"{query} of {table}:\n{text}"
+            assert ("rows whose score bound cannot pass the filter" in text) == told, f"{query} of {table}:\n{text}"
 
 
 @pytest.fixture(scope="module")

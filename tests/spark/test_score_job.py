@@ -119,8 +119,8 @@ WRONG = {
     "cannot have the column 'city'": {"options": ["--keep", "n", "--partition-by", "city"]},
     "UNRESOLVED_COLUMN": {"options": ["--where", "x > 1"]},
     "PARSE_SYNTAX_ERROR": {"options": ["--where", "n >"]},
-    "one number a row: choose a class with --proba CLASS": {"options": ["--top-k", "3"]},
-    "takes 1 or more": {"options": ["--top-k", "0", "--proba"]},
+    "one number per row: choose a class with --proba CLASS": {"options": ["--top-k", "3"]},
+    "must be 1 or more": {"options": ["--top-k", "0", "--proba"]},
 }
 
 

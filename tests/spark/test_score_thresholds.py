@@ -27,7 +27,7 @@ ROWS = 20_000
 MODE = "spark.sparkweld.scoreBounds.mode"
 OFF = {BACKEND: "native", ENABLED: "true", "spark.sparkweld.compile.timeout": "60s", MODE: "never"}
 NATIVE = {**OFF, MODE: "always"}
-BOUNDED = "rows whose bounds cannot pass the filter"
+BOUNDED = "rows whose score bound cannot pass the filter"
 ORDERS = [F.desc, F.asc, F.desc_nulls_first, F.asc_nulls_last]
 
 

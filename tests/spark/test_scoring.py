@@ -71,10 +71,10 @@ def test_models_of_spark(spark, parquet, tmp_path):
     for says, ask in (
         ("no column 'city', which StringIndexerModel needs", lambda: sparkweld.score(df.drop("city"), model)),
         ("has a column 'n', which StringIndexerModel makes", lambda: sparkweld.score(df.withColumn("n", F.lit(1)), model)),
-        ("leave features= out", lambda: sparkweld.score(df, model, ["a"])),
+        ("omit features=", lambda: sparkweld.score(df, model, ["a"])),
         ("no class 7", lambda: sparkweld.score(df, model, proba=7)),
         ("has a column 'Label' already", lambda: sparkweld.score(df.withColumnRenamed("label", "Label"), model, output="Label")),
-        ("gives no probabilities", lambda: sparkweld.score(df, model.stages[0], proba=True)),
+        ("returns no probabilities", lambda: sparkweld.score(df, model.stages[0], proba=True)),
     ):
         with pytest.raises(UserError, match=says):
             ask()

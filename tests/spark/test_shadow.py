@@ -84,7 +84,7 @@ def test_a_difference_turns_the_kernel_off(spark, table):
     check(spark, query, refused="SW956")
     told = " ".join(sparkweld.explain(query()).split())
     assert "SW955" in told and "A comparison of shifted with Python" in told
-    assert "in row 0 of a batch of partition 0, y is 2.0 by the kernel and 3.0 by Python" in told
+    assert "in row 0 of a batch of partition 0, y is 2.0 in the kernel and 3.0 in Python" in told
 
 
 def test_rows_that_python_refuses_are_a_difference(spark, table):

@@ -347,7 +347,7 @@ def test_what_is_not_decided_runs_as_spark_planned_it(spark, missing, fitted):
     """The metric is named after that, and says "in Python" for Python functions."""
     model = fitted(classifiers.LogisticRegression(featuresCol="v", labelCol="y", maxIter=5), handleInvalid="keep")
     text = spark._jvm.io.sparkweld.ui.WeldExplain.explain(model.transform(missing).select("prediction")._jdf.queryExecution())
-    assert "rows that they flag run as Spark planned them" in text
+    assert "batches with flagged rows run as Spark planned them" in text
 
 
 def test_sql_and_labels(spark, texts):

@@ -44,7 +44,7 @@ LABELS = {
     "no such column": (CLASSIFIER, "none", "no column 'none'"),
     "missing": (CLASSIFIER, np.where(np.arange(ROWS) == 3, np.nan, Y), "SW940 .*1 missing"),
     "missing objects": (CLASSIFIER, np.array([None, *"ab" * (ROWS // 2)], object)[:ROWS], "SW940 .*1 missing"),
-    "constant": (CLASSIFIER, np.ones(ROWS), "SW940 .*one value alone"),
+    "constant": (CLASSIFIER, np.ones(ROWS), "SW940 .*a single value"),
     "too few": (CLASSIFIER, Y[:-1], r"SW940 .*shape \(899,\) for 900 rows"),
     "fractions": (CLASSIFIER, Y + 0.5, "SW940 .*fractions"),
     "mixed": (CLASSIFIER, np.array([1, "a"] * (ROWS // 2), object), "SW940 .*numbers and text"),
@@ -68,7 +68,8 @@ ARGUMENTS = {
     "confidence='x'": {"confidence": "x"}, "band=nan": {"pipeline": REGRESSOR, "band": np.nan},
     "small=Ridge": {"small": Ridge()}, "SW945 .*a str is": {"pipeline": "model"},
     "SW945 .*a class": {"pipeline": RandomForestClassifier}, "SW945 .*a str": {"small": "model"},
-    "column 0 has no text": {"data": X.rename(columns={"a": 0}), "pipeline": REGRESSOR}, "no columns but": {"data": X[[]]},
+    "column 0 is not named by a string": {"data": X.rename(columns={"a": 0}), "pipeline": REGRESSOR},
+    "only the label column": {"data": X[[]]},
     r"no column \['a'\] of": {"text": ["a"]}, "no column 3 of": {"data": X["a"], "text": 3},
     "full model cannot score .*now missing": {"pipeline": FITTED, "data": X[["a"]]},
     "full model cannot be fitted .*'x'": {"data": X.assign(e="x")}, r"compared by \['l'\]": {"data": X.assign(l=[[1]] * ROWS)},
@@ -96,7 +97,7 @@ def test_a_place_that_cannot_be_written_is_told_before_the_fit(tmp_path, what):
     (tmp_path / "file").touch()
     (tmp_path / "full" / "other").mkdir(parents=True)
     path = tmp_path / what if isinstance(what, str) and what and "://" not in what else what
-    match = "path=" if path is what else "give another path"
+    match = "path=" if path is what else "pass another path"
     with pytest.raises(UserError, match=match):
         sparkweld.cascade.fit(CLASSIFIER, None, Y, path=path)
     with pytest.raises(UserError, match=match):
@@ -135,8 +136,8 @@ RANKED = {
     "are all of them": {"k": ROWS + 1},
     "rows='many'": {"rows": "many"}, "rows=-1": {"rows": -1}, "recall='x'": {"recall": "x"}, "recall=1": {"recall": 1},
     r"SW947 .*; [\d,]+ could": {}, "SW947 .* 1 distinct": {"data": X * 0},
-    "was fitted": {"model": CLASSIFIER}, "'m'; give": {"model": "m"},
-    "no probabilities": {"model": Mute().fit(X)}, "one of the classes": {"proba": "z"},
+    "pass a fitted model": {"model": CLASSIFIER}, "'m'; pass": {"model": "m"},
+    "no predict_proba": {"model": Mute().fit(X)}, "one of the classes": {"proba": "z"},
     "SW942 .*900 of 900": {"model": Mute().fit(X), "proba": False},
     "cannot score": {"data": X[["a"]]}, "rows=0": {"data": X[:0]},
 }  # fmt: skip

@@ -119,7 +119,7 @@ def test_a_cascade_of_texts_leaves_out_the_expensive_features():
     assert "efficient features: words of words, chars" in text
     assert told.cascade_cost <= told.sure_cost + told.unsure * told.full_cost + 1e-9  # explain reports it per query
     first = max(told.importance, key=told.importance.__getitem__)
-    assert f"cost a row: {first} {told.importance[first]:.4f}, {told.group_cost[first]:.0f} ns; " in text
+    assert f"cost per row: {first} {told.importance[first]:.4f}, {told.group_cost[first]:.0f} ns; " in text
 
 
 @pytest.mark.parametrize("make", [text_cascade, tree_cascade, number_cascade], ids=["texts", "classes", "numbers"])
@@ -346,7 +346,7 @@ def test_a_model_is_known_however_it_comes(tmp_path):
 
 def test_a_path_that_cannot_be_a_cascade(tmp_path, directory):
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(UserError, match="something else"):
+    with pytest.raises(UserError, match="something other"):
         store.save(text_cascade(), tmp_path)
     with pytest.raises(UserError, match="cannot be written"):
         store.save(text_cascade(), tmp_path / "notes.txt" / "inside")

@@ -178,7 +178,7 @@ class PythonScalar(Traced):
         """Returns the float; records a TypeError for groups whose value is None."""
         scalar = self.scalar
         if scalar.value.type != F64:
-            refuse("SW262", call=call, what="a Python value that is no float")
+            refuse("SW262", call=call, what="a Python value that is not a float")
         if scalar.valid is not None:
             error = "TypeError: unsupported operand type(s): 'NoneType' and 'float'"
             current().groups.raises.append((scalar.null(), error))

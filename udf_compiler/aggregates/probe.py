@@ -105,7 +105,7 @@ def probe(
                     continue
                 raise refusal("SW233", place, what=f"the function raises {type(error).__name__}: {error}") from None
         if not errors and not _agree(kind.scalar(given), expected, rounded):
-            raise refusal("SW233", place, what=f"the function gives {given!r} for a group, its translation {expected!r}")
+            raise refusal("SW233", place, what=f"the function returns {given!r} for a group, its translation {expected!r}")
 
 
 def _sizes_of(constants: Sequence[Any]) -> list[int]:

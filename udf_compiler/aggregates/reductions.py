@@ -172,7 +172,7 @@ def _checked(name: str, x: _Column, value: Value, call: str, ddof: int) -> Group
     arguments = {"ddof": ddof} if name in ("std", "var") else {}
     made = np.asarray(run_prototype(call, getattr(proto, name), **arguments)).dtype
     if made != value.type.dtype:
-        refuse("SW382", call=f"{call} of {x.dtype}, which gives {made}")
+        refuse("SW382", call=f"{call} of {x.dtype}, which returns {made}")
     return _groups().scalar(value)
 
 
@@ -252,7 +252,7 @@ class GroupPart(Traced):
         if isinstance(other, GroupPart) and other.part.id == self.part.id:
             other = other.series
         elif isinstance(other, Traced):
-            refuse("SW382", call="an operation on parts with other rows")
+            refuse("SW382", call="an operation on parts of a Series with other rows")
         return self._of(self.series._binary(name, other, reflected))
 
     def _unary(self, name: str) -> Any:

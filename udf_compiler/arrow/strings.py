@@ -42,7 +42,7 @@ def _function(name: str, rule: _Rule) -> Traced:
     def traced(strings: Any, *args: Any, **options: Any) -> TracedArrow:
         x = operand(strings, call)
         if not isinstance(x, TracedArrow) or x.value.type != STR:
-            refuse("SW262", call=call, what=f"{raw(strings)} that holds no strings")
+            refuse("SW262", call=call, what=f"{raw(strings)} that has no strings")
         try:
             value = rule(x, *args, **options)
         except TypeError as error:
@@ -82,7 +82,7 @@ def _replace(x: TracedArrow, pattern: Any, replacement: Any) -> Value:
 
 def _slice(x: TracedArrow, start: Any, stop: Any = None, step: Any = 1) -> Value:
     if type(start) is not int or not (stop is None or type(stop) is int) or step != 1:
-        refuse("SW262", call="pc.utf8_slice_codeunits", what="other bounds than constants, or a step")
+        refuse("SW262", call="pc.utf8_slice_codeunits", what="bounds that are not constant, or a step")
     return _call(x, "slice", start, stop, 1)
 
 

@@ -224,7 +224,7 @@ def clip(x: TracedArray, low: Any = None, high: Any = None) -> TracedArray:
     call = "clip"
     bounds = [as_array(b, call) if isinstance(b, Traced) else _single(b) for b in (low, high)]
     if x.ndim == 2 and not all(b is None or is_number(b) for b in bounds):
-        refuse("SW262", call=call, what="a two-dimensional array with bounds that are no scalars")
+        refuse("SW262", call=call, what="a two-dimensional array with bounds that are not scalars")
     if x.dtype.kind == "i":
         limits = np.iinfo(x.dtype)  # NumPy ignores Python int bounds at or beyond the type's limits
         bounds[0] = None if type(bounds[0]) is int and bounds[0] <= limits.min else bounds[0]

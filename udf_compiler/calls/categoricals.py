@@ -107,7 +107,7 @@ def _real(call: str, categories: Any, ordered: Any) -> pd.CategoricalDtype:
     given = None if categories is None else list(categories) if isinstance(categories, list | tuple | pd.Index) else categories
     listed = isinstance(given, list) and given and len(set(map(type, given))) == 1 and type(given[0]) in (str, int, bool)
     if given is not None and not listed:
-        refuse("SW262", call=call, what="categories that are no list of texts, of integers or of bools")
+        refuse("SW262", call=call, what="categories that are not a list of strings, of integers or of bools")
     return run_prototype(call, pd.CategoricalDtype, given, ordered)  # type: ignore[no-any-return]
 
 

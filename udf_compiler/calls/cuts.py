@@ -120,7 +120,7 @@ def cut(
     names = list(labels) if isinstance(labels, list | tuple | np.ndarray) else []
     names = [n.item() if isinstance(n, np.generic) else n for n in names]
     if len({type(n) for n in names}) != 1 or type(names[0]) not in (str, int, float) or len(set(names)) < len(names):
-        refuse("SW262", call=call, what="labels that are not all distinct texts, or all distinct numbers,")
+        refuse("SW262", call=call, what="labels that are not all distinct strings, or all distinct numbers,")
     if any(n != n for n in names):
         refuse("SW262", call=call, what="NaN among the labels")
     return TracedCut(loop, loop.select(present, at, loop.const(0, I64)), present, names)

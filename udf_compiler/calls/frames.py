@@ -148,7 +148,7 @@ def rename(frame: TracedFrame, *, columns: Any) -> TracedFrame:
     else:
         refuse("SW262", call=call, what=raw(columns))
     if not all(isinstance(n, str) for n in names) or len(set(names)) < len(names):
-        refuse("SW262", call=call, what="names that are no distinct texts")
+        refuse("SW262", call=call, what="names that are not distinct strings")
     made = TracedFrame(frame.loop, {n: copy_series(s) for n, s in zip(names, frame.series.values(), strict=True)})
     made.shared = False
     return made

@@ -81,7 +81,7 @@ def _condition(condition: Any, call: str) -> TracedArray:
     """Returns the condition of np.where as a one-dimensional array. Refuses (SW262) anything but a column."""
     array = TracedArray(condition.loop, (truth(condition),)) if is_maybe(condition) else _operand(condition, call)
     if not isinstance(array, TracedArray) or array.ndim != 1:
-        refuse("SW262", call=call, what="a condition that is no column")
+        refuse("SW262", call=call, what="a condition that is not a column")
     return array
 
 
@@ -93,7 +93,7 @@ def _where_of_texts(condition: Any, x: Any, y: Any, call: str) -> Any:
 def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
     call = "np.select"
     if not (isinstance(condlist, list | tuple) and isinstance(choicelist, list | tuple)):
-        refuse("SW262", call=call, what="an argument that is no list")
+        refuse("SW262", call=call, what="an argument that is not a list")
     if len(condlist) != len(choicelist) or not condlist:
         refuse("SW252", call=call, error="ValueError: list of cases must be same length as list of conditions")
     count = len(condlist)
@@ -108,7 +108,7 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
         result = values[-1]
         for condition, value in zip(reversed(ops[:count]), reversed(values[:-1]), strict=True):
             if not isinstance(condition, Value):
-                refuse("SW262", call=call, what="a condition that is no column")
+                refuse("SW262", call=call, what="a condition that is not a column")
             result = loop.select(condition, value, result)
         return (result,)
 
@@ -118,7 +118,7 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
 def _select_of_texts(condlist: Any, choicelist: Any, default: Any, call: str) -> Any:
     arrays_ = [_operand(c, call) for c in condlist]
     if not all(isinstance(a, TracedArray) and a.ndim == 1 for a in arrays_):
-        refuse("SW262", call=call, what="a condition that is no column")
+        refuse("SW262", call=call, what="a condition that is not a column")
     if any(a.dtype != np.bool_ for a in arrays_):
         refuse("SW252", call=call, error="TypeError: invalid entry in condlist: should be boolean ndarray")
     return choose(arrays_[0].loop, [a.value for a in arrays_], choicelist, default, call)
@@ -148,7 +148,7 @@ def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, ne
 def isclose(a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: bool = False) -> Any:
     call = "np.isclose"
     if type(rtol) not in (int, float) or type(atol) not in (int, float):
-        refuse("SW262", call=call, what="a tolerance that is no Python number")
+        refuse("SW262", call=call, what="a tolerance that is not a Python number")
 
     def compare(loop: Any, ops: tuple[Any, ...]) -> tuple[Value, ...]:
         def call_of(ufunc: np.ufunc, *args: Any) -> Any:

@@ -48,7 +48,7 @@ class Function(StandIn):
         run = _in_row if is_exploring() else run_prototype
         result = run(name_of(self.stands_for), self.stands_for, *map(unwrapped, args), **kwargs)
         if getattr(result, "dtype", np.dtype(bool)).kind not in "biufc":
-            refuse("SW263", name=f"{name_of(self.stands_for)} of objects, text or times")  # "now" is a time, for one
+            refuse("SW263", name=f"{name_of(self.stands_for)} of objects, strings or times")  # "now" is a time, for one
         return result
 
     def __getattr__(self, name: str) -> Any:

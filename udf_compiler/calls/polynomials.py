@@ -105,7 +105,7 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     if not all(np.isfinite(a).all() for a in (xs, ys, slopes)) or np.any(xs[1:] <= xs[:-1]):
         refuse("SW262", call=call, what="a table that is not finite and strictly ascending")
     if not all(e is None or is_number(e) for e in ends):
-        refuse("SW262", call=call, what="an end that is no number")
+        refuse("SW262", call=call, what="an end that is not a number")
     low, high = (ys[i] if e is None else float(e) for i, e in zip((0, -1), ends, strict=True))
 
     def interpolate(loop: LoopBuilder, ops: tuple[Any, ...]) -> tuple[Value, ...]:

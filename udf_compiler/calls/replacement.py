@@ -57,7 +57,7 @@ def _pairs(to_replace: Any, value: Any, call: str) -> list[tuple[Any, Any]]:
         refuse("SW262", call=call, what=f"{raw(to_replace)} with {raw(value)}")
     numbers = [x for pair in pairs for x in pair]
     if not all(is_number(x) and not isinstance(x, bool | np.bool_) for x in numbers):
-        refuse("SW262", call=call, what="values that are no numbers")
+        refuse("SW262", call=call, what="values that are not numbers")
     keys = [key for key, _ in pairs]
     if len({k for k in keys if k == k}) + sum(k != k for k in keys) != len(keys) or sum(k != k for k in keys) > 1:
         refuse("SW262", call=call, what="a value that is listed twice")

@@ -21,7 +21,7 @@ from udf_compiler.trace.session import current, refuse
 from udf_compiler.trace.text import constant, some_string
 from udf_compiler.trace.values import Traced, raw, refuse_in_place
 
-_CAST_FIRST = "Cast the Series to the wanted type first."
+_CAST_FIRST = "Cast the Series to the required type first."
 
 
 def isna(s: TracedSeries) -> TracedSeries:

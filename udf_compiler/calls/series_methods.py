@@ -236,7 +236,7 @@ def _to_frame(s: TracedSeries, name: Any = None) -> Any:
     from udf_compiler.trace.frame import TracedFrame
 
     if not isinstance(name, str):
-        refuse("SW262", call="Series.to_frame", what="a name that is no string")
+        refuse("SW262", call="Series.to_frame", what="a name that is not a string")
     return TracedFrame(s.loop, {name: copy(s, deep=False)})
 
 

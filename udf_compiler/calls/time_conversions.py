@@ -159,7 +159,7 @@ def clip(s: TracedSeries, lower: Any, upper: Any, call: str) -> TracedSeries:
     lower, upper = constant_of(lower), constant_of(upper)
     given = [moments.constant(b, call) for b in (lower, upper)]
     if any(found is None and not moments.is_missing(b) for found, b in zip(given, (lower, upper), strict=True)):
-        refuse("SW262", call=call, what="a bound that is no constant time")
+        refuse("SW262", call=call, what="a bound that is not a constant time")
     bounds = [b for b in given if b is not None]
     if not bounds or any(moments.kind_of(b) != s.kind for b in bounds):
         refuse("SW262", call=call, what="no bound of the Series' own kind")

@@ -78,7 +78,7 @@ def strftime(s: TracedSeries, date_format: Any) -> TracedSeries:
     """Implements strftime with a format of plain directives; NaT becomes NaN."""
     call = "Series.dt.strftime"
     if not isinstance(date_format, str) or not date_format.isascii() or "\0" in date_format:
-        refuse("SW262", call=call, what=f"{raw(date_format)} that is no ASCII text")
+        refuse("SW262", call=call, what=f"{raw(date_format)} that is not an ASCII string")
     pieces = pieces_of(date_format, call)
     text = text_of(s.loop, parts(s), pieces)
     wanted = run_prototype(call, lambda: pd.Series(SAMPLES).dt.strftime(date_format))

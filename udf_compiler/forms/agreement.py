@@ -112,7 +112,7 @@ def _difference(less: Form | None, more: Form | None, column: str) -> str | None
     for number, loops in enumerate(zip(less.loops, more.loops, strict=True)):
         results = [_Results.of(loop, columns, terms) for loop, columns in zip(loops, sides, strict=True)]
         if number in calls and results[0] != results[1]:
-            return f"{loops[0].name} gives other rows where the batch has a NULL in {title}"
+            return f"{loops[0].name} returns other rows where the batch has a NULL in {title}"
         for result, columns in zip(results, sides, strict=True):
             columns.update(result.columns)
     return None

@@ -53,13 +53,13 @@ class Batches(StandIn):
 
     def __iter__(self) -> Iterator[Any]:
         if self.given or self.ended:
-            refuse("SW360", at=self._place, what="goes through the iterator a second time")
+            refuse("SW360", at=self._place, what="consumes the iterator a second time")
         self.mapped = self.mapped or not _caller_runs("GET_ITER")
         return self
 
     def __next__(self) -> Any:
         if not _caller_runs("FOR_ITER") and not self.mapped:
-            refuse("SW360", at=self._place, what="takes batches other than by a for loop or map")
+            refuse("SW360", at=self._place, what="reads batches other than by a for loop or map")
         if self._watched:
             names = [variables for _, _, variables in self.states[0]] if self.states else ()
             self.states.append(Picture(self, self._place).of_frames(sys._getframe(1), sys.modules[__name__], names))
@@ -94,13 +94,13 @@ def per_batch(function: Callable[[Any], Any], arguments: Any, loop: LoopBuilder,
     for number in range(1, _BATCHES + 1):
         results.append(_next(outputs, place))
         if batches.given != number:
-            refuse("SW360", at=place, what=f"has taken {batches.given} batches when it gives result {number}")
+            refuse("SW360", at=place, what=f"has read {batches.given} batches when it yields result {number}")
         takers.append(Picture(batches, place))
         pictures.append(takers[-1].of_iterator(outputs, "the iterator"))
     if not _ends(outputs) or not batches.ended:
-        refuse("SW360", at=place, what="does not end when it has given one result for each batch")
+        refuse("SW360", at=place, what="does not end after it has returned one result for each batch")
     if batches.mapped and not all(taker.sees_map for taker in takers):
-        refuse("SW360", at=place, what="hands the iterator to another function than map")
+        refuse("SW360", at=place, what="passes the iterator to a function other than map")
     if pictures[0] != pictures[1]:
         refuse("SW361", at=place, name=_changed(*pictures), type="value that changes")
     if steady:
@@ -133,7 +133,7 @@ def one_result(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 def _nothing(function: Callable[[Any], Any], loop: LoopBuilder, place: str) -> None:
     if not _ends(_started(function, Batches([], [loop], place), place)):
-        refuse("SW360", at=place, what="gives a result without a batch")
+        refuse("SW360", at=place, what="yields a result without a batch")
 
 
 def _started(function: Callable[[Any], Any], batches: Batches, place: str) -> Any:
@@ -147,7 +147,7 @@ def _next(outputs: Iterator[Any], place: str) -> Any:
     try:
         return next(outputs)
     except StopIteration:
-        refuse("SW360", at=place, what="gives fewer results than it takes batches")
+        refuse("SW360", at=place, what="yields fewer results than it reads batches")
     except VerifyError:  # an expression combines values of two batches
         refuse("SW361", at=place, name="a column", type="value of an earlier batch")
 

@@ -83,7 +83,7 @@ class Predictor:
             if not isinstance(predictions, dict) or set(predictions) != set(names):
                 refuse("SW825", call=_CALL, what="something other than a dict of the declared columns")
             if not all(isinstance(p, TracedArray) and p.ndim == 1 for p in predictions.values()):
-                refuse("SW825", call=_CALL, what="columns that are no one-dimensional arrays")
+                refuse("SW825", call=_CALL, what="columns that are not one-dimensional arrays")
             return make_frame(predictions)
         if type(self.return_type).__name__ in _SCALARS and type(predictions) is TracedTexts:
             return make_series(predictions)

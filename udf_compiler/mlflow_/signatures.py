@@ -66,7 +66,7 @@ def _tensor(frame: TracedFrame, schema: Any) -> TracedArray:
     """Returns the array of an unnamed tensor: all columns in one dtype (`_enforce_tensor_schema`)."""
     spec, width = schema.inputs[0], len(frame.series)
     if schema.has_input_names() or width == 1 or not all(s.kind == "numpy" for s in frame.series.values()):
-        refuse("SW867", column="its input", wanted="a tensor", given="no matrix of several numbers")
+        refuse("SW867", column="its input", wanted="a tensor", given="not a matrix of several numbers")
     prototype = pd.DataFrame({name: np.ones(1, s.dtype) for name, s in frame.series.items()})
     run_prototype(_CALL, _utils()._enforce_tensor_schema, prototype, schema)
     array = frame.to_array(_CALL)

@@ -103,7 +103,7 @@ def scoring_udf_of(function: Any) -> ScoringUdf | None:
         if held[name] != plain:
             raise _refused(function, what.format(held[name]))
     if held["is_spark_connect"] and not held["should_spark_connect_use_nfs"]:
-        raise _refused(function, "over Spark Connect, where each worker fetches the model by itself")
+        raise _refused(function, "over Spark Connect, where each worker fetches the model separately")
     known = cells_of(inner)
     if known["params"]:
         raise _refused(function, "with params")

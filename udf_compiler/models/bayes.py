@@ -29,7 +29,7 @@ class NaiveBayes(Translator):
     def predict(self, x: Features) -> Features:
         call = self.call("predict")
         if x.kept:
-            keep("label", "rows whose best scores are as near as the kept features make them", call)
+            keep("label", "rows whose best scores differ by less than the error of the features", call)
         values, errors = self._joint(x, call)
         return labels(x, clear_argmax(x.loop, values, errors), self.fitted("classes_"), call)
 

@@ -26,7 +26,7 @@ class CalibratedClassifierCV(Translator):
         for calibrated in self.fitted("calibrated_classifiers_"):
             values = self._calibrated(calibrated, x, len(classes))
             totals = [loop.call("add", t, v) for t, v in zip(totals, values, strict=True)]
-        keep("calibration", "what becomes of the scores' own differences", self.call("predict_proba"))
+        keep("calibration", "the propagated error of the scores", self.call("predict_proba"))
         count = loop.const(float(len(self.model.calibrated_classifiers_)), F64)
         return Features(loop, tuple(loop.call("divide", t, count) for t in totals), order="C", kept=True)
 

@@ -49,7 +49,7 @@ class KMeans(Centres):
     def predict(self, x: Features) -> Features:
         checked, values, error = self._distances(x, "predict")
         if checked.kept:
-            keep("label", "rows as near to two centres as the kept features make them", self.call("predict"))
+            keep("label", "rows whose distances to two centres differ by less than the features' error", self.call("predict"))
         loop = checked.loop
         index = clear_argmax(loop, [loop.call("negative", v) for v in values], [error] * len(values))
         return checked.array([loop.cast(index, I32)], ndim=1)
@@ -73,7 +73,7 @@ class NearestCentroid(Centres):
         wide = checked.array([loop.cast(v, F64) for v in checked.values])
         checked, values, error = self._to(wide, self.fitted("centroids_"), True)
         if checked.kept:
-            keep("label", "rows as near to two centres as the kept features make them", call)
+            keep("label", "rows whose distances to two centres differ by less than the features' error", call)
         index = clear_argmax(loop, [loop.call("negative", v) for v in values], [error] * len(values))
         return labels(checked, index, classes, call)
 

@@ -160,7 +160,7 @@ def weighted(x: Features, weight: float | None, call: str) -> Features:
     if isinstance(x, Features):
         refuse_categories(x, call)
     if x.has_texts or type(weight) not in (int, float):
-        refuse("SW822", call=call, what="strings, or a weight that is no number,")
+        refuse("SW822", call=call, what="strings, or a weight that is not a number,")
     loop = x.loop
     made = []
     for value in x.values:

@@ -90,7 +90,7 @@ class IsotonicRegression(Translator):
         model, loop = self.model, x.loop
         xs, ys = self.fitted("X_thresholds_"), self.fitted("y_thresholds_")
         if xs.dtype != np.float64 or len(x.columns) != 1 or x.has_texts or x.sparse:
-            refuse("SW814", name=self.name, attribute="X_thresholds_", type=f"{xs.dtype}, or its input no single column")
+            refuse("SW814", name=self.name, attribute="X_thresholds_", type=f"{xs.dtype}, or its input is not a single column")
         value = loop.cast(x.values[0], F64)
         guard_finite(loop, [value])
         if len(xs) == 1:

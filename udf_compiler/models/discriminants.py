@@ -69,7 +69,7 @@ class Gaussians(Translator):
 
     def _index(self, x: Features, call: str) -> Value:
         if x.kept:
-            keep("label", "rows whose best scores are as near as the kept features make them", call)
+            keep("label", "rows whose best scores differ by less than the error of the features", call)
         values, errors = self._scores(x, call)
         return clear_argmax(x.loop, values, errors)
 

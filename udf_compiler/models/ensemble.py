@@ -58,7 +58,7 @@ class VotingClassifier(Translator):
         """Returns the estimators' probabilities side by side (soft), or the indices of their labels (hard)."""
         soft, call = self.model.voting == "soft", self.call("transform")
         if soft and not self.model.flatten_transform:
-            refuse("SW840", call=call, option="flatten_transform=False, which gives three dimensions")
+            refuse("SW840", call=call, option="flatten_transform=False, which returns three dimensions")
         method = "predict_proba" if soft else "predict"
         made = [replace(method_of(self.part(e), method)(x), ndim=2, names=None) for e in self.fitted("estimators_")]
         return joined(made, call) if soft else replace(joined(made, call), order="F")

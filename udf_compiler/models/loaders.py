@@ -69,14 +69,14 @@ class Memory(StandIn, metaclass=ClassStandIn):
 
     def __init__(self, initial_bytes: Any) -> None:
         if not isinstance(initial_bytes, bytes):
-            refuse("SW862", call="io.BytesIO", what="something else than constant bytes")
+            refuse("SW862", call="io.BytesIO", what="something other than constant bytes")
         self.data = initial_bytes
 
 
 def open_(file: Any, mode: str = "r", *rest: Any, **named: Any) -> OpenFile:
     """Implements ``open(path, "rb")``. Refuses (SW862) other modes."""
     if mode not in ("rb", "br") or rest or named:
-        refuse("SW862", call="open", what=f"the mode {mode!r}, which is not 'rb' alone")
+        refuse("SW862", call="open", what=f"the mode {mode!r}, which is not 'rb'")
     _allowed("open")
     return OpenFile(_named(file, "open"))
 
@@ -103,7 +103,7 @@ def _no_files(*args: Any, **kwargs: Any) -> NoReturn:
 def _get(filename: Any) -> FileName:
     """Implements ``SparkFiles.get``."""
     if not isinstance(filename, str):
-        refuse("SW862", call="SparkFiles.get", what="a name that is no constant text")
+        refuse("SW862", call="SparkFiles.get", what="a name that is not a constant string")
     return FileName(filename)
 
 
@@ -185,7 +185,7 @@ def _unpickling(original: Any, rebuild: Rebuild) -> Callable[..., Any]:
         if isinstance(source, Memory):
             return rebuild(_unpickled(original, io.BytesIO(source.data), call))
         if not by_path and not isinstance(source, OpenFile):
-            refuse("SW862", call=call, what="something else than an opened file")
+            refuse("SW862", call=call, what="something other than an opened file")
         where = source.name if isinstance(source, OpenFile) else _named(source, call)
         return rebuild(_allowed(call).load(where, original, lambda path: _read_with(original, path, by_path)))
 
@@ -197,7 +197,7 @@ def _of_bytes(original: Any, rebuild: Rebuild) -> Callable[..., Any]:
 
     def loads(data: Any) -> Any:
         if not isinstance(data, bytes):
-            refuse("SW862", call="pickle.loads", what="something else than constant bytes")
+            refuse("SW862", call="pickle.loads", what="something other than constant bytes")
         return rebuild(_unpickled(original, data, "pickle.loads"))
 
     return loads
@@ -263,7 +263,7 @@ def _named(path: Any, call: str) -> str | FileName:
     if isinstance(path, FileName):
         return path
     if not isinstance(path, str | PurePosixPath):
-        refuse("SW862", call=call, what="a path that is no constant text")
+        refuse("SW862", call=call, what="a path that is not a constant string")
     return os.fspath(path)
 
 

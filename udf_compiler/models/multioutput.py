@@ -119,7 +119,7 @@ class OneVsOneClassifier(Translator):
         checked = validated(model, x, call, False, accept_sparse=True)
         if checked.sparse or model.pairwise_indices_ is not None:
             refuse("SW821", call=call)
-        keep("confidence", f"what becomes of the scores' own differences; rows with one within {NEAR} of 0 run in Python", call)
+        keep("confidence", f"the propagated error of the scores; rows with a score within {NEAR} of 0 run in Python", call)
         count, zero, one = len(self.fitted("classes_")), loop.const(0.0, F64), loop.const(1.0, F64)
         votes, sums = [zero] * count, [zero] * count
         for estimator, (i, j) in zip(self.fitted("estimators_"), itertools.combinations(range(count), 2), strict=True):

@@ -100,7 +100,7 @@ class MlpClassifier(Perceptrons):
             refuse("SW813", call=call, type="several at once")
         checked, values, op = self._forward(x, "predict", linear=True)
         if checked.kept:
-            keep("label", "rows whose best scores are as near as the kept features make them", call)
+            keep("label", "rows whose best scores differ by less than the error of the features", call)
         loop, error = checked.loop, self._error(checked, op)
         if len(values) == 1:
             loop.guard(loop.call("greater", loop.call("absolute", values[0]), error), local=True)

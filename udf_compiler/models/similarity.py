@@ -185,7 +185,7 @@ class SupportVectorClassifier(SupportVectors):
         checked, values, errors = self._sums(x, "predict", labels=True)
         loop = checked.loop
         if checked.kept:
-            keep("label", "rows whose scores are as near to 0 as the kept features make them", call)
+            keep("label", "rows whose scores are closer to 0 than the error of the features", call)
         if model.break_ties and model.decision_function_shape == "ovr" and len(values) > 1:
             scores = self._against_the_rest(loop, values, errors)
             total = loop.call("add", loop.fold("add", errors), loop.const(8 * len(errors) * _EPS, F64))
@@ -326,7 +326,7 @@ class NeighboursClassifier(Nearest):
         checked, votes, weights = self._votes(x, "predict")
         loop = checked.loop
         if checked.kept:
-            keep("label", "rows whose neighbours are as near as the kept features make them", call)
+            keep("label", "rows whose neighbours' distances differ by less than the error of the features", call)
         if weights is None:
             return labels(checked, argmax(loop, votes), self.fitted("classes_"), call)
         slack = loop.const(4 * (len(weights) + len(checked.columns) + 8) * _EPS, F64)

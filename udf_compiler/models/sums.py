@@ -42,7 +42,7 @@ class Scores:
     def label_of(self, call: str) -> None:
         """Notes that a label depends on scores of features that are approximate themselves."""
         if self.x.kept:
-            keep("label", "rows whose best scores are as near as the kept features make them", call)
+            keep("label", "rows whose best scores differ by less than the error of the features", call)
 
     def error(self, at: int) -> Value:
         """Returns the bound on a score's difference from the library's."""

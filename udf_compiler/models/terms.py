@@ -280,7 +280,7 @@ def joined_terms(parts: Sequence[Features | Terms], call: str, sparse: bool = Tr
     fit.
     """
     if not sparse:
-        refuse("SW852", what=f"{call}, which gives a dense array (sparse_threshold)")
+        refuse("SW852", what=f"{call}, which returns a dense array (sparse_threshold)")
     made: list[Part] = []
     for part in parts:
         if isinstance(part, Terms):

@@ -77,7 +77,7 @@ def logs(made: Features) -> Features:
 
 def linked(call: str) -> None:
     """Notes that the result is a function of exp, which the libraries implement themselves."""
-    keep("link", "4 ULP of exp, and what becomes of them", call)
+    keep("link", "4 ULP of exp, and its propagated error", call)
 
 
 def qualified(model: Any) -> str:

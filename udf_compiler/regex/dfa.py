@@ -60,11 +60,11 @@ def compile_regex(pattern: str, flags: int, mode: str, groups: tuple[int, ...] =
     """
     parsed = parse(pattern, flags)
     if repeated and nullable(parsed.root):
-        raise Unsupported("may match nothing, which matches between any two characters")
+        raise Unsupported("may match the empty string, which occurs between any two characters")
     bodies = group_bodies(parsed.root)
     for group in groups:
         if group and bodies[group][0]:
-            raise Unsupported("repeats a group whose text is asked for")
+            raise Unsupported("repeats a group whose match is requested")
     return _Builder(program_of(parsed.root, groups, mode == "fullmatch"), groups, mode == "search").automaton()
 
 

@@ -90,7 +90,7 @@ _REFUSED = {
     "ASSERT": "looks ahead or behind",
     "ASSERT_NOT": "looks ahead or behind",
     "GROUPREF": "refers back to a group",
-    "GROUPREF_EXISTS": "asks whether a group matched",
+    "GROUPREF_EXISTS": "tests whether a group matched",
     "ATOMIC_GROUP": "has an atomic group",
     "POSSESSIVE_REPEAT": "has a possessive quantifier",
 }
@@ -145,7 +145,7 @@ class _Reader:
         node = self.sequence(body, flags)
         limit = None if most is sre.MAXREPEAT else int(most)
         if limit != 1 and nullable(node):
-            raise Unsupported("repeats what may match nothing")
+            raise Unsupported("repeats a part that may match the empty string")
         if max(int(least), limit or 0) > REPEAT_LIMIT:
             raise Unsupported(f"repeats something more than {REPEAT_LIMIT} times")
         return Repeat(node, int(least), limit, greedy)

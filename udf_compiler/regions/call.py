@@ -39,7 +39,7 @@ def call_region(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> A
         return as_python(function, *args, **kwargs)
     variables = {name: as_list(x) for name, x in bound_variables(function, args, kwargs).items()}
     if any(map(_may_change, variables.values())):
-        refuse("SW282", what="a list that another function gets")
+        refuse("SW282", what="a list that is passed to another function")
     found = _called_with(function, function, variables)
     return function(*args, **kwargs) if found is None else found[0]
 

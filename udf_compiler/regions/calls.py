@@ -100,14 +100,14 @@ def _grows(function: Method, args: list[Any], kwargs: dict[str, Any]) -> None:
 def _make_function(machine: Machine, i: Instruction, s: State) -> None:
     (code,) = pop(s, 1)
     if code.co_name != "<genexpr>":
-        refuse("SW280", what="a function that it makes")
+        refuse("SW280", what="a function that it defines")
     s.stack.append(Expression(code))
 
 
 def _share(machine: Machine, i: Instruction, s: State) -> None:
     cells, expression = pop(s, 2)
     if i.arg != 8 or type(expression) is not Expression or not all(type(c) is Cell for c in cells):
-        refuse("SW280", what="a function that it makes")
+        refuse("SW280", what="a function that it defines")
     s.stack.append(replace(expression, cells=cells))
 
 
@@ -119,7 +119,7 @@ def _generated(machine: Machine, function: Any, args: list[Any], s: State) -> An
         return None
     reduction = next((f.__name__ for f in (sum, any, all) if function is f or function is STAND_INS[f]), "")
     if not reduction or len(args) != 1:
-        refuse("SW280", what="a generator expression that goes elsewhere than to sum, min, sorted, join and the like")
+        refuse("SW280", what="a generator expression that is not passed to sum, min, sorted, join and the like")
     return _reduced(machine, reduction, args[0], s)
 
 

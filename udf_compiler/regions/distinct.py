@@ -12,7 +12,7 @@ from udf_compiler.trace.stand_ins import StandIn, called_by_user
 
 
 def _unknown(*args: Any) -> NoReturn:
-    refuse("SW282", what="a set, for what depends on more than its elements")
+    refuse("SW282", what="a set, for an operation that depends on more than its elements")
 
 
 class Distinct(StandIn):

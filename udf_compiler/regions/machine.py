@@ -49,7 +49,7 @@ def pop_any(s: State, count: int) -> list[Any]:
     values = s.stack[len(s.stack) - count :]
     del s.stack[len(s.stack) - count :]
     if any(type(v) is Caught for v in values):
-        refuse("SW282", what="an exception other than for its class")
+        refuse("SW282", what="an exception, used for more than its class")
     return values
 
 

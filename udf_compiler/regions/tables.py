@@ -42,7 +42,7 @@ def item(items: Any, position: Any) -> Any:
 def is_part(x: TracedScalar, text: str) -> Any:
     """Tests ``x in text`` for a constant string against all its substrings; refuses a long string (SW283)."""
     if len(text) > _LONGEST:
-        refuse("SW283", what="whether a text of the row lies in a long one")
+        refuse("SW283", what="whether a string of the row occurs in a long constant")
     parts = {text[start:stop] for start in range(len(text) + 1) for stop in range(start, len(text) + 1)}
     return make_bool(explorer().loop.emit(IsIn.of(parts, STR), x.value))
 

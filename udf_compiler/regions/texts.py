@@ -22,7 +22,7 @@ _CONVERSIONS: dict[int, tuple[str, Callable[[Any], str]]] = {1: ("s", str), 2: (
 def format_value(x: Any, spec: Any = "") -> Any:
     """Returns ``format(x, spec)``."""
     if is_scalar(spec):
-        refuse("SW602", spec="a format that is no constant")
+        refuse("SW602", spec="a format that is not constant")
     return formatted(x, spec) if is_scalar(x) and not x.is_list else as_python(format, x, spec)
 
 

@@ -173,7 +173,7 @@ def _range(*args: Any) -> Any:
     if not any(map(is_scalar, args)):
         return as_python(range, *args)
     if any(kind_of(a) == "float" if is_number(a) else True for a in args) or not 1 <= len(args) <= 3:
-        refuse("SW262", call="range()", what="an argument that is no int")
+        refuse("SW262", call="range()", what="an argument that is not an int")
     return TracedRange(*range_bounds(args))
 
 
@@ -181,7 +181,7 @@ def range_bounds(args: Sequence[Any]) -> tuple[Any, Any, int]:
     """Returns start, stop and step of range(*args). Refuses (SW262) a step that is 0 or not constant."""
     start, stop, step = (0, args[0], 1) if len(args) == 1 else (*args, 1)[:3]
     if is_scalar(step) or step == 0:
-        refuse("SW262", call="range()", what="a step that is no constant")
+        refuse("SW262", call="range()", what="a step that is not constant")
     return start, stop, step
 
 
@@ -228,7 +228,7 @@ def _check_of(real: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
 
     def check(x: Any, kinds: Any) -> bool:
         if any(not isinstance(kind, type) for kind in _flat(kinds)):
-            refuse("SW262", call=f"{real.__name__}()", what="what is no class")
+            refuse("SW262", call=f"{real.__name__}()", what="a value that is not a class")
         return as_python(real, x, kinds)  # type: ignore[no-any-return]
 
     return check

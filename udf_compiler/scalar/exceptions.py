@@ -44,7 +44,7 @@ class ErrorText(StandIn):
     """The message of an error raised instead of Python's. Python's own message may differ, so reading it is refused."""
 
     __slots__ = ("text",)
-    what = "text of an exception"
+    what = "message of an exception"
     stands_for = str
 
     def __init__(self, text: str) -> None:

@@ -36,7 +36,7 @@ def format_(x: Any, spec: str) -> str:
     """Returns ``format(x, spec)`` as a mark; refuses a string that is not returned directly, or the spec (SW602)."""
     frame = sys._getframe(2)
     if not _is_returned(frame.f_code, frame.f_lasti) or not _is_ours(frame.f_back):
-        refuse("SW602", spec="a text that is used otherwise than returned")
+        refuse("SW602", spec="a string that is used other than as the result")
     return explorer().mark(formatted(x, spec))
 
 

@@ -130,7 +130,7 @@ def _stepped(x: TracedScalar, bounds: tuple[Any, ...], step: int) -> TracedScala
     if step == 0:
         raise in_place(ValueError("slice step cannot be zero"))
     if any(map(is_scalar, bounds)):
-        refuse_list(x, "[...] with a step and a bound that is no constant")
+        refuse_list(x, "[...] with a step and a bound that is not constant")
     ends = (NO_BOUND if b is None else max(-_END, min(b, _END)) for b in bounds)
     parts = (explorer().loop.const(n, I64) for n in (*ends, max(-_END, min(step, _END))))
     return TracedScalar(x.kind, call("stepped", x, *parts), numpy=x.numpy)
@@ -224,7 +224,7 @@ def sum_(x: TracedScalar, start: Any = 0) -> Any:
         refuse_list(x, "sum() with a start")
     element_type = _element_type(x)
     if element_type == STR:
-        refuse_list(x, "sum() of texts")
+        refuse_list(x, "sum() of strings")
     if element_type.is_float:
         if x.numpy and element_type != F64:
             refuse_list(x, "sum() of float32")
@@ -337,7 +337,7 @@ def attribute(x: TracedScalar, name: str) -> Any:
 def _check_elements(x: TracedScalar, name: str) -> None:
     """Refuses (SW222) most attributes of an array of strings."""
     if x.is_ndarray and _element_type(x) == STR and name not in ("size", "shape", "ndim", "copy"):
-        refuse_list(x, f".{name} of texts")
+        refuse_list(x, f".{name} of strings")
 
 
 def numpy_function(name: str, x: TracedScalar, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -162,7 +162,7 @@ def _trunc(x: TracedScalar) -> TracedScalar:
 def _isclose(a: Any, b: Any, *, rel_tol: Any = 1e-09, abs_tol: Any = 0.0) -> Any:
     """Implements CPython's math_isclose_impl."""
     if is_scalar(rel_tol) or is_scalar(abs_tol):
-        refuse("SW262", call="math.isclose", what="a tolerance that is no constant")
+        refuse("SW262", call="math.isclose", what="a tolerance that is not constant")
     if rel_tol < 0 or abs_tol < 0:
         raise in_place(ValueError("tolerances must be non-negative"))
     loop, x, y = explorer().loop, as_float(a), as_float(b)

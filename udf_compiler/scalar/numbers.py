@@ -85,7 +85,7 @@ def _of_others(name: str, a: Any, b: Any) -> Any:
         if name in ("eq", "ne"):
             return name == "ne"
         if name == "mul" and any(type(x) in (bytes, list, tuple) for x in (a, b)):
-            refuse("SW262", call="a sequence * ...", what="a count that is no constant")
+            refuse("SW262", call="a sequence * ...", what="a count that is not constant")
         return _no_operator(name, a, b)
     return NotImplemented
 

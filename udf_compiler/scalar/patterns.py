@@ -49,7 +49,7 @@ class PatternConstant(Guarded):
 def _matching(mode: str) -> Callable[..., Any]:
     def match(pattern: Any, call: str, string: Any, *bounds: Any, **kwargs: Any) -> Any:
         if bounds or kwargs or not is_text(string):
-            refuse("SW262", call=call, what="pos, endpos, or what is no str")
+            refuse("SW262", call=call, what="pos, endpos, or a value that is not a str")
         made = TracedMatch(pattern, string.value, mode, call)
         return made if explorer().decide(made.found()) else None
 

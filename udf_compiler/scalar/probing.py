@@ -105,7 +105,7 @@ def probe_row(
         fields = [got] if names is None else struct_of(got, names)
         for a, b, numpy in zip(fields, wanted, with_numpy, strict=True):
             if not _same(a.item() if numpy and isinstance(a, np.generic) else a, b, rounded):
-                raise refusal("SW233", place, what=f"the function gives {a!r} for {given}, its translation {b!r}")
+                raise refusal("SW233", place, what=f"the function returns {a!r} for {given}, its translation {b!r}")
 
 
 def _evaluated(

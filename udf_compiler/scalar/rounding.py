@@ -38,7 +38,7 @@ def round_(x: TracedScalar, ndigits: Any = None) -> TracedScalar:
     if ndigits is None:
         return _whole(x, "rint")
     if is_scalar(ndigits) or type(ndigits) is not int:
-        refuse("SW262", call="round()", what="a number of digits that is no constant")
+        refuse("SW262", call="round()", what="a number of digits that is not constant")
     if x.numpy and 0 <= ndigits <= _MOST_DIGITS:
         from udf_compiler.scalar import numpy_scalars
 

@@ -122,7 +122,7 @@ def settled(total: Any) -> Any:
     if type(total) is not Generic:
         return total
     if _class_of(total.value):
-        refuse("SW280", what="a sum that starts with another number than 0")
+        refuse("SW280", what="a sum with a start other than 0")
     return total.value
 
 

@@ -61,7 +61,7 @@ def binary(name: str, a: Any, b: Any) -> Any:
         if kind_of(count) == "float":
             raise_type_error("can't multiply sequence by non-int of type 'float'")
         if is_scalar(count):
-            refuse("SW262", call="str * int", what="a count that is no constant")
+            refuse("SW262", call="str * int", what="a count that is not constant")
         if abs(count) > _END:
             refuse("SW262", call="str * int", what="a count of more than 62 bits")
         return make_text(call("repeat", as_text(text), params=(int(count),)))
@@ -113,7 +113,7 @@ def _slice(x: TracedScalar, key: slice) -> TracedScalar:
             refuse("SW262", call="str[...]", what="this slice")
         return make_text(call("slice", x.value, params=(key.start, key.stop, 1 if key.step is None else key.step)))
     if key.step not in (None, 1) or is_scalar(key.step) or any(p is not None and not is_number(p) for p in parts):
-        refuse("SW262", call="str[...]", what="a step with a bound that is no constant")
+        refuse("SW262", call="str[...]", what="a step with a bound that is not constant")
     start = 0 if key.start is None else key.start
     stop = _END if key.stop is None else key.stop
     return make_text(call("substring", x.value, as_int(start), as_int(stop)))
@@ -251,12 +251,12 @@ def _check_text(name: str, *parts: Any) -> None:
         if not is_text(part):
             refuse("SW262", call=f"str.{name}", what=raw(part))
         if is_scalar(part):
-            refuse("SW262", call=f"str.{name}", what="a text that is no constant")
+            refuse("SW262", call=f"str.{name}", what="a string that is not constant")
 
 
 def _check_numbers(name: str, *numbers: Any) -> None:
     if any(type(n) is not int or abs(n) > _END for n in numbers):
-        refuse("SW262", call=f"str.{name}", what="a number that is no constant int")
+        refuse("SW262", call=f"str.{name}", what="a number that is not a constant int")
 
 
 def _check_bounds(name: str, *bounds: Any) -> None:
@@ -339,7 +339,7 @@ def _replace(x: TracedScalar, old: Any, new: Any, count: Any = -1) -> Any:
     _check_text("replace", old, new)
     _check_numbers("replace", count)
     if old == "":
-        refuse("SW262", call="str.replace", what="an empty text")
+        refuse("SW262", call="str.replace", what="an empty string")
     return make_text(call("replace", x.value, params=(old, new, count)))
 
 

@@ -84,7 +84,7 @@ class MlFunctions:
             return self._largest(translator, expr["args"][0], demand)
         made = self._call(translator, expr, demand)
         if not isinstance(made, Maybe):
-            raise InternalError(f"{self._stages[expr['stage']].name} gave no value for {expr['type']}")
+            raise InternalError(f"{self._stages[expr['stage']].name} returned no value for {expr['type']}")
         return made
 
     def vector(self, translator: Translator, expr: Expr, demand: Value | None) -> Vector | Words:
@@ -111,7 +111,7 @@ class MlFunctions:
             raise refusal("SW905", what=f"{expr['op']} of a vector")
         made = self._call(translator, expr, demand)
         if isinstance(made, Maybe):
-            raise InternalError(f"{self._stages[expr['stage']].name} gave no vector")
+            raise InternalError(f"{self._stages[expr['stage']].name} returned no vector")
         return made
 
     def _element(self, translator: Translator, expr: Expr, demand: Value | None) -> tuple[Maybe, Vector]:

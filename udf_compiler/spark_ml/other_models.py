@@ -78,7 +78,7 @@ def _nearest(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Maybe
     centers = stage.arrays["centers"].reshape(stage.params["count"], -1)
     x.sized(centers.shape[1], stage)
     if x.features.kept:
-        keep("label", "rows whose nearest centers are as near as the kept features make them", stage.name)
+        keep("label", "rows whose distances to two centers differ by less than the error of the features", stage.name)
     for value in x.values:
         loop.guard(loop.call("isfinite", value))
     op = Distances.of(np.ascontiguousarray(centers))

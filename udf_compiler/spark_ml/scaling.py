@@ -31,7 +31,7 @@ def scale(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Vector:
         if not np.isfinite(factors).all():
             stage.refuse("a scale that is not finite")
         if form != "dense" and (factors < 0).any():
-            stage.refuse("a negative scale of what may be sparse")  # the sign of a zero depends on the form
+            stage.refuse("a negative scale of data that may be sparse")  # the sign of a zero depends on the form
         values = tuple(loop.call("multiply", v, double(loop, c)) for v, c in zip(values, factors, strict=True))
     if shift is None and factors is None:
         return x

@@ -109,7 +109,7 @@ def _counts(stage: Stage, loop: LoopBuilder, part: TextPart) -> Vector:
 def _words(stage: Stage, args: Sequence[Argument]) -> Words:
     (words,) = args
     if not isinstance(words, Words):
-        stage.refuse("words that are no tokenizer's")
+        stage.refuse("words that are not from a tokenizer")
     return words
 
 

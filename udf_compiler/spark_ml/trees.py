@@ -60,7 +60,7 @@ def sums(stage: Stage, loop: LoopBuilder, x: Vector) -> list[Value]:
     """Computes the sums over all trees, in their order."""
     forest = forest_of(stage)
     if x.features.kept:
-        keep("split", "rows whose kept features lie next to a threshold", stage.name)
+        keep("split", "rows with an approximate feature next to a threshold", stage.name)
     return sums_of(forest, x.sized(forest.features, stage).values, loop, stage.name)
 
 

@@ -159,7 +159,7 @@ def apply(function: Callable[[LoopBuilder, tuple[Operand, ...]], tuple[Value, ..
     ndim = max(a.ndim for a in arrays)
     wide = [a for a in arrays if a.ndim == ndim]
     if len(wide) < len(arrays):
-        refuse("SW257", call=call, shape="(n,), which NumPy lays along the columns of a two-dimensional array,")
+        refuse("SW257", call=call, shape="(n,), which NumPy broadcasts along the columns of a two-dimensional array,")
     constants = [_constant(a, ndim, loop, call) for a in args if not isinstance(a, TracedArray)]
     widths = {len(a.columns) for a in wide} | {len(c) for c in constants if isinstance(c, tuple)}
     width = max(widths)

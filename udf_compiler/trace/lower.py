@@ -117,7 +117,7 @@ def ufunc_call(loop: LoopBuilder, ufunc: np.ufunc, operands: tuple[Operand, ...]
     check_size(loop)
     for got, wanted, proto in zip(results, types[ufunc.nin :], expected, strict=True):
         if got.type != wanted or got.type.dtype != proto.dtype:
-            raise InternalError(f"{call} resolved to {got.type}, NumPy gives {proto.dtype}")
+            raise InternalError(f"{call} resolved to {got.type}, NumPy returns {proto.dtype}")
     return results
 
 

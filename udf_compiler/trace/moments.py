@@ -123,7 +123,7 @@ def constant(x: Any, call: str, text: bool = False) -> pd.Timestamp | pd.Timedel
     try:
         return x.as_unit("ns")  # type: ignore[no-any-return]
     except (pd.errors.OutOfBoundsDatetime, pd.errors.OutOfBoundsTimedelta):
-        refuse("SW262", call=call, what=f"{x}, which int64 nanoseconds do not hold,")
+        refuse("SW262", call=call, what=f"{x}, which is out of range for int64 nanoseconds,")
 
 
 def plain(x: Any) -> Any:
@@ -336,7 +336,7 @@ def _positive(x: Any, call: str) -> int:
     """Returns a divisor that is a positive constant. Refuses others: pandas' results depend on the batch or the version."""
     value = x._value if isinstance(x, pd.Timedelta) else x
     if not isinstance(value, int | np.integer) or value <= 0:
-        refuse("SW262", call=call, what="a divisor that is no positive constant")
+        refuse("SW262", call=call, what="a divisor that is not a positive constant")
     return int(value)
 
 
@@ -360,7 +360,7 @@ def _rest(loop: LoopBuilder, left: Any, right: Any, call: str) -> Any:
 def _shared_out(loop: LoopBuilder, left: Any, right: Any, call: str) -> Any:
     """Divides a duration by a number. By a positive integer constant NumPy divides integers: / towards zero, // down."""
     if not isinstance(right, int | np.integer | float | np.floating):
-        refuse("SW262", call=call, what="a divisor that is no constant")
+        refuse("SW262", call=call, what="a divisor that is not constant")
     a, b = _Side(loop, left), _Side(loop, right)
     if b.value.type == F64:
         return _of_float(loop, a, loop.call("divide", loop.cast(a.value, F64), b.value))

@@ -235,7 +235,7 @@ class ClassStandIn(type):
 
     def __repr__(cls) -> str:
         if called_by_user():
-            refuse("SW259", call=f"the text of the class {cls.__name__}")
+            refuse("SW259", call=f"the string of the class {cls.__name__}")
         return type.__repr__(cls)
 
 

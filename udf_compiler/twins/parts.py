@@ -42,11 +42,11 @@ def score_parts(program: Program, nullable: dict[str, bool], others: set[str]) -
     """
     (loop,) = program.loops
     if loop.where is not None or loop.groups is not None or loop.some or len(program.outputs) != 1:
-        raise _other("it is no function of a row alone")
+        raise _other("it is not row-local")
     parts = _Parts(loop, others)
     parts.add(parts.score(program.outputs[0]))
     if parts.own is None or not parts.texts:
-        raise _other("it is not a sum of a number of its own and of texts")
+        raise _other("it is not a sum of a number and of terms of strings")
     allowed = parts.guards()
     twins = Twins(loop, nullable, "")
     first, missing = (_row(program, others, parts.own, allowed, is_null) for is_null in (False, True))
@@ -92,7 +92,7 @@ class _Parts:
         if isinstance(let.op, MakeOptional) and self._is_number(*let.args):
             value = let.args[0]
         if body_types(self.loop)[value] != F64:
-            raise _other("it is no double")
+            raise _other("it is not a double")
         return value
 
     def _is_number(self, value: int, valid: int) -> bool:
@@ -119,13 +119,13 @@ class _Parts:
         elif isinstance(op, TextSums) and is_bounded(op) and self.reads[args[0]] <= self.others:
             found = text_range(op)
             if found is None:
-                raise _other("a text has no norm")
+                raise _other("a string's terms have no norm")
             self.size += found.low[-1] + found.high[-1]
             self.texts.append(args[0])
             if op.started:
                 self.add(args[1 + op.output])
         else:
-            raise _other("a term is of columns of both sides, or no text")
+            raise _other("a term uses columns of both sides, or is not a term of a string")
 
     def guards(self) -> list[int]:
         """Returns the guards that read none of the other columns.
@@ -143,7 +143,7 @@ class _Parts:
             elif isinstance(let.op, IsValid) and self.reads[guard] <= strict:
                 self.required |= self.reads[guard]
             elif not self._always(guard):
-                raise _other("it has guards of the other columns")
+                raise _other("it has guards on the other columns")
         return found
 
     def _column(self, text: int) -> str:

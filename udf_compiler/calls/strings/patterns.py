@@ -106,7 +106,7 @@ def replace(s: Any, pat: Any, repl: Any, n: Any = -1, case: Any = None, flags: A
     if not regex and not flags:
         old = known_text(pat, call)
         if not old:
-            refuse("SW262", call=call, what="an empty text")
+            refuse("SW262", call=call, what="an empty string")
         return strings(s, "replace", old, known_text(repl, call), max(limit, -1))
     if not regex:
         pat = re.escape(known_text(pat, call))
@@ -129,7 +129,7 @@ def splitting(pat: Any, call: str) -> Regex:
     """Compiles the pattern of a split. Refuses (SW272) capture groups, which a split returns as elements."""
     text, flags = pattern_of(pat, 0, call)
     if re.compile(text, flags).groups:
-        refuse("SW272", call=call, pattern=text, why="has groups, which split gives as pieces")
+        refuse("SW272", call=call, pattern=text, why="has groups, which split returns among the pieces")
     return Regex(text, flags, call, groups=(0,), repeated=True)
 
 

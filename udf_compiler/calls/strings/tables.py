@@ -38,7 +38,7 @@ def isin(s: Any, values: Any) -> Any:
     if len(keys) > TABLE_LIMIT:
         refuse("SW262", call=call, what=f"{len(keys)} values")
     if not all(type(k) is str or is_missing(k) for k in keys):
-        refuse("SW262", call=call, what="values that are no strings")
+        refuse("SW262", call=call, what="values that are not strings")
     loop = s.loop
     texts = [known_text(k, call) for k in keys if type(k) is str]
     found = _is_key(s, texts) if texts else loop.const(False, BOOL)

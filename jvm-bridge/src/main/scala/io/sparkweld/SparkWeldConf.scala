@@ -32,7 +32,7 @@ final case class ConfKey[T](key: String, kind: String, default: String, doc: Str
       catch {
         case NonFatal(_) =>
           WarnOnce(s"conf:$key=$value",
-            s"SparkWeld: $key is '$value', which is no $kind; its default ($default) is used instead.")
+            s"SparkWeld: $key is '$value' (expected: $kind). The default, '$default', is used instead.")
           defaultValue
       }
   }
@@ -56,7 +56,7 @@ object SparkWeldConf {
     ConfKey(key, "size", default, doc, scope, JavaUtils.byteStringAs(_, ByteUnit.BYTE))
 
   private def text(key: String, scope: String, doc: String): ConfKey[Option[String]] =
-    ConfKey(key, "text", "", doc, scope, value => Option(value).filter(_.nonEmpty))
+    ConfKey(key, "string", "", doc, scope, value => Option(value).filter(_.nonEmpty))
 
   private def share(text: String): Double = {
     val value = text.toDouble
@@ -65,96 +65,95 @@ object SparkWeldConf {
   }
 
   val Enabled: ConfKey[Boolean] = boolean("spark.sparkweld.enabled", default = true, Session,
-    "Compile pandas UDFs. `false` leaves every plan as Spark made it; read again for each query.")
+    "Compile pandas UDFs. `false` leaves every plan as Spark made it. Read for each query.")
   val ExactEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.exact.enabled", default = false, Session,
-    "Refuse every operation whose result may differ from PySpark's in the last digits (`exp`, `log`, ...) instead of " +
-      "keeping it within its documented bound.")
+    "Refuse every operation whose result may differ from PySpark's in the last digits (`exp`, `log`, ...). `false` accepts " +
+      "the documented bound of each such operation.")
   val BackendChoice: ConfKey[Backend.Value] = ConfKey("spark.sparkweld.backend", "one of auto, native, catalyst, python", "auto",
-    "What runs UDFs: `auto` leaves it to the cost model, `native` takes kernels only, `catalyst` takes Catalyst expressions " +
-      "wherever they are exact, `python` leaves every UDF as Spark planned it.", Session, Backend.parse)
+    "The backend that runs UDFs. `auto`: the cost model chooses; `native`: kernels only; `catalyst`: Catalyst expressions " +
+      "wherever they are exact; `python`: every UDF runs as Spark planned it.", Session, Backend.parse)
   val PushdownEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.pushdown.enabled", default = true, Session,
-    "Add to a filter over a UDF what it says about a column alone, so that the scan can skip data, and have it read no column " +
-      "that only a UDF gets which never looks at it.")
+    "Derive predicates on columns from a filter over a UDF, so that the scan can skip data. Prune columns that are passed only to " +
+      "UDFs that never read them.")
   val LateMaterializationEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.lateMaterialization.enabled", default = true, Session,
-    "Compute the UDFs that the order of a top-K query does not need for the rows that it keeps, not for all.")
+    "In a top-K query, compute the UDFs that the order does not depend on only for the rows of the result.")
   val TopKEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.topK.enabled", default = true, Session,
-    "Drop rows that cannot be among the first of a top-K query right where a kernel made them.")
+    "In a top-K query, discard rows below the current K-th row in the task that runs the kernel, before Spark's sort.")
   val ScoreBounds: ConfKey[Mode.Value] = ConfKey("spark.sparkweld.scoreBounds.mode", "one of auto, always, never", "auto",
-    "Whether kernels drop, before a filter by a model's result, the rows whose bounds, of parts of a forest or of all but the " +
-      "text, say that they cannot pass, so that the model is computed for the others alone. Kernels measure whether that is " +
-      "faster, and go on only while it is. Top-K queries by such a result have the worst score so far for a filter. Rows that no " +
-      "row of a small joined table can bring past the filter, or among the first, are dropped before the join. `auto`: where the " +
-      "model is so dear and the rows are so many that what it takes longer to plan is won back; `never`: not at all.", Session, Mode.parse)
+    "Skip rows whose score bound cannot satisfy a filter, before full scoring. A bound comes from some trees of a forest, or from " +
+      "all features but the text. Kernels measure whether this is faster, and stop when it is not. A top-K query by the score uses " +
+      "the K-th best score so far as its filter. Rows that no row of a small joined table can bring past the filter, or among " +
+      "the first K, are pruned before the join. `auto`: where the expected saving exceeds the extra planning time; `never`: not at all.", Session, Mode.parse)
   val FusionEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.fusion.enabled", default = true, Session,
-    "Take the Filter and Project nodes around UDFs into the kernel when their expressions are supported.")
+    "Fuse the Filter and Project nodes around UDFs into the kernel when their expressions are supported.")
   val PipelineEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.pipeline.enabled", default = true, Session,
-    "Run scalar pandas UDFs that call annotated functions of libraries as pipelines of kernels and calls in the Python worker.")
+    "Run scalar pandas UDFs that call annotated library functions as pipelines of kernels and calls in the Python worker.")
   val PipelineBlockRows: ConfKey[Int] = int("spark.sparkweld.pipeline.blockRows", 0, Session,
-    "Rows of a block of such a pipeline. 0: what the L2 cache and the first blocks say.")
+    "Rows per block of such a pipeline. `0`: chosen from the L2 cache size and measurements of the first blocks.")
   val CompileTimeout: ConfKey[Long] = time("spark.sparkweld.compile.timeout", "10s", Session,
-    "The longest that planning a query may wait for the compile service. Past it the query runs as Spark planned it, while the " +
-      "compile goes on in the background for the next query of the same functions.")
+    "The longest time that query planning waits for the compile service. After it, the query runs as Spark planned it, and " +
+      "compilation continues in the background for the next query with the same functions.")
   val CompileCpuTime: ConfKey[Long] = time("spark.sparkweld.compile.cpuTime", "30s", Session,
-    "The most CPU time that the compile service may use for one request. A function that needs more is not tried again.")
+    "The CPU time limit of the compile service for one request. A function that exceeds it is not compiled again.")
   val TinyRows: ConfKey[Int] = int("spark.sparkweld.compile.tinyRows", 1000, Session,
-    "A query that is known to have so few rows runs as Spark planned it until its functions come again, and while they are " +
-      "compiled; one that has more waits at most half a millisecond a row. `0`: every query waits for as long as " +
-      "`spark.sparkweld.compile.timeout` says.")
+    "A query with at most this number of rows, if known, does not wait for its kernels. It runs as Spark planned it until its " +
+      "functions are used again and compiled. Larger queries wait at most half a millisecond per row. `0`: every query waits up to " +
+      "`spark.sparkweld.compile.timeout`.")
   val ObjectTimeout: ConfKey[Long] = time("spark.sparkweld.compile.objectTimeout", "60s", Application,
-    "The longest that a task may wait for a kernel's object code; past it the task runs the UDF in Python.")
+    "The longest time that a task waits for a kernel's object code. After it, the task runs the UDF in Python.")
   val CompilePython: ConfKey[Option[String]] = text("spark.sparkweld.compile.python", Application,
-    "The Python that runs the compile service. Unset: the Python of the function's workers, whose libraries decide " +
-      "what the function means.")
+    "The Python interpreter of the compile service. Unset: the interpreter of the function's workers, whose library versions " +
+      "define the function's results.")
   val CompilePythonPath: ConfKey[Option[String]] = text("spark.sparkweld.compile.pythonPath", Application,
-    "Added to the compile service's PYTHONPATH, for a `sparkweld` package that is not installed in the workers' Python.")
+    "Added to the PYTHONPATH of the compile service, for a `sparkweld` package that the workers' Python does not have.")
   val Unpickle: ConfKey[Boolean] = ConfKey("spark.sparkweld.compile.unpickle", "one of auto, never", "auto",
-    "Whether the driver's compile service may read the pickles of functions to plan queries, which runs code of their authors on the " +
-      "driver's machine. `never`, or what is neither: UDFs run as Spark planned them, models of pyspark.ml still run in kernels. See " +
-      "[security](security.md).", Application, _.equalsIgnoreCase("auto"))
+    "Whether the driver's compile service may unpickle functions to plan queries. Unpickling runs code of their authors on the " +
+      "driver's machine. `never`, or any value other than `auto`: UDFs run as Spark planned them; models of pyspark.ml still run in " +
+      "kernels. See [security](security.md).", Application, _.equalsIgnoreCase("auto"))
   val ServiceMemory: ConfKey[Long] = bytes("spark.sparkweld.compile.maxMemory", "8g", Application,
-    "The most memory that a compile service may have. A function or model that needs more runs as Spark planned it. `0`: no limit.")
+    "The memory limit of a compile service. A function or model that needs more runs as Spark planned it. `0`: no limit.")
   val WarmupEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.compile.warmup.enabled", default = true, Application,
-    "Start the compile service in the background when the application starts, so that the first query finds it ready.")
+    "Start the compile service in the background when the application starts, so that it is ready for the first query.")
   val CachedReplies: ConfKey[Int] = int("spark.sparkweld.compile.cachedReplies", 256, Application,
-    "How many compiled or refused pipelines the driver remembers.")
+    "The number of compiled or refused pipelines that the driver caches.")
   val CacheDir: ConfKey[Option[String]] = text("spark.sparkweld.cache.dir", Application,
-    "Folder of the cache of object code, on the driver and on each executor: an absolute path. It is made for this user alone; " +
-      "one that others own or can write is not used, with one warning. Unset: `~/.cache/sparkweld`.")
+    "The folder of the object-code cache on the driver and on each executor, an absolute path. It is created with access for this " +
+      "user only. A folder that other users own or can write is not used, with one warning. Unset: `~/.cache/sparkweld`.")
   val CacheMaxBytes: ConfKey[Long] = bytes("spark.sparkweld.cache.maxBytes", "256m", Application,
-    "The cache of object code is kept below this size; the entries used longest ago go first.")
+    "The size limit of the object-code cache. The least recently used entries are evicted first.")
   val CachedKernels: ConfKey[Int] = int("spark.sparkweld.kernel.cached", 256, Application,
-    "How many linked kernels an executor keeps. A kernel in use is never dropped.")
+    "The number of linked kernels that an executor caches. A kernel in use is never evicted.")
   val ModelsMemory: ConfKey[Long] = bytes("spark.sparkweld.models.memory", "1g", Application,
-    "The most memory for the constants of models: off-heap in each executor, which all of its tasks share, and on the driver " +
-      "for models that no plan holds. The ones used longest ago go first; a model in use is never dropped.")
+    "The memory limit for the constants of models: off-heap in each executor, shared by its tasks, and on the driver for models " +
+      "that no plan uses. The least recently used are evicted first; a model in use is never evicted.")
   val ModelFilesMaxBytes: ConfKey[Long] = bytes("spark.sparkweld.models.files.maxBytes", "1g", Session,
-    "The largest file that a pandas UDF may load a model from and still be compiled; `0`: none. The driver reads it when it plans " +
-      "the query; a task that finds another file, or none, runs the UDF in Python.")
+    "The largest file that a compiled pandas UDF may load a model from. The driver reads the file when it plans the query; a task " +
+      "that finds a different file, or none, runs the UDF in Python. `0`: such UDFs are not compiled.")
   val MaxTextBytes: ConfKey[Long] = bytes("spark.sparkweld.kernel.maxTextBytes", "1g", Session,
-    "The most memory for the strings that a kernel makes of one batch; a batch that needs more runs in Python. " +
-      "Strings that are parts of an input need none.")
+    "The memory limit for the strings that a kernel builds for one batch. A batch that needs more runs in Python. " +
+      "Substrings of an input do not count.")
   val CacheChoice: ConfKey[Mode.Value] = ConfKey("spark.sparkweld.featureCache.mode", "one of auto, always, never", "auto",
-    "Whether kernels remember what they gave for rows that come again, in a batch or in later ones: `auto` for as long as that is " +
-      "measured to be faster than to compute them, `never` not at all. The same for the terms of texts, unless it is `never`.", Session,
+    "Whether kernels cache results for repeated rows, within a batch and across batches. `auto`: while the cache is measured to be " +
+      "faster than computing; `never`: not at all. The terms of strings are cached likewise, unless it is `never`.", Session,
     Mode.parse)
   val CacheMemory: ConfKey[Long] = bytes("spark.sparkweld.featureCache.maxBytes", "128m", Application,
-    "The most memory for what is remembered, off-heap in each executor; what is found least goes first. `0`: nothing is.")
+    "The memory limit of this cache, off-heap in each executor. Entries without a hit are evicted first. `0`: no cache.")
   val StreamAfter: ConfKey[Int] = int("spark.sparkweld.fallback.streamAfter", 4, Session,
-    "After so many batches in a row that had to run in Python, the rest of the partition streams through one Python run.")
+    "After this number of consecutive batches that had to run in Python, the rest of the partition streams through one Python run.")
   val DropsSlower: ConfKey[Boolean] = boolean("spark.sparkweld.kernel.dropSlower.enabled", default = true, Session,
-    "Leave functions to Spark whose kernel is measured to be slower than Python, or whose guards leave most rows to Python, for the " +
-      "rest of the query and for the next ones. `explain` says what was measured.")
+    "Run a function as Spark planned it when its kernel is measured to be slower than Python, or when its guards leave most rows to " +
+      "Python. This applies to the rest of the query and to the next queries. `explain` reports the measurement.")
   val ShadowFraction: ConfKey[Double] = ConfKey("spark.sparkweld.shadow.fraction", "number from 0 to 1", "0",
-    "The share of batches that also run as Spark planned them, in Python, to be compared with what the kernel gave. A difference " +
-      "gives one warning and turns that kernel off until the application ends.", Session, share)
+    "The share of batches that also run in Python, to compare the results with the kernel's. A difference logs one warning and " +
+      "disables that kernel until the application ends.", Session, share)
   val CascadesPath: ConfKey[Option[String]] = text("spark.sparkweld.cascades.path", Session,
-    "A folder of certified cascades on the driver, or one of them. A UDF that holds the model of one uses the cascade, so that " +
-      "its answers are the certified ones and not those of the model alone.")
+    "A folder of certified cascades on the driver, or the folder of one cascade. A UDF with the model of a cascade uses the " +
+      "cascade: its answers are those of the cascade, within the certified loss, not those of the model alone.")
   val RankingsPath: ConfKey[Option[String]] = text("spark.sparkweld.rankings.path", Session,
-    "A folder of certified rankings on the driver, or one of them. `orderBy(score desc).limit(k)` over a UDF that gives the score of " +
-      "the model of one is answered by candidates, so that its rows are those that the ranking finds.")
+    "A folder of certified rankings on the driver, or the folder of one ranking. `orderBy(score desc).limit(k)` over a UDF that " +
+      "returns the score of its model scores only candidates in full: the result has the rows that the ranking finds.")
   val ExplainEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.explain.enabled", default = true, Application,
-    "Add what was compiled, and why the rest was not, to `df.explain()` and to the SQL page of the Spark UI.")
+    "Add to `df.explain()` and to the SQL page of the Spark UI which UDFs were compiled, and why others were not.")
 
   val all: Seq[ConfKey[_]] = Seq(Enabled, ExactEnabled, BackendChoice, PushdownEnabled, LateMaterializationEnabled, TopKEnabled,
     ScoreBounds, FusionEnabled, PipelineEnabled, PipelineBlockRows, CompileTimeout, CompileCpuTime, TinyRows, ObjectTimeout,

@@ -43,8 +43,8 @@ final class SparkWeldDriverPlugin extends DriverPlugin with Logging {
     if (SparkWeldPlugin.supports(SPARK_VERSION)) {
       WarnOnce.guard("the start of the driver half", ())(start(context))
     } else {
-      WarnOnce("version", s"SparkWeld: this is Spark $SPARK_VERSION, and this jar knows Spark " +
-        s"${SparkWeldPlugin.SupportedLine}x only: it does nothing. Install the sparkweld release for your Spark.")
+      WarnOnce("version", s"SparkWeld: this jar supports Spark ${SparkWeldPlugin.SupportedLine}x only and does nothing on Spark " +
+        s"$SPARK_VERSION. Install the sparkweld release for your Spark.")
     }
     Collections.emptyMap()
   }

@@ -56,7 +56,7 @@ private[columns] final class ListInput(dataType: DataType, nullable: Boolean, el
   private def views(vector: WritableColumnVector, starts: Long, sizes: Long, nullBytes: Long, numRows: Int): Long = {
     val end = Shim.listEnd(starts, sizes, nullBytes, numRows.toLong)
     val capacity = VectorInternals.capacity(vector.arrayData)
-    MalformedVector.require(0 <= end && end <= capacity, vector, numRows, s"not all of its arrays are among its $capacity elements")
+    MalformedVector.require(0 <= end && end <= capacity, vector, numRows, s"some of its arrays lie outside its $capacity elements")
     val count = end.toInt
     elements.bind(vector.arrayData, count)
     val out = scratch(numRows)
@@ -89,7 +89,7 @@ private[columns] final class ListInput(dataType: DataType, nullable: Boolean, el
     val out = scratch(numRows)
     val right = Shim.arrowLists(elementAddress(count), width, elementNulls, count.toLong, starts, nullBytes,
       numRows.toLong, out)
-    MalformedVector.require(right, vector, numRows, s"not all of its arrays are among its $count elements")
+    MalformedVector.require(right, vector, numRows, s"some of its arrays lie outside its $count elements")
     out
   }
 

@@ -10,8 +10,8 @@ import org.apache.spark.sql.vectorized.{ArrowColumnVector, ColumnVector}
  */
 final class MalformedVector(vector: ColumnVector, rows: Int, what: String) extends RuntimeException(
   s"A column of type ${vector.dataType.catalogString} in a batch of $rows rows is malformed: $what (${MalformedVector.name(vector)}). " +
-    "Its values are elsewhere in memory, or nowhere. What made the batch is at fault, such as a data source, a file or mapInArrow: " +
-    "correct it there (in PyArrow, `validate(full=True)` finds it)")
+    "Its values lie outside its memory. The producer of the batch is at fault, such as a data source, a file or mapInArrow: fix it " +
+    "there (in PyArrow, `validate(full=True)` finds the error)")
 
 private[columns] object MalformedVector {
 

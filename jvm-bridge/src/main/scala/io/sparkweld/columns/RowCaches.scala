@@ -68,7 +68,7 @@ final class RowCaches(capacity: Long, tasks: Int) extends AutoCloseable {
       Some(cache)
     } catch {
       case problem: NoMemory =>
-        WarnOnce("feature cache", "SparkWeld: there is no native memory for the feature cache; rows that repeat are computed again.",
+        WarnOnce("feature cache", "SparkWeld: there is no off-heap memory for the feature cache; repeated rows are computed again.",
           problem)
         None
     }

@@ -66,7 +66,7 @@ private[columns] final class TextInput(dataType: DataType, nullable: Boolean)
     val size = VectorInternals.capacity(child)
     val right = Shim.views(child.valuesNativeAddress, size.toLong, VectorInternals.offsetsAddress(vector),
       VectorInternals.lengthsAddress(vector), nullBytes, numRows.toLong, out)
-    MalformedVector.require(right, vector, numRows, s"not all of its strings lie in its $size bytes")
+    MalformedVector.require(right, vector, numRows, s"some of its strings lie outside its $size bytes")
     out
   }
 
@@ -86,7 +86,7 @@ private[columns] final class TextInput(dataType: DataType, nullable: Boolean)
       }
       row += 1
     }
-    MalformedVector.require(wrong >= 0, vector, numRows, "a string's place or length is below 0")
+    MalformedVector.require(wrong >= 0, vector, numRows, "the offset or length of a string is negative")
     val size = math.max(last - first, 0L)
     val base = bytes.reserve(math.max(size, 1))
     if (size > 0) {
@@ -153,7 +153,7 @@ private[columns] final class TextInput(dataType: DataType, nullable: Boolean)
         val ends = InputColumn.aligned(arrow.getOffsetBuffer, width, size, offsets)
         Shim.arrowTexts(width, data.memoryAddress, data.capacity, ends, nullBytes, numRows.toLong, out)
     }
-    MalformedVector.require(right, vector, numRows, "not all of its strings lie in its own memory")
+    MalformedVector.require(right, vector, numRows, "some of its strings lie outside its memory")
     out
   }
 }

@@ -40,7 +40,7 @@ final class VectorColumn(numbers: Array[NativeColumnVector], form: String) exten
     } catch {
       case full: OutOfMemoryError =>
         close()
-        throw new NoMemory(s"the heap has no room for $rows vectors of $size numbers (${full.getMessage})")
+        throw new NoMemory(s"the heap is too small for $rows vectors of $size numbers (${full.getMessage})")
     }
   }
 

@@ -63,7 +63,7 @@ final class Compiler(conf: SparkConf) extends Logging {
     val key = (request.key, nullable)
     replies.get(key).filter(unchanged(_, found = false)).flatMap(withModels) match {
       case Some(made: Compiled) if patience.tiny && !isReady(request.service, made) =>
-        Refused(Seq(Refusal("SW409", "what" -> "its object code is being made")), lasting = false)
+        Refused(Seq(Refusal("SW409", "what" -> "its object code is being generated")), lasting = false)
       case Some(reply) =>
         answeredFromCache.incrementAndGet()
         reply
@@ -141,7 +141,7 @@ final class Compiler(conf: SparkConf) extends Logging {
           val what =
             if (silent) "the service has not answered an earlier query"
             else if (!service.isReady) "the service is still starting"
-            else if (waitMs == 0) "the query is too small, or has waited before, to wait for it"
+            else if (waitMs == 0) "the query is too small to wait for it, or has already waited"
             else s"no reply in $waitMs ms"
           Left(Seq(Refusal("SW409", "what" -> what)))
         case wrapped: ExecutionException => // an exhausted heap fails the compile, not the query

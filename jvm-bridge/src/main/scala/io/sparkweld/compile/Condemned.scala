@@ -33,7 +33,7 @@ final class Condemned {
     val count = offences.get(request.key).map(_.intValue).getOrElse(0) + 1
     offences.put(request.key, count)
     if (gone.lasting || count >= Condemned.MostOffences) {
-      val why = gone.refusal.copy(message = s"${gone.refusal.message}; it is not tried again")
+      val why = gone.refusal.copy(message = s"${gone.refusal.message}; it is not compiled again")
       // with several functions the culprit is unknown, so only this very request is condemned
       val single = PipelineRequest.functionsOf(request.json).map(_._2).toSet.size == 1
       if (single) functions.put(digest(request, request.blobs.head), why) else functions.put(request.key, why)

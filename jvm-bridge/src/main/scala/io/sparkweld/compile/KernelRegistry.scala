@@ -55,7 +55,7 @@ final class KernelRegistry(capacity: Int, load: (FormKey, FormOrigin) => LinkedF
   /** Unloads a kernel. If LLVM cannot free it, the memory leaks; that must not fail a task. */
   override protected def free(form: LinkedForm): Unit =
     try form.kernel.close()
-    catch { case NonFatal(problem) => WarnOnce("free", "SparkWeld: the code of a kernel stays in memory.", problem) }
+    catch { case NonFatal(problem) => WarnOnce("free", "SparkWeld: the code of a kernel could not be freed and stays in memory.", problem) }
 
   override protected def remembered(problem: Throwable): Long = problem match {
     case unavailable: FormUnavailable if unavailable.lasting => Long.MaxValue

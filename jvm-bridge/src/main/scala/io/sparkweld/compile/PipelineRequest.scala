@@ -171,14 +171,14 @@ object CompileReply {
     val watched = json.path("watched").elements().asScala.map(Watch.read).toSeq
     val numbers = outputs.size - wanted.size - watched.size
     if (outputs.take(wanted.size).map(_.path("name").asText) != wanted || vectors.map(_.size).sum != numbers ||
-        vectors.size != request.json.path("vectors").size) return mismatch("its outputs are not those that were asked for")
+        vectors.size != request.json.path("vectors").size) return mismatch("its outputs are not the requested ones")
     val mayFilter = request.json.path("mayFilter").asBoolean // a map function decides for itself
     if (!mayFilter && json.path("filtered").asBoolean != request.json.get("filtered").asBoolean) {
-      return mismatch("it filters where the plan does not, or the other way round")
+      return mismatch("the reply and the plan disagree about a filter")
     }
-    if (frame.text("program").forall(_.isEmpty)) return mismatch("it holds no program")
+    if (frame.text("program").forall(_.isEmpty)) return mismatch("it contains no program")
     val found = modelsOf(frame, has)
-    if (found.isEmpty) return mismatch("the bytes of its models are not those it describes")
+    if (found.isEmpty) return mismatch("the bytes of its models do not match their description")
     Compiled(
       program = frame.text("program").get,
       hash = frame.text("hash").getOrElse(""),

@@ -251,7 +251,7 @@ final class ServiceClient(command: ServiceCommand, conf: SparkConf) extends Logg
         if (hello.status != "ok") Some(hello.message)
         else Option.when(hello.protocol != ServiceClient.Protocol)(
           s"it speaks protocol ${hello.protocol}, this jar speaks ${ServiceClient.Protocol}: " +
-            "the jar and the Python package are of different releases")
+            "the jar and the Python package are from different releases")
       wrong.foreach { reason =>
         child.kill()
         mine.forget(child)

@@ -31,8 +31,8 @@ final case class ServiceCommand(python: String, environment: Map[String, String]
     val safe = PythonLaunch.safeEntries(workers ++ added)
     val ignored = (workers ++ added).filter(entry => !safe.contains(entry) && new File(entry).exists)
     if (ignored.nonEmpty) {
-      WarnOnce(s"path:$ignored", s"SparkWeld: the compile service imports nothing from ${ignored.mkString(", ")}, which is on the " +
-        "import path of Python, where every user of this machine can write.")
+      WarnOnce(s"path:$ignored", s"SparkWeld: the compile service does not import from ${ignored.mkString(", ")}, which is on Python's import path: every " +
+        "user of this machine can write to it.")
     }
     val cache = SparkWeldConf.CacheDir.get(conf).map("SPARKWELD_CACHE_DIR" -> _)
     val passed = PythonLaunch.ofProcess(sys.env) ++ Map("PYTHONHASHSEED" -> "0") ++ PythonLaunch.ofJob(environment)

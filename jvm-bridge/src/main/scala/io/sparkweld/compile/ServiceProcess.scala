@@ -160,7 +160,7 @@ final class ServiceProcess(python: String, variables: Map[String, String]) exten
       val status = if (process.waitFor(1, TimeUnit.SECONDS)) s"exit status ${process.exitValue()}" else problem.toString
       errors.join(500)
       val said = tail.synchronized(tail.mkString("\n"))
-      s"the process ended ($status)" + (if (said.isEmpty) "" else s", having written:\n$said")
+      s"the process ended ($status)" + (if (said.isEmpty) "" else s"; its standard error:\n$said")
   }
 
   private def daemon(name: String, body: Runnable): Thread = {

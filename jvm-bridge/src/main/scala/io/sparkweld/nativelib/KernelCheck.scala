@@ -44,7 +44,7 @@ private[sparkweld] object KernelCheck {
     val result = new Array[Long](3)
     kernel.call(Array(input, inputNulls, output, outputNulls), Rows, result)
     if (result(0) != Rows || result(1) != 0 || result(2) != 0) {
-      throw new NativeError(s"the kernel gave ${result.mkString(", ")} instead of $Rows, 0, 0 (rows, guarded, NULLs)")
+      throw new NativeError(s"the kernel returned ${result.mkString(", ")} instead of $Rows, 0, 0 (rows, guarded, NULLs)")
     }
     println(runtime.cpu)
     for (row <- 0 until Rows) println(java.lang.Double.toHexString(Platform.getDouble(null, output + row * 8L)))

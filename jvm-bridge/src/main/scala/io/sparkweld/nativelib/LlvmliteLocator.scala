@@ -59,7 +59,7 @@ private[nativelib] object LlvmliteLocator {
       }
     try {
       if (!process.waitFor(limitSeconds, TimeUnit.SECONDS)) {
-        throw new NativeError(s"$python did not say within $limitSeconds s where its llvmlite is")
+        throw new NativeError(s"$python did not report the location of its llvmlite within $limitSeconds s")
       }
       val output = new String(process.getInputStream.readAllBytes(), UTF_8)
       if (process.exitValue() != 0) {

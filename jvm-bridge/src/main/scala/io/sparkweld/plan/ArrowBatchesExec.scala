@@ -46,7 +46,7 @@ final case class ArrowBatchesExec(
     "numOutputRows" -> SQLMetrics.createMetric(sparkContext, "number of output rows"))
 
   override protected def doExecute(): RDD[InternalRow] =
-    throw new UnsupportedOperationException("a WeldArrowBatches gives columnar batches")
+    throw new UnsupportedOperationException("WeldArrowBatches produces columnar batches")
 
   override protected def doExecuteColumnar(): RDD[ColumnarBatch] = {
     val (rows, texts) = (limits.fold(0)(_.most), limits.flatMap(_.texts(child.output)))

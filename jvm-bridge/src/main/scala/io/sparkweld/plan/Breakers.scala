@@ -45,7 +45,7 @@ object Breakers {
 
   private def record(request: String, why: String): Unit = {
     tripped.putIfAbsent(request, why)
-    WarnOnce(s"breaker:$request:${why.take(5)}", s"SparkWeld: turned off until the application ends. $why")
+    WarnOnce(s"breaker:$request:${why.take(5)}", s"SparkWeld: disabled until the application ends. $why")
   }
 
   private def exchange(request: String, why: String): Option[String] = driver.flatMap { ask =>

@@ -104,8 +104,8 @@ object Drift {
       Some(f"the full model scored ${100.0 * unsureNow / now}%.2f%% of $now%,d rows, and ${100.0 * unsureThen / before}%.2f%% of the $before%,d " +
         "rows of the certificate")
     } else Option.when(farthest > explained)(
-      f"the small model's scores of $now%,d rows are distributed otherwise than those of the certificate's $before%,d rows, by " +
-        f"${100 * farthest}%.1f%% of the rows where ${100 * explained}%.1f%% could be chance")
+      f"the small model's scores of $now%,d rows have another distribution than those of the certificate's $before%,d rows: the distance is " +
+        f"${100 * farthest}%.1f%% of the rows, and chance explains up to ${100 * explained}%.1f%%")
   }
 
   /**
@@ -115,7 +115,7 @@ object Drift {
   def loss(watch: Watch, rows: Long, differing: Long, level: Double): Option[String] = {
     val before = watch.counts.sum
     Option.when(rows > 0 && interval(differing, rows, level / 2)._1 > interval(watch.differs, before, level / 2)._2)(
-      f"the full model answers $differing%,d of $rows%,d compared rows otherwise, and ${watch.differs}%,d of the certificate's $before%,d")
+      f"the full model answers $differing%,d of $rows%,d compared rows differently, and ${watch.differs}%,d of the certificate's $before%,d")
   }
 
   /** Returns the exact confidence interval of a share with `hits` of `rows`, at error probability `level`. */

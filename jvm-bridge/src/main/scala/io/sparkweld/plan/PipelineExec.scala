@@ -34,8 +34,8 @@ final case class PipelineExec(
     "numOutputBatches" -> SQLMetrics.createMetric(sparkContext, "number of output batches"),
     "numOutputRows" -> SQLMetrics.createMetric(sparkContext, "number of output rows"),
     "kernelTime" -> SQLMetrics.createNanoTimingMetric(sparkContext, "time in kernels"),
-    "callTime" -> SQLMetrics.createNanoTimingMetric(sparkContext, "time in calls"),
-    "originalRows" -> SQLMetrics.createMetric(sparkContext, "rows run as the original function"))
+    "callTime" -> SQLMetrics.createNanoTimingMetric(sparkContext, "time in library calls"),
+    "originalRows" -> SQLMetrics.createMetric(sparkContext, "rows run by the original function"))
 
   /** Returns the bytes sent to Python and received from it, in all executions of this plan instance. */
   def moved: (Long, Long) = (child.metrics("pythonDataSent").value, child.metrics("pythonDataReceived").value)
@@ -57,7 +57,7 @@ final case class PipelineExec(
   })
 
   override protected def doExecute(): RDD[InternalRow] =
-    throw new UnsupportedOperationException("a WeldPipeline gives columnar batches; Spark puts ColumnarToRow above it")
+    throw new UnsupportedOperationException("WeldPipeline produces columnar batches; Spark must insert ColumnarToRow above it")
 
   override protected def doExecuteColumnar(): RDD[ColumnarBatch] = {
     val ordinals = columns.map(column => child.output.indexWhere(_.exprId == column.exprId)).toArray

@@ -115,7 +115,7 @@ final class Race(val turn: Int, val rest: Int) {
   /** Returns the reason when Python decides most rows. A single batch may be an exception, unless Python decides all of it. */
   def flagged: Option[String] = synchronized {
     Option.when(rows >= LeastRows && left / (batches + 0.25) >= MostLeft)(
-      f"its guards left ${100 * left / batches}%.0f%% of the rows to Python, after the kernel was paid")
+      f"its guards left ${100 * left / batches}%.0f%% of the rows to Python, after the kernel had run on them")
   }
 
   /** Whether the caller should measure Python now. */
@@ -131,7 +131,7 @@ final class Race(val turn: Int, val rest: Int) {
     if (python.isEmpty) needed = 2 * nanos
     val own = recent + python.getOrElse(0.0) * left / batches
     if (python.isDefined) accepted = math.max(own, LeastNanosARow)
-    python.filter(own > _ * Worth).map(theirs => f"it took $own%,.0f ns a row, and Python $theirs%,.0f ns")
+    python.filter(own > _ * Worth).map(theirs => f"it took $own%,.0f ns per row, and Python $theirs%,.0f ns")
   }
 
   /** Whether the query that is planned now should try it again. */
@@ -209,7 +209,7 @@ private final class Lane(race: Race, request: String, udfs: String, python: => F
     } catch {
       case NonFatal(problem) => // perhaps for a flagged row, which raises where it is decided
         WarnOnce(s"race:${problem.getClass.getName}",
-          s"SparkWeld: a kernel is not compared with Python, which could not run some of its rows ($problem).")
+          s"SparkWeld: a kernel could not be timed against Python, which failed on some of its rows ($problem).")
         None
     }
 }

@@ -52,7 +52,7 @@ private final class Shadow(plan: TaskPlan, partition: Int) {
       }
     } catch {
       case raised: Exception if flags.isEmpty && SparkInternals.isPythonException(raised) =>
-        trip(s"Python raises where the kernel gives ${made.numRows()} rows: ${raised.getMessage.linesIterator.take(1).mkString}")
+        trip(s"Python raises where the kernel returns ${made.numRows()} rows: ${raised.getMessage.linesIterator.take(1).mkString}")
         throw raised
       case NonFatal(problem) => // of a flagged row: raised again when Python decides it
         stop(problem)
@@ -70,7 +70,7 @@ private final class Shadow(plan: TaskPlan, partition: Int) {
   private def stop(problem: Throwable): Unit = {
     able = false
     WarnOnce(s"shadow:${problem.getClass.getName}",
-      s"SparkWeld: batches are not compared with Python: it could not run them ($problem).")
+      s"SparkWeld: batches could not be compared with Python, which failed on them ($problem).")
   }
 
   private def trip(what: String): Unit = {
@@ -79,13 +79,13 @@ private final class Shadow(plan: TaskPlan, partition: Int) {
   }
 
   private def difference(made: ColumnarBatch, expected: ColumnarBatch, flags: Option[ColumnVector]): Option[String] =
-    if (made.numRows() != expected.numRows()) Some(s"the kernel keeps ${made.numRows()} rows, Python ${expected.numRows()}")
+    if (made.numRows() != expected.numRows()) Some(s"the kernel returns ${made.numRows()} rows, Python ${expected.numRows()}")
     else {
       val scales = scalesOf(expected)
       decided(made, flags).flatMap { row =>
         differing(made, expected, row, scales).map { k =>
           val (one, other) = (valueOf(made.getRow(row), k), valueOf(expected.getRow(row), k))
-          s"in row $row of a batch of partition $partition, ${names(k)} is $one by the kernel and $other by Python"
+          s"in row $row of a batch of partition $partition, ${names(k)} is $one in the kernel and $other in Python"
         }
       }.nextOption()
     }

@@ -30,7 +30,7 @@ final case class SparkBatchesExec(limits: BatchLimits, why: String, child: Spark
     "numOutputBatches" -> SQLMetrics.createMetric(sparkContext, "number of output batches"))
 
   override protected def doExecute(): RDD[InternalRow] =
-    throw new UnsupportedOperationException("a WeldSparkBatches gives columnar batches to a kernel")
+    throw new UnsupportedOperationException("WeldSparkBatches produces columnar batches for a kernel")
 
   override protected def doExecuteColumnar(): RDD[ColumnarBatch] = {
     val (columns, bounds, batches) = (child.output, limits, longMetric("numOutputBatches"))

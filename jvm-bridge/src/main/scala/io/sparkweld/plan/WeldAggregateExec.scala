@@ -65,18 +65,18 @@ final case class WeldAggregateExec(
 
   override lazy val metrics: Map[String, SQLMetric] = Map(
     "numOutputRows" -> SQLMetrics.createMetric(sparkContext, "number of output rows"),
-    "mergedBatches" -> SQLMetrics.createMetric(sparkContext, "batches merged in kernels"),
-    "blockRows" -> SQLMetrics.createMetric(sparkContext, "rows merged block by block"),
+    "mergedBatches" -> SQLMetrics.createMetric(sparkContext, "batches aggregated in kernels"),
+    "blockRows" -> SQLMetrics.createMetric(sparkContext, "rows aggregated in blocks"),
     "mergeTime" -> SQLMetrics.createNanoTimingMetric(sparkContext, "time in kernels"),
-    "fullTables" -> SQLMetrics.createMetric(sparkContext, "times that there were too many groups"),
-    "sparkTasks" -> SQLMetrics.createMetric(sparkContext, "tasks that went on with Spark's own aggregation"),
+    "fullTables" -> SQLMetrics.createMetric(sparkContext, "group-table overflows"),
+    "sparkTasks" -> SQLMetrics.createMetric(sparkContext, "tasks that fell back to Spark's aggregation"),
     "peakMemory" -> SQLMetrics.createSizeMetric(sparkContext, "peak memory"),
     "spillSize" -> SQLMetrics.createSizeMetric(sparkContext, "spill size"),
     "avgHashProbe" -> SQLMetrics.createAverageMetric(sparkContext, "avg hash probes per key"),
     "numTasksFallBacked" -> SQLMetrics.createMetric(sparkContext, "number of sort fallback tasks"))
 
   override protected def doExecute(): RDD[InternalRow] =
-    throw new UnsupportedOperationException("a WeldAggregateExec gives columnar batches; Spark puts ColumnarToRow above it")
+    throw new UnsupportedOperationException("WeldAggregateExec produces columnar batches; Spark must insert ColumnarToRow above it")
 
   override protected def doExecuteColumnar(): RDD[ColumnarBatch] = {
     val counters = MergeMetrics(longMetric("numOutputRows"), longMetric("mergedBatches"), longMetric("blockRows"),
@@ -99,7 +99,7 @@ final case class WeldAggregateExec(
   /** Describes for explain how rows are merged into the groups. */
   def how: String = child match {
     case weld: WeldExec if weld.givesBlocks =>
-      s"each block of ${BlockMerge.Rows} rows goes through the kernel below and into the groups; no batch is made of them"
+      s"each block of ${BlockMerge.Rows} rows passes through the kernel below into the groups, without a batch in between"
     case _ => "batch by batch"
   }
 

@@ -63,20 +63,20 @@ final case class WeldExec(
     "numOutputBatches" -> SQLMetrics.createMetric(sparkContext, "number of output batches"),
     "kernelBatches" -> SQLMetrics.createMetric(sparkContext, "batches run in kernels"),
     "kernelTime" -> SQLMetrics.createNanoTimingMetric(sparkContext, "time in kernels"),
-    "compileTime" -> SQLMetrics.createTimingMetric(sparkContext, "time to get kernels"),
-    "cacheRows" -> SQLMetrics.createMetric(sparkContext, "rows looked up in the feature cache"),
-    "cachedRows" -> SQLMetrics.createMetric(sparkContext, "rows found in the feature cache"),
-    "textRows" -> SQLMetrics.createMetric(sparkContext, "texts looked up among those of earlier rows"),
-    "keptTexts" -> SQLMetrics.createMetric(sparkContext, "texts that earlier rows had"),
+    "compileTime" -> SQLMetrics.createTimingMetric(sparkContext, "time to load kernels"),
+    "cacheRows" -> SQLMetrics.createMetric(sparkContext, "feature-cache lookups"),
+    "cachedRows" -> SQLMetrics.createMetric(sparkContext, "feature-cache hits"),
+    "textRows" -> SQLMetrics.createMetric(sparkContext, "string-cache lookups"),
+    "keptTexts" -> SQLMetrics.createMetric(sparkContext, "string-cache hits"),
     "shadowRows" -> SQLMetrics.createMetric(sparkContext, "rows compared with Python"),
     "shadowDifferences" -> SQLMetrics.createMetric(sparkContext, "batches that differ from Python"),
-    "watchedRows" -> SQLMetrics.createMetric(sparkContext, "rows answered by cascades"),
-    "unsureRows" -> SQLMetrics.createMetric(sparkContext, "rows that a cascade left to the full model"),
+    "watchedRows" -> SQLMetrics.createMetric(sparkContext, "rows scored by cascades"),
+    "unsureRows" -> SQLMetrics.createMetric(sparkContext, "rows deferred to the full model"),
     "guardedRows" -> SQLMetrics.createMetric(sparkContext, "rows flagged by guards"),
     "deoptimisedBatches" -> SQLMetrics.createMetric(sparkContext, s"batches run $elsewhere")) ++ pythonMetrics
 
   override protected def doExecute(): RDD[InternalRow] =
-    throw new UnsupportedOperationException("a WeldExec gives columnar batches; Spark puts ColumnarToRow above it")
+    throw new UnsupportedOperationException("WeldExec produces columnar batches; Spark must insert ColumnarToRow above it")
 
   /**
    * Whether a node above may take blocks of rows inside the kernel's loop. All stored columns must be for that node and not be
@@ -136,7 +136,7 @@ final case class WeldExec(
        |Program: ${summary.hash}
        |Kept differences: ${if (summary.kept.isEmpty) "none" else summary.kept.mkString(", ")}
        |Guards: ${if (summary.guarded) "yes" else "no"}
-       |Batches: ${if (kernel.batchRows > 0) s"joined, up to ${kernel.batchRows} rows" else "as they come"}
+       |Batches: ${if (kernel.batchRows > 0) s"joined, up to ${kernel.batchRows} rows" else "as received"}
        |Output: ${output.mkString("[", ", ", "]")}
        |""".stripMargin
 

@@ -32,7 +32,7 @@ final case class WeldThresholdExec(worst: Attribute, descending: Boolean, groups
   override protected def withNewChildInternal(newChild: SparkPlan): SparkPlan = copy(child = newChild)
 
   override protected def doExecute(): RDD[InternalRow] =
-    throw new UnsupportedOperationException("a WeldThresholdExec gives columnar batches to a kernel")
+    throw new UnsupportedOperationException("WeldThresholdExec produces columnar batches for a kernel")
 
   override protected def doExecuteColumnar(): RDD[ColumnarBatch] = {
     val (id, start) = (worst.exprId.id, if (descending) Double.NegativeInfinity else Double.NaN)

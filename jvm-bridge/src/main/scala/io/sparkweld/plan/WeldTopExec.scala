@@ -56,7 +56,7 @@ final case class WeldTopExec(
 
   override lazy val metrics: Map[String, SQLMetric] = Map(
     "numOutputRows" -> SQLMetrics.createMetric(sparkContext, "number of output rows"),
-    "droppedRows" -> SQLMetrics.createMetric(sparkContext, "rows that cannot be among the first"))
+    "droppedRows" -> SQLMetrics.createMetric(sparkContext, "rows pruned by the top-K bound"))
 
   /** Returns its description in explain. */
   def label: String = {
@@ -65,7 +65,7 @@ final case class WeldTopExec(
   }
 
   override protected def doExecute(): RDD[InternalRow] =
-    throw new UnsupportedOperationException("a WeldTopExec gives columnar batches; Spark puts ColumnarToRow above it")
+    throw new UnsupportedOperationException("WeldTopExec produces columnar batches; Spark must insert ColumnarToRow above it")
 
   override protected def doExecuteColumnar(): RDD[ColumnarBatch] = {
     val (by, sorted, first, equals, given) = (groups, order, most, ties, child.output)

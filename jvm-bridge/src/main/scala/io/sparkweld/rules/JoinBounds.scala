@@ -139,7 +139,7 @@ object JoinBounds extends Rule[LogicalPlan] with PredicateHelper {
           def number(name: String) = reply.path(name).asDouble
           val part = decoder.decode(reply.path("own"))
           val reach = MayReach(part, all, goal.threshold, number("base"), number("size"), number("slack"), goal.above)
-          val what = s"rows that cannot ${goal.what} are dropped before they are joined"
+          val what = s"rows that cannot ${goal.what} are pruned before the join"
           val told = Rewritten.mark(reach, Rewritten(udf.resultId.id, udf.name, "filter", what, Nil, Nil))
           decoder.decode(reply.path("allowed")) match {
             case Literal.TrueLiteral => Some(told)

@@ -58,7 +58,7 @@ object LateMaterialization extends Rule[LogicalPlan] with PredicateHelper {
         val independent = split.udfs.forall(twins.isIndependent(_, window.child.children))
         if (split.udfs.isEmpty || !independent || twins.batchesMatterAbove(plan, _ eq filter)) filter
         else {
-          val what = s"computed for the rows of which ${condition.sql} holds"
+          val what = s"computed for the rows where ${condition.sql} holds"
           val marked = Rewritten.marked(condition, Split.record(split.udfs, what))
           split.over(filter, filter.copy(marked, window.copy(child = split.early)))
         }

@@ -59,7 +59,7 @@ private final class Rewriting(aggregate: Aggregate, calls: Seq[AggregateExpressi
   def inPython(below: LogicalPlan): LogicalPlan = {
     val arguments = scalars.flatMap(_.children).zipWithIndex.map { case (value, i) => Alias(valueOf(value), s"argument$i")() }
     val states = columns(scalars.map(_ => BinaryType))
-    val told = record("states of each group before the shuffle, merged behind it, by annotation", Rewritten.kept(reply))
+    val told = record("states of each group before the shuffle, merged after it, by annotation", Rewritten.kept(reply))
     val before = mapped("before", states, Project(keys ++ arguments, below), told)
     val shuffled =
       if (keys.isEmpty) Repartition(1, shuffle = true, before)

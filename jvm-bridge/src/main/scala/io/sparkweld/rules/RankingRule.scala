@@ -107,7 +107,7 @@ object RankingRule extends Rule[LogicalPlan] {
       if (most < fewest) Some(s"it serves queries for $fewest rows or more")
       else others.collectFirst {
         case (udf, below) if !udf.semanticEquals(score) && !twins.isIndependent(udf, below) =>
-          s"${udf.name} may depend on its batch, of which fewer rows would be left"
+          s"${udf.name} may depend on its batch, which would have fewer rows"
       }
     why.foreach(text => certified.warn(Refusal("SW958", "path" -> path, "k" -> most.toString, "why" -> text)))
     Option.when(why.isEmpty)(())

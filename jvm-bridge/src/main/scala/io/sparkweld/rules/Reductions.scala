@@ -87,7 +87,7 @@ object Reductions {
       Right(new Reductions(aggregates, places, result, record))
     } catch { case error: UnsupportedExpression => Left(Seq(unknown(error.what))) }
 
-  private def unknown(what: String) = Refusal("SW512", "what" -> s"it holds $what")
+  private def unknown(what: String) = Refusal("SW512", "what" -> s"it contains $what")
 
   private def aggregateOf(json: JsonNode, rows: ExpressionDecoder): AggregateExpression = {
     lazy val value = rows.decode(json.path("expr"))
@@ -119,7 +119,7 @@ final class ArgumentPlan(child: LogicalPlan) {
   def value(udf: PythonUDF, json: JsonNode, column: String => Expression): Attribute = {
     val function = SparkInternals.withCommand(udf.func, HexFormat.of().parseHex(json.path("payload").asText), Nil)
     val arguments = json.path("args").elements().asScala.map(name => column(name.asText)).toSeq
-    val made = PythonUDF(s"${udf.name}, row by row", function, ExpressionDecoder.typeOf(json), arguments, EvalTypes.ScalarPandas,
+    val made = PythonUDF(s"${udf.name}, row-local", function, ExpressionDecoder.typeOf(json), arguments, EvalTypes.ScalarPandas,
       udfDeterministic = true)
     values.getOrElseUpdate(made.canonicalized, Alias(made, made.name)()).toAttribute
   }

@@ -25,7 +25,7 @@ final class ScalarTwins(driver: WeldDriver, conf: SQLConf) {
         if (result.dataType != udf.dataType) throw new UnsupportedExpression(s"a result of type ${result.dataType.sql}")
         Right(Twin(result, reply.path("nodes").asInt(0), Rewritten.kept(reply), Rewritten.notes(reply)))
       } catch {
-        case unknown: UnsupportedExpression => Left(Seq(Refusal("SW512", "what" -> s"it holds ${unknown.what}")))
+        case unknown: UnsupportedExpression => Left(Seq(Refusal("SW512", "what" -> s"it contains ${unknown.what}")))
       }
     } yield twin
 

@@ -14,7 +14,7 @@ final case class Estimate(operations: Int, rows: Boolean, native: Double, cataly
   def catalystIsCheaper: Boolean = catalyst < native
 
   def text: String =
-    f"$operations operations over ${if (rows) "rows" else "columns"}: $catalyst%.1f ns a row as an expression, $native%.1f ns as a kernel"
+    f"$operations operations over ${if (rows) "rows" else "columns"}: $catalyst%.1f ns per row as an expression, $native%.1f ns as a kernel"
 }
 
 /**

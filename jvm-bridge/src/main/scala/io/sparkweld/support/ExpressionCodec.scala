@@ -118,7 +118,7 @@ final class ExpressionCodec(
       case (value: Double, DoubleType) => node.put("value", java.lang.Double.toHexString(value))
       case (value: Float, FloatType) => node.put("value", java.lang.Double.toHexString(value.toDouble))
       case (text: UTF8String, _) if text.numBytes > MostText => throw new UnsupportedExpression(f"a literal of ${text.numBytes}%,d bytes")
-      case (text: UTF8String, _) if !text.isValid => throw new UnsupportedExpression("a literal that is no valid UTF-8")
+      case (text: UTF8String, _) if !text.isValid => throw new UnsupportedExpression("a literal that is not valid UTF-8")
       case (value, _) => node.put("value", value.toString)
     }
     node

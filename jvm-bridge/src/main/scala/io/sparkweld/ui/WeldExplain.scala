@@ -51,7 +51,7 @@ object WeldExplain {
       Some(s"fused: ${summary.fused.mkString(" + ")}").filter(_ => summary.fused.nonEmpty),
       Some(s"program: ${summary.hash.take(12)}"),
       Some(s"kept differences: ${summary.kept.mkString(", ")}").filter(_ => summary.kept.nonEmpty),
-      Some(s"guards: batches with rows that they flag run ${weld.elsewhere}")
+      Some(s"guards: batches with flagged rows run ${weld.elsewhere}")
         .filter(_ => summary.guarded)).flatten ++
       summary.notes.map(note => s"note: $note") ++ measured(weld)
     val what = if (summary.udfs.isEmpty) summary.fused else summary.udfs
@@ -68,9 +68,9 @@ object WeldExplain {
       val share = weld.metrics("unsureRows").value.toDouble / math.max(weld.metrics("watchedRows").value, 1L)
       f": ${weld.kernel.watched.head.saving(share)}%.2fx by the costs of the certificate"
     }
-    Seq(share("unsureRows", "watchedRows", s"left to the full model${saving.getOrElse("")}"), share("cachedRows", "cacheRows", "found in the feature cache"),
-      share("keptTexts", "textRows", "vectorised for an earlier row", "texts")).flatten ++
-      Races.lost(weld.kernel.requestKey).map(why => s"dropped from here on: ${reason(why)}")
+    Seq(share("unsureRows", "watchedRows", s"deferred to the full model${saving.getOrElse("")}"), share("cachedRows", "cacheRows", "found in the feature cache"),
+      share("keptTexts", "textRows", "found in the string cache", "strings")).flatten ++
+      Races.lost(weld.kernel.requestKey).map(why => s"dropped from now on: ${reason(why)}")
   }
 
   /** Returns the counts of all executions of this plan instance. */
@@ -85,7 +85,7 @@ object WeldExplain {
     val (sent, received) = pipeline.moved
     Option.when(metric("numOutputRows") > 0)(f"measured: ${pipeline.udfs.mkString(", ")}: ${metric("numOutputRows")}%,d rows, " +
       f"${metric("kernelTime") / 1e9}%.2f s in kernels, ${metric("callTime") / 1e9}%.2f s in calls, " +
-      f"${metric("originalRows")}%,d rows as the original function, $sent%,d bytes sent, $received%,d received")
+      f"${metric("originalRows")}%,d rows by the original function, $sent%,d bytes sent, $received%,d received")
   }
 
   /**

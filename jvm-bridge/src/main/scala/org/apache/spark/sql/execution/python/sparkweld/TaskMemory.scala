@@ -22,7 +22,7 @@ final class TaskMemory private (manager: TaskMemoryManager) extends MemoryConsum
   def ask(wanted: Long, least: Long): Long =
     if (isGranted(wanted)) wanted
     else if (least < wanted && isGranted(least)) least
-    else throw new NoMemory(s"Spark grants this task no more $least bytes of spark.memory.offHeap.size")
+    else throw new NoMemory(s"Spark does not grant this task another $least bytes of spark.memory.offHeap.size")
 
   def giveBack(bytes: Long): Unit = freeMemory(bytes)
 
