@@ -293,22 +293,23 @@ _HEAD = """# What is compiled, and how exactly
 
 <!-- Made by `make golden` from the answers of the compiler. Do not edit. -->
 
-Each cell says what SparkWeld makes of a call on columns of a type:
+Each cell reports how SparkWeld compiles a call on columns of a type:
 
-- `=` equal: the same bits as PySpark gives.
-- `=*` equal; a batch in which a rare row occurs (a value that must raise, text that needs other rules) goes to Python.
+- `=` equal: the same bits as PySpark returns.
+- `=*` equal; a batch with a rare row runs in Python (a value that must raise, a string that requires other rules).
 - `~4 ULP` approximate: equal up to this documented bound. `spark.sparkweld.exact.enabled=true` or `exact=True` refuses it.
 - `SW252` refused, with the code of the reason: Spark runs the function itself. The codes are listed at the end of the page.
 
-A column of integers stands for `byte`, `short`, `integer` and `long` where it is named `byte` or `long`; with NULLs in the batch
-pandas holds any of them as `double`, and that column applies. NULLs of floats are NaN in either state. The session's zone is
-UTC. A call is shown with the arguments that it was tried with; other forms of it may be refused, by code and place.
+The columns `byte` and `long` represent `byte`, `short`, `integer` and `long`. With NULLs in the batch, pandas stores all of them
+as `double`, so the column `double` applies. NULLs of floats are NaN in either state. The session time zone is UTC. A call is
+shown with the arguments that were tried; other forms may be refused, with code and place.
 """
 
 
-_REDUCTIONS = """Of the column `v` of a group, and arithmetic of the results. Integers are those of groups without NULLs; with a
-NULL they are doubles, as in pandas. Bounds hold while no partial sum overflows; `eps` is that of the column's floats, and
-of doubles for integers.
+_REDUCTIONS = """\
+Reductions of the column `v` of a group; arithmetic on the results is compiled, too. The integer columns apply to groups
+without NULLs; with a NULL the values are doubles, as in pandas. Bounds hold if no partial sum overflows. `eps` is the machine
+epsilon of the column's float type, and of double for integers. `~ (1)` is approximate, within bound 1 below the table.
 """
 
 
@@ -317,7 +318,8 @@ def page() -> str:
     among = columns()
     identity = Row("s", "s", tuple(cell("s", column) for column in among))
     parts = [_HEAD, "## Columns in\n", *_table([identity], among), ""]
-    parts += ["## Results out\n", "The dtype that a Series has when its column is such a type, declared as another type:\n"]
+    parts += ["## Results out\n"]
+    parts += ["A Series with the dtype of one Spark type, returned by a function that is declared as another type:\n"]
     parts += [*_conversions(), ""]
     for title, rows in sections().items():
         mine = among if len(rows[0].cells) == len(among) else _SCALARS
@@ -330,7 +332,7 @@ def page() -> str:
     parts += ["## Models\n", HEAD, *models_table(), ""]
     parts += ["## Pipelines of pyspark.ml\n", SPARK_HEAD, *spark_table(), ""]
     around = " ".join(f"`{name}`" for name in sorted(catalyst.EXPRESSIONS))
-    parts += [f"## Spark's own expressions around UDFs\n\nThese join a kernel when their types do: {around}.", ""]
+    parts += [f"## Spark's own expressions around UDFs\n\nKernels include these if their types are supported: {around}.", ""]
     parts += ["## Reasons\n", "| code | what | what to do |", "|---|---|---|"]
     parts += [f"| {code} | {entry['title']} | {_escaped(entry['hint'])} |" for code, entry in reasons().items()]
     return "\n".join(parts) + "\n"

@@ -43,4 +43,4 @@ def _cell(source: str, spark_type: str, bounds: dict[str, int]) -> str:
         return str(reply["refusals"][0]["code"])
     kept = dict.fromkeys(kept["bound"] for kept in reply["kept"])
     numbers = ", ".join(str(bounds.setdefault(bound, len(bounds) + 1)) for bound in kept)
-    return f"kept ({numbers})" if kept else "equal"
+    return f"~ ({numbers})" if kept else "equal"

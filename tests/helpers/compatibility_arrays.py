@@ -60,10 +60,11 @@ OF_AN_ARROW_ARRAY = (
 
 _NAMES = {"__name__": "__main__", "np": np, "pd": pd, "pc": pc}
 
-HEAD = """A list in a plain UDF is a Python list, in a pandas UDF an array of NumPy, in an arrow_udf a row of a ListArray. The
-columns are the types of the elements; `integer` stands for `byte` and `short` too. `=*` is the answer for what raises of some
-lists, as `xs[0]` does of an empty one. An array with a NULL among its elements goes to Python: in a plain UDF it alone, in the
-other kinds with its batch, but for floats in a pandas UDF, where it is a NaN. NULL arrays do not.
+HEAD = """\
+A list is a Python list in a plain UDF, a NumPy array in a pandas UDF, and a row of a ListArray in an arrow_udf. The columns
+are the element types; `integer` represents `byte` and `short`, too. `=*` marks calls that raise for some lists, such as `xs[0]`
+for an empty one. An array with a NULL element runs in Python: alone in a plain UDF, with its batch in the other kinds. In a
+pandas UDF, NULL elements of floats are NaN and run in the kernel. NULL arrays run in the kernel, too.
 """
 
 

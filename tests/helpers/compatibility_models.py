@@ -10,21 +10,23 @@ from udf_compiler.models import ESTIMATORS
 from udf_compiler.models.translator import METHODS, Translator
 from udf_compiler.spark_ml import KEPT, STAGES
 
-HEAD = """Fitted estimators of these very classes, captured by a function in any way, are compiled. `=` methods give the library's
-bits; labels do, as rows that lie too near to a decision go to Python. `~` methods lie within a bound that explain shows, and
-are refused in exact mode. Estimators made of others are as exact as their parts.
+HEAD = """\
+Fitted estimators of exactly these classes are compiled, however a function captures them. `=` methods return the same bits as
+the library. Labels are equal, too: rows too close to a decision run in Python. `~` methods are within a bound that explain
+reports; exact mode refuses them. Composite estimators are as exact as their parts.
 """
 
 
-SPARK_HEAD = """Functions that the transformers and models of Spark's ML library put into a plan, on vectors that the same
-query assembles, or that a table has, dense and sparse ones. `=` gives Spark's bits, `~` lies within a bound that explain shows
-and is refused in exact mode; classes are equal either way. StandardScalerModel stands for MaxAbsScaler and RobustScaler, too,
-which use its functions. Binarizer,
-Imputer and SQLTransformer are Spark's own expressions. OneVsRestModel is its models' functions, and is as exact as they are.
-Words of texts (Tokenizer to CountVectorizerModel) are counted for linear models and naive Bayes, whose sums are then Spark's
-bits, too, as are such sums over the sparse rows of a table; patterns of RegexTokenizer are one set of characters, such as `\\s+`
-or `[^a-z]`. Texts are put in lower case as Java does it; rows with a letter that it maps in another way than Python, with a
-capital sigma or a dotted capital I are Spark's.
+SPARK_HEAD = """\
+Functions that the transformers and models of Spark's ML library put into a plan. Their input vectors are assembled in the same
+query or read from a table, dense or sparse. `=` returns Spark's bits. `~` is within a bound that explain reports; exact mode
+refuses it. Classes are equal in both cases. StandardScalerModel represents MaxAbsScaler and RobustScaler, too, which use its
+functions. Binarizer, Imputer and SQLTransformer are Spark's own expressions. OneVsRestModel is as exact as its models.
+
+Words of strings (Tokenizer to CountVectorizerModel) are counted for linear models and naive Bayes. The sums are Spark's bits, as
+are sums over the sparse rows of a table. A RegexTokenizer pattern must be one set of characters, such as `\\s+` or `[^a-z]`.
+Strings are lower-cased as in Java. Spark runs rows with a capital sigma, a dotted capital I, or a letter that Java and Python
+lower-case differently.
 """
 
 
