@@ -83,7 +83,8 @@ object SparkWeldConf {
     "Skip rows whose score bound cannot satisfy a filter, before full scoring. A bound comes from some trees of a forest, or from " +
       "all features but the text. Kernels measure whether this is faster, and stop when it is not. A top-K query by the score uses " +
       "the K-th best score so far as its filter. Rows that no row of a small joined table can bring past the filter, or among " +
-      "the first K, are pruned before the join. `auto`: where the expected saving exceeds the extra planning time; `never`: not at all.", Session, Mode.parse)
+      "the first K, are pruned before the join. `auto`: where the expected saving exceeds the extra planning time; `never`: not at " +
+      "all.", Session, Mode.parse)
   val FusionEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.fusion.enabled", default = true, Session,
     "Fuse the Filter and Project nodes around UDFs into the kernel when their expressions are supported.")
   val PipelineEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.pipeline.enabled", default = true, Session,
