@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import numpy as np
 import pyarrow as pa
@@ -102,6 +103,12 @@ def test_paths_of_flagged_rows_alone(function):
 def test_paths_of_flagged_rows_that_convert(function):
     """Every result converts, or raises, independently of its neighbours."""
     assert compile_udf(function, ROW, {"n": "long"}, "double")["status"] == "ok"
+
+
+def test_paths_of_flagged_rows_that_are_not_compiled():
+    """What such a path returns is unknown, so the function is refused for the call on it."""
+    assert codes(compile_udf(lambda n: math.gamma(n) if n * n > 2**63 else 0.5, ROW, {"n": "long"}, "double")) == ["SW251"]
+    assert codes(compile_udf(lambda n: round(0.5, n) if n * n > 2**63 else 0.5, ROW, {"n": "long"}, "double")) == ["SW259"]
 
 
 def test_casts_that_are_not_safe():

@@ -167,9 +167,9 @@ class _Call:
         """Returns the worker's results for a batch, structs as dicts by field number. Raises the worker's exceptions."""
         made = run_in_worker(self.function, batch, self.returns, self.eval_type)
         if isinstance(self.returns, StructType):
-            fields = [_without_dates(field) for field in made.flatten()]
+            fields = [without_dates(field) for field in made.flatten()]
             return pa.StructArray.from_arrays(fields, [str(at) for at in range(len(fields))]).to_pylist()  # type: ignore[no-any-return]
-        return _without_dates(made).to_pylist()  # type: ignore[no-any-return]
+        return without_dates(made).to_pylist()  # type: ignore[no-any-return]
 
     def flagged_rows(self, program: Program, batch: pa.RecordBatch) -> np.ndarray:
         """Returns the rows that a guard flags; compares the results when there are none."""
@@ -356,7 +356,7 @@ def rows_of(program: Program, result: Result, returns: DataType) -> list[Any]:
     return [{str(at): value for at, value in enumerate(row)} for row in zip(*columns, strict=True)]
 
 
-def _without_dates(array: pa.Array) -> pa.Array:
+def without_dates(array: pa.Array) -> pa.Array:
     """Replaces dates by day numbers: Arrow passes the JVM dates beyond the range of Python's `date`."""
     return array.view(pa.int32()) if pa.types.is_date32(array.type) else array
 
@@ -367,6 +367,6 @@ def values_of(column: Array, returns: DataType) -> list[Any]:
     arrow_type = to_arrow_type(returns, timezone="UTC")
     if pa.types.is_temporal(arrow_type):
         whole = pa.array(values, pa.int32() if arrow_type.bit_width == 32 else pa.int64(), mask=~valid)
-        return _without_dates(whole.view(arrow_type)).to_pylist()
+        return without_dates(whole.view(arrow_type)).to_pylist()
     plain = [list(x.values) if isinstance(x, Items) else x for x in values.tolist()]
     return pa.array(plain, arrow_type, mask=~valid).to_pylist()

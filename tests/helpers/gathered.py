@@ -36,7 +36,7 @@ from tests.helpers.batch_idioms import batch_functions
 from tests.helpers.batch_queries import LAYOUTS, file_values, table_of
 from tests.helpers.cases import SCOPE
 from tests.helpers.compile_requests import payload, python_step, request, udf
-from tests.helpers.compiled import TWO_FORMS, TYPE_NAMES, Compared, inputs_of, no_fault, spark_name, values_of
+from tests.helpers.compiled import TWO_FORMS, TYPE_NAMES, Compared, inputs_of, no_fault, spark_name, values_of, without_dates
 from tests.helpers.outcomes import same, token
 from tests.helpers.worker import run_in_worker
 from udf_compiler.pipeline import compile_pipeline
@@ -146,7 +146,7 @@ def _compare(
 def _in_python(function: Callable[..., Any], batch: pa.RecordBatch, returns: DataType) -> list[Any] | Exception:
     """Returns the worker's results for a batch, or its exception; an empty list where there is no row."""
     try:
-        return run_in_worker(function, batch, returns, PANDAS).to_pylist() if batch.num_rows else []
+        return without_dates(run_in_worker(function, batch, returns, PANDAS)).to_pylist() if batch.num_rows else []
     except Exception as error:  # noqa: BLE001 - any exception: both sides must raise
         return error
 

@@ -107,11 +107,13 @@ def _check_nulls(arguments: Sequence[Value | Struct | RowResult]) -> None:
 
 def _with_pruned(loop: LoopBuilder, run: Callable[[], Any], handlers: bool, function: Callable[..., Any]) -> Node:
     """Returns the tree of `run` where guards decide no branch; only its kinds are valid, as its values leave the loop."""
-    mark = loop.mark()
+    mark, session = loop.mark(), current()
+    unguarded = replace(session, open=True, notes=[], kept=[])
     try:
-        with running(replace(current(), open=True, notes=[], kept=[])):
+        with running(unguarded):
             return explored(loop, run, handlers, function)
     finally:
+        session.refused = session.refused or unguarded.refused
         loop.undo(mark)
 
 
