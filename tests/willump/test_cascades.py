@@ -214,7 +214,7 @@ def test_labels_that_mean_nothing_are_refused():
     data, label = rows(1)
     full, promise = Column("full").fit(data), Promise(0.02, 0.95)
     faults = {
-        "missing": np.where(np.arange(len(label)) == 5, np.nan, label), "one value": np.zeros(len(label)),
+        "missing": np.where(np.arange(len(label)) == 5, np.nan, label), "single value": np.zeros(len(label)),
         "shape": label[:-1], "fractions": np.random.default_rng(0).normal(size=len(label)),
     }  # fmt: skip
     for word, labels in faults.items():
