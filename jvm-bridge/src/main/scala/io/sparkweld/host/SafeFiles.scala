@@ -22,26 +22,13 @@ object SafeFiles {
    * Whether only the owners of the folders above `path` decide its contents. False for a world-writable folder, for a missing
    * path (somebody may still create it), and for another user's file or link in a world-writable folder.
    */
-  def isSafe(path: Path): Boolean =
-    try {
-      val named = path.toAbsolutePath.normalize
-      val real = named.toRealPath()
-      (mode(real) & OthersMayWrite) == 0 && settled(named) && settled(real)
-    } catch { case _: IOException | _: UnsupportedOperationException | _: SecurityException => false }
+  def isSafe(path: Path): Boolean = isClosed(path, settled)
 
   /**
    * Whether no other user but root can have put `path` where it is: this user or root owns all of its components, and none is
    * group-writable.
    */
-  def isOwn(path: Path): Boolean =
-    try {
-      isSafe(path) && Seq(path.toAbsolutePath.normalize, path.toRealPath()).forall { of =>
-        Iterator.iterate(of)(_.getParent).takeWhile(_ != null).forall { at =>
-          val groupWrites = (mode(at) & (GroupMayWrite | Sticky)) == GroupMayWrite && !Files.isSymbolicLink(at)
-          Set(Root, own)(attribute(at, "uid")) && !groupWrites
-        }
-      }
-    } catch { case _: IOException | _: UnsupportedOperationException | _: SecurityException => false }
+  def isOwn(path: Path): Boolean = isClosed(path, of => settled(of) && owned(of))
 
   /**
    * Creates an empty folder that only this user may enter, in `java.io.tmpdir`. Throws IOException when that folder is missing,
@@ -64,6 +51,20 @@ object SafeFiles {
       try all.iterator().asScala.toSeq.reverse.foreach(Files.deleteIfExists)
       finally all.close()
     } catch { case _: IOException | _: UncheckedIOException => () } // another process cleans this folder, too
+
+  /** Whether `path` is not world-writable and `holds` for its name and for the file behind its links; false when it is missing. */
+  private def isClosed(path: Path, holds: Path => Boolean): Boolean =
+    try {
+      val named = path.toAbsolutePath.normalize
+      val real = named.toRealPath()
+      (mode(real) & OthersMayWrite) == 0 && holds(named) && holds(real)
+    } catch { case _: IOException | _: UnsupportedOperationException | _: SecurityException => false }
+
+  /** Whether this user or root owns all components of `path`, and no group may write them. */
+  private def owned(path: Path): Boolean = Iterator.iterate(path)(_.getParent).takeWhile(_ != null).forall { at =>
+    val groupWrites = (mode(at) & (GroupMayWrite | Sticky)) == GroupMayWrite && !Files.isSymbolicLink(at)
+    Set(Root, own)(attribute(at, "uid")) && !groupWrites
+  }
 
   /**
    * Whether no component of `path` is in a world-writable folder, unless the component is ours and others cannot rename it
