@@ -13,7 +13,7 @@ BUILD_REQUIRES := 'setuptools>=77' 'pyspark==4.3.*'
 # Spark finds the JDK that the check found, also when it is not on PATH, and runs its workers in .venv.
 RUN   := JAVA_HOME="$$($(CHECK) java-home)" PYSPARK_PYTHON="$(CURDIR)/$(PY)"
 
-.PHONY: help demo test check style bench corpus fuzz golden clean ready prerequisites bridge
+.PHONY: help demo test check bench corpus fuzz golden clean ready prerequisites bridge
 
 help:
 	@echo 'make demo            run real jobs over 10M+ flights and texts with and without the flag, and compare'

@@ -15,7 +15,7 @@ from sparkweld.annotations.annotation import Annotation
 from sparkweld.annotations.domains import RowDomain
 from sparkweld.annotations.errors import DomainError
 from sparkweld.annotations.split_types import Broadcast, Filtered, Merge, Mutated, Unknown
-from sparkweld.ir import Input, LoopBuilder, ProgramBuilder, Type, Value
+from sparkweld.ir import LoopBuilder, ProgramBuilder, Type, Value
 
 #: A native value, or a column's name.
 Source = Value | str
@@ -130,10 +130,6 @@ class Capture:
         """Adds an input column of the root's rows; returns a value when it has a type, else its name."""
         self.inputs[name] = type
         return self._made(name, type, self.root)
-
-    def program_inputs(self) -> tuple[Input, ...]:
-        """Returns the inputs that loops may read."""
-        return tuple(Input(name, type) for name, type in self.inputs.items() if type is not None)
 
     def again(self, loop: LoopBuilder, steps: int) -> Capture:
         """Returns a copy of the capture after its first `steps` steps, over a copy of the root's loop, to capture a batch again.

@@ -123,10 +123,6 @@ class TracedArray(Traced):
         return call_function(function, args, kwargs)
 
 
-def _rmatmul_of_series(self: Traced, other: Any) -> Any:
-    refuse("SW250", call="a dot product over the rows")
-
-
 def array_of(loop: LoopBuilder, value: Value) -> TracedArray:
     """Returns a new one-dimensional array."""
     return TracedArray(loop, (value,))
