@@ -64,7 +64,7 @@ def _all_black(price: pd.Series, strike: pd.Series, t: pd.Series, vol: pd.Series
     return scipy.special.gammaincc(vol, scipy.special.betainc(t, vol, scipy.special.expit(scipy.special.erf(price))))
 
 
-def _texts(name: pd.Series) -> pd.Series:
+def _strings(name: pd.Series) -> pd.Series:
     return name.str.strip().str.lower().map(html.escape).str.slice(0, 12)
 
 
@@ -80,7 +80,7 @@ def _middle_of_arrow(price: pa.Array, strike: pa.Array, t: pa.Array, vol: pa.Arr
     return pc.add(call, pc.if_else(pc.greater(call, delta), delta, pc.tanh(delta)))
 
 
-def _texts_of_arrow(name: pa.Array) -> pa.Array:
+def _strings_of_arrow(name: pa.Array) -> pa.Array:
     return pc.add(pc.utf8_length(pc.utf8_title(pc.utf8_trim_whitespace(name))), 1)
 
 
@@ -100,13 +100,13 @@ def _stems(name: pd.Series) -> pd.Series:
 UDFS: tuple[tuple[str, Callable[..., Any], tuple[str, ...], Any, float, float], ...] = (
     ("one call in the middle", _middle, ("price", "strike", "t", "vol"), DoubleType(), 2.0, 1.0),
     ("cheap black boxes alone", _risk, ("price", "strike"), DoubleType(), 1.5, 1.0),
-    ("cheap calls for each text", _letters, ("title",), StringType(), 1.5, 0.5),
-    ("black boxes for texts that repeat", _unescaped, ("name",), StringType(), 1.5, 0.5),
-    ("black boxes for texts that do not", _unescaped, ("title",), StringType(), 0.0, 0.5),
-    ("dear black boxes alone, whose own time is the floor", _all_black, ("price", "strike", "t", "vol"), DoubleType(), 0.0, 1.0),
-    ("texts", _texts, ("name",), StringType(), 0.0, 1.0),
+    ("cheap calls for each string", _letters, ("title",), StringType(), 1.5, 0.5),
+    ("black boxes for strings that repeat", _unescaped, ("name",), StringType(), 1.5, 0.5),
+    ("black boxes for strings that do not", _unescaped, ("title",), StringType(), 0.0, 0.5),
+    ("expensive black boxes alone", _all_black, ("price", "strike", "t", "vol"), DoubleType(), 0.0, 1.0),
+    ("strings", _strings, ("name",), StringType(), 0.0, 1.0),
     ("one call in the middle, arrays of Arrow", _middle_of_arrow, ("price", "strike", "t", "vol"), DoubleType(), 0.0, 1.0),
-    ("texts, arrays of Arrow", _texts_of_arrow, ("title",), LongType(), 0.0, 1.0),
+    ("strings, arrays of Arrow", _strings_of_arrow, ("title",), LongType(), 0.0, 1.0),
     ("stems of words", _stems, ("name",), DoubleType(), 0.0, 0.05),
 )
 
@@ -133,10 +133,10 @@ def _measure_groups(spark: SparkSession, folder: Path, arguments: argparse.Names
     query = spark.read.parquet(str(folder / "g.parquet")).groupBy("k").agg(function("x").alias("r"))
     text = with_plugin(spark, "true", lambda: sparkweld.explain(query.select("*")))
     if "partial aggregation in Python" not in text:
-        raise RuntimeError(f"the aggregate has no states:\n{text}")
+        raise RuntimeError(f"the aggregate is not computed from partial states:\n{text}")
     off, on = (_results(spark, query, e, "k") for e in ("false", "true"))
     if not np.allclose(off, on, rtol=1e-9, equal_nan=True):
-        raise RuntimeError("the aggregate gives other rows")
+        raise RuntimeError("the aggregate returns other rows")
     seconds, shuffled = best(spark, lambda: query, 2), {}
     for enabled in ("false", "true"):
         before = _shuffled(spark)
@@ -217,11 +217,11 @@ def _results(spark: SparkSession, query: DataFrame, enabled: str, key: str) -> n
 def _compare(spark: SparkSession, query: DataFrame, name: str) -> None:
     text = with_plugin(spark, "true", lambda: sparkweld.explain(query.select("*")))
     if "pipeline in Python" not in text:
-        raise RuntimeError(f"{name} runs in no pipeline:\n{text}")
+        raise RuntimeError(f"{name} does not run as a pipeline:\n{text}")
     off, on = (_results(spark, query, e, "id") for e in ("false", "true"))
     same = np.allclose(off, on, rtol=1e-9, atol=1e-12, equal_nan=True) if off.dtype.kind == "f" else np.array_equal(off, on)
     if not same:
-        raise RuntimeError(f"{name}: plugin on gives other rows")
+        raise RuntimeError(f"{name}: plugin on returns other rows")
 
 
 def best(spark: SparkSession, query: Callable[[], DataFrame], repeats: int) -> dict[str, float]:

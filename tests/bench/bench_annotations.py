@@ -49,9 +49,9 @@ class Line:
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     names = ",".join(case.name for case in CASES)
-    parser.add_argument("--cases", default=names, help=f"which (default {names})")
+    parser.add_argument("--cases", default=names, help=f"cases to run (default {names})")
     parser.add_argument("--scale", type=float, default=1.0, help="part of each case's rows (default 1)")
-    parser.add_argument("--repeats", type=int, default=5, help="runs of each way (default 5)")
+    parser.add_argument("--repeats", type=int, default=5, help="runs of each variant (default 5)")
     parser.add_argument("--sweep", action="store_true", help="also block sizes of each case")
     parser.add_argument("--spark", action="store_true", help="also the UDFs in Spark")
     parser.add_argument("--spark-only", action="store_true", help="only the UDFs in Spark")
@@ -78,7 +78,7 @@ def compare(case: AnnotationCase, wanted: Any, got: Any, way: str) -> None:
         elif same:
             same = np.array_equal(x, y)
         if not same:
-            raise RuntimeError(f"{case.name}: {way} gives another result than NumPy and pandas")
+            raise RuntimeError(f"{case.name}: the result of {way} differs from that of NumPy and pandas")
 
 
 def best(ways: dict[str, Callable[[], Any]], repeats: int) -> dict[str, float]:

@@ -63,7 +63,7 @@ def seconds(frame: Any) -> float:
 def must_run(frame: Any, backend: str, kernel: str = "Weld [") -> None:
     plan = frame._jdf.queryExecution().executedPlan().toString()
     if "EvalPython" in plan or "InPandas" in plan or (kernel in plan) != (backend == "native"):
-        raise RuntimeError(f"not the backend {backend}:\n{plan}")
+        raise RuntimeError(f"the plan does not use the backend {backend}:\n{plan}")
 
 
 Best = dict[Any, dict[str, dict[int, float]]]

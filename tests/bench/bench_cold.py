@@ -40,11 +40,11 @@ QUIET = 0.02
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5, help="pairs of blocks, off and on, for each line (default 5)")
-    parser.add_argument("--queries", type=int, default=5, help="queries of a block (default 5)")
+    parser.add_argument("--rounds", type=int, default=5, help="pairs of samples, off and on, for each line (default 5)")
+    parser.add_argument("--queries", type=int, default=5, help="queries of a sample (default 5)")
     parser.add_argument("--rows", type=int, nargs="*", default=list(ROWS))
     parser.add_argument("--loads", nargs="*", default=["idle", "busy"], choices=["idle", "busy"])
-    parser.add_argument("--spinners", type=int, default=os.cpu_count(), help="processes that keep a busy machine busy")
+    parser.add_argument("--spinners", type=int, default=os.cpu_count(), help="busy processes on the busy machine")
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--json", type=Path, help="also write all samples to this file")
     return parser.parse_args()

@@ -36,12 +36,12 @@ SMALL = (1_000, 100_000)
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     names = ",".join(case.name for case in FORMULAS)
-    parser.add_argument("--cases", default=names, help=f"which formulas (default {names})")
+    parser.add_argument("--cases", default=names, help=f"formulas to run (default {names})")
     parser.add_argument("--rows", type=int, default=20_000_000, help="rows of the main table (default 20,000,000)")
     parser.add_argument("--wide-rows", type=int, default=5_000_000, help="the same for 30 columns (default 5,000,000)")
     parser.add_argument("--variant-rows", type=int, default=5_000_000,
                         help="rows of the on-heap, join and cached inputs (default 5,000,000; 30 columns: a quarter)")
-    parser.add_argument("--repeats", type=int, default=5, help="warm runs of each (default 5)")
+    parser.add_argument("--repeats", type=int, default=5, help="warm runs of each variant (default 5)")
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--memory", default="5g", help="heap of each of the two JVMs (default 5g)")
     parser.add_argument("--main-only", action="store_true", help="leave out the other inputs and sizes")
@@ -172,7 +172,7 @@ def run(arguments: argparse.Namespace, progress: Progress, scratch: Path) -> lis
             for case in chosen:
                 rows = arguments.variant_rows // (4 if len(case.columns) > 10 else 1)
                 bench.measure(sessions, case, rows, "parquet", judged=False, repeats=few, heap=", on-heap")
-    progress.say(f"{bench.sampler.retaken} samples taken again in slow phases, {bench.sampler.kept_slow} kept all the "
+    progress.say(f"{bench.sampler.retaken} samples repeated in slow phases, {bench.sampler.kept_slow} slow ones "
                  f"same; a spin takes {bench.sampler.best * 1e3:.1f} ms at best")
     return bench.lines
 

@@ -67,7 +67,7 @@ def _must_run_in_kernels(session: SparkProcess, query: dict[str, Any]) -> None:
     batches = session.ask("weld_batches")
     if batches["kernels"] == 0 or batches["python"]:
         plan = session.ask("plan", **query)["text"]
-        raise RuntimeError(f"the query does not run in kernels alone ({batches}); its plan:\n{plan}")
+        raise RuntimeError(f"some batches of the query do not run in kernels ({batches}); its plan:\n{plan}")
 
 
 def planning(arguments: argparse.Namespace, progress: Progress, scratch: Path) -> dict[str, dict[str, list[float]]]:

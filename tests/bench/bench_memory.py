@@ -63,7 +63,7 @@ def watch(label: str, plugin: bool, differing: bool, arguments: argparse.Namespa
             batches = session.ask("weld_batches")
             if batches["kernels"] == 0 or batches["python"]:
                 plan = session.ask("varied_plan", folder=folder, constant=10.0)["text"]
-                raise RuntimeError(f"the queries do not run in kernels alone ({batches}); the plan:\n{plan}")
+                raise RuntimeError(f"some batches of the queries do not run in kernels ({batches}); the plan:\n{plan}")
     return samples
 
 
@@ -78,7 +78,7 @@ def report(runs: dict[str, list[dict[str, Any]]]) -> bool:
     base = {what: slope([float(sample[what]) for sample in runs["differing, off"]]) for what in WATCHED}
     flat = []
     print(f"{len(runs['same, on'])} queries of {ROWS:,} rows in one session, heap {HEAP}, {KEPT} kernels kept\n")
-    print("| queries | watched | first | after a third | last | slope per query | verdict |")
+    print("| queries | measured | first | after a third | last | slope per query | verdict |")
     print("|---|---|---:|---:|---:|---:|---|")
     for label, samples in runs.items():
         for what in WATCHED:

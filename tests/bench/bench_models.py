@@ -30,9 +30,9 @@ GROUPS: dict[str, tuple[dict[str, Callable[[], Contest]], float]] = {"trees": (T
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cases", default="", help="only those whose names have these words")
+    parser.add_argument("--cases", default="", help="only models whose names contain these words")
     parser.add_argument("--samples", type=int, default=9)
-    parser.add_argument("--peers", default="", help="Python of an environment with more libraries, see peer_worker.py")
+    parser.add_argument("--peers", default="", help="Python of an environment with the peer libraries, see peer_worker.py")
     parser.add_argument("--json", type=Path, help="also write all samples to this file")
     return parser.parse_args()
 

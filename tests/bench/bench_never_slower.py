@@ -51,10 +51,10 @@ class Line:
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cases", default="", help="only cases whose names contain one of these texts, separated by commas")
-    parser.add_argument("--repeats", type=int, default=5, help="warm runs of each side (default 5)")
-    parser.add_argument("--warm-ups", type=int, default=3, help="runs of each that are not counted (default 3)")
-    parser.add_argument("--scale", type=float, default=1.0, help="more or fewer rows (default 1)")
+    parser.add_argument("--cases", default="", help="only cases whose names contain one of these strings, separated by commas")
+    parser.add_argument("--repeats", type=int, default=5, help="measured runs of each side (default 5)")
+    parser.add_argument("--warm-ups", type=int, default=3, help="warm-up runs of each side (default 3)")
+    parser.add_argument("--scale", type=float, default=1.0, help="factor of the number of rows (default 1)")
     add_session_arguments(parser, memory="2g")
     return parser.parse_args()
 
@@ -121,7 +121,7 @@ def main() -> int:
 
 def print_lines(lines: list[Line]) -> None:
     """Prints the Markdown table."""
-    print("processor seconds of all processes a sample, medians\n")
+    print("CPU seconds of all processes per sample, medians\n")
     print("| case | rows | off | on | off / on | batches in kernels, in Python | verdict |\n|---|---:|---:|---:|---:|---:|---|")
     for line in lines:
         verdict = line.problem or ("PASS" if line.ratio >= LEAST else f"FAIL: below {LEAST}")

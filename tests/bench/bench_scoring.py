@@ -52,10 +52,10 @@ class Measured(Samples):
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cases", default="", help="only those whose names have these words, or these | those")
+    parser.add_argument("--cases", default="", help="only models whose names contain these words; `|` separates alternatives")
     parser.add_argument("--rows", type=int, default=2_000_000, help="rows of each table (default 2,000,000)")
-    parser.add_argument("--repeats", type=int, default=3, help="warm runs of each (default 3)")
-    parser.add_argument("--warm-ups", type=int, default=6, help="runs of scan and plugin on that are not counted (default 6)")
+    parser.add_argument("--repeats", type=int, default=3, help="warm runs of each variant (default 3)")
+    parser.add_argument("--warm-ups", type=int, default=6, help="warm-up runs of scan and plugin on (default 6)")
     add_session_arguments(parser, memory="3g")
     return parser.parse_args()
 

@@ -3,10 +3,11 @@
     python tests/bench/bench_tree_sharing.py [--tables WORDS]
 
 Models are fitted on the scoring benchmark's random numbers and on real tables in $SPARKWELD_SOURCES. Shares are of all trees
-or splits. *trees* equal an earlier one. *as before* have the splits of the previous tree, so that the mask form keeps the
-leaf numbers; *as earlier* have those of any earlier tree, with any leaf values. *subtrees* counts splits of subtrees that
-repeat in the same tree with equal values. *without effect* counts splits whose sides have equal values, *decided* splits that
-ancestors decide. *operations* counts operations of the mask form that repeat one of the same tree.
+or splits. *Equal trees* equal an earlier one. *As previous* counts trees with the splits of the previous tree, for which the
+mask form keeps the leaf numbers. *As earlier* counts trees with the splits of any earlier tree and any leaf values. *Equal
+subtrees* counts splits of subtrees that repeat in the same tree with equal values. *Equal sides* counts splits whose sides have
+equal values, and *decided* splits that ancestors decide. *Equal operations* counts operations of the mask form that repeat one
+of the same tree.
 """
 
 from __future__ import annotations
@@ -178,12 +179,15 @@ def few_rows(model: Any) -> Forest:
     return of_sklearn.forest_of(parts, model.n_features_in_, np.zeros(2))
 
 
-_HEAD = "model | table | trees | splits | trees again | as before | as earlier | subtrees | without effect | decided | operations"
+_HEAD = (
+    "model | table | trees | splits | equal trees | as previous | as earlier | equal subtrees | equal sides | decided | "
+    "equal operations"
+)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tables", default="numbers credit KDD", help="only those among these words")
+    parser.add_argument("--tables", default="numbers credit KDD", help="names of the tables to use")
     wanted = parser.parse_args().tables.split()
     print(f"| {_HEAD} |\n|---|---|{'---:|' * 9}")
     for table, x, y in tables():

@@ -50,10 +50,10 @@ class Measured(Samples):
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     names = ",".join(case.name for case in CASES)
-    parser.add_argument("--cases", default=names, help=f"which (default {names})")
+    parser.add_argument("--cases", default=names, help=f"cases to run (default {names})")
     parser.add_argument("--rows", type=int, default=4_000_000, help="rows of each table (default 4,000,000)")
-    parser.add_argument("--repeats", type=int, default=5, help="warm runs of each (default 5)")
-    parser.add_argument("--warm-ups", type=int, default=6, help="runs of each that are not counted (default 6)")
+    parser.add_argument("--repeats", type=int, default=5, help="warm runs of each variant (default 5)")
+    parser.add_argument("--warm-ups", type=int, default=6, help="warm-up runs of each variant (default 6)")
     add_session_arguments(parser, memory="4g")
     return parser.parse_args()
 

@@ -51,16 +51,16 @@ _HEAD = "| workload | rows | unsure | full ns | cascade ns | gain | accuracy ful
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=os.environ.get("SPARKWELD_SOURCES"), help="folder of the tables")
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="what is run; all of it otherwise")
-    parser.add_argument("--cases", default="", help="of cascades, only those whose names are among these words")
-    parser.add_argument("--rows", type=int, default=ROWS, help="of a table of top-K queries")
-    parser.add_argument("--off-rows", type=int, default=OFF_ROWS, help="of them with the plugin off; 0: not at all")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="parts to run (default: all)")
+    parser.add_argument("--cases", default="", help="of cascades, only those with these names")
+    parser.add_argument("--rows", type=int, default=ROWS, help="rows of each table of top-K queries")
+    parser.add_argument("--off-rows", type=int, default=OFF_ROWS, help="rows with the plugin off; 0: skip these runs")
     parser.add_argument("--loss", type=float, default=0.001, help="the loss allowed, as a share of rows")
-    parser.add_argument("--repetitions", type=int, default=500, help="fits on made-up rows")
+    parser.add_argument("--repetitions", type=int, default=500, help="fits on synthetic rows")
     parser.add_argument("--json", type=Path, help="also write all figures to this file")
     arguments = parser.parse_args()
     if arguments.data is None:
-        parser.error("--data FOLDER is needed, or $SPARKWELD_SOURCES")
+        parser.error("pass --data FOLDER or set $SPARKWELD_SOURCES")
     return arguments
 
 
@@ -112,10 +112,10 @@ def check_kernel(estimator: Any, rows: Any, expected: np.ndarray) -> None:
         got, wanted = kernel.answers(), expected[start : start + 500]
         same = np.allclose(got, wanted, rtol=1e-12) if wanted.dtype.kind == "f" else np.array_equal(got, wanted)
         if not same:
-            raise SystemExit(f"FAILED: the kernel of {type(estimator).__name__} answers otherwise than Python")
+            raise SystemExit(f"FAILED: the kernel of {type(estimator).__name__} differs from Python")
         compared += len(piece)
     if not compared:
-        raise SystemExit("FAILED: no piece was compared, since guards flagged all of them")
+        raise SystemExit("FAILED: no chunk was compared, since guards flagged all of them")
 
 
 def line(found: dict[str, Any]) -> str:
@@ -168,8 +168,8 @@ def kept_promises(repetitions: int) -> list[str]:
     """Prints how often the promise held; returns the faults."""
     certified, broken = promise(repetitions)
     most = 0.05 * certified + 2 * np.sqrt(0.05 * 0.95 * certified)
-    print(f"\n{repetitions} fits on made-up rows: {certified} certified, the promise broken in {broken} (at most {most:.0f})")
-    return [f"the promise is broken in {broken} of {certified} fits"] if broken > most else []
+    print(f"\n{repetitions} fits on synthetic rows: {certified} certified, the guarantee broken in {broken} (at most {most:.0f})")
+    return [f"the guarantee is broken in {broken} of {certified} fits"] if broken > most else []
 
 
 def main() -> int:

@@ -27,10 +27,10 @@ from progress import Progress, run_watched
 from row_compare import Bound, Verdict, compare_folders
 from submit import FLAG_FILE, REPOSITORY, spark_environment, spark_submit
 
-VARIED = """each copy is shuffled, and its
-delays, times, days and coordinates are moved by a seeded generator, so that no two copies share
-their doubles (tests/bench/flights_data.py)."""
-NUMBERED = "each text of a copy ends with the copy's number (tests/bench/paragraphs.py)."
+VARIED = """each copy is shuffled, and a seeded
+generator perturbs its delays, times, days and coordinates, so that no two copies share doubles
+(tests/bench/flights_data.py)."""
+NUMBERED = "each string of a copy ends with the copy's number (tests/bench/paragraphs.py)."
 #: Strings to score, flights that a ranking keeps, and the least share of rows in which a cascade agrees with its full model.
 #: The certificate covers right answers, so wrong answers may all change; with two classes of labels few do.
 TEXTS, FIRST, LEAST_AGREEMENT = 300_000, 1000, 0.96
@@ -68,7 +68,7 @@ def cases(prepared: PreparedFlights) -> list[Case]:
     ]
 
 
-def texts_case(name: str, prepared: PreparedParagraphs, *more: str) -> Case:
+def text_case(name: str, prepared: PreparedParagraphs, *more: str) -> Case:
     scored = ["--input", str(prepared.table), "--model", str(prepared.model), "--features", "text", "--keep", "id", *more]
     return Case(name, "score.py", scored, {}, prepared.rows, "id", NUMBERED)
 
@@ -95,7 +95,7 @@ def main() -> int:
     try:
         return demonstrate(arguments, progress)
     except KeyboardInterrupt:
-        progress.say("interrupted; what is prepared stays, and the next run goes on from there")
+        progress.say("interrupted; the prepared data stays, and the next run continues from there")
         return 130
     except (RuntimeError, OSError) as error:
         progress.say(f"FAILED: {error}")
@@ -104,7 +104,7 @@ def main() -> int:
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=10_000_000, help="at least so many flights (default 10,000,000)")
+    parser.add_argument("--rows", type=int, default=10_000_000, help="minimum number of flights (default 10,000,000)")
     parser.add_argument("--master", default="local[*]", help="the same for both runs (default local[*])")
     parser.add_argument("--memory", default="4g", help="driver memory, the same for both runs (default 4g)")
     parser.add_argument("--check-harness", action="store_true", help="both runs without the flag, to test this script")
@@ -124,20 +124,20 @@ def demonstrate(arguments: argparse.Namespace, progress: Progress) -> int:
 def show_cascade(arguments: argparse.Namespace, progress: Progress) -> int:
     """Fits a cascade, scores with it with and without the flag, and compares with the full model; returns 1 on failure."""
     prepared = prepare_paragraphs(min(TEXTS, arguments.rows), progress.say)
-    progress.say(f"input: {prepared.rows:,} texts = numbered copies of paragraphs of libraries' docstrings")
+    progress.say(f"input: {prepared.rows:,} strings = numbered copies of paragraphs of libraries' docstrings")
     cascade = fit_cascade(prepared, arguments, progress)
-    failed, mine = show(texts_case("cascade", prepared, "--cascade", str(cascade)), arguments, progress)
-    full = run_job(texts_case("full", prepared), "without the cascade", not arguments.check_harness, arguments, progress)
+    failed, mine = show(text_case("cascade", prepared, "--cascade", str(cascade)), arguments, progress)
+    full = run_job(text_case("full", prepared), "without the cascade", not arguments.check_harness, arguments, progress)
     verdict = compare_folders(full.rows, mine.rows, "id", {})
     same = 1 - max(column.different for column in verdict.columns) / prepared.rows if verdict.columns else 0.0
     unsure = mine.run.weld.get(UNSURE_ROWS, 0)
-    print(f"\n--- the cascade and its full model ({prepared.rows:,} texts, {arguments.master}, both with the flag) ---")
+    print(f"\n--- the cascade and its full model ({prepared.rows:,} strings, {arguments.master}, both with the flag) ---")
     print("| | full model | cascade | ratio |\n|---|---:|---:|---:|")
     print_times(full, mine)
-    print(f"\nrows that went to the full model: {unsure:,} ({unsure / prepared.rows:.2%})")
-    print(f"rows of which both say the same: {same:.2%}", flush=True)
+    print(f"\nrows that the full model scored: {unsure:,} ({unsure / prepared.rows:.2%})")
+    print(f"rows with equal answers of both: {same:.2%}", flush=True)
     if same < LEAST_AGREEMENT or not (0 < unsure < prepared.rows or arguments.check_harness):
-        progress.say("FAILED: the cascade does not do what its certificate says")
+        progress.say("FAILED: the cascade violates its certificate")
         return 1
     return failed
 
@@ -201,7 +201,7 @@ def report(case: Case, arguments: argparse.Namespace, off: Side, on: Side, verdi
     print(f"\n--- what the job printed {on.label} ---\n{on.printed.read_text().rstrip()}")
     print(f"\n--- the plan {on.label} ---\n{on.run.explanation()}")
     metrics = ", ".join(f"{name}: {value:,}" for name, value in on.run.weld.items() if "time" not in name and value)
-    print(f"\nSparkWeld's metrics: {metrics or 'none, for nothing ran there'}")
+    print(f"\nSparkWeld's metrics: {metrics or 'none, since nothing ran there'}")
     print("\n--- the rows, without and with the flag ---")
     print("\n".join(verdict.lines()))
     print(f"\n--- the times of {case.job} ({case.rows:,} rows, {arguments.master}, {cores} cores) ---")

@@ -30,7 +30,7 @@ MEGABYTES = 16
 #: (exponent of Zipf's law, distinct titles)
 CASES = ((1.3, 1_000_000), (1.1, 1_000_000), (1.0, 1_000_000), (0.7, 1_000_000), (0.0, 10_000), (0.0, 100_000), (0.0, 10**7))
 _WORDS = "samsung galaxy apple iphone case cover leather black white red blue silver gold wireless charger cable usb lamp desk"
-_HEAD = "| Zipf exponent | titles | without ns | always ns | auto ns | gain of auto | found, always | found, auto |"
+_HEAD = "| Zipf exponent | titles | without ns | always ns | auto ns | gain of auto | hit rate, always | hit rate, auto |"
 
 
 def titles(numbers: np.ndarray) -> pa.Array:
@@ -74,7 +74,7 @@ def measured(spark: Any, paths: list[str], score: Any, rows: int) -> dict[str, A
     for mode in MODES:
         spark.conf.set(MODE, mode)
         if not spark.read.parquet(path).select(score("title").alias("s")).toArrow().equals(expected):
-            raise SystemExit(f"FAILED: {mode} gives other scores than no cache")
+            raise SystemExit(f"FAILED: {mode} returns other scores than no cache")
     costs: dict[str, list[float]] = {mode: [] for mode in MODES}
     shares = {}
     for _ in range(len(paths) // len(MODES)):
@@ -84,7 +84,7 @@ def measured(spark: Any, paths: list[str], score: Any, rows: int) -> dict[str, A
             frame._jdf.queryExecution().toRdd().count()
             what = report(frame)
             if what["numOutputRows"] != rows or what["deoptimisedBatches"]:
-                raise SystemExit(f"FAILED: not all rows went through the kernel: {what}")
+                raise SystemExit(f"FAILED: some rows did not run in the kernel: {what}")
             costs[mode].append(what["kernelTime"] / rows)
             shares[mode] = what["cachedRows"] / rows
     return {mode: (min(costs[mode]), shares[mode]) for mode in MODES}
@@ -116,7 +116,7 @@ def run(rows: int, repeats: int = 3) -> list[str]:
     held = spark._jvm.io.sparkweld.SparkWeldRuntime.caches().bytes()
     print(f"\nmemory of the cache: {held:,} bytes, at most {MEGABYTES << 20:,}")
     spark.stop()
-    return faults if held <= MEGABYTES << 20 else [*faults, "the cache takes more memory than it may"]
+    return faults if held <= MEGABYTES << 20 else [*faults, "the cache exceeds its memory limit"]
 
 
 def main() -> int:

@@ -158,9 +158,9 @@ def measure_mozart(spark: SparkSession, folder: Path, arguments: argparse.Namesp
         table = workload.make(np.random.default_rng(1), rows)
         query = workload.query(_written(spark, folder / f"{workload.name}.parquet", table))
         text = with_plugin(spark, "true", lambda query=query: sparkweld.explain(query.select("*")))
-        how = "pipeline in Python" if "pipeline in Python" in text else "kernel in the JVM" if "compiled " in text else "as it is"
-        if how == "as it is":
-            raise RuntimeError(f"{workload.name} stays as it is:\n{text}")
+        how = "pipeline in Python" if "pipeline in Python" in text else "kernel in the JVM" if "compiled " in text else ""
+        if not how:
+            raise RuntimeError(f"{workload.name} runs as Spark planned it:\n{text}")
         _compare(workload, *(with_plugin(spark, e, lambda query=query: query.select("*").toPandas()) for e in ("false", "true")))
         seconds = best(spark, lambda query=query: query, arguments.repeats)
         factor = seconds["false"] / seconds["true"]
@@ -182,4 +182,4 @@ def _compare(workload: Workload, off: pd.DataFrame, on: pd.DataFrame) -> None:
         a, b = off.iloc[:, name], on.iloc[:, name]
         same = np.allclose(a, b, rtol=1e-9, atol=1e-12, equal_nan=True) if a.dtype.kind == "f" else a.equals(b)
         if not same:
-            raise RuntimeError(f"{workload.name}: plugin on gives another {off.columns[name]}")
+            raise RuntimeError(f"{workload.name}: plugin on returns another {off.columns[name]}")

@@ -56,7 +56,7 @@ def prepare_paragraphs(min_rows: int, progress: Progress) -> PreparedParagraphs:
         numbers = np.random.default_rng(SEED).integers(0, NUMBERS, TEXTS).astype(str)
         numbered = texts.assign(text=texts["text"] + " " + numbers)
         given, others = numbered[:FITTED], numbered[FITTED : FITTED + CERTIFIED]
-        progress(f"fitting a model of which library a text is from on {FITTED:,} of {TEXTS:,} texts")
+        progress(f"fitting a classifier of strings by library on {FITTED:,} of {TEXTS:,} strings")
         fitted = _unfitted().fit(given["text"], given["pyspark"])
         write_atomically(model, lambda path: joblib.dump(fitted, path))
         write_atomically(labelled, lambda path: others.to_parquet(path, index=False))
@@ -87,7 +87,7 @@ def _texts() -> pd.DataFrame:
         for text in _paragraphs(library):
             found.setdefault(text, int(library == "pyspark"))
     if len(found) < TEXTS:
-        raise RuntimeError(f"the libraries' docstrings have {len(found):,} paragraphs, and the demo takes {TEXTS:,}")
+        raise RuntimeError(f"the libraries' docstrings have {len(found):,} paragraphs, and the demo requires {TEXTS:,}")
     rows = pd.DataFrame({"text": found.keys(), "pyspark": found.values()})
     return rows.sample(TEXTS, random_state=SEED).reset_index(drop=True)
 

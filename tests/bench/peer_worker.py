@@ -104,7 +104,7 @@ def daal4py(folder: Path) -> Predict:
         booster = xgboost.Booster(model_file=folder / "model.json")
         model = daal4py.mb.convert_model(booster)
     else:
-        raise NotImplementedError("takes no fitted model of scikit-learn")
+        raise NotImplementedError("supports no fitted model of scikit-learn")
     return lambda x: _second(model.predict_proba(x))
 
 
@@ -113,7 +113,7 @@ def lleaves(folder: Path) -> Predict:
     import lleaves
 
     if not (folder / "model.txt").exists():
-        raise NotImplementedError("takes models of LightGBM only")
+        raise NotImplementedError("supports models of LightGBM only")
     model = lleaves.Model(model_file=str(folder / "model.txt"))
     model.compile()
     return lambda x: _second(model.predict(x, n_jobs=1))

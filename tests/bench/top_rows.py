@@ -190,7 +190,7 @@ def seconds(frame: Any, cpu: bool) -> float:
 
 
 class Sides:
-    """The settings of the three columns of the table. `mode`: that of the bounds of *exact*."""
+    """The settings of the three columns of the table. `mode`: that the mode of score bounds for *exact*."""
 
     def __init__(self, spark: Any, mode: str) -> None:
         self.spark, self.skipping = spark, SKIPPING | {"spark.sparkweld.scoreBounds.mode": (mode, "never")}
@@ -213,11 +213,11 @@ def measured(table: Table, query: Callable[[Any], Any]) -> dict[str, float]:
         return what(query(table.kept(alone=True) if side == "off" else table.scored(first)))
 
     if run("exact", answer) != answer(query(table.kept())):
-        raise OtherAnswer("skipping rows gives another answer than all rows")
+        raise OtherAnswer("skipping rows changes the answer")
     if table.off_rows:
         alone, mine = run("off", answer), run("exact", answer, True)
         if not same(alone, mine):
-            raise OtherAnswer(f"the plugin gives another answer than without it: {alone} and {mine}")
+            raise OtherAnswer(f"the answer differs with and without the plugin: {alone} and {mine}")
     return timed(table, lambda side: run(side, lambda frame: frame))
 
 
@@ -388,12 +388,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=os.environ.get("SPARKWELD_SOURCES"), help="folder of the tables")
     parser.add_argument("--rows", type=int, default=ROWS)
-    parser.add_argument("--off-rows", type=int, default=OFF_ROWS, help="of them with the plugin off; 0: not at all")
-    parser.add_argument("--cases", default=" ".join(WORKLOADS), help="only those whose names are among these words")
-    parser.add_argument("--approximate", action="store_true", help="only queries by candidates")
-    parser.add_argument("--cpu", action="store_true", help="the processors' time in the place of the wall's")
+    parser.add_argument("--off-rows", type=int, default=OFF_ROWS, help="rows with the plugin off; 0: skip these runs")
+    parser.add_argument("--cases", default=" ".join(WORKLOADS), help="only workloads with these names")
+    parser.add_argument("--approximate", action="store_true", help="only approximate queries")
+    parser.add_argument("--cpu", action="store_true", help="measure CPU time, not wall time")
     parser.add_argument("--repeats", type=int, default=REPEATS)
-    parser.add_argument("--mode", choices=["auto", "always"], default="always", help="of the bounds of *exact*")
+    parser.add_argument("--mode", choices=["auto", "always"], default="always", help="the mode of score bounds for *exact*")
     parser.add_argument("--workload", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore", category=UserWarning)
