@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from sparkweld.api.udfs import pandas_udf, udf
     from sparkweld.bridge.jar import jar_path
     from sparkweld.errors import InternalError, Refusal, RefusalWarning, SparkWeldError, UserError
-    from sparkweld.local import compute, lazy
+    from sparkweld.lazy_evaluation import compute, lazy
 
 __all__ = [
     "InternalError",
@@ -50,11 +50,11 @@ __all__ = [
 ]
 
 _HOMES = {
-    "compute": "sparkweld.local",
+    "compute": "sparkweld.lazy_evaluation",
     "configure": "sparkweld.api.session",
     "explain": "sparkweld.api.explain",
     "jar_path": "sparkweld.bridge.jar",
-    "lazy": "sparkweld.local",
+    "lazy": "sparkweld.lazy_evaluation",
     "pandas_udf": "sparkweld.api.udfs",
     "score": "sparkweld.api.scoring",
     "udf": "sparkweld.api.udfs",

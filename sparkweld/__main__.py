@@ -16,6 +16,6 @@ def leave_current_folder() -> None:
 
 if __name__ == "__main__":
     leave_current_folder()
-    from sparkweld.cli import main
+    from sparkweld.cli.main import main
 
     sys.exit(main())

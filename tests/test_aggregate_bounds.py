@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from udf_compiler.aggregates import reductions
+from udf_compiler.backends.aggregates import reductions
 
 EPS = np.finfo(np.float64).eps
 

@@ -28,8 +28,8 @@ from sparkweld.ir.ops import Optional
 from tests.helpers.compile_requests import column, python_step, request, udf
 from tests.helpers.compiled import no_fault, spark_name
 from tests.helpers.outcomes import same
-from udf_compiler.aggregates.compile import Form, _Compiler
-from udf_compiler.aggregates.probe import evaluate_form
+from udf_compiler.backends.aggregates.compile import Form, _Compiler
+from udf_compiler.backends.aggregates.probe import evaluate_form
 
 DTYPES = {"long": np.int64, "boolean": np.bool_, "float": np.float32, "double": np.float64}
 DECLARED = (BooleanType(), IntegerType(), LongType(), FloatType(), DoubleType())

@@ -9,11 +9,11 @@ import pytest
 from sparkweld.errors import Refusal
 from sparkweld.ir.ops import Optional
 from tests.helpers.compile_requests import column, literal, payload, python_step, request, udf
-from udf_compiler.aggregates import compile as compile_module
-from udf_compiler.aggregates import compile_aggregate
-from udf_compiler.aggregates.compile import _Compiler
-from udf_compiler.aggregates.probe import evaluate_form
-from udf_compiler.payload import load_command
+from udf_compiler.backends.aggregates import compile as compile_module
+from udf_compiler.backends.aggregates import compile_aggregate
+from udf_compiler.backends.aggregates.compile import _Compiler
+from udf_compiler.backends.aggregates.probe import evaluate_form
+from udf_compiler.function.payload import load_command
 
 GROUPS = {
     "double": [[0.5], [np.nan], [1.5, np.nan, -2.0, 7.25], [3.0] * 5, [np.inf, 1.0], [-0.0, 0.0]],
@@ -243,7 +243,7 @@ def test_other_kinds_and_many_states_are_refused():
 
 
 def test_a_function_that_is_not_its_translation_is_refused(monkeypatch):
-    from udf_compiler.aggregates import reductions
+    from udf_compiler.backends.aggregates import reductions
 
     monkeypatch.setitem(reductions.SERIES_METHODS, "max", reductions.SERIES_METHODS["min"])
     made, blobs = sent(lambda v: v.max(), "double", "double")

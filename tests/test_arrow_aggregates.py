@@ -10,10 +10,10 @@ import pytest
 from sparkweld.errors import Refusal
 from sparkweld.ir.ops import Optional
 from tests.helpers.compile_requests import column, payload, python_step, request, udf
-from udf_compiler.aggregates import compile_aggregate
-from udf_compiler.aggregates.compile import _Compiler
-from udf_compiler.aggregates.probe import evaluate_form
-from udf_compiler.payload import load_command
+from udf_compiler.backends.aggregates import compile_aggregate
+from udf_compiler.backends.aggregates.compile import _Compiler
+from udf_compiler.backends.aggregates.probe import evaluate_form
+from udf_compiler.function.payload import load_command
 
 NAN, INF = float("nan"), float("inf")
 GROUPS = {

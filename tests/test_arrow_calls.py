@@ -10,7 +10,7 @@ import pytest
 from pyspark.sql.conversion import ArrowBatchTransformer
 
 from tests.helpers.kinds import ARROW, codes, compile_struct, compile_udf, pairs, run, same
-from udf_compiler.arrow.modules import FUNCTIONS
+from udf_compiler.frontends.arrow.modules import FUNCTIONS
 
 NUMBERS = ("byte", "short", "integer", "long", "float", "double")
 SPARK = {arrow: spark for spark, arrow in ARROW.items()}

@@ -31,7 +31,7 @@ from sparkweld.errors import InternalError, Refusal
 from sparkweld.ir import Input, ProgramBuilder, Result, Type, evaluate
 from sparkweld.ir.ops import Optional
 from sparkweld.ir.types import DATE, of_dtype
-from udf_compiler.boundary import (
+from udf_compiler.boundary.series import (
     BATCH_CONFS,
     NUMEXPR_ROWS,
     SPARK_TYPES,
@@ -41,9 +41,9 @@ from udf_compiler.boundary import (
     frame_of_struct,
     series_of_column,
 )
-from udf_compiler.trace import TracedSeries
-from udf_compiler.trace.text import Missing
-from udf_compiler.zones import session_zone
+from udf_compiler.frontends.pandas import TracedSeries
+from udf_compiler.frontends.pandas.strings import Missing
+from udf_compiler.frontends.tracing.zones import session_zone
 
 PYSPARK_TYPES = {
     "boolean": BooleanType(),

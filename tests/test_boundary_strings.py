@@ -16,10 +16,10 @@ from sparkweld.ir.ops import Optional
 from sparkweld.ir.types import DATE, STR
 from tests.helpers.compiled import compare_with_worker
 from tests.test_boundary import EPOCH, arrow_parts, assert_same, worker_column, worker_series
-from udf_compiler.boundary import SPARK_TYPES, Field, column_of_result, frame_of_struct, series_of_column
-from udf_compiler.trace import TracedSeries
-from udf_compiler.trace.maybe import maybe_series
-from udf_compiler.trace.text import Missing, text_series
+from udf_compiler.boundary.series import SPARK_TYPES, Field, column_of_result, frame_of_struct, series_of_column
+from udf_compiler.frontends.pandas import TracedSeries
+from udf_compiler.frontends.pandas.batch_dependent import maybe_series
+from udf_compiler.frontends.pandas.strings import Missing, text_series
 
 
 def leave_series(inputs: dict[str, Type], columns: dict[str, object], rows: int, make: object, spark_type: str) -> Result:

@@ -13,9 +13,10 @@ from pyspark.sql.types import DateType, LongType, StructField, StructType, Times
 from sparkweld.errors import InternalError, Refusal
 from sparkweld.ir import Input, ProgramBuilder, Result, Type, evaluate
 from sparkweld.ir.ops import Optional
-from udf_compiler import moments_boundary, zones
-from udf_compiler.boundary import column_of_result, series_of_column
-from udf_compiler.trace import moments
+from udf_compiler.boundary import datetime_columns
+from udf_compiler.boundary.series import column_of_result, series_of_column
+from udf_compiler.frontends.pandas import datetimes
+from udf_compiler.frontends.tracing import zones
 
 ZONES = ["UTC", "+05:30", "-08:00", "America/New_York", "Europe/Dublin", "Asia/Kolkata", "Australia/Lord_Howe", "Africa/Monrovia"]
 TYPES = {"timestamp": TimestampType(), "timestamp_ntz": TimestampNTZType(), "date": DateType(), "long": LongType()}
@@ -72,7 +73,7 @@ def leave(nanoseconds: np.ndarray, spark_type: str, zone: str, kind: str = "date
     builder = ProgramBuilder("leave", [Input("x", Type("i64", True))])
     loop = builder.loop("leave")
     with zones.session_zone(zone):
-        loop.append("y", column_of_result(loop, moments.new(loop, loop.read("x"), kind), spark_type, "f"))
+        loop.append("y", column_of_result(loop, datetimes.new(loop, loop.read("x"), kind), spark_type, "f"))
     loop.close()
     nat = nanoseconds == np.iinfo(np.int64).min
     return evaluate(builder.finish(["y"]), {"x": Optional(np.where(nat, 0, nanoseconds), ~nat)}, len(nanoseconds))
@@ -124,7 +125,7 @@ def test_a_timestamp_needs_a_session() -> None:
 
 
 def test_other_pandas(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(moments_boundary.pd, "__version__", "3.0.1")
+    monkeypatch.setattr(datetime_columns.pd, "__version__", "3.0.1")
     with pytest.raises(Refusal, match="SW241"):
         enter(np.array([0]), "timestamp_ntz", "UTC")
 

@@ -12,12 +12,12 @@ import pytest
 
 from tests.helpers.compile_requests import payload, python_step, request, run_reply, udf
 from tests.test_service import Child
-from udf_compiler import blob_store
-from udf_compiler.pipeline import compile_pipeline
-from udf_compiler.protocol import Message
-from udf_compiler.scalar import plain
-from udf_compiler.scalar.paths import Explorer
-from udf_compiler.service import Service
+from udf_compiler.eval_types import plain_results
+from udf_compiler.frontends.python.path_explorer import Explorer
+from udf_compiler.requests.pipeline import compile_pipeline
+from udf_compiler.service import blob_store
+from udf_compiler.service.protocol import Message
+from udf_compiler.service.server import Service
 
 
 def of_levels(depth, leaf, twice):
@@ -203,8 +203,8 @@ def test_a_chain_of_branches_is_not_run_on_a_few_paths_of_each_call(monkeypatch)
     scope: dict[str, object] = {}
     exec("def f(x):\n    return x * 0.5 + 1.0 if x > 0.0 else -x", scope)
     runs, blob = [], payload(scope["f"])
-    walk = plain.run_function
-    monkeypatch.setattr(plain, "run_function", lambda *args, **kwargs: runs.append(1) or walk(*args, **kwargs))
+    walk = plain_results.run_function
+    monkeypatch.setattr(plain_results, "run_function", lambda *args, **kwargs: runs.append(1) or walk(*args, **kwargs))
     reply = compile_pipeline(chain_of(40, 100), [blob])
     assert len(runs) < 3000
     x = np.linspace(-3, 3, 7)

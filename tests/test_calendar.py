@@ -12,12 +12,12 @@ from sparkweld.ir import Input, ProgramBuilder, Type, evaluate
 from sparkweld.ir.ops import DatePart, StrCall
 from sparkweld.ir.ops.calendar import DATE_PARTS, DAY_LIMIT
 from sparkweld.ir.types import DATE, I32, I64, STR, TS
-from sparkweld.kernels.llvm_module import optimised_module
-from sparkweld.kernels.target import target_machine
+from sparkweld.kernels.codegen.llvm_module import optimised_module
+from sparkweld.kernels.llvm.target import target_machine
 from tests.helpers.columns import extremes
 from tests.helpers.kernels import check, program
-from udf_compiler.catalyst import translate
-from udf_compiler.zones import session_zone
+from udf_compiler.frontends.catalyst.expressions import translate
+from udf_compiler.frontends.tracing.zones import session_zone
 
 DAY = 86_400 * 10**9
 

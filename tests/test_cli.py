@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 import sparkweld
-from sparkweld import cli
 from sparkweld.api import session
 from sparkweld.bridge import jar
+from sparkweld.cli import main
 from sparkweld.errors import UserError
 from tests.helpers.golden import SETTINGS, with_conf_table
 
@@ -28,7 +28,7 @@ def fake_spark(folder: Path) -> Path:
 
 
 def run(capsys, *arguments: str) -> tuple[int, str, str]:
-    code = cli.main(arguments)
+    code = main.main(arguments)
     captured = capsys.readouterr()
     return code, captured.out, captured.err
 
@@ -53,7 +53,7 @@ def test_no_command_prints_help(capsys):
 
 def test_unknown_command_is_a_usage_error(capsys):
     with pytest.raises(SystemExit, match="2"):
-        cli.main(["instal"])
+        main.main(["instal"])
     assert "invalid choice: 'instal'" in capsys.readouterr().err
 
 

@@ -8,9 +8,9 @@ from sparkweld.errors import Refusal
 from sparkweld.reasons import reasons
 from tests.helpers import compatibility_arrays as arrays
 from tests.helpers.compatibility import ACCESSORS, FAULTS, PAGE, Cell, Column, cell, columns, page, row
-from udf_compiler.boundary import SPARK_TYPES
-from udf_compiler.calls import series_methods
-from udf_compiler.type_names import ARRAYS
+from udf_compiler.boundary.series import SPARK_TYPES
+from udf_compiler.boundary.type_names import ARRAYS
+from udf_compiler.frontends.pandas.calls import series_methods
 
 DOUBLE, LONG, DATE = Column("double", "dense"), Column("long", "dense"), Column("date", "dense")
 

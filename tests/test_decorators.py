@@ -19,9 +19,9 @@ from pyspark.util import PythonEvalType
 import sparkweld
 from sparkweld.api.verdict import examine
 from tests.helpers.compile_requests import payload, python_step, request, udf
-from udf_compiler.options import Options, options_of
-from udf_compiler.payload import load_command
-from udf_compiler.pipeline import compile_pipeline
+from udf_compiler.function.options import Options, options_of
+from udf_compiler.function.payload import load_command
+from udf_compiler.requests.pipeline import compile_pipeline
 
 SCALAR = PythonEvalType.SQL_SCALAR_PANDAS_UDF
 

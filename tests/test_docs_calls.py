@@ -1,4 +1,4 @@
-"""Checks that docs/compiled.md has the tables of `udf_compiler.calls`, and that hints about calls are true."""
+"""Checks that docs/compiled.md has the tables of `udf_compiler.frontends.pandas.calls`, and that hints about calls are true."""
 
 from __future__ import annotations
 

@@ -16,9 +16,9 @@ from sparkweld.ir.ops import Optional
 from tests.helpers.compile_requests import call, column, payload, python_step, request, udf
 from tests.helpers.compiled import TWO_FORMS, TYPE_NAMES, inputs_of, spark_name
 from tests.helpers.generated import number_cases, series_cases, time_cases
-from udf_compiler.pipeline import compile_pipeline
-from udf_compiler.traces import no_traces, remembering
-from udf_compiler.udfs import UdfTracer
+from udf_compiler.requests.pipeline import compile_pipeline
+from udf_compiler.requests.trace_cache import no_traces, remembering
+from udf_compiler.requests.udfs import UdfTracer
 
 EDGES = {
     "integer": [0, 1, -1, 7, -7, 2**31 - 1, -(2**31), 2**24 + 1, 12345],

@@ -24,11 +24,11 @@ from scipy.special import erf
 from sparkweld.annotations import Broadcast, Rows, Unknown, annotate, splittable
 from sparkweld.annotations.containers import equal
 from sparkweld.errors import Refusal
-from sparkweld.fused.compile import compile_fused
-from sparkweld.fused.counts import counts
-from sparkweld.fused.function import Function
-from sparkweld.fused.payload import batch_command, metrics_command
+from sparkweld.worker.counts import counts
+from sparkweld.worker.function import Function
 from tests.helpers.compile_requests import column, payload, python_step, request, udf
+from udf_compiler.backends.worker_pipelines.compile import compile_fused
+from udf_compiler.backends.worker_pipelines.payload import batch_command, metrics_command
 
 ARRAY = Rows(container="array")
 
@@ -421,7 +421,7 @@ def test_a_worker_without_the_package_runs_the_original(tmp_path):
 
 def test_few_rows_are_not_worth_an_import(monkeypatch):
     _, function = compiled(price, TWO)
-    name = "sparkweld.fused.function"
+    name = "sparkweld.worker.function"
     monkeypatch.delitem(sys.modules, name)
     few = [s.iloc[:900] for s in DOUBLES]
     for _ in range(2):

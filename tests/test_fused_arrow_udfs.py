@@ -14,11 +14,11 @@ from scipy.special import erf, gammaln
 
 from sparkweld.annotations import Broadcast, Rows, annotate
 from sparkweld.errors import Refusal
-from sparkweld.fused.compile import compile_fused
-from sparkweld.fused.counts import counts
+from sparkweld.worker.counts import counts
 from tests import test_fused_arrow
 from tests.helpers.compile_requests import column, payload, python_step, request, udf
 from tests.test_fused_arrow import batches_of
+from udf_compiler.backends.worker_pipelines.compile import compile_fused
 
 ARROW = Rows(container="arrow")
 SCALAR, ITERATOR = PythonEvalType.SQL_SCALAR_ARROW_UDF, PythonEvalType.SQL_SCALAR_ARROW_ITER_UDF

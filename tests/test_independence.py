@@ -13,8 +13,8 @@ import pytest
 
 from tests.corpus.runner import cases, expected, message
 from tests.helpers.compile_requests import payload, python_step, request, udf
-from udf_compiler.protocol import Message
-from udf_compiler.service import Service
+from udf_compiler.service.protocol import Message
+from udf_compiler.service.server import Service
 
 
 def _counted(x):

@@ -16,8 +16,8 @@ from sparkweld.ir.program import output_types
 from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I16, I32, I64
 from sparkweld.kernels import Kernel, ObjectCode, check_size, compile_program
 from sparkweld.kernels.__main__ import main
-from sparkweld.kernels.llvm_module import row_loop_source
-from sparkweld.kernels.shape import MAX_VALUES
+from sparkweld.kernels.codegen.llvm_module import row_loop_source
+from sparkweld.kernels.codegen.shape import MAX_VALUES
 from tests.helpers.columns import difference, extremes, take
 from tests.helpers.kernels import check, check_loaded, load, program
 

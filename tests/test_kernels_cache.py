@@ -15,7 +15,7 @@ from sparkweld.errors import UserError
 from sparkweld.ir import Input, Program, ProgramBuilder, print_program
 from sparkweld.ir.types import F64
 from sparkweld.kernels import Kernel, ObjectCache, compile_program
-from sparkweld.kernels.cache import DEFAULT_MAX_BYTES, default_folder, default_max_bytes
+from sparkweld.kernels.runtime.cache import DEFAULT_MAX_BYTES, default_folder, default_max_bytes
 
 ROOT = Path(__file__).parent.parent
 

@@ -15,9 +15,9 @@ import pytest
 
 from sparkweld.ir import Program
 from sparkweld.kernels import ObjectCache, compile_program
-from sparkweld.kernels import cache as cache_module
-from sparkweld.kernels.object_code import ObjectCode, kernel_symbol
-from sparkweld.kernels.target import host_cpu
+from sparkweld.kernels.llvm.target import host_cpu
+from sparkweld.kernels.runtime import cache as cache_module
+from sparkweld.kernels.runtime.object_code import ObjectCode, kernel_symbol
 from tests.test_kernels_cache import ROOT, program, works
 
 

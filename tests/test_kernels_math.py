@@ -13,7 +13,8 @@ from sparkweld.ir import Input, Program, ProgramBuilder, evaluate
 from sparkweld.ir.ops import Call
 from sparkweld.ir.ops.elementwise import LIBM_ULP, inner_loops
 from sparkweld.ir.types import Type
-from sparkweld.kernels import Kernel, compile_program, math_library
+from sparkweld.kernels import Kernel, compile_program
+from sparkweld.kernels.llvm import math_library
 from tests.helpers.columns import special_values, ulp_distance
 
 #: NumPy's function -> (largest ULP of f32, of f64).

@@ -10,8 +10,8 @@ from sparkweld.ir import Input, LoopBuilder, Program, ProgramBuilder, Value, eva
 from sparkweld.ir.ops import OPS, Array, Distances, Mlp, ModelOp, Optional, StrCall
 from sparkweld.ir.types import BOOL, F32, F64, I64, STR, Items, Type
 from sparkweld.kernels import Kernel, ObjectCache, check_size, compile_program
-from sparkweld.kernels.llvm_module import row_loop_source
-from sparkweld.kernels.models import PIECE, scorer
+from sparkweld.kernels.codegen.llvm_module import row_loop_source
+from sparkweld.kernels.functions.models import PIECE, scorer
 from tests.helpers.columns import difference
 from tests.helpers.kernels import load, program
 

@@ -15,7 +15,7 @@ from tests.helpers.kernels import check, program
 from tests.helpers.strings import random_texts
 from tests.test_kernels_strings import objects
 from tests.test_regex import PATTERNS, TEXTS, groups_of, rows
-from udf_compiler.regex import Unsupported, compile_regex
+from udf_compiler.frontends.regex import Unsupported, compile_regex
 
 RANDOM = random_texts(np.random.default_rng(17), 100)
 #: Patterns in one program.

@@ -10,8 +10,8 @@ from sparkweld.ir.ops import RegexCall, StrCall
 from sparkweld.ir.ops.automata import POSITION, Automaton
 from sparkweld.ir.types import BOOL, F32, F64, I8, I64, STR
 from sparkweld.kernels import Kernel, compile_program
-from sparkweld.kernels.llvm_module import optimised_module, row_loop_source
-from sparkweld.kernels.target import target_machine
+from sparkweld.kernels.codegen.llvm_module import optimised_module, row_loop_source
+from sparkweld.kernels.llvm.target import target_machine
 from tests.helpers.columns import extremes
 from tests.helpers.kernels import check_loaded, load, program
 

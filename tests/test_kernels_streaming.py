@@ -11,8 +11,8 @@ import sparkweld
 from sparkweld.ir import evaluate
 from sparkweld.ir.types import BOOL, F32, F64, I8, I16, I32, I64
 from sparkweld.kernels import ALIGNMENT, Kernel, can_stream, compile_program
-from sparkweld.kernels.llvm_module import optimised_module
-from sparkweld.kernels.target import target_machine
+from sparkweld.kernels.codegen.llvm_module import optimised_module
+from sparkweld.kernels.llvm.target import target_machine
 from sparkweld.pipelines import run as running
 from tests.helpers.kernels import check_loaded, load, program
 

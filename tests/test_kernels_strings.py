@@ -15,14 +15,14 @@ from sparkweld.ir.ops import IsIn, Lookup, Optional, RegexCall, StrCall
 from sparkweld.ir.ops.string_functions import FUNCTIONS
 from sparkweld.ir.types import BOOL, F64, I64, STR
 from sparkweld.kernels import Kernel, program_allocates
-from sparkweld.kernels.loader import texts_of
+from sparkweld.kernels.runtime.loader import texts_of
 from sparkweld.optimizer import optimize
 from tests.helpers.columns import difference, extremes
 from tests.helpers.kernels import check, check_loaded, load, program
 from tests.helpers.programs import batch, programs
 from tests.helpers.strings import TEXTS, random_texts
 from tests.test_kernels import FencedArray
-from udf_compiler.regex import compile_regex
+from udf_compiler.frontends.regex import compile_regex
 
 SIZES = (0, 1, 7, 63, 64, 65, 1023, 1024, 1025, 4096)
 

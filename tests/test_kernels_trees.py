@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from sparkweld.ir.blocks import ConstantBlock
+from sparkweld.ir.layouts.tree_masks import mask_arrays
+from sparkweld.ir.layouts.tree_readings import Span, forest_of, pruned
+from sparkweld.ir.layouts.tree_walks import walk_arrays
+from sparkweld.ir.layouts.trees import PIECE, TooLarge
 from sparkweld.ir.ops import TreeEnsemble
-from sparkweld.ir.tree_layouts import PIECE, TooLarge
-from sparkweld.ir.tree_masks import mask_arrays
-from sparkweld.ir.tree_readings import Span, forest_of, pruned
-from sparkweld.ir.tree_walks import walk_arrays
 from sparkweld.ir.trees import Forest, Tree
 from sparkweld.ir.types import F32, F64, Type
-from sparkweld.kernels.models import trees as entries
+from sparkweld.kernels.functions.models import trees as entries
 from tests.helpers.score_pieces import Scored
 
 ROWS = 1100  # two chunks and a rest
@@ -104,7 +104,7 @@ def test_kernels_equal_the_walk(width: Type, sets: bool) -> None:
 @pytest.mark.parametrize("sets", [False, True], ids=["plain", "sets"])
 def test_forests_larger_than_the_cache_are_scored_for_more_rows(sets: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Chunks of a call have their own programs; prefetching changes no result, for few rows and for many."""
-    monkeypatch.setattr("sparkweld.ir.tree_walks._CACHED_NODES", 0)
+    monkeypatch.setattr("sparkweld.ir.layouts.tree_walks._CACHED_NODES", 0)
     rng = np.random.default_rng(5)
     edges = [np.unique(np.append(rng.normal(size=300), 0.0)) for _ in range(4)]
     trees = [random_tree(rng, leaves, edges, sets, 2, 0) for leaves in (400, 1, 90, 2, 300, 300, 60, 500)]
@@ -126,7 +126,7 @@ def test_forests_larger_than_the_cache_are_scored_for_more_rows(sets: bool, monk
 def test_without_tables_in_registers(width: Type, monkeypatch: pytest.MonkeyPatch) -> None:
     """The code for CPUs without AVX-512 runs on any CPU."""
     for module in ("tree_ranks", "tree_vectors"):
-        monkeypatch.setattr(f"sparkweld.kernels.models.{module}.in_registers", lambda: False)
+        monkeypatch.setattr(f"sparkweld.kernels.functions.models.{module}.in_registers", lambda: False)
     mask, walk = entries.mask_entry(width, width), entries.walk_entry(width, width, sets=False)
     monkeypatch.setattr(entries, "ENTRIES", {("mask", width, width): mask, ("walk", width, width): walk})
     rng = np.random.default_rng(9)

@@ -9,8 +9,8 @@ from llvmlite import binding
 from sparkweld.ir.ops import IsIn, Lookup
 from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I32, I64
 from sparkweld.kernels import Kernel, compile_program
-from sparkweld.kernels.llvm_module import optimised_module
-from sparkweld.kernels.target import target_machine
+from sparkweld.kernels.codegen.llvm_module import optimised_module
+from sparkweld.kernels.llvm.target import target_machine
 from tests.helpers.columns import extremes
 from tests.helpers.kernels import check, check_loaded, program
 

@@ -32,26 +32,26 @@ MAY_IMPORT["lint"] = MAY_IMPORT["api"] | {"lint"}
 MAY_IMPORT["front"] = {*MAY_IMPORT, "front"}  # the lazy names of `sparkweld` itself, and the command line
 MAY_IMPORT["jobs"] = {"jobs", "api", "front"}
 
-FRONT_FILES = {"sparkweld/__init__.py", "sparkweld/__main__.py", "sparkweld/cli.py", "sparkweld/doctor.py"}
-BASE_FILES = {"sparkweld/errors.py", "sparkweld/reasons.py", "sparkweld/context_variables.py"}
+FRONT_FILES = {"sparkweld/__init__.py", "sparkweld/__main__.py", "sparkweld/cli/main.py", "sparkweld/cli/doctor.py"}
+BASE_FILES = {"sparkweld/errors.py", "sparkweld/reasons.py", "sparkweld/ir/context_variables.py"}
 
 # The compile service is the only process that loads the compiler, the optimizer and the kernels together.
 MEETING_POINTS = {
-    "udf_compiler/aggregates/compile.py": {"optimizer"},
-    "udf_compiler/cascade_payloads.py": {"willump"},
-    "udf_compiler/full_models.py": {"willump"},
-    "udf_compiler/ranking_payloads.py": {"willump"},
-    "udf_compiler/substitution.py": {"willump"},
-    "udf_compiler/host.py": {"kernels"},
-    "udf_compiler/pipeline.py": {"optimizer"},
-    "udf_compiler/twins/parts.py": {"optimizer"},
-    "udf_compiler/service.py": {"optimizer", "kernels", "fused"},
+    "udf_compiler/backends/aggregates/compile.py": {"optimizer"},
+    "udf_compiler/backends/cascades/cascade_payloads.py": {"willump"},
+    "udf_compiler/backends/cascades/full_models.py": {"willump"},
+    "udf_compiler/backends/cascades/ranking_payloads.py": {"willump"},
+    "udf_compiler/backends/cascades/substitution.py": {"willump"},
+    "udf_compiler/service/host.py": {"kernels"},
+    "udf_compiler/requests/pipeline.py": {"optimizer"},
+    "udf_compiler/backends/catalyst/parts.py": {"optimizer"},
+    "udf_compiler/service/server.py": {"optimizer", "kernels", "fused"},
 }
 PYSPARK_LAYERS = {"api", "bridge", "jobs", "lint"}
 PY4J_FILES = {"sparkweld/bridge/jvm.py"}
 # Payloads and broadcasts are unpickled as in a worker, with pyspark's own classes, in the compile service only. The code in
 # a fused function's payload runs in Spark's worker.
-PYSPARK_FILES = {"sparkweld/fused/payload.py", "sparkweld/fused/grouping.py"} | {
+PYSPARK_FILES = {"udf_compiler/backends/worker_pipelines/payload.py", "sparkweld/worker/grouping.py"} | {
     f"udf_compiler/{name}.py"
     for name in (
         *("aggregates/row_values", "full_models", "substitution"),
@@ -133,7 +133,7 @@ def test_the_arrows_catch_a_wrong_import(tmp_path, monkeypatch):
         test_spark_stays_in_its_places("sparkweld/ir/wrong.py")
 
 
-@pytest.mark.parametrize("module", ["sparkweld", "sparkweld.ir", "sparkweld.cli", "sparkweld.bridge.jar"])
+@pytest.mark.parametrize("module", ["sparkweld", "sparkweld.ir", "sparkweld.cli.main", "sparkweld.bridge.jar"])
 def test_light_imports_load_no_spark(module):
     heavy = "{'pyspark', 'py4j', 'numba', 'sklearn'}"
     code = f"import sys, {module}; print(sorted({heavy} & set(sys.modules)))"

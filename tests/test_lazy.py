@@ -19,10 +19,10 @@ import sparkweld
 from sparkweld.annotations import Rows, annotate
 from sparkweld.annotations.containers import equal
 from sparkweld.errors import UserError
-from sparkweld.local import explain
-from sparkweld.local import session as session_module
-from sparkweld.local.frame import LazyFrame
-from sparkweld.local.values import Lazy, LazyArray, LazySeries
+from sparkweld.lazy_evaluation import explain
+from sparkweld.lazy_evaluation import session as session_module
+from sparkweld.lazy_evaluation.frame import LazyFrame
+from sparkweld.lazy_evaluation.values import Lazy, LazyArray, LazySeries
 
 N = 2000
 LABELS = pd.Index(np.arange(N)[::-1] * 2, name="label")
@@ -254,7 +254,7 @@ def test_a_session_computes_what_lives_at_its_end_in_one_pipeline():
     assert (
         x._definition.is_computed and y._definition.is_computed and runner.metrics.runs == 1 and len(runner.pipeline.calls) == 1
     )
-    assert explain(x).startswith("computed already") and "ran 1 times: 2,000 rows" in sparkweld.local.evaluating.described(runner)
+    assert explain(x).startswith("computed already") and "ran 1 times: 2,000 rows" in sparkweld.lazy_evaluation.evaluating.described(runner)
 
 
 def test_exact_sessions_compute_only_what_is_equal_to_the_bit():

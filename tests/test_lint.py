@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sparkweld import cli
+from sparkweld.cli import main
 from sparkweld.lint import Report, check
 from sparkweld.lint.importing import run as import_target
 
@@ -217,22 +217,22 @@ def test_exit_codes_and_output(tmp_path, monkeypatch, capsys):
     Path("clean.py").write_text(HEAD + textwrap.dedent(CLEAN))
     Path("faulty.py").write_text(HEAD + FAULT_AFTER)
     Path("broken.py").write_text("def f(:\n")
-    assert cli.main(["lint", "clean.py"]) == 0
+    assert main.main(["lint", "clean.py"]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "clean.py: 1 UDFs, 1 row-local, 0 warnings"
-    assert cli.main(["lint", "--json", "faulty", "clean.py"]) == 1
+    assert main.main(["lint", "--json", "faulty", "clean.py"]) == 1
     first = json.loads(capsys.readouterr().out.partition("\n}\n")[0] + "}")
     assert first["warnings"] == 1 and first["udfs"][0]["findings"][0]["code"] == "SW250"
     assert first["udfs"][0]["file"] == "faulty.py" and first["udfs"][0]["row_local"] is False
     for target in ("missing.py", "no.such.module", "broken.py", "json.decoder.nothing"):
-        assert cli.main(["lint", target]) == 2
+        assert main.main(["lint", target]) == 2
         assert "sparkweld lint:" in capsys.readouterr().err
     with pytest.raises(SystemExit, match="2"):
-        cli.main(["lint"])
+        main.main(["lint"])
 
 
 def test_the_help_says_that_code_runs(capsys):
     with pytest.raises(SystemExit, match="0"):
-        cli.main(["lint", "--help"])
+        main.main(["lint", "--help"])
     assert "THE TARGET IS IMPORTED" in " ".join(capsys.readouterr().out.split())
 
 

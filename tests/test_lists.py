@@ -17,7 +17,7 @@ from tests.helpers.columns import difference
 from tests.helpers.compiled import TYPE_NAMES, compare_with_worker, inputs_of
 from tests.helpers.kinds import codes, compile_udf, run, values_of
 from tests.helpers.scalars import check, columns_of, function_of, rows_of, same
-from udf_compiler.boundary import COLUMN_TYPES
+from udf_compiler.boundary.series import COLUMN_TYPES
 
 WEIGHTS = [0.5, -1.25, 3.0]
 RETURNS = {"double": pa.float64(), "long": pa.int64(), "boolean": pa.bool_(), "array<long>": pa.list_(pa.int64()),

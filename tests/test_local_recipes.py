@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import sparkweld
-from sparkweld.local import recipes
+from sparkweld.lazy_evaluation import recipes
 
 ROWS = 1 << 15
 RNG = np.random.default_rng(5)

@@ -29,8 +29,8 @@ from pyspark.sql.types import (
 
 from sparkweld.api.asking import Given, request_of
 from tests.helpers.compile_requests import payload
-from udf_compiler.protocol import Message
-from udf_compiler.service import Service
+from udf_compiler.service.protocol import Message
+from udf_compiler.service.server import Service
 
 DATE = datetime.date(2024, 1, 1)
 TEXTS, NUMBERS = "array<string>", "array<double>"

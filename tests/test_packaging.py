@@ -147,7 +147,7 @@ def test_the_wheel_carries_the_bridge(tmp_path):
         "sparkweld/py.typed",
         "sparkweld/reasons.json",
         "udf_compiler/py.typed",
-        "udf_compiler/service.py",
+        "udf_compiler/service/server.py",
     } <= names
     assert not [name for name in names if name.startswith(("tests/", "jobs/", "jvm-bridge/")) or "build-stamp" in name]
     assert "Root-Is-Purelib: false" in metadata

@@ -16,8 +16,8 @@ from pyspark.util import fail_on_stopiteration
 
 from sparkweld.errors import Refusal
 from tests.helpers.compile_requests import payload
-from udf_compiler.environment import broadcasts, module_path
-from udf_compiler.payload import load_command, name_of, unwrap
+from udf_compiler.function.environment import broadcasts, module_path
+from udf_compiler.function.payload import load_command, name_of, unwrap
 
 
 class _BroadcastHandle:

@@ -26,7 +26,7 @@ from tests.helpers.compile_requests import (
     run_reply,
     udf,
 )
-from udf_compiler.pipeline import compile_pipeline
+from udf_compiler.requests.pipeline import compile_pipeline
 
 A = np.array([0.5, -1.0, 3.25, 100.0])
 B = np.array([2.0, 0.25, -3.0, 1.0])

@@ -21,16 +21,16 @@ from tests.helpers.compile_requests import call, column, payload, python_step, r
 from tests.helpers.expressions import NAMES, Function, functions
 from tests.helpers.kinds import codes, compile_udf
 from tests.helpers.tracing import _REAL, _TRACED, make
-from udf_compiler import probe as probe_module
-from udf_compiler.calls import arrays, numpy_, series_methods
-from udf_compiler.kinds import row as row_kind
-from udf_compiler.kinds import scalar_pandas
-from udf_compiler.pipeline import compile_pipeline
-from udf_compiler.probe import probe
-from udf_compiler.probe_constants import constants_of
-from udf_compiler.probe_rows import ROW_COUNT, column_of
-from udf_compiler.scalar import sums
-from udf_compiler.trace import TracedSeries, trace
+from udf_compiler.eval_types import row as row_kind
+from udf_compiler.eval_types import scalar_pandas
+from udf_compiler.frontends.pandas import TracedSeries, trace
+from udf_compiler.frontends.pandas.calls import arrays, numpy_, series_methods
+from udf_compiler.frontends.python import sums
+from udf_compiler.probing import probe as probe_module
+from udf_compiler.probing.constants import constants_of
+from udf_compiler.probing.probe import probe
+from udf_compiler.probing.rows import ROW_COUNT, column_of
+from udf_compiler.requests.pipeline import compile_pipeline
 
 
 def compiled(*functions: Any, inputs: dict[str, str] | None = None, **given: Any) -> dict[str, Any]:
@@ -99,7 +99,7 @@ def test_memory_that_pandas_has_not_written_refuses_nothing(monkeypatch):
 
 
 def test_a_missing_guard_is_refused(monkeypatch):
-    from udf_compiler.trace import series
+    from udf_compiler.frontends.pandas import series
 
     function = lambda a, b: a // b  # noqa: E731
     types = {"a": "integer", "b": "integer"}

@@ -22,10 +22,10 @@ from sparkweld.errors import Refusal
 from sparkweld.ir import Input, ProgramBuilder, evaluate
 from sparkweld.ir.types import F64
 from tests.helpers.compile_requests import payload
-from udf_compiler.boundary import column_of_result, series_of_column
-from udf_compiler.payload import load_command
-from udf_compiler.purity import prepare
-from udf_compiler.trace import stand_in, trace
+from udf_compiler.boundary.series import column_of_result, series_of_column
+from udf_compiler.frontends.pandas import stand_in, trace
+from udf_compiler.function.payload import load_command
+from udf_compiler.rebuild.purity import prepare
 
 ROWS = {"a": np.array([0.0, 1.5, -2.25, 1e300]), "b": np.array([3.0, -1.0, 0.5, 2.0])}
 

@@ -15,9 +15,9 @@ from sparkweld.errors import Refusal
 from sparkweld.ir import Input, ProgramBuilder
 from sparkweld.ir.types import F64
 from tests.test_purity import assert_agrees, compiled, source_function
-from udf_compiler.payload import load_command
-from udf_compiler.purity import prepare
-from udf_compiler.trace import TracedFrame, TracedSeries, stand_in, trace
+from udf_compiler.frontends.pandas import TracedFrame, TracedSeries, stand_in, trace
+from udf_compiler.function.payload import load_command
+from udf_compiler.rebuild.purity import prepare
 
 GIVEN: dict[str, Any] = {
     "W": np.array([0.5, 2.0]),

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from sparkweld.errors import VerifyError
 from sparkweld.ir.ops import automata
-from udf_compiler.regex import Unsupported, compile_regex, overruns
-from udf_compiler.regex.parse import group_bodies, nullable, parse
+from udf_compiler.frontends.regex import Unsupported, compile_regex, overruns
+from udf_compiler.frontends.regex.parse import group_bodies, nullable, parse
 
 TEXTS = (
     "", "a", "b", "A", "\n", "a\n", "\na", "ab", "ba", "aab", "abab", "aaa", "a\nb\n", "a b", " a", "a ", "  ", "abc", "abcabc",

@@ -18,13 +18,13 @@ from sparkweld.kernels import Kernel, compile_program
 from sparkweld.optimizer.pipeline import optimize
 from tests.helpers.columns import difference, take
 from tests.helpers.scalars import NAMES, check, columns_of, rows_of
-from udf_compiler.purity import prepare
-from udf_compiler.regions import instructions
-from udf_compiler.scalar import running as running_module
-from udf_compiler.scalar.plain import result_of_row
-from udf_compiler.scalar.probing import kinds_and_values
-from udf_compiler.trace import stand_in
-from udf_compiler.trace.session import Session, running
+from udf_compiler.eval_types.plain_results import result_of_row
+from udf_compiler.frontends.pandas import stand_in
+from udf_compiler.frontends.python import running as running_module
+from udf_compiler.frontends.python.regions import instructions
+from udf_compiler.frontends.tracing.session import Session, running
+from udf_compiler.probing.scalar_functions import kinds_and_values
+from udf_compiler.rebuild.purity import prepare
 
 PRIMES = [2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71]
 PLACES = tuple((math.sin(i) * 60, math.cos(i) * 170) for i in range(20))

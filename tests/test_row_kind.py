@@ -13,7 +13,7 @@ from pyspark.sql.types import BooleanType, ByteType, DoubleType, FloatType, Long
 from tests.helpers.compile_requests import payload, python_step, request, udf
 from tests.helpers.compiled import compare_with_worker
 from tests.helpers.kinds import codes, compile_struct, compile_udf, run, same
-from udf_compiler.pipeline import compile_pipeline
+from udf_compiler.requests.pipeline import compile_pipeline
 
 A = [1, -7, None, 40, 0]
 X = [0.5, None, 2.0, float("nan"), -3.0]

@@ -13,8 +13,8 @@ import pytest
 
 from tests.helpers.compile_requests import payload, python_step, request, udf
 from tests.test_modules import asked, codes, constants, payload_of, service, write
-from udf_compiler import payload as payload_module
-from udf_compiler.sandbox import cpu_seconds
+from udf_compiler.function import payload as payload_module
+from udf_compiler.process.sandbox import cpu_seconds
 
 __all__ = ["service"]
 GIB = 1 << 30
@@ -43,7 +43,7 @@ def test_no_inherited_descriptor(tmp_path):
         command = [sys.executable, "-m", "udf_compiler.service"]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         with subprocess.Popen(command, pass_fds=[file.fileno()], cwd=Path(__file__).parents[1], **pipes) as child:
-            from udf_compiler.protocol import read_message, write_message
+            from udf_compiler.service.protocol import read_message, write_message
 
             write_message(child.stdin, {"id": 1, "op": "hello"})
             assert read_message(child.stdout).header["status"] == "ok"
@@ -61,8 +61,8 @@ def test_more_memory_than_allowed_is_a_refusal(service, tmp_path):
 
 
 def test_memory_that_runs_out_in_the_compiler(service, monkeypatch):
-    from udf_compiler import service as service_module
-    from udf_compiler.protocol import Message
+    from udf_compiler.service import server as service_module
+    from udf_compiler.service.protocol import Message
 
     made = service_module.Service()
     monkeypatch.setattr(made, "_cached", lambda message, limit: bytearray(1 << 62))

@@ -23,12 +23,12 @@ from sparkweld.ir.types import F64
 from tests.helpers.compile_requests import payload, python_step, request, udf
 from tests.helpers.scalars import VALUES, same
 from tests.test_boundary import PYSPARK_TYPES
-from udf_compiler.boundary import SPARK_TYPES
-from udf_compiler.pipeline import compile_pipeline
-from udf_compiler.scalar.calendar import EPOCH
-from udf_compiler.scalar.paths import Explorer
-from udf_compiler.scalar.values import of_value
-from udf_compiler.trace.session import Session, running
+from udf_compiler.boundary.series import SPARK_TYPES
+from udf_compiler.frontends.python.calendar import EPOCH
+from udf_compiler.frontends.python.path_explorer import Explorer
+from udf_compiler.frontends.python.values import of_value
+from udf_compiler.frontends.tracing.session import Session, running
+from udf_compiler.requests.pipeline import compile_pipeline
 
 
 def compiled(function: Callable[..., Any], types: tuple[str, ...], returns: str, **given: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import pytest
 from sparkweld.errors import Refusal
 from tests.helpers.compile_requests import payload, python_step, request, run_reply, udf
 from tests.helpers.scalars import check
-from udf_compiler.pipeline import compile_pipeline
+from udf_compiler.requests.pipeline import compile_pipeline
 
 _KINDS = ("f64", "i64", "i32", "bool")
 _OPERATORS = ("+", "-", "*", "/", "//", "%", "<", "<=", ">", ">=", "==", "!=", "&", "|", "^")

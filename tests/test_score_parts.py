@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sparkweld.errors import Refusal
 from tests.helpers.compile_requests import column, payload, python_step, request, udf
-from udf_compiler.twins.compile import compile_parts
+from udf_compiler.requests.catalyst_replies import compile_parts
 
 RANDOM = np.random.default_rng(3)
 WORDS = np.array("red green blue fast slow old new car house tree".split())

@@ -24,11 +24,11 @@ from sklearn.neural_network import MLPRegressor
 
 from sparkweld.ir import ConstantBlock, parse_program
 from tests.helpers.compile_requests import payload, python_step, request, run_reply, udf
-from udf_compiler import service as service_module
-from udf_compiler.host import describe_host, llvmlite_library, version_of
-from udf_compiler.protocol import PROTOCOL, Message, MessageError, StreamError, read_message, write_message
-from udf_compiler.request_keys import request_key
-from udf_compiler.service import ReplyCache, Service
+from udf_compiler.service import server as service_module
+from udf_compiler.service.host import describe_host, llvmlite_library, version_of
+from udf_compiler.service.protocol import PROTOCOL, Message, MessageError, StreamError, read_message, write_message
+from udf_compiler.service.request_keys import request_key
+from udf_compiler.service.server import ReplyCache, Service
 
 ROOT = Path(__file__).resolve().parent.parent
 #: Timeout in seconds for operations that take milliseconds on an idle machine.
@@ -346,7 +346,7 @@ def test_equal_requests_are_compiled_once(monkeypatch):
         calls.append(header)
         return {"status": "ok", "n": len(calls)}
 
-    monkeypatch.setattr("udf_compiler.pipeline.compile_pipeline", compiled)
+    monkeypatch.setattr("udf_compiler.requests.pipeline.compile_pipeline", compiled)
     service = Service()
     header, blobs = one_udf(lambda a: a)
     replies = [service.answer(Message({**header, "id": i}, tuple(blobs)))[0] for i in range(3)]
@@ -365,7 +365,7 @@ def test_errors_are_not_remembered(monkeypatch):
             raise outcome
         return outcome
 
-    monkeypatch.setattr("udf_compiler.pipeline.compile_pipeline", compiled)
+    monkeypatch.setattr("udf_compiler.requests.pipeline.compile_pipeline", compiled)
     service = Service()
     header, blobs = one_udf(lambda a: a)
     assert service.answer(Message({**header, "id": 1}, tuple(blobs)))[0]["status"] == "error"
@@ -444,7 +444,7 @@ def test_the_reply_cache_is_bounded(monkeypatch):
 
 
 def test_a_reply_that_is_no_json_is_an_error(monkeypatch):
-    monkeypatch.setattr("udf_compiler.pipeline.compile_pipeline", lambda *given: {"status": "ok", "n": float("nan")})
+    monkeypatch.setattr("udf_compiler.requests.pipeline.compile_pipeline", lambda *given: {"status": "ok", "n": float("nan")})
     header, blobs = one_udf(lambda a: a)
     assert Service().answer(Message({**header, "id": 1}, tuple(blobs)))[0]["status"] == "error"
 

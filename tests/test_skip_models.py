@@ -20,12 +20,12 @@ from sklearn.preprocessing import Normalizer, StandardScaler
 from sparkweld.ir import Append, Program, evaluate, parse_program
 from sparkweld.ir.ops import Call, ModelOp, TextTotals, Trial
 from sparkweld.kernels import Kernel, compile_program
-from sparkweld.kernels.kept_rows import rows_of_models
+from sparkweld.kernels.codegen.kept_rows import rows_of_models
 from sparkweld.optimizer.bounds_pay import bounds_pay
 from sparkweld.optimizer.passes.skip_models import MARK
 from tests.helpers.compile_requests import call, column, literal, payload, python_step, request, udf
 from tests.helpers.compiled import inputs_of
-from udf_compiler.pipeline import compile_pipeline
+from udf_compiler.requests.pipeline import compile_pipeline
 
 RANDOM = np.random.default_rng(8)
 ROWS = 400

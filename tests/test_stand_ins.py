@@ -26,13 +26,13 @@ from sparkweld.errors import Refusal
 from sparkweld.ir import Input, ProgramBuilder
 from tests.helpers.compile_requests import payload, python_step, request, udf
 from tests.helpers.stand_ins import COLUMNS, samples
-from udf_compiler import calls
-from udf_compiler.aggregates import groups
-from udf_compiler.protocol import Message
-from udf_compiler.scalar.paths import Explorer, exploring
-from udf_compiler.service import Service
-from udf_compiler.trace.session import Session, running
-from udf_compiler.trace.stand_ins import ClassStandIn, StandIn, attribute_for_user
+from udf_compiler.backends.aggregates import groups
+from udf_compiler.frontends.pandas import calls
+from udf_compiler.frontends.python.path_explorer import Explorer, exploring
+from udf_compiler.frontends.tracing.session import Session, running
+from udf_compiler.frontends.tracing.stand_ins import ClassStandIn, StandIn, attribute_for_user
+from udf_compiler.service.protocol import Message
+from udf_compiler.service.server import Service
 
 #: Base classes without instances of their own.
 _BASES = {"StandIn", "Traced", "Handle", "_Alone", "Guarded", "TracedLists.str"}
@@ -196,7 +196,7 @@ def _is_refused(x: Any) -> bool:
 def test_no_stand_in_lies(tracing, false):
     problems = []
     for kind, pairs in samples(tracing).items():
-        of_groups = kind.__module__.startswith("udf_compiler.aggregates")
+        of_groups = kind.__module__.startswith("udf_compiler.backends.aggregates")
         with running(Session(tracing, groups=groups.Groups() if of_groups else None)):
             problems += [p for stand_in, real in pairs for p in false(stand_in, real)]
     assert not problems, "\n".join(problems)

@@ -18,8 +18,8 @@ from sparkweld.errors import Refusal
 from sparkweld.ir import evaluate
 from sparkweld.ir.ops.lists import PYTHON_SUM
 from tests.helpers.scalars import check, columns_of, function_of, result_of, rows_of, same, traced
-from udf_compiler.scalar import sums
-from udf_compiler.scalar.sums import rule_of, sum_of
+from udf_compiler.frontends.python import sums
+from udf_compiler.frontends.python.sums import rule_of, sum_of
 
 #: Elements and start (their source), and the result before 3.12, in 3.12 and 3.13, and from 3.14 on.
 FACTS: list[tuple[str, float, float, float]] = [

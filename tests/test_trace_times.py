@@ -8,8 +8,8 @@ import pytest
 
 from sparkweld.errors import Refusal
 from tests.helpers.tracing import check, check_or_refuse, run_real, run_traced, trace_source
-from udf_compiler.calls import datetimes
-from udf_compiler.trace import stand_in
+from udf_compiler.frontends.pandas import stand_in
+from udf_compiler.frontends.pandas.calls import datetime_accessor
 
 STATES = ["datetime", "datetime?", "datetime!"]
 SPANS = ["timedelta", "timedelta?", "timedelta!"]
@@ -19,7 +19,7 @@ def rows(table: str) -> list[str]:
     return [cell.strip() for line in table.strip().splitlines() for cell in line.split(" || ")]
 
 
-FIELDS = [f"a.dt.{name}" for name in datetimes.DATETIME_FIELDS]
+FIELDS = [f"a.dt.{name}" for name in datetime_accessor.DATETIME_FIELDS]
 DATETIMES = """
 a.dt.to_period('M').dt.to_timestamp() || a.dt.to_period('Q').dt.to_timestamp() || a.dt.to_period('Y').dt.start_time
 a.dt.to_period('D').dt.to_timestamp() || a.dt.to_period('M').dt.year || a.dt.to_period('Q').dt.quarter

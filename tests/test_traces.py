@@ -11,11 +11,11 @@ import pytest
 from sklearn.ensemble import RandomForestClassifier
 
 from tests.helpers.compile_requests import call, column, literal, payload, python_step, request, udf
-from udf_compiler import udfs
-from udf_compiler.pipeline import compile_pipeline
-from udf_compiler.replies import or_refused
-from udf_compiler.traces import no_traces, remembering
-from udf_compiler.twins.compile import compile_implied, compile_independent, compile_reads, compile_twin
+from udf_compiler.requests import udfs
+from udf_compiler.requests.catalyst_replies import compile_implied, compile_independent, compile_reads, compile_twin
+from udf_compiler.requests.pipeline import compile_pipeline
+from udf_compiler.requests.trace_cache import no_traces, remembering
+from udf_compiler.service.replies import or_refused
 
 _NAMES = {"EWR": 1.0, "JFK": 2.0}
 _FOREST = RandomForestClassifier(5, max_depth=3, random_state=0).fit(

@@ -9,13 +9,14 @@ import pytest
 from llvmlite import ir
 from numba.core import types
 
+from sparkweld.ir.layouts.text_blocks import Analyzer
+from sparkweld.ir.layouts.text_header import WORD
 from sparkweld.ir.ops import TextSums, Trial
-from sparkweld.ir.text_blocks import Analyzer
-from sparkweld.ir.text_layout import WORD
 from sparkweld.ir.types import STR
-from sparkweld.kernels import Kernel, trials
-from sparkweld.kernels.frontend import Operation
-from sparkweld.kernels.memory import pointer
+from sparkweld.kernels import Kernel
+from sparkweld.kernels.codegen import trials
+from sparkweld.kernels.llvm.memory import pointer
+from sparkweld.kernels.llvm.numba_frontend import Operation
 from tests.helpers.kernels import load, program
 
 ROWS = 64

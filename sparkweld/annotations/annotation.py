@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from sparkweld.annotations.domains import RowDomain
 from sparkweld.annotations.errors import AnnotationError, DomainError
 from sparkweld.annotations.split_types import Broadcast, Filtered, Merge, Merged, SplitType
-from sparkweld.context_variables import assigned
+from sparkweld.ir.context_variables import assigned
 
 #: Attribute in which `splittable` stores the annotation of a function; it travels with a function that is pickled by value.
 ATTRIBUTE = "__sparkweld_annotation__"

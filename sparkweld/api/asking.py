@@ -77,9 +77,9 @@ def request_of(name: str, return_type: Any, eval_type: int, arguments: Sequence[
 
 def _answer(request: dict[str, Any], payload: bytes, eval_type: int) -> dict[str, Any]:
     from sparkweld.kernels import check_size
-    from udf_compiler.aggregates import compile_aggregate
-    from udf_compiler.pipeline import compile_pipeline
-    from udf_compiler.replies import or_refused
+    from udf_compiler.backends.aggregates import compile_aggregate
+    from udf_compiler.requests.pipeline import compile_pipeline
+    from udf_compiler.service.replies import or_refused
 
     if eval_type in AGGREGATES:
         return or_refused(compile_aggregate, request, [payload])

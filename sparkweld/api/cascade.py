@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sparkweld.cascades import fitting, store
+from sparkweld.cascades.cascade import Cascade
+from sparkweld.cascades.certificate import CascadeCertificate
+from sparkweld.cascades.cost import nanoseconds
+from sparkweld.cascades.fitting import Fitted, Promise
 from sparkweld.errors import UserError
-from sparkweld.willump import fitting, store
-from sparkweld.willump.cascade import Cascade
-from sparkweld.willump.certificate import CascadeCertificate
-from sparkweld.willump.cost import nanoseconds
-from sparkweld.willump.fitting import Fitted, Promise
 
 #: Rows of the sample that kernels are timed over.
 _TIMED_ROWS = 8192

@@ -16,14 +16,14 @@ import numpy as np
 import pandas as pd
 
 from sparkweld.api.cascade import measure, text_column
+from sparkweld.cascades import ranking, store
+from sparkweld.cascades.candidates import is_fitted
+from sparkweld.cascades.certificate import RankCertificate
+from sparkweld.cascades.fingerprint import fingerprint
+from sparkweld.cascades.fitting import asking
+from sparkweld.cascades.ranking import Ranking, RankPromise
 from sparkweld.errors import Refusal, RefusalWarning, UserError
 from sparkweld.reasons import refusal
-from sparkweld.willump import ranking, store
-from sparkweld.willump.candidates import is_fitted
-from sparkweld.willump.certificate import RankCertificate
-from sparkweld.willump.fingerprint import fingerprint
-from sparkweld.willump.fitting import asking
-from sparkweld.willump.ranking import Ranking, RankPromise
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

@@ -128,8 +128,8 @@ def cascade_of(model: Any, path: str | os.PathLike[str]) -> Any:
     """Loads the cascade of a directory for its own model; None, after a RefusalWarning, when it cannot be used."""
     from pyspark import cloudpickle
 
-    from sparkweld.willump import cascade, store
-    from sparkweld.willump.fingerprint import fingerprint
+    from sparkweld.cascades import cascade, store
+    from sparkweld.cascades.fingerprint import fingerprint
 
     try:
         made, certificate = store.load(store.directory(path))

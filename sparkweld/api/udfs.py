@@ -1,7 +1,7 @@
 """Defines drop-in `pandas_udf` and `udf`: PySpark's decorators, which also report at definition whether a function compiles.
 
 They return the same as PySpark's, and work with and without the plugin. Options are stored in the function itself
-(`udf_compiler.options`), so they reach every process that reads the payload.
+(`udf_compiler.function.options`), so they reach every process that reads the payload.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from contextvars import ContextVar
 from typing import Any
 
 from sparkweld.api.verdict import Verdict, examine, told
-from sparkweld.context_variables import assigned
 from sparkweld.errors import Refusal, RefusalWarning, UserError
-from udf_compiler.options import ATTRIBUTE, BACKENDS
+from sparkweld.ir.context_variables import assigned
+from udf_compiler.function.options import ATTRIBUTE, BACKENDS
 
 #: DDL names of types that can be parsed without a JVM, so that a UDF can be declared before a session exists.
 _DDL = {

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from functools import partial, reduce
 from typing import Any, NoReturn
 
-from sparkweld.context_variables import assigned
 from sparkweld.errors import VerifyError
+from sparkweld.ir.context_variables import assigned
 from sparkweld.ir.merges import Groups, Key, Merge
 from sparkweld.ir.ops import Call, Cast, Const, IsValid, MakeOptional, Op, Read, Select, ValueOf
 from sparkweld.ir.program import ROWS, Append, Input, Let, Loop, Program, group_columns

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from sparkweld.errors import SparkWeldError
 from sparkweld.ir.text import parse_program
-from sparkweld.kernels.llvm_module import linked_module, optimised_module, row_loop_source
-from sparkweld.kernels.target import target_machine
+from sparkweld.kernels.codegen.llvm_module import linked_module, optimised_module, row_loop_source
+from sparkweld.kernels.llvm.target import target_machine
 
 _VIEWS = {
     "source": row_loop_source,

@@ -9,8 +9,8 @@ docs/cascades.md.
 from __future__ import annotations
 
 from sparkweld.ir import Program
+from sparkweld.ir.layouts.text_header import WORD, Head
 from sparkweld.ir.ops import TextSums, TreeEnsemble
-from sparkweld.ir.text_layout import WORD, Head
 from sparkweld.optimizer.model_ranges import is_bounded
 
 #: Seconds of extra compile time, and for the stages of a forest; seconds to cut a forest, a tree, and each byte of it.

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sparkweld.ir.layouts.text_header import CHAR, LOG, NORM_L1, NORM_L2, ONE, SCALE, SIGNED, WORD, Head
 from sparkweld.ir.ops import TextSums, TreeEnsemble
-from sparkweld.ir.text_layout import CHAR, LOG, NORM_L1, NORM_L2, ONE, SCALE, SIGNED, WORD, Head
 from sparkweld.ir.types import Type
 
 #: Maximum bytes of a block to read, and maximum columns for which additions lose less than `SLACK`.

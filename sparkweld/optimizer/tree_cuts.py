@@ -13,9 +13,9 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
+from sparkweld.ir.layouts.tree_readings import forest_of
+from sparkweld.ir.layouts.trees import TooLarge
 from sparkweld.ir.ops import TreeEnsemble
-from sparkweld.ir.tree_layouts import TooLarge
-from sparkweld.ir.tree_readings import forest_of
 from sparkweld.ir.trees import Forest, Tree
 from sparkweld.ir.types import F32, F64, Type
 from sparkweld.optimizer.model_ranges import REMEMBERED, ROWS

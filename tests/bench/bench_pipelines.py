@@ -1,4 +1,4 @@
-"""Measures the constants of `sparkweld/fused/estimate.py` on chains of operations: costs of pandas, Arrow and stages.
+"""Measures the constants of `udf_compiler/backends/worker_pipelines/estimate.py` on chains of operations: costs of pandas, Arrow and stages.
 
     make bench BENCH=pipelines          (or: python tests/bench/bench_pipelines.py [--rows N] [--repeats N])
 
@@ -21,11 +21,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sparkweld.ir.types import F64, Type
-from sparkweld.local.traced import source_of
 from sparkweld.pipelines import Capture, Runner, plan
-from udf_compiler.arrow import TracedArrow, stand_in
-from udf_compiler.trace import TracedSeries
-from udf_compiler.trace.text import Missing, text_series
+from udf_compiler.backends.worker_pipelines.black_boxes import source_of
+from udf_compiler.frontends.arrow import TracedArrow, stand_in
+from udf_compiler.frontends.pandas import TracedSeries
+from udf_compiler.frontends.pandas.strings import Missing, text_series
 
 FEW, MANY = 2, 16
 BLOCK = 8192

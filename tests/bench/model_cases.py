@@ -96,7 +96,7 @@ def by_joblib(model: Any, folder: Path) -> None:
 def lightgbm(trees: int, leaves: int) -> Contest:
     import lightgbm as library
 
-    from udf_compiler.models.forests import of_lightgbm
+    from udf_compiler.frontends.models.forests import of_lightgbm
 
     x, y, _ = numbers()
     booster = library.LGBMClassifier(n_estimators=trees, num_leaves=leaves, n_jobs=1, verbose=-1).fit(x, y).booster_
@@ -108,7 +108,7 @@ def lightgbm(trees: int, leaves: int) -> Contest:
 def xgboost(trees: int, depth: int) -> Contest:
     import xgboost as library
 
-    from udf_compiler.models.forests import of_xgboost
+    from udf_compiler.frontends.models.forests import of_xgboost
 
     x, y, _ = numbers()
     booster = library.XGBClassifier(n_estimators=trees, max_depth=depth, n_jobs=1).fit(x, y).get_booster()
@@ -121,7 +121,7 @@ def xgboost(trees: int, depth: int) -> Contest:
 def histogram(trees: int) -> Contest:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-    from udf_compiler.models.forests import of_sklearn
+    from udf_compiler.frontends.models.forests import of_sklearn
 
     x, y, _ = numbers()
     model = HistGradientBoostingClassifier(max_iter=trees, early_stopping=False).fit(x, y)
@@ -132,7 +132,7 @@ def histogram(trees: int) -> Contest:
 def random_forest(trees: int, depth: int) -> Contest:
     from sklearn.ensemble import RandomForestClassifier
 
-    from udf_compiler.models.forests import of_sklearn
+    from udf_compiler.frontends.models.forests import of_sklearn
 
     x, y, _ = numbers()
     model = RandomForestClassifier(trees, max_depth=depth, random_state=0, n_jobs=1).fit(x, y)

@@ -14,7 +14,7 @@ from sparkweld.api.asking import Given, Struct, ask, request_of
 from tests.corpus.case import EVAL_TYPES, Case
 from tests.corpus.tables import table
 from tests.helpers.compile_requests import payload
-from udf_compiler.protocol import Message
+from udf_compiler.service.protocol import Message
 
 THEMES = (
     "scoring", "features", "nulls", "cleaning", "text", "parsing", "calendar", "lookups", "branches", "plain", "iterators",

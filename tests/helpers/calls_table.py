@@ -7,11 +7,20 @@ from collections.abc import Iterable
 import numpy as np
 
 from sparkweld.ir.ops.elementwise import FUNCTIONS
-from udf_compiler.arrow import batch
-from udf_compiler.arrow import modules as modules_
-from udf_compiler.calls import arrays, builtins_, datetimes, frames, numpy_, pandas_, series_methods, time_texts
-from udf_compiler.calls.strings import accessor
-from udf_compiler.calls.strings import methods as strings_methods
+from udf_compiler.frontends.arrow import batch
+from udf_compiler.frontends.arrow import modules as modules_
+from udf_compiler.frontends.pandas.calls import (
+    arrays,
+    builtins_,
+    datetime_accessor,
+    frames,
+    numpy_,
+    pandas_,
+    series_methods,
+    time_strings,
+)
+from udf_compiler.frontends.pandas.calls.strings import accessor
+from udf_compiler.frontends.pandas.calls.strings import methods as strings_methods
 
 BEGIN, END = "<!-- calls -->\n", "<!-- /calls -->\n"
 
@@ -25,7 +34,7 @@ def calls_table() -> str:
     plain = [f.__name__ for f in builtins_._PURE if not (isinstance(f, type) and issubclass(f, BaseException))]
     modules = ("cast", "partial", "reduce")
     ufuncs = {name for name in FUNCTIONS if isinstance(getattr(np, name, None), np.ufunc)}
-    instants = (*datetimes.DATETIME_METHODS, *time_texts.METHODS)
+    instants = (*datetime_accessor.DATETIME_METHODS, *time_strings.METHODS)
     rows = [
         ("`np.` ufuncs", _names((*ufuncs, "divmod"))),
         ("`np.` functions", _names(f.__name__ for f in numpy_.TABLE)),
@@ -34,8 +43,8 @@ def calls_table() -> str:
         ("Series of strings", _names((*strings_methods.METHODS, *strings_methods.PROPERTIES, "dtype"))),
         ("Series `.str`", _names((*accessor.METHODS, "[...]"))),
         ("`.str` of pieces", _names(("get", "join", "len", "[...]"))),
-        ("Series `.dt` of datetimes", _names((*datetimes.DATETIME_FIELDS, *instants, "to_period"))),
-        ("Series `.dt` of timedeltas", _names((*datetimes.TIMEDELTA_FIELDS, *datetimes.TIMEDELTA_METHODS))),
+        ("Series `.dt` of datetimes", _names((*datetime_accessor.DATETIME_FIELDS, *instants, "to_period"))),
+        ("Series `.dt` of timedeltas", _names((*datetime_accessor.TIMEDELTA_FIELDS, *datetime_accessor.TIMEDELTA_METHODS))),
         ("DataFrame", _names((*frames.METHODS, *frames.PROPERTIES))),
         ("array", _names((*arrays.METHODS, "T", "dtype", "ndim", "shape"))),
         ("`pyarrow.compute.`", _names(modules_.FUNCTIONS)),

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin
 
+from sparkweld.cascades.fitting import Promise, fit
 from sparkweld.errors import Refusal
-from sparkweld.willump.fitting import Promise, fit
 
 ALLOWED, CONFIDENCE, ROWS = 0.01, 0.95, 6000
 #: Error rate of the full model; the small one is wrong with probability `SLOPE * (1 - p)` where its confidence is p.

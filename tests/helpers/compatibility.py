@@ -29,12 +29,12 @@ from tests.helpers.compatibility_arrays import HEAD as ARRAYS_HEAD
 from tests.helpers.compatibility_arrays import arrays_tables
 from tests.helpers.compatibility_models import HEAD, SPARK_HEAD, models_table, spark_table
 from tests.helpers.tracing import make
-from udf_compiler import catalyst
-from udf_compiler.boundary import SPARK_TYPES, column_of_result, series_of_column
-from udf_compiler.calls import numpy_
-from udf_compiler.trace import stand_in, trace
-from udf_compiler.trace.values import BINARY, symbol
-from udf_compiler.zones import session_zone
+from udf_compiler.boundary.series import SPARK_TYPES, column_of_result, series_of_column
+from udf_compiler.frontends.catalyst import expressions
+from udf_compiler.frontends.pandas import stand_in, trace
+from udf_compiler.frontends.pandas.calls import numpy_
+from udf_compiler.frontends.tracing.values import BINARY, symbol
+from udf_compiler.frontends.tracing.zones import session_zone
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "compatibility.md"
 
@@ -331,7 +331,7 @@ def page() -> str:
     parts += ["## Arrays\n", ARRAYS_HEAD, *arrays_tables()]
     parts += ["## Models\n", HEAD, *models_table(), ""]
     parts += ["## Pipelines of pyspark.ml\n", SPARK_HEAD, *spark_table(), ""]
-    around = " ".join(f"`{name}`" for name in sorted(catalyst.EXPRESSIONS))
+    around = " ".join(f"`{name}`" for name in sorted(expressions.EXPRESSIONS))
     parts += [f"## Spark's own expressions around UDFs\n\nKernels include these if their types are supported: {around}.", ""]
     parts += ["## Reasons\n", "| code | what | what to do |", "|---|---|---|"]
     parts += [f"| {code} | {entry['title']} | {_escaped(entry['hint'])} |" for code, entry in reasons().items()]

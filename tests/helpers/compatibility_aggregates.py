@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from tests.helpers.compile_requests import column, payload, python_step, request, udf
-from udf_compiler.aggregates import GROUPED_AGG_PANDAS, compile_aggregate
-from udf_compiler.replies import or_refused
+from udf_compiler.backends.aggregates import GROUPED_AGG_PANDAS, compile_aggregate
+from udf_compiler.service.replies import or_refused
 
 TYPES = ("boolean", "byte", "short", "integer", "long", "float", "double")
 

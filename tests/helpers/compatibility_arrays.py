@@ -13,7 +13,7 @@ from sparkweld.api.asking import Given, ask
 from sparkweld.ir import parse_program
 from sparkweld.ir.ops import Call
 from tests.helpers.compile_requests import payload
-from udf_compiler import row_flags
+from udf_compiler.boundary import row_flags
 
 TYPES = ("boolean", "integer", "long", "float", "double", "string")
 PLAIN, PICKLED, PANDAS, ARROW = 101, 100, 200, 250

@@ -6,9 +6,9 @@ import importlib
 import inspect
 from collections import defaultdict
 
-from udf_compiler.models import ESTIMATORS
-from udf_compiler.models.translator import METHODS, Translator
-from udf_compiler.spark_ml import KEPT, STAGES
+from udf_compiler.frontends.models import ESTIMATORS
+from udf_compiler.frontends.models.translator import METHODS, Translator
+from udf_compiler.frontends.spark_ml import KEPT, STAGES
 
 HEAD = """\
 Fitted estimators of exactly these classes are compiled, however a function captures them. `=` methods return the same bits as

@@ -27,13 +27,13 @@ from tests.helpers.columns import difference
 from tests.helpers.compile_requests import column, payload, python_step, request, udf
 from tests.helpers.outcomes import same, token
 from tests.helpers.worker import run_in_worker
-from udf_compiler.boundary import COLUMN_TYPES
-from udf_compiler.columns import ONE_FORM
-from udf_compiler.kinds import MAPS, sees_batch_state
-from udf_compiler.pipeline import compile_pipeline
-from udf_compiler.row_flags import COLUMN as FLAGS
-from udf_compiler.row_flags import guards_as_column
-from udf_compiler.type_names import name_of
+from udf_compiler.boundary.columns import ONE_FORM
+from udf_compiler.boundary.row_flags import COLUMN as FLAGS
+from udf_compiler.boundary.row_flags import guards_as_column
+from udf_compiler.boundary.series import COLUMN_TYPES
+from udf_compiler.boundary.type_names import name_of
+from udf_compiler.eval_types import MAPS, sees_batch_state
+from udf_compiler.requests.pipeline import compile_pipeline
 
 #: Types whose NULLs change the Series that a pandas UDF receives: a batch with NULLs has another form than one without.
 #: tests/spark/test_catalyst.py checks that the JVM has the same list.

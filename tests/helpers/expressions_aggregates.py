@@ -17,8 +17,8 @@ from tests.helpers.columns import extremes
 from tests.helpers.compile_requests import column, python_step, request, udf
 from tests.helpers.compiled import Compared, no_fault
 from tests.helpers.expressions import NAMES, Function, functions
-from udf_compiler.aggregates.compile import _Compiler
-from udf_compiler.aggregates.probe import evaluate_form
+from udf_compiler.backends.aggregates.compile import _Compiler
+from udf_compiler.backends.aggregates.probe import evaluate_form
 
 SPARK = {"f64": "double", "f32": "float", "i8": "byte", "i16": "short", "i32": "integer", "i64": "long"}
 SINGLE = (

@@ -39,7 +39,7 @@ from tests.helpers.compile_requests import payload, python_step, request, udf
 from tests.helpers.compiled import TWO_FORMS, TYPE_NAMES, Compared, inputs_of, no_fault, spark_name, values_of, without_dates
 from tests.helpers.outcomes import same, token
 from tests.helpers.worker import run_in_worker
-from udf_compiler.pipeline import compile_pipeline
+from udf_compiler.requests.pipeline import compile_pipeline
 
 #: Filters below the UDF, over the row number.
 KEPT: dict[str, Callable[[int], bool]] = {

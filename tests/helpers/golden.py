@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sparkweld.cli import conf_table
+from sparkweld.cli.main import conf_table
 from sparkweld.ir import parse_program, print_program
 from tests.corpus import runner as corpus
 from tests.helpers import compatibility

@@ -11,7 +11,7 @@ from sparkweld.ir import Program
 from sparkweld.ir.ops import Array, Optional
 from sparkweld.ir.program import output_types
 from sparkweld.kernels import Kernel
-from sparkweld.kernels.loader import input_addresses, texts_of
+from sparkweld.kernels.runtime.loader import input_addresses, texts_of
 
 
 @dataclass

@@ -20,7 +20,7 @@ from tests.helpers.compile_requests import payload, python_step, request, udf
 from tests.helpers.compiled import TWO_FORMS, TYPE_NAMES, inputs_of, raises, spark_name, values_of
 from tests.helpers.outcomes import same, token
 from tests.helpers.worker import run_in_worker
-from udf_compiler.pipeline import compile_pipeline
+from udf_compiler.requests.pipeline import compile_pipeline
 
 PANDAS = PythonEvalType.SQL_SCALAR_PANDAS_UDF
 
@@ -93,7 +93,7 @@ def compiled(
 ) -> dict[str, Any]:
     """Returns the reply to a compile request for a scalar pandas UDF over the batch's columns, with its program's blocks.
 
-    `files`: the files that it may read, in the form of `udf_compiler.model_files.reading`.
+    `files`: the files that it may read, in the form of `udf_compiler.function.model_files.reading`.
     """
     columns = list(zip(batch.schema.names, batch.columns, strict=True))
     inputs = {name: TYPE_NAMES[str(column.type)] for name, column in columns}

@@ -15,12 +15,12 @@ import numpy as np
 from sparkweld.ir import Input, Program, ProgramBuilder, evaluate
 from sparkweld.ir.ops import Array, Optional
 from sparkweld.ir.types import Items, parse_type
-from udf_compiler.purity import prepare
-from udf_compiler.scalar.calendar import EPOCH
-from udf_compiler.scalar.plain import result_of_row
-from udf_compiler.scalar.probing import kinds_and_values, result_of
-from udf_compiler.trace import stand_in
-from udf_compiler.trace.session import Session, running
+from udf_compiler.eval_types.plain_results import result_of_row
+from udf_compiler.frontends.pandas import stand_in
+from udf_compiler.frontends.python.calendar import EPOCH
+from udf_compiler.frontends.tracing.session import Session, running
+from udf_compiler.probing.scalar_functions import kinds_and_values, result_of
+from udf_compiler.rebuild.purity import prepare
 
 NAMES = "abcdefgh"
 

@@ -9,11 +9,11 @@ import numpy as np
 from llvmlite import binding
 
 from sparkweld.ir.ops import TreeEnsemble
-from sparkweld.kernels.loader import link
-from sparkweld.kernels.models import PIECE, scorer
-from sparkweld.kernels.models.library import ModelFunction
-from sparkweld.kernels.shape import MODEL_TILE
-from sparkweld.kernels.target import target_machine
+from sparkweld.kernels.codegen.shape import MODEL_TILE
+from sparkweld.kernels.functions.models import PIECE, scorer
+from sparkweld.kernels.functions.models.library import ModelFunction
+from sparkweld.kernels.llvm.target import target_machine
+from sparkweld.kernels.runtime.loader import link
 
 
 @cache

@@ -22,16 +22,21 @@ from pyspark.sql import Row
 from sklearn.linear_model import LinearRegression
 
 from sparkweld.ir.types import BOOL, DATE, F64, I64, STR, list_of, parse_type
-from udf_compiler import arrow, calls, rebuild
-from udf_compiler.aggregates import compute, groups, objects, reductions
-from udf_compiler.arrow import batch, modules
-from udf_compiler.bytecode import Use
-from udf_compiler.cached import Cached
-from udf_compiler.calls import (
+from udf_compiler.backends.aggregates import compute, groups, objects, reductions
+from udf_compiler.eval_types.batches import Batches
+from udf_compiler.frontends import arrow
+from udf_compiler.frontends.arrow import batch, modules
+from udf_compiler.frontends.models import find, loaders, matrices, output
+from udf_compiler.frontends.models.features import Features
+from udf_compiler.frontends.models.traced import TracedModel
+from udf_compiler.frontends.pandas import TracedArray, TracedFrame, TracedSeries, calls, datetimes, time_constants
+from udf_compiler.frontends.pandas.any_form import AnyForm
+from udf_compiler.frontends.pandas.apply import comprehensions, frame_rows, results
+from udf_compiler.frontends.pandas.calls import (
     arrays,
     categoricals,
     cuts,
-    datetimes,
+    datetime_accessor,
     frames,
     numpy_module,
     offsets,
@@ -41,20 +46,18 @@ from udf_compiler.calls import (
     vectorize,
     zoned,
 )
-from udf_compiler.calls import lists as list_series
-from udf_compiler.calls.strings import accessor, choose, pieces
-from udf_compiler.kinds.batches import Batches
-from udf_compiler.models import find, loaders, matrices, output
-from udf_compiler.models.features import Features
-from udf_compiler.models.traced import TracedModel
-from udf_compiler.plain_data import Snapshot
-from udf_compiler.rebuild import Rebuilder
-from udf_compiler.regions.distinct import Distinct
-from udf_compiler.scalar import builtin_calls, calendar, exceptions, frame_rows, loops, math_calls, patterns, results, rows, texts
-from udf_compiler.scalar import values as scalars
-from udf_compiler.trace import TracedArray, TracedFrame, TracedSeries, constants, moments, time_constants
-from udf_compiler.trace.any_form import AnyForm
-from udf_compiler.trace.text import text_series
+from udf_compiler.frontends.pandas.calls import lists as list_series
+from udf_compiler.frontends.pandas.calls.strings import accessor, choose, pieces
+from udf_compiler.frontends.pandas.strings import text_series
+from udf_compiler.frontends.python import builtin_calls, calendar, math_calls, patterns, rows, strings
+from udf_compiler.frontends.python import values as scalars
+from udf_compiler.frontends.python.regions.distinct import Distinct
+from udf_compiler.frontends.tracing import constants, exceptions
+from udf_compiler.function.bytecode import Use
+from udf_compiler.function.plain_data import Snapshot
+from udf_compiler.rebuild import objects as rebuild
+from udf_compiler.rebuild.lru_caches import Cached
+from udf_compiler.rebuild.objects import Rebuilder
 
 Sample = tuple[Any, Any]
 
@@ -68,8 +71,8 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
     read = loop.read
     x, n, s = (TracedSeries(loop, read(name), dtype) for name, dtype in (("x", float), ("n", np.int64), ("x", float)))
     text, real_text = text_series(loop, read("s")), pd.Series(["a,b"], dtype=object)
-    moment = moments.new(loop, read("n"), "datetime")
-    span = moments.new(loop, read("n"), "timedelta")
+    moment = datetimes.new(loop, read("n"), "datetime")
+    span = datetimes.new(loop, read("n"), "timedelta")
     series, times, spans = pd.Series([1.5]), pd.Series([pd.Timestamp(0)]), pd.Series([pd.Timedelta(0)])
     frame, real_frame = TracedFrame(loop, {"x": x, "n": n}), pd.DataFrame({"x": [1.5], "n": [1]})
     array, real_array = TracedArray(loop, (read("x"),)), np.array([1.5])
@@ -105,12 +108,12 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
         patterns.TracedFound: [(patterns.PatternConstant(pattern).findall(scalar["str"]), ["a"])],
         patterns.PatternConstant: [(patterns.PatternConstant(pattern), pattern)],
         builtin_calls.TracedRange: [(builtin_calls.TracedRange(0, scalar["int"], 1), range(3))],
-        texts.TracedPieces: [(scalar["str"].split(","), ["a"])],
+        strings.TracedPieces: [(scalar["str"].split(","), ["a"])],
         results.RowSeries: [(results.RowSeries(loop.optional(read("x"), read("b")), frozenset({"int", "None"})), series)],
         results.ListSeries: [(results.ListSeries(read("v"), frozenset({"list<f64>"})), pd.Series([[1.5]]))],
         rows.TracedStruct: [(rows.TracedStruct(["x"], [lambda: scalar["float"]]), Row(x=1.5))],
-        loops.Mapped: [(loops.Mapped(abs, [x]), map(abs, series))],
-        loops.Rows: [(loops.rows_of([x], single=False), zip(series))],
+        comprehensions.Mapped: [(comprehensions.Mapped(abs, [x]), map(abs, series))],
+        comprehensions.Rows: [(comprehensions.rows_of([x], single=False), zip(series))],
         exceptions.ErrorText: [(exceptions.ErrorText("a"), "a")],
         frame_rows.TracedRow: [(frame_rows.TracedRow({"x": lambda: scalar["float"]}), pd.Series({"x": 1.5}))],
         choose.TracedTexts: [(choose.TracedTexts(text), np.array(["a"], dtype=object))],
@@ -129,7 +132,7 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
         type(offsets.OFFSETS): [(offsets.OFFSETS, pd.offsets)],
         arrays.TracedRows: [(arrays.TracedRows(array), np.ones((2, 1)))],
         arrays._Shape: [(arrays._Shape(2), (1, 2))],
-        datetimes.DtAccessor: [(datetimes.DtAccessor(moment), times.dt), (datetimes.DtAccessor(span), spans.dt)],
+        datetime_accessor.DtAccessor: [(datetime_accessor.DtAccessor(moment), times.dt), (datetime_accessor.DtAccessor(span), spans.dt)],
         cuts.TracedCut: [(cut, real_cut)],
         cuts._Cat: [(cuts._Cat(cut), real_cut.cat)],
         periods.TracedPeriods: [(period, real_period)],

@@ -16,10 +16,10 @@ from sparkweld.errors import Refusal
 from sparkweld.ir import Input, LoopBuilder, Program, ProgramBuilder, Value, evaluate
 from sparkweld.ir.ops import Optional
 from sparkweld.ir.types import DTYPES, Type, parse_type
-from udf_compiler.trace import TracedArray, TracedFrame, TracedSeries, moments, stand_in, trace
-from udf_compiler.trace.maybe import plain_value, present
-from udf_compiler.trace.moments import DTYPES as DTYPES_OF_MOMENTS
-from udf_compiler.trace.text import Missing, some_string, text_series
+from udf_compiler.frontends.pandas import TracedArray, TracedFrame, TracedSeries, datetimes, stand_in, trace
+from udf_compiler.frontends.pandas.batch_dependent import plain_value, present
+from udf_compiler.frontends.pandas.datetimes import DTYPES as DTYPES_OF_MOMENTS
+from udf_compiler.frontends.pandas.strings import Missing, some_string, text_series
 
 _TRACED = {
     "np": stand_in(np),
@@ -122,7 +122,7 @@ def _argument(loop: LoopBuilder, type: str, names: Iterator[str]) -> Any:
         if kind == "str":
             series.append(text_series(loop, value, Missing(none=t == "str?")))
         elif kind in DTYPES_OF_MOMENTS:
-            series.append(moments.new(loop, value, kind, has_nat=t.endswith("!")))
+            series.append(datetimes.new(loop, value, kind, has_nat=t.endswith("!")))
         elif kind == "date":
             series.append(TracedSeries(loop, value, object, kind))
         else:

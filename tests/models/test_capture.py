@@ -25,12 +25,12 @@ from sparkweld.ir import Input, ProgramBuilder
 from sparkweld.ir.types import F64, STR
 from tests.helpers.compatibility_models import class_of
 from tests.helpers.models import batch_of, compare, compiled, frame, numbers
-from udf_compiler.models import ESTIMATORS
-from udf_compiler.models.encoding import OneHotEncoder as OneHotEncoder_
-from udf_compiler.models.features import Features
-from udf_compiler.models.linear import LinearRegressor
-from udf_compiler.models.output import given_back
-from udf_compiler.models.translator import Translator
+from udf_compiler.frontends.models import ESTIMATORS
+from udf_compiler.frontends.models.encoding import OneHotEncoder as OneHotEncoder_
+from udf_compiler.frontends.models.features import Features
+from udf_compiler.frontends.models.linear import LinearRegressor
+from udf_compiler.frontends.models.output import given_back
+from udf_compiler.frontends.models.translator import Translator
 
 TABLE, ODD = frame(numbers()), numbers(odd=True, seed=2)
 LABELS = np.where(TABLE.a > TABLE.b / 50, "yes", "no")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from sparkweld.ir.layouts.text_blocks import Analyzer
+from sparkweld.ir.layouts.text_header import CHAR, CHAR_WB, LOG, NORM_L2, SCALE, WORD
 from sparkweld.ir.ops import TextSums
-from sparkweld.ir.text_blocks import Analyzer
-from sparkweld.ir.text_layout import CHAR, CHAR_WB, LOG, NORM_L2, SCALE, WORD
 from sparkweld.ir.types import F64, STR
 from sparkweld.kernels import Kernel
-from sparkweld.kernels.models.text_kept import OFF, ON
-from sparkweld.kernels.shape import HEAD_WORDS
+from sparkweld.kernels.codegen.shape import HEAD_WORDS
+from sparkweld.kernels.functions.models.text_string_cache import OFF, ON
 from tests.helpers.kernels import load, program
 
 WORDS = ["red", "green", "é", "日本", "chair", "a\0b", "😀", "x" * 70]

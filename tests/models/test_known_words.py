@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from sparkweld.ir.layouts.text_blocks import Analyzer, block_of
+from sparkweld.ir.layouts.text_header import CHAR, CHAR_WB, NORM_L2, SCALE, SIGNED, SPARK, UNSIGNED, WORD
 from sparkweld.ir.ops import TextTotals
-from sparkweld.ir.text_blocks import Analyzer, block_of
-from sparkweld.ir.text_layout import CHAR, CHAR_WB, NORM_L2, SCALE, SIGNED, SPARK, UNSIGNED, WORD
 from sparkweld.ir.types import STR
 from sparkweld.kernels import Kernel
 from tests.helpers.kernels import load, program

@@ -22,8 +22,8 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import LinearRegression
 
 from tests.helpers.models import compare, compiled, frame, numbers
-from udf_compiler.model_files import unchanged
-from udf_compiler.service import Service
+from udf_compiler.function.model_files import unchanged
+from udf_compiler.service.server import Service
 
 BATCH = numbers(60)
 TABLE = frame(BATCH)
@@ -149,7 +149,7 @@ def test_files_that_a_request_wants(folder):
 def test_a_reply_is_kept_as_long_as_its_files_are_the_same(folder, tmp_path, monkeypatch):
     """A refusal for a missing file is cached under the same condition."""
     from tests.helpers.compile_requests import payload, python_step, request, udf
-    from udf_compiler.protocol import Message
+    from udf_compiler.service.protocol import Message
 
     path = str(tmp_path / "m")
     struct = [{"op": "CreateNamedStruct", "names": list("abcd"), "type": "struct", "nullable": False,

@@ -11,7 +11,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from tests.helpers.compile_requests import column, payload, python_step, request, udf
 from tests.helpers.kinds import run
-from udf_compiler.pipeline import compile_pipeline
+from udf_compiler.requests.pipeline import compile_pipeline
 
 X = np.random.default_rng(0).normal(size=(40, 3))
 LABEL = np.where(X[:, 0] > 0, "yes", "no")

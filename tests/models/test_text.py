@@ -20,15 +20,15 @@ from sklearn.preprocessing import MaxAbsScaler, Normalizer, StandardScaler
 from sklearn.svm import LinearSVC
 
 from sparkweld.errors import VerifyError
+from sparkweld.ir.layouts.text_blocks import Analyzer
+from sparkweld.ir.layouts.text_header import CHAR, LOG, NORM_L1, NORM_L2, NORM_MAX, SCALE, WORD
 from sparkweld.ir.ops import TextSums
-from sparkweld.ir.text_blocks import Analyzer
-from sparkweld.ir.text_layout import CHAR, LOG, NORM_L1, NORM_L2, NORM_MAX, SCALE, WORD
 from sparkweld.ir.types import STR
-from sparkweld.kernels.models.text_entries import ENTRIES
+from sparkweld.kernels.functions.models.text_entries import ENTRIES
 from tests.helpers.kernels import load, program
 from tests.helpers.models import batch_of, compare
 from tests.test_kernels import FencedArray
-from udf_compiler.models.text import least_of_token
+from udf_compiler.frontends.models.text import least_of_token
 
 DOCUMENTS = [
     "", "   ", "the", "The cat sat on the mat", "the the the THE cat cat", "Straße STRASSE ß ẞ", "ΟΔΟΣ ὈΔΥΣΣΕΎΣ Σ ςΣ ΑΣ'Β",

@@ -37,8 +37,8 @@ from sparkweld.kernels import Kernel, compile_program
 from tests.helpers.compile_requests import call, column, literal, payload, python_step, request, udf
 from tests.helpers.compiled import inputs_of
 from tests.helpers.models import batch_of, compare
-from udf_compiler.models.forests import of_lightgbm, of_sklearn, of_xgboost
-from udf_compiler.pipeline import compile_pipeline
+from udf_compiler.frontends.models.forests import of_lightgbm, of_sklearn, of_xgboost
+from udf_compiler.requests.pipeline import compile_pipeline
 
 COLUMNS = list("abcde")
 RNG = np.random.default_rng(5)
@@ -234,7 +234,7 @@ REFUSED = {
 @pytest.mark.parametrize("code", REFUSED)
 def test_refusals(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if code == "SW830":
-        monkeypatch.setattr("sparkweld.ir.tree_walks.MAX_COLUMNS", 0)
+        monkeypatch.setattr("sparkweld.ir.layouts.tree_walks.MAX_COLUMNS", 0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model = REFUSED[code]()
@@ -258,7 +258,7 @@ def test_other_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
     for function, code in cases:
         assert compare(function, odd_rows(missing=False)).refused == code
-    monkeypatch.setattr("udf_compiler.models.xgboost_._IDENTITY", frozenset())
+    monkeypatch.setattr("udf_compiler.frontends.models.xgboost_._IDENTITY", frozenset())
     plain = xgb.XGBRegressor(**BOOST).fit(X, NUMBERS)
     assert compare(lambda d: pd.Series(plain.predict(d.values)), odd_rows(missing=False)).refused == "SW836"
     with pytest.raises(of_lightgbm.Unread, match="forest"):

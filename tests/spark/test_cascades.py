@@ -20,12 +20,12 @@ from sklearn.ensemble import RandomForestClassifier
 import sparkweld
 from jobs.fit_cascade import arguments
 from jobs.fit_cascade import run as run_job
+from sparkweld.cascades import store
+from sparkweld.cascades.cascade import Cascade
+from sparkweld.cascades.certificate import CascadeCertificate
+from sparkweld.cascades.fingerprint import fingerprint
+from sparkweld.cascades.fitting import Promise, fit
 from sparkweld.errors import Refusal, RefusalWarning, UserError
-from sparkweld.willump import store
-from sparkweld.willump.cascade import Cascade
-from sparkweld.willump.certificate import CascadeCertificate
-from sparkweld.willump.fingerprint import fingerprint
-from sparkweld.willump.fitting import Promise, fit
 from tests.helpers.differential import ENABLED, measured, run, session_conf
 from tests.willump.test_cascades import ROWS, text_pipeline, texts, tree_cascade
 from tests.willump.test_cascades import table as numbers

@@ -18,11 +18,11 @@ from sparkweld.ir.ops import Array, Optional
 from sparkweld.optimizer import optimize
 from tests.helpers.differential import session_conf
 from tests.helpers.programs import assert_equal_arrays, assert_equal_results
-from udf_compiler.boundary import SPARK_TYPES
-from udf_compiler.catalyst import EXPRESSIONS, translate, translate_condition
-from udf_compiler.catalyst_lists import LIST_RULES
-from udf_compiler.catalyst_strings import STRING_RULES
-from udf_compiler.catalyst_times import TIME_RULES
+from udf_compiler.boundary.series import SPARK_TYPES
+from udf_compiler.frontends.catalyst.expressions import EXPRESSIONS, translate, translate_condition
+from udf_compiler.frontends.catalyst.lists import LIST_RULES
+from udf_compiler.frontends.catalyst.strings import STRING_RULES
+from udf_compiler.frontends.catalyst.times import TIME_RULES
 
 ANSI = "spark.sql.ansi.enabled"
 #: Spark evaluates an operand that several columns share before any `And` can skip it, and then raises.

@@ -15,7 +15,7 @@ from tests.helpers.compile_requests import column, payload, python_step, request
 from tests.helpers.differential import check
 from tests.helpers.expressions import NAMES, NUMBERS, Function, functions
 from tests.spark.test_generated import _typed, returned
-from udf_compiler.twins.compile import compile_twin
+from udf_compiler.requests.catalyst_replies import compile_twin
 
 EXAMPLES, QUERIES, ROWS = 220, 2, 400
 SPARK = {"f64": "double", "f32": "float", "i8": "byte", "i16": "short", "i32": "integer", "i64": "long"}

@@ -16,9 +16,9 @@ from sklearn.linear_model import LinearRegression
 
 import sparkweld
 from jobs.score import arguments, predictions
+from sparkweld.cascades import ranking, store
+from sparkweld.cascades.ranking import RankPromise
 from sparkweld.errors import RefusalWarning, UserError
-from sparkweld.willump import ranking, store
-from sparkweld.willump.ranking import RankPromise
 from tests.helpers.differential import ENABLED, run, session_conf
 
 ROWS, K = 4000, 40

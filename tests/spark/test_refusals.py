@@ -14,7 +14,7 @@ from pyspark.sql.types import DoubleType
 
 from tests.helpers.differential import check, measured, run
 from tests.helpers.drivers import warnings
-from udf_compiler.protocol import PROTOCOL
+from udf_compiler.service.protocol import PROTOCOL
 
 QUERY = """
 @pandas_udf("double")

@@ -25,7 +25,7 @@ class Shifting:
     """A number that differs between the compile service and a worker, because both unpickle it: undetectable by any proof."""
 
     def __init__(self, in_service: str, elsewhere: str) -> None:
-        self.source = f"{in_service} if 'udf_compiler.pipeline' in __import__('sys').modules else {elsewhere}"
+        self.source = f"{in_service} if 'udf_compiler.requests.pipeline' in __import__('sys').modules else {elsewhere}"
 
     def __reduce__(self):
         return eval, (self.source,)

@@ -12,7 +12,7 @@ from pyspark.sql.functions import pandas_udf
 
 from tests.helpers.compiled import TWO_FORMS
 from tests.helpers.differential import check
-from udf_compiler.boundary import COLUMN_TYPES
+from udf_compiler.boundary.series import COLUMN_TYPES
 
 INT_LIMITS = {"int8": 8, "int16": 16, "int32": 32, "int64": 64}
 FLOATS = [0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 1e300, -1e300, 5e-324, float("inf"), float("-inf"), float("nan"), 2.0**53, 1e-20]

@@ -15,10 +15,10 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 
 import sparkweld
+from sparkweld.cascades import store
+from sparkweld.cascades.fitting import Promise, fit
+from sparkweld.cascades.splits import split
 from sparkweld.errors import Refusal, UserError
-from sparkweld.willump import store
-from sparkweld.willump.fitting import Promise, fit
-from sparkweld.willump.splits import split
 from tests.helpers.cascades import Column, cost, rows
 
 ROWS = 900

@@ -26,16 +26,16 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 import sparkweld
 from sparkweld.api.model_kernels import model_kernel
+from sparkweld.cascades import store
+from sparkweld.cascades.candidates import small_models
+from sparkweld.cascades.certificate import Calibration, CascadeCertificate
+from sparkweld.cascades.features import feature_groups
+from sparkweld.cascades.fingerprint import fingerprint
+from sparkweld.cascades.fitting import Promise, fit
 from sparkweld.errors import Refusal, UserError
-from sparkweld.ir.tree_layouts import BLOCK, PIECE
-from sparkweld.kernels.llvm_module import row_loop_source
-from sparkweld.kernels.shape import most_rows
-from sparkweld.willump import store
-from sparkweld.willump.candidates import small_models
-from sparkweld.willump.certificate import Calibration, CascadeCertificate
-from sparkweld.willump.features import feature_groups
-from sparkweld.willump.fingerprint import fingerprint
-from sparkweld.willump.fitting import Promise, fit
+from sparkweld.ir.layouts.trees import BLOCK, PIECE
+from sparkweld.kernels.codegen.llvm_module import row_loop_source
+from sparkweld.kernels.codegen.shape import most_rows
 from tests.helpers.cascades import Column, cost, rows
 
 ROWS = 4000

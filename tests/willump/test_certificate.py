@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from sparkweld.willump.loss_bound import passes, rows_needed, upper_bound
+from sparkweld.cascades.loss_bound import passes, rows_needed, upper_bound
 from tests.helpers.cascades import ALLOWED, loss_of_a_fit
 
 _REPEATS = 2000

@@ -14,8 +14,8 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
-from sparkweld.willump.cost import efficient_sets, knapsack, nanoseconds
-from sparkweld.willump.features import feature_groups, importances
+from sparkweld.cascades.cost import efficient_sets, knapsack, nanoseconds
+from sparkweld.cascades.features import feature_groups, importances
 
 RNG = np.random.default_rng(5)
 TABLE = pd.DataFrame({

@@ -12,12 +12,12 @@ from pyspark.core.broadcast import Broadcast, _broadcastRegistry, _from_id
 from pyspark.sql.types import DoubleType, LongType
 from sklearn.ensemble import HistGradientBoostingClassifier
 
+from sparkweld.cascades import cascade
 from sparkweld.errors import Refusal
-from sparkweld.willump import cascade
 from tests.helpers.compile_requests import column, payload, python_step, request, udf
-from udf_compiler import substitution
-from udf_compiler.full_models import full_model
-from udf_compiler.payload import read_command
+from udf_compiler.backends.cascades import substitution
+from udf_compiler.backends.cascades.full_models import full_model
+from udf_compiler.function.payload import read_command
 
 TYPES = {"double": DoubleType(), "long": LongType()}
 

@@ -18,10 +18,10 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 import sparkweld
+from sparkweld.cascades import ranking, store
+from sparkweld.cascades.certificate import CascadeCertificate, RankCertificate
+from sparkweld.cascades.ranking import RankPromise
 from sparkweld.errors import Refusal, UserError
-from sparkweld.willump import ranking, store
-from sparkweld.willump.certificate import CascadeCertificate, RankCertificate
-from sparkweld.willump.ranking import RankPromise
 
 ROWS = 6000
 

@@ -6,9 +6,9 @@ import os
 
 import pytest
 
+from sparkweld.cascades import store
+from sparkweld.cascades.certificate import CascadeCertificate
 from sparkweld.errors import Refusal
-from sparkweld.willump import store
-from sparkweld.willump.certificate import CascadeCertificate
 from tests.willump.test_cascades import text_cascade
 
 

@@ -4,13 +4,13 @@ from sparkweld.ir.ops.base import Array, Op, Optional, of_rows
 from sparkweld.ir.ops.calendar import DatePart
 from sparkweld.ir.ops.casts import Cast, Fits
 from sparkweld.ir.ops.elementwise import Call, Select
+from sparkweld.ir.ops.instance_based import KernelSums, Neighbours
 from sparkweld.ir.ops.keys import KeyTable
 from sparkweld.ir.ops.leaves import Const, Read, Trial
 from sparkweld.ir.ops.lists import ListAppend, ListCall, MakeList
 from sparkweld.ir.ops.matches import RegexCall
 from sparkweld.ir.ops.models import Distances, Mlp, ModelOp
 from sparkweld.ir.ops.regions import Arg, Region
-from sparkweld.ir.ops.similarity import KernelSums, Neighbours
 from sparkweld.ir.ops.statistics import Interpolate, WeightedMedian
 from sparkweld.ir.ops.strings import StrCall
 from sparkweld.ir.ops.tables import IsIn, Lookup, Steps

@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from sparkweld.ir.blocks import ConstantBlock
-from sparkweld.ir.key_tables import key_table, keys_of
+from sparkweld.ir.layouts.key_tables import key_table, keys_of
 from sparkweld.ir.ops.models import ModelOp
 from sparkweld.ir.types import F64, I64, STR, Type
 
@@ -19,7 +19,7 @@ from sparkweld.ir.types import F64, I64, STR, Type
 class KeyTable(ModelOp):
     """The number of a string among the table's keys, i64, or -1; and the value of that key, or 0.
 
-    Block: `table` (see `sparkweld.ir.key_tables`), and `values`, one a key, f64 or i64. Without values there is only the first
+    Block: `table` (see `sparkweld.ir.layouts.key_tables`), and `values`, one a key, f64 or i64. Without values there is only the first
     result.
     """
 

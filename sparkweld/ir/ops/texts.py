@@ -13,10 +13,9 @@ from typing import ClassVar
 import numpy as np
 
 from sparkweld.ir.blocks import ConstantBlock
-from sparkweld.ir.ops.base import Op
-from sparkweld.ir.ops.models import ModelOp
-from sparkweld.ir.text_blocks import Analyzer, Step, block_of
-from sparkweld.ir.text_layout import (
+from sparkweld.ir.layouts.text_automata import SPACE, TOKEN, hashed_column, murmur_hash
+from sparkweld.ir.layouts.text_blocks import Analyzer, Step, block_of
+from sparkweld.ir.layouts.text_header import (
     ABOVE,
     CHAR,
     CHAR_WB,
@@ -33,7 +32,8 @@ from sparkweld.ir.text_layout import (
     WORD,
     Head,
 )
-from sparkweld.ir.text_tables import SPACE, TOKEN, hashed_column, murmur_hash
+from sparkweld.ir.ops.base import Op
+from sparkweld.ir.ops.models import ModelOp
 from sparkweld.ir.types import F64, STR, Type
 
 

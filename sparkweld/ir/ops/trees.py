@@ -9,10 +9,10 @@ from typing import ClassVar
 import numpy as np
 
 from sparkweld.ir.blocks import ConstantBlock
+from sparkweld.ir.layouts.tree_masks import ALL, AS_BEFORE, FREE, PLANES, mask_arrays, mask_bytes
+from sparkweld.ir.layouts.tree_walks import WAYS, rows_of_call, walk_arrays
+from sparkweld.ir.layouts.trees import BLOCK, CHILD_BIT, OFFSET_BIT, PIECE, WALKERS, TooLarge, ascending
 from sparkweld.ir.ops.models import ModelOp
-from sparkweld.ir.tree_layouts import BLOCK, CHILD_BIT, OFFSET_BIT, PIECE, WALKERS, TooLarge, ascending
-from sparkweld.ir.tree_masks import ALL, AS_BEFORE, FREE, PLANES, mask_arrays, mask_bytes
-from sparkweld.ir.tree_walks import WAYS, rows_of_call, walk_arrays
 from sparkweld.ir.trees import Forest, Tree
 from sparkweld.ir.types import F32, F64, Type
 

@@ -14,8 +14,8 @@ from typing import ClassVar
 import numpy as np
 
 from sparkweld.ir.blocks import ConstantBlock
+from sparkweld.ir.layouts.text_header import NORM_L1, NORM_L2, NORM_MAX, ONE, SCALE
 from sparkweld.ir.ops.models import ModelOp
-from sparkweld.ir.text_layout import NORM_L1, NORM_L2, NORM_MAX, ONE, SCALE
 from sparkweld.ir.types import BOOL, F64, I64, Items, Type
 
 #: Argument types of a vector.

@@ -16,10 +16,10 @@ from dataclasses import replace
 import numpy as np
 
 from sparkweld.ir import Let, Loop, Program
+from sparkweld.ir.layouts.tree_readings import Span, forest_of, pruned
+from sparkweld.ir.layouts.trees import TooLarge
 from sparkweld.ir.ops import TreeEnsemble
 from sparkweld.ir.program import body_types
-from sparkweld.ir.tree_layouts import TooLarge
-from sparkweld.ir.tree_readings import Span, forest_of, pruned
 from sparkweld.ir.trees import Forest
 from sparkweld.optimizer.bodies import Body, rewrite_loop
 from sparkweld.optimizer.loops import guarded_values

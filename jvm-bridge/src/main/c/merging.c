@@ -12,7 +12,7 @@
 enum { ROWS, BLOCK, SELECTION, ARENA, STATE, FLAGS, DONE, MERGED, WHY, WORDS };
 enum { ALL, FLAGGED, TEXTS, STOPPED };
 /*
- * The word of a merging kernel's state (sparkweld/kernels/merging.py) with the first row to merge and, after a call, the next
+ * The word of a merging kernel's state (sparkweld/kernels/codegen/merging.py) with the first row to merge and, after a call, the next
  * one.
  */
 enum { STATE_ROW = 6 };

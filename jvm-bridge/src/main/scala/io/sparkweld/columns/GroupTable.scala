@@ -10,7 +10,7 @@ import org.apache.spark.unsafe.Platform
 /**
  * Stores the groups that a merging kernel makes: row g of each output column is group g; a hash table maps keys to group numbers.
  *
- * `sparkweld/kernels/merging.py` documents its state. It serves one task; `close` frees its memory. The constructor, `merge` and
+ * `sparkweld/kernels/codegen/merging.py` documents its state. It serves one task; `close` frees its memory. The constructor, `merge` and
  * `mark` throw NoMemory.
  *
  * @param types of the keys, which are the first `keys` columns, and of the buffers

@@ -15,7 +15,7 @@ import org.apache.spark.sql.types.{BooleanType, DataType, DoubleType}
  * A score is `own` plus the contribution of a joined row. With `base` in place of `own`, that sum is at most `most`.
  *
  * Proof, with m = most - base: a score is at most own + m + slack * (|own| + |base| + 2 * size), because both scores are off by
- * at most `slack` times the sizes of their terms (see udf_compiler/twins/parts.py). This bound grows with `own`. With
+ * at most `slack` times the sizes of their terms (see udf_compiler/backends/catalyst/parts.py). This bound grows with `own`. With
  * all = |threshold| + |most| + |base| + size, take own = threshold - m - 4 * slack * all: then |own| is less than
  * all * (1 + 4 * slack). So the bound is below the threshold there, by more than the rounding of these few operations, and below
  * it for every smaller `own`. NULL, NaN and infinities keep the row.

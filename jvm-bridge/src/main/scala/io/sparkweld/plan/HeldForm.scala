@@ -59,7 +59,7 @@ private final class HeldForm(lease: Lease[LinkedForm], models: Array[Lease[Model
 
 private object HeldForm {
   /**
-   * Head of a kernel's memory (`MEMORY_HEAD` and `KEEPS` of sparkweld/kernels/shape.py): `Words` states, then as many lookup
+   * Head of a kernel's memory (`MEMORY_HEAD` and `KEEPS` of sparkweld/kernels/codegen/shape.py): `Words` states, then as many lookup
    * counters, then as many hit counters.
    */
   private val Words = 8

@@ -83,7 +83,7 @@ final case class PipelineExec(
 
 /**
  * The metrics that the worker counts: it writes them to the first bytes of the column `at`, in the format of
- * `sparkweld.fused.counts`.
+ * `sparkweld.worker.counts`.
  */
 private final case class PipelineCounters(at: Int, kernelTime: SQLMetric, callTime: SQLMetric, originalRows: SQLMetric) {
   def add(batch: ColumnarBatch): Unit = if (batch.numRows() >= 12) {

@@ -147,7 +147,7 @@ private object Shadow {
    * Accuracy and Stability of Numerical Algorithms, section 4.2). Functions of libm differ by 4 eps, which later operations may
    * amplify. The constants allow sums of 50,000 terms, or 500 in 32 bits. For sum(|term|), the sum of the value and of the
    * largest one of its column is used. The check before a function is compiled has the same rule
-   * (udf_compiler/probe_differences.py).
+   * (udf_compiler/probing/differences.py).
    */
   private val OfDoubles = 2 * 50000 * Math.ulp(1.0)
   private val OfFloats = 2 * 500 * Math.ulp(1.0f).toDouble

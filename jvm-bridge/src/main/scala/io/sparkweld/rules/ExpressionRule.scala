@@ -11,7 +11,7 @@ import org.apache.spark.sql.catalyst.trees.TreePattern.PYTHON_UDF
 /**
  * Replaces scalar pandas UDFs by equivalent Catalyst expressions, where these are cheaper than a kernel.
  *
- * Rewrites: UDFs whose operations all have exact equivalents (`udf_compiler.twins`), when the cost model says so or
+ * Rewrites: UDFs whose operations all have exact equivalents (`udf_compiler.backends.catalyst`), when the cost model says so or
  * `spark.sparkweld.backend` is `catalyst`. Spark then folds, prunes and pushes them as its own. Exceptions: a plan with a
  * Python function whose result depends on its batches, because these would change. Runs once, before Spark pushes operators.
  */

@@ -26,6 +26,6 @@ private[rules] object FullModels {
   /** Whether its command names a cascade, or is a broadcast, whose content only Python knows; other models are not sent. */
   def mayHoldCascade(udf: PythonUDF): Boolean = {
     val command = new String(udf.func.command.toArray, StandardCharsets.ISO_8859_1)
-    command.contains("sparkweld.willump.cascade") || command.contains("pyspark.core.broadcast")
+    command.contains("sparkweld.cascades.cascade") || command.contains("pyspark.core.broadcast")
   }
 }

@@ -182,7 +182,7 @@ private[rules] object FusedFunctions {
 
   /**
    * The argument of a fused function that marks where Spark's batches start. With it, all arguments are Arrow arrays, not Series
-   * (`sparkweld.fused.function`).
+   * (`sparkweld.worker.function`).
    */
   private val Starts = "sparkweld_starts"
 

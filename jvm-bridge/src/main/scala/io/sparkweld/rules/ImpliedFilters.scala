@@ -16,7 +16,7 @@ import org.apache.spark.sql.catalyst.trees.TreePattern.{FILTER, PYTHON_UDF}
  *
  * For udf = 2x+1, the filter `udf(x) > 3` stays, and `x >= 1.0000000000000002` is added, which Spark pushes into the scan.
  *
- * Rewrites: a condition over one column that is monotone, total and exact (`udf_compiler.twins.monotone`). Exceptions: a plan
+ * Rewrites: a condition over one column that is monotone, total and exact (`udf_compiler.backends.catalyst.monotone`). Exceptions: a plan
  * with a Python function whose result depends on its batches, because fewer rows reach it. Idempotent: the condition is marked
  * once the service was asked.
  */

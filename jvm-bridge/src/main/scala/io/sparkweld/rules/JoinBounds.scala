@@ -30,7 +30,7 @@ import org.apache.spark.sql.types.{BooleanType, DecimalType, DoubleType, Numeric
  *
  * Rewrites: comparisons of a UDF's result with a number, and `orderBy(score).limit(k)`. For the latter, the threshold is the
  * worst of the first K so far in the same task. Three conditions are required. The UDF's score is the sum of a function of x and
- * one of the strings (`udf_compiler.twins.parts`). The table of the strings is small enough to be broadcast. The join keeps
+ * one of the strings (`udf_compiler.backends.catalyst.parts`). The table of the strings is small enough to be broadcast. The join keeps
  * nothing of a dropped row: it is inner, or outer with all rows of x. The subquery scores each row of that table once, with the
  * very same function.
  *

@@ -25,7 +25,7 @@ import org.apache.spark.sql.types.DoubleType
  * columns.
  */
 private[rules] object Thresholds {
-  /** Marks the notes of a program with bounds: see udf_compiler/pipeline.py. */
+  /** Marks the notes of a program with bounds: see udf_compiler/requests/pipeline.py. */
   private val Bounded = "rows whose score bound cannot pass the filter"
   /**
    * Minimum rows of a task per requested row. For the first 10 of each of 10,000 groups of 25 rows, bounds cost more than they

@@ -10,7 +10,7 @@ import org.apache.spark.sql.catalyst.expressions._
 import org.apache.spark.sql.types._
 
 /**
- * Decodes the compile service's EXPR objects (`udf_compiler.twins`) into Catalyst expressions, the reverse of ExpressionCodec.
+ * Decodes the compile service's EXPR objects (`udf_compiler.backends.catalyst`) into Catalyst expressions, the reverse of ExpressionCodec.
  *
  * Arithmetic wraps and casts narrow regardless of ANSI mode, so the expressions are total.
  *

@@ -22,8 +22,8 @@ final case class FusedFunction(
     metrics: Seq[Byte])
 
 object FusedFunction {
-  private val Tag = TreeNodeTag[Seq[FusedFunction]]("sparkweld.fused")
-  private val Original = TreeNodeTag[SparkPlan]("sparkweld.fused.original")
+  private val Tag = TreeNodeTag[Seq[FusedFunction]]("sparkweld.worker")
+  private val Original = TreeNodeTag[SparkPlan]("sparkweld.worker.original")
 
   /** The name of the function that returns the pipelines' counters; it is none of the query's functions. */
   val Metrics = "sparkweld_metrics"

@@ -1,0 +1,322 @@
+"""Fits a certified cascade from a pipeline and labelled rows, or refuses with the reason.
+
+Follows Willump's algorithm, but replaces its point estimate with a test. Small models are fitted on the first set of rows. On the
+second set each gets the boldest threshold that would pass there, and the cheapest cascade is chosen. On the third set only that
+cascade is tested. Its thresholds are tested from the safest to the boldest, each at the full error, up to the first that fails.
+That bounds the error of the whole sequence (fixed-sequence testing: Maurer, Hothorn and Lehmacher 1995; for thresholds:
+Angelopoulos et al., "Learn then Test", 2021). No model is refitted afterwards: the served models are the certified ones.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sparkweld.cascades.candidates import Candidate, fitted, is_fitted, small_models
+from sparkweld.cascades.cascade import Cascade
+from sparkweld.cascades.certificate import Calibration, CascadeCertificate, library_versions
+from sparkweld.cascades.features import FeatureGroups, check_kind, feature_groups, importances
+from sparkweld.cascades.loss_bound import passes, rows_needed, upper_bound
+from sparkweld.cascades.plot import Point, curve_csv, curve_svg
+from sparkweld.cascades.splits import Rows, check_labels, rows_in_all, split
+from sparkweld.errors import UserError
+from sparkweld.reasons import refusal
+
+#: The number of tested thresholds of a cascade, spaced by the share of rows that each leaves to the full model.
+_STEPS = 24
+#: Doubts that differ by less count as equal.
+_LEAST_GAP = 1e-9
+#: The position of a threshold between two doubts. Half-way, it could equal a mean of a few trees' fractions.
+_GOLDEN = (5**0.5 - 1) / 2
+#: The factor by which a cascade must be cheaper than the full model.
+LEAST_GAIN = 1.1
+
+
+@dataclass(frozen=True)
+class Promise:
+    """The requested guarantee: the allowed loss, the confidence and, for regressors, the `band` of errors that do not count."""
+
+    allowed: float
+    confidence: float
+    band: float = 0.0
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The cascade, its certificate and the points from which it was chosen."""
+
+    cascade: Cascade
+    certificate: CascadeCertificate
+    curve: tuple[Point, ...]
+
+    @property
+    def full(self) -> Any:
+        """Returns the full model."""
+        return self.cascade.full
+
+    @property
+    def kept(self) -> Cascade:
+        """Returns the object to pickle: the cascade."""
+        return self.cascade
+
+    def pictures(self) -> dict[str, bytes]:
+        """Returns the files of the curve: CSV and SVG."""
+        told = self.certificate
+        drawn = curve_svg(self.curve, told.full_cost, told.split_rows["choose"], told.allowed)
+        return {"curve.csv": curve_csv(self.curve).encode(), "curve.svg": drawn.encode()}
+
+
+@contextmanager
+def asking(what: str) -> Iterator[None]:
+    """Raises a UserError that begins with `what` for errors of the user's models, such as missing columns or values."""
+    try:
+        yield
+    except (AttributeError, TypeError, ValueError) as error:  # a string that is None has no lower()
+        raise UserError(f"{what}: {type(error).__name__}: {' '.join(str(error).split())[:300]}") from error
+
+
+#: Returns the nanoseconds per row of each estimator's compiled kernel over these rows, measured alternately.
+Measure = Callable[[Sequence[Any], Any], list[float]]
+#: A candidate and its nanoseconds per row.
+Priced = tuple[Candidate, float]
+
+
+def fit(pipeline: Any, data: Any, label: Any, promise: Promise, measure: Measure, small: Any = None, seed: int = 0) -> Fitted:
+    """Returns the certified cascade of a pipeline that is unfitted, or fitted on other rows than these.
+
+    `small`: the small model to use.
+
+    Refuses SW940 (labels), SW941 (too few rows), SW942 (missing scores), SW943 (nothing passes), SW944 (nothing pays), SW945
+    (unsupported kind of model).
+    """
+    kind, groups = check_kind(pipeline), feature_groups(pipeline, data)
+    splits = split(data, check_labels(label, len(data), kind), seed)
+    needed = rows_needed(promise.allowed, promise.confidence)
+    if len(splits.certify) < needed:
+        raise refusal(
+            "SW941", rows=f"{len(data) - splits.repeated:,}", repeated=f"{splits.repeated:,}", needed=f"{rows_in_all(needed):,}",
+            allowed=f"{promise.allowed:.4%}", confidence=f"{promise.confidence:.1%}",
+        )  # fmt: skip
+    if small is not None and check_kind(small) != kind:
+        raise UserError(f"small={type(small).__name__} does not answer with {kind} as the pipeline does; pass a model that does")
+    with asking("the full model cannot be fitted on these rows"):
+        full = pipeline if is_fitted(pipeline) else _fit(pipeline, splits.fit)
+    search = _Search(kind, full, groups, promise, measure)
+    answers = search.answers(splits.choose)
+    candidates = search.candidates(splits.fit, splits.choose, small)
+    chosen, thresholds, points = search.choose(candidates, splits.choose, answers)
+    return search.certify(chosen, thresholds, splits.certify, points, _Facts(splits.sizes, splits.fingerprint))
+
+
+@dataclass(frozen=True)
+class _Facts:
+    split_rows: dict[str, int]
+    fingerprint: str
+
+
+class _Search:
+    def __init__(self, kind: str, full: Any, groups: FeatureGroups, promise: Promise, measure: Measure) -> None:
+        self.kind, self.full, self.groups, self.promise, self.measure = kind, full, groups, promise, measure
+        self.importance: dict[str, float] = {}
+        self.group_cost: dict[str, float] = {}
+        self.full_cost = 0.0
+
+    def candidates(self, fit: Rows, choose: Rows, small: Any) -> list[Priced]:
+        """Returns the small models that are cheaper than the full one, with their costs."""
+        from sklearn.base import clone
+
+        if small is not None:
+            own = [(frozenset(self.groups.names), type(small).__name__, clone(small))]
+        else:
+            score = _accuracy if self.kind == "classes" else _negative_error
+            self.importance = importances(self.groups, self.full, choose.data, choose.label, score)
+            self.group_cost = self._costs(fit, choose)
+            own = list(small_models(self.groups, self.importance, self.group_cost))
+        with asking("small models cannot be fitted on these rows"):
+            made = [fitted(chosen, about, pipeline, self.full, fit, self.kind) for chosen, about, pipeline in own]
+        judges = [candidate.judge for candidate in made if candidate.judge is not None]
+        self.full_cost, *costs = self.measure([self.full, *(candidate.small for candidate in made), *judges], choose.data)
+        sums = np.add(costs[: len(made)], costs[len(made) :] or 0.0).tolist()
+        found = [(candidate, cost) for candidate, cost in zip(made, sums, strict=True) if cost * LEAST_GAIN < self.full_cost]
+        if not found:
+            raise refusal("SW944", what=f"no small model costs less than the full one, {self.full_cost:.0f} ns per row")
+        return found
+
+    def _costs(self, fit: Rows, choose: Rows) -> dict[str, float]:
+        """Returns the cost of each group's kernel, which computes and sums its features."""
+        if self.groups.free or len(self.groups.names) == 1:
+            return dict.fromkeys(self.groups.names, 0.0)
+        few = fit.take(np.arange(min(len(fit), 2000)))
+        probes = [self._probe(name, few) for name in self.groups.names]
+        return dict(zip(self.groups.names, self.measure(probes, choose.data), strict=True))
+
+    def _probe(self, name: str, rows: Rows) -> Any:
+        """Returns the group's features with the cheapest model that accepts them: a sum or, for missing values, one split."""
+        from sklearn.ensemble import HistGradientBoostingRegressor
+        from sklearn.linear_model import Ridge
+
+        target = np.random.default_rng(0).normal(size=len(rows))
+        try:
+            return self.groups.pipeline({name}, Ridge()).fit(rows.data, target)
+        except ValueError:
+            stump = HistGradientBoostingRegressor(max_iter=1, max_leaf_nodes=2)
+            return self.groups.pipeline({name}, stump).fit(rows.data, target)
+
+    def answers(self, rows: Rows) -> _Answers:
+        """Returns the full model's answers for these rows."""
+        with asking("the full model cannot score these rows"):
+            answers = np.asarray(self.full.predict(rows.data))
+        if answers.ndim != 1:
+            raise refusal("SW945", model=f"a {type(self.full).__name__} of {answers.shape[1]} answers a row")
+        return _Answers(answers, rows.label, self.promise.band, self.kind)
+
+    def choose(self, candidates: Sequence[Priced], rows: Rows, full: _Answers) -> tuple[Priced, list[float], list[Point]]:
+        """Returns the candidate with the cheapest passing threshold, its thresholds from the safest on, and all points."""
+        points: list[Point] = []
+        best: tuple[float, Priced, list[float]] | None = None
+        for candidate, cost in candidates:
+            own = self._points(candidate, cost, rows, full)
+            points += own
+            bold = min((p for p in own if p.passes), key=lambda p: p.cost, default=None)
+            if bold is not None and (best is None or bold.cost < best[0]):
+                best = bold.cost, (candidate, cost), [p.threshold for p in own]
+        if best is None:
+            raise refusal("SW943", what=_closest(points), where="the rows to choose with")
+        if best[0] * LEAST_GAIN > self.full_cost:
+            raise refusal("SW944", what=f"the best would cost {best[0]:.0f} ns per row, the full model {self.full_cost:.0f}")
+        return best[1], best[2], points
+
+    def _points(self, candidate: Candidate, cost: float, rows: Rows, full: _Answers) -> list[Point]:
+        doubt, answers = doubts(candidate, rows.data)
+        points = []
+        for threshold in _thresholds(doubt):
+            sure = doubt < threshold
+            worse, better = full.against(answers, sure)
+            unsure = 1 - float(np.mean(sure))
+            points.append(Point(
+                tuple(n for n in self.groups.names if n in candidate.groups), candidate.about, threshold, unsure, worse, better,
+                cost + unsure * self.full_cost, self._likely(worse, better, len(rows)),
+            ))  # fmt: skip
+        return points
+
+    def _likely(self, worse: int, better: int, rows: int) -> bool:
+        """Whether as many similar rows to certify on would probably pass. Only the choice depends on this guess."""
+        return (worse - better) / rows <= self.promise.allowed / 2
+
+    def certify(
+        self, chosen: Priced, thresholds: Sequence[float], rows: Rows, points: Sequence[Point], facts: _Facts
+    ) -> Fitted:
+        """Certifies the boldest threshold before the first that fails."""
+        candidate, small_cost = chosen
+        full = self.answers(rows)
+        doubt, answers = doubts(candidate, rows.data)
+        passed, failed = None, None
+        for threshold in thresholds:
+            worse, better = full.against(answers, doubt < threshold)
+            if not passes(worse, better, len(rows), self.promise.allowed, self.promise.confidence):
+                failed = worse, better
+                break
+            passed = threshold, worse, better
+        if passed is None:
+            found = f"{failed[0]} rows worse and {failed[1]} better of {len(rows):,}" if failed else "no threshold"
+            raise refusal("SW943", what=found, where="the rows to certify on")
+        threshold, worse, better = passed
+        cascade = candidate.cascade(self.full, _served(threshold, self.kind))
+        cascade.unsure = 1 - float(np.mean(cascade.sure(rows.data)))
+        self.full_cost, cost = self.measure([self.full, cascade], rows.data)
+        if cost * LEAST_GAIN > self.full_cost:
+            raise refusal("SW944", what=f"the certified cascade costs {cost:.0f} ns per row, the full model {self.full_cost:.0f}")
+        certificate = CascadeCertificate(
+            kind=self.kind, allowed=self.promise.allowed, confidence=self.promise.confidence,
+            bound=upper_bound(worse, better, len(rows), self.promise.confidence), rows=len(rows), worse=worse, better=better,
+            unsure=cascade.unsure, threshold=cascade.threshold, band=self.promise.band,
+            full_cost=self.full_cost, small_cost=small_cost, cascade_cost=cost,
+            efficient=tuple(n for n in self.groups.names if n in candidate.groups), groups=self.groups.names,
+            importance=self.importance, group_cost=self.group_cost, split_rows=facts.split_rows,
+            calibration=Calibration.of(doubt, threshold, full.differing(answers, doubt < threshold)), data=facts.fingerprint,
+            versions=library_versions(), made=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        )  # fmt: skip
+        return Fitted(cascade, certificate, tuple(points))
+
+
+class _Answers:
+    """The full model's answers and the labels, with which other answers are compared."""
+
+    def __init__(self, answers: np.ndarray, label: np.ndarray, band: float, kind: str) -> None:
+        self.answers, self.label, self.band = answers, label, band
+        missing = pd.isna(answers) if kind == "classes" else ~np.isfinite(np.asarray(answers, np.float64))
+        if missing.any():
+            raise refusal("SW942", what=f"{np.count_nonzero(missing):,} of {len(answers):,}")
+        self.right = answers == label if kind == "classes" else None
+        self.error = np.abs(answers - label) if kind == "numbers" else None
+
+    def differing(self, answers: np.ndarray, sure: np.ndarray) -> int:
+        """Returns the number of `sure` rows whose answer changes, for better or worse."""
+        changed = answers != self.answers if self.error is None else np.abs(answers - self.answers) > self.band
+        return int(np.count_nonzero(sure & changed))
+
+    def against(self, answers: np.ndarray, sure: np.ndarray) -> tuple[int, int]:
+        """Returns how many rows get worse and how many better when these answers replace the full model's in the `sure` rows."""
+        if self.right is not None:
+            right = answers == self.label
+            return int(np.count_nonzero(sure & self.right & ~right)), int(np.count_nonzero(sure & ~self.right & right))
+        assert self.error is not None
+        return int(np.count_nonzero(sure & (np.abs(answers - self.label) > self.error + self.band))), 0
+
+
+def doubts(candidate: Candidate, data: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Returns (the small model's doubt of each row, its answers); a row is sure when its doubt is below a threshold.
+
+    A classifier's doubt is minus its largest probability, so that ``-p < -t`` is ``p > t`` bit for bit.
+    """
+    if candidate.judge is not None:
+        return np.asarray(candidate.judge.predict(data), np.float64), np.asarray(candidate.small.predict(data), np.float64)
+    probabilities = np.asarray(candidate.small.predict_proba(data), np.float64)
+    return -probabilities.max(axis=1), candidate.small.classes_[probabilities.argmax(axis=1)]
+
+
+def _served(threshold: float, kind: str) -> float:
+    return -threshold if kind == "classes" else threshold
+
+
+def _thresholds(doubt: np.ndarray) -> list[float]:
+    """Returns thresholds that leave about 1/24, 2/24 ... of the rows sure, each between two observed doubts, the safest first.
+
+    So no row lies at a threshold. Rows of equal doubt, as saturated scores have, are sure or unsure together. So are rows whose
+    doubts differ only by the order of additions.
+    """
+    values = np.unique(doubt)
+    between = values[:-1] + _GOLDEN * np.diff(values)
+    between = between[np.diff(values) > _LEAST_GAP * np.maximum(1, np.abs(between))]
+    if not len(between):
+        return []
+    shares = np.concatenate([np.arange(1, _STEPS) / _STEPS, [0.98, 0.99, 0.995, 0.999]])
+    at = np.searchsorted(between, np.quantile(doubt, shares))
+    return [float(between[i]) for i in np.unique(np.minimum(at, len(between) - 1))]
+
+
+def _closest(points: Sequence[Point]) -> str:
+    if not points:
+        return "a small model whose probabilities are all alike"
+    best = min(points, key=lambda p: p.worse - p.better)
+    return f"{best.worse} rows worse and {best.better} better with {best.unsure:.0%} deferred to the full model"
+
+
+def _accuracy(answers: np.ndarray, label: np.ndarray) -> float:
+    return float(np.mean(answers == label))
+
+
+def _negative_error(answers: np.ndarray, label: np.ndarray) -> float:
+    return -float(np.mean(np.abs(answers - label)))
+
+
+def _fit(pipeline: Any, rows: Rows) -> Any:
+    from sklearn.base import clone
+
+    return clone(pipeline).fit(rows.data, rows.label)

@@ -1,0 +1,196 @@
+"""Compares, searches, joins, slices and sorts lists of every element type."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from llvmlite import ir
+from numba.core import types
+
+from sparkweld.ir.types import Type
+from sparkweld.kernels.functions.lists import reductions
+from sparkweld.kernels.functions.lists.elements import INT, compared, load, store
+from sparkweld.kernels.functions.strings.arena import give_back, reserve
+from sparkweld.kernels.functions.strings.library import Function, function
+from sparkweld.kernels.functions.strings.memory_access import address_of, copy, length_of, view, word
+from sparkweld.kernels.functions.strings.search import min_of
+from sparkweld.kernels.functions.strings.substrings import slice_bound
+from sparkweld.kernels.llvm.numba_frontend import VIEW, Operation, numba_type
+
+_ALWAYS = Operation("always", (VIEW,), types.boolean, lambda b, v: ir.Constant(ir.IntType(1), 1))
+
+
+@cache
+def functions(element: Type) -> dict[str, Function]:
+    """Maps names of `ir.ops.lists.FUNCTIONS` to functions for lists of these elements; those of NEW take the arena first."""
+    down = sorting(element, ">", "sorted_down")
+    up = sorting(element, "<", "sorted")
+    return {**_searches(element), **_slices(element), "sorted": up, "sorted_down": down, "distinct": _distinct(element, up)}
+
+
+def _named(name: str, element: Type, *arguments: types.Type, result: types.Type) -> Callable[[Callable[..., Any]], Function]:
+    return function(*arguments, result=result, name=f"list_{name}_{element}")
+
+
+def _searches(element: Type) -> dict[str, Function]:
+    item, equal = load(element), compared(element, "==")
+
+    @_named("count", element, VIEW, numba_type(element), result=INT)
+    def count(v: Any, x: Any) -> int:
+        i = 0
+        found = 0
+        while i < length_of(v):
+            if equal(item(address_of(v), i), x):
+                found += 1
+            i += 1
+        return found
+
+    @_named("find", element, VIEW, numba_type(element), result=INT)
+    def find(v: Any, x: Any) -> int:
+        i = 0
+        while i < length_of(v):
+            if equal(item(address_of(v), i), x):
+                return i
+            i += 1
+        return -1
+
+    @_named("equal", element, VIEW, VIEW, result=types.boolean)
+    def same(v: Any, w: Any) -> bool:
+        if length_of(v) != length_of(w):
+            return False
+        i = 0
+        while i < length_of(v):
+            if not equal(item(address_of(v), i), item(address_of(w), i)):
+                return False
+            i += 1
+        return True
+
+    return {"count": count, "find": find, "equal": same}
+
+
+def _slices(element: Type) -> dict[str, Function]:
+    item, put, width = load(element), store(element), element.width
+
+    @_named("concat", element, INT, VIEW, VIEW, result=VIEW)
+    def concat(arena: int, v: Any, w: Any) -> Any:
+        n = length_of(v)
+        m = length_of(w)
+        if m <= 0:
+            return v
+        if n <= 0:
+            return w
+        if address_of(v) + n * width == word(arena, 0):  # the bytes after it belong to no other list
+            start = reserve(arena, m * width)
+            if start == 0:
+                return view(0, 0)
+            copy(start, address_of(w), m * width)
+            return view(address_of(v), n + m)
+        start = reserve(arena, (n + m) * width)
+        if start == 0:
+            return view(0, 0)
+        copy(start, address_of(v), n * width)
+        copy(start + n * width, address_of(w), m * width)
+        return view(start, n + m)
+
+    @_named("stepped", element, INT, VIEW, INT, INT, INT, result=VIEW)
+    def stepped(arena: int, v: Any, start: int, stop: int, step: int) -> Any:
+        n = length_of(v)
+        if n <= 0:
+            return view(0, 0)
+        if step > 0:
+            at = slice_bound(start, n, step, 0)
+            end = slice_bound(stop, n, step, n)
+        else:
+            at = slice_bound(start, n, step, n - 1)
+            end = slice_bound(stop, n, step, -1)
+        to = reserve(arena, n * width)
+        if to == 0:
+            return view(0, 0)
+        used = 0
+        if step > n:  # a longer step could overflow int64
+            step = n
+        if step < -n:
+            step = -n
+        while (step > 0 and at < end) or (step < 0 and at > end):
+            put(to, used, item(address_of(v), at))
+            used += 1
+            at += step
+        give_back(arena, (n - used) * width)
+        return view(to, used)
+
+    return {"concat": concat, "stepped": stepped}
+
+
+@cache
+def sorting(element: Type, symbol: str, name: str) -> Function:
+    """Returns a stable sort in which no element is `symbol` its predecessor: a bottom-up merge sort between two buffers.
+
+    It returns an empty list for floats with a NaN among them, which has no place in an order.
+    """
+    item, put, before, width = load(element), store(element), compared(element, symbol), element.width
+    ordered = reductions.functions(element)["ordered"] if element.is_float else _ALWAYS
+
+    @_named(f"{name}_runs", element, INT, INT, INT, INT, INT, result=INT)
+    def merge(to: int, source: int, start: int, middle: int, end: int) -> int:
+        i = start
+        j = middle
+        k = start
+        while k < end:
+            if i < middle and (j >= end or not before(item(source, j), item(source, i))):
+                put(to, k, item(source, i))
+                i += 1
+            else:
+                put(to, k, item(source, j))
+                j += 1
+            k += 1
+        return end
+
+    @_named(name, element, INT, VIEW, result=VIEW)
+    def sort(arena: int, v: Any) -> Any:
+        n = length_of(v)
+        if n <= 0 or not ordered(v):
+            return view(0, 0)
+        result = reserve(arena, 2 * n * width)
+        if result == 0:
+            return view(0, 0)
+        copy(result, address_of(v), n * width)
+        source = result
+        target = result + n * width
+        size = 1
+        while size < n:
+            start = 0
+            while start < n:
+                start = merge(target, source, start, min_of(start + size, n), min_of(start + 2 * size, n))
+            source, target = target, source
+            size *= 2
+        if source != result:
+            copy(result, source, n * width)
+        give_back(arena, n * width)
+        return view(result, n)
+
+    return sort
+
+
+def _distinct(element: Type, up: Function) -> Function:
+    item, put, equal, width = load(element), store(element), compared(element, "=="), element.width
+
+    @_named("distinct", element, INT, VIEW, result=VIEW)
+    def distinct(arena: int, v: Any) -> Any:
+        w = up(arena, v)
+        n = length_of(w)
+        if n == 0:
+            return w
+        used = 1
+        i = 1
+        while i < n:
+            x = item(address_of(w), i)
+            if not equal(x, item(address_of(w), used - 1)):
+                put(address_of(w), used, x)
+                used += 1
+            i += 1
+        give_back(arena, (n - used) * width)
+        return view(address_of(w), used)
+
+    return distinct

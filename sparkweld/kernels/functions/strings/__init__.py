@@ -1,0 +1,39 @@
+"""Implements string functions for kernels, in the Python subset that Numba lowers; each is lowered once per process.
+
+Programs link the functions that they use. A string is a view, {address, length in bytes}. A function reads nothing outside its
+views, whatever the bytes are: rows that a guard flags as invalid UTF-8 run through all ops too. Start reading at `memory_access`
+and `library`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from sparkweld.kernels.functions.strings import (
+    arena,
+    automata,
+    building,
+    case,
+    character_index,
+    character_sets,
+    formats,
+    key_tables,
+    numbers,
+    search,
+    shortest,
+    splitting,
+    substrings,
+    utf8,
+)
+from sparkweld.kernels.functions.strings.library import Function
+
+_MODULES = (
+    arena, automata, building, case, character_sets, formats, key_tables, numbers, substrings, character_index, search, shortest, splitting,
+    utf8,
+)  # fmt: skip
+_FUNCTIONS = {f.symbol: f for module in _MODULES for f in vars(module).values() if isinstance(f, Function)}
+
+
+def used_functions(names: Iterable[str]) -> Iterator[Function]:
+    """Returns the string functions among these names of a module."""
+    return (_FUNCTIONS[name] for name in names if name in _FUNCTIONS)

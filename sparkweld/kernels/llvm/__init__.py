@@ -1,0 +1,1 @@
+"""Lowers Python functions and scalar arithmetic to LLVM, and optimises LLVM modules."""

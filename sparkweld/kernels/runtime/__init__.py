@@ -1,0 +1,1 @@
+"""Stores, caches and loads the object code of kernels."""

@@ -1,0 +1,1 @@
+"""Converts columns of Spark to traced values and results back, as the Python worker of PySpark does."""

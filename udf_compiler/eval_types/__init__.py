@@ -1,0 +1,62 @@
+"""Defines the compiled kinds of UDF by PySpark's eval type: how functions of each kind take columns and return results."""
+
+from __future__ import annotations
+
+from sparkweld.reasons import refusal
+from udf_compiler.eval_types.iterated import Iterated
+from udf_compiler.eval_types.kind import Call, Kind, MapKind, check_nullable, check_types, fields_of
+from udf_compiler.eval_types.map_arrow import MapArrow
+from udf_compiler.eval_types.map_pandas import MapPandas
+from udf_compiler.eval_types.row import Row
+from udf_compiler.eval_types.scalar_arrow import ScalarArrow
+from udf_compiler.eval_types.scalar_pandas import ScalarPandas
+
+#: PythonEvalType -> kind (pyspark/util.py).
+KINDS: dict[int, Kind] = {
+    100: Row(),
+    101: Row(),
+    200: ScalarPandas(),
+    204: Iterated(ScalarPandas()),
+    250: ScalarArrow(),
+    251: Iterated(ScalarArrow()),
+}
+
+#: Kinds whose functions return rows; Spark plans each in a node of its own.
+MAPS: dict[int, MapKind] = {
+    205: MapPandas(),
+    207: MapArrow(),
+}
+
+
+def kind_of(eval_type: int, udf: str) -> Kind:
+    """Returns the kind of an eval type whose functions return columns. Refuses SW206."""
+    if eval_type not in KINDS:
+        raise refusal("SW206", udf, eval_type=eval_type)
+    return KINDS[eval_type]
+
+
+def map_kind_of(eval_type: int, udf: str) -> MapKind:
+    """Returns the kind of an eval type whose functions return rows. Refuses SW206."""
+    if eval_type not in MAPS:
+        raise refusal("SW206", udf, eval_type=eval_type)
+    return MAPS[eval_type]
+
+
+def sees_batch_state(eval_type: int) -> bool:
+    """Whether functions of this eval type see NULLs through the dtype of their whole batch."""
+    kind = KINDS.get(eval_type) or MAPS.get(eval_type)
+    return kind is not None and kind.sees_batch_state
+
+
+__all__ = [
+    "KINDS",
+    "MAPS",
+    "Call",
+    "Kind",
+    "check_nullable",
+    "check_types",
+    "fields_of",
+    "kind_of",
+    "map_kind_of",
+    "sees_batch_state",
+]

@@ -1,0 +1,143 @@
+"""Defines the common parts of all kinds of UDF: a call to trace and the interface of a kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from sparkweld.ir import LoopBuilder, Value
+from sparkweld.reasons import refusal
+from udf_compiler.boundary.series import Field
+from udf_compiler.frontends.pandas import trace
+from udf_compiler.rebuild.purity import Prepared
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a UDF: its function, its arguments, and the loop that the values join.
+
+    `args` and `kwargs` come from the kind, or are handed on from an inner UDF's result. `notes` and `kept` collect as in
+    `udf_compiler.frontends.pandas.trace`. `dtypes_by_nulls`: whether NULLs decide the dtypes that the function sees.
+    """
+
+    name: str
+    eval_type: int
+    return_type: Any
+    original: Callable[..., Any]
+    prepared: Prepared
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    loop: LoopBuilder
+    dtypes_by_nulls: bool
+    exact: bool
+    notes: list[str]
+    kept: list[tuple[str, str]]
+
+    @property
+    def place(self) -> str:
+        """Returns where the function is defined, for messages."""
+        return self.prepared.place
+
+    def traced(
+        self, function: Callable[..., Any], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None,
+        handlers: bool | None = None,
+    ) -> Any:  # fmt: skip
+        """Traces `function`, which derives from the checked function, and returns its symbolic result.
+
+        `handlers`: as in `trace`; by default that of the checked function.
+        """
+        with self.prepared.checked():
+            return trace(
+                function,
+                args,
+                kwargs,
+                loop=self.loop,
+                exact=self.exact,
+                place=self.place,
+                notes=self.notes,
+                kept=self.kept,
+                handlers=self.prepared.handlers if handlers is None else handlers,
+            )
+
+
+class Kind(Protocol):
+    """The interface of a kind of UDF: how its functions take columns and return results."""
+
+    #: Whether NULLs in a batch decide the dtype of a non-float column that the function sees (the states of a pandas dtype).
+    sees_batch_state: bool
+
+    def check_confs(self, confs: Mapping[str, str | None], udf: str) -> None:
+        """Refuses confs under which a worker behaves differently from this kind."""
+        ...
+
+    def prepare(self, function: Callable[..., Any]) -> Prepared:
+        """Returns the checked copy of a function. Refuses impure functions."""
+        ...
+
+    def argument(self, loop: LoopBuilder, field: Field) -> Any:
+        """Returns the object that the function sees for a column."""
+        ...
+
+    def struct(self, loop: LoopBuilder, fields: Sequence[Field], title: str) -> Any:
+        """Returns the object that the function sees for a struct column whose rows are never NULL."""
+        ...
+
+    def describe(self, argument: Any) -> str:
+        """Describes an argument in a note for explain."""
+        ...
+
+    def call(self, call: Call) -> Any:
+        """Returns the function's result for these arguments; all its values are in the call's loop."""
+        ...
+
+    def hand_on(self, result: Any, place: str) -> Any:
+        """Converts the result to an argument of the enclosing UDF, which a worker calls without a conversion between."""
+        ...
+
+    def column(self, call: Call, result: Any) -> Value:
+        """Returns the value of the Spark column that a worker makes of the result."""
+        ...
+
+    def fields(self, call: Call, result: Any, fields: Sequence[Mapping[str, Any]]) -> list[Value]:
+        """Returns the values of the fields of a struct that is never NULL. Refuses SW104 when the kind returns no structs."""
+        raise refusal("SW104", call.place, type="struct")
+
+
+def fields_of(return_type: Any) -> list[dict[str, Any]] | None:
+    """Returns the fields of a struct type in Spark's JSON format; None for another type."""
+    return return_type["fields"] if isinstance(return_type, dict) and return_type.get("type") == "struct" else None
+
+
+def check_types(place: str, types: Sequence[Any]) -> None:
+    """Refuses (SW104) a nested array, map or struct as the type of a result."""
+    for type in types:
+        if not isinstance(type, str):
+            raise refusal("SW104", place, type=type.get("type", "?") if isinstance(type, dict) else type)
+
+
+def check_nullable(call: Call, fields: Sequence[Mapping[str, Any]], values: Sequence[Value]) -> None:
+    """Refuses (SW366) a value that may be NULL in a field that is declared not nullable."""
+    for field, value in zip(fields, values, strict=True):
+        if value.type.nullable and not field["nullable"]:
+            raise refusal("SW366", call.place, column=field["name"])
+
+
+class MapKind(Kind, Protocol):
+    """A kind whose functions return rows of several columns, possibly fewer rows than they take."""
+
+    def rows(self, call: Call, result: Any, fields: Sequence[Mapping[str, Any]]) -> tuple[LoopBuilder, list[Value]]:
+        """Returns the loop of the result's rows (see `LoopBuilder.where`) and the values of the declared fields."""
+        ...
+
+
+class BatchKind(Kind, Protocol):
+    """A kind whose functions take whole batches, so an iterator of batches works as well."""
+
+    def stand_in(self, obj: object) -> object | None:
+        """Returns the object that a function of this kind sees for a library's object; None if the object is unsupported."""
+        ...
+
+    def run(self, call: Call, function: Callable[..., Any], original: Callable[..., Any]) -> Any:
+        """Works as `call`, for a function derived from the call's checked one and its counterpart derived from the original."""
+        ...

@@ -1,0 +1,270 @@
+"""Compiles plain UDFs, Python functions of one row's values, to a Spark column by the rules of their two wire formats.
+
+Pickle (SQL_BATCHED_UDF): the JVM accepts an object only if its class is that of the declared type (EvaluatePython.makeFromJava).
+An int for a double is NULL, and an int that is too large for its type wraps. Arrow (SQL_ARROW_BATCHED_UDF): pyarrow.array
+converts the results of a batch to the declared type, or raises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from sparkweld.ir import LoopBuilder, Type, Value
+from sparkweld.ir.ops import Fits, Read, StrCall
+from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I16, I32, I64, LISTS, STR
+from sparkweld.reasons import refusal
+from udf_compiler.boundary.type_names import ARRAYS
+from udf_compiler.frontends.pandas.apply.results import explored, holds_numpy, kind_of_result, kinds_of, merged, value_as
+from udf_compiler.frontends.python.calendar import guard_python_date
+from udf_compiler.frontends.python.formats import assembled
+from udf_compiler.frontends.python.list_results import list_of_row
+from udf_compiler.frontends.python.lists import guard_list
+from udf_compiler.frontends.python.path_explorer import PATH_LIMIT, Node, explorer, leaves
+from udf_compiler.frontends.python.rows import Struct, TracedStruct
+from udf_compiler.frontends.python.running import run_function
+from udf_compiler.frontends.python.values import is_scalar, of_value
+from udf_compiler.frontends.tracing.session import current, refuse, running
+
+#: PythonEvalType.SQL_BATCHED_UDF
+PICKLED = 100
+
+_TYPES: dict[str, Type] = {
+    "boolean": BOOL, "byte": I8, "short": I16, "integer": I32, "long": I64, "float": F32, "double": F64, "string": STR,
+    "date": DATE,
+}  # fmt: skip
+
+#: Type -> kinds of values that pyarrow converts to that type individually.
+_DIRECT: dict[Type, frozenset[str]] = {
+    BOOL: frozenset({"bool"}), STR: frozenset({"str"}), DATE: frozenset({"date"}),
+    **dict.fromkeys((I8, I16, I32, I64), frozenset({"int"})), **dict.fromkeys((F32, F64), frozenset({"int", "float"})),
+}  # fmt: skip
+
+#: Type -> kinds of NumPy scalars that pyarrow converts like Python's values. Unlike a bool, it also converts an np.bool_ to a
+#: number.
+_AS_PYTHON: dict[Type, frozenset[str]] = _DIRECT | {STR: frozenset(), F32: frozenset({"float"}), F64: frozenset({"float"})}
+
+#: The largest magnitude of an int that pyarrow converts to the float type.
+_EXACT = {F32: 2**24, F64: 2**53}
+
+
+@dataclass(frozen=True, slots=True)
+class RowResult:
+    """The results of a function for a row: the tree of its paths, and `run`, which an outer function runs within its own.
+
+    `pruned`: a tree that also has the paths of flagged rows, only for the kinds of their results; None where it equals `tree`.
+    `many`: it has more than a few paths, and so has a function that takes it.
+    """
+
+    tree: Node
+    run: Callable[[], Any]
+    pruned: Node | None = None
+    many: bool = False
+
+
+def result_of_row(
+    loop: LoopBuilder,
+    function: Callable[..., Any],
+    args: Sequence[Value | Struct | RowResult],
+    kwargs: Mapping[str, Value | Struct | RowResult],
+    handlers: bool,
+    gathers: bool = False,
+) -> RowResult:
+    """Returns the paths of ``function(*args, **kwargs)``; guards join `loop`.
+
+    A nullable argument is None on paths of its own; a nullable field of a struct forks where it is read. An argument that is
+    itself a result is computed inline, as the worker calls one function with the result of the other. `gathers`: one conversion
+    takes the results of many rows, so the kinds of flagged rows matter.
+    """
+
+    given = [*args, *kwargs.values()]
+    _check_nulls(given)
+
+    def run() -> Any:
+        return run_function(function, *map(_python_value, args), **{name: _python_value(v) for name, v in kwargs.items()})
+
+    # Each function of a chain also runs its inner functions, on each path that is tried.
+    tree = explored(loop, run, handlers, function, many=any(isinstance(x, RowResult) and x.many for x in given))
+    many = current().many
+    pruned = _with_pruned(loop, run, handlers, function) if gathers and current().narrowed else None
+    return RowResult(tree, run, pruned, many)
+
+
+def _check_nulls(arguments: Sequence[Value | Struct | RowResult]) -> None:
+    """Refuses (SW290) arguments that alone create too many paths, before exploring any.
+
+    Each nullable column forks before the function is called. Each further column doubles the work, and the paths of a hundred
+    columns would exhaust the limits of a trace.
+    """
+    columns = {x.id for x in arguments if isinstance(x, Value) and x.type.nullable and isinstance(x.loop.body[x.id].op, Read)}
+    if 2 ** len(columns) > PATH_LIMIT:
+        refuse("SW290", limit=PATH_LIMIT)
+
+
+def _with_pruned(loop: LoopBuilder, run: Callable[[], Any], handlers: bool, function: Callable[..., Any]) -> Node:
+    """Returns the tree of `run` where guards decide no branch; only its kinds are valid, as its values leave the loop."""
+    mark, session = loop.mark(), current()
+    unguarded = replace(session, open=True, notes=[], kept=[])
+    try:
+        with running(unguarded):
+            return explored(loop, run, handlers, function)
+    finally:
+        session.refused = session.refused or unguarded.refused
+        loop.undo(mark)
+
+
+def _python_value(argument: Value | Struct | RowResult) -> Any:
+    if isinstance(argument, RowResult):
+        return assembled(argument.run())
+    if isinstance(argument, Struct):
+        for value in argument.values:
+            _guard_conversion(value)
+        return TracedStruct(argument.names, [partial(_python_value, value) for value in argument.values])
+    _guard_conversion(argument)
+    value = argument.loop.value_of(argument)
+    if not argument.type.nullable:
+        return of_value(value)
+    return of_value(value) if explorer().decide(argument.loop.is_valid(argument)) else None
+
+
+def _guard_conversion(argument: Value) -> None:
+    """Guards values whose conversion to Python raises, whether the function reads them or not."""
+    loop = argument.loop
+    value = loop.value_of(argument)
+    if value.type.is_list:
+        guard_list(loop, value)
+    if value.type == STR:
+        loop.guard(loop.emit(StrCall("valid_utf8"), value))  # decoding other bytes to a Python str raises
+    if value.type == DATE:
+        guard_python_date(value)
+
+
+def column_of_row(
+    loop: LoopBuilder, tree: Node, return_type: str, eval_type: int, place: str, field: bool = False, pruned: Node | None = None
+) -> Value:
+    """Returns the value of the Spark column; guards join `loop`.
+
+    Refuses unsupported types (SW104) and results that do not always convert (SW298). `field`: it is one field of a struct. If
+    pyarrow rejects a value of one field, all fields are converted in another way. `pruned`: as in RowResult. A str for a double
+    raises among floats, and becomes a number among strs.
+    """
+    if return_type in ARRAYS and not field:
+        return list_of_row(loop, tree, ARRAYS[return_type], return_type, place, eval_type == PICKLED, pruned)
+    if return_type not in _TYPES:
+        raise refusal("SW104", place, type=return_type)
+    to = _TYPES[return_type]
+    kinds = kinds_of(tree) - {"None"}
+    if holds_numpy(tree) and (eval_type == PICKLED or field or not kinds <= _AS_PYTHON[to]):
+        refuse("SW293", type="a NumPy scalar")  # pickled, the JVM cannot read it
+    column = _Column(loop, to, pickled=eval_type == PICKLED)
+    for paths in (tree,) if pruned is None else (tree, pruned):
+        found = kinds_of(paths) - {"None"}
+        direct = eval_type == PICKLED or (column.converts_alone(paths, found) and (not field or found <= _DIRECT[to]))
+        if not column.takes(found) or not direct:
+            raise refusal("SW298", place, kinds=" and ".join(sorted(found)), type=return_type)
+    value = merged(loop, tree, to, column.value)
+    loop.guard(merged(loop, tree, BOOL, column.converts))
+    if "None" not in kinds_of(tree) and all(map(column.holds, kinds)):
+        return value
+    return loop.optional(value, merged(loop, tree, BOOL, lambda x: loop.const(column.holds(kind_of_result(x)), BOOL)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """The conversion of results to one type."""
+
+    loop: LoopBuilder
+    to: Type
+    pickled: bool
+
+    def takes(self, kinds: frozenset[str]) -> bool:
+        """Whether every mix of these kinds converts value by value."""
+        if kinds & LISTS.keys():
+            return False
+        if self.to == DATE or "date" in kinds:
+            return kinds <= {"date"} and (self.to == DATE or (self.to == STR and not self.pickled))
+        if self.pickled:
+            return not (self.to == STR and "float" in kinds)  # Java formats a double differently
+        if self.to == BOOL:  # pyarrow casts a batch of ints, but not one with a bool among them
+            return kinds <= {"bool"} or kinds <= {"int"}
+        if self.to == STR:
+            return True
+        return "str" not in kinds
+
+    def converts_alone(self, tree: Node, kinds: frozenset[str]) -> bool:
+        """Whether pyarrow accepts or rejects each result independently of its batch.
+
+        An int beyond 2**24 is not a float32. In a batch with a float, PySpark's second attempt converts all results to double and
+        then to float32. In a batch without a float, it raises: ``n if i == 3 else 0.5``.
+        """
+        if self.to != F32 or not kinds >= {"int", "float"}:
+            return True
+        ints = [leaf.value for leaf in leaves(tree) if leaf.error is None and kind_of_result(leaf.value) == "int"]
+        spans = [span for x in ints for span in (x.span if is_scalar(x) else (x, x))]
+        return max(map(abs, spans)) <= _EXACT[F32]
+
+    def holds(self, kind: str) -> bool:
+        """Whether a result of this kind is not NULL."""
+        if kind == "None":
+            return False
+        if not self.pickled or self.to in (STR, DATE):
+            return True
+        return {"bool": self.to == BOOL, "int": self.to.is_int, "float": self.to.is_float}.get(kind, False)
+
+    def converts(self, x: Any) -> Value:
+        """Returns the condition that pyarrow accepts the result."""
+        loop, kind = self.loop, kind_of_result(x)
+        if self.pickled or kind in ("None", "str", "date"):
+            return loop.const(True, BOOL)
+        if self.to.is_int and kind == "bool":
+            return loop.const(False, BOOL)
+        if self.to.is_int and kind == "float":
+            return loop.emit(Fits(self.to), value_as(loop, x, F64))
+        if self.to.is_int and kind == "int":
+            bits = 8 * self.to.dtype.itemsize
+            return self._between(x, -(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+        if self.to.is_float and kind == "int":
+            return self._between(x, -_EXACT[self.to], _EXACT[self.to])
+        if self.to == STR and kind == "float":
+            return self._float_is_decided(x)
+        return loop.const(True, BOOL)
+
+    def value(self, x: Any) -> Value:
+        """Returns the result as a value of the type; an arbitrary one where `holds` or `converts` is False."""
+        loop, kind = self.loop, kind_of_result(x)
+        if kind == "None" or not self.holds(kind):
+            return loop.const(self.to.zero, self.to)
+        if self.to == STR:
+            return self._text(x, kind)
+        if self.to.is_int and not is_scalar(x) and not np.iinfo(self.to.dtype).min <= x <= np.iinfo(self.to.dtype).max:
+            return loop.const(self.to.zero, self.to)  # not a constant of the type: `converts` is False
+        return value_as(loop, x, self.to)
+
+    def _text(self, x: Any, kind: str) -> Value:
+        from udf_compiler.frontends.python.strings import text_of
+
+        if kind == "bool":
+            true, false = self.loop.const("true", STR), self.loop.const("false", STR)
+            return self.loop.select(value_as(self.loop, x, BOOL), true, false)
+        return text_of(self.loop, x)
+
+    def _float_is_decided(self, x: Any) -> Value:
+        from udf_compiler.frontends.python.strings import float_is_decided
+
+        return float_is_decided(self.loop, x)
+
+    def _between(self, x: Any, low: int, high: int) -> Value:
+        loop = self.loop
+        if not is_scalar(x):
+            return loop.const(low <= x <= high, BOOL)
+        if low <= x.span[0] and x.span[1] <= high:
+            return loop.const(True, BOOL)
+        above = loop.call("greater_equal", x.value, loop.const(low, I64))
+        return loop.call("logical_and", above, loop.call("less_equal", x.value, loop.const(high, I64)))
+
+
+__all__ = ["PICKLED", "RowResult", "column_of_row", "result_of_row"]

@@ -1,0 +1,121 @@
+"""Compiles row-at-a-time UDFs: functions from the Python values of one row to a Python value, with None for NULL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sparkweld.ir import LoopBuilder, Value
+from sparkweld.reasons import refusal
+from udf_compiler.boundary.series import ARRAYS, Field, check_conf, check_names, check_profiler
+from udf_compiler.eval_types.kind import Call, Kind, check_nullable, fields_of
+from udf_compiler.eval_types.plain_results import PICKLED, RowResult, column_of_row, result_of_row
+from udf_compiler.frontends.pandas import stand_in
+from udf_compiler.frontends.python.rows import Struct, field_trees
+from udf_compiler.frontends.tracing.session import Session, running
+from udf_compiler.probing.scalar_functions import probe_row
+from udf_compiler.rebuild.purity import Prepared, prepare
+
+#: With this conf, a worker passes rows through pandas (worker.py).
+_LEGACY = "spark.sql.legacy.execution.pythonUDF.pandas.conversion.enabled"
+
+#: Without this conf, a cast of a batch's results wraps, differently for each common type of the results.
+_SAFELY = "spark.sql.execution.pandas.convertToArrowArraySafely"
+
+#: Spark types whose values are Python ints, floats, bools, strings, dates and lists.
+_TYPES = frozenset("boolean byte short integer long float double string date".split()) | ARRAYS.keys()
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    """A traced result, and whether its function can catch exceptions."""
+
+    row: RowResult
+    handlers: bool
+
+
+class Row(Kind):
+    """Eval types 100 (SQL_BATCHED_UDF) and 101 (SQL_ARROW_BATCHED_UDF)."""
+
+    sees_batch_state = False
+
+    def check_confs(self, confs: Mapping[str, str | None], udf: str) -> None:
+        check_profiler(confs, udf)
+        check_conf(confs, udf, _LEGACY, "false")
+        check_conf(confs, udf, _SAFELY, "true")
+
+    def prepare(self, function: Callable[..., Any]) -> Prepared:
+        return prepare(function, stand_in)
+
+    def argument(self, loop: LoopBuilder, field: Field) -> Any:
+        if field.spark_type not in _TYPES:
+            raise refusal("SW101", column=field.name, type=field.spark_type)
+        return field.value
+
+    def struct(self, loop: LoopBuilder, fields: Sequence[Field], title: str) -> Any:
+        names = tuple(field.name for field in fields)
+        check_names(names, title)
+        return Struct(names, tuple(self.argument(loop, field) for field in fields))
+
+    def describe(self, argument: Any) -> str:
+        if isinstance(argument, Struct):
+            return f"Row of {len(argument.names)} fields"
+        return "result" if isinstance(argument, _Result) else str(argument.type)
+
+    def call(self, call: Call) -> Any:
+        given = (*call.args, *call.kwargs.values())
+        handlers = call.prepared.handlers or any(isinstance(a, _Result) and a.handlers for a in given)
+
+        def explored() -> RowResult:
+            args = [_given(a) for a in call.args]
+            kwargs = {name: _given(a) for name, a in call.kwargs.items()}
+            gathers = call.eval_type != PICKLED
+            return result_of_row(call.loop, call.prepared.function, args, kwargs, handlers, gathers)
+
+        result = call.traced(explored, handlers=handlers)
+        self._probe(call, result)
+        return _Result(result, handlers)
+
+    def _probe(self, call: Call, result: RowResult) -> None:
+        """Runs the original on synthetic rows, unless an argument is the result of another function."""
+        lists = isinstance(call.return_type, str) and call.return_type in ARRAYS  # new lists have no result kind
+        if lists or any(isinstance(a, _Result) for a in (*call.args, *call.kwargs.values())):
+            return
+        rounded = bool(call.kept) or any(let.op.bound is not None for let in call.loop.body)
+        fields = fields_of(call.return_type)
+        names = None if fields is None else _names(call, fields)
+        with running(Session(call.loop, call.exact, call.place)):
+            trees = [result.tree] if names is None else field_trees(result.tree, names, call.eval_type == PICKLED)
+            probe_row(call.original, call.args, call.kwargs, trees, call.loop, call.place, rounded, names)
+
+    def hand_on(self, result: Any, place: str) -> Any:
+        return result
+
+    def column(self, call: Call, result: Any) -> Value:
+        with running(Session(call.loop, call.exact, call.place, call.notes, call.kept)):
+            row = result.row
+            return column_of_row(call.loop, row.tree, call.return_type, call.eval_type, call.place, pruned=row.pruned)
+
+    def fields(self, call: Call, result: Any, fields: Sequence[Mapping[str, Any]]) -> list[Value]:
+        names = _names(call, fields)
+        with running(Session(call.loop, call.exact, call.place, call.notes, call.kept)):
+            row, lists = result.row, call.eval_type == PICKLED
+            trees = field_trees(row.tree, names, lists)
+            pruned = [None] * len(trees) if row.pruned is None else field_trees(row.pruned, names, lists)
+            values = [
+                column_of_row(call.loop, tree, field["type"], call.eval_type, call.place, field=True, pruned=other)
+                for tree, other, field in zip(trees, pruned, fields, strict=True)
+            ]
+        check_nullable(call, fields, values)
+        return values
+
+
+def _names(call: Call, fields: Sequence[Mapping[str, Any]]) -> list[str]:
+    names = [field["name"] for field in fields]
+    check_names(names, call.name, call.place)
+    return names
+
+
+def _given(argument: Any) -> Any:
+    return argument.row if isinstance(argument, _Result) else argument

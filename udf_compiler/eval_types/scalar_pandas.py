@@ -1,0 +1,114 @@
+"""Compiles scalar pandas UDFs: functions from Series (or DataFrames) to a Series, batch by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sparkweld.ir import LoopBuilder, Value
+from sparkweld.reasons import refusal
+from udf_compiler.boundary.columns import ONE_FORM
+from udf_compiler.boundary.series import Field, check_conf, check_confs, column_of_result, frame_of_struct, series_of_column
+from udf_compiler.eval_types.kind import Call, Kind, check_nullable, fields_of
+from udf_compiler.eval_types.settled import settled
+from udf_compiler.frontends.pandas import TracedArray, TracedFrame, TracedSeries, stand_in
+from udf_compiler.frontends.pandas.any_form import AnyForm, asks_for_all_forms, check_none, concerns
+from udf_compiler.frontends.pandas.calls.cuts import TracedCut, plain
+from udf_compiler.frontends.pandas.calls.frames import Unknown
+from udf_compiler.probing.differences import tolerance_of
+from udf_compiler.probing.probe import probe
+from udf_compiler.rebuild.purity import Prepared, prepare
+
+#: With this conf, the columns of a DataFrame are matched by name.
+_BY_NAME = "spark.sql.legacy.execution.pandas.groupedMap.assignColumnsByName"
+
+#: Kind of a Series -> its description in notes, where the dtype does not suffice.
+_KINDS = {"date": "date", "text": "str", "maybe": "numbers", "UInt32": "UInt32", "list": "arrays"}
+
+
+def _without_categories(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Wraps a function to return its result in the dtype of its categories, as PySpark converts it."""
+
+    def converted(*args: Any, **kwargs: Any) -> Any:
+        result = function(*args, **kwargs)
+        return result.astype(result.dtype.categories.dtype)
+
+    return converted
+
+
+def check_named(call: Call, result: Any) -> None:
+    """Refuses (SW364) a frame whose columns are named after Series: such names are not traced, so no field has a known column."""
+    if isinstance(result, TracedFrame) and any(isinstance(name, Unknown) for name in result.series):
+        wanted = ", ".join(field["name"] for field in fields_of(call.return_type) or ())
+        raise refusal("SW364", call.place, given="the names of Series", wanted=wanted)
+
+
+class ScalarPandas(Kind):
+    """Eval type 200 (SQL_SCALAR_PANDAS_UDF)."""
+
+    sees_batch_state = True
+    stand_in = staticmethod(stand_in)
+
+    def check_confs(self, confs: Mapping[str, str | None], udf: str) -> None:
+        check_confs(confs, udf)
+        check_conf(confs, udf, _BY_NAME, "true")
+
+    def prepare(self, function: Callable[..., Any]) -> Prepared:
+        return prepare(function, stand_in, settles=True)
+
+    def argument(self, loop: LoopBuilder, field: Field) -> Any:
+        def series(state: str) -> Any:
+            return series_of_column(loop, field.value, field.spark_type, True, state, field.name)
+
+        of_any_form = asks_for_all_forms() and field.state == "nullable" and field.spark_type not in ONE_FORM
+        return AnyForm.of_column(field.value, series) if of_any_form else series(field.state)
+
+    def struct(self, loop: LoopBuilder, fields: Sequence[Field], title: str) -> Any:
+        check_none(title, [self.argument(loop, field) for field in fields] if asks_for_all_forms() else ())
+        return frame_of_struct(loop, fields, title)
+
+    def describe(self, argument: Any) -> str:
+        if type(argument) is AnyForm:
+            return argument.what
+        if isinstance(argument, TracedFrame):
+            return f"DataFrame of {len(argument.series)} columns"
+        if isinstance(argument, TracedArray):
+            return f"{argument.dtype} array"
+        return _KINDS.get(argument.kind) or str(argument.dtype)
+
+    def call(self, call: Call) -> Any:
+        if call.prepared.assigned:
+            check_none(call.place, call.args, call.kwargs)
+        return self.run(call, settled(call), call.original)
+
+    def run(self, call: Call, function: Callable[..., Any], original: Callable[..., Any]) -> Any:
+        result = call.traced(function, call.args, call.kwargs)
+        if type(result) is TracedCut:
+            result, original = plain(result), _without_categories(original)
+        check_named(call, result)
+        known = isinstance(result, TracedSeries | TracedArray | TracedFrame)
+        open_form = concerns(call.args, call.kwargs)
+        if known and result.loop is call.loop and not open_form:  # a result of other rows becomes no column
+            probe(original, call.args, call.kwargs, result, call.loop, call.place, tolerance_of(call.kept, result.loop.body))
+        return result
+
+    def hand_on(self, result: Any, place: str) -> Any:
+        if not isinstance(result, TracedSeries | TracedArray | TracedFrame):
+            raise refusal("SW106", place, type=type(result).__name__)
+        return result
+
+    def column(self, call: Call, result: Any) -> Value:
+        return column_of_result(call.loop, result, call.return_type, call.place)
+
+    def fields(self, call: Call, result: Any, fields: Sequence[Mapping[str, Any]]) -> list[Value]:
+        """Returns the columns of a DataFrame that the struct names; other columns are ignored."""
+        if not isinstance(result, TracedFrame):
+            raise refusal("SW106", call.place, type=type(result).__name__)
+        if result.loop is not call.loop:
+            raise refusal("SW107", call.place)
+        names = [field["name"] for field in fields]
+        if not names or len(set(names)) < len(names) or not set(names) <= set(result.series):
+            raise refusal("SW364", call.place, given=", ".join(map(str, result.series)), wanted=", ".join(names))
+        values = [column_of_result(call.loop, result.series[f["name"]], f["type"], call.place) for f in fields]
+        check_nullable(call, fields, values)
+        return values

@@ -1,0 +1,1 @@
+"""Translates functions, expressions and models to IR, one package per source language or library."""

@@ -1,0 +1,1 @@
+"""Translates Catalyst expressions to IR. Start at `expressions`."""

@@ -1,0 +1,125 @@
+"""Loads a model saved by MLflow, from a folder or from an archive that Spark distributes, and finds its predict method.
+
+MLflow itself loads the model. The request records the files that determine the result: the folder's MLmodel and the library's
+file that it names, or the whole archive.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from udf_compiler.frontends.models.matrices import matrix
+from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.function import model_files
+from udf_compiler.function.model_files import FileName, Reads
+
+_DESCRIPTION = "MLmodel"
+_ON_NFS = "nfs:"
+
+#: Module that loads a flavour -> the flavour's name in MLmodel, its wrapper class, and the wrapper's attribute for the model.
+_FLAVOURS = {
+    "mlflow.sklearn": ("sklearn", "_SklearnModelWrapper", "sklearn_model"),
+    "mlflow.lightgbm": ("lightgbm", "_LGBModelWrapper", "lgb_model"),
+    "mlflow.xgboost": ("xgboost", "_XGBModelWrapper", "xgb_model"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The location of a UDF's model: a folder, or the driver's path of an archive (with the prefix ``nfs:`` on NFS)."""
+
+    path: str
+    is_archive: bool
+
+    @property
+    def file(self) -> str | FileName:
+        """Returns the archive's path on NFS, or the file name under which a worker finds it."""
+        if self.path.startswith(_ON_NFS):
+            return self.path.removeprefix(_ON_NFS)
+        return FileName(os.path.basename(self.path))
+
+    @property
+    def name(self) -> str:
+        """Returns the last component of the path, for explain."""
+        return os.path.basename(self.path.rstrip(os.sep))
+
+
+def load(source: Source) -> Any:
+    """Loads MLflow's `PyFuncModel`. Refuses SW805 (reading files is not allowed), SW860, SW861 and SW866 (unsupported model)."""
+    reads = model_files.reads()
+    if reads is None:
+        refuse("SW805", call="mlflow.pyfunc.load_model")
+    if source.is_archive:
+        return reads.load(source.file, load, _of_archive)
+    return _of_folder(source.path, reads)
+
+
+def _of_folder(folder: str, reads: Reads) -> Any:
+    description = os.path.join(folder, _DESCRIPTION)
+    metadata = reads.load(description, load, _described)
+    data = os.path.join(folder, _data_file(metadata))
+    model = reads.load(data, load, lambda path: _loaded(folder))
+    reads.load(description, load, _described)  # checks that it did not change while MLflow read it again
+    return model
+
+
+def _of_archive(path: str) -> Any:
+    """Loads the model of an archive; unpacks it as `_SparkDirectoryDistributor` does on a worker."""
+    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(path) as archive:
+        archive.extractall(folder)
+        _data_file(_described(os.path.join(folder, _DESCRIPTION)))
+        return _loaded(folder)
+
+
+def _described(path: str) -> Any:
+    return sys.modules["mlflow.models"].Model.load(path)
+
+
+def _loaded(folder: str) -> Any:
+    return sys.modules["mlflow.pyfunc"].load_model(folder, suppress_warnings=True)
+
+
+def _data_file(metadata: Any) -> str:
+    """Returns the path of the library's file in the folder. Refuses (SW866) models for which MLflow does more than load it."""
+    conf = metadata.flavors.get("python_function") or {}
+    loader = conf.get("loader_module")
+    if loader not in _FLAVOURS:
+        refuse("SW866", what=f"the flavour {loader}")
+    if conf.get("code"):
+        refuse("SW866", what="code of its own (code_paths)")
+    if conf.get("config"):
+        refuse("SW866", what="a model_config")
+    if metadata.get_params_schema() is not None:
+        refuse("SW866", what="parameters in its signature")
+    if metadata._is_signature_from_type_hint() or metadata._is_type_hint_from_example():
+        refuse("SW866", what="a signature from type hints")
+    flavour = metadata.flavors.get(_FLAVOURS[loader][0]) or {}
+    data = flavour.get("data") if loader != "mlflow.sklearn" else conf.get("data") or conf.get("model_path")
+    if not isinstance(data, str) or data != os.path.normpath(data) or data.startswith((os.sep, os.pardir)):
+        refuse("SW866", what="no file of its own")
+    return data
+
+
+def predictor(model: Any, rebuild: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Returns the function of traced columns that MLflow calls to predict. `rebuild` returns the stand-in of the library's model.
+
+    Refuses (SW866) a wrapper of an unknown class.
+    """
+    _, wrapper, attribute = _FLAVOURS[model.loader_module]
+    held = model._model_impl
+    if type(held).__qualname__ != wrapper or type(held).__module__ != model.loader_module:
+        refuse("SW866", what=f"a {type(held).__qualname__}")
+    library_model = getattr(held, attribute)
+    traced = rebuild(library_model)
+    method = model.metadata.flavors["python_function"].get("predict_fn", "predict")
+    if attribute == "xgb_model":  # `_wrapped_xgboost_model_predict_fn`
+        if type(library_model).__name__ == "Booster":
+            return lambda data: traced.predict(matrix(data), validate_features=True)
+        return lambda data: traced.predict(data, validate_features=True)
+    return getattr(traced, method)  # type: ignore[no-any-return]

@@ -1,0 +1,47 @@
+"""Translates scikit-learn's feature selectors."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import replace
+
+import numpy as np
+
+from udf_compiler.frontends.models.features import Features, validated
+from udf_compiler.frontends.models.translator import Translator
+from udf_compiler.frontends.tracing.lower import run_prototype
+from udf_compiler.frontends.tracing.session import refuse
+
+
+class Selector(Translator):
+    """Translates selectors that return the columns of `get_support` unchanged."""
+
+    def transform(self, x: Features) -> Features:
+        call = self.call("transform")
+        chosen = [int(i) for i in np.flatnonzero(self.model.get_support())]
+        if not chosen:
+            refuse("SW810", call=call, what="no feature to keep")
+        if x.has_texts:
+            refuse("SW811", call=call)
+        if x.names is not None and self.container != "default":  # the result has the DataFrame's own columns
+            library = importlib.import_module("sklearn.utils.validation")
+            run_prototype(call, library.validate_data, self.model, x.prototype(), reset=False, skip_check_array=True)
+            return x.chosen(chosen)
+        tags = importlib.import_module("sklearn.utils").get_tags(self.model).input_tags
+        finite = not tags.allow_nan
+        made = validated(self.model, x, call, finite, dtype=None, accept_sparse="csr")
+        return replace(made.chosen(chosen), names=None)
+
+
+#: Module of sklearn.feature_selection -> its selectors.
+SELECTORS = {
+    "_univariate_selection": "SelectKBest SelectPercentile SelectFpr SelectFdr SelectFwe GenericUnivariateSelect",
+    "_variance_threshold": "VarianceThreshold",
+    "_from_model": "SelectFromModel",
+    "_rfe": "RFE RFECV",
+    "_sequential": "SequentialFeatureSelector",
+}
+
+ESTIMATORS: dict[str, type[Translator]] = {
+    **{f"sklearn.feature_selection.{module}.{name}": Selector for module, names in SELECTORS.items() for name in names.split()},
+}

@@ -1,0 +1,167 @@
+"""Translates scikit-learn's text vectorisers to `Terms`, without building a matrix."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+
+from sparkweld.ir import Value
+from sparkweld.ir.layouts.text_blocks import Analyzer
+from sparkweld.ir.layouts.text_header import CHAR, CHAR_WB, LONGEST_HASHED, NORM_L1, NORM_L2, ONE, SIGNED, UNSIGNED, WORD
+from sparkweld.ir.ops import StrCall
+from sparkweld.ir.types import STR
+from udf_compiler.frontends.models.features import Features
+from udf_compiler.frontends.models.sparse_text_features import Terms, TextPart, tfidf_steps
+from udf_compiler.frontends.models.translator import Translator
+from udf_compiler.frontends.tracing.session import refuse
+
+_ANALYZERS = {"word": WORD, "char": CHAR, "char_wb": CHAR_WB}
+_DTYPES = (np.dtype(np.float64), np.dtype(np.int64))
+
+
+class Vectorizer(Translator):
+    """The base of the three vectorisers: preprocessing, and the n-grams of a document."""
+
+    def _document(self, x: Features) -> Value:
+        """Returns a row's preprocessed string; missing strings are guarded, as the library raises for them. Refuses SW851."""
+        call, model = self.call("transform"), self.model
+        if isinstance(x, Terms) or x.ndim != 1 or len(x.columns) != 1 or x.types != (STR,):
+            refuse("SW851", call=call)
+        loop, (text,) = x.loop, x.values
+        if text.type.nullable:
+            loop.guard(loop.is_valid(text), local=True)
+            text = loop.value_of(text)
+        if model.lowercase:
+            text = loop.emit(StrCall("lower"), text)
+        if model.strip_accents:
+            if model.strip_accents not in ("ascii", "unicode"):
+                self._refuse_option("strip_accents")
+            text = loop.emit(StrCall(f"strip_accents_{model.strip_accents}"), text)
+        return text
+
+    def _analyzer(self) -> Analyzer:
+        """Returns the n-gram analyzer. Refuses (SW850) user functions and unsupported token patterns."""
+        model = self.model
+        if not isinstance(model.analyzer, str) or model.analyzer not in _ANALYZERS:
+            self._refuse_option("analyzer")
+        for option in ("preprocessor", "tokenizer"):
+            if getattr(model, option) is not None and (option != "tokenizer" or model.analyzer == "word"):
+                self._refuse_option(option)
+        if model.input != "content":
+            self._refuse_option("input")
+        shortest, longest = model.ngram_range
+        kind = _ANALYZERS[model.analyzer]
+        if not (type(shortest) is type(longest) is int and 0 < shortest <= longest):
+            self._refuse_option("ngram_range")
+        if kind != WORD:
+            return Analyzer(kind, shortest, longest)
+        least = least_of_token(model.token_pattern)
+        if least is None or (longest > 1 and re.fullmatch(model.token_pattern, " " * least)):
+            refuse("SW850", name=self.name, option="token_pattern", value=repr(model.token_pattern))
+        stop_words = frozenset(w for w in model.get_stop_words() or () if isinstance(w, str) and _is_text(w))
+        return Analyzer(kind, shortest, longest, model.token_pattern, least, stop_words)
+
+    def _refuse_option(self, option: str) -> Any:
+        refuse("SW850", name=self.name, option=option, value=repr(getattr(self.model, option)))
+
+
+class CountVectorizer(Vectorizer):
+    """Counts each vocabulary term's occurrences; with `binary`, 1 for terms that occur."""
+
+    def transform(self, x: Features) -> Terms:
+        model = self.model
+        if np.dtype(model.dtype) not in _DTYPES:
+            self._refuse_option("dtype")
+        vocabulary = {term: int(column) for term, column in self.fitted("vocabulary_").items() if _is_text(term)}
+        columns = len(self.model.vocabulary_)
+        if not all(0 <= column < columns for column in vocabulary.values()):
+            refuse("SW850", name=self.name, option="vocabulary_", value="columns that do not count up")
+        part = TextPart(self._document(x), self._analyzer(), vocabulary, columns)
+        if model.binary:
+            part = part.step(ONE)
+        return Terms(x.loop, (part,), np.dtype(model.dtype))
+
+
+class TfidfVectorizer(CountVectorizer):
+    """Translates a CountVectorizer followed by a TfidfTransformer."""
+
+    def transform(self, x: Features) -> Terms:
+        if np.dtype(self.model.dtype) != np.float64:
+            self._refuse_option("dtype")
+        return tfidf_steps(self.fitted("_tfidf"), super().transform(x), self.call("transform"))
+
+
+class HashingVectorizer(Vectorizer):
+    """Maps terms to columns by their hash; with `alternate_sign`, half of them count negatively, so that collisions cancel."""
+
+    def transform(self, x: Features) -> Terms:
+        model = self.model
+        analyzer = self._analyzer()
+        if np.dtype(model.dtype) != np.float64:
+            self._refuse_option("dtype")
+        if analyzer.longest > LONGEST_HASHED:
+            self._refuse_option("ngram_range")
+        part = TextPart(self._document(x), analyzer, None, int(model.n_features), SIGNED if model.alternate_sign else UNSIGNED)
+        if model.binary:
+            part = part.step(ONE)
+        if model.norm is not None:
+            part = part.step({"l1": NORM_L1, "l2": NORM_L2}[model.norm])
+        return Terms(x.loop, (part,))
+
+
+class TfidfTransformer(Translator):
+    """Translates weights of a matrix of counts, of `Terms` only; see `terms.with_terms`."""
+
+    def transform(self, x: Features) -> Features:
+        refuse("SW851", call=self.call("transform"))
+
+
+def _is_text(term: object) -> bool:
+    """Whether a term is a str that a column of strings can contain: no lone surrogates."""
+    return isinstance(term, str) and (term.isascii() or not re.search("[\ud800-\udfff]", term))
+
+
+def least_of_token(pattern: str) -> int | None:
+    r"""Returns the least code points of a token, for a pattern that matches maximal runs of one kind of code point.
+
+    ``\w+`` (1), ``(?u)\b\w\w+\b`` (2), ``[a-z]{3,}`` (3), ``\S+`` (1). With ``\b`` on both sides, the kind has to be ``\w``: a
+    run of word characters has boundaries at its ends and nowhere else. None for other patterns.
+    """
+    from re import _constants as names  # type: ignore[attr-defined]
+    from re import _parser as parser  # type: ignore[attr-defined]
+
+    try:
+        items = list(parser.parse(pattern))
+    except re.error:
+        return None
+    boundary = (names.AT, names.AT_BOUNDARY)
+    if len(items) > 2 and items[0] == items[-1] == boundary:
+        items = items[1:-1]
+        word = (names.IN, [(names.CATEGORY, names.CATEGORY_WORD)])
+        if any(one != word for one in _repeated(items, names)):
+            return None
+    kinds = _repeated(items, names)
+    if not kinds or any(kind != kinds[0] for kind in kinds) or kinds[0][0] not in (names.IN, names.LITERAL, names.NOT_LITERAL):
+        return None
+    *singles, (_, (least, most, _)) = items
+    return len(singles) + least if most == names.MAXREPEAT and len(singles) + least > 0 else None
+
+
+def _repeated(items: list[Any], names: Any) -> list[Any]:
+    """Returns the code points of a sequence of single ones whose last is repeated; empty for other sequences."""
+    if not items or items[-1][0] is not names.MAX_REPEAT:
+        return []
+    (_, (_, _, body)) = items[-1]
+    return [*items[:-1], *body] if len(body) == 1 else []
+
+
+ESTIMATORS: dict[str, type[Translator]] = {
+    "sklearn.feature_extraction.text.CountVectorizer": CountVectorizer,
+    "sklearn.feature_extraction.text.HashingVectorizer": HashingVectorizer,
+    "sklearn.feature_extraction.text.TfidfTransformer": TfidfTransformer,
+    "sklearn.feature_extraction.text.TfidfVectorizer": TfidfVectorizer,
+}
+
+__all__ = ["ESTIMATORS", "Vectorizer", "least_of_token"]

@@ -1,0 +1,158 @@
+"""Replaces a fitted model in a compiled function with methods on traced columns and plain attributes, nothing else."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from sparkweld.ir.types import I64
+from udf_compiler.frontends.models.features import features_of
+from udf_compiler.frontends.models.matrices import TracedMatrix
+from udf_compiler.frontends.models.output import TracedSparse, contained, given_back
+from udf_compiler.frontends.models.translator import METHODS, Translator, labels, method_of
+from udf_compiler.frontends.pandas import TracedArray
+from udf_compiler.frontends.pandas.calls.lists import for_model
+from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.signatures import check_form
+from udf_compiler.frontends.tracing.stand_ins import StandIn
+from udf_compiler.frontends.tracing.values import Traced
+
+#: Attributes of fitted estimators that are arrays or numbers.
+_PLAIN = frozenset(
+    """classes_ n_features_in_ feature_names_in_ n_outputs_ coef_ intercept_ mean_ scale_ best_score_ best_iteration
+    best_iteration_ best_score feature_names feature_name_""".split()
+)
+
+
+class TracedModel(StandIn):
+    """A model that cannot be written; its attributes are copies or read-only."""
+
+    __slots__ = ("_translator",)
+    what = "model"
+
+    def __init__(self, translator: Translator) -> None:
+        object.__setattr__(self, "_translator", translator)
+
+    @property  # type: ignore[override]
+    def stands_for(self) -> Any:
+        return self._translator.model
+
+    def __getattr__(self, name: str) -> Any:
+        translator = self._translator
+        if name in METHODS:
+            made = method_of(translator, name)
+            method = functools.partial(_called, translator, name, made)
+            method.__signature__ = inspect.signature(getattr(translator.model, name))  # type: ignore[attr-defined]
+            return method
+        if name in _PLAIN:
+            return constant(translator.fitted(name), translator.call(name))
+        if name in ("named_steps", "named_transformers_", "named_estimators_"):
+            parts = translator.fitted(name)
+            return {key: _part(translator, part) for key, part in parts.items()}
+        if name == "steps":
+            return [(key, _part(translator, part)) for key, part in translator.fitted("steps")]
+        if name == "get_booster" and hasattr(translator.model, name):
+            return lambda: TracedModel(translator.part(translator.model.get_booster()))
+        if name in ("best_estimator_", "estimator_", "regressor_", "booster_"):
+            return TracedModel(translator.part(translator.fitted(name)))
+        refuse("SW802", name=translator.name, method=name)
+
+    def __getitem__(self, key: Any) -> Any:
+        if type(self._translator).__name__ != "Pipeline" or not isinstance(key, int | str | slice):
+            refuse("SW802", name=self._translator.name, method="[...]")
+        return _part(self._translator, self._translator.model[key])
+
+    def __setattr__(self, name: str, value: object = None) -> None:
+        refuse("SW256", call=f"{self._translator.name}.{name} = ...")
+
+    __delattr__ = __setattr__
+
+
+def _part(translator: Translator, part: Any) -> Any:
+    return part if part is None or isinstance(part, str) else TracedModel(translator.part(part))
+
+
+def _width_of(model: Any) -> int | None:
+    """Returns the number of features that a fitted model takes, None when it does not report it."""
+    if hasattr(model, "num_feature"):  # a Booster of LightGBM
+        return int(model.num_feature())
+    return getattr(model, "n_features_in_", None)
+
+
+def _called(translator: Translator, name: str, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    call = translator.call(name)
+    x, options = _arguments(translator, name, method, args, kwargs)
+    x = for_model(x, _width_of(translator.model), call)
+    if isinstance(x, TracedSparse):
+        given: Any = x.features
+    else:
+        given = x if isinstance(x, TracedMatrix) else features_of(x, call, translator.CATEGORIES)
+    made = method(given, **options)
+    return given_back(contained(translator, made) if name == "transform" else made, call)
+
+
+def _arguments(
+    translator: Translator, name: str, method: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[Any, dict[str, Any]]:
+    """Returns the data of a call and its non-default options. Refuses (SW840) unsupported options."""
+    call, signature = translator.call(name), inspect.signature(getattr(translator.model, name))
+    check_form(getattr(translator.model, name), args, kwargs, call)
+    (_, x), *others = signature.bind(*args, **kwargs).arguments.items()
+    known = inspect.signature(method).parameters
+    options: dict[str, Any] = {}
+    for option, value in others:
+        parameter = signature.parameters[option]
+        options.update(value if parameter.kind is parameter.VAR_KEYWORD else {option: value})
+    for option, value in list(options.items()):
+        default = signature.parameters[option].default if option in signature.parameters else inspect.Parameter.empty
+        if type(value) is type(default) and value == default:
+            del options[option]
+        elif option not in known or not _is_plain(value):
+            refuse("SW840", call=call, option=option)
+    return x, options
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, tuple | list):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, bool | int | float | str | np.generic)
+
+
+class Constants(np.ndarray):
+    """A read-only array of a model; a traced index takes one element per row, for example of `classes_`."""
+
+    def __getitem__(self, key: Any) -> Any:
+        if not isinstance(key, Traced):
+            return super().__getitem__(key)
+        if not isinstance(key, TracedArray) or key.dtype.kind != "i" or key.ndim != 1 or self.ndim != 1:
+            refuse("SW257", call="an array of a model [...]", shape=f"{self.shape}")
+        return _taken(np.asarray(self), key)
+
+
+def _taken(table: np.ndarray, key: TracedArray) -> Any:
+    """Returns ``table[key]``. Rows whose index is out of range are guarded: NumPy raises."""
+    loop, index = key.loop, key.loop.cast(key.value, I64)
+    size = loop.const(len(table), I64)
+    index = loop.select(loop.call("less", index, loop.const(0, I64)), loop.call("add", index, size), index)
+    inside = loop.call("logical_and", loop.call("greater_equal", index, loop.const(0, I64)), loop.call("less", index, size))
+    loop.guard(inside, local=True)
+    return given_back(labels(features_of(key, "classes_[...]"), index, table, "classes_[...]"), "classes_[...]")
+
+
+def constant(value: Any, call: str) -> Any:
+    """Returns an attribute of a fitted estimator as read-only data. Refuses SW819."""
+    if isinstance(value, np.ndarray) and (value.dtype.kind in "biufU" or all(isinstance(v, str) for v in value.ravel())):
+        made = value.copy().view(Constants)
+        made.flags.writeable = False
+        return made
+    if value is None or isinstance(value, int | float | str | np.generic):
+        return value
+    if isinstance(value, list) and all(isinstance(v, str) for v in value):
+        return list(value)
+    refuse("SW819", call=call, type=type(value).__name__)
+
+

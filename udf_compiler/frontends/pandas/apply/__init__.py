@@ -1,0 +1,1 @@
+"""Compiles Python functions that pandas applies to each value or row."""

@@ -1,0 +1,278 @@
+"""Compiles row-local comprehensions and generators over Series: ``pd.Series([f(x, y) for x, y in zip(a, b)])``.
+
+A symbolic Series has one row. Its loop therefore runs once, and its element is that of the row. The element forks into paths like
+a scalar function's result. The UDF runs from its start for each path, up to the call that turns the list into a Series. The
+result of that call is then known, and the UDF runs again with it, up to the next such loop.
+
+The trace does not have the length of the list or its other elements. The list must therefore flow into that one call and nowhere
+else. `flow` proves it for a comprehension; the call itself runs a generator.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any, NoReturn
+
+from sparkweld.ir import LoopBuilder
+from sparkweld.ir.context_variables import assigned
+from udf_compiler.frontends.pandas.apply.elementwise import element
+from udf_compiler.frontends.pandas.apply.results import finished, series_of_tree
+from udf_compiler.frontends.python.flow import Flow, flow_of_list
+from udf_compiler.frontends.python.lists import is_list
+from udf_compiler.frontends.python.path_explorer import Explorer, Fork, Leaf, Node, explore_with, exploring, leaves
+from udf_compiler.frontends.python.state import Record
+from udf_compiler.frontends.tracing.exceptions import as_python, text_of
+from udf_compiler.frontends.tracing.session import place_of, refuse
+from udf_compiler.frontends.tracing.stand_ins import StandIn
+from udf_compiler.frontends.tracing.values import Traced
+from udf_compiler.function.bytecode import identity_of
+
+_NO_ELEMENT = object()
+
+
+class _Element(BaseException):
+    """The element of the row on this path; it ends the run. As a BaseException, it evades the user's handlers."""
+
+    def __init__(self, value: Any) -> None:
+        super().__init__()
+        self.value = value
+
+
+@dataclass(slots=True)
+class RowLoops:
+    """The loops over rows of one UDF: the Series of each finished loop in order, with the decisions of one path each."""
+
+    loop: LoopBuilder
+    handlers: bool
+    done: list[tuple[Any, list[bool]]] = field(default_factory=list)
+    explorer: Explorer | None = None
+    position: int = 0
+    pending: tuple[FrameType, Flow] | None = None
+    driven: bool = False
+
+    def run(self, function: Callable[[], Any]) -> Any:
+        """Returns the result of `function`, once all its loops are known."""
+        with assigned(_LOOPS, self):
+            while True:
+                tree = self._explore(function)
+                if isinstance(tree, Leaf) and not isinstance(tree.value, _Element):
+                    if tree.error is not None:
+                        raise tree.error
+                    return tree.value
+                self._finish(tree)
+
+    def _explore(self, function: Callable[[], Any]) -> Node:
+        self.explorer = Explorer(self.loop, self.handlers)
+
+        def run() -> Any:
+            self.position, self.pending, self.driven = 0, None, False
+            try:
+                with exploring(None):  # also ends a row whose function raised: its iterator may live on in a traceback
+                    result = function()
+            except _Element as element:
+                return element
+            if self.pending is not None:
+                refuse("SW600")
+            return result
+
+        return self.explorer.explore(run, lazily=True)
+
+    def _finish(self, tree: Node) -> None:
+        """Adds the loop in which all paths ended."""
+        ends = list(leaves(tree))
+        if any(leaf.error is None and not isinstance(leaf.value, _Element) for leaf in ends):
+            refuse("SW600")
+        good = next((leaf for leaf in ends if leaf.error is None), None)
+        if good is None:
+            error = ends[0].error
+            assert error is not None
+            refuse("SW261", at=place_of(error), error=text_of(error))
+        elements = _elements(tree)
+        series = series_of_tree(self.loop, finished(self.loop, elements, self.handlers))
+        self.done.append((series, _decisions(tree, good)))
+
+    def enter(self) -> Explorer:
+        """Returns the explorer of the loop that starts now: a new one to explore, or a known one that repeats one path."""
+        assert self.explorer is not None
+        if self.position == len(self.done):
+            return self.explorer
+        return Explorer.repeating(self.loop, self.handlers, self.done[self.position][1])
+
+    def collected(self, element: Any) -> Any:
+        """Returns the result of the call that takes the elements; ends the run where that is not known yet."""
+        self.position += 1
+        if self.position > len(self.done):
+            raise _Element(element)
+        return self.done[self.position - 1][0]
+
+
+_LOOPS: ContextVar[RowLoops | None] = ContextVar("sparkweld_row_loops", default=None)
+
+
+def _elements(tree: Node) -> Node:
+    if isinstance(tree, Leaf):
+        return tree if tree.error is not None else Leaf(tree.value.value, None, tree.guards)
+    return Fork(tree.condition, tree.guards, _elements(tree.yes), _elements(tree.no))
+
+
+def _decisions(tree: Node, leaf: Leaf) -> list[bool]:
+    """Returns the decisions that lead to a leaf."""
+    if isinstance(tree, Leaf):
+        return []
+    yes = any(end is leaf for end in leaves(tree.yes))
+    return [yes, *_decisions(tree.yes if yes else tree.no, leaf)]
+
+
+class Rows(StandIn):
+    """An iterator over the rows of columns, which yields the values of the one symbolic row."""
+
+    __slots__ = ("_loops", "_over", "_single", "_sources", "_state")
+    what = "loop over the rows"
+    stands_for = zip
+    exact = False
+
+    def __init__(self, columns: Sequence[Any], single: bool) -> None:
+        self._loops, self._single = [c.loop for c in columns], single
+        self._sources = [element(c, "a loop over a Series") for c in columns]
+        self._state: tuple[Explorer | None, FrameType, Record, Flow | None] | None = None
+        self._over = False
+
+    def __iter__(self) -> Rows:
+        return self
+
+    def __next__(self) -> Any:
+        loops = _LOOPS.get()
+        if loops is None or self._over:
+            refuse("SW600")
+        if self._state is None:
+            return self._start(loops, sys._getframe(1))
+        self._end(loops)
+        raise StopIteration
+
+    def _start(self, loops: RowLoops, frame: FrameType) -> Any:
+        if any(loop is not loops.loop for loop in self._loops):  # the next batch has its own loop
+            refuse("SW262", call="a loop over a column", what="a function of an iterator of batches")
+        flow = None
+        if not loops.driven:
+            flow = flow_of_list(frame.f_code, frame.f_lasti)
+            if flow is None or loops.pending is not None:
+                refuse("SW600")
+            identity = identity_of(frame.f_code)
+            if identity is not None:
+                refuse("SW603", at=identity.place, function=identity.function)
+        record = _record(frame, flow)
+        self._state = (explore_with(loops.enter()), frame, record, flow)
+        values = tuple(source() for source in self._sources)
+        return values[0] if self._single else values
+
+    def _end(self, loops: RowLoops) -> None:
+        assert self._state is not None
+        before, frame, record, flow = self._state
+        self._over = True
+        explore_with(before)
+        record.check()
+        if flow is not None:
+            loops.pending = (frame, flow)
+
+
+def _record(frame: FrameType, flow: Flow | None) -> Record:
+    own = flow.variables if flow is not None else frozenset()
+    return Record(*(value for name, value in frame.f_locals.items() if name not in own and not isinstance(value, Rows)))
+
+
+def rows_of(columns: Sequence[Any], single: bool) -> Rows:
+    """Returns ``iter(series)`` or ``zip(series, ...)``: Python's values of each row."""
+    return Rows(columns, single)
+
+
+class Mapped(Traced):
+    """A symbolic ``map(function, series, ...)``."""
+
+    __slots__ = ("columns", "function")
+    what = "map"
+    stands_for = map
+
+    def __init__(self, function: Callable[..., Any], columns: Sequence[Any]) -> None:
+        self.function, self.columns = function, columns
+
+    def _binary(self, name: str, other: Any, reflected: bool) -> NoReturn:
+        refuse("SW600")
+
+    def _unary(self, name: str) -> NoReturn:
+        refuse("SW600")
+
+    def _in_place(self, name: str, other: Any) -> NoReturn:
+        refuse("SW600")
+
+
+def is_collection(data: Any) -> bool:
+    """Whether `data` may be the elements of a loop over rows."""
+    loops = _LOOPS.get()
+    if loops is None:
+        return False
+    return type(data) in (Mapped, types.GeneratorType) or (type(data) is list and loops.pending is not None)
+
+
+def collect(data: Any) -> Any:
+    """Returns the Series of a loop's list, a generator or a map; refuses any other list (SW600)."""
+    loops = _LOOPS.get()
+    assert loops is not None
+    if type(data) is list:
+        return loops.collected(_element_of_list(loops, data))
+    if type(data) is Mapped:
+        function, rows = data.function, rows_of(data.columns, single=False)
+        data = (function(*row) for row in rows)
+    loops.driven = True
+    try:
+        element = next(data, _NO_ELEMENT)
+        if element is _NO_ELEMENT or next(data, _NO_ELEMENT) is not _NO_ELEMENT:
+            refuse("SW600")
+    finally:
+        loops.driven = False
+    return loops.collected(element)
+
+
+def _element_of_list(loops: RowLoops, data: list[Any]) -> Any:
+    if loops.pending is None or len(data) != 1:
+        refuse("SW600")
+    (frame, flow), loops.pending = loops.pending, None
+    if frame is not _user_frame() or frame.f_lasti != flow.call:
+        refuse("SW600")
+    return data[0]
+
+
+def _user_frame() -> FrameType | None:
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and str(frame.f_globals.get("__name__") or "").partition(".")[0] in ("udf_compiler", "sparkweld"):
+        frame = frame.f_back
+    return frame
+
+
+def zip_(*columns: Any, strict: bool = False) -> Any:
+    """Returns ``zip``: for Series, an iterator over their rows."""
+    if not any(isinstance(c, Traced) for c in columns):
+        return as_python(zip, *columns, strict=strict)
+    from udf_compiler.frontends.pandas.series import TracedSeries
+
+    if any(map(is_list, columns)):
+        refuse("SW223")
+    if not all(type(c) is TracedSeries for c in columns):
+        refuse("SW600")
+    return rows_of(columns, single=False)
+
+
+def map_(function: Any, *columns: Any) -> Any:
+    """Returns ``map``: for Series, a function applied to each row."""
+    from udf_compiler.frontends.pandas.series import TracedSeries
+
+    if columns and all(type(c) is TracedSeries for c in columns):
+        return Mapped(function, columns)
+    return as_python(map, function, *columns)
+
+
+__all__ = ["RowLoops", "Rows", "collect", "is_collection", "map_", "rows_of", "zip_"]

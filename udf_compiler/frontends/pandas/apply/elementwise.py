@@ -1,0 +1,91 @@
+"""Compiles pandas calls that run a Python function on each value of a Series, by exploring the function's paths."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from udf_compiler.frontends.pandas import dates
+from udf_compiler.frontends.pandas.apply.results import ListSeries, RowSeries, explored, series_of_tree
+from udf_compiler.frontends.pandas.batch_dependent import plain
+from udf_compiler.frontends.pandas.series import TracedSeries
+from udf_compiler.frontends.python.builtin_calls import STAND_INS
+from udf_compiler.frontends.python.lists import of_list
+from udf_compiler.frontends.python.path_explorer import explorer, is_exploring
+from udf_compiler.frontends.python.running import run_function
+from udf_compiler.frontends.python.values import is_scalar, of_value
+from udf_compiler.frontends.tracing.session import current, refuse
+
+
+def element(series: Any, call: str) -> Callable[[], Any]:
+    """Returns a function that yields the row's Python value within an exploration, as pandas' ``astype(object)`` does.
+
+    `series`: a Series or a one-dimensional array. Refuses times and dtypes that depend on the batch.
+    """
+    if isinstance(series, TracedSeries) and series.kind == "text":
+        return _text_element(series, call)
+    if type(series) is ListSeries or (isinstance(series, TracedSeries) and series.kind == "list"):
+        return _list_element(series)
+    if isinstance(series, TracedSeries) and series.kind == "date":
+        return _date_element(series)
+    if isinstance(series, TracedSeries):
+        dates.refuse_date(series, call)
+        series = plain(series, call)
+    x = of_value(series.value)
+    return lambda: x
+
+
+def _text_element(series: TracedSeries, call: str) -> Callable[[], Any]:
+    loop, value, missing = series.loop, series.value, series.missing
+    x = of_value(loop.value_of(value))
+    if not value.type.nullable:
+        return lambda: x
+    if missing.none and (missing.nan or missing.void):
+        loop.guard(loop.is_valid(value))  # the value does not distinguish None from NaN
+    absent = None if missing.none else float("nan")
+    return lambda: x if explorer().decide(loop.is_valid(value)) else absent
+
+
+def _list_element(series: TracedSeries | ListSeries) -> Callable[[], Any]:
+    """Returns the source of an ndarray, of a list for a Series of lists, or of None."""
+    loop, value = series.loop, series.value
+    x = of_list(loop.value_of(value), ndarray=type(series) is not ListSeries)
+    return lambda: x if not value.type.nullable or explorer().decide(loop.is_valid(value)) else None
+
+
+def _date_element(series: TracedSeries) -> Callable[[], Any]:
+    """Returns the source of a datetime.date or None."""
+    dates.settle(series)
+    loop, value = series.loop, series.value
+    x = of_value(loop.value_of(value))
+    return lambda: x if not value.type.nullable or explorer().decide(loop.is_valid(value)) else None
+
+
+def apply_function(
+    series: TracedSeries | ListSeries, function: Callable[..., Any], call: str, ignore_missing: bool = False
+) -> TracedSeries | RowSeries:
+    """Returns the Series of ``function(x)`` for each x.
+
+    `ignore_missing`: None and NaN remain, and the function is not called for them.
+    """
+    if is_exploring():
+        refuse("SW262", call=call, what="a Series within a scalar function")
+    if hasattr(function, "of_series") and not ignore_missing:  # no code to trace: it computes its result itself
+        return function.of_series(series, call)  # type: ignore[no-any-return]
+    function = STAND_INS.get(function, function) if isinstance(function, type) else function
+    source = element(series, call)
+
+    def of_row() -> Any:
+        x = source()
+        if ignore_missing and _is_missing(x):
+            return x
+        return run_function(function, x)
+
+    tree = explored(series.loop, of_row, current().handlers, function)
+    return series_of_tree(series.loop, tree)
+
+
+def _is_missing(x: Any) -> bool:
+    if is_scalar(x):
+        return x.kind == "float" and explorer().decide(explorer().loop.call("isnan", x.value))
+    return x is None or x != x

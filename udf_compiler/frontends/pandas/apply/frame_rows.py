@@ -1,0 +1,114 @@
+"""Compiles DataFrame.apply(function, axis=1) by exploring the function on a row: a Series of the columns' common dtype.
+
+Columns of one dtype, or of numbers with a common dtype, yield NumPy scalars of it (DataFrame.values). Bools beside numbers, and
+strings beside anything, yield Python objects, each according to its own column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn
+
+import numpy as np
+import pandas as pd
+
+from udf_compiler.frontends.pandas.apply.elementwise import element
+from udf_compiler.frontends.pandas.apply.results import RowSeries, explored, series_of_tree
+from udf_compiler.frontends.pandas.frame import TracedFrame
+from udf_compiler.frontends.pandas.series import TracedSeries
+from udf_compiler.frontends.python.builtin_calls import STAND_INS
+from udf_compiler.frontends.python.numpy_scalars import is_numpy, numpy_scalar, python_scalar
+from udf_compiler.frontends.python.path_explorer import is_exploring
+from udf_compiler.frontends.python.running import run_function
+from udf_compiler.frontends.tracing.lower import run_prototype
+from udf_compiler.frontends.tracing.session import current, refuse
+from udf_compiler.frontends.tracing.values import Traced, series_class
+
+_CALL = "DataFrame.apply"
+
+
+class TracedRow(Traced):
+    """A row of a frame: its values by column name."""
+
+    __slots__ = ("sources",)
+    what = "row"
+    stands_for = pd.Series
+
+    def __init__(self, sources: dict[Any, Callable[[], Any]]) -> None:
+        self.sources = sources
+
+    __class__ = property(series_class)  # type: ignore[assignment]
+
+    def __getitem__(self, key: Any) -> Any:
+        if not isinstance(key, str) or key not in self.sources:
+            refuse("SW262", call="a row of a DataFrame", what=f"[{key!r}]" if isinstance(key, str | int) else "this index")
+        return self.sources[key]()
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yields Python values; NumPy scalars are converted by ``item()``."""
+        for source in self.sources.values():
+            x = source()
+            yield python_scalar(x) if is_numpy(x) else x
+
+    def _more_names(self) -> Any:
+        return self.sources
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "get":
+            return lambda key: self[key]
+        if name not in self.sources or hasattr(pd.Series, name):
+            refuse("SW251", call=f"row.{name}")
+        return self.sources[name]()
+
+    def _in_place(self, name: str, other: Any) -> NoReturn:
+        refuse("SW256", call=f"row {name}= ...")
+
+
+def apply_rows(frame: TracedFrame, func: Any, axis: Any = 0, args: Any = (), **kwargs: Any) -> TracedSeries | RowSeries:
+    """Applies a function to each row, as DataFrame.apply along the columns."""
+    if axis not in (1, "columns"):
+        refuse("SW250", call=_CALL)
+    if not callable(func) or isinstance(func, np.ufunc | Traced) or not frame.series:
+        refuse("SW262", call=_CALL, what="this function")
+    if is_exploring():
+        refuse("SW262", call=_CALL, what="a DataFrame within a scalar function")
+    function = STAND_INS.get(func, func) if isinstance(func, type) else func
+    row = TracedRow(_sources(frame))
+
+    def of_row() -> Any:
+        return run_function(function, row, *args, **kwargs)
+
+    tree = explored(frame.loop, of_row, current().handlers, function)
+    return series_of_tree(frame.loop, tree)
+
+
+def _sources(frame: TracedFrame) -> dict[Any, Callable[[], Any]]:
+    common = _common_dtype(frame)
+    if common.kind == "O":
+        return {name: element(s, _CALL) for name, s in frame.series.items()}
+    return {name: _number(frame, s, common) for name, s in frame.series.items()}
+
+
+def _number(frame: TracedFrame, series: TracedSeries, dtype: np.dtype) -> Callable[[], Any]:
+    scalar = numpy_scalar(frame.loop.cast(series.value, _type_of(dtype)), dtype)
+    return lambda: scalar
+
+
+def _type_of(dtype: np.dtype) -> Any:
+    from udf_compiler.frontends.tracing.lower import type_of
+
+    return type_of(dtype, _CALL)
+
+
+def _common_dtype(frame: TracedFrame) -> np.dtype:
+    """Returns the dtype of a row; refuses dates and dtypes that depend on the batch (SW264), and float32 (SW254)."""
+    if any(s.kind not in ("numpy", "text") for s in frame.series.values()):
+        refuse("SW264", call=_CALL)
+    protos = {n: pd.Series(["x"], dtype=object) if s.kind == "text" else np.ones(1, s.dtype) for n, s in frame.series.items()}
+    dtype = run_prototype(_CALL, lambda: pd.DataFrame(protos).iloc[0].dtype)
+    if dtype == np.float32:
+        refuse("SW254", call=_CALL, type="float32")
+    return np.dtype(dtype)

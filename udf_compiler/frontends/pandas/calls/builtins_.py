@@ -1,0 +1,149 @@
+"""Selects the Python builtins that compiled functions may call, and replaces `type`, `len` and the classes of datetime.
+
+Most builtins run unchanged: `abs`, `round`, `sum` and `float` call a method of the traced value, which records or refuses.
+"""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import itertools
+import operator
+import typing
+from typing import Any
+
+from udf_compiler.frontends.pandas.apply.comprehensions import map_, zip_
+from udf_compiler.frontends.python.builtin_calls import STAND_INS
+from udf_compiler.frontends.tracing.constants import ConstantDate, ConstantDatetime, constant_date, unwrapped
+from udf_compiler.frontends.tracing.exceptions import as_python
+from udf_compiler.frontends.tracing.session import current, refuse
+from udf_compiler.frontends.tracing.stand_ins import ClassStandIn, StandIn, class_stand_in, exact_class, module_stand_in
+from udf_compiler.frontends.tracing.values import Traced, raw
+from udf_compiler.function.libraries import is_library
+
+_PURE = frozenset(
+    {
+        abs, all, any, bin, bool, bytes, callable, chr, complex, dict, divmod, enumerate, filter, float, format, frozenset,
+        hex, int, isinstance, issubclass, iter, len, list, map, max, min, next, oct, ord, pow, range, repr, reversed, round,
+        set, slice, sorted, str, sum, tuple, zip, getattr, hasattr, ArithmeticError, AttributeError, Exception, IndexError,
+        KeyError, NotImplementedError, OverflowError, TypeError, ValueError, ZeroDivisionError, AssertionError, RuntimeError,
+        functools.reduce, functools.partial, typing.cast, staticmethod, property,
+    }
+)  # fmt: skip
+
+#: Guarded subclass of a constant -> the class that it represents.
+_GUARDED: dict[type, type] = {ConstantDate: datetime.date, ConstantDatetime: datetime.datetime}
+
+#: Py_TPFLAGS_HEAPTYPE.
+_MADE_IN_PYTHON = 1 << 9
+
+
+def type_(x: Any, *rest: Any) -> type:
+    """Implements type(x); returns the stand-in class of a traced value, so that ``type(x) is pd.Series`` holds as in Spark."""
+    if rest:
+        refuse("SW263", name="type() with three arguments")
+    from udf_compiler.frontends.pandas.calls import stand_in as known
+
+    kind = _GUARDED.get(type(x)) or type(unwrapped(x))
+    if issubclass(kind, StandIn):
+        kind = exact_class(x)
+    found = known(kind)
+    if found is None and (kind.__flags__ & _MADE_IN_PYTHON or kind is type(None)) and not is_library(kind):
+        return kind  # a rebuilt user class, or NoneType
+    if found is None:
+        refuse("SW263", name=f"type() of {raw(x)}")
+    return found
+
+
+class _DateMeta(ClassStandIn):
+    """The metaclass of the stand-ins of date and datetime: constructors and constants, but not the clock."""
+
+    constants: frozenset[str]
+    made: Any
+
+    def __getattr__(cls, name: str) -> Any:
+        if name not in cls.constants:
+            refuse("SW263", name=f"{cls.label}.{name}")
+        return constant_date(getattr(cls.stands_for, name)) if name in ("min", "max") else getattr(cls.made, name)
+
+
+def _date(*args: Any, **kwargs: Any) -> datetime.date:
+    return as_python(ConstantDate, *args, **kwargs)  # type: ignore[no-any-return]
+
+
+def _datetime(*args: Any, **kwargs: Any) -> datetime.datetime:
+    """Creates a naive datetime; refuses (SW263) one with a time zone."""
+    if len(args) > 7 or "tzinfo" in kwargs:
+        refuse("SW263", name="a datetime with a time zone")
+    return as_python(ConstantDatetime, *args, **kwargs)  # type: ignore[no-any-return]
+
+
+DATE = class_stand_in(
+    datetime.date, "datetime.date", _date, _DateMeta, made=ConstantDate,
+    constants=frozenset({"min", "max", "fromisoformat", "fromordinal", "fromisocalendar"}),
+)  # fmt: skip
+DATETIME_CLASS = class_stand_in(
+    datetime.datetime, "datetime.datetime", _datetime, _DateMeta, made=ConstantDatetime,
+    constants=frozenset({"min", "max", "fromisoformat"}),
+)  # fmt: skip
+
+
+class _TimedeltaMeta(ClassStandIn):
+    """The metaclass of the stand-in of timedelta; its objects are ordinary constants."""
+
+    def __getattr__(cls, name: str) -> Any:
+        return getattr(cls.stands_for, name)
+
+
+def _timedelta(*args: Any, **kwargs: Any) -> datetime.timedelta:
+    if any(isinstance(x, Traced) for x in (*args, *kwargs.values())):
+        refuse("SW262", call="datetime.timedelta", what="a value of the row")
+    return as_python(datetime.timedelta, *args, **kwargs)  # type: ignore[no-any-return]
+
+
+TIMEDELTA = class_stand_in(datetime.timedelta, "datetime.timedelta", _timedelta, _TimedeltaMeta)
+
+
+_CLASSES = {"date": DATE, "datetime": DATETIME_CLASS, "timedelta": TIMEDELTA}
+
+
+def _attribute(name: str) -> Any:
+    if name not in _CLASSES:
+        refuse("SW263", name=f"datetime.{name}")
+    return _CLASSES[name]
+
+
+DATETIME = module_stand_in(datetime, "datetime", _attribute)
+
+
+def len_(x: Any) -> Any:
+    """Implements len(x): the number of rows of a group in an aggregate UDF, the length of a string in a scalar UDF."""
+    groups = current().groups
+    return groups.length(x) if groups is not None and isinstance(x, Traced) else STAND_INS[len](x)
+
+
+def _count(*args: Any, **kwargs: Any) -> Any:
+    """Implements ``itertools.count`` of constants, which counts from 1 for True; refuses (SW262) traced arguments."""
+    if any(isinstance(x, Traced) for x in (*args, *kwargs.values())):
+        refuse("SW262", call="itertools.count", what="a value of the row")
+    return as_python(itertools.count, *args, **kwargs)
+
+
+_BY_OBJECT: dict[int, Any] = {id(len): len_, id(type): type_, id(datetime): DATETIME, id(itertools.count): _count}
+_BY_OBJECT |= {id(getattr(datetime, name)): made for name, made in _CLASSES.items()}
+
+
+def stand_in(obj: Any) -> Any:
+    """Returns the stand-in of a builtin, or None."""
+    if id(obj) in _BY_OBJECT:
+        return _BY_OBJECT[id(obj)]
+    if obj is operator.attrgetter or obj is operator.methodcaller:
+        return None  # they access attributes by names that the code check does not see
+    try:
+        known = obj in _PURE
+    except TypeError:
+        return None
+    if known:
+        return {zip: zip_, map: map_}.get(obj) or STAND_INS.get(obj, obj)
+    module = getattr(obj, "__module__", None)
+    return obj if callable(obj) and module in ("_operator", "operator", "itertools") else None

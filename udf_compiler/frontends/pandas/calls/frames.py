@@ -1,0 +1,242 @@
+"""Lowers methods of a pandas DataFrame to IR: selects, adds, renames and concatenates columns, and filters rows."""
+
+from __future__ import annotations
+
+import functools
+import operator
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sparkweld.ir import LoopBuilder
+from udf_compiler.frontends.pandas.apply.frame_rows import apply_rows
+from udf_compiler.frontends.pandas.array import TracedArray
+from udf_compiler.frontends.pandas.calls import row_reductions
+from udf_compiler.frontends.pandas.calls.cuts import TracedCut, categories_of
+from udf_compiler.frontends.pandas.calls.series_methods import copy as copy_series
+from udf_compiler.frontends.pandas.calls.series_methods import pipe
+from udf_compiler.frontends.pandas.frame import TracedFrame, refuse_renumbered
+from udf_compiler.frontends.pandas.series import TracedSeries
+from udf_compiler.frontends.tracing.constants import PandasConstant
+from udf_compiler.frontends.tracing.lower import is_number
+from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.stand_ins import StandIn
+from udf_compiler.frontends.tracing.values import Traced, moved, raw
+
+
+def make_frame(data: Any = None, index: Any = None, columns: Any = None, dtype: Any = None, copy: Any = None) -> TracedFrame:
+    """Implements pd.DataFrame of a dict of columns, or of a two-dimensional array with column names."""
+    from udf_compiler.frontends.pandas.calls.pandas_ import Index
+
+    call = "pd.DataFrame"
+    if dtype is not None or (index is not None and type(index) is not Index):
+        refuse("SW262", call=call, what="the argument dtype= or an index of its own")
+    if isinstance(columns, np.ndarray):
+        columns = columns.tolist()
+    if isinstance(data, TracedArray) and data.ndim == 2 and _names(columns, len(data.columns)):
+        data.shared = True
+        refuse_renumbered(data.loop, call)
+        series = {n: TracedSeries(data.loop, v, data.dtype, shared=True) for n, v in zip(columns, data.columns, strict=True)}
+        return TracedFrame(data.loop, series)
+    if not isinstance(data, dict) or columns is not None or not all(isinstance(n, str) for n in data):
+        refuse("SW262", call=call, what=raw(data))
+    loop = next(v.loop for v in data.values() if isinstance(v, TracedSeries | TracedArray))
+    if not any(isinstance(v, TracedSeries) for v in data.values()):
+        refuse_renumbered(loop, call)
+    return TracedFrame(loop, {name: _column(loop, v, call) for name, v in data.items()})
+
+
+def _names(columns: Any, count: int) -> bool:
+    return isinstance(columns, list) and len(columns) == count == len(set(columns)) and all(isinstance(c, str) for c in columns)
+
+
+def _column(loop: Any, value: Any, call: str) -> TracedSeries:
+    from udf_compiler.frontends.pandas.calls.pandas_ import Index, make_series
+
+    if type(value) is TracedCut and value.loop is loop:
+        return categories_of(value, call)
+    if isinstance(value, TracedSeries) and value.loop is loop:
+        return copy_series(value)
+    if isinstance(value, TracedArray) and value.loop is loop and value.ndim == 1:
+        return TracedSeries(loop, value.value, value.dtype)
+    if is_number(value):
+        return make_series(value, Index(loop))
+    refuse("SW262", call=call, what=f"{raw(value)} as a column")
+
+
+def assign(frame: TracedFrame, **columns: Any) -> TracedFrame:
+    """Implements DataFrame.assign; a function receives the frame with the columns assigned before its own."""
+    made = copy(frame)
+    for name, value in columns.items():
+        value = value(made) if callable(value) and not isinstance(value, Traced) else value
+        made.series[name] = _column(frame.loop, value, "DataFrame.assign")
+    return made
+
+
+def copy(frame: TracedFrame, deep: bool = True) -> TracedFrame:
+    if not deep:
+        refuse("SW262", call="DataFrame.copy", what="deep=False")
+    made = TracedFrame(frame.loop, {name: copy_series(s) for name, s in frame.series.items()})
+    made.shared = False
+    return made
+
+
+def set_column(frame: TracedFrame, name: Any, value: Any) -> None:
+    """Implements ``frame[name] = column`` on an unshared frame."""
+    call = "DataFrame[...] = ..."
+    if frame.shared or not isinstance(name, str):
+        refuse("SW256", call=call)
+    frame.series[name] = _column(frame.loop, value, call)
+
+
+def delete_column(frame: TracedFrame, name: Any) -> None:
+    """Implements ``del frame[name]`` on an unshared frame."""
+    call = "del DataFrame[...]"
+    if frame.shared:
+        refuse("SW256", call=call)
+    frame.column(name)
+    del frame.series[name]
+
+
+def keep_rows(frame: TracedFrame, mask: Any, call: str) -> TracedFrame:
+    """Implements ``frame[mask]``: keeps the rows where a condition on the frame's own rows holds, and their index labels."""
+    if not (isinstance(mask, TracedSeries | TracedArray) and mask.loop is frame.loop and mask.dtype == np.bool_):
+        refuse("SW250", call=call)
+    if isinstance(mask, TracedArray) and mask.ndim != 1:
+        refuse("SW262", call=call, what="a condition of several columns")
+    made = over(frame, frame.loop.kept(mask.value))
+    for series in made.series.values():
+        series.has_nat = False  # no row with NaT may remain
+    return made
+
+
+def over(frame: TracedFrame, loop: LoopBuilder) -> TracedFrame:
+    """Creates an unshared frame of the same values in `loop`, a copy of the frame's loop."""
+    made = TracedFrame(loop, {n: copy_series(moved(s, loop)) for n, s in frame.series.items()})
+    made.shared = False
+    return made
+
+
+def dropna(frame: TracedFrame, *, how: str = "any", subset: Any = None) -> TracedFrame:
+    """Implements DataFrame.dropna: keeps the rows without NaN in the columns of `subset`, by default all columns."""
+    call = "DataFrame.dropna"
+    names = [subset] if isinstance(subset, str) else list(frame.series) if subset is None else subset
+    if not isinstance(names, list | tuple) or not names or how not in ("any", "all"):
+        refuse("SW262", call=call, what=raw(subset))
+    present = [frame.column(n).notna() for n in names]
+    combine = operator.and_ if how == "any" else operator.or_
+    return keep_rows(frame, functools.reduce(combine, present), call)
+
+
+def reset_index(frame: TracedFrame, *, drop: bool = False) -> TracedFrame:
+    """Implements DataFrame.reset_index(drop=True): renumbers the rows."""
+    if drop is not True:
+        refuse("SW250", call="DataFrame.reset_index")
+    return over(frame, frame.loop.derive(numbered=True))
+
+
+def rename(frame: TracedFrame, *, columns: Any) -> TracedFrame:
+    """Implements DataFrame.rename: renames columns by a dict or a function."""
+    call = "DataFrame.rename"
+    if isinstance(columns, dict):
+        names = [columns.get(n, n) for n in frame.series]
+    elif callable(columns) and not isinstance(columns, Traced):
+        names = [columns(n) for n in frame.series]
+    else:
+        refuse("SW262", call=call, what=raw(columns))
+    if not all(isinstance(n, str) for n in names) or len(set(names)) < len(names):
+        refuse("SW262", call=call, what="names that are not distinct strings")
+    made = TracedFrame(frame.loop, {n: copy_series(s) for n, s in zip(names, frame.series.values(), strict=True)})
+    made.shared = False
+    return made
+
+
+class Loc(StandIn):
+    """The indexer ``frame.loc``: selects rows by a condition and columns by name."""
+
+    __slots__ = ("_frame",)
+    what = "DataFrame.loc"
+    stands_for = type(pd.DataFrame().loc)
+
+    def __init__(self, frame: TracedFrame) -> None:
+        self._frame = frame
+
+    def __getitem__(self, key: Any) -> Any:
+        rows, columns = key if isinstance(key, tuple) and len(key) == 2 else (key, slice(None))
+        frame = self._frame
+        if not (isinstance(rows, slice) and rows == slice(None)):
+            frame = keep_rows(frame, rows, "DataFrame.loc")
+        return frame if isinstance(columns, slice) and columns == slice(None) else frame[columns]
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        refuse("SW256", call="DataFrame.loc[...] = ...")
+
+
+def drop(frame: TracedFrame, *, columns: Any) -> TracedFrame:
+    names = [columns] if isinstance(columns, str) else columns
+    if not isinstance(names, list | tuple) or not all(n in frame.series for n in names):
+        refuse("SW262", call="DataFrame.drop", what=raw(columns))
+    return TracedFrame(frame.loop, {n: copy_series(s) for n, s in frame.series.items() if n not in names})
+
+
+def concat(objs: Any, *, axis: Any = 0, keys: Any = None) -> TracedFrame:
+    """Implements pd.concat along the columns, of DataFrames only or of Series only; `keys` names the Series."""
+    call = "pd.concat"
+    if axis not in (1, "columns"):
+        refuse("SW250", call=call)
+    if not isinstance(objs, list | tuple) or not objs or not all(type(o) in (TracedFrame, TracedSeries) for o in objs):
+        refuse("SW262", call=call, what="anything but DataFrames and Series")
+    if all(type(o) is TracedSeries for o in objs) and (keys is None or _names(keys, len(objs))):
+        return _side_by_side(objs, keys or [Unknown(at) for at in range(len(objs))], call)
+    if keys is not None or not all(type(o) is TracedFrame for o in objs):
+        refuse("SW262", call=call, what="a mix of DataFrames and Series, or keys= of DataFrames")
+    names = [n for f in objs for n in f.series]
+    if len(set(names)) < len(names):
+        refuse("SW262", call=call, what="two columns of one name")
+    return TracedFrame(objs[0].loop, {n: copy_series(s) for f in objs for n, s in f.series.items()})
+
+
+def columns(frame: TracedFrame) -> PandasConstant:
+    """Returns the column names as a constant Index."""
+    if not all(isinstance(n, str) for n in frame.series):
+        refuse("SW262", call="DataFrame.columns", what="a frame with names of Series")
+    return PandasConstant(pd.Index(list(frame.series)))
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """The unknown name of a column that comes from a Series: names of Series are not traced."""
+
+    at: int
+
+
+def _side_by_side(series: Sequence[TracedSeries], names: Sequence[Any], call: str) -> TracedFrame:
+    if any(s.loop is not series[0].loop for s in series):
+        refuse("SW262", call=call, what="a column of another function call")
+    return TracedFrame(series[0].loop, {name: copy_series(s) for name, s in zip(names, series, strict=True)})
+
+
+#: Methods that a compiled function may call.
+METHODS: dict[str, Callable[..., Any]] = {
+    **row_reductions.METHODS,
+    "assign": assign,
+    "copy": copy,
+    "drop": drop,
+    "dropna": dropna,
+    "rename": rename,
+    "reset_index": reset_index,
+    "pipe": pipe,
+    "apply": apply_rows,
+    "to_numpy": lambda f: f.to_array("DataFrame.to_numpy"),
+}
+
+#: Attributes other than methods.
+PROPERTIES: dict[str, Callable[[TracedFrame], Any]] = {
+    "values": lambda f: f.to_array("DataFrame.values"),
+    "columns": columns,
+    "loc": Loc,
+    "ndim": lambda f: 2,
+}

@@ -1,0 +1,131 @@
+"""Provides the stand-in of the module numpy: its functions of traced arguments or of constants, its types and constants."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import numpy as np
+
+from udf_compiler.frontends.pandas import time_constants
+from udf_compiler.frontends.pandas.calls.numpy_ import PURE, ROW_MIXING, TABLE, call_function, has_traced, name_of
+from udf_compiler.frontends.pandas.calls.vectorize import Vectorize
+from udf_compiler.frontends.python.builtin_calls import real_arguments
+from udf_compiler.frontends.python.path_explorer import is_exploring
+from udf_compiler.frontends.tracing.constants import unwrapped
+from udf_compiler.frontends.tracing.exceptions import as_python
+from udf_compiler.frontends.tracing.lower import run_prototype
+from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.stand_ins import StandIn, class_stand_in, module_stand_in
+
+
+def _in_row(call: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Calls a function of constants on a path of a scalar UDF, where an error concerns only the rows of that path."""
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return as_python(function, *args, **kwargs)
+
+
+class Function(StandIn):
+    """The stand-in of a NumPy function."""
+
+    __slots__ = ("__name__", "stands_for")
+    what = "function of NumPy"
+
+    def __init__(self, function: Any) -> None:
+        self.stands_for = function
+        self.__name__ = getattr(function, "__name__", str(function))
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        args, kwargs = real_arguments(args, kwargs)
+        if has_traced(args) or has_traced(kwargs):
+            return call_function(self.stands_for, args, kwargs)
+        if self.__name__ not in PURE:
+            refuse("SW263", name=name_of(self.stands_for))
+        run = _in_row if is_exploring() else run_prototype
+        result = run(name_of(self.stands_for), self.stands_for, *map(unwrapped, args), **kwargs)
+        if getattr(result, "dtype", np.dtype(bool)).kind not in "biufc":
+            refuse("SW263", name=f"{name_of(self.stands_for)} of objects, strings or times")  # "now" is a time, for one
+        return result
+
+    def __getattr__(self, name: str) -> Any:
+        refuse("SW251", call=f"np.{self.__name__}.{name}")
+
+
+def _no_array(*args: Any, **kwargs: Any) -> NoReturn:
+    refuse("SW263", name="np.ndarray()")
+
+
+def _dtype(*args: Any, **kwargs: Any) -> np.dtype:
+    args, kwargs = real_arguments(args, kwargs)
+    return as_python(np.dtype, *args, **kwargs)  # type: ignore[no-any-return]
+
+
+#: The stand-ins of numpy.ndarray and numpy.dtype.
+NdarrayStandIn = class_stand_in(np.ndarray, "np.ndarray", _no_array)
+DtypeStandIn = class_stand_in(np.dtype, "np.dtype", _dtype)
+
+
+def errstate(**kwargs: Any) -> Any:
+    """Implements np.errstate with settings that ignore or warn, as traced operations never warn. Refuses (SW262) others."""
+    if any(value not in ("ignore", "warn", None) for value in kwargs.values()):
+        refuse("SW262", call="np.errstate", what="a setting that raises or calls")
+    return np.errstate(**kwargs)
+
+
+_CONSTANTS = (
+    "nan",
+    "inf",
+    "pi",
+    "e",
+    "euler_gamma",
+    "newaxis",
+    "True_",
+    "False_",
+    "finfo",
+    "iinfo",
+    "generic",
+)
+
+
+def _attribute(name: str) -> Any:
+    found = stand_in(getattr(np, name, None)) if not name.startswith("_") else None
+    if found is None and name not in ("newaxis",):
+        refuse("SW263", name=f"np.{name}")
+    return found
+
+
+NUMPY = module_stand_in(np, "np", _attribute)
+_STAND_INS: dict[int, Any] = {
+    id(np): NUMPY, id(np.ndarray): NdarrayStandIn, id(np.dtype): DtypeStandIn, id(np.vectorize): Vectorize,
+    id(np.errstate): errstate,
+}  # fmt: skip
+_PLAIN = tuple(id(getattr(np, name)) for name in _CONSTANTS)
+
+
+def stand_in(obj: Any) -> Any:
+    """Returns the stand-in of an object of NumPy, or None."""
+    if id(obj) in _STAND_INS:
+        return _STAND_INS[id(obj)]
+    if obj is np.datetime64 or obj is np.timedelta64 or isinstance(obj, np.datetime64 | np.timedelta64):
+        return time_constants.stand_in(obj)
+    if isinstance(obj, np.ufunc | np.dtype | float | bool | np.generic) or id(obj) in _PLAIN:
+        return obj
+    if isinstance(obj, type) and issubclass(obj, np.generic):
+        return obj if obj is np.generic or issubclass(obj, np.number | np.bool_) and obj is not np.timedelta64 else None
+    if callable(obj) and not isinstance(obj, type) and (_hashable_in_table(obj) or _is_public(obj)):
+        return Function(obj)
+    return None
+
+
+def _hashable_in_table(obj: Any) -> bool:
+    try:
+        return obj in TABLE
+    except TypeError:
+        return False
+
+
+def _is_public(obj: Any) -> bool:
+    name = getattr(obj, "__name__", "")
+    return name in PURE | ROW_MIXING and getattr(np, name, None) is obj

@@ -1,0 +1,108 @@
+"""Lowers the methods and attributes of a Series of strings, apart from its accessor `str`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from udf_compiler.frontends.pandas.calls.strings import choose, convert, tables
+from udf_compiler.frontends.pandas.calls.strings.accessor import accessor
+from udf_compiler.frontends.pandas.strings import is_text
+from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.values import raw
+
+
+def copy(s: Any, deep: bool = True) -> Any:
+    from udf_compiler.frontends.pandas.series import TracedSeries
+
+    s.shared = s.shared or not deep
+    return TracedSeries(s.loop, s.value, s.dtype, s.kind, shared=not deep, missing=s.missing)
+
+
+def rename(s: Any, index: Any = None) -> Any:
+    if index is not None and not isinstance(index, str):
+        refuse("SW250", call="Series.rename of labels")
+    return copy(s, deep=False)
+
+
+def pipe(s: Any, func: Any, *args: Any, **kwargs: Any) -> Any:
+    if not callable(func):
+        refuse("SW262", call="pipe", what=raw(func))
+    return func(s, *args, **kwargs)
+
+
+def apply(s: Any, func: Any, args: Any = (), **kwargs: Any) -> Any:
+    from udf_compiler.frontends.pandas.calls.series_methods import apply_
+
+    return apply_(s, func, args, **kwargs)
+
+
+def loc(s: Any) -> Any:
+    from udf_compiler.frontends.pandas.calls.series_methods import Loc
+
+    return Loc(s)
+
+
+def between(s: Any, left: Any, right: Any, inclusive: str = "both") -> Any:
+    from udf_compiler.frontends.pandas.calls.series_methods import between as ordinary
+
+    return ordinary(s, left, right, inclusive)
+
+
+def to_frame(s: Any, name: Any = None) -> Any:
+    from udf_compiler.frontends.pandas.frame import TracedFrame
+
+    if not isinstance(name, str):
+        refuse("SW262", call="Series.to_frame", what="a name that is not a string")
+    return TracedFrame(s.loop, {name: copy(s, deep=False)})
+
+
+def _operator(name: str, real: str, reflected: bool = False) -> Callable[..., Any]:
+    """Implements s.eq(other), s.add(other) and similar methods by the operator."""
+
+    def method(s: Any, other: Any, level: Any = None, fill_value: Any = None, axis: Any = 0) -> Any:
+        call = f"Series.{real}"
+        if level is not None or fill_value is not None or axis not in (0, "index"):
+            refuse("SW262", call=call, what="the argument level=, fill_value= or axis=")
+        if not isinstance(other, str) and not is_text(other):
+            refuse("SW270", call=f"{call} with {raw(other)}")
+        if is_text(other) and (s.value.type.nullable or other.value.type.nullable):
+            refuse("SW270", call=f"{call} with None or NaN")  # NumPy operates on the objects: None == None, and None + "x" raises
+        return s._binary(name, other, reflected)
+
+    return method
+
+
+#: Methods that a compiled function may call.
+METHODS: dict[str, Callable[..., Any]] = {
+    "isna": choose.isna,
+    "isnull": choose.isna,
+    "notna": choose.notna,
+    "notnull": choose.notna,
+    "fillna": choose.fillna,
+    "where": choose.where,
+    "mask": choose.mask,
+    "combine_first": choose.combine_first,
+    "astype": convert.text_astype,
+    "isin": tables.isin,
+    "map": tables.map_,
+    "replace": tables.replace,
+    "between": between,
+    "copy": copy,
+    "rename": rename,
+    "to_frame": to_frame,
+    "pipe": pipe,
+    "apply": apply,
+    "transpose": lambda s: s,
+    **{name: _operator(name, name) for name in ("eq", "ne", "lt", "le", "gt", "ge", "add")},
+    "radd": _operator("add", "radd", reflected=True),
+}
+
+#: Attributes other than methods.
+PROPERTIES: dict[str, Callable[[Any], Any]] = {
+    "loc": loc,
+    "str": accessor,
+    "T": lambda s: s,
+    "dtypes": lambda s: s.dtype,
+    "ndim": lambda s: 1,
+}

@@ -1,0 +1,305 @@
+"""Lowers split, rsplit, partition, rpartition and get of `Series.str`, and the Series of lists and frames that they return.
+
+A kernel computes only the requested elements of a list. The number of columns of ``expand=True`` depends on the batch, so a
+requested column guards that some string has that many elements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from sparkweld.ir import LoopBuilder, Value
+from udf_compiler.frontends.pandas.apply.elementwise import apply_function
+from udf_compiler.frontends.pandas.apply.results import ListSeries
+from udf_compiler.frontends.pandas.calls.arrays import bound
+from udf_compiler.frontends.pandas.calls.strings import patterns
+from udf_compiler.frontends.pandas.calls.strings.mapping import integers, known_int, known_text, plain, with_value
+from udf_compiler.frontends.pandas.strings import Missing, optional, str_call, text_series, validity
+from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.values import Traced, raw
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """The elements of a split string. `piece(i)`: element i as nullable str, NULL when absent; `count()`: their number.
+
+    `always`: indices of elements that every string has. `joined(sep)`: the elements joined by `sep`; `whole()`: the list of all
+    elements; None where unsupported.
+    """
+
+    series: Any
+    piece: Callable[[int], Value]
+    count: Callable[[], Value]
+    always: frozenset[int]
+    joined: Callable[[str], Value] | None = None
+    whole: Callable[[], Value] | None = None
+
+
+class TracedLists(Traced):
+    """A Series of lists of strings, missing where the string was."""
+
+    __slots__ = ("pieces",)
+    what = "Series of lists"
+    stands_for = pd.Series
+    visible = frozenset({"str", "isna", "notna", "isnull", "notnull"})
+
+    def __init__(self, pieces: Pieces) -> None:
+        self.pieces = pieces
+
+    @property
+    def str(self) -> Any:
+        return ListAccessor(object.__getattribute__(self, "pieces"))
+
+    def isna(self) -> Any:
+        return object.__getattribute__(self, "pieces").series.isna()
+
+    def notna(self) -> Any:
+        return object.__getattribute__(self, "pieces").series.notna()
+
+    isnull, notnull = isna, notna
+
+    def map(self, arg: Any, na_action: Any = None) -> Any:
+        """Implements Series.map with a function of each list."""
+        series = list_series(self)
+        if series is None or not callable(arg) or na_action is not None:
+            refuse("SW270", call=f"Series.map of lists with {raw(arg)}")
+        return apply_function(series, arg, "Series.map")
+
+    def apply(self, func: Any) -> Any:
+        return self.map(func)
+
+    def __getattr__(self, name: Any) -> Any:
+        refuse("SW270", call=f"Series.{name} of lists")
+
+    def _refuse(self, *args: Any) -> Any:
+        refuse("SW270", call="an operator on a Series of lists")
+
+    _binary = _unary = _in_place = __array_ufunc__ = __array_function__ = _refuse  # type: ignore[assignment]
+
+
+def list_series(lists: TracedLists) -> ListSeries | None:
+    """Returns the Series of Python lists as a list value; None if `whole` is unsupported or elements may be NaN."""
+    pieces = object.__getattribute__(lists, "pieces")
+    series = pieces.series
+    if pieces.whole is None or series.missing.nan or series.missing.void:
+        return None
+    value = optional(series.loop, pieces.whole(), validity(series.loop, series.value))
+    return ListSeries(value, frozenset({value.type.kind}))
+
+
+class ListAccessor(Traced):
+    """The accessor ``.str`` of a Series of lists."""
+
+    __slots__ = ("pieces",)
+    what = "Series.str"
+    stands_for = pd.Series.str
+
+    def __init__(self, pieces: Pieces) -> None:
+        self.pieces = pieces
+
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, slice):
+            refuse("SW270", call="Series.str[...] of lists with a slice")
+        return _element(object.__getattribute__(self, "pieces"), known_int(key, "Series.str[...]"))
+
+    def __getattr__(self, name: Any) -> Any:
+        pieces = object.__getattribute__(self, "pieces")
+        call = f"Series.str.{name}"
+        if name == "get":
+            return bound(lambda p, i: _element(p, known_int(i, call)), pieces, call)
+        if name == "len":
+            return bound(lambda p: integers(p.series, p.count()), pieces, call)
+        if name == "join":
+            return bound(_join, pieces, call)
+        refuse("SW270", call=f"{call} of lists")
+
+
+def _join(pieces: Pieces, sep: Any) -> Any:
+    call = "Series.str.join"
+    if pieces.joined is None:
+        refuse("SW270", call=call)
+    return with_value(pieces.series, pieces.joined(known_text(sep, call)))
+
+
+def _element(pieces: Pieces, index: int) -> Any:
+    """Returns element `index`, NaN where a list is too short. pandas infers float64 for a batch without any such element."""
+    series, loop = pieces.series, pieces.series.loop
+    value = pieces.piece(index)
+    if index in pieces.always:
+        return with_value(series, loop.value_of(value))
+    valid = validity(loop, series.value, value)
+    missing = Missing(none=series.missing.none, nan=True, void=True)
+    return text_series(loop, optional(loop, loop.value_of(value), valid), missing)
+
+
+class TracedColumns(Traced):
+    """The DataFrame that ``expand=True`` returns; its columns are accessed by number or name."""
+
+    __slots__ = ("column", "names")
+    what = "DataFrame"
+    stands_for = pd.DataFrame
+
+    def __init__(self, names: tuple[Any, ...] | None, column: Callable[[Any], Any]) -> None:
+        self.names, self.column = names, column
+
+    def __getitem__(self, key: Any) -> Any:
+        names = object.__getattribute__(self, "names")
+        if not isinstance(key, int | str) or isinstance(key, bool):
+            refuse("SW262", call="DataFrame[...]", what=raw(key))
+        if (names is None and (isinstance(key, str) or key < 0)) or (names is not None and key not in names):
+            refuse("SW252", call=f"DataFrame[{key!r}]", error=f"KeyError: {key!r}")
+        return object.__getattribute__(self, "column")(key)
+
+    def _more_names(self) -> Any:
+        return self.names or ()
+
+    def __getattr__(self, name: Any) -> Any:
+        names = object.__getattribute__(self, "names")
+        if names is not None and name in names:
+            return self[name]
+        refuse("SW270", call=f"DataFrame.{name} of the pieces of strings")
+
+    def _refuse(self, *args: Any) -> Any:
+        refuse("SW270", call="an operator on the pieces of strings")
+
+    _binary = _unary = _in_place = __array_ufunc__ = __array_function__ = _refuse  # type: ignore[assignment]
+
+
+def _expanded(pieces: Pieces, count: int | None) -> TracedColumns:
+    """Returns the frame whose column i holds element i, None where a string has fewer.
+
+    A batch in which no string has element i lacks column i, so a guard requires one.
+    """
+    series, loop = pieces.series, pieces.series.loop
+
+    def column(index: int) -> Any:
+        value = pieces.piece(index)
+        valid = validity(loop, series.value) if index in pieces.always else validity(loop, series.value, value)
+        if index and valid is not None:
+            loop.guard_some(valid)
+        missing = Missing(none=series.missing.none or index not in pieces.always, nan=series.missing.nan)
+        return text_series(loop, optional(loop, loop.value_of(value), valid), missing)
+
+    return TracedColumns(None if count is None else tuple(range(count)), column)
+
+
+def split(s: Any, pat: Any = None, *, n: Any = -1, expand: Any = False, regex: Any = None) -> Any:
+    """Implements Series.str.split: by whitespace, a literal string or a pattern."""
+    call = "Series.str.split"
+    if regex not in (None, True, False) or type(expand) is not bool:
+        refuse("SW262", call=call, what="the argument regex= or expand=")
+    limit = -1 if n is None else known_int(n, call)
+    if limit < -1:
+        refuse("SW262", call=call, what=f"n={limit}")
+    limit = limit or -1
+    if pat is None:
+        made = _by_whitespace(s, limit, "split_part")
+    elif type(pat) is str and (regex is False or (regex is None and len(pat) == 1)):
+        made = _by_text(s, known_text(pat, call), limit, "split_part", call)
+    else:
+        made = _by_pattern(s, pat, limit, regex, call)
+    return _expanded(made, None) if expand else TracedLists(made)
+
+
+def rsplit(s: Any, pat: Any = None, *, n: Any = -1, expand: Any = False) -> Any:
+    call = "Series.str.rsplit"
+    limit = -1 if n is None else known_int(n, call) or -1
+    if type(expand) is not bool:
+        refuse("SW262", call=call, what="the argument expand=")
+    if pat is None:
+        made = _by_whitespace(s, limit, "rsplit_part")
+    else:
+        made = _by_text(s, known_text(pat, call), limit, "rsplit_part", call)
+    return _expanded(made, None) if expand else TracedLists(made)
+
+
+def _by_text(s: Any, sep: str, limit: int, fn: str, call: str) -> Pieces:
+    if not sep:
+        refuse("SW252", call=call, error="ValueError: empty separator")
+    loop = s.loop
+    always = frozenset((0, -1))
+    joined = None
+    if limit < 0:
+        joined = lambda between: str_call(loop, "replace", plain(s), params=(sep, between, -1))  # noqa: E731
+    return Pieces(s, _piece(s, fn, sep, limit), _count(s, sep, limit), always, joined, _whole(s, fn, sep, limit))
+
+
+def _by_whitespace(s: Any, limit: int, fn: str) -> Pieces:
+    """Splits by whitespace; a blank string has no elements."""
+    joined = None
+    if limit < 0:
+        joined = lambda between: patterns.replace_whitespace(s, between)  # noqa: E731
+    return Pieces(s, _piece(s, fn, None, limit), _count(s, None, limit), frozenset(), joined, _whole(s, fn, None, limit))
+
+
+def _piece(s: Any, fn: str, sep: str | None, limit: int) -> Callable[[int], Value]:
+    return lambda index: str_call(s.loop, fn, plain(s), params=(sep, limit, index))
+
+
+def _whole(s: Any, fn: str, sep: str | None, limit: int) -> Callable[[], Value]:
+    return lambda: str_call(s.loop, fn.removesuffix("_part"), plain(s), params=(sep, limit))
+
+
+def _count(s: Any, sep: str | None, limit: int) -> Callable[[], Value]:
+    return lambda: str_call(s.loop, "split_count", plain(s), params=(sep, limit))
+
+
+def _by_pattern(s: Any, pat: Any, limit: int, regex: Any, call: str) -> Pieces:
+    literal = patterns.literal_of(pat, 0)
+    if literal:
+        return _by_text(s, known_text(literal, call), limit, "split_part", call)
+    pattern = patterns.splitting(pat, call)
+    return Pieces(
+        s,
+        lambda index: pattern.emit(s.loop, plain(s), "split_part", limit=limit, index=index),
+        lambda: pattern.emit(s.loop, plain(s), "split_count", limit=limit),
+        frozenset((0, -1)),
+    )
+
+
+def _partition(fn: str) -> Callable[..., Any]:
+    def partition(s: Any, sep: Any = " ", expand: Any = True) -> Any:
+        call = f"Series.str.{fn.removesuffix('_part')}"
+        text = known_text(sep, call)
+        if not text:
+            refuse("SW252", call=call, error="ValueError: empty separator")
+        if type(expand) is not bool:
+            refuse("SW262", call=call, what="the argument expand=")
+        made = Pieces(s, lambda index: _third(s, fn, text, index), lambda: _three(s.loop), frozenset(range(-3, 3)))
+        return _expanded(made, 3) if expand else TracedLists(made)
+
+    return partition
+
+
+def _third(s: Any, fn: str, sep: str, index: int) -> Value:
+    if not -3 <= index <= 2:
+        refuse("SW262", call=f"Series.str.{fn.removesuffix('_part')}", what=f"piece {index} of three")
+    return str_call(s.loop, fn, plain(s), params=(sep, index % 3))
+
+
+def _three(loop: LoopBuilder) -> Value:
+    from sparkweld.ir.types import I64
+
+    return loop.const(3, I64)
+
+
+def get(s: Any, i: Any) -> Any:
+    """Implements Series.str.get and Series.str[i]: a character; NaN where the string is too short."""
+    index = known_int(i, "Series.str.get")
+    return _element(Pieces(s, lambda at: str_call(s.loop, "get", plain(s), params=(at,)), lambda: plain(s), frozenset()), index)
+
+
+#: Methods by name.
+METHODS: dict[str, Callable[..., Any]] = {
+    "split": split,
+    "rsplit": rsplit,
+    "partition": _partition("partition_part"),
+    "rpartition": _partition("rpartition_part"),
+    "get": get,
+}
+
+__all__ = ["METHODS", "TracedColumns", "TracedLists", "get"]

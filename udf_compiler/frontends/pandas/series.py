@@ -1,0 +1,323 @@
+"""Traces pandas Series: lowers operators and ufuncs to IR by the rules of pandas/core/ops and pandas/core/arraylike.
+
+Three rules differ from NumPy's. NumPy scalars count as Python scalars in arithmetic (not in comparisons). A zero divisor of
+// and % on integers turns the whole batch to float64 (guarded). Comparisons with None or NaN are constant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sparkweld.errors import InternalError
+from sparkweld.ir import LoopBuilder, Value
+from sparkweld.ir.types import BOOL
+from udf_compiler.frontends.pandas import batch_dependent as maybe
+from udf_compiler.frontends.pandas import dates, datetimes, strings
+from udf_compiler.frontends.pandas.any_form import AnyForm
+from udf_compiler.frontends.tracing.lower import (
+    Operand,
+    constant_of,
+    given,
+    is_number,
+    kind_of,
+    operator_call,
+    run_prototype,
+    ufunc_call,
+)
+from udf_compiler.frontends.tracing.session import current, refuse
+from udf_compiler.frontends.tracing.values import BINARY, REFLECTED, Traced, raw, series_class, symbol
+
+_COMPARISONS = frozenset("eq ne lt le gt ge".split())
+_LOGICAL = frozenset("and or xor".split())
+
+#: pandas/_libs/ops_dispatch.pyx: ufuncs that run the Series operator when called without keyword arguments.
+_OPERATORS = {
+    "add": "add", "subtract": "sub", "multiply": "mul", "divide": "truediv", "floor_divide": "floordiv", "remainder": "mod",
+    "power": "pow", "divmod": "divmod", "equal": "eq", "not_equal": "ne", "less": "lt", "less_equal": "le", "greater": "gt",
+    "greater_equal": "ge", "bitwise_and": "and", "bitwise_or": "or", "bitwise_xor": "xor",
+}  # fmt: skip
+_UNARY_OPERATORS = {"negative": "neg", "positive": "pos", "absolute": "abs"}
+_MIRRORED = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le", "eq": "eq", "ne": "ne"}
+
+
+class TracedSeries(Traced):
+    """A Series over the rows of `loop`: one value per row, index 0 to n-1. `kind` is one of:
+
+    - "numpy": values of a NumPy dtype that the IR supports.
+    - "date": datetime.date objects, None where NULL.
+    - "text": strings; `missing` defines the elements where NULL.
+    - "maybe": `maybe` describes it; the dtype depends on the batch.
+    - "datetime" and "timedelta": int64 nanoseconds, NULL where NaT.
+    - "list": arrays, None where NULL.
+    - "category": strings whose dtype is a CategoricalDtype, NULL where missing or not a category.
+
+    `has_nat`: every batch has a missing value in it. `nat_objects`: the missing values of a date Series are NaT. Otherwise
+    they are None, or as `missing` defines.
+    """
+
+    __slots__ = ("_dtype", "has_nat", "kind", "loop", "maybe", "missing", "nat_objects", "shared", "value")
+    what = "Series"
+    stands_for = pd.Series
+    visible = frozenset({"dtype"})
+
+    loop: LoopBuilder
+    value: Value
+    kind: str
+    missing: strings.Missing
+    maybe: Any  # a trace.maybe.Maybe for that kind, else None
+    has_nat: bool
+    nat_objects: bool
+
+    def __init__(
+        self,
+        loop: LoopBuilder,
+        value: Value,
+        dtype: Any,
+        kind: str = "numpy",
+        shared: bool = False,
+        missing: strings.Missing = strings.PRESENT,
+        maybe: Any = None,
+        has_nat: bool = False,
+    ) -> None:
+        self.loop, self.value, self._dtype, self.kind, self.shared = loop, value, dtype, kind, shared
+        self.missing, self.maybe, self.has_nat, self.nat_objects = missing, maybe, has_nat, False
+        if value.type.kind == "str" and kind not in ("text", "category"):
+            raise InternalError(f"a Series of strings of the kind {kind}")
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Returns the dtype. Refuses (SW255) one that depends on the batch."""
+        if self.kind == "maybe":
+            refuse("SW255", call="Series.dtype", when="a string is missing", advice="Fill missing strings first.")
+        return self._dtype if self.kind == "category" else np.dtype(self._dtype)
+
+    __class__ = property(series_class)  # type: ignore[assignment]
+
+    def __getattr__(self, name: str) -> Any:
+        from udf_compiler.frontends.pandas.calls.pandas_ import series_attribute
+
+        return series_attribute(self, name)
+
+    def __getitem__(self, key: Any) -> Any:
+        if current().groups is not None:
+            return current().groups.part(self, key)
+        refuse("SW250", call="Series[...]")
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        from udf_compiler.frontends.pandas.calls.pandas_ import set_where
+
+        set_where(self, key, value, "Series[...] = ...")
+
+    def __iter__(self) -> Any:
+        from udf_compiler.frontends.pandas.apply.comprehensions import rows_of
+
+        return rows_of((self,), single=True)
+
+    def __round__(self, decimals: int = 0) -> TracedSeries:
+        return self.round(decimals)
+
+    def twin(self, shared: bool) -> TracedSeries:
+        """Returns another Series of the same values."""
+        kept = (self.missing, self.maybe, self.has_nat)
+        made = TracedSeries(self.loop, self.value, self._dtype, self.kind, shared, *kept)
+        made.nat_objects = self.nat_objects
+        return made
+
+    def new(self, value: Value) -> TracedSeries:
+        """Returns a new Series of a plain value of this loop."""
+        return TracedSeries(self.loop, value, value.type.dtype)
+
+    def _binary(self, name: str, other: Any, reflected: bool) -> Any:
+        from udf_compiler.frontends.pandas.calls.offsets import Offset, added
+        from udf_compiler.frontends.pandas.frame import TracedFrame
+
+        if isinstance(other, TracedFrame) or type(other) is AnyForm:
+            return NotImplemented
+        if type(other) is Offset:
+            return added(self, other, name, reflected)
+        call = f"Series {symbol(name)} ..." if not reflected else f"... {symbol(name)} Series"
+        other = constant_of(other)
+        kinds = (self.kind, other.kind if isinstance(other, TracedSeries) else "")
+        if "list" in kinds:
+            refuse("SW224", call=call)
+        if "category" in kinds:
+            refuse("SW251", call=f"{call} of categories")
+        if self.kind == "date" or dates.is_date(other):
+            if reflected and name == "sub":
+                refuse("SW264", call=call)
+            return dates.compare(self, name, other, call)
+        if self.kind == "UInt32":
+            dates.refuse_date(self, call)
+        if self.kind == "text":
+            return strings.binary(self, name, other, reflected, call)
+        if strings.is_text(other):
+            return strings.binary(other, _MIRRORED.get(name, name), self, not reflected, call)
+        if datetimes.concerns(self, other):
+            return datetimes.binary(self, name, other, reflected, call)
+        if maybe.is_maybe(self) or maybe.is_maybe(other):
+            result = maybe.binary(self, name, other, reflected, call)
+            if result is not NotImplemented:
+                return result
+            return binary(maybe.plain(self, call), name, maybe.plain(other, call), reflected, call)
+        return binary(self, name, other, reflected, call)
+
+    def _unary(self, name: str) -> TracedSeries:
+        call = f"{name} of a Series"
+        if datetimes.is_moment(self):
+            return datetimes.unary(self, name, call)
+        dates.refuse_date(self, call)
+        if self.kind == "maybe":
+            return maybe.plain(self, call)._unary(name)
+        function = {"neg": lambda s: -s, "pos": lambda s: +s, "invert": lambda s: ~s, "abs": abs}[name]
+        run_prototype(call, function, pd.Series(np.ones(1, self.dtype)))
+        if self.value.type == BOOL and name != "abs":  # pandas: -s is ~s and +s a copy for bool
+            return self.new(self.value if name == "pos" else self.loop.call("logical_not", self.value))
+        ufunc = {"neg": np.negative, "pos": np.positive, "invert": np.invert, "abs": np.absolute}[name]
+        return self.new(ufunc_call(self.loop, ufunc, (self.value,), call)[0])
+
+    def _in_place(self, name: str, other: Any) -> TracedSeries:
+        if self.shared:
+            refuse("SW256", call=f"Series {symbol(name)}= ...")
+        result = self._binary(name, other, False)
+        if not isinstance(result, TracedSeries):
+            refuse("SW251", call=f"Series {symbol(name)}= ...")
+        self.value, self._dtype, self.kind = result.value, result._dtype, result.kind
+        self.missing, self.maybe = result.missing, result.maybe
+        self.has_nat, self.nat_objects = result.has_nat, result.nat_objects
+        return self
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        from udf_compiler.frontends.pandas.frame import TracedFrame
+
+        call = f"np.{ufunc.__name__}"
+        if method != "__call__":
+            refuse("SW250", call=f"{call}.{method}")
+        if any(isinstance(x, TracedFrame) for x in inputs):
+            refuse("SW251", call=f"{call} of a DataFrame and a Series")
+        if kwargs:
+            refuse("SW262", call=call, what=f"the argument {sorted(kwargs)[0]}=")
+        if ufunc.__name__ in _UNARY_OPERATORS:
+            return self._unary(_UNARY_OPERATORS[ufunc.__name__])
+        if ufunc.__name__ in _OPERATORS:
+            name = _OPERATORS[ufunc.__name__]
+            if isinstance(inputs[0], TracedSeries):
+                return inputs[0]._binary(name, inputs[1], False)
+            return self._binary(_MIRRORED.get(name, name), inputs[0], name not in _MIRRORED)
+        operands = tuple(operand(self.loop, x, call) for x in inputs)
+        results = tuple(self.new(v) for v in ufunc_call(self.loop, ufunc, operands, call))
+        return results if len(results) > 1 else results[0]
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        from udf_compiler.frontends.pandas.calls.numpy_ import call_function
+
+        return call_function(function, args, kwargs)
+
+
+def operand(loop: LoopBuilder, x: Any, call: str) -> Operand:
+    """Returns a Series, one-dimensional array or scalar constant as an operand. Refuses others."""
+    from udf_compiler.frontends.pandas.array import TracedArray
+
+    if isinstance(x, TracedSeries):
+        dates.refuse_date(x, call)
+        return _of_loop(loop, maybe.plain(x, call).value, call)
+    if isinstance(x, TracedArray) and x.ndim == 1:
+        return _of_loop(loop, x.value, call)
+    if isinstance(x, Traced) and current().groups is not None:
+        refuse("SW383", call=call)
+    x = constant_of(x)
+    if isinstance(x, np.ndarray | list | tuple | pd.Series | pd.Index | pd.DataFrame):
+        refuse("SW257", call=call, shape=f"{np.shape(x)}")
+    if not is_number(x):
+        refuse("SW262", call=call, what=raw(x))
+    return x
+
+
+def binary(left: TracedSeries, name: str, other: Any, reflected: bool, call: str) -> Any:
+    """Returns ``left op other`` (``other op left`` when reflected) as pandas' Series operators compute it."""
+    loop = left.loop
+    if name in ("lshift", "rshift"):
+        refuse("SW252", call=call, error="TypeError: unsupported operand for a Series")
+    if name in _COMPARISONS and _is_missing(other):
+        return left.new(loop.const(name == "ne", BOOL))
+    right = operand(loop, other, call)
+    function = REFLECTED[name] if reflected else BINARY[name]
+    kind = (other.dtype,) if (is_series := isinstance(other, TracedSeries)) else kind_of(right)
+    expected = _expected(function, left.dtype, is_series, kind, call)
+    if name not in _COMPARISONS | _LOGICAL and isinstance(right, np.integer | np.floating):
+        right = int(right) if isinstance(right, np.integer) else float(right)  # ops.maybe_prepare_scalar_for_op
+    if name in _LOGICAL:
+        return _checked((_logical(left, function, right, call),), (expected,), left)[0]
+    values = operator_call(loop, function, (left.value, right), call)
+    if name in ("floordiv", "mod", "divmod"):
+        divisor, value = (left.value, right) if reflected else (right, left.value)
+        _guard_divisor(left, name, value, divisor, values, call)
+    if name == "divmod":
+        return _checked(values, expected, left)
+    return _checked(values, (expected,), left)[0]
+
+
+def _logical(left: TracedSeries, function: Any, right: Operand, call: str) -> Value:
+    """Applies pandas' logical_op to bools and integers: NumPy's bitwise op, cast to bool unless both sides are integers."""
+    for side in (left.value, right):
+        kind = side.type.dtype.kind if isinstance(side, Value) else np.asarray(side).dtype.kind
+        if kind == "f":
+            refuse("SW262", call=call, what="a float operand")
+    value = operator_call(left.loop, function, (left.value, right), call)[0]
+    ints = left.value.type.is_int and (right.type.is_int if isinstance(right, Value) else not isinstance(right, bool | np.bool_))
+    return value if ints else left.loop.cast(value, BOOL)
+
+
+def _guard_divisor(
+    left: TracedSeries, name: str, value: Operand, divisor: Operand, results: tuple[Value, ...], call: str
+) -> None:
+    """Guards or refuses zero divisors that change the dtype (pandas/core/ops/missing.py).
+
+    Where a divisor is 0, // turns the result to float64 (±inf, NaN), and so does % of integers (NaN). NumPy already computes
+    the result of float64 // 0; all others change dtype with the batch and are guarded.
+    """
+    loop = left.loop
+    kind = divisor.type.dtype.kind if isinstance(divisor, Value) else np.asarray(divisor).dtype.kind
+    floordiv = name != "mod" and results[0].type.dtype != np.float64
+    mod = name != "floordiv" and results[-1].type.dtype.kind != "f" and kind == "i"
+    if not (floordiv or mod):
+        return
+    if not isinstance(divisor, Value):
+        if divisor == 0:
+            refuse("SW255", call=call, when="the divisor is 0", advice="Cast to float64 first.")
+        return
+    decided = loop.call("not_equal", divisor, loop.const(0, divisor.type))
+    if not isinstance(value, Value):
+        if value != value:
+            return  # NaN // 0 is NaN and does not change the dtype
+    elif value.type.is_float:
+        decided = loop.call("logical_or", decided, loop.call("isnan", value))
+    loop.guard(decided)
+
+
+def _checked(values: tuple[Value, ...], expected: tuple[pd.Series, ...], like: TracedSeries) -> tuple[TracedSeries, ...]:
+    results = tuple(like.new(v) for v in values)
+    for result, wanted in zip(results, expected, strict=True):
+        assert isinstance(wanted, pd.Series) and result.dtype == wanted.dtype, f"{result.dtype} for pandas' {wanted.dtype}"
+    return results
+
+
+@lru_cache(maxsize=1024)
+def _expected(function: Callable[..., Any], dtype: np.dtype, is_series: bool, kind: tuple[Any, ...], call: str) -> Any:
+    """Returns the result of pandas' operator for prototypes: a Series with another Series, an array or a constant."""
+    other = given(kind)
+    return run_prototype(call, function, pd.Series(np.ones(1, dtype)), pd.Series(other.copy()) if is_series else other)
+
+
+def _is_missing(x: Any) -> bool:
+    return x is None or (isinstance(x, float | np.floating) and x != x)
+
+
+def _of_loop(loop: LoopBuilder, value: Value, call: str) -> Value:
+    if value.loop is not loop:
+        refuse("SW262", call=call, what="a column of another function call")
+    return value

@@ -1,0 +1,245 @@
+"""Implements Python's builtins that read their argument's value for symbolic scalars: int, float, bool, range, min, max, ...
+
+Any other argument is passed to the builtin itself. The classes are stand-ins. Calls convert, instance checks see the class that a
+scalar represents, and NumPy and pandas take them as the dtype that they name.
+"""
+
+from __future__ import annotations
+
+import builtins
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from types import UnionType
+from typing import Any
+
+import numpy as np
+
+from udf_compiler.frontends.python import lists, strings, sums
+from udf_compiler.frontends.python.numbers import as_float, as_int, binary, is_number, kind_of, make_bool, make_float, span_of
+from udf_compiler.frontends.python.numbers import truth as truth_of
+from udf_compiler.frontends.python.path_explorer import explorer
+from udf_compiler.frontends.python.patterns import TracedFound
+from udf_compiler.frontends.python.rounding import to_int
+from udf_compiler.frontends.python.strings import is_text
+from udf_compiler.frontends.python.values import TracedScalar, is_scalar
+from udf_compiler.frontends.tracing.exceptions import as_python
+from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.signatures import check_form
+from udf_compiler.frontends.tracing.stand_ins import ClassStandIn, class_stand_in
+from udf_compiler.frontends.tracing.values import Traced, raw
+
+#: The most rounds of a loop over a range of the row's length; more are refused (SW296).
+_RANGE_LIMIT = 256
+
+
+class _ClassMeta(ClassStandIn):
+    """A builtin class as compiled functions see it."""
+
+    convert: Any
+    read_in_c = frozenset({"dtype"})
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        if any(map(is_scalar, args)) or any(map(is_scalar, kwargs.values())):
+            if len(args) != 1 or kwargs:
+                refuse("SW262", call=f"{cls.__name__}()", what="this form")
+            return cls.convert(args[0])
+        if len(args) == 1 and hasattr(type(args[0]), "converted"):  # a reduction of an aggregate function
+            return args[0].converted(cls.stands_for)
+        return as_python(cls.stands_for, *args, **kwargs)
+
+    def __getattr__(cls, name: str) -> Any:
+        return getattr(cls.stands_for, name)
+
+    def __repr__(cls) -> str:
+        return repr(cls.stands_for)
+
+
+def _int(x: Any) -> Any:
+    if is_text(x):
+        return strings.to_int(x)
+    return to_int(x) if is_number(x) else refuse("SW262", call="int()", what=raw(x))
+
+
+def _float(x: Any) -> Any:
+    if is_text(x):
+        return strings.to_float(x)
+    return make_float(as_float(x)) if is_number(x) else refuse("SW262", call="float()", what=raw(x))
+
+
+def _bool(x: Any) -> Any:
+    if is_scalar(x) and x.kind == "date":
+        return True
+    if lists.is_list(x):
+        return make_bool(lists.truth(x))
+    return make_bool(strings.truth(x) if is_text(x) else truth_of(x))
+
+
+def _len(x: Any) -> Any:
+    if type(x) is strings.TracedPieces or type(x) is TracedFound:
+        return x.count
+    if lists.is_list(x):
+        return lists.length(x)
+    return strings.length(x) if is_scalar(x) and x.kind == "str" else as_python(len, x)
+
+
+def _sum(*args: Any, **kwargs: Any) -> Any:
+    from udf_compiler.frontends.pandas.series import TracedSeries
+
+    if args and lists.is_list(args[0]):
+        check_form(lists.sum_, args, kwargs, "sum()")
+        return lists.sum_(*args, **kwargs)
+    known = len(args) in (1, 2) and len(args) + len(kwargs) <= 2 and kwargs.keys() <= {"start"}
+    if not known or type(args[0]) is TracedSeries:
+        return as_python(sum, *args, **kwargs)
+    return sums.sum_of(*args, **kwargs)
+
+
+def _test(real: Callable[[Any], bool]) -> Callable[[Any], Any]:
+    def test(x: Any) -> Any:
+        x = lists.as_list(x)
+        return lists.test(real.__name__, x) if lists.is_list(x) else as_python(real, x)
+
+    return test
+
+
+def _sorted(*args: Any, **kwargs: Any) -> Any:
+    items: Any = lists.as_list(args[0]) if args else None
+    if not lists.is_list(items):
+        return as_python(sorted, *args, **kwargs)
+    check_form(lists.sorted_, (items, *args[1:]), kwargs, "sorted()")
+    return lists.sorted_(items, *args[1:], **kwargs)
+
+
+def _class(real: type, convert: Callable[[Any], Any]) -> Any:
+    # NumPy reads the attribute `dtype` of an unknown class
+    return class_stand_in(real, real.__name__, kind=_ClassMeta, convert=staticmethod(convert), dtype=np.dtype(real))
+
+
+INT, FLOAT, BOOL, STR = _class(int, _int), _class(float, _float), _class(bool, _bool), _class(str, strings.to_str)
+_CLASSES = {int: INT, float: FLOAT, bool: BOOL, str: STR}
+
+
+def real_class(x: Any) -> Any:
+    """Returns the builtin class that a stand-in represents; anything else unchanged."""
+    return x.stands_for if type(x) is _ClassMeta else x
+
+
+def real_arguments(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Returns the arguments with builtin classes instead of their stand-ins, for libraries."""
+    return tuple(map(real_class, args)), {name: real_class(x) for name, x in kwargs.items()}
+
+
+def _extreme(name: str, comparison: str) -> Callable[..., Any]:
+    """Returns min or max: a Select for numbers of one kind, else Python's own comparisons, each one a decision."""
+    real = getattr(builtins, name)
+
+    def extreme(*args: Any, **kwargs: Any) -> Any:
+        if len(args) == 1 and not kwargs:
+            args = (lists.as_list(args[0]),)
+        if len(args) == 1 and lists.is_list(args[0]):
+            return lists.extreme(name, args[0], kwargs)
+        values = as_python(tuple, args[0]) if len(args) == 1 else args
+        if not values and "default" in kwargs:
+            return kwargs["default"]
+        plain = "key" not in kwargs and any(map(is_scalar, values)) and all(map(is_number, values))
+        if not plain or len({_class_of(v) for v in values}) > 1 or kind_of(values[0]) == "bool":
+            return as_python(real, values, **kwargs)
+        return functools.reduce(lambda a, b: _either(comparison, b, a), values)
+
+    return extreme
+
+
+def _class_of(x: Any) -> Any:
+    return (kind_of(x), x.numpy if is_scalar(x) else "")
+
+
+def _either(comparison: str, candidate: Any, best: Any) -> Any:
+    """Returns `candidate` where ``candidate comparison best``, else `best`."""
+    if not (is_scalar(candidate) or is_scalar(best)):
+        return candidate if (candidate < best if comparison == "lt" else candidate > best) else best
+    loop = explorer().loop
+    better = binary(comparison, candidate, best)
+    if type(better) is bool:
+        return candidate if better else best
+    numpy = candidate.numpy if is_scalar(candidate) else ""
+    if kind_of(candidate) == "float":
+        return TracedScalar("float", loop.select(better.value, as_float(candidate), as_float(best)), numpy=numpy)
+    (a, b), (c, d) = span_of(candidate), span_of(best)
+    span = (min(a, c), min(b, d)) if comparison == "lt" else (max(a, c), max(b, d))
+    return TracedScalar("int", loop.select(better.value, as_int(candidate), as_int(best)), span, numpy)
+
+
+def _range(*args: Any) -> Any:
+    if not any(map(is_scalar, args)):
+        return as_python(range, *args)
+    if any(kind_of(a) == "float" if is_number(a) else True for a in args) or not 1 <= len(args) <= 3:
+        refuse("SW262", call="range()", what="an argument that is not an int")
+    return TracedRange(*range_bounds(args))
+
+
+def range_bounds(args: Sequence[Any]) -> tuple[Any, Any, int]:
+    """Returns start, stop and step of range(*args). Refuses (SW262) a step that is 0 or not constant."""
+    start, stop, step = (0, args[0], 1) if len(args) == 1 else (*args, 1)[:3]
+    if is_scalar(step) or step == 0:
+        refuse("SW262", call="range()", what="a step that is not constant")
+    return start, stop, step
+
+
+class TracedRange(Traced):
+    """A range with a bound of the row. Each loop over it begins at its start, because a range is not an iterator."""
+
+    __slots__ = ("start", "step", "stop")
+    what = "range of the row"
+    stands_for = range
+    visible = frozenset({"start", "step", "stop"})
+
+    start: Any
+    stop: Any
+    step: int
+
+    def __init__(self, start: Any, stop: Any, step: int) -> None:
+        self.start, self.stop, self.step = start, stop, step
+
+    __class__ = range  # type: ignore[assignment]
+
+    def __iter__(self) -> Iterator[Any]:
+        return _counted(self.start, self.stop, self.step)
+
+    def __contains__(self, part: Any) -> bool:
+        return any(at == part for at in self)
+
+
+def _counted(start: Any, stop: Any, step: int) -> Iterator[Any]:
+    """Yields the numbers of a range; each round decides whether the loop continues."""
+    at = start
+    for _ in range(_RANGE_LIMIT):
+        if not (at < stop if step > 0 else at > stop):
+            return
+        yield at
+        at = at + step
+    refuse("SW296", limit=_RANGE_LIMIT)
+
+
+def _check_of(real: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
+    """Returns isinstance or issubclass, restricted to classes.
+
+    Refuses (SW262) other kinds such as ``typing.Iterable``: their check would look for methods and find those of the stand-in.
+    """
+
+    def check(x: Any, kinds: Any) -> bool:
+        if any(not isinstance(kind, type) for kind in _flat(kinds)):
+            refuse("SW262", call=f"{real.__name__}()", what="a value that is not a class")
+        return as_python(real, x, kinds)  # type: ignore[no-any-return]
+
+    return check
+
+
+def _flat(kinds: Any) -> Iterator[Any]:
+    for kind in kinds if type(kinds) is tuple else getattr(kinds, "__args__", (kinds,)) if type(kinds) is UnionType else (kinds,):
+        yield from _flat(kind) if type(kind) in (tuple, UnionType) else (kind,)
+
+
+#: Builtins -> their stand-ins in compiled functions.
+STAND_INS: dict[Any, Any] = {**_CLASSES, min: _extreme("min", "lt"), max: _extreme("max", "gt"), range: _range,
+                              len: _len, sum: _sum, any: _test(any), all: _test(all), sorted: _sorted,
+                              isinstance: _check_of(isinstance), issubclass: _check_of(issubclass)}  # fmt: skip

@@ -1,0 +1,141 @@
+"""Formats values of the row in f-strings and str.format, where the function returns the resulting string.
+
+Python formats each value and concatenates the results in C. The values are therefore marks within the string until the function
+has returned it. Nothing else may inspect a string with marks, so the bytecode must show that it flows directly to the return.
+Otherwise `regions` interprets the function, and the elements of the string are values (`frontends.python.regions.strings`).
+"""
+
+from __future__ import annotations
+
+import dis
+import re
+import sys
+from itertools import pairwise
+from types import CodeType
+from typing import Any
+
+from sparkweld.ir import Value
+from sparkweld.ir.ops import StrCall
+from sparkweld.ir.types import F64, I64, STR
+from udf_compiler.frontends.python.lists import as_list
+from udf_compiler.frontends.python.path_explorer import explorer
+from udf_compiler.frontends.python.strings import as_text, make_text, text_of, to_str
+from udf_compiler.frontends.tracing.exceptions import as_python
+from udf_compiler.frontends.tracing.session import refuse
+
+_FORMATS = ("FORMAT_SIMPLE", "FORMAT_WITH_SPEC", "FORMAT_VALUE")
+_RETURNS = frozenset(("RETURN_VALUE",))
+# Zero padding with a thousands separator is unsupported: Python also separates the padding zeros.
+_FIXED = re.compile(r"(0?)(\d{0,3})([,_]?)\.(\d)([f%])")
+_INTEGER = re.compile(r"(0?)(\d{0,3})([,_]?)d?")
+# For a str, a zero before the width is the fill character; the default side is left.
+_ALIGNED = re.compile(r"(?:(.)?([<>]))?(0?)(\d{1,3})s?")
+
+
+def format_(x: Any, spec: str) -> str:
+    """Returns ``format(x, spec)`` as a mark; refuses a string that is not returned directly, or the spec (SW602)."""
+    frame = sys._getframe(2)
+    if not _is_returned(frame.f_code, frame.f_lasti) or not _is_ours(frame.f_back):
+        refuse("SW602", spec="a string that is used other than as the result")
+    return explorer().mark(formatted(x, spec))
+
+
+def assembled(x: Any) -> Any:
+    """Returns a result with its marks replaced by their values."""
+    x = as_list(x)
+    if type(x) in (tuple, list):
+        return type(x)(map(assembled, x))
+    if type(x) is dict:
+        return {assembled(key): assembled(value) for key, value in x.items()}
+    run = explorer()
+    if type(x) is not str or not run.marks:
+        return x
+    marks = "|".join(map(re.escape, run.marks))
+    parts, found = re.split(marks, x), re.findall(marks, x)
+    if not found:
+        return x
+    pieces: list[Value] = []
+    for text, mark in zip(parts, [*found, None], strict=True):
+        if text:
+            pieces.append(as_text(text))
+        if mark is not None:
+            pieces.append(as_text(run.marks[mark]))
+    return make_text(run.loop.emit(StrCall("concat"), *pieces)) if len(pieces) > 1 else make_text(pieces[0])
+
+
+def formatted(x: Any, spec: str) -> Any:
+    """Returns ``format(x, spec)`` of a value of the row as a str of the row; refuses unsupported specs (SW602)."""
+    if spec == "":
+        return to_str(x)
+    if x.kind == "float" and (found := _FIXED.fullmatch(spec)) and not (found[1] and found[3]):
+        width, digits = int(found[2] or 0), int(found[4])
+        return make_text(_fixed(x.value, bool(found[1]), width, found[3], digits, found[5] == "%"))
+    if x.kind == "int" and (found := _INTEGER.fullmatch(spec)) and not (found[1] and found[3]):
+        return make_text(_integer(x, bool(found[1]), int(found[2] or 0), found[3]))
+    if x.kind == "str" and (found := _ALIGNED.fullmatch(spec)):
+        side = "rjust" if found[2] == ">" else "ljust"
+        return make_text(explorer().loop.emit(StrCall(side, (int(found[4]), found[1] or found[3] or " ")), x.value))
+    refuse("SW602", spec=f"the format {spec!r} of {x.kind}")
+
+
+def _integer(x: Any, zeros: bool, width: int, separator: str) -> Value:
+    loop = explorer().loop
+    text = loop.emit(StrCall("format_int", (separator,)), loop.cast(x.value, I64)) if separator else text_of(loop, x)
+    return _padded(text, zeros, width)
+
+
+def _fixed(x: Value, zeros: bool, width: int, separator: str, digits: int, percent: bool) -> Value:
+    """Returns ``format(x, ".2f")`` and similar: the exact value, rounded half to even."""
+    loop = explorer().loop
+    value = loop.call("multiply", x, loop.const(100.0, F64)) if percent else x
+    explorer().guard(loop.emit(StrCall("format_fixed_decided", (digits, separator)), value), local=True)
+    text = loop.emit(StrCall("format_fixed", (digits, separator)), value)
+    if percent:
+        text = loop.emit(StrCall("concat"), text, loop.const("%", STR))
+    return _padded(text, zeros, width)
+
+
+def _padded(text: Value, zeros: bool, width: int) -> Value:
+    """Pads a formatted number to a width; zeros follow its sign, as in zfill."""
+    if not width:
+        return text
+    return text.loop.emit(StrCall("zfill", (width,)) if zeros else StrCall("rjust", (width, " ")), text)
+
+
+def _is_ours(frame: Any) -> bool:
+    """Whether the caller is the exploration itself, which replaces the marks by their values."""
+    while frame is not None and frame.f_code is as_python.__code__:
+        frame = frame.f_back
+    if frame is None or frame.f_code.co_name not in ("of_row", "run", "run_function"):
+        return False
+    return str(frame.f_globals.get("__name__")).startswith("udf_compiler.")
+
+
+def _is_returned(code: CodeType, at: int) -> bool:
+    """Whether the result of the instruction at offset `at` is an element of the string that is returned next."""
+    instructions = [i for i in dis.get_instructions(code) if i.opname != "CACHE"]
+    n = next(n for n, i in enumerate(instructions) if i.offset == at)
+    if instructions[n].opname in ("CALL", "CALL_KW"):
+        return instructions[n + 1].opname in _RETURNS
+    if instructions[n].opname not in _FORMATS:
+        return False
+    height = 0  # of the stack above the element
+    for previous, i in pairwise(instructions[n:]):
+        if i.opname in _RETURNS:
+            return height == 0
+        if i.opname == "BUILD_STRING" and height < (i.arg or 0):
+            height = 0  # the string is at the element's stack position, or below it
+            continue
+        if height == 0 and _leaves_loop(previous, i):
+            continue
+        if i.opcode in dis.hasjrel or i.opcode in dis.hasjabs or i.is_jump_target:
+            return False
+        height += dis.stack_effect(i.opcode, i.arg, jump=False)
+        if height < 0 or (height == 0 and i.opname != "NOP"):
+            return False
+    return False
+
+
+def _leaves_loop(previous: dis.Instruction, i: dis.Instruction) -> bool:
+    """Whether the instruction drops a loop's iterator from below the string."""
+    return (i.opname == "SWAP" and i.arg == 2) or (i.opname == "POP_TOP" and previous.opname == "SWAP" and previous.arg == 2)

@@ -1,0 +1,107 @@
+"""Converts lists that a plain UDF returns to a Spark array column: lists of the row unchanged, and new lists of its values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sparkweld.ir import LoopBuilder, Type, Value
+from sparkweld.ir.ops import MakeList
+from sparkweld.ir.types import BOOL, I64, STR, Items, list_of
+from udf_compiler.frontends.pandas.apply.results import kind_of_result, merged, value_as
+from udf_compiler.frontends.python.list_maps import mapped
+from udf_compiler.frontends.python.lists import is_list
+from udf_compiler.frontends.python.new_lists import element_value
+from udf_compiler.frontends.python.path_explorer import Node, leaves
+from udf_compiler.frontends.python.values import is_scalar
+from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.values import raw
+
+
+def list_of_row(
+    loop: LoopBuilder, tree: Node, to: Type, return_type: str, place: str, pickled: bool, pruned: Node | None = None
+) -> Value:
+    """Returns the value of the column; guards join `loop`. Both wire formats convert the accepted results equally.
+
+    Refuses (SW226) elements of another class than the type's, also on the paths of `pruned`, as in `plain.RowResult`. One format
+    turns them into NULL and the other may convert them. Also refuses (SW226) a tuple that is not pickled. PySpark asserts a list
+    where it converts elements for Arrow: strings, and all elements of an array declared without NULL.
+    """
+    classes = (list, tuple) if pickled else (list,)
+    values = [leaf.value for leaf in leaves(tree) if leaf.error is None]
+    others = [leaf.value for leaf in leaves(pruned) if leaf.error is None] if pruned is not None else []
+    for x in (*values, *others):
+        _check(x, to.element, classes, return_type, place)
+    loop.guard(merged(loop, tree, BOOL, lambda x: _fits(loop, x, to.element)))
+    value = merged(loop, tree, to, lambda x: _value(loop, x, to))
+    if not any(x is None for x in values):
+        return value
+    return loop.optional(value, merged(loop, tree, BOOL, lambda x: loop.const(x is not None, BOOL)))
+
+
+#: Kind of a dtype -> the Python class of its values.
+_KINDS = {"f": "float", "i": "int", "b": "bool", "O": "str"}
+
+
+def _check(x: Any, element: Type, classes: tuple[type, ...], return_type: str, place: str) -> None:
+    if x is None or (is_list(x) and not x.numpy and _KINDS[x.value.type.element.dtype.kind] == _KINDS[element.dtype.kind]):
+        return
+    if is_list(x) or is_scalar(x) or type(x) not in classes:
+        what = f"a list of {x.value.type.element}" if is_list(x) else raw(x)
+        refuse("SW226", at=place, what=what, type=return_type)
+    wanted = _KINDS[element.dtype.kind]
+    for item in x:
+        kind = "None" if item is None else kind_of_result(item)
+        if kind != wanted or (is_scalar(item) and item.numpy) or type(item).__module__ == "numpy":
+            refuse("SW226", at=place, what=f"a list with {raw(item)}", type=return_type)
+
+
+def _fits(loop: LoopBuilder, x: Any, element: Type) -> Value:
+    """Returns the condition that a list's integers fit the type; otherwise one format raises and the other wraps."""
+    found = loop.const(True, BOOL)
+    if not element.is_int or element == I64 or x is None:
+        return found
+    if is_list(x):
+        return found if x.value.type.element == element else loop.is_valid(_converted(loop, x.value, element))
+    for item in x:
+        found = loop.call("logical_and", found, _between(loop, value_as(loop, item, I64), element))
+    return found
+
+
+def _between(loop: LoopBuilder, value: Value, element: Type) -> Value:
+    bits = 8 * element.dtype.itemsize
+    above = loop.call("greater_equal", value, loop.const(-(2 ** (bits - 1)), I64))
+    return loop.call("logical_and", above, loop.call("less_equal", value, loop.const(2 ** (bits - 1) - 1, I64)))
+
+
+def _converted(loop: LoopBuilder, x: Value, element: Type) -> Value:
+    """Returns a list with its numbers cast to another type; NULL where an integer does not fit."""
+
+    def of(block: LoopBuilder, elements: Sequence[Value], row: Sequence[Value]) -> Value:
+        wide = block.cast(elements[0], I64) if element.is_int else elements[0]
+        if element.is_int and element != I64:
+            block.guard(_between(block, wide, element))
+        return block.cast(wide, element)
+
+    return mapped(loop, [x], [], list_of(element), of)
+
+
+def _value(loop: LoopBuilder, x: Any, to: Type) -> Value:
+    if is_list(x):
+        same = x.value.type == to
+        return x.value if same else loop.value_of(_converted(loop, x.value, to.element))  # type: ignore[no-any-return]
+    items: Sequence[Any] = x or ()
+    if not items:
+        return loop.const(Items(to.element.kind), to)
+    if to.element == STR:
+        return loop.emit(MakeList(to), *(element_value(loop, item) for item in items))
+    return loop.emit(MakeList(to), *(loop.cast(value_as(loop, item, _natural(item)), to.element) for item in items))
+
+
+def _natural(item: Any) -> Type:
+    from udf_compiler.frontends.python.values import SCALARS
+
+    return SCALARS[kind_of_result(item)]
+
+
+__all__ = ["list_of_row"]

@@ -1,0 +1,225 @@
+"""Lowers the functions of `math` on symbolic scalars, with CPython's exceptions; constants use the functions themselves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from sparkweld.ir import Value
+from sparkweld.ir.types import F64
+from udf_compiler.frontends.python.numbers import as_float, is_number, kind_of, make_bool, make_float, raise_type_error
+from udf_compiler.frontends.python.path_explorer import explorer
+from udf_compiler.frontends.python.powers import float_power
+from udf_compiler.frontends.python.rounding import ceil, floor, to_int
+from udf_compiler.frontends.python.values import TracedScalar, is_scalar
+from udf_compiler.frontends.tracing.exceptions import as_python, in_place
+from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.signatures import check_form
+from udf_compiler.frontends.tracing.stand_ins import StandIn, module_stand_in
+from udf_compiler.frontends.tracing.values import Traced
+
+_DOMAIN = "math domain error"
+_RANGE = "math range error"
+
+
+def _domain(condition: Value) -> None:
+    explorer().raise_if(condition, lambda: ValueError(_DOMAIN))
+
+
+def _compare(fn: str, x: Value, number: float) -> Value:
+    loop = explorer().loop
+    return loop.call(fn, x, loop.const(number, F64))
+
+
+def _no_domain(x: Value) -> None:
+    pass
+
+
+def _finite(x: Value) -> None:
+    _domain(explorer().loop.call("isinf", x))
+
+
+def _within(low: float, high: float, open: bool = False) -> Callable[[Value], None]:
+    """Returns a check that raises ValueError outside [low, high], or outside ]low, high[ if `open`."""
+
+    def check(x: Value) -> None:
+        loop = explorer().loop
+        outside = [
+            _compare(("less_equal" if open else "less") if number == low else ("greater_equal" if open else "greater"), x, number)
+            for number in (low, high)
+            if math.isfinite(number)
+        ]
+        _domain(outside[0] if len(outside) == 1 else loop.call("logical_or", *outside))
+
+    return check
+
+
+_INF = math.inf
+#: name -> (NumPy's name, the domain check, whether a finite argument may overflow).
+_ELEMENTARY: dict[str, tuple[str, Callable[[Value], None], bool]] = {
+    "sqrt": ("sqrt", _within(0.0, _INF), False),
+    "exp": ("exp", _no_domain, True),
+    "exp2": ("exp2", _no_domain, True),
+    "expm1": ("expm1", _no_domain, True),
+    "log2": ("log2", _within(0.0, _INF, open=True), False),
+    "log10": ("log10", _within(0.0, _INF, open=True), False),
+    "log1p": ("log1p", _within(-1.0, _INF, open=True), False),
+    "cbrt": ("cbrt", _no_domain, False),
+    "sin": ("sin", _finite, False),
+    "cos": ("cos", _finite, False),
+    "tan": ("tan", _finite, False),
+    "asin": ("arcsin", _within(-1.0, 1.0), False),
+    "acos": ("arccos", _within(-1.0, 1.0), False),
+    "atan": ("arctan", _no_domain, False),
+    "sinh": ("sinh", _no_domain, True),
+    "cosh": ("cosh", _no_domain, True),
+    "tanh": ("tanh", _no_domain, False),
+    "asinh": ("arcsinh", _no_domain, False),
+    "acosh": ("arccosh", _within(1.0, _INF), False),
+    "atanh": ("arctanh", _within(-1.0, 1.0, open=True), False),
+    "fabs": ("fabs", _no_domain, False),
+}
+
+
+def _elementary(fn: str, check: Callable[[Value], None], overflows: bool) -> Callable[[Any], TracedScalar]:
+    def function(x: Any) -> TracedScalar:
+        loop, value = explorer().loop, as_float(x)
+        check(value)
+        result = loop.call(fn, value)
+        if overflows:
+            over = loop.call("logical_and", loop.call("isinf", result), loop.call("isfinite", value))
+            explorer().raise_if(over, lambda: OverflowError(_RANGE))
+        return make_float(result)
+
+    return function
+
+
+def _log(x: Any, base: Any = None) -> Any:
+    loop = explorer().loop
+    if not is_scalar(x):
+        numerator: Any = make_float(loop.const(as_python(math.log, x), F64))
+    else:
+        value = as_float(x)
+        _within(0.0, _INF, open=True)(value)
+        numerator = make_float(loop.call("log", value))
+    if base is None:
+        return numerator
+    denominator = as_python(math.log, base) if not is_scalar(base) else _log(base)
+    return numerator / denominator
+
+
+def _predicate(fn: str) -> Callable[[Any], Any]:
+    return lambda x: make_bool(explorer().loop.call(fn, as_float(x)))
+
+
+def _atan2(y: Any, x: Any) -> TracedScalar:
+    return make_float(explorer().loop.call("arctan2", as_float(y), as_float(x)))
+
+
+def _hypot(*xs: Any) -> TracedScalar:
+    if len(xs) != 2:
+        refuse("SW262", call="math.hypot", what=f"{len(xs)} arguments")
+    if explorer().inside:
+        refuse("SW286", call="math.hypot")  # Python computes it itself; its last digits differ from libm's
+    loop = explorer().loop
+    return make_float(loop.call("hypot", as_float(xs[0]), as_float(xs[1])))
+
+
+def _copysign(x: Any, y: Any) -> TracedScalar:
+    loop, sign = explorer().loop, as_float(y)
+    explorer().guard(loop.call("logical_not", loop.call("isnan", sign)))  # the sign of a computed NaN is undefined
+    return make_float(loop.call("copysign", as_float(x), sign))
+
+
+def _fmod(x: Any, y: Any) -> TracedScalar:
+    loop, a, b = explorer().loop, as_float(x), as_float(y)
+    zero = loop.call("logical_and", _compare("equal", b, 0.0), loop.call("logical_not", loop.call("isnan", a)))
+    infinite = loop.call("logical_and", loop.call("isinf", a), loop.call("logical_not", loop.call("isnan", b)))
+    _domain(loop.call("logical_or", zero, infinite))
+    return make_float(loop.call("fmod", a, b))
+
+
+def _scaled(factor: float) -> Callable[[Any], TracedScalar]:
+    def function(x: Any) -> TracedScalar:
+        loop = explorer().loop
+        return make_float(loop.call("multiply", as_float(x), loop.const(factor, F64)))
+
+    return function
+
+
+def _rounded(round_: Callable[[TracedScalar], TracedScalar]) -> Callable[[Any], Any]:
+    """Rounds the nearest float, also of an np.int64: NumPy's scalars have no ``__floor__`` and ``__ceil__`` of their own."""
+    return lambda x: round_(make_float(as_float(x)) if x.numpy else x)
+
+
+def _trunc(x: TracedScalar) -> TracedScalar:
+    if x.numpy not in ("", "float64"):
+        refuse("SW251", call=f"math.trunc of a np.{x.numpy}")  # it has no __trunc__
+    return to_int(x)
+
+
+def _isclose(a: Any, b: Any, *, rel_tol: Any = 1e-09, abs_tol: Any = 0.0) -> Any:
+    """Implements CPython's math_isclose_impl."""
+    if is_scalar(rel_tol) or is_scalar(abs_tol):
+        refuse("SW262", call="math.isclose", what="a tolerance that is not constant")
+    if rel_tol < 0 or abs_tol < 0:
+        raise in_place(ValueError("tolerances must be non-negative"))
+    loop, x, y = explorer().loop, as_float(a), as_float(b)
+    difference = loop.call("fabs", loop.call("subtract", y, x))
+    bounds = [
+        loop.call("less_equal", difference, loop.call("fabs", loop.call("multiply", loop.const(float(rel_tol), F64), side)))
+        for side in (y, x)
+    ]
+    near = loop.call("logical_or", *bounds)
+    near = loop.call("logical_or", near, _compare("less_equal", difference, float(abs_tol)))
+    either_infinite = loop.call("logical_or", loop.call("isinf", x), loop.call("isinf", y))
+    near = loop.call("logical_and", near, loop.call("logical_not", either_infinite))
+    return make_bool(loop.call("logical_or", loop.call("equal", x, y), near))
+
+
+_TABLE: dict[str, Callable[..., Any]] = {name: _elementary(*row) for name, row in _ELEMENTARY.items()} | {
+    "log": _log, "isnan": _predicate("isnan"), "isinf": _predicate("isinf"), "isfinite": _predicate("isfinite"),
+    "atan2": _atan2, "hypot": _hypot, "copysign": _copysign, "fmod": _fmod, "isclose": _isclose,
+    "pow": lambda x, y: float_power(x, y, domain_errors=True),
+    "degrees": _scaled(180.0 / math.pi), "radians": _scaled(math.pi / 180.0),
+    "floor": _rounded(floor), "ceil": _rounded(ceil), "trunc": _trunc,
+}  # fmt: skip
+
+
+#: Functions of iterables that read floats directly: sumprod adds exact products, where operators would round each.
+_OF_ITERABLES = frozenset({"dist", "fsum", "sumprod"})
+
+
+class MathFunction(StandIn):
+    """The stand-in for a function of the module math."""
+
+    __slots__ = ("__name__", "stands_for")
+    what = "function of math"
+
+    def __init__(self, name: str, real: Callable[..., Any]) -> None:
+        self.__name__, self.stands_for = name, real
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self.__name__ in _OF_ITERABLES:
+            args = tuple(as_python(list, x) for x in args)
+            if any(isinstance(x, Traced) for xs in args for x in xs):
+                refuse("SW251", call=f"math.{self.__name__} of a row's values")
+        if not any(map(is_scalar, (*args, *kwargs.values()))):
+            return as_python(self.stands_for, *args, **kwargs)
+        if self.__name__ not in _TABLE:
+            refuse("SW251", call=f"math.{self.__name__} of a row's value")
+        for x in args:
+            if not is_number(x):
+                raise_type_error(f"must be real number, not {type(x).__name__ if not is_scalar(x) else kind_of(x)}")
+        check_form(_TABLE[self.__name__], args, kwargs, f"math.{self.__name__}")
+        return _TABLE[self.__name__](*args, **kwargs)
+
+
+def _attribute(name: str) -> Any:
+    found = getattr(math, name)
+    return MathFunction(name, found) if callable(found) else found
+
+
+MATH = module_stand_in(math, "math", _attribute)
+NAMES = frozenset(_TABLE)

@@ -1,0 +1,89 @@
+"""Converts Python lists of individually known elements to lists of the row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from sparkweld.ir import LoopBuilder, Value
+from sparkweld.ir.ops import MakeList
+from sparkweld.ir.types import BOOL, Items, Type, of_dtype
+from udf_compiler.frontends.pandas.strings import is_utf8
+from udf_compiler.frontends.python.lists import NUMPY_ELEMENTS, as_list, is_list
+from udf_compiler.frontends.python.path_explorer import Fork, Leaf, Node, explorer, leaves
+from udf_compiler.frontends.python.values import SCALARS, TracedScalar, is_scalar
+from udf_compiler.frontends.tracing.session import refuse
+
+#: Class of the elements, and NumPy's dtype or "" -> kind of the list.
+_KINDS = {
+    **{(kind, ""): f"list<{SCALARS[kind]}>" for kind in ("bool", "int", "float", "str")},
+    ("bool", "bool"): "list<bool>", ("float", "float32"): "list<f32>", ("float", "float64"): "list<f64>",
+    **{("int", f"int{bits}"): f"list<i{bits}>" for bits in (8, 16, 32, 64)},
+}  # fmt: skip
+
+
+def kind_of(items: Sequence[Any]) -> tuple[str, str] | None:
+    """Returns the kind of a list of these elements and its `numpy`; None where kernels support no such list."""
+    found = {(x.kind, x.numpy) if is_scalar(x) else (type(x).__name__, "") for x in items}
+    if len(found) != 1:
+        return None
+    key = found.pop()
+    return (_KINDS[key], NUMPY_ELEMENTS if key[1] else "") if key in _KINDS else None
+
+
+def element_value(loop: LoopBuilder, x: Any) -> Value:
+    """Returns a number or string as an element, a NumPy scalar in its dtype; refuses a string that is not valid UTF-8 (SW262)."""
+    if is_scalar(x):
+        return loop.cast(x.value, of_dtype(np.dtype(x.numpy))) if x.numpy else x.value  # type: ignore[arg-type]
+    if type(x) is str and not is_utf8(x):
+        refuse("SW262", call="a string", what="a lone surrogate")
+    return loop.const(x, SCALARS[type(x).__name__])
+
+
+def list_of(loop: LoopBuilder, kind: tuple[str, str], elements: Sequence[Value]) -> TracedScalar:
+    """Returns a list of individually known elements."""
+    type_ = Type(kind[0])
+    made = loop.emit(MakeList(type_), *elements) if elements else loop.const(Items(type_.element.kind), type_)
+    return TracedScalar(kind[0], made, numpy=kind[1])
+
+
+def listed(x: Any) -> Any:
+    """Returns a list of the row for a split, and for a list or tuple with values of the row; anything else unchanged."""
+    x = as_list(x)
+    if type(x) not in (list, tuple) or not any(map(is_scalar, x)) or (kind := kind_of(x)) is None:
+        return x
+    return list_of(explorer().loop, kind, [element_value(explorer().loop, item) for item in x])
+
+
+def like(known: TracedScalar, x: Any) -> TracedScalar | None:
+    """Returns `x` as a list of the row, as the operand beside the list `known`; None if `x` is not a list."""
+    if is_list(x):
+        return x  # type: ignore[no-any-return]
+    if type(x) is not list:
+        return None
+    if any(item is None for item in x):  # guarded, as a None among the elements of a column
+        explorer().guard(explorer().loop.const(False, BOOL))
+        x = [item for item in x if item is not None]
+    kind = kind_of(x) if x else (known.kind, known.numpy)
+    return None if kind is None else list_of(explorer().loop, kind, [element_value(explorer().loop, item) for item in x])
+
+
+def with_lists(loop: LoopBuilder, tree: Node) -> Node:
+    """Returns the tree with lists of the row instead of Python's; an empty one takes the kind of the others if they share it."""
+    values = [leaf.value for leaf in leaves(tree) if leaf.error is None]
+    kinds = {(x.kind, x.numpy) if is_list(x) else kind_of(x) for x in values if is_list(x) or (type(x) is list and x)}
+    if not any(type(x) is list for x in values) or len(kinds) != 1:
+        return tree
+    (kind,) = kinds
+    return tree if kind is None else _with(loop, tree, kind)
+
+
+def _with(loop: LoopBuilder, tree: Node, kind: tuple[str, str]) -> Node:
+    if isinstance(tree, Fork):
+        return replace(tree, yes=_with(loop, tree.yes, kind), no=_with(loop, tree.no, kind))
+    if tree.error is not None or type(tree.value) is not list:
+        return tree
+    return Leaf(list_of(loop, kind, [element_value(loop, x) for x in tree.value]), None, tree.guards)

@@ -1,0 +1,328 @@
+"""Runs a function once per path and returns the tree of its decisions: a path forks where Python tests a symbolic value's truth.
+
+A path is a sequence of decisions. For each path the function runs again from its start, follows the decisions made so far and
+takes the next open one. Tuplex (SIGMOD 2021) also compiles by types and paths. With equal decisions the function must behave
+equally each time, which `state` checks.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+from sparkweld.errors import SparkWeldError
+from sparkweld.ir import LoopBuilder, Value
+from sparkweld.ir.ops import Const
+from sparkweld.ir.types import BOOL
+from udf_compiler.frontends.python.facts import Facts
+from udf_compiler.frontends.tracing.exceptions import check_exception, in_place, watched_exceptions
+from udf_compiler.frontends.tracing.session import check_size, current, refuse
+
+#: The most paths: each is computed for every row, so a larger tree is no faster than Python.
+PATH_LIMIT = 512
+
+#: The most decisions on all paths together: compiling more would take seconds.
+DECISION_LIMIT = 20_000
+
+#: The most decisions of a path, on average, when few paths are tried: stops a loop of the row's length early.
+_DECISIONS_OF_A_PATH = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """A condition of a path; rows where it is False fall back to Python.
+
+    `local`: there Python raises, or continues with a value of the same type. After a guard that is not local, Python may have a
+    value that no explored path has, and return another type.
+    """
+
+    condition: Value
+    local: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """The end of a path: the `value` that the function returned, or the `error` that it raised.
+
+    `guards` are those since the last decision. Where one is False, only Python can compute the row.
+    """
+
+    value: Any
+    error: Exception | None
+    guards: tuple[Guard, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """A decision: `yes` for rows where `condition` holds, `no` for the others. `guards` are those since the last decision."""
+
+    condition: Value
+    guards: tuple[Guard, ...]
+    yes: Node
+    no: Node
+
+
+Node = Leaf | Fork
+
+
+@dataclass(slots=True)
+class _Step:
+    condition: Value
+    guards: tuple[Guard, ...]
+    taken: bool = True
+    yes: Node | None = None
+
+
+@dataclass(slots=True)
+class Explorer:
+    """Runs one function on all its paths.
+
+    `handled`: user code may catch exceptions, so they fork instead of being guarded. `decisions`: see `repeating`. `limit`: the
+    most paths. `regions`: the regions that `udf_compiler.frontends.python.regions` compiled so far; None where functions run directly. `inside`:
+    the paths are within a region. `walks`: functions are interpreted on each path. `keys`: those of the container that an
+    interpreted instruction reads.
+    """
+
+    loop: LoopBuilder
+    handled: bool = True
+    decisions: Sequence[bool] | None = None
+    limit: int = PATH_LIMIT
+    regions: dict[Any, Any] | None = None
+    inside: bool = False
+    walks: bool = False
+    keys: tuple[Any, ...] = ()
+    facts: Facts = field(init=False)
+    marks: dict[str, Any] = field(default_factory=dict)
+    _steps: list[_Step] = field(default_factory=list)
+    _position: int = 0
+    _decisions: int = 0
+    _guards: list[Guard] = field(default_factory=list)
+    _guarded: bool = False
+
+    def __post_init__(self) -> None:
+        self.facts = Facts(self.loop)
+
+    @staticmethod
+    def repeating(loop: LoopBuilder, handled: bool, decisions: Sequence[bool]) -> Explorer:
+        """Returns an explorer that repeats the decisions of a path that was explored before, and adds no guards."""
+        return Explorer(loop, handled, decisions)
+
+    def explore(self, call: Callable[[], Any], lazily: bool = False) -> Node:
+        """Returns the tree of `call`; refuses too many paths (SW290), and passes on the refusals of `call`.
+
+        Other errors of our code become InternalError. `lazily`: `call` itself enables exploring, by `exploring`.
+        """
+        paths = 0
+        with nullcontext() if lazily else exploring(self):
+            while True:
+                paths += 1
+                if paths > self.limit:
+                    refuse("SW290", limit=self.limit)
+                node: Node = self._run(call)
+                while self._steps and not self._steps[-1].taken:
+                    step = self._steps.pop()
+                    assert step.yes is not None
+                    node = Fork(step.condition, step.guards, step.yes, node)
+                if not self._steps:
+                    return node
+                self._steps[-1].yes, self._steps[-1].taken = node, False
+
+    def _run(self, call: Callable[[], Any]) -> Leaf:
+        self._position, self._guards, self._guarded = 0, [], False
+        self.facts, self.marks = Facts(self.loop), {}
+        value, error = None, None
+        try:
+            with watched_exceptions() if self.handled else nullcontext():
+                value = call()
+        except (SparkWeldError, RecursionError):
+            raise
+        except Exception as raised:  # noqa: BLE001 - user code may raise anything for the rows of this path
+            check_exception(raised)
+            error = raised
+        if self._position < len(self._steps):
+            refuse("SW291")
+        check_size(self.loop)
+        return Leaf(value, error, tuple(self._guards))
+
+    @property
+    def conditions(self) -> list[Value]:
+        """Returns the decided conditions of this path."""
+        return [step.condition for step in self._steps[: self._position]]
+
+    def mark(self, text: Any) -> str:
+        """Returns a mark that represents a string of the row within a Python str, until the function has returned it."""
+        mark = f"\ue000{secrets.token_hex(8)}\ue001"
+        self.marks[mark] = text
+        return mark
+
+    def known(self, condition: Value) -> bool | None:
+        """Returns whether `condition` holds on all rows of this path (True) or on none (False); None where it forks."""
+        known = self.facts.known(condition)
+        if known is not None and not isinstance(self.loop.body[condition.id].op, Const):
+            self.is_narrowed()
+        return known
+
+    def is_narrowed(self) -> bool:
+        """Whether guards of this path may have decided a branch that the caller found decided; records it in the session.
+
+        Python may take the other branch for a flagged row: ``'large' if n * n > 2**63 else 0.5``.
+        """
+        if self._guarded:
+            current().narrowed = True
+        return self._guarded
+
+    def decide(self, condition: Value) -> bool:
+        """Whether `condition` holds on this path; forks the path if unknown."""
+        known = self.known(condition)
+        if known is not None:
+            return known
+        self._decisions += 1
+        if self._decisions > min(DECISION_LIMIT, _DECISIONS_OF_A_PATH * self.limit):
+            refuse("SW290", limit=self.limit)
+        if self.decisions is not None:
+            return self._repeat(condition, self.decisions)
+        if self._position == len(self._steps):
+            self._steps.append(_Step(condition, tuple(self._guards)))
+        step = self._steps[self._position]
+        if step.condition.id != condition.id:
+            refuse("SW291")
+        self._position += 1
+        self._guards = []
+        self.facts.learn(condition, step.taken)
+        return step.taken
+
+    def _repeat(self, condition: Value, decisions: Sequence[bool]) -> bool:
+        if self._position == len(decisions):
+            refuse("SW291")
+        self._position += 1
+        self.facts.learn(condition, decisions[self._position - 1])
+        return decisions[self._position - 1]
+
+    def guard(self, condition: Value, local: bool = False) -> None:
+        """Guards this path: rows where `condition` is False fall back to Python. `local`: see `Guard`."""
+        known = self.facts.known(condition)
+        if known:
+            return
+        self._guarded = True
+        if current().open:
+            return
+        if known is False:
+            condition = self.loop.const(False, BOOL)
+        self._guards.append(Guard(condition, local))
+        if known is None:
+            self.facts.learn(condition, True)
+
+    def raise_if(self, condition: Value, make: Callable[[], Exception]) -> None:
+        """Raises on the rows where `condition` holds: by a fork when user code may catch it, else by a guard."""
+        known = self.known(condition) if self.handled else self.facts.known(condition)
+        if known is False:
+            return
+        if self.handled or known:
+            if self.decide(condition):
+                raise in_place(make())
+            return
+        self.guard(self.loop.call("logical_not", condition), local=True)
+
+
+_EXPLORER: ContextVar[Explorer | None] = ContextVar("sparkweld_explorer", default=None)
+
+
+@contextmanager
+def exploring(explorer: Explorer | None) -> Iterator[None]:
+    """Makes symbolic scalars fork the paths of `explorer` inside the block; with None they cannot be used.
+
+    The end of the block also undoes any `explore_with` inside it.
+    """
+    before = explore_with(explorer)
+    try:
+        yield
+    finally:
+        explore_with(before)
+
+
+def explore_with(explorer: Explorer | None) -> Explorer | None:
+    """Sets the current explorer until the enclosing block of `exploring` ends; returns the previous one."""
+    before = _EXPLORER.get()
+    _EXPLORER.set(explorer)
+    return before
+
+
+def explorer() -> Explorer:
+    """Returns the explorer of the running scalar function; refuses a scalar that outlived its function (SW292)."""
+    found = _EXPLORER.get()
+    if found is None:
+        refuse("SW292")
+    return found
+
+
+def is_exploring() -> bool:
+    """Whether a scalar function is running."""
+    return _EXPLORER.get() is not None
+
+
+def leaves(node: Node) -> Iterator[Leaf]:
+    """Yields the ends of all paths, in order."""
+    if isinstance(node, Leaf):
+        yield node
+        return
+    yield from leaves(node.yes)
+    yield from leaves(node.no)
+
+
+def guards_of(node: Node) -> Iterator[Guard]:
+    """Yields the guards of all paths."""
+    yield from node.guards
+    if isinstance(node, Fork):
+        yield from guards_of(node.yes)
+        yield from guards_of(node.no)
+
+
+def decided(loop: LoopBuilder, node: Node) -> Value:
+    """Returns the condition that the row's path ends in a value and all its guards hold."""
+    return _decided(loop, node)
+
+
+def _decided(loop: LoopBuilder, node: Node) -> Value:
+    if isinstance(node, Leaf):
+        result = loop.const(node.error is None, BOOL)
+    else:
+        result = choose(loop, node.condition, _decided(loop, node.yes), _decided(loop, node.no))
+    for guard in node.guards:
+        result = both(loop, result, guard.condition)
+    return result
+
+
+def both(loop: LoopBuilder, a: Value, b: Value) -> Value:
+    """Returns a and b, simplified where one is constant."""
+    for x, y in ((a, b), (b, a)):
+        known = constant(loop, x)
+        if known is not None:
+            return y if known else x
+    return a if a.id == b.id else loop.call("logical_and", a, b)
+
+
+def choose(loop: LoopBuilder, condition: Value, a: Value, b: Value) -> Value:
+    """Returns select(condition, a, b), simplified where possible."""
+    if a.id == b.id:
+        return a
+    if a.type == BOOL:
+        first, second = constant(loop, a), constant(loop, b)
+        if first is True and second is False:
+            return condition
+        if first is False and second is True:
+            return loop.call("logical_not", condition)
+        if first is False:
+            return both(loop, loop.call("logical_not", condition), b)
+        if second is False:
+            return both(loop, condition, a)
+    return loop.select(condition, a, b)
+
+
+def constant(loop: LoopBuilder, value: Value) -> Any:
+    """Returns a value's constant as a Python number; None if it is not constant."""
+    op = loop.body[value.id].op
+    return getattr(op.value, "item", lambda: op.value)() if isinstance(op, Const) else None

@@ -1,0 +1,208 @@
+"""Implements compiled patterns of `re` and their matches: automata for strings of the row, `re` itself for constants."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from sparkweld.ir import Value
+from udf_compiler.frontends.python.lists import as_list, of_list
+from udf_compiler.frontends.python.numbers import make_int
+from udf_compiler.frontends.python.path_explorer import explorer
+from udf_compiler.frontends.python.regex_calls import Regex, pattern_of, template_of
+from udf_compiler.frontends.python.strings import is_text, make_text
+from udf_compiler.frontends.python.values import is_scalar
+from udf_compiler.frontends.tracing.constants import Guarded, unwrapped
+from udf_compiler.frontends.tracing.exceptions import as_python, in_place
+from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.values import Traced, raw
+
+#: More than the matches of any string.
+_END = 2**62
+
+
+class PatternConstant(Guarded):
+    """A compiled pattern."""
+
+    __slots__ = ()
+
+    __class__ = re.Pattern  # type: ignore[assignment]
+
+    def __getattr__(self, name: str) -> Any:
+        real = getattr(self._constant, name)
+        if not callable(real):
+            return real
+        call = f"Pattern.{name}"
+
+        def method(*args: Any, **kwargs: Any) -> Any:
+            if not any(is_scalar(a) for a in (*args, *kwargs.values())):
+                return as_python(real, *args, **kwargs)
+            if name not in _METHODS:
+                refuse("SW251", call=call)
+            return _METHODS[name](self._constant, call, *args, **kwargs)
+
+        return method
+
+
+def _matching(mode: str) -> Callable[..., Any]:
+    def match(pattern: Any, call: str, string: Any, *bounds: Any, **kwargs: Any) -> Any:
+        if bounds or kwargs or not is_text(string):
+            refuse("SW262", call=call, what="pos, endpos, or a value that is not a str")
+        made = TracedMatch(pattern, string.value, mode, call)
+        return made if explorer().decide(made.found()) else None
+
+    return match
+
+
+def _sub(pattern: Any, call: str, repl: Any, string: Any, count: Any = 0) -> Any:
+    if type(repl) is not str or not is_scalar(string) or string.kind != "str" or type(count) is not int:
+        refuse("SW262", call=call, what=f"{raw(repl)} for {raw(string)}")
+    groups, template = template_of(pattern, repl, call)
+    regex = Regex(*pattern_of(pattern, 0, call), call, groups, repeated=True)
+    run = explorer()
+    limit = count if count > 0 else -1
+    return make_text(regex.emit(run.loop, string.value, "replace", template, limit, guard=run.guard))
+
+
+class TracedMatch(Traced):
+    """A match in a string of the row: its groups."""
+
+    __slots__ = ("call", "mode", "pattern", "value")
+    what = "match"
+    stands_for = re.Match
+    visible = frozenset({"group", "groups", "groupdict"})
+
+    def __init__(self, pattern: Any, value: Value, mode: str, call: str) -> None:
+        self.pattern, self.value, self.mode, self.call = pattern, value, mode, call
+
+    def found(self) -> Value:
+        """Returns the condition that the pattern matches."""
+        return self._regex(()).emit(explorer().loop, self.value, "test")
+
+    def _regex(self, groups: tuple[int, ...]) -> Regex:
+        return Regex(*pattern_of(self.pattern, 0, self.call), self.call, groups, mode=self.mode)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.group(key)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "string":
+            return make_text(object.__getattribute__(self, "value"))
+        if name in ("re",):
+            return PatternConstant(object.__getattribute__(self, "pattern"))
+        refuse("SW251", call=f"Match.{name}")
+
+    def group(self, *keys: Any) -> Any:
+        """Returns one group's string, or None where the group did not participate; a tuple for several groups."""
+        if len(keys) > 1:
+            return tuple(map(self._group, keys))
+        return self._group(*keys)
+
+    def groups(self, default: Any = None) -> tuple[Any, ...]:
+        count = object.__getattribute__(self, "pattern").groups
+        found = [self._group(number) for number in range(1, count + 1)]
+        return tuple(default if g is None else g for g in found)
+
+    def groupdict(self, default: Any = None) -> dict[str, Any]:
+        names = object.__getattribute__(self, "pattern").groupindex
+        return {name: default if (g := self._group(number)) is None else g for name, number in names.items()}
+
+    def _group(self, key: Any = 0) -> Any:
+        pattern = object.__getattribute__(self, "pattern")
+        number = pattern.groupindex.get(key, -1) if type(key) is str else key
+        if type(number) is not int or not 0 <= number <= pattern.groups:
+            raise in_place(IndexError("no such group"))
+        run = explorer()
+        value = self._regex((0, number) if number else (0,)).emit(
+            run.loop, object.__getattribute__(self, "value"), "group", index=1 if number else 0
+        )
+        return make_text(run.loop.value_of(value)) if run.decide(run.loop.is_valid(value)) else None
+
+
+def _findall(pattern: Any, call: str, string: Any) -> Any:
+    if not is_scalar(string) or string.kind != "str":
+        refuse("SW262", call=call, what=raw(string))
+    run = explorer()
+    text, flags = pattern_of(pattern, 0, call)
+    groups = (0, 1) if pattern.groups == 1 else (0,)
+    regex = Regex(text, flags, call, groups, repeated=True)
+    counted = Regex(text, flags, call, (0,), repeated=True).emit(run.loop, string.value, "count", guard=run.guard)
+    return TracedFound(counted, None if pattern.groups > 1 else partial(_all, regex, string.value, len(groups) - 1))
+
+
+def _all(regex: Regex, text: Value, index: int) -> Value:
+    run = explorer()
+    return regex.emit(run.loop, text, "all", index=index, guard=run.guard)
+
+
+def _split(pattern: Any, call: str, string: Any, maxsplit: Any = 0) -> Any:
+    if not is_scalar(string) or string.kind != "str" or type(maxsplit) is not int or maxsplit < 0:
+        refuse("SW262", call=call, what=raw(string))
+    if pattern.groups:
+        refuse("SW262", call=call, what="a pattern with groups")
+    run = explorer()
+    regex = Regex(*pattern_of(pattern, 0, call), call, (0,), repeated=True)
+    return of_list(regex.emit(run.loop, string.value, "split", limit=maxsplit or -1, guard=run.guard))
+
+
+class TracedFound(Traced):
+    """The list of all matches: `value` counts them, `made` builds the list; None for lists of tuples."""
+
+    __slots__ = ("made", "value")
+    what = "list of matches"
+    stands_for = list
+
+    def __init__(self, value: Value, made: Callable[[], Value] | None) -> None:
+        self.value, self.made = value, made
+
+    @property
+    def whole(self) -> Value:
+        """Returns the list itself."""
+        made = object.__getattribute__(self, "made")
+        return refuse("SW251", call="a list of tuples of matches") if made is None else made()
+
+    __class__ = list  # type: ignore[assignment]
+
+    @property
+    def count(self) -> Any:
+        return make_int(object.__getattribute__(self, "value"), (0, _END))
+
+    def __bool__(self) -> bool:
+        loop = explorer().loop
+        value = object.__getattribute__(self, "value")
+        return explorer().decide(loop.call("greater", value, loop.const(0, value.type)))
+
+    def __contains__(self, part: Any) -> bool:
+        return part in as_list(self)
+
+    def __getitem__(self, key: Any) -> Any:
+        return as_list(self)[key]
+
+    def __iter__(self) -> Any:
+        return iter(as_list(self))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(as_list(self), name)
+
+    def _binary(self, name: str, other: Any, reflected: bool) -> Any:
+        return as_list(self)._binary(name, other, reflected)
+
+
+_METHODS: dict[str, Callable[..., Any]] = {
+    "match": _matching("match"),
+    "search": _matching("search"),
+    "fullmatch": _matching("fullmatch"),
+    "sub": _sub,
+    "findall": _findall,
+    "split": _split,
+}
+
+
+def compiled(pattern: Any, flags: Any = 0) -> PatternConstant:
+    """Implements ``re.compile``."""
+    return PatternConstant(re.compile(unwrapped(pattern), flags))

@@ -1,0 +1,103 @@
+"""Emits the IR ops of regular-expression calls and parses replacement templates."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sparkweld.ir import LoopBuilder, Value
+from sparkweld.ir.ops.matches import RegexCall
+from udf_compiler.frontends.pandas.strings import check_text
+from udf_compiler.frontends.regex import Unsupported, compile_regex, overruns
+from udf_compiler.frontends.regex.parse import sre_parse
+from udf_compiler.frontends.tracing.constants import unwrapped
+from udf_compiler.frontends.tracing.lower import run_prototype
+from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.values import raw
+
+
+@dataclass(frozen=True)
+class Regex:
+    """A pattern with its flags; `groups` are the groups whose matched substrings are requested."""
+
+    text: str
+    flags: int
+    call: str
+    groups: tuple[int, ...] = ()
+    repeated: bool = False
+    mode: str = "search"
+
+    def emit(
+        self,
+        loop: LoopBuilder,
+        text: Value,
+        fn: str,
+        template: tuple[str, ...] = (),
+        limit: int = -1,
+        index: int = 0,
+        guard: Callable[[Value], None] | None = None,
+    ) -> Value:
+        """Emits the op on a string.
+
+        `guard` receives the condition that rows must fulfil; by default it becomes a guard of the loop. Refuses SW272.
+        """
+        try:
+            automaton = compile_regex(self.text, self.flags, self.mode, self.groups, self.repeated)
+        except Unsupported as reason:
+            refuse("SW272", call=self.call, pattern=self.text, why=str(reason))
+        tables = automaton.encode()
+        if self.repeated and overruns(automaton):  # each search may read to the end of the string, which is quadratic
+            (guard or loop.guard)(loop.emit(RegexCall("reads_little", self.text, tables, limit=limit), text))
+        return loop.emit(RegexCall(fn, self.text, tables, template, limit, index), text)
+
+
+def pattern_of(pat: Any, flags: Any, call: str) -> tuple[str, int]:
+    """Returns the pattern string and the flags of a pattern given as a str or compiled.
+
+    Refuses patterns that `re` rejects (SW252) and bytes patterns (SW262).
+    """
+    pat = unwrapped(pat)
+    if not isinstance(pat, str | re.Pattern) or (isinstance(pat, re.Pattern) and not isinstance(pat.pattern, str)):
+        refuse("SW262", call=call, what=f"{raw(pat)} as the pattern")
+    if not isinstance(flags, int):
+        refuse("SW262", call=call, what=f"flags={raw(flags)}")
+    compiled = run_prototype(call, re.compile, pat, int(flags))
+    return check_text(compiled.pattern, call), int(flags) if isinstance(pat, str) else compiled.flags & ~re.UNICODE.value
+
+
+def template_of(pattern: re.Pattern[str], repl: str, call: str) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """Returns the requested groups, the match first, and the template as literal, group, literal, ...
+
+    Group numbers in the template are positions in the returned groups.
+    """
+    parsed = run_prototype(call, sre_parse.parse_template, repl, pattern)
+    if sys.version_info >= (3, 12):
+        parts = list(parsed)
+    else:  # (position and number of each group, literals with None at the positions of groups)
+        at, literals = dict(parsed[0]), parsed[1]
+        parts = []
+        for position, literal in enumerate(literals):
+            parts += [at[position]] if literal is None else [literal]
+        parts = _alternating(parts)
+    numbers = {0: 0}
+    pieces = []
+    for part in parts:
+        if isinstance(part, int):
+            pieces.append(str(numbers.setdefault(part, len(numbers))))
+        else:
+            pieces.append(check_text(str(part or ""), call))
+    return tuple(numbers), tuple(pieces) if pieces else ("",)
+
+
+def _alternating(parts: list[Any]) -> list[Any]:
+    """Returns literals and group numbers alternately, with a literal at both ends."""
+    result: list[Any] = [""]
+    for part in parts:
+        if isinstance(part, int):
+            result += [part, ""]
+        else:
+            result[-1] += part
+    return result

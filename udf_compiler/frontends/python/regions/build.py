@@ -1,0 +1,325 @@
+"""Builds a region's graph from an interpreted function: retraces its blocks until no block receives two constants for a leaf.
+
+A block is traced for the first state that reaches it, with that state's numbers as constants. If another state arrives with
+another number, that leaf is an argument of the block in the next pass. There are finitely many leaves, so the passes end.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from sparkweld.ir import LoopBuilder, ProgramBuilder, Value
+from sparkweld.ir.ops import Arg, Const
+from sparkweld.ir.ops.regions import Block, Branch, End, Graph, Jump, Leave, Return
+from sparkweld.ir.types import F64, I64, LISTS, STR, Type
+from udf_compiler.frontends.pandas.apply.results import kind_of_result, value_as
+from udf_compiler.frontends.python.lists import NDARRAY, NUMPY_ELEMENTS, is_list, of_list
+from udf_compiler.frontends.python.new_lists import element_value, kind_of, list_of
+from udf_compiler.frontends.python.path_explorer import Explorer, Fork, Node, leaves
+from udf_compiler.frontends.python.regions.code import Code, code_of
+from udf_compiler.frontends.python.regions.growing import Growing
+from udf_compiler.frontends.python.regions.instructions import advance
+from udf_compiler.frontends.python.regions.machine import Machine
+from udf_compiler.frontends.python.regions.state import UNSET, Shape, State, kind_of_leaf, within
+from udf_compiler.frontends.python.strings import TracedPieces
+from udf_compiler.frontends.python.values import TYPES as _TYPES
+from udf_compiler.frontends.python.values import TracedScalar, is_scalar
+from udf_compiler.frontends.tracing.session import refuse
+
+#: A graph with more blocks is refused: types or constants differ in too many ways.
+_MOST_BLOCKS = 400
+_MOST_PASSES = 60
+#: The most values in all blocks: compiling more takes seconds.
+_MOST_VALUES = 5000
+#: The most paths within one block, where calls fork.
+_MOST_PATHS = 64
+
+#: `TracedScalar.numpy` of a list -> the prefix of its result kind.
+PREFIXES = {"": "", NUMPY_ELEMENTS: "numpy ", NDARRAY: "ndarray "}
+
+#: The kinds of results in numbering order, and the type in which a region returns each.
+RESULTS: dict[str, Type] = {
+    "None": I64, "[]": I64, "bool": I64, "int": I64, "float": F64, "str": STR,
+    "np.bool": I64, **{f"np.int{bits}": I64 for bits in (8, 16, 32, 64)}, "np.float32": F64, "np.float64": F64,
+    **{f"{prefix}{kind}": Type(kind) for prefix in PREFIXES.values() for kind in LISTS},
+}  # fmt: skip
+
+
+#: Kinds with a single value, which need no result.
+_ALONE = ("None", "[]")
+
+
+@dataclass(eq=False)
+class _Draft:
+    """A block under construction. `parent` is its only predecessor, from which it takes values on demand."""
+
+    number: int
+    loop: LoopBuilder
+    parent: _Draft | None = None
+    params: list[Type] = field(default_factory=list)
+    passed: list[int] = field(default_factory=list)
+    guards: list[int] = field(default_factory=list)
+    end: Any = None
+    taken: dict[int, Value] = field(default_factory=dict)
+
+    def argument(self, type: Type) -> Value:
+        self.params.append(type)
+        return self.loop.emit(Arg(len(self.params) - 1, type))
+
+    def value(self, value: Value) -> Value:
+        """Returns a value of the block where the paths began as a value of this block: copies constants, passes others."""
+        if self.parent is None or value.loop is self.loop:
+            return value
+        if value.id not in self.taken:
+            outer = self.parent.value(value)
+            op = outer.loop.body[outer.id].op
+            if isinstance(op, Const):
+                self.taken[value.id] = self.loop.emit(op)
+            else:
+                self.passed.append(outer.id)
+                self.taken[value.id] = self.argument(value.type)
+        return self.taken[value.id]
+
+    def leaf(self, x: Any) -> Any:
+        return TracedScalar(x.kind, self.value(x.value), x.span, x.numpy) if is_scalar(x) else x
+
+
+@dataclass(eq=False)
+class _Version:
+    """The block of one shape. `first`: the leaves that it was traced for; `open`: which of them are its arguments."""
+
+    draft: _Draft
+    first: list[Any]
+    open: list[bool]
+
+
+@dataclass(eq=False)
+class GraphBuilder:
+    """Builds the graph of one function.
+
+    `varying`: leaves that are arguments, by (shape, number). `lengths`: list lengths at loop heads. `growing`: the kinds of those
+    lists whose lengths differ. These three persist between passes.
+    """
+
+    machine: Machine
+    outer: dict[int, Any]
+    regions: dict[Any, Any]
+    varying: set[tuple[Any, int]] = field(default_factory=set)
+    lengths: dict[tuple[Any, int], int] = field(default_factory=dict)
+    growing: dict[tuple[Any, int], tuple[str, str]] = field(default_factory=dict)
+    drafts: list[_Draft] = field(default_factory=list)
+    versions: dict[Any, _Version] = field(default_factory=dict)
+    work: list[tuple[_Draft, State]] = field(default_factory=list)
+    returns: list[tuple[_Draft, Any]] = field(default_factory=list)
+    raised: Exception | None = None
+    changed: bool = False
+
+    @property
+    def code(self) -> Code:
+        return code_of(self.machine.function.__code__)
+
+    def build(self, variables: dict[str, Any]) -> tuple[Graph, tuple[str, ...]]:
+        """Returns the graph and the kinds of its results; with several kinds, the first result is the kind's number.
+
+        `variables` are the arguments; symbolic ones become arguments of the region, in the order of `Shape`. Refuses SW281.
+        Raises the function's own exception when no path returns.
+        """
+        for _ in range(_MOST_PASSES):
+            self.drafts, self.versions, self.work, self.returns, self.changed = [], {}, [], [], False
+            entry = self._draft()
+            self.work.append((entry, State([], variables).mapped(partial(_argument, entry), self.outer)))
+            while self.work:
+                self._run(*self.work.pop())
+            if not self.changed:
+                return self._finished()
+        refuse("SW281", limit=_MOST_PASSES)
+
+    def _draft(self, parent: _Draft | None = None) -> _Draft:
+        if len(self.drafts) == _MOST_BLOCKS:
+            refuse("SW281", limit=_MOST_BLOCKS)
+        self.drafts.append(_Draft(len(self.drafts), ProgramBuilder("region", ()).loop("block"), parent))
+        return self.drafts[-1]
+
+    def _run(self, draft: _Draft, state: State) -> None:
+        run = Explorer(draft.loop, self.code.catches, limit=_MOST_PATHS, regions=self.regions, inside=True)
+        tree = run.explore(lambda: self._advance(state.copied(self.outer)))
+        places = Counter(leaf.value.next for leaf in leaves(tree) if leaf.error is None)
+        self._place(draft, tree, self.code.joins | {next for next, count in places.items() if count > 1})
+
+    def _advance(self, state: State) -> State:
+        """Advances to the next join, branch or return."""
+        code, first = self.code, True
+        while state.result is UNSET and (first or state.next not in code.joins):
+            first = False
+            branches = code.instructions[state.next].name.startswith(("POP_JUMP_IF", "FOR_ITER"))
+            advance(self.machine, code, state)
+            if branches:
+                break
+        return state
+
+    def _place(self, draft: _Draft, tree: Node, joins: frozenset[int]) -> None:
+        """Ends a block, or the blocks after it, according to the outcomes in its tree of paths."""
+        draft.guards += [draft.value(g.condition).id for g in tree.guards]
+        if isinstance(tree, Fork):
+            condition = draft.value(tree.condition)
+            yes, no = self._draft(draft), self._draft(draft)
+            draft.end = (condition.id, yes, no)
+            self._place(yes, tree.yes, joins)
+            self._place(no, tree.no, joins)
+        elif tree.error is not None:
+            self.raised = self.raised or tree.error
+            draft.end = Leave()
+        elif tree.value.result is not UNSET:
+            self.returns.append((draft, _result(draft, tree.value.result)))
+        else:
+            self._go_on(draft, tree.value, joins)
+
+    def _go_on(self, draft: _Draft, state: State, joins: frozenset[int]) -> None:
+        live = self.code.live[state.next]
+        state.variables = {name: x for name, x in state.variables.items() if name in live}
+        held = (part for x in (*state.stack, *state.variables.values()) for part in within(x))
+        pieces = [x for x in held if type(x) is TracedPieces]
+        if pieces:
+            instead = {id(x): of_list(x.of(draft.loop, draft.value(x.value))) for x in pieces}
+            state = state.mapped(lambda x: x, self.outer, instead)
+        if state.next not in joins:
+            self.work.append((draft, state.mapped(draft.leaf, self.outer, moves=draft.parent is not None)))
+            return
+        if state.next in self.code.heads:
+            state = self._with_growing(draft, state)
+        shape = Shape(self.outer)
+        key = shape.of_state(state)
+        version = self.versions.get(key)
+        if version is None:
+            version = self.versions[key] = self._version(key, state, shape.leaves)
+        passed = []
+        for number, (leaf, first, is_open) in enumerate(zip(shape.leaves, version.first, version.open, strict=True)):
+            if is_open:
+                passed.append(_as_value(draft, leaf).id)
+            elif not _is_same(leaf, first):
+                self.varying.add((key, number))
+                self.changed = True
+        draft.end = (version.draft, passed)
+
+    def _with_growing(self, draft: _Draft, state: State) -> State:
+        """Returns the state at a loop head; lists whose length differs between rounds become lists of the row."""
+        shape = Shape(self.outer, loose=True)
+        key = shape.of_state(state)
+        instead: dict[int, Any] = {}
+        for number, items in enumerate(shape.lists):
+            place = (key, number)
+            kind = (items.value.kind, items.value.numpy) if type(items) is Growing else kind_of(items)
+            differs = type(items) is Growing or self.lengths.setdefault(place, len(items)) != len(items)
+            if differs and kind is not None and place not in self.growing:
+                self.growing[place], self.changed = kind, True
+            known = self.growing.get(place)
+            if type(items) is list and known is not None and (not items or kind == known):
+                elements = [draft.value(element_value(draft.loop, draft.leaf(x))) for x in items]
+                instead[id(items)] = Growing(list_of(draft.loop, known, elements))
+        return state.mapped(lambda x: x, self.outer, instead) if instead else state
+
+    def _version(self, key: Any, state: State, leaves: Sequence[Any]) -> _Version:
+        draft = self._draft()
+        open_ = [is_scalar(x) or (key, n) in self.varying for n, x in enumerate(leaves)]
+        remaining = iter(open_)
+
+        def argument(x: Any) -> Any:
+            if not next(remaining):
+                return x
+            kind, numpy = kind_of_leaf(x)
+            return TracedScalar(kind, draft.argument(_TYPES[kind]), numpy=numpy)
+
+        self.work.append((draft, state.mapped(argument, self.outer)))
+        return _Version(draft, list(leaves), open_)
+
+    def _finished(self) -> tuple[Graph, tuple[str, ...]]:
+        self._settle_empty_lists()
+        kinds = tuple(sorted({_kind(x) for _, x in self.returns}, key=list(RESULTS).index))
+        if not kinds and self.raised is not None:
+            raise self.raised
+        if not kinds:
+            refuse("SW284")
+        types = ([I64] if len(kinds) > 1 else []) + [RESULTS[k] for k in kinds]
+        for draft, x in self.returns:
+            draft.end = Return(_results(draft.loop, x, kinds))
+        self._check_ops()
+        return Graph(tuple(_block(d) for d in self.drafts), tuple(types)).check(), kinds
+
+    def _settle_empty_lists(self) -> None:
+        """Turns empty lists into the kind of the other returned lists, if these have a single kind."""
+        lists = {(x.kind, x.numpy) for _, x in self.returns if is_list(x)}
+        for at, (draft, x) in enumerate(self.returns):
+            if type(x) is list and len(lists) == 1:
+                self.returns[at] = (draft, list_of(draft.loop, next(iter(lists)), ()))
+
+    def _check_ops(self) -> None:
+        """Refuses (SW258) a graph with too many values for a region."""
+        ops = [let.op for draft in self.drafts for let in draft.loop.body]
+        if len(ops) > _MOST_VALUES:
+            refuse("SW258", limit=_MOST_VALUES)
+
+
+def _argument(draft: _Draft, x: Any) -> Any:
+    return TracedScalar(x.kind, draft.argument(x.value.type), x.span, x.numpy) if is_scalar(x) else x
+
+
+def _result(draft: _Draft, x: Any) -> Any:
+    found = kind_of(x) if type(x) is list else None
+    if found is not None:
+        return list_of(draft.loop, found, [draft.value(element_value(draft.loop, draft.leaf(item))) for item in x])
+    if type(x) is list and not x:
+        return x
+    if isinstance(x, tuple | list) and not is_list(x):
+        refuse("SW293", type=type(x).__name__)
+    if _kind(x) not in RESULTS:
+        refuse("SW293", type=_kind(x))
+    return draft.leaf(x)
+
+
+def _results(loop: LoopBuilder, x: Any, kinds: tuple[str, ...]) -> tuple[int, ...]:
+    own = _kind(x)
+    values = [loop.const(kinds.index(own), I64).id] if len(kinds) > 1 else []
+    for kind in kinds:
+        type = RESULTS[kind]
+        if kind == own and kind not in _ALONE:
+            values.append(value_as(loop, x, type).id)
+        else:
+            values.append(loop.const(type.zero, type).id)
+    return tuple(values)
+
+
+def _kind(x: Any) -> str:
+    """Returns the kind of a result, one of `RESULTS`."""
+    if type(x) is list:
+        return "[]"
+    if is_list(x):
+        return f"{PREFIXES[x.numpy]}{x.kind}"
+    return f"np.{x.numpy}" if is_scalar(x) and x.numpy else kind_of_result(x)
+
+
+def _as_value(draft: _Draft, x: Any) -> Value:
+    if is_scalar(x):
+        return draft.value(x.value)
+    return draft.loop.const(x, _TYPES[type(x).__name__])
+
+
+def _is_same(a: Any, b: Any) -> bool:
+    return not is_scalar(a) and type(a) is type(b) and repr(a) == repr(b)
+
+
+def _block(draft: _Draft) -> Block:
+    return Block(tuple(draft.params), tuple(draft.loop.body), tuple(dict.fromkeys(draft.guards)), _end(draft.end))
+
+
+def _end(end: Any) -> End:
+    match end:
+        case (int() as condition, _Draft() as yes, _Draft() as no):
+            return Branch(condition, Jump(yes.number, tuple(yes.passed)), Jump(no.number, tuple(no.passed)))
+        case (_Draft() as target, list() as passed):
+            return Jump(target.number, tuple(passed))
+    assert isinstance(end, Return | Leave)
+    return end

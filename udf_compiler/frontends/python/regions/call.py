@@ -1,0 +1,211 @@
+"""Emits a call of a scalar function as a `Region` in the loop of its row; forks by the kind of the region's result."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from types import CellType, CodeType, FunctionType, MethodType
+from typing import Any
+
+import numpy as np
+
+from sparkweld.errors import Refusal, SparkWeldError
+from sparkweld.ir.ops import Region
+from sparkweld.ir.regions import print_graph
+from sparkweld.ir.types import I64
+from udf_compiler.frontends.pandas.apply.frame_rows import TracedRow
+from udf_compiler.frontends.python.lists import as_list
+from udf_compiler.frontends.python.numpy_scalars import numpy_scalar
+from udf_compiler.frontends.python.path_explorer import explorer
+from udf_compiler.frontends.python.regions.build import PREFIXES, RESULTS, GraphBuilder
+from udf_compiler.frontends.python.regions.code import KNOWN_VERSION, TOTAL, is_known_version
+from udf_compiler.frontends.python.regions.iteration import Walk
+from udf_compiler.frontends.python.regions.machine import Machine
+from udf_compiler.frontends.python.regions.state import Shape, State, check_kept, reachable, row_of
+from udf_compiler.frontends.python.values import TracedScalar, is_scalar
+from udf_compiler.frontends.tracing.exceptions import as_python, check_exception, of_python
+from udf_compiler.frontends.tracing.session import TOO_MUCH, attempt, refuse, refuse_again, refuse_work
+
+_Made = tuple[str, tuple[str, ...]]
+
+#: The most characters of a printed region. It contains the regions of its callees, once for each call.
+_MOST_TEXT = 1 << 20
+
+
+def call_region(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+    """Calls ``function(*args, **kwargs)`` for one row; anything but a Python function of user code is called directly."""
+    function, args = without_method(function, args)
+    if not is_of_user(function):
+        return as_python(function, *args, **kwargs)
+    variables = {name: as_list(x) for name, x in bound_variables(function, args, kwargs).items()}
+    if any(map(_may_change, variables.values())):
+        refuse("SW282", what="a list that is passed to another function")
+    found = _called_with(function, function, variables)
+    return function(*args, **kwargs) if found is None else found[0]
+
+
+def _reduced(reduction: str, code: CodeType, scope: dict[str, Any], variables: dict[str, Any]) -> Any:
+    """Returns the result of sum, any or all over a generator expression with these variables, or its elements as a list."""
+    body, begin = body_of(reduction, code, scope)
+    over = variables[".0"]
+    if type(over) is Walk and not over.items:
+        return begin
+    found = _called_with(body, code, {**variables, TOTAL: begin}, reduction)
+    if found is None:
+        refuse("SW280", what=f"{reduction} of constants")
+    return found[0]
+
+
+def body_of(reduction: str, code: CodeType, scope: dict[str, Any]) -> tuple[FunctionType, Any]:
+    """Returns a generator expression as a function, and the start value of its reduction."""
+    body = FunctionType(code, scope, closure=tuple(CellType() for _ in code.co_freevars))
+    return body, {"sum": 0, "list": []}.get(reduction, reduction == "all")
+
+
+def _may_change(x: Any) -> bool:
+    """Whether the callee could mutate the argument visibly to the caller."""
+    if is_scalar(x):
+        return False  # a mutation of a list of the row is refused anyway
+    return isinstance(x, list | dict | set) or (type(x) is tuple and any(map(_may_change, x)))
+
+
+def _called_with(function: FunctionType, identity: Any, variables: dict[str, Any], reduction: str = "") -> tuple[Any] | None:
+    """Returns the result in a tuple; None where no value of the row is an argument."""
+    outer = reachable(function, function.__code__.co_consts)
+    shape = Shape(outer)
+    shaped = shape.of_state(State([], variables))
+    key = (id(identity), reduction, shaped, tuple(repr(x) for x in shape.leaves if not is_scalar(x)))
+    values = [x.value for x in shape.leaves if is_scalar(x)]
+    if not values:
+        return None
+    text, kinds = _region(function, variables, outer, key, reduction)
+    return (_result(text, kinds, values),)
+
+
+def is_of_user(x: Any) -> bool:
+    """Whether `x` is a Python function of user code, not of this project."""
+    return isinstance(x, FunctionType) and (x.__module__ or "").partition(".")[0] not in ("udf_compiler", "sparkweld")
+
+
+def without_method(function: Any, args: Sequence[Any]) -> tuple[Any, Sequence[Any]]:
+    """Returns a method as its function with the object as first argument; anything else unchanged."""
+    if isinstance(function, MethodType) and isinstance(function.__func__, FunctionType):
+        return function.__func__, (function.__self__, *args)
+    return function, args
+
+
+def bound_variables(function: FunctionType, args: Sequence[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Returns the variables that an interpreted call begins with; refuses generators and other Python versions (SW280)."""
+    if not is_known_version():
+        refuse("SW280", what=f"bytecode of another Python than {KNOWN_VERSION[0]}.{KNOWN_VERSION[1]}")
+    code = function.__code__
+    if code.co_flags & (inspect.CO_GENERATOR | inspect.CO_COROUTINE):
+        refuse("SW280", what="a generator")
+    try:
+        bound = inspect.signature(function).bind(*args, **kwargs)
+    except TypeError as error:
+        raise of_python(error) from None
+    bound.apply_defaults()
+    for x in bound.arguments.values():
+        check_kept(x)
+    return {name: _row(x, function) for name, x in bound.arguments.items()}
+
+
+def _row(x: Any, function: FunctionType) -> Any:
+    """Returns a frame's row reduced to the columns that the function names; anything else unchanged."""
+    if type(x) is not TracedRow:
+        return x
+    named = {*function.__code__.co_names, *(c for c in function.__code__.co_consts if isinstance(c, str))}
+    return row_of({name: source() for name, source in x.sources.items() if name in named})
+
+
+def _region(function: FunctionType, variables: dict[str, Any], outer: dict[int, Any], key: Any, reduction: str) -> _Made:
+    regions = explorer().regions
+    assert regions is not None
+    made = regions.get(key)
+    if made is None:
+        running = regions.setdefault("running", [])
+        if function in running:
+            refuse("SW285", function=function.__name__)
+        running.append(function)
+        regions.setdefault("held", []).append((function, outer))  # keeps ids in keys unique while they are in use
+        try:
+            made = regions[key] = attempt(lambda: _or_error(lambda: _made(function, variables, outer, regions, reduction)))
+        finally:
+            running.pop()
+    if isinstance(made, Exception) and not isinstance(made, Refusal):
+        if explorer().handled:
+            refuse("SW284")  # a handler depends on which exception is raised, and on which rows
+        raise of_python(made)
+    return refuse_again(made) if isinstance(made, Refusal) else made
+
+
+def _or_error(make: Callable[[], _Made]) -> _Made | Exception:
+    """Returns the result of `make`, or the exception of a function that raises on all its paths."""
+    try:
+        return make()
+    except (SparkWeldError, RecursionError):
+        raise
+    except Exception as error:  # noqa: BLE001 - user code may raise anything
+        check_exception(error)
+        return error.with_traceback(None)
+
+
+def _made(
+    function: FunctionType, variables: dict[str, Any], outer: dict[int, Any], regions: dict[Any, Any], reduction: str
+) -> _Made:
+    """Returns the region with its loops; unrolls loops over constants where a block depends on their elements."""
+
+    def build(unroll: bool) -> _Made:
+        graph, kinds = GraphBuilder(Machine(function, unroll, _called, _reduced, reduction), outer, regions).build(variables)
+        text = print_graph(graph)
+        if len(text) > _MOST_TEXT:
+            refuse_work(f"a program of {len(text):,} characters", f"{_MOST_TEXT:,}")
+        return text, kinds
+
+    rolled = attempt(lambda: build(False))
+    if not isinstance(rolled, Refusal):
+        return rolled
+    if rolled.code in TOO_MUCH:
+        refuse_again(rolled)
+    unrolled = attempt(lambda: build(True))
+    return refuse_again(rolled) if isinstance(unrolled, Refusal) else unrolled
+
+
+def _called(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+    """Calls a function within a region: user functions become nested regions, or are traced inline if unsupported."""
+    if not is_of_user(function):
+        return call_region(function, args, kwargs)
+    found = attempt(lambda: call_region(function, args, kwargs))
+    if not isinstance(found, Refusal):
+        return found
+    return refuse_again(found) if found.code in ("SW285", *TOO_MUCH) else function(*args, **kwargs)
+
+
+def _result(text: str, kinds: tuple[str, ...], values: Sequence[Any]) -> Any:
+    run, loop = explorer(), explorer().loop
+    first = loop.emit(Region(text), *values)
+    run.guard(loop.is_valid(first))
+    results = [loop.value_of(loop.emit(Region(text, n), *values)) for n in range(len(kinds) + (len(kinds) > 1))]
+    if len(kinds) == 1:
+        return _python(kinds[0], results[0])
+    number, *of_kind = results
+    for at, kind in enumerate(kinds[:-1]):
+        if run.decide(loop.call("equal", number, loop.const(at, I64))):
+            return _python(kind, of_kind[at])
+    return _python(kinds[-1], of_kind[-1])
+
+
+def _python(kind: str, value: Any) -> Any:
+    if kind in ("None", "[]"):
+        return None if kind == "None" else []
+    if kind == "bool":
+        loop = explorer().loop
+        return TracedScalar("bool", loop.call("not_equal", value, loop.const(0, I64)))
+    assert value.type == RESULTS[kind]
+    if kind.startswith("np."):
+        dtype = np.dtype(kind.removeprefix("np."))
+        truth = explorer().loop.call("not_equal", value, explorer().loop.const(0, I64)) if dtype == np.bool_ else value
+        return numpy_scalar(truth, dtype)
+    numpy = next(numpy for numpy, prefix in reversed(PREFIXES.items()) if kind.startswith(prefix))
+    return TracedScalar(kind.removeprefix(PREFIXES[numpy]), value, numpy=numpy)

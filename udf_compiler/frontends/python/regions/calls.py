@@ -1,0 +1,170 @@
+"""Interprets calls of functions and the generator expressions in them, one function for each instruction as in `instructions`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from types import BuiltinMethodType
+from typing import Any
+
+from udf_compiler.frontends.python import lists, sums
+from udf_compiler.frontends.python.builtin_calls import STAND_INS
+from udf_compiler.frontends.python.new_lists import listed
+from udf_compiler.frontends.python.path_explorer import explorer
+from udf_compiler.frontends.python.patterns import TracedFound
+from udf_compiler.frontends.python.regions.code import TOTAL, Instruction
+from udf_compiler.frontends.python.regions.distinct import Distinct, call_of_set, distinct
+from udf_compiler.frontends.python.regions.growing import Growing, current
+from udf_compiler.frontends.python.regions.iteration import ITERATIONS, Elements
+from udf_compiler.frontends.python.regions.machine import Machine, attribute, pop, pop_any
+from udf_compiler.frontends.python.regions.state import UNSET, Cell, Expression, Method, State
+from udf_compiler.frontends.python.regions.strings import fill
+from udf_compiler.frontends.tracing.constants import unwrapped
+from udf_compiler.frontends.tracing.exceptions import as_python, in_place
+from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.stand_ins import StandIn
+
+#: Builtins that do not keep a reference to a list argument.
+_READERS = (len, sum, min, max, any, all, sorted)
+#: Functions that take the elements of a generator expression as a list.
+_OF_ELEMENTS = (min, max, sorted, list, set, frozenset)
+
+
+def _call(machine: Machine, i: Instruction, s: State) -> None:
+    args = pop_any(s, i.arg)
+    s.stack.append(_called(machine, s, args, {}))
+
+
+def _call_kw(machine: Machine, i: Instruction, s: State) -> None:
+    (names,) = pop(s, 1)
+    args = pop_any(s, i.arg)
+    first = len(args) - len(names)
+    s.stack.append(_called(machine, s, args[:first], dict(zip(names, args[first:], strict=True))))
+
+
+def _call_with(machine: Machine, i: Instruction, s: State) -> None:
+    """Calls ``f(*args, **kwargs)``."""
+    kwargs = pop(s, 1)[0] if i.arg & 1 else {}
+    (args,) = pop(s, 1)
+    s.stack.append(_called(machine, s, as_python(list, args), as_python(dict, kwargs)))
+
+
+def _called(machine: Machine, s: State, args: list[Any], kwargs: dict[str, Any]) -> Any:
+    function, first = pop(s, 2)
+    if first is not UNSET:
+        args = [first, *args]
+    if type(function) is Method and type(function.owner) is Growing and function.name in ("append", "extend"):
+        return _grows(function, args, kwargs)
+    if type(function) is Method:
+        function = attribute(current(function.owner), function.name)
+    owner = None if isinstance(function, StandIn) else unwrapped(getattr(function, "__self__", None))
+    if isinstance(owner, dict) and getattr(function, "__name__", "") == "get":
+        explorer().keys = tuple(owner)
+    if type(owner) is str and getattr(function, "__name__", "") == "format":
+        return fill(owner, args, kwargs)
+    generated = _generated(machine, function, args, s)
+    if generated is not None:
+        return generated
+    args = [_reduced(machine, "list", a, s) if type(a) is Expression else a for a in args]
+    made = _of_list(function, args) if not kwargs else None
+    if made is not None:
+        return made
+    if any(type(x) is Distinct for x in (*args, *kwargs.values())):
+        return call_of_set(function, args[0], kwargs) if len(args) == 1 else refuse("SW282", what="a set, for another function")
+    begin = next((b for known, b in ITERATIONS if known is function), None)
+    found = begin(machine.unroll, args) if begin is not None and not kwargs else None
+    if found is not None:
+        return found
+    given = [*args, *kwargs.values()]
+    if any(type(x) is Growing for x in given) and not _only_reads(function):
+        refuse("SW282", what="a list that grows in a loop, for another function")
+    made = machine.call(function, list(map(current, args)), {name: current(x) for name, x in kwargs.items()})
+    return lists.as_list(made) if type(made) is TracedFound and made.made is not None else made
+
+
+def _only_reads(function: Any) -> bool:
+    from udf_compiler.frontends.pandas import stand_in
+
+    return any(function is f or function is stand_in(f) for f in _READERS)
+
+
+def _grows(function: Method, args: list[Any], kwargs: dict[str, Any]) -> None:
+    """Calls ``items.append(x)`` or ``items.extend(...)``."""
+    if len(args) != 1 or kwargs:
+        raise in_place(TypeError(f"list.{function.name}() takes exactly one argument"))
+    if type(args[0]) is Growing:
+        refuse("SW282", what="a list that grows in a loop, within another value")
+    getattr(function.owner, function.name)(args[0])
+
+
+def _make_function(machine: Machine, i: Instruction, s: State) -> None:
+    (code,) = pop(s, 1)
+    if code.co_name != "<genexpr>":
+        refuse("SW280", what="a function that it defines")
+    s.stack.append(Expression(code))
+
+
+def _share(machine: Machine, i: Instruction, s: State) -> None:
+    cells, expression = pop(s, 2)
+    if i.arg != 8 or type(expression) is not Expression or not all(type(c) is Cell for c in cells):
+        refuse("SW280", what="a function that it defines")
+    s.stack.append(replace(expression, cells=cells))
+
+
+def _generated(machine: Machine, function: Any, args: list[Any], s: State) -> Any:
+    """Evaluates ``sum(x for ...)`` and similar calls, with the variables' current values; returns None for other calls."""
+    if type(function) is Expression:
+        return replace(function, over=args[0])
+    if not any(type(a) is Expression for a in args) or (len(args) == 1 and _takes_elements(function)):
+        return None
+    reduction = next((f.__name__ for f in (sum, any, all) if function is f or function is STAND_INS[f]), "")
+    if not reduction or len(args) != 1:
+        refuse("SW280", what="a generator expression that is not passed to sum, min, sorted, join and the like")
+    return _reduced(machine, reduction, args[0], s)
+
+
+def _reduced(machine: Machine, reduction: str, made: Expression, s: State) -> Any:
+    shared = {c.name: s.variables[c.name] for c in made.cells if c.name in s.variables}
+    return machine.reduce(reduction, made.code, machine.function.__globals__, {".0": made.over, **shared})
+
+
+def _takes_elements(function: Any) -> bool:
+    """Whether it is one of _OF_ELEMENTS, or the method `join`."""
+    return _is_join(function) or any(function is f or function is STAND_INS.get(f, f) for f in _OF_ELEMENTS)
+
+
+def _is_join(function: Any) -> bool:
+    """Whether it is the method `join` of a constant string."""
+    return type(function) is BuiltinMethodType and type(function.__self__) is str and function.__name__ == "join"
+
+
+def _of_list(function: Any, args: list[Any]) -> Any:
+    """Evaluates ``list(xs)``, ``set(xs)`` and ``sep.join(xs)`` of a list of the row; returns None for other calls."""
+    makes = any(function is f for f in (list, set, frozenset))
+    if len(args) != 1 or not (makes or _is_join(function)):
+        return None
+    fresh = type(args[0]) is Elements and type(args[0].position) is int and args[0].position == 0
+    items = current(args[0].items) if fresh else current(args[0])
+    items = lists.as_list(items) if makes else listed(items)
+    if not lists.is_list(items) or (items.numpy and function is not list and makes):
+        return None
+    if not makes:
+        return lists.join(function.__self__, items)
+    return Growing(lists.to_list(items)) if function is list else distinct(items)
+
+
+def _yield(machine: Machine, i: Instruction, s: State) -> None:
+    (x,) = pop(s, 1)
+    if machine.reduction == "list":
+        s.variables[TOTAL].append(x)
+    elif machine.reduction == "sum":
+        s.variables[TOTAL] = sums.settled(sums.added(s.variables[TOTAL], x))
+    elif as_python(bool, x) == (machine.reduction == "any"):
+        s.result = machine.reduction == "any"
+    s.stack.append(None)
+
+
+CALLS: dict[str, Callable[[Machine, Instruction, State], None]] = {
+    "CALL": _call, "CALL_KW": _call_kw, "CALL_FUNCTION_EX": _call_with, "MAKE_FUNCTION": _make_function,
+    "SET_FUNCTION_ATTRIBUTE": _share, "YIELD_VALUE": _yield,
+}  # fmt: skip

@@ -1,0 +1,63 @@
+"""Models sets that a function makes from a list of its row: supports their size, membership and sorted elements."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from udf_compiler.frontends.python import lists
+from udf_compiler.frontends.python.builtin_calls import STAND_INS
+from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.stand_ins import StandIn, called_by_user
+
+
+def _unknown(*args: Any) -> NoReturn:
+    refuse("SW282", what="a set, for an operation that depends on more than its elements")
+
+
+class Distinct(StandIn):
+    """A symbolic ``set(xs)``.
+
+    `items` is the list of its distinct elements in sorted order. Python's own order depends on hashes, so operations that depend
+    on it are refused.
+    """
+
+    __slots__ = ("items",)
+    __dataclass_fields__ = ("items",)  # as in the other elements of a state
+    what = "set"
+    stands_for = set
+    __class__ = set  # type: ignore[assignment]
+
+    def __init__(self, items: Any) -> None:
+        self.items = items
+
+    def __bool__(self) -> bool:
+        return bool(self.items)
+
+    def __contains__(self, x: Any) -> bool:
+        return bool(lists.contains(self.items, x))
+
+    def __getattr__(self, name: str) -> NoReturn:
+        _unknown()
+
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __iter__ = _unknown  # type: ignore[assignment]
+    __and__ = __or__ = __sub__ = __xor__ = __rand__ = __ror__ = __rsub__ = __rxor__ = _unknown
+
+    def __hash__(self) -> int:
+        return _unknown() if called_by_user() else object.__hash__(self)
+
+
+def distinct(x: Any) -> Distinct:
+    """Returns the set of a list of the row; guards rows with a NaN, which fall back to Python: each NaN is a separate element."""
+    lists.guard_ordered(x)
+    return Distinct(lists.of_list(lists.call("distinct", x)))
+
+
+def call_of_set(function: Callable[..., Any], x: Distinct, kwargs: dict[str, Any]) -> Any:
+    """Evaluates ``len(x)``, ``sorted(x)``, ``min(x)`` or ``max(x)``; refuses other calls (SW282)."""
+    from udf_compiler.frontends.pandas import stand_in
+
+    known = next((f for f in (len, sorted, min, max) if function is f or function is stand_in(f)), None)
+    if known is None or (known is len and kwargs):
+        _unknown()
+    return STAND_INS[known](x.items, **kwargs)

@@ -1,0 +1,408 @@
+"""Interprets CPython 3.13 instructions on a state, one function each, by Python's own operators on symbolic values."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+from sparkweld.errors import SparkWeldError
+from udf_compiler.frontends.python import lists, sums
+from udf_compiler.frontends.python.numbers import make_bool, truth
+from udf_compiler.frontends.python.path_explorer import explorer
+from udf_compiler.frontends.python.regions.calls import CALLS
+from udf_compiler.frontends.python.regions.code import TOTAL, Code, Instruction, names_of
+from udf_compiler.frontends.python.regions.growing import Growing, current
+from udf_compiler.frontends.python.regions.iteration import iteration
+from udf_compiler.frontends.python.regions.machine import Machine, attribute, look_into, pop, pop_any, pop_read
+from udf_compiler.frontends.python.regions.matching import MATCHING
+from udf_compiler.frontends.python.regions.state import UNSET, Caught, Cell, Method, State, check_kept
+from udf_compiler.frontends.python.regions.strings import convert_value, format_value, join_parts, percent
+from udf_compiler.frontends.python.regions.tables import is_part, subscript
+from udf_compiler.frontends.python.values import is_scalar
+from udf_compiler.frontends.tracing.constants import unwrapped
+from udf_compiler.frontends.tracing.exceptions import as_python, check_exception, in_place, of_python
+from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.values import Traced
+
+
+def step(machine: Machine, instruction: Instruction, state: State) -> None:
+    """Runs one instruction; refuses an unknown one (SW280)."""
+    run = _TABLE.get(instruction.name)
+    if run is None:
+        refuse("SW280", what=instruction.name)
+    explorer().keys = ()
+    state.next += 1
+    run(machine, instruction, state)
+
+
+def advance(machine: Machine, code: Code, state: State) -> None:
+    """Runs one instruction, or continues at the handler of an exception that it raises."""
+    at = state.next
+    try:
+        step(machine, code.instructions[at], state)
+    except (SparkWeldError, RecursionError):
+        raise
+    except Exception as error:
+        handler = code.handlers[at]
+        if handler is None:
+            raise
+        check_exception(error)
+        state.stack = [*state.stack[: handler.depth], *([at] if handler.lasti else []), Caught(error)]
+        state.next = handler.target
+
+
+def _nothing(machine: Machine, i: Instruction, s: State) -> None:
+    pass
+
+
+def _load_fast(machine: Machine, i: Instruction, s: State) -> None:
+    for name in names_of(i):
+        if name in machine.function.__code__.co_cellvars:
+            s.stack.append(Cell(name))
+            continue
+        value = s.variables.get(name, UNSET)
+        if value is UNSET:
+            raise in_place(UnboundLocalError(f"cannot access local variable {name!r}"))
+        s.stack.append(value)
+
+
+def _load_and_clear(machine: Machine, i: Instruction, s: State) -> None:
+    s.stack.append(s.variables.pop(i.value, UNSET))
+
+
+def _store_fast(machine: Machine, i: Instruction, s: State) -> None:
+    for name in names_of(i):
+        _assign(s, name, s.stack.pop())
+
+
+def _assign(s: State, name: str, value: Any) -> None:
+    check_kept(value)
+    if value is UNSET:
+        s.variables.pop(name, None)
+    else:
+        s.variables[name] = value
+
+
+def _store_load(machine: Machine, i: Instruction, s: State) -> None:
+    first, second = names_of(i)
+    _assign(s, first, s.stack.pop())
+    s.stack.append(s.variables[second])
+
+
+def _delete_fast(machine: Machine, i: Instruction, s: State) -> None:
+    s.variables.pop(i.value, None)
+
+
+def _load_const(machine: Machine, i: Instruction, s: State) -> None:
+    s.stack.append(None if i.name == "RETURN_CONST" else i.value)
+
+
+def _load_global(machine: Machine, i: Instruction, s: State) -> None:
+    scope = machine.function.__globals__
+    builtins_ = scope.get("__builtins__", {})
+    builtins_ = builtins_ if isinstance(builtins_, dict) else vars(builtins_)
+    if i.value not in scope and i.value not in builtins_:
+        raise in_place(NameError(f"name {i.value!r} is not defined"))
+    s.stack.append(scope[i.value] if i.value in scope else builtins_[i.value])
+    if i.arg & 1:
+        s.stack.append(UNSET)
+
+
+def _load_deref(machine: Machine, i: Instruction, s: State) -> None:
+    free = machine.function.__code__.co_freevars
+    if machine.reduction or i.value not in free:
+        if i.value not in s.variables:
+            raise in_place(UnboundLocalError(f"cannot access local variable {i.value!r}"))
+        s.stack.append(s.variables[i.value])
+        return
+    s.stack.append((machine.function.__closure__ or ())[free.index(i.value)].cell_contents)
+
+
+def _load_attr(machine: Machine, i: Instruction, s: State) -> None:
+    (x,) = pop_any(s, 1)
+    name = i.value
+    if i.arg & 1:
+        waits = is_scalar(x) or type(x) in (list, Growing) or isinstance(x, Traced)
+        bound = Method(x, name) if waits else attribute(x, name)
+        s.stack += [bound, UNSET]
+    else:
+        s.stack.append(attribute(current(x), name))
+
+
+def _copy(machine: Machine, i: Instruction, s: State) -> None:
+    s.stack.append(s.stack[-i.arg])
+
+
+def _swap(machine: Machine, i: Instruction, s: State) -> None:
+    s.stack[-i.arg], s.stack[-1] = s.stack[-1], s.stack[-i.arg]
+
+
+_BINARY = {
+    "+": "add", "-": "sub", "*": "mul", "/": "truediv", "//": "floordiv", "%": "mod", "**": "pow", "@": "matmul", "&": "and_",
+    "|": "or_", "^": "xor", "<<": "lshift", ">>": "rshift",
+}  # fmt: skip
+
+
+def _binary(machine: Machine, i: Instruction, s: State) -> None:
+    a, b = pop_any(s, 2)
+    symbol = i.text
+    if type(a) is Growing and symbol == "+=":
+        a.extend(b)
+        s.stack.append(a)
+        return
+    a, b = current(a), current(b)
+    if symbol.endswith("=") and lists.is_list(lists.as_list(a)):
+        lists.refuse_list(lists.as_list(a), symbol)  # other names may refer to the list
+    name = _BINARY[symbol.removesuffix("=")]
+    if name == "mod" and type(a) is str:
+        s.stack.append(percent(a, b))
+        return
+    in_place = symbol.endswith("=") and type(a) is list
+    s.stack.append(as_python(getattr(operator, f"i{name.rstrip('_')}" if in_place else name), a, b))
+
+
+_COMPARISONS = {"<": operator.lt, "<=": operator.le, "==": operator.eq, "!=": operator.ne, ">": operator.gt, ">=": operator.ge}
+
+
+def _compare(machine: Machine, i: Instruction, s: State) -> None:
+    a, b = pop_read(s, 2)
+    s.stack.append(as_python(_COMPARISONS[str(i.value)], a, b))
+
+
+def _is(machine: Machine, i: Instruction, s: State) -> None:
+    a, b = pop_read(s, 2)
+    same = _identical(machine, a, b)
+    s.stack.append(_truth_of_not(same) if i.arg else same)
+
+
+def _identical(machine: Machine, a: Any, b: Any) -> Any:
+    """Evaluates ``a is b``; a value of the row can only be compared with None and the two bools."""
+    if type(a) is bool:
+        a, b = b, a
+    if type(b) is bool and is_scalar(a):
+        if a.kind != "bool" or a.numpy:
+            return False
+        return a if b else _truth_of_not(a)
+    if (is_scalar(a) or is_scalar(b)) and a is not None and b is not None:
+        refuse("SW603", at="", function=machine.function.__name__)
+    return a is b
+
+
+def _contains(machine: Machine, i: Instruction, s: State) -> None:
+    x, container = pop_read(s, 2)
+    look_into(container)
+    if type(container) is str and is_scalar(x) and x.kind == "str":
+        found = is_part(x, container)
+    else:
+        found = as_python(operator.contains, container, x)
+    s.stack.append(not found if i.arg else found)
+
+
+def _not(machine: Machine, i: Instruction, s: State) -> None:
+    (x,) = pop_read(s, 1)
+    s.stack.append(_truth_of_not(_truth(x)))
+
+
+def _truth_of_not(x: Any) -> Any:
+    """Returns ``not x`` of a bool."""
+    return make_bool(explorer().loop.call("logical_not", x.value)) if is_scalar(x) else not x
+
+
+def _to_bool(machine: Machine, i: Instruction, s: State) -> None:
+    (x,) = pop_read(s, 1)
+    s.stack.append(_truth(x))
+
+
+def _truth(x: Any) -> Any:
+    """Returns ``bool(x)``; a number's is a symbolic bool, which does not fork yet."""
+    return make_bool(truth(x)) if is_scalar(x) and x.kind in ("bool", "int", "float") else as_python(bool, x)
+
+
+def _unary(function: Callable[[Any], Any]) -> Callable[[Machine, Instruction, State], None]:
+    def run(machine: Machine, i: Instruction, s: State) -> None:
+        (x,) = pop(s, 1)
+        s.stack.append(as_python(function, x))
+
+    return run
+
+
+def _intrinsic(machine: Machine, i: Instruction, s: State) -> None:
+    if i.text == "INTRINSIC_STOPITERATION_ERROR" and type(s.stack[-1]) is Caught and type(s.stack[-1].error) is not StopIteration:
+        return  # a generator re-raises other exceptions unchanged
+    known: dict[str, Callable[[Any], Any]] = {"INTRINSIC_UNARY_POSITIVE": operator.pos, "INTRINSIC_LIST_TO_TUPLE": tuple}
+    if i.text not in known:
+        refuse("SW280", what=i.text)
+    (x,) = pop(s, 1)
+    s.stack.append(as_python(known[i.text], x))
+
+
+def _subscript(machine: Machine, i: Instruction, s: State) -> None:
+    container, key = pop_read(s, 2)
+    look_into(container)
+    known = unwrapped(container)
+    is_position = not is_scalar(known) and isinstance(known, list | tuple) and is_scalar(key)
+    s.stack.append(subscript(known, key) if is_position else as_python(operator.getitem, container, key))
+
+
+def _store_subscript(machine: Machine, i: Instruction, s: State) -> None:
+    x, container, key = pop(s, 3)
+    as_python(operator.setitem, container, key, x)
+
+
+def _slice(machine: Machine, i: Instruction, s: State) -> None:
+    x, start, stop = pop_read(s, 3)
+    s.stack.append(as_python(operator.getitem, x, slice(start, stop)))
+
+
+def _build_slice(machine: Machine, i: Instruction, s: State) -> None:
+    s.stack.append(slice(*pop(s, i.arg)))
+
+
+def _build(made: Callable[[list[Any]], Any]) -> Callable[[Machine, Instruction, State], None]:
+    def run(machine: Machine, i: Instruction, s: State) -> None:
+        s.stack.append(made(pop(s, i.arg)))
+
+    return run
+
+
+def _list_append(machine: Machine, i: Instruction, s: State) -> None:
+    (x,) = pop(s, 1)
+    s.stack[-i.arg].append(x)
+
+
+def _list_extend(machine: Machine, i: Instruction, s: State) -> None:
+    (x,) = pop(s, 1)
+    if lists.is_list(lists.as_list(x)):
+        s.stack[-i.arg] = _extended(s.stack[-i.arg], lists.as_list(x))
+        return
+    as_python(s.stack[-i.arg].extend, x)
+
+
+def _extended(items: Any, more: Any) -> Any:
+    """Returns ``[*items, *more]`` of a list under construction, to which no other name refers yet."""
+    if type(items) is list:
+        return Growing(more if not items else items + more)
+    items.extend(more)
+    return items
+
+
+def _unpack(machine: Machine, i: Instruction, s: State) -> None:
+    (x,) = pop(s, 1)
+    values = as_python(tuple, x)
+    if len(values) != i.arg:
+        raise in_place(ValueError("not enough values to unpack" if len(values) < i.arg else "too many values to unpack"))
+    s.stack += reversed(values)
+
+
+def _format_simple(machine: Machine, i: Instruction, s: State) -> None:
+    (x,) = pop(s, 1)
+    s.stack.append(format_value(x))
+
+
+def _format_with(machine: Machine, i: Instruction, s: State) -> None:
+    x, spec = pop(s, 2)
+    s.stack.append(format_value(x, spec))
+
+
+def _convert(machine: Machine, i: Instruction, s: State) -> None:
+    (x,) = pop(s, 1)
+    s.stack.append(convert_value(x, i.arg))
+
+
+def _get_iter(machine: Machine, i: Instruction, s: State) -> None:
+    (x,) = pop_any(s, 1)
+    found = iteration(x, machine.unroll)
+    if found is None:
+        refuse("SW282", what=f"an iterator over a value of class {type(x).__name__}")
+    s.stack.append(found)
+
+
+def _for_iter(machine: Machine, i: Instruction, s: State) -> None:
+    found = s.stack[-1].next()
+    if found is None:
+        s.next = i.value + 1  # past END_FOR; the next POP_TOP pops the iterator
+    else:
+        s.stack[-1] = found[1]
+        s.stack.append(found[0])
+
+
+def _jump(machine: Machine, i: Instruction, s: State) -> None:
+    s.next = i.value
+
+
+def _jump_if(wanted: Callable[[Any], bool]) -> Callable[[Machine, Instruction, State], None]:
+    def run(machine: Machine, i: Instruction, s: State) -> None:
+        (x,) = pop_read(s, 1)
+        if as_python(wanted, x):
+            s.next = i.value
+
+    return run
+
+
+def _store_deref(machine: Machine, i: Instruction, s: State) -> None:
+    (value,) = pop_any(s, 1)
+    check_kept(value)
+    s.variables[i.value] = value
+
+
+def _return(machine: Machine, i: Instruction, s: State) -> None:
+    value = lists.as_list(pop_read(s, 1)[0]) if i.name == "RETURN_VALUE" else i.value
+    s.result = sums.finished(current(s.variables[TOTAL])) if machine.reduction else value
+
+
+def _raise(machine: Machine, i: Instruction, s: State) -> None:
+    if i.arg != 1:
+        refuse("SW280", what="raise ... from")
+    (error,) = pop(s, 1)
+    raise of_python(as_python(error) if isinstance(error, type) else error)
+
+
+def _reraise(machine: Machine, i: Instruction, s: State) -> None:
+    caught = s.stack.pop()
+    if type(caught) is not Caught:
+        refuse("SW280", what="RERAISE")
+    raise caught.error
+
+
+def _push_exception(machine: Machine, i: Instruction, s: State) -> None:
+    s.stack.insert(-1, None)
+
+
+def _matches(machine: Machine, i: Instruction, s: State) -> None:
+    (kind,) = pop(s, 1)
+    s.stack.append(isinstance(s.stack[-1].error, kind))
+
+
+def _pop_top(machine: Machine, i: Instruction, s: State) -> None:
+    s.stack.pop()
+
+
+def _load_assertion(machine: Machine, i: Instruction, s: State) -> None:
+    s.stack.append(AssertionError)
+
+
+_TABLE: dict[str, Callable[[Machine, Instruction, State], None]] = {
+    **dict.fromkeys(("RESUME", "NOP", "COPY_FREE_VARS"), _nothing),
+    **dict.fromkeys(("LOAD_FAST", "LOAD_FAST_CHECK", "LOAD_FAST_LOAD_FAST"), _load_fast),
+    "LOAD_FAST_AND_CLEAR": _load_and_clear, "STORE_FAST": _store_fast, "STORE_FAST_STORE_FAST": _store_fast,
+    "STORE_FAST_LOAD_FAST": _store_load, "DELETE_FAST": _delete_fast, "LOAD_CONST": _load_const, "LOAD_GLOBAL": _load_global,
+    "LOAD_DEREF": _load_deref, "LOAD_ATTR": _load_attr, "PUSH_NULL": lambda m, i, s: s.stack.append(UNSET), "POP_TOP": _pop_top,
+    "COPY": _copy, "SWAP": _swap, "BINARY_OP": _binary, "COMPARE_OP": _compare, "IS_OP": _is, "CONTAINS_OP": _contains,
+    "UNARY_NEGATIVE": _unary(operator.neg), "UNARY_INVERT": _unary(operator.invert), "UNARY_NOT": _not, "TO_BOOL": _to_bool,
+    "CALL_INTRINSIC_1": _intrinsic, "BINARY_SUBSCR": _subscript, "BINARY_SLICE": _slice,
+    "STORE_SUBSCR": _store_subscript, "BUILD_SLICE": _build_slice,
+    "BUILD_TUPLE": _build(tuple), "BUILD_LIST": _build(list), "BUILD_STRING": _build(join_parts), "LIST_APPEND": _list_append,
+    "LIST_EXTEND": _list_extend, "UNPACK_SEQUENCE": _unpack, "FORMAT_SIMPLE": _format_simple, "FORMAT_WITH_SPEC": _format_with,
+    "CONVERT_VALUE": _convert,
+    **CALLS, **MATCHING, "GET_ITER": _get_iter, "FOR_ITER": _for_iter,
+    **dict.fromkeys(("JUMP_FORWARD", "JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT"), _jump),
+    "POP_JUMP_IF_TRUE": _jump_if(bool), "POP_JUMP_IF_FALSE": _jump_if(operator.not_),
+    "POP_JUMP_IF_NONE": _jump_if(lambda x: x is None), "POP_JUMP_IF_NOT_NONE": _jump_if(lambda x: x is not None),
+    "RETURN_VALUE": _return, "RETURN_CONST": _return,
+    "MAKE_CELL": _nothing, "STORE_DEREF": _store_deref,
+    "RETURN_GENERATOR": lambda m, i, s: s.stack.append(None),
+    "RAISE_VARARGS": _raise, "RERAISE": _reraise,
+    "PUSH_EXC_INFO": _push_exception, "CHECK_EXC_MATCH": _matches, "POP_EXCEPT": _pop_top,
+    "LOAD_ASSERTION_ERROR": _load_assertion,
+}  # fmt: skip

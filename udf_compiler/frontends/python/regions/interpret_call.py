@@ -1,0 +1,43 @@
+"""Interprets a function call on the explored path, where Python's own C code would inspect a value of the row.
+
+No region results: the values belong to the row's loop, and the branches fork the tree of paths. `instructions` handles the
+operations that C code does on a str or bool of the row: an f-string, ``%``, ``is True``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import CodeType, FunctionType
+from typing import Any
+
+from udf_compiler.frontends.python.path_explorer import explorer
+from udf_compiler.frontends.python.regions.call import body_of, bound_variables, is_of_user, without_method
+from udf_compiler.frontends.python.regions.code import TOTAL, code_of
+from udf_compiler.frontends.python.regions.instructions import advance
+from udf_compiler.frontends.python.regions.machine import Machine
+from udf_compiler.frontends.python.regions.state import UNSET, State
+from udf_compiler.frontends.tracing.exceptions import as_python
+from udf_compiler.frontends.tracing.session import check_size
+
+
+def walk(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+    """Calls ``function(*args, **kwargs)``; refuses unsupported instructions and other Python versions (SW280)."""
+    function, args = without_method(function, args)
+    if not is_of_user(function):
+        return as_python(function, *args, **kwargs)
+    return _walked(function, bound_variables(function, args, kwargs))
+
+
+def _reduced(reduction: str, code: CodeType, scope: dict[str, Any], variables: dict[str, Any]) -> Any:
+    """Returns the result of sum, any or all over a generator expression with these variables, or its elements as a list."""
+    body, begin = body_of(reduction, code, scope)
+    return _walked(body, {**variables, TOTAL: begin}, reduction)
+
+
+def _walked(function: FunctionType, variables: dict[str, Any], reduction: str = "") -> Any:
+    machine = Machine(function, True, walk, _reduced, reduction)
+    code, state = code_of(function.__code__), State([], variables)
+    while state.result is UNSET:
+        advance(machine, code, state)
+        check_size(explorer().loop)
+    return state.result

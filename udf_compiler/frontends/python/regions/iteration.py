@@ -1,0 +1,164 @@
+"""Models loops as immutable states: the remainder of a range, of a sequence, or of several in parallel.
+
+Python's own iterators change when advanced, so no second path could use them. `next` returns a value and the remaining state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from udf_compiler.frontends.pandas.apply.comprehensions import zip_
+from udf_compiler.frontends.python import lists
+from udf_compiler.frontends.python.builtin_calls import STAND_INS, range_bounds
+from udf_compiler.frontends.python.regions.growing import Growing, current
+from udf_compiler.frontends.python.regions.tables import item
+from udf_compiler.frontends.python.values import is_scalar
+from udf_compiler.frontends.tracing.constants import unwrapped
+from udf_compiler.frontends.tracing.exceptions import in_place
+from udf_compiler.frontends.tracing.session import refuse
+
+#: The longest constant sequence whose loop is unrolled.
+_UNROLLED = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """The remainder of a range; `at` is the next number."""
+
+    at: Any
+    stop: Any
+    step: int
+    fixed: bool = False
+
+    def next(self) -> tuple[Any, Counter] | None:
+        if not (self.at < self.stop if self.step > 0 else self.at > self.stop):
+            return None
+        return self.at, replace(self, at=self.at + self.step)
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """The remainder of a sequence. `fixed`: its position is a constant of each block, so the loop is unrolled."""
+
+    items: Any
+    position: Any
+    fixed: bool
+
+    def next(self) -> tuple[Any, Walk] | None:
+        if not self.position < len(self.items):
+            return None
+        return item(self.items, self.position), replace(self, position=self.position + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Letters:
+    """The remaining characters of a string of the row."""
+
+    rest: Any
+
+    def next(self) -> tuple[Any, Letters] | None:
+        return (self.rest[:1], Letters(self.rest[1:])) if self.rest else None
+
+
+@dataclass(frozen=True, slots=True)
+class Elements:
+    """The remainder, from `position` on, of a list of the row or of one that grows meanwhile."""
+
+    items: Any
+    position: Any
+
+    def next(self) -> tuple[Any, Elements] | None:
+        items = current(self.items)
+        if not self.position < lists.length(items):
+            return None
+        return lists.element(items, self.position), replace(self, position=self.position + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """The remainder of a zip or, with a counter, of an enumerate."""
+
+    parts: tuple[Any, ...]
+
+    def next(self) -> tuple[Any, Together] | None:
+        values, rest = [], []
+        for part in self.parts:
+            found = part.next()
+            if found is None:
+                return None
+            values.append(found[0])
+            rest.append(found[1])
+        return tuple(values), Together(tuple(rest))
+
+
+def _range(unroll: bool, args: list[Any]) -> Any:
+    if not any(map(is_scalar, args)):
+        return None
+    if not 1 <= len(args) <= 3 or not all(type(a) is int or (is_scalar(a) and a.kind == "int" and not a.numpy) for a in args):
+        refuse("SW262", call="range()", what="an argument that is not an int")
+    return Counter(*range_bounds(args))
+
+
+def _enumerate(unroll: bool, args: list[Any]) -> Any:
+    if len(args) not in (1, 2) or (len(args) == 2 and type(args[1]) is not int):
+        return None
+    walk = iteration(args[0], unroll)
+    if walk is None:
+        return None
+    fixed = getattr(walk, "fixed", False)
+    return Together((Counter(args[1] if len(args) == 2 else 0, 2**62, 1, fixed), walk))
+
+
+def _zip(unroll: bool, args: list[Any]) -> Any:
+    parts = tuple(iteration(a, unroll) for a in args)
+    return None if None in parts or not parts else Together(parts)
+
+
+def _reversed(unroll: bool, args: list[Any]) -> Any:
+    items: Any = lists.as_list(current(args[0])) if len(args) == 1 else None
+    if lists.is_list(items):
+        return Elements(lists.reversed_(items), 0)
+    known = len(args) == 1 and isinstance(args[0], range | tuple)
+    return iteration(args[0][::-1], unroll) if known else None
+
+
+#: Builtins whose iterators are states here.
+ITERATIONS: tuple[tuple[Any, Callable[[bool, list[Any]], Any]], ...] = (
+    (STAND_INS[range], _range), (range, _range), (enumerate, _enumerate), (zip, _zip), (zip_, _zip), (reversed, _reversed),
+)  # fmt: skip
+
+
+def iteration(x: Any, unroll: bool) -> Any:
+    """Returns the state of a loop over `x`; None if unsupported. `unroll`: a short loop gets a block for each round."""
+    x = lists.as_list(x)
+    known = unwrapped(x)
+    if known is None:
+        raise in_place(TypeError("'NoneType' object is not iterable"))
+    if type(known) in (Counter, Walk, Letters, Elements, Together):
+        return known
+    if lists.is_list(x) or type(x) is Growing:
+        return Elements(x, 0)
+    if is_scalar(x) and x.kind == "str":
+        return Letters(x)
+    if isinstance(known, range):
+        if unroll and len(known) <= _UNROLLED:
+            return Walk(tuple(known), 0, True)
+        return Counter(known.start, known.stop, known.step)
+    if isinstance(known, dict):
+        return Walk(tuple(known), 0, len(known) <= _UNROLLED)
+    if isinstance(known, type({}.items()) | type({}.values()) | type({}.keys())):
+        return Walk(tuple(known), 0, len(known) <= _UNROLLED)
+    if type(known) in (tuple, list, str):
+        small = len(known) <= _UNROLLED if unroll else not _is_table(known)
+        return Walk(known, 0, small)
+    return None
+
+
+def _is_table(items: Any) -> bool:
+    kinds = {type(x) for x in items}
+    if kinds == {tuple}:
+        columns = list(zip(*items, strict=False))
+        return len({len(x) for x in items}) == 1 and all(map(_is_table, columns))
+    return len(kinds) == 1 and kinds <= {int, float, bool}

@@ -1,0 +1,65 @@
+"""Provides the shared operations of instructions: the interpreted function, stack access, attributes and container keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import FunctionType
+from typing import Any
+
+from udf_compiler.frontends.python.path_explorer import explorer
+from udf_compiler.frontends.python.regions.growing import Growing, current
+from udf_compiler.frontends.python.regions.state import Caught, State
+from udf_compiler.frontends.tracing.constants import unwrapped
+from udf_compiler.frontends.tracing.exceptions import as_python
+from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.stand_ins import attribute_for_user
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """The interpreted function.
+
+    `unroll`: loops over constants get a block for each round. `reduction`: the function is the body of a generator expression,
+    for sum, any or all, or for another function as a "list". `reduce` runs such a body.
+    """
+
+    function: FunctionType
+    unroll: bool
+    call: Callable[..., Any]
+    reduce: Callable[..., Any]
+    reduction: str = ""
+
+
+def pop(s: State, count: int) -> list[Any]:
+    """Pops the top values; refuses exceptions and growing lists among them (SW282)."""
+    values = pop_any(s, count)
+    if any(type(v) is Growing for v in values):
+        refuse("SW282", what="a list that grows in a loop, within another value")
+    return values
+
+
+def pop_read(s: State, count: int) -> list[Any]:
+    """Pops the top values for an instruction that only reads them; growing lists become their current lists."""
+    return list(map(current, pop_any(s, count)))
+
+
+def pop_any(s: State, count: int) -> list[Any]:
+    """Pops the top values; refuses exceptions among them (SW282)."""
+    values = s.stack[len(s.stack) - count :]
+    del s.stack[len(s.stack) - count :]
+    if any(type(v) is Caught for v in values):
+        refuse("SW282", what="an exception, used for more than its class")
+    return values
+
+
+def attribute(x: Any, name: str) -> Any:
+    """Returns ``x.name`` as user code sees it."""
+    return as_python(attribute_for_user, x, name)
+
+
+def look_into(container: Any) -> None:
+    """Records the keys that a lookup can find; elsewhere `frontends.python.lookups` reads them from a frame's code."""
+    known = unwrapped(container)
+    if issubclass(type(known), dict | set | frozenset):
+        explorer().keys = tuple(known)

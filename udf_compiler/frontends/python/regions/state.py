@@ -1,0 +1,270 @@
+"""Represents the state of an interpreted function, copied for each path, and its shape: states of one shape share a block.
+
+The *leaves* of a state are its numbers and symbolic values. Everything else belongs to the shape: None, strings, functions, and
+the nesting of tuples and lists.
+"""
+
+from __future__ import annotations
+
+import builtins
+import functools
+import types
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from udf_compiler.frontends.pandas.apply.frame_rows import TracedRow
+from udf_compiler.frontends.python.patterns import TracedMatch
+from udf_compiler.frontends.python.regions.distinct import Distinct
+from udf_compiler.frontends.python.regions.growing import Growing
+from udf_compiler.frontends.python.regions.iteration import Counter, Elements, Letters, Together, Walk
+from udf_compiler.frontends.python.values import MAX, MIN, TracedScalar, is_scalar
+from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.values import Traced
+
+#: Marks an unset variable, and the slot of a missing self argument.
+UNSET: Any = type("Unset", (), {"__repr__": lambda self: "unset"})()
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A method of a symbolic value before its call."""
+
+    owner: Any
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A variable of the function that a generator expression shares."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A generator expression: its code, the variables that it shares and, after its call, the loop that it iterates over."""
+
+    code: types.CodeType
+    cells: tuple[Cell, ...] = ()
+    over: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Caught:
+    """An exception in its handler; only its class is known."""
+
+    error: BaseException
+
+
+def check_kept(x: Any) -> None:
+    """Refuses (SW282) an iterator in a variable: a second loop continues where the first ended. A range restarts."""
+    if type(x) in (Walk, Letters, Elements, Together, Expression):
+        refuse("SW282", what="an iterator in a variable")
+
+
+_PARTS = (Method, Counter, Walk, Letters, Elements, Together, Distinct)
+
+
+@dataclass(slots=True)
+class State:
+    """The stack and variables of a function. `next`: index of the next instruction; `result`: the returned value."""
+
+    stack: list[Any]
+    variables: dict[str, Any]
+    next: int = 0
+    result: Any = UNSET
+
+    def mapped(
+        self, change: Callable[[Any], Any], outer: dict[int, Any], instead: dict[int, Any] | None = None, moves: bool = False
+    ) -> State:
+        """Returns a copy with other leaves; copies each list that the function made once, and none of `outer`.
+
+        `instead` maps object ids to replacements. `moves`: the leaves become values of another block, so an object that hides one
+        is refused (SW282).
+        """
+        copy = _Copy(change, outer, dict(instead or {}), moves)
+        stack = [copy(x) for x in self.stack]
+        variables = {name: copy(self.variables[name]) for name in sorted(self.variables)}
+        return State(stack, variables, self.next, copy(self.result))
+
+    def copied(self, outer: dict[int, Any]) -> State:
+        """Returns a copy that shares no mutable object."""
+        return self.mapped(lambda x: x, outer)
+
+
+@dataclass(slots=True)
+class _Copy:
+    change: Callable[[Any], Any]
+    outer: dict[int, Any]
+    seen: dict[int, Any] = field(default_factory=dict)
+    moves: bool = False
+
+    def __call__(self, x: Any) -> Any:
+        if is_leaf(x):
+            return self.change(x)
+        if type(x) is TracedMatch:
+            return TracedMatch(x.pattern, self.change(_text_of(x)).value, x.mode, x.call)
+        if id(x) in self.seen:
+            return self.seen[id(x)]
+        if type(x) is list and id(x) not in self.outer:
+            made: list[Any] = []
+            self.seen[id(x)] = made
+            made.extend(map(self, x))
+            return made
+        if type(x) is Growing:
+            self.seen[id(x)] = Growing(self(x.value))
+            return self.seen[id(x)]
+        if type(x) is tuple and id(x) not in self.outer:
+            return tuple(map(self, x))
+        if type(x) is Expression:
+            return Expression(x.code, x.cells, self(x.over))
+        if type(x) is TracedRow:
+            return row_of({name: self(source()) for name, source in x.sources.items()})
+        if type(x) is Counter and x.fixed:
+            return x
+        if type(x) is Walk and x.fixed:
+            return Walk(self(x.items), x.position, True)
+        if type(x) in _PARTS:
+            return type(x)(*(self(getattr(x, name)) for name in x.__dataclass_fields__))
+        if self.moves and _holds_value(x):
+            refuse("SW282", what=f"a value of class {type(x).__name__}")
+        return x
+
+
+def _text_of(match: TracedMatch) -> TracedScalar:
+    """Returns the string of a match, the only element of it that differs between rows."""
+    return TracedScalar("str", match.value)
+
+
+def _holds_value(x: Any) -> bool:
+    """Whether an opaque object holds values of the row."""
+    if isinstance(x, types.MethodType | types.BuiltinMethodType):
+        return _holds_value(x.__self__) or is_scalar(x.__self__)
+    return isinstance(x, Traced | functools.partial) or (isinstance(x, types.FunctionType) and not _is_fixed(x))
+
+
+def within(x: Any) -> Iterator[Any]:
+    """Yields an object of a state and everything that it holds."""
+    yield x
+    if type(x) in (tuple, list):
+        parts = list(x)
+    else:
+        parts = [getattr(x, name) for name in x.__dataclass_fields__] if type(x) in _PARTS else []
+    for part in parts:
+        yield from within(part)
+
+
+def row_of(values: dict[str, Any]) -> TracedRow:
+    """Returns a frame's row with these values."""
+
+    def source(name: str) -> Callable[[], Any]:
+        return lambda: values[name]
+
+    return TracedRow({name: source(name) for name in values})
+
+
+def is_leaf(x: Any) -> bool:
+    """Whether `x` is a symbolic value, or a number that a block argument can hold."""
+    return is_scalar(x) or type(x) in (bool, float) or (type(x) is int and MIN <= x <= MAX)
+
+
+def kind_of_leaf(x: Any) -> tuple[str, str]:
+    """Returns (class, NumPy's dtype or "")."""
+    return (x.kind, x.numpy) if is_scalar(x) else (type(x).__name__, "")
+
+
+@dataclass(slots=True)
+class Shape:
+    """A single walk over a state: its `key`, and its `leaves` in order.
+
+    Refuses (SW282) objects that no state may hold. `loose`: lists that the function made, collected in `lists`, are equal
+    whatever their elements are.
+    """
+
+    outer: dict[int, Any]
+    loose: bool = False
+    leaves: list[Any] = field(default_factory=list)
+    lists: list[Any] = field(default_factory=list)
+    _numbers: dict[int, int] = field(default_factory=dict)
+
+    def of_state(self, state: State) -> tuple[Any, ...]:
+        stack = tuple(map(self.of, state.stack))  # in the order of `State.mapped`
+        return state.next, stack, tuple((name, self.of(state.variables[name])) for name in sorted(state.variables))
+
+    def of(self, x: Any) -> Any:
+        if is_leaf(x):
+            self.leaves.append(x)
+            return kind_of_leaf(x)
+        if id(x) in self.outer or x is UNSET or x is None:
+            return id(x)
+        if _is_fixed(x):
+            self.outer[id(x)] = x  # keeps its id from being reused
+            return id(x)
+        if type(x) is types.BuiltinMethodType and type(x.__self__) is str:
+            return "method", x.__self__, x.__name__
+        if isinstance(x, str | bytes | int | np.generic) and not isinstance(x, Traced):
+            return type(x).__name__, repr(x)
+        if type(x) in (list, Growing):
+            number = self._numbers.setdefault(id(x), len(self.lists))
+            if number < len(self.lists) or self.loose:
+                self.lists += [x] if number == len(self.lists) else []
+                return "list", number
+            self.lists.append(x)
+        if type(x) is Growing:
+            return "growing", self.of(x.value)
+        if type(x) in (tuple, list):
+            return type(x).__name__, tuple(map(self.of, x))
+        if type(x) is TracedMatch:
+            self.leaves.append(_text_of(x))
+            self.outer[id(x.pattern)] = x.pattern  # keeps the pattern's id from being reused
+            return "match", id(x.pattern), x.mode, x.call
+        if type(x) is TracedRow:
+            return "row", tuple((name, self.of(source())) for name, source in x.sources.items())
+        if type(x) is Caught:
+            return "exception", id(type(x.error))
+        if type(x) is Cell:
+            return "cell", x.name
+        if type(x) is Expression:
+            return "generator", id(x.code), x.cells, self.of(x.over)
+        if type(x) is Counter and x.fixed:
+            return "counter", x.at, x.stop, x.step
+        if type(x) is Walk and x.fixed:
+            return "walk", self.of(x.items), x.position
+        if type(x) in _PARTS:
+            return type(x).__name__, *(self.of(getattr(x, name)) for name in x.__dataclass_fields__)
+        refuse("SW282", what=f"a value of class {type(x).__name__}")
+
+
+def _is_fixed(x: Any) -> bool:
+    """Whether `x` is a function, class, module or other constant that holds no value of the row."""
+    if isinstance(x, types.FunctionType):
+        cells = [c.cell_contents for c in x.__closure__ or () if c != types.CellType()]
+        defaults = (*(x.__defaults__ or ()), *(x.__kwdefaults__ or {}).values())
+        return not any(isinstance(c, Traced | list | dict | set) for c in (*cells, *defaults))
+    if isinstance(x, types.BuiltinFunctionType):
+        return x.__self__ is None or isinstance(x.__self__, types.ModuleType)
+    return isinstance(x, type | types.ModuleType | slice | range) or x is builtins.Ellipsis or _is_stand_in(x)
+
+
+def _is_stand_in(x: Any) -> bool:
+    ours = type(x).__module__.partition(".")[0] == "udf_compiler"
+    return ours and not isinstance(x, Traced) and type(x) not in (*_PARTS, Caught, Cell, Expression, Growing)
+
+
+def reachable(*roots: Any) -> dict[int, Any]:
+    """Returns the objects that outlive a call as id -> object, which keeps their ids from being reused."""
+    from udf_compiler.frontends.python.state import parts_of
+
+    seen: dict[int, Any] = {}
+    waiting = [*roots]
+    while waiting:
+        x = waiting.pop()
+        if id(x) in seen or isinstance(x, Traced):
+            continue
+        if not isinstance(x, bool | int | float | str | bytes | type(None)):
+            seen[id(x)] = x
+            waiting += parts_of(x)
+    return seen

@@ -1,0 +1,101 @@
+"""Builds strings from values of the row: f-strings, ``%`` and str.format."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from string import Formatter
+from typing import Any
+
+from udf_compiler.frontends.python.formats import formatted
+from udf_compiler.frontends.python.strings import as_text, call, make_text
+from udf_compiler.frontends.python.values import is_scalar
+from udf_compiler.frontends.tracing.exceptions import as_python
+from udf_compiler.frontends.tracing.session import refuse
+
+#: Matches a conversion of ``%``, or the percent sign itself. Names, ``*`` and other flags are refused.
+_CONVERSION = re.compile(r"%(?:(%)|(-?)(0?)(\d{0,3})(?:\.(\d))?([sdif]))")
+
+_CONVERSIONS: dict[int, tuple[str, Callable[[Any], str]]] = {1: ("s", str), 2: ("r", repr), 3: ("a", ascii)}
+
+
+def format_value(x: Any, spec: Any = "") -> Any:
+    """Returns ``format(x, spec)``."""
+    if is_scalar(spec):
+        refuse("SW602", spec="a format that is not constant")
+    return formatted(x, spec) if is_scalar(x) and not x.is_list else as_python(format, x, spec)
+
+
+def convert_value(x: Any, conversion: int) -> Any:
+    """Returns ``f"{x!s}"``; supports ``!r`` and ``!a`` for constants only."""
+    name, known = _CONVERSIONS[conversion]
+    if is_scalar(x) and known is not str:
+        refuse("SW602", spec=f"!{name}")
+    return format_value(x) if is_scalar(x) else as_python(known, x)
+
+
+def join_parts(parts: Sequence[Any]) -> Any:
+    """Concatenates strings of the row and constant ones."""
+    if not any(map(is_scalar, parts)):
+        return "".join(parts)
+    values = [as_text(p) for p in parts if is_scalar(p) or p]
+    return make_text(call("concat", *values)) if len(values) > 1 else make_text(values[0])
+
+
+def percent(template: str, given: Any) -> Any:
+    """Returns ``template % given``; refuses conversions without an equal one in ``format`` (SW602)."""
+    values = list(given) if type(given) is tuple else [given]
+    if not any(map(is_scalar, values)):
+        return as_python(str.__mod__, template, given)
+    parts: list[Any] = []
+    end = 0
+    for found in _CONVERSION.finditer(template):
+        parts.append(template[end : found.start()])
+        end = found.end()
+        if found[1]:
+            parts.append("%")
+        elif not values:
+            refuse("SW602", spec="% with another number of values")
+        else:
+            parts.append(_converted(values.pop(0), found))
+    parts.append(template[end:])
+    if values or any("%" in p for p in parts[::2] if type(p) is str):
+        refuse("SW602", spec=f"{template!r} % ...")
+    return join_parts(parts)
+
+
+def _converted(x: Any, found: re.Match[str]) -> Any:
+    left, zero, width, digits, kind = found.group(2, 3, 4, 5, 6)
+    if not is_scalar(x):
+        return as_python(str.__mod__, found[0], (x,))
+    if x.is_list:
+        refuse("SW602", spec=f"{found[0]!r} of a list")
+    if kind == "s" and digits is None and not zero:
+        text = formatted(x, "")
+        return formatted(text, f"{'<' if left else '>'}{width}") if width else text
+    if kind == "f" and x.kind == "float" and not x.numpy and not left:
+        return formatted(x, f"{zero}{width}.{6 if digits is None else digits}f")
+    if kind in "di" and x.kind == "int" and digits is None and not left:
+        return formatted(x, f"{zero}{width}d")
+    refuse("SW602", spec=f"{found[0]!r} of {x.kind}")
+
+
+def fill(template: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    """Returns ``template.format(*args, **kwargs)``; refuses fields with attributes, indices or nested fields (SW602)."""
+    if not any(map(is_scalar, (*args, *kwargs.values()))):
+        return as_python(template.format, *args, **kwargs)
+    parts: list[Any] = []
+    count = 0
+    for literal, name, spec, conversion in as_python(list, Formatter().parse(template)):
+        parts.append(literal)
+        if name is None:
+            continue
+        if conversion or "{" in spec or not (name == "" or name.isdecimal() or name.isidentifier()):
+            refuse("SW602", spec=f"the field {name!r}")
+        if name == "":
+            name, count = str(count), count + 1
+        elif name.isdecimal() and count:
+            refuse("SW602", spec="numbered and unnumbered fields")
+        values: Any = args if name.isdecimal() else kwargs
+        parts.append(format_value(as_python(lambda v, k: v[k], values, int(name) if name.isdecimal() else name), spec))
+    return join_parts(parts)

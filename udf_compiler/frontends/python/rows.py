@@ -1,0 +1,134 @@
+"""Models structs in plain UDFs: an argument as a pyspark Row, a result as one value for each field.
+
+A Row is a tuple with names (pyspark/sql/types.py): its fields are attributes, and items by name or number. A result is a tuple in
+the order of the fields, or a dict by their names. Only the pickled format also accepts a list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pyspark.sql import Row
+
+from sparkweld.ir import Value
+from udf_compiler.frontends.python.path_explorer import Fork, Leaf, Node, leaves
+from udf_compiler.frontends.tracing.exceptions import in_place
+from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.values import Traced, raw
+
+_CALL = "a Row"
+
+#: Attributes of every Row, whatever its fields are called.
+_OWN = frozenset(dir(Row))
+
+
+@dataclass(frozen=True, slots=True)
+class Struct:
+    """A struct argument that is never NULL as a whole: a value for each field."""
+
+    names: tuple[str, ...]
+    values: tuple[Value, ...]
+
+    def row(self, values: Sequence[Any]) -> Row:
+        """Returns the Row of these field values."""
+        made = Row(*values)
+        made.__fields__ = list(self.names)
+        return made
+
+
+class TracedStruct(Traced):
+    """The Row of a struct. `sources` return the Python values of its fields; a NULL field forks where it is read."""
+
+    __slots__ = ("names", "sources")
+    what = "Row"
+    stands_for = Row
+
+    def __init__(self, names: Sequence[str], sources: Sequence[Any]) -> None:
+        self.names, self.sources = tuple(names), tuple(sources)
+
+    __class__ = Row  # type: ignore[assignment]
+
+    def _more_names(self) -> Any:
+        return self.names
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "asDict":
+            return self._as_dict
+        if name in _OWN:
+            refuse("SW251", call=f"Row.{name}")
+        return self._field(name)
+
+    def __getitem__(self, key: Any) -> Any:
+        if type(key) is str:
+            return self._field(key)
+        if type(key) is slice:
+            return tuple(source() for source in self.sources[key])
+        if type(key) is not int:
+            refuse("SW262", call=_CALL, what=f"{raw(key)} as an index")
+        if not -len(self) <= key < len(self):
+            raise in_place(IndexError("tuple index out of range"))
+        return self.sources[key]()
+
+    def _field(self, name: str) -> Any:
+        if name not in self.names:
+            refuse("SW262", call=_CALL, what=f"the field {name!r}, which it does not have,")
+        return self.sources[self.names.index(name)]()
+
+    def _as_dict(self, recursive: bool = False) -> dict[str, Any]:
+        return dict(zip(self.names, self, strict=True))
+
+    def __iter__(self) -> Iterator[Any]:
+        return (source() for source in self.sources)
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+    def __bool__(self) -> bool:
+        return len(self.sources) > 0
+
+    def __contains__(self, name: Any) -> bool:
+        if type(name) is not str:
+            refuse("SW262", call=_CALL, what=f"{raw(name)} in it")
+        return name in self.names  # Row.__contains__ tests names
+
+
+def field_trees(tree: Node, names: Sequence[str], lists: bool) -> list[Node]:
+    """Returns the tree of each field of a struct that `tree` returns. `lists`: lists are accepted as well as tuples.
+
+    Refuses None on some path (SW310), and a result that is no tuple or dict of these fields (SW311).
+    """
+    for leaf in leaves(tree):
+        if leaf.error is None:
+            _check(leaf.value, names, lists)
+    return [_field_tree(tree, at, name) for at, name in enumerate(names)]
+
+
+def _field_tree(tree: Node, at: int, name: str) -> Node:
+    if isinstance(tree, Fork):
+        return replace(tree, yes=_field_tree(tree.yes, at, name), no=_field_tree(tree.no, at, name))
+    return tree if tree.error is not None else Leaf(_field_of(tree.value, at, name), None, tree.guards)
+
+
+def _field_of(value: Any, at: int, name: str) -> Any:
+    return value.get(name) if type(value) is dict else value[at]
+
+
+def _check(value: Any, names: Sequence[str], lists: bool) -> None:
+    if value is None:
+        refuse("SW310")
+    kinds = (tuple, list) if lists else (tuple,)
+    if type(value) is dict and all(type(key) is str for key in value):
+        return
+    if type(value) not in kinds or len(value) != len(names):
+        size = f" of {len(value)}" if type(value) in (tuple, list) else ""
+        refuse("SW311", what=f"{raw(value)}{size}", fields=", ".join(names))
+
+
+def struct_of(result: Any, names: Sequence[str]) -> list[Any]:
+    """Returns the fields of the original function's result."""
+    return [_field_of(result, at, name) for at, name in enumerate(names)]
+
+
+__all__ = ["Struct", "TracedStruct", "field_trees", "struct_of"]

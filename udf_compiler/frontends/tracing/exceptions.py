@@ -1,0 +1,150 @@
+"""Distinguishes Python's own exceptions for a row from those that only its symbolic values cause.
+
+C code that receives a symbolic value instead of a real one raises a TypeError that no row of the batch would raise. User code may
+catch it, so every exception is checked where it is raised, caught or not.
+"""
+
+from __future__ import annotations
+
+import dis
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from sparkweld.errors import InternalError, SparkWeldError
+from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.stand_ins import StandIn
+
+_OF_PYTHON = "_sparkweld_of_python"
+_OURS = ("udf_compiler", "sparkweld")
+
+#: The deepest nesting of user calls where user code may catch RecursionError: the trace reaches that at another depth than
+#: Python.
+_MOST_CALLS = 100
+
+#: Names of our classes, which C code puts into its message when it does not support one.
+_STATES = "(Counter|Walk|Letters|Elements|Together|Growing|Distinct|Expression)"
+_SYMBOLIC = re.compile(rf"Traced(Scalar|Pieces|Match|Found|Range)|'{_STATES}'|\b{_STATES} object")
+#: Matches a TypeError about values: it names the class of one, or the missing arguments.
+_NAMED = re.compile(
+    r"'[\w.]+'|\bnot \"|, not |NoneType|unhashable|positional argument|keyword argument|multiple values|join an iterable"
+)
+
+
+def of_python(error: Exception) -> Exception:
+    """Marks an exception that Python itself would raise in the user's function, so that it counts as the user's."""
+    setattr(error, _OF_PYTHON, True)
+    return error
+
+
+class ErrorText(StandIn):
+    """The message of an error raised instead of Python's. Python's own message may differ, so reading it is refused."""
+
+    __slots__ = ("text",)
+    what = "message of an exception"
+    stands_for = str
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+def in_place(error: Exception) -> Exception:
+    """Marks an error raised instead of Python's and hides its message, which may differ; a KeyError keeps its key."""
+    if len(error.args) == 1 and type(error.args[0]) is str and not isinstance(error, KeyError):
+        error.args = (ErrorText(error.args[0]),)
+    return of_python(error)
+
+
+def as_python(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Calls a builtin or a user function; an exception of the call itself, also for wrong arguments, counts as the user's."""
+    try:
+        return function(*args, **kwargs)
+    except Exception as error:
+        if error.__traceback__ is not None and error.__traceback__.tb_next is None:  # raised by the call itself
+            if type(error) is TypeError and not _NAMED.search(text_of(error)) and any(issubclass(type(x), StandIn) for x in args):
+                refuse("SW299", error=text_of(error))
+            of_python(error)
+        raise
+
+
+def check_exception(error: BaseException) -> None:
+    """Refuses (SW299) an error about symbolic values; raises InternalError for an error of our own code."""
+    if isinstance(error, SparkWeldError | StopIteration):
+        return
+    if _SYMBOLIC.search(text_of(error)) or _is_vague(error):
+        refuse("SW299", error=text_of(error))
+    if raised_here(error):
+        raise InternalError(f"{text_of(error)} while tracing") from error
+
+
+def _is_vague(error: BaseException) -> bool:
+    """Whether the error may be about a symbolic value, like "encoding without a string argument" of ``bytes(text, "utf8")``."""
+    if type(error) is not TypeError or getattr(error, _OF_PYTHON, False) or is_of_statement(error):
+        return False
+    return not raised_here(error) and not _NAMED.search(text_of(error))
+
+
+def text_of(error: BaseException) -> str:
+    """Returns an exception's class and strings; its other arguments may be symbolic, such as the key of a KeyError."""
+    texts = (a.text if type(a) is ErrorText else a for a in error.args if type(a) in (str, ErrorText))
+    return f"{type(error).__name__}: {' '.join(texts)}"
+
+
+@contextmanager
+def watched_exceptions() -> Iterator[None]:
+    """Runs `check_exception` on every exception within the block, also on those that user code catches."""
+    bugs: list[InternalError] = []
+    depth = 0
+
+    def of_call(frame: FrameType, event: str, arg: Any) -> Any:
+        nonlocal depth
+        if _package(frame) in _OURS:
+            return None
+        depth += 1
+        if depth > _MOST_CALLS:
+            refuse("SW231")
+        return of_line
+
+    def of_line(frame: FrameType, event: str, arg: Any) -> Any:
+        nonlocal depth
+        if event == "exception" and isinstance(arg[1], Exception):
+            try:
+                check_exception(arg[1])
+            except InternalError as bug:
+                bugs.append(bug)
+        depth -= event == "return"
+        return of_line
+
+    before = sys.gettrace()
+    sys.settrace(of_call)
+    try:
+        yield
+    finally:
+        sys.settrace(before)
+    if bugs:
+        raise bugs[0]
+
+
+def _package(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__") or "").partition(".")[0]
+
+
+def is_of_statement(error: BaseException) -> bool:
+    """Whether a ``raise`` statement raised the error."""
+    at = error.__traceback__
+    while at is not None and at.tb_next is not None:
+        at = at.tb_next
+    return at is not None and dis.opname[at.tb_frame.f_code.co_code[at.tb_lasti]] == "RAISE_VARARGS"
+
+
+def raised_here(error: BaseException) -> bool:
+    """Whether an error is our bug: its innermost frame is ours, and it was not raised instead of Python's."""
+    if getattr(error, _OF_PYTHON, False):
+        return False
+    at = error.__traceback__
+    while at is not None and at.tb_next is not None:
+        at = at.tb_next
+    return at is not None and _package(at.tb_frame) in _OURS

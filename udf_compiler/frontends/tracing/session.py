@@ -1,0 +1,159 @@
+"""Holds the state of one trace: the loop it writes to, the required exactness, the first refusal, and the place in user code."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any, NoReturn, TypeVar
+
+from sparkweld.errors import Refusal
+from sparkweld.ir import LoopBuilder
+from sparkweld.ir.context_variables import assigned
+from sparkweld.reasons import refusal
+
+_T = TypeVar("_T")
+
+#: A loop with more values is unrolled code that is not worth compiling to a kernel.
+NODE_LIMIT = 20_000
+
+#: Limit of operations in one trace, repeated ones included: helpers that call helpers twice double the work with each level.
+WORK_LIMIT = 100_000
+
+#: Refusals after which no other way to compile the function is tried, as it would cost as much again.
+TOO_MUCH = ("SW287",)
+
+_OURS = tuple(f"{os.sep}{name}{os.sep}" for name in ("udf_compiler", "sparkweld"))
+_LIBRARIES = ("numpy", "pandas", "functools", "contextlib")
+
+
+@dataclass
+class Session:
+    """The state of one call of a user function with symbolic arguments.
+
+    - `refused`: the first refusal, kept even when the user's code catches it, so that a refused trace never succeeds.
+    - `notes`: facts for `explain`. `kept`: approximations that no single op of the program records, as (operation, bound).
+    - `handlers`: the user's code can catch exceptions.
+    - `batches`: where a row is flagged, the function itself decides its whole batch.
+    - `narrowed`: a guard of a scalar function decided a branch, so flagged rows may take an unexplored path.
+    - `many`: the function explored last has more than a few paths.
+    - `open`: guards decide no branch; this reveals only the kinds of results of those paths.
+    - `groups`: collects the reductions of an aggregate function (`udf_compiler.backends.aggregates`); None: rows must not be
+      combined.
+    """
+
+    loop: LoopBuilder | None
+    exact: bool = False
+    place: str = ""
+    notes: list[str] = field(default_factory=list)
+    kept: list[tuple[str, str]] = field(default_factory=list)
+    handlers: bool = False
+    groups: Any = None
+    batches: bool = False
+    narrowed: bool = False
+    many: bool = False
+    open: bool = False
+    refused: Refusal | None = None
+
+    def note(self, text: str) -> None:
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def keep(self, operation: str, bound: str) -> None:
+        if (operation, bound) not in self.kept:
+            self.kept.append((operation, bound))
+
+
+_SESSION: ContextVar[Session] = ContextVar("sparkweld_trace_session")
+
+
+def running(session: Session) -> AbstractContextManager[Session]:
+    """Makes `session` the current one inside the block."""
+    return assigned(_SESSION, session)
+
+
+def current() -> Session:
+    """Returns the session of the running trace, or a dummy session that only serves to refuse."""
+    return _SESSION.get(None) or Session(None)
+
+
+def is_tracing() -> bool:
+    """Whether a trace is running."""
+    return _SESSION.get(None) is not None
+
+
+def refuse(code: str, at: str = "", **params: Any) -> NoReturn:
+    """Raises the refusal `code` with the place in the user's code that caused it (`at`, when the caller knows it)."""
+    session = current()
+    error = refusal(code, place=at or _user_place() or session.place, **params)
+    session.refused = session.refused or error
+    raise error
+
+
+def refuse_again(error: Refusal) -> NoReturn:
+    """Raises a refusal that was caught before."""
+    session = current()
+    session.refused = session.refused or error
+    raise error
+
+
+def attempt(function: Callable[[], _T]) -> _T | Refusal:
+    """Returns the result of a function or its refusal; the session then forgets that refusal, as an alternative may be tried."""
+    session = current()
+    before = session.refused
+    try:
+        return function()
+    except Refusal as error:
+        session.refused = before
+        return without_frames(error)
+
+
+def without_frames(error: Refusal) -> Refusal:
+    """Returns the refusal without its traceback, whose frames would keep their data alive."""
+    error.__context__ = None
+    return error.with_traceback(None)
+
+
+def check_size(loop: LoopBuilder) -> None:
+    """Refuses (SW258) when the loop has grown past the limit."""
+    if len(loop.body) > NODE_LIMIT:
+        refuse("SW258", limit=f"{NODE_LIMIT:,}")
+
+
+def refuse_work(size: str, limit: str) -> NoReturn:
+    """Refuses (SW287) a function whose inlined helpers grow too large."""
+    session = current()
+    refuse("SW287", at=session.place, function=session.place, size=size, limit=limit)
+
+
+def place_of(error: BaseException) -> str:
+    """Returns where in the user's code an error was raised: the innermost frame of its traceback outside libraries."""
+    places = [_describe(frame, line) for frame, line in traceback.walk_tb(error.__traceback__) if _is_user(frame)]
+    return places[-1] if places else ""
+
+
+def _user_place() -> str:
+    """Returns the innermost frame of the user's code between here and the running trace."""
+    for frame, line in traceback.walk_stack(None):
+        if _is_user(frame):
+            return _describe(frame, line)
+        if frame.f_code.co_name == "trace" and _is_ours(frame):
+            break
+    return ""
+
+
+def _is_ours(frame: FrameType) -> bool:
+    return any(name in frame.f_code.co_filename for name in _OURS)
+
+
+def _is_user(frame: FrameType) -> bool:
+    module = frame.f_globals.get("__name__") or ""
+    return not _is_ours(frame) and str(module).partition(".")[0] not in _LIBRARIES
+
+
+def _describe(frame: FrameType, line: int) -> str:
+    return f"{frame.f_code.co_name}, line {line} of {os.path.basename(frame.f_code.co_filename)}"

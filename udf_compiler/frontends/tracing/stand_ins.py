@@ -1,0 +1,299 @@
+"""Defines the base of all stand-ins: an attribute or protocol of the real object is modelled or refused.
+
+User code inspects objects: ``hasattr(pa.Array, "from_pandas")``, ``getattr(x, "tz", None)``. The answer must be that of the
+real object, or a refusal, which no default and no handler hides. So a stand-in knows the real object that it represents. An
+attribute that the real object lacks raises AttributeError. An attribute that it has is modelled or refused, regardless of
+the members of the stand-in's own class. A Python protocol that the stand-in does not define is refused; Python would
+otherwise silently fall back.
+"""
+
+from __future__ import annotations
+
+import dis
+import os
+import sys
+import warnings
+from collections.abc import Callable
+from functools import partial
+from types import FrameType
+from typing import Any, NoReturn
+
+from udf_compiler.frontends.tracing.session import is_tracing, refuse
+from udf_compiler.frontends.tracing.signatures import check_form
+
+_PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
+
+#: Protocols with a fallback in Python, so a stand-in has them if and only if the real object has.
+_OPTIONAL = ("call", "len", "length_hint")
+
+#: The other protocols of Python objects.
+PROTOCOLS = (
+    "iter", "next", "hash", "float", "int", "index", "complex", "trunc", "floor", "ceil", "round", "contains",
+    "reversed", "array", "str", "repr", "format", "bytes", "fspath", "reduce_ex", "copy", "deepcopy", "enter", "exit", "getitem",
+    "setitem", "delitem", "buffer", "dataframe", "arrow_c_array", "arrow_c_stream", "dir", "sizeof",
+    "array_ufunc", "array_function", "eq", "ne", "lt", "le", "gt", "ge", "neg", "pos", "invert", "abs",
+)  # fmt: skip
+_OPERATORS = "add sub mul matmul truediv floordiv mod divmod pow lshift rshift and xor or".split()
+_IN_PLACE = [name for name in _OPERATORS if name != "divmod"]
+_FORMS = [*PROTOCOLS, *_OPERATORS, *(f"r{name}" for name in _OPERATORS), *(f"i{name}" for name in _IN_PLACE)]
+
+
+def called_by_user(depth: int = 2) -> bool:
+    """Whether, during a trace, the caller of the calling function is outside this package."""
+    return is_tracing() and not sys._getframe(depth).f_code.co_filename.startswith(_PACKAGE)
+
+
+def real_has(real: Any, name: str) -> bool:
+    """Returns ``hasattr(real, name)``."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # for deprecated names
+        return hasattr(real, name)
+
+
+def _own_names(cls: type, root: type) -> frozenset[str]:
+    """Returns the names that the class and its bases below `root` define; user code must not see them."""
+    found: set[str] = set()
+    for base in cls.__mro__:
+        if base is root:
+            break
+        found |= vars(base).keys() | set(vars(base).get("__slots__", ()))
+    return frozenset(n for n in found | vars(root).keys() if not (n.startswith("__") and n.endswith("__")))
+
+
+def _defines(real: Any, name: str) -> bool:
+    """Whether instances of a class have a protocol.
+
+    A `property` means that the real class differs between objects; such objects may have a length but are not callable.
+    """
+    if isinstance(real, property):
+        return name != "__call__"
+    return isinstance(real, type) and any(name in vars(base) for base in real.__mro__)
+
+
+def _by_rule(given: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
+    """Wraps a class's `__getattr__` to receive only names that the real object has."""
+
+    def get(self: Any, name: str) -> Any:
+        if not has(self, name):
+            raise absent(self, name)
+        return given(self, name)
+
+    get.given = given  # type: ignore[attr-defined]
+    return get
+
+
+def has(x: Any, name: str) -> bool:
+    """Whether the real object has the attribute, or may have it: private names may belong to instances."""
+    if name.startswith("__") and name.endswith("__") and name not in ("__call__", "__name__", "__version__", "__init__"):
+        return False  # user code cannot name it, so a library reads it
+    if (name.startswith("_") and not name.endswith("__")) or name in type(x).of_instances:
+        return True
+    return name in object.__getattribute__(x, "_more_names")() or real_has(stood_for(x), name)
+
+
+def stood_for(x: Any) -> Any:
+    """Returns the object that a stand-in represents: a class, for its instance, or the object itself."""
+    return object.__getattribute__(x, "stands_for")
+
+
+def absent(x: Any, name: str) -> AttributeError:
+    """Returns Python's error for an attribute that the real object lacks."""
+    return absent_of(real_class_of(x), name)
+
+
+def absent_of(kind: Any, name: str) -> AttributeError:
+    """Returns Python's error for an attribute that an instance of the class lacks."""
+    from udf_compiler.frontends.tracing.exceptions import in_place
+
+    error = AttributeError(f"{kind.__name__!r} object has no attribute {name!r}", name=name)
+    return in_place(error)  # type: ignore[return-value]
+
+
+class StandIn:
+    """A library object as user code sees it.
+
+    `stands_for`: the class of the real object, or the object itself if it is unique, such as a module. `visible`: members of
+    the Python class that user code may see; all other members are internal.
+    """
+
+    __slots__ = ()
+
+    stands_for: Any
+    visible: frozenset[str] = frozenset()
+    #: The user's term for the object.
+    what = "object"
+    #: Attributes that real objects get at construction and that their class does not show.
+    of_instances: frozenset[str] = frozenset()
+    #: Whether the real object's class is exactly `stands_for`, not a subclass.
+    exact: bool = True
+    _ours: frozenset[str] = frozenset()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        assert "__slots__" in vars(cls), f"{cls.__name__} has no __slots__"
+        cls._ours = _own_names(cls, StandIn) - cls.visible
+        if "__getattr__" in vars(cls):
+            cls.__getattr__ = _by_rule(vars(cls)["__getattr__"])  # type: ignore[method-assign]
+        for name in _OPTIONAL:
+            if _defines(vars(cls).get("stands_for"), f"__{name}__") and not _defines(cls, f"__{name}__"):
+                setattr(cls, f"__{name}__", _refusing(name))
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in type(self)._ours and called_by_user():
+            return type(self).__getattr__(self, name)
+        return object.__getattribute__(self, name)
+
+    def __getattr__(self, name: str) -> Any:
+        if not has(self, name):
+            raise absent(self, name)
+        refuse("SW251", call=f"{type(self).what}.{name}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if called_by_user():
+            refuse("SW256", call=f"{type(self).what}.{name} = ...")
+        object.__setattr__(self, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        refuse("SW256", call=f"del {type(self).what}.{name}")
+
+    def __bool__(self) -> bool:
+        real = real_class_of(self)
+        if hasattr(real, "__bool__") or hasattr(real, "__len__"):
+            refuse("SW259", call=f"bool() of a {type(self).what}")
+        return True
+
+    def _more_names(self) -> Any:
+        """Returns attributes of this object that others of its class lack, such as the columns of a DataFrame."""
+        return ()
+
+
+def _refusing(name: str) -> Callable[..., Any]:
+    def method(self: Any, *args: Any) -> NoReturn:
+        refuse("SW259", call=f"{name}() of a {type(self).what}")
+
+    return method
+
+
+for _name in _FORMS:
+    setattr(StandIn, f"__{_name}__", _refusing(_name))
+
+
+class ClassStandIn(type):
+    """The metaclass of library classes as user code sees them. Members are as in `StandIn`.
+
+    `make`: the implementation of a call; without it, the Python class is called. `label`: the user's term for the class.
+    """
+
+    stands_for: Any
+    visible: frozenset[str]
+    label: str
+    make: Any
+    _ours: frozenset[str]
+    #: Members that libraries read from C, where the caller appears to be the user's code.
+    read_in_c: frozenset[str] = frozenset()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "__getattr__" in vars(cls):
+            cls.__getattr__ = _class_by_rule(vars(cls)["__getattr__"])  # type: ignore[method-assign]
+
+    def __init__(cls, name: str, bases: tuple[type, ...], members: dict[str, Any], **kwargs: Any) -> None:
+        super().__init__(name, bases, members)
+        bases = (*cls.__mro__, *type.__getattribute__(type(cls), "__mro__"))
+        ours = {n for base in bases if base is not object for n in vars(base)}
+        ours = {n for n in ours if not (n.startswith("__") and n.endswith("__"))}
+        type.__setattr__(cls, "_ours", frozenset(ours) - members.get("visible", frozenset()))
+
+    def __getattribute__(cls, name: str) -> Any:
+        if name[:2] != "__" and name in type.__getattribute__(cls, "_ours") and called_by_user():
+            if name not in type.__getattribute__(cls, "read_in_c") or _loads_attribute(sys._getframe(1)):
+                return type(cls).__getattr__(cls, name)
+        return type.__getattribute__(cls, name)
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        make = getattr(cls, "make", None)
+        check_form(partial(type.__getattribute__(cls, "__init__"), None) if make is None else make, args, kwargs, cls.label)
+        return type.__call__(cls, *args, **kwargs) if make is None else make(*args, **kwargs)
+
+    def __instancecheck__(cls, x: object) -> bool:
+        return issubclass(real_class_of(x), cls.stands_for)
+
+    def __subclasscheck__(cls, other: type) -> bool:
+        real: Any = type.__getattribute__(other, "stands_for") if issubclass(type(other), ClassStandIn) else other
+        from udf_compiler.frontends.tracing.exceptions import as_python
+
+        return as_python(issubclass, real, cls.stands_for)  # type: ignore[no-any-return]
+
+    def __getattr__(cls, name: str) -> Any:
+        _check_class(cls, name)
+        refuse("SW251", call=f"{cls.label}.{name}")
+
+    def __setattr__(cls, name: str, value: Any) -> None:
+        if called_by_user():
+            refuse("SW256", call=f"{cls.__name__}.{name} = ...")
+        type.__setattr__(cls, name, value)
+
+    def __repr__(cls) -> str:
+        if called_by_user():
+            refuse("SW259", call=f"the string of the class {cls.__name__}")
+        return type.__repr__(cls)
+
+
+def _loads_attribute(frame: FrameType) -> bool:
+    """Whether the frame executes an attribute load, not a call of C code that reads the attribute."""
+    return "ATTR" in dis.opname[frame.f_code.co_code[frame.f_lasti]]
+
+
+def class_stand_in(real: type, label: str, make: Any = None, kind: type[ClassStandIn] = ClassStandIn, **members: Any) -> Any:
+    """Returns a stand-in of a class without instances of its own."""
+    return kind(real.__name__, (), {"stands_for": real, "label": label, "make": staticmethod(make), **members})
+
+
+def module_stand_in(real: Any, label: str, attribute: Callable[[str], Any]) -> Any:
+    """Returns the stand-in of a module. `label`: the user's term for it; `attribute` models or refuses a name that it has."""
+    members = {"__slots__": (), "__name__": real.__name__, "what": label, "stands_for": real}
+    return type(real.__name__, (StandIn,), {**members, "__getattr__": lambda self, name: attribute(name)})()
+
+
+def real_class_of(x: Any) -> type:
+    """Returns the class of an object as user code sees it."""
+    if not issubclass(type(x), StandIn):
+        return x.__class__
+    real = stood_for(x)
+    return real if isinstance(real, type) else type(real)
+
+
+def exact_class(x: StandIn) -> type:
+    """Returns the result of ``type(x)``. Refuses (SW263) a stand-in of objects of several classes."""
+    if not type(x).exact:
+        refuse("SW263", name=f"type() of a {type(x).what}")
+    return real_class_of(x)
+
+
+def _check_class(cls: Any, name: str) -> None:
+    """Raises AttributeError where the real class has no such attribute."""
+    from udf_compiler.frontends.tracing.exceptions import in_place
+
+    real = type.__getattribute__(cls, "stands_for")
+    if not (name.startswith("_") and not name.endswith("__")) and not real_has(real, name):
+        raise in_place(AttributeError(f"type object {real.__name__!r} has no attribute {name!r}", name=name))
+
+
+def _class_by_rule(given: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
+    def get(cls: Any, name: str) -> Any:
+        _check_class(cls, name)
+        return given(cls, name)
+
+    return get
+
+
+def attribute_for_user(x: Any, name: str) -> Any:
+    """Returns ``x.name`` as user code sees it, on behalf of user code."""
+    from udf_compiler.frontends.tracing.exceptions import as_python
+
+    kind = type(x)
+    if issubclass(kind, StandIn) and name in kind._ours:
+        return kind.__getattr__(x, name)
+    if issubclass(kind, ClassStandIn) and name in type.__getattribute__(x, "_ours"):
+        return kind.__getattr__(x, name)
+    return as_python(getattr, x, name)

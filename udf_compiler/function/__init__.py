@@ -1,0 +1,1 @@
+"""Reads a pickled function: its payload, its bytecode, and the modules and files that it needs."""

@@ -1,0 +1,153 @@
+"""Proves a user function pure and returns a checked copy that can run on symbolic values, or refuses it.
+
+A kernel may replace a function only if the function is pure in its arguments: no state carried from batch to batch, no I/O,
+no randomness, no time. This is proved before anything runs, for all code that the function can reach.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sparkweld.errors import Refusal
+from sparkweld.reasons import refusal
+from udf_compiler.frontends.python.path_explorer import is_exploring
+from udf_compiler.frontends.tracing.session import current
+from udf_compiler.function.bytecode import Use, first_use, place
+from udf_compiler.function.payload import name_of
+from udf_compiler.function.wrappers import user_function
+from udf_compiler.rebuild.objects import Rebuilder
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The checked copy, and the place of the original for messages. Run the copy inside `checked`."""
+
+    function: Callable[..., Any]
+    _use: Use
+    _rebuilder: Rebuilder
+
+    @property
+    def place(self) -> str:
+        """Returns where the original is defined, such as ``speed, line 12 of job.py``, or its name if nothing else is known."""
+        return self._use.place or self._use.function
+
+    @contextmanager
+    def checked(self) -> Iterator[None]:
+        """Refuses (SW217), at the end of the block, a function that changed captured data: its next result might differ.
+
+        Refuses (SW213) exception handlers in code that sees whole columns: the exceptions they catch depend on the batch. A
+        refusal for an exception of user code (SW261) gets the line that raised it.
+        """
+        try:
+            with _watched(self._rebuilder):
+                yield
+        except Refusal as error:
+            raise self._placed(error) from None
+        self._rebuilder.snapshot.check()
+
+    @property
+    def assigned(self) -> list[tuple[dict[str, Any], str, Use]]:
+        """Returns the globals that the copy assigns: the dict that holds each, its name and its use."""
+        return self._rebuilder.assigned
+
+    @property
+    def handlers(self) -> bool:
+        """Whether code of the function can catch exceptions."""
+        return bool(self._rebuilder.handlers)
+
+    def _placed(self, error: Refusal) -> Refusal:
+        cause = error.__context__
+        if error.code != "SW261" or cause is None:
+            return error
+        where = self._raised_at(cause.__traceback__) or error.place
+        if isinstance(cause, ValueError) and "read-only" in str(cause):
+            # the copy's arrays are read-only and the worker's are not, so this is not the user's error
+            return refusal("SW217", where, function=self._use.function, name="a captured array")
+        return replace(error, place=where)
+
+    def _raised_at(self, traceback: types.TracebackType | None) -> str:
+        where = ""
+        while traceback is not None:
+            if traceback.tb_frame.f_code in self._rebuilder.codes:
+                where = place(traceback.tb_frame.f_code, traceback.tb_lineno)
+            traceback = traceback.tb_next
+        return where
+
+
+@contextmanager
+def _watched(rebuilder: Rebuilder) -> Iterator[None]:
+    """Refuses calls of code that is unsupported in the current mode of tracing.
+
+    - Code with handlers outside a scalar function, whose rows raise individually (SW213).
+    - In a scalar function, code that tests object identity, which differs in a trace (SW603).
+    - In a scalar function, code that assigns to a global, which the next row would see (SW211).
+    """
+    handlers, identities, writers = rebuilder.handlers, rebuilder.identities, rebuilder.writers
+
+    def watch(frame: types.FrameType, event: str, arg: object) -> None:
+        if event != "call":
+            return
+        code, session = frame.f_code, current()
+        error = None
+        if code in handlers and not is_exploring():
+            error = handlers[code].refusal("SW213")
+        elif code in identities and is_exploring():
+            error = identities[code].refusal("SW603")
+        elif code in writers and is_exploring():
+            error = writers[code].refusal("SW211")
+        if error is not None:
+            session.refused = session.refused or error
+            raise error
+
+    if not handlers and not identities and not writers:
+        yield
+        return
+    before = sys.getprofile()
+    sys.setprofile(watch)
+    try:
+        yield
+    finally:
+        sys.setprofile(before)
+
+
+def prepare(
+    function: Callable[..., Any],
+    stand_in: Callable[[object], object | None],
+    generator: bool = False,
+    settles: bool = False,
+) -> Prepared:
+    """Returns the checked copy of `function`.
+
+    `stand_in` maps library objects to those the copy sees, and unsupported ones to None.
+
+    `generator`: the function itself, but none that it calls, may be a generator. `settles`: it may assign to globals.
+    Refuses SW210 to SW221 with the place in the user's code.
+    """
+    rebuilder = Rebuilder(stand_in, _code_of(function) if generator else None, settles)
+    use = use_of(user_function(function))
+    copy = rebuilder.value(function, use)
+    return Prepared(copy, use, rebuilder)
+
+
+def use_of(function: Callable[..., Any]) -> Use:
+    """Returns the function itself as a place: its first line when it is written in Python."""
+    code = _code_of(function)
+    name = name_of(function)
+    return first_use(code, name) if code is not None else Use(name, "", name)
+
+
+def _code_of(function: Any) -> types.CodeType | None:
+    while not isinstance(function, types.FunctionType):
+        if isinstance(function, types.MethodType):
+            function = function.__func__
+        elif hasattr(function, "func"):
+            function = function.func  # functools.partial
+        else:
+            method = vars(type(function)).get("__call__")
+            return method.__code__ if isinstance(method, types.FunctionType) else None
+    return function.__code__

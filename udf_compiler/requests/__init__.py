@@ -1,0 +1,1 @@
+"""Answers each kind of compile request. Start at `pipeline`."""
