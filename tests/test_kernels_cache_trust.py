@@ -15,9 +15,10 @@ import pytest
 
 from sparkweld.ir import Program
 from sparkweld.kernels import ObjectCache, compile_program
+from sparkweld.kernels.codegen.shape import kernel_symbol
 from sparkweld.kernels.llvm.target import host_cpu
 from sparkweld.kernels.runtime import cache as cache_module
-from sparkweld.kernels.runtime.object_code import ObjectCode, kernel_symbol
+from sparkweld.kernels.runtime.object_code import ObjectCode
 from tests.test_kernels_cache import ROOT, program, works
 
 

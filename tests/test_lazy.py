@@ -254,7 +254,8 @@ def test_a_session_computes_what_lives_at_its_end_in_one_pipeline():
     assert (
         x._definition.is_computed and y._definition.is_computed and runner.metrics.runs == 1 and len(runner.pipeline.calls) == 1
     )
-    assert explain(x).startswith("computed already") and "ran 1 times: 2,000 rows" in sparkweld.lazy_evaluation.evaluating.described(runner)
+    assert explain(x).startswith("computed already")
+    assert "ran 1 times: 2,000 rows" in sparkweld.lazy_evaluation.evaluating.described(runner)
 
 
 def test_exact_sessions_compute_only_what_is_equal_to_the_bit():

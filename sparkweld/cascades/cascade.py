@@ -1,7 +1,7 @@
 """Implements a two-stage cascade estimator, which defers rows to the full model only where the small model is not sure.
 
-It is an ordinary estimator: it runs in Python, and `udf_compiler.frontends.models.cascades` compiles it. A row's answer depends on that row
-alone, because each row's doubt is compared with a fixed threshold.
+It is an ordinary estimator: it runs in Python, and `udf_compiler.frontends.models.cascades` compiles it. A row's answer depends
+on that row alone, because each row's doubt is compared with a fixed threshold.
 """
 
 from __future__ import annotations

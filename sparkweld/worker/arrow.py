@@ -6,7 +6,7 @@ accept any value. When a batch has few distinct strings and the pipeline reads o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -63,3 +63,17 @@ class Repeats:
             return None
         self._in_vain = 0
         return made
+
+
+def in_arrow_batches(function: Callable[..., Any], starts: Any, args: tuple[Any, ...]) -> Any:
+    """Applies `function` to each of Spark's batches and concatenates the results. `starts` is true in the first row of each.
+
+    Pickled by value.
+    """
+    import pyarrow as pa
+
+    cuts = [0, *(at for at in starts.to_numpy(zero_copy_only=False).nonzero()[0].tolist() if at), len(starts)]
+    pieces = []
+    for start, stop in zip(cuts[:-1], cuts[1:]):  # noqa: B905 - the code runs in the worker's Python
+        pieces.append(function(*(array.slice(start, stop - start) for array in args)))
+    return pieces[0] if len(pieces) == 1 else pa.concat_arrays(pieces)

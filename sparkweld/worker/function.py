@@ -26,9 +26,8 @@ from sparkweld.ir.types import STR, Type
 from sparkweld.pipelines import BrokenPromise, Pipeline, Runner, Undecided
 from sparkweld.pipelines.results import concat
 from sparkweld.pipelines.stages import in_arrow, take
-from sparkweld.worker.arrow import Repeats, array_of_numbers, numbers_of, same
+from sparkweld.worker.arrow import Repeats, array_of_numbers, in_arrow_batches, numbers_of, same
 from sparkweld.worker.counts import counts
-from udf_compiler.backends.worker_pipelines.payload import in_arrow_batches
 
 #: The maximum number of plans cached in a worker process, which serves many tasks: their models are unpickled once.
 _PLANS = 16

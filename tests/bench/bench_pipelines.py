@@ -1,4 +1,4 @@
-"""Measures the constants of `udf_compiler/backends/worker_pipelines/estimate.py` on chains of operations: costs of pandas, Arrow and stages.
+"""Measures the constants of `worker_pipelines/estimate.py` on chains of operations: costs of pandas, Arrow and stages.
 
     make bench BENCH=pipelines          (or: python tests/bench/bench_pipelines.py [--rows N] [--repeats N])
 

@@ -8,8 +8,8 @@ from functools import cache
 import numpy as np
 from llvmlite import binding
 
+from sparkweld.ir.layouts.model_memory import MODEL_TILE
 from sparkweld.ir.ops import TreeEnsemble
-from sparkweld.kernels.codegen.shape import MODEL_TILE
 from sparkweld.kernels.functions.models import PIECE, scorer
 from sparkweld.kernels.functions.models.library import ModelFunction
 from sparkweld.kernels.llvm.target import target_machine

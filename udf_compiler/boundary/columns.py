@@ -5,15 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from sparkweld.errors import Refusal
 from sparkweld.ir import ROWS, LoopBuilder, ProgramBuilder, Type, Value
 from sparkweld.reasons import refusal
 from udf_compiler.boundary.series import ARRAYS, COLUMN_TYPES
-
-if TYPE_CHECKING:
-    from udf_compiler.frontends.spark_ml import MlFunctions
 
 #: Spark types whose Series behave the same with and without NULLs in the batch: NULL is NaN or None in them.
 ONE_FORM = frozenset({"float", "double", "string", *ARRAYS})
@@ -29,6 +26,12 @@ _STRICT = frozenset(
     StringTrim StringTrimLeft StringTrimRight StartsWith EndsWith Contains Year Quarter Month DayOfMonth DayOfYear DayOfWeek
     WeekDay WeekOfYear Hour Minute Second""".split()
 )
+
+
+class VectorColumns(Protocol):
+    """The columns that hold vectors of Spark's ML library."""
+
+    def has_vector(self, name: str) -> bool: ...
 
 
 class Unknown(Exception):
@@ -71,10 +74,10 @@ class Columns:
         builder: ProgramBuilder,
         inputs: Iterable[Column],
         refused: Mapping[str, Refusal] = {},
-        ml: MlFunctions | None = None,
+        ml: VectorColumns | None = None,
     ) -> None:
         self.domain = ROWS
-        self.ml = ml
+        self._ml = ml
         self._builder = builder
         self._refused = dict(refused)
         self._columns: dict[str, Column] = {column.name: column for column in inputs}
@@ -122,7 +125,7 @@ class Columns:
 
     def state_of(self, name: str) -> tuple[Any, ...]:
         """Returns everything that a loop may depend on in a column. Raises as `[name]`, and Unknown for a column of vectors."""
-        if self.ml and self.ml.has_vector(name):
+        if self._ml and self._ml.has_vector(name):
             raise Unknown(name)
         column, type = self[name], self._builder.columns[name]
         return column.title, column.spark_type, column.nullable, column.state, name in self._not_null, str(type)
@@ -145,7 +148,7 @@ class Columns:
 
         Below a filter that may drop those rows, only the rows that it keeps decide.
         """
-        wanted = (name for name in sorted(names) if name not in self._not_null and not (self.ml and self.ml.has_vector(name)))
+        wanted = (name for name in sorted(names) if name not in self._not_null and not (self._ml and self._ml.has_vector(name)))
         columns = (self[name] for name in wanted)
         return [c.title for c in columns if c.state == "nullable" and c.nullable and c.spark_type not in ONE_FORM]
 

@@ -19,12 +19,13 @@ from sparkweld.ir.ops import Fits, Read, StrCall
 from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I16, I32, I64, LISTS, STR
 from sparkweld.reasons import refusal
 from udf_compiler.boundary.type_names import ARRAYS
-from udf_compiler.frontends.pandas.apply.results import explored, holds_numpy, kind_of_result, kinds_of, merged, value_as
+from udf_compiler.frontends.pandas.apply.results import explored
 from udf_compiler.frontends.python.calendar import guard_python_date
 from udf_compiler.frontends.python.formats import assembled
 from udf_compiler.frontends.python.list_results import list_of_row
 from udf_compiler.frontends.python.lists import guard_list
 from udf_compiler.frontends.python.path_explorer import PATH_LIMIT, Node, explorer, leaves
+from udf_compiler.frontends.python.result_kinds import holds_numpy, kind_of_result, kinds_of, merged, value_as
 from udf_compiler.frontends.python.rows import Struct, TracedStruct
 from udf_compiler.frontends.python.running import run_function
 from udf_compiler.frontends.python.values import is_scalar, of_value

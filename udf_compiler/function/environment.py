@@ -51,3 +51,10 @@ def broadcasts_of(steps: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         found += udf.get("broadcasts", ())
         udfs += [argument["udf"] for argument in udf["args"] if argument.get("udf") is not None]
     return found
+
+
+@contextmanager
+def worker_environment(request: dict[str, Any]) -> Iterator[None]:
+    """Sets up the module path and the broadcasts of the request's functions in a worker, inside the block."""
+    with module_path(request.get("python", {})), broadcasts(broadcasts_of(request["steps"])):
+        yield

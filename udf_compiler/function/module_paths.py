@@ -54,7 +54,7 @@ def reserved() -> frozenset[str]:
 
 @cache
 def _own() -> tuple[str, ...]:
-    here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    here = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     folder = os.getcwd()
     return tuple(path for path in sys.path if os.path.abspath(path) != folder or path == here)
 

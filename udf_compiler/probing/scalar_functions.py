@@ -1,7 +1,8 @@
 """Refuses a traced function of a row that disagrees with its original on a few synthetic rows.
 
-It is the safety net below the rules of this folder, as `udf_compiler.probing.probe` is below the tables of calls. The original runs on
-extremes and ordinary values, on the rows that no guard flags. It must return the class and the bits that the loop computes.
+It is the safety net below the rules of this folder, as `udf_compiler.probing.probe` is below the tables of calls. The original
+runs on extremes and ordinary values, on the rows that no guard flags. It must return the class and the bits that the loop
+computes.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from sparkweld.ir import LoopBuilder, Value, evaluate
 from sparkweld.ir.ops import Array, Optional
 from sparkweld.ir.types import I8, Items, Type
 from sparkweld.reasons import refusal
-from udf_compiler.frontends.pandas.apply.results import holds_numpy, kind_of_result, kinds_of, merged, value_as
 from udf_compiler.frontends.python.calendar import EPOCH
 from udf_compiler.frontends.python.path_explorer import Node
+from udf_compiler.frontends.python.result_kinds import holds_numpy, kind_of_result, kinds_of, merged, value_as
 from udf_compiler.frontends.python.rows import Struct, struct_of
 from udf_compiler.frontends.python.values import TYPES
 from udf_compiler.probing.constants import constants_of

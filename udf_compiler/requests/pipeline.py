@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sparkweld.errors import Refusal
@@ -40,7 +39,7 @@ from udf_compiler.frontends.catalyst.merging import merge_rows
 from udf_compiler.frontends.spark_ml import MlFunctions, result
 from udf_compiler.frontends.spark_ml.stages import Vector
 from udf_compiler.frontends.tracing.zones import session_zone
-from udf_compiler.function.environment import broadcasts, broadcasts_of, module_path
+from udf_compiler.function.environment import worker_environment
 from udf_compiler.function.model_files import reading
 from udf_compiler.requests.form_agreement import Form, batchwise
 from udf_compiler.requests.udfs import EVALUATED_ONCE, UdfTracer
@@ -66,13 +65,6 @@ def compile_pipeline(
     return reply
 
 
-@contextmanager
-def worker_environment(request: dict[str, Any]) -> Iterator[None]:
-    """Sets up the module path and the broadcasts of the request's functions in a worker, inside the block."""
-    with module_path(request.get("python", {})), broadcasts(broadcasts_of(request["steps"])):
-        yield
-
-
 class _Pipeline:
     def __init__(self, request: dict[str, Any], blobs: Sequence[bytes]) -> None:
         self._given, self._blobs = request, blobs
@@ -91,7 +83,7 @@ class _Pipeline:
         self.vectors: list[Vector] = []
         self.watched: dict[str, dict[str, Any]] = {}
         settings = {name: request.get(name, {}) for name in ("conf", "python")}
-        self.udfs = UdfTracer(blobs, self.columns, self.exact, settings, bool(request.get("regrouped", False)))
+        self.udfs = UdfTracer(blobs, self.columns, self.exact, settings, bool(request.get("regrouped", False)), self.ml)
         self._steps = {
             "python": self._python, "filter": self._filter, "project": self._project, "map": self._map,
             "aggregate": self._aggregate,

@@ -16,6 +16,8 @@ from udf_compiler.boundary.series import Field, dtypes_by_nulls
 from udf_compiler.eval_types import Call, Kind, check_nullable, check_types, fields_of, kind_of, map_kind_of
 from udf_compiler.frontends.catalyst import expressions
 from udf_compiler.frontends.pandas.any_form import asks_for_all_forms
+from udf_compiler.frontends.spark_ml import MlFunctions
+from udf_compiler.function.broadcast_contents import contents
 from udf_compiler.function.model_files import reads
 from udf_compiler.function.module_paths import file_state
 from udf_compiler.function.modules import MODULES
@@ -26,7 +28,6 @@ from udf_compiler.rebuild import pandas_on_spark
 from udf_compiler.rebuild.purity import Prepared, use_of
 from udf_compiler.requests.form_agreement import BatchCall
 from udf_compiler.requests.trace_cache import TracedCall, traces
-from udf_compiler.service.request_keys import contents
 
 #: The note on a call whose result an earlier call provides.
 EVALUATED_ONCE = "evaluated once, with the same call below the filter"
@@ -42,7 +43,13 @@ class UdfTracer:
     """
 
     def __init__(
-        self, blobs: Sequence[bytes], columns: Columns, exact: bool, settings: dict[str, Any], regrouped: bool = False
+        self,
+        blobs: Sequence[bytes],
+        columns: Columns,
+        exact: bool,
+        settings: dict[str, Any],
+        regrouped: bool = False,
+        ml: MlFunctions | None = None,
     ) -> None:
         """Starts without traced calls.
 
@@ -50,7 +57,7 @@ class UdfTracer:
 
         `regrouped`: batches are not those of Spark, so a batch may have NULLs in rows that a filter drops.
         """
-        self._regrouped = regrouped
+        self._regrouped, self._ml = regrouped, ml
         self.places: dict[str, str] = {}
         self.kept: list[tuple[str, str]] = []
         self.exact: set[str] = set()
@@ -276,7 +283,7 @@ class UdfTracer:
             raise refusal("SW234", title, column=with_nulls[0])
         if expr["op"] != "Column":
             guards = len(loop.guards)
-            value = expressions.translate(loop, expr, self._columns.reader(loop), self._columns.ml)
+            value = expressions.translate(loop, expr, self._columns.reader(loop), self._ml)
             if expr["type"] in ONE_FORM:  # Spark computes it for each row, and its value in a flagged row changes no dtype
                 loop.take_as_local(guards)
             # NULL wherever such a column is, so the batch of the expression has NULLs too
@@ -293,7 +300,7 @@ class UdfTracer:
             column = self._columns[expr["name"]]
             value, spark_type, title = self._columns.read(loop, column.name), column.spark_type, column.title
         else:
-            value, spark_type = expressions.translate(loop, expr, self._columns.reader(loop), self._columns.ml), expr["type"]
+            value, spark_type = expressions.translate(loop, expr, self._columns.reader(loop), self._ml), expr["type"]
         return Field(title, value, spark_type, "nullable" if value.type.nullable else "dense")
 
 

@@ -24,13 +24,15 @@ started it.
                  of digests with no other effect); or status "refused" with refusals [{udf, step, code, title,
                  message, hint, place}]. `udf_compiler.requests.pipeline` reads it.
 ``aggregate`` as ``compile``, for one aggregate UDF -> status "ok" with aggregates [{kind, expr, type}], result (an expression
-                 over the columns aggregate0, ...), kept, notes; or status "refused". `udf_compiler.backends.aggregates.compile` reads it.
+                 over the columns aggregate0, ...), kept, notes; or status "refused". `udf_compiler.backends.aggregates.compile`
+                 reads it.
 ``twin``      as ``compile``, without a filter -> status "ok" with results [expression], nodes, kept, notes; or "refused".
 ``implied``   as ``compile``, with a filter -> status "ok" with bounds [expression]; or "refused".
 ``independent``  as ``twin`` -> status "ok" when a row's results are the same in every batch; or "refused".
 ``reads``     as ``twin`` -> status "ok" with inputs [name], the inputs that results depend on; or "refused".
 ``parts``     as ``twin``, with others [name], the inputs that a join adds -> status "ok" with own, allowed (EXPR), base, size,
-              `slack`, `texts`, `missing` (`udf_compiler.backends.catalyst.parts`); or "refused". `udf_compiler.requests.catalyst_replies` reads them.
+              `slack`, `texts`, `missing` (`udf_compiler.backends.catalyst.parts`); or "refused".
+              `udf_compiler.requests.catalyst_replies` reads them.
 ``fuse``      as ``compile``, for the scalar pandas UDFs of one step -> status "ok" with fused [{udfs (numbers), arguments [[udf,
               argument]], payloads (hexadecimal), stages, block, moved, saves, repeats, metrics}]; or "refused".
               `udf_compiler.backends.worker_pipelines.compile` reads it.

@@ -2,8 +2,8 @@
 
 Run it with `python -m udf_compiler.service`. User code runs in this process: modules are imported, pickles are read,
 functions are traced. It must not be able to touch the protocol or end the process. So file descriptors 0 and 1 are taken
-away before anything else is imported, and every fault of a request becomes its reply. `udf_compiler.service.protocol` describes the
-messages.
+away before anything else is imported, and every fault of a request becomes its reply. `udf_compiler.service.protocol` describes
+the messages.
 """
 
 from __future__ import annotations
@@ -359,7 +359,3 @@ def main() -> None:
         status = 1
     sys.stderr.flush()
     os._exit(status)  # no teardown: user modules may have left threads and exit handlers behind
-
-
-if __name__ == "__main__":
-    main()

@@ -19,7 +19,7 @@ from sparkweld.ir.types import F64, I64, STR, Type
 class KeyTable(ModelOp):
     """The number of a string among the table's keys, i64, or -1; and the value of that key, or 0.
 
-    Block: `table` (see `sparkweld.ir.layouts.key_tables`), and `values`, one a key, f64 or i64. Without values there is only the first
+    Block: `table` (see `ir.layouts.key_tables`), and `values`, one a key, f64 or i64. Without values there is only the first
     result.
     """
 

@@ -20,7 +20,7 @@ from functools import cache
 from llvmlite import ir
 from numba.core import types
 
-from sparkweld.kernels.codegen.shape import MEMORY_HEAD
+from sparkweld.ir.layouts.model_memory import MEMORY_HEAD
 from sparkweld.kernels.llvm.math_library import host_features
 from sparkweld.kernels.llvm.memory import pointer
 from sparkweld.kernels.llvm.numba_frontend import Lowered, Operation, lower_function

@@ -7,14 +7,13 @@ from llvmlite import binding
 from sparkweld.errors import InternalError
 from sparkweld.ir.program import Program
 from sparkweld.kernels.codegen import driver, emit, merging, streaming
-from sparkweld.kernels.codegen.shape import Shape, check_size, shape_of
+from sparkweld.kernels.codegen.shape import Shape, check_size, kernel_symbol, shape_of
 from sparkweld.kernels.functions import lists, models, strings
 from sparkweld.kernels.llvm import lanes, math_library
 from sparkweld.kernels.llvm.llvm_passes import drop_unused, optimise
 from sparkweld.kernels.llvm.memory import mark_row_loops
 from sparkweld.kernels.llvm.numba_frontend import Lowered, lower_function
 from sparkweld.kernels.llvm.target import target_machine
-from sparkweld.kernels.runtime.object_code import kernel_symbol
 
 
 def row_loop_source(program: Program) -> str:

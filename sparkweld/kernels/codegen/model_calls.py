@@ -11,12 +11,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from sparkweld.ir.blocks import round_up
+from sparkweld.ir.layouts.model_memory import HEAD_WORDS, MEMORY_HEAD, MODEL_TILE
 from sparkweld.ir.layouts.trees import BLOCK
 from sparkweld.ir.ops import ModelOp
 from sparkweld.ir.program import Let, Program
 from sparkweld.ir.types import Type
 from sparkweld.kernels.codegen.kept_rows import Condition, rows_of_models
-from sparkweld.kernels.codegen.shape import HEAD_WORDS, MEMORY_HEAD, MODEL_TILE, Shape, most_rows
+from sparkweld.kernels.codegen.shape import Shape, most_rows
 from sparkweld.kernels.codegen.stages import ModelCall, width_of
 from sparkweld.kernels.functions.models import PIECE, scorer, selection
 from sparkweld.kernels.functions.models.library import constant_table, pointer_table

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sparkweld.ir.layouts.model_memory import MODEL_TILE
 from sparkweld.ir.layouts.trees import PIECE
 from sparkweld.ir.ops import ModelOp, TreeEnsemble, Trial
 from sparkweld.ir.ops.memory import allocates
@@ -27,13 +28,6 @@ _TRIAL_BLOCK = 4096
 _SCRATCH = 192 * 1024
 _TILES = (64, 32, 16)
 
-#: Rows of a tile of a program with models, whose tile is not on the stack; models are called on whole tiles.
-MODEL_TILE = 64
-#: The memory of such a program begins with a head: a zero word, 7 state words for calls that keep something between runs, then
-#: HEAD_WORDS lookup counters and HEAD_WORDS hit counters. Whoever passes the memory sets the 7 words to KEEPS when all runs
-#: receive the same memory, which nothing else writes, and all other words to 0.
-HEAD_WORDS, KEEPS = 8, 1
-MEMORY_HEAD = 3 * 8 * HEAD_WORDS
 #: Most bytes a row of inputs and outputs of such a program, and most arguments of its models in total.
 _MODEL_WIDTH = 1 << 16
 MAX_ARGUMENTS = 1 << 13
@@ -137,3 +131,8 @@ def check_size(program: Program) -> None:
     if shape_of(program) is None:
         limit = f"{_MODEL_WIDTH:,} bytes per row" if program.blocks else "the width of a scratch tile on the stack"
         raise refusal("SW501", what="rows that are too wide", limit=limit)
+
+
+def kernel_symbol(program: Program, streams: bool = False) -> str:
+    """Returns the name of a program's kernel function."""
+    return f"sw_{program.digest[:16]}{'_streams' if streams else ''}"

@@ -11,8 +11,9 @@ import re
 
 from llvmlite import binding
 
+from sparkweld.ir.layouts.model_memory import MODEL_TILE
 from sparkweld.ir.program import Program
-from sparkweld.kernels.codegen.shape import MODEL_TILE, shape_of
+from sparkweld.kernels.codegen.shape import shape_of
 
 #: Alignment of a streaming kernel's outputs, in bytes.
 ALIGNMENT = 64

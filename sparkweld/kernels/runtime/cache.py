@@ -24,9 +24,10 @@ from pathlib import Path
 import sparkweld.ir
 from sparkweld.errors import UserError
 from sparkweld.ir.program import Program
+from sparkweld.kernels.codegen.shape import kernel_symbol
 from sparkweld.kernels.llvm.math_library import vector_math
 from sparkweld.kernels.llvm.target import host_cpu
-from sparkweld.kernels.runtime.object_code import ObjectCode, kernel_symbol
+from sparkweld.kernels.runtime.object_code import ObjectCode
 from sparkweld.kernels.runtime.private_folder import NotPrivate, PrivateFolder
 
 DEFAULT_MAX_BYTES = 256 * 1024 * 1024
@@ -68,7 +69,7 @@ def compiler_version() -> str:
     """Returns a hash of all inputs of code generation except the program and the CPU."""
     parts = (version("numba"), version("llvmlite"), vector_math(), unicodedata.unidata_version)
     digest = hashlib.sha256(" ".join(parts).encode())
-    for folder in (Path(sparkweld.ir.__file__).parent, Path(__file__).parent):
+    for folder in (Path(sparkweld.ir.__file__).parent, Path(__file__).parent.parent):
         for source in sorted(folder.rglob("*.py")):
             digest.update(source.relative_to(folder).as_posix().encode() + b"\0" + source.read_bytes())
     return digest.hexdigest()

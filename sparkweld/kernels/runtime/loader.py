@@ -16,11 +16,12 @@ from llvmlite import binding
 
 from sparkweld.errors import InternalError
 from sparkweld.ir.blocks import aligned
+from sparkweld.ir.layouts.model_memory import HEAD_WORDS, KEEPS
 from sparkweld.ir.ops import Array, Optional
 from sparkweld.ir.ops.lists import array_of
 from sparkweld.ir.program import Program, output_types
 from sparkweld.ir.types import STR, Items, Type
-from sparkweld.kernels.codegen.shape import HEAD_WORDS, KEEPS, program_allocates
+from sparkweld.kernels.codegen.shape import program_allocates
 from sparkweld.kernels.llvm import math_library
 from sparkweld.kernels.llvm.target import host_cpu
 from sparkweld.kernels.runtime.object_code import ObjectCode

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from sparkweld.errors import InternalError
 from sparkweld.ir.program import Program
+from sparkweld.kernels.codegen.shape import kernel_symbol
 from sparkweld.kernels.llvm import math_library
 from sparkweld.kernels.llvm.target import host_cpu, target_machine
 
@@ -39,11 +40,6 @@ class ObjectCode:
     memory: int = 0
     cached: bool = False
     seconds: float = 0.0
-
-
-def kernel_symbol(program: Program, streams: bool = False) -> str:
-    """Returns the name of a program's kernel function."""
-    return f"sw_{program.digest[:16]}{'_streams' if streams else ''}"
 
 
 def compile_program(program: Program, cache: ObjectCache | None = None, streams: bool = False) -> ObjectCode:

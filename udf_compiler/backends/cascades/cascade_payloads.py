@@ -10,8 +10,8 @@ from sparkweld.cascades import store
 from sparkweld.cascades.certificate import CascadeCertificate
 from sparkweld.reasons import refusal
 from udf_compiler.backends.cascades.substitution import Shelf, Substituting, as_text, compiled
+from udf_compiler.function.environment import worker_environment
 from udf_compiler.function.payload import read_command
-from udf_compiler.requests.pipeline import worker_environment
 
 
 def with_cascade(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[str, Any]:

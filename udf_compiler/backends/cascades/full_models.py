@@ -12,8 +12,8 @@ from pyspark.core.broadcast import Broadcast, _broadcastRegistry, _from_id
 
 from sparkweld.cascades import cascade
 from udf_compiler.backends.cascades.substitution import as_text
+from udf_compiler.function.environment import worker_environment
 from udf_compiler.function.payload import read_broadcast, read_command
-from udf_compiler.requests.pipeline import worker_environment
 
 
 def full_model(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[str, Any]:

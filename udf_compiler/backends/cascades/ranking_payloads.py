@@ -13,8 +13,8 @@ from sparkweld.cascades.ranker import Ranker
 from sparkweld.ir import parse_program
 from sparkweld.reasons import refusal
 from udf_compiler.backends.cascades.substitution import Shelf, Substituting, as_text, compiled, returns_watched
+from udf_compiler.function.environment import worker_environment
 from udf_compiler.function.payload import read_command
-from udf_compiler.requests.pipeline import worker_environment
 
 
 def with_ranking(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[str, Any]:

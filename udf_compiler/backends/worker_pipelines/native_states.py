@@ -31,7 +31,8 @@ Path = tuple[tuple[Any, int], ...]
 
 
 def compile_aggregate(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[str, Any]:
-    """Returns the reply of `udf_compiler.backends.aggregates`. If it refuses an annotated function with a state, compiles the state."""
+    """Returns the reply of `udf_compiler.backends.aggregates`. If it refuses an annotated function with a state, compiles the
+    state."""
     try:
         return compile_function(request, blobs)
     except Refusal as error:

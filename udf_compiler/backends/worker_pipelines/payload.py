@@ -14,6 +14,8 @@ from typing import Any
 from pyspark import cloudpickle
 from pyspark.sql.types import ByteType
 
+from sparkweld.worker.arrow import in_arrow_batches
+
 #: The arguments that an original takes: the number of each and, for a keyword argument, its name.
 Taken = Sequence[tuple[int, str | None]]
 #: Settings of a worker, by key.
@@ -242,20 +244,6 @@ def _conversion_of_array(number: int, return_type: Any) -> Callable[..., Any]:
         return verify_scalar_result(made, rows).column(0)
 
     return array_of
-
-
-def in_arrow_batches(function: Callable[..., Any], starts: Any, args: tuple[Any, ...]) -> Any:
-    """Applies `function` to each of Spark's batches and concatenates the results. `starts` is true in the first row of each.
-
-    Pickled by value.
-    """
-    import pyarrow as pa
-
-    cuts = [0, *(at for at in starts.to_numpy(zero_copy_only=False).nonzero()[0].tolist() if at), len(starts)]
-    pieces = []
-    for start, stop in zip(cuts[:-1], cuts[1:]):  # noqa: B905 - the code runs in the worker's Python
-        pieces.append(function(*(array.slice(start, stop - start) for array in args)))
-    return pieces[0] if len(pieces) == 1 else pa.concat_arrays(pieces)
 
 
 def _counted(starts: Any) -> Any:

@@ -1,7 +1,7 @@
 """Translates a cascade to both of its models; the full one and its guards apply only where the small one is not sure.
 
-The ops are those of ``np.where(sure, small, full)``. From the `select`, `kernels.codegen.kept_rows` derives that few rows need the full
-model.
+The ops are those of ``np.where(sure, small, full)``. From the `select`, `kernels.codegen.kept_rows` derives that few rows need
+the full model.
 """
 
 from __future__ import annotations

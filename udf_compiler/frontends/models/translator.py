@@ -18,9 +18,9 @@ from sparkweld.ir.ops import Lookup
 from sparkweld.ir.types import BOOL, I64, STR
 from udf_compiler.frontends.models.features import Features, refuse_categories
 from udf_compiler.frontends.pandas.calls.reductions import argmax
-from udf_compiler.frontends.pandas.strings import check_text
 from udf_compiler.frontends.tracing.lower import type_of
 from udf_compiler.frontends.tracing.session import current, refuse
+from udf_compiler.frontends.tracing.utf8 import check_text
 
 #: Methods of models that compiled functions may call.
 METHODS = (

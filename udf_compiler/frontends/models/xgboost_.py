@@ -1,4 +1,4 @@
-"""Translates XGBoost's models: float32 sums of `frontends.models.forests.of_xgboost`, the objectives' transforms, and the classes' methods."""
+"""Translates XGBoost's models: float32 sums of `forests.of_xgboost`, the objectives' transforms, and the classes' methods."""
 
 from __future__ import annotations
 

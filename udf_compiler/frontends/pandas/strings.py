@@ -15,6 +15,7 @@ from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import StrCall
 from sparkweld.ir.types import BOOL, STR
 from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.utf8 import check_text
 from udf_compiler.frontends.tracing.values import COMPARISONS, raw
 
 
@@ -65,18 +66,6 @@ def constant(loop: LoopBuilder, text: str, call: str) -> Value:
     """Returns a constant string. Refuses (SW270) one that UTF-8 cannot encode."""
     check_text(text, call)
     return loop.const(str(text), STR)
-
-
-def check_text(text: str, call: str) -> str:
-    """Returns the string if a column could hold it. Refuses (SW270) a lone surrogate."""
-    if not is_utf8(text):
-        refuse("SW270", call=f"{call} with a lone surrogate")
-    return text
-
-
-def is_utf8(text: str) -> bool:
-    """Whether UTF-8 can encode the string, that is, it has no lone surrogate."""
-    return not any("\ud800" <= c <= "\udfff" for c in text)
 
 
 def is_missing(x: object) -> bool:

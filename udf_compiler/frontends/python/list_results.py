@@ -8,11 +8,11 @@ from typing import Any
 from sparkweld.ir import LoopBuilder, Type, Value
 from sparkweld.ir.ops import MakeList
 from sparkweld.ir.types import BOOL, I64, STR, Items, list_of
-from udf_compiler.frontends.pandas.apply.results import kind_of_result, merged, value_as
 from udf_compiler.frontends.python.list_maps import mapped
 from udf_compiler.frontends.python.lists import is_list
 from udf_compiler.frontends.python.new_lists import element_value
 from udf_compiler.frontends.python.path_explorer import Node, leaves
+from udf_compiler.frontends.python.result_kinds import kind_of_result, merged, value_as
 from udf_compiler.frontends.python.values import is_scalar
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.values import raw

@@ -11,11 +11,11 @@ import numpy as np
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import MakeList
 from sparkweld.ir.types import BOOL, Items, Type, of_dtype
-from udf_compiler.frontends.pandas.strings import is_utf8
 from udf_compiler.frontends.python.lists import NUMPY_ELEMENTS, as_list, is_list
 from udf_compiler.frontends.python.path_explorer import Fork, Leaf, Node, explorer, leaves
 from udf_compiler.frontends.python.values import SCALARS, TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.utf8 import is_utf8
 
 #: Class of the elements, and NumPy's dtype or "" -> kind of the list.
 _KINDS = {

@@ -82,9 +82,9 @@ class Explorer:
     """Runs one function on all its paths.
 
     `handled`: user code may catch exceptions, so they fork instead of being guarded. `decisions`: see `repeating`. `limit`: the
-    most paths. `regions`: the regions that `udf_compiler.frontends.python.regions` compiled so far; None where functions run directly. `inside`:
-    the paths are within a region. `walks`: functions are interpreted on each path. `keys`: those of the container that an
-    interpreted instruction reads.
+    most paths. `regions`: the regions that `udf_compiler.frontends.python.regions` compiled so far; None where functions run
+    directly. `inside`: the paths are within a region. `walks`: functions are interpreted on each path. `keys`: those of the
+    container that an interpreted instruction reads.
     """
 
     loop: LoopBuilder

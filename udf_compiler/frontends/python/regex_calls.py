@@ -10,12 +10,12 @@ from typing import Any
 
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops.matches import RegexCall
-from udf_compiler.frontends.pandas.strings import check_text
 from udf_compiler.frontends.regex import Unsupported, compile_regex, overruns
 from udf_compiler.frontends.regex.parse import sre_parse
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.lower import run_prototype
 from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.utf8 import check_text
 from udf_compiler.frontends.tracing.values import raw
 
 

@@ -8,7 +8,6 @@ from typing import Any
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import StrCall
 from sparkweld.ir.types import BOOL, F64, I64, STR
-from udf_compiler.frontends.pandas.strings import is_utf8
 from udf_compiler.frontends.python.calendar import iso_text
 from udf_compiler.frontends.python.lists import as_list, is_list, join
 from udf_compiler.frontends.python.numbers import as_int, is_number, kind_of, make_bool, make_int, raise_type_error
@@ -18,6 +17,7 @@ from udf_compiler.frontends.tracing.exceptions import in_place
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.signatures import check_form
 from udf_compiler.frontends.tracing.translations import translations
+from udf_compiler.frontends.tracing.utf8 import is_utf8
 from udf_compiler.frontends.tracing.values import COMPARISONS, Traced, raw
 
 #: The most elements or characters that a loop visits; rows with more are guarded.

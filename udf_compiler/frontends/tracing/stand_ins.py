@@ -21,7 +21,7 @@ from typing import Any, NoReturn
 from udf_compiler.frontends.tracing.session import is_tracing, refuse
 from udf_compiler.frontends.tracing.signatures import check_form
 
-_PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(__file__))) + os.sep
 
 #: Protocols with a fallback in Python, so a stand-in has them if and only if the real object has.
 _OPTIONAL = ("call", "len", "length_hint")

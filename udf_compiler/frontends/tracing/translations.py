@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from sparkweld.ir.ops.string_functions import LONGEST_REPLACEMENT
-from udf_compiler.frontends.pandas.strings import check_text
 from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.utf8 import check_text
 from udf_compiler.frontends.tracing.values import raw
 
 

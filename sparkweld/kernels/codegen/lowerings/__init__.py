@@ -48,8 +48,8 @@ def llvm_type(type: Type) -> ir.Type:
 def lowering(op: Op, types: tuple[Type, ...]) -> Callable[..., ir.Value]:
     """Returns (builder, argument values) -> result value, for an op of these plain argument types.
 
-    The result is plain, except for ops of strings: see `kernels.codegen.lowerings.strings`. Raises InternalError for an op without a kernel: an
-    op that is added to `sparkweld.ir` must be added here too.
+    The result is plain, except for ops of strings: see `kernels.codegen.lowerings.strings`. Raises InternalError for an op
+    without a kernel: an op that is added to `sparkweld.ir` must be added here too.
     """
     match op:
         case Call():

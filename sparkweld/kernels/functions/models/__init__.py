@@ -12,8 +12,9 @@ undefined content. `parameters`: address of the scorer's int64 numbers. The func
 
 Columns do not overlap, and their alignment is unknown; block and scratch are aligned to 64 bytes. All bit patterns are legal
 inputs: rows that a guard flags or a filter drops are scored too. Access columns through `row_access` in an innermost loop over
-rows, which LLVM then vectorises, or else through the operations of `kernels.functions.strings.memory_access`. The same code must compute all rows,
-so that bits do not depend on the row. So libm functions belong in a loop of a constant number of rows (64).
+rows, which LLVM then vectorises, or else through the operations of `kernels.functions.strings.memory_access`. The same code
+must compute all rows, so that bits do not depend on the row. So libm functions belong in a loop of a constant number of rows
+(64).
 """
 
 from __future__ import annotations

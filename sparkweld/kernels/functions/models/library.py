@@ -71,7 +71,8 @@ def model_function(
 
 
 def score_function(python: Callable[..., object]) -> ModelFunction:
-    """Decorates the function of an op: ``score(arguments, rows, block, outputs, scratch, parameters)``, see `kernels.functions.models`."""
+    """Decorates the function of an op: ``score(arguments, rows, block, outputs, scratch, parameters)``, see
+    `kernels.functions.models`."""
     return model_function(*(INT,) * 6)(python)
 
 

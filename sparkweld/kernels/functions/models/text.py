@@ -1,8 +1,8 @@
 """Computes weighted sums over the terms of text models, without a document-term matrix.
 
 One pass over a row's symbols (code points, or tokens looked up in a table) finds the columns of its terms. It uses the automaton
-of `ir.layouts.text_automata`, or hashes n-grams. Sorting the columns yields each column's number of occurrences, and the library's order of
-addition: that of CSR rows with sorted indices.
+of `ir.layouts.text_automata`, or hashes n-grams. Sorting the columns yields each column's number of occurrences, and the
+library's order of addition: that of CSR rows with sorted indices.
 
 ENTRIES columns fit. A row with more is gathered again for each range of columns that fits. Once the entries are full, duplicates
 are merged; if more than half of the entries remain, the greater half of the columns is deferred to the next range.

@@ -11,8 +11,8 @@ where few strings repeat.
 
 from __future__ import annotations
 
+from sparkweld.ir.layouts.model_memory import HEAD_WORDS, KEEPS
 from sparkweld.ir.layouts.text_header import Head
-from sparkweld.kernels.codegen.shape import HEAD_WORDS, KEEPS
 from sparkweld.kernels.functions.models.text_entries import FIRST, OUTPUTS, SECOND
 from sparkweld.kernels.functions.models.text_words import first_bytes, word_hash
 from sparkweld.kernels.functions.strings.library import function

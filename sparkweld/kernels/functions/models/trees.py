@@ -7,9 +7,9 @@ time. Ranks replace thresholds and are compared 64 at a time, as in RapidScorer 
 Walk form: interleaved rows step down the tree over nodes of 8 bytes. Unless the rows are few, the first levels are evaluated by a
 program like that of the mask form.
 
-Entry functions are as in `kernels.functions.models`; the number of rows is arbitrary. Parameters: the first tree, the end of the trees, and
-the index of the argument with the first of the sums so far, for a first tree above 0. For a first tree inside a group, all tests
-of the group are computed again.
+Entry functions are as in `kernels.functions.models`; the number of rows is arbitrary. Parameters: the first tree, the end of
+the trees, and the index of the argument with the first of the sums so far, for a first tree above 0. For a first tree inside a
+group, all tests of the group are computed again.
 """
 
 from __future__ import annotations

@@ -28,8 +28,8 @@ from sparkweld.kernels.functions.strings import (
 from sparkweld.kernels.functions.strings.library import Function
 
 _MODULES = (
-    arena, automata, building, case, character_sets, formats, key_tables, numbers, substrings, character_index, search, shortest, splitting,
-    utf8,
+    arena, automata, building, case, character_sets, formats, key_tables, numbers, substrings, character_index, search,
+    shortest, splitting, utf8,
 )  # fmt: skip
 _FUNCTIONS = {f.symbol: f for module in _MODULES for f in vars(module).values() if isinstance(f, Function)}
 

@@ -6,8 +6,8 @@ strings beside anything, yield Python objects, each according to its own column.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, NoReturn
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,54 +17,15 @@ from udf_compiler.frontends.pandas.apply.results import RowSeries, explored, ser
 from udf_compiler.frontends.pandas.frame import TracedFrame
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.python.builtin_calls import STAND_INS
-from udf_compiler.frontends.python.numpy_scalars import is_numpy, numpy_scalar, python_scalar
+from udf_compiler.frontends.python.frame_row import TracedRow
+from udf_compiler.frontends.python.numpy_scalars import numpy_scalar
 from udf_compiler.frontends.python.path_explorer import is_exploring
 from udf_compiler.frontends.python.running import run_function
 from udf_compiler.frontends.tracing.lower import run_prototype
 from udf_compiler.frontends.tracing.session import current, refuse
-from udf_compiler.frontends.tracing.values import Traced, series_class
+from udf_compiler.frontends.tracing.values import Traced
 
 _CALL = "DataFrame.apply"
-
-
-class TracedRow(Traced):
-    """A row of a frame: its values by column name."""
-
-    __slots__ = ("sources",)
-    what = "row"
-    stands_for = pd.Series
-
-    def __init__(self, sources: dict[Any, Callable[[], Any]]) -> None:
-        self.sources = sources
-
-    __class__ = property(series_class)  # type: ignore[assignment]
-
-    def __getitem__(self, key: Any) -> Any:
-        if not isinstance(key, str) or key not in self.sources:
-            refuse("SW262", call="a row of a DataFrame", what=f"[{key!r}]" if isinstance(key, str | int) else "this index")
-        return self.sources[key]()
-
-    def __len__(self) -> int:
-        return len(self.sources)
-
-    def __iter__(self) -> Iterator[Any]:
-        """Yields Python values; NumPy scalars are converted by ``item()``."""
-        for source in self.sources.values():
-            x = source()
-            yield python_scalar(x) if is_numpy(x) else x
-
-    def _more_names(self) -> Any:
-        return self.sources
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "get":
-            return lambda key: self[key]
-        if name not in self.sources or hasattr(pd.Series, name):
-            refuse("SW251", call=f"row.{name}")
-        return self.sources[name]()
-
-    def _in_place(self, name: str, other: Any) -> NoReturn:
-        refuse("SW256", call=f"row {name}= ...")
 
 
 def apply_rows(frame: TracedFrame, func: Any, axis: Any = 0, args: Any = (), **kwargs: Any) -> TracedSeries | RowSeries:

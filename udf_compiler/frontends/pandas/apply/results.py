@@ -7,29 +7,26 @@ return one kind of value. Other mixes become a `RowSeries`, which represents any
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 import numpy as np
 import pandas as pd
 
-from sparkweld.ir import LoopBuilder, Type, Value
+from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import BOOL, DATE, F64, I64, LISTS, STR, of_dtype
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.pandas.strings import Missing, text_series
-from udf_compiler.frontends.python.calendar import EPOCH
 from udf_compiler.frontends.python.formats import assembled
 from udf_compiler.frontends.python.new_lists import with_lists
-from udf_compiler.frontends.python.numbers import MAX, MIN
-from udf_compiler.frontends.python.path_explorer import Leaf, Node, choose, constant, decided, guards_of, leaves
+from udf_compiler.frontends.python.path_explorer import Node, constant, decided, guards_of, leaves
+from udf_compiler.frontends.python.result_kinds import kind_of_result, kinds_of, merged, not_none, value_as
 from udf_compiler.frontends.python.running import tree_of
 from udf_compiler.frontends.python.state import Record
 from udf_compiler.frontends.python.values import TYPES, is_scalar
-from udf_compiler.frontends.tracing.constants import ConstantDate
 from udf_compiler.frontends.tracing.exceptions import text_of
 from udf_compiler.frontends.tracing.session import place_of, refuse
-from udf_compiler.frontends.tracing.values import Traced, raw, series_class
+from udf_compiler.frontends.tracing.values import Traced, series_class
 
 #: Larger ints are not exact in a float64 Series.
 _EXACT = 2**53
@@ -131,64 +128,6 @@ def finished(loop: LoopBuilder, tree: Node, handled: bool) -> Node:
     if constant(loop, condition) is not True:
         loop.guard(condition, local=not handled and all(guard.local for guard in guards_of(tree)))
     return tree
-
-
-def kinds_of(tree: Node) -> frozenset[str]:
-    """Returns the kinds of values that the paths return, such as "bool", "int", "float", "str" and "None"; refuses others
-    (SW293).
-    """
-    return frozenset(kind_of_result(leaf.value) for leaf in leaves(tree) if leaf.error is None)
-
-
-def kind_of_result(x: Any) -> str:
-    """Returns the kind of one result."""
-    if is_scalar(x):
-        if x.is_list:
-            return x.kind  # type: ignore[no-any-return]
-        if x.numpy not in ("", "int64", "float64", "bool"):
-            refuse("SW293", type=f"np.{x.numpy}")
-        return x.kind  # type: ignore[no-any-return]
-    if x is None:
-        return "None"
-    if type(x) in (np.bool_, np.int64, np.float64):
-        return {"b": "bool", "i": "int", "f": "float"}[x.dtype.kind]
-    if type(x) in (bool, int, float, str):
-        if type(x) is int and not MIN <= x <= MAX:
-            refuse("SW294", number=x if abs(x) < 10**40 else "an integer")
-        return type(x).__name__
-    if type(x) in (datetime.date, ConstantDate):
-        return "date"
-    refuse("SW293", type=raw(x))
-
-
-def holds_numpy(tree: Node) -> bool:
-    """Whether some path returns a NumPy scalar instead of a Python value."""
-    return any(x.numpy if is_scalar(x) else isinstance(x, np.generic) for x in (leaf.value for leaf in leaves(tree)))
-
-
-def merged(loop: LoopBuilder, tree: Node, type: Type, of: Callable[[Any], Value]) -> Value:
-    """Returns the value of the row's path; `of` converts each path's result to `type`. Paths that raise yield zero."""
-    if isinstance(tree, Leaf):
-        return loop.const(type.zero, type) if tree.error is not None else of(tree.value)
-    if isinstance(tree.yes, Leaf) and tree.yes.error is not None:
-        return merged(loop, tree.no, type, of)  # the row is flagged: any value is correct
-    if isinstance(tree.no, Leaf) and tree.no.error is not None:
-        return merged(loop, tree.yes, type, of)
-    return choose(loop, tree.condition, merged(loop, tree.yes, type, of), merged(loop, tree.no, type, of))
-
-
-def value_as(loop: LoopBuilder, x: Any, type: Type) -> Value:
-    """Returns one result as a value of a numeric type, cast; None as zero."""
-    if x is None:
-        return loop.const(type.zero, type)
-    if isinstance(x, datetime.date) and not is_scalar(x):
-        return loop.const(x.toordinal() - EPOCH, DATE)
-    return loop.cast(x.value, type) if is_scalar(x) else loop.const(x, type)
-
-
-def not_none(loop: LoopBuilder, tree: Node) -> Value:
-    """Returns the condition that the row's path returns a value other than None."""
-    return merged(loop, tree, BOOL, lambda x: loop.const(x is not None, BOOL))
 
 
 def series_of_tree(loop: LoopBuilder, tree: Node) -> TracedSeries | RowSeries:

@@ -15,10 +15,11 @@ from udf_compiler.frontends.pandas import batch_dependent, dates
 from udf_compiler.frontends.pandas.calls.polynomials import count_below
 from udf_compiler.frontends.pandas.calls.strings.convert import is_str_dtype
 from udf_compiler.frontends.pandas.series import TracedSeries
-from udf_compiler.frontends.pandas.strings import Missing, check_text, optional, text_series
+from udf_compiler.frontends.pandas.strings import Missing, optional, text_series
 from udf_compiler.frontends.tracing.lower import constant_of, is_number, run_prototype, type_of
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import StandIn
+from udf_compiler.frontends.tracing.utf8 import check_text
 from udf_compiler.frontends.tracing.values import Traced, raw, series_class
 
 #: Maximum number of bins: each costs one comparison per row.

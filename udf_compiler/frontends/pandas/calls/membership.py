@@ -18,10 +18,11 @@ from udf_compiler.frontends.pandas.apply.elementwise import apply_function
 from udf_compiler.frontends.pandas.apply.results import RowSeries
 from udf_compiler.frontends.pandas.array import TracedArray, as_array
 from udf_compiler.frontends.pandas.series import TracedSeries
-from udf_compiler.frontends.pandas.strings import Missing, check_text, is_missing, text_series
+from udf_compiler.frontends.pandas.strings import Missing, is_missing, text_series
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.lower import constant_of, is_number, run_prototype
 from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.utf8 import check_text
 from udf_compiler.frontends.tracing.values import Traced, raw
 
 #: Maximum number of table entries that a kernel stores.

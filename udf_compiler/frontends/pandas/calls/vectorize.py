@@ -15,11 +15,12 @@ import numpy as np
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import BOOL, F64, I64, Type
 from udf_compiler.frontends.pandas.apply.elementwise import element
-from udf_compiler.frontends.pandas.apply.results import explored, kind_of_result, kinds_of, merged, value_as
+from udf_compiler.frontends.pandas.apply.results import explored
 from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.python.numbers import fits
 from udf_compiler.frontends.python.path_explorer import Node, leaves
+from udf_compiler.frontends.python.result_kinds import kind_of_result, kinds_of, merged, value_as
 from udf_compiler.frontends.python.running import run_function
 from udf_compiler.frontends.python.values import TYPES, is_scalar
 from udf_compiler.frontends.tracing.lower import dtype_of, is_number

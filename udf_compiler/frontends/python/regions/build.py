@@ -16,7 +16,6 @@ from sparkweld.ir import LoopBuilder, ProgramBuilder, Value
 from sparkweld.ir.ops import Arg, Const
 from sparkweld.ir.ops.regions import Block, Branch, End, Graph, Jump, Leave, Return
 from sparkweld.ir.types import F64, I64, LISTS, STR, Type
-from udf_compiler.frontends.pandas.apply.results import kind_of_result, value_as
 from udf_compiler.frontends.python.lists import NDARRAY, NUMPY_ELEMENTS, is_list, of_list
 from udf_compiler.frontends.python.new_lists import element_value, kind_of, list_of
 from udf_compiler.frontends.python.path_explorer import Explorer, Fork, Node, leaves
@@ -25,6 +24,7 @@ from udf_compiler.frontends.python.regions.growing import Growing
 from udf_compiler.frontends.python.regions.instructions import advance
 from udf_compiler.frontends.python.regions.machine import Machine
 from udf_compiler.frontends.python.regions.state import UNSET, Shape, State, kind_of_leaf, within
+from udf_compiler.frontends.python.result_kinds import kind_of_result, value_as
 from udf_compiler.frontends.python.strings import TracedPieces
 from udf_compiler.frontends.python.values import TYPES as _TYPES
 from udf_compiler.frontends.python.values import TracedScalar, is_scalar

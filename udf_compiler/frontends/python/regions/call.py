@@ -13,7 +13,7 @@ from sparkweld.errors import Refusal, SparkWeldError
 from sparkweld.ir.ops import Region
 from sparkweld.ir.regions import print_graph
 from sparkweld.ir.types import I64
-from udf_compiler.frontends.pandas.apply.frame_rows import TracedRow
+from udf_compiler.frontends.python.frame_row import TracedRow
 from udf_compiler.frontends.python.lists import as_list
 from udf_compiler.frontends.python.numpy_scalars import numpy_scalar
 from udf_compiler.frontends.python.path_explorer import explorer

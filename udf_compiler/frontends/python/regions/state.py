@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from udf_compiler.frontends.pandas.apply.frame_rows import TracedRow
+from udf_compiler.frontends.python.frame_row import TracedRow
 from udf_compiler.frontends.python.patterns import TracedMatch
 from udf_compiler.frontends.python.regions.distinct import Distinct
 from udf_compiler.frontends.python.regions.growing import Growing

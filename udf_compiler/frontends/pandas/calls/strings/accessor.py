@@ -1,7 +1,8 @@
 """Dispatches the methods of the accessor `Series.str` and refuses those that are not compiled.
 
 A method that returns strings leaves a missing element unchanged. A method that returns integers or bools yields a Series whose
-dtype depends on whether elements are missing (`frontends.pandas.batch_dependent`). Each method applies Python's own to every string.
+dtype depends on whether elements are missing (`frontends.pandas.batch_dependent`). Each method applies Python's own to every
+string.
 """
 
 from __future__ import annotations

@@ -8,8 +8,9 @@ import numpy as np
 
 from sparkweld.ir import Value
 from udf_compiler.frontends.pandas.batch_dependent import maybe_series
-from udf_compiler.frontends.pandas.strings import Missing, check_text, optional, str_call, text_series, validity
+from udf_compiler.frontends.pandas.strings import Missing, optional, str_call, text_series, validity
 from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.utf8 import check_text
 from udf_compiler.frontends.tracing.values import raw
 
 #: Maximum length of a string: the batch of a column is smaller than 2 GiB.

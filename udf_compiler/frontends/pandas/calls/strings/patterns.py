@@ -1,7 +1,7 @@
 """Lowers methods of `Series.str` with a regular expression: contains, match, fullmatch, count, replace, extract, split.
 
-A pattern becomes an automaton (`udf_compiler.frontends.regex`) that finds the same matches as `re` in linear time. Unsupported patterns are
-refused (SW272). A pattern of literal characters becomes a substring search.
+A pattern becomes an automaton (`udf_compiler.frontends.regex`) that finds the same matches as `re` in linear time. Unsupported
+patterns are refused (SW272). A pattern of literal characters becomes a substring search.
 """
 
 from __future__ import annotations
