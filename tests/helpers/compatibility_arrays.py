@@ -61,7 +61,7 @@ OF_AN_ARROW_ARRAY = (
 _NAMES = {"__name__": "__main__", "np": np, "pd": pd, "pc": pc}
 
 HEAD = """\
-A list is a Python list in a plain UDF, a NumPy array in a pandas UDF, and a row of a ListArray in an arrow_udf. The columns
+A list is a Python list in a plain UDF, a NumPy array in a pandas UDF and a ListArray's row in an arrow_udf. The columns
 are the element types; `integer` represents `byte` and `short`, too. `=*` marks calls that raise for some lists, such as `xs[0]`
 for an empty one. An array with a NULL element runs in Python: alone in a plain UDF, with its batch in the other kinds. In a
 pandas UDF, NULL elements of floats are NaN and run in the kernel. NULL arrays run in the kernel, too.

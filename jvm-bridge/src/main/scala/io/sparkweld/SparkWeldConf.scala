@@ -125,8 +125,8 @@ object SparkWeldConf {
   val CachedKernels: ConfKey[Int] = int("spark.sparkweld.kernel.cached", 256, Application,
     "The number of linked kernels that an executor caches. A kernel in use is never evicted.")
   val ModelsMemory: ConfKey[Long] = bytes("spark.sparkweld.models.memory", "1g", Application,
-    "The memory limit for the constants of models: off-heap in each executor, shared by its tasks, and on the driver for models " +
-      "that no plan uses. The least recently used are evicted first; a model in use is never evicted.")
+    "The memory limit for the constants of models. It applies off-heap in each executor, shared by its tasks, and on the driver " +
+      "for models that no plan uses. The least recently used are evicted first; a model in use is never evicted.")
   val ModelFilesMaxBytes: ConfKey[Long] = bytes("spark.sparkweld.models.files.maxBytes", "1g", Session,
     "The largest file that a compiled pandas UDF may load a model from. The driver reads the file when it plans the query; a task " +
       "that finds a different file, or none, runs the UDF in Python. `0`: such UDFs are not compiled.")
@@ -142,14 +142,14 @@ object SparkWeldConf {
   val StreamAfter: ConfKey[Int] = int("spark.sparkweld.fallback.streamAfter", 4, Session,
     "After this number of consecutive batches that had to run in Python, the rest of the partition streams through one Python run.")
   val DropsSlower: ConfKey[Boolean] = boolean("spark.sparkweld.kernel.dropSlower.enabled", default = true, Session,
-    "Run a function as Spark planned it when its kernel is measured to be slower than Python, or when its guards leave most rows to " +
-      "Python. This applies to the rest of the query and to the next queries. `explain` reports the measurement.")
+    "Run a function as Spark planned it when its kernel is slower than Python, or when its guards leave most rows to Python. " +
+      "This applies to the rest of the query and to the next queries. `explain` reports the measurement.")
   val ShadowFraction: ConfKey[Double] = ConfKey("spark.sparkweld.shadow.fraction", "number from 0 to 1", "0",
     "The share of batches that also run in Python, to compare the results with the kernel's. A difference logs one warning and " +
       "disables that kernel until the application ends.", Session, share)
   val CascadesPath: ConfKey[Option[String]] = text("spark.sparkweld.cascades.path", Session,
     "A folder of certified cascades on the driver, or the folder of one cascade. A UDF with the model of a cascade uses the " +
-      "cascade: its answers are those of the cascade, within the certified loss, not those of the model alone.")
+      "cascade. Its answers are those of the cascade, within the certified loss, not those of the model alone.")
   val RankingsPath: ConfKey[Option[String]] = text("spark.sparkweld.rankings.path", Session,
     "A folder of certified rankings on the driver, or the folder of one ranking. `orderBy(score desc).limit(k)` over a UDF that " +
       "returns the score of its model scores only candidates in full: the result has the rows that the ranking finds.")
