@@ -39,8 +39,8 @@ BROKEN: dict[str, Program] = {
     "an argument is not an earlier value": Program("p", (X,), (Loop("f", ROWS, (Let(Call("exp"), (0,)),)),), ()),
     "appends %1, which does not exist": Program("p", (X,), (Loop("f", ROWS, (READ,), (Append("y", 1),)),), ()),
     "%3 is not a bool value": Program("p", (X,), (Loop("f", ROWS, (READ,), (), (3,)),), ()),
-    "go together": Program("p", (X,), (Loop("f", ROWS, (READ,), makes="kept"),), ()),
-    "is no word": Program("p", (Input("b", BOOL),), (Loop("f", ROWS, (Let(Read("b", BOOL)),), where=0, makes="a b"),), ()),
+    "require each other": Program("p", (X,), (Loop("f", ROWS, (READ,), makes="kept"),), ()),
+    "not an identifier": Program("p", (Input("b", BOOL),), (Loop("f", ROWS, (Let(Read("b", BOOL)),), where=0, makes="a b"),), ()),
 }
 
 
@@ -63,7 +63,7 @@ def test_a_legal_program_is_given_back() -> None:
         (lambda: Call("frobnicate"), "unknown elementwise function"),
         (lambda: Call("modf", 2), r"modf has 2 result\(s\)"),
         (lambda: Call("add").infer(F64, I64), "no inner loop"),
-        (lambda: Call("add").infer(F64), "wants 2 plain value"),
+        (lambda: Call("add").infer(F64), "expects 2 plain value"),
         (lambda: Call("exp").infer(Type("date")), "a function of dates"),
         (lambda: Cast(Type("f64", True)).infer(F64), "one plain value that casts"),
         (lambda: Cast(Type("date")).infer(F64), "casts to date"),
@@ -84,6 +84,6 @@ def test_the_builder_checks_too() -> None:
     one, two = builder.loop("one"), builder.loop("two")
     with pytest.raises(VerifyError, match="another loop"):
         two.call("exp", one.read("x"))
-    with pytest.raises(VerifyError, match="a guard wants a bool"):
+    with pytest.raises(VerifyError, match="a guard requires a bool"):
         one.guard(one.read("x"))
     assert one.call("exp", one.read("x")).id == one.call("exp", one.read("x")).id

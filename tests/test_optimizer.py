@@ -53,7 +53,7 @@ def to_fixed_point(rewrite: Callable[[Program], Program], program: Program) -> P
         before, program = program, verify(rewrite(program))
         if program is before:
             return program
-    raise AssertionError(f"{rewrite.__name__} does not settle")
+    raise AssertionError(f"{rewrite.__name__} does not reach a fixed point")
 
 
 def test_every_pass_has_a_fixture_that_fires_and_one_that_must_not() -> None:

@@ -119,12 +119,12 @@ def _try_cuts(annotation: Annotation, call: _Call, cuts: Sequence[int], whole: _
         merged = annotation.on_pieces(args, kwargs, cuts)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - as in `_run`
         said = f"{type(error).__name__}: {error}"
-        raise _fault(annotation, call, f"fails on the pieces {_pieces(cuts)}:", said, whole.result) from None
+        raise _fault(annotation, call, f"fails for the chunks {_pieces(cuts)}:", said, whole.result) from None
     if not annotation.returns.same(merged, whole.result):
-        raise _fault(annotation, call, f"returns another result on the pieces {_pieces(cuts)}:", merged, whole.result)
+        raise _fault(annotation, call, f"returns another result for the chunks {_pieces(cuts)}:", merged, whole.result)
     for (name, split_type, value), (_, _, wanted) in zip(annotation.typed(args, kwargs), whole.after, strict=True):
         if isinstance(split_type, Mutated) and not equal(value, wanted):
-            raise _fault(annotation, call, f"changes {name} in another way on the pieces {_pieces(cuts)}:", value, wanted)
+            raise _fault(annotation, call, f"changes {name} in another way for the chunks {_pieces(cuts)}:", value, wanted)
 
 
 def _check_inputs(annotation: Annotation, call: _Call, whole: _Whole) -> None:

@@ -44,7 +44,7 @@ def concat_rows(pieces: Sequence[Any]) -> Any:
             if not all(isinstance(piece, kind) for piece in pieces):
                 break
             return concat(pieces)
-    raise TypeError(f"pieces of the types {', '.join(sorted({type(p).__name__ for p in pieces}))} are not rows of one container")
+    raise TypeError(f"chunks of the types {', '.join(sorted({type(p).__name__ for p in pieces}))} are not rows of one container")
 
 
 def _concat_lists(pieces: Sequence[Any]) -> Any:

@@ -115,7 +115,7 @@ class Mutated(Rows):
 
     def split(self, value: Any, start: int, stop: int) -> Any:
         if not isinstance(value, np.ndarray):
-            raise TypeError(f"a piece of a {type(value).__name__} is not a view that can be changed in place")
+            raise TypeError(f"a chunk of a {type(value).__name__} is not a view, so it cannot be changed in place")
         return value[start:stop]
 
 
@@ -129,7 +129,7 @@ class Broadcast(SplitType):
         return None
 
     def merge(self, pieces: Sequence[Any]) -> Any:
-        raise TypeError("a broadcast value cannot be a result of pieces")
+        raise TypeError("a broadcast value cannot be merged from chunks")
 
     def example(self, rng: np.random.Generator, rows: int) -> Any:
         return self.value

@@ -173,7 +173,7 @@ class _Search:
         with asking("the full model cannot score these rows"):
             answers = np.asarray(self.full.predict(rows.data))
         if answers.ndim != 1:
-            raise refusal("SW945", model=f"a {type(self.full).__name__} of {answers.shape[1]} answers a row")
+            raise refusal("SW945", model=f"a {type(self.full).__name__} with {answers.shape[1]} results per row")
         return _Answers(answers, rows.label, self.promise.band, self.kind)
 
     def choose(self, candidates: Sequence[Priced], rows: Rows, full: _Answers) -> tuple[Priced, list[float], list[Point]]:

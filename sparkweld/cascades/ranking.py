@@ -220,7 +220,7 @@ class _Models:
         full_cost, costs = self._costs(made, rows)
         found += [_Priced(chosen, small, cost) for (chosen, small), cost in zip(made, costs, strict=True)]
         if not found:
-            raise refusal("SW948", what="no small model takes these features", where="the rows to fit on")
+            raise refusal("SW948", what="no small model accepts these features", where="the rows to fit on")
         return full_cost, found
 
     def _costs(self, made: Sequence[tuple[frozenset[str], Any]], rows: Rows) -> tuple[float, list[float]]:

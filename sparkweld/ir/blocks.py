@@ -114,7 +114,7 @@ class ConstantBlock:
         """Returns the array, read-only. Raises VerifyError where only the layout is known."""
         part = self.part(name)
         if self.data is None:
-            raise VerifyError(f"the bytes of block {self.digest[:12]} are not here")
+            raise VerifyError(f"the bytes of block {self.digest[:12]} are not loaded")
         return self.data[part.offset : part.offset + part.length * part.dtype.itemsize].view(part.dtype)
 
     def __str__(self) -> str:

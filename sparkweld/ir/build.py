@@ -195,7 +195,7 @@ class LoopBuilder:
         another dtype of the whole batch, as a zero divisor does.
         """
         if condition.type != BOOL:
-            raise VerifyError(f"a guard wants a bool, got {condition.type}")
+            raise VerifyError(f"a guard requires a bool, got {condition.type}")
         if self.where is not None:
             condition = self.call("logical_or", self.call("logical_not", self.where), condition)
         if condition.id not in self.guards:
@@ -216,7 +216,7 @@ class LoopBuilder:
     def guard_some(self, condition: Value) -> None:
         """Flags all rows when the condition is True in none of them."""
         if condition.type != BOOL:
-            raise VerifyError(f"a guard wants a bool, got {condition.type}")
+            raise VerifyError(f"a guard requires a bool, got {condition.type}")
         if self.where is not None:
             condition = self.call("logical_and", self.where, condition)
         pair = (self.const(True, BOOL).id, condition.id)

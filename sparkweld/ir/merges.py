@@ -69,7 +69,7 @@ MOMENTS = ("moment0", "moment1", "moment2")
 def merge_type(fn: str, value: Type | None) -> Type:
     """Returns the type of a merge's column. Raises VerifyError for a value type that the function does not support."""
     if (value is None) != (fn == "rows"):
-        raise VerifyError(f"{fn} takes {'no' if fn == 'rows' else 'one'} value")
+        raise VerifyError(f"{fn} requires {'no' if fn == 'rows' else 'one'} value")
     if value is None or fn == "count":
         return I64
     number = value.is_int or value.is_float
@@ -81,13 +81,13 @@ def merge_type(fn: str, value: Type | None) -> Type:
         return F64
     if fn in ("min", "max") and not value.is_view:
         return value.optional()
-    raise VerifyError(f"no merge {fn} of {value}")
+    raise VerifyError(f"merge {fn} does not apply to {value}")
 
 
 def key_type(value: Type) -> Type:
     """Returns the type of a key's column. Raises VerifyError for lists, and for floats, whose equality is not bitwise."""
     if value.is_float or value.is_list:
-        raise VerifyError(f"no key of type {value}")
+        raise VerifyError(f"{value} cannot be the type of a key")
     return value
 
 

@@ -155,7 +155,7 @@ class Parser:
         found = self.match(_BLOCK, "a block", again=True)
         block = parse_block(found[2])
         if int(found[1]) != len(self.blocks) or block in self.blocks:
-            self.fail(f"another block, of number {len(self.blocks)}")
+            self.fail(f"block {len(self.blocks)}")
         known = self.known.get(block.digest)
         return known if known == block else block
 
@@ -231,7 +231,7 @@ class Parser:
         while self.at < len(self.lines) and not self.lines[self.at]:
             self.at += 1
         if self.at >= len(self.lines):
-            raise VerifyError("the text ends too early; a closing `}` is missing")
+            raise VerifyError("the text ends before the closing `}`")
         return self.lines[self.at]
 
     def match(self, pattern: re.Pattern[str], expected: str, again: bool = False) -> re.Match[str]:

@@ -20,7 +20,7 @@ def verify(program: Program) -> Program:
         _verify_loop(program, loop, columns, parents)
     domains = set()
     for name in program.outputs:
-        _require(name in columns, program, f"output {name!r} is no column of the program")
+        _require(name in columns, program, f"output {name!r} is not a column of the program")
         domains.add(columns[name][1])
     _require(len(set(program.outputs)) == len(program.outputs), program, "an output is listed twice")
     _require(len(domains) <= 1, program, f"outputs of different domains: {', '.join(sorted(domains))}")
@@ -32,9 +32,9 @@ def _verify_loop(
 ) -> None:
     where = f"loop {loop.name!r}"
     _require(loop.domain in parents, program, f"{where} runs over the unknown domain {loop.domain!r}")
-    _require((loop.where is None) == (loop.makes is None), program, f"{where}: `where` and the domain it makes go together")
-    _require(loop.makes not in parents, program, f"{where} makes the domain {loop.makes!r} a second time")
-    _require(loop.makes is None or loop.makes.isidentifier(), program, f"{where} makes {loop.makes!r}, which is no word")
+    _require((loop.where is None) == (loop.makes is None), program, f"{where}: `where` and a new domain require each other")
+    _require(loop.makes not in parents, program, f"{where} creates the domain {loop.makes!r} a second time")
+    _require(loop.makes is None or loop.makes.isidentifier(), program, f"{where}: domain {loop.makes!r} is not an identifier")
     visible = _ancestors(loop.domain, parents)
     types: list[Type] = []
     for index, let in enumerate(loop.body):
@@ -70,14 +70,15 @@ def _verify_groups(
     groups, where = loop.groups, f"loop {loop.name!r}"
     assert groups is not None
     alone = program.loops == (loop,) and not loop.appends and not loop.guards and not loop.some and loop.where is None
-    _require(alone, program, f"{where} merges, and a loop that merges is a program's only one and does nothing else")
+    _require(alone, program, f"{where} merges: such a loop must be the program's only one, without appends, guards and filter")
     _require(all(isinstance(let.op, Read) for let in loop.body), program, f"{where} merges, and may only read columns")
-    _require(groups.domain.isidentifier() and groups.domain not in parents, program, f"{where} has groups {groups.domain!r}")
+    new = groups.domain.isidentifier() and groups.domain not in parents
+    _require(new, program, f"{where} has groups {groups.domain!r}, which is not a new identifier")
     merged = [part.value for part in groups.parts if part.value is not None]
     _require(all(0 <= value < len(types) for value in merged), program, f"{where} merges a value that does not exist")
     moments = {(m.fn, m.value) for m in groups.merges if m.fn in MOMENTS}
     together = all((fn, value) in moments for _, value in moments for fn in MOMENTS)
-    _require(together, program, f"{where} merges some moments of a value, and not all three")
+    _require(together, program, f"{where} merges some central moments of a value, but not all three")
     try:
         made = group_columns(loop, tuple(types))
     except VerifyError as error:

@@ -68,17 +68,17 @@ def optimize(
                 on_pass(rewrite.__name__, program)
         if not changed:
             return _one_loop(program)
-    raise InternalError(f"program {program.name!r} does not settle: {', '.join(changed)} still change it")
+    raise InternalError(f"program {program.name!r} does not reach a fixed point: {', '.join(changed)} still change it")
 
 
 def _verified(program: Program, rewrite: Pass) -> Program:
     try:
         return verify(program)
     except InternalError as error:
-        raise InternalError(f"pass {rewrite.__name__} broke a rule: {error}") from error
+        raise InternalError(f"pass {rewrite.__name__} returned an invalid program: {error}") from error
 
 
 def _one_loop(program: Program) -> Program:
     if len(program.loops) != 1 or program.loops[0].domain != ROWS:
-        raise InternalError(f"program {program.name!r} settled with {len(program.loops)} loops:\n{program}")
+        raise InternalError(f"program {program.name!r} has, after the last pass, {len(program.loops)} loops:\n{program}")
     return program

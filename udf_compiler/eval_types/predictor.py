@@ -124,7 +124,7 @@ def _row_by_row(result: Any) -> Any:
     """Returns the result. Refuses (SW825) a guard that requires some row of the batch: PySpark requires one in each chunk."""
     loop = current().loop
     if loop is not None and loop.some:
-        refuse("SW825", call=_CALL, what="a dtype that depends on the rows of a piece")
+        refuse("SW825", call=_CALL, what="a dtype that depends on the rows of a chunk")
     return result
 
 

@@ -37,7 +37,7 @@ class Cached(StandIn):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         given = (*args, *kwargs.values())
         if any(isinstance(value, Traced) for value in given) or not all(map(is_scalar, given)):
-            refuse("SW610", name=self._use.name, what="is called with something other than plain constants")
+            refuse("SW610", name=self._use.name, what="is called with arguments that are not plain constants")
         key = (args, tuple(map(type, given)), tuple(sorted(kwargs.items())))
         if key not in self._results:
             self._results[key] = self._checked(self._function(*args, **kwargs))

@@ -99,7 +99,7 @@ class Automaton:
         ok = ok and all(0 <= to < self.registers for a in self.actions for to in a[1::2])
         ok = ok and all(UNSET <= source < self.registers for a in self.actions for source in a[2::2])
         if not ok or 2 * self.groups > self.registers:
-            raise VerifyError("an automaton whose tables do not fit together")
+            raise VerifyError("the tables of the automaton are inconsistent")
         return self
 
     def encode(self) -> str:
@@ -114,7 +114,7 @@ def decode(text: str) -> Automaton:
         fields = {name: _tuples(value) for name, value in json.loads(text).items()}
         return Automaton(**fields).check()
     except (TypeError, ValueError, AttributeError, IndexError) as error:
-        raise VerifyError(f"no automaton: {error}") from None
+        raise VerifyError(f"invalid automaton: {error}") from None
 
 
 def _tuples(value: object) -> Any:

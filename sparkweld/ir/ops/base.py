@@ -54,4 +54,4 @@ class Op:
 
     def _wants(self, condition: bool, expected: str, args: tuple[Type, ...]) -> None:
         if not condition:
-            raise VerifyError(f"{self.name} wants {expected}, got ({', '.join(map(str, args))})")
+            raise VerifyError(f"{self.name} expects {expected}, got ({', '.join(map(str, args))})")

@@ -59,7 +59,7 @@ class Call(Op):
         if self.fn not in _FUNCTION_SET:
             raise VerifyError(f"unknown elementwise function {self.fn!r}")
         if not 0 <= self.output < self.ufunc.nout:
-            raise VerifyError(f"{self.fn} has {self.ufunc.nout} result(s), asked for number {self.output}")
+            raise VerifyError(f"{self.fn} has {self.ufunc.nout} result(s); result {self.output} does not exist")
 
     @property
     def ufunc(self) -> np.ufunc:

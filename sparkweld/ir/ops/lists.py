@@ -197,13 +197,13 @@ class ListCall(Op):
         if self.fn not in FUNCTIONS:
             raise VerifyError(f"unknown function of lists {self.fn!r}")
         if not self.type.is_list or self.type.nullable or not FUNCTIONS[self.fn].takes(self.type.element):
-            raise VerifyError(f"list.{self.fn} is no function of {self.type}")
+            raise VerifyError(f"list.{self.fn} does not apply to {self.type}")
 
     def infer(self, *args: Type) -> Type:
         function, element = FUNCTIONS[self.fn], self.type.element
         wanted = (self.type, *function.more(element))
         if args != wanted:
-            raise VerifyError(f"list.{self.fn} wants ({', '.join(map(str, wanted))}), got ({', '.join(map(str, args))})")
+            raise VerifyError(f"list.{self.fn} expects ({', '.join(map(str, wanted))}), got ({', '.join(map(str, args))})")
         return function.result(element)
 
     def evaluate(self, *args: Array) -> Array:

@@ -68,7 +68,7 @@ class RegexCall(Op):
         ok = ok and all(g.isdigit() and int(g) < known for g in self.template[1::2])
         ok = ok and len(self.template) % 2 == (self.fn == "replace")
         if not ok:
-            raise VerifyError(f"{self.fn} of {self.pattern!r} asks for groups that its automaton does not have")
+            raise VerifyError(f"{self.fn} of {self.pattern!r} requests groups that its automaton lacks")
         for text in (self.pattern, *self.template):
             encode(text, STR)
         return result

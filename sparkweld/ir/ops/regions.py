@@ -111,7 +111,7 @@ class Graph:
         """Returns the graph itself. Raises VerifyError for inconsistent values, blocks or types."""
         known = all(t in (I64, F64, STR) or (t.is_list and not t.nullable) for t in self.results)
         if not self.blocks or not self.results or not known:
-            raise VerifyError("a region wants blocks, and results that are i64, f64, str or lists")
+            raise VerifyError("a region requires blocks, and results of type i64, f64, str or lists")
         for number, block in enumerate(self.blocks):
             try:
                 self._check_block(block)
@@ -122,10 +122,10 @@ class Graph:
     def _check_block(self, block: Block) -> None:
         types = types_of(block)
         if any(not (0 <= g < len(types) and types[g] == BOOL) for g in block.guards):
-            raise VerifyError("a guard is no bool value of the block")
+            raise VerifyError("a guard is not a bool value of the block")
         for jump in block.jumps:
             if not 0 <= jump.target < len(self.blocks):
-                raise VerifyError(f"no block {jump.target}")
+                raise VerifyError(f"a jump leads to block {jump.target}, which does not exist")
             self._check_values(jump.args, types, self.blocks[jump.target].params, f"jump to block {jump.target}")
         if isinstance(block.end, Return):
             self._check_values(block.end.values, types, self.results, "return")
@@ -136,7 +136,7 @@ class Graph:
     def _check_values(values: Sequence[int], types: Sequence[Type], wanted: Sequence[Type], what: str) -> None:
         got = tuple(types[v] if 0 <= v < len(types) else None for v in values)
         if got != tuple(wanted):
-            raise VerifyError(f"{what} wants ({', '.join(map(str, wanted))}), got ({', '.join(map(str, got))})")
+            raise VerifyError(f"{what} expects ({', '.join(map(str, wanted))}), got ({', '.join(map(str, got))})")
 
     def run(self, args: Sequence[np.ndarray], steps: int) -> tuple[list[np.ndarray], np.ndarray]:
         """Returns (an array for each result, which rows have results). Rows in the same block run together."""
@@ -172,7 +172,7 @@ def types_of(block: Block) -> list[Type]:
         if isinstance(let.op, Arg) and block.params[let.op.number : let.op.number + 1] != (let.op.type,):
             raise VerifyError(f"%{index} = arg: the block has no argument {let.op.number} of type {let.op.type}")
         if isinstance(let.op, Call) and let.op.fn in LIBM_ULP and (let.op.fn not in _LIBM or types[let.args[0]] != F64):
-            raise VerifyError(f"{let.op.fn} is no function of libm that Python calls")
+            raise VerifyError(f"{let.op.fn} is not a libm function that Python calls")
         types.append(let.op.infer(*(types[a] for a in let.args)))
     return types
 
@@ -254,7 +254,7 @@ class Region(Op):
         wanted = graph.blocks[0].params
         self._wants(bool(args) and args == wanted, f"({', '.join(map(str, wanted))})", args)
         if not 0 <= self.output < len(graph.results) or self.steps < 0:
-            raise VerifyError(f"a region of {len(graph.results)} result(s) has no number {self.output}")
+            raise VerifyError(f"a region of {len(graph.results)} result(s) has no result {self.output}")
         return graph.results[self.output].optional()
 
     def evaluate(self, *args: Array) -> Array:

@@ -43,7 +43,7 @@ class StrCall(Op):
         if self.function.variadic:
             wanted += wanted[-1:] * (len(args) - len(wanted))
         if args != wanted:
-            raise VerifyError(f"str.{self.fn} wants ({', '.join(map(str, wanted))}), got ({', '.join(map(str, args))})")
+            raise VerifyError(f"str.{self.fn} expects ({', '.join(map(str, wanted))}), got ({', '.join(map(str, args))})")
         return self.function.result
 
     def evaluate(self, *args: Array) -> Array:

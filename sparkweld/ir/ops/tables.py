@@ -20,7 +20,7 @@ def _decode_keys(literals: tuple[str, ...], type: Type) -> np.ndarray:
 
 def _check_keys(keys: np.ndarray, name: str) -> None:
     if not (np.all(keys[1:] > keys[:-1]) and not np.any(keys != keys)):
-        raise VerifyError(f"{name} wants strictly ascending keys without NaN")
+        raise VerifyError(f"{name} requires strictly ascending keys without NaN")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class Lookup(Op):
         keys, values = self.table
         _check_keys(keys, self.name)
         if len(keys) != len(values) or self.value_type.nullable:
-            raise VerifyError(f"lookup wants as many plain values as keys, got {len(values)} for {len(keys)}")
+            raise VerifyError(f"lookup requires as many plain values as keys, got {len(values)} for {len(keys)}")
         return self.value_type.optional()
 
     def evaluate(self, *args: Array) -> Array:
@@ -118,7 +118,7 @@ class Steps(Op):
         bounds, values = self.table
         _check_keys(bounds, self.name)
         if len(values) != len(bounds) + 1 or self.value_type.nullable or self.value_type.kind == "str":
-            raise VerifyError(f"steps wants one plain value more than bounds, got {len(values)} for {len(bounds)}")
+            raise VerifyError(f"steps requires one plain value more than bounds, got {len(values)} for {len(bounds)}")
         return self.value_type
 
     def evaluate(self, *args: Array) -> Array:

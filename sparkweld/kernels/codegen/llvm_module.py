@@ -47,7 +47,7 @@ def linked_module(program: Program, streams: bool = False) -> tuple[binding.Modu
     symbol = kernel_symbol(program, streams)
     check_size(program)
     if len(program.loops) != 1:
-        raise InternalError(f"program {program.name!r} has {len(program.loops)} loops; kernels take optimised ones, of one loop")
+        raise InternalError(f"program {program.name!r} has {len(program.loops)} loops; a kernel requires one")
     if program.loops[0].groups is not None:
         return _merging_module(program, symbol)
     shape = _shape(program)
@@ -82,7 +82,7 @@ def _hide_all_but(symbol: str, module: binding.ModuleRef) -> None:
 
 def _shape(program: Program) -> Shape:
     shape = shape_of(program)
-    assert shape is not None, "check_size comes first"
+    assert shape is not None, "check_size must run first"
     return shape
 
 

@@ -182,7 +182,7 @@ def _build(b: ir.IRBuilder, op: Op, types: tuple[Type, ...], args: list[ir.Value
 
 
 def _validity(value: _Value) -> ir.Value:
-    assert value.valid is not None, "the verifier asks for a nullable value"
+    assert value.valid is not None, "the verifier requires a nullable value"
     return value.valid
 
 

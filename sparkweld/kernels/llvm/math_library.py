@@ -115,7 +115,7 @@ def _declared(name: str) -> VectorFunction:
     exact = name.startswith(EXACT_PREFIX)
     function = math_function(name.removeprefix(EXACT_PREFIX if exact else PREFIX))
     if function is None:
-        raise InternalError(f"{name} is no function of libm")
+        raise InternalError(f"{name} is not a libm function")
     scalar = "double" if function.bits == 64 else "float"
     variants = () if exact or function.symbol in ("fmod", "fmodf") else function.variants
     return VectorFunction(name, scalar, function.arity, variants)

@@ -90,7 +90,7 @@ class _OperationType(types.Callable, types.Opaque):
 
     def get_call_type(self, context: Any, args: Any, kws: Any) -> Any:
         if len(args) != len(self.operation.arguments) or kws:
-            raise InternalError(f"{self.operation.name} takes {len(self.operation.arguments)} argument(s)")
+            raise InternalError(f"{self.operation.name} requires {len(self.operation.arguments)} argument(s)")
         return self.signature
 
     def get_call_signatures(self) -> tuple[list[Any], bool]:

@@ -60,7 +60,7 @@ def default_max_bytes() -> int:
     if not text:
         return DEFAULT_MAX_BYTES
     if not text.isdecimal():
-        raise UserError(f"SPARKWELD_CACHE_MAX_BYTES is {text!r}; it has to be a number of bytes, {DEFAULT_MAX_BYTES} for example")
+        raise UserError(f"SPARKWELD_CACHE_MAX_BYTES is {text!r}; pass a number of bytes, such as {DEFAULT_MAX_BYTES}")
     return int(text)
 
 

@@ -180,7 +180,7 @@ def input_addresses(program: Program, columns: Mapping[str, Any], rows: int, kee
             continue
         values = column.values if isinstance(column, Optional) else column
         nulls = (~column.valid).view(np.uint8) if isinstance(column, Optional) else no_nulls
-        assert values.dtype == i.type.dtype and isinstance(column, Optional) == i.type.nullable, f"{i.name} is no {i.type}"
+        assert values.dtype == i.type.dtype and isinstance(column, Optional) == i.type.nullable, f"{i.name} is not {i.type}"
         if i.type.is_view:
             values = _views_of(np.where(nulls == 0, values, i.type.zero), i.type, keep)
         keep += [np.ascontiguousarray(values), np.ascontiguousarray(nulls)]

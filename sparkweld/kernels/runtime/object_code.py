@@ -75,13 +75,13 @@ def _check_imports(imports: tuple[str, ...], program: Program) -> None:
     for symbol in imports:
         known = symbol in _OTHER_IMPORTS or symbol.startswith("_ZGV") or math_library.math_function(symbol) is not None
         if not known:
-            raise InternalError(f"the kernel of program {program.name!r} needs {symbol}, which is no function of libm")
+            raise InternalError(f"the kernel of program {program.name!r} calls {symbol}, which is not a libm function")
 
 
 def undefined_symbols(data: bytes) -> Iterator[str]:
     """Yields the names of the symbols that a 64-bit little-endian ELF object imports."""
     if data[:6] != b"\x7fELF\x02\x01":
-        raise InternalError("LLVM emitted something else than a 64-bit little-endian ELF object")
+        raise InternalError("LLVM did not emit a 64-bit little-endian ELF object")
     (sections_at,) = struct.unpack_from("<Q", data, 0x28)
     size, count = struct.unpack_from("<HH", data, 0x3A)
     headers = [struct.unpack_from("<IIQQQQIIQQ", data, sections_at + i * size) for i in range(count)]

@@ -129,7 +129,7 @@ def _extreme(x: _Rows, kind: str, call: str) -> Value:
         if x.keeps_nan and kind == "min":
             refuse("SW382", call=f"{call} of an array of floats")
     elif x.part is not None:
-        refuse("SW382", call=f"{call} of a part that may be empty, cast to float64 first:")
+        refuse("SW382", call=f"{call} of a selection that may be empty, cast to float64 first:")
     found = groups.aggregate(kind, x.optional(x.type))
     if not found.type.nullable:
         return found
@@ -252,7 +252,7 @@ class GroupPart(Traced):
         if isinstance(other, GroupPart) and other.part.id == self.part.id:
             other = other.series
         elif isinstance(other, Traced):
-            refuse("SW382", call="an operation on parts of a Series with other rows")
+            refuse("SW382", call="an operation on selections of a Series with different rows")
         return self._of(self.series._binary(name, other, reflected))
 
     def _unary(self, name: str) -> Any:

@@ -208,7 +208,7 @@ class _Siblings:
             return [frozenset(some) for n in range(len(stateful) + 1) for some in combinations(stateful, n)]
         for taken in self.taken:
             if not {self.columns[i][0] for i in stateful} <= {at for at, _ in taken}:
-                raise refusal("SW646", self.name, function=self.name, what="integers or dates that its siblings do not take")
+                raise refusal("SW646", self.name, function=self.name, what="integers or dates that its sibling UDFs do not read")
         return [frozenset(), frozenset(stateful)]
 
     def _form(self, nulls: frozenset[int]) -> Form:

@@ -131,7 +131,7 @@ def filter_rows(batch: TracedBatch, mask: Any, null_selection_behavior: str = "d
         refuse("SW262", call=call, what=f"null_selection_behavior={null_selection_behavior!r}")
     condition = _column(batch.loop, mask, call)
     if condition.value.type != BOOL:
-        refuse("SW252", call=call, error="ArrowInvalid: the condition is no boolean array")
+        refuse("SW252", call=call, error="ArrowInvalid: the condition is not a boolean array")
     holds = condition.value if condition.valid is None else batch.loop.call("logical_and", condition.valid, condition.value)
     loop = batch.loop.kept(holds)
     return TracedBatch(loop, moved(batch.fields, loop))

@@ -54,7 +54,7 @@ def _bayes(stage: Stage, loop: LoopBuilder, x: Vector) -> Vector:
 def _bayes_of_words(stage: Stage, loop: LoopBuilder, terms: Terms, theta: np.ndarray, pi: np.ndarray) -> Vector:
     """Implements a multinomial model over word counts or a stored vector. Word counts are negative only if a scale is."""
     if stage.params["kind"] != "multinomial":
-        stage.refuse(f"the model type {stage.params['kind']} for numbers of words")
+        stage.refuse(f"the model type {stage.params['kind']} for word counts")
     scales = [numbers for part in terms.parts if isinstance(part, TextPart) for _, numbers in part.steps if numbers is not None]
     if any((numbers < 0).any() for numbers in scales):
         stage.refuse("words that count below 0")

@@ -60,7 +60,7 @@ def same_form(loop: LoopBuilder, x: Vector, values: Sequence[Value]) -> Vector:
 def _scaled_terms(stage: Stage, x: Vector, terms: Terms) -> Terms:
     """Scales a sparse vector, which stays sparse: numbers that are not stored are 0 for every scale."""
     if "shift" in stage.arrays:
-        stage.refuse("a mean that is taken off numbers of words")
+        stage.refuse("a mean that is subtracted from word counts")
     factors = stage.arrays.get("scale")
     if factors is None:
         return terms

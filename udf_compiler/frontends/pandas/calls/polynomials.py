@@ -41,7 +41,7 @@ def polyval(p: Any, x: Any) -> TracedArray:
 def _points(x: Any, call: str) -> np.ndarray:
     points = np.asarray(x)
     if isinstance(x, Traced) or points.ndim != 1 or points.dtype.kind not in "biuf" or not 0 < len(points) <= _LIMIT:
-        refuse("SW262", call=call, what=f"a table of shape {np.shape(points)}; 1 to {_LIMIT} numbers are wanted, so it")
+        refuse("SW262", call=call, what=f"a table of shape {np.shape(points)}; 1 to {_LIMIT} numbers are required, so it")
     if points.dtype.kind == "f" and np.isnan(points).any():
         refuse("SW262", call=call, what="NaN in a table")
     return points

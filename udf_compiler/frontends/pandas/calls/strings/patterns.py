@@ -129,7 +129,7 @@ def splitting(pat: Any, call: str) -> Regex:
     """Compiles the pattern of a split. Refuses (SW272) capture groups, which a split returns as elements."""
     text, flags = pattern_of(pat, 0, call)
     if re.compile(text, flags).groups:
-        refuse("SW272", call=call, pattern=text, why="has groups, which split returns among the pieces")
+        refuse("SW272", call=call, pattern=text, why="has groups, which split returns among the substrings")
     return Regex(text, flags, call, groups=(0,), repeated=True)
 
 

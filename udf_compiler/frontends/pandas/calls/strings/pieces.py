@@ -161,10 +161,10 @@ class TracedColumns(Traced):
         names = object.__getattribute__(self, "names")
         if names is not None and name in names:
             return self[name]
-        refuse("SW270", call=f"DataFrame.{name} of the pieces of strings")
+        refuse("SW270", call=f"DataFrame.{name} of the substrings of strings")
 
     def _refuse(self, *args: Any) -> Any:
-        refuse("SW270", call="an operator on the pieces of strings")
+        refuse("SW270", call="an operator on the substrings of strings")
 
     _binary = _unary = _in_place = __array_ufunc__ = __array_function__ = _refuse  # type: ignore[assignment]
 
