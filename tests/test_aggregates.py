@@ -225,7 +225,7 @@ def test_refusals(code, function, type):
     assert refused.value.code == code
 
 
-def test_exact_mode_refuses_what_is_kept():
+def test_exact_mode_refuses_approximate_operations():
     made, blobs = sent(lambda v: v.mean(), "double", "double")
     made["conf"]["exact"] = True
     with pytest.raises(Refusal, match="SW387"):

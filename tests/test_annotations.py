@@ -76,7 +76,7 @@ def test_containers_are_put_together_as_they_were(value):
     assert not equal(take_rows(value, 0, 9), value)
 
 
-def test_what_is_not_equal():
+def test_unequal_values():
     assert not equal(np.array([0.0]), np.array([-0.0])) and equal(np.array([np.nan]), np.array([np.nan]))
     assert not equal(pd.Series([1]), pd.Series([1.0])) and not equal(pd.Series([1]), pd.Series([1], index=[1]))
     assert equal([pd.NA, pd.NaT], [pd.NA, pd.NaT]) and not equal(pd.NA, pd.NaT)

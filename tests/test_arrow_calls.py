@@ -169,7 +169,7 @@ def test_text_beyond_ascii_is_left_to_pyarrow_where_the_tables_differ():
     assert got[1:] == ["ABC", None]
 
 
-def test_a_pattern_that_pyarrow_replaces_for_ever_is_refused_before_it_is_asked():
+def test_a_pattern_that_pyarrow_replaces_endlessly_is_refused_without_calling_pyarrow():
     assert codes(compile_udf(lambda s: pc.replace_substring(s, "", "x"), 250, {"s": "string"}, "string")) == ["SW262"]
 
 

@@ -61,7 +61,7 @@ def test_lists_of_strings():
         (lambda a: a.nope, "double", "SW261"), (lambda a: pc.list_element(pc.list_value_length(a), 0), "double", "SW262"),
     ],
 )  # fmt: skip
-def test_what_is_refused_of_lists(function, returns, code):
+def test_refused_operations_on_lists(function, returns, code):
     assert codes(compile_udf(function, 250, {"a": ARRAY}, returns)) == [code]
 
 

@@ -12,7 +12,7 @@ from sparkweld.ir.ops import Distances, Mlp
 from sparkweld.ir.types import F64
 
 
-def test_arrays_come_back_aligned_and_read_only():
+def test_arrays_are_returned_aligned_and_read_only():
     arrays = {
         "u8": np.arange(5, dtype=np.uint8), "i32": np.arange(-3, 3, dtype=np.int32), "empty": np.zeros(0, np.float32),
         "f64": np.array([[1.5, np.nan], [-0.0, np.inf]]), "u64": np.array([2**64 - 1], np.uint64),
@@ -34,7 +34,7 @@ def test_digest_tells_bytes_and_layouts_apart():
     assert ConstantBlock.of(x=np.array([-0.0, 0.0, 0.0])) != zeros
 
 
-def test_what_no_block_holds():
+def test_arrays_that_no_block_holds():
     for array in (np.array(["a"]), np.array([True]), np.array([1j])):
         with pytest.raises(VerifyError, match="holds no array"):
             ConstantBlock.of(x=array)

@@ -263,7 +263,7 @@ def test_null_in_a_dense_batch_is_flagged() -> None:
     assert result.flagged.tolist() == [False, True, False]
 
 
-def test_int32_days_become_dates_beyond_what_python_holds() -> None:
+def test_int32_days_become_dates_beyond_those_of_python() -> None:
     values = np.array([-(2**31), 2**31 - 1], np.int32)
     assert_same(leave(values, "date").columns["y"], *arrow_parts(worker_column(pd.Series(values), "date")))
 

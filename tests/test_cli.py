@@ -100,7 +100,7 @@ def test_install_into_an_unwritable_spark(capsys, tmp_path, monkeypatch):
     assert "Traceback" not in err
 
 
-def test_a_missing_bridge_says_how_to_build_it(capsys, tmp_path, monkeypatch):
+def test_the_error_of_a_missing_bridge_states_how_to_build_it(capsys, tmp_path, monkeypatch):
     monkeypatch.setattr(jar, "_PACKAGE", tmp_path)
     code, _, err = run(capsys, "jar")
     assert code == 1
@@ -135,7 +135,7 @@ def test_doctor_finds_this_machine_well(capsys, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_doctor_says_what_to_mend(capsys, tmp_path, monkeypatch):
+def test_doctor_reports_how_to_fix_a_fault(capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
     (tmp_path / "file").touch()
     monkeypatch.setenv("SPARKWELD_CACHE_DIR", str(tmp_path / "file" / "cache"))
@@ -207,7 +207,7 @@ def test_configure_appends(no_session):
     assert builder._options["spark.jars"] == f"/x.jar,{sparkweld.jar_path()}"
 
 
-def test_configure_keeps_what_files_and_submit_arguments_name(no_session, monkeypatch):
+def test_configure_keeps_the_names_of_files_and_submit_arguments(no_session, monkeypatch):
     (no_session / "conf").mkdir()
     (no_session / "conf" / "spark-defaults.conf").write_text("# mine\nspark.plugins = a.B\nspark.jars\t/x.jar\n")
     builder = Builder()

@@ -21,7 +21,7 @@ def test_the_page_is_not_stale():
     assert FAULTS == [], "these calls must be compiled or refused; they ended in errors of ours"
 
 
-def test_the_page_has_what_its_sources_have():
+def test_the_page_equals_its_sources():
     """A quick check: the names of the tables of calls, the types and the codes."""
     text = PAGE.read_text(encoding="utf-8")
     names = {f"`{name}`" for name in {*series_methods.METHODS, *series_methods.PROPERTIES} - ACCESSORS}
@@ -30,7 +30,7 @@ def test_the_page_has_what_its_sources_have():
     assert sorted(name for name in wanted if name not in text) == [], "run `make golden`, then read the diff"
 
 
-def test_all_types_and_states_are_asked_for():
+def test_all_types_and_states_are_tested():
     covered = {column.spark_type for column in columns()} | {"short", "integer"}
     assert covered == set(SPARK_TYPES)
     assert {column.state for column in columns()} == {"dense", "nullable"}
@@ -48,7 +48,7 @@ def test_all_types_and_states_are_asked_for():
         ("3", DOUBLE, "SW106"),
     ],
 )
-def test_a_cell_is_what_the_compiler_says(source, column, text):
+def test_a_cell_shows_the_outcome_of_the_compiler(source, column, text):
     if column.spark_type == "boolean":
         assert cell(source, column).text in ("=", "SW102")
         return
@@ -78,11 +78,11 @@ def test_a_refusal_of_the_boundary_is_a_cell(monkeypatch):
         ("lambda s: s.explode()", "element", "long", arrays.PANDAS, "SW224"),
     ],
 )
-def test_a_cell_of_arrays_is_what_the_compiler_says(source, gives, element, kind, text):
+def test_a_cell_of_arrays_shows_the_outcome_of_the_compiler(source, gives, element, kind, text):
     assert arrays.cell(source, gives, element, kind) == text
 
 
-def test_all_elements_of_arrays_are_asked_for():
+def test_all_elements_of_arrays_are_tested():
     assert {f"array<{name}>" for name in (*arrays.TYPES, "byte", "short")} >= set(ARRAYS)
 
 

@@ -28,7 +28,7 @@ def test_there_are_enough_cases_of_each_kind():
     assert 0.05 <= never / len(CASES) <= 0.15, "a realistic share cannot be compiled"
 
 
-def test_every_case_is_what_it_is_pinned_as(answers):
+def test_every_case_has_its_recorded_outcome(answers):
     pinned = expected()
     changed = {name: one.text for name, one in answers.items() if pinned[name] != one.code}
     told = [f"{name}, pinned as {pinned[name]}: {text[:300]}" for name, text in changed.items()]
@@ -46,13 +46,13 @@ def test_every_case_is_pinned():
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.never], ids=lambda case: case.name)
-def test_what_no_kernel_can_do_is_refused(answers, case):
+def test_calls_without_a_kernel_are_refused(answers, case):
     assert not answers[case.name].compiled, answers[case.name].text
     assert expected()[case.name] != COMPILED
 
 
 @pytest.mark.parametrize("name", list(TABLES))
-def test_tables_repeat_and_hold_what_their_schema_says(name):
+def test_tables_are_reproducible_and_match_their_schema(name):
     data = table(name)
     assert data.num_rows == ROWS and repr(data.to_pydict()) == repr(table.__wrapped__(name).to_pydict())
     for field in data.schema:

@@ -86,7 +86,7 @@ def test_forms_of_udf():
     assert python(name, useArrow=False).evalType == functions.udf(name, useArrow=False).evalType
 
 
-def test_spark_raises_what_it_raises():
+def test_spark_raises_the_same_error():
     from pyspark.errors import PySparkTypeError, PySparkValueError
 
     with pytest.raises(PySparkTypeError, match="CANNOT_BE_NONE"):
@@ -178,7 +178,7 @@ def test_a_name_that_is_defined_later_is_no_refusal():
     assert verdict.trials and verdict.refusal is None and verdict.row_local is None
 
 
-def test_what_cannot_be_pickled_is_a_fault_and_no_error():
+def test_an_object_that_cannot_be_pickled_is_a_fault_and_no_error():
     lock = __import__("threading").Lock()
     verdict = examine(lambda s: (lock, s)[1], DoubleType(), SCALAR)
     assert "TypeError" in verdict.fault and "not examined" in str(verdict)

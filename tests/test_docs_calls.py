@@ -14,7 +14,7 @@ def test_the_table_of_calls_is_up_to_date():
     assert with_calls_table(text) == text, "the table of calls in docs/compiled.md is out of date: `make golden` rewrites it"
 
 
-def test_the_table_names_what_is_compiled():
+def test_the_table_names_all_compiled_functions():
     table = calls_table()
     for name in ("exp", "where", "fillna", "isin", "map", "assign", "column_stack", "concat", "isinstance", "type"):
         assert f"`{name}`" in table

@@ -121,7 +121,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", PROVED)
-def test_forms_that_are_proved_equal_give_equal_rows(name):
+def test_forms_that_are_proved_equal_return_equal_rows(name):
     function, returns, inputs = PROVED[name]
     assert verdict(function, returns, **inputs) is None
     dense, _ = results(function, inputs, returns, ())
@@ -194,7 +194,7 @@ def test_a_column_of_an_expression_is_of_the_forms_of_its_columns():
     assert reply["batchwise"] is None
 
 
-def test_nobody_asks_where_the_batches_are_those_of_spark():
+def test_no_request_is_made_where_the_batches_are_those_of_spark():
     given = request(python_step(r=udf(0, column("x", "long"), returns="string")), inputs={"x": "long"})
     assert compile_pipeline(given, [payload(lambda x: x.astype(str))])["batchwise"] is None
 
@@ -249,7 +249,7 @@ def check_generated(proved, data):
     proved.append(case.source)
 
 
-def test_generated_functions_that_are_proved_give_equal_rows():
+def test_generated_functions_that_are_proved_return_equal_rows():
     proved: list[str] = []
     check_generated(proved)
     assert len(proved) >= 3

@@ -131,7 +131,7 @@ def _loaded(function):
     return next(c.cell_contents[0] for c in function.__closure__ if isinstance(c.cell_contents, list))
 
 
-def test_missing_texts_are_left_to_scalar_functions_themselves():
+def test_missing_strings_are_passed_to_scalar_functions():
     def normal(s):
         return s.map(lambda t: unicodedata.normalize("NFKD", t))
 
@@ -505,7 +505,7 @@ def test_many_integers_of_siblings_stay_apart():
     assert [g["udfs"] for g in siblings(entry, entry, functions=functions)] == [[0, 1]]
 
 
-def test_what_a_pipeline_saves():
+def test_savings_of_a_pipeline():
     bare, around = (compiled(f, {"a": "double"})[0] for f in (lambda a: erf(a), lambda a: np.exp(erf(a) * 2) + 1))
     assert bare["saves"] < 0 < around["saves"] and not bare["repeats"] and not around["repeats"]
     texts, _ = compiled(lambda s: s.map(html.escape), {"s": "string"})
@@ -514,7 +514,7 @@ def test_what_a_pipeline_saves():
     assert shared["repeats"] and len(shared["stages"]) == 1
 
 
-def test_workers_tell_what_they_have_counted():
+def test_workers_report_their_counts():
     counts.kernel_seconds, counts.call_seconds, counts.original_rows = 0.25, 1.5e-6 * 2, 7
     assert not counts.told(11).any() and counts.original_rows == 7
     data = counts.told(20)

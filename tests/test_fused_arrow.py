@@ -146,7 +146,7 @@ def check(function, returns, columns, spark_type, rows):
 
 
 @pytest.mark.parametrize("number", range(len(OF_TEXTS)))
-def test_texts(number):
+def test_strings(number):
     check(*OF_TEXTS[number], TEXTS, "string", 500)
 
 
@@ -194,7 +194,7 @@ def test_few_batches_are_the_originals():
     assert check(*OF_NUMBERS[5], {"integers": INTS}, "long", 500) == 0  # as one batch it breaks its promise, in three it does not
 
 
-def test_texts_are_looked_up_while_they_repeat():
+def test_strings_are_looked_up_while_they_repeat():
     repeats = Repeats()
     few, distinct = TEXTS["few or NULL"], TEXTS["distinct"]
     found = repeats.of(few)

@@ -154,7 +154,7 @@ def test_calls_that_break_their_annotations(number, capfd):
     assert ran > 0 and "breaks its annotation" in capfd.readouterr().err
 
 
-def test_what_is_saved_is_held_against_arrow():
+def test_savings_are_compared_with_the_cost_of_arrow():
     few, many = (lambda x: pc.add(same(x), 1.0), lambda x: pc.exp(pc.sin(pc.exp(pc.sin(same(x))))))
     assert fused(few, DoubleType(), column("x"))["saves"] < 0 < fused(many, DoubleType(), column("x"))["saves"]
 

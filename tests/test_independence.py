@@ -126,7 +126,7 @@ def test_a_refused_function_leaves_no_trace(odd):
 
 
 @pytest.mark.slow
-def test_the_corpus_gives_the_same_in_any_order():
+def test_the_corpus_has_the_same_outcomes_in_any_order():
     """Each case runs in its place and among refused functions, at a fixed seed."""
     order: list[Any] = [*cases(), *ODD]
     random.Random(1).shuffle(order)

@@ -47,7 +47,7 @@ def test_a_large_package_is_known_by_its_version(service, installed):
     assert names(reply) == [] and reply["libraries"]["large-rates"] == "1.5"
 
 
-def test_a_module_that_would_come_before_an_installed_one(service, installed, tmp_path):
+def test_a_module_that_would_shadow_an_installed_one(service, installed, tmp_path):
     before = tmp_path / "before"
     before.mkdir()
     write(installed, company="def f(s): return s * 3.0")

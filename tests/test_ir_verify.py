@@ -50,7 +50,7 @@ def test_rule_without_text(message: str) -> None:
         verify(BROKEN[message])
 
 
-def test_a_legal_program_is_given_back() -> None:
+def test_a_valid_program_is_returned_unchanged() -> None:
     program = Program("p", (X,), (Loop("f", ROWS, (READ,), (Append("y", 0),)),), ("y",))
     assert verify(program) is program
     assert verify(replace(program, outputs=("x",))).outputs == ("x",)

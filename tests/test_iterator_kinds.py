@@ -87,7 +87,7 @@ def test_one_result_for_each_batch(function):
     np.testing.assert_array_equal(result(function), by_hand(function))
 
 
-def test_several_columns_come_as_a_tuple():
+def test_several_columns_arrive_as_a_tuple():
     def sums(batches):
         for a, b in batches:
             yield a + b

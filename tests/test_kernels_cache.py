@@ -33,7 +33,7 @@ def works(code, p: Program, factor: float = 2.0) -> bool:
     return np.array_equal(Kernel.load(code, p).run({"a": a}, 100).columns["o"], a * factor)
 
 
-def test_a_second_compile_comes_from_the_cache(tmp_path):
+def test_a_second_compilation_uses_the_cache(tmp_path):
     cache, p = ObjectCache(tmp_path / "new" / "folder"), program()
     first, second = compile_program(p, cache), compile_program(p, cache)
     assert (first.cached, second.cached) == (False, True)
@@ -60,7 +60,7 @@ def test_a_damaged_file_is_removed_and_made_again(tmp_path, damage):
     assert not again.cached and works(again, p) and compile_program(p, cache).cached
 
 
-def test_the_least_recently_used_files_go_first(tmp_path):
+def test_the_least_recently_used_files_are_removed_first(tmp_path):
     cache = ObjectCache(tmp_path)
     programs = [program(float(k)) for k in range(5)]
     for at, p in enumerate(programs):
@@ -127,7 +127,7 @@ def test_two_processes_compile_the_same_program(tmp_path):
     assert len(list((tmp_path / "cache").iterdir())) == 2  # and the key
 
 
-def test_the_folder_and_the_limit_come_from_the_environment(monkeypatch, tmp_path):
+def test_the_environment_determines_the_folder_and_the_limit(monkeypatch, tmp_path):
     for name in ("SPARKWELD_CACHE_DIR", "SPARKWELD_CACHE_MAX_BYTES", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
     assert default_folder() == Path.home() / ".cache" / "sparkweld"

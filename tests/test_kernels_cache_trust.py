@@ -110,7 +110,7 @@ def test_a_folder_that_others_can_read_is_used(tmp_path):
 
 
 @pytest.mark.parametrize(("mode", "used"), [(0o777, False), (0o1777, True), (0o711, True)])
-def test_what_is_above_the_folder_matters_where_all_can_write_it(tmp_path, mode, used):
+def test_parent_folders_matter_where_everybody_may_write_them(tmp_path, mode, used):
     (tmp_path / "above").mkdir()
     (tmp_path / "above").chmod(mode)
     cache = ObjectCache(tmp_path / "above" / "cache")
@@ -134,7 +134,7 @@ def foreign(monkeypatch):
 
 
 @pytest.mark.parametrize("what", ["folder", "file", "key"])
-def test_what_another_user_owns_is_not_used(tmp_path, foreign, what):
+def test_a_file_of_another_user_is_not_used(tmp_path, foreign, what):
     _, file = compiled(tmp_path / "cache")
     foreign({"folder": file.parent, "file": file, "key": file.parent / "authentication.key"}[what])
     assert "owned by" in not_used(tmp_path / "cache")
@@ -156,7 +156,7 @@ def test_a_key_that_others_can_read_is_not_used(tmp_path, mode):
 
 @pytest.mark.parametrize("target", ["kernel", "key"])
 @pytest.mark.parametrize("kind", ["link", "dangling link", "hard link", "fifo", "socket", "folder", "device", "too large"])
-def test_what_is_no_regular_file_is_not_read(tmp_path, kind, target):
+def test_irregular_files_are_not_read(tmp_path, kind, target):
     _, file = compiled(tmp_path / "cache")
     path = file if target == "kernel" else tmp_path / "cache" / "authentication.key"
     elsewhere = tmp_path / "elsewhere"

@@ -111,7 +111,7 @@ def bounds(loop):
     return loop.const(0, Type("i64")), loop.const(9, Type("i64"))
 
 
-def test_what_one_path_needs_is_computed_there():
+def test_values_of_one_path_are_computed_there():
     p = compiled(by_a_dictionary)
     graph = next(let.op.graph for let in p.loops[0].body if isinstance(let.op, Region))
     moved = sunk(graph)

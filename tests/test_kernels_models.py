@@ -151,7 +151,7 @@ def test_filters_that_models_decide():
     _check(p)
 
 
-def test_a_guard_of_every_row_wants_the_model_for_every_row():
+def test_a_guard_of_every_row_requires_the_model_for_every_row():
     def body(loop: LoopBuilder, read: dict[str, Value]) -> Value:
         where = loop.call("greater", read["x"], loop.const(1.0, F64))
         score = loop.emit(_mlp(1, 1), read["x"])
@@ -177,7 +177,7 @@ def test_guards_of_results():
         assert kernel.run(inputs, rows).flagged == np.count_nonzero(evaluate(p, inputs, rows).flagged)
 
 
-def test_input_columns_are_not_copied_and_computed_ones_lie_between_stages():
+def test_input_columns_are_not_copied_and_computed_ones_are_stored_between_stages():
     def body(loop: LoopBuilder, read: dict[str, Value]) -> None:
         loop.append("out", loop.emit(_mlp(2, 1), read["x"], loop.call("negative", read["y"])))
 
@@ -269,7 +269,7 @@ def _models_of(type: Type) -> Program:
 
 
 @pytest.mark.parametrize("above", [-9.0, 0.7, 2.5])
-def test_a_select_wants_a_model_where_it_takes_it(above):
+def test_a_select_requires_a_model_where_it_chooses_it(above):
     """In a cascade the second model scores unsure rows of the first, a third those of them that a filter keeps."""
 
     def body(loop: LoopBuilder, read: dict[str, Value]) -> Value:
@@ -299,7 +299,7 @@ def test_a_flag_among_the_inputs_chooses_a_model():
     _check(p, (0, 1, 65, 700))
 
 
-def test_what_two_users_want():
+def test_requests_of_two_users():
     """One user requires every row; or both require those of one condition, and others of their own."""
 
     def body(loop: LoopBuilder, read: dict[str, Value]) -> None:

@@ -71,7 +71,7 @@ def test_only_replacing_allocates():
     assert [program_allocates(program_of([call])) for call in CALLS[:12]] == [call.fn == "replace" for call in CALLS[:12]]
 
 
-def test_texts_of_which_searches_read_much():
+def test_strings_in_which_searches_read_many_bytes():
     """Each search scans for a y to the end of the string."""
     call = RegexCall("reads_little", r"x[xz]*y|x", compile_regex(r"x[xz]*y|x", 0, "search", (0,), repeated=True).encode())
     texts = ["x" * 60, "x" * 100, "x" * 1000, "xz" * 50, "xy" * 1000, "é" * 30 + "x" * 90, "", *("x" * n for n in range(77, 83))]

@@ -62,7 +62,7 @@ def kernel(request) -> Kernel:
 
 
 @pytest.mark.parametrize("rows", SIZES)
-def test_stages_give_what_evaluate_gives(kernel, rows):
+def test_stages_return_the_values_of_evaluate(kernel, rows):
     # Results of libm are within their bound of NumPy's and then rounded to integers, so there are no ties here.
     inputs = {i.name: extremes(i.type, rows) for i in kernel.program.inputs}
     if "x" in inputs:

@@ -158,7 +158,7 @@ def test_arena_overflows_and_the_kernel_runs_again(filtered, monkeypatch):
     assert len(calls) == 1
 
 
-def test_only_programs_with_new_strings_want_an_arena():
+def test_only_programs_with_new_strings_require_an_arena():
     assert not program_allocates(calls(StrCall("strip", (None,)), StrCall("slice", (1, -1, 1)), StrCall("parse_int")))
     for op in (StrCall("lower"), StrCall("slice", (None, None, -1)), StrCall("zfill", (3,)), StrCall("repeat", (2,))):
         assert program_allocates(calls(op))
@@ -206,7 +206,7 @@ def _texts_of_bytes(data: list[bytes]) -> np.ndarray:
     return objects([d.decode("utf-8", "surrogateescape") for d in data])
 
 
-def test_valid_utf8_is_what_python_decodes():
+def test_valid_utf8_is_that_of_python():
     data = [*_broken_texts(), *(t.encode() for t in TEXTS), b"abcdefgh\xc3", b"abcdefgh\xe2\x82\xac", b"\xf4\x90\x80\x80"]
     data += [bytes([a, b, 0x80, 0x80]) for a in range(0xE0, 256) for b in range(256)]
     p = calls(StrCall("valid_utf8"), StrCall("is_ascii"))
@@ -214,7 +214,7 @@ def test_valid_utf8_is_what_python_decodes():
 
 
 @pytest.mark.parametrize("fence_before", [False, True])
-def test_functions_read_no_byte_outside_of_their_texts(every_function, fence_before):
+def test_functions_read_no_byte_outside_their_strings(every_function, fence_before):
     # A fault here ends the process, so a pass is the proof. Results of invalid bytes are arbitrary; the others are checked.
     broken = _broken_texts()[::9]
     data = [t.encode() for t in TEXTS] + broken
@@ -378,7 +378,7 @@ def test_generated_programs(text: str, seed: int) -> None:
 
 
 @pytest.mark.parametrize("texts", [["", ""], ["a", "", "é", ""], ["b", "\udc80", "a"], ["€uro", "€uro", "", "x" * 99]], ids=ascii)
-def test_views_become_texts_wherever_they_lie(texts):
+def test_views_become_strings_at_any_address(texts):
     encoded = [text.encode("utf-8", "surrogateescape") for text in texts]
     memory = ctypes.create_string_buffer(b"\xff".join(encoded))  # bytes between two strings are never read
     starts = np.cumsum([0, *(len(data) + 1 for data in encoded[:-1])]) + ctypes.addressof(memory)

@@ -220,7 +220,7 @@ def test_walks_begin_below_the_first_levels() -> None:
     assert op.evaluate_all(*columns)[0].tobytes() == expected
 
 
-def test_what_does_not_fit() -> None:
+def test_mismatches() -> None:
     """Cases: more columns than a walk's nodes can index, and more categories than a set holds."""
     leaf = np.array([1, -1, -1], np.int32)
     trees = tuple(
@@ -235,7 +235,7 @@ def test_what_does_not_fit() -> None:
         walk_arrays(Forest(1, F64, F64, np.zeros(1), (split,)))
 
 
-def test_trees_that_are_split_alike_share_operations() -> None:
+def test_trees_with_equal_splits_share_operations() -> None:
     """Consecutive trees with equal splits share operations, whatever their leaf values; each adds its own values."""
     rng = np.random.default_rng(3)
     edges = [np.sort(rng.normal(size=50)) for _ in range(4)]

@@ -230,7 +230,7 @@ def test_categories_are_mapped_to_categories():
     assert equal(sparkweld.lazy(column).map(html.escape).compute(), column.map(html.escape))
 
 
-def test_merged_results_come_from_pieces():
+def test_results_are_merged_from_chunks():
     session = sparkweld.lazy(block_rows=100)
     for function, data in (
         (np.sum, I),
@@ -244,7 +244,7 @@ def test_merged_results_come_from_pieces():
         assert equal(got, function(data))
 
 
-def test_a_session_computes_what_lives_at_its_end_in_one_pipeline():
+def test_a_session_computes_its_live_results_in_one_pipeline():
     with sparkweld.lazy(threads=1) as wrap:
         a, b = wrap(A), wrap(B)
         e = scipy.special.erf(a)
@@ -258,14 +258,14 @@ def test_a_session_computes_what_lives_at_its_end_in_one_pipeline():
     assert "ran 1 times: 2,000 rows" in sparkweld.lazy_evaluation.evaluating.described(runner)
 
 
-def test_exact_sessions_compute_only_what_is_equal_to_the_bit():
+def test_exact_sessions_compute_only_operations_that_are_equal_bit_for_bit():
     a = sparkweld.lazy(exact=True)(B)
     assert isinstance(a + 1, LazyArray) and not (a + 1)._definition.is_computed
     logs = np.log(a)
     assert logs._definition.is_computed and equal(logs.compute(), np.log(B))
 
 
-def test_what_kernels_may_not_decide_the_library_does():
+def test_the_library_decides_rows_that_kernels_may_not():
     session = sparkweld.lazy()
     s, t = FRAME["i"], FRAME["i"] * 0 + 3
     t.iloc[5] = 0
@@ -309,7 +309,7 @@ def test_wrong_use():
     assert operator.index(sparkweld.lazy(np.array([3]))[0]) == 3 and sparkweld.lazy(np.array([])).compute().size == 0
 
 
-def test_what_costs_more_to_record_runs_at_once(monkeypatch):
+def test_calls_that_cost_more_to_record_run_at_once(monkeypatch):
     monkeypatch.undo()
     assert "least_rows" in explain(np.sqrt(sparkweld.lazy(B)))
     assert np.array_equal(np.sqrt(sparkweld.lazy(B)).compute(), np.sqrt(B))
@@ -319,7 +319,7 @@ def test_what_costs_more_to_record_runs_at_once(monkeypatch):
         sparkweld.lazy(B, least_rows=-1)
 
 
-def test_what_the_library_says_of_one_call_is_not_said_of_another():
+def test_warnings_of_one_call_are_not_repeated_for_another():
     """Equal constants of other types or signs, and equal calls on other dtypes and names, are cached separately."""
     small, series = np.array([1, -2, 100], np.int8), pd.Series([1.0, -2.0, 0.0], name="a")
     for x in (small, small.astype(np.float32), series, series.rename("b"), series.astype("int64")):
@@ -357,7 +357,7 @@ def test_calls_that_differ_in_the_sign_of_zero_are_two():
     assert equal(plus, 0.0 * B) and equal(minus, -0.0 * B)
 
 
-def test_equal_texts_are_given_once():
+def test_equal_strings_are_passed_once():
     given_texts = []
 
     def shortened(text):

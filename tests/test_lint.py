@@ -154,7 +154,7 @@ def test_all_ways_to_declare_are_seen(lint):
     assert report.notes == ()
 
 
-def test_what_the_import_does_not_reach_is_read(lint):
+def test_code_that_the_import_does_not_reach_is_read(lint):
     text = """
         def main():
             @pandas_udf("double")
@@ -230,7 +230,7 @@ def test_exit_codes_and_output(tmp_path, monkeypatch, capsys):
         main.main(["lint"])
 
 
-def test_the_help_says_that_code_runs(capsys):
+def test_the_help_states_that_code_runs(capsys):
     with pytest.raises(SystemExit, match="0"):
         main.main(["lint", "--help"])
     assert "THE TARGET IS IMPORTED" in " ".join(capsys.readouterr().out.split())

@@ -290,7 +290,7 @@ def expected(source, row, returns):
         ("lambda xs: len([[x] for x in xs])", "list<i32>", "SW281"),
     ],
 )
-def test_what_is_refused(source, type, code):
+def test_refused_functions(source, type, code):
     with pytest.raises(Refusal) as refused:
         check(source, (type,))
     assert refused.value.code == code
@@ -386,7 +386,7 @@ def test_null_elements_of_floats_are_nan_in_ndarrays(type):
         (lambda v: v.clip(v[0], v[1]), None, "SW222"), (lambda v: v == "a", "array<boolean>", "SW222"),
     ],
 )  # fmt: skip
-def test_what_is_refused_of_ndarrays(function, returns, code):
+def test_refused_operations_on_ndarrays(function, returns, code):
     assert codes(compile_udf(lambda s: s.map(function), 200, {"s": "array<double>"}, returns or "array<double>")) == [code]
 
 
@@ -399,7 +399,7 @@ def test_an_ndarray_is_not_changed_in_place():
     assert codes(compile_udf(lambda s: s.map(doubled), 200, {"s": "array<double>"}, "array<double>")) == ["SW256"]
 
 
-def test_what_is_refused_of_series_of_lists():
+def test_refused_operations_on_series_of_lists():
     made = lambda s: s.map(lambda v: [x * 2 for x in v])  # noqa: E731
     for function, returns, code in [
         (lambda s: made(s) * 2, "array<double>", "SW245"), (lambda s: made(s).astype(float), "array<double>", "SW245"),

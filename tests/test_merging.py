@@ -81,7 +81,7 @@ def test_kernel_equals_evaluate(keys):
 @pytest.mark.parametrize("keys", [("str",), ("i64", "str"), ("str", "date", "str")], ids="-".join)
 @pytest.mark.parametrize("dictionary", [True, False])
 @pytest.mark.parametrize("groups", [3, 3000])
-def test_texts_that_lie_where_those_of_an_earlier_row_lie(keys, dictionary, groups):
+def test_strings_at_the_addresses_of_an_earlier_row(keys, dictionary, groups):
     made = program(keys, [("rows", None), ("sum", "f64")])
     columns = columns_of(made, 3000, groups)
     for i, key in enumerate(keys):
@@ -114,7 +114,7 @@ def _length(column: Array) -> int:
     return len(column.values if isinstance(column, Optional) else column)
 
 
-def test_a_full_table_is_taken_out_and_merging_goes_on():
+def test_a_full_table_is_emptied_and_merging_continues():
     made = program(("str", "i64"), [("rows", None), ("sum", "i64"), ("max", "f64")])
     kernel = kernel_of(made)
     columns = columns_of(made, 500, groups=20)
@@ -168,7 +168,7 @@ def test_text_form():
     assert parse_program(str(made)) == made
 
 
-def test_moments_of_one_value_go_together():
+def test_central_moments_of_one_value_require_each_other():
     with pytest.raises(VerifyError, match="some central moments of a value"):
         program((), [("moment0", "f64"), ("moment2", "f64")])
     made = program(("i8",), [(f"moment{i}", "f64") for i in range(3)], nullable=False)
@@ -184,6 +184,6 @@ def test_moments_of_one_value_go_together():
      (("rows", "i8"), "rows requires no value"), (("checked_sum", "f64"), "merge checked_sum does not apply"),
      (("sum", None), "sum requires one value"), (("median", "f64"), "merge median does not apply")],
 )  # fmt: skip
-def test_merges_that_there_are_not(merge, message):
+def test_merges_that_do_not_exist(merge, message):
     with pytest.raises(VerifyError, match=message):
         program((), [merge], nullable=False)

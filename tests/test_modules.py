@@ -72,7 +72,7 @@ def names(reply):
     return [module["name"] for module in reply.get("modules", ())]
 
 
-def test_the_folder_of_the_workers_comes_first(service, tmp_path):
+def test_the_folder_of_the_workers_has_precedence(service, tmp_path):
     """`python -m pyspark.daemon` has its folder before PYTHONPATH, and files added to the job before that."""
     folder = write(tmp_path / "folder", mylib="def f(s): return s * 3.0")
     on_path = write(tmp_path / "path", mylib="def f(s): return s * 5.0")
@@ -117,7 +117,7 @@ def test_an_edited_module_is_imported_again(service, tmp_path):
     assert constants(asked(child, "zipped", **inside)) == {"12.0"}
 
 
-def test_only_what_a_function_depends_on_is_on_record(service, tmp_path):
+def test_only_the_dependencies_of_a_function_are_recorded(service, tmp_path):
     folder = write(
         tmp_path / "folder",
         base="K = 2.0",
@@ -139,7 +139,7 @@ def test_only_what_a_function_depends_on_is_on_record(service, tmp_path):
     assert codes(asked(child, "one", modules=wanted)) == ["SW869"]
 
 
-def test_a_missing_module_may_come(service, tmp_path):
+def test_a_missing_module_may_appear_later(service, tmp_path):
     folder = write(tmp_path / "folder")
     child = service(SPARKWELD_WORKER_PATH=str(folder))
     assert codes(asked(child, "mylib")) == ["SW201"]
@@ -147,7 +147,7 @@ def test_a_missing_module_may_come(service, tmp_path):
     assert constants(asked(child, "mylib")) == {"3.0"}
 
 
-def test_a_module_of_ours_never_comes_from_a_folder_of_the_job(service, tmp_path):
+def test_modules_of_sparkweld_are_never_imported_from_a_folder_of_the_job(service, tmp_path):
     """The worker would import it, so nothing is compiled; and the service does not run it."""
     ran = tmp_path / "ran"
     folder = write(tmp_path / "folder", mylib="def f(s): return s * 3.0")

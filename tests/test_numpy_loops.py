@@ -67,7 +67,7 @@ def test_an_exponent_of_the_row():
 
 
 @pytest.mark.parametrize("name", ["fmax", "fmin"])
-def test_zeros_of_both_signs_go_to_python(name):
+def test_zeros_of_both_signs_run_in_python(name):
     """NumPy's SIMD loop returns the second zero, its tail the first: the sign depends on the row's position in the batch."""
     function = getattr(np, name)
     kernel = kernel_of(lambda a, b: function(a, b), "ab")

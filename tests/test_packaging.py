@@ -32,7 +32,7 @@ def _toml_list(text: str, key: str) -> list[str]:
     return ast.literal_eval(found[1])
 
 
-def test_the_makefile_installs_what_the_build_requires():
+def test_the_makefile_installs_the_requirements_of_the_build():
     wanted = _toml_list((ROOT / "pyproject.toml").read_text(), "requires")
     line = re.search(r"^BUILD_REQUIRES := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert line is not None

@@ -83,7 +83,7 @@ CALLS = ((weighted, ("double", "double"), "double"), (dtypes, ("long",), "string
 
 
 @pytest.mark.parametrize("held", [1, 1 << 40], ids=["many pieces", "one piece"])
-def test_states_merge_to_what_each_group_gives(held, monkeypatch):
+def test_states_merge_to_the_result_of_each_group(held, monkeypatch):
     monkeypatch.setattr(grouping, "HELD_BYTES", held)
     reply, before, after = compiled(CALLS)
     assert [k["op"].rsplit(".")[-1] for k in reply["kept"]] == ["weighted"] and "1e-09" in reply["kept"][0]["bound"]

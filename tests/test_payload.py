@@ -66,7 +66,7 @@ def test_a_command_above_the_threshold_is_a_broadcast_of_its_bytes(tmp_path):
     assert 7 not in _broadcastRegistry
 
 
-def test_a_broadcast_inside_of_a_function_is_read_when_asked_for(tmp_path):
+def test_a_broadcast_inside_a_function_is_read_on_request(tmp_path):
     handle = _BroadcastHandle(3)
     bytes_ = payload(lambda a: a * handle.value["k"])
     path = tmp_path / "b"
@@ -120,7 +120,7 @@ class _Exits:
         ("SW204", cloudpickle.dumps(_Exits()), "SystemExit: 3"),
     ],
 )
-def test_what_cannot_be_read_is_refused(code, bytes_, expected):
+def test_an_unreadable_model_is_refused(code, bytes_, expected):
     with pytest.raises(Refusal) as refused:
         load_command(bytes_)
     assert refused.value.code == code

@@ -141,7 +141,7 @@ def test_one_udf_in_a_filter_and_a_projection_is_evaluated_once():
     assert reply["status"] == "ok", "the filter decides no dtype: the call above it is the call below it"
 
 
-def test_a_filter_without_outputs_gives_the_selection():
+def test_a_filter_without_outputs_returns_the_selection():
     steps = [python_step(s=udf(0, "a")), {"kind": "filter", "condition": greater("s", "0x0.0p0")}]
     reply = compile_pipeline(request(*steps, outputs=[]), [payload(lambda a: a + 1)])
     program = parse_program(reply["program"])
@@ -251,7 +251,7 @@ def test_every_refusal_is_listed_with_its_step():
     assert set(reply["refusals"][0]) == {"udf", "step", "code", "title", "message", "hint", "place"}
 
 
-def test_what_reads_a_refused_column_of_an_unknown_type_adds_nothing():
+def test_readers_of_a_refused_column_of_unknown_type_add_nothing():
     steps = [python_step(x=udf(0, "a", name="first", returns="binary")), python_step(r=udf(1, column("x", "binary")))]
     reply = compile_pipeline(request(*steps), [payload(lambda a: a), payload(lambda x: x)])
     assert codes(reply) == ["SW104"]
@@ -286,7 +286,7 @@ def test_input_types_without_a_kernel_are_refused():
     assert codes(reply) == ["SW101"]
 
 
-def test_exact_refuses_what_is_only_kept():
+def test_exact_mode_refuses_operations_that_are_only_approximate():
     steps = [python_step(x=udf(0, "a", name="safe")), python_step(r=udf(1, "a", name="bound"))]
     blobs = [payload(lambda a: np.sqrt(a)), payload(lambda a: np.exp(a) + np.log(a))]
     assert compile_pipeline(request(*steps), blobs)["status"] == "ok"
@@ -328,7 +328,7 @@ def test_endless_recursion_is_refused():
     assert reply["status"] == "refused"
 
 
-def test_the_size_check_of_kernels_is_asked():
+def test_the_size_check_of_kernels_runs():
     def check(program):
         raise refusal("SW501", what=f"{program.size} values", limit="none")
 

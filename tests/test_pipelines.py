@@ -87,7 +87,7 @@ def test_results_do_not_depend_on_blocks_or_threads(capture):
         Runner(made).run(data(0), 0)
 
 
-def test_only_what_is_asked_for_runs(capture):
+def test_only_requested_calls_run(capture):
     loop = capture.loop()
     erf = capture.call(ERF, (of(capture.x),), {}, "array", F64)
     fine = loop.call("add", capture.x, capture.y)
@@ -118,7 +118,7 @@ def each(function):
     return annotate(function, (Rows(container="list"),), returns=Rows(container="list"), elementwise=True, check=False)
 
 
-def test_texts_nulls_and_objects_go_through():
+def test_strings_nulls_and_objects_pass_through():
     capture = Capture("texts")
     s = capture.input("s", STR.optional())
     capture.input("o", None)
@@ -295,7 +295,7 @@ def test_blocks_of_calls_for_each_row_are_not_smaller_than_calls_are_worth():
     assert guesses[1] == max(guesses[0], 8192)
 
 
-def test_equal_texts_are_given_to_a_function_of_one_text_once(capture):
+def test_equal_strings_are_passed_once_to_a_function_of_one_string(capture):
     seen = []
 
     def shout(text, mark):

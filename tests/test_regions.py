@@ -464,7 +464,7 @@ def test_a_row_of_an_endless_loop_is_flagged():
      "-> i64\nblock (f64)\n%0: f64 = arg[0, f64]\nreturn %0", "-> i64\nblock (i64)\nbranch %0 0()", "-> f64\nblock (f64, f64)\n"
      "%0: f64 = arg[0, f64]\n%1: f64 = hypot %0 %0\nreturn %1", '-> i64\nblock (i64)\n%0: i64 = read["a", i64]\nleave'],
 )  # fmt: skip
-def test_what_is_no_region(text):
+def test_functions_that_are_not_regions(text):
     with pytest.raises(VerifyError):
         parse_graph(text)
 

@@ -68,7 +68,7 @@ def test_groups_and_joins(seed):
         assert_equal[type(a)](a, b)
 
 
-def test_only_what_is_asked_for_is_computed(monkeypatch):
+def test_only_requested_values_are_computed(monkeypatch):
     events, keys = _tables(1)
     joined = sparkweld.lazy(events, least_rows=0).merge(keys, on="k")
     asked = []

@@ -29,7 +29,7 @@ def filtering(function):
     return plan(capture, {"r": capture.call(annotation, (Argument((x,), "array"),), {}, "array", F64)})
 
 
-def test_kept_rows_are_in_order_when_the_first_block_comes_last():
+def test_kept_rows_are_in_order_when_the_first_block_ends_last():
     def kept(x):
         time.sleep(0.05 if x[0] == 0 else 0)
         return x[x % 3 == 0]

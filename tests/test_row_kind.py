@@ -33,7 +33,7 @@ def test_none_where_null(eval_type):
     assert got == [grade(a, x) for a, x in zip(A, X, strict=True)]
 
 
-def test_the_wire_formats_differ_in_what_they_convert():
+def test_the_wire_formats_differ_in_their_conversions():
     (pickled,), _ = run(compile_udf(lambda a: a, 100, {"a": "long"}, "double"), {"a": [3, None]})
     (arrow,), _ = run(compile_udf(lambda a: a, 101, {"a": "long"}, "double"), {"a": [3, None]})
     assert pickled == [None, None]

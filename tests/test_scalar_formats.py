@@ -18,7 +18,7 @@ TEXTS = [
 
 
 @pytest.mark.parametrize("source", TEXTS)
-def test_texts(source):
+def test_strings(source):
     check(f"lambda a: {source}", ("str",))
 
 
@@ -74,12 +74,12 @@ USED_INTS = [
 
 
 @pytest.mark.parametrize("source", USED)
-def test_texts_that_are_looked_at(source):
+def test_strings_that_are_examined(source):
     check(f"lambda a: {source}", ("str",))
 
 
 @pytest.mark.parametrize("source", USED_INTS)
-def test_numbers_in_texts_that_are_looked_at(source):
+def test_numbers_in_strings_that_are_examined(source):
     check(f"lambda a: {source}", ("i64",))
 
 
@@ -98,7 +98,7 @@ STEPS = """def f(a, b):
 """
 
 
-def test_texts_in_variables():
+def test_strings_in_variables():
     check(STEPS, ("str", "str"))
 
 
@@ -132,7 +132,7 @@ def test_refused(source):
     assert refused.value.code in ("SW602", "SW259", "SW299", "SW219")
 
 
-def test_a_format_that_goes_straight_to_the_caller_needs_no_interpretation():
+def test_a_format_that_is_returned_directly_needs_no_interpretation():
     """This holds for any of SparkWeld's frames between the function and its exploration."""
     for function in (lambda s: s.apply(lambda v: format(v)), lambda s: s.apply(lambda v: f"{v} km")):
         reply = compile_pipeline(request(python_step(r=udf(0, "a", returns="string"))), [payload(function)])

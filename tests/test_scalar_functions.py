@@ -327,7 +327,7 @@ def test_refused(code, function, type, returns):
     assert refused(function, (type,), returns) == [code]
 
 
-def test_exact_mode_refuses_what_is_kept():
+def test_exact_mode_refuses_approximate_operations():
     reply = compiled(lambda a: a.apply(lambda x: x**2), ("double",), "double", exact=True)
     assert [r["code"] for r in reply["refusals"]] == ["SW232"]
     assert compiled(lambda a: a.apply(lambda x: x**2), ("double",), "double")["kept"] == [{"op": "x ** 2", "bound": "1 ULP"}]

@@ -28,7 +28,7 @@ TWICE = {
 
 
 @pytest.mark.parametrize(("type", "body"), [(type, body) for type, bodies in TWICE.items() for body in bodies])
-def test_what_is_used_twice(type, body):
+def test_values_that_are_used_twice(type, body):
     """A loop over a range begins at its start each time; an iterator continues where the last loop stopped."""
     try:
         check(f"def f(a):\n    {body}\n", (type,), rows=ROWS.get(type))
@@ -52,7 +52,7 @@ def test_iterators_in_variables(body):
 
 
 @pytest.mark.parametrize("call", ["range(a)[0]", "len(range(a))", "list(reversed(range(a)))[0]"])
-def test_ranges_are_not_what_stands_for_them(call):
+def test_ranges_are_not_their_stand_ins(call):
     """Without a class of ranges, C code would raise errors of another class, and a handler would take them for Python's."""
     source = f"def f(a):\n    try:\n        return {call}\n    except TypeError:\n        return -1\n"
     with pytest.raises(Refusal) as refused:
@@ -80,7 +80,7 @@ def test_checks_of_classes(kind, source):
     check(f"lambda a: {source}", (kind,))
 
 
-def test_an_error_that_does_not_say_what_it_is_about():
+def test_an_error_without_a_subject():
     """``bytes`` does not recognise the stand-in of a str as a str."""
     with pytest.raises(Refusal, match="SW299"):
         check("def f(a):\n    try:\n        return bytes(a, 'utf8')[0]\n    except TypeError:\n        return -1\n", ("str",))

@@ -50,7 +50,7 @@ TEXTS = [
 
 
 @pytest.mark.parametrize("source", TEXTS)
-def test_texts(source):
+def test_strings(source):
     check(f"lambda a: {source}", ("str",), NAMES=NAMES, TABLE=TABLE)
 
 

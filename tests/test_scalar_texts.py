@@ -33,7 +33,7 @@ TWO = ["a + b", "a == b", "a < b", "a in b", "a.startswith(b)", "a.find(b)", "a 
 
 
 @pytest.mark.parametrize("source", TWO)
-def test_two_texts(source):
+def test_two_strings(source):
     check(f"lambda a, b: {source}", ("str", "str"))
 
 
@@ -66,7 +66,7 @@ def test_a_text_within_a_constant():
 
 @pytest.mark.parametrize("source", ["'abc'.endswith(a)", "'abc'.startswith(a)"])
 @pytest.mark.parametrize("caught", [False, True])
-def test_what_needs_the_object_is_refused(source, caught):
+def test_calls_that_require_the_object_are_refused(source, caught):
     """This holds even where the function catches the TypeError that the symbolic value causes."""
     handler = f"def f(a):\n    try:\n        return {source}\n    except TypeError:\n        return False"
     with pytest.raises(Refusal, match="SW299"):

@@ -15,5 +15,5 @@ def test_numbers(kind, source):
 
 
 @pytest.mark.parametrize("source", [source for source, of in functions() if of == "text"])
-def test_texts(source):
+def test_strings(source):
     check(source, ("str?", "str?"))

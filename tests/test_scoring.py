@@ -39,7 +39,7 @@ def planned(model, features=None, proba=False, types=TYPES):
     return plan_of(model, chosen_features(model, features, types), proba)
 
 
-def test_what_is_called_and_what_it_gives():
+def test_the_called_method_and_its_result():
     assert (planned(PIPELINE).method, planned(PIPELINE).type) == ("predict", "string")
     assert (planned(PIPELINE, proba=True).at, planned(PIPELINE, proba="no").at) == (1, 0)
     assert planned(BOOSTED, proba=True).classes == (0, 1, 2)
@@ -83,7 +83,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("says", WRONG)
-def test_what_does_not_fit(says):
+def test_mismatches(says):
     with pytest.raises(UserError, match=says):
         WRONG[says]()
 

@@ -88,7 +88,7 @@ def one_udf(function):
     return {**request(python_step(r=udf(0, "a")))}, [payload(function)]
 
 
-def test_hello_says_who_answers(shared):
+def test_hello_identifies_the_service(shared):
     hello = shared.ask(op="hello").header
     assert hello["status"] == "ok" and hello["protocol"] == PROTOCOL and hello["pid"] == shared.process.pid
     assert set(hello["versions"]) == {"python", "pyspark", "pandas", "numpy", "pyarrow", "numba", "llvmlite"}
@@ -110,7 +110,7 @@ def test_hello_compile_object_in_one_process(shared):
     assert made.blobs[0][:4] == b"\x7fELF"
 
 
-def test_blocks_come_as_blobs_unless_they_are_known(shared):
+def test_blocks_are_sent_as_blobs_unless_they_are_known(shared):
     model = MLPRegressor(hidden_layer_sizes=(2,), max_iter=1, random_state=0)
     with pytest.warns(UserWarning, match="iterations"):
         model.fit(np.ones((20, 1)), np.arange(20))
@@ -132,7 +132,7 @@ def test_blocks_come_as_blobs_unless_they_are_known(shared):
     assert made.header["memory"] > 0
 
 
-def test_an_object_comes_from_the_cache_of_another_process(tmp_path):
+def test_an_object_is_read_from_the_cache_of_another_process(tmp_path):
     header, blobs = one_udf(lambda a: a * 3 - 1)
     made = []
     for _ in range(2):
@@ -385,7 +385,7 @@ def test_changed_files_make_another_request(tmp_path):
     assert len({first, second, request_key(message)}) == 3
 
 
-def test_a_function_in_a_broadcast_is_known_by_what_the_broadcast_holds(tmp_path):
+def test_a_function_in_a_broadcast_is_identified_by_its_contents(tmp_path):
     def key(number: int, held: bytes, payload: bytes | None = None, op: str = "compile", others: int = 0) -> str:
         path = tmp_path / str(number)
         path.write_bytes(held)

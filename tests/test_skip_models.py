@@ -191,7 +191,7 @@ def test_kernels_find_out_whether_bounds_pay(share: float) -> None:
         np.testing.assert_array_equal(getattr(made, "values", made), scores[expected])
 
 
-def test_bounds_pay_for_dear_models_over_many_rows() -> None:
+def test_bounds_pay_for_expensive_models_over_many_rows() -> None:
     """They pay from some power of 2 of rows per task; never for small trees, or when the planning budget is too short."""
     random = np.random.default_rng(3)
     rows = pd.DataFrame(random.normal(size=(3000, 2)), columns=NUMBERS)

@@ -88,7 +88,7 @@ _SEEN_CLASSES = [
 ]  # fmt: skip
 
 
-def test_whatever_looks_like_a_stand_in_is_one():
+def test_every_class_that_resembles_a_stand_in_is_one():
     """A new class cannot be forgotten: it derives from the base, or is listed among those that user code never receives."""
     for cls in _classes():
         known = issubclass(cls, StandIn | ClassStandIn | BaseException) or issubclass(type(cls), ClassStandIn)
@@ -193,7 +193,7 @@ def _is_refused(x: Any) -> bool:
 @pytest.mark.parametrize(
     "false", [_false_attributes, _false_protocols, _false_classes], ids=["attributes", "protocols", "classes"]
 )
-def test_no_stand_in_lies(tracing, false):
+def test_no_stand_in_returns_a_wrong_value(tracing, false):
     problems = []
     for kind, pairs in samples(tracing).items():
         of_groups = kind.__module__.startswith("udf_compiler.backends.aggregates")
@@ -202,7 +202,7 @@ def test_no_stand_in_lies(tracing, false):
     assert not problems, "\n".join(problems)
 
 
-def test_no_class_lies(tracing):
+def test_no_class_pretends_to_be_another(tracing):
     problems = []
     for stand_in in CLASS_STAND_INS:
         real = type.__getattribute__(stand_in, "stands_for")
@@ -240,7 +240,7 @@ def _text_of_time(s):
      (_text_of_time, 200, "timestamp")],
     ids=lambda x: getattr(x, "__name__", None) or str(x),
 )  # fmt: skip
-def test_what_is_not_modelled_is_refused(function, kind, type):
+def test_unmodelled_calls_are_refused(function, kind, type):
     asked = request(python_step(r=udf(0, "a", evalType=kind)), inputs={"a": type})
     reply, _ = Service().answer(Message({**asked, "id": 1}, (payload(function),)))
     assert reply["status"] == "refused" and reply["refusals"][0]["code"] in ("SW251", "SW259"), reply

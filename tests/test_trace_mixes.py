@@ -57,7 +57,7 @@ def test_every_mix_is_traced_or_refused() -> None:
 
 
 @pytest.mark.parametrize("types", STATES, ids=" ".join)
-def test_mixes_are_what_pandas_gives(types: tuple[str, ...]) -> None:
+def test_mixes_equal_those_of_pandas(types: tuple[str, ...]) -> None:
     chosen = random.Random(" ".join(types)).sample(sources(), 400)
     compared = [check(HEAD + source, types, spare=False) for source in chosen if traces(source, types)]
     assert len(compared) > 20

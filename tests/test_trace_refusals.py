@@ -213,7 +213,7 @@ def test_values_of_two_traces_do_not_mix() -> None:
         trace(lambda a: a + other, [one], loop=loop)
 
 
-def test_frames_refuse_what_pandas_raises_for() -> None:
+def test_frames_refuse_calls_for_which_pandas_raises() -> None:
     for source, code in (
         ("d['no']", "SW252"),
         ("d.no", "SW261"),

@@ -324,7 +324,7 @@ def test_functions_of_a_string(function: str) -> None:
 
 
 @pytest.mark.parametrize("part", range(8))
-def test_kernels_give_what_the_programs_mean(part: int) -> None:
+def test_kernels_return_the_values_of_the_programs(part: int) -> None:
     """Many functions of one column share one program without guards, so that every row counts."""
     builder = ProgramBuilder("f", [Input("a", STR.optional())])
     loop = builder.loop("f")
@@ -340,7 +340,7 @@ def test_kernels_give_what_the_programs_mean(part: int) -> None:
     check_kernel(program, {"a": Optional(texts, valid)}, len(texts))
 
 
-def test_rows_of_which_searches_read_much() -> None:
+def test_rows_in_which_searches_read_many_bytes() -> None:
     source = "lambda a: a.str.replace(r'<[^>]+>|\\([^)]*\\)', '', regex=True)"
     traced = trace_source(source, ("str",))
     assert check_batch(traced, source, ("str",), {"a": ["<a>(b)" * 200, "(" + "<a>" * 300, "(<a>" * 50]})

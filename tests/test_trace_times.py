@@ -272,7 +272,7 @@ a.dt.strftime('%Y') + '-Q' + a.dt.quarter.astype(str) || a.dt.day_name().isin(['
 
 
 @pytest.mark.parametrize("source", rows(TEXTS))
-def test_texts_of_datetimes(source: str) -> None:
+def test_strings_of_datetimes(source: str) -> None:
     traced = [check_or_refuse(f"lambda a: {source}", (x,), ("SW255", "SW262"), spare=False) for x in STATES]
     assert traced[0] or "strftime('')" in source, "not traced without NaT"
 
@@ -302,7 +302,7 @@ def stamps(format: str, rng: np.random.Generator) -> list[str | None]:
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_texts_to_datetimes(format: str) -> None:
+def test_strings_to_datetimes(format: str) -> None:
     values = stamps(format, np.random.default_rng(len(format)))
     source = f"lambda a: pd.to_datetime(a, format={format!r}, errors='coerce')"
     (got,), flagged = run_traced(trace_source(source, ("str?",)), {"a": values})

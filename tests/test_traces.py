@@ -123,7 +123,7 @@ def test_one_column_in_the_place_of_two_is_another_call(loads):
      "title", "payload", "returns", "domain", "timezone"],
     ids=str,
 )  # fmt: skip
-def test_what_a_trace_depends_on(change, loads):
+def test_dependencies_of_a_trace(change, loads):
     function, types, returns = (lambda a: a * 2 + 1), ["long"], "long"
     first = asked(types, returns, 1)
     other = asked(types, returns, 1, **(change if isinstance(change, dict) else {}))
@@ -181,7 +181,7 @@ def test_a_function_that_loads_a_file_is_traced_each_time(tmp_path, loads):
     assert len(loads) == 2 and all(len(reply["files"]) == 1 for reply in replies), replies
 
 
-def test_refusals_are_told_again(loads):
+def test_refusals_are_repeated(loads):
     made = asked(["double"], "double", 1)
     with remembering(no_traces()):
         codes = [compile_pipeline(made, [payload(lambda a: a.cumsum())])["refusals"][0]["code"] for _ in range(2)]

@@ -55,7 +55,7 @@ def ways(kernel: Kernel, clock: np.ndarray, turns: int, cost: Callable[[int], in
 
 
 @pytest.mark.parametrize(("with_", "without", "chosen"), [(10, 50, True), (50, 10, False), (100, 103, False), (100, 110, True)])
-def test_turns_go_the_way_that_costs_less(clock, with_, without, chosen):
+def test_ab_timings_choose_the_cheaper_variant(clock, with_, without, chosen):
     """A gain of at most a sixteenth is not chosen; later A/B timings are rare, and detect changed rows."""
 
     def expected(turn, way):
@@ -70,7 +70,7 @@ def test_turns_go_the_way_that_costs_less(clock, with_, without, chosen):
         assert turned[-every + 2 :] == [expected(turn, not chosen) for turn in range(20 * every + 2, 21 * every)]
 
 
-def test_turns_that_lose_at_first(clock):
+def test_ab_timings_that_lose_at_first(clock):
     """The variant is chosen soon after its caches are warm."""
     kernel, half = load(program({"s": STR}, _body)), trials._FIRST // 2
     found = ways(kernel, clock, trials._EVERY, lambda turn: 20 if turn % 2 else 10 if turn >= half else 90)

@@ -184,14 +184,14 @@ def _around(limit, type):
     return [limit - 1, limit + 1]
 
 
-def test_guards_and_states_give_no_bound():
+def test_guards_and_states_have_no_bound():
     condition = call("GreaterThan", column("r", "long"), literal(5, "long"))
     made, blobs = implied(lambda a: a, "double", condition, returns="long")
     with pytest.raises(Refusal, match="SW391"):
         compile_implied(made, blobs)
 
 
-def test_a_function_that_asks_for_a_kernel_gets_no_expression():
+def test_a_function_that_requests_a_kernel_becomes_no_expression():
     def plain(a):
         return a + 1
 
@@ -211,7 +211,7 @@ def test_a_function_that_asks_for_a_kernel_gets_no_expression():
         (lambda a: a - a.mean(), "double", True, "SW250"),
     ],
 )
-def test_what_is_the_same_in_any_batch(function, type, nullable, expected):
+def test_results_that_are_the_same_in_any_batch(function, type, nullable, expected):
     try:
         returns = "string" if type == "string" else "double"
         reply = twin(function, type, returns=returns, nullable=nullable, make=compile_independent)

@@ -32,7 +32,7 @@ def test_special_values_differ_under_any_bound(left, right, bound):
     assert not compare_tables(table([right]), table([left]), "id", bounds).equal
 
 
-def test_a_bound_allows_what_it_says_and_no_more():
+def test_a_bound_accepts_differences_up_to_its_value():
     assert not compare_tables(table([1.0]), table([UP]), "id", {}).equal
     assert compare_tables(table([1.0]), table([UP]), "id", {"x": Bound(1)}).equal
     verdict = compare_tables(table([1.0]), table([1.0 + 4e-16]), "id", {"x": Bound(1)})

@@ -211,7 +211,7 @@ def test_leaves_of_trees(model: Any) -> None:
     check(lambda d: model.apply(d)[:, 2], rows("cancer"), DoubleType() if "Grad" in str(model) else LongType())
 
 
-def test_what_is_refused() -> None:
+def test_refused_functions() -> None:
     """Unsupported options and forms are refused with the code and the name of the option."""
     model, light = boosted("XGBClassifier", "cancer", gaps=True), boosted("LGBMClassifier", "cancer", gaps=True)
     alone = DecisionTreeClassifier(max_depth=3).fit(*table("cancer"))

@@ -86,7 +86,7 @@ def test_ways_to_the_features():
     assert compare(lambda d: pd.Series(REGRESSION.predict(d[["a", "b", "c", "d"]])), ODD, rtol=1e-9).rows > 150
 
 
-def test_what_is_made_of_results():
+def test_operations_on_results():
     assert compare(lambda d: pd.Series(SCALED.predict(d)), ODD, StringType()).kept == ()
 
     def taken(d):
@@ -133,7 +133,7 @@ def _transforms(model):
     return lambda d: pd.Series(model.transform(d)[:, 0])
 
 
-def test_what_users_write_around_a_model():
+def test_user_code_around_a_model():
     three = make_pipeline(StandardScaler(), LogisticRegression()).fit(TABLE, np.digitize(TABLE.a, [-0.05, 0.05]))
     named = make_pipeline(StandardScaler(), LogisticRegression()).fit(TABLE, np.where(TABLE.a > 0, "p", "n"))
 

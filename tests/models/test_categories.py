@@ -110,7 +110,7 @@ def test_loaded_models() -> None:
     assert compare(lambda d: pd.Series(boosted.predict(xgb.DMatrix(as_text(d)))), rows, FloatType()).rows == rows.num_rows
 
 
-def test_only_missing_texts() -> None:
+def test_only_missing_strings() -> None:
     """LightGBM accepts a batch of them; XGBoost raises unless the dtype has categories."""
     rows = batch().slice(0, 40)
     rows = rows.set_column(1, "s", pa.nulls(40, pa.string()))
@@ -123,7 +123,7 @@ def refused(function: Callable[[pd.DataFrame], Any]) -> Scored:
     return compare(lambda d: pd.Series(function(d)), batch(), DoubleType()).refused
 
 
-def test_what_is_refused() -> None:
+def test_refused_functions() -> None:
     values, target = training()
     plain = lgb.LGBMRegressor(n_estimators=2, verbose=-1).fit(values[["f0", "g"]].to_numpy(), target)
     numbers = lgb.LGBMRegressor(n_estimators=2, verbose=-1).fit(values[["f0"]].assign(g=values.g.astype("category")), target)
@@ -207,7 +207,7 @@ def test_categories_of_numbers_of_one_dtype(dtype: str) -> None:
     assert compare(predict, numbers(missing=True, dtype=dtype), FloatType()).refused == "SW252"
 
 
-def test_numbers_as_categories_go_to_boosters_only() -> None:
+def test_only_boosters_accept_numbers_as_categories() -> None:
     model, rows = of_numbers("LGBMRegressor"), numbers()
     line = LinearRegression().fit(numbered()[0][["x", "n"]], numbered()[1])
 

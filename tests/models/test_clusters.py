@@ -32,7 +32,7 @@ def test_rows_between_two_centres_are_guarded():
     assert compare(lambda d: pd.Series(model.predict(d.to_numpy() * 0 + middle)), numbers(), IntegerType()).flagged == 200
 
 
-def test_what_is_refused():
+def test_refused_functions():
     narrow = KMeans(2, n_init=1, random_state=0).fit(TABLE.to_numpy().astype(np.float32))
     plain = KMeans(2, n_init=1, random_state=0).fit(TABLE.to_numpy())
     bisecting = BisectingKMeans(2, random_state=0).fit(TABLE)

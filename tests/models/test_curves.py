@@ -127,7 +127,7 @@ def test_regions_and_centroids() -> None:
     assert compare(lambda d: pd.Series(centroids.predict(d)), rows("wine", odd=True), LongType(), exact=True).rows >= 140
 
 
-def test_what_is_refused() -> None:
+def test_refused_functions() -> None:
     uneven = NearestCentroid(priors="empirical").fit(WINE, CULTIVARS)
     cases = [
         ("SW814", SplineTransformer(3, degree=0, extrapolation="linear").fit(WINE).transform),

@@ -147,7 +147,7 @@ def test_chains_and_votes() -> None:
         assert made.refused == "" and made.rows >= 140
 
 
-def test_what_is_refused() -> None:
+def test_refused_functions() -> None:
     values, target = table("wine")
     several = fit(CalibratedClassifierCV(LinearSVC(random_state=0), method="temperature", cv=2), values, target)
     drawn = DummyClassifier(strategy="stratified").fit(values, target)

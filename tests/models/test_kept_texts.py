@@ -73,7 +73,7 @@ def test_sums_are_those_of_a_kernel_that_keeps_nothing(kind, started):
     assert states(keeping) == {ON, 1} and 8 * rows * 0.8 < looked <= 8 * rows and looked - 1600 <= found < looked
 
 
-def test_texts_that_never_come_again_are_not_kept_for_long():
+def test_strings_that_never_repeat_are_evicted_early():
     random = np.random.default_rng(3)
     op = op_of(random, Analyzer(WORD, 1, 1), 1, False)
     kernel = load(program({"s": STR}, lambda loop, read: loop.append("y", loop.emit(op, read["s"]))))
@@ -84,7 +84,7 @@ def test_texts_that_never_come_again_are_not_kept_for_long():
     assert OFF in states(keeping) and counts(keeping) == (8192, 0)
 
 
-def test_more_texts_than_there_is_room_for():
+def test_more_strings_than_the_cache_holds():
     """Strings that find no slot are computed, and the others are found as before."""
     random = np.random.default_rng(4)
     op = op_of(random, Analyzer(CHAR, 1, 3), 1, True)
@@ -98,7 +98,7 @@ def test_more_texts_than_there_is_room_for():
     assert looked / 3 < found < looked
 
 
-def test_rows_with_more_columns_than_are_held_and_long_texts_are_computed():
+def test_rows_with_too_many_columns_and_long_strings_are_computed():
     random = np.random.default_rng(5)
     letters = np.array(list("abcdefghij \u00e9"))
     text = "".join(random.choice(letters, 16_000))
@@ -128,7 +128,7 @@ def test_more_calls_than_the_head_has_words_for():
 
 
 @pytest.mark.parametrize("above", [-9.0, 1.5, 9.0])
-def test_texts_that_all_few_or_no_rows_want(above):
+def test_strings_that_all_few_or_no_rows_require(above):
     """Sparse rows are gathered, and the call then has other columns."""
     random = np.random.default_rng(7)
     op = op_of(random, Analyzer(WORD, 1, 2), 1, True)

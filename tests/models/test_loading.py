@@ -138,7 +138,7 @@ def test_files_of_a_reply(folder):
     assert not unchanged({**state, "bytes": 1}) and not unchanged({**state, "path": "/no/such"})
 
 
-def test_files_that_a_request_wants(folder):
+def test_files_that_a_request_requires(folder):
     load = lambda d: pd.Series(joblib.load(str(folder / "m.joblib")).predict(d))  # noqa: E731
     (state,) = compiled(load, BATCH, DoubleType(), files=allowed(folder))["files"]
     assert compare(load, BATCH, rtol=1e-9, files=allowed(folder, wanted={state["path"]: state["digest"]})).rows == 60
@@ -244,7 +244,7 @@ def _refused(folder):
     ]
 
 
-def test_what_is_refused(folder):
+def test_refused_functions(folder):
     for code, function in _refused(folder):
         if function is not None:
             assert compare(function, BATCH, files=allowed(folder)).refused == code, function

@@ -78,7 +78,7 @@ def test_labels_near_a_tie_are_guarded():
     assert scored.flagged == 200
 
 
-def test_what_is_refused():
+def test_refused_functions():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         poisson = MLPRegressor(hidden_layer_sizes=(2,), max_iter=3, loss="poisson").fit(TABLE, np.abs(TARGET))

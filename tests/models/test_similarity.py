@@ -116,7 +116,7 @@ def test_rows_that_only_the_last_digits_decide_are_guarded() -> None:
         assert scored.flagged == 150
 
 
-def test_what_is_refused() -> None:
+def test_refused_functions() -> None:
     values, target = table("diabetes")
     many = KNeighborsRegressor().fit(np.tile(values, (40, 1)), np.tile(target, 40))
     for code, model in (

@@ -184,7 +184,7 @@ def test_text_beside_numbers():
     assert compare(score_of(dense, "predict", table), batch, StringType()).refused == "SW852"
 
 
-def test_missing_texts_raise():
+def test_missing_strings_raise():
     for model in (sums_of(TfidfVectorizer()), sums_of(HashingVectorizer(n_features=9, analyzer="char", lowercase=False))):
         scored = compare(score_of(model, "predict"), batch_of(s=["a cat", None, "the mat"]), struct=False)
         assert (scored.rows, scored.flagged, scored.raised) == (2, 1, 1)
@@ -302,7 +302,7 @@ def _words_kernel(words, **options):
     return op, load(program({"s": STR}, lambda loop, read: loop.append("y", loop.emit(op, read["s"]))))
 
 
-def test_words_wherever_they_lie():
+def test_words_at_any_position():
     words, texts = _words_anywhere(1000)
     for known, stop_words in ((words, ()), (words[::3], ()), (words[::2], words[1::2])):
         op, kernel = _words_kernel(known, stop_words=frozenset(stop_words))

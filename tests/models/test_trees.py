@@ -265,7 +265,7 @@ def test_other_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
         of_xgboost.read(json.dumps({"learner": {"gradient_booster": {"name": "forest"}}}).encode(), xgb.Booster)
 
 
-def test_branches_that_a_filter_rules_out_go():
+def test_branches_that_a_filter_rules_out_are_removed():
     """The filter is `a > 0.25 and b <= 0.5`, and its rows require the model's own results; Spark orders NaN above all."""
     frame = pd.DataFrame(X, columns=COLUMNS)
     boosted = lgb.LGBMRegressor(n_estimators=9, num_leaves=12, verbose=-1)

@@ -75,7 +75,7 @@ def test_rows_filters_and_caches(spark, parquet):
     check(spark, lambda: frame.select("id", total("xs").alias("t"), "xs").filter(F.col("t") > 1.0))
 
 
-def test_elements_that_are_null_go_to_python(spark, parquet):
+def test_null_elements_run_in_python(spark, parquet):
     made = pa.array([[1.0, 2.0], None, [], [3.0, None], [None]] * 10, pa.list_(pa.float64()))
     frame = parquet({"xs": made})
     check(spark, lambda: frame.select(size("xs")), deopt=True)
@@ -124,7 +124,7 @@ def test_errors_are_those_of_python(spark, parquet):
     check(spark, lambda: frame.filter("size(xs) > 2").select(third("xs")))
 
 
-def test_what_kernels_do_not_hold_is_refused(spark, parquet):
+def test_values_that_kernels_cannot_represent_are_refused(spark, parquet):
     frame = parquet({"n": pa.array([[[1]], [], None], pa.list_(pa.list_(pa.int32())))})
     check(spark, lambda: frame.select(size("n")), refused="SW101")
 
@@ -160,12 +160,12 @@ def ends(xs):
 
 @pytest.mark.parametrize("conf", [ON_HEAP, OFF_HEAP], ids=["on-heap", "off-heap"])
 @pytest.mark.parametrize("dictionary", [True, False], ids=["dictionary", "plain"])
-def test_texts_in_parquet(spark, parquet, conf, dictionary):
+def test_strings_in_parquet(spark, parquet, conf, dictionary):
     frame = parquet({"id": np.arange(5000), "xs": tags(5000)}, dictionary=dictionary, row_group_size=2500)
     check(spark, lambda: frame.select("id", size("xs"), joined("xs"), cleaned("xs"), ends("xs")), conf=conf)
 
 
-def test_texts_in_rows_filters_and_results_of_results(spark, parquet):
+def test_strings_in_rows_filters_and_results_of_results(spark, parquet):
     frame = parquet({"id": np.arange(3000), "xs": tags(3000), "s": pa.array([" ".join(WORDS[i % 9 :]) for i in range(3000)])})
     shuffled = frame.repartition(2, "id").sortWithinPartitions("id")
     check(spark, lambda: shuffled.select("id", joined("xs"), cleaned("xs")).orderBy("id"))
@@ -178,21 +178,21 @@ def test_texts_in_rows_filters_and_results_of_results(spark, parquet):
 
 
 @pytest.mark.parametrize("arrow", [True, False], ids=["arrow", "pickled"])
-def test_arrays_with_a_null_among_the_texts_go_to_python(spark, parquet, arrow):
+def test_arrays_with_a_null_string_run_in_python(spark, parquet, arrow):
     frame = parquet({"id": np.arange(2000), "xs": tags(2000, missing=True)}, row_group_size=1000)
     count = udf(lambda xs: None if xs is None else sum(x is not None for x in xs), "int", useArrow=arrow)
     what = check(spark, lambda: frame.select("id", count("xs"), "xs"))
     assert what.guarded_rows == 40
 
 
-def test_texts_that_raise(spark, parquet):
+def test_strings_that_raise(spark, parquet):
     frame = parquet({"xs": tags(500)})
     first = udf(lambda xs: xs[0].upper(), "string")
     check(spark, lambda: frame.select(first("xs")), deopt=True)
     check(spark, lambda: frame.filter("size(xs) > 0").select(first("xs")))
 
 
-def test_texts_in_pandas_udfs(spark, parquet):
+def test_strings_in_pandas_udfs(spark, parquet):
     @pandas_udf("long")
     def count(s: pd.Series) -> pd.Series:
         return s.str.len().fillna(0).astype("int64")

@@ -72,7 +72,7 @@ def test_dictionaries_with_nan_keys(spark, table):
     check(spark, lambda: table.select("id", among_nan("x")), refused="SW262")
 
 
-def test_unparseable_numbers_and_long_texts(spark, table):
+def test_unparseable_numbers_and_long_strings(spark, table):
     # one of the strings is a number that the kernel leaves to pandas
     check(spark, lambda: table.select("id", lengths("s"), coerced("s")), deopt=True)
     check(spark, lambda: table.select("id", lengths("s")))
@@ -197,7 +197,7 @@ MISBEHAVING = [
 
 
 @pytest.mark.parametrize(("function", "column", "what"), MISBEHAVING, ids=[f.__name__ for f, _, _ in MISBEHAVING])
-def test_what_misbehaves(spark, table, function, column, what):
+def test_misbehaving_functions(spark, table, function, column, what):
     how = {"refused": what} if isinstance(what, str) else {"deopt": what}
     check(spark, lambda: table.select("id", function(column).alias("y")), **how)
 

@@ -187,7 +187,7 @@ def test_batches_of_a_cached_table_are_those_of_spark(spark, table):
 @pytest.mark.parametrize("bytes", [999])
 @pytest.mark.parametrize("rows", [False, True])
 @pytest.mark.parametrize("udf", ["numbers", "texts", "expression", "lists", "map"])
-def test_batches_end_where_their_bytes_say(spark, table, udf, rows, bytes):
+def test_batches_end_at_their_limit_of_bytes(spark, table, udf, rows, bytes):
     queries = {
         "numbers": lambda t: t.select("id", as_text("x")),
         "texts": lambda t: t.select("id", beside("x", "s")),

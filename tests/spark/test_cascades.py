@@ -176,7 +176,7 @@ def test_numbers_and_probabilities(spark, folder, parquet):
     np.testing.assert_allclose([p for _, p in sorted(made.rows)], cascade.predict_proba(rows)[:, 1], rtol=1e-12)
 
 
-def test_what_has_no_cascade_scores_in_full(spark, table, folder, reviews, tmp_path):
+def test_a_model_without_a_cascade_scores_in_full(spark, table, folder, reviews, tmp_path):
     model = reviews.full
 
     @pandas_udf("string")
@@ -285,7 +285,7 @@ def test_a_cascade_that_a_query_names_is_turned_off_too(spark, folder, tmp_path,
         assert [row[1] for row in sorted(after.rows)] == cascade.full.predict(data).tolist() and measured(frame).kernel_batches
 
 
-def test_drift_is_told_from_chance(spark):
+def test_drift_is_distinguished_from_chance(spark):
     """Samples of one distribution are reported no more often than the level allows; shifted ones are, also with equal unsure
     shares.
     """

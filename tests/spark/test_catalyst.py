@@ -287,7 +287,7 @@ OF_TWINS = {"NullIfNaN": lambda x: x, "IeeeDivide": lambda x: x / x, "ceil": np.
 
 
 @pytest.mark.parametrize("op", [*OPTIMIZER_MADE, *OF_TWINS])
-def test_expressions_that_no_sql_gives(table, op: str) -> None:
+def test_expressions_that_no_sql_produces(table, op: str) -> None:
     column = {"op": "Column", "name": "d1", "type": "double", "nullable": True}
     args = [column, column] if op == "IeeeDivide" else [column]
     result = run_ir({"op": op, "type": "double", "nullable": True, "args": args}, table).columns["result"]
@@ -300,7 +300,7 @@ def test_expressions_that_no_sql_gives(table, op: str) -> None:
 
 
 @pytest.mark.parametrize("sql", ["b1", "b1 and b2", "b1 or d1 > 0", "i1 in (1, null)", "i1 <=> i2"])
-def test_condition_keeps_what_a_filter_keeps(spark, frame, table, sql: str) -> None:
+def test_a_condition_keeps_the_rows_of_a_filter(spark, frame, table, sql: str) -> None:
     inputs = [Input(name, Type(SPARK_TYPES[COLUMNS[name[0]][0]].kind, True)) for name in names()]
     builder = ProgramBuilder("filter", inputs)
     loop = builder.loop("filter")

@@ -65,7 +65,7 @@ def test_values(spark, table, ansi):
 
 
 @pytest.mark.parametrize("ansi", ["true", "false"], ids=["ansi", "legacy"])
-def test_conditions_and_what_comes_of_udfs(spark, table, ansi):
+def test_conditions_and_results_of_udfs(spark, table, ansi):
     conf = {**NATIVE, "spark.sql.ansi.enabled": ansi}
     three = [F.expr(f"case when {sql} then 1 when not ({sql}) then 0 end") for sql in CONDITIONS]
     check(spark, lambda: table.select("id", *(plus(c).alias(f"c{i}") for i, c in enumerate(three))), conf=conf)

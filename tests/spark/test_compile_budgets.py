@@ -222,7 +222,7 @@ def test_a_tiny_query_waits_for_nothing(spark, warm):
         check(spark, query, conf={TINY: "1000"})
 
 
-def test_what_is_not_known_to_be_tiny_is_waited_for(spark, parquet, warm):
+def test_queries_that_are_not_known_to_be_tiny_wait(spark, parquet, warm):
     many = parquet({"x": np.linspace(0, 1, 200_000)})
     check_new(spark, lambda f: many.select(f("x")), conf={TINY: "1000"})
     few = spark.range(40).selectExpr("cast(id AS double) AS x")

@@ -37,7 +37,7 @@ def test_options_reach_the_plan(spark, parquet):
     assert "Left to Python" in text and "Not bit-equal" in text
 
 
-def test_only_the_function_that_asks_is_exact(spark, parquet):
+def test_only_the_function_that_requests_it_is_exact(spark, parquet):
     frame = parquet({"id": np.arange(50), "x": np.linspace(-3, 3, 50)})
     check(spark, lambda: frame.select("id", exactly("x").alias("a"), grown("x").alias("b")), ulp=4)
     chained = check(spark, lambda: frame.select("id", exactly(grown("x")).alias("r")), refused="SW232")

@@ -59,7 +59,7 @@ def test_a_dropped_kernel_gets_another_turn(spark, numbers, parquet):
     check(spark, query, refused="SW959")
 
 
-def test_kernels_are_kept_whatever_they_cost(spark, numbers):
+def test_kernels_are_kept_at_any_cost(spark, numbers):
     fourth = udf(lambda k: k * k * k * k % 1019, "long")
     query = lambda: numbers.select(fourth("huge").alias("s"))  # noqa: E731
     for _ in range(2):

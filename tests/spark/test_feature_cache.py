@@ -114,7 +114,7 @@ def test_keys_are_compared_bit_by_bit(spark, parquet):
     assert counted(frame)["cachedRows"] > 3500
 
 
-def test_what_depends_on_the_batch_is_not_remembered(spark, parquet):
+def test_results_that_depend_on_the_batch_are_not_cached(spark, parquet):
     """Integers with a NULL in their batch are float64 in pandas: the two dtypes are two forms, each with its own cache."""
 
     @pandas_udf("string")
@@ -132,7 +132,7 @@ def test_what_depends_on_the_batch_is_not_remembered(spark, parquet):
     check(spark, lambda: table.where("x is not null").select(shown("x")), conf=ALWAYS)
 
 
-def test_texts_are_found_again(spark, parquet, scored):
+def test_repeated_strings_hit_the_cache(spark, parquet, scored):
     """Labels, strings that a kernel builds and slices of its input are cached; long ones exceed the entry size."""
 
     @pandas_udf("label string, upper string, head string")

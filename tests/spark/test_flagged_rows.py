@@ -68,7 +68,7 @@ def test_filters_take_their_batch_along(spark, parquet, columns):
     check(spark, lambda: table.select("id", even("k").alias("e")).where("e % 2 = 0"), deopt=None)
 
 
-def test_what_a_flagged_row_raises(spark, parquet, columns):
+def test_errors_of_a_flagged_row(spark, parquet, columns):
     table = parquet(columns)
 
     def worst(k: int | None) -> int:

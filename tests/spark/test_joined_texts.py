@@ -66,7 +66,7 @@ def kept(frame) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("hint, shift", [("broadcast", 1.0), ("merge", 2.0), ("shuffle_hash", 3.0)])
-def test_scores_of_joined_texts(spark, tables, hint, shift):
+def test_scores_of_joined_strings(spark, tables, hint, shift):
     """Rows are new in each case: none is in the feature cache, which would bypass the kernel."""
     query = lambda: tables(hint=hint, shift=shift).orderBy("id")  # noqa: E731
     found, frame = run(spark, query, NATIVE)

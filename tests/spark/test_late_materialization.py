@@ -93,7 +93,7 @@ def test_every_form_of_a_top_k_query(spark, items):
     assert counts == [1, 0, 1, 1, 1, 1, 1]
 
 
-def test_what_stays_in_place(spark, items):
+def test_nodes_that_stay_in_place(spark, items):
     """Functions that depend on their batch stay: a mean, a nullable integer's dtype, strings present or not, a zero divisor."""
 
     @pandas_udf(StringType())
@@ -123,7 +123,7 @@ def test_what_stays_in_place(spark, items):
     assert not _late(frame)[0] and measured(frame).kernel_batches
 
 
-def test_explain_says_what_comes_late(spark, items):
+def test_explain_reports_late_materialization(spark, items):
     from sparkweld import explain
 
     text = explain(_made(items).orderBy("score").limit(5))

@@ -41,7 +41,7 @@ def expected(model):
     return model.predict(TABLE).round(6) + np.where(np.arange(ROWS) % 2, 7, 0)
 
 
-def test_a_file_that_comes_and_changes(spark, df, tmp_path):
+def test_a_file_that_appears_and_changes(spark, df, tmp_path):
     """NULL forms, refusals and kernels depend on the file's contents; a task that finds other contents runs in Python."""
     path = str(tmp_path / "m.joblib")
     score = scores(path)

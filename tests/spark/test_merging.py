@@ -232,7 +232,7 @@ def test_a_sum_of_integers_overflows_as_in_spark(spark, parquet):
     check_merged(spark, query, conf={"spark.sql.ansi.enabled": "false"})
 
 
-def test_what_is_left_to_sparks_own_operator(spark, table):
+def test_windows_that_are_left_to_the_operator_of_spark(spark, table):
     calls = (F.first("s"), F.sum(F.col("d").cast("decimal(20,2)")), F.expr("sum(d) filter (where k > 0)"), F.skewness("s"))
     queries = [lambda call=call: scored(table).groupBy("g").agg(call.alias("a")).orderBy("g") for call in calls]
     queries.append(lambda: scored(table).groupBy("f").agg(F.sum("d")).orderBy("f"))

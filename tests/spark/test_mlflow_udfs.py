@@ -105,7 +105,7 @@ def test_nulls_and_no_rows(spark, df, udf):
     check(spark, lambda: df.select(line(F.struct(f, "n"))), deopt=True)
 
 
-def test_what_raises(spark, df, udf):
+def test_functions_that_raise(spark, df, udf):
     """A missing column, a lossy type conversion, and predictions that the result type cannot hold raise."""
     model = DecisionTreeRegressor(max_depth=3).fit(NUMBERS, TABLE.a)
     score, whole = udf("sklearn", model, NUMBERS), udf("sklearn", model, NUMBERS, result_type="int")

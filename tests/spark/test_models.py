@@ -118,7 +118,7 @@ def test_predict_batch_udf(spark, table):
     check(spark, lambda: table.select("id", predicted(F.struct("a", "b", "c", "d")).alias("r")))
 
 
-def test_a_table_of_texts_and_numbers(spark, parquet):
+def test_a_table_of_strings_and_numbers(spark, parquet):
     ids = np.arange(ROWS)
     words = [None if i % 13 == 5 else f"w{i * 7 % 31}" for i in ids]
     values = np.where(ids % 11 == 3, np.nan, FRAME.a.to_numpy())
@@ -237,7 +237,7 @@ def test_tree_ensembles(spark, parquet):
     assert what.kernel_batches
 
 
-def test_categories_of_texts(spark, parquet):
+def test_categories_of_strings(spark, parquet):
     """Codes are those of the training for any strings of a batch; XGBoost raises for a new category."""
     cities = np.array(["Oslo", "Rome", None, "Köln", "new"], object)[np.arange(600) % 5]
     frame = parquet({"id": np.arange(600), "a": np.arange(600) % 7 * 1.0, "city": pa.array(cities, pa.string())})

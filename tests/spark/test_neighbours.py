@@ -111,7 +111,7 @@ EXACT = [
 
 
 @pytest.mark.parametrize("ansi", ["true", "false"])
-def test_expressions_give_the_bits_of_the_functions(spark, parquet, ansi):
+def test_expressions_return_the_bits_of_the_functions(spark, parquet, ansi):
     table = frame(spark, parquet)
     query = lambda: table.select("id", *(scalar(*case).alias(f"r{i}") for i, case in enumerate(EXACT)))  # noqa: E731
     what = check(spark, query, rewritten=len(EXACT), conf={**CATALYST, "spark.sql.ansi.enabled": ansi})
@@ -191,7 +191,7 @@ def pushed(frame):
     return text[text.index("PushedFilters") :].split("]")[0]
 
 
-def test_filters_imply_what_the_scan_can_skip(spark, parquet):
+def test_filters_imply_conditions_for_the_scan(spark, parquet):
     table = parquet({"x": np.linspace(-10, 10, 5001), "n": pa.array([i if i % 11 else None for i in range(5001)])})
 
     @pandas_udf("double")

@@ -61,7 +61,7 @@ def test_rows_that_are_not_decided_are_sparks(spark, table):
     assert what.guarded_rows == 24
 
 
-def test_scores_that_are_asked_for_are_sparks(spark, table):
+def test_requested_scores_are_those_of_spark(spark, table):
     """Vectors of a stored array are refused: it is not an array of scores."""
     model = regressors.DecisionTreeRegressor(featuresCol="v", labelCol="y", maxDepth=2)
     assembled = features.VectorAssembler(inputCols=INPUTS, outputCol="v").transform(table)

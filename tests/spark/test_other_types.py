@@ -32,7 +32,7 @@ def test_timestamps_in_other_forms(spark, tmp_path, form, dictionary):
     assert what.kernel_batches
 
 
-def test_texts_of_a_declared_length(spark, parquet):
+def test_strings_of_a_declared_length(spark, parquet):
     texts = [None if i % 9 == 4 else f"t{i % 50}" for i in range(300)]
     parquet({"id": np.arange(300), "s": texts}).createOrReplaceTempView("source")
     declared = "select id, cast(s as varchar(9)) as v, cast(s as char(6)) as c from source"

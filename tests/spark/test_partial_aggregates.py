@@ -131,7 +131,7 @@ def clipped(x: pd.Series) -> float:
     return float(x.mean()) if len(x) else max(x, key=abs)
 
 
-def test_what_spark_says_of_its_own_functions_beside_these(spark, table):
+def test_warnings_of_spark_about_its_own_functions_remain(spark, table):
     """Spark itself refuses the query; the plugin neither answers nor breaks it."""
     @pandas_udf(DoubleType())
     def compiled(x: pd.Series) -> float:
@@ -186,7 +186,7 @@ def test_a_merge_or_finish_that_raises_leaves_the_query_to_spark(spark, parquet,
     check(spark, whole, 1)
 
 
-def test_what_the_function_itself_raises_is_raised(spark, parquet):
+def test_errors_of_the_function_itself_are_raised(spark, parquet):
     def refuses(s):
         if (s == "clash").sum() > 400:
             raise ValueError("no mode of such a group")
@@ -258,7 +258,7 @@ def check_close(spark, query, aggregates):
     return text
 
 
-def test_what_is_not_annotated_for_it_runs_as_it_is(spark, table):
+def test_calls_without_an_annotation_run_unchanged(spark, table):
     for calls, key, code in (
         ([mode("name"), median("x")], "g", "SW"),
         ([mode("name")], "y", "SW"),  # 0.0 and -0.0 are one key

@@ -187,7 +187,7 @@ def test_pipelines(spark, parquet):
 
 
 @pytest.mark.parametrize("offheap", ["true", "false"])
-def test_texts_of_columns_of_all_kinds(spark, parquet, offheap):
+def test_strings_of_columns_of_all_kinds(spark, parquet, offheap):
     """Strings may be plain or dictionary-encoded, NULL, empty or long, beside filters, in batches that are split."""
     n, rng = 9000, np.random.default_rng(4)
     some = rng.random(n) < 0.2
@@ -258,7 +258,7 @@ def test_beside_kernels_filters_and_shuffles(spark, parquet):
     check(spark, query, {"price", "weighted"})
 
 
-def test_what_stays_as_it_is(spark, parquet, capfd):
+def test_plans_that_do_not_change(spark, parquet, capfd):
     t = table(parquet)
     frame = check(spark, lambda: t.select("id", unknown("b").alias("r"), of_batch("b").alias("m")), set())
     assert "in Python: " in sparkweld.explain(frame)
@@ -313,7 +313,7 @@ def test_the_original_sees_the_batches_of_spark(spark, parquet):
         check(spark, lambda made=made: t.select("id", made("b").alias("r")), {"<lambda>"}, whole)
 
 
-def test_faults_of_calls_give_no_other_rows(spark, parquet, tmp_path):
+def test_faults_of_calls_do_not_change_rows(spark, parquet, tmp_path):
     n = 9_000
     t = parquet(pa.table({"id": np.arange(n), "b": np.arange(n) / 7 + 1}))
     calls = []
@@ -431,7 +431,7 @@ def measured(frame):
     return json.loads(report)["measuredPipelines"]
 
 
-def test_what_does_not_pay_stays_as_it_is(spark, parquet):
+def test_rewrites_that_do_not_pay_are_not_made(spark, parquet):
     """A pipeline of calls alone over rows gains nothing; over columns, or around kernels, it does."""
     t = table(parquet)
     bare = pandas_udf(lambda s: erf(s), DoubleType())

@@ -308,7 +308,7 @@ def test_queries_without_udfs_are_left_alone(spark, table):
     assert what.refusals == ()
 
 
-def test_explain_names_what_was_fused(spark, table):
+def test_explain_names_the_fused_nodes(spark, table):
     import sparkweld
 
     text = sparkweld.explain(table.select("id", hypotenuse("x", "y").alias("r")).where("r > 3"))

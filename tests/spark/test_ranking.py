@@ -201,7 +201,7 @@ WRONG = ("small share", "short", "nulls", "few", "other", "scaled", "edited", "n
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_what_is_not_certified_is_scored_in_full(spark, made, table, tmp_path, what):
+def test_queries_that_are_not_certified_are_scored_in_full(spark, made, table, tmp_path, what):
     """The full model's rows are returned, with one warning."""
     path, model, k, factor, code = made.rankings, made.linear, K, None, "SW958"
     match what:

@@ -115,7 +115,7 @@ def test_a_broadcast_that_is_encrypted(applications):
     assert [r["code"] for r in ran.facts["refusals"]] == ["SW303"]
 
 
-def test_an_expression_beside_the_udf_stays_spark_s_and_explain_says_so(spark, table):
+def test_an_expression_beside_the_udf_stays_in_spark_and_explain_reports_it(spark, table):
     def query():
         return table.where(F.levenshtein("name", F.lit("n")) > 0).select("id", half("x").alias("r"))
 

@@ -118,7 +118,7 @@ def test_sinks(spark, every_type, tmp_path):
     assert back["true"].equals(back["false"]) and back["true"].num_rows > 500
 
 
-def test_long_texts(spark, parquet):
+def test_long_strings(spark, parquet):
     """Rows longer than the write buffer agree, beside empty ones."""
     texts = ["x" * 300_000 if i % 50 == 7 else "é" * (i % 3) if i % 4 else None for i in range(400)]
     frame = parquet({"id": np.arange(400), "s": pa.array(texts)})

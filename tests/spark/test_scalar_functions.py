@@ -124,7 +124,7 @@ def test_batches_whose_dtype_depends_on_their_rows(spark, table):
     succeeds(spark, lambda: table.where("k > 5").select(mixed("k").alias("r")))
 
 
-def test_what_raises_in_python_raises_with_kernels(spark, table):
+def test_errors_in_python_are_raised_with_kernels(spark, table):
     inverse = pandas_udf(lambda k: k.apply(lambda v: 10 / v), "double")
     check(spark, lambda: table.select(inverse("k").alias("r")), deopt=True)
     succeeds(spark, lambda: table.where("k > 0").select(inverse("k").alias("r")))
@@ -169,7 +169,7 @@ def test_plain_udfs(spark, table, arrow):
 
 
 @pytest.mark.parametrize("arrow", [True, False])
-def test_plain_udfs_that_give_another_class(spark, table, arrow):
+def test_plain_udfs_that_return_another_class(spark, table, arrow):
     for form in MISMATCHED:
         made = [c.alias(f"r{at}") for at, c in enumerate(plain(form, arrow))]
         succeeds(spark, lambda made=made: table.select(*made))
@@ -190,7 +190,7 @@ def test_chains_and_filters(spark, table, arrow):
 
 
 @pytest.mark.parametrize("arrow", [True, False])
-def test_what_the_transpiler_takes(spark, table, arrow):
+def test_functions_that_the_transpiler_accepts(spark, table, arrow):
     """They compile over rows without NULLs; tests/test_scalar_transpiled.py covers None."""
     scope: dict = {"__name__": "__main__"}
     columns = []

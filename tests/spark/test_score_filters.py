@@ -63,7 +63,7 @@ def test_the_rows_are_sparks(spark, table, scores, name, low, high, partitions):
         check(spark, lambda: queries[0]().orderBy("id"), deopt=None)
 
 
-def test_explain_says_so(spark, table, scores):
+def test_explain_reports_it(spark, table, scores):
     scored = spark.read.parquet(table[1]).select("id", scores["forest"](F.struct("a", "b", "t")).alias("s"))
     small = {**OFF, MODE: "auto"}
     for conf, told in ((NATIVE, True), (OFF, False), (small, False)):
@@ -72,7 +72,7 @@ def test_explain_says_so(spark, table, scores):
             assert ("rows whose score bound cannot pass the filter" in text) == told, text
 
 
-def test_auto_takes_bounds_of_dear_models_over_many_rows(spark, scores, tmp_path):
+def test_auto_uses_bounds_of_expensive_models_over_many_rows(spark, scores, tmp_path):
     """Statistics decide, and Parquet footers, in which 2 ** 26 rows take few bytes. Nothing is run."""
     random = np.random.default_rng(5)
     numbers = pd.DataFrame(random.normal(size=(3000, 2)), columns=["a", "b"])

@@ -124,7 +124,7 @@ WRONG = {
 }
 
 
-def test_what_is_said_before_any_work(spark, job, tmp_path):
+def test_messages_before_any_work(spark, job, tmp_path):
     for says, case in WRONG.items():
         with pytest.raises((UserError, PySparkException), match=says):
             job("w.parquet", *case.get("options", ()), **{k: v for k, v in case.items() if k != "options"})

@@ -312,7 +312,7 @@ def test_an_empty_table(spark, table, fitted):
     check(spark, lambda: model.transform(table.filter("id < 0")).select("prediction", "probability"))
 
 
-def test_input_that_comes_as_rows(spark, table, fitted):
+def test_input_in_the_form_of_rows(spark, table, fitted):
     model = fitted(classifiers.DecisionTreeClassifier(featuresCol="v", labelCol="y3"))
     check(spark, lambda: model.transform(table.sort("id")).select("id", "prediction", "probability"))
 
@@ -343,7 +343,7 @@ def test_the_python_backend_leaves_plans_alone(spark, table, fitted):
     assert "Weld" not in frame._jdf.queryExecution().executedPlan().toString()
 
 
-def test_what_is_not_decided_runs_as_spark_planned_it(spark, missing, fitted):
+def test_undecided_queries_run_as_spark_planned_them(spark, missing, fitted):
     """The metric is named after that, and says "in Python" for Python functions."""
     model = fitted(classifiers.LogisticRegression(featuresCol="v", labelCol="y", maxIter=5), handleInvalid="keep")
     text = spark._jvm.io.sparkweld.ui.WeldExplain.explain(model.transform(missing).select("prediction")._jdf.queryExecution())
@@ -365,7 +365,7 @@ def test_sql_and_labels(spark, texts):
     check(spark, lambda: back.transform(model.transform(cleaned)).select("id", "e", "prediction", "label"))
 
 
-def test_what_is_refused(spark, table, fitted, tmp_path):
+def test_refused_functions(spark, table, fitted, tmp_path):
     other = fitted(features.DCT(inputCol="v", outputCol="o"))
     check(spark, lambda: other.transform(table).select("o"), refused="SW900")
     cosine = fitted(clustering.KMeans(featuresCol="v", k=2, distanceMeasure="cosine", seed=1))

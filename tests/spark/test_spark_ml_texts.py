@@ -209,7 +209,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_is_refused(spark, table, name):
+def test_refused_functions(spark, table, name):
     """A refusal is issued before anything runs."""
     stages = Pipeline(stages=[make("") for make in REFUSED[name]]).fit(table).stages
     size = 2 if name == "SW852" else len(VOCABULARY) if "least" in name or "spaces" in name else 50

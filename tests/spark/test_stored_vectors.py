@@ -227,7 +227,7 @@ RAW = "struct<type: tinyint, size: int, indices: array<int>, values: array<doubl
         (0, "size", [1], [1.0, 2.0]),
     ],
 )
-def test_what_is_no_vector(spark, stored, tmp_path, size, raw):
+def test_values_that_are_not_vectors(spark, stored, tmp_path, size, raw):
     """A row of another size, without a vector, or with invalid indices behaves as in Spark: mostly it raises."""
     tables = stored(size)
     model = classifiers.LogisticRegression(featuresCol="v", labelCol="y", maxIter=2).fit(tables.mixed)

@@ -60,7 +60,7 @@ def test_parquet(spark, parquet, conf, dictionary, nulls):
     check(spark, query_of(frame), conf=conf)
 
 
-def test_many_dictionaries_of_many_texts(spark, parquet):
+def test_many_dictionaries_of_many_strings(spark, parquet):
     rows = 30_000
     values = [f"value {i * 7919 % 6000}" for i in range(rows)]
     frame = parquet({"id": np.arange(rows), "s": values, "x": np.zeros(rows)}, dictionary=True, row_group_size=10_000)
@@ -99,7 +99,7 @@ def test_a_cached_table(spark, parquet):
         frame.unpersist()
 
 
-def test_what_another_udf_made_in_python(spark, parquet):
+def test_columns_of_another_udf_in_python(spark, parquet):
     """Kernels read the Arrow vectors of another UDF's Python results."""
 
     @pandas_udf(StringType())
@@ -143,7 +143,7 @@ def test_consumers_that_keep_rows(spark, parquet):
     check(spark, lambda: made().repartition(3, "t").sortWithinPartitions("id").orderBy("id"))
 
 
-def test_long_texts(spark, parquet):
+def test_long_strings(spark, parquet):
     rows = 12
     values = [("0123456789" * (1 << 20)) if i % 5 == 0 else "short" if i % 5 else None for i in range(rows)]
     frame = parquet({"id": np.arange(rows), "s": values, "x": np.zeros(rows)})

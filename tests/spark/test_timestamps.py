@@ -166,7 +166,7 @@ def from_text(s: pd.Series) -> pd.Series:
     return pd.to_datetime(s, format="%Y-%m-%d %H:%M:%S", errors="coerce")
 
 
-def test_texts(spark, parquet):
+def test_strings(spark, parquet):
     frame = parquet({"id": np.arange(60), "t": times("some")})
     check(spark, lambda: frame.select("id", as_text("t").alias("r")), conf={ZONE: NEW_YORK})
     texts = ["2024-02-29 12:34:56", "2023-02-29 00:00:00", "", None, "n/a", "1970-01-01 00:00:00", "31/12/1999"] * 8

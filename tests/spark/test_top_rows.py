@@ -136,7 +136,7 @@ def test_limits_at_the_edges(spark, items):
     assert made.orderBy(F.desc("score"), "id").limit(3).collect() == made.orderBy(F.desc("score"), "id").collect()[:3]
 
 
-def test_partitions_of_which_most_are_empty(spark, items):
+def test_partitions_that_are_mostly_empty(spark, items):
     spread = items.where("n > 0").repartition(200, "n").select("id", score("x").alias("score"))
     query = lambda: spread.orderBy(F.desc("score"), "id").limit(500)  # noqa: E731
     alone = run(spark, query, {**NATIVE, "spark.sparkweld.topK.enabled": "false"})[0].rows
@@ -228,7 +228,7 @@ def test_random_tables_agree(spark, tmp_path):
             check(spark, lambda made=made, order=order, limit=limit: made.orderBy(order("s")).limit(limit), deopt=None)
 
 
-def test_explain_says_so(spark, items):
+def test_explain_reports_it(spark, items):
     import sparkweld
 
     with session_conf(spark, NATIVE):

@@ -92,7 +92,7 @@ def test_seeds():
 
 
 @pytest.mark.parametrize("what", [3, "", "s3://bucket/cascade", "file", "file/below", "full"])
-def test_a_place_that_cannot_be_written_is_told_before_the_fit(tmp_path, what):
+def test_a_path_that_cannot_be_written_is_reported_before_the_fit(tmp_path, what):
     """The path is checked before `data`."""
     (tmp_path / "file").touch()
     (tmp_path / "full" / "other").mkdir(parents=True)
@@ -105,14 +105,14 @@ def test_a_place_that_cannot_be_written_is_told_before_the_fit(tmp_path, what):
 
 
 @pytest.mark.parametrize("path", [3, None, b"x", "a\0b"])
-def test_what_names_no_directory(path):
+def test_paths_that_name_no_directory(path):
     for read in (sparkweld.cascade.load, sparkweld.cascade.certificate, sparkweld.ranking.certificate):
         with pytest.raises(UserError, match="path="):
             read(path)
 
 
 @pytest.mark.parametrize("count", [0, 9, 300])
-def test_too_few_rows_say_how_many_would_do(count):
+def test_too_few_rows_report_how_many_would_suffice(count):
     """Repeated rows do not count: they add no distinct rows."""
     for times in (1, 4):
         data, label = pd.concat([X[:count]] * times), np.tile(Y[:count], times)

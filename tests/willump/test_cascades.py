@@ -106,7 +106,7 @@ def number_cascade():
     return fit(model, data, y, Promise(0.03, 0.95, band=0.4), of_trees)
 
 
-def test_a_cascade_of_texts_leaves_out_the_expensive_features():
+def test_a_cascade_over_strings_omits_the_expensive_features():
     made = text_cascade()
     told = made.certificate
     assert told.groups == ("words", "chars") and told.efficient == ("words",)
@@ -124,7 +124,7 @@ def test_a_cascade_of_texts_leaves_out_the_expensive_features():
 
 @pytest.mark.parametrize("make", [text_cascade, tree_cascade, number_cascade], ids=["texts", "classes", "numbers"])
 @pytest.mark.parametrize("count", [1, 7, 700, 9000])
-def test_the_kernel_gives_what_python_gives_and_a_row_depends_on_no_other(make, count):
+def test_the_kernel_equals_python_and_a_row_depends_on_no_other(make, count):
     fitted, data = make(), texts()[0] if make is text_cascade else table()[0]
     sample = data.iloc[-2000:].sample(count, replace=True, random_state=count).reset_index(drop=True)
     expected = fitted.cascade.predict(sample)
@@ -227,7 +227,7 @@ def test_labels_that_mean_nothing_are_refused():
     assert refusal_of(full, data.drop(index=7), np.delete(label, 7), promise, alike, Column("small")).code == "SW940"
 
 
-def test_what_cannot_be_certified_is_refused_with_the_reason():
+def test_a_model_that_cannot_be_certified_is_refused_with_the_reason():
     data, label = rows(1)
     full, small = Column("full").fit(data), Column("small")
     few = refusal_of(full, data[:900], label[:900], Promise(0.001, 0.95), cost, small)
@@ -275,7 +275,7 @@ def test_doubts_are_counted_to_the_bit():
     assert sum(held.counts[held.limit + 1 :]) == 4  # 1, the next number, infinity and NaN are not below 1
 
 
-def test_a_directory_comes_back_as_it_was(directory):
+def test_a_directory_round_trips_unchanged(directory):
     assert sorted(p.name for p in directory.iterdir()) == ["cascade.pkl", "certificate.json", "curve.csv", "curve.svg"]
     made, (read, certificate) = text_cascade(), store.load(directory)
     data = texts()[0][:500]
@@ -326,7 +326,7 @@ def test_a_certificate_with_the_cost_of_joins_is_read():
     assert CascadeCertificate.of({**record, "join_cost": 250.0}) == text_cascade().certificate
 
 
-def test_a_model_is_known_however_it_comes(tmp_path):
+def test_a_model_is_recognized_however_it_is_passed(tmp_path):
     data, y = table()
     label = (y > 0).astype(int)
     models = [lightgbm.LGBMClassifier(n_estimators=4, verbose=-1), xgboost.XGBClassifier(n_estimators=4), LogisticRegression()]

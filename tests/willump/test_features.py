@@ -42,7 +42,7 @@ def mixed() -> Pipeline:
     return Pipeline([("shared", Counted()), ("parts", ColumnTransformer(parts)), ("model", LinearRegression())])
 
 
-def test_groups_are_the_parts_behind_what_they_share():
+def test_groups_are_the_steps_after_their_shared_steps():
     groups = feature_groups(mixed(), TABLE)
     assert groups.names == ("scaled", "coded") and groups.at == 1 and not groups.free
     fitted = mixed().fit(TABLE, LABEL)
@@ -68,7 +68,7 @@ def test_a_smaller_pipeline_reads_only_its_groups():
     Pipeline([("columns", FunctionTransformer()), ("union", FeatureUnion([("one", StandardScaler()), ("two", "passthrough")])),
               ("model", LinearRegression())]),
 ], ids=["columns", "alone", "union"])  # fmt: skip
-def test_importance_is_what_shuffling_loses(pipeline):
+def test_importance_is_the_loss_by_shuffling(pipeline):
     table = TABLE if "parts" in dict(pipeline.steps) else TABLE[["a", "b", "noise"]]
     groups = feature_groups(pipeline, table)
 
@@ -83,7 +83,7 @@ def test_importance_is_what_shuffling_loses(pipeline):
         assert lost["scaled"] > 100 * abs(lost["coded"])
 
 
-def test_groups_of_texts():
+def test_groups_of_strings():
     texts = pd.Series(["good film", "bad film", "good day", "bad day"] * 10)
     union = FeatureUnion([("words", TfidfVectorizer()), ("chars", TfidfVectorizer(analyzer="char", ngram_range=(1, 2)))])
     pipeline = Pipeline([("terms", union), ("model", LogisticRegression())])

@@ -125,7 +125,7 @@ def test_a_promise_is_broken_in_at_most_five_percent_of_fits(smaller):
     assert smaller is noisy or max(least.values()) < promise.recall and certified <= 8
 
 
-def test_what_is_tested_are_counts():
+def test_tests_are_of_counts():
     promise = RankPromise((10,), 1000, 0.95, 0.95)
     needed = ranking.hits_needed(0.95, 0.95)
     assert needed == 59
@@ -152,7 +152,7 @@ def test_a_band_counts_equal_scores_together():
     assert ranking.Band.of(scores, 1e-9, 1.0) == ranking.Band(9.0, -1.0)
 
 
-def test_groups_are_put_together_and_texts_shortened():
+def test_groups_are_combined_and_strings_shortened():
     rng = np.random.default_rng(5)
     words = np.array("old new big small red blue sun rain".split())
     data = pd.DataFrame({"n": rng.normal(size=3000), "c": rng.choice(list("xyz"), 3000)})
@@ -182,7 +182,7 @@ class Unlike(RegressorMixin, BaseEstimator):
         return np.where(made > 0.9, np.nan, made) if self.missing else made
 
 
-def test_what_is_refused():
+def test_refused_functions():
     def slow(estimators, data):
         return [100.0] * len(estimators)
 
@@ -220,7 +220,7 @@ def kept(tmp_path_factory):
     return made, store.save(made, path), path
 
 
-def test_a_directory_comes_back(kept):
+def test_a_directory_round_trips(kept):
     made, told, path = kept
     ranker, again = store.load_ranking(path)
     assert again == told == sparkweld.ranking.certificate(path) and again.model and ranker.about

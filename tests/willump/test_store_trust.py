@@ -13,7 +13,7 @@ from tests.willump.test_cascades import text_cascade
 
 
 @pytest.mark.parametrize("harm", ["models", "certificate", "folder", "folder above", "fifo", "device", "nested"])
-def test_what_everybody_may_write_or_is_no_file_is_not_read(tmp_path, harm):
+def test_files_that_everybody_may_write_and_irregular_files_are_not_read(tmp_path, harm):
     """Loading the models executes their content."""
     path = tmp_path / "cascades" / "cascade"
     store.save(text_cascade(), path)
