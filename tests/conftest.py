@@ -1,8 +1,9 @@
-"""Shares fixtures and hooks among test areas: the bridge's build script as a module, JVM options, the order of tests."""
+"""Shares fixtures and hooks among test areas: the bridge's build script, JVM options, the order of tests, stored counts."""
 
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import pathlib
 import sys
@@ -35,3 +36,29 @@ def builder() -> types.ModuleType:
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
+
+
+def pytest_addoption(parser):
+    parser.addoption("--golden", action="store_true", help="write what tests expect from files under tests/, then read the diff")
+
+
+#: Tests with cases that are not traced -> the number of cases that are.
+TRACED = ROOT / "tests" / "fixtures" / "traced.json"
+
+
+@pytest.fixture
+def traced_counts(request):
+    """Fails a test that traces fewer or more of its cases than tests/fixtures/traced.json states: by default, all of them."""
+    from tests.helpers.tracing import OUTCOMES
+
+    OUTCOMES.clear()
+    yield
+    name = f"{request.path.stem}::{request.node.name}"
+    stored = json.loads(TRACED.read_text(encoding="utf-8"))
+    every, count = f"{len(OUTCOMES)} of {len(OUTCOMES)}", f"{sum(OUTCOMES)} of {len(OUTCOMES)}"
+    if not request.config.getoption("golden"):
+        assert count == stored.get(name, every), f"traced {count} cases, not {stored.get(name, every)}"
+        return
+    stored.pop(name, None)
+    stored |= {name: count} if count != every else {}
+    TRACED.write_text(json.dumps(stored, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")

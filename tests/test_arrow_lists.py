@@ -37,6 +37,7 @@ def test_functions_of_lists(function, returns):
         if not left:
             wanted = Items("f64", tuple(wanted)) if isinstance(wanted, list) else wanted
             assert ours == wanted or (ours != ours and wanted != wanted), row
+    assert len(ROWS) - flagged.sum() >= 3
 
 
 def test_lists_of_strings():

@@ -50,7 +50,9 @@ def test_every_link_of_a_page_leads_to_a_file(page):
     assert not [link for link in links if not link.startswith("https://") and not (page.parent / link).exists()]
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page.suffix == ".md"], ids=lambda path: path.name)
-def test_every_test_of_a_page_exists(page):
-    for path, name in re.findall(r"`([\w/.]+)::(\w+)`", page.read_text(encoding="utf-8")):
+def test_every_test_of_a_page_exists():
+    pages = [page.read_text(encoding="utf-8") for page in PAGES if page.suffix == ".md"]
+    named = [found for page in pages for found in re.findall(r"`([\w/.]+)::(\w+)`", page)]
+    assert len(named) >= 10
+    for path, name in named:
         assert re.search(rf"^\s*def {name}\(", (ROOT / path).read_text(encoding="utf-8"), re.MULTILINE), f"{path}::{name}"

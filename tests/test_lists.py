@@ -160,6 +160,7 @@ def test_functions_of_lists(source, types):
 
 
 def test_kernels_of_functions_of_lists():
+    compared = 0
     for source, types in FUNCTIONS[::3]:
         rows = complete(types)
         program = optimize(check(source, types, needless=NEEDLESS.get(source, 0), rows=rows))
@@ -168,6 +169,8 @@ def test_kernels_of_functions_of_lists():
         assert got.flagged == wanted.flagged.sum(), source
         for name in program.outputs if not got.flagged else ():
             assert difference(got.columns[name], wanted.columns[name]) is None, source
+            compared += 1
+    assert compared >= len(FUNCTIONS[::3]) // 2
 
 
 #: Source, types of the arguments, of the result: functions that build lists by one element per iteration.

@@ -11,6 +11,8 @@ from tests.helpers.tracing import check, check_or_refuse, run_real, run_traced, 
 from udf_compiler.frontends.pandas import stand_in
 from udf_compiler.frontends.pandas.calls import datetime_accessor
 
+pytestmark = pytest.mark.usefixtures("traced_counts")
+
 STATES = ["datetime", "datetime?", "datetime!"]
 SPANS = ["timedelta", "timedelta?", "timedelta!"]
 

@@ -62,6 +62,10 @@ for kind in DTYPES_OF_MOMENTS:
     EXTREMES[f"{kind}?"] = EXTREMES[f"{kind}!"] = [*EXTREMES[kind], pd.NaT]
 
 
+#: Whether each case of the running test was traced; the fixture `traced_counts` compares their number with a stored one.
+OUTCOMES: list[bool] = []
+
+
 @dataclass
 class Traced:
     """A traced function as a program, and the shape of its result."""
@@ -222,8 +226,11 @@ def check_batch(traced: Traced, source: str, types: Sequence[str], batch: dict[s
 
 def check_or_refuse(source: str, types: Sequence[str], allowed: Sequence[str] = (), **extra: Any) -> Traced | None:
     """Runs `check`; a refusal must be correct: SW252 when pandas raises, SW254 for unsupported dtypes, or one of `allowed`."""
+    OUTCOMES.append(False)
     try:
-        return check(source, types, **extra)
+        traced = check(source, types, **extra)
+        OUTCOMES[-1] = True
+        return traced
     except Refusal as refused:
         batch = batches(types)[:2][-1]
         extra.pop("spare", None)

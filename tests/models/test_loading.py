@@ -246,8 +246,7 @@ def _refused(folder):
 
 def test_refused_functions(folder):
     for code, function in _refused(folder):
-        if function is not None:
-            assert compare(function, BATCH, files=allowed(folder)).refused == code, function
+        assert compare(function, BATCH, files=allowed(folder)).refused == code, function
     large = lambda d: pd.Series(joblib.load(str(folder / "m.joblib")).predict(d))  # noqa: E731
     assert compare(large, BATCH, files=allowed(folder, limit=10)).refused == "SW860"
     assert compare(large, BATCH).refused == "SW805"

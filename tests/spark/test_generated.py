@@ -100,7 +100,7 @@ def test_random_functions(spark, frames, batch):
 
     case()
     assert len(compiled) >= EXAMPLES // 3, f"only {len(compiled)} functions were compiled; refused: {refused}"
-    assert any(compiled), "no batch went through a kernel"
+    assert sum(compiled) >= len(compiled) // 2, f"batches of {sum(compiled)} of {len(compiled)} functions went through a kernel"
 
 
 def _typed(function: Function):
