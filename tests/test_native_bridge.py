@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import pathlib
+import re
 import subprocess
 import sys
 import types
@@ -23,118 +24,24 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 OPENED = ["java.lang", "java.nio", "java.util", "sun.nio.ch"]
 
-LINK_CHECKS = [
-    "missing-llvmlite",
-    "not-llvmlite",
-    "another-users",
-    "locator",
-    "start",
-    "cpu",
-    "call",
-    "many-columns",
-    "threads",
-    "wrong-symbol",
-    "missing-import",
-    "undeclared-import",
-    "garbage-object",
-    "after-close",
-    "no-growth",
-]
+JVM = ROOT / "tests" / "jvm"
+#: Each has a `main`, in which `check("NAME", ...)` names a check.
+PROGRAMS = sorted(path.stem for path in JVM.glob("*Check.java"))
+SLOW = {"ColumnCheck", "TextCheck", "RowBlockCheck", "RowWriterCheck", "SelectedRowsCheck"}
 
-COLUMN_CHECKS = [
-    "off-heap",
-    "on-heap",
-    "off-heap-dictionary",
-    "on-heap-dictionary",
-    "dictionary-grows",
-    "missing",
-    "stale-nulls",
-    "constant",
-    "constant-changes",
-    "arrow",
-    "arrow-sliced",
-    "arrow-unaligned",
-    "native",
-    "selected",
-    "other-type",
-    "mixed",
-    "zero-copy",
-    "unsupported",
-    "parquet-off-heap",
-    "parquet-on-heap",
-    "memory",
+
+def checks_of(program: str) -> list[str]:
+    """Returns the names of a program's checks, which only its source states."""
+    names = re.findall(r'\bcheck\("([\w-]+)"', (JVM / f"{program}.java").read_text(encoding="utf-8"))
+    assert names and len(set(names)) == len(names), program
+    return names
+
+
+CHECKS = [
+    pytest.param(program, name, marks=[pytest.mark.slow] if program in SLOW else [])
+    for program in PROGRAMS
+    for name in checks_of(program)
 ]
-TEXT_CHECKS = [
-    "text-off-heap",
-    "text-on-heap",
-    "text-off-heap-dictionary",
-    "text-on-heap-dictionary",
-    "text-missing",
-    "text-reused",
-    "text-constant",
-    "text-arrow",
-    "text-arrow-large",
-    "text-arrow-view",
-    "text-arrow-sliced",
-    "text-native",
-    "text-selected",
-    "text-getters",
-    "text-mixed",
-    "text-long",
-    "text-zero-copy",
-    "text-arena",
-    "text-collations",
-    "text-parquet-off-heap",
-    "text-parquet-on-heap",
-]
-ROW_BLOCK_CHECKS = ["row-block-one-word", "row-block-many-words", "row-block-pieces", "joined-batches", "joined-batches-apart"]
-ROW_WRITER_CHECKS = [
-    "write-off-heap",
-    "write-on-heap",
-    "write-off-heap-ids",
-    "write-on-heap-ids",
-    "write-many",
-    "write-constant",
-    "write-arrow",
-    "write-native",
-    "write-selected",
-    "write-long",
-    "write-types",
-]
-ROW_CHECKS = ["rows-off-heap", "rows-on-heap", "null-counts", "constants"]
-REGISTRY_CHECKS = [
-    "registry-once",
-    "registry-threads",
-    "registry-capacity",
-    "registry-killed",
-    "registry-held",
-    "registry-unfreed",
-    "registry-failure",
-    "registry-models",
-]
-MODEL_CHECKS = ["models-shared", "models-threads", "models-bound", "models-held", "models-failure", "models-driver"]
-MALFORMED_CHECKS = [
-    "malformed-arrow-texts",
-    "malformed-arrow-large-texts",
-    "malformed-arrow-views",
-    "malformed-arrow-lists",
-    "malformed-arrow-short",
-    "malformed-arrow-unaligned",
-    "malformed-off-heap",
-    "malformed-on-heap",
-    "malformed-dictionary",
-]
-RACE_CHECKS = ["race-slower", "race-faster", "race-cheap", "race-short", "race-flagged", "race-flags-count", "race-unmeasured"]
-MEMORY_CHECKS = [
-    "memory-none",
-    "memory-column",
-    "memory-arena",
-    "memory-asked",
-    "memory-not-asked",
-    "memory-given-back",
-    "memory-rows",
-]
-ROW_CACHE_CHECKS = ["row-cache-values", "row-cache-keeps", "row-cache-long", "row-cache-shared", "row-cache-advice"]
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +55,7 @@ def classes(builder: types.ModuleType, jar: pathlib.Path, tmp_path_factory: pyte
     tools = builder.Toolchain.find()
     folder = tmp_path_factory.mktemp("classes")
     path = f"{jar}:{tools.jars}/*"
-    sources = sorted(str(source) for source in (ROOT / "tests" / "jvm").glob("*.java"))
+    sources = sorted(str(source) for source in JVM.glob("*.java"))
     javac = pathlib.Path(tools.java).with_name("javac")
     answer = subprocess.run([str(javac), "-cp", path, "-d", str(folder), *sources], capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stderr
@@ -156,20 +63,26 @@ def classes(builder: types.ModuleType, jar: pathlib.Path, tmp_path_factory: pyte
     return [tools.java, "-Xmx512m", "-XX:+UseSerialGC", "-Xcheck:jni", *opens, "-cp", f"{folder}:{path}"]
 
 
-def run_check(classes: list[str], program: str, *arguments: str) -> dict[str, str]:
-    """Returns the outcome of each check of a program: "ok", or the reason for its failure."""
+def run_program(classes: list[str], program: str, *arguments: str) -> str:
+    """Returns the output of a program, which must end normally."""
     answer = subprocess.run(
         [*classes, program, *arguments], capture_output=True, text=True, errors="replace", timeout=180, check=False
     )
     print(answer.stdout[-8000:], answer.stderr[-8000:], sep="\n")
     assert answer.returncode == 0, f"{program} ended with {answer.returncode}"
     assert "WARNING in native method" not in answer.stdout + answer.stderr  # output of -Xcheck:jni
+    return answer.stdout
+
+
+def run_check(classes: list[str], program: str, *arguments: str) -> dict[str, str]:
+    """Returns the outcome of each check of a program: "ok", or the reason for its failure."""
     outcomes = {}
-    for line in answer.stdout.splitlines():
+    for line in run_program(classes, program, *arguments).splitlines():
         word, _, rest = line.partition(" ")
         if word in ("ok", "FAILED"):
             name, _, reason = rest.partition(": ")
             outcomes[name] = reason if word == "FAILED" else "ok"
+    assert set(outcomes) <= set(checks_of(program)), "a check whose name is no literal would not be a test"
     return outcomes
 
 
@@ -268,26 +181,16 @@ def make_object(ir: str) -> bytes:
     return machine.emit_object(llvm.parse_assembly(ir))
 
 
-@pytest.fixture(scope="module")
-def link_outcomes(
-    builder: types.ModuleType, jar: pathlib.Path, classes: list[str], tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, str]:
-    folder = tmp_path_factory.mktemp("link")
+def link_arguments(shim: pathlib.Path, folder: pathlib.Path) -> list[str]:
+    """Writes a kernel and a second copy of the shim, and returns where the linker finds them and llvmlite."""
     vector_exp = libmvec_exp()
     (folder / "kernel.o").write_bytes(make_object(kernel_ir(vector_exp)))
     imports = ["exp", "memset"] + ([vector_exp[0]] if vector_exp else [])
     (folder / "imports.txt").write_text("\n".join(imports) + "\n")
-    (folder / "other.so").write_bytes((jar.parent / builder.SHIM_NAME).read_bytes())
+    (folder / "other.so").write_bytes(shim.read_bytes())
     library = pathlib.Path(llvm.__file__).parent / "libllvmlite.so"
     digest = hashlib.sha256(llvm.get_host_cpu_features().flatten().encode()).hexdigest()[:16]
-    return run_check(
-        classes, "NativeLinkCheck", str(folder), sys.executable, str(library), f"{llvm.get_host_cpu_name()}|{digest}"
-    )
-
-
-@pytest.mark.parametrize("name", LINK_CHECKS)
-def test_link(link_outcomes: dict[str, str], name: str) -> None:
-    assert link_outcomes.get(name, "the check did not run") == "ok"
+    return [str(folder), sys.executable, str(library), f"{llvm.get_host_cpu_name()}|{digest}"]
 
 
 def parquet_table(rows: int, distinct: int) -> pa.Table:
@@ -317,49 +220,35 @@ def parquet_table(rows: int, distinct: int) -> pa.Table:
     return pa.table(columns)
 
 
-@pytest.fixture(scope="module")
-def column_outcomes(classes: list[str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    folder = tmp_path_factory.mktemp("columns")
+def write_tables(folder: pathlib.Path) -> None:
     few, many = parquet_table(5000, 200), parquet_table(5000, 5000)
     pq.write_table(few, folder / "dictionary.parquet", row_group_size=1700)
     pq.write_table(many, folder / "plain.parquet", use_dictionary=False, row_group_size=1700)
     # A dictionary that grows too large: Parquet switches to plain pages in the middle of a column chunk.
     pq.write_table(many, folder / "mixed.parquet", dictionary_pagesize_limit=4096, data_page_size=2048, write_batch_size=256)
-    checks = [("ColumnCheck", str(folder)), ("TextCheck", str(folder)), ("RowBlockCheck",), ("RowWriterCheck",)]
-    return {name: outcome for check in checks for name, outcome in run_check(classes, *check).items()}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", COLUMN_CHECKS + TEXT_CHECKS + ROW_BLOCK_CHECKS + ROW_WRITER_CHECKS)
-def test_columns(column_outcomes: dict[str, str], name: str) -> None:
-    assert column_outcomes.get(name, "the check did not run") == "ok"
 
 
 @pytest.fixture(scope="module")
-def row_outcomes(classes: list[str]) -> dict[str, str]:
-    return run_check(classes, "SelectedRowsCheck")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ROW_CHECKS)
-def test_selected_rows(row_outcomes: dict[str, str], name: str) -> None:
-    assert row_outcomes.get(name, "the check did not run") == "ok"
-
-
-#: Check programs -> their arguments and the checks.
-PROGRAMS = {
-    "RegistryCheck": (("SW510", "SW870"), REGISTRY_CHECKS), "ModelMemoryCheck": ((), MODEL_CHECKS),
-    "RowCacheCheck": ((), ROW_CACHE_CHECKS), "MalformedCheck": ((), MALFORMED_CHECKS), "MemoryCheck": ((), MEMORY_CHECKS),
-    "RaceCheck": ((), RACE_CHECKS), "CpuWatchCheck": ((), ["watch-cpu", "watch-sleep", "watch-suspended"]),
-}  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def outcomes(classes: list[str]) -> Callable[[str], dict[str, str]]:
+def outcomes(
+    builder: types.ModuleType, jar: pathlib.Path, classes: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], dict[str, str]]:
     """Returns a function that runs each program once, on its first use."""
-    return cache(lambda program: run_check(classes, program, *PROGRAMS[program][0]))
+
+    @cache
+    def tables() -> str:
+        folder = tmp_path_factory.mktemp("columns")
+        write_tables(folder)
+        return str(folder)
+
+    arguments: dict[str, Callable[[], list[str]]] = {
+        "NativeLinkCheck": lambda: link_arguments(jar.parent / builder.SHIM_NAME, tmp_path_factory.mktemp("link")),
+        "RegistryCheck": lambda: ["SW510", "SW870"],
+        "ColumnCheck": lambda: [tables()],
+        "TextCheck": lambda: [tables()],
+    }
+    return cache(lambda program: run_check(classes, program, *arguments.get(program, list)()))
 
 
-@pytest.mark.parametrize(("program", "name"), [(program, name) for program, (_, names) in PROGRAMS.items() for name in names])
+@pytest.mark.parametrize(("program", "name"), CHECKS)
 def test_checks(outcomes: Callable[[str], dict[str, str]], program: str, name: str) -> None:
     assert outcomes(program).get(name, "the check did not run") == "ok"

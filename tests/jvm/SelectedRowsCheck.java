@@ -39,8 +39,8 @@ public final class SelectedRowsCheck {
       .add("structs", "array<struct<x:int,y:string>>").add("variant", DataTypes.VariantType);
 
   public static void main(String[] args) {
-    for (boolean offHeap : new boolean[] {true, false})
-      Checks.check(offHeap ? "rows-off-heap" : "rows-on-heap", () -> rows(offHeap));
+    Checks.check("rows-off-heap", () -> rows(true));
+    Checks.check("rows-on-heap", () -> rows(false));
     Checks.check("null-counts", SelectedRowsCheck::nullCounts);
     Checks.check("constants", SelectedRowsCheck::constants);
   }
