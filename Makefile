@@ -13,6 +13,9 @@ BUILD_REQUIRES := 'setuptools>=77' 'pyspark==4.3.*'
 # Spark finds the JDK that the check found, also when it is not on PATH, and runs its workers in .venv.
 RUN   := JAVA_HOME="$$($(CHECK) java-home)" PYSPARK_PYTHON="$(CURDIR)/$(PY)"
 
+# Tests that read what they expect from files, and write these files with --golden.
+GOLDEN := tests/test_trace_calls.py tests/test_trace_operators.py tests/test_trace_times.py tests/test_bridge_cases.py
+
 .PHONY: help demo test check bench corpus fuzz golden clean ready prerequisites bridge
 
 help:
@@ -52,6 +55,7 @@ fuzz: ready
 
 golden: ready
 	$(RUN) $(PY) -m tests.helpers.golden
+	$(RUN) $(PY) -m pytest -q --golden $(GOLDEN)
 	git diff --stat -- tests docs
 
 clean:
