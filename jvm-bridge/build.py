@@ -31,6 +31,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SOURCES = ROOT / "jvm-bridge" / "src" / "main"
+#: The folder of sources for one line of Spark, compiled with the common ones.
+LINE = "spark-4.3"
 DEFAULT_OUT = ROOT / "sparkweld" / "_bridge"
 REASONS = ROOT / "sparkweld" / "reasons.json"
 JAR_NAME = "sparkweld.jar"
@@ -176,12 +178,11 @@ def _find_pyspark() -> dict[str, object]:
 
 
 def _scala_sources(only: Sequence[str]) -> list[pathlib.Path]:
-    base = SOURCES / "scala"
-    folders = [base / name for name in only] or [base]
-    for folder in folders:
-        if not folder.is_dir():
-            raise BuildError(f"--only: no folder {folder}; give a package folder such as io/sparkweld/columns")
-    return sorted({path for folder in folders for path in folder.rglob("*.scala")})
+    roots = (SOURCES / "scala", SOURCES / LINE)
+    for name in only:
+        if not any((root / name).is_dir() for root in roots):
+            raise BuildError(f"--only: no folder {roots[0] / name}; give a package folder such as io/sparkweld/columns")
+    return sorted({path for root in roots for name in only or [""] for path in (root / name).rglob("*.scala")})
 
 
 def _resources() -> list[tuple[str, pathlib.Path]]:

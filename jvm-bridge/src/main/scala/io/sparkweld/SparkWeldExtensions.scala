@@ -4,6 +4,7 @@ import io.sparkweld.rules.{AggregateRule, CascadeRule, ExpressionRule, ImpliedFi
 import io.sparkweld.rules.{OffHeapScans, Patient, RankingRule, RowBatchesRule, SortedCalls, TopRowsRule, UnreadArguments, WeldRule}
 
 import io.sparkweld.plan.OriginalStrategy
+import io.sparkweld.spark.CurrentSpark
 
 import org.apache.spark.sql.SparkSessionExtensions
 import org.apache.spark.sql.SparkSessionExtensionsProvider
@@ -38,11 +39,11 @@ import org.apache.spark.sql.execution.{ColumnarRule, SparkPlan}
  */
 class SparkWeldExtensions extends SparkSessionExtensionsProvider {
   override def apply(extensions: SparkSessionExtensions): Unit = {
-    extensions.injectPreOperatorOptimizationRule(_ => new Patient(CascadeRule))
-    extensions.injectPreOperatorOptimizationRule(_ => SortedCalls)
-    extensions.injectPreOperatorOptimizationRule(_ => new Patient(RankingRule))
-    extensions.injectPreOperatorOptimizationRule(_ => new Patient(AggregateRule))
-    extensions.injectPreOperatorOptimizationRule(_ => new Patient(ExpressionRule))
+    CurrentSpark.injectRuleBeforeOptimizer(extensions, _ => new Patient(CascadeRule))
+    CurrentSpark.injectRuleBeforeOptimizer(extensions, _ => SortedCalls)
+    CurrentSpark.injectRuleBeforeOptimizer(extensions, _ => new Patient(RankingRule))
+    CurrentSpark.injectRuleBeforeOptimizer(extensions, _ => new Patient(AggregateRule))
+    CurrentSpark.injectRuleBeforeOptimizer(extensions, _ => new Patient(ExpressionRule))
     extensions.injectOptimizerRule(_ => new Patient(ImpliedFilters))
     extensions.injectOptimizerRule(_ => new Patient(UnreadArguments))
     extensions.injectPreCBORule(_ => new Patient(JoinBounds))

@@ -7,13 +7,13 @@ import com.codahale.metrics.{Gauge, MetricRegistry}
 import io.sparkweld.columns.RowCaches
 import io.sparkweld.compile._
 import io.sparkweld.plan.{Breakers, Races}
+import io.sparkweld.spark.CurrentSpark
 import io.sparkweld.support.WarnOnce
 import io.sparkweld.ui.WeldExplain
 
 import org.apache.spark.{SPARK_VERSION, SparkContext}
 import org.apache.spark.api.plugin.{DriverPlugin, ExecutorPlugin, PluginContext, SparkPlugin}
 import org.apache.spark.internal.Logging
-import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
 
 /**
  * Starts SparkWeld's two halves; users set `spark.plugins=io.sparkweld.SparkWeldPlugin`.
@@ -26,13 +26,6 @@ class SparkWeldPlugin extends SparkPlugin {
   override def executorPlugin(): ExecutorPlugin = new SparkWeldExecutorPlugin
 }
 
-object SparkWeldPlugin {
-  /** The Spark line whose internals this jar supports. */
-  val SupportedLine = "4.3."
-
-  def supports(version: String): Boolean = version.startsWith(SupportedLine)
-}
-
 final class SparkWeldDriverPlugin extends DriverPlugin with Logging {
   private var half: Option[WeldDriver] = None
 
@@ -40,10 +33,10 @@ final class SparkWeldDriverPlugin extends DriverPlugin with Logging {
     WarnOnce.reset()
     Breakers.start(ask = None)
     Races.start(ask = None)
-    if (SparkWeldPlugin.supports(SPARK_VERSION)) {
+    if (CurrentSpark.supports(SPARK_VERSION)) {
       WarnOnce.guard("the start of the driver half", ())(start(context))
     } else {
-      WarnOnce("version", s"SparkWeld: this jar supports Spark ${SparkWeldPlugin.SupportedLine}x only and does nothing on Spark " +
+      WarnOnce("version", s"SparkWeld: this jar supports Spark ${CurrentSpark.line}.x only and does nothing on Spark " +
         s"$SPARK_VERSION. Install the sparkweld release for your Spark.")
     }
     Collections.emptyMap()
@@ -52,7 +45,7 @@ final class SparkWeldDriverPlugin extends DriverPlugin with Logging {
   private def start(context: SparkContext): Unit = {
     val conf = context.getConf
     if (SparkWeldConf.ExplainEnabled.get(conf)) {
-      SparkInternals.appendToList(context, "spark.sql.extendedExplainProviders", classOf[WeldExplain].getName)
+      CurrentSpark.appendToList(context, "spark.sql.extendedExplainProviders", classOf[WeldExplain].getName)
     }
     val compiler = new Compiler(conf)
     val made = new WeldDriver(compiler, new FormServer(compiler, SparkWeldConf.ObjectTimeout.get(conf)))
@@ -89,7 +82,7 @@ final class SparkWeldExecutorPlugin extends ExecutorPlugin with Logging {
   private var models: Option[ModelMemory] = None
   private var caches: Option[RowCaches] = None
 
-  override def init(plugin: PluginContext, extraConf: JMap[String, String]): Unit = if (SparkWeldPlugin.supports(SPARK_VERSION)) {
+  override def init(plugin: PluginContext, extraConf: JMap[String, String]): Unit = if (CurrentSpark.supports(SPARK_VERSION)) {
     val conf = plugin.conf
     val local = SparkWeldRuntime.driver
     val compiler = local.map(_.compiler).getOrElse {

@@ -1,11 +1,11 @@
 package io.sparkweld.columns
 
 import io.sparkweld.nativelib.{NoMemory, Shim}
+import io.sparkweld.spark.CurrentSpark
 
 import org.apache.arrow.memory.BufferAllocator
 import org.apache.arrow.vector._
 import org.apache.spark.sql.catalyst.expressions.Attribute
-import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
 import org.apache.spark.sql.types._
 import org.apache.spark.sql.vectorized.{ArrowColumnVector, ColumnVector, ColumnarBatch}
 import org.apache.spark.unsafe.Platform
@@ -56,7 +56,7 @@ private[sparkweld] final class ArrowColumns(
   def vectors: Array[ColumnVector] = (columns :+ starts).map(column => new ArrowColumnVector(column.finish(filled)): ColumnVector)
 
   private def column(attribute: Attribute, i: Int): ArrowColumn = {
-    SparkInternals.arrowVector(attribute, zone, allocator) match {
+    CurrentSpark.arrowVector(attribute, zone, allocator) match {
       case fixed: BaseFixedWidthVector =>
         fixed.allocateNew(capacity)
         new FixedColumn(fixed, attribute.dataType, capacity)

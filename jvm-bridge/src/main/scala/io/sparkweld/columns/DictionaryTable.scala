@@ -1,5 +1,7 @@
 package io.sparkweld.columns
 
+import io.sparkweld.spark.VectorInternals
+
 import org.apache.spark.sql.execution.vectorized.Dictionary
 
 /**

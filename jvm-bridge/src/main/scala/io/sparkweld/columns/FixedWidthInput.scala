@@ -1,6 +1,7 @@
 package io.sparkweld.columns
 
 import io.sparkweld.nativelib.Shim
+import io.sparkweld.spark.VectorInternals
 
 import org.apache.arrow.vector._
 import org.apache.spark.sql.execution.vectorized._

@@ -1,6 +1,7 @@
 package io.sparkweld.columns
 
 import io.sparkweld.nativelib.Shim
+import io.sparkweld.spark.VectorInternals
 
 import org.apache.arrow.memory.ArrowBuf
 import org.apache.arrow.vector.ValueVector

@@ -4,7 +4,6 @@ import java.util.concurrent.atomic.AtomicLong
 
 import io.sparkweld.nativelib.NoMemory
 
-import org.apache.spark.sql.execution.python.sparkweld.TaskMemory
 import org.apache.spark.unsafe.Platform
 
 /**

@@ -1,8 +1,9 @@
 package io.sparkweld.columns
 
+import io.sparkweld.spark.CurrentSpark
+
 import org.apache.spark.sql.catalyst.{InternalRow, ProjectingInternalRow}
 import org.apache.spark.sql.catalyst.expressions.{Attribute, UnsafeProjection, UnsafeRow}
-import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
 import org.apache.spark.sql.execution.vectorized.{OffHeapColumnVector, WritableColumnVector}
 import org.apache.spark.sql.types.{StructField, StructType}
 import org.apache.spark.sql.vectorized.{ColumnVector, ColumnarBatch}
@@ -23,7 +24,7 @@ final class RowColumns(attributes: Seq[Attribute], capacity: Int) extends AutoCl
   private val otherVectors: Array[WritableColumnVector] =
     if (other.isEmpty) Array.empty else OffHeapColumnVector.allocateColumns(capacity, otherSchema).toArray
   private val otherFields = new ProjectingInternalRow(otherSchema, other)
-  private lazy val converter = SparkInternals.converter(otherSchema)
+  private lazy val converter = CurrentSpark.rowConverter(otherSchema)
 
   private val columns: Array[ColumnVector] = {
     val converted = other.zip(otherVectors).toMap

@@ -1,8 +1,10 @@
 package io.sparkweld.columns
 
+import io.sparkweld.spark.ForwardingColumnVector
+
 import org.apache.spark.sql.types._
 import org.apache.spark.sql.vectorized.{ColumnarArray, ColumnarMap, ColumnVector}
-import org.apache.spark.unsafe.types.{BinaryView, CalendarInterval, TimestampNanosVal, UTF8String}
+import org.apache.spark.unsafe.types.{CalendarInterval, UTF8String}
 
 /**
  * Shows another column through a row selection: row k is the other column's row `selection(k)`.
@@ -11,7 +13,7 @@ import org.apache.spark.unsafe.types.{BinaryView, CalendarInterval, TimestampNan
  *
  * It owns neither the selection nor the column, and has no data type before the first `reset`.
  */
-final class SelectedColumnVector(selection: SelectionBuffer) extends ColumnVector(NullType) {
+final class SelectedColumnVector(selection: SelectionBuffer) extends ForwardingColumnVector(NullType) {
   private var base: ColumnVector = _
   private var baseRows = 0
   private var children = Array.empty[SelectedColumnVector]
@@ -34,6 +36,9 @@ final class SelectedColumnVector(selection: SelectionBuffer) extends ColumnVecto
       rowAligned = SelectedColumnVector.childrenAreRowAligned(`type`)
     }
   }
+
+  override protected def target: ColumnVector = base
+  override protected def targetRow(row: Int): Int = selection(row)
 
   /** Does nothing: the column shown belongs to its batch. */
   override def close(): Unit = ()
@@ -61,10 +66,7 @@ final class SelectedColumnVector(selection: SelectionBuffer) extends ColumnVecto
     base.getDecimal(selection(row), precision, scale)
   override def getUTF8String(row: Int): UTF8String = base.getUTF8String(selection(row))
   override def getBinary(row: Int): Array[Byte] = base.getBinary(selection(row))
-  override def getBinaryView(row: Int): BinaryView = base.getBinaryView(selection(row))
   override def getInterval(row: Int): CalendarInterval = base.getInterval(selection(row))
-  override def getTimestampNTZNanos(row: Int): TimestampNanosVal = base.getTimestampNTZNanos(selection(row))
-  override def getTimestampLTZNanos(row: Int): TimestampNanosVal = base.getTimestampLTZNanos(selection(row))
 
   /**
    * Returns a child. One whose rows are this column's rows is shown through the selection too: ColumnarRow and getVariant read it

@@ -1,8 +1,7 @@
 package io.sparkweld.columns
 
-import scala.jdk.CollectionConverters._
-
 import io.sparkweld.nativelib.Shim
+import io.sparkweld.spark.{CurrentSpark, VectorInternals}
 
 import org.apache.arrow.vector._
 import org.apache.spark.sql.execution.vectorized._
@@ -134,19 +133,20 @@ private[columns] final class TextInput(dataType: DataType, nullable: Boolean)
   }
 
   private[columns] override def knows(arrow: ValueVector): Boolean = arrow match {
-    case _: VarCharVector | _: LargeVarCharVector | _: ViewVarCharVector => true
-    case _ => false
+    case _: VarCharVector | _: LargeVarCharVector => true
+    case other => CurrentSpark.stringViews(other).isDefined
   }
 
   private[columns] override def arrowValues(vector: ArrowColumnVector, nullBytes: Long, numRows: Int): Long = {
     val out = scratch(numRows)
-    val right = vector.getValueVector match {
-      case views: ViewVarCharVector =>
-        val (buffers, bytes) = (views.getDataBuffers.asScala, numRows.toLong * TextViews.Width)
-        MalformedVector.requireBytes(views.getDataBuffer, bytes, vector, numRows, "views")
-        val words = InputColumn.aligned(views.getDataBuffer, 4, bytes, offsets)
+    val arrow = vector.getValueVector
+    val right = CurrentSpark.stringViews(arrow) match {
+      case Some((views, buffers)) =>
+        val bytes = numRows.toLong * TextViews.Width
+        MalformedVector.requireBytes(views, bytes, vector, numRows, "views")
+        val words = InputColumn.aligned(views, 4, bytes, offsets)
         Shim.arrowViews(words, buffers.map(_.memoryAddress).toArray, buffers.map(_.capacity).toArray, nullBytes, numRows.toLong, out)
-      case arrow =>
+      case None =>
         val width = if (arrow.isInstanceOf[LargeVarCharVector]) 8 else 4
         val (data, size) = (arrow.getDataBuffer, (numRows + 1L) * width)
         MalformedVector.requireBytes(arrow.getOffsetBuffer, size, vector, numRows, "offsets")

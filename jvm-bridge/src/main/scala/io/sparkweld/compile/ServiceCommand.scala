@@ -10,7 +10,6 @@ import io.sparkweld.host.PythonLaunch
 import io.sparkweld.support.WarnOnce
 
 import org.apache.spark.SparkConf
-import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
 
 /**
  * Identifies the compile service that a function needs: the interpreter of its workers and what their environment adds.
@@ -24,8 +23,8 @@ final case class ServiceCommand(python: String, environment: Map[String, String]
    * without unsafe entries, and the paths that the conf adds.
    */
   def variables(conf: SparkConf): Map[String, String] = {
-    val path = SparkInternals.servicePythonPath(python, environment.get("PYTHONPATH"))
-    val folder = Option.when(SparkInternals.isLocal(conf))(PythonLaunch.workingDirectory)
+    val path = WorkerPaths.pythonPath(python, environment.get("PYTHONPATH"))
+    val folder = Option.when(WorkerPaths.isLocal(conf))(PythonLaunch.workingDirectory)
     val workers = PythonLaunch.entries(path, folder)
     val added = SparkWeldConf.CompilePythonPath.get(conf).toSeq.flatMap(PythonLaunch.entries(_, Some(PythonLaunch.workingDirectory)))
     val safe = PythonLaunch.safeEntries(workers ++ added)
@@ -60,6 +59,6 @@ object ServiceCommand {
   /** Returns the most likely command of this application's functions, to warm up before there is one. */
   def expected(conf: SparkConf): ServiceCommand = {
     val environment = conf.getExecutorEnv.toMap -- Ignored
-    ServiceCommand(SparkWeldConf.CompilePython.get(conf).getOrElse(SparkInternals.defaultPythonExec(conf)), environment)
+    ServiceCommand(SparkWeldConf.CompilePython.get(conf).getOrElse(WorkerPaths.defaultPython(conf)), environment)
   }
 }

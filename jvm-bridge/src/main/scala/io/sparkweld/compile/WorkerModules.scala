@@ -15,7 +15,6 @@ import io.sparkweld.SparkWeldRuntime
 import io.sparkweld.host.{PythonLaunch, SafeFiles}
 import io.sparkweld.support.Refusal
 
-import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
 
 /**
  * Describes how the workers of a function are started. `includes`: names, among the files of the job, that are on their import
@@ -65,7 +64,7 @@ object WorkerModules {
   }
 
   private def difference(wanted: WorkerModules): Option[Refusal] = synchronized {
-    val includes = SparkInternals.includePaths(wanted.worker.includes)
+    val includes = WorkerPaths.includes(wanted.worker.includes)
       .map(path => PythonLaunch.workingDirectory.resolve(path).normalize.toString)
     answers.get((wanted, includes)).flatMap(current) match {
       case Some(known) =>
@@ -124,10 +123,10 @@ object WorkerModules {
   /** Asks the Python of the workers which modules it would import. Throws IOException when that fails. */
   private def ask(wanted: WorkerModules, includes: Seq[String]): JsonNode = {
     val worker = wanted.worker
-    val path = PythonLaunch.entries(SparkInternals.servicePythonPath(worker.python, worker.environment.get("PYTHONPATH")),
+    val path = PythonLaunch.entries(WorkerPaths.pythonPath(worker.python, worker.environment.get("PYTHONPATH")),
       Some(PythonLaunch.workingDirectory))
     val request = Frame.newObject()
-    val folder = SparkInternals.artifactFolder.getOrElse(PythonLaunch.workingDirectory.toFile).getAbsolutePath
+    val folder = WorkerPaths.artifacts.getOrElse(PythonLaunch.workingDirectory.toFile).getAbsolutePath
     request.putArray("first").add(folder)
     path.foreach(request.putArray("path").add)
     includes.foreach(request.putArray("includes").add)

@@ -1,10 +1,11 @@
 package io.sparkweld.expressions
 
+import io.sparkweld.spark.CurrentSpark
+
 import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.catalyst.expressions.LeafExpression
 import org.apache.spark.sql.catalyst.expressions.codegen.{CodegenContext, CodeGenerator, ExprCode, FalseLiteral}
 import org.apache.spark.sql.catalyst.expressions.codegen.Block._
-import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
 import org.apache.spark.sql.types.DataType
 
 /**
@@ -18,7 +19,7 @@ final case class RaisePython(error: String, dataType: DataType) extends LeafExpr
   override lazy val throwable: Boolean = true
   override def prettyName: String = "raise_python"
 
-  override def eval(input: InternalRow): Any = throw SparkInternals.pythonException(error)
+  override def eval(input: InternalRow): Any = throw CurrentSpark.pythonException(error)
 
   override protected def doGenCode(ctx: CodegenContext, ev: ExprCode): ExprCode = {
     val raise = ctx.addReferenceObj("raise", new RaisePython.Thrower(error))
@@ -34,6 +35,6 @@ object RaisePython {
 
   /** Raises the exception for generated code. */
   final class Thrower(error: String) extends Serializable {
-    def raise(): Unit = throw SparkInternals.pythonException(error)
+    def raise(): Unit = throw CurrentSpark.pythonException(error)
   }
 }

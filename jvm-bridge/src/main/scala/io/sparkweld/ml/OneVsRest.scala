@@ -105,9 +105,12 @@ object OneVsRest {
 
   /** Whether `place` is the position of the number `at` in a sparse vector. */
   private def isPlace(place: Expression, vector: Expression, at: Int): Boolean = place match {
-    case StaticInvoke(_, _, "binarySearch", Seq(indices, Literal(same: Int, _)), _, _, _, _, _) =>
-      same == at && indices.collectLeaves().forall(_.semanticEquals(vector)) && indices.exists {
-        case Field(_, ordinal) => ordinal == Indices
+    case call: StaticInvoke if call.functionName == "binarySearch" => call.arguments match {
+        case Seq(indices, Literal(same: Int, _)) =>
+          same == at && indices.collectLeaves().forall(_.semanticEquals(vector)) && indices.exists {
+            case Field(_, ordinal) => ordinal == Indices
+            case _ => false
+          }
         case _ => false
       }
     case _ => false

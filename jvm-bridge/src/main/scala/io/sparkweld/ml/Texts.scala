@@ -4,9 +4,10 @@ import java.util.Locale
 
 import scala.util.matching.Regex
 
+import io.sparkweld.spark.CurrentSpark
+
 import org.apache.spark.broadcast.Broadcast
 import org.apache.spark.ml.feature.{HashingTF, IDFModel, NGram}
-import org.apache.spark.ml.sparkweld.MlInternals
 
 /** Describes tokenizers, transformers that remove or join tokens, and those that count them. */
 private[ml] object Texts {
@@ -26,7 +27,7 @@ private[ml] object Texts {
     case Closure(`stopWords`, _, Seq(words: collection.Set[_], _: Function1[_, _])) => without(words, caseSensitive = false)
     case Closure(`ngrams`, _, Seq(model: NGram)) if isOf[NGram](model) => MlStage("NGram").int("n", model.getN)
     case Closure(`hashing`, _, Seq(model: HashingTF, next: Function1[_, _], size: Integer)) if isOf[HashingTF](model) =>
-      if (MlInternals.hashVersion(model) != HashVersion || model.getNumFeatures != size) {
+      if (CurrentSpark.hashVersion(model) != HashVersion || model.getNumFeatures != size) {
         throw new UnknownStage("SW901", "HashingTF with the hash of Spark 2")
       }
       // The function that updates a term's count: adds 1, or returns 1 for any count.

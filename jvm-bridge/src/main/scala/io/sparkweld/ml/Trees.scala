@@ -2,9 +2,10 @@ package io.sparkweld.ml
 
 import scala.collection.mutable.ArrayBuffer
 
+import io.sparkweld.spark.CurrentSpark
+
 import org.apache.spark.ml.classification.{DecisionTreeClassificationModel, GBTClassificationModel, RandomForestClassificationModel}
 import org.apache.spark.ml.regression.{DecisionTreeRegressionModel, GBTRegressionModel, RandomForestRegressionModel}
-import org.apache.spark.ml.sparkweld.MlInternals
 import org.apache.spark.ml.tree._
 
 /** Describes trees, forests and boosted trees as the concatenated nodes of all trees, parents first. */
@@ -31,7 +32,7 @@ private[ml] object Trees {
     case Predicting(model: DecisionTreeClassificationModel, call) if isOf[DecisionTreeClassificationModel](model) =>
       val stage = Classifying.withThresholds(MlStage(s"DecisionTreeClassificationModel.$call"), model)
       if (call == "predict") described(stage, Seq(model.rootNode), model.numFeatures, 1)(prediction)
-      else if (Scoring(call)) described(stage, Seq(model.rootNode), model.numFeatures, model.numClasses)(MlInternals.statistics)
+      else if (Scoring(call)) described(stage, Seq(model.rootNode), model.numFeatures, model.numClasses)(CurrentSpark.statistics)
       else stage
   }
 
@@ -39,7 +40,7 @@ private[ml] object Trees {
 
   /** Returns a leaf's contribution to each class. */
   private def shares(leaf: LeafNode): Array[Double] = {
-    val weights = MlInternals.statistics(leaf)
+    val weights = CurrentSpark.statistics(leaf)
     val total = weights.sum
     if (total == 0) new Array(weights.length) else weights.map(_ / total)
   }

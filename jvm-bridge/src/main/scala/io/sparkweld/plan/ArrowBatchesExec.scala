@@ -3,6 +3,7 @@ package io.sparkweld.plan
 import scala.collection.mutable
 
 import io.sparkweld.columns.{ArrowColumns, RegroupedBatches, TextSources}
+import io.sparkweld.spark.CurrentSpark
 
 import org.apache.spark.TaskContext
 import org.apache.spark.rdd.RDD
@@ -11,7 +12,6 @@ import org.apache.spark.sql.catalyst.expressions.{Attribute, AttributeSet, SortO
 import org.apache.spark.sql.catalyst.plans.physical.Partitioning
 import org.apache.spark.sql.execution.{SparkPlan, UnaryExecNode}
 import org.apache.spark.sql.execution.metric.{SQLMetric, SQLMetrics}
-import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
 import org.apache.spark.sql.internal.SQLConf
 import org.apache.spark.sql.vectorized.{ArrowColumnVector, ColumnVector, ColumnarBatch}
 
@@ -88,7 +88,7 @@ object ArrowBatches {
 private[plan] final class ArrowBatches(settings: ArrowBatches.Settings, input: Iterator[ColumnarBatch], context: TaskContext)
   extends Iterator[ColumnarBatch] {
 
-  private val allocator = SparkInternals.arrowAllocator("sparkweld batches")
+  private val allocator = CurrentSpark.arrowAllocator("sparkweld batches")
   private val texts = new TextSources(settings.input, WeldTask.linkable())
   private val made = mutable.Queue.empty[Array[ColumnVector]]
   /** Row limit of the next batch: the first batches are small, for a query that requests few rows. */

@@ -2,6 +2,7 @@ package io.sparkweld.plan
 
 import scala.util.control.NonFatal
 
+import io.sparkweld.spark.CurrentSpark
 import io.sparkweld.support.WarnOnce
 
 import org.apache.spark.rdd.RDD
@@ -9,7 +10,6 @@ import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.catalyst.expressions.Attribute
 import org.apache.spark.sql.catalyst.plans.logical.{LogicalPlan, UnaryNode}
 import org.apache.spark.sql.execution.{SparkPlan, UnaryExecNode}
-import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
 import org.apache.spark.storage.StorageLevel
 
 /**
@@ -39,7 +39,7 @@ final case class AttemptExec(child: SparkPlan, @transient original: LogicalPlan,
       sparkContext.runJob(rows, (kept: Iterator[InternalRow]) => kept.foreach(_ => ()))
       rows
     } catch {
-      case NonFatal(raised) if SparkInternals.raisedInPython(raised) =>
+      case NonFatal(raised) if CurrentSpark.raisedInPython(raised) =>
         rows.unpersist()
         WarnOnce(s"attempt:$what", s"SparkWeld: a merge, finish or state of $what raised; the query runs as Spark planned it.", raised)
         OriginalQuery(session, original, output)

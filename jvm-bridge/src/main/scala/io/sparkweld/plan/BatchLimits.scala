@@ -1,11 +1,11 @@
 package io.sparkweld.plan
 
 import io.sparkweld.columns.{RegroupedBatches, RowColumns}
+import io.sparkweld.spark.{ArrowSize, CurrentSpark, PythonCall}
 
 import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.catalyst.expressions.{Attribute, Expression, UnsafeProjection, UnsafeRow}
 import org.apache.spark.sql.execution.SparkPlan
-import org.apache.spark.sql.execution.python.sparkweld.{ArrowSize, PythonCall}
 import org.apache.spark.sql.internal.SQLConf
 import org.apache.spark.sql.types._
 import org.apache.spark.sql.vectorized.ColumnarBatch
@@ -72,7 +72,7 @@ object BatchLimits {
       case _ => (node.children.flatMap(_.output), true)
     }
     val rows = if (conf.arrowMaxRecordsPerBatch > 0) conf.arrowMaxRecordsPerBatch else Int.MaxValue
-    BatchLimits(rows, conf.arrowMaxBytesPerBatch, sent, inStruct, conf.arrowUseLargeVarTypes, conf.sessionLocalTimeZone)
+    BatchLimits(rows, CurrentSpark.arrowBytesPerBatch(conf), sent, inStruct, conf.arrowUseLargeVarTypes, conf.sessionLocalTimeZone)
   }
 
   private[plan] def isFixed(dataType: DataType): Boolean = width(dataType) > 0

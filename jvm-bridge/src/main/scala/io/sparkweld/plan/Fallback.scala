@@ -3,11 +3,12 @@ package io.sparkweld.plan
 import scala.collection.mutable.ArrayBuffer
 import scala.jdk.CollectionConverters._
 
+import io.sparkweld.spark.{CurrentSpark, MapEvaluator, PythonCall, PythonEvaluator, RowConverter}
+
 import org.apache.spark.TaskContext
 import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.catalyst.expressions._
 import org.apache.spark.sql.execution.metric.SQLMetric
-import org.apache.spark.sql.execution.python.sparkweld.{MapEvaluator, PythonCall, PythonEvaluator, RowConverter, SparkInternals}
 import org.apache.spark.sql.execution.vectorized.{OnHeapColumnVector, WritableColumnVector}
 import org.apache.spark.sql.internal.SQLConf
 import org.apache.spark.sql.types.{DataType, StructField, StructType, UserDefinedType}
@@ -69,17 +70,17 @@ object Fallback {
         step
       case (PythonStep(udfs, results, evalType), i) =>
         val whole = columnarInput && i == 0
-        val evaluator = SparkInternals.pythonEvaluator(udfs, attributes, results, evalType, whole, conf, metrics)
+        val evaluator = CurrentSpark.pythonEvaluator(udfs, attributes, results, evalType, whole, conf, metrics)
         val step = FallbackPython(udfs, results, attributes, evaluator)
         attributes = attributes ++ results
         step
       case (MapStep(function, output, evalType), _) =>
-        val evaluator = SparkInternals.mapEvaluator(function, attributes, output, evalType, conf, metrics)
+        val evaluator = CurrentSpark.mapEvaluator(function, attributes, output, evalType, conf, metrics)
         val step = FallbackMap(evaluator, attributes)
         attributes = output
         step
     }
-    FallbackPlan(input, made, attributes, SparkInternals.converter(schemaOf(attributes)))
+    FallbackPlan(input, made, attributes, CurrentSpark.rowConverter(schemaOf(attributes)))
   }
 }
 

@@ -6,10 +6,10 @@ import scala.util.control.NonFatal
 import io.sparkweld.SparkWeldRuntime
 import io.sparkweld.columns.{InputColumn, NativeColumnVector, OffHeapBuffer, TextArena}
 import io.sparkweld.compile.{FormKey, FormOrigin, FormUnavailable, Lease, LinkedForm, ModelCopy}
+import io.sparkweld.spark.CurrentSpark
 import io.sparkweld.support.Refusal
 
 import org.apache.spark.broadcast.Broadcast
-import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
 import org.apache.spark.unsafe.Platform
 
 /** Holds a form for a task, with the blocks of constants that its kernel reads, and its memory. */
@@ -96,7 +96,7 @@ private object HeldForm {
    */
   private def read(broadcast: Broadcast[Array[Byte]]): Array[Byte] = {
     val bytes = broadcast.value
-    SparkInternals.forgetHere(broadcast)
+    CurrentSpark.dropLocalCopy(broadcast)
     bytes
   }
 }

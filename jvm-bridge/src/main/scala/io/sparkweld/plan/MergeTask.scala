@@ -6,12 +6,12 @@ import io.sparkweld.SparkWeldRuntime
 import io.sparkweld.columns.{GroupTable, InputColumn}
 import io.sparkweld.compile.{FormKey, FormUnavailable, Lease, LinkedForm}
 import io.sparkweld.nativelib.NoMemory
+import io.sparkweld.spark.{CurrentSpark, PartialAggregate}
 import io.sparkweld.support.{Refusal, WarnOnce}
 
 import org.apache.spark.TaskContext
 import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.execution.metric.SQLMetric
-import org.apache.spark.sql.execution.python.sparkweld.{PartialAggregate, SparkInternals}
 import org.apache.spark.sql.execution.vectorized.{OnHeapColumnVector, WritableColumnVector}
 import org.apache.spark.sql.types.StructType
 import org.apache.spark.sql.vectorized.ColumnarBatch
@@ -85,7 +85,7 @@ final class MergeTask(
   }
 
   private def advance(): Unit = {
-    SparkInternals.killTaskIfInterrupted(context)
+    CurrentSpark.killTaskIfInterrupted(context)
     rest match {
       case Some(batches) => if (batches.hasNext) ready = Some(batches.next()) else finished = true
       case None =>

@@ -2,11 +2,11 @@ package io.sparkweld.plan
 
 import scala.util.control.NonFatal
 
+import io.sparkweld.spark.CurrentSpark
 import io.sparkweld.support.{Refusal, WarnOnce}
 
 import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.catalyst.util.ArrayData
-import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
 import org.apache.spark.sql.types.{ArrayType, DataType, StructType}
 import org.apache.spark.sql.vectorized.{ColumnarBatch, ColumnVector}
 
@@ -51,7 +51,7 @@ private final class Shadow(plan: TaskPlan, partition: Int) {
         expected
       }
     } catch {
-      case raised: Exception if flags.isEmpty && SparkInternals.isPythonException(raised) =>
+      case raised: Exception if flags.isEmpty && CurrentSpark.isPythonException(raised) =>
         trip(s"Python raises where the kernel returns ${made.numRows()} rows: ${raised.getMessage.linesIterator.take(1).mkString}")
         throw raised
       case NonFatal(problem) => // of a flagged row: raised again when Python decides it

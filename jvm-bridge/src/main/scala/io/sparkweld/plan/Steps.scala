@@ -1,12 +1,12 @@
 package io.sparkweld.plan
 
 import io.sparkweld.compile.{FormOrigin, ModelBlock, ModelFile, Watch, WorkerModules}
+import io.sparkweld.spark.{CurrentSpark, EvalTypes}
 import io.sparkweld.support.Rewritten
 
 import org.apache.spark.sql.catalyst.expressions.{Attribute, Expression, NamedExpression, PythonUDF}
 import org.apache.spark.sql.execution.{FilterExec, ProjectExec, SparkPlan}
-import org.apache.spark.sql.execution.python.{ArrowEvalPythonExec, BatchEvalPythonExec, MapInArrowExec, MapInPandasExec}
-import org.apache.spark.sql.execution.python.sparkweld.EvalTypes
+import org.apache.spark.sql.execution.python.{ArrowEvalPythonExec, BatchEvalPythonExec}
 import org.apache.spark.sql.types.{ArrayType, DataType, DayTimeIntervalType, DoubleType, FloatType, StringType, StructType}
 
 /** One node of a chain without its child: a WeldExec computes it, and the fallback interprets it. */
@@ -24,9 +24,7 @@ final case class PythonStep(udfs: Seq[PythonUDF], results: Seq[Attribute], evalT
 
 /** A mapInPandas or mapInArrow: maps rows of the child to rows of `output`, perhaps fewer. */
 final case class MapStep(function: PythonUDF, output: Seq[Attribute], evalType: Int) extends Step {
-  override def over(child: SparkPlan): SparkPlan =
-    if (evalType == EvalTypes.MapPandas) MapInPandasExec(function, output, child, isBarrier = false, None)
-    else MapInArrowExec(function, output, child, isBarrier = false, None)
+  override def over(child: SparkPlan): SparkPlan = CurrentSpark.mapNode(function, output, child)
 }
 
 final case class FilterStep(condition: Expression) extends Step {
@@ -42,18 +40,20 @@ object Step {
   /** Returns, for messages, where the rows run that a kernel does not decide: steps that call Python, or only Spark's own. */
   def elsewhere(inPython: Boolean): String = if (inPython) "in Python" else "as Spark planned them"
 
+  /** Whether it is a mapInArrow that a rule of SparkWeld made. */
+  private def isRewritten(function: PythonUDF) = function.evalType == EvalTypes.MapArrow && Rewritten.in(function).nonEmpty
+
   /**
    * Returns the step of `node`, when it can be part of a chain. A map in barrier mode or with its own resource profile cannot.
    */
   def of(node: SparkPlan): Option[Step] = node match {
     case python: ArrowEvalPythonExec => Some(PythonStep(python.udfs, python.resultAttrs, python.evalType))
     case python: BatchEvalPythonExec => Some(PythonStep(python.udfs, python.resultAttrs, EvalTypes.Batched))
-    case MapInPandasExec(function: PythonUDF, output, _, false, None) => Some(MapStep(function, output, function.evalType))
-    case MapInArrowExec(function: PythonUDF, _, _, _, _) if Rewritten.in(function).nonEmpty => None // ours already
-    case MapInArrowExec(function: PythonUDF, output, _, false, None) => Some(MapStep(function, output, function.evalType))
     case FilterExec(condition, _) => Some(FilterStep(condition))
     case ProjectExec(columns, _) => Some(ProjectStep(columns))
-    case _ => None
+    case other => CurrentSpark.mapOf(other).collect {
+        case (function, output) if !isRewritten(function) => MapStep(function, output, function.evalType)
+      }
   }
 }
 

@@ -1,6 +1,7 @@
 package io.sparkweld.plan
 
 import io.sparkweld.compile.FormOrigin
+import io.sparkweld.spark.{CurrentSpark, PartialAggregate}
 
 import org.apache.spark.TaskContext
 import org.apache.spark.rdd.RDD
@@ -11,7 +12,6 @@ import org.apache.spark.sql.catalyst.util.truncatedString
 import org.apache.spark.sql.execution.{PartitioningPreservingUnaryExecNode, SparkPlan, UnaryExecNode}
 import org.apache.spark.sql.execution.aggregate.HashAggregateExec
 import org.apache.spark.sql.execution.metric.{SQLMetric, SQLMetrics}
-import org.apache.spark.sql.execution.python.sparkweld.{PartialAggregate, SparkInternals}
 import org.apache.spark.sql.types.DataType
 import org.apache.spark.sql.vectorized.ColumnarBatch
 
@@ -81,7 +81,7 @@ final case class WeldAggregateExec(
   override protected def doExecuteColumnar(): RDD[ColumnarBatch] = {
     val counters = MergeMetrics(longMetric("numOutputRows"), longMetric("mergedBatches"), longMetric("blockRows"),
       longMetric("mergeTime"), longMetric("fullTables"), longMetric("sparkTasks"))
-    val own = PartialAggregate(grouping, aggregates, child.output, SparkInternals.converter(Fallback.schemaOf(output)),
+    val own = PartialAggregate(grouping, aggregates, child.output, CurrentSpark.rowConverter(Fallback.schemaOf(output)),
       SQLMetrics.createMetric(sparkContext, "rows"), longMetric("peakMemory"), longMetric("spillSize"),
       longMetric("avgHashProbe"), longMetric("numTasksFallBacked"))
     val task = MergeTaskPlan(merge, own, Fallback.schemaOf(output), counters)

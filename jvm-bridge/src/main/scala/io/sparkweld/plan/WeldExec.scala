@@ -1,5 +1,6 @@
 package io.sparkweld.plan
 
+import io.sparkweld.spark.CurrentSpark
 import io.sparkweld.{SparkWeldConf, SparkWeldRuntime}
 
 import org.apache.spark.TaskContext
@@ -10,7 +11,6 @@ import org.apache.spark.sql.catalyst.util.truncatedString
 import org.apache.spark.sql.execution.{OrderPreservingUnaryExecNode, PartitioningPreservingUnaryExecNode}
 import org.apache.spark.sql.execution.{SparkPlan, UnaryExecNode}
 import org.apache.spark.sql.execution.metric.{SQLMetric, SQLMetrics}
-import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
 import org.apache.spark.sql.vectorized.ColumnarBatch
 
 /**
@@ -56,7 +56,7 @@ final case class WeldExec(
     case _ => false
   })
 
-  private lazy val pythonMetrics: Map[String, SQLMetric] = SparkInternals.pythonMetrics(sparkContext)
+  private lazy val pythonMetrics: Map[String, SQLMetric] = CurrentSpark.pythonMetrics(sparkContext)
 
   override lazy val metrics: Map[String, SQLMetric] = Map(
     "numOutputRows" -> SQLMetrics.createMetric(sparkContext, "number of output rows"),

@@ -6,13 +6,13 @@ import io.sparkweld.columns.{ColumnLayout, InputColumn, JoinedBatches, NativeCol
 import io.sparkweld.columns.{StructColumnVector, TextArena, VectorColumn}
 import io.sparkweld.compile.{FormKey, FormUnavailable, ModelFile, WorkerModules}
 import io.sparkweld.nativelib.{NativeError, NoMemory, Shim}
+import io.sparkweld.spark.CurrentSpark
 import io.sparkweld.support.{Mode, Refusal, WarnOnce}
 
 import org.apache.spark.TaskContext
 import org.apache.spark.broadcast.Broadcast
 import org.apache.spark.internal.Logging
 import org.apache.spark.sql.execution.metric.SQLMetric
-import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
 import org.apache.spark.sql.types.BooleanType
 import org.apache.spark.sql.vectorized.{ColumnVector, ColumnarBatch}
 
@@ -131,7 +131,7 @@ final class WeldTask(
 
   /** Processes one input batch; false when there are no more. */
   private def advance(): Boolean = {
-    SparkInternals.killTaskIfInterrupted(context)
+    CurrentSpark.killTaskIfInterrupted(context)
     streaming match {
       case Some(rest) =>
         val more = rest.hasNext

@@ -6,6 +6,7 @@ import scala.collection.mutable
 
 import io.sparkweld.compile.{Frame, PipelineRequest, ServiceCommand}
 import io.sparkweld.expressions.Moment2
+import io.sparkweld.spark.CurrentSpark
 import io.sparkweld.support.{ExpressionCodec, Refusal}
 
 import org.apache.spark.sql.catalyst.expressions.{Left => _, Right => _, _}
@@ -66,9 +67,9 @@ object AggregateLoop {
 
   /** Returns the description of `node` for explain. */
   def describe(node: HashAggregateExec): String = {
-    val functions = node.aggregateExpressions.map(_.aggregateFunction.sql).mkString(", ")
-    val keys = node.groupingExpressions.map(bare(_).sql).mkString(", ")
-    if (keys.isEmpty) functions else s"$functions by $keys"
+    val functions: Seq[Expression] = node.aggregateExpressions.map(_.aggregateFunction)
+    val (calls, keys) = (functions.map(_.sql).mkString(", "), node.groupingExpressions.map(bare(_).sql).mkString(", "))
+    if (keys.isEmpty) calls else s"$calls by $keys"
   }
 
   /** Whether `node` aggregates only the rows of its own partition, before a shuffle or another aggregate. */
@@ -130,7 +131,7 @@ object AggregateLoop {
     case Count(Seq(literal: Literal)) if literal.value != null => Seq(MergedColumn("rows", None, LongType))
     case Count(Seq(child)) if !child.nullable => Seq(MergedColumn("rows", None, LongType))
     case Count(Seq(child)) => Seq(MergedColumn("count", Some(argument(child)), LongType))
-    case sum: Sum if isIntegral(sum.child.dataType) => sum.evalContext.evalMode match {
+    case sum: Sum if isIntegral(sum.child.dataType) => CurrentSpark.evalMode(sum) match {
         case EvalMode.LEGACY => Seq(MergedColumn("sum", Some(argument(sum.child)), LongType))
         case EvalMode.ANSI => Seq(MergedColumn("checked_sum", Some(argument(sum.child)), LongType))
         case _ => refuse(sum.sql)

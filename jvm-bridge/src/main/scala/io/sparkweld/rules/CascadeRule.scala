@@ -5,6 +5,7 @@ import java.util.Base64
 
 import scala.jdk.CollectionConverters._
 
+import io.sparkweld.spark.CurrentSpark
 import io.sparkweld.{SparkWeldConf, SparkWeldRuntime, WeldDriver}
 import io.sparkweld.plan.Breakers
 import io.sparkweld.support.WarnOnce
@@ -14,7 +15,6 @@ import org.apache.spark.sql.catalyst.expressions.PythonUDF
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan
 import org.apache.spark.sql.catalyst.rules.Rule
 import org.apache.spark.sql.catalyst.trees.TreePattern.PYTHON_UDF
-import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
 
 /**
  * Replaces UDFs that hold a fitted model by UDFs that hold its certified cascade.
@@ -48,7 +48,7 @@ object CascadeRule extends Rule[LogicalPlan] {
               case Some(reply) => full(udf, driver, reply, isCompared)
               case None => folder.flatMap(command(udf, node, driver, _, isCompared))
             }
-            made.fold(udf)(SparkInternals.withCommand(udf, _))
+            made.fold(udf)(CurrentSpark.withCommand(udf, _))
         }
     }
 

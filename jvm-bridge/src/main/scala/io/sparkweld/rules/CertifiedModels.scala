@@ -2,6 +2,7 @@ package io.sparkweld.rules
 
 import java.io.File
 
+import io.sparkweld.spark.CurrentSpark
 import io.sparkweld.{SparkWeldConf, WeldDriver}
 import io.sparkweld.compile.PipelineRequest
 import io.sparkweld.support.{Refusal, WarnOnce}
@@ -9,8 +10,6 @@ import io.sparkweld.support.{Refusal, WarnOnce}
 import com.fasterxml.jackson.databind.JsonNode
 import org.apache.spark.sql.catalyst.expressions.PythonUDF
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan
-import org.apache.spark.sql.classic.SparkSession
-import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
 import org.apache.spark.sql.internal.SQLConf
 
 /**
@@ -26,7 +25,7 @@ private[rules] final case class CertifiedModels(op: String, file: String) {
    * session names the folder: a driver that reads no functions of its clients does not read their folders either.
    */
   def of(udf: PythonUDF, node: LogicalPlan, driver: WeldDriver, conf: SQLConf, folder: File): Option[JsonNode] =
-    if (SparkWeldConf.Unpickle.get(SparkInternals.sparkConf(SparkSession.active))) asked(udf, node, driver, conf, folder) else None
+    if (SparkWeldConf.Unpickle.get(CurrentSpark.activeSparkConf)) asked(udf, node, driver, conf, folder) else None
 
   private def asked(udf: PythonUDF, node: LogicalPlan, driver: WeldDriver, conf: SQLConf, folder: File): Option[JsonNode] = {
     val reply = for {

@@ -4,9 +4,9 @@ import java.nio.ByteBuffer
 import java.nio.charset.StandardCharsets
 
 import io.sparkweld.compile.Lru
+import io.sparkweld.spark.CurrentSpark
 
 import org.apache.spark.sql.catalyst.expressions.PythonUDF
-import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
 
 /** Remembers the original functions of functions with a cascade, for queries that compare both. */
 final class FullModels {
@@ -16,7 +16,7 @@ final class FullModels {
 
   /** Returns the call with its original functions, where they are known. */
   def undone(udf: PythonUDF): PythonUDF = udf.transform {
-    case one: PythonUDF => originals.get(ByteBuffer.wrap(one.func.command.toArray)).fold(one)(SparkInternals.withCommand(one, _))
+    case one: PythonUDF => originals.get(ByteBuffer.wrap(one.func.command.toArray)).fold(one)(CurrentSpark.withCommand(one, _))
   }.asInstanceOf[PythonUDF]
 }
 

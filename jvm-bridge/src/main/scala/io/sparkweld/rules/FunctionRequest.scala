@@ -1,15 +1,14 @@
 package io.sparkweld.rules
 
 import io.sparkweld.compile.PipelineRequest
+import io.sparkweld.spark.{CurrentSpark, EvalTypes}
 import io.sparkweld.support.{Refusal, UnsupportedExpression}
 
 import scala.jdk.CollectionConverters._
 
 import org.apache.spark.sql.catalyst.expressions.{Left => _, Right => _, _}
-import org.apache.spark.sql.classic.SparkSession
-import org.apache.spark.sql.execution.{FilterExec, LocalTableScanExec, SparkPlan}
+import org.apache.spark.sql.execution.{FilterExec, SparkPlan}
 import org.apache.spark.sql.execution.python.ArrowEvalPythonExec
-import org.apache.spark.sql.execution.python.sparkweld.{EvalTypes, SparkInternals}
 import org.apache.spark.sql.internal.SQLConf
 import org.apache.spark.sql.types.StructType
 
@@ -78,8 +77,8 @@ object FunctionRequest {
       }
       val results = udfs.map(udf => AttributeReference(udf.name, udf.dataType)(udf.resultId))
       // ArrowEvalPythonExec accepts scalar kinds only; the request has the real kind of each UDF.
-      val python = ArrowEvalPythonExec(udfs, results, LocalTableScanExec(input, Nil, None), EvalTypes.ScalarPandas)
-      val appConf = SparkInternals.sparkConf(SparkSession.active)
+      val python = ArrowEvalPythonExec(udfs, results, CurrentSpark.emptyTable(input), EvalTypes.ScalarPandas)
+      val appConf = CurrentSpark.activeSparkConf
       val pipeline = new PipelineBuilder(nodes(python), input, None, conf, appConf).build()
       val json = pipeline.request.json.deepCopy().put("op", op)
       val request = new PipelineRequest(pipeline.request.service, json, pipeline.request.blobs)

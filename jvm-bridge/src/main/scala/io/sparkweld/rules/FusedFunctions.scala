@@ -4,6 +4,7 @@ import scala.jdk.CollectionConverters._
 
 import com.fasterxml.jackson.databind.node.ObjectNode
 
+import io.sparkweld.spark.{CurrentSpark, EvalTypes}
 import io.sparkweld.{SparkWeldConf, WeldDriver}
 import io.sparkweld.columns.ArrowColumns
 import io.sparkweld.compile.PipelineRequest
@@ -13,7 +14,6 @@ import io.sparkweld.support.{Backend, FusedFunction, Refusal, RefusalTags}
 import org.apache.spark.sql.catalyst.expressions.{Alias, Attribute, AttributeReference, Expression, NamedArgumentExpression, PythonUDF}
 import org.apache.spark.sql.execution.{ProjectExec, SparkPlan}
 import org.apache.spark.sql.execution.python.ArrowEvalPythonExec
-import org.apache.spark.sql.execution.python.sparkweld.{EvalTypes, SparkInternals}
 import org.apache.spark.sql.internal.SQLConf
 import org.apache.spark.sql.types._
 
@@ -66,7 +66,7 @@ private[rules] final class FusedFunctions(driver: WeldDriver, conf: SQLConf) {
         }.toSeq
         val udfs = members.zip(group.path("payloads").elements().asScala.map(_.asText).toSeq).map { case (i, payload) =>
           val (udf, chain) = (node.udfs(i), functions(node.udfs(i)))
-          val function = SparkInternals.withCommand(chain.last.func, bytes(payload), chain.map(_.func))
+          val function = CurrentSpark.withCommand(chain.last.func, bytes(payload), chain.map(_.func))
           i -> udf.copy(func = function, children = arguments, evalType = fusedType(node))
         }
         val names = members.map(i => functions(node.udfs(i)).map(_.name).mkString(", ")).mkString(" + ")
@@ -96,7 +96,7 @@ private[rules] final class FusedFunctions(driver: WeldDriver, conf: SQLConf) {
    * that.
    */
   def placed(node: ArrowEvalPythonExec): SparkPlan = {
-    val fed = if (SparkInternals.takesColumnarInput(node)) overBatches(node, None, node.output) else None
+    val fed = if (CurrentSpark.takesColumnarInput(node)) overBatches(node, None, node.output) else None
     fed.getOrElse {
       val records = FusedFunction.of(node)
       val pays = records.exists(record => record.repeats || record.saves > 0)
@@ -120,7 +120,7 @@ private[rules] final class FusedFunctions(driver: WeldDriver, conf: SQLConf) {
   def fedFromKernel(node: ArrowEvalPythonExec, kernel: SparkPlan, output: Seq[Attribute]): Option[SparkPlan] = {
     val over = node.withNewChildren(Seq(kernel)).asInstanceOf[ArrowEvalPythonExec]
     val limits = ArrowBatches.limitsOf(node, conf)
-    Option.when(limits.nonEmpty && SparkInternals.takesColumnarInput(over))(over).flatMap(overBatches(_, limits, output))
+    Option.when(limits.nonEmpty && CurrentSpark.takesColumnarInput(over))(over).flatMap(overBatches(_, limits, output))
   }
 
   /** Returns the node over a projection that computes its non-column arguments; None where Arrow has no such column. */
@@ -146,7 +146,7 @@ private[rules] final class FusedFunctions(driver: WeldDriver, conf: SQLConf) {
       val udfs = node.udfs.map { udf =>
         udf.copy(evalType = EvalTypes.ScalarArrow, children = udf.children :+ NamedArgumentExpression(Starts, starts))
       }
-      val function = SparkInternals.withCommand(udfs.head, FusedFunction.of(node).head.metrics.toArray)
+      val function = CurrentSpark.withCommand(udfs.head, FusedFunction.of(node).head.metrics.toArray)
       val counted = AttributeReference(FusedFunction.Metrics, ByteType)()
       val counts = function.copy(name = FusedFunction.Metrics, dataType = ByteType, children = Seq(starts), resultId = counted.exprId)
       val made = node.copy(udfs = udfs :+ counts, resultAttrs = node.resultAttrs :+ counted,
@@ -168,7 +168,7 @@ private[rules] final class FusedFunctions(driver: WeldDriver, conf: SQLConf) {
     if (!numbers.map(node.udfs(_).evalType).forall(Fusable)) None
     else try {
       val part = node.copy(udfs = numbers.map(node.udfs), resultAttrs = numbers.map(node.resultAttrs))
-      val built = new PipelineBuilder(Seq(part), node.child.output, None, conf, SparkInternals.sparkConf(node)).build().request
+      val built = new PipelineBuilder(Seq(part), node.child.output, None, conf, CurrentSpark.sparkConf(node)).build().request
       val json = built.json.deepCopy().put("op", "fuse")
       json.get("conf").asInstanceOf[ObjectNode].put("blockRows", SparkWeldConf.PipelineBlockRows.get(conf))
       Some(new PipelineRequest(built.service, json, built.blobs))

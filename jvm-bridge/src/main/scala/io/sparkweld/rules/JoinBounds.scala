@@ -1,5 +1,6 @@
 package io.sparkweld.rules
 
+import io.sparkweld.spark.{CurrentSpark, EvalTypes}
 import io.sparkweld.{SparkWeldConf, SparkWeldRuntime, WeldDriver}
 import io.sparkweld.expressions.{MayReach, WorstSoFar}
 import io.sparkweld.support.{Backend, ExpressionDecoder, Mode, Rewritten, UnsupportedExpression, WarnOnce}
@@ -12,9 +13,7 @@ import org.apache.spark.sql.catalyst.plans.{InnerLike, LeftOuter, RightOuter}
 import org.apache.spark.sql.catalyst.plans.logical.{Aggregate, Filter, GlobalLimit, Join, LeafNode, LocalLimit, LogicalPlan, Project}
 import org.apache.spark.sql.catalyst.rules.Rule
 import org.apache.spark.sql.catalyst.trees.TreePattern.{JOIN, PYTHON_UDF}
-import org.apache.spark.sql.classic.SparkSession
 import org.apache.spark.sql.execution.LogicalRDD
-import org.apache.spark.sql.execution.python.sparkweld.EvalTypes
 import org.apache.spark.sql.types.{BooleanType, DecimalType, DoubleType, NumericType, StringType}
 
 /**
@@ -164,12 +163,12 @@ object JoinBounds extends Rule[LogicalPlan] with PredicateHelper {
       case column: Attribute if mine.contains(column) => Literal.default(column.dataType)
     })).asInstanceOf[PythonUDF].copy(resultId = NamedExpression.newExprId)
     // For these rows the function would raise, although perhaps no row joins them.
-    val strings = others.filter(_.dataType == StringType).map(column => Or(IsNull(column), IsValidUTF8(column)))
+    val strings = others.filter(_.dataType == StringType).map(column => Or(IsNull(column), CurrentSpark.isValidUtf8(column)))
     val rows = (texts.map(IsNotNull(_)) ++ strings).reduceOption[Expression](And(_, _)).fold(side)(Filter(_, side))
     val score = Alias(function, "score")()
     val extreme = if (above) Max(score.toAttribute) else Min(score.toAttribute)
     val query = Aggregate(Nil, Seq(Alias(extreme.toAggregateExpression(), "most")()), Project(Seq(score), rows))
-    ScalarSubquery(SparkSession.active.sessionState.optimizer.execute(query))
+    ScalarSubquery(CurrentSpark.activeSession.sessionState.optimizer.execute(query))
   }
 
   private def hasZero(column: Attribute): Boolean = column.dataType match {

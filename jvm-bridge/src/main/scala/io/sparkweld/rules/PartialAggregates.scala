@@ -6,6 +6,7 @@ import scala.jdk.CollectionConverters._
 
 import io.sparkweld.WeldDriver
 import io.sparkweld.compile.PipelineRequest
+import io.sparkweld.spark.{CurrentSpark, EvalTypes}
 import io.sparkweld.support.{Refusal, Rewritten}
 
 import com.fasterxml.jackson.databind.JsonNode
@@ -14,7 +15,6 @@ import org.apache.spark.sql.catalyst.expressions.{Left => _, Right => _, _}
 import org.apache.spark.sql.catalyst.expressions.aggregate.{AggregateExpression, Count}
 import org.apache.spark.sql.catalyst.plans.logical._
 import org.apache.spark.sql.catalyst.types.DataTypeUtils
-import org.apache.spark.sql.execution.python.sparkweld.{EvalTypes, SparkInternals}
 import org.apache.spark.sql.internal.SQLConf
 import org.apache.spark.sql.types._
 
@@ -95,10 +95,10 @@ private final class Rewriting(aggregate: Aggregate, calls: Seq[AggregateExpressi
 
   private def mapped(command: String, output: Seq[Attribute], child: LogicalPlan, record: Rewritten): LogicalPlan = {
     val bytes = HexFormat.of().parseHex(reply.path(command).asText)
-    val function = SparkInternals.withCommand(scalars.head.func, bytes, scalars.map(_.func))
+    val function = CurrentSpark.withCommand(scalars.head.func, bytes, scalars.map(_.func))
     val udf = PythonUDF(record.udf, function, DataTypeUtils.fromAttributes(output), child.output, EvalTypes.MapArrow, true)
     Rewritten.mark(udf, record)
-    MapInArrow(udf, output, child, isBarrier = false, None)
+    CurrentSpark.mapInArrow(udf, output, child)
   }
 
   /** Returns the Aggregate's own output over the keys and results. */

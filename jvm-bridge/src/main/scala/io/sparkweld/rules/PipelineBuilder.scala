@@ -6,16 +6,16 @@ import scala.jdk.CollectionConverters._
 import com.fasterxml.jackson.databind.node.{ArrayNode, ObjectNode}
 
 import io.sparkweld.SparkWeldConf
-import io.sparkweld.compile.{Digests, Frame, PipelineRequest, ServiceCommand, WorkerPython}
+import io.sparkweld.compile.{Digests, Frame, PipelineRequest, ServiceCommand, WorkerPaths, WorkerPython}
 import io.sparkweld.ml.{MlStages, StageTable, UnknownStage}
 import io.sparkweld.plan._
+import io.sparkweld.spark.{CurrentSpark, EvalTypes}
 import io.sparkweld.support.{ExpressionCodec, Refusal, UnsupportedExpression}
 
 import org.apache.spark.SparkConf
 import org.apache.spark.sql.catalyst.expressions._
 import org.apache.spark.sql.catalyst.types.DataTypeUtils
 import org.apache.spark.sql.execution.SparkPlan
-import org.apache.spark.sql.execution.python.sparkweld.{EvalTypes, SparkInternals}
 import org.apache.spark.sql.internal.SQLConf
 import org.apache.spark.sql.types._
 
@@ -156,14 +156,14 @@ final class PipelineBuilder(
     val function = udf.func
     commands += ServiceCommand.of(function.pythonExec, function.envVars, appConf)
     workers += WorkerPython.of(function.pythonExec, function.envVars, function.pythonIncludes)
-    includes ++= SparkInternals.includePaths(function)
+    includes ++= WorkerPaths.includes(function.pythonIncludes.asScala.toSeq)
     versions += function.pythonVer
     val node = Frame.newObject().put("name", udf.name).put("payload", payload(function.command)).put("evalType", udf.evalType)
     node.set[ObjectNode]("returnType", ExpressionCodec.typeOf(udf.dataType))
     node.put("deterministic", udf.udfDeterministic)
     val broadcasts = node.putArray("broadcasts")
     val variables = function.broadcastVars.asScala
-    if (variables.nonEmpty && SparkInternals.broadcastsAreEncrypted) throw refusedUdf(udf, Refusal("SW303", "udf" -> udf.name))
+    if (variables.nonEmpty && CurrentSpark.broadcastsAreEncrypted) throw refusedUdf(udf, Refusal("SW303", "udf" -> udf.name))
     variables.foreach(variable => broadcasts.addObject().put("id", variable.id).put("path", variable.value.path))
     val args = node.putArray("args")
     children.foreach(child => args.add(argument(udf, child)))

@@ -3,12 +3,12 @@ package io.sparkweld.rules
 import com.fasterxml.jackson.databind.node.ObjectNode
 
 import io.sparkweld.SparkWeldConf
-import io.sparkweld.compile.{Compiler, Frame}
+import io.sparkweld.compile.{Compiler, Frame, WorkerPaths}
 import io.sparkweld.host.PythonLaunch
+import io.sparkweld.spark.CurrentSpark
 import io.sparkweld.support.Mode
 
 import org.apache.spark.{SparkConf, SparkFiles}
-import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
 import org.apache.spark.sql.internal.SQLConf
 
 /** Adds the session to a compile request: the settings that affect a function's meaning, and the location of its files. */
@@ -43,7 +43,7 @@ private[rules] object PipelineSettings {
     } else node.put("bounds", bounds(conf, rows))
     val pandas = node.putObject("pandas")
     val relevant = conf.getAllConfs.filter { case (key, _) => WorkerPrefixes.exists(key.startsWith) }
-    (relevant ++ SparkInternals.workerSettings(conf)).toSeq.sorted.foreach { case (key, value) => pandas.put(key, value) }
+    (relevant ++ CurrentSpark.workerSettings(conf)).toSeq.sorted.foreach { case (key, value) => pandas.put(key, value) }
     node
   }
 
@@ -51,9 +51,9 @@ private[rules] object PipelineSettings {
    * Returns the description of the workers. `includes`: folders and archives on their import path. `versions`: of their Python.
    */
   def python(conf: SQLConf, appConf: SparkConf, includes: Iterable[String], versions: Iterable[String]): ObjectNode = {
-    val folder = SparkInternals.workerFolder(appConf)
+    val folder = WorkerPaths.workingDirectory(appConf)
     val importable = sys.env.get("PYTHONSAFEPATH").forall(_.isEmpty)
-    val python = Frame.newObject().put("local", SparkInternals.isLocal(appConf)).put("importable", importable)
+    val python = Frame.newObject().put("local", WorkerPaths.isLocal(appConf)).put("importable", importable)
     folder.foreach(python.put("folder", _))
     val paths = python.putArray("includes")
     includes.foreach(paths.add)

@@ -3,6 +3,7 @@ package io.sparkweld.rules
 import java.io.File
 import java.util.Base64
 
+import io.sparkweld.spark.CurrentSpark
 import io.sparkweld.{SparkWeldConf, SparkWeldRuntime, WeldDriver}
 import io.sparkweld.plan.{Ranked, Shown}
 import io.sparkweld.support.{Refusal, WarnOnce}
@@ -14,8 +15,6 @@ import org.apache.spark.sql.catalyst.plans.logical.{Filter, GlobalLimit, LocalLi
 import org.apache.spark.sql.catalyst.rules.Rule
 import org.apache.spark.sql.catalyst.trees.TreeNodeTag
 import org.apache.spark.sql.catalyst.trees.TreePattern.{LIMIT, PYTHON_UDF}
-import org.apache.spark.sql.classic
-import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
 import org.apache.spark.sql.types.{DoubleType, FloatType}
 
 /**
@@ -45,8 +44,8 @@ object RankingRule extends Rule[LogicalPlan] {
 
   /** Marks the query to be answered by candidates of the ranking in a folder. */
   def named(query: Dataset[Row], path: String): Dataset[Row] = {
-    val frame = query.asInstanceOf[classic.Dataset[Row]]
-    Seq(frame.queryExecution.logical, frame.queryExecution.analyzed).foreach(_.setTagValue(Named, path))
+    val execution = CurrentSpark.queryExecution(query)
+    Seq(execution.logical, execution.analyzed).foreach(_.setTagValue(Named, path))
     query
   }
 
@@ -73,7 +72,7 @@ object RankingRule extends Rule[LogicalPlan] {
         path = reply.path("path").asText
         _ <- served(limit, udf, most, reply.path("fewest").asInt, path, driver)
       } yield {
-        val small = SparkInternals.withCommand(udf, Base64.getDecoder.decode(payload.asText)).copy(resultId = NamedExpression.newExprId)
+        val small = CurrentSpark.withCommand(udf, Base64.getDecoder.decode(payload.asText)).copy(resultId = NamedExpression.newExprId)
         val candidates = GreaterThan(Cast(small, DoubleType), Literal(reply.path("limit").asDouble))
         val near = limit.transformUp { case one if one eq project => project.copy(child = Filter(candidates, project.child)) }
         val full = limit.clone()

@@ -4,6 +4,7 @@ import java.util.HexFormat
 
 import io.sparkweld.WeldDriver
 import io.sparkweld.expressions.Moment2
+import io.sparkweld.spark.{CurrentSpark, EvalTypes}
 import io.sparkweld.support.{ExpressionDecoder, Refusal, Rewritten, UnsupportedExpression}
 
 import com.fasterxml.jackson.databind.JsonNode
@@ -14,7 +15,6 @@ import scala.jdk.CollectionConverters._
 import org.apache.spark.sql.catalyst.expressions.{Left => _, Right => _, _}
 import org.apache.spark.sql.catalyst.expressions.aggregate._
 import org.apache.spark.sql.catalyst.plans.logical.{LogicalPlan, Project}
-import org.apache.spark.sql.execution.python.sparkweld.{EvalTypes, SparkInternals}
 import org.apache.spark.sql.internal.SQLConf
 import org.apache.spark.sql.types.{DataType, DoubleType, LongType}
 
@@ -93,7 +93,7 @@ object Reductions {
     lazy val value = rows.decode(json.path("expr"))
     val function: AggregateFunction = json.path("kind").asText match {
       case "rows" => Count(Literal(1))
-      case "sum" if value.dataType == LongType || value.dataType == DoubleType => Sum(value, ExpressionDecoder.wraps)
+      case "sum" if value.dataType == LongType || value.dataType == DoubleType => CurrentSpark.wrappingSum(value)
       case "min" => Min(value)
       case "max" => Max(value)
       case "moment2" => Moment2(value)
@@ -117,7 +117,7 @@ final class ArgumentPlan(child: LogicalPlan) {
 
   /** Returns the column of a row value for which the service generated a scalar UDF, in the environment of `udf`. */
   def value(udf: PythonUDF, json: JsonNode, column: String => Expression): Attribute = {
-    val function = SparkInternals.withCommand(udf.func, HexFormat.of().parseHex(json.path("payload").asText), Nil)
+    val function = CurrentSpark.withCommand(udf.func, HexFormat.of().parseHex(json.path("payload").asText), Nil)
     val arguments = json.path("args").elements().asScala.map(name => column(name.asText)).toSeq
     val made = PythonUDF(s"${udf.name}, row-local", function, ExpressionDecoder.typeOf(json), arguments, EvalTypes.ScalarPandas,
       udfDeterministic = true)

@@ -1,6 +1,7 @@
 package io.sparkweld.rules
 
 import io.sparkweld.plan.{BatchLimits, SparkBatchesExec}
+import io.sparkweld.spark.CurrentSpark
 import io.sparkweld.support.Refusal
 
 import org.apache.spark.sql.execution.SparkPlan
@@ -28,7 +29,7 @@ private[rules] object Regrouping {
   private def isFed(nodes: IndexedSeq[SparkPlan], child: SparkPlan, i: Int): Boolean = child match {
     case _: SparkBatchesExec => i == 0
     case _ => child.supportsColumnar && nodes.head.children.head.supportsColumnar && nodes.take(i + 1).forall {
-      case python: ArrowEvalPythonExec => python.conf.arrowPySparkUDFColumnarInputEnabled
+      case python: ArrowEvalPythonExec => CurrentSpark.feedsColumnarBatches(python.conf)
       case _ => false
     }
   }

@@ -3,6 +3,7 @@ package io.sparkweld.rules
 import scala.util.control.NonFatal
 
 import io.sparkweld.compile.Lru
+import io.sparkweld.spark.CurrentSpark
 
 import org.apache.hadoop.fs.FileStatus
 import org.apache.parquet.hadoop.ParquetFileReader
@@ -12,11 +13,9 @@ import org.apache.spark.rdd.RDD
 import org.apache.spark.sql.catalyst.expressions.Attribute
 import org.apache.spark.sql.catalyst.plans.logical.{Expand, Generate, Join, LogicalPlan}
 import org.apache.spark.sql.catalyst.plans.logical.statsEstimation.EstimationUtils
-import org.apache.spark.sql.classic.SparkSession
 import org.apache.spark.sql.execution.LogicalRDD
 import org.apache.spark.sql.execution.datasources.{HadoopFsRelation, LogicalRelation, PartitioningAwareFileIndex}
 import org.apache.spark.sql.execution.datasources.parquet.ParquetFileFormat
-import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
 import org.apache.spark.sql.internal.SQLConf
 
 /**
@@ -34,7 +33,7 @@ private[rules] object RowEstimate {
 
   /** Returns the estimate per concurrent task; 0 where a table is unknown, such as an RDD. */
   def ofTask(plan: LogicalPlan, conf: SQLConf): Long =
-    (of(plan, conf) / math.max(1, SparkSession.active.sparkContext.defaultParallelism)).min(Long.MaxValue).toLong
+    (of(plan, conf) / math.max(1, CurrentSpark.activeSession.sparkContext.defaultParallelism)).min(Long.MaxValue).toLong
 
   /** Returns the total estimate; 0 when unknown. */
   def of(plan: LogicalPlan, conf: SQLConf): BigInt = {
@@ -59,7 +58,7 @@ private[rules] object RowEstimate {
   private def ofCollection(rdd: RDD[_]): Option[BigInt] =
     try rdd.dependencies match {
       case Seq(one: NarrowDependency[_]) => ofCollection(one.rdd)
-      case none if none.isEmpty => SparkInternals.heldBytes(rdd).filter(_ <= HeldBytes).map(bytes => BigInt(bytes / BytesPerRow))
+      case none if none.isEmpty => CurrentSpark.parallelizedBytes(rdd).filter(_ <= HeldBytes).map(bytes => BigInt(bytes / BytesPerRow))
       case _ => None
     } catch { case NonFatal(_) => None }
 
@@ -98,7 +97,7 @@ private[rules] object RowEstimate {
     val key = (file.getPath.toString, file.getLen, file.getModificationTime)
     footers.get(key).map(_.longValue).orElse {
       try {
-        val conf = SparkSession.active.sessionState.newHadoopConf()
+        val conf = CurrentSpark.activeSession.sessionState.newHadoopConf()
         val reader = ParquetFileReader.open(HadoopInputFile.fromStatus(file, conf))
         val rows = try reader.getRecordCount finally reader.close()
         footers.put(key, rows)

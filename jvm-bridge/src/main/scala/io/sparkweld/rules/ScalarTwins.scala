@@ -1,12 +1,12 @@
 package io.sparkweld.rules
 
 import io.sparkweld.WeldDriver
+import io.sparkweld.spark.{CurrentSpark, EvalTypes}
 import io.sparkweld.support.{ExpressionDecoder, Refusal, Rewritten, UnsupportedExpression}
 
 import org.apache.spark.sql.catalyst.expressions.{Left => _, Right => _, _}
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan
-import org.apache.spark.sql.catalyst.trees.TreePattern.{EVAL_PYTHON_UDF, EVAL_PYTHON_UDTF, PYTHON_UDF, TRANSPILED_PYTHON_UDF}
-import org.apache.spark.sql.execution.python.sparkweld.{EvalTypes, SparkInternals}
+import org.apache.spark.sql.catalyst.trees.TreePattern.PYTHON_UDF
 import org.apache.spark.sql.internal.SQLConf
 
 /** A scalar UDF as an equivalent Catalyst expression. `operations`: the number of its program's values, for the cost model. */
@@ -34,18 +34,18 @@ final class ScalarTwins(driver: WeldDriver, conf: SQLConf) {
    * rows may be removed and regrouped below any of them without an observable difference.
    */
   def batchesDoNotMatter(plan: LogicalPlan, known: PythonUDF => Boolean = _ => false): Boolean =
-    !plan.containsAnyPattern(EVAL_PYTHON_UDF, EVAL_PYTHON_UDTF, TRANSPILED_PYTHON_UDF) && !plan.exists(batchesMatterTo(_, known))
+    !CurrentSpark.containsExtractedPython(plan) && !plan.exists(batchesMatterTo(_, known))
 
   /** Whether the result of a Python function depends on its batches, and it is above a node for which `starts` holds. */
   def batchesMatterAbove(plan: LogicalPlan, starts: LogicalPlan => Boolean): Boolean =
     plan.exists(node => hasScalars(node) && node.children.exists(_.exists(starts)) && batchesMatterTo(node))
 
   private def hasScalars(node: LogicalPlan): Boolean =
-    SparkInternals.runsPython(node) || node.expressions.exists(_.exists(_.isInstanceOf[PythonUDF]))
+    CurrentSpark.runsPython(node) || node.expressions.exists(_.exists(_.isInstanceOf[PythonUDF]))
 
   private def batchesMatterTo(node: LogicalPlan, known: PythonUDF => Boolean = _ => false): Boolean = {
     val functions = node.expressions.filter(_.containsPattern(PYTHON_UDF))
-    SparkInternals.runsPython(node) || functions.exists(_.exists {
+    CurrentSpark.runsPython(node) || functions.exists(_.exists {
       case _: PythonUDF => false
       case _: PythonFuncExpression => true
       case _ => false

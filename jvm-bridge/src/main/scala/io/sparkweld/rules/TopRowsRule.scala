@@ -3,13 +3,13 @@ package io.sparkweld.rules
 import io.sparkweld.SparkWeldConf
 import io.sparkweld.expressions.WorstSoFar
 import io.sparkweld.plan.{Ties, WeldAggregateExec, WeldExec, WeldThresholdExec, WeldTopExec}
+import io.sparkweld.spark.CurrentSpark
 import io.sparkweld.support.WarnOnce
 
 import org.apache.spark.sql.catalyst.expressions.{Alias, Ascending, Attribute, AttributeMap, AttributeSet, DenseRank, Descending}
 import org.apache.spark.sql.catalyst.expressions.{Expression, NamedExpression, NullsLast, Rank, RowNumber, SortOrder}
 import org.apache.spark.sql.catalyst.expressions.aggregate.{AggregateExpression, Max, MaxBy, Min, MinBy, Partial => AggregatePartial}
 import org.apache.spark.sql.catalyst.rules.Rule
-import org.apache.spark.sql.catalyst.util.UnsafeRowUtils
 import org.apache.spark.sql.execution.{ColumnarToRowExec, FileSourceScanExec, FilterExec, ProjectExec, RowToColumnarExec, SortExec}
 import org.apache.spark.sql.execution.{SparkPlan, TakeOrderedAndProjectExec}
 import org.apache.spark.sql.execution.adaptive.BroadcastQueryStageExec
@@ -81,7 +81,7 @@ object TopRowsRule extends Rule[SparkPlan] {
    * them may be taken. Only files, and nodes that return the same rows to a repeated task, may be below.
    */
   private def shared(top: TakeOrderedAndProjectExec, rows: WeldTopExec): WeldTopExec = {
-    val keys = AttributeSet(top.sortOrder.map(_.child).collect { case key: Attribute if UnsafeRowUtils.isBinaryStable(key.dataType) => key })
+    val keys = AttributeSet(top.sortOrder.map(_.child).collect { case key: Attribute if CurrentSpark.isBinaryStable(key.dataType) => key })
     val one = top.projectList.forall(column => column.deterministic && column.references.subsetOf(keys))
     rows.copy(shared = rows.thresholds.nonEmpty && one && isRepeated(rows.child))
   }

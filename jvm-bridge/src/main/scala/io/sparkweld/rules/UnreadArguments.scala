@@ -1,5 +1,6 @@
 package io.sparkweld.rules
 
+import io.sparkweld.spark.EvalTypes
 import io.sparkweld.{SparkWeldConf, SparkWeldRuntime, WeldDriver}
 import io.sparkweld.support.{Backend, Rewritten, WarnOnce}
 
@@ -11,7 +12,6 @@ import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan
 import org.apache.spark.sql.catalyst.rules.Rule
 import org.apache.spark.sql.catalyst.trees.TreeNodeTag
 import org.apache.spark.sql.catalyst.trees.TreePattern.PYTHON_UDF
-import org.apache.spark.sql.execution.python.sparkweld.EvalTypes
 
 /**
  * Replaces arguments that a pandas UDF never reads by constants.

@@ -1,5 +1,6 @@
 package io.sparkweld.rules
 
+import io.sparkweld.spark.{CurrentSpark, EvalTypes}
 import io.sparkweld.{SparkWeldConf, SparkWeldRuntime, WeldDriver}
 import io.sparkweld.compile.{Compiled, FormOrigin, Refused, ServiceCommand}
 import io.sparkweld.ml.MlStages
@@ -12,7 +13,6 @@ import org.apache.spark.sql.execution.{ProjectExec, SparkPlan}
 import org.apache.spark.sql.execution.aggregate.HashAggregateExec
 import org.apache.spark.sql.execution.exchange.Exchange
 import org.apache.spark.sql.execution.python.{ArrowEvalPythonExec, BatchEvalPythonExec, EvalPythonExec}
-import org.apache.spark.sql.execution.python.sparkweld.{EvalTypes, SparkInternals}
 import org.apache.spark.sql.types.DoubleType
 
 /**
@@ -160,7 +160,7 @@ private final class ChainRewriter(driver: WeldDriver) {
     }
   }
 
-  private def expectedService(node: SparkPlan): ServiceCommand = ServiceCommand.expected(SparkInternals.sparkConf(node))
+  private def expectedService(node: SparkPlan): ServiceCommand = ServiceCommand.expected(CurrentSpark.sparkConf(node))
 
   /** Returns why a node of Python functions is not part of a chain. */
   private def unlinked(udfs: Seq[PythonUDF]): Refusal = {
@@ -240,7 +240,7 @@ private final class ChainRewriter(driver: WeldDriver) {
    * Whether the batches of `ours` are those that Spark feeds to `python`: they are those of a scan, and `ours` only adds columns
    * to them.
    */
-  private def hasBatchesOf(python: ArrowEvalPythonExec, ours: SparkPlan): Boolean = SparkInternals.takesColumnarInput(python) && (ours match {
+  private def hasBatchesOf(python: ArrowEvalPythonExec, ours: SparkPlan): Boolean = CurrentSpark.takesColumnarInput(python) && (ours match {
     case weld: WeldExec => weld.columnarInput && weld.steps.forall {
       case step: PythonStep => step.evalType != EvalTypes.Batched
       case _ => false
@@ -255,7 +255,7 @@ private final class ChainRewriter(driver: WeldDriver) {
         checkConversions(nodes, child)
         val service = Option.when(!nodes.exists(PythonNode.is))(expectedService(nodes.head))
         val regrouped = Regrouping.lastOf(nodes, child)
-        val appConf = SparkInternals.sparkConf(nodes.head)
+        val appConf = CurrentSpark.sparkConf(nodes.head)
         val pipeline = new PipelineBuilder(nodes, child.output, service, conf, appConf, regrouped.nonEmpty).build()
         driver.compiler.compile(pipeline.request, Set.empty, QueryPatience.of(conf)) match {
           case Refused(refusals, _) => Left(refusals)
@@ -383,7 +383,7 @@ private final class ChainRewriter(driver: WeldDriver) {
       throw new ChainRefused(Refusal("SW512", "what" -> s"its kernel has a column of type ${wrong.sql}"))
     }
     val columnarInput = nodes.head match {
-      case python: ArrowEvalPythonExec => SparkInternals.takesColumnarInput(python)
+      case python: ArrowEvalPythonExec => CurrentSpark.takesColumnarInput(python)
       case _ => false
     }
     val settled = pipeline.copy(request = driver.compiler.settled(pipeline.request, program))
@@ -401,7 +401,7 @@ private final class ChainRewriter(driver: WeldDriver) {
   private def checkConversions(nodes: Seq[SparkPlan], child: SparkPlan): Unit = {
     val rows = if (child.supportsColumnar) Nil else child.output.map(column => column -> column.dataType)
     val converted = rows ++ nodes.last.output.map(column => column -> Fallback.stored(column.dataType))
-    converted.find { case (column, form) => !SparkInternals.hasColumnarForm(form, column.nullable) }.foreach { case (column, _) =>
+    converted.find { case (column, form) => !CurrentSpark.hasColumnarForm(form, column.nullable) }.foreach { case (column, _) =>
       throw new ChainRefused(Refusal("SW308", "column" -> column.name, "type" -> column.dataType.sql))
     }
   }

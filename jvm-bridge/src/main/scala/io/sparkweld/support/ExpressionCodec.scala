@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.node.{ArrayNode, ObjectNode}
 import io.sparkweld.columns.ColumnLayout
 import io.sparkweld.expressions.{IeeeDivide, NullIfNaN, RoundToWhole}
 import io.sparkweld.ml.{Closure, MlStages, OneVsRest}
+import io.sparkweld.spark.CurrentSpark
 
 import org.apache.spark.sql.catalyst.expressions._
 import org.apache.spark.sql.catalyst.optimizer.NormalizeNaNAndZero
@@ -118,7 +119,7 @@ final class ExpressionCodec(
       case (value: Double, DoubleType) => node.put("value", java.lang.Double.toHexString(value))
       case (value: Float, FloatType) => node.put("value", java.lang.Double.toHexString(value.toDouble))
       case (text: UTF8String, _) if text.numBytes > MostText => throw new UnsupportedExpression(f"a literal of ${text.numBytes}%,d bytes")
-      case (text: UTF8String, _) if !text.isValid => throw new UnsupportedExpression("a literal that is not valid UTF-8")
+      case (text: UTF8String, _) if !CurrentSpark.isValidUtf8(text) => throw new UnsupportedExpression("a literal that is not valid UTF-8")
       case (value, _) => node.put("value", value.toString)
     }
     node
@@ -184,7 +185,7 @@ object ExpressionCodec {
   }
 
   private def evalMode(expression: Expression): Option[EvalMode.Value] = expression match {
-    case arithmetic: BinaryArithmetic => Some(arithmetic.evalMode)
+    case arithmetic: BinaryArithmetic => Some(CurrentSpark.evalMode(arithmetic))
     case cast: Cast => Some(cast.evalMode)
     case minus: UnaryMinus => Some(EvalMode.fromBoolean(minus.failOnError))
     case abs: Abs => Some(EvalMode.fromBoolean(abs.failOnError))

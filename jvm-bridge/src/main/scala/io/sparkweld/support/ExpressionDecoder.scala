@@ -5,6 +5,7 @@ import scala.jdk.CollectionConverters._
 import com.fasterxml.jackson.databind.JsonNode
 
 import io.sparkweld.expressions.{IeeeDivide, NullIfNaN, RaisePython, RoundToWhole}
+import io.sparkweld.spark.CurrentSpark
 
 import org.apache.spark.sql.catalyst.expressions._
 import org.apache.spark.sql.types._
@@ -53,9 +54,6 @@ final class ExpressionDecoder(column: String => Expression) {
 }
 
 object ExpressionDecoder {
-  /** Arithmetic that wraps regardless of ANSI mode. */
-  val wraps: NumericEvalContext = NumericEvalContext(EvalMode.LEGACY, allowDecimalPrecisionLoss = true)
-
   private val unary: Map[String, Expression => Expression] = Map(
     "Abs" -> (Abs(_, failOnError = false)),
     "BitwiseNot" -> (BitwiseNot(_)),
@@ -70,8 +68,7 @@ object ExpressionDecoder {
     "UnaryMinus" -> (UnaryMinus(_, failOnError = false)),
     "UnixDate" -> (UnixDate(_)))
 
-  private val binary: Map[String, (Expression, Expression) => Expression] = Map(
-    "Add" -> (Add(_, _, wraps)),
+  private val binary: Map[String, (Expression, Expression) => Expression] = CurrentSpark.wrapping ++ Map[String, (Expression, Expression) => Expression](
     "And" -> (And(_, _)),
     "BitwiseAnd" -> (BitwiseAnd(_, _)),
     "BitwiseOr" -> (BitwiseOr(_, _)),
@@ -80,14 +77,9 @@ object ExpressionDecoder {
     "GreaterThan" -> (GreaterThan(_, _)),
     "GreaterThanOrEqual" -> (GreaterThanOrEqual(_, _)),
     "IeeeDivide" -> (IeeeDivide(_, _)),
-    "IntegralDivide" -> (IntegralDivide(_, _, wraps)),
     "LessThan" -> (LessThan(_, _)),
     "LessThanOrEqual" -> (LessThanOrEqual(_, _)),
-    "Multiply" -> (Multiply(_, _, wraps)),
-    "Or" -> (Or(_, _)),
-    "Pmod" -> (Pmod(_, _, wraps)),
-    "Remainder" -> (Remainder(_, _, wraps)),
-    "Subtract" -> (Subtract(_, _, wraps)))
+    "Or" -> (Or(_, _)))
 
   /** Whether an expression without columns can be built. */
   def accepts(json: JsonNode): Boolean =

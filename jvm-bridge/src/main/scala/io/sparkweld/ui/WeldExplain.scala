@@ -4,14 +4,14 @@ import scala.collection.mutable
 
 import io.sparkweld.plan.{PipelineExec, Races, RankedExec, WeldAggregateExec, WeldExec, WeldTopExec}
 import io.sparkweld.rules.PythonNode
+import io.sparkweld.spark.ExplainProvider
 import io.sparkweld.support.{FusedFunction, Refusal, RefusalTags, Rewritten}
 
-import org.apache.spark.sql.ExtendedExplainGenerator
 import org.apache.spark.sql.catalyst.expressions.{PythonUDAF, PythonUDF}
 import org.apache.spark.sql.execution.{QueryExecution, SparkPlan}
 
 /** Adds to Spark's `explain` which functions run as kernels, what is fused, and why each other Python UDF stays in Python. */
-class WeldExplain extends ExtendedExplainGenerator {
+class WeldExplain extends ExplainProvider {
   override def title: String = "SparkWeld"
 
   override def generateExtendedInfo(plan: SparkPlan): String = WeldExplain.describe(plan)

@@ -1,4 +1,4 @@
-package org.apache.spark.sql.execution.python.sparkweld
+package io.sparkweld.spark
 
 import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.catalyst.expressions.{Attribute, JoinedRow, MutableProjection, UnsafeProjection}

@@ -1,8 +1,9 @@
-package org.apache.spark.sql.execution.python.sparkweld
+package io.sparkweld.columns
 
 import java.util.concurrent.ConcurrentHashMap
 
 import io.sparkweld.nativelib.NoMemory
+import io.sparkweld.spark.CurrentSpark
 
 import org.apache.spark.TaskContext
 import org.apache.spark.memory.{MemoryConsumer, MemoryMode, TaskMemoryManager}
@@ -41,7 +42,7 @@ object TaskMemory {
 
   /** Returns that of the task that runs in this thread; None without a task, or when Spark manages no native memory. */
   def current: Option[TaskMemory] =
-    for (context <- Option(TaskContext.get()); manager <- Option(context.taskMemoryManager()) if managesNative(manager))
+    for (context <- Option(TaskContext.get()); manager <- Option(CurrentSpark.memoryManager(context)) if managesNative(manager))
       yield Option(ofTasks.get(context.taskAttemptId())).getOrElse {
         val made = new TaskMemory(manager)
         ofTasks.put(context.taskAttemptId(), made)

@@ -1,4 +1,4 @@
-package io.sparkweld.columns
+package io.sparkweld.spark
 
 import java.lang.reflect.Field
 
@@ -15,7 +15,7 @@ import org.apache.spark.sql.types._
  * This is the only file that knows the names of their fields. Spark's jars are in the unnamed module, so reflection needs no JVM
  * flag.
  */
-private[columns] object VectorInternals {
+object VectorInternals {
   private val vectorDictionary = field(classOf[WritableColumnVector], "dictionary")
   private val parquetDictionary = field(classOf[ParquetDictionary], "dictionary")
   private val parquetTransforms = field(classOf[ParquetDictionary], "needTransform")

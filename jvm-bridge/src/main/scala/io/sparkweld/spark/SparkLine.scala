@@ -1,0 +1,22 @@
+package io.sparkweld.spark
+
+/**
+ * Exposes all that SparkWeld uses of Spark beyond its stable API and the Catalyst classes that are alike in all lines.
+ *
+ * {{{
+ *   io/sparkweld/spark/          the interface, and what is the same in every line
+ *   org/apache/spark/.../        forwards private members of Spark, for the code above alone
+ *   ../spark-4.3/                CurrentSpark and its base classes: all that differs from another line
+ * }}}
+ *
+ * The build compiles the common sources with the folder of one line. Each folder has the same public names: `CurrentSpark`, which
+ * implements this trait, `ExplainProvider`, `ConfiguredParquet` and `ForwardingColumnVector`. No other code may differ by line.
+ */
+trait SparkLine extends SparkCore with SparkPython with SparkPlans with SparkExpressions with SparkColumns with SparkMl {
+
+  /** The line of Spark that the jar was built against, such as `4.3`. */
+  def line: String
+
+  /** Whether the jar runs on this version of Spark. */
+  final def supports(version: String): Boolean = version.startsWith(s"$line.")
+}
