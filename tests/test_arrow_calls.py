@@ -8,7 +8,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 from pyspark.sql.conversion import ArrowBatchTransformer
+from pyspark.sql.types import ByteType, StructField, StructType
+from pyspark.util import PythonEvalType
 
+from tests.helpers.compiled import compare_with_worker
 from tests.helpers.kinds import ARROW, codes, compile_struct, compile_udf, pairs, run, same
 from udf_compiler.frontends.arrow.modules import FUNCTIONS
 
@@ -268,3 +271,14 @@ def test_structs():
     assert codes(struct_reply(lambda s: s.take([0]))) == ["SW251"]
     assert codes(struct_reply(lambda s: pa.StructArray.from_arrays([s], names=["n"]), {"n": "long"})) == ["SW262"]
     assert codes(struct_reply(lambda s: s, fields=())) == ["SW103"]
+
+
+def test_a_struct_result_with_two_fields_of_one_name_is_refused():
+    returns = StructType([StructField("a", ByteType()), StructField("a", ByteType())])
+    batch = pa.RecordBatch.from_arrays([pa.array([-7], pa.int8())], ["a"])
+    for function, eval_type in (
+        (lambda a: pa.StructArray.from_arrays([a, a], ["a", "a"]), PythonEvalType.SQL_SCALAR_ARROW_UDF),
+        (lambda a: pd.DataFrame({"a": a}), PythonEvalType.SQL_SCALAR_PANDAS_UDF),
+        (lambda a: (a, a), PythonEvalType.SQL_BATCHED_UDF),
+    ):
+        assert compare_with_worker(function, [batch], returns, eval_type).refused == "SW103", function

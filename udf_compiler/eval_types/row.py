@@ -84,7 +84,7 @@ class Row(Kind):
             return
         rounded = bool(call.kept) or any(let.op.bound is not None for let in call.loop.body)
         fields = fields_of(call.return_type)
-        names = None if fields is None else _names(call, fields)
+        names = None if fields is None else [field["name"] for field in fields]
         with running(Session(call.loop, call.exact, call.place)):
             trees = [result.tree] if names is None else field_trees(result.tree, names, call.eval_type == PICKLED)
             probe_row(call.original, call.args, call.kwargs, trees, call.loop, call.place, rounded, names)
@@ -98,7 +98,7 @@ class Row(Kind):
             return column_of_row(call.loop, row.tree, call.return_type, call.eval_type, call.place, pruned=row.pruned)
 
     def fields(self, call: Call, result: Any, fields: Sequence[Mapping[str, Any]]) -> list[Value]:
-        names = _names(call, fields)
+        names = [field["name"] for field in fields]
         with running(Session(call.loop, call.exact, call.place, call.notes, call.kept)):
             row, lists = result.row, call.eval_type == PICKLED
             trees = field_trees(row.tree, names, lists)
@@ -109,12 +109,6 @@ class Row(Kind):
             ]
         check_nullable(call, fields, values)
         return values
-
-
-def _names(call: Call, fields: Sequence[Mapping[str, Any]]) -> list[str]:
-    names = [field["name"] for field in fields]
-    check_names(names, call.name, call.place)
-    return names
 
 
 def _given(argument: Any) -> Any:

@@ -107,7 +107,7 @@ class ScalarPandas(Kind):
         if result.loop is not call.loop:
             raise refusal("SW107", call.place)
         names = [field["name"] for field in fields]
-        if not names or len(set(names)) < len(names) or not set(names) <= set(result.series):
+        if not set(names) <= set(result.series):
             raise refusal("SW364", call.place, given=", ".join(map(str, result.series)), wanted=", ".join(names))
         values = [column_of_result(call.loop, result.series[f["name"]], f["type"], call.place) for f in fields]
         check_nullable(call, fields, values)

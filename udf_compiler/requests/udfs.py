@@ -12,7 +12,7 @@ from sparkweld.errors import Refusal
 from sparkweld.ir import ROWS, LoopBuilder, Value
 from sparkweld.reasons import refusal
 from udf_compiler.boundary.columns import ONE_FORM, Column, Columns, Unknown, columns_in, refuse_made_nulls, strict_columns
-from udf_compiler.boundary.series import Field, dtypes_by_nulls
+from udf_compiler.boundary.series import Field, check_names, dtypes_by_nulls
 from udf_compiler.eval_types import Call, Kind, check_nullable, check_types, fields_of, kind_of, map_kind_of
 from udf_compiler.frontends.catalyst import expressions
 from udf_compiler.frontends.pandas.any_form import asks_for_all_forms
@@ -76,6 +76,8 @@ class UdfTracer:
         loop = self._columns.loop(udf["name"])
         fields = fields_of(udf["returnType"])
         types = [udf["returnType"]] if fields is None else [field["type"] for field in fields]
+        if fields is not None:
+            check_names([field["name"] for field in fields], "its result", udf["name"])
         known = self._traced.setdefault(self._identity(udf), results)
         if known != results:
             earlier = [self._columns[name] for name in known]
@@ -101,6 +103,7 @@ class UdfTracer:
         with working_on(udf):
             call = self._call(kind, self._columns.loop(udf["name"]), udf, notes)
             fields = udf["returnType"]["fields"]
+            check_names([field["name"] for field in fields], "its result", call.place)
             check_types(call.place, [field["type"] for field in fields])
             loop, values = kind.rows(call, kind.call(call), fields)
         check_nullable(call, fields, values)
