@@ -6,7 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from pyspark.sql.pandas.types import from_arrow_type
-from pyspark.sql.types import DoubleType
+from pyspark.sql.types import ArrayType, DoubleType, LongType, StringType
+from pyspark.util import PythonEvalType
 
 from sparkweld.errors import Refusal
 from sparkweld.ir import evaluate, parse_program
@@ -359,6 +360,20 @@ def test_arithmetic_of_ndarrays(type):
         assert proved.refused or proved.decided, function
         refused += [proved.refused] if proved.refused else []
     assert set(refused) <= {"SW222", "SW226", "SW293"} and len(refused) <= 5, refused
+
+
+@pytest.mark.parametrize(
+    ("lists", "returns"),
+    [
+        (pa.array([["é", "", None], ["a"]], pa.list_(pa.string())), StringType()),
+        (pa.array([[1, None], [7, 8]], pa.list_(pa.int64())), LongType()),
+    ],
+    ids=str,
+)
+def test_a_kernel_returns_a_list_with_a_null_element_for_a_flagged_row_only(lists, returns):
+    batch = pa.RecordBatch.from_arrays([lists], ["a"])
+    proved = compare_with_worker(lambda v: v, [batch], ArrayType(returns), PythonEvalType.SQL_ARROW_BATCHED_UDF, kernel=True)
+    assert (proved.refused, proved.flagged, proved.decided) == ("", 1, 1), proved
 
 
 @pytest.mark.parametrize("type", [pa.float64(), pa.float32()], ids=str)

@@ -270,12 +270,12 @@ def _sizes(pieces: Sequence[bytes]) -> np.ndarray:
 
 
 def objects_of(views: np.ndarray, type: Type) -> np.ndarray:
-    """Inverts `_views_of` for complete lists."""
+    """Inverts `_views_of` for complete lists. A list with a NULL element has length ~n; its row is flagged, so any value is fine."""
     if not type.is_list:
         return texts_of(views)
     lists = np.empty(len(views), object)
     for row, (address, length) in enumerate(views.tolist()):
-        data = ctypes.string_at(address, length * type.element.width)
+        data = ctypes.string_at(address, (length if length >= 0 else ~length) * type.element.width)
         if type.element.is_view:
             lists[row] = Items("str", tuple(texts_of(np.frombuffer(data, np.int64).reshape(-1, 2)).tolist()))
             continue
