@@ -270,7 +270,7 @@ def _sizes(pieces: Sequence[bytes]) -> np.ndarray:
 
 
 def objects_of(views: np.ndarray, type: Type) -> np.ndarray:
-    """Inverts `_views_of` for complete lists. A list with a NULL element has length ~n; its row is flagged, so any value is fine."""
+    """Inverts `_views_of` for complete lists. A list of a flagged row may hold a NULL element; its length is then ~n."""
     if not type.is_list:
         return texts_of(views)
     lists = np.empty(len(views), object)
