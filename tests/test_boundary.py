@@ -41,7 +41,7 @@ from udf_compiler.boundary.series import (
     frame_of_struct,
     series_of_column,
 )
-from udf_compiler.frontends.pandas import TracedSeries
+from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.pandas.strings import Missing
 from udf_compiler.frontends.tracing.zones import session_zone
 

@@ -17,8 +17,8 @@ from sparkweld.ir.types import DATE, STR
 from tests.helpers.compiled import compare_with_worker
 from tests.test_boundary import EPOCH, arrow_parts, assert_same, worker_column, worker_series
 from udf_compiler.boundary.series import SPARK_TYPES, Field, column_of_result, frame_of_struct, series_of_column
-from udf_compiler.frontends.pandas import TracedSeries
 from udf_compiler.frontends.pandas.batch_dependent import maybe_series
+from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.pandas.strings import Missing, text_series
 
 

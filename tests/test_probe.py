@@ -23,8 +23,9 @@ from tests.helpers.kinds import codes, compile_udf
 from tests.helpers.tracing import _REAL, _TRACED, make
 from udf_compiler.eval_types import row as row_kind
 from udf_compiler.eval_types import scalar_pandas
-from udf_compiler.frontends.pandas import TracedSeries, trace
 from udf_compiler.frontends.pandas.calls import arrays, numpy_, series_methods
+from udf_compiler.frontends.pandas.series import TracedSeries
+from udf_compiler.frontends.pandas.trace import trace
 from udf_compiler.frontends.python import sums
 from udf_compiler.probing import probe as probe_module
 from udf_compiler.probing.constants import constants_of

@@ -23,7 +23,8 @@ from sparkweld.ir import Input, ProgramBuilder, evaluate
 from sparkweld.ir.types import F64
 from tests.helpers.compile_requests import payload
 from udf_compiler.boundary.series import column_of_result, series_of_column
-from udf_compiler.frontends.pandas import stand_in, trace
+from udf_compiler.frontends.pandas.stand_ins import stand_in
+from udf_compiler.frontends.pandas.trace import trace
 from udf_compiler.function.payload import load_command
 from udf_compiler.rebuild.purity import prepare
 

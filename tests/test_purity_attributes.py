@@ -15,7 +15,10 @@ from sparkweld.errors import Refusal
 from sparkweld.ir import Input, ProgramBuilder
 from sparkweld.ir.types import F64
 from tests.test_purity import assert_agrees, compiled, source_function
-from udf_compiler.frontends.pandas import TracedFrame, TracedSeries, stand_in, trace
+from udf_compiler.frontends.pandas.frame import TracedFrame
+from udf_compiler.frontends.pandas.series import TracedSeries
+from udf_compiler.frontends.pandas.stand_ins import stand_in
+from udf_compiler.frontends.pandas.trace import trace
 from udf_compiler.function.payload import load_command
 from udf_compiler.rebuild.purity import prepare
 

@@ -19,7 +19,7 @@ from sparkweld.optimizer.pipeline import optimize
 from tests.helpers.columns import difference, take
 from tests.helpers.scalars import NAMES, check, columns_of, rows_of
 from udf_compiler.eval_types.plain_results import result_of_row
-from udf_compiler.frontends.pandas import stand_in
+from udf_compiler.frontends.pandas.stand_ins import stand_in
 from udf_compiler.frontends.python import running as running_module
 from udf_compiler.frontends.python.regions import instructions
 from udf_compiler.frontends.tracing.session import Session, running

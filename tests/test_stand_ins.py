@@ -27,7 +27,7 @@ from sparkweld.ir import Input, ProgramBuilder
 from tests.helpers.compile_requests import payload, python_step, request, udf
 from tests.helpers.stand_ins import COLUMNS, samples
 from udf_compiler.backends.aggregates import groups
-from udf_compiler.frontends.pandas import calls
+from udf_compiler.frontends.pandas.stand_ins import stand_in as find_stand_in
 from udf_compiler.frontends.python.path_explorer import Explorer, exploring
 from udf_compiler.frontends.tracing.session import Session, running
 from udf_compiler.frontends.tracing.stand_ins import ClassStandIn, StandIn, attribute_for_user
@@ -181,8 +181,8 @@ def _false_classes(stand_in: Any, real: Any) -> Iterator[str]:
         found = _seen(lambda seen=seen: isinstance(stand_in, seen))
         if not _is_refused(found) and found is not isinstance(real, kind):
             yield f"{_name_of(stand_in)} is a {kind.__name__}: {found}"
-    found = _seen(lambda: calls.stand_in(type)(stand_in))
-    if not _is_refused(found) and all(found is not c for c in (type(real), calls.stand_in(type(real)))):
+    found = _seen(lambda: find_stand_in(type)(stand_in))
+    if not _is_refused(found) and all(found is not c for c in (type(real), find_stand_in(type(real)))):
         yield f"type of {_name_of(stand_in)}: {object.__repr__(found)}"
 
 

@@ -13,7 +13,9 @@ from sparkweld.errors import InternalError, Refusal
 from sparkweld.ir import Input, ProgramBuilder
 from sparkweld.ir.types import F64
 from tests.helpers.tracing import trace_source
-from udf_compiler.frontends.pandas import TracedSeries, stand_in, trace
+from udf_compiler.frontends.pandas.series import TracedSeries
+from udf_compiler.frontends.pandas.stand_ins import stand_in
+from udf_compiler.frontends.pandas.trace import trace
 from udf_compiler.frontends.tracing import lower
 
 #: (expression of a and b, types of a and b, code)

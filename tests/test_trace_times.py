@@ -8,8 +8,8 @@ import pytest
 
 from sparkweld.errors import Refusal
 from tests.helpers.tracing import check, check_or_refuse, run_real, run_traced, trace_source
-from udf_compiler.frontends.pandas import stand_in
 from udf_compiler.frontends.pandas.calls import datetime_accessor
+from udf_compiler.frontends.pandas.stand_ins import stand_in
 
 pytestmark = pytest.mark.usefixtures("traced_counts")
 

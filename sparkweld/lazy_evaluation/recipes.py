@@ -15,7 +15,8 @@ from sparkweld.ir import Let, LoopBuilder, Value
 from sparkweld.lazy_evaluation.definition import Definition, replaced
 from sparkweld.pipelines import Capture
 from udf_compiler.backends.worker_pipelines.black_boxes import dtype_of, kind_of, source_of, traced_like
-from udf_compiler.frontends.pandas import TracedArray, TracedSeries
+from udf_compiler.frontends.pandas.array import TracedArray
+from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.tracing import session as tracing
 
 #: A traced result, or a tuple of several, and the guards of this call alone.

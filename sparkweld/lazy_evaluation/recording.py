@@ -23,7 +23,8 @@ from sparkweld.lazy_evaluation.recipes import traced
 from sparkweld.lazy_evaluation.samples import RAISED, key_of, sampled
 from sparkweld.lazy_evaluation.values import Lazy, LazyArray, LazySeries
 from udf_compiler.backends.worker_pipelines.black_boxes import Foreign, dtype_of, kind_of, source_of, traced_like
-from udf_compiler.frontends.pandas import TracedArray, TracedSeries
+from udf_compiler.frontends.pandas.array import TracedArray
+from udf_compiler.frontends.pandas.series import TracedSeries
 
 #: Attributes whose own attributes are the methods.
 _ACCESSORS = ("str", "dt")

@@ -31,8 +31,9 @@ from tests.helpers.compatibility_models import HEAD, SPARK_HEAD, models_table, s
 from tests.helpers.tracing import make
 from udf_compiler.boundary.series import SPARK_TYPES, column_of_result, series_of_column
 from udf_compiler.frontends.catalyst import expressions
-from udf_compiler.frontends.pandas import stand_in, trace
 from udf_compiler.frontends.pandas.calls import numpy_
+from udf_compiler.frontends.pandas.stand_ins import stand_in
+from udf_compiler.frontends.pandas.trace import trace
 from udf_compiler.frontends.tracing.values import BINARY, symbol
 from udf_compiler.frontends.tracing.zones import session_zone
 

@@ -16,7 +16,7 @@ from sparkweld.ir import Input, Program, ProgramBuilder, evaluate
 from sparkweld.ir.ops import Array, Optional
 from sparkweld.ir.types import Items, parse_type
 from udf_compiler.eval_types.plain_results import result_of_row
-from udf_compiler.frontends.pandas import stand_in
+from udf_compiler.frontends.pandas.stand_ins import stand_in
 from udf_compiler.frontends.python.calendar import EPOCH
 from udf_compiler.frontends.tracing.session import Session, running
 from udf_compiler.probing.scalar_functions import kinds_and_values, result_of

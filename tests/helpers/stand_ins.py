@@ -29,11 +29,13 @@ from udf_compiler.frontends.arrow import batch, modules
 from udf_compiler.frontends.models import find, loaders, matrices, output
 from udf_compiler.frontends.models.features import Features
 from udf_compiler.frontends.models.traced import TracedModel
-from udf_compiler.frontends.pandas import TracedArray, TracedFrame, TracedSeries, calls, datetimes, time_constants
+from udf_compiler.frontends.pandas import datetimes, time_constants
 from udf_compiler.frontends.pandas.any_form import AnyForm
 from udf_compiler.frontends.pandas.apply import comprehensions, frame_rows, results
+from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.calls import (
     arrays,
+    builtins_,
     categoricals,
     cuts,
     datetime_accessor,
@@ -42,12 +44,16 @@ from udf_compiler.frontends.pandas.calls import (
     offsets,
     pandas_,
     periods,
+    re_,
     series_choices,
     vectorize,
     zoned,
 )
 from udf_compiler.frontends.pandas.calls import lists as list_series
 from udf_compiler.frontends.pandas.calls.strings import accessor, choose, pieces
+from udf_compiler.frontends.pandas.frame import TracedFrame
+from udf_compiler.frontends.pandas.series import TracedSeries
+from udf_compiler.frontends.pandas.stand_ins import stand_in as find_stand_in
 from udf_compiler.frontends.pandas.strings import text_series
 from udf_compiler.frontends.python import builtin_calls, calendar, math_calls, patterns, rows, strings
 from udf_compiler.frontends.python import values as scalars
@@ -89,7 +95,7 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
     names = {"float": "x", "int": "n", "bool": "b", "date": "d", "str": "s"}
     scalar = {kind: scalars.of_value(read(name)) for kind, name in names.items()}
     day = datetime.timedelta(days=3)
-    rebuilder = Rebuilder(calls.stand_in)
+    rebuilder = Rebuilder(find_stand_in)
     linear = LinearRegression().fit([[0.0], [1.0]], [0.0, 1.0])
     model = TracedModel(find(linear, lambda held: held))
     made: dict[type, list[Sample]] = {
@@ -159,17 +165,17 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
         type(modules.COMPUTE): [(modules.COMPUTE, pc)],
         type(modules.ARROW): [(modules.ARROW, pa)],
         pandas_.Index: [(pandas_.Index(loop), series.index)],
-        pandas_.Function: [(calls.stand_in(pd.isna), pd.isna)],
-        pandas_.TimeFunction: [(calls.stand_in(pd.to_datetime), pd.to_datetime)],
+        pandas_.Function: [(find_stand_in(pd.isna), pd.isna)],
+        pandas_.TimeFunction: [(find_stand_in(pd.to_datetime), pd.to_datetime)],
         type(pandas_.PANDAS): [(pandas_.PANDAS, pd)],
-        numpy_module.Function: [(calls.stand_in(np.where), np.where)],
+        numpy_module.Function: [(find_stand_in(np.where), np.where)],
         type(numpy_module.NUMPY): [(numpy_module.NUMPY, np)],
         categoricals.Dtype: [(categoricals.Dtype(pd.CategoricalDtype(["a"])), pd.CategoricalDtype(["a"]))],
         vectorize.Vectorize: [(vectorize.Vectorize(abs), np.vectorize(abs))],
-        type(calls.builtins_.DATETIME): [(calls.builtins_.DATETIME, datetime)],
-        type(calls.re_.RE): [(calls.re_.RE, re)],
+        type(builtins_.DATETIME): [(builtins_.DATETIME, datetime)],
+        type(re_.RE): [(re_.RE, re)],
         type(math_calls.MATH): [(math_calls.MATH, math)],
-        math_calls.MathFunction: [(calls.stand_in(math.sqrt), math.sqrt)],
+        math_calls.MathFunction: [(find_stand_in(math.sqrt), math.sqrt)],
         constants.ConstantSet: [(constants.ConstantSet({"a"}), {"a"})],
         constants.PandasConstant: [
             (constants.PandasConstant(series), series), (constants.PandasConstant(pd.Index([1])), pd.Index([1])),

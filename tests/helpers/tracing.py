@@ -16,10 +16,15 @@ from sparkweld.errors import Refusal
 from sparkweld.ir import Input, LoopBuilder, Program, ProgramBuilder, Value, evaluate
 from sparkweld.ir.ops import Optional
 from sparkweld.ir.types import DTYPES, Type, parse_type
-from udf_compiler.frontends.pandas import TracedArray, TracedFrame, TracedSeries, datetimes, stand_in, trace
+from udf_compiler.frontends.pandas import datetimes
+from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.batch_dependent import plain_value, present
 from udf_compiler.frontends.pandas.datetimes import DTYPES as DTYPES_OF_MOMENTS
+from udf_compiler.frontends.pandas.frame import TracedFrame
+from udf_compiler.frontends.pandas.series import TracedSeries
+from udf_compiler.frontends.pandas.stand_ins import stand_in
 from udf_compiler.frontends.pandas.strings import Missing, some_string, text_series
+from udf_compiler.frontends.pandas.trace import trace
 
 _TRACED = {
     "np": stand_in(np),

@@ -12,7 +12,8 @@ import pandas as pd
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import DATE, I32, I64, TS
 from sparkweld.reasons import refusal
-from udf_compiler.frontends.pandas import TracedSeries, datetimes
+from udf_compiler.frontends.pandas import datetimes
+from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.tracing.zones import current_zone
 
 _MICROSECOND = 1000

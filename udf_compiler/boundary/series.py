@@ -27,13 +27,16 @@ from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I16, I32, I64, MOMENTS,
 from sparkweld.reasons import refusal
 from udf_compiler.boundary import datetime_columns
 from udf_compiler.boundary.type_names import ARRAYS
-from udf_compiler.frontends.pandas import TracedArray, TracedFrame, TracedSeries, dates, datetimes
+from udf_compiler.frontends.pandas import dates, datetimes
 from udf_compiler.frontends.pandas.apply.results import ListSeries, RowSeries
+from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.batch_dependent import plain as without_missing
 from udf_compiler.frontends.pandas.calls.lists import is_list_series, list_series
 from udf_compiler.frontends.pandas.calls.strings.choose import TracedTexts
 from udf_compiler.frontends.pandas.calls.strings.pieces import TracedLists
 from udf_compiler.frontends.pandas.calls.strings.pieces import list_series as pieces_series
+from udf_compiler.frontends.pandas.frame import TracedFrame
+from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.pandas.strings import Missing, some_string, str_call, text_series
 
 #: Spark type -> the plain IR type of its values.

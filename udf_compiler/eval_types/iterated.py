@@ -13,8 +13,8 @@ from udf_compiler.eval_types.batches import one_result, per_batch
 from udf_compiler.eval_types.kind import BatchKind, Call, Kind
 from udf_compiler.eval_types.predictor import in_one_piece, predictor_of
 from udf_compiler.frontends.mlflow import scoring_udf_of
-from udf_compiler.frontends.pandas import TracedFrame
 from udf_compiler.frontends.pandas.any_form import check_none
+from udf_compiler.frontends.pandas.frame import TracedFrame
 from udf_compiler.rebuild.purity import Prepared, prepare
 
 

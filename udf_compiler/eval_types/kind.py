@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.reasons import refusal
 from udf_compiler.boundary.series import Field
-from udf_compiler.frontends.pandas import trace
+from udf_compiler.frontends.pandas.trace import trace
 from udf_compiler.rebuild.purity import Prepared
 
 

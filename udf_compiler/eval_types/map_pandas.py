@@ -11,7 +11,7 @@ from udf_compiler.boundary.series import column_of_result
 from udf_compiler.eval_types.batches import mapped, one_result
 from udf_compiler.eval_types.kind import Call
 from udf_compiler.eval_types.scalar_pandas import ScalarPandas, check_named
-from udf_compiler.frontends.pandas import TracedFrame
+from udf_compiler.frontends.pandas.frame import TracedFrame
 from udf_compiler.probing.differences import tolerance_of
 from udf_compiler.probing.probe import probe
 from udf_compiler.rebuild.purity import Prepared, prepare

@@ -14,11 +14,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from udf_compiler.frontends.pandas import TracedArray, TracedFrame
+from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.calls.arrays import METHODS as ARRAY_METHODS
 from udf_compiler.frontends.pandas.calls.frames import make_frame
 from udf_compiler.frontends.pandas.calls.pandas_ import make_series
 from udf_compiler.frontends.pandas.calls.strings.choose import TracedTexts
+from udf_compiler.frontends.pandas.frame import TracedFrame
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import current, refuse
 from udf_compiler.function.wrappers import cells_of

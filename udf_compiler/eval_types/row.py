@@ -11,7 +11,7 @@ from sparkweld.reasons import refusal
 from udf_compiler.boundary.series import ARRAYS, Field, check_conf, check_names, check_profiler
 from udf_compiler.eval_types.kind import Call, Kind, check_nullable, fields_of
 from udf_compiler.eval_types.plain_results import PICKLED, RowResult, column_of_row, result_of_row
-from udf_compiler.frontends.pandas import stand_in
+from udf_compiler.frontends.pandas.stand_ins import stand_in
 from udf_compiler.frontends.python.rows import Struct, field_trees
 from udf_compiler.frontends.tracing.session import Session, running
 from udf_compiler.probing.scalar_functions import probe_row

@@ -12,7 +12,8 @@ from udf_compiler.boundary.series import COLUMN_TYPES, Field, check_conf, check_
 from udf_compiler.eval_types.kind import Call, Kind, check_nullable
 from udf_compiler.frontends import arrow
 from udf_compiler.frontends.arrow import ARROW_TYPES, TracedArrow, TracedStructArray
-from udf_compiler.frontends.pandas import stand_in, trace
+from udf_compiler.frontends.pandas.stand_ins import stand_in
+from udf_compiler.frontends.pandas.trace import trace
 from udf_compiler.probing.differences import tolerance_of
 from udf_compiler.probing.probe import probe
 from udf_compiler.rebuild.purity import Prepared, prepare

@@ -11,10 +11,13 @@ from udf_compiler.boundary.columns import ONE_FORM
 from udf_compiler.boundary.series import Field, check_conf, check_confs, column_of_result, frame_of_struct, series_of_column
 from udf_compiler.eval_types.kind import Call, Kind, check_nullable, fields_of
 from udf_compiler.eval_types.settled import settled
-from udf_compiler.frontends.pandas import TracedArray, TracedFrame, TracedSeries, stand_in
 from udf_compiler.frontends.pandas.any_form import AnyForm, asks_for_all_forms, check_none, concerns
+from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.calls.cuts import TracedCut, plain
 from udf_compiler.frontends.pandas.calls.frames import Unknown
+from udf_compiler.frontends.pandas.frame import TracedFrame
+from udf_compiler.frontends.pandas.series import TracedSeries
+from udf_compiler.frontends.pandas.stand_ins import stand_in
 from udf_compiler.probing.differences import tolerance_of
 from udf_compiler.probing.probe import probe
 from udf_compiler.rebuild.purity import Prepared, prepare

@@ -25,7 +25,10 @@ from sparkweld.ir.ops.lists import array_of
 from sparkweld.ir.program import Append, Loop
 from sparkweld.reasons import refusal
 from udf_compiler.frontends.arrow import ARROW_TYPES, TracedArrow, TracedBatch, TracedStructArray
-from udf_compiler.frontends.pandas import TracedArray, TracedFrame, TracedSeries, datetimes
+from udf_compiler.frontends.pandas import datetimes
+from udf_compiler.frontends.pandas.array import TracedArray
+from udf_compiler.frontends.pandas.frame import TracedFrame
+from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.probing.constants import constants_of
 from udf_compiler.probing.differences import Tolerance, difference_of
 from udf_compiler.probing.rows import EPOCH, EXTREME_ROWS, ROW_COUNT, column_of, constant_rows, ordinary, with_constants

@@ -18,11 +18,12 @@ import pandas as pd
 
 from sparkweld.ir.types import BOOL, F64
 from sparkweld.reasons import refusal
-from udf_compiler.frontends.pandas import TracedFrame, TracedSeries
 from udf_compiler.frontends.pandas.apply.results import RowSeries
 from udf_compiler.frontends.pandas.calls.frames import over
 from udf_compiler.frontends.pandas.calls.series_methods import copy as copy_series
 from udf_compiler.frontends.pandas.datetimes import is_moment
+from udf_compiler.frontends.pandas.frame import TracedFrame
+from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.function.wrappers import applied, cells_of, codes, is_used

@@ -28,7 +28,7 @@ from udf_compiler.boundary.columns import Column, Columns, columns_in, refuse_ma
 from udf_compiler.boundary.series import Field, ir_type
 from udf_compiler.boundary.type_names import with_names
 from udf_compiler.frontends.catalyst import expressions
-from udf_compiler.frontends.pandas import trace
+from udf_compiler.frontends.pandas.trace import trace
 from udf_compiler.frontends.tracing.zones import session_zone
 from udf_compiler.function.environment import broadcasts, module_path
 from udf_compiler.function.options import options_of

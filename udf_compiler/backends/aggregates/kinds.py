@@ -20,7 +20,10 @@ from udf_compiler.boundary.series import SPARK_TYPES, Field, check_confs, column
 from udf_compiler.boundary.type_names import name_of
 from udf_compiler.eval_types.scalar_arrow import ScalarArrow
 from udf_compiler.frontends.arrow import ARROW_TYPES, TracedArrow, safe_cast
-from udf_compiler.frontends.pandas import TracedFrame, TracedSeries, stand_in, trace
+from udf_compiler.frontends.pandas.frame import TracedFrame
+from udf_compiler.frontends.pandas.series import TracedSeries
+from udf_compiler.frontends.pandas.stand_ins import stand_in
+from udf_compiler.frontends.pandas.trace import trace
 
 #: Series of a group to a scalar (PythonEvalType.SQL_GROUPED_AGG_PANDAS_UDF).
 GROUPED_AGG_PANDAS = 202

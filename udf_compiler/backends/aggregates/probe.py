@@ -15,7 +15,7 @@ from sparkweld.ir import Type, evaluate
 from sparkweld.ir.ops import Array, Optional, Read
 from sparkweld.ir.types import parse_type
 from sparkweld.reasons import refusal
-from udf_compiler.frontends.pandas import TracedFrame
+from udf_compiler.frontends.pandas.frame import TracedFrame
 from udf_compiler.probing.constants import constants_of
 from udf_compiler.probing.rows import constants_of_type
 

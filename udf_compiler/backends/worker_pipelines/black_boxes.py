@@ -23,7 +23,8 @@ from sparkweld.ir.ops import IsValid, ValueOf
 from sparkweld.ir.types import BOOL, F64, I64, STR, of_dtype
 from sparkweld.pipelines import Argument
 from udf_compiler.frontends.arrow import TracedArrow
-from udf_compiler.frontends.pandas import TracedArray, TracedSeries
+from udf_compiler.frontends.pandas.array import TracedArray
+from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.pandas.strings import Missing, text_series
 
 #: Python types of list elements for which a Series and an array have the same dtype.

@@ -40,9 +40,9 @@ from udf_compiler.backends.worker_pipelines.black_boxes import (
 )
 from udf_compiler.backends.worker_pipelines.payload import pickled
 from udf_compiler.frontends.arrow import TracedArrow
-from udf_compiler.frontends.pandas import TracedSeries
-from udf_compiler.frontends.pandas import stand_in as native_stand_in
 from udf_compiler.frontends.pandas.calls.numpy_ import has_traced
+from udf_compiler.frontends.pandas.series import TracedSeries
+from udf_compiler.frontends.pandas.stand_ins import stand_in as native_stand_in
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.values import is_scalar, of_value
 from udf_compiler.frontends.tracing.constants import unwrapped

@@ -7,7 +7,8 @@ from typing import Any
 from sparkweld.ir.arrow import ARROW_TYPES
 from sparkweld.ir.types import BOOL
 from udf_compiler.frontends.arrow.array import TracedArrow, name_of
-from udf_compiler.frontends.pandas import TracedArray, TracedSeries
+from udf_compiler.frontends.pandas.array import TracedArray
+from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.tracing.session import current, refuse
 from udf_compiler.frontends.tracing.values import raw
 

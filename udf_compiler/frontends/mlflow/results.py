@@ -9,11 +9,12 @@ import numpy as np
 
 from sparkweld.ir.ops import MakeList
 from sparkweld.ir.types import BOOL, F32, F64, I32, I64, list_of
-from udf_compiler.frontends.pandas import TracedArray, TracedSeries
 from udf_compiler.frontends.pandas.apply.results import ListSeries, RowSeries
+from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.calls.membership import series_map
 from udf_compiler.frontends.pandas.calls.pandas_ import make_series
 from udf_compiler.frontends.pandas.calls.strings.choose import TracedTexts
+from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.pandas.strings import is_text
 from udf_compiler.frontends.tracing.lower import run_prototype
 from udf_compiler.frontends.tracing.session import refuse

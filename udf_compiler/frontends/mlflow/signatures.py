@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from udf_compiler.frontends.pandas import TracedArray, TracedFrame, TracedSeries
+from udf_compiler.frontends.pandas.array import TracedArray
+from udf_compiler.frontends.pandas.frame import TracedFrame
+from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.tracing.lower import run_prototype, type_of
 from udf_compiler.frontends.tracing.session import refuse
 

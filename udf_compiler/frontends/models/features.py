@@ -16,7 +16,10 @@ import pandas as pd
 
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import F64, STR, Type
-from udf_compiler.frontends.pandas import TracedArray, TracedFrame, TracedSeries, batch_dependent, dates
+from udf_compiler.frontends.pandas import batch_dependent, dates
+from udf_compiler.frontends.pandas.array import TracedArray
+from udf_compiler.frontends.pandas.frame import TracedFrame
+from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.pandas.strings import PRESENT, Missing, some_string
 from udf_compiler.frontends.tracing.lower import run_prototype, type_of
 from udf_compiler.frontends.tracing.session import check_size, refuse

@@ -9,8 +9,10 @@ from typing import Any
 from sparkweld.ir.types import STR
 from udf_compiler.frontends.models.features import Features
 from udf_compiler.frontends.models.translator import Translator
-from udf_compiler.frontends.pandas import TracedArray, TracedFrame, TracedSeries
+from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.calls.strings.choose import TracedTexts
+from udf_compiler.frontends.pandas.frame import TracedFrame
+from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.pandas.strings import text_series
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.values import Traced

@@ -11,7 +11,7 @@ from sparkweld.ir import Value
 from sparkweld.ir.types import F64
 from udf_compiler.frontends.models.features import FLOATS, Features, binarized, validated
 from udf_compiler.frontends.models.translator import Translator, keep, largest
-from udf_compiler.frontends.pandas import TracedArray
+from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.calls import arrays
 from udf_compiler.frontends.pandas.calls.polynomials import count_below
 from udf_compiler.frontends.pandas.calls.reductions import pairwise_sum

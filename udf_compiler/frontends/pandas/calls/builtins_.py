@@ -14,12 +14,11 @@ from typing import Any
 
 from udf_compiler.frontends.pandas.apply.comprehensions import map_, zip_
 from udf_compiler.frontends.python.builtin_calls import STAND_INS
-from udf_compiler.frontends.tracing.constants import ConstantDate, ConstantDatetime, constant_date, unwrapped
+from udf_compiler.frontends.tracing.constants import ConstantDate, ConstantDatetime, constant_date
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import current, refuse
-from udf_compiler.frontends.tracing.stand_ins import ClassStandIn, StandIn, class_stand_in, exact_class, module_stand_in
-from udf_compiler.frontends.tracing.values import Traced, raw
-from udf_compiler.function.libraries import is_library
+from udf_compiler.frontends.tracing.stand_ins import ClassStandIn, class_stand_in, module_stand_in
+from udf_compiler.frontends.tracing.values import Traced
 
 _PURE = frozenset(
     {
@@ -30,29 +29,6 @@ _PURE = frozenset(
         functools.reduce, functools.partial, typing.cast, staticmethod, property,
     }
 )  # fmt: skip
-
-#: Guarded subclass of a constant -> the class that it represents.
-_GUARDED: dict[type, type] = {ConstantDate: datetime.date, ConstantDatetime: datetime.datetime}
-
-#: Py_TPFLAGS_HEAPTYPE.
-_MADE_IN_PYTHON = 1 << 9
-
-
-def type_(x: Any, *rest: Any) -> type:
-    """Implements type(x); returns the stand-in class of a traced value, so that ``type(x) is pd.Series`` holds as in Spark."""
-    if rest:
-        refuse("SW263", name="type() with three arguments")
-    from udf_compiler.frontends.pandas.calls import stand_in as known
-
-    kind = _GUARDED.get(type(x)) or type(unwrapped(x))
-    if issubclass(kind, StandIn):
-        kind = exact_class(x)
-    found = known(kind)
-    if found is None and (kind.__flags__ & _MADE_IN_PYTHON or kind is type(None)) and not is_library(kind):
-        return kind  # a rebuilt user class, or NoneType
-    if found is None:
-        refuse("SW263", name=f"type() of {raw(x)}")
-    return found
 
 
 class _DateMeta(ClassStandIn):
@@ -129,7 +105,7 @@ def _count(*args: Any, **kwargs: Any) -> Any:
     return as_python(itertools.count, *args, **kwargs)
 
 
-_BY_OBJECT: dict[int, Any] = {id(len): len_, id(type): type_, id(datetime): DATETIME, id(itertools.count): _count}
+_BY_OBJECT: dict[int, Any] = {id(len): len_, id(datetime): DATETIME, id(itertools.count): _count}
 _BY_OBJECT |= {id(getattr(datetime, name)): made for name, made in _CLASSES.items()}
 
 

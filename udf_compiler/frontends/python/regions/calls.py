@@ -83,7 +83,7 @@ def _called(machine: Machine, s: State, args: list[Any], kwargs: dict[str, Any])
 
 
 def _only_reads(function: Any) -> bool:
-    from udf_compiler.frontends.pandas import stand_in
+    from udf_compiler.frontends.pandas.stand_ins import stand_in
 
     return any(function is f or function is stand_in(f) for f in _READERS)
 

@@ -55,7 +55,7 @@ def distinct(x: Any) -> Distinct:
 
 def call_of_set(function: Callable[..., Any], x: Distinct, kwargs: dict[str, Any]) -> Any:
     """Evaluates ``len(x)``, ``sorted(x)``, ``min(x)`` or ``max(x)``; refuses other calls (SW282)."""
-    from udf_compiler.frontends.pandas import stand_in
+    from udf_compiler.frontends.pandas.stand_ins import stand_in
 
     known = next((f for f in (len, sorted, min, max) if function is f or function is stand_in(f)), None)
     if known is None or (known is len and kwargs):
