@@ -11,7 +11,7 @@ import pytest
 
 from sparkweld.ir import Input, Program, ProgramBuilder, evaluate
 from sparkweld.ir.ops import Call
-from sparkweld.ir.ops.elementwise import LIBM_ULP, inner_loops
+from sparkweld.ir.ops.elementwise import EXACT, LIBM_ULP, inner_loops
 from sparkweld.ir.types import Type
 from sparkweld.kernels import Kernel, compile_program
 from sparkweld.kernels.llvm import math_library
@@ -74,6 +74,12 @@ def _program(size: int) -> Program:
         loop.append(fn, loop.emit(Call(fn), *columns[: Call(fn).ufunc.nin]))
     loop.close()
     return builder.finish(names)
+
+
+def test_functions_without_a_bound_are_those_of_libm():
+    exact = sorted(EXACT & math_library.LIBM_FUNCTIONS)
+    assert "fmod" in exact
+    assert not [fn for fn in exact if not math_library.libm_name(fn, 64).startswith(math_library.EXACT_PREFIX)]
 
 
 def test_the_table_is_complete():

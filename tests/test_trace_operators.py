@@ -51,7 +51,7 @@ def test_comparisons_with_missing_values(op: str, missing: str) -> None:
         assert check_or_refuse(f"lambda a: {missing} {op} a", (x,))
 
 
-@pytest.mark.parametrize("fn", [*FUNCTIONS, "divmod"])
+@pytest.mark.parametrize("fn", [*(fn for fn in FUNCTIONS if hasattr(np, fn)), "divmod"])
 def test_ufuncs(fn: str) -> None:
     ufunc = getattr(np, fn)
     spare = fn not in ("signbit", "copysign", "fmax", "fmin")  # guarded signs of NaN and of zeros may be equal

@@ -1,14 +1,16 @@
 """Defines elementwise functions: NumPy's ufuncs by name, each with the semantics of NumPy's inner loop for its argument types.
 
 A frontend first resolves promotion (NEP 50) and casts, so an op has exactly the types of one inner loop. NumPy remains the
-single authority on wrap-around, zero divisors, NaN and -0.0.
+single authority on wrap-around, zero divisors, NaN and -0.0. A function that NumPy lacks is that of Python's `math`.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -62,9 +64,9 @@ class Call(Op):
             raise VerifyError(f"{self.fn} has {self.ufunc.nout} result(s); result {self.output} does not exist")
 
     @property
-    def ufunc(self) -> np.ufunc:
-        """NumPy's function of that name."""
-        return getattr(np, self.fn)
+    def ufunc(self) -> Any:
+        """NumPy's function of that name, or one of `math` with the same interface."""
+        return _reference(self.fn)
 
     @property
     def commutative(self) -> bool:
@@ -94,6 +96,25 @@ class Call(Op):
         return result.astype(np.bool_) if result.dtype == object else result
 
 
+@dataclass(frozen=True, slots=True)
+class _MathFunction:
+    """A function of one float64, with the part of a ufunc's interface that ops use. It must return for every argument."""
+
+    function: Callable[[float], float]
+    nin: ClassVar[int] = 1
+    nout: ClassVar[int] = 1
+    types: ClassVar[tuple[str, ...]] = ("d->d",)
+
+    def __call__(self, x: Any) -> np.ndarray:
+        return np.asarray(np.frompyfunc(self.function, 1, 1)(x), np.float64)
+
+
+@cache
+def _reference(fn: str) -> Any:
+    """Returns the function that defines an op's meaning: NumPy's ufunc of that name, else that of `math`."""
+    return getattr(np, fn, None) or _MathFunction(getattr(math, fn))
+
+
 _FUNCTION_SET = frozenset(FUNCTIONS)
 
 with np.errstate(invalid="ignore"):
@@ -112,7 +133,7 @@ def _power(base: Array, exponent: Array) -> np.ndarray:
 def _inner_loops(fn: str) -> dict[tuple[Type, ...], tuple[Type, ...]]:
     """Maps argument types to result types for those of a ufunc's inner loops whose types the IR has."""
     loops: dict[tuple[Type, ...], tuple[Type, ...]] = {}
-    for signature in getattr(np, fn).types:
+    for signature in _reference(fn).types:
         inputs, outputs = ([of_dtype(np.dtype(c)) for c in part] if "O" not in part else [None] for part in signature.split("->"))
         if None not in inputs and None not in outputs:
             loops.setdefault(tuple(inputs), tuple(outputs))  # type: ignore[arg-type]
@@ -130,7 +151,7 @@ def _examples() -> tuple[tuple[Op, tuple[Type, ...]], ...]:
         for types in _inner_loops(fn):
             if fn == "power" and types[0].is_int:
                 continue  # negative exponents raise in NumPy; frontends guard them, and the tests cover that shape
-            rows.extend((Call(fn, output), types) for output in range(getattr(np, fn).nout))
+            rows.extend((Call(fn, output), types) for output in range(_reference(fn).nout))
     rows.extend((Call(fn), (t, t)) for fn in sorted(_MOMENT_FUNCTIONS) for t in (DATE, TS))
     rows.extend((Call(fn), (STR, STR)) for fn in sorted(_STR_FUNCTIONS))
     return tuple(rows)

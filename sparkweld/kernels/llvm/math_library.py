@@ -14,6 +14,7 @@ from functools import cache
 from llvmlite import binding, ir
 
 from sparkweld.errors import InternalError
+from sparkweld.ir.ops.elementwise import EXACT
 from sparkweld.kernels.llvm.lanes import VectorFunction
 
 _NAMES = {
@@ -32,9 +33,10 @@ EXACT_PREFIX = "libm.exact."
 def libm_name(function: str, bits: int, *, exact: bool = False) -> str:
     """Returns the name that LLVM modules use for libm's equivalent of a NumPy function on floats of `bits` bits.
 
-    `exact` requests the result of libm's scalar function, which NumPy's own loops of that function use.
+    `exact` requests the result of libm's scalar function, which NumPy's own loops of that function use. Ops without an error
+    bound always have it.
     """
-    return (EXACT_PREFIX if exact else PREFIX) + _NAMES[function] + ("f" if bits == 32 else "")
+    return (EXACT_PREFIX if exact or function in EXACT else PREFIX) + _NAMES[function] + ("f" if bits == 32 else "")
 
 
 #: NumPy's functions that are one call of libm.
@@ -117,7 +119,7 @@ def _declared(name: str) -> VectorFunction:
     if function is None:
         raise InternalError(f"{name} is not a libm function")
     scalar = "double" if function.bits == 64 else "float"
-    variants = () if exact or function.symbol in ("fmod", "fmodf") else function.variants
+    variants = () if exact else function.variants
     return VectorFunction(name, scalar, function.arity, variants)
 
 

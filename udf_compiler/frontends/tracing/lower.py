@@ -149,7 +149,7 @@ def _emit(
     name = ufunc.__name__
     if name in _PARTS:
         return tuple(loop.call(part, *args) for part in _PARTS[name])
-    if name not in _KNOWN or getattr(np, name) is not ufunc:
+    if name not in _KNOWN or getattr(np, name, None) is not ufunc:
         refuse("SW251", call=call)
     if name == "power":
         return (_power(loop, operands, args),)
