@@ -34,13 +34,14 @@ def calls_table() -> str:
     plain = [f.__name__ for f in builtins_._PURE if not (isinstance(f, type) and issubclass(f, BaseException))]
     modules = ("cast", "partial", "reduce")
     ufuncs = {name for name in FUNCTIONS if isinstance(getattr(np, name, None), np.ufunc)}
+    of_strings = (*series_methods.OF_ANY_KIND, *strings_methods.METHODS, *strings_methods.PROPERTIES, "dtype")
     instants = (*datetime_accessor.DATETIME_METHODS, *time_strings.METHODS)
     rows = [
         ("`np.` ufuncs", _names((*ufuncs, "divmod"))),
         ("`np.` functions", _names(f.__name__ for f in numpy_.TABLE)),
         ("`pd.` functions", _names(("Series", "DataFrame", "CategoricalDtype", *pandas_._FUNCTIONS))),
         ("Series", _names((*series_methods.METHODS, *series_methods.PROPERTIES, "dtype"))),
-        ("Series of strings", _names((*strings_methods.METHODS, *strings_methods.PROPERTIES, "dtype"))),
+        ("Series of strings", _names(of_strings)),
         ("Series `.str`", _names((*accessor.METHODS, "[...]"))),
         ("`.str` of pieces", _names(("get", "join", "len", "[...]"))),
         ("Series `.dt` of datetimes", _names((*datetime_accessor.DATETIME_FIELDS, *instants, "to_period"))),

@@ -18,7 +18,7 @@ from udf_compiler.frontends.pandas.batch_dependent import as_float, is_maybe, pl
 from udf_compiler.frontends.pandas.calls.strings.convert import is_str_dtype, to_str
 from udf_compiler.frontends.tracing.lower import cast, constant_of, run_prototype, type_of
 from udf_compiler.frontends.tracing.session import refuse
-from udf_compiler.frontends.tracing.values import raw, refuse_in_place
+from udf_compiler.frontends.tracing.values import refuse_in_place
 
 
 def isna(s: Any) -> Any:
@@ -131,12 +131,6 @@ def between(s: Any, left: Any, right: Any, inclusive: str = "both") -> Any:
     return ordinary(s, left, right, inclusive)
 
 
-def pipe(s: Any, func: Any, *args: Any, **kwargs: Any) -> Any:
-    if not callable(func):
-        refuse("SW262", call="pipe", what=raw(func))
-    return func(s, *args, **kwargs)
-
-
 def _operator(name: str) -> Callable[..., Any]:
     def method(s: Any, other: Any, level: Any = None, fill_value: Any = None, axis: Any = 0) -> Any:
         if level is not None or fill_value is not None or axis not in (0, "index"):
@@ -160,7 +154,6 @@ METHODS: dict[str, Callable[..., Any]] = {
     "isin": isin,
     "copy": copy,
     "rename": rename,
-    "pipe": pipe,
     **{name: _operator(name) for name in ("eq", "ne", "lt", "le", "gt", "ge", "add", "sub", "mul")},
 }
 

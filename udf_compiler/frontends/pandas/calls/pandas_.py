@@ -66,6 +66,8 @@ def series_attribute(series: TracedSeries, name: str) -> Any:
         return lists.attribute(series, name)
     if series.kind == "category":
         refuse("SW251", call=f"{call} of categories")
+    if name in series_methods.OF_ANY_KIND:
+        return bound(series_methods.OF_ANY_KIND[name], series, call)
     if series.kind == "text":
         methods, properties = text_methods.METHODS, text_methods.PROPERTIES
     else:

@@ -246,8 +246,15 @@ _FLEX_NAMES = {
 }  # fmt: skip
 _REFLECTED_NAMES = ("add", "sub", "mul", "div", "truediv", "floordiv", "mod", "pow", "divmod")
 
+#: Methods that are made of other methods and operators, so one definition holds for numbers, strings and dates.
+OF_ANY_KIND: dict[str, Callable[..., Any]] = {
+    "pipe": pipe,
+    "transpose": lambda s: s,
+}
+
 #: Methods that a compiled function may call.
 METHODS: dict[str, Callable[..., Any]] = {
+    **OF_ANY_KIND,
     "abs": abs_,
     "round": round_,
     "clip": clip,
@@ -268,10 +275,8 @@ METHODS: dict[str, Callable[..., Any]] = {
     "rename": rename,
     "to_numpy": to_numpy,
     "to_frame": _to_frame,
-    "pipe": pipe,
     "apply": apply_,
     "transform": transform,
-    "transpose": lambda s: s.T,
 }
 METHODS.update({method: flex(name, False, method) for method, name in _FLEX_NAMES.items()})
 METHODS.update({name: flex(name, False) for name in ("eq", "ne", "lt", "le", "gt", "ge")})

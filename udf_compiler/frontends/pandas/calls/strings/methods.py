@@ -25,12 +25,6 @@ def rename(s: Any, index: Any = None) -> Any:
     return copy(s, deep=False)
 
 
-def pipe(s: Any, func: Any, *args: Any, **kwargs: Any) -> Any:
-    if not callable(func):
-        refuse("SW262", call="pipe", what=raw(func))
-    return func(s, *args, **kwargs)
-
-
 def apply(s: Any, func: Any, args: Any = (), **kwargs: Any) -> Any:
     from udf_compiler.frontends.pandas.calls.series_methods import apply_
 
@@ -73,7 +67,7 @@ def _operator(name: str, real: str, reflected: bool = False) -> Callable[..., An
     return method
 
 
-#: Methods that a compiled function may call.
+#: Methods that a compiled function may call, apart from those of any kind (`series_methods.OF_ANY_KIND`).
 METHODS: dict[str, Callable[..., Any]] = {
     "isna": choose.isna,
     "isnull": choose.isna,
@@ -91,9 +85,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     "copy": copy,
     "rename": rename,
     "to_frame": to_frame,
-    "pipe": pipe,
     "apply": apply,
-    "transpose": lambda s: s,
     **{name: _operator(name, name) for name in ("eq", "ne", "lt", "le", "gt", "ge", "add")},
     "radd": _operator("add", "radd", reflected=True),
 }
