@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 _INTS = ("0", "1", "2", "-1", "3", "10", "100")
 _FLOATS = ("0.5", "-1.5", "2.0", "0.0", "1e3")
 _CALLS = ("abs({x})", "min({x}, {y})", "max({x}, {k})", "float({x})", "round({x})", "-{x}", "int({x})", "math.floor({x})",
-          "math.sqrt(abs({x}))", "bool({x})", "divmod({x}, 7)[1]", "pow({x}, 2)")  # fmt: skip
+          "math.sqrt(abs({x}))", "math.erf({x})", "bool({x})", "divmod({x}, 7)[1]", "pow({x}, 2)")  # fmt: skip
 _OPS = ("+", "-", "*", "/", "//", "%")
 _COMPARE = ("<", "<=", ">", ">=", "==", "!=")
 

@@ -18,13 +18,13 @@ from sparkweld.errors import VerifyError
 from sparkweld.ir.ops.base import Array, Op
 from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I32, I64, MOMENTS, STR, TS, Type, list_of, of_dtype
 
-#: Functions whose kernels compute the same bits as NumPy.
+#: Functions whose kernels compute the same bits as NumPy, or as `math` where NumPy lacks them.
 EXACT = frozenset(
     """add subtract multiply divide floor_divide remainder fmod negative positive absolute fabs sign square reciprocal
     sqrt floor ceil trunc rint maximum minimum fmax fmin copysign nextafter spacing signbit isnan isinf isfinite
     equal not_equal less less_equal greater greater_equal logical_and logical_or logical_xor logical_not
     bitwise_and bitwise_or bitwise_xor invert left_shift right_shift gcd lcm heaviside modf frexp ldexp
-    conjugate bitwise_count degrees radians deg2rad rad2deg""".split()
+    conjugate bitwise_count degrees radians deg2rad rad2deg erf erfc""".split()
 )
 
 #: Functions of libm: a kernel's result is within this many ULP of NumPy's (approximate, with a documented bound; see the

@@ -56,7 +56,7 @@ def _within(low: float, high: float, open: bool = False) -> Callable[[Value], No
 
 
 _INF = math.inf
-#: name -> (NumPy's name, the domain check, whether a finite argument may overflow).
+#: name -> (the op's name, the domain check, whether a finite argument may overflow).
 _ELEMENTARY: dict[str, tuple[str, Callable[[Value], None], bool]] = {
     "sqrt": ("sqrt", _within(0.0, _INF), False),
     "exp": ("exp", _no_domain, True),
@@ -79,6 +79,8 @@ _ELEMENTARY: dict[str, tuple[str, Callable[[Value], None], bool]] = {
     "acosh": ("arccosh", _within(1.0, _INF), False),
     "atanh": ("arctanh", _within(-1.0, 1.0, open=True), False),
     "fabs": ("fabs", _no_domain, False),
+    "erf": ("erf", _no_domain, False),
+    "erfc": ("erfc", _no_domain, False),
 }
 
 
