@@ -17,10 +17,61 @@ from sparkweld.errors import InternalError, Refusal
 REASONS_FILE = Path(__file__).with_name("reasons.json")
 
 
+#: What a reason is about. Programs branch on a reason's category and traits, never on its code.
+CATEGORIES = {
+    "types": "column types, result types and settings",
+    "purity": "state that outlives a row, and sources of randomness",
+    "function": "what the function computes",
+    "plan": "what the plan around the function computes",
+    "environment": "the compile service, the libraries and the machine",
+    "bug": "a bug of SparkWeld",
+    "job": "options of the user, and faults of a job that lint finds",
+    "model": "a fitted model",
+    "spark_ml": "a model or function of pyspark.ml",
+    "approximation": "cascades, rankings, and kernels that were turned off",
+}
+
+#: What else a program must know about a reason.
+TRAITS = {
+    "annotated_call": "the function calls annotated functions, but cannot be a pipeline",
+    "any_columns": "holds for the function whatever its columns are",
+    "bare_array": "the function returns an ndarray where PySpark requires a Series",
+    "constant_call_raises": "a call raises for every row",
+    "expression": "concerns an expression beside the UDF, not the UDF",
+    "fault_of_job": "a fault of the job, with or without the plugin",
+    "files": "depends on files and modules, which may change",
+    "interpret": "interpreting the function's bytecode on a path may avoid it",
+    "many_paths": "the function has more than a few paths",
+    "no_annotation": "an aggregate function has no annotation; its own reason says more",
+    "not_row_local": "a row of the result needs more than its own row",
+    "outside_state": "the function reads state outside of it",
+    "path_limit": "a limit of paths, iterations or values, which a region does not have",
+    "raises": "the function raises while it is traced",
+    "reads_other_rows": "the function combines rows",
+    "recursion": "the depth of a recursion depends on the row",
+    "region_may_decide": "a region may support the operation, or no row may take the path",
+    "temporary": "depends on the state of the service, or on a time limit that the session may set",
+    "too_much_work": "every other way to compile the function would cost as much again",
+    "undefined_yet": "the module may still define the name",
+}
+
+
 @cache
-def reasons() -> dict[str, dict[str, str]]:
-    """Returns the table of reasons.json: code -> {title, message, hint}."""
-    return json.loads(REASONS_FILE.read_text(encoding="utf-8"))
+def reasons() -> dict[str, dict[str, Any]]:
+    """Returns the table of reasons.json: code -> {title, category, message, hint, traits if any}."""
+    return json.loads(REASONS_FILE.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+
+
+def category(code: str) -> str:
+    """Returns the category of a reason: a key of CATEGORIES."""
+    return str(reasons()[code]["category"])
+
+
+def has(code: str, trait: str) -> bool:
+    """Whether a reason has a trait, a key of TRAITS."""
+    if trait not in TRAITS:
+        raise InternalError(f"{trait} is no trait of a reason")
+    return trait in reasons()[code].get("traits", ())
 
 
 def refusal(code: str, place: str = "", **params: Any) -> Refusal:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sparkweld.errors import InternalError, Refusal
-from sparkweld.reasons import REASONS_FILE, reasons, refusal
+from sparkweld.reasons import CATEGORIES, REASONS_FILE, TRAITS, has, reasons, refusal
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = [(folder, suffix) for folder in ("sparkweld", "udf_compiler", "jvm-bridge/src/main") for suffix in ("py", "scala")]
@@ -40,11 +41,49 @@ def test_the_file_is_sorted_and_written_by_the_rules():
 def test_entries_are_complete(code):
     assert CODE.fullmatch(code) and code[2] in "123456789"
     entry = reasons()[code]
-    assert set(entry) == {"title", "message", "hint"} and all(entry.values())
+    assert set(entry) - {"traits"} == {"title", "category", "message", "hint"} and all(entry.values())
+    assert entry["category"] in CATEGORIES and list(entry.get("traits", ())) == sorted(set(entry.get("traits", ())) & set(TRAITS))
     assert len(entry["title"]) <= 50 and not entry["title"].endswith(".")
     assert entry["message"].endswith((".", ">")) and not entry["message"].startswith(" ")
     for field in ("message", "hint"):
         assert set(re.findall(r"<([^>]*)>", entry[field])) == set(re.findall(r"<([a-z_]+)>", entry[field]))
+
+
+def test_every_category_and_trait_is_used():
+    assert {entry["category"] for entry in reasons().values()} == set(CATEGORIES)
+    assert {name for entry in reasons().values() for name in entry.get("traits", ())} == set(TRAITS)
+    with pytest.raises(InternalError, match="no trait"):
+        has("SW101", "unheard_of")
+
+
+def branches_on_codes(source: str) -> list[int]:
+    """Returns the lines where a program compares a code or lists codes, instead of raising or returning a refusal."""
+    tree = ast.parse(source)
+    parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+    found = []
+    for node in ast.walk(tree):
+        if not (isinstance(node, ast.Constant) and isinstance(node.value, str) and re.fullmatch(r"SW\d+", node.value)):
+            continue
+        while not isinstance(parents[node], ast.stmt | ast.Compare | ast.Call):
+            node = parents[node]
+        outer = parents[node]
+        listing = isinstance(outer, ast.Call) and ast.unparse(outer.func).endswith(("startswith", "set"))
+        listed = isinstance(outer, ast.Assign | ast.AnnAssign) and not isinstance(node, ast.Constant | ast.IfExp)
+        if isinstance(outer, ast.Compare) or listing or listed:
+            found.append(node.lineno)
+    return found
+
+
+def test_no_program_branches_on_a_code():
+    source = 'x = r.code == "SW101"\nif r.code in ("SW101", "SW102"): pass\nL = frozenset(("SW101",))'
+    assert branches_on_codes(source) == [1, 2, 2, 3]
+    assert branches_on_codes('raise refusal("SW101", at=x)\nreason = "SW101"\nreturn "SW102", {}') == []
+    for folder in ("sparkweld", "udf_compiler", "jobs"):
+        for path in (ROOT / folder).rglob("*.py"):
+            assert branches_on_codes(path.read_text(encoding="utf-8")) == [], path
+    compared = re.compile(r'code\)? *[!=]= *"SW|Set\("SW|startsWith\("?SW|case "SW|Seq\("SW')
+    for path in (ROOT / "jvm-bridge/src/main").rglob("*.scala"):
+        assert not compared.search(path.read_text(encoding="utf-8")), path
 
 
 def test_titles_are_unique():

@@ -18,6 +18,7 @@ from typing import Any
 
 from sparkweld.api.asking import MAPS, Given, Struct, ask
 from sparkweld.errors import SparkWeldError
+from sparkweld.reasons import category, has
 
 #: Type of an argument: a Spark type name, or the (name, type) pairs of a struct's fields.
 Prototype = str | tuple[tuple[str, str], ...]
@@ -33,15 +34,6 @@ _OF_HINTS: dict[Any, str] = {
     datetime.date: "date",
     datetime.datetime: "timestamp",
 }
-
-#: Refusals that hold for the function whatever its columns are.
-OWN_CODES = frozenset(
-    """SW105 SW203 SW204 SW205 SW206 SW207 SW210 SW211 SW212 SW213 SW214 SW215 SW216 SW217 SW219 SW220 SW221 SW231
-    SW232 SW250 SW253 SW256 SW257 SW258 SW260 SW263 SW700""".split()
-)
-
-#: Refusals of names that a module may still define after the function: no verdict yet.
-LATER_CODES = frozenset(("SW201", "SW202", "SW218"))
 
 _MOST_TRIALS = 40
 
@@ -82,9 +74,9 @@ class Verdict:
         if self.compiled is not None or not self.trials:
             return None
         first = [trial.refusals[0] for trial in self.trials]
-        if any(refused["code"] in LATER_CODES for refused in first):
+        if any(has(refused["code"], "undefined_yet") for refused in first):
             return None
-        own = [refused for refused in first if refused["code"] in OWN_CODES]
+        own = [refused for refused in first if has(refused["code"], "any_columns")]
         same = len({refused["code"] for refused in first}) == 1
         return own[0] if own else first[0] if same or self.types_given else None
 
@@ -93,7 +85,7 @@ class Verdict:
         """Whether each row of the result is a function of its row alone; None when that is not known."""
         if self.compiled is not None:
             return True
-        return False if self.refusal is not None and self.refusal["code"] in ("SW250", "SW253") else None
+        return False if self.refusal is not None and has(self.refusal["code"], "not_row_local") else None
 
     def __str__(self) -> str:
         """Formats the verdict, as `explain` of a decorated function returns it."""
@@ -148,7 +140,7 @@ def examine(
     try:
         for given in tried:
             trials.append(Trial(given, reply_of(payload, name, return_type, eval_type, given)))
-            if trials[-1].compiled or trials[-1].refusals[0]["code"].startswith("SW21"):
+            if trials[-1].compiled or category(trials[-1].refusals[0]["code"]) == "purity":
                 break  # compiled, or impure: other types change nothing
     except SparkWeldError as error:
         return Verdict(name, fault=f"SparkWeld failed: {error}")

@@ -10,6 +10,7 @@ from typing import Any
 from sparkweld.errors import UserError
 from sparkweld.lint import importing, reading
 from sparkweld.lint.findings import Finding, Report, Udf
+from sparkweld.reasons import has
 
 _LINE = re.compile(r", line (\d+) of (.+)$")
 
@@ -30,7 +31,7 @@ def check(target: str, timeout: float = 120.0, run: bool = True) -> Report:
     for read in reading.udfs(source):
         if (read.name, read.line) not in seen:
             found = tuple(reading.findings(source, read))
-            local = False if any(f.code == "SW250" for f in found) else None
+            local = False if any(has(f.code, "reads_other_rows") for f in found) else None
             udfs.append(Udf(read.name, read.kind, _shown(path), read.line, local, "only read, not imported", found))
     return Report(target, tuple(sorted(udfs, key=lambda udf: (udf.file, udf.line))), tuple(notes))
 
@@ -46,7 +47,7 @@ def _finding(source: reading.Source, entry: dict[str, Any], found: dict[str, Any
     place = _LINE.search(found["place"])
     line = int(place.group(1)) if place and here and place.group(2) == source.path.name else entry["line"]
     diff: tuple[str, ...] = ()
-    if found["code"] == "SW105" and here:
+    if has(found["code"], "bare_array") and here:
         diff = reading.series_diff(source, reading.function_at(source, entry["line"], entry["name"]))
     return Finding(found["severity"], found["code"], found["title"], found["message"], found["hint"], line, diff)
 

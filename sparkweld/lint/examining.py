@@ -16,14 +16,11 @@ from sparkweld.api.verdict import Trial, Verdict, examine, reply_of, told
 from sparkweld.ir import Program, evaluate, parse_program
 from sparkweld.ir.ops import Optional
 from sparkweld.lint.stubs import Declared, UnknownType
-from sparkweld.reasons import refusal
+from sparkweld.reasons import has, refusal
 
 #: Eval types whose functions receive a whole group, so they may read other rows.
 GROUPS = frozenset((201, 202, 209, 252))
 SCALAR_PANDAS = 200
-
-#: Compiler refusals that are faults of the job, with or without the plugin.
-_FAULTS = frozenset(("SW105", "SW109", "SW211", "SW212", "SW217", "SW250", "SW253"))
 
 #: Names of sources of non-determinism, in the messages of those refusals.
 _UNREPEATABLE = re.compile(r"\b(random|uuid|uuid1|uuid4|time|secrets|urandom|today|now|utcnow|perf_counter|Generator)\b")
@@ -62,11 +59,12 @@ def _own(declared: Declared, verdict: Verdict) -> list[dict[str, Any]]:
     found = verdict.refusal
     if found is None:
         return []
-    outside = found["code"] in ("SW214", "SW215", "SW263") and _UNREPEATABLE.search(found["message"])
+    outside = has(found["code"], "outside_state") and _UNREPEATABLE.search(found["message"])
     if outside and declared.deterministic:
         again = refusal("SW704", found["place"], function=verdict.name, what=told(found)[0].partition(": ")[2].rstrip("."))
         return [_finding("warning", again)]
-    fault = found["code"] in _FAULTS and not (found["code"] == "SW250" and declared.eval_type in GROUPS)
+    of_group = declared.eval_type in GROUPS and has(found["code"], "reads_other_rows")
+    fault = has(found["code"], "fault_of_job") and not of_group
     return [_finding("warning" if fault else "info", found)]
 
 
@@ -95,7 +93,7 @@ def _compared(name: str, dense: Trial, nullable: Trial) -> list[dict[str, Any]]:
         also = " With a NULL in the batch the column is float64 and it works." if nullable.compiled else ""
         what = first["message"].rstrip(".")
         return [_finding("warning", refusal("SW702", first["place"], function=name, what=what, also=also))]
-    if dense.compiled and not nullable.compiled and nullable.refusals[0]["code"] == "SW252":
+    if dense.compiled and not nullable.compiled and has(nullable.refusals[0]["code"], "constant_call_raises"):
         first = nullable.refusals[0]
         what = f"with one in the batch, {first['message'].rstrip('.')}"
         return [_finding("warning", refusal("SW701", first["place"], function=name, what=what))]

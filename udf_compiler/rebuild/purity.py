@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sparkweld.errors import Refusal
-from sparkweld.reasons import refusal
+from sparkweld.reasons import has, refusal
 from udf_compiler.frontends.python.path_explorer import is_exploring
 from udf_compiler.frontends.tracing.session import current
 from udf_compiler.function.bytecode import Use, first_use, place
@@ -62,7 +62,7 @@ class Prepared:
 
     def _placed(self, error: Refusal) -> Refusal:
         cause = error.__context__
-        if error.code != "SW261" or cause is None:
+        if cause is None or not has(error.code, "raises"):
             return error
         where = self._raised_at(cause.__traceback__) or error.place
         if isinstance(cause, ValueError) and "read-only" in str(cause):

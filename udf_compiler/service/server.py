@@ -22,7 +22,7 @@ from contextvars import copy_context
 from typing import Any, BinaryIO
 
 from sparkweld.errors import Refusal
-from sparkweld.reasons import refusal
+from sparkweld.reasons import has, refusal
 from udf_compiler.function.module_paths import Stale
 from udf_compiler.function.modules import MODULES
 from udf_compiler.process.cpu_time import CpuLimit, OutOfTime
@@ -41,9 +41,6 @@ MAX_CACHED_BYTES = 64 << 20
 
 _GRACE_SECONDS = 5.0
 _WATCH_SECONDS = 1.0
-
-#: Refusals that depend on the current state of files.
-_OF_FILES = frozenset(("SW201", "SW202", "SW204", "SW208", "SW209", "SW227", "SW860", "SW861", "SW869"))
 
 Reply = tuple[dict[str, Any], tuple[bytes | memoryview, ...]]
 
@@ -294,7 +291,7 @@ def _is_unchanged(file: dict[str, Any]) -> bool:
 
 def _lacks_a_file(reply: dict[str, Any]) -> bool:
     """Whether a file or module that a function needs was unreadable: a later request may find it."""
-    return any(refusal["code"] in _OF_FILES for refusal in reply.get("refusals", ()))
+    return any(has(refused["code"], "files") for refused in reply.get("refusals", ()))
 
 
 def claim_streams() -> tuple[BinaryIO, BinaryIO]:

@@ -7,21 +7,13 @@ from typing import Any
 
 from sparkweld.errors import Refusal
 from sparkweld.ir import LoopBuilder
-from sparkweld.reasons import refusal
+from sparkweld.reasons import has, refusal
 from udf_compiler.frontends.python.path_explorer import Explorer, Node, explorer
 from udf_compiler.frontends.tracing.exceptions import as_python
-from udf_compiler.frontends.tracing.session import TOO_MUCH, attempt, current, refuse_again
+from udf_compiler.frontends.tracing.session import attempt, current, refuse_again
 
 #: The most paths of a first attempt with a tree: a tree is vectorized, a region is not.
 _FEW = 16
-#: Refusals of too many paths, too long a loop, too many values, and a loop over a list of the row.
-_LIMITS = ("SW290", "SW296", "SW258", "SW223")
-#: Refusals of a path that no row may take, or of an operation that regions support: a constant beyond 64 bits, an element of a
-#: list, an iterator.
-_OTHERS = ("SW294", "SW259", "SW299")
-#: Refusals of operations that Python's C code does on a value, and that an interpreted path does symbolically: string formatting
-#: and identity.
-_INTERPRETED = ("SW602", "SW603", "SW259")
 
 
 def run_function(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -49,19 +41,19 @@ def tree_of(loop: LoopBuilder, call: Callable[[], Any], handled: bool, many: boo
         return explorer.explore(call)
 
     few = refusal("SW290", limit=_FEW) if many else attempt(lambda: explored(Explorer(loop, handled, limit=_FEW)))
-    current().many = isinstance(few, Refusal) and few.code == "SW290"
+    current().many = isinstance(few, Refusal) and has(few.code, "many_paths")
     if not isinstance(few, Refusal):
         return few
-    if few.code in _INTERPRETED:
+    if has(few.code, "interpret"):
         walked = attempt(lambda: explored(Explorer(loop, handled, limit=_FEW, walks=True)))
         if not isinstance(walked, Refusal):
             return walked
-    if few.code not in (*_LIMITS, *_OTHERS):
+    if not has(few.code, "path_limit") and not has(few.code, "region_may_decide"):
         refuse_again(few)
     regions = attempt(lambda: explored(Explorer(loop, handled, regions={})))
     if not isinstance(regions, Refusal):
         return regions
-    if regions.code in TOO_MUCH:
+    if has(regions.code, "too_much_work"):
         refuse_again(regions)
-    full = attempt(lambda: explored(Explorer(loop, handled))) if few.code == "SW290" else few
-    return full if not isinstance(full, Refusal) else refuse_again(regions if few.code in _LIMITS else few)
+    full = attempt(lambda: explored(Explorer(loop, handled))) if has(few.code, "many_paths") else few
+    return full if not isinstance(full, Refusal) else refuse_again(regions if has(few.code, "path_limit") else few)

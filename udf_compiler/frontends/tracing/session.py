@@ -24,9 +24,6 @@ NODE_LIMIT = 20_000
 #: Limit of operations in one trace, repeated ones included: helpers that call helpers twice double the work with each level.
 WORK_LIMIT = 100_000
 
-#: Refusals after which no other way to compile the function is tried, as it would cost as much again.
-TOO_MUCH = ("SW287",)
-
 _OURS = tuple(f"{os.sep}{name}{os.sep}" for name in ("udf_compiler", "sparkweld"))
 _LIBRARIES = ("numpy", "pandas", "functools", "contextlib")
 

@@ -13,6 +13,7 @@ from sparkweld.errors import Refusal, SparkWeldError
 from sparkweld.ir.ops import Region
 from sparkweld.ir.regions import print_graph
 from sparkweld.ir.types import I64
+from sparkweld.reasons import has
 from udf_compiler.frontends.python.frame_row import TracedRow
 from udf_compiler.frontends.python.lists import as_list
 from udf_compiler.frontends.python.numpy_scalars import numpy_scalar
@@ -24,7 +25,7 @@ from udf_compiler.frontends.python.regions.machine import Machine
 from udf_compiler.frontends.python.regions.state import Shape, State, check_kept, reachable, row_of
 from udf_compiler.frontends.python.values import TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.exceptions import as_python, check_exception, of_python
-from udf_compiler.frontends.tracing.session import TOO_MUCH, attempt, refuse, refuse_again, refuse_work
+from udf_compiler.frontends.tracing.session import attempt, refuse, refuse_again, refuse_work
 
 _Made = tuple[str, tuple[str, ...]]
 
@@ -166,7 +167,7 @@ def _made(
     rolled = attempt(lambda: build(False))
     if not isinstance(rolled, Refusal):
         return rolled
-    if rolled.code in TOO_MUCH:
+    if has(rolled.code, "too_much_work"):
         refuse_again(rolled)
     unrolled = attempt(lambda: build(True))
     return refuse_again(rolled) if isinstance(unrolled, Refusal) else unrolled
@@ -179,7 +180,9 @@ def _called(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
     found = attempt(lambda: call_region(function, args, kwargs))
     if not isinstance(found, Refusal):
         return found
-    return refuse_again(found) if found.code in ("SW285", *TOO_MUCH) else function(*args, **kwargs)
+    if has(found.code, "recursion") or has(found.code, "too_much_work"):
+        refuse_again(found)
+    return function(*args, **kwargs)
 
 
 def _result(text: str, kinds: tuple[str, ...], values: Sequence[Any]) -> Any:

@@ -335,5 +335,5 @@ object Compiler {
   val BytesPerMs = 20000L
 
   /** Whether a refusal is temporary: it depends on the service's state, or on a time limit that the session may set. */
-  private def passing(refusal: Refusal): Boolean = refusal.code.startsWith("SW4") || refusal.code == "SW863"
+  private def passing(refusal: Refusal): Boolean = refusal.has("temporary")
 }

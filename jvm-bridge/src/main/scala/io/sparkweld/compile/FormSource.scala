@@ -25,7 +25,7 @@ final class FormServer(compiler: Compiler, timeoutMs: Long) {
   def form(key: FormKey): FormCode = compiler.compileKnown(key.request, key.nullable, Patience.upTo(timeoutMs)) match {
     case None => throw unavailable(Refusal("SW407"), lasting = false)
     case Some((_, Refused(refusals, lasting))) =>
-      throw unavailable(refusals.head, lasting && !refusals.head.code.startsWith("SW4"))
+      throw unavailable(refusals.head, lasting && refusals.head.category != "environment")
     case Some((request, program: Compiled)) =>
       try {
         val code = compiler.objectCode(request.service, program.program, program.hash)

@@ -141,8 +141,6 @@ final case class Compiled(
 final case class VectorShape(size: Int, form: String)
 
 object CompileReply {
-  private val OfFiles = Set("SW201", "SW202", "SW204", "SW208", "SW209", "SW227", "SW860", "SW861", "SW869")
-
   /** Reads the reply to `request`, asked with the blocks of `has`. Refuses with SW512 a reply that does not fit its request. */
   def read(request: PipelineRequest, frame: Frame, has: Seq[ModelBlock]): CompileReply = frame.status match {
     case "ok" => compiled(request, frame, has)
@@ -156,7 +154,7 @@ object CompileReply {
 
   /** Whether a retry has the same result: the answer depends on no file and on no user module. */
   def lasting(frame: Frame): Boolean = ModelFile.in(frame.json).isEmpty && ModuleRecord.in(frame.json).isEmpty &&
-    !frame.json.path("refusals").elements().asScala.exists(refusal => OfFiles(refusal.path("code").asText))
+    !frame.json.path("refusals").elements().asScala.exists(refusal => Refusal.fromJson(refusal).has("files"))
 
   private def compiled(request: PipelineRequest, frame: Frame, has: Seq[ModelBlock]): CompileReply = {
     def strings(node: JsonNode): Seq[String] = node.elements().asScala.map(_.asText).toSeq

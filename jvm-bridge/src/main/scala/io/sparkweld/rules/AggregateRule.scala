@@ -170,7 +170,7 @@ private final class AggregateRewriter(driver: WeldDriver) {
         original.setTagValue(AggregateRule.Tried, ())
         Some(Attempt(plan, original, found.map(_.aggregateFunction).collect { case udf: PythonUDAF => udf.name }.distinct.mkString(", ")))
       case Left(refusals) =>
-        if (!refusals.exists(_.code == "SW648")) refuse(found, refusals) // the relevant reason for annotated functions
+        if (!refusals.exists(_.has("no_annotation"))) refuse(found, refusals) // the relevant reason for annotated functions
         None
     }
   }

@@ -34,7 +34,7 @@ private[rules] final case class CertifiedModels(op: String, file: String) {
       json = given.json.deepCopy().put(s"${op}s", folder.getPath).put("state", stateOf(folder))
       answer <- driver.compiler.translate(new PipelineRequest(given.service, json, given.blobs), QueryPatience.of(conf))
     } yield answer
-    reply.left.foreach(_.filter(_.code.startsWith("SW95")).foreach(warn))
+    reply.left.foreach(_.filter(_.category == "approximation").foreach(warn))
     reply.toOption
   }
 

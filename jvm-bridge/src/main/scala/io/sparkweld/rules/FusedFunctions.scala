@@ -80,7 +80,7 @@ private[rules] final class FusedFunctions(driver: WeldDriver, conf: SQLConf) {
   private def answer(node: ArrowEvalPythonExec, request: PipelineRequest) = {
     val reply = driver.compiler.translate(request, QueryPatience.of(conf))
     val known = RefusalTags.get(node)
-    val added = reply.left.toSeq.flatten.filter(refusal => AboutCalls(refusal.code) && !known.contains(refusal))
+    val added = reply.left.toSeq.flatten.filter(refusal => refusal.has("annotated_call") && !known.contains(refusal))
     if (added.nonEmpty) RefusalTags.set(node, known ++ added)
     reply.toOption
   }
@@ -195,10 +195,7 @@ private[rules] object FusedFunctions {
   private def bytes(text: String): Array[Byte] = java.util.HexFormat.of().parseHex(text)
 
   /** Whether a refusal is about a function's body, for which a black-box call may be the cause. */
-  private def aboutBody(refusal: Refusal): Boolean = Seq("SW2", "SW6", "SW8").exists(refusal.code.startsWith)
-
-  /** Codes of functions that call annotated functions, but cannot be a pipeline. */
-  private val AboutCalls = Set("SW642", "SW643", "SW644", "SW645", "SW650", "SW651")
+  private def aboutBody(refusal: Refusal): Boolean = Set("purity", "function", "model")(refusal.category)
 
   /** Kinds of UDF that may call them. */
   private val Fusable = Set(EvalTypes.ScalarPandas, EvalTypes.ScalarPandasIterator, EvalTypes.ScalarArrow, EvalTypes.ScalarArrowIterator)
@@ -207,7 +204,7 @@ private[rules] object FusedFunctions {
   private def fusedType(node: ArrowEvalPythonExec): Int =
     if (EvalTypes.seesBatchState(node.evalType)) EvalTypes.ScalarPandas else EvalTypes.ScalarArrow
 
-  private def aboutService(refusal: Refusal): Boolean = Seq("SW4", "SW5").exists(refusal.code.startsWith)
+  private def aboutService(refusal: Refusal): Boolean = Set("environment", "bug")(refusal.category)
 
   /** Returns the functions of a chain, innermost first. */
   private def functions(udf: PythonUDF): Seq[PythonUDF] = udf.children match {

@@ -304,7 +304,7 @@ private final class ChainRewriter(driver: WeldDriver) {
         val own = byNode.collect { case (refusal, about) if about.contains(node) => refusal }
         val said = if (MlNode.is(node)) own ++ everywhere else own
         if (said.nonEmpty) node.setTagValue(RefusalTags.Beside, said)
-        val divided = if (own.nonEmpty && own.forall(_.code == "SW304") && everywhere.isEmpty) splitMl(node) else None
+        val divided = if (own.nonEmpty && own.forall(_.has("expression")) && everywhere.isEmpty) splitMl(node) else None
         if (divided.nonEmpty) divided.get
         else if (own.nonEmpty || everywhere.nonEmpty) NodeParts(None, Seq(node)) else NodeParts(Some(node), Nil)
     }

@@ -25,6 +25,12 @@ final case class Refusal(
     udf: Option[String] = None,
     step: Option[Int] = None) {
 
+  /** What the reason is about. Rules branch on categories and traits, never on codes (`sparkweld/reasons.py` lists both). */
+  def category: String = Reasons.find(code).fold("")(_.category)
+
+  /** Whether the reason has the trait `name`. */
+  def has(name: String): Boolean = Reasons.find(code).exists(_.traits(name))
+
   /** Formats the refusal as one line for logs and for `explain`. */
   def text: String = {
     val where = if (place.isEmpty) "" else s" [$place]"
@@ -58,7 +64,7 @@ object Refusal {
 
 /** Loads the table of reason codes that both sides share: `sparkweld/reasons.json`, a resource of the jar. */
 object Reasons {
-  final case class Entry(title: String, message: String, hint: String)
+  final case class Entry(title: String, category: String, message: String, hint: String, traits: Set[String])
 
   private val Resource = "sparkweld/reasons.json"
 
@@ -69,13 +75,16 @@ object Reasons {
       val json = new ObjectMapper().readTree(new String(stream.readAllBytes(), UTF_8))
       json.properties().asScala.map { field =>
         def text(name: String): String = Option(field.getValue.get(name)).map(_.asText).getOrElse("")
-        field.getKey -> Entry(text("title"), text("message"), text("hint"))
+        val traits = Option(field.getValue.get("traits")).toSeq.flatMap(_.elements().asScala).map(_.asText).toSet
+        field.getKey -> Entry(text("title"), text("category"), text("message"), text("hint"), traits)
       }.toMap
     } finally stream.close()
   }
 
+  def find(code: String): Option[Entry] = table.get(code)
+
   def entry(code: String): Entry =
-    table.getOrElse(code, throw new IllegalStateException(s"reason code $code is not in $Resource"))
+    find(code).getOrElse(throw new IllegalStateException(s"reason code $code is not in $Resource"))
 }
 
 /**
