@@ -2,9 +2,9 @@
 
     python jobs/train_demo.py --flights flights.parquet --output models
 
-It writes late.joblib, a scikit-learn pipeline (imputation, scaling and one-hot encoding before gradient boosting),
-late_linear.joblib, the same before logistic regression, and late_lightgbm.txt where LightGBM is installed. jobs/score.py scores
-tables with each of them.
+It writes late.joblib, a scikit-learn pipeline of imputation, scaling and one-hot encoding before gradient boosting.
+late_linear.joblib has a logistic regression instead. late_lightgbm.txt is written where LightGBM is installed. jobs/score.py
+scores tables with each of them.
 """
 
 import argparse

@@ -1,8 +1,8 @@
 """Builds the bridge's Scala and C sources into `sparkweld.jar` and `libsparkweld_jni.so`.
 
-The Scala compiler and all classes on the classpath come from the jars that pip's pyspark ships, so the bridge always matches
-the Spark that runs it: no sbt, no Maven, no download. The jar is reproducible (sorted entries, fixed dates). A build whose
-inputs did not change is skipped.
+The Scala compiler and all classes on the classpath are those of the jars in pip's pyspark. So the bridge always matches the
+Spark that runs it, without sbt, Maven or downloads. The jar is reproducible (sorted entries, fixed dates). A build whose inputs
+did not change is skipped.
 
     python jvm-bridge/build.py                     writes sparkweld/_bridge/sparkweld.jar and the shim beside it
     python jvm-bridge/build.py --out DIR           writes them to DIR

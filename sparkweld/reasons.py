@@ -1,7 +1,8 @@
 """Creates refusals from reason codes: reads reasons.json and fills in the parameters of a message.
 
-Codes are stable: SW1xx types and schema, SW2xx and SW6xx function bodies, SW3xx plans, SW4xx environment, SW5xx bugs of
-SparkWeld, SW7xx the user's options and lint findings, SW8xx models, SW9xx approximations under a certificate.
+Codes are stable. SW1xx are for types and schema, SW2xx and SW6xx for function bodies, SW3xx for plans, SW4xx for the
+environment. SW5xx are bugs of SparkWeld. SW7xx are for the user's options and lint findings, SW8xx for models, SW9xx for
+approximations under a certificate.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Checks annotations by trial: the call on random chunks must equal the call on the whole, with unchanged inputs.
 
-Mozart trusted its annotations, and some in its own tables were wrong. No finite number of trials proves one right; these find
+Mozart trusted its annotations, and some in its own tables were wrong. No finite number of trials proves one right. These find
 the faults that occur in practice: state, results of another length, dependence on neighbours, lost or reordered rows, changed
 inputs.
 """

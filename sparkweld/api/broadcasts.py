@@ -1,7 +1,7 @@
 """Shares one broadcast of a model among all functions of a session, if the model is pickled to the same bytes.
 
-Functions name a broadcast by its number. With a new broadcast for each call, the function of each query would be new to all plan
-and compile caches, and executors would fetch the model again.
+Functions name a broadcast by its number. With a new broadcast for each call, the function of each query would miss all plan and
+compile caches. Executors would also fetch the model again.
 """
 
 from __future__ import annotations

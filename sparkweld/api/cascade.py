@@ -33,10 +33,10 @@ def fit(
     """Fits the certified cascade of `pipeline` for rows like `data`.
 
     `data`: a DataFrame of the pipeline's columns (a Spark DataFrame is collected), or a Series of strings. `text` names the
-    column of a pipeline that takes one Series. `label`: a column of `data`, or one label a row. `accuracy_loss`: the largest net
-    share of rows that may be wrong because of the cascade. For regressors it is the share of rows whose absolute error may grow
-    by more than `band`, in the label's unit; the default is a twentieth of the labels' standard deviation. `small`: an unfitted
-    small pipeline to use. `path`: a directory to write.
+    column of a pipeline that takes one Series. `label`: a column of `data`, or one label a row. `accuracy_loss`: the largest
+    net share of rows that may be wrong because of the cascade. For regressors it is the share of rows whose absolute error may
+    grow by more than `band`, in the label's unit. The default of `band` is a twentieth of the labels' standard deviation.
+    `small`: an unfitted small pipeline to use. `path`: a directory to write.
 
     Raises UserError for invalid arguments, and a Refusal (SW940 to SW946) with the reason why there is no cascade.
     """

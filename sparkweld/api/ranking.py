@@ -37,11 +37,11 @@ def fit(
     """Fits the certified ranking of a fitted `model` for rows like `data`: a DataFrame (of Spark, too), or a Series of strings.
 
     `k`: number of rows that one or more queries request, from a table of `rows` rows; `rows` defaults to the length of `data`.
-    Later, a query is served when the last score of its answer is in the certified range: from the last of the first min(k) rows
-    of such a table to the last of its first max(k) rows. `recall`: the share of the first K rows that is found, with
-    `confidence`. `extrapolate`: also serves queries for fewer rows than `data` can certify, down to min(k); that rows with
-    higher scores are found as often is then assumed, not certified. `proba`: for classifiers, as in `sparkweld.score`. `text`:
-    the column of a model that takes one Series. `path`: a directory to write.
+    Later, a query is served when the last score of its answer is in the certified range. This reaches from the last of the
+    first min(k) rows of such a table to the last of its first max(k) rows. `recall`: the share of the first K rows that is
+    found, with `confidence`. `extrapolate`: also serves queries for fewer rows than `data` can certify, down to min(k). It
+    assumes, without a certificate, that rows with higher scores are found as often. `proba`: for classifiers, as in
+    `sparkweld.score`. `text`: the column of a model that takes one Series. `path`: a directory to write.
 
     Raises UserError for invalid arguments, and a Refusal (SW942, SW946 to SW949) with the reason why there is no ranking.
     """

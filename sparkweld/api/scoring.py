@@ -47,8 +47,9 @@ def score(
     model: with the plugin, a small model then selects candidates, and the full one orders them.
 
     Nothing else is read or computed before an action on the result. With the plugin the model is compiled. Without it, or where
-    it is refused (`sparkweld.explain` states the reason), a pandas UDF returns the same rows. Raises UserError, before any row
-    is read, for a path without a model, columns that are missing or of the wrong type, and an `output` that `df` has already.
+    it is refused (`sparkweld.explain` states the reason), a pandas UDF returns the same rows. Raises UserError before any row
+    is read. The causes are a path without a model, columns that are missing or of the wrong type, and an `output` that `df` has
+    already.
     """
     if top_k is not None:
         return _first_rows(df, model, features, output, proba, cascade, top_k, approximate)

@@ -1,8 +1,8 @@
 """Configures a SparkSession builder so that its session starts with the plugin: sets the flag and the jar.
 
 Experiments with Spark 4.3 showed which setting ships the jar. `spark.jars` alone is enough for the driver and for executors in
-their own JVMs, since Spark fetches those jars before it starts an executor's plugins. The exception is a driver JVM that is
-running already (under spark-submit, or after a stopped session): there the jar is also added to its class loader.
+their own JVMs, since Spark fetches those jars before it starts an executor's plugins. A driver JVM may already run, under
+spark-submit or after a stopped session. The jar is then also added to its class loader.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A pandas UDF does not declare the types of its columns. So the compiler is asked about the types that annotations name, else
 about likely ones, and the verdict lists those with a kernel. A refusal is attributed to the function itself only when no tried
-types compile and it does not follow from them: "looks at other rows", not "raises for strings".
+types compile and it does not follow from them. "Reads other rows" is such a refusal, "raises for strings" is not.
 """
 
 from __future__ import annotations

@@ -12,8 +12,8 @@ promise is broken at all, it is broken at some score that does not depend on the
 with at most that error. So, as in `fitting`, limits are tested from the safest to the boldest, each at the full error, up to the
 first that fails.
 
-Few rows prove little: the first 10 of 5,000,000 require 133,000,000. A ranking that extrapolates assumes, for scores above the
-band, that a row with a higher score is missed no more often than one with a lower score.
+Few rows prove little: the first 10 of 5,000,000 require 133,000,000. A ranking that extrapolates makes an assumption for scores
+above the band. It assumes that a row with a higher score is missed no more often than one with a lower score.
 """
 
 from __future__ import annotations

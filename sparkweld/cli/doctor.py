@@ -1,7 +1,7 @@
 """Checks the health of an installation, and reports a remedy for each fault: `python -m sparkweld doctor`.
 
-The last checks build a kernel end to end: the compile service produces object code, then a separate JVM loads the shim, links
-the code and calls it.
+The last checks build a kernel end to end. The compile service produces object code; a separate JVM loads the shim, links the
+code and calls it.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Defines programs: loops over row domains whose builders append columns (Weld, arXiv 1709.06416, section 3).
 
 A program reads input columns over the domain `ROWS`. Each loop runs over one domain, computes row-local values in SSA form, and
-appends columns or merges its rows into groups. A loop with `where` filters its rows and so creates a new domain; its columns,
-and those of later loops over that domain, belong to it. A loop may read columns of its domain and of the parent domains, never
-of a child domain. So a filtered and an unfiltered column cannot be combined.
+appends columns or merges its rows into groups. A loop with `where` filters its rows and so creates a new domain. Its columns,
+and those of later loops over that domain, belong to the new domain. A loop may read columns of its domain and of the parent
+domains, never of a child domain. So a filtered and an unfiltered column cannot be combined.
 """
 
 from __future__ import annotations
@@ -49,11 +49,11 @@ class Loop:
     """A loop over `domain`.
 
     `guards` are bool values: a row of `domain` where one is False is flagged, and a kernel may not decide it. `some` are pairs
-    of bool values `(among, wanted)`: when some row of `domain` has the first and none has both, every row that has the first is
-    flagged. This detects, for example, a batch without any string. With `where`, the loop creates the domain `makes` of the rows
-    where that bool value is True, and its appends belong to it; guards still cover every row of `domain`. With `groups`, the
-    loop merges its rows, and its body only reads columns: a kernel merges a batch only once no row of it is flagged, so the
-    merge is a program of its own.
+    of bool values `(among, wanted)`. When some row of `domain` has the first and none has both, every row that has the first is
+    flagged. This detects, for example, a batch without any string. With `where`, the loop creates the domain `makes` of the
+    rows where that bool value is True, and its appends belong to it. Guards still cover every row of `domain`. With `groups`,
+    the loop merges its rows, and its body only reads columns. The merge is a program of its own, since a batch is merged only
+    once no row of it is flagged.
     """
 
     name: str

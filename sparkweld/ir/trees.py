@@ -1,8 +1,9 @@
 """Represents the fitted tree ensembles of all libraries as data, before they are laid out for a kernel.
 
-Every library's split reduces to one form: a row goes to `hit` when its feature lies in a set of intervals, each open below and
-closed above, or when the feature is NaN and `nan_hits` is set; else to `miss`. ``x < t`` is ``x <= t'`` with t' the next smaller
-value of the width in which the library compares. A category c of a library that truncates is the interval [c, c + 1).
+Every library's split reduces to one form. A row moves to `hit` when its feature is in a set of intervals, each open below and
+closed above. It also does so when the feature is NaN and `nan_hits` is set. Otherwise it moves to `miss`. ``x < t`` is ``x <=
+t'`` with t' the next smaller value of the width in which the library compares. A category c of a library that truncates is the
+interval [c, c + 1).
 """
 
 from __future__ import annotations
@@ -22,9 +23,12 @@ Interval = tuple[float | None, float]
 class Tree:
     """One tree of n nodes; node 0 is the root. A leaf has `hit` -1.
 
-    feature: int32[n]. threshold: [n] of the ensemble's width; the hits of a node are the values up to it, unless `sets` has
-    intervals for that node (ascending, disjoint). nan_hits: bool[n]. hit, miss: int32[n], children. values: [n, w], a leaf's
-    terms of the sums from `first` on.
+    - feature: int32[n]
+    - threshold: [n] of the ensemble's width. The hits of a node are the values up to it, unless `sets` has intervals for that
+      node (ascending, disjoint)
+    - nan_hits: bool[n]
+    - hit, miss: int32[n], children
+    - values: [n, w], a leaf's terms of the sums from `first` on
     """
 
     feature: np.ndarray

@@ -1,10 +1,11 @@
 """Bounds the results of model ops cheaply: weighted term sums by norms or totals, forests by some of their trees.
 
 Text models. After a step that divides a row's values by their norm, the values have norm 1. So a sum of weights over them is at
-most the norm of the weights (Cauchy-Schwarz), restricted to the n largest when the document has at most n terms. Values are
-non-negative unless terms are hashed with signs, so only positive weights count for the upper bound. Where values are occurrence
-counts times scales, perhaps divided by their norm, totals over all occurrences determine the sum except for the norm. The norm
-lies between the root of the total of the squares and the total of the sizes; where no term occurs twice, it equals the former.
+most the norm of the weights (Cauchy-Schwarz). When the document has at most n terms, only the n largest weights count. Values
+are non-negative unless terms are hashed with signs, so only positive weights count for the upper bound. Where values are
+occurrence counts times scales, perhaps divided by their norm, totals over all occurrences determine the sum except for the
+norm. The norm is between the root of the total of the squares and the total of the sizes. Where no term occurs twice, it equals
+the former.
 
 Forests. The first trees are evaluated, and the others are bounded by their largest and smallest leaves.
 """
@@ -136,8 +137,10 @@ def _largest(weights: np.ndarray, norm: int, count: int) -> float:
 class ForestRange:
     """Bounds of one of a forest's sums.
 
-    After the first n trees, for n from 0 to all, the others add between `low[n]` and `high[n]`. typical: [trees + 1, rows], the
-    partial sums in synthetic rows that represent all. sizes: the sum of the largest absolute terms of all trees.
+    After the first n trees, for n from 0 to all, the others add between `low[n]` and `high[n]`.
+
+    - typical: [trees + 1, rows], the partial sums in synthetic rows that represent all
+    - sizes: the sum of the largest absolute terms of all trees
     """
 
     start: float

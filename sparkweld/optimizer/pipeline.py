@@ -49,8 +49,8 @@ def optimize(
 
     Equal: `evaluate` returns the same output columns bit for bit (except which NaN), the same selection and the same flagged
     rows. `on_pass(name, program)` is called after every pass that changed something; passes in `without` are skipped. Raises
-    InternalError that names the passes still changing the program when it does not settle, and VerifyError that names the pass
-    when its result breaks a rule.
+    InternalError with the names of the passes that still change the program when it reaches no fixed point. Raises
+    InternalError with the name of a pass that returns an invalid program.
     """
     if any(loop.groups is not None for loop in program.loops):
         return program  # a program that merges has exactly one loop

@@ -1,6 +1,6 @@
 """Cuts the trees of a forest short, so that its sums bound the forest's: few leaves, each with the extreme term below it.
 
-Rows descend deep trees one by one; the first splits of all trees are evaluated for all rows of a block in a small fraction of
+Rows descend deep trees one by one. The first splits of all trees are evaluated for all rows of a block in a small fraction of
 that time.
 """
 

@@ -16,9 +16,9 @@ COLUMN = "flagged"
 def guards_as_column(program: Program) -> Program:
     """Returns the program without guards and with the column as its last output.
 
-    Returns the program itself where it has no guards, guards the whole batch, or filters. The program must be of functions
-    that see each row individually: the original computes the same result for a row when it receives only the flagged rows.
-    With several loops, the whole batch is flagged.
+    Returns the program itself where it has no guards, guards the whole batch, or filters. The functions of the program must see
+    each row individually. The original then computes the same result for a row when it receives only the flagged rows. With
+    several loops, the whole batch is flagged.
     """
     if len(program.loops) != 1:
         return program

@@ -1,13 +1,13 @@
 """Converts Spark columns to traced pandas Series, and traced results back to Spark columns, as PySpark's worker does.
 
 For a scalar pandas UDF, the worker converts each Arrow column to a Series (`ArrowArrayToPandasConversion.convert_numpy`). It
-converts each result to an Arrow column (`PandasToArrowConversion.convert`, with safe casts). Both depend on the batch: an
-integer column is intN in a batch without NULLs, and float64 with NaN for NULL in a batch with some. `state` identifies the
-kind of batch.
+converts each result to an Arrow column (`PandasToArrowConversion.convert`, with safe casts). Both depend on the batch. An
+integer column is intN in a batch without NULLs, and float64 with NaN for NULL in a batch with some. `state` identifies the kind
+of batch.
 
-Each (NumPy dtype, return type) pair is one of three. It is converted bit for bit; or converted under a guard that flags
-every row for which Arrow raises (Python then runs the batch and raises the real error); or refused, when no value converts.
-tests/test_boundary.py runs the worker's own functions over the whole matrix.
+Each (NumPy dtype, return type) pair is one of three. It may be converted bit for bit. It may be converted under a guard that
+flags every row for which Arrow raises; Python then runs the batch and raises the real error. When no value converts, it is
+refused. tests/test_boundary.py runs the worker's own functions over the whole matrix.
 """
 
 from __future__ import annotations
@@ -205,7 +205,8 @@ def column_of_result(loop: LoopBuilder, result: object, return_type: str, udf: s
     """Returns the value of the Spark column that a worker makes of a UDF's result; guards join `loop`.
 
     Only a Series over the batch's own rows has such a value. Refuses SW104 (return type), SW105 (a bare array), SW106 (not a
-    Series), SW107 (other rows), SW108 (dtype without a kernel type), SW109 (dtype that never casts to that type).
+    Series) and SW107 (other rows). Refuses dtypes without a kernel type (SW108), and dtypes that never cast to the declared
+    type (SW109).
     """
     arrays = isinstance(return_type, str) and return_type in ARRAYS
     if arrays and type(result) is TracedLists:

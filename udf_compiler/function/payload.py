@@ -37,8 +37,9 @@ class Command:
 def load_command(payload: bytes) -> Command:
     """Returns the command in these bytes. `environment.module_path` and `environment.broadcasts` must be set up.
 
-    Refuses SW201 (a module is missing), SW202 (a module lacks the name), SW203 (corrupt), SW204 (user code raises while it
-    is read), SW205 (the broadcast that holds the command is unreadable) and SW871 (reading functions is disabled).
+    Refuses a missing module (SW201), a module that lacks the name (SW202), and a corrupt pickle (SW203). Refuses when user code
+    raises while it is read (SW204), and when the broadcast that holds the command is unreadable (SW205). Refuses everything
+    when reading functions is disabled (SW871).
     """
     function, return_type = read_command(payload)
     return Command(unwrap(function), return_type)

@@ -2,8 +2,8 @@
 
 The copy runs the same code objects. Its globals, cells, defaults and builtins hold only checked objects: Python functions,
 rebuilt recursively; plain data; and stand-ins that the tracer supports. Objects reachable only by attribute (a module's
-contents, a class's methods) are checked when the attribute is read, which is before they run: a model class may have a
-`save` method that no compiled function calls.
+contents, a class's methods) are checked when the attribute is read, which is before they run. So a model class may have an
+impure `save` method that no compiled function calls.
 """
 
 from __future__ import annotations

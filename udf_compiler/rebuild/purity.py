@@ -1,7 +1,7 @@
 """Proves a user function pure and returns a checked copy that can run on symbolic values, or refuses it.
 
-A kernel may replace a function only if the function is pure in its arguments: no state carried from batch to batch, no I/O,
-no randomness, no time. This is proved before anything runs, for all code that the function can reach.
+A kernel may replace a function only if the function is pure in its arguments. It carries no state from batch to batch, and uses
+no I/O, randomness or time. This is proved before anything runs, for all code that the function can reach.
 """
 
 from __future__ import annotations

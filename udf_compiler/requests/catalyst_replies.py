@@ -83,8 +83,8 @@ def compile_parts(request: dict[str, Any], blobs: Sequence[bytes]) -> Reply:
     `others` in the request names inputs of a joined table.
 
     Refuses like a kernel compilation. Also refuses a NULL that decides a dtype of its batch (SW390), and functions whose
-    kernels are approximate, `kept` in the reply (SW397): rows of a batch that Python computes would differ in the last
-    digits.
+    kernels are approximate (SW397, `kept` in the reply). Of the latter, rows of a batch that Python computes would differ in
+    the last digits.
     """
     _refuse_nulls(request, ("float", "double", "string"))
     reply = compile_pipeline(request, blobs)

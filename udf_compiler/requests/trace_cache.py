@@ -1,8 +1,9 @@
 """Caches the traces of calls for later requests about them.
 
-To plan a query, the JVM sends several requests about one call of a function: whether batches matter to it, the bounds that
-its filter implies, the columns that it reads, its program. Each has other steps around the call and other numbers in the
-names of its columns. Unpickling and tracing the function, perhaps with a large model inside, is most of the work of each.
+To plan a query, the JVM sends several requests about one call of a function. They ask whether batches matter to it, which
+bounds its filter implies, which columns it reads, and for its program. Each has other steps around the call and other numbers
+in the names of its columns. Unpickling and tracing the function, perhaps with a large model inside, is most of the work of
+each.
 """
 
 from __future__ import annotations

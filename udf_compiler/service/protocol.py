@@ -5,13 +5,12 @@ A frame, both ways, all integers big-endian:
     u32 length of the JSON | JSON object, UTF-8 | u32 number of blobs | for each blob: u64 length, bytes
 
 Every request holds ``id`` (an integer) and ``op``; its reply echoes ``id``. With ``cpuMs``, a request that exceeds this CPU
-time is refused (SW408). The reply then has ``retire`` true, since the process may be in an inconsistent state, and
-``payload``, the number of the payload in progress, or null.
-With ``digests``, the SHA-256 of all payloads, the frame holds only the payloads whose positions are in ``sent``. The others
-are stored from earlier requests; status "needs" asks for the request again with all payloads.
-Status "stale" means that a module has changed that only a new process can import; the client must ask a new process.
-Requests are answered one at a time, in order. End of file on the request pipe ends the service, so it dies with the JVM that
-started it.
+time is refused (SW408). The reply then has ``retire`` true, since the process may be in an inconsistent state. Its ``payload``
+is the number of the payload in progress, or null. With ``digests``, the SHA-256 of all payloads, the frame holds only the
+payloads whose positions are in ``sent``. The others are stored from earlier requests; status "needs" asks for the request again
+with all payloads. Status "stale" means that a module has changed that only a new process can import; the client must ask a new
+process. Requests are answered one at a time, in order. End of file on the request pipe ends the service, so it dies with the
+JVM that started it.
 
 ``hello``     -> status "ok", protocol, pid, versions {python, pyspark, pandas, numpy, pyarrow, numba, llvmlite: string or
                  null}, cpu "<name>|<16 hex>", cpuName, cpuFeatures, llvmlite (path of the shared library), vectorMath

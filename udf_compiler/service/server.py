@@ -268,7 +268,7 @@ def with_modules(request: dict[str, Any], reply: dict[str, Any], record: dict[st
     """Adds the record of the modules that a reply depends on; the files that they have opened join its files.
 
     Only a task compares the record with its workers. So an answer that Spark uses without a task is refused (SW873) in one
-    case: workers are on other machines, and it depends on user modules that are not installed.
+    case. Workers are then on other machines, and the answer depends on user modules that are not installed.
     """
     if not any(step["kind"] in ("python", "map") for step in request.get("steps", ())):
         return reply

@@ -1,9 +1,9 @@
 """Builds the automaton that finds all terms of a text vectoriser in one pass over a document.
 
 The terms are sequences of symbols: code points, or word numbers. They form one automaton (Aho and Corasick, "Efficient string
-matching", 1975): a trie, where each node also knows the longest proper suffix of its prefix that is in the trie. The next symbol
-leads to one node, and the terms that end there are the node's own and those on its chain of suffixes. So a row costs time linear
-in its symbols and in the terms found, however long the terms are.
+matching", 1975). It is a trie where each node also knows the longest proper suffix of its prefix that is in the trie. The next
+symbol leads to one node, and the terms that end there are the node's own and those on its chain of suffixes. So a row costs
+time linear in its symbols and in the terms found, however long the terms are.
 
 Tables are filled one trie level at a time, since a vocabulary may have millions of terms.
 """
@@ -32,10 +32,11 @@ _STAGE1 = 1 << 14  # more than any four bytes decode to
 class TermTables:
     """The automaton as arrays. Nodes are numbered level by level from the root, 0, so a node's children are adjacent, by symbol.
 
-    `symbols`: int32[nodes], the symbol on the edge to the node. `nodes`: int32[nodes, 8]: the columns of the first three terms
-    that end there, longest first, or -1; the node where the fourth and later ones are found, or 0; the first child and the
-    number of children of the node, or of its nearest suffix with children; the node where the next symbol is looked up when it
-    is none of these; padding. `roots`: int32: symbol -> child of the root, or 0. Only the root has the first child 1.
+    `symbols`: int32[nodes], the symbol on the edge to the node. `nodes`: int32[nodes, 8]. The first three are the columns of
+    the first three terms that end there, longest first, or -1. The next is the node where the fourth and later ones are found,
+    or 0. Then follow the first child and the number of children, of the node or of its nearest suffix with children. The next
+    is the node where the next symbol is looked up when it is none of these. The last is padding. `roots`: int32: symbol ->
+    child of the root, or 0. Only the root has the first child 1.
     """
 
     symbols: np.ndarray

@@ -29,9 +29,9 @@ class Analyzer:
     `kind`: WORD, CHAR or CHAR_WB. With WORD, tokens are the longest runs of at least `least` code points c for which ``c *
     least`` matches `pattern`, without `stop_words`. A pattern may also be the code points of tokens, as the ends of ranges.
 
-    For Spark's tokenizers: with `split`, tokens are the strings between single separators, empty ones included, as Java's
-    ``String.split`` returns them: an empty document is one token, and trailing empty tokens are dropped. With `wide`, lengths
-    count UTF-16 code units.
+    `split` is for Spark's tokenizers: tokens are the strings between single separators, as Java's ``String.split`` returns
+    them. They include empty ones: an empty document is one token. Trailing empty tokens are dropped. With `wide`, lengths count
+    UTF-16 code units.
     """
 
     kind: int

@@ -37,11 +37,13 @@ BEYOND = 128
 def mask_arrays(forest: Forest) -> dict[str, np.ndarray]:
     """Returns the arrays of the mask form. Raises TooLarge.
 
-    groups: int64[g, 2], the ends of its tests and of its trees. tests: uint16[n, 2], column and key; the first test of a group
-    fills slot FREE. trees: int64[t, 6], the end of its operations, its number of planes or AS_BEFORE, the start of its values,
-    its first output, its values a leaf, one more than its largest leaf number; an output's values of all leaves are adjacent.
-    planes: uint16[t, 8], their slots, lowest digit first. operations: uint16[o, 4]: to, condition, hit, miss. head: int64, the
-    number of columns, groups, slots and outputs, and of columns with their shifted copies.
+    - groups: int64[g, 2], the ends of its tests and of its trees
+    - tests: uint16[n, 2], column and key; the first test of a group fills slot FREE
+    - trees: int64[t, 6], the end of its operations, its number of planes or AS_BEFORE, the start of its values. Then its first
+      output, its values a leaf, one more than its largest leaf number. An output's values of all leaves are adjacent
+    - planes: uint16[t, 8], their slots, lowest digit first
+    - operations: uint16[o, 4]: to, condition, hit, miss
+    - head: int64, the number of columns, groups, slots and outputs, and of columns with their shifted copies
     """
     if any(int(tree.is_leaf.sum()) > MASK_LEAVES for tree in forest.trees):
         raise TooLarge(f"a tree of more than {MASK_LEAVES} leaves")
@@ -114,7 +116,7 @@ def _numbered(tree: Tree, conditions: dict[int, _Condition]) -> dict[int, int]:
     """Maps each leaf to its number.
 
     Each digit in which leaves below a split differ costs an operation there. Neighbours in the reflected (Gray) code differ in
-    one digit, so leaves get numbers from it in order, and each split places first the side for which that costs less.
+    one digit, so leaves get numbers from it in order. Each split places first the side for which that costs less.
     """
     order, waiting = [], [0]
     while waiting:

@@ -56,13 +56,17 @@ def rows_of_call(columns: int, nodes: int) -> int:
 def walk_arrays(forest: Forest) -> dict[str, np.ndarray]:
     """Returns the arrays of the walk form. Raises TooLarge.
 
-    trees: int64[t, 8], the end of its operations, its number of planes or AS_BEFORE, the root, its depth, the maximum number of
-    levels below an entry, its first output, its values a leaf, the start of its values. nodes: uint64[n], with the bits of
-    `tree_layouts`. leaves: int32[n], a leaf's number within its tree. groups, tests, planes, operations: as in the mask form,
-    with ranks of 16 bits; there is no group where many columns make chunks small. entries: int32[t, WAYS], the nodes of the
-    numbers that a program yields. set_starts, members: the members of a set begin at its start, one byte a rank, the last one
-    for NaN; the int32 before the start is the largest rank. head: int64, the number of columns, groups, slots and outputs, of
-    columns with their shifted copies, of trees, and of rows that walk at once.
+    - trees: int64[t, 8], the end of its operations, its number of planes or AS_BEFORE, the root, its depth. Then the maximum
+      number of levels below an entry, its first output, its values a leaf, the start of its values
+    - nodes: uint64[n], with the bits of `tree_layouts`
+    - leaves: int32[n], a leaf's number within its tree
+    - groups, tests, planes, operations: as in the mask form, with ranks of 16 bits; there is no group where many columns make
+      chunks small
+    - entries: int32[t, WAYS], the nodes of the numbers that a program yields
+    - set_starts, members: the members of a set begin at its start, one byte a rank, the last one for NaN. The int32 before the
+      start is the largest rank
+    - head: int64, the number of columns, groups, slots and outputs, of columns with their shifted copies, of trees, and of rows
+      that walk at once
 
     A row hits where its rank is at most the key, which is larger by 1 where the node reads a shifted copy.
     """

@@ -1,10 +1,10 @@
 """Lays out tree ensembles as the arrays of a constant block, in one of the two forms that kernels score.
 
-Both forms compare ranks instead of floats. A *column* holds a range of a feature's sorted thresholds, its edges. A row's rank in
-a column is the number of edges below the row's value, and the largest unsigned integer for NaN. Ranks have 8 bits in the mask
-form and 16 in the walk form, so a feature with more thresholds takes several columns. These overlap by one edge, so that each
-rank is an inner rank of some column. Where NaN hits, a split reads the *shifted* copy of its column (`twin` in the code): ranks
-there are larger by 1, modulo the type, so that NaN's is 0.
+Both forms compare ranks instead of floats. A *column* holds a range of a feature's sorted thresholds, its edges. A row's rank
+in a column is the number of edges below the row's value, and the largest unsigned integer for NaN. Ranks have 8 bits in the
+mask form and 16 in the walk form, so a feature with more thresholds takes several columns. These overlap by one edge, so that
+each rank is an inner rank of some column. Where NaN hits, a split reads the *shifted* copy of its column (`twin` in the code).
+Ranks there are larger by 1, modulo the type, so that NaN's is 0.
 
 - *mask*: for trees of up to 256 leaves, see `tree_masks`.
 - *walk*: for any tree, see `tree_walks`.

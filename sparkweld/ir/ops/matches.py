@@ -35,14 +35,20 @@ _FUNCTIONS: dict[str, tuple[Type, int]] = {
 class RegexCall(Op):
     """Applies `fn` to one str, by the automaton in `tables` (see `ops.automata`); `pattern` is for readers only.
 
-    test: whether there is a match. count: the number of matches, from left to right without overlap. reads_little: whether the
-    searches for `limit` matches (all when it is -1), including the last one that finds none, read at most READS times the
-    string's bytes plus one. group: the substring of the automaton's group `index` in the first match, NULL when there is no
-    match or the group took no part. replace: the string with the first `limit` matches (all when it is -1) replaced by
-    `template`: literal, group, literal, ..., where a group is a number of the automaton's groups. split_part: the substring
-    number `index` (from the right when negative) of those that at most `limit` matches separate, NULL when there is none;
-    split_count: the number of these substrings; split: the list of them. all: the substrings of group `index` in all matches,
-    empty where it took no part. The search ends after an empty match.
+    - test: whether there is a match.
+    - count: the number of matches, from left to right without overlap.
+    - reads_little: whether the searches for `limit` matches read at most READS times the string's bytes plus one. This includes
+      the last search, which finds none.
+    - group: the substring of the automaton's group `index` in the first match, NULL when there is no match or the group took no
+      part.
+    - replace: the string with the first `limit` matches replaced by `template`: literal, group, literal, ..., where a group is a
+      number of the automaton's groups.
+    - split: the list of the substrings that at most `limit` matches separate.
+    - split_part: the substring number `index` of these, from the right when negative; NULL when there is none.
+    - split_count: the number of these substrings.
+    - all: the substrings of group `index` in all matches, empty where it took no part.
+
+    A `limit` of -1 means all matches. The search ends after an empty match.
     """
 
     fn: str

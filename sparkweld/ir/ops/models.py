@@ -1,7 +1,7 @@
 """Defines the base of model ops, which compute several results of a row from many values and a constant block.
 
-To add one: define a frozen dataclass here (or in a module of its family beside this one) with `block`, `output`, its parameters,
-`results`, `evaluate_all` and examples; then add its kernel, see `sparkweld.kernels.functions.models`.
+To add one, define a frozen dataclass here, or in a module of its family beside this one. It has `block`, `output`, its
+parameters, `results`, `evaluate_all` and examples. Then add its kernel, see `sparkweld.kernels.functions.models`.
 """
 
 from __future__ import annotations

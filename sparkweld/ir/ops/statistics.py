@@ -45,9 +45,9 @@ class Interpolate(ModelOp):
 class WeightedMedian(ModelOp):
     """The smallest argument at which the weights, accumulated in ascending order of arguments, reach half of their sum; f64.
 
-    The second result is 1 where the order of equal arguments could decide: they have unequal weights, so their order affects the
-    rounding of the sums, and some sum is within rounding of the half. Else it is 0. NaN sorts last. Block: `weights`, one an
-    argument.
+    The second result is 1 where the order of equal arguments could decide the first. That is so when they have unequal weights,
+    whose order affects the rounding of the sums, and some sum is within rounding of the half. Else it is 0. NaN sorts last.
+    Block: `weights`, one an argument.
     """
 
     block: ConstantBlock

@@ -89,9 +89,9 @@ class TextSums(ModelOp):
 class TextTotals(ModelOp):
     """Totals over a document's terms that bound a sum of `TextSums` without sorting the terms: four f64.
 
-    These are summed over each occurrence of a term, in unspecified order: its weight for the sum number `sum` times its scale,
-    its scale squared, its scale, and 1. A scale is the number of the block's first step where that is SCALE, else 1. Terms that
-    are hashed with signs are not supported.
+    Four values of each occurrence of a term are summed, in unspecified order. These are its weight for the sum number `sum`
+    times its scale, its scale squared, its scale, and 1. A scale is the number of the block's first step where that is SCALE,
+    else 1. Terms that are hashed with signs are not supported.
     """
 
     sum: int

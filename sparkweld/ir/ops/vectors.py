@@ -1,8 +1,8 @@
 """Defines the ops of Spark ML vectors, dense or sparse in each row: their numbers, and weighted sums of those.
 
 A vector is three arguments: whether it is dense (bool), its indices (list<i32>, ignored where it is dense) and its values
-(list<f64>). It is *whole* when Spark's constructors accept it: `size` values where it is dense, else as many values as indices,
-which ascend from 0 on and are below `size`. For other rows all numbers are 0.
+(list<f64>). It is *whole* when Spark's constructors accept it. A dense one then has `size` values. A sparse one has one value
+for each index; indices ascend and are from 0 to `size` - 1. For other rows all numbers are 0.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ STEPS = (SCALE, ONE, NORM_L1, NORM_L2, NORM_MAX)
 
 @dataclass(frozen=True, slots=True)
 class VectorColumns(ModelOp):
-    """The numbers of a vector: i64 1 where it is whole, else 0; i64 1 where it is sparse and stores a zero; then `size` f64."""
+    """The numbers of a vector. The first is i64: 1 where it is whole, else 0. The second is i64: 1 where it is sparse and
+    stores a zero. Then follow `size` f64."""
 
     size: int
     block: ConstantBlock
@@ -62,10 +63,11 @@ class VectorColumns(ModelOp):
 class VectorSums(ModelOp):
     """Sums over the stored values of a vector, in their order, of the value times its weight: an i64, then `outputs` f64.
 
-    The i64 is 1 where the vector is whole and its values satisfy `check`, else 0. After the sums follow `outputs` more f64: in
-    dense rows the sums of the absolute values of the same products, which bound the effect of another order, and 0 in sparse
-    ones. Values are first transformed by `steps` of `text_layout`. Further arguments: when `started`, one f64 an output, the
-    initial values of the sums. Block: `weights`, f64[size, outputs], and `numbers`, for each SCALE one f64 a column.
+    The i64 is 1 where the vector is whole and its values satisfy `check`, else 0. After the sums follow `outputs` more f64. In
+    dense rows they are the sums of the absolute values of the same products, which bound the effect of another order. In sparse
+    rows they are 0. Values are first transformed by `steps` of `text_layout`. Further arguments: when `started`, one f64 an
+    output, the initial values of the sums. Block: `weights`, f64[size, outputs], and `numbers`, for each SCALE one f64 a
+    column.
     """
 
     size: int

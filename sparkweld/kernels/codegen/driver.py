@@ -3,10 +3,10 @@
 Numba compiles the Python function `drive` once per process; it is linked to each program's row loop. The differences between
 programs are read by `shape_value`: constants of the program's module, which LLVM folds.
 
-The row loop takes whole tiles only (a multiple of TILE rows, which is a multiple of every vector length). So it has no remainder
-loop, and a row's result bits do not depend on its position. All whole tiles run in place. The remaining rows are copied to a
-scratch tile and padded with zeros, and their results are copied out. The tile is located on the stack or, in a program with
-models, in the caller's memory after its head; that memory's address is the last of `columns`, after the blocks'.
+The row loop takes whole tiles only (a multiple of TILE rows, which is a multiple of every vector length). So it has no
+remainder loop, and a row's result bits do not depend on its position. All whole tiles run in place. The remaining rows are
+copied to a scratch tile and padded with zeros, and their results are copied out. The tile is located on the stack or, in a
+program with models, in the caller's memory after its head. That memory's address is the last of `columns`, after the blocks'.
 
 With a filter, a block's outputs are written in place after the rows kept so far. They never pass row `start`, as at most as many
 rows are kept as were read. Then the kept rows are compacted, by AVX-512's compress where available, one vector at a time. A

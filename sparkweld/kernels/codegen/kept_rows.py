@@ -1,8 +1,8 @@
 """Finds, for each expensive op of a loop, conditions that hold in all rows that need its result.
 
-The conditions are on earlier values. Some rows do not need an op: a filter drops them, they take the other branch of a `select`,
-or another operand of and/or decides them alone. So some ops are computed only for the rows that need them: a model above a
-filter, the expensive side of ``np.where(sure, cheap, expensive)``, the full model of a cascade.
+The conditions are on earlier values. Some rows do not need an op. A filter drops them, they take the other branch of a
+`select`, or another operand of and/or decides them alone. So some ops are computed only for the rows that need them. Examples
+are a model above a filter, the expensive side of ``np.where(sure, cheap, expensive)``, and the full model of a cascade.
 """
 
 from __future__ import annotations

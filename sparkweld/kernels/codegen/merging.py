@@ -8,9 +8,9 @@ persists from batch to batch; its address follows those of the columns, which ar
     4 address for the next string of a key, 5 the end of that memory,
     6 the first row to merge; afterwards the first row that is not merged yet, 7 the cause of an early stop
 
-Another kernel computes the columns that it merges. LLVM vectorises that kernel, and it can still flag rows. `merging.c` calls the
-two alternately, one block of rows at a time. So the columns stay in the cache, and no column of a whole batch is needed. Blocks
-of 256 to 4,096 rows took the same time: 9.9 to 10.2 ns a row with a string key, 5.6 to 5.7 with an int key.
+Another kernel computes the columns that it merges. LLVM vectorises that kernel, and it can still flag rows. `merging.c` calls
+the two alternately, one block of rows at a time. So the columns stay in the cache, and no column of a whole batch is needed.
+Blocks of 256 to 4,096 rows took the same time. It was 9.9 to 10.2 ns a row with a string key, and 5.6 to 5.7 with an int key.
 
 When a row needs a new group and the groups or the key memory are full, the loop stops before that row. The caller takes the
 groups out, resets the first four words and the slots, and calls again. Word 7 is then the bytes of key strings that the row

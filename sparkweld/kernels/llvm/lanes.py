@@ -1,8 +1,8 @@
 """Generates vector versions of scalar functions for LLVM's loop vectoriser, for every number of lanes that it may choose.
 
 LLVM does not vectorise a loop that calls a function without such a version. libmvec has versions of most libm functions for the
-registers of the host; other numbers of lanes are composed of these. The versions of all other functions call the scalar function
-lane by lane, except `fmod`, whose version needs the call for few arguments.
+registers of the host. Other numbers of lanes are composed of these. The versions of all other functions call the scalar
+function lane by lane, except `fmod`, whose version needs the call for few arguments.
 
 The attribute ``vector-function-abi-variant`` of the declaration names the versions (LLVM's VFABI; the instruction set `LLVM`
 means that the version is any function of the module).

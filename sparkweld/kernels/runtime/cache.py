@@ -1,8 +1,8 @@
 """Caches the object code of compiled programs on disk, one authenticated file per program.
 
-Files are replaced atomically; the least recently used ones are evicted first. A file's name is a hash of all inputs of the object
-code: the program, the CPU, the host's vector math library, the versions of Numba, llvmlite and Unicode, and the sources of `ir`
-and `kernels`.
+Files are replaced atomically; the least recently used ones are evicted first. A file's name is a hash of all inputs of the
+object code. These are the program, the CPU, the host's vector math library, the versions of Numba, llvmlite and Unicode, and
+the sources of `ir` and `kernels`.
 
 Whoever can write a file here can run code in the JVM. So this user alone must own and be able to write the folder and its files.
 Each file begins with the HMAC-SHA256 of its remaining bytes, under a random key stored in the same folder. The authenticated

@@ -2,8 +2,8 @@
 
 The object exports one function with the C signature ``void (const int64_t *columns, int64_t n, int64_t *result)``. It imports
 functions of libm and libmvec, `memcpy` and `memset` only. `columns` are addresses, in this order: each input's values and NULL
-bytes, each output's, the selection, the arena (0 where there is none), and, for a program with blocks, each block and `memory`
-bytes for this call alone.
+bytes, each output's, the selection, and the arena (0 where there is none). For a program with blocks, the address of each block
+follows, and that of `memory` bytes for this call alone.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Opens a folder that only this user can write, and accesses its files through the folder's descriptor.
 
-All checks are made on open descriptors, never on a path that is opened later: a link or another file that is placed there in
+All checks are made on open descriptors, never on a path that is opened later. So a link or another file that is placed there in
 between has no effect. Raises `NotPrivate` for whatever other users may have written, and for anything but regular files.
 """
 
@@ -81,8 +81,8 @@ class PrivateFolder:
     def read(self, name: str, most: int, secret: bool = False) -> bytes | None:
         """Reads a file and marks it as just used; returns None when it is absent.
 
-        Raises OSError. Raises NotPrivate for a file that others may have written (`secret`: or read), that has a second hard
-        link, or that has more than `most` bytes.
+        Raises OSError. Raises NotPrivate for a file that others may have written, or, with `secret`, may have read. So it does
+        for a file that has a second hard link, or more than `most` bytes.
         """
         try:
             file = os.open(name, _READ, dir_fd=self._descriptor)
@@ -150,8 +150,8 @@ def _opened(above: int, name: str, flags: int, create: bool) -> int | None:
 def _check_parent(descriptor: int, path: Path) -> None:
     """Raises NotPrivate for a folder above that everybody can write, unless its sticky bit is set.
 
-    Whoever can write it could replace the folder below. A group that can write it is no danger: a folder that it puts there is
-    not owned by this user, or is one that this user made.
+    Whoever can write it could replace the folder below. A group that can write it is not a danger. A folder that it puts there
+    is not owned by this user, or was created by this user.
     """
     mode = os.fstat(descriptor).st_mode
     if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:

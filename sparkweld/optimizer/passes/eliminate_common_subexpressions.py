@@ -1,7 +1,7 @@
 """Eliminates common subexpressions: equal values of a loop body become one value.
 
-Rewrites: a value with the op and the arguments of an earlier one. The arguments of a commutative op may be in another order: a
-float result then differs at most in which NaN it is, which nothing can observe.
+Rewrites: a value with the op and the arguments of an earlier one. The arguments of a commutative op may be in another order. A
+float result then differs at most in which NaN it is, and nothing can observe that.
 
 Must not rewrite: -0.0 and 0.0, or two NaN constants of different types, which are different constants: ops compare by exact
 text.

@@ -2,7 +2,7 @@
 
 Rewrites: two loops over one domain, the second reading a column that the first appends.
 
-Must not rewrite: the second loop filters, and a third loop over that domain reads the first's columns, which would move under
+Must not rewrite: the second loop filters, and a third loop over that domain reads the first's columns. These would move under
 the `where`, out of its scope. Nor while a filter is dead (see `drop_dead_filters`).
 """
 

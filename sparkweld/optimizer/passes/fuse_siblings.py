@@ -1,7 +1,7 @@
 """Fuses independent loops over one domain (Weld's horizontal fusion): each input column is loaded once.
 
-Rewrites: two loops over one domain. Columns of a loop that does not filter move under the `where` of one that does, once these
-two are the only loops over the domain: all readers then run over the filtered rows.
+Rewrites: two loops over one domain. Columns of a loop without a filter move under the `where` of another, once these two are
+the only loops over the domain. All readers then run over the filtered rows.
 
 Must not rewrite: the outputs belong to the domain and one of the loops filters it. That filter is dead, so `drop_dead_filters`
 has removed it before.

@@ -1,11 +1,11 @@
 """Removes the branches of tree ensembles that no row reaches, by the known bounds of their features.
 
-Rewrites: an ensemble with an argument between known bounds: a constant, a select between constants, or a value that the loop's
-`where` compares with a constant. Splits where all rows take one side are removed, and then arguments that no split reads. An
-ensemble without any split becomes a constant. Each tree keeps its place in the sums, so their bits do not change.
+Rewrites: an ensemble with an argument between known bounds. It is a constant, a select between constants, or a value that the
+loop's `where` compares with a constant. Splits where all rows take one side are removed, and then arguments that no split
+reads. An ensemble without any split becomes a constant. Each tree keeps its place in the sums, so their bits do not change.
 
-Must not rewrite: the `where` holds only in the rows that it keeps, so it is ignored where a guard depends on the ensemble,
-because guards cover other rows too. A program without the bytes of its blocks, and large ensembles, are left unchanged.
+Must not rewrite: the `where` holds only in the rows that it keeps, and guards cover other rows too. So it is ignored where a
+guard depends on the ensemble. A program without the bytes of its blocks, and large ensembles, are left unchanged.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Eliminates dead code: unread values, columns, loops and inputs.
 
-Rewrites: columns that are no output and that no later loop reads, values that feed no column, guard or `where`, loops without
-any of these, and inputs that are neither read nor an output.
+Rewrites: columns that are not an output and that no later loop reads, and values that feed no column, guard or `where`. So are
+loops without any of these, and inputs that are neither read nor an output.
 
 Must not rewrite: guards are roots, even when no column of their loop is read, because Spark would have run the function and
-raised; a `where` is a root, because it is the selection; the last loop stays, since a kernel is a loop.
+raised. A `where` is a root, because it is the selection. The last loop stays, since a kernel is a loop.
 """
 
 from __future__ import annotations

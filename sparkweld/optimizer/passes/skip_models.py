@@ -3,15 +3,15 @@
 Rewrites: a `where` that depends on a text model's sums or on a forest. ``where w`` becomes ``where (not trial or p) and w``,
 where p is True wherever bounds of the models (`model_ranges`), propagated through the ops after them (`ranges`), leave w
 possible. A kernel computes a value only for rows where no other operand decides, so it computes the models for the rows of p
-alone. It computes no bounds where its `trial` is False, which it is when they do not pay: the number of rows that they drop is
+alone. It computes no bounds where its `trial` is False, which means that they do not pay. The number of rows that they drop is
 unknown in advance.
 
-A forest is evaluated in stages, each continuing the sums of the one before, and after each stage there is such a p: the next
-stage is computed for the rows that all earlier ones leave possible. The last stage's sums are the forest's, added in the same
-order, and all stages read one block. Where `trial` is False, the whole forest is computed.
+A forest is evaluated in stages. Each continues the sums of the one before, and has such a p after it. The next stage is
+computed for the rows that all earlier ones leave possible. The last stage's sums are the forest's, added in the same order, and
+all stages read one block. Where `trial` is False, the whole forest is computed.
 
-Must not rewrite: a guard depends on the model, which is then required in every row; trees where no stage would decide any of the
-synthetic rows. A loop is rewritten once: its name is marked.
+Must not rewrite: a guard depends on the model, which is then required in every row. Nor trees where no stage would decide any
+of the synthetic rows. A loop is rewritten once: its name is marked.
 """
 
 from __future__ import annotations
@@ -95,8 +95,8 @@ def _bounded(loop: Loop) -> Loop | None:
 class _Stage:
     """The information available to a condition: the forests' trees up to a grid position, and cuts of the others.
 
-    cuts: value of a forest -> from below and from above; None for a cut that nothing would read. totals: documents are scanned
-    for the totals of their terms.
+    - cuts: value of a forest -> from below and from above; None for a cut that nothing would read
+    - totals: documents are scanned for the totals of their terms
     """
 
     end: int = 0

@@ -1,8 +1,8 @@
 """Models the groups of an aggregate UDF: reduction results and the scalars computed from them.
 
 A row of the groups' loop is one group. It reads *aggregates*, which Spark's aggregate operator computes: associative primitives
-over a value of each row. The loops spell out everything that pandas does before and after them, such as NaN masks, divisions and
-square roots. pandas' rules therefore stay in one place.
+over a value of each row. The loops spell out everything that pandas does before and after them, such as NaN masks, divisions
+and square roots. So the rules of pandas stay in one place.
 """
 
 from __future__ import annotations

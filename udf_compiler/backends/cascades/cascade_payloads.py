@@ -18,8 +18,8 @@ def with_cascade(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[str, A
     """Replies with status "ok", `payload` in base64, and the `paths` of its cascades.
 
     The payload is null when the function of the request's first UDF holds no model. `cascades` in the request is a folder of
-    cascades, or a single one. Refuses SW950 and SW951 (an unusable cascade), SW952 (no cascade matches the function's
-    models) and SW953 (the function uses its model in a way that a cascade does not support).
+    cascades, or a single one. Refuses an unusable cascade (SW950, SW951), and models that no cascade matches (SW952). Refuses a
+    function that uses its model in a way that a cascade does not support (SW953).
     """
     udf = request["steps"][0]["udfs"][0]["udf"]
     shelf = Shelf(Path(request["cascades"]), CascadeCertificate, lambda path: store.load(path)[0])

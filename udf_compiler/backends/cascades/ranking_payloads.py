@@ -27,9 +27,9 @@ def with_ranking(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[str, A
       rows of a query.
     - `path`: the path of the ranking.
 
-    `rankings` in the request is a folder of rankings, or a single one. Refuses SW950 and SW951 (an unusable ranking), SW952
-    (no ranking matches the function's models) and SW953 (the function returns something other than the certified score of
-    its model).
+    `rankings` in the request is a folder of rankings, or a single one. Refuses an unusable ranking (SW950, SW951), and models
+    that no ranking matches (SW952). Refuses a function that returns something other than the certified score of its model
+    (SW953).
     """
     udf = request["steps"][0]["udfs"][0]["udf"]
     payloads = []

@@ -35,8 +35,8 @@ def score_parts(program: Program, nullable: dict[str, bool], others: set[str]) -
 
     - `own`: the expression of t; `allowed`: an expression that holds where no guard of the first columns fails;
     - `base`: t0, the value of t where each of those columns is 0 or an empty string; `size` and `slack`: see above;
-    - `texts`: the columns of `others` whose NULLs make the function raise; `missing`: its result where all others are NULL,
-      or None when it raises for that, too.
+    - `texts`: the columns of `others` whose NULLs make the function raise;
+    - `missing`: its result where all others are NULL, or None when it raises for that, too.
 
     Refuses SW397 for any other program.
     """

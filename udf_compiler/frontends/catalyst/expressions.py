@@ -1,10 +1,9 @@
 """Translates Catalyst expressions (as the JVM sends them) to IR values, with the semantics of Spark 4.3.
 
-Internally, an expression is a pair: a plain value and whether it is not NULL, so three-valued logic is explicit. An
-operation that raises in Spark under ANSI (overflow, a zero divisor) becomes a guard. The guard is demanded only where Spark
-evaluates the operand: in the taken branch of If, CaseWhen and Coalesce, and on the right of And and Or only where the left
-does not decide. A guard may fail where Spark would not have raised (the batch then runs in Spark's own operators), never the
-reverse.
+Internally, an expression is a pair: a plain value and whether it is not NULL, so three-valued logic is explicit. An operation
+that raises in Spark under ANSI (overflow, a zero divisor) becomes a guard. The guard is required only where Spark evaluates the
+operand. That is in the taken branch of If, CaseWhen and Coalesce. On the right of And and Or, it is where the left does not
+decide. A guard may fail where Spark would not have raised (the batch then runs in Spark's own operators), never the reverse.
 
 Floats compare as in Spark SQL: NaN equals NaN and is the largest value, and -0.0 equals 0.0.
 """

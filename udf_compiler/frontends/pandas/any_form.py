@@ -1,10 +1,10 @@
 """Traces a function once for all forms of its batches, by comparing each operation across the forms of its operands.
 
 A column whose NULLs decide its dtype is an `AnyForm`. An operation on such columns runs for each combination of their forms.
-Its result is a plain value once all combinations agree, over rows where the columns that a combination treats as dense are
-not NULL. Otherwise it is an `AnyForm` again. By induction over the operations, the function then returns that result in each
-form: an operation depends only on the class, dtype and values of its operands. Thirty columns that are each multiplied by a
-float cost sixty operations, not 2**30 traces.
+Its result is a plain value once all combinations agree, over rows where the columns that a combination treats as dense are not
+NULL. Otherwise it is an `AnyForm` again. An operation depends only on the class, dtype and values of its operands. So, by
+induction over the operations, the function returns that result in each form. Thirty columns that are each multiplied by a float
+cost sixty operations, not 2**30 traces.
 """
 
 from __future__ import annotations

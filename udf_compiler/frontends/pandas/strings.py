@@ -1,7 +1,7 @@
 """Traces Series of strings in pandas 2: dtype object, each element a str or missing (None or NaN).
 
-The result for a missing element depends on the method, and some dtypes depend on the batch: a Series without any string may
-have become float64 (`void`). An op for which that matters guards that some element is a string.
+The result for a missing element depends on the method. Some dtypes depend on the batch: a Series without any string may have
+become float64 (`void`). An op for which that matters guards that some element is a string.
 """
 
 from __future__ import annotations

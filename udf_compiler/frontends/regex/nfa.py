@@ -1,8 +1,8 @@
 """Compiles a pattern tree to a thread program in priority order (Pike's virtual machine), the order of a backtracking engine.
 
-In this order, the threads find the match that backtracking finds first. Two threads at one instruction have the same future,
-so only the first continues. Backtracking may take exponential time there, and this does not. The result is exact: no repeat
-has a body that may match the empty string (`parse` refuses those), and no requested group is inside a repeat.
+In this order, the threads find the match that backtracking finds first. Two threads at one instruction have the same future, so
+only the first continues. Backtracking may take exponential time there, and this does not. The result is exact. No repeat has a
+body that may match the empty string (`parse` refuses those), and no requested group is inside a repeat.
 """
 
 from __future__ import annotations

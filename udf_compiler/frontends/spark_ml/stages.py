@@ -60,10 +60,11 @@ def number(text: str) -> float:
 class Vector:
     """The vector of each row of a loop, as columns of doubles; no vector objects are created.
 
-    `form`: how Spark stores it: "dense", "sparse", "compressed" (the smaller form of each row) or "mixed" (dense where the f64
-    `dense` is 1, else sparse); empty where it is unknown. `stored`: the same numbers as a stored vector, where sums over it are
-    cheaper than over columns. `errors`: the distance bound of each number from Spark's; None where all are equal. A label depends
-    on an inexact number only if the error cannot change it. `when_written` adds the guards that make the form known.
+    `form`: how Spark stores it, empty where it is unknown. It is "dense", "sparse", "compressed" (the smaller form of each row)
+    or "mixed" (dense where the f64 `dense` is 1, else sparse). `stored`: the same numbers as a stored vector, where sums over
+    it are cheaper than over columns. `errors`: the distance bound of each number from Spark's; None where all are equal. A
+    label depends on an inexact number only if the error cannot change it. `when_written` adds the guards that make the form
+    known.
     """
 
     features: Features | Terms

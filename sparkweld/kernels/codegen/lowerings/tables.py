@@ -1,7 +1,7 @@
 """Lowers constant tables to LLVM: membership and lookup in read-only data.
 
 String keys are found by their hash. All others are found without branches, so that loops vectorise, in one of three ways. A few
-keys are compared one by one; integer keys of a small span index a table; other keys take a binary search with a fixed number of
+keys are compared one by one. Integer keys of a small span index a table. Other keys use a binary search with a fixed number of
 steps.
 """
 

@@ -4,8 +4,8 @@ One pass over a row's symbols (code points, or tokens looked up in a table) find
 of `ir.layouts.text_automata`, or hashes n-grams. Sorting the columns yields each column's number of occurrences, and the
 library's order of addition: that of CSR rows with sorted indices.
 
-ENTRIES columns fit. A row with more is gathered again for each range of columns that fits. Once the entries are full, duplicates
-are merged; if more than half of the entries remain, the greater half of the columns is deferred to the next range.
+ENTRIES columns fit. A row with more is gathered again for each range of columns that fits. Once the entries are full,
+duplicates are merged. If more than half of the entries remain, the greater half of the columns is deferred to the next range.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ vectorised only once. An entry stores the string's values times their weights, i
 from another start perform the same additions. Where all sums start from 0, it stores the sums themselves.
 
 A call keeps the area between runs of the kernel (see `ModelCalls`). It has the words below, hash slots with an entry's address
-each, and the entries: the string's length, the count of numbers per output, its bytes, and the numbers. The cache disables itself
-where few strings repeat.
+each, and the entries. An entry holds the string's length, the count of numbers per output, its bytes, and the numbers. The
+cache disables itself where few strings repeat.
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@ times the size replaces it, up to a limit.
 
 The tokens of a string are looked up in batches: their entries, at random addresses, are prefetched concurrently.
 
-An entry is a cache line: the token's first eight bytes, its length above a bit that marks a hit, 16 more bytes, and its four
-totals. Length 0 marks an empty entry. Longer tokens are not cached.
+An entry is a cache line. It holds the token's first eight bytes, its length above a bit that marks a hit, 16 more bytes, and
+its four totals. Length 0 marks an empty entry. Longer tokens are not cached.
 """
 
 from __future__ import annotations

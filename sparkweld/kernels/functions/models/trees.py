@@ -1,15 +1,15 @@
 """Scores tree ensembles over a chunk of rows; `sparkweld.ir.layouts.trees` defines the forms of their blocks.
 
-Mask form: as in QuickScorer (Lucchese et al., SIGIR 2015), each split is evaluated for all rows of a block at once, but with the
-masks transposed. A bit is a row instead of a leaf, so 512 rows are one register. Leaf numbers are computed one binary digit at a
-time. Ranks replace thresholds and are compared 64 at a time, as in RapidScorer (Ye et al., KDD 2018).
+Mask form: each split is evaluated for all rows of a block at once. This is QuickScorer (Lucchese et al., SIGIR 2015) with
+transposed masks. A bit is a row instead of a leaf, so 512 rows are one register. Leaf numbers are computed one binary digit at
+a time. Ranks replace thresholds and are compared 64 at a time, as in RapidScorer (Ye et al., KDD 2018).
 
 Walk form: interleaved rows step down the tree over nodes of 8 bytes. Unless the rows are few, the first levels are evaluated by a
 program like that of the mask form.
 
-Entry functions are as in `kernels.functions.models`; the number of rows is arbitrary. Parameters: the first tree, the end of
-the trees, and the index of the argument with the first of the sums so far, for a first tree above 0. For a first tree inside a
-group, all tests of the group are computed again.
+Entry functions are as in `kernels.functions.models`; the number of rows is arbitrary. Parameters: the first tree, and the end
+of the trees. For a first tree above 0 there is a third: the index of the argument with the first of the sums so far. For a
+first tree inside a group, all tests of the group are computed again.
 """
 
 from __future__ import annotations

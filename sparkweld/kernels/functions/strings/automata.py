@@ -2,14 +2,18 @@
 
 `tables_of` lays the tables out as follows:
 
-- eight int64: the number of bounds past ASCII; the offsets of these, of the rows, of the actions, and of the first rows after
-  each class; the first row at the beginning; the bytes of the registers; the class of END,
+- int64: the number of bounds past ASCII,
+- four int64: the offsets of these bounds, of the rows, of the actions, and of the first rows after each class,
+- int64: the first row at the beginning,
+- int64: the bytes of the registers,
+- int64: the class of END,
 - 256 bytes that are 1 for each byte that leaves the first row unchanged,
 - the classes of ASCII as uint16.
 
-Bounds are pairs of uint32: a code point, and the class from there on. A row has two uint32 for each class: the offset of the next
-row among the rows, and that of the action among the actions, 0 for none. An action is int32 values: whether it accepts, the
-number of moves, and for each move the offsets of two registers. The second one is negative for a source that is no register.
+Bounds are pairs of uint32: a code point, and the class from there on. A row has two uint32 for each class. The first is the
+offset of the next row among the rows. The second is that of the action among the actions, 0 for none. An action is int32
+values: whether it accepts, the number of moves, and for each move the offsets of two registers. The second one is negative for
+a source that is no register.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Looks characters up by index in loops: each lookup starts at the position of the previous one.
 
-In UTF-8, character i is found by counting, so ``s[i]`` in a loop over all i would take quadratic time. Six words of the caller's
-stack, initially 0, hold the last positions: {address of the string, index, offset} and, for indices from the end, {address after
-the string, index from the end, address after the character}. The bytes between two addresses do not change while a kernel runs.
-So a position holds for any string that begins, or ends, at the same address.
+In UTF-8, character i is found by counting, so ``s[i]`` in a loop over all i would take quadratic time. Six words of the
+caller's stack, initially 0, hold the last positions. The first three are {address of the string, index, offset}. The others,
+for indices from the end, are {address after the string, index from the end, address after the character}. The bytes between two
+addresses do not change while a kernel runs. So a position holds for any string that begins, or ends, at the same address.
 """
 
 from __future__ import annotations

@@ -83,7 +83,7 @@ def format_fixed(arena: int, x: float, scale: float, decimals: int, separator: i
 
     `scale` is 10**decimals, and `words` are "-inf" and "nan". Python rounds the exact value to nearest, ties to even. The exact
     product x * scale is p + e, with e the rounding error of p. Below 2**52 there are two cases. Either the distance of p to its
-    nearest integer is below a half by at least a unit of p, which is more than e. Or it is exactly a half: then the sign of e
+    nearest integer is below a half by at least a unit of p, which is more than e. Or it is exactly a half. Then the sign of e
     decides, and e = 0 is the tie that rounding p to the nearest integer has resolved.
     """
     if x != x:

@@ -2,9 +2,10 @@
 
 All values come from `str` methods and `unicodedata`, so a kernel has the Unicode version of the Python that compiles it.
 
-A table is bytes: four int64 (the first code point past all entries, the offsets of the two stages and of the special mappings),
-the stages, and the special mappings. A special mapping is the number of bytes in UTF-8, then these, padded to a multiple of 16
-bytes. An entry of a mapping is the distance to its single target code point, or SPECIAL plus the number of a special mapping.
+A table is bytes: four int64, the two stages, and the special mappings. The int64 are the first code point past all entries, and
+the offsets of the two stages and of the special mappings. A special mapping is the number of bytes in UTF-8, then these, padded
+to a multiple of 16 bytes. An entry of a mapping is the distance to its single target code point, or SPECIAL plus the number of
+a special mapping.
 """
 
 from __future__ import annotations

@@ -200,8 +200,8 @@ def parse(s: TracedSeries, format: Any, errors: str, call: str) -> TracedSeries:
 def _shape(format: str, call: str) -> tuple[list[tuple[str, int]], str, str, bool]:
     """Parses a format of numeric directives.
 
-    Returns four values: the directives with their digits; the shape of a string with all digits; a pattern of all strings that
-    pandas may accept; whether a literal separates all directives.
+    Returns four values. These are the directives with their digits, and the shape of a string with all digits. The others are a
+    pattern of all strings that pandas may accept, and whether a literal separates all directives.
     """
     directives: list[tuple[str, int]] = []
     shape = pattern = ""

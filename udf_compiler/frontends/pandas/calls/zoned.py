@@ -1,7 +1,7 @@
 """Lowers Series of datetimes with a time zone: conversion between zones, to naive datetimes, and fields of local time.
 
 The offsets of a zone are tables that pandas itself fills (`udf_compiler.frontends.tracing.zones`). Other uses, and results of
-such a Series, are unsupported: its dtype names the zone, and a worker converts it on output by rules of its own.
+such a Series, are unsupported. Its dtype names the zone, and a worker converts it on output by rules of its own.
 """
 
 from __future__ import annotations
