@@ -1,7 +1,7 @@
 """Fuzzes generated UDFs with new seeds until a time limit: `make fuzz` (or: python -m tests.fuzz [--minutes N] [--seed S]).
 
 Prints the compared and refused functions per family, and the seed to continue with. A function that differs, or is refused by
-an internal error, is printed as a script over a minimal number of rows; the run then ends with exit code 1, at once or
+an internal error, is printed as a script over a minimal number of rows. The run then ends with exit code 1, at once or
 (`--all`) at its time limit. The families `batches` and `groups` run queries in a Spark session, a thousandth as many.
 """
 

@@ -1,7 +1,7 @@
 """Checks the documented error bounds of approximate sums, means and variances on random and adversarial data.
 
-Spark's side is computed here as Spark does it: one row after another within a partition, then one partition after another in
-any order (Sum, and CentralMomentAgg with Welford's update and Chan's merge). pandas' side is pandas itself.
+Spark's side is computed here as Spark does it. One row follows another within a partition, then one partition another in any
+order (Sum, and CentralMomentAgg with Welford's update and Chan's merge). pandas' side is pandas itself.
 """
 
 from __future__ import annotations

@@ -139,7 +139,7 @@ def test_a_full_table_is_emptied_and_merging_continues():
             assert float.fromhex(again[key][2] or "0") == float.fromhex(most or "0") or "nan" in str(most)
 
 
-def test_sums_of_doubles_add_row_by_row():
+def test_sums_of_doubles_add_in_the_order_of_rows():
     made = program(("i8",), [("sum", "f64"), ("total", "f64"), ("min", "f64"), ("max", "f64")], nullable=False)
     values = np.array([1e16, 1.0, 1.0, -1e16, -0.0, 0.0, np.nan, 3.0])
     keys = np.array([1, 1, 1, 1, 2, 2, 3, 3], np.int8)

@@ -1,6 +1,7 @@
-"""Checks that comments, docstrings and pages follow the project's rules of plain English.
+"""Checks that comments, docstrings, messages, titles of tests and pages follow the project's rules of plain English.
 
-The rules: a file's header is one verb sentence of at most 25 words, and no prose uses a word that docs/glossary.md replaces.
+The rules: a file's header is one verb sentence, no sentence has more than 25 words, and nothing uses a word that docs/glossary.md
+replaces.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("sparkweld", "udf_compiler", "jobs", "jvm-bridge", "tests")
-_DOCS = ("annotations", "compiled", "decorators", "models", "security")
-PAGES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", *(f"docs/{name}.md" for name in _DOCS))
+#: All pages; compatibility.md is generated from tables of code.
+PAGES = sorted(path for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "tests/bench/README.md"))
+MOST_WORDS = 25
 
 #: A header's first word. A verb that is missing here is added;
 VERBS = frozenset(
@@ -64,7 +66,7 @@ BANNED = [
 
 
 #: Names of the code within prose: in backquotes, as parameters, in signatures and in paths.
-_NAMES = re.compile(r"``[^`]*``|`[^`]*`|@param \w+|\b\w+\([\w, ]*\)|\S+/\S+")
+_NAMES = re.compile(r"``[^`]*``|`[^`]*`|@param \w+|\b\w+\([\w, ]*\)|\]\([^)]*\)|\S+/\S+")
 
 
 def sources(*suffixes: str) -> list[Path]:
@@ -85,7 +87,7 @@ def prose(path: Path) -> Iterator[tuple[int, str]]:
     elif path.suffix == ".md":
         fenced = False
         for number, line in enumerate(text.splitlines(), 1):
-            fenced ^= line.startswith("```")
+            fenced ^= line.lstrip().startswith("```")
             if not fenced:
                 yield number, line
     else:
@@ -101,6 +103,71 @@ def _of_python(text: str) -> Iterator[tuple[int, str]]:
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type == tokenize.COMMENT:
             yield token.start[0], token.string
+
+
+def files(folder: str, *suffixes: str) -> Iterator[tuple[str, Path]]:
+    """Yields the pages, or the sources of a folder with these suffixes, without this file; with their names."""
+    for path in PAGES if folder == "docs" else sources(*suffixes):
+        name = str(path.relative_to(ROOT))
+        if folder in ("docs", name.split("/")[0]) and path != Path(__file__):
+            yield name, path
+
+
+def banned(text: str, line: int) -> Iterator[str]:
+    """Yields a fault for each banned word of a text that begins at that line."""
+    plain = _NAMES.sub("", text)
+    for pattern, better in BANNED:
+        for found in re.finditer(pattern, plain, re.I):
+            yield f"line {line + plain.count(chr(10), 0, found.start())}: {found[0]!r}; write: {better}"
+
+
+def messages(path: Path) -> Iterator[tuple[int, str]]:
+    """Yields (line, text) of the titles of tests and cases, and of the messages of errors and assertions."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+            yield node.lineno, node.name.replace("_", " ").replace("stand in", "")
+        found = None
+        if isinstance(node, ast.Raise):
+            found = node.exc
+        elif isinstance(node, ast.Assert):
+            found = node.msg
+        elif isinstance(node, ast.keyword) and node.arg in ("id", "ids"):
+            found = node.value
+        for part in ast.walk(found) if found else ():
+            if isinstance(part, ast.Constant) and isinstance(part.value, str):
+                yield part.lineno, part.value
+
+
+def paragraphs(path: Path) -> Iterator[tuple[int, str]]:
+    """Yields (line, text) of the paragraphs, list items and cells of tables of docstrings or of a page, each as one line.
+
+    Code and tables are not sentences: indented lines of docstrings, trees drawn with lines, and cells without a full stop.
+    """
+    if path.suffix == ".md":
+        if path.name == "compatibility.md":
+            return
+        yield from _split(list(prose(path)))
+    else:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and (found := ast.get_docstring(node)):
+                line = node.body[0].lineno
+                kept = [(line + at, "" if text.startswith("    ") else text) for at, text in enumerate(found.splitlines())]
+                yield from _split(kept)
+
+
+def _split(lines: list[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+    start, kept = 0, ""
+    for line, text in [*lines, (0, "")]:
+        if not text.strip() or re.match(r"\s*([-*#|<]|\d+\.|``\w+``)(\s|$)|\||\s*[├└]", text):
+            if kept:
+                yield start, kept
+            kept = ""
+            if text.startswith("|"):
+                yield from ((line, cell.strip()) for cell in text.split("|") if ". " in cell)
+                continue
+            if re.match(r"``|\s*[├└]", text):
+                continue
+        start, kept = (start, f"{kept} {text.strip()}") if kept else (line, text.strip())
 
 
 def header(path: Path) -> str | None:
@@ -123,15 +190,29 @@ def test_headers_are_one_verb_sentence(folder):
 
 @pytest.mark.parametrize("folder", [*FOLDERS, "docs"])
 def test_no_banned_words(folder):
-    paths = [ROOT / page for page in PAGES] if folder == "docs" else sources(".py", ".scala", ".java", ".c", ".h")
     wrong = []
-    for path in paths:
-        name = str(path.relative_to(ROOT))
-        if folder in ("docs", name.split("/")[0]) and path != Path(__file__) and not name.startswith(_USERS):
-            for line, text in prose(path):
-                plain = _NAMES.sub("", text)
-                for pattern, better in BANNED:
-                    for found in re.finditer(pattern, plain, re.I):
-                        at = line + plain.count("\n", 0, found.start())
-                        wrong.append(f"{name}:{at}: {found[0]!r}; write: {better}")
+    for name, path in files(folder, ".py", ".scala", ".java", ".c", ".h"):
+        if not name.startswith(_USERS):
+            wrong += [f"{name}:{line}: {fault}" for line, text in prose(path) for fault in banned(text, line)]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_messages_and_titles_use_no_banned_words(folder):
+    wrong = []
+    for name, path in files(folder, ".py"):
+        wrong += [f"{name}:{line}: {fault}" for line, text in messages(path) for fault in banned(text, line)]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("folder", [*FOLDERS, "docs"])
+def test_sentences_are_short(folder):
+    wrong = []
+    for name, path in files(folder, ".py"):
+        for line, text in paragraphs(path):
+            for sentence in re.split(r"(?<=[.!?])\**\s+", text):
+                names = re.sub(r"\bX(?:'s)?(?:[,;]? (?:and |or )?X\b)+", "X", _NAMES.sub("X", sentence))
+                words = [word for word in names.split() if re.search(r"\w", word)]
+                if len(words) > MOST_WORDS:
+                    wrong.append(f"{name}:{line}: {len(words)} words: {sentence}")
     assert not wrong, "\n".join(wrong)

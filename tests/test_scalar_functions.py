@@ -104,7 +104,7 @@ def check(function: Callable[..., Any], types: tuple[str, ...], returns: str, ul
         assert not again.any()
         wanted = worker(function, batch, types, returns)
         for row, (g, w) in enumerate(zip(got, wanted, strict=True)):
-            assert same(g, w, ulp), f"{[c[row] for c in batch]} of {batch}: PySpark gives {w!r}, the kernel {g!r}"
+            assert same(g, w, ulp), f"{[c[row] for c in batch]} of {batch}: PySpark returns {w!r}, the kernel {g!r}"
 
 
 def grade(x):

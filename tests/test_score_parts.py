@@ -81,7 +81,7 @@ SUM, COUNTS, BEHIND = fitted(NUMBERS, *TEXTS), fitted(NUMBERS, ("t", CountVector
     ("both sides", lambda d: pd.Series(SUM.predict(d)), ("b", "t", "u")),
     ("both sides", lambda d: pd.Series(SUM.predict(d)), ("t",)),
     ("not row-local", lambda d: pd.Series(SUM.predict(d)) * d["t"].str.len(), ("t", "u")),
-], ids=["a link", "counts", "numbers behind texts", "numbers of both", "texts of both", "a product"])  # fmt: skip
+], ids=["a link", "counts", "numbers behind strings", "numbers of both", "strings of both", "a product"])  # fmt: skip
 def test_other_scores_are_refused(why: str, score: Any, others: tuple[str, ...]) -> None:
     with pytest.raises(Refusal, match=why) as refused:
         parts_of(score, others)

@@ -33,7 +33,7 @@ class Merge:
 
     `rows` takes no value and counts rows; `count` counts values that are not NULL. `sum` is NULL without any value. An integer
     sum is an i64 that wraps; `checked_sum` instead flags the row at which it overflows, and the merged columns are then
-    meaningless. `total` is an f64 that starts at 0.0. `min` and `max` are NULL without any value; NaN is the largest value, and
+    meaningless. `total` is an f64 that starts at 0.0. `min` and `max` are NULL without any value. NaN is the largest value, and
     of two equal values, such as -0.0 and 0.0, the first is kept. `moment0`, `moment1` and `moment2` always appear together: the
     number of doubles, their mean, and the sum of squared deviations from it. All are f64 and initially 0.0 (Welford, Note on a
     Method for Calculating Corrected Sums of Squares and Products, 1962). Spark's CentralMomentAgg does the same.

@@ -2,10 +2,10 @@
 
     make bench BENCH=backends          (or: python tests/bench/bench_backends.py [--rows N] [--repeats N] [--json FILE])
 
-Each chain (multiply, add, multiply, add, ...) is one pandas UDF over one double. `spark.sparkweld.backend` runs it as a
-kernel and as Spark expressions, over three sources: a Parquet scan (columns), a range (rows), and a range with eight more
-columns, which a kernel moves into batches and back (wide rows). One core, one JVM; runs of the two sides alternate. The
-constants are least-squares fits of the fastest runs; the row at 0 operations is the source alone.
+Each chain (multiply, add, multiply, add, ...) is one pandas UDF over one double. `spark.sparkweld.backend` runs it as a kernel
+and as Spark expressions. There are three sources: a Parquet scan (columns), a range (rows), and a range with eight more columns
+(wide rows). A kernel moves the latter into batches and back. One core, one JVM; runs of the two sides alternate. The constants
+are least-squares fits of the fastest runs; the row at 0 operations is the source alone.
 
 The last table is an aggregate pandas UDF grouped by a string over a Parquet scan: Spark's partial aggregation against
 kernels.

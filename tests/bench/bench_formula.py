@@ -2,10 +2,10 @@
 
     make bench BENCH=formula           (or: python tests/bench/bench_formula.py [--rows N] [--cases a,b] [--json FILE])
 
-Two JVMs with equal settings, one with the flag and one without, read the same Parquet on the same cores and write to the noop
-sink. Results are compared before timing: all rows of one file between plugin off and on, and checksums over all rows between
-all three. Samples alternate between the JVMs and are retaken after a slow phase of the machine. The table shows medians of
-the warm runs, and the first run (which for the plugin includes compilation, with an empty cache).
+Two JVMs have equal settings, one with the flag and one without. Both read the same Parquet on the same cores and write to the
+noop sink. Results are compared before timing: all rows of one file between plugin off and on, and checksums over all rows
+between all three. Samples alternate between the JVMs and are retaken after a slow phase of the machine. The table shows medians
+of the warm runs, and the first run (which for the plugin includes compilation, with an empty cache).
 """
 
 from __future__ import annotations

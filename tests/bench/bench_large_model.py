@@ -2,9 +2,9 @@
 
     make bench BENCH=large_model            (or: python tests/bench/bench_large_model.py [--megabytes 200 1000] [--heap 4g])
 
-Each size runs in its own JVM, whose heap is also the executors' (local mode). A forest of deep trees is grown on random
-numbers and scored by sparkweld.score over ROWS rows: planned and run twice with the plugin, and run with it off; the results
-are compared. Meanwhile the largest resident memory of each process is read from /proc.
+Each size runs in its own JVM, whose heap is also the executors' (local mode). A forest of deep trees is grown on random numbers
+and scored by sparkweld.score over ROWS rows. The query is planned and run twice with the plugin, and run with it off. The
+results are compared. Meanwhile the largest resident memory of each process is read from /proc.
 """
 
 from __future__ import annotations

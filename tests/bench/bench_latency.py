@@ -2,9 +2,9 @@
 
     make bench BENCH=latency           (or: python tests/bench/bench_latency.py [--repeats N] [--json FILE])
 
-First query: a new JVM runs one pandas UDF query over 100,000 rows; with the flag once with an empty kernel cache, and once
-with the cache of an earlier process. Planning: queries without UDFs, from DataFrame to physical plan, in new JVMs. Runs with
-and without the flag alternate; differences are between medians.
+First query: a new JVM runs one pandas UDF query over 100,000 rows. With the flag it runs once with an empty kernel cache, and
+once with the cache of an earlier process. Planning: queries without UDFs, from DataFrame to physical plan, in new JVMs. Runs
+with and without the flag alternate; differences are between medians.
 """
 
 from __future__ import annotations

@@ -3,10 +3,10 @@
     make bench BENCH=models   (or: python tests/bench/bench_models.py [--cases WORDS] [--samples N] [--peers PYTHON])
 
 Each side scores the same batch of 10,000 rows. Results are compared before timing, bit by bit where the case requires it. The
-sides of a case alternate, so that a slow phase of the machine affects all; the table has each side's fastest sample, and the
-median beside it. Libraries of another environment (`--peers`, see `peer_worker.py`) score the same model and rows in a
-separate process afterwards; the table shows the error of their probabilities. Exits with 1 when the results of the library
-that fitted the model differ, or a target is missed.
+sides of a case alternate, so that a slow phase of the machine affects all. The table has each side's fastest sample, and the
+median beside it. Libraries of another environment (`--peers`, see `peer_worker.py`) score the same model and rows in a separate
+process afterwards. The table shows the error of their probabilities. Exits with 1 when the results of the library that fitted
+the model differ, or a target is missed.
 """
 
 from __future__ import annotations

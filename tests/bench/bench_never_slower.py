@@ -3,9 +3,9 @@
     make bench BENCH=never_slower   (or: python tests/bench/bench_never_slower.py [--cases TEXT] [--repeats N] [--json FILE])
 
 Two JVMs with equal settings, one with the flag and one without, read the same Parquet and write to the noop sink. The measure
-is user plus system time of the driver, its JVM, the Python workers and the compile service, from a new DataFrame to the end
-of a query: other work on the machine adds little to it. Results are compared first. Samples alternate; the table shows
-medians of the warm runs. A line below 0.95 makes the exit code 1.
+is user plus system time of the driver, its JVM, the Python workers and the compile service. It covers a query from a new
+DataFrame to its end. Other work on the machine adds little to it. Results are compared first. Samples alternate; the table
+shows medians of the warm runs. A line below 0.95 makes the exit code 1.
 """
 
 from __future__ import annotations

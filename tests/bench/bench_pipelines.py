@@ -3,7 +3,7 @@
     make bench BENCH=pipelines          (or: python tests/bench/bench_pipelines.py [--rows N] [--repeats N])
 
 Each chain runs as pandas (or pyarrow.compute) in a UDF's batch, and as a kernel in blocks. An operation's cost is the slope
-over the number of operations; a stage's cost and a string's transfer into and out of a kernel are the intercept. CPU time of
+over the number of operations. A stage's cost and a string's transfer into and out of a kernel are the intercept. CPU time of
 one thread; the fastest run counts.
 """
 

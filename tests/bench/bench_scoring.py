@@ -2,13 +2,13 @@
 
     make bench BENCH=scoring        (or: python tests/bench/bench_scoring.py [--rows N] [--cases WORDS] [--json FILE])
 
-Two JVMs with equal settings, one with the flag and one without, read the same Parquet on the same cores and write to the noop
-sink. Where plugin off is slow it reads a table of fewer rows. All its rows are compared before timing. Samples alternate; the
-table shows medians of the warm runs and, in brackets, the first run. A variant that takes over 20 s has one warm run. The two
-variants that run in the JVM alone have extra warm-up runs, three times as many for the first case, until the JIT has compiled
-Spark's code: with the plugin off the worker, which has no such phase, takes nearly all of the time. *scan* only selects the
-case's columns from the same files into the same sink. It passes rows of all these columns, where the other two pass rows of
-the score.
+Two JVMs have equal settings, one with the flag and one without. Both read the same Parquet on the same cores and write to the
+noop sink. Where plugin off is slow it reads a table of fewer rows. All its rows are compared before timing. Samples alternate;
+the table shows medians of the warm runs and, in brackets, the first run. A variant that takes over 20 s has one warm run. The
+two variants that run in the JVM alone have extra warm-up runs, until the JIT has compiled Spark's code. The first case has
+three times as many. With the plugin off, the worker takes nearly all of the time and has no such phase. *scan* only selects the
+case's columns from the same files into the same sink. It passes rows of all these columns, where the other two pass rows of the
+score.
 """
 
 from __future__ import annotations

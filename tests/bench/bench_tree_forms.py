@@ -2,9 +2,9 @@
 
     python tests/bench/bench_tree_forms.py [--trees N] [--samples N]
 
-Trees are grown at random leaves (like LightGBM's, deep) or level by level (like XGBoost's), over rows of normal numbers.
-Times are one thread's CPU time, the least of some samples, in nanoseconds a row. The summary below has least-squares costs of
-a split and of a level, how often the current constants choose the slower form, and the worst slowdown.
+Trees are grown at random leaves (like LightGBM's, deep) or level by level (like XGBoost's), over rows of normal numbers. Times
+are one thread's CPU time, the least of some samples, in nanoseconds a row. The summary below has least-squares costs of a split
+and of a level. It also has how often the current constants choose the slower form, and the worst slowdown.
 """
 
 from __future__ import annotations

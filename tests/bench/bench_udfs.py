@@ -2,9 +2,9 @@
 
     make bench BENCH=udfs           (or: python tests/bench/bench_udfs.py [--rows N] [--cases a,b] [--json FILE])
 
-Two JVMs with equal settings, one with the flag and one without, read the same Parquet on the same cores and write to the noop
-sink. Listing a table's files and reading their schema is excluded from the time. Before timing, all rows of plugin on and of
-handwritten SQL are compared with plugin off. Samples alternate and are retaken after a slow phase of the machine. The table
+Two JVMs have equal settings, one with the flag and one without. Both read the same Parquet on the same cores and write to the
+noop sink. Listing a table's files and reading their schema is excluded from the time. Before timing, all rows of plugin on and
+of handwritten SQL are compared with plugin off. Samples alternate and are retaken after a slow phase of the machine. The table
 shows medians of the warm runs, after uncounted warm-ups for the JIT, and, in brackets, the first run.
 """
 

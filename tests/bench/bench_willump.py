@@ -4,12 +4,12 @@
 
 FOLDER contains the tables that `cascade_cases.py` names, as Parquet. A fifth of the rows is held out from fitting and
 certification. On it, the kernels of the full model and of the cascade are compared with the Python estimators and then timed
-alternately, on one thread. Accuracy is that of both on these rows, with the 95% interval of the paired difference. For ratings of
-films, the held-out rows are drawn like the others, and then the latest ones, which a certificate of earlier rows does not cover.
-Repeated fits on synthetic rows count how often the true loss exceeds the promised one. `feature_cache.py` scores repeating
-titles, and `top_rows.py` has top-K queries and score filters; `--parts` selects among these. Exits with 1 when answers differ,
-when the promise fails too often, when fewer than three workloads reach three times the full model's speed, or when a part misses
-its own target.
+alternately, on one thread. Accuracy is that of both on these rows, with the 95% interval of the paired difference. For ratings
+of films, the held-out rows are first drawn like the others. Then they are the latest ones, which a certificate of earlier rows
+does not cover. Repeated fits on synthetic rows count how often the true loss exceeds the promised one. `feature_cache.py`
+scores repeating titles, and `top_rows.py` has top-K queries and score filters; `--parts` selects among these. Exits with 1 when
+answers differ, when the guarantee fails too often, or when a part misses its own target. So it does when fewer than three
+workloads reach three times the full model's speed.
 """
 
 from __future__ import annotations

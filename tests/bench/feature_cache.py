@@ -3,10 +3,11 @@
     python tests/bench/feature_cache.py [--rows N]     (bench_willump.py prints it as well)
 
 One Spark of one core reads Parquet and counts all rows. The model is TF-IDF of words and of character n-grams with a logistic
-regression. Shown are nanoseconds a row in kernels, look-ups included (the operator's own metric; the best of the repeats),
-for the alternating modes `never`, `always` and `auto`; the hit rate; and the cache's memory beside its limit. The scores of
-all three are compared first, bit by bit. Each run has its own rows, drawn like the others: hits come from other rows, never
-from the same ones in an earlier run. With exponent 0 all titles are equally frequent: the more titles, the less it pays.
+regression. The table shows nanoseconds a row in kernels, including look-ups, for the alternating modes `never`, `always` and
+`auto`. They are the operator's own metric, the best of the repeats. It also shows the hit rate, and the cache's memory beside
+its limit. The scores of all three are compared first, bit by bit. Each run has its own rows, drawn like the others: hits come
+from other rows, never from the same ones in an earlier run. With exponent 0 all titles are equally frequent: the more titles,
+the less it pays.
 """
 
 from __future__ import annotations

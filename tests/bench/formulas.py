@@ -29,10 +29,10 @@ Columns = dict[str, np.ndarray]
 class Formula:
     """One benchmark case.
 
-    `draw(random, rows)` returns the input columns (float64); `udfs(frame)` and `sql(frame)` select `outputs` from a frame
-    with these columns; `prepare` is the part of the query that all variants share (a filter, or nothing). `bound` is the
-    permitted distance between plugin-on and plugin-off results, `sql_tolerance` the relative and absolute distance to Spark
-    SQL, whose functions come from another library.
+    `draw(random, rows)` returns the input columns (float64). `udfs(frame)` and `sql(frame)` select `outputs` from a frame with
+    these columns. `prepare` is the part of the query that all variants share (a filter, or nothing). `bound` is the permitted
+    distance between plugin-on and plugin-off results. `sql_tolerance` is the relative and absolute distance to Spark SQL, whose
+    functions come from another library.
     """
 
     name: str

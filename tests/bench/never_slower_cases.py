@@ -1,7 +1,7 @@
 """Defines the queries of the never-slower bench, many of which suit kernels badly.
 
-Each case has a table of `never_slower_data.py`, a number of rows (enough for a second of processor time without the plugin),
-the number of runs in one sample, and the query. Results are numbers, strings and lists of them: equal, not close.
+Each case has a table of `never_slower_data.py`, the number of runs in one sample, and the query. Its number of rows is enough
+for a second of CPU time without the plugin. Results are numbers, strings and lists of them: equal, not close.
 """
 
 from __future__ import annotations

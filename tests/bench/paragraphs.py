@@ -2,8 +2,8 @@
 
 A string is the beginning of a docstring paragraph of NumPy, pandas, scikit-learn or PySpark; its label states whether it is
 PySpark's. The libraries are installed wherever this runs, so nothing is downloaded. One share of the strings fits the model,
-another certifies a cascade, and the table to score repeats the rest many times. Each copy ends in its number as an extra
-word, so that all rows differ; the other shares' strings get such numbers too, so that all rows have one distribution.
+another certifies a cascade, and the table to score repeats the rest many times. Each copy ends in its number as an extra word,
+so that all rows differ. The other shares' strings get such numbers too, so that all rows have one distribution.
 """
 
 from __future__ import annotations

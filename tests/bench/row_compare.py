@@ -1,7 +1,7 @@
 """Compares two folders of Parquet rows: the same rows, or where they differ.
 
 Rows are joined by a unique key. A column is compared exactly, where NULL, NaN and -0.0 are three distinct values. A column in
-`bounds` is compared within a distance in units in the last place (ULP): for results of libm functions, which SparkWeld
+`bounds` is compared within a distance in units in the last place (ULP). This is for results of libm functions, which SparkWeld
 computes within a bound of NumPy's.
 """
 

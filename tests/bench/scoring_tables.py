@@ -1,9 +1,9 @@
 """Writes the scoring benchmark's Parquet tables: numbers, strings, word counts, and mixed columns with missing values.
 
-Strings and mixed tables come from real files, where $SPARKWELD_SOURCES names a folder with them. Rows are drawn at random;
-then strings get a number appended, amounts are multiplied by a factor near 1, and some values are set missing, so that nearly
-all rows are distinct. Categories and small counts are unchanged. Without the folder, strings are drawn from Zipf-distributed
-words, and there are no mixed tables.
+Strings and mixed tables come from real files, where $SPARKWELD_SOURCES names a folder with them. Rows are drawn at random. Then
+strings get a number appended, amounts are multiplied by a factor near 1, and some values are set missing. So nearly all rows
+are distinct. Categories and small counts are unchanged. Without the folder, strings are drawn from Zipf-distributed words, and
+there are no mixed tables.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Starts a Spark session per configuration in its own JVM, which measures on command (spark_worker.py).
 
-The plugin is loaded when a JVM starts, so each configuration has its own process. The parent commands one process at a time
-and can alternate, so that a slow phase of the machine affects all configurations. A fixed amount of work (`spin`) is timed
-before and after each sample: when it took much longer than usual, the machine was in a slow phase, and the sample is retaken.
+The plugin is loaded when a JVM starts, so each configuration has its own process. The parent commands one process at a time and
+can alternate, so that a slow phase of the machine affects all configurations. A fixed amount of work (`spin`) is timed before
+and after each sample. When it took much longer than usual, the machine was in a slow phase, and the sample is retaken.
 """
 
 from __future__ import annotations

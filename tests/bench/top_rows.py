@@ -4,19 +4,19 @@
     (bench_willump.py prints it as well)
 
 Columns of the table: *exact* has all of the plugin's rules. *full* is the same session without row skipping by score and
-without caches of earlier rows, so that kernels score every row and Spark selects. *off* is the same session with the plugin
-off over fewer rows, once per workload, since without the plugin every query scores all of them: the time of a first-ten query
-in two tasks, scaled to the table's rows. `--off-rows 0` omits it. Times are the best of alternating repeats, up to the
-collected rows of a top-K query, and up to the noop sink for a filter. With `--cpu` it is the processors' time of the JVM and
-its descendants, which other work on the machine changes little. A *full* run of over LONG seconds is timed for one query of
+without caches of earlier rows, so that kernels score every row and Spark selects. *off* is the same session with the plugin off
+over fewer rows. It is the time of a first-ten query in two tasks, scaled to the table's rows. It is measured once per workload,
+since without the plugin every query scores all rows. `--off-rows 0` omits it. Times are the best of alternating repeats, up to
+the collected rows of a top-K query, and up to the noop sink for a filter. With `--cpu` it is the processors' time of the JVM
+and its descendants, which other work on the machine changes little. A *full* run of over LONG seconds is timed for one query of
 each kind only, because all of the kind score the same rows.
 
-Before timing, the answers of *exact* are compared with the scores that *full* has written, over all rows, and those with the
-plugin off over its rows, one by one; filters by count and a sum of hashes of row numbers and scores. *approximate* replaces
-*exact* by a ranking fitted to some rows of the same table, and its recall is counted. It extrapolates to the smaller K.
-*exact* has bounds wherever possible, or with `--mode auto` where the plugin adds them by itself. *exact* has a target against
-*full* where features or joins are expensive; where nothing is, there are no targets. Below each table is the time of reading
-its rows, a lower bound of every query.
+Before timing, the answers of *exact* are compared one by one with the scores that *full* has written, over all rows. Those with
+the plugin off are compared over its rows. Filters are compared by count and a sum of hashes of row numbers and scores.
+*approximate* replaces *exact* by a ranking fitted to some rows of the same table, and its recall is counted. It extrapolates to
+the smaller K. *exact* has bounds wherever possible, or with `--mode auto` where the plugin adds them by itself. *exact* has a
+target against *full* where features or joins are expensive; where nothing is, there are no targets. Below each table is the
+time of reading its rows, a lower bound of every query.
 """
 
 from __future__ import annotations
@@ -333,8 +333,8 @@ def below(name: str, query: str, found: dict[str, float], target: float) -> list
 def run(data: Path, asked: Asked, names: list[str]) -> list[str]:
     """Prints the tables; returns the faults.
 
-    Each workload has a separate process, and so a separate Spark: its memory is free afterwards, and a process that the
-    system killed for lack of memory is reported.
+    Each workload has a separate process, and so a separate Spark. Its memory is free afterwards, and a process that the system
+    killed for lack of memory is reported.
     """
     faults: list[str] = []
     off = f"; off: {asked.off_rows:,} rows, times {asked.rows / asked.off_rows:g}" if asked.off_rows else ""

@@ -30,8 +30,8 @@ class Workload:
     copies.
 
     `side`: a table to join by `key`. `ranked`: whether the model is expensive enough for a candidate search. `expensive`: the
-    part that takes several times as long as reading the rows, and so offers a gain: the "features" with the joins that supply
-    them, the "model", or nothing.
+    part that takes several times as long as reading the rows, and so offers a gain. It is the "features" with the joins that
+    supply them, the "model", or nothing.
     """
 
     rows: pd.DataFrame

@@ -1,9 +1,9 @@
 """Writes the UDF benchmark's Parquet tables: ZIP codes, product titles, flights with times, incomes.
 
-ZIP codes and titles come from real files where $SPARKWELD_SOURCES names a folder that holds them (nyc_311_zip.parquet,
-pricerunner_products.parquet), else from a seeded generator of similar strings. A model number varies each title, so that
-nearly all are distinct; ZIP codes keep their few hundred real distinct values. Flights are those of flights_data.py with a
-departure time of second precision.
+ZIP codes and titles come from real files (nyc_311_zip.parquet, pricerunner_products.parquet) where $SPARKWELD_SOURCES names
+their folder. Otherwise they come from a seeded generator of similar strings. A model number varies each title, so that nearly
+all are distinct; ZIP codes keep their few hundred real distinct values. Flights are those of flights_data.py with a departure
+time of second precision.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Prints the compiled functions of the corpus and the reasons for the rest: `python -m tests.corpus`, `make corpus`.
 
-`--explain NAME` prints the program or the refusals of one case, `--write` rewrites the expectations, `--spark` also runs
-every case with SparkWeld off and on and compares (needs the bridge), `--each` runs one query per case.
+`--explain NAME` prints the program or the refusals of one case, and `--write` rewrites the expectations. `--spark` also runs
+every case with SparkWeld off and on and compares (needs the bridge). `--each` runs one query per case.
 """
 
 from __future__ import annotations

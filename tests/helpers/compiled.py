@@ -56,8 +56,8 @@ TYPE_NAMES = {
 
 @dataclass(frozen=True)
 class Compared:
-    """The comparison counts of one function: batches, batches that a program computed, batches with a flagged row, and
-    those of them in which the worker raises. Code and reason of the refusal when it did not compile.
+    """The comparison counts of one function. They are batches, batches that a program computed, batches with a flagged row, and
+    those of the latter in which the worker raises. Code and reason of the refusal when it did not compile.
     """
 
     batches: int = 0
@@ -86,7 +86,7 @@ def compare_with_worker(
     """Runs `function` over each batch both ways; AssertionError where they differ. `kernel`: run machine code as well.
     `chain`: see `Case`. `exact`: refuse approximate operations.
 
-    A batch function's flagged row sends its whole batch to Python: the comparison is skipped there, and its other rows are
+    A batch function's flagged row sends its whole batch to Python. The comparison is skipped there, and the other rows are
     compared as a batch of their own. For row-local functions only the flagged rows run in Python (`compare_flagged`).
     """
     blobs = [payload(each, returns) for each, _ in chain] or [payload(function, returns)]

@@ -86,7 +86,7 @@ def check(
     """Asserts that `query` has one outcome with SparkWeld off and on, and that the second run is not vacuous.
 
     `refused`: the reason code that must keep the query out of Weld. `deopt`: whether batches must (True) or must not (False)
-    deoptimise to Python; None allows both, but some batch must have reached a kernel or a guard. `ulp`: see `differences`.
+    deoptimise to Python. None allows both, but some batch must have reached a kernel or a guard. `ulp`: see `differences`.
     `rewritten`: the least number of UDFs rewritten to Spark expressions; none may then remain in Python.
     """
     # A case about kernels must not depend on the cost model's choice.

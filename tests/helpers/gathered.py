@@ -1,10 +1,9 @@
 """Runs generated pandas UDFs over the batches that Spark would create and over scan batches, and compares them.
 
-A worker above a filter receives the retained rows of a partition's scan batches and files, cut at the record limit. This
-module models that by rows. A kernel may run on the scan batches directly only where its forms are proved to agree; a batch
-with a flagged row runs in Python unchanged. Then each row must equal the worker's result in Spark's batch, and the query must
-fail where Spark's does. Where nothing is proved, batches are regrouped as in Spark, and the family `batches` compares real
-queries.
+A worker above a filter receives the retained rows of a partition's scan batches and files, cut at the record limit. This module
+models that by rows. A kernel may run on the scan batches directly only where its forms are proved to agree. A batch with a
+flagged row runs in Python unchanged. Then each row must equal the worker's result in Spark's batch, and the query must fail
+where Spark's does. Where nothing is proved, batches are regrouped as in Spark, and the family `batches` compares real queries.
 """
 
 from __future__ import annotations
@@ -56,8 +55,8 @@ PANDAS = PythonEvalType.SQL_SCALAR_PANDAS_UDF
 
 @dataclass(frozen=True)
 class Gathered:
-    """A function of some columns, its files (`layout`, `seed`), the scan batch size, the filter that selects rows,
-    and the record limit of a batch that Spark creates.
+    """A function of some columns and its files (`layout`, `seed`). Further fields are the scan batch size, the filter that
+    selects rows, and the record limit of a batch that Spark creates.
     """
 
     columns: str

@@ -226,7 +226,8 @@ def _mapped(source: str, batches: tuple[pa.RecordBatch, ...], returns: DataType,
 
 
 def _tags(draw: Draw) -> Case:
-    """Draws a function of a row's list of strings: a plain UDF of it and a string, or applied to each array of a pandas UDF."""
+    """Draws a function of a row's list of strings. It is a plain UDF of the list and a string, or is applied to each array of a
+    pandas UDF."""
     how = draw(st.integers(0, 5))
     if how == 0:
         source, gives = draw(tag_series())

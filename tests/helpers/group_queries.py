@@ -1,7 +1,8 @@
 """Generates queries that aggregate, rank and union rows of files, some of which hold NULLs.
 
-`group_queries()` is a Hypothesis strategy of queries: aggregate UDFs over groups, windows and whole tables; Spark's own
-aggregates over scalar UDFs; the first rows by a UDF's or model's result. `batch_queries` defines files and queries.
+`group_queries()` is a Hypothesis strategy of queries. They have aggregate UDFs over groups, windows and whole tables, or
+Spark's own aggregates over scalar UDFs. Others select the first rows by a UDF's or model's result. `batch_queries` defines
+files and queries.
 """
 
 from __future__ import annotations

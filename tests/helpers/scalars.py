@@ -153,9 +153,9 @@ def compare(
             if error is None and _holds(wanted):
                 spare.append((row, wanted))
             continue
-        assert error is None, f"{source} {row}: Python raises {error!r}, the kernel gives {result_of(columns, at)!r}"
+        assert error is None, f"{source} {row}: Python raises {error!r}, the kernel returns {result_of(columns, at)!r}"
         got = result_of(columns, at)
-        assert same(got, wanted, ulp), f"{source} {row}: Python gives {wanted!r}, the kernel {got!r}"
+        assert same(got, wanted, ulp), f"{source} {row}: Python returns {wanted!r}, the kernel {got!r}"
     assert len(spare) <= needless, f"{source}: {len(spare)} rows flagged without need: {spare[:5]}"
 
 

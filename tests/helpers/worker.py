@@ -104,7 +104,7 @@ def _twice(run: _Iterated) -> Callable[[Callable[..., Any], pa.RecordBatch, Data
         alone = pa.chunked_array(run(function, batch, returns, timezone, 1), to_arrow_type(returns, timezone="UTC"))
         both = pa.chunked_array(run(function, batch, returns, timezone, 2), alone.type)
         if token([part.to_pylist() for part in both.flatten()]) != token([part.to_pylist() * 2 for part in alone.flatten()]):
-            raise ValueError("the second of two equal batches gives other rows than the first")
+            raise ValueError("the second of two equal batches returns other rows than the first")
         return alone.combine_chunks()
 
     return one

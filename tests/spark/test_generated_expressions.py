@@ -47,7 +47,7 @@ def with_twins():
             found.setdefault(function.source, function)
 
     case()
-    assert len(found) >= 30, f"only {len(found)} of {EXAMPLES} functions have a twin"
+    assert len(found) >= 30, f"only {len(found)} of {EXAMPLES} functions have an equivalent Catalyst expression"
     return list(found.values())
 
 

@@ -1,6 +1,6 @@
 """Compares random query plans with UDFs of every kind, SparkWeld off and on, under varied Spark settings.
 
-A plan with a refused UDF must still produce its rows; too few plans with kernels fail the test, so that it cannot pass by
+A plan with a refused UDF must still produce its rows. Too few plans with kernels fail the test, so that it cannot pass by
 refusing.
 """
 

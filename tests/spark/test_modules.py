@@ -88,8 +88,8 @@ report(**facts)
 def test_executors_with_other_files(applications, tmp_path):
     """A task whose workers would import another file than the driver's runs in Python.
 
-    Cases: a module of the job that has changed or is shadowed by an earlier folder, and a standard and an installed module
-    that are shadowed there.
+    Cases: a module of the job that has changed or is shadowed by an earlier folder. A standard and an installed module that are
+    shadowed there.
     """
     before, folder = tmp_path / "before", tmp_path / "folder"
     before.mkdir()

@@ -122,7 +122,7 @@ def test_a_cascade_over_strings_omits_the_expensive_features():
     assert f"cost per row: {first} {told.importance[first]:.4f}, {told.group_cost[first]:.0f} ns; " in text
 
 
-@pytest.mark.parametrize("make", [text_cascade, tree_cascade, number_cascade], ids=["texts", "classes", "numbers"])
+@pytest.mark.parametrize("make", [text_cascade, tree_cascade, number_cascade], ids=["strings", "classes", "numbers"])
 @pytest.mark.parametrize("count", [1, 7, 700, 9000])
 def test_the_kernel_equals_python_and_a_row_depends_on_no_other(make, count):
     fitted, data = make(), texts()[0] if make is text_cascade else table()[0]

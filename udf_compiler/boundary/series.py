@@ -113,7 +113,7 @@ def check_conf(confs: Mapping[str, str | None], udf: str, name: str, wanted: str
     """Refuses (SW110) a conf whose value is not its default, `wanted`."""
     given = confs.get(name)
     if given is not None and given.lower() != wanted:
-        raise refusal("SW110", udf, conf=name, value=given, wanted=wanted)
+        raise refusal("SW110", udf, conf=name, value=given, required=wanted)
 
 
 def check_names(names: Sequence[str], column: str, place: str = "") -> None:

@@ -63,7 +63,7 @@ class Iterated(Kind):
         """Returns the struct's fields; in an iterator's DataFrames these must be the first columns (`verify_pandas_result`)."""
         names = {field["name"] for field in fields}
         if isinstance(result, TracedFrame) and set(list(result.series)[: len(fields)]) != names:
-            raise refusal("SW364", call.place, given=", ".join(map(str, result.series)), wanted=", ".join(sorted(names)))
+            raise refusal("SW364", call.place, given=", ".join(map(str, result.series)), required=", ".join(sorted(names)))
         return self._batch.fields(call, result, fields)
 
 

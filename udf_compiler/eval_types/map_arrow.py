@@ -45,5 +45,5 @@ class MapArrow(ScalarArrow):
         given = [(name, array.value.type) for name, array in result.fields]
         if given != wanted:
             shown = (", ".join(f"{name} {name_of(type)}" for name, type in part if type) for part in (given, wanted))
-            raise refusal("SW364", call.place, **dict(zip(("given", "wanted"), shown, strict=True)))
+            raise refusal("SW364", call.place, **dict(zip(("given", "required"), shown, strict=True)))
         return result.loop, [array.whole() for _, array in result.fields]

@@ -38,6 +38,6 @@ class MapPandas(ScalarPandas):
         names = [field["name"] for field in fields]
         given = list(result.series)[: len(names)]
         if set(given) != set(names) or len(set(names)) < len(names):
-            raise refusal("SW364", call.place, given=", ".join(given), wanted=", ".join(names))
+            raise refusal("SW364", call.place, given=", ".join(given), required=", ".join(names))
         loop = result.loop
         return loop, [column_of_result(loop, result.series[f["name"]], f["type"], call.place) for f in fields]

@@ -80,7 +80,7 @@ class ScalarArrow(Kind):
             raise refusal("SW363", call.place, type=type(result).__name__)
         given, names = [name for name, _ in result.fields], [field["name"] for field in fields]
         if given != names:
-            raise refusal("SW364", call.place, given=", ".join(given), wanted=", ".join(names))
+            raise refusal("SW364", call.place, given=", ".join(given), required=", ".join(names))
         values = [self._cast(call, array, field["type"]) for (_, array), field in zip(result.fields, fields, strict=True)]
         check_nullable(call, fields, values)
         return values

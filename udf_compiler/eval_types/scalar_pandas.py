@@ -43,7 +43,7 @@ def check_named(call: Call, result: Any) -> None:
     """Refuses (SW364) a frame whose columns are named after Series: such names are not traced, so no field has a known column."""
     if isinstance(result, TracedFrame) and any(isinstance(name, Unknown) for name in result.series):
         wanted = ", ".join(field["name"] for field in fields_of(call.return_type) or ())
-        raise refusal("SW364", call.place, given="the names of Series", wanted=wanted)
+        raise refusal("SW364", call.place, given="the names of Series", required=wanted)
 
 
 class ScalarPandas(Kind):
@@ -111,7 +111,7 @@ class ScalarPandas(Kind):
             raise refusal("SW107", call.place)
         names = [field["name"] for field in fields]
         if not set(names) <= set(result.series):
-            raise refusal("SW364", call.place, given=", ".join(map(str, result.series)), wanted=", ".join(names))
+            raise refusal("SW364", call.place, given=", ".join(map(str, result.series)), required=", ".join(names))
         values = [column_of_result(call.loop, result.series[f["name"]], f["type"], call.place) for f in fields]
         check_nullable(call, fields, values)
         return values

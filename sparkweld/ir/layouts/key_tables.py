@@ -1,7 +1,7 @@
 """Lays out hash tables of strings, which kernels search by open addressing.
 
 A table holds two int64 (the slot mask, the offset of the key bytes), then the slots, then the key bytes. A slot is four int64:
-the key's hash, its offset within the key bytes, its length, and its number; the number is -1 in a free slot.
+the key's hash, its offset within the key bytes, its length, and its number. The number is -1 in a free slot.
 """
 
 from __future__ import annotations

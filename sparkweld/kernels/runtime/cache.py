@@ -78,8 +78,8 @@ def compiler_version() -> str:
 class ObjectCache:
     """An on-disk cache from program to object code, in `folder`, limited to about `max_bytes`.
 
-    Processes and threads may share a folder. A folder that cannot be written, or that other users can access, is not an error:
-    the cache then finds and stores nothing, and `warning` holds the reason.
+    Processes and threads may share a folder. A folder that cannot be written, or that other users can access, is not an error.
+    The cache then finds and stores nothing, and `warning` holds the reason.
     """
 
     def __init__(self, folder: Path | None = None, max_bytes: int | None = None) -> None:

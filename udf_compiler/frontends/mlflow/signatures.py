@@ -34,15 +34,15 @@ def named_columns(batch: Any, schema: Any) -> TracedFrame:
     if len(columns) == 1 and type(columns[0]) is TracedFrame:
         return columns[0]
     if not all(type(column) is TracedSeries for column in columns):
-        refuse("SW867", column="its input", wanted="single columns", given="a struct among columns")
+        refuse("SW867", column="its input", required="single columns", given="a struct among columns")
     names = [str(i) for i in range(len(columns))] if schema is None else schema.input_names()
     columns = columns[: len(names)]
     if schema is not None and len(columns) < len(schema.required_input_names()):
         refuse("SW252", call=_CALL, error=f"MlflowException: Model input is missing required columns. Expected {names}")
     if len(columns) < len(names):
-        refuse("SW867", column=names[len(columns)], wanted="optional", given="left out of the unnamed columns")
+        refuse("SW867", column=names[len(columns)], required="optional", given="left out of the unnamed columns")
     if len(set(names)) < len(names) or not all(isinstance(name, str) for name in names):
-        refuse("SW867", column="a column", wanted="without a name of its own", given="one of several")
+        refuse("SW867", column="a column", required="without a name of its own", given="one of several")
     return TracedFrame(columns[0].loop, dict(zip(names, columns, strict=True)))
 
 
@@ -68,12 +68,12 @@ def _tensor(frame: TracedFrame, schema: Any) -> TracedArray:
     """Returns the array of an unnamed tensor: all columns in one dtype (`_enforce_tensor_schema`)."""
     spec, width = schema.inputs[0], len(frame.series)
     if schema.has_input_names() or width == 1 or not all(s.kind == "numpy" for s in frame.series.values()):
-        refuse("SW867", column="its input", wanted="a tensor", given="not a matrix of several numbers")
+        refuse("SW867", column="its input", required="a tensor", given="not a matrix of several numbers")
     prototype = pd.DataFrame({name: np.ones(1, s.dtype) for name, s in frame.series.items()})
     run_prototype(_CALL, _utils()._enforce_tensor_schema, prototype, schema)
     array = frame.to_array(_CALL)
     if array.dtype != spec.type:
-        refuse("SW867", column="its input", wanted=f"a tensor of {spec.type}", given=f"of {array.dtype}")
+        refuse("SW867", column="its input", required=f"a tensor of {spec.type}", given=f"of {array.dtype}")
     return array
 
 
@@ -81,11 +81,11 @@ def _column(name: str, series: TracedSeries, wanted: Any) -> TracedSeries:
     """Converts one column to the signature's type (`_enforce_mlflow_datatype`)."""
     kind = getattr(wanted, "name", None)
     if kind not in _TYPES:
-        refuse("SW867", column=name, wanted=str(wanted), given="a column of Spark's")
+        refuse("SW867", column=name, required=str(wanted), given="a column of Spark's")
     if series.kind == "text" and kind == "string":
         return series
     if series.kind != "numpy":
-        refuse("SW867", column=name, wanted=kind, given=_described(series))
+        refuse("SW867", column=name, required=kind, given=_described(series))
     loop = series.loop
     if series.dtype == np.int64 and kind in ("float", "double"):  # MLflow raises for integers other than 0 and 1
         zero, one = (loop.call("equal", series.value, loop.const(n, series.value.type)) for n in (0, 1))

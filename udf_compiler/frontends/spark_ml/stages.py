@@ -108,7 +108,7 @@ class Vector:
     def sized(self, size: int, stage: Stage) -> Vector:
         """Returns the vector itself. Refuses (SW904) a size that the stage does not accept: Spark raises for each row."""
         if self.size != size:
-            refuse("SW904", what=stage.name, wanted=size, given=self.size)
+            refuse("SW904", what=stage.name, required=size, given=self.size)
         return self
 
 
