@@ -135,18 +135,6 @@ def imports(path: str) -> Iterator[tuple[int, str]]:
                 yield node.lineno, nested if module == "sparkweld" or nested in ROOMS else module
 
 
-#: Arrows that still point the wrong way.
-NOT_YET = {
-    "udf_compiler/frontends/python/builtin_calls.py": "udf_compiler.frontends.pandas",
-    "udf_compiler/frontends/python/ndarrays.py": "udf_compiler.frontends.pandas",
-    "udf_compiler/frontends/python/numpy_scalars.py": "udf_compiler.frontends.pandas",
-    "udf_compiler/frontends/python/regions/calls.py": "udf_compiler.frontends.pandas",
-    "udf_compiler/frontends/python/regions/distinct.py": "udf_compiler.frontends.pandas",
-    "udf_compiler/frontends/python/regions/iteration.py": "udf_compiler.frontends.pandas",
-    "udf_compiler/frontends/tracing/values.py": "udf_compiler.frontends.pandas",
-}
-
-
 @pytest.mark.parametrize("path", sources())
 def test_imports_follow_the_arrows(path):
     room = room_of(module_of(path))
@@ -154,7 +142,7 @@ def test_imports_follow_the_arrows(path):
     wrong = [
         f"{path}:{line}: {room} must not import {module}"
         for line, module in imports(path)
-        if (target := room_of(module)) is not None and not may_import(room, target) and NOT_YET.get(path) != target
+        if (target := room_of(module)) is not None and not may_import(room, target)
     ]
     assert not wrong, "\n".join(wrong)
 

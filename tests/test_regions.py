@@ -19,6 +19,7 @@ from sparkweld.optimizer.pipeline import optimize
 from tests.helpers.columns import difference, take
 from tests.helpers.scalars import NAMES, check, columns_of, rows_of
 from udf_compiler.eval_types.plain_results import result_of_row
+from udf_compiler.frontends.pandas.dispatch import DISPATCH
 from udf_compiler.frontends.pandas.stand_ins import stand_in
 from udf_compiler.frontends.python import running as running_module
 from udf_compiler.frontends.python.regions import instructions
@@ -325,7 +326,7 @@ def programs_of(types: Sequence[str], functions: Sequence[Callable[..., Any]]) -
     names = []
     for function in functions:
         prepared = prepare(function, stand_in)
-        with prepared.checked(), running(Session(loop, place=prepared.place, handlers=prepared.handlers)):
+        with prepared.checked(), running(Session(loop, place=prepared.place, handlers=prepared.handlers, dispatch=DISPATCH)):
             parts = kinds_and_values(loop, result_of_row(loop, prepared.function, args, {}, prepared.handlers).tree)
         for name, value in parts.items():
             names.append(f"{name} of {function.__name__}")

@@ -27,6 +27,7 @@ from sparkweld.ir import Input, ProgramBuilder
 from tests.helpers.compile_requests import payload, python_step, request, udf
 from tests.helpers.stand_ins import COLUMNS, samples
 from udf_compiler.backends.aggregates import groups
+from udf_compiler.frontends.pandas.dispatch import DISPATCH
 from udf_compiler.frontends.pandas.stand_ins import stand_in as find_stand_in
 from udf_compiler.frontends.python.path_explorer import Explorer, exploring
 from udf_compiler.frontends.tracing.session import Session, running
@@ -56,7 +57,7 @@ def loop() -> Iterator[Any]:
 
 @pytest.fixture
 def tracing(loop: Any) -> Iterator[Any]:
-    with running(Session(loop)), exploring(Explorer(loop, handled=False)):
+    with running(Session(loop, dispatch=DISPATCH)), exploring(Explorer(loop, handled=False)):
         yield loop
 
 
@@ -197,7 +198,7 @@ def test_no_stand_in_returns_a_wrong_value(tracing, false):
     problems = []
     for kind, pairs in samples(tracing).items():
         of_groups = kind.__module__.startswith("udf_compiler.backends.aggregates")
-        with running(Session(tracing, groups=groups.Groups() if of_groups else None)):
+        with running(Session(tracing, groups=groups.Groups() if of_groups else None, dispatch=DISPATCH)):
             problems += [p for stand_in, real in pairs for p in false(stand_in, real)]
     assert not problems, "\n".join(problems)
 

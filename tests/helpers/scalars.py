@@ -16,6 +16,7 @@ from sparkweld.ir import Input, Program, ProgramBuilder, evaluate
 from sparkweld.ir.ops import Array, Optional
 from sparkweld.ir.types import Items, parse_type
 from udf_compiler.eval_types.plain_results import result_of_row
+from udf_compiler.frontends.pandas.dispatch import DISPATCH
 from udf_compiler.frontends.pandas.stand_ins import stand_in
 from udf_compiler.frontends.python.calendar import EPOCH
 from udf_compiler.frontends.tracing.session import Session, running
@@ -62,7 +63,7 @@ def traced(function: Callable[..., Any], types: Sequence[str]) -> Program:
     builder = ProgramBuilder("f", [Input(n, parse_type(t)) for n, t in zip(NAMES, types, strict=False)])
     loop = builder.loop("f")
     prepared = prepare(function, stand_in)
-    session = Session(loop, place=prepared.place, handlers=prepared.handlers)
+    session = Session(loop, place=prepared.place, handlers=prepared.handlers, dispatch=DISPATCH)
     args = [loop.read(n) for n, _ in zip(NAMES, types, strict=False)]
     with prepared.checked(), running(session):
         tree = result_of_row(loop, prepared.function, args, {}, prepared.handlers).tree

@@ -11,6 +11,7 @@ from sparkweld.reasons import refusal
 from udf_compiler.boundary.series import ARRAYS, Field, check_conf, check_names, check_profiler
 from udf_compiler.eval_types.kind import Call, Kind, check_nullable, fields_of
 from udf_compiler.eval_types.plain_results import PICKLED, RowResult, column_of_row, result_of_row
+from udf_compiler.frontends.pandas.dispatch import DISPATCH
 from udf_compiler.frontends.pandas.stand_ins import stand_in
 from udf_compiler.frontends.python.rows import Struct, field_trees
 from udf_compiler.frontends.tracing.session import Session, running
@@ -85,7 +86,7 @@ class Row(Kind):
         rounded = bool(call.kept) or any(let.op.bound is not None for let in call.loop.body)
         fields = fields_of(call.return_type)
         names = None if fields is None else [field["name"] for field in fields]
-        with running(Session(call.loop, call.exact, call.place)):
+        with running(Session(call.loop, call.exact, call.place, dispatch=DISPATCH)):
             trees = [result.tree] if names is None else field_trees(result.tree, names, call.eval_type == PICKLED)
             probe_row(call.original, call.args, call.kwargs, trees, call.loop, call.place, rounded, names)
 
@@ -93,13 +94,13 @@ class Row(Kind):
         return result
 
     def column(self, call: Call, result: Any) -> Value:
-        with running(Session(call.loop, call.exact, call.place, call.notes, call.kept)):
+        with running(Session(call.loop, call.exact, call.place, call.notes, call.kept, dispatch=DISPATCH)):
             row = result.row
             return column_of_row(call.loop, row.tree, call.return_type, call.eval_type, call.place, pruned=row.pruned)
 
     def fields(self, call: Call, result: Any, fields: Sequence[Mapping[str, Any]]) -> list[Value]:
         names = [field["name"] for field in fields]
-        with running(Session(call.loop, call.exact, call.place, call.notes, call.kept)):
+        with running(Session(call.loop, call.exact, call.place, call.notes, call.kept, dispatch=DISPATCH)):
             row, lists = result.row, call.eval_type == PICKLED
             trees = field_trees(row.tree, names, lists)
             pruned = [None] * len(trees) if row.pruned is None else field_trees(row.pruned, names, lists)

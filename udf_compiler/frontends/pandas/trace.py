@@ -8,6 +8,7 @@ from typing import Any
 from sparkweld.errors import InternalError, Refusal, SparkWeldError
 from sparkweld.ir import LoopBuilder, Work, counted
 from udf_compiler.frontends.pandas.apply.comprehensions import RowLoops
+from udf_compiler.frontends.pandas.dispatch import DISPATCH
 from udf_compiler.frontends.pandas.frame import TracedFrame
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.tracing.exceptions import as_python, is_of_statement, raised_here, text_of
@@ -36,7 +37,8 @@ def trace(
     pairs of approximations that no op of the loop records. `batches`: see `Session`. Raises Refusal unless the function is
     provably row-local and exact, even when the function itself caught that refusal.
     """
-    session = Session(loop, exact, place, [] if notes is None else notes, [] if kept is None else kept, handlers, groups, batches)
+    collected = ([] if notes is None else notes, [] if kept is None else kept)
+    session = Session(loop, exact, place, *collected, handlers, groups, batches, dispatch=DISPATCH)
     for value in (*args, *(kwargs or {}).values()):
         value.shared = True
     work = Work(WORK_LIMIT, lambda: refuse_work(f"more than {WORK_LIMIT:,} operations", f"{WORK_LIMIT:,}"))

@@ -22,8 +22,9 @@ from udf_compiler.frontends.python.patterns import TracedFound
 from udf_compiler.frontends.python.rounding import to_int
 from udf_compiler.frontends.python.strings import is_text
 from udf_compiler.frontends.python.values import TracedScalar, is_scalar
+from udf_compiler.frontends.tracing.dispatch import Dispatch
 from udf_compiler.frontends.tracing.exceptions import as_python
-from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.session import current, refuse
 from udf_compiler.frontends.tracing.signatures import check_form
 from udf_compiler.frontends.tracing.stand_ins import ClassStandIn, class_stand_in
 from udf_compiler.frontends.tracing.values import Traced, raw
@@ -83,15 +84,11 @@ def _len(x: Any) -> Any:
 
 
 def _sum(*args: Any, **kwargs: Any) -> Any:
-    from udf_compiler.frontends.pandas.series import TracedSeries
-
     if args and lists.is_list(args[0]):
         check_form(lists.sum_, args, kwargs, "sum()")
         return lists.sum_(*args, **kwargs)
     known = len(args) in (1, 2) and len(args) + len(kwargs) <= 2 and kwargs.keys() <= {"start"}
-    if not known or type(args[0]) is TracedSeries:
-        return as_python(sum, *args, **kwargs)
-    return sums.sum_of(*args, **kwargs)
+    return sums.sum_of(*args, **kwargs) if known else as_python(sum, *args, **kwargs)
 
 
 def _test(real: Callable[[Any], bool]) -> Callable[[Any], Any]:
@@ -117,6 +114,16 @@ def _class(real: type, convert: Callable[[Any], Any]) -> Any:
 
 INT, FLOAT, BOOL, STR = _class(int, _int), _class(float, _float), _class(bool, _bool), _class(str, strings.to_str)
 _CLASSES = {int: INT, float: FLOAT, bool: BOOL, str: STR}
+
+
+def is_builtin(function: Any, real: Callable[..., Any]) -> bool:
+    """Whether a function of user code is the builtin `real` or its stand-in."""
+    return function is real or function is _stand_in(current().dispatch, real)
+
+
+@functools.cache
+def _stand_in(dispatch: Dispatch, real: Callable[..., Any]) -> object | None:
+    return dispatch.stand_in(real)
 
 
 def real_class(x: Any) -> Any:

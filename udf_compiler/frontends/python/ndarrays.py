@@ -16,7 +16,6 @@ from sparkweld.ir import LoopBuilder, ProgramBuilder, Type, Value
 from sparkweld.ir.ops import Arg, Call, ListCall
 from sparkweld.ir.ops.elementwise import LIBM_ULP
 from sparkweld.ir.types import BOOL, F32, F64, I64, STR, Items, list_of
-from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.python.list_maps import kept, mapped
 from udf_compiler.frontends.python.numpy_scalars import numpy_scalar, typed
 from udf_compiler.frontends.python.operands import guard_between, is_number, make_int
@@ -24,7 +23,7 @@ from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.values import TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.lower import constant_of, type_of
 from udf_compiler.frontends.tracing.lower import is_number as is_constant
-from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.session import current, refuse
 from udf_compiler.frontends.tracing.signatures import check_form
 from udf_compiler.frontends.tracing.values import Traced, raw
 
@@ -43,7 +42,7 @@ def is_ndarray(x: object) -> bool:
 def elementwise(function: Callable[..., Any], args: Sequence[Any], call: str) -> TracedScalar:
     """Evaluates ``function(*args)`` for numbers, arrays of the row and constant arrays, all arrays of equal lengths.
 
-    `function` receives `TracedArray`s instead. Refuses other arguments (SW222) and functions of libm (SW286).
+    `function` receives symbolic arrays of single elements instead. Refuses other arguments (SW222) and functions of libm (SW286).
     """
     known = [_operand(x, call) for x in args]
     if function in (np.power, operator.pow) and is_scalar(known[1]) and known[1].kind == "float":
@@ -55,10 +54,8 @@ def elementwise(function: Callable[..., Any], args: Sequence[Any], call: str) ->
     def of(block: LoopBuilder, elements: Sequence[Value], numbers: Sequence[Value]) -> Value:
         at, given = iter(elements), iter(numbers)
         arrays = [next(at) if isinstance(x, Value) else next(given) if is_scalar(x) else x for x in known]
-        made = function(*(TracedArray(block, (x,)) if isinstance(x, Value) else x for x in arrays))
-        if type(made) is not TracedArray or made.ndim != 1:
-            refuse("SW222", call=call, kind="ndarray")
-        return made.value
+        made = current().dispatch.of_arrays(function, block, arrays)
+        return refuse("SW222", call=call, kind="ndarray") if made is None else made
 
     return _array(mapped(explorer().loop, lists, row, list_of(_type_of(of, lists, row, call)), of))
 
@@ -76,15 +73,14 @@ def attribute(x: TracedScalar, name: str) -> Any:
 
 def numpy_function(name: str, x: TracedScalar, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Evaluates ``np.name(x, ...)``; refuses unsupported functions (SW222)."""
-    from udf_compiler.frontends.pandas.calls.numpy_ import call_function
-
+    call_numpy = current().dispatch.call_numpy
     if name in _REDUCTIONS:
         return bound(_REDUCTIONS[name], x, f"np.{name}")(*args, **kwargs)
     if name == "where" and len(args) == 2 and not kwargs:
-        return elementwise(lambda *given: call_function(np.where, given, {}), (x, *args), "np.where")
+        return elementwise(lambda *given: call_numpy(np.where, given, {}), (x, *args), "np.where")
     if name not in _FUNCTIONS or any(isinstance(a, Traced) for a in (*args, *kwargs.values())):
         refuse("SW222", call=f"np.{name}", kind="ndarray")
-    return elementwise(lambda a: call_function(getattr(np, name), (a, *args), kwargs), (x,), f"np.{name}")
+    return elementwise(lambda a: call_numpy(getattr(np, name), (a, *args), kwargs), (x,), f"np.{name}")
 
 
 def _method(name: str, x: TracedScalar, args: tuple[Any, ...], kwargs: dict[str, Any]) -> TracedScalar:

@@ -20,7 +20,7 @@ from udf_compiler.frontends.python.numbers import as_float, as_int, guard_betwee
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.values import TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.lower import operator_call, type_of, ufunc_call
-from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.session import current, refuse
 from udf_compiler.frontends.tracing.values import BINARY, COMPARISONS, UNARY, raw, symbol
 
 _OF_INTS = frozenset(("add", "sub", "mul", "floordiv", "mod"))
@@ -131,10 +131,9 @@ def round_(x: TracedScalar, ndigits: int) -> TracedScalar:
         return x
     loop = explorer().loop
     if is_narrow(x):
-        from udf_compiler.frontends.pandas.array import TracedArray
-
-        rounded = TracedArray(loop, typed((x,), (), "round()")).round(ndigits)
-        return numpy_scalar(rounded.value, rounded.dtype)
+        rounded = current().dispatch.of_arrays(lambda a: a.round(ndigits), loop, typed((x,), (), "round()"))
+        assert rounded is not None
+        return numpy_scalar(rounded, rounded.type.dtype)
     scale = loop.const(10.0**ndigits, F64)
     scaled = loop.call("rint", loop.call("multiply", x.value, scale)) if ndigits else loop.call("rint", x.value)
     return _float(loop.call("divide", scaled, scale) if ndigits else scaled)

@@ -17,6 +17,7 @@ from sparkweld.ir.types import I32
 from sparkweld.reasons import refusal
 from udf_compiler.boundary.columns import Unknown
 from udf_compiler.frontends.models.sums import clear_argmax
+from udf_compiler.frontends.pandas.dispatch import DISPATCH
 from udf_compiler.frontends.spark_ml import assembling, categories, linear, other_models, scaling, texts, trees, vectors
 from udf_compiler.frontends.spark_ml.stages import Argument, Rule, Stage, Vector, Words, double, vector_of
 from udf_compiler.frontends.spark_ml.stored import stored_vector
@@ -171,7 +172,7 @@ class MlFunctions:
         loop = translator.loop
         before, loop.where = loop.where, translator.all_of(loop.where, demand)
         try:
-            with running(Session(loop, exact=self._exact, place=stage.name)) as session:
+            with running(Session(loop, exact=self._exact, place=stage.name, dispatch=DISPATCH)) as session:
                 made = rule(stage, loop, args)
         finally:
             loop.where = before

@@ -15,6 +15,7 @@ from sparkweld.errors import Refusal
 from sparkweld.ir import LoopBuilder
 from sparkweld.ir.context_variables import assigned
 from sparkweld.reasons import refusal
+from udf_compiler.frontends.tracing.dispatch import Dispatch
 
 _T = TypeVar("_T")
 
@@ -41,6 +42,7 @@ class Session:
     - `open`: guards decide no branch; this reveals only the kinds of results of those paths.
     - `groups`: collects the reductions of an aggregate function (`udf_compiler.backends.aggregates`); None: rows must not be
       combined.
+    - `dispatch`: the operations of the frontends above.
     """
 
     loop: LoopBuilder | None
@@ -54,6 +56,7 @@ class Session:
     narrowed: bool = False
     many: bool = False
     open: bool = False
+    dispatch: Dispatch = Dispatch()
     refused: Refusal | None = None
 
     def note(self, text: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from pandas.core import roperator
 
 from sparkweld.ir import LoopBuilder, Value
-from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.session import current, refuse
 from udf_compiler.frontends.tracing.stand_ins import StandIn
 
 #: Operator method name -> the function that pandas passes to its array ops for it.
@@ -75,18 +75,14 @@ class Traced(StandIn):
         refuse("SW256", call=f"{self.what}[...] = ...")
 
 
-def series_class(_: Any) -> type:
-    """Returns the `__class__` of values that user code sees as a Series; its module imports this one, so the import is late."""
-    from udf_compiler.frontends.pandas.calls.pandas_ import SeriesStandIn
-
-    return SeriesStandIn  # type: ignore[no-any-return]
+def series_class(x: object) -> type:
+    """Returns the `__class__` of a value that user code sees as a Series."""
+    return current().dispatch.class_of_series(x)
 
 
-def ndarray_class(_: Any) -> type:
-    """Returns the `__class__` of values that user code sees as an array."""
-    from udf_compiler.frontends.pandas.calls.numpy_module import NdarrayStandIn
-
-    return NdarrayStandIn  # type: ignore[no-any-return]
+def ndarray_class(x: object) -> type:
+    """Returns the `__class__` of a value that user code sees as an array."""
+    return current().dispatch.class_of_array(x)
 
 
 def _define() -> None:

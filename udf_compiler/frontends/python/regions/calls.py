@@ -8,7 +8,7 @@ from types import BuiltinMethodType
 from typing import Any
 
 from udf_compiler.frontends.python import lists, sums
-from udf_compiler.frontends.python.builtin_calls import STAND_INS
+from udf_compiler.frontends.python.builtin_calls import STAND_INS, is_builtin
 from udf_compiler.frontends.python.new_lists import listed
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.patterns import TracedFound
@@ -71,7 +71,7 @@ def _called(machine: Machine, s: State, args: list[Any], kwargs: dict[str, Any])
         return made
     if any(type(x) is Distinct for x in (*args, *kwargs.values())):
         return call_of_set(function, args[0], kwargs) if len(args) == 1 else refuse("SW282", what="a set, for another function")
-    begin = next((b for known, b in ITERATIONS if known is function), None)
+    begin = next((b for known, b in ITERATIONS.items() if is_builtin(function, known)), None)
     found = begin(machine.unroll, args) if begin is not None and not kwargs else None
     if found is not None:
         return found
@@ -83,9 +83,7 @@ def _called(machine: Machine, s: State, args: list[Any], kwargs: dict[str, Any])
 
 
 def _only_reads(function: Any) -> bool:
-    from udf_compiler.frontends.pandas.stand_ins import stand_in
-
-    return any(function is f or function is stand_in(f) for f in _READERS)
+    return any(is_builtin(function, f) for f in _READERS)
 
 
 def _grows(function: Method, args: list[Any], kwargs: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from udf_compiler.frontends.python import lists
-from udf_compiler.frontends.python.builtin_calls import STAND_INS
+from udf_compiler.frontends.python.builtin_calls import STAND_INS, is_builtin
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import StandIn, called_by_user
 
@@ -55,9 +55,7 @@ def distinct(x: Any) -> Distinct:
 
 def call_of_set(function: Callable[..., Any], x: Distinct, kwargs: dict[str, Any]) -> Any:
     """Evaluates ``len(x)``, ``sorted(x)``, ``min(x)`` or ``max(x)``; refuses other calls (SW282)."""
-    from udf_compiler.frontends.pandas.stand_ins import stand_in
-
-    known = next((f for f in (len, sorted, min, max) if function is f or function is stand_in(f)), None)
+    known = next((f for f in (len, sorted, min, max) if is_builtin(function, f)), None)
     if known is None or (known is len and kwargs):
         _unknown()
     return STAND_INS[known](x.items, **kwargs)

@@ -9,9 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from udf_compiler.frontends.pandas.apply.comprehensions import zip_
 from udf_compiler.frontends.python import lists
-from udf_compiler.frontends.python.builtin_calls import STAND_INS, range_bounds
+from udf_compiler.frontends.python.builtin_calls import range_bounds
 from udf_compiler.frontends.python.regions.growing import Growing, current
 from udf_compiler.frontends.python.regions.tables import item
 from udf_compiler.frontends.python.values import is_scalar
@@ -125,9 +124,9 @@ def _reversed(unroll: bool, args: list[Any]) -> Any:
 
 
 #: Builtins whose iterators are states here.
-ITERATIONS: tuple[tuple[Any, Callable[[bool, list[Any]], Any]], ...] = (
-    (STAND_INS[range], _range), (range, _range), (enumerate, _enumerate), (zip, _zip), (zip_, _zip), (reversed, _reversed),
-)  # fmt: skip
+ITERATIONS: dict[Callable[..., Any], Callable[[bool, list[Any]], Any]] = {
+    range: _range, enumerate: _enumerate, zip: _zip, reversed: _reversed,
+}  # fmt: skip
 
 
 def iteration(x: Any, unroll: bool) -> Any:

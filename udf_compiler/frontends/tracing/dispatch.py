@@ -1,0 +1,36 @@
+"""Declares the operations that symbolic values need from the frontends above them; the maker of a session supplies them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sparkweld.errors import InternalError
+from sparkweld.ir import LoopBuilder, Value
+
+
+class Dispatch:
+    """The operations of a session; these are those of a session that calls no user code."""
+
+    def class_of_series(self, x: object) -> type:
+        """Returns the `__class__` of a value that user code sees as a Series."""
+        return type(x)
+
+    def class_of_array(self, x: object) -> type:
+        """Returns the `__class__` of a value that user code sees as an ndarray."""
+        return type(x)
+
+    def stand_in(self, obj: object) -> object | None:
+        """Returns the object that a rebuilt function sees in place of a module, class or function; None if unsupported."""
+        return None
+
+    def call_numpy(self, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """Calls a function of NumPy with symbolic arrays among its arguments."""
+        raise InternalError(f"np.{function.__name__} in a session without frontends")
+
+    def of_arrays(self, function: Callable[..., Any], loop: LoopBuilder, args: Sequence[Any]) -> Value | None:
+        """Calls `function` with each `Value` among the arguments as an array of one column.
+
+        Returns the value of the resulting array; None if the result is anything but an array of one dimension.
+        """
+        raise InternalError("an array in a session without frontends")
