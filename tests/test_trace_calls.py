@@ -40,13 +40,15 @@ a.where(b > 0, b) | a.mask(b > 0, b) | a.where(b > 0, b.values) | np.where(b, a,
 a.combine_first(b) | a.clip(b) | a.clip(upper=b) | a.clip(b, 3) | a.clip(-1, b) | a.clip(b.values, b + 1)
 np.clip(a.values, b.values, 3) | np.clip(a.values, b.values, None) | np.isclose(a, b) | np.isclose(a, b, rtol=0, atol=0.5)
 np.maximum(a.values, b) | np.add(a.values, b) | np.less(a.values, b) | np.power(b, a.values) | np.hypot(a.values, b)
-np.select([a > b, a < b], [a, b], 1) | (a > b) & ~(b > 1) | a.between(b, b + 1)
+np.select([a > b, a < b], [a, b], 1) | a.case_when([(a > b, b), (a < b, 1)]) | a.case_when([(b > 0, b.values), (a > 0, 0.5)])
+(a > b) & ~(b > 1) | a.between(b, b + 1)
 """
 
 WITH_CONSTANT = """
 a.fillna({c}) | a.clip({c}) | a.clip(upper={c}) | a.clip({c}, 2) | a.where(a > 0, {c}) | a.mask(a > 0, {c})
 np.where(a > 0, a, {c}) | np.where(a > 0, {c}, a.values) | np.where(a > 0, {c}, 1) | np.select([a > 2, a > 0], [a, {c}], 0)
-np.select([a > 2], [{c}], default=a) | a.between({c}, 3) | a.between(0, {c}, inclusive='left') | np.clip(a.values, {c}, 3)
+np.select([a > 2], [{c}], default=a) | a.case_when([(a > 2, {c}), (a > 0, 1)])
+a.between({c}, 3) | a.between(0, {c}, inclusive='left') | np.clip(a.values, {c}, 3)
 """
 
 IN_PLACE = """

@@ -79,6 +79,7 @@ a == None ¦ a != None ¦ a == 1 ¦ a.eq('a') ¦ a.lt('b') ¦ a.add('x') ¦ a.ra
 a.between('a', 'b', 'neither')
 a.isna() ¦ a.notna() ¦ a.isnull() ¦ pd.isna(a) ¦ pd.notna(a) ¦ a.fillna('x') ¦ a.fillna(a.str.upper()) ¦ a.where(a == 'a')
 a.where(a > 'a', 'x')
+a.case_when([(a == 'a', 'x'), (lambda s: s > 'b', a + '!')]) ¦ a.case_when([(a > 'b', None), (a == 'a', np.nan)])
 a.where(a > 'a', None) ¦ a.mask(a == 'a') ¦ a.mask(a < 'b', a + '!') ¦ a.where(a.str.contains('b'))
 a.where(a.str.len() <= 2, a.str[:2] + '…')
 a.combine_first(a.str.upper()) ¦ a.isin(['a', 'b']) ¦ a.isin([]) ¦ a.isin({'a': 1}) ¦ a.isin(('é', 'ß', 'x')) ¦ ~a.isin(['a'])

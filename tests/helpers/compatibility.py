@@ -43,6 +43,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "compatibility.md"
 ARGUMENTS = (
     "", "t", "2", "0, 2", "'a'", "'a', 'b'", "[1, 2]", "['a', 'b']", "{1: 2.0}", "{'a': 'b'}", "'float64'", "s == s", "s == s, t",
     "2, 'a'", "'%Y-%m-%d'", "'h'", "'D'", "r'(a)b', expand=False", "lambda v: v", "[s == s], [t]", "[0.0, 1.0], [1.0, 2.0]",
+    "[(s == s, t)]",
 )  # fmt: skip
 
 #: Refusal codes that concern the name, whatever its arguments are.

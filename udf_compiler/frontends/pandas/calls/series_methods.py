@@ -246,8 +246,29 @@ _FLEX_NAMES = {
 }  # fmt: skip
 _REFLECTED_NAMES = ("add", "sub", "mul", "div", "truediv", "floordiv", "mod", "pow", "divmod")
 
+
+def case_when(s: Any, caselist: Any) -> Any:
+    """Implements Series.case_when: converts all values to their common dtype, then masks by the conditions, last first."""
+    call = "Series.case_when"
+    if type(caselist) is not list or not caselist or any(type(case) is not tuple or len(case) != 2 for case in caselist):
+        refuse("SW262", call=call, what="anything but a list of pairs of condition and replacement")
+    cases = [[as_python(x, s) if callable(x) else constant_of(x) for x in case] for case in caselist]
+    result = s
+    if s.kind != "text":  # strings and their replacements are objects already
+        dates.refuse_date(s, call)
+        protos = [pd.Series(np.ones(1, x.dtype)) if isinstance(x, TracedSeries | TracedArray) else x for _, x in cases]
+        made = run_prototype(call, pd.Series(np.ones(1, s.dtype)).case_when, [(np.array([True]), proto) for proto in protos])
+        type_of(made.dtype, call)
+        result = s.astype(made.dtype)
+        cases = [[condition, x.astype(made.dtype) if isinstance(x, TracedSeries | TracedArray) else x] for condition, x in cases]
+    for condition, x in reversed(cases):
+        result = result.mask(condition, x)
+    return result
+
+
 #: Methods that are made of other methods and operators, so one definition holds for numbers, strings and dates.
 OF_ANY_KIND: dict[str, Callable[..., Any]] = {
+    "case_when": case_when,
     "pipe": pipe,
     "transpose": lambda s: s,
 }
