@@ -1,0 +1,2 @@
+-- Computes the month of dates with NULLs.
+SELECT id, py_month(d) AS m FROM items

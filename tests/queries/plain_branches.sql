@@ -1,0 +1,2 @@
+-- Runs a plain UDF with branches and NULLs.
+SELECT id, py_tier(x) AS t FROM items

@@ -1,0 +1,37 @@
+"""Runs each query of tests/queries off and on: equal rows, and the verdicts and the plan that are stored beside it.
+
+`--golden` writes them; `make golden` passes it.
+"""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.queries import CASES, FOLDER, expected_of, prepare, run_case
+
+
+@pytest.fixture(scope="module")
+def views(spark, tmp_path_factory):
+    prepare(spark, str(tmp_path_factory.mktemp("queries")))
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.name)
+def test_query(spark, views, request, path: Path) -> None:
+    ran, expected = run_case(spark, path), expected_of(path)
+    assert ran.problems() == []
+    assert ran.off.error or ran.off.rows, "vacuous: the query returns no row"
+    if request.config.getoption("golden"):
+        expected.write_text(ran.text(), encoding="utf-8")
+    assert ran.text() == expected.read_text(encoding="utf-8")
+
+
+def test_every_case_has_a_title_and_every_file_a_case() -> None:
+    assert len(CASES) >= 20
+    for path in CASES:
+        text = path.read_text(encoding="utf-8")
+        title = text.splitlines()[0].removeprefix("-- ") if path.suffix == ".sql" else ast.get_docstring(ast.parse(text))
+        assert title and title.split()[0].endswith("s"), f"{path.name}: begin with a sentence such as 'Filters by a UDF.'"
+    assert sorted(FOLDER.glob("*.expected")) == sorted(map(expected_of, CASES))
