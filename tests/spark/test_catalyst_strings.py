@@ -102,15 +102,28 @@ CONDITIONS = [
 ]
 
 
-@pytest.mark.parametrize("sql", STRINGS)
-def test_text(spark, table, sql):
-    check(spark, lambda: table.select("id", same(F.expr(sql)).alias("r")), conf=NATIVE)
+#: Expressions of one query: each is compiled, or the query has a refusal.
+TOGETHER = 15
+
+
+def check_strings(spark, table, sqls):
+    made = [same(F.expr(sql)).alias(f"r{at}") for at, sql in enumerate(sqls)]
+    assert check(spark, lambda: table.select("id", *made), conf=NATIVE).refusals == ()
+
+
+@pytest.mark.parametrize("first", range(0, len(STRINGS), TOGETHER))
+def test_texts(spark, table, first):
+    check_strings(spark, table, STRINGS[first : first + TOGETHER])
+
+
+@pytest.mark.parametrize("first", range(0, len(CONDITIONS), TOGETHER))
+def test_conditions_of_three_values(spark, table, first):
+    three = "case when {0} then 'true' when not ({0}) then 'false' end"
+    check_strings(spark, table, [three.format(sql) for sql in CONDITIONS[first : first + TOGETHER]])
 
 
 @pytest.mark.parametrize("sql", CONDITIONS)
 def test_condition(spark, table, sql):
-    three = F.expr(f"case when {sql} then 'true' when not ({sql}) then 'false' end")
-    check(spark, lambda: table.select("id", same(three).alias("r")), conf=NATIVE)
     check(spark, lambda: table.where(sql).select("id", "s1", half("x").alias("h"), same("s2").alias("t")), conf=NATIVE)
 
 

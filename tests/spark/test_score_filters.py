@@ -17,7 +17,7 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import Pipeline
 
 import sparkweld
-from tests.helpers.differential import BACKEND, ENABLED, check, run, session_conf
+from tests.helpers.differential import BACKEND, ENABLED, check, measured, run, session_conf
 
 ROWS = 3000
 MODE = "spark.sparkweld.scoreBounds.mode"
@@ -55,12 +55,16 @@ def scores(table):
 def test_the_rows_are_sparks(spark, table, scores, name, low, high, partitions):
     rows = spark.read.parquet(table[1]).repartition(partitions, "id")
     scored = rows.select("id", scores[name](F.struct("a", "b", "t")).alias("s"))
-    queries = [lambda: scored.where(F.col("s") > low), lambda: scored.where(F.col("s").between(low, high))]
-    for query in queries:
-        found = run(spark, lambda query=query: query().orderBy("id"), NATIVE)[0].rows
-        assert found == run(spark, lambda query=query: query().orderBy("id"), OFF)[0].rows and 0 < len(found) < ROWS / 4
-    with session_conf(spark, NATIVE):
-        check(spark, lambda: queries[0]().orderBy("id"), deopt=None)
+    # A row's score does not depend on its batch, and each of 200 tasks would load the model.
+    alone = spark.read.parquet(table[1]).select("id", scores[name](F.struct("a", "b", "t")))
+    everything = dict(run(spark, lambda: alone, {ENABLED: "false"})[0].rows)
+    for condition, passes in (
+        (F.col("s") > low, lambda s: s > low),
+        (F.col("s").between(low, high), lambda s: low <= s <= high),
+    ):
+        found, frame = run(spark, lambda condition=condition: scored.where(condition).orderBy("id"), NATIVE)
+        assert found.rows == tuple(sorted((id, s) for id, s in everything.items() if passes(s))), condition
+        assert 0 < len(found.rows) < ROWS / 4 and measured(frame).kernel_batches
 
 
 def test_explain_reports_it(spark, table, scores):
