@@ -14,14 +14,16 @@ BUILD_REQUIRES := 'setuptools>=77' 'pyspark==4.3.*'
 RUN   := JAVA_HOME="$$($(CHECK) java-home)" PYSPARK_PYTHON="$(CURDIR)/$(PY)"
 
 # Tests that read what they expect from files, and write these files with --golden.
-GOLDEN := tests/test_trace_calls.py tests/test_trace_operators.py tests/test_trace_times.py tests/test_bridge_cases.py
+GOLDEN := tests/test_trace_calls.py tests/test_trace_operators.py tests/test_trace_times.py tests/test_bridge_cases.py \
+  tests/spark/test_queries.py
 
 .PHONY: help demo test check bench corpus fuzz golden clean ready prerequisites bridge
 
 help:
 	@echo 'make demo            run real jobs over 10M+ flights and texts with and without the flag, and compare'
-	@echo 'make test            all tests'
-	@echo 'make check           ruff, mypy, layers and all tests without Spark: 7 minutes'
+	@echo 'make test            all tests, except more cases of the same kinds: 15 minutes'
+	@echo 'make nightly         those more cases'
+	@echo 'make check           ruff, mypy, layers and the fast tests: a minute'
 	@echo 'make bench BENCH=x   one timed comparison, tests/bench/bench_x.py'
 	@echo 'make corpus          what is compiled of 200 UDFs as people write them, and why not the rest'
 	@echo 'make fuzz           generated UDFs with new seeds for 30 minutes, compared with PySpark'
@@ -32,15 +34,23 @@ help:
 demo: ready
 	$(RUN) $(PY) tests/bench/demo.py $(ARGS)
 
+# What tests/fast.txt lists, by the rule that it states.
+FAST := $(shell sed 's/\#.*//' tests/fast.txt)
+
 # Two processes, each with a Spark of its own; a file's tests stay together, for they share fixtures. Files run in the order of
 # tests/conftest.py, which ends with short tests, and not in that of their numbers of tests, which ends with the long ones.
+PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
+
 test: ready
-	$(RUN) $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(RUN) $(PY) -m pytest $(PARALLEL) -m 'not nightly' $(ARGS)
+
+nightly: ready
+	$(RUN) $(PY) -m pytest $(PARALLEL) -m nightly $(ARGS)
 
 check: ready
 	$(PY) -m ruff check .
 	$(PY) -m mypy
-	$(RUN) $(PY) -m pytest -q -m 'not spark and not slow' $(ARGS)
+	$(RUN) $(PY) -m pytest -q $(PARALLEL) -m 'not spark and not slow and not nightly' $(FAST) $(ARGS)
 
 bench: ready
 	@test -n '$(BENCH)' || { echo 'usage: make bench BENCH=name, where name is one of:'; \

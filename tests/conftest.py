@@ -18,13 +18,36 @@ JVM = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:+UseSerialGC -
 os.environ.setdefault("JDK_JAVA_OPTIONS", JVM)
 
 
-@pytest.hookimpl(trylast=True)  # after the marks of tests/spark
+@pytest.hookimpl(wrapper=True)  # around the marks of tests/spark, and around the selection by -m
 def pytest_collection_modifyitems(items):
     """Rejects ids with addresses, which differ between parallel processes, and puts files with the longest tests first."""
     if strange := [item.nodeid for item in items if " at 0x" in item.nodeid]:
         raise pytest.UsageError(f"ids with an address, which each process has another: {strange}")
+    mark_combinations(items)
+    yield
     long = {item.path for item in items if item.get_closest_marker("spark") or item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in long)
+
+
+def mark_combinations(items):
+    """Marks as nightly the tests of `each_value_once` that repeat parameters' values which others of the same function have.
+
+    Of a product of parameters, `make test` runs as many combinations as the longest parameter has values, so that each value of
+    each parameter occurs; `make nightly` runs the others.
+    """
+    products: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if item.get_closest_marker("each_value_once"):
+            products.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    for product in products.values():
+        factors = [mark.args[0].split(", ") for mark in product[0].iter_markers("parametrize")]
+        chosen = [[repr([item.callspec.params[name] for name in names]) for names in factors] for item in product]
+        values = [list(dict.fromkeys(column)) for column in zip(*chosen, strict=True)]
+        longest = max(range(len(values)), key=lambda factor: len(values[factor]))
+        for item, row in zip(product, chosen, strict=True):
+            at = [known.index(value) for known, value in zip(values, row, strict=True)]
+            if any(here != at[longest] % len(known) for here, known in zip(at, values, strict=True)):
+                item.add_marker(pytest.mark.nightly)
 
 
 @pytest.fixture(scope="module")

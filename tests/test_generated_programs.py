@@ -1,4 +1,8 @@
-"""Checks thousands of generated UDFs of all kinds: each agrees with PySpark's worker, or is refused with a code."""
+"""Checks generated UDFs of all kinds: each agrees with PySpark's worker, or is refused with a code.
+
+`make test` runs the first functions of each family. `make nightly` runs four times as many of the same seed, which state the same
+property; `make fuzz` goes on with new seeds.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from tests.helpers.generated import FAMILIES, Tally
 
 pytestmark = pytest.mark.slow
 
-#: Family -> number of functions in the gate.
+#: Family -> number of functions in `make nightly`.
 COUNTS = {
     "numbers": 450, "series": 250, "texts": 450, "times": 350, "applied": 250, "rows": 300, "loops": 60, "python": 400,
     "declared": 250, "chained": 120, "gathered": 200, "lists": 60, "tags": 80, "arrays": 40, "arrow": 350, "frames": 250,
@@ -18,11 +22,24 @@ COUNTS = {
 }  # fmt: skip
 
 
+SHARE = 4
+
+
 @pytest.mark.parametrize("name", list(COUNTS))
 def test_family(name: str) -> None:
+    check_family(name, COUNTS[name] // SHARE)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("name", list(COUNTS))
+def test_more_of_a_family(name: str) -> None:
+    check_family(name, COUNTS[name])
+
+
+def check_family(name: str, count: int) -> None:
     family, tally = FAMILIES[name], Tally()
 
-    @settings(max_examples=COUNTS[name], derandomize=True, deadline=None, database=None, phases=[Phase.generate],
+    @settings(max_examples=count, derandomize=True, deadline=None, database=None, phases=[Phase.generate],
               suppress_health_check=list(HealthCheck))  # fmt: skip
     @given(st.data())
     def one(data: st.DataObject) -> None:
@@ -30,5 +47,5 @@ def test_family(name: str) -> None:
 
     one()
     # A function like `a % (0 % b)` divides by zero in every row: pandas decides its dtypes, so the guard is right.
-    assert len(tally.vacuous) <= max(2, COUNTS[name] // 100), "guards flag every row of:\n" + "\n".join(tally.vacuous)
+    assert len(tally.vacuous) <= max(2, count // 100), "guards flag every row of:\n" + "\n".join(tally.vacuous)
     assert tally.compiled >= family.share * tally.functions, f"{name}: {tally.report(idioms=8)}"

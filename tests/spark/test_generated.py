@@ -24,7 +24,8 @@ from tests.helpers.outcomes import differences
 
 #: Batch size -> rows of the table.
 BATCHES = {1: 24, 7: 120, 4096: 9000, 10_000: 21_000}
-EXAMPLES = 14
+#: Functions for each batch size: in `make test`, and of the same seed in `make nightly`.
+EXAMPLES, MORE = 5, 14
 
 
 def table(rows: int) -> pa.Table:
@@ -65,6 +66,16 @@ def returned(function: Function) -> str:
 
 @pytest.mark.parametrize("batch", list(BATCHES))
 def test_random_functions(spark, frames, batch):
+    check_functions(spark, frames, batch, EXAMPLES)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("batch", list(BATCHES))
+def test_more_random_functions(spark, frames, batch):
+    check_functions(spark, frames, batch, MORE)
+
+
+def check_functions(spark, frames, batch, count):
     compiled, refused = [], []
     conf = {
         "spark.sql.parquet.columnarReaderBatchSize": str(batch),
@@ -74,7 +85,7 @@ def test_random_functions(spark, frames, batch):
     patterns = ("tame_dense", "wild_nulls", "tame_late", "tame_nulls", "wild_dense")
 
     @settings(
-        max_examples=EXAMPLES,
+        max_examples=count,
         derandomize=True,
         deadline=None,
         database=None,
@@ -99,7 +110,7 @@ def test_random_functions(spark, frames, batch):
             refused.append(what.refusals)
 
     case()
-    assert len(compiled) >= EXAMPLES // 3, f"only {len(compiled)} functions were compiled; refused: {refused}"
+    assert len(compiled) >= count // 3, f"only {len(compiled)} functions were compiled; refused: {refused}"
     assert sum(compiled) >= len(compiled) // 2, f"batches of {sum(compiled)} of {len(compiled)} functions went through a kernel"
 
 

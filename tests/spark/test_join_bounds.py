@@ -76,6 +76,7 @@ def same(spark, query, dropped=True):
     return found.rows
 
 
+@pytest.mark.each_value_once
 @pytest.mark.parametrize("order", ORDERS, ids=lambda order: order.__name__)
 @pytest.mark.parametrize("name, how", [("ridge", "inner"), ("odd", "left"), ("odd", "right")])
 def test_the_first_rows(spark, tables, scores, name, how, order):

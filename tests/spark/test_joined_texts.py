@@ -83,6 +83,7 @@ def test_joins_that_find_none_or_several(spark, tables, how, side):
     check(spark, lambda: tables(side, how).orderBy("id", "s"), conf=NATIVE)
 
 
+@pytest.mark.each_value_once
 @pytest.mark.parametrize("partitions", [1, 40])
 @pytest.mark.parametrize("limit", [0, 10, 2 * ROWS])
 def test_the_first_of_them(spark, tables, partitions, limit):

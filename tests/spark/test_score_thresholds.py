@@ -74,6 +74,7 @@ def first(spark, table, scores, name, order, limit, partitions=None, by="s"):
     return rows.select("id", call.alias("s")).orderBy(order("s" if by == "s" else call), "id").limit(limit)
 
 
+@pytest.mark.each_value_once
 @pytest.mark.parametrize("limit", [1, 10, 1000])
 @pytest.mark.parametrize("order", ORDERS, ids=lambda order: order.__name__)
 def test_the_rows_are_sparks(spark, table, scores, order, limit):
@@ -85,6 +86,7 @@ def test_the_rows_are_sparks(spark, table, scores, order, limit):
         check(spark, query, conf=NATIVE, deopt=None)
 
 
+@pytest.mark.each_value_once
 @pytest.mark.parametrize("name", ["odd", "forest"])
 @pytest.mark.parametrize("order", ORDERS, ids=lambda order: order.__name__)
 def test_infinities_and_forests(spark, table, scores, name, order):
@@ -96,6 +98,7 @@ def test_infinities_and_forests(spark, table, scores, name, order):
     check(spark, query, conf=NATIVE, deopt=None)
 
 
+@pytest.mark.each_value_once
 @pytest.mark.parametrize("by", ["s", "call", "call alone"])
 @pytest.mark.parametrize("limit, partitions", [(0, 1), (10, 1), (10, 200), (3 * ROWS, 2)])
 def test_limits_and_partitions(spark, table, scores, limit, partitions, by):
@@ -119,6 +122,7 @@ def same(spark, table, scores, name, partitions, query):
     assert BOUNDED in sparkweld.explain(frame)
 
 
+@pytest.mark.each_value_once
 @pytest.mark.parametrize("groups", [["g"], [], ["k", "g"]], ids=len)
 @pytest.mark.parametrize("rank", [F.row_number, F.rank, F.dense_rank], ids=lambda rank: rank.__name__)
 def test_each_group_has_a_worst(spark, table, scores, rank, groups):

@@ -97,20 +97,21 @@ def linear():
     ]
 
 
+@pytest.mark.each_value_once
 @pytest.mark.parametrize("size", [FEW, MORE, MANY])
-def test_linear_models(spark, stored, size):
+@pytest.mark.parametrize("number", range(6))
+def test_linear_models(spark, stored, number, size):
     """Sums over sparse rows are Spark's to the last bit; Spark handles rows with numbers that the model rejects."""
     tables = stored(size)
-    models = [model.fit(tables.mixed) for model in linear()]
-    for model in models:
-        raw = [vector_to_array("rawPrediction")[at] for at in range(2)]
-        exactly = check_scores(spark, model, tables.sparse, "prediction", *raw)
-        assert exactly.guarded_rows < ROWS // 4  # without an intercept, an empty vector is on the decision boundary
-        kinds = [c for c in ("rawPrediction", "probability") if c in model.transform(tables.mixed).columns]
-        scores = [rounded(c, at) for c in kinds for at in (0, 1)]
-        assert check_scores(spark, model, tables.mixed, "prediction", *scores).guarded_rows < ROWS // 4
-        if not isinstance(model, classifiers.NaiveBayesModel):
-            check_scores(spark, model, tables.wild, "prediction", *scores, deopt=None)
+    model = linear()[number].fit(tables.mixed)
+    raw = [vector_to_array("rawPrediction")[at] for at in range(2)]
+    exactly = check_scores(spark, model, tables.sparse, "prediction", *raw)
+    assert exactly.guarded_rows < ROWS // 4  # without an intercept, an empty vector is on the decision boundary
+    kinds = [c for c in ("rawPrediction", "probability") if c in model.transform(tables.mixed).columns]
+    scores = [rounded(c, at) for c in kinds for at in (0, 1)]
+    assert check_scores(spark, model, tables.mixed, "prediction", *scores).guarded_rows < ROWS // 4
+    if not isinstance(model, classifiers.NaiveBayesModel):
+        check_scores(spark, model, tables.wild, "prediction", *scores, deopt=None)
 
 
 @pytest.mark.parametrize("size", [FEW, MORE])
@@ -133,20 +134,21 @@ def trees():
     ]
 
 
+@pytest.mark.each_value_once
 @pytest.mark.parametrize("size", [FEW, MORE])
-def test_trees_and_other_models(spark, stored, size):
+@pytest.mark.parametrize("number", range(5))
+def test_trees_and_other_models(spark, stored, number, size):
     tables = stored(size)
     others = [
         clustering.KMeans(featuresCol="v", k=3, seed=1, maxIter=2),
         classifiers.MultilayerPerceptronClassifier(featuresCol="v", labelCol="y", layers=[size, 4, 2], maxIter=2, seed=1),
     ]
     grown = trees()
-    for estimator in (*grown, *others):
-        model = estimator.fit(tables.mixed)
-        chosen = [rounded("probability", 1)] if "probability" in model.transform(tables.mixed).columns else []
-        check_scores(spark, model, tables.mixed, "prediction", *chosen)
-        if estimator in grown:
-            assert not check_scores(spark, model, tables.wild, "prediction", *chosen).guarded_rows
+    model = [*grown, *others][number].fit(tables.mixed)
+    chosen = [rounded("probability", 1)] if "probability" in model.transform(tables.mixed).columns else []
+    check_scores(spark, model, tables.mixed, "prediction", *chosen)
+    if number < len(grown):
+        assert not check_scores(spark, model, tables.wild, "prediction", *chosen).guarded_rows
 
 
 def scaled(kind, **params):
@@ -193,26 +195,29 @@ def written(spark, model, table, enabled):
         return [str(row.o) for row in model.transform(table).select("id", "o").orderBy("id").collect()]
 
 
+@pytest.mark.each_value_once
 @pytest.mark.parametrize("size", [MORE, MANY])
-def test_sums_behind_scalers(spark, stored, size):
+@pytest.mark.parametrize("kind, params", [
+    ("StandardScaler", {}), ("MaxAbsScaler", {}), ("IDF", {}), ("Normalizer", {}), ("Normalizer", {"p": 1.0}),
+    ("Normalizer", {"p": float("inf")}), ("ElementwiseProduct", {"scalingVec": None}),
+])  # fmt: skip
+def test_sums_behind_scalers(spark, stored, kind, params, size):
     """Stored values transformed on the way to a sum keep it equal to Spark's, bit for bit."""
     tables = stored(size)
+    if "scalingVec" in params:
+        params = {"scalingVec": Vectors.dense(np.linspace(0.5, 2, size))}
+    before = scaled(kind, **params)
+    before = before.fit(tables.mixed) if hasattr(before, "fit") else before
     regression = regressors.LinearRegression(featuresCol="o", labelCol="y", maxIter=2)
-    for kind, params in [
-        ("StandardScaler", {}), ("MaxAbsScaler", {}), ("IDF", {}), ("Normalizer", {}), ("Normalizer", {"p": 1.0}),
-        ("Normalizer", {"p": float("inf")}), ("ElementwiseProduct", {"scalingVec": Vectors.dense(np.linspace(0.5, 2, size))}),
-    ]:  # fmt: skip
-        before = scaled(kind, **params)
-        before = before.fit(tables.mixed) if hasattr(before, "fit") else before
-        model = regression.fit(before.transform(tables.mixed))
-        both = PipelineModel([before, model])
-        assert not check_scores(spark, both, tables.sparse, "prediction").guarded_rows
-        assert not check_scores(spark, both, tables.mixed, F.round("prediction", 9)).guarded_rows
+    both = PipelineModel([before, regression.fit(before.transform(tables.mixed))])
+    assert not check_scores(spark, both, tables.sparse, "prediction").guarded_rows
+    assert not check_scores(spark, both, tables.mixed, F.round("prediction", 9)).guarded_rows
 
 
 RAW = "struct<type: tinyint, size: int, indices: array<int>, values: array<double>>"
 
 
+@pytest.mark.each_value_once
 @pytest.mark.parametrize("size", [FEW, MANY])
 @pytest.mark.parametrize(
     "raw",

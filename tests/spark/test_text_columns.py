@@ -52,6 +52,7 @@ def query_of(frame):
     return lambda: frame.select("id", same("s").alias("t"), is_a("s").alias("a"), twice("s").alias("u"), half("x").alias("h"))
 
 
+@pytest.mark.each_value_once
 @pytest.mark.parametrize("conf", [ON_HEAP, OFF_HEAP], ids=["on-heap", "off-heap"])
 @pytest.mark.parametrize("dictionary", [True, False], ids=["dictionary", "plain"])
 @pytest.mark.parametrize("nulls", ["none", "some", "all"])

@@ -57,6 +57,7 @@ def dropped(spark, query, **conf):
     return gone
 
 
+@pytest.mark.each_value_once
 @pytest.mark.parametrize("limit", [1, 1000])
 @pytest.mark.parametrize("order", [F.desc, F.asc, F.desc_nulls_first, F.asc_nulls_last], ids=lambda order: order.__name__)
 def test_ties_nulls_and_nan_are_the_ones_that_spark_takes(spark, items, order, limit):
