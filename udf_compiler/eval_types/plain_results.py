@@ -55,10 +55,11 @@ _EXACT = {F32: 2**24, F64: 2**53}
 
 @dataclass(frozen=True, slots=True)
 class RowResult:
-    """The results of a function for a row: the tree of its paths, and `run`, which an outer function runs within its own.
+    """The result of a function for a row, as the tree of its paths.
 
-    `pruned`: a tree that also has the paths of flagged rows, only for the kinds of their results; None where it equals `tree`.
-    `many`: it has more than a few paths, and so has a function that takes it.
+    - `run`: calls the function again; an outer function of a chain calls it on each of its own paths.
+    - `pruned`: a tree with the paths of flagged rows, too. Only the kinds of its results are valid. None: equal to `tree`.
+    - `many`: the tree has more than a few paths, so an outer function has, too.
     """
 
     tree: Node
@@ -77,9 +78,9 @@ def result_of_row(
 ) -> RowResult:
     """Returns the paths of ``function(*args, **kwargs)``; guards join `loop`.
 
-    A nullable argument is None on paths of its own; a nullable field of a struct forks where it is read. An argument that is
-    itself a result is computed inline, as the worker calls one function with the result of the other. `gathers`: one conversion
-    takes the results of many rows, so the kinds of flagged rows matter.
+    The function is explored with each nullable argument as None and as a value; a nullable field of a struct forks where it is
+    read. An argument that is a RowResult is computed inline, as the worker calls one function with the result of the other.
+    `gathers`: PySpark converts the results of many rows at once, so the kinds of results of flagged rows matter.
     """
 
     given = [*args, *kwargs.values()]
@@ -149,9 +150,10 @@ def column_of_row(
 ) -> Value:
     """Returns the value of the Spark column; guards join `loop`.
 
-    Refuses unsupported types (SW104) and results that do not always convert (SW298). `field`: it is one field of a struct. If
-    pyarrow rejects a value of one field, all fields are converted in another way. `pruned`: as in RowResult. A str for a double
-    raises among floats, and becomes a number among strs.
+    Refuses unsupported types (SW104) and results that do not always convert (SW298). `field`: the column is one
+    field of a struct. Its results must then convert directly, since pyarrow converts the whole struct differently once it
+    rejects a field. `pruned`: as in RowResult. Results convert together: a str for a double raises in a batch with floats,
+    and becomes a number in a batch of strs.
     """
     if return_type in ARRAYS and not field:
         return list_of_row(loop, tree, ARRAYS[return_type], return_type, place, eval_type == PICKLED, pruned)

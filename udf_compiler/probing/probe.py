@@ -53,9 +53,10 @@ def probe(
 ) -> None:
     """Refuses (SW233) when ``function(*args, **kwargs)`` differs from `result` as `loop` computes it on the unflagged rows.
 
-    `args` and `kwargs` are the traced arguments. Where the loop adds in another order than the function (dot products), only
-    ordinary values are compared: at a constant either branch may be right. Does nothing when every row is flagged, for loops
-    of more than NODE_LIMIT values, and for a result that cannot become a column.
+    `args` and `kwargs` are the traced arguments. With `Tolerance.SUMS`, the loop adds in another order than the function (dot
+    products). The synthetic rows then avoid the function's constants: a rounding error there could decide a comparison either
+    way. Does nothing when every row is flagged, for loops of more than NODE_LIMIT values, and for a result that cannot become a
+    column.
     """
     known = TracedSeries | TracedArray | TracedFrame | TracedArrow | TracedBatch | TracedStructArray
     if len(loop.body) > NODE_LIMIT or not isinstance(result, known):

@@ -235,9 +235,9 @@ class Rebuilder:
     def _import(self, name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:
         """Implements the copy's `__import__`: returns stand-ins and views of the supported modules.
 
-        C code of a library that the copy calls imports through it as well. Only C passes a list of names, and it takes the
-        module from sys.modules. A refusal would end the process there: pyarrow needs `decimal` to infer the type of a
-        number.
+        C code of a library that the copy calls imports through it as well. Such a call is recognized by its list of names, since
+        Python code passes a tuple. It runs the real import, because C code reads the module from sys.modules and a refusal would
+        end the process. For example, pyarrow imports `decimal` to infer the type of a number.
         """
         if type(fromlist) is list:
             importlib.import_module(name)

@@ -62,7 +62,10 @@ def _comes_before(loop: Loop, condition: Condition, index: int) -> bool:
 
 
 class _Needs:
-    """`rows`: value -> conditions that hold in all rows that need it; found by a backward pass over the values."""
+    """Finds which rows need each value, by one backward pass over the values.
+
+    `rows`: value -> conditions that hold in all rows that need it.
+    """
 
     def __init__(self, loop: Loop) -> None:
         self.loop = loop
@@ -82,7 +85,7 @@ class _Needs:
         self.rows[value] = self.rows.get(value, rows) & rows
 
     def _with_implied(self, rows: frozenset[Condition]) -> frozenset[Condition]:
-        """Adds the conditions of one operand of and/or where `rows` imply that the other operand does not decide."""
+        """Adds conditions that `rows` imply: where ``a or b`` holds and a does not, b holds; likewise for and."""
         for value, holds in sorted(rows):
             let = self.loop.body[value]
             if let.op == (_OR if holds else _AND):
@@ -109,7 +112,10 @@ class _Needs:
             self._need(argument, rows)
 
     def _conditions(self, value: int, holds: bool) -> frozenset[Condition]:
-        """Returns the conditions that hold where a bool equals `holds`. Of `equal` and `not_equal` it names the earlier."""
+        """Returns the conditions that hold where a bool equals `holds`.
+
+        `equal` and `not_equal` of the same operands become one condition, on the earlier of them.
+        """
         let = self.loop.body[value]
         if let.op == _NOT:
             return self._conditions(let.args[0], not holds)

@@ -107,9 +107,9 @@ class _Emitter:
         return len(self.groups.keys) <= _MOST_KNOWN_KEYS and any(self.types[k.value].plain() == STR for k in self.groups.keys)
 
     def _places(self) -> tuple[list[str], list[str]]:
-        """Returns the names of the words that identify keys by the addresses of their strings, and the lines that compute them.
+        """Returns the names of the words that identify a row's keys, and the lines that compute them and their hash, `mixed`.
 
-        The lines also compute `mixed`, a hash of these words.
+        A string key is identified by its address and length, not by its bytes.
         """
         names, lines = [], ["mixed = 0"]
         for key in self.groups.keys:
@@ -122,10 +122,10 @@ class _Emitter:
         return names, lines
 
     def _known(self, find: list[str]) -> list[str]:
-        """Runs `find` only for rows whose keys are not stored at the addresses of an earlier row's keys.
+        """Emits a small cache in front of `find`, keyed by the addresses of key strings.
 
-        Equal keys of a dictionary-encoded column are stored at one address. An entry is the group's number plus one, 0 when free,
-        and the row's addresses. The table is bypassed when lookups in it fail too often.
+        Equal keys of a dictionary-encoded column have one address, so most rows need neither hash nor comparison of bytes. An
+        entry is the group's number plus one (0 when free) and the row's addresses. Too many misses turn the cache off.
         """
         names, lines = self._places()
         same = " and ".join(f"word(known, {8 * at}) == {name}" for at, name in enumerate(names, 1))

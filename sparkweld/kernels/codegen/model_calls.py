@@ -86,9 +86,9 @@ class ModelCalls:
         self.calls[at] = replace(self.calls[at], targets=(*self.calls[at].targets, target))
 
     def _keep(self, size: int) -> None:
-        """Reserves the area that the next call keeps between runs.
+        """Reserves the area of the next call that persists between runs, and a word of the head for its state.
 
-        Where the head is full, the call's state word is the zero word: the call keeps nothing.
+        Without a free word in the head, the call shares the word that is always 0, and so caches nothing.
         """
         if size:
             place = 8 * (len(self._kept) + 1)

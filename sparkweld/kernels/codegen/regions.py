@@ -120,7 +120,7 @@ class _Function:
                 b.branch(self.leave)
 
     def _edge(self, source: ir.Block, number: int, jump: Jump, values: list[_Value]) -> ir.Block:
-        """Returns the target block of a jump. It is a block of its own, as both jumps of a branch may lead to one block."""
+        """Returns a new block for the edge of a jump, since both jumps of a branch may have the same target (critical edges)."""
         edge = self.function.append_basic_block(f"b{number}.to{jump.target}")
         b, left = ir.IRBuilder(edge), self.phis[number][-1]
         last = edge
@@ -137,7 +137,7 @@ class _Function:
     def _is_over(self, b: ir.IRBuilder, left: ir.Value) -> ir.Value:
         """Whether the step limit or the arena is exhausted.
 
-        Lists that overflow the arena have no length that a loop could rely on.
+        A loop over a list that overflowed the arena might not end, because the list's length is undefined.
         """
         over = b.icmp_signed("<", left, ir.Constant(_I64, 0))
         if not self.allocates:

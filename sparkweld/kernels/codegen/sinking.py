@@ -16,7 +16,7 @@ from sparkweld.ir.program import Let
 
 
 def sunk(graph: Graph) -> Graph:
-    """Returns an equivalent graph, whose blocks compute the calls that the rest of the path needs only."""
+    """Returns an equivalent graph in which calls that only one successor of a block reads are moved to that successor."""
     leading = Counter(jump.target for block in graph.blocks for jump in block.jumps)
     leading[0] += 1  # the region begins there
     blocks = list(graph.blocks)
@@ -32,7 +32,7 @@ def _is_call(let: Let) -> bool:
 
 
 def _sink(blocks: list[Block], number: int, value: int, leading: Counter[int]) -> None:
-    """Moves a value to the target of the only jump that passes it, or drops it when it is unused."""
+    """Moves a value to the target of the only jump that passes it, if no other jump has this target. Drops an unused value."""
     block = blocks[number]
     if any(value in let.args for let in block.body) or value in block.guards:
         return

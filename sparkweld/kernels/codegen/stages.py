@@ -97,9 +97,10 @@ class ModelCall:
 
 @dataclass(frozen=True)
 class Stage:
-    """One loop: its statements, the values of earlier stages that it reads, and its own values that later stages read.
+    """One loop over a block.
 
-    A stage of model calls has no statements; `wanted` and `kept` then name columns.
+    `wanted`: values of earlier stages that it reads. `kept`: its own values that later stages read. A stage of model calls has
+    no statements; both then name columns.
     """
 
     statements: tuple[Statement, ...]

@@ -29,7 +29,10 @@ def _number(value: int) -> ir.Constant:
 
 
 def _place(b: ir.IRBuilder, index: int) -> ir.Value:
-    """Returns the address of the turn count (0), the score (1), or the time (2) or the rows (3) of a timed turn with it."""
+    """Returns the address of one word of the state.
+
+    The words are the turn count (0), the score (1), and the time (2) and rows (3) of the last timed turn with the optimization.
+    """
     type, name = ir.ArrayType(_I64, 4), "sparkweld_trials"
     kept = b.module.globals.get(name)
     if kept is None:
@@ -79,7 +82,10 @@ _OPERATIONS = {
 
 
 def with_trials(lines: list[str], rows: str, namespace: dict[str, object]) -> list[str]:
-    """Wraps the lines of a row loop over `rows` rows in a turn; `tried` holds the variant."""
+    """Wraps the lines of a row loop over `rows` rows in a turn.
+
+    The lines read the bool `tried`, which states whether this turn uses the optimization.
+    """
     namespace.update(_OPERATIONS)
     head = ["turn = trial_turn()", "tried = turn & 1 == 1", "began = trial_clock()"]
     return [*head, *lines, f"trial_end(turn, trial_clock() - began, {rows})"]

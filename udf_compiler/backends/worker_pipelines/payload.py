@@ -39,9 +39,11 @@ def command(
     """Returns the command of a function that computes a result of `plan` (see `function.load`) in place of the chain of
     `originals`.
 
-    PySpark calls it with Series as a scalar pandas UDF, or with Arrow arrays and `sparkweld_starts` as a scalar Arrow UDF. If the
-    originals are Arrow UDFs (`arrow`), it takes arrays without `sparkweld_starts`, too. `confs`: the settings that the worker of
-    a pandas UDF receives. `few`: the first rows of a task that do not justify an import.
+    PySpark calls it with Series as a scalar pandas UDF, or with Arrow arrays and `sparkweld_starts` as a scalar Arrow UDF.
+
+    - `arrow`: the originals are Arrow UDFs, so it also accepts arrays without `sparkweld_starts`.
+    - `confs`: the settings that the worker of a pandas UDF receives.
+    - `few`: a task imports pipelines only after this number of rows; until then the originals run.
     """
     chain = functools.partial(_by_value(_chain), tuple(originals), tuple(taken))
     if arrow:

@@ -52,13 +52,15 @@ Column = Value | Indicator
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """Columns in order over the rows of `loop`.
+    """The input or output of an estimator: columns in order over the rows of `loop`.
 
-    Numbers are plain values. Strings are NULL where missing; `missing` has, per column, the library's representation of them
-    (empty: nothing is missing). `names`: of a DataFrame; None for an array. The shape is (n,) when `ndim` is 1. `order`: see
-    TracedArray. `sparse`: a scipy matrix. `fresh`: its memory is not shared. `kept`: some value is approximate, not bit-equal to
-    the library's. `categories`: the dtypes of pandas' category columns, which hold values, not codes; None for other columns
-    (empty: no categories).
+    - `columns`: numbers are plain values; strings are NULL where missing.
+    - `names`: the column names of a DataFrame; None for an array. `ndim` 1 means the shape (n,).
+    - `order`: the memory order, as in TracedArray. `sparse`: a scipy matrix. `fresh`: its memory is not shared.
+    - `missing`: per column, the library's representation of missing strings; empty when nothing is missing.
+    - `kept`: some value is approximate, not bit-equal to the library's.
+    - `categories`: the dtypes of pandas' category columns, which hold values, not codes. None for other columns; empty when no
+      column is one.
     """
 
     loop: LoopBuilder

@@ -124,10 +124,10 @@ def _is_text(term: object) -> bool:
 
 
 def least_of_token(pattern: str) -> int | None:
-    r"""Returns the least code points of a token, for a pattern that matches maximal runs of one kind of code point.
+    r"""Returns the minimum number of code points of a token, if the pattern matches maximal runs of one kind of code point.
 
-    ``\w+`` (1), ``(?u)\b\w\w+\b`` (2), ``[a-z]{3,}`` (3), ``\S+`` (1). With ``\b`` on both sides, the kind has to be ``\w``: a
-    run of word characters has boundaries at its ends and nowhere else. None for other patterns.
+    Examples: 1 for ``\w+`` and ``\S+``, 2 for ``(?u)\b\w\w+\b``, 3 for ``[a-z]{3,}``. None for other patterns. With ``\b`` on
+    both sides, the kind must be ``\w``, since only a run of word characters has its boundaries exactly at its ends.
     """
     from re import _constants as names  # type: ignore[attr-defined]
     from re import _parser as parser  # type: ignore[attr-defined]

@@ -30,11 +30,16 @@ _EXACT = 2**53
 
 @dataclass(frozen=True, slots=True)
 class Maybe:
-    """The batch-dependent part of a Series: `valid` marks elements that are not missing (None: all).
+    """The batch-dependent part of a Series. Its *plain* dtype is that of a batch without missing elements.
 
-    The batch has the plain dtype if `plain` holds on all rows. `missing`: the object in place of missing bools. `void`: a
-    batch of only missing integers is object. `bound`: the largest possible |integer|. A float64 value is NaN where missing,
-    and its plain dtype is int64. `narrow`: the plain type when it is narrower than the type of the value, i64.
+    - `valid`: which elements are not missing; None: all.
+    - `plain`: the batch has the plain dtype if this holds in all rows.
+    - `missing`: the object in place of missing bools.
+    - `void`: a batch of only missing integers has dtype object.
+    - `bound`: the largest possible absolute value of an integer.
+    - `narrow`: the plain type, where it is narrower than i64, the type of the value.
+
+    A float64 value is NaN where missing, and its plain dtype is int64.
     """
 
     valid: Value | None

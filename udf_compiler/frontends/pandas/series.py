@@ -277,8 +277,8 @@ def _guard_divisor(
 ) -> None:
     """Guards or refuses zero divisors that change the dtype (pandas/core/ops/missing.py).
 
-    Where a divisor is 0, // turns the result to float64 (±inf, NaN), and so does % of integers (NaN). NumPy already computes
-    the result of float64 // 0; all others change dtype with the batch and are guarded.
+    A divisor of 0 makes pandas return float64 for // (±inf, NaN) and for % of integers (NaN). So the dtype would depend on the
+    batch, and the row is guarded. float64 // 0 keeps its dtype and is computed.
     """
     loop = left.loop
     kind = divisor.type.dtype.kind if isinstance(divisor, Value) else np.asarray(divisor).dtype.kind

@@ -79,12 +79,13 @@ class _Step:
 
 @dataclass(slots=True)
 class Explorer:
-    """Runs one function on all its paths.
+    """Runs one function once for each of its paths (symbolic execution by repeated runs).
 
-    `handled`: user code may catch exceptions, so they fork instead of being guarded. `decisions`: see `repeating`. `limit`: the
-    most paths. `regions`: the regions that `udf_compiler.frontends.python.regions` compiled so far; None where functions run
-    directly. `inside`: the paths are within a region. `walks`: functions are interpreted on each path. `keys`: those of the
-    container that an interpreted instruction reads.
+    - `handled`: user code may catch exceptions, so they fork instead of being guarded.
+    - `decisions`: see `repeating`. `limit`: the maximum number of paths.
+    - `regions`: the regions that `udf_compiler.frontends.python.regions` compiled so far; None where functions run directly.
+    - `inside`: the paths are within a region. `walks`: functions are interpreted on each path.
+    - `keys`: the keys of the container that an interpreted instruction reads.
     """
 
     loop: LoopBuilder

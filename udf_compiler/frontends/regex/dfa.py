@@ -52,11 +52,11 @@ class _State:
 
 @lru_cache(maxsize=256)
 def compile_regex(pattern: str, flags: int, mode: str, groups: tuple[int, ...] = (), repeated: bool = False) -> Automaton:
-    """Returns the automaton of a pattern. `mode`: "search", "match" (at the beginning) or "fullmatch".
+    """Returns the automaton of a pattern. Raises Unsupported, and re.error.
 
-    `groups`: the groups whose bounds are requested, with (0, ...) for the match itself first; empty when only the existence
-    of a match is requested. `repeated`: the automaton will search for successive matches, in linear time unless `overruns`
-    is true. Raises Unsupported, and re.error.
+    - `mode`: "search", "match" (at the beginning) or "fullmatch".
+    - `groups`: the groups whose bounds are requested, first 0 for the match itself; empty to test only whether there is a match.
+    - `repeated`: the automaton will search for successive matches, in linear time unless `overruns` is true.
     """
     parsed = parse(pattern, flags)
     if repeated and nullable(parsed.root):

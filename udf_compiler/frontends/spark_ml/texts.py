@@ -24,10 +24,11 @@ _CODE_POINTS = 0x110000
 
 
 def tokens(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Words:
-    """Implements Tokenizer and RegexTokenizer. Words lie between code points of a set (`gaps`), or are runs of them.
+    """Implements Tokenizer and RegexTokenizer.
 
-    Guards NULL, for which Spark raises. A kernel's lower case is that of Python. Java has other letters and detects word ends
-    differently, so rows with letters that may differ are guarded.
+    With `gaps`, code points of a set separate words; without, words are runs of these code points. NULL is guarded, as Spark
+    raises for it. The kernel converts to lower case as Python does. Java differs for some letters and at the ends of words, so
+    rows with such letters are guarded.
     """
     (given,) = args
     assert isinstance(given, Maybe)

@@ -31,10 +31,12 @@ _SAME = frozenset("trunc floor ceil rint positive conjugate".split())
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """An abstract value of `type`; NULL where `valid`, a bool term, is False (None: never NULL).
+    """An abstract value of `type`. Terms with equal keys have equal values.
 
-    `span`: the value is an integer in this range and never -0.0; `key` then identifies the integer whatever its type.
-    `finite`: the value is neither NaN nor infinite. `rounded`: the value is the float64 nearest to this integer term.
+    - `valid`: a bool term that is False where the value is NULL; None: never NULL.
+    - `span`: the value is an integer in this range and never -0.0. `key` then identifies the integer, whatever its type.
+    - `finite`: the value is neither NaN nor infinite.
+    - `rounded`: the value is the float64 nearest to this integer term.
     """
 
     key: int

@@ -64,13 +64,13 @@ def append(op: ListAppend) -> Callable[..., ir.Value]:
 
 
 def _filled(b: ir.IRBuilder, v: ir.Value) -> ir.Value:
-    """Returns all elements of a list: in a list of length ~n, NULL elements are stored as NaN."""
+    """Returns the list with its true length n: a list with NULL elements, which are stored as NaN, has the length ~n."""
     size = b.extract_value(v, 1)
     return build_view(b, b.extract_value(v, 0), b.select(b.icmp_signed("<", size, _ZERO), b.not_(size), size))
 
 
 def _at(b: ir.IRBuilder, v: ir.Value, index: ir.Value, element: Type) -> ir.Value:
-    """Returns the element at an index, or zero: for an index outside of the list, it loads a zero constant of the module."""
+    """Returns the element at an index, zero for an index outside the list. It has no branch: it then loads a zero constant."""
     inside = b.and_(b.icmp_signed(">=", index, _ZERO), b.icmp_signed("<", index, b.extract_value(v, 1)))
     address = b.select(inside, b.extract_value(v, 0), constant_bytes(b, bytes(16)))
     return build_load(b, address, b.select(inside, index, _ZERO), element)

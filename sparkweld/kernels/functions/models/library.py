@@ -61,7 +61,7 @@ def prefer_wide_vectors(module: ir.Module) -> None:
 def model_function(
     *arguments: types.Type, name: str = "", kind: type[ModelFunction] = ModelFunction
 ) -> Callable[[Callable[..., Any]], ModelFunction]:
-    """Decorates a Python function of operations that returns an int64. It is always treated as one that writes memory."""
+    """Decorates a Python function of operations that returns an int64. LLVM must assume that it writes memory."""
 
     def wrap(python: Callable[..., object]) -> ModelFunction:
         own = name or python.__name__  # type: ignore[attr-defined]

@@ -64,7 +64,7 @@ def gather_columns(table: int, widths: int, columns: int, numbers: int, count: i
 
 @model_function(*(INT,) * 4)
 def go_on(table: int, widths: int, columns: int, rows: int) -> int:
-    """Advances the addresses of columns in a table by `rows` rows; those that are 0 stay."""
+    """Advances the addresses of a table of columns by `rows` rows. An address of 0 marks an unused column and does not change."""
     at = 0
     while at < columns:
         if word(table, 8 * at) != 0:

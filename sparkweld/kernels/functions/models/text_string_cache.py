@@ -48,7 +48,10 @@ _WEIGHTS, _STARTS = 8 * Head.WEIGHTS_AT, 8 * Head.STARTS
 
 @function(INT, INT, INT, result=INT)
 def opened(head: int, area: int, size: int) -> int:
-    """Returns the area, whose first `size` bytes are 0 where it is new; 0 when disabled. `head`: the address of its state."""
+    """Returns the address of a persistent area, or 0 when it is disabled. Clears its first `size` bytes on first use.
+
+    `head`: the address of its state.
+    """
     state = word(head, 0)
     if state == OFF:
         return 0
@@ -77,7 +80,7 @@ def kept_area(head: int, area: int) -> int:
 
 @function(INT, INT, INT, INT, result=INT)
 def count_kept(head: int, area: int, looked: int, found: int) -> int:
-    """Adds the lookups and hits since `looked` and `found` were the area's to the head's counters."""
+    """Adds the area's lookups and hits of this call to the head's counters; `looked` and `found` are its counts at the start."""
     looked_at = head + 8 * HEAD_WORDS
     found_at = looked_at + 8 * HEAD_WORDS
     store_word(looked_at, 0, word(looked_at, 0) + word(area, LOOKED) - looked)

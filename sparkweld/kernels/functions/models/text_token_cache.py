@@ -89,8 +89,9 @@ def await_known(registers: int, a: int, i: int, size: int, n: int) -> int:
 def add_known(registers: int, a: int, i: int, size: int, awaited: int) -> int:
     """Adds the totals of the token at i, which `await_known` has batched at `awaited`, and returns -1 on a hit.
 
-    On a miss, returns the entry that the token replaces, or 0 when the entry keeps its token by second chance. A replaced entry
-    holds the row's totals so far until `keep_known`, and the current totals are reset to 0.
+    On a miss, returns the entry that the token replaces, or 0 when second chance protects the entry's old token. The caller then
+    computes the new token's totals and calls `keep_known`. Until then, the entry holds the row's totals so far, and the current
+    totals start at 0.
     """
     first = word(awaited, 16)
     entry = word(awaited, 24)
@@ -123,7 +124,7 @@ def add_known(registers: int, a: int, i: int, size: int, awaited: int) -> int:
 
 @function(INT, INT, result=INT)
 def keep_known(registers: int, entry: int) -> int:
-    """Stores the current totals, which are a token's, in the entry, and adds the row's totals so far."""
+    """Completes a miss of `add_known`: stores the token's totals in the entry, and adds the row's totals, which it held."""
     at = 0
     while at < TOTALS:
         found = load_f64(registers + TOTAL, at)

@@ -102,12 +102,14 @@ def rank_bytes(width: str) -> Operation:
 
 
 def rank_words(width: str) -> Operation:
-    """Builds rank_words(values, table, bits, rows, to, twin, stride, plain, plain_twin): uint16 ranks.
+    """Builds rank_words(values, table, bits, rows, to, twin, stride, plain, plain_twin), which writes uint16 ranks.
 
-    At `twin` and `plain_twin` it writes ranks + 1.
+    It writes them in two layouts, for `rows` rows, a multiple of 64:
 
-    `rows` is a multiple of 64. The ranks of WALKERS rows are contiguous, each such group `stride` bytes after the one before.
-    From `plain` on, the ranks of all rows are contiguous. A `twin` equal to the address before it means none.
+    - at `to`, in groups of WALKERS contiguous rows; each group begins `stride` bytes after the one before;
+    - at `plain`, contiguous for all rows.
+
+    The shifted copies, ranks + 1, are written at `twin` and `plain_twin`. A column without them passes `to` and `plain` there.
     """
     one = ir.Constant(ir.VectorType(_I16, lanes_of(width)), [1] * lanes_of(width))
 

@@ -108,7 +108,7 @@ def vector_columns(arguments: int, rows: int, block: int, outputs: int, scratch:
 
 @function(INT, INT, INT, INT, FLOAT, INT, result=FLOAT)
 def behind(parameters: int, block: int, scratch: int, column: int, value: float, steps: int) -> float:
-    """Returns a value after `steps` steps."""
+    """Returns a stored number of a column after the first `steps` steps: scaling, normalization, or replacement by 1."""
     numbers = block + word(parameters, _NUMBERS)
     step = 0
     while step < steps:

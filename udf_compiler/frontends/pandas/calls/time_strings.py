@@ -220,10 +220,11 @@ def _shape(format: str, call: str) -> tuple[list[tuple[str, int]], str, str, boo
 
 
 def _hopeless(s: TracedSeries, text: Value, no_day: Value, pattern: str, call: str) -> Value:
-    """Whether a string is no time by any rule of pandas, so that errors="coerce" yields NaT.
+    """Whether pandas certainly cannot parse a string, so that errors="coerce" yields NaT.
 
-    A string whose start, after spaces, does not match pandas' pattern of the format fails its ISO 8601 parser too. A string with
-    all digits has one reading, so it fails if its day does not exist. `now` and `today` depend on the clock.
+    This holds for ASCII strings whose start, after spaces, does not match the pattern of the format: pandas' ISO 8601 parser
+    rejects them, too. It also holds for strings with all digits whose day does not exist, as they have one reading. `now` and
+    `today` are excluded, because they depend on the clock.
     """
     loop = s.loop
     matches = Regex(r"\s*" + pattern, re.IGNORECASE, call, mode="match").emit(loop, loop.value_of(s.value), "test")
