@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from sparkweld.ir import Value
@@ -61,21 +63,29 @@ class KMeans(Centres):
         return checked.array([checked.loop.call("sqrt", v) for v in values], order="C", kept=True)
 
 
-class NearestCentroid(Centres):
+class Nearest(Centres):
+    """The base of models that predict by `pairwise_distances_argmin`, which computes in float64."""
+
+    def nearest(self, x: Features, centres: np.ndarray, **options: Any) -> Value:
+        """Returns the index of the nearest centre."""
+        call = self.call("predict")
+        checked = validated(self.model, x, call, **options)
+        loop = checked.loop
+        wide = checked.array([loop.cast(v, F64) for v in checked.values])
+        checked, values, error = self._to(wide, centres, True)
+        if checked.kept:
+            keep("label", "rows whose distances to two centres differ by less than the features' error", call)
+        return clear_argmax(loop, [loop.call("negative", v) for v in values], [error] * len(values))
+
+
+class NearestCentroid(Nearest):
     """Predicts the class of the nearest centroid, for the Euclidean metric and equal priors."""
 
     def predict(self, x: Features) -> Features:
-        call, model, classes = self.call("predict"), self.model, self.fitted("classes_")
+        model, classes = self.model, self.fitted("classes_")
         if model.metric != "euclidean" or not np.isclose(model.class_prior_, 1 / len(classes)).all():
             refuse("SW842", name=self.name, kernel=f"{model.metric} metric, or unequal priors")
-        checked = validated(model, x, call, accept_sparse="csr")
-        loop = checked.loop
-        wide = checked.array([loop.cast(v, F64) for v in checked.values])
-        checked, values, error = self._to(wide, self.fitted("centroids_"), True)
-        if checked.kept:
-            keep("label", "rows whose distances to two centres differ by less than the features' error", call)
-        index = clear_argmax(loop, [loop.call("negative", v) for v in values], [error] * len(values))
-        return labels(checked, index, classes, call)
+        return labels(x, self.nearest(x, self.fitted("centroids_"), accept_sparse="csr"), classes, self.call("predict"))
 
 
 ESTIMATORS: dict[str, type[Translator]] = {
