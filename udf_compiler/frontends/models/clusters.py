@@ -88,7 +88,16 @@ class NearestCentroid(Nearest):
         return labels(x, self.nearest(x, self.fitted("centroids_"), accept_sparse="csr"), classes, self.call("predict"))
 
 
+class MeanShift(Nearest):
+    """Predicts the number of the nearest cluster centre."""
+
+    def predict(self, x: Features) -> Features:
+        centres = self.fitted("cluster_centers_")
+        return labels(x, self.nearest(x, centres), np.arange(len(centres)), self.call("predict"))
+
+
 ESTIMATORS: dict[str, type[Translator]] = {
     **{f"sklearn.cluster._kmeans.{name}": KMeans for name in ("KMeans", "MiniBatchKMeans")},
+    "sklearn.cluster._mean_shift.MeanShift": MeanShift,
     "sklearn.neighbors._nearest_centroid.NearestCentroid": NearestCentroid,
 }
