@@ -59,8 +59,23 @@ TRAITS = {
 
 @cache
 def reasons() -> dict[str, dict[str, Any]]:
-    """Returns the table of reasons.json: code -> {title, category, message, hint, traits if any}."""
+    """Returns the table of reasons.json: code -> {title, category, message, hint, and traits and narrows if any}."""
     return json.loads(REASONS_FILE.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+
+
+@cache
+def _narrowing() -> dict[tuple[str, str, str], str]:
+    """Maps (code, parameter, value) to the reason that replaces that code for this value of the parameter.
+
+    So a reason with a hint of its own, such as for one module, is an entry of the table and needs no program.
+    """
+    return {
+        (code, parameter, value): narrow
+        for narrow, entry in reasons().items()
+        for code, parameters in entry.get("narrows", {}).items()
+        for parameter, values in parameters.items()
+        for value in values
+    }
 
 
 def category(code: str) -> str:
@@ -76,12 +91,14 @@ def has(code: str, trait: str) -> bool:
 
 
 def refusal(code: str, place: str = "", **params: Any) -> Refusal:
-    """Returns the refusal `code`, with the ``<params>`` of its message and hint filled in.
+    """Returns the refusal `code`, with the ``<params>`` of its message and hint filled in; a reason that narrows it, if one does.
 
     Raises InternalError for an unknown code or a missing parameter.
     """
     if code not in reasons():
         raise InternalError(f"reason code {code} is not in {REASONS_FILE.name}")
+    keys = [(code, parameter, str(value)) for parameter, value in params.items()]
+    code = next((_narrowing()[key] for key in keys if key in _narrowing()), code)
     entry = reasons()[code]
     return Refusal(code, entry["title"], _fill(entry["message"], params, code), _fill(entry["hint"], params, code), place)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sparkweld.errors import InternalError, Refusal
-from sparkweld.reasons import CATEGORIES, REASONS_FILE, TRAITS, has, reasons, refusal
+from sparkweld.reasons import CATEGORIES, REASONS_FILE, TRAITS, _narrowing, has, reasons, refusal
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = [(folder, suffix) for folder in ("sparkweld", "udf_compiler", "jvm-bridge/src/main") for suffix in ("py", "scala")]
@@ -41,7 +41,7 @@ def test_the_file_is_sorted_and_written_by_the_rules():
 def test_entries_are_complete(code):
     assert CODE.fullmatch(code) and code[2] in "123456789"
     entry = reasons()[code]
-    assert set(entry) - {"traits"} == {"title", "category", "message", "hint"} and all(entry.values())
+    assert set(entry) - {"traits", "narrows"} == {"title", "category", "message", "hint"} and all(entry.values())
     assert entry["category"] in CATEGORIES and list(entry.get("traits", ())) == sorted(set(entry.get("traits", ())) & set(TRAITS))
     assert len(entry["title"]) <= 50 and not entry["title"].endswith(".")
     assert entry["message"].endswith((".", ">")) and not entry["message"].startswith(" ")
@@ -96,7 +96,9 @@ def test_every_code_that_a_source_raises_is_in_the_table():
 
 
 def test_every_code_is_raised_by_a_source():
-    assert sorted(set(reasons()) - codes_in(SOURCES)) == []
+    narrow = {code: set(entry["narrows"]) for code, entry in reasons().items() if "narrows" in entry}
+    assert sorted(set(reasons()) - codes_in(SOURCES) - set(narrow)) == []
+    assert not [code for code, wide in narrow.items() if not wide <= set(reasons()) - set(narrow)]
 
 
 def test_every_code_is_expected_by_a_test():
@@ -108,6 +110,16 @@ def test_a_refusal_is_filled_in():
     assert isinstance(made, Refusal)
     assert "scoring" in made.message and "<" not in made.message
     assert str(made).startswith("SW201 Module missing (f, line 3 of job.py): ")
+
+
+def test_an_entry_narrows_another_one(monkeypatch):
+    wide = {"title": "Wide", "message": "<function> uses <module>.", "hint": "None."}
+    narrow = {**wide, "title": "Narrow", "hint": "Use from_json.", "narrows": {"SW101": {"module": ["json"]}}}
+    monkeypatch.setattr("sparkweld.reasons.reasons", lambda: {"SW101": wide, "SW102": narrow})
+    monkeypatch.setattr("sparkweld.reasons._narrowing", _narrowing.__wrapped__)
+    assert refusal("SW101", function="f", module="time").code == "SW101"
+    expected = Refusal("SW102", "Narrow", "f uses json.", "Use from_json.", "here")
+    assert refusal("SW101", "here", function="f", module="json") == expected
 
 
 def test_a_refusal_without_its_parameters_is_our_bug():
