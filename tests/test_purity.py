@@ -273,6 +273,8 @@ REFUSED = [
     ("SW214", "def f(a):\n    from sys import maxsize  #!\n    return a * maxsize"),
     ("SW214", "def f(a):\n    import pyarrow  #!\n    return a"),
     ("SW214", "import logging\nlog = logging\ndef f(a):\n    log.warning('x')  #!\n    return a"),
+    ("SW228", "import json\ndef f(a):\n    return a.map(lambda x: json.loads(x)['k'])  #!"),
+    ("SW228", "def f(a):\n    import json  #!\n    return a.map(lambda x: json.loads(x)['k'])"),
     ("SW215", "def f(a):\n    print(a)  #!\n    return a"),
     ("SW862", "def f(a):\n    return a * len(open('/etc/hostname').read())  #!"),
     ("SW215", "def f(a):\n    exec('x = 1')  #!\n    return a"),
