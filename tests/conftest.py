@@ -32,8 +32,8 @@ def pytest_collection_modifyitems(items):
 def mark_combinations(items):
     """Marks as nightly the tests of `each_value_once` that repeat parameters' values which others of the same function have.
 
-    Of a product of parameters, `make test` runs as many combinations as the longest parameter has values, so that each value of
-    each parameter occurs; `make nightly` runs the others.
+    Of a product of parameters, `make test` runs as many combinations as the longest parameter has values. So each value of each
+    parameter occurs. `make nightly` runs the others.
     """
     products: dict[str, list[pytest.Item]] = {}
     for item in items:

@@ -112,7 +112,7 @@ def check_strings(spark, table, sqls):
 
 
 @pytest.mark.parametrize("first", range(0, len(STRINGS), TOGETHER))
-def test_texts(spark, table, first):
+def test_strings(spark, table, first):
     check_strings(spark, table, STRINGS[first : first + TOGETHER])
 
 
