@@ -30,8 +30,9 @@ from udf_compiler.backends.aggregates import groups
 from udf_compiler.frontends.pandas.dispatch import DISPATCH
 from udf_compiler.frontends.pandas.stand_ins import stand_in as find_stand_in
 from udf_compiler.frontends.python.path_explorer import Explorer, exploring
+from udf_compiler.frontends.tracing.class_stand_ins import ClassStandIn, attribute_for_user
 from udf_compiler.frontends.tracing.session import Session, running
-from udf_compiler.frontends.tracing.stand_ins import ClassStandIn, StandIn, attribute_for_user
+from udf_compiler.frontends.tracing.stand_ins import StandIn
 from udf_compiler.service.protocol import Message
 from udf_compiler.service.server import Service
 

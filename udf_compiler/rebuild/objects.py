@@ -24,8 +24,9 @@ from pyspark.core.broadcast import Broadcast
 from sparkweld.errors import Refusal
 from udf_compiler.frontends.models import constructor_of, is_model, loaders, stand_in_for
 from udf_compiler.frontends.python.patterns import PatternConstant
+from udf_compiler.frontends.tracing.class_stand_ins import attribute_for_user
 from udf_compiler.frontends.tracing.session import current
-from udf_compiler.frontends.tracing.stand_ins import StandIn, attribute_for_user
+from udf_compiler.frontends.tracing.stand_ins import StandIn
 from udf_compiler.function.bytecode import Names, Use, first_use, outside_names, place, refused_attribute
 from udf_compiler.function.libraries import described, is_library, refuse_module
 from udf_compiler.function.modules import MODULES

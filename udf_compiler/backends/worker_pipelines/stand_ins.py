@@ -46,8 +46,8 @@ from udf_compiler.frontends.pandas.stand_ins import stand_in as native_stand_in
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.values import is_scalar, of_value
 from udf_compiler.frontends.tracing.constants import unwrapped
-from udf_compiler.frontends.tracing.exceptions import of_python
 from udf_compiler.frontends.tracing.session import attempt, current, refuse
+from udf_compiler.frontends.tracing.stand_ins import of_python
 
 #: Types of objects without methods that could be annotated.
 _FUNCTIONS = (type, types.FunctionType, types.BuiltinFunctionType, types.MethodType, np.ufunc)

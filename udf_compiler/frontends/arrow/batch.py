@@ -11,8 +11,9 @@ import pyarrow as pa
 from sparkweld.ir import LoopBuilder
 from sparkweld.ir.types import BOOL
 from udf_compiler.frontends.arrow.array import TracedArrow
+from udf_compiler.frontends.tracing.class_stand_ins import class_stand_in
 from udf_compiler.frontends.tracing.session import refuse
-from udf_compiler.frontends.tracing.stand_ins import StandIn, class_stand_in
+from udf_compiler.frontends.tracing.stand_ins import StandIn
 from udf_compiler.frontends.tracing.values import Traced, moved, raw
 
 

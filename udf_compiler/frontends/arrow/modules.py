@@ -15,9 +15,10 @@ from udf_compiler.frontends.arrow.array import TracedArrow, type_of
 from udf_compiler.frontends.arrow.batch import RecordBatchStandIn, record_batch
 from udf_compiler.frontends.arrow.struct import StructArrayStandIn, struct_field
 from udf_compiler.frontends.pandas.calls.numpy_ import has_traced
+from udf_compiler.frontends.tracing.class_stand_ins import class_stand_in
 from udf_compiler.frontends.tracing.lower import run_prototype
 from udf_compiler.frontends.tracing.session import current, refuse
-from udf_compiler.frontends.tracing.stand_ins import StandIn, class_stand_in, module_stand_in
+from udf_compiler.frontends.tracing.stand_ins import StandIn, module_stand_in
 
 #: Type factories and constant constructors: pure functions of their arguments.
 _PURE = frozenset("int8 int16 int32 int64 float16 float32 float64 bool_ date32 string utf8 null scalar array".split())

@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from sparkweld.ir import LoopBuilder
 from udf_compiler.frontends.arrow.array import TracedArrow
+from udf_compiler.frontends.tracing.class_stand_ins import class_stand_in
 from udf_compiler.frontends.tracing.session import refuse
-from udf_compiler.frontends.tracing.stand_ins import class_stand_in
 from udf_compiler.frontends.tracing.values import Traced, raw
 
 

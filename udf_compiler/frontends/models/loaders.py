@@ -15,8 +15,9 @@ from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import Any, NoReturn
 
+from udf_compiler.frontends.tracing.class_stand_ins import ClassStandIn, attribute_for_user, class_stand_in
 from udf_compiler.frontends.tracing.session import refuse
-from udf_compiler.frontends.tracing.stand_ins import ClassStandIn, StandIn, attribute_for_user, class_stand_in
+from udf_compiler.frontends.tracing.stand_ins import StandIn
 from udf_compiler.function import model_files
 from udf_compiler.function.model_files import FileName, Reads
 

@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 
 from udf_compiler.frontends.pandas.datetimes import DATE_TEXT
+from udf_compiler.frontends.tracing.class_stand_ins import ClassStandIn, class_stand_in
 from udf_compiler.frontends.tracing.constants import ConstantDate, Guarded, constant_date, define_operators, unwrapped
 from udf_compiler.frontends.tracing.lower import run_prototype
 from udf_compiler.frontends.tracing.session import refuse
-from udf_compiler.frontends.tracing.stand_ins import ClassStandIn, class_stand_in
 from udf_compiler.frontends.tracing.values import BINARY, COMPARISONS, UNARY, Traced, raw
 
 _NAMES = {

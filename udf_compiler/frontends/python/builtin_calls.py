@@ -22,11 +22,11 @@ from udf_compiler.frontends.python.patterns import TracedFound
 from udf_compiler.frontends.python.rounding import to_int
 from udf_compiler.frontends.python.strings import is_text
 from udf_compiler.frontends.python.values import TracedScalar, is_scalar
+from udf_compiler.frontends.tracing.class_stand_ins import ClassStandIn, class_stand_in
 from udf_compiler.frontends.tracing.dispatch import Dispatch
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import current, refuse
 from udf_compiler.frontends.tracing.signatures import check_form
-from udf_compiler.frontends.tracing.stand_ins import ClassStandIn, class_stand_in
 from udf_compiler.frontends.tracing.values import Traced, raw
 
 #: The most rounds of a loop over a range of the row's length; more are refused (SW296).

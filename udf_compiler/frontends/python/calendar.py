@@ -13,8 +13,8 @@ from udf_compiler.frontends.python.numbers import guard_between, make_bool, make
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.values import TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.constants import ConstantDate
-from udf_compiler.frontends.tracing.exceptions import in_place
 from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.stand_ins import in_place
 from udf_compiler.frontends.tracing.values import COMPARISONS, Traced, raw
 
 #: The first and the last date of Python in days since 1970, and the ordinal of 1970-01-01.

@@ -23,8 +23,8 @@ from udf_compiler.frontends.python.numpy_scalars import numpy_scalar
 from udf_compiler.frontends.python.operands import as_int, is_number, kind_of, make_bool, make_float, make_int
 from udf_compiler.frontends.python.path_explorer import both, explorer
 from udf_compiler.frontends.python.values import TracedScalar, is_scalar, of_value
-from udf_compiler.frontends.tracing.exceptions import in_place
 from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.stand_ins import in_place
 from udf_compiler.frontends.tracing.values import BINARY, UNARY, raw, symbol
 
 _END = 2**62

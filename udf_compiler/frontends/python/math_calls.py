@@ -13,10 +13,10 @@ from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.powers import float_power
 from udf_compiler.frontends.python.rounding import ceil, floor, to_int
 from udf_compiler.frontends.python.values import TracedScalar, is_scalar
-from udf_compiler.frontends.tracing.exceptions import as_python, in_place
+from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.signatures import check_form
-from udf_compiler.frontends.tracing.stand_ins import StandIn, module_stand_in
+from udf_compiler.frontends.tracing.stand_ins import StandIn, in_place, module_stand_in
 from udf_compiler.frontends.tracing.values import Traced
 
 _DOMAIN = "math domain error"

@@ -32,7 +32,7 @@ def attribute(x: Any, name: str) -> Any:
     if name == "imag":
         return 0.0 if x.kind == "float" else 0
     if not hasattr(real, name):
-        from udf_compiler.frontends.tracing.exceptions import in_place
+        from udf_compiler.frontends.tracing.stand_ins import in_place
 
         raise in_place(AttributeError(f"'{x.kind}' object has no attribute {name!r}"))
     refuse("SW251", call=f"{x.kind}.{name}")

@@ -9,8 +9,9 @@ from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import F64, I64
 from udf_compiler.frontends.python.path_explorer import both, explorer
 from udf_compiler.frontends.python.values import MAX, MIN, TracedScalar, is_scalar
-from udf_compiler.frontends.tracing.exceptions import as_python, in_place
+from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.stand_ins import in_place
 
 #: An int of at most this magnitude is exact as a float.
 EXACT = 2**53

@@ -19,8 +19,9 @@ from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import Const
 from sparkweld.ir.types import BOOL
 from udf_compiler.frontends.python.facts import Facts
-from udf_compiler.frontends.tracing.exceptions import check_exception, in_place, watched_exceptions
+from udf_compiler.frontends.tracing.exceptions import check_exception, watched_exceptions
 from udf_compiler.frontends.tracing.session import check_size, current, refuse
+from udf_compiler.frontends.tracing.stand_ins import in_place
 
 #: The most paths: each is computed for every row, so a larger tree is no faster than Python.
 PATH_LIMIT = 512

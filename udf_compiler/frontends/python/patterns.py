@@ -15,8 +15,9 @@ from udf_compiler.frontends.python.regex_calls import Regex, pattern_of, templat
 from udf_compiler.frontends.python.strings import is_text, make_text
 from udf_compiler.frontends.python.values import is_scalar
 from udf_compiler.frontends.tracing.constants import Guarded, unwrapped
-from udf_compiler.frontends.tracing.exceptions import as_python, in_place
+from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.stand_ins import in_place
 from udf_compiler.frontends.tracing.values import Traced, raw
 
 #: More than the matches of any string.

@@ -14,8 +14,8 @@ from pyspark.sql import Row
 
 from sparkweld.ir import Value
 from udf_compiler.frontends.python.path_explorer import Fork, Leaf, Node, leaves
-from udf_compiler.frontends.tracing.exceptions import in_place
 from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.stand_ins import in_place
 from udf_compiler.frontends.tracing.values import Traced, raw
 
 _CALL = "a Row"

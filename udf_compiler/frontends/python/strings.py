@@ -13,9 +13,9 @@ from udf_compiler.frontends.python.lists import as_list, is_list, join
 from udf_compiler.frontends.python.numbers import as_int, is_number, kind_of, make_bool, make_int, raise_type_error
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.values import TracedScalar, is_scalar
-from udf_compiler.frontends.tracing.exceptions import in_place
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.signatures import check_form
+from udf_compiler.frontends.tracing.stand_ins import in_place
 from udf_compiler.frontends.tracing.translations import translations
 from udf_compiler.frontends.tracing.utf8 import is_utf8
 from udf_compiler.frontends.tracing.values import COMPARISONS, Traced, raw

@@ -22,8 +22,9 @@ from sparkweld.ir.types import F64
 from udf_compiler.frontends.python.operands import as_float, make_float
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.values import MAX, MIN, is_scalar
-from udf_compiler.frontends.tracing.exceptions import as_python, in_place
+from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.stand_ins import in_place
 from udf_compiler.frontends.tracing.values import Traced, raw
 
 _END = object()

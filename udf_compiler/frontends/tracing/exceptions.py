@@ -16,9 +16,8 @@ from typing import Any
 
 from sparkweld.errors import InternalError, SparkWeldError
 from udf_compiler.frontends.tracing.session import refuse
-from udf_compiler.frontends.tracing.stand_ins import StandIn
+from udf_compiler.frontends.tracing.stand_ins import OF_PYTHON, ErrorText, StandIn, of_python
 
-_OF_PYTHON = "_sparkweld_of_python"
 _OURS = ("udf_compiler", "sparkweld")
 
 #: The deepest nesting of user calls where user code may catch RecursionError: the trace reaches that at another depth than
@@ -32,30 +31,6 @@ _SYMBOLIC = re.compile(rf"Traced(Scalar|Pieces|Match|Found|Range)|'{_STATES}'|\b
 _NAMED = re.compile(
     r"'[\w.]+'|\bnot \"|, not |NoneType|unhashable|positional argument|keyword argument|multiple values|join an iterable"
 )
-
-
-def of_python(error: Exception) -> Exception:
-    """Marks an exception that Python itself would raise in the user's function, so that it counts as the user's."""
-    setattr(error, _OF_PYTHON, True)
-    return error
-
-
-class ErrorText(StandIn):
-    """The message of an error raised instead of Python's. Python's own message may differ, so reading it is refused."""
-
-    __slots__ = ("text",)
-    what = "message of an exception"
-    stands_for = str
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-
-def in_place(error: Exception) -> Exception:
-    """Marks an error raised instead of Python's and hides its message, which may differ; a KeyError keeps its key."""
-    if len(error.args) == 1 and type(error.args[0]) is str and not isinstance(error, KeyError):
-        error.args = (ErrorText(error.args[0]),)
-    return of_python(error)
 
 
 def as_python(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -82,7 +57,7 @@ def check_exception(error: BaseException) -> None:
 
 def _is_vague(error: BaseException) -> bool:
     """Whether the error may be about a symbolic value, like "encoding without a string argument" of ``bytes(text, "utf8")``."""
-    if type(error) is not TypeError or getattr(error, _OF_PYTHON, False) or is_of_statement(error):
+    if type(error) is not TypeError or getattr(error, OF_PYTHON, False) or is_of_statement(error):
         return False
     return not raised_here(error) and not _NAMED.search(text_of(error))
 
@@ -142,7 +117,7 @@ def is_of_statement(error: BaseException) -> bool:
 
 def raised_here(error: BaseException) -> bool:
     """Whether an error is our bug: its innermost frame is ours, and it was not raised instead of Python's."""
-    if getattr(error, _OF_PYTHON, False):
+    if getattr(error, OF_PYTHON, False):
         return False
     at = error.__traceback__
     while at is not None and at.tb_next is not None:

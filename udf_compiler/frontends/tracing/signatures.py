@@ -9,6 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
+import pandas as pd
+from pandas.core.strings.accessor import StringMethods
+
 from udf_compiler.frontends.tracing.session import refuse
 
 #: The signature of C functions that report no parameters: all parameters are positional.
@@ -56,7 +59,4 @@ def _original(call: str) -> inspect.Signature | None:
 
 @cache
 def _owners() -> Mapping[str, Any]:
-    import pandas as pd
-    from pandas.core.strings.accessor import StringMethods
-
     return {"str": str, "list": list, "math": math, "Series": pd.Series, "Series.str": StringMethods, "DataFrame": pd.DataFrame}

@@ -4,22 +4,21 @@ User code inspects objects: ``hasattr(pa.Array, "from_pandas")``, ``getattr(x, "
 real object, or a refusal, which no default and no handler hides. So a stand-in knows the real object that it represents. An
 attribute that the real object lacks raises AttributeError. An attribute that it has is modelled or refused, regardless of
 the members of the stand-in's own class. A Python protocol that the stand-in does not define is refused; Python would
-otherwise silently fall back.
+otherwise silently fall back. The errors of absent attributes are here, too, since their message is a stand-in.
 """
 
 from __future__ import annotations
 
-import dis
 import os
 import sys
 import warnings
 from collections.abc import Callable
-from functools import partial
-from types import FrameType
 from typing import Any, NoReturn
 
 from udf_compiler.frontends.tracing.session import is_tracing, refuse
-from udf_compiler.frontends.tracing.signatures import check_form
+
+#: The attribute of exceptions that Python itself would raise in the user's function.
+OF_PYTHON = "_sparkweld_of_python"
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(__file__))) + os.sep
 
@@ -103,8 +102,6 @@ def absent(x: Any, name: str) -> AttributeError:
 
 def absent_of(kind: Any, name: str) -> AttributeError:
     """Returns Python's error for an attribute that an instance of the class lacks."""
-    from udf_compiler.frontends.tracing.exceptions import in_place
-
     error = AttributeError(f"{kind.__name__!r} object has no attribute {name!r}", name=name)
     return in_place(error)  # type: ignore[return-value]
 
@@ -178,77 +175,6 @@ for _name in _FORMS:
     setattr(StandIn, f"__{_name}__", _refusing(_name))
 
 
-class ClassStandIn(type):
-    """The metaclass of library classes as user code sees them. Members are as in `StandIn`.
-
-    `make`: the implementation of a call; without it, the Python class is called. `label`: the user's term for the class.
-    """
-
-    stands_for: Any
-    visible: frozenset[str]
-    label: str
-    make: Any
-    _ours: frozenset[str]
-    #: Members that libraries read from C, where the caller appears to be the user's code.
-    read_in_c: frozenset[str] = frozenset()
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        if "__getattr__" in vars(cls):
-            cls.__getattr__ = _class_by_rule(vars(cls)["__getattr__"])  # type: ignore[method-assign]
-
-    def __init__(cls, name: str, bases: tuple[type, ...], members: dict[str, Any], **kwargs: Any) -> None:
-        super().__init__(name, bases, members)
-        bases = (*cls.__mro__, *type.__getattribute__(type(cls), "__mro__"))
-        ours = {n for base in bases if base is not object for n in vars(base)}
-        ours = {n for n in ours if not (n.startswith("__") and n.endswith("__"))}
-        type.__setattr__(cls, "_ours", frozenset(ours) - members.get("visible", frozenset()))
-
-    def __getattribute__(cls, name: str) -> Any:
-        if name[:2] != "__" and name in type.__getattribute__(cls, "_ours") and called_by_user():
-            if name not in type.__getattribute__(cls, "read_in_c") or _loads_attribute(sys._getframe(1)):
-                return type(cls).__getattr__(cls, name)
-        return type.__getattribute__(cls, name)
-
-    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        make = getattr(cls, "make", None)
-        check_form(partial(type.__getattribute__(cls, "__init__"), None) if make is None else make, args, kwargs, cls.label)
-        return type.__call__(cls, *args, **kwargs) if make is None else make(*args, **kwargs)
-
-    def __instancecheck__(cls, x: object) -> bool:
-        return issubclass(real_class_of(x), cls.stands_for)
-
-    def __subclasscheck__(cls, other: type) -> bool:
-        real: Any = type.__getattribute__(other, "stands_for") if issubclass(type(other), ClassStandIn) else other
-        from udf_compiler.frontends.tracing.exceptions import as_python
-
-        return as_python(issubclass, real, cls.stands_for)  # type: ignore[no-any-return]
-
-    def __getattr__(cls, name: str) -> Any:
-        _check_class(cls, name)
-        refuse("SW251", call=f"{cls.label}.{name}")
-
-    def __setattr__(cls, name: str, value: Any) -> None:
-        if called_by_user():
-            refuse("SW256", call=f"{cls.__name__}.{name} = ...")
-        type.__setattr__(cls, name, value)
-
-    def __repr__(cls) -> str:
-        if called_by_user():
-            refuse("SW259", call=f"the string of the class {cls.__name__}")
-        return type.__repr__(cls)
-
-
-def _loads_attribute(frame: FrameType) -> bool:
-    """Whether the frame executes an attribute load, not a call of C code that reads the attribute."""
-    return "ATTR" in dis.opname[frame.f_code.co_code[frame.f_lasti]]
-
-
-def class_stand_in(real: type, label: str, make: Any = None, kind: type[ClassStandIn] = ClassStandIn, **members: Any) -> Any:
-    """Returns a stand-in of a class without instances of its own."""
-    return kind(real.__name__, (), {"stands_for": real, "label": label, "make": staticmethod(make), **members})
-
-
 def module_stand_in(real: Any, label: str, attribute: Callable[[str], Any]) -> Any:
     """Returns the stand-in of a module. `label`: the user's term for it; `attribute` models or refuses a name that it has."""
     members = {"__slots__": (), "__name__": real.__name__, "what": label, "stands_for": real}
@@ -270,30 +196,25 @@ def exact_class(x: StandIn) -> type:
     return real_class_of(x)
 
 
-def _check_class(cls: Any, name: str) -> None:
-    """Raises AttributeError where the real class has no such attribute."""
-    from udf_compiler.frontends.tracing.exceptions import in_place
-
-    real = type.__getattribute__(cls, "stands_for")
-    if not (name.startswith("_") and not name.endswith("__")) and not real_has(real, name):
-        raise in_place(AttributeError(f"type object {real.__name__!r} has no attribute {name!r}", name=name))
+def of_python(error: Exception) -> Exception:
+    """Marks an exception that Python itself would raise in the user's function, so that it counts as the user's."""
+    setattr(error, OF_PYTHON, True)
+    return error
 
 
-def _class_by_rule(given: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
-    def get(cls: Any, name: str) -> Any:
-        _check_class(cls, name)
-        return given(cls, name)
+class ErrorText(StandIn):
+    """The message of an error raised instead of Python's. Python's own message may differ, so reading it is refused."""
 
-    return get
+    __slots__ = ("text",)
+    what = "message of an exception"
+    stands_for = str
+
+    def __init__(self, text: str) -> None:
+        self.text = text
 
 
-def attribute_for_user(x: Any, name: str) -> Any:
-    """Returns ``x.name`` as user code sees it, on behalf of user code."""
-    from udf_compiler.frontends.tracing.exceptions import as_python
-
-    kind = type(x)
-    if issubclass(kind, StandIn) and name in kind._ours:
-        return kind.__getattr__(x, name)
-    if issubclass(kind, ClassStandIn) and name in type.__getattribute__(x, "_ours"):
-        return kind.__getattr__(x, name)
-    return as_python(getattr, x, name)
+def in_place(error: Exception) -> Exception:
+    """Marks an error raised instead of Python's and hides its message, which may differ; a KeyError keeps its key."""
+    if len(error.args) == 1 and type(error.args[0]) is str and not isinstance(error, KeyError):
+        error.args = (ErrorText(error.args[0]),)
+    return of_python(error)

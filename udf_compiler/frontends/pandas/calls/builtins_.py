@@ -14,10 +14,11 @@ from typing import Any
 
 from udf_compiler.frontends.pandas.apply.comprehensions import map_, zip_
 from udf_compiler.frontends.python.builtin_calls import STAND_INS
+from udf_compiler.frontends.tracing.class_stand_ins import ClassStandIn, class_stand_in
 from udf_compiler.frontends.tracing.constants import ConstantDate, ConstantDatetime, constant_date
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import current, refuse
-from udf_compiler.frontends.tracing.stand_ins import ClassStandIn, class_stand_in, module_stand_in
+from udf_compiler.frontends.tracing.stand_ins import module_stand_in
 from udf_compiler.frontends.tracing.values import Traced
 
 _PURE = frozenset(

@@ -18,9 +18,10 @@ from sparkweld.ir.types import BOOL, F64, I64, STR
 from udf_compiler.frontends.pandas import dates
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.pandas.strings import is_text
+from udf_compiler.frontends.tracing.class_stand_ins import class_stand_in
 from udf_compiler.frontends.tracing.lower import run_prototype
 from udf_compiler.frontends.tracing.session import refuse
-from udf_compiler.frontends.tracing.stand_ins import StandIn, class_stand_in
+from udf_compiler.frontends.tracing.stand_ins import StandIn
 from udf_compiler.frontends.tracing.values import raw
 
 #: Largest magnitude up to which every integer is exact as int64 and as float64.

@@ -13,11 +13,12 @@ from udf_compiler.frontends.pandas.calls.numpy_ import PURE, ROW_MIXING, TABLE, 
 from udf_compiler.frontends.pandas.calls.vectorize import Vectorize
 from udf_compiler.frontends.python.builtin_calls import real_arguments
 from udf_compiler.frontends.python.path_explorer import is_exploring
+from udf_compiler.frontends.tracing.class_stand_ins import class_stand_in
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.lower import run_prototype
 from udf_compiler.frontends.tracing.session import refuse
-from udf_compiler.frontends.tracing.stand_ins import StandIn, class_stand_in, module_stand_in
+from udf_compiler.frontends.tracing.stand_ins import StandIn, module_stand_in
 
 
 def _in_row(call: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

@@ -18,9 +18,10 @@ from udf_compiler.frontends.pandas import datetimes
 from udf_compiler.frontends.pandas.calls.datetime_accessor import DAY, Parts, days_of_date, parts
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.pandas.time_constants import TimeConstant
+from udf_compiler.frontends.tracing.class_stand_ins import class_stand_in
 from udf_compiler.frontends.tracing.lower import run_prototype
 from udf_compiler.frontends.tracing.session import refuse
-from udf_compiler.frontends.tracing.stand_ins import class_stand_in, module_stand_in
+from udf_compiler.frontends.tracing.stand_ins import module_stand_in
 from udf_compiler.frontends.tracing.values import Traced
 
 #: Arguments of a DateOffset that pandas adds to arrays: the unit in months, or in nanoseconds.

@@ -35,10 +35,11 @@ from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.pandas.strings import constant, text_series
 from udf_compiler.frontends.python.numbers import make_bool
 from udf_compiler.frontends.python.values import is_scalar
+from udf_compiler.frontends.tracing.class_stand_ins import class_stand_in
 from udf_compiler.frontends.tracing.constants import unwrapped, wrapped
 from udf_compiler.frontends.tracing.lower import cast, is_number, run_prototype, type_of
 from udf_compiler.frontends.tracing.session import current, refuse
-from udf_compiler.frontends.tracing.stand_ins import StandIn, class_stand_in, module_stand_in
+from udf_compiler.frontends.tracing.stand_ins import StandIn, module_stand_in
 from udf_compiler.frontends.tracing.values import Traced, raw
 
 set_where = series_choices.set_where

@@ -23,9 +23,10 @@ from udf_compiler.frontends.python.path_explorer import Node, leaves
 from udf_compiler.frontends.python.result_kinds import kind_of_result, kinds_of, merged, value_as
 from udf_compiler.frontends.python.running import run_function
 from udf_compiler.frontends.python.values import TYPES, is_scalar
+from udf_compiler.frontends.tracing.class_stand_ins import ClassStandIn
 from udf_compiler.frontends.tracing.lower import dtype_of, is_number
 from udf_compiler.frontends.tracing.session import current, refuse
-from udf_compiler.frontends.tracing.stand_ins import ClassStandIn, StandIn
+from udf_compiler.frontends.tracing.stand_ins import StandIn
 from udf_compiler.frontends.tracing.values import Traced, raw
 
 _CALL = "np.vectorize"

@@ -24,8 +24,9 @@ from udf_compiler.frontends.python.regions.iteration import Walk
 from udf_compiler.frontends.python.regions.machine import Machine
 from udf_compiler.frontends.python.regions.state import Shape, State, check_kept, reachable, row_of
 from udf_compiler.frontends.python.values import TracedScalar, is_scalar
-from udf_compiler.frontends.tracing.exceptions import as_python, check_exception, of_python
+from udf_compiler.frontends.tracing.exceptions import as_python, check_exception
 from udf_compiler.frontends.tracing.session import attempt, refuse, refuse_again, refuse_work
+from udf_compiler.frontends.tracing.stand_ins import of_python
 
 _Made = tuple[str, tuple[str, ...]]
 

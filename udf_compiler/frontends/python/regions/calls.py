@@ -20,9 +20,9 @@ from udf_compiler.frontends.python.regions.machine import Machine, attribute, po
 from udf_compiler.frontends.python.regions.state import UNSET, Cell, Expression, Method, State
 from udf_compiler.frontends.python.regions.strings import fill
 from udf_compiler.frontends.tracing.constants import unwrapped
-from udf_compiler.frontends.tracing.exceptions import as_python, in_place
+from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import refuse
-from udf_compiler.frontends.tracing.stand_ins import StandIn
+from udf_compiler.frontends.tracing.stand_ins import StandIn, in_place
 
 #: Builtins that do not keep a reference to a list argument.
 _READERS = (len, sum, min, max, any, all, sorted)

@@ -21,8 +21,9 @@ from udf_compiler.frontends.python.regions.strings import convert_value, format_
 from udf_compiler.frontends.python.regions.tables import is_part, subscript
 from udf_compiler.frontends.python.values import is_scalar
 from udf_compiler.frontends.tracing.constants import unwrapped
-from udf_compiler.frontends.tracing.exceptions import as_python, check_exception, in_place, of_python
+from udf_compiler.frontends.tracing.exceptions import as_python, check_exception
 from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.stand_ins import in_place, of_python
 from udf_compiler.frontends.tracing.values import Traced
 
 

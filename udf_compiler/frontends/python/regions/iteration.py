@@ -15,8 +15,8 @@ from udf_compiler.frontends.python.regions.growing import Growing, current
 from udf_compiler.frontends.python.regions.tables import item
 from udf_compiler.frontends.python.values import is_scalar
 from udf_compiler.frontends.tracing.constants import unwrapped
-from udf_compiler.frontends.tracing.exceptions import in_place
 from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.stand_ins import in_place
 
 #: The longest constant sequence whose loop is unrolled.
 _UNROLLED = 64

@@ -10,10 +10,10 @@ from typing import Any
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.regions.growing import Growing, current
 from udf_compiler.frontends.python.regions.state import Caught, State
+from udf_compiler.frontends.tracing.class_stand_ins import attribute_for_user
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import refuse
-from udf_compiler.frontends.tracing.stand_ins import attribute_for_user
 
 
 @dataclass(frozen=True, slots=True)
