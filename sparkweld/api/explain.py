@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from sparkweld.bridge.jar import PLUGIN_CLASS
+from sparkweld.errors import UserError
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -25,44 +27,77 @@ NOT_ACTIVE = (
 )
 
 
-def explain(df: DataFrame) -> str:
+#: Setting of the form of the plugin's part of `df.explain()`.
+_FORMAT = "spark.sparkweld.explain.format"
+
+
+@overload
+def explain(df: DataFrame, format: Literal["text"] = "text") -> str: ...
+
+
+@overload
+def explain(df: DataFrame, format: Literal["dict"]) -> dict[str, Any]: ...
+
+
+def explain(df: DataFrame, format: Literal["text", "dict"] = "text") -> str | dict[str, Any]:
     """Returns the explanation of `df`'s plan: programs, kernels, and each refusal with its code and place.
 
     Plans the query, runs nothing, and waits for the compile service whatever the size of the query. Works for Classic and for
     Spark Connect DataFrames. Where the plugin is not active, returns a message that explains how to activate it.
+
+    `format="dict"` returns ``{"active", "message", "entries"}``. Each entry has a ``kind`` (such as "compiled", "in_python",
+    "pipeline_in_python" or "spark_expressions"), the names of its ``functions``, its ``refusals`` (each with code, category,
+    title, message, hint and place), and a list of strings for each other detail. Raises UserError for another format.
     """
-    conf = df.sparkSession.conf
-    before = conf.get(_TINY_ROWS, None)
-    conf.set(_TINY_ROWS, "0")
+    if format not in ("text", "dict"):
+        raise UserError(f"format={format!r}: pass 'text' or 'dict'")
+    as_json = format == "dict"
+    with _set(df.sparkSession, {_TINY_ROWS: "0", _FORMAT: "json" if as_json else "text"}):
+        text, active = _explain_classic(df, as_json) if hasattr(df, "_jdf") else _explain_connect(df)
+    if not as_json:
+        return text
+    if not active:
+        return {"active": False, "message": text, "entries": []}
+    return {"active": True, "message": "", **json.loads(text)}
+
+
+@contextmanager
+def _set(spark: SparkSession, settings: dict[str, str]) -> Iterator[None]:
+    """Changes settings of the session inside the block."""
+    before = {key: spark.conf.get(key, None) for key in settings}
+    for key, value in settings.items():
+        spark.conf.set(key, value)
     try:
-        return _explain_classic(df) if hasattr(df, "_jdf") else _explain_connect(df)
+        yield
     finally:
-        if before is None:
-            conf.unset(_TINY_ROWS)
-        else:
-            conf.set(_TINY_ROWS, before)
+        for key, old in before.items():
+            if old is None:
+                spark.conf.unset(key)
+            else:
+                spark.conf.set(key, old)
 
 
-def _explain_classic(df: Any) -> str:
+def _explain_classic(df: Any, as_json: bool) -> tuple[str, bool]:
+    """Returns the explanation, or why there is none; and whether the plugin is active."""
     from sparkweld.bridge import jvm as live
 
     context = df.sparkSession.sparkContext
     plugins = live.context_conf(context, "spark.plugins") or ""
     if PLUGIN_CLASS not in plugins.split(","):
-        return NOT_ACTIVE.format(why=f"spark.plugins is {plugins!r}" if plugins else "spark.plugins is not set")
-    text = live.explain(df._jdf.queryExecution(), context._jvm)
-    return NOT_ACTIVE.format(why="its classes are not on the driver's class path") if text is None else text
+        return NOT_ACTIVE.format(why=f"spark.plugins is {plugins!r}" if plugins else "spark.plugins is not set"), False
+    text = live.explain(df._jdf.queryExecution(), context._jvm, as_json)
+    return (NOT_ACTIVE.format(why="its classes are not on the driver's class path"), False) if text is None else (text, True)
 
 
-def _explain_connect(df: Any) -> str:
+def _explain_connect(df: Any) -> tuple[str, bool]:
     """Extracts the explanation from the server's own `explain`, where it has a separate heading: a Connect client has no JVM."""
     text: str = df._explain_string(mode="formatted")
     sections = _HEADING.split(text)  # before, title, body, title, body, ...
     for title, body in zip(sections[1::2], sections[2::2], strict=True):
         if "weld" in title.lower():
-            return body.strip("\n")
+            return body.strip("\n"), True
     text = NOT_ACTIVE.format(why="the server's explain has no SparkWeld section")
-    return text.replace("Start the job", "Start the server")
+    return text.replace("Start the job", "Start the server"), False
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,11 @@ object SparkWeldConf {
     value
   }
 
+  private def format(text: String): String = {
+    require(text == "text" || text == "json")
+    text
+  }
+
   val Enabled: ConfKey[Boolean] = boolean("spark.sparkweld.enabled", default = true, Session,
     "Compile pandas UDFs. `false` leaves every plan as Spark made it. Read for each query.")
   val ExactEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.exact.enabled", default = false, Session,
@@ -155,11 +160,13 @@ object SparkWeldConf {
       "returns the score of its model scores only candidates in full: the result has the rows that the ranking finds.")
   val ExplainEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.explain.enabled", default = true, Application,
     "Add to `df.explain()` and to the SQL page of the Spark UI which UDFs were compiled, and why others were not.")
+  val ExplainFormat: ConfKey[String] = ConfKey("spark.sparkweld.explain.format", "one of text, json", "text",
+    "The form of that part of `df.explain()`. `sparkweld.explain(df, format=\"dict\")` reads the JSON.", Session, format)
 
   val all: Seq[ConfKey[_]] = Seq(Enabled, ExactEnabled, BackendChoice, PushdownEnabled, LateMaterializationEnabled, TopKEnabled,
     ScoreBounds, FusionEnabled, PipelineEnabled, PipelineBlockRows, CompileTimeout, CompileCpuTime, TinyRows, ObjectTimeout,
     CompilePython, CompilePythonPath, Unpickle, ServiceMemory, WarmupEnabled, CachedReplies, CacheDir, CacheMaxBytes, CachedKernels, ModelsMemory, ModelFilesMaxBytes, MaxTextBytes, CacheChoice,
-    CacheMemory, StreamAfter, DropsSlower, ShadowFraction, CascadesPath, RankingsPath, ExplainEnabled)
+    CacheMemory, StreamAfter, DropsSlower, ShadowFraction, CascadesPath, RankingsPath, ExplainEnabled, ExplainFormat)
 
   /** Returns the settings as a Markdown table. */
   def markdown: String = {

@@ -2,19 +2,26 @@ package io.sparkweld.ui
 
 import scala.collection.mutable
 
+import io.sparkweld.SparkWeldConf
 import io.sparkweld.plan.{PipelineExec, Races, RankedExec, WeldAggregateExec, WeldExec, WeldTopExec}
 import io.sparkweld.rules.PythonNode
 import io.sparkweld.spark.ExplainProvider
 import io.sparkweld.support.{FusedFunction, Refusal, RefusalTags, Rewritten}
 
-import org.apache.spark.sql.catalyst.expressions.{PythonUDAF, PythonUDF}
 import org.apache.spark.sql.execution.{QueryExecution, SparkPlan}
 
-/** Adds to Spark's `explain` which functions run as kernels, what is fused, and why each other Python UDF stays in Python. */
+/**
+ * Adds to Spark's `explain` which functions run as kernels, what is fused, and why each other Python UDF stays in Python.
+ *
+ * A Spark Connect client has no other way to the explanation; it sets `spark.sparkweld.explain.format` to receive the JSON.
+ */
 class WeldExplain extends ExplainProvider {
   override def title: String = "SparkWeld"
 
-  override def generateExtendedInfo(plan: SparkPlan): String = WeldExplain.describe(plan)
+  override def generateExtendedInfo(plan: SparkPlan): String = {
+    val entries = WeldExplain.entries(plan)
+    if (SparkWeldConf.ExplainFormat.get(plan.conf) == "json") Explained.json(entries) else Explained.text(entries)
+  }
 }
 
 object WeldExplain {
@@ -28,70 +35,83 @@ object WeldExplain {
     if (text.isEmpty) "SparkWeld: the query has no Python UDF." else text
   }
 
-  def describe(plan: SparkPlan): String = {
-    val lines = mutable.LinkedHashSet.empty[String]
-    PlanWalk.rewritten(plan).foreach(record => lines += (if (record.kind == "unread") unread(record) else rewritten(record)))
+  /** Returns the same report as JSON: `{"entries": [..]}`, see `Explained`. */
+  def explainJson(query: QueryExecution): String = Explained.json(entries(query.executedPlan))
+
+  def describe(plan: SparkPlan): String = Explained.text(entries(plan))
+
+  /** Returns what SparkWeld did to the plan, from the top node to the leaves. */
+  def entries(plan: SparkPlan): Seq[Explained] = {
+    val found = mutable.LinkedHashSet.empty[Explained]
+    PlanWalk.rewritten(plan).foreach(record => found += (if (record.kind == "unread") unread(record) else rewritten(record)))
     PlanWalk.foreach(plan) {
-      case weld: WeldExec => lines += compiled(weld)
-      case ranked: RankedExec => lines += approximate(ranked)
-      case top: WeldTopExec => lines += (s"top rows picked in the loop: ${top.label}" +: measured(top).toSeq).mkString("\n  ")
-      case merging: WeldAggregateExec => lines += s"aggregated inside the loop: ${merging.label}\n  ${merging.how}"
-      case pipeline: PipelineExec => lines ++= measured(pipeline)
-      case python @ PythonNode(_) if FusedFunction.of(python).nonEmpty => FusedFunction.of(python).foreach(lines += fused(python, _))
-      case python @ PythonNode(udfs) => lines += fallback(python, udfs)
-      case python if PlanWalk.aggregates(python).nonEmpty => PlanWalk.aggregates(python).foreach(udf => lines += fallback(udf))
-      case node => node.getTagValue(RefusalTags.Beside).foreach(refusals => lines += beside(node, refusals))
+      case weld: WeldExec => found += compiled(weld)
+      case ranked: RankedExec => found += approximate(ranked)
+      case top: WeldTopExec => found += Explained("top_rows", s"top rows picked in the loop: ${top.label}", details = measured(top).toSeq)
+      case merging: WeldAggregateExec =>
+        found += Explained("merged_aggregation", s"aggregated inside the loop: ${merging.label}",
+          details = Seq(Detail("how", Seq(merging.how), merging.how)))
+      case pipeline: PipelineExec => found ++= measured(pipeline)
+      case python @ PythonNode(_) if FusedFunction.of(python).nonEmpty => FusedFunction.of(python).foreach(found += fused(python, _))
+      case python @ PythonNode(udfs) => found += fallback(udfs.map(_.name), RefusalTags.get(python))
+      case python if PlanWalk.aggregates(python).nonEmpty =>
+        PlanWalk.aggregates(python).foreach(udf => found += fallback(Seq(udf.name), RefusalTags.get(udf)))
+      case node => node.getTagValue(RefusalTags.Beside).foreach { refusals =>
+        found += Explained("not_fused", s"not fused: ${node.nodeName}", refusals = refusals)
+      }
     }
-    lines.mkString("\n")
+    found.toSeq
   }
 
-  private def compiled(weld: WeldExec): String = {
+  private def compiled(weld: WeldExec): Explained = {
     val summary = weld.summary
     val details = Seq(
-      Some(s"fused: ${summary.fused.mkString(" + ")}").filter(_ => summary.fused.nonEmpty),
-      Some(s"program: ${summary.hash.take(12)}"),
-      Some(s"kept differences: ${summary.kept.mkString(", ")}").filter(_ => summary.kept.nonEmpty),
-      Some(s"guards: batches with flagged rows run ${weld.elsewhere}")
-        .filter(_ => summary.guarded)).flatten ++
-      summary.notes.map(note => s"note: $note") ++ measured(weld)
+      Detail.some("fused", summary.fused, " + "),
+      Some(Detail("program", Seq(summary.hash), s"program: ${summary.hash.take(12)}")),
+      Detail.some("approximate", summary.kept, ", "),
+      Option.when(summary.guarded)(Detail("guards", Seq(weld.elsewhere), s"guards: batches with flagged rows run ${weld.elsewhere}")))
+      .flatten ++ summary.notes.map(Detail.note) ++ measured(weld)
     val what = if (summary.udfs.isEmpty) summary.fused else summary.udfs
-    (s"compiled ${what.mkString(", ")}" +: details).mkString("\n  ")
+    Explained("compiled", s"compiled ${what.mkString(", ")}", what, details, Races.lost(weld.kernel.requestKey).toSeq,
+      "dropped from now on: ")
   }
 
   /** Returns the counts of all executions of this plan instance. */
-  private def measured(weld: WeldExec): Seq[String] = {
+  private def measured(weld: WeldExec): Seq[Detail] = {
     def share(part: String, of: String, what: String, unit: String = "rows") = {
       val (some, all) = (weld.metrics(part).value, weld.metrics(of).value)
-      Option.when(all > 0)(f"measured: $all%,d $unit, ${100.0 * some / all}%.1f%% $what")
+      Option.when(all > 0)(Detail.measured(f"$all%,d $unit, ${100.0 * some / all}%.1f%% $what"))
     }
     val saving = Option.when(weld.kernel.watched.length == 1) {
       val share = weld.metrics("unsureRows").value.toDouble / math.max(weld.metrics("watchedRows").value, 1L)
       f": ${weld.kernel.watched.head.saving(share)}%.2fx by the costs of the certificate"
     }
-    Seq(share("unsureRows", "watchedRows", s"deferred to the full model${saving.getOrElse("")}"), share("cachedRows", "cacheRows", "found in the feature cache"),
-      share("keptTexts", "textRows", "found in the string cache", "strings")).flatten ++
-      Races.lost(weld.kernel.requestKey).map(why => s"dropped from now on: ${reason(why)}")
+    Seq(share("unsureRows", "watchedRows", s"deferred to the full model${saving.getOrElse("")}"),
+      share("cachedRows", "cacheRows", "found in the feature cache"),
+      share("keptTexts", "textRows", "found in the string cache", "strings")).flatten
   }
 
   /** Returns the counts of all executions of this plan instance. */
-  private def measured(top: WeldTopExec): Option[String] = {
+  private def measured(top: WeldTopExec): Option[Detail] = {
     val (kept, dropped) = (top.metrics("numOutputRows").value, top.metrics("droppedRows").value)
-    Option.when(kept + dropped > 0)(f"measured: ${kept + dropped}%,d rows of the kernel, ${100.0 * kept / (kept + dropped)}%.1f%% kept")
+    Option.when(kept + dropped > 0)(
+      Detail.measured(f"${kept + dropped}%,d rows of the kernel, ${100.0 * kept / (kept + dropped)}%.1f%% kept"))
   }
 
   /** Returns the counts of all executions of this plan instance. */
-  private def measured(pipeline: PipelineExec): Option[String] = {
+  private def measured(pipeline: PipelineExec): Option[Explained] = {
     def metric(name: String) = pipeline.metrics(name).value
     val (sent, received) = pipeline.moved
-    Option.when(metric("numOutputRows") > 0)(f"measured: ${pipeline.udfs.mkString(", ")}: ${metric("numOutputRows")}%,d rows, " +
-      f"${metric("kernelTime") / 1e9}%.2f s in kernels, ${metric("callTime") / 1e9}%.2f s in calls, " +
-      f"${metric("originalRows")}%,d rows by the original function, $sent%,d bytes sent, $received%,d received")
+    Option.when(metric("numOutputRows") > 0)(Explained("pipeline_measured",
+      s"measured: ${pipeline.udfs.mkString(", ")}: " + f"${metric("numOutputRows")}%,d rows, " +
+        f"${metric("kernelTime") / 1e9}%.2f s in kernels, ${metric("callTime") / 1e9}%.2f s in calls, " +
+        f"${metric("originalRows")}%,d rows by the original function, $sent%,d bytes sent, $received%,d received", pipeline.udfs))
   }
 
   /**
    * Describes a ranking query: the candidates and their counts. The certificate is a note of the kernel that uses the ranking.
    */
-  private def approximate(ranked: RankedExec): String = {
+  private def approximate(ranked: RankedExec): Explained = {
     val head = s"approximate: ${ranked.rows} rows by ${ranked.score.name} among the candidates of ${ranked.path}"
     val small = mutable.Buffer.empty[WeldExec]
     PlanWalk.foreach(ranked.child) {
@@ -101,49 +121,36 @@ object WeldExplain {
     val counts = small.headOption.map(weld => (weld.collectLeaves().flatMap(_.metrics.get("numOutputRows")).map(_.value).sum,
       weld.metrics("numOutputRows").value))
     val measured = counts.filter(_._1 > 0).map { case (all, some) =>
-      f"measured: the small model scored $all%,d rows, the full one $some%,d (${100.0 * some / all}%.2f%%)"
+      Detail.measured(f"the small model scored $all%,d rows, the full one $some%,d (${100.0 * some / all}%.2f%%)")
     }
-    (head +: (measured.toSeq ++ ranked.refused.map(why => s"the full model scored every row: ${reason(why)}"))).mkString("\n  ")
+    Explained("ranking", head, Seq(ranked.score.name), measured.toSeq, ranked.refused.toSeq, "the full model scored every row: ")
   }
 
-  private def rewritten(record: Rewritten): String = {
-    val details = Seq(Some(record.what).filter(_.nonEmpty),
-      Some(s"kept differences: ${record.kept.mkString(", ")}").filter(_ => record.kept.nonEmpty)).flatten ++
-      record.notes.map(note => s"note: $note")
-    val head = record.kind match {
-      case "late" => s"late: ${record.udf}"
-      case Rewritten.Partial => s"partial aggregation in Python: ${record.udf}"
-      case kind => s"Spark's own expressions for ${record.udf} ($kind)"
+  private def rewritten(record: Rewritten): Explained = {
+    val details = Option.when(record.what.nonEmpty)(Detail("what", Seq(record.what), record.what)) ++
+      Detail.some("approximate", record.kept, ", ") ++ record.notes.map(Detail.note)
+    val (kind, head) = record.kind match {
+      case "late" => ("late", s"late: ${record.udf}")
+      case Rewritten.Partial => ("partial_aggregation", s"partial aggregation in Python: ${record.udf}")
+      case kind => ("spark_expressions", s"Spark's own expressions for ${record.udf} ($kind)")
     }
-    (head +: details).mkString("\n  ")
+    Explained(kind, head, Seq(record.udf), details.toSeq)
   }
 
-  private def unread(record: Rewritten): String = s"columns that ${record.udf} never reads: ${record.what}"
+  private def unread(record: Rewritten): Explained = Explained("unread_columns",
+    s"columns that ${record.udf} never reads: ${record.what}", Seq(record.udf))
 
-  private def fused(node: SparkPlan, record: FusedFunction): String = {
-    val stages = record.stages.zipWithIndex.map { case (stage, i) => s"${i + 1}. $stage" }
-    val why = RefusalTags.get(node).map(refusal => s"no kernel in the JVM: ${reason(refusal)}")
-    (s"pipeline in Python: ${record.udf}" +: stages :+ s"block: ${record.block}" :+ s"moved: ${record.moved}") ++ why
-  }.mkString("\n  ")
-
-  private def fallback(udf: PythonUDAF): String =
-    (s"in Python: ${udf.name}" +: reasonsOf(RefusalTags.get(udf))).mkString("\n  ")
-
-  private def reasonsOf(refusals: Seq[Refusal]): Seq[String] =
-    if (refusals.isEmpty) Seq("SparkWeld was off when this was planned") else refusals.map(reason)
-
-  private def beside(node: SparkPlan, refusals: Seq[Refusal]): String =
-    (s"not fused: ${node.nodeName}" +: refusals.map(reason)).mkString("\n  ")
-
-  private def reason(refusal: Refusal): String = {
-    val where = if (refusal.place.isEmpty) "" else s"\n    at ${refusal.place}"
-    val hint = if (refusal.hint.isEmpty) "" else s"\n    ${refusal.hint}"
-    s"${refusal.code} ${refusal.title}: ${refusal.message}$where$hint"
+  private def fused(node: SparkPlan, record: FusedFunction): Explained = {
+    val stages = record.stages.zipWithIndex.map { case (stage, i) => Detail("stages", Seq(stage), s"${i + 1}. $stage") }
+    val details = stages ++ Seq(Detail("block", Seq(record.block), s"block: ${record.block}"),
+      Detail("moved", Seq(record.moved), s"moved: ${record.moved}"))
+    Explained("pipeline_in_python", s"pipeline in Python: ${record.udf}", Seq(record.udf), details, RefusalTags.get(node),
+      "no kernel in the JVM: ")
   }
 
-  private def fallback(python: SparkPlan, udfs: Seq[PythonUDF]): String = {
-    val reasons = RefusalTags.get(python).map(reason)
-    val why = if (reasons.isEmpty) Seq("SparkWeld was off when this was planned") else reasons
-    (s"in Python: ${udfs.map(_.name).mkString(", ")}" +: why).mkString("\n  ")
+  private def fallback(functions: Seq[String], refusals: Seq[Refusal]): Explained = {
+    val off = "SparkWeld was off when this was planned"
+    Explained("in_python", s"in Python: ${functions.mkString(", ")}", functions,
+      if (refusals.isEmpty) Seq(Detail("why", Seq(off), off)) else Nil, refusals)
   }
 }
