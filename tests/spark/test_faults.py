@@ -244,4 +244,4 @@ texts = lambda: spark.read.parquet("{tmp_path}/t").select("id", "s", g("s").alia
 
 @pytest.mark.parametrize(("version", "supported"), [("4.3.0", True), ("4.3.7", True), ("4.4.0", False), ("3.5.8", False)])
 def test_other_spark_versions_are_left_alone(spark, version, supported):
-    assert spark._jvm.io.sparkweld.SparkWeldPlugin.supports(version) is supported
+    assert spark._jvm.io.sparkweld.spark.CurrentSpark.supports(version) is supported
