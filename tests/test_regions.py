@@ -12,7 +12,7 @@ import pytest
 from sparkweld.errors import InternalError, Refusal, VerifyError
 from sparkweld.ir import Input, Program, ProgramBuilder, evaluate, parse_program
 from sparkweld.ir.ops import Arg, Region
-from sparkweld.ir.regions import parse_graph
+from sparkweld.ir.text import parse_graph
 from sparkweld.ir.types import I64, parse_type
 from sparkweld.kernels import Kernel, compile_program
 from sparkweld.optimizer.pipeline import optimize
@@ -445,7 +445,7 @@ def test_an_error_of_our_own_is_not_caught_by_user_code(monkeypatch):
 
 
 def test_a_row_of_an_endless_loop_is_flagged():
-    region = Region("""-> i64
+    graph = parse_graph("""-> i64
     block (i64)
       %0: i64 = arg[0, i64]
       %1: i64 = const["0", i64]
@@ -454,7 +454,8 @@ def test_a_row_of_an_endless_loop_is_flagged():
     block (i64)
       %0: i64 = arg[0, i64]
       return %0
-    """, steps=10)  # fmt: skip
+    """)
+    region = Region(graph, steps=10)
     assert region.evaluate(np.array([-3, 5])).valid.tolist() == [True, False]
 
 

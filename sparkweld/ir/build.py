@@ -13,7 +13,8 @@ from sparkweld.errors import VerifyError
 from sparkweld.ir.context_variables import assigned
 from sparkweld.ir.merges import Groups, Key, Merge
 from sparkweld.ir.ops import Call, Cast, Const, IsValid, MakeOptional, Op, Read, Select, ValueOf
-from sparkweld.ir.program import ROWS, Append, Input, Let, Loop, Program, group_columns
+from sparkweld.ir.ops.base import Let
+from sparkweld.ir.program import ROWS, Append, Input, Loop, Program, group_columns
 from sparkweld.ir.types import BOOL, Type
 from sparkweld.ir.verify import verify
 

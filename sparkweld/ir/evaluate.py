@@ -9,7 +9,8 @@ import numpy as np
 
 from sparkweld.ir.merges import evaluate_groups
 from sparkweld.ir.ops import Array, ModelOp, Optional, Read, of_rows
-from sparkweld.ir.program import ROWS, Let, Loop, Program, body_types, output_domain
+from sparkweld.ir.ops.base import Let
+from sparkweld.ir.program import ROWS, Loop, Program, body_types, output_domain
 from sparkweld.ir.types import Type
 
 

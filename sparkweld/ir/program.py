@@ -9,11 +9,15 @@ domains, never of a child domain. So a filtered and an unfiltered column cannot 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from sparkweld.ir.blocks import ConstantBlock
 from sparkweld.ir.merges import Groups, key_type, merge_type
-from sparkweld.ir.ops import ModelOp, Op
+from sparkweld.ir.ops.base import Let
+from sparkweld.ir.ops.models import ModelOp
+from sparkweld.ir.printing import print_op
 from sparkweld.ir.types import Type
 
 #: The domain of the input batch.
@@ -26,14 +30,6 @@ class Input:
 
     name: str
     type: Type
-
-
-@dataclass(frozen=True, slots=True)
-class Let:
-    """One SSA value: `op` applied to earlier values of the body, which are named by position."""
-
-    op: Op
-    args: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +82,6 @@ class Program:
     def digest(self) -> str:
         """SHA-256, in hex, of the text form without the digests of its blocks: identifies the program's code in caches."""
         if not self._digest:
-            from sparkweld.ir.text import print_program
-
             self._digest.append(hashlib.sha256(print_program(self, contents=False).encode()).hexdigest())
         return self._digest[0]
 
@@ -104,8 +98,6 @@ class Program:
         return sum(len(loop.body) for loop in self.loops)
 
     def __str__(self) -> str:
-        from sparkweld.ir.text import print_program
-
         return print_program(self)
 
 
@@ -168,3 +160,36 @@ def output_domain(program: Program) -> str:
         return makers.get(name, ROWS)
     made = [loop.makes for loop in program.loops if loop.makes is not None]
     return made[-1] if made else ROWS
+
+
+def print_program(program: Program, *, contents: bool = True) -> str:
+    """Returns the text form, from which `parse_program` restores an equal program.
+
+    Without `contents`, omits the digests of blocks.
+    """
+    lines = [f"program {json.dumps(program.name)} {{"]
+    lines += [f"  input {json.dumps(i.name)}: {i.type}" for i in program.inputs]
+    blocks = {block: number for number, block in enumerate(program.blocks)}
+    for block, number in blocks.items():
+        lines.append(f"  block @{number} {block if contents else replace(block, digest='')}")
+    for loop in program.loops:
+        lines += _print_loop(loop, blocks)
+    lines += [f"  output {json.dumps(name)}" for name in program.outputs]
+    return "\n".join([*lines, "}", ""])
+
+
+def _print_loop(loop: Loop, blocks: Mapping[ConstantBlock, int]) -> Iterator[str]:
+    where = f" where %{loop.where} -> {loop.makes}" if loop.where is not None else ""
+    by = f" by -> {loop.groups.domain}" if loop.groups is not None else ""
+    yield f"  loop {json.dumps(loop.name)} over {loop.domain}{where}{by} {{"
+    for index, (let, type) in enumerate(zip(loop.body, body_types(loop), strict=True)):
+        args = "".join(f" %{a}" for a in let.args)
+        yield f"    %{index}: {type} = {print_op(let.op, blocks)}{args}"
+    yield from (f"    guard %{guard}" for guard in loop.guards)
+    yield from (f"    guard some %{wanted} of %{among}" for among, wanted in loop.some)
+    yield from (f"    append {json.dumps(a.column)} = %{a.value}" for a in loop.appends)
+    if loop.groups is not None:
+        yield from (f"    key {json.dumps(k.column)} = %{k.value}" for k in loop.groups.keys)
+        for merge in loop.groups.merges:
+            yield f"    merge {json.dumps(merge.column)} = {merge.fn}" + ("" if merge.value is None else f" %{merge.value}")
+    yield "  }"

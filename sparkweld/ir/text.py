@@ -1,4 +1,4 @@
-"""Prints and parses programs in the text form that explain and fixtures show and that the driver sends to executors.
+"""Parses programs from the text form that explain and fixtures show and that the driver sends to executors.
 
     program "speed" {
       input "distance": f64?
@@ -27,74 +27,20 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
-from types import MappingProxyType
+from collections.abc import Iterable
+from functools import lru_cache
 
 from sparkweld.errors import VerifyError
 from sparkweld.ir.blocks import ConstantBlock, parse_block
 from sparkweld.ir.merges import Groups, Key, Merge
 from sparkweld.ir.ops import OPS, Call, ListCall, Op, StrCall
-from sparkweld.ir.program import Append, Input, Let, Loop, Program, body_types
+from sparkweld.ir.ops.base import Let
+from sparkweld.ir.ops.regions import Block, Branch, End, Graph, Jump, Leave, Return
+from sparkweld.ir.program import Append, Input, Loop, Program
 from sparkweld.ir.types import Type, parse_type
 from sparkweld.ir.verify import verify
 
 _OPS = {op.name: op for op in OPS}
-
-
-def print_program(program: Program, *, contents: bool = True) -> str:
-    """Returns the text form, from which `parse_program` restores an equal program.
-
-    Without `contents`, omits the digests of blocks.
-    """
-    lines = [f"program {json.dumps(program.name)} {{"]
-    lines += [f"  input {json.dumps(i.name)}: {i.type}" for i in program.inputs]
-    blocks = {block: number for number, block in enumerate(program.blocks)}
-    for block, number in blocks.items():
-        lines.append(f"  block @{number} {block if contents else replace(block, digest='')}")
-    for loop in program.loops:
-        lines += _print_loop(loop, blocks)
-    lines += [f"  output {json.dumps(name)}" for name in program.outputs]
-    return "\n".join([*lines, "}", ""])
-
-
-def _print_loop(loop: Loop, blocks: Mapping[ConstantBlock, int]) -> Iterator[str]:
-    where = f" where %{loop.where} -> {loop.makes}" if loop.where is not None else ""
-    by = f" by -> {loop.groups.domain}" if loop.groups is not None else ""
-    yield f"  loop {json.dumps(loop.name)} over {loop.domain}{where}{by} {{"
-    for index, (let, type) in enumerate(zip(loop.body, body_types(loop), strict=True)):
-        args = "".join(f" %{a}" for a in let.args)
-        yield f"    %{index}: {type} = {print_op(let.op, blocks)}{args}"
-    yield from (f"    guard %{guard}" for guard in loop.guards)
-    yield from (f"    guard some %{wanted} of %{among}" for among, wanted in loop.some)
-    yield from (f"    append {json.dumps(a.column)} = %{a.value}" for a in loop.appends)
-    if loop.groups is not None:
-        yield from (f"    key {json.dumps(k.column)} = %{k.value}" for k in loop.groups.keys)
-        for merge in loop.groups.merges:
-            yield f"    merge {json.dumps(merge.column)} = {merge.fn}" + ("" if merge.value is None else f" %{merge.value}")
-    yield "  }"
-
-
-def print_op(op: Op, blocks: Mapping[ConstantBlock, int] = MappingProxyType({})) -> str:
-    """Prints an op without its arguments: ``const["0x1.8p+0", f64]``; an elementwise call by its function's name alone."""
-    if isinstance(op, Call):
-        return op.fn if not op.output else f"{op.fn}.{op.output}"
-    if isinstance(op, StrCall):
-        return f"{StrCall.name}.{op.fn}" + (json.dumps(list(op.params)) if op.params else "")
-    if isinstance(op, ListCall):
-        return f"{ListCall.name}.{op.fn}[{op.type}]"
-    fields = [_print_field(getattr(op, f.name), blocks) for f in dataclasses.fields(op)]  # type: ignore[arg-type]
-    return op.name + (f"[{', '.join(fields)}]" if fields else "")
-
-
-def _print_field(value: object, blocks: Mapping[ConstantBlock, int]) -> str:
-    if isinstance(value, Type):
-        return str(value)
-    if isinstance(value, ConstantBlock):
-        return f"@{blocks[value]}" if value in blocks else f"@{value.digest[:12]}"
-    if isinstance(value, tuple):
-        return json.dumps(list(value))
-    return json.dumps(value)
 
 
 def parse_program(text: str, blocks: Iterable[ConstantBlock] = ()) -> Program:
@@ -102,7 +48,7 @@ def parse_program(text: str, blocks: Iterable[ConstantBlock] = ()) -> Program:
 
     Blocks whose digests are among `blocks` get the bytes of those; other blocks have none.
     """
-    parser = Parser(text, {block.digest: block for block in blocks})
+    parser = _Parser(text, {block.digest: block for block in blocks})
     try:
         program = parser.program()
     except (VerifyError, ValueError) as error:  # ValueError: an invalid string or number
@@ -123,7 +69,7 @@ _ITEM = rf"(?:{_STRING}|-?\d+|null)"
 _FIELD = re.compile(rf"\[(?:{_ITEM}(?:, )?)*\]|{_STRING}|[^,\s]+")
 
 
-class Parser:
+class _Parser:
     """Parses line by line; `at` is the index of the current line."""
 
     def __init__(self, text: str, known: dict[str, ConstantBlock]) -> None:
@@ -219,6 +165,8 @@ class Parser:
         return cls(*(self._field(text, str(f.type)) for text, f in zip(given, wanted, strict=True)))
 
     def _field(self, text: str, annotation: str) -> object:
+        if annotation == "Graph":
+            return parse_graph(str(_parse_field(text, "str")))
         if annotation != "ConstantBlock":
             return _parse_field(text, annotation)
         number = int(text.removeprefix("@")) if re.fullmatch(r"@\d+", text) else -1
@@ -258,3 +206,58 @@ _FIELD_TYPES: dict[str, tuple[str, type]] = {
     "str": ("a string", str), "int": ("an integer", int), "bool": ("true or false", bool),
     "tuple[str, ...]": ("a list of strings", str), "tuple[int, ...]": ("a list of integers", int),
 }  # fmt: skip
+
+_JUMP = re.compile(r"(\d+)\(((?:%\d+ ?)*)\)")
+_ENDS = ("jump ", "branch ", "return ", "leave")
+
+
+@lru_cache(maxsize=256)  # the ops of several results share one graph
+def parse_graph(text: str) -> Graph:
+    """Parses the output of `printing.print_graph` and checks the graph. Raises VerifyError."""
+    parser = _GraphParser(text, {})
+    try:
+        return parser.graph().check()
+    except (VerifyError, ValueError) as error:
+        raise VerifyError(f"region, line {parser.at + 1}: {error}") from None
+
+
+class _GraphParser(_Parser):
+    def graph(self) -> Graph:
+        results = self.next()
+        if not results.startswith("-> "):
+            self.fail("the types of the results")
+        blocks = []
+        while any(self.lines[self.at + 1 :]):
+            blocks.append(self._basic_block())
+        return Graph(tuple(blocks), tuple(map(parse_type, results.split()[1:])))
+
+    def _basic_block(self) -> Block:
+        head = self.match(re.compile(r"block \((.*)\)$"), "a block")
+        body: list[Let] = []
+        types: list[Type] = []
+        guards: list[int] = []
+        while not (line := self.next()).startswith(_ENDS):
+            if line.startswith("guard %"):
+                guards.append(int(line.removeprefix("guard %")))
+            else:
+                body.append(self.let(len(body), types))
+        params = tuple(parse_type(t) for t in head[1].split(", ") if t)
+        return Block(params, tuple(body), tuple(guards), self._end(line))
+
+    def _end(self, line: str) -> End:
+        if line == "leave":
+            return Leave()
+        if line.startswith("return "):
+            return Return(_numbers(line.removeprefix("return ")))
+        jumps = [Jump(int(target), _numbers(args)) for target, args in _JUMP.findall(line)]
+        if line.startswith("jump ") and len(jumps) == 1:
+            return jumps[0]
+        condition = re.match(r"branch %(\d+) ", line)
+        if condition is None or len(jumps) != 2:
+            self.fail("the end of a block")
+        assert condition is not None
+        return Branch(int(condition[1]), *jumps)
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(n) for n in re.findall(r"%(\d+)", text))

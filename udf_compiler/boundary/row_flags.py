@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from sparkweld.ir import Program
 from sparkweld.ir.ops import Call, Const, MakeOptional
-from sparkweld.ir.program import Append, Let
+from sparkweld.ir.ops.base import Let
+from sparkweld.ir.program import Append
 from sparkweld.ir.types import BOOL
 
 #: No column of a request has this name: those end in # and a number.

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from sparkweld.ir.program import Let
+from sparkweld.ir.ops.base import Let
 
 _Differ = str | None
 

@@ -19,7 +19,7 @@ from udf_compiler.process.lru_cache import Bounded
 
 if TYPE_CHECKING:
     from sparkweld.ir import LoopBuilder, Value
-    from sparkweld.ir.program import Let
+    from sparkweld.ir.ops.base import Let
 
 MAX_TRACES = 64
 MAX_TRACED_BYTES = 256 << 20

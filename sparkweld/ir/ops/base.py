@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 import numpy as np
@@ -55,3 +56,11 @@ class Op:
     def _wants(self, condition: bool, expected: str, args: tuple[Type, ...]) -> None:
         if not condition:
             raise VerifyError(f"{self.name} expects {expected}, got ({', '.join(map(str, args))})")
+
+
+@dataclass(frozen=True, slots=True)
+class Let:
+    """One SSA value: `op` applied to earlier values of the body, which are named by position."""
+
+    op: Op
+    args: tuple[int, ...] = ()

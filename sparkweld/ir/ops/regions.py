@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from sparkweld.errors import VerifyError
-from sparkweld.ir.ops.base import Array, Op, Optional, of_rows
+from sparkweld.ir.ops.base import Array, Let, Op, Optional, of_rows
 from sparkweld.ir.ops.elementwise import LIBM_ULP, Call
-from sparkweld.ir.ops.leaves import Read
+from sparkweld.ir.ops.leaves import Const, Read
 from sparkweld.ir.types import BOOL, F64, I64, STR, Type
-
-if TYPE_CHECKING:
-    from sparkweld.ir.program import Let
 
 #: Maximum number of backward jumps of one row before the region leaves without results.
 STEPS = 1 << 22
@@ -106,6 +103,15 @@ class Graph:
 
     blocks: tuple[Block, ...]
     results: tuple[Type, ...]
+    _hash: list[int] = field(default_factory=list, compare=False, repr=False)
+
+    def __hash__(self) -> int:
+        if not self._hash:  # computed once, since passes look up ops by their hash
+            self._hash.append(hash((self.blocks, self.results)))
+        return self._hash[0]
+
+    def __reduce__(self) -> tuple[type[Graph], tuple[tuple[Block, ...], tuple[Type, ...]]]:
+        return Graph, (self.blocks, self.results)  # another process has other hashes
 
     def check(self) -> Graph:
         """Returns the graph itself. Raises VerifyError for inconsistent values, blocks or types."""
@@ -230,27 +236,22 @@ def _some(array: Array, rows: np.ndarray) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class Region(Op):
-    """Result `output` of the graph in `text` (see `ir.regions`); NULL where the region ends without results.
+    """Result `output` of the graph; NULL where the region ends without results.
 
     It ends so at a guard that is False, at `leave`, and after `steps` backward jumps. Functions of libm compute libm's own bits.
     """
 
-    text: str
+    graph: Graph
     output: int = 0
     steps: int = STEPS
     name: ClassVar[str] = "region"
-
-    @property
-    def graph(self) -> Graph:
-        """The parsed graph."""
-        return _graph(self.text)
 
     def hurried(self, steps: int) -> Region:
         """Returns the region with at most `steps` backward jumps."""
         return self if self.steps <= steps else replace(self, steps=steps)
 
     def infer(self, *args: Type) -> Type:
-        graph = self.graph
+        graph = _checked(self.graph)
         wanted = graph.blocks[0].params
         self._wants(bool(args) and args == wanted, f"({', '.join(map(str, wanted))})", args)
         if not 0 <= self.output < len(graph.results) or self.steps < 0:
@@ -263,65 +264,52 @@ class Region(Op):
 
 
 @lru_cache(maxsize=256)
-def _graph(text: str) -> Graph:
-    from sparkweld.ir.regions import parse_graph
-
-    return parse_graph(text)
+def _checked(graph: Graph) -> Graph:
+    return graph.check()
 
 
-_GCD = """-> i64
-block (i64, i64)
-  %0: i64 = arg[0, i64]
-  %1: i64 = arg[1, i64]
-  %2: i64 = const["0", i64]
-  %3: bool = not_equal %1 %2
-  branch %3 1(%0 %1) 2(%0)
-block (i64, i64)
-  %0: i64 = arg[0, i64]
-  %1: i64 = arg[1, i64]
-  %2: i64 = const["-9223372036854775808", i64]
-  %3: bool = not_equal %0 %2
-  guard %3
-  %4: i64 = remainder %0 %1
-  jump 0(%1 %4)
-block (i64)
-  %0: i64 = arg[0, i64]
-  return %0
-"""
-_NEWTON = """-> f64 i64
-block (f64)
-  %0: f64 = arg[0, f64]
-  %1: i64 = const["0", i64]
-  %2: f64 = exp %0
-  jump 1(%0 %0 %1)
-block (f64, f64, i64)
-  %0: f64 = arg[0, f64]
-  %1: f64 = arg[1, f64]
-  %2: i64 = arg[2, i64]
-  %3: f64 = multiply %1 %1
-  %4: f64 = subtract %3 %0
-  %5: f64 = fabs %4
-  %6: f64 = const["0x1.0p-20", f64]
-  %7: bool = greater %5 %6
-  branch %7 2(%0 %1 %2) 3(%1 %2)
-block (f64, f64, i64)
-  %0: f64 = arg[0, f64]
-  %1: f64 = arg[1, f64]
-  %2: f64 = divide %0 %1
-  %3: f64 = add %1 %2
-  %4: f64 = const["0x1.0p-1", f64]
-  %5: f64 = multiply %3 %4
-  %6: i64 = const["1", i64]
-  %7: i64 = arg[2, i64]
-  %8: i64 = add %7 %6
-  %9: f64 = const["0x0.0p+0", f64]
-  %10: bool = greater %1 %9
-  branch %10 1(%0 %5 %8) 4()
-block (f64, i64)
-  %0: f64 = arg[0, f64]
-  %1: i64 = arg[1, i64]
-  return %0 %1
-block ()
-  leave
-"""
+def _block(params: tuple[Type, ...], body: Sequence[tuple[Op, tuple[int, ...]]], end: End, guards: tuple[int, ...] = ()) -> Block:
+    arguments = (Let(Arg(number, type)) for number, type in enumerate(params))
+    return Block(params, (*arguments, *(Let(op, args) for op, args in body)), guards, end)
+
+
+#: The greatest common divisor; leaves where the remainder would overflow.
+_GCD = Graph(
+    (
+        _block((I64, I64), [(Const("0", I64), ()), (Call("not_equal"), (1, 2))], Branch(3, Jump(1, (0, 1)), Jump(2, (0,)))),
+        _block(
+            (I64, I64),
+            [(Const(str(-(2**63)), I64), ()), (Call("not_equal"), (0, 2)), (Call("remainder"), (0, 1))],
+            Jump(0, (1, 4)),
+            guards=(3,),
+        ),
+        _block((I64,), [], Return((0,))),
+    ),
+    (I64,),
+)
+#: The square root by Newton's method, and the number of its steps; leaves at an approximation that is not positive.
+_NEWTON = Graph(
+    (
+        _block((F64,), [(Const("0", I64), ()), (Call("exp"), (0,))], Jump(1, (0, 0, 1))),
+        _block(
+            (F64, F64, I64),
+            [
+                (Call("multiply"), (1, 1)), (Call("subtract"), (3, 0)), (Call("fabs"), (4,)),
+                (Const("0x1.0p-20", F64), ()), (Call("greater"), (5, 6)),
+            ],
+            Branch(7, Jump(2, (0, 1, 2)), Jump(3, (1, 2))),
+        ),
+        _block(
+            (F64, F64, I64),
+            [
+                (Call("divide"), (0, 1)), (Call("add"), (1, 3)), (Const("0x1.0p-1", F64), ()), (Call("multiply"), (4, 5)),
+                (Const("1", I64), ()), (Call("add"), (2, 7)), (Const("0x0.0p+0", F64), ()), (Call("greater"), (1, 9)),
+            ],
+            Branch(10, Jump(1, (0, 6, 8)), Jump(4)),
+        ),
+        _block((F64, I64), [], Return((0, 1))),
+        _block((), [], Leave()),
+    ),
+    (F64, I64),
+)
 Region.examples = ((Region(_GCD), (I64, I64)), *((Region(_NEWTON, output, 100), (F64,)) for output in (0, 1)))

@@ -29,9 +29,10 @@ from numba.core import types
 
 from sparkweld.errors import InternalError
 from sparkweld.ir.ops import Call, Const, IsValid, Lookup, MakeOptional, ModelOp, Read, Trial, ValueOf
+from sparkweld.ir.ops.base import Let
 from sparkweld.ir.ops.elementwise import LIBM_ULP
 from sparkweld.ir.ops.memory import allocates
-from sparkweld.ir.program import Let, Loop, Program, body_types, column_types
+from sparkweld.ir.program import Loop, Program, body_types, column_types
 from sparkweld.ir.types import BOOL, F64, Type
 from sparkweld.kernels.codegen import row_operations as make
 from sparkweld.kernels.codegen.kept_rows import Condition, rows_of_calls

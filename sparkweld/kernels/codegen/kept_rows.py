@@ -8,8 +8,9 @@ are a model above a filter, the expensive side of ``np.where(sure, cheap, expens
 from __future__ import annotations
 
 from sparkweld.ir.ops import Call, Const, ModelOp, RegexCall, Region, Select, StrCall
+from sparkweld.ir.ops.base import Let
 from sparkweld.ir.ops.memory import allocates
-from sparkweld.ir.program import Let, Loop
+from sparkweld.ir.program import Loop
 
 #: A bool value of the loop, and its value in the rows concerned.
 Condition = tuple[int, bool]

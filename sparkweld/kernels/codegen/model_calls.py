@@ -14,7 +14,8 @@ from sparkweld.ir.blocks import round_up
 from sparkweld.ir.layouts.model_memory import HEAD_WORDS, MEMORY_HEAD, MODEL_TILE
 from sparkweld.ir.layouts.trees import BLOCK
 from sparkweld.ir.ops import ModelOp
-from sparkweld.ir.program import Let, Program
+from sparkweld.ir.ops.base import Let
+from sparkweld.ir.program import Program
 from sparkweld.ir.types import Type
 from sparkweld.kernels.codegen.kept_rows import Condition, rows_of_models
 from sparkweld.kernels.codegen.shape import Shape, most_rows

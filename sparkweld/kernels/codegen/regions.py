@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from llvmlite import ir
 
 from sparkweld.ir.ops import Arg, Call, Const, IsValid, Lookup, MakeOptional, Op, Region, ValueOf
+from sparkweld.ir.ops.base import Let
 from sparkweld.ir.ops.elementwise import LIBM_ULP
 from sparkweld.ir.ops.memory import allocates
 from sparkweld.ir.ops.regions import Block, Branch, Graph, Jump, Return, types_of
-from sparkweld.ir.program import Let
+from sparkweld.ir.printing import print_graph
 from sparkweld.ir.types import Type
 from sparkweld.kernels.codegen.lowerings import llvm_type, lookup, lowering, position, take
 from sparkweld.kernels.codegen.lowerings.strings import constant_view
@@ -39,7 +40,7 @@ class _Value:
 def region(b: ir.IRBuilder, op: Region, args: tuple[ir.Value, ...]) -> ir.Value:
     """Returns a region's result as a pair of 64 bits and a length, negative for NULL, like ops of strings."""
     graph = op.graph
-    name = f"region.{hashlib.sha256(f'{op.steps} {op.text}'.encode()).hexdigest()[:16]}"
+    name = f"region.{hashlib.sha256(f'{op.steps} {print_graph(graph)}'.encode()).hexdigest()[:16]}"
     function = b.module.globals.get(name) or _Function(b.module, name, sunk(graph), op.steps).function
     found = b.call(function, args)
     present, value = b.extract_value(found, 0), b.extract_value(found, 1 + op.output)

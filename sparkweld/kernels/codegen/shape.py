@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from sparkweld.ir.layouts.model_memory import MODEL_TILE
 from sparkweld.ir.layouts.trees import PIECE
 from sparkweld.ir.ops import ModelOp, TreeEnsemble, Trial
+from sparkweld.ir.ops.base import Let
 from sparkweld.ir.ops.memory import allocates
-from sparkweld.ir.program import Let, Program, output_types
+from sparkweld.ir.program import Program, output_types
 from sparkweld.kernels.codegen.kept_rows import rows_of_models
 from sparkweld.reasons import refusal
 

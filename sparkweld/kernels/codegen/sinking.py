@@ -10,9 +10,9 @@ from collections import Counter
 from dataclasses import replace
 
 from sparkweld.ir.ops import Arg, Const, ListCall, RegexCall, Region, StrCall
+from sparkweld.ir.ops.base import Let
 from sparkweld.ir.ops.memory import allocates
 from sparkweld.ir.ops.regions import Block, Branch, Graph, Jump, Return, types_of
-from sparkweld.ir.program import Let
 
 
 def sunk(graph: Graph) -> Graph:

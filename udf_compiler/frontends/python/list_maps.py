@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from sparkweld.ir import LoopBuilder, ProgramBuilder, Type, Value
 from sparkweld.ir.ops import Arg, ListAppend, ListCall, Region
 from sparkweld.ir.ops.regions import Block, Branch, Graph, Jump, Return
-from sparkweld.ir.regions import print_graph
 from sparkweld.ir.types import I64, Items
 
 #: A function of one element of each list and of values of the row, in the loop of a block. It may add guards there.
@@ -36,7 +35,7 @@ def _looped(loop: LoopBuilder, args: Sequence[Value], to: Type, body: Sequence[B
     """Returns the region of a loop over the first list; `body` has the blocks from number 3 on."""
     types = [x.type for x in args]
     blocks = (_first(types, to), _head(types, to), _last(to), *body)
-    return loop.emit(Region(print_graph(Graph(blocks, (to,)).check())), *args)
+    return loop.emit(Region(Graph(blocks, (to,))), *args)
 
 
 def _arguments(types: Sequence[Type]) -> tuple[LoopBuilder, list[Value]]:

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from sparkweld.errors import Refusal, SparkWeldError
-from sparkweld.ir.ops import Region
-from sparkweld.ir.regions import print_graph
+from sparkweld.ir.ops.regions import Graph, Region
+from sparkweld.ir.printing import print_graph
 from sparkweld.ir.types import I64
 from sparkweld.reasons import has
 from udf_compiler.frontends.python.frame_row import TracedRow
@@ -28,7 +28,7 @@ from udf_compiler.frontends.tracing.exceptions import as_python, check_exception
 from udf_compiler.frontends.tracing.session import attempt, refuse, refuse_again, refuse_work
 from udf_compiler.frontends.tracing.stand_ins import of_python
 
-_Made = tuple[str, tuple[str, ...]]
+_Made = tuple[Graph, tuple[str, ...]]
 
 #: The most characters of a printed region. It contains the regions of its callees, once for each call.
 _MOST_TEXT = 1 << 20
@@ -80,8 +80,8 @@ def _called_with(function: FunctionType, identity: Any, variables: dict[str, Any
     values = [x.value for x in shape.leaves if is_scalar(x)]
     if not values:
         return None
-    text, kinds = _region(function, variables, outer, key, reduction)
-    return (_result(text, kinds, values),)
+    graph, kinds = _region(function, variables, outer, key, reduction)
+    return (_result(graph, kinds, values),)
 
 
 def is_of_user(x: Any) -> bool:
@@ -163,7 +163,7 @@ def _made(
         text = print_graph(graph)
         if len(text) > _MOST_TEXT:
             refuse_work(f"a program of {len(text):,} characters", f"{_MOST_TEXT:,}")
-        return text, kinds
+        return graph, kinds
 
     rolled = attempt(lambda: build(False))
     if not isinstance(rolled, Refusal):
@@ -186,11 +186,11 @@ def _called(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
     return function(*args, **kwargs)
 
 
-def _result(text: str, kinds: tuple[str, ...], values: Sequence[Any]) -> Any:
+def _result(graph: Graph, kinds: tuple[str, ...], values: Sequence[Any]) -> Any:
     run, loop = explorer(), explorer().loop
-    first = loop.emit(Region(text), *values)
+    first = loop.emit(Region(graph), *values)
     run.guard(loop.is_valid(first))
-    results = [loop.value_of(loop.emit(Region(text, n), *values)) for n in range(len(kinds) + (len(kinds) > 1))]
+    results = [loop.value_of(loop.emit(Region(graph, n), *values)) for n in range(len(kinds) + (len(kinds) > 1))]
     if len(kinds) == 1:
         return _python(kinds[0], results[0])
     number, *of_kind = results
