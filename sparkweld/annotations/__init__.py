@@ -12,7 +12,8 @@ promise is checked when it is made (`checking`), with random cuts, empty chunks 
 Start at `split_types`, then `annotation`, `checking`, and `tables` for the libraries that are annotated already.
 """
 
-from sparkweld.annotations.annotation import Annotation, annotate, annotation_of, splittable
+from sparkweld.annotations.annotating import annotate, annotation_of, splittable
+from sparkweld.annotations.annotation import Annotation
 from sparkweld.annotations.checking import check
 from sparkweld.annotations.domains import RowDomain
 from sparkweld.annotations.split_types import (

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
-from sparkweld.annotations.annotation import ATTRIBUTE, Annotation, unchecked
+from sparkweld.annotations.annotating import ATTRIBUTE, unchecked
+from sparkweld.annotations.annotation import Annotation
 from sparkweld.annotations.checking import check
 from sparkweld.annotations.errors import AnnotationError
 from sparkweld.errors import UserError

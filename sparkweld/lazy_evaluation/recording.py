@@ -15,7 +15,7 @@ import pandas as pd
 from pandas.core.computation import expressions
 
 from sparkweld.annotations import Annotation, annotation_of
-from sparkweld.annotations.annotation import ATTRIBUTE
+from sparkweld.annotations.annotating import ATTRIBUTE
 from sparkweld.lazy_evaluation import black_boxes
 from sparkweld.lazy_evaluation.definition import Definition, definitions, replaced
 from sparkweld.lazy_evaluation.evaluating import compute_definitions

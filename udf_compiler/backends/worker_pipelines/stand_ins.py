@@ -18,7 +18,7 @@ import pandas as pd
 import pyarrow as pa
 
 from sparkweld.annotations import Annotation, annotation_of
-from sparkweld.annotations.annotation import ATTRIBUTE
+from sparkweld.annotations.annotating import ATTRIBUTE
 from sparkweld.annotations.errors import DomainError
 from sparkweld.annotations.split_types import Filtered, Merge
 from sparkweld.annotations.tables import libraries

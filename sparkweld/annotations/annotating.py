@@ -1,0 +1,77 @@
+"""Annotates functions, and finds the annotation of a function: its own, or that of a library's table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, TypeVar
+
+from sparkweld.annotations.annotation import Annotation, Examples, check_signature
+from sparkweld.annotations.checking import check as check_now
+from sparkweld.annotations.errors import AnnotationError
+from sparkweld.annotations.split_types import SplitType
+from sparkweld.annotations.tables import find
+
+#: Attribute in which `splittable` stores the annotation of a function; it travels with a function that is pickled by value.
+ATTRIBUTE = "__sparkweld_annotation__"
+
+_CHECKED: ContextVar[bool] = ContextVar("sparkweld_annotations_checked", default=True)
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+@contextmanager
+def unchecked() -> Iterator[None]:
+    """Disables the trials of annotations that the enclosed code creates, for a caller that checks them all afterwards."""
+    token = _CHECKED.set(False)
+    try:
+        yield
+    finally:
+        _CHECKED.reset(token)
+
+
+def annotate(
+    function: Callable[..., Any],
+    args: Sequence[SplitType],
+    kwargs: Mapping[str, SplitType] | None = None,
+    returns: SplitType | None = None,
+    *,
+    elementwise: bool = False,
+    wants_rows: bool = False,
+    examples: Examples | None = None,
+    check: bool = True,
+) -> Annotation:
+    """Annotates any function; the annotation can be called in the function's place.
+
+    Raises AnnotationError when the types do not fit the signature and, unless `check` is False, when random splits show that the
+    annotation is false.
+    """
+    if returns is None:
+        raise AnnotationError(f"the annotation of {function!r} does not describe its result: pass returns=")
+    if isinstance(args, SplitType):
+        raise AnnotationError(f"the annotation of {function!r} requires a tuple of split types, not {args!r}")
+    made = Annotation(function, tuple(args), dict(kwargs or {}), returns, elementwise, wants_rows, examples)
+    check_signature(made)
+    if check and _CHECKED.get():
+        check_now(made)
+    return made
+
+
+def splittable(*args: Any, **options: Any) -> Callable[[_F], _F]:
+    """Decorates a function with its annotation, and returns the function itself. Takes and raises the same as `annotate`."""
+
+    def decorate(function: _F) -> _F:
+        setattr(function, ATTRIBUTE, annotate(function, *args, **options))
+        return function
+
+    return decorate
+
+
+def annotation_of(function: object) -> Annotation | None:
+    """Returns the annotation of a function: its own, or that of a library's table; None when there is none."""
+    if isinstance(function, Annotation):
+        return function
+    own = getattr(function, ATTRIBUTE, None)
+    if isinstance(own, Annotation):
+        return own
+    return find(function)
