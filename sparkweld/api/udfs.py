@@ -17,7 +17,6 @@ from typing import Any
 
 from sparkweld.api.verdict import Verdict, examine, told
 from sparkweld.errors import Refusal, RefusalWarning, UserError
-from sparkweld.ir.context_variables import assigned
 from udf_compiler.function.options import ATTRIBUTE, BACKENDS
 
 #: DDL names of types that can be parsed without a JVM, so that a UDF can be declared before a session exists.
@@ -100,8 +99,11 @@ def _attach(made: Any, options: dict[str, Any]) -> None:
 
 
 def _verdict(made: Any, columns: tuple[str, ...] = ()) -> Verdict:
-    with assigned(_examining, True):
+    token = _examining.set(True)
+    try:
         return examine(made.func, made.returnType, made.evalType, columns or None)
+    finally:
+        _examining.reset(token)
 
 
 def _judge(made: Any, function: Any, backend: str, depth: int) -> None:

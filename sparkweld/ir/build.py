@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial, reduce
 from typing import Any, NoReturn
 
 from sparkweld.errors import VerifyError
-from sparkweld.ir.context_variables import assigned
 from sparkweld.ir.merges import Groups, Key, Merge
 from sparkweld.ir.ops import Call, Cast, Const, IsValid, MakeOptional, Op, Read, Select, ValueOf
 from sparkweld.ir.ops.base import Let
@@ -48,9 +47,14 @@ class Work:
 _WORK: ContextVar[Work | None] = ContextVar("sparkweld_work", default=None)
 
 
-def counted(work: Work) -> AbstractContextManager[object]:
+@contextmanager
+def counted(work: Work) -> Iterator[None]:
     """Counts the values that the enclosed code requests from loops."""
-    return assigned(_WORK, work)
+    token = _WORK.set(work)
+    try:
+        yield
+    finally:
+        _WORK.reset(token)
 
 
 class LoopBuilder:

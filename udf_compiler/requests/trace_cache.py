@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sparkweld.ir.context_variables import assigned
+from udf_compiler.process.context_variables import assigned
 from udf_compiler.process.lru_cache import Bounded
 
 if TYPE_CHECKING:

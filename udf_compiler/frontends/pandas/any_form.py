@@ -20,11 +20,11 @@ import pandas as pd
 
 from sparkweld.errors import Refusal
 from sparkweld.ir import LoopBuilder, Value
-from sparkweld.ir.context_variables import assigned
 from sparkweld.ir.ops import Read
 from sparkweld.reasons import refusal
 from udf_compiler.frontends.tracing.session import refuse, refuse_again
 from udf_compiler.frontends.tracing.values import BINARY, REFLECTED, UNARY, Traced, series_class
+from udf_compiler.process.context_variables import assigned
 
 if TYPE_CHECKING:
     from udf_compiler.frontends.tracing.value_numbering import Term, Terms

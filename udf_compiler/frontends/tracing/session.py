@@ -13,9 +13,9 @@ from typing import Any, NoReturn, TypeVar
 
 from sparkweld.errors import Refusal
 from sparkweld.ir import LoopBuilder
-from sparkweld.ir.context_variables import assigned
 from sparkweld.reasons import refusal
 from udf_compiler.frontends.tracing.dispatch import Dispatch
+from udf_compiler.process.context_variables import assigned
 
 _T = TypeVar("_T")
 

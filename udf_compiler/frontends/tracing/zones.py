@@ -26,10 +26,10 @@ import pyarrow.compute as pc
 
 from sparkweld.errors import InternalError
 from sparkweld.ir import LoopBuilder, Value
-from sparkweld.ir.context_variables import assigned
 from sparkweld.ir.ops import Steps
 from sparkweld.ir.types import I64
 from sparkweld.reasons import refusal
+from udf_compiler.process.context_variables import assigned
 
 #: Represents the offset of a local time that does not exist.
 GAP = int(np.iinfo(np.int64).min)

@@ -19,7 +19,6 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from sparkweld.ir import LoopBuilder
-from sparkweld.ir.context_variables import assigned
 from udf_compiler.frontends.pandas.apply.elementwise import element
 from udf_compiler.frontends.pandas.apply.results import finished, series_of_tree
 from udf_compiler.frontends.python.flow import Flow, flow_of_list
@@ -31,6 +30,7 @@ from udf_compiler.frontends.tracing.session import place_of, refuse
 from udf_compiler.frontends.tracing.stand_ins import StandIn
 from udf_compiler.frontends.tracing.values import Traced
 from udf_compiler.function.bytecode import identity_of
+from udf_compiler.process.context_variables import assigned
 
 _NO_ELEMENT = object()
 
