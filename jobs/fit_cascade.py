@@ -16,9 +16,9 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
 
 import sparkweld
+from sparkweld.api.columns import quoted
 from sparkweld.api.fitted import takes_documents
 from sparkweld.api.saved_models import load_model
-from sparkweld.api.scoring import quoted
 from sparkweld.api.tables import FORMATS, read_table
 
 

@@ -19,8 +19,9 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 
 import sparkweld
+from sparkweld.api.columns import quoted
 from sparkweld.api.explain import watched
-from sparkweld.api.scoring import approximate_rows, first_rows, quoted
+from sparkweld.api.scoring import approximate_rows, first_rows
 from sparkweld.api.tables import FORMATS, check_output, read_table, write_table
 
 

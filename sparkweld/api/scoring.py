@@ -8,15 +8,21 @@ from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from sparkweld.api import ranking
 from sparkweld.api.broadcasts import shared
+from sparkweld.api.columns import column_types, quoted, refuse_taken
 from sparkweld.api.fitted import chosen_features, plan_of
 from sparkweld.api.predictors import predictor
 from sparkweld.api.saved_models import load_model, of_booster
+from sparkweld.api.scoring_ml import score_ml
+from sparkweld.cascades import cascade as cascade_module
+from sparkweld.cascades import store
+from sparkweld.cascades.fingerprint import fingerprint
 from sparkweld.errors import Refusal, RefusalWarning, UserError
 from sparkweld.reasons import refusal
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame
+    from pyspark.sql import DataFrame
 
 #: Types that Spark cannot order.
 _UNORDERED = ("map", "variant")
@@ -57,10 +63,8 @@ def score(
         raise UserError("approximate= applies to the first rows: pass top_k=")
     if isinstance(model, str | os.PathLike):
         model = load_model(model, df.sparkSession)
-    columns = _columns(df)
+    columns = column_types(df)
     if hasattr(model, "transform") and hasattr(model, "uid"):
-        from sparkweld.api.scoring_ml import score_ml
-
         return score_ml(df, model, columns, features, output, proba)
     if _is_xgboost_booster(model):
         model = of_booster(model)
@@ -101,8 +105,6 @@ def _first_rows(
 
 def approximate_rows(first: DataFrame, model: Any, proba: Any, top_k: int, path: str | os.PathLike[str]) -> DataFrame:
     """Finds the result of `first_rows` by the candidates of the ranking in `path`, where it serves the query."""
-    from sparkweld.api import ranking
-
     if isinstance(model, str | os.PathLike):
         model = load_model(model, first.sparkSession)
     return ranking.approximate(first, model, top_k, proba, path)
@@ -129,9 +131,6 @@ def cascade_of(model: Any, path: str | os.PathLike[str]) -> Any:
     """Loads the cascade of a directory for its own model; None, after a RefusalWarning, when it cannot be used."""
     from pyspark import cloudpickle
 
-    from sparkweld.cascades import cascade, store
-    from sparkweld.cascades.fingerprint import fingerprint
-
     try:
         made, certificate = store.load(store.directory(path))
         if certificate.model != fingerprint(model):
@@ -139,33 +138,8 @@ def cascade_of(model: Any, path: str | os.PathLike[str]) -> Any:
     except Refusal as refused:
         warnings.warn(f"the full model scores every row: {refused}", RefusalWarning, stacklevel=3)
         return None
-    cloudpickle.register_pickle_by_value(cascade)  # workers read it without this package
+    cloudpickle.register_pickle_by_value(cascade_module)  # workers read it without this package
     return made
-
-
-def quoted(name: str) -> Column:
-    """Returns the column of exactly this name, dots and spaces included."""
-    from pyspark.sql import functions as F
-
-    return F.col("`" + name.replace("`", "``") + "`")
-
-
-def refuse_taken(names: Sequence[str], columns: Mapping[str, str]) -> None:
-    """Raises UserError for a name that a column has already; Spark treats names that differ only in case as equal."""
-    lowered = {column.lower() for column in columns}
-    taken = [name for name in names if name.lower() in lowered]
-    if taken:
-        raise UserError(f"the table has a column {taken[0]!r} already: choose another output=")
-
-
-def _columns(df: DataFrame) -> dict[str, str]:
-    """Maps the name of each column to its type. Raises UserError for a repeated name."""
-    found: dict[str, str] = {}
-    for name, kind in df.dtypes:
-        if name in found:
-            raise UserError(f"the table has two columns {name!r}: rename or drop one first")
-        found[name] = kind
-    return found
 
 
 def _holder(df: DataFrame, model: Any) -> Any:

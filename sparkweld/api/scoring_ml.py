@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from sparkweld.api.columns import quoted, refuse_taken
 from sparkweld.errors import UserError
 
 if TYPE_CHECKING:
@@ -16,9 +17,8 @@ def score_ml(df: DataFrame, model: Any, columns: Mapping[str, str], features: An
 
     Raises UserError for columns that the stages lack, and for columns that they would replace.
     """
+    # pyspark.ml loads slowly, and only models of it need it
     from pyspark.ml.functions import vector_to_array
-
-    from sparkweld.api.scoring import quoted, refuse_taken
 
     if features is not None:
         raise UserError("a pyspark.ml model names its columns itself: omit features=, or rename the table's columns")
