@@ -9,8 +9,7 @@ import pandas as pd
 import pytest
 
 import sparkweld
-from sparkweld.lazy_evaluation.frame import LazyFrame
-from sparkweld.lazy_evaluation.relational import LazyGroups, _partners
+from sparkweld.lazy_evaluation.frame import LazyFrame, LazyGroups, _partners
 
 assert_equal = {pd.DataFrame: pd.testing.assert_frame_equal, pd.Series: pd.testing.assert_series_equal}
 

@@ -7,7 +7,7 @@ Start at `session`. Users hold the objects of `values` and `frame`, `recording` 
 pipelines.
 """
 
-from sparkweld.lazy_evaluation.evaluating import compute, explain
-from sparkweld.lazy_evaluation.session import lazy
+from sparkweld.lazy_evaluation.evaluating import compute
+from sparkweld.lazy_evaluation.session import explain, lazy
 
 __all__ = ["compute", "explain", "lazy"]

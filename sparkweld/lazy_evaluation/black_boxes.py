@@ -11,6 +11,8 @@ from sparkweld.annotations import Annotation, Merge
 from sparkweld.annotations.errors import DomainError
 from sparkweld.annotations.split_types import Filtered
 from sparkweld.lazy_evaluation.definition import Definition
+from sparkweld.lazy_evaluation.evaluating import compute_source
+from sparkweld.lazy_evaluation.leaves import lazy_value
 from udf_compiler.backends.worker_pipelines.black_boxes import Returned, argument, fits, traced_result, tried
 
 
@@ -46,9 +48,6 @@ def captured(
 
 
 def _result(annotation: Annotation, definition: Definition, source: Any, returned: Returned, found: list[Definition]) -> Any:
-    from sparkweld.lazy_evaluation.evaluating import compute_source
-    from sparkweld.lazy_evaluation.recording import lazy_value
-
     if isinstance(annotation.returns, Merge):
         return compute_source(definition, source)
     capture = definition.space.capture

@@ -39,6 +39,7 @@ class Options:
 
     `least_rows`: calls on fewer rows run at once.
     """
+
     threads: int = 0
     block_rows: int | None = None
     exact: bool = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import pandas as pd
 
@@ -16,6 +16,40 @@ from udf_compiler.backends.worker_pipelines.black_boxes import sample
 _NOTHING = object()
 
 
+class Recorder(Protocol):
+    """The interface of a session to its lazy values. Only the session imports the modules that record calls."""
+
+    def space(self, rows: int) -> Space:
+        """Returns the capture context of data with `rows` rows."""
+
+    def watch(self, value: Any) -> None:
+        """Registers a lazy value, to be computed at the session's end if it is still alive."""
+
+    def wrap(self, data: Any) -> Any:
+        """Returns data as a lazy value."""
+
+    def record(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """Returns the result of ``function(*args, **kwargs)``, lazy where possible."""
+
+    def attribute(self, value: Any, name: str) -> Any:
+        """Returns an attribute of a lazy Series or array."""
+
+    def element(self, value: Any, key: Any) -> Any:
+        """Returns ``value[key]`` of a lazy Series or array."""
+
+
+class LazyData:
+    """Base of the objects that users hold in place of real data."""
+
+    def _definitions(self) -> list[Definition]:
+        """Returns the definitions that must be computed for the real data."""
+        raise NotImplementedError
+
+    def _real_data(self) -> Any:
+        """Returns the real data, once its definitions are computed."""
+        raise NotImplementedError
+
+
 @dataclass(eq=False)
 class Definition:
     """The call ``function(*args, **kwargs)``, whose arguments may contain other definitions; for a leaf, the `real` data.
@@ -24,7 +58,7 @@ class Definition:
     (of the root's rows) and its name.
     """
 
-    session: Any
+    session: Recorder
     space: Space
     domain: RowDomain
     traced: Any

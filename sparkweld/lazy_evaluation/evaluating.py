@@ -13,38 +13,20 @@ from sparkweld.annotations.domains import RowDomain
 from sparkweld.ir import LoopBuilder
 from sparkweld.ir.ops import Optional
 from sparkweld.lazy_evaluation.capture_context import POSITION, Space
-from sparkweld.lazy_evaluation.definition import Definition
-from sparkweld.pipelines import BrokenPromise, Runner, Undecided, plan
+from sparkweld.lazy_evaluation.definition import Definition, LazyData
+from sparkweld.pipelines import BrokenPromise, Keep, Runner, Undecided, plan
 from sparkweld.pipelines.describe import described
 from udf_compiler.backends.worker_pipelines.black_boxes import Foreign, is_plain, missing_of, source_of
 
 
 def compute(*values: Any) -> tuple[Any, ...]:
     """Returns the real data of lazy values, one pipeline per number of rows; other objects unchanged."""
-    from sparkweld.lazy_evaluation.frame import LazyFrame
-    from sparkweld.lazy_evaluation.values import Lazy
-
-    wanted: list[Definition] = []
-    for value in values:
-        if isinstance(value, Lazy):
-            wanted.append(value._definition)
-        elif isinstance(value, LazyFrame):
-            wanted += value.definitions()
-    compute_definitions(wanted)
-    results = []
-    for value in values:
-        if isinstance(value, Lazy):
-            results.append(value._definition.real)
-        else:
-            results.append(value.real() if isinstance(value, LazyFrame) else value)
-    return tuple(results)
+    compute_definitions([d for value in values if isinstance(value, LazyData) for d in value._definitions()])
+    return tuple(value._real_data() if isinstance(value, LazyData) else value for value in values)
 
 
-def explain(*values: Any) -> str:
-    """Describes the pipelines of lazy values: stages, where each runs, rows per block, bytes."""
-    from sparkweld.lazy_evaluation.values import Lazy
-
-    found = [v._definition for v in values if isinstance(v, Lazy)]
+def described_pipelines(found: Sequence[Definition]) -> str:
+    """Describes the pipelines of definitions: stages, where each runs, rows per block, bytes."""
     texts = []
     for space in {id(d.space): d.space for d in found}.values():
         group = [d for d in found if d.space is space and not d.is_computed]
@@ -121,8 +103,6 @@ def _new_runner(space: Space, outputs: dict[str, Any], group: list[Definition]) 
 
 def _positions(space: Space, definition: Definition) -> Any:
     """Returns the row numbers of a filtered domain, by applying its chain of filters to those of the root."""
-    from sparkweld.pipelines import Keep
-
     steps = [s for s in space.capture.steps if isinstance(s, Keep)]
     chain = []
     domain = definition.domain

@@ -59,7 +59,7 @@ def traced(
 
     `key`: the cache key of an operator or ufunc on numbers; None for other calls. `found`: the arguments with rows.
     """
-    loop, exact = found[0].loop, found[0].session.options.exact
+    loop, exact = found[0].loop, found[0].space.options.exact
     if key is not None and len(loop.body) < tracing.NODE_LIMIT:
         key = key, exact
         if key not in _known and len(_known) < _KEPT:

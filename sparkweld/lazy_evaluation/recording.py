@@ -17,12 +17,13 @@ from pandas.core.computation import expressions
 from sparkweld.annotations import Annotation, annotation_of
 from sparkweld.annotations.annotating import ATTRIBUTE
 from sparkweld.lazy_evaluation import black_boxes
-from sparkweld.lazy_evaluation.definition import Definition, definitions, replaced
+from sparkweld.lazy_evaluation.definition import Definition, Recorder, definitions, replaced
 from sparkweld.lazy_evaluation.evaluating import compute_definitions
+from sparkweld.lazy_evaluation.leaves import definition_of, is_aligned, is_mask, kept_rows, lazy_value
 from sparkweld.lazy_evaluation.recipes import traced
 from sparkweld.lazy_evaluation.samples import RAISED, key_of, sampled
-from sparkweld.lazy_evaluation.values import Lazy, LazyArray, LazySeries
-from udf_compiler.backends.worker_pipelines.black_boxes import Foreign, dtype_of, kind_of, source_of, traced_like
+from sparkweld.lazy_evaluation.values import Lazy
+from udf_compiler.backends.worker_pipelines.black_boxes import Foreign, dtype_of, kind_of
 from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.series import TracedSeries
 
@@ -30,36 +31,6 @@ from udf_compiler.frontends.pandas.series import TracedSeries
 _ACCESSORS = ("str", "dt")
 #: Longer Series are computed by numexpr where it is installed, with other rounding.
 _NUMEXPR_ROWS = 1_000_000
-
-
-def lazy_value(definition: Definition) -> Lazy:
-    """Returns the lazy object of a definition for the user."""
-    made = (LazySeries if definition.is_series else LazyArray)(definition)
-    definition.session.watch(made)
-    return made
-
-
-def leaf(session: Any, data: pd.Series | np.ndarray) -> Lazy:
-    """Wraps real data as a lazy value."""
-    return lazy_value(_leaf(session, data))
-
-
-def row_numbers(session: Any, rows: int) -> Lazy:
-    """Returns the row numbers 0 to `rows` - 1 as a lazy array."""
-    space = session.space(rows)
-    numbers = TracedArray(space.capture.loop(), (space.positions(),), shared=True)
-    return lazy_value(Definition(session, space, space.capture.root, numbers, np.arange, (rows,)))
-
-
-def _leaf(session: Any, data: pd.Series | np.ndarray) -> Definition:
-    space = session.space(len(data))
-    if isinstance(data, pd.Series):
-        of, index, name = space.series(data), data.index, data.name
-    else:
-        of, index, name = space.array(data), None, None
-    made = Definition(session, space, space.capture.root, of, index=index, name=name)
-    made.real = data
-    return made
 
 
 class Method:
@@ -112,32 +83,13 @@ def attribute(x: Lazy, name: str) -> Any:
     return record(Method((name,), True), (x,), {})
 
 
-def part(x: Lazy, key: Any) -> Any:
+def element(x: Lazy, key: Any) -> Any:
     """Returns ``x[key]``: a boolean mask creates a new row domain; any other key is computed."""
     owner = x._definition
     given = _defined(owner.session, key, owner.space.rows)
     if owner.space.is_recorded and isinstance(given, Definition) and is_aligned([owner, given]) and is_mask(given):
         return kept_rows([owner], given)[0]
     return record(lambda s, k: s[k], (x, key), {})
-
-
-def is_mask(definition: Definition) -> bool:
-    traced = definition.traced
-    return type(traced) in (TracedSeries, TracedArray) and dtype_of(traced) == np.bool_
-
-
-def kept_rows(owners: list[Definition], mask: Definition) -> list[Lazy]:
-    """Returns each value filtered by the mask."""
-    capture = owners[0].space.capture
-    sources = tuple(source_of(owner.traced) for owner in owners)
-    domain, kept = capture.keep(source_of(mask.traced), sources)  # type: ignore[arg-type]
-    made = []
-    for owner, source in zip(owners, kept, strict=True):
-        of = traced_like(owner.traced, source, domain, capture.loop(domain))
-        found = Definition(owner.session, owner.space, domain, of, lambda s, k: s[k], (owner, mask))
-        found.index, found.name = owner.index, owner.name
-        made.append(lazy_value(found))
-    return made
 
 
 def record(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
@@ -154,15 +106,13 @@ def record(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[
     return forwarded(session, function, defined)
 
 
-def forwarded(session: Any, function: Callable[..., Any], defined: Any) -> Any:
+def forwarded(session: Recorder, function: Callable[..., Any], defined: Any) -> Any:
     """Calls the function on real data; a result with rows becomes lazy."""
     compute_definitions(definitions(defined))
     args, kwargs = replaced(defined, lambda d: d.real)
-    from sparkweld.lazy_evaluation.session import wrap
-
     result = function(*args, **kwargs)
     rows = isinstance(result, pd.Series | pd.DataFrame) or isinstance(result, np.ndarray) and result.ndim == 1
-    return wrap(session, result) if rows and len(result) else result
+    return session.wrap(result) if rows and len(result) else result
 
 
 def _unwrapped(x: Any) -> Any:
@@ -176,24 +126,15 @@ def _unwrapped(x: Any) -> Any:
     return x
 
 
-def _defined(session: Any, x: Any, rows: int) -> Any:
+def _defined(session: Recorder, x: Any, rows: int) -> Any:
     """Replaces lazy values, and real Series and arrays of `rows` rows, with definitions."""
     if type(x) in (list, tuple):
         return type(x)([_defined(session, element, rows) for element in x])
     if type(x) is dict:
         return {key: _defined(session, value, rows) for key, value in x.items()}
     if rows > 1 and (isinstance(x, pd.Series) or type(x) is np.ndarray and x.ndim == 1) and len(x) == rows:
-        return _leaf(session, x)
+        return definition_of(session, x)
     return _unwrapped(x)
-
-
-def is_aligned(found: list[Definition]) -> bool:
-    """Whether all have the same rows, and all Series the same labels, so that pandas need not align them."""
-    first = found[0]
-    if any(d.space is not first.space or d.domain is not first.domain for d in found):
-        return False
-    labels = [d.index for d in found if d.index is not None]
-    return all(index is labels[0] or index.equals(labels[0]) for index in labels)
 
 
 def _captured(function: Callable[..., Any], args: Any, kwargs: Any, found: list[Definition]) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any
 
@@ -13,7 +13,13 @@ import pandas as pd
 import pyarrow as pa
 
 from sparkweld.errors import UserError
+from sparkweld.lazy_evaluation import recording
 from sparkweld.lazy_evaluation.capture_context import Options, Space
+from sparkweld.lazy_evaluation.definition import LazyData
+from sparkweld.lazy_evaluation.evaluating import compute, described_pipelines
+from sparkweld.lazy_evaluation.frame import LazyFrame
+from sparkweld.lazy_evaluation.leaves import leaf
+from sparkweld.lazy_evaluation.values import Lazy
 
 _MISSING = object()
 #: The number of rows for which recording a call takes about as long as running it in NumPy.
@@ -41,42 +47,47 @@ class Session:
         """Registers a lazy value, to be computed at the session's end if it is still alive."""
         self._lives[id(value)] = value
 
+    def record(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """Returns the result of ``function(*args, **kwargs)``, lazy where possible."""
+        return recording.record(function, args, kwargs)
+
+    def attribute(self, value: Lazy, name: str) -> Any:
+        """Returns an attribute of a lazy Series or array."""
+        return recording.attribute(value, name)
+
+    def element(self, value: Lazy, key: Any) -> Any:
+        """Returns ``value[key]`` of a lazy Series or array."""
+        return recording.element(value, key)
+
+    def wrap(self, data: Any) -> Any:
+        """Returns data as a lazy value, and a function as one that is captured when called with lazy values.
+
+        Raises UserError for data without rows.
+        """
+        if isinstance(data, LazyData):
+            return data
+        if isinstance(data, pa.Array | pa.ChunkedArray | pa.Table | pa.RecordBatch):
+            data = data.to_pandas()
+        if isinstance(data, pd.DataFrame):
+            return LazyFrame.of(self, data)
+        if isinstance(data, pd.Series) or isinstance(data, np.ndarray) and data.ndim == 1:
+            return leaf(self, data)
+        if callable(data):
+            return functools.wraps(data)(lambda *args, **kwargs: recording.record(data, args, kwargs))
+        raise UserError(
+            f"sparkweld.lazy takes a DataFrame, a Series, a one-dimensional array, Arrow data or a function, not a "
+            f"{type(data).__name__}{' of ' + str(data.ndim) + ' dimensions' if isinstance(data, np.ndarray) else ''}."
+        )
+
     def __call__(self, data: Any) -> Any:
-        return wrap(self, data)
+        return self.wrap(data)
 
     def __enter__(self) -> Session:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        from sparkweld.lazy_evaluation.evaluating import compute
-
         if kind is None:
             compute(*self._lives.values())
-
-
-def wrap(session: Session, data: Any) -> Any:
-    """Wraps data as a lazy value, or a function as one that is captured when called with lazy values.
-
-    Raises UserError for data without rows.
-    """
-    from sparkweld.lazy_evaluation.frame import LazyFrame
-    from sparkweld.lazy_evaluation.recording import leaf, record
-    from sparkweld.lazy_evaluation.values import Lazy
-
-    if isinstance(data, Lazy | LazyFrame):
-        return data
-    if isinstance(data, pa.Array | pa.ChunkedArray | pa.Table | pa.RecordBatch):
-        data = data.to_pandas()
-    if isinstance(data, pd.DataFrame):
-        return LazyFrame.of(session, data)
-    if isinstance(data, pd.Series) or isinstance(data, np.ndarray) and data.ndim == 1:
-        return leaf(session, data)
-    if callable(data):
-        return functools.wraps(data)(lambda *args, **kwargs: record(data, args, kwargs))
-    raise UserError(
-        f"sparkweld.lazy takes a DataFrame, a Series, a one-dimensional array, Arrow data or a function, not a "
-        f"{type(data).__name__}{' of ' + str(data.ndim) + ' dimensions' if isinstance(data, np.ndarray) else ''}."
-    )
 
 
 def lazy(
@@ -94,4 +105,9 @@ def lazy(
             "block_rows 1 or more"
         )
     session = Session(Options(threads, block_rows, exact, LEAST_ROWS if least_rows is None else least_rows))
-    return session if data is _MISSING else wrap(session, data)
+    return session if data is _MISSING else session.wrap(data)
+
+
+def explain(*values: Any) -> str:
+    """Describes the pipelines of lazy Series and arrays: stages, where each runs, rows per block, bytes."""
+    return described_pipelines([v._definition for v in values if isinstance(v, Lazy)])

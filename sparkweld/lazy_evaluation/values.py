@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ import pandas as pd
 from pandas.core import roperator
 
 from sparkweld.annotations.domains import RowDomain
+from sparkweld.lazy_evaluation.definition import Definition, LazyData
+from sparkweld.lazy_evaluation.evaluating import compute
 
 _BINARY = "add sub mul truediv floordiv mod pow and or xor eq ne lt le gt ge matmul lshift rshift divmod".split()
 _REFLECTED = "add sub mul truediv floordiv mod pow and or xor divmod".split()
@@ -24,7 +27,7 @@ _CONVERSIONS: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 
 
-class Lazy:
+class Lazy(LazyData):
     """A Series or array that is not computed yet. A use that no pipeline supports computes it and continues with the result."""
 
     #: The class of the real object.
@@ -35,18 +38,26 @@ class Lazy:
     __pandas_priority__ = 11_000
     __hash__ = None  # type: ignore[assignment]
 
-    def __init__(self, definition: Any) -> None:
+    def __init__(self, definition: Definition) -> None:
         self._definition = definition
+
+    def _definitions(self) -> list[Definition]:
+        return [self._definition]
+
+    def _real_data(self) -> Any:
+        return self._definition.real
+
+    def _record(
+        self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any] = MappingProxyType({})
+    ) -> Any:
+        return self._definition.session.record(function, args, kwargs)
 
     @property
     def _rows(self) -> RowDomain:
-        found: RowDomain = self._definition.domain
-        return found
+        return self._definition.domain
 
     def compute(self) -> Any:
         """Returns the real Series or array."""
-        from sparkweld.lazy_evaluation.evaluating import compute
-
         return compute(self)[0]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
@@ -54,15 +65,13 @@ class Lazy:
         return array if dtype is None else array.astype(dtype)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **kwargs: Any) -> Any:
-        from sparkweld.lazy_evaluation.recording import record
-
         function = ufunc if method == "__call__" else getattr(ufunc, method)
-        result = record(function, inputs, kwargs)
+        result = self._record(function, inputs, kwargs)
         if out is None:
             return result
         if len(out) != 1 or not isinstance(out[0], Lazy):
             return self._copied(out, result)
-        out[0]._become(record(_as_dtype, (result, out[0]), {}))
+        out[0]._become(self._record(_as_dtype, (result, out[0])))
         return out[0]
 
     def _copied(self, out: tuple[Any, ...], result: Any) -> Any:
@@ -71,30 +80,22 @@ class Lazy:
         return out if len(out) > 1 else out[0]
 
     def __array_function__(self, function: Callable[..., Any], types: Any, args: Any, kwargs: Any) -> Any:
-        from sparkweld.lazy_evaluation.recording import record
-
-        return record(function, args, kwargs)
+        return self._record(function, args, kwargs)
 
     def _become(self, other: Any) -> None:
         """Represents `other`'s value from now on: after an item assignment or an in-place operator."""
         self._definition = other._definition
 
     def __getattr__(self, name: str) -> Any:
-        from sparkweld.lazy_evaluation.recording import attribute
-
         if name.startswith("_"):
             raise AttributeError(name)
-        return attribute(self, name)
+        return self._definition.session.attribute(self, name)
 
     def __getitem__(self, key: Any) -> Any:
-        from sparkweld.lazy_evaluation.recording import part
-
-        return part(self, key)
+        return self._definition.session.element(self, key)
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        from sparkweld.lazy_evaluation.recording import record
-
-        self._become(record(partial(_with_item, copy=self._copy), (self, key, value), {}))
+        self._become(self._record(partial(_with_item, copy=self._copy), (self, key, value)))
 
     def __len__(self) -> int:
         rows = self._definition.known_rows
@@ -139,18 +140,11 @@ def _in_place(x: Any, other: Any, name: str, copy: Callable[[Any], Any]) -> Any:
 
 def _define() -> None:
     def method(function: Callable[..., Any]) -> Callable[..., Any]:
-        def call(self: Lazy, *args: Any) -> Any:
-            from sparkweld.lazy_evaluation.recording import record
-
-            return record(function, (self, *args), {})
-
-        return call
+        return lambda self, *args: self._record(function, (self, *args))
 
     def in_place(name: str) -> Callable[..., Any]:
         def call(self: Lazy, other: Any) -> Any:
-            from sparkweld.lazy_evaluation.recording import record
-
-            self._become(record(partial(_in_place, name=name, copy=self._copy), (self, other), {}))
+            self._become(self._record(partial(_in_place, name=name, copy=self._copy), (self, other)))
             return self
 
         return call
