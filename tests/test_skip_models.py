@@ -18,11 +18,10 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import Normalizer, StandardScaler
 
 from sparkweld.ir import Append, Program, evaluate, parse_program
-from sparkweld.ir.ops import Call, ModelOp, TextTotals, Trial
+from sparkweld.ir.ops import Call, ModelOp, TextTotals
 from sparkweld.kernels import Kernel, compile_program
 from sparkweld.kernels.codegen.kept_rows import rows_of_models
 from sparkweld.optimizer.bounds_pay import bounds_pay
-from sparkweld.optimizer.passes.skip_models import MARK
 from tests.helpers.compile_requests import call, column, literal, payload, python_step, request, udf
 from tests.helpers.compiled import inputs_of
 from udf_compiler.requests.pipeline import compile_pipeline
@@ -113,7 +112,7 @@ def test_the_rows_are_those_of_the_model(name: str) -> None:
     for share, (op, compare) in zip((0.98, 1.0, 0.02, 0.5), COMPARISONS.items(), strict=True):
         value = float(np.quantile(scores, share, method="nearest"))
         program = compiled(score, rows, {"kind": "filter", "condition": kept(op, value)})
-        rewritten += program.loops[0].name.endswith(MARK)
+        rewritten += program.has_trials
         found = evaluate(program, inputs(program, rows), ROWS)
         np.testing.assert_array_equal(found.selection, np.flatnonzero(compare(scores, value)))
         (made,) = found.columns.values()
@@ -131,7 +130,7 @@ def test_a_kernel_computes_the_model_for_few_rows(name: str) -> None:
     ((_, scores),) = evaluate(whole, inputs(whole, rows), ROWS).columns.items()
     value = float(np.quantile(getattr(scores, "values", scores), 0.97))
     program = compiled(score, rows, {"kind": "filter", "condition": kept("GreaterThan", value)})
-    assert program.loops[0].name.endswith(MARK) and frozenset() not in wanted_rows(program)[-1:]
+    assert program.has_trials and frozenset() not in wanted_rows(program)[-1:]
     possible = possible_rows(program, rows)
     assert 0 < possible.mean() < 0.6
     totals = [let for let in program.loops[0].body if isinstance(let.op, TextTotals)]
@@ -165,7 +164,7 @@ def test_rows_between_and_missing_numbers() -> None:
         return pd.Series(forest.predict_proba(rows)[:, 1])
 
     program = compiled(score, rows, {"kind": "filter", "condition": between})
-    assert program.loops[0].name.endswith(MARK)
+    assert program.has_trials
     found = evaluate(program, inputs(program, rows), ROWS)
     np.testing.assert_array_equal(found.selection, np.flatnonzero((scores >= low) & (scores < high)))
 
@@ -177,7 +176,7 @@ def test_kernels_find_out_whether_bounds_pay(share: float) -> None:
     many = pd.concat([rows] * 12, ignore_index=True).assign(a=np.linspace(-2, 2, 12 * ROWS))
     value = float(np.quantile(score(rows), 0.97))
     program = compiled(score, rows, {"kind": "filter", "condition": kept("GreaterThan", value)})
-    assert program.loops[0].name.endswith(MARK) and any(isinstance(let.op, Trial) for let in program.loops[0].body)
+    assert program.has_trials
     many = many[many.a < np.quantile(many.a, share)]
     whole = compiled(score, rows)
     ((_, scores),) = evaluate(whole, inputs(whole, many), len(many)).columns.items()

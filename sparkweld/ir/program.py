@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from sparkweld.ir.blocks import ConstantBlock
 from sparkweld.ir.merges import Groups, key_type, merge_type
 from sparkweld.ir.ops.base import Let
+from sparkweld.ir.ops.leaves import Trial
 from sparkweld.ir.ops.models import ModelOp
 from sparkweld.ir.printing import print_op
 from sparkweld.ir.types import Type
@@ -96,6 +97,11 @@ class Program:
     def size(self) -> int:
         """Number of SSA values."""
         return sum(len(loop.body) for loop in self.loops)
+
+    @property
+    def has_trials(self) -> bool:
+        """Whether a loop contains an optional optimization, which its kernel runs where A/B timing favours it."""
+        return any(isinstance(let.op, Trial) for loop in self.loops for let in loop.body)
 
     def __str__(self) -> str:
         return print_program(self)

@@ -19,7 +19,7 @@ from sparkweld.ir.ops import Call, TreeEnsemble
 from sparkweld.ir.program import output_types
 from sparkweld.optimizer import optimize
 from sparkweld.optimizer.bounds_pay import bounds_pay
-from sparkweld.optimizer.passes.skip_models import MARK, skip_models
+from sparkweld.optimizer.passes.skip_models import skip_models
 from sparkweld.reasons import refusal
 from udf_compiler.boundary.columns import (
     Column,
@@ -97,7 +97,7 @@ class _Pipeline:
         traced = time.perf_counter()
         if program is not None:
             before, program = program, self._optimized(program, check_size)
-            if self.notes and program.loops[0].name.endswith(MARK):
+            if self.notes and program.has_trials:
                 self.notes[-1]["notes"].append(_BOUNDED)
             self.step = 0
             self._refuse_inexact(before, program)

@@ -37,7 +37,7 @@ from sparkweld.ir.types import BOOL, F64, Type
 from sparkweld.kernels.codegen import row_operations as make
 from sparkweld.kernels.codegen.kept_rows import Condition, rows_of_calls
 from sparkweld.kernels.codegen.model_calls import Block, ModelCalls
-from sparkweld.kernels.codegen.shape import SEEN_SHIFT, Shape, has_trials
+from sparkweld.kernels.codegen.shape import SEEN_SHIFT, Shape
 from sparkweld.kernels.codegen.stages import (
     MODELS,
     NUMBERS,
@@ -106,7 +106,7 @@ class _Emitter:
         if self.shape.allocates:
             self.namespace.update(opened=opened, closed=closed)
             self.head.append(f"arena = opened(table, {self.shape.selection_entry + 1})")
-        if len(stages) == 1 and has_trials(self.program):
+        if len(stages) == 1 and self.program.has_trials:
             self.head.append("tried = False")  # a single stage has no op that is expensive enough for a trial
         self.head += ["flagged = 0", "seen = 0"] if self.loop.some else ["flagged = 0"]
         self.head.append(f"padded = padded & {-self.shape.tile}")
@@ -185,7 +185,7 @@ class _Emitter:
                 loop = ["tile = 0", f"while tile < {end}:", *(f"    {line}" for line in inner), f"    tile += {tile}"]
             lines += loop
         made = ["base = 0", "while base < padded:", *(f"    {line}" for line in lines), f"    base += {block}"]
-        return with_trials(made, "padded", self.namespace) if has_trials(self.program) else made
+        return with_trials(made, "padded", self.namespace) if self.program.has_trials else made
 
     def _model_columns(self, call: ModelCall, renamed: dict[str, str]) -> list[str]:
         """Returns the addresses of the columns that a call reads: the program's own inputs, or columns between stages."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sparkweld.ir.layouts.model_memory import MODEL_TILE
 from sparkweld.ir.layouts.trees import PIECE
-from sparkweld.ir.ops import ModelOp, TreeEnsemble, Trial
+from sparkweld.ir.ops import ModelOp, TreeEnsemble
 from sparkweld.ir.ops.base import Let
 from sparkweld.ir.ops.memory import allocates
 from sparkweld.ir.program import Program, output_types
@@ -50,11 +50,6 @@ def most_rows(program: Program) -> int:
     """Returns the most rows of a block that a program's models are computed for."""
     models = [(let.op, rows) for loop in program.loops for let, rows in rows_of_models(loop).items()]
     return max((op.block_rows(some=bool(rows)) for op, rows in models if isinstance(op, TreeEnsemble)), default=PIECE)
-
-
-def has_trials(program: Program) -> bool:
-    """Whether the row loop holds an A/B timing of optional optimizations."""
-    return any(isinstance(let.op, Trial) for loop in program.loops for let in loop.body)
 
 
 @dataclass(frozen=True)
@@ -112,7 +107,7 @@ def shape_of(program: Program) -> Shape | None:
     if not tiles or (blocks and sum(widths) > _MODEL_WIDTH):
         return None
     filtered = program.loops[0].where is not None
-    least = _TRIAL_BLOCK if has_trials(program) else _BLOCK
+    least = _TRIAL_BLOCK if program.has_trials else _BLOCK
     block = max(least, most_rows(program)) if filtered else 1 << 40
     allocates = program_allocates(program)
     return Shape(len(program.inputs), len(nullable), tiles[0], block, filtered, nullable, allocates, tuple(widths), blocks)

@@ -11,7 +11,7 @@ computed for the rows that all earlier ones leave possible. The last stage's sum
 all stages read one block. Where `trial` is False, the whole forest is computed.
 
 Must not rewrite: a guard depends on the model, which is then required in every row. Nor trees where no stage would decide any
-of the synthetic rows. A loop is rewritten once: its name is marked.
+of the synthetic rows. A loop is rewritten once: afterwards it has a `trial`.
 """
 
 from __future__ import annotations
@@ -44,8 +44,6 @@ from sparkweld.optimizer.model_ranges import (
 from sparkweld.optimizer.ranges import Interval, Known, Perhaps, Ranges
 from sparkweld.optimizer.tree_cuts import GROUPS, Cut, cuts_of
 
-#: Suffix of the name of a loop with bounds.
-MARK = ", bounds"
 _FINITE = Call("isfinite")
 #: Minimum trees of a forest.
 _LEAST_TREES = 16
@@ -58,10 +56,10 @@ _MOST_UNDECIDED = 0.99
 
 def skip_models(program: Program) -> Program:
     """Inserts bounds before the models of the only loop."""
-    if len(program.loops) != 1:
+    if len(program.loops) != 1 or program.has_trials:
         return program
     (loop,) = program.loops
-    if loop.where is None or loop.name.endswith(MARK) or not any(is_bounded(let.op) for let in loop.body):
+    if loop.where is None or not any(is_bounded(let.op) for let in loop.body):
         return program
     made = _bounded(loop)
     return program if made is None else replace(program, loops=(made,))
@@ -319,7 +317,7 @@ class _Bounds:
                 self.at[value] = self.body.emit(Select(), self.tried, self.sums[value][1], self.at[value])
         where = self.body.emit(Call("logical_and"), may_pass, self.at[self.loop.where])
         return replace(
-            self.loop, name=self.loop.name + MARK, body=tuple(self.body.lets), where=where,
+            self.loop, body=tuple(self.body.lets), where=where,
             appends=tuple(Append(a.column, self.at[a.value]) for a in self.loop.appends),
             guards=tuple(self.at[guard] for guard in self.loop.guards),
             some=tuple((self.at[among], self.at[wanted]) for among, wanted in self.loop.some),
