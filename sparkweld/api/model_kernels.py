@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pyspark import cloudpickle
+from pyspark.sql.types import BooleanType, DoubleType, LongType, StringType
 
 from sparkweld.api.asking import Given, Struct, ask
 from sparkweld.ir import parse_program
@@ -38,9 +40,6 @@ def model_kernel(model: Any, data: Any) -> ModelKernel:
 
     `data`: a DataFrame, or a Series of strings. Refuses (SW946) models that do not compile.
     """
-    from pyspark import cloudpickle
-    from pyspark.sql.types import BooleanType, DoubleType, LongType, StringType
-
     frame = data if isinstance(data, pd.DataFrame) else pd.DataFrame({"text": data})
     columns = tuple(_given(str(name), frame[name]) for name in frame.columns)
     argument = columns[0] if data is not frame else Struct(columns, tuple(c.name for c in columns))

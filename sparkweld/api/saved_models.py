@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import importlib
 import io
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+
+from pyspark.errors import AnalysisException
 
 from sparkweld.errors import UserError
 
@@ -85,8 +88,6 @@ def _booster(source: Any, where: str) -> Any:
 
 def of_booster(booster: Any) -> Any:
     """Converts a Booster to XGBoost's own estimator class: a classifier or a regressor, by its objective."""
-    import json
-
     xgboost = importlib.import_module("xgboost")
     objective = json.loads(booster.save_config())["learner"]["objective"]["name"]
     classes = objective in ("binary:logistic", "multi:softprob", "multi:softmax")
@@ -121,8 +122,6 @@ def _load_ml(where: str, spark: SparkSession) -> Any:
 
 
 def _is_remote_ml(where: str, spark: SparkSession) -> bool:
-    from pyspark.errors import AnalysisException
-
     def has_metadata() -> bool:
         try:
             return spark.read.text(where.rstrip("/") + "/metadata").first() is not None

@@ -8,6 +8,9 @@ from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from pyspark import cloudpickle
+from pyspark.sql import functions as F
+
 from sparkweld.api import ranking
 from sparkweld.api.broadcasts import shared
 from sparkweld.api.columns import column_types, quoted, refuse_taken
@@ -68,7 +71,6 @@ def score(
         return score_ml(df, model, columns, features, output, proba)
     if _is_xgboost_booster(model):
         model = of_booster(model)
-    from pyspark.sql import functions as F
 
     used = None if cascade is None else cascade_of(model, cascade)
     given = chosen_features(model, features, columns)
@@ -116,8 +118,6 @@ def first_rows(scored: DataFrame, others: Sequence[str], top_k: int) -> DataFram
     Equal values are ordered by the `others`. Raises UserError when there are several such columns, or the column is not a
     number.
     """
-    from pyspark.sql import functions as F
-
     made = [name for name in scored.columns if name not in others]
     types = dict(scored.dtypes)
     if not isinstance(top_k, int) or isinstance(top_k, bool) or top_k < 1 or len(made) != 1 or types[made[0]] == "string":
@@ -129,8 +129,6 @@ def first_rows(scored: DataFrame, others: Sequence[str], top_k: int) -> DataFram
 
 def cascade_of(model: Any, path: str | os.PathLike[str]) -> Any:
     """Loads the cascade of a directory for its own model; None, after a RefusalWarning, when it cannot be used."""
-    from pyspark import cloudpickle
-
     try:
         made, certificate = store.load(store.directory(path))
         if certificate.model != fingerprint(model):

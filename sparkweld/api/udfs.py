@@ -15,6 +15,9 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
+from pyspark.sql import functions
+from pyspark.sql.types import _parse_datatype_json_value
+
 from sparkweld.api.verdict import Verdict, examine, told
 from sparkweld.errors import Refusal, RefusalWarning, UserError
 from udf_compiler.function.options import ATTRIBUTE, BACKENDS
@@ -40,8 +43,6 @@ def pandas_udf(
     Refusal instead of the warning. "python" leaves the function to Spark. With an option, a function of a module is pickled by
     value, as a decorated one is.
     """
-    from pyspark.sql import functions
-
     made = functools.partial(_made, exact=exact, backend=_checked(backend), depth=_depth(f))
     declare = functools.partial(functions.pandas_udf, functionType=functionType)
     return _declared(declare, f, returnType, made)
@@ -56,8 +57,6 @@ def udf(
     backend: str = "auto",
 ) -> Any:
     """Declares a UDF like `pyspark.sql.functions.udf`, with the additions of `pandas_udf`."""
-    from pyspark.sql import functions
-
     made = functools.partial(_made, exact=exact, backend=_checked(backend), depth=_depth(f))
     declare = functools.partial(functions.udf, useArrow=useArrow)
     return _declared(declare, f, returnType, made)
@@ -135,8 +134,6 @@ def _is_type(f: Any) -> bool:
 
 def parsed_type(given: Any) -> Any:
     """Parses a return type that needs no JVM to a DataType; returns others unchanged, for Spark to parse within a session."""
-    from pyspark.sql.types import _parse_datatype_json_value
-
     name = given.strip().lower() if isinstance(given, str) else None
     return _parse_datatype_json_value(_DDL[name]) if name in _DDL else given
 

@@ -7,6 +7,7 @@ types compile and it does not follow from them. "Reads other rows" is such a ref
 
 from __future__ import annotations
 
+import builtins
 import datetime
 import inspect
 import itertools
@@ -15,6 +16,8 @@ import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from pyspark import cloudpickle
 
 from sparkweld.api.asking import MAPS, Given, Struct, ask
 from sparkweld.errors import SparkWeldError
@@ -120,16 +123,12 @@ def _named(types: Sequence[Prototype]) -> str:
     return f"({', '.join(one)})"
 
 
-def examine(
-    function: Callable[..., Any], return_type: Any, eval_type: int, types: Sequence[str] | None = None
-) -> Verdict:
+def examine(function: Callable[..., Any], return_type: Any, eval_type: int, types: Sequence[str] | None = None) -> Verdict:
     """Asks the compiler about `function`, whose declared return type is `return_type` (a pyspark DataType).
 
     `types`: Spark type names of the arguments, when they are known. The compiler proves the function pure before it runs it on
     symbolic columns; impure code never runs. Never raises for a fault of the function or of SparkWeld: the verdict reports it.
     """
-    from pyspark import cloudpickle
-
     name = getattr(function, "__name__", type(function).__name__)
     try:
         payload = cloudpickle.dumps((function, return_type))
@@ -244,8 +243,6 @@ def _texts(code: types.CodeType | None, defined: Mapping[str, Any]) -> list[str]
 
 
 def _is_of_pandas(name: str) -> bool:
-    import builtins
-
     import numpy as np
     import pandas as pd
 

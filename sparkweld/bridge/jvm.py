@@ -12,6 +12,7 @@ from typing import Any
 
 from py4j.java_gateway import JavaPackage
 from py4j.protocol import Py4JJavaError
+from pyspark import SparkContext
 
 from sparkweld.bridge.jar import PLUGIN_CLASS
 from sparkweld.errors import UserError
@@ -22,8 +23,6 @@ _EXPLAIN_CLASS = "io.sparkweld.ui.WeldExplain"
 
 def running_jvm() -> Any | None:
     """Returns the JVM view of this process's driver, or None when there is none yet."""
-    from pyspark import SparkContext
-
     # under spark-submit the JVM is the parent process, and is connected to on first use
     if SparkContext._gateway is None and "PYSPARK_GATEWAY_PORT" in os.environ:
         SparkContext._ensure_initialized()

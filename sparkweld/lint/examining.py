@@ -10,6 +10,8 @@ import warnings
 from typing import Any
 
 import numpy as np
+import pandas as pd
+from pyspark import cloudpickle
 
 from sparkweld.api.asking import MAPS
 from sparkweld.api.verdict import Trial, Verdict, examine, reply_of, told
@@ -77,7 +79,6 @@ def _of_integers(declared: Declared, verdict: Verdict) -> list[dict[str, Any]]:
     types = tuple("integer" if kind in ("double", "long") else kind for kind in tried.types)
     if types == tried.types:
         return []
-    from pyspark import cloudpickle
 
     payload = cloudpickle.dumps((declared.function, declared.return_type))
     trials = [
@@ -161,8 +162,6 @@ _KINDS = {
 
 def _result_dtype(declared: Declared) -> np.dtype | None:
     """Returns the dtype of a compiled function's result on a few ordinary rows; the function is pure, so it may run."""
-    import pandas as pd
-
     verdict = examine(declared.function, declared.return_type, declared.eval_type)
     if declared.eval_type != SCALAR_PANDAS or verdict.compiled is None:
         return None

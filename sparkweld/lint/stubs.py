@@ -6,6 +6,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import pyspark
+from pyspark.sql import SparkSession, functions
+from pyspark.sql.pandas.functions import _validate_vectorized_udf  # type: ignore[attr-defined]
+from pyspark.sql.types import StructField, StructType
+
+from sparkweld.api import session, udfs
+from sparkweld.api.udfs import parsed_type
+
 #: Methods of DataFrames and groups that take a function -> its eval type.
 _TAKERS = {
     "mapInPandas": 205,
@@ -129,8 +137,6 @@ class UnknownType:
 
 def _type(given: Any) -> Any:
     """Parses a return type to a DataType where that needs no JVM."""
-    from sparkweld.api.udfs import parsed_type
-
     if given is None or isinstance(given, Nothing):
         return UnknownType("a type that only the running job knows")
     known = parsed_type(given)
@@ -138,8 +144,6 @@ def _type(given: Any) -> Any:
         return known
     parts = [part.replace(":", " ").split() for part in known.split(",")] if isinstance(known, str) else []
     if parts and all(len(part) == 2 and hasattr(parsed_type(part[1]), "typeName") for part in parts):
-        from pyspark.sql.types import StructField, StructType
-
         return StructType([StructField(name, parsed_type(kind)) for name, kind in parts])
     return UnknownType(given)
 
@@ -152,8 +156,6 @@ def _vectorized(recorder: Recorder, kind: str) -> Callable[..., Any]:
         return made(f, returnType, functionType)
 
     def made(function: Any, return_type: Any, function_type: Any) -> Any:
-        from pyspark.sql.pandas.functions import _validate_vectorized_udf  # type: ignore[attr-defined]
-
         eval_type = _validate_vectorized_udf(function, function_type, kind)
         declared = recorder.add(function, _type(return_type), eval_type, f"{kind}_udf")
         return Nothing(recorder) if declared is None else DeclaredUdf(recorder, declared)
@@ -180,10 +182,6 @@ class SparkStarted(Exception):
 
 def replace_spark(recorder: Recorder) -> None:
     """Installs the stubs permanently: only a process that lives for one import may call it."""
-    import pyspark
-    from pyspark.sql import SparkSession, functions
-
-    from sparkweld.api import session, udfs
 
     def no_jvm(*_: Any, **__: Any) -> Any:
         raise SparkStarted("the import would start Spark")
