@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sparkweld.ir.blocks import ConstantBlock
-from sparkweld.ir.layouts.tree_masks import mask_arrays
+from sparkweld.ir.layouts.tree_masks import MaskHead, mask_arrays
 from sparkweld.ir.layouts.tree_readings import Span, forest_of, pruned
 from sparkweld.ir.layouts.tree_walks import walk_arrays
 from sparkweld.ir.layouts.trees import PIECE, TooLarge
@@ -72,7 +72,7 @@ def in_parts(op: TreeEnsemble, columns: list[np.ndarray]) -> list[np.ndarray]:
 def masked(forest: Forest) -> TreeEnsemble:
     """Returns the ensemble in mask form, whatever its cost."""
     arrays = mask_arrays(forest)
-    return TreeEnsemble("mask", forest.features, int(arrays["head"][2]), ConstantBlock.of(**arrays))
+    return TreeEnsemble("mask", forest.features, int(arrays["head"][MaskHead.SLOTS]), ConstantBlock.of(**arrays))
 
 
 #: Edges of a feature, leaves of a tree, results: tables of every size, ranks of many columns, reused slots, one-leaf trees.

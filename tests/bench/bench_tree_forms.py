@@ -17,7 +17,7 @@ import numpy as np
 
 from sparkweld.ir import Input, ProgramBuilder
 from sparkweld.ir.blocks import ConstantBlock
-from sparkweld.ir.layouts.tree_masks import mask_arrays
+from sparkweld.ir.layouts.tree_masks import MaskHead, mask_arrays
 from sparkweld.ir.layouts.trees import TooLarge
 from sparkweld.ir.ops import TreeEnsemble
 from sparkweld.ir.trees import Forest, Tree
@@ -52,7 +52,7 @@ def forms(forest: Forest) -> Iterator[TreeEnsemble]:
         arrays = mask_arrays(forest)
     except TooLarge:
         return
-    yield TreeEnsemble("mask", forest.features, int(arrays["head"][2]), ConstantBlock.of(**arrays))
+    yield TreeEnsemble("mask", forest.features, int(arrays["head"][MaskHead.SLOTS]), ConstantBlock.of(**arrays))
 
 
 def nanoseconds(op: TreeEnsemble, columns: dict[str, np.ndarray], samples: int) -> tuple[float, np.ndarray]:

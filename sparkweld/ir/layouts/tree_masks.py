@@ -12,6 +12,7 @@ shared.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import IntEnum
 from functools import lru_cache, reduce
 from operator import and_, or_
 
@@ -34,16 +35,44 @@ _MADE = 1 << 20
 BEYOND = 128
 
 
+class MaskHead(IntEnum):
+    """Index of each int64 of the head of a block in mask form. Members named `*_AT` hold byte offsets to an array."""
+
+    COLUMNS = 0  # without shifted copies
+    GROUPS = 1
+    SLOTS = 2
+    OUTPUTS = 3
+    ALL_COLUMNS = 4  # with shifted copies
+    COLUMNS_AT = 5
+    EDGES_AT = 6
+    GROUPS_AT = 7
+    TESTS_AT = 8
+    TREES_AT = 9
+    PLANES_AT = 10
+    OPERATIONS_AT = 11
+    VALUES_AT = 12
+    START_AT = 13
+
+
+class MaskTree(IntEnum):
+    """Index of each int64 of a tree in mask form."""
+
+    OPERATIONS = 0  # the end of its operations
+    PLANES = 1  # its number of planes, or AS_BEFORE
+    VALUES = 2  # the start of its values; an output's values of all leaves are adjacent
+    OUTPUT = 3  # its first output
+    WIDTH = 4  # its values a leaf
+    LEAVES = 5  # one more than its largest leaf number
+
+
 def mask_arrays(forest: Forest) -> dict[str, np.ndarray]:
     """Returns the arrays of the mask form. Raises TooLarge.
 
     - groups: int64[g, 2], the ends of its tests and of its trees
     - tests: uint16[n, 2], column and key; the first test of a group fills slot FREE
-    - trees: int64[t, 6], the end of its operations, its number of planes or AS_BEFORE, the start of its values. Then its first
-      output, its values a leaf, one more than its largest leaf number. An output's values of all leaves are adjacent
+    - trees: int64[t, 6], see `MaskTree`
     - planes: uint16[t, 8], their slots, lowest digit first
     - operations: uint16[o, 4]: to, condition, hit, miss
-    - head: int64, the number of columns, groups, slots and outputs, and of columns with their shifted copies
     """
     if any(int(tree.is_leaf.sum()) > MASK_LEAVES for tree in forest.trees):
         raise TooLarge(f"a tree of more than {MASK_LEAVES} leaves")
@@ -60,8 +89,11 @@ def mask_arrays(forest: Forest) -> dict[str, np.ndarray]:
     columns = programs.columns
     if columns.count > 1 << 16 or programs.slots > 1 << 16:
         raise TooLarge(f"{columns.count} columns, {programs.slots} sets of rows")
-    return with_head({
-        "head": np.array([len(columns.rows), len(programs.groups), programs.slots, forest.outputs, columns.count], np.int64),
+    head = {
+        MaskHead.COLUMNS: len(columns.rows), MaskHead.GROUPS: len(programs.groups), MaskHead.SLOTS: programs.slots,
+        MaskHead.OUTPUTS: forest.outputs, MaskHead.ALL_COLUMNS: columns.count,
+    }  # fmt: skip
+    return with_head(head, {
         **arrays,
         "groups": np.array(programs.groups, np.int64).reshape(-1, 2),
         "tests": np.array(programs.tests, np.uint16).reshape(-1, 2),

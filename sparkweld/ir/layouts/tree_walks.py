@@ -9,6 +9,7 @@ a chunk of few rows, each row walks from the root.
 from __future__ import annotations
 
 from dataclasses import replace
+from enum import IntEnum
 
 import numpy as np
 
@@ -53,20 +54,56 @@ def rows_of_call(columns: int, nodes: int) -> int:
     return rows
 
 
+class WalkHead(IntEnum):
+    """Index of each int64 of the head of a block in walk form. Members named `*_AT` hold byte offsets to an array."""
+
+    COLUMNS = 0  # without shifted copies
+    GROUPS = 1
+    SLOTS = 2
+    OUTPUTS = 3
+    ALL_COLUMNS = 4  # with shifted copies
+    TREES = 5
+    ROWS = 6  # that walk at once
+    COLUMNS_AT = 7
+    EDGES_AT = 8
+    TREES_AT = 9
+    NODES_AT = 10
+    LEAVES_AT = 11
+    VALUES_AT = 12
+    START_AT = 13
+    SET_STARTS_AT = 14
+    MEMBERS_AT = 15
+    GROUPS_AT = 16
+    TESTS_AT = 17
+    PLANES_AT = 18
+    OPERATIONS_AT = 19
+    ENTRIES_AT = 20
+
+
+class WalkTree(IntEnum):
+    """Index of each int64 of a tree in walk form."""
+
+    OPERATIONS = 0  # the end of its operations
+    PLANES = 1  # its number of planes, or AS_BEFORE
+    ROOT = 2
+    DEPTH = 3
+    BELOW = 4  # the maximum number of levels below an entry
+    OUTPUT = 5  # its first output
+    WIDTH = 6  # its values a leaf
+    VALUES = 7  # the start of its values
+
+
 def walk_arrays(forest: Forest) -> dict[str, np.ndarray]:
     """Returns the arrays of the walk form. Raises TooLarge.
 
-    - trees: int64[t, 8], the end of its operations, its number of planes or AS_BEFORE, the root, its depth. Then the maximum
-      number of levels below an entry, its first output, its values a leaf, the start of its values
-    - nodes: uint64[n], with the bits of `tree_layouts`
+    - trees: int64[t, 8], see `WalkTree`
+    - nodes: uint64[n], with the bits of `layouts.trees`
     - leaves: int32[n], a leaf's number within its tree
     - groups, tests, planes, operations: as in the mask form, with ranks of 16 bits; there is no group where many columns make
       chunks small
     - entries: int32[t, WAYS], the nodes of the numbers that a program yields
     - set_starts, members: the members of a set begin at its start, one byte a rank, the last one for NaN. The int32 before the
       start is the largest rank
-    - head: int64, the number of columns, groups, slots and outputs, of columns with their shifted copies, of trees, and of rows
-      that walk at once
 
     A row hits where its rank is at most the key, which is larger by 1 where the node reads a shifted copy.
     """
@@ -93,17 +130,13 @@ def walk_arrays(forest: Forest) -> dict[str, np.ndarray]:
         root += len(order)
         size += values[-1].size
     programs.end_group()
-    if root >= 1 << 31:
-        raise TooLarge(f"{root} nodes")
-    if columns.count > MAX_COLUMNS:
-        raise TooLarge(f"{columns.count} columns")
-    most = rows_of_call(len(columns.rows), root)
-    if most == PIECE:
-        most = _rows_at_once(columns.count)
+    most = _rows_of_walk(columns, root)
     groups = len(programs.groups) if most >= PIECE and programs.slots <= 1 << 16 and programs.tests else 0
-    head = (len(columns.rows), groups, programs.slots if groups else 0, forest.outputs, columns.count, len(trees), most)
-    return with_head({
-        "head": np.array(head, np.int64),
+    head = {
+        WalkHead.COLUMNS: len(columns.rows), WalkHead.GROUPS: groups, WalkHead.SLOTS: programs.slots if groups else 0,
+        WalkHead.OUTPUTS: forest.outputs, WalkHead.ALL_COLUMNS: columns.count, WalkHead.TREES: len(trees), WalkHead.ROWS: most,
+    }  # fmt: skip
+    return with_head(head, {
         **arrays,
         "trees": np.array(trees, np.int64).reshape(-1, 8),
         "nodes": np.concatenate(nodes),
@@ -118,6 +151,16 @@ def walk_arrays(forest: Forest) -> dict[str, np.ndarray]:
         "operations": np.array(programs.operations if groups else [], np.uint16).reshape(-1, 4),
         "entries": np.array(entries if groups else [], np.int32).reshape(-1, WAYS),
     })  # fmt: skip
+
+
+def _rows_of_walk(columns: Columns, nodes: int) -> int:
+    """Returns the number of rows that walk at once. Raises TooLarge."""
+    if nodes >= 1 << 31:
+        raise TooLarge(f"{nodes} nodes")
+    if columns.count > MAX_COLUMNS:
+        raise TooLarge(f"{columns.count} columns")
+    most = rows_of_call(len(columns.rows), nodes)
+    return _rows_at_once(columns.count) if most == PIECE else most
 
 
 def _first_levels(tree: Tree) -> Tree:

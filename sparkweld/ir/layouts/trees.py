@@ -12,9 +12,11 @@ Ranks there are larger by 1, modulo the type, so that NaN's is 0.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import IntEnum
 from functools import cache
+from typing import TypeVar
 
 import numpy as np
 
@@ -32,6 +34,9 @@ OFFSET_BIT, CHILD_BIT = 16, 32
 PIECE = 512
 #: Rows of a block when only some of its rows are scored: enough that those also fill chunks.
 BLOCK = 4096
+
+
+_Head = TypeVar("_Head", bound=IntEnum)
 
 
 class TooLarge(Exception):
@@ -150,10 +155,14 @@ class Columns:
         return np.where(nan == 1, self.rows[column, 3], column)
 
 
-def with_head(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Appends the offsets of the other arrays to the head, the first array, so that kernels depend on no layout."""
-    said = len(arrays["head"])
-    head = np.concatenate([arrays["head"], np.zeros(len(arrays) - 1, np.int64)])
-    arrays = {**arrays, "head": head}
-    head[said:] = list(offsets(arrays).values())[1:]
+def with_head(values: Mapping[_Head, int], arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Returns the arrays after a head, int64: these values, then the offset of each array from the block's address.
+
+    So kernels depend on no layout but the head. Its enumeration names the values, then the offsets, as `TREES_AT` of `trees`.
+    """
+    names = [member.name for member in type(next(iter(values)))]
+    assert names == [*(key.name for key in values), *(f"{name.upper()}_AT" for name in arrays)], names
+    head = np.array([*values.values(), *(0 for _ in arrays)], np.int64)
+    arrays = {"head": head, **arrays}
+    head[len(values) :] = list(offsets(arrays).values())[1:]
     return arrays

@@ -9,8 +9,8 @@ from typing import ClassVar
 import numpy as np
 
 from sparkweld.ir.blocks import ConstantBlock
-from sparkweld.ir.layouts.tree_masks import ALL, AS_BEFORE, FREE, PLANES, mask_arrays, mask_bytes
-from sparkweld.ir.layouts.tree_walks import WAYS, rows_of_call, walk_arrays
+from sparkweld.ir.layouts.tree_masks import ALL, AS_BEFORE, FREE, PLANES, MaskHead, mask_arrays, mask_bytes
+from sparkweld.ir.layouts.tree_walks import WAYS, WalkHead, rows_of_call, walk_arrays
 from sparkweld.ir.layouts.trees import BLOCK, CHILD_BIT, OFFSET_BIT, PIECE, WALKERS, TooLarge, ascending
 from sparkweld.ir.ops.models import ModelOp
 from sparkweld.ir.trees import Forest, Tree
@@ -61,7 +61,7 @@ class TreeEnsemble(ModelOp):
         """
         arrays = _cheap_masks(forest, share)
         if arrays is not None:
-            return TreeEnsemble("mask", forest.features, int(arrays["head"][2]), ConstantBlock.of(**arrays))
+            return TreeEnsemble("mask", forest.features, int(arrays["head"][MaskHead.SLOTS]), ConstantBlock.of(**arrays))
         return TreeEnsemble.walking(forest)
 
     @staticmethod
@@ -69,7 +69,7 @@ class TreeEnsemble(ModelOp):
         """Builds the op in walk form. Raises TooLarge."""
         arrays = walk_arrays(forest)
         form = "sets" if len(arrays["set_starts"]) > 1 else "walk"
-        return TreeEnsemble(form, forest.features, int(arrays["head"][2]), ConstantBlock.of(**arrays))
+        return TreeEnsemble(form, forest.features, int(arrays["head"][WalkHead.SLOTS]), ConstantBlock.of(**arrays))
 
     @property
     def width(self) -> Type:
@@ -267,7 +267,7 @@ def _cheap_masks(forest: Forest, share: float) -> dict[str, np.ndarray] | None:
         arrays = mask_arrays(forest)
     except TooLarge:
         return None
-    slots, columns = int(arrays["head"][2]), int(arrays["head"][4])
+    slots, columns = int(arrays["head"][MaskHead.SLOTS]), int(arrays["head"][MaskHead.ALL_COLUMNS])
     return arrays if mask_bytes(columns, slots, forest.outputs) <= _WORK_BYTES else None
 
 

@@ -1,8 +1,8 @@
 """Computes weighted sums over the terms of text models, without a document-term matrix.
 
-One pass over a row's symbols (code points, or tokens looked up in a table) finds the columns of its terms. It uses the automaton
-of `ir.layouts.text_automata`, or hashes n-grams. Sorting the columns yields each column's number of occurrences, and the
-library's order of addition: that of CSR rows with sorted indices.
+One pass over a row's symbols (code points, or tokens looked up in a table) finds the columns of its terms. `text_terms` counts
+them. Sorting the columns yields each column's number of occurrences, and the library's order of addition: that of CSR rows with
+sorted indices.
 
 ENTRIES columns fit. A row with more is gathered again for each range of columns that fits. Once the entries are full,
 duplicates are merged. If more than half of the entries remain, the greater half of the columns is deferred to the next range.
@@ -11,18 +11,16 @@ duplicates are merged. If more than half of the entries remain, the greater half
 from __future__ import annotations
 
 from sparkweld.ir.layouts.text_automata import SPACE
-from sparkweld.ir.layouts.text_header import CHAR, CHAR_WB, NORM_L1, NORM_L2, SIGNED, SPARK, SPARK_SEED, WORD, Head
+from sparkweld.ir.layouts.text_header import CHAR, CHAR_WB, NORM_L1, NORM_L2, SPARK, SPARK_SEED, Head
 from sparkweld.kernels.functions.models.library import ModelFunction, model_function
 from sparkweld.kernels.functions.models.text_entries import (
     AWAITED,
     COVERED,
     HIGH,
-    LETTER,
     LOW,
     NO_END,
     NORMS,
     OUTPUTS,
-    RING,
     SEEN,
     STATE,
     STEPS,
@@ -32,11 +30,10 @@ from sparkweld.kernels.functions.models.text_entries import (
     add_entry,
     add_norm,
     add_weights,
-    equal_of_line,
     make_values,
     merge_entries,
 )
-from sparkweld.kernels.functions.models.text_hashes import begin_hash, fed_hash, feed
+from sparkweld.kernels.functions.models.text_hashes import begin_hash
 from sparkweld.kernels.functions.models.text_string_cache import (
     FOUND,
     LOOKED,
@@ -46,6 +43,7 @@ from sparkweld.kernels.functions.models.text_string_cache import (
     kept_area,
     slot_of,
 )
+from sparkweld.kernels.functions.models.text_terms import count_hashed, take
 from sparkweld.kernels.functions.models.text_token_cache import (
     AWAITED_BYTES,
     AWAITING,
@@ -60,118 +58,17 @@ from sparkweld.kernels.functions.strings.memory_access import (
     INT,
     bits_of,
     byte,
-    load_i32,
-    rest,
     shift_right,
     square_root,
     store_word,
     word,
     zeros_below,
 )
-from sparkweld.kernels.functions.strings.utf8 import count_code_points, decode, encode, size_at
+from sparkweld.kernels.functions.strings.utf8 import count_code_points, decode, size_at
 
-_ANALYZER, _LEAST, _SHORTEST, _LONGEST = 8 * Head.ANALYZER, 8 * Head.LEAST, 8 * Head.SHORTEST, 8 * Head.LONGEST
-_STARTS, _FEATURES, _HASH = 8 * Head.STARTS, 8 * Head.FEATURES, 8 * Head.HASH
-_DIRECT, _FIRST_STOP, _SYMBOLS, _NODES = 8 * Head.DIRECT, 8 * Head.FIRST_STOP, 8 * Head.SYMBOLS_AT, 8 * Head.NODES_AT
-_ROOTS_AT, _ROOTS, _SPLIT, _EXTRA = 8 * Head.ROOTS_AT, 8 * Head.ROOTS, 8 * Head.SPLIT, 8 * Head.EXTRA
-
-
-@function(INT, INT, INT, INT, result=INT)
-def child_of(symbols: int, first: int, count: int, symbol: int) -> int:
-    """Returns the child node with that symbol, 0 when there is none. A line of memory after all symbols must be readable."""
-    while count > 16:
-        half = count >> 1
-        if load_i32(symbols, 4 * (first + half)) <= symbol:
-            first += half
-        count -= half
-    found = equal_of_line(symbols + 4 * first, symbol) & (1 << count) - 1
-    if found == 0:
-        return 0
-    return first + zeros_below(found)
-
-
-@function(INT, INT, INT, result=INT)
-def child_of_root(block: int, count: int, symbol: int) -> int:
-    """Returns the root's child of a symbol, 0 when there is none."""
-    if symbol < word(block, _ROOTS):
-        return load_i32(block + word(block, _ROOTS_AT), 4 * symbol)
-    if count == 0:
-        return 0
-    return child_of(block + word(block, _SYMBOLS), 1, count, symbol)
-
-
-@function(INT, INT, INT, result=INT)
-def step(registers: int, block: int, symbol: int) -> int:
-    """Advances the automaton by a symbol and counts the terms that end with it."""
-    nodes = block + word(block, _NODES)
-    at = nodes + 32 * word(registers, STATE)
-    node = 0
-    while node == 0 and load_i32(at, 16) != 1:
-        node = child_of(block + word(block, _SYMBOLS), load_i32(at, 16), load_i32(at, 20), symbol)
-        if node == 0:
-            at = nodes + 32 * load_i32(at, 24)
-    if node == 0:
-        node = child_of_root(block, load_i32(at, 20), symbol)
-    store_word(registers, STATE, node)
-    while node != 0:
-        at = nodes + 32 * node
-        if load_i32(at, 0) >= 0:
-            add_entry(registers, block, load_i32(at, 0), 1)
-            if load_i32(at, 4) >= 0:
-                add_entry(registers, block, load_i32(at, 4), 1)
-                if load_i32(at, 8) >= 0:
-                    add_entry(registers, block, load_i32(at, 8), 1)
-        node = load_i32(at, 12)
-    return 0
-
-
-@function(INT, INT, INT, result=INT)
-def count_hashed(registers: int, block: int, size: int) -> int:
-    """Counts the n-gram of the last `size` symbols."""
-    seen = word(registers, SEEN)
-    i = seen - size
-    while i < seen:
-        at = registers + RING + 16 * (i & 15)
-        if word(block, _ANALYZER) == WORD:
-            if i > seen - size:
-                store_word(registers, LETTER, 32)
-                feed(registers, registers + LETTER, 1)
-            feed(registers, word(at, 0), word(at, 8))
-        else:
-            feed(registers, registers + LETTER, encode(registers + LETTER, word(at, 0)))
-        i += 1
-    features = word(block, _FEATURES)
-    if word(block, _HASH) == SPARK:
-        return add_entry(registers, block, rest(fed_hash(registers, SPARK_SEED) + (features << 31), features), 1)
-    h = fed_hash(registers, 0)
-    sign = 1
-    if h < 0:
-        if word(block, _HASH) == SIGNED:
-            sign = -1
-        h = -h
-        if h == NO_END:  # as the library does where abs() would overflow
-            h = NO_END - features
-            if h < 0:
-                h += features
-    return add_entry(registers, block, rest(h, features), sign)
-
-
-@function(INT, INT, INT, INT, result=INT)
-def take(registers: int, block: int, first: int, second: int) -> int:
-    """Consumes the row's next symbol: a code point, a token's number, or for hashing a token's address and length."""
-    if word(block, _FEATURES) == 0:
-        return step(registers, block, first)
-    seen = word(registers, SEEN)
-    at = registers + RING + 16 * (seen & 15)
-    store_word(at, 0, first)
-    store_word(at, 8, second)
-    seen += 1
-    store_word(registers, SEEN, seen)
-    size = word(block, _SHORTEST)
-    while size <= word(block, _LONGEST) and size <= seen:
-        count_hashed(registers, block, size)
-        size += 1
-    return 0
+_ANALYZER, _LEAST, _SHORTEST, _STARTS = 8 * Head.ANALYZER, 8 * Head.LEAST, 8 * Head.SHORTEST, 8 * Head.STARTS
+_FEATURES, _HASH, _DIRECT, _FIRST_STOP = 8 * Head.FEATURES, 8 * Head.HASH, 8 * Head.DIRECT, 8 * Head.FIRST_STOP
+_SPLIT, _EXTRA = 8 * Head.SPLIT, 8 * Head.EXTRA
 
 
 @function(INT, INT, INT, INT, INT, INT, result=INT)
