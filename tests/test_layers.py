@@ -1,11 +1,13 @@
-"""Checks the permitted dependencies between packages, from the import statements of every source file."""
+"""Checks the permitted dependencies between packages and modules, and the sizes of files and functions, from their sources."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -108,6 +110,17 @@ def room_of(module: str) -> str | None:
     return ".".join(next((parts[:n] for n in (3, 2) if ".".join(parts[:n]) in ROOMS), parts[:2]))
 
 
+@cache
+def tree_of(path: str) -> ast.Module:
+    """Returns the syntax tree of a file."""
+    return ast.parse((ROOT / path).read_text(encoding="utf-8"), path)
+
+
+def functions_of(path: str) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Returns all functions of a file."""
+    return [node for node in ast.walk(tree_of(path)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+
+
 def module_of(path: str) -> str:
     return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
@@ -124,7 +137,7 @@ def may_import(room: str, target: str) -> bool:
 
 def imports(path: str) -> Iterator[tuple[int, str]]:
     """Yields line and module of each import of a file, including those in functions; `from sparkweld import x` names x."""
-    for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"), path)):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -133,6 +146,61 @@ def imports(path: str) -> Iterator[tuple[int, str]]:
             for alias in node.names:
                 nested = f"{module}.{alias.name}"
                 yield node.lineno, nested if module == "sparkweld" or nested in ROOMS else module
+
+
+#: Packages of `udf_compiler` with modules in import circles -> their number of such modules, which may only shrink.
+CIRCULAR = {
+    "udf_compiler.backends.aggregates": 3,
+    "udf_compiler.frontends.arrow": 9,
+    "udf_compiler.frontends.models": 30,
+    "udf_compiler.frontends.pandas": 46,
+    "udf_compiler.frontends.python": 16,
+}
+
+#: Imports inside functions: file or folder -> modules, or packages of them, and the reason. The rest is imported at the top.
+_SKLEARN = "scikit-learn takes a second to load, and workers that only score need nothing from it"
+_PY4J = "pyspark-client, for Connect, has no py4j"
+_COMMAND = "a command loads only what it uses, and `doctor` reports a part that does not load"
+LATE = {
+    "sparkweld/__init__.py": (("importlib.metadata",), "it takes longer to load than the package itself"),
+    "sparkweld/api/asking.py": (("sparkweld.kernels", "udf_compiler"), "the compiler loads only where a decorator first uses it"),
+    "sparkweld/api/cascade.py": (("sparkweld.api.model_kernels",), "the compiler loads only to measure a cascade"),
+    "sparkweld/api/saved_models.py": (("pyspark.ml",), "pyspark.ml loads slowly, and only its own models need it"),
+    "sparkweld/api/scoring_ml.py": (("pyspark.ml",), "pyspark.ml loads slowly, and only its own models need it"),
+    "sparkweld/api/session.py": (("pyspark", "sparkweld.bridge"), "`configure` takes a builder of any client; " + _PY4J),
+    "sparkweld/api/verdict.py": (("numpy", "pandas"), "a module that declares UDFs may not use pandas itself"),
+    "sparkweld/api": (("sparkweld.bridge",), _PY4J),
+    "sparkweld/cascades": (("sklearn",), _SKLEARN),
+    "sparkweld/cli": (("importlib.metadata", "sparkweld", "udf_compiler"), _COMMAND),
+    "sparkweld/kernels/runtime/object_code.py": (("sparkweld.kernels.codegen",), "a cached kernel needs no Numba"),
+    "sparkweld/lint/child.py": (("sparkweld.lint",), "Spark may print as it loads; standard output must be reserved before"),
+    "sparkweld/worker": (("pyarrow",), "functions that are pickled by value import their libraries themselves"),
+}
+#: Packages of `udf_compiler` with imports inside functions -> their number, which may only shrink.
+NOT_MORE_LATE = {
+    "udf_compiler.backends.aggregates": 4,
+    "udf_compiler.backends.cascades": 1,
+    "udf_compiler.backends.worker_pipelines": 29,
+    "udf_compiler.eval_types": 2,
+    "udf_compiler.frontends.arrow": 3,
+    "udf_compiler.frontends.models": 8,
+    "udf_compiler.frontends.pandas": 85,
+    "udf_compiler.frontends.python": 45,
+    "udf_compiler.function": 5,
+    "udf_compiler.process": 9,
+    "udf_compiler.requests": 2,
+    "udf_compiler.service": 13,
+}
+
+#: Limits on the lines of a file and of a function. A longer one states its reason in a comment: ``# Long: it is one table``,
+#: among a file's first lines, or above the function.
+MOST_OF_A_FILE, MOST_OF_A_FUNCTION, _REASON = 400, 60, "# Long: "
+#: Files that are still to be split.
+LONG = {
+    "udf_compiler/frontends/pandas/datetimes.py",
+    "udf_compiler/frontends/python/regions/instructions.py",
+    "udf_compiler/frontends/python/strings.py",
+}
 
 
 @pytest.mark.parametrize("path", sources())
@@ -154,6 +222,120 @@ def test_spark_stays_in_its_places(path):
         assert "pyspark" not in roots, f"{path} imports pyspark; only {sorted(PYSPARK_ROOMS)} may"
     if path not in PY4J_FILES:
         assert "py4j" not in roots, f"{path} imports py4j; only {sorted(PY4J_FILES)} may"
+
+
+def late_imports(path: str) -> Iterator[tuple[int, str]]:
+    """Yields line and module of each import inside a function."""
+    inside = [(function.lineno, function.end_lineno or 0) for function in functions_of(path)]
+    yield from ((line, module) for line, module in imports(path) if any(first < line <= last for first, last in inside))
+
+
+def arrows() -> dict[str, set[str]]:
+    """Returns the modules that each module imports, inside functions too, but not for annotations alone."""
+    modules = {module_of(path): path for path in sources()}
+    found: dict[str, set[str]] = {module: set() for module in modules}
+    for module, path in modules.items():
+        for node in _run(tree_of(path)):
+            if isinstance(node, ast.Import):
+                found[module] |= {alias.name for alias in node.names} & modules.keys()
+            elif isinstance(node, ast.ImportFrom):
+                named = {f"{node.module}.{alias.name}" for alias in node.names}
+                is_package = len(named & modules.keys()) < len(named)
+                found[module] |= (named | ({node.module or ""} if is_package else set())) & modules.keys()
+    return {module: targets - {module} for module, targets in found.items()}
+
+
+def _run(node: ast.AST) -> Iterator[ast.AST]:
+    """Yields the nodes of the code that runs: all but the blocks under `TYPE_CHECKING`."""
+    for child in ast.iter_child_nodes(node):
+        if not (isinstance(child, ast.If) and isinstance(child.test, ast.Name) and child.test.id == "TYPE_CHECKING"):
+            yield child
+            yield from _run(child)
+
+
+def circles(graph: Mapping[str, set[str]]) -> list[set[str]]:
+    """Returns the sets of modules that reach each other (Tarjan's strongly connected components), with two or more modules."""
+    number: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    found: list[set[str]] = []
+
+    def visit(module: str) -> None:
+        number[module] = low[module] = len(number)
+        stack.append(module)
+        for target in sorted(graph[module]):
+            if target not in number:
+                visit(target)
+                low[module] = min(low[module], low[target])
+            elif target in stack:
+                low[module] = min(low[module], number[target])
+        if low[module] == number[module]:
+            at = stack.index(module)
+            found.append(set(stack[at:]))
+            del stack[at:]
+
+    for module in sorted(graph):
+        if module not in number:
+            visit(module)
+    return [circle for circle in found if len(circle) > 1]
+
+
+def test_no_import_circles():
+    found = circles(arrows())
+    rooms = Counter(str(room_of(module)) for circle in found for module in circle)
+    listed = "\n".join(" ".join(sorted(circle)) for circle in found)
+    for room, modules in rooms.items():
+        assert modules <= CIRCULAR.get(room, 0), f"{modules} modules of {room} are in import circles:\n{listed}"
+
+
+def test_circles_are_found():
+    assert circles({"a": {"b"}, "b": {"c", "d"}, "c": {"a"}, "d": {"d"}, "e": {"a"}}) == [{"a", "b", "c"}]
+
+
+@pytest.mark.parametrize("room", [room for room in ROOMS if room.startswith("udf_compiler")])
+def test_the_compiler_has_no_more_late_imports(room):
+    paths = [path for path in sources() if room_of(module_of(path)) == room]
+    late = [f"{path}:{line}: {module}" for path in paths for line, module in late_imports(path)]
+    assert len(late) <= NOT_MORE_LATE.get(room, 0), "import at the top of the file:\n" + "\n".join(late)
+
+
+@pytest.mark.parametrize("path", [path for path in sources() if path.startswith("sparkweld/")])
+def test_late_imports_have_a_reason(path):
+    permitted = [name for known, (names, _) in LATE.items() if f"{path}/".startswith(f"{known}/") for name in names]
+    wrong = [
+        f"{path}:{line}: import {module} at the top of the file"
+        for line, module in late_imports(path)
+        if not any(module == name or module.startswith(name + ".") for name in permitted)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_reasons_for_late_imports_are_used():
+    for known, (names, _) in LATE.items():
+        late = {module for path in sources() if f"{path}/".startswith(f"{known}/") for _, module in late_imports(path)}
+        unused = [name for name in names if not any(module == name or module.startswith(name + ".") for module in late)]
+        assert not unused, f"{known} no longer imports {unused} inside a function"
+
+
+def _own_lines(function: ast.AST) -> int:
+    """Returns the number of a function's lines that belong to no function within it."""
+    inside = [n for n in ast.walk(function) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
+    lines = [set(range(n.lineno, (n.end_lineno or 0) + 1)) for n in inside]
+    return len(lines[0].difference(*lines[1:]))
+
+
+@pytest.mark.parametrize("path", sources())
+def test_files_and_functions_are_short(path):
+    lines = (ROOT / path).read_text(encoding="utf-8").splitlines()
+    wrong = []
+    if len(lines) > MOST_OF_A_FILE and path not in LONG and not any(line.startswith(_REASON) for line in lines[:40]):
+        wrong.append(f"{path} has {len(lines)} lines; state why at its top, or split it")
+    for node in functions_of(path):
+        first = min((node.lineno, *(decorator.lineno for decorator in node.decorator_list)))
+        size, above = _own_lines(node), lines[first - 2].strip()
+        if size > MOST_OF_A_FUNCTION and not above.startswith(_REASON):
+            wrong.append(f"{path}:{node.lineno}: {node.name} has {size} lines; state why above it, or split it")
+    assert not wrong, "\n".join(wrong)
 
 
 def test_the_arrows_catch_a_wrong_import(tmp_path, monkeypatch):

@@ -76,6 +76,7 @@ def request_of(name: str, return_type: Any, eval_type: int, arguments: Sequence[
 
 
 def _answer(request: dict[str, Any], payload: bytes, eval_type: int) -> dict[str, Any]:
+    # the compiler takes a second to load, and only a decorated or examined function needs it
     from sparkweld.kernels import check_size
     from udf_compiler.backends.aggregates import compile_aggregate
     from udf_compiler.requests.pipeline import compile_pipeline

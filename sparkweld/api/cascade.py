@@ -71,6 +71,7 @@ def measure(estimators: Sequence[Any], data: Any) -> list[float]:
 
     Refuses (SW946) estimators that do not compile.
     """
+    # it loads the compiler, which only this function needs
     from sparkweld.api.model_kernels import model_kernel
 
     sample = data.iloc[:_TIMED_ROWS]

@@ -79,6 +79,7 @@ def _set(spark: SparkSession, settings: dict[str, str]) -> Iterator[None]:
 
 def _explain_classic(df: Any, as_json: bool) -> tuple[str, bool]:
     """Returns the explanation, or why there is none; and whether the plugin is active."""
+    # pyspark-client, for Connect, has no py4j, which this module loads
     from sparkweld.bridge import jvm as live
 
     context = df.sparkSession.sparkContext
@@ -113,6 +114,7 @@ class Ran:
 @contextmanager
 def watched(spark: SparkSession) -> Iterator[Callable[[], Ran]]:
     """Yields a function that, after the block, returns the counters of the queries inside of it. For Classic sessions."""
+    # pyspark-client, for Connect, has no py4j, which this module loads
     from sparkweld.bridge import jvm as live
 
     last = live.last_execution(spark)

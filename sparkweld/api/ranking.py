@@ -74,6 +74,7 @@ def approximate(first: DataFrame, model: Any, k: int, proba: Any, path: str | os
     Where it does not, returns the query unchanged after a RefusalWarning. Whether the certificate covers the answer is known
     only once the answer is computed; if it does not, the full model then scores every row.
     """
+    # pyspark-client, for Connect, has no py4j, which this module loads
     from sparkweld.bridge.jvm import with_ranking
 
     try:

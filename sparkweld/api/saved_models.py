@@ -116,6 +116,7 @@ def _library(name: str, where: str) -> Any:
 
 
 def _load_ml(where: str, spark: SparkSession) -> Any:
+    # pyspark.ml loads slowly, and only its own models need it
     from pyspark.ml.util import DefaultParamsReader
 
     return _loaded(lambda: DefaultParamsReader.loadParamsInstance(where, spark), "pyspark.ml", where)

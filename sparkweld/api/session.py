@@ -30,6 +30,7 @@ def configure(builder: SparkSession.Builder) -> SparkSession.Builder:
     own `.config` calls. Raises UserError for a Spark Connect builder, since the plugin belongs on the server. Raises it also
     when a SparkContext without the plugin is running, since plugins start with the context, and when the jar is not built.
     """
+    # pyspark-client, for Connect, has no py4j, which this module loads
     from sparkweld.bridge import jvm as live
 
     options: dict[str, Any] = builder._options
@@ -69,6 +70,7 @@ def _refuse_remote(builder: Any, options: dict[str, Any]) -> None:
 
 def _is_running_with_plugin(live: Any) -> bool:
     """Whether a context with the plugin is running. Raises UserError when one is running without it."""
+    # pyspark-client, for Connect, has no SparkContext
     from pyspark import SparkContext
 
     context = SparkContext._active_spark_context
@@ -88,6 +90,7 @@ def _current(options: dict[str, Any], jvm: Any, key: str) -> str | None:
     if key in options:
         return str(options[key])
     if jvm is not None:
+        # pyspark-client, for Connect, has no py4j, which this module loads
         from sparkweld.bridge.jvm import submitted_conf
 
         return submitted_conf(jvm, key)

@@ -106,6 +106,7 @@ def check_output(spark: SparkSession, where: str, given: str | None = None, *, o
     if kind == "table":
         place: Place = Tables(spark)
     else:
+        # pyspark-client, for Connect, has no py4j, which this module loads
         from sparkweld.bridge.jvm import Files
 
         place = Files(spark, where)

@@ -42,6 +42,7 @@ def small_models(
     groups: FeatureGroups, importance: dict[str, float], cost: dict[str, float]
 ) -> Iterator[tuple[frozenset[str], str, Any]]:
     """Yields (groups, description, unfitted pipeline) of each small model worth trying: fewer features, terms or trees."""
+    # scikit-learn takes a second to load, and processes that only score do not need it
     from sklearn.base import clone
 
     model = groups.steps[-1][1]

@@ -37,6 +37,7 @@ class FeatureGroups:
 
     def pipeline(self, chosen: Collection[str], model: Any) -> Any:
         """Returns an unfitted pipeline of the chosen groups with `model` as its last step."""
+        # scikit-learn takes a second to load, and processes that only score do not need it
         from sklearn.base import clone
         from sklearn.pipeline import Pipeline
 

@@ -129,6 +129,7 @@ class _Search:
 
     def candidates(self, fit: Rows, choose: Rows, small: Any) -> list[Priced]:
         """Returns the small models that are cheaper than the full one, with their costs."""
+        # scikit-learn takes a second to load, and processes that only score do not need it
         from sklearn.base import clone
 
         if small is not None:

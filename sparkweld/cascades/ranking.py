@@ -232,6 +232,7 @@ class _Models:
         return [(chosen, small) for small in made if not self.takes_missing or _scores_missing(small, self.fit.data)]
 
     def _pipelines(self, chosen: frozenset[str]) -> Iterator[Any]:
+        # scikit-learn takes a second to load, and processes that only score do not need it
         from sklearn.ensemble import HistGradientBoostingRegressor
         from sklearn.linear_model import Ridge
 

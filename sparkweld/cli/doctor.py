@@ -141,6 +141,7 @@ def _libmvec() -> Check:
 
 
 def _cache() -> Check:
+    # each check loads only what it uses, so that a fault there does not hide the others
     from sparkweld.kernels import ObjectCache
 
     cache = ObjectCache()

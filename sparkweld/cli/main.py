@@ -82,6 +82,7 @@ class _Version(argparse.Action):
 
 
 def _jar(options: argparse.Namespace) -> int:
+    # each command loads only what it uses
     from sparkweld.bridge.jar import jar_path
 
     print(jar_path())

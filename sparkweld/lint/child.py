@@ -57,6 +57,7 @@ def _described(declared: Any) -> dict[str, Any]:
 def main() -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
+    # Spark may print while it loads, and from here on to standard error
     from sparkweld.lint.stubs import Recorder, replace_spark
 
     recorder = Recorder()

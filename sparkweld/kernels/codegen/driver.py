@@ -140,11 +140,9 @@ select_rows = Operation("select_rows", (types.int64,) * 5, types.int64, _select_
 rows = Operation("rows", (types.int64,) * 3, types.int64, _rows)
 
 
+# Long: Numba would compile every helper as a further function
 def drive(columns: int, n: int, result: int) -> int:
-    """Runs the kernel on the addresses of the columns, the number of rows, and the address of the result; all int64.
-
-    It is one long function because Numba would compile every helper as a further function.
-    """
+    """Runs the kernel on the addresses of the columns, the number of rows, and the address of the result; all int64."""
     first_output = shape_value(0)
     entries = shape_value(1)
     tile = shape_value(2)

@@ -66,6 +66,7 @@ def compile_program(program: Program, cache: ObjectCache | None = None, streams:
 
 def warm_up() -> None:
     """Imports Numba and compiles the code that all kernels share, so that the first program need not wait for it."""
+    # Numba takes half a second to import
     from sparkweld.kernels.codegen.driver import lowered_driver
 
     lowered_driver()
