@@ -9,13 +9,13 @@ import pytest
 
 from sparkweld.ir.blocks import ConstantBlock
 from sparkweld.ir.layouts.tree_masks import MaskHead, mask_arrays
-from sparkweld.ir.layouts.tree_readings import Span, forest_of, pruned
 from sparkweld.ir.layouts.tree_walks import walk_arrays
 from sparkweld.ir.layouts.trees import PIECE, TooLarge
 from sparkweld.ir.ops import TreeEnsemble
 from sparkweld.ir.trees import Forest, Tree
 from sparkweld.ir.types import F32, F64, Type
 from sparkweld.kernels.functions.models import trees as entries
+from sparkweld.optimizer.tree_pruning import Span, pruned
 from tests.helpers.score_pieces import Scored
 
 ROWS = 1100  # two chunks and a rest
@@ -155,14 +155,14 @@ def test_blocks_are_read_back_and_pruned(width: Type, sets: bool) -> None:
                 np.fmax(columns[3], low), columns[4]]  # fmt: skip
         kept[3][::7] = np.nan
         for op in (masked(forest), TreeEnsemble.walking(forest)):
-            read = forest_of(op)
+            read = op.forest()
             assert [s.tobytes() for s in read.evaluate(columns)] == [s.tobytes() for s in forest.evaluate(columns)]
             left = pruned(read, spans)
             assert [s.tobytes() for s in left.evaluate(kept)] == [s.tobytes() for s in forest.evaluate(kept)]
             assert not any(np.any((t.feature == f) & ~t.is_leaf) for t in left.trees for f in (1, 2))
             if leaves > 20:
                 assert sum(len(t.hit) for t in left.trees) < 0.8 * sum(len(t.hit) for t in read.trees)
-            again = forest_of(TreeEnsemble.walking(left))
+            again = TreeEnsemble.walking(left).forest()
             assert pruned(again, spans) is again
 
 
@@ -248,7 +248,7 @@ def test_trees_with_equal_splits_share_operations() -> None:
         op = TreeEnsemble.of(forest)
         assert op.form == "mask"
         lengths.append(op.block.length("operations"))
-        for got in (op.evaluate_all(*columns), Scored(op).run(columns), forest_of(op).evaluate(columns)):
+        for got in (op.evaluate_all(*columns), Scored(op).run(columns), op.forest().evaluate(columns)):
             assert got[0].tobytes() == forest.evaluate(columns)[0].tobytes()
     assert lengths[0] == lengths[1]
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from sparkweld.ir import Let, Loop, Type
-from sparkweld.ir.layouts.tree_readings import Span
 from sparkweld.ir.ops import Call, Cast, Const, Select
 from sparkweld.ir.types import BOOL
+from sparkweld.optimizer.tree_pruning import Span
 
 Spans = dict[int, Span]
 

@@ -13,7 +13,6 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
-from sparkweld.ir.layouts.tree_readings import forest_of
 from sparkweld.ir.layouts.trees import TooLarge
 from sparkweld.ir.ops import TreeEnsemble
 from sparkweld.ir.trees import Forest, Tree
@@ -45,7 +44,7 @@ class _Forests:
         return self._made(high=True)
 
     def _made(self, *, high: bool) -> list[Forest]:
-        whole, sums, ends = forest_of(self.op), _sums(self.op), [group_end(self.op, group) for group in range(GROUPS)]
+        whole, sums, ends = self.op.forest(), _sums(self.op), [group_end(self.op, group) for group in range(GROUPS)]
         trees: list[list[Tree]] = [[] for _ in self.leaves]
         for number, tree in enumerate(whole.trees):
             at = self.op.output - tree.first

@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 
 from sparkweld.ir.blocks import ConstantBlock
-from sparkweld.ir.layouts.tree_masks import ALL, AS_BEFORE, FREE, PLANES, MaskHead, mask_arrays, mask_bytes
-from sparkweld.ir.layouts.tree_walks import WAYS, WalkHead, rows_of_call, walk_arrays
-from sparkweld.ir.layouts.trees import BLOCK, CHILD_BIT, OFFSET_BIT, PIECE, WALKERS, TooLarge, ascending
+from sparkweld.ir.layouts.tree_blocks import BLOCK, FORMS, TreeBlock
 from sparkweld.ir.ops.models import ModelOp
 from sparkweld.ir.trees import Forest, Tree
 from sparkweld.ir.types import F32, F64, Type
 
-#: Maximum scratch bytes of a mask kernel, which should fit in the second-level cache.
-_WORK_BYTES = 192 * 1024
-#: Nanoseconds a row, from tests/bench/bench_tree_forms.py: for a split of the mask form; for a level and a tree of a walk.
-SPLIT_NS, LEVEL_NS, TREE_NS = 0.01, 0.25, 2.2
-#: A walk of a single row in a block costs as much as this many rows.
-_LEAST_ROWS = 64
 #: Rows of a block in a program that computes an ensemble for some rows only, when the ensemble has more bytes than a core's
 #: caches hold. Each block reads such an ensemble from memory, for however few rows.
 _FAR_ROWS, _FAR_BYTES = 32768, 1 << 22
-
-
-#: For each tree: its first output, the start of each output's values, the rows' leaf numbers, the stride between leaves' values.
-Leaves = list[tuple[int, np.ndarray, np.ndarray, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +46,24 @@ class TreeEnsemble(ModelOp):
 
         Its arguments are all of the forest's features.
         """
-        arrays = _cheap_masks(forest, share)
-        if arrays is not None:
-            return TreeEnsemble("mask", forest.features, int(arrays["head"][MaskHead.SLOTS]), ConstantBlock.of(**arrays))
-        return TreeEnsemble.walking(forest)
+        return TreeEnsemble._of_block(forest, TreeBlock.of(forest, share))
 
     @staticmethod
     def walking(forest: Forest) -> TreeEnsemble:
         """Builds the op in walk form. Raises TooLarge."""
-        arrays = walk_arrays(forest)
-        form = "sets" if len(arrays["set_starts"]) > 1 else "walk"
-        return TreeEnsemble(form, forest.features, int(arrays["head"][WalkHead.SLOTS]), ConstantBlock.of(**arrays))
+        return TreeEnsemble._of_block(forest, TreeBlock.walking(forest))
+
+    @staticmethod
+    def _of_block(forest: Forest, made: TreeBlock) -> TreeEnsemble:
+        return TreeEnsemble(made.form, forest.features, made.slots, made.block)
+
+    @property
+    def _laid_out(self) -> TreeBlock:
+        return TreeBlock(self.form, self.slots, self.block)
+
+    def forest(self) -> Forest:
+        """Reconstructs the ensemble from the block, up to differences that no row can observe. The block must hold its bytes."""
+        return Forest(self.arguments, self.width, self.sums, self.block["start"], tuple(self._laid_out.all_trees()))
 
     @property
     def width(self) -> Type:
@@ -89,12 +83,12 @@ class TreeEnsemble(ModelOp):
     @property
     def columns(self) -> int:
         """Number of columns of ranks, without shifted copies."""
-        return self.block.length("columns") // 4
+        return self._laid_out.columns
 
     @property
     def rows(self) -> int:
         """Maximum rows that a kernel scores at a time."""
-        return PIECE if self.form == "mask" else rows_of_call(self.columns, self.block.length("nodes"))
+        return self._laid_out.rows
 
     def block_rows(self, *, some: bool) -> int:
         """Returns the rows of a block of a program that computes the op for some rows or for all.
@@ -108,7 +102,7 @@ class TreeEnsemble(ModelOp):
     @property
     def trees(self) -> int:
         """Number of trees of the whole ensemble."""
-        return self.block.length("trees") // self._tree_words
+        return self._laid_out.trees
 
     @property
     def is_part(self) -> bool:
@@ -116,37 +110,19 @@ class TreeEnsemble(ModelOp):
         return (self.begin, self.end) != (0, 0)
 
     def cut(self, tree: int) -> int:
-        """Returns the last tree up to this one at which a range of trees may begin.
-
-        A tree that reuses the splits of the one before has no program, so no range begins there.
-        """
-        digits = self.block["trees"].reshape(-1, self._tree_words)[:, 1]
-        while 0 < tree < len(digits) and digits[tree] == AS_BEFORE:
-            tree -= 1
-        return tree
+        """Returns the last tree up to this one at which a range of trees may begin."""
+        return self._laid_out.cut(tree)
 
     def leaves(self, output: int) -> list[np.ndarray]:
         """Returns the terms, f64, of each tree's leaves in one of the sums; a single 0 for a tree that adds nothing to it."""
-        rows, values = self.block["trees"].reshape(-1, self._tree_words).tolist(), self.block["values"].astype(np.float64)
-        found = []
-        for number, row in enumerate(rows):
-            if self.form == "mask":
-                _, _, begin, first, width, count = row
-                terms = values[begin : begin + width * count].reshape(width, count)
-            else:
-                *_, first, width, begin = row
-                end = rows[number + 1][-1] if number + 1 < len(rows) else len(values)
-                terms = values[begin:end].reshape(-1, width).T
-            found.append(terms[output - first] if 0 <= output - first < width else np.zeros(1))
-        return found
+        return self._laid_out.leaf_values(output)
 
     def terms(self, output: int, *args: np.ndarray) -> np.ndarray:
         """Returns [trees, rows]: the term that each tree adds to one of the sums."""
-        leaves = self._mask_leaves if self.form == "mask" else self._walk_leaves
         values = self.block["values"]
         return np.array([
             values[begins[output - first] + leaf * stride] if 0 <= output - first < len(begins) else np.zeros(len(leaf))
-            for first, begins, leaf, stride in leaves(self._ranks(args))
+            for first, begins, leaf, stride in self._laid_out.leaves(args)
         ])  # fmt: skip
 
     def samples(self, rows: int) -> list[np.ndarray]:
@@ -154,21 +130,14 @@ class TreeEnsemble(ModelOp):
 
         Values are drawn uniformly from a feature's thresholds and one value beyond them.
         """
-        columns, edges = self.block["columns"].reshape(-1, 4).tolist(), self.block["edges"]
         random, found = np.random.default_rng(0), []
         for feature in range(self.arguments):
-            tables = [ascending(edges, bits, begin) for at, bits, begin, _ in columns if at == feature]
-            splits = np.unique(np.concatenate([*tables, np.zeros(1, edges.dtype)]))
-            splits = splits[np.isfinite(splits)]
-            found.append(random.choice(np.append(splits, 2 * np.abs(splits[-1:]) + 1), rows).astype(edges.dtype))
+            splits = self._laid_out.thresholds(feature)
+            found.append(random.choice(np.append(splits, 2 * np.abs(splits[-1:]) + 1), rows).astype(splits.dtype))
         return found
 
-    @property
-    def _tree_words(self) -> int:
-        return 6 if self.form == "mask" else 8
-
     def results(self, *args: Type) -> tuple[Type, ...]:
-        self._wants(self.form in ("mask", "walk", "sets"), "a known form", args)
+        self._wants(self.form in FORMS, "a known form", args)
         sums = (self.sums,) * self.outputs
         wanted = (self.width,) * self.arguments + (sums if self.begin else ())
         self._wants(args == wanted, f"{self.arguments} {self.width}{', and sums' if self.begin else ''}", args)
@@ -176,100 +145,14 @@ class TreeEnsemble(ModelOp):
         return sums
 
     def evaluate_all(self, *args: np.ndarray) -> list[np.ndarray]:
-        leaves = self._mask_leaves if self.form == "mask" else self._walk_leaves
         sums = [np.full(len(args[0]), start, self.sums.dtype) for start in self.block["start"]]
         if self.begin:
             sums = [np.array(start) for start in args[self.arguments :]]
         values = self.block["values"]
-        for first, begins, leaf, stride in leaves(self._ranks(args))[self.begin : self.end or None]:
+        for first, begins, leaf, stride in self._laid_out.leaves(args)[self.begin : self.end or None]:
             for number, begin in enumerate(begins):
                 sums[first + number] += values[begin + leaf * stride]
         return sums
-
-    def _ranks(self, args: tuple[np.ndarray, ...]) -> np.ndarray:
-        """Returns [columns with their shifted copies, rows]: the number of edges below each value, the dtype's maximum for NaN.
-        """
-        dtype = np.uint8 if self.form == "mask" else np.uint16
-        columns, edges = self.block["columns"].reshape(-1, 4), self.block["edges"]
-        ranks = np.empty((max(len(columns), columns[:, 3].max(initial=0) + 1), len(args[0])), dtype)
-        for at, (feature, bits, begin, twin) in enumerate(columns):
-            x = args[feature]
-            found = np.searchsorted(ascending(edges, bits, begin), x)
-            ranks[at] = np.where(np.isnan(x), np.iinfo(dtype).max, found)
-            if twin:
-                ranks[twin] = ranks[at] + dtype(1)
-        return ranks
-
-    def _numbers(self, ranks: np.ndarray, width: int) -> Iterator[np.ndarray]:
-        """Yields, for each tree, the number that its program computes for each row. `width`: words a tree in the block."""
-        tests, operations = self.block["tests"].reshape(-1, 2), self.block["operations"].reshape(-1, 4).tolist()
-        trees, planes = self.block["trees"].reshape(-1, width)[:, :2].tolist(), self.block["planes"].reshape(-1, PLANES)
-        sets = np.zeros((self.slots, ranks.shape[1]), bool)
-        sets[ALL] = True
-        number = np.zeros(ranks.shape[1], np.int64)
-        begin, first, done = 0, 0, 0
-        for last, ended in self.block["groups"].reshape(-1, 2).tolist():
-            for slot, (column, key) in enumerate(tests[first:last], FREE):
-                sets[slot] = ranks[column] <= key
-            for tree in range(done, ended):
-                end, digits = trees[tree]
-                for to, condition, hit, miss in operations[begin:end]:
-                    sets[to] = np.where(sets[condition], sets[hit], sets[miss])
-                if digits != AS_BEFORE:
-                    number = (1 << np.arange(PLANES)) @ sets[planes[tree]]
-                yield number
-                begin = end
-            first, done = last, ended
-
-    def _mask_leaves(self, ranks: np.ndarray) -> Leaves:
-        trees = zip(self.block["trees"].reshape(-1, 6).tolist(), self._numbers(ranks, 6), strict=True)
-        return [
-            (output, values + np.arange(width) * leaves, leaf, 1) for (_, _, values, output, width, leaves), leaf in trees
-        ]
-
-    def _walk_leaves(self, ranks: np.ndarray) -> Leaves:
-        nodes, numbers, entries = self.block["nodes"], self.block["leaves"], self.block["entries"].reshape(-1, WAYS)
-        rows = np.arange(ranks.shape[1])
-        programs = self._numbers(ranks, 8)
-        found = []
-        for tree, (*_, root, depth, below, first, width, values) in enumerate(self.block["trees"].reshape(-1, 8).tolist()):
-            at = entries[tree][next(programs)].astype(np.int64) if len(entries) else np.full(len(rows), root)
-            for _ in range(below if len(entries) else depth):
-                node = nodes[at].view(np.int64)
-                key, offset = node & 0xFFFF, node >> OFFSET_BIT & 0xFFFF
-                rank = ranks[offset // (2 * WALKERS), rows].astype(np.int64)
-                hit = rank <= key
-                if self.form == "sets":
-                    hit = np.where(offset & 1, self._members(np.where(offset & 1, key, 0), rank), hit)
-                at = (nodes[at] >> np.uint64(CHILD_BIT)).astype(np.int64) + ~hit
-            found.append((first, values + np.arange(width), numbers[at].astype(np.int64), width))
-        return found
-
-    def _members(self, number: np.ndarray, rank: np.ndarray) -> np.ndarray:
-        start = self.block["set_starts"][number]
-        members = self.block["members"]
-        largest = members[start[:, None] + np.arange(-4, 0)].copy().view(np.int32)[:, 0]
-        return members[start + np.minimum(rank, largest)] != 0  # type: ignore[no-any-return]
-
-
-def _cheap_masks(forest: Forest, share: float) -> dict[str, np.ndarray] | None:
-    """Returns the arrays of the mask form, or None where they do not fit or a walk costs less.
-
-    In the mask form, one row of a block costs as much as a whole chunk.
-    """
-    splits = sum(len(t.feature) // 2 for t in forest.trees)
-    levels = sum(t.depth for t in forest.trees)
-    some = min(share * BLOCK, 1)
-    masked, walked = (max(share, some * least / BLOCK) for least in (PIECE, _LEAST_ROWS))
-    if masked * splits * SPLIT_NS > walked * (levels * LEVEL_NS + len(forest.trees) * TREE_NS):
-        return None
-    try:
-        arrays = mask_arrays(forest)
-    except TooLarge:
-        return None
-    slots, columns = int(arrays["head"][MaskHead.SLOTS]), int(arrays["head"][MaskHead.ALL_COLUMNS])
-    return arrays if mask_bytes(columns, slots, forest.outputs) <= _WORK_BYTES else None
-
 
 def _example(form: str, width: Type, *, sets: bool = False, outputs: int = 1) -> tuple[TreeEnsemble, tuple[Type, ...]]:
     """Builds an ensemble of two distinct small trees over three features."""

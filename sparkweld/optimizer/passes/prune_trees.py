@@ -16,7 +16,6 @@ from dataclasses import replace
 import numpy as np
 
 from sparkweld.ir import Let, Loop, Program
-from sparkweld.ir.layouts.tree_readings import Span, forest_of, pruned
 from sparkweld.ir.layouts.trees import TooLarge
 from sparkweld.ir.ops import TreeEnsemble
 from sparkweld.ir.program import body_types
@@ -24,6 +23,7 @@ from sparkweld.ir.trees import Forest
 from sparkweld.optimizer.bodies import Body, rewrite_loop
 from sparkweld.optimizer.loops import guarded_values
 from sparkweld.optimizer.spans import spans_of
+from sparkweld.optimizer.tree_pruning import Span, pruned
 
 #: Maximum bytes of a block that is read and rebuilt.
 _MOST_BYTES = 32 << 20
@@ -77,7 +77,7 @@ def _made(op: TreeEnsemble, args: tuple[int, ...], known: Mapping[int, Span]) ->
     spans = {feature: known[value] for feature, value in enumerate(args) if value in known}
     if not spans:
         return None
-    before = forest_of(op)
+    before = op.forest()
     forest = pruned(before, spans)
     if forest is before:
         return None
