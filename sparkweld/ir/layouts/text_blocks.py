@@ -1,4 +1,4 @@
-"""Packs a text model's analyzer, terms, weights and steps into the constant block that its kernel reads (see `text_layout`)."""
+"""Packs a text model's analyzer, terms, weights and steps into the constant block that its kernel reads (see `text_header`)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LOGS = 4096
 #: Pattern of the characters of words separated by white space.
 _NO_SPACE = r"\S"
 
-#: A transformation of a row's values: a kind of `text_layout`, and its numbers (SCALE: one a column; ABOVE: one).
+#: A transformation of a row's values: a kind of `text_header`, and its numbers (SCALE: one a column; ABOVE: one).
 Step = tuple[int, np.ndarray | None]
 
 

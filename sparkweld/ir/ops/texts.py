@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-import math
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import ClassVar
@@ -13,13 +10,12 @@ from typing import ClassVar
 import numpy as np
 
 from sparkweld.ir.blocks import ConstantBlock
-from sparkweld.ir.layouts.text_automata import SPACE, TOKEN, hashed_column, murmur_hash
 from sparkweld.ir.layouts.text_blocks import Analyzer, Step, block_of
+from sparkweld.ir.layouts.text_documents import TextBlock
 from sparkweld.ir.layouts.text_header import (
     ABOVE,
     CHAR,
     CHAR_WB,
-    HEAD,
     LOG,
     NORM_L1,
     NORM_L2,
@@ -28,9 +24,7 @@ from sparkweld.ir.layouts.text_header import (
     SCALE,
     SIGNED,
     SPARK,
-    SPARK_SEED,
     WORD,
-    Head,
 )
 from sparkweld.ir.ops.base import Op
 from sparkweld.ir.ops.models import ModelOp
@@ -42,7 +36,7 @@ class TextSums(ModelOp):
     """Sums, over the columns of a row's terms in ascending order, of the term's value times its weight: `outputs` f64.
 
     A value is the number of occurrences of the term, transformed by the block's steps. Arguments: the document, and when
-    `started` one f64 an output, the initial values of the sums. Everything else is in the block, whose head `text_layout`
+    `started` one f64 an output, the initial values of the sums. Everything else is in the block, whose head `layouts.text_header`
     describes.
     """
 
@@ -67,19 +61,16 @@ class TextSums(ModelOp):
     def results(self, *args: Type) -> tuple[Type, ...]:
         wanted = (STR, *(F64,) * self.outputs) if self.started else (STR,)
         self._wants(args == wanted, f"{', '.join(map(str, wanted))}", args)
-        kinds = [(name, self.block.part(name).kind) for name in _PARTS]
-        self._wants(kinds == list(_PARTS.items()) and self.block.length("head") == HEAD, "a text model's block", args)
+        self._wants(TextBlock(self.block).is_laid_out, "a text model's block", args)
         return (F64,) * self.outputs
 
     def evaluate_all(self, *args: np.ndarray) -> list[np.ndarray]:
         text, *starts = args
-        terms, stop_words = _terms_of(self.block)
-        weights = self.block["weights"].reshape(-1, self.outputs)
+        model, weights = TextBlock(self.block), self.block["weights"].reshape(-1, self.outputs)
         sums = np.column_stack(starts) if self.started else np.zeros((len(text), self.outputs))
-        for row, document in enumerate(text):
-            counts = _counts(self.block, str(document), terms, stop_words)
+        for row, counts in enumerate(model.counts(text)):
             columns = np.array(sorted(counts), np.int64)
-            values = _stepped(np.array([counts[c] for c in columns], np.float64), columns, self.block)
+            values = model.transformed(np.array([counts[c] for c in columns], np.float64), columns)
             for column, value in zip(columns, values, strict=True):
                 sums[row] += value * weights[column]
         return list(sums.T)
@@ -101,134 +92,20 @@ class TextTotals(ModelOp):
 
     def results(self, *args: Type) -> tuple[Type, ...]:
         self._wants(args == (STR,), "str", args)
-        head = self.block["head"] if self.block.data is not None else None
-        fits = head is None or 0 <= self.sum < head[Head.OUTPUTS]
-        kinds = [(name, self.block.part(name).kind) for name in _PARTS]
-        self._wants(kinds == list(_PARTS.items()) and self.block.length("head") == HEAD and fits, "a text model's block", args)
+        model = TextBlock(self.block)
+        fits = self.block.data is None or 0 <= self.sum < model.outputs
+        self._wants(model.is_laid_out and fits, "a text model's block", args)
         return (F64,) * 4
 
     def evaluate_all(self, *args: np.ndarray) -> list[np.ndarray]:
-        terms, stop_words = _terms_of(self.block)
-        head = self.block["head"]
-        weights = self.block["weights"].reshape(-1, int(head[Head.OUTPUTS]))[:, self.sum]
-        scales = np.ones(len(weights))
-        if head[Head.STEPS] and head[Head.STEPS + 1] == SCALE:
-            scales = self.block["numbers"][: len(weights)]
+        model = TextBlock(self.block)
+        weights, scales = self.block["weights"].reshape(-1, model.outputs)[:, self.sum], model.scales
         totals = np.zeros((len(args[0]), 4))
-        for row, document in enumerate(args[0]):
-            for column, count in _counts(self.block, str(document), terms, stop_words).items():
+        for row, counts in enumerate(model.counts(args[0])):
+            for column, count in counts.items():
                 scale = scales[column]
                 totals[row] += np.array([weights[column] * scale, scale * scale, scale, 1.0]) * abs(count)
         return list(totals.T)
-
-
-_PARTS = {
-    "head": "i64", "blocks": "u16", "kinds": "u8", "words": "i64", "word_starts": "i64", "letters": "u8", "spans": "i64",
-    "symbols": "i32", "nodes": "i32", "roots": "i32", "weights": "f64", "logs": "f64", "numbers": "f64",
-}  # fmt: skip
-
-
-def _terms_of(block: ConstantBlock) -> tuple[dict[tuple[str, ...], int], frozenset[str]]:
-    """Returns the terms of a block's tables, as symbols (characters or words) -> column, and the stop words."""
-    head, letters = block["head"], block["letters"].tobytes()
-    lengths = {at >> 32: at & 0xFFFFFFFF for at in block["words"][1::2].tolist() if at >= 0}
-    words = {k: letters[start : start + lengths[k]].decode() for k, start in enumerate(block["word_starts"].tolist())}
-    symbols, nodes = block["symbols"].tolist(), block["nodes"].reshape(-1, 8).tolist()
-    prefixes: list[tuple[str, ...]] = [()]
-    terms: dict[tuple[str, ...], int] = {}
-    seen: set[int] = set()
-    for node, (column, _, _, _, first, count, _, _) in enumerate(nodes):
-        if first == len(prefixes):  # the node's own children, not those of its suffix, which come earlier
-            steps = symbols[first : first + count]
-            prefixes += [(*prefixes[node], words[s] if head[Head.ANALYZER] == WORD else chr(s)) for s in steps]
-        if column >= 0 and column not in seen:
-            terms[prefixes[node]] = column
-            seen.add(column)
-    return terms, frozenset(word for number, word in words.items() if number >= head[Head.FIRST_STOP])
-
-
-def _grams(text: str, block: ConstantBlock, stop_words: frozenset[str]) -> Iterator[tuple[str, ...]]:
-    """Yields the n-grams of a document as scikit-learn's analyzers produce them, each a tuple of symbols."""
-    head, blocks, kinds = block["head"], block["blocks"], block["kinds"]
-    shortest, longest = int(head[Head.SHORTEST]), int(head[Head.LONGEST])
-
-    def has(kind: int) -> Callable[[str], bool]:
-        return lambda c: bool(kinds[(int(blocks[ord(c) >> 7]) << 7) + (ord(c) & 127)] & kind)
-
-    if head[Head.ANALYZER] == WORD:
-        tokens = _pieces(text, has(TOKEN)) if head[Head.SPLIT] else _runs(text, has(TOKEN), head)
-        yield from _windows([t for t in tokens if t not in stop_words], shortest, longest)
-        return
-    runs = [(space, "".join(run)) for space, run in itertools.groupby(text, has(SPACE))]
-    if head[Head.ANALYZER] == CHAR:
-        yield from _windows("".join(" " if space and len(run) > 1 else run for space, run in runs), shortest, longest)
-        return
-    for space, run in runs:
-        if not space:
-            padded = f" {run} "
-            yield from [tuple(padded)] if len(padded) < shortest else _windows(padded, shortest, longest)
-
-
-def _runs(text: str, is_token: Callable[[str], bool], head: np.ndarray) -> list[str]:
-    runs = ["".join(run) for inside, run in itertools.groupby(text, is_token) if inside]
-    return [run for run in runs if len(run) + head[Head.EXTRA] * sum(c > "\uffff" for c in run) >= head[Head.LEAST]]
-
-
-def _pieces(text: str, is_token: Callable[[str], bool]) -> list[str]:
-    """Splits a document as Java's ``String.split`` does with one separator."""
-    if not text:
-        return [""]
-    pieces = "".join(c if is_token(c) else "\0" for c in text).rstrip("\0")
-    return pieces.split("\0") if pieces else []
-
-
-def _windows(symbols: Sequence[str], shortest: int, longest: int) -> Iterator[tuple[str, ...]]:
-    for size in range(shortest, longest + 1):
-        for i in range(len(symbols) - size + 1):
-            yield tuple(symbols[i : i + size])
-
-
-def _counts(block: ConstantBlock, text: str, terms: Mapping[tuple[str, ...], int], stop_words: frozenset[str]) -> Counter[int]:
-    """Maps each column to the number of occurrences of its terms."""
-    head, counts = block["head"], Counter[int]()
-    features, hash = int(head[Head.FEATURES]), int(head[Head.HASH])
-    for gram in _grams(text, block, stop_words):
-        if features:
-            term = (" " if head[Head.ANALYZER] == WORD else "").join(gram).encode()
-            h = murmur_hash(term, SPARK_SEED if hash == SPARK else 0)
-            column = h % features if hash == SPARK else hashed_column(h, features)
-            counts[column] += -1 if hash == SIGNED and h < 0 else 1
-        elif gram in terms:
-            counts[terms[gram]] += 1
-    return counts
-
-
-def _stepped(values: np.ndarray, columns: np.ndarray, block: ConstantBlock) -> np.ndarray:
-    """Transforms a row's values by the block's steps."""
-    head = block["head"]
-    for i in range(int(head[Head.STEPS])):
-        kind, at = head[Head.STEPS + 1 + 2 * i : Head.STEPS + 3 + 2 * i].tolist()
-        numbers = block["numbers"][(at - block.offset("numbers")) // 8 :]
-        if kind == LOG:
-            values = np.log(values) + 1.0
-        elif kind == SCALE:
-            values = values * numbers[columns]
-        elif kind == ONE:
-            values = np.ones(len(values))
-        elif kind == ABOVE:
-            values = np.where(values > numbers[0], 1.0, 0.0)
-        else:
-            norm = _norm(values, kind)
-            values = values / norm if norm != 0 else values
-    return values
-
-
-def _norm(values: np.ndarray, kind: int) -> float:
-    if kind == NORM_MAX:
-        return float(np.abs(values).max(initial=0))
-    powers = values * values if kind == NORM_L2 else np.abs(values)
-    total = float(np.add.accumulate(powers)[-1]) if len(powers) else 0.0
-    return math.sqrt(total) if kind == NORM_L2 else total
 
 
 def _example(

@@ -86,7 +86,7 @@ def _distances(op: Distances) -> Scorer:
 
 def _trees(op: TreeEnsemble) -> Scorer:
     masks = op.form == "mask"
-    # All columns may have a shifted copy (see `tree_layouts`).
+    # All columns may have a shifted copy (see `layouts.trees`).
     scratch = mask_bytes(2 * op.columns, op.slots, op.outputs) if masks else walk_bytes(op.columns, op.slots, op.rows)
     parameters = (op.begin, op.end if op.is_part else op.trees, op.arguments)
     return Scorer(trees.ENTRIES[op.form, op.width, op.sums], parameters, scratch, rows=op.rows)

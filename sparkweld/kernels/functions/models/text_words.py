@@ -138,7 +138,7 @@ def first_bytes(a: int, i: int, size: int, n: int) -> int:
 
 @function(INT, INT, INT, INT, result=INT)
 def word_hash(head: int, a: int, i: int, size: int) -> int:
-    """Returns the hash of a word with these first eight bytes, as `text_tables` computes it."""
+    """Returns the hash of a word with these first eight bytes, as `layouts.text_automata` computes it."""
     h = wrapping_multiply(head, _MULTIPLIER)
     last = i + size - 8
     i += 8
