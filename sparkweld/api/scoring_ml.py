@@ -61,7 +61,7 @@ def _check_columns(stages: list[Any], columns: Mapping[str, str]) -> None:
         made = _names(stage, ("outputCol", "outputCols", "predictionCol", "probabilityCol", "rawPredictionCol"))
         taken = [name for name in made if name in columns]
         if taken:
-            raise UserError(f"the table has a column {taken[0]!r}, which {type(stage).__name__} makes: rename it first")
+            raise UserError(f"the table has a column {taken[0]!r}, which {type(stage).__name__} creates: rename it first")
         there.update(made)
 
 

@@ -77,7 +77,7 @@ def to_text(checks: list[Check]) -> str:
         if check.mend:
             lines.append(f"      {check.mend}")
     failed = [check.name for check in checks if check.status == FAIL]
-    lines.append(f"to mend: {', '.join(failed)}" if failed else "SparkWeld can run here")
+    lines.append(f"to fix: {', '.join(failed)}" if failed else "SparkWeld can run here")
     return "\n".join(lines)
 
 

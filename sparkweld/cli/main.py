@@ -49,9 +49,9 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("--spark-home", metavar="DIR", help="default: $SPARK_HOME, else the one in pip's pyspark")
     lint = commands.add_parser("lint", help="find UDFs that depend on batches, and report which would be compiled")
     lint.description = (
-        "Examines the UDFs of a file or module: whether each is row-local, what would be compiled, and faults that it has with "
-        "or without the plugin. THE TARGET IS IMPORTED, so its top-level code runs (in a child process, without Spark: sessions, "
-        "DataFrames and columns are replaced by stand-ins that do nothing); --no-import only reads the source."
+        "Reports for each UDF of a file or module whether it is row-local, whether it would be compiled, and its faults with or "
+        "without the plugin. THE TARGET IS IMPORTED, so its top-level code runs, in a child process without Spark. Sessions, "
+        "DataFrames and columns are replaced by stand-ins that do nothing. With --no-import, only the source is read."
     )
     lint.epilog = "Exit codes: 0 no warnings, 1 warnings, 2 no such target."
     lint.set_defaults(run=_lint)
@@ -61,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     lint.add_argument("--timeout", type=float, default=120.0, metavar="SECONDS", help="time limit of one import; default 120")
     annotations = commands.add_parser("annotations", help="check the split annotations of a file or module")
     actions = annotations.add_subparsers(dest="action", metavar="ACTION", required=True)
-    check = actions.add_parser("check", help="try each annotation with random pieces; THE TARGET IS IMPORTED")
+    check = actions.add_parser("check", help="check each annotation on random chunks; THE TARGET IS IMPORTED")
     check.set_defaults(run=_check_annotations)
     check.add_argument("target", metavar="FILE|MODULE", help="annotations.py, or package.module")
     doctor.add_argument("--json", action="store_true", help="print the results as JSON")

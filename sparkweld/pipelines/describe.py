@@ -20,7 +20,7 @@ def described(runner: Runner) -> str:
         lines.append(
             f"  ran {metrics.runs} times: {metrics.rows:,} rows in {metrics.blocks:,} blocks, {metrics.bytes_in:,} bytes in, "
             f"{metrics.bytes_out:,} out, {metrics.kernel_seconds:.3f} s in kernels, {metrics.call_seconds:.3f} s in calls, "
-            f"{metrics.fallbacks} times the original"
+            f"{metrics.fallbacks} fallbacks to the original"
         )
     return "\n".join(lines)
 

@@ -22,7 +22,7 @@ CASES = sorted(path for path in FOLDER.iterdir() if path.suffix in (".sql", ".py
 AGGREGATES = (plans.spread, plans.present)
 
 #: Lines of an explanation that state a verdict, without the words that depend on this machine or on a measurement.
-_VERDICT = re.compile(r"^(?:\S.*|  (?:fused|pipeline|block|guards|kept differences): .*|  \w+, filter: .*|  SW\d+ [^:]*)")
+_VERDICT = re.compile(r"^(?:\S.*|  (?:fused|pipeline|block|guards|approximate): .*|  \w+, filter: .*|  SW\d+ [^:]*)")
 _NODE = re.compile(r"^([ :+|-]*)(?:\*\(\d+\) )?(\w+)")
 
 

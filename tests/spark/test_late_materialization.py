@@ -127,4 +127,4 @@ def test_explain_reports_late_materialization(spark, items):
     from sparkweld import explain
 
     text = explain(_made(items).orderBy("score").limit(5))
-    assert "late: slug\n  computed for the 5 rows that the limit keeps" in text
+    assert "late materialization: slug\n  computed for the 5 rows that the limit keeps" in text

@@ -247,4 +247,4 @@ def test_windows_that_are_left_to_the_operator_of_spark(spark, table):
 def test_explain(spark, table):
     frame = scored(table).groupBy("g").agg(F.sum(F.col("s") * 2), F.count("*"))
     text = spark._jvm.io.sparkweld.ui.WeldExplain.explain(frame._jdf.queryExecution())
-    assert "aggregated inside the loop: sum((s * 2.0D)), count(1) by g\n  each block of 2048 rows passes" in text, text
+    assert "aggregated in the kernel: sum((s * 2.0D)), count(1) by g\n  each block of 2048 rows passes" in text, text

@@ -234,7 +234,7 @@ def test_explain_reports_it(spark, items):
 
     with session_conf(spark, NATIVE):
         frame = items.select("id", score("x").alias("score")).orderBy(F.desc("score")).limit(10)
-        said = "top rows picked in the loop: 10 rows by score DESC NULLS LAST"
+        said = "top rows selected in the kernel: 10 rows by score DESC NULLS LAST"
         assert said in sparkweld.explain(frame) and "measured" not in sparkweld.explain(frame)
         frame.toArrow()
         kept = 100 * tops(frame)[0][1] / ROWS

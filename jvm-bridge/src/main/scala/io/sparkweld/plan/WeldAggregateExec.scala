@@ -109,7 +109,7 @@ final case class WeldAggregateExec(
   override def verboseStringWithOperatorId(): String =
     s"""
        |$formattedNodeName
-       |Aggregated inside the loop: $label
+       |Aggregated in the kernel: $label
        |Rows: $how
        |Output: ${output.mkString("[", ", ", "]")}
        |""".stripMargin

@@ -47,9 +47,9 @@ object WeldExplain {
     PlanWalk.foreach(plan) {
       case weld: WeldExec => found += compiled(weld)
       case ranked: RankedExec => found += approximate(ranked)
-      case top: WeldTopExec => found += Explained("top_rows", s"top rows picked in the loop: ${top.label}", details = measured(top).toSeq)
+      case top: WeldTopExec => found += Explained("top_rows", s"top rows selected in the kernel: ${top.label}", details = measured(top).toSeq)
       case merging: WeldAggregateExec =>
-        found += Explained("merged_aggregation", s"aggregated inside the loop: ${merging.label}",
+        found += Explained("merged_aggregation", s"aggregated in the kernel: ${merging.label}",
           details = Seq(Detail("how", Seq(merging.how), merging.how)))
       case pipeline: PipelineExec => found ++= measured(pipeline)
       case python @ PythonNode(_) if FusedFunction.of(python).nonEmpty => FusedFunction.of(python).foreach(found += fused(python, _))
@@ -73,7 +73,7 @@ object WeldExplain {
       .flatten ++ summary.notes.map(Detail.note) ++ measured(weld)
     val what = if (summary.udfs.isEmpty) summary.fused else summary.udfs
     Explained("compiled", s"compiled ${what.mkString(", ")}", what, details, Races.lost(weld.kernel.requestKey).toSeq,
-      "dropped from now on: ")
+      "no longer used: ")
   }
 
   /** Returns the counts of all executions of this plan instance. */
@@ -130,7 +130,7 @@ object WeldExplain {
     val details = Option.when(record.what.nonEmpty)(Detail("what", Seq(record.what), record.what)) ++
       Detail.some("approximate", record.kept, ", ") ++ record.notes.map(Detail.note)
     val (kind, head) = record.kind match {
-      case "late" => ("late", s"late: ${record.udf}")
+      case "late" => ("late", s"late materialization: ${record.udf}")
       case Rewritten.Partial => ("partial_aggregation", s"partial aggregation in Python: ${record.udf}")
       case kind => ("spark_expressions", s"Spark's own expressions for ${record.udf} ($kind)")
     }
