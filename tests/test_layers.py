@@ -14,9 +14,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# The rooms of the house, from the ground up: a room may import the rooms above it in this list, and itself.
-# A room is a package, or the part of a large package that is named here. Imports inside functions count, too.
-ROOMS = (
+# The layers, from the lowest one up. A layer may import itself and the layers that are listed before it.
+# A layer is a package, or a subpackage of a large package. Imports inside functions count, too.
+LAYERS = (
     "sparkweld.base",  # errors and reasons
     "sparkweld.ir",
     "sparkweld.optimizer",
@@ -52,7 +52,8 @@ ROOMS = (
     "jobs",
 )
 
-# What a room must not import, although it is above it: what runs in executors needs no optimizer, and what compiles no kernels.
+# Layers that a layer must not import, although they are listed before it. Code that runs in executors needs no optimizer, and
+# code that compiles nothing needs no kernels.
 NOT = {
     "sparkweld.kernels": {"sparkweld.optimizer"},
     "sparkweld.kernels.llvm": {"sparkweld.optimizer"},
@@ -78,7 +79,7 @@ MAY_MEET = {
     "udf_compiler.service": {"sparkweld.optimizer", "sparkweld.kernels"},
 }
 
-PYSPARK_ROOMS = {"sparkweld.api", "sparkweld.bridge", "sparkweld.lint", "jobs"}
+PYSPARK_LAYERS = {"sparkweld.api", "sparkweld.bridge", "sparkweld.lint", "jobs"}
 PY4J_FILES = {"sparkweld/bridge/jvm.py"}
 # Payloads and broadcasts are unpickled as in a worker, with pyspark's own classes, in the compile service only. The code in
 # a fused function's payload runs in Spark's worker.
@@ -98,8 +99,8 @@ def sources() -> list[str]:
     return sorted(str(path.relative_to(ROOT)) for folder in folders for path in folder.rglob("*.py"))
 
 
-def room_of(module: str) -> str | None:
-    """Returns the room of a module; None for modules of other projects."""
+def layer_of(module: str) -> str | None:
+    """Returns the layer of a module; None for modules of other projects."""
     parts = module.split(".")
     if parts[0] not in ("sparkweld", "udf_compiler", "jobs"):
         return None
@@ -107,7 +108,7 @@ def room_of(module: str) -> str | None:
         return parts[0]
     if module.startswith(("sparkweld.errors", "sparkweld.reasons")):
         return "sparkweld.base"
-    return ".".join(next((parts[:n] for n in (3, 2) if ".".join(parts[:n]) in ROOMS), parts[:2]))
+    return ".".join(next((parts[:n] for n in (3, 2) if ".".join(parts[:n]) in LAYERS), parts[:2]))
 
 
 @cache
@@ -125,14 +126,14 @@ def module_of(path: str) -> str:
     return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
-def may_import(room: str, target: str) -> bool:
-    """Whether a room may import another one."""
-    if room == target:
+def may_import(layer: str, target: str) -> bool:
+    """Whether a layer may import another one."""
+    if layer == target:
         return True
     inside = {target, ".".join(target.split(".")[:2]), target.split(".")[0]}
-    if room.startswith("udf_compiler") and inside & CORE_ABOVE_IR and not inside & MAY_MEET.get(room, set()):
+    if layer.startswith("udf_compiler") and inside & CORE_ABOVE_IR and not inside & MAY_MEET.get(layer, set()):
         return False
-    return ROOMS.index(target) < ROOMS.index(room) and not inside & NOT.get(room, set())
+    return LAYERS.index(target) < LAYERS.index(layer) and not inside & NOT.get(layer, set())
 
 
 def imports(path: str) -> Iterator[tuple[int, str]]:
@@ -145,7 +146,7 @@ def imports(path: str) -> Iterator[tuple[int, str]]:
             module = node.module or ""
             for alias in node.names:
                 nested = f"{module}.{alias.name}"
-                yield node.lineno, nested if module == "sparkweld" or nested in ROOMS else module
+                yield node.lineno, nested if module == "sparkweld" or nested in LAYERS else module
 
 
 #: Packages of `udf_compiler` with modules in import circles -> their number of such modules, which may only shrink.
@@ -205,12 +206,12 @@ LONG = {
 
 @pytest.mark.parametrize("path", sources())
 def test_imports_follow_the_arrows(path):
-    room = room_of(module_of(path))
-    assert room in ROOMS, f"{path} belongs to no known room; say in tests/test_layers.py where {room} is"
+    layer = layer_of(module_of(path))
+    assert layer in LAYERS, f"{path} belongs to no known layer; add {layer} to LAYERS in tests/test_layers.py"
     wrong = [
-        f"{path}:{line}: {room} must not import {module}"
+        f"{path}:{line}: {layer} must not import {module}"
         for line, module in imports(path)
-        if (target := room_of(module)) is not None and not may_import(room, target)
+        if (target := layer_of(module)) is not None and not may_import(layer, target)
     ]
     assert not wrong, "\n".join(wrong)
 
@@ -218,8 +219,8 @@ def test_imports_follow_the_arrows(path):
 @pytest.mark.parametrize("path", sources())
 def test_spark_stays_in_its_places(path):
     roots = {module.split(".")[0] for _, module in imports(path)}
-    if room_of(module_of(path)) not in PYSPARK_ROOMS and path not in PYSPARK_FILES:
-        assert "pyspark" not in roots, f"{path} imports pyspark; only {sorted(PYSPARK_ROOMS)} may"
+    if layer_of(module_of(path)) not in PYSPARK_LAYERS and path not in PYSPARK_FILES:
+        assert "pyspark" not in roots, f"{path} imports pyspark; only {sorted(PYSPARK_LAYERS)} may"
     if path not in PY4J_FILES:
         assert "py4j" not in roots, f"{path} imports py4j; only {sorted(PY4J_FILES)} may"
 
