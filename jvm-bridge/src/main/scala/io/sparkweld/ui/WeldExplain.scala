@@ -47,7 +47,8 @@ object WeldExplain {
     PlanWalk.foreach(plan) {
       case weld: WeldExec => found += compiled(weld)
       case ranked: RankedExec => found += approximate(ranked)
-      case top: WeldTopExec => found += Explained("top_rows", s"top rows selected in the kernel: ${top.label}", details = measured(top).toSeq)
+      case top: WeldTopExec =>
+        found += Explained("top_rows", s"top rows selected in the kernel: ${top.label}", details = measured(top).toSeq)
       case merging: WeldAggregateExec =>
         found += Explained("merged_aggregation", s"aggregated in the kernel: ${merging.label}",
           details = Seq(Detail("how", Seq(merging.how), merging.how)))
