@@ -45,9 +45,9 @@ def explain(df: DataFrame, format: Literal["text", "dict"] = "text") -> str | di
     Plans the query, runs nothing, and waits for the compile service whatever the size of the query. Works for Classic and for
     Spark Connect DataFrames. Where the plugin is not active, returns a message that explains how to activate it.
 
-    `format="dict"` returns ``{"active", "message", "entries"}``. Each entry has a ``kind`` (such as "compiled", "in_python",
-    "pipeline_in_python" or "spark_expressions"), the names of its ``functions``, its ``refusals`` (each with code, category,
-    title, message, hint and place), and a list of strings for each other detail. Raises UserError for another format.
+    `format="dict"` returns ``{"active", "message", "entries"}``. Each entry has a ``kind``, such as "compiled", "in_python",
+    "pipeline_in_python" or "spark_expressions". It has the names of its ``functions``, and its ``refusals``, each with code,
+    category, title, message, hint and place. Each other detail is a list of strings. Raises UserError for another format.
     """
     if format not in ("text", "dict"):
         raise UserError(f"format={format!r}: pass 'text' or 'dict'")
