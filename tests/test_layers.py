@@ -283,21 +283,21 @@ def circles(graph: Mapping[str, set[str]]) -> list[set[str]]:
 
 def test_no_import_circles():
     found = circles(arrows())
-    rooms = Counter(str(room_of(module)) for circle in found for module in circle)
+    layers = Counter(str(layer_of(module)) for circle in found for module in circle)
     listed = "\n".join(" ".join(sorted(circle)) for circle in found)
-    for room, modules in rooms.items():
-        assert modules <= CIRCULAR.get(room, 0), f"{modules} modules of {room} are in import circles:\n{listed}"
+    for layer, modules in layers.items():
+        assert modules <= CIRCULAR.get(layer, 0), f"{modules} modules of {layer} are in import circles:\n{listed}"
 
 
 def test_circles_are_found():
     assert circles({"a": {"b"}, "b": {"c", "d"}, "c": {"a"}, "d": {"d"}, "e": {"a"}}) == [{"a", "b", "c"}]
 
 
-@pytest.mark.parametrize("room", [room for room in ROOMS if room.startswith("udf_compiler")])
-def test_the_compiler_has_no_more_late_imports(room):
-    paths = [path for path in sources() if room_of(module_of(path)) == room]
+@pytest.mark.parametrize("layer", [layer for layer in LAYERS if layer.startswith("udf_compiler")])
+def test_the_compiler_has_no_more_late_imports(layer):
+    paths = [path for path in sources() if layer_of(module_of(path)) == layer]
     late = [f"{path}:{line}: {module}" for path in paths for line, module in late_imports(path)]
-    assert len(late) <= NOT_MORE_LATE.get(room, 0), "import at the top of the file:\n" + "\n".join(late)
+    assert len(late) <= NOT_MORE_LATE.get(layer, 0), "import at the top of the file:\n" + "\n".join(late)
 
 
 @pytest.mark.parametrize("path", [path for path in sources() if path.startswith("sparkweld/")])
