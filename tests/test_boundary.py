@@ -41,8 +41,9 @@ from udf_compiler.boundary.series import (
     frame_of_struct,
     series_of_column,
 )
+from udf_compiler.frontends.pandas.dates import DATES
+from udf_compiler.frontends.pandas.missing import Missing
 from udf_compiler.frontends.pandas.series import TracedSeries
-from udf_compiler.frontends.pandas.strings import Missing
 from udf_compiler.frontends.tracing.zones import session_zone
 
 PYSPARK_TYPES = {
@@ -180,7 +181,7 @@ def test_date_results(spark_type: str) -> None:
     dates = [datetime.date.min, datetime.date(1969, 12, 31), EPOCH, datetime.date(2024, 2, 29), datetime.date.max, None]
     builder = ProgramBuilder("leave", [Input("x", DATE.optional())])
     loop = builder.loop("leave")
-    result = TracedSeries(loop, loop.read("x"), np.dtype(object), kind="date")
+    result = TracedSeries(loop, loop.read("x"), np.dtype(object), kind=DATES)
     if spark_type not in ("date", "integer"):
         with pytest.raises((NotImplementedError, TypeError)):
             worker_column(pd.Series(dates, dtype=object), spark_type)

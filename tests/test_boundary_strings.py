@@ -17,9 +17,10 @@ from sparkweld.ir.types import DATE, STR
 from tests.helpers.compiled import compare_with_worker
 from tests.test_boundary import EPOCH, arrow_parts, assert_same, worker_column, worker_series
 from udf_compiler.boundary.series import SPARK_TYPES, Field, column_of_result, frame_of_struct, series_of_column
-from udf_compiler.frontends.pandas.batch_dependent import maybe_series
+from udf_compiler.frontends.pandas.batch_dependent import batch_dependent_series
+from udf_compiler.frontends.pandas.missing import Missing
 from udf_compiler.frontends.pandas.series import TracedSeries
-from udf_compiler.frontends.pandas.strings import Missing, text_series
+from udf_compiler.frontends.pandas.strings import text_series
 
 
 def leave_series(inputs: dict[str, Type], columns: dict[str, object], rows: int, make: object, spark_type: str) -> Result:
@@ -82,7 +83,7 @@ def test_results_whose_dtype_depends_on_the_batch(kind: str, valid: list[bool], 
     theirs = pd.Series(elements, dtype=values.dtype if dense else np.float64 if some and kind == "i64" else object)
 
     def make(loop: object) -> TracedSeries:
-        return maybe_series(loop, loop.read("x"), loop.read("ok"), Missing(none=True), void=True)
+        return batch_dependent_series(loop, loop.read("x"), loop.read("ok"), Missing(none=True), void=True)
 
     inputs = {"x": Type(kind), "ok": Type("bool")}
     columns = {"x": values, "ok": np.array(valid)}

@@ -69,7 +69,7 @@ def returned(series: pd.Series, spark_type: str, zone: str) -> pa.Array:
     return PandasToArrowConversion.convert([series], schema, timezone=zone, safecheck=True, arrow_cast=True).column(0)
 
 
-def leave(nanoseconds: np.ndarray, spark_type: str, zone: str, kind: str = "datetime") -> Result:
+def leave(nanoseconds: np.ndarray, spark_type: str, zone: str, kind: datetimes.TimeKind = datetimes.DATETIMES) -> Result:
     builder = ProgramBuilder("leave", [Input("x", Type("i64", True))])
     loop = builder.loop("leave")
     with zones.session_zone(zone):
@@ -102,11 +102,11 @@ def test_results(zone: str, spark_type: str) -> None:
 def test_durations_are_numbers_at_most() -> None:
     values = np.array([86_400 * 10**9, -1, np.iinfo(np.int64).min])
     wanted = returned(pd.Series(values.view("m8[ns]")), "long", "UTC")
-    ours = leave(values, "long", "UTC", "timedelta").columns["y"]
+    ours = leave(values, "long", "UTC", datetimes.TIMEDELTAS).columns["y"]
     assert [v if ok else None for v, ok in zip(*ours, strict=True)] == wanted.to_pylist()
     for spark_type in ("timestamp", "date"):
         with pytest.raises(Refusal, match="SW109"):
-            leave(values, spark_type, "UTC", "timedelta")
+            leave(values, spark_type, "UTC", datetimes.TIMEDELTAS)
         with pytest.raises(NotImplementedError):
             returned(pd.Series(values.view("m8[ns]")), spark_type, "UTC")
 

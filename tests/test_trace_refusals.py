@@ -13,10 +13,12 @@ from sparkweld.errors import InternalError, Refusal
 from sparkweld.ir import Input, ProgramBuilder
 from sparkweld.ir.types import F64
 from tests.helpers.tracing import trace_source
+from udf_compiler.frontends.pandas.dispatch import DISPATCH
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.pandas.stand_ins import stand_in
 from udf_compiler.frontends.pandas.trace import trace
 from udf_compiler.frontends.tracing import lower
+from udf_compiler.frontends.tracing.session import Session, running
 
 #: (expression of a and b, types of a and b, code)
 TABLE = [
@@ -246,8 +248,9 @@ def test_stand_ins() -> None:
     ):
         assert stand_in(impure) is None
     fake_pd, fake_np = stand_in(pd), stand_in(np)
-    series, _ = _series()
-    assert isinstance(series, fake_pd.Series) and isinstance(series.values, fake_np.ndarray)
+    series, loop = _series()
+    with running(Session(loop, dispatch=DISPATCH)):
+        assert isinstance(series, fake_pd.Series) and isinstance(series.values, fake_np.ndarray)
     assert isinstance(pd.Series([1]), fake_pd.Series) and not isinstance(series, fake_pd.DataFrame)
     assert stand_in(type)(series) is fake_pd.Series
     assert fake_np.array([1, 2]).tolist() == [1, 2] and fake_np.sum([1, 2]) == 3

@@ -15,8 +15,9 @@ from sparkweld.ir.types import I32, I64, of_dtype
 from sparkweld.pipelines import Capture, Runner
 from udf_compiler.backends.worker_pipelines.black_boxes import Foreign
 from udf_compiler.frontends.pandas.array import TracedArray
+from udf_compiler.frontends.pandas.missing import Missing
 from udf_compiler.frontends.pandas.series import TracedSeries
-from udf_compiler.frontends.pandas.strings import Missing, text_series
+from udf_compiler.frontends.pandas.strings import text_series
 
 #: The name of the column of row numbers, added when the labels of filtered rows are needed.
 POSITION = "position"

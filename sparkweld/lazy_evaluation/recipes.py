@@ -16,7 +16,8 @@ from sparkweld.lazy_evaluation.definition import Definition, replaced
 from sparkweld.pipelines import Capture
 from udf_compiler.backends.worker_pipelines.black_boxes import dtype_of, kind_of, source_of, traced_like
 from udf_compiler.frontends.pandas.array import TracedArray
-from udf_compiler.frontends.pandas.series import TracedSeries
+from udf_compiler.frontends.pandas.dispatch import DISPATCH
+from udf_compiler.frontends.pandas.series import NUMBERS, TracedSeries
 from udf_compiler.frontends.tracing import session as tracing
 
 #: A traced result, or a tuple of several, and the guards of this call alone.
@@ -89,7 +90,7 @@ def _made(function: Callable[..., Any], args: Any, exact: bool) -> Recipe | None
     for result in made[0] if several else made[:1]:
         if type(result) is TracedArray and result.ndim == 1:
             results.append((source_of(result).id, None))
-        elif type(result) is TracedSeries and kind_of(result) == "numpy" and not result.has_nat:
+        elif type(result) is TracedSeries and kind_of(result) is NUMBERS and not result.has_nat:
             results.append((source_of(result).id, dtype_of(result)))
         else:
             return None
@@ -99,7 +100,7 @@ def _made(function: Callable[..., Any], args: Any, exact: bool) -> Recipe | None
 def _traced(loop: LoopBuilder, function: Callable[..., Any], args: Any, kwargs: Any, exact: bool) -> Traced | None:
     mark, earlier = loop.mark(), loop.guards
     loop.guards = []  # to collect also guards that an earlier call has emitted
-    with tracing.running(tracing.Session(loop, exact)) as session:
+    with tracing.running(tracing.Session(loop, exact, dispatch=DISPATCH)) as session:
         try:
             result = tracing.attempt(lambda: function(*args, **kwargs))
         except Exception:  # noqa: BLE001 - libraries may raise anything for symbolic arguments

@@ -25,7 +25,9 @@ from sparkweld.lazy_evaluation.samples import RAISED, key_of, sampled
 from sparkweld.lazy_evaluation.values import Lazy
 from udf_compiler.backends.worker_pipelines.black_boxes import Foreign, dtype_of, kind_of
 from udf_compiler.frontends.pandas.array import TracedArray
-from udf_compiler.frontends.pandas.series import TracedSeries
+from udf_compiler.frontends.pandas.batch_dependent import BATCH_DEPENDENT
+from udf_compiler.frontends.pandas.series import NUMBERS, TracedSeries
+from udf_compiler.frontends.pandas.strings import STRINGS
 
 #: Attributes whose own attributes are the methods.
 _ACCESSORS = ("str", "dt")
@@ -189,9 +191,9 @@ def _agrees(result: Any, sample: Any) -> bool:
     """Whether a traced result has the class and dtype that the library returned for the samples."""
     if type(result) is TracedSeries:
         kind = kind_of(result)
-        if kind == "maybe":
+        if kind is BATCH_DEPENDENT:
             return isinstance(sample, pd.Series)
-        return isinstance(sample, pd.Series) and kind in ("numpy", "text") and dtype_of(result) == sample.dtype
+        return isinstance(sample, pd.Series) and kind in (NUMBERS, STRINGS) and dtype_of(result) == sample.dtype
     if type(result) is TracedArray:
         return type(sample) is np.ndarray and sample.ndim == 1 == result.ndim and sample.dtype == result.dtype
     return False

@@ -15,6 +15,7 @@ import numpy as np
 
 from sparkweld.lazy_evaluation.definition import Definition, replaced
 from udf_compiler.backends.worker_pipelines.black_boxes import dtype_of, kind_of
+from udf_compiler.frontends.pandas.series import NUMBERS
 
 #: The result of a call on samples that raises.
 RAISED = object()
@@ -66,7 +67,7 @@ def key_of(function: Callable[..., Any], args: Any) -> Hashable | None:
 
 def _kind(x: Any) -> Hashable | None:
     if type(x) is Definition:
-        if kind_of(x.traced) != "numpy" or not (x.name is None or type(x.name) is str):
+        if kind_of(x.traced) is not NUMBERS or not (x.name is None or type(x.name) is str):
             return None
         return x.is_series, dtype_of(x.traced), x.name
     return (type(x), x, str(x)) if type(x) in _CONSTANTS else None  # -0.0 equals 0.0, and 1 equals True

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sparkweld.lint.findings import WARNING, Finding
 from sparkweld.reasons import refusal
-from udf_compiler.frontends.pandas.calls.pandas_ import ROW_MIXING
+from udf_compiler.frontends.pandas.calls.attributes import ROW_MIXING
 
 _DECORATORS = ("pandas_udf", "udf", "arrow_udf")
 _TAKERS = ("mapInPandas", "mapInArrow", "applyInPandas", "applyInArrow")

@@ -24,8 +24,9 @@ from sparkweld.ir.types import F64, Type
 from sparkweld.pipelines import Capture, Runner, plan
 from udf_compiler.backends.worker_pipelines.black_boxes import source_of
 from udf_compiler.frontends.arrow import TracedArrow, stand_in
+from udf_compiler.frontends.pandas.missing import Missing
 from udf_compiler.frontends.pandas.series import TracedSeries
-from udf_compiler.frontends.pandas.strings import Missing, text_series
+from udf_compiler.frontends.pandas.strings import text_series
 
 FEW, MANY = 2, 16
 BLOCK = 8192

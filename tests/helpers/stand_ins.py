@@ -37,6 +37,7 @@ from udf_compiler.frontends.pandas.calls import (
     arrays,
     builtins_,
     categoricals,
+    constructors,
     cuts,
     datetime_accessor,
     frames,
@@ -52,6 +53,7 @@ from udf_compiler.frontends.pandas.calls import (
 from udf_compiler.frontends.pandas.calls import lists as list_series
 from udf_compiler.frontends.pandas.calls.strings import accessor, choose, pieces
 from udf_compiler.frontends.pandas.frame import TracedFrame
+from udf_compiler.frontends.pandas.kind import ARRAY_OBJECTS
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.pandas.stand_ins import stand_in as find_stand_in
 from udf_compiler.frontends.pandas.strings import text_series
@@ -77,8 +79,8 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
     read = loop.read
     x, n, s = (TracedSeries(loop, read(name), dtype) for name, dtype in (("x", float), ("n", np.int64), ("x", float)))
     text, real_text = text_series(loop, read("s")), pd.Series(["a,b"], dtype=object)
-    moment = datetimes.new(loop, read("n"), "datetime")
-    span = datetimes.new(loop, read("n"), "timedelta")
+    moment = datetimes.new(loop, read("n"), datetimes.DATETIMES)
+    span = datetimes.new(loop, read("n"), datetimes.TIMEDELTAS)
     series, times, spans = pd.Series([1.5]), pd.Series([pd.Timestamp(0)]), pd.Series([pd.Timedelta(0)])
     frame, real_frame = TracedFrame(loop, {"x": x, "n": n}), pd.DataFrame({"x": [1.5], "n": [1]})
     array, real_array = TracedArray(loop, (read("x"),)), np.array([1.5])
@@ -87,7 +89,7 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
     cut, real_cut = cuts.cut(x, [0, 1, 2], labels=["a", "b"]), pd.cut(series, [0, 1, 2], labels=["a", "b"])
     period, real_period = periods.to_period(moment, "M"), times.dt.to_period("M")
     zone, real_zone = zoned.in_utc(moment), times.dt.tz_localize("UTC")
-    vectors, real_vectors = TracedSeries(loop, read("v"), object, "list"), pd.Series([np.array([1.5])])
+    vectors, real_vectors = TracedSeries(loop, read("v"), object, ARRAY_OBJECTS), pd.Series([np.array([1.5])])
     split = pieces.split(text, ",")
     pattern = re.compile("(?P<a>a)")
     reduced = groups.GroupScalar(loop, read("x"))
@@ -164,7 +166,7 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
         modules.Function: [(modules.FUNCTIONS["add"], pc.add)],
         type(modules.COMPUTE): [(modules.COMPUTE, pc)],
         type(modules.ARROW): [(modules.ARROW, pa)],
-        pandas_.Index: [(pandas_.Index(loop), series.index)],
+        constructors.Index: [(constructors.Index(loop), series.index)],
         pandas_.Function: [(find_stand_in(pd.isna), pd.isna)],
         pandas_.TimeFunction: [(find_stand_in(pd.to_datetime), pd.to_datetime)],
         type(pandas_.PANDAS): [(pandas_.PANDAS, pd)],

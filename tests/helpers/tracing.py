@@ -18,12 +18,14 @@ from sparkweld.ir.ops import Optional
 from sparkweld.ir.types import DTYPES, Type, parse_type
 from udf_compiler.frontends.pandas import datetimes
 from udf_compiler.frontends.pandas.array import TracedArray
-from udf_compiler.frontends.pandas.batch_dependent import plain_value, present
-from udf_compiler.frontends.pandas.datetimes import DTYPES as DTYPES_OF_MOMENTS
+from udf_compiler.frontends.pandas.batch_dependent import BATCH_DEPENDENT, plain_value, present
+from udf_compiler.frontends.pandas.dates import DATES
+from udf_compiler.frontends.pandas.datetimes import DATETIMES, TIMEDELTAS
 from udf_compiler.frontends.pandas.frame import TracedFrame
+from udf_compiler.frontends.pandas.missing import Missing
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.pandas.stand_ins import stand_in
-from udf_compiler.frontends.pandas.strings import Missing, some_string, text_series
+from udf_compiler.frontends.pandas.strings import STRINGS, some_string, text_series
 from udf_compiler.frontends.pandas.trace import trace
 
 _TRACED = {
@@ -63,6 +65,8 @@ TIMES += [-(2**63) + 1, 2**63 - 1, 1_703_980_799 * 10**9, 1_577_836_800 * 10**9,
 EXTREMES["datetime"] = [pd.Timestamp(n) for n in TIMES]
 EXTREMES["timedelta"] = [pd.Timedelta(n) for n in [*TIMES, 86_400 * 10**9, -86_400 * 10**9 + 1, 90_061_001_001_001]]
 #: "?": may contain NaT; "!": some row of every batch is NaT.
+KINDS_OF_TIMES = {kind.name: kind for kind in (DATETIMES, TIMEDELTAS)}
+DTYPES_OF_MOMENTS = {name: kind.numpy_dtype for name, kind in KINDS_OF_TIMES.items()}
 for kind in DTYPES_OF_MOMENTS:
     EXTREMES[f"{kind}?"] = EXTREMES[f"{kind}!"] = [*EXTREMES[kind], pd.NaT]
 
@@ -111,12 +115,12 @@ def trace_into(
     args = [_argument(loop, type, names) for type in types]
     result = trace(make(source, extra, _TRACED), args, loop=loop, exact=exact, notes=notes)
     if type_of(result) is TracedSeries:
-        if result.kind == "text":
+        if result.kind is STRINGS:
             some_string(result)
             return [result.value], "text", "numpy"
-        if result.kind == "maybe":
-            return [plain_value(result), present(result), result.maybe.plain], "maybe", "numpy"
-        return [result.value], "series", result.kind
+        if result.kind is BATCH_DEPENDENT:
+            return [plain_value(result), present(result), result.batch_dependent.plain], "maybe", "numpy"
+        return [result.value], "series", result.kind.name
     if type_of(result) is TracedArray:
         return list(result.columns), f"array{result.ndim}", "numpy"
     if type_of(result) is tuple:
@@ -131,9 +135,9 @@ def _argument(loop: LoopBuilder, type: str, names: Iterator[str]) -> Any:
         if kind == "str":
             series.append(text_series(loop, value, Missing(none=t == "str?")))
         elif kind in DTYPES_OF_MOMENTS:
-            series.append(datetimes.new(loop, value, kind, has_nat=t.endswith("!")))
+            series.append(datetimes.new(loop, value, KINDS_OF_TIMES[kind], has_nat=t.endswith("!")))
         elif kind == "date":
-            series.append(TracedSeries(loop, value, object, kind))
+            series.append(TracedSeries(loop, value, object, DATES))
         else:
             series.append(TracedSeries(loop, value, DTYPES[t]))
     return TracedFrame(loop, {f"x{i}": s for i, s in enumerate(series)}) if type.startswith("frame") else series[0]

@@ -13,6 +13,7 @@ from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import DATE, I32, I64, TS
 from sparkweld.reasons import refusal
 from udf_compiler.frontends.pandas import datetimes
+from udf_compiler.frontends.pandas.datetimes import DATETIMES
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.tracing.zones import current_zone
 
@@ -35,15 +36,15 @@ def argument(loop: LoopBuilder, value: Value, spark_type: str, state: str) -> Tr
     above = loop.call("greater_equal", microseconds, loop.const(-_LIMIT, I64))
     loop.guard(loop.call("logical_and", above, loop.call("less_equal", microseconds, loop.const(_LIMIT, I64))), local=True)
     nanoseconds = loop.call("multiply", microseconds, loop.const(_MICROSECOND, I64))
-    return datetimes.new(loop, datetimes.nat_where(loop, nanoseconds, valid), "datetime", has_nat=state == "nullable")
+    return datetimes.new(loop, datetimes.nat_where(loop, nanoseconds, valid), DATETIMES, has_nat=state == "nullable")
 
 
 def column(loop: LoopBuilder, result: TracedSeries, return_type: str, udf: str) -> Value:
     """Returns the column of a Series of datetimes or timedeltas; NaT becomes NULL. Refuses SW109 and SW240."""
     valid = loop.is_valid(result.value) if result.value.type.nullable else None
-    if result.kind == "datetime" and return_type in ("timestamp", "timestamp_ntz"):
+    if result.kind is DATETIMES and return_type in ("timestamp", "timestamp_ntz"):
         made = loop.cast(_microseconds(loop, loop.value_of(result.value), return_type), TS)
-    elif result.kind == "datetime" and return_type == "date":
+    elif result.kind is DATETIMES and return_type == "date":
         made = loop.cast(_days(loop, loop.value_of(result.value)), DATE)
     elif return_type == "long":  # Arrow takes the nanoseconds
         made = loop.value_of(result.value)

@@ -30,14 +30,18 @@ from udf_compiler.boundary.type_names import ARRAYS
 from udf_compiler.frontends.pandas import dates, datetimes
 from udf_compiler.frontends.pandas.apply.results import ListSeries, RowSeries
 from udf_compiler.frontends.pandas.array import TracedArray
+from udf_compiler.frontends.pandas.batch_dependent import BATCH_DEPENDENT
 from udf_compiler.frontends.pandas.batch_dependent import plain as without_missing
 from udf_compiler.frontends.pandas.calls.lists import is_list_series, list_series
 from udf_compiler.frontends.pandas.calls.strings.choose import TracedTexts
 from udf_compiler.frontends.pandas.calls.strings.pieces import TracedLists
 from udf_compiler.frontends.pandas.calls.strings.pieces import list_series as pieces_series
+from udf_compiler.frontends.pandas.dates import DATES
 from udf_compiler.frontends.pandas.frame import TracedFrame
+from udf_compiler.frontends.pandas.kind import ARRAY_OBJECTS, CATEGORIES, UNSIGNED
+from udf_compiler.frontends.pandas.missing import Missing
 from udf_compiler.frontends.pandas.series import TracedSeries
-from udf_compiler.frontends.pandas.strings import Missing, some_string, str_call, text_series
+from udf_compiler.frontends.pandas.strings import STRINGS, some_string, str_call, text_series
 
 #: Spark type -> the plain IR type of its values.
 SPARK_TYPES: dict[str, Type] = {
@@ -167,7 +171,7 @@ def series_of_column(
         return datetime_columns.argument(loop, value, spark_type, state)
     if plain == DATE:
         _guard_python_date(loop, value)
-        return TracedSeries(loop, value, np.dtype(object), kind="date", has_nat=state == "nullable")
+        return TracedSeries(loop, value, np.dtype(object), kind=DATES, has_nat=state == "nullable")
     if state == "dense":
         return TracedSeries(loop, value, plain.dtype)
     if plain == BOOL:
@@ -230,29 +234,29 @@ def column_of_result(loop: LoopBuilder, result: object, return_type: str, udf: s
     if result.value.loop is not loop:
         raise refusal("SW107", udf)
     to = SPARK_TYPES[return_type]
-    if result.kind == "list":
+    if result.kind is ARRAY_OBJECTS:
         raise refusal("SW109", udf, dtype="arrays", type=return_type)
-    if result.kind == "category":
+    if result.kind is CATEGORIES:
         raise refusal("SW251", udf, call="a result of categories")
-    if result.kind == "date":
+    if result.kind is DATES:
         if to != DATE:
             dates.settle(result)
         return _of_dates(loop, result.value, to, return_type, udf)
-    if result.kind == "text":
+    if result.kind is STRINGS:
         if to != STR:
             raise refusal("SW274", udf, type=return_type)
         some_string(result)  # a float64 Series never converts to strings
         return result.value
     if to == STR:
         raise _never(udf, "numbers", return_type)
-    if datetimes.is_moment(result):
+    if datetimes.is_time(result):
         return datetime_columns.column(loop, result, return_type, udf)
-    if result.kind == "UInt32":
+    if result.kind is UNSIGNED:
         return _of_unsigned(loop, result.value, to, return_type, udf)
-    if to == TS and (result.kind == "maybe" or result.value.type != I64):  # Arrow takes an int64 as microseconds
+    if to == TS and (result.kind is BATCH_DEPENDENT or result.value.type != I64):  # Arrow takes an int64 as microseconds
         raise _never(udf, "numbers", return_type)
-    if result.kind == "maybe":
-        return _of_maybe(loop, result, to, return_type, udf)
+    if result.kind is BATCH_DEPENDENT:
+        return _of_batch_dependent(loop, result, to, return_type, udf)
     if of_dtype(result.dtype) is None:
         raise refusal("SW108", udf, dtype=result.dtype)
     if result.value.type != of_dtype(result.dtype):
@@ -293,14 +297,15 @@ def _of_dates(loop: LoopBuilder, value: Value, to: Type, return_type: str, udf: 
     raise _never(udf, "datetime.date", return_type)
 
 
-def _of_maybe(loop: LoopBuilder, result: TracedSeries, to: Type, return_type: str, udf: str) -> Value:
+def _of_batch_dependent(loop: LoopBuilder, result: TracedSeries, to: Type, return_type: str, udf: str) -> Value:
     """Converts a Series whose dtype depends on the batch.
 
     The conversion is the same for each dtype, except for bools to integers.
     """
     if to == DATE:
         raise _never(udf, "int64", return_type)
-    value, valid = result.value, result.maybe.valid
+    assert result.batch_dependent is not None
+    value, valid = result.value, result.batch_dependent.valid
     if value.type == BOOL and not (to == BOOL or to.is_float):
         return _of_numbers(loop, without_missing(result, udf).value, to)  # Arrow makes no integers of bool objects
     if value.type == F64:  # NaN is NULL; a float column rejects large integers

@@ -13,11 +13,15 @@ from udf_compiler.eval_types.kind import Call, Kind, check_nullable, fields_of
 from udf_compiler.eval_types.settled import settled
 from udf_compiler.frontends.pandas.any_form import AnyForm, asks_for_all_forms, check_none, concerns
 from udf_compiler.frontends.pandas.array import TracedArray
+from udf_compiler.frontends.pandas.batch_dependent import BATCH_DEPENDENT
 from udf_compiler.frontends.pandas.calls.cuts import TracedCut, plain
 from udf_compiler.frontends.pandas.calls.frames import Unknown
+from udf_compiler.frontends.pandas.dates import DATES
 from udf_compiler.frontends.pandas.frame import TracedFrame
+from udf_compiler.frontends.pandas.kind import ARRAY_OBJECTS, UNSIGNED
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.pandas.stand_ins import stand_in
+from udf_compiler.frontends.pandas.strings import STRINGS
 from udf_compiler.probing.differences import tolerance_of
 from udf_compiler.probing.probe import probe
 from udf_compiler.rebuild.purity import Prepared, prepare
@@ -26,7 +30,7 @@ from udf_compiler.rebuild.purity import Prepared, prepare
 _BY_NAME = "spark.sql.legacy.execution.pandas.groupedMap.assignColumnsByName"
 
 #: Kind of a Series -> its description in notes, where the dtype does not suffice.
-_KINDS = {"date": "date", "text": "str", "maybe": "numbers", "UInt32": "UInt32", "list": "arrays"}
+_KINDS = {DATES: "date", STRINGS: "str", BATCH_DEPENDENT: "numbers", UNSIGNED: "UInt32", ARRAY_OBJECTS: "arrays"}
 
 
 def _without_categories(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -27,8 +27,11 @@ from sparkweld.reasons import refusal
 from udf_compiler.frontends.arrow import ARROW_TYPES, TracedArrow, TracedBatch, TracedStructArray
 from udf_compiler.frontends.pandas import datetimes
 from udf_compiler.frontends.pandas.array import TracedArray
+from udf_compiler.frontends.pandas.dates import DATES
 from udf_compiler.frontends.pandas.frame import TracedFrame
+from udf_compiler.frontends.pandas.kind import ARRAY_OBJECTS, CATEGORIES, UNSIGNED
 from udf_compiler.frontends.pandas.series import TracedSeries
+from udf_compiler.frontends.pandas.strings import STRINGS
 from udf_compiler.probing.constants import constants_of
 from udf_compiler.probing.differences import Tolerance, difference_of
 from udf_compiler.probing.rows import EPOCH, EXTREME_ROWS, ROW_COUNT, column_of, constant_rows, ordinary, with_constants
@@ -160,23 +163,24 @@ class _Computed:
 
     def _series(self, x: TracedSeries) -> pd.Series:
         array = self._arrays[x.value.id]
-        if x.kind == "category":
+        if x.kind is CATEGORIES:
             raise refusal("SW251", call="a result of categories")
-        if x.kind == "date":
+        if x.kind is DATES:
             return pd.Series(_dates(array), dtype=object)
-        if x.kind == "list":
+        if x.kind is ARRAY_OBJECTS:
             return _arrays_series(array)
-        if x.kind == "text":
+        if x.kind is STRINGS:
             return pd.Series(_texts(array, np.nan if x.missing.nan and not x.missing.none else None), dtype=object)
-        if x.kind == "UInt32" or datetimes.is_moment(x):
+        if x.kind is UNSIGNED or datetimes.is_time(x):
             return _missing_series(array, x.kind)
-        dense = x.kind != "maybe" or bool(np.all(self._arrays[x.maybe.plain.id]))  # type: ignore[arg-type]
-        if x.kind == "maybe" and x.value.type.kind == "f64":
+        dtype = x.batch_dependent
+        dense = dtype is None or bool(np.all(self._arrays[dtype.plain.id]))  # type: ignore[arg-type]
+        if dtype is not None and x.value.type.kind == "f64":
             return pd.Series(np.array(array, np.int64 if dense else np.float64))
-        if dense:
-            narrow = x.maybe.narrow if x.kind == "maybe" else None
+        if dtype is None or dense:
+            narrow = None if dtype is None else dtype.narrow
             return pd.Series(np.array(array, None if narrow is None else narrow.dtype))
-        valid = self._arrays[x.maybe.valid.id] if x.maybe.valid is not None else np.ones(self.rows, np.bool_)
+        valid = self._arrays[dtype.valid.id] if dtype.valid is not None else np.ones(self.rows, np.bool_)
         elements = [v if ok else None for v, ok in zip(np.asarray(array).tolist(), valid, strict=True)]
         is_object = x.value.type.kind == "bool" or not np.any(valid)  # type: ignore[arg-type]
         return pd.Series(elements, dtype=object if is_object else np.float64)
@@ -187,9 +191,10 @@ def _values(x: Any) -> Iterator[Value]:
         yield from (value for s in x.series.values() for value in _values(s))
     elif isinstance(x, TracedSeries):
         yield x.value
-        if x.kind == "maybe":
-            yield x.maybe.plain
-            yield from () if x.maybe.valid is None else (x.maybe.valid,)
+        dtype = x.batch_dependent
+        if dtype is not None:
+            yield dtype.plain
+            yield from () if dtype.valid is None else (dtype.valid,)
     elif isinstance(x, TracedBatch | TracedStructArray):
         for _, array in x.fields:
             yield from _values(array)
@@ -207,12 +212,12 @@ def _rows(array: Array, keep: np.ndarray) -> Array:
     return array[keep]
 
 
-def _missing_series(array: Array, kind: str) -> pd.Series:
+def _missing_series(array: Array, kind: Any) -> pd.Series:
     """Returns a Series of datetimes, timedeltas or UInt32 from these values, missing where NULL."""
     values, valid = array if isinstance(array, Optional) else (array, np.ones(len(array), np.bool_))
-    if kind == "UInt32":
+    if kind is UNSIGNED:
         return pd.Series(pd.arrays.IntegerArray(values.astype(np.uint32), ~valid))
-    return pd.Series(np.where(valid, values, np.iinfo(np.int64).min).view(datetimes.DTYPES[kind]))
+    return pd.Series(np.where(valid, values, np.iinfo(np.int64).min).view(kind.numpy_dtype))
 
 
 def _arrays_series(array: Array) -> pd.Series:

@@ -21,9 +21,11 @@ from sparkweld.reasons import refusal
 from udf_compiler.frontends.pandas.apply.results import RowSeries
 from udf_compiler.frontends.pandas.calls.frames import over
 from udf_compiler.frontends.pandas.calls.series_methods import copy as copy_series
-from udf_compiler.frontends.pandas.datetimes import is_moment
+from udf_compiler.frontends.pandas.dates import DATES
+from udf_compiler.frontends.pandas.datetimes import is_time
 from udf_compiler.frontends.pandas.frame import TracedFrame
-from udf_compiler.frontends.pandas.series import TracedSeries
+from udf_compiler.frontends.pandas.series import NUMBERS, TracedSeries
+from udf_compiler.frontends.pandas.strings import STRINGS
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.function.wrappers import applied, cells_of, codes, is_used
@@ -108,7 +110,7 @@ class Columns:
                 refuse("SW268", what="an index of its own")
             given = over(given, result.loop)
             for name in self.index:
-                if not is_moment(given.series[name]) and given.series[name].kind != "numpy":
+                if not is_time(given.series[name]) and given.series[name].kind is not NUMBERS:
                     refuse("SW268", what=f"the index {name}, which holds Python objects")
             return [given.series[name] for name in self.index]
         return [given[name][result.index] for name in self.index]
@@ -143,12 +145,12 @@ def _prepared(series: Any, spark_type: str) -> Any:
     """
     if not isinstance(series, TracedSeries):
         return series
-    dtype = str(series.dtype) if series.kind == "numpy" else ""
-    same = dtype in _PLAIN or _FLOATS.get(dtype) == spark_type or series.kind in ("date", "text") or is_moment(series)
+    dtype = str(series.dtype) if series.kind is NUMBERS else ""
+    same = dtype in _PLAIN or _FLOATS.get(dtype) == spark_type or series.kind in (DATES, STRINGS) or is_time(series)
     if type(series) is RowSeries:
         same = (series.value.type.plain(), spark_type) in ((F64, "double"), (BOOL, "boolean"))
     if not same:
-        refuse("SW266", kind=dtype or series.kind, type=spark_type)
+        refuse("SW266", kind=dtype or series.kind.name, type=spark_type)
     return series
 
 

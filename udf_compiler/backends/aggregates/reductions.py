@@ -17,7 +17,6 @@ from sparkweld.ir.types import BOOL, F32, F64, I64, Type
 from udf_compiler.backends.aggregates.groups import MAX_ROWS, Groups, GroupScalar
 from udf_compiler.frontends.pandas.array import TracedArray, as_array
 from udf_compiler.frontends.pandas.calls.arrays import bound
-from udf_compiler.frontends.pandas.dates import refuse_date
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.tracing.lower import run_prototype
 from udf_compiler.frontends.tracing.session import current, refuse
@@ -147,7 +146,7 @@ def _quantified(x: _Rows, kind: str, call: str) -> Value:
 
 def _reduce(name: str, x: _Column, skip: bool, call: str, ddof: int = 1, part: Value | None = None) -> GroupScalar:
     if isinstance(x, TracedSeries):
-        refuse_date(x, call)
+        x.kind.check_numeric(call)
     if isinstance(x, TracedArray) and x.ndim != 1:
         refuse("SW382", call=f"{call} of a two-dimensional array")
     rows = _Rows(x, skip, part)

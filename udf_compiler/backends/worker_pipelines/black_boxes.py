@@ -24,8 +24,11 @@ from sparkweld.ir.types import BOOL, F64, I64, STR, of_dtype
 from sparkweld.pipelines import Argument
 from udf_compiler.frontends.arrow import TracedArrow
 from udf_compiler.frontends.pandas.array import TracedArray
-from udf_compiler.frontends.pandas.series import TracedSeries
-from udf_compiler.frontends.pandas.strings import Missing, text_series
+from udf_compiler.frontends.pandas.batch_dependent import BATCH_DEPENDENT
+from udf_compiler.frontends.pandas.kind import SeriesKind
+from udf_compiler.frontends.pandas.missing import Missing
+from udf_compiler.frontends.pandas.series import NUMBERS, TracedSeries
+from udf_compiler.frontends.pandas.strings import STRINGS, text_series
 
 #: Python types of list elements for which a Series and an array have the same dtype.
 _ELEMENTS = {float: F64, int: I64, bool: BOOL, str: STR}
@@ -39,6 +42,7 @@ class Foreign:
 
     `form`: "array", "arrow", "series", or "list" for a Series from a list, whose dtype pandas infers.
     """
+
     column: str
     domain: RowDomain
     form: str
@@ -64,13 +68,11 @@ def is_series(traced: Any) -> bool:
     return type(traced) is TracedSeries or (type(traced) is Foreign and traced.form in ("series", "list"))
 
 
-def kind_of(traced: Any) -> str:
-    """Returns the kind of a traced Series; "numpy" for an array, "arrow" for an Arrow array, "" for a foreign value."""
+def kind_of(traced: Any) -> SeriesKind | None:
+    """Returns the kind of a traced Series, and that of numbers for an array; None for an Arrow array or a foreign value."""
     if type(traced) is TracedSeries:
-        return str(_get(traced, "kind"))
-    if type(traced) is TracedArrow:
-        return "arrow"
-    return "numpy" if type(traced) is TracedArray else ""
+        return _get(traced, "kind")  # type: ignore[no-any-return]
+    return NUMBERS if type(traced) is TracedArray else None
 
 
 def dtype_of(traced: Any) -> Any:
@@ -109,7 +111,7 @@ def is_plain(traced: Any) -> bool:
     if type(traced) is not TracedSeries:
         return type(traced) in (TracedArray, TracedArrow) or bool(traced.column)
     missing = missing_of(traced)
-    return kind_of(traced) == "numpy" or (kind_of(traced) == "text" and not (missing.none and missing.nan) and not missing.void)
+    return kind_of(traced) is NUMBERS or (kind_of(traced) is STRINGS and not (missing.none and missing.nan) and not missing.void)
 
 
 def sample(traced: Any) -> Any:
@@ -119,16 +121,16 @@ def sample(traced: Any) -> Any:
     if type(traced) is TracedArrow:
         type_ = source_of(traced).type.plain()
         return pa.array(["a", "bc", "d e", "f"] if type_ == STR else np.ones(4, np.int32)).cast(ARROW_TYPES[type_])
-    if kind_of(traced) == "text":
+    if kind_of(traced) is STRINGS:
         return np.array(["a", "bc", "d e", "f"], object)
-    return np.ones(4, np.float64 if kind_of(traced) == "maybe" else dtype_of(traced))
+    return np.ones(4, np.float64 if kind_of(traced) is BATCH_DEPENDENT else dtype_of(traced))
 
 
 def argument(traced: Any, form: str | None) -> Argument | None:
     """Returns the argument as the function receives it; None for rows that have no such form."""
     if type(traced) is TracedSeries:
         missing = missing_of(traced)
-        if kind_of(traced) not in ("numpy", "text") or missing.nan or (missing.none and form not in ("list", "filled")):
+        if kind_of(traced) not in (NUMBERS, STRINGS) or missing.nan or (missing.none and form not in ("list", "filled")):
             return None
     source = source_of(traced)
     if type(traced) is TracedArrow or (type(traced) is Foreign and traced.form == "arrow"):
@@ -222,4 +224,4 @@ def traced_like(traced: Any, source: Any, domain: RowDomain, loop: LoopBuilder) 
         return TracedArray(loop, (source,), shared=True)
     if type(traced) is TracedArrow:
         return TracedArrow.of(loop, source)
-    return TracedSeries(loop, source, dtype_of(traced), kind_of(traced), True, missing_of(traced))
+    return TracedSeries(loop, source, dtype_of(traced), _get(traced, "kind"), True, missing_of(traced))

@@ -43,8 +43,9 @@ from udf_compiler.eval_types.iterated import batch_of, prepared_iterator
 from udf_compiler.eval_types.scalar_arrow import ScalarArrow
 from udf_compiler.frontends.arrow import TracedArrow, TracedStructArray
 from udf_compiler.frontends.pandas.frame import TracedFrame
+from udf_compiler.frontends.pandas.missing import Missing
 from udf_compiler.frontends.pandas.series import TracedSeries
-from udf_compiler.frontends.pandas.strings import Missing, text_series
+from udf_compiler.frontends.pandas.strings import text_series
 from udf_compiler.frontends.pandas.trace import trace
 from udf_compiler.function.environment import broadcasts, module_path
 from udf_compiler.rebuild.purity import Prepared, prepare

@@ -8,7 +8,7 @@ from sparkweld.ir.arrow import ARROW_TYPES
 from sparkweld.ir.types import BOOL
 from udf_compiler.frontends.arrow.array import TracedArrow, name_of
 from udf_compiler.frontends.pandas.array import TracedArray
-from udf_compiler.frontends.pandas.series import TracedSeries
+from udf_compiler.frontends.pandas.series import NUMBERS, TracedSeries
 from udf_compiler.frontends.tracing.session import current, refuse
 from udf_compiler.frontends.tracing.values import raw
 
@@ -37,7 +37,7 @@ def array(obj: Any, type: Any = None, mask: Any = None, size: Any = None, from_p
     """Returns the Array of a NumPy array or a Series; by default, NaN becomes NULL only for a Series (`from_pandas`)."""
     call = "pa.array"
     series = isinstance(obj, TracedSeries)
-    plain = series and obj.kind == "numpy" or isinstance(obj, TracedArray) and obj.ndim == 1
+    plain = series and obj.kind is NUMBERS or isinstance(obj, TracedArray) and obj.ndim == 1
     if not plain or obj.value.type not in ARROW_TYPES:
         refuse("SW262", call=call, what=raw(obj))
     own = ARROW_TYPES[obj.value.type]

@@ -14,7 +14,9 @@ import pandas as pd
 
 from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.frame import TracedFrame
-from udf_compiler.frontends.pandas.series import TracedSeries
+from udf_compiler.frontends.pandas.kind import ARRAY_OBJECTS
+from udf_compiler.frontends.pandas.series import NUMBERS, TracedSeries
+from udf_compiler.frontends.pandas.strings import STRINGS
 from udf_compiler.frontends.tracing.lower import run_prototype, type_of
 from udf_compiler.frontends.tracing.session import refuse
 
@@ -67,7 +69,7 @@ def enforced(frame: TracedFrame, schema: Any) -> TracedFrame | TracedArray:
 def _tensor(frame: TracedFrame, schema: Any) -> TracedArray:
     """Returns the array of an unnamed tensor: all columns in one dtype (`_enforce_tensor_schema`)."""
     spec, width = schema.inputs[0], len(frame.series)
-    if schema.has_input_names() or width == 1 or not all(s.kind == "numpy" for s in frame.series.values()):
+    if schema.has_input_names() or width == 1 or not all(s.kind is NUMBERS for s in frame.series.values()):
         refuse("SW867", column="its input", required="a tensor", given="not a matrix of several numbers")
     prototype = pd.DataFrame({name: np.ones(1, s.dtype) for name, s in frame.series.items()})
     run_prototype(_CALL, _utils()._enforce_tensor_schema, prototype, schema)
@@ -82,9 +84,9 @@ def _column(name: str, series: TracedSeries, wanted: Any) -> TracedSeries:
     kind = getattr(wanted, "name", None)
     if kind not in _TYPES:
         refuse("SW867", column=name, required=str(wanted), given="a column of Spark's")
-    if series.kind == "text" and kind == "string":
+    if series.kind is STRINGS and kind == "string":
         return series
-    if series.kind != "numpy":
+    if series.kind is not NUMBERS:
         refuse("SW867", column=name, required=kind, given=_described(series))
     loop = series.loop
     if series.dtype == np.int64 and kind in ("float", "double"):  # MLflow raises for integers other than 0 and 1
@@ -99,7 +101,7 @@ def _column(name: str, series: TracedSeries, wanted: Any) -> TracedSeries:
 
 
 def _described(series: TracedSeries) -> str:
-    return {"text": "texts", "list": "arrays"}.get(series.kind, str(series.dtype))
+    return {STRINGS: "texts", ARRAY_OBJECTS: "arrays"}.get(series.kind) or str(series.dtype)
 
 
 def _utils() -> Any:

@@ -18,7 +18,7 @@ from sparkweld.ir.ops import Lookup
 from sparkweld.ir.types import BOOL, F64, STR, Type
 from udf_compiler.frontends.models.features import Features
 from udf_compiler.frontends.pandas.calls.categoricals import keys_of, one_of
-from udf_compiler.frontends.pandas.strings import Missing
+from udf_compiler.frontends.pandas.missing import Missing
 from udf_compiler.frontends.tracing.session import refuse
 
 

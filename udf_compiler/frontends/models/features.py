@@ -16,11 +16,13 @@ import pandas as pd
 
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import F64, STR, Type
-from udf_compiler.frontends.pandas import batch_dependent, dates
+from udf_compiler.frontends.pandas import batch_dependent
 from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.frame import TracedFrame
+from udf_compiler.frontends.pandas.kind import CATEGORIES
+from udf_compiler.frontends.pandas.missing import PRESENT, Missing
 from udf_compiler.frontends.pandas.series import TracedSeries
-from udf_compiler.frontends.pandas.strings import PRESENT, Missing, some_string
+from udf_compiler.frontends.pandas.strings import STRINGS, some_string
 from udf_compiler.frontends.tracing.lower import run_prototype, type_of
 from udf_compiler.frontends.tracing.session import check_size, refuse
 from udf_compiler.frontends.tracing.values import raw
@@ -124,7 +126,7 @@ def features_of(x: Any, call: str, categories: bool = False) -> Features:
         parts = [_column(s, call, categories) for s in x.series.values()]
         names = tuple(x.series)
         missings = tuple(m for _, m in parts)
-        dtypes = tuple(s.dtype if s.kind == "category" else None for s in x.series.values())
+        dtypes = tuple(s.dtype if s.kind is CATEGORIES else None for s in x.series.values())
         kinds = dtypes if any(dtype is not None for dtype in dtypes) else ()
         return Features(x.loop, tuple(v for v, _ in parts), names, order=None, fresh=False, missing=missings, categories=kinds)
     if isinstance(x, TracedArray):
@@ -136,12 +138,12 @@ def features_of(x: Any, call: str, categories: bool = False) -> Features:
 
 
 def _column(series: TracedSeries, call: str, categories: bool = False) -> tuple[Value, Missing]:
-    if series.kind == "category" and categories:
+    if series.kind is CATEGORIES and categories:
         return series.value, series.missing.kept()
-    if series.kind == "text":
+    if series.kind is STRINGS:
         some_string(series)  # without a string, the column may be float64
         return series.value, series.missing.kept()
-    dates.refuse_date(series, call)
+    series.kind.check_numeric(call)
     return batch_dependent.plain(series, call).value, PRESENT
 
 
@@ -199,4 +201,3 @@ def guard_finite(loop: LoopBuilder, values: Sequence[Value], allow_nan: bool = F
         fine = test if fine is None else loop.call("logical_and", fine, test)
     if fine is not None:
         loop.guard(fine, local=True)
-

@@ -13,7 +13,7 @@ from sparkweld.ir.types import BOOL, STR
 from udf_compiler.frontends.models.compose import joined
 from udf_compiler.frontends.models.features import FLOATS, Features, validated
 from udf_compiler.frontends.models.translator import Translator
-from udf_compiler.frontends.pandas.strings import PRESENT, Missing
+from udf_compiler.frontends.pandas.missing import PRESENT, Missing
 from udf_compiler.frontends.tracing.lower import run_prototype, type_of
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.utf8 import check_text

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import pandas as pd
 
@@ -22,12 +22,13 @@ from sparkweld.errors import Refusal
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import Read
 from sparkweld.reasons import refusal
+from udf_compiler.frontends.pandas.array import TracedArray
+from udf_compiler.frontends.pandas.columns import ColumnLike
+from udf_compiler.frontends.pandas.series import NUMBERS, TracedSeries
 from udf_compiler.frontends.tracing.session import refuse, refuse_again
-from udf_compiler.frontends.tracing.values import BINARY, REFLECTED, UNARY, Traced, series_class
+from udf_compiler.frontends.tracing.value_numbering import Term, Terms
+from udf_compiler.frontends.tracing.values import BINARY, REFLECTED, UNARY, series_class
 from udf_compiler.process.context_variables import assigned
-
-if TYPE_CHECKING:
-    from udf_compiler.frontends.tracing.value_numbering import Term, Terms
 
 #: A value or call of more columns has too many forms to compare one by one.
 MOST_COLUMNS = 4
@@ -46,7 +47,7 @@ def asks_for_all_forms() -> bool:
     return _ASKED.get()
 
 
-class AnyForm(Traced):
+class AnyForm(ColumnLike):
     """A Series with the same numbers in every form, but whose dtype depends on which input `columns` have NULLs in the batch.
 
     `series(dense)` creates it for batches without NULLs in `dense` and with NULLs in the other columns.
@@ -55,6 +56,7 @@ class AnyForm(Traced):
     __slots__ = ("columns", "loop", "series", "shared")
     what = "Series"
     stands_for = pd.Series
+    operator_rank = 3
 
     loop: LoopBuilder
     columns: frozenset[str]
@@ -82,11 +84,9 @@ class AnyForm(Traced):
     __class__ = property(series_class)  # type: ignore[assignment]
 
     def __getattr__(self, name: str) -> Any:
-        from udf_compiler.frontends.pandas.calls.series_methods import METHODS, PROPERTIES
-
-        if name in METHODS:
+        if name in NUMBERS.methods:
             return lambda *args, **kwargs: in_all_forms(lambda s, *a, **k: getattr(s, name)(*a, **k), (self, *args), kwargs)
-        if name not in PROPERTIES or name == "dtype":
+        if name not in NUMBERS.properties or name == "dtype":
             refuse("SW255", call=f"Series.{name}", when=_NULLS, advice="")
         return in_all_forms(lambda s: getattr(s, name), (self,), {})
 
@@ -116,8 +116,6 @@ def in_all_forms(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapp
 
     Refuses (SW255) a function that flags different rows in some form.
     """
-    from udf_compiler.frontends.tracing.value_numbering import Terms
-
     given = _found((args, kwargs))
     (loop, *others) = dict.fromkeys(x.loop for x in given)
     columns = frozenset().union(*(x.columns for x in given))
@@ -175,10 +173,7 @@ class _Picture:
 
 def _picture(loop: LoopBuilder, result: Any, terms: Terms, dense: frozenset[str]) -> _Picture | None:
     """Snapshots a result for rows where the `dense` columns are not NULL; None where other properties are observable."""
-    from udf_compiler.frontends.pandas.array import TracedArray
-    from udf_compiler.frontends.pandas.series import TracedSeries
-
-    if type(result) is TracedSeries and result.maybe is None:
+    if type(result) is TracedSeries and result.batch_dependent is None:
         seen: Any = (result._dtype, result.kind, result.missing, result.has_nat, result.nat_objects)
     elif type(result) is TracedArray and result.ndim == 1:
         seen = ("array", str(result.dtype))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,19 +9,20 @@ import numpy as np
 import pandas as pd
 
 from sparkweld.ir import LoopBuilder, Value
-from udf_compiler.frontends.pandas.any_form import AnyForm
+from udf_compiler.frontends.pandas.columns import ColumnLike, defers
 from udf_compiler.frontends.tracing.lower import Operand, constant_of, is_number, operator_call, type_of, ufunc_call
-from udf_compiler.frontends.tracing.session import refuse
-from udf_compiler.frontends.tracing.values import BINARY, REFLECTED, Traced, ndarray_class, raw, symbol
+from udf_compiler.frontends.tracing.session import current, refuse
+from udf_compiler.frontends.tracing.values import BINARY, REFLECTED, UNARY, ndarray_class, raw, symbol
 
 
-class TracedArray(Traced):
+class TracedArray(ColumnLike):
     """A symbolic array of shape (n,), one column, or (n, k), k columns of one dtype; `order` is "C", "F" or None (unknown)."""
 
     __slots__ = ("columns", "dtype", "loop", "ndim", "order", "shared")
     what = "array"
     stands_for = np.ndarray
     visible = frozenset({"dtype", "ndim"})
+    operator_rank = 0
 
     loop: LoopBuilder
     columns: tuple[Value, ...]
@@ -45,42 +45,26 @@ class TracedArray(Traced):
     __class__ = property(ndarray_class)  # type: ignore[assignment]
 
     def __getattr__(self, name: str) -> Any:
-        from udf_compiler.frontends.pandas.calls.numpy_ import array_attribute
-
-        return array_attribute(self, name)
+        return current().dispatch.attribute(self, name)
 
     def __getitem__(self, key: Any) -> Any:
-        from udf_compiler.frontends.pandas.calls.numpy_ import array_item
-
-        return array_item(self, key)
+        return current().dispatch.item(self, key)
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        from udf_compiler.frontends.pandas.calls.numpy_ import set_item
-
-        set_item(self, key, value)
+        current().dispatch.set_item(self, key, value)
 
     def __round__(self, decimals: int | None = None) -> Any:
         refuse("SW252", call="round() of an array", error="TypeError: type numpy.ndarray doesn't define __round__ method")
 
     def _binary(self, name: str, other: Any, reflected: bool) -> Any:
-        from udf_compiler.frontends.pandas.frame import TracedFrame
-        from udf_compiler.frontends.pandas.series import TracedSeries
-
-        if isinstance(other, TracedSeries | TracedFrame) or type(other) is AnyForm:
+        if defers(self, other):
             return NotImplemented  # NumPy defers to the Series, which runs its reflected operator
         call = f"array {symbol(name)} ..." if not reflected else f"... {symbol(name)} array"
         function = REFLECTED[name] if reflected else BINARY[name]
         return apply(lambda loop, ops: operator_call(loop, function, ops, call), (self, other), call)
 
     def _unary(self, name: str) -> Any:
-        functions: dict[str, Callable[..., Any]] = {
-            "neg": operator.neg,
-            "pos": operator.pos,
-            "invert": operator.invert,
-            "abs": abs,
-        }
-        function = functions[name]
-        call = f"{name} of an array"
+        function, call = UNARY[name], f"{name} of an array"
         return apply(lambda loop, ops: operator_call(loop, function, ops, call), (self,), call)
 
     def _in_place(self, name: str, other: Any) -> Any:
@@ -94,33 +78,28 @@ class TracedArray(Traced):
         return self
 
     def __matmul__(self, other: Any) -> Any:
-        from udf_compiler.frontends.pandas.calls.numpy_ import matmul
-
-        return matmul(self, other)
+        return current().dispatch.matmul(self, other)
 
     def __rmatmul__(self, other: Any) -> Any:
         refuse("SW250", call="... @ array")
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        from udf_compiler.frontends.pandas.calls.numpy_ import matmul
-        from udf_compiler.frontends.pandas.frame import TracedFrame
-        from udf_compiler.frontends.pandas.series import TracedSeries
-
         call = f"np.{ufunc.__name__}"
-        if any(isinstance(x, TracedSeries | TracedFrame) for x in inputs):
+        if defers(self, *inputs):
             return NotImplemented  # ndarray defers to the Series
         if method != "__call__":
             refuse("SW250", call=f"{call}.{method}")
         if kwargs:
             refuse("SW262", call=call, what=f"the argument {sorted(kwargs)[0]}=")
         if ufunc is np.matmul and isinstance(inputs[0], TracedArray):
-            return matmul(*inputs)
+            return current().dispatch.matmul(*inputs)
         return apply(lambda loop, ops: ufunc_call(loop, ufunc, ops, call), inputs, call)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        from udf_compiler.frontends.pandas.calls.numpy_ import call_function
+        return current().dispatch.call_numpy(function, args, kwargs)
 
-        return call_function(function, args, kwargs)
+    def to_array(self, call: str) -> TracedArray:
+        return self
 
 
 def array_of(loop: LoopBuilder, value: Value) -> TracedArray:
@@ -130,20 +109,9 @@ def array_of(loop: LoopBuilder, value: Value) -> TracedArray:
 
 def as_array(x: Any, call: str) -> TracedArray:
     """Returns np.asarray of a traced value: a view. Refuses dates."""
-    from udf_compiler.frontends.pandas import batch_dependent, dates
-    from udf_compiler.frontends.pandas.frame import TracedFrame
-    from udf_compiler.frontends.pandas.series import TracedSeries
-
-    if isinstance(x, TracedArray):
-        return x
-    if isinstance(x, TracedSeries):
-        dates.refuse_date(x, call)
-        x = batch_dependent.plain(x, call)
-        x.shared = True
-        return TracedArray(x.loop, (x.value,), shared=True)
-    if isinstance(x, TracedFrame):
-        return x.to_array(call)
-    refuse("SW262", call=call, what=raw(x))
+    if not isinstance(x, ColumnLike):
+        refuse("SW262", call=call, what=raw(x))
+    return x.to_array(call)
 
 
 def apply(function: Callable[[LoopBuilder, tuple[Operand, ...]], tuple[Value, ...]], args: Sequence[Any], call: str) -> Any:

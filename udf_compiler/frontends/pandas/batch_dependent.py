@@ -9,18 +9,20 @@ int64 when all are integers; the guard then requires one non-integer.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import BOOL, F64, I64, Type
-from udf_compiler.frontends.pandas.strings import Missing, is_missing
+from udf_compiler.frontends.pandas.kind import MIRRORED, SeriesKind
+from udf_compiler.frontends.pandas.missing import Missing
+from udf_compiler.frontends.pandas.series import NUMBERS, TracedSeries
+from udf_compiler.frontends.pandas.strings import is_missing
 from udf_compiler.frontends.tracing.lower import is_number
-from udf_compiler.frontends.tracing.session import current
+from udf_compiler.frontends.tracing.session import current, refuse
 from udf_compiler.frontends.tracing.values import COMPARISONS
 
-_MIRRORED = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le"}
 _FLOAT_OPERATORS = frozenset(("add", "sub", "mul", "truediv"))
 _ARITHMETIC = {"add": "add", "sub": "subtract", "mul": "multiply"}
 
@@ -29,7 +31,7 @@ _EXACT = 2**53
 
 
 @dataclass(frozen=True, slots=True)
-class Maybe:
+class BatchDependent:
     """The batch-dependent part of a Series. Its *plain* dtype is that of a batch without missing elements.
 
     - `valid`: which elements are not missing; None: all.
@@ -50,24 +52,70 @@ class Maybe:
     narrow: Type | None = None
 
 
-def maybe_series(
-    loop: LoopBuilder, value: Value, valid: Value | None, state: Missing, void: bool = False, bound: int = _EXACT
+class _BatchDependent(SeriesKind):
+    """Numbers or bools; `batch_dependent` of the Series describes it."""
+
+    name = "batch-dependent"
+    precedence = precedence_as_other = 1
+
+    #: Methods that need no guard against missing elements.
+    independent: frozenset[str]
+
+    def dtype(self, series: TracedSeries) -> NoReturn:
+        refuse("SW255", call="Series.dtype", when="a string is missing", advice="Fill missing strings first.")
+
+    def check_numeric(self, call: str) -> None:
+        pass
+
+    def plain(self, series: TracedSeries, call: str) -> TracedSeries:
+        """Returns the ordinary Series of a batch without missing elements, which a guard requires."""
+        loop, state = series.loop, series.batch_dependent
+        assert state is not None
+        if series.value.type == F64:
+            loop.guard_some(loop.call("logical_not", state.plain))
+            current().note(f"{call}: batches of integers only run in Python")
+            return series.new(series.value)
+        loop.guard(state.plain)
+        current().note(f"{call}: batches with missing values run in Python")
+        return series.new(plain_value(series))
+
+    def receiver(self, series: TracedSeries, name: str, call: str) -> TracedSeries:
+        if name in self.independent or not (name in self.methods or name in self.properties):
+            return series
+        return self.plain(series, call)
+
+    def is_missing(self, series: TracedSeries) -> Value:
+        return series.loop.call("logical_not", present(series))
+
+    def binary(self, series: TracedSeries, name: str, other: Any, reflected: bool, call: str) -> Any:
+        result = binary(series, name, other, reflected, call)
+        if result is not NotImplemented:
+            return result
+        return NUMBERS.binary(plain(series, call), name, plain(other, call), reflected, call)
+
+    def unary(self, series: TracedSeries, name: str, call: str) -> TracedSeries:
+        return NUMBERS.unary(self.plain(series, call), name, call)
+
+
+BATCH_DEPENDENT = _BatchDependent()
+
+
+def batch_dependent_series(
+    loop: LoopBuilder, value: Value, valid: Value | None, missing: Missing, void: bool = False, bound: int = _EXACT
 ) -> Any:
     """Returns a Series of a plain bool or integer that is missing where not `valid`; an ordinary one when `valid` is None."""
-    from udf_compiler.frontends.pandas.series import TracedSeries
-
     if valid is None:
         return TracedSeries(loop, value, value.type.dtype)
     narrow = value.type if value.type.is_int and value.type != I64 else None
     value = value if narrow is None else loop.cast(value, I64)
-    maybe = Maybe(valid, valid, state, void, bound, narrow)
-    return TracedSeries(loop, loop.select(valid, value, loop.const(0, value.type)), None, "maybe", maybe=maybe)
+    dtype = BatchDependent(valid, valid, missing, void, bound, narrow)
+    return TracedSeries(loop, loop.select(valid, value, loop.const(0, value.type)), None, BATCH_DEPENDENT, batch_dependent=dtype)
 
 
 def plain_value(x: Any) -> Value:
     """Returns the value in the dtype of a batch without missing elements."""
     value: Value = x.value
-    return value if x.maybe.narrow is None else x.loop.cast(value, x.maybe.narrow)  # type: ignore[no-any-return]
+    return value if x.batch_dependent.narrow is None else x.loop.cast(value, x.batch_dependent.narrow)  # type: ignore[no-any-return]
 
 
 def numbers_read(loop: LoopBuilder, value: Value, valid: Value, whole: Value) -> Any:
@@ -75,53 +123,41 @@ def numbers_read(loop: LoopBuilder, value: Value, valid: Value, whole: Value) ->
 
     It is int64 in a batch whose rows are all `whole`, that is, exact integers.
     """
-    from udf_compiler.frontends.pandas.series import TracedSeries
-
     value = loop.select(valid, value, loop.const(np.nan, F64))
-    return TracedSeries(loop, value, None, "maybe", maybe=Maybe(valid, whole))
+    return TracedSeries(loop, value, None, BATCH_DEPENDENT, batch_dependent=BatchDependent(valid, whole))
 
 
-def is_maybe(x: object) -> bool:
+def is_batch_dependent(x: object) -> bool:
     """Whether `x` is a Series whose dtype depends on the batch."""
-    from udf_compiler.frontends.pandas.series import TracedSeries
-
-    return issubclass(type(x), TracedSeries) and x.kind == "maybe"  # type: ignore[attr-defined]
+    return issubclass(type(x), TracedSeries) and x.kind is BATCH_DEPENDENT  # type: ignore[attr-defined]
 
 
 def plain(x: Any, call: str) -> Any:
     """Returns the ordinary Series of a batch without missing elements, which a guard requires; any other object unchanged."""
-    if not is_maybe(x):
-        return x
-    if x.value.type == F64:
-        x.loop.guard_some(x.loop.call("logical_not", x.maybe.plain))
-        current().note(f"{call}: batches of integers only run in Python")
-        return x.new(x.value)
-    x.loop.guard(x.maybe.plain)
-    current().note(f"{call}: batches with missing values run in Python")
-    return x.new(plain_value(x))
+    return x.kind.plain(x, call) if issubclass(type(x), TracedSeries) else x
 
 
 def present(x: Any) -> Value:
     """Returns the bool that marks elements that are not missing."""
-    valid: Value | None = x.maybe.valid
+    valid: Value | None = x.batch_dependent.valid
     return x.loop.const(True, BOOL) if valid is None else valid
 
 
 def some_number(x: Any) -> None:
     """Guards that the batch has a number, if pandas would otherwise store it as object."""
-    if x.maybe.void:
+    if x.batch_dependent.void:
         x.loop.guard_some(present(x))
 
 
 def binary(series: Any, name: str, other: Any, reflected: bool, call: str) -> Any:
     """Applies an operator whose result is independent of the dtype; NotImplemented for any other."""
-    if not is_maybe(series):  # swap the operands so that the first is such a Series
+    if not is_batch_dependent(series):  # swap the operands so that the first is such a Series
         series, other, reflected = other, series, not reflected
-        name = _MIRRORED.get(name, name)
+        name = MIRRORED.get(name, name)
     if series.value.type == BOOL:
         return _logical(series, name, other, reflected)
-    if (name == "truediv" and (is_maybe(other) or is_number(other))) or (name in _FLOAT_OPERATORS and _is_float(other)):
-        return as_float(series)._binary(name, as_float(other) if is_maybe(other) else other, reflected)
+    if (name == "truediv" and (is_batch_dependent(other) or is_number(other))) or (name in _FLOAT_OPERATORS and _is_float(other)):
+        return as_float(series)._binary(name, as_float(other) if is_batch_dependent(other) else other, reflected)
     if name in COMPARISONS:
         return _compared(series, name, other)
     if name in _ARITHMETIC:
@@ -131,10 +167,8 @@ def binary(series: Any, name: str, other: Any, reflected: bool, call: str) -> An
 
 def _is_float(x: Any) -> bool:
     """Whether `x` is a float constant or an ordinary float64 Series; an operator with it returns float64 for each dtype."""
-    from udf_compiler.frontends.pandas.series import TracedSeries
-
     if isinstance(x, TracedSeries):
-        return x.kind == "numpy" and x.dtype == np.float64
+        return x.kind is NUMBERS and x.dtype == np.float64
     return type(x) is float or isinstance(x, np.float64)
 
 
@@ -153,13 +187,11 @@ def _logical(series: Any, name: str, other: Any, reflected: bool) -> Any:
         return NotImplemented
     left, right = (other, series) if reflected else (series, other)
     result = loop.call(f"logical_{name}", left.value, right.value)  # a missing bool has the value False
-    return series.new(loop.call("logical_and", result, present(left)) if is_maybe(left) else result)
+    return series.new(loop.call("logical_and", result, present(left)) if is_batch_dependent(left) else result)
 
 
 def _is_bool(x: Any, loop: LoopBuilder) -> bool:
-    from udf_compiler.frontends.pandas.series import TracedSeries
-
-    return isinstance(x, TracedSeries) and x.loop is loop and x.kind in ("numpy", "maybe") and x.value.type == BOOL
+    return isinstance(x, TracedSeries) and x.loop is loop and x.kind in (NUMBERS, BATCH_DEPENDENT) and x.value.type == BOOL
 
 
 def _compared(series: Any, name: str, other: Any) -> Any:
@@ -168,7 +200,7 @@ def _compared(series: Any, name: str, other: Any) -> Any:
     if is_missing(other):
         return series.new(loop.const(name == "ne", BOOL))
     sides = [_number(series)]
-    if is_maybe(other) and other.value.type in (I64, F64):
+    if is_batch_dependent(other) and other.value.type in (I64, F64):
         sides.append(_number(other))
     elif is_number(other) and abs(other) <= _EXACT:
         sides.append(loop.const(float(other), F64))
@@ -194,30 +226,29 @@ def as_float(x: Any) -> Any:
 
 def _computed(series: Any, name: str, other: Any, reflected: bool) -> Any:
     """Adds, subtracts or multiplies where the result is exact in both dtypes; the result is again such a Series."""
-    from udf_compiler.frontends.pandas.series import TracedSeries
-
-    loop = series.loop
+    loop, own = series.loop, series.batch_dependent
     if series.value.type != I64:
         return NotImplemented
-    if is_maybe(other) and other.value.type == I64:
-        value, bound, narrow = other.value, other.maybe.bound, other.maybe.narrow
-        narrow = narrow if narrow == series.maybe.narrow else None  # of two different types, int64 is the wider one
+    if is_batch_dependent(other) and other.value.type == I64:
+        value, bound, narrow = other.value, other.batch_dependent.bound, other.batch_dependent.narrow
+        narrow = narrow if narrow == own.narrow else None  # of two different types, int64 is the wider one
         valid, dense = loop.call("logical_and", present(series), present(other)), _both(series, other)
     elif type(other) is int and abs(other) <= _EXACT:
-        value, bound, valid, dense = loop.const(other, I64), abs(other), series.maybe.valid, series.maybe.plain
-        narrow = series.maybe.narrow
+        value, bound, valid, dense = loop.const(other, I64), abs(other), own.valid, own.plain
+        narrow = own.narrow
     else:
         return NotImplemented
-    reach = series.maybe.bound * bound if name == "mul" else series.maybe.bound + bound
+    reach = own.bound * bound if name == "mul" else own.bound + bound
     if max(reach, bound) > (_EXACT if narrow is None else np.iinfo(narrow.dtype).max):
         return NotImplemented
     sides = (value, series.value) if reflected else (series.value, value)
     result = loop.call(_ARITHMETIC[name], *sides)
     if valid is not None:
         result = loop.select(valid, result, loop.const(0, I64))
-    void = series.maybe.void or (is_maybe(other) and other.maybe.void)
-    return TracedSeries(loop, result, None, "maybe", maybe=Maybe(valid, dense, Missing(), void, reach, narrow))
+    void = own.void or (is_batch_dependent(other) and other.batch_dependent.void)
+    dtype = BatchDependent(valid, dense, Missing(), void, reach, narrow)
+    return TracedSeries(loop, result, None, BATCH_DEPENDENT, batch_dependent=dtype)
 
 
 def _both(a: Any, b: Any) -> Value:
-    return a.loop.call("logical_and", a.maybe.plain, b.maybe.plain)
+    return a.loop.call("logical_and", a.batch_dependent.plain, b.batch_dependent.plain)

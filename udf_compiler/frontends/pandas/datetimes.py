@@ -9,7 +9,7 @@ overflow. Whether a batch has a NaT decides dtypes (the years of datetimes are i
 from __future__ import annotations
 
 import datetime
-import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,36 +18,60 @@ import pandas as pd
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import Fits
 from sparkweld.ir.types import BOOL, F64, I64
-from udf_compiler.frontends.pandas.batch_dependent import maybe_series
-from udf_compiler.frontends.pandas.strings import Missing
+from udf_compiler.frontends.pandas.batch_dependent import BATCH_DEPENDENT, batch_dependent_series
+from udf_compiler.frontends.pandas.kind import SeriesKind
+from udf_compiler.frontends.pandas.missing import Missing
+from udf_compiler.frontends.pandas.series import NUMBERS, TracedSeries
+from udf_compiler.frontends.pandas.time_constants import DATE_TEXT
 from udf_compiler.frontends.tracing import integer_checks
 from udf_compiler.frontends.tracing.lower import constant_of, is_number, run_prototype
 from udf_compiler.frontends.tracing.session import refuse
-from udf_compiler.frontends.tracing.values import BINARY, COMPARISONS, REFLECTED, raw
-
-#: `kind` of a TracedSeries -> its dtype.
-DTYPES = {"datetime": np.dtype("M8[ns]"), "timedelta": np.dtype("m8[ns]")}
-_KINDS = {dtype: kind for kind, dtype in DTYPES.items()}
+from udf_compiler.frontends.tracing.values import BINARY, COMPARISONS, REFLECTED, UNARY, raw
 
 _SMALLEST = int(np.iinfo(np.int64).min)  # NaT
 
 
-#: Strings that name a fixed day; others (now, 10:00) are completed with today's date.
-DATE_TEXT = re.compile(
-    r"\s*(\d{4}[-/]\d{1,2}[-/]\d{1,2}|\d{1,2}/\d{1,2}/\d{4}|\d{8})([ T]\d{1,2}(:\d{1,2}(:\d{1,2}(\.\d+)?)?)?)?\s*"
-)
+class TimeKind(SeriesKind):
+    """Nanoseconds, NULL where NaT. `fields` and `dt_methods` are those of the accessor ``.dt``; see `methods`."""
+
+    precedence = precedence_as_other = 2
+
+    fields: Mapping[str, Callable[[TracedSeries], Any]]
+    dt_methods: Mapping[str, Callable[..., Any]]
+
+    def __init__(self, name: str, numpy_dtype: str, example: int) -> None:
+        self.name, self.numpy_dtype, self.example = name, np.dtype(numpy_dtype), example
+
+    def claims(self, constant: Any) -> bool:
+        return isinstance(constant, datetime.datetime | datetime.timedelta | np.datetime64 | np.timedelta64)
+
+    def replacement(self, series: TracedSeries, other: Any, method: Callable[..., Any], call: str) -> Value:
+        return replacement(series, other, method, call)
+
+    def binary(self, series: TracedSeries, name: str, other: Any, reflected: bool, call: str) -> Any:
+        return binary(series, name, other, reflected, call)
+
+    def unary(self, series: TracedSeries, name: str, call: str) -> TracedSeries:
+        # datetimes have no sign; only NaT is the smallest integer, so no value wraps
+        run_prototype(call, UNARY[name], proto(series))
+        loop, fn = series.loop, {"neg": "negative", "abs": "absolute"}.get(name)
+        if fn is None:
+            refuse("SW251", call=call)
+        return like(series, loop.call(fn, loop.value_of(series.value)))  # type: ignore[no-any-return]
 
 
-def is_moment(series: Any) -> bool:
+DATETIMES = TimeKind("datetime", "M8[ns]", 10**17 + 1)
+TIMEDELTAS = TimeKind("timedelta", "m8[ns]", 10**14 + 1)
+
+
+def is_time(series: Any) -> bool:
     """Whether a Series holds datetimes or timedeltas."""
-    return series.kind in DTYPES
+    return type(series.kind) is TimeKind
 
 
-def new(loop: LoopBuilder, value: Value, kind: str, has_nat: bool = False) -> Any:
+def new(loop: LoopBuilder, value: Value, kind: TimeKind, has_nat: bool = False) -> Any:
     """Returns a Series of nanoseconds. `has_nat`: every batch of this form has a NaT in it."""
-    from udf_compiler.frontends.pandas.series import TracedSeries
-
-    return TracedSeries(loop, value, DTYPES[kind], kind, has_nat=has_nat and value.type.nullable)
+    return TracedSeries(loop, value, kind.numpy_dtype, kind, has_nat=has_nat and value.type.nullable)
 
 
 def like(series: Any, value: Value) -> Any:
@@ -65,13 +89,11 @@ def integers(series: Any, value: Value, bound: int = 10**6) -> Any:
 
     `bound`: the largest possible |integer|. From 2**53 on, a row with a NaT is flagged, unless every batch has one.
     """
-    from udf_compiler.frontends.pandas.series import TracedSeries
-
     loop, valid = series.loop, _valid(series)
     if valid is not None and series.has_nat:
         value = loop.select(valid, loop.cast(value, F64), loop.const(np.nan, F64))
     elif valid is not None and bound < 2**53:
-        return maybe_series(loop, value, valid, Missing(), bound=bound)
+        return batch_dependent_series(loop, value, valid, Missing(), bound=bound)
     elif valid is not None:
         loop.guard(valid)
     return TracedSeries(loop, value, value.type.dtype)
@@ -134,8 +156,8 @@ def plain(x: Any) -> Any:
     return datetime.datetime(x.year, x.month, x.day, x.hour, x.minute, x.second, x.microsecond, zone, fold=x.fold)
 
 
-def kind_of(x: pd.Timestamp | pd.Timedelta) -> str:
-    return "datetime" if isinstance(x, pd.Timestamp) else "timedelta"
+def kind_of(x: pd.Timestamp | pd.Timedelta) -> TimeKind:
+    return DATETIMES if isinstance(x, pd.Timestamp) else TIMEDELTAS
 
 
 def replacement(series: Any, other: Any, method: Any, call: str) -> Value:
@@ -143,15 +165,13 @@ def replacement(series: Any, other: Any, method: Any, call: str) -> Value:
 
     Refuses replacements that change the dtype in pandas.
     """
-    from udf_compiler.frontends.pandas.series import TracedSeries
-
     loop, other = series.loop, constant_of(other)
-    if isinstance(other, TracedSeries) and other.kind == series.kind and other.loop is loop:
+    if isinstance(other, TracedSeries) and other.kind is series.kind and other.loop is loop:
         return other.value
     if is_missing(other):
         return loop.optional(loop.const(0, I64), loop.const(False, BOOL))
     found = constant(other, call)
-    if found is None or kind_of(found) != series.kind:
+    if found is None or kind_of(found) is not series.kind:
         refuse("SW262", call=call, what=f"{raw(other)} as the replacement")
     nat = pd.Series(np.array([_SMALLEST, 0]).view(series.dtype))
     made = run_prototype(call, method, nat, found)
@@ -163,36 +183,29 @@ def replacement(series: Any, other: Any, method: Any, call: str) -> Value:
 # Operators.
 
 
-def _series_kind(x: Any) -> str:
-    """Returns the kind of a Series; empty for any other object."""
-    from udf_compiler.frontends.pandas.series import TracedSeries
-
-    return x.kind if issubclass(type(x), TracedSeries) else ""
+def is_time_series(x: object) -> bool:
+    """Whether an object is a Series of datetimes or timedeltas."""
+    return issubclass(type(x), TracedSeries) and is_time(x)
 
 
 def concerns(left: Any, right: Any) -> bool:
     """Whether an operator on these operands (one of them a Series) is one of datetimes or timedeltas."""
-    if _series_kind(left) in DTYPES or _series_kind(right) in DTYPES:
-        return True
-    return isinstance(right, datetime.datetime | datetime.timedelta | np.datetime64 | np.timedelta64)
+    return is_time_series(left) or is_time_series(right) or DATETIMES.claims(right)
 
 
 def proto(series: Any) -> pd.Series:
     """Returns one element of the Series' dtype, with no special value."""
-    number = 10**17 + 1 if series.kind == "datetime" else 10**14 + 1
-    return pd.Series(np.array([number if is_moment(series) else 1]).astype(series.dtype))
+    return pd.Series(np.array([series.kind.example if is_time(series) else 1]).astype(series.dtype))
 
 
 def binary(series: Any, name: str, other: Any, reflected: bool, call: str) -> Any:
     """Returns ``series op other`` (``other op series`` when reflected) as pandas' Series operators compute it."""
-    from udf_compiler.frontends.pandas.series import TracedSeries
-
     loop = series.loop
     if isinstance(other, TracedSeries):
         if other.loop is not loop:
             refuse("SW262", call=call, what="a column of another function call")
-        if other.kind != "numpy" and not is_moment(other):
-            refuse("SW262", call=call, what=f"a {other.kind} Series")
+        if other.kind is not NUMBERS and not is_time(other):
+            refuse("SW262", call=call, what=f"a {other.kind.name} Series")
         other_proto: Any = proto(other)
         right: Any = other
     else:
@@ -211,7 +224,7 @@ def binary(series: Any, name: str, other: Any, reflected: bool, call: str) -> An
         made = _OPERATORS[key](loop, left, right, call)
     else:
         refuse("SW251", call=f"{call} of {key[1]} and {key[2]}")
-    if made.kind == "maybe":
+    if made.kind is BATCH_DEPENDENT:
         return made
     if made.dtype != wanted.dtype and not (made.dtype == np.float64 and wanted.dtype == np.int64):  # integers with NaT
         refuse("SW254", call=call, type=str(wanted.dtype))
@@ -223,7 +236,7 @@ def _scalar(series: Any, name: str, other: Any, call: str) -> tuple[Any, Any]:
     other = constant_of(other)
     if is_missing(other):
         return None, other
-    found = constant(other, call, text=name in COMPARISONS and series.kind == "datetime")
+    found = constant(other, call, text=name in COMPARISONS and series.kind is DATETIMES)
     if found is not None:
         return found, plain(other)
     if is_number(other) and not isinstance(other, bool | np.bool_):
@@ -241,9 +254,8 @@ def _with_missing(series: Any, name: str, wanted: pd.Series, call: str) -> Any:
 
 def _kind(x: Any) -> str:
     if isinstance(x, pd.Timestamp | pd.Timedelta):
-        return kind_of(x)
-    kind = _series_kind(x)
-    return kind if kind in DTYPES else "number"
+        return kind_of(x).name
+    return x.kind.name if is_time_series(x) else "number"
 
 
 class _Side:
@@ -254,9 +266,9 @@ class _Side:
         self.has_nat = False
         if isinstance(x, pd.Timestamp | pd.Timedelta):
             self.value = loop.const(x._value, I64)
-        elif _series_kind(x) in DTYPES:
+        elif is_time_series(x):
             self.value, self.valid, self.has_nat = loop.value_of(x.value), _valid(x), x.has_nat
-        elif _series_kind(x):
+        elif issubclass(type(x), TracedSeries):
             self.value = x.value
         else:
             whole = isinstance(x, int | np.integer)
@@ -270,8 +282,6 @@ def _both(loop: LoopBuilder, a: _Side, b: _Side) -> Value | None:
 
 
 def _compare(loop: LoopBuilder, name: str, left: Any, right: Any) -> Any:
-    from udf_compiler.frontends.pandas.series import TracedSeries
-
     a, b = _Side(loop, left), _Side(loop, right)
     result, valid = loop.call(COMPARISONS[name], a.value, b.value), _both(loop, a, b)
     if valid is not None:
@@ -293,7 +303,7 @@ def scaled(loop: LoopBuilder, a: Value, b: Value) -> Value:
     return loop.call("multiply", a, b)
 
 
-def _sum(fn: str, kind: str) -> Any:
+def _sum(fn: str, kind: TimeKind) -> Any:
     def operator(loop: LoopBuilder, left: Any, right: Any, call: str) -> Any:
         a, b = _Side(loop, left), _Side(loop, right)
         result = nat_where(loop, no_overflow(loop, fn, a.value, b.value), _both(loop, a, b))
@@ -310,7 +320,7 @@ def _times(loop: LoopBuilder, left: Any, right: Any, call: str) -> Any:
     if not number.value.type.is_int:
         refuse("SW262", call=call, what="a bool operand")
     product = scaled(loop, span.value, loop.cast(number.value, I64))
-    return new(loop, nat_where(loop, product, span.valid), "timedelta", span.has_nat)
+    return new(loop, nat_where(loop, product, span.valid), TIMEDELTAS, span.has_nat)
 
 
 def _of_float(loop: LoopBuilder, span: _Side, product: Value) -> Any:
@@ -320,12 +330,10 @@ def _of_float(loop: LoopBuilder, span: _Side, product: Value) -> Any:
     whole = loop.cast(product, I64)
     loop.guard(loop.call("not_equal", whole, loop.const(_SMALLEST, I64)))
     valid = finite if span.valid is None else loop.call("logical_and", finite, span.valid)
-    return new(loop, loop.optional(whole, valid), "timedelta", span.has_nat)
+    return new(loop, loop.optional(whole, valid), TIMEDELTAS, span.has_nat)
 
 
 def _ratio(loop: LoopBuilder, left: Any, right: Any, call: str) -> Any:
-    from udf_compiler.frontends.pandas.series import TracedSeries
-
     a, b = _Side(loop, left), _Side(loop, right)
     result, valid = loop.call("divide", loop.cast(a.value, F64), loop.cast(b.value, F64)), _both(loop, a, b)
     result = result if valid is None else loop.select(valid, result, loop.const(np.nan, F64))
@@ -373,12 +381,12 @@ def _shared_out(loop: LoopBuilder, left: Any, right: Any, call: str) -> Any:
 
 
 _OPERATORS = {
-    ("add", "datetime", "timedelta"): _sum("add", "datetime"),
-    ("add", "timedelta", "datetime"): _sum("add", "datetime"),
-    ("add", "timedelta", "timedelta"): _sum("add", "timedelta"),
-    ("sub", "datetime", "datetime"): _sum("subtract", "timedelta"),
-    ("sub", "datetime", "timedelta"): _sum("subtract", "datetime"),
-    ("sub", "timedelta", "timedelta"): _sum("subtract", "timedelta"),
+    ("add", "datetime", "timedelta"): _sum("add", DATETIMES),
+    ("add", "timedelta", "datetime"): _sum("add", DATETIMES),
+    ("add", "timedelta", "timedelta"): _sum("add", TIMEDELTAS),
+    ("sub", "datetime", "datetime"): _sum("subtract", TIMEDELTAS),
+    ("sub", "datetime", "timedelta"): _sum("subtract", DATETIMES),
+    ("sub", "timedelta", "timedelta"): _sum("subtract", TIMEDELTAS),
     ("mul", "timedelta", "number"): _times,
     ("mul", "number", "timedelta"): _times,
     ("truediv", "timedelta", "timedelta"): _ratio,
@@ -386,16 +394,3 @@ _OPERATORS = {
     ("floordiv", "timedelta", "timedelta"): _quotient,
     ("mod", "timedelta", "timedelta"): _rest,
 }
-
-
-def unary(series: Any, name: str, call: str) -> Any:
-    """Negates timedeltas or takes their absolute value; datetimes have no sign.
-
-    Only NaT is the smallest integer, so no value wraps.
-    """
-    functions: dict[str, Any] = {"neg": lambda s: -s, "pos": lambda s: +s, "invert": lambda s: ~s, "abs": abs}
-    run_prototype(call, functions[name], proto(series))
-    loop, fn = series.loop, {"neg": "negative", "abs": "absolute"}.get(name)
-    if fn is None:
-        refuse("SW251", call=call)
-    return like(series, loop.call(fn, loop.value_of(series.value)))

@@ -6,12 +6,31 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sparkweld.ir import LoopBuilder, Value
+from udf_compiler.frontends.pandas.apply.comprehensions import rows_of
 from udf_compiler.frontends.pandas.array import TracedArray
+from udf_compiler.frontends.pandas.calls import arrays
+from udf_compiler.frontends.pandas.calls.frames import delete_column, keep_rows, set_column
 from udf_compiler.frontends.pandas.calls.numpy_ import call_function
 from udf_compiler.frontends.pandas.calls.numpy_module import NdarrayStandIn
-from udf_compiler.frontends.pandas.calls.pandas_ import SeriesStandIn
+from udf_compiler.frontends.pandas.calls.pandas_ import FrameStandIn, SeriesStandIn, frame_attribute
+from udf_compiler.frontends.pandas.calls.reductions import matmul
+from udf_compiler.frontends.pandas.calls.series_choices import set_where
+from udf_compiler.frontends.pandas.frame import TracedFrame
+from udf_compiler.frontends.pandas.kinds import series_attribute
+from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.pandas.stand_ins import stand_in
 from udf_compiler.frontends.tracing.dispatch import Dispatch
+
+_ATTRIBUTES: dict[type, Callable[[Any, str], Any]] = {
+    TracedArray: arrays.attribute,
+    TracedSeries: series_attribute,
+    TracedFrame: frame_attribute,
+}
+_SETTERS: dict[type, Callable[[Any, Any, Any], None]] = {
+    TracedArray: arrays.set_item,
+    TracedSeries: lambda series, key, value: set_where(series, key, value, "Series[...] = ..."),
+    TracedFrame: set_column,
+}
 
 
 class _Dispatch(Dispatch):
@@ -22,6 +41,27 @@ class _Dispatch(Dispatch):
 
     def class_of_array(self, x: object) -> type:
         return NdarrayStandIn  # type: ignore[no-any-return]
+
+    def class_of_frame(self, x: object) -> type:
+        return FrameStandIn  # type: ignore[no-any-return]
+
+    def attribute(self, x: Any, name: str) -> Any:
+        return _ATTRIBUTES[type(x)](x, name)
+
+    def item(self, x: Any, key: Any) -> Any:
+        return keep_rows(x, key, "DataFrame[...]") if type(x) is TracedFrame else arrays.item(x, key)
+
+    def set_item(self, x: Any, key: Any, value: Any) -> None:
+        _SETTERS[type(x)](x, key, value)
+
+    def delete_item(self, x: Any, key: Any) -> None:
+        delete_column(x, key)
+
+    def rows(self, x: Any) -> Any:
+        return rows_of((x,), single=True)
+
+    def matmul(self, x: Any, other: Any) -> Any:
+        return matmul(x, other)
 
     def stand_in(self, obj: object) -> object | None:
         return stand_in(obj)

@@ -9,21 +9,22 @@ import pandas as pd
 from pandas.core.computation import expressions
 
 from sparkweld.ir import LoopBuilder
-from udf_compiler.frontends.pandas import batch_dependent, dates
 from udf_compiler.frontends.pandas.array import TracedArray
-from udf_compiler.frontends.pandas.series import TracedSeries
+from udf_compiler.frontends.pandas.columns import ColumnLike
+from udf_compiler.frontends.pandas.series import NUMBERS, TracedSeries
 from udf_compiler.frontends.tracing.lower import constant_of, is_number, run_prototype, type_of
-from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.session import current, refuse
 from udf_compiler.frontends.tracing.values import Traced
 
 
-class TracedFrame(Traced):
+class TracedFrame(ColumnLike):
     """A symbolic DataFrame; `series` maps column names to Series, in order."""
 
     __slots__ = ("loop", "series", "shared")
     what = "DataFrame"
     stands_for = pd.DataFrame
     visible = frozenset({"dtypes"})
+    operator_rank = 2
 
     loop: LoopBuilder
     series: dict[Any, TracedSeries]
@@ -33,9 +34,7 @@ class TracedFrame(Traced):
 
     @property  # type: ignore[misc]
     def __class__(self) -> type:
-        from udf_compiler.frontends.pandas.calls.pandas_ import FrameStandIn
-
-        return FrameStandIn
+        return current().dispatch.class_of_frame(self)
 
     @property
     def dtypes(self) -> dict[Any, np.dtype]:
@@ -46,9 +45,7 @@ class TracedFrame(Traced):
         return self.series
 
     def __getattr__(self, name: str) -> Any:
-        from udf_compiler.frontends.pandas.calls.pandas_ import frame_attribute
-
-        return frame_attribute(self, name)
+        return current().dispatch.attribute(self, name)
 
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, list) and all(isinstance(k, str) for k in key):
@@ -56,20 +53,14 @@ class TracedFrame(Traced):
         if isinstance(key, str):
             return self.column(key)
         if isinstance(key, Traced):
-            from udf_compiler.frontends.pandas.calls.frames import keep_rows
-
-            return keep_rows(self, key, "DataFrame[...]")
+            return current().dispatch.item(self, key)
         refuse("SW250", call="DataFrame[...]")
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        from udf_compiler.frontends.pandas.calls.frames import set_column
-
-        set_column(self, key, value)
+        current().dispatch.set_item(self, key, value)
 
     def __delitem__(self, key: Any) -> None:
-        from udf_compiler.frontends.pandas.calls.frames import delete_column
-
-        delete_column(self, key)
+        current().dispatch.delete_item(self, key)
 
     def column(self, name: str) -> TracedSeries:
         """Returns a column as a view of the frame. Refuses (SW252) an unknown name."""
@@ -85,8 +76,8 @@ class TracedFrame(Traced):
         if not self.series:
             refuse("SW262", call=call, what="a DataFrame without columns")
         for s in self.series.values():
-            dates.refuse_date(s, call)
-        series = {name: batch_dependent.plain(s, call) for name, s in self.series.items()}
+            s.kind.check_numeric(call)
+        series = {name: s.kind.plain(s, call) for name, s in self.series.items()}
         protos = {name: np.ones(1, s.dtype) for name, s in series.items()}
         common = run_prototype(call, lambda: pd.DataFrame(protos).to_numpy().dtype)
         type = type_of(common, call)
@@ -101,7 +92,7 @@ class TracedFrame(Traced):
 
     def _is_of_numbers(self) -> bool:
         """Whether operators work column by column; numexpr's threshold counts the elements of all columns."""
-        return not expressions.USE_NUMEXPR and all(s.kind == "numpy" for s in self.series.values())
+        return not expressions.USE_NUMEXPR and all(s.kind is NUMBERS for s in self.series.values())
 
     def _unary(self, name: str) -> Any:
         refuse("SW251", call=f"{name} of a DataFrame")
@@ -115,9 +106,7 @@ class TracedFrame(Traced):
         return TracedFrame(self.loop, {name: ufunc(s) for name, s in self.series.items()})
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        from udf_compiler.frontends.pandas.calls.numpy_ import call_function
-
-        return call_function(function, args, kwargs)
+        return current().dispatch.call_numpy(function, args, kwargs)
 
 
 def refuse_renumbered(loop: LoopBuilder, call: str) -> None:

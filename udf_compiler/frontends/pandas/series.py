@@ -1,4 +1,4 @@
-"""Traces pandas Series: lowers operators and ufuncs to IR by the rules of pandas/core/ops and pandas/core/arraylike.
+"""Traces pandas Series of numbers: lowers operators and ufuncs to IR by the rules of pandas/core/ops and pandas/core/arraylike.
 
 Three rules differ from NumPy's. NumPy scalars count as Python scalars in arithmetic (not in comparisons). A zero divisor of
 // and % on integers turns the whole batch to float64 (guarded). Comparisons with None or NaN are constant.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -16,9 +16,10 @@ import pandas as pd
 from sparkweld.errors import InternalError
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import BOOL
-from udf_compiler.frontends.pandas import batch_dependent as maybe
-from udf_compiler.frontends.pandas import dates, datetimes, strings
-from udf_compiler.frontends.pandas.any_form import AnyForm
+from udf_compiler.frontends.pandas.array import TracedArray
+from udf_compiler.frontends.pandas.columns import ColumnLike, SeriesOperand, defers
+from udf_compiler.frontends.pandas.kind import MIRRORED, SeriesKind
+from udf_compiler.frontends.pandas.missing import PRESENT, Missing
 from udf_compiler.frontends.tracing.lower import (
     Operand,
     constant_of,
@@ -30,7 +31,10 @@ from udf_compiler.frontends.tracing.lower import (
     ufunc_call,
 )
 from udf_compiler.frontends.tracing.session import current, refuse
-from udf_compiler.frontends.tracing.values import BINARY, REFLECTED, Traced, raw, series_class, symbol
+from udf_compiler.frontends.tracing.values import BINARY, REFLECTED, UNARY, Traced, raw, series_class, symbol
+
+if TYPE_CHECKING:
+    from udf_compiler.frontends.pandas.batch_dependent import BatchDependent
 
 _COMPARISONS = frozenset("eq ne lt le gt ge".split())
 _LOGICAL = frozenset("and or xor".split())
@@ -42,34 +46,56 @@ _OPERATORS = {
     "greater_equal": "ge", "bitwise_and": "and", "bitwise_or": "or", "bitwise_xor": "xor",
 }  # fmt: skip
 _UNARY_OPERATORS = {"negative": "neg", "positive": "pos", "absolute": "abs"}
-_MIRRORED = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le", "eq": "eq", "ne": "ne"}
 
 
-class TracedSeries(Traced):
-    """A Series over the rows of `loop`: one value per row, index 0 to n-1. `kind` is one of:
+class _Numbers(SeriesKind):
+    """Values of a NumPy dtype that the IR supports."""
 
-    - "numpy": values of a NumPy dtype that the IR supports.
-    - "date": datetime.date objects, None where NULL.
-    - "text": strings; `missing` defines the elements where NULL.
-    - "maybe": `maybe` describes it; the dtype depends on the batch.
-    - "datetime" and "timedelta": int64 nanoseconds, NULL where NaT.
-    - "list": arrays, None where NULL.
-    - "category": strings whose dtype is a CategoricalDtype, NULL where missing or not a category.
+    name = "numeric"
 
-    `has_nat`: every batch has a missing value in it. `nat_objects`: the missing values of a date Series are NaT. Otherwise
+    def check_numeric(self, call: str) -> None:
+        pass
+
+    def is_missing(self, series: TracedSeries) -> Value:
+        loop, value = series.loop, series.value
+        return loop.call("isnan", value) if value.type.is_float else loop.const(False, BOOL)
+
+    def binary(self, series: TracedSeries, name: str, other: Any, reflected: bool, call: str) -> Any:
+        return binary(series, name, other, reflected, call)
+
+    def unary(self, series: TracedSeries, name: str, call: str) -> TracedSeries:
+        run_prototype(call, UNARY[name], pd.Series(np.ones(1, series.dtype)))
+        if series.value.type == BOOL and name != "abs":  # pandas: -s is ~s and +s a copy for bool
+            return series.new(series.value if name == "pos" else series.loop.call("logical_not", series.value))
+        ufunc = {"neg": np.negative, "pos": np.positive, "invert": np.invert, "abs": np.absolute}[name]
+        return series.new(ufunc_call(series.loop, ufunc, (series.value,), call)[0])
+
+
+NUMBERS = _Numbers()
+
+
+class TracedSeries(ColumnLike):
+    """A Series over the rows of `loop`: one value per row, index 0 to n-1. `kind`: what its elements are.
+
+    `missing` defines the elements of a Series of strings where NULL. `batch_dependent` describes a dtype that depends on the
+    batch. `has_nat`: every batch has a missing value in it. `nat_objects`: the missing values of a date Series are NaT. Otherwise
     they are None, or as `missing` defines.
     """
 
-    __slots__ = ("_dtype", "has_nat", "kind", "loop", "maybe", "missing", "nat_objects", "shared", "value")
+    __slots__ = ("_dtype", "batch_dependent", "has_nat", "kind", "loop", "missing", "nat_objects", "shared", "value")
     what = "Series"
     stands_for = pd.Series
     visible = frozenset({"dtype"})
+    operator_rank = 1
+
+    #: The kinds of constants that no Series of numbers may meet.
+    kinds_of_constants: ClassVar[tuple[SeriesKind, ...]] = ()
 
     loop: LoopBuilder
     value: Value
-    kind: str
-    missing: strings.Missing
-    maybe: Any  # a trace.maybe.Maybe for that kind, else None
+    kind: SeriesKind
+    missing: Missing
+    batch_dependent: BatchDependent | None
     has_nat: bool
     nat_objects: bool
 
@@ -78,30 +104,26 @@ class TracedSeries(Traced):
         loop: LoopBuilder,
         value: Value,
         dtype: Any,
-        kind: str = "numpy",
+        kind: SeriesKind = NUMBERS,
         shared: bool = False,
-        missing: strings.Missing = strings.PRESENT,
-        maybe: Any = None,
+        missing: Missing = PRESENT,
+        batch_dependent: BatchDependent | None = None,
         has_nat: bool = False,
     ) -> None:
         self.loop, self.value, self._dtype, self.kind, self.shared = loop, value, dtype, kind, shared
-        self.missing, self.maybe, self.has_nat, self.nat_objects = missing, maybe, has_nat, False
-        if value.type.kind == "str" and kind not in ("text", "category"):
-            raise InternalError(f"a Series of strings of the kind {kind}")
+        self.missing, self.batch_dependent, self.has_nat, self.nat_objects = missing, batch_dependent, has_nat, False
+        if value.type.kind == "str" and not kind.of_strings:
+            raise InternalError(f"a {kind.name} Series of strings")
 
     @property
     def dtype(self) -> np.dtype:
         """Returns the dtype. Refuses (SW255) one that depends on the batch."""
-        if self.kind == "maybe":
-            refuse("SW255", call="Series.dtype", when="a string is missing", advice="Fill missing strings first.")
-        return self._dtype if self.kind == "category" else np.dtype(self._dtype)
+        return self.kind.dtype(self)  # type: ignore[no-any-return]
 
     __class__ = property(series_class)  # type: ignore[assignment]
 
     def __getattr__(self, name: str) -> Any:
-        from udf_compiler.frontends.pandas.calls.pandas_ import series_attribute
-
-        return series_attribute(self, name)
+        return current().dispatch.attribute(self, name)
 
     def __getitem__(self, key: Any) -> Any:
         if current().groups is not None:
@@ -109,21 +131,17 @@ class TracedSeries(Traced):
         refuse("SW250", call="Series[...]")
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        from udf_compiler.frontends.pandas.calls.pandas_ import set_where
-
-        set_where(self, key, value, "Series[...] = ...")
+        current().dispatch.set_item(self, key, value)
 
     def __iter__(self) -> Any:
-        from udf_compiler.frontends.pandas.apply.comprehensions import rows_of
-
-        return rows_of((self,), single=True)
+        return current().dispatch.rows(self)
 
     def __round__(self, decimals: int = 0) -> TracedSeries:
-        return self.round(decimals)
+        return self.round(decimals)  # type: ignore[no-any-return]
 
     def twin(self, shared: bool) -> TracedSeries:
         """Returns another Series of the same values."""
-        kept = (self.missing, self.maybe, self.has_nat)
+        kept = (self.missing, self.batch_dependent, self.has_nat)
         made = TracedSeries(self.loop, self.value, self._dtype, self.kind, shared, *kept)
         made.nat_objects = self.nat_objects
         return made
@@ -132,53 +150,34 @@ class TracedSeries(Traced):
         """Returns a new Series of a plain value of this loop."""
         return TracedSeries(self.loop, value, value.type.dtype)
 
-    def _binary(self, name: str, other: Any, reflected: bool) -> Any:
-        from udf_compiler.frontends.pandas.calls.offsets import Offset, added
-        from udf_compiler.frontends.pandas.frame import TracedFrame
+    def to_array(self, call: str) -> TracedArray:
+        """Returns np.asarray of the Series: a view. Refuses a Series without numbers."""
+        self.kind.check_numeric(call)
+        plain = self.kind.plain(self, call)
+        plain.shared = True
+        return TracedArray(plain.loop, (plain.value,), shared=True)
 
-        if isinstance(other, TracedFrame) or type(other) is AnyForm:
+    def _binary(self, name: str, other: Any, reflected: bool) -> Any:
+        if defers(self, other):
             return NotImplemented
-        if type(other) is Offset:
-            return added(self, other, name, reflected)
+        if isinstance(other, SeriesOperand):
+            return other.with_series(self, name, reflected)
         call = f"Series {symbol(name)} ..." if not reflected else f"... {symbol(name)} Series"
         other = constant_of(other)
-        kinds = (self.kind, other.kind if isinstance(other, TracedSeries) else "")
-        if "list" in kinds:
-            refuse("SW224", call=call)
-        if "category" in kinds:
-            refuse("SW251", call=f"{call} of categories")
-        if self.kind == "date" or dates.is_date(other):
-            if reflected and name == "sub":
-                refuse("SW264", call=call)
-            return dates.compare(self, name, other, call)
-        if self.kind == "UInt32":
-            dates.refuse_date(self, call)
-        if self.kind == "text":
-            return strings.binary(self, name, other, reflected, call)
-        if strings.is_text(other):
-            return strings.binary(other, _MIRRORED.get(name, name), self, not reflected, call)
-        if datetimes.concerns(self, other):
-            return datetimes.binary(self, name, other, reflected, call)
-        if maybe.is_maybe(self) or maybe.is_maybe(other):
-            result = maybe.binary(self, name, other, reflected, call)
-            if result is not NotImplemented:
-                return result
-            return binary(maybe.plain(self, call), name, maybe.plain(other, call), reflected, call)
-        return binary(self, name, other, reflected, call)
+        return self._owner(other).binary(self, name, other, reflected, call)
+
+    def _owner(self, other: Any) -> SeriesKind:
+        """Returns the kind to which an operator with another operand belongs."""
+        if isinstance(other, TracedSeries):
+            kind = other.kind
+            return kind if kind.precedence_as_other > self.kind.precedence else self.kind
+        for kind in TracedSeries.kinds_of_constants:
+            if kind.precedence > self.kind.precedence and kind.claims(other):
+                return kind
+        return self.kind
 
     def _unary(self, name: str) -> TracedSeries:
-        call = f"{name} of a Series"
-        if datetimes.is_moment(self):
-            return datetimes.unary(self, name, call)
-        dates.refuse_date(self, call)
-        if self.kind == "maybe":
-            return maybe.plain(self, call)._unary(name)
-        function = {"neg": lambda s: -s, "pos": lambda s: +s, "invert": lambda s: ~s, "abs": abs}[name]
-        run_prototype(call, function, pd.Series(np.ones(1, self.dtype)))
-        if self.value.type == BOOL and name != "abs":  # pandas: -s is ~s and +s a copy for bool
-            return self.new(self.value if name == "pos" else self.loop.call("logical_not", self.value))
-        ufunc = {"neg": np.negative, "pos": np.positive, "invert": np.invert, "abs": np.absolute}[name]
-        return self.new(ufunc_call(self.loop, ufunc, (self.value,), call)[0])
+        return self.kind.unary(self, name, f"{name} of a Series")
 
     def _in_place(self, name: str, other: Any) -> TracedSeries:
         if self.shared:
@@ -187,18 +186,16 @@ class TracedSeries(Traced):
         if not isinstance(result, TracedSeries):
             refuse("SW251", call=f"Series {symbol(name)}= ...")
         self.value, self._dtype, self.kind = result.value, result._dtype, result.kind
-        self.missing, self.maybe = result.missing, result.maybe
+        self.missing, self.batch_dependent = result.missing, result.batch_dependent
         self.has_nat, self.nat_objects = result.has_nat, result.nat_objects
         return self
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        from udf_compiler.frontends.pandas.frame import TracedFrame
-
         call = f"np.{ufunc.__name__}"
         if method != "__call__":
             refuse("SW250", call=f"{call}.{method}")
-        if any(isinstance(x, TracedFrame) for x in inputs):
-            refuse("SW251", call=f"{call} of a DataFrame and a Series")
+        if defers(self, *inputs):
+            return NotImplemented
         if kwargs:
             refuse("SW262", call=call, what=f"the argument {sorted(kwargs)[0]}=")
         if ufunc.__name__ in _UNARY_OPERATORS:
@@ -207,24 +204,20 @@ class TracedSeries(Traced):
             name = _OPERATORS[ufunc.__name__]
             if isinstance(inputs[0], TracedSeries):
                 return inputs[0]._binary(name, inputs[1], False)
-            return self._binary(_MIRRORED.get(name, name), inputs[0], name not in _MIRRORED)
+            return self._binary(MIRRORED.get(name, name), inputs[0], name not in MIRRORED)
         operands = tuple(operand(self.loop, x, call) for x in inputs)
         results = tuple(self.new(v) for v in ufunc_call(self.loop, ufunc, operands, call))
         return results if len(results) > 1 else results[0]
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        from udf_compiler.frontends.pandas.calls.numpy_ import call_function
-
-        return call_function(function, args, kwargs)
+        return current().dispatch.call_numpy(function, args, kwargs)
 
 
 def operand(loop: LoopBuilder, x: Any, call: str) -> Operand:
     """Returns a Series, one-dimensional array or scalar constant as an operand. Refuses others."""
-    from udf_compiler.frontends.pandas.array import TracedArray
-
     if isinstance(x, TracedSeries):
-        dates.refuse_date(x, call)
-        return _of_loop(loop, maybe.plain(x, call).value, call)
+        x.kind.check_numeric(call)
+        return _of_loop(loop, x.kind.plain(x, call).value, call)
     if isinstance(x, TracedArray) and x.ndim == 1:
         return _of_loop(loop, x.value, call)
     if isinstance(x, Traced) and current().groups is not None:

@@ -6,7 +6,8 @@ become float64 (`void`). An op for which that matters guards that some element i
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,47 +15,61 @@ import numpy as np
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import StrCall
 from sparkweld.ir.types import BOOL, STR
+from udf_compiler.frontends.pandas.kind import MIRRORED, SeriesKind
+from udf_compiler.frontends.pandas.missing import PRESENT, Missing
+from udf_compiler.frontends.pandas.series import TracedSeries
+from udf_compiler.frontends.python.path_explorer import explorer
+from udf_compiler.frontends.python.values import of_value
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.utf8 import check_text
 from udf_compiler.frontends.tracing.values import COMPARISONS, raw
 
 
-@dataclass(frozen=True, slots=True)
-class Missing:
-    """The possible missing elements: `none`: None, `nan`: NaN; `void`: a batch of only missing elements may be float64."""
+class _Strings(SeriesKind):
+    """Strings; `missing` of the Series defines the elements where NULL."""
 
-    none: bool = False
-    nan: bool = False
-    void: bool = False
+    name = "string"
+    precedence = precedence_as_other = 3
+    of_strings = True
 
-    def or_(self, other: Missing) -> Missing:
-        """Returns the possible missing elements when each comes from one of the two sides."""
-        return Missing(self.none or other.none, self.nan or other.nan, self.void or other.void)
+    #: Attributes of Series of numbers.
+    unsupported: frozenset[str]
 
-    def as_nan(self) -> Missing:
-        """Returns the state with every None replaced by NaN, in a Series that remains object."""
-        return Missing(nan=self.none or self.nan)
+    def check_numeric(self, call: str) -> None:
+        refuse("SW270", call=call)
 
-    def kept(self) -> Missing:
-        """Returns the state of a Series that is object in every batch."""
-        return replace(self, void=False)
+    def receiver(self, series: TracedSeries, name: str, call: str) -> TracedSeries:
+        if name in self.unsupported and name not in self.methods and name not in self.properties:
+            refuse("SW270", call=call)
+        return series
+
+    def element(self, series: TracedSeries, call: str) -> Callable[[], Any]:
+        loop, value, missing = series.loop, series.value, series.missing
+        x = of_value(loop.value_of(value))
+        if not value.type.nullable:
+            return lambda: x
+        if missing.none and (missing.nan or missing.void):
+            loop.guard(loop.is_valid(value))  # the value does not distinguish None from NaN
+        absent = None if missing.none else float("nan")
+        return lambda: x if explorer().decide(loop.is_valid(value)) else absent
+
+    def binary(self, series: TracedSeries, name: str, other: Any, reflected: bool, call: str) -> Any:
+        if series.kind is self:
+            return binary(series, name, other, reflected, call)
+        return binary(other, MIRRORED.get(name, name), series, not reflected, call)
 
 
-PRESENT = Missing()
+STRINGS = _Strings()
 
 
 def is_text(x: object) -> bool:
     """Whether `x` is a Series of strings."""
-    from udf_compiler.frontends.pandas.series import TracedSeries
-
-    return issubclass(type(x), TracedSeries) and x.kind == "text"  # type: ignore[attr-defined]
+    return issubclass(type(x), TracedSeries) and x.kind is STRINGS  # type: ignore[attr-defined]
 
 
 def text_series(loop: LoopBuilder, value: Value, missing: Missing = PRESENT) -> Any:
     """Returns a new Series of strings; the value is NULL where an element is missing."""
-    from udf_compiler.frontends.pandas.series import TracedSeries
-
-    return TracedSeries(loop, value, np.dtype(object), "text", missing=missing)
+    return TracedSeries(loop, value, np.dtype(object), STRINGS, missing=missing)
 
 
 def str_call(loop: LoopBuilder, fn: str, *args: Value, params: tuple[Any, ...] = ()) -> Value:

@@ -7,17 +7,22 @@ pandas itself creates a constant while the function is traced. Strings that pand
 from __future__ import annotations
 
 import datetime
+import re
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from udf_compiler.frontends.pandas.datetimes import DATE_TEXT
 from udf_compiler.frontends.tracing.class_stand_ins import ClassStandIn, class_stand_in
 from udf_compiler.frontends.tracing.constants import ConstantDate, Guarded, constant_date, define_operators, unwrapped
 from udf_compiler.frontends.tracing.lower import run_prototype
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.values import BINARY, COMPARISONS, UNARY, Traced, raw
+
+#: Strings that name a fixed day; others (now, 10:00) are completed with today's date.
+DATE_TEXT = re.compile(
+    r"\s*(\d{4}[-/]\d{1,2}[-/]\d{1,2}|\d{1,2}/\d{1,2}/\d{4}|\d{8})([ T]\d{1,2}(:\d{1,2}(:\d{1,2}(\.\d+)?)?)?)?\s*"
+)
 
 _NAMES = {
     pd.Timestamp: frozenset(

@@ -24,6 +24,34 @@ class Dispatch:
         """Returns the object that a rebuilt function sees in place of a module, class or function; None if unsupported."""
         return None
 
+    def class_of_frame(self, x: object) -> type:
+        """Returns the `__class__` of a value that user code sees as a DataFrame."""
+        return type(x)
+
+    def attribute(self, x: Any, name: str) -> Any:
+        """Returns ``x.name`` of a symbolic array, Series or DataFrame."""
+        raise InternalError(f"{type(x).__name__}.{name} in a session without frontends")
+
+    def item(self, x: Any, key: Any) -> Any:
+        """Returns ``x[key]`` of a symbolic array or DataFrame."""
+        raise InternalError(f"{type(x).__name__}[...] in a session without frontends")
+
+    def set_item(self, x: Any, key: Any, value: Any) -> None:
+        """Evaluates ``x[key] = value`` of a symbolic array, Series or DataFrame."""
+        raise InternalError(f"{type(x).__name__}[...] = ... in a session without frontends")
+
+    def delete_item(self, x: Any, key: Any) -> None:
+        """Evaluates ``del x[key]`` of a symbolic DataFrame."""
+        raise InternalError(f"del {type(x).__name__}[...] in a session without frontends")
+
+    def rows(self, x: Any) -> Any:
+        """Returns ``iter(x)`` of a symbolic Series."""
+        raise InternalError(f"a loop over a {type(x).__name__} in a session without frontends")
+
+    def matmul(self, x: Any, other: Any) -> Any:
+        """Returns ``x @ other`` of a symbolic array."""
+        raise InternalError("a matrix product in a session without frontends")
+
     def call_numpy(self, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """Calls a function of NumPy with symbolic arrays among its arguments."""
         raise InternalError(f"np.{function.__name__} in a session without frontends")

@@ -21,6 +21,7 @@ from typing import Any, NoReturn
 from sparkweld.ir import LoopBuilder
 from udf_compiler.frontends.pandas.apply.elementwise import element
 from udf_compiler.frontends.pandas.apply.results import finished, series_of_tree
+from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.python.flow import Flow, flow_of_list
 from udf_compiler.frontends.python.lists import is_list
 from udf_compiler.frontends.python.path_explorer import Explorer, Fork, Leaf, Node, explore_with, exploring, leaves
@@ -257,8 +258,6 @@ def zip_(*columns: Any, strict: bool = False) -> Any:
     """Returns ``zip``: for Series, an iterator over their rows."""
     if not any(isinstance(c, Traced) for c in columns):
         return as_python(zip, *columns, strict=strict)
-    from udf_compiler.frontends.pandas.series import TracedSeries
-
     if any(map(is_list, columns)):
         refuse("SW223")
     if not all(type(c) is TracedSeries for c in columns):
@@ -268,8 +267,6 @@ def zip_(*columns: Any, strict: bool = False) -> Any:
 
 def map_(function: Any, *columns: Any) -> Any:
     """Returns ``map``: for Series, a function applied to each row."""
-    from udf_compiler.frontends.pandas.series import TracedSeries
-
     if columns and all(type(c) is TracedSeries for c in columns):
         return Mapped(function, columns)
     return as_python(map, function, *columns)

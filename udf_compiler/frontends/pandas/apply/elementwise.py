@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from udf_compiler.frontends.pandas import dates
 from udf_compiler.frontends.pandas.apply.results import ListSeries, RowSeries, explored, series_of_tree
-from udf_compiler.frontends.pandas.batch_dependent import plain
+from udf_compiler.frontends.pandas.kind import optional_element
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.python.builtin_calls import STAND_INS
 from udf_compiler.frontends.python.lists import of_list
@@ -22,43 +21,12 @@ def element(series: Any, call: str) -> Callable[[], Any]:
 
     `series`: a Series or a one-dimensional array. Refuses times and dtypes that depend on the batch.
     """
-    if isinstance(series, TracedSeries) and series.kind == "text":
-        return _text_element(series, call)
-    if type(series) is ListSeries or (isinstance(series, TracedSeries) and series.kind == "list"):
-        return _list_element(series)
-    if isinstance(series, TracedSeries) and series.kind == "date":
-        return _date_element(series)
     if isinstance(series, TracedSeries):
-        dates.refuse_date(series, call)
-        series = plain(series, call)
+        return series.kind.element(series, call)
+    if type(series) is ListSeries:
+        return optional_element(series, of_list(series.loop.value_of(series.value), ndarray=False))  # type: ignore[arg-type]
     x = of_value(series.value)
     return lambda: x
-
-
-def _text_element(series: TracedSeries, call: str) -> Callable[[], Any]:
-    loop, value, missing = series.loop, series.value, series.missing
-    x = of_value(loop.value_of(value))
-    if not value.type.nullable:
-        return lambda: x
-    if missing.none and (missing.nan or missing.void):
-        loop.guard(loop.is_valid(value))  # the value does not distinguish None from NaN
-    absent = None if missing.none else float("nan")
-    return lambda: x if explorer().decide(loop.is_valid(value)) else absent
-
-
-def _list_element(series: TracedSeries | ListSeries) -> Callable[[], Any]:
-    """Returns the source of an ndarray, of a list for a Series of lists, or of None."""
-    loop, value = series.loop, series.value
-    x = of_list(loop.value_of(value), ndarray=type(series) is not ListSeries)
-    return lambda: x if not value.type.nullable or explorer().decide(loop.is_valid(value)) else None
-
-
-def _date_element(series: TracedSeries) -> Callable[[], Any]:
-    """Returns the source of a datetime.date or None."""
-    dates.settle(series)
-    loop, value = series.loop, series.value
-    x = of_value(loop.value_of(value))
-    return lambda: x if not value.type.nullable or explorer().decide(loop.is_valid(value)) else None
 
 
 def apply_function(

@@ -15,13 +15,14 @@ import pandas as pd
 from udf_compiler.frontends.pandas.apply.elementwise import element
 from udf_compiler.frontends.pandas.apply.results import RowSeries, explored, series_of_tree
 from udf_compiler.frontends.pandas.frame import TracedFrame
-from udf_compiler.frontends.pandas.series import TracedSeries
+from udf_compiler.frontends.pandas.series import NUMBERS, TracedSeries
+from udf_compiler.frontends.pandas.strings import STRINGS
 from udf_compiler.frontends.python.builtin_calls import STAND_INS
 from udf_compiler.frontends.python.frame_row import TracedRow
 from udf_compiler.frontends.python.numpy_scalars import numpy_scalar
 from udf_compiler.frontends.python.path_explorer import is_exploring
 from udf_compiler.frontends.python.running import run_function
-from udf_compiler.frontends.tracing.lower import run_prototype
+from udf_compiler.frontends.tracing.lower import run_prototype, type_of
 from udf_compiler.frontends.tracing.session import current, refuse
 from udf_compiler.frontends.tracing.values import Traced
 
@@ -54,21 +55,15 @@ def _sources(frame: TracedFrame) -> dict[Any, Callable[[], Any]]:
 
 
 def _number(frame: TracedFrame, series: TracedSeries, dtype: np.dtype) -> Callable[[], Any]:
-    scalar = numpy_scalar(frame.loop.cast(series.value, _type_of(dtype)), dtype)
+    scalar = numpy_scalar(frame.loop.cast(series.value, type_of(dtype, _CALL)), dtype)
     return lambda: scalar
-
-
-def _type_of(dtype: np.dtype) -> Any:
-    from udf_compiler.frontends.tracing.lower import type_of
-
-    return type_of(dtype, _CALL)
 
 
 def _common_dtype(frame: TracedFrame) -> np.dtype:
     """Returns the dtype of a row; refuses dates and dtypes that depend on the batch (SW264), and float32 (SW254)."""
-    if any(s.kind not in ("numpy", "text") for s in frame.series.values()):
+    if any(s.kind not in (NUMBERS, STRINGS) for s in frame.series.values()):
         refuse("SW264", call=_CALL)
-    protos = {n: pd.Series(["x"], dtype=object) if s.kind == "text" else np.ones(1, s.dtype) for n, s in frame.series.items()}
+    protos = {n: pd.Series(["x"], dtype=object) if s.kind is STRINGS else np.ones(1, s.dtype) for n, s in frame.series.items()}
     dtype = run_prototype(_CALL, lambda: pd.DataFrame(protos).iloc[0].dtype)
     if dtype == np.float32:
         refuse("SW254", call=_CALL, type="float32")

@@ -15,8 +15,12 @@ import pandas as pd
 
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import BOOL, DATE, F64, I64, LISTS, STR, of_dtype
+from udf_compiler.frontends.pandas.dates import DATES
+from udf_compiler.frontends.pandas.kind import ARRAY_OBJECTS
+from udf_compiler.frontends.pandas.missing import Missing
 from udf_compiler.frontends.pandas.series import TracedSeries
-from udf_compiler.frontends.pandas.strings import Missing, text_series
+from udf_compiler.frontends.pandas.strings import text_series
+from udf_compiler.frontends.python.builtin_calls import real_class
 from udf_compiler.frontends.python.formats import assembled
 from udf_compiler.frontends.python.new_lists import with_lists
 from udf_compiler.frontends.python.path_explorer import Node, constant, decided, guards_of, leaves
@@ -62,8 +66,6 @@ class RowSeries(Traced):
         self._refuse(f"Series.{name}")
 
     def _astype(self, dtype: Any) -> Any:
-        from udf_compiler.frontends.python.builtin_calls import real_class
-
         if real_class(dtype) not in (float, "float", "float64") or self.value.type.kind != "f64":
             self._refuse("Series.astype")
         loop = self.value.loop
@@ -146,7 +148,7 @@ def series_of_tree(loop: LoopBuilder, tree: Node) -> TracedSeries | RowSeries:
         value = merged(loop, tree, DATE, lambda x: value_as(loop, x, DATE))
         if "None" in kinds:
             value = loop.optional(value, not_none(loop, tree))
-        return TracedSeries(loop, value, np.dtype(object), "date")
+        return TracedSeries(loop, value, np.dtype(object), DATES)
     if "str" in kinds and kinds <= {"str", "None"}:
         return _texts(loop, tree, Missing(none="None" in kinds))
     if kinds == {"str", "float"} and all(_is_nan(leaf.value) for leaf in leaves(tree) if kind_of_result(leaf.value) == "float"):
@@ -188,7 +190,7 @@ def _arrays(loop: LoopBuilder, tree: Node, kinds: frozenset[str]) -> TracedSerie
     value = merged(loop, tree, type, lambda x: loop.const(type.zero, type) if x is None else x.value)
     if "None" in kinds:
         value = loop.optional(value, not_none(loop, tree))
-    return TracedSeries(loop, value, np.dtype(object), "list") if True in classes else ListSeries(value, kinds)
+    return TracedSeries(loop, value, np.dtype(object), ARRAY_OBJECTS) if True in classes else ListSeries(value, kinds)
 
 
 def _texts(loop: LoopBuilder, tree: Node, missing: Missing) -> TracedSeries:

@@ -14,8 +14,11 @@ import numpy as np
 from sparkweld.ir import Value
 from sparkweld.ir.ops import IsIn
 from sparkweld.ir.types import BOOL, F64, I64
-from udf_compiler.frontends.pandas.batch_dependent import as_float, is_maybe, plain, present
+from udf_compiler.frontends.pandas.batch_dependent import BATCH_DEPENDENT, as_float, is_batch_dependent, plain, present
+from udf_compiler.frontends.pandas.calls import series_choices, series_methods
+from udf_compiler.frontends.pandas.calls.membership import series_isin
 from udf_compiler.frontends.pandas.calls.strings.convert import is_str_dtype, to_str
+from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.tracing.lower import cast, constant_of, run_prototype, type_of
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.values import refuse_in_place
@@ -31,8 +34,6 @@ def notna(s: Any) -> Any:
 
 def fillna(s: Any, value: Any = None, *, inplace: bool = False) -> Any:
     """Implements fillna. Missing bools become bools, and pandas infers bool; integers take their values in float64."""
-    from udf_compiler.frontends.pandas.calls.series_methods import METHODS as ordinary
-
     call = "Series.fillna"
     refuse_in_place(inplace, call)
     value = constant_of(value)
@@ -40,18 +41,16 @@ def fillna(s: Any, value: Any = None, *, inplace: bool = False) -> Any:
     if s.value.type == BOOL and kind is bool:
         return s.new(s.loop.select(present(s), s.value, s.loop.const(value, BOOL)))
     if s.value.type == F64 and kind in (int, float) and abs(value) <= 2**53:
-        return _like(s, s.loop.select(present(s), s.value, s.loop.const(value, F64)), replace(s.maybe, valid=None))
+        return _like(s, s.loop.select(present(s), s.value, s.loop.const(value, F64)), replace(s.batch_dependent, valid=None))
     whole = kind is int or (kind is float and value.is_integer())
-    if s.value.type != I64 or not whole or abs(value) > s.maybe.bound:
-        return ordinary["fillna"](plain(s, call), value, inplace=inplace)
+    if s.value.type != I64 or not whole or abs(value) > s.batch_dependent.bound:
+        return series_choices.fillna(plain(s, call), value, inplace=inplace)
     filled = s.loop.select(present(s), s.value, s.loop.const(int(value), I64))
-    return _like(s, filled, replace(s.maybe, valid=None))
+    return _like(s, filled, replace(s.batch_dependent, valid=None))
 
 
 def _like(s: Any, value: Value, state: Any) -> Any:
-    from udf_compiler.frontends.pandas.series import TracedSeries
-
-    return TracedSeries(s.loop, value, None, "maybe", maybe=state)
+    return TracedSeries(s.loop, value, None, BATCH_DEPENDENT, batch_dependent=state)
 
 
 def astype(s: Any, dtype: Any, copy: Any = None, errors: str = "raise") -> Any:
@@ -70,40 +69,40 @@ def astype(s: Any, dtype: Any, copy: Any = None, errors: str = "raise") -> Any:
     if made.kind != "i":
         series = plain(s, call)
         return series.new(cast(s.loop, series.value, type_of(made, call)))
-    if s.maybe.valid is not None:
-        s.loop.guard(s.maybe.valid)
+    if s.batch_dependent.valid is not None:
+        s.loop.guard(s.batch_dependent.valid)
     if s.value.type == I64:  # a cast of int64 wraps, a cast of float64 does not
         limits = np.iinfo(made)
-        if s.maybe.bound > limits.max:
+        if s.batch_dependent.bound > limits.max:
             return s.new(cast(s.loop, plain(s, call).value, type_of(made, call)))
     return s.new(cast(s.loop, s.value, type_of(made, call)))
 
 
 def _bool_astype(s: Any, made: np.dtype, call: str) -> Any:
     """Casts bools; a missing None becomes False and NaN becomes True."""
-    may = s.maybe.missing
-    if made == np.bool_ and s.maybe.valid is not None and not (may.none and may.nan):
-        return s.new(s.loop.select(s.maybe.valid, s.value, s.loop.const(may.nan, BOOL)))
+    may = s.batch_dependent.missing
+    if made == np.bool_ and s.batch_dependent.valid is not None and not (may.none and may.nan):
+        return s.new(s.loop.select(s.batch_dependent.valid, s.value, s.loop.const(may.nan, BOOL)))
     series = plain(s, call)
     return series.new(cast(s.loop, series.value, type_of(made, call)))
 
 
 def truth(s: Any) -> Value:
     """Converts each element to bool, as np.where does with its condition. Guards rows that may be None or NaN, which differ."""
-    may = s.maybe.missing
+    may = s.batch_dependent.missing
     if s.value.type != BOOL:
-        return s.loop.cast(s.value, BOOL) if s.maybe.valid is None else s.loop.cast(plain(s, "np.where").value, BOOL)
-    if s.maybe.valid is None:
+        return s.loop.cast(s.value, BOOL) if s.batch_dependent.valid is None else s.loop.cast(plain(s, "np.where").value, BOOL)
+    if s.batch_dependent.valid is None:
         value: Value = s.value
         return value
     if may.none and may.nan:
-        s.loop.guard(s.maybe.valid)
-    return s.loop.select(s.maybe.valid, s.value, s.loop.const(may.nan, BOOL))
+        s.loop.guard(s.batch_dependent.valid)
+    return s.loop.select(s.batch_dependent.valid, s.value, s.loop.const(may.nan, BOOL))
 
 
 def copy(s: Any, deep: bool = True) -> Any:
     s.shared = s.shared or not deep
-    made = _like(s, s.value, s.maybe)
+    made = _like(s, s.value, s.batch_dependent)
     made.shared = not deep
     return made
 
@@ -116,26 +115,22 @@ def rename(s: Any, index: Any = None) -> Any:
 
 def isin(s: Any, values: Any) -> Any:
     """Implements isin of integers in integers; a missing element is in no table."""
-    from udf_compiler.frontends.pandas.calls.series_methods import METHODS as ordinary
-
     keys = constant_of(values)
     known = isinstance(keys, list | tuple | set | frozenset) and all(type(k) is int and abs(k) <= 2**53 for k in keys)
     if s.value.type != I64 or not known:
-        return ordinary["isin"](plain(s, "Series.isin"), values)
+        return series_isin(plain(s, "Series.isin"), values)
     return s.new(s.loop.call("logical_and", s.loop.emit(IsIn.of(list(keys), I64), s.value), present(s)))
 
 
 def between(s: Any, left: Any, right: Any, inclusive: str = "both") -> Any:
-    from udf_compiler.frontends.pandas.calls.series_methods import between as ordinary
-
-    return ordinary(s, left, right, inclusive)
+    return series_methods.between(s, left, right, inclusive)
 
 
 def _operator(name: str) -> Callable[..., Any]:
     def method(s: Any, other: Any, level: Any = None, fill_value: Any = None, axis: Any = 0) -> Any:
         if level is not None or fill_value is not None or axis not in (0, "index"):
             refuse("SW262", call=f"Series.{name}", what="the argument level=, fill_value= or axis=")
-        if is_maybe(other) or not hasattr(other, "loop"):
+        if is_batch_dependent(other) or not hasattr(other, "loop"):
             return s._binary(name, other, False)
         return getattr(plain(s, f"Series.{name}"), name)(other)
 

@@ -15,8 +15,8 @@ import pandas as pd
 from sparkweld.ir import LoopBuilder, Type, Value
 from sparkweld.ir.ops import IsIn
 from sparkweld.ir.types import BOOL, F64, I64, STR
-from udf_compiler.frontends.pandas import dates
-from udf_compiler.frontends.pandas.series import TracedSeries
+from udf_compiler.frontends.pandas.kind import CATEGORIES
+from udf_compiler.frontends.pandas.series import NUMBERS, TracedSeries
 from udf_compiler.frontends.pandas.strings import is_text
 from udf_compiler.frontends.tracing.class_stand_ins import class_stand_in
 from udf_compiler.frontends.tracing.lower import run_prototype
@@ -63,7 +63,7 @@ def astype(series: Any, dtype: Any, call: str) -> TracedSeries:
 def categorical(values: Any, categories: Any = None, ordered: Any = None, dtype: Any = None, **others: Any) -> TracedSeries:
     """Implements ``pd.Categorical(series, categories=[...])``."""
     call = "pd.Categorical"
-    if others or not (is_text(values) or (isinstance(values, TracedSeries) and values.kind == "numpy")):
+    if others or not (is_text(values) or (isinstance(values, TracedSeries) and values.kind is NUMBERS)):
         refuse("SW262", call=call, what=f"{sorted(others)[0]}=" if others else raw(values))
     if dtype is not None:
         if categories is not None or ordered is not None or not is_category(dtype):
@@ -76,14 +76,14 @@ def categorised(series: Any, dtype: pd.CategoricalDtype, call: str) -> TracedSer
     """Converts a Series to categories; a value outside the list is missing. Refuses (SW262) categories of another class."""
     loop, value = series.loop, series.value
     if not is_text(series):
-        dates.refuse_date(series, call)
+        series.kind.check_numeric(call)
     if dtype.categories is not None:
         given = list(dtype.categories)
         wanted = str if value.type.plain() == STR else bool if value.type == BOOL else int
         if not all(type(category) is wanted for category in given):
             refuse("SW262", call=call, what="categories of another class than the values")
         value = loop.optional(loop.value_of(value), one_of(loop, value, given))
-    return TracedSeries(loop, value, dtype, "category", missing=series.missing)
+    return TracedSeries(loop, value, dtype, CATEGORIES, missing=series.missing)
 
 
 def one_of(loop: LoopBuilder, value: Value, categories: Sequence[Any]) -> Value:

@@ -11,11 +11,14 @@ import pandas as pd
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import Lookup
 from sparkweld.ir.types import BOOL, F64, I64, STR
-from udf_compiler.frontends.pandas import batch_dependent, dates
+from udf_compiler.frontends.pandas import batch_dependent
+from udf_compiler.frontends.pandas.calls.arrays import bound
 from udf_compiler.frontends.pandas.calls.polynomials import count_below
 from udf_compiler.frontends.pandas.calls.strings.convert import is_str_dtype
+from udf_compiler.frontends.pandas.kind import CATEGORIES
+from udf_compiler.frontends.pandas.missing import Missing
 from udf_compiler.frontends.pandas.series import TracedSeries
-from udf_compiler.frontends.pandas.strings import Missing, optional, text_series
+from udf_compiler.frontends.pandas.strings import optional, text_series
 from udf_compiler.frontends.tracing.lower import constant_of, is_number, run_prototype, type_of
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import StandIn
@@ -42,8 +45,6 @@ class TracedCut(Traced):
     __class__ = property(series_class)  # type: ignore[assignment]
 
     def __getattr__(self, name: str) -> Any:
-        from udf_compiler.frontends.pandas.calls.arrays import bound
-
         call = f"Series.{name} of a Categorical"
         if name == "cat":
             return _Cat(self)
@@ -100,7 +101,7 @@ def cut(
         refuse("SW262", call=call, what=raw(x) if retbins is False else "retbins=True")
     if is_number(bins) or isinstance(bins, Traced):
         refuse("SW250", call=f"{call} into a number of bins")
-    dates.refuse_date(x, call)
+    x.kind.check_numeric(call)
     x = batch_dependent.plain(x, call)
     table = run_prototype(call, lambda: np.asarray(bins))
     if table.ndim != 1 or table.dtype.kind not in "if" or not 2 <= len(table) <= _LIMIT or not np.all(table[1:] > table[:-1]):
@@ -117,7 +118,7 @@ def cut(
     present = loop.call("logical_not", loop.call("logical_or", below, beyond))
     at = loop.call("subtract", above, loop.const(1, I64))
     if labels is False:
-        return batch_dependent.maybe_series(loop, at, present, Missing(nan=True))
+        return batch_dependent.batch_dependent_series(loop, at, present, Missing(nan=True))
     names = list(labels) if isinstance(labels, list | tuple | np.ndarray) else []
     names = [n.item() if isinstance(n, np.generic) else n for n in names]
     if len({type(n) for n in names}) != 1 or type(names[0]) not in (str, int, float) or len(set(names)) < len(names):
@@ -162,7 +163,7 @@ def categories_of(cut: TracedCut, call: str) -> TracedSeries:
     labels = [check_text(label, call) for label in cut.labels] if kind == STR else cut.labels
     found = loop.value_of(loop.emit(Lookup.of(dict(enumerate(labels)), I64, kind), cut.at))
     made = loop.optional(found, cut.present)
-    return TracedSeries(loop, made, pd.CategoricalDtype(list(labels)), "category", missing=Missing(nan=kind == STR))
+    return TracedSeries(loop, made, pd.CategoricalDtype(list(labels)), CATEGORIES, missing=Missing(nan=kind == STR))
 
 
 def _isna(cut: TracedCut) -> TracedSeries:

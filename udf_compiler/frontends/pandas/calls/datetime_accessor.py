@@ -12,8 +12,10 @@ from sparkweld.ir.ops import DatePart
 from sparkweld.ir.types import DATE, F64, I32, I64
 from udf_compiler.frontends.pandas import datetimes
 from udf_compiler.frontends.pandas.calls.arrays import bound
+from udf_compiler.frontends.pandas.dates import DATES
 from udf_compiler.frontends.pandas.frame import TracedFrame
-from udf_compiler.frontends.pandas.series import TracedSeries
+from udf_compiler.frontends.pandas.kind import UNSIGNED
+from udf_compiler.frontends.pandas.series import NUMBERS, TracedSeries
 from udf_compiler.frontends.tracing.lower import run_prototype
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.values import Traced
@@ -51,28 +53,23 @@ class DtAccessor(Handle):
 
 def accessor(s: TracedSeries) -> DtAccessor:
     """Returns ``s.dt`` of datetimes or timedeltas. Refuses (SW252) dates, which are objects to pandas."""
-    if s.kind == "numpy" or s.kind == "date":
+    if s.kind is NUMBERS or s.kind is DATES:
         error = "AttributeError: Can only use .dt accessor with datetimelike values"
         refuse("SW252", call="Series.dt", error=error)
-    if not datetimes.is_moment(s):
-        refuse("SW251", call=f"Series.dt of a {s.kind} Series")
+    if not datetimes.is_time(s):
+        refuse("SW251", call=f"Series.dt of a {s.kind.name} Series")
     return DtAccessor(s)
 
 
 def attribute(s: TracedSeries, name: str) -> Any:
     """Returns a property or a bound method of the accessor, or refuses it."""
     call = f"Series.dt.{name}"
-    from udf_compiler.frontends.pandas.calls.periods import to_period
-    from udf_compiler.frontends.pandas.calls.time_strings import METHODS as TEXTS
-    from udf_compiler.frontends.pandas.calls.zoned import tz_localize
-
-    fields, methods = _TABLES[s.kind]
-    if s.kind == "datetime":
-        methods = {**methods, **TEXTS, "to_period": to_period, "tz_localize": tz_localize}
-    if name in fields:
-        return fields[name](s)
-    if name in methods:
-        return bound(methods[name], s, call)
+    kind = s.kind
+    assert type(kind) is datetimes.TimeKind
+    if name in kind.fields:
+        return kind.fields[name](s)
+    if name in kind.dt_methods:
+        return bound(kind.dt_methods[name], s, call)
     if not hasattr(datetimes.proto(s).dt, name):
         refuse("SW252", call=call, error=f"AttributeError: no attribute {name!r} of {s.dtype} values")
     refuse("SW251", call=call)
@@ -216,7 +213,7 @@ def _date(s: TracedSeries) -> TracedSeries:
     """
     days = s.loop.cast(parts(s).days, DATE)
     valid = s.loop.is_valid(s.value) if s.value.type.nullable else None
-    made = TracedSeries(s.loop, datetimes.nat_where(s.loop, days, valid), object, kind="date", has_nat=s.has_nat)
+    made = TracedSeries(s.loop, datetimes.nat_where(s.loop, days, valid), object, kind=DATES, has_nat=s.has_nat)
     made.nat_objects = valid is not None
     return made
 
@@ -227,7 +224,7 @@ def isocalendar(s: TracedSeries) -> TracedFrame:
     numbers = {"year": p.date("iso_year"), "week": p.date("iso_week"), "day": p.plus(p.date("weekday"), 1)}
     valid = s.loop.is_valid(s.value) if s.value.type.nullable else None
     columns = {name: datetimes.nat_where(s.loop, s.loop.cast(v, I64), valid) for name, v in numbers.items()}
-    return TracedFrame(s.loop, {name: TracedSeries(s.loop, v, object, kind="UInt32") for name, v in columns.items()})
+    return TracedFrame(s.loop, {name: TracedSeries(s.loop, v, object, kind=UNSIGNED) for name, v in columns.items()})
 
 
 # Rounding.
@@ -332,8 +329,3 @@ TIMEDELTA_FIELDS: _Fields = {
     "components": _components,
 }
 TIMEDELTA_METHODS: _Methods = {"total_seconds": total_seconds, "floor": floor, "ceil": ceil, "round": round_}
-
-_TABLES: dict[str, tuple[_Fields, _Methods]] = {
-    "datetime": (DATETIME_FIELDS, DATETIME_METHODS),
-    "timedelta": (TIMEDELTA_FIELDS, TIMEDELTA_METHODS),
-}

@@ -15,6 +15,7 @@ from sparkweld.ir import LoopBuilder
 from udf_compiler.frontends.pandas.apply.frame_rows import apply_rows
 from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.calls import row_reductions
+from udf_compiler.frontends.pandas.calls.constructors import Index, make_series
 from udf_compiler.frontends.pandas.calls.cuts import TracedCut, categories_of
 from udf_compiler.frontends.pandas.calls.series_methods import copy as copy_series
 from udf_compiler.frontends.pandas.calls.series_methods import pipe
@@ -29,8 +30,6 @@ from udf_compiler.frontends.tracing.values import Traced, moved, raw
 
 def make_frame(data: Any = None, index: Any = None, columns: Any = None, dtype: Any = None, copy: Any = None) -> TracedFrame:
     """Implements pd.DataFrame of a dict of columns, or of a two-dimensional array with column names."""
-    from udf_compiler.frontends.pandas.calls.pandas_ import Index
-
     call = "pd.DataFrame"
     if dtype is not None or (index is not None and type(index) is not Index):
         refuse("SW262", call=call, what="the argument dtype= or an index of its own")
@@ -54,8 +53,6 @@ def _names(columns: Any, count: int) -> bool:
 
 
 def _column(loop: Any, value: Any, call: str) -> TracedSeries:
-    from udf_compiler.frontends.pandas.calls.pandas_ import Index, make_series
-
     if type(value) is TracedCut and value.loop is loop:
         return categories_of(value, call)
     if isinstance(value, TracedSeries) and value.loop is loop:

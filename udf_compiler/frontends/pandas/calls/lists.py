@@ -13,13 +13,14 @@ from sparkweld.ir.ops import ListCall
 from sparkweld.ir.types import F64, I32, I64, STR
 from udf_compiler.frontends.pandas.apply.elementwise import apply_function
 from udf_compiler.frontends.pandas.array import TracedArray
-from udf_compiler.frontends.pandas.calls.arrays import bound
 from udf_compiler.frontends.pandas.calls.strings.mapping import integers, known_int, known_text
+from udf_compiler.frontends.pandas.kind import ARRAY_OBJECTS
+from udf_compiler.frontends.pandas.missing import Missing
 from udf_compiler.frontends.pandas.series import TracedSeries
-from udf_compiler.frontends.pandas.strings import Missing, optional, text_series, validity
+from udf_compiler.frontends.pandas.strings import optional, text_series, validity
 from udf_compiler.frontends.python import lists as row_lists
 from udf_compiler.frontends.tracing.lower import constant_of, is_number, run_prototype
-from udf_compiler.frontends.tracing.session import check_size, refuse
+from udf_compiler.frontends.tracing.session import check_size, current, refuse
 from udf_compiler.frontends.tracing.values import UNARY, Traced, ndarray_class, raw
 
 #: Maximum number of matrix columns. No supported model gains from reading wider rows in place.
@@ -38,21 +39,11 @@ def list_series(loop: LoopBuilder, value: Value) -> TracedSeries:
         value = loop.optional(filled, loop.is_valid(value)) if value.type.nullable else filled
     else:
         row_lists.guard_list(loop, plain)
-    return TracedSeries(loop, value, np.dtype(object), kind="list")
+    return TracedSeries(loop, value, np.dtype(object), kind=ARRAY_OBJECTS)
 
 
 def is_list_series(x: object) -> bool:
-    return type(x) is TracedSeries and x.kind == "list"
-
-
-def attribute(series: TracedSeries, name: str) -> Any:
-    """Returns an attribute of a Series of arrays. Refuses (SW224) unsupported ones."""
-    call = f"Series.{name}"
-    if name in _METHODS:
-        return bound(_METHODS[name], series, call)
-    if name in _PROPERTIES:
-        return _PROPERTIES[name](series)
-    refuse("SW224", call=call)
+    return type(x) is TracedSeries and x.kind is ARRAY_OBJECTS
 
 
 def _mapped(s: TracedSeries, arg: Any, na_action: Any = None) -> Any:
@@ -65,7 +56,7 @@ def _isna(s: TracedSeries) -> TracedSeries:
     return s.new(s.loop.call("logical_not", s.loop.is_valid(s.value)))
 
 
-_METHODS: dict[str, Callable[..., Any]] = {
+METHODS: dict[str, Callable[..., Any]] = {
     "map": _mapped,
     "apply": lambda s, func: _mapped(s, func),
     "isna": _isna,
@@ -77,7 +68,7 @@ _METHODS: dict[str, Callable[..., Any]] = {
     "to_list": lambda s: Rows(s, of_list=True),
     "to_numpy": lambda s: Rows(s, of_list=False),
 }
-_PROPERTIES: dict[str, Callable[[TracedSeries], Any]] = {
+PROPERTIES: dict[str, Callable[[TracedSeries], Any]] = {
     "values": lambda s: Rows(s, of_list=False), "str": lambda s: Accessor(s), "ndim": lambda s: 1,
 }  # fmt: skip
 
@@ -93,9 +84,7 @@ class _Alone(Traced):
     _binary = _unary = _in_place = __array_ufunc__ = _refuse  # type: ignore[assignment]
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        from udf_compiler.frontends.pandas.calls.numpy_ import call_function
-
-        return call_function(function, args, kwargs)
+        return current().dispatch.call_numpy(function, args, kwargs)
 
 
 class Accessor(_Alone):
@@ -146,7 +135,7 @@ def _slices(s: TracedSeries, key: slice) -> TracedSeries:
         refuse("SW224", call="Series.str[...] with this slice")
     loop, plain = s.loop, s.loop.value_of(s.value)
     value = loop.emit(ListCall("slice", plain.type), plain, *(loop.const(b, I64) for b in bounds))
-    return TracedSeries(loop, optional(loop, value, validity(loop, s.value)), np.dtype(object), kind="list")
+    return TracedSeries(loop, optional(loop, value, validity(loop, s.value)), np.dtype(object), kind=ARRAY_OBJECTS)
 
 
 def _elements(s: TracedSeries, at: int) -> TracedSeries:
@@ -189,9 +178,7 @@ class Rows(_Alone):
 
     @property  # type: ignore[misc]
     def __class__(self) -> type:
-        from udf_compiler.frontends.pandas.calls.numpy_module import NdarrayStandIn
-
-        return list if self.of_list else NdarrayStandIn
+        return list if self.of_list else ndarray_class(self)
 
     def __getattr__(self, name: str) -> Any:
         if name == "tolist" and not object.__getattribute__(self, "of_list"):
@@ -324,4 +311,4 @@ def for_model(x: Any, width: int | None, call: str) -> Any:
     return x.of_width(width)
 
 
-__all__ = ["Stack", "attribute", "call_numpy", "concerns", "for_model", "is_list_series", "list_series"]
+__all__ = ["Stack", "call_numpy", "concerns", "for_model", "is_list_series", "list_series"]

@@ -17,8 +17,9 @@ from udf_compiler.frontends.pandas import dates, datetimes
 from udf_compiler.frontends.pandas.apply.elementwise import apply_function
 from udf_compiler.frontends.pandas.apply.results import RowSeries
 from udf_compiler.frontends.pandas.array import TracedArray, as_array
+from udf_compiler.frontends.pandas.missing import Missing
 from udf_compiler.frontends.pandas.series import TracedSeries
-from udf_compiler.frontends.pandas.strings import Missing, is_missing, text_series
+from udf_compiler.frontends.pandas.strings import is_missing, text_series
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.lower import constant_of, is_number, run_prototype
 from udf_compiler.frontends.tracing.session import refuse
@@ -32,11 +33,7 @@ TABLE_LIMIT = 10_000
 def series_isin(series: TracedSeries, values: Any) -> TracedSeries:
     """Implements Series.isin: NaN matches NaN among `values`; numbers compare equal across types."""
     call, values = "Series.isin", constant_of(values)
-    if series.kind == "date":
-        return _dates_isin(series, values, call)
-    if datetimes.is_moment(series):
-        return _moments_isin(series, values, call)
-    dates.refuse_date(series, call)
+    series.kind.check_numeric(call)
     keys = _keys(values, call)
     numbers = _numbers(keys, call)
     loop, value = series.loop, series.value
@@ -66,7 +63,9 @@ def series_isin(series: TracedSeries, values: Any) -> TracedSeries:
     return series.new(result)
 
 
-def _dates_isin(series: TracedSeries, values: Any, call: str) -> TracedSeries:
+def dates_isin(series: TracedSeries, values: Any) -> TracedSeries:
+    """Implements Series.isin of dates."""
+    call, values = "Series.isin", constant_of(values)
     keys = list(values) if isinstance(values, list | tuple | set | frozenset) else None
     if keys is None or not all(map(dates.is_date, keys)):
         refuse("SW264", call=call)
@@ -76,11 +75,12 @@ def _dates_isin(series: TracedSeries, values: Any, call: str) -> TracedSeries:
     return series.new(loop.call("logical_and", found, loop.is_valid(series.value)))
 
 
-def _moments_isin(series: TracedSeries, values: Any, call: str) -> TracedSeries:
+def times_isin(series: TracedSeries, values: Any) -> TracedSeries:
     """Implements isin of a list of times of the Series' own kind; NaT never matches, as the list has no missing value."""
+    call, values = "Series.isin", constant_of(values)
     keys = list(values) if isinstance(values, list | tuple | set | frozenset) else []
     found = [datetimes.constant(constant_of(k), call) for k in keys]
-    if not found or any(f is None or datetimes.kind_of(f) != series.kind for f in found):
+    if not found or any(f is None or datetimes.kind_of(f) is not series.kind for f in found):
         refuse("SW262", call=call, what="anything but a list of times")
     proto = datetimes.proto(series)
     given = [datetimes.plain(unwrapped(k)) for k in keys]
@@ -166,7 +166,7 @@ def series_map(series: TracedSeries, arg: Any, na_action: Any = None) -> TracedS
         return apply_function(series, arg, call, ignore_missing=na_action == "ignore")
     if na_action is not None:
         refuse("SW262", call=call, what="the argument na_action=")
-    dates.refuse_date(series, call)
+    series.kind.check_numeric(call)
     if not isinstance(arg, pd.Series) and (type(arg) is not dict):
         refuse("SW251", call=f"Series.map with {raw(arg)}")
     mapper = arg if isinstance(arg, pd.Series) else run_prototype(call, lambda: pd.Series(arg, dtype=None if arg else np.float64))

@@ -16,7 +16,7 @@ from sparkweld.ir import Value
 from sparkweld.ir.types import BOOL
 from udf_compiler.frontends.pandas.any_form import concerns, in_all_forms
 from udf_compiler.frontends.pandas.array import TracedArray, apply, as_array
-from udf_compiler.frontends.pandas.batch_dependent import is_maybe
+from udf_compiler.frontends.pandas.batch_dependent import is_batch_dependent
 from udf_compiler.frontends.pandas.calls import arrays, lists, reductions
 from udf_compiler.frontends.pandas.calls.batch_dependent_methods import truth
 from udf_compiler.frontends.pandas.calls.membership import numpy_isin
@@ -27,8 +27,6 @@ from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.tracing.lower import cast, constant, prototype, run_prototype, type_of, ufunc_call
 from udf_compiler.frontends.tracing.session import current, refuse
 from udf_compiler.frontends.tracing.values import Traced, raw
-
-array_item, array_attribute, set_item, matmul = arrays.item, arrays.attribute, arrays.set_item, reductions.matmul
 
 
 def has_traced(x: Any) -> bool:
@@ -56,7 +54,7 @@ def where(condition: Any, x: Any, y: Any) -> Any:
         return _where_of_texts(condition, x, y, call)
     if has_times((x, y)):
         return choose_times(_condition(condition, call).value, x, y, call)
-    if is_maybe(condition):
+    if is_batch_dependent(condition):
         condition = TracedArray(condition.loop, (truth(condition),))
 
     def choose(loop: Any, ops: tuple[Any, ...]) -> tuple[Value, ...]:
@@ -72,7 +70,7 @@ def where(condition: Any, x: Any, y: Any) -> Any:
 
 def _condition(condition: Any, call: str) -> TracedArray:
     """Returns the condition of np.where as a one-dimensional array. Refuses (SW262) anything but a column."""
-    array = TracedArray(condition.loop, (truth(condition),)) if is_maybe(condition) else _operand(condition, call)
+    array = TracedArray(condition.loop, (truth(condition),)) if is_batch_dependent(condition) else _operand(condition, call)
     if not isinstance(array, TracedArray) or array.ndim != 1:
         refuse("SW262", call=call, what="a condition that is not a column")
     return array

@@ -16,6 +16,8 @@ from sparkweld.ir import Input, LoopBuilder, ProgramBuilder, Value, evaluate
 from sparkweld.ir.types import I64
 from udf_compiler.frontends.pandas import datetimes
 from udf_compiler.frontends.pandas.calls.datetime_accessor import DAY, Parts, days_of_date, parts
+from udf_compiler.frontends.pandas.columns import SeriesOperand
+from udf_compiler.frontends.pandas.datetimes import DATETIMES
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.pandas.time_constants import TimeConstant
 from udf_compiler.frontends.tracing.class_stand_ins import class_stand_in
@@ -49,7 +51,7 @@ class Shift:
     nanoseconds: int
 
 
-class Offset(Traced):
+class Offset(SeriesOperand):
     """A date offset; supports negation, multiplication by an int, and addition to a Series of datetimes."""
 
     __slots__ = ("offset",)
@@ -69,6 +71,9 @@ class Offset(Traced):
         if name == "mul" and type(other) is int:
             return make(run_prototype(call, lambda: self.offset * other), call)
         refuse("SW275", call=call)
+
+    def with_series(self, series: TracedSeries, name: str, reflected: bool) -> TracedSeries:
+        return added(series, self, name, reflected)
 
     def _unary(self, name: str) -> Any:
         if name != "neg":
@@ -104,7 +109,7 @@ def _shift(offset: Any, call: str) -> Shift:
 def added(series: TracedSeries, offset: Offset, name: str, reflected: bool) -> TracedSeries:
     """Lowers ``series + offset``, ``offset + series`` or ``series - offset``. Guards times near the limits of int64."""
     call = f"Series {name} a date offset"
-    if series.kind != "datetime" or name not in ("add", "sub") or (name == "sub" and reflected):
+    if series.kind is not DATETIMES or name not in ("add", "sub") or (name == "sub" and reflected):
         refuse("SW275", call=call)
     real = offset.offset if name == "add" else -offset.offset
     shift = _shift(real, call)

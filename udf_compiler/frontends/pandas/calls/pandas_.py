@@ -8,115 +8,32 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sparkweld.ir import LoopBuilder
-from udf_compiler.frontends.pandas import batch_dependent as maybe
-from udf_compiler.frontends.pandas import dates, time_constants
-from udf_compiler.frontends.pandas.apply.comprehensions import collect, is_collection
-from udf_compiler.frontends.pandas.apply.results import RowSeries
+from udf_compiler.frontends.pandas import time_constants
+from udf_compiler.frontends.pandas.apply.comprehensions import is_collection
 from udf_compiler.frontends.pandas.array import TracedArray, as_array
 from udf_compiler.frontends.pandas.calls import (
-    batch_dependent_methods,
     categoricals,
     cuts,
     frames,
-    lists,
     offsets,
-    series_choices,
-    series_methods,
     time_conversions,
 )
 from udf_compiler.frontends.pandas.calls.arrays import bound, called
-from udf_compiler.frontends.pandas.calls.strings import methods as text_methods
-from udf_compiler.frontends.pandas.calls.strings.accessor import accessor
-from udf_compiler.frontends.pandas.calls.strings.choose import texts_of
+from udf_compiler.frontends.pandas.calls.attributes import ROW_MIXING
+from udf_compiler.frontends.pandas.calls.constructors import Index, make_series
+from udf_compiler.frontends.pandas.calls.numpy_ import has_traced
 from udf_compiler.frontends.pandas.calls.strings.convert import to_numeric as text_to_numeric
-from udf_compiler.frontends.pandas.frame import TracedFrame, refuse_renumbered
+from udf_compiler.frontends.pandas.frame import TracedFrame
 from udf_compiler.frontends.pandas.series import TracedSeries
-from udf_compiler.frontends.pandas.strings import constant, text_series
+from udf_compiler.frontends.pandas.strings import STRINGS
 from udf_compiler.frontends.python.numbers import make_bool
 from udf_compiler.frontends.python.values import is_scalar
 from udf_compiler.frontends.tracing.class_stand_ins import class_stand_in
 from udf_compiler.frontends.tracing.constants import unwrapped, wrapped
-from udf_compiler.frontends.tracing.lower import cast, is_number, run_prototype, type_of
-from udf_compiler.frontends.tracing.session import current, refuse
+from udf_compiler.frontends.tracing.lower import run_prototype, type_of
+from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import StandIn, module_stand_in
-from udf_compiler.frontends.tracing.values import Traced, raw
-
-set_where = series_choices.set_where
-
-#: Attributes of Series whose values depend on other rows, on the number of rows or on the index.
-ROW_MIXING = frozenset(
-    """size shape index empty iloc iat at head tail sample sort_values sort_index cumsum cumprod cummax cummin shift diff
-    pct_change mean sum std var sem min max median mode any all prod product rank quantile unique nunique duplicated
-    drop_duplicates rolling expanding ewm groupby resample describe value_counts count skew kurt kurtosis cov corr autocorr
-    argmax argmin argsort idxmax idxmin nlargest nsmallest ffill bfill pad backfill interpolate dropna drop reindex align append
-    explode
-    factorize hasnans is_unique is_monotonic_increasing is_monotonic_decreasing first_valid_index last_valid_index searchsorted
-    dot take truncate asof agg aggregate transform filter first last name axes keys items squeeze repeat reset_index
-    compare update swaplevel droplevel unstack stack nbytes memory_usage flags attrs set_axis set_flags
-    asfreq between_time at_time reindex_like reorder_levels""".split()
-)
-_VALUES = frozenset("tolist to_list to_dict to_string to_json to_csv item bool __iter__ iteritems array".split())
-_IN_PLACE = frozenset("insert pop __delitem__".split())
-
-
-def series_attribute(series: TracedSeries, name: str) -> Any:
-    """Returns a property or a bound method of a Series, or refuses it."""
-    call = f"Series.{name}"
-    if series.kind == "list":
-        return lists.attribute(series, name)
-    if series.kind == "category":
-        refuse("SW251", call=f"{call} of categories")
-    if name in series_methods.OF_ANY_KIND:
-        return bound(series_methods.OF_ANY_KIND[name], series, call)
-    if series.kind == "text":
-        methods, properties = text_methods.METHODS, text_methods.PROPERTIES
-    else:
-        methods, properties = series_methods.METHODS, series_methods.PROPERTIES
-        if series.kind == "maybe" and name in batch_dependent_methods.METHODS:
-            return bound(batch_dependent_methods.METHODS[name], series, call)
-        if series.kind == "maybe" and (name in methods or name in properties):
-            series = maybe.plain(series, call)
-    if name in methods:
-        return bound(methods[name], series, call)
-    if name in properties:
-        return properties[name](series)
-    if series.kind == "text" and (name in series_methods.METHODS or name in series_methods.PROPERTIES):
-        refuse("SW270", call=call)
-    if name == "str":
-        return accessor(series)
-    if name == "index":
-        return Index(series.loop)
-    if name in ROW_MIXING:
-        if current().groups is not None:
-            return current().groups.series_attribute(series, name)
-        refuse("SW250", call=call)
-    if name in _VALUES:
-        refuse("SW259", call=call)
-    if name in _IN_PLACE:
-        refuse("SW256", call=call)
-    refuse("SW251", call=call)
-
-
-class Index(StandIn):
-    """The index of a traced Series; it can only be passed to pd.Series or pd.DataFrame."""
-
-    __slots__ = ("_loop",)
-    what = "Series.index"
-    stands_for = pd.RangeIndex
-
-    def __init__(self, loop: LoopBuilder) -> None:
-        self._loop = loop
-
-    def __getattr__(self, name: str) -> Any:
-        refuse("SW250", call=f"Series.index.{name}")
-
-    def __bool__(self) -> bool:
-        refuse("SW250", call="Series.index")
-
-    __len__ = __iter__ = __eq__ = __getitem__ = __hash__ = __array__ = __add__ = __array_ufunc__ = lambda self, *args: refuse(
-        "SW250", call="Series.index"
-    )
+from udf_compiler.frontends.tracing.values import raw
 
 
 def frame_attribute(frame: TracedFrame, name: str) -> Any:
@@ -131,60 +48,6 @@ def frame_attribute(frame: TracedFrame, name: str) -> Any:
     if name in frame.series and not hasattr(pd.DataFrame, name):
         return frame.column(name)
     refuse("SW250" if name in ROW_MIXING else "SW251", call=call)
-
-
-def _check_index(data: Any, index: Any, call: str) -> None:
-    """Refuses (SW250) any index but that of the data's own rows; None is allowed where it yields the same index."""
-    if index is not None and type(index) is not Index:
-        refuse("SW250", call=f"{call} with an index of its own")
-    if index is None and isinstance(data, TracedArray):
-        refuse_renumbered(data.loop, call)
-    if index is not None and isinstance(data, TracedSeries | TracedArray) and data.loop is not index._loop:
-        refuse("SW250", call=f"{call} with the index of other rows")
-
-
-def make_series(data: Any = None, index: Any = None, dtype: Any = None, name: Any = None, copy: Any = None) -> Any:
-    """Implements pd.Series(...) of a traced value, or of a scalar on a traced index."""
-    call = "pd.Series"
-    if is_collection(data):
-        data = collect(data)
-        if type(data) is RowSeries and dtype is None:
-            return data
-        if type(data) is RowSeries:
-            return data.astype(dtype)
-    _check_index(data, index, call)
-    data = texts_of(data)
-    if isinstance(data, TracedSeries):
-        data.shared = True
-        made = data.twin(shared=True)
-    elif isinstance(data, TracedArray):
-        if data.ndim != 1:
-            refuse("SW252", call=call, error="ValueError: Data must be 1-dimensional")
-        data.shared = True
-        made = TracedSeries(data.loop, data.value, data.dtype, shared=True)
-    elif is_number(data) and index is not None:
-        return _scalar_series(index._loop, data, dtype, call)
-    elif type(data) is str and index is not None and dtype in (None, object, "object", str, "str"):
-        return text_series(index._loop, constant(index._loop, data, call))
-    else:
-        refuse("SW250", call=f"pd.Series of {raw(data)}")
-    if dtype is None:
-        return made
-    if made.kind == "text" and (dtype is object or dtype is str or dtype in ("object", "str")):
-        return made if dtype in (object, "object") else made.astype(str)
-    dates.refuse_date(made, call)
-    made = maybe.plain(made, call)
-    wanted = run_prototype(call, lambda: pd.Series(np.ones(1, made.dtype), dtype=dtype).dtype)
-    if not isinstance(wanted, np.dtype) or not np.can_cast(made.dtype, wanted, "safe"):
-        refuse("SW262", call=call, what=f"dtype={dtype} for {made.dtype} values")
-    return made.new(cast(made.loop, made.value, type_of(wanted, call)))
-
-
-def _scalar_series(loop: LoopBuilder, value: Any, dtype: Any, call: str) -> TracedSeries:
-    proto = run_prototype(call, lambda: pd.Series(value, index=range(1), dtype=dtype))
-    if not isinstance(proto.dtype, np.dtype):
-        refuse("SW254", call=call, type=str(proto.dtype))
-    return TracedSeries(loop, loop.const(proto.iloc[0], type_of(proto.dtype, call)), proto.dtype)
 
 
 def isna(obj: Any) -> Any:
@@ -216,16 +79,14 @@ def to_numeric(arg: Any, errors: str = "raise", downcast: Any = None) -> Any:
     call = "pd.to_numeric"
     if not isinstance(arg, TracedSeries) or downcast is not None:
         refuse("SW262", call=call, what=raw(arg) if downcast is None else "the argument downcast=")
-    if arg.kind == "text":
+    if arg.kind is STRINGS:
         return text_to_numeric(arg, errors, call)
-    dates.refuse_date(arg, call)
+    arg.kind.check_numeric(call)
     arg.shared = True
-    return TracedSeries(arg.loop, arg.value, arg._dtype, arg.kind, shared=True, maybe=arg.maybe)
+    return TracedSeries(arg.loop, arg.value, arg._dtype, arg.kind, shared=True, batch_dependent=arg.batch_dependent)
 
 
 def _make_series(*args: Any, **kwargs: Any) -> Any:
-    from udf_compiler.frontends.pandas.calls.numpy_ import has_traced
-
     given = (*args, *kwargs.values())
     if has_traced(args) or has_traced(kwargs) or any(type(x) is Index or is_collection(x) for x in given):
         return called(make_series, "pd.Series")(*args, **kwargs)
@@ -233,8 +94,6 @@ def _make_series(*args: Any, **kwargs: Any) -> Any:
 
 
 def _make_frame(*args: Any, **kwargs: Any) -> Any:
-    from udf_compiler.frontends.pandas.calls.numpy_ import has_traced
-
     if has_traced(args) or has_traced(kwargs):
         return called(frames.make_frame, "pd.DataFrame")(*args, **kwargs)
     refuse("SW262", call="pd.DataFrame", what="a DataFrame of constants")
@@ -267,8 +126,6 @@ class Function(StandIn):
         self.__name__, self.stands_for = name, real
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        from udf_compiler.frontends.pandas.calls.numpy_ import has_traced
-
         call = f"pd.{self.__name__}"
         if has_traced(args) or has_traced(kwargs):
             handler = _FUNCTIONS[self.__name__]
@@ -282,12 +139,9 @@ class TimeFunction(Function):
     __slots__ = ()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        from udf_compiler.frontends.pandas.calls.numpy_ import has_traced
-
         if has_traced(args) or has_traced(kwargs):
             return super().__call__(*args, **kwargs)
         return time_constants.converted(self.stands_for, args, kwargs)
-
 
 
 def _function(name: str) -> Any:
@@ -329,9 +183,6 @@ __all__ = [
     "PANDAS",
     "FrameStandIn",
     "SeriesStandIn",
-    "Traced",
     "frame_attribute",
-    "series_attribute",
-    "set_where",
     "stand_in",
 ]

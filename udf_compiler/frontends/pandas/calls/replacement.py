@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from sparkweld.ir.types import BOOL, F64
-from udf_compiler.frontends.pandas import dates
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.tracing.lower import constant_of, is_number, run_prototype
 from udf_compiler.frontends.tracing.session import refuse
@@ -23,7 +22,7 @@ def replace(
 ) -> TracedSeries:
     """Implements Series.replace with a number, a list or a dict in a float64 or integer Series; replacements do not chain."""
     call = "Series.replace"
-    dates.refuse_date(s, call)
+    s.kind.check_numeric(call)
     refuse_in_place(inplace, call)
     if regex is not False:
         refuse("SW262", call=call, what="the argument regex=")

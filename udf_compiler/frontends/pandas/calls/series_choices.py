@@ -12,10 +12,10 @@ import pandas as pd
 
 from sparkweld.ir import Value
 from sparkweld.ir.types import BOOL
-from udf_compiler.frontends.pandas import batch_dependent, dates, datetimes
+from udf_compiler.frontends.pandas import batch_dependent
 from udf_compiler.frontends.pandas.array import TracedArray, as_array
 from udf_compiler.frontends.pandas.series import TracedSeries
-from udf_compiler.frontends.pandas.strings import constant, some_string
+from udf_compiler.frontends.pandas.strings import STRINGS, constant, some_string
 from udf_compiler.frontends.tracing.lower import cast, constant_of, is_number, kind_of, run_prototype
 from udf_compiler.frontends.tracing.lower import given as prototype_of
 from udf_compiler.frontends.tracing.session import current, refuse
@@ -25,10 +25,7 @@ _CAST_FIRST = "Cast the Series to the required type first."
 
 
 def isna(s: TracedSeries) -> TracedSeries:
-    loop = s.loop
-    if s.kind != "numpy":
-        return s.new(loop.call("logical_not", loop.is_valid(s.value)))
-    return s.new(loop.call("isnan", s.value) if s.value.type.is_float else loop.const(False, BOOL))
+    return s.new(s.kind.is_missing(s))
 
 
 def notna(s: TracedSeries) -> TracedSeries:
@@ -40,7 +37,7 @@ def condition_value(s: TracedSeries, cond: Any, call: str) -> Value:
 
     A missing condition is False in where. In mask, pandas inverts it, which raises, so it is guarded.
     """
-    if batch_dependent.is_maybe(cond) and cond.loop is s.loop and cond.value.type == BOOL and call == "Series.where":
+    if batch_dependent.is_batch_dependent(cond) and cond.loop is s.loop and cond.value.type == BOOL and call == "Series.where":
         return s.loop.call("logical_and", cond.value, batch_dependent.present(cond))
     if not isinstance(cond, TracedSeries | TracedArray):
         refuse("SW262", call=call, what=f"{raw(cond)} as the condition")
@@ -54,11 +51,9 @@ def condition_value(s: TracedSeries, cond: Any, call: str) -> Value:
 
 def _other(s: TracedSeries, other: Any, method: Callable[[pd.Series, Any], pd.Series], call: str) -> Value:
     """Converts the replacement to the Series' type. Refuses (SW255) one for which pandas changes the dtype of some batches."""
-    if s.kind == "date":
-        return _other_date(s, other, call)
-    if datetimes.is_moment(s):
-        return datetimes.replacement(s, other, method, call)
-    dates.refuse_date(s, call)
+    found = s.kind.replacement(s, other, method, call)
+    if found is not None:
+        return found
     other = constant_of(other)
     proto = pd.Series(np.array([np.nan, 1.0], s.dtype) if s.dtype.kind == "f" else np.ones(2, s.dtype))
     if isinstance(other, TracedSeries | TracedArray):
@@ -88,16 +83,6 @@ def _replaced_prototype(method: Callable[[pd.Series, Any], pd.Series], proto: pd
             return method(proto, other)
     except Exception:  # noqa: BLE001 - the caller refuses, whatever pandas raises
         return None
-
-
-def _other_date(s: TracedSeries, other: Any, call: str) -> Value:
-    dates.settle(s)
-    if isinstance(other, TracedSeries) and other.kind == "date":
-        dates.settle(other)
-        return other.value
-    if not dates.is_date(other):
-        refuse("SW264", call=f"{call} with {raw(other)}")
-    return dates.date_constant(s.loop, other)
 
 
 def _chosen(s: TracedSeries, keep: Value, other: Value) -> TracedSeries:
@@ -141,7 +126,7 @@ def fillna(s: TracedSeries, value: Any = None, *, inplace: bool = False) -> Trac
 
 def combine_first(s: TracedSeries, other: Any) -> TracedSeries:
     call = "Series.combine_first"
-    if not isinstance(other, TracedSeries) or other.dtype != s.dtype or other.kind != s.kind:
+    if not isinstance(other, TracedSeries) or other.dtype != s.dtype or other.kind is not s.kind:
         refuse("SW262", call=call, what="anything but a Series of the same dtype")
     return mask(s, isna(s), other)
 
@@ -151,12 +136,12 @@ def set_where(s: TracedSeries, key: Any, value: Any, call: str) -> None:
     if s.shared:
         refuse("SW256", call=call)
     value = constant_of(value)
-    if s.kind == "text" and type(value) is str:
+    if s.kind is STRINGS and type(value) is str:
         at = condition_value(s, key, call)
         some_string(s)  # pandas deprecates assigning a string to a float64 Series
         s.value, s.missing = s.loop.select(at, constant(s.loop, value, call), s.value), s.missing.kept()
         return
-    dates.refuse_date(s, call)
+    s.kind.check_numeric(call)
     at = condition_value(s, key, call)
     if not is_number(value):
         refuse("SW262", call=call, what=raw(value))

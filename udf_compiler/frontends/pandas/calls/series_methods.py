@@ -17,10 +17,11 @@ from udf_compiler.frontends.pandas.calls.membership import series_isin, series_m
 from udf_compiler.frontends.pandas.calls.replacement import replace
 from udf_compiler.frontends.pandas.calls.series_choices import Loc, combine_first, fillna, isna, mask, notna, replaced, where
 from udf_compiler.frontends.pandas.calls.strings.convert import is_str_dtype, to_str
-from udf_compiler.frontends.pandas.calls.time_conversions import astype as astype_moments
-from udf_compiler.frontends.pandas.calls.time_conversions import clip as clip_moments
-from udf_compiler.frontends.pandas.calls.time_conversions import integers_of
-from udf_compiler.frontends.pandas.series import TracedSeries
+from udf_compiler.frontends.pandas.dates import DATES
+from udf_compiler.frontends.pandas.frame import TracedFrame
+from udf_compiler.frontends.pandas.kind import UNSIGNED
+from udf_compiler.frontends.pandas.series import NUMBERS, TracedSeries
+from udf_compiler.frontends.pandas.strings import STRINGS
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.lower import cast, constant_of, dtype_of, is_number, operator_call, run_prototype, type_of
 from udf_compiler.frontends.tracing.session import refuse
@@ -51,9 +52,7 @@ def clip(
 ) -> TracedSeries:
     call = "Series.clip"
     refuse_in_place(inplace or out is not None, call)
-    if datetimes.is_moment(s):
-        return clip_moments(s, lower, upper, call)
-    dates.refuse_date(s, call)
+    s.kind.check_numeric(call)
     low, high = _bound_values(lower, upper, call)
     if low is None and high is None:
         return s  # pandas returns the Series itself
@@ -89,7 +88,7 @@ def between(s: TracedSeries, left: Any, right: Any, inclusive: str = "both") -> 
 
 def round_(s: TracedSeries, decimals: int = 0, out: Any = None) -> TracedSeries:
     call = "Series.round"
-    dates.refuse_date(s, call)
+    s.kind.check_numeric(call)
     refuse_in_place(out is not None, call)
     if s.dtype == np.bool_:
         return s.new(s.value)  # pandas leaves bools as they are
@@ -98,13 +97,9 @@ def round_(s: TracedSeries, decimals: int = 0, out: Any = None) -> TracedSeries:
 
 def astype(s: TracedSeries, dtype: Any, copy: Any = None, errors: str = "raise") -> TracedSeries:
     call = "Series.astype"
-    if is_str_dtype(dtype) and s.kind == "numpy":
+    if is_str_dtype(dtype) and s.kind is NUMBERS:
         return to_str(s)
-    if s.kind == "UInt32":
-        return integers_of(s, dtype, call)
-    if datetimes.is_moment(s):
-        return astype_moments(s, dtype, call)
-    dates.refuse_date(s, call)
+    s.kind.check_numeric(call)
     if errors != "raise" or isinstance(dtype, dict | Traced):
         refuse("SW262", call=call, what="the argument errors= or a dict")
     if categoricals.is_category(dtype):
@@ -177,9 +172,9 @@ def flex(name: str, reflected: bool, real: str = "") -> Callable[..., Any]:
         if level is not None or axis not in (0, "index"):
             refuse("SW262", call=call, what="the argument level= or axis=")
         other = constant_of(other)
-        if s.kind == "UInt32":
-            dates.refuse_date(s, call)
-        if s.kind == "date" or dates.is_date(other) or (isinstance(other, TracedSeries) and other.kind == "date"):
+        if s.kind is UNSIGNED:
+            s.kind.check_numeric(call)
+        if s.kind is DATES or dates.is_date(other) or (isinstance(other, TracedSeries) and other.kind is DATES):
             if fill_value is not None or reflected:
                 refuse("SW264", call=call)
             if isinstance(other, TracedSeries) and (s.value.type.nullable or other.value.type.nullable):
@@ -187,7 +182,7 @@ def flex(name: str, reflected: bool, real: str = "") -> Callable[..., Any]:
             return s._binary(name, other, False)
         if datetimes.concerns(s, other):
             if fill_value is not None or isinstance(other, Traced):
-                refuse("SW251", call=f"{call} of a {s.kind} Series")
+                refuse("SW251", call=f"{call} of a {s.kind.name} Series")
             return s._binary(name, other, reflected)
         if not isinstance(other, TracedSeries | TracedArray):
             if fill_value is not None:
@@ -233,8 +228,6 @@ def _fill_either(a: TracedArray, b: TracedArray, fill: Any, call: str) -> tuple[
 
 
 def _to_frame(s: TracedSeries, name: Any = None) -> Any:
-    from udf_compiler.frontends.pandas.frame import TracedFrame
-
     if not isinstance(name, str):
         refuse("SW262", call="Series.to_frame", what="a name that is not a string")
     return TracedFrame(s.loop, {name: copy(s, deep=False)})
@@ -254,8 +247,8 @@ def case_when(s: Any, caselist: Any) -> Any:
         refuse("SW262", call=call, what="anything but a list of pairs of condition and replacement")
     cases = [[as_python(x, s) if callable(x) else constant_of(x) for x in case] for case in caselist]
     result = s
-    if s.kind != "text":  # strings and their replacements are objects already
-        dates.refuse_date(s, call)
+    if s.kind is not STRINGS:  # strings and their replacements are objects already
+        s.kind.check_numeric(call)
         protos = [pd.Series(np.ones(1, x.dtype)) if isinstance(x, TracedSeries | TracedArray) else x for _, x in cases]
         made = run_prototype(call, pd.Series(np.ones(1, s.dtype)).case_when, [(np.array([True]), proto) for proto in protos])
         type_of(made.dtype, call)

@@ -15,10 +15,13 @@ from udf_compiler.frontends.pandas.calls.datetime_accessor import DAY
 from udf_compiler.frontends.pandas.calls.strings.choose import TracedTexts
 from udf_compiler.frontends.pandas.calls.time_strings import parse
 from udf_compiler.frontends.pandas.calls.zoned import in_utc
-from udf_compiler.frontends.pandas.series import TracedSeries
-from udf_compiler.frontends.tracing.lower import constant_of, run_prototype
+from udf_compiler.frontends.pandas.dates import DATES
+from udf_compiler.frontends.pandas.datetimes import DATETIMES, TIMEDELTAS
+from udf_compiler.frontends.pandas.series import NUMBERS, TracedSeries
+from udf_compiler.frontends.pandas.strings import STRINGS
+from udf_compiler.frontends.tracing.lower import constant_of, run_prototype, type_of
 from udf_compiler.frontends.tracing.session import refuse
-from udf_compiler.frontends.tracing.values import raw
+from udf_compiler.frontends.tracing.values import raw, refuse_in_place
 
 #: Unit that pandas accepts for numbers -> nanoseconds.
 UNITS = {"D": DAY, "h": DAY // 24, "m": 60 * 10**9, "s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
@@ -43,28 +46,28 @@ def to_datetime(
         refuse("SW262", call=call, what="the argument dayfirst= or yearfirst=")
     if utc:
         return in_utc(to_datetime(arg, errors, format=format, unit=unit))
-    if series.kind == "datetime" and unit is None:
+    if series.kind is DATETIMES and unit is None:
         series.shared = True
         return series.twin(shared=True)
-    if series.kind == "text" and unit is None:
+    if series.kind is STRINGS and unit is None:
         return parse(series, format, errors, call)
     if format is not None:
         refuse("SW262", call=call, what="the argument format=")
-    if series.kind == "date" and unit is None:
+    if series.kind is DATES and unit is None:
         return _of_dates(series, errors, call)
     if unit is None and series.dtype.kind == "f":
         refuse("SW262", call=call, what="floats without unit=")
-    return _of_numbers(series, "datetime", "ns" if unit is None else unit, errors, call)
+    return _of_numbers(series, DATETIMES, "ns" if unit is None else unit, errors, call)
 
 
 def to_timedelta(arg: Any, unit: Any = None, errors: str = "raise") -> TracedSeries:
     """Implements pd.to_timedelta of a Series of timedeltas or numbers."""
     call = "pd.to_timedelta"
     series = _series(arg, errors, call)
-    if series.kind == "timedelta":
+    if series.kind is TIMEDELTAS:
         series.shared = True
         return series.twin(shared=True)
-    return _of_numbers(series, "timedelta", "ns" if unit is None else unit, errors, call)
+    return _of_numbers(series, TIMEDELTAS, "ns" if unit is None else unit, errors, call)
 
 
 def _series(arg: Any, errors: Any, call: str) -> TracedSeries:
@@ -77,7 +80,7 @@ def _series(arg: Any, errors: Any, call: str) -> TracedSeries:
 
 def _of_dates(s: TracedSeries, errors: str, call: str) -> TracedSeries:
     made = run_prototype(call, lambda: pd.to_datetime(pd.Series([pd.Timestamp(2020, 1, 1).date()], dtype=object), errors=errors))
-    if made.dtype != datetimes.DTYPES["datetime"]:
+    if made.dtype != DATETIMES.numpy_dtype:
         refuse("SW254", call=call, type=str(made.dtype))
     loop = s.loop
     days = loop.cast(loop.value_of(s.value), I32)
@@ -88,15 +91,15 @@ def _of_dates(s: TracedSeries, errors: str, call: str) -> TracedSeries:
     else:
         valid = inside if valid is None else loop.call("logical_and", valid, inside)
     nanoseconds = loop.call("multiply", loop.cast(days, I64), loop.const(DAY, I64))
-    return datetimes.new(loop, datetimes.nat_where(loop, nanoseconds, valid), "datetime", s.has_nat)
+    return datetimes.new(loop, datetimes.nat_where(loop, nanoseconds, valid), DATETIMES, s.has_nat)
 
 
-def _of_numbers(s: TracedSeries, kind: str, unit: Any, errors: str, call: str) -> TracedSeries:
+def _of_numbers(s: TracedSeries, kind: datetimes.TimeKind, unit: Any, errors: str, call: str) -> TracedSeries:
     """Converts numbers in a unit to datetimes since 1970 or to durations. Guards rows out of range, for which pandas raises."""
-    function = pd.to_datetime if kind == "datetime" else pd.to_timedelta
-    proto = pd.Series(np.ones(1, s.dtype)) if s.kind == "numpy" else refuse("SW262", call=call, what=f"a {s.kind} Series")
+    function = pd.to_datetime if kind is DATETIMES else pd.to_timedelta
+    proto = pd.Series(np.ones(1, s.dtype)) if s.kind is NUMBERS else refuse("SW262", call=call, what=f"a {s.kind.name} Series")
     made = run_prototype(call, lambda: function(proto, unit=unit, errors=errors))
-    if made.dtype != datetimes.DTYPES[kind]:
+    if made.dtype != kind.numpy_dtype:
         refuse("SW254", call=call, type=str(made.dtype))
     length = _nanoseconds(unit, call)
     if s.dtype.kind == "i":
@@ -109,7 +112,7 @@ def _of_numbers(s: TracedSeries, kind: str, unit: Any, errors: str, call: str) -
     refuse("SW262", call=call, what=f"a {s.dtype} Series")
 
 
-def _of_floats(s: TracedSeries, kind: str, length: int) -> TracedSeries:
+def _of_floats(s: TracedSeries, kind: datetimes.TimeKind, length: int) -> TracedSeries:
     """Implements pandas' cast_from_unit_vectorized: whole part times unit, plus the fraction rounded to the unit's digits."""
     loop, x = s.loop, s.value
     valid = loop.call("logical_not", loop.call("isnan", x))
@@ -143,25 +146,30 @@ def _between(loop: LoopBuilder, x: Value, low: int, high: int) -> Value:
 
 def has_times(values: Sequence[Any]) -> bool:
     """Whether any of the values is a Series of datetimes or timedeltas."""
-    return any(issubclass(type(v), TracedSeries) and datetimes.is_moment(v) for v in values)
+    return any(issubclass(type(v), TracedSeries) and datetimes.is_time(v) for v in values)
 
 
 def choose_times(condition: Value, x: Any, y: Any, call: str) -> TracedTexts:
     """Implements np.where of two Series of datetimes or of timedeltas. Refuses (SW262) constants: NumPy returns objects."""
     loop = condition.loop
-    if not (isinstance(x, TracedSeries) and isinstance(y, TracedSeries) and x.kind == y.kind and x.loop is y.loop is loop):
+    if not (isinstance(x, TracedSeries) and isinstance(y, TracedSeries) and x.kind is y.kind and x.loop is y.loop is loop):
         refuse("SW262", call=call, what="anything but two Series of one kind of times")
-    return TracedTexts(datetimes.new(loop, loop.select(loop.cast(condition, BOOL), x.value, y.value), x.kind))
+    kind = DATETIMES if x.kind is DATETIMES else TIMEDELTAS
+    return TracedTexts(datetimes.new(loop, loop.select(loop.cast(condition, BOOL), x.value, y.value), kind))
 
 
-def clip(s: TracedSeries, lower: Any, upper: Any, call: str) -> TracedSeries:
+def clip(
+    s: TracedSeries, lower: Any = None, upper: Any = None, *, axis: Any = None, inplace: bool = False, out: Any = None
+) -> TracedSeries:
     """Implements clip of times with constant bounds, which pandas sorts."""
+    call = "Series.clip"
+    refuse_in_place(inplace or out is not None, call)
     lower, upper = constant_of(lower), constant_of(upper)
     given = [datetimes.constant(b, call) for b in (lower, upper)]
     if any(found is None and not datetimes.is_missing(b) for found, b in zip(given, (lower, upper), strict=True)):
         refuse("SW262", call=call, what="a bound that is not a constant time")
     bounds = [b for b in given if b is not None]
-    if not bounds or any(datetimes.kind_of(b) != s.kind for b in bounds):
+    if not bounds or any(datetimes.kind_of(b) is not s.kind for b in bounds):
         refuse("SW262", call=call, what="no bound of the Series' own kind")
     made = run_prototype(call, datetimes.proto(s).clip, datetimes.plain(lower), datetimes.plain(upper))
     if made.dtype != s.dtype:
@@ -175,9 +183,9 @@ def clip(s: TracedSeries, lower: Any, upper: Any, call: str) -> TracedSeries:
     return datetimes.like(s, value)  # type: ignore[no-any-return]
 
 
-def astype(s: TracedSeries, dtype: Any, call: str) -> TracedSeries:
+def astype(s: TracedSeries, dtype: Any, copy: Any = None, errors: str = "raise") -> TracedSeries:
     """Implements astype of datetimes or timedeltas to int64, where NaT is the smallest integer, or to their own dtype."""
-    proto = datetimes.proto(s)
+    call, proto = "Series.astype", datetimes.proto(s)
     made = run_prototype(call, proto.astype, dtype)
     if made.dtype == s.dtype:
         return s.twin(shared=False)
@@ -192,20 +200,14 @@ def astype(s: TracedSeries, dtype: Any, call: str) -> TracedSeries:
     return s.new(value)
 
 
-def integers_of(s: TracedSeries, dtype: Any, call: str) -> TracedSeries:
+def unsigned_astype(s: TracedSeries, dtype: Any, copy: Any = None, errors: str = "raise") -> TracedSeries:
     """Converts a UInt32 Series, as isocalendar returns it, to integers or float64. Guards missing values of integers."""
+    call, loop = "Series.astype", s.loop
     made = run_prototype(call, lambda: pd.Series([1], dtype="UInt32").astype(dtype))
-    loop = s.loop
     if isinstance(made.dtype, np.dtype) and made.dtype.kind == "i" and made.dtype.itemsize >= 2:
         if s.value.type.nullable:
             loop.guard(loop.is_valid(s.value))
-        return TracedSeries(loop, loop.cast(loop.value_of(s.value), _plain(made.dtype)), made.dtype)
+        return TracedSeries(loop, loop.cast(loop.value_of(s.value), type_of(made.dtype, "astype")), made.dtype)
     if made.dtype == np.float64:
         return datetimes.floats(s, loop.cast(loop.value_of(s.value), F64))
     refuse("SW254", call=call, type=str(made.dtype))
-
-
-def _plain(dtype: np.dtype) -> Any:
-    from udf_compiler.frontends.tracing.lower import type_of
-
-    return type_of(dtype, "astype")

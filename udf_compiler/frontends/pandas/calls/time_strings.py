@@ -19,8 +19,10 @@ from sparkweld.ir.types import BOOL, I32, I64, STR
 from udf_compiler.frontends.pandas import datetimes
 from udf_compiler.frontends.pandas.calls.datetime_accessor import DAY, Parts, days_of_date, parts
 from udf_compiler.frontends.pandas.calls.strings.mapping import plain
+from udf_compiler.frontends.pandas.datetimes import DATETIMES
+from udf_compiler.frontends.pandas.missing import Missing
 from udf_compiler.frontends.pandas.series import TracedSeries
-from udf_compiler.frontends.pandas.strings import Missing, optional, some_string, str_call, text_series
+from udf_compiler.frontends.pandas.strings import optional, some_string, str_call, text_series
 from udf_compiler.frontends.python.regex_calls import Regex
 from udf_compiler.frontends.tracing.lower import run_prototype
 from udf_compiler.frontends.tracing.session import refuse
@@ -178,7 +180,7 @@ def parse(s: TracedSeries, format: Any, errors: str, call: str) -> TracedSeries:
     directives, shape, pattern, separated = _shape(format, call)
     some_string(s)
     made = run_prototype(call, lambda: pd.to_datetime(pd.Series([pd.Timestamp(2024, 2, 29).strftime(format)]), format=format))
-    if made.dtype != datetimes.DTYPES["datetime"]:
+    if made.dtype != DATETIMES.numpy_dtype:
         refuse("SW254", call=call, type=str(made.dtype))
     loop = s.loop
     present = loop.is_valid(s.value) if s.value.type.nullable else loop.const(True, BOOL)
@@ -194,7 +196,7 @@ def parse(s: TracedSeries, format: Any, errors: str, call: str) -> TracedSeries:
     absent = loop.call("logical_or", loop.call("logical_not", present), nothing)
     loop.guard(loop.call("logical_or", absent, good))
     valid = loop.call("logical_and", good, loop.call("logical_not", absent))
-    return datetimes.new(loop, loop.optional(nanoseconds, valid), "datetime")  # type: ignore[no-any-return]
+    return datetimes.new(loop, loop.optional(nanoseconds, valid), DATETIMES)  # type: ignore[no-any-return]
 
 
 def _shape(format: str, call: str) -> tuple[list[tuple[str, int]], str, str, bool]:
@@ -230,8 +232,8 @@ def _hopeless(s: TracedSeries, text: Value, no_day: Value, pattern: str, call: s
     matches = Regex(r"\s*" + pattern, re.IGNORECASE, call, mode="match").emit(loop, loop.value_of(s.value), "test")
     lower = str_call(loop, "lower", str_call(loop, "strip", text, params=(None,)))
     clock = loop.emit(IsIn.of(["now", "today"], STR), lower)
-    maybe = loop.call("logical_or", loop.call("logical_and", matches, loop.call("logical_not", no_day)), clock)
-    return loop.call("logical_and", str_call(loop, "is_ascii", text), loop.call("logical_not", maybe))
+    undecided = loop.call("logical_or", loop.call("logical_and", matches, loop.call("logical_not", no_day)), clock)
+    return loop.call("logical_and", str_call(loop, "is_ascii", text), loop.call("logical_not", undecided))
 
 
 def _time_of(loop: LoopBuilder, digits: Value, directives: list[tuple[str, int]]) -> tuple[Value, Value, Value]:
@@ -280,4 +282,3 @@ def _time_of(loop: LoopBuilder, digits: Value, directives: list[tuple[str, int]]
 
 #: Methods of ``.dt`` that return strings.
 METHODS: dict[str, Callable[..., Any]] = {"strftime": strftime, "day_name": day_name, "month_name": month_name}
-

@@ -18,6 +18,7 @@ from udf_compiler.frontends.pandas.apply.elementwise import element
 from udf_compiler.frontends.pandas.apply.results import explored
 from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.series import TracedSeries
+from udf_compiler.frontends.python.builtin_calls import real_class
 from udf_compiler.frontends.python.numbers import fits
 from udf_compiler.frontends.python.path_explorer import Node, leaves
 from udf_compiler.frontends.python.result_kinds import kind_of_result, kinds_of, merged, value_as
@@ -80,8 +81,6 @@ def _is_column(x: Any) -> bool:
 
 
 def _declared(otypes: Any) -> Type | None:
-    from udf_compiler.frontends.python.builtin_calls import real_class
-
     if otypes is None:
         return None
     given = [real_class(t) for t in otypes] if isinstance(otypes, list | tuple | str) else []
@@ -122,4 +121,3 @@ def _converted(loop: LoopBuilder, x: Any, to: Type) -> Value:
     if kind not in ("bool", "int", "float"):
         refuse("SW297", call=_CALL, kinds=kind)
     return value_as(loop, x, to)
-

@@ -15,7 +15,7 @@ from pandas.core.indexes import accessors
 from sparkweld.ir import Value
 from sparkweld.ir.types import I64
 from udf_compiler.frontends.pandas import datetimes
-from udf_compiler.frontends.pandas.calls.datetime_accessor import DATETIME_FIELDS, Handle, attribute
+from udf_compiler.frontends.pandas.calls.datetime_accessor import DATETIME_FIELDS, Handle
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.tracing.lower import run_prototype
 from udf_compiler.frontends.tracing.session import refuse
@@ -74,7 +74,7 @@ class ZonedAccessor(Handle):
             return self._localize
         if name not in DATETIME_FIELDS and name not in _METHODS:
             refuse("SW276", call=f"Series.dt.{name}")
-        return attribute(self._local(), name)
+        return getattr(self._local().dt, name)
 
     def _convert(self, tz: Any) -> Any:
         utc = self.series.series

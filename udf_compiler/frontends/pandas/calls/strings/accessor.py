@@ -16,6 +16,7 @@ import pandas as pd
 from udf_compiler.frontends.pandas.calls.arrays import bound
 from udf_compiler.frontends.pandas.calls.strings import changes, patterns, pieces, search
 from udf_compiler.frontends.pandas.calls.strings.mapping import known_int
+from udf_compiler.frontends.pandas.series import NUMBERS
 from udf_compiler.frontends.pandas.strings import is_text, some_string
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.values import Traced, raw
@@ -62,6 +63,6 @@ def accessor(series: Any) -> Any:
     if is_text(series):
         some_string(series)  # a float64 Series has no accessor
         return StrAccessor(series)
-    if series.kind == "numpy" and series.dtype != np.dtype(object):
+    if series.kind is NUMBERS and series.dtype != np.dtype(object):
         refuse("SW252", call="Series.str", error="AttributeError: Can only use .str accessor with string values!")
     refuse("SW270", call=f"Series.str of {raw(series)} without strings")

@@ -7,7 +7,8 @@ from dataclasses import replace as replaced
 from typing import Any
 
 from udf_compiler.frontends.pandas.calls.strings.mapping import known_bound, known_int, known_text, plain, strings
-from udf_compiler.frontends.pandas.strings import Missing, constant, is_text, optional, str_call, text_series, validity
+from udf_compiler.frontends.pandas.missing import Missing
+from udf_compiler.frontends.pandas.strings import constant, is_text, optional, str_call, text_series, validity
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.translations import translations
 from udf_compiler.frontends.tracing.values import raw

@@ -10,19 +10,14 @@ import numpy as np
 
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import BOOL, STR
-from udf_compiler.frontends.pandas.strings import Missing, constant, is_missing, is_text, some_string, text_series
+from udf_compiler.frontends.pandas.calls.series_choices import condition_value
+from udf_compiler.frontends.pandas.missing import Missing
+from udf_compiler.frontends.pandas.strings import constant, is_missing, is_text, some_string, text_series
 from udf_compiler.frontends.tracing.lower import constant_of, run_prototype
-from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.session import current, refuse
 from udf_compiler.frontends.tracing.values import Traced, ndarray_class, raw, refuse_in_place
 
 NOT_NULL = Missing()
-
-
-def condition_of(s: Any, cond: Any, call: str) -> Value:
-    """Returns the condition of where or mask as a bool value."""
-    from udf_compiler.frontends.pandas.calls.series_choices import condition_value
-
-    return condition_value(s, cond, call)
 
 
 def replacement(s: Any, other: Any, call: str) -> tuple[Value, Missing]:
@@ -51,13 +46,13 @@ def _chosen(s: Any, keep: Value, other: Any, call: str) -> Any:
 def where(s: Any, cond: Any, other: Any = np.nan, inplace: bool = False, axis: Any = None) -> Any:
     call = "Series.where"
     refuse_in_place(inplace, call)
-    return _chosen(s, condition_of(s, cond, call), other, call)
+    return _chosen(s, condition_value(s, cond, call), other, call)
 
 
 def mask(s: Any, cond: Any, other: Any = np.nan, inplace: bool = False, axis: Any = None) -> Any:
     call = "Series.mask"
     refuse_in_place(inplace, call)
-    return _chosen(s, s.loop.call("logical_not", condition_of(s, cond, call)), other, call)
+    return _chosen(s, s.loop.call("logical_not", condition_value(s, cond, call)), other, call)
 
 
 def fillna(s: Any, value: Any = None, *, inplace: bool = False) -> Any:
@@ -91,9 +86,7 @@ class TracedTexts(Traced):
         refuse("SW270", call=f"array.{name} of strings")
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        from udf_compiler.frontends.pandas.calls.numpy_ import call_function
-
-        return call_function(function, args, kwargs)
+        return current().dispatch.call_numpy(function, args, kwargs)
 
     def _binary(self, name: str, other: Any, reflected: bool) -> Any:
         """Compares with a string by == or !=; a missing element is unequal to it, as in a Series of objects."""
@@ -164,5 +157,3 @@ def isna(s: Any) -> Any:
 
 def notna(s: Any) -> Any:
     return s.new(s.loop.is_valid(s.value))
-
-

@@ -10,7 +10,7 @@ import pandas as pd
 
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops.matches import RegexCall
-from sparkweld.ir.types import BOOL, F64, I64, STR
+from sparkweld.ir.types import BOOL, F64, I64, STR, of_dtype
 from udf_compiler.frontends.pandas.batch_dependent import numbers_read
 from udf_compiler.frontends.pandas.batch_dependent import plain as without_missing
 from udf_compiler.frontends.pandas.calls import categoricals
@@ -85,8 +85,6 @@ def _narrowed(series: Any, dtype: np.dtype) -> Any:
     above = loop.call("greater_equal", series.value, loop.const(int(limits.min), I64))
     below = loop.call("less_equal", series.value, loop.const(int(limits.max), I64))
     loop.guard(loop.call("logical_and", above, below), local=True)
-    from sparkweld.ir.types import of_dtype
-
     type = of_dtype(dtype)
     assert type is not None
     return series.new(loop.cast(series.value, type))

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from sparkweld.ir import Value
-from udf_compiler.frontends.pandas.batch_dependent import maybe_series
-from udf_compiler.frontends.pandas.strings import Missing, optional, str_call, text_series, validity
+from udf_compiler.frontends.pandas.batch_dependent import batch_dependent_series
+from udf_compiler.frontends.pandas.missing import Missing
+from udf_compiler.frontends.pandas.strings import optional, str_call, text_series, validity
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.utf8 import check_text
 from udf_compiler.frontends.tracing.values import raw
@@ -33,16 +34,16 @@ def with_value(series: Any, value: Value) -> Any:
 
 def integers(series: Any, value: Value, bound: int = 2 * LONGEST) -> Any:
     """Returns a Series of an i64 value for each string: int64, float64 if some are missing, object if all are."""
-    return maybe_series(series.loop, value, validity(series.loop, series.value), Missing(), void=True, bound=bound)
+    return batch_dependent_series(series.loop, value, validity(series.loop, series.value), Missing(), void=True, bound=bound)
 
 
 def bools(series: Any, value: Value, na: Any, call: str) -> Any:
     """Returns a Series of a bool for each string, and `na` for each missing element."""
     loop, valid = series.loop, validity(series.loop, series.value)
     if na is NOT_GIVEN or na is np.nan:  # pandas compares `na` by identity: the missing element stays unchanged
-        return maybe_series(loop, value, valid, series.missing.kept())
+        return batch_dependent_series(loop, value, valid, series.missing.kept())
     if na is None:
-        return maybe_series(loop, value, valid, Missing(none=True))
+        return batch_dependent_series(loop, value, valid, Missing(none=True))
     if type(na) is not bool:
         refuse("SW262", call=call, what=f"na={raw(na)}")
     return series.new(value if valid is None else loop.select(valid, value, loop.const(na, value.type)))

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from udf_compiler.frontends.pandas.calls import series_methods
+from udf_compiler.frontends.pandas.calls.series_choices import Loc
 from udf_compiler.frontends.pandas.calls.strings import choose, convert, tables
 from udf_compiler.frontends.pandas.calls.strings.accessor import accessor
+from udf_compiler.frontends.pandas.frame import TracedFrame
+from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.pandas.strings import is_text
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.values import raw
 
 
 def copy(s: Any, deep: bool = True) -> Any:
-    from udf_compiler.frontends.pandas.series import TracedSeries
-
     s.shared = s.shared or not deep
     return TracedSeries(s.loop, s.value, s.dtype, s.kind, shared=not deep, missing=s.missing)
 
@@ -25,27 +27,7 @@ def rename(s: Any, index: Any = None) -> Any:
     return copy(s, deep=False)
 
 
-def apply(s: Any, func: Any, args: Any = (), **kwargs: Any) -> Any:
-    from udf_compiler.frontends.pandas.calls.series_methods import apply_
-
-    return apply_(s, func, args, **kwargs)
-
-
-def loc(s: Any) -> Any:
-    from udf_compiler.frontends.pandas.calls.series_methods import Loc
-
-    return Loc(s)
-
-
-def between(s: Any, left: Any, right: Any, inclusive: str = "both") -> Any:
-    from udf_compiler.frontends.pandas.calls.series_methods import between as ordinary
-
-    return ordinary(s, left, right, inclusive)
-
-
 def to_frame(s: Any, name: Any = None) -> Any:
-    from udf_compiler.frontends.pandas.frame import TracedFrame
-
     if not isinstance(name, str):
         refuse("SW262", call="Series.to_frame", what="a name that is not a string")
     return TracedFrame(s.loop, {name: copy(s, deep=False)})
@@ -81,18 +63,18 @@ METHODS: dict[str, Callable[..., Any]] = {
     "isin": tables.isin,
     "map": tables.map_,
     "replace": tables.replace,
-    "between": between,
+    "between": series_methods.between,
     "copy": copy,
     "rename": rename,
     "to_frame": to_frame,
-    "apply": apply,
+    "apply": lambda s, func, args=(), **kwargs: series_methods.apply_(s, func, args, **kwargs),
     **{name: _operator(name, name) for name in ("eq", "ne", "lt", "le", "gt", "ge", "add")},
     "radd": _operator("add", "radd", reflected=True),
 }
 
 #: Attributes other than methods.
 PROPERTIES: dict[str, Callable[[Any], Any]] = {
-    "loc": loc,
+    "loc": Loc,
     "str": accessor,
     "T": lambda s: s,
     "dtypes": lambda s: s.dtype,

@@ -22,7 +22,7 @@ from udf_compiler.frontends.pandas.calls.strings.mapping import (
     strings,
     with_value,
 )
-from udf_compiler.frontends.pandas.strings import Missing, optional, str_call, text_series, validity
+from udf_compiler.frontends.pandas.strings import str_call
 from udf_compiler.frontends.python.regex_calls import Regex, pattern_of, template_of
 from udf_compiler.frontends.regex import Unsupported
 from udf_compiler.frontends.regex.parse import Chars, Sequence_, parse
@@ -133,33 +133,6 @@ def splitting(pat: Any, call: str) -> Regex:
     return Regex(text, flags, call, groups=(0,), repeated=True)
 
 
-def extract(s: Any, pat: Any, flags: Any = 0, expand: Any = True) -> Any:
-    """Implements Series.str.extract: the groups of the first match; NaN without a match."""
-    from udf_compiler.frontends.pandas.calls.strings.pieces import TracedColumns
-
-    call = "Series.str.extract"
-    text, flags = pattern_of(pat, flags, call)
-    compiled = re.compile(text, flags)
-    if type(expand) is not bool:
-        refuse("SW252", call=call, error="ValueError: expand must be True or False")
-    if compiled.groups == 0:
-        refuse("SW252", call=call, error="ValueError: pattern contains no capture groups")
-    names = {number: name for name, number in compiled.groupindex.items()}
-    if not expand and compiled.groups == 1:
-        return _group(s, text, flags, 1, call, as_column=False)
-    columns = tuple(names.get(number, number - 1) for number in range(1, compiled.groups + 1))
-    return TracedColumns(columns, lambda key: _group(s, text, flags, columns.index(key) + 1, call, as_column=True))
-
-
-def _group(s: Any, text: str, flags: int, number: int, call: str, as_column: bool) -> Any:
-    """Returns a group's string. A missing one is NaN in a frame's column; in a Series, None where the group did not match."""
-    loop = s.loop
-    value = Regex(text, flags, call, groups=(0, number)).emit(s.loop, plain(s), "group", index=1)
-    valid = validity(loop, s.value, value)
-    missing = Missing(nan=True) if as_column else Missing(none=True, nan=True)
-    return text_series(loop, optional(loop, loop.value_of(value), valid), missing)
-
-
 #: Methods by name.
 METHODS: dict[str, Callable[..., Any]] = {
     "contains": contains,
@@ -167,5 +140,4 @@ METHODS: dict[str, Callable[..., Any]] = {
     "fullmatch": _anchored("fullmatch"),
     "count": count,
     "replace": replace,
-    "extract": extract,
 }

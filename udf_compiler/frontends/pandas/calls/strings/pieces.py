@@ -6,6 +6,7 @@ requested column guards that some string has that many elements.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,12 +14,15 @@ from typing import Any
 import pandas as pd
 
 from sparkweld.ir import LoopBuilder, Value
+from sparkweld.ir.types import I64
 from udf_compiler.frontends.pandas.apply.elementwise import apply_function
 from udf_compiler.frontends.pandas.apply.results import ListSeries
 from udf_compiler.frontends.pandas.calls.arrays import bound
 from udf_compiler.frontends.pandas.calls.strings import patterns
 from udf_compiler.frontends.pandas.calls.strings.mapping import integers, known_int, known_text, plain, with_value
-from udf_compiler.frontends.pandas.strings import Missing, optional, str_call, text_series, validity
+from udf_compiler.frontends.pandas.missing import Missing
+from udf_compiler.frontends.pandas.strings import optional, str_call, text_series, validity
+from udf_compiler.frontends.python.regex_calls import Regex, pattern_of
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.values import Traced, raw
 
@@ -282,8 +286,6 @@ def _third(s: Any, fn: str, sep: str, index: int) -> Value:
 
 
 def _three(loop: LoopBuilder) -> Value:
-    from sparkweld.ir.types import I64
-
     return loop.const(3, I64)
 
 
@@ -293,6 +295,31 @@ def get(s: Any, i: Any) -> Any:
     return _element(Pieces(s, lambda at: str_call(s.loop, "get", plain(s), params=(at,)), lambda: plain(s), frozenset()), index)
 
 
+def extract(s: Any, pat: Any, flags: Any = 0, expand: Any = True) -> Any:
+    """Implements Series.str.extract: the groups of the first match; NaN without a match."""
+    call = "Series.str.extract"
+    text, flags = pattern_of(pat, flags, call)
+    compiled = re.compile(text, flags)
+    if type(expand) is not bool:
+        refuse("SW252", call=call, error="ValueError: expand must be True or False")
+    if compiled.groups == 0:
+        refuse("SW252", call=call, error="ValueError: pattern contains no capture groups")
+    names = {number: name for name, number in compiled.groupindex.items()}
+    if not expand and compiled.groups == 1:
+        return _group(s, text, flags, 1, call, as_column=False)
+    columns = tuple(names.get(number, number - 1) for number in range(1, compiled.groups + 1))
+    return TracedColumns(columns, lambda key: _group(s, text, flags, columns.index(key) + 1, call, as_column=True))
+
+
+def _group(s: Any, text: str, flags: int, number: int, call: str, as_column: bool) -> Any:
+    """Returns a group's string. A missing one is NaN in a frame's column; in a Series, None where the group did not match."""
+    loop = s.loop
+    value = Regex(text, flags, call, groups=(0, number)).emit(s.loop, plain(s), "group", index=1)
+    valid = validity(loop, s.value, value)
+    missing = Missing(nan=True) if as_column else Missing(none=True, nan=True)
+    return text_series(loop, optional(loop, loop.value_of(value), valid), missing)
+
+
 #: Methods by name.
 METHODS: dict[str, Callable[..., Any]] = {
     "split": split,
@@ -300,6 +327,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     "partition": _partition("partition_part"),
     "rpartition": _partition("rpartition_part"),
     "get": get,
+    "extract": extract,
 }
 
 __all__ = ["METHODS", "TracedColumns", "TracedLists", "get"]

@@ -12,9 +12,10 @@ from sparkweld.ir import Type, Value
 from sparkweld.ir.ops import IsIn, KeyTable, Lookup
 from sparkweld.ir.types import BOOL, F64, I64, STR
 from udf_compiler.frontends.pandas.apply.elementwise import apply_function
-from udf_compiler.frontends.pandas.batch_dependent import maybe_series
+from udf_compiler.frontends.pandas.batch_dependent import batch_dependent_series
 from udf_compiler.frontends.pandas.calls.strings.mapping import known_text, plain
-from udf_compiler.frontends.pandas.strings import Missing, is_missing, optional, some_string, text_series, validity
+from udf_compiler.frontends.pandas.missing import Missing
+from udf_compiler.frontends.pandas.strings import is_missing, optional, some_string, text_series, validity
 from udf_compiler.frontends.tracing.lower import constant_of, run_prototype
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.values import Traced, raw, refuse_in_place
@@ -100,7 +101,7 @@ def _mapped(s: Any, pairs: dict[Any, Any], dtype: Any, call: str) -> Any:
     if type_ == F64:
         return s.new(loop.select(valid, value, loop.const(np.nan, F64)))
     bound = max(map(abs, map(int, pairs.values())), default=0)
-    return maybe_series(loop, value, valid, Missing(nan=True), bound=bound)
+    return batch_dependent_series(loop, value, valid, Missing(nan=True), bound=bound)
 
 
 def _value_of_key(s: Any, pairs: dict[str, Any], type_: Type) -> tuple[Value, Value]:

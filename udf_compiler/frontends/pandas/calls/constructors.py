@@ -1,0 +1,96 @@
+"""Implements pd.Series(...) of columns and scalars, on the index of the batch's rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sparkweld.ir import LoopBuilder
+from udf_compiler.frontends.pandas.apply.comprehensions import collect, is_collection
+from udf_compiler.frontends.pandas.apply.results import RowSeries
+from udf_compiler.frontends.pandas.array import TracedArray
+from udf_compiler.frontends.pandas.calls.strings.choose import texts_of
+from udf_compiler.frontends.pandas.frame import refuse_renumbered
+from udf_compiler.frontends.pandas.series import TracedSeries
+from udf_compiler.frontends.pandas.strings import STRINGS, constant, text_series
+from udf_compiler.frontends.tracing.lower import cast, is_number, run_prototype, type_of
+from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.stand_ins import StandIn
+from udf_compiler.frontends.tracing.values import raw
+
+
+class Index(StandIn):
+    """The index of a traced Series; it can only be passed to pd.Series or pd.DataFrame."""
+
+    __slots__ = ("_loop",)
+    what = "Series.index"
+    stands_for = pd.RangeIndex
+
+    def __init__(self, loop: LoopBuilder) -> None:
+        self._loop = loop
+
+    def __getattr__(self, name: str) -> Any:
+        refuse("SW250", call=f"Series.index.{name}")
+
+    def __bool__(self) -> bool:
+        refuse("SW250", call="Series.index")
+
+    __len__ = __iter__ = __eq__ = __getitem__ = __hash__ = __array__ = __add__ = __array_ufunc__ = lambda self, *args: refuse(
+        "SW250", call="Series.index"
+    )
+
+
+def _check_index(data: Any, index: Any, call: str) -> None:
+    """Refuses (SW250) any index but that of the data's own rows; None is allowed where it yields the same index."""
+    if index is not None and type(index) is not Index:
+        refuse("SW250", call=f"{call} with an index of its own")
+    if index is None and isinstance(data, TracedArray):
+        refuse_renumbered(data.loop, call)
+    if index is not None and isinstance(data, TracedSeries | TracedArray) and data.loop is not index._loop:
+        refuse("SW250", call=f"{call} with the index of other rows")
+
+
+def make_series(data: Any = None, index: Any = None, dtype: Any = None, name: Any = None, copy: Any = None) -> Any:
+    """Implements pd.Series(...) of a traced value, or of a scalar on a traced index."""
+    call = "pd.Series"
+    if is_collection(data):
+        data = collect(data)
+        if type(data) is RowSeries and dtype is None:
+            return data
+        if type(data) is RowSeries:
+            return data.astype(dtype)
+    _check_index(data, index, call)
+    data = texts_of(data)
+    if isinstance(data, TracedSeries):
+        data.shared = True
+        made = data.twin(shared=True)
+    elif isinstance(data, TracedArray):
+        if data.ndim != 1:
+            refuse("SW252", call=call, error="ValueError: Data must be 1-dimensional")
+        data.shared = True
+        made = TracedSeries(data.loop, data.value, data.dtype, shared=True)
+    elif is_number(data) and index is not None:
+        return _scalar_series(index._loop, data, dtype, call)
+    elif type(data) is str and index is not None and dtype in (None, object, "object", str, "str"):
+        return text_series(index._loop, constant(index._loop, data, call))
+    else:
+        refuse("SW250", call=f"pd.Series of {raw(data)}")
+    if dtype is None:
+        return made
+    if made.kind is STRINGS and (dtype is object or dtype is str or dtype in ("object", "str")):
+        return made if dtype in (object, "object") else made.astype(str)
+    made.kind.check_numeric(call)
+    made = made.kind.plain(made, call)
+    wanted = run_prototype(call, lambda: pd.Series(np.ones(1, made.dtype), dtype=dtype).dtype)
+    if not isinstance(wanted, np.dtype) or not np.can_cast(made.dtype, wanted, "safe"):
+        refuse("SW262", call=call, what=f"dtype={dtype} for {made.dtype} values")
+    return made.new(cast(made.loop, made.value, type_of(wanted, call)))
+
+
+def _scalar_series(loop: LoopBuilder, value: Any, dtype: Any, call: str) -> TracedSeries:
+    proto = run_prototype(call, lambda: pd.Series(value, index=range(1), dtype=dtype))
+    if not isinstance(proto.dtype, np.dtype):
+        refuse("SW254", call=call, type=str(proto.dtype))
+    return TracedSeries(loop, loop.const(proto.iloc[0], type_of(proto.dtype, call)), proto.dtype)

@@ -1,0 +1,84 @@
+"""Supplies the methods and properties of each kind of Series from the tables of `calls`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from udf_compiler.frontends.pandas.batch_dependent import BATCH_DEPENDENT
+from udf_compiler.frontends.pandas.calls import (
+    batch_dependent_methods,
+    datetime_accessor,
+    lists,
+    membership,
+    series_methods,
+    time_conversions,
+)
+from udf_compiler.frontends.pandas.calls.arrays import bound
+from udf_compiler.frontends.pandas.calls.attributes import IN_PLACE, ROW_MIXING, VALUES
+from udf_compiler.frontends.pandas.calls.constructors import Index
+from udf_compiler.frontends.pandas.calls.periods import to_period
+from udf_compiler.frontends.pandas.calls.strings import methods as string_methods
+from udf_compiler.frontends.pandas.calls.strings.accessor import accessor
+from udf_compiler.frontends.pandas.calls.time_strings import METHODS as FORMATS
+from udf_compiler.frontends.pandas.calls.zoned import tz_localize
+from udf_compiler.frontends.pandas.dates import DATES
+from udf_compiler.frontends.pandas.datetimes import DATETIMES, TIMEDELTAS
+from udf_compiler.frontends.pandas.kind import ARRAY_OBJECTS, CATEGORIES, UNSIGNED, SeriesKind
+from udf_compiler.frontends.pandas.series import NUMBERS, TracedSeries
+from udf_compiler.frontends.pandas.strings import STRINGS
+from udf_compiler.frontends.tracing.session import current, refuse
+
+_NUMERIC: dict[str, Any] = series_methods.METHODS
+_TIMES: dict[str, Any] = {"isin": membership.times_isin, "clip": time_conversions.clip, "astype": time_conversions.astype}
+#: Methods of a batch-dependent Series that need no guard.
+_INDEPENDENT: dict[str, Any] = {**series_methods.OF_ANY_KIND, **batch_dependent_methods.METHODS}
+_METHODS: dict[SeriesKind, dict[str, Any]] = {
+    NUMBERS: _NUMERIC,
+    BATCH_DEPENDENT: {**_NUMERIC, **_INDEPENDENT},
+    STRINGS: {**series_methods.OF_ANY_KIND, **string_methods.METHODS},
+    DATES: {**_NUMERIC, "isin": membership.dates_isin},
+    DATETIMES: {**_NUMERIC, **_TIMES},
+    TIMEDELTAS: {**_NUMERIC, **_TIMES},
+    UNSIGNED: {**_NUMERIC, "astype": time_conversions.unsigned_astype},
+    ARRAY_OBJECTS: lists.METHODS,
+    CATEGORIES: {},
+}
+_PROPERTIES = {STRINGS: string_methods.PROPERTIES, ARRAY_OBJECTS: lists.PROPERTIES, CATEGORIES: {}}
+
+
+def _supply() -> None:
+    for kind, methods in _METHODS.items():
+        kind.methods, kind.properties = methods, _PROPERTIES.get(kind, series_methods.PROPERTIES)
+    BATCH_DEPENDENT.independent = frozenset(_INDEPENDENT)
+    STRINGS.unsupported = frozenset(series_methods.METHODS) | frozenset(series_methods.PROPERTIES)
+    DATETIMES.fields, TIMEDELTAS.fields = datetime_accessor.DATETIME_FIELDS, datetime_accessor.TIMEDELTA_FIELDS
+    of_zones: dict[str, Any] = {"to_period": to_period, "tz_localize": tz_localize}
+    DATETIMES.dt_methods = {**datetime_accessor.DATETIME_METHODS, **FORMATS, **of_zones}
+    TIMEDELTAS.dt_methods = datetime_accessor.TIMEDELTA_METHODS
+    TracedSeries.kinds_of_constants = (DATES, DATETIMES)
+
+
+_supply()
+
+
+def series_attribute(series: TracedSeries, name: str) -> Any:
+    """Returns a property or a bound method of a Series, or refuses it."""
+    call, kind = f"Series.{name}", series.kind
+    series = kind.receiver(series, name, call)
+    if name in kind.methods:
+        return bound(kind.methods[name], series, call)
+    if name in kind.properties:
+        return kind.properties[name](series)
+    if name == "str":
+        return accessor(series)
+    if name == "index":
+        return Index(series.loop)
+    if name in ROW_MIXING:
+        if current().groups is not None:
+            return current().groups.series_attribute(series, name)
+        refuse("SW250", call=call)
+    if name in VALUES:
+        refuse("SW259", call=call)
+    if name in IN_PLACE:
+        refuse("SW256", call=call)
+    refuse("SW251", call=call)
