@@ -80,12 +80,12 @@ public final class MemoryCheck {
     inTask(8 * MB, manager -> {
       try (TextArena arena = new TextArena(16, 1L << 30)) {
         arena.start(10);
-        TextCheck.take(arena, 100 * MB);
+        TextArenaCheck.take(arena, 100 * MB);
         Checks.equal(true, arena.overflowed());
         noMemory(arena::grow);
         arena.start(10);
         Checks.equal(false, arena.overflowed());
-        TextCheck.take(arena, 2 * MB);
+        TextArenaCheck.take(arena, 2 * MB);
         Checks.equal(true, arena.grow());
         Checks.equal(true, manager.getMemoryConsumptionForThisTask() >= 2 * MB);
       }

@@ -5,7 +5,6 @@ import io.sparkweld.columns.NativeColumnVector;
 import io.sparkweld.columns.OffHeapBuffer;
 import io.sparkweld.columns.SelectedColumnVector;
 import io.sparkweld.columns.SelectionBuffer;
-import io.sparkweld.columns.TextArena;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -52,7 +51,6 @@ public final class TextCheck {
     check("text-mixed", null);
     Checks.check("text-long", TextCheck::longTexts);
     Checks.check("text-zero-copy", TextCheck::zeroCopy);
-    Checks.check("text-arena", TextCheck::arena);
     Checks.check("text-collations", TextCheck::collations);
     Checks.check("text-parquet-off-heap", () -> parquet(args[0], true));
     Checks.check("text-parquet-on-heap", () -> parquet(args[0], false));
@@ -333,70 +331,6 @@ public final class TextCheck {
       long address = Platform.getLong(null, column.dataAddress() + i * 16L);
       if (address < start || address > start + size) throw new AssertionError("the bytes of row " + i + " were copied");
     }
-  }
-
-  /** Checks arena allocation as in a kernel: overflow is counted, fits after `grow`, and large arenas are released. */
-  static void arena() {
-    long before = OffHeapBuffer.liveBytes();
-    try (TextArena arena = new TextArena(16, 1L << 30)) {
-      arena.start(10);
-      long size = Platform.getLong(null, arena.address() + 8) - Platform.getLong(null, arena.address());
-      take(arena, size);
-      Checks.equal(false, arena.overflowed());
-      take(arena, 1);
-      Checks.equal(true, arena.overflowed());
-      Checks.equal(true, arena.grow());
-      Checks.equal(false, arena.overflowed());
-      take(arena, size + 1);
-      Checks.equal(false, arena.overflowed());
-      take(arena, 200L << 20);
-      Checks.equal(true, arena.grow());
-      take(arena, 200L << 20);
-      Checks.equal(false, arena.overflowed());
-      arena.start(10);
-      Checks.equal(true, OffHeapBuffer.liveBytes() - before > 200L << 20); // the previous batch required it
-      arena.start(10);
-      Checks.equal(true, OffHeapBuffer.liveBytes() - before < 1L << 20);
-      take(arena, (1L << 30) + 1);
-      Checks.equal(true, arena.overflowed());
-      Checks.equal(false, arena.grow());
-      Checks.equal(true, arena.overflowed());
-      arena.start(10);
-      Checks.equal(false, arena.overflowed());
-    }
-    Checks.equal(before, OffHeapBuffer.liveBytes());
-    try (TextArena arena = new TextArena(0, 1000)) {
-      arena.start(100, 4.0);
-      take(arena, 500);
-      Checks.equal(false, arena.overflowed());
-      arena.start(1000, 4.0);
-      take(arena, 1000);
-      Checks.equal(false, arena.overflowed());
-      take(arena, 1);
-      Checks.equal(false, arena.grow());
-    }
-    try (TextArena arena = new TextArena(0, 1000)) {
-      arena.start(10);
-      Checks.equal(false, arena.overflowed());
-      take(arena, 3);
-      Checks.equal(true, arena.overflowed());
-      Checks.equal(true, arena.grow());
-      take(arena, 3);
-      Checks.equal(false, arena.overflowed());
-      arena.start(10);
-      Checks.equal(false, arena.overflowed());
-    }
-    try (TextArena arena = new TextArena(16, 1000)) {
-      arena.start(1000);
-      take(arena, 1000);
-      Checks.equal(false, arena.overflowed());
-      take(arena, 1);
-      Checks.equal(true, arena.overflowed());
-    }
-  }
-
-  static void take(TextArena arena, long bytes) {
-    Platform.putLong(null, arena.address(), Platform.getLong(null, arena.address()) + bytes);
   }
 
   static void collations() {

@@ -10,47 +10,9 @@ import io.sparkweld.spark.CurrentSpark
 import io.sparkweld.support.{Mode, Refusal, WarnOnce}
 
 import org.apache.spark.TaskContext
-import org.apache.spark.broadcast.Broadcast
 import org.apache.spark.internal.Logging
-import org.apache.spark.sql.execution.metric.SQLMetric
 import org.apache.spark.sql.types.BooleanType
 import org.apache.spark.sql.vectorized.{ColumnVector, ColumnarBatch}
-
-/**
- * The plan of a WeldExec's tasks, sent by the driver. `ahead`: a batch stays valid while the next ones are requested.
- * `keepsBatches`: each output batch corresponds to one of the input, row for row. `race`: the round in which the kernel is timed
- * against Python, if it is. `models`: the constants that kernels read, by digest.
- */
-final case class TaskPlan(
-    kernel: KernelPlan,
-    fallback: FallbackPlan,
-    streamAfter: Int,
-    ahead: Boolean,
-    keepsBatches: Boolean,
-    maxTextBytes: Long,
-    cacheMode: Mode.Value,
-    shadow: ShadowPlan,
-    drifts: Seq[Drift],
-    race: Option[Int],
-    models: Map[String, Broadcast[Array[Byte]]],
-    metrics: WeldMetrics)
-
-final case class WeldMetrics(
-    outputRows: SQLMetric,
-    outputBatches: SQLMetric,
-    kernelBatches: SQLMetric,
-    kernelTime: SQLMetric,
-    compileTime: SQLMetric,
-    cacheRows: SQLMetric,
-    cachedRows: SQLMetric,
-    textRows: SQLMetric,
-    keptTexts: SQLMetric,
-    shadowRows: SQLMetric,
-    shadowDifferences: SQLMetric,
-    watchedRows: SQLMetric,
-    unsureRows: SQLMetric,
-    guardedRows: SQLMetric,
-    deoptimisedBatches: SQLMetric) extends Serializable
 
 /**
  * Runs the batches of one partition through the kernel.

@@ -3,9 +3,8 @@ package io.sparkweld.rules
 import io.sparkweld.spark.{CurrentSpark, EvalTypes}
 import io.sparkweld.{SparkWeldConf, SparkWeldRuntime, WeldDriver}
 import io.sparkweld.compile.{Compiled, FormOrigin, Refused, ServiceCommand}
-import io.sparkweld.ml.MlStages
 import io.sparkweld.plan._
-import io.sparkweld.support.{Backend, ExpressionCodec, FusedFunction, Refusal, RefusalTags, Rewritten, WarnOnce}
+import io.sparkweld.support.{Backend, ExpressionCodec, Refusal, RefusalTags, Rewritten, WarnOnce}
 
 import org.apache.spark.sql.catalyst.expressions.{Attribute, Expression, PythonUDF}
 import org.apache.spark.sql.catalyst.rules.Rule
@@ -43,31 +42,6 @@ object WeldRule extends Rule[SparkPlan] {
       aggregate.resultExpressions.exists(Rewritten.in(_).exists(made => kinds(made.kind))) && Backend.of(conf) != Backend.Catalyst
     case _ => false
   }
-}
-
-/** Matches a node of Spark's that calls Python functions. */
-object PythonNode {
-  private val Folder = classOf[EvalPythonExec].getPackageName
-
-  def is(node: SparkPlan): Boolean = unapply(node).isDefined
-
-  def unapply(node: SparkPlan): Option[Seq[PythonUDF]] =
-    if (node.getClass.getPackageName != Folder) None
-    else {
-      val udfs = node match {
-        case python: EvalPythonExec => python.udfs.filterNot(_.name == FusedFunction.Metrics)
-        case other => other.expressions.flatMap(_.collect { case udf: PythonUDF => udf })
-      }
-      Option.when(udfs.nonEmpty)(udfs)
-    }
-}
-
-/**
- * Matches a node of Spark's that is worth a kernel: it calls Python functions, or functions of Spark's ML library. A vector that
- * is only assembled, for a function that stays Spark's, is not.
- */
-object KernelNode {
-  def is(node: SparkPlan): Boolean = PythonNode.is(node) || MlNode.unapply(node).exists(_.exists(!MlStages.isAssembler(_)))
 }
 
 /** One node of a chain, divided: the node to compile, and above it the nodes that stay in Python. */

@@ -1,0 +1,33 @@
+package io.sparkweld.rules
+
+import io.sparkweld.ml.MlStages
+import io.sparkweld.support.FusedFunction
+
+import org.apache.spark.sql.catalyst.expressions.PythonUDF
+import org.apache.spark.sql.execution.SparkPlan
+import org.apache.spark.sql.execution.python.EvalPythonExec
+
+/** Matches a node of Spark's that calls Python functions. */
+object PythonNode {
+  private val Folder = classOf[EvalPythonExec].getPackageName
+
+  def is(node: SparkPlan): Boolean = unapply(node).isDefined
+
+  def unapply(node: SparkPlan): Option[Seq[PythonUDF]] =
+    if (node.getClass.getPackageName != Folder) None
+    else {
+      val udfs = node match {
+        case python: EvalPythonExec => python.udfs.filterNot(_.name == FusedFunction.Metrics)
+        case other => other.expressions.flatMap(_.collect { case udf: PythonUDF => udf })
+      }
+      Option.when(udfs.nonEmpty)(udfs)
+    }
+}
+
+/**
+ * Matches a node of Spark's that is worth a kernel: it calls Python functions, or functions of Spark's ML library. A vector that
+ * is only assembled, for a function that stays Spark's, is not.
+ */
+object KernelNode {
+  def is(node: SparkPlan): Boolean = PythonNode.is(node) || MlNode.unapply(node).exists(_.exists(!MlStages.isAssembler(_)))
+}
