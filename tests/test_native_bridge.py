@@ -27,7 +27,7 @@ OPENED = ["java.lang", "java.nio", "java.util", "sun.nio.ch"]
 JVM = ROOT / "tests" / "jvm"
 #: Each has a `main`, in which `check("NAME", ...)` names a check.
 PROGRAMS = sorted(path.stem for path in JVM.glob("*Check.java"))
-SLOW = {"ColumnCheck", "TextCheck", "RowBlockCheck", "RowWriterCheck", "SelectedRowsCheck"}
+SLOW = {"ColumnCheck", "StringCheck", "RowBlockCheck", "RowWriterCheck", "SelectedRowsCheck"}
 
 
 def checks_of(program: str) -> list[str]:
@@ -244,7 +244,7 @@ def outcomes(
         "NativeLinkCheck": lambda: link_arguments(jar.parent / builder.SHIM_NAME, tmp_path_factory.mktemp("link")),
         "RegistryCheck": lambda: ["SW510", "SW870"],
         "ColumnCheck": lambda: [tables()],
-        "TextCheck": lambda: [tables()],
+        "StringCheck": lambda: [tables()],
     }
     return cache(lambda program: run_check(classes, program, *arguments.get(program, list)()))
 

@@ -119,7 +119,7 @@ object BridgeCases {
   }
 
   private def notNull(text: String): String =
-    ScalarTwins.columnsOf(Seq(plan(text))).map(a => s"${a.name} ${a.dataType.sql}${if (a.nullable) "" else " NOT NULL"}").mkString(", ")
+    CatalystEquivalents.columnsOf(Seq(plan(text))).map(a => s"${a.name} ${a.dataType.sql}${if (a.nullable) "" else " NOT NULL"}").mkString(", ")
 
   // ---- Frame
 

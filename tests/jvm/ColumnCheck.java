@@ -282,7 +282,7 @@ public final class ColumnCheck {
             if (((WritableColumnVector) batch.column(c)).hasDictionary()) dictionaries++;
             columns[c].bind(batch.column(c), batch.numRows());
             String label = file + " column " + c + " before row " + rows;
-            if (batch.column(c).dataType() instanceof StringType) TextCheck.compare(label, columns[c], batch.column(c), batch.numRows());
+            if (batch.column(c).dataType() instanceof StringType) StringCheck.compare(label, columns[c], batch.column(c), batch.numRows());
             else compare(label, columns[c], batch.column(c), batch.numRows());
           }
         }

@@ -29,8 +29,8 @@ public final class MalformedCheck {
   private static final int[] WILD = {-1, Integer.MIN_VALUE, Integer.MAX_VALUE, 1 << 30, 100_000};
 
   public static void main(String[] args) {
-    Checks.check("malformed-arrow-texts", MalformedCheck::arrowTexts);
-    Checks.check("malformed-arrow-large-texts", MalformedCheck::arrowLargeTexts);
+    Checks.check("malformed-arrow-strings", MalformedCheck::arrowStrings);
+    Checks.check("malformed-arrow-large-strings", MalformedCheck::arrowLargeStrings);
     Checks.check("malformed-arrow-views", MalformedCheck::arrowViews);
     Checks.check("malformed-arrow-lists", MalformedCheck::arrowLists);
     Checks.check("malformed-arrow-short", MalformedCheck::shortBuffers);
@@ -87,15 +87,15 @@ public final class MalformedCheck {
 
   // ---- Arrow
 
-  private static <V extends BaseVariableWidthVector> V texts(V vector) {
+  private static <V extends BaseVariableWidthVector> V strings(V vector) {
     vector.allocateNew(1000, ROWS);
     for (int i = 0; i < ROWS; i++) vector.setSafe(i, ("text " + i).getBytes());
     vector.setValueCount(ROWS);
     return vector;
   }
 
-  private static void arrowTexts() {
-    try (VarCharVector vector = texts(new VarCharVector("c", Vectors.ARROW))) {
+  private static void arrowStrings() {
+    try (VarCharVector vector = strings(new VarCharVector("c", Vectors.ARROW))) {
       ColumnVector column = new ArrowColumnVector(vector);
       eachPlace(TEXT, column, vector.getOffsetBuffer(), ROWS + 1, 4);
       vector.setNull(4);
@@ -105,7 +105,7 @@ public final class MalformedCheck {
     }
   }
 
-  private static void arrowLargeTexts() {
+  private static void arrowLargeStrings() {
     try (LargeVarCharVector vector = new LargeVarCharVector("c", Vectors.ARROW)) {
       vector.allocateNew(1000, ROWS);
       for (int i = 0; i < ROWS; i++) vector.setSafe(i, ("text " + i).getBytes());
@@ -157,7 +157,7 @@ public final class MalformedCheck {
 
   /** Checks buffers that end before the rows do, as a message of another process may have them. */
   private static void shortBuffers() {
-    try (VarCharVector whole = texts(new VarCharVector("c", Vectors.ARROW)); BigIntVector numbers = new BigIntVector("n", Vectors.ARROW)) {
+    try (VarCharVector whole = strings(new VarCharVector("c", Vectors.ARROW)); BigIntVector numbers = new BigIntVector("n", Vectors.ARROW)) {
       ArrowBuf validity = whole.getValidityBuffer(), offsets = whole.getOffsetBuffer(), data = whole.getDataBuffer();
       try (VarCharVector cut = new VarCharVector("c", Vectors.ARROW)) {
         cut.loadFieldBuffers(new ArrowFieldNode(ROWS, 1), List.of(validity, offsets.slice(0, ROWS * 4L), data));
@@ -181,7 +181,7 @@ public final class MalformedCheck {
 
   /** Checks that offsets at an unaligned address are read and validated. */
   private static void unaligned() {
-    try (VarCharVector whole = texts(new VarCharVector("c", Vectors.ARROW));
+    try (VarCharVector whole = strings(new VarCharVector("c", Vectors.ARROW));
         ArrowBuf moved = Vectors.ARROW.buffer((ROWS + 1) * 4L + 1)) {
       for (int i = 0; i <= ROWS; i++) Platform.putInt(null, moved.memoryAddress() + 1 + i * 4L, whole.getOffsetBuffer().getInt(i * 4L));
       ArrowBuf odd = moved.slice(1, (ROWS + 1) * 4L);

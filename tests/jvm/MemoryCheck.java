@@ -2,7 +2,7 @@ import io.sparkweld.columns.InputColumn;
 import io.sparkweld.columns.NativeColumnVector;
 import io.sparkweld.columns.OffHeapBuffer;
 import io.sparkweld.columns.RowColumns;
-import io.sparkweld.columns.TextArena;
+import io.sparkweld.columns.StringArena;
 import io.sparkweld.nativelib.NoMemory;
 import java.util.ArrayList;
 import java.util.List;
@@ -78,14 +78,14 @@ public final class MemoryCheck {
 
   private static void arena() {
     inTask(8 * MB, manager -> {
-      try (TextArena arena = new TextArena(16, 1L << 30)) {
+      try (StringArena arena = new StringArena(16, 1L << 30)) {
         arena.start(10);
-        TextArenaCheck.take(arena, 100 * MB);
+        StringArenaCheck.take(arena, 100 * MB);
         Checks.equal(true, arena.overflowed());
         noMemory(arena::grow);
         arena.start(10);
         Checks.equal(false, arena.overflowed());
-        TextArenaCheck.take(arena, 2 * MB);
+        StringArenaCheck.take(arena, 2 * MB);
         Checks.equal(true, arena.grow());
         Checks.equal(true, manager.getMemoryConsumptionForThisTask() >= 2 * MB);
       }
@@ -153,7 +153,7 @@ public final class MemoryCheck {
     });
     inTask(MB, manager -> {
       try (OffHeapBuffer buffer = new OffHeapBuffer(true)) {
-        OffHeapBuffer.withoutAsking(() -> buffer.reserve(40 * MB));
+        OffHeapBuffer.unaccounted(() -> buffer.reserve(40 * MB));
         Checks.equal(0L, manager.getMemoryConsumptionForThisTask());
         noMemory(() -> buffer.reserve(80 * MB));
       }

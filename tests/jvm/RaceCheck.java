@@ -30,28 +30,28 @@ public final class RaceCheck {
   /** Python takes 4 µs a row, the kernel 5. One caller at a time measures. */
   private static void slower() {
     Race race = ran(LONG, SLOW, 0);
-    Checks.equal(true, race.wantsSample());
-    Checks.equal(false, race.wantsSample());
+    Checks.equal(true, race.requiresSample());
+    Checks.equal(false, race.requiresSample());
     Checks.equal(true, loses(race, 4000.0));
   }
 
   /** Checks that a winning kernel is re-timed when it has become twice as slow. */
   private static void faster() {
     Race race = ran(LONG, SLOW, 0);
-    Checks.equal(true, race.wantsSample());
+    Checks.equal(true, race.requiresSample());
     Checks.equal(false, loses(race, 4900.0)); // within a tenth
-    Checks.equal(false, race.wantsSample());
+    Checks.equal(false, race.requiresSample());
     for (int i = 0; i < LONG; i++) race.ran(ROWS, 3 * SLOW, 0);
-    Checks.equal(true, race.wantsSample());
+    Checks.equal(true, race.requiresSample());
   }
 
   /** Checks that a kernel faster than any transfer to a worker is never timed against Python. */
   private static void cheap() {
-    Checks.equal(false, ran(100 * LONG, 900L * ROWS, 0).wantsSample());
+    Checks.equal(false, ran(100 * LONG, 900L * ROWS, 0).requiresSample());
   }
 
   private static void shortRun() {
-    Checks.equal(false, ran(10, SLOW, 0).wantsSample());
+    Checks.equal(false, ran(10, SLOW, 0).requiresSample());
   }
 
   private static void flagged() {
@@ -71,10 +71,10 @@ public final class RaceCheck {
   /** Checks that without a Python measurement the kernel stays, and the next try waits until its cost has accrued again. */
   private static void unmeasured() {
     Race race = ran(LONG, SLOW, 0);
-    Checks.equal(true, race.wantsSample());
+    Checks.equal(true, race.requiresSample());
     Checks.equal(false, race.sampled(Option.empty()).isDefined());
-    Checks.equal(false, race.wantsSample());
+    Checks.equal(false, race.requiresSample());
     for (int i = 0; i < LONG; i++) race.ran(ROWS, SLOW, 0);
-    Checks.equal(true, race.wantsSample());
+    Checks.equal(true, race.requiresSample());
   }
 }

@@ -8,7 +8,7 @@ import io.sparkweld.compile.LinkedForm;
 import io.sparkweld.compile.ModelMemory;
 import io.sparkweld.compile.ServiceCommand;
 import io.sparkweld.nativelib.Kernel;
-import io.sparkweld.plan.HeldForm$;
+import io.sparkweld.plan.KernelLease$;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
@@ -69,7 +69,7 @@ public final class RegistryCheck {
     SparkWeldRuntime$.MODULE$.setExecutor(Option.apply(registry), Option.apply(models), Option.empty());
     for (int i = 0; i < 2; i++) {
       try {
-        HeldForm$.MODULE$.acquire(key("a"), ORIGIN, Map$.MODULE$.empty(), 0);
+        KernelLease$.MODULE$.acquire(key("a"), ORIGIN, Map$.MODULE$.empty(), 0);
         throw new AssertionError("a form without its constants was acquired");
       } catch (FormUnavailable problem) {
         Checks.equal(code, problem.refusal().code());

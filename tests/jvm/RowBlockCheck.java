@@ -35,8 +35,8 @@ public final class RowBlockCheck {
 
   static Object value(DataType type, Random random) {
     if (random.nextInt(4) == 0) return null;
-    if (type == DataTypes.StringType) return UTF8String.fromString(TextCheck.text(random));
-    if (type == DataTypes.BinaryType) return TextCheck.text(random).getBytes(StandardCharsets.UTF_8);
+    if (type == DataTypes.StringType) return UTF8String.fromString(StringCheck.text(random));
+    if (type == DataTypes.BinaryType) return StringCheck.text(random).getBytes(StandardCharsets.UTF_8);
     if (type instanceof DecimalType d)
       return Decimal.apply(new java.math.BigDecimal(java.math.BigInteger.valueOf(random.nextInt(1 << 28)), d.scale()), d.precision(), d.scale());
     long bits = Vectors.value(type, random);
@@ -104,7 +104,7 @@ public final class RowBlockCheck {
     if (type == DataTypes.BinaryType || type instanceof DecimalType) return;
     try (InputColumn column = InputColumn.of(type, true)) {
       column.bind(vector, wanted.size());
-      if (type == DataTypes.StringType) TextCheck.compare("column " + ordinal, column, vector, wanted.size());
+      if (type == DataTypes.StringType) StringCheck.compare("column " + ordinal, column, vector, wanted.size());
       else ColumnCheck.compare("column " + ordinal + " of type " + type, column, vector, wanted.size());
     }
   }

@@ -23,7 +23,7 @@ public final class RowCacheCheck {
   public static void main(String[] args) throws Exception {
     Checks.check("row-cache-values", RowCacheCheck::values);
     Checks.check("row-cache-keeps", RowCacheCheck::keepsWhatIsFound);
-    Checks.check("row-cache-long", RowCacheCheck::longTexts);
+    Checks.check("row-cache-long", RowCacheCheck::longStrings);
     Checks.check("row-cache-shared", RowCacheCheck::shared);
     Checks.check("row-cache-advice", RowCacheCheck::advice);
   }
@@ -51,23 +51,23 @@ public final class RowCacheCheck {
     }
 
     /** Looks rows up, stores the missing ones except every seventh, and compares all hits with the expected values. */
-    void batch(byte[][] texts, long[] numbers) {
-      int n = texts.length;
+    void batch(byte[][] strings, long[] numbers) {
+      int n = strings.length;
       long total = 1;
-      for (byte[] text : texts) total += text == null ? 0 : text.length;
-      long views = memory[0].reserve(16L * n), textNulls = memory[1].reserve(n), bytes = memory[2].reserve(total);
+      for (byte[] text : strings) total += text == null ? 0 : text.length;
+      long views = memory[0].reserve(16L * n), stringNulls = memory[1].reserve(n), bytes = memory[2].reserve(total);
       long longs = memory[3].reserve(8L * n), zeros = memory[4].reserve(n), out = memory[5].reserve(8L * n);
       long outNulls = memory[6].reserve(n), ids = memory[7].reserve(4L * n), misses = memory[8].reserve(4L * n);
       long work = memory[9].reserve(8L * n + 16L * n);
       Platform.setMemory(zeros, (byte) 0, n);
       for (int i = 0; i < n; i++) {
-        Platform.putByte(null, textNulls + i, (byte) (texts[i] == null ? 1 : 0));
-        Platform.putLong(null, views + 16L * i, texts[i] == null ? 0 : bytes);
-        Platform.putLong(null, views + 16L * i + 8, texts[i] == null ? 0 : texts[i].length);
+        Platform.putByte(null, stringNulls + i, (byte) (strings[i] == null ? 1 : 0));
+        Platform.putLong(null, views + 16L * i, strings[i] == null ? 0 : bytes);
+        Platform.putLong(null, views + 16L * i + 8, strings[i] == null ? 0 : strings[i].length);
         Platform.putLong(null, longs + 8L * i, numbers[i]);
-        if (texts[i] != null) {
-          Platform.copyMemory(texts[i], Platform.BYTE_ARRAY_OFFSET, null, bytes, texts[i].length);
-          bytes += texts[i].length;
+        if (strings[i] != null) {
+          Platform.copyMemory(strings[i], Platform.BYTE_ARRAY_OFFSET, null, bytes, strings[i].length);
+          bytes += strings[i].length;
         }
       }
       long slots = Integer.highestOneBit(n) * 4L, table = work + 8L * n;
@@ -75,33 +75,33 @@ public final class RowCacheCheck {
       long labels = memory[10].reserve(16L * n), labelBytes = memory[11].reserve(32L * n), room = memory[12].reserve(16 + 6L * n);
       Platform.putLong(null, room, room + 16);
       Platform.putLong(null, room + 8, room + 16 + 6L * n); // space for half of them: the others count as missing
-      long[] inputs = {views, textNulls, 16, longs, zeros, 8}, outputs = {out, outNulls, 8, labels, outNulls, 16};
+      long[] inputs = {views, stringNulls, 16, longs, zeros, 8}, outputs = {out, outNulls, 8, labels, outNulls, 16};
       int missed = (int) Shim$.MODULE$.cacheFind(cache.address(), inputs, outputs, n, ids, misses, work, table, slots, room);
       HashSet<Integer> flagged = new HashSet<>();
       for (int m = 0; m < missed; m++) {
         int row = Platform.getInt(null, misses + 4L * m);
-        Platform.putDouble(null, out + 8L * m, output(texts[row], numbers[row]));
+        Platform.putDouble(null, out + 8L * m, output(strings[row], numbers[row]));
         Platform.putByte(null, outNulls + m, (byte) (numbers[row] & 1));
-        byte[] label = label(texts[row], numbers[row]);
+        byte[] label = label(strings[row], numbers[row]);
         Platform.copyMemory(label, Platform.BYTE_ARRAY_OFFSET, null, labelBytes + 32L * m, label.length);
         Platform.putLong(null, labels + 16L * m, labelBytes + 32L * m);
         Platform.putLong(null, labels + 16L * m + 8, label.length);
         Platform.putByte(null, zeros + m, (byte) (row % 7 == 6 ? 1 : 0));
         if (row % 7 == 6) flagged.add(m);
       }
-      long[] kept = {views, textNulls, 16, longs, memory[1].address(), 8};
+      long[] kept = {views, stringNulls, 16, longs, memory[1].address(), 8};
       HashMap<String, Integer> first = new HashMap<>();
       for (int i = 0; i < n; i++) {
         int at = Platform.getInt(null, ids + 4L * i);
         if ((numbers[i] & 1) == 0) {
-          long wanted = Double.doubleToRawLongBits(output(texts[i], numbers[i]));
+          long wanted = Double.doubleToRawLongBits(output(strings[i], numbers[i]));
           Checks.equal(wanted, Platform.getLong(null, out + 8L * at));
           byte[] found = new byte[(int) Platform.getLong(null, labels + 16L * at + 8)];
           Platform.copyMemory(null, Platform.getLong(null, labels + 16L * at), found, Platform.BYTE_ARRAY_OFFSET, found.length);
-          Checks.equal(new String(label(texts[i], numbers[i]), UTF_8), new String(found, UTF_8));
+          Checks.equal(new String(label(strings[i], numbers[i]), UTF_8), new String(found, UTF_8));
         }
         Checks.equal((byte) (numbers[i] & 1), Platform.getByte(null, outNulls + at));
-        String key = (texts[i] == null ? "-" : "+" + new String(texts[i], UTF_8)) + numbers[i];
+        String key = (strings[i] == null ? "-" : "+" + new String(strings[i], UTF_8)) + numbers[i];
         Checks.equal(at, first.computeIfAbsent(key, k -> at)); // equal rows have one result
         if (at >= missed) found++;
       }
@@ -134,14 +134,14 @@ public final class RowCacheCheck {
         try (Run run = new Run(bytes)) {
           for (int b = 0; b < 60; b++) {
             int n = 1 + random.nextInt(ROWS);
-            byte[][] texts = new byte[n][];
+            byte[][] strings = new byte[n][];
             long[] numbers = new long[n];
             for (int i = 0; i < n; i++) {
               int key = random.nextInt(keys);
-              texts[i] = text(key);
+              strings[i] = text(key);
               numbers[i] = key % 3;
             }
-            run.batch(texts, numbers);
+            run.batch(strings, numbers);
           }
           if (keys == 50 && bytes > 1 << 15 && run.found < 1000) throw new AssertionError("found " + run.found);
         }
@@ -162,17 +162,17 @@ public final class RowCacheCheck {
         }
       };
       for (int b = 0; b < 400; b++) {
-        byte[][] texts = new byte[100][];
+        byte[][] strings = new byte[100][];
         long[] numbers = new long[100];
         HashSet<Long> fresh = new HashSet<>();
         for (int i = 0; i < 100; i++) {
           long key = (long) Math.exp(random.nextDouble() * Math.log(5000)); // P(key) ~ 1/key
-          texts[i] = String.format("%020d", key).getBytes(UTF_8);
+          strings[i] = String.format("%020d", key).getBytes(UTF_8);
           if (model.get(key) != null && !fresh.contains(key)) lru++;
           else fresh.add(key);
           model.put(key, true);
         }
-        run.batch(texts, numbers);
+        run.batch(strings, numbers);
       }
       System.err.println("found " + run.found + ", LRU " + lru);
       if (run.found < 0.95 * lru) throw new AssertionError("found " + run.found + " of 40000 rows, an LRU " + lru);
@@ -180,14 +180,14 @@ public final class RowCacheCheck {
   }
 
   /** Checks that strings that would fill the cache are not stored, and that slightly shorter ones wrap around the ring. */
-  private static void longTexts() {
+  private static void longStrings() {
     Random random = new Random(3);
     try (Run run = new Run(1 << 16)) {
       for (int b = 0; b < 300; b++) {
-        byte[][] texts = new byte[8][];
-        for (int i = 0; i < 8; i++) texts[i] = ("" + (char) ('a' + random.nextInt(26))).repeat(random.nextInt(9000)).getBytes(UTF_8);
-        if (b % 3 == 0) for (int i = 0; i < 8; i++) texts[i] = ("" + (char) ('a' + i)).repeat(3000 + i).getBytes(UTF_8);
-        run.batch(texts, new long[8]);
+        byte[][] strings = new byte[8][];
+        for (int i = 0; i < 8; i++) strings[i] = ("" + (char) ('a' + random.nextInt(26))).repeat(random.nextInt(9000)).getBytes(UTF_8);
+        if (b % 3 == 0) for (int i = 0; i < 8; i++) strings[i] = ("" + (char) ('a' + i)).repeat(3000 + i).getBytes(UTF_8);
+        run.batch(strings, new long[8]);
       }
       if (run.found < 200) throw new AssertionError("found " + run.found);
     }
@@ -212,23 +212,23 @@ public final class RowCacheCheck {
 
   /** Checks that cheap kernels never ask for it; others try it, keep it when it pays, and retry less often when it does not. */
   private static void advice() {
-    CacheAdvice cheap = new CacheAdvice(), dear = new CacheAdvice();
+    CacheAdvice cheap = new CacheAdvice(), expensive = new CacheAdvice();
     for (int i = 0; i < 5000; i++) {
-      if (cheap.wantsCache()) throw new AssertionError("a cheap kernel asked for a cache");
+      if (cheap.requiresCache()) throw new AssertionError("a cheap kernel asked for a cache");
       cheap.plain(1000 * 50, 1000);
     }
     int through = 0;
     for (int i = 0; i < 1000; i++) { // a hit rate of one in twenty saves 24 ns a row and costs 60
-      if (dear.wantsCache()) {
-        dear.cached(1000, 950, 1000 * 60 + 950 * 480, 950 * 480);
+      if (expensive.requiresCache()) {
+        expensive.cached(1000, 950, 1000 * 60 + 950 * 480, 950 * 480);
         through++;
-      } else dear.plain(1000 * 480, 1000);
+      } else expensive.plain(1000 * 480, 1000);
     }
     if (through < 50 || through > 200) throw new AssertionError(through + " of 1000 batches where it does not pay");
     CacheAdvice pays = new CacheAdvice();
     for (int i = 0; i < 1000; i++) { // under varying machine load
       int slow = i % 100 > 50 ? 7 : 1, missed = i < 5 ? 900 : i % 3 * 200;
-      if (pays.wantsCache()) pays.cached(1000, missed, slow * (1000 * 60 + missed * 480), slow * missed * 480);
+      if (pays.requiresCache()) pays.cached(1000, missed, slow * (1000 * 60 + missed * 480), slow * missed * 480);
       else if (i > 2) throw new AssertionError("it does without, batch " + i);
       else pays.plain(1000 * 480, 1000);
     }

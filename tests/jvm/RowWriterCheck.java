@@ -118,10 +118,10 @@ public final class RowWriterCheck {
     if (type == DataTypes.BooleanType) return written(offHeap, type, isNull, random); // Spark has no boolean dictionaries
     int count = 1 + random.nextInt(50);
     long[] numbers = new long[count];
-    byte[][] texts = new byte[count][];
+    byte[][] strings = new byte[count][];
     for (int i = 0; i < count; i++) {
       numbers[i] = type instanceof DecimalType d && d.precision() < 19 ? decimal(d, random).toUnscaledLong() : Vectors.value(type, random);
-      texts[i] = type instanceof DecimalType d ? decimal(d, random).toJavaBigDecimal().unscaledValue().toByteArray() : bytes(random);
+      strings[i] = type instanceof DecimalType d ? decimal(d, random).toJavaBigDecimal().unscaledValue().toByteArray() : bytes(random);
     }
     WritableColumnVector v = vector(offHeap, type, isNull.length);
     v.setDictionary(new Dictionary() {
@@ -129,7 +129,7 @@ public final class RowWriterCheck {
       public long decodeToLong(int id) { return numbers[id]; }
       public float decodeToFloat(int id) { return Float.intBitsToFloat((int) numbers[id]); }
       public double decodeToDouble(int id) { return Double.longBitsToDouble(numbers[id]); }
-      public byte[] decodeToBinary(int id) { return texts[id]; }
+      public byte[] decodeToBinary(int id) { return strings[id]; }
     });
     WritableColumnVector ids = v.reserveDictionaryIds(Math.max(isNull.length, 1));
     for (int i = 0; i < isNull.length; i++) {

@@ -108,7 +108,7 @@ static void overrun(void) {
     *length = 9;
     SHIM(views)(env, NULL, HERE(bytes), 9, HERE(offset), HERE(length), 0, 1, HERE(view));
     uint8_t *out = NEW(uint8_t, 16);
-    SHIM(copyTexts)(env, NULL, HERE(view), 0, 1, HERE(out));
+    SHIM(copyStrings)(env, NULL, HERE(view), 0, 1, HERE(out));
 }
 
 int main(int count, char **arguments) {

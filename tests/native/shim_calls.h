@@ -10,12 +10,12 @@ NATIVE(jlong, maxId)(JNIEnv *, jobject, jlong ids, jlong nulls, jlong n);
 NATIVE(void, gather)(JNIEnv *, jobject, jint width, jlong table, jlong ids, jlong nulls, jlong n, jlong out);
 NATIVE(void, fill)(JNIEnv *, jobject, jint width, jlong value, jlong n, jlong out);
 NATIVE(jboolean, views)(JNIEnv *, jobject, jlong base, jlong size, jlong offsets, jlong lengths, jlong nulls, jlong n, jlong out);
-NATIVE(jboolean, arrowTexts)(JNIEnv *, jobject, jint width, jlong base, jlong size, jlong offsets, jlong nulls, jlong n, jlong out);
+NATIVE(jboolean, arrowStrings)(JNIEnv *, jobject, jint width, jlong base, jlong size, jlong offsets, jlong nulls, jlong n, jlong out);
 NATIVE(jboolean, arrowViews)(JNIEnv *, jobject, jlong views, jlongArray buffers, jlongArray sizes, jlong nulls, jlong n, jlong out);
 NATIVE(void, fillViews)(JNIEnv *, jobject, jlong address, jlong length, jlong n, jlong out);
 NATIVE(void, clearNullViews)(JNIEnv *, jobject, jlong views, jlong nulls, jlong n);
-NATIVE(jlong, textEnds)(JNIEnv *, jobject, jlong views, jlong picked, jlong n, jlong used, jlong ends);
-NATIVE(void, copyTexts)(JNIEnv *, jobject, jlong views, jlong picked, jlong n, jlong out);
+NATIVE(jlong, stringEnds)(JNIEnv *, jobject, jlong views, jlong picked, jlong n, jlong used, jlong ends);
+NATIVE(void, copyStrings)(JNIEnv *, jobject, jlong views, jlong picked, jlong n, jlong out);
 NATIVE(void, filled)(JNIEnv *, jobject, jlong base, jint width, jlong nulls, jlong n, jlong out);
 NATIVE(jlong, listEnd)(JNIEnv *, jobject, jlong offsets, jlong lengths, jlong nulls, jlong n);
 NATIVE(void, lists)(JNIEnv *, jobject, jlong base, jint width, jlong elementNulls, jlong offsets, jlong lengths, jlong nulls, jlong n,

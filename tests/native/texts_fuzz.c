@@ -53,7 +53,7 @@ static void arrow_texts(bool wide) {
     for (int64_t i = 0; i < n; i++)
         if (!null_at(nulls, i) && !(0 <= end[i] && end[i] <= end[i + 1] && end[i + 1] <= size)) right = false;
     void *offsets = wide ? (void *)end : (void *)narrow;
-    CHECK(SHIM(arrowTexts)(env, NULL, wide ? 8 : 4, HERE(bytes), size, HERE(offsets), HERE(nulls), n, HERE(view)) == right);
+    CHECK(SHIM(arrowStrings)(env, NULL, wide ? 8 : 4, HERE(bytes), size, HERE(offsets), HERE(nulls), n, HERE(view)) == right);
     for (int64_t i = 0; right && i < n; i++)
         same_text(view[i], null_at(nulls, i) ? bytes : bytes + end[i], null_at(nulls, i) ? 0 : end[i + 1] - end[i]);
 }
@@ -107,9 +107,9 @@ static void copied_texts(void) {
     if (picked == NULL && n > texts) n = texts;
     for (int64_t i = 0; picked != NULL && i < n; i++) picked[i] = (int32_t)between(0, texts - 1);
     for (int64_t i = 0; i < n; i++) total += view[picked != NULL ? picked[i] : i].length;
-    CHECK(SHIM(textEnds)(env, NULL, HERE(view), HERE(picked), n, used, HERE(end)) == total);
+    CHECK(SHIM(stringEnds)(env, NULL, HERE(view), HERE(picked), n, used, HERE(end)) == total);
     uint8_t *out = NEW(uint8_t, total - used);
-    SHIM(copyTexts)(env, NULL, HERE(view), HERE(picked), n, HERE(out));
+    SHIM(copyStrings)(env, NULL, HERE(view), HERE(picked), n, HERE(out));
     for (int64_t i = 0, from = 0; i < n; i++) {
         View text = view[picked != NULL ? picked[i] : i];
         if (text.length > 0) CHECK(!memcmp(out + from, AT(uint8_t, text.address), (size_t)text.length));

@@ -177,10 +177,10 @@ JNIEXPORT jboolean JNICALL SHIM(views)(JNIEnv *env, jobject self, jlong base, jl
     } while (0)
 
 /*
- * arrowTexts(width, base, size, offsets, nulls or 0, n, out): writes views from Arrow's n + 1 offsets, int32 (width 4) or int64
+ * arrowStrings(width, base, size, offsets, nulls or 0, n, out): writes views from Arrow's n + 1 offsets, int32 (width 4) or int64
  * (width 8), into `size` bytes; returns whether all are ordered and within these. If not, no view may be used.
  */
-JNIEXPORT jboolean JNICALL SHIM(arrowTexts)(JNIEnv *env, jobject self, jint width, jlong base, jlong size, jlong offsets,
+JNIEXPORT jboolean JNICALL SHIM(arrowStrings)(JNIEnv *env, jobject self, jint width, jlong base, jlong size, jlong offsets,
                                             jlong nulls, jlong n, jlong out) {
     (void)env, (void)self;
     const uint8_t *is_null = AT(uint8_t, nulls);
@@ -238,9 +238,9 @@ JNIEXPORT void JNICALL SHIM(clearNullViews)(JNIEnv *env, jobject self, jlong vie
 }
 
 /*
- * textEnds(views, picked or 0, n, used, ends): writes the int32 ends of strings that start at `used`; returns the last, as int64.
+ * stringEnds(views, picked or 0, n, used, ends): writes the int32 ends of strings that start at `used`; returns the last, as int64.
  */
-JNIEXPORT jlong JNICALL SHIM(textEnds)(JNIEnv *env, jobject self, jlong views, jlong picked, jlong n, jlong used, jlong ends) {
+JNIEXPORT jlong JNICALL SHIM(stringEnds)(JNIEnv *env, jobject self, jlong views, jlong picked, jlong n, jlong used, jlong ends) {
     (void)env, (void)self;
     const View *view = AT(View, views);
     const int32_t *row = AT(int32_t, picked);
@@ -252,8 +252,8 @@ JNIEXPORT jlong JNICALL SHIM(textEnds)(JNIEnv *env, jobject self, jlong views, j
     return used;
 }
 
-/* copyTexts(views, picked or 0, n, out): copies the strings' bytes, adjacent ones with one memcpy. */
-JNIEXPORT void JNICALL SHIM(copyTexts)(JNIEnv *env, jobject self, jlong views, jlong picked, jlong n, jlong out) {
+/* copyStrings(views, picked or 0, n, out): copies the strings' bytes, adjacent ones with one memcpy. */
+JNIEXPORT void JNICALL SHIM(copyStrings)(JNIEnv *env, jobject self, jlong views, jlong picked, jlong n, jlong out) {
     (void)env, (void)self;
     const View *view = AT(View, views);
     const int32_t *row = AT(int32_t, picked);

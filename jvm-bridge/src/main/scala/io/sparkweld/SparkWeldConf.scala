@@ -135,7 +135,7 @@ object SparkWeldConf {
   val ModelFilesMaxBytes: ConfKey[Long] = bytes("spark.sparkweld.models.files.maxBytes", "1g", Session,
     "The largest file that a compiled pandas UDF may load a model from. The driver reads the file when it plans the query; a task " +
       "that finds a different file, or none, runs the UDF in Python. `0`: such UDFs are not compiled.")
-  val MaxTextBytes: ConfKey[Long] = bytes("spark.sparkweld.kernel.maxTextBytes", "1g", Session,
+  val MaxStringBytes: ConfKey[Long] = bytes("spark.sparkweld.kernel.maxTextBytes", "1g", Session,
     "The memory limit for the strings that a kernel builds for one batch. A batch that needs more runs in Python. " +
       "Substrings of an input do not count.")
   val CacheChoice: ConfKey[Mode.Value] = ConfKey("spark.sparkweld.featureCache.mode", "one of auto, always, never", "auto",
@@ -165,7 +165,7 @@ object SparkWeldConf {
 
   val all: Seq[ConfKey[_]] = Seq(Enabled, ExactEnabled, BackendChoice, PushdownEnabled, LateMaterializationEnabled, TopKEnabled,
     ScoreBounds, FusionEnabled, PipelineEnabled, PipelineBlockRows, CompileTimeout, CompileCpuTime, TinyRows, ObjectTimeout,
-    CompilePython, CompilePythonPath, Unpickle, ServiceMemory, WarmupEnabled, CachedReplies, CacheDir, CacheMaxBytes, CachedKernels, ModelsMemory, ModelFilesMaxBytes, MaxTextBytes, CacheChoice,
+    CompilePython, CompilePythonPath, Unpickle, ServiceMemory, WarmupEnabled, CachedReplies, CacheDir, CacheMaxBytes, CachedKernels, ModelsMemory, ModelFilesMaxBytes, MaxStringBytes, CacheChoice,
     CacheMemory, StreamAfter, DropsSlower, ShadowFraction, CascadesPath, RankingsPath, ExplainEnabled, ExplainFormat)
 
   /** Returns the settings as a Markdown table. */

@@ -16,14 +16,14 @@ import org.apache.spark.unsafe.Platform
  * It stores values without Arrow's bounds checks, because it tracks the capacity itself.
  *
  * @param zone the session's time zone, which is part of Arrow's timestamp types
- * @param texts the sources of the strings of the batches' columns
+ * @param strings the sources of the strings of the batches' columns
  */
 private[sparkweld] final class ArrowColumns(
     attributes: Seq[Attribute],
     zone: String,
     capacity: Int,
     allocator: BufferAllocator,
-    texts: TextSources) {
+    strings: StringSources) {
   private val columns: Array[ArrowColumn] = attributes.zipWithIndex.map { case (attribute, i) => column(attribute, i) }.toArray
   private val starts = {
     val vector = new BitVector("starts", allocator)
@@ -37,7 +37,7 @@ private[sparkweld] final class ArrowColumns(
   def hasRoomFor(more: Int): Boolean = filled + more <= capacity
 
   /** Returns the bytes of strings so far. */
-  def textBytes: Long = columns.map(_.textBytes).sum
+  def stringBytes: Long = columns.map(_.stringBytes).sum
 
   /** Marks the next row as the first one of a batch of Spark's. */
   def start(): Unit = starts.setBit(filled)
@@ -62,7 +62,7 @@ private[sparkweld] final class ArrowColumns(
         new FixedColumn(fixed, attribute.dataType, capacity)
       case text: BaseVariableWidthVector =>
         text.allocateNew(16L * capacity, capacity)
-        new TextColumn(text, attribute.dataType == BinaryType, capacity, texts(i))
+        new StringSink(text, attribute.dataType == BinaryType, capacity, strings(i))
       case other => throw new IllegalArgumentException(s"a ${other.getClass.getSimpleName} of ${attribute.dataType.sql}")
     }
   }
@@ -81,13 +81,13 @@ private[sparkweld] object ArrowColumns {
 /**
  * Locates the strings and binary values of a task's batches. Without the native library (`native`), values are read one by one.
  */
-private[sparkweld] final class TextSources(attributes: Seq[Attribute], native: Boolean) extends AutoCloseable {
+private[sparkweld] final class StringSources(attributes: Seq[Attribute], native: Boolean) extends AutoCloseable {
   private val sources = attributes.map(_.dataType match {
-    case text @ (_: StringType | BinaryType) if native => new TextSource(InputColumn.forRows(text).get)
+    case text @ (_: StringType | BinaryType) if native => new StringSource(InputColumn.forRows(text).get)
     case _ => null
   }).toArray
 
-  def apply(i: Int): Option[TextSource] = Option(sources(i))
+  def apply(i: Int): Option[StringSource] = Option(sources(i))
 
   /** Binds the next batch. */
   def take(batch: ColumnarBatch): Unit = {
@@ -102,7 +102,7 @@ private[sparkweld] final class TextSources(attributes: Seq[Attribute], native: B
 }
 
 /** Locates the strings of one column: binds views for all rows of a batch at once, if there is memory for these. */
-private[columns] final class TextSource(input: InputColumn) {
+private[columns] final class StringSource(input: InputColumn) {
   private var picked = 0L
   private var found = false
 
@@ -122,13 +122,13 @@ private[columns] final class TextSource(input: InputColumn) {
    * range.
    */
   def writeEnds(from: Int, rows: Int, used: Int, to: Long): Int =
-    Math.toIntExact(Shim.textEnds(views(from), numbers(from), rows.toLong, used.toLong, to))
+    Math.toIntExact(Shim.stringEnds(views(from), numbers(from), rows.toLong, used.toLong, to))
 
-  def copy(from: Int, rows: Int, to: Long): Unit = Shim.copyTexts(views(from), numbers(from), rows.toLong, to)
+  def copy(from: Int, rows: Int, to: Long): Unit = Shim.copyStrings(views(from), numbers(from), rows.toLong, to)
 
   def close(): Unit = input.close()
 
-  private def views(from: Int) = if (picked == 0) input.dataAddress + from.toLong * TextViews.Width else input.dataAddress
+  private def views(from: Int) = if (picked == 0) input.dataAddress + from.toLong * StringViews.Width else input.dataAddress
 
   private def numbers(from: Int) = if (picked == 0) 0L else picked + from * 4L
 }
@@ -139,7 +139,7 @@ private sealed abstract class ArrowColumn(vector: FieldVector, capacity: Int) {
 
   def add(column: ColumnVector, from: Int, at: Int, rows: Int): Unit
 
-  def textBytes: Long
+  def stringBytes: Long
 
   def finish(rows: Int): FieldVector
 
@@ -170,7 +170,7 @@ private final class FixedColumn(vector: BaseFixedWidthVector, dataType: DataType
   private val data = vector.getDataBufferAddress
   if (dataType == BooleanType) vector.getDataBuffer.setZero(0, (capacity + 7L) / 8)
 
-  override def textBytes: Long = 0
+  override def stringBytes: Long = 0
 
   override def finish(rows: Int): FieldVector = {
     vector.setValueCount(rows)
@@ -196,13 +196,13 @@ private final class FixedColumn(vector: BaseFixedWidthVector, dataType: DataType
     Platform.putByte(null, data + (at >> 3), (Platform.getByte(null, data + (at >> 3)) | (1 << (at & 7))).toByte)
 }
 
-private final class TextColumn(vector: BaseVariableWidthVector, bytes: Boolean, capacity: Int, source: Option[TextSource])
+private final class StringSink(vector: BaseVariableWidthVector, bytes: Boolean, capacity: Int, source: Option[StringSource])
   extends ArrowColumn(vector, capacity) {
   private val offsets = vector.getOffsetBufferAddress
   private var used = 0
   Platform.putInt(null, offsets, 0)
 
-  override def textBytes: Long = used.toLong
+  override def stringBytes: Long = used.toLong
 
   override def finish(rows: Int): FieldVector = {
     vector.setLastSet(rows - 1)
@@ -213,10 +213,10 @@ private final class TextColumn(vector: BaseVariableWidthVector, bytes: Boolean, 
   override def add(column: ColumnVector, from: Int, at: Int, rows: Int): Unit = {
     setNulls(column, from, at, rows)
     source.filter(_.isReady) match {
-      case Some(texts) =>
-        val end = texts.writeEnds(from, rows, used, offsets + 4L * (at + 1))
+      case Some(strings) =>
+        val end = strings.writeEnds(from, rows, used, offsets + 4L * (at + 1))
         makeRoom(end)
-        texts.copy(from, rows, vector.getDataBufferAddress + used)
+        strings.copy(from, rows, vector.getDataBufferAddress + used)
         used = end
       case None => addEach(column, from, at, rows)
     }

@@ -10,7 +10,7 @@ import org.apache.spark.unsafe.Platform
 /**
  * Defines the layout of fixed-width types in a kernel's column: one value of `width` bytes and one null byte (1 = NULL) per row.
  *
- * Strings and arrays have their own layouts, see [[TextViews]] and [[ListViews]]. The getters and dictionary decoders are those
+ * Strings and arrays have their own layouts, see [[StringViews]] and [[ListViews]]. The getters and dictionary decoders are those
  * that Spark's own vectors use for the type.
  */
 private[sparkweld] sealed abstract class ColumnLayout(val width: Int) {
@@ -50,10 +50,10 @@ private[sparkweld] object ColumnLayout {
   /**
    * Returns the bytes of one value in a kernel's column. Throws IllegalArgumentException for a type that kernels do not support.
    */
-  def width(dataType: DataType): Int = if (holdsViews(dataType)) TextViews.Width else of(dataType).width
+  def width(dataType: DataType): Int = if (holdsViews(dataType)) StringViews.Width else of(dataType).width
 
   /** Whether values of the type are stored outside the kernel's column, which holds views. */
-  def holdsViews(dataType: DataType): Boolean = TextViews.holds(dataType) || ListViews.holds(dataType)
+  def holdsViews(dataType: DataType): Boolean = StringViews.holds(dataType) || ListViews.holds(dataType)
 
   private def find(dataType: DataType): Option[ColumnLayout] = dataType match {
     case BooleanType => Some(Booleans)

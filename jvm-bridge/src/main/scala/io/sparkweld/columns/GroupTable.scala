@@ -21,7 +21,7 @@ final class GroupTable(types: Array[DataType], keys: Int) extends AutoCloseable 
   private val outputs = types.map(new NativeColumnVector(_, 0))
   private val vectors: Array[ColumnVector] = outputs.map(output => output: ColumnVector)
   private val slots = new OffHeapBuffer
-  private val texts = new OffHeapBuffer
+  private val strings = new OffHeapBuffer
   private val words = new OffHeapBuffer // the state
   private val copies = new OffHeapBuffer // of the content at the mark
   private var marked = Mark(0, 0, 0)
@@ -29,7 +29,7 @@ final class GroupTable(types: Array[DataType], keys: Int) extends AutoCloseable 
   private val room =
     if (keys == 0) 1
     else math.min(MostGroups, Integer.highestOneBit(MostBytes / rowBytes))
-  private var textBytes = if (types.take(keys).exists(TextViews.holds)) FirstTextBytes else 0L
+  private var stringBytes = if (types.take(keys).exists(StringViews.holds)) FirstStringBytes else 0L
   private val result = new Array[Long](2 + types.length)
   private var taken = true
 
@@ -37,7 +37,7 @@ final class GroupTable(types: Array[DataType], keys: Int) extends AutoCloseable 
     words.reserve(StateBytes)
     outputs.foreach(_.ensureCapacity(room))
     if (keys > 0) slots.reserve(SlotsAGroup * room * 8L)
-    texts.reserve(textBytes)
+    strings.reserve(stringBytes)
   } catch {
     case full: NoMemory =>
       close()
@@ -74,8 +74,8 @@ final class GroupTable(types: Array[DataType], keys: Int) extends AutoCloseable 
     put(6, from)
     kernel.call(columns, numRows, result)
     while (result(1) == 0 && mergedRows < numRows && groups == 0) { // one row's key strings overflow
-      textBytes = 2 * word(7)
-      texts.reserve(textBytes)
+      stringBytes = 2 * word(7)
+      strings.reserve(stringBytes)
       clear()
       kernel.call(columns, numRows, result)
     }
@@ -132,7 +132,7 @@ final class GroupTable(types: Array[DataType], keys: Int) extends AutoCloseable 
 
   override def close(): Unit = {
     outputs.foreach(_.close())
-    Seq(slots, texts, words, copies).foreach(_.close())
+    Seq(slots, strings, words, copies).foreach(_.close())
   }
 
   private def clear(): Unit = {
@@ -140,7 +140,7 @@ final class GroupTable(types: Array[DataType], keys: Int) extends AutoCloseable 
     taken = false
     rows = 0
     if (keys > 0) Platform.setMemory(slots.address, 0, SlotsAGroup * room * 8L)
-    Seq(0L, room.toLong, slots.address, SlotsAGroup * room - 1L, texts.address, texts.address + textBytes, first, 0L)
+    Seq(0L, room.toLong, slots.address, SlotsAGroup * room - 1L, strings.address, strings.address + stringBytes, first, 0L)
       .zipWithIndex.foreach { case (value, i) => put(i, value) }
   }
 
@@ -157,5 +157,5 @@ private object GroupTable {
   private val MostGroups = 1 << 16
   private val MostBytes = 16 << 20
   private val SmallBytes = 32L << 10
-  private val FirstTextBytes = 1L << 20
+  private val FirstStringBytes = 1L << 20
 }

@@ -282,14 +282,14 @@ object InputColumn {
 
   /** Returns an input for a type. Throws IllegalArgumentException for a type that kernels do not support. */
   def of(dataType: DataType, nullable: Boolean): InputColumn =
-    if (TextViews.holds(dataType)) new TextInput(dataType, nullable)
+    if (StringViews.holds(dataType)) new StringInput(dataType, nullable)
     else ListViews.elementOf(dataType).map(new ListInput(dataType, nullable, _)).getOrElse(
       new FixedWidthInput(dataType, nullable, ColumnLayout.of(dataType)))
 
   /** Returns an input for a column that is written into rows; None for a nested type. */
   private[columns] def forRows(dataType: DataType): Option[InputColumn] = dataType match {
-    case _: StringType | BinaryType => Some(new TextInput(dataType, nullable = true))
-    case decimal: DecimalType if decimal.precision > Decimal.MAX_LONG_DIGITS => Some(new TextInput(dataType, nullable = true))
+    case _: StringType | BinaryType => Some(new StringInput(dataType, nullable = true))
+    case decimal: DecimalType if decimal.precision > Decimal.MAX_LONG_DIGITS => Some(new StringInput(dataType, nullable = true))
     case _ => ColumnLayout.forRows(dataType).map(new FixedWidthInput(dataType, nullable = true, _))
   }
 }

@@ -26,8 +26,8 @@ final class JoinedBatches(input: Iterator[ColumnarBatch], types: Seq[DataType], 
   private val columns = types.map(new NativeColumnVector(_, 0)).toArray
   private val widths = types.map(ColumnLayout.width(_).toLong).toArray
   private val capacity = math.min(most.toLong, JoinedBatches.MostBytes / (widths.sum + widths.length)).toInt
-  private val texts = new ByteStore
-  private var textBytes = 0L
+  private val strings = new ByteStore
+  private var stringBytes = 0L
   private val ends = ArrayBuffer.empty[Int] // of the batches joined in the last one
   private var parts = Iterator.empty[ColumnarBatch]
   private var waiting = Option.empty[ColumnarBatch] // of the input
@@ -79,15 +79,15 @@ final class JoinedBatches(input: Iterator[ColumnarBatch], types: Seq[DataType], 
 
   /** Joins batches from `first`, which is bound to the inputs, to at most `room` rows. */
   private def join(first: ColumnarBatch, room: Int): ColumnarBatch = {
-    texts.reset()
-    textBytes = 0
+    strings.reset()
+    stringBytes = 0
     var next = Option(first).filter(_ => whileRoom { columns.foreach(_.ensureCapacity(room)); true })
     var rows = 0
     while (next.exists(batch => whileRoom { inputs.indices.foreach(copy(_, rows, batch.numRows())); true })) {
       rows += next.get.numRows()
       ends += rows
       next.get.closeIfFreeable() // as ColumnarToRow does once a batch is read
-      waiting = Option.when(rows < room && textBytes < JoinedBatches.MostBytes && input.hasNext)(input.next())
+      waiting = Option.when(rows < room && stringBytes < JoinedBatches.MostBytes && input.hasNext)(input.next())
       next = waiting.filter(batch => rows + batch.numRows() <= room && whileRoom(binds(batch)))
       if (next.isDefined) waiting = None
     }
@@ -104,12 +104,12 @@ final class JoinedBatches(input: Iterator[ColumnarBatch], types: Seq[DataType], 
     val data = columns(i).dataAddress
     Platform.copyMemory(null, inputs(i).dataAddress, null, data + from * widths(i), rows * widths(i))
     Platform.copyMemory(null, inputs(i).nullsAddress, null, columns(i).nullsAddress + from, rows.toLong)
-    if (TextViews.holds(types(i))) {
+    if (StringViews.holds(types(i))) {
       var row = from
       while (row < from + rows) {
-        val size = TextViews.length(data, row)
-        TextViews.put(data, row, texts.put(null, TextViews.address(data, row), size), size)
-        textBytes += size
+        val size = StringViews.length(data, row)
+        StringViews.put(data, row, strings.put(null, StringViews.address(data, row), size), size)
+        stringBytes += size
         row += 1
       }
     }
@@ -118,7 +118,7 @@ final class JoinedBatches(input: Iterator[ColumnarBatch], types: Seq[DataType], 
   override def close(): Unit = {
     inputs.foreach(_.close())
     columns.foreach(_.close())
-    texts.close()
+    strings.close()
   }
 }
 

@@ -12,7 +12,7 @@ import org.apache.spark.unsafe.Platform
 
 /** Converts columns of arrays to views of elements; `elements` converts the elements of any vector to a kernel's layout. */
 private[columns] final class ListInput(dataType: DataType, nullable: Boolean, element: DataType)
-  extends InputColumn(dataType, nullable, TextViews.Width) {
+  extends InputColumn(dataType, nullable, StringViews.Width) {
   private val width = ColumnLayout.width(element)
   private val elements = InputColumn.of(element, nullable = true)
   private val offsets = new OffHeapBuffer // of an on-heap vector
@@ -105,7 +105,7 @@ private[columns] final class ListInput(dataType: DataType, nullable: Boolean, el
   private[columns] override def copyRow(vector: ColumnVector, row: Int, to: Long): Unit = {
     val array = vector.getArray(row)
     val length = array.numElements
-    val (values, offset) = if (TextViews.holds(element)) (texts(array), Platform.LONG_ARRAY_OFFSET) else primitives(array)
+    val (values, offset) = if (StringViews.holds(element)) (strings(array), Platform.LONG_ARRAY_OFFSET) else primitives(array)
     val missing = (0 until length).filter(array.isNullAt)
     (values: @unchecked) match {
       case floats: Array[Float] => missing.foreach(floats(_) = Float.NaN)
@@ -113,11 +113,11 @@ private[columns] final class ListInput(dataType: DataType, nullable: Boolean, el
       case _ => ()
     }
     val address = rows.put(values, offset.toLong, length * width)
-    TextViews.put(to, 0, address, if (missing.isEmpty) length else ~length)
+    StringViews.put(to, 0, address, if (missing.isEmpty) length else ~length)
   }
 
   /** Copies the elements' bytes into the store and returns their views; the view of a NULL is empty. */
-  private def texts(array: ColumnarArray): Array[Long] = {
+  private def strings(array: ColumnarArray): Array[Long] = {
     val views = new Array[Long](2 * array.numElements)
     for (at <- 0 until array.numElements if !array.isNullAt(at)) {
       val text = array.getUTF8String(at)

@@ -25,8 +25,8 @@ private[sparkweld] object ListViews {
 
   /** Returns the row's array without copying it. */
   def array(views: Long, row: Int, element: DataType): ColumnarArray = {
-    val length = TextViews.length(views, row)
-    new ColumnarArray(new ElementVector(element, TextViews.address(views, row)), 0, length)
+    val length = StringViews.length(views, row)
+    new ColumnarArray(new ElementVector(element, StringViews.address(views, row)), 0, length)
   }
 }
 
@@ -47,7 +47,7 @@ private[columns] final class ElementVector(element: DataType, data: Long) extend
   override def getMap(row: Int): ColumnarMap = unsupported("getMap")
   override def getDecimal(row: Int, precision: Int, scale: Int): Decimal = unsupported("getDecimal")
   override def getUTF8String(row: Int): UTF8String =
-    if (TextViews.holds(element)) TextViews.text(data, row) else unsupported("getUTF8String")
+    if (StringViews.holds(element)) StringViews.text(data, row) else unsupported("getUTF8String")
   override def getBinary(row: Int): Array[Byte] = unsupported("getBinary")
   override def getChild(ordinal: Int): ColumnVector = unsupported("getChild")
 

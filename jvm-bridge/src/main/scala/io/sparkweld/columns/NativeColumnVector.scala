@@ -15,7 +15,7 @@ import org.apache.spark.unsafe.types.UTF8String
  */
 final class NativeColumnVector(dataType: DataType, capacity: Int) extends ColumnVector(dataType) {
   private val width = ColumnLayout.width(dataType)
-  private val isText = TextViews.holds(dataType)
+  private val isString = StringViews.holds(dataType)
   private val element = ListViews.elementOf(dataType)
   private val dataBuffer = new OffHeapBuffer
   private val nullsBuffer = new OffHeapBuffer
@@ -81,9 +81,9 @@ final class NativeColumnVector(dataType: DataType, capacity: Int) extends Column
   override def getDouble(row: Int): Double = Platform.getDouble(null, data + row * 8L)
 
   override def getUTF8String(row: Int): UTF8String =
-    if (!isText) unsupported("getUTF8String") else if (isNullAt(row)) null else TextViews.text(data, row)
+    if (!isString) unsupported("getUTF8String") else if (isNullAt(row)) null else StringViews.text(data, row)
   override def getBinary(row: Int): Array[Byte] =
-    if (!isText) unsupported("getBinary") else if (isNullAt(row)) null else TextViews.text(data, row).getBytes
+    if (!isString) unsupported("getBinary") else if (isNullAt(row)) null else StringViews.text(data, row).getBytes
 
   override def getArray(row: Int): ColumnarArray = element match {
     case None => unsupported("getArray")

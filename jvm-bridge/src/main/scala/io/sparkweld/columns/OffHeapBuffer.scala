@@ -75,7 +75,7 @@ private[sparkweld] object OffHeapBuffer {
   private val asks = ThreadLocal.withInitial[Boolean](() => true)
 
   /** Runs `body`, whose allocations are not requested from Spark: the query cannot do without them. */
-  def withoutAsking[T](body: => T): T = {
+  def unaccounted[T](body: => T): T = {
     val before = asks.get
     asks.set(false)
     try body

@@ -15,14 +15,14 @@ import org.apache.spark.unsafe.Platform
  * requested from Spark, because a different batch size would change the result. Serves one task.
  *
  * @param types of the columns, which JoinedBatches.supports
- * @param texts the columns whose string bytes count, and their limit
+ * @param strings the columns whose string bytes count, and their limit
  */
-final class RegroupedBatches(input: Iterator[ColumnarBatch], types: Seq[DataType], most: Int, texts: Option[RegroupedBatches.Texts])
+final class RegroupedBatches(input: Iterator[ColumnarBatch], types: Seq[DataType], most: Int, strings: Option[RegroupedBatches.Strings])
   extends Iterator[ColumnarBatch] with AutoCloseable {
   private val inputs = types.map(InputColumn.of(_, nullable = true)).toArray
   private val columns = types.map(new NativeColumnVector(_, 0)).toArray
   private val widths = types.map(ColumnLayout.width).toArray
-  private val isText = types.map(TextViews.holds).toArray
+  private val isString = types.map(StringViews.holds).toArray
   private val selections = new Array[Long](types.length)
   private val bytes = new ByteStore
   private var waiting: ColumnarBatch = _
@@ -34,7 +34,7 @@ final class RegroupedBatches(input: Iterator[ColumnarBatch], types: Seq[DataType
       if (batch.numRows() > 0) {
         waiting = batch
         taken = 0
-        OffHeapBuffer.withoutAsking {
+        OffHeapBuffer.unaccounted {
           inputs.indices.foreach(i => selections(i) = inputs(i).bindShown(batch.column(i), batch.numRows()))
         }
       }
@@ -44,22 +44,22 @@ final class RegroupedBatches(input: Iterator[ColumnarBatch], types: Seq[DataType
 
   override def next(): ColumnarBatch = {
     if (!hasNext) throw new NoSuchElementException("no more batches")
-    OffHeapBuffer.withoutAsking(columns.foreach(_.ensureCapacity(most)))
+    OffHeapBuffer.unaccounted(columns.foreach(_.ensureCapacity(most)))
     bytes.reset()
     var (rows, ended) = (0, false)
     var length = 0L
     while (!ended && rows < most && hasNext) {
       var count = math.min(most - rows, waiting.numRows() - taken)
-      texts.foreach { limit =>
+      strings.foreach { limit =>
         var fit = 0
         while (fit < count && (rows + fit == 0 || length < limit.room(rows + fit))) {
-          length += limit.columns.map(i => textLength(i, taken + fit)).sum
+          length += limit.columns.map(i => stringLength(i, taken + fit)).sum
           fit += 1
         }
         ended = fit < count
         count = fit
       }
-      OffHeapBuffer.withoutAsking(inputs.indices.foreach(copy(_, rows, count)))
+      OffHeapBuffer.unaccounted(inputs.indices.foreach(copy(_, rows, count)))
       rows += count
       taken += count
       if (taken == waiting.numRows()) {
@@ -74,9 +74,9 @@ final class RegroupedBatches(input: Iterator[ColumnarBatch], types: Seq[DataType
   private def sourceRow(column: Int, row: Int): Int =
     if (selections(column) == 0) row else Platform.getInt(null, selections(column) + 4L * row)
 
-  private def textLength(column: Int, row: Int): Long = {
+  private def stringLength(column: Int, row: Int): Long = {
     val at = sourceRow(column, row)
-    if (Platform.getByte(null, inputs(column).nullsAddress + at) != 0) 0 else TextViews.length(inputs(column).dataAddress, at).toLong
+    if (Platform.getByte(null, inputs(column).nullsAddress + at) != 0) 0 else StringViews.length(inputs(column).dataAddress, at).toLong
   }
 
   /** Copies `count` rows of input `i`, from row `taken`, to its column, from row `row`. */
@@ -90,14 +90,14 @@ final class RegroupedBatches(input: Iterator[ColumnarBatch], types: Seq[DataType
       Shim.gather(widths(i), inputs(i).dataAddress, ids, 0, count.toLong, data)
       Shim.gather(1, inputs(i).nullsAddress, ids, 0, count.toLong, nulls)
     }
-    if (isText(i)) copyTexts(columns(i).dataAddress, columns(i).nullsAddress, row, count)
+    if (isString(i)) copyStrings(columns(i).dataAddress, columns(i).nullsAddress, row, count)
   }
 
-  private def copyTexts(views: Long, nulls: Long, from: Int, count: Int): Unit = {
+  private def copyStrings(views: Long, nulls: Long, from: Int, count: Int): Unit = {
     var row = from
     while (row < from + count) {
-      val size = if (Platform.getByte(null, nulls + row) != 0) 0 else TextViews.length(views, row)
-      TextViews.put(views, row, bytes.put(null, TextViews.address(views, row), size), size)
+      val size = if (Platform.getByte(null, nulls + row) != 0) 0 else StringViews.length(views, row)
+      StringViews.put(views, row, bytes.put(null, StringViews.address(views, row), size), size)
       row += 1
     }
   }
@@ -113,5 +113,5 @@ object RegroupedBatches {
   /**
    * `columns`: the string columns. `room`: the limit on their bytes in a batch of the given row count that may get another row.
    */
-  final case class Texts(columns: Array[Int], room: Int => Long)
+  final case class Strings(columns: Array[Int], room: Int => Long)
 }

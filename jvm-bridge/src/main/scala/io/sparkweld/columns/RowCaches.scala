@@ -100,7 +100,7 @@ final class CacheAdvice {
   private var found = 0.0 // share of the rows
   private var tried = 0
 
-  def wantsCache: Boolean = synchronized(plainLeft == 0)
+  def requiresCache: Boolean = synchronized(plainLeft == 0)
 
   /** Records that the kernel took `nanos` for a batch of `rows` rows. */
   def plain(nanos: Long, rows: Int): Unit = synchronized {

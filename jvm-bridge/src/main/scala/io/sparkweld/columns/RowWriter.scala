@@ -28,7 +28,7 @@ final class RowWriter(types: Seq[DataType]) extends AutoCloseable {
   private val fixed =
     UnsafeRow.calculateBitSetWidthInBytes(types.length) + types.length * 8L +
       forms.count(_ == RowWriter.WideDecimal) * RowWriter.WideDecimalBytes
-  private val hasTexts = forms.contains(RowWriter.Text)
+  private val hasStrings = forms.contains(RowWriter.StringValue)
   private val columns = new OffHeapBuffer
   private val sizes = new OffHeapBuffer
   private val places = new OffHeapBuffer
@@ -54,7 +54,7 @@ final class RowWriter(types: Seq[DataType]) extends AutoCloseable {
       bind(j, batch.column(j), batchRows, to + j * RowWriter.ColumnBytes)
       j += 1
     }
-    val largest = if (hasTexts) Shim.sizeRows(to, types.length, batchRows.toLong, fixed, sizes.reserve(batchRows * 4L)) else fixed
+    val largest = if (hasStrings) Shim.sizeRows(to, types.length, batchRows.toLong, fixed, sizes.reserve(batchRows * 4L)) else fixed
     if (largest > RowWriter.MaxRowBytes) throw new IllegalArgumentException(
       s"Cannot make a row of $largest bytes, because that exceeds the size limitation ${RowWriter.MaxRowBytes}")
     if (largest <= RowWriter.ChunkBytes && bytes.holds(RowWriter.KeptBytes)) bytes.close() // one long row must not keep memory
@@ -66,7 +66,7 @@ final class RowWriter(types: Seq[DataType]) extends AutoCloseable {
   def fill(): Int = {
     val rows =
       if (written == batchRows) 0
-      else Shim.writeRows(columns.address, types.length, if (hasTexts) sizes.address else 0, fixed, written.toLong,
+      else Shim.writeRows(columns.address, types.length, if (hasStrings) sizes.address else 0, fixed, written.toLong,
         batchRows.toLong, RowWriter.ChunkBytes, out, places.address).toInt
     written += rows
     rows
@@ -105,7 +105,7 @@ object RowWriter {
 
   // As in rows.c: the width of a value, or one of these.
   private val UnscaledInt = -4L
-  private val Text = 16L
+  private val StringValue = 16L
   private val WideDecimal = 17L
   private val WideDecimalBytes = 16L
   private val ColumnBytes = 32L
@@ -115,7 +115,7 @@ object RowWriter {
   private val MaxRowBytes = Int.MaxValue - 15L
 
   private def form(dataType: DataType): Long = dataType match {
-    case _: StringType | BinaryType => Text
+    case _: StringType | BinaryType => StringValue
     case decimal: DecimalType if decimal.precision > Decimal.MAX_LONG_DIGITS => WideDecimal
     case decimal: DecimalType if decimal.precision <= Decimal.MAX_INT_DIGITS => UnscaledInt
     case other => ColumnLayout.forRows(other).get.width.toLong

@@ -160,12 +160,12 @@ final class Compiler(conf: SparkConf) extends Logging {
    * the program are identified by it.
    */
   def settled(request: PipelineRequest, made: Compiled): PipelineRequest = {
-    val wanting = request.wanting(made.files, made.modules)
-    if (wanting ne request) {
-      requests.put(wanting.key, wanting)
-      replies.put((wanting.key, Set.empty[Int]), made.copy(models = Nil))
+    val waiting = request.waiting(made.files, made.modules)
+    if (waiting ne request) {
+      requests.put(waiting.key, waiting)
+      replies.put((waiting.key, Set.empty[Int]), made.copy(models = Nil))
     }
-    wanting
+    waiting
   }
 
   /** As `compile`, for a request that was compiled before; None when it is no longer known. */

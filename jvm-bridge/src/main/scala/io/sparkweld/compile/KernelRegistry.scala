@@ -29,11 +29,11 @@ final class LinkedForm(
   val identity: String = (hash +: blocks).mkString(" ")
 
   /** Moving average of the bytes of new strings and lists per row, over all tasks. From it each task sizes its arena. */
-  @volatile private var textBytes = 0.0
+  @volatile private var stringBytes = 0.0
 
-  def textBytesARow: Double = textBytes
+  def stringBytesPerRow: Double = stringBytes
 
-  def tookTextBytes(bytes: Long, rows: Int): Unit = textBytes += (bytes.toDouble / rows - textBytes) / 4
+  def recordStringBytes(bytes: Long, rows: Int): Unit = stringBytes += (bytes.toDouble / rows - stringBytes) / 4
 }
 
 /**

@@ -54,7 +54,7 @@ final class PipelineRequest(val service: ServiceCommand, val json: ObjectNode, v
    * Returns the same request, restricted to these files and modules. Where functions load files or import modules, results are
    * then also identified by the contents.
    */
-  def wanting(files: Seq[ModelFile], modules: ModuleRecord): PipelineRequest = if (files.isEmpty && modules.isEmpty) this else {
+  def waiting(files: Seq[ModelFile], modules: ModuleRecord): PipelineRequest = if (files.isEmpty && modules.isEmpty) this else {
     val copy = json.deepCopy()
     copy.path("python").path("files") match {
       case given: ObjectNode if files.nonEmpty =>
@@ -120,7 +120,7 @@ final case class Compiled(
     piecewise: Boolean,
     batchwise: Option[String],
     batchRows: Int,
-    kept: Seq[String],
+    approximate: Seq[String],
     notes: Seq[String],
     fused: Seq[String],
     nodes: Int,
@@ -189,7 +189,7 @@ object CompileReply {
       piecewise = json.path("piecewise").asBoolean,
       batchwise = Option(json.get("batchwise")).filter(_.isTextual).map(_.asText),
       batchRows = json.path("batchRows").asInt(0),
-      kept = json.path("kept").elements().asScala
+      approximate = json.path("kept").elements().asScala
         .map(kept => s"${kept.path("op").asText} (${kept.path("bound").asText})").toSeq,
       notes = json.path("udfs").elements().asScala
         .map(udf => s"${udf.path("name").asText}: ${strings(udf.path("notes")).mkString("; ")}").toSeq.distinct,

@@ -27,7 +27,7 @@ final case class MlStage(name: String, params: ObjectNode, arrays: Seq[(String, 
 
   def text(key: String, value: String): MlStage = param(_.put(key, value))
 
-  def texts(key: String, values: Seq[String]): MlStage = param { node =>
+  def strings(key: String, values: Seq[String]): MlStage = param { node =>
     val array = node.putArray(key)
     values.foreach(array.add(_))
     node

@@ -15,7 +15,7 @@ import org.apache.spark.sql.types._
  */
 object MlStages {
   private val families: Seq[PartialFunction[Closure, MlStage]] =
-    Seq(Assembling.stages, Scaling.stages, Categories.stages, Vectors.stages, Texts.stages, LinearModels.stages, Trees.stages,
+    Seq(Assembling.stages, Scaling.stages, Categories.stages, Vectors.stages, StringFeatures.stages, LinearModels.stages, Trees.stages,
       OtherModels.stages)
 
   /** Returns the description of a function. Throws UnknownStage. */

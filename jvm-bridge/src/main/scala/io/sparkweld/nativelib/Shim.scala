@@ -64,7 +64,7 @@ private[sparkweld] object Shim {
   /** Writes views of strings at int32 `offsets` from `base`, with int32 `lengths`, in a buffer of `size` bytes. */
   @native def views(base: Long, size: Long, offsets: Long, lengths: Long, nulls: Long, n: Long, out: Long): Boolean
   /** Writes views of Arrow's strings from n + 1 offsets of `width` 4 or 8 bytes into the `size` bytes at `base`. */
-  @native def arrowTexts(width: Int, base: Long, size: Long, offsets: Long, nulls: Long, n: Long, out: Long): Boolean
+  @native def arrowStrings(width: Int, base: Long, size: Long, offsets: Long, nulls: Long, n: Long, out: Long): Boolean
   /** Writes views from Arrow's string views, whose long strings are in `buffers` of `sizes` bytes. */
   @native def arrowViews(views: Long, buffers: Array[Long], sizes: Array[Long], nulls: Long, n: Long, out: Long): Boolean
   /** Writes `n` views of one string. */
@@ -75,9 +75,9 @@ private[sparkweld] object Shim {
    * Writes the int32 ends of `n` strings, the first of which begins at `used`; returns the last end, which may exceed int32.
    * `picked`: int32 row numbers of the views, 0: all rows in order.
    */
-  @native def textEnds(views: Long, picked: Long, n: Long, used: Long, ends: Long): Long
+  @native def stringEnds(views: Long, picked: Long, n: Long, used: Long, ends: Long): Long
   /** Copies the bytes of the same strings contiguously. */
-  @native def copyTexts(views: Long, picked: Long, n: Long, out: Long): Unit
+  @native def copyStrings(views: Long, picked: Long, n: Long, out: Long): Unit
 
   // List views: the address of the first of n elements of `width` bytes, and n, or ~n when an element is NULL.
 
@@ -123,11 +123,11 @@ private[sparkweld] object Shim {
   /**
    * Looks up the distinct ones of `n` rows. Writes cached outputs to `outputs` from row n - 1 downwards, and the row numbers of
    * the missing ones to `misses`. `ids`: the row of `outputs` that holds each row's outputs, once those of the misses are first.
-   * `table`: `slots` int32 zeros, a power of two and at least 2n. `texts`: two int64, the start and end of the free string bytes.
+   * `table`: `slots` int32 zeros, a power of two and at least 2n. `strings`: two int64, the start and end of the free string bytes.
    * Returns the number of misses.
    */
   @native def cacheFind(cache: Long, inputs: Array[Long], outputs: Array[Long], n: Long, ids: Long, misses: Long, hashes: Long,
-      table: Long, slots: Long, texts: Long): Long
+      table: Long, slots: Long, strings: Long): Long
   /** Stores the first `m` rows of `outputs`, which belong to the rows `misses`, except those whose flag (0: none) is set. */
   @native def cacheKeep(cache: Long, inputs: Array[Long], outputs: Array[Long], flags: Long, m: Long, misses: Long,
       hashes: Long): Unit

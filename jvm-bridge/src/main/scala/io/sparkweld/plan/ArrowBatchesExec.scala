@@ -2,7 +2,7 @@ package io.sparkweld.plan
 
 import scala.collection.mutable
 
-import io.sparkweld.columns.{ArrowColumns, RegroupedBatches, TextSources}
+import io.sparkweld.columns.{ArrowColumns, RegroupedBatches, StringSources}
 import io.sparkweld.spark.CurrentSpark
 
 import org.apache.spark.TaskContext
@@ -49,8 +49,8 @@ final case class ArrowBatchesExec(
     throw new UnsupportedOperationException("WeldArrowBatches produces columnar batches")
 
   override protected def doExecuteColumnar(): RDD[ColumnarBatch] = {
-    val (rows, texts) = (limits.fold(0)(_.most), limits.flatMap(_.texts(child.output)))
-    val settings = ArrowBatches.Settings(child.output, stateful.toArray, keepsBatches, rows, texts, conf.sessionLocalTimeZone, longMetric("numInputBatches"),
+    val (rows, strings) = (limits.fold(0)(_.most), limits.flatMap(_.strings(child.output)))
+    val settings = ArrowBatches.Settings(child.output, stateful.toArray, keepsBatches, rows, strings, conf.sessionLocalTimeZone, longMetric("numInputBatches"),
       longMetric("numOutputBatches"), longMetric("numOutputRows"))
     child.executeColumnar().mapPartitions(batches => new ArrowBatches(settings, batches, TaskContext.get()))
   }
@@ -64,7 +64,7 @@ object ArrowBatches {
       stateful: Array[Int],
       keepsBatches: Boolean,
       batchRows: Int,
-      endingTexts: Option[RegroupedBatches.Texts],
+      endingStrings: Option[RegroupedBatches.Strings],
       zone: String,
       inputBatches: SQLMetric,
       outputBatches: SQLMetric,
@@ -73,14 +73,14 @@ object ArrowBatches {
   /** Limits of a batch: rows, bytes of its columns, and bytes of its strings. */
   val Rows: Int = 1 << 15
   val Bytes: Int = 16 << 20
-  val TextBytes: Long = 4L << 20
+  val StringBytes: Long = 4L << 20
 
   /**
    * Returns where Spark would end a batch of the rows that it feeds to `node`; None when it cannot be computed from the batches.
    */
   def limitsOf(node: SparkPlan, conf: SQLConf): Option[BatchLimits] =
     Some(BatchLimits.of(node, conf)).filter { limits =>
-      limits.most <= Rows && (!limits.byValues || limits.texts(node.children.head.output).nonEmpty)
+      limits.most <= Rows && (!limits.byValues || limits.strings(node.children.head.output).nonEmpty)
     }
 }
 
@@ -89,7 +89,7 @@ private[plan] final class ArrowBatches(settings: ArrowBatches.Settings, input: I
   extends Iterator[ColumnarBatch] {
 
   private val allocator = CurrentSpark.arrowAllocator("sparkweld batches")
-  private val texts = new TextSources(settings.input, WeldTask.linkable())
+  private val strings = new StringSources(settings.input, WeldTask.linkable())
   private val made = mutable.Queue.empty[Array[ColumnVector]]
   /** Row limit of the next batch: the first batches are small, for a query that requests few rows. */
   private var limit = 1
@@ -99,7 +99,7 @@ private[plan] final class ArrowBatches(settings: ArrowBatches.Settings, input: I
   private var taken = 0
   /** Number of rows, and of string bytes, of the batch that Spark would be filling. */
   private var filled = 0
-  private var textBytes = 0L
+  private var stringBytes = 0L
 
   context.addTaskCompletionListener[Unit](_ => close())
 
@@ -109,7 +109,7 @@ private[plan] final class ArrowBatches(settings: ArrowBatches.Settings, input: I
       settings.inputBatches += 1
       if (batch.numRows() > 0) {
         waiting = batch
-        texts.take(batch)
+        strings.take(batch)
       }
     }
     waiting != null
@@ -135,7 +135,7 @@ private[plan] final class ArrowBatches(settings: ArrowBatches.Settings, input: I
       columns.start()
       columns.add(waiting, 0, waiting.numRows())
       done()
-    } while (!alone && columns.textBytes < ArrowBatches.TextBytes && hasNext && columns.hasRoomFor(waiting.numRows()) && !hasNulls(waiting))
+    } while (!alone && columns.stringBytes < ArrowBatches.StringBytes && hasNext && columns.hasRoomFor(waiting.numRows()) && !hasNulls(waiting))
     columns
   }
 
@@ -149,29 +149,29 @@ private[plan] final class ArrowBatches(settings: ArrowBatches.Settings, input: I
       columns.add(waiting, taken, count)
       filled += count
       taken += count
-      if (filled == settings.batchRows || settings.endingTexts.exists(texts => textBytes >= texts.room(filled))) {
+      if (filled == settings.batchRows || settings.endingStrings.exists(strings => stringBytes >= strings.room(filled))) {
         filled = 0
-        textBytes = 0
+        stringBytes = 0
       }
       if (taken == waiting.numRows()) done()
-    } while (hasNext && (filled != 0 || columns.hasRoomFor(settings.batchRows) && columns.textBytes < ArrowBatches.TextBytes))
+    } while (hasNext && (filled != 0 || columns.hasRoomFor(settings.batchRows) && columns.stringBytes < ArrowBatches.StringBytes))
     columns
   }
 
   /** Returns how many of the next `count` rows Spark would still put in the batch that it is filling. */
-  private def fitting(count: Int): Int = settings.endingTexts.fold(count) { texts =>
+  private def fitting(count: Int): Int = settings.endingStrings.fold(count) { strings =>
     var fit = 0
-    while (fit < count && (filled + fit == 0 || textBytes < texts.room(filled + fit))) {
-      texts.columns.foreach { i =>
+    while (fit < count && (filled + fit == 0 || stringBytes < strings.room(filled + fit))) {
+      strings.columns.foreach { i =>
         val column = waiting.column(i)
-        if (!column.isNullAt(taken + fit)) textBytes += column.getUTF8String(taken + fit).numBytes()
+        if (!column.isNullAt(taken + fit)) stringBytes += column.getUTF8String(taken + fit).numBytes()
       }
       fit += 1
     }
     fit
   }
 
-  private def columnsFor(capacity: Int) = new ArrowColumns(settings.input, settings.zone, capacity, allocator, texts)
+  private def columnsFor(capacity: Int) = new ArrowColumns(settings.input, settings.zone, capacity, allocator, strings)
 
   private def done(): Unit = {
     waiting.closeIfFreeable()
@@ -186,7 +186,7 @@ private[plan] final class ArrowBatches(settings: ArrowBatches.Settings, input: I
   private def close(): Unit = {
     made.foreach(_.foreach(_.close()))
     made.clear()
-    texts.close()
+    strings.close()
     allocator.close()
   }
 }

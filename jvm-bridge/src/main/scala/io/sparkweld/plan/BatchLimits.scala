@@ -18,22 +18,22 @@ import org.apache.spark.sql.vectorized.ColumnarBatch
  * @param sent the columns that Spark sends, over the node's input
  * @param inStruct whether they are the fields of one struct
  */
-final case class BatchLimits(rows: Int, bytes: Long, sent: Seq[Expression], inStruct: Boolean, largeTexts: Boolean, zone: String) {
+final case class BatchLimits(rows: Int, bytes: Long, sent: Seq[Expression], inStruct: Boolean, largeStrings: Boolean, zone: String) {
 
   /** Whether the size of a batch depends on its values, not only on their number. */
   def byValues: Boolean = bytes < Int.MaxValue && !sent.forall(column => BatchLimits.isFixed(column.dataType))
 
   /** Whether strings are the only columns whose values matter. */
-  def byTexts: Boolean = byValues && sent.forall(column => BatchLimits.isFixed(column.dataType) || BatchLimits.isText(column.dataType))
+  def byStrings: Boolean = byValues && sent.forall(column => BatchLimits.isFixed(column.dataType) || BatchLimits.isString(column.dataType))
 
   /** Returns the columns of `input` whose strings end a batch, and the limit; None where other values do, or none. */
-  def texts(input: Seq[Attribute]): Option[RegroupedBatches.Texts] = {
+  def strings(input: Seq[Attribute]): Option[RegroupedBatches.Strings] = {
     val columns = sent.filterNot(column => BatchLimits.isFixed(column.dataType)).map {
       case column: Attribute if column.dataType == StringType => input.indexWhere(_.exprId == column.exprId)
       case _ => -1
     }
     val (bounds, size) = (bytes, sizeOf _)
-    Option.when(byTexts && columns.forall(_ >= 0))(RegroupedBatches.Texts(columns.toArray, rows => bounds - size(rows)))
+    Option.when(byStrings && columns.forall(_ >= 0))(RegroupedBatches.Strings(columns.toArray, rows => bounds - size(rows)))
   }
 
   /** The most rows of a batch, reached when no value is long. */
@@ -54,7 +54,7 @@ final case class BatchLimits(rows: Int, bytes: Long, sent: Seq[Expression], inSt
     val columns = sent.map(_.dataType).map {
       case BooleanType => 2 * validity
       case fixed if BatchLimits.isFixed(fixed) => validity + n.toLong * BatchLimits.width(fixed)
-      case text if BatchLimits.isText(text) => validity + (n + 1L) * (if (largeTexts) 8 else 4)
+      case text if BatchLimits.isString(text) => validity + (n + 1L) * (if (largeStrings) 8 else 4)
       case _ => 0L
     }
     columns.sum + (if (inStruct) validity else 0)
@@ -77,7 +77,7 @@ object BatchLimits {
 
   private[plan] def isFixed(dataType: DataType): Boolean = width(dataType) > 0
 
-  private[plan] def isText(dataType: DataType): Boolean = dataType match {
+  private[plan] def isString(dataType: DataType): Boolean = dataType match {
     case _: StringType | BinaryType => true
     case _ => false
   }
@@ -95,17 +95,17 @@ object BatchLimits {
 /** Counts the rows and bytes of the batch that Spark would make of rows of `input`. Serves one task. */
 private[plan] final class BatchMeter(limits: BatchLimits, input: Seq[Attribute]) extends AutoCloseable {
   private lazy val project = UnsafeProjection.create(limits.sent, input)
-  private val texts = limits.sent.indices.filter(i => BatchLimits.isText(limits.sent(i).dataType)).toArray
-  private val writer = Option.when(limits.byValues && !limits.byTexts) {
-    new ArrowSize(limits.sent.map(_.dataType), limits.inStruct, limits.zone, limits.largeTexts)
+  private val strings = limits.sent.indices.filter(i => BatchLimits.isString(limits.sent(i).dataType)).toArray
+  private val writer = Option.when(limits.byValues && !limits.byStrings) {
+    new ArrowSize(limits.sent.map(_.dataType), limits.inStruct, limits.zone, limits.largeStrings)
   }
   private var rows = 0
-  private var textBytes = 0L
+  private var stringBytes = 0L
 
   /** Fills a batch up to the row before which Spark would end it. */
   def fill(columns: RowColumns, from: Iterator[InternalRow]): ColumnarBatch = {
     rows = 0
-    textBytes = 0
+    stringBytes = 0
     writer.foreach(_.reset())
     columns.fill(from, isFullWith _)
   }
@@ -113,13 +113,13 @@ private[plan] final class BatchMeter(limits: BatchLimits, input: Seq[Attribute])
   /** Whether Spark would end the batch after this row. */
   private def isFullWith(row: InternalRow): Boolean = {
     rows += 1
-    val bytes = if (limits.byTexts) sizeWith(project(row)) else writer.fold(0L)(_.add(project(row)))
+    val bytes = if (limits.byStrings) sizeWith(project(row)) else writer.fold(0L)(_.add(project(row)))
     rows >= limits.most || bytes >= limits.bytes
   }
 
   private def sizeWith(row: UnsafeRow): Long = {
-    texts.foreach(i => if (!row.isNullAt(i)) textBytes += row.getLong(i).toInt) // an UnsafeRow has the size in the low half
-    limits.sizeOf(rows) + textBytes
+    strings.foreach(i => if (!row.isNullAt(i)) stringBytes += row.getLong(i).toInt) // an UnsafeRow has the size in the low half
+    limits.sizeOf(rows) + stringBytes
   }
 
   override def close(): Unit = writer.foreach(_.close())

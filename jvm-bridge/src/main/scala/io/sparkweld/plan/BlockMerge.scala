@@ -1,6 +1,6 @@
 package io.sparkweld.plan
 
-import io.sparkweld.columns.{ColumnLayout, GroupTable, InputColumn, NativeColumnVector, OffHeapBuffer, TextArena}
+import io.sparkweld.columns.{ColumnLayout, GroupTable, InputColumn, NativeColumnVector, OffHeapBuffer, StringArena}
 import io.sparkweld.compile.{Lease, LinkedForm}
 import io.sparkweld.nativelib.{Kernel, NoMemory}
 
@@ -16,7 +16,7 @@ private[plan] final class BlockCall(
     form: LinkedForm,
     val columns: Array[Long],
     val outputs: Array[NativeColumnVector],
-    val arena: TextArena) {
+    val arena: StringArena) {
 
   def kernel: Kernel = form.kernel
 
@@ -108,7 +108,7 @@ final class BlockMerge private[plan] (
       call.flags.toLong, 0, 0, 0)
     val merged = table.addresses(addresses)
     do call.kernel.mergeBlocks(form.kernel, call.columns, call.steps, merged, widths, room, call.stored, turn)
-    while (turn(BlockMerge.Why) == BlockMerge.Texts && whileRoom(call.arena.grow()))
+    while (turn(BlockMerge.Why) == BlockMerge.Strings && whileRoom(call.arena.grow()))
     val all = turn(BlockMerge.Why) == BlockMerge.All
     val taken = if (all || call.piecewise) turn(BlockMerge.Merged).toInt else 0
     if (!all && !call.piecewise) table.reset()
@@ -132,5 +132,5 @@ private object BlockMerge {
   private val Merged = 7
   private val Why = 8
   private val All = 0L
-  private val Texts = 2L
+  private val Strings = 2L
 }

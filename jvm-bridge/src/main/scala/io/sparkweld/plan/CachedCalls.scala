@@ -3,7 +3,7 @@ package io.sparkweld.plan
 import scala.collection.mutable
 
 import io.sparkweld.SparkWeldRuntime
-import io.sparkweld.columns.{CacheAdvice, ColumnLayout, OffHeapBuffer, RowCache, TextViews}
+import io.sparkweld.columns.{CacheAdvice, ColumnLayout, OffHeapBuffer, RowCache, StringViews}
 import io.sparkweld.compile.LinkedForm
 import io.sparkweld.nativelib.Shim
 import io.sparkweld.support.Mode
@@ -27,7 +27,7 @@ private final class CachedCalls(plan: TaskPlan) extends AutoCloseable {
     outputWidths.length <= MostOutputs && kernel.outputTypes.forall(isPlain)
   private val caches = mutable.HashMap.empty[String, Option[RowCache]]
   private val advice = mutable.HashMap.empty[String, CacheAdvice]
-  private val ids, misses, hashes, table, texts = new OffHeapBuffer
+  private val ids, misses, hashes, table, strings = new OffHeapBuffer
   private val missing = mutable.ArrayBuffer.empty[OffHeapBuffer] // the missing rows of the inputs
   private val made = mutable.ArrayBuffer.empty[OffHeapBuffer] // outputs of distinct rows
 
@@ -39,7 +39,7 @@ private final class CachedCalls(plan: TaskPlan) extends AutoCloseable {
     if (!serves(form, rows)) run(rows)
     else {
       val known = adviceOf(form)
-      val cache = if (plan.cacheMode == Mode.Always || known.wantsCache) cacheOf(form) else None
+      val cache = if (plan.cacheMode == Mode.Always || known.requiresCache) cacheOf(form) else None
       val started = System.nanoTime()
       cache match {
         case Some(cache) =>
@@ -60,7 +60,7 @@ private final class CachedCalls(plan: TaskPlan) extends AutoCloseable {
   /** Runs `whole`, which caches no rows, unless these rows should use a cache; returns whether `whole` decided all rows. */
   def without(form: LinkedForm, rows: Int)(whole: => Boolean): Boolean =
     if (!serves(form, rows)) whole
-    else if (plan.cacheMode == Mode.Always || adviceOf(form).wantsCache) false
+    else if (plan.cacheMode == Mode.Always || adviceOf(form).requiresCache) false
     else {
       val started = System.nanoTime()
       val done = whole
@@ -75,7 +75,7 @@ private final class CachedCalls(plan: TaskPlan) extends AutoCloseable {
   override def close(): Unit = {
     for ((form, cache) <- caches; own <- cache) pool.giveBack(form, own)
     caches.clear()
-    (Seq(ids, misses, hashes, table, texts) ++ missing ++ made).foreach(_.close())
+    (Seq(ids, misses, hashes, table, strings) ++ missing ++ made).foreach(_.close())
   }
 
   private def takes(form: LinkedForm): Boolean = form.inputs.nonEmpty && form.inputs.length <= MostInputs && form.inputs.forall { i =>
@@ -83,7 +83,7 @@ private final class CachedCalls(plan: TaskPlan) extends AutoCloseable {
   }
 
   /** Whether the type is no list. */
-  private def isPlain(dataType: DataType): Boolean = TextViews.holds(dataType) || !ColumnLayout.holdsViews(dataType)
+  private def isPlain(dataType: DataType): Boolean = StringViews.holds(dataType) || !ColumnLayout.holdsViews(dataType)
 
   private def cacheOf(form: LinkedForm): Option[RowCache] =
     caches.getOrElseUpdate(form.identity, pool.take(form.identity))
@@ -98,7 +98,7 @@ private final class CachedCalls(plan: TaskPlan) extends AutoCloseable {
     val slots = Integer.highestOneBit(math.max(rows, 1)) * 4L
     Platform.setMemory(table.reserve(slots * 4), 0, slots * 4)
     val missed = Shim.cacheFind(cache.address, inputs, distinct, rows.toLong, ids.reserve(rows * 4L), misses.reserve(rows * 4L),
-      hashes.reserve(rows * 8L), table.address, slots, roomForTexts(rows)).toInt
+      hashes.reserve(rows * 8L), table.address, slots, roomForStrings(rows)).toInt
     plan.metrics.cacheRows += rows.toLong
     plan.metrics.cachedRows += (rows - missed).toLong
     if (missed == rows) {
@@ -122,9 +122,9 @@ private final class CachedCalls(plan: TaskPlan) extends AutoCloseable {
   }
 
   /** Reserves room for the strings of cached rows, valid until the next batch. */
-  private def roomForTexts(rows: Int): Long = {
-    val size = if (kernel.outputTypes.exists(TextViews.holds)) rows * TextBytesARow else 0L
-    val cursor = texts.reserve(16 + size)
+  private def roomForStrings(rows: Int): Long = {
+    val size = if (kernel.outputTypes.exists(StringViews.holds)) rows * StringBytesPerRow else 0L
+    val cursor = strings.reserve(16 + size)
     Platform.putLong(null, cursor, cursor + 16)
     Platform.putLong(null, cursor + 8, cursor + 16 + size)
     cursor
@@ -161,5 +161,5 @@ private object CachedCalls {
   private val LeastRows = 64
   private val MostInputs = 8
   private val MostOutputs = 32 // the shim takes 64 columns
-  private val TextBytesARow = 32L
+  private val StringBytesPerRow = 32L
 }

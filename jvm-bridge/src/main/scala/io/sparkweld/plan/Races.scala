@@ -119,7 +119,7 @@ final class Race(val turn: Int, val rest: Int) {
   }
 
   /** Whether the caller should measure Python now. */
-  def wantsSample(): Boolean = synchronized {
+  def requiresSample(): Boolean = synchronized {
     val due = !sampling && nanos >= needed && recent > math.max(LeastNanosARow, Slower * accepted)
     sampling |= due
     due
@@ -188,7 +188,7 @@ private final class Lane(race: Race, request: String, udfs: String, python: => F
     val done = call
     val nanos = Lane.cpuNanos() - started - spent
     race.ran(batch.numRows(), nanos, if (done || flags > 0) flags else 1.0)
-    race.flagged.orElse(if (done && race.wantsSample()) race.sampled(pythonNanos(batch, nanos)) else None)
+    race.flagged.orElse(if (done && race.requiresSample()) race.sampled(pythonNanos(batch, nanos)) else None)
       .foreach(Races.drop(race, request, udfs, _))
     done
   }

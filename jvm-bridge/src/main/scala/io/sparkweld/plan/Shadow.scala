@@ -11,10 +11,10 @@ import org.apache.spark.sql.types.{ArrayType, DataType, StructType}
 import org.apache.spark.sql.vectorized.{ColumnarBatch, ColumnVector}
 
 /**
- * The comparison settings of a task. `fraction`: the share of its batches. `kept`: the program has approximate results
+ * The comparison settings of a task. `fraction`: the share of its batches. `approximate`: the program has approximate results
  * (documented error bound). `full`: the original chain with full models in place of cascades.
  */
-final case class ShadowPlan(fraction: Double, kept: Boolean, udfs: String, full: Option[FallbackPlan])
+final case class ShadowPlan(fraction: Double, approximate: Boolean, udfs: String, full: Option[FallbackPlan])
 
 /**
  * Runs some batches of a task through the original chain too, and compares each row of the results with the kernel's.
@@ -92,7 +92,7 @@ private final class Shadow(plan: TaskPlan, partition: Int) {
 
   /** Returns each column's largest finite number, which scales the tolerance of its differences; 0 where values must be equal. */
   private def scalesOf(expected: ColumnarBatch): Array[Double] =
-    if (!shadow.kept) new Array[Double](columns.length)
+    if (!shadow.approximate) new Array[Double](columns.length)
     else columns.indices.map { k =>
       (0 until expected.numRows()).iterator.map(row => largest(valueOf(expected.getRow(row), k), columns(k))).maxOption.getOrElse(0.0)
     }.toArray
@@ -119,9 +119,9 @@ private final class Shadow(plan: TaskPlan, partition: Int) {
     case (null, null, _) => true
     case (null, _, _) | (_, null, _) => false
     case (x: Double, y: Double, _) =>
-      java.lang.Double.doubleToLongBits(x) == java.lang.Double.doubleToLongBits(y) || shadow.kept && near(x, y, Shadow.OfDoubles, scale)
+      java.lang.Double.doubleToLongBits(x) == java.lang.Double.doubleToLongBits(y) || shadow.approximate && near(x, y, Shadow.OfDoubles, scale)
     case (x: Float, y: Float, _) =>
-      java.lang.Float.floatToIntBits(x) == java.lang.Float.floatToIntBits(y) || shadow.kept && near(x, y, Shadow.OfFloats, scale)
+      java.lang.Float.floatToIntBits(x) == java.lang.Float.floatToIntBits(y) || shadow.approximate && near(x, y, Shadow.OfFloats, scale)
     case (x: Array[Byte], y: Array[Byte], _) => java.util.Arrays.equals(x, y)
     case (x: ArrayData, y: ArrayData, ArrayType(of, _)) =>
       x.numElements() == y.numElements() && (0 until x.numElements()).forall(i => same(element(x, i, of), element(y, i, of), of, scale))

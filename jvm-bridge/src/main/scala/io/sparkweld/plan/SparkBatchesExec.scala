@@ -35,7 +35,7 @@ final case class SparkBatchesExec(limits: BatchLimits, why: String, child: Spark
   override protected def doExecuteColumnar(): RDD[ColumnarBatch] = {
     val (columns, bounds, batches) = (child.output, limits, longMetric("numOutputBatches"))
     child.executeColumnar().mapPartitions { input =>
-      val regrouped = new RegroupedBatches(input, columns.map(_.dataType), bounds.most, bounds.texts(columns))
+      val regrouped = new RegroupedBatches(input, columns.map(_.dataType), bounds.most, bounds.strings(columns))
       TaskContext.get().addTaskCompletionListener[Unit](_ => regrouped.close())
       regrouped.map { batch =>
         batches += 1
@@ -58,7 +58,7 @@ object SparkBatchesExec {
    * batch.
    */
   def over(limits: BatchLimits, why: String, child: SparkPlan): SparkBatchesExec = {
-    val copies = JoinedBatches.supports(child.output.map(_.dataType)) && (!limits.byValues || limits.texts(child.output).isDefined)
+    val copies = JoinedBatches.supports(child.output.map(_.dataType)) && (!limits.byValues || limits.strings(child.output).isDefined)
     SparkBatchesExec(limits, why, if (child.supportsColumnar && !copies) RowInputExec(child) else child)
   }
 }

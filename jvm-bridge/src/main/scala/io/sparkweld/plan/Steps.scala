@@ -128,6 +128,6 @@ final case class KernelSummary(
     hash: String,
     udfs: Seq[String],
     fused: Seq[String],
-    kept: Seq[String],
+    approximate: Seq[String],
     notes: Seq[String],
     guarded: Boolean)

@@ -1,7 +1,7 @@
 package io.sparkweld.plan
 
-import io.sparkweld.spark.CurrentSpark
 import io.sparkweld.{SparkWeldConf, SparkWeldRuntime}
+import io.sparkweld.spark.CurrentSpark
 
 import org.apache.spark.TaskContext
 import org.apache.spark.rdd.RDD
@@ -97,15 +97,15 @@ final case class WeldExec(
       longMetric("shadowRows"), longMetric("shadowDifferences"), longMetric("watchedRows"), longMetric("unsureRows"),
       longMetric("guardedRows"), longMetric("deoptimisedBatches"))
     // UTF8String length is limited to Int.MaxValue.
-    val maxTextBytes = math.min(SparkWeldConf.MaxTextBytes.get(conf), Int.MaxValue.toLong)
+    val maxStringBytes = math.min(SparkWeldConf.MaxStringBytes.get(conf), Int.MaxValue.toLong)
     val models = kernel.models.map(block => block.digest -> block.broadcast(sparkContext)).toMap
     val fraction = SparkWeldConf.ShadowFraction.get(conf)
-    val shadow = ShadowPlan(fraction, summary.kept.nonEmpty, summary.udfs.mkString(", "), if (fraction > 0) fullModels else None)
+    val shadow = ShadowPlan(fraction, summary.approximate.nonEmpty, summary.udfs.mkString(", "), if (fraction > 0) fullModels else None)
     val drifts = kernel.watched.map(new Drift(_))
     drifts.foreach(sparkContext.register)
     val race = Option.when(SparkWeldConf.DropsSlower.get(conf) && fraction == 0)(Races.turn(kernel.requestKey))
     val fallback = Fallback.plan(steps, child.output, columnarInput, conf, pythonMetrics)
-    val whole = TaskPlan(kernel, fallback, SparkWeldConf.StreamAfter.get(conf), !child.isInstanceOf[PipelineExec], keepsBatches, maxTextBytes,
+    val whole = TaskPlan(kernel, fallback, SparkWeldConf.StreamAfter.get(conf), !child.isInstanceOf[PipelineExec], keepsBatches, maxStringBytes,
       SparkWeldConf.CacheChoice.get(conf), shadow, drifts, race, models, counters)
     child.executeColumnar().mapPartitionsWithIndex((partition, batches) => make(whole, batches, partition))
   }
@@ -122,7 +122,7 @@ final case class WeldExec(
   }
 
   override def simpleString(maxFields: Int): String = {
-    val kept = if (summary.kept.isEmpty) "" else s", kept=[${summary.kept.mkString(", ")}]"
+    val kept = if (summary.approximate.isEmpty) "" else s", kept=[${summary.approximate.mkString(", ")}]"
     val columns = truncatedString(output, "[", ", ", "]", maxFields)
     s"Weld [${summary.udfs.mkString(", ")}] fused=[${summary.fused.mkString(", ")}], " +
       s"program=${summary.hash.take(12)}$kept, output=$columns"
@@ -134,7 +134,7 @@ final case class WeldExec(
        |UDFs: ${summary.udfs.mkString(", ")}
        |Fused: ${summary.fused.mkString(", ")}
        |Program: ${summary.hash}
-       |Kept differences: ${if (summary.kept.isEmpty) "none" else summary.kept.mkString(", ")}
+       |Kept differences: ${if (summary.approximate.isEmpty) "none" else summary.approximate.mkString(", ")}
        |Guards: ${if (summary.guarded) "yes" else "no"}
        |Batches: ${if (kernel.batchRows > 0) s"joined, up to ${kernel.batchRows} rows" else "as received"}
        |Output: ${output.mkString("[", ", ", "]")}

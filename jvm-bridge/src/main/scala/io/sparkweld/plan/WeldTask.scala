@@ -3,7 +3,7 @@ package io.sparkweld.plan
 import scala.collection.mutable
 
 import io.sparkweld.columns.{ColumnLayout, InputColumn, JoinedBatches, NativeColumnVector, SelectedColumnVector, SelectionBuffer}
-import io.sparkweld.columns.{StructColumnVector, TextArena, VectorColumn}
+import io.sparkweld.columns.{StructColumnVector, StringArena, VectorColumn}
 import io.sparkweld.compile.{FormKey, FormUnavailable, ModelFile, WorkerModules}
 import io.sparkweld.nativelib.{NativeError, NoMemory, Shim}
 import io.sparkweld.spark.CurrentSpark
@@ -55,15 +55,15 @@ final class WeldTask(
   private val flags = Option.when(kernel.flags)(new NativeColumnVector(BooleanType, 0))
   private val stored = outputs ++ flags
   private val selection = new SelectionBuffer
-  private val arena = new TextArena(
-    if ((kernel.inputs.map(_.dataType) ++ kernel.outputTypes).exists(ColumnLayout.holdsViews)) WeldTask.TextBytesARow else 0,
-    plan.maxTextBytes)
+  private val arena = new StringArena(
+    if ((kernel.inputs.map(_.dataType) ++ kernel.outputTypes).exists(ColumnLayout.holdsViews)) WeldTask.StringBytesPerRow else 0,
+    plan.maxStringBytes)
   private val selected = kernel.layout.map { source =>
     if (kernel.filtered && source >= 0) new SelectedColumnVector(selection) else null
   }
   private val result = new Array[Long](2 + stored.length)
   private val bound = new Array[Boolean](kernel.inputs.length)
-  private val forms = mutable.HashMap.empty[Set[Int], Option[HeldForm]]
+  private val forms = mutable.HashMap.empty[Set[Int], Option[KernelLease]]
   private val cached = new CachedCalls(plan)
   private var fallbackMade = false
   private val shadow = new Shadow(plan, partition)
@@ -117,7 +117,7 @@ final class WeldTask(
   private def run(batch: ColumnarBatch): Unit = {
     java.util.Arrays.fill(bound, false)
     on = on && !lane.exists(_.isLost)
-    var form = Option.empty[HeldForm]
+    var form = Option.empty[KernelLease]
     val found = linkable && on && whileRoom { form = formFor(batch); form.isDefined }
     def runs = whileRoom(call(form.get, batch))
     val done = found && lane.fold(runs)(_.timed(batch)(runs))
@@ -138,7 +138,7 @@ final class WeldTask(
     }
 
   /** Returns the form for the NULLs of this batch; None when the batch must run in Python. */
-  private def formFor(batch: ColumnarBatch): Option[HeldForm] = {
+  private def formFor(batch: ColumnarBatch): Option[KernelLease] = {
     var nullable = Set.empty[Int]
     var i = 0
     while (i < inputs.length) {
@@ -155,9 +155,9 @@ final class WeldTask(
     forms.getOrElseUpdate(nullable, lease(nullable))
   }
 
-  private def lease(nullable: Set[Int]): Option[HeldForm] = {
+  private def lease(nullable: Set[Int]): Option[KernelLease] = {
     val started = System.nanoTime()
-    try Some(HeldForm.acquire(FormKey(kernel.requestKey, nullable), kernel.origin, plan.models, stored.length))
+    try Some(KernelLease.acquire(FormKey(kernel.requestKey, nullable), kernel.origin, plan.models, stored.length))
     catch {
       case unavailable: FormUnavailable =>
         WarnOnce(s"form:${unavailable.refusal.code}:${unavailable.refusal.message}",
@@ -187,7 +187,7 @@ final class WeldTask(
    * Calls the kernel; false when a guard flagged a row or its strings exceed their memory limit. Nothing that it wrote is used
    * then.
    */
-  private def call(held: HeldForm, batch: ColumnarBatch): Boolean = {
+  private def call(held: KernelLease, batch: ColumnarBatch): Boolean = {
     val form = held.form
     val rows = batch.numRows()
     val started = System.nanoTime()
@@ -200,14 +200,14 @@ final class WeldTask(
     cached.call(form, columns, rows, result) { rows =>
       form.kernel.call(columns, rows, result)
       while (arena.overflowed && arena.grow()) form.kernel.call(columns, rows, result)
-      if (!arena.overflowed) form.tookTextBytes(arena.taken, rows)
+      if (!arena.overflowed) form.recordStringBytes(arena.taken, rows)
       !arena.overflowed && result(1) == 0
     }
     plan.metrics.kernelTime += System.nanoTime() - started
     if (arena.overflowed) { // its guards may have read strings that overflowed
-      val refusal = Refusal("SW340", "limit" -> plan.maxTextBytes.toString)
+      val refusal = Refusal("SW340", "limit" -> plan.maxStringBytes.toString)
       val where = plan.fallback.elsewhere
-      WarnOnce(s"text:${plan.maxTextBytes}:$where", s"SparkWeld: some batches of stage ${context.stageId()} run $where. ${refusal.text}")
+      WarnOnce(s"text:${plan.maxStringBytes}:$where", s"SparkWeld: some batches of stage ${context.stageId()} run $where. ${refusal.text}")
       return false
     }
     val alone = if (kernel.flags) result(2 + outputs.length).toInt else 0
@@ -228,16 +228,16 @@ final class WeldTask(
   }
 
   /** Returns the kernel's addresses for this batch, with outputs for `room` rows. */
-  private def addresses(held: HeldForm, batch: ColumnarBatch, room: Int): Array[Long] = {
+  private def addresses(held: KernelLease, batch: ColumnarBatch, room: Int): Array[Long] = {
     held.form.inputs.foreach(bind(_, batch))
     stored.foreach(_.ensureCapacity(room))
     if (kernel.filtered) selection.ensureCapacity(room)
-    arena.start(room, held.form.textBytesARow)
+    arena.start(room, held.form.stringBytesPerRow)
     held.addresses(inputs, stored, if (kernel.filtered) selection.address else 0, arena, plan.cacheMode != Mode.Never)
   }
 
   /** Passes the rows of a batch to `merger`; false when it did not take all of them. */
-  private def merge(held: HeldForm, batch: ColumnarBatch): Boolean = {
+  private def merge(held: KernelLease, batch: ColumnarBatch): Boolean = {
     val columns = addresses(held, batch, BlockMerge.Rows)
     val taken = merger.get.merge(new BlockCall(kernel, held.form, columns, outputs, arena), batch)
     if (taken >= 0) plan.metrics.outputRows += taken.toLong
@@ -327,8 +327,8 @@ final class WeldTask(
 
   private def close(): Unit = {
     for (form <- forms.values.flatten) {
-      plan.metrics.textRows += form.keptTexts._1
-      plan.metrics.keptTexts += form.keptTexts._2
+      plan.metrics.stringLookups += form.stringCounts._1
+      plan.metrics.stringHits += form.stringCounts._2
       form.close()
     }
     forms.clear()
@@ -347,7 +347,7 @@ final class WeldTask(
 }
 
 object WeldTask {
-  private val TextBytesARow = 16
+  private val StringBytesPerRow = 16
 
   /** Whether the files that functions load, and the modules that they import, are the same here as when the query was planned. */
   def loadsTheSame(files: Seq[ModelFile], modules: Seq[WorkerModules]): Boolean =

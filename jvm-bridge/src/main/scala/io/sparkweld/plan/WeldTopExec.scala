@@ -133,7 +133,7 @@ private final class TopRows(
 
   def of(batch: ColumnarBatch): ColumnarBatch = {
     val rows = batch.numRows()
-    OffHeapBuffer.withoutAsking(selection.ensureCapacity(rows))
+    OffHeapBuffer.unaccounted(selection.ensureCapacity(rows))
     ranks.foreach(_.start(batch))
     val kept = select(batch)
     tell()

@@ -42,7 +42,7 @@ private final class AggregateRewriter(driver: WeldDriver) {
 
   def rewrite(plan: LogicalPlan): LogicalPlan =
     if (plan.isStreaming || !plan.exists(calls(_).nonEmpty)) plan
-    else if (new ScalarTwins(driver, conf).batchesMatterAbove(plan, calls(_).nonEmpty)) {
+    else if (new CatalystEquivalents(driver, conf).batchesMatterAbove(plan, calls(_).nonEmpty)) {
       plan.foreach(node => refuse(calls(node), Seq(Refusal("SW392"))))
       plan
     } else {

@@ -5,9 +5,9 @@ import java.util.Base64
 
 import scala.jdk.CollectionConverters._
 
-import io.sparkweld.spark.CurrentSpark
 import io.sparkweld.{SparkWeldConf, SparkWeldRuntime, WeldDriver}
 import io.sparkweld.plan.Breakers
+import io.sparkweld.spark.CurrentSpark
 import io.sparkweld.support.WarnOnce
 
 import com.fasterxml.jackson.databind.JsonNode
@@ -64,7 +64,7 @@ object CascadeRule extends Rule[LogicalPlan] {
   private def held(udf: PythonUDF, node: LogicalPlan, driver: WeldDriver, isCompared: Boolean): Option[JsonNode] =
     for {
       asked <- Option.when(isCompared || Breakers.someTripped)(udf).filter(FullModels.mayHoldCascade)
-      request <- FunctionRequest.of("full_model", asked, ScalarTwins.columnsOf(node.children), conf).toOption
+      request <- FunctionRequest.of("full_model", asked, CatalystEquivalents.columnsOf(node.children), conf).toOption
       reply <- driver.compiler.translate(request.pipeline.request, QueryPatience.of(conf)).toOption
       if reply.hasNonNull("payload")
     } yield reply

@@ -2,9 +2,9 @@ package io.sparkweld.rules
 
 import java.io.File
 
-import io.sparkweld.spark.CurrentSpark
 import io.sparkweld.{SparkWeldConf, WeldDriver}
 import io.sparkweld.compile.PipelineRequest
+import io.sparkweld.spark.CurrentSpark
 import io.sparkweld.support.{Refusal, WarnOnce}
 
 import com.fasterxml.jackson.databind.JsonNode
@@ -29,7 +29,7 @@ private[rules] final case class CertifiedModels(op: String, file: String) {
 
   private def asked(udf: PythonUDF, node: LogicalPlan, driver: WeldDriver, conf: SQLConf, folder: File): Option[JsonNode] = {
     val reply = for {
-      function <- FunctionRequest.of(op, udf, ScalarTwins.columnsOf(node.children), conf)
+      function <- FunctionRequest.of(op, udf, CatalystEquivalents.columnsOf(node.children), conf)
       given = function.pipeline.request
       json = given.json.deepCopy().put(s"${op}s", folder.getPath).put("state", stateOf(folder))
       answer <- driver.compiler.translate(new PipelineRequest(given.service, json, given.blobs), QueryPatience.of(conf))

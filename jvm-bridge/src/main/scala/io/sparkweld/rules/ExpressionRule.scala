@@ -27,25 +27,25 @@ object ExpressionRule extends Rule[LogicalPlan] {
 
   private def rewrite(plan: LogicalPlan, driver: WeldDriver): LogicalPlan = {
     val forced = Backend.of(conf) == Backend.Catalyst
-    val twins = new ScalarTwins(driver, conf)
-    if ((forced || CostModel.mayChooseCatalyst(plan)) && twins.batchesDoNotMatter(plan)) {
+    val equivalents = new CatalystEquivalents(driver, conf)
+    if ((forced || CostModel.mayChooseCatalyst(plan)) && equivalents.batchesDoNotMatter(plan)) {
       plan.transformUpWithPruning(_.containsPattern(PYTHON_UDF)) {
         case node if node.expressions.exists(_.containsPattern(PYTHON_UDF)) =>
-          node.mapExpressions(replaced(_, node, twins, forced))
+          node.mapExpressions(replaced(_, node, equivalents, forced))
       }
     } else plan
   }
 
-  private def replaced(of: Expression, node: LogicalPlan, twins: ScalarTwins, forced: Boolean): Expression = of match {
+  private def replaced(of: Expression, node: LogicalPlan, equivalents: CatalystEquivalents, forced: Boolean): Expression = of match {
     case udf: PythonUDF =>
-      twins.of(udf, node.children).toOption.flatMap { twin =>
-        val estimate = CostModel.estimate(twin.operations, udf, node)
+      equivalents.of(udf, node.children).toOption.flatMap { equivalent =>
+        val estimate = CostModel.estimate(equivalent.operations, udf, node)
         Option.when(forced || estimate.catalystIsCheaper) {
           val what = s"${estimate.text}${if (forced) "; forced by spark.sparkweld.backend" else ""}"
-          Rewritten.mark(twin.expression.clone(), Rewritten(udf.resultId.id, udf.name, "expression", what, twin.kept, twin.notes))
+          Rewritten.mark(equivalent.expression.clone(), Rewritten(udf.resultId.id, udf.name, "expression", what, equivalent.approximate, equivalent.notes))
         }
       }.getOrElse(udf)
-    case other if other.containsPattern(PYTHON_UDF) => other.mapChildren(replaced(_, node, twins, forced))
+    case other if other.containsPattern(PYTHON_UDF) => other.mapChildren(replaced(_, node, equivalents, forced))
     case other => other
   }
 }

@@ -4,11 +4,11 @@ import scala.jdk.CollectionConverters._
 
 import com.fasterxml.jackson.databind.node.ObjectNode
 
-import io.sparkweld.spark.{CurrentSpark, EvalTypes}
 import io.sparkweld.{SparkWeldConf, WeldDriver}
 import io.sparkweld.columns.ArrowColumns
 import io.sparkweld.compile.PipelineRequest
 import io.sparkweld.plan.{ArrowBatches, ArrowBatchesExec, BatchLimits, PipelineExec}
+import io.sparkweld.spark.{CurrentSpark, EvalTypes}
 import io.sparkweld.support.{Backend, FusedFunction, Refusal, RefusalTags}
 
 import org.apache.spark.sql.catalyst.expressions.{Alias, Attribute, AttributeReference, Expression, NamedArgumentExpression, PythonUDF}
@@ -31,7 +31,7 @@ private[rules] final class FusedFunctions(driver: WeldDriver, conf: SQLConf) {
   import FusedFunctions._
 
   def in(node: ArrowEvalPythonExec, refusals: Seq[Refusal]): ArrowEvalPythonExec =
-    if (!isWanted || !refusals.exists(aboutBody) || refusals.exists(aboutService)) node
+    if (!isRequested || !refusals.exists(aboutBody) || refusals.exists(aboutService)) node
     else {
       val groups = runs(node).flatMap(fused(node, _))
       if (groups.isEmpty) node
@@ -44,7 +44,7 @@ private[rules] final class FusedFunctions(driver: WeldDriver, conf: SQLConf) {
       }
     }
 
-  private def isWanted = SparkWeldConf.PipelineEnabled.get(conf) && Backend.of(conf) != Backend.Python
+  private def isRequested = SparkWeldConf.PipelineEnabled.get(conf) && Backend.of(conf) != Backend.Python
 
   /** Returns the runs of adjacent UDFs of the node, by number, for which a request can be built. */
   private def runs(node: ArrowEvalPythonExec): Seq[Seq[Int]] =

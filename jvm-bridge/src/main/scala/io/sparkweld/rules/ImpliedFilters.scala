@@ -33,7 +33,7 @@ object ImpliedFilters extends Rule[LogicalPlan] with PredicateHelper {
     }
 
   private def rewrite(plan: LogicalPlan, driver: WeldDriver): LogicalPlan = {
-    lazy val safe = new ScalarTwins(driver, conf).batchesDoNotMatter(plan)
+    lazy val safe = new CatalystEquivalents(driver, conf).batchesDoNotMatter(plan)
     plan.transformWithPruning(_.containsAllPatterns(FILTER, PYTHON_UDF)) {
       case filter @ Filter(condition, child) if splitConjunctivePredicates(condition).exists(isNew) && safe =>
         val (asked, others) = splitConjunctivePredicates(condition).partition(isNew)
@@ -52,9 +52,9 @@ object ImpliedFilters extends Rule[LogicalPlan] with PredicateHelper {
   }
 
   private def bound(predicate: Expression, child: LogicalPlan, driver: WeldDriver): Seq[Expression] = {
-    val udfs = ScalarTwins.outermost(predicate)
+    val udfs = CatalystEquivalents.outermost(predicate)
     val found = for {
-      request <- FunctionRequest.ofFilter("implied", udfs, predicate, ScalarTwins.columnsOf(Seq(child)), conf)
+      request <- FunctionRequest.ofFilter("implied", udfs, predicate, CatalystEquivalents.columnsOf(Seq(child)), conf)
       reply <- driver.compiler.translate(request.pipeline.request, QueryPatience.of(conf))
     } yield {
       val decoder = new ExpressionDecoder(request.column)

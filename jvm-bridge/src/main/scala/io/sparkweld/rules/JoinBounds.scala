@@ -1,8 +1,8 @@
 package io.sparkweld.rules
 
-import io.sparkweld.spark.{CurrentSpark, EvalTypes}
 import io.sparkweld.{SparkWeldConf, SparkWeldRuntime, WeldDriver}
 import io.sparkweld.expressions.{MayReach, WorstSoFar}
+import io.sparkweld.spark.{CurrentSpark, EvalTypes}
 import io.sparkweld.support.{Backend, ExpressionDecoder, Mode, Rewritten, UnsupportedExpression, WarnOnce}
 
 import scala.jdk.CollectionConverters._
@@ -50,9 +50,9 @@ object JoinBounds extends Rule[LogicalPlan] with PredicateHelper {
   private final case class Goal(score: PythonUDF, threshold: Expression, above: Boolean, what: String)
 
   private def rewrite(plan: LogicalPlan, driver: WeldDriver): LogicalPlan = {
-    lazy val twins = new ScalarTwins(driver, conf)
+    lazy val equivalents = new CatalystEquivalents(driver, conf)
     def below(child: LogicalPlan, goal: Goal): LogicalPlan =
-      bounded(child, goal, driver).filter(_ => twins.batchesDoNotMatter(plan, _.semanticEquals(goal.score))).getOrElse(child)
+      bounded(child, goal, driver).filter(_ => equivalents.batchesDoNotMatter(plan, _.semanticEquals(goal.score))).getOrElse(child)
     plan.transformDownWithPruning(_.containsAllPatterns(PYTHON_UDF, JOIN)) {
       case filter @ Filter(condition, child) if condition.deterministic =>
         filter.copy(child = splitConjunctivePredicates(condition).flatMap(goalOf).foldLeft(child)(below))
@@ -124,13 +124,13 @@ object JoinBounds extends Rule[LogicalPlan] with PredicateHelper {
     if (!suits) None
     else {
       val found = for {
-        request <- FunctionRequest.of("parts", udf, ScalarTwins.columnsOf(Seq(join)), conf, AttributeSet(others))
+        request <- FunctionRequest.of("parts", udf, CatalystEquivalents.columnsOf(Seq(join)), conf, AttributeSet(others))
         reply <- driver.compiler.translate(request.pipeline.request, QueryPatience.of(conf))
       } yield {
         val decoder = new ExpressionDecoder(request.column)
         try {
-          val texts = reply.path("texts").elements().asScala.map(name => request.column(name.asText)).toSeq
-          val joined = most(udf, mine.toSeq, others.toSeq, texts, side, goal.above)
+          val documents = reply.path("texts").elements().asScala.map(name => request.column(name.asText)).toSeq
+          val joined = most(udf, mine.toSeq, others.toSeq, documents, side, goal.above)
           val missing = Option.when(!join.joinType.isInstanceOf[InnerLike] && reply.path("missing").isNumber)(reply.path("missing").asDouble)
           val all = missing.fold(joined) { score =>
             if (goal.above) Greatest(Seq(joined, Literal(score))) else Least(Seq(joined, Literal(score)))
@@ -155,7 +155,7 @@ object JoinBounds extends Rule[LogicalPlan] with PredicateHelper {
       udf: PythonUDF,
       own: Seq[Attribute],
       others: Seq[Attribute],
-      texts: Seq[Expression],
+      documents: Seq[Expression],
       side: LogicalPlan,
       above: Boolean): Expression = {
     val mine = AttributeSet(own)
@@ -164,7 +164,7 @@ object JoinBounds extends Rule[LogicalPlan] with PredicateHelper {
     })).asInstanceOf[PythonUDF].copy(resultId = NamedExpression.newExprId)
     // For these rows the function would raise, although perhaps no row joins them.
     val strings = others.filter(_.dataType == StringType).map(column => Or(IsNull(column), CurrentSpark.isValidUtf8(column)))
-    val rows = (texts.map(IsNotNull(_)) ++ strings).reduceOption[Expression](And(_, _)).fold(side)(Filter(_, side))
+    val rows = (documents.map(IsNotNull(_)) ++ strings).reduceOption[Expression](And(_, _)).fold(side)(Filter(_, side))
     val score = Alias(function, "score")()
     val extreme = if (above) Max(score.toAttribute) else Min(score.toAttribute)
     val query = Aggregate(Nil, Seq(Alias(extreme.toAggregateExpression(), "most")()), Project(Seq(score), rows))

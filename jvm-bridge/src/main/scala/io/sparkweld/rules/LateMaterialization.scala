@@ -38,15 +38,15 @@ object LateMaterialization extends Rule[LogicalPlan] with PredicateHelper {
     }
 
   private def rewrite(plan: LogicalPlan, driver: WeldDriver): LogicalPlan = {
-    val twins = new ScalarTwins(driver, conf)
+    val equivalents = new CatalystEquivalents(driver, conf)
     plan.transformDownWithPruning(_.containsPattern(PYTHON_UDF)) {
       case limit @ GlobalLimit(IntegerLiteral(most), local @ LocalLimit(_, Sorted(above, sort))) if most <= MostRows =>
         val split = Split.of(sort.child, AttributeSet(sort.order.flatMap(_.references)))
-        val right = above.toSeq.flatMap(_.projectList).flatMap(ScalarTwins.outermost)
+        val right = above.toSeq.flatMap(_.projectList).flatMap(CatalystEquivalents.outermost)
         val udfs = right ++ split.udfs
         val independent =
-          right.forall(twins.isIndependent(_, Seq(sort))) && split.udfs.forall(twins.isIndependent(_, sort.child.children))
-        if (udfs.isEmpty || !independent || twins.batchesMatterAbove(plan, _ eq limit)) limit
+          right.forall(equivalents.isIndependent(_, Seq(sort))) && split.udfs.forall(equivalents.isIndependent(_, sort.child.children))
+        if (udfs.isEmpty || !independent || equivalents.batchesMatterAbove(plan, _ eq limit)) limit
         else {
           val record = Split.record(udfs, s"computed for the $most rows that the limit keeps")
           val marked = sort.copy(order = Rewritten.marked(sort.order.head, record) +: sort.order.tail, child = split.early)
@@ -55,8 +55,8 @@ object LateMaterialization extends Rule[LogicalPlan] with PredicateHelper {
         }
       case filter @ Filter(condition, window: Window) if ranksUpTo(condition, window) =>
         val split = Split.of(window.child, filter.references ++ AttributeSet(window.expressions.flatMap(_.references)))
-        val independent = split.udfs.forall(twins.isIndependent(_, window.child.children))
-        if (split.udfs.isEmpty || !independent || twins.batchesMatterAbove(plan, _ eq filter)) filter
+        val independent = split.udfs.forall(equivalents.isIndependent(_, window.child.children))
+        if (split.udfs.isEmpty || !independent || equivalents.batchesMatterAbove(plan, _ eq filter)) filter
         else {
           val what = s"computed for the rows where ${condition.sql} holds"
           val marked = Rewritten.marked(condition, Split.record(split.udfs, what))
@@ -93,7 +93,7 @@ private object Sorted {
  * plan itself.
  */
 private final case class Split(early: LogicalPlan, late: Seq[NamedExpression]) {
-  def udfs: Seq[PythonUDF] = late.flatMap(ScalarTwins.outermost)
+  def udfs: Seq[PythonUDF] = late.flatMap(CatalystEquivalents.outermost)
 
   /** Returns `top` over the whole plan, where `over` is `top` over `early`. */
   def over(top: LogicalPlan, over: LogicalPlan): LogicalPlan =

@@ -59,7 +59,7 @@ private final class Rewriting(aggregate: Aggregate, calls: Seq[AggregateExpressi
   def inPython(below: LogicalPlan): LogicalPlan = {
     val arguments = scalars.flatMap(_.children).zipWithIndex.map { case (value, i) => Alias(valueOf(value), s"argument$i")() }
     val states = columns(scalars.map(_ => BinaryType))
-    val told = record("states of each group before the shuffle, merged after it, by annotation", Rewritten.kept(reply))
+    val told = record("states of each group before the shuffle, merged after it, by annotation", Rewritten.approximate(reply))
     val before = mapped("before", states, Project(keys ++ arguments, below), told)
     val shuffled =
       if (keys.isEmpty) Repartition(1, shuffle = true, before)
@@ -72,7 +72,7 @@ private final class Rewriting(aggregate: Aggregate, calls: Seq[AggregateExpressi
    */
   def bySpark(request: FunctionRequest, below: ArgumentPlan): Option[LogicalPlan] = {
     val replies = reply.path("parts").elements().asScala.map(_.elements().asScala.toSeq).toSeq
-    val kept = (replies.flatten.flatMap(Rewritten.kept) ++ Rewritten.kept(reply)).distinct
+    val kept = (replies.flatten.flatMap(Rewritten.approximate) ++ Rewritten.approximate(reply)).distinct
     val told = record("states of each group by Spark's own aggregation, finished in Python, by annotation", kept)
     val read = scalars.zip(replies).flatMap { case (udf, parts) => parts.map(Reductions.read(udf, below, request, _, told)) }
     if (replies.isEmpty || read.exists(_.isLeft)) None

@@ -3,9 +3,9 @@ package io.sparkweld.rules
 import java.io.File
 import java.util.Base64
 
-import io.sparkweld.spark.CurrentSpark
 import io.sparkweld.{SparkWeldConf, SparkWeldRuntime, WeldDriver}
 import io.sparkweld.plan.{Ranked, Shown}
+import io.sparkweld.spark.CurrentSpark
 import io.sparkweld.support.{Refusal, WarnOnce}
 
 import org.apache.spark.sql.{Dataset, Row}
@@ -100,12 +100,12 @@ object RankingRule extends Rule[LogicalPlan] {
    * rows.
    */
   private def served(limit: LogicalPlan, score: PythonUDF, most: Int, fewest: Int, path: String, driver: WeldDriver): Option[Unit] = {
-    lazy val twins = new ScalarTwins(driver, conf)
-    lazy val others = limit.collect { case node => node.expressions.flatMap(ScalarTwins.outermost).map(_ -> node.children) }.flatten
+    lazy val equivalents = new CatalystEquivalents(driver, conf)
+    lazy val others = limit.collect { case node => node.expressions.flatMap(CatalystEquivalents.outermost).map(_ -> node.children) }.flatten
     val why =
       if (most < fewest) Some(s"it serves queries for $fewest rows or more")
       else others.collectFirst {
-        case (udf, below) if !udf.semanticEquals(score) && !twins.isIndependent(udf, below) =>
+        case (udf, below) if !udf.semanticEquals(score) && !equivalents.isIndependent(udf, below) =>
           s"${udf.name} may depend on its batch, which would have fewer rows"
       }
     why.foreach(text => certified.warn(Refusal("SW958", "path" -> path, "k" -> most.toString, "why" -> text)))

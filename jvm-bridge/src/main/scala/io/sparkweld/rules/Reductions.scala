@@ -64,7 +64,7 @@ object Reductions {
       request = if (slices) plain.saying("frames", 1) else plain
       reply <- driver.compiler.translate(request.pipeline.request, QueryPatience.of(conf))
       what = if (kind == "window") "aggregated by Spark's own window operator" else "partial and final aggregation"
-      record = Rewritten(udf.resultId.id, udf.name, kind, what, Rewritten.kept(reply), Rewritten.notes(reply))
+      record = Rewritten(udf.resultId.id, udf.name, kind, what, Rewritten.approximate(reply), Rewritten.notes(reply))
       made <- read(below.scalar(udf), below, request, reply, record)
       _ <- Either.cond(made.dataType == udf.dataType, (), Seq(unknown(s"a result of type ${made.dataType.sql}")))
     } yield made

@@ -33,10 +33,10 @@ object SortedCalls extends Rule[LogicalPlan] with AliasHelper {
     }
 
   private def rewrite(plan: LogicalPlan, driver: WeldDriver): LogicalPlan = {
-    lazy val twins = new ScalarTwins(driver, conf)
+    lazy val equivalents = new CatalystEquivalents(driver, conf)
     def sorted(sort: Sort): Option[Sort] = {
       val apart = !sort.child.expressions.exists(_.containsPattern(PYTHON_UDF))
-      Option.when(!isLimited(sort.child) && (apart || callsOf(sort).forall(twins.isIndependent(_, sort.children))))(byColumns(sort))
+      Option.when(!isLimited(sort.child) && (apart || callsOf(sort).forall(equivalents.isIndependent(_, sort.children))))(byColumns(sort))
         .filter(_ ne sort)
     }
     plan.transformUpWithPruning(_.containsAllPatterns(PYTHON_UDF, LIMIT, SORT)) {

@@ -31,7 +31,7 @@ private[rules] object Thresholds {
    * Minimum rows of a task per requested row. For the first 10 of each of 10,000 groups of 25 rows, bounds cost more than they
    * save.
    */
-  private val RowsPerWanted = 10
+  private val RowsPerRequested = 10
 
   /**
    * Returns the bounded kernel and the id of its threshold. `most`: the number of requested rows, of each group if there are any.
@@ -72,7 +72,7 @@ private[rules] object Thresholds {
   private def mayPay(weld: WeldExec, groups: Seq[Expression], most: Int, conf: SQLConf): Boolean =
     SparkWeldConf.ScoreBounds.get(conf) match {
       case Mode.Auto => weld.logicalLink.exists { plan =>
-        val wanted = RowEstimate.groups(groups.flatMap(incoming(weld, _)), plan).map(_ * most * RowsPerWanted)
+        val wanted = RowEstimate.groups(groups.flatMap(incoming(weld, _)), plan).map(_ * most * RowsPerRequested)
         wanted.exists(least => least.isValidLong && PipelineSettings.bounds(conf, RowEstimate.ofTask(plan, conf), least.toLong))
       }
       case mode => mode == Mode.Always

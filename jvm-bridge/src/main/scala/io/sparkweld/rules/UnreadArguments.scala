@@ -1,7 +1,7 @@
 package io.sparkweld.rules
 
-import io.sparkweld.spark.EvalTypes
 import io.sparkweld.{SparkWeldConf, SparkWeldRuntime, WeldDriver}
+import io.sparkweld.spark.EvalTypes
 import io.sparkweld.support.{Backend, Rewritten, WarnOnce}
 
 import scala.collection.mutable

@@ -1,9 +1,9 @@
 package io.sparkweld.rules
 
-import io.sparkweld.spark.{CurrentSpark, EvalTypes}
 import io.sparkweld.{SparkWeldConf, SparkWeldRuntime, WeldDriver}
 import io.sparkweld.compile.{Compiled, FormOrigin, Refused, ServiceCommand}
 import io.sparkweld.plan._
+import io.sparkweld.spark.{CurrentSpark, EvalTypes}
 import io.sparkweld.support.{Backend, ExpressionCodec, Refusal, RefusalTags, Rewritten, WarnOnce}
 
 import org.apache.spark.sql.catalyst.expressions.{Attribute, Expression, PythonUDF}
@@ -25,7 +25,7 @@ import org.apache.spark.sql.types.DoubleType
 object WeldRule extends Rule[SparkPlan] {
 
   override def apply(plan: SparkPlan): SparkPlan =
-    if (!plan.exists(node => KernelNode.is(node) || wantsMerging(node))) plan
+    if (!plan.exists(node => KernelNode.is(node) || requiresMerging(node))) plan
     else SparkWeldRuntime.driver match {
       case Some(driver) if SparkWeldConf.Enabled.get(conf) && Backend.of(conf) != Backend.Python =>
         WarnOnce.guard("the rewriting of a plan", plan)(new ChainRewriter(driver).rewrite(plan))
@@ -36,7 +36,7 @@ object WeldRule extends Rule[SparkPlan] {
    * Whether a node is the final aggregate of a rewritten aggregate UDF. Kernels merge it over plain columns too, unless the conf
    * requests expressions: tests/bench/bench_backends.py compares both.
    */
-  private[rules] def wantsMerging(node: SparkPlan): Boolean = node match {
+  private[rules] def requiresMerging(node: SparkPlan): Boolean = node match {
     case aggregate: HashAggregateExec =>
       val kinds = Set("aggregate", Rewritten.Partial)
       aggregate.resultExpressions.exists(Rewritten.in(_).exists(made => kinds(made.kind))) && Backend.of(conf) != Backend.Catalyst
@@ -66,7 +66,7 @@ private final class ChainRewriter(driver: WeldDriver) {
       case PythonNode(udfs) if !udfs.exists(Rewritten.in(_).exists(_.kind == Rewritten.Partial)) => // none of ours
         RefusalTags.set(plan, Seq(unlinked(udfs)))
         plan.mapChildren(rewrite)
-      case _ => plan.mapChildren(visit(_, WeldRule.wantsMerging(plan) || wanted && plan.isInstanceOf[Exchange]))
+      case _ => plan.mapChildren(visit(_, WeldRule.requiresMerging(plan) || wanted && plan.isInstanceOf[Exchange]))
     }
   }
 
@@ -364,7 +364,7 @@ private final class ChainRewriter(driver: WeldDriver) {
     Breakers.known(settled.request.key).foreach(why => throw new ChainRefused(Refusal("SW956", "why" -> why)))
     if (SparkWeldConf.DropsSlower.get(conf)) Races.refusal(settled.request.key).foreach(why => throw new ChainRefused(why))
     val kernel = settled.plan(program.flags, program.files, program.modules, program.models, vectors, program.watched, program.batchRows)
-    val summary = KernelSummary(program.hash, pipeline.udfs, program.fused, program.kept, program.notes, program.guarded)
+    val summary = KernelSummary(program.hash, pipeline.udfs, program.fused, program.approximate, program.notes, program.guarded)
     val node = WeldExec(nodes.map(Step.of(_).get), kernel, summary, columnarInput, nodes.last.output, child)
     node.copyTagsFrom(nodes.last)
     driver.compiler.prefetch(pipeline.request.service, program.program, program.hash)

@@ -118,7 +118,7 @@ final class ExpressionCodec(
       case (value: Boolean, BooleanType) => node.put("value", value)
       case (value: Double, DoubleType) => node.put("value", java.lang.Double.toHexString(value))
       case (value: Float, FloatType) => node.put("value", java.lang.Double.toHexString(value.toDouble))
-      case (text: UTF8String, _) if text.numBytes > MostText => throw new UnsupportedExpression(f"a literal of ${text.numBytes}%,d bytes")
+      case (text: UTF8String, _) if text.numBytes > MostStringBytes => throw new UnsupportedExpression(f"a literal of ${text.numBytes}%,d bytes")
       case (text: UTF8String, _) if !CurrentSpark.isValidUtf8(text) => throw new UnsupportedExpression("a literal that is not valid UTF-8")
       case (value, _) => node.put("value", value.toString)
     }
@@ -128,7 +128,7 @@ final class ExpressionCodec(
 
 object ExpressionCodec {
   /** Literals are sent to the service as text in each request; sending larger ones takes longer than a kernel saves. */
-  private val MostText = 1 << 20
+  private val MostStringBytes = 1 << 20
   private val MostValues = 10000
 
   private val mapper = new com.fasterxml.jackson.databind.ObjectMapper()

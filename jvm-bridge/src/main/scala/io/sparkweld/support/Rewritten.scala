@@ -16,7 +16,7 @@ import org.apache.spark.sql.catalyst.trees.TreeNodeTag
  * @param kind "expression", "aggregate", "window", "filter"; "late" for UDFs that are computed later; "unread" for columns that a
  * UDF, which stays one, never reads; or `Partial`
  */
-final case class Rewritten(id: Long, udf: String, kind: String, what: String, kept: Seq[String], notes: Seq[String])
+final case class Rewritten(id: Long, udf: String, kind: String, what: String, approximate: Seq[String], notes: Seq[String])
 
 object Rewritten {
 
@@ -35,7 +35,7 @@ object Rewritten {
   /** Returns the records on an expression and within it. */
   def in(expression: Expression): Seq[Rewritten] = expression.collect { case e => e.getTagValue(Tag) }.flatten
 
-  def kept(reply: JsonNode): Seq[String] =
+  def approximate(reply: JsonNode): Seq[String] =
     reply.path("kept").elements().asScala.map(kept => s"${kept.path("op").asText} (${kept.path("bound").asText})").toSeq
 
   def notes(reply: JsonNode): Seq[String] = reply.path("notes").elements().asScala.map(_.asText).toSeq.distinct

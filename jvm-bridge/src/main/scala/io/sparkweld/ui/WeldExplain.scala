@@ -69,7 +69,7 @@ object WeldExplain {
     val details = Seq(
       Detail.some("fused", summary.fused, " + "),
       Some(Detail("program", Seq(summary.hash), s"program: ${summary.hash.take(12)}")),
-      Detail.some("approximate", summary.kept, ", "),
+      Detail.some("approximate", summary.approximate, ", "),
       Option.when(summary.guarded)(Detail("guards", Seq(weld.elsewhere), s"guards: batches with flagged rows run ${weld.elsewhere}")))
       .flatten ++ summary.notes.map(Detail.note) ++ measured(weld)
     val what = if (summary.udfs.isEmpty) summary.fused else summary.udfs
@@ -129,7 +129,7 @@ object WeldExplain {
 
   private def rewritten(record: Rewritten): Explained = {
     val details = Option.when(record.what.nonEmpty)(Detail("what", Seq(record.what), record.what)) ++
-      Detail.some("approximate", record.kept, ", ") ++ record.notes.map(Detail.note)
+      Detail.some("approximate", record.approximate, ", ") ++ record.notes.map(Detail.note)
     val (kind, head) = record.kind match {
       case "late" => ("late", s"late materialization: ${record.udf}")
       case Rewritten.Partial => ("partial_aggregation", s"partial aggregation in Python: ${record.udf}")

@@ -39,7 +39,7 @@ object WeldReport {
         weld.summary.udfs.foreach(udfs.add(_))
         weld.summary.fused.foreach(fused.add(_))
         val kept = entry.putArray("kept")
-        weld.summary.kept.foreach(kept.add(_))
+        weld.summary.approximate.foreach(kept.add(_))
         entry.put("program", weld.summary.hash)
         Metrics.foreach(name => entry.put(name, weld.metrics(name).value))
       case merging: WeldAggregateExec =>
@@ -79,7 +79,7 @@ object WeldReport {
     val rewritten = root.putArray("rewritten")
     PlanWalk.rewritten(query.executedPlan).foreach { record =>
       val entry = rewritten.addObject().put("udf", record.udf).put("kind", record.kind).put("what", record.what)
-      record.kept.foreach(entry.withArray[ArrayNode]("kept").add(_))
+      record.approximate.foreach(entry.withArray[ArrayNode]("kept").add(_))
     }
     mapper.writeValueAsString(root)
   }

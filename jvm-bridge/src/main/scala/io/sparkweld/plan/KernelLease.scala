@@ -4,7 +4,7 @@ import scala.collection.mutable
 import scala.util.control.NonFatal
 
 import io.sparkweld.SparkWeldRuntime
-import io.sparkweld.columns.{InputColumn, NativeColumnVector, OffHeapBuffer, TextArena}
+import io.sparkweld.columns.{InputColumn, NativeColumnVector, OffHeapBuffer, StringArena}
 import io.sparkweld.compile.{FormKey, FormOrigin, FormUnavailable, Lease, LinkedForm, ModelCopy}
 import io.sparkweld.spark.CurrentSpark
 import io.sparkweld.support.Refusal
@@ -13,8 +13,8 @@ import org.apache.spark.broadcast.Broadcast
 import org.apache.spark.unsafe.Platform
 
 /** Holds a form for a task, with the blocks of constants that its kernel reads, and its memory. */
-private final class HeldForm(lease: Lease[LinkedForm], models: Array[Lease[ModelCopy]]) extends AutoCloseable {
-  import HeldForm.{Keeps, Words}
+private final class KernelLease(lease: Lease[LinkedForm], models: Array[Lease[ModelCopy]]) extends AutoCloseable {
+  import KernelLease.{Keeps, Words}
 
   private val memory = new OffHeapBuffer
 
@@ -28,7 +28,7 @@ private final class HeldForm(lease: Lease[LinkedForm], models: Array[Lease[Model
       inputs: Array[InputColumn],
       stored: Array[NativeColumnVector],
       selection: Long,
-      arena: TextArena,
+      arena: StringArena,
       keeps: Boolean): Array[Long] = {
     val columns = form.inputs.flatMap(i => Array(inputs(i).dataAddress, inputs(i).nullsAddress)) ++
       stored.flatMap(output => Array(output.dataAddress, output.nullsAddress)) ++ Array(selection, arena.address)
@@ -45,7 +45,7 @@ private final class HeldForm(lease: Lease[LinkedForm], models: Array[Lease[Model
   }
 
   /** Returns how many strings calls have looked up in the kernel's cache, and how many they found. */
-  def keptTexts: (Long, Long) =
+  def stringCounts: (Long, Long) =
     if (memory.address == 0) (0L, 0L) else (total(memory.address + 8 * Words), total(memory.address + 16 * Words))
 
   private def total(first: Long): Long = (0 until Words).map(k => Platform.getLong(null, first + 8 * k)).sum
@@ -57,7 +57,7 @@ private final class HeldForm(lease: Lease[LinkedForm], models: Array[Lease[Model
   }
 }
 
-private object HeldForm {
+private object KernelLease {
   /**
    * Head of a kernel's memory (`MEMORY_HEAD` and `KEEPS` of sparkweld/kernels/codegen/shape.py): `Words` states, then as many lookup
    * counters, then as many hit counters.
@@ -66,7 +66,7 @@ private object HeldForm {
   private val Keeps = 1L
 
   /** Returns the form, which must store `outputs` columns. Throws FormUnavailable. */
-  def acquire(key: FormKey, origin: FormOrigin, models: Map[String, Broadcast[Array[Byte]]], outputs: Int): HeldForm = {
+  def acquire(key: FormKey, origin: FormOrigin, models: Map[String, Broadcast[Array[Byte]]], outputs: Int): KernelLease = {
     val lease = SparkWeldRuntime.kernels.acquire(key, origin)
     if (lease.value.outputs != outputs) { // its writes would not match the columns
       val refusal = Refusal("SW512", "what" -> s"a form of its kernel has ${lease.value.outputs} columns, not $outputs")
@@ -76,7 +76,7 @@ private object HeldForm {
     val held = mutable.ArrayBuffer.empty[Lease[ModelCopy]]
     try {
       lease.value.blocks.foreach(digest => held += SparkWeldRuntime.models.acquire(digest, () => read(models(digest))))
-      new HeldForm(lease, held.toArray)
+      new KernelLease(lease, held.toArray)
     } catch {
       case problem: Throwable => // also when the task is killed: nothing else frees them
         held.foreach(_.close())

@@ -24,36 +24,36 @@ import org.apache.spark.unsafe.Platform;
 import org.apache.spark.unsafe.types.UTF8String;
 
 /**
- * Checks that a kernel would read the strings of a vector's getters, and where its own are written: `java TextCheck FOLDER`.
+ * Checks that a kernel would read the strings of a vector's getters, and where its own are written: `java StringCheck FOLDER`.
  *
  * FOLDER holds the Parquet files of test_native_bridge.py. Prints "ok NAME" or "FAILED NAME: why" for each check.
  */
-public final class TextCheck {
+public final class StringCheck {
   static final DataType TEXT = DataTypes.StringType;
   /** Off-heap memory that a vector created here references, until its check ends. */
   static final List<AutoCloseable> HELD = new ArrayList<>();
 
   public static void main(String[] args) throws Exception {
-    check("text-off-heap", (n, r) -> written(ColumnCheck.offHeap(TEXT, n), n, r));
-    check("text-on-heap", (n, r) -> written(ColumnCheck.onHeap(TEXT, n), n, r));
-    check("text-off-heap-dictionary", (n, r) -> dictionary(ColumnCheck.offHeap(TEXT, n), n, r));
-    check("text-on-heap-dictionary", (n, r) -> dictionary(ColumnCheck.onHeap(TEXT, n), n, r));
-    check("text-missing", (n, r) -> Vectors.missing(n.length % 2 == 0 ? ColumnCheck.offHeap(TEXT, n) : ColumnCheck.onHeap(TEXT, n)));
-    check("text-reused", TextCheck::reused);
-    check("text-constant", TextCheck::constant);
-    check("text-arrow", (n, r) -> arrow(new VarCharVector("c", Vectors.ARROW), n, r));
-    check("text-arrow-large", (n, r) -> arrow(new LargeVarCharVector("c", Vectors.ARROW), n, r));
-    check("text-arrow-view", (n, r) -> arrow(new ViewVarCharVector("c", Vectors.ARROW), n, r));
-    check("text-arrow-sliced", TextCheck::arrowSliced);
-    check("text-native", TextCheck::nativeVector);
-    check("text-selected", TextCheck::selected);
-    check("text-getters", (n, r) -> new Plain(texts(n, r)));
-    check("text-mixed", null);
-    Checks.check("text-long", TextCheck::longTexts);
-    Checks.check("text-zero-copy", TextCheck::zeroCopy);
-    Checks.check("text-collations", TextCheck::collations);
-    Checks.check("text-parquet-off-heap", () -> parquet(args[0], true));
-    Checks.check("text-parquet-on-heap", () -> parquet(args[0], false));
+    check("string-off-heap", (n, r) -> written(ColumnCheck.offHeap(TEXT, n), n, r));
+    check("string-on-heap", (n, r) -> written(ColumnCheck.onHeap(TEXT, n), n, r));
+    check("string-off-heap-dictionary", (n, r) -> dictionary(ColumnCheck.offHeap(TEXT, n), n, r));
+    check("string-on-heap-dictionary", (n, r) -> dictionary(ColumnCheck.onHeap(TEXT, n), n, r));
+    check("string-missing", (n, r) -> Vectors.missing(n.length % 2 == 0 ? ColumnCheck.offHeap(TEXT, n) : ColumnCheck.onHeap(TEXT, n)));
+    check("string-reused", StringCheck::reused);
+    check("string-constant", StringCheck::constant);
+    check("string-arrow", (n, r) -> arrow(new VarCharVector("c", Vectors.ARROW), n, r));
+    check("string-arrow-large", (n, r) -> arrow(new LargeVarCharVector("c", Vectors.ARROW), n, r));
+    check("string-arrow-view", (n, r) -> arrow(new ViewVarCharVector("c", Vectors.ARROW), n, r));
+    check("string-arrow-sliced", StringCheck::arrowSliced);
+    check("string-native", StringCheck::nativeVector);
+    check("string-selected", StringCheck::selected);
+    check("string-getters", (n, r) -> new Plain(strings(n, r)));
+    check("string-mixed", null);
+    Checks.check("string-long", StringCheck::longStrings);
+    Checks.check("string-zero-copy", StringCheck::zeroCopy);
+    Checks.check("string-collations", StringCheck::collations);
+    Checks.check("string-parquet-off-heap", () -> parquet(args[0], true));
+    Checks.check("string-parquet-on-heap", () -> parquet(args[0], false));
   }
 
   interface Maker {
@@ -117,17 +117,17 @@ public final class TextCheck {
   }
 
   /** Returns null where NULL. */
-  static String[] texts(boolean[] isNull, Random random) {
-    String[] texts = new String[isNull.length];
-    for (int i = 0; i < texts.length; i++) texts[i] = isNull[i] ? null : text(random);
-    return texts;
+  static String[] strings(boolean[] isNull, Random random) {
+    String[] strings = new String[isNull.length];
+    for (int i = 0; i < strings.length; i++) strings[i] = isNull[i] ? null : text(random);
+    return strings;
   }
 
   static ColumnVector written(WritableColumnVector v, boolean[] isNull, Random random) {
-    String[] texts = texts(isNull, random);
-    for (int i = 0; i < texts.length; i++) {
-      if (texts[i] == null) v.putNull(i);
-      else v.putByteArray(i, texts[i].getBytes(UTF_8));
+    String[] strings = strings(isNull, random);
+    for (int i = 0; i < strings.length; i++) {
+      if (strings[i] == null) v.putNull(i);
+      else v.putByteArray(i, strings[i].getBytes(UTF_8));
     }
     return v;
   }
@@ -186,11 +186,11 @@ public final class TextCheck {
   }
 
   static ColumnVector arrow(FieldVector made, boolean[] isNull, Random random) {
-    String[] texts = texts(isNull, random);
-    made.setInitialCapacity(Math.max(texts.length, 1));
+    String[] strings = strings(isNull, random);
+    made.setInitialCapacity(Math.max(strings.length, 1));
     made.allocateNew();
-    for (int i = 0; i < texts.length; i++) {
-      byte[] bytes = texts[i] == null ? null : texts[i].getBytes(UTF_8);
+    for (int i = 0; i < strings.length; i++) {
+      byte[] bytes = strings[i] == null ? null : strings[i].getBytes(UTF_8);
       if (made instanceof VarCharVector v) {
         if (bytes == null) v.setNull(i);
         else v.setSafe(i, bytes);
@@ -203,7 +203,7 @@ public final class TextCheck {
         else v.setSafe(i, bytes);
       }
     }
-    made.setValueCount(texts.length);
+    made.setValueCount(strings.length);
     return new ArrowColumnVector(made);
   }
 
@@ -219,21 +219,21 @@ public final class TextCheck {
 
   /** Creates a kernel's output: views of memory that the vector does not own. The views of NULL rows are garbage. */
   static ColumnVector nativeVector(boolean[] isNull, Random random) {
-    String[] texts = texts(isNull, random);
-    NativeColumnVector v = new NativeColumnVector(TEXT, Math.max(texts.length, 1));
+    String[] strings = strings(isNull, random);
+    NativeColumnVector v = new NativeColumnVector(TEXT, Math.max(strings.length, 1));
     int nullCount = 0;
-    for (int i = 0; i < texts.length; i++) {
-      byte[] bytes = (texts[i] == null ? "garbage" : texts[i]).getBytes(UTF_8);
+    for (int i = 0; i < strings.length; i++) {
+      byte[] bytes = (strings[i] == null ? "garbage" : strings[i]).getBytes(UTF_8);
       long memory = Platform.allocateMemory(Math.max(bytes.length, 1));
       HELD.add(() -> Platform.freeMemory(memory));
       Platform.copyMemory(bytes, Platform.BYTE_ARRAY_OFFSET, null, memory, bytes.length);
       Platform.putLong(null, v.dataAddress() + i * 16L, memory);
       Platform.putLong(null, v.dataAddress() + i * 16L + 8, bytes.length);
-      Platform.putByte(null, v.nullsAddress() + i, (byte) (texts[i] == null ? 1 : 0));
-      nullCount += texts[i] == null ? 1 : 0;
+      Platform.putByte(null, v.nullsAddress() + i, (byte) (strings[i] == null ? 1 : 0));
+      nullCount += strings[i] == null ? 1 : 0;
       UTF8String got = v.getUTF8String(i);
-      if (texts[i] == null ? got != null : !texts[i].equals(got.toString())) throw new AssertionError("getter of row " + i);
-      if (texts[i] != null && !Arrays.equals(bytes, v.getBinary(i))) throw new AssertionError("bytes of row " + i);
+      if (strings[i] == null ? got != null : !strings[i].equals(got.toString())) throw new AssertionError("getter of row " + i);
+      if (strings[i] != null && !Arrays.equals(bytes, v.getBinary(i))) throw new AssertionError("bytes of row " + i);
     }
     v.setNullCount(nullCount);
     return v;
@@ -256,18 +256,18 @@ public final class TextCheck {
 
   /** A vector of another source, whose strings are stored on the JVM's heap. */
   static final class Plain extends ColumnVector {
-    final String[] texts;
+    final String[] strings;
 
-    Plain(String[] texts) {
+    Plain(String[] strings) {
       super(TEXT);
-      this.texts = texts;
+      this.strings = strings;
     }
 
     public void close() {}
-    public boolean hasNull() { return Arrays.asList(texts).contains(null); }
-    public int numNulls() { return Collections.frequency(Arrays.asList(texts), null); }
-    public boolean isNullAt(int i) { return texts[i] == null; }
-    public UTF8String getUTF8String(int i) { return UTF8String.fromString(texts[i]); }
+    public boolean hasNull() { return Arrays.asList(strings).contains(null); }
+    public int numNulls() { return Collections.frequency(Arrays.asList(strings), null); }
+    public boolean isNullAt(int i) { return strings[i] == null; }
+    public UTF8String getUTF8String(int i) { return UTF8String.fromString(strings[i]); }
     public boolean getBoolean(int i) { throw new UnsupportedOperationException(); }
     public byte getByte(int i) { throw new UnsupportedOperationException(); }
     public short getShort(int i) { throw new UnsupportedOperationException(); }
@@ -285,7 +285,7 @@ public final class TextCheck {
   // ---- single checks
 
   /** Checks strings of 10 MB, and the memory that they leave allocated. */
-  static void longTexts() {
+  static void longStrings() {
     String large = "0123456789".repeat(1 << 20);
     for (WritableColumnVector v : new WritableColumnVector[] {new OffHeapColumnVector(3, TEXT), new OnHeapColumnVector(3, TEXT)}) {
       try (InputColumn column = InputColumn.of(TEXT, true)) {

@@ -1,20 +1,20 @@
 import io.sparkweld.columns.OffHeapBuffer;
-import io.sparkweld.columns.TextArena;
+import io.sparkweld.columns.StringArena;
 import org.apache.spark.unsafe.Platform;
 
 /** Checks arena allocation as in a kernel. Prints "ok NAME" or "FAILED NAME: why" for each check. */
-public final class TextArenaCheck {
+public final class StringArenaCheck {
   public static void main(String[] args) {
-    Checks.check("arena-grows", TextArenaCheck::grows);
-    Checks.check("arena-expected-size", TextArenaCheck::expectedSize);
-    Checks.check("arena-without-memory", TextArenaCheck::withoutMemory);
-    Checks.check("arena-limit", TextArenaCheck::limit);
+    Checks.check("arena-grows", StringArenaCheck::grows);
+    Checks.check("arena-expected-size", StringArenaCheck::expectedSize);
+    Checks.check("arena-without-memory", StringArenaCheck::withoutMemory);
+    Checks.check("arena-limit", StringArenaCheck::limit);
   }
 
   /** Checks that an overflow is counted, that it fits after `grow`, and that large arenas are released. */
   private static void grows() {
     long before = OffHeapBuffer.liveBytes();
-    try (TextArena arena = new TextArena(16, 1L << 30)) {
+    try (StringArena arena = new StringArena(16, 1L << 30)) {
       arena.start(10);
       long size = Platform.getLong(null, arena.address() + 8) - Platform.getLong(null, arena.address());
       take(arena, size);
@@ -45,7 +45,7 @@ public final class TextArenaCheck {
 
   /** Checks that the bytes per row of earlier batches are reserved, up to the limit. */
   private static void expectedSize() {
-    try (TextArena arena = new TextArena(0, 1000)) {
+    try (StringArena arena = new StringArena(0, 1000)) {
       arena.start(100, 4.0);
       take(arena, 500);
       Checks.equal(false, arena.overflowed());
@@ -59,7 +59,7 @@ public final class TextArenaCheck {
 
   /** Checks an arena that has no memory before the first string. */
   private static void withoutMemory() {
-    try (TextArena arena = new TextArena(0, 1000)) {
+    try (StringArena arena = new StringArena(0, 1000)) {
       arena.start(10);
       Checks.equal(false, arena.overflowed());
       take(arena, 3);
@@ -74,7 +74,7 @@ public final class TextArenaCheck {
 
   /** Checks that an arena at its limit overflows. */
   private static void limit() {
-    try (TextArena arena = new TextArena(16, 1000)) {
+    try (StringArena arena = new StringArena(16, 1000)) {
       arena.start(1000);
       take(arena, 1000);
       Checks.equal(false, arena.overflowed());
@@ -83,7 +83,7 @@ public final class TextArenaCheck {
     }
   }
 
-  static void take(TextArena arena, long bytes) {
+  static void take(StringArena arena, long bytes) {
     Platform.putLong(null, arena.address(), Platform.getLong(null, arena.address()) + bytes);
   }
 }

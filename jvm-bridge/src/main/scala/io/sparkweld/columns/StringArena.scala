@@ -8,10 +8,10 @@ import org.apache.spark.unsafe.Platform
  * The kernel receives the address of two int64: the cursor, which it advances by the bytes used, and the end. Past the end it
  * writes nothing but continues counting, so that the caller can make room for everything and call again.
  *
- * @param bytesARow the initial bytes per row; 0 where most kernels make no string
+ * @param bytesPerRow the initial bytes per row; 0 where most kernels make no string
  * @param limit the most bytes
  */
-private[sparkweld] final class TextArena(bytesARow: Int, limit: Long) extends AutoCloseable {
+private[sparkweld] final class StringArena(bytesPerRow: Int, limit: Long) extends AutoCloseable {
   private val header = new OffHeapBuffer
   private val bytes = new OffHeapBuffer
   private var size = 0L
@@ -22,11 +22,11 @@ private[sparkweld] final class TextArena(bytesARow: Int, limit: Long) extends Au
   /** Empties it for a batch of `rows` rows. The strings of earlier batches are lost. */
   def start(rows: Int): Unit = {
     // one batch of very long strings must not retain its memory until the task ends
-    if (size > TextArena.Kept && taken < size / 4) {
+    if (size > StringArena.Kept && taken < size / 4) {
       bytes.close()
       size = 0
     }
-    if (size == 0 && bytesARow > 0) reserve(math.min(limit, math.max(TextArena.Smallest, rows.toLong * bytesARow)))
+    if (size == 0 && bytesPerRow > 0) reserve(math.min(limit, math.max(StringArena.Smallest, rows.toLong * bytesPerRow)))
     rewind()
   }
 
@@ -36,7 +36,7 @@ private[sparkweld] final class TextArena(bytesARow: Int, limit: Long) extends Au
    */
   def start(rows: Int, bytesTaken: Double): Unit = {
     start(rows)
-    val expected = math.min(limit, (rows * bytesTaken * TextArena.Spare).toLong)
+    val expected = math.min(limit, (rows * bytesTaken * StringArena.Spare).toLong)
     if (expected > size) {
       reserve(expected)
       rewind()
@@ -78,7 +78,7 @@ private[sparkweld] final class TextArena(bytesARow: Int, limit: Long) extends Au
   }
 }
 
-private object TextArena {
+private object StringArena {
   private val Smallest = 4096L
   private val Kept = 64L << 20
   private val Spare = 1.25

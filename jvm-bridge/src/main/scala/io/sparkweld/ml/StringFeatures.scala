@@ -10,7 +10,7 @@ import org.apache.spark.broadcast.Broadcast
 import org.apache.spark.ml.feature.{HashingTF, IDFModel, NGram}
 
 /** Describes tokenizers, transformers that remove or join tokens, and those that count them. */
-private[ml] object Texts {
+private[ml] object StringFeatures {
   import Vectors.isOf
 
   private val Features = "org.apache.spark.ml.feature."
@@ -36,7 +36,7 @@ private[ml] object Texts {
     case Closure(`counting`, _, Seq(words: Broadcast[_], least: java.lang.Double, binary: java.lang.Boolean)) =>
       val columns = words.value.asInstanceOf[collection.Map[String, Int]].toSeq.sortBy(_._2)
       if (columns.map(_._2) != columns.indices) throw new UnknownStage("SW901", "CountVectorizerModel with a word that is listed twice")
-      MlStage("CountVectorizerModel").texts("words", columns.map(_._1)).number("least", least).flag("binary", binary)
+      MlStage("CountVectorizerModel").strings("words", columns.map(_._1)).number("least", least).flag("binary", binary)
     case Closure(_, calls, Seq(model: IDFModel)) if isOf[IDFModel](model) && calls("idf") =>
       MlStage("IDFModel").doubles("scale", model.idf.toArray)
   }
@@ -59,5 +59,5 @@ private[ml] object Texts {
   }
 
   private def without(words: collection.Set[_], caseSensitive: Boolean): MlStage =
-    MlStage("StopWordsRemover").texts("words", words.toSeq.map(_.toString).sorted).flag("caseSensitive", caseSensitive)
+    MlStage("StopWordsRemover").strings("words", words.toSeq.map(_.toString).sorted).flag("caseSensitive", caseSensitive)
 }

@@ -10,24 +10,24 @@ import org.apache.spark.sql.catalyst.trees.TreePattern.PYTHON_UDF
 import org.apache.spark.sql.internal.SQLConf
 
 /** A scalar UDF as an equivalent Catalyst expression. `operations`: the number of its program's values, for the cost model. */
-final case class Twin(expression: Expression, operations: Int, kept: Seq[String], notes: Seq[String])
+final case class CatalystEquivalent(expression: Expression, operations: Int, approximate: Seq[String], notes: Seq[String])
 
 /** Translates the scalar pandas UDFs of a logical plan to Catalyst, and decides whether their results depend on batches. */
-final class ScalarTwins(driver: WeldDriver, conf: SQLConf) {
-  import ScalarTwins._
+final class CatalystEquivalents(driver: WeldDriver, conf: SQLConf) {
+  import CatalystEquivalents._
 
-  def of(udf: PythonUDF, below: Seq[LogicalPlan]): Either[Seq[Refusal], Twin] =
+  def of(udf: PythonUDF, below: Seq[LogicalPlan]): Either[Seq[Refusal], CatalystEquivalent] =
     for {
       request <- FunctionRequest.of("twin", udf, columnsOf(below), conf)
       reply <- driver.compiler.translate(request.pipeline.request, QueryPatience.of(conf))
-      twin <- try {
+      equivalent <- try {
         val result = new ExpressionDecoder(request.column).decode(reply.path("results").path(0))
         if (result.dataType != udf.dataType) throw new UnsupportedExpression(s"a result of type ${result.dataType.sql}")
-        Right(Twin(result, reply.path("nodes").asInt(0), Rewritten.kept(reply), Rewritten.notes(reply)))
+        Right(CatalystEquivalent(result, reply.path("nodes").asInt(0), Rewritten.approximate(reply), Rewritten.notes(reply)))
       } catch {
         case unknown: UnsupportedExpression => Left(Seq(Refusal("SW512", "what" -> s"it contains ${unknown.what}")))
       }
-    } yield twin
+    } yield equivalent
 
   /**
    * Whether all Python functions of the plan are scalar pandas UDFs that are proved to be row-local, or are `known` to be. Then
@@ -59,7 +59,7 @@ final class ScalarTwins(driver: WeldDriver, conf: SQLConf) {
       .flatMap(request => driver.compiler.translate(request.pipeline.request, QueryPatience.of(conf))).isRight
 }
 
-object ScalarTwins {
+object CatalystEquivalents {
   /** Returns the UDFs that are no argument of another UDF. */
   def outermost(expression: Expression): Seq[PythonUDF] = expression match {
     case udf: PythonUDF => Seq(udf)

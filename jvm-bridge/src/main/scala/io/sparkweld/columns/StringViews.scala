@@ -9,7 +9,7 @@ import org.apache.spark.unsafe.types.UTF8String
  *
  * The bytes are UTF-8, anywhere in memory. The view of a NULL row has length 0.
  */
-private[sparkweld] object TextViews {
+private[sparkweld] object StringViews {
   val Width = 16
 
   /** Whether the type is a string that compares by bytes and has no declared length: no collation, no CHAR or VARCHAR. */

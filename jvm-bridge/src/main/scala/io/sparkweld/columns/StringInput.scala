@@ -15,8 +15,8 @@ import org.apache.spark.unsafe.types.UTF8String
  *
  * Bytes are copied only from the JVM's heap.
  */
-private[columns] final class TextInput(dataType: DataType, nullable: Boolean)
-  extends InputColumn(dataType, nullable, TextViews.Width) {
+private[columns] final class StringInput(dataType: DataType, nullable: Boolean)
+  extends InputColumn(dataType, nullable, StringViews.Width) {
   private val bytes = new OffHeapBuffer // of an on-heap vector
   private val offsets = new OffHeapBuffer
   private val lengths = new OffHeapBuffer
@@ -35,12 +35,12 @@ private[columns] final class TextInput(dataType: DataType, nullable: Boolean)
    */
   private[columns] override def reads(vector: ColumnVector): Boolean = !dataType.isInstanceOf[DecimalType] && super.reads(vector)
 
-  private[columns] override def newTable(): DictionaryTable = new DictionaryTable(TextViews.Width) {
+  private[columns] override def newTable(): DictionaryTable = new DictionaryTable(StringViews.Width) {
     private val entries = new ByteStore
 
     override protected def decode(dictionary: Dictionary, id: Int, to: Long): Unit = {
       val entry = dictionary.decodeToBinary(id)
-      TextViews.put(to, 0, entries.put(entry), entry.length)
+      StringViews.put(to, 0, entries.put(entry), entry.length)
     }
 
     override protected def restart(): Unit = {
@@ -122,7 +122,7 @@ private[columns] final class TextInput(dataType: DataType, nullable: Boolean)
     val address =
       if (text.getBaseObject == null) text.getBaseOffset // off-heap memory of the batch
       else rows.put(text.getBaseObject, text.getBaseOffset, text.numBytes)
-    TextViews.put(to, 0, address, text.numBytes)
+    StringViews.put(to, 0, address, text.numBytes)
   }
 
   private def bytesOf(vector: ColumnVector, row: Int): UTF8String = dataType match {
@@ -142,7 +142,7 @@ private[columns] final class TextInput(dataType: DataType, nullable: Boolean)
     val arrow = vector.getValueVector
     val right = CurrentSpark.stringViews(arrow) match {
       case Some((views, buffers)) =>
-        val bytes = numRows.toLong * TextViews.Width
+        val bytes = numRows.toLong * StringViews.Width
         MalformedVector.requireBytes(views, bytes, vector, numRows, "views")
         val words = InputColumn.aligned(views, 4, bytes, offsets)
         Shim.arrowViews(words, buffers.map(_.memoryAddress).toArray, buffers.map(_.capacity).toArray, nullBytes, numRows.toLong, out)
@@ -151,7 +151,7 @@ private[columns] final class TextInput(dataType: DataType, nullable: Boolean)
         val (data, size) = (arrow.getDataBuffer, (numRows + 1L) * width)
         MalformedVector.requireBytes(arrow.getOffsetBuffer, size, vector, numRows, "offsets")
         val ends = InputColumn.aligned(arrow.getOffsetBuffer, width, size, offsets)
-        Shim.arrowTexts(width, data.memoryAddress, data.capacity, ends, nullBytes, numRows.toLong, out)
+        Shim.arrowStrings(width, data.memoryAddress, data.capacity, ends, nullBytes, numRows.toLong, out)
     }
     MalformedVector.require(right, vector, numRows, "some of its strings lie outside its memory")
     out
