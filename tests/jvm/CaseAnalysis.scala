@@ -1,5 +1,7 @@
 package org.apache.spark.sql.execution.python.sparkweld
 
+import io.sparkweld.spark.EvalTypes
+
 import org.apache.spark.api.python.SimplePythonFunction
 import org.apache.spark.sql.catalyst.QueryPlanningTracker
 import org.apache.spark.sql.catalyst.analysis._
