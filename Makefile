@@ -21,7 +21,7 @@ GOLDEN := tests/test_trace_calls.py tests/test_trace_operators.py tests/test_tra
 
 help:
 	@echo 'make demo            run real jobs over 10M+ flights and texts with and without the flag, and compare'
-	@echo 'make test            all tests, except more cases of the same kinds: 15 minutes'
+	@echo 'make test            all tests, except more cases of the same kinds'
 	@echo 'make nightly         those more cases'
 	@echo 'make check           ruff, mypy, layers and the fast tests: a minute'
 	@echo 'make bench BENCH=x   one timed comparison, tests/bench/bench_x.py'
