@@ -6,7 +6,7 @@ import importlib
 import inspect
 from collections import defaultdict
 
-from udf_compiler.frontends.models import ESTIMATORS
+from udf_compiler.frontends.models.estimators import ESTIMATORS
 from udf_compiler.frontends.models.translator import METHODS, Translator
 from udf_compiler.frontends.spark_ml import KEPT, STAGES
 

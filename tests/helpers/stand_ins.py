@@ -26,7 +26,8 @@ from udf_compiler.backends.aggregates import compute, groups, objects, reduction
 from udf_compiler.eval_types.batches import Batches
 from udf_compiler.frontends import arrow
 from udf_compiler.frontends.arrow import batch, modules
-from udf_compiler.frontends.models import find, loaders, matrices, output
+from udf_compiler.frontends.models import loaders, matrices, output
+from udf_compiler.frontends.models.estimators import find
 from udf_compiler.frontends.models.features import Features
 from udf_compiler.frontends.models.traced import TracedModel
 from udf_compiler.frontends.pandas import datetimes, time_constants

@@ -25,8 +25,8 @@ from sparkweld.ir import Input, ProgramBuilder
 from sparkweld.ir.types import F64, STR
 from tests.helpers.compatibility_models import class_of
 from tests.helpers.models import batch_of, compare, compiled, frame, numbers
-from udf_compiler.frontends.models import ESTIMATORS
 from udf_compiler.frontends.models.encoding import OneHotEncoder as OneHotEncoder_
+from udf_compiler.frontends.models.estimators import ESTIMATORS
 from udf_compiler.frontends.models.features import Features
 from udf_compiler.frontends.models.linear import LinearRegressor
 from udf_compiler.frontends.models.output import given_back

@@ -25,7 +25,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import LinearSVC, LinearSVR
 
 from tests.helpers.models import batch_of, compare, compare_columns, frame, id_of, numbers
-from udf_compiler.frontends.models import ESTIMATORS
+from udf_compiler.frontends.models.estimators import ESTIMATORS
 
 SCALE = [10, 1, 0.1, 0.01]
 TABLE = frame(numbers()) * SCALE

@@ -31,7 +31,7 @@ from sklearn.preprocessing import (
 )
 
 from tests.helpers.models import batch_of, compare, compare_columns, frame, id_of, numbers
-from udf_compiler.frontends.models import ESTIMATORS
+from udf_compiler.frontends.models.estimators import ESTIMATORS
 
 TABLE, ODD = frame(numbers()), numbers(odd=True, seed=2)
 CLASS = (TABLE.a > 0).to_numpy().astype(int)

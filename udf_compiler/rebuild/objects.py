@@ -22,7 +22,8 @@ import numpy as np
 from pyspark.core.broadcast import Broadcast
 
 from sparkweld.errors import Refusal
-from udf_compiler.frontends.models import constructor_of, is_model, loaders, stand_in_for
+from udf_compiler.frontends.models import loaders
+from udf_compiler.frontends.models.estimators import constructor_of, is_model, stand_in_for
 from udf_compiler.frontends.python.patterns import PatternConstant
 from udf_compiler.frontends.tracing.class_stand_ins import attribute_for_user
 from udf_compiler.frontends.tracing.session import current

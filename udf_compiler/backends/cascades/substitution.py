@@ -24,7 +24,7 @@ from sparkweld.errors import Refusal
 from sparkweld.ir import Program
 from sparkweld.ir.ops import Cast, MakeOptional
 from sparkweld.reasons import refusal
-from udf_compiler.frontends.models import is_model
+from udf_compiler.frontends.models.estimators import is_model
 from udf_compiler.function.payload import read_broadcast
 
 #: Modules of estimators that are pickled by value, so that workers read them without this package.

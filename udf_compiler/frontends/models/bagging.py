@@ -14,8 +14,10 @@ from sparkweld.ir.types import BOOL, F32, F64, I64, STR
 from udf_compiler.frontends.models.ensemble import nearest_label
 from udf_compiler.frontends.models.features import Features, guard_finite, validated
 from udf_compiler.frontends.models.forests import of_sklearn
-from udf_compiler.frontends.models.translator import Translator, argmax, keep, labels, method_of
+from udf_compiler.frontends.models.labels import keep, labels
+from udf_compiler.frontends.models.translator import Translator, method_of
 from udf_compiler.frontends.models.trees import CLASSIFIERS, REGRESSORS, divided, linked, logs, qualified, softmax, sums_of
+from udf_compiler.frontends.pandas.calls.reductions import argmax
 from udf_compiler.frontends.tracing.session import check_size, refuse
 
 

@@ -11,9 +11,10 @@ from sparkweld.ir.layouts.text_header import ABOVE
 from sparkweld.ir.ops import Lookup
 from sparkweld.ir.types import F64, I64
 from udf_compiler.frontends.models.features import Features, binarized, validated
+from udf_compiler.frontends.models.labels import keep, labels, largest
 from udf_compiler.frontends.models.sparse_text_features import ExactScores, Terms
 from udf_compiler.frontends.models.sums import clear_argmax, scores
-from udf_compiler.frontends.models.translator import Translator, keep, labels, largest
+from udf_compiler.frontends.models.translator import Translator
 from udf_compiler.frontends.pandas.calls.reductions import pairwise_sum
 from udf_compiler.frontends.tracing.session import check_size, refuse
 

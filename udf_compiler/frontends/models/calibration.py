@@ -10,8 +10,9 @@ from sparkweld.ir import Value
 from sparkweld.ir.types import F64, I64
 from udf_compiler.frontends.models.ensemble import NEAR, nearest_label
 from udf_compiler.frontends.models.features import Features, guard_finite
+from udf_compiler.frontends.models.labels import keep, labels
 from udf_compiler.frontends.models.linear import expit, normalised, softmax
-from udf_compiler.frontends.models.translator import Translator, keep, labels, method_of
+from udf_compiler.frontends.models.translator import Translator, method_of
 from udf_compiler.frontends.tracing.session import refuse
 
 

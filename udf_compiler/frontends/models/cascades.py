@@ -14,7 +14,9 @@ import numpy as np
 from sparkweld.ir import ROWS, LoopBuilder, Value
 from sparkweld.ir.types import F64
 from udf_compiler.frontends.models.features import Features
-from udf_compiler.frontends.models.translator import Translator, argmax, labels, largest, method_of
+from udf_compiler.frontends.models.labels import labels, largest
+from udf_compiler.frontends.models.translator import Translator, method_of
+from udf_compiler.frontends.pandas.calls.reductions import argmax
 from udf_compiler.frontends.tracing.session import current, refuse
 
 #: Rows run in Python within this many eps of the threshold, where another order of additions could decide otherwise.

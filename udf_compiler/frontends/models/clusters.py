@@ -10,8 +10,9 @@ from sparkweld.ir import Value
 from sparkweld.ir.ops import Distances
 from sparkweld.ir.types import F64, I32
 from udf_compiler.frontends.models.features import FLOATS, Features, validated
+from udf_compiler.frontends.models.labels import keep, labels
 from udf_compiler.frontends.models.sums import clear_argmax
-from udf_compiler.frontends.models.translator import Translator, keep, labels
+from udf_compiler.frontends.models.translator import Translator
 from udf_compiler.frontends.tracing.session import check_size, current, refuse
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from sparkweld.ir.types import STR
 from udf_compiler.frontends.models.features import Features, features_of, refuse_categories, validated
+from udf_compiler.frontends.models.output import contained, given_back
 from udf_compiler.frontends.models.sparse_text_features import Terms, joined_terms
 from udf_compiler.frontends.models.translator import METHODS, Translator, method_of
 from udf_compiler.frontends.tracing.lower import run_prototype, type_of
@@ -60,8 +61,6 @@ class Ransac(Translator):
 
 def transformed(owner: Translator, estimator: Any, x: Features) -> Features:
     """Returns ``estimator.transform(x)``, in the container that it is set to return."""
-    from udf_compiler.frontends.models.output import contained
-
     if estimator is None or (isinstance(estimator, str) and estimator == "passthrough"):
         return x
     translator = owner.part(estimator)
@@ -207,8 +206,6 @@ class FunctionTransformer(Translator):
     CATEGORIES = True
 
     def transform(self, x: Features) -> Features:
-        from udf_compiler.frontends.models.output import given_back
-
         call, model = self.call("transform"), self.model
         if model.validate:
             x = validated(model, x, call, accept_sparse=model.accept_sparse)

@@ -12,9 +12,10 @@ from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import Interpolate, Lookup
 from sparkweld.ir.types import F64, I64
 from udf_compiler.frontends.models.features import FLOATS, Features, guard_finite, validated
+from udf_compiler.frontends.models.labels import all_of, keep
 from udf_compiler.frontends.models.normal import BOUND, normal_quantile
 from udf_compiler.frontends.models.scaling import Scaler
-from udf_compiler.frontends.models.translator import Translator, all_of, keep
+from udf_compiler.frontends.models.translator import Translator
 from udf_compiler.frontends.tracing.session import check_size, refuse
 
 #: The library's BOUNDS_THRESHOLD.

@@ -12,8 +12,9 @@ from sparkweld.ir.ops import Mlp
 from sparkweld.ir.types import F64, I64
 from udf_compiler.frontends.models.bayes import log_sum_exp
 from udf_compiler.frontends.models.features import Features, validated
+from udf_compiler.frontends.models.labels import all_of, keep, labels, largest
 from udf_compiler.frontends.models.sums import clear_argmax
-from udf_compiler.frontends.models.translator import Translator, all_of, keep, labels, largest
+from udf_compiler.frontends.models.translator import Translator
 from udf_compiler.frontends.pandas.calls.reductions import pairwise_sum
 from udf_compiler.frontends.tracing.session import check_size, current, refuse
 

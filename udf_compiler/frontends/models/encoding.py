@@ -14,7 +14,8 @@ from sparkweld.ir.ops import Lookup
 from sparkweld.ir.types import BOOL, I64, STR, Type, of_dtype
 from udf_compiler.frontends.models.categories import as_values
 from udf_compiler.frontends.models.features import Column, Features, Indicator, guard_finite
-from udf_compiler.frontends.models.translator import Translator, labels
+from udf_compiler.frontends.models.labels import labels
+from udf_compiler.frontends.models.translator import Translator
 from udf_compiler.frontends.pandas.missing import Missing
 from udf_compiler.frontends.tracing.lower import run_prototype, type_of
 from udf_compiler.frontends.tracing.session import check_size, refuse

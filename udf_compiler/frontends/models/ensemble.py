@@ -12,8 +12,11 @@ from sparkweld.ir import Value
 from sparkweld.ir.types import F64, I64
 from udf_compiler.frontends.models.compose import FunctionTransformer, joined
 from udf_compiler.frontends.models.features import Features, features_of, validated
+from udf_compiler.frontends.models.labels import keep, labels
+from udf_compiler.frontends.models.output import given_back
 from udf_compiler.frontends.models.sums import clear_argmax
-from udf_compiler.frontends.models.translator import Translator, argmax, keep, labels, method_of
+from udf_compiler.frontends.models.translator import Translator, method_of
+from udf_compiler.frontends.pandas.calls.reductions import argmax
 from udf_compiler.frontends.tracing.session import refuse
 
 #: Rows whose best classes have probabilities closer than this run in Python.
@@ -154,8 +157,6 @@ class TransformedTargetRegressor(Translator):
 def taken_back(translator: Translator, x: Features, call: str) -> Features:
     """Returns ``inverse_transform`` of a target transformer. Refuses (SW802) an unsupported transformer."""
     if isinstance(translator, FunctionTransformer):
-        from udf_compiler.frontends.models.output import given_back
-
         model, rebuild = translator.model, translator.rebuild
         if model.validate:
             x = validated(model, x, call)

@@ -11,8 +11,10 @@ from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import KernelSums, Neighbours
 from sparkweld.ir.types import F64, I64
 from udf_compiler.frontends.models.features import Features, validated
+from udf_compiler.frontends.models.labels import all_of, keep, labels
 from udf_compiler.frontends.models.sums import clear_argmax, weighted_sum
-from udf_compiler.frontends.models.translator import Translator, all_of, argmax, keep, labels
+from udf_compiler.frontends.models.translator import Translator
+from udf_compiler.frontends.pandas.calls.reductions import argmax
 from udf_compiler.frontends.tracing.session import check_size, current, refuse
 
 _EPS = float(np.finfo(np.float64).eps)

@@ -13,8 +13,10 @@ from udf_compiler.frontends.models.categories import are_of, as_in_training, cat
 from udf_compiler.frontends.models.features import Features
 from udf_compiler.frontends.models.forests import of_lightgbm
 from udf_compiler.frontends.models.forests.of_lightgbm import LightGBM, Unread
-from udf_compiler.frontends.models.translator import Translator, all_of, argmax, labels, largest
+from udf_compiler.frontends.models.labels import all_of, labels, largest
+from udf_compiler.frontends.models.translator import Translator
 from udf_compiler.frontends.models.trees import both, divided, expit, leaves_of, linked, softmax, sums_of
+from udf_compiler.frontends.pandas.calls.reductions import argmax
 from udf_compiler.frontends.tracing.lower import run_prototype
 from udf_compiler.frontends.tracing.session import refuse
 

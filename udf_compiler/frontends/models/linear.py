@@ -10,8 +10,10 @@ import numpy as np
 from sparkweld.ir import Value
 from sparkweld.ir.types import I32, I64
 from udf_compiler.frontends.models.features import FLOATS, Features, validated
+from udf_compiler.frontends.models.labels import keep, labels, largest
+from udf_compiler.frontends.models.projections import discriminants
 from udf_compiler.frontends.models.sums import Scores, scores
-from udf_compiler.frontends.models.translator import Translator, keep, labels, largest
+from udf_compiler.frontends.models.translator import Translator
 from udf_compiler.frontends.pandas.calls.reductions import pairwise_sum
 from udf_compiler.frontends.tracing.session import refuse
 
@@ -92,8 +94,6 @@ class LinearDiscriminantAnalysis(LogisticRegression):
     KEPT = (*LogisticRegression.KEPT, "transform")
 
     def transform(self, x: Features) -> Features:
-        from udf_compiler.frontends.models.projections import discriminants
-
         return discriminants(self, x)
 
     def predict_log_proba(self, x: Features) -> Features:

@@ -12,8 +12,9 @@ from sparkweld.ir.types import F64, I64
 from udf_compiler.frontends.models.compose import joined
 from udf_compiler.frontends.models.ensemble import NEAR, nearest_label
 from udf_compiler.frontends.models.features import Features, validated
+from udf_compiler.frontends.models.labels import keep, labels
 from udf_compiler.frontends.models.sums import clear_argmax
-from udf_compiler.frontends.models.translator import Translator, keep, labels, method_of
+from udf_compiler.frontends.models.translator import Translator, method_of
 from udf_compiler.frontends.tracing.session import refuse
 
 

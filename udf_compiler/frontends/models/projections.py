@@ -11,6 +11,7 @@ import numpy as np
 from sparkweld.ir.types import F64
 from udf_compiler.frontends.models.features import FLOATS, Features, validated
 from udf_compiler.frontends.models.scaling import in_place
+from udf_compiler.frontends.models.sparse_text_features import Terms
 from udf_compiler.frontends.models.sums import scores
 from udf_compiler.frontends.models.translator import Translator
 from udf_compiler.frontends.tracing.session import refuse
@@ -45,6 +46,17 @@ class Projection(Translator):
             scale = np.sqrt(self.model.explained_variance_)
             values = in_place(made, "divide", values, np.maximum(scale, np.finfo(scale.dtype).eps))
         return made.array(values, order=None, kept=True)
+
+
+class TruncatedSVD(Projection):
+    """Also accepts columns of terms."""
+
+    def transform_terms(self, x: Terms) -> Features:
+        call, components = self.call("transform"), self.fitted("components_")
+        made = x.validated(self.model, call, True, {"accept_sparse": ["csr", "csc"]})
+        sums = made.scores(components.T, np.zeros(len(components)), call)
+        sums.kept(call)
+        return x.array(sums.values)
 
 
 class Shifted(Translator):
@@ -126,7 +138,7 @@ _PARTS: dict[str, Callable[[Any], Parts]] = {
 
 def discriminants(translator: Translator, x: Features) -> Features:
     """Returns ``LinearDiscriminantAnalysis.transform``."""
-    return Shifted(translator.model, translator.rebuild).transform(x)
+    return Shifted(translator.model).transform(x)
 
 
 _DECOMPOSITION = "sklearn.decomposition"
@@ -134,7 +146,7 @@ _DECOMPOSITION = "sklearn.decomposition"
 ESTIMATORS: dict[str, type[Translator]] = {
     f"{_DECOMPOSITION}._pca.PCA": Projection,
     f"{_DECOMPOSITION}._incremental_pca.IncrementalPCA": Projection,
-    f"{_DECOMPOSITION}._truncated_svd.TruncatedSVD": Projection,
+    f"{_DECOMPOSITION}._truncated_svd.TruncatedSVD": TruncatedSVD,
     f"{_DECOMPOSITION}._factor_analysis.FactorAnalysis": Shifted,
     f"{_DECOMPOSITION}._fastica.FastICA": Shifted,
     "sklearn.random_projection.GaussianRandomProjection": Shifted,

@@ -10,7 +10,9 @@ import numpy as np
 from sparkweld.ir import Value
 from sparkweld.ir.types import F64
 from udf_compiler.frontends.models.features import FLOATS, Features, binarized, validated
-from udf_compiler.frontends.models.translator import Translator, keep, largest
+from udf_compiler.frontends.models.labels import keep, largest
+from udf_compiler.frontends.models.sparse_text_features import NORMS, Terms
+from udf_compiler.frontends.models.translator import Translator
 from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.calls import arrays
 from udf_compiler.frontends.pandas.calls.polynomials import count_below
@@ -71,6 +73,14 @@ class StandardScaler(Scaler):
                 values = in_place(made, "divide", values, self.fitted("scale_").astype(dtype))
         return made.array(values)
 
+    def transform_terms(self, x: Terms) -> Terms:
+        call, options = self.call("transform"), {"accept_sparse": "csr", "dtype": FLOATS, "force_writeable": True}
+        made = x.validated(self.model, call, "allow-nan", options)
+        if self.model.with_mean:
+            refuse("SW252", call=call, error="ValueError: Cannot center sparse matrices")
+        scale = self.fitted("scale_")
+        return made if scale is None else made.scaled(1 / scale)
+
     def inverse_transform(self, x: Features) -> Features:
         made = validated(self.model, self.dense(x), self.call("inverse_transform"), "allow-nan", dtype=FLOATS)
         values, dtype = made.values, made.types[0].dtype
@@ -100,6 +110,13 @@ class MaxAbsScaler(Scaler):
         function, numbers = ("multiply", 1.0 / scale) if made.sparse else ("divide", scale)
         values = in_place(made, function, made.values, numbers)
         return made.array(clipped(made, values, -1.0, 1.0) if self.model.clip else values, sparse=made.sparse)
+
+    def transform_terms(self, x: Terms) -> Terms:
+        call, options = self.call("transform"), {"accept_sparse": ("csr", "csc"), "dtype": FLOATS, "force_writeable": True}
+        made = x.validated(self.model, call, "allow-nan", options)
+        if getattr(self.model, "clip", False):
+            refuse("SW852", what=f"{call} with clip=True")
+        return made.scaled(1.0 / self.fitted("scale_"))
 
 
 class RobustScaler(Scaler):
@@ -146,6 +163,10 @@ class Normalizer(Scaler):
         keep("norm", bound, self.call("transform"))  # row_norms is an einsum, whose order depends on the CPU
         squares = [loop.call("square", v) for v in x.values]
         return loop.call("sqrt", pairwise_sum(loop, squares)), True
+
+    def transform_terms(self, x: Terms) -> Terms:
+        call, options = self.call("transform"), {"accept_sparse": "csr", "dtype": FLOATS, "force_writeable": True}
+        return x.validated(self.model, call, True, options).step(NORMS[self.model.norm], call)
 
 
 class Binarizer(Scaler):

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from udf_compiler.frontends.models.features import Features, validated
+from udf_compiler.frontends.models.sparse_text_features import Terms
 from udf_compiler.frontends.models.translator import Translator
 from udf_compiler.frontends.tracing.lower import run_prototype
 from udf_compiler.frontends.tracing.session import refuse
@@ -31,6 +32,10 @@ class Selector(Translator):
         finite = not tags.allow_nan
         made = validated(self.model, x, call, finite, dtype=None, accept_sparse="csr")
         return replace(made.chosen(chosen), names=None)
+
+    def transform_terms(self, x: Terms) -> Terms:
+        made = x.validated(self.model, self.call("transform"), True, {"accept_sparse": "csr", "dtype": None})
+        return made.select(self.model.get_support())
 
 
 #: Module of sklearn.feature_selection -> its selectors.

@@ -7,7 +7,7 @@ after row. The sums here do the same additions, so scores are equal, not only cl
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,14 +18,15 @@ from sparkweld.ir.layouts.text_blocks import Analyzer, Step
 from sparkweld.ir.layouts.text_header import LOG, MOST_STEPS, NORM_L1, NORM_L2, NORM_MAX, SCALE, SIGNED
 from sparkweld.ir.ops import TextSums, VectorSums
 from sparkweld.ir.types import F64, I64
-from udf_compiler.frontends.models.features import FLOATS, Features, guard_finite
-from udf_compiler.frontends.models.selection import SELECTORS
+from udf_compiler.frontends.models.features import Features, guard_finite
+from udf_compiler.frontends.models.labels import keep
 from udf_compiler.frontends.models.sums import Scores
-from udf_compiler.frontends.models.translator import Translator, argmax, keep
+from udf_compiler.frontends.pandas.calls.reductions import argmax
 from udf_compiler.frontends.tracing.lower import run_prototype
 from udf_compiler.frontends.tracing.session import check_size, refuse
 
-_NORMS = {"l1": NORM_L1, "l2": NORM_L2, "max": NORM_MAX}
+#: The setting `norm` of an estimator -> its step.
+NORMS = {"l1": NORM_L1, "l2": NORM_L2, "max": NORM_MAX}
 #: The limit on weights: more would make a constant block of over a gigabyte.
 _MOST_WEIGHTS = 1 << 27
 
@@ -292,70 +293,3 @@ def joined_terms(parts: Sequence[Features | Terms], call: str, sparse: bool = Tr
     all_integers = all(isinstance(p, Terms) and p.dtype == np.int64 for p in parts)
     loop = next(p.loop for p in parts)
     return Terms(loop, tuple(made), np.dtype(np.int64 if all_integers else np.float64))
-
-
-def with_terms(translator: Translator, transform: Callable[[Features], Features]) -> Callable[[Features], Features]:
-    """Wraps a transformer's `transform` to accept columns of terms, where it is possible without the matrix."""
-    special = _TRANSFORMS.get(translator.name)
-    if special is None:
-        return transform
-    return lambda x: special(translator, x) if isinstance(x, Terms) else transform(x)  # type: ignore[return-value]
-
-
-def _standard(translator: Translator, x: Terms) -> Terms:
-    call, model = translator.call("transform"), translator.model
-    made = x.validated(model, call, "allow-nan", {"accept_sparse": "csr", "dtype": FLOATS, "force_writeable": True})
-    if model.with_mean:
-        refuse("SW252", call=call, error="ValueError: Cannot center sparse matrices")
-    scale = translator.fitted("scale_")
-    return made if scale is None else made.scaled(1 / scale)
-
-
-def _max_abs(translator: Translator, x: Terms) -> Terms:
-    call, model = translator.call("transform"), translator.model
-    made = x.validated(model, call, "allow-nan", {"accept_sparse": ("csr", "csc"), "dtype": FLOATS, "force_writeable": True})
-    if getattr(model, "clip", False):
-        refuse("SW852", what=f"{call} with clip=True")
-    return made.scaled(1.0 / translator.fitted("scale_"))
-
-
-def _normalizer(translator: Translator, x: Terms) -> Terms:
-    call, model = translator.call("transform"), translator.model
-    made = x.validated(model, call, True, {"accept_sparse": "csr", "dtype": FLOATS, "force_writeable": True})
-    return made.step(_NORMS[model.norm], call)
-
-
-def _selected(translator: Translator, x: Terms) -> Terms:
-    made = x.validated(translator.model, translator.call("transform"), True, {"accept_sparse": "csr", "dtype": None})
-    return made.select(translator.model.get_support())
-
-
-def _projected(translator: Translator, x: Terms) -> Features:
-    call = translator.call("transform")
-    made = x.validated(translator.model, call, True, {"accept_sparse": ["csr", "csc"]})
-    components = translator.fitted("components_")
-    scores = made.scores(components.T, np.zeros(len(components)), call)
-    scores.kept(call)
-    return x.array(scores.values)
-
-
-def _tfidf(translator: Translator, x: Terms) -> Terms:
-    call, model = translator.call("transform"), translator.model
-    made = x.validated(model, call, True, {"accept_sparse": "csr", "dtype": [np.float64, np.float32]})
-    return tfidf_steps(model, made, call)
-
-
-def tfidf_steps(model: Any, x: Terms, call: str) -> Terms:
-    """Applies a TfidfTransformer to counts."""
-    made = replace(x, dtype=np.dtype(np.float64))
-    if model.sublinear_tf:
-        made = made.step(LOG, call)
-    if hasattr(model, "idf_"):
-        made = made.scaled(model.idf_)
-    return made if model.norm is None else made.step(_NORMS[model.norm], call)
-
-
-_TRANSFORMS: dict[str, Callable[[Translator, Terms], Terms | Features]] = {
-    "StandardScaler": _standard, "MaxAbsScaler": _max_abs, "Normalizer": _normalizer, "TfidfTransformer": _tfidf,
-    "TruncatedSVD": _projected, **dict.fromkeys(" ".join(SELECTORS.values()).split(), _selected),
-}  # fmt: skip

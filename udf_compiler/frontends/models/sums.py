@@ -10,7 +10,8 @@ import numpy as np
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import I64, Type
 from udf_compiler.frontends.models.features import Features, Indicator
-from udf_compiler.frontends.models.translator import all_of, argmax, keep, largest
+from udf_compiler.frontends.models.labels import all_of, keep, largest
+from udf_compiler.frontends.pandas.calls.reductions import argmax
 from udf_compiler.frontends.tracing.lower import type_of
 from udf_compiler.frontends.tracing.session import check_size, current
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from re import _constants as names  # type: ignore[attr-defined]
+from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any
 
 import numpy as np
 
 from sparkweld.ir import Value
 from sparkweld.ir.layouts.text_blocks import Analyzer
-from sparkweld.ir.layouts.text_header import CHAR, CHAR_WB, LONGEST_HASHED, NORM_L1, NORM_L2, ONE, SIGNED, UNSIGNED, WORD
+from sparkweld.ir.layouts.text_header import CHAR, CHAR_WB, LOG, LONGEST_HASHED, NORM_L1, NORM_L2, ONE, SIGNED, UNSIGNED, WORD
 from sparkweld.ir.ops import StrCall
 from sparkweld.ir.types import STR
 from udf_compiler.frontends.models.features import Features
-from udf_compiler.frontends.models.sparse_text_features import Terms, TextPart, tfidf_steps
+from udf_compiler.frontends.models.sparse_text_features import NORMS, Terms, TextPart
 from udf_compiler.frontends.models.translator import Translator
 from udf_compiler.frontends.tracing.session import refuse
 
@@ -112,10 +115,24 @@ class HashingVectorizer(Vectorizer):
 
 
 class TfidfTransformer(Translator):
-    """Translates weights of a matrix of counts, of `Terms` only; see `terms.with_terms`."""
+    """Translates weights of a matrix of counts, of `Terms` only."""
 
     def transform(self, x: Features) -> Features:
         refuse("SW851", call=self.call("transform"))
+
+    def transform_terms(self, x: Terms) -> Terms:
+        call, options = self.call("transform"), {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
+        return tfidf_steps(self.model, x.validated(self.model, call, True, options), call)
+
+
+def tfidf_steps(model: Any, x: Terms, call: str) -> Terms:
+    """Applies a TfidfTransformer to counts."""
+    made = replace(x, dtype=np.dtype(np.float64))
+    if model.sublinear_tf:
+        made = made.step(LOG, call)
+    if hasattr(model, "idf_"):
+        made = made.scaled(model.idf_)
+    return made if model.norm is None else made.step(NORMS[model.norm], call)
 
 
 def _is_text(term: object) -> bool:
@@ -129,9 +146,6 @@ def least_of_token(pattern: str) -> int | None:
     Examples: 1 for ``\w+`` and ``\S+``, 2 for ``(?u)\b\w\w+\b``, 3 for ``[a-z]{3,}``. None for other patterns. With ``\b`` on
     both sides, the kind must be ``\w``, since only a run of word characters has its boundaries exactly at its ends.
     """
-    from re import _constants as names  # type: ignore[attr-defined]
-    from re import _parser as parser  # type: ignore[attr-defined]
-
     try:
         items = list(parser.parse(pattern))
     except re.error:

@@ -11,9 +11,10 @@ import numpy as np
 
 from sparkweld.ir.types import I64
 from udf_compiler.frontends.models.features import features_of
+from udf_compiler.frontends.models.labels import labels
 from udf_compiler.frontends.models.matrices import TracedMatrix
 from udf_compiler.frontends.models.output import TracedSparse, contained, given_back
-from udf_compiler.frontends.models.translator import METHODS, Translator, labels, method_of
+from udf_compiler.frontends.models.translator import METHODS, Translator, method_of
 from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.calls.lists import for_model
 from udf_compiler.frontends.tracing.session import refuse

@@ -6,21 +6,17 @@ does, in the same order and width. Sums of many terms, which the library leaves 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import wraps
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
 
-import numpy as np
-
-from sparkweld.ir import LoopBuilder, Value
-from sparkweld.ir.ops import Lookup
-from sparkweld.ir.types import BOOL, I64, STR
 from udf_compiler.frontends.models.features import Features, refuse_categories
-from udf_compiler.frontends.pandas.calls.reductions import argmax
-from udf_compiler.frontends.tracing.lower import type_of
-from udf_compiler.frontends.tracing.session import current, refuse
-from udf_compiler.frontends.tracing.utf8 import check_text
+from udf_compiler.frontends.models.sparse_text_features import Terms
+from udf_compiler.frontends.tracing.session import refuse
+
+#: Returns the checked copy of a user's function.
+Rebuild: TypeAlias = "Callable[[Any], Any]"
 
 #: Methods of models that compiled functions may call.
 METHODS = (
@@ -33,7 +29,8 @@ METHODS = (
 class Translator:
     """A fitted estimator, `model`. Subclasses define those of METHODS that they translate.
 
-    `rebuild` returns the checked copy of a user's function that the estimator holds.
+    `rebuild` returns the checked copy of a user's function that the estimator holds. `translate` returns the translators of the
+    estimators that it holds (`estimators.translator_of`).
     """
     #: Methods whose values are within a bound of the library's; those of other methods are bit-equal.
     KEPT: ClassVar[tuple[str, ...]] = ()
@@ -41,7 +38,8 @@ class Translator:
     CATEGORIES: ClassVar[bool] = False
 
     model: Any
-    rebuild: Callable[[Any], Any] | None = field(default=None, compare=False, repr=False)
+    rebuild: Rebuild | None = field(default=None, compare=False, repr=False)
+    translate: Callable[[Any, Rebuild | None], Translator] | None = field(default=None, compare=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -54,7 +52,8 @@ class Translator:
 
     def part(self, estimator: Any) -> Translator:
         """Returns the translator of an estimator inside this one. Refuses SW800 and SW801."""
-        return translator_of(estimator, self.rebuild)
+        assert self.translate is not None
+        return self.translate(estimator, self.rebuild)
 
     @property
     def container(self) -> str:
@@ -68,6 +67,14 @@ class Translator:
         return getattr(self.model, attribute)
 
 
+@runtime_checkable
+class TermsTransformer(Protocol):
+    """A transformer that accepts columns of terms, because it does not need their matrix."""
+
+    def transform_terms(self, x: Terms) -> Terms | Features:
+        """Returns ``transform`` of the terms."""
+
+
 def method_of(translator: Translator, name: str) -> Callable[..., Features]:
     """Returns a method of a translator. Refuses SW252 where the estimator lacks it, SW802 where it is not translated."""
     if not hasattr(translator.model, name):
@@ -75,12 +82,10 @@ def method_of(translator: Translator, name: str) -> Callable[..., Features]:
         refuse("SW252", call=translator.call(name), error=error)
     if not hasattr(type(translator), name):
         refuse("SW802", name=translator.name, method=name)
-    from udf_compiler.frontends.models.sparse_text_features import with_terms
-
     method = getattr(translator, name)
     if not translator.CATEGORIES:
         method = _without_categories(translator.call(name), method)
-    return with_terms(translator, method) if name == "transform" else method  # type: ignore[no-any-return]
+    return _with_terms(translator, method) if name == "transform" else method  # type: ignore[no-any-return]
 
 
 def _without_categories(call: str, method: Callable[..., Features]) -> Callable[..., Features]:
@@ -95,51 +100,8 @@ def _without_categories(call: str, method: Callable[..., Features]) -> Callable[
     return checked
 
 
-def translator_of(estimator: Any, rebuild: Callable[[Any], Any] | None = None) -> Translator:
-    """Returns the translator of an estimator. Refuses SW800 and SW801."""
-    from udf_compiler.frontends.models import find
-
-    found = find(estimator, rebuild)
-    if isinstance(found, Translator):
-        return found
-    code, params = found
-    refuse(code, **params)
-
-
-def keep(operation: str, bound: str, call: str) -> None:
-    """Notes a difference within a documented bound. Refuses it (SW820) where results must be exact."""
-    if current().exact:
-        refuse("SW820", call=call, bound=bound)
-    current().keep(operation, bound)
-
-
-def labels(x: Features, index: Value, classes: np.ndarray, call: str) -> Features:
-    """Returns ``classes.take(index)``: the label of each row's class."""
-    loop = x.loop
-    kind = np.asarray(classes).dtype.kind
-    if kind in "OU":
-        if not all(isinstance(c, str) for c in classes):
-            refuse("SW813", call=call, type="objects")
-        table: dict[object, object] = {i: check_text(str(c), call) for i, c in enumerate(classes)}
-        return Features(loop, (loop.value_of(loop.emit(Lookup.of(table, I64, STR), index)),), ndim=1)
-    type = type_of(classes.dtype, call)
-    if np.array_equal(classes, np.arange(len(classes))):
-        return Features(loop, (loop.cast(index, type),), ndim=1)
-    value = loop.const(classes[-1], type)
-    for i in range(len(classes) - 2, -1, -1):
-        value = loop.select(loop.call("equal", index, loop.const(i, I64)), loop.const(classes[i], type), value)
-    return Features(loop, (value,), ndim=1)
-
-
-def largest(loop: LoopBuilder, values: Sequence[Value]) -> Value:
-    """Returns the largest of the values; NaN if any is NaN."""
-    return loop.fold("maximum", values)
-
-
-def all_of(loop: LoopBuilder, conditions: Sequence[Value]) -> Value:
-    """Returns the conjunction of the conditions."""
-    true = loop.const(True, BOOL)
-    return loop.fold("logical_and", conditions) if conditions else true
-
-
-__all__ = ["METHODS", "Translator", "all_of", "argmax", "keep", "labels", "largest", "method_of", "translator_of"]
+def _with_terms(translator: Translator, transform: Callable[[Features], Features]) -> Callable[[Features], Features]:
+    """Wraps the `transform` of a transformer that defines `transform_terms` to use that for columns of terms."""
+    if not isinstance(translator, TermsTransformer):
+        return transform
+    return lambda x: translator.transform_terms(x) if isinstance(x, Terms) else transform(x)  # type: ignore[return-value]

@@ -15,7 +15,9 @@ from sparkweld.ir.trees import Forest
 from sparkweld.ir.types import F64, I64
 from udf_compiler.frontends.models.features import Features, validated
 from udf_compiler.frontends.models.forests import of_sklearn
-from udf_compiler.frontends.models.translator import Translator, argmax, keep, labels, largest, method_of
+from udf_compiler.frontends.models.labels import keep, labels, largest
+from udf_compiler.frontends.models.translator import Translator, method_of
+from udf_compiler.frontends.pandas.calls.reductions import argmax
 from udf_compiler.frontends.tracing.session import refuse
 
 _TREES = "sklearn.tree._classes."

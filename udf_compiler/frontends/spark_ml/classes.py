@@ -12,8 +12,8 @@ import numpy as np
 
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import F64
+from udf_compiler.frontends.models.labels import keep, largest
 from udf_compiler.frontends.models.sums import clear_argmax
-from udf_compiler.frontends.models.translator import keep, largest
 from udf_compiler.frontends.spark_ml.stages import Argument, Maybe, Rule, Stage, Vector, double, one_vector, vector_of
 
 Step = Callable[[Stage, LoopBuilder, Vector], Vector]

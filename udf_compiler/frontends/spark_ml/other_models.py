@@ -11,9 +11,9 @@ from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import Mlp
 from sparkweld.ir.ops.models import Distances
 from sparkweld.ir.types import I32
+from udf_compiler.frontends.models.labels import keep
 from udf_compiler.frontends.models.sparse_text_features import StoredScores, Terms, TextPart
 from udf_compiler.frontends.models.sums import clear_argmax, scores
-from udf_compiler.frontends.models.translator import keep
 from udf_compiler.frontends.spark_ml.classes import classifier, softmax
 from udf_compiler.frontends.spark_ml.linear import errors_of
 from udf_compiler.frontends.spark_ml.stages import Argument, Maybe, Rule, Stage, Vector, double, one_vector, vector_of

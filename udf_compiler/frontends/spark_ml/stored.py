@@ -9,8 +9,8 @@ from sparkweld.ir.ops import VectorColumns
 from sparkweld.ir.types import F64, I8, I32, I64
 from sparkweld.reasons import refusal
 from udf_compiler.frontends.models.features import Features
+from udf_compiler.frontends.models.labels import all_of
 from udf_compiler.frontends.models.sparse_text_features import Terms, VectorPart
-from udf_compiler.frontends.models.translator import all_of
 from udf_compiler.frontends.spark_ml.stages import Vector
 from udf_compiler.frontends.tracing.expression_rules import Translator
 

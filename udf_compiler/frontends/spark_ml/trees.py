@@ -13,7 +13,7 @@ import numpy as np
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.trees import Forest, Interval, Tree
 from sparkweld.ir.types import F64
-from udf_compiler.frontends.models.translator import keep
+from udf_compiler.frontends.models.labels import keep
 from udf_compiler.frontends.models.trees import sums_of
 from udf_compiler.frontends.spark_ml.classes import classifier, sigmoid
 from udf_compiler.frontends.spark_ml.stages import Argument, Maybe, Rule, Stage, Vector, double, one_vector, vector_of

@@ -1,0 +1,139 @@
+"""Lists the translators of all supported estimators, and creates the stand-ins of models in compiled functions.
+
+An estimator is looked up by the exact qualified name of its class. Unlisted classes and users' subclasses are refused by name.
+Nothing here imports a model library: a payload that holds one of its objects has imported it already.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from udf_compiler.frontends.models import (
+    bagging,
+    bayes,
+    calibration,
+    cascades,
+    clusters,
+    compose,
+    curves,
+    discriminants,
+    encoding,
+    ensemble,
+    imputation,
+    instance_based,
+    isolation,
+    lightgbm_,
+    linear,
+    matrices,
+    multioutput,
+    neural,
+    projections,
+    rankers,
+    scaling,
+    selection,
+    text,
+    trees,
+    xgboost_,
+)
+from udf_compiler.frontends.models.traced import TracedModel
+from udf_compiler.frontends.models.translator import METHODS, Rebuild, Translator
+from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.function.bytecode import Use
+
+#: Library -> the versions from which the translators were derived and with which they are tested.
+CHECKED_VERSIONS = {"sklearn": ("scikit-learn", ("1.9",)), "lightgbm": ("lightgbm", ("4.7",)), "xgboost": ("xgboost", ("3.4",))}
+
+#: Qualified class name -> translator.
+ESTIMATORS: dict[str, type[Translator]] = {
+    **linear.ESTIMATORS,
+    **scaling.ESTIMATORS,
+    **imputation.ESTIMATORS,
+    **encoding.ESTIMATORS,
+    **selection.ESTIMATORS,
+    **projections.ESTIMATORS,
+    **curves.ESTIMATORS,
+    **text.ESTIMATORS,
+    **compose.ESTIMATORS,
+    **bayes.ESTIMATORS,
+    **discriminants.ESTIMATORS,
+    **instance_based.ESTIMATORS,
+    **ensemble.ESTIMATORS,
+    **calibration.ESTIMATORS,
+    **multioutput.ESTIMATORS,
+    **neural.ESTIMATORS,
+    **clusters.ESTIMATORS,
+    **trees.ESTIMATORS,
+    **isolation.ESTIMATORS,
+    **bagging.ESTIMATORS,
+    **lightgbm_.ESTIMATORS,
+    **xgboost_.ESTIMATORS,
+    **cascades.ESTIMATORS,
+    **rankers.ESTIMATORS,
+}
+
+#: Settings of scikit-learn that change its methods, and the only value that the translators support.
+_SETTINGS = {"assume_finite": False, "transform_output": "default", "array_api_dispatch": False, "enable_metadata_routing": False}
+
+
+def is_model(original: object) -> bool:
+    """Whether an object is an estimator of a model library, or of a class derived from one."""
+    kind = type(original)
+    if f"{kind.__module__}.{kind.__qualname__}" in ESTIMATORS:
+        return True
+    return any(base.__module__.partition(".")[0] in CHECKED_VERSIONS for base in kind.__mro__) and hasattr(kind, "get_params")
+
+
+def constructor_of(original: object) -> Callable[..., Any] | None:
+    """Returns the stand-in of a model library's class that compiled functions may call: DMatrix."""
+    library = sys.modules.get("xgboost")
+    return matrices.matrix if library is not None and original is getattr(library, "DMatrix", None) else None
+
+
+def stand_in_for(original: Any, use: Use, rebuild: Rebuild) -> TracedModel:
+    """Returns the stand-in of an estimator in a compiled function. Refuses SW800, SW801, SW803, SW804.
+
+    `rebuild`: see `Translator`.
+    """
+    found = find(original, rebuild)
+    if isinstance(found, Translator):
+        return TracedModel(found)
+    code, params = found
+    raise use.refusal(code, **params)
+
+
+def find(estimator: Any, rebuild: Rebuild | None = None) -> Translator | tuple[str, dict[str, Any]]:
+    """Returns the translator of an estimator, or the refusal's code and parameters."""
+    kind = type(estimator)
+    qualified = f"{kind.__module__}.{kind.__qualname__}"
+    root = kind.__module__.partition(".")[0]
+    for ours in (cascades.ESTIMATORS, rankers.ESTIMATORS):
+        if qualified in ours:
+            return ours[qualified](estimator, rebuild, translator_of)
+    if root not in CHECKED_VERSIONS:
+        return "SW801", {"estimator": qualified}
+    package, versions = CHECKED_VERSIONS[root]
+    version = sys.modules[root].__version__  # XGBoost comes as more than one package
+    if not version.startswith(tuple(f"{v}." for v in versions)):
+        return "SW803", {"library": package, "version": version, "checked": ", ".join(versions)}
+    if qualified not in ESTIMATORS:
+        return "SW800", {"estimator": qualified}
+    if root == "sklearn":
+        config = sys.modules["sklearn"].get_config()
+        changed = [name for name, value in _SETTINGS.items() if config.get(name, value) != value]
+        if changed:
+            return "SW804", {"setting": changed[0], "value": config[changed[0]]}
+    replaced = [name for name in METHODS if name in getattr(estimator, "__dict__", {})]
+    if replaced:
+        return "SW801", {"estimator": f"{qualified} with a {replaced[0]} of its own"}
+    return ESTIMATORS[qualified](estimator, rebuild, translator_of)
+
+
+def translator_of(estimator: Any, rebuild: Rebuild | None = None) -> Translator:
+    """Returns the translator of an estimator. Refuses SW800 and SW801."""
+    found = find(estimator, rebuild)
+    if isinstance(found, Translator):
+        return found
+    code, params = found
+    refuse(code, **params)
