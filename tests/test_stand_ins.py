@@ -26,7 +26,7 @@ from sparkweld.errors import Refusal
 from sparkweld.ir import Input, ProgramBuilder
 from tests.helpers.compile_requests import payload, python_step, request, udf
 from tests.helpers.stand_ins import COLUMNS, samples
-from udf_compiler.backends.aggregates import groups
+from udf_compiler.backends.aggregates.dispatch import ReducedGroups
 from udf_compiler.frontends.pandas.dispatch import DISPATCH
 from udf_compiler.frontends.pandas.stand_ins import stand_in as find_stand_in
 from udf_compiler.frontends.python.path_explorer import Explorer, exploring
@@ -199,7 +199,7 @@ def test_no_stand_in_returns_a_wrong_value(tracing, false):
     problems = []
     for kind, pairs in samples(tracing).items():
         of_groups = kind.__module__.startswith("udf_compiler.backends.aggregates")
-        with running(Session(tracing, groups=groups.Groups() if of_groups else None, dispatch=DISPATCH)):
+        with running(Session(tracing, groups=ReducedGroups() if of_groups else None, dispatch=DISPATCH)):
             problems += [p for stand_in, real in pairs for p in false(stand_in, real)]
     assert not problems, "\n".join(problems)
 

@@ -18,7 +18,8 @@ from sparkweld.ir import Input, Program, ProgramBuilder
 from sparkweld.ir.types import BOOL, I64
 from sparkweld.optimizer import optimize
 from sparkweld.reasons import refusal
-from udf_compiler.backends.aggregates.groups import Aggregate, Groups
+from udf_compiler.backends.aggregates.dispatch import ReducedGroups
+from udf_compiler.backends.aggregates.groups import Aggregate
 from udf_compiler.backends.aggregates.kinds import KINDS, AggregateKind
 from udf_compiler.backends.aggregates.probe import probe
 from udf_compiler.backends.aggregates.row_values import RowValue, row_value
@@ -140,7 +141,7 @@ class _Trace:
     def __init__(self, owner: _Compiler, builder: ProgramBuilder, columns: Columns) -> None:
         self.owner, self.builder, self.columns = owner, builder, columns
         self.loop = columns.loop(owner.udf["name"])
-        self.groups = Groups(frames=bool(owner.request.get("frames", False)))
+        self.groups = ReducedGroups(frames=bool(owner.request.get("frames", False)))
 
     def form(self) -> Form:
         positional, named = self._arguments()

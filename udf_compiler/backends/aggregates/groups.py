@@ -15,6 +15,7 @@ import numpy as np
 from sparkweld.ir import Input, LoopBuilder, ProgramBuilder, Type, Value
 from sparkweld.ir.types import BOOL, F64, I64
 from udf_compiler.frontends.pandas.array import TracedArray
+from udf_compiler.frontends.pandas.calls.arrays import round_
 from udf_compiler.frontends.tracing.lower import constant_of, is_number, operator_call, ufunc_call
 from udf_compiler.frontends.tracing.session import current, refuse
 from udf_compiler.frontends.tracing.values import BINARY, REFLECTED, Traced, raw, symbol
@@ -65,39 +66,6 @@ class Groups:
         self.builder.inputs += (Input(made.name, made.type),)
         self.builder.columns[made.name] = made.type
         return self.loop.read(made.name)
-
-    def series_attribute(self, series: Any, name: str) -> Any:
-        """Returns a Series attribute that is a reduction."""
-        return reductions().series_attribute(series, name)
-
-    def array_attribute(self, array: TracedArray, name: str) -> Any:
-        """Returns a one-dimensional array's attribute that is a reduction, or None."""
-        return reductions().array_attribute(array, name)
-
-    def numpy_function(self, function: Any, args: tuple[Any, ...]) -> Any:
-        """Returns the reduction that a NumPy function applies to these arguments, or None."""
-        flat = not (args and isinstance(args[0], TracedArray) and args[0].ndim != 1)
-        return reductions().numpy_function(getattr(function, "__name__", "")) if flat else None
-
-    def compute_function(self, name: str) -> Any:
-        """Returns an aggregate function of pyarrow.compute, or None for an unknown one."""
-        from udf_compiler.backends.aggregates.compute import FUNCTIONS
-
-        return FUNCTIONS.get(name)
-
-    def arrow_attribute(self, scalar: Any, name: str) -> Any:
-        """Returns an attribute of each group's Arrow scalar."""
-        from udf_compiler.backends.aggregates.compute import scalar_attribute
-
-        return scalar_attribute(scalar, name)
-
-    def part(self, series: Any, mask: Any) -> Any:
-        """Returns ``series[mask]``: the selected rows of the group."""
-        return reductions().part_of(series, mask)
-
-    def length(self, x: Any) -> GroupScalar:
-        """Returns the number of rows."""
-        return reductions().length(x)  # type: ignore[no-any-return]
 
     def scalar(self, value: Value, weak: bool = False, bound: int | None = None) -> GroupScalar:
         return GroupScalar(self.loop, value, weak, bound)
@@ -166,8 +134,6 @@ class GroupScalar(Traced):
         refuse("SW259", call=f"{to.__name__}() of a {self.what}")
 
     def __round__(self, decimals: int | None = None) -> GroupScalar:
-        from udf_compiler.frontends.pandas.calls.arrays import round_
-
         if decimals is None or self.weak or self.dtype.kind != "f":
             refuse("SW251", call="round() to a Python int")
         rounded = round_(TracedArray(self.loop, (self.value,)), decimals)
@@ -251,13 +217,6 @@ def _python_bound(name: str, left: GroupScalar, other: Any, reflected: bool, cal
     if made > EXACT:
         refuse("SW262", call=call, what="a large Python int")
     return made
-
-
-def reductions() -> Any:
-    """Returns the `reductions` module, imported late because it creates GroupScalars itself."""
-    from udf_compiler.backends.aggregates import reductions as table
-
-    return table
 
 
 def is_length(x: GroupScalar) -> bool:

@@ -11,12 +11,25 @@ import pyarrow as pa
 
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.arrow import ARROW_TYPES, IR_TYPES
+from sparkweld.ir.ops import Fits
 from sparkweld.ir.types import BOOL, DATE, F32, F64, I32, STR, Type
 from udf_compiler.frontends.pandas.dates import days
+from udf_compiler.frontends.tracing.class_stand_ins import class_stand_in
 from udf_compiler.frontends.tracing.constants import ConstantDate
 from udf_compiler.frontends.tracing.lower import run_prototype
 from udf_compiler.frontends.tracing.session import current, refuse
 from udf_compiler.frontends.tracing.values import Traced, raw
+
+
+def _no_array(*args: Any, **kwargs: Any) -> NoReturn:
+    refuse("SW251", call="pa.Array")
+
+
+#: The stand-in for pyarrow.Array, the class of columns.
+ArrayStandIn = class_stand_in(pa.Array, "pa.Array", _no_array)
+
+#: Name of a method of an Array -> the method of one. `modules` fills it, because methods are functions of pyarrow.compute.
+METHODS: dict[str, Callable[[TracedArrow], Any]] = {}
 
 
 def name_of(type: Type) -> str:
@@ -54,14 +67,17 @@ class TracedArrow(Traced):
 
     @property  # type: ignore[misc]
     def __class__(self) -> type:
-        from udf_compiler.frontends.arrow.modules import ArrayStandIn
-
-        return ArrayStandIn
+        return ArrayStandIn  # type: ignore[no-any-return]
 
     def __getattr__(self, name: str) -> Any:
-        from udf_compiler.frontends.arrow.modules import array_attribute
-
-        return array_attribute(self, name)
+        groups = current().groups
+        if groups is not None and self.loop is groups.loop:
+            return groups.arrow_attribute(self, name)
+        if name in METHODS:
+            return METHODS[name](self)
+        if name == "type":
+            return type_of(self)
+        refuse("SW251", call=f"Array.{name}")
 
     def whole(self) -> Value:
         """Returns the value together with its NULLs."""
@@ -186,8 +202,6 @@ def safe_cast(x: TracedArrow, to: Type, call: str) -> TracedArrow:
 
 
 def _is_whole(loop: LoopBuilder, x: Value, to: Type) -> Value:
-    from sparkweld.ir.ops import Fits
-
     return loop.call("logical_and", loop.emit(Fits(to), x), loop.call("equal", loop.call("trunc", x), x))
 
 

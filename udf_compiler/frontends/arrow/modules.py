@@ -11,11 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from udf_compiler.frontends.arrow import arithmetic, lists, logic, numpy_, strings
-from udf_compiler.frontends.arrow.array import TracedArrow, type_of
+from udf_compiler.frontends.arrow.array import METHODS, ArrayStandIn, TracedArrow
 from udf_compiler.frontends.arrow.batch import RecordBatchStandIn, record_batch
 from udf_compiler.frontends.arrow.struct import StructArrayStandIn, struct_field
 from udf_compiler.frontends.pandas.calls.numpy_ import has_traced
-from udf_compiler.frontends.tracing.class_stand_ins import class_stand_in
 from udf_compiler.frontends.tracing.lower import run_prototype
 from udf_compiler.frontends.tracing.session import current, refuse
 from udf_compiler.frontends.tracing.stand_ins import StandIn, module_stand_in
@@ -96,14 +95,6 @@ def _refuse_function(name: str) -> NoReturn:
     refuse("SW251" if known is None or known.kind == "scalar" else "SW250", call=f"pc.{name}")
 
 
-def _no_array(*args: Any, **kwargs: Any) -> NoReturn:
-    refuse("SW251", call="pa.Array")
-
-
-#: The stand-in for pyarrow.Array, the class of columns.
-ArrayStandIn = class_stand_in(pa.Array, "pa.Array", _no_array)
-
-
 _MEMBERS = {
     "compute": COMPUTE, "Array": ArrayStandIn, "RecordBatch": RecordBatchStandIn, "StructArray": StructArrayStandIn,
     "record_batch": record_batch,
@@ -155,19 +146,5 @@ def _method(name: str) -> Callable[[TracedArrow], Any]:
     return bound
 
 
-#: Methods of an Array: functions of pyarrow.compute, and `to_numpy`.
-METHODS = {name: _method(name) for name in ("cast", "fill_null", "is_null", "is_valid", "is_nan")}
+METHODS.update({name: _method(name) for name in ("cast", "fill_null", "is_null", "is_valid", "is_nan")})
 METHODS["to_numpy"] = lambda array: partial(numpy_.to_numpy, array)
-
-
-def array_attribute(array: TracedArrow, name: str) -> Any:
-    """Returns an attribute of an Array: a method or its type; refuses every other attribute (SW251)."""
-    call = f"Array.{name}"
-    groups = current().groups
-    if groups is not None and array.loop is groups.loop:
-        return groups.arrow_attribute(array, name)
-    if name in METHODS:
-        return METHODS[name](array)
-    if name == "type":
-        return type_of(array)
-    refuse("SW251", call=call)
