@@ -28,6 +28,7 @@ from udf_compiler.frontends.python.path_explorer import PATH_LIMIT, Node, explor
 from udf_compiler.frontends.python.result_kinds import holds_numpy, kind_of_result, kinds_of, merged, value_as
 from udf_compiler.frontends.python.rows import Struct, TracedStruct
 from udf_compiler.frontends.python.running import run_function
+from udf_compiler.frontends.python.strings import float_is_decided, text_of
 from udf_compiler.frontends.python.values import is_scalar, of_value
 from udf_compiler.frontends.tracing.session import current, refuse, running
 
@@ -248,16 +249,12 @@ class _Column:
         return value_as(loop, x, self.to)
 
     def _text(self, x: Any, kind: str) -> Value:
-        from udf_compiler.frontends.python.strings import text_of
-
         if kind == "bool":
             true, false = self.loop.const("true", STR), self.loop.const("false", STR)
             return self.loop.select(value_as(self.loop, x, BOOL), true, false)
         return text_of(self.loop, x)
 
     def _float_is_decided(self, x: Any) -> Value:
-        from udf_compiler.frontends.python.strings import float_is_decided
-
         return float_is_decided(self.loop, x)
 
     def _between(self, x: Any, low: int, high: int) -> Value:

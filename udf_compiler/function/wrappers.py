@@ -65,6 +65,7 @@ class Codes:
 @cache
 def codes() -> Codes:
     """Returns the code objects of the PySpark that runs here, which is the worker's."""
+    # Importing these takes a second: see `is_used`.
     from pyspark.pandas.accessors import PandasOnSparkFrameMethods as Frames
     from pyspark.pandas.accessors import PandasOnSparkSeriesMethods as Columns
     from pyspark.pandas.frame import DataFrame

@@ -62,7 +62,7 @@ def _write_filters(filters: Sequence[Any]) -> None:
 
 
 def _options() -> dict[str, Any]:
-    from pandas._config import config
+    from pandas._config import config  # pandas is loaded after the service's hello
 
     return dict(_leaves(config._global_config, ""))
 
@@ -117,6 +117,7 @@ def _settings() -> tuple[Setting, ...]:
 @cache
 def _namespaces() -> tuple[Any, ...]:
     """Returns modules and classes whose functions kernels replace."""
+    # These libraries are loaded after the service's hello.
     import numpy as np
     import pandas as pd
     import pyarrow.compute as pc

@@ -47,7 +47,7 @@ class TracedCall:
 
     def values(self, loop: LoopBuilder, columns: Sequence[str]) -> list[Value]:
         """Returns the results in another loop, where the columns have other names; the guards join it."""
-        from sparkweld.ir.ops import Read
+        from sparkweld.ir.ops import Read  # after the hello: see WarmUp of the service
 
         names = dict(zip(self.columns, columns, strict=True))
         made: list[Value] = []
@@ -64,7 +64,7 @@ class TracedCall:
     @property
     def bytes(self) -> int:
         """Returns the size of its models in bytes."""
-        from sparkweld.ir.ops import ModelOp
+        from sparkweld.ir.ops import ModelOp  # after the hello
 
         blocks = {let.op.block for let in self.body if isinstance(let.op, ModelOp)}
         return sum(block.size for block in blocks)

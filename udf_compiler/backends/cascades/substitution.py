@@ -26,6 +26,7 @@ from sparkweld.ir.ops import Cast, MakeOptional
 from sparkweld.reasons import refusal
 from udf_compiler.frontends.models.estimators import is_model
 from udf_compiler.function.payload import read_broadcast
+from udf_compiler.requests.pipeline import compile_pipeline
 
 #: Modules of estimators that are pickled by value, so that workers read them without this package.
 _BY_VALUE = (cascade, ranker)
@@ -132,8 +133,6 @@ class Substituting(cloudpickle.CloudPickler):  # type: ignore[misc]
 
 def compiled(request: Mapping[str, Any], blobs: list[bytes], at: int, payload: bytes) -> dict[str, Any]:
     """Returns the reply to the same request with another payload as its blob number `at`."""
-    from udf_compiler.requests.pipeline import compile_pipeline
-
     given = list(blobs)
     given[at] = payload
     return compile_pipeline({**request, "op": "compile"}, given)
