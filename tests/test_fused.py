@@ -108,6 +108,10 @@ FUSED = [
     (lambda d, a: erf(pd.to_datetime(d).dt.day / 9) + a, {"d": "date", "a": "double"}, [DATES, DOUBLES[0]], None),
     (lambda d, a: erf(pd.to_datetime(d).dt.day / 9) + a, {"d": "date", "a": "double"}, [SOME_DATES, DOUBLES[0]], None),
     (lambda a: pd.Series(np.sinc(a.to_numpy())) + 1, {"a": "double"}, DOUBLES[:1], 2),
+    (lambda a: erf(a) + (1 if erf.__name__ == "erf" else 2), {"a": "double"}, DOUBLES[:1], None),
+    (lambda a: erf(a) + (1 if hasattr(sc, "no_such") else 2), {"a": "double"}, DOUBLES[:1], None),
+    (lambda a: erf(a) + (1 if getattr(blend, "no_such", None) else 2), {"a": "double"}, DOUBLES[:1], None),
+    (lambda a: erf(a) + (1 if sc.erf is erf and sc.erf is sc.erf else 2), {"a": "double"}, DOUBLES[:1], None),
 ]
 
 
@@ -172,7 +176,15 @@ class Held:
 
 _object = Held()
 
+def _rare_module(a):
+    """Imports a module that nothing has imported before: the import succeeds, as in the worker."""
+    from pyarrow import csv
+
+    return erf(a) + bool(csv)
+
+
 REFUSED = [
+    (_rare_module, "SW640"),
     (lambda a: _looked_up(a, _object), "SW643"),
     (lambda a: _looked_up(a, [a]), "SW643"),
     (lambda a: pd.Series(sc.diric(a, 3)), "SW640"),
@@ -191,6 +203,9 @@ REFUSED = [
     (lambda a: erf(a).to_numpy(), "SW645"),
     (lambda a: print(a) or erf(a), "SW215"),
     (lambda a: erf(np.random.random(len(a))), "SW"),
+    (lambda a: erf(a) + (1 if getattr(erf, "reduce", None) else 2), "SW251"),
+    (lambda a: erf(a) + (1 if hasattr(blend, "no_such") or str(erf) else 2), "SW259"),
+    (lambda a: erf(a) + (1 if hasattr(scipy.stats.norm, "a") else 2), "SW640"),
 ]
 
 

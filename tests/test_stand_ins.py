@@ -41,7 +41,7 @@ _BASES = {"StandIn", "Traced", "ColumnLike", "SeriesOperand", "Handle", "_Alone"
 #: Classes with the methods of a stand-in that user code never receives.
 _INTERNAL = {
     "Bounded", "Columns", "Terms", "_Copy", "Walk", "Constants", "LazyMember", "_Naming", "ConstantDate", "ConstantDatetime",
-    "FileName", "FilePath", "_Submodules", "Traces", "_Recorder", "_Watched", "BlackBoxFunction", "Library", "Holder",
+    "FileName", "FilePath", "_Submodules", "Traces", "_Recorder", "_Watched",
 }  # fmt: skip
 _LIKE_A_STAND_IN = (
     "__getattr__", "__getattribute__", "__instancecheck__", "__array_ufunc__", "__getitem__", "__call__", "__iter__",

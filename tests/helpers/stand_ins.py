@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import functools
+import html
 import importlib
 import io
 import math
@@ -16,13 +17,18 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import scipy.sparse
+import scipy.special
+import scipy.stats
 import xgboost
 from pyspark.core.broadcast import Broadcast
 from pyspark.sql import Row
 from sklearn.linear_model import LinearRegression
 
+from sparkweld.annotations import Rows, annotate
 from sparkweld.ir.types import BOOL, DATE, F64, I64, STR, list_of, parse_type
+from sparkweld.pipelines import Capture
 from udf_compiler.backends.aggregates import compute, groups, objects, reductions
+from udf_compiler.backends.worker_pipelines import stand_ins as worker
 from udf_compiler.eval_types.batches import Batches
 from udf_compiler.frontends import arrow
 from udf_compiler.frontends.arrow import batch, modules
@@ -70,6 +76,7 @@ from udf_compiler.rebuild.objects import Rebuilder
 
 Sample = tuple[Any, Any]
 
+_annotated = annotate(abs, (Rows(),), returns=Rows(), check=False)
 _USE = Use("f", "f, line 1 of job.py")
 #: The columns that `samples` reads.
 COLUMNS = {"x": F64, "n": I64, "b": BOOL, "d": DATE, "s": STR, "v": list_of(F64), "o": parse_type("bool?")}
@@ -101,6 +108,7 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
     rebuilder = Rebuilder(find_stand_in)
     linear = LinearRegression().fit([[0.0], [1.0]], [0.0, 1.0])
     model = TracedModel(find(linear, lambda held: held))
+    annotated = worker.StandIns(Capture("f"))
     made: dict[type, list[Sample]] = {
         TracedSeries: [(x, series), (text, real_text), (moment, times), (vectors, real_vectors)],
         AnyForm: [(AnyForm.of_column(read("n"), lambda state: n), real_frame["n"])],
@@ -192,6 +200,10 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
         Cached: [(Cached(abs, _USE, Snapshot()), functools.lru_cache(abs))],
         rebuild.ModuleView: [(rebuild.ModuleView(rebuilder, functools), functools)],
         rebuild.BroadcastView: [(rebuild.BroadcastView(rebuilder, object.__new__(Broadcast)), object.__new__(Broadcast))],
+        worker.Library: [(annotated.find(m), m) for m in (scipy.special, np)],
+        worker.BlackBoxFunction: [(annotated.find(f), f) for f in (scipy.special.erf, html.escape, np.sinc, _annotated)],
+        worker.Holder: [(annotated.holder(rebuilder, "held"), rebuilder)],
+        worker.CallableHolder: [(annotated.find(scipy.stats).norm, scipy.stats.norm)],
         Distinct: [(Distinct(scalars.of_value(read("v"))), {1.5})],
         TracedModel: [(model, linear)],
         loaders.Unloaded: [(loaders.Unloaded(xgboost.Booster, (), {}, lambda held: held), xgboost.Booster())],

@@ -15,7 +15,7 @@ import importlib.util
 import re
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -247,13 +247,17 @@ class Rebuilder:
         use = self.here(name)
         if level:
             name = importlib.util.resolve_name("." * level + name, (globals or {}).get("__package__"))
-        return self.lazily(lambda: self._imported(name, bool(fromlist), use))
+        return self.lazily(lambda: self._imported(name, fromlist or (), use))
 
-    def _imported(self, name: str, deepest: bool, use: Use) -> Any:
+    def _imported(self, name: str, members: Sequence[str], use: Use) -> Any:
         if name not in sys.modules and name.partition(".")[0] not in ("numpy", "pandas"):
             refuse_module(name, use)
         module = importlib.import_module(name)
-        return self.value(module if deepest else sys.modules[name.partition(".")[0]], use)
+        copy = self.value(module if members else sys.modules[name.partition(".")[0]], use)
+        for member in members:
+            if not hasattr(module, member):
+                _import_submodule(module, member)
+        return copy
 
     def lazily(self, rebuild: Callable[[], Any]) -> Any:
         """Runs a rebuild during a trace; the trace keeps its refusal even if user code catches it."""
@@ -343,12 +347,18 @@ class _Submodules:
 
 def _attribute(module: types.ModuleType, name: str) -> Any:
     """Returns ``module.name``; imports a submodule of a package, as `from package import name` does."""
-    if not hasattr(module, name) and hasattr(module, "__path__"):
-        try:
-            return importlib.import_module(f"{module.__name__}.{name}")
-        except ModuleNotFoundError:
-            pass  # the worker raises the AttributeError below
+    if not hasattr(module, name):
+        _import_submodule(module, name)
     return getattr(module, name)
+
+
+def _import_submodule(package: types.ModuleType, name: str) -> None:
+    """Imports a submodule of a package, if there is one."""
+    if hasattr(package, "__path__"):
+        try:
+            importlib.import_module(f"{package.__name__}.{name}")
+        except ModuleNotFoundError:
+            pass  # the worker raises its own error for the name
 
 
 def _has(owner: Any, name: str) -> bool:

@@ -7,7 +7,6 @@ asserts that it is row-local.
 
 from __future__ import annotations
 
-import importlib
 import types
 from collections.abc import Callable
 from dataclasses import replace
@@ -47,7 +46,7 @@ from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.values import is_scalar, of_value
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.session import attempt, current, refuse
-from udf_compiler.frontends.tracing.stand_ins import of_python
+from udf_compiler.frontends.tracing.stand_ins import StandIn, of_python
 
 #: Types of objects without methods that could be annotated.
 _FUNCTIONS = (type, types.FunctionType, types.BuiltinFunctionType, types.MethodType, np.ufunc)
@@ -71,6 +70,8 @@ class StandIns:
         self._before = 0
         self._iterates = False
         self._annotations: dict[bytes, Annotation] = {}
+        self._held: dict[int, Holder] = {}
+        self._found: dict[int, tuple[object, Any]] = {}  # id -> (original, kept alive, and its replacement)
 
     @property
     def capture(self) -> Capture:
@@ -92,7 +93,15 @@ class StandIns:
         return result
 
     def find(self, original: object) -> Any:
-        """Returns the replacement of `original` in the traced copy; None when the compiler's own rules decide."""
+        """Returns the replacement of `original` in the traced copy; None when the compiler's own rules decide.
+
+        It is the same one each time, because the function may ask whether two objects are the same.
+        """
+        if id(original) not in self._found:
+            self._found[id(original)] = (original, self._find(original))
+        return self._found[id(original)][1]
+
+    def _find(self, original: object) -> Any:
         if isinstance(original, types.ModuleType):
             native = self._native(original)
             annotated = original.__name__ in libraries() or _holds(original) and (native is None or original is pa)
@@ -102,8 +111,14 @@ class StandIns:
             if annotation is not None:
                 own = hasattr(original, ATTRIBUTE) or isinstance(original, Annotation)
                 native = None if own or _is_foreign_ufunc(original) else self._native(original)
-                return BlackBoxFunction(self, annotation, native)
+                return BlackBoxFunction(self, annotation, native, original)
         return self._native(original)
+
+    def holder(self, held: Any, name: str) -> Any:
+        """Returns the replacement of an object that is neither a function nor a module. `name`: the user's term for it."""
+        if id(held) not in self._held:
+            self._held[id(held)] = (CallableHolder if callable(held) else Holder)(self, held, name)
+        return self._held[id(held)]
 
     def call(self, annotation: Annotation, args: tuple[Any, ...], kwargs: dict[str, Any], form: str | None) -> Any:
         """Returns the traced result of a call on traced values. Refuses SW642 and SW643."""
@@ -142,11 +157,16 @@ class StandIns:
             return annotation
 
 
-class BlackBoxFunction:
+class BlackBoxFunction(StandIn):
     """An annotated function in the traced copy. `native`: the compiler's own replacement, tried first."""
 
-    def __init__(self, owner: StandIns, annotation: Annotation, native: Any) -> None:
-        self._owner, self._annotation, self._native = owner, annotation, native
+    __slots__ = ("__name__", "_annotation", "_native", "_owner", "stands_for")
+    what = "annotated function"
+
+    def __init__(self, owner: StandIns, annotation: Annotation, native: Any, original: Any) -> None:
+        self._owner, self._annotation, self._native, self.stands_for = owner, annotation, native, original
+        if hasattr(original, "__name__"):
+            self.__name__ = original.__name__
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         of_row = any(map(is_scalar, (*args, *kwargs.values())))
@@ -220,38 +240,56 @@ class BlackBoxFunction:
         return self._owner.call(self._annotation, (series,), {}, "list")
 
 
-class Library:
+class Library(StandIn):
     """A module in the traced copy: its annotated functions, its submodules, and the objects that the compiler knows."""
 
+    __slots__ = ("_native", "_owner", "stands_for")
+    what = "module"
+
     def __init__(self, owner: StandIns, module: types.ModuleType, native: Any) -> None:
-        self._owner, self._module, self._native = owner, module, native
+        self._owner, self.stands_for, self._native = owner, module, native
 
     def __getattr__(self, name: str) -> Any:
-        found = _attribute(self._module, name)
+        module = self.stands_for
+        found = getattr(module, name)
         if isinstance(found, types.ModuleType) or annotation_of(found) is not None:
             made = self._owner.find(found)
             if made is not None:
                 return made
         if self._native is not None:
             return getattr(self._native, name)
-        if type(found) in (int, float, str, bool):
+        if found is None or type(found) in (int, float, str, bool):
             return found
-        if not isinstance(found, _FUNCTIONS):
-            return Holder(self._owner, found, f"{self._module.__name__}.{name}")
-        refuse("SW640", name=f"{self._module.__name__}.{name}")
+        if not isinstance(found, _FUNCTIONS) and not _is_builtin(found):
+            return self._owner.holder(found, f"{module.__name__}.{name}")
+        refuse("SW640", name=f"{module.__name__}.{name}")
 
 
-class Holder:
+class Holder(StandIn):
     """An object of a library whose methods may be annotated, such as the distributions of scipy.stats."""
+
+    __slots__ = ("_held", "_name", "_owner")
+    what = "object of a library"
 
     def __init__(self, owner: StandIns, held: Any, name: str) -> None:
         self._owner, self._held, self._name = owner, held, name
 
+    @property  # type: ignore[override]
+    def stands_for(self) -> Any:
+        return self._held
+
     def __getattr__(self, name: str) -> Any:
-        annotation = annotation_of(getattr(self._held, name))
+        original = getattr(self._held, name)
+        annotation = annotation_of(original)
         if annotation is None:
             refuse("SW640", name=f"{self._name}.{name}")
-        return BlackBoxFunction(self._owner, annotation, None)
+        return BlackBoxFunction(self._owner, annotation, None, original)
+
+
+class CallableHolder(Holder):
+    """A `Holder` of an object that can be called."""
+
+    __slots__ = ()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         refuse("SW640", name=self._name)
@@ -264,10 +302,9 @@ def sampled(x: Any) -> Any:
     return pd.Series(sample(x)) if is_series(x) else sample(x)
 
 
-def _attribute(module: types.ModuleType, name: str) -> Any:
-    if not hasattr(module, name) and hasattr(module, "__path__"):
-        importlib.import_module(f"{module.__name__}.{name}")
-    return getattr(module, name)
+def _is_builtin(x: object) -> bool:
+    """Whether a built-in class such as dict has the object as an instance: ``isinstance`` would see that a stand-in is none."""
+    return any(base.__module__ == "builtins" for base in type(x).__mro__[:-1])
 
 
 def _holds(module: types.ModuleType) -> bool:
