@@ -24,6 +24,7 @@ from tests.helpers.compile_requests import payload, python_step, request, udf
 from tests.helpers.scalars import VALUES, same
 from tests.test_boundary import PYSPARK_TYPES
 from udf_compiler.boundary.series import SPARK_TYPES
+from udf_compiler.frontends.pandas.dispatch import DISPATCH
 from udf_compiler.frontends.python.calendar import EPOCH
 from udf_compiler.frontends.python.path_explorer import Explorer
 from udf_compiler.frontends.python.values import of_value
@@ -344,9 +345,9 @@ def test_a_function_that_is_not_a_function_of_its_row():
     builder = ProgramBuilder("f", [Input("a", F64)])
     loop = builder.loop("f")
     x = of_value(loop.read("a"))
-    with running(Session(loop)), pytest.raises(Refusal, match="SW291"):
+    with running(Session(loop, dispatch=DISPATCH)), pytest.raises(Refusal, match="SW291"):
         Explorer(loop).explore(f)
-    with running(Session(loop)), pytest.raises(Refusal, match="SW292"):
+    with running(Session(loop, dispatch=DISPATCH)), pytest.raises(Refusal, match="SW292"):
         bool(x > 0)
 
 

@@ -19,6 +19,7 @@ from udf_compiler.frontends.pandas.frame import TracedFrame
 from udf_compiler.frontends.pandas.kinds import series_attribute
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.pandas.stand_ins import stand_in
+from udf_compiler.frontends.python.kinds import KINDS
 from udf_compiler.frontends.tracing.dispatch import Dispatch
 
 _ATTRIBUTES: dict[type, Callable[[Any, str], Any]] = {
@@ -35,6 +36,8 @@ _SETTERS: dict[type, Callable[[Any, Any, Any], None]] = {
 
 class _Dispatch(Dispatch):
     """The operations of sessions that call user code."""
+
+    scalar_kinds = KINDS
 
     def class_of_series(self, x: object) -> type:
         return SeriesStandIn  # type: ignore[no-any-return]

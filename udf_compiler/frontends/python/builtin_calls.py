@@ -15,19 +15,15 @@ from typing import Any
 import numpy as np
 
 from udf_compiler.frontends.python import lists, strings, sums
-from udf_compiler.frontends.python.numbers import as_float, as_int, binary, is_number, kind_of, make_bool, make_float, span_of
-from udf_compiler.frontends.python.numbers import truth as truth_of
+from udf_compiler.frontends.python.operands import as_float, as_int, is_number, kind_of, make_bool, span_of
 from udf_compiler.frontends.python.path_explorer import explorer
-from udf_compiler.frontends.python.patterns import TracedFound
-from udf_compiler.frontends.python.rounding import to_int
-from udf_compiler.frontends.python.strings import is_text
-from udf_compiler.frontends.python.values import TracedScalar, is_scalar
+from udf_compiler.frontends.python.values import TracedScalar, binary, is_scalar, scalar_kind
 from udf_compiler.frontends.tracing.class_stand_ins import ClassStandIn, class_stand_in
 from udf_compiler.frontends.tracing.dispatch import Dispatch
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import current, refuse
 from udf_compiler.frontends.tracing.signatures import check_form
-from udf_compiler.frontends.tracing.values import Traced, raw
+from udf_compiler.frontends.tracing.values import Traced
 
 #: The most rounds of a loop over a range of the row's length; more are refused (SW296).
 _RANGE_LIMIT = 256
@@ -55,32 +51,16 @@ class _ClassMeta(ClassStandIn):
         return repr(cls.stands_for)
 
 
-def _int(x: Any) -> Any:
-    if is_text(x):
-        return strings.to_int(x)
-    return to_int(x) if is_number(x) else refuse("SW262", call="int()", what=raw(x))
-
-
-def _float(x: Any) -> Any:
-    if is_text(x):
-        return strings.to_float(x)
-    return make_float(as_float(x)) if is_number(x) else refuse("SW262", call="float()", what=raw(x))
-
-
 def _bool(x: Any) -> Any:
-    if is_scalar(x) and x.kind == "date":
-        return True
-    if lists.is_list(x):
-        return make_bool(lists.truth(x))
-    return make_bool(strings.truth(x) if is_text(x) else truth_of(x))
+    truth = scalar_kind(x).truth(x)
+    return truth if type(truth) is bool else make_bool(truth)
 
 
 def _len(x: Any) -> Any:
-    if type(x) is strings.TracedPieces or type(x) is TracedFound:
+    if lists.is_lazy(x):
         return x.count
-    if lists.is_list(x):
-        return lists.length(x)
-    return strings.length(x) if is_scalar(x) and x.kind == "str" else as_python(len, x)
+    length = scalar_kind(x).length if is_scalar(x) else None
+    return as_python(len, x) if length is None else length(x)
 
 
 def _sum(*args: Any, **kwargs: Any) -> Any:
@@ -112,7 +92,12 @@ def _class(real: type, convert: Callable[[Any], Any]) -> Any:
     return class_stand_in(real, real.__name__, kind=_ClassMeta, convert=staticmethod(convert), dtype=np.dtype(real))
 
 
-INT, FLOAT, BOOL, STR = _class(int, _int), _class(float, _float), _class(bool, _bool), _class(str, strings.to_str)
+INT, FLOAT, BOOL, STR = (
+    _class(real, convert)
+    for real, convert in {
+        int: lambda x: scalar_kind(x).to_int(x), float: lambda x: scalar_kind(x).to_float(x), bool: _bool, str: strings.to_str,
+    }.items()
+)  # fmt: skip
 _CLASSES = {int: INT, float: FLOAT, bool: BOOL, str: STR}
 
 

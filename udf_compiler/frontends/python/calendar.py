@@ -9,7 +9,8 @@ from sparkweld.ir import Value
 from sparkweld.ir.ops.calendar import DatePart
 from sparkweld.ir.ops.strings import StrCall
 from sparkweld.ir.types import DATE, I32, I64, STR
-from udf_compiler.frontends.python.numbers import guard_between, make_bool, make_int, raise_type_error
+from udf_compiler.frontends.python import undefined
+from udf_compiler.frontends.python.operands import guard_between, make_bool, make_int, raise_type_error
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.values import TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.constants import ConstantDate
@@ -52,7 +53,7 @@ def binary(name: str, a: Any, b: Any) -> Any:
     other = b if is_scalar(a) else a
     if isinstance(other, datetime.date | datetime.timedelta) and not is_scalar(other):
         refuse("SW264", call=f"{name} with {raw(other)}")
-    return NotImplemented
+    return undefined.operator(name, a, b)
 
 
 def _moved(x: Any, days: int) -> TracedScalar:

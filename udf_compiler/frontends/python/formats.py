@@ -18,8 +18,9 @@ from sparkweld.ir import Value
 from sparkweld.ir.ops import StrCall
 from sparkweld.ir.types import F64, I64, STR
 from udf_compiler.frontends.python.lists import as_list
+from udf_compiler.frontends.python.operands import as_text, make_text
 from udf_compiler.frontends.python.path_explorer import explorer
-from udf_compiler.frontends.python.strings import as_text, make_text, text_of, to_str
+from udf_compiler.frontends.python.strings import text_of, to_str
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import refuse
 

@@ -13,7 +13,7 @@ from udf_compiler.frontends.python.lists import is_list
 from udf_compiler.frontends.python.new_lists import element_value
 from udf_compiler.frontends.python.path_explorer import Node, leaves
 from udf_compiler.frontends.python.result_kinds import kind_of_result, merged, value_as
-from udf_compiler.frontends.python.values import is_scalar
+from udf_compiler.frontends.python.values import SCALARS, is_scalar
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.values import raw
 
@@ -99,8 +99,6 @@ def _value(loop: LoopBuilder, x: Any, to: Type) -> Value:
 
 
 def _natural(item: Any) -> Type:
-    from udf_compiler.frontends.python.values import SCALARS
-
     return SCALARS[kind_of_result(item)]
 
 

@@ -14,18 +14,27 @@ import numpy as np
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import ListCall, StrCall
 from sparkweld.ir.ops.lists import NO_BOUND, PYTHON_SUM
-from sparkweld.ir.types import BOOL, F64, I64, STR, Type, list_of
+from sparkweld.ir.types import BOOL, F64, I64, STR, Type
 from udf_compiler.frontends.python import ndarrays
-from udf_compiler.frontends.python.list_maps import mapped
 from udf_compiler.frontends.python.ndarrays import LONGEST, bound
 from udf_compiler.frontends.python.ndarrays import length as length
 from udf_compiler.frontends.python.numpy_scalars import numpy_scalar
-from udf_compiler.frontends.python.operands import as_int, is_number, kind_of, make_bool, make_float, make_int
+from udf_compiler.frontends.python.operands import (
+    as_int,
+    as_text,
+    is_number,
+    is_text,
+    kind_of,
+    make_bool,
+    make_float,
+    make_int,
+    make_text,
+)
 from udf_compiler.frontends.python.path_explorer import both, explorer
 from udf_compiler.frontends.python.values import TracedScalar, is_scalar, of_value
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import in_place
-from udf_compiler.frontends.tracing.values import BINARY, UNARY, raw, symbol
+from udf_compiler.frontends.tracing.values import Traced, raw
 
 _END = 2**62
 #: `TracedScalar.numpy` of an array.
@@ -74,12 +83,48 @@ def _scalar(x: TracedScalar, value: Value) -> TracedScalar:
     return numpy_scalar(value, value.type.dtype) if x.numpy and value.type != STR else of_value(value)
 
 
-def as_list(x: Any) -> Any:
-    """Returns the list of the row for a lazy one: the elements of a split, or regex matches; anything else unchanged."""
-    from udf_compiler.frontends.python.patterns import TracedFound
-    from udf_compiler.frontends.python.strings import TracedPieces
+class LazyList(Traced):
+    """A list that is made only where the function needs all of it (`whole`), such as the elements of a split."""
 
-    return of_list(x.whole) if type(x) in (TracedPieces, TracedFound) else x
+    __slots__ = ()
+    stands_for = list
+
+    __class__ = list  # type: ignore[assignment]
+
+    @property
+    def count(self) -> Any:
+        """Returns the number of elements."""
+        raise NotImplementedError
+
+    @property
+    def whole(self) -> Value:
+        """Returns the list itself."""
+        raise NotImplementedError
+
+    def __contains__(self, part: Any) -> bool:
+        return part in as_list(self)
+
+    def __getitem__(self, key: Any) -> Any:
+        return as_list(self)[key]
+
+    def __iter__(self) -> Any:
+        return iter(as_list(self))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(as_list(self), name)
+
+    def _binary(self, name: str, other: Any, reflected: bool) -> Any:
+        return as_list(self)._binary(name, other, reflected)
+
+
+def is_lazy(x: object) -> bool:
+    """Whether `x` is a lazy list of the row; `isinstance` would trust `__class__`."""
+    return issubclass(type(x), LazyList)
+
+
+def as_list(x: Any) -> Any:
+    """Returns the list of the row for a lazy one; anything else unchanged."""
+    return of_list(x.whole) if is_lazy(x) else x
 
 
 def is_empty(x: TracedScalar) -> Value:
@@ -167,8 +212,6 @@ def guard_ordered(x: TracedScalar) -> None:
 
 def join(separator: Any, x: TracedScalar) -> Any:
     """Returns ``separator.join(x)``."""
-    from udf_compiler.frontends.python.strings import as_text, make_text
-
     if _element_type(x) != STR:
         some = explorer().loop.call("logical_not", is_empty(x))
         explorer().raise_if(some, lambda: TypeError("sequence item 0: expected str instance"))
@@ -186,8 +229,6 @@ def _sought(fn: str, x: TracedScalar, part: Any, what: str) -> Value:
     loop, element_type = explorer().loop, _element_type(x)
     absent = loop.const(0 if fn == "count" else -1, I64)
     if element_type == STR:
-        from udf_compiler.frontends.python.strings import as_text, is_text
-
         if not is_text(part) and not is_number(part) and part is not None:
             refuse_list(x, f"{what} with {raw(part)}")
         if not is_text(part):
@@ -240,11 +281,11 @@ def sum_(x: TracedScalar, start: Any = 0) -> Any:
     if x.numpy and element_type != I64:  # NumPy's ints wrap in their own dtype; bools add up to int64
         to = element_type if element_type.is_int else I64
         return numpy_scalar(explorer().loop.cast(call("sum_wrapping", x), to), to.dtype)
-    total = _present(call("sum", x))
+    total = present(call("sum", x))
     return numpy_scalar(total, np.dtype(np.int64)) if x.numpy else make_int(total)
 
 
-def _present(value: Value) -> Value:
+def present(value: Value) -> Value:
     """Returns a nullable value without NULL; guards rows where it is NULL."""
     explorer().guard(explorer().loop.is_valid(value))
     return explorer().loop.value_of(value)
@@ -266,57 +307,6 @@ def extreme(name: str, x: TracedScalar, kwargs: dict[str, Any]) -> Any:
 def test(name: str, x: TracedScalar) -> Any:
     """Returns ``any(x)`` or ``all(x)``."""
     return make_bool(call(name, x))
-
-
-def _with_stranger(name: str, known: TracedScalar, other: Any) -> bool:
-    """Applies an operator to a list and a value that is not a list."""
-    if name in ("eq", "ne"):
-        return name == "ne"
-    if name == "mul" or (is_scalar(other) and other.numpy):
-        refuse_list(known, f"{name} with {raw(other)}")
-    raise in_place(TypeError(f"unsupported operand type(s) for {name}: 'list'"))
-
-
-def _widened(x: TracedScalar) -> TracedScalar:
-    """Returns the list with elements of Python's width: int64 or float64."""
-    element_type = _element_type(x)
-    wide = F64 if element_type.is_float else I64 if element_type.is_int else element_type
-    if wide == element_type:
-        return x
-    made = mapped(explorer().loop, [x.value], [], list_of(wide), lambda block, elements, row: block.cast(elements[0], wide))
-    return of_list(_present(made))
-
-
-#: Classes whose values equal no list.
-_STRANGERS = (type(None), bool, int, float, str, bytes, tuple, dict, set, frozenset)
-
-
-def binary(name: str, a: Any, b: Any) -> Any:
-    """Applies an operator with an ndarray, or ``a + b``, ``a == b`` or ``a != b`` of lists; refuses others (SW222)."""
-    from udf_compiler.frontends.python.new_lists import like
-
-    if ndarrays.is_ndarray(a) or ndarrays.is_ndarray(b):
-        return ndarrays.elementwise(BINARY[name], (a, b), symbol(name))
-    known, other = (a, b) if is_list(a) else (b, a)
-    if type(other) in _STRANGERS or (is_scalar(other) and not other.is_list):
-        return _with_stranger(name, known, other)
-    x, y = (like(known, as_list(side)) for side in (a, b))
-    if x is not None and y is not None and x.kind != y.kind and not x.numpy and not y.numpy:
-        x, y = _widened(x), _widened(y)
-    if x is None or y is None or (x.kind, x.numpy) != (y.kind, y.numpy) or name not in ("add", "eq", "ne"):
-        refuse_list(known, f"{name} of {raw(a)} and {raw(b)}")
-    if name == "add":
-        return TracedScalar(x.kind, call("concat", x, y.value), numpy=x.numpy)
-    guard_ordered(x)  # a NaN object in both lists equals itself
-    same = call("equal", x, y.value)
-    return make_bool(same if name == "eq" else explorer().loop.call("logical_not", same))
-
-
-def unary(name: str, x: TracedScalar) -> Any:
-    """Returns ``-x``, ``+x``, ``abs(x)`` or ``~x`` of an ndarray."""
-    if x.is_ndarray:
-        return ndarrays.elementwise(UNARY[name], (x,), f"unary {name}")
-    refuse_list(x, f"unary {name}")
 
 
 def attribute(x: TracedScalar, name: str) -> Any:

@@ -13,8 +13,8 @@ from types import FrameType
 from typing import Any
 
 from udf_compiler.frontends.python.numbers import compare, is_number
+from udf_compiler.frontends.python.operands import as_text, is_text
 from udf_compiler.frontends.python.path_explorer import explorer
-from udf_compiler.frontends.python.strings import as_text, is_text
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.session import refuse
 

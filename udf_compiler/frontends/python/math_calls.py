@@ -11,7 +11,7 @@ from sparkweld.ir.types import F64
 from udf_compiler.frontends.python.numbers import as_float, is_number, kind_of, make_bool, make_float, raise_type_error
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.powers import float_power
-from udf_compiler.frontends.python.rounding import ceil, floor, to_int
+from udf_compiler.frontends.python.rounding import to_int, whole
 from udf_compiler.frontends.python.values import TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import refuse
@@ -150,9 +150,9 @@ def _scaled(factor: float) -> Callable[[Any], TracedScalar]:
     return function
 
 
-def _rounded(round_: Callable[[TracedScalar], TracedScalar]) -> Callable[[Any], Any]:
+def _rounded(fn: str) -> Callable[[Any], Any]:
     """Rounds the nearest float, also of an np.int64: NumPy's scalars have no ``__floor__`` and ``__ceil__`` of their own."""
-    return lambda x: round_(make_float(as_float(x)) if x.numpy else x)
+    return lambda x: whole(make_float(as_float(x)) if x.numpy else x, fn)
 
 
 def _trunc(x: TracedScalar) -> TracedScalar:
@@ -185,7 +185,7 @@ _TABLE: dict[str, Callable[..., Any]] = {name: _elementary(*row) for name, row i
     "atan2": _atan2, "hypot": _hypot, "copysign": _copysign, "fmod": _fmod, "isclose": _isclose,
     "pow": lambda x, y: float_power(x, y, domain_errors=True),
     "degrees": _scaled(180.0 / math.pi), "radians": _scaled(math.pi / 180.0),
-    "floor": _rounded(floor), "ceil": _rounded(ceil), "trunc": _trunc,
+    "floor": _rounded("floor"), "ceil": _rounded("ceil"), "trunc": _trunc,
 }  # fmt: skip
 
 

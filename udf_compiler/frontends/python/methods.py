@@ -1,4 +1,4 @@
-"""Provides the attributes and methods of symbolic scalars."""
+"""Provides the attributes and methods of Python's ints, floats and bools of a row."""
 
 from __future__ import annotations
 
@@ -6,52 +6,29 @@ from typing import Any
 
 from sparkweld.ir.ops import Call
 from sparkweld.ir.types import F64, I64
-from udf_compiler.frontends.python import calendar, lists
+from udf_compiler.frontends.python.operands import as_int, make_bool, make_int
 from udf_compiler.frontends.python.path_explorer import explorer
-from udf_compiler.frontends.python.strings import method
 from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.stand_ins import in_place
 
 
 def attribute(x: Any, name: str) -> Any:
-    """Returns ``x.name`` of a scalar; refuses unsupported attributes. AttributeError where Python has no such attribute."""
-    if x.is_list:
-        return lists.attribute(x, name)
-    if x.kind == "str":
-        return method(x, name)
-    if x.kind == "date":
-        return calendar.attribute(x, name)
-    if x.numpy:
-        return _of_numpy(x, name)
-    real = {"bool": bool, "int": int, "float": float}[x.kind]
+    """Returns ``x.name`` of a number; refuses unsupported attributes. AttributeError where Python has no such attribute."""
     if name == "is_integer":
-        return lambda: _is_integer(x)
+        return lambda: is_integer(x)
     if name == "bit_length" and x.kind != "float":
         return lambda: _bit_length(x)
     if name in ("real", "conjugate"):
         return +x if name == "real" else lambda: +x
     if name == "imag":
         return 0.0 if x.kind == "float" else 0
-    if not hasattr(real, name):
-        from udf_compiler.frontends.tracing.stand_ins import in_place
-
+    if not hasattr({"bool": bool, "int": int, "float": float}[x.kind], name):
         raise in_place(AttributeError(f"'{x.kind}' object has no attribute {name!r}"))
     refuse("SW251", call=f"{x.kind}.{name}")
 
 
-def _of_numpy(x: Any, name: str) -> Any:
-    from udf_compiler.frontends.python.numpy_scalars import python_scalar
-
-    if name == "item":
-        return lambda: python_scalar(x)
-    if name == "is_integer" and x.kind == "float":
-        return lambda: _is_integer(x)
-    refuse("SW251", call=f"np.{x.numpy}.{name}")
-
-
 def _bit_length(x: Any) -> Any:
     """Returns the bit length of |x| by frexp of its upper or lower 32 bits, which are exact as a float."""
-    from udf_compiler.frontends.python.numbers import as_int, make_int
-
     loop = explorer().loop
     size = loop.call("absolute", as_int(x))
     half = loop.const(32, I64)
@@ -64,9 +41,8 @@ def _bit_length(x: Any) -> Any:
     return make_int(loop.select(smallest, loop.const(64, I64), bits), (0, 64))
 
 
-def _is_integer(x: Any) -> Any:
-    from udf_compiler.frontends.python.numbers import make_bool
-
+def is_integer(x: Any) -> Any:
+    """Returns ``x.is_integer()``."""
     if x.kind != "float":
         return True
     loop = explorer().loop

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from udf_compiler.frontends.tracing.lower import constant_of, type_of
 from udf_compiler.frontends.tracing.lower import is_number as is_constant
 from udf_compiler.frontends.tracing.session import current, refuse
 from udf_compiler.frontends.tracing.signatures import check_form
-from udf_compiler.frontends.tracing.values import Traced, raw
+from udf_compiler.frontends.tracing.values import BINARY, UNARY, Traced, raw, symbol
 
 #: The longest array in Spark.
 LONGEST = 2**31 - 1
@@ -58,6 +58,25 @@ def elementwise(function: Callable[..., Any], args: Sequence[Any], call: str) ->
         return refuse("SW222", call=call, kind="ndarray") if made is None else made
 
     return _array(mapped(explorer().loop, lists, row, list_of(_type_of(of, lists, row, call)), of))
+
+
+def binary(name: str, a: Any, b: Any) -> TracedScalar:
+    """Applies an operator with an ndarray of the row as an operand."""
+    return elementwise(BINARY[name], (a, b), symbol(name))
+
+
+def unary(name: str, x: TracedScalar) -> TracedScalar:
+    """Returns ``-x``, ``+x``, ``abs(x)`` or ``~x``."""
+    return elementwise(UNARY[name], (x,), f"unary {name}")
+
+
+def call_ufunc(ufunc: np.ufunc, inputs: tuple[Any, ...]) -> TracedScalar:
+    """Applies a NumPy function to arrays and numbers of the row."""
+    return elementwise(ufunc, inputs, f"np.{ufunc.__name__}")
+
+
+def refuse_in_place(x: TracedScalar, name: str) -> NoReturn:
+    refuse("SW256", call=f"ndarray {symbol(name)}= ...")
 
 
 def attribute(x: TracedScalar, name: str) -> Any:

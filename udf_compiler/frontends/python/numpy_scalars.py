@@ -15,7 +15,8 @@ import numpy as np
 from sparkweld.ir import Value
 from sparkweld.ir.ops.elementwise import HALF_IS_ROOT, LIBM_ULP
 from sparkweld.ir.types import F64, I64
-from udf_compiler.frontends.python import numbers
+from udf_compiler.frontends.python import numbers, rounding, undefined
+from udf_compiler.frontends.python.methods import is_integer
 from udf_compiler.frontends.python.numbers import as_float, as_int, guard_between, guard_exact, is_number, kind_of
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.values import TracedScalar, is_scalar
@@ -60,7 +61,8 @@ def python_scalar(x: TracedScalar) -> TracedScalar:
 
 
 def binary(name: str, a: Any, b: Any) -> Any:
-    """Applies an operator with a NumPy scalar as one operand."""
+    """Applies an operator with a NumPy scalar of the row or a constant one as an operand."""
+    a, b = (of_constant(x) if isinstance(x, np.generic) and not is_scalar(x) else x for x in (a, b))
     if not (is_number(a) and is_number(b)):
         if name in ("eq", "ne") and (a is None or b is None):
             return name == "ne"
@@ -125,8 +127,12 @@ def unary(name: str, x: TracedScalar) -> Any:
     return TracedScalar(result.kind, result.value, result.span, x.numpy)
 
 
-def round_(x: TracedScalar, ndigits: int) -> TracedScalar:
+def round_(x: TracedScalar, ndigits: Any = None) -> Any:
     """Evaluates ``round(x, ndigits)`` as np.round does: multiplies, rounds half to even and divides."""
+    if x.kind == "bool":
+        return undefined.round_(x)
+    if type(ndigits) is not int or not 0 <= ndigits <= rounding.MOST_DIGITS:
+        return rounding.round_(x, ndigits)
     if x.kind == "int":
         return x
     loop = explorer().loop
@@ -141,11 +147,7 @@ def round_(x: TracedScalar, ndigits: int) -> TracedScalar:
 
 def call_ufunc(ufunc: np.ufunc, inputs: tuple[Any, ...]) -> Any:
     """Applies a NumPy function to numbers of the row."""
-    from udf_compiler.frontends.python import ndarrays
-
     call = f"np.{ufunc.__name__}"
-    if any(map(ndarrays.is_ndarray, inputs)):
-        return ndarrays.elementwise(ufunc, inputs, call)
     inputs = tuple(of_constant(x) if isinstance(x, np.generic) and not is_scalar(x) else x for x in inputs)
     if not all(map(is_number, inputs)):
         refuse("SW262", call=call, what=", ".join(map(raw, inputs)))
@@ -169,6 +171,15 @@ def _float_power(a: Any, b: Any) -> TracedScalar:
         return _float(made)
     half = loop.call("equal", exponent, loop.const(0.5, F64))
     return _float(loop.select(half, loop.call("sqrt", base), made))
+
+
+def attribute(x: TracedScalar, name: str) -> Any:
+    """Returns ``x.name``; refuses all attributes but `item` and `is_integer`."""
+    if name == "item":
+        return lambda: python_scalar(x)
+    if name == "is_integer" and x.kind == "float":
+        return lambda: is_integer(x)
+    refuse("SW251", call=f"np.{x.numpy}.{name}")
 
 
 def _of_ints(name: str, a: Any, b: Any) -> TracedScalar:

@@ -6,12 +6,13 @@ import math
 from typing import Any
 
 from sparkweld.ir import LoopBuilder, Value
-from sparkweld.ir.types import F64, I64
+from sparkweld.ir.types import F64, I64, STR
 from udf_compiler.frontends.python.path_explorer import both, explorer
 from udf_compiler.frontends.python.values import MAX, MIN, TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import in_place
+from udf_compiler.frontends.tracing.utf8 import is_utf8
 
 #: An int of at most this magnitude is exact as a float.
 EXACT = 2**53
@@ -88,3 +89,21 @@ def guard_exact(x: Operand) -> None:
     low, high = span_of(x)
     if low < -EXACT or high > EXACT:
         guard_between(explorer().loop, as_int(x), -EXACT, EXACT)
+
+
+def is_text(x: object) -> bool:
+    """Whether `x` is a str, of the row or a constant."""
+    return (is_scalar(x) and x.kind == "str") or type(x) is str  # type: ignore[attr-defined]
+
+
+def as_text(x: Any) -> Value:
+    """Returns a str as a value; refuses a constant that UTF-8 cannot encode (SW262)."""
+    if is_scalar(x):
+        return x.value  # type: ignore[no-any-return]
+    if not is_utf8(x):
+        refuse("SW262", call="a string", what="a lone surrogate")
+    return explorer().loop.const(x, STR)
+
+
+def make_text(value: Value) -> TracedScalar:
+    return TracedScalar("str", value)

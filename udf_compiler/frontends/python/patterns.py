@@ -8,11 +8,11 @@ from functools import partial
 from typing import Any
 
 from sparkweld.ir import Value
-from udf_compiler.frontends.python.lists import as_list, of_list
+from udf_compiler.frontends.python.lists import LazyList, of_list
 from udf_compiler.frontends.python.numbers import make_int
+from udf_compiler.frontends.python.operands import is_text, make_text
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.regex_calls import Regex, pattern_of, template_of
-from udf_compiler.frontends.python.strings import is_text, make_text
 from udf_compiler.frontends.python.values import is_scalar
 from udf_compiler.frontends.tracing.constants import Guarded, unwrapped
 from udf_compiler.frontends.tracing.exceptions import as_python
@@ -151,12 +151,11 @@ def _split(pattern: Any, call: str, string: Any, maxsplit: Any = 0) -> Any:
     return of_list(regex.emit(run.loop, string.value, "split", limit=maxsplit or -1, guard=run.guard))
 
 
-class TracedFound(Traced):
+class TracedFound(LazyList):
     """The list of all matches: `value` counts them, `made` builds the list; None for lists of tuples."""
 
     __slots__ = ("made", "value")
     what = "list of matches"
-    stands_for = list
 
     def __init__(self, value: Value, made: Callable[[], Value] | None) -> None:
         self.value, self.made = value, made
@@ -167,8 +166,6 @@ class TracedFound(Traced):
         made = object.__getattribute__(self, "made")
         return refuse("SW251", call="a list of tuples of matches") if made is None else made()
 
-    __class__ = list  # type: ignore[assignment]
-
     @property
     def count(self) -> Any:
         return make_int(object.__getattribute__(self, "value"), (0, _END))
@@ -177,21 +174,6 @@ class TracedFound(Traced):
         loop = explorer().loop
         value = object.__getattribute__(self, "value")
         return explorer().decide(loop.call("greater", value, loop.const(0, value.type)))
-
-    def __contains__(self, part: Any) -> bool:
-        return part in as_list(self)
-
-    def __getitem__(self, key: Any) -> Any:
-        return as_list(self)[key]
-
-    def __iter__(self) -> Any:
-        return iter(as_list(self))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(as_list(self), name)
-
-    def _binary(self, name: str, other: Any, reflected: bool) -> Any:
-        return as_list(self)._binary(name, other, reflected)
 
 
 _METHODS: dict[str, Callable[..., Any]] = {

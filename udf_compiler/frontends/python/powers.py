@@ -6,22 +6,10 @@ from typing import Any
 
 from sparkweld.ir import Value
 from sparkweld.ir.types import F64, I64
-from udf_compiler.frontends.python.numbers import (
-    MAX,
-    Operand,
-    as_float,
-    as_int,
-    compare_value,
-    guard_exact,
-    is_scalar,
-    kind_of,
-    make_float,
-    make_int,
-    multiply,
-    span_of,
-)
+from udf_compiler.frontends.python.integers import compare_value, multiply
+from udf_compiler.frontends.python.operands import Operand, as_float, as_int, guard_exact, kind_of, make_float, make_int, span_of
 from udf_compiler.frontends.python.path_explorer import explorer
-from udf_compiler.frontends.python.values import TracedScalar
+from udf_compiler.frontends.python.values import MAX, TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.session import current, refuse
 
 #: ``x ** 2`` of floats is x * x here; libm's pow is off by its last bit for one in a thousand.

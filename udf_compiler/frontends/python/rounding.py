@@ -6,63 +6,48 @@ from typing import Any
 
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import F64, I64
-from udf_compiler.frontends.python.numbers import as_int, fits, is_scalar, make_float, make_int, raise_type_error, span_of
+from udf_compiler.frontends.python.numbers import as_int, fits, is_scalar, make_float, make_int, span_of
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.values import TracedScalar
 from udf_compiler.frontends.tracing.session import refuse
 
 #: 10 ** 22 is the largest power of ten that is exact as a float.
-_MOST_DIGITS = 22
+MOST_DIGITS = 22
 
 #: Veltkamp's splitter: the high and the low half of a float's 53 bits.
 _SPLITTER = 2.0**27 + 1
 
 
 def to_int(x: TracedScalar) -> TracedScalar:
-    """Returns ``int(x)``: truncates towards zero."""
-    return _whole(x, "trunc")
-
-
-def floor(x: TracedScalar) -> TracedScalar:
-    return _whole(x, "floor")
-
-
-def ceil(x: TracedScalar) -> TracedScalar:
-    return _whole(x, "ceil")
+    """Returns ``int(x)`` of a number: truncates towards zero."""
+    return whole(x, "trunc")
 
 
 def round_(x: TracedScalar, ndigits: Any = None) -> TracedScalar:
     """Returns ``round(x)`` as an int, half to even, or ``round(x, ndigits)`` as the float nearest to the rounded decimal."""
-    if x.kind in ("str", "date") or x.numpy == "bool":
-        raise_type_error(f"type {x.kind} doesn't define __round__ method")
     if ndigits is None:
-        return _whole(x, "rint")
+        return whole(x, "rint")
     if is_scalar(ndigits) or type(ndigits) is not int:
         refuse("SW262", call="round()", what="a number of digits that is not constant")
-    if x.numpy and 0 <= ndigits <= _MOST_DIGITS:
-        from udf_compiler.frontends.python import numpy_scalars
-
-        return numpy_scalars.round_(x, ndigits)
     if x.kind != "float":
         if ndigits < 0:
             refuse("SW262", call="round()", what="an int to tens or more")
         return make_int(as_int(x), span_of(x))
-    if not 0 <= ndigits <= _MOST_DIGITS:
+    if not 0 <= ndigits <= MOST_DIGITS:
         refuse("SW262", call="round()", what=f"{ndigits} digits")
     return make_float(_to_decimals(explorer().loop, x.value, ndigits))
 
 
-def _whole(x: TracedScalar, fn: str) -> TracedScalar:
-    if x.kind in ("str", "date"):
-        raise_type_error(f"must be real number, not {x.kind}")
+def whole(x: TracedScalar, fn: str) -> TracedScalar:
+    """Returns a number as the int of the ufunc `fn`, such as "floor"; ValueError and OverflowError where Python raises them."""
     if x.kind != "float":
         return make_int(as_int(x), span_of(x))
     run, loop = explorer(), explorer().loop
     run.raise_if(loop.call("isnan", x.value), lambda: ValueError("cannot convert float NaN to integer"))
     run.raise_if(loop.call("isinf", x.value), lambda: OverflowError("cannot convert float infinity to integer"))
-    whole = loop.call(fn, x.value)
-    run.guard(fits(loop, whole))
-    return make_int(loop.cast(whole, I64))
+    result = loop.call(fn, x.value)
+    run.guard(fits(loop, result))
+    return make_int(loop.cast(result, I64))
 
 
 def _to_decimals(loop: LoopBuilder, x: Value, digits: int) -> Value:
@@ -109,6 +94,3 @@ def _product_error(loop: LoopBuilder, x: Value, scale: Value, number: float, pro
     error = loop.call("add", error, loop.call("multiply", a_high, b_low))
     error = loop.call("add", error, loop.call("multiply", a_low, b_high))
     return loop.call("add", error, loop.call("multiply", a_low, b_low))
-
-
-__all__ = ["ceil", "floor", "round_", "to_int"]

@@ -9,6 +9,8 @@ from sparkweld.errors import Refusal
 from sparkweld.ir import LoopBuilder
 from sparkweld.reasons import has, refusal
 from udf_compiler.frontends.python.path_explorer import Explorer, Node, explorer
+from udf_compiler.frontends.python.regions.call import call_region
+from udf_compiler.frontends.python.regions.interpret_call import walk
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import attempt, current, refuse_again
 
@@ -19,13 +21,9 @@ _FEW = 16
 def run_function(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Calls ``function(*args, **kwargs)`` for the row that is explored."""
     if explorer().walks:
-        from udf_compiler.frontends.python.regions.interpret_call import walk
-
         return walk(function, args, kwargs)
     if explorer().regions is None:
         return as_python(function, *args, **kwargs)
-    from udf_compiler.frontends.python.regions.call import call_region
-
     return call_region(function, args, kwargs)
 
 

@@ -8,41 +8,34 @@ from typing import Any
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import StrCall
 from sparkweld.ir.types import BOOL, F64, I64, STR
+from udf_compiler.frontends.python import undefined
 from udf_compiler.frontends.python.calendar import iso_text
-from udf_compiler.frontends.python.lists import as_list, is_list, join
-from udf_compiler.frontends.python.numbers import as_int, is_number, kind_of, make_bool, make_int, raise_type_error
+from udf_compiler.frontends.python.lists import LazyList, is_list, join
+from udf_compiler.frontends.python.new_lists import listed
+from udf_compiler.frontends.python.operands import (
+    as_int,
+    as_text,
+    is_number,
+    is_text,
+    kind_of,
+    make_bool,
+    make_int,
+    make_text,
+    raise_type_error,
+)
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.values import TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.signatures import check_form
 from udf_compiler.frontends.tracing.stand_ins import in_place
 from udf_compiler.frontends.tracing.translations import translations
-from udf_compiler.frontends.tracing.utf8 import is_utf8
-from udf_compiler.frontends.tracing.values import COMPARISONS, Traced, raw
+from udf_compiler.frontends.tracing.values import COMPARISONS, raw
 
 #: The most elements or characters that a loop visits; rows with more are guarded.
 _LOOP_LIMIT = 40
 
 #: More characters than any string has.
 _END = 2**62
-
-
-def is_text(x: object) -> bool:
-    """Whether `x` is a str, of the row or a constant."""
-    return (is_scalar(x) and x.kind == "str") or type(x) is str  # type: ignore[attr-defined]
-
-
-def as_text(x: Any) -> Value:
-    """Returns a str as a value; refuses a constant that UTF-8 cannot encode (SW262)."""
-    if is_scalar(x):
-        return x.value  # type: ignore[no-any-return]
-    if not is_utf8(x):
-        refuse("SW262", call="a string", what="a lone surrogate")
-    return explorer().loop.const(x, STR)
-
-
-def make_text(value: Value) -> TracedScalar:
-    return TracedScalar("str", value)
 
 
 def call(fn: str, *args: Value, params: tuple[Any, ...] = ()) -> Value:
@@ -67,7 +60,7 @@ def binary(name: str, a: Any, b: Any) -> Any:
         return make_text(call("repeat", as_text(text), params=(int(count),)))
     if name == "mod":
         refuse("SW251", call="str % ...")
-    return NotImplemented
+    return undefined.operator(name, a, b)
 
 
 def _compare(name: str, a: Any, b: Any) -> Any:
@@ -75,7 +68,7 @@ def _compare(name: str, a: Any, b: Any) -> Any:
         return make_bool(explorer().loop.call(COMPARISONS[name], as_text(a), as_text(b)))
     if name in ("eq", "ne"):
         return name == "ne"
-    return NotImplemented
+    return undefined.operator(name, a, b)
 
 
 def truth(x: TracedScalar) -> Value:
@@ -187,22 +180,17 @@ def text_of(loop: LoopBuilder, x: Any) -> Value:
 
 def float_is_decided(loop: LoopBuilder, x: Any) -> Value:
     """Returns the condition that kernels can compute Python's string of a float."""
-    if not is_scalar(x):
-        return loop.const(True, BOOL)
-    return loop.emit(StrCall("float_to_str_decided"), x.value)
+    return loop.emit(StrCall("float_to_str_decided"), x.value) if is_scalar(x) else loop.const(True, BOOL)
 
 
-class TracedPieces(Traced):
+class TracedPieces(LazyList):
     """The list that ``text.split(sep, maxsplit)`` returns: its elements by index, their number, and a loop over them."""
 
     __slots__ = ("fn", "most", "sep", "value")
     what = "list of pieces"
-    stands_for = list
 
     def __init__(self, fn: str, value: Value, sep: str | None, most: int) -> None:
         self.fn, self.value, self.sep, self.most = fn, value, sep, most
-
-    __class__ = list  # type: ignore[assignment]
 
     @property
     def count(self) -> Any:
@@ -220,18 +208,9 @@ class TracedPieces(Traced):
     def __bool__(self) -> bool:
         return True if self.sep is not None else bool(self.count > 0)
 
-    def __contains__(self, part: Any) -> bool:
-        return part in as_list(self)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(as_list(self), name)
-
-    def _binary(self, name: str, other: Any, reflected: bool) -> Any:
-        return as_list(self)._binary(name, other, reflected)
-
     def __getitem__(self, key: Any) -> Any:
         if type(key) is not int:
-            return as_list(self)[key]
+            return super().__getitem__(key)
         return _present(self._part(key), lambda: IndexError("list index out of range"))
 
     def __iter__(self) -> Iterator[Any]:
@@ -344,8 +323,6 @@ def _replace(x: TracedScalar, old: Any, new: Any, count: Any = -1) -> Any:
 
 
 def _join(x: TracedScalar, items: Any) -> Any:
-    from udf_compiler.frontends.python.new_lists import listed
-
     items = listed(items)
     if not is_list(items):
         refuse("SW262", call="str.join", what=raw(items))

@@ -1,12 +1,13 @@
 """Represents Python scalars symbolically: the ints, floats, bools, strings, dates and lists of a row in a scalar function.
 
-Their operators record IR by Python's own rules (`numbers`); their truth value is a decision of the path. None is never symbolic:
-whether an argument is None is decided before the function runs.
+Their operators record IR by the rules of their kinds (`kinds`). Their truth value is a decision of the path. None is never
+symbolic: whether an argument is None is decided before the function runs.
 """
 
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,10 @@ import numpy as np
 from sparkweld.ir import Value
 from sparkweld.ir.types import BOOL, DATE, F64, I64, LISTS, STR, Type
 from udf_compiler.frontends.python.path_explorer import explorer
-from udf_compiler.frontends.tracing.session import refuse
-from udf_compiler.frontends.tracing.values import Traced, symbol
+from udf_compiler.frontends.tracing.constants import ConstantDate
+from udf_compiler.frontends.tracing.dispatch import ScalarKind
+from udf_compiler.frontends.tracing.session import check_size, current, refuse
+from udf_compiler.frontends.tracing.values import Traced
 
 MIN, MAX = -(2**63), 2**63 - 1
 
@@ -60,69 +63,29 @@ class TracedScalar(Traced):
         return self.numpy == "ndarray"
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        from udf_compiler.frontends.python.numpy_scalars import call_ufunc
-
         if method != "__call__" or kwargs:
             refuse("SW251", call=f"np.{ufunc.__name__}")
-        return call_ufunc(ufunc, inputs)
+        return _deciding(inputs).ufunc(ufunc, inputs)
 
     @property  # type: ignore[override]
     def stands_for(self) -> Any:
         return self.__class__
 
     def __getattr__(self, name: str) -> Any:
-        from udf_compiler.frontends.python.methods import attribute
-
-        return attribute(self, name)
+        return scalar_kind(self).attribute(self, name)
 
     def __bool__(self) -> bool:
-        from udf_compiler.frontends.python import lists, numbers, strings
-
-        if self.kind == "date":
-            return True
-        return explorer().decide((lists if self.is_list else strings if self.kind == "str" else numbers).truth(self))
+        truth = scalar_kind(self).truth(self)
+        return truth if isinstance(truth, bool) else explorer().decide(truth)
 
     def _binary(self, name: str, other: Any, reflected: bool) -> Any:
-        from udf_compiler.frontends.python.numbers import binary
-
         return binary(name, other, self) if reflected else binary(name, self, other)
 
-    def __contains__(self, part: Any) -> bool:
-        from udf_compiler.frontends.python import lists, strings
-
-        if self.is_list:
-            return bool(lists.contains(self, part))
-        return strings.contains(self, part) if self.kind == "str" else self._not_a("container or iterable")
-
-    def __getitem__(self, key: Any) -> Any:
-        from udf_compiler.frontends.python import lists, strings
-
-        if self.is_list:
-            return lists.item(self, key)
-        return strings.item(self, key) if self.kind == "str" else self._not_a("subscriptable")
-
-    def __iter__(self) -> Any:
-        from udf_compiler.frontends.python.strings import characters
-
-        if self.is_list:
-            refuse("SW223")
-        return characters(self) if self.kind == "str" else self._not_a("iterable")
-
-    def _no_list(self, what: str) -> None:
-        if self.is_list:
-            refuse("SW222", call=what, kind="ndarray" if self.is_ndarray else "list")
-
-    def _not_a(self, what: str) -> Any:
-        from udf_compiler.frontends.python.numbers import raise_type_error
-
-        if self.numpy:
-            refuse("SW251", call=f"a np.{self.numpy} as what is {what}")
-        raise_type_error(f"'{self.kind}' object is not {what}")
-
     def _unary(self, name: str) -> Any:
-        from udf_compiler.frontends.python.numbers import unary
+        return scalar_kind(self).unary(name, self)
 
-        return unary(name, self)
+    def _in_place(self, name: str, other: Any) -> Any:
+        return scalar_kind(self).in_place(self, name)
 
     def __matmul__(self, other: Any) -> Any:
         if self.is_ndarray:
@@ -131,52 +94,70 @@ class TracedScalar(Traced):
 
     __rmatmul__ = __matmul__
 
-    def _in_place(self, name: str, other: Any) -> Any:
-        if self.is_ndarray:
-            refuse("SW256", call=f"ndarray {symbol(name)}= ...")
-        self._no_list(f"{name}=")  # other names may refer to it
-        return NotImplemented  # numbers are immutable: Python falls back to the operator itself
+    def __contains__(self, part: Any) -> bool:
+        return bool(scalar_kind(self).contains(self, part))
+
+    def __getitem__(self, key: Any) -> Any:
+        return scalar_kind(self).item(self, key)
+
+    def __iter__(self) -> Any:
+        return scalar_kind(self).iterate(self)
 
     def __format__(self, spec: str) -> str:
-        self._no_list("format()")
-        from udf_compiler.frontends.python.formats import format_
-
-        return format_(self, spec)
+        return scalar_kind(self).format(self, spec)
 
     def __round__(self, ndigits: Any = None) -> Any:
-        self._no_list("round()")
-        from udf_compiler.frontends.python.rounding import round_
-
-        return round_(self, ndigits)
+        return scalar_kind(self).round(self, ndigits)
 
     def __trunc__(self) -> Any:
-        self._no_list("trunc()")
-        from udf_compiler.frontends.python.rounding import to_int
-
-        return to_int(self)
+        return scalar_kind(self).whole(self, "trunc")
 
     def __floor__(self) -> Any:
-        self._no_list("floor()")
-        from udf_compiler.frontends.python.rounding import floor
-
-        return floor(self)
+        return scalar_kind(self).whole(self, "floor")
 
     def __ceil__(self) -> Any:
-        self._no_list("ceil()")
-        from udf_compiler.frontends.python.rounding import ceil
-
-        return ceil(self)
+        return scalar_kind(self).whole(self, "ceil")
 
     def __hash__(self) -> int:
-        self._no_list("hash()")
-        from udf_compiler.frontends.python.lookups import hash_of
-
-        return hash_of(self)
+        return scalar_kind(self).hash(self)
 
 
 def is_scalar(x: object) -> bool:
     """Whether `x` is a symbolic scalar; `isinstance` would trust `__class__`."""
     return type(x) is TracedScalar
+
+
+def scalar_kind(x: TracedScalar) -> ScalarKind:
+    """Returns the operators and protocols of a scalar, from the session."""
+    if x.kind in LISTS:
+        name = "ndarray" if x.numpy == "ndarray" else "list"
+    else:
+        name = "numpy" if x.numpy else x.kind
+    return current().dispatch.scalar_kinds[name]
+
+
+#: Class of a constant -> the kind that its operators with values of the row follow; other constants follow the value's kind.
+_OF_CONSTANTS = {str: "str", datetime.date: "date", ConstantDate: "date"}
+
+
+def _deciding(operands: Iterable[Any]) -> ScalarKind:
+    """Returns the kind that decides an operator with these operands, at least one of which is a scalar of the row."""
+    kinds = current().dispatch.scalar_kinds
+    found = []
+    for x in operands:
+        if is_scalar(x):
+            found.append(scalar_kind(x))
+        elif isinstance(x, np.generic):
+            found.append(kinds["numpy"])
+        elif type(x) in _OF_CONSTANTS:
+            found.append(kinds[_OF_CONSTANTS[type(x)]])
+    return max(found, key=lambda kind: kind.rank)
+
+
+def binary(name: str, a: Any, b: Any) -> Any:
+    """Evaluates ``a op b``; NotImplemented where the other operand's class may define it, TypeError where neither does."""
+    check_size(explorer().loop)
+    return _deciding((a, b)).binary(name, a, b)
 
 
 def of_value(value: Value) -> TracedScalar:

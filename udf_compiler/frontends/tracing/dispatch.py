@@ -2,15 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from sparkweld.errors import InternalError
 from sparkweld.ir import LoopBuilder, Value
 
 
+@dataclass(frozen=True, slots=True)
+class ScalarKind:
+    """The operators and protocols of the symbolic scalars of one kind, such as the strs.
+
+    Among the operands of an operator, the kind of the highest `rank` decides. `truth` returns a bool, or the value that decides;
+    `whole` rounds by a ufunc ("trunc", "floor" or "ceil"). `length` is None for values without one.
+    """
+
+    rank: int
+    truth: Callable[[Any], Value | bool]
+    binary: Callable[[str, Any, Any], Any]
+    unary: Callable[[str, Any], Any]
+    ufunc: Callable[[Any, tuple[Any, ...]], Any]
+    attribute: Callable[[Any, str], Any]
+    in_place: Callable[[Any, str], Any]
+    contains: Callable[[Any, Any], Any]
+    item: Callable[[Any, Any], Any]
+    iterate: Callable[[Any], Iterator[Any]]
+    length: Callable[[Any], Any] | None
+    hash: Callable[[Any], int]
+    format: Callable[[Any, str], str]
+    round: Callable[[Any, Any], Any]
+    whole: Callable[[Any, str], Any]
+    to_int: Callable[[Any], Any]
+    to_float: Callable[[Any], Any]
+
+
 class Dispatch:
     """The operations of a session; these are those of a session that calls no user code."""
+
+    #: The kinds of symbolic scalars by their names (`udf_compiler.frontends.python.values`).
+    scalar_kinds: Mapping[str, ScalarKind] = MappingProxyType({})
 
     def class_of_series(self, x: object) -> type:
         """Returns the `__class__` of a value that user code sees as a Series."""

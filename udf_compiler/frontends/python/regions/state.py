@@ -20,6 +20,7 @@ from udf_compiler.frontends.python.patterns import TracedMatch
 from udf_compiler.frontends.python.regions.distinct import Distinct
 from udf_compiler.frontends.python.regions.growing import Growing
 from udf_compiler.frontends.python.regions.iteration import Counter, Elements, Letters, Together, Walk
+from udf_compiler.frontends.python.state import parts_of
 from udf_compiler.frontends.python.values import MAX, MIN, TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.values import Traced
@@ -256,8 +257,6 @@ def _is_stand_in(x: Any) -> bool:
 
 def reachable(*roots: Any) -> dict[int, Any]:
     """Returns the objects that outlive a call as id -> object, which keeps their ids from being reused."""
-    from udf_compiler.frontends.python.state import parts_of
-
     seen: dict[int, Any] = {}
     waiting = [*roots]
     while waiting:
