@@ -1,5 +1,7 @@
 """Interprets CPython 3.13 instructions on a state, one function each, by Python's own operators on symbolic values."""
 
+# Long: one short function for each instruction of CPython, in one table.
+
 from __future__ import annotations
 
 import operator
