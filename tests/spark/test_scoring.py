@@ -70,7 +70,7 @@ def test_models_of_spark(spark, parquet, tmp_path):
     assert ((rows.p > 0.5) == labels.prediction).all() and rows.p.nunique() > 10
     for says, ask in (
         ("no column 'city', which StringIndexerModel needs", lambda: sparkweld.score(df.drop("city"), model)),
-        ("has a column 'n', which StringIndexerModel makes", lambda: sparkweld.score(df.withColumn("n", F.lit(1)), model)),
+        ("has a column 'n', which StringIndexerModel creates", lambda: sparkweld.score(df.withColumn("n", F.lit(1)), model)),
         ("omit features=", lambda: sparkweld.score(df, model, ["a"])),
         ("no class 7", lambda: sparkweld.score(df, model, proba=7)),
         ("has a column 'Label' already", lambda: sparkweld.score(df.withColumnRenamed("label", "Label"), model, output="Label")),
