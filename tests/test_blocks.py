@@ -41,7 +41,7 @@ def test_arrays_that_no_block_holds():
     block = ConstantBlock.of(x=np.zeros(3))
     with pytest.raises(VerifyError, match="has no y"):
         block["y"]
-    with pytest.raises(VerifyError, match="not here"):
+    with pytest.raises(VerifyError, match="are not loaded"):
         parse_block(str(block))["x"]
     with pytest.raises(VerifyError, match="got 3"):
         block.with_data(np.zeros(3, np.uint8))
@@ -68,7 +68,7 @@ def test_programs_name_their_blocks():
     assert again == program
     x = np.array([1.0, 2.0])
     assert evaluate(again, {"x": x, "y": x}, 2).columns["out1"].tolist() == [4.0, 8.0]
-    with pytest.raises(VerifyError, match="not here"):
+    with pytest.raises(VerifyError, match="are not loaded"):
         evaluate(parse_program(print_program(program)), {"x": x, "y": x}, 2)
 
 

@@ -73,7 +73,7 @@ ARGUMENTS = {
     r"no column \['a'\] of": {"text": ["a"]}, "no column 3 of": {"data": X["a"], "text": 3},
     "full model cannot score .*now missing": {"pipeline": FITTED, "data": X[["a"]]},
     "full model cannot be fitted .*'x'": {"data": X.assign(e="x")}, r"compared by \['l'\]": {"data": X.assign(l=[[1]] * ROWS)},
-    "SW942 .*135 of 135": {"pipeline": Mute()}, "SW945 .*2 answers": {"pipeline": RandomForestRegressor(2).fit(X, X[["a", "b"]])},
+    "SW942 .*135 of 135": {"pipeline": Mute()}, "SW945 .*2 results": {"pipeline": RandomForestRegressor(2).fit(X, X[["a", "b"]])},
     "full model cannot .*lower": {"pipeline": make_pipeline(TfidfVectorizer(), LogisticRegression()),
                                   "seed": 2, "data": pd.Series([None, *(f"word{i} and others" for i in range(1, ROWS))])},
 }  # fmt: skip
