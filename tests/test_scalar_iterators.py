@@ -1,12 +1,21 @@
 """Checks distinctions of Python that stand-ins must keep: ranges and iterators, classes and objects with their methods."""
 
+# ruff: noqa: B905, C416, C417 - the loops themselves are what is tested
+
 from __future__ import annotations
 
+import functools
+import itertools
+import operator
 import typing
 
+import pandas as pd
+import pyarrow as pa
 import pytest
+from pyspark.sql.types import DoubleType
 
 from sparkweld.errors import Refusal
+from tests.helpers.compiled import compare_with_worker
 from tests.helpers.scalars import check
 
 #: Functions of an int or of a string that use one range or iterator twice.
@@ -87,3 +96,43 @@ def test_an_error_without_a_subject():
     caught = "def f(a):\n    try:\n        return {}\n    except TypeError:\n        return -1\n"
     for known in ("a + None", "NOTHING[a]", "len(None)", "(lambda: 1)(a)", "'a' + 1 if a > 3 else a"):
         check(f"NOTHING = None\n{caught.format(known)}", ("i64",))
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda s: pd.Series(sum(s) for _ in [1]),
+        lambda s: pd.Series([float(len([y for y in s])) for x in s]),
+        lambda s: pd.Series([[y for y in s][0] for x in s]),
+        lambda s: pd.Series([float(i) for i, x in enumerate(s)]),
+        lambda s: pd.Series([x for x in filter(None, s)]),
+        lambda s: pd.Series([x for x in itertools.accumulate(s)]),
+        lambda s: pd.Series([x for x in itertools.islice(s, 1)]),
+        lambda s: pd.Series([x for x in itertools.chain(s, s)]),
+        lambda s: pd.Series([x + y for x, y in zip(s, itertools.accumulate(s))]),
+        lambda s: pd.Series([x for i, (x, y) in enumerate(zip(s, s))]),
+        lambda s: pd.Series(x * y for x in s for y in s),
+        lambda s: pd.Series(functools.reduce(operator.add, s) for _ in [1]),
+        lambda s: pd.Series([x for x in iter(s)]),
+    ],
+)
+def test_a_loop_that_sees_more_than_its_row_is_refused_before_the_trial(function):
+    """The trial on synthetic rows (SW233) is not what refuses it: no translation is made that could differ."""
+    batches = [pa.record_batch({"a": pa.array([1.0, 2.0, 3.0])}), pa.record_batch({"a": pa.array([5.0])})]
+    assert compare_with_worker(function, batches, DoubleType()).refused in ("SW295", "SW600")
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda s: pd.Series([x * 2 for x in s]),
+        lambda s: pd.Series(x * 2 for x in (y + 1 for y in s)),
+        lambda s: pd.Series([x + y for x, y in zip(s, s)]),
+        lambda s: pd.Series(map(lambda x: x * 3, s)),
+        lambda s: pd.Series([x * 2 for x in s]) + pd.Series([x + 1 for x in s]),
+    ],
+)
+def test_a_loop_over_each_row_is_compiled(function):
+    batches = [pa.record_batch({"a": pa.array([1.0, 2.0, 3.0])}), pa.record_batch({"a": pa.array([5.0])})]
+    proved = compare_with_worker(function, batches, DoubleType())
+    assert (proved.refused, proved.decided) == ("", 2)

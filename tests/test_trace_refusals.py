@@ -129,7 +129,7 @@ TABLE = [
     ("1 in a", "f64", "SW259"),
     ("a.tolist()", "f64", "SW259"),
     ("a.item()", "f64", "SW259"),
-    ("sorted(a)", "f64", "SW259"),
+    ("sorted(a)", "f64", "SW600"),
     ("np.float64(a)", "f64", "SW259"),
     ("np.array([a] * 9).T.sum(axis=1)", "f64", "SW260"),
     ("1 / 0", "f64", "SW261"),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sparkweld.ir import LoopBuilder, Value
-from udf_compiler.frontends.pandas.apply.comprehensions import rows_of
+from udf_compiler.frontends.pandas.apply.comprehensions import check_loop, rows_of
 from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.calls import arrays
 from udf_compiler.frontends.pandas.calls.frames import delete_column, keep_rows, set_column
@@ -61,6 +62,7 @@ class _Dispatch(Dispatch):
         delete_column(x, key)
 
     def rows(self, x: Any) -> Any:
+        check_loop(sys._getframe(2))  # the caller of x.__iter__
         return rows_of((x,), single=True)
 
     def matmul(self, x: Any, other: Any) -> Any:

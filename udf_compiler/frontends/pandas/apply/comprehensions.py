@@ -10,6 +10,7 @@ else. `flow` proves it for a comprehension; the call itself runs a generator.
 
 from __future__ import annotations
 
+import dis
 import sys
 import types
 from collections.abc import Callable, Sequence
@@ -34,6 +35,7 @@ from udf_compiler.function.bytecode import identity_of
 from udf_compiler.process.context_variables import assigned
 
 _NO_ELEMENT = object()
+_FOR_ITER, _GET_ITER = dis.opmap["FOR_ITER"], dis.opmap["GET_ITER"]
 
 
 class _Element(BaseException):
@@ -46,7 +48,11 @@ class _Element(BaseException):
 
 @dataclass(slots=True)
 class RowLoops:
-    """The loops over rows of one UDF: the Series of each finished loop in order, with the decisions of one path each."""
+    """The loops over rows of one UDF: the Series of each finished loop in order, with the decisions of one path each.
+
+    `driven`: the elements of a generator are taken now. `active`: the loop that runs now; loops are not nested, as an inner one
+    would run over all rows for each row.
+    """
 
     loop: LoopBuilder
     handlers: bool
@@ -55,6 +61,7 @@ class RowLoops:
     position: int = 0
     pending: tuple[FrameType, Flow] | None = None
     driven: bool = False
+    active: Rows | None = None
 
     def run(self, function: Callable[[], Any]) -> Any:
         """Returns the result of `function`, once all its loops are known."""
@@ -71,7 +78,7 @@ class RowLoops:
         self.explorer = Explorer(self.loop, self.handlers)
 
         def run() -> Any:
-            self.position, self.pending, self.driven = 0, None, False
+            self.position, self.pending, self.driven, self.active = 0, None, False, None
             try:
                 with exploring(None):  # also ends a row whose function raised: its iterator may live on in a traceback
                     result = function()
@@ -140,10 +147,11 @@ class Rows(StandIn):
     def __init__(self, columns: Sequence[Any], single: bool) -> None:
         self._loops, self._single = [c.loop for c in columns], single
         self._sources = [element(c, "a loop over a Series") for c in columns]
-        self._state: tuple[Explorer | None, FrameType, Record, Flow | None] | None = None
+        self._state: tuple[Explorer | None, FrameType, int, Record, Flow | None] | None = None
         self._over = False
 
     def __iter__(self) -> Rows:
+        check_loop(sys._getframe(1))
         return self
 
     def __next__(self) -> Any:
@@ -152,14 +160,19 @@ class Rows(StandIn):
             refuse("SW600")
         if self._state is None:
             return self._start(loops, sys._getframe(1))
-        self._end(loops)
+        self._end(loops, sys._getframe(1))
         raise StopIteration
 
     def _start(self, loops: RowLoops, frame: FrameType) -> Any:
         if any(loop is not loops.loop for loop in self._loops):  # the next batch has its own loop
             refuse("SW262", call="a loop over a column", what="a function of an iterator of batches")
+        if loops.active is not None:
+            refuse("SW600")
         flow = None
-        if not loops.driven:
+        if loops.driven:
+            if frame.f_code.co_code[frame.f_lasti] != _FOR_ITER:  # a call that takes elements, such as next() or sum()
+                refuse("SW600")
+        else:
             flow = flow_of_list(frame.f_code, frame.f_lasti)
             if flow is None or loops.pending is not None:
                 refuse("SW600")
@@ -167,14 +180,17 @@ class Rows(StandIn):
             if identity is not None:
                 refuse("SW603", at=identity.place, function=identity.function)
         record = _record(frame, flow)
-        self._state = (explore_with(loops.enter()), frame, record, flow)
+        self._state = (explore_with(loops.enter()), frame, frame.f_lasti, record, flow)
+        loops.active = self
         values = tuple(source() for source in self._sources)
         return values[0] if self._single else values
 
-    def _end(self, loops: RowLoops) -> None:
+    def _end(self, loops: RowLoops, ending: FrameType) -> None:
         assert self._state is not None
-        before, frame, record, flow = self._state
-        self._over = True
+        before, frame, position, record, flow = self._state
+        if ending is not frame or frame.f_lasti != position:  # two instructions share the iterator: each sees some rows only
+            refuse("SW600")
+        self._over, loops.active = True, None
         explore_with(before)
         record.check()
         if flow is not None:
@@ -184,6 +200,12 @@ class Rows(StandIn):
 def _record(frame: FrameType, flow: Flow | None) -> Record:
     own = flow.variables if flow is not None else frozenset()
     return Record(*(value for name, value in frame.f_locals.items() if name not in own and not isinstance(value, Rows)))
+
+
+def check_loop(frame: FrameType) -> None:
+    """Refuses (SW600) an iterator that another call than a loop's takes: enumerate, filter and sum, say, see all rows."""
+    if frame.f_code.co_code[frame.f_lasti] != _GET_ITER:
+        refuse("SW600")
 
 
 def rows_of(columns: Sequence[Any], single: bool) -> Rows:
@@ -230,8 +252,11 @@ def collect(data: Any) -> Any:
         data = (function(*row) for row in rows)
     loops.driven = True
     try:
+        # One element for each row: it comes while the loop runs, and no other one before the loop has ended.
         element = next(data, _NO_ELEMENT)
-        if element is _NO_ELEMENT or next(data, _NO_ELEMENT) is not _NO_ELEMENT:
+        if element is _NO_ELEMENT or loops.active is None:
+            refuse("SW600")
+        if next(data, _NO_ELEMENT) is not _NO_ELEMENT or loops.active is not None:
             refuse("SW600")
     finally:
         loops.driven = False
