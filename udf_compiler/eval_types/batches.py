@@ -12,7 +12,6 @@ a value yet are exempt: the first batch has shown that they are assigned before 
 
 from __future__ import annotations
 
-import dis
 import sys
 import types
 from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +23,7 @@ from sparkweld.reasons import refusal
 from udf_compiler.eval_types.kind import Call
 from udf_compiler.eval_types.state import Frames, Picture
 from udf_compiler.frontends.tracing.exceptions import as_python
+from udf_compiler.frontends.tracing.frames import instruction
 from udf_compiler.frontends.tracing.session import current, refuse
 from udf_compiler.frontends.tracing.stand_ins import StandIn
 from udf_compiler.frontends.tracing.values import Traced, moved
@@ -71,10 +71,10 @@ class Batches(StandIn):
         return self._arguments[self.given - 1]
 
 
-def _caller_runs(instruction: str) -> bool:
+def _caller_runs(name: str) -> bool:
     """Whether the frame above the caller is at this instruction."""
     frame = sys._getframe(2)
-    return dis.opname[frame.f_code.co_code[frame.f_lasti]] == instruction
+    return instruction(frame.f_code, frame.f_lasti) == name
 
 
 def per_batch(function: Callable[[Any], Any], arguments: Any, loop: LoopBuilder, place: str, steady: bool) -> Any:

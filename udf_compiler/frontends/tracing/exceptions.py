@@ -6,7 +6,6 @@ catch it, so every exception is checked where it is raised, caught or not.
 
 from __future__ import annotations
 
-import dis
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from types import FrameType
 from typing import Any
 
 from sparkweld.errors import InternalError, SparkWeldError
+from udf_compiler.frontends.tracing.frames import instruction
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import OF_PYTHON, ErrorText, StandIn, of_python
 
@@ -112,7 +112,7 @@ def is_of_statement(error: BaseException) -> bool:
     at = error.__traceback__
     while at is not None and at.tb_next is not None:
         at = at.tb_next
-    return at is not None and dis.opname[at.tb_frame.f_code.co_code[at.tb_lasti]] == "RAISE_VARARGS"
+    return at is not None and instruction(at.tb_frame.f_code, at.tb_lasti) == "RAISE_VARARGS"
 
 
 def raised_here(error: BaseException) -> bool:

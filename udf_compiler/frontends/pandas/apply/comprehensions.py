@@ -10,7 +10,6 @@ else. `flow` proves it for a comprehension; the call itself runs a generator.
 
 from __future__ import annotations
 
-import dis
 import sys
 import types
 from collections.abc import Callable, Sequence
@@ -28,6 +27,7 @@ from udf_compiler.frontends.python.lists import is_list
 from udf_compiler.frontends.python.path_explorer import Explorer, Fork, Leaf, Node, explore_with, exploring, leaves
 from udf_compiler.frontends.python.state import Record
 from udf_compiler.frontends.tracing.exceptions import as_python, text_of
+from udf_compiler.frontends.tracing.frames import instruction
 from udf_compiler.frontends.tracing.session import place_of, refuse
 from udf_compiler.frontends.tracing.stand_ins import StandIn
 from udf_compiler.frontends.tracing.values import Traced
@@ -35,7 +35,6 @@ from udf_compiler.function.bytecode import identity_of
 from udf_compiler.process.context_variables import assigned
 
 _NO_ELEMENT = object()
-_FOR_ITER, _GET_ITER = dis.opmap["FOR_ITER"], dis.opmap["GET_ITER"]
 
 
 class _Element(BaseException):
@@ -170,7 +169,7 @@ class Rows(StandIn):
             refuse("SW600")
         flow = None
         if loops.driven:
-            if frame.f_code.co_code[frame.f_lasti] != _FOR_ITER:  # a call that takes elements, such as next() or sum()
+            if instruction(frame.f_code, frame.f_lasti) != "FOR_ITER":  # a call that takes elements, such as next() or sum()
                 refuse("SW600")
         else:
             flow = flow_of_list(frame.f_code, frame.f_lasti)
@@ -204,7 +203,7 @@ def _record(frame: FrameType, flow: Flow | None) -> Record:
 
 def check_loop(frame: FrameType) -> None:
     """Refuses (SW600) an iterator that another call than a loop's takes: enumerate, filter and sum, say, see all rows."""
-    if frame.f_code.co_code[frame.f_lasti] != _GET_ITER:
+    if instruction(frame.f_code, frame.f_lasti) != "GET_ITER":
         refuse("SW600")
 
 
