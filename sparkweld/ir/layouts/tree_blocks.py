@@ -125,10 +125,10 @@ class TreeBlock:
                 ranks[twin] = ranks[at] + dtype(1)
         return ranks
 
-    def _numbers(self, ranks: np.ndarray, width: int) -> Iterator[np.ndarray]:
-        """Yields, for each tree, the number that its program computes for each row. `width`: words a tree in the block."""
+    def _numbers(self, ranks: np.ndarray) -> Iterator[np.ndarray]:
+        """Yields, for each tree, the number that its program computes for each row."""
         tests, operations = self.block["tests"].reshape(-1, 2), self.block["operations"].reshape(-1, 4).tolist()
-        trees, planes = self.block["trees"].reshape(-1, width)[:, :2].tolist(), self.block["planes"].reshape(-1, PLANES)
+        trees, planes = self.block["trees"].reshape(-1, self._words)[:, :2].tolist(), self.block["planes"].reshape(-1, PLANES)
         sets = np.zeros((self.slots, ranks.shape[1]), bool)
         sets[ALL] = True
         number = np.zeros(ranks.shape[1], np.int64)
@@ -147,7 +147,7 @@ class TreeBlock:
             first, done = last, ended
 
     def _mask_leaves(self, ranks: np.ndarray) -> Leaves:
-        trees = zip(self.block["trees"].reshape(-1, 6).tolist(), self._numbers(ranks, 6), strict=True)
+        trees = zip(self.block["trees"].reshape(-1, self._words).tolist(), self._numbers(ranks), strict=True)
         return [
             (output, values + np.arange(width) * leaves, leaf, 1) for (_, _, values, output, width, leaves), leaf in trees
         ]
@@ -155,9 +155,10 @@ class TreeBlock:
     def _walk_leaves(self, ranks: np.ndarray) -> Leaves:
         nodes, numbers, entries = self.block["nodes"], self.block["leaves"], self.block["entries"].reshape(-1, WAYS)
         rows = np.arange(ranks.shape[1])
-        programs = self._numbers(ranks, 8)
+        trees = self.block["trees"].reshape(-1, self._words).tolist()
+        programs = self._numbers(ranks)
         found = []
-        for tree, (*_, root, depth, below, first, width, values) in enumerate(self.block["trees"].reshape(-1, 8).tolist()):
+        for tree, (*_, root, depth, below, first, width, values) in enumerate(trees):
             at = entries[tree][next(programs)].astype(np.int64) if len(entries) else np.full(len(rows), root)
             for _ in range(below if len(entries) else depth):
                 node = nodes[at].view(np.int64)
