@@ -19,16 +19,14 @@ _HEADING = re.compile(r"^== Extended Information \((?P<title>[^)]*)\) ==$", re.M
 
 #: Setting of the number of rows below which a query does not wait for its kernels; `explain` always waits.
 _TINY_ROWS = "spark.sparkweld.compile.tinyRows"
+#: Setting of the form of the plugin's part of `df.explain()`.
+_FORMAT = "spark.sparkweld.explain.format"
 
 NOT_ACTIVE = (
     "SparkWeld is not active in this session: {why}. "
     f"Start the job with `--conf spark.plugins={PLUGIN_CLASS}` (and `--jars`, see `python -m sparkweld jar`), "
     "or build the session with sparkweld.configure(builder). `python -m sparkweld doctor` checks the machine."
 )
-
-
-#: Setting of the form of the plugin's part of `df.explain()`.
-_FORMAT = "spark.sparkweld.explain.format"
 
 
 @overload
@@ -53,7 +51,7 @@ def explain(df: DataFrame, format: Literal["text", "dict"] = "text") -> str | di
         raise UserError(f"format={format!r}: pass 'text' or 'dict'")
     as_json = format == "dict"
     with _set(df.sparkSession, {_TINY_ROWS: "0", _FORMAT: "json" if as_json else "text"}):
-        text, active = _explain_classic(df, as_json) if hasattr(df, "_jdf") else _explain_connect(df)
+        text, active = _explain_classic(df) if hasattr(df, "_jdf") else _explain_connect(df)
     if not as_json:
         return text
     if not active:
@@ -77,7 +75,7 @@ def _set(spark: SparkSession, settings: dict[str, str]) -> Iterator[None]:
                 spark.conf.set(key, old)
 
 
-def _explain_classic(df: Any, as_json: bool) -> tuple[str, bool]:
+def _explain_classic(df: Any) -> tuple[str, bool]:
     """Returns the explanation, or why there is none; and whether the plugin is active."""
     # pyspark-client, for Connect, has no py4j, which this module loads
     from sparkweld.bridge import jvm as live
@@ -86,7 +84,7 @@ def _explain_classic(df: Any, as_json: bool) -> tuple[str, bool]:
     plugins = live.context_conf(context, "spark.plugins") or ""
     if PLUGIN_CLASS not in plugins.split(","):
         return NOT_ACTIVE.format(why=f"spark.plugins is {plugins!r}" if plugins else "spark.plugins is not set"), False
-    text = live.explain(df._jdf.queryExecution(), context._jvm, as_json)
+    text = live.explain(df._jdf.queryExecution(), context._jvm)
     return (NOT_ACTIVE.format(why="its classes are not on the driver's class path"), False) if text is None else (text, True)
 
 

@@ -63,8 +63,8 @@ def plugin_is_loadable(jvm: Any) -> bool:
     return bool(jvm.org.apache.spark.util.Utils.classIsLoadable(PLUGIN_CLASS))
 
 
-def explain(query_execution: Any, jvm: Any, as_json: bool = False) -> str | None:
-    """Returns the plugin's report on a query's plan, as text or JSON; None when the plugin's classes are not in the JVM."""
+def explain(query_execution: Any, jvm: Any) -> str | None:
+    """Returns the plugin's report on a query's plan; None when the plugin's classes are not in the JVM."""
     if not plugin_is_loadable(jvm):
         return None
     target: Any = jvm
@@ -72,7 +72,7 @@ def explain(query_execution: Any, jvm: Any, as_json: bool = False) -> str | None
         target = getattr(target, part)
     if isinstance(target, JavaPackage):
         raise UserError(f"the plugin in this JVM has no {_EXPLAIN_CLASS}: its jar and this package differ in version")
-    return str(target.explainJson(query_execution) if as_json else target.explain(query_execution))
+    return str(target.explain(query_execution))
 
 
 def with_ranking(query: Any, path: str) -> Any:

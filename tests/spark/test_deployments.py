@@ -220,7 +220,10 @@ for client in (*clients, *clients):
     expected = rows(frame)
     client.conf.set("spark.sparkweld.enabled", "true")
     ran.append([rows(frame) == expected, expected[1][0], "Weld [f]" in frame._explain_string()])
-report(ran=ran)
+import sparkweld
+told = sparkweld.explain(frame, format="dict")
+kept = client.conf.get("spark.sparkweld.explain.format", None)
+report(ran=ran, told=[told["active"], [[entry["kind"], entry["functions"]] for entry in told["entries"]]], kept=kept)
 os._exit(0)  # threads of the clients would wait for ever
 """
 
@@ -230,6 +233,7 @@ def test_functions_of_modules_that_sessions_have_added(connect_server, tmp_path)
     port, log = connect_server
     done = run_driver(f"FOLDER = {str(tmp_path)!r}\n" + ARTIFACTS, env={"REMOTE": f"sc://127.0.0.1:{port}"})
     assert done.facts["ran"] == [[True, 3.0, True], [True, 5.0, True]] * 2, log.read_text()[-3000:]
+    assert done.facts["told"] == [True, [["compiled", ["f"]]]] and done.facts["kept"] is None
 
 
 JOB = """

@@ -48,7 +48,7 @@ object Explained {
     val mapper = new ObjectMapper
     val root = mapper.createObjectNode()
     val all = root.putArray("entries")
-    entries.distinct.foreach { explained =>
+    entries.foreach { explained =>
       val entry = all.addObject().put("kind", explained.kind)
       val functions = entry.putArray("functions")
       explained.functions.foreach(functions.add(_))

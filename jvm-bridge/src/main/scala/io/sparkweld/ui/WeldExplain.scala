@@ -13,15 +13,12 @@ import org.apache.spark.sql.execution.{QueryExecution, SparkPlan}
 /**
  * Adds to Spark's `explain` which functions run as kernels, what is fused, and why each other Python UDF stays in Python.
  *
- * A Spark Connect client has no other way to the explanation; it sets `spark.sparkweld.explain.format` to receive the JSON.
+ * A Spark Connect client has no other way to the explanation.
  */
 class WeldExplain extends ExplainProvider {
   override def title: String = "SparkWeld"
 
-  override def generateExtendedInfo(plan: SparkPlan): String = {
-    val entries = WeldExplain.entries(plan)
-    if (SparkWeldConf.ExplainFormat.get(plan.conf) == "json") Explained.json(entries) else Explained.text(entries)
-  }
+  override def generateExtendedInfo(plan: SparkPlan): String = WeldExplain.describe(plan)
 }
 
 object WeldExplain {
@@ -35,10 +32,9 @@ object WeldExplain {
     if (text.isEmpty) "SparkWeld: the query has no Python UDF." else text
   }
 
-  /** Returns the same report as JSON: `{"entries": [..]}`, see `Explained`. */
-  def explainJson(query: QueryExecution): String = Explained.json(entries(query.executedPlan))
-
-  def describe(plan: SparkPlan): String = Explained.text(entries(plan))
+  /** Returns the entries in the form that the session's `spark.sparkweld.explain.format` names. */
+  private def describe(plan: SparkPlan): String =
+    if (SparkWeldConf.ExplainFormat.get(plan.conf) == "json") Explained.json(entries(plan)) else Explained.text(entries(plan))
 
   /** Returns what SparkWeld did to the plan, from the top node to the leaves. */
   def entries(plan: SparkPlan): Seq[Explained] = {
