@@ -21,6 +21,7 @@ from pyspark.sql.types import _parse_datatype_json_value
 from sparkweld.api.verdict import Verdict, examine, told
 from sparkweld.errors import Refusal, RefusalWarning, UserError
 from udf_compiler.function.options import ATTRIBUTE, BACKENDS
+from udf_compiler.process.context_variables import assigned
 
 #: DDL names of types that can be parsed without a JVM, so that a UDF can be declared before a session exists.
 _DDL = {
@@ -98,11 +99,8 @@ def _attach(made: Any, options: dict[str, Any]) -> None:
 
 
 def _verdict(made: Any, columns: tuple[str, ...] = ()) -> Verdict:
-    token = _examining.set(True)
-    try:
+    with assigned(_examining, True):
         return examine(made.func, made.returnType, made.evalType, columns or None)
-    finally:
-        _examining.reset(token)
 
 
 def _judge(made: Any, function: Any, backend: str, depth: int) -> None:

@@ -1,4 +1,4 @@
-"""Represents one row of a DataFrame as the function sees it that `DataFrame.apply` or a loop calls."""
+"""Represents the row of a DataFrame that `DataFrame.apply` passes to a function."""
 
 from __future__ import annotations
 
