@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # A layer is a package, or a subpackage of a large package. Imports inside functions count, too.
 LAYERS = (
     "sparkweld.base",  # errors and reasons
+    "sparkweld.contract",
     "sparkweld.ir",
     "sparkweld.optimizer",
     *("sparkweld.kernels.llvm", "sparkweld.kernels.functions", "sparkweld.kernels.codegen", "sparkweld.kernels.runtime"),

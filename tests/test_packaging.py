@@ -146,6 +146,8 @@ def test_the_wheel_carries_the_bridge(tmp_path):
         "sparkweld/_bridge/libsparkweld_jni.so",
         "sparkweld/py.typed",
         "sparkweld/reasons.json",
+        "sparkweld/contract/constants.json",
+        "sparkweld/contract/schema.json",
         "udf_compiler/py.typed",
         "udf_compiler/service/server.py",
     } <= names

@@ -22,11 +22,13 @@ from pyspark.core.broadcast import _from_id
 from pyspark.serializers import CPickleSerializer
 from sklearn.neural_network import MLPRegressor
 
+from sparkweld.contract.constants import PROTOCOL
+from sparkweld.contract.decoding import MessageError
 from sparkweld.ir import ConstantBlock, parse_program
 from tests.helpers.compile_requests import payload, python_step, request, run_reply, udf
 from udf_compiler.service import server as service_module
 from udf_compiler.service.host import describe_host, llvmlite_library, version_of
-from udf_compiler.service.protocol import PROTOCOL, Message, MessageError, StreamError, read_message, write_message
+from udf_compiler.service.protocol import Message, StreamError, read_message, write_message
 from udf_compiler.service.request_keys import request_key
 from udf_compiler.service.server import ReplyCache, Service
 

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sparkweld.contract.constants import GROUPED_AGG_ARROW, GROUPED_AGG_PANDAS, MAP_ARROW, MAP_PANDAS
+
 #: Eval types that take all columns as one struct and return rows: mapInPandas, mapInArrow.
-MAPS = frozenset((205, 207))
-#: Eval types of functions of a group: SQL_GROUPED_AGG_PANDAS_UDF, SQL_GROUPED_AGG_ARROW_UDF.
-AGGREGATES = frozenset((202, 252))
+MAPS = frozenset((MAP_PANDAS, MAP_ARROW))
+#: Eval types of functions of a group.
+AGGREGATES = frozenset((GROUPED_AGG_PANDAS, GROUPED_AGG_ARROW))
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,13 @@ from pyspark import cloudpickle
 from pyspark.sql.types import BooleanType, DoubleType, LongType, StringType
 
 from sparkweld.api.asking import Given, Struct, ask
+from sparkweld.contract.constants import SCALAR_PANDAS
 from sparkweld.ir import parse_program
 from sparkweld.ir.ops import Array, Optional
 from sparkweld.ir.program import Program
 from sparkweld.kernels import Kernel, KernelResult, ObjectCache, compile_program
 from sparkweld.reasons import refusal
 
-_SCALAR_PANDAS = 200
 _TYPES = {"b": "boolean", "i": "long", "u": "long", "f": "double"}
 
 
@@ -51,7 +51,7 @@ def model_kernel(model: Any, data: Any) -> ModelKernel:
 
     score.__module__ = "__main__"  # as in a user's script: the compiler does not trace code of libraries
     payload = cloudpickle.dumps((score, declared))
-    reply = ask(payload, "score", declared.jsonValue(), _SCALAR_PANDAS, [argument])
+    reply = ask(payload, "score", declared.jsonValue(), SCALAR_PANDAS, [argument])
     if reply["status"] != "ok":
         first = reply["refusals"][0]
         raise refusal("SW946", model=type(model).__name__, why=f"{first['code']} {first['message']}")

@@ -10,6 +10,8 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from sparkweld.contract.constants import CASCADE_FILE, RANKING_FILE
+
 #: The number of quantile bins of a calibration; the threshold adds one.
 _BINS = 20
 #: The limit on groups of features in the printed certificate.
@@ -111,7 +113,7 @@ class CascadeCertificate(Certificate):
     group is shuffled; the score is the accuracy or minus the mean absolute error. `group_cost`: nanoseconds per row of a group.
     """
 
-    WHAT, FILE, MODELS = "cascade", "certificate.json", "cascade.pkl"
+    WHAT, FILE, MODELS = "cascade", CASCADE_FILE, "cascade.pkl"
 
     kind: str
     allowed: float
@@ -175,7 +177,7 @@ class RankCertificate(Certificate):
     than `least_k` rows are not served.
     """
 
-    WHAT, FILE, MODELS = "ranking", "ranking.json", "ranking.pkl"
+    WHAT, FILE, MODELS = "ranking", RANKING_FILE, "ranking.pkl"
 
     recall: float
     least_k: int

@@ -14,9 +14,19 @@ import sys
 import traceback
 from typing import Any
 
+from sparkweld.contract.constants import (
+    GROUPED_AGG_PANDAS,
+    SCALAR_ARROW,
+    SCALAR_ARROW_ITERATOR,
+    SCALAR_PANDAS,
+    SCALAR_PANDAS_ITERATOR,
+)
 from sparkweld.lint.importing import source_file
 
-KINDS = {200: "pandas_udf", 204: "pandas_udf iterator", 202: "pandas_udf aggregate", 250: "arrow_udf", 251: "arrow_udf iterator"}
+KINDS = {
+    SCALAR_PANDAS: "pandas_udf", SCALAR_PANDAS_ITERATOR: "pandas_udf iterator", GROUPED_AGG_PANDAS: "pandas_udf aggregate",
+    SCALAR_ARROW: "arrow_udf", SCALAR_ARROW_ITERATOR: "arrow_udf iterator",
+}  # fmt: skip
 
 
 def _import(target: str) -> list[str]:

@@ -15,14 +15,14 @@ from pyspark import cloudpickle
 
 from sparkweld.api.asking import MAPS
 from sparkweld.api.verdict import Trial, Verdict, examine, reply_of, told
+from sparkweld.contract.constants import GROUPED_AGG_ARROW, GROUPED_AGG_PANDAS, SCALAR_PANDAS
 from sparkweld.ir import Program, evaluate, parse_program
 from sparkweld.ir.ops import Optional
 from sparkweld.lint.stubs import Declared, UnknownType
 from sparkweld.reasons import has, refusal
 
 #: Eval types whose functions receive a whole group, so they may read other rows.
-GROUPS = frozenset((201, 202, 209, 252))
-SCALAR_PANDAS = 200
+GROUPS = frozenset((201, GROUPED_AGG_PANDAS, 209, GROUPED_AGG_ARROW))
 
 #: Names of sources of non-determinism, in the messages of those refusals.
 _UNREPEATABLE = re.compile(r"\b(random|uuid|uuid1|uuid4|time|secrets|urandom|today|now|utcnow|perf_counter|Generator)\b")

@@ -13,11 +13,12 @@ from pyspark.sql.types import StructField, StructType
 
 from sparkweld.api import session, udfs
 from sparkweld.api.udfs import parsed_type
+from sparkweld.contract.constants import MAP_ARROW, MAP_PANDAS
 
 #: Methods of DataFrames and groups that take a function -> its eval type.
 _TAKERS = {
-    "mapInPandas": 205,
-    "mapInArrow": 207,
+    "mapInPandas": MAP_PANDAS,
+    "mapInArrow": MAP_ARROW,
     "applyInPandas": 201,
     "applyInArrow": 209,
 }

@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
+from sparkweld.contract.constants import (
+    ARROW_BATCHED,
+    BATCHED,
+    MAP_ARROW,
+    MAP_PANDAS,
+    SCALAR_ARROW,
+    SCALAR_ARROW_ITERATOR,
+    SCALAR_PANDAS,
+    SCALAR_PANDAS_ITERATOR,
+)
 from sparkweld.reasons import refusal
 from udf_compiler.eval_types.iterated import Iterated
 from udf_compiler.eval_types.kind import Call, Kind, MapKind, check_nullable, check_types, fields_of
@@ -13,18 +23,18 @@ from udf_compiler.eval_types.scalar_pandas import ScalarPandas
 
 #: PythonEvalType -> kind (pyspark/util.py).
 KINDS: dict[int, Kind] = {
-    100: Row(),
-    101: Row(),
-    200: ScalarPandas(),
-    204: Iterated(ScalarPandas()),
-    250: ScalarArrow(),
-    251: Iterated(ScalarArrow()),
+    BATCHED: Row(),
+    ARROW_BATCHED: Row(),
+    SCALAR_PANDAS: ScalarPandas(),
+    SCALAR_PANDAS_ITERATOR: Iterated(ScalarPandas()),
+    SCALAR_ARROW: ScalarArrow(),
+    SCALAR_ARROW_ITERATOR: Iterated(ScalarArrow()),
 }
 
 #: Kinds whose functions return rows; Spark plans each in a node of its own.
 MAPS: dict[int, MapKind] = {
-    205: MapPandas(),
-    207: MapArrow(),
+    MAP_PANDAS: MapPandas(),
+    MAP_ARROW: MapArrow(),
 }
 
 

@@ -12,13 +12,14 @@ from functools import cache
 from importlib.machinery import BuiltinImporter, FrozenImporter, ModuleSpec, PathFinder
 from typing import Any
 
+from sparkweld.contract.constants import JOB_VARIABLES_VARIABLE, LOCAL_VARIABLE, WITHHELD_VARIABLE, WORKER_PATH_VARIABLE
 from sparkweld.reasons import refusal
 
 FileState = tuple[str, int, int]
 
 #: Environment variables in which the JVM describes the workers: the entries of the workers' PYTHONPATH; whether workers are
 #: children of the same JVM; the variables withheld from this process; the variables that the job sets for all workers.
-PATH, LOCAL, WITHHELD, OF_JOB = "SPARKWELD_WORKER_PATH", "SPARKWELD_LOCAL", "SPARKWELD_WITHHELD", "SPARKWELD_JOB_VARIABLES"
+PATH, LOCAL, WITHHELD, OF_JOB = WORKER_PATH_VARIABLE, LOCAL_VARIABLE, WITHHELD_VARIABLE, JOB_VARIABLES_VARIABLE
 
 #: Third-party packages that this process itself imports.
 _OURS = frozenset(("sparkweld", "udf_compiler", "numba", "llvmlite", "numpy", "pandas", "pyarrow", "pyspark", "py4j"))

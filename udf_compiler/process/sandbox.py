@@ -12,8 +12,10 @@ import resource
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from sparkweld.contract.constants import MAX_MEMORY_VARIABLE, UNPICKLE_VARIABLE
+
 #: Environment variables from the JVM: the memory limit in bytes, and whether functions may be read at all.
-MEMORY, UNPICKLE = "SPARKWELD_MAX_MEMORY", "SPARKWELD_UNPICKLE"
+MEMORY, UNPICKLE = MAX_MEMORY_VARIABLE, UNPICKLE_VARIABLE
 
 _MAX_FILE_BYTES = 2 << 30
 _FIRST_DESCRIPTOR = 3

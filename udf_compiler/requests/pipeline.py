@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from sparkweld.contract.constants import BOUNDED_NOTE
 from sparkweld.errors import Refusal
 from sparkweld.ir import ROWS, Input, Program, ProgramBuilder, print_program
 from sparkweld.ir.layouts.trees import BLOCK
@@ -44,7 +45,7 @@ from udf_compiler.function.model_files import reading
 from udf_compiler.requests.form_agreement import Form, batchwise
 from udf_compiler.requests.udfs import EVALUATED_ONCE, UdfTracer
 
-_BOUNDED = "rows whose score bound cannot pass the filter are skipped before full scoring"
+_BOUNDED = f"{BOUNDED_NOTE} are skipped before full scoring"
 
 
 def compile_pipeline(

@@ -21,6 +21,8 @@ from contextlib import contextmanager
 from contextvars import copy_context
 from typing import Any, BinaryIO
 
+from sparkweld.contract.constants import PROTOCOL
+from sparkweld.contract.decoding import MessageError
 from sparkweld.errors import Refusal
 from sparkweld.reasons import has, refusal
 from udf_compiler.function.module_paths import Stale
@@ -31,7 +33,7 @@ from udf_compiler.process.process_state import ignore_warning_options
 from udf_compiler.process.sandbox import cpu_seconds, enter
 from udf_compiler.requests.trace_cache import no_traces, remembering
 from udf_compiler.service.blob_store import BlobStore, MissingBlobs
-from udf_compiler.service.protocol import PROTOCOL, Message, MessageError, StreamError, read_message, write_message
+from udf_compiler.service.protocol import Message, StreamError, read_message, write_message
 from udf_compiler.service.replies import Make, error_reply, or_refused, out_of_memory, out_of_time
 from udf_compiler.service.request_keys import request_keys
 

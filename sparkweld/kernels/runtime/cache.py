@@ -22,6 +22,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import sparkweld.ir
+from sparkweld.contract.constants import CACHE_DIR_VARIABLE, CACHE_MAX_BYTES_VARIABLE, HEAD_WORDS, KEEPS
 from sparkweld.errors import UserError
 from sparkweld.ir.program import Program
 from sparkweld.kernels.codegen.shape import kernel_symbol
@@ -49,25 +50,25 @@ def default_folder() -> Path:
     A relative path stays relative, and ``~`` is not expanded for a user without a home: the cache then warns that it requires
     another folder.
     """
-    chosen = os.environ.get("SPARKWELD_CACHE_DIR")
+    chosen = os.environ.get(CACHE_DIR_VARIABLE)
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return Path(os.path.expanduser(chosen or os.path.join(base, "sparkweld")))
 
 
 def default_max_bytes() -> int:
     """Returns ``$SPARKWELD_CACHE_MAX_BYTES``, else 256 MB. Raises UserError for a value that is not a number."""
-    text = os.environ.get("SPARKWELD_CACHE_MAX_BYTES")
+    text = os.environ.get(CACHE_MAX_BYTES_VARIABLE)
     if not text:
         return DEFAULT_MAX_BYTES
     if not text.isdecimal():
-        raise UserError(f"SPARKWELD_CACHE_MAX_BYTES is {text!r}; pass a number of bytes, such as {DEFAULT_MAX_BYTES}")
+        raise UserError(f"{CACHE_MAX_BYTES_VARIABLE} is {text!r}; pass a number of bytes, such as {DEFAULT_MAX_BYTES}")
     return int(text)
 
 
 @cache
 def compiler_version() -> str:
     """Returns a hash of all inputs of code generation except the program and the CPU."""
-    parts = (version("numba"), version("llvmlite"), vector_math(), unicodedata.unidata_version)
+    parts = (version("numba"), version("llvmlite"), vector_math(), unicodedata.unidata_version, str(HEAD_WORDS), str(KEEPS))
     digest = hashlib.sha256(" ".join(parts).encode())
     for folder in (Path(sparkweld.ir.__file__).parent, Path(__file__).parent.parent):
         for source in sorted(folder.rglob("*.py")):

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from sparkweld.contract.constants import GROUPED_AGG_ARROW, GROUPED_AGG_PANDAS
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import Array, Optional, Read
 from sparkweld.ir.types import BOOL
@@ -24,11 +25,6 @@ from udf_compiler.frontends.pandas.frame import TracedFrame
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.pandas.stand_ins import stand_in
 from udf_compiler.frontends.pandas.trace import trace
-
-#: Series of a group to a scalar (PythonEvalType.SQL_GROUPED_AGG_PANDAS_UDF).
-GROUPED_AGG_PANDAS = 202
-#: Arrow arrays of a group to a scalar (PythonEvalType.SQL_GROUPED_AGG_ARROW_UDF).
-GROUPED_AGG_ARROW = 252
 
 
 class AggregateKind(Protocol):

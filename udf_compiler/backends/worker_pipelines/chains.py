@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sparkweld.contract.constants import SCALAR_ARROW, SCALAR_ARROW_ITERATOR, SCALAR_PANDAS, SCALAR_PANDAS_ITERATOR
 from sparkweld.reasons import refusal
 from udf_compiler.backends.worker_pipelines.payload import batch_command
 from udf_compiler.eval_types.iterated import of_one_batch
 from udf_compiler.function.options import options_of
 from udf_compiler.function.payload import load_command
 
-_SCALAR_PANDAS, _ITERATOR_PANDAS, _SCALAR_ARROW, _ITERATOR_ARROW = 200, 204, 250, 251
-_SCALARS, _ITERATORS = (_SCALAR_PANDAS, _SCALAR_ARROW), (_ITERATOR_PANDAS, _ITERATOR_ARROW)
+_SCALARS, _ITERATORS = (SCALAR_PANDAS, SCALAR_ARROW), (SCALAR_PANDAS_ITERATOR, SCALAR_ARROW_ITERATOR)
 #: Eval types of functions that take Arrow arrays.
-_ARROW = (_SCALAR_ARROW, _ITERATOR_ARROW)
+_ARROW = (SCALAR_ARROW, SCALAR_ARROW_ITERATOR)
 
 
 def chain_of(udf: dict[str, Any]) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ import numpy as np
 from sparkweld.annotations import Annotation, annotation_of
 from sparkweld.annotations.errors import DomainError
 from sparkweld.annotations.split_types import Matrix, Merge, Merged, Mutated, Rows
+from sparkweld.contract.constants import GROUPED_AGG_PANDAS
 from sparkweld.errors import Refusal
 from sparkweld.reasons import refusal
 from sparkweld.worker import grouping, segmented
@@ -25,7 +26,6 @@ from udf_compiler.function.environment import broadcasts, module_path
 from udf_compiler.function.options import options_of
 from udf_compiler.function.payload import load_command
 
-_GROUPED_AGG_PANDAS = 202
 #: Spark type -> the dtype of a Series without NULLs.
 _DTYPES = {
     "byte": "int8", "short": "int16", "integer": "int32", "long": "int64", "float": "float32", "double": "float64",
@@ -87,7 +87,7 @@ def _native(request: dict[str, Any], annotations: list[Annotation], return_types
 
 def _part(udf: dict[str, Any], name: str, blobs: Sequence[bytes], column: int) -> tuple[grouping.Part, Annotation]:
     """Returns the aggregate whose first argument is column `column`. Refuses SW386, SW207, SW700, SW647 and SW648."""
-    if udf["evalType"] != _GROUPED_AGG_PANDAS:
+    if udf["evalType"] != GROUPED_AGG_PANDAS:
         raise refusal("SW386", name, eval_type=udf["evalType"])
     if not udf.get("deterministic", True):
         raise refusal("SW207", name)
