@@ -8,14 +8,14 @@ PY    := $(VENV)/bin/python
 PIP   := $(PY) -m pip --disable-pip-version-check
 CHECK := sh jvm-bridge/prerequisites.sh
 # What build-system.requires of pyproject.toml names, installed once, so that pip builds the package in .venv itself
-# and Spark is not downloaded a second time into a build environment (tests/test_packaging.py compares the two lists).
+# and Spark is not downloaded a second time into a build environment (tests/repository/test_packaging.py compares the two lists).
 BUILD_REQUIRES := 'setuptools>=77' 'pyspark==4.3.*'
 # Spark finds the JDK that the check found, also when it is not on PATH, and runs its workers in .venv.
 RUN   := JAVA_HOME="$$($(CHECK) java-home)" PYSPARK_PYTHON="$(CURDIR)/$(PY)"
 
 # Tests that read what they expect from files, and write these files with --golden.
-GOLDEN := tests/test_trace_calls.py tests/test_trace_operators.py tests/test_trace_times.py tests/test_bridge_cases.py \
-  tests/spark/test_queries.py
+GOLDEN := $(addprefix tests/udf_compiler/frontends/pandas/,test_calls.py test_operators.py test_times.py) \
+  tests/jvm_bridge/test_cases.py tests/spark/test_queries.py
 
 .PHONY: help demo test check bench corpus fuzz golden clean ready prerequisites bridge
 

@@ -76,7 +76,7 @@ def traced_counts(request):
 
     OUTCOMES.clear()
     yield
-    name = f"{request.path.stem}::{request.node.name}"
+    name = request.node.nodeid
     stored = json.loads(TRACED.read_text(encoding="utf-8"))
     every, count = f"{len(OUTCOMES)} of {len(OUTCOMES)}", f"{sum(OUTCOMES)} of {len(OUTCOMES)}"
     if not request.config.getoption("golden"):

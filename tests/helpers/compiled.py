@@ -36,7 +36,7 @@ from udf_compiler.eval_types import MAPS, sees_batch_state
 from udf_compiler.requests.pipeline import compile_pipeline
 
 #: Types whose NULLs change the Series that a pandas UDF receives: a batch with NULLs has another form than one without.
-#: tests/spark/test_catalyst.py checks that the JVM has the same list.
+#: tests/spark/udf_compiler/test_catalyst.py checks that the JVM has the same list.
 TWO_FORMS = tuple(type for type in COLUMN_TYPES if type not in ONE_FORM)
 #: Codes that mean a bug in SparkWeld: a wrong translation found by the trial run, or an internal error.
 FAULTS = frozenset({"SW233", "SW510", "SW511"})

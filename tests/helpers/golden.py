@@ -12,7 +12,7 @@ from sparkweld.ir import parse_program, print_program
 from tests.corpus import runner as corpus
 from tests.helpers import compatibility
 from tests.helpers.calls_table import with_calls_table
-from tests.test_optimizer import BLOCKS, BY_NAME, FIXTURES, cases, to_fixed_point
+from tests.optimizer.test_passes import BLOCKS, BY_NAME, FIXTURES, cases, to_fixed_point
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 COMPILED, SETTINGS = DOCS / "compiled.md", DOCS / "settings.md"

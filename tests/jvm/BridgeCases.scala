@@ -23,7 +23,7 @@ import org.apache.spark.unsafe.types.UTF8String
 /**
  * Prints the results of the cases of a table: `BridgeCases FILE`. A case is a line `> KIND INPUT`; its result follows it.
  *
- * It runs rules and codecs without a Spark session or a compile service. tests/test_bridge_cases.py compares the output with the
+ * It runs rules and codecs without a Spark session or a compile service. tests/jvm_bridge/test_cases.py compares the output with the
  * table, which is the only place that names a case.
  */
 object BridgeCases {

@@ -9,7 +9,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 
-/** Runs named checks and prints "ok NAME" or "FAILED NAME: why" for each; test_native_bridge.py reads these lines. */
+/** Runs named checks and prints "ok NAME" or "FAILED NAME: why" for each; test_native.py reads these lines. */
 final class Checks {
   interface Check {
     void run() throws Exception;

@@ -20,7 +20,7 @@ import org.apache.spark.unsafe.Platform;
 /**
  * Checks that a kernel would read the values of a vector's getters: `java ColumnCheck FOLDER`.
  *
- * FOLDER holds the Parquet files of test_native_bridge.py. Prints "ok NAME" or "FAILED NAME: why" for each check.
+ * FOLDER holds the Parquet files of test_native.py. Prints "ok NAME" or "FAILED NAME: why" for each check.
  */
 public final class ColumnCheck {
   static final int[] ROWS = {0, 1, 7, 8, 63, 64, 65, 1000, 4096};

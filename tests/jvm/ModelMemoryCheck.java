@@ -11,7 +11,7 @@ import scala.runtime.AbstractFunction0;
 
 /**
  * Checks model memory of executors and driver: one copy for all tasks, evicted when unused over the limit, kept while in use,
- * retried after a failure. Prints "ok NAME" or "FAILED NAME: why" for each check; test_native_bridge.py reads these lines.
+ * retried after a failure. Prints "ok NAME" or "FAILED NAME: why" for each check; test_native.py reads these lines.
  */
 public final class ModelMemoryCheck {
 

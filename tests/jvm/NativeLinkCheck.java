@@ -17,8 +17,8 @@ import scala.runtime.AbstractFunction0;
 /**
  * Checks the JIT linker in a separate JVM: `java NativeLinkCheck FOLDER PYTHON LLVMLITE CPU`.
  *
- * FOLDER holds kernel.o and imports.txt from test_native_bridge.py: out = exp(in) + {0.25, 0.5, 0.75, 1}[row % 4].
- * Prints "ok NAME" or "FAILED NAME: why" for each check; test_native_bridge.py reads these lines.
+ * FOLDER holds kernel.o and imports.txt from test_native.py: out = exp(in) + {0.25, 0.5, 0.75, 1}[row % 4].
+ * Prints "ok NAME" or "FAILED NAME: why" for each check; test_native.py reads these lines.
  */
 public final class NativeLinkCheck {
   private static final String SYMBOL = "sw_check";

@@ -23,7 +23,7 @@ import scala.runtime.AbstractFunction2;
 /**
  * Checks the kernel cache: loaded once, evicted when unused over the limit, kept while in use, failures by kind.
  * `java RegistryCheck CODE MODEL`: the codes of an internal error, and of a model whose constants are unreachable.
- * Prints "ok NAME" or "FAILED NAME: why" for each check; test_native_bridge.py reads these lines.
+ * Prints "ok NAME" or "FAILED NAME: why" for each check; test_native.py reads these lines.
  */
 public final class RegistryCheck {
   private static final FormOrigin ORIGIN = new FormOrigin(new ServiceCommand("python3", Map$.MODULE$.empty()));

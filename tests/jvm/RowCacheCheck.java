@@ -15,7 +15,7 @@ import scala.Option;
 
 /**
  * Checks the row cache against maps: hits return the stored values, least recently found entries are evicted, and tasks use
- * the cache when advised to. Prints "ok NAME" or "FAILED NAME: why"; test_native_bridge.py reads these lines.
+ * the cache when advised to. Prints "ok NAME" or "FAILED NAME: why"; test_native.py reads these lines.
  */
 public final class RowCacheCheck {
   private static final int ROWS = 200;

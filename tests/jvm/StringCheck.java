@@ -26,7 +26,7 @@ import org.apache.spark.unsafe.types.UTF8String;
 /**
  * Checks that a kernel would read the strings of a vector's getters, and where its own are written: `java StringCheck FOLDER`.
  *
- * FOLDER holds the Parquet files of test_native_bridge.py. Prints "ok NAME" or "FAILED NAME: why" for each check.
+ * FOLDER holds the Parquet files of test_native.py. Prints "ok NAME" or "FAILED NAME: why" for each check.
  */
 public final class StringCheck {
   static final DataType TEXT = DataTypes.StringType;

@@ -7,7 +7,7 @@ of batch.
 
 Each (NumPy dtype, return type) pair is one of three. It may be converted bit for bit. It may be converted under a guard that
 flags every row for which Arrow raises; Python then runs the batch and raises the real error. When no value converts, it is
-refused. tests/test_boundary.py runs the worker's own functions over the whole matrix.
+refused. tests/udf_compiler/boundary/test_boundary.py runs the worker's own functions over the whole matrix.
 """
 
 from __future__ import annotations

@@ -1,0 +1,71 @@
+"""Compares the bridge's codecs and rules, run in a JVM without Spark, with the results that tests/jvm/bridge.cases states."""
+
+from __future__ import annotations
+
+import pathlib
+import subprocess
+import types
+from collections.abc import Iterator
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+TABLE = ROOT / "tests" / "jvm" / "bridge.cases"
+#: Packages that Spark opens; it analyzes and generates code in this JVM.
+OPENED = ("java.lang", "java.lang.invoke", "java.nio", "java.util", "sun.nio.ch")
+
+
+def read(text: str) -> Iterator[tuple[str, str]]:
+    """Yields the lines of a table with their results: cases (`> KIND INPUT`), and other lines with no result."""
+    line = None
+    result: list[str] = []
+    for each in text.splitlines():
+        if not each.startswith(("> ", "#")) and each:
+            result.append(each)
+            continue
+        if line is not None:
+            yield line, "\n".join(result)
+        line, result = each, []
+    if line is not None:
+        yield line, "\n".join(result)
+
+
+def cases(text: str) -> dict[str, str]:
+    found = [(line.removeprefix("> "), result) for line, result in read(text) if line.startswith("> ")]
+    assert len(dict(found)) == len(found), "a case that is stated twice"
+    return dict(found)
+
+
+EXPECTED = cases(TABLE.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def results(
+    builder: types.ModuleType, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> dict[str, str]:
+    """Returns the result of each case: all run in one JVM."""
+    jar, tools, folder = builder.build(), builder.Toolchain.find(), tmp_path_factory.mktemp("cases")
+    sources = sorted(str(path) for path in TABLE.parent.glob("*.scala"))
+    builder.scalac(["-cp", str(jar), "-d", str(folder), *sources], tools, "the cases", [str(jar)])
+    opens = [flag for package in OPENED for flag in ("--add-opens", f"java.base/{package}=ALL-UNNAMED")]
+    options = ["-Xmx512m", "-Duser.timezone=UTC", *opens, "-cp", f"{folder}:{jar}:{tools.jars}/*"]
+    command = [tools.java, *options, "io.sparkweld.rules.BridgeCases", str(TABLE)]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert ran.returncode == 0, ran.stderr[-4000:]
+    made = cases(ran.stdout)
+    if request.config.getoption("golden"):
+        lines = [line for line, _ in read(TABLE.read_text(encoding="utf-8"))]
+        rewritten = [f"{line}\n{made[line.removeprefix('> ')]}" if line.startswith("> ") else line for line in lines]
+        TABLE.write_text("\n".join(rewritten) + "\n", encoding="utf-8")
+    return made
+
+
+@pytest.mark.parametrize("case", list(EXPECTED), ids=lambda case: case.replace("::", ":")[:60])
+def test_case(results: dict[str, str], request: pytest.FixtureRequest, case: str) -> None:
+    expected = cases(TABLE.read_text(encoding="utf-8")) if request.config.getoption("golden") else EXPECTED
+    assert results[case] == expected[case]
+
+
+def test_the_runner_agrees_on_generated_code(results: dict[str, str]) -> None:
+    evaluated = [result for case, result in results.items() if case.startswith("evaluate ")]
+    assert len(evaluated) >= 8 and not any("generated" in result for result in evaluated)

@@ -1,0 +1,71 @@
+"""Checks that what differs between lines of Spark stays behind the bridge's interface to Spark."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from pyspark.util import PythonEvalType
+
+MAIN = Path(__file__).resolve().parents[2] / "jvm-bridge" / "src" / "main"
+LINES = sorted(MAIN.glob("spark-*"))
+INTERFACE = (MAIN / "scala" / "io" / "sparkweld" / "spark", MAIN / "scala" / "org" / "apache" / "spark")
+#: Names of Spark that some line from 3.5 to 4.3 lacks, or has with another signature.
+DIFFERING = """
+    ArgumentMetadata ArrowEvalPythonEvaluatorFactory BatchEvalPythonEvaluatorFactory BinaryView
+    ColumnarArrowEvalPythonEvaluatorFactory ExtendedExplainGenerator IsValidUTF8 LocalTableScanExec MapInArrow MapInArrowExec
+    MapInBatchEvaluatorFactory MapInPandasExec NumericEvalContext PYTHON_UDF_MAX_BYTES_PER_BATCH PythonException PythonSQLMetrics
+    TRANSPILED_PYTHON_UDF TimestampNanosVal UnsafeRowUtils ViewVarCharVector arrowMaxBytesPerBatch
+    arrowPySparkUDFColumnarInputEnabled classic evalContext getSqlConf injectPreOperatorOptimizationRule
+    pythonWorkerLoggingEnabled
+""".split()
+
+
+def code(path: Path) -> str:
+    """Returns a Scala source without its comments and strings."""
+    text = re.sub(r"/\*.*?\*/|//[^\n]*", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+    return re.sub(r'"[^"\n]*"', '""', text)
+
+
+def common() -> list[Path]:
+    """Returns the sources that compile unchanged for every line, without the interface itself."""
+    found = (MAIN / "scala").rglob("*.scala")
+    return sorted(path for path in found if not any(path.is_relative_to(folder) for folder in INTERFACE))
+
+
+def test_only_the_interface_names_what_differs_between_lines():
+    differing = re.compile(rf"\b(?:{'|'.join(DIFFERING)})\b")
+    found = [f"{path.relative_to(MAIN)}: {name}" for path in common() for name in sorted(set(differing.findall(code(path))))]
+    assert len(common()) > 100 and LINES, "no sources: have the folders moved?"
+    assert not found, "use io.sparkweld.spark.CurrentSpark: " + ", ".join(found)
+
+
+def test_only_the_interface_uses_private_members_of_spark():
+    private = re.compile(r"org\.apache\.spark[\w.]*\.sparkweld\b")
+    assert not [str(path.relative_to(MAIN)) for path in common() if private.search(code(path))]
+
+
+def test_forwards_of_private_members_name_nothing_that_differs():
+    differing = re.compile(rf"\b(?:{'|'.join(set(DIFFERING) - {'PythonException'})})\b")
+    assert not [found for path in INTERFACE[1].rglob("*.scala") for found in differing.findall(code(path))]
+
+
+@pytest.mark.parametrize("line", LINES, ids=lambda path: path.name)
+def test_every_line_has_the_public_names(line):
+    text = "\n".join(code(path) for path in (line / "io" / "sparkweld" / "spark").glob("*.scala"))
+    names = set(re.findall(r"^(?:abstract class|trait|object) (\w+)", text, re.MULTILINE))
+    assert names == {"CurrentSpark", "ExplainProvider", "ConfiguredParquet", "ForwardingColumnVector"}
+
+
+def test_eval_types_are_those_of_pyspark():
+    numbers = dict(re.findall(r"val (\w+): Int = (\d+)", code(INTERFACE[0] / "EvalTypes.scala")))
+    expected = {
+        "Batched": "SQL_BATCHED_UDF", "ArrowBatched": "SQL_ARROW_BATCHED_UDF", "ScalarPandas": "SQL_SCALAR_PANDAS_UDF",
+        "ScalarPandasIterator": "SQL_SCALAR_PANDAS_ITER_UDF", "MapPandas": "SQL_MAP_PANDAS_ITER_UDF",
+        "MapArrow": "SQL_MAP_ARROW_ITER_UDF", "ScalarArrow": "SQL_SCALAR_ARROW_UDF",
+        "ScalarArrowIterator": "SQL_SCALAR_ARROW_ITER_UDF",
+    }  # fmt: skip
+    assert {name: int(number) for name, number in numbers.items()} == {
+        name: getattr(PythonEvalType, constant) for name, constant in expected.items()
+    }

@@ -1,0 +1,111 @@
+"""Checks score filters over forests: for any cut trees and bounds, rows and sums equal the whole forest's, bit for bit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from sparkweld.ir import Input, Program, ProgramBuilder, evaluate
+from sparkweld.ir.ops import TreeEnsemble
+from sparkweld.ir.trees import Forest, Tree
+from sparkweld.ir.types import F32, F64, Type
+from sparkweld.kernels import Kernel, compile_program
+from sparkweld.optimizer.model_ranges import forest_range
+from sparkweld.optimizer.passes.skip_models import skip_models
+from sparkweld.optimizer.tree_cuts import GROUPS, cuts_of, group_end
+from tests.kernels.test_trees import around, masked, random_tree
+
+ROWS = 5000  # a block of the driver's, and a rest
+EDGES = 40
+
+
+def forest_like(kind: str, width: Type, sums: Type) -> tuple[Forest, list[np.ndarray]]:
+    """Returns trees with mostly small leaves, so that few rows have a large sum, and rows at and around their splits."""
+    rng = np.random.default_rng(sum(kind.encode()))
+    edges = [np.unique(np.append(rng.normal(size=EDGES), [0.0, -1.0]).astype(width.dtype)) for _ in range(4)]
+    outputs = 2 if kind == "two outputs" else 1
+    trees: list[Tree] = []
+    for number in range(1 if kind == "one tree" else 24):
+        leaves = 120 if kind == "deep" else int(rng.integers(1, 24))
+        tree = random_tree(rng, leaves, edges, kind == "sets", outputs, 0)
+        values = np.floor(5 * rng.random(tree.values.shape) ** 8) if kind == "ties" else rng.random(tree.values.shape) ** 8
+        tree = replace(tree, values=np.full_like(values, 0.25) if kind == "constant" else values)
+        if kind == "alike" and number % 5:
+            tree = replace(trees[-1], values=rng.random(trees[-1].values.shape) ** 8)
+        trees.append(tree)
+    if kind == "infinite":
+        trees[7].values[trees[7].is_leaf] = np.inf
+    start = rng.normal(size=outputs).astype(sums.dtype)
+    return Forest(4, width, sums, start, tuple(trees)), [around(rng, e, ROWS) for e in edges]
+
+
+def filtered(op: TreeEnsemble, comparison: str, threshold: float | None) -> Program:
+    """Returns the rows whose first sum satisfies the comparison, and all sums; a threshold of None is a column's."""
+    builder = ProgramBuilder("scores", [*(Input(f"x{i}", op.width) for i in range(op.arguments)), Input("t", op.sums)])
+    loop = builder.loop("scores")
+    arguments = [loop.read(f"x{i}") for i in range(op.arguments)]
+    sums = [loop.emit(op.at(number), *arguments) for number in range(op.outputs)]
+    end = loop.read("t") if threshold is None else loop.const(threshold, op.sums)
+    for number, value in enumerate(sums):
+        loop.append(f"s{number}", value)
+    loop.close(loop.call(comparison, sums[0], end), "kept")
+    return builder.finish([f"s{number}" for number in range(op.outputs)])
+
+
+#: Cases that a kernel runs too, with all variants of its trial.
+KERNELS = {("deep", "mask"), ("two outputs", "walk"), ("sets", "sets"), ("plain", "mask")}
+CASES = [(kind, F32, F64) for kind in ("plain", "deep", "sets", "ties", "alike", "constant", "infinite", "one tree")]
+CASES += [("deep", F64, F64), ("two outputs", F64, F64), ("ties", F32, F32)]
+
+
+@pytest.mark.parametrize("kind, width, sums", CASES, ids=str)
+def test_the_rows_and_bits_are_the_forests(kind: str, width: Type, sums: Type) -> None:
+    forest, columns = forest_like(kind, width, sums)
+    scores = forest.evaluate(columns)
+    rewritten = 0
+    for op in (masked(forest), TreeEnsemble.walking(forest)):
+        queries = ((0.995, "greater"), (0.9, "greater_equal"), (0.002, "less"))
+        for share, comparison in queries if op.form == "mask" else queries[:1]:
+            t = float(np.quantile(scores[0], share, method="nearest"))
+            for threshold in (t, None) if comparison == "greater" else (t,):
+                program = filtered(op, comparison, threshold)
+                bounded = skip_models(program)
+                rewritten += bounded.has_trials
+                given = {f"x{i}": column for i, column in enumerate(columns)} | {"t": np.full(ROWS, t, sums.dtype)}
+                expected = np.flatnonzero(getattr(np, comparison)(scores[0], sums.dtype.type(t)))
+                runs = [evaluate(bounded, given, ROWS)]
+                if comparison == "greater" and (kind, op.form) in KERNELS and (threshold is None) == (kind == "plain"):
+                    kernel = Kernel.load(compile_program(bounded), bounded)
+                    runs += [kernel.run(given, ROWS) for _ in range(3)]
+                for found in runs:
+                    np.testing.assert_array_equal(found.selection, expected)
+                    for number, score in enumerate(scores):
+                        assert np.asarray(found.columns[f"s{number}"]).tobytes() == score[expected].tobytes()
+    assert (rewritten > 0) == (kind not in ("one tree", "infinite"))
+
+
+@pytest.mark.parametrize("width, sums", [(F32, F64), (F64, F64), (F32, F32)], ids=str)
+def test_bounds_hold(width: Type, sums: Type) -> None:
+    """The sum of the trees from an index on is between the leaves' bounds, and between those of the truncated trees."""
+    for kind in ("deep", "sets", "two outputs"):
+        forest, columns = forest_like(kind, width, sums)
+        for op in (masked(forest), TreeEnsemble.walking(forest)):
+            op = op.at(op.outputs - 1)
+            found, terms = forest_range(op), op.terms(op.output, *columns).astype(np.float64)
+            assert found is not None
+            for end in (0, 7, op.trees):
+                rest = terms[end:].sum(axis=0)
+                assert np.all(found.low[end] - 1e-9 <= rest) and np.all(rest <= found.high[end] + 1e-9)
+            ends = [0, *(group_end(op, group) for group in range(GROUPS))]
+            groups = np.array([terms[a:b].sum(axis=0) for a, b in zip(ends, ends[1:], strict=False)])
+            pairs = cuts_of(op)
+            assert pairs or kind != "deep"
+            for low, high in pairs:
+                for cut, sign in ((low, -1), (high, 1)):
+                    made = cut.op
+                    assert made is not None
+                    bounds = np.array(made[0].evaluate_all(*(columns[feature] for feature in made[1])), np.float64)
+                    assert np.all(sign * (bounds - groups) >= -found.lost(cut.sums))
+                    assert cut.forest.trees and all(tree.is_leaf.sum() < 120 for tree in cut.forest.trees)

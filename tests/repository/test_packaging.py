@@ -1,0 +1,187 @@
+"""Checks pip's outputs (the wheel, the editable install, the sdist), and that files around the code agree."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+TOP_LEVEL = {
+    ".ci", ".devcontainer", ".github", ".gitignore", ".pre-commit-config.yaml", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE",
+    "Makefile", "README.md", "SECURITY.md", "conf", "docs", "jobs", "jvm-bridge", "pyproject.toml", "sparkweld", "tests",
+    "udf_compiler",
+}  # fmt: skip
+GITHUB = ROOT / ".github"
+IN_SDIST = {"PKG-INFO", "setup.cfg", "sparkweld.egg-info", "build", "dist"}
+
+
+def _toml_list(text: str, key: str) -> list[str]:
+    """Returns the list of strings under a key; tomllib requires Python 3.11 and this must run on 3.10."""
+    found = re.search(rf"^{key} = (\[.*?\])", text, re.MULTILINE | re.DOTALL)
+    assert found is not None, key
+    return ast.literal_eval(found[1])
+
+
+def test_the_makefile_installs_the_requirements_of_the_build():
+    wanted = _toml_list((ROOT / "pyproject.toml").read_text(), "requires")
+    line = re.search(r"^BUILD_REQUIRES := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert line is not None
+    assert re.findall(r"'([^']+)'", line[1]) == wanted
+
+
+def test_the_flag_is_all_that_the_default_conf_has():
+    lines = (ROOT / "conf" / "spark-defaults.conf").read_text().split()
+    assert lines == ["spark.plugins", "io.sparkweld.SparkWeldPlugin"]
+
+
+def test_no_new_top_level_names():
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    # an unpacked sdist is not a checkout: there, the unpacked files except pip's own
+    unpacked = [path.name for path in ROOT.iterdir() if path.name not in IN_SDIST and path.name[0] != "."]
+    names = listed.stdout.splitlines() or unpacked
+    assert {name.split("/")[0] for name in names} <= TOP_LEVEL
+
+
+def _yaml(path: Path) -> dict[Any, Any]:
+    return yaml.safe_load(path.read_text())
+
+
+def _steps() -> dict[str, list[dict[str, Any]]]:
+    """Returns the steps of each workflow and action, by file name."""
+    jobs = {path.name: _yaml(path)["jobs"].values() for path in (GITHUB / "workflows").iterdir()}
+    workflows = {name: [step for job in of for step in job["steps"]] for name, of in jobs.items()}
+    return workflows | {path.parent.name: _yaml(path)["runs"]["steps"] for path in (GITHUB / "actions").glob("*/action.yml")}
+
+
+def test_workflows_run_make_targets_that_the_docs_name():
+    commands = [step["run"] for steps in _steps().values() for step in steps if "run" in step]
+    targets = {target for command in commands for target in re.findall(r"\bmake ([a-z]+)", command)}
+    assert targets == {"check", "test", "nightly"}
+    for name in ("README.md", "CONTRIBUTING.md"):
+        documented = set(re.findall(r"(?:^|`)make ([a-z]+)", (ROOT / name).read_text(), re.MULTILINE))
+        assert documented & targets
+        targets |= documented
+    container = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text())
+    assert (ROOT / ".devcontainer" / container["build"]["dockerfile"]).is_file()
+    targets |= set(re.findall(r"make ([a-z]+)", container["postCreateCommand"]))
+    targets |= set(re.findall(r"`make ([a-z]+)", (GITHUB / "pull_request_template.md").read_text()))
+    assert targets <= set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+def test_workflows_need_no_secrets_and_pin_major_versions():
+    for name, steps in _steps().items():
+        used = [step["uses"] for step in steps if "uses" in step]
+        assert used, name
+        for action in used:
+            assert re.fullmatch(r"actions/[a-z-]+@v\d+", action) or (ROOT / action / "action.yml").is_file(), (name, action)
+    for path in (GITHUB / "workflows").iterdir():
+        assert "secrets." not in path.read_text(), path.name
+        assert _yaml(path)["permissions"] == {"contents": "read"}, path.name
+
+
+def test_the_check_runs_on_each_push_with_each_python():
+    check = _yaml(GITHUB / "workflows" / "check.yml")
+    assert check[True] == {"push": None, "pull_request": None}  # YAML 1.1 reads the key `on` as a boolean
+    assert check["jobs"]["check"]["strategy"]["matrix"]["python-version"] == ["3.11", "3.12", "3.13"]
+    by_action = {step["uses"].partition("@")[0]: step["with"] for step in _steps()["setup"] if "uses" in step}
+    assert by_action["actions/setup-java"]["java-version"] == "17"
+    assert by_action["actions/cache"]["path"] == ".venv"
+    assert "hashFiles('pyproject.toml')" in by_action["actions/cache"]["key"]
+
+
+def test_the_commit_hooks_are_commands_of_make_check():
+    recipe = subprocess.run(["make", "--dry-run", "check"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    (repository,) = _yaml(ROOT / ".pre-commit-config.yaml")["repos"]
+    assert repository["repo"] == "local"
+    assert [hook["id"] for hook in repository["hooks"]] == ["ruff", "mypy"]
+    for hook in repository["hooks"]:
+        assert hook["language"] == "system" and not hook["pass_filenames"]
+        assert hook["entry"] in recipe.splitlines()
+
+
+def test_the_issue_forms_have_distinct_fields():
+    forms = [path for path in (GITHUB / "ISSUE_TEMPLATE").iterdir() if path.name != "config.yml"]
+    assert {path.name for path in forms} == {"bug.yml", "refused_udf.yml", "wrong_rows.yml"}
+    assert _yaml(GITHUB / "ISSUE_TEMPLATE" / "config.yml") == {"blank_issues_enabled": False}
+    for path in forms:
+        form = _yaml(path)
+        assert {"name", "description", "labels", "body"} == set(form), path.name
+        fields = [field for field in form["body"] if field["type"] != "markdown"]
+        assert all(field["attributes"]["label"] for field in fields), path.name
+        assert len({field["id"] for field in fields}) == len(fields), path.name
+
+
+@pytest.mark.parametrize("package", ["sparkweld", "udf_compiler"])
+def test_the_packages_are_marked_as_typed(package: str):
+    assert (ROOT / package / "py.typed").is_file()
+    assert "py.typed" in _toml_list((ROOT / "pyproject.toml").read_text(), package)
+
+
+def _pip(*arguments: str) -> None:
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_the_wheel_carries_the_bridge(tmp_path):
+    _pip("wheel", "--no-build-isolation", "--no-deps", "--wheel-dir", str(tmp_path), ".")
+    (wheel,) = tmp_path.glob("*.whl")
+    assert re.fullmatch(r"sparkweld-[\d.]+-py3-none-linux_(x86_64|aarch64)\.whl", wheel.name)
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+        (metadata,) = (archive.read(name).decode() for name in names if name.endswith(".dist-info/WHEEL"))
+    assert {
+        "sparkweld/_bridge/sparkweld.jar",
+        "sparkweld/_bridge/libsparkweld_jni.so",
+        "sparkweld/py.typed",
+        "sparkweld/reasons.json",
+        "sparkweld/contract/constants.json",
+        "sparkweld/contract/schema.json",
+        "udf_compiler/py.typed",
+        "udf_compiler/service/server.py",
+    } <= names
+    assert not [name for name in names if name.startswith(("tests/", "jobs/", "jvm-bridge/")) or "build-stamp" in name]
+    assert "Root-Is-Purelib: false" in metadata
+    target = tmp_path / "installed"
+    _pip("install", "--no-deps", "--target", str(target), str(wheel))
+    code = "import sparkweld, udf_compiler; print(sparkweld.jar_path()); print(udf_compiler.__file__)"
+    command, environment = [sys.executable, "-c", code], {"PYTHONPATH": str(target)}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path, env=environment)
+    assert all(line.startswith(str(target)) for line in done.stdout.split())
+
+
+@pytest.mark.slow
+def test_the_sdist_carries_sources_and_no_products(tmp_path):
+    code = f"import sys; sys.path.insert(0, 'jvm-bridge'); import wheel_backend as b; b.build_sdist({str(tmp_path)!r})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    (sdist,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert {"jvm-bridge/build.py", "jvm-bridge/wheel_backend.py", "jvm-bridge/prerequisites.sh", "Makefile"} <= names
+    assert {".github/workflows/check.yml", ".pre-commit-config.yaml", "sparkweld/py.typed", "udf_compiler/py.typed"} <= names
+    assert "jvm-bridge/src/main/c/sparkweld_jni.c" in names
+    assert "jvm-bridge/src/main/scala/io/sparkweld/SparkWeldPlugin.scala" in names
+    assert not [name for name in names if name.endswith((".jar", ".so", ".pyc"))]
+
+
+def test_the_installed_package_knows_its_bridge():
+    import sparkweld
+
+    assert sparkweld.jar_path().is_file()
+    with zipfile.ZipFile(sparkweld.jar_path()) as jar:
+        names = set(jar.namelist())
+    assert "io/sparkweld/SparkWeldPlugin.class" in names
+    assert "sparkweld/reasons.json" in names
+    assert any(re.fullmatch(r"native/linux-\w+/libsparkweld_jni\.so", name) for name in names)

@@ -1,0 +1,76 @@
+"""Checks that random UDFs with equivalent Catalyst expressions, many per query, produce PySpark's bits as expressions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from pyspark.sql.functions import pandas_udf
+
+from sparkweld.errors import Refusal
+from sparkweld.ir.types import Type
+from tests.helpers.columns import extremes
+from tests.helpers.compile_requests import column, payload, python_step, request, udf
+from tests.helpers.differential import check
+from tests.helpers.expressions import NAMES, NUMBERS, Function, functions
+from tests.spark.generated.test_functions import _typed, returned
+from udf_compiler.requests.catalyst_replies import compile_twin
+
+EXAMPLES, QUERIES, ROWS = 220, 2, 400
+SPARK = {"f64": "double", "f32": "float", "i8": "byte", "i16": "short", "i32": "integer", "i64": "long"}
+
+
+def has_twin(function: Function) -> bool:
+    """Whether the function over non-null integers and nullable floats becomes an expression."""
+    types = [SPARK[kind] for kind in function.types]
+    columns = [column(n, t, nullable=t in ("float", "double")) for n, t in zip(NAMES, types, strict=False)]
+    made = request(python_step(r=udf(0, *columns, returns=returned(function))), inputs=dict(zip(NAMES, types, strict=False)))
+    for each in made["inputs"]:
+        each["nullable"] = each["type"] in ("float", "double")
+        each["state"] = "nullable" if each["nullable"] else "dense"
+    try:
+        return bool(compile_twin(made, [payload(_typed(function))])["status"] == "ok")
+    except Refusal:
+        return False
+
+
+@pytest.fixture(scope="module")
+def with_twins():
+    found: dict[str, Function] = {}
+
+    @settings(max_examples=EXAMPLES, derandomize=True, deadline=None, database=None, phases=[Phase.generate],
+              suppress_health_check=list(HealthCheck))  # fmt: skip
+    @given(functions())
+    def case(function):
+        if len(found) < 30 * QUERIES and has_twin(function):
+            found.setdefault(function.source, function)
+
+    case()
+    assert len(found) >= 30, f"only {len(found)} of {EXAMPLES} functions have an equivalent Catalyst expression"
+    return list(found.values())
+
+
+def table():
+    random = np.random.default_rng(11)
+    columns = {"id": pa.array(np.arange(ROWS))}
+    for kind in NUMBERS:
+        for at in range(4):
+            values = np.roll(extremes(Type(kind), ROWS, at % 2), 17 * at)
+            null = random.random(ROWS) < 0.2 if kind in ("f64", "f32") else None
+            columns[f"{kind}_{at}"] = pa.array(values, mask=null)
+    return pa.table(columns)
+
+
+@pytest.mark.parametrize("part", range(QUERIES))
+def test_random_functions_as_expressions(spark, parquet, with_twins, part):
+    mine = with_twins[part::QUERIES]
+    read = parquet(table())
+    integers = [name for name in read.columns if name.startswith("i")]
+    dense = read.where(" and ".join(f"{name} is not null" for name in integers))
+    calls = []
+    for at, function in enumerate(mine):
+        columns = [f"{kind}_{i}" for i, kind in enumerate(function.types)]
+        calls.append(pandas_udf(_typed(function), returned(function))(*columns).alias(f"r{at}"))
+    query = lambda: dense.select("id", *calls)  # noqa: E731
+    check(spark, query, rewritten=len(mine), conf={"spark.sparkweld.backend": "catalyst"})
