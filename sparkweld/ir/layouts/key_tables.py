@@ -1,26 +1,44 @@
 """Lays out hash tables of strings, which kernels search by open addressing.
 
-A table holds two int64 (the slot mask, the offset of the key bytes), then the slots, then the key bytes. A slot is four int64:
-the key's hash, its offset within the key bytes, its length, and its number. The number is -1 in a free slot.
+A table is the int64 of `KeyHead`, then the slots, each the int64 of `KeySlot`, then the key bytes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import IntEnum
 
 import numpy as np
 
 #: Multiplier of the hash. It is odd, so that multiplication loses no bit of the key.
 FACTOR = 0x2545F4914F6CDD1D
-#: Bytes of a slot, and of the two words before the first slot.
-SLOT, HEAD = 32, 16
+
+
+class KeyHead(IntEnum):
+    """Index of each int64 before the first slot."""
+
+    MASK = 0  # the number of slots - 1
+    KEYS_AT = 1  # the byte offset of the key bytes
+
+
+class KeySlot(IntEnum):
+    """Index of each int64 of a slot."""
+
+    HASH = 0
+    OFFSET = 1  # within the key bytes
+    LENGTH = 2
+    NUMBER = 3  # -1 in a free slot
+
+
+#: Bytes of a slot, and of the head before the first slot.
+SLOT, HEAD = 8 * len(KeySlot), 8 * len(KeyHead)
 
 
 def key_table(keys: Sequence[str]) -> bytes:
     """Builds the table of distinct keys, at most half full."""
     encoded = [key.encode() for key in keys]
     size = 1 << (2 * len(keys)).bit_length()
-    slots = np.full((size, 4), -1, np.int64)
+    slots = np.full((size, len(KeySlot)), -1, np.int64)
     taken, at = bytearray(size), 0
     for number, key in enumerate(encoded):
         h = _hash(key)
@@ -36,10 +54,10 @@ def key_table(keys: Sequence[str]) -> bytes:
 def keys_of(table: bytes) -> list[str]:
     """Returns the keys of a table in the order of their numbers."""
     mask, letters = np.frombuffer(table, np.int64, 2).tolist()
-    slots = np.frombuffer(table, np.int64, 4 * (mask + 1), HEAD).reshape(-1, 4)
-    used = slots[slots[:, 3] >= 0]
-    ordered = used[np.argsort(used[:, 3])]
-    return [table[letters + at : letters + at + size].decode() for at, size in ordered[:, 1:3].tolist()]
+    slots = np.frombuffer(table, np.int64, len(KeySlot) * (mask + 1), HEAD).reshape(-1, len(KeySlot))
+    used = slots[slots[:, KeySlot.NUMBER] >= 0]
+    ordered = used[np.argsort(used[:, KeySlot.NUMBER])][:, [KeySlot.OFFSET, KeySlot.LENGTH]]
+    return [table[letters + at : letters + at + size].decode() for at, size in ordered.tolist()]
 
 
 def _hash(data: bytes) -> int:

@@ -20,6 +20,7 @@ from sparkweld.ir.ops.string_functions import Param, strip_accents_ascii, strip_
 from sparkweld.ir.types import Items, Type
 from sparkweld.kernels.functions.strings import (
     automata,
+    automaton_tables,
     building,
     case,
     character_index,
@@ -127,9 +128,8 @@ def string_op(op: Op) -> Build:
 
 
 def _regex(op: RegexCall, b: Builder, v: ir.Value, arena: ir.Value | None = None) -> ir.Value:
-    table = constant_bytes(b, automata.tables_of(op.automaton))
-    head = (_stack_words(b, op.automaton.registers + 1), v, table)
-    limit, index = integer(op.limit), integer(op.index)
+    table = constant_bytes(b, automaton_tables.tables_of(op.automaton))
+    head, limit, index = (_stack_words(b, op.automaton.registers + 1), v, table), integer(op.limit), integer(op.index)
     match op.fn:
         case "test":
             return automata.test.build(b, *head)
@@ -146,7 +146,7 @@ def _regex(op: RegexCall, b: Builder, v: ir.Value, arena: ir.Value | None = None
         case "all" | "split":
             return automata.list_matches.build(b, arena, *head, limit, integer(-1) if op.fn == "split" else index)
         case "replace":
-            template = constant_bytes(b, automata.template_of(op.template))
+            template = constant_bytes(b, automaton_tables.template_of(op.template))
             return automata.replace_matches.build(b, arena, *head, template, limit)
     raise InternalError(f"{op.fn} of a pattern has no kernel")
 

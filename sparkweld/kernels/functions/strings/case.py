@@ -24,12 +24,25 @@ from sparkweld.kernels.functions.strings.memory_access import (
     word,
     wrapping_add,
 )
-from sparkweld.kernels.functions.strings.unicode_tables import ALNUM, CASED, GROWTH, IGNORABLE, LOWER, SPECIAL, TITLE, UPPER
+from sparkweld.kernels.functions.strings.unicode_tables import (
+    ALNUM,
+    CASED,
+    GROWTH,
+    IGNORABLE,
+    LOWER,
+    RECORD,
+    SPECIAL,
+    TITLE,
+    UPPER,
+    TableHead,
+)
 from sparkweld.kernels.functions.strings.utf8 import decode, encode, is_ascii, size_at, step_back
 
 _HIGH = -0x7F7F7F7F7F7F7F80  # 0x80 in each byte
 _ONES = 0x0101010101010101
 _SIGMA, _FINAL_SIGMA = 0x3A3, 0x3C2
+_END, _BLOCKS_AT = 8 * TableHead.END, 8 * TableHead.BLOCKS_AT
+_ENTRIES_AT, _SPECIAL_AT = 8 * TableHead.ENTRIES_AT, 8 * TableHead.SPECIAL_AT
 
 #: How the code points of a string are mapped.
 TO_LOWER, TO_UPPER, TO_FOLDED, TO_SWAPPED, TO_TITLE, TO_CAPITALIZED = range(6)
@@ -38,19 +51,19 @@ TO_LOWER, TO_UPPER, TO_FOLDED, TO_SWAPPED, TO_TITLE, TO_CAPITALIZED = range(6)
 @function(INT, INT, result=INT)
 def entry(table: int, code: int) -> int:
     """Returns a code point's entry in a two-stage table; 0 past the last block."""
-    if code >= word(table, 0):
+    if code >= word(table, _END):
         return 0
-    block = load_u16(table, word(table, 8) + 2 * (code >> 7))
-    return load_i32(table, word(table, 16) + 4 * ((block << 7) + (code & 127)))
+    block = load_u16(table, word(table, _BLOCKS_AT) + 2 * (code >> 7))
+    return load_i32(table, word(table, _ENTRIES_AT) + 4 * ((block << 7) + (code & 127)))
 
 
 @function(INT, INT, result=INT)
 def flags_of(table: int, code: int) -> int:
     """Returns a code point's flags; 0 past the last block."""
-    if code >= word(table, 0):
+    if code >= word(table, _END):
         return 0
-    block = load_u16(table, word(table, 8) + 2 * (code >> 7))
-    return load_u16(table, word(table, 16) + 2 * ((block << 7) + (code & 127)))
+    block = load_u16(table, word(table, _BLOCKS_AT) + 2 * (code >> 7))
+    return load_u16(table, word(table, _ENTRIES_AT) + 2 * ((block << 7) + (code & 127)))
 
 
 @function(INT, INT, INT, result=INT)
@@ -59,7 +72,7 @@ def put_mapped(to: int, table: int, code: int) -> int:
     e = entry(table, code)
     if e < SPECIAL:
         return encode(to, code + e)
-    special = table + word(table, 24) + 16 * (e - SPECIAL)
+    special = table + word(table, _SPECIAL_AT) + RECORD * (e - SPECIAL)
     size = byte(special, 0)
     copy(to, special + 1, size)
     return size

@@ -1,6 +1,6 @@
 """Splits strings at sets of code points and strips them; results are views into the string.
 
-A set is 128 bits for ASCII, the number of other members as int64, and these, ascending, as int32.
+`unicode_tables.character_set` lays out the sets.
 """
 
 from __future__ import annotations
@@ -17,19 +17,23 @@ from sparkweld.kernels.functions.strings.memory_access import (
     view,
     word,
 )
+from sparkweld.kernels.functions.strings.unicode_tables import SetHead
 from sparkweld.kernels.functions.strings.utf8 import decode, is_ascii, size_at, step_back
+
+_LOW, _HIGH, _OTHERS = 8 * SetHead.LOW, 8 * SetHead.HIGH, 8 * SetHead.OTHERS
+_MEMBERS = 8 * len(SetHead)
 
 
 @function(INT, INT, result=BOOL)
 def in_set(characters: int, code: int) -> bool:
-    """Whether a code point is in a set: 128 bits, the number of other members as int64, these as int32."""
+    """Whether a code point is in a set."""
     if code < 64:
-        return shift_right(word(characters, 0), code) & 1 == 1
+        return shift_right(word(characters, _LOW), code) & 1 == 1
     if code < 128:
-        return shift_right(word(characters, 8), code - 64) & 1 == 1
-    i = word(characters, 16) - 1
+        return shift_right(word(characters, _HIGH), code - 64) & 1 == 1
+    i = word(characters, _OTHERS) - 1
     while i >= 0:
-        if load_i32(characters, 24 + 4 * i) == code:
+        if load_i32(characters, _MEMBERS + 4 * i) == code:
             return True
         i -= 1
     return False
@@ -38,11 +42,11 @@ def in_set(characters: int, code: int) -> bool:
 @function(VIEW, INT, result=BOOL)
 def lacks(v: int, characters: int) -> bool:
     """Whether no code point is in the set, whose members past ASCII ascend: most code points precede all but a few members."""
-    if word(characters, 0) | word(characters, 8) == 0 and is_ascii(v):
+    if word(characters, _LOW) | word(characters, _HIGH) == 0 and is_ascii(v):
         return True
     a = address_of(v)
     n = length_of(v)
-    members = word(characters, 16)
+    members = word(characters, _OTHERS)
     i = 0
     while i < n:
         size = size_at(a, i, n)
@@ -52,9 +56,9 @@ def lacks(v: int, characters: int) -> bool:
                 return False
         else:
             k = 0
-            while k < members and load_i32(characters, 24 + 4 * k) < code:
+            while k < members and load_i32(characters, _MEMBERS + 4 * k) < code:
                 k += 1
-            if k < members and load_i32(characters, 24 + 4 * k) == code:
+            if k < members and load_i32(characters, _MEMBERS + 4 * k) == code:
                 return False
         i += size
     return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sparkweld.ir.layouts.key_tables import FACTOR, HEAD, SLOT
+from sparkweld.ir.layouts.key_tables import FACTOR, HEAD, SLOT, KeyHead, KeySlot
 from sparkweld.kernels.functions.strings.library import function
 from sparkweld.kernels.functions.strings.memory_access import (
     INT,
@@ -15,6 +15,9 @@ from sparkweld.kernels.functions.strings.memory_access import (
     wrapping_multiply,
 )
 from sparkweld.kernels.functions.strings.search import same_bytes
+
+_MASK, _KEYS_AT = 8 * KeyHead.MASK, 8 * KeyHead.KEYS_AT
+_HASH, _OFFSET, _LENGTH, _NUMBER = 8 * KeySlot.HASH, 8 * KeySlot.OFFSET, 8 * KeySlot.LENGTH, 8 * KeySlot.NUMBER
 
 
 @function(VIEW, result=INT)
@@ -40,15 +43,17 @@ def hash_of(v: int) -> int:
 def find_key(v: int, table: int) -> int:
     """Returns the index of the key that equals v, else -1."""
     h = hash_of(v)
-    mask = word(table, 0)
-    keys = table + word(table, 8)
+    mask = word(table, _MASK)
+    keys = table + word(table, _KEYS_AT)
     n = length_of(v)
     slot = h & mask
     while True:
         at = HEAD + SLOT * slot
-        number = word(table, at + 24)
+        number = word(table, at + _NUMBER)
         if number < 0:
             return -1
-        if word(table, at) == h and word(table, at + 16) == n and same_bytes(keys + word(table, at + 8), address_of(v), n):
+        if word(table, at + _HASH) == h and word(table, at + _LENGTH) == n and same_bytes(
+            keys + word(table, at + _OFFSET), address_of(v), n
+        ):  # fmt: skip
             return number
         slot = slot + 1 & mask

@@ -2,21 +2,42 @@
 
 All values come from `str` methods and `unicodedata`, so a kernel has the Unicode version of the Python that compiles it.
 
-A table is bytes: four int64, the two stages, and the special mappings. The int64 are the first code point past all entries, and
-the offsets of the two stages and of the special mappings. A special mapping is the number of bytes in UTF-8, then these, padded
-to a multiple of 16 bytes. An entry of a mapping is the distance to its single target code point, or SPECIAL plus the number of
-a special mapping.
+A table is bytes: the int64 of `TableHead`, the two stages, and the special mappings. A special mapping is the number of bytes in
+UTF-8, then these, padded to a multiple of RECORD bytes. An entry of a mapping is the distance to its single target code point,
+or SPECIAL plus the number of a special mapping. A set of code points is the int64 of `SetHead`, then its members past ASCII,
+ascending, as int32.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from enum import IntEnum
 from functools import cache
 
 import numpy as np
 
 SPECIAL = 1 << 24
+#: Unit of the sizes of special mappings, in bytes.
+RECORD = 16
+
+
+class TableHead(IntEnum):
+    """Index of each int64 before the stages. Members named `*_AT` hold byte offsets."""
+
+    END = 0  # the first code point past all entries
+    BLOCKS_AT = 1
+    ENTRIES_AT = 2
+    SPECIAL_AT = 3
+
+
+class SetHead(IntEnum):
+    """Index of each int64 before the members of a set."""
+
+    LOW = 0  # bits of the code points below 64
+    HIGH = 1  # bits of those from 64 to 127
+    OTHERS = 2  # the number of members past ASCII
+
 
 ALPHA, DECIMAL, DIGIT, NUMERIC, SPACE, LOWER, UPPER, TITLE, CASED, IGNORABLE = (1 << bit for bit in range(10))
 ALNUM = ALPHA | DECIMAL | DIGIT | NUMERIC
@@ -47,7 +68,8 @@ def _two_stages(entries: dict[int, np.ndarray], zero: np.ndarray, special: bytes
         stage1[block] = distinct.setdefault(values.tobytes(), len(distinct))
     first, second = stage1.tobytes(), b"".join(distinct)
     first += bytes(-len(first) % 8)
-    head = np.array([len(stage1) * _BLOCK, 32, 32 + len(first), 32 + len(first) + len(second)], np.int64)
+    starts = np.cumsum([8 * len(TableHead), len(first), len(second)])
+    head = np.array([len(stage1) * _BLOCK, *starts], np.int64)
     return head.tobytes() + first + second + special
 
 
@@ -72,13 +94,13 @@ def mapping_of(pairs: dict[int, str]) -> bytes:
 
 
 def _special(texts: Iterable[str]) -> tuple[dict[str, int], bytes]:
-    """Returns the number of each string and the records. A number counts units of 16 bytes."""
+    """Returns the number of each string and the records. A number counts units of RECORD bytes."""
     numbers, records = {}, b""
     for text in dict.fromkeys(texts):
         data = text.encode()
         assert len(data) < 256
-        numbers[text] = len(records) // 16
-        records += bytes([len(data)]) + data + bytes(-(1 + len(data)) % 16)
+        numbers[text] = len(records) // RECORD
+        records += bytes([len(data)]) + data + bytes(-(1 + len(data)) % RECORD)
     return numbers, records
 
 
@@ -146,7 +168,7 @@ def spaces() -> str:
 
 
 def character_set(characters: str) -> bytes:
-    """Returns a set of code points: 128 bits, the number of other members as int64, these as int32."""
+    """Returns a set of code points."""
     codes = sorted({ord(c) for c in characters})
     bits = sum(1 << code for code in codes if code < 128)
     others = [code for code in codes if code >= 128]
