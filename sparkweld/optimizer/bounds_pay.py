@@ -9,7 +9,6 @@ docs/cascades.md.
 from __future__ import annotations
 
 from sparkweld.ir import Program
-from sparkweld.ir.layouts.text_header import WORD, Head
 from sparkweld.ir.ops import TextSums, TreeEnsemble
 from sparkweld.optimizer.model_ranges import is_bounded
 
@@ -33,7 +32,7 @@ def bounds_pay(program: Program, rows: int, timeout: float) -> bool:
     compiling, cuts, spared = _COMPILE, 0.0, 0.0
     for op in models:
         if isinstance(op, TextSums):
-            spared += _WORDS if op.block["head"][Head.ANALYZER] == WORD else _PIECES
+            spared += _WORDS if op.model.by_words else _PIECES
         elif isinstance(op, TreeEnsemble) and op.block.size >= _LEAST_BYTES * op.trees:
             compiling += _PARTS
             cuts += _FOREST + _TREE * op.trees + _BYTE * op.block.size

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sparkweld.ir.layouts.text_header import CHAR, LOG, NORM_L1, NORM_L2, ONE, SCALE, SIGNED, WORD, Head
+from sparkweld.ir.layouts.text_header import LOG, NORM_L1, NORM_L2, ONE, SCALE
 from sparkweld.ir.ops import TextSums, TreeEnsemble
 from sparkweld.ir.types import Type
 
@@ -59,16 +59,13 @@ class TextRange:
 
 def text_range(op: TextSums) -> TextRange | None:
     """Returns the bounds of the op's output; None when no norm bounds it."""
-    head = op.block["head"]
-    columns = op.block.length("weights") // op.outputs
-    weights = op.block["weights"].reshape(-1, op.outputs)[:, op.output].copy()
-    norm, signed = None, bool(head[Head.FEATURES]) and int(head[Head.HASH]) == SIGNED
-    for i in range(int(head[Head.STEPS])):
-        kind, at = head[Head.STEPS + 1 + 2 * i : Head.STEPS + 3 + 2 * i].tolist()
+    model = op.model
+    columns, signed, norm = model.columns, model.is_signed, None
+    weights = model.weights[:, op.output].copy()
+    for kind, numbers in model.steps:
         if kind in (NORM_L1, NORM_L2):
-            norm, weights = kind, op.block["weights"].reshape(-1, op.outputs)[:, op.output].copy()
+            norm, weights = kind, model.weights[:, op.output].copy()
         elif kind == SCALE:
-            numbers = op.block["numbers"][(at - op.block.offset("numbers")) // 8 :][:columns]
             signed = signed or bool((numbers < 0).any())
             weights *= numbers
             if not np.all((numbers == 0) | (np.abs(numbers) > 1 / _EXTREME) & (np.abs(numbers) < _EXTREME)):
@@ -82,8 +79,8 @@ def text_range(op: TextSums) -> TextRange | None:
     upper, lower = np.maximum(weights, 0.0), np.maximum(-weights, 0.0)
     if signed:
         upper = lower = np.abs(weights)
-    lengths = tuple(n for n in _LENGTHS if _most_terms(head, n) < columns)
-    most = [*(_most_terms(head, n) for n in lengths), columns]
+    lengths = tuple(n for n in _LENGTHS if model.most_terms(n) < columns)
+    most = [*(model.most_terms(n) for n in lengths), columns]
     low, high = (tuple(_largest(side, norm, k) for k in most) for side in (lower, upper))
     return TextRange(lengths, low, high)
 
@@ -98,32 +95,19 @@ class TotalsRange:
 
 def totals_range(op: TextSums) -> TotalsRange | None:
     """Returns the bounds of the op's output; None where its steps are not supported."""
-    head = op.block["head"]
-    if head[Head.FEATURES] and int(head[Head.HASH]) == SIGNED:
+    model = op.model
+    steps = model.steps
+    if model.is_signed:
         return None
-    steps = [tuple(head[Head.STEPS + 1 + 2 * i : Head.STEPS + 3 + 2 * i].tolist()) for i in range(int(head[Head.STEPS]))]
     if steps and steps[0][0] == SCALE:
-        scales = op.block["numbers"][: op.block.length("weights") // op.outputs]
+        scales = model.scales
         if not np.all((scales == 0) | (scales > 1 / _EXTREME) & (scales < _EXTREME)):
             return None
         steps = steps[1:]
-    largest = float(np.abs(op.block["weights"].reshape(-1, op.outputs)[:, op.output]).max(initial=0.0))
+    largest = float(np.abs(model.weights[:, op.output]).max(initial=0.0))
     if len(steps) > 1 or any(kind not in (NORM_L1, NORM_L2) for kind, _ in steps) or not largest < _EXTREME:
         return None
     return TotalsRange(steps[0][0] if steps else None, largest)
-
-
-def _most_terms(head: np.ndarray, length: int) -> int:
-    """Returns the maximum number of terms of a document of `length` code points."""
-    shortest, longest = int(head[Head.SHORTEST]), int(head[Head.LONGEST])
-    if head[Head.ANALYZER] == CHAR:
-        symbols = length
-    elif head[Head.ANALYZER] == WORD:
-        least = 1 if head[Head.EXTRA] and head[Head.LEAST] > 0 else int(head[Head.LEAST])
-        symbols = (length + 1) // (least + 1) if not head[Head.SPLIT] else length + 1
-    else:
-        symbols = 3 * length  # each run of characters with a space before and after it
-    return (longest - shortest + 1) * symbols
 
 
 def _largest(weights: np.ndarray, norm: int, count: int) -> float:

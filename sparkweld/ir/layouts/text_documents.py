@@ -53,12 +53,55 @@ class TextBlock:
         return int(self.block["head"][Head.OUTPUTS])
 
     @property
+    def by_words(self) -> bool:
+        """Whether terms are n-grams of words, not of characters."""
+        return bool(self.block["head"][Head.ANALYZER] == WORD)
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether terms are hashed, and counted with the sign of their hash."""
+        head = self.block["head"]
+        return bool(head[Head.FEATURES]) and bool(head[Head.HASH] == SIGNED)
+
+    @property
+    def columns(self) -> int:
+        """Number of columns."""
+        return self.block.length("weights") // self.outputs
+
+    @property
+    def weights(self) -> np.ndarray:
+        """The weights, [columns, outputs]."""
+        return self.block["weights"].reshape(-1, self.outputs)
+
+    @property
+    def steps(self) -> list[tuple[int, np.ndarray]]:
+        """The steps that transform a row's values: kinds, and numbers (SCALE: one a column; ABOVE: one; others: none)."""
+        head, numbers, found = self.block["head"], self.block["numbers"], []
+        sizes = {SCALE: self.columns, ABOVE: 1}
+        for i in range(int(head[Head.STEPS])):
+            kind, at = head[Head.STEPS + 1 + 2 * i : Head.STEPS + 3 + 2 * i].tolist()
+            begin = (at - self.block.offset("numbers")) // 8
+            found.append((kind, numbers[begin : begin + sizes.get(kind, 0)]))
+        return found
+
+    @property
     def scales(self) -> np.ndarray:
         """Returns each column's number of the first step where that is SCALE, else 1."""
-        head, columns = self.block["head"], self.block.length("weights") // self.outputs
-        if head[Head.STEPS] and head[Head.STEPS + 1] == SCALE:
-            return self.block["numbers"][:columns]
-        return np.ones(columns)
+        steps = self.steps
+        return steps[0][1] if steps and steps[0][0] == SCALE else np.ones(self.columns)
+
+    def most_terms(self, length: int) -> int:
+        """Returns the maximum number of terms of a document of `length` code points."""
+        head = self.block["head"]
+        shortest, longest = int(head[Head.SHORTEST]), int(head[Head.LONGEST])
+        if head[Head.ANALYZER] == CHAR:
+            symbols = length
+        elif self.by_words:
+            least = 1 if head[Head.EXTRA] and head[Head.LEAST] > 0 else int(head[Head.LEAST])
+            symbols = (length + 1) // (least + 1) if not head[Head.SPLIT] else length + 1
+        else:
+            symbols = 3 * length  # each run of characters with a space before and after it
+        return (longest - shortest + 1) * symbols
 
     def counts(self, documents: Iterable[object]) -> Iterator[Counter[int]]:
         """Yields, for each document, column -> number of occurrences of its terms."""
@@ -68,10 +111,7 @@ class TextBlock:
 
     def transformed(self, values: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """Transforms a row's values by the block's steps."""
-        head = self.block["head"]
-        for i in range(int(head[Head.STEPS])):
-            kind, at = head[Head.STEPS + 1 + 2 * i : Head.STEPS + 3 + 2 * i].tolist()
-            numbers = self.block["numbers"][(at - self.block.offset("numbers")) // 8 :]
+        for kind, numbers in self.steps:
             if kind == LOG:
                 values = np.log(values) + 1.0
             elif kind == SCALE:

@@ -58,15 +58,20 @@ class TextSums(ModelOp):
         block = block_of(analyzer, terms, np.asarray(weights, np.float64), steps, started, hash)
         return TextSums(weights.shape[1], started, block)
 
+    @property
+    def model(self) -> TextBlock:
+        """The text model in the block."""
+        return TextBlock(self.block)
+
     def results(self, *args: Type) -> tuple[Type, ...]:
         wanted = (STR, *(F64,) * self.outputs) if self.started else (STR,)
         self._wants(args == wanted, f"{', '.join(map(str, wanted))}", args)
-        self._wants(TextBlock(self.block).is_laid_out, "a text model's block", args)
+        self._wants(self.model.is_laid_out, "a text model's block", args)
         return (F64,) * self.outputs
 
     def evaluate_all(self, *args: np.ndarray) -> list[np.ndarray]:
         text, *starts = args
-        model, weights = TextBlock(self.block), self.block["weights"].reshape(-1, self.outputs)
+        model, weights = self.model, self.model.weights
         sums = np.column_stack(starts) if self.started else np.zeros((len(text), self.outputs))
         for row, counts in enumerate(model.counts(text)):
             columns = np.array(sorted(counts), np.int64)
@@ -99,7 +104,7 @@ class TextTotals(ModelOp):
 
     def evaluate_all(self, *args: np.ndarray) -> list[np.ndarray]:
         model = TextBlock(self.block)
-        weights, scales = self.block["weights"].reshape(-1, model.outputs)[:, self.sum], model.scales
+        weights, scales = model.weights[:, self.sum], model.scales
         totals = np.zeros((len(args[0]), 4))
         for row, counts in enumerate(model.counts(args[0])):
             for column, count in counts.items():
