@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -51,7 +51,7 @@ class Part:
         return f"{self.name}={self.kind}[{self.length}]"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class ConstantBlock:
     """Named one-dimensional arrays, stored one after another. Blocks are equal when layout and digest are.
 
@@ -69,12 +69,22 @@ class ConstantBlock:
 
         Raises VerifyError for a dtype that blocks do not support.
         """
-        flat = {name: np.ascontiguousarray(array).reshape(-1) for name, array in arrays.items()}
-        layout = _layout_of(flat)
+        return ConstantBlock.joined({name: [np.asarray(array)] for name, array in arrays.items()})
+
+    @staticmethod
+    def joined(arrays: Mapping[str, Sequence[np.ndarray]]) -> ConstantBlock:
+        """Builds the block of arrays that are given in pieces, one or more, which are copied only once.
+
+        Raises VerifyError for a dtype that blocks do not support, and for pieces of different dtypes.
+        """
+        flat = {name: [np.ascontiguousarray(piece).reshape(-1) for piece in pieces] for name, pieces in arrays.items()}
+        layout = _layout((name, _kind(name, *pieces), sum(p.size for p in pieces)) for name, pieces in flat.items())
         data = aligned(_size(layout))
         for part in layout:
-            at = data[part.offset : part.offset + part.length * part.dtype.itemsize]
-            at[:] = flat[part.name].view(np.uint8)
+            at = part.offset
+            for piece in flat[part.name]:
+                data[at : at + piece.nbytes] = piece.view(np.uint8)
+                at += piece.nbytes
         return ConstantBlock(layout, _digest(layout, data)).with_data(data)
 
     @property
@@ -170,8 +180,8 @@ def _size(layout: tuple[Part, ...]) -> int:
     return layout[-1].end if layout else 0
 
 
-def _kind(name: str, array: np.ndarray) -> str:
-    if array.dtype not in _NAMES:
+def _kind(name: str, array: np.ndarray, *others: np.ndarray) -> str:
+    if array.dtype not in _NAMES or any(other.dtype != array.dtype for other in others):
         raise VerifyError(f"a block holds no array of {array.dtype}, which {name!r} is")
     return _NAMES[array.dtype]
 

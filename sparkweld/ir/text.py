@@ -204,6 +204,7 @@ def _parse_field(text: str, annotation: str) -> object:
 #: Annotation of an op's field -> its description in messages, and the JSON type of its value or of the elements of its list.
 _FIELD_TYPES: dict[str, tuple[str, type]] = {
     "str": ("a string", str), "int": ("an integer", int), "bool": ("true or false", bool),
+    "float": ("a number with a point", float),
     "tuple[str, ...]": ("a list of strings", str), "tuple[int, ...]": ("a list of integers", int),
 }  # fmt: skip
 

@@ -1,16 +1,14 @@
 """Decides by a cost model whether bound-based filtering before models repays its planning cost.
 
-Bounds are computed once, when a query is planned: a forest is read back, its trees are cut, and more loops are compiled. Each
-row that they rule out then skips its model. The number of such rows is unknown in advance; kernels measure it and drop the
-bounds where it is small. So only the one-time cost is at risk. All numbers are CPU time of one core, for the models in
-docs/cascades.md.
+Bounds are computed once, when a query is planned: a forest's trees are cut, and more loops are compiled. Each row that they rule
+out then skips its model. The number of such rows is unknown in advance; kernels measure it and drop the bounds where it is
+small. So only the one-time cost is at risk. All numbers are CPU time of one core, for the models in docs/cascades.md.
 """
 
 from __future__ import annotations
 
 from sparkweld.ir import Program
 from sparkweld.ir.ops import TextSums, TreeEnsemble
-from sparkweld.optimizer.model_ranges import is_bounded
 
 #: Seconds of extra compile time, and for the stages of a forest; seconds to cut a forest, a tree, and each byte of it.
 _COMPILE, _PARTS, _FOREST, _TREE, _BYTE = 0.4, 0.7, 0.3, 4e-3, 25e-9
@@ -27,8 +25,12 @@ _PATIENCE = 0.4
 
 
 def bounds_pay(program: Program, rows: int, timeout: float) -> bool:
-    """Whether a task of `rows` rows repays the bounds of its loops' models, which must be built well within `timeout` seconds."""
-    models = {let.op.at(0) for loop in program.loops for let in loop.body if is_bounded(let.op)}  # type: ignore[attr-defined]
+    """Whether a task of `rows` rows repays the bounds of its loops' models, which must be built well within `timeout` seconds.
+
+    The program has its layouts, whose bytes determine the costs of forests.
+    """
+    ops = (let.op for loop in program.loops for let in loop.body)
+    models = {op.at(0) for op in ops if isinstance(op, TextSums | TreeEnsemble) and op.block.data is not None}
     compiling, cuts, spared = _COMPILE, 0.0, 0.0
     for op in models:
         if isinstance(op, TextSums):

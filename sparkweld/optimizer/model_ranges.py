@@ -17,11 +17,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from sparkweld.ir.layouts.text_header import LOG, NORM_L1, NORM_L2, ONE, SCALE
-from sparkweld.ir.ops import TextSums, TreeEnsemble
+from sparkweld.ir.ops import ForestSums, TextSums
 from sparkweld.ir.types import Type
 
 #: Maximum bytes of a block to read, and maximum columns for which additions lose less than `SLACK`.
-_MOST_BYTES, _MOST_COLUMNS = 256 << 20, 1 << 20
+_MOST_BYTES, _MOST_COLUMNS = 384 << 20, 1 << 20
 #: Bound on the rounding of a sum, relative to the sum of the sizes: 2 ** 20 additions lose less than 2.4e-10.
 SLACK = 1e-9
 #: The same for each term of a row, where a row may have more terms: eight times the loss of one rounding.
@@ -40,7 +40,7 @@ ROWS = 256
 
 def is_bounded(op: object) -> bool:
     """Whether bounds of the op can be computed: its bytes are present, and not too many."""
-    if not isinstance(op, TextSums | TreeEnsemble) or op.block.data is None or op.block.size > _MOST_BYTES:
+    if not isinstance(op, TextSums | ForestSums) or op.block.data is None or op.block.size > _MOST_BYTES:
         return False
     return isinstance(op, TextSums) or not op.is_part
 
@@ -138,14 +138,14 @@ class ForestRange:
         return 4 * (len(self.low) + 64) * float(np.finfo(type.dtype).eps) * self.sizes
 
 
-def forest_range(op: TreeEnsemble) -> ForestRange | None:
+def forest_range(op: ForestSums) -> ForestRange | None:
     """Returns the bounds of the op's output; None where a leaf is infinite or NaN."""
-    leaves = op.leaves(op.output)
-    ends = np.array([(terms.min(), terms.max()) for terms in leaves]).reshape(-1, 2)
-    start = float(op.block["start"][op.output])
+    forest = op.forest()
+    ends = np.array([(terms.min(), terms.max()) for terms in forest.leaf_terms(op.output)]).reshape(-1, 2)
+    start = float(forest.start[op.output])
     sizes = abs(start) + float(np.abs(ends).max(axis=1, initial=0.0).sum())
     if not np.isfinite(sizes):
         return None
     low, high = (ends.sum(axis=0) - np.cumsum(np.vstack([np.zeros((1, 2)), ends]), axis=0)).T
-    typical = np.vstack([np.full(ROWS, start), op.terms(op.output, *op.samples(ROWS))]).cumsum(axis=0)
+    typical = np.vstack([np.full(ROWS, start), forest.terms(op.output, forest.samples(ROWS))]).cumsum(axis=0)
     return ForestRange(start, low, high, typical, sizes)

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from sparkweld.errors import InternalError
 from sparkweld.ir import ROWS, Loop, Program, verify
+from sparkweld.optimizer.choose_layouts import choose_layouts
 from sparkweld.optimizer.passes.drop_dead_filters import drop_dead_filters
 from sparkweld.optimizer.passes.drop_guards import drop_guards
 from sparkweld.optimizer.passes.eliminate_common_subexpressions import eliminate_common_subexpressions
@@ -45,7 +46,7 @@ MAX_ROUNDS = 50
 def optimize(
     program: Program, on_pass: Callable[[str, Program], None] | None = None, without: Container[Pass] = ()
 ) -> Program:
-    """Returns the equal program with exactly one loop, over `rows`, that has at most one `where`.
+    """Returns the equal program with exactly one loop, over `rows`, that has at most one `where`, and models in their layouts.
 
     Equal: `evaluate` returns the same output columns bit for bit (except which NaN), the same selection and the same flagged
     rows. `on_pass(name, program)` is called after every pass that changed something; passes in `without` are skipped. Raises
@@ -67,8 +68,17 @@ def optimize(
             if on_pass is not None:
                 on_pass(rewrite.__name__, program)
         if not changed:
-            return _one_loop(program)
+            return _laid_out(_one_loop(program), on_pass, without)
     raise InternalError(f"program {program.name!r} does not reach a fixed point: {', '.join(changed)} still change it")
+
+
+def _laid_out(program: Program, on_pass: Callable[[str, Program], None] | None, without: Container[Pass]) -> Program:
+    after = program if choose_layouts in without else choose_layouts(program)
+    if after is program:
+        return program
+    if on_pass is not None:
+        on_pass(choose_layouts.__name__, after)
+    return _verified(after, choose_layouts)
 
 
 def _verified(program: Program, rewrite: Pass) -> Program:

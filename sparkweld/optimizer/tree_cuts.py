@@ -13,8 +13,7 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
-from sparkweld.ir.layouts.trees import TooLarge
-from sparkweld.ir.ops import TreeEnsemble
+from sparkweld.ir.ops import ForestSums
 from sparkweld.ir.trees import Forest, Tree
 from sparkweld.ir.types import F32, F64, Type
 from sparkweld.optimizer.model_ranges import REMEMBERED, ROWS
@@ -23,15 +22,20 @@ from sparkweld.optimizer.model_ranges import REMEMBERED, ROWS
 GROUPS = 8
 #: Numbers of leaves of a cut tree, and maximum bytes of its leaves, which should fit the registers that leaves are looked up in.
 _LEAVES, _LEAF_BYTES = (8, 16, 32, 64, 128), 512
-#: Maximum bytes of a block whose trees are read back.
-_MOST_BYTES = 128 << 20
+#: Maximum bytes of an ensemble whose trees are cut.
+_MOST_BYTES = 192 << 20
 
 
 class _Forests:
     """The forests of cut trees of an op's output, by side and number of leaves; built on first use."""
 
-    def __init__(self, op: TreeEnsemble, leaves: Sequence[int]) -> None:
-        self.op, self.leaves = op, leaves
+    def __init__(self, op: ForestSums, leaves: Sequence[int]) -> None:
+        self.op, self.leaves, self.whole = op, leaves, op.forest()
+
+    @cached_property
+    def samples(self) -> list[np.ndarray]:
+        """The synthetic rows that represent all."""
+        return self.whole.samples(ROWS)
 
     @cached_property
     def low(self) -> list[Forest]:
@@ -44,7 +48,8 @@ class _Forests:
         return self._made(high=True)
 
     def _made(self, *, high: bool) -> list[Forest]:
-        whole, sums, ends = self.op.forest(), _sums(self.op), [group_end(self.op, group) for group in range(GROUPS)]
+        whole, sums = self.whole, _sums(self.op)
+        ends = [group_end(whole, group) for group in range(GROUPS)]
         trees: list[list[Tree]] = [[] for _ in self.leaves]
         for number, tree in enumerate(whole.trees):
             at = self.op.output - tree.first
@@ -78,18 +83,15 @@ class Cut:
     @cached_property
     def typical(self) -> np.ndarray:
         """The sums [GROUPS, rows] in the synthetic rows that represent all (see `model_ranges.ForestRange`)."""
-        return np.array(self.forest.evaluate(self.forests.op.samples(ROWS)))
+        return np.array(self.forest.evaluate(self.forests.samples))
 
     @cached_property
-    def op(self) -> tuple[TreeEnsemble, tuple[int, ...]] | None:
-        """(the op, the ensemble's arguments that it takes); None where it does not fit a form."""
-        try:
-            return TreeEnsemble.of(self.forest.of_used()), self.forest.used or (0,)
-        except TooLarge:
-            return None
+    def op(self) -> tuple[ForestSums, tuple[int, ...]]:
+        """(the op, the ensemble's arguments that it takes)."""
+        return ForestSums.of(self.forest.of_used()), self.forest.used or (0,)
 
 
-def cuts_of(op: TreeEnsemble) -> list[tuple[Cut, Cut]]:
+def cuts_of(op: ForestSums) -> list[tuple[Cut, Cut]]:
     """Returns pairs of cuts of the op's output, from below and from above, fewest leaves first; none for small trees."""
     if op.block.size > _MOST_BYTES:
         return []
@@ -97,23 +99,23 @@ def cuts_of(op: TreeEnsemble) -> list[tuple[Cut, Cut]]:
 
 
 @lru_cache(8)
-def _known(op: TreeEnsemble) -> list[tuple[Cut, Cut]]:
+def _known(op: ForestSums) -> list[tuple[Cut, Cut]]:
     return _pairs(op)
 
 
-def _pairs(op: TreeEnsemble) -> list[tuple[Cut, Cut]]:
-    leaves = sum(map(len, op.leaves(op.output))) / op.trees
+def _pairs(op: ForestSums) -> list[tuple[Cut, Cut]]:
+    leaves = sum(map(len, op.forest().leaf_terms(op.output))) / op.trees
     chosen = [n for n in _LEAVES if 2 * n <= leaves and n * _sums(op).width <= _LEAF_BYTES][-2:]
     forests = _Forests(op, chosen)
     return [(Cut(forests, number, high=False), Cut(forests, number, high=True)) for number in range(len(chosen))]
 
 
-def group_end(op: TreeEnsemble, group: int) -> int:
+def group_end(forest: Forest, group: int) -> int:
     """Returns the tree at which a group ends."""
-    return op.cut(op.trees * (group + 1) // GROUPS)
+    return forest.cut(len(forest.trees) * (group + 1) // GROUPS)
 
 
-def _sums(op: TreeEnsemble) -> Type:
+def _sums(op: ForestSums) -> Type:
     return F32 if op.width == F32 else F64
 
 

@@ -10,6 +10,7 @@ from sparkweld.ir import Input, LoopBuilder, Program, ProgramBuilder, Value, eva
 from sparkweld.ir.ops import Array, Optional
 from sparkweld.ir.types import Type
 from sparkweld.kernels import Kernel, compile_program
+from sparkweld.optimizer.choose_layouts import choose_layouts
 from tests.helpers.columns import difference
 
 
@@ -24,6 +25,7 @@ def program(inputs: dict[str, Type], body: Callable[[LoopBuilder, dict[str, Valu
 
 
 def load(p: Program) -> Kernel:
+    p = choose_layouts(p)
     return Kernel.load(compile_program(p), p)
 
 

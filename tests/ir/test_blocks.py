@@ -100,3 +100,12 @@ def test_text_that_is_no_program(change):
     assert change[0] in text
     with pytest.raises(VerifyError):
         parse_program(text.replace(*change))
+
+
+def test_pieces_of_arrays() -> None:
+    """A block of pieces equals that of the whole arrays; pieces of another dtype are rejected."""
+    whole = np.arange(12.0).reshape(4, 3)
+    made = ConstantBlock.joined({"a": [whole[:1], whole[1:1], whole[1:]], "b": [np.zeros(2, np.int32)]})
+    assert made == ConstantBlock.of(a=whole, b=np.zeros(2, np.int32)) and made["a"].tolist() == list(range(12))
+    with pytest.raises(VerifyError, match="no array"):
+        ConstantBlock.joined({"a": [whole, whole.astype(np.float32)]})

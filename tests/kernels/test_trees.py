@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +13,8 @@ from sparkweld.ir.blocks import ConstantBlock
 from sparkweld.ir.layouts.tree_masks import MaskHead, mask_arrays
 from sparkweld.ir.layouts.tree_walks import walk_arrays
 from sparkweld.ir.layouts.trees import PIECE, TooLarge
-from sparkweld.ir.ops import TreeEnsemble
+from sparkweld.ir.ops import ForestSums, TreeEnsemble
+from sparkweld.ir.ops.trees import laid_out
 from sparkweld.ir.trees import Forest, Tree
 from sparkweld.ir.types import F32, F64, Type
 from sparkweld.kernels.functions.models import trees as entries
@@ -46,6 +49,14 @@ def random_tree(rng: np.random.Generator, leaves: int, edges: list[np.ndarray], 
     return Tree(features, np.array(threshold, dtype), np.array(nan_hits), hits, misses, values, first, found)
 
 
+def balanced_tree(rng: np.random.Generator) -> Tree:
+    """Returns a tree of 256 leaves on one level, over three features."""
+    node = np.arange(511, dtype=np.int32)
+    feature, threshold = np.where(node < 255, node % 3, 0).astype(np.int32), np.where(node < 255, np.sin(node), 0)
+    hits, misses = (np.where(node < 255, 2 * node + side, -1).astype(np.int32) for side in (1, 2))
+    return Tree(feature, threshold, node < 0, hits, misses, rng.normal(size=(511, 1)))
+
+
 def around(rng: np.random.Generator, edges: np.ndarray, rows: int) -> np.ndarray:
     """Returns values at, just below and just above edges, and all odd ones."""
     at = rng.choice(edges, rows)
@@ -57,13 +68,15 @@ def around(rng: np.random.Generator, edges: np.ndarray, rows: int) -> np.ndarray
     return np.where(rng.random(rows) < 0.2, rng.choice(odd, rows), x)
 
 
-def in_parts(op: TreeEnsemble, columns: list[np.ndarray]) -> list[np.ndarray]:
+def in_parts(op: TreeEnsemble, forest: Forest, columns: list[np.ndarray]) -> list[np.ndarray]:
     """Computes the sums in consecutive tree ranges, each continuing the previous one's sums; each must equal `evaluate_all`."""
-    ends = sorted({op.cut(end) for end in (1, 5, 6)} - {0}) + [op.trees]
+    ends = sorted({forest.cut(end) for end in (1, 5, 6)} - {0}) + [op.trees]
     sums: list[np.ndarray] = []
     for begin, end in zip([0, *ends], ends, strict=False):
         part = replace(op, begin=begin, end=end)
         expected = part.evaluate_all(*columns, *sums)
+        logical = replace(ForestSums.of(forest), begin=begin, end=end).evaluate_all(*columns, *sums)
+        assert [s.tobytes() for s in logical] == [s.tobytes() for s in expected]
         sums = Scored(part).run([*columns, *sums], 512 if begin else 64)
         assert [s.tobytes() for s in sums] == [s.tobytes() for s in expected]
     return sums
@@ -96,7 +109,8 @@ def test_kernels_equal_the_walk(width: Type, sets: bool) -> None:
         expected = forest.evaluate(columns)
         for op in (masked(forest), TreeEnsemble.walking(forest)):
             assert op.form != "walk" or not any(t.sets for t in trees)
-            for got in (op.evaluate_all(*columns), Scored(op).run(columns), Scored(op).run(columns, 64), in_parts(op, columns)):
+            runs = Scored(op).run(columns), Scored(op).run(columns, 64), in_parts(op, forest, columns)
+            for got in (op.evaluate_all(*columns), *runs):
                 for a, b in zip(got, expected, strict=True):
                     assert a.tobytes() == b.tobytes(), (op.form, count, leaves)
 
@@ -140,7 +154,7 @@ def test_without_tables_in_registers(width: Type, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("width", [F32, F64], ids=str)
 @pytest.mark.parametrize("sets", [False, True], ids=["plain", "sets"])
-def test_blocks_are_read_back_and_pruned(width: Type, sets: bool) -> None:
+def test_constants_are_read_back_and_pruned(width: Type, sets: bool) -> None:
     """Features may also have many columns; rows within the spans keep their sums, and branches are pruned."""
     rng = np.random.default_rng(11)
     for count, leaves, outputs in CASES[:4]:
@@ -154,16 +168,16 @@ def test_blocks_are_read_back_and_pruned(width: Type, sets: bool) -> None:
         kept = [np.clip(np.nan_to_num(columns[0]), low, high), np.full(ROWS, one), np.full(ROWS, np.nan, width.dtype),
                 np.fmax(columns[3], low), columns[4]]  # fmt: skip
         kept[3][::7] = np.nan
-        for op in (masked(forest), TreeEnsemble.walking(forest)):
-            read = op.forest()
-            assert [s.tobytes() for s in read.evaluate(columns)] == [s.tobytes() for s in forest.evaluate(columns)]
-            left = pruned(read, spans)
-            assert [s.tobytes() for s in left.evaluate(kept)] == [s.tobytes() for s in forest.evaluate(kept)]
-            assert not any(np.any((t.feature == f) & ~t.is_leaf) for t in left.trees for f in (1, 2))
-            if leaves > 20:
-                assert sum(len(t.hit) for t in left.trees) < 0.8 * sum(len(t.hit) for t in read.trees)
-            again = TreeEnsemble.walking(left).forest()
-            assert pruned(again, spans) is again
+        read = ForestSums.of(forest).forest()
+        assert ForestSums.of(read) == ForestSums.of(forest)
+        assert [s.tobytes() for s in read.evaluate(columns)] == [s.tobytes() for s in forest.evaluate(columns)]
+        left = pruned(read, spans)
+        assert [s.tobytes() for s in left.evaluate(kept)] == [s.tobytes() for s in forest.evaluate(kept)]
+        assert not any(np.any((t.feature == f) & ~t.is_leaf) for t in left.trees for f in (1, 2))
+        if leaves > 20:
+            assert sum(len(t.hit) for t in left.trees) < 0.8 * sum(len(t.hit) for t in read.trees)
+        again = ForestSums.of(left).forest()
+        assert pruned(again, spans) is again
 
 
 def test_deep_and_many() -> None:
@@ -189,10 +203,7 @@ def test_deep_and_many() -> None:
         assert op.form == form and op.arguments == len(forest.used)
         (got,) = Scored(op).run([columns[i] for i in forest.used])
         assert got.tobytes() == forest.evaluate(columns)[0].tobytes()
-    node = np.arange(511, dtype=np.int32)
-    feature, threshold = np.where(node < 255, node % 3, 0).astype(np.int32), np.where(node < 255, np.sin(node), 0)
-    hits, misses = (np.where(node < 255, 2 * node + side, -1).astype(np.int32) for side in (1, 2))
-    bushy = Forest(3, F64, F64, np.zeros(1), (Tree(feature, threshold, node < 0, hits, misses, rng.normal(size=(511, 1))),))
+    bushy = Forest(3, F64, F64, np.zeros(1), (balanced_tree(rng),))
     few = [TreeEnsemble.of(bushy, share) for share in (1.0, 0.001)]
     assert [op.form for op in few] == ["mask", "walk"]  # one row costs the masks as much as all
     assert Scored(few[0]).run(columns[:3])[0].tobytes() == Scored(few[1]).run(columns[:3])[0].tobytes()
@@ -235,6 +246,21 @@ def test_mismatches() -> None:
         walk_arrays(Forest(1, F64, F64, np.zeros(1), (split,)))
 
 
+def test_ensembles_are_laid_out_once_while_in_use() -> None:
+    """The form depends on the share of rows; parts and further outputs read the same block, which goes with the trees."""
+    rng = np.random.default_rng(4)
+    op = ForestSums.of(Forest(3, F64, F64, np.zeros(1), (balanced_tree(rng), balanced_tree(rng))))
+    made, trees = laid_out(op), op.forest()
+    part = laid_out(replace(op, begin=1, end=2))
+    assert part == replace(made, begin=1, end=2) and part.block is made.block
+    assert op.forest() is trees and np.shares_memory(trees.trees[1].threshold, op.block["threshold"])
+    assert (made.form, laid_out(replace(op, share=0.001)).form) == ("mask", "walk")
+    kept = weakref.ref(made.block)
+    del made, part, op, trees
+    gc.collect()
+    assert kept() is None
+
+
 def test_trees_with_equal_splits_share_operations() -> None:
     """Consecutive trees with equal splits share operations, whatever their leaf values; each adds its own values."""
     rng = np.random.default_rng(3)
@@ -248,7 +274,7 @@ def test_trees_with_equal_splits_share_operations() -> None:
         op = TreeEnsemble.of(forest)
         assert op.form == "mask"
         lengths.append(op.block.length("operations"))
-        for got in (op.evaluate_all(*columns), Scored(op).run(columns), op.forest().evaluate(columns)):
+        for got in (op.evaluate_all(*columns), Scored(op).run(columns)):
             assert got[0].tobytes() == forest.evaluate(columns)[0].tobytes()
     assert lengths[0] == lengths[1]
 

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from sparkweld.errors import InternalError
 from sparkweld.ir import ROWS, Program, evaluate, parse_program, print_program, verify
 from sparkweld.optimizer import PASSES, optimize, pipeline
+from sparkweld.optimizer.choose_layouts import choose_layouts
 from tests.helpers.programs import BLOCKS, assert_equal_results, batch, programs
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "passes"
-BY_NAME = {rewrite.__name__: rewrite for rewrite in (*PASSES, optimize)}
+BY_NAME = {rewrite.__name__: rewrite for rewrite in (*PASSES, choose_layouts, optimize)}
 
 
 def cases(path: Path) -> list[tuple[str, str, str]]:
@@ -57,7 +58,7 @@ def to_fixed_point(rewrite: Callable[[Program], Program], program: Program) -> P
 
 
 def test_every_pass_has_a_fixture_that_fires_and_one_that_must_not() -> None:
-    for rewrite in PASSES:
+    for rewrite in (*PASSES, choose_layouts):
         found = cases(FIXTURES / f"{rewrite.__name__}.ir")
         assert any(after for _, _, after in found), f"{rewrite.__name__}: no case fires"
         assert not all(after for _, _, after in found), f"{rewrite.__name__}: no case that must not fire"

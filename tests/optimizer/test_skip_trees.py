@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sparkweld.ir import Input, Program, ProgramBuilder, evaluate
-from sparkweld.ir.ops import TreeEnsemble
+from sparkweld.ir import ConstantBlock, Input, Let, Program, ProgramBuilder, evaluate
+from sparkweld.ir.ops import ForestSums, Op, TreeEnsemble
 from sparkweld.ir.trees import Forest, Tree
 from sparkweld.ir.types import F32, F64, Type
 from sparkweld.kernels import Kernel, compile_program
@@ -41,7 +41,22 @@ def forest_like(kind: str, width: Type, sums: Type) -> tuple[Forest, list[np.nda
     return Forest(4, width, sums, start, tuple(trees)), [around(rng, e, ROWS) for e in edges]
 
 
-def filtered(op: TreeEnsemble, comparison: str, threshold: float | None) -> Program:
+def in_form(program: Program, form: str) -> Program:
+    """Returns the program with all ensembles in one form."""
+    wholes: dict[ConstantBlock, TreeEnsemble] = {}
+
+    def made(op: Op) -> Op:
+        if not isinstance(op, ForestSums):
+            return op
+        if op.block not in wholes:
+            wholes[op.block] = masked(op.forest()) if form == "mask" else TreeEnsemble.walking(op.forest())
+        return replace(wholes[op.block], output=op.output, begin=op.begin, end=op.end)
+
+    (loop,) = program.loops
+    return replace(program, loops=(replace(loop, body=tuple(Let(made(let.op), let.args) for let in loop.body)),))
+
+
+def filtered(op: ForestSums, comparison: str, threshold: float | None) -> Program:
     """Returns the rows whose first sum satisfies the comparison, and all sums; a threshold of None is a column's."""
     builder = ProgramBuilder("scores", [*(Input(f"x{i}", op.width) for i in range(op.arguments)), Input("t", op.sums)])
     loop = builder.loop("scores")
@@ -55,7 +70,7 @@ def filtered(op: TreeEnsemble, comparison: str, threshold: float | None) -> Prog
 
 
 #: Cases that a kernel runs too, with all variants of its trial.
-KERNELS = {("deep", "mask"), ("two outputs", "walk"), ("sets", "sets"), ("plain", "mask")}
+KERNELS = {("deep", "mask"), ("two outputs", "walk"), ("sets", "walk"), ("plain", "mask")}
 CASES = [(kind, F32, F64) for kind in ("plain", "deep", "sets", "ties", "alike", "constant", "infinite", "one tree")]
 CASES += [("deep", F64, F64), ("two outputs", F64, F64), ("ties", F32, F32)]
 
@@ -65,18 +80,19 @@ def test_the_rows_and_bits_are_the_forests(kind: str, width: Type, sums: Type) -
     forest, columns = forest_like(kind, width, sums)
     scores = forest.evaluate(columns)
     rewritten = 0
-    for op in (masked(forest), TreeEnsemble.walking(forest)):
+    for form in ("mask", "walk"):
         queries = ((0.995, "greater"), (0.9, "greater_equal"), (0.002, "less"))
-        for share, comparison in queries if op.form == "mask" else queries[:1]:
+        for share, comparison in queries if form == "mask" else queries[:1]:
             t = float(np.quantile(scores[0], share, method="nearest"))
             for threshold in (t, None) if comparison == "greater" else (t,):
-                program = filtered(op, comparison, threshold)
-                bounded = skip_models(program)
+                program = filtered(ForestSums.of(forest), comparison, threshold)
+                logical = skip_models(program)
+                bounded = in_form(logical, form)
                 rewritten += bounded.has_trials
                 given = {f"x{i}": column for i, column in enumerate(columns)} | {"t": np.full(ROWS, t, sums.dtype)}
                 expected = np.flatnonzero(getattr(np, comparison)(scores[0], sums.dtype.type(t)))
-                runs = [evaluate(bounded, given, ROWS)]
-                if comparison == "greater" and (kind, op.form) in KERNELS and (threshold is None) == (kind == "plain"):
+                runs = [evaluate(p, given, ROWS) for p in (logical, bounded)]
+                if comparison == "greater" and (kind, form) in KERNELS and (threshold is None) == (kind == "plain"):
                     kernel = Kernel.load(compile_program(bounded), bounded)
                     runs += [kernel.run(given, ROWS) for _ in range(3)]
                 for found in runs:
@@ -91,21 +107,19 @@ def test_bounds_hold(width: Type, sums: Type) -> None:
     """The sum of the trees from an index on is between the leaves' bounds, and between those of the truncated trees."""
     for kind in ("deep", "sets", "two outputs"):
         forest, columns = forest_like(kind, width, sums)
-        for op in (masked(forest), TreeEnsemble.walking(forest)):
-            op = op.at(op.outputs - 1)
-            found, terms = forest_range(op), op.terms(op.output, *columns).astype(np.float64)
-            assert found is not None
-            for end in (0, 7, op.trees):
-                rest = terms[end:].sum(axis=0)
-                assert np.all(found.low[end] - 1e-9 <= rest) and np.all(rest <= found.high[end] + 1e-9)
-            ends = [0, *(group_end(op, group) for group in range(GROUPS))]
-            groups = np.array([terms[a:b].sum(axis=0) for a, b in zip(ends, ends[1:], strict=False)])
-            pairs = cuts_of(op)
-            assert pairs or kind != "deep"
-            for low, high in pairs:
-                for cut, sign in ((low, -1), (high, 1)):
-                    made = cut.op
-                    assert made is not None
-                    bounds = np.array(made[0].evaluate_all(*(columns[feature] for feature in made[1])), np.float64)
-                    assert np.all(sign * (bounds - groups) >= -found.lost(cut.sums))
-                    assert cut.forest.trees and all(tree.is_leaf.sum() < 120 for tree in cut.forest.trees)
+        op = ForestSums.of(forest).at(len(forest.start) - 1)
+        found, terms = forest_range(op), forest.terms(op.output, columns).astype(np.float64)
+        assert found is not None
+        for end in (0, 7, op.trees):
+            rest = terms[end:].sum(axis=0)
+            assert np.all(found.low[end] - 1e-9 <= rest) and np.all(rest <= found.high[end] + 1e-9)
+        ends = [0, *(group_end(forest, group) for group in range(GROUPS))]
+        groups = np.array([terms[a:b].sum(axis=0) for a, b in zip(ends, ends[1:], strict=False)])
+        pairs = cuts_of(op)
+        assert pairs or kind != "deep"
+        for low, high in pairs:
+            for cut, sign in ((low, -1), (high, 1)):
+                made, arguments = cut.op
+                bounds = np.array(made.evaluate_all(*(columns[feature] for feature in arguments)), np.float64)
+                assert np.all(sign * (bounds - groups) >= -found.lost(cut.sums))
+                assert cut.forest.trees and all(tree.is_leaf.sum() < 120 for tree in cut.forest.trees)

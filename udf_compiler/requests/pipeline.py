@@ -20,6 +20,7 @@ from sparkweld.ir.ops import Call, TreeEnsemble
 from sparkweld.ir.program import output_types
 from sparkweld.optimizer import optimize
 from sparkweld.optimizer.bounds_pay import bounds_pay
+from sparkweld.optimizer.choose_layouts import choose_layouts
 from sparkweld.optimizer.passes.skip_models import skip_models
 from sparkweld.reasons import refusal
 from udf_compiler.boundary.columns import (
@@ -132,10 +133,11 @@ class _Pipeline:
         bounds = conf.get("bounds", True)
         if bounds is True:
             return optimize(program)
-        plain = optimize(program, without=(skip_models,))
+        logical = optimize(program, without=(skip_models, choose_layouts))
+        plain = choose_layouts(logical)
         if bounds is False or not bounds_pay(plain, bounds, conf["timeout"] / 1000):
             return plain
-        bounded = optimize(plain)
+        bounded = optimize(logical)
         try:
             if check_size is not None:
                 check_size(bounded)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sparkweld.ir.ops.base import Let
 
 MAX_TRACES = 64
-MAX_TRACED_BYTES = 256 << 20
+MAX_TRACED_BYTES = 384 << 20
 
 
 @dataclass(frozen=True, slots=True)

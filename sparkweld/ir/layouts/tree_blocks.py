@@ -9,10 +9,9 @@ import numpy as np
 
 from sparkweld.ir.blocks import ConstantBlock
 from sparkweld.ir.layouts.tree_masks import ALL, AS_BEFORE, FREE, PLANES, MaskHead, MaskTree, mask_arrays, mask_bytes
-from sparkweld.ir.layouts.tree_readings import trees_of
 from sparkweld.ir.layouts.tree_walks import WAYS, WalkHead, WalkTree, rows_of_call, walk_arrays
 from sparkweld.ir.layouts.trees import BLOCK, CHILD_BIT, OFFSET_BIT, PIECE, WALKERS, TooLarge, ascending
-from sparkweld.ir.trees import Forest, Tree
+from sparkweld.ir.trees import Forest
 
 #: The forms: `sets` is a walk with splits by sets of ranks.
 FORMS = ("mask", "walk", "sets")
@@ -70,46 +69,10 @@ class TreeBlock:
         """Number of words of a tree."""
         return len(MaskTree if self.form == "mask" else WalkTree)
 
-    def cut(self, tree: int) -> int:
-        """Returns the last tree up to this one at which a range of trees may begin.
-
-        A tree that reuses the splits of the one before has no program, so no range begins there.
-        """
-        digits = self.block["trees"].reshape(-1, self._words)[:, 1]
-        while 0 < tree < len(digits) and digits[tree] == AS_BEFORE:
-            tree -= 1
-        return tree
-
-    def leaf_values(self, output: int) -> list[np.ndarray]:
-        """Returns the terms, f64, of each tree's leaves in one of the sums; a single 0 for a tree that adds nothing to it."""
-        rows, values = self.block["trees"].reshape(-1, self._words).tolist(), self.block["values"].astype(np.float64)
-        found = []
-        for number, row in enumerate(rows):
-            if self.form == "mask":
-                _, _, begin, first, width, count = row
-                terms = values[begin : begin + width * count].reshape(width, count)
-            else:
-                *_, first, width, begin = row
-                end = rows[number + 1][-1] if number + 1 < len(rows) else len(values)
-                terms = values[begin:end].reshape(-1, width).T
-            found.append(terms[output - first] if 0 <= output - first < width else np.zeros(1))
-        return found
-
     def leaves(self, args: Sequence[np.ndarray]) -> Leaves:
         """Returns the leaves that rows reach, for the columns of features."""
         ranks = self._ranks(args)
         return self._mask_leaves(ranks) if self.form == "mask" else self._walk_leaves(ranks)
-
-    def thresholds(self, feature: int) -> np.ndarray:
-        """Returns the finite thresholds of a feature and 0, ascending and distinct."""
-        columns, edges = self.block["columns"].reshape(-1, 4).tolist(), self.block["edges"]
-        tables = [ascending(edges, bits, begin) for at, bits, begin, _ in columns if at == feature]
-        splits = np.unique(np.concatenate([*tables, np.zeros(1, edges.dtype)]))
-        return splits[np.isfinite(splits)]
-
-    def all_trees(self) -> list[Tree]:
-        """Reconstructs the trees, up to differences that no row can observe. The block must hold its bytes."""
-        return trees_of(self.form, self.block)
 
     def _ranks(self, args: Sequence[np.ndarray]) -> np.ndarray:
         """Returns [columns with their shifted copies, rows]: the number of edges below each value, the dtype's maximum for NaN.

@@ -21,6 +21,8 @@ from sparkweld.ir.trees import Forest, Tree
 _FEWEST_ROWS = 64
 MAX_COLUMNS = (1 << (CHILD_BIT - OFFSET_BIT)) // (2 * WALKERS)
 MAX_SETS = 1 << 16
+#: Bits of a rank.
+_RANK_BITS = 16
 #: Bytes of the ranks of the rows that walk at once: they should fit in the second-level cache.
 RANK_BYTES = 128 * 1024
 #: Maximum rows that walk at once, and the number of nodes beyond which a forest exceeds that cache: each tree is then read once
@@ -93,6 +95,13 @@ class WalkTree(IntEnum):
     VALUES = 7  # the start of its values
 
 
+def surely_fits(features: int, nodes: int, sets: int, intervals: int) -> bool:
+    """Whether every ensemble of this size fits, judged by more columns and edges than it may have."""
+    edges, limit = nodes + 2 * intervals, Ranks.limit_of(_RANK_BITS)
+    columns = 2 * (features + edges // (limit - 1))
+    return columns <= MAX_COLUMNS and nodes < 1 << 29 and (sets == 0 or edges <= limit)
+
+
 def walk_arrays(forest: Forest) -> dict[str, np.ndarray]:
     """Returns the arrays of the walk form. Raises TooLarge.
 
@@ -107,7 +116,7 @@ def walk_arrays(forest: Forest) -> dict[str, np.ndarray]:
 
     A row hits where its rank is at most the key, which is larger by 1 where the node reads a shifted copy.
     """
-    ranks = Ranks.of(forest, 16)
+    ranks = Ranks.of(forest, _RANK_BITS)
     arrays = ranks.arrays(forest)
     columns = Columns(arrays["columns"])
     programs, sets = Programs(ranks, columns), _Sets(ranks)

@@ -52,21 +52,14 @@ class Ranks:
     first: tuple[int, ...]  # of each feature, its first column
 
     @staticmethod
+    def limit_of(bits: int) -> int:
+        """Returns the maximum number of edges of a column with ranks of `bits` bits."""
+        return (1 << bits) - 2
+
+    @staticmethod
     def of(forest: Forest, bits: int) -> Ranks:
         """Builds the columns for ranks of `bits` bits."""
-        found: list[list[np.ndarray]] = [[] for _ in range(forest.features)]
-        for tree in forest.trees:
-            plain = ~tree.is_leaf
-            plain[list(tree.sets)] = False
-            features, thresholds = tree.feature[plain], tree.threshold[plain]
-            for feature in np.unique(features):
-                found[feature].append(np.unique(thresholds[features == feature]))
-            for node, intervals in tree.sets.items():
-                ends = [end for pair in intervals for end in pair if end is not None]
-                found[tree.feature[node]].append(np.array(ends, forest.width.dtype))
-        limit = (1 << bits) - 2
-        dtype = forest.width.dtype
-        edges = tuple(np.unique(np.concatenate([*parts, np.empty(0, dtype)])).astype(dtype) for parts in found)
+        limit, edges = Ranks.limit_of(bits), forest.thresholds
         counts = [max(1, -(-(len(e) - 1) // (limit - 1))) for e in edges]
         return Ranks(limit, edges, tuple(int(c) for c in np.cumsum([0, *counts])[:-1]))
 

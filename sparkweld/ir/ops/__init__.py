@@ -4,6 +4,7 @@ from sparkweld.ir.ops.base import Array, Op, Optional, of_rows
 from sparkweld.ir.ops.calendar import DatePart
 from sparkweld.ir.ops.casts import Cast, Fits
 from sparkweld.ir.ops.elementwise import Call, Select
+from sparkweld.ir.ops.forests import ForestSums
 from sparkweld.ir.ops.instance_based import KernelSums, Neighbours
 from sparkweld.ir.ops.keys import KeyTable
 from sparkweld.ir.ops.leaves import Const, Read, Trial
@@ -22,13 +23,13 @@ from sparkweld.ir.ops.vectors import VectorColumns, VectorSums
 #: Every op class. The text form, the verifier and the tests iterate over this tuple.
 OPS: tuple[type[Op], ...] = (
     Const, Read, Trial, IsValid, ValueOf, MakeOptional, Cast, Fits, Call, Select, IsIn, Lookup, Steps, DatePart,
-    StrCall, RegexCall, ListCall, MakeList, ListAppend, Mlp, Distances, TextSums, TextTotals, TreeEnsemble,
+    StrCall, RegexCall, ListCall, MakeList, ListAppend, Mlp, Distances, TextSums, TextTotals, ForestSums, TreeEnsemble,
     KernelSums, Neighbours, Interpolate, WeightedMedian, VectorColumns, VectorSums, KeyTable, Region,
     Arg,
 )  # fmt: skip
 
 __all__ = [
-    "Arg", "Array", "Call", "Cast", "Const", "DatePart", "Distances", "Fits", "Interpolate", "IsIn", "IsValid",
+    "Arg", "Array", "Call", "Cast", "Const", "DatePart", "Distances", "Fits", "ForestSums", "Interpolate", "IsIn", "IsValid",
     "KernelSums", "KeyTable", "ListAppend", "ListCall", "Lookup", "MakeList", "MakeOptional", "Mlp", "ModelOp", "Neighbours",
     "OPS", "Op", "Optional", "Read", "RegexCall", "Region", "Select", "Steps", "StrCall", "TextSums", "TextTotals",
     "TreeEnsemble", "Trial", "ValueOf", "VectorColumns", "VectorSums", "WeightedMedian", "of_rows",

@@ -1,14 +1,18 @@
-"""Defines the op of tree ensembles: gradient boosting, random forests, single trees."""
+"""Defines the op of tree ensembles as kernels compute them, and chooses its form for a `ForestSums`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import ClassVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from sparkweld.ir.blocks import ConstantBlock
 from sparkweld.ir.layouts.tree_blocks import BLOCK, FORMS, TreeBlock
+from sparkweld.ir.layouts.tree_walks import surely_fits
+from sparkweld.ir.ops.base import Op
+from sparkweld.ir.ops.forests import ForestSums
 from sparkweld.ir.ops.models import ModelOp
 from sparkweld.ir.trees import Forest, Tree
 from sparkweld.ir.types import F32, F64, Type
@@ -61,10 +65,6 @@ class TreeEnsemble(ModelOp):
     def _laid_out(self) -> TreeBlock:
         return TreeBlock(self.form, self.slots, self.block)
 
-    def forest(self) -> Forest:
-        """Reconstructs the ensemble from the block, up to differences that no row can observe. The block must hold its bytes."""
-        return Forest(self.arguments, self.width, self.sums, self.block["start"], tuple(self._laid_out.all_trees()))
-
     @property
     def width(self) -> Type:
         """Type of the arguments."""
@@ -109,33 +109,6 @@ class TreeEnsemble(ModelOp):
         """Whether the op evaluates only some of the trees."""
         return (self.begin, self.end) != (0, 0)
 
-    def cut(self, tree: int) -> int:
-        """Returns the last tree up to this one at which a range of trees may begin."""
-        return self._laid_out.cut(tree)
-
-    def leaves(self, output: int) -> list[np.ndarray]:
-        """Returns the terms, f64, of each tree's leaves in one of the sums; a single 0 for a tree that adds nothing to it."""
-        return self._laid_out.leaf_values(output)
-
-    def terms(self, output: int, *args: np.ndarray) -> np.ndarray:
-        """Returns [trees, rows]: the term that each tree adds to one of the sums."""
-        values = self.block["values"]
-        return np.array([
-            values[begins[output - first] + leaf * stride] if 0 <= output - first < len(begins) else np.zeros(len(leaf))
-            for first, begins, leaf, stride in self._laid_out.leaves(args)
-        ])  # fmt: skip
-
-    def samples(self, rows: int) -> list[np.ndarray]:
-        """Returns the arguments of synthetic rows, the same for each call.
-
-        Values are drawn uniformly from a feature's thresholds and one value beyond them.
-        """
-        random, found = np.random.default_rng(0), []
-        for feature in range(self.arguments):
-            splits = self._laid_out.thresholds(feature)
-            found.append(random.choice(np.append(splits, 2 * np.abs(splits[-1:]) + 1), rows).astype(splits.dtype))
-        return found
-
     def results(self, *args: Type) -> tuple[Type, ...]:
         self._wants(self.form in FORMS, "a known form", args)
         sums = (self.sums,) * self.outputs
@@ -154,7 +127,27 @@ class TreeEnsemble(ModelOp):
                 sums[first + number] += values[begin + leaf * stride]
         return sums
 
-def _example(form: str, width: Type, *, sets: bool = False, outputs: int = 1) -> tuple[TreeEnsemble, tuple[Type, ...]]:
+
+#: Block of a `ForestSums` -> its share and the op that computes it. Requests about one function lay its ensembles out once.
+_LAID_OUT: WeakKeyDictionary[ConstantBlock, tuple[float, TreeEnsemble]] = WeakKeyDictionary()
+
+
+def laid_out(op: ForestSums) -> TreeEnsemble:
+    """Returns the op that computes the same sums from arrays for kernels. Raises TooLarge for an ensemble that fits no form."""
+    known = _LAID_OUT.get(op.block)
+    if known is None or known[0] != op.share:
+        known = _LAID_OUT[op.block] = op.share, TreeEnsemble.of(op.forest(), op.share)
+    return replace(known[1], output=op.output, begin=op.begin, end=op.end)
+
+
+def check_fits(op: ForestSums) -> None:
+    """Raises TooLarge for an ensemble that fits no form."""
+    nodes, sets, intervals = (op.block.length(name) for name in ("hit", "set_nodes", "intervals"))
+    if not surely_fits(op.arguments, nodes, sets, intervals):
+        laid_out(op)
+
+
+def _forest(width: Type, *, sets: bool = False, outputs: int = 1) -> Forest:
     """Builds an ensemble of two distinct small trees over three features."""
     dtype = width.dtype
     hit, miss = np.array([1, 3, -1, -1, -1], np.int32), np.array([2, 4, -1, -1, -1], np.int32)
@@ -165,12 +158,16 @@ def _example(form: str, width: Type, *, sets: bool = False, outputs: int = 1) ->
     )  # fmt: skip
     leaf = np.array([-1], np.int32)
     other = Tree(np.zeros(1, np.int32), np.zeros(1, dtype), np.zeros(1, bool), leaf, leaf, values[:1] + 1)
-    forest = Forest(3, width, width, np.full(outputs, 0.25, dtype), (one, other, one))
+    return Forest(3, width, width, np.full(outputs, 0.25, dtype), (one, other, one))
+
+
+def _example(form: str, width: Type, *, sets: bool = False, outputs: int = 1) -> tuple[TreeEnsemble, tuple[Type, ...]]:
+    forest = _forest(width, sets=sets, outputs=outputs)
     op = TreeEnsemble.of(forest) if form == "mask" else TreeEnsemble.walking(forest)
     return op, (width,) * 3
 
 
-def _part(whole: tuple[TreeEnsemble, tuple[Type, ...]], begin: int, end: int) -> tuple[TreeEnsemble, tuple[Type, ...]]:
+def _part(whole: tuple[ForestSums | TreeEnsemble, tuple[Type, ...]], begin: int, end: int) -> tuple[Op, tuple[Type, ...]]:
     op, args = whole
     return replace(op, begin=begin, end=end), args + (op.sums,) * op.outputs * bool(begin)
 
@@ -185,3 +182,10 @@ TreeEnsemble.examples = (
     _part(_example("walk", F32, outputs=3), 1, 2),
     _part(_example("walk", F64, sets=True), 2, 3),
 )
+
+#: The op, as it is before its form is chosen.
+_LOGICAL = [
+    (ForestSums.of(_forest(width, sets=sets, outputs=outputs)), (width,) * 3)
+    for width, sets, outputs in ((F64, False, 1), (F64, True, 1), (F32, True, 2))
+]
+ForestSums.examples = (*_LOGICAL, _part(_LOGICAL[2], 1, 3))

@@ -16,20 +16,18 @@ from dataclasses import replace
 import numpy as np
 
 from sparkweld.ir import Let, Loop, Program
-from sparkweld.ir.layouts.trees import TooLarge
-from sparkweld.ir.ops import TreeEnsemble
+from sparkweld.ir.ops import ForestSums
 from sparkweld.ir.program import body_types
-from sparkweld.ir.trees import Forest
 from sparkweld.optimizer.bodies import Body, rewrite_loop
 from sparkweld.optimizer.loops import guarded_values
 from sparkweld.optimizer.spans import spans_of
 from sparkweld.optimizer.tree_pruning import Span, pruned
 
-#: Maximum bytes of a block that is read and rebuilt.
-_MOST_BYTES = 32 << 20
+#: Maximum bytes of an ensemble that is pruned.
+_MOST_BYTES = 48 << 20
 
 #: The replacement of an ensemble: the op and the arguments that it takes, or constants.
-_Made = tuple[TreeEnsemble, tuple[int, ...]] | list[np.ndarray]
+_Made = tuple[ForestSums, tuple[int, ...]] | list[np.ndarray]
 
 
 def prune_trees(program: Program) -> Program:
@@ -39,7 +37,7 @@ def prune_trees(program: Program) -> Program:
 
 
 def _prune(loop: Loop) -> Loop:
-    models = [value for value, let in enumerate(loop.body) if isinstance(let.op, TreeEnsemble) and _is_read(let.op)]
+    models = [value for value, let in enumerate(loop.body) if isinstance(let.op, ForestSums) and _is_read(let.op)]
     if not models:
         return loop
     types = body_types(loop)
@@ -52,7 +50,7 @@ def _prune(loop: Loop) -> Loop:
     def rule(body: Body, op: object, args: tuple[int, ...]) -> int:
         value = next(at)
         let = loop.body[value]
-        if not isinstance(op, TreeEnsemble) or value not in models:
+        if not isinstance(op, ForestSums) or value not in models:
             return body.emit(let.op, *args)
         key = Let(op.at(0), let.args)
         if key not in made:
@@ -68,11 +66,11 @@ def _prune(loop: Loop) -> Loop:
     return rewrite_loop(loop, rule)
 
 
-def _is_read(op: TreeEnsemble) -> bool:
+def _is_read(op: ForestSums) -> bool:
     return op.block.data is not None and op.block.size <= _MOST_BYTES and not op.is_part
 
 
-def _made(op: TreeEnsemble, args: tuple[int, ...], known: Mapping[int, Span]) -> _Made | None:
+def _made(op: ForestSums, args: tuple[int, ...], known: Mapping[int, Span]) -> _Made | None:
     """Returns the replacement; None where nothing changes."""
     spans = {feature: known[value] for feature, value in enumerate(args) if value in known}
     if not spans:
@@ -84,12 +82,4 @@ def _made(op: TreeEnsemble, args: tuple[int, ...], known: Mapping[int, Span]) ->
     if not forest.used:
         sums = forest.evaluate([np.zeros(1, op.width.dtype)] * forest.features)
         return None if any(np.isnan(s[0]) for s in sums) else sums
-    try:
-        new = _in_form(forest.of_used(), op.form)
-    except TooLarge:
-        return None
-    return None if (new.block, forest.used) == (op.block, tuple(range(op.arguments))) else (new, forest.used)
-
-
-def _in_form(forest: Forest, form: str) -> TreeEnsemble:
-    return TreeEnsemble.of(forest) if form == "mask" else TreeEnsemble.walking(forest)
+    return ForestSums.of(forest.of_used(), op.share), forest.used

@@ -25,7 +25,7 @@ import numpy as np
 
 from sparkweld.ir import Append, Loop, Program
 from sparkweld.ir.layouts.text_header import NORM_L2
-from sparkweld.ir.ops import Call, Cast, ModelOp, Read, Select, StrCall, TextSums, TextTotals, TreeEnsemble, Trial
+from sparkweld.ir.ops import Call, Cast, ForestSums, ModelOp, Read, Select, StrCall, TextSums, TextTotals, Trial
 from sparkweld.ir.program import body_types
 from sparkweld.ir.types import F64, I64, STR
 from sparkweld.optimizer.bodies import Body
@@ -74,7 +74,7 @@ def _bounded(loop: Loop) -> Loop | None:
     forests: dict[int, ForestRange] = {}
     for at in models:
         op, args = loop.body[at].op, loop.body[at].args
-        if not isinstance(op, TreeEnsemble) or later.intersection(args):
+        if not isinstance(op, ForestSums) or later.intersection(args):
             continue
         if op.trees < _LEAST_TREES:
             return None
@@ -130,6 +130,7 @@ class _Bounds:
     def __init__(self, loop: Loop, later: set[int], forests: Mapping[int, ForestRange], draft: bool = False) -> None:
         self.loop, self.later, self.forests, self.draft = loop, later, forests, draft
         self.types = body_types(loop)
+        self.trees = {at: loop.body[at].op.forest() for at in forests}  # type: ignore[attr-defined]
         body = Body()
         self.tried = body.emit(Trial())
         self.untried = body.emit(Call("logical_not"), self.tried)
@@ -172,8 +173,8 @@ class _Bounds:
         before, self.sums = self.sums, {}
         for value, found in self.forests.items():
             op, args = self.loop.body[value].op, self.loop.body[value].args
-            assert isinstance(op, TreeEnsemble)
-            done, last = before[value][0] if value in before else 0, op.cut(op.trees * end // _GRID)
+            assert isinstance(op, ForestSums)
+            done, last = before[value][0] if value in before else 0, self.trees[value].cut(op.trees * end // _GRID)
             if last == 0:
                 result = self.ranges.const(found.start, op.sums)
             elif last == done:
@@ -204,10 +205,8 @@ class _Bounds:
         return Interval(*ends)
 
     def _rest(self, value: int, cut: Cut, group: int) -> int | None:
-        """Returns the sum of a cut's groups from `group` on; None where it has no op."""
+        """Returns the sum of a cut's groups from `group` on; None where there is none."""
         op = None if self.draft else cut.op
-        if op is None and not self.draft:
-            return None
         args, type = self.loop.body[value].args, self.types[value]
         total = None
         for number in range(GROUPS - 1, group - 1, -1):
@@ -325,11 +324,11 @@ class _Bounds:
 
 
 @lru_cache(16)
-def _known_range(op: TreeEnsemble) -> ForestRange | None:
+def _known_range(op: ForestSums) -> ForestRange | None:
     return forest_range(op)
 
 
-def _range(op: TreeEnsemble) -> ForestRange | None:
+def _range(op: ForestSums) -> ForestRange | None:
     """Returns `forest_range` of an op, cached because consecutive queries may request it."""
     return _known_range(op) if op.block.size <= REMEMBERED else forest_range(op)
 

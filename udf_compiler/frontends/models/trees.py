@@ -10,7 +10,8 @@ import numpy as np
 
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.layouts.trees import TooLarge
-from sparkweld.ir.ops.trees import TreeEnsemble
+from sparkweld.ir.ops import ForestSums
+from sparkweld.ir.ops.trees import check_fits
 from sparkweld.ir.trees import Forest
 from sparkweld.ir.types import F64, I64
 from udf_compiler.frontends.models.features import Features, validated
@@ -27,8 +28,9 @@ REGRESSORS = (f"{_TREES}DecisionTreeRegressor", f"{_TREES}ExtraTreeRegressor")
 
 def sums_of(forest: Forest, columns: Sequence[Value], loop: LoopBuilder, call: str) -> list[Value]:
     """Returns the ensemble's sums of each row. Refuses (SW830) an ensemble too large for a kernel."""
+    op = ForestSums.of(forest.of_used(), loop.share)
     try:
-        op = TreeEnsemble.of(forest.of_used(), loop.share)
+        check_fits(op)
     except TooLarge as large:
         refuse("SW830", call=call, what=str(large))
     used = forest.used or (0,)
