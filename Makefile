@@ -3,13 +3,16 @@
 # Every target first checks the machine (jvm-bridge/prerequisites.sh), then brings .venv and the bridge up to date.
 # Stamps and content hashes make a second run install and build nothing.
 
-VENV  := .venv
+# The line of Spark and the Python of an environment of its own: make test SPARK=4.1 PYTHON=3.12
+SPARK := 4.3
+PYTHON :=
+VENV  := .venv$(if $(PYTHON)$(filter-out 4.3,$(SPARK)),-spark$(SPARK)$(if $(PYTHON),-python$(PYTHON)))
 PY    := $(VENV)/bin/python
 PIP   := $(PY) -m pip --disable-pip-version-check
 CHECK := sh jvm-bridge/prerequisites.sh
 # What build-system.requires of pyproject.toml names, installed once, so that pip builds the package in .venv itself
 # and Spark is not downloaded a second time into a build environment (tests/repository/test_packaging.py compares the two lists).
-BUILD_REQUIRES := 'setuptools>=77' 'pyspark==4.3.*'
+BUILD_REQUIRES := 'setuptools>=77' 'pyspark==$(SPARK).*'
 # Spark finds the JDK that the check found, also when it is not on PATH, and runs its workers in .venv.
 RUN   := JAVA_HOME="$$($(CHECK) java-home)" PYSPARK_PYTHON="$(CURDIR)/$(PY)"
 
@@ -17,7 +20,7 @@ RUN   := JAVA_HOME="$$($(CHECK) java-home)" PYSPARK_PYTHON="$(CURDIR)/$(PY)"
 GOLDEN := $(addprefix tests/udf_compiler/frontends/pandas/,test_calls.py test_operators.py test_times.py) \
   tests/jvm_bridge/test_cases.py tests/spark/test_queries.py
 
-.PHONY: help demo test check bench corpus fuzz golden clean ready prerequisites bridge
+.PHONY: help demo test check bench corpus fuzz golden wheel clean ready prerequisites bridge
 
 help:
 	@echo 'make demo            run real jobs over 10M+ flights and texts with and without the flag, and compare'
@@ -28,7 +31,9 @@ help:
 	@echo 'make corpus          what is compiled of 200 UDFs as people write them, and why not the rest'
 	@echo 'make fuzz           generated UDFs with new seeds for 30 minutes, compared with PySpark'
 	@echo 'make golden          rewrite expected programs and the tables in docs/, then read the diff'
+	@echo 'make wheel           a wheel in dist/ for all lines of Spark'
 	@echo 'make clean           remove .venv, the bridge and all caches'
+	@echo 'SPARK=4.1 PYTHON=3.12 select an environment of their own: make test SPARK=4.1'
 	@echo 'ARGS=... is handed on: make test ARGS="-k explain"'
 
 demo: ready
@@ -68,8 +73,12 @@ golden: ready
 	$(RUN) $(PY) -m pytest -q --golden $(GOLDEN)
 	git diff --stat -- tests docs
 
+# For distribution: with the jars of all lines of Spark, whose pysparks pip downloads once.
+wheel: ready
+	SPARKWELD_LINES=all $(RUN) $(PIP) wheel --no-build-isolation --no-deps --wheel-dir dist .
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info sparkweld/_bridge .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-spark* build dist *.egg-info sparkweld/_bridge .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	rm -rf spark-warehouse metastore_db derby.log
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -80,13 +89,14 @@ prerequisites:
 
 # The interpreter inside is run, not only looked for: a .venv outlives the Python that it was made with.
 $(VENV)/.stamp-python: | prerequisites
-	@$(PY) -c '' 2>/dev/null || { echo 'making $(VENV)'; "$$($(CHECK) python)" -m venv --clear $(VENV); }
+	@$(PY) -c '' 2>/dev/null || { echo 'making $(VENV)'; "$$(PYTHON='$(PYTHON:%=python%)' $(CHECK) python)" -m venv --clear $(VENV); }
+	@$(if $(PYTHON),$(PY) -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] != "$(PYTHON)" and "no Python $(PYTHON) found")')
 	@touch $@
 
 $(VENV)/.stamp-package: pyproject.toml jvm-bridge/wheel_backend.py $(VENV)/.stamp-python
 	@echo 'installing SparkWeld and its dependencies in $(VENV) (Spark alone is 450 MB: this takes some minutes once)'
 	@$(PIP) install --quiet $(BUILD_REQUIRES)
-	@$(RUN) $(PIP) install --quiet --no-build-isolation --editable '.[test,connect,demo,bench]'
+	@$(RUN) $(PIP) install --quiet --no-build-isolation --editable '.[test,connect,demo,bench]' 'pyspark==$(SPARK).*'
 	@touch $@
 
 # build.py compares content hashes and returns at once when nothing changed.

@@ -1,11 +1,13 @@
-"""Builds the bridge's Scala and C sources into `sparkweld.jar` and `libsparkweld_jni.so`.
+"""Builds the bridge's Scala and C sources into `sparkweld.jar` and `libsparkweld_jni.so`, for one line of Spark or for all.
 
-The Scala compiler and all classes on the classpath are those of the jars in pip's pyspark. So the bridge always matches the
-Spark that runs it, without sbt, Maven or downloads. The jar is reproducible (sorted entries, fixed dates). A build whose inputs
-did not change is skipped.
+The Scala compiler and all classes on the classpath are those of the jars in a pyspark of that line. So the bridge always matches
+the Spark that runs it, without sbt or Maven. The jar is reproducible (sorted entries, fixed dates). A build whose inputs did not
+change is skipped.
 
-    python jvm-bridge/build.py                     writes sparkweld/_bridge/sparkweld.jar and the shim beside it
-    python jvm-bridge/build.py --out DIR           writes them to DIR
+    python jvm-bridge/build.py                     for the pyspark that is installed, into sparkweld/_bridge/spark-<line>
+    python jvm-bridge/build.py --spark 4.1         for that line; pip downloads its pyspark once (`spark_jars.py`)
+    python jvm-bridge/build.py --spark all         for all lines, as a wheel has them
+    python jvm-bridge/build.py --out DIR           writes both files to DIR
     python jvm-bridge/build.py --only io/sparkweld/columns --out DIR   compiles some packages only (while developing)
 """
 
@@ -30,9 +32,14 @@ import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "jvm-bridge"))  # this file is also loaded by its path
+
+import spark_jars  # noqa: E402
+from spark_jars import BuildError  # noqa: E402
+
 SOURCES = ROOT / "jvm-bridge" / "src" / "main"
-#: The folder of sources for one line of Spark, compiled with the common ones.
-LINE = "spark-4.3"
+#: The lines of Spark that the bridge is built for.
+LINES = ("4.0", "4.1", "4.2", "4.3")
 DEFAULT_OUT = ROOT / "sparkweld" / "_bridge"
 REASONS = ROOT / "sparkweld" / "reasons.json"
 JAR_NAME = "sparkweld.jar"
@@ -51,27 +58,24 @@ ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 INSTALL_LINE = "sudo apt-get install -y openjdk-17-jdk-headless gcc libc6-dev"
 
 
-class BuildError(Exception):
-    """Raised when the bridge cannot be built; the message names what is missing, the places searched, and the remedy."""
-
-
 def build(
     out_dir: os.PathLike[str] | str | None = None,
     only: Sequence[str] = (),
     force: bool = False,
     quiet: bool = False,
+    line: str | None = None,
 ) -> pathlib.Path:
-    """Builds the jar and the shim into `out_dir` (default `sparkweld/_bridge`) and returns the jar's path.
+    """Builds the jar and the shim into `out_dir` (default `sparkweld/_bridge/spark-<line>`) and returns the jar's path.
 
-    `only` limits the Scala sources to some package folders (such as `io/sparkweld/columns`). Returns at once when the
+    `line` is a line of Spark; None for that of the pyspark that is installed. `only` limits the Scala sources to some package folders (such as `io/sparkweld/columns`). Returns at once when the
     sources, pyspark and the compilers did not change since the last build. Replaces both files atomically; a lock
     serializes builds. Raises BuildError when a tool is missing or a compiler fails.
     """
-    out = pathlib.Path(out_dir) if out_dir is not None else DEFAULT_OUT
+    tools = Toolchain.find(line)
+    out = pathlib.Path(out_dir) if out_dir is not None else DEFAULT_OUT / f"spark-{tools.line}"
     out.mkdir(parents=True, exist_ok=True)
     with _locked(out / LOCK_NAME):
-        tools = Toolchain.find()
-        scala = _scala_sources(only)
+        scala = _scala_sources(only, tools.line)
         stamp = {"inputs": _inputs_hash(tools, scala)}
         if not force and _is_current(out, stamp):
             return out / JAR_NAME
@@ -105,13 +109,14 @@ class Toolchain:
         self.cc_version = cc_version
         self.jars = jars
         self.pyspark_version = pyspark_version
+        self.line = ".".join(pyspark_version.split(".")[:2])
 
     @staticmethod
-    def find() -> Toolchain:
-        """Finds every tool, or raises one BuildError that names all missing ones."""
+    def find(line: str | None = None) -> Toolchain:
+        """Finds every tool, or raises one BuildError that names all missing ones. `line`: of Spark; None for the installed one."""
         missing: list[str] = []
         found: dict[str, object] = {}
-        for look in (_find_java, _find_compiler, _find_pyspark):
+        for look in (_find_java, _find_compiler, lambda: _find_pyspark(line)):
             try:
                 found.update(look())
             except BuildError as problem:
@@ -160,29 +165,68 @@ def _find_compiler() -> dict[str, object]:
     return {"cc": path, "cc_version": (answer.stdout.splitlines() or ["unknown"])[0]}
 
 
-def _find_pyspark() -> dict[str, object]:
-    spec = importlib.util.find_spec("pyspark")
-    if spec is None or spec.origin is None:
-        raise BuildError(f"pyspark: {sys.executable} cannot import it (pip install 'pyspark>=4.3,<4.4')")
-    home = pathlib.Path(spec.origin).parent
-    jars = home / "jars"
+def _find_pyspark(line: str | None) -> dict[str, object]:
+    if line is not None and line not in LINES:
+        raise BuildError(f"Spark {line}: no line of Spark that the bridge is built for ({', '.join(LINES)})")
+    installed = _installed_pyspark()
+    if line is not None and (installed is None or not installed[1].startswith(f"{line}.")):
+        jars, version = spark_jars.of_line(line)
+        return {"jars": jars, "pyspark_version": version}
+    if installed is None:
+        raise BuildError(f"pyspark: {sys.executable} cannot import it (pip install 'pyspark>=4.0,<4.4')")
+    jars, version = installed
+    if not version.startswith(tuple(f"{known}." for known in LINES)):
+        raise BuildError(f"pyspark {version}: the bridge is built for Spark {', '.join(LINES)}; install one of these")
     if not any(jars.glob("scala-compiler*.jar")):
         raise BuildError(f"pyspark's jars: no scala-compiler jar in {jars}; the pyspark of {sys.executable} has no "
                          "Spark in it (pyspark-client?); install the full pyspark package")
+    return {"jars": jars, "pyspark_version": version}
+
+
+def _installed_pyspark() -> tuple[pathlib.Path, str] | None:
+    """Returns the folder of jars and the version of the pyspark of this Python; None when it has none."""
+    spec = importlib.util.find_spec("pyspark")
+    if spec is None or spec.origin is None:
+        return None
+    home = pathlib.Path(spec.origin).parent
     # read, not imported: importing pyspark takes a second, and its package metadata can be stale after a copy
     text = (home / "version.py").read_text(encoding="utf-8")
     match = re.search(r"""__version__(?:\s*:\s*str)?\s*=\s*["']([^"']+)["']""", text)
     if match is None:
         raise BuildError(f"pyspark's version: {home / 'version.py'} does not say it; reinstall pyspark")
-    return {"jars": jars, "pyspark_version": match.group(1)}
+    return home / "jars", match.group(1)
 
 
-def _scala_sources(only: Sequence[str]) -> list[pathlib.Path]:
-    roots = (SOURCES / "scala", SOURCES / LINE)
+def _scala_sources(only: Sequence[str], line: str) -> list[pathlib.Path]:
+    roots = source_folders(line)
     for name in only:
         if not any((root / name).is_dir() for root in roots):
             raise BuildError(f"--only: no folder {roots[0] / name}; give a package folder such as io/sparkweld/columns")
     return sorted({path for root in roots for name in only or [""] for path in (root / name).rglob("*.scala")})
+
+
+def source_folders(line: str) -> list[pathlib.Path]:
+    """Returns the folders of Scala sources for one line of Spark: the common one, and those whose names cover the line.
+
+    `spark-4` covers all lines of Spark 4, `spark-4.1` one line, `spark-4.1+` this line and all later ones, and `spark-4.0-4.2`
+    the lines from the first to the last.
+    """
+    folders = (path for path in SOURCES.glob("spark-*") if _covers(path.name.removeprefix("spark-"), line))
+    return [SOURCES / "scala", *sorted(folders)]
+
+
+def _covers(lines: str, line: str) -> bool:
+    wanted = _numbers(line)
+    first, dash, last = lines.removesuffix("+").partition("-")
+    if lines.endswith("+"):
+        return wanted >= _numbers(first)
+    if dash:
+        return _numbers(first) <= wanted <= _numbers(last)
+    return wanted[: len(_numbers(first))] == _numbers(first)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))
 
 
 def _resources() -> list[tuple[str, pathlib.Path]]:
@@ -301,17 +345,20 @@ def _locked(path: pathlib.Path) -> Iterator[None]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Builds SparkWeld's jar and native shim.")
-    parser.add_argument("--out", type=pathlib.Path, default=DEFAULT_OUT, help="folder of the jar and the shim")
+    parser.add_argument("--spark", choices=[*LINES, "all"], help="line of Spark; default: that of the installed pyspark")
+    parser.add_argument("--out", type=pathlib.Path, help="folder of the jar and the shim; default: sparkweld/_bridge/spark-<line>")
     parser.add_argument("--only", action="append", default=[], metavar="PACKAGE_DIR",
                         help="compile only this package folder (may be given more than once)")
     parser.add_argument("--force", action="store_true", help="build even when nothing changed")
     options = parser.parse_args(arguments)
+    if options.spark == "all" and options.out is not None:
+        parser.error("--out holds the files of one line: give --spark one too")
     try:
-        jar = build(options.out, options.only, options.force)
+        for line in LINES if options.spark == "all" else [options.spark]:
+            print(build(options.out, options.only, options.force, line=line))
     except BuildError as problem:
         print(f"build.py: {problem}", file=sys.stderr)
         return 1
-    print(jar)
     return 0
 
 

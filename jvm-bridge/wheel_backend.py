@@ -8,6 +8,7 @@ contains the bridge's sources instead of its products.
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 from pathlib import Path
 from types import ModuleType
@@ -32,8 +33,10 @@ def _build_module() -> ModuleType:
 
 
 class BuildBridge(Command):
-    """Builds the jar and the shim into `sparkweld/_bridge`, from where `package-data` takes them.
+    """Builds jars and shims into `sparkweld/_bridge`, from where `package-data` takes them.
 
+    It builds for the line of the pyspark that is installed; for all lines with `SPARKWELD_LINES=all` in the environment, as
+    `make wheel` sets it.
     It is a separate command because setuptools turns errors of a changed `build_py` into warnings in editable installs.
     """
 
@@ -50,7 +53,8 @@ class BuildBridge(Command):
     def run(self) -> None:
         bridge = _build_module()
         try:
-            bridge.build()
+            for line in bridge.LINES if os.environ.get("SPARKWELD_LINES") == "all" else (None,):
+                bridge.build(line=line)
         except bridge.BuildError as problem:
             raise ExecError(str(problem)) from None
 

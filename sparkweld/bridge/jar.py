@@ -10,28 +10,43 @@ from pathlib import Path
 
 from sparkweld.errors import UserError
 
+#: The lines of Spark that the plugin runs on. Each has its own jar.
+LINES = ("4.0", "4.1", "4.2", "4.3")
 JAR_NAME = "sparkweld.jar"
 SHIM_NAME = "libsparkweld_jni.so"
 PLUGIN_CLASS = "io.sparkweld.SparkWeldPlugin"
 _PACKAGE = Path(__file__).resolve().parent.parent
 
 
-def jar_path() -> Path:
-    """Returns the absolute path of the plugin's jar, for `--jars` and `spark.jars`. Raises UserError when it is not built."""
-    return _product(JAR_NAME)
+def jar_path(spark: str | None = None) -> Path:
+    """Returns the absolute path of the plugin's jar for a line of Spark, for `--jars` and `spark.jars`.
+
+    `spark`: a line or a version, such as 4.1 or 4.1.3; by default that of `spark_home()`. Raises UserError when the plugin does
+    not run on it, or when its jar is not built.
+    """
+    return _product(JAR_NAME, spark)
 
 
-def shim_path() -> Path:
+def shim_path(spark: str | None = None) -> Path:
     """Returns the absolute path of the native shim, for inspection. The jar carries the copy that is used."""
-    return _product(SHIM_NAME)
+    return _product(SHIM_NAME, spark)
 
 
-def _product(name: str) -> Path:
-    path = _PACKAGE / "_bridge" / name
+def line_of(version: str) -> str:
+    """Returns the line of Spark of a version: 4.1 for 4.1.3. Raises UserError when the plugin does not run on it."""
+    line = ".".join(version.split(".")[:2])
+    if line not in LINES:
+        raise UserError(f"SparkWeld does not run on Spark {version}. It runs on Spark {', '.join(LINES)}.")
+    return line
+
+
+def _product(name: str, spark: str | None) -> Path:
+    line = line_of(spark_version(spark_home()) if spark is None else spark)
+    path = _PACKAGE / "_bridge" / f"spark-{line}" / name
     if not path.is_file():
         raise UserError(
-            f"{path} does not exist: the bridge of this installation is not built. In a source checkout run "
-            "`python jvm-bridge/build.py`; otherwise install the package again with pip."
+            f"{path} does not exist: the bridge of this installation is not built for Spark {line}. In a source checkout run "
+            f"`python jvm-bridge/build.py --spark {line}`; otherwise install the package again with pip."
         )
     return path
 
@@ -73,7 +88,7 @@ def install(home: Path) -> tuple[Path, bool]:
     The copy is atomic: a Spark that starts meanwhile sees the old jar or the new one, and running JVMs keep theirs.
     Raises UserError when the folder cannot be written.
     """
-    source, target = jar_path(), home / "jars" / JAR_NAME
+    source, target = jar_path(spark_version(home)), home / "jars" / JAR_NAME
     if target.is_file() and filecmp.cmp(source, target, shallow=False):
         return target, False
     near = target.with_name(f".{JAR_NAME}.{os.getpid()}")
@@ -83,7 +98,7 @@ def install(home: Path) -> tuple[Path, bool]:
         os.replace(near, target)
     except OSError as fault:
         near.unlink(missing_ok=True)
-        raise _unwritable(target, fault) from None
+        raise _unwritable(target, source, fault) from None
     return target, True
 
 
@@ -95,12 +110,12 @@ def uninstall(home: Path) -> tuple[Path, bool]:
     except FileNotFoundError:
         return target, False
     except OSError as fault:
-        raise _unwritable(target, fault) from None
+        raise _unwritable(target, None, fault) from None
     return target, True
 
 
-def _unwritable(target: Path, fault: OSError) -> UserError:
+def _unwritable(target: Path, source: Path | None, fault: OSError) -> UserError:
     return UserError(
-        f"cannot change {target}: {fault.strerror or fault}. Run the command as the user that owns {target.parent}, "
-        f"or leave Spark as it is and give each job `--jars {_PACKAGE / '_bridge' / JAR_NAME}`."
+        f"cannot change {target}: {fault.strerror or fault}. Run the command as the user that owns {target.parent}"
+        + (f", or leave Spark as it is and give each job `--jars {source}`." if source is not None else ".")
     )

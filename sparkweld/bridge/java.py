@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from sparkweld.bridge.jar import jar_path, spark_home
+from sparkweld.bridge.jar import jar_path, spark_home, spark_version
 from sparkweld.errors import UserError
 
 MINIMUM_JAVA = 17
@@ -42,7 +42,8 @@ def run_class(
 
     Raises UserError when there is no Java, no Spark, no jar, or no answer within `timeout` seconds.
     """
-    classpath = os.pathsep.join([str(jar_path()), str((home or spark_home()) / "jars" / "*")])
+    home = home or spark_home()
+    classpath = os.pathsep.join([str(jar_path(spark_version(home))), str(home / "jars" / "*")])
     flags = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx256m", "-Xshare:auto"]
     return _run([java_program(), *flags, "-cp", classpath, name, *arguments], timeout)
 

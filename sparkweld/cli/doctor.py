@@ -22,12 +22,11 @@ from sparkweld.bridge import jar, java
 from sparkweld.errors import UserError
 
 OK, WARN, FAIL = "OK", "WARN", "FAIL"
-SPARK_LINE = "4.3"
 SERVICE_SECONDS = 60
 KERNEL_CLASS = "io.sparkweld.nativelib.KernelCheck"
 ROWS = 100  # KernelCheck passes the kernel the values 0, 1, 2 ... 99
 RELATIVE_ERROR = 1e-14
-PACKAGES = {"pyspark": "pyspark>=4.3,<4.4", "numba": "numba", "llvmlite": "numba", "pandas": "pandas>=2.2,<3",
+PACKAGES = {"pyspark": "pyspark>=4.0,<4.4", "numba": "numba", "llvmlite": "numba", "pandas": "pandas>=2.2,<3",
             "pyarrow": "pyarrow", "numpy": "numpy"}  # fmt: skip
 
 
@@ -51,7 +50,7 @@ def examine(spark_home: str | None = None) -> list[Check]:
         ("Java", _java),
         ("Spark", lambda: _spark(spark_home)),
         ("jar", lambda: _jar(spark_home)),
-        ("shim", _shim),
+        ("shim", lambda: _shim(spark_home)),
         ("libmvec", _libmvec),
         ("cache", _cache),
     ]
@@ -61,7 +60,7 @@ def examine(spark_home: str | None = None) -> list[Check]:
     service = _Service(python)
     try:
         hello, checked = _service(service)
-        checks += _packages(hello) if hello is not None else []
+        checks += _packages(hello, spark_home) if hello is not None else []
         checks.append(checked)
         checks.append(_guarded("kernel", lambda: _kernel(service, hello)))
     finally:
@@ -105,15 +104,17 @@ def _java() -> Check:
 def _spark(explicit: str | None) -> Check:
     home = jar.spark_home(explicit)
     version = jar.spark_version(home)
-    if not version.startswith(f"{SPARK_LINE}."):
-        mend = f"Use Spark {SPARK_LINE}: on another version the plugin warns once and leaves every query to Spark."
+    try:
+        jar.line_of(version)
+    except UserError:
+        mend = f"Use Spark {', '.join(jar.LINES)}: on another version the plugin warns once and leaves every query to Spark."
         return Check("Spark", FAIL, f"{version} in {home} is not supported", mend)
     return Check("Spark", OK, f"{version} in {home}")
 
 
 def _jar(explicit: str | None) -> Check:
-    path = jar.jar_path()
-    there = jar.installed_jar(jar.spark_home(explicit))
+    home = jar.spark_home(explicit)
+    path, there = jar.jar_path(jar.spark_version(home)), jar.installed_jar(home)
     if there is None:
         return Check("jar", OK, f"{path} (not among Spark's own jars: give jobs --jars, or run `sparkweld install`)")
     if there.read_bytes() != path.read_bytes():
@@ -121,8 +122,8 @@ def _jar(explicit: str | None) -> Check:
     return Check("jar", OK, f"installed as {there}")
 
 
-def _shim() -> Check:
-    path = jar.shim_path()
+def _shim(explicit: str | None) -> Check:
+    path = jar.shim_path(jar.spark_version(jar.spark_home(explicit)))
     try:
         ctypes.CDLL(str(path))
     except OSError as fault:
@@ -235,19 +236,28 @@ def _service(service: _Service) -> tuple[dict[str, Any] | None, Check]:
     return hello, Check("compile service", OK, f"answers under {service.python} ({hello['cpuName']})")
 
 
-def _packages(hello: dict[str, Any]) -> Iterator[Check]:
+def _packages(hello: dict[str, Any], explicit: str | None) -> Iterator[Check]:
     """Yields a check for each package, by the versions that the compile service's Python reports."""
+    line = _line(explicit)
     for name, requirement in PACKAGES.items():
         version = hello["versions"].get(name)
         mend = f"pip install '{requirement}' for that Python."
         if version is None:
             yield Check(name, FAIL, hello.get("numbaError") or "cannot be imported", mend)
         elif name == "pandas" and not (2, 2) <= _release(version) < (3,):
-            yield Check(name, WARN, f"{version} is outside what PySpark {SPARK_LINE} supports (2.2 to below 3)", mend)
-        elif name == "pyspark" and not version.startswith(f"{SPARK_LINE}."):
-            yield Check(name, FAIL, f"{version} is not Spark {SPARK_LINE}", mend)
+            yield Check(name, WARN, f"{version} is outside what PySpark supports (2.2 to below 3)", mend)
+        elif name == "pyspark" and line is not None and not version.startswith(f"{line}."):
+            yield Check(name, FAIL, f"{version} is not Spark {line}, which jobs run with here", mend)
         else:
             yield Check(name, OK, version)
+
+
+def _line(explicit: str | None) -> str | None:
+    """Returns the line of Spark that jobs run with; None when there is none, which is another check."""
+    try:
+        return jar.line_of(jar.spark_version(jar.spark_home(explicit)))
+    except UserError:
+        return None
 
 
 def _release(version: str) -> tuple[int, ...]:

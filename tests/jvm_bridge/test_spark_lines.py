@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from pyspark.util import PythonEvalType
 
+from sparkweld.bridge import jar
+
 MAIN = Path(__file__).resolve().parents[2] / "jvm-bridge" / "src" / "main"
-LINES = sorted(MAIN.glob("spark-*"))
+FOLDERS = sorted(MAIN.glob("spark-*"))
 INTERFACE = (MAIN / "scala" / "io" / "sparkweld" / "spark", MAIN / "scala" / "org" / "apache" / "spark")
 #: Names of Spark that some line from 3.5 to 4.3 lacks, or has with another signature.
 DIFFERING = """
@@ -37,7 +39,7 @@ def common() -> list[Path]:
 def test_only_the_interface_names_what_differs_between_lines():
     differing = re.compile(rf"\b(?:{'|'.join(DIFFERING)})\b")
     found = [f"{path.relative_to(MAIN)}: {name}" for path in common() for name in sorted(set(differing.findall(code(path))))]
-    assert len(common()) > 100 and LINES, "no sources: have the folders moved?"
+    assert len(common()) > 100 and FOLDERS, "no sources: have the folders moved?"
     assert not found, "use io.sparkweld.spark.CurrentSpark: " + ", ".join(found)
 
 
@@ -51,11 +53,38 @@ def test_forwards_of_private_members_name_nothing_that_differs():
     assert not [found for path in INTERFACE[1].rglob("*.scala") for found in differing.findall(code(path))]
 
 
-@pytest.mark.parametrize("line", LINES, ids=lambda path: path.name)
-def test_every_line_has_the_public_names(line):
-    text = "\n".join(code(path) for path in (line / "io" / "sparkweld" / "spark").glob("*.scala"))
-    names = set(re.findall(r"^(?:abstract class|trait|object) (\w+)", text, re.MULTILINE))
-    assert names == {"CurrentSpark", "ExplainProvider", "ConfiguredParquet", "ForwardingColumnVector"}
+@pytest.mark.parametrize("line", jar.LINES)
+def test_every_line_has_the_public_names_once(builder, line):
+    folders = [folder for folder in builder.source_folders(line) if folder in FOLDERS]
+    text = "\n".join(code(path) for folder in folders for path in (folder / "io" / "sparkweld" / "spark").glob("*.scala"))
+    names = re.findall(r"^(?:abstract class|trait|object) (\w+)", text, re.MULTILINE)
+    assert {"CurrentSpark", "ExplainProvider", "ConfiguredParquet", "ForwardingColumnVector"} <= set(names)
+    assert len(names) == len(set(names))
+    assert f'override val line: String = "{line}"' in (MAIN / f"spark-{line}/io/sparkweld/spark/CurrentSpark.scala").read_text()
+
+
+def test_the_lines_of_the_build_are_those_of_the_package(builder):
+    assert builder.LINES == jar.LINES
+
+
+@pytest.mark.parametrize(
+    ("folder", "lines"),
+    [
+        ("4", ["4.0", "4.1", "4.2", "4.3", "4.10"]),
+        ("4.1", ["4.1"]),
+        ("4.1+", ["4.1", "4.2", "4.3", "4.10"]),
+        ("4.0-4.2", ["4.0", "4.1", "4.2"]),
+    ],
+)
+def test_the_name_of_a_folder_says_its_lines(builder, folder, lines):
+    assert [line for line in ("3.5", "4.0", "4.1", "4.2", "4.3", "4.10", "5.0") if builder._covers(folder, line)] == lines + (
+        ["5.0"] if folder.endswith("+") else []
+    )
+
+
+def test_every_folder_of_sources_belongs_to_a_line(builder):
+    used = {folder for line in jar.LINES for folder in builder.source_folders(line)}
+    assert set(FOLDERS) <= used
 
 
 def test_eval_types_are_those_of_pyspark():

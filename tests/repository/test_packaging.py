@@ -12,6 +12,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import pyspark
 import pytest
 import yaml
 
@@ -22,6 +23,7 @@ TOP_LEVEL = {
     "udf_compiler",
 }  # fmt: skip
 GITHUB = ROOT / ".github"
+LINE = ".".join(pyspark.__version__.split(".")[:2])
 IN_SDIST = {"PKG-INFO", "setup.cfg", "sparkweld.egg-info", "build", "dist"}
 
 
@@ -36,7 +38,9 @@ def test_the_makefile_installs_the_requirements_of_the_build():
     wanted = _toml_list((ROOT / "pyproject.toml").read_text(), "requires")
     line = re.search(r"^BUILD_REQUIRES := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert line is not None
-    assert re.findall(r"'([^']+)'", line[1]) == wanted
+    newest = re.search(r"^SPARK := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert newest is not None
+    assert re.findall(r"'([^']+)'", line[1].replace("$(SPARK)", newest[1])) == wanted
 
 
 def test_the_flag_is_all_that_the_default_conf_has():
@@ -142,8 +146,8 @@ def test_the_wheel_carries_the_bridge(tmp_path):
         names = set(archive.namelist())
         (metadata,) = (archive.read(name).decode() for name in names if name.endswith(".dist-info/WHEEL"))
     assert {
-        "sparkweld/_bridge/sparkweld.jar",
-        "sparkweld/_bridge/libsparkweld_jni.so",
+        f"sparkweld/_bridge/spark-{LINE}/sparkweld.jar",
+        f"sparkweld/_bridge/spark-{LINE}/libsparkweld_jni.so",
         "sparkweld/py.typed",
         "sparkweld/reasons.json",
         "sparkweld/contract/constants.json",

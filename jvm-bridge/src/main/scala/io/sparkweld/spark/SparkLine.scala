@@ -6,10 +6,10 @@ package io.sparkweld.spark
  * {{{
  *   io/sparkweld/spark/          the interface, and what is the same in every line
  *   org/apache/spark/.../        forwards private members of Spark, for the code above alone
- *   ../spark-4.3/                CurrentSpark and its base classes: all that differs from another line
+ *   ../spark-4.1+/ ...          CurrentSpark and its base classes: what differs between lines, by the lines that have it
  * }}}
  *
- * The build compiles the common sources with the folder of one line. Each folder has the same public names: `CurrentSpark`, which
+ * The build compiles the common sources with the folders of one line. Each line has the same public names: `CurrentSpark`, which
  * implements this trait, `ExplainProvider`, `ConfiguredParquet` and `ForwardingColumnVector`. No other code may differ by line.
  */
 trait SparkLine extends SparkCore with SparkPython with SparkPlans with SparkExpressions with SparkColumns with SparkMl {

@@ -1,0 +1,8 @@
+package io.sparkweld.spark
+
+import org.apache.spark.sql.internal.SQLConf
+
+/** Says whether scalar functions get whole columnar batches. */
+trait ColumnarInput extends SparkPython {
+  override def feedsColumnarBatches(conf: SQLConf): Boolean = conf.arrowPySparkUDFColumnarInputEnabled
+}

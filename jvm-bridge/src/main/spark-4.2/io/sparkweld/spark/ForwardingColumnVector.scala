@@ -1,0 +1,9 @@
+package io.sparkweld.spark
+
+import org.apache.spark.sql.types.DataType
+import org.apache.spark.unsafe.types.BinaryView
+
+/** Forwards the getters that only some lines of Spark have to another row of another column. */
+abstract class ForwardingColumnVector(dataType: DataType) extends ForwardingBase(dataType) {
+  override def getBinaryView(row: Int): BinaryView = target.getBinaryView(targetRow(row))
+}

@@ -1,0 +1,13 @@
+package org.apache.spark.sql.execution.python.sparkweld
+
+import org.apache.spark.sql.execution.python.BatchEvalPythonEvaluatorFactory
+import org.apache.spark.sql.internal.SQLConf
+
+/** Calls the constructors of Spark 4.3's evaluator factories of Python functions. */
+private[python] object Factories extends ColumnarFactories {
+
+  def pickled(node: NodeArguments): BatchEvalPythonEvaluatorFactory =
+    new BatchEvalPythonEvaluatorFactory(node.childOutput, node.udfs, node.output, node.rowsPerPickle,
+      node.conf.getConf(SQLConf.PYTHON_UDF_MAX_BYTES_PER_BATCH), node.metrics, node.artifacts, LoggedSession.of(node.conf),
+      node.conf.pysparkBinaryAsBytes)
+}

@@ -1,0 +1,6 @@
+package io.sparkweld.spark
+
+import org.apache.spark.sql.ExtendedExplainGenerator
+
+/** Adds text to Spark's `explain`. */
+trait ExplainProvider extends ExtendedExplainGenerator

@@ -1,0 +1,83 @@
+package io.sparkweld.spark
+
+import scala.jdk.CollectionConverters._
+
+import org.apache.arrow.memory.ArrowBuf
+import org.apache.arrow.vector.{ValueVector, ViewVarCharVector}
+import org.apache.spark.SparkContext
+import org.apache.spark.sql.{classic, Dataset}
+import org.apache.spark.sql.catalyst.expressions.{Left => _, Right => _, _}
+import org.apache.spark.sql.catalyst.plans.logical.{LogicalPlan, MapInArrow}
+import org.apache.spark.sql.catalyst.util.UnsafeRowUtils
+import org.apache.spark.sql.execution.{LocalTableScanExec, QueryExecution, SparkPlan}
+import org.apache.spark.sql.execution.arrow.ArrowWriter
+import org.apache.spark.sql.execution.metric.SQLMetric
+import org.apache.spark.sql.execution.python.{MapInArrowExec, MapInPandasExec}
+import org.apache.spark.sql.execution.python.sparkweld.{NodeArguments, PythonNodes}
+import org.apache.spark.sql.internal.SQLConf
+import org.apache.spark.sql.types.{DataType, StructType}
+import org.apache.spark.unsafe.types.UTF8String
+
+/** Implements what is the same in all lines of Spark 4. */
+abstract class Spark4 extends SparkLine {
+
+  override type Session = classic.SparkSession
+
+  override def activeSession: Session = classic.SparkSession.active
+
+  override def queryExecution(query: Dataset[_]): QueryExecution = query.asInstanceOf[classic.Dataset[_]].queryExecution
+
+  override def emptyTable(output: Seq[Attribute]): SparkPlan = LocalTableScanExec(output, Nil, None)
+
+  override def mapNode(function: PythonUDF, output: Seq[Attribute], child: SparkPlan): SparkPlan =
+    if (function.evalType == EvalTypes.MapPandas) MapInPandasExec(function, output, child, isBarrier = false, None)
+    else MapInArrowExec(function, output, child, isBarrier = false, None)
+
+  override def mapOf(plan: SparkPlan): Option[(PythonUDF, Seq[Attribute])] = plan match {
+    case MapInPandasExec(function: PythonUDF, output, _, false, None) => Some((function, output))
+    case MapInArrowExec(function: PythonUDF, output, _, false, None) => Some((function, output))
+    case _ => None
+  }
+
+  override def mapInArrow(function: PythonUDF, output: Seq[Attribute], child: LogicalPlan): LogicalPlan =
+    MapInArrow(function, output, child, isBarrier = false, None)
+
+  override def pythonEvaluator(
+      udfs: Seq[PythonUDF],
+      childOutput: Seq[Attribute],
+      resultAttrs: Seq[Attribute],
+      evalType: Int,
+      columnarInput: Boolean,
+      conf: SQLConf,
+      metrics: Map[String, SQLMetric]): PythonEvaluator =
+    PythonNodes.evaluator(NodeArguments(udfs, childOutput, childOutput ++ resultAttrs, evalType, conf, metrics), columnarInput)
+
+  override def mapEvaluator(
+      function: PythonUDF,
+      childOutput: Seq[Attribute],
+      output: Seq[Attribute],
+      evalType: Int,
+      conf: SQLConf,
+      metrics: Map[String, SQLMetric]): MapEvaluator =
+    PythonNodes.mapEvaluator(function, NodeArguments(Seq(function), childOutput, output, evalType, conf, metrics))
+
+  override def pythonMetrics(context: SparkContext): Map[String, SQLMetric] = PythonNodes.metrics(context)
+
+  override def pythonException(error: String): RuntimeException = PythonNodes.exception(error)
+
+  override def arrowBytesPerBatch(conf: SQLConf): Long = conf.arrowMaxBytesPerBatch
+
+  override def isValidUtf8(column: Expression): Expression = IsValidUTF8(column)
+
+  override def isValidUtf8(value: UTF8String): Boolean = value.isValid
+
+  override def isBinaryStable(dataType: DataType): Boolean = UnsafeRowUtils.isBinaryStable(dataType)
+
+  override def arrowWriter(schema: StructType, zone: String, largeStrings: Boolean): ArrowWriter =
+    ArrowWriter.create(schema, zone, errorOnDuplicatedFieldNames = false, largeStrings)
+
+  override def stringViews(vector: ValueVector): Option[(ArrowBuf, Seq[ArrowBuf])] = vector match {
+    case views: ViewVarCharVector => Some((views.getDataBuffer, views.getDataBuffers.asScala.toSeq))
+    case _ => None
+  }
+}
