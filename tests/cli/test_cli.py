@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyspark
 import pytest
 
 import sparkweld
@@ -18,12 +19,13 @@ from sparkweld.errors import UserError
 from tests.helpers.golden import SETTINGS, with_conf_table
 
 ROOT = Path(__file__).parents[2]
+CORE_JAR = f"spark-core_2.13-{pyspark.__version__}.jar"
 
 
 def fake_spark(folder: Path) -> Path:
     """Creates a folder that suffices as a Spark for commands that only read its jars."""
     (folder / "jars").mkdir(parents=True)
-    (folder / "jars" / "spark-core_2.13-4.3.0.jar").touch()
+    (folder / "jars" / CORE_JAR).touch()
     return folder
 
 
@@ -61,12 +63,12 @@ def test_install_and_uninstall(capsys, tmp_path):
     home = fake_spark(tmp_path / "spark")
     target = home / "jars" / "sparkweld.jar"
     code, out, _ = run(capsys, "install", "--spark-home", str(home))
-    assert code == 0 and f"installed {target} (Spark 4.3.0)" in out
+    assert code == 0 and f"installed {target} (Spark {pyspark.__version__})" in out
     assert target.read_bytes() == sparkweld.jar_path().read_bytes()
     assert run(capsys, "install", "--spark-home", str(home))[1].startswith("already there:")
     target.write_bytes(b"an older jar")
     assert run(capsys, "install", "--spark-home", str(home))[1].startswith("installed")
-    assert sorted(path.name for path in target.parent.iterdir()) == ["spark-core_2.13-4.3.0.jar", "sparkweld.jar"]
+    assert sorted(path.name for path in target.parent.iterdir()) == [CORE_JAR, "sparkweld.jar"]
     assert run(capsys, "uninstall", "--spark-home", str(home)) == (0, f"removed {target}\n", "")
     assert not target.exists()
     assert run(capsys, "uninstall", "--spark-home", str(home))[1].startswith("nothing to remove")

@@ -10,12 +10,16 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyspark
 import pytest
 from pyspark.sql.functions import pandas_udf
 from pyspark.sql.types import DoubleType
 
+from sparkweld.bridge.jar import line_of
 from tests.helpers.differential import check, measured, run
 from tests.helpers.drivers import run_driver, warnings
+
+LINE = line_of(pyspark.__version__)
 
 QUERY = """
 @pandas_udf("double")
@@ -242,6 +246,6 @@ texts = lambda: spark.read.parquet("{tmp_path}/t").select("id", "s", g("s").alia
     assert "UDFs run in Python and functions of Spark's ML library as Spark planned them" in warnings(ran)[0]
 
 
-@pytest.mark.parametrize(("version", "supported"), [("4.3.0", True), ("4.3.7", True), ("4.4.0", False), ("3.5.8", False)])
+@pytest.mark.parametrize(("version", "supported"), [(f"{LINE}.0", True), (f"{LINE}.7", True), ("4.4.0", False), ("3.5.8", False)])
 def test_other_spark_versions_are_left_alone(spark, version, supported):
     assert spark._jvm.io.sparkweld.spark.CurrentSpark.supports(version) is supported
