@@ -67,9 +67,10 @@ def build(
 ) -> pathlib.Path:
     """Builds the jar and the shim into `out_dir` (default `sparkweld/_bridge/spark-<line>`) and returns the jar's path.
 
-    `line` is a line of Spark; None for that of the pyspark that is installed. `only` limits the Scala sources to some package folders (such as `io/sparkweld/columns`). Returns at once when the
-    sources, pyspark and the compilers did not change since the last build. Replaces both files atomically; a lock
-    serializes builds. Raises BuildError when a tool is missing or a compiler fails.
+    `line` is a line of Spark; None for that of the pyspark that is installed. `only` limits the Scala sources to some package
+    folders (such as `io/sparkweld/columns`). Returns at once when the sources, pyspark and the compilers did not change since
+    the last build. Replaces both files atomically; a lock serializes builds. Raises BuildError when a tool is missing or a
+    compiler fails.
     """
     tools = Toolchain.find(line)
     out = pathlib.Path(out_dir) if out_dir is not None else DEFAULT_OUT / f"spark-{tools.line}"
@@ -113,7 +114,7 @@ class Toolchain:
 
     @staticmethod
     def find(line: str | None = None) -> Toolchain:
-        """Finds every tool, or raises one BuildError that names all missing ones. `line`: of Spark; None for the installed one."""
+        """Finds every tool, or raises one BuildError that names all missing ones. `line`: of Spark; None: the installed one."""
         missing: list[str] = []
         found: dict[str, object] = {}
         for look in (_find_java, _find_compiler, lambda: _find_pyspark(line)):
@@ -208,8 +209,8 @@ def _scala_sources(only: Sequence[str], line: str) -> list[pathlib.Path]:
 def source_folders(line: str) -> list[pathlib.Path]:
     """Returns the folders of Scala sources for one line of Spark: the common one, and those whose names cover the line.
 
-    `spark-4` covers all lines of Spark 4, `spark-4.1` one line, `spark-4.1+` this line and all later ones, and `spark-4.0-4.2`
-    the lines from the first to the last.
+    `spark-4` covers all lines of Spark 4, and `spark-4.1` one line. `spark-4.1+` covers this line and all later ones,
+    `spark-4.0-4.2` the lines from the first to the last.
     """
     folders = (path for path in SOURCES.glob("spark-*") if _covers(path.name.removeprefix("spark-"), line))
     return [SOURCES / "scala", *sorted(folders)]
@@ -346,7 +347,7 @@ def _locked(path: pathlib.Path) -> Iterator[None]:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Builds SparkWeld's jar and native shim.")
     parser.add_argument("--spark", choices=[*LINES, "all"], help="line of Spark; default: that of the installed pyspark")
-    parser.add_argument("--out", type=pathlib.Path, help="folder of the jar and the shim; default: sparkweld/_bridge/spark-<line>")
+    parser.add_argument("--out", type=pathlib.Path, help="folder of jar and shim; default: sparkweld/_bridge/spark-<line>")
     parser.add_argument("--only", action="append", default=[], metavar="PACKAGE_DIR",
                         help="compile only this package folder (may be given more than once)")
     parser.add_argument("--force", action="store_true", help="build even when nothing changed")

@@ -51,8 +51,8 @@ def _download(line: str, cache: pathlib.Path) -> pathlib.Path:
         answer = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         archives = list(folder.glob("pyspark-*.tar.gz"))
         if answer.returncode != 0 or not archives:
-            raise BuildError(f"pip cannot download pyspark {line}:\n{answer.stdout.rstrip()}\nInstall a pyspark of that line, or check "
-                             "pip's index and the network.")
+            raise BuildError(f"pip cannot download pyspark {line}:\n{answer.stdout.rstrip()}\n"
+                             "Install a pyspark of that line, or check pip's index and the network.")
         made = folder / "made"
         _take_jars(archives[0], made / "jars")
         target = cache / archives[0].name.removesuffix(".tar.gz")

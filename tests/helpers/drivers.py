@@ -30,6 +30,7 @@ def report(**facts):
 def session(master="local[2]", **conf):
     import sparkweld
     builder = SparkSession.builder.master(master).config("spark.sparkweld.compile.tinyRows", "0")
+    builder = builder.config("spark.sparkweld.untestedLines.enabled", "true")
     for key, value in json.loads(os.environ["TEST_CONF"]).items():
         builder = builder.config(key, value)
     return sparkweld.configure(builder).getOrCreate()

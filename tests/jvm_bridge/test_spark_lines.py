@@ -58,9 +58,10 @@ def test_every_line_has_the_public_names_once(builder, line):
     folders = [folder for folder in builder.source_folders(line) if folder in FOLDERS]
     text = "\n".join(code(path) for folder in folders for path in (folder / "io" / "sparkweld" / "spark").glob("*.scala"))
     names = re.findall(r"^(?:abstract class|trait|object) (\w+)", text, re.MULTILINE)
-    assert {"CurrentSpark", "ExplainProvider", "ConfiguredParquet", "ForwardingColumnVector"} <= set(names)
+    assert {"BuiltFor", "CurrentSpark", "ExplainProvider", "ConfiguredParquet", "ForwardingColumnVector"} <= set(names)
     assert len(names) == len(set(names))
-    assert f'override val line: String = "{line}"' in (MAIN / f"spark-{line}/io/sparkweld/spark/CurrentSpark.scala").read_text()
+    source = MAIN / f"spark-{line}" / "io" / "sparkweld" / "spark" / "CurrentSpark.scala"
+    assert f'object BuiltFor extends SparkVersion("{line}", tested = ' in source.read_text()
 
 
 def test_the_lines_of_the_build_are_those_of_the_package(builder):

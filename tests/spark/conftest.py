@@ -19,6 +19,7 @@ SETTINGS = {
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.sparkweld.compile.tinyRows": "0",  # tables of tests are tiny
+    "spark.sparkweld.untestedLines.enabled": "true",  # the tests themselves test other lines of Spark
     # Many tests flag rows: a measurement in one must not decide which backend runs in the next.
     "spark.sparkweld.kernel.dropSlower.enabled": "false",
 }

@@ -248,4 +248,4 @@ texts = lambda: spark.read.parquet("{tmp_path}/t").select("id", "s", g("s").alia
 
 @pytest.mark.parametrize(("version", "supported"), [(f"{LINE}.0", True), (f"{LINE}.7", True), ("4.4.0", False), ("3.5.8", False)])
 def test_other_spark_versions_are_left_alone(spark, version, supported):
-    assert spark._jvm.io.sparkweld.spark.CurrentSpark.supports(version) is supported
+    assert spark._jvm.io.sparkweld.spark.BuiltFor.supports(version) is supported

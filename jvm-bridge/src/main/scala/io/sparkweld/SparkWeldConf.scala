@@ -163,10 +163,14 @@ object SparkWeldConf {
   val ExplainFormat: ConfKey[String] = ConfKey("spark.sparkweld.explain.format", "one of text, json", "text",
     "The form of that part of `df.explain()`. `sparkweld.explain(df, format=\"dict\")` reads the JSON.", Session, format)
 
+  val UntestedLines: ConfKey[Boolean] = boolean("spark.sparkweld.untestedLines.enabled", default = false, Application,
+    "Also run on lines of Spark for which SparkWeld is built but not completely tested: 4.0, 4.1 and 4.2. For experiments only: " +
+      "rows may differ from Spark's there.")
+
   val all: Seq[ConfKey[_]] = Seq(Enabled, ExactEnabled, BackendChoice, PushdownEnabled, LateMaterializationEnabled, TopKEnabled,
     ScoreBounds, FusionEnabled, PipelineEnabled, PipelineBlockRows, CompileTimeout, CompileCpuTime, TinyRows, ObjectTimeout,
     CompilePython, CompilePythonPath, Unpickle, ServiceMemory, WarmupEnabled, CachedReplies, CacheDir, CacheMaxBytes, CachedKernels, ModelsMemory, ModelFilesMaxBytes, MaxStringBytes, CacheChoice,
-    CacheMemory, StreamAfter, DropsSlower, ShadowFraction, CascadesPath, RankingsPath, ExplainEnabled, ExplainFormat)
+    CacheMemory, StreamAfter, DropsSlower, ShadowFraction, CascadesPath, RankingsPath, ExplainEnabled, ExplainFormat, UntestedLines)
 
   /** Returns the settings as a Markdown table. */
   def markdown: String = {

@@ -4,8 +4,9 @@ import io.sparkweld.rules.{AggregateRule, CascadeRule, ExpressionRule, ImpliedFi
 import io.sparkweld.rules.{OffHeapScans, Patient, RankingRule, RowBatchesRule, SortedCalls, TopRowsRule, UnreadArguments, WeldRule}
 
 import io.sparkweld.plan.OriginalStrategy
-import io.sparkweld.spark.CurrentSpark
+import io.sparkweld.spark.{BuiltFor, CurrentSpark}
 
+import org.apache.spark.SPARK_VERSION
 import org.apache.spark.sql.SparkSessionExtensions
 import org.apache.spark.sql.SparkSessionExtensionsProvider
 import org.apache.spark.sql.catalyst.rules.Rule
@@ -38,7 +39,8 @@ import org.apache.spark.sql.execution.{ColumnarRule, SparkPlan}
  * The builders do no work, because Spark calls them for every query. No rule does anything unless the plugin's driver half runs.
  */
 class SparkWeldExtensions extends SparkSessionExtensionsProvider {
-  override def apply(extensions: SparkSessionExtensions): Unit = {
+  /** Adds the rules, unless this is a Spark that the jar was not built for: it may lack their classes. */
+  override def apply(extensions: SparkSessionExtensions): Unit = if (BuiltFor.supports(SPARK_VERSION)) {
     CurrentSpark.injectRuleBeforeOptimizer(extensions, _ => new Patient(CascadeRule))
     CurrentSpark.injectRuleBeforeOptimizer(extensions, _ => SortedCalls)
     CurrentSpark.injectRuleBeforeOptimizer(extensions, _ => new Patient(RankingRule))

@@ -7,11 +7,13 @@ import com.codahale.metrics.{Gauge, MetricRegistry}
 import io.sparkweld.columns.RowCaches
 import io.sparkweld.compile._
 import io.sparkweld.plan.{Breakers, Races}
-import io.sparkweld.spark.CurrentSpark
+import io.sparkweld.spark.{BuiltFor, CurrentSpark}
 import io.sparkweld.support.WarnOnce
 import io.sparkweld.ui.WeldExplain
 
-import org.apache.spark.{SPARK_VERSION, SparkContext}
+import org.slf4j.LoggerFactory
+
+import org.apache.spark.{SPARK_VERSION, SparkConf, SparkContext}
 import org.apache.spark.api.plugin.{DriverPlugin, ExecutorPlugin, PluginContext, SparkPlugin}
 import org.apache.spark.internal.Logging
 
@@ -22,8 +24,22 @@ import org.apache.spark.internal.Logging
  * are in one JVM and share the compile service.
  */
 class SparkWeldPlugin extends SparkPlugin {
-  override def driverPlugin(): DriverPlugin = new SparkWeldDriverPlugin
-  override def executorPlugin(): ExecutorPlugin = new SparkWeldExecutorPlugin
+  override def driverPlugin(): DriverPlugin = if (isSupported(warn = true)) new SparkWeldDriverPlugin else null
+
+  override def executorPlugin(): ExecutorPlugin = if (isSupported(warn = false)) new SparkWeldExecutorPlugin else null
+
+  /**
+   * Whether the jar was built for this Spark. On another one, Spark gets no halves, and no further class of the jar is loaded: it
+   * may refer to classes of Spark or Scala that are not there, and such an error would end the application.
+   */
+  private def isSupported(warn: Boolean): Boolean = {
+    val supported = BuiltFor.supports(SPARK_VERSION)
+    if (warn && !supported) {
+      LoggerFactory.getLogger("io.sparkweld.SparkWeld").warn("SparkWeld: this jar supports Spark " + BuiltFor.line +
+        ".x only and does nothing on Spark " + SPARK_VERSION + ". `python -m sparkweld jar --spark VERSION` prints the jar for another line.")
+    }
+    supported
+  }
 }
 
 final class SparkWeldDriverPlugin extends DriverPlugin with Logging {
@@ -31,18 +47,15 @@ final class SparkWeldDriverPlugin extends DriverPlugin with Logging {
 
   override def init(context: SparkContext, plugin: PluginContext): JMap[String, String] = {
     WarnOnce.reset()
-    Breakers.start(ask = None)
-    Races.start(ask = None)
-    if (CurrentSpark.supports(SPARK_VERSION)) {
-      WarnOnce.guard("the start of the driver half", ())(start(context))
-    } else {
-      WarnOnce("version", s"SparkWeld: this jar supports Spark ${CurrentSpark.line}.x only and does nothing on Spark " +
-        s"$SPARK_VERSION. Install the sparkweld release for your Spark.")
-    }
+    if (SparkWeldPlugin.isActive(context.getConf)) WarnOnce.guard("the start of the driver half", ())(start(context))
+    else WarnOnce("version", s"SparkWeld: it is not completely tested on Spark ${BuiltFor.line} yet, and does nothing there. For " +
+      s"experiments, set ${SparkWeldConf.UntestedLines.key}=true; rows may then differ from Spark's.")
     Collections.emptyMap()
   }
 
   private def start(context: SparkContext): Unit = {
+    Breakers.start(ask = None)
+    Races.start(ask = None)
     val conf = context.getConf
     if (SparkWeldConf.ExplainEnabled.get(conf)) {
       CurrentSpark.appendToList(context, "spark.sql.extendedExplainProviders", classOf[WeldExplain].getName)
@@ -82,7 +95,7 @@ final class SparkWeldExecutorPlugin extends ExecutorPlugin with Logging {
   private var models: Option[ModelMemory] = None
   private var caches: Option[RowCaches] = None
 
-  override def init(plugin: PluginContext, extraConf: JMap[String, String]): Unit = if (CurrentSpark.supports(SPARK_VERSION)) {
+  override def init(plugin: PluginContext, extraConf: JMap[String, String]): Unit = if (SparkWeldPlugin.isActive(plugin.conf)) {
     val conf = plugin.conf
     val local = SparkWeldRuntime.driver
     val compiler = local.map(_.compiler).getOrElse {
@@ -122,4 +135,10 @@ final class SparkWeldExecutorPlugin extends ExecutorPlugin with Logging {
     caches.foreach(_.close())
     own.foreach(_.close())
   }
+}
+
+private object SparkWeldPlugin {
+
+  /** Whether both halves run on this line: one that is not completely tested needs a setting. */
+  def isActive(conf: SparkConf): Boolean = BuiltFor.tested || SparkWeldConf.UntestedLines.get(conf)
 }

@@ -9,14 +9,7 @@ package io.sparkweld.spark
  *   ../spark-4.1+/ ...          CurrentSpark and its base classes: what differs between lines, by the lines that have it
  * }}}
  *
- * The build compiles the common sources with the folders of one line. Each line has the same public names: `CurrentSpark`, which
- * implements this trait, `ExplainProvider`, `ConfiguredParquet` and `ForwardingColumnVector`. No other code may differ by line.
+ * The build compiles the common sources with the folders of one line. Each line has the same public names: `BuiltFor`, `CurrentSpark`,
+ * which implements this trait, `ExplainProvider`, `ConfiguredParquet` and `ForwardingColumnVector`. No other code may differ by line.
  */
-trait SparkLine extends SparkCore with SparkPython with SparkPlans with SparkExpressions with SparkColumns with SparkMl {
-
-  /** The line of Spark that the jar was built against, such as `4.3`. */
-  def line: String
-
-  /** Whether the jar runs on this version of Spark. */
-  final def supports(version: String): Boolean = version.startsWith(s"$line.")
-}
+trait SparkLine extends SparkCore with SparkPython with SparkPlans with SparkExpressions with SparkColumns with SparkMl

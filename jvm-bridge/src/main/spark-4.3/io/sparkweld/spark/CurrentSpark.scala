@@ -1,6 +1,7 @@
 package io.sparkweld.spark
 
+/** Names the line of Spark that this jar was built for. */
+object BuiltFor extends SparkVersion("4.3", tested = true)
+
 /** Implements the interface to Spark for the line 4.3. */
-object CurrentSpark extends Spark4 with Hooks with ColumnarInput with Arithmetic {
-  override val line: String = "4.3"
-}
+object CurrentSpark extends Spark4 with Hooks with ColumnarInput with Arithmetic
