@@ -78,7 +78,7 @@ class ConstantBlock:
         Raises VerifyError for a dtype that blocks do not support, and for pieces of different dtypes.
         """
         flat = {name: [np.ascontiguousarray(piece).reshape(-1) for piece in pieces] for name, pieces in arrays.items()}
-        layout = _layout((name, _kind(name, *pieces), sum(p.size for p in pieces)) for name, pieces in flat.items())
+        layout = _layout_of(flat)
         data = aligned(_size(layout))
         for part in layout:
             at = part.offset
@@ -136,10 +136,10 @@ def round_up(size: int) -> int:
     return -(-size // ALIGNMENT) * ALIGNMENT
 
 
-def offsets(arrays: Mapping[str, np.ndarray]) -> dict[str, int]:
-    """Returns the byte offset of each array in ``ConstantBlock.of(**arrays)``, for an array that stores these offsets.
+def offsets(arrays: Mapping[str, Sequence[np.ndarray]]) -> dict[str, int]:
+    """Returns the byte offset of each array in ``ConstantBlock.joined(arrays)``, for an array that stores these offsets.
 
-    Raises VerifyError as `ConstantBlock.of` does.
+    Raises VerifyError as `ConstantBlock.joined` does.
     """
     return {part.name: part.offset for part in _layout_of(arrays)}
 
@@ -163,8 +163,8 @@ def parse_block(text: str) -> ConstantBlock:
     return ConstantBlock(_layout((m[1], m[2], int(m[3])) for m in found if m), digest[1:-1])
 
 
-def _layout_of(arrays: Mapping[str, np.ndarray]) -> tuple[Part, ...]:
-    return _layout((name, _kind(name, array), array.size) for name, array in arrays.items())
+def _layout_of(arrays: Mapping[str, Sequence[np.ndarray]]) -> tuple[Part, ...]:
+    return _layout((name, _kind(name, *pieces), sum(p.size for p in pieces)) for name, pieces in arrays.items())
 
 
 def _layout(arrays: Iterator[tuple[str, str, int]]) -> tuple[Part, ...]:

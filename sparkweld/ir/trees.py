@@ -68,18 +68,21 @@ class Tree:
 
     def leaves(self, columns: np.ndarray) -> np.ndarray:
         """Returns the node number of the leaf that each row reaches, for the features [features, rows]."""
-        at = np.zeros(columns.shape[1], np.int64)
-        rows = np.flatnonzero(self.hit[at] >= 0)
+        found = np.zeros(columns.shape[1], np.int64)
+        rows, at = np.arange(len(found)), found
         while rows.size:
-            nodes = at[rows]
-            x = columns[self.feature[nodes], rows]
-            inside = (x <= self.threshold[nodes]) | (np.isnan(x) & self.nan_hits[nodes])
-            for node in self.sets.keys() & set(nodes.tolist()) if self.sets else ():
-                here = nodes == node
+            hit = self.hit[at]
+            inner = hit >= 0
+            if not inner.all():
+                found[rows[~inner]] = at[~inner]
+                rows, at, hit = rows[inner], at[inner], hit[inner]
+            x = columns[self.feature[at], rows]
+            inside = (x <= self.threshold[at]) | (np.isnan(x) & self.nan_hits[at])
+            for node in self.sets.keys() & set(at.tolist()) if self.sets else ():
+                here = at == node
                 inside[here] = self.hits(node, x[here])
-            at[rows] = np.where(inside, self.hit[nodes], self.miss[nodes])
-            rows = rows[self.hit[at[rows]] >= 0]
-        return at
+            at = np.where(inside, hit, self.miss[at])
+        return found
 
     @cached_property
     def depth(self) -> int:
@@ -220,7 +223,7 @@ class Forest:
         rows = [(len(tree.hit), tree.first, tree.values.shape[1]) for tree in self.trees]
 
         def whole(name: str, dtype: Any) -> list[np.ndarray]:
-            return [getattr(tree, name).astype(dtype, copy=False) for tree in self.trees]
+            return [np.empty(0, dtype), *(getattr(tree, name).astype(dtype, copy=False) for tree in self.trees)]
 
         return ConstantBlock.joined({
             "start": [self.start.astype(self.sums.dtype)],

@@ -52,7 +52,7 @@ def forms(forest: Forest) -> Iterator[TreeEnsemble]:
         arrays = mask_arrays(forest)
     except TooLarge:
         return
-    yield TreeEnsemble("mask", forest.features, int(arrays["head"][MaskHead.SLOTS]), ConstantBlock.of(**arrays))
+    yield TreeEnsemble("mask", forest.features, int(arrays["head"][0][MaskHead.SLOTS]), ConstantBlock.joined(arrays))
 
 
 def nanoseconds(op: TreeEnsemble, columns: dict[str, np.ndarray], samples: int) -> tuple[float, np.ndarray]:

@@ -85,7 +85,7 @@ def in_parts(op: TreeEnsemble, forest: Forest, columns: list[np.ndarray]) -> lis
 def masked(forest: Forest) -> TreeEnsemble:
     """Returns the ensemble in mask form, whatever its cost."""
     arrays = mask_arrays(forest)
-    return TreeEnsemble("mask", forest.features, int(arrays["head"][MaskHead.SLOTS]), ConstantBlock.of(**arrays))
+    return TreeEnsemble("mask", forest.features, int(arrays["head"][0][MaskHead.SLOTS]), ConstantBlock.joined(arrays))
 
 
 #: Edges of a feature, leaves of a tree, results: tables of every size, ranks of many columns, reused slots, one-leaf trees.
@@ -280,10 +280,12 @@ def test_trees_with_equal_splits_share_operations() -> None:
 
 
 def test_no_splits() -> None:
-    """Trees of one leaf add their values to every row."""
+    """Trees of one leaf add their values to every row; an ensemble may have no trees."""
     none = np.array([-1], np.int32)
     leaf = Tree(np.zeros(1, np.int32), np.zeros(1), np.zeros(1, bool), none, none, np.array([[0.1]]))
     forest = Forest(3, F64, F64, np.array([0.2]), (leaf, leaf)).of_used()
     assert forest.features == 1
-    (got,) = Scored(TreeEnsemble.of(forest)).run([np.full(70, np.nan)])
-    assert (got == 0.2 + 0.1 + 0.1).all()
+    for trees, wanted in ((forest.trees, 0.2 + 0.1 + 0.1), ((), 0.2)):
+        op = ForestSums.of(replace(forest, trees=trees))
+        for got in (*op.evaluate_all(np.full(70, np.nan)), *Scored(laid_out(op)).run([np.full(70, np.nan)])):
+            assert (got == wanted).all()

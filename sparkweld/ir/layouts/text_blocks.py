@@ -60,7 +60,7 @@ def block_of(
         "symbols": tables.symbols, "nodes": tables.nodes, "roots": tables.roots,
         "weights": weights, "logs": _logarithms(steps), "numbers": np.concatenate([np.zeros(0), *numbers]),
     }  # fmt: skip
-    at = offsets(arrays)
+    at = offsets({name: [array] for name, array in arrays.items()})
     head = {
         Head.ANALYZER: analyzer.kind, Head.LEAST: analyzer.least if of_words else 0,
         Head.SHORTEST: analyzer.shortest, Head.LONGEST: analyzer.longest,

@@ -40,14 +40,14 @@ class TreeBlock:
         arrays = _cheap_masks(forest, share)
         if arrays is None:
             return TreeBlock.walking(forest)
-        return TreeBlock("mask", int(arrays["head"][MaskHead.SLOTS]), ConstantBlock.of(**arrays))
+        return TreeBlock("mask", int(arrays["head"][0][MaskHead.SLOTS]), ConstantBlock.joined(arrays))
 
     @staticmethod
     def walking(forest: Forest) -> TreeBlock:
         """Lays out an ensemble in walk form. Raises TooLarge."""
         arrays = walk_arrays(forest)
-        form = "sets" if len(arrays["set_starts"]) > 1 else "walk"
-        return TreeBlock(form, int(arrays["head"][WalkHead.SLOTS]), ConstantBlock.of(**arrays))
+        form = "sets" if len(arrays["set_starts"][0]) > 1 else "walk"
+        return TreeBlock(form, int(arrays["head"][0][WalkHead.SLOTS]), ConstantBlock.joined(arrays))
 
     @property
     def columns(self) -> int:
@@ -141,7 +141,7 @@ class TreeBlock:
         return members[start + np.minimum(rank, largest)] != 0  # type: ignore[no-any-return]
 
 
-def _cheap_masks(forest: Forest, share: float) -> dict[str, np.ndarray] | None:
+def _cheap_masks(forest: Forest, share: float) -> dict[str, list[np.ndarray]] | None:
     """Returns the arrays of the mask form, or None where they do not fit or a walk costs less.
 
     In the mask form, one row of a block costs as much as a whole chunk.
@@ -156,5 +156,5 @@ def _cheap_masks(forest: Forest, share: float) -> dict[str, np.ndarray] | None:
         arrays = mask_arrays(forest)
     except TooLarge:
         return None
-    slots, columns = int(arrays["head"][MaskHead.SLOTS]), int(arrays["head"][MaskHead.ALL_COLUMNS])
+    slots, columns = (int(arrays["head"][0][at]) for at in (MaskHead.SLOTS, MaskHead.ALL_COLUMNS))
     return arrays if mask_bytes(columns, slots, forest.outputs) <= _WORK_BYTES else None

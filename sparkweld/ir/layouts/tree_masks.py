@@ -65,8 +65,8 @@ class MaskTree(IntEnum):
     LEAVES = 5  # one more than its largest leaf number
 
 
-def mask_arrays(forest: Forest) -> dict[str, np.ndarray]:
-    """Returns the arrays of the mask form. Raises TooLarge.
+def mask_arrays(forest: Forest) -> dict[str, list[np.ndarray]]:
+    """Returns the arrays of the mask form, in pieces. Raises TooLarge.
 
     - groups: int64[g, 2], the ends of its tests and of its trees
     - tests: uint16[n, 2], column and key; the first test of a group fills slot FREE
@@ -78,7 +78,7 @@ def mask_arrays(forest: Forest) -> dict[str, np.ndarray]:
         raise TooLarge(f"a tree of more than {MASK_LEAVES} leaves")
     ranks = Ranks.of(forest, 8)
     arrays = ranks.arrays(forest)
-    programs = Programs(ranks, Columns(arrays["columns"]))
+    programs = Programs(ranks, Columns(arrays["columns"][0]))
     trees, values, size = [], [], 0
     for tree in forest.trees:
         digits = programs.add(tree)
@@ -95,13 +95,13 @@ def mask_arrays(forest: Forest) -> dict[str, np.ndarray]:
     }  # fmt: skip
     return with_head(head, {
         **arrays,
-        "groups": np.array(programs.groups, np.int64).reshape(-1, 2),
-        "tests": np.array(programs.tests, np.uint16).reshape(-1, 2),
-        "trees": np.array(trees, np.int64).reshape(-1, 6),
-        "planes": np.array(programs.planes, np.uint16).reshape(-1, PLANES),
-        "operations": np.array(programs.operations, np.uint16).reshape(-1, 4),
-        "values": np.concatenate([*values, np.zeros(BEYOND, forest.sums.dtype)]),
-        "start": forest.start.astype(forest.sums.dtype),
+        "groups": [np.array(programs.groups, np.int64).reshape(-1, 2)],
+        "tests": [np.array(programs.tests, np.uint16).reshape(-1, 2)],
+        "trees": [np.array(trees, np.int64).reshape(-1, 6)],
+        "planes": [np.array(programs.planes, np.uint16).reshape(-1, PLANES)],
+        "operations": [np.array(programs.operations, np.uint16).reshape(-1, 4)],
+        "values": [*values, np.zeros(BEYOND, forest.sums.dtype)],
+        "start": [forest.start.astype(forest.sums.dtype)],
     })  # fmt: skip
 
 

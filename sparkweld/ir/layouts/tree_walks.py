@@ -102,8 +102,8 @@ def surely_fits(features: int, nodes: int, sets: int, intervals: int) -> bool:
     return columns <= MAX_COLUMNS and nodes < 1 << 29 and (sets == 0 or edges <= limit)
 
 
-def walk_arrays(forest: Forest) -> dict[str, np.ndarray]:
-    """Returns the arrays of the walk form. Raises TooLarge.
+def walk_arrays(forest: Forest) -> dict[str, list[np.ndarray]]:
+    """Returns the arrays of the walk form, in pieces. Raises TooLarge.
 
     - trees: int64[t, 8], see `WalkTree`
     - nodes: uint64[n], with the bits of `layouts.trees`
@@ -118,7 +118,7 @@ def walk_arrays(forest: Forest) -> dict[str, np.ndarray]:
     """
     ranks = Ranks.of(forest, _RANK_BITS)
     arrays = ranks.arrays(forest)
-    columns = Columns(arrays["columns"])
+    columns = Columns(arrays["columns"][0])
     programs, sets = Programs(ranks, columns), _Sets(ranks)
     nodes, leaves, trees, entries, values = [], [], [], [], []
     root, size = 0, 0
@@ -147,18 +147,18 @@ def walk_arrays(forest: Forest) -> dict[str, np.ndarray]:
     }  # fmt: skip
     return with_head(head, {
         **arrays,
-        "trees": np.array(trees, np.int64).reshape(-1, 8),
-        "nodes": np.concatenate(nodes),
-        "leaves": np.concatenate(leaves),
-        "values": np.concatenate(values),
-        "start": forest.start.astype(forest.sums.dtype),
-        "set_starts": np.array([*sets.starts, 0], np.int32).reshape(-1),
-        "members": np.frombuffer(b"".join(sets.members) + b"\0", np.uint8),
-        "groups": np.array(programs.groups[:groups], np.int64).reshape(-1, 2),
-        "tests": np.array(programs.tests if groups else [], np.uint16).reshape(-1, 2),
-        "planes": np.array(programs.planes if groups else [], np.uint16).reshape(-1, PLANES),
-        "operations": np.array(programs.operations if groups else [], np.uint16).reshape(-1, 4),
-        "entries": np.array(entries if groups else [], np.int32).reshape(-1, WAYS),
+        "trees": [np.array(trees, np.int64).reshape(-1, 8)],
+        "nodes": nodes,
+        "leaves": leaves,
+        "values": values,
+        "start": [forest.start.astype(forest.sums.dtype)],
+        "set_starts": [np.array([*sets.starts, 0], np.int32).reshape(-1)],
+        "members": [np.frombuffer(b"".join(sets.members) + b"\0", np.uint8)],
+        "groups": [np.array(programs.groups[:groups], np.int64).reshape(-1, 2)],
+        "tests": [np.array(programs.tests if groups else [], np.uint16).reshape(-1, 2)],
+        "planes": [np.array(programs.planes if groups else [], np.uint16).reshape(-1, PLANES)],
+        "operations": [np.array(programs.operations if groups else [], np.uint16).reshape(-1, 4)],
+        "entries": [np.array(entries if groups else [], np.int32).reshape(-1, WAYS)],
     })  # fmt: skip
 
 

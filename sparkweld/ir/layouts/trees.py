@@ -95,7 +95,7 @@ class Ranks:
                 found.append((first, last))
         return found
 
-    def arrays(self, forest: Forest) -> dict[str, np.ndarray]:
+    def arrays(self, forest: Forest) -> dict[str, list[np.ndarray]]:
         """Returns the arrays `columns` and `edges`.
 
         columns: int32[c, 4], feature, log2 of the table's length, its start, its shifted copy or 0. edges: the tables. A table
@@ -111,7 +111,7 @@ class Ranks:
             size += 1 << bits
         if size >= 1 << 31:
             raise TooLarge(f"{size} thresholds")
-        return {"columns": np.array(rows, np.int32), "edges": np.concatenate([*tables, np.full(1, np.inf, forest.width.dtype)])}
+        return {"columns": [np.array(rows, np.int32)], "edges": [*tables, np.full(1, np.inf, forest.width.dtype)]}
 
 
 @cache
@@ -148,14 +148,14 @@ class Columns:
         return np.where(nan == 1, self.rows[column, 3], column)
 
 
-def with_head(values: Mapping[_Head, int], arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Returns the arrays after a head, int64: these values, then the offset of each array from the block's address.
+def with_head(values: Mapping[_Head, int], arrays: Mapping[str, list[np.ndarray]]) -> dict[str, list[np.ndarray]]:
+    """Returns the arrays, which are in pieces, after a head: int64, these values, then the offset of each array in the block.
 
     So kernels depend on no layout but the head. Its enumeration names the values, then the offsets, as `TREES_AT` of `trees`.
     """
     names = [member.name for member in type(next(iter(values)))]
     assert names == [*(key.name for key in values), *(f"{name.upper()}_AT" for name in arrays)], names
     head = np.array([*values.values(), *(0 for _ in arrays)], np.int64)
-    arrays = {"head": head, **arrays}
-    head[len(values) :] = list(offsets(arrays).values())[1:]
-    return arrays
+    whole = {"head": [head], **arrays}
+    head[len(values) :] = list(offsets(whole).values())[1:]
+    return whole
