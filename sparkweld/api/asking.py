@@ -4,9 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sparkweld.contract.constants import GROUPED_AGG_ARROW, GROUPED_AGG_PANDAS, MAP_ARROW, MAP_PANDAS
+from sparkweld.contract.decoding import return_type_of
+from sparkweld.contract.expressions import Expression
+from sparkweld.contract.replies import AggregateReply, Compiled, Refused
+from sparkweld.contract.requests import (
+    AggregateRequest,
+    Argument,
+    CompileRequest,
+    Input,
+    MapStep,
+    PipelineRequest,
+    PythonStep,
+    Settings,
+    State,
+    Udf,
+    UdfEntry,
+)
+from sparkweld.contract.spark_types import fields_of
+
+if TYPE_CHECKING:
+    from sparkweld.ir import Program
 
 #: Eval types that take all columns as one struct and return rows: mapInPandas, mapInArrow.
 MAPS = frozenset((MAP_PANDAS, MAP_ARROW))
@@ -21,14 +41,14 @@ class Given:
     name: str
     type: str
     nullable: bool = True
-    state: str = "dense"
+    state: State = "dense"
 
     @property
-    def input(self) -> dict[str, Any]:
-        return {"name": self.name, "type": self.type, "nullable": self.nullable, "state": self.state}
+    def input(self) -> Input:
+        return Input(name=self.name, type=self.type, nullable=self.nullable, state=self.state)
 
-    def expression(self) -> dict[str, Any]:
-        return {"op": "Column", "name": self.name, "type": self.type, "nullable": self.nullable}
+    def expression(self) -> Expression:
+        return Expression(op="Column", name=self.name, type=self.type, nullable=self.nullable)
 
 
 @dataclass(frozen=True)
@@ -38,13 +58,21 @@ class Struct:
     columns: tuple[Given, ...]
     names: tuple[str, ...]
 
-    def expression(self) -> dict[str, Any]:
-        args = [column.expression() for column in self.columns]
-        return {"op": "CreateNamedStruct", "type": "struct", "nullable": False, "names": list(self.names), "args": args}
+    def expression(self) -> Expression:
+        args = tuple(column.expression() for column in self.columns)
+        return Expression(op="CreateNamedStruct", type="struct", nullable=False, names=self.names, args=args)
 
 
-def ask(payload: bytes, name: str, return_type: Any, eval_type: int, arguments: Sequence[Given | Struct]) -> dict[str, Any]:
-    """Returns the compiler's reply, status "ok" or "refused". `return_type`: Spark's JSON of the declared type.
+@dataclass(frozen=True)
+class Answer:
+    """The compiler's reply, and the program if there is one; aggregates have none."""
+
+    reply: Compiled | AggregateReply | Refused
+    program: Program | None = None
+
+
+def ask(payload: bytes, name: str, return_type: Any, eval_type: int, arguments: Sequence[Given | Struct]) -> Answer:
+    """Returns the compiler's answer. `return_type`: Spark's JSON of the declared type.
 
     A function of columns gets `arguments`; a function that returns rows gets all of them as one struct. Raises InternalError for
     bugs of SparkWeld.
@@ -52,32 +80,30 @@ def ask(payload: bytes, name: str, return_type: Any, eval_type: int, arguments: 
     return _answer(request_of(name, return_type, eval_type, arguments), payload, eval_type)
 
 
-def request_of(name: str, return_type: Any, eval_type: int, arguments: Sequence[Given | Struct]) -> dict[str, Any]:
+def request_of(name: str, return_type: Any, eval_type: int, arguments: Sequence[Given | Struct]) -> PipelineRequest:
     """Builds the request about the function in its first blob."""
     columns = [c for a in arguments for c in (a.columns if isinstance(a, Struct) else (a,))]
     given = list(arguments)
     if eval_type in MAPS:
         given = [Struct(tuple(columns), tuple(c.name for c in columns))]
-    udf = {
-        "name": name, "payload": 0, "evalType": eval_type, "returnType": return_type, "deterministic": True, "broadcasts": [],
-        "args": [{"name": None, "udf": None, "expr": argument.expression()} for argument in given],
-    }  # fmt: skip
-    outputs = ["result"]
-    step: dict[str, Any] = {"kind": "python", "udfs": [{"name": name, "result": "result", "udf": udf}]}
-    fields = return_type["fields"] if isinstance(return_type, dict) and return_type.get("type") == "struct" else None
-    if fields is not None:
-        outputs = [f"result{at}" for at in range(len(fields))]
-        step["udfs"][0]["fields"] = outputs
+    declared = return_type_of(return_type)
+    args = tuple(Argument(expr=argument.expression()) for argument in given)
+    udf = Udf(name=name, payload=0, eval_type=eval_type, return_type=declared, args=args)
+    fields = fields_of(declared)
+    outputs = ("result",) if fields is None else tuple(f"result{at}" for at in range(len(fields)))
+    step: PythonStep | MapStep
     if eval_type in MAPS:
-        step = {"kind": "map", "name": name, "udf": udf, "results": outputs}
-    return {
-        "op": "aggregate" if eval_type in AGGREGATES else "compile", "label": name, "steps": [step], "outputs": outputs,
-        "inputs": [c.input for c in dict.fromkeys(columns)], "filtered": False,
-        "conf": {"exact": False, "timezone": "UTC", "ansi": True, "pandas": {}}, "python": {"includes": []},
+        step = MapStep(name=name, udf=udf, results=outputs)
+    else:
+        step = PythonStep(udfs=(UdfEntry(name=name, result="result", udf=udf, fields=() if fields is None else outputs),))
+    about: dict[str, Any] = {
+        "label": name, "steps": (step,), "outputs": outputs, "inputs": tuple(c.input for c in dict.fromkeys(columns)),
+        "conf": Settings(timezone="UTC"),
     }  # fmt: skip
+    return AggregateRequest(op="aggregate", **about) if eval_type in AGGREGATES else CompileRequest(op="compile", **about)
 
 
-def _answer(request: dict[str, Any], payload: bytes, eval_type: int) -> dict[str, Any]:
+def _answer(request: PipelineRequest, payload: bytes, eval_type: int) -> Answer:
     # the compiler takes a second to load, and only a decorated or examined function needs it
     from sparkweld.kernels import check_size
     from udf_compiler.backends.aggregates import compile_aggregate
@@ -85,5 +111,6 @@ def _answer(request: dict[str, Any], payload: bytes, eval_type: int) -> dict[str
     from udf_compiler.service.replies import or_refused
 
     if eval_type in AGGREGATES:
-        return or_refused(compile_aggregate, request, [payload])
-    return compile_pipeline(request, [payload], check_size)
+        return Answer(or_refused(compile_aggregate, request, [payload]))
+    made = compile_pipeline(request, [payload], check_size)
+    return Answer(made.reply, made.program)

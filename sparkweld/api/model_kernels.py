@@ -13,7 +13,7 @@ from pyspark.sql.types import BooleanType, DoubleType, LongType, StringType
 
 from sparkweld.api.asking import Given, Struct, ask
 from sparkweld.contract.constants import SCALAR_PANDAS
-from sparkweld.ir import parse_program
+from sparkweld.contract.replies import Refused
 from sparkweld.ir.ops import Array, Optional
 from sparkweld.ir.program import Program
 from sparkweld.kernels import Kernel, KernelResult, ObjectCache, compile_program
@@ -51,12 +51,12 @@ def model_kernel(model: Any, data: Any) -> ModelKernel:
 
     score.__module__ = "__main__"  # as in a user's script: the compiler does not trace code of libraries
     payload = cloudpickle.dumps((score, declared))
-    reply = ask(payload, "score", declared.jsonValue(), SCALAR_PANDAS, [argument])
-    if reply["status"] != "ok":
-        first = reply["refusals"][0]
-        raise refusal("SW946", model=type(model).__name__, why=f"{first['code']} {first['message']}")
-    blocks = {block.digest: block for block in reply["blocks"]}
-    program = parse_program(reply["program"], list(blocks.values()))
+    answer = ask(payload, "score", declared.jsonValue(), SCALAR_PANDAS, [argument])
+    if isinstance(answer.reply, Refused):
+        first = answer.reply.refusals[0]
+        raise refusal("SW946", model=type(model).__name__, why=f"{first.code} {first.message}")
+    program = answer.program
+    assert program is not None
     kernel = Kernel.load(compile_program(program, ObjectCache()), program)
     inputs = {i.name: _array(frame[i.name], i.type) for i in program.inputs}
     return ModelKernel(program, kernel.bound(inputs, len(frame)))

@@ -109,7 +109,7 @@ def _judge(made: Any, function: Any, backend: str, depth: int) -> None:
     if refusal is None:
         return
     if backend == "native":
-        raise Refusal(refusal["code"], refusal["title"], refusal["message"], refusal["hint"], refusal["place"])
+        raise Refusal(refusal.code, refusal.title, refusal.message, refusal.hint, refusal.place)
     first, *rest = told(refusal)
     text = "\n  ".join([f"{made.__name__} runs in Python. {first}", *rest, 'To keep it in Python silently: backend="python".'])
     if (made.__name__, text) not in _warned:

@@ -19,7 +19,9 @@ from typing import Any
 
 from pyspark import cloudpickle
 
-from sparkweld.api.asking import MAPS, Given, Struct, ask
+from sparkweld.api.asking import MAPS, Answer, Given, Struct, ask
+from sparkweld.contract.replies import RefusalRecord, Refused
+from sparkweld.contract.requests import State
 from sparkweld.errors import SparkWeldError
 from sparkweld.reasons import category, has
 
@@ -43,18 +45,18 @@ _MOST_TRIALS = 40
 
 @dataclass(frozen=True)
 class Trial:
-    """One compilation: the types of the arguments, and the service's reply."""
+    """One compilation: the types of the arguments, and the compiler's answer."""
 
     types: tuple[Prototype, ...]
-    reply: dict[str, Any]
+    answer: Answer
 
     @property
     def compiled(self) -> bool:
-        return self.reply["status"] == "ok"
+        return not isinstance(self.answer.reply, Refused)
 
     @property
-    def refusals(self) -> list[dict[str, Any]]:
-        return [] if self.compiled else self.reply["refusals"]
+    def refusals(self) -> tuple[RefusalRecord, ...]:
+        return self.answer.reply.refusals if isinstance(self.answer.reply, Refused) else ()
 
 
 @dataclass(frozen=True)
@@ -72,15 +74,15 @@ class Verdict:
         return next((trial for trial in self.trials if trial.compiled), None)
 
     @property
-    def refusal(self) -> dict[str, Any] | None:
-        """Why no kernel will be built, when that is known: an entry of the reply with code, title, message, hint, place."""
+    def refusal(self) -> RefusalRecord | None:
+        """Why no kernel will be built, when that is known."""
         if self.compiled is not None or not self.trials:
             return None
         first = [trial.refusals[0] for trial in self.trials]
-        if any(has(refused["code"], "undefined_yet") for refused in first):
+        if any(has(refused.code, "undefined_yet") for refused in first):
             return None
-        own = [refused for refused in first if has(refused["code"], "any_columns")]
-        same = len({refused["code"] for refused in first}) == 1
+        own = [refused for refused in first if has(refused.code, "any_columns")]
+        same = len({refused.code for refused in first}) == 1
         return own[0] if own else first[0] if same or self.types_given else None
 
     @property
@@ -88,7 +90,7 @@ class Verdict:
         """Whether each row of the result is a function of its row alone; None when that is not known."""
         if self.compiled is not None:
             return True
-        return False if self.refusal is not None and has(self.refusal["code"], "not_row_local") else None
+        return False if self.refusal is not None and has(self.refusal.code, "not_row_local") else None
 
     def __str__(self) -> str:
         """Formats the verdict, as `explain` of a decorated function returns it."""
@@ -106,15 +108,17 @@ class Verdict:
         return "\n".join(lines)
 
 
-def told(refusal: dict[str, Any]) -> list[str]:
+def told(refusal: RefusalRecord) -> list[str]:
     """Formats a refusal for people: code and message, place, hint."""
-    where = [f"at {refusal['place']}"] if refusal["place"] else []
-    return [f"{refusal['code']} {refusal['title']}: {refusal['message']}", *where, refusal["hint"]]
+    where = [f"at {refusal.place}"] if refusal.place else []
+    return [f"{refusal.code} {refusal.title}: {refusal.message}", *where, refusal.hint]
 
 
 def _of_compiled(trial: Trial) -> list[str]:
-    notes = [note for udf in trial.reply["udfs"] for note in udf["notes"][1:]]
-    kept = [f"  approximate: {kept['op']}, {kept['bound']}" for kept in trial.reply["kept"]]
+    reply = trial.answer.reply
+    assert not isinstance(reply, Refused)
+    notes = [note for udf in reply.udfs for note in udf.notes[1:]]
+    kept = [f"  approximate: {kept.op}, {kept.bound}" for kept in reply.kept]
     return [f"  compiled for {_named(trial.types)}: {', '.join(notes)}", *kept]
 
 
@@ -138,8 +142,8 @@ def examine(function: Callable[..., Any], return_type: Any, eval_type: int, type
     trials: list[Trial] = []
     try:
         for given in tried:
-            trials.append(Trial(given, reply_of(payload, name, return_type, eval_type, given)))
-            if trials[-1].compiled or category(trials[-1].refusals[0]["code"]) == "purity":
+            trials.append(Trial(given, answer_of(payload, name, return_type, eval_type, given)))
+            if trials[-1].compiled or category(trials[-1].refusals[0].code) == "purity":
                 break  # compiled, or impure: other types change nothing
     except SparkWeldError as error:
         return Verdict(name, fault=f"SparkWeld failed: {error}")
@@ -148,10 +152,10 @@ def examine(function: Callable[..., Any], return_type: Any, eval_type: int, type
     return Verdict(name, tuple(trials), types_given=types is not None)
 
 
-def reply_of(
-    payload: bytes, name: str, return_type: Any, eval_type: int, types: Sequence[Prototype], state: str = "dense"
-) -> dict[str, Any]:
-    """Returns the compiler's reply for columns of these types. `state`: "nullable" when each of them has a NULL."""
+def answer_of(
+    payload: bytes, name: str, return_type: Any, eval_type: int, types: Sequence[Prototype], state: State = "dense"
+) -> Answer:
+    """Returns the compiler's answer for columns of these types. `state`: "nullable" when each of them has a NULL."""
     arguments: list[Given | Struct] = []
     for at, given in enumerate(types):
         if isinstance(given, str):

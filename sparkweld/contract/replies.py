@@ -162,7 +162,7 @@ class HelloReply(Reply):
     cpu_name: str | None
     cpu_features: str | None
     llvmlite: str | None
-    vector_math: Literal["libmvec", "none"]
+    vector_math: str
     numba_error: str | None = None
 
 

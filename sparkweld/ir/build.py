@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial, reduce
-from typing import Any, NoReturn
+from typing import NoReturn
 
+from sparkweld.contract.replies import Watch
 from sparkweld.errors import VerifyError
 from sparkweld.ir.merges import Groups, Key, Merge
 from sparkweld.ir.ops import Call, Cast, Const, IsValid, MakeOptional, Op, Read, Select, ValueOf
@@ -267,7 +268,7 @@ class ProgramBuilder:
         self.name, self.inputs = name, tuple(inputs)
         self.loops: list[Loop] = []
         self.columns: dict[str, Type] = {i.name: i.type for i in inputs}
-        self.watched: dict[str, dict[str, Any]] = {}
+        self.watched: dict[str, Watch | None] = {}
 
     def loop(self, name: str, domain: str = ROWS) -> LoopBuilder:
         """Creates a loop over `domain`."""

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import re
 import warnings
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
 from pyspark import cloudpickle
 
 from sparkweld.api.asking import MAPS
-from sparkweld.api.verdict import Trial, Verdict, examine, reply_of, told
+from sparkweld.api.verdict import Trial, Verdict, answer_of, examine, told
 from sparkweld.contract.constants import GROUPED_AGG_ARROW, GROUPED_AGG_PANDAS, SCALAR_PANDAS
-from sparkweld.ir import Program, evaluate, parse_program
+from sparkweld.contract.replies import RefusalRecord
+from sparkweld.contract.requests import State
+from sparkweld.errors import Refusal
+from sparkweld.ir import Program, evaluate
 from sparkweld.ir.ops import Optional
 from sparkweld.lint.stubs import Declared, UnknownType
 from sparkweld.reasons import has, refusal
@@ -43,16 +46,15 @@ def _line(verdict: Verdict) -> str:
     if verdict.compiled is not None:
         return str(verdict).splitlines()[1].strip()
     if verdict.refusal is not None:
-        return f"not compiled ({verdict.refusal['code']} {verdict.refusal['title']})"
+        return f"not compiled ({verdict.refusal.code} {verdict.refusal.title})"
     return "compilation depends on its column types"
 
 
-def _finding(severity: str, entry: Any, message: str = "") -> dict[str, Any]:
-    """Builds a finding from a refusal, or from an entry of a compiler's reply."""
-    given = entry if isinstance(entry, dict) else vars(entry)
+def _finding(severity: str, entry: Refusal | RefusalRecord, message: str = "") -> dict[str, Any]:
+    """Builds a finding from a refusal, or from its record in a compiler's reply."""
     return {
-        "severity": severity, "code": given["code"], "title": given["title"], "message": message or given["message"],
-        "hint": given["hint"], "place": given["place"],
+        "severity": severity, "code": entry.code, "title": entry.title, "message": message or entry.message,
+        "hint": entry.hint, "place": entry.place,
     }  # fmt: skip
 
 
@@ -61,12 +63,12 @@ def _own(declared: Declared, verdict: Verdict) -> list[dict[str, Any]]:
     found = verdict.refusal
     if found is None:
         return []
-    outside = has(found["code"], "outside_state") and _UNREPEATABLE.search(found["message"])
+    outside = has(found.code, "outside_state") and _UNREPEATABLE.search(found.message)
     if outside and declared.deterministic:
-        again = refusal("SW704", found["place"], function=verdict.name, what=told(found)[0].partition(": ")[2].rstrip("."))
+        again = refusal("SW704", found.place, function=verdict.name, what=told(found)[0].partition(": ")[2].rstrip("."))
         return [_finding("warning", again)]
-    of_group = declared.eval_type in GROUPS and has(found["code"], "reads_other_rows")
-    fault = has(found["code"], "fault_of_job") and not of_group
+    of_group = declared.eval_type in GROUPS and has(found.code, "reads_other_rows")
+    fault = has(found.code, "fault_of_job") and not of_group
     return [_finding("warning" if fault else "info", found)]
 
 
@@ -82,26 +84,26 @@ def _of_integers(declared: Declared, verdict: Verdict) -> list[dict[str, Any]]:
 
     payload = cloudpickle.dumps((declared.function, declared.return_type))
     trials = [
-        Trial(types, reply_of(payload, verdict.name, declared.return_type, declared.eval_type, types, state))
-        for state in ("dense", "nullable")
+        Trial(types, answer_of(payload, verdict.name, declared.return_type, declared.eval_type, types, state))
+        for state in get_args(State)
     ]
     return _compared(verdict.name, *trials)
 
 
 def _compared(name: str, dense: Trial, nullable: Trial) -> list[dict[str, Any]]:
-    if not dense.compiled and "OverflowError" in dense.refusals[0]["message"]:
+    if not dense.compiled and "OverflowError" in dense.refusals[0].message:
         first = dense.refusals[0]
         also = " With a NULL in the batch the column is float64 and it works." if nullable.compiled else ""
-        what = first["message"].rstrip(".")
-        return [_finding("warning", refusal("SW702", first["place"], function=name, what=what, also=also))]
-    if dense.compiled and not nullable.compiled and has(nullable.refusals[0]["code"], "constant_call_raises"):
+        what = first.message.rstrip(".")
+        return [_finding("warning", refusal("SW702", first.place, function=name, what=what, also=also))]
+    if dense.compiled and not nullable.compiled and has(nullable.refusals[0].code, "constant_call_raises"):
         first = nullable.refusals[0]
-        what = f"with one in the batch, {first['message'].rstrip('.')}"
-        return [_finding("warning", refusal("SW701", first["place"], function=name, what=what))]
-    if not (dense.compiled and nullable.compiled):
+        what = f"with one in the batch, {first.message.rstrip('.')}"
+        return [_finding("warning", refusal("SW701", first.place, function=name, what=what))]
+    one_program, other_program = dense.answer.program, nullable.answer.program
+    if one_program is None or other_program is None:
         return []
-    programs = [parse_program(trial.reply["program"], trial.reply["blocks"]) for trial in (dense, nullable)]
-    difference = _difference(*programs)
+    difference = _difference(one_program, other_program)
     if difference is None:
         return []
     row, ordinary, one, other = difference

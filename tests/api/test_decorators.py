@@ -18,10 +18,10 @@ from pyspark.util import PythonEvalType
 
 import sparkweld
 from sparkweld.api.verdict import examine
+from tests.helpers.answers import compile_pipeline
 from tests.helpers.compile_requests import payload, python_step, request, udf
 from udf_compiler.function.options import Options, options_of
 from udf_compiler.function.payload import load_command
-from udf_compiler.requests.pipeline import compile_pipeline
 
 SCALAR = PythonEvalType.SQL_SCALAR_PANDAS_UDF
 
@@ -165,7 +165,7 @@ def test_explain_for_given_types():
 
 def test_a_verdict_does_not_blame_the_function_for_the_types():
     verdict = examine(lambda a: a.no_such_accessor, DoubleType(), SCALAR)
-    assert verdict.row_local is None and "none of these compiles" in str(verdict) or verdict.refusal["code"] == "SW261"
+    assert verdict.row_local is None and "none of these compiles" in str(verdict) or verdict.refusal.code == "SW261"
     verdict = examine(lambda s: s.fillna(0).astype("int64") & 3, LongType(), SCALAR)
     assert verdict.row_local
 

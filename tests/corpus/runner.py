@@ -11,6 +11,7 @@ import pyarrow as pa
 from pyspark.sql import types
 
 from sparkweld.api.asking import Given, Struct, ask, request_of
+from sparkweld.contract.decoding import encode
 from tests.corpus.case import EVAL_TYPES, Case
 from tests.corpus.tables import table
 from tests.helpers.compile_requests import payload
@@ -82,7 +83,8 @@ def column_names(case: Case) -> list[str]:
 def answer(case: Case) -> Answer:
     """Compiles a case for the columns of its table, with their NULLs."""
     returned = spark_type(case.returns)
-    reply = ask(payload(case.function, returned), case.name, returned.jsonValue(), EVAL_TYPES[case.kind], _arguments(case))
+    made = ask(payload(case.function, returned), case.name, returned.jsonValue(), EVAL_TYPES[case.kind], _arguments(case))
+    reply = encode(made.reply)
     if reply["status"] == "ok":
         text = reply.get("program") or json.dumps({key: reply[key] for key in ("aggregates", "result")}, indent=1)
         return Answer(case, COMPILED, text, bool(reply["kept"]))
@@ -93,8 +95,8 @@ def answer(case: Case) -> Answer:
 def message(case: Case) -> Message:
     """Returns the same request as the JVM sends it to the compile service."""
     returned = spark_type(case.returns)
-    header = request_of(case.name, returned.jsonValue(), EVAL_TYPES[case.kind], _arguments(case))
-    return Message({**header, "id": 1}, (payload(case.function, returned),))
+    asked = request_of(case.name, returned.jsonValue(), EVAL_TYPES[case.kind], _arguments(case))
+    return Message({**encode(asked), "id": 1}, (payload(case.function, returned),))
 
 
 def _arguments(case: Case) -> list[Given | Struct]:

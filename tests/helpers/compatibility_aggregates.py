@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from tests.helpers.answers import compile_aggregate, or_refused
 from tests.helpers.compile_requests import column, payload, python_step, request, udf
-from udf_compiler.backends.aggregates import GROUPED_AGG_PANDAS, compile_aggregate
-from udf_compiler.service.replies import or_refused
+from udf_compiler.backends.aggregates import GROUPED_AGG_PANDAS
 
 TYPES = ("boolean", "byte", "short", "integer", "long", "float", "double")
 

@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow.compute as pc
 
 from sparkweld.api.asking import Given, ask
+from sparkweld.contract.decoding import encode
 from sparkweld.ir import parse_program
 from sparkweld.ir.ops import Call
 from tests.helpers.compile_requests import payload
@@ -120,4 +121,4 @@ def _reply(source: str, gives: str, element: str, eval_type: int) -> dict[str, A
     lists = [Given(name, f"array<{element}>", True, "dense") for name in "xyzs"[: function.__code__.co_argcount]]
     if eval_type in (PLAIN, PICKLED):
         lists[2] = Given("i", "integer", False, "dense")
-    return ask(payload(function), "f", returns, eval_type, lists)
+    return encode(ask(payload(function), "f", returns, eval_type, lists).reply)

@@ -17,11 +17,13 @@ from pyspark.sql.pandas.types import from_arrow_type, to_arrow_type
 from pyspark.sql.types import ArrayType, DataType, StructType
 from pyspark.util import PythonEvalType
 
+from sparkweld.contract.spark_types import name_of
 from sparkweld.ir import Program, Result, evaluate, parse_program
 from sparkweld.ir.ops import Array, Optional
 from sparkweld.ir.types import Items
 from sparkweld.kernels import Kernel
 from tests.helpers import kernels
+from tests.helpers.answers import compile_pipeline
 from tests.helpers.cases import Case, Mismatch
 from tests.helpers.columns import difference
 from tests.helpers.compile_requests import column, payload, python_step, request, udf
@@ -31,9 +33,7 @@ from udf_compiler.boundary.columns import ONE_FORM
 from udf_compiler.boundary.row_flags import COLUMN as FLAGS
 from udf_compiler.boundary.row_flags import guards_as_column
 from udf_compiler.boundary.series import COLUMN_TYPES
-from udf_compiler.boundary.type_names import name_of
 from udf_compiler.eval_types import MAPS, sees_batch_state
-from udf_compiler.requests.pipeline import compile_pipeline
 
 #: Types whose NULLs change the Series that a pandas UDF receives: a batch with NULLs has another form than one without.
 #: tests/spark/udf_compiler/test_catalyst.py checks that the JVM has the same list.

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from sparkweld.errors import Refusal
 from sparkweld.ir.ops import Optional
 from sparkweld.ir.types import Type
+from tests.helpers.answers import aggregate_compiler
 from tests.helpers.columns import extremes
 from tests.helpers.compile_requests import column, python_step, request, udf
 from tests.helpers.compiled import Compared, no_fault
 from tests.helpers.expressions import NAMES, Function, functions
-from udf_compiler.backends.aggregates.compile import _Compiler
 from udf_compiler.backends.aggregates.probe import evaluate_form
 
 SPARK = {"f64": "double", "f32": "float", "i8": "byte", "i16": "short", "i32": "integer", "i64": "long"}
@@ -56,7 +56,7 @@ def form_of(function: Function, returns: str) -> Any:
     for each in made["inputs"]:
         each["nullable"] = each["type"] in ("float", "double")
     compiled = eval(function.source, {"__name__": "__main__", "np": np, "pd": pd})
-    return _Compiler(made, made["steps"][0]["udfs"][0]["udf"], compiled)._form(set())
+    return aggregate_compiler(made, compiled)._form(set())
 
 
 def compare_aggregate(draw: Callable[[Any], Any]) -> tuple[str, Compared]:

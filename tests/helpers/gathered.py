@@ -31,6 +31,7 @@ from pyspark.sql.types import (
 from pyspark.util import PythonEvalType
 
 from sparkweld.ir import Program, evaluate, parse_program
+from tests.helpers.answers import compile_pipeline
 from tests.helpers.batch_idioms import batch_functions
 from tests.helpers.batch_queries import LAYOUTS, file_values, table_of
 from tests.helpers.cases import SCOPE
@@ -38,7 +39,6 @@ from tests.helpers.compile_requests import payload, python_step, request, udf
 from tests.helpers.compiled import TWO_FORMS, TYPE_NAMES, Compared, inputs_of, no_fault, spark_name, values_of, without_dates
 from tests.helpers.outcomes import same, token
 from tests.helpers.worker import run_in_worker
-from udf_compiler.requests.pipeline import compile_pipeline
 
 #: Filters below the UDF, over the row number.
 KEPT: dict[str, Callable[[int], bool]] = {

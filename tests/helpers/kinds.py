@@ -13,9 +13,9 @@ import pyarrow as pa
 from sparkweld.ir import evaluate, parse_program
 from sparkweld.ir.ops import Optional
 from sparkweld.ir.types import Type
+from tests.helpers.answers import compile_pipeline
 from tests.helpers.compile_requests import column, payload, python_step, request, udf
 from udf_compiler.boundary.series import COLUMN_TYPES
-from udf_compiler.requests.pipeline import compile_pipeline
 
 _EPOCH = datetime.date(1970, 1, 1).toordinal()
 

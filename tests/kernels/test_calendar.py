@@ -14,6 +14,7 @@ from sparkweld.ir.ops.calendar import DATE_PARTS, DAY_LIMIT
 from sparkweld.ir.types import DATE, I32, I64, STR, TS
 from sparkweld.kernels.codegen.llvm_module import optimised_module
 from sparkweld.kernels.llvm.target import target_machine
+from tests.helpers.answers import expression
 from tests.helpers.columns import extremes
 from tests.helpers.kernels import check, program
 from udf_compiler.frontends.catalyst.expressions import translate
@@ -103,7 +104,7 @@ def catalyst(op: str, of: str, values: np.ndarray, zone: str = "UTC", to: str = 
     loop = builder.loop("p")
     arg = {"op": "Column", "name": "x", "type": of, "nullable": False}
     with session_zone(zone):
-        value = translate(loop, {"op": op, "type": to, "nullable": False, "args": [arg], **given}, loop.read)
+        value = translate(loop, expression({"op": op, "type": to, "nullable": False, "args": [arg], **given}), loop.read)
     loop.append("y", value)
     loop.close()
     result = evaluate(builder.finish(["y"]), {"x": values}, len(values))

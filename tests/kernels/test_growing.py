@@ -14,12 +14,12 @@ from sparkweld.ir import parse_program
 from sparkweld.ir.ops import ListAppend, ListCall, Region, StrCall
 from sparkweld.ir.types import Items, Type
 from sparkweld.kernels.codegen.sinking import sunk
+from tests.helpers.answers import compile_pipeline
 from tests.helpers.compile_requests import payload, python_step, request, udf
 from tests.helpers.compiled import inputs_of, values_of
 from tests.helpers.kernels import check, load, program
 from tests.helpers.strings import TEXTS
 from tests.kernels.test_strings import objects
-from udf_compiler.requests.pipeline import compile_pipeline
 
 STR, STRS = Type("str"), Type("list<str>")
 _CODES = {"the": "T", "of": "O", "and": "A", "to": "2"}

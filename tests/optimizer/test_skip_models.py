@@ -22,9 +22,9 @@ from sparkweld.ir.ops import Call, ModelOp, TextTotals
 from sparkweld.kernels import Kernel, compile_program
 from sparkweld.kernels.codegen.kept_rows import rows_of_models
 from sparkweld.optimizer.bounds_pay import bounds_pay
+from tests.helpers.answers import compile_pipeline
 from tests.helpers.compile_requests import call, column, literal, payload, python_step, request, udf
 from tests.helpers.compiled import inputs_of
-from udf_compiler.requests.pipeline import compile_pipeline
 
 RANDOM = np.random.default_rng(8)
 ROWS = 400

@@ -29,8 +29,8 @@ from scipy.special import erf
 from sparkweld.annotations import Rows, annotate
 from sparkweld.worker.arrow import Repeats, array_of_numbers, numbers_of, same
 from sparkweld.worker.counts import counts
+from tests.helpers.answers import compile_fused
 from tests.helpers.compile_requests import column, payload, python_step, request, udf
-from udf_compiler.backends.worker_pipelines.compile import compile_fused
 
 CONFS = {"spark.sql.execution.pandas.convertToArrowArraySafely": "true", "spark.sql.session.timeZone": "America/Los_Angeles"}
 N = 1200

@@ -15,10 +15,10 @@ from scipy.special import erf, gammaln
 from sparkweld.annotations import Broadcast, Rows, annotate
 from sparkweld.errors import Refusal
 from sparkweld.worker.counts import counts
+from tests.helpers.answers import compile_fused
 from tests.helpers.compile_requests import column, payload, python_step, request, udf
 from tests.worker import test_arrow
 from tests.worker.test_arrow import batches_of
-from udf_compiler.backends.worker_pipelines.compile import compile_fused
 
 ARROW = Rows(container="arrow")
 SCALAR, ITERATOR = PythonEvalType.SQL_SCALAR_ARROW_UDF, PythonEvalType.SQL_SCALAR_ARROW_ITER_UDF
@@ -168,7 +168,7 @@ def test_chains_siblings_and_structs():
     chain = (lambda s: pc.utf8_title(s), lambda s: pc.utf8_length(s))
     group, ran = check(chain, LongType(), "string", COLUMNS["string"])
     assert len(group["stages"]) == 2 and ran == 0
-    entry = {"op": "CreateNamedStruct", "names": ["x", "i"], "args": [column("x"), column("i", "long")], "type": {}}
+    entry = {"op": "CreateNamedStruct", "names": ["x", "i"], "args": [column("x"), column("i", "long")], "type": "struct"}
     of_struct = lambda s: pc.add(scaled(s.field("x"), 2.0), pc.struct_field(s, "i"))  # noqa: E731
     group = fused(of_struct, DoubleType(), entry)
     struct = pa.StructArray.from_arrays([COLUMNS["double"]["some NULL"], COLUMNS["long"]["some NULL"]], names=["x", "i"])

@@ -26,8 +26,8 @@ from sparkweld.annotations.containers import equal
 from sparkweld.errors import Refusal
 from sparkweld.worker.counts import counts
 from sparkweld.worker.function import Function
+from tests.helpers.answers import compile_fused
 from tests.helpers.compile_requests import column, payload, python_step, request, udf
-from udf_compiler.backends.worker_pipelines.compile import compile_fused
 from udf_compiler.backends.worker_pipelines.payload import batch_command, metrics_command
 
 ARRAY = Rows(container="array")
@@ -146,7 +146,7 @@ def test_missing_strings_are_passed_to_scalar_functions():
 
 
 def test_structs_and_names():
-    entry = udf(0, {"op": "CreateNamedStruct", "names": ["x", "y"], "args": [column("x"), column("y", "long")], "type": {}})
+    entry = udf(0, {"op": "CreateNamedStruct", "names": ["x", "y"], "args": [column("x"), column("y", "long")], "type": "struct"})
     made = {**request(python_step(r=entry)), "op": "fuse"}
     (reply,) = compile_fused(made, [payload(lambda d: erf(d["x"]) * d["y"])])["fused"]
     function = function_of(reply)

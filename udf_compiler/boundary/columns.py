@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from sparkweld.contract.expressions import Expression
+from sparkweld.contract.spark_types import SparkType
 from sparkweld.errors import Refusal
 from sparkweld.ir import ROWS, LoopBuilder, ProgramBuilder, Type, Value
 from sparkweld.reasons import refusal
@@ -43,7 +45,7 @@ class Column:
     """A column. `state` of an input: "dense" if the batch has no NULL in it, "nullable" if it has some."""
 
     name: str
-    spark_type: str
+    spark_type: SparkType
     nullable: bool
     state: str = "dense"
 
@@ -112,9 +114,9 @@ class Columns:
                 found |= {name} if column.nullable and column.spark_type not in ONE_FORM else set()
         return frozenset(found)
 
-    def add_refused(self, name: str, spark_type: Any) -> None:
+    def add_refused(self, name: str, spark_type: SparkType) -> None:
         """Adds a column that no loop appends, so that its readers can be traced and refused for their own reasons."""
-        if isinstance(spark_type, str) and spark_type in COLUMN_TYPES:
+        if spark_type in COLUMN_TYPES:
             self._builder.columns[name] = Type(COLUMN_TYPES[spark_type].kind, True)
             self._columns[name] = Column(name, spark_type, True)
 
@@ -162,16 +164,16 @@ def refuse_made_nulls(title: str, spark_type: str, type: Type, state: str) -> No
         raise refusal("SW324", "", column=title, type=spark_type)
 
 
-def columns_in(expr: dict[str, Any]) -> set[str]:
+def columns_in(expr: Expression) -> set[str]:
     """Returns the names of the columns that an expression reads."""
-    if expr["op"] == "Column":
-        return {expr["name"]}
-    return set().union(*map(columns_in, expr.get("args", ())))
+    if expr.op == "Column":
+        return {expr.name}
+    return set().union(*map(columns_in, expr.args))
 
 
-def non_null_columns(condition: dict[str, Any]) -> set[str]:
+def non_null_columns(condition: Expression) -> set[str]:
     """Returns the columns that are not NULL in any row where the condition is TRUE."""
-    op, args = condition["op"], condition.get("args", ())
+    op, args = condition.op, condition.args
     if op == "And":
         return non_null_columns(args[0]) | non_null_columns(args[1])
     if op == "Or":
@@ -181,10 +183,10 @@ def non_null_columns(condition: dict[str, Any]) -> set[str]:
     return strict_columns(condition)
 
 
-def strict_columns(expr: dict[str, Any]) -> set[str]:
+def strict_columns(expr: Expression) -> set[str]:
     """Returns the columns whose NULL makes the expression NULL."""
-    if expr["op"] == "Column":
-        return {expr["name"]}
-    if expr["op"] in _STRICT:
-        return set().union(*map(strict_columns, expr["args"]))
+    if expr.op == "Column":
+        return {expr.name}
+    if expr.op in _STRICT:
+        return set().union(*map(strict_columns, expr.args))
     return set()

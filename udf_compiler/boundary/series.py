@@ -14,12 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from pandas.core.computation import expressions
 
+from sparkweld.contract.expressions import Expression
 from sparkweld.errors import InternalError, Refusal
 from sparkweld.ir import LoopBuilder, Type, Value
 from sparkweld.ir.ops import Fits, ListCall
@@ -139,10 +139,10 @@ def ir_type(spark_type: str, nullable: bool, column: str) -> Type:
     return Type(COLUMN_TYPES[spark_type].kind, nullable)
 
 
-def dtypes_by_nulls(expr: Mapping[str, Any]) -> bool:
+def dtypes_by_nulls(expr: Expression) -> bool:
     """Whether NULLs decide the dtype of an argument or of one of its fields, as for nullable integers and booleans."""
-    columns = expr["args"] if expr["op"] == "CreateNamedStruct" else [expr]
-    types = [SPARK_TYPES.get(column["type"]) for column in columns if column.get("nullable", True)]
+    columns = expr.args if expr.op == "CreateNamedStruct" else (expr,)
+    types = [SPARK_TYPES.get(column.type) for column in columns if column.nullable]
     return any(type is not None and (type.is_int or type == BOOL) for type in types)
 
 
@@ -212,7 +212,7 @@ def column_of_result(loop: LoopBuilder, result: object, return_type: str, udf: s
     Series) and SW107 (other rows). Refuses dtypes without a kernel type (SW108), and dtypes that never cast to the declared
     type (SW109).
     """
-    arrays = isinstance(return_type, str) and return_type in ARRAYS
+    arrays = return_type in ARRAYS
     if arrays and type(result) is TracedLists:
         whole = pieces_series(result)
         if whole is None:
@@ -221,7 +221,7 @@ def column_of_result(loop: LoopBuilder, result: object, return_type: str, udf: s
     made = arrays and (is_list_series(result) or type(result) is ListSeries)
     if made and isinstance(result, TracedSeries | ListSeries) and result.value.loop is loop:
         return _of_arrays(loop, result.value, ARRAYS[return_type], return_type, udf)
-    if not isinstance(return_type, str) or return_type not in SPARK_TYPES:  # a struct type is a dict
+    if return_type not in SPARK_TYPES:
         raise refusal("SW104", udf, type=return_type)
     if isinstance(result, TracedArray | np.ndarray) or type(result) is TracedTexts:
         raise refusal("SW105", udf)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from sparkweld.contract.spark_types import StructField
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.reasons import refusal
 from udf_compiler.boundary.series import Field
@@ -59,9 +60,9 @@ class Iterated(Kind):
     def column(self, call: Call, result: Any) -> Value:
         return self._batch.column(call, result)
 
-    def fields(self, call: Call, result: Any, fields: Sequence[Mapping[str, Any]]) -> list[Value]:
+    def fields(self, call: Call, result: Any, fields: Sequence[StructField]) -> list[Value]:
         """Returns the struct's fields; in an iterator's DataFrames these must be the first columns (`verify_pandas_result`)."""
-        names = {field["name"] for field in fields}
+        names = {field.name for field in fields}
         if isinstance(result, TracedFrame) and set(list(result.series)[: len(fields)]) != names:
             raise refusal("SW364", call.place, given=", ".join(map(str, result.series)), required=", ".join(sorted(names)))
         return self._batch.fields(call, result, fields)

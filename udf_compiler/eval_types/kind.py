@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from sparkweld.contract.spark_types import ReturnType, StructField
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.reasons import refusal
 from udf_compiler.boundary.series import Field
@@ -23,7 +24,7 @@ class Call:
 
     name: str
     eval_type: int
-    return_type: Any
+    return_type: ReturnType
     original: Callable[..., Any]
     prepared: Prepared
     args: tuple[Any, ...]
@@ -99,34 +100,22 @@ class Kind(Protocol):
         """Returns the value of the Spark column that a worker makes of the result."""
         ...
 
-    def fields(self, call: Call, result: Any, fields: Sequence[Mapping[str, Any]]) -> list[Value]:
+    def fields(self, call: Call, result: Any, fields: Sequence[StructField]) -> list[Value]:
         """Returns the values of the fields of a struct that is never NULL. Refuses SW104 when the kind returns no structs."""
         raise refusal("SW104", call.place, type="struct")
 
 
-def fields_of(return_type: Any) -> list[dict[str, Any]] | None:
-    """Returns the fields of a struct type in Spark's JSON format; None for another type."""
-    return return_type["fields"] if isinstance(return_type, dict) and return_type.get("type") == "struct" else None
-
-
-def check_types(place: str, types: Sequence[Any]) -> None:
-    """Refuses (SW104) a nested array, map or struct as the type of a result."""
-    for type in types:
-        if not isinstance(type, str):
-            raise refusal("SW104", place, type=type.get("type", "?") if isinstance(type, dict) else type)
-
-
-def check_nullable(call: Call, fields: Sequence[Mapping[str, Any]], values: Sequence[Value]) -> None:
+def check_nullable(call: Call, fields: Sequence[StructField], values: Sequence[Value]) -> None:
     """Refuses (SW366) a value that may be NULL in a field that is declared not nullable."""
     for field, value in zip(fields, values, strict=True):
-        if value.type.nullable and not field["nullable"]:
-            raise refusal("SW366", call.place, column=field["name"])
+        if value.type.nullable and not field.nullable:
+            raise refusal("SW366", call.place, column=field.name)
 
 
 class MapKind(Kind, Protocol):
     """A kind whose functions return rows of several columns, possibly fewer rows than they take."""
 
-    def rows(self, call: Call, result: Any, fields: Sequence[Mapping[str, Any]]) -> tuple[LoopBuilder, list[Value]]:
+    def rows(self, call: Call, result: Any, fields: Sequence[StructField]) -> tuple[LoopBuilder, list[Value]]:
         """Returns the loop of the result's rows (see `LoopBuilder.where`) and the values of the declared fields."""
         ...
 

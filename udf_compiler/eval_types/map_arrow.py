@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+from sparkweld.contract.spark_types import StructField
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.reasons import refusal
 from udf_compiler.boundary.series import COLUMN_TYPES, Field
@@ -36,9 +37,9 @@ class MapArrow(ScalarArrow):
         probe(one_result(call.original), [batch], {}, result, result.loop, call.place, tolerance)
         return result
 
-    def rows(self, call: Call, result: TracedBatch, fields: Sequence[Mapping[str, Any]]) -> tuple[LoopBuilder, list[Value]]:
+    def rows(self, call: Call, result: TracedBatch, fields: Sequence[StructField]) -> tuple[LoopBuilder, list[Value]]:
         """Returns the values unchanged: Spark takes the columns by position and casts none of them."""
-        wanted = [(f["name"], COLUMN_TYPES.get(f["type"]) if isinstance(f["type"], str) else None) for f in fields]
+        wanted = [(f.name, COLUMN_TYPES.get(f.type)) for f in fields]
         for name, type in wanted:
             if type is None:
                 raise refusal("SW104", call.place, type=f"that of {name}")

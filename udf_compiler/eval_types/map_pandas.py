@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+from sparkweld.contract.spark_types import StructField
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.reasons import refusal
 from udf_compiler.boundary.series import column_of_result
@@ -33,11 +34,11 @@ class MapPandas(ScalarPandas):
         probe(original, [given], {}, result, result.loop, call.place, tolerance_of(call.kept, result.loop.body))
         return result
 
-    def rows(self, call: Call, result: TracedFrame, fields: Sequence[Mapping[str, Any]]) -> tuple[LoopBuilder, list[Value]]:
+    def rows(self, call: Call, result: TracedFrame, fields: Sequence[StructField]) -> tuple[LoopBuilder, list[Value]]:
         """Returns the loop of the result's rows and the values of the declared columns, which must come first in the frame."""
-        names = [field["name"] for field in fields]
+        names = [field.name for field in fields]
         given = list(result.series)[: len(names)]
         if set(given) != set(names) or len(set(names)) < len(names):
             raise refusal("SW364", call.place, given=", ".join(given), required=", ".join(names))
         loop = result.loop
-        return loop, [column_of_result(loop, result.series[f["name"]], f["type"], call.place) for f in fields]
+        return loop, [column_of_result(loop, result.series[f.name], f.type, call.place) for f in fields]

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sparkweld.contract.spark_types import StructField, fields_of
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.reasons import refusal
 from udf_compiler.boundary.series import ARRAYS, Field, check_conf, check_names, check_profiler
-from udf_compiler.eval_types.kind import Call, Kind, check_nullable, fields_of
+from udf_compiler.eval_types.kind import Call, Kind, check_nullable
 from udf_compiler.eval_types.plain_results import PICKLED, RowResult, column_of_row, result_of_row
 from udf_compiler.frontends.pandas.dispatch import DISPATCH
 from udf_compiler.frontends.pandas.stand_ins import stand_in
@@ -80,12 +81,12 @@ class Row(Kind):
 
     def _probe(self, call: Call, result: RowResult) -> None:
         """Runs the original on synthetic rows, unless an argument is the result of another function."""
-        lists = isinstance(call.return_type, str) and call.return_type in ARRAYS  # new lists have no result kind
+        lists = call.return_type in ARRAYS  # new lists have no result kind
         if lists or any(isinstance(a, _Result) for a in (*call.args, *call.kwargs.values())):
             return
         rounded = bool(call.kept) or any(let.op.bound is not None for let in call.loop.body)
         fields = fields_of(call.return_type)
-        names = None if fields is None else [field["name"] for field in fields]
+        names = None if fields is None else [field.name for field in fields]
         with running(Session(call.loop, call.exact, call.place, dispatch=DISPATCH)):
             trees = [result.tree] if names is None else field_trees(result.tree, names, call.eval_type == PICKLED)
             probe_row(call.original, call.args, call.kwargs, trees, call.loop, call.place, rounded, names)
@@ -96,16 +97,16 @@ class Row(Kind):
     def column(self, call: Call, result: Any) -> Value:
         with running(Session(call.loop, call.exact, call.place, call.notes, call.kept, dispatch=DISPATCH)):
             row = result.row
-            return column_of_row(call.loop, row.tree, call.return_type, call.eval_type, call.place, pruned=row.pruned)
+            return column_of_row(call.loop, row.tree, str(call.return_type), call.eval_type, call.place, pruned=row.pruned)
 
-    def fields(self, call: Call, result: Any, fields: Sequence[Mapping[str, Any]]) -> list[Value]:
-        names = [field["name"] for field in fields]
+    def fields(self, call: Call, result: Any, fields: Sequence[StructField]) -> list[Value]:
+        names = [field.name for field in fields]
         with running(Session(call.loop, call.exact, call.place, call.notes, call.kept, dispatch=DISPATCH)):
             row, lists = result.row, call.eval_type == PICKLED
             trees = field_trees(row.tree, names, lists)
             pruned = [None] * len(trees) if row.pruned is None else field_trees(row.pruned, names, lists)
             values = [
-                column_of_row(call.loop, tree, field["type"], call.eval_type, call.place, field=True, pruned=other)
+                column_of_row(call.loop, tree, field.type, call.eval_type, call.place, field=True, pruned=other)
                 for tree, other, field in zip(trees, pruned, fields, strict=True)
             ]
         check_nullable(call, fields, values)

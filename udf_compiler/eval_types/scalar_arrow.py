@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from sparkweld.contract.spark_types import StructField
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import STR
 from sparkweld.reasons import refusal
@@ -72,16 +73,16 @@ class ScalarArrow(Kind):
         return result
 
     def column(self, call: Call, result: Any) -> Value:
-        return self._cast(call, result, call.return_type)
+        return self._cast(call, result, str(call.return_type))
 
-    def fields(self, call: Call, result: Any, fields: Sequence[Mapping[str, Any]]) -> list[Value]:
+    def fields(self, call: Call, result: Any, fields: Sequence[StructField]) -> list[Value]:
         """Returns the fields of a StructArray with the same names in the same order, each cast like a column."""
         if not isinstance(result, TracedStructArray):
             raise refusal("SW363", call.place, type=type(result).__name__)
-        given, names = [name for name, _ in result.fields], [field["name"] for field in fields]
+        given, names = [name for name, _ in result.fields], [field.name for field in fields]
         if given != names:
             raise refusal("SW364", call.place, given=", ".join(given), required=", ".join(names))
-        values = [self._cast(call, array, field["type"]) for (_, array), field in zip(result.fields, fields, strict=True)]
+        values = [self._cast(call, array, field.type) for (_, array), field in zip(result.fields, fields, strict=True)]
         check_nullable(call, fields, values)
         return values
 

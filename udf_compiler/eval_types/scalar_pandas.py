@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from sparkweld.contract.spark_types import StructField, fields_of
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.reasons import refusal
 from udf_compiler.boundary.columns import ONE_FORM
 from udf_compiler.boundary.series import Field, check_conf, check_confs, column_of_result, frame_of_struct, series_of_column
-from udf_compiler.eval_types.kind import Call, Kind, check_nullable, fields_of
+from udf_compiler.eval_types.kind import Call, Kind, check_nullable
 from udf_compiler.eval_types.settled import settled
 from udf_compiler.frontends.pandas.any_form import AnyForm, asks_for_all_forms, check_none, concerns
 from udf_compiler.frontends.pandas.array import TracedArray
@@ -46,7 +47,7 @@ def _without_categories(function: Callable[..., Any]) -> Callable[..., Any]:
 def check_named(call: Call, result: Any) -> None:
     """Refuses (SW364) a frame whose columns are named after Series: such names are not traced, so no field has a known column."""
     if isinstance(result, TracedFrame) and any(isinstance(name, Unknown) for name in result.series):
-        wanted = ", ".join(field["name"] for field in fields_of(call.return_type) or ())
+        wanted = ", ".join(field.name for field in fields_of(call.return_type) or ())
         raise refusal("SW364", call.place, given="the names of Series", required=wanted)
 
 
@@ -105,17 +106,17 @@ class ScalarPandas(Kind):
         return result
 
     def column(self, call: Call, result: Any) -> Value:
-        return column_of_result(call.loop, result, call.return_type, call.place)
+        return column_of_result(call.loop, result, str(call.return_type), call.place)
 
-    def fields(self, call: Call, result: Any, fields: Sequence[Mapping[str, Any]]) -> list[Value]:
+    def fields(self, call: Call, result: Any, fields: Sequence[StructField]) -> list[Value]:
         """Returns the columns of a DataFrame that the struct names; other columns are ignored."""
         if not isinstance(result, TracedFrame):
             raise refusal("SW106", call.place, type=type(result).__name__)
         if result.loop is not call.loop:
             raise refusal("SW107", call.place)
-        names = [field["name"] for field in fields]
+        names = [field.name for field in fields]
         if not set(names) <= set(result.series):
             raise refusal("SW364", call.place, given=", ".join(map(str, result.series)), required=", ".join(names))
-        values = [column_of_result(call.loop, result.series[f["name"]], f["type"], call.place) for f in fields]
+        values = [column_of_result(call.loop, result.series[f.name], f.type, call.place) for f in fields]
         check_nullable(call, fields, values)
         return values

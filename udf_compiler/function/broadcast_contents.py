@@ -9,6 +9,7 @@ import pickle
 from collections.abc import Sequence
 from typing import Any
 
+from sparkweld.contract.requests import Udf
 from udf_compiler.function.module_paths import file_state
 from udf_compiler.process.lru_cache import Bounded
 
@@ -18,16 +19,16 @@ _NAMING_BYTES = 1000
 _DIGESTS: Bounded[str] = Bounded(1024, 1 << 20)
 
 
-def contents(udf: dict[str, Any], blobs: Sequence[bytes]) -> str | None:
+def contents(udf: Udf, blobs: Sequence[bytes]) -> str | None:
     """Returns the digest of a function's bytes if they are stored in its only broadcast.
 
     None when its payload holds them, or when it has other broadcasts, whose numbers are in these bytes.
     """
-    variables = udf.get("broadcasts") or []
-    if len(variables) != 1:
+    if len(udf.broadcasts) != 1:
         return None
-    number, path = int(variables[0]["id"]), variables[0].get("path")
-    return None if path is None or _broadcast_in(blobs[udf["payload"]]) != number else _digest_of(path)
+    (variable,) = udf.broadcasts
+    number, path = variable.id, variable.path
+    return None if path is None or _broadcast_in(blobs[udf.payload]) != number else _digest_of(path)
 
 
 class _Naming(pickle.Unpickler):

@@ -7,33 +7,28 @@ its task. One service reads functions of many such environments. So both are set
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any
 
 from pyspark.core.broadcast import Broadcast, _broadcastRegistry
 
+from sparkweld.contract.requests import BroadcastFile, PipelineRequest, WorkerDescription
 from udf_compiler.function.module_paths import WorkerPath
 from udf_compiler.function.modules import MODULES
 
 
-def module_path(python: dict[str, Any]) -> AbstractContextManager[None]:
-    """Sets a worker's import path and folder inside the block. Refuses like `Modules.using`.
-
-    `python` comes from a request: ``{"includes", "folder"?, "importable"?, "modules"?}``, where `modules` maps required
-    modules to their digests.
-    """
-    path = WorkerPath(python.get("includes", ()), python.get("folder"), bool(python.get("importable", False)))
-    return MODULES.using(path, python.get("modules"))
+def module_path(python: WorkerDescription) -> AbstractContextManager[None]:
+    """Sets a worker's import path and folder inside the block. Refuses like `Modules.using`."""
+    return MODULES.using(WorkerPath(python.includes, python.folder, python.importable), python.modules)
 
 
 @contextmanager
-def broadcasts(variables: Iterable[dict[str, Any]]) -> Iterator[None]:
-    """Fills PySpark's registry of broadcasts with these ``{"id", "path"}`` inside the block; values are read on demand."""
+def broadcasts(variables: Iterable[BroadcastFile]) -> Iterator[None]:
+    """Fills PySpark's registry of broadcasts with these inside the block; values are read on demand."""
     before = dict(_broadcastRegistry)
     for variable in variables:
-        if variable.get("path") is not None:  # an encrypted one has no path: it remains unknown and is therefore refused
-            _broadcastRegistry[int(variable["id"])] = Broadcast(path=variable["path"])
+        if variable.path is not None:  # an encrypted one has no path: it remains unknown and is therefore refused
+            _broadcastRegistry[variable.id] = Broadcast(path=variable.path)
     try:
         yield
     finally:
@@ -41,20 +36,8 @@ def broadcasts(variables: Iterable[dict[str, Any]]) -> Iterator[None]:
         _broadcastRegistry.update(before)
 
 
-def broadcasts_of(steps: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Returns the broadcasts that the functions of a request's steps use."""
-    udfs = [entry["udf"] for step in steps if step["kind"] == "python" for entry in step["udfs"]]
-    udfs += [step["udf"] for step in steps if step["kind"] == "map"]
-    found: list[dict[str, Any]] = []
-    while udfs:
-        udf = udfs.pop()
-        found += udf.get("broadcasts", ())
-        udfs += [argument["udf"] for argument in udf["args"] if argument.get("udf") is not None]
-    return found
-
-
 @contextmanager
-def worker_environment(request: dict[str, Any]) -> Iterator[None]:
+def worker_environment(request: PipelineRequest) -> Iterator[None]:
     """Sets up the module path and the broadcasts of the request's functions in a worker, inside the block."""
-    with module_path(request.get("python", {})), broadcasts(broadcasts_of(request["steps"])):
+    with module_path(request.python), broadcasts(variable for udf in request.udfs for variable in udf.broadcasts):
         yield

@@ -18,6 +18,8 @@ from typing import Any
 
 from pyspark.core.files import SparkFiles
 
+from sparkweld.contract.replies import ModelFile
+from sparkweld.contract.requests import FileAccess
 from udf_compiler.frontends.tracing.session import refuse
 
 _CHUNK = 1 << 20
@@ -44,8 +46,8 @@ class FileState:
     digest: str
 
     @property
-    def described(self) -> dict[str, Any]:
-        return {"path": self.path, "ofJob": self.of_job, "bytes": self.size, "modified": self.modified, "digest": self.digest}
+    def described(self) -> ModelFile:
+        return ModelFile(path=self.path, of_job=self.of_job, bytes=self.size, modified=self.modified, digest=self.digest)
 
 
 @dataclass(slots=True)
@@ -107,20 +109,20 @@ def reads() -> Reads | None:
 
 
 @contextmanager
-def reading(given: Mapping[str, Any] | None) -> Iterator[Reads | None]:
+def reading(given: FileAccess | None) -> Iterator[Reads | None]:
     """Allows a request to read files inside the block, from the driver's folder and from the files of its job.
 
-    `given`: ``{"folder", "jobFiles", "limit", "wanted"?}``; None when no file may be read.
+    `given`: None when no file may be read.
     """
     if given is None:
         yield None
         return
-    made = Reads(int(given["limit"]), given.get("wanted"))
+    made = Reads(given.limit, given.wanted)
     token = _READS.set(made)
     before = os.getcwd(), SparkFiles._root_directory, SparkFiles._is_running_on_worker
-    SparkFiles._root_directory, SparkFiles._is_running_on_worker = given["jobFiles"], True
+    SparkFiles._root_directory, SparkFiles._is_running_on_worker = given.job_files, True
     try:
-        os.chdir(given["folder"])
+        os.chdir(given.folder)
         yield made
     finally:
         os.chdir(before[0])
@@ -128,15 +130,15 @@ def reading(given: Mapping[str, Any] | None) -> Iterator[Reads | None]:
         _READS.reset(token)
 
 
-def unchanged(described: Mapping[str, Any]) -> bool:
+def unchanged(described: ModelFile) -> bool:
     """Whether a recorded file still has its size and time. A file of a job never changes."""
-    if described["ofJob"]:
+    if described.of_job:
         return True
     try:
-        status = os.stat(described["path"])
+        status = os.stat(described.path)
     except OSError:
         return False
-    return (status.st_size, status.st_mtime_ns) == (described["bytes"], described["modified"])
+    return (status.st_size, status.st_mtime_ns) == (described.bytes, described.modified)
 
 
 def _digest(path: str) -> str:

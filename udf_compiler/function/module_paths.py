@@ -13,6 +13,7 @@ from importlib.machinery import BuiltinImporter, FrozenImporter, ModuleSpec, Pat
 from typing import Any
 
 from sparkweld.contract.constants import JOB_VARIABLES_VARIABLE, LOCAL_VARIABLE, WITHHELD_VARIABLE, WORKER_PATH_VARIABLE
+from sparkweld.contract.replies import ModelFile
 from sparkweld.reasons import refusal
 
 FileState = tuple[str, int, int]
@@ -188,13 +189,13 @@ class WorkerPath:
         withheld = (os.environ.get(WITHHELD) or "").split(",")
         return local == "true" and name != "*" and name not in withheld and not name.startswith(_OF_WORKERS)
 
-    def described(self, state: tuple[str, int, int], digest: str) -> dict[str, Any]:
+    def described(self, state: tuple[str, int, int], digest: str) -> ModelFile:
         """Describes a file that a module has opened, as `model_files.FileState.described` does."""
         path, size, modified = state
         root = os.path.join(self._includes[0], "") if self._includes else None
         of_job = root is not None and path.startswith(root)
         name = path[len(root or "") :] if of_job else path
-        return {"path": name, "ofJob": of_job, "bytes": size, "modified": modified, "digest": digest}
+        return ModelFile(path=name, of_job=of_job, bytes=size, modified=modified, digest=digest)
 
 
 def _is_same(one: str, other: str | None) -> bool:

@@ -23,6 +23,7 @@ from functools import cache
 from importlib.machinery import BuiltinImporter, ExtensionFileLoader, FrozenImporter, ModuleSpec, PathFinder
 from typing import Any
 
+from sparkweld.contract.replies import ModelFile, SearchedPath, UserModule
 from sparkweld.reasons import refusal
 from udf_compiler.function.module_paths import (
     FileState,
@@ -67,14 +68,25 @@ class Loaded:
     digest: str | None = None
     changes: str = ""
 
-    def described(self, name: str) -> dict[str, Any]:
+    def described(self, name: str) -> UserModule:
         path, size, modified = self.state
         if self.digest is None:
             self.digest = _digest(self.spec)
             if path and file_state(path) != self.state:
                 self.digest = "changed while it was imported"  # no file has this digest
-        about = {"name": name, "path": path, "bytes": size, "modified": modified, "digest": self.digest}
-        return {**about, "installed": True} if self.installed else about
+        return UserModule(
+            name=name, path=path, bytes=size, modified=modified, digest=self.digest, installed=self.installed
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleRecord:
+    """What the functions of a request depend on, for its reply; `files`: those that modules have opened."""
+
+    modules: tuple[UserModule, ...] = ()
+    searched: tuple[SearchedPath, ...] = ()
+    files: tuple[ModelFile, ...] = ()
+    libraries: Mapping[str, str] = field(default_factory=dict)
 
 
 class Modules:
@@ -179,20 +191,21 @@ class Modules:
                 ahead += [*self.loaded[name].imports, name.rpartition(".")[0]]
         return frozenset(reached)
 
-    def record(self) -> dict[str, Any]:
-        """Returns the part of a reply that lists the modules, opened files and package versions that its functions depend on."""
+    def record(self) -> ModuleRecord:
+        """Returns the modules, opened files and package versions that the functions of the request depend on."""
         if self._path is None:
-            return {}
+            return ModuleRecord()
         names, packages = self._named()
-        libraries = {"libraries": versions(packages)}
+        libraries = versions(packages)
         if not names:
-            return libraries
+            return ModuleRecord(libraries=libraries)
         files = {path: state for name in names for path, state in self.loaded[name].files.items()}
-        return libraries | {
-            "modules": [self.loaded[name].described(name) for name in names],
-            "searched": [{"path": path, "modified": file_state(path)[2]} for path in self._path.searched()],
-            "opened": [self._path.described(state, _digest_of(path)) for path, state in sorted(files.items())],
-        }
+        return ModuleRecord(
+            tuple(self.loaded[name].described(name) for name in names),
+            tuple(SearchedPath(path=path, modified=file_state(path)[2]) for path in self._path.searched()),
+            tuple(self._path.described(state, _digest_of(path)) for path, state in sorted(files.items())),
+            libraries,
+        )
 
     def _named(self) -> tuple[list[str], list[str]]:
         """Returns the modules of the request that are recorded by file, and the packages that are recorded by version."""
@@ -203,10 +216,10 @@ class Modules:
         names = [name for name in found if not (self.loaded[name].installed and name.partition(".")[0] in large)]
         return names, sorted((touched - self.loaded.keys()) | large | self._packages)
 
-    def holds(self, described: Sequence[Mapping[str, Any]]) -> bool:
+    def holds(self, described: Sequence[UserModule]) -> bool:
         """Whether the modules of a record are those loaded now. Valid only inside `using`, which drops changed modules."""
-        known = (self.loaded.get(about["name"]) for about in described)
-        return all(k is not None and k.described("")["digest"] == a["digest"] for k, a in zip(known, described, strict=True))
+        known = (self.loaded.get(about.name) for about in described)
+        return all(k is not None and k.described("").digest == a.digest for k, a in zip(known, described, strict=True))
 
     def _check(self, wanted: Mapping[str, str] | None) -> None:
         assert self._path is not None
@@ -221,7 +234,7 @@ class Modules:
             for variable in sorted(module.variables):
                 if not self._path.knows_variable(variable):
                     raise refusal("SW209", module=name, variable=variable)
-            if wanted is not None and wanted.get(name) != module.described(name)["digest"]:
+            if wanted is not None and wanted.get(name) != module.described(name).digest:
                 raise refusal("SW869", module=name, what="its file has changed")
 
     def _forget_changed(self) -> None:

@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+from sparkweld.contract.requests import Udf
+
 #: Seconds of CPU time after which the exception is raised again, for code that catches everything.
 _AGAIN_SECONDS = 0.25
 
@@ -23,11 +25,11 @@ class OutOfTime(BaseException):
     """The request has exceeded its CPU time. It is no `Exception`, so user code seldom catches it."""
 
 
-_WORKING_ON: ContextVar[list[dict[str, Any]] | None] = ContextVar("sparkweld_working_on", default=None)
+_WORKING_ON: ContextVar[list[Udf] | None] = ContextVar("sparkweld_working_on", default=None)
 
 
 @contextmanager
-def working_on(udf: dict[str, Any]) -> Iterator[None]:
+def working_on(udf: Udf) -> Iterator[None]:
     """Attributes the block's CPU time to the call `udf` of a request."""
     calls = _WORKING_ON.get()
     if calls is None:
@@ -48,8 +50,8 @@ class CpuLimit:
 
     def __init__(self, milliseconds: int) -> None:
         self.milliseconds = milliseconds
-        self.call: dict[str, Any] | None = None
-        self._calls: list[dict[str, Any]] = []
+        self.call: Udf | None = None
+        self._calls: list[Udf] = []
         self._ran_out = False
 
     def check(self) -> None:

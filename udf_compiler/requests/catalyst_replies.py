@@ -10,9 +10,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from sparkweld.ir import Program, parse_program
+from sparkweld.contract.replies import (
+    Compiled,
+    EquivalentReply,
+    ImpliedReply,
+    IndependentReply,
+    PartsReply,
+    ReadsReply,
+    Refused,
+)
+from sparkweld.contract.requests import PartsRequest, PipelineRequest
+from sparkweld.ir import Program
 from sparkweld.ir.ops import StrCall
 from sparkweld.reasons import refusal
 from udf_compiler.backends.catalyst.expressions import twin_outputs
@@ -22,91 +31,94 @@ from udf_compiler.function.options import options_of
 from udf_compiler.function.payload import load_command
 from udf_compiler.requests.pipeline import compile_pipeline
 
-Reply = dict[str, Any]
 
+def compile_twin(request: PipelineRequest, blobs: Sequence[bytes]) -> EquivalentReply | Refused:
+    """Returns the equivalent expression of each output. The request has no filter.
 
-def compile_twin(request: dict[str, Any], blobs: Sequence[bytes]) -> Reply:
-    """Replies with status "ok", `results` (one expression per output), `nodes`, `kept` and `notes`, or "refused".
-
-    The request has no filter. Refuses like a kernel compilation. Also refuses a result that depends on its batch (SW390),
+    Refuses like a kernel compilation. Also refuses a result that depends on its batch (SW390),
     guards (SW391) and an op without an exact equivalent. Refuses (SW394) a function that requests a kernel.
     """
-    reply, program = _program(request, blobs)
-    if program is None:
-        return reply
+    made = _compiled(request, blobs)
+    if isinstance(made, Refused):
+        return made
     if any(options_of(load_command(blob).function).backend == "native" for blob in blobs):
         raise refusal("SW394", "")
-    nullable = {i["name"]: bool(i["nullable"]) for i in request["inputs"]}
-    results = twin_outputs(program, nullable)
-    notes = [note for udf in reply["udfs"] for note in udf["notes"]]
-    return {"status": "ok", "results": results, "nodes": program.size, "kept": reply["kept"], "notes": notes}
+    reply, program = made
+    results = twin_outputs(program, {i.name: i.nullable for i in request.inputs})
+    notes = tuple(note for udf in reply.udfs for note in udf.notes)
+    return EquivalentReply(results=tuple(results), nodes=program.size, kept=reply.kept, notes=notes)
 
 
-def compile_implied(request: dict[str, Any], blobs: Sequence[bytes]) -> Reply:
-    """Replies with status "ok" and `bounds`: comparisons of a column with a literal that hold where the filter does."""
-    reply, program = _program(request, blobs)
-    return reply if program is None else {"status": "ok", "bounds": implied_bounds(program)}
+def compile_implied(request: PipelineRequest, blobs: Sequence[bytes]) -> ImpliedReply | Refused:
+    """Returns comparisons of a column with a literal that hold where the filter does."""
+    made = _compiled(request, blobs)
+    return made if isinstance(made, Refused) else ImpliedReply(bounds=tuple(implied_bounds(made[1])))
 
 
-def compile_independent(request: dict[str, Any], blobs: Sequence[bytes]) -> Reply:
-    """Replies with status "ok" when a row has the same result in every batch, or "refused".
+def compile_independent(request: PipelineRequest, blobs: Sequence[bytes]) -> IndependentReply | Refused:
+    """Proves that a row has the same result in every batch.
 
     Refuses like a kernel compilation. Also refuses a NULL that decides a dtype of its batch (SW390) and a batch without any
     value that behaves differently (SW395). Refuses a row that sends its batch to Python (SW396), unless the function raises
     for it: fewer rows then raise less.
     """
     _refuse_nulls(request, ("float", "double", "string"))
-    reply = compile_pipeline(request, blobs)
-    if reply["status"] != "ok":
-        return reply
-    for loop in parse_program(reply["program"], reply["blocks"]).loops:
+    made = _program(request, blobs)
+    if isinstance(made, Refused):
+        return made
+    for loop in made[1].loops:
         if loop.some:
             raise refusal("SW395", "")
         if any(loop.body[guard].op != StrCall("valid_utf8") for guard in loop.guards):
             raise refusal("SW396", "")
-    return {"status": "ok"}
+    return IndependentReply()
 
 
-def compile_reads(request: dict[str, Any], blobs: Sequence[bytes]) -> Reply:
-    """Replies with status "ok" and `inputs`: the names of the inputs that results depend on, in any batch."""
-    reply, program = _program(request, blobs)
-    if program is None:
-        return reply
+def compile_reads(request: PipelineRequest, blobs: Sequence[bytes]) -> ReadsReply | Refused:
+    """Returns the names of the inputs that results depend on, in any batch."""
+    made = _compiled(request, blobs)
+    if isinstance(made, Refused):
+        return made
+    program = made[1]
     depends_on_batch = any(loop.some for loop in program.loops)
-    names = [i["name"] for i in request["inputs"]] if depends_on_batch else [i.name for i in program.inputs]
-    return {"status": "ok", "inputs": names}
+    return ReadsReply(inputs=tuple(i.name for i in (request.inputs if depends_on_batch else program.inputs)))
 
 
-def compile_parts(request: dict[str, Any], blobs: Sequence[bytes]) -> Reply:
-    """Replies with status "ok" and the result of `score_parts`, or "refused".
-
-    `others` in the request names inputs of a joined table.
+def compile_parts(request: PartsRequest, blobs: Sequence[bytes]) -> PartsReply | Refused:
+    """Returns the result of `score_parts`. `others` in the request names inputs of a joined table.
 
     Refuses like a kernel compilation. Also refuses a NULL that decides a dtype of its batch (SW390), and functions whose
     kernels are approximate (SW397, `kept` in the reply). Of the latter, rows of a batch that Python computes would differ in
     the last digits.
     """
     _refuse_nulls(request, ("float", "double", "string"))
-    reply = compile_pipeline(request, blobs)
-    if reply["status"] != "ok":
-        return reply
-    if reply["kept"]:
+    made = _program(request, blobs)
+    if isinstance(made, Refused):
+        return made
+    reply, program = made
+    if reply.kept:
         raise refusal("SW397", "", why="its kernel differs from Python in the last digits")
-    nullable = {i["name"]: bool(i["nullable"]) for i in request["inputs"]}
-    return score_parts(parse_program(reply["program"], reply["blocks"]), nullable, set(request["others"]))
+    return score_parts(program, {i.name: i.nullable for i in request.inputs}, set(request.others))
 
 
-def _program(request: dict[str, Any], blobs: Sequence[bytes]) -> tuple[Reply, Program | None]:
+def _compiled(request: PipelineRequest, blobs: Sequence[bytes]) -> tuple[Compiled, Program] | Refused:
+    """Returns a program without guards over columns without NULLs. Refuses SW390 and SW391."""
     _refuse_nulls(request, ("float", "double"))
-    reply = compile_pipeline(request, blobs)
-    if reply["status"] != "ok":
-        return reply, None
-    if reply["guarded"]:
+    made = _program(request, blobs)
+    if not isinstance(made, Refused) and made[0].guarded:
         raise refusal("SW391", "")
-    return reply, parse_program(reply["program"], reply["blocks"])
+    return made
 
 
-def _refuse_nulls(request: dict[str, Any], apart_from: tuple[str, ...]) -> None:
-    for given in request["inputs"]:
-        if given["nullable"] and given["type"] not in apart_from:
-            raise refusal("SW390", "", column=given["name"].partition("#")[0], type=given["type"])
+def _program(request: PipelineRequest, blobs: Sequence[bytes]) -> tuple[Compiled, Program] | Refused:
+    made = compile_pipeline(request, blobs)
+    if isinstance(made.reply, Refused):
+        return made.reply
+    assert made.program is not None
+    return made.reply, made.program
+
+
+def _refuse_nulls(request: PipelineRequest, apart_from: tuple[str, ...]) -> None:
+    for given in request.inputs:
+        if given.nullable and given.type not in apart_from:
+            raise refusal("SW390", "", column=given.name.partition("#")[0], type=given.type)

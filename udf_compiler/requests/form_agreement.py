@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Any
 
+from sparkweld.contract import requests
+from sparkweld.contract.requests import PipelineRequest
 from sparkweld.ir.ops import Read
 from sparkweld.ir.program import Input, Loop, body_types
 from udf_compiler.boundary.columns import ONE_FORM, title_of
@@ -38,7 +39,7 @@ class Form:
 
 
 def batchwise(
-    request: Mapping[str, Any], calls: Sequence[BatchCall], trace: Callable[[dict[str, Any]], Form | None]
+    request: PipelineRequest, calls: Sequence[BatchCall], trace: Callable[[PipelineRequest], Form | None]
 ) -> str | None:
     """Returns why a row's result may differ between batches; None if it provably does not, or if the request does not require it.
 
@@ -46,7 +47,7 @@ def batchwise(
     in batches with NULLs in that column. So each form is compared with the form that has NULLs in one more column, over rows
     where that column is not NULL.
     """
-    if request.get("regrouped") is not True or any(map(_has_nulls, request["inputs"])):
+    if not request.regrouped or any(map(_has_nulls, request.inputs)):
         return None
     for call in calls:
         if call.spreads:
@@ -68,7 +69,7 @@ def batchwise(
 
 
 def _in_all_forms(
-    request: Mapping[str, Any], calls: Sequence[BatchCall], trace: Callable[[dict[str, Any]], Form | None]
+    request: PipelineRequest, calls: Sequence[BatchCall], trace: Callable[[PipelineRequest], Form | None]
 ) -> bool:
     """Whether one trace represents all forms.
 
@@ -88,14 +89,14 @@ def _steps(columns: frozenset[str]) -> Iterator[tuple[frozenset[str], str]]:
             yield from ((some, column) for column in sorted(columns - some))
 
 
-def _has_nulls(given: Mapping[str, Any]) -> bool:
+def _has_nulls(given: requests.Input) -> bool:
     """Whether an input belongs to a form for batches with NULLs in it; batch dependence is not checked for those."""
-    return given.get("state") == "nullable" and isinstance(given["type"], str) and given["type"] not in ONE_FORM
+    return given.state == "nullable" and given.type not in ONE_FORM
 
 
-def _with_nulls(request: Mapping[str, Any], columns: frozenset[str]) -> dict[str, Any]:
-    inputs = [{**given, "state": "nullable"} if given["name"] in columns else given for given in request["inputs"]]
-    return {**request, "inputs": inputs}
+def _with_nulls(request: PipelineRequest, columns: frozenset[str]) -> PipelineRequest:
+    inputs = (replace(given, state="nullable") if given.name in columns else given for given in request.inputs)
+    return replace(request, inputs=tuple(inputs))
 
 
 def _difference(less: Form | None, more: Form | None, column: str) -> str | None:

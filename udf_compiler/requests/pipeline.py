@@ -1,7 +1,7 @@
 """Compiles a request (steps over columns, bottom up) to one optimised program, or returns all refusals.
 
 Every step becomes a loop over the current domain. The loop of a filter creates a new domain, and the loop of a map may
-create one. The optimizer then fuses the loops. `udf_compiler.service.protocol` and the docstring of `compile_pipeline` describe
+create one. The optimizer then fuses the loops. `sparkweld.contract` and the docstring of `compile_pipeline` describe
 request and reply.
 """
 
@@ -10,13 +10,40 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import replace
+from functools import partial
+from typing import TypeVar
 
+from sparkweld.contract import requests
 from sparkweld.contract.constants import BOUNDED_NOTE
+from sparkweld.contract.expressions import Expression
+from sparkweld.contract.replies import (
+    Approximation,
+    Block,
+    Compiled,
+    OutputColumn,
+    RefusalRecord,
+    Refused,
+    Seconds,
+    UdfNotes,
+    VectorShape,
+    Watch,
+)
+from sparkweld.contract.requests import (
+    AggregateStep,
+    FilterStep,
+    MapStep,
+    PipelineRequest,
+    ProjectedColumn,
+    ProjectStep,
+    PythonStep,
+    Step,
+    UdfEntry,
+    udfs_of,
+)
+from sparkweld.contract.spark_types import fields_of
 from sparkweld.errors import Refusal
 from sparkweld.ir import ROWS, Input, Program, ProgramBuilder, print_program
-from sparkweld.ir.layouts.trees import BLOCK
-from sparkweld.ir.ops import Call, TreeEnsemble
 from sparkweld.ir.program import output_types
 from sparkweld.optimizer import optimize
 from sparkweld.optimizer.bounds_pay import bounds_pay
@@ -34,8 +61,7 @@ from udf_compiler.boundary.columns import (
 )
 from udf_compiler.boundary.row_flags import guards_as_column
 from udf_compiler.boundary.series import ir_type
-from udf_compiler.boundary.type_names import with_names
-from udf_compiler.eval_types import fields_of, kind_of, map_kind_of, sees_batch_state
+from udf_compiler.eval_types import kind_of, map_kind_of, sees_batch_state
 from udf_compiler.frontends.catalyst import expressions
 from udf_compiler.frontends.catalyst.merging import merge_rows
 from udf_compiler.frontends.spark_ml import MlFunctions, result
@@ -43,55 +69,51 @@ from udf_compiler.frontends.spark_ml.stages import Vector
 from udf_compiler.frontends.tracing.zones import session_zone
 from udf_compiler.function.environment import worker_environment
 from udf_compiler.function.model_files import reading
+from udf_compiler.requests.compilation import Compilation, batch_rows, kept, kept_in
 from udf_compiler.requests.form_agreement import Form, batchwise
 from udf_compiler.requests.udfs import EVALUATED_ONCE, UdfTracer
 
 _BOUNDED = f"{BOUNDED_NOTE} are skipped before full scoring"
 
 
-def compile_pipeline(
-    request: dict[str, Any], blobs: Sequence[bytes], check_size: Callable[[Program], None] | None = None
-) -> dict[str, Any]:
-    """Replies to a compile request: status "ok" with the program's text, or "refused" with every refusal found.
+T = TypeVar("T")
 
-    `blocks` are the program's constant blocks with their bytes, which the service sends separately. `files` are the files
-    that functions have read (`udf_compiler.function.model_files`). All UDFs are traced even when one is refused: a reader of the
-    refused result sees a column of its declared type instead. `check_size` raises the refusal of a program that is too large
-    for a kernel. Raises InternalError for SparkWeld's own bugs.
+
+def compile_pipeline(
+    request: PipelineRequest, blobs: Sequence[bytes], check_size: Callable[[Program], None] | None = None
+) -> Compilation:
+    """Compiles a request, or returns every refusal found.
+
+    `files` of the reply are the files that functions have read (`udf_compiler.function.model_files`). All UDFs are traced even
+    when one is refused: a reader of the refused result sees a column of its declared type instead. `check_size` raises the
+    refusal of a program that is too large for a kernel. Raises InternalError for SparkWeld's own bugs.
     """
-    python, zone = request.get("python", {}), request.get("conf", {}).get("timezone")
-    with worker_environment(request), session_zone(zone), reading(python.get("files")) as files:
-        reply = _Pipeline(request, blobs).reply(check_size)
-    if files is not None and files.states:
-        reply["files"] = [state.described for state in files.states.values()]
-    return reply
+    with worker_environment(request), session_zone(request.conf.timezone), reading(request.python.files) as files:
+        made = _Pipeline(request, blobs).compiled(check_size)
+    if files is None or not files.states:
+        return made
+    return replace(made, reply=replace(made.reply, files=tuple(state.described for state in files.states.values())))
 
 
 class _Pipeline:
-    def __init__(self, request: dict[str, Any], blobs: Sequence[bytes]) -> None:
-        self._given, self._blobs = request, blobs
-        self.request = request = with_names(request)
-        self.exact = bool(request.get("conf", {}).get("exact", False))
-        self.refusals: list[dict[str, Any]] = []
+    def __init__(self, request: PipelineRequest, blobs: Sequence[bytes]) -> None:
+        self.request, self._blobs = request, blobs
+        self.exact = request.conf.exact
+        self.refusals: list[RefusalRecord] = []
         self.fused: list[str] = []
-        self.notes: list[dict[str, Any]] = []
+        self.notes: list[tuple[str, list[str]]] = []
         self.step = 0
-        inputs = [_input(given) for given in request["inputs"]]
-        self.builder = ProgramBuilder(request.get("label", "pipeline"), [i for _, i in inputs if isinstance(i, Input)])
+        inputs = [_input(given) for given in request.inputs]
+        self.builder = ProgramBuilder(request.label, [i for _, i in inputs if isinstance(i, Input)])
         known = [column for column, input in inputs if isinstance(input, Input)]
-        self.ml = MlFunctions(request.get("stages", ()), blobs, self.exact)
+        self.ml = MlFunctions(request.stages, blobs, self.exact)
         refused = {c.name: error for c, error in inputs if isinstance(error, Refusal)}
         self.columns = Columns(self.builder, known, refused, self.ml)
         self.vectors: list[Vector] = []
-        self.watched: dict[str, dict[str, Any]] = {}
-        settings = {name: request.get(name, {}) for name in ("conf", "python")}
-        self.udfs = UdfTracer(blobs, self.columns, self.exact, settings, bool(request.get("regrouped", False)), self.ml)
-        self._steps = {
-            "python": self._python, "filter": self._filter, "project": self._project, "map": self._map,
-            "aggregate": self._aggregate,
-        }  # fmt: skip
+        self.watched: dict[str, Watch | None] = {}
+        self.udfs = UdfTracer(request, blobs, self.columns, self.ml)
 
-    def reply(self, check_size: Callable[[Program], None] | None) -> dict[str, Any]:
+    def compiled(self, check_size: Callable[[Program], None] | None) -> Compilation:
         started = time.perf_counter()
         self._trace()
         names = None if self.refusals else self._try(None, self._outputs)
@@ -100,25 +122,38 @@ class _Pipeline:
         if program is not None:
             before, program = program, self._optimized(program, check_size)
             if self.notes and program.has_trials:
-                self.notes[-1]["notes"].append(_BOUNDED)
+                self.notes[-1][1].append(_BOUNDED)
             self.step = 0
             self._refuse_inexact(before, program)
-            if self.request.get("rowwise", False):
+            if self.request.rowwise:
                 program = guards_as_column(program)
             self._try(None, lambda: self._check_blocks(program))
             if check_size is not None:
                 self._try(None, lambda: check_size(program))
-        seconds = {"trace": round(traced - started, 6), "optimize": round(time.perf_counter() - traced, 6)}
+        seconds = Seconds(trace=round(traced - started, 6), optimize=round(time.perf_counter() - traced, 6))
         if self.refusals or program is None:
-            return {"status": "refused", "refusals": self.refusals, "seconds": seconds}
-        return {"status": "ok", **self._describe(program), "seconds": seconds}
+            return Compilation(Refused(refusals=tuple(self.refusals), seconds=seconds))
+        return Compilation(self._describe(program, seconds), program)
 
     def _trace(self) -> None:
-        for index, step in enumerate(self.request["steps"]):
+        for index, step in enumerate(self.request.steps):
             self.step = index
-            self._steps[step["kind"]](step)
+            self._trace_step(step)
 
-    def _form(self, request: dict[str, Any]) -> Form | None:
+    def _trace_step(self, step: Step) -> None:
+        if isinstance(step, PythonStep):
+            for entry in step.udfs:
+                self._one_udf(entry)
+        elif isinstance(step, MapStep):
+            self._map(step)
+        elif isinstance(step, FilterStep):
+            self._filter(step)
+        elif isinstance(step, ProjectStep):
+            self._project(step)
+        else:
+            self._aggregate(step)
+
+    def _form(self, request: PipelineRequest) -> Form | None:
         """Returns the traced loops of the same request for other batches; None when it is refused for them."""
         other = _Pipeline(request, self._blobs)
         other._trace()
@@ -129,13 +164,13 @@ class _Pipeline:
 
         They are enabled always, or only where they pay for the number of rows of a task and fit the size limits.
         """
-        conf = self.request.get("conf", {})
-        bounds = conf.get("bounds", True)
+        conf = self.request.conf
+        bounds = conf.bounds
         if bounds is True:
             return optimize(program)
         logical = optimize(program, without=(skip_models, choose_layouts))
         plain = choose_layouts(logical)
-        if bounds is False or not bounds_pay(plain, bounds, conf["timeout"] / 1000):
+        if bounds is False or not bounds_pay(plain, bounds, (conf.timeout or 0) / 1000):
             return plain
         bounded = optimize(logical)
         try:
@@ -147,97 +182,95 @@ class _Pipeline:
 
     def _check_blocks(self, program: Program) -> None:
         """Refuses (SW864) constants that are too large for the driver."""
-        limit, size = self.request.get("conf", {}).get("modelBytes"), sum(block.size for block in program.blocks)
+        limit, size = self.request.conf.model_bytes, sum(block.size for block in program.blocks)
         if limit is not None and size > limit:
             raise refusal("SW864", bytes=f"{size:,}", limit=f"{limit:,}")
 
-    def _describe(self, program: Program) -> dict[str, Any]:
+    def _describe(self, program: Program, seconds: Seconds) -> Compiled:
         types = output_types(program)
+        wanted = self.request.outputs
         outputs = [
-            {"name": name, "type": self.columns[name].spark_type, "nullable": type.nullable}
-            for name, type in zip(self.request["outputs"], types[: len(self.request["outputs"])], strict=True)
+            OutputColumn(name=name, type=self.columns[name].spark_type, nullable=type.nullable)
+            for name, type in zip(wanted, types[: len(wanted)], strict=True)
         ]
         numbers = sum(len(vector.written) for vector in self.vectors)
-        outputs += [{"name": f"number {at} of vectors", "type": "double", "nullable": False} for at in range(numbers)]
-        outputs += [{"name": name, "type": "double", "nullable": False} for name in self.watched]
+        others = [*(f"number {at} of vectors" for at in range(numbers)), *self.watched]
+        outputs += [OutputColumn(name=name, type="double", nullable=False) for name in others]
         flags = len(types) > len(outputs)
-        return {
-            "program": print_program(program),
-            "hash": program.digest,
-            "blocks": program.blocks,
-            "inputs": [i.name for i in program.inputs],
-            "outputs": outputs,
-            "vectors": [{"size": len(vector.written), "form": vector.form} for vector in self.vectors],
-            "watched": list(self.watched.values()),
-            "filtered": any(loop.where is not None for loop in program.loops),
-            "flags": flags,
-            "guarded": flags or any(loop.guards or loop.some for loop in program.loops),
-            "piecewise": not any(loop.guards or loop.some for loop in program.loops),
-            "batchwise": batchwise(self._given, self.udfs.calls, self._form),
-            "batchRows": _batch_rows(program),
-            "repeatable": not any(loop.some or loop.groups or loop.where is not None for loop in program.loops),
-            "kept": [{"op": op, "bound": bound} for op, bound in self._all_kept(program)],
-            "nodes": program.size,
-            "udfs": [*self.notes, *self.ml.described()],
-            "fused": self.fused,
-        }
+        notes = (UdfNotes(name=name, notes=tuple(notes)) for name, notes in self.notes)
+        return Compiled(
+            program=print_program(program),
+            hash=program.digest,
+            blocks=tuple(Block(digest=block.digest, bytes=block.size) for block in program.blocks),
+            inputs=tuple(i.name for i in program.inputs),
+            outputs=tuple(outputs),
+            vectors=tuple(VectorShape(size=len(vector.written), form=vector.form) for vector in self.vectors),
+            watched=tuple(about for about in self.watched.values() if about is not None),
+            filtered=any(loop.where is not None for loop in program.loops),
+            flags=flags,
+            guarded=flags or any(loop.guards or loop.some for loop in program.loops),
+            piecewise=not any(loop.guards or loop.some for loop in program.loops),
+            batchwise=batchwise(self.request, self.udfs.calls, self._form),
+            batch_rows=batch_rows(program),
+            repeatable=not any(loop.some or loop.groups or loop.where is not None for loop in program.loops),
+            kept=tuple(Approximation(op=op, bound=bound) for op, bound in self._all_kept(program)),
+            nodes=program.size,
+            udfs=(*notes, *self.ml.described()),
+            fused=tuple(self.fused),
+            seconds=seconds,
+        )
 
     def _all_kept(self, program: Program) -> list[tuple[str, str]]:
-        return list(dict.fromkeys((*_kept(program).items(), *self.udfs.kept, *self.ml.kept)))
+        return list(dict.fromkeys((*kept(program).items(), *self.udfs.kept, *self.ml.kept)))
 
-    def _python(self, step: dict[str, Any]) -> None:
-        for entry in step["udfs"]:
-            self._one_udf(entry)
-
-    def _one_udf(self, entry: dict[str, Any]) -> None:
+    def _one_udf(self, entry: UdfEntry) -> None:
         notes: list[str] = []
-        results = entry.get("fields") or [entry["result"]]
+        results = list(entry.fields or (entry.result,))
 
         def traced() -> list[Column]:
-            kind = kind_of(entry["udf"]["evalType"], entry["name"])
-            kind.check_confs(self.request.get("conf", {}).get("pandas", {}), entry["name"])
-            return self.udfs.trace(entry["udf"], results, notes)
+            kind_of(entry.udf.eval_type, entry.name).check_confs(self.request.conf.pandas, entry.name)
+            return self.udfs.trace(entry.udf, results, notes)
 
-        made = self._try(entry["name"], traced)
+        made = self._try(entry.name, traced)
         if made is None:
-            fields = fields_of(entry["udf"]["returnType"])
-            types = [field["type"] for field in fields] if fields else [entry["udf"]["returnType"]]
+            fields = fields_of(entry.udf.return_type)
+            types = [field.type for field in fields] if fields else [str(entry.udf.return_type)]
             for result, type in zip(results, types, strict=True):
                 self.columns.add_refused(result, type)
         else:
             for column in made:
                 self.columns.add(column)
             if EVALUATED_ONCE not in notes:
-                self.fused.append(entry["name"])
-            self.notes.append({"name": entry["name"], "notes": notes})
+                self.fused.append(entry.name)
+            self.notes.append((entry.name, notes))
 
-    def _map(self, step: dict[str, Any]) -> None:
-        name, domain = step["name"], f"mapped{self.step}"
+    def _map(self, step: MapStep) -> None:
+        name, domain = step.name, f"mapped{self.step}"
         self.fused.append(name)
         notes: list[str] = []
 
         def mapped() -> tuple[list[Column], bool]:
-            map_kind_of(step["udf"]["evalType"], name).check_confs(self.request.get("conf", {}).get("pandas", {}), name)
-            return self.udfs.map(step["udf"], step["results"], domain, notes)
+            map_kind_of(step.udf.eval_type, name).check_confs(self.request.conf.pandas, name)
+            return self.udfs.map(step.udf, step.results, domain, notes)
 
         made = self._try(name, mapped)
         if made is None:
-            for result, field in zip(step["results"], step["udf"]["returnType"]["fields"], strict=True):
-                self.columns.add_refused(result, field["type"])
+            for result, field in zip(step.results, fields_of(step.udf.return_type) or (), strict=True):
+                self.columns.add_refused(result, field.type)
             return
         for column in made[0]:
             self.columns.add(column)
         if made[1]:
             self.columns.narrow(domain, ())
-        self.notes.append({"name": name, "notes": notes})
+        self.notes.append((name, notes))
 
-    def _filter(self, step: dict[str, Any]) -> None:
+    def _filter(self, step: FilterStep) -> None:
         self.fused.append("filter")
         domain = f"kept{self.step}"
 
         def filtered() -> str:
             loop = self.columns.loop("filter")
-            condition = expressions.translate(loop, step["condition"], self.columns.reader(loop), self.ml)
+            condition = expressions.translate(loop, step.condition, self.columns.reader(loop), self.ml)
             where = loop.value_of(condition)
             if condition.type.nullable:
                 where = loop.call("logical_and", where, loop.is_valid(condition))
@@ -245,44 +278,44 @@ class _Pipeline:
             return domain
 
         if self._try(None, filtered) is not None:
-            self.columns.narrow(domain, non_null_columns(step["condition"]))
+            self.columns.narrow(domain, non_null_columns(step.condition))
 
-    def _project(self, step: dict[str, Any]) -> None:
-        if step["columns"]:
+    def _project(self, step: ProjectStep) -> None:
+        if step.columns:
             self.fused.append("project")
-        for entry in step["columns"]:
-            if self.ml.is_vector(entry["expr"]):
-                self.ml.define(entry["name"], self._try(None, lambda entry=entry: self._vector(entry)))  # type: ignore[misc]
+        for entry in step.columns:
+            if self.ml.is_vector(entry.expr):
+                self.ml.define(entry.name, self._try(None, partial(self._vector, entry.expr)))
                 continue
-            made = self._try(None, lambda entry=entry: self._projected(entry))  # type: ignore[misc]
+            made = self._try(None, partial(self._projected, entry))
             if made is None:
-                self.columns.add_refused(entry["name"], entry["expr"]["type"])
+                self.columns.add_refused(entry.name, entry.expr.type)
             else:
-                self.columns.add(made, columns_in(entry["expr"]))
+                self.columns.add(made, columns_in(entry.expr))
 
-    def _projected(self, entry: dict[str, Any]) -> Column:
+    def _projected(self, entry: ProjectedColumn) -> Column:
         loop = self.columns.loop("project")
-        value = expressions.translate(loop, entry["expr"], self.columns.reader(loop), self.ml)
-        loop.append(entry["name"], value)
+        value = expressions.translate(loop, entry.expr, self.columns.reader(loop), self.ml)
+        loop.append(entry.name, value)
         loop.close()
         # NULL wherever such a column is, so the batch of the expression has NULLs too
-        state = "nullable" if self.columns.with_nulls(strict_columns(entry["expr"])) else "dense"
-        column = Column(entry["name"], entry["expr"]["type"], value.type.nullable, state)
+        state = "nullable" if self.columns.with_nulls(strict_columns(entry.expr)) else "dense"
+        column = Column(entry.name, entry.expr.type, value.type.nullable, state)
         if column.name in self._arguments():
             refuse_made_nulls(column.title, column.spark_type, value.type, state)
         return column
 
-    def _vector(self, entry: dict[str, Any]) -> dict[str, Any]:
+    def _vector(self, expr: Expression) -> Expression:
         """Returns the expression of a column of vectors or words.
 
         Only its guards form a loop: Spark raises here, regardless of the readers.
         """
         loop = self.columns.loop("vector")
-        expressions.translate_vector(loop, entry["expr"], self.columns.reader(loop), self.ml)
+        expressions.translate_vector(loop, expr, self.columns.reader(loop), self.ml)
         loop.close()
-        return entry["expr"]  # type: ignore[no-any-return]
+        return expr
 
-    def _aggregate(self, step: dict[str, Any]) -> None:
+    def _aggregate(self, step: AggregateStep) -> None:
         """Merges rows of another kernel.
 
         An aggregate is the only step of its request, over the block of rows that the other produced.
@@ -293,24 +326,16 @@ class _Pipeline:
 
     def _arguments(self) -> set[str]:
         """Returns the columns that UDFs of this and later steps read, where NULLs decide dtypes."""
-        later = [e["udf"] for s in self.request["steps"][self.step :] if s["kind"] == "python" for e in s["udfs"]]
-        later += [s["udf"] for s in self.request["steps"][self.step :] if s["kind"] == "map"]
-        udfs = [udf for udf in later if sees_batch_state(udf["evalType"])]
-        names: set[str] = set()
-        while udfs:
-            for argument in udfs.pop()["args"]:
-                if argument.get("udf") is not None:
-                    udfs.append(argument["udf"])
-                else:
-                    names |= columns_in(argument["expr"])
-        return names
+        later = [udf for step in self.request.steps[self.step :] for udf in udfs_of(step)]
+        calls = [inner for udf in later if sees_batch_state(udf.eval_type) for inner in udf.with_inner]
+        return set().union(*(columns_in(expr) for call in calls for expr in call.expressions))
 
     def _outputs(self) -> list[str]:
         """Returns the names of the result columns, followed by those of the numbers of result vectors.
 
         A column of a domain before the last filter is appended again in the last domain.
         """
-        wanted, vectors = self.request["outputs"], self.request.get("vectors", ())
+        wanted, vectors = self.request.outputs, self.request.vectors
         if self.columns.domain == ROWS:
             self.watched = {name: about for name, about in self.builder.watched.items() if name in self.builder.columns}
         if self.columns.domain == ROWS and not vectors:
@@ -323,7 +348,7 @@ class _Pipeline:
                 loop.append(output, loop.read(name))
         for name in vectors:
             reader = self.columns.reader(loop)
-            vector = expressions.translate_vector(loop, {"op": "Column", "name": name, "type": "vector"}, reader, self.ml)
+            vector = expressions.translate_vector(loop, Expression(op="Column", name=name, type="vector"), reader, self.ml)
             assert isinstance(vector, Vector)
             self.vectors.append(result(vector, re.sub(r"#\d+$", "", name)))
             for at, number in enumerate(vector.written):
@@ -334,15 +359,15 @@ class _Pipeline:
 
     def _refuse_inexact(self, before: Program, after: Program) -> None:
         """Refuses (SW232) approximate operations: all of them, or those of the functions that were declared exact."""
-        for op, bound in _kept(after).items() if self.exact or self.udfs.exact else ():
-            users = [loop.name for loop in before.loops if op in _kept_in(loop.body)]
+        for op, bound in kept(after).items() if self.exact or self.udfs.exact else ():
+            users = [loop.name for loop in before.loops if op in kept_in(loop.body)]
             if not self.exact:
                 users = [user for user in users if user in self.udfs.exact]
             for user in dict.fromkeys(users or ([before.name] if self.exact else [])):
                 place = self.udfs.places.get(user, user)
                 self._refused(user, refusal("SW232", place, op=op, bound=bound))
 
-    def _try(self, udf: str | None, make: Callable[[], Any]) -> Any:
+    def _try(self, udf: str | None, make: Callable[[], T]) -> T | None:
         """Returns the result of `make`; None when it is refused (which is recorded) or needs a column with a recorded refusal."""
         try:
             return make()
@@ -355,41 +380,15 @@ class _Pipeline:
         return None
 
     def _refused(self, udf: str | None, error: Refusal) -> None:
-        entry = {"udf": udf, "step": self.step, "code": error.code, "title": error.title, "message": error.message}
-        entry.update(hint=error.hint, place=error.place)
+        entry = RefusalRecord.of(error, udf, self.step)
         if entry not in self.refusals:
             self.refusals.append(entry)
 
 
-def _input(given: dict[str, Any]) -> tuple[Column, Input | Refusal]:
+def _input(given: requests.Input) -> tuple[Column, Input | Refusal]:
     """Returns a column, and its program input or its refusal."""
-    column = Column(given["name"], given["type"], bool(given["nullable"]), given.get("state", "dense"))
+    column = Column(given.name, given.type, given.nullable, given.state)
     try:
         return column, Input(column.name, ir_type(column.spark_type, column.holds_null, column.title))
     except Refusal as error:
         return column, error
-
-
-def _batch_rows(program: Program) -> int:
-    """Returns the number of rows that makes a batch efficient; 0 for any number, or if rows depend on others of their batch.
-
-    The few rows that a filter leaves of a batch still read a whole forest.
-    """
-    if any(loop.some or loop.groups for loop in program.loops):
-        return 0
-    lets = (let for loop in program.loops if loop.where is not None for let in loop.body)
-    rows = max((let.op.block_rows(some=True) for let in lets if isinstance(let.op, TreeEnsemble)), default=0)
-    return rows if rows > BLOCK else 0
-
-
-def _kept(program: Program) -> dict[str, str]:
-    return {op: bound for loop in program.loops for op, bound in _kept_in(loop.body).items()}
-
-
-def _kept_in(body: Sequence[Any]) -> dict[str, str]:
-    """Returns name -> bound of the ops whose kernels differ from `evaluate` within a documented bound."""
-    kept: dict[str, str] = {}
-    for let in body:
-        if let.op.bound is not None:
-            kept[let.op.fn if isinstance(let.op, Call) else let.op.name] = let.op.bound
-    return kept

@@ -8,12 +8,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from sparkweld.contract.decoding import encode
+from sparkweld.contract.expressions import Expression
+from sparkweld.contract.requests import PipelineRequest, Udf
+from sparkweld.contract.spark_types import fields_of
 from sparkweld.errors import Refusal
 from sparkweld.ir import ROWS, LoopBuilder, Value
 from sparkweld.reasons import refusal
 from udf_compiler.boundary.columns import ONE_FORM, Column, Columns, Unknown, columns_in, refuse_made_nulls, strict_columns
 from udf_compiler.boundary.series import Field, check_names, dtypes_by_nulls
-from udf_compiler.eval_types import Call, Kind, check_nullable, check_types, fields_of, kind_of, map_kind_of
+from udf_compiler.eval_types import Call, Kind, check_nullable, kind_of, map_kind_of
 from udf_compiler.frontends.catalyst import expressions
 from udf_compiler.frontends.pandas.any_form import asks_for_all_forms
 from udf_compiler.frontends.spark_ml import MlFunctions
@@ -44,40 +48,33 @@ class UdfTracer:
 
     def __init__(
         self,
+        request: PipelineRequest,
         blobs: Sequence[bytes],
         columns: Columns,
-        exact: bool,
-        settings: dict[str, Any],
-        regrouped: bool = False,
         ml: MlFunctions | None = None,
     ) -> None:
-        """Starts without traced calls.
-
-        `settings`: the parts of the request that a trace may depend on, besides the call and its columns.
-
-        `regrouped`: batches are not those of Spark, so a batch may have NULLs in rows that a filter drops.
-        """
-        self._regrouped, self._ml = regrouped, ml
+        """Starts without traced calls. With `regrouped` batches, a batch may have NULLs in rows that a filter drops."""
+        self._request, self._regrouped, self._ml = request, request.regrouped, ml
         self.places: dict[str, str] = {}
         self.kept: list[tuple[str, str]] = []
         self.exact: set[str] = set()
         self.calls: list[BatchCall] = []
-        self._blobs, self._columns, self._exact, self._settings = blobs, columns, exact, settings
+        self._blobs, self._columns, self._exact = blobs, columns, request.conf.exact
         self._prepared: dict[tuple[int, int], tuple[Callable[..., Any], Prepared]] = {}
         self._wrapped: set[tuple[int, int]] = set()  # keys of `_prepared` that pandas-on-Spark has wrapped
         self._traced: dict[str, list[str]] = {}
 
-    def trace(self, udf: dict[str, Any], results: list[str], notes: list[str]) -> list[Column]:
+    def trace(self, udf: Udf, results: list[str], notes: list[str]) -> list[Column]:
         """Adds the loop of a UDF and of the UDFs chained inside it; returns the columns `results`, one per field of a struct.
 
         The same function of the same arguments, as Spark plans it in a filter and again above it, is evaluated once. It is
         row-local, so the rows that the filter keeps have the same results as before.
         """
-        loop = self._columns.loop(udf["name"])
-        fields = fields_of(udf["returnType"])
-        types = [udf["returnType"]] if fields is None else [field["type"] for field in fields]
+        loop = self._columns.loop(udf.name)
+        fields = fields_of(udf.return_type)
+        types = [str(udf.return_type)] if fields is None else [field.type for field in fields]
         if fields is not None:
-            check_names([field["name"] for field in fields], "its result", udf["name"])
+            check_names([field.name for field in fields], "its result", udf.name)
         known = self._traced.setdefault(self._identity(udf), results)
         if known != results:
             earlier = [self._columns[name] for name in known]
@@ -86,8 +83,7 @@ class UdfTracer:
             loop.close()
             notes.append(EVALUATED_ONCE)
             return [Column(r, t, c.nullable) for r, t, c in zip(results, types, earlier, strict=True)]
-        kind = kind_of(udf["evalType"], udf["name"])
-        check_types(udf["name"], types)
+        kind = kind_of(udf.eval_type, udf.name)
         with working_on(udf):
             values = self._values(kind, loop, udf, notes)
         self._note_call(kind, udf, loop)
@@ -97,14 +93,13 @@ class UdfTracer:
         notes += [f"row-local, {len(loop.body)} operations", f"{len(loop.guards)} guards" if loop.guards else "no guards"]
         return [Column(r, t, v.type.nullable) for r, t, v in zip(results, types, values, strict=True)]
 
-    def map(self, udf: dict[str, Any], results: Sequence[str], domain: str, notes: list[str]) -> tuple[list[Column], bool]:
+    def map(self, udf: Udf, results: Sequence[str], domain: str, notes: list[str]) -> tuple[list[Column], bool]:
         """Adds the loop of a map; returns the columns `results`, and whether it drops rows and so creates `domain`."""
-        kind = map_kind_of(udf["evalType"], udf["name"])
+        kind = map_kind_of(udf.eval_type, udf.name)
         with working_on(udf):
-            call = self._call(kind, self._columns.loop(udf["name"]), udf, notes)
-            fields = udf["returnType"]["fields"]
-            check_names([field["name"] for field in fields], "its result", call.place)
-            check_types(call.place, [field["type"] for field in fields])
+            call = self._call(kind, self._columns.loop(udf.name), udf, notes)
+            fields = fields_of(udf.return_type) or ()
+            check_names([field.name for field in fields], "its result", call.place)
             loop, values = kind.rows(call, kind.call(call), fields)
         check_nullable(call, fields, values)
         self._note_call(kind, udf, loop)
@@ -112,18 +107,18 @@ class UdfTracer:
         columns = []
         for name, field, value in zip(results, fields, values, strict=True):
             loop.append(name, value)
-            columns.append(Column(name, field["type"], value.type.nullable))
+            columns.append(Column(name, field.type, value.type.nullable))
         filtered = loop.where is not None
         loop.close(where=loop.where, makes=domain if filtered else None)
         notes += [f"row-local, {len(loop.body)} operations", f"{len(loop.guards)} guards" if loop.guards else "no guards"]
         return columns, filtered
 
-    def _note_call(self, kind: Kind, udf: dict[str, Any], loop: LoopBuilder) -> None:
+    def _note_call(self, kind: Kind, udf: Udf, loop: LoopBuilder) -> None:
         if kind.sees_batch_state:
             columns = self._columns.of_states(_columns_of(udf))
-            self.calls.append(BatchCall(udf["name"], len(loop.program.loops), frozenset(columns), loop.spreads))
+            self.calls.append(BatchCall(udf.name, len(loop.program.loops), frozenset(columns), loop.spreads))
 
-    def _values(self, kind: Kind, loop: LoopBuilder, udf: dict[str, Any], notes: list[str]) -> list[Value]:
+    def _values(self, kind: Kind, loop: LoopBuilder, udf: Udf, notes: list[str]) -> list[Value]:
         """Returns the results of a call, traced unless an earlier request has done it."""
         traced, question, files = traces(), self._question(udf), reads()
         if traced is None or question is None:
@@ -141,7 +136,7 @@ class UdfTracer:
         values = self._made(kind, loop, udf, notes)
         # Each request must read files itself to record them, and an additional column belongs to its own program.
         if loop.where is None and not loop.program.watched and not (files and files.states):
-            places = {name: self.places[name] for name in _names(udf)}
+            places = {name: self.places[name] for name in (call.name for call in udf.with_inner)}
             results = tuple(value.id for value in values)
             about = tuple(notes), tuple(self.kept[kept:]), places, loop.name in self.exact
             parts = tuple(columns), tuple(loop.body), tuple(loop.guards), frozenset(loop.local), tuple(loop.some), results
@@ -149,80 +144,78 @@ class UdfTracer:
             traced.put(key, made, made.bytes)
         return values
 
-    def _made(self, kind: Kind, loop: LoopBuilder, udf: dict[str, Any], notes: list[str]) -> list[Value]:
-        call, fields = self._call(kind, loop, udf, notes), fields_of(udf["returnType"])
+    def _made(self, kind: Kind, loop: LoopBuilder, udf: Udf, notes: list[str]) -> list[Value]:
+        call, fields = self._call(kind, loop, udf, notes), fields_of(udf.return_type)
         returned = kind.call(call)
         values = [kind.column(call, returned)] if fields is None else kind.fields(call, returned, fields)
         self.kept += call.kept
         return values
 
-    def _question(self, udf: dict[str, Any]) -> tuple[str, list[str]] | None:
+    def _question(self, udf: Udf) -> tuple[str, list[str]] | None:
         """Returns everything that the trace of a call depends on, with numbers for the names of its columns, and these names.
 
         None for a call with refused columns or functions of Spark's ML library, whose stages are stored elsewhere in the
         request.
         """
-        names: list[str] = []
+        names: dict[str, int] = {}
 
-        def numbered(part: Any) -> Any:
-            if isinstance(part, list):
-                return [numbered(p) for p in part]
-            if not isinstance(part, dict):
-                return part
-            made = {name: numbered(p) for name, p in part.items()}
-            if part.get("op") in ("ArgMax", "Ml", "VectorElement"):
-                raise Unknown(part["op"])
-            if part.get("op") == "Column":
-                names.extend([part["name"]] if part["name"] not in names else [])
-                made["name"] = names.index(part["name"])
-            if "payload" in part:
-                digest = contents(part, self._blobs)
-                made["payload"] = digest or hashlib.sha256(self._blobs[part["payload"]]).hexdigest()
-                made["broadcasts"] = [] if digest else made.get("broadcasts")
-            if "path" in part:
-                made["path"] = file_state(part["path"])
-            return made
+        def of_expression(expr: Expression) -> Any:
+            if expr.op in ("ArgMax", "Ml", "VectorElement"):
+                raise Unknown(expr.op)
+            if expr.op == "Column":
+                return names.setdefault(expr.name, len(names)), encode(replace(expr, name=""))
+            return [of_expression(arg) for arg in expr.args], encode(replace(expr, args=()))
+
+        def of_call(call: Udf) -> Any:
+            digest = contents(call, self._blobs)
+            files = [] if digest else [(file.id, file.path and file_state(file.path)) for file in call.broadcasts]
+            function = digest or hashlib.sha256(self._blobs[call.payload]).hexdigest()
+            values = [(argument.name, argument.value) for argument in call.args]
+            args = [(name, of_call(x) if isinstance(x, Udf) else of_expression(x)) for name, x in values]
+            return function, files, encode(replace(call, payload=0, broadcasts=(), args=())), args
 
         try:
-            call = numbered(udf)
+            call = of_call(udf)
             columns = [self._columns.state_of(name) for name in names]
         except (Refusal, Unknown):
             return None
-        includes = [file_state(path) for path in self._settings["python"].get("includes", ())]
-        settings = [self._settings, includes, MODULES.generation]
-        forms = self._regrouped and bool(self._columns.with_nulls(names))
-        return json.dumps([call, columns, forms, asks_for_all_forms(), self._columns.domain == ROWS, settings]), names
+        request, found = self._request, list(names)
+        includes = [file_state(path) for path in request.python.includes]
+        settings = [encode(request.conf), encode(request.python), includes, MODULES.generation]
+        forms = self._regrouped and bool(self._columns.with_nulls(found))
+        return json.dumps([call, columns, forms, asks_for_all_forms(), self._columns.domain == ROWS, settings]), found
 
-    def _identity(self, udf: dict[str, Any]) -> str:
+    def _identity(self, udf: Udf) -> str:
         """Returns a key that is equal for calls of one function on the same arguments, regardless of their names in the plan.
 
         It is a digest: nested JSON doubles its backslashes at each level, which exhausts memory in a chain of forty calls.
         """
-        arguments = [[a.get("name"), self._identity(a["udf"]) if a.get("udf") is not None else a["expr"]] for a in udf["args"]]
-        function = hashlib.sha256(self._blobs[udf["payload"]]).hexdigest()
-        call = [function, udf["evalType"], udf.get("deterministic", True), udf["returnType"], arguments]
+        values = [(a.name, a.value) for a in udf.args]
+        arguments = [[name, self._identity(x) if isinstance(x, Udf) else encode(x)] for name, x in values]
+        function = hashlib.sha256(self._blobs[udf.payload]).hexdigest()
+        call = [function, udf.eval_type, udf.deterministic, encode(udf.return_type), arguments]
         return hashlib.sha256(json.dumps(call).encode()).hexdigest()
 
-    def _call(self, kind: Kind, loop: LoopBuilder, udf: dict[str, Any], notes: list[str]) -> Call:
-        if not udf.get("deterministic", True):
-            raise refusal("SW207", udf["name"])
+    def _call(self, kind: Kind, loop: LoopBuilder, udf: Udf, notes: list[str]) -> Call:
+        if not udf.deterministic:
+            raise refusal("SW207", udf.name)
         original, prepared = self._prepare(kind, udf)
         if options_of(original).exact:
             self.exact.add(loop.name)
-        by_nulls = kind.sees_batch_state and any(dtypes_by_nulls(a["expr"]) for a in udf["args"] if a.get("udf") is None)
+        by_nulls = kind.sees_batch_state and any(map(dtypes_by_nulls, udf.expressions))
         positional: list[Any] = []
         named: dict[str, Any] = {}
-        for position, argument in enumerate(udf["args"]):
-            value = self._argument(kind, loop, argument, f"argument {position + 1} of {udf['name']}", notes)
-            if argument.get("name") is None:
+        for position, argument in enumerate(udf.args):
+            value = self._argument(kind, loop, argument.value, f"argument {position + 1} of {udf.name}", notes)
+            if argument.name is None:
                 positional.append(value)
             else:
-                named[argument["name"]] = value
-        notes.append(f"{udf['name']}({', '.join(map(kind.describe, (*positional, *named.values())))})")
+                named[argument.name] = value
+        notes.append(f"{udf.name}({', '.join(map(kind.describe, (*positional, *named.values())))})")
         return Call(
-            name=udf["name"],
-            eval_type=udf["evalType"],
-            return_type=udf["returnType"],
+            name=udf.name,
+            eval_type=udf.eval_type,
+            return_type=udf.return_type,
             original=original,
             prepared=prepared,
             args=tuple(positional),
@@ -234,13 +227,13 @@ class UdfTracer:
             kept=[],
         )
 
-    def _prepare(self, kind: Kind, udf: dict[str, Any]) -> tuple[Callable[..., Any], Prepared]:
+    def _prepare(self, kind: Kind, udf: Udf) -> tuple[Callable[..., Any], Prepared]:
         """Returns the function itself, and its checked copy."""
-        key = (udf["payload"], udf["evalType"])
+        key = (udf.payload, udf.eval_type)
         if key not in self._prepared:
-            function = load_command(self._blobs[udf["payload"]]).function
+            function = load_command(self._blobs[udf.payload]).function
             if options_of(function).backend == "python":
-                raise refusal("SW700", use_of(function).place or udf["name"])
+                raise refusal("SW700", use_of(function).place or udf.name)
             wrapped = pandas_on_spark.unwrap(function)
             if wrapped is None:
                 self._prepared[key] = function, kind.prepare(function)
@@ -249,73 +242,65 @@ class UdfTracer:
                 inside = replace(prepared, function=wrapped.around(prepared.function))
                 self._prepared[key] = wrapped.around(wrapped.function), inside
                 self._wrapped.add(key)
-        self.places[udf["name"]] = self._prepared[key][1].place
+        self.places[udf.name] = self._prepared[key][1].place
         return self._prepared[key]
 
-    def _argument(self, kind: Kind, loop: LoopBuilder, argument: dict[str, Any], title: str, notes: list[str]) -> Any:
-        if argument.get("udf") is not None:
-            return self._chained(kind, loop, argument["udf"], notes)
-        expr = argument["expr"]
-        if expr["op"] == "CreateNamedStruct":
-            return kind.struct(loop, self._fields(kind, loop, expr, title), title)
-        return kind.argument(loop, self._field(kind, loop, expr, title))
+    def _argument(self, kind: Kind, loop: LoopBuilder, given: Expression | Udf, title: str, notes: list[str]) -> Any:
+        if isinstance(given, Udf):
+            return self._chained(kind, loop, given, notes)
+        if given.op == "CreateNamedStruct":
+            return kind.struct(loop, self._fields(kind, loop, given, title), title)
+        return kind.argument(loop, self._field(kind, loop, given, title))
 
-    def _chained(self, kind: Kind, loop: LoopBuilder, udf: dict[str, Any], notes: list[str]) -> Any:
+    def _chained(self, kind: Kind, loop: LoopBuilder, udf: Udf, notes: list[str]) -> Any:
         """Returns the inner result unchanged: the worker passes it on without checking the declared return type."""
         call = self._call(kind, loop, udf, notes)
-        if (udf["payload"], udf["evalType"]) in self._wrapped:  # the outer UDF gets the prepared Series, object where NaN
+        if (udf.payload, udf.eval_type) in self._wrapped:  # the outer UDF gets the prepared Series, object where NaN
             raise refusal("SW269", call.place)
         with working_on(udf):
             result = kind.call(call)
         self.kept += call.kept
         return kind.hand_on(result, call.place)
 
-    def _fields(self, kind: Kind, loop: LoopBuilder, expr: dict[str, Any], title: str) -> list[Field]:
+    def _fields(self, kind: Kind, loop: LoopBuilder, expr: Expression, title: str) -> list[Field]:
         fields = []
-        for name, arg in zip(expr["names"], expr["args"], strict=True):
+        for name, arg in zip(expr.names, expr.args, strict=True):
             field = self._field(kind, loop, arg, f"{title}.{name}")
             fields.append(Field(name, field.value, field.spark_type, field.state))
         return fields
 
-    def _field(self, kind: Kind, loop: LoopBuilder, expr: dict[str, Any], title: str) -> Field:
+    def _field(self, kind: Kind, loop: LoopBuilder, expr: Expression, title: str) -> Field:
         """Returns an argument's value and its state. A dense argument has no NULL; the kind guards it."""
         if not kind.sees_batch_state:
             return self._plain_field(loop, expr, title)
         with_nulls = self._columns.with_nulls(columns_in(expr))
         if with_nulls and self._columns.domain != ROWS and not self._regrouped:
             raise refusal("SW234", title, column=with_nulls[0])
-        if expr["op"] != "Column":
+        if expr.op != "Column":
             guards = len(loop.guards)
             value = expressions.translate(loop, expr, self._columns.reader(loop), self._ml)
-            if expr["type"] in ONE_FORM:  # Spark computes it for each row, and its value in a flagged row changes no dtype
+            if expr.type in ONE_FORM:  # Spark computes it for each row, and its value in a flagged row changes no dtype
                 loop.take_as_local(guards)
             # NULL wherever such a column is, so the batch of the expression has NULLs too
             state = "nullable" if self._columns.with_nulls(strict_columns(expr)) else "dense"
-            refuse_made_nulls(title, expr["type"], value.type, state)
-            return Field(title, value, expr["type"], state)
-        column = self._columns[expr["name"]]
+            refuse_made_nulls(title, expr.type, value.type, state)
+            return Field(title, value, expr.type, state)
+        column = self._columns[expr.name]
         value = self._columns.read(loop, column.name)
         return Field(column.title, value, column.spark_type, "nullable" if with_nulls else "dense")
 
-    def _plain_field(self, loop: LoopBuilder, expr: dict[str, Any], title: str) -> Field:
+    def _plain_field(self, loop: LoopBuilder, expr: Expression, title: str) -> Field:
         """Returns the field for a kind that sees each NULL individually."""
-        if expr["op"] == "Column":
-            column = self._columns[expr["name"]]
+        if expr.op == "Column":
+            column = self._columns[expr.name]
             value, spark_type, title = self._columns.read(loop, column.name), column.spark_type, column.title
         else:
-            value, spark_type = expressions.translate(loop, expr, self._columns.reader(loop), self._ml), expr["type"]
+            value, spark_type = expressions.translate(loop, expr, self._columns.reader(loop), self._ml), expr.type
         return Field(title, value, spark_type, "nullable" if value.type.nullable else "dense")
 
 
-def _columns_of(udf: dict[str, Any]) -> Iterator[str]:
+def _columns_of(udf: Udf) -> Iterator[str]:
     """Yields the columns that a call and the calls among its arguments read."""
-    for argument in udf["args"]:
-        yield from _columns_of(argument["udf"]) if argument.get("udf") is not None else columns_in(argument["expr"])
-
-
-def _names(udf: dict[str, Any]) -> Iterator[str]:
-    """Yields the names of a UDF and of the UDFs among its arguments."""
-    yield udf["name"]
-    for argument in udf["args"]:
-        if argument.get("udf") is not None:
-            yield from _names(argument["udf"])
+    for call in udf.with_inner:
+        for expr in call.expressions:
+            yield from columns_in(expr)

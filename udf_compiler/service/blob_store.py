@@ -6,10 +6,10 @@ A function may hold a table of megabytes, which is sent only once.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
 
+from sparkweld.contract.requests import Request
 from udf_compiler.process.lru_cache import Bounded
-from udf_compiler.service.protocol import Message
 
 #: The number of stored payloads. Spark puts payloads above 1 MB into broadcasts, so a few hundred of the largest others fit.
 MAX_BLOBS = 4096
@@ -26,16 +26,16 @@ class BlobStore:
     def __init__(self) -> None:
         self._kept: Bounded[bytes] = Bounded(MAX_BLOBS, MAX_BLOB_BYTES)
 
-    def complete(self, message: Message) -> Message:
-        """Returns the message with all of its payloads, those sent with it and those stored. Raises MissingBlobs."""
-        digests = message.header.get("digests")
+    def complete(self, request: Request, blobs: Sequence[bytes]) -> tuple[bytes, ...]:
+        """Returns all payloads of a request, those sent with it and those stored. Raises MissingBlobs."""
+        digests = request.digests
         if digests is None:
-            return message
-        sent = {digests[at]: blob for at, blob in zip(message.header["sent"], message.blobs, strict=True)}
+            return tuple(blobs)
+        sent = {digests[at]: blob for at, blob in zip(request.sent, blobs, strict=True)}
         found = [sent[digest] if digest in sent else self._kept.get(digest) for digest in digests]
         for digest, blob in sent.items():
             self._kept.put(digest, blob, len(blob))
-        blobs = tuple(blob for blob in found if blob is not None)
-        if len(blobs) < len(found):
+        complete = tuple(blob for blob in found if blob is not None)
+        if len(complete) < len(found):
             raise MissingBlobs
-        return replace(message, blobs=blobs)
+        return complete

@@ -5,34 +5,50 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import importlib.util
+import os
 import platform
 import re
+from dataclasses import replace
 from importlib.abc import InspectLoader
 from pathlib import Path
-from typing import Any
+
+from sparkweld.contract.constants import PROTOCOL
+from sparkweld.contract.replies import HelloReply
 
 PACKAGES = ("pyspark", "pandas", "numpy", "pyarrow", "numba", "llvmlite")
 
 
-def describe_host() -> dict[str, Any]:
-    """Returns the part of a hello about this interpreter. Never imports Numba, which takes longer than a hello may."""
+def describe_host() -> HelloReply:
+    """Returns the facts about this interpreter. Never imports Numba, which takes longer than a hello may."""
     versions: dict[str, str | None] = {"python": platform.python_version()}
     versions.update((package, version_of(package)) for package in PACKAGES)
-    facts: dict[str, Any] = {"versions": versions, "cpu": None, "cpuName": None, "cpuFeatures": None}
-    facts.update(llvmlite=llvmlite_library(), vectorMath="none")
+    plain = HelloReply(
+        protocol=PROTOCOL,
+        pid=os.getpid(),
+        versions=versions,
+        cpu=None,
+        cpu_name=None,
+        cpu_features=None,
+        llvmlite=llvmlite_library(),
+        vector_math="none",
+    )
     missing = [package for package in ("numba", "llvmlite") if versions[package] is None]
     if missing:
-        return {**facts, "numbaError": f"{' and '.join(missing)} cannot be found by {platform.python_implementation()}"}
+        return replace(plain, numba_error=f"{' and '.join(missing)} cannot be found by {platform.python_implementation()}")
     try:
         from llvmlite import binding
 
         from sparkweld import kernels
 
-        facts.update(cpu=kernels.host_cpu(), vectorMath=kernels.vector_math())
-        facts.update(cpuName=binding.get_host_cpu_name(), cpuFeatures=binding.get_host_cpu_features().flatten())
+        return replace(
+            plain,
+            cpu=kernels.host_cpu(),
+            vector_math=kernels.vector_math(),
+            cpu_name=binding.get_host_cpu_name(),
+            cpu_features=binding.get_host_cpu_features().flatten(),
+        )
     except (ImportError, OSError) as error:
-        facts["numbaError"] = f"{type(error).__name__}: {error}"
-    return facts
+        return replace(plain, numba_error=f"{type(error).__name__}: {error}")
 
 
 def version_of(package: str) -> str | None:

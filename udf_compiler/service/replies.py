@@ -5,27 +5,34 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
+from sparkweld.contract.replies import ErrorReply, RefusalRecord, Refused
+from sparkweld.contract.requests import PipelineRequest, Request
 from sparkweld.errors import Refusal
 from sparkweld.reasons import refusal
 from udf_compiler.process.cpu_time import CpuLimit
 from udf_compiler.process.sandbox import MEMORY
 
-Make = Callable[[dict[str, Any], Sequence[bytes]], dict[str, Any]]
+R = TypeVar("R", bound=PipelineRequest)
+T = TypeVar("T")
 
 _MAX_TRACE = 16_000
 
 
-def or_refused(make: Make, request: dict[str, Any], blobs: Sequence[bytes]) -> dict[str, Any]:
-    """Returns the result of `make` for a request, or status "refused" with the refusal that it raises."""
+def or_refused(make: Callable[[R, Sequence[bytes]], T], request: R, blobs: Sequence[bytes]) -> T | Refused:
+    """Returns the result of `make` for a request, or the refusal that it raises."""
     try:
-        check_python(request.get("python", {}).get("versions", ()))
+        check_python(request.python.versions)
         return make(request, blobs)
     except Refusal as error:
-        about = {"udf": None, "step": 0, "code": error.code, "title": error.title, "message": error.message}
-        return {"status": "refused", "refusals": [{**about, "hint": error.hint, "place": error.place}]}
+        return refused(error)
+
+
+def refused(error: Refusal) -> Refused:
+    """Returns the reply with a refusal of the whole request."""
+    return Refused(refusals=(RefusalRecord.of(error),))
 
 
 def check_python(versions: Sequence[str]) -> None:
@@ -36,47 +43,28 @@ def check_python(versions: Sequence[str]) -> None:
             raise refusal("SW411", workers=version, service=own)
 
 
-def out_of_memory(error: MemoryError) -> dict[str, Any]:
-    """Returns status "refused" for a request that exceeds this process's memory limit."""
+def out_of_memory(error: MemoryError) -> Refused:
+    """Returns the refusal of a request that exceeds this process's memory limit."""
     limit = f"{int(os.environ.get(MEMORY) or 0):,} bytes"
-
-    def refused(*_: Any) -> dict[str, Any]:
-        raise refusal("SW872", limit=limit, error=f"{type(error).__name__}: {error}"[:300])
-
-    return or_refused(refused, {}, ())
+    return refused(refusal("SW872", limit=limit, error=f"{type(error).__name__}: {error}"[:300]))
 
 
-def error_reply(error: BaseException) -> dict[str, Any]:
-    """Returns status "error" for an exception, with its message and the end of its traceback."""
+def error_reply(error: BaseException) -> ErrorReply:
+    """Returns the reply for an exception, with its message and the end of its traceback."""
     trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-    return {"status": "error", "message": f"{type(error).__name__}: {error}"[:2000], "trace": trace[-_MAX_TRACE:]}
+    return ErrorReply(message=f"{type(error).__name__}: {error}"[:2000], trace=trace[-_MAX_TRACE:])
 
 
-def out_of_time(header: dict[str, Any], limit: CpuLimit) -> dict[str, Any]:
+def out_of_time(request: Request, limit: CpuLimit) -> Refused:
     """Returns the refusal (SW408) of a request that has exceeded its CPU time.
 
     `retire` is true, as the interrupted work may be half done.
     """
-    calls = list(_udfs_in(header))
+    label, udfs = (request.label, request.udfs) if isinstance(request, PipelineRequest) else ("", ())
     call = limit.call
-    if call is None and len({udf["payload"] for udf in calls}) == 1:
-        call = calls[0]
-    function = None if call is None else call["name"]
-    what, seconds = function or header.get("label") or "The request", f"{limit.milliseconds / 1000:.1f} s"
-    error = refusal("SW408", "", what=what, limit=seconds)
-    about = {"udf": function, "step": None, "code": error.code, "title": error.title, "message": error.message}
-    refusals = [{**about, "hint": error.hint, "place": error.place}]
-    payload = None if call is None else call["payload"]
-    return {"status": "refused", "retire": True, "payload": payload, "refusals": refusals}
-
-
-def _udfs_in(part: Any) -> Iterator[dict[str, Any]]:
-    """Yields the function calls in a request."""
-    if isinstance(part, list):
-        for element in part:
-            yield from _udfs_in(element)
-    elif isinstance(part, dict):
-        if "payload" in part and "name" in part:
-            yield part
-        for element in part.values():
-            yield from _udfs_in(element)
+    if call is None and len({udf.payload for udf in udfs}) == 1:
+        call = udfs[0]
+    function = None if call is None else call.name
+    what, seconds = function or label or "The request", f"{limit.milliseconds / 1000:.1f} s"
+    record = RefusalRecord.of(refusal("SW408", "", what=what, limit=seconds), function, None)
+    return Refused(refusals=(record,), retire=True, payload=None if call is None else call.payload)

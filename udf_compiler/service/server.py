@@ -19,14 +19,25 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import copy_context
+from dataclasses import replace
 from typing import Any, BinaryIO
 
-from sparkweld.contract.constants import PROTOCOL
-from sparkweld.contract.decoding import MessageError
+from sparkweld.contract.decoding import MessageError, encode
+from sparkweld.contract.replies import (
+    Compiled,
+    ErrorReply,
+    FunctionReply,
+    ModelFile,
+    ObjectReply,
+    Refused,
+    Reply,
+    StatusReply,
+)
+from sparkweld.contract.requests import ObjectRequest, PipelineRequest, PlainRequest, Request, read_request
 from sparkweld.errors import Refusal
 from sparkweld.reasons import has, refusal
 from udf_compiler.function.module_paths import Stale
-from udf_compiler.function.modules import MODULES
+from udf_compiler.function.modules import MODULES, ModuleRecord
 from udf_compiler.process.cpu_time import CpuLimit, OutOfTime
 from udf_compiler.process.lru_cache import Bounded
 from udf_compiler.process.process_state import ignore_warning_options
@@ -34,7 +45,7 @@ from udf_compiler.process.sandbox import cpu_seconds, enter
 from udf_compiler.requests.trace_cache import no_traces, remembering
 from udf_compiler.service.blob_store import BlobStore, MissingBlobs
 from udf_compiler.service.protocol import Message, StreamError, read_message, write_message
-from udf_compiler.service.replies import Make, error_reply, or_refused, out_of_memory, out_of_time
+from udf_compiler.service.replies import error_reply, or_refused, out_of_memory, out_of_time, refused
 from udf_compiler.service.request_keys import request_keys
 
 #: Replies cached for repeated requests: the same query planned twice, or the same UDF in many queries.
@@ -44,11 +55,11 @@ MAX_CACHED_BYTES = 64 << 20
 _GRACE_SECONDS = 5.0
 _WATCH_SECONDS = 1.0
 
-Reply = tuple[dict[str, Any], tuple[bytes | memoryview, ...]]
-
+#: A reply and its blobs.
+Answer = tuple[Reply, tuple[bytes | memoryview, ...]]
 
 #: Operation -> the function that answers it: its module, which is loaded on demand, and its name.
-_TRANSLATIONS = {
+TRANSLATIONS = {
     "aggregate": ("udf_compiler.backends.worker_pipelines.native_states", "compile_aggregate"),
     "twin": ("udf_compiler.requests.catalyst_replies", "compile_twin"),
     "implied": ("udf_compiler.requests.catalyst_replies", "compile_implied"),
@@ -72,114 +83,130 @@ class Service:
         self._replies = ReplyCache()
         self._traces = no_traces()
         self._blobs = BlobStore()
-        self._operations: dict[str, Callable[[Message], Reply]] = {
-            "hello": self._hello,
-            "compile": self._compile,
-            **dict.fromkeys(_TRANSLATIONS, self._translate),
-            "object": self._object,
-            "shutdown": self._shutdown,
-        }
 
-    def answer(self, message: Message) -> Reply:
+    def answer(self, message: Message) -> tuple[dict[str, Any], tuple[bytes | memoryview, ...]]:
         """Returns the reply to one request, with its id. Never raises: an exception becomes status "error" with its traceback."""
-        identity = message.header.get("id")
-        limit = CpuLimit(int(message.header.get("cpuMs") or 0))
+        reply, blobs = self._answer(message)
+        header = encode(reply)
         try:
-            message = self._blobs.complete(message)
-            with limit.enforced(), cpu_seconds(limit.milliseconds):
-                reply = self._cached(message, limit)
-            header, blobs = without_known(reply, message.header.get("has", ()))
             json.dumps(header, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            header, blobs = encode(error_reply(error)), ()
+        return {"id": message.header.get("id"), **header}, blobs
+
+    def _answer(self, message: Message) -> Answer:
+        try:
+            request = read_request(message.header)
+        except MessageError as error:
+            return error_reply(error), ()
+        limit = CpuLimit(request.cpu_ms or 0)
+        try:
+            blobs = self._blobs.complete(request, message.blobs)
+            with limit.enforced(), cpu_seconds(limit.milliseconds):
+                answer = self._cached(request, blobs, limit)
+            return without_known(answer, request.has if isinstance(request, PipelineRequest) else ())
         except MissingBlobs:
-            return {"id": identity, "status": "needs"}, ()
+            return StatusReply(status="needs"), ()
         except Stale:
-            return {"id": identity, "status": "stale"}, ()
+            return StatusReply(status="stale"), ()
         except OutOfTime:
-            return {"id": identity, **out_of_time(message.header, limit)}, ()
+            return out_of_time(request, limit), ()
         except MemoryError as error:
-            return {"id": identity, **out_of_memory(error)}, ()
+            return out_of_memory(error), ()
         except BaseException as error:  # noqa: BLE001 - also SystemExit of user code, RecursionError
-            return {"id": identity, **error_reply(error)}, ()
-        return {"id": identity, **header}, blobs
+            return error_reply(error), ()
 
-    def _cached(self, message: Message, limit: CpuLimit) -> Reply:
-        operation = self._operations.get(message.header.get("op", ""))
-        if operation is None:
-            raise MessageError(f"unknown request {message.header.get('op')!r}; known: {', '.join(self._operations)}")
-        if message.header["op"] in ("hello", "shutdown"):
-            return operation(message)
-        keys = request_keys(message)
-        reply = next((known for key in keys if (known := self._replies.get(key)) is not None), None)
-        if reply is None or not all(map(_is_unchanged, reply[0].get("files", ()))) or not self._has_modules(message, reply[0]):
+    def _cached(self, request: Request, blobs: Sequence[bytes], limit: CpuLimit) -> Answer:
+        if isinstance(request, PlainRequest):
+            return self._hello() if request.op == "hello" else self._shutdown()
+        keys = request_keys(request, blobs)
+        answer = next((known for key in keys if (known := self._replies.get(key)) is not None), None)
+        if answer is None or not self._holds(request, answer[0]):
             # in a separate context: a variable that the request sets and fails to reset is invisible to the next one
-            reply = copy_context().run(self._recorded, operation, message)
+            answer = copy_context().run(self._recorded, request, blobs)
             limit.check()
-            if reply[0].get("status") != "error" and not _lacks_a_file(reply[0]):
-                self._replies.put(keys[reply[0].get("status") == "refused"], reply)
-        return reply
+            if not isinstance(answer[0], ErrorReply) and not _lacks_a_file(answer[0]):
+                self._replies.put(keys[isinstance(answer[0], Refused)], answer)
+        return answer
 
-    def _recorded(self, operation: Callable[[Message], Reply], message: Message) -> Reply:
+    def _recorded(self, request: Request, blobs: Sequence[bytes]) -> Answer:
         with remembering(self._traces), MODULES.recording():
-            header, blobs = operation(message)
-            return with_modules(message.header, header, MODULES.record()), blobs
+            reply, made = self._made(request, blobs)
+            return with_modules(request, reply, MODULES.record()), made
 
-    def _has_modules(self, message: Message, reply: dict[str, Any]) -> bool:
+    def _made(self, request: Request, blobs: Sequence[bytes]) -> Answer:
+        if isinstance(request, ObjectRequest):
+            return self._object(request)
+        assert isinstance(request, PipelineRequest)
+        return self._compile(request, blobs) if request.op == "compile" else self._translate(request, blobs)
+
+    def _holds(self, request: Request, reply: Reply) -> bool:
+        """Whether the files and modules that a reply depends on are unchanged."""
+        if not isinstance(request, PipelineRequest) or not isinstance(reply, FunctionReply):
+            return True
+        return all(map(_is_unchanged, reply.files)) and self._has_modules(request, reply)
+
+    def _has_modules(self, request: PipelineRequest, reply: FunctionReply) -> bool:
         """Whether the modules that a reply depends on are still those that the request's functions would import."""
-        if not reply.get("modules"):
+        if not reply.modules:
             return True
         from udf_compiler.function.environment import module_path
 
         with self.warm_up.at_rest(), MODULES.recording():
             try:
-                with module_path(message.header.get("python", {})):
-                    return MODULES.holds(reply["modules"])
+                with module_path(request.python):
+                    return MODULES.holds(reply.modules)
             except Refusal:
                 return False
 
-    def _hello(self, message: Message) -> Reply:
+    def _hello(self) -> Answer:
         from udf_compiler.service.host import describe_host
 
-        reply = {"status": "ok", "protocol": PROTOCOL, "pid": os.getpid(), **describe_host()}
+        reply = describe_host()
         self.warm_up.start()
         return reply, ()
 
-    def _compile(self, message: Message) -> Reply:
+    def _compile(self, request: PipelineRequest, blobs: Sequence[bytes]) -> Answer:
         with self.warm_up.at_rest():
             from sparkweld.kernels import check_size
             from udf_compiler.requests.pipeline import compile_pipeline
 
-            def compiled(header: dict[str, Any], blobs: Sequence[bytes]) -> dict[str, Any]:
-                return compile_pipeline(header, blobs, check_size)
+            made = or_refused(lambda request, blobs: compile_pipeline(request, blobs, check_size), request, blobs)
+            if isinstance(made, Refused):
+                return made, ()
+            blocks = made.program.blocks if made.program else ()
+            return made.reply, tuple(block.data.data for block in blocks if block.data is not None)
 
-            reply = or_refused(compiled, message.header, message.blobs)
-            blocks = reply.get("blocks", ())
-            about = [{"digest": block.digest, "bytes": block.size} for block in blocks]
-            return {**reply, "blocks": about}, tuple(block.data.data for block in blocks)
-
-    def _translate(self, message: Message) -> Reply:
+    def _translate(self, request: PipelineRequest, blobs: Sequence[bytes]) -> Answer:
         """Returns the result of the operation's function, or its refusal. Its module loads while the warm-up imports nothing."""
-        module, name = _TRANSLATIONS[message.header["op"]]
+        module, name = TRANSLATIONS[request.op]
         with self.warm_up.at_rest():
-            make: Make = getattr(importlib.import_module(module), name)
-            return or_refused(make, message.header, message.blobs), ()
+            make: Callable[[PipelineRequest, Sequence[bytes]], Reply] = getattr(importlib.import_module(module), name)
+            return or_refused(make, request, blobs), ()
 
-    def _object(self, message: Message) -> Reply:
+    def _object(self, request: ObjectRequest) -> Answer:
         from sparkweld.ir import parse_program
         from sparkweld.kernels import ObjectCache, compile_program
 
-        program = parse_program(message.header["program"])
+        program = parse_program(request.program)
         cache = ObjectCache()
         if cache.get(program) is None:
             self.warm_up.wait_for_kernels()
         made = compile_program(program, cache)
-        header = {"status": "ok", "symbol": made.symbol, "imports": list(made.imports), "cpu": made.cpu, "memory": made.memory}
-        if cache.warning is not None:
-            header["warning"] = cache.warning
-        return {**header, "cached": made.cached, "seconds": made.seconds}, (made.data,)
+        reply = ObjectReply(
+            symbol=made.symbol,
+            imports=tuple(made.imports),
+            cpu=made.cpu,
+            memory=made.memory,
+            cached=made.cached,
+            seconds=made.seconds,
+            warning=cache.warning,
+        )
+        return reply, (made.data,)
 
-    def _shutdown(self, message: Message) -> Reply:
+    def _shutdown(self) -> Answer:
         self.stopped = True
-        return {"status": "ok"}, ()
+        return StatusReply(status="ok"), ()
 
 
 class WarmUp:
@@ -248,52 +275,48 @@ class ReplyCache:
     """Cached replies by request key."""
 
     def __init__(self) -> None:
-        self._replies: Bounded[Reply] = Bounded(MAX_CACHED_REPLIES, MAX_CACHED_BYTES)
+        self._replies: Bounded[Answer] = Bounded(MAX_CACHED_REPLIES, MAX_CACHED_BYTES)
 
-    def get(self, key: str) -> Reply | None:
+    def get(self, key: str) -> Answer | None:
         return self._replies.get(key)
 
-    def put(self, key: str, reply: Reply) -> None:
-        self._replies.put(key, reply, len(json.dumps(reply[0])) + sum(map(len, reply[1])))
+    def put(self, key: str, answer: Answer) -> None:
+        reply, blobs = answer
+        self._replies.put(key, answer, len(json.dumps(encode(reply))) + sum(map(len, blobs)))
 
 
-def without_known(reply: Reply, known: Sequence[str]) -> Reply:
-    """Returns the reply without the bytes of constant blocks whose digests the client already knows."""
-    header, blobs = reply
-    digests = [block["digest"] for block in header.get("blocks", ())]
-    if not known or not digests:
-        return reply
-    return header, tuple(blob for digest, blob in zip(digests, blobs, strict=True) if digest not in known)
+def without_known(answer: Answer, known: Sequence[str]) -> Answer:
+    """Returns the answer without the bytes of constant blocks whose digests the client already knows."""
+    reply, blobs = answer
+    if not known or not isinstance(reply, Compiled):
+        return answer
+    return reply, tuple(blob for block, blob in zip(reply.blocks, blobs, strict=True) if block.digest not in known)
 
 
-def with_modules(request: dict[str, Any], reply: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:
+def with_modules(request: Request, reply: Reply, record: ModuleRecord) -> Reply:
     """Adds the record of the modules that a reply depends on; the files that they have opened join its files.
 
     Only a task compares the record with its workers. So an answer that Spark uses without a task is refused (SW873) in one
     case. Workers are then on other machines, and the answer depends on user modules that are not installed.
     """
-    if not any(step["kind"] in ("python", "map") for step in request.get("steps", ())):
+    if not isinstance(request, PipelineRequest) or not isinstance(reply, FunctionReply) or not request.udfs:
         return reply
-    opened = record.pop("opened", [])
-    shipped = [module["name"] for module in record.get("modules", ()) if not module.get("installed")]
-    if request["op"] != "compile" and shipped and not request.get("python", {}).get("local", True):
-
-        def unchecked(*_: Any) -> dict[str, Any]:
-            raise refusal("SW873", module=shipped[0])
-
-        reply = or_refused(unchecked, request, ())
-    return {**reply, **record, **({"files": [*reply.get("files", ()), *opened]} if opened else {})}
+    shipped = [module.name for module in record.modules if not module.installed]
+    if request.op != "compile" and shipped and not request.python.local:
+        reply = refused(refusal("SW873", module=shipped[0]))
+    files = (*reply.files, *record.files)
+    return replace(reply, files=files, modules=record.modules, searched=record.searched, libraries=record.libraries)
 
 
-def _is_unchanged(file: dict[str, Any]) -> bool:
+def _is_unchanged(file: ModelFile) -> bool:
     from udf_compiler.function.model_files import unchanged
 
     return unchanged(file)
 
 
-def _lacks_a_file(reply: dict[str, Any]) -> bool:
+def _lacks_a_file(reply: Reply) -> bool:
     """Whether a file or module that a function needs was unreadable: a later request may find it."""
-    return any(has(refused["code"], "files") for refused in reply.get("refusals", ()))
+    return isinstance(reply, Refused) and any(has(record.code, "files") for record in reply.refusals)
 
 
 def claim_streams() -> tuple[BinaryIO, BinaryIO]:
@@ -318,7 +341,7 @@ def serve(service: Service, requests: BinaryIO, replies: BinaryIO) -> None:
         if isinstance(item, Message):
             header, blobs = service.answer(item)
         else:
-            header, blobs = {"id": None, **error_reply(item)}, ()
+            header, blobs = {"id": None, **encode(error_reply(item))}, ()
         write_message(replies, header, blobs)
         if isinstance(item, StreamError):
             return

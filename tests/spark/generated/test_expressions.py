@@ -10,12 +10,12 @@ from pyspark.sql.functions import pandas_udf
 
 from sparkweld.errors import Refusal
 from sparkweld.ir.types import Type
+from tests.helpers.answers import compile_twin
 from tests.helpers.columns import extremes
 from tests.helpers.compile_requests import column, payload, python_step, request, udf
 from tests.helpers.differential import check
 from tests.helpers.expressions import NAMES, NUMBERS, Function, functions
 from tests.spark.generated.test_functions import _typed, returned
-from udf_compiler.requests.catalyst_replies import compile_twin
 
 EXAMPLES, QUERIES, ROWS = 220, 2, 400
 SPARK = {"f64": "double", "f32": "float", "i8": "byte", "i16": "short", "i32": "integer", "i64": "long"}

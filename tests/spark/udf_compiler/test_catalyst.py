@@ -16,6 +16,7 @@ from sparkweld.errors import Refusal
 from sparkweld.ir import Input, ProgramBuilder, Result, Type, evaluate
 from sparkweld.ir.ops import Array, Optional
 from sparkweld.optimizer import optimize
+from tests.helpers.answers import expression
 from tests.helpers.differential import session_conf
 from tests.helpers.programs import assert_equal_arrays, assert_equal_results
 from udf_compiler.boundary.series import SPARK_TYPES
@@ -182,7 +183,7 @@ def run_ir(expr: dict[str, Any], table: pa.Table) -> Result:
     inputs = [Input(name, Type(SPARK_TYPES[COLUMNS[name[0]][0]].kind, True)) for name in names()]
     builder = ProgramBuilder("catalyst", inputs)
     loop = builder.loop("project")
-    loop.append("result", translate(loop, expr, loop.read))
+    loop.append("result", translate(loop, expression(expr), loop.read))
     loop.close()
     program = builder.finish(["result"])
     columns: dict[str, Array] = {name: arrow_parts(table[name].combine_chunks()) for name in names()}
@@ -304,7 +305,7 @@ def test_a_condition_keeps_the_rows_of_a_filter(spark, frame, table, sql: str) -
     inputs = [Input(name, Type(SPARK_TYPES[COLUMNS[name[0]][0]].kind, True)) for name in names()]
     builder = ProgramBuilder("filter", inputs)
     loop = builder.loop("filter")
-    loop.close(where=translate_condition(loop, analyzed(frame, sql), loop.read), makes="kept")
+    loop.close(where=translate_condition(loop, expression(analyzed(frame, sql)), loop.read), makes="kept")
     program = builder.finish([])
     columns: dict[str, Array] = {name: arrow_parts(table[name].combine_chunks()) for name in names()}
     kept = evaluate(program, columns, len(table)).selection.tolist()
@@ -325,7 +326,7 @@ def test_a_condition_keeps_the_rows_of_a_filter(spark, frame, table, sql: str) -
 def test_refusals(spark, frame, sql: str, code: str) -> None:
     loop = ProgramBuilder("p", [Input(name, Type(SPARK_TYPES[COLUMNS[name[0]][0]].kind, True)) for name in names()]).loop("p")
     with pytest.raises(Refusal, match=code):
-        translate(loop, analyzed(frame, sql), loop.read)
+        translate(loop, expression(analyzed(frame, sql)), loop.read)
 
 
 def test_casts_of_dates_are_refused() -> None:
@@ -333,7 +334,8 @@ def test_casts_of_dates_are_refused() -> None:
     loop = builder.loop("p")
     column = {"op": "Column", "name": "t1", "type": "date", "nullable": False}
     with pytest.raises(Refusal, match="SW323"):
-        translate(loop, {"op": "Cast", "type": "integer", "nullable": True, "ansi": False, "args": [column]}, loop.read)
+        given = {"op": "Cast", "type": "integer", "nullable": True, "ansi": False, "args": [column]}
+        translate(loop, expression(given), loop.read)
 
 
 def test_empty_in_is_refused() -> None:
@@ -341,4 +343,4 @@ def test_empty_in_is_refused() -> None:
     loop = builder.loop("p")
     column = {"op": "Column", "name": "i1", "type": "integer", "nullable": False}
     with pytest.raises(Refusal, match="SW321"):
-        translate(loop, {"op": "In", "type": "boolean", "nullable": False, "args": [column]}, loop.read)
+        translate(loop, expression({"op": "In", "type": "boolean", "nullable": False, "args": [column]}), loop.read)

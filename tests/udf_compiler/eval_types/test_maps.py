@@ -183,8 +183,8 @@ def test_arrays_are_results_of_plain_udfs_alone_and_numbers_are_no_arrays():
 
 
 def test_a_frame_becomes_the_fields_of_a_struct():
+    from tests.helpers.answers import compile_pipeline
     from tests.helpers.compile_requests import column, payload, request, udf
-    from udf_compiler.requests.pipeline import compile_pipeline
 
     fields = [{"name": "a", "type": "long", "nullable": True}, {"name": "high", "type": "double", "nullable": True}]
     row = {"op": "CreateNamedStruct", "names": ["a", "x"], "args": [column("a", "long"), column("x")], "type": "struct"}

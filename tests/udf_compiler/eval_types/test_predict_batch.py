@@ -9,9 +9,9 @@ from pyspark.ml.functions import predict_batch_udf
 from pyspark.sql.types import DoubleType, StringType, StructType
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
+from tests.helpers.answers import compile_pipeline
 from tests.helpers.compile_requests import column, payload, python_step, request, udf
 from tests.helpers.kinds import run
-from udf_compiler.requests.pipeline import compile_pipeline
 
 X = np.random.default_rng(0).normal(size=(40, 3))
 LABEL = np.where(X[:, 0] > 0, "yes", "no")

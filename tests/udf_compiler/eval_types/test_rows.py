@@ -10,10 +10,10 @@ import pytest
 from pyspark.sql import Row
 from pyspark.sql.types import BooleanType, ByteType, DoubleType, FloatType, LongType
 
+from tests.helpers.answers import compile_pipeline
 from tests.helpers.compile_requests import payload, python_step, request, udf
 from tests.helpers.compiled import compare_with_worker
 from tests.helpers.kinds import codes, compile_struct, compile_udf, run, same
-from udf_compiler.requests.pipeline import compile_pipeline
 
 A = [1, -7, None, 40, 0]
 X = [0.5, None, 2.0, float("nan"), -3.0]

@@ -14,7 +14,9 @@ from pyspark.core.broadcast import _broadcastRegistry, _from_id
 from pyspark.sql.types import DoubleType, IntegerType
 from pyspark.util import fail_on_stopiteration
 
+from sparkweld.contract.requests import BroadcastFile
 from sparkweld.errors import Refusal
+from tests.helpers.answers import worker
 from tests.helpers.compile_requests import payload
 from udf_compiler.function.environment import broadcasts, module_path
 from udf_compiler.function.payload import load_command, name_of, unwrap
@@ -60,7 +62,7 @@ def test_a_command_above_the_threshold_is_a_broadcast_of_its_bytes(tmp_path):
     weights = np.arange(200_000.0)
     inner = payload(lambda a: a + weights[-1])
     path = _broadcast_file(tmp_path / "b", inner)
-    with broadcasts([{"id": 7, "path": path}]):
+    with broadcasts([BroadcastFile(id=7, path=path)]):
         command = load_command(cloudpickle.dumps(_BroadcastHandle(7)))
     assert command.function(1.0) == 200_000.0
     assert 7 not in _broadcastRegistry
@@ -70,13 +72,13 @@ def test_a_broadcast_inside_a_function_is_read_on_request(tmp_path):
     handle = _BroadcastHandle(3)
     bytes_ = payload(lambda a: a * handle.value["k"])
     path = tmp_path / "b"
-    with broadcasts([{"id": 3, "path": str(path)}]):
+    with broadcasts([BroadcastFile(id=3, path=str(path))]):
         command = load_command(bytes_)  # the file does not exist yet
         _broadcast_file(path, {"k": 5})
         assert command.function(2) == 10
 
 
-@pytest.mark.parametrize("given", [[], [{"id": 3, "path": None}]], ids=["unknown", "encrypted"])
+@pytest.mark.parametrize("given", [[], [BroadcastFile(id=3)]], ids=["unknown", "encrypted"])
 def test_a_broadcast_without_a_file_is_refused(given):
     handle = _BroadcastHandle(3)
     with broadcasts(given), pytest.raises(Refusal) as refused:
@@ -86,7 +88,7 @@ def test_a_broadcast_without_a_file_is_refused(given):
 
 
 def test_a_command_in_a_file_that_is_gone_is_refused(tmp_path):
-    with broadcasts([{"id": 3, "path": str(tmp_path / "gone")}]), pytest.raises(Refusal) as refused:
+    with broadcasts([BroadcastFile(id=3, path=str(tmp_path / "gone"))]), pytest.raises(Refusal) as refused:
         load_command(cloudpickle.dumps(_BroadcastHandle(3)))
     assert refused.value.code == "SW205"
     assert "gone" in refused.value.message
@@ -141,12 +143,12 @@ def _module_function(folder, name, body):
 
 def test_a_module_function_needs_its_include(tmp_path):
     bytes_ = _module_function(tmp_path, "weld_job_a", "def f(a): return a + 1\n")
-    with pytest.raises(Refusal) as refused, module_path({"includes": []}):
+    with pytest.raises(Refusal) as refused, module_path(worker(includes=[])):
         load_command(bytes_)
     assert refused.value.code == "SW201"
     assert "--py-files" in refused.value.hint
     before = list(sys.path)
-    with module_path({"includes": [str(tmp_path)]}):
+    with module_path(worker(includes=[str(tmp_path)])):
         assert sys.path[1] == str(tmp_path)
         assert load_command(bytes_).function(1) == 2
     assert sys.path == before
@@ -159,10 +161,10 @@ def test_modules_of_other_includes_are_forgotten(tmp_path):
         archive = tmp_path / f"v{version}.zip"
         with zipfile.ZipFile(archive, "w") as file:
             file.writestr("weld_job_b.py", f"def f(a): return {version}\n")
-        with module_path({"includes": [str(archive)]}):
+        with module_path(worker(includes=[str(archive)])):
             assert load_command(bytes_).function(1) == version
             assert load_command(bytes_).function(1) == version
-    with module_path({"includes": []}), pytest.raises(Refusal):
+    with module_path(worker(includes=[])), pytest.raises(Refusal):
         load_command(bytes_)
 
 
@@ -173,7 +175,7 @@ def test_a_changed_include_is_read_again(tmp_path):
     for version in (1, 22):
         with zipfile.ZipFile(archive, "w") as file:
             file.writestr("weld_job_c.py", f"def f(a): return {version}\n")
-        with module_path({"includes": [str(archive)]}):
+        with module_path(worker(includes=[str(archive)])):
             assert load_command(bytes_).function(1) == version
 
 

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from sparkweld.errors import Refusal
 from sparkweld.ir import Input, ProgramBuilder
 from sparkweld.ir.types import parse_type
+from tests.helpers.answers import compile_pipeline
 from tests.helpers.compile_requests import call, column, payload, python_step, request, run_reply, udf
 from tests.helpers.expressions import NAMES, Function, functions
 from tests.helpers.kinds import codes, compile_udf
@@ -31,7 +32,6 @@ from udf_compiler.probing import probe as probe_module
 from udf_compiler.probing.constants import constants_of
 from udf_compiler.probing.probe import probe
 from udf_compiler.probing.rows import ROW_COUNT, column_of
-from udf_compiler.requests.pipeline import compile_pipeline
 
 
 def compiled(*functions: Any, inputs: dict[str, str] | None = None, **given: Any) -> dict[str, Any]:

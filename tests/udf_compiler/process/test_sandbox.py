@@ -65,8 +65,8 @@ def test_memory_that_runs_out_in_the_compiler(service, monkeypatch):
     from udf_compiler.service.protocol import Message
 
     made = service_module.Service()
-    monkeypatch.setattr(made, "_cached", lambda message, limit: bytearray(1 << 62))
-    header, _ = made.answer(Message({"id": 1, "op": "compile"}, ()))
+    monkeypatch.setattr(made, "_cached", lambda request, blobs, limit: bytearray(1 << 62))
+    header, _ = made.answer(Message({"id": 1, "op": "object", "program": ""}, ()))
     assert [refusal["code"] for refusal in header["refusals"]] == ["SW872"]
 
 

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.helpers.answers import compile_pipeline
 from tests.helpers.compile_requests import payload, python_step, request, run_reply, udf
 from tests.udf_compiler.service.test_service import Child
 from udf_compiler.eval_types import plain_results
 from udf_compiler.frontends.python.path_explorer import Explorer
-from udf_compiler.requests.pipeline import compile_pipeline
 from udf_compiler.service import blob_store
 from udf_compiler.service.protocol import Message
 from udf_compiler.service.server import Service

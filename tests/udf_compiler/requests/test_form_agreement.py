@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from sparkweld.ir import evaluate, parse_program
 from sparkweld.ir.ops import Optional
+from tests.helpers.answers import compile_pipeline
 from tests.helpers.compile_requests import call, column, payload, python_step, request, udf
 from tests.helpers.compiled import TWO_FORMS, TYPE_NAMES, inputs_of, spark_name
 from tests.helpers.generated import number_cases, series_cases, time_cases
-from udf_compiler.requests.pipeline import compile_pipeline
 from udf_compiler.requests.trace_cache import no_traces, remembering
 from udf_compiler.requests.udfs import UdfTracer
 

@@ -10,12 +10,11 @@ import pandas as pd
 import pytest
 from sklearn.ensemble import RandomForestClassifier
 
+from sparkweld.contract.replies import Watch
+from tests.helpers.answers import compile_implied, compile_independent, compile_pipeline, compile_reads, compile_twin, or_refused
 from tests.helpers.compile_requests import call, column, literal, payload, python_step, request, udf
 from udf_compiler.requests import udfs
-from udf_compiler.requests.catalyst_replies import compile_implied, compile_independent, compile_reads, compile_twin
-from udf_compiler.requests.pipeline import compile_pipeline
 from udf_compiler.requests.trace_cache import no_traces, remembering
-from udf_compiler.service.replies import or_refused
 
 _NAMES = {"EWR": 1.0, "JFK": 2.0}
 _FOREST = RandomForestClassifier(5, max_depth=3, random_state=0).fit(
@@ -195,10 +194,12 @@ def test_a_column_beside_the_results_is_in_every_program(monkeypatch, loads):
     def watching(self, kind, loop, entry, notes):
         values = made(self, kind, loop, entry, notes)
         loop.append("watched 0", values[0])
-        loop.program.watched["watched 0"] = {"path": "x"}
+        loop.program.watched["watched 0"] = watch
         return values
 
     monkeypatch.setattr(udfs.UdfTracer, "_made", watching)
+    numbers = {"band": 0.0, "sure_cost": 1.0, "full_cost": 2.0, "edges": (0.5,), "counts": (1, 2), "limit": 0, "differs": 0}
+    watch = Watch(path="x", labels=False, **numbers)
     question = asked(["double"], "double", 1)
     with remembering(no_traces()):
         replies = [compile_pipeline(question, [payload(lambda a: a + 1)]) for _ in range(2)]

@@ -28,6 +28,7 @@ from pyspark.sql.types import (
 )
 
 from sparkweld.api.asking import Given, request_of
+from sparkweld.contract.decoding import encode
 from tests.helpers.compile_requests import payload
 from udf_compiler.service.protocol import Message
 from udf_compiler.service.server import Service
@@ -172,7 +173,7 @@ def _with_types(part, types):
 def test_an_odd_function_is_no_internal_error(function, columns, eval_type, returns, code):
     given = [Given(name, type) for name, type in zip("ab", columns.split(), strict=False)]
     types = {f"array<{of}>": {"type": "array", "elementType": of, "containsNull": True} for of in ("double", "string")}
-    header = _with_types(request_of("f", returns.jsonValue(), eval_type, given), types)
+    header = _with_types(encode(request_of("f", returns.jsonValue(), eval_type, given)), types)
     reply, _ = Service().answer(Message({**header, "id": 1}, (payload(function, returns),)))
     assert reply["status"] != "error", reply["trace"]
     assert (reply["refusals"][0]["code"] if reply["status"] == "refused" else "ok") == code, reply.get("refusals")
@@ -197,7 +198,7 @@ def test_functions_of_types_that_no_kernel_holds_are_refused(type):
     service = Service()
     for eval_type, function in OF_SELDOM:
         for returns in (DoubleType(), type):
-            header = request_of("f", returns.jsonValue(), eval_type, [Given("a", "its type")])
+            header = encode(request_of("f", returns.jsonValue(), eval_type, [Given("a", "its type")]))
             header = _with_types(header, {"its type": type.jsonValue()})
             reply, _ = service.answer(Message({**header, "id": 1}, (payload(function, returns),)))
             assert reply["status"] == "refused", reply.get("trace") or (eval_type, returns)

@@ -12,6 +12,7 @@ import sys
 import textwrap
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,16 @@ from sklearn.neural_network import MLPRegressor
 
 from sparkweld.contract.constants import PROTOCOL
 from sparkweld.contract.decoding import MessageError
+from sparkweld.contract.replies import Seconds, StatusReply
+from sparkweld.contract.requests import read_request
 from sparkweld.ir import ConstantBlock, parse_program
+from sparkweld.reasons import refusal
 from tests.helpers.compile_requests import payload, python_step, request, run_reply, udf
+from udf_compiler.requests.compilation import Compilation
 from udf_compiler.service import server as service_module
 from udf_compiler.service.host import describe_host, llvmlite_library, version_of
 from udf_compiler.service.protocol import Message, StreamError, read_message, write_message
+from udf_compiler.service.replies import refused
 from udf_compiler.service.request_keys import request_key
 from udf_compiler.service.server import ReplyCache, Service
 
@@ -219,7 +225,7 @@ def test_unknown_and_incomplete_requests_are_errors(shared):
     reply = shared.ask(op="divine").header
     assert reply["status"] == "error" and "divine" in reply["message"]
     reply = shared.ask(op="compile").header
-    assert reply["status"] == "error" and "KeyError" in reply["message"] and "Traceback" in reply["trace"]
+    assert reply["status"] == "error" and "MessageError: inputs: missing" in reply["message"] and "Traceback" in reply["trace"]
     reply = shared.ask(op="object", program="not a program").header
     assert reply["status"] == "error" and "VerifyError" in reply["message"]
     assert shared.ask(nothing=1).header["status"] == "error"
@@ -344,22 +350,22 @@ def test_a_header_that_is_no_json_writes_nothing():
 def test_equal_requests_are_compiled_once(monkeypatch):
     calls = []
 
-    def compiled(header, blobs, check):
-        calls.append(header)
-        return {"status": "ok", "n": len(calls)}
+    def compiled(asked, blobs, check):
+        calls.append(asked)
+        return Compilation(refused(refusal("SW873", module=str(len(calls)))))
 
     monkeypatch.setattr("udf_compiler.requests.pipeline.compile_pipeline", compiled)
     service = Service()
     header, blobs = one_udf(lambda a: a)
     replies = [service.answer(Message({**header, "id": i}, tuple(blobs)))[0] for i in range(3)]
     assert [r["id"] for r in replies] == [0, 1, 2]
-    assert [r["n"] for r in replies] == [1, 1, 1]
+    assert ["module 1" in r["refusals"][0]["message"] for r in replies] == [True] * 3
     service.answer(Message({**header, "id": 9}, (b"other",)))
     assert len(calls) == 2
 
 
 def test_errors_are_not_remembered(monkeypatch):
-    outcomes = iter([ValueError("once"), {"status": "ok"}])
+    outcomes = iter([ValueError("once"), Compilation(refused(refusal("SW231", "")))])
 
     def compiled(header, blobs, check):
         outcome = next(outcomes)
@@ -371,7 +377,11 @@ def test_errors_are_not_remembered(monkeypatch):
     service = Service()
     header, blobs = one_udf(lambda a: a)
     assert service.answer(Message({**header, "id": 1}, tuple(blobs)))[0]["status"] == "error"
-    assert service.answer(Message({**header, "id": 2}, tuple(blobs)))[0]["status"] == "ok"
+    assert service.answer(Message({**header, "id": 2}, tuple(blobs)))[0]["status"] == "refused"
+
+
+def key_of(message):
+    return request_key(read_request(message.header), message.blobs)
 
 
 def test_changed_files_make_another_request(tmp_path):
@@ -379,12 +389,12 @@ def test_changed_files_make_another_request(tmp_path):
     path.write_bytes(b"1")
     entry = udf(0, "a", broadcasts=[{"id": 1, "path": str(path)}])
     message = Message({**request(python_step(r=entry), includes=[str(tmp_path / "x.zip")]), "id": 1}, (b"p",))
-    first = request_key(message)
-    assert request_key(Message({**message.header, "id": 2}, message.blobs)) == first
+    first = key_of(message)
+    assert key_of(Message({**message.header, "id": 2}, message.blobs)) == first
     path.write_bytes(b"22")
-    second = request_key(message)
+    second = key_of(message)
     (tmp_path / "x.zip").write_bytes(b"")
-    assert len({first, second, request_key(message)}) == 3
+    assert len({first, second, key_of(message)}) == 3
 
 
 def test_a_function_in_a_broadcast_is_identified_by_its_contents(tmp_path):
@@ -394,7 +404,7 @@ def test_a_function_in_a_broadcast_is_identified_by_its_contents(tmp_path):
         variables = [{"id": at, "path": str(path)} for at in range(number, number + 1 + others)]
         header = {**request(python_step(r=udf(0, "a", broadcasts=variables))), "op": op, "id": number}
         named = CPickleSerializer().dumps(Named(number)) if payload is None else payload
-        return request_key(Message(header, (named,)))
+        return key_of(Message(header, (named,)))
 
     first = key(1, b"function")
     assert key(2, b"function") == first
@@ -410,8 +420,8 @@ def test_a_function_in_a_broadcast_is_identified_by_its_contents(tmp_path):
 def test_a_refusal_of_a_function_in_a_broadcast_is_remembered(tmp_path, monkeypatch):
     """Each query has its own broadcast; the service unpickles the function once."""
     service, function, asked = Service(), payload(lambda a: a + 1), list[int]()
-    compiled = service._operations["fuse"]
-    monkeypatch.setitem(service._operations, "fuse", lambda message: asked.append(message.header["id"]) or compiled(message))
+    compiled = service._translate
+    monkeypatch.setattr(service, "_translate", lambda request, blobs: asked.append(request.id) or compiled(request, blobs))
     for number in (1, 2):
         (tmp_path / str(number)).write_bytes(function)
         entry = udf(0, "a", broadcasts=[{"id": number, "path": str(tmp_path / str(number))}])
@@ -436,17 +446,19 @@ def test_the_reply_cache_is_bounded(monkeypatch):
     monkeypatch.setattr(service_module, "MAX_CACHED_BYTES", 1000)
     cache = ReplyCache()
     for i in range(4):
-        cache.put(str(i), ({"n": i}, ()))
+        cache.put(str(i), (StatusReply(status="ok"), (b"n",)))
         assert cache.get("0") is not None or i == 3
     assert cache.get("1") is None and cache.get("0") is not None
-    cache.put("large", ({}, (bytes(990),)))
+    cache.put("large", (StatusReply(status="ok"), (bytes(980),)))
     assert cache.get("large") is not None and cache.get("3") is None
-    cache.put("too large", ({}, (bytes(2000),)))
+    cache.put("too large", (StatusReply(status="ok"), (bytes(2000),)))
     assert cache.get("too large") is None and cache.get("large") is not None
 
 
 def test_a_reply_that_is_no_json_is_an_error(monkeypatch):
-    monkeypatch.setattr("udf_compiler.requests.pipeline.compile_pipeline", lambda *given: {"status": "ok", "n": float("nan")})
+    made = Compilation(refused(refusal("SW231", "")))
+    nan = replace(made, reply=replace(made.reply, seconds=Seconds(trace=float("nan"), optimize=0.0)))
+    monkeypatch.setattr("udf_compiler.requests.pipeline.compile_pipeline", lambda *given: nan)
     header, blobs = one_udf(lambda a: a)
     assert Service().answer(Message({**header, "id": 1}, tuple(blobs)))[0]["status"] == "error"
 
@@ -455,9 +467,9 @@ def test_missing_packages_are_said_in_the_hello(monkeypatch):
     found = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name in ("numba", "llvmlite") else found(name))
     facts = describe_host()
-    assert facts["versions"]["numba"] is None and facts["versions"]["pandas"] is not None
-    assert "numba and llvmlite" in facts["numbaError"]
-    assert facts["llvmlite"] is None and facts["cpu"] is None
+    assert facts.versions["numba"] is None and facts.versions["pandas"] is not None
+    assert "numba and llvmlite" in facts.numba_error
+    assert facts.llvmlite is None and facts.cpu is None
     assert llvmlite_library() is None and version_of("numba") is None
 
 

@@ -18,7 +18,6 @@ from udf_compiler.backends.aggregates.compute import PythonScalar
 from udf_compiler.backends.aggregates.groups import Groups, GroupScalar
 from udf_compiler.backends.aggregates.objects import ObjectBools
 from udf_compiler.boundary.series import SPARK_TYPES, Field, check_confs, column_of_result, series_of_column
-from udf_compiler.boundary.type_names import name_of
 from udf_compiler.eval_types.scalar_arrow import ScalarArrow
 from udf_compiler.frontends.arrow import ARROW_TYPES, TracedArrow, safe_cast
 from udf_compiler.frontends.pandas.frame import TracedFrame
@@ -112,9 +111,9 @@ class ArrowAggregate:
         scalar = result.scalar if type(result) is PythonScalar else result
         if type(scalar) is not TracedArrow or scalar.loop is not groups.loop:
             raise refusal("SW385", place, type=getattr(result, "what", type(result).__name__))
-        type_ = None if isinstance(to, dict) else SPARK_TYPES.get(to)  # a struct type is a dict
+        type_ = SPARK_TYPES.get(to)
         if type_ not in ARROW_TYPES or type_ == BOOL != scalar.value.type:
-            raise refusal("SW104", place, type=name_of(to))
+            raise refusal("SW104", place, type=to)
         cast = trace(lambda: safe_cast(scalar, type_, f"the conversion to {to}"), (), loop=groups.loop, place=place)
         return cast.whole(), str(ARROW_TYPES[scalar.value.type])
 

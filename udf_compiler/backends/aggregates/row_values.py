@@ -15,12 +15,14 @@ import pandas as pd
 from pyspark import cloudpickle
 from pyspark.sql.types import BooleanType, DoubleType, LongType
 
+from sparkweld.contract.expressions import Expression
+from sparkweld.contract.replies import RowColumn
 from sparkweld.errors import Refusal
 from sparkweld.ir import Loop
 from sparkweld.ir.ops import Call, Cast, Const, IsValid, MakeOptional, Read, Select, ValueOf
 from sparkweld.ir.program import body_types
 from sparkweld.ir.types import BOOL, F64, I64
-from udf_compiler.backends.catalyst.nodes import Expr, column, literal, or_else
+from udf_compiler.backends.catalyst.nodes import column, literal, or_else
 
 _RETURNED = {BOOL: BooleanType(), I64: LongType(), F64: DoubleType()}
 
@@ -35,10 +37,10 @@ class RowValue:
     name: str
     payload: bytes
     columns: tuple[str, ...]
-    expr: Expr
+    expr: Expression
 
-    def reply(self) -> dict[str, Any]:
-        return {"name": self.name, "payload": self.payload.hex(), "args": list(self.columns), "type": self.expr["type"]}
+    def reply(self) -> RowColumn:
+        return RowColumn(name=self.name, payload=self.payload.hex(), args=self.columns, type=self.expr.type)
 
 
 def row_value(loop: Loop, value: int, nullable: Mapping[str, bool], name: str, otherwise: Refusal) -> RowValue:

@@ -11,22 +11,24 @@ from pyspark import cloudpickle
 from pyspark.core.broadcast import Broadcast, _broadcastRegistry, _from_id
 
 from sparkweld.cascades import cascade
+from sparkweld.contract.replies import PayloadReply
+from sparkweld.contract.requests import PipelineRequest
 from udf_compiler.backends.cascades.substitution import as_text
 from udf_compiler.function.environment import worker_environment
 from udf_compiler.function.payload import read_broadcast, read_command
 
 
-def full_model(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[str, Any]:
-    """Replies with status "ok", `payload` (base64) with the full models in place of the cascades, and the cascades' `paths`.
+def full_model(request: PipelineRequest, blobs: Sequence[bytes]) -> PayloadReply:
+    """Returns the payload of the request's first UDF with the full models in place of the cascades, and the cascades' paths.
 
-    The payload is null when the function of the request's first UDF holds no cascade.
+    The payload is None when the function holds no cascade.
     """
-    udf = request["steps"][0]["udfs"][0]["udf"]
+    udf = request.first_udf.udf
     with worker_environment(request):
         pickler = _Undoing()
-        payload = pickler.pickled(read_command(blobs[udf["payload"]]))
-    paths = [given.watched["path"] for given in pickler.found if given.watched]
-    return {"status": "ok", "payload": as_text(payload, udf) if pickler.found else None, "paths": paths}
+        payload = pickler.pickled(read_command(blobs[udf.payload]))
+    paths = tuple(given.watched["path"] for given in pickler.found if given.watched)
+    return PayloadReply(payload=as_text(payload, udf) if pickler.found else None, paths=paths)
 
 
 class _Undoing(cloudpickle.CloudPickler):  # type: ignore[misc]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import io
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +20,20 @@ from pyspark.core.broadcast import Broadcast
 from sparkweld.cascades import cascade, ranker, store
 from sparkweld.cascades.certificate import Certificate
 from sparkweld.cascades.fingerprint import fingerprint
+from sparkweld.contract.requests import PipelineRequest, Udf
 from sparkweld.errors import Refusal
 from sparkweld.ir import Program
 from sparkweld.ir.ops import Cast, MakeOptional
 from sparkweld.reasons import refusal
 from udf_compiler.frontends.models.estimators import is_model
 from udf_compiler.function.payload import read_broadcast
+from udf_compiler.requests.compilation import Compilation
 from udf_compiler.requests.pipeline import compile_pipeline
 
 #: Modules of estimators that are pickled by value, so that workers read them without this package.
 _BY_VALUE = (cascade, ranker)
 _ESTIMATORS = (cascade.Cascade, ranker.Ranker)
-#: Size limit of a payload with models, so that its base64 fits `protocol.MAX_JSON_BYTES`.
+#: Size limit of a payload with models, so that its base64 fits `MAX_JSON_BYTES`.
 MOST_BYTES = 160 << 20
 #: The name of the column with an estimator's own result.
 _WATCHED = "watched 0"
@@ -131,18 +133,18 @@ class Substituting(cloudpickle.CloudPickler):  # type: ignore[misc]
         raise refusal("SW952", what=kind.WHAT, path=folder, model=" and ".join(dict.fromkeys(self.others)))
 
 
-def compiled(request: Mapping[str, Any], blobs: list[bytes], at: int, payload: bytes) -> dict[str, Any]:
+def compiled(request: PipelineRequest, blobs: list[bytes], at: int, payload: bytes) -> Compilation:
     """Returns the reply to the same request with another payload as its blob number `at`."""
     given = list(blobs)
     given[at] = payload
-    return compile_pipeline({**request, "op": "compile"}, given)
+    return compile_pipeline(request, given)
 
 
-def as_text(payload: bytes, udf: dict[str, Any]) -> str:
+def as_text(payload: bytes, udf: Udf) -> str:
     """Returns a replacement payload for `udf` in base64. Refuses SW953 when it is too large for a reply."""
     if len(payload) > MOST_BYTES:
         why = f"with its models the function has {len(payload):,} bytes, where {MOST_BYTES:,} can be sent to Spark"
-        raise refusal("SW953", what="cascade or ranking", udf=udf["name"], why=why)
+        raise refusal("SW953", what="cascade or ranking", udf=udf.name, why=why)
     return base64.b64encode(payload).decode()
 
 

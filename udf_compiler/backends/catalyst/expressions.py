@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from sparkweld.contract.expressions import Expression
 from sparkweld.ir import Let, Loop, Program, Type
 from sparkweld.ir.ops import (
     Call,
@@ -34,7 +35,6 @@ from sparkweld.ir.types import BOOL, DATE, F32, F64, I32, I64
 from sparkweld.reasons import refusal
 from udf_compiler.backends.catalyst.functions import FUNCTIONS
 from udf_compiler.backends.catalyst.nodes import (
-    Expr,
     both,
     choice,
     column,
@@ -54,7 +54,7 @@ MAX_NODES = 400
 MAX_TABLE = 32
 
 
-def twin_outputs(program: Program, nullable: Mapping[str, bool], place: str = "") -> list[Expr]:
+def twin_outputs(program: Program, nullable: Mapping[str, bool], place: str = "") -> list[Expression]:
     """Returns one expression per output of a program of one loop without guards and filter.
 
     `nullable`: column -> whether Spark's column may hold a NULL, even where the program's input is declared without. Refuses
@@ -74,9 +74,9 @@ class Twins:
     def __init__(self, loop: Loop, nullable: Mapping[str, bool], place: str) -> None:
         self._loop, self._nullable, self._place = loop, nullable, place
         self._types: Sequence[Type] = body_types(loop)
-        self._known: dict[int, Expr] = {}
+        self._known: dict[int, Expression] = {}
 
-    def of(self, value: int) -> Expr:
+    def of(self, value: int) -> Expression:
         if value not in self._known:
             made = self._make(self._loop.body[value])
             if size(made) > MAX_NODES:
@@ -84,12 +84,12 @@ class Twins:
             self._known[value] = made
         return self._known[value]
 
-    def read(self, name: str, type: Type) -> Expr:
+    def read(self, name: str, type: Type) -> Expression:
         """Returns a column; where the program reads it as never NULL but Spark's may be NULL, NULL becomes zero."""
         made = column(name, type)
         return or_else(made, zero(type), type) if self._nullable.get(name, False) and not type.nullable else made
 
-    def _make(self, let: Let) -> Expr:
+    def _make(self, let: Let) -> Expression:
         types = [self._types[a] for a in let.args]
         rule = _RULES.get(type(let.op))
         if isinstance(let.op, Read):
@@ -101,36 +101,36 @@ class Twins:
         return made
 
 
-def _const(op: Const, types: list[Type], args: list[Expr]) -> Expr:
+def _const(op: Const, types: list[Type], args: list[Expression]) -> Expression:
     return literal(op.value, op.type)
 
 
-def _call(op: Call, types: list[Type], args: list[Expr]) -> Expr | None:
+def _call(op: Call, types: list[Type], args: list[Expression]) -> Expression | None:
     rule = FUNCTIONS.get(op.fn)
     return None if rule is None or op.ufunc.nout != 1 else rule(types, args)
 
 
-def _select(op: Select, types: list[Type], args: list[Expr]) -> Expr:
+def _select(op: Select, types: list[Type], args: list[Expression]) -> Expression:
     condition, a, b = args
     return choice(condition, a, b, types[1])
 
 
-def _is_valid(op: IsValid, types: list[Type], args: list[Expr]) -> Expr:
+def _is_valid(op: IsValid, types: list[Type], args: list[Expression]) -> Expression:
     return is_not_null(args[0])
 
 
-def _value_of(op: ValueOf, types: list[Type], args: list[Expr]) -> Expr:
+def _value_of(op: ValueOf, types: list[Type], args: list[Expression]) -> Expression:
     return or_else(args[0], zero(types[0].plain()), types[0])
 
 
-def _make_optional(op: MakeOptional, types: list[Type], args: list[Expr]) -> Expr:
+def _make_optional(op: MakeOptional, types: list[Type], args: list[Expression]) -> Expression:
     value, valid = args
     if valid == negation(node("IsNaN", BOOL, value)):
         return node("NullIfNaN", types[0], value)
     return value if valid == literal(True, BOOL) else node("If", types[0], valid, value, literal(None, types[0]))
 
 
-def _cast(op: Cast, types: list[Type], args: list[Expr]) -> Expr | None:
+def _cast(op: Cast, types: list[Type], args: list[Expression]) -> Expression | None:
     (of,), (x,), to = types, args, op.to
     if of == to:
         return x
@@ -144,7 +144,7 @@ def _cast(op: Cast, types: list[Type], args: list[Expr]) -> Expr | None:
     return node("Cast", to, x)
 
 
-def _fits(op: Fits, types: list[Type], args: list[Expr]) -> Expr:
+def _fits(op: Fits, types: list[Type], args: list[Expression]) -> Expression:
     """Expresses trunc(x) in [low, end) as x > low - 1 and x < end.
 
     Where the float type cannot represent low - 1, the first test is x >= low.
@@ -157,7 +157,7 @@ def _fits(op: Fits, types: list[Type], args: list[Expr]) -> Expr:
     return both(above, node("LessThan", BOOL, x, literal(end, of)))  # NaN fails this: Spark orders it above `end`
 
 
-def _is_in(op: IsIn, types: list[Type], args: list[Expr]) -> Expr | None:
+def _is_in(op: IsIn, types: list[Type], args: list[Expression]) -> Expression | None:
     """Expresses membership as IN; refuses a float table with a zero, because Spark's sets of doubles distinguish -0.0 from 0.0.
 
     Spark uses such a set only for longer lists.
@@ -170,17 +170,17 @@ def _is_in(op: IsIn, types: list[Type], args: list[Expr]) -> Expr | None:
     return node("In", BOOL, args[0], *(literal(k, op.type) for k in keys))
 
 
-def _lookup(op: Lookup, types: list[Type], args: list[Expr]) -> Expr | None:
+def _lookup(op: Lookup, types: list[Type], args: list[Expression]) -> Expression | None:
     keys, values = op.table
     if len(keys) > MAX_TABLE:
         return None
-    branches: list[Expr] = []
+    branches: list[Expression] = []
     for key, value in zip(keys, values, strict=True):
         branches += [node("EqualTo", BOOL, args[0], literal(key, op.type)), literal(value, op.value_type)]
     return node("CaseWhen", op.value_type, *branches, literal(None, op.value_type))
 
 
-_RULES: dict[type[Op], Callable[[Any, list[Type], list[Expr]], Expr | None]] = {
+_RULES: dict[type[Op], Callable[[Any, list[Type], list[Expression]], Expression | None]] = {
     Const: _const,
     Call: _call,
     Select: _select,

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from sparkweld.contract.expressions import Expression
 from sparkweld.ir import Type
 from sparkweld.ir.types import BOOL, F32, F64, I64
-from udf_compiler.backends.catalyst.nodes import Expr, both, choice, is_literal, is_nan, literal, negation, node, number
+from udf_compiler.backends.catalyst.nodes import both, choice, is_literal, is_nan, literal, negation, node, number
 
-Rule = Callable[[list[Type], list[Expr]], Expr | None]
+Rule = Callable[[list[Type], list[Expression]], Expression | None]
 
 
 def _arithmetic(op: str, of_bools: str | None = None) -> Rule:
@@ -20,7 +21,7 @@ def _arithmetic(op: str, of_bools: str | None = None) -> Rule:
     Spark narrows bytes and shorts afterwards, as NumPy does.
     """
 
-    def rule(types: list[Type], args: list[Expr]) -> Expr | None:
+    def rule(types: list[Type], args: list[Expression]) -> Expression | None:
         if types[0] == BOOL:
             return None if of_bools is None else node(of_bools, BOOL, *args)
         return node(op, types[0], *args)
@@ -28,12 +29,12 @@ def _arithmetic(op: str, of_bools: str | None = None) -> Rule:
     return rule
 
 
-def _divide(types: list[Type], args: list[Expr]) -> Expr | None:
+def _divide(types: list[Type], args: list[Expression]) -> Expression | None:
     """Divides as Java does; Spark's own Divide is NULL for a zero divisor."""
     return node("IeeeDivide", types[0], *args) if types[0].is_float else None
 
 
-def _floor_divide(types: list[Type], args: list[Expr]) -> Expr | None:
+def _floor_divide(types: list[Type], args: list[Expression]) -> Expression | None:
     """Divides integers by a positive constant: the quotient towards zero, minus one where the remainder is negative."""
     if not _by_positive(types, args):
         return None
@@ -44,29 +45,29 @@ def _floor_divide(types: list[Type], args: list[Expr]) -> Expr | None:
     return floor if types[0] == I64 else node("Cast", types[0], floor)
 
 
-def _remainder(types: list[Type], args: list[Expr]) -> Expr | None:
+def _remainder(types: list[Type], args: list[Expression]) -> Expression | None:
     """Uses Spark's pmod, which is the floor remainder of integers by a positive divisor; r + n cannot overflow since r < 0."""
     return node("Pmod", types[0], *args) if _by_positive(types, args) else None
 
 
-def _fmod(types: list[Type], args: list[Expr]) -> Expr | None:
+def _fmod(types: list[Type], args: list[Expression]) -> Expression | None:
     """Uses Java's %, which equals C's fmod and C's integer %; Spark's differs only for a zero divisor, where it is NULL."""
     nonzero = is_literal(args[1]) and number(args[1]) != 0 and types[0] != BOOL
     return node("Remainder", types[0], *args) if nonzero else None
 
 
-def _by_positive(types: list[Type], args: list[Expr]) -> bool:
+def _by_positive(types: list[Type], args: list[Expression]) -> bool:
     return types[0].is_int and is_literal(args[1]) and number(args[1]) > 0
 
 
 def _compare(op: str) -> Rule:
-    def rule(types: list[Type], args: list[Expr]) -> Expr | None:
+    def rule(types: list[Type], args: list[Expression]) -> Expression | None:
         a, b = args
         if op.startswith("Greater"):
             return rule_of("Less" + op.removeprefix("Greater"), types, b, a)
         return rule_of(op, types, a, b)
 
-    def rule_of(op: str, types: list[Type], a: Expr, b: Expr) -> Expr:
+    def rule_of(op: str, types: list[Type], a: Expression, b: Expression) -> Expression:
         if op == "NotEqual":
             return negation(rule_of("EqualTo", types, a, b))
         plain = node(op, BOOL, a, b)
@@ -79,7 +80,7 @@ def _compare(op: str) -> Rule:
     return rule
 
 
-def _maximum(types: list[Type], args: list[Expr]) -> Expr | None:
+def _maximum(types: list[Type], args: list[Expression]) -> Expression | None:
     """Selects the larger operand: Spark's > orders NaN above all, so NaN wins.
 
     Of equal operands (zeros) the second one wins, as in NumPy's loops.
@@ -90,7 +91,7 @@ def _maximum(types: list[Type], args: list[Expr]) -> Expr | None:
     return choice(node("GreaterThan", BOOL, a, b), a, b, types[0])
 
 
-def _minimum(types: list[Type], args: list[Expr]) -> Expr | None:
+def _minimum(types: list[Type], args: list[Expression]) -> Expression | None:
     a, b = args
     if types[0] == BOOL:
         return node("And", BOOL, a, b)
@@ -103,21 +104,21 @@ def _minimum(types: list[Type], args: list[Expr]) -> Expr | None:
     return choice(is_nan(a), a, choice(less, a, b, types[0]), types[0])
 
 
-def _fmax(types: list[Type], args: list[Expr]) -> Expr | None:
+def _fmax(types: list[Type], args: list[Expression]) -> Expression | None:
     a, b = args
     if not types[0].is_float:
         return _maximum(types, args)
     return choice(is_nan(a), b, choice(is_nan(b), a, choice(node("GreaterThan", BOOL, a, b), a, b, types[0]), types[0]), types[0])
 
 
-def _fmin(types: list[Type], args: list[Expr]) -> Expr | None:
+def _fmin(types: list[Type], args: list[Expression]) -> Expression | None:
     """Selects the smaller operand: Spark orders NaN above all, so NaN loses; if both are NaN the result is NaN."""
     a, b = args
     return choice(node("LessThan", BOOL, a, b), a, b, types[0]) if types[0] != BOOL else node("And", BOOL, a, b)
 
 
 def _logical(op: str) -> Rule:
-    def rule(types: list[Type], args: list[Expr]) -> Expr | None:
+    def rule(types: list[Type], args: list[Expression]) -> Expression | None:
         truths = [_truth(t, a) for t, a in zip(types, args, strict=True)]
         if op == "Xor":
             return negation(node("EqualTo", BOOL, *truths))
@@ -126,30 +127,30 @@ def _logical(op: str) -> Rule:
     return rule
 
 
-def _logical_not(types: list[Type], args: list[Expr]) -> Expr | None:
+def _logical_not(types: list[Type], args: list[Expression]) -> Expression | None:
     return negation(_truth(types[0], args[0]))
 
 
-def _truth(type: Type, x: Expr) -> Expr:
+def _truth(type: Type, x: Expression) -> Expression:
     """Returns x != 0, with NaN true: Spark's cast to boolean."""
     return x if type == BOOL else node("Cast", BOOL, x)
 
 
 def _bitwise(op: str, of_bools: str) -> Rule:
-    def rule(types: list[Type], args: list[Expr]) -> Expr | None:
+    def rule(types: list[Type], args: list[Expression]) -> Expression | None:
         return _logical(of_bools)(types, args) if types[0] == BOOL else node(op, types[0], *args)
 
     return rule
 
 
-def _invert(types: list[Type], args: list[Expr]) -> Expr | None:
+def _invert(types: list[Type], args: list[Expression]) -> Expression | None:
     return negation(args[0]) if types[0] == BOOL else node("BitwiseNot", types[0], *args)
 
 
 def _sign_change(op: str) -> Rule:
     """Builds the rule of negation or abs; the smallest integer maps to itself, as Java's wrap too."""
 
-    def rule(types: list[Type], args: list[Expr]) -> Expr | None:
+    def rule(types: list[Type], args: list[Expression]) -> Expression | None:
         if types[0] == BOOL:
             return args[0] if op == "Abs" else None
         return node(op, types[0], *args)
@@ -157,7 +158,7 @@ def _sign_change(op: str) -> Rule:
     return rule
 
 
-def _square(types: list[Type], args: list[Expr]) -> Expr | None:
+def _square(types: list[Type], args: list[Expression]) -> Expression | None:
     return node("Multiply", types[0], args[0], args[0]) if types[0] != BOOL else None
 
 
@@ -167,7 +168,7 @@ def _of_doubles(op: str) -> Rule:
     Rounding its result to float is correct as well: a double has more than twice a float's digits plus two.
     """
 
-    def rule(types: list[Type], args: list[Expr]) -> Expr | None:
+    def rule(types: list[Type], args: list[Expression]) -> Expression | None:
         if types[0] == F64:
             return node(op, F64, *args)
         return node("Cast", F32, node(op, F64, node("Cast", F64, *args))) if types[0] == F32 else None
@@ -181,29 +182,29 @@ def _whole(direction: str) -> Rule:
     Every float is a double, and an integral one converts back exactly.
     """
 
-    def rule(types: list[Type], args: list[Expr]) -> Expr | None:
+    def rule(types: list[Type], args: list[Expression]) -> Expression | None:
         return _of_doubles(direction)(types, args) if types[0].is_float else args[0] if types[0].is_int else None
 
     return rule
 
 
-def _isnan(types: list[Type], args: list[Expr]) -> Expr | None:
+def _isnan(types: list[Type], args: list[Expression]) -> Expression | None:
     return is_nan(args[0]) if types[0].is_float else literal(False, BOOL)
 
 
-def _isfinite(types: list[Type], args: list[Expr]) -> Expr | None:
+def _isfinite(types: list[Type], args: list[Expression]) -> Expression | None:
     if not types[0].is_float:
         return literal(True, BOOL)
     return node("LessThan", BOOL, node("Abs", types[0], args[0]), literal(float("inf"), types[0]))  # Spark's NaN exceeds infinity
 
 
-def _isinf(types: list[Type], args: list[Expr]) -> Expr | None:
+def _isinf(types: list[Type], args: list[Expression]) -> Expression | None:
     if not types[0].is_float:
         return literal(False, BOOL)
     return node("EqualTo", BOOL, node("Abs", types[0], args[0]), literal(float("inf"), types[0]))
 
 
-def _same(types: list[Type], args: list[Expr]) -> Expr | None:
+def _same(types: list[Type], args: list[Expression]) -> Expression | None:
     return args[0]
 
 

@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from sparkweld.contract.expressions import Expression
 from sparkweld.ir import Loop, Program, Type, evaluate
 from sparkweld.ir.ops import Array, Call, Cast, Const, IsValid, MakeOptional, Optional, Read, Select, ValueOf
 from sparkweld.ir.program import Append, body_types
 from sparkweld.ir.types import BOOL, DATE
-from udf_compiler.backends.catalyst.nodes import Expr, column, literal, node
+from udf_compiler.backends.catalyst.nodes import column, literal, node
 
 _FLIPPED = {"less": "greater", "less_equal": "greater_equal", "greater": "less", "greater_equal": "less_equal", "equal": "equal"}
 _NEGATED = {"less": "greater_equal", "less_equal": "greater", "greater": "less_equal", "greater_equal": "less"}
@@ -40,7 +41,7 @@ class _Comparison:
         return self.fn.startswith("greater") == (self.direction > 0)
 
 
-def implied_bounds(program: Program) -> list[Expr]:
+def implied_bounds(program: Program) -> list[Expression]:
     """Returns comparisons of the program's one column with literals that hold for every row that its filter keeps.
 
     Empty when nothing is implied, and for a program with guards (a row that raises must not be skipped) or several columns.
@@ -52,7 +53,7 @@ def implied_bounds(program: Program) -> list[Expr]:
     if given.type.plain() == BOOL or _keeps_missing(program, given.type):
         return []
     analysis = _Analysis(loop)
-    bounds: list[Expr] = []
+    bounds: list[Expression] = []
     for comparison in analysis.comparisons(loop.where):
         threshold = _threshold(program, loop, given.type, comparison)
         if threshold is not None:

@@ -14,10 +14,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
+from sparkweld.contract.expressions import Expression
+from sparkweld.contract.replies import PartsReply
 from sparkweld.ir import Append, Loop, Program, evaluate
 from sparkweld.ir.ops import Array, Call, Const, IsValid, MakeOptional, Optional, Read, Select, StrCall, TextSums, ValueOf
 from sparkweld.ir.program import body_types
@@ -25,12 +26,12 @@ from sparkweld.ir.types import BOOL, F64, STR
 from sparkweld.optimizer.model_ranges import SLACK, is_bounded, text_range
 from sparkweld.reasons import refusal
 from udf_compiler.backends.catalyst.expressions import Twins
-from udf_compiler.backends.catalyst.nodes import Expr, both, literal
+from udf_compiler.backends.catalyst.nodes import both, literal
 
 _VALID_UTF8 = StrCall("valid_utf8")
 
 
-def score_parts(program: Program, nullable: dict[str, bool], others: set[str]) -> dict[str, Any]:
+def score_parts(program: Program, nullable: dict[str, bool], others: set[str]) -> PartsReply:
     """Returns the terms of the program's only output.
 
     - `own`: the expression of t; `allowed`: an expression that holds where no guard of the first columns fails;
@@ -55,13 +56,18 @@ def score_parts(program: Program, nullable: dict[str, bool], others: set[str]) -
     raises = bool(parts.required)
     if not raises and not np.isfinite(missing.score):
         raise _other("its result is not finite where nothing is joined")
-    condition: Expr = literal(True, BOOL)
+    condition: Expression = literal(True, BOOL)
     for guard in allowed:
         condition = both(condition, twins.of(guard))
-    return {
-        "status": "ok", "own": twins.of(parts.own), "allowed": condition, "base": first.own, "size": parts.size,
-        "slack": SLACK * len(parts.texts), "texts": sorted(parts.required), "missing": None if raises else missing.score,
-    }  # fmt: skip
+    return PartsReply(
+        own=twins.of(parts.own),
+        allowed=condition,
+        base=first.own,
+        size=parts.size,
+        slack=SLACK * len(parts.texts),
+        texts=tuple(sorted(parts.required)),
+        missing=None if raises else missing.score,
+    )
 
 
 class _Parts:

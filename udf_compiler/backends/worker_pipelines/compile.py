@@ -21,6 +21,9 @@ import pyarrow as pa
 
 from sparkweld.annotations.containers import equal
 from sparkweld.annotations.split_types import Rows
+from sparkweld.contract.expressions import Expression
+from sparkweld.contract.replies import FusedGroup, FusedReply
+from sparkweld.contract.requests import PipelineRequest, Settings, Udf
 from sparkweld.errors import Refusal
 from sparkweld.ir.arrow import ARROW_TYPES
 from sparkweld.ir.ops import Call
@@ -61,31 +64,26 @@ _MOST_COMBINED = 2
 _KEPT = 1e-9
 
 
-def compile_fused(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[str, Any]:
-    """Returns the reply to a fuse request, whose only step holds chains of UDFs: "fused", a list of groups with one plan each.
+def compile_fused(request: PipelineRequest, blobs: Sequence[bytes]) -> FusedReply:
+    """Returns the reply to a fuse request, whose only step holds chains of UDFs: groups of UDFs with one plan each.
 
-    A group lists its UDFs ("udfs") and their payloads (hexadecimal). "arguments" are the sources of its arguments: pairs of a UDF
-    and its argument. Stages, block and bytes are for explain. Adjacent UDFs form one group when they also compile together.
-    Refuses with the first UDF's reason when no UDF is fused.
+    Adjacent UDFs form one group when they also compile together. Refuses with the first UDF's reason when no UDF is fused.
     """
-    entries = request["steps"][0]["udfs"]
-    chains = [chain_of(entry["udf"]) for entry in entries]
-    variables = [variable for chain in chains for udf in chain for variable in udf.get("broadcasts", ())]
-    with module_path(request.get("python", {})), broadcasts(variables):
-        conf = request.get("conf", {})
-        kind_of(chains[0][0]["evalType"], entries[0]["name"]).check_confs(conf.get("pandas", {}), entries[0]["name"])
-        return {"status": "ok", "fused": _groups(chains, conf, blobs)}
+    entries = request.udf_entries
+    chains = [chain_of(entry.udf) for entry in entries]
+    variables = [variable for chain in chains for udf in chain for variable in udf.broadcasts]
+    with module_path(request.python), broadcasts(variables):
+        kind_of(chains[0][0].eval_type, entries[0].name).check_confs(request.conf.pandas, entries[0].name)
+        return FusedReply(fused=tuple(_groups(chains, request.conf, blobs)))
 
 
-def _groups(chains: Sequence[list[dict[str, Any]]], conf: Mapping[str, Any], blobs: Sequence[bytes]) -> list[dict[str, Any]]:
+def _groups(chains: Sequence[list[Udf]], conf: Settings, blobs: Sequence[bytes]) -> list[FusedGroup]:
     """Groups all UDFs if possible, else runs of adjacent UDFs, else single UDFs. Only adjacent UDFs are grouped: a function
     between them that is not in the plan may change its arguments in place.
     """
 
-    def group(numbers: Sequence[int]) -> dict[str, Any]:
-        members = [Chain(chains[i], blobs) for i in numbers]
-        made = _Siblings(members, conf).reply()
-        return {**made, "udfs": list(numbers), "arguments": [[numbers[at], argument] for at, argument in made["arguments"]]}
+    def group(numbers: Sequence[int]) -> FusedGroup:
+        return _Siblings([Chain(chains[i], blobs) for i in numbers], conf).group(numbers)
 
     if len(chains) == 1:
         return [group([0])]
@@ -93,7 +91,7 @@ def _groups(chains: Sequence[list[dict[str, Any]]], conf: Mapping[str, Any], blo
         return [group(range(len(chains)))]
     except Refusal:
         pass
-    alone: dict[int, dict[str, Any]] = {}
+    alone: dict[int, FusedGroup] = {}
     refusals = []
     for number in range(len(chains)):
         try:
@@ -115,29 +113,30 @@ def _groups(chains: Sequence[list[dict[str, Any]]], conf: Mapping[str, Any], blo
 class _Siblings:
     """Compiles sibling chains to one plan. `arguments`: the distinct arguments of all chains."""
 
-    def __init__(self, chains: Sequence[Chain], conf: Mapping[str, Any]) -> None:
+    def __init__(self, chains: Sequence[Chain], conf: Settings) -> None:
         self.chains, self.arrow = chains, chains[0].arrow
         self.name = " + ".join(chain.name for chain in chains)
-        self.exact = bool(conf.get("exact")) or any(chain.exact for chain in chains)
-        self.block_rows = int(conf.get("blockRows") or 0) or None
-        self.confs = {key: value for key, value in conf.get("pandas", {}).items() if value is not None}
+        self.exact = conf.exact or any(chain.exact for chain in chains)
+        self.block_rows = conf.block_rows or None
+        self.confs = {key: value for key, value in conf.pandas.items() if value is not None}
         self.arguments: list[tuple[int, int]] = []
-        exprs: list[dict[str, Any]] = []
+        exprs: list[Expression] = []
         self.taken: list[list[tuple[int, str | None]]] = []
         for number, chain in enumerate(chains):
             taken = []
             for at, argument in enumerate(chain.args):
-                if argument["expr"] not in exprs:
-                    exprs.append(argument["expr"])
+                assert argument.expr is not None  # the first function of a chain calls no other
+                if argument.expr not in exprs:
+                    exprs.append(argument.expr)
                     self.arguments.append((number, at))
-                taken.append((exprs.index(argument["expr"]), argument.get("name")))
+                taken.append((exprs.index(argument.expr), argument.name))
             self.taken.append(taken)
         self.columns = self._columns(exprs)
         self.steady = any(map(dtypes_by_nulls, exprs))
         self.calls = 0  # of annotated functions in the traces, before equal calls are merged
 
-    def reply(self) -> dict[str, Any]:
-        """Returns one group of the reply to a fuse request."""
+    def group(self, numbers: Sequence[int]) -> FusedGroup:
+        """Returns the group of the reply to a fuse request; `numbers`: those of the chains."""
         first, *others = self._columns_with_nulls()
         forms = [self._form(first)]
         for some in others:
@@ -156,21 +155,21 @@ class _Siblings:
         size = f"{rows:,} rows, set" if self.block_rows else f"{rows:,} rows {by_cache}; workers measure"
         few = 0 if self.block_rows else FEW_ROWS  # whoever sets the block size expects to see blocks
         moved = [sum(_width(pipeline, c) for c in columns) for columns in (pipeline.inputs, pipeline.outputs.values())]
-        return {
-            "arguments": self.arguments,
-            "payloads": [
-                command(
-                    shipped, number, chain.payloads, self.taken[number], chain.return_type, self.confs, few, self.arrow
-                ).hex()
-                for number, chain in enumerate(self.chains)
-            ],
-            "stages": [stage_text(pipeline, stage) for stage in pipeline.stages],
-            "block": size,
-            "moved": f"{moved[0]} bytes per row in, {moved[1]} out",
-            "saves": saved(pipeline, rows),
-            "repeats": may_repeat(pipeline, self.calls),
-            "metrics": metrics_command().hex(),
-        }
+        commands = [
+            command(shipped, number, chain.payloads, self.taken[number], chain.return_type, self.confs, few, self.arrow)
+            for number, chain in enumerate(self.chains)
+        ]
+        return FusedGroup(
+            udfs=tuple(numbers),
+            arguments=tuple((numbers[at], argument) for at, argument in self.arguments),
+            payloads=tuple(made.hex() for made in commands),
+            stages=tuple(stage_text(pipeline, stage) for stage in pipeline.stages),
+            block=size,
+            moved=f"{moved[0]} bytes per row in, {moved[1]} out",
+            saves=saved(pipeline, rows),
+            repeats=may_repeat(pipeline, self.calls),
+            metrics=metrics_command().hex(),
+        )
 
     def _shipped(self, made: Plan) -> bytes:
         """Returns the pickled plan that workers receive. Refuses (SW650) one that cannot be pickled or is too large."""
@@ -184,16 +183,16 @@ class _Siblings:
             raise refusal("SW650", self.name, function=self.name, what=what)
         return shipped
 
-    def _columns(self, exprs: Sequence[dict[str, Any]]) -> list[tuple[int, str | None, str]]:
+    def _columns(self, exprs: Sequence[Expression]) -> list[tuple[int, str | None, str]]:
         """Returns (argument, field, Spark type) of each column. Refuses unsupported types (SW646)."""
         found: list[tuple[int, str | None, str]] = []
         for number, expr in enumerate(exprs):
-            if expr["op"] == "CreateNamedStruct":
+            if expr.op == "CreateNamedStruct":
                 if self.arrow:
-                    check_names(expr["names"], f"argument {number}")
-                found += [(number, n, field["type"]) for n, field in zip(expr["names"], expr["args"], strict=True)]
+                    check_names(expr.names, f"argument {number}")
+                found += [(number, n, field.type) for n, field in zip(expr.names, expr.args, strict=True)]
             else:
-                found.append((number, None, expr["type"]))
+                found.append((number, None, expr.type))
         for number, _, spark_type in found:
             if spark_type not in (*_STATEFUL, "float", "double", "boolean", "string"):
                 raise refusal("SW646", self.name, function=self.name, what=f"argument {number}, a {spark_type}")

@@ -8,18 +8,22 @@ that the compiler knows. The annotation must allow for the effect of row order (
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from sparkweld.annotations import Annotation, annotation_of
 from sparkweld.annotations.split_types import Merge, Merged
+from sparkweld.contract.replies import AggregateReply, Approximation
+from sparkweld.contract.requests import PipelineRequest, PythonStep, UdfEntry
 from sparkweld.errors import Refusal
 from sparkweld.reasons import refusal
 from sparkweld.worker.grouping import Leaf
 from udf_compiler.backends.aggregates import PandasAggregate, compile_as
 from udf_compiler.backends.aggregates import compile_aggregate as compile_function
 from udf_compiler.backends.worker_pipelines import composed
+from udf_compiler.boundary.columns import columns_in
 from udf_compiler.function.environment import broadcasts, module_path
 from udf_compiler.function.payload import load_command
 
@@ -30,17 +34,17 @@ _EXAMPLE_ROWS = 3
 Path = tuple[tuple[Any, int], ...]
 
 
-def compile_aggregate(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[str, Any]:
+def compile_aggregate(request: PipelineRequest, blobs: Sequence[bytes]) -> AggregateReply:
     """Returns the reply of `udf_compiler.backends.aggregates`. If it refuses an annotated function with a state, compiles the
     state."""
     try:
         return compile_function(request, blobs)
     except Refusal as error:
         refused = error
-    udf = request["steps"][0]["udfs"][0]["udf"]
-    with module_path(request.get("python", {})), broadcasts(udf.get("broadcasts", ())):
+    udf = request.first_udf.udf
+    with module_path(request.python), broadcasts(udf.broadcasts):
         try:
-            annotation = annotation_of(load_command(blobs[udf["payload"]]).function)
+            annotation = annotation_of(load_command(blobs[udf.payload]).function)
             if annotation is None or not isinstance(annotation.returns, Merged) or annotation.returns.state is None:
                 raise refused
             state, finish = annotation.returns.state, annotation.returns.finish
@@ -49,17 +53,19 @@ def compile_aggregate(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[s
         except Refusal:
             raise refused from None
     note = f"by the state and the finish of the annotation of {annotation.name}"
-    kept = [*made["kept"], *by_order(annotation)] if made["kept"] else []
-    return {**made, "kept": kept, "notes": [*made["notes"], note]}
+    kept = (*made.kept, *by_order(annotation)) if made.kept else ()
+    return replace(made, kept=kept, notes=(*made.notes, note))
 
 
-def by_order(annotation: Annotation) -> list[dict[str, str]]:
+def by_order(annotation: Annotation) -> list[Approximation]:
     """Returns explain's entry for an annotation whose results depend on the order of rows."""
     rtol = annotation.returns.rtol if isinstance(annotation.returns, Merge) else 0
-    return [{"op": annotation.name, "bound": f"{rtol:g} relative, by the order of rows"}] if rtol else []
+    return [Approximation(op=annotation.name, bound=f"{rtol:g} relative, by the order of rows")] if rtol else []
 
 
-def state_parts(request: dict[str, Any], entry: dict[str, Any], annotation: Annotation) -> tuple[Any, list[dict[str, Any]]]:
+def state_parts(
+    request: PipelineRequest, entry: UdfEntry, annotation: Annotation
+) -> tuple[Any, tuple[AggregateReply, ...]]:
     """Returns an aggregate's state with a Leaf for each element, and the elements' replies. Refuses a state with elements that
     are not reductions.
     """
@@ -70,15 +76,14 @@ def state_parts(request: dict[str, Any], entry: dict[str, Any], annotation: Anno
         try:
             example = state(*(t.example(rng, _EXAMPLE_ROWS) for t in annotation.args))
         except Exception as error:  # noqa: BLE001 - user code
-            raise refusal("SW647", entry["name"], function=entry["name"], what=f"its state raises {error!r}") from None
+            raise refusal("SW647", entry.name, function=entry.name, what=f"its state raises {error!r}") from None
     leaves: list[tuple[Path, Any]] = []
-    shape = _shape(example, (), leaves, entry["name"])
-    used = _columns(entry["udf"])
-    one = {
-        **request, "inputs": [i for i in request["inputs"] if i["name"] in used], "steps": [{"kind": "python", "udfs": [entry]}],
-    }  # fmt: skip
+    shape = _shape(example, (), leaves, entry.name)
+    used = set().union(*map(columns_in, entry.udf.expressions))
+    one = replace(request, inputs=tuple(i for i in request.inputs if i.name in used), steps=(PythonStep(udfs=(entry,)),))
     rtol = returns.rtol if isinstance(returns, Merge) else 0
-    return shape, [compile_as(one, composed.part(state, path), _StatePart(leaf), exact=rtol == 0) for path, leaf in leaves]
+    exact = rtol == 0
+    return shape, tuple(compile_as(one, composed.part(state, path), _StatePart(leaf), exact=exact) for path, leaf in leaves)
 
 
 class _StatePart(PandasAggregate):
@@ -109,16 +114,6 @@ def _shape(state: Any, path: Path, leaves: list[tuple[Path, Any]], name: str) ->
     if type(state) is dict and all(type(key) in (str, int) for key in state):
         return {key: _shape(part, (*path, (key, len(state))), leaves, name) for key, part in state.items()}
     raise refusal("SW647", name, function=name, what=f"its state does not consist of numbers but is a {type(state).__name__}")
-
-
-def _columns(udf: dict[str, Any]) -> set[str]:
-    """Returns the names of the columns that a call's arguments read."""
-
-    def names(expr: dict[str, Any]) -> set[str]:
-        own = {expr["name"]} if expr["op"] == "Column" else set()
-        return own.union(*map(names, expr.get("args", ())))
-
-    return set().union(*(names(argument["expr"]) for argument in udf["args"] if argument.get("expr") is not None))
 
 
 __all__ = ["by_order", "compile_aggregate", "state_parts"]

@@ -16,6 +16,9 @@ from sparkweld.annotations import Annotation, annotation_of
 from sparkweld.annotations.errors import DomainError
 from sparkweld.annotations.split_types import Matrix, Merge, Merged, Mutated, Rows
 from sparkweld.contract.constants import GROUPED_AGG_PANDAS
+from sparkweld.contract.expressions import Expression
+from sparkweld.contract.replies import AggregateReply, PartialReply
+from sparkweld.contract.requests import PartialRequest, Udf
 from sparkweld.errors import Refusal
 from sparkweld.reasons import refusal
 from sparkweld.worker import grouping, segmented
@@ -38,72 +41,77 @@ _MOST_TURNS = 2
 _RESULTS = ("tinyint", "smallint", "int", "bigint", "float", "double", "boolean", "string", "binary")
 
 
-def compile_partial(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[str, Any]:
+def compile_partial(request: PartialRequest, blobs: Sequence[bytes]) -> PartialReply:
     """Returns the reply to a request of one python step whose UDFs take, in order, the columns after `keys` keys.
 
     It holds the payloads `before` and `after` the shuffle (hexadecimal), `kept`, and explain's entries.
     """
-    entries = request["steps"][0]["udfs"]
-    keys, zone = request["keys"], request.get("conf", {}).get("timezone")
-    with module_path(request.get("python", {})), broadcasts(()):
+    entries = request.udf_entries
+    keys, zone = request.keys, request.conf.timezone
+    with module_path(request.python), broadcasts(()):
         parts, annotations = [], []
         column = 0
         for entry in entries:
-            check_confs(request.get("conf", {}).get("pandas", {}), entry["name"])
-            part, annotation = _part(entry["udf"], entry["name"], blobs, column)
+            check_confs(request.conf.pandas, entry.name)
+            part, annotation = _part(entry.udf, entry.name, blobs, column)
             parts.append(part)
             annotations.append(annotation)
             column += len(part.columns)
         kept = [(a.name, a.returns.rtol) for a in annotations if isinstance(a.returns, Merge) and a.returns.rtol]
-        if kept and bool(request.get("conf", {}).get("exact")):
-            raise refusal("SW232", entries[0]["name"], op=kept[0][0], bound=f"{kept[0][1]:g} relative, by its annotation")
-        native = _native(request, annotations, [part.return_type for part in parts])
-        return {
-            "status": "ok", **native,
-            "before": by_value(grouping.partial_states(keys, tuple(parts)), grouping, segmented).hex(),
-            "after": by_value(grouping.final_results(keys, tuple(parts), zone), grouping, segmented).hex(),
-            "kept": [entry for a in annotations for entry in by_order(a)],
-        }  # fmt: skip
+        if kept and request.conf.exact:
+            raise refusal("SW232", entries[0].name, op=kept[0][0], bound=f"{kept[0][1]:g} relative, by its annotation")
+        elements, finish = _native(request, annotations, [part.return_type for part in parts])
+        return PartialReply(
+            before=by_value(grouping.partial_states(keys, tuple(parts)), grouping, segmented).hex(),
+            after=by_value(grouping.final_results(keys, tuple(parts), zone), grouping, segmented).hex(),
+            kept=tuple(entry for a in annotations for entry in by_order(a)),
+            parts=elements,
+            finish=finish,
+        )
 
 
-def _native(request: dict[str, Any], annotations: list[Annotation], return_types: list[Any]) -> dict[str, Any]:
-    """Returns `parts`, the replies for the elements of each function's state, and `finish`, the payload that computes the
-    results. Returns nothing when Spark cannot aggregate all of them.
+def _native(
+    request: PartialRequest, annotations: list[Annotation], return_types: list[Any]
+) -> tuple[tuple[tuple[AggregateReply, ...], ...], str | None]:
+    """Returns the replies for the elements of each function's state, and the payload that computes the results.
+
+    Returns no replies and None when Spark cannot aggregate all of them.
     """
-    parts: list[list[dict[str, Any]]] = []
+    parts: list[tuple[AggregateReply, ...]] = []
     finished: list[grouping.Finished] = []
-    for entry, annotation in zip(request["steps"][0]["udfs"], annotations, strict=True):
+    for entry, annotation in zip(request.udf_entries, annotations, strict=True):
         try:
             shape, replies = state_parts(request, entry, annotation)
         except Refusal:
-            return {}
+            return (), None
         last = annotation.returns.finish if isinstance(annotation.returns, Merged) else None
         finished.append(grouping.Finished(shape, len(replies), last, return_types[len(parts)]))
         parts.append(replies)
-    zone = request.get("conf", {}).get("timezone")
-    finish = grouping.results_of_states(request["keys"], tuple(finished), zone)
-    return {"parts": parts, "finish": by_value(finish, grouping, segmented).hex()}
+    finish = grouping.results_of_states(request.keys, tuple(finished), request.conf.timezone)
+    return tuple(parts), by_value(finish, grouping, segmented).hex()
 
 
-def _part(udf: dict[str, Any], name: str, blobs: Sequence[bytes], column: int) -> tuple[grouping.Part, Annotation]:
+def _part(udf: Udf, name: str, blobs: Sequence[bytes], column: int) -> tuple[grouping.Part, Annotation]:
     """Returns the aggregate whose first argument is column `column`. Refuses SW386, SW207, SW700, SW647 and SW648."""
-    if udf["evalType"] != GROUPED_AGG_PANDAS:
-        raise refusal("SW386", name, eval_type=udf["evalType"])
-    if not udf.get("deterministic", True):
+    if udf.eval_type != GROUPED_AGG_PANDAS:
+        raise refusal("SW386", name, eval_type=udf.eval_type)
+    if not udf.deterministic:
         raise refusal("SW207", name)
-    if udf.get("broadcasts"):
+    if udf.broadcasts:
         raise _no(name, "it reads broadcast variables")
-    command = load_command(blobs[udf["payload"]])
+    command = load_command(blobs[udf.payload])
     if options_of(command.function).backend == "python":
         raise refusal("SW700", name)
     annotation = annotation_of(command.function)
     if annotation is None or not isinstance(annotation.returns, Merge):
         raise refusal("SW648", name, function=name)
-    arguments = [(argument.get("name"), argument["expr"]) for argument in udf["args"]]
+    if udf.inner:
+        raise refusal("SW206", name, eval_type=udf.inner[0].eval_type)
+    arguments = [(argument.name, expr) for argument, expr in zip(udf.args, udf.expressions, strict=True)]
     _check_arguments(annotation, arguments, name)
     if command.return_type.simpleString() not in _RESULTS:
         raise _no(name, f"it returns a {command.return_type.simpleString()}")
-    turns = frozenset(column + i for i, (_, expr) in enumerate(arguments) if expr["type"] in _TURN and expr.get("nullable", True))
+    turns = frozenset(column + i for i, (_, expr) in enumerate(arguments) if expr.type in _TURN and expr.nullable)
     if len(turns) > _MOST_TURNS:
         raise _no(name, f"{len(turns)} of its integer and boolean columns may hold NULL, and at most {_MOST_TURNS} may")
     returns = annotation.returns
@@ -116,7 +124,7 @@ def _part(udf: dict[str, Any], name: str, blobs: Sequence[bytes], column: int) -
     return grouping.Part(state, returns.function, finish, columns, turns, of, function, returns.rtol), annotation
 
 
-def _check_arguments(annotation: Annotation, arguments: list[tuple[str | None, Any]], name: str) -> None:
+def _check_arguments(annotation: Annotation, arguments: list[tuple[str | None, Expression]], name: str) -> None:
     """Refuses (SW647) columns of types other than the annotation's."""
     by_position = [expr for keyword, expr in arguments if keyword is None]
     by_name = {keyword: expr for keyword, expr in arguments if keyword is not None}
@@ -127,8 +135,8 @@ def _check_arguments(annotation: Annotation, arguments: list[tuple[str | None, A
     for argument, split_type, expr in typed:
         if type(split_type) is not Rows or isinstance(split_type, Mutated | Matrix) or split_type.container != "series":
             raise _no(name, f"{argument} is not annotated as Rows of a Series")
-        if _DTYPES.get(expr["type"] if isinstance(expr["type"], str) else "") != split_type.dtype:
-            raise _no(name, f"{argument} is a {expr['type']}, and annotated as {split_type.dtype}")
+        if _DTYPES.get(expr.type) != split_type.dtype:
+            raise _no(name, f"{argument} is a {expr.type}, and annotated as {split_type.dtype}")
     if annotation.elementwise or len({split_type.domain for _, split_type, _ in typed}) != 1:
         raise _no(name, "its arguments are not rows of one domain")
 

@@ -10,10 +10,12 @@ Floats compare as in Spark SQL: NaN equals NaN and is the largest value, and -0.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from sparkweld.contract.expressions import Expression
 from sparkweld.errors import InternalError
 from sparkweld.ir import LoopBuilder, Type, Value
 from sparkweld.ir.ops import Fits, IsIn
@@ -26,11 +28,11 @@ from udf_compiler.frontends.catalyst.strings import STRING_RULES, guard_text, te
 from udf_compiler.frontends.catalyst.times import TIME_RULES, day_of
 from udf_compiler.frontends.spark_ml import MlFunctions
 from udf_compiler.frontends.spark_ml.stages import Vector, Words
-from udf_compiler.frontends.tracing.expression_rules import Expr, Maybe, Rule, ansi
+from udf_compiler.frontends.tracing.expression_rules import Maybe, Rule, ansi
 from udf_compiler.frontends.tracing.integer_checks import within
 
 
-def translate(loop: LoopBuilder, expr: Expr, columns: Callable[[str], Value], ml: MlFunctions | None = None) -> Value:
+def translate(loop: LoopBuilder, expr: Expression, columns: Callable[[str], Value], ml: MlFunctions | None = None) -> Value:
     """Returns the value of a Catalyst expression; it is nullable unless the expression is never NULL. Guards join `loop`.
 
     `columns` maps a column name to its value; `ml` holds the functions of Spark's ML library. Refuses SW321 (an expression),
@@ -40,7 +42,7 @@ def translate(loop: LoopBuilder, expr: Expr, columns: Callable[[str], Value], ml
     return result.value if result.valid is None else loop.optional(result.value, result.valid)
 
 
-def translate_vector(loop: LoopBuilder, expr: Expr, columns: Callable[[str], Value], ml: MlFunctions) -> Vector | Words:
+def translate_vector(loop: LoopBuilder, expr: Expression, columns: Callable[[str], Value], ml: MlFunctions) -> Vector | Words:
     """Returns the vector, or the words, of an expression.
 
     Guards join `loop`. Refuses like `translate` and `MlFunctions.vector`.
@@ -48,7 +50,7 @@ def translate_vector(loop: LoopBuilder, expr: Expr, columns: Callable[[str], Val
     return ml.vector(_Translator(loop, columns, ml), expr, None)
 
 
-def translate_condition(loop: LoopBuilder, expr: Expr, columns: Callable[[str], Value]) -> Value:
+def translate_condition(loop: LoopBuilder, expr: Expression, columns: Callable[[str], Value]) -> Value:
     """Returns a plain bool that is True for the rows that a filter with this condition keeps. Refuses like `translate`."""
     result = _Translator(loop, columns).of(expr, None)
     return result.value if result.valid is None else loop.call("logical_and", result.value, result.valid)
@@ -60,22 +62,22 @@ class _Translator:
     def __init__(self, loop: LoopBuilder, columns: Callable[[str], Value], ml: MlFunctions | None = None) -> None:
         self.loop, self.columns, self.functions = loop, columns, ml
 
-    def of(self, expr: Expr, demand: Value | None) -> Maybe:
-        rule = _RULES.get(expr["op"])
+    def of(self, expr: Expression, demand: Value | None) -> Maybe:
+        rule = _RULES.get(expr.op)
         if rule is None:
-            raise refusal("SW321", expression=expr["op"])
+            raise refusal("SW321", expression=expr.op)
         result = rule(self, expr, demand)
         if result.value.type != self.type_of(expr):
-            raise InternalError(f"{expr['op']} of Spark type {expr['type']} became {result.value.type}")
+            raise InternalError(f"{expr.op} of Spark type {expr.type} became {result.value.type}")
         return result
 
-    def type_of(self, expr: Expr) -> Type:
-        if not isinstance(expr["type"], str) or expr["type"] not in COLUMN_TYPES:
-            raise refusal("SW322", expression=expr["op"], type=expr["type"])
-        return COLUMN_TYPES[expr["type"]]
+    def type_of(self, expr: Expression) -> Type:
+        if expr.type not in COLUMN_TYPES:
+            raise refusal("SW322", expression=expr.op, type=expr.type)
+        return COLUMN_TYPES[expr.type]
 
-    def operands(self, expr: Expr, demand: Value | None) -> list[Maybe]:
-        return [self.of(arg, demand) for arg in expr["args"]]
+    def operands(self, expr: Expression, demand: Value | None) -> list[Maybe]:
+        return [self.of(arg, demand) for arg in expr.args]
 
     # Plain bools.
 
@@ -108,36 +110,36 @@ class _Translator:
 
     # Leaves.
 
-    def column(self, expr: Expr, demand: Value | None) -> Maybe:
+    def column(self, expr: Expression, demand: Value | None) -> Maybe:
         self.type_of(expr)
-        value = self.columns(expr["name"])
+        value = self.columns(expr.name)
         plain = self.loop.value_of(value)
         if plain.type == STR:
             guard_text(self, plain, demand)
         return Maybe(plain, self.loop.is_valid(value) if value.type.nullable else None)
 
-    def literal(self, expr: Expr, demand: Value | None) -> Maybe:
+    def literal(self, expr: Expression, demand: Value | None) -> Maybe:
         type = self.type_of(expr)
-        if expr["value"] is None:
+        if expr.value is None:
             return Maybe(self.loop.const(type.zero, type), self.loop.const(False, BOOL))
-        return Maybe(self.loop.const(_literal(expr["value"], type), type))
+        return Maybe(self.loop.const(_literal(expr.value, type), type))
 
-    def ml(self, expr: Expr, demand: Value | None) -> Maybe:
+    def ml(self, expr: Expression, demand: Value | None) -> Maybe:
         if self.functions is None:
-            raise refusal("SW321", expression=expr["op"])
+            raise refusal("SW321", expression=expr.op)
         return self.functions.value(self, expr, demand)
 
     # Logic.
 
-    def and_(self, expr: Expr, demand: Value | None) -> Maybe:
+    def and_(self, expr: Expression, demand: Value | None) -> Maybe:
         return self._logic(expr, demand, self.is_false, "logical_and")
 
-    def or_(self, expr: Expr, demand: Value | None) -> Maybe:
+    def or_(self, expr: Expression, demand: Value | None) -> Maybe:
         return self._logic(expr, demand, self.is_true, "logical_or")
 
-    def _logic(self, expr: Expr, demand: Value | None, decides: Callable[[Maybe], Value], fn: str) -> Maybe:
-        left = self.of(expr["args"][0], demand)
-        right = self.of(expr["args"][1], self.all_of(demand, self.negate(decides(left))))
+    def _logic(self, expr: Expression, demand: Value | None, decides: Callable[[Maybe], Value], fn: str) -> Maybe:
+        left = self.of(expr.args[0], demand)
+        right = self.of(expr.args[1], self.all_of(demand, self.negate(decides(left))))
         value = self.loop.call(fn, self.is_true(left), self.is_true(right))
         if left.valid is None and right.valid is None:
             return Maybe(value)
@@ -146,19 +148,19 @@ class _Translator:
         assert known is not None
         return Maybe(value, self.either(decided, known))
 
-    def not_(self, expr: Expr, demand: Value | None) -> Maybe:
+    def not_(self, expr: Expression, demand: Value | None) -> Maybe:
         (x,) = self.operands(expr, demand)
         return Maybe(self.negate(x.value), x.valid)
 
-    def is_null(self, expr: Expr, demand: Value | None) -> Maybe:
+    def is_null(self, expr: Expression, demand: Value | None) -> Maybe:
         (x,) = self.operands(expr, demand)
         return Maybe(self.loop.const(False, BOOL) if x.valid is None else self.negate(x.valid))
 
-    def is_not_null(self, expr: Expr, demand: Value | None) -> Maybe:
+    def is_not_null(self, expr: Expression, demand: Value | None) -> Maybe:
         (x,) = self.operands(expr, demand)
         return Maybe(self.true() if x.valid is None else x.valid)
 
-    def is_nan(self, expr: Expr, demand: Value | None) -> Maybe:
+    def is_nan(self, expr: Expression, demand: Value | None) -> Maybe:
         (x,) = self.operands(expr, demand)
         found = self.all_of(self.loop.call("isnan", x.value), x.valid)
         assert found is not None
@@ -166,9 +168,9 @@ class _Translator:
 
     # Comparison.
 
-    def compare(self, expr: Expr, demand: Value | None) -> Maybe:
+    def compare(self, expr: Expression, demand: Value | None) -> Maybe:
         a, b = self.operands(expr, demand)
-        return Maybe(self._compare(expr["op"], a.value, b.value), self.all_of(a.valid, b.valid))
+        return Maybe(self._compare(expr.op, a.value, b.value), self.all_of(a.valid, b.valid))
 
     def _compare(self, op: str, a: Value, b: Value) -> Value:
         if op in ("GreaterThan", "GreaterThanOrEqual"):
@@ -183,7 +185,7 @@ class _Translator:
         nan = nan_a if op == "EqualTo" else self.negate(nan_a)
         return self.either(plain, self.loop.call("logical_and", nan, nan_b))
 
-    def equal_null_safe(self, expr: Expr, demand: Value | None) -> Maybe:
+    def equal_null_safe(self, expr: Expression, demand: Value | None) -> Maybe:
         a, b = self.operands(expr, demand)
         equal = self.all_of(self._compare("EqualTo", a.value, b.value), a.valid, b.valid)
         assert equal is not None
@@ -192,8 +194,8 @@ class _Translator:
         neither = self.loop.call("logical_and", self.negate(a.valid), self.negate(b.valid))
         return Maybe(self.either(equal, neither))
 
-    def in_(self, expr: Expr, demand: Value | None) -> Maybe:
-        if len(expr["args"]) < 2:
+    def in_(self, expr: Expression, demand: Value | None) -> Maybe:
+        if len(expr.args) < 2:
             raise refusal("SW321", expression="In of an empty list")
         x, *others = self.operands(expr, demand)
         if self._is_table(expr):
@@ -207,34 +209,36 @@ class _Translator:
         known = None if every is None else self.either(found, every)
         return Maybe(found, self.all_of(x.valid, known))
 
-    def _is_table(self, expr: Expr) -> bool:
+    def _is_table(self, expr: Expression) -> bool:
         """Whether a list consists of literals that a table can hold; a float NaN equals itself in Spark, but not in a table."""
-        return all(e["op"] == "Literal" for e in expr["args"][1:]) and not self.type_of(expr["args"][0]).is_float
+        return all(e.op == "Literal" for e in expr.args[1:]) and not self.type_of(expr.args[0]).is_float
 
-    def _in_table(self, expr: Expr, x: Maybe) -> Maybe:
-        literals = [e["value"] for e in expr["args"][1:]]
+    def _in_table(self, expr: Expression, x: Maybe) -> Maybe:
+        literals = [e.value for e in expr.args[1:]]
         known = [_literal(v, x.value.type) for v in literals if v is not None]
         found = self.loop.emit(IsIn.of(known, x.value.type), x.value)
         return Maybe(found, self.all_of(x.valid, found if None in literals else None))
 
     # Choice.
 
-    def if_(self, expr: Expr, demand: Value | None) -> Maybe:
-        condition, then, otherwise = expr["args"]
+    def if_(self, expr: Expression, demand: Value | None) -> Maybe:
+        condition, then, otherwise = expr.args
         return self._branch(self.of(condition, demand), then, lambda rest: self.of(otherwise, rest), demand)
 
-    def case_when(self, expr: Expr, demand: Value | None) -> Maybe:
+    def case_when(self, expr: Expression, demand: Value | None) -> Maybe:
         """Translates arguments condition, value, condition, value, ..., and the else value when their number is odd."""
-        return self._case(expr, expr["args"], demand)
+        return self._case(expr, expr.args, demand)
 
-    def _case(self, expr: Expr, args: list[Expr], demand: Value | None) -> Maybe:
+    def _case(self, expr: Expression, args: Sequence[Expression], demand: Value | None) -> Maybe:
         if not args:
-            return self.literal({"op": "Literal", "type": expr["type"], "value": None}, demand)
+            return self.literal(Expression(op="Literal", type=expr.type, value=None), demand)
         if len(args) == 1:
             return self.of(args[0], demand)
         return self._branch(self.of(args[0], demand), args[1], lambda rest: self._case(expr, args[2:], rest), demand)
 
-    def _branch(self, condition: Maybe, then: Expr, otherwise: Callable[[Value | None], Maybe], demand: Value | None) -> Maybe:
+    def _branch(
+        self, condition: Maybe, then: Expression, otherwise: Callable[[Value | None], Maybe], demand: Value | None
+    ) -> Maybe:
         taken = self.is_true(condition)
         a = self.of(then, self.all_of(demand, taken))
         return self._choose(taken, a, otherwise(self.all_of(demand, self.negate(taken))))
@@ -245,24 +249,24 @@ class _Translator:
             return Maybe(value)
         return Maybe(value, self.loop.select(taken, a.valid or self.true(), b.valid or self.true()))
 
-    def coalesce(self, expr: Expr, demand: Value | None) -> Maybe:
-        first = self.of(expr["args"][0], demand)
-        if first.valid is None or len(expr["args"]) == 1:
+    def coalesce(self, expr: Expression, demand: Value | None) -> Maybe:
+        first = self.of(expr.args[0], demand)
+        if first.valid is None or len(expr.args) == 1:
             return first
-        rest = {**expr, "args": expr["args"][1:]}
+        rest = replace(expr, args=expr.args[1:])
         other = self.coalesce(rest, self.all_of(demand, self.negate(first.valid)))
         return self._choose(first.valid, Maybe(first.value), other)
 
-    def same(self, expr: Expr, demand: Value | None) -> Maybe:
+    def same(self, expr: Expression, demand: Value | None) -> Maybe:
         (x,) = self.operands(expr, demand)
         return x
 
     # Casts.
 
-    def cast(self, expr: Expr, demand: Value | None) -> Maybe:
-        child = expr["args"][0]
-        if child["op"] == "Literal" and child["value"] is None:
-            return self.literal({**child, "type": expr["type"]}, demand)  # an untyped NULL
+    def cast(self, expr: Expression, demand: Value | None) -> Maybe:
+        child = expr.args[0]
+        if child.is_null:
+            return self.literal(replace(child, type=expr.type), demand)  # an untyped NULL
         (x,) = self.operands(expr, demand)
         of, to = x.value.type, self.type_of(expr)
         if of == to:
@@ -272,7 +276,7 @@ class _Translator:
         if to == STR and (of.is_int or of == BOOL):
             return Maybe(text_of(self, x.value), x.valid)
         if of.kind in MOMENTS or to.kind in MOMENTS or STR in (of, to):
-            raise refusal("SW323", of=child["type"], to=expr["type"])
+            raise refusal("SW323", of=child.type, to=expr.type)
         if of.is_float and to.is_int:
             return Maybe(self._truncate(x, to, ansi(expr), demand), x.valid)
         if ansi(expr) and of.is_int and to.is_int and to.dtype.itemsize < of.dtype.itemsize:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from sparkweld.contract.requests import AggregateStep
 from sparkweld.errors import VerifyError
 from sparkweld.ir.merges import MOMENTS
 from sparkweld.reasons import refusal
@@ -19,23 +17,22 @@ _TYPES: dict[str, tuple[str | None, str | None]] = {
 _INTEGRAL = frozenset({"byte", "short", "integer", "long"})
 
 
-def merge_rows(columns: Columns, step: Mapping[str, Any]) -> list[Column]:
+def merge_rows(columns: Columns, step: AggregateStep) -> list[Column]:
     """Adds the loop of an aggregate step and returns its columns, keys first.
 
-    The step is {"keys": [{name, column}], "merges": [{name, fn, column or null}]}. Raises a refusal for a merge or a key
-    that the IR does not support.
+    Raises a refusal for a merge or a key that the IR does not support.
     """
     loop = columns.loop("aggregate")
     made: list[Column] = []
-    for key in step["keys"]:
-        loop.key(key["name"], loop.read(columns[key["column"]].name))
-        made.append(Column(key["name"], columns[key["column"]].spark_type, True))
-    for merge in step["merges"]:
-        fn, column = merge["fn"], merge["column"]
+    for key in step.keys:
+        loop.key(key.name, loop.read(columns[key.column].name))
+        made.append(Column(key.name, columns[key.column].spark_type, True))
+    for merge in step.merges:
+        fn, column = merge.fn, merge.column
         value = None if column is None else loop.read(columns[column].name)
         of = None if column is None else columns[column].spark_type
-        loop.merge(merge["name"], fn, value)
-        made.append(Column(merge["name"], str(_TYPES[fn][of not in _INTEGRAL] or of), True))
+        loop.merge(merge.name, fn, value)
+        made.append(Column(merge.name, str(_TYPES[fn][of not in _INTEGRAL] or of), True))
     try:
         loop.close_groups("groups")
     except VerifyError as error:

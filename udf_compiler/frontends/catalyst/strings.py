@@ -6,11 +6,12 @@ count the same characters. Case conversion is limited to ASCII, where it is the 
 
 from __future__ import annotations
 
+from sparkweld.contract.expressions import Expression
 from sparkweld.ir import Value
 from sparkweld.ir.ops import StrCall
 from sparkweld.ir.types import BOOL, I32, I64, STR
 from sparkweld.reasons import refusal
-from udf_compiler.frontends.tracing.expression_rules import Expr, Maybe, Rule, Translator
+from udf_compiler.frontends.tracing.expression_rules import Maybe, Rule, Translator
 
 _TRIMS = {"StringTrim": "strip", "StringTrimLeft": "lstrip", "StringTrimRight": "rstrip"}
 _SEARCHES = {"Contains": "contains", "StartsWith": "starts_with", "EndsWith": "ends_with"}
@@ -28,31 +29,31 @@ def text_of(t: Translator, value: Value) -> Value:
     return t.loop.emit(StrCall("int_to_str"), t.loop.cast(value, I64))
 
 
-def _length(t: Translator, expr: Expr, demand: Value | None) -> Maybe:
+def _length(t: Translator, expr: Expression, demand: Value | None) -> Maybe:
     (x,) = _texts(t, expr, demand)
     return Maybe(t.loop.cast(t.loop.emit(StrCall("length"), x.value), I32), x.valid)
 
 
-def _case(t: Translator, expr: Expr, demand: Value | None) -> Maybe:
+def _case(t: Translator, expr: Expression, demand: Value | None) -> Maybe:
     """Translates Upper and Lower, guarded to ASCII: Java's tables of other letters differ from Python's."""
     (x,) = _texts(t, expr, demand)
     t.guard(t.loop.emit(StrCall("is_ascii"), x.value), demand, x.valid)
-    return Maybe(t.loop.emit(StrCall(expr["op"].lower()), x.value), x.valid)
+    return Maybe(t.loop.emit(StrCall(expr.op.lower()), x.value), x.valid)
 
 
-def _concat(t: Translator, expr: Expr, demand: Value | None) -> Maybe:
+def _concat(t: Translator, expr: Expression, demand: Value | None) -> Maybe:
     parts = _texts(t, expr, demand)
     if len(parts) < 2:
         raise refusal("SW321", expression="Concat of one string")
     return Maybe(t.loop.emit(StrCall("concat"), *(p.value for p in parts)), t.all_of(*(p.valid for p in parts)))
 
 
-def _substring(t: Translator, expr: Expr, demand: Value | None) -> Maybe:
+def _substring(t: Translator, expr: Expression, demand: Value | None) -> Maybe:
     """Translates Substring. Positions count from 1, or from the end when negative; 0 is the first.
 
     Positions before the start of the string count towards the length.
     """
-    text, *bounds = expr["args"]
+    text, *bounds = expr.args
     start, length = (_number(bound, "Substring") for bound in bounds)
     x = t.of(text, demand)
     if length <= 0:
@@ -65,38 +66,38 @@ def _substring(t: Translator, expr: Expr, demand: Value | None) -> Maybe:
     return Maybe(t.loop.emit(slice_, x.value), x.valid)
 
 
-def _trim(t: Translator, expr: Expr, demand: Value | None) -> Maybe:
+def _trim(t: Translator, expr: Expression, demand: Value | None) -> Maybe:
     """Strips spaces, or any of the given characters."""
-    text, *characters = expr["args"]
-    given = _text(characters[0], expr["op"]) if characters else " "
+    text, *characters = expr.args
+    given = _text(characters[0], expr.op) if characters else " "
     x = t.of(text, demand)
-    return Maybe(t.loop.emit(StrCall(_TRIMS[expr["op"]], (given,)), x.value), x.valid)
+    return Maybe(t.loop.emit(StrCall(_TRIMS[expr.op], (given,)), x.value), x.valid)
 
 
-def _search(t: Translator, expr: Expr, demand: Value | None) -> Maybe:
-    text, wanted = expr["args"]
-    call = StrCall(_SEARCHES[expr["op"]], (_text(wanted, expr["op"]),))
+def _search(t: Translator, expr: Expression, demand: Value | None) -> Maybe:
+    text, wanted = expr.args
+    call = StrCall(_SEARCHES[expr.op], (_text(wanted, expr.op),))
     x = t.of(text, demand)
     return Maybe(t.loop.emit(call, x.value), x.valid)
 
 
-def _texts(t: Translator, expr: Expr, demand: Value | None) -> list[Maybe]:
+def _texts(t: Translator, expr: Expression, demand: Value | None) -> list[Maybe]:
     operands = t.operands(expr, demand)
     if any(x.value.type != STR for x in operands):
-        raise refusal("SW321", expression=f"{expr['op']} of no string")
+        raise refusal("SW321", expression=f"{expr.op} of no string")
     return operands
 
 
-def _text(expr: Expr, user: str) -> str:
-    if expr["op"] != "Literal" or expr["value"] is None:
+def _text(expr: Expression, user: str) -> str:
+    if expr.op != "Literal" or expr.value is None:
         raise refusal("SW321", expression=f"{user} of a string that is not a literal")
-    return str(expr["value"])
+    return str(expr.value)
 
 
-def _number(expr: Expr, user: str) -> int:
-    if expr["op"] != "Literal" or expr["value"] is None:
+def _number(expr: Expression, user: str) -> int:
+    if expr.op != "Literal" or expr.value is None:
         raise refusal("SW321", expression=f"{user} at a position that is not a literal")
-    return int(str(expr["value"]))
+    return int(str(expr.value))
 
 
 STRING_RULES: dict[str, Rule] = {

@@ -33,7 +33,7 @@ class Ranker(Translator):
         if self.model.watched:
             name = f"watched {len(loop.program.watched)}"
             loop.append(name, score)
-            loop.program.watched[name] = {}
+            loop.program.watched[name] = None
         for line in self.model.about:
             current().note(line)
         return made.array([score], ndim=1, kept=made.kept)

@@ -7,10 +7,13 @@ its own loop. Loop fusion then removes duplicate values.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
+from sparkweld.contract.expressions import Expression
+from sparkweld.contract.replies import UdfNotes
+from sparkweld.contract.requests import StageDescription
 from sparkweld.errors import InternalError
 from sparkweld.ir import Value
 from sparkweld.ir.types import I32
@@ -21,7 +24,7 @@ from udf_compiler.frontends.pandas.dispatch import DISPATCH
 from udf_compiler.frontends.spark_ml import assembling, categories, linear, other_models, scaling, texts, trees, vectors
 from udf_compiler.frontends.spark_ml.stages import Argument, Rule, Stage, Vector, Words, double, vector_of
 from udf_compiler.frontends.spark_ml.stored import stored_vector
-from udf_compiler.frontends.tracing.expression_rules import Expr, Maybe, Translator
+from udf_compiler.frontends.tracing.expression_rules import Maybe, Translator
 from udf_compiler.frontends.tracing.session import Session, running
 
 #: Name of a function in requests -> its lowering rule.
@@ -52,24 +55,24 @@ MAX_SIZE = 512
 class MlFunctions:
     """The ML functions of one request, and its vector columns. `kept`: (operation, error bound) of approximate results."""
 
-    def __init__(self, stages: Sequence[dict[str, Any]], blobs: Sequence[bytes], exact: bool) -> None:
+    def __init__(self, stages: Sequence[StageDescription], blobs: Sequence[bytes], exact: bool) -> None:
         self.kept: list[tuple[str, str]] = []
         self.notes: dict[str, list[str]] = {}
         self._stages = [_stage(described, blobs) for described in stages]
         self._exact = exact
-        self._vectors: dict[str, Expr | None] = {}
+        self._vectors: dict[str, Expression | None] = {}
 
-    def described(self) -> list[dict[str, Any]]:
+    def described(self) -> list[UdfNotes]:
         """Returns the functions' notes for explain."""
-        return [{"name": name, "notes": notes} for name, notes in self.notes.items() if notes]
+        return [UdfNotes(name=name, notes=tuple(notes)) for name, notes in self.notes.items() if notes]
 
-    def is_vector(self, expr: Expr) -> bool:
+    def is_vector(self, expr: Expression) -> bool:
         """Whether an expression is a vector or the words of a string, which are no columns of a program."""
-        if expr["op"] == "Column":
-            return self.has_vector(expr["name"])
-        return expr["type"] == "vector" or (expr["op"] == "Ml" and self._stages[expr["stage"]].name in texts.WORDS)
+        if expr.op == "Column":
+            return self.has_vector(expr.name)
+        return expr.type == "vector" or (expr.op == "Ml" and self._stages[expr.stage].name in texts.WORDS)
 
-    def define(self, name: str, expr: Expr | None) -> None:
+    def define(self, name: str, expr: Expression | None) -> None:
         """Records the expression of a column of vectors or words; None if it was refused."""
         self._vectors[name] = expr
 
@@ -77,60 +80,60 @@ class MlFunctions:
         """Whether a column has vectors or words, which are never NULL in a program."""
         return name in self._vectors
 
-    def value(self, translator: Translator, expr: Expr, demand: Value | None) -> Maybe:
+    def value(self, translator: Translator, expr: Expression, demand: Value | None) -> Maybe:
         """Lowers a scalar result: of a function, one element of a vector (VectorElement), or its first largest index (ArgMax)."""
-        if expr["op"] == "VectorElement":
+        if expr.op == "VectorElement":
             return self._element(translator, expr, demand)[0]
-        if expr["op"] == "ArgMax":
-            return self._largest(translator, expr["args"][0], demand)
+        if expr.op == "ArgMax":
+            return self._largest(translator, expr.args[0], demand)
         made = self._call(translator, expr, demand)
         if not isinstance(made, Maybe):
-            raise InternalError(f"{self._stages[expr['stage']].name} returned no value for {expr['type']}")
+            raise InternalError(f"{self._stages[expr.stage].name} returned no value for {expr.type}")
         return made
 
-    def vector(self, translator: Translator, expr: Expr, demand: Value | None) -> Vector | Words:
+    def vector(self, translator: Translator, expr: Expression, demand: Value | None) -> Vector | Words:
         """Lowers an expression to a vector or to the words of a string.
 
         Refuses an unknown function (SW900) and an expression of another kind (SW905). Raises Unknown for a column whose own
         refusal is recorded.
         """
-        if expr["op"] == "Column":
-            known = self._vectors[expr["name"]]
+        if expr.op == "Column":
+            known = self._vectors[expr.name]
             if known is None:
-                raise Unknown(expr["name"])
+                raise Unknown(expr.name)
             return self.vector(translator, known, demand)
-        if expr["op"] == "VectorUnless":  # the JVM encodes: NULL if the first argument is true, else the second
-            none, value = expr["args"]
+        if expr.op == "VectorUnless":  # the JVM encodes: NULL if the first argument is true, else the second
+            none, value = expr.args
             present = translator.loop.call("logical_not", translator.of(none, demand).value)
             translator.guard(present, demand)
             return self.vector(translator, value, translator.all_of(demand, present))
-        if expr["op"] == "StoredVector":
+        if expr.op == "StoredVector":
             return stored_vector(translator, expr, demand, MAX_SIZE)
-        if expr["op"] == "Scores":
+        if expr.op == "Scores":
             return self._scores(translator, expr, demand)
-        if expr["op"] != "Ml":
-            raise refusal("SW905", what=f"{expr['op']} of a vector")
+        if expr.op != "Ml":
+            raise refusal("SW905", what=f"{expr.op} of a vector")
         made = self._call(translator, expr, demand)
         if isinstance(made, Maybe):
-            raise InternalError(f"{self._stages[expr['stage']].name} returned no vector")
+            raise InternalError(f"{self._stages[expr.stage].name} returned no vector")
         return made
 
-    def _element(self, translator: Translator, expr: Expr, demand: Value | None) -> tuple[Maybe, Vector]:
+    def _element(self, translator: Translator, expr: Expression, demand: Value | None) -> tuple[Maybe, Vector]:
         """Returns one element of a vector, and the vector."""
-        x = self.vector(translator, expr["args"][0], demand)
+        x = self.vector(translator, expr.args[0], demand)
         assert isinstance(x, Vector)
         if x.is_words:
             raise refusal("SW852", what="vector_to_array")
-        if not 0 <= expr["at"] < x.size:
-            raise refusal("SW905", what=f"number {expr['at']} of a vector of {x.size}")  # Spark raises or yields NULL
-        return Maybe(x.values[expr["at"]]), x
+        if not 0 <= expr.at < x.size:
+            raise refusal("SW905", what=f"number {expr.at} of a vector of {x.size}")  # Spark raises or yields NULL
+        return Maybe(x.values[expr.at]), x
 
-    def _scores(self, translator: Translator, expr: Expr, demand: Value | None) -> Vector:
+    def _scores(self, translator: Translator, expr: Expression, demand: Value | None) -> Vector:
         """Builds the array that OneVsRestModel fills: empty, or an earlier array with one element of a vector appended."""
         loop = translator.loop
-        if not expr["args"]:
+        if not expr.args:
             return vector_of(loop, [], "dense")
-        before, last = expr["args"]
+        before, last = expr.args
         earlier = self.vector(translator, before, demand)
         number, source = self._element(translator, last, demand)
         assert isinstance(earlier, Vector)
@@ -139,12 +142,12 @@ class MlFunctions:
 
         def errors() -> list[Value]:
             none = double(loop, 0.0)
-            own = source.errors()[last["at"]] if source.errors else none
+            own = source.errors()[last.at] if source.errors else none
             return [*(earlier.errors() if earlier.errors else [none] * earlier.size), own]
 
         return vector_of(loop, [*earlier.values, number.value], "dense", errors)
 
-    def _largest(self, translator: Translator, expr: Expr, demand: Value | None) -> Maybe:
+    def _largest(self, translator: Translator, expr: Expression, demand: Value | None) -> Maybe:
         """Returns the first index of the largest score.
 
         Guards rows with a score that is NaN or -inf: Spark skips NaN, and yields -1 where no score is above -inf.
@@ -161,12 +164,12 @@ class MlFunctions:
         finally:
             loop.where = before
 
-    def _call(self, translator: Translator, expr: Expr, demand: Value | None) -> Argument:
-        stage = self._stages[expr["stage"]]
+    def _call(self, translator: Translator, expr: Expression, demand: Value | None) -> Argument:
+        stage = self._stages[expr.stage]
         rule = STAGES.get(stage.name)
         if rule is None:
             raise refusal("SW900", what=stage.name)
-        args = [self._argument(translator, _of_size(arg, stage), demand) for given in expr["args"] for arg in _flat(given)]
+        args = [self._argument(translator, _of_size(arg, stage), demand) for given in expr.args for arg in _flat(given)]
         if any(isinstance(arg, Vector) and arg.is_words for arg in args) and not stage.name.startswith(OF_WORDS):
             raise refusal("SW852", what=stage.name)
         loop = translator.loop
@@ -180,17 +183,17 @@ class MlFunctions:
         self.notes[stage.name] = session.notes
         return made
 
-    def _argument(self, translator: Translator, expr: Expr, demand: Value | None) -> Argument:
+    def _argument(self, translator: Translator, expr: Expression, demand: Value | None) -> Argument:
         return self.vector(translator, expr, demand) if self.is_vector(expr) else translator.of(expr, demand)
 
 
-def _of_size(expr: Expr, stage: Stage) -> Expr:
+def _of_size(expr: Expression, stage: Stage) -> Expression:
     """Sets the size of a stored vector of unknown size to the number of features of the stage; other rows are guarded."""
-    if expr["op"] == "VectorUnless":
-        none, value = expr["args"]
-        return {**expr, "args": [none, _of_size(value, stage)]}
-    known = expr["op"] != "StoredVector" or expr["size"] is not None
-    return expr if known else {**expr, "size": stage.takes}
+    if expr.op == "VectorUnless":
+        none, value = expr.args
+        return replace(expr, args=(none, _of_size(value, stage)))
+    known = expr.op != "StoredVector" or expr.size is not None
+    return expr if known else replace(expr, size=stage.takes)
 
 
 def result(vector: Vector, title: str) -> Vector:
@@ -206,13 +209,13 @@ def result(vector: Vector, title: str) -> Vector:
     return vector
 
 
-def _flat(expr: Expr) -> list[Expr]:
-    return expr["args"] if expr["op"] == "CreateNamedStruct" else [expr]
+def _flat(expr: Expression) -> Sequence[Expression]:
+    return expr.args if expr.op == "CreateNamedStruct" else (expr,)
 
 
-def _stage(described: dict[str, Any], blobs: Sequence[bytes]) -> Stage:
-    arrays = {key: np.frombuffer(blobs[array["blob"]], array["dtype"]) for key, array in described["arrays"].items()}
-    return Stage(described["name"], described["params"], arrays)
+def _stage(described: StageDescription, blobs: Sequence[bytes]) -> Stage:
+    arrays = {key: np.frombuffer(blobs[array.blob], array.dtype) for key, array in described.arrays.items()}
+    return Stage(described.name, described.params, arrays)
 
 
 __all__ = ["KEPT", "MAX_SIZE", "STAGES", "MlFunctions", "result"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -25,7 +25,7 @@ class Stage:
     """
 
     name: str
-    params: dict[str, Any]
+    params: Mapping[str, Any]
     arrays: dict[str, np.ndarray]
     made: dict[str, Any] = field(default_factory=dict)
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from sparkweld.contract.expressions import Expression
 from sparkweld.ir import Value
 from sparkweld.ir.ops import VectorColumns
 from sparkweld.ir.types import F64, I8, I32, I64
@@ -21,15 +20,15 @@ _SPARSE, _DENSE = 0, 1
 _FEW = 32
 
 
-def stored_vector(translator: Translator, expr: dict[str, Any], demand: Value | None, most: int) -> Vector:
+def stored_vector(translator: Translator, expr: Expression, demand: Value | None, most: int) -> Vector:
     """Lowers a stored vector. Guards rows that are NULL, of another size or no vector. `most`: maximum number of columns.
 
     Refuses SW902 where the size is unknown.
     """
-    loop, size = translator.loop, expr["size"]
+    loop, size = translator.loop, expr.size
     if size is None:
-        raise refusal("SW902", column=expr["name"])
-    kind, width, indices, values = (translator.of(arg, demand) for arg in expr["args"])
+        raise refusal("SW902", column=expr.name)
+    kind, width, indices, values = (translator.of(arg, demand) for arg in expr.args)
     dense = loop.call("equal", kind.value, loop.const(_DENSE, I8))
     parts = [
         loop.call("equal", kind.value, loop.const(_SPARSE, I8)),

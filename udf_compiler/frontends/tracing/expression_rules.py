@@ -6,10 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from sparkweld.contract.expressions import Expression
 from sparkweld.errors import InternalError
 from sparkweld.ir import LoopBuilder, Type, Value
-
-Expr = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +24,11 @@ class Translator(Protocol):
 
     loop: LoopBuilder
 
-    def of(self, expr: Expr, demand: Value | None) -> Maybe: ...
+    def of(self, expr: Expression, demand: Value | None) -> Maybe: ...
 
-    def operands(self, expr: Expr, demand: Value | None) -> list[Maybe]: ...
+    def operands(self, expr: Expression, demand: Value | None) -> list[Maybe]: ...
 
-    def type_of(self, expr: Expr) -> Type: ...
+    def type_of(self, expr: Expression) -> Type: ...
 
     def negate(self, condition: Value) -> Value: ...
 
@@ -38,11 +37,11 @@ class Translator(Protocol):
     def guard(self, condition: Value, *demands: Value | None) -> None: ...
 
 
-Rule = Callable[[Any, Expr, Value | None], Maybe]
+Rule = Callable[[Any, Expression, Value | None], Maybe]
 
 
-def ansi(expr: Expr) -> bool:
+def ansi(expr: Expression) -> bool:
     """Returns the `ansi` flag of an expression that raises under ANSI."""
-    if not isinstance(expr.get("ansi"), bool):
-        raise InternalError(f"{expr['op']} came without its `ansi` flag")
-    return bool(expr["ansi"])
+    if expr.ansi is None:
+        raise InternalError(f"{expr.op} came without its `ansi` flag")
+    return expr.ansi

@@ -8,10 +8,9 @@ import pytest
 
 from sparkweld.errors import Refusal
 from sparkweld.ir.ops import Optional
+from tests.helpers.answers import aggregate_compiler, compile_aggregate
 from tests.helpers.compile_requests import column, literal, payload, python_step, request, udf
 from udf_compiler.backends.aggregates import compile as compile_module
-from udf_compiler.backends.aggregates import compile_aggregate
-from udf_compiler.backends.aggregates.compile import _Compiler
 from udf_compiler.backends.aggregates.probe import evaluate_form
 from udf_compiler.function.payload import load_command
 
@@ -94,7 +93,7 @@ def _compare(function, type, series, with_nulls):
         expected = function(series)
     returns = RETURNS[np.asarray(expected).dtype.kind]
     made, blobs = sent(function, returns, type)
-    form = _Compiler(made, made["steps"][0]["udfs"][0]["udf"], load_command(blobs[0]).function)._form(set(with_nulls))
+    form = aggregate_compiler(made, load_command(blobs[0]).function)._form(set(with_nulls))
     values = series.to_numpy()
     if with_nulls:
         given = Optional(np.nan_to_num(values).astype(DTYPES[type]), ~np.isnan(values))
@@ -126,7 +125,7 @@ def test_booleans_with_nulls_are_objects(source, group):
     expected = function(pd.Series(group, dtype=object))
     made, blobs = sent(function, RETURNS[np.asarray(expected).dtype.kind], "boolean")
     made["inputs"][0]["nullable"] = True
-    form = _Compiler(made, made["steps"][0]["udfs"][0]["udf"], load_command(blobs[0]).function)._form({"a"})
+    form = aggregate_compiler(made, load_command(blobs[0]).function)._form({"a"})
     given = Optional(np.array([bool(v) for v in group]), np.array([v is not None for v in group]))
     got, errors = evaluate_form(form, {"a": given}, len(group))
     assert not errors and (got is None if pd.isna(expected) else got == expected)
@@ -152,7 +151,7 @@ def test_frames_of_booleans_with_nulls(source, supported):
     results = [function(rows.iloc[:end]) for end in (1, 2, 3)]
     assert (pd.Series(results).dtype == object) is not supported
     made, blobs = sent(function, RETURNS[np.asarray(results[-1]).dtype.kind], "boolean")
-    made["inputs"][0]["nullable"] = made["frames"] = True
+    made["inputs"][0]["nullable"], made["frames"] = True, 1
     if supported:
         compile_aggregate(made, blobs)
     else:

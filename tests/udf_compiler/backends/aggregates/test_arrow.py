@@ -9,9 +9,8 @@ import pytest
 
 from sparkweld.errors import Refusal
 from sparkweld.ir.ops import Optional
+from tests.helpers.answers import aggregate_compiler, compile_aggregate
 from tests.helpers.compile_requests import column, payload, python_step, request, udf
-from udf_compiler.backends.aggregates import compile_aggregate
-from udf_compiler.backends.aggregates.compile import _Compiler
 from udf_compiler.backends.aggregates.probe import evaluate_form
 from udf_compiler.function.payload import load_command
 
@@ -67,7 +66,7 @@ def sent(function, returns, type):
 def form_of(function, returns, type):
     made, blobs = sent(function, returns, type)
     assert compile_aggregate(made, blobs)["status"] == "ok"
-    return _Compiler(made, made["steps"][0]["udfs"][0]["udf"], load_command(blobs[0]).function)._form(set())
+    return aggregate_compiler(made, load_command(blobs[0]).function)._form(set())
 
 
 @pytest.mark.parametrize("source, types", CASES, ids=[source for source, _ in CASES])

@@ -25,10 +25,11 @@ from pyspark.sql.types import (
 
 from sparkweld.errors import Refusal
 from sparkweld.ir.ops import Optional
+from tests.helpers.answers import aggregate_compiler
 from tests.helpers.compile_requests import column, python_step, request, udf
 from tests.helpers.compiled import no_fault, spark_name
 from tests.helpers.outcomes import same
-from udf_compiler.backends.aggregates.compile import Form, _Compiler
+from udf_compiler.backends.aggregates.compile import Form
 from udf_compiler.backends.aggregates.probe import evaluate_form
 
 DTYPES = {"long": np.int64, "boolean": np.bool_, "float": np.float32, "double": np.float64}
@@ -48,10 +49,10 @@ SOURCES = (
 def compiled(source: str, type: str, returns: DataType, nulls: bool, frames: bool) -> Form | None:
     step = python_step(r=udf(0, column("a", type, nullable=True), returns=spark_name(returns), evalType=202))
     made = request(step, inputs={"a": type})
-    made["inputs"][0]["nullable"], made["frames"] = True, frames
+    made["inputs"][0]["nullable"], made["frames"] = True, int(frames)
     function = eval(f"lambda v: {source}", {"__name__": "__main__", "np": np})
     try:
-        return _Compiler(made, made["steps"][0]["udfs"][0]["udf"], function)._form({"a"} if nulls else set())
+        return aggregate_compiler(made, function)._form({"a"} if nulls else set())
     except Refusal as error:
         no_fault(error.code, message=str(error))
         return None

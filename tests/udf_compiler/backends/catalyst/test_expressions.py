@@ -8,10 +8,9 @@ import pytest
 from sparkweld.errors import Refusal
 from sparkweld.ir import evaluate
 from sparkweld.ir.ops import Optional
+from tests.helpers.answers import compile_implied, compile_independent, compile_pipeline, compile_reads, compile_twin
 from tests.helpers.compile_requests import call, column, literal, payload, python_step, request, udf
 from udf_compiler.backends.catalyst.monotone import _ordinals, _value
-from udf_compiler.requests.catalyst_replies import compile_implied, compile_independent, compile_reads, compile_twin
-from udf_compiler.requests.pipeline import compile_pipeline
 
 
 def text(expr):

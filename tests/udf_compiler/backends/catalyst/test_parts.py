@@ -15,8 +15,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sparkweld.errors import Refusal
+from tests.helpers.answers import compile_parts
 from tests.helpers.compile_requests import column, payload, python_step, request, udf
-from udf_compiler.requests.catalyst_replies import compile_parts
 
 RANDOM = np.random.default_rng(3)
 WORDS = np.array("red green blue fast slow old new car house tree".split())

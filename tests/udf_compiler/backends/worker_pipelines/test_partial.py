@@ -16,9 +16,8 @@ import sparkweld.worker.segmented as alike
 from sparkweld.annotations import Broadcast, Count, Merged, Rows, Sum, annotate, check, splittable
 from sparkweld.annotations.errors import AnnotationError
 from sparkweld.errors import Refusal
+from tests.helpers.answers import compile_aggregate, compile_partial
 from tests.helpers.compile_requests import column, payload, python_step, request, udf
-from udf_compiler.backends.worker_pipelines.native_states import compile_aggregate
-from udf_compiler.backends.worker_pipelines.partial import compile_partial
 
 TEXT = Rows(dtype="str")
 _TYPES = {"double": DoubleType(), "long": LongType(), "string": StringType(), "date": DateType()}

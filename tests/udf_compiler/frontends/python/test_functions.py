@@ -20,6 +20,7 @@ from sparkweld.ir import Input, Program, ProgramBuilder, evaluate, parse_program
 from sparkweld.ir.ops import Optional
 from sparkweld.ir.program import output_types
 from sparkweld.ir.types import F64
+from tests.helpers.answers import compile_pipeline
 from tests.helpers.compile_requests import payload, python_step, request, udf
 from tests.helpers.scalars import VALUES, same
 from tests.udf_compiler.boundary.test_boundary import PYSPARK_TYPES
@@ -29,7 +30,6 @@ from udf_compiler.frontends.python.calendar import EPOCH
 from udf_compiler.frontends.python.path_explorer import Explorer
 from udf_compiler.frontends.python.values import of_value
 from udf_compiler.frontends.tracing.session import Session, running
-from udf_compiler.requests.pipeline import compile_pipeline
 
 
 def compiled(function: Callable[..., Any], types: tuple[str, ...], returns: str, **given: Any) -> dict[str, Any]:

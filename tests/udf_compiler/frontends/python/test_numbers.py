@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from sparkweld.errors import Refusal
+from tests.helpers.answers import compile_pipeline
 from tests.helpers.compile_requests import payload, python_step, request, run_reply, udf
 from tests.helpers.scalars import check
-from udf_compiler.requests.pipeline import compile_pipeline
 
 _KINDS = ("f64", "i64", "i32", "bool")
 _OPERATORS = ("+", "-", "*", "/", "//", "%", "<", "<=", ">", ">=", "==", "!=", "&", "|", "^")

@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 from sparkweld.errors import Refusal
+from tests.helpers.answers import compile_pipeline
 from tests.helpers.compile_requests import payload, python_step, request, udf
 from tests.helpers.scalars import check
 from udf_compiler.frontends.tracing.signatures import check_form
-from udf_compiler.requests.pipeline import compile_pipeline
 
 CAUGHT = "def f(a):\n    try:\n        return {}\n    except (TypeError, ValueError):\n        return None\n"
 REFUSED = [

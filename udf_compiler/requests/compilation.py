@@ -1,0 +1,45 @@
+"""Holds the result of compiling a request, and computes facts about its program for the reply."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sparkweld.contract.replies import Compiled, Refused
+from sparkweld.ir import Program
+from sparkweld.ir.layouts.trees import BLOCK
+from sparkweld.ir.ops import Call, TreeEnsemble
+from sparkweld.ir.ops.base import Let
+
+
+@dataclass(frozen=True, slots=True)
+class Compilation:
+    """The reply to a compile request, and the program with the bytes of its blocks; None when it is refused."""
+
+    reply: Compiled | Refused
+    program: Program | None = None
+
+
+def batch_rows(program: Program) -> int:
+    """Returns the number of rows that makes a batch efficient; 0 for any number, or if rows depend on others of their batch.
+
+    The few rows that a filter leaves of a batch still read a whole forest.
+    """
+    if any(loop.some or loop.groups for loop in program.loops):
+        return 0
+    lets = (let for loop in program.loops if loop.where is not None for let in loop.body)
+    rows = max((let.op.block_rows(some=True) for let in lets if isinstance(let.op, TreeEnsemble)), default=0)
+    return rows if rows > BLOCK else 0
+
+
+def kept(program: Program) -> dict[str, str]:
+    return {op: bound for loop in program.loops for op, bound in kept_in(loop.body).items()}
+
+
+def kept_in(body: Sequence[Let]) -> dict[str, str]:
+    """Returns name -> bound of the ops whose kernels differ from `evaluate` within a documented bound."""
+    found: dict[str, str] = {}
+    for let in body:
+        if let.op.bound is not None:
+            found[let.op.fn if isinstance(let.op, Call) else let.op.name] = let.op.bound
+    return found
