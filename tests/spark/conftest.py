@@ -38,7 +38,9 @@ def spark(request, tmp_path_factory):
     from pyspark.sql import SparkSession
 
     import sparkweld
+    from tests.helpers.py4j_names import remember_names
 
+    remember_names()
     os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
     # Module functions are pickled by reference: workers import the test modules by name.
     os.environ["PYTHONPATH"] = os.pathsep.join([ROOT, *filter(None, [os.environ.get("PYTHONPATH")])])
