@@ -12,6 +12,7 @@ from pyspark.sql.types import DataType, DoubleType
 
 from sparkweld.ir import evaluate, parse_program
 from sparkweld.ir.ops import Optional
+from tests.helpers.lines import CHECKED, require
 
 
 def payload(function: Callable[..., Any], return_type: DataType | None = None) -> bytes:
@@ -61,6 +62,8 @@ def request(
     pandas: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Returns a compile request. `inputs`: name -> Spark type; those in `nullable_state` have NULLs in the batch."""
+    for called in (udf for step in steps for udf in (*(u["udf"] for u in step.get("udfs", ())), step.get("udf")) if udf):
+        require(called["evalType"])
     columns = [
         {"name": name, "type": type, "nullable": True, "state": "nullable" if name in nullable_state else "dense"}
         for name, type in (inputs or {"a": "double"}).items()
@@ -68,7 +71,7 @@ def request(
     return {
         "op": "compile", "label": "test", "inputs": columns, "steps": list(steps), "outputs": list(outputs),
         "filtered": any(step["kind"] == "filter" for step in steps),
-        "conf": {"exact": exact, "timezone": "UTC", "ansi": True, "pandas": dict(pandas or {})},
+        "conf": {"exact": exact, "timezone": "UTC", "ansi": True, "pandas": dict(CHECKED if pandas is None else pandas)},
         "python": {"includes": list(includes)},
     }  # fmt: skip
 

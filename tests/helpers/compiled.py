@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql.pandas.types import from_arrow_type, to_arrow_type
 from pyspark.sql.types import ArrayType, DataType, StructType
 from pyspark.util import PythonEvalType
 
@@ -27,6 +26,7 @@ from tests.helpers.answers import compile_pipeline
 from tests.helpers.cases import Case, Mismatch
 from tests.helpers.columns import difference
 from tests.helpers.compile_requests import column, payload, python_step, request, udf
+from tests.helpers.lines import arrow_type_of, spark_type_of
 from tests.helpers.outcomes import same, token
 from tests.helpers.worker import run_in_worker
 from udf_compiler.boundary.columns import ONE_FORM
@@ -265,7 +265,7 @@ def columns_of(batch: pa.RecordBatch) -> dict[str, pa.Array]:
 
 def name_of_arrow(type: pa.DataType) -> str:
     """Returns the name that requests use for the Spark type of an Arrow column."""
-    return TYPE_NAMES.get(str(type)) or name_of(from_arrow_type(type).jsonValue())  # type: ignore[no-any-return]
+    return TYPE_NAMES.get(str(type)) or name_of(spark_type_of(type).jsonValue())  # type: ignore[no-any-return]
 
 
 def _compile(
@@ -364,7 +364,7 @@ def without_dates(array: pa.Array) -> pa.Array:
 def values_of(column: Array, returns: DataType) -> list[Any]:
     """Returns a result column as Python values of the Spark type."""
     values, valid = (column.values, column.valid) if isinstance(column, Optional) else (column, np.ones(len(column), np.bool_))
-    arrow_type = to_arrow_type(returns, timezone="UTC")
+    arrow_type = arrow_type_of(returns)
     if pa.types.is_temporal(arrow_type):
         whole = pa.array(values, pa.int32() if arrow_type.bit_width == 32 else pa.int64(), mask=~valid)
         return without_dates(whole.view(arrow_type)).to_pylist()

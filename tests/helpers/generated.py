@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from hypothesis import strategies as st
-from pyspark.sql.pandas.types import from_arrow_type
 from pyspark.sql.types import (
     ArrayType,
     BooleanType,
@@ -50,6 +49,7 @@ from tests.helpers.expressions_times import time_functions
 from tests.helpers.gathered import compare_gathered
 from tests.helpers.generated_batches import NAMES, constant_batch, mixed_batches, number_batches, text_batches, time_batches
 from tests.helpers.generated_columns import arrow_cases, frame_cases
+from tests.helpers.lines import spark_type_of
 
 Draw = Callable[[Any], Any]
 PLAIN = PythonEvalType.SQL_ARROW_BATCHED_UDF
@@ -257,7 +257,7 @@ def _result_of(function: Callable[..., Any], element: pa.DataType) -> DataType:
             return DoubleType()
     if not isinstance(made, np.ndarray):
         return BooleanType() if type(made) is np.bool_ else DoubleType()
-    return ArrayType(from_arrow_type(pa.from_numpy_dtype(made.dtype)))
+    return ArrayType(spark_type_of(pa.from_numpy_dtype(made.dtype)))
 
 
 FAMILIES = {
@@ -287,12 +287,12 @@ FAMILIES = {
 
 def _returned(function: Callable[..., Any], batch: pa.RecordBatch, zone: str = "timestamp_ntz") -> DataType:
     """Returns a Spark type that the function's results convert to, inferred from an ordinary batch."""
-    from tests.helpers.worker import ArrowBatchTransformer
+    from tests.helpers.worker import arguments_of
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            result = function(*ArrowBatchTransformer.to_pandas(batch, timezone="UTC"))
+            result = function(*arguments_of(batch))
         except Exception:  # noqa: BLE001 - it raises in the worker as well, and the case compares that
             return DoubleType()
     return type_of_series(result, zone)

@@ -11,20 +11,24 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 from hypothesis import strategies as st
-from pyspark.sql.conversion import ArrowBatchTransformer
-from pyspark.sql.pandas.types import from_arrow_type
 from pyspark.sql.types import DataType, DoubleType, LongType, StringType, StructField, StructType
-from pyspark.util import PythonEvalType
 
+from sparkweld.contract.constants import (
+    MAP_ARROW,
+    MAP_PANDAS,
+)
+from sparkweld.contract.constants import SCALAR_ARROW as ARROW
+from sparkweld.contract.constants import SCALAR_ARROW_ITERATOR as ARROW_ITERATOR
+from sparkweld.contract.constants import SCALAR_PANDAS as PANDAS
+from sparkweld.contract.constants import SCALAR_PANDAS_ITERATOR as PANDAS_ITERATOR
 from tests.helpers import expressions_arrow, expressions_frames
 from tests.helpers.cases import Case
 from tests.helpers.expressions_frames import COLUMNS, type_of_series
+from tests.helpers.lines import spark_type_of
 from tests.helpers.templates import Grammar
+from tests.helpers.worker import arguments_of
 
 Draw = Callable[[Any], Any]
-ARROW, ARROW_ITERATOR = PythonEvalType.SQL_SCALAR_ARROW_UDF, PythonEvalType.SQL_SCALAR_ARROW_ITER_UDF
-PANDAS, PANDAS_ITERATOR = PythonEvalType.SQL_SCALAR_PANDAS_UDF, PythonEvalType.SQL_SCALAR_PANDAS_ITER_UDF
-MAP_PANDAS, MAP_ARROW = PythonEvalType.SQL_MAP_PANDAS_ITER_UDF, PythonEvalType.SQL_MAP_ARROW_ITER_UDF
 
 #: Kinds of an Arrow function's result; X marks odd ones.
 _KINDS = "NNNNNNBBBSSSSDLWX"
@@ -172,9 +176,9 @@ def _first_result(case: Case) -> Any:
     if case.eval_type in (ARROW, ARROW_ITERATOR):
         given: Any = batch.columns
     elif case.eval_type == MAP_PANDAS:
-        given = ArrowBatchTransformer.to_pandas(ArrowBatchTransformer.wrap_struct(batch), timezone="UTC", df_for_struct=True)
+        given = arguments_of(_in_struct(batch))
     else:
-        given = ArrowBatchTransformer.to_pandas(batch, timezone="UTC", df_for_struct=True)
+        given = arguments_of(batch)
     if case.eval_type in (ARROW, PANDAS):
         return function(*given)
     return next(function(iter([given[0] if len(given) == 1 else tuple(given)])))
@@ -182,9 +186,9 @@ def _first_result(case: Case) -> Any:
 
 def _spark_type(made: Any) -> DataType | None:
     if isinstance(made, pa.RecordBatch):
-        return StructType([StructField(f.name, from_arrow_type(f.type)) for f in made.schema])
+        return StructType([StructField(f.name, spark_type_of(f.type)) for f in made.schema])
     if isinstance(made, pa.Array):
-        return from_arrow_type(made.type)  # type: ignore[no-any-return]
+        return spark_type_of(made.type)  # type: ignore[no-any-return]
     if isinstance(made, pd.DataFrame):
         return StructType([StructField(str(name), type_of_series(made[name], "timestamp")) for name in made.columns])
     return type_of_series(made, "timestamp")

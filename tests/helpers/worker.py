@@ -1,30 +1,37 @@
-"""Reproduces PySpark's worker for one batch and one function in this process, with PySpark's own conversions.
+"""Runs PySpark's own worker on batches in this process: `read_udfs` of pyspark/worker.py, with the line's own conversions.
 
-It follows the `func` that pyspark/worker.py builds for the eval type. The tests under tests/spark compare with real workers;
-this oracle serves thousands of functions.
+The tests under tests/spark compare with workers of real queries; this oracle serves thousands of functions.
 """
 
 from __future__ import annotations
 
+import io
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Mapping
+from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from pyspark.sql.conversion import (
-    ArrowBatchTransformer,
-    ArrowTableToRowsConversion,
-    LocalDataToArrowConversion,
-    PandasToArrowConversion,
-)
-from pyspark.sql.pandas.types import from_arrow_type, to_arrow_type
-from pyspark.sql.types import DataType, StructField, StructType
-from pyspark.util import PythonEvalType
-from pyspark.worker import verify_pandas_result
+import pyspark.worker
+from pyspark.serializers import CPickleSerializer, write_int, write_long
+from pyspark.sql.types import DataType, DoubleType, StructField, StructType
 
+from sparkweld.contract.constants import (
+    ARROW_BATCHED,
+    MAP_ARROW,
+    MAP_PANDAS,
+    SCALAR_ARROW_ITERATOR,
+    SCALAR_PANDAS,
+    SCALAR_PANDAS_ITERATOR,
+)
+from tests.helpers.lines import LINE, arrow_type_of, require, spark_type_of
 from tests.helpers.outcomes import token
+
+#: Eval types whose functions take an iterator.
+_ITERATED = (SCALAR_PANDAS_ITERATOR, SCALAR_ARROW_ITERATOR, MAP_PANDAS, MAP_ARROW)
 
 
 def run_in_worker(
@@ -32,143 +39,135 @@ def run_in_worker(
 ) -> pa.Array:
     """Returns the result column of `function` over the batch's columns, in order; for a map, the structs of its rows.
 
-    Raises the worker's exceptions.
+    Raises the worker's exceptions. A function of an iterator also raises when two equal batches have unequal results.
     """
+    if eval_type in (MAP_PANDAS, MAP_ARROW):
+        whole = pa.StructArray.from_arrays(batch.columns, fields=list(batch.schema))
+        batch = pa.RecordBatch.from_arrays([whole], ["_0"])
+    if eval_type not in _ITERATED:
+        return column_of(function, [batch], returns, eval_type, timezone)
+    alone = column_of(function, [batch], returns, eval_type, timezone)
+    both = column_of(function, [batch, batch], returns, eval_type, timezone)
+    if token([part.to_pylist() for part in _parts(both)]) != token([part.to_pylist() * 2 for part in _parts(alone)]):
+        raise ValueError("the second of two equal batches returns other rows than the first")
+    return alone
+
+
+def _parts(column: pa.Array) -> list[pa.Array]:
+    return column.flatten() if pa.types.is_struct(column.type) else [column]  # type: ignore[no-any-return]
+
+
+def column_of(
+    function: Callable[..., Any], batches: list[pa.RecordBatch], returns: DataType, eval_type: int, timezone: str = "UTC",
+    confs: Mapping[str, str] | None = None,
+) -> pa.Array:  # fmt: skip
+    """Returns the result column of all batches of a task. Raises the worker's exceptions, and the JVM's for other types."""
+    declared = arrow_type_of(returns)
+    made = [batch.column(0) for batch in outputs(function, batches, returns, eval_type, timezone, confs)]
+    for column in made if eval_type == MAP_ARROW else ():  # the JVM takes the columns by position
+        if [field.type for field in column.type] != [field.type for field in declared]:
+            raise TypeError(f"{declared} was expected, got {column.type}")
+    return pa.chunked_array([_in_utc(column, declared) for column in made], declared).combine_chunks()
+
+
+def _in_utc(column: pa.Array, declared: pa.DataType) -> pa.Array:
+    """Returns a column with its timestamps in UTC and the declared nullability of its fields."""
+    if pa.types.is_struct(declared):
+        parts = [_in_utc(part, field.type) for part, field in zip(column.flatten(), declared, strict=True)]
+        return pa.StructArray.from_arrays(parts, fields=list(declared))
+    return column.cast(declared) if pa.types.is_timestamp(declared) else column
+
+
+def arguments_of(batch: pa.RecordBatch, timezone: str = "UTC", eval_type: int = SCALAR_PANDAS) -> list[Any]:
+    """Returns the objects that a scalar pandas UDF receives for the batch's columns."""
+    seen: list[Any] = []
+
+    def function(*args: Any) -> pd.Series:
+        seen.extend(args)
+        return pd.Series(np.zeros(batch.num_rows))
+
+    outputs(function, [batch], DoubleType(), eval_type, timezone)
+    return seen
+
+
+def converted(result: Any, returns: DataType, timezone: str = "UTC", confs: Mapping[str, str] | None = None) -> pa.Array:
+    """Returns the column that the worker makes of a scalar pandas UDF's result. Raises the worker's exceptions."""
+    batch = pa.RecordBatch.from_arrays([pa.array(np.zeros(len(result), np.int8))], ["_0"])
+    return outputs(lambda _: result, [batch], returns, SCALAR_PANDAS, timezone, confs)[0].column(0)
+
+
+def outputs(
+    function: Callable[..., Any], batches: Iterable[pa.RecordBatch], returns: DataType, eval_type: int, timezone: str = "UTC",
+    confs: Mapping[str, str] | None = None,
+) -> list[pa.RecordBatch]:  # fmt: skip
+    """Returns what the worker sends back for the batches of a task, whose columns are the arguments."""
+    require(eval_type)
+    batches = list(batches)
+    settings = {"spark.sql.session.timeZone": timezone, "spark.sql.execution.pandas.convertToArrowArraySafely": "true"}
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        return _RUN[eval_type](function, batch, returns, timezone)
+        with mock.patch.object(pyspark.worker, "read_command", lambda *_: (function, returns)):
+            run, reader, writer = _read(batches[0], eval_type, settings | dict(confs or {}))
+        sent = io.BytesIO()
+        writer.dump_stream(run(0, reader.load_stream(_stream(batches))), sent)
+    if not sent.tell():
+        return []
+    sent.seek(4)  # START_ARROW_STREAM
+    return list(pa.ipc.open_stream(sent))
 
 
-def _series(batch: pa.RecordBatch, timezone: str) -> list[Any]:
-    return ArrowBatchTransformer.to_pandas(  # type: ignore[no-any-return]
-        batch, timezone=timezone, struct_in_pandas="dict", df_for_struct=True
-    )
+def _stream(batches: list[pa.RecordBatch]) -> io.BytesIO:
+    stream = io.BytesIO()
+    with pa.ipc.new_stream(stream, batches[0].schema) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+    stream.seek(0)
+    return stream
 
 
-def _converted(result: Any, returns: DataType, timezone: str) -> pa.Array:
-    """Converts a Series, or for a struct a DataFrame, to a column of a Spark type."""
-    schema = StructType([StructField("_0", returns)])
-    return PandasToArrowConversion.convert(
-        [result], schema, timezone=timezone, safecheck=True, arrow_cast=True, assign_cols_by_name=True
-    ).column(0)
+def _read(batch: pa.RecordBatch, eval_type: int, confs: Mapping[str, str]) -> tuple[Any, Any, Any]:
+    """Returns the function over batches, the deserializer and the serializer of a worker that receives this call."""
+    arguments = range(batch.num_columns)
+    fields = [StructField(field.name, spark_type_of(field.type)) for field in batch.schema]
+    types, pickles = StructType(fields).json(), CPickleSerializer()
+    if LINE >= (4, 3):
+        info = SimpleNamespace(udfs=[b""], args=list(arguments), kwargs={}, result_id=1)
+        run_conf, eval_conf = pyspark.worker.RunnerConf(dict(confs)), pyspark.worker.EvalConf({"input_type": types})
+        read = pyspark.worker.read_udfs(pickles, [info], eval_type, run_conf, eval_conf)
+        return read[0], read[2], read[3]
+    message = io.BytesIO()
+    _write_confs(message, confs)
+    if LINE >= (4, 2):
+        _write_confs(message, {"input_type": types})
+    elif LINE >= (4, 1) and eval_type == ARROW_BATCHED:
+        _write_string(message, types)
+    if LINE < (4, 2):
+        message.write(b"\0")  # no profiler
+    write_int(1, message)  # functions
+    write_int(len(arguments), message)
+    for at in arguments:
+        write_int(at, message)
+        if LINE >= (4, 2) or eval_type not in (MAP_PANDAS, MAP_ARROW):
+            message.write(b"\0")  # no keyword
+    write_int(1, message)  # commands of a chain
+    write_long(1, message)  # the profiler's id, from 4.2 on
+    message.seek(0)
+    if LINE < (4, 2):
+        read = pyspark.worker.read_udfs(pickles, message, eval_type)
+    else:
+        run_conf, eval_conf = pyspark.worker.RunnerConf(message), pyspark.worker.EvalConf(message)
+        read = pyspark.worker.read_udfs(pickles, message, eval_type, run_conf, eval_conf)
+    return read[0], read[2], read[3]
 
 
-def _scalar_pandas(function: Callable[..., Any], batch: pa.RecordBatch, returns: DataType, timezone: str) -> pa.Array:
-    result = function(*_series(batch, timezone))
-    if not hasattr(result, "__len__"):
-        raise TypeError(f"a pandas.Series was expected, got {type(result).__name__}")
-    if len(result) != batch.num_rows:
-        raise ValueError(f"{len(result)} rows for {batch.num_rows}")
-    if isinstance(returns, StructType) and not isinstance(result, pd.DataFrame):
-        raise ValueError("a pandas.DataFrame was expected for a struct")
-    return _converted(result, returns, timezone)
+def _write_confs(message: io.BytesIO, confs: Mapping[str, str]) -> None:
+    write_int(len(confs), message)
+    for name, value in confs.items():
+        _write_string(message, name)
+        _write_string(message, value)
 
 
-def _arrow_batched(function: Callable[..., Any], batch: pa.RecordBatch, returns: DataType, timezone: str) -> pa.Array:
-    columns = []
-    for column in batch.columns:
-        convert = ArrowTableToRowsConversion._create_converter(from_arrow_type(column.type), none_on_identity=True)
-        values = ArrowTableToRowsConversion._to_pylist(column)
-        columns.append(values if convert is None else [convert(v) for v in values])
-    results = [function(*row) for row in zip(*columns, strict=True)]
-    convert = LocalDataToArrowConversion._create_converter(returns, none_on_identity=True)
-    converted = results if convert is None else [convert(r) for r in results]
-    arrow_type = to_arrow_type(returns, timezone="UTC")
-    try:
-        return pa.array(converted, type=arrow_type)
-    except pa.lib.ArrowInvalid:
-        return pa.array(converted).cast(target_type=arrow_type, safe=True)
-
-
-def _scalar_arrow(function: Callable[..., Any], batch: pa.RecordBatch, returns: DataType, timezone: str) -> pa.Array:
-    return _enforced(function(*batch.columns), batch.num_rows, returns)
-
-
-def _enforced(result: Any, rows: int, returns: DataType) -> pa.Array:
-    made = pa.RecordBatch.from_arrays([result], ["_0"])
-    schema = pa.schema([pa.field("_0", to_arrow_type(returns, timezone="UTC"))])
-    (column,) = ArrowBatchTransformer.enforce_schema(made, schema).columns
-    if len(column) != rows:
-        raise ValueError(f"{len(column)} rows for {rows}")
-    return column
-
-
-#: (function of an iterator, batch, declared type, zone, number of batches) -> the results, each as a column.
-_Iterated = Callable[[Callable[..., Any], pa.RecordBatch, DataType, str, int], list[pa.Array]]
-
-
-def _twice(run: _Iterated) -> Callable[[Callable[..., Any], pa.RecordBatch, DataType, str], pa.Array]:
-    """Wraps a run so that it returns the results of a partition's first batch. Raises when the second batch's results differ."""
-
-    def one(function: Callable[..., Any], batch: pa.RecordBatch, returns: DataType, timezone: str) -> pa.Array:
-        alone = pa.chunked_array(run(function, batch, returns, timezone, 1), to_arrow_type(returns, timezone="UTC"))
-        both = pa.chunked_array(run(function, batch, returns, timezone, 2), alone.type)
-        if token([part.to_pylist() for part in both.flatten()]) != token([part.to_pylist() * 2 for part in alone.flatten()]):
-            raise ValueError("the second of two equal batches returns other rows than the first")
-        return alone.combine_chunks()
-
-    return one
-
-
-def _scalar_pandas_iterator(
-    function: Callable[..., Any], batch: pa.RecordBatch, returns: DataType, timezone: str, batches: int
-) -> list[pa.Array]:
-    given = (_series(batch, timezone) for _ in range(batches))
-    results = list(_checked(function(x[0] if len(x) == 1 else tuple(x) for x in given)))
-    for result in results:
-        verify_pandas_result(result, returns, assign_cols_by_name=True, truncate_return_schema=True)
-    _check_rows(results, batches * batch.num_rows)
-    return [_converted(result, returns, timezone) for result in results]
-
-
-def _scalar_arrow_iterator(
-    function: Callable[..., Any], batch: pa.RecordBatch, returns: DataType, timezone: str, batches: int
-) -> list[pa.Array]:
-    given = (tuple(batch.columns) for _ in range(batches))
-    results = list(_checked(function(x[0] if len(x) == 1 else x for x in given)))
-    _check_rows(results, batches * batch.num_rows)
-    return [_enforced(result, len(result), returns) for result in results]
-
-
-def _map_pandas(
-    function: Callable[..., Any], batch: pa.RecordBatch, returns: DataType, timezone: str, batches: int
-) -> list[pa.Array]:
-    whole = ArrowBatchTransformer.wrap_struct(batch)
-    results = list(_checked(function(_series(whole, timezone)[0] for _ in range(batches))))
-    for result in results:
-        verify_pandas_result(result, returns, assign_cols_by_name=True, truncate_return_schema=True)
-    return [_converted(result, returns, timezone) for result in results]
-
-
-def _map_arrow(
-    function: Callable[..., Any], batch: pa.RecordBatch, returns: DataType, timezone: str, batches: int
-) -> list[pa.Array]:
-    """Runs an Arrow map: Spark takes the columns by position, and raises for other types."""
-    whole, declared = ArrowBatchTransformer.wrap_struct(batch), to_arrow_type(returns, timezone="UTC")
-    results = list(_checked(function(ArrowBatchTransformer.flatten_struct(whole) for _ in range(batches))))
-    for result in results:
-        if not isinstance(result, pa.RecordBatch) or result.schema.types != [field.type for field in declared]:
-            raise TypeError(f"a RecordBatch of {declared} was expected, got {getattr(result, 'schema', type(result))}")
-    return [pa.StructArray.from_arrays(result.columns, fields=list(declared)) for result in results]
-
-
-def _checked(results: Any) -> Iterator[Any]:
-    if not isinstance(results, Iterator):
-        raise TypeError(f"an iterator was expected, got {type(results).__name__}")
-    return results
-
-
-def _check_rows(results: list[Any], rows: int) -> None:
-    if sum(map(len, results)) != rows:
-        raise ValueError(f"{sum(map(len, results))} rows for {rows}")
-
-
-_RUN = {
-    PythonEvalType.SQL_SCALAR_PANDAS_UDF: _scalar_pandas,
-    PythonEvalType.SQL_ARROW_BATCHED_UDF: _arrow_batched,
-    PythonEvalType.SQL_SCALAR_PANDAS_ITER_UDF: _twice(_scalar_pandas_iterator),
-    PythonEvalType.SQL_SCALAR_ARROW_UDF: _scalar_arrow,
-    PythonEvalType.SQL_SCALAR_ARROW_ITER_UDF: _twice(_scalar_arrow_iterator),
-    PythonEvalType.SQL_MAP_PANDAS_ITER_UDF: _twice(_map_pandas),
-    PythonEvalType.SQL_MAP_ARROW_ITER_UDF: _twice(_map_arrow),
-}
+def _write_string(message: io.BytesIO, string: str) -> None:
+    data = string.encode()
+    write_int(len(data), message)
+    message.write(data)

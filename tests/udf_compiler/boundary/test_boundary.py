@@ -10,7 +10,6 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from pandas.core.computation import expressions
-from pyspark.sql.conversion import ArrowBatchTransformer, PandasToArrowConversion
 from pyspark.sql.types import (
     BooleanType,
     ByteType,
@@ -21,8 +20,6 @@ from pyspark.sql.types import (
     LongType,
     ShortType,
     StringType,
-    StructField,
-    StructType,
     TimestampNTZType,
     TimestampType,
 )
@@ -31,6 +28,7 @@ from sparkweld.errors import InternalError, Refusal
 from sparkweld.ir import Input, ProgramBuilder, Result, Type, evaluate
 from sparkweld.ir.ops import Optional
 from sparkweld.ir.types import DATE, of_dtype
+from tests.helpers.worker import arguments_of, converted
 from udf_compiler.boundary.series import (
     BATCH_CONFS,
     NUMEXPR_ROWS,
@@ -100,15 +98,12 @@ def samples(dtype: str) -> np.ndarray:
 
 def worker_column(series: pd.Series, spark_type: str) -> pa.Array:
     """Returns the column that the worker sends back for a result Series."""
-    schema = StructType([StructField("_0", PYSPARK_TYPES[spark_type])])
-    batch = PandasToArrowConversion.convert([series], schema, timezone="UTC", safecheck=True, arrow_cast=True)
-    return batch.column(0)
+    return converted(series, PYSPARK_TYPES[spark_type])
 
 
 def worker_series(array: pa.Array) -> pd.Series:
     """Returns the Series that the worker builds from an argument column."""
-    batch = pa.RecordBatch.from_arrays([array], ["_0"])
-    return ArrowBatchTransformer.to_pandas(batch, "UTC", struct_in_pandas="dict", df_for_struct=True)[0]
+    return arguments_of(pa.RecordBatch.from_arrays([array], ["_0"]))[0]
 
 
 def leave(values: np.ndarray, spark_type: str) -> Result:

@@ -7,12 +7,12 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 import pytz
-from pyspark.sql.conversion import ArrowArrayToPandasConversion, PandasToArrowConversion
-from pyspark.sql.types import DateType, LongType, StructField, StructType, TimestampNTZType, TimestampType
+from pyspark.sql.types import DateType, LongType, TimestampNTZType, TimestampType
 
 from sparkweld.errors import InternalError, Refusal
 from sparkweld.ir import Input, ProgramBuilder, Result, Type, evaluate
 from sparkweld.ir.ops import Optional
+from tests.helpers.worker import arguments_of, converted
 from udf_compiler.boundary import datetime_columns
 from udf_compiler.boundary.series import column_of_result, series_of_column
 from udf_compiler.frontends.pandas import datetimes
@@ -37,7 +37,7 @@ def instants() -> np.ndarray:
 def given(microseconds: np.ndarray, spark_type: str, zone: str) -> np.ndarray:
     """Returns the worker's conversion of the instants, as nanoseconds; raises the worker's exceptions."""
     arrow = pa.array(microseconds).cast(pa.timestamp("us", tz=zone if spark_type == "timestamp" else None))
-    series = ArrowArrayToPandasConversion.convert_numpy(arrow, TYPES[spark_type], timezone=zone)
+    (series,) = arguments_of(pa.RecordBatch.from_arrays([arrow], ["_0"]), zone)
     assert series.dtype == "M8[ns]"
     return series.to_numpy().view(np.int64)
 
@@ -65,8 +65,7 @@ def test_arguments(zone: str) -> None:
 
 
 def returned(series: pd.Series, spark_type: str, zone: str) -> pa.Array:
-    schema = StructType([StructField("_0", TYPES[spark_type])])
-    return PandasToArrowConversion.convert([series], schema, timezone=zone, safecheck=True, arrow_cast=True).column(0)
+    return converted(series, TYPES[spark_type], zone)
 
 
 def leave(nanoseconds: np.ndarray, spark_type: str, zone: str, kind: datetimes.TimeKind = datetimes.DATETIMES) -> Result:

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from pyspark.sql.conversion import PandasToArrowConversion
 from pyspark.sql.types import (
     BooleanType,
     DataType,
@@ -19,12 +18,11 @@ from pyspark.sql.types import (
     FloatType,
     IntegerType,
     LongType,
-    StructField,
-    StructType,
 )
 
 from sparkweld.errors import Refusal
 from sparkweld.ir.ops import Optional
+from tests.helpers import worker
 from tests.helpers.answers import aggregate_compiler
 from tests.helpers.compile_requests import column, python_step, request, udf
 from tests.helpers.compiled import no_fault, spark_name
@@ -60,9 +58,7 @@ def compiled(source: str, type: str, returns: DataType, nulls: bool, frames: boo
 
 def converted(results: list[Any], returns: DataType) -> list[Any]:
     """Converts a Series of results as a worker does. Raises the worker's exceptions."""
-    schema = StructType([StructField("_0", returns)])
-    made = PandasToArrowConversion.convert([pd.Series(results)], schema, timezone="UTC", safecheck=True, arrow_cast=True)
-    return made.column(0).to_pylist()
+    return worker.converted(pd.Series(results), returns).to_pylist()
 
 
 def slices(group: list[Any]) -> list[list[tuple[int, int]]]:

@@ -7,12 +7,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from pyspark.sql.conversion import ArrowBatchTransformer
 from pyspark.sql.types import ByteType, StructField, StructType
-from pyspark.util import PythonEvalType
 
+from sparkweld.contract.constants import BATCHED, SCALAR_ARROW, SCALAR_PANDAS
 from tests.helpers.compiled import compare_with_worker
 from tests.helpers.kinds import ARROW, codes, compile_struct, compile_udf, pairs, run, same
+from tests.helpers.lines import spark_type_of
+from tests.helpers.worker import outputs
 from udf_compiler.frontends.arrow.modules import FUNCTIONS
 
 NUMBERS = ("byte", "short", "integer", "long", "float", "double")
@@ -50,14 +51,14 @@ class _Mismatch(Exception):
 
 def _converted(array, returns):
     """Converts as the worker builds the column (`enforce_schema`)."""
-    from pyspark.errors import PySparkRuntimeError
+    from pyspark.errors import PySparkRuntimeError, PySparkTypeError
 
-    batch = pa.RecordBatch.from_arrays([array], ["_0"])
     try:
-        made = ArrowBatchTransformer.enforce_schema(batch, pa.schema([pa.field("_0", ARROW[returns])]))
-    except PySparkRuntimeError as error:
+        batch = pa.RecordBatch.from_arrays([array], ["_0"])
+        made = outputs(lambda _: array, [batch], spark_type_of(ARROW[returns]), SCALAR_ARROW)
+    except (PySparkRuntimeError, PySparkTypeError, pa.ArrowInvalid) as error:  # by the line of Spark
         raise _Mismatch from error
-    return made.column(0).to_pylist()
+    return made[0].column(0).to_pylist()
 
 
 UNARY = [n for n in FUNCTIONS if n in """abs abs_checked negate negate_checked sign bit_wise_not floor ceil trunc round sqrt
@@ -277,8 +278,8 @@ def test_a_struct_result_with_two_fields_of_one_name_is_refused():
     returns = StructType([StructField("a", ByteType()), StructField("a", ByteType())])
     batch = pa.RecordBatch.from_arrays([pa.array([-7], pa.int8())], ["a"])
     for function, eval_type in (
-        (lambda a: pa.StructArray.from_arrays([a, a], ["a", "a"]), PythonEvalType.SQL_SCALAR_ARROW_UDF),
-        (lambda a: pd.DataFrame({"a": a}), PythonEvalType.SQL_SCALAR_PANDAS_UDF),
-        (lambda a: (a, a), PythonEvalType.SQL_BATCHED_UDF),
+        (lambda a: pa.StructArray.from_arrays([a, a], ["a", "a"]), SCALAR_ARROW),
+        (lambda a: pd.DataFrame({"a": a}), SCALAR_PANDAS),
+        (lambda a: (a, a), BATCHED),
     ):
         assert compare_with_worker(function, [batch], returns, eval_type).refused == "SW103", function

@@ -10,10 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pytest
-from pyspark.sql.conversion import PandasToArrowConversion
-from pyspark.sql.types import StructField, StructType
 
 from sparkweld.errors import Refusal
 from sparkweld.ir import Input, Program, ProgramBuilder, evaluate, parse_program
@@ -23,6 +20,7 @@ from sparkweld.ir.types import F64
 from tests.helpers.answers import compile_pipeline
 from tests.helpers.compile_requests import payload, python_step, request, udf
 from tests.helpers.scalars import VALUES, same
+from tests.helpers.worker import converted
 from tests.udf_compiler.boundary.test_boundary import PYSPARK_TYPES
 from udf_compiler.boundary.series import SPARK_TYPES
 from udf_compiler.frontends.pandas.dispatch import DISPATCH
@@ -60,9 +58,7 @@ def worker(
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         result = function(*map(_series, columns, types))
-        schema = StructType([StructField("r", PYSPARK_TYPES[returns])])
-        batch = PandasToArrowConversion.convert([result], schema, timezone="UTC", safecheck=True, arrow_cast=True)
-    return pa.Table.from_batches([batch]).column(0).to_pylist()
+    return converted(result, PYSPARK_TYPES[returns]).to_pylist()
 
 
 def run(program: Program, columns: list[np.ndarray]) -> tuple[list[Any], np.ndarray]:

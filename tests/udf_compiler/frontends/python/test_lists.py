@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pytest
-from pyspark.sql.pandas.types import from_arrow_type
 from pyspark.sql.types import ArrayType, DoubleType, LongType, StringType
 from pyspark.util import PythonEvalType
 
@@ -17,6 +16,7 @@ from sparkweld.optimizer.pipeline import optimize
 from tests.helpers.columns import difference
 from tests.helpers.compiled import TYPE_NAMES, compare_with_worker, inputs_of
 from tests.helpers.kinds import codes, compile_udf, run, values_of
+from tests.helpers.lines import spark_type_of
 from tests.helpers.scalars import check, columns_of, function_of, rows_of, same
 from udf_compiler.boundary.series import COLUMN_TYPES
 
@@ -355,7 +355,7 @@ def test_arithmetic_of_ndarrays(type):
     batch = pa.RecordBatch.from_arrays([pa.array(lists, pa.list_(type))], ["a"])
     refused = []
     for function, returns in OF_NDARRAYS:
-        wanted = from_arrow_type(pa.list_(type) if returns is None else RETURNS[returns])
+        wanted = spark_type_of(pa.list_(type) if returns is None else RETURNS[returns])
         proved = compare_with_worker(lambda s, f=function: s.map(f), [batch, batch.slice(0, 1)], wanted)
         assert proved.refused or proved.decided, function
         refused += [proved.refused] if proved.refused else []
