@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from pyspark.sql.conversion import PandasToArrowConversion
 from pyspark.sql.types import StructField, StructType
 
 from sparkweld.worker.segmented import states as states_of_all
@@ -272,6 +271,8 @@ def _result(part: Part, pieces: list[bytes]) -> Any:
 
 def _converted(results: list[Any], return_type: Any, timezone: str | None) -> pa.Array:
     """Converts the results as PySpark does: one at a time, unless all are floats, whose conversions are independent."""
+    from pyspark.sql.conversion import PandasToArrowConversion
+
     schema = StructType([StructField("_0", return_type)])
     alike = set(map(type, results)) == {float}
     series = [pd.Series(results)] if alike else [pd.Series([result]) for result in results]

@@ -88,7 +88,7 @@ PYSPARK_FILES = {"sparkweld/worker/grouping.py"} | {
     for name in (
         *("backends/aggregates/row_values", "backends/cascades/full_models", "backends/cascades/substitution"),
         *("backends/worker_pipelines/payload", "frontends/python/rows", "rebuild/objects"),
-        *("function/environment", "function/model_files", "function/payload", "function/wrappers"),
+        *("function/environment", "function/model_files", "function/payload", "function/wrappers", "process/spark_line"),
     )
 }
 
@@ -168,6 +168,7 @@ LATE = {
     "sparkweld/cli": (("importlib.metadata", "sparkweld", "udf_compiler"), _COMMAND),
     "sparkweld/kernels/runtime/object_code.py": (("sparkweld.kernels.codegen",), "a cached kernel needs no Numba"),
     "sparkweld/lint/child.py": (("sparkweld.lint",), "Spark may print as it loads; standard output must be reserved before"),
+    "sparkweld/worker/grouping.py": (("pyspark.sql.conversion",), "PySpark 4.0 and 4.1 lack it, and never run this function"),
     "sparkweld/worker": (("pyarrow",), _BY_VALUE),
     "udf_compiler/backends/worker_pipelines/payload.py": (
         ("collections.abc", "pandas", "pyarrow", "pyspark", "sparkweld.worker", "sys"), _BY_VALUE,

@@ -31,6 +31,9 @@ from sparkweld.worker.arrow import Repeats, array_of_numbers, numbers_of, same
 from sparkweld.worker.counts import counts
 from tests.helpers.answers import compile_fused
 from tests.helpers.compile_requests import column, payload, python_step, request, udf
+from tests.helpers.lines import of_worker_conversions
+
+pytestmark = of_worker_conversions
 
 CONFS = {"spark.sql.execution.pandas.convertToArrowArraySafely": "true", "spark.sql.session.timeZone": "America/Los_Angeles"}
 N = 1200

@@ -9,19 +9,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 from pyspark.sql.types import BooleanType, ByteType, DateType, DoubleType, FloatType, IntegerType, LongType, StringType
-from pyspark.util import PythonEvalType
 from scipy.special import erf, gammaln
 
 from sparkweld.annotations import Broadcast, Rows, annotate
+from sparkweld.contract.constants import SCALAR_ARROW as SCALAR
+from sparkweld.contract.constants import SCALAR_ARROW_ITERATOR as ITERATOR
 from sparkweld.errors import Refusal
 from sparkweld.worker.counts import counts
 from tests.helpers.answers import compile_fused
 from tests.helpers.compile_requests import column, payload, python_step, request, udf
+from tests.helpers.lines import of_worker_conversions
 from tests.worker import test_arrow
 from tests.worker.test_arrow import batches_of
 
+pytestmark = of_worker_conversions
+
 ARROW = Rows(container="arrow")
-SCALAR, ITERATOR = PythonEvalType.SQL_SCALAR_ARROW_UDF, PythonEvalType.SQL_SCALAR_ARROW_ITER_UDF
 N = 5000
 RNG = np.random.default_rng(3)
 SOME = RNG.random(N) < 0.1

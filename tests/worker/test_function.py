@@ -28,7 +28,10 @@ from sparkweld.worker.counts import counts
 from sparkweld.worker.function import Function
 from tests.helpers.answers import compile_fused
 from tests.helpers.compile_requests import column, payload, python_step, request, udf
+from tests.helpers.lines import of_worker_conversions
 from udf_compiler.backends.worker_pipelines.payload import batch_command, metrics_command
+
+pytestmark = of_worker_conversions
 
 ARRAY = Rows(container="array")
 

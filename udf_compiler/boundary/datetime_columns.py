@@ -1,8 +1,8 @@
 """Converts timestamp columns to naive datetime64[ns] Series and datetimes back to columns, as PySpark's worker does.
 
 In: Arrow converts to local time in the session's zone (timestamp_ntz is unchanged), then to nanoseconds, and raises outside
-1677 to 2262. Out: pandas converts the naive Series to UTC, Arrow to microseconds, and Arrow raises where nanoseconds would
-be lost.
+1677 to 2262. Where pandas completes the conversion, Arrow converts to nanoseconds first, and pandas to local time. Out: pandas
+converts the naive Series to UTC, Arrow to microseconds, and Arrow raises where nanoseconds would be lost.
 """
 
 from __future__ import annotations
@@ -22,8 +22,10 @@ _DAY = 86_400 * 10**9
 _LIMIT = (2**63 - 1) // _MICROSECOND
 
 
-def argument(loop: LoopBuilder, value: Value, spark_type: str, state: str) -> TracedSeries:
+def argument(loop: LoopBuilder, value: Value, spark_type: str, state: str, by_pandas: bool) -> TracedSeries:
     """Returns the Series of a timestamp column: plain in a "dense" batch, with NaT in it in a "nullable" one.
+
+    `by_pandas`: pandas computes the local times.
 
     Refuses SW240 (zone) and SW241 (pandas 3, whose other units change results).
     """
@@ -32,11 +34,19 @@ def argument(loop: LoopBuilder, value: Value, spark_type: str, state: str) -> Tr
     valid = loop.is_valid(value) if value.type.nullable else None
     microseconds = loop.cast(loop.value_of(value), I64)
     if spark_type == "timestamp":
-        microseconds = current_zone().local(loop, microseconds)
-    above = loop.call("greater_equal", microseconds, loop.const(-_LIMIT, I64))
-    loop.guard(loop.call("logical_and", above, loop.call("less_equal", microseconds, loop.const(_LIMIT, I64))), local=True)
+        if by_pandas:
+            _guard_nanoseconds(loop, microseconds)
+            microseconds = current_zone().local_of_pandas(loop, microseconds)
+        else:
+            microseconds = current_zone().local(loop, microseconds)
+    _guard_nanoseconds(loop, microseconds)
     nanoseconds = loop.call("multiply", microseconds, loop.const(_MICROSECOND, I64))
     return datetimes.new(loop, datetimes.nat_where(loop, nanoseconds, valid), DATETIMES, has_nat=state == "nullable")
+
+
+def _guard_nanoseconds(loop: LoopBuilder, microseconds: Value) -> None:
+    above = loop.call("greater_equal", microseconds, loop.const(-_LIMIT, I64))
+    loop.guard(loop.call("logical_and", above, loop.call("less_equal", microseconds, loop.const(_LIMIT, I64))), local=True)
 
 
 def column(loop: LoopBuilder, result: TracedSeries, return_type: str, udf: str) -> Value:

@@ -42,6 +42,7 @@ from udf_compiler.frontends.pandas.kind import ARRAY_OBJECTS, CATEGORIES, UNSIGN
 from udf_compiler.frontends.pandas.missing import Missing
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.pandas.strings import STRINGS, some_string, str_call, text_series
+from udf_compiler.process.spark_line import LINE, unsupported
 
 #: Spark type -> the plain IR type of its values.
 SPARK_TYPES: dict[str, Type] = {
@@ -61,11 +62,13 @@ SPARK_TYPES: dict[str, Type] = {
 #: All supported column types.
 COLUMN_TYPES: dict[str, Type] = {**SPARK_TYPES, **ARRAYS}
 
-#: Confs that change the dtype or the conversion of a Series of these types, with the only value that this module supports.
+#: Confs that change the dtype of a Series, with the only value that this module supports.
 CONFS: dict[str, str] = {
-    "spark.sql.execution.pandas.convertToArrowArraySafely": "true",
     "spark.sql.execution.pythonUDF.pandas.preferIntExtensionDtype": "false",
 }
+
+#: Without this conf, the conversion of a result wraps, truncates and rounds where it would raise. Kernels flag such rows.
+SAFELY = "spark.sql.execution.pandas.convertToArrowArraySafely"
 
 #: Confs that bound the rows of a batch.
 BATCH_CONFS = (
@@ -113,6 +116,12 @@ def check_confs(confs: Mapping[str, str | None], udf: str) -> None:
             raise refusal("SW112", udf, conf=name, value=rows, limit=f"{NUMEXPR_ROWS:,}")
 
 
+def check_safely(confs: Mapping[str, str | None], udf: str) -> None:
+    """Refuses (SW110) conversions of results that are not checked."""
+    default = str(LINE.checks_results).lower()
+    check_conf({SAFELY: confs.get(SAFELY) or default}, udf, SAFELY, "true")
+
+
 def check_conf(confs: Mapping[str, str | None], udf: str, name: str, wanted: str) -> None:
     """Refuses (SW110) a conf whose value is not its default, `wanted`."""
     given = confs.get(name)
@@ -147,12 +156,14 @@ def dtypes_by_nulls(expr: Expression) -> bool:
 
 
 def series_of_column(
-    loop: LoopBuilder, value: Value, spark_type: str, nullable: bool, state: str, column: str = "an argument"
-) -> TracedSeries:
+    loop: LoopBuilder, value: Value, spark_type: str, nullable: bool, state: str, column: str = "an argument",
+    by_pandas: bool = not LINE.converts_by_arrow,
+) -> TracedSeries:  # fmt: skip
     """Returns the Series that a worker makes of a column of a batch.
 
     `state` "nullable": the batch has NULLs in the column; "dense": it has none (irrelevant for floats, where NULL is NaN). A
-    nullable value in a dense batch is guarded. Refuses SW101 (type) and SW102 (a boolean column with NULLs).
+    nullable value in a dense batch is guarded. `by_pandas`: pandas completes the conversion. Refuses SW101 (type) and SW102 (a
+    boolean column with NULLs).
     """
     plain = ir_type(spark_type, False, column)
     if value.type.plain() != plain or (value.type.nullable and not nullable):
@@ -168,7 +179,7 @@ def series_of_column(
     if state == "dense":
         value = _demand_valid(loop, value)
     if plain == TS:
-        return datetime_columns.argument(loop, value, spark_type, state)
+        return datetime_columns.argument(loop, value, spark_type, state, by_pandas)
     if plain == DATE:
         _guard_python_date(loop, value)
         return TracedSeries(loop, value, np.dtype(object), kind=DATES, has_nat=state == "nullable")
@@ -195,7 +206,7 @@ def frame_of_struct(loop: LoopBuilder, fields: Sequence[Field], column: str = "a
     SW273 for integers with NULLs next to strings, which the worker converts differently.
     """
     check_names([field.name for field in fields], column)
-    if any(f.spark_type == "string" for f in fields):
+    if LINE.converts_by_arrow and any(f.spark_type == "string" for f in fields):
         for f in fields:
             if f.state == "nullable" and f.spark_type in _INTEGERS:
                 raise refusal("SW273", column=f"{column}.{f.name}")
@@ -292,6 +303,8 @@ def _of_dates(loop: LoopBuilder, value: Value, to: Type, return_type: str, udf: 
     if to == DATE:
         return value
     if to == I32:  # Arrow converts date objects to date32 and takes its days
+        if not LINE.casts_results:
+            raise unsupported("dates are not cast to integers", udf)
         days = loop.cast(loop.value_of(value), I32)
         return loop.optional(days, loop.is_valid(value)) if value.type.nullable else days
     raise _never(udf, "datetime.date", return_type)

@@ -20,11 +20,12 @@ from udf_compiler.eval_types.map_pandas import MapPandas
 from udf_compiler.eval_types.row import Row
 from udf_compiler.eval_types.scalar_arrow import ScalarArrow
 from udf_compiler.eval_types.scalar_pandas import ScalarPandas
+from udf_compiler.process.spark_line import check_compared
 
 #: PythonEvalType -> kind (pyspark/util.py).
 KINDS: dict[int, Kind] = {
-    BATCHED: Row(),
-    ARROW_BATCHED: Row(),
+    BATCHED: Row(over_arrow=False),
+    ARROW_BATCHED: Row(over_arrow=True),
     SCALAR_PANDAS: ScalarPandas(),
     SCALAR_PANDAS_ITERATOR: Iterated(ScalarPandas()),
     SCALAR_ARROW: ScalarArrow(),
@@ -39,14 +40,16 @@ MAPS: dict[int, MapKind] = {
 
 
 def kind_of(eval_type: int, udf: str) -> Kind:
-    """Returns the kind of an eval type whose functions return columns. Refuses SW206."""
+    """Returns the kind of an eval type whose functions return columns. Refuses SW206 and SW114."""
+    check_compared(udf)
     if eval_type not in KINDS:
         raise refusal("SW206", udf, eval_type=eval_type)
     return KINDS[eval_type]
 
 
 def map_kind_of(eval_type: int, udf: str) -> MapKind:
-    """Returns the kind of an eval type whose functions return rows. Refuses SW206."""
+    """Returns the kind of an eval type whose functions return rows. Refuses SW206 and SW114."""
+    check_compared(udf)
     if eval_type not in MAPS:
         raise refusal("SW206", udf, eval_type=eval_type)
     return MAPS[eval_type]

@@ -9,7 +9,7 @@ from typing import Any
 from sparkweld.contract.spark_types import StructField, fields_of
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.reasons import refusal
-from udf_compiler.boundary.series import ARRAYS, Field, check_conf, check_names, check_profiler
+from udf_compiler.boundary.series import ARRAYS, Field, check_conf, check_names, check_profiler, check_safely
 from udf_compiler.eval_types.kind import Call, Kind, check_nullable
 from udf_compiler.eval_types.plain_results import PICKLED, RowResult, column_of_row, result_of_row
 from udf_compiler.frontends.pandas.dispatch import DISPATCH
@@ -17,13 +17,11 @@ from udf_compiler.frontends.pandas.stand_ins import stand_in
 from udf_compiler.frontends.python.rows import Struct, field_trees
 from udf_compiler.frontends.tracing.session import Session, running
 from udf_compiler.probing.scalar_functions import probe_row
+from udf_compiler.process.spark_line import LINE, unsupported
 from udf_compiler.rebuild.purity import Prepared, prepare
 
 #: With this conf, a worker passes rows through pandas (worker.py).
 _LEGACY = "spark.sql.legacy.execution.pythonUDF.pandas.conversion.enabled"
-
-#: Without this conf, a cast of a batch's results wraps, differently for each common type of the results.
-_SAFELY = "spark.sql.execution.pandas.convertToArrowArraySafely"
 
 #: Spark types whose values are Python ints, floats, bools, strings, dates and lists.
 _TYPES = frozenset("boolean byte short integer long float double string date".split()) | ARRAYS.keys()
@@ -42,10 +40,17 @@ class Row(Kind):
 
     sees_batch_state = False
 
+    def __init__(self, over_arrow: bool) -> None:
+        self._over_arrow = over_arrow
+
     def check_confs(self, confs: Mapping[str, str | None], udf: str) -> None:
         check_profiler(confs, udf)
+        if not self._over_arrow:
+            return
+        if not LINE.plain_values_over_arrow:
+            raise unsupported("pandas converts the values of plain UDFs with useArrow=True", udf)
         check_conf(confs, udf, _LEGACY, "false")
-        check_conf(confs, udf, _SAFELY, "true")
+        check_safely(confs, udf)  # a cast of a batch's results wraps, differently for each common type of the results
 
     def prepare(self, function: Callable[..., Any]) -> Prepared:
         return prepare(function, stand_in)

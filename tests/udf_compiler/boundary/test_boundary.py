@@ -32,9 +32,11 @@ from tests.helpers.worker import arguments_of, converted
 from udf_compiler.boundary.series import (
     BATCH_CONFS,
     NUMEXPR_ROWS,
+    SAFELY,
     SPARK_TYPES,
     Field,
     check_confs,
+    check_safely,
     column_of_result,
     frame_of_struct,
     series_of_column,
@@ -43,6 +45,7 @@ from udf_compiler.frontends.pandas.dates import DATES
 from udf_compiler.frontends.pandas.missing import Missing
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.tracing.zones import session_zone
+from udf_compiler.process.spark_line import LINE
 
 PYSPARK_TYPES = {
     "boolean": BooleanType(),
@@ -158,6 +161,19 @@ def test_result_matrix(dtype: str, spark_type: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+def test_rows_that_are_not_flagged_convert_alike_without_checks(dtype: str) -> None:
+    """Without `convertToArrowArraySafely`, a conversion of the other rows wraps, truncates or rounds, which Python does."""
+    for spark_type in SPARK_TYPES:
+        values = samples(dtype)
+        try:
+            fine = values[~leave(values, spark_type).flagged]
+        except Refusal:
+            continue
+        theirs = converted(pd.Series(fine), PYSPARK_TYPES[spark_type], confs={SAFELY: "false"})
+        assert_same(leave(fine, spark_type).columns["y"], *arrow_parts(theirs))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_one_bad_row_raises_for_the_whole_batch(dtype: str) -> None:
     """A flag on one row represents the exception that PySpark raises for the batch, whatever the other rows are."""
     for spark_type in SPARK_TYPES:
@@ -178,9 +194,15 @@ def test_date_results(spark_type: str) -> None:
     loop = builder.loop("leave")
     result = TracedSeries(loop, loop.read("x"), np.dtype(object), kind=DATES)
     if spark_type not in ("date", "integer"):
-        with pytest.raises((NotImplementedError, TypeError)):
+        with pytest.raises((NotImplementedError, TypeError) if LINE.casts_results else (ValueError, TypeError)):
             worker_column(pd.Series(dates, dtype=object), spark_type)
         with pytest.raises(Refusal, match="SW109"):
+            column_of_result(loop, result, spark_type, "f")
+        return
+    if spark_type == "integer" and not LINE.casts_results:
+        with pytest.raises(ValueError):
+            worker_column(pd.Series(dates, dtype=object), spark_type)
+        with pytest.raises(Refusal, match="SW114"):
             column_of_result(loop, result, spark_type, "f")
         return
     loop.append("y", column_of_result(loop, result, spark_type, "f"))
@@ -309,15 +331,12 @@ def test_other_refusals() -> None:
 
 def test_confs_that_change_the_conversion() -> None:
     check_confs({}, "f")
-    check_confs(
-        {"spark.sql.execution.pandas.convertToArrowArraySafely": "true", "spark.sql.pyspark.udf.profiler": None}, "f"
-    )
-    for name, value in (
-        ("spark.sql.execution.pandas.convertToArrowArraySafely", "false"),
-        ("spark.sql.execution.pythonUDF.pandas.preferIntExtensionDtype", "true"),
-    ):
-        with pytest.raises(Refusal, match="SW110"):
-            check_confs({name: value}, "f")
+    check_confs({SAFELY: "false", "spark.sql.pyspark.udf.profiler": None}, "f")
+    check_safely({SAFELY: "true"}, "f")
+    with pytest.raises(Refusal, match="SW110"):
+        check_safely({SAFELY: "false"}, "f")
+    with pytest.raises(Refusal, match="SW110"):
+        check_confs({"spark.sql.execution.pythonUDF.pandas.preferIntExtensionDtype": "true"}, "f")
     with pytest.raises(Refusal, match="SW111"):
         check_confs({"spark.sql.pyspark.udf.profiler": "perf"}, "f")
 

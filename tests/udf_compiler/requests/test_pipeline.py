@@ -274,7 +274,7 @@ def test_entries_that_are_refused(code, given):
 
 
 def test_confs_that_change_the_worker_are_refused():
-    conf = {"spark.sql.execution.pandas.convertToArrowArraySafely": "false"}
+    conf = {"spark.sql.execution.pythonUDF.pandas.preferIntExtensionDtype": "true"}
     reply = compile_pipeline(request(python_step(r=udf(0, "a")), pandas=conf), [payload(lambda a: a)])
     assert codes(reply) == ["SW110"]
 

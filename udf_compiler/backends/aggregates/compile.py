@@ -37,6 +37,7 @@ from udf_compiler.frontends.tracing.zones import session_zone
 from udf_compiler.function.environment import broadcasts, module_path
 from udf_compiler.function.options import options_of
 from udf_compiler.function.payload import load_command
+from udf_compiler.process.spark_line import check_compared
 from udf_compiler.rebuild.purity import Prepared, prepare
 
 #: The most nullable integer columns that a function may take: each doubles the number of forms.
@@ -91,6 +92,7 @@ class _Compiler:
         self.request, self.udf, self.function = request, udf, function
         self.notes: list[str] = []
         self.kept: list[tuple[str, str]] = []
+        check_compared(udf.name)
         if udf.eval_type not in KINDS:
             raise refusal("SW386", udf.name, eval_type=udf.eval_type)
         self.kind = kind or KINDS[udf.eval_type]()

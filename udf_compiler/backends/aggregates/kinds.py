@@ -17,13 +17,14 @@ from sparkweld.reasons import refusal
 from udf_compiler.backends.aggregates.compute import PythonScalar
 from udf_compiler.backends.aggregates.groups import Groups, GroupScalar
 from udf_compiler.backends.aggregates.objects import ObjectBools
-from udf_compiler.boundary.series import SPARK_TYPES, Field, check_confs, column_of_result, series_of_column
+from udf_compiler.boundary.series import SPARK_TYPES, Field, check_confs, check_safely, column_of_result, series_of_column
 from udf_compiler.eval_types.scalar_arrow import ScalarArrow
 from udf_compiler.frontends.arrow import ARROW_TYPES, TracedArrow, safe_cast
 from udf_compiler.frontends.pandas.frame import TracedFrame
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.pandas.stand_ins import stand_in
 from udf_compiler.frontends.pandas.trace import trace
+from udf_compiler.process.spark_line import LINE
 
 
 class AggregateKind(Protocol):
@@ -66,8 +67,11 @@ class AggregateKind(Protocol):
 class PandasAggregate:
     sees_states = True
     misfit = "pyarrow.lib.ArrowInvalid"
-    check_confs = staticmethod(check_confs)
     stand_in = staticmethod(stand_in)
+
+    def check_confs(self, confs: Mapping[str, str | None], udf: str) -> None:
+        check_confs(confs, udf)
+        check_safely(confs, udf)  # an aggregate raises for a result that does not convert
 
     def argument(self, loop: LoopBuilder, field: Field) -> Any:
         if field.spark_type == "boolean" and field.state == "nullable":
@@ -102,7 +106,7 @@ class ArrowAggregate:
     """
 
     sees_states = False
-    misfit = "pyspark.errors.exceptions.base.PySparkRuntimeError"
+    misfit = LINE.arrow_misfit
     check_confs = staticmethod(ScalarArrow().check_confs)
     stand_in = staticmethod(ScalarArrow().stand_in)
     argument = staticmethod(ScalarArrow().argument)

@@ -39,7 +39,7 @@ from udf_compiler.backends.worker_pipelines.chains import Chain, chain_of
 from udf_compiler.backends.worker_pipelines.estimate import may_repeat, saved
 from udf_compiler.backends.worker_pipelines.payload import FEW_ROWS, MOST_BYTES, command, metrics_command, pickled
 from udf_compiler.backends.worker_pipelines.stand_ins import StandIns
-from udf_compiler.boundary.series import COLUMN_TYPES, SPARK_TYPES, check_names, dtypes_by_nulls, series_of_column
+from udf_compiler.boundary.series import COLUMN_TYPES, SPARK_TYPES, check_names, check_safely, dtypes_by_nulls, series_of_column
 from udf_compiler.eval_types import kind_of
 from udf_compiler.eval_types.batches import per_batch
 from udf_compiler.eval_types.iterated import batch_of, prepared_iterator
@@ -51,6 +51,7 @@ from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.pandas.strings import text_series
 from udf_compiler.frontends.pandas.trace import trace
 from udf_compiler.function.environment import broadcasts, module_path
+from udf_compiler.process.spark_line import check_worker_conversions
 from udf_compiler.rebuild.purity import Prepared, prepare
 
 _ARROW = ScalarArrow()
@@ -69,11 +70,15 @@ def compile_fused(request: PipelineRequest, blobs: Sequence[bytes]) -> FusedRepl
 
     Adjacent UDFs form one group when they also compile together. Refuses with the first UDF's reason when no UDF is fused.
     """
-    entries = request.udf_entries
-    chains = [chain_of(entry.udf) for entry in entries]
+    chains = [chain_of(entry.udf) for entry in request.udf_entries]
     variables = [variable for chain in chains for udf in chain for variable in udf.broadcasts]
     with module_path(request.python), broadcasts(variables):
-        kind_of(chains[0][0].eval_type, entries[0].name).check_confs(request.conf.pandas, entries[0].name)
+        name, confs = request.first_udf.name, request.conf.pandas
+        check_worker_conversions(name)
+        kind = kind_of(chains[0][0].eval_type, name)
+        kind.check_confs(confs, name)
+        if kind.sees_batch_state:
+            check_safely(confs, name)
         return FusedReply(fused=tuple(_groups(chains, request.conf, blobs)))
 
 

@@ -24,10 +24,11 @@ from sparkweld.reasons import refusal
 from sparkweld.worker import grouping, segmented
 from udf_compiler.backends.worker_pipelines.native_states import by_order, state_parts
 from udf_compiler.backends.worker_pipelines.payload import by_value
-from udf_compiler.boundary.series import check_confs
+from udf_compiler.boundary.series import check_confs, check_safely
 from udf_compiler.function.environment import broadcasts, module_path
 from udf_compiler.function.options import options_of
 from udf_compiler.function.payload import load_command
+from udf_compiler.process.spark_line import check_worker_conversions
 
 #: Spark type -> the dtype of a Series without NULLs.
 _DTYPES = {
@@ -52,7 +53,9 @@ def compile_partial(request: PartialRequest, blobs: Sequence[bytes]) -> PartialR
         parts, annotations = [], []
         column = 0
         for entry in entries:
+            check_worker_conversions(entry.name)
             check_confs(request.conf.pandas, entry.name)
+            check_safely(request.conf.pandas, entry.name)
             part, annotation = _part(entry.udf, entry.name, blobs, column)
             parts.append(part)
             annotations.append(annotation)

@@ -1,10 +1,10 @@
 """Builds tables of the session time zone's offsets, from the two libraries with which a worker converts timestamps.
 
-On input, Arrow computes the local times of a timestamp column (`pyarrow.compute.local_timestamp`). On output, pandas
-computes UTC of a naive Series (`tz_localize(zone, ambiguous=False)`). They disagree: pytz ends its rules in 2037 and rounds
-the first offsets to minutes. So the tables come from sampling those very functions over the whole range of int64 nanoseconds
-every six hours. Between two samples with different offsets, the change is located exactly. No zone has two changes within
-six hours that cancel.
+On input, Arrow computes the local times of a timestamp column (`pyarrow.compute.local_timestamp`), or pandas does (`tz_convert`).
+On output, pandas computes UTC of a naive Series (`tz_localize(zone, ambiguous=False)`). The libraries disagree: pytz ends its
+rules in 2037 and rounds the first offsets to minutes. So the tables come from sampling those very functions over the whole range
+of int64 nanoseconds every six hours. Between two samples with different offsets, the change is located exactly. No zone has two
+changes within six hours that cancel.
 
 In a gap, when clocks are put forward, pandas raises: there is no offset. In a fold, it takes the later time, after the
 change.
@@ -43,15 +43,21 @@ _Offsets = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True, slots=True)
 class Zone:
-    """Offsets from UTC in microseconds. `to_local` is indexed by UTC, `to_utc` by local time, with GAP where there is none."""
+    """Offsets from UTC in microseconds: `to_local` of Arrow, indexed by UTC, and `to_utc` of pandas, indexed by local time, with
+    GAP where there is none.
+    """
 
     name: str
     to_local: Steps
     to_utc: Steps
 
     def local(self, loop: LoopBuilder, microseconds: Value) -> Value:
-        """Returns the local time of a time in UTC."""
+        """Returns the local time of a time in UTC, by Arrow."""
         return loop.call("add", microseconds, _offset_at(loop, self.to_local, microseconds))
+
+    def local_of_pandas(self, loop: LoopBuilder, microseconds: Value) -> Value:
+        """Returns the local time of a time in UTC, by pandas."""
+        return loop.call("add", microseconds, pandas_zone(self.name).local_offset(loop, microseconds))
 
     def utc(self, loop: LoopBuilder, microseconds: Value) -> Value:
         """Returns the UTC of a local time; one that does not exist is flagged."""

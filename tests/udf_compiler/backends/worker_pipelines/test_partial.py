@@ -18,6 +18,9 @@ from sparkweld.annotations.errors import AnnotationError
 from sparkweld.errors import Refusal
 from tests.helpers.answers import compile_aggregate, compile_partial
 from tests.helpers.compile_requests import column, payload, python_step, request, udf
+from tests.helpers.lines import of_worker_conversions
+
+pytestmark = of_worker_conversions
 
 TEXT = Rows(dtype="str")
 _TYPES = {"double": DoubleType(), "long": LongType(), "string": StringType(), "date": DateType()}

@@ -1,0 +1,83 @@
+"""Compares the facts of the installed line of Spark with its own worker, and checks what other lines refuse."""
+
+from __future__ import annotations
+
+import datetime
+import importlib
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from pyspark.sql.types import ByteType, IntegerType, StringType
+
+from sparkweld.contract.constants import ARROW_BATCHED, BATCHED, GROUPED_AGG_PANDAS, SCALAR_ARROW, SCALAR_PANDAS
+from sparkweld.errors import Refusal
+from tests.helpers.answers import compile_aggregate, compile_fused, compile_partial
+from tests.helpers.compile_requests import column, payload, python_step, request, udf
+from tests.helpers.lines import LINE as INSTALLED
+from tests.helpers.worker import converted, outputs
+from udf_compiler.boundary.series import SAFELY
+from udf_compiler.eval_types import kind_of
+from udf_compiler.process import spark_line
+from udf_compiler.process.spark_line import LINE, line_of
+
+
+def test_the_line_is_that_of_the_installed_spark():
+    assert LINE.compared and LINE.name == ".".join(map(str, INSTALLED))
+    assert line_of(f"{LINE.name}.9.dev0") is LINE
+
+
+def test_results_are_cast():
+    dates = pd.Series([datetime.date(1970, 1, 2)])
+    if LINE.casts_results:
+        assert converted(dates, IntegerType()).to_pylist() == [1]
+    else:
+        with pytest.raises(ValueError):
+            converted(dates, IntegerType())
+
+
+def test_plain_functions_over_arrow_receive_python_values():
+    seen: list[object] = []
+    batch = pa.RecordBatch.from_arrays([pa.array([1, None])], ["_0"])
+    outputs(lambda x: str(seen.append(x)), [batch], StringType(), ARROW_BATCHED)
+    assert (repr(seen) == "[1, None]") is LINE.plain_values_over_arrow
+    if not LINE.plain_values_over_arrow:
+        with pytest.raises(Refusal, match="SW114.*useArrow"):
+            kind_of(ARROW_BATCHED, "f").check_confs({}, "f")
+    kind_of(BATCHED, "f").check_confs({SAFELY: "false"}, "f")  # no result of it passes through Arrow
+
+
+@pytest.mark.skipif(INSTALLED < (4, 1), reason="Spark 4.0 has no Arrow UDFs")
+def test_the_error_of_an_arrow_result_that_does_not_fit():
+    module, _, name = LINE.arrow_misfit.rpartition(".")
+    batch = pa.RecordBatch.from_arrays([pa.array([300])], ["_0"])
+    with pytest.raises(getattr(importlib.import_module(module), name)):
+        outputs(lambda x: x, [batch], ByteType(), SCALAR_ARROW)
+
+
+def test_conversions_are_checked_by_default():
+    confs = {} if LINE.checks_results else {SAFELY: "true"}
+    step = python_step(r=udf(0, column("x", "double"), evalType=GROUPED_AGG_PANDAS))
+    blobs = [payload(lambda x: x.sum())]
+    assert compile_aggregate(request(step, inputs={"x": "double"}, pandas=confs), blobs)["status"] == "ok"
+    for unchecked in [{SAFELY: "false"}] + [{}] * (not LINE.checks_results):
+        with pytest.raises(Refusal, match="SW110"):
+            compile_aggregate(request(step, inputs={"x": "double"}, pandas=unchecked), blobs)
+
+
+def test_an_unknown_line_compiles_nothing(monkeypatch):
+    monkeypatch.setattr(spark_line, "LINE", line_of("5.0.0"))
+    with pytest.raises(Refusal, match="SW114.*5.0"):
+        kind_of(SCALAR_PANDAS, "f")
+
+
+def test_payloads_that_call_pyspark_need_its_functions(monkeypatch):
+    monkeypatch.setattr(spark_line, "LINE", replace(LINE, worker_conversions=False))
+    step = python_step(r=udf(0, column("x", "double"), evalType=GROUPED_AGG_PANDAS))
+    made = {**request(step, inputs={"x": "double"}), "keys": 0}
+    with pytest.raises(Refusal, match="SW114"):
+        compile_partial(made, [payload(np.sum)])
+    with pytest.raises(Refusal, match="SW114"):
+        compile_fused(request(python_step(r=udf(0, "a"))), [payload(np.abs)])

@@ -1,0 +1,73 @@
+"""Describes how the installed line of Spark converts the arguments and results of Python functions.
+
+docs/internals/pyspark-lines.md shows where each fact comes from. All other code asks this module, and compares no versions. The
+compiler follows the newest line; what an older line may convert differently is refused there (SW114).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pyspark.version import __version__
+
+from sparkweld.errors import Refusal
+from sparkweld.reasons import refusal
+
+
+@dataclass(frozen=True, slots=True)
+class SparkLine:
+    """The facts of one line, by which its workers differ from those of other lines.
+
+    - `compared`: kernels were compared with workers of this line.
+    - `casts_results`: when pyarrow cannot make a pandas result the declared type, the worker lets pyarrow infer one, and casts.
+    - `checks_results`: conversions of results are checked, unless a session sets `convertToArrowArraySafely` to false.
+    - `plain_values_over_arrow`: a plain UDF over Arrow receives Python values, not the elements of a Series.
+    - `converts_by_arrow`: Arrow alone converts the columns of pandas UDFs, except structs with strings or arrays. Otherwise
+      pandas completes the conversion: it computes local times, after Arrow has converted to nanoseconds.
+    - `arrow_misfit`: the exception for the result of an Arrow aggregate that the declared type does not hold.
+    - `worker_conversions`: PySpark has the functions that the code of worker pipelines and partial aggregates calls.
+    """
+
+    name: str
+    compared: bool = True
+    casts_results: bool = True
+    checks_results: bool = True
+    plain_values_over_arrow: bool = True
+    converts_by_arrow: bool = True
+    arrow_misfit: str = "pyspark.errors.exceptions.base.PySparkRuntimeError"
+    worker_conversions: bool = False
+
+
+_LINES = (
+    SparkLine("4.0", casts_results=False, checks_results=False, plain_values_over_arrow=False, converts_by_arrow=False),
+    SparkLine("4.1", converts_by_arrow=False, arrow_misfit="pyarrow.lib.ArrowInvalid"),
+    SparkLine("4.2", arrow_misfit="pyspark.errors.exceptions.base.PySparkTypeError"),
+    SparkLine("4.3", worker_conversions=True),
+)
+
+
+def line_of(version: str) -> SparkLine:
+    """Returns the line of a version of PySpark. No function is compiled for a line that is not in the table."""
+    name = ".".join(version.split(".")[:2])
+    return next((line for line in _LINES if line.name == name), SparkLine(name, compared=False))
+
+
+#: The line of the workers: the compile service runs in their Python, with their import path.
+LINE = line_of(__version__)
+
+
+def unsupported(what: str, place: str) -> Refusal:
+    """Returns the refusal (SW114) of something that this line does differently."""
+    return refusal("SW114", place, what=what, line=LINE.name)
+
+
+def check_compared(place: str) -> None:
+    """Refuses (SW114) every function on a line whose workers were never compared with kernels."""
+    if not LINE.compared:
+        raise unsupported("the conversions of Python workers may differ", place)
+
+
+def check_worker_conversions(place: str) -> None:
+    """Refuses (SW114) code that calls PySpark's own conversions in workers, on lines that lack them."""
+    if not LINE.worker_conversions:
+        raise unsupported("Python workers have other conversion functions", place)
