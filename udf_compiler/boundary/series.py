@@ -203,15 +203,16 @@ def frame_of_struct(loop: LoopBuilder, fields: Sequence[Field], column: str = "a
     """Returns the DataFrame that a worker makes of a struct column whose rows are never NULL: one Series per field, in order.
 
     Refuses whatever `series_of_column` refuses, and SW103 for a struct with no field or with duplicate field names. Refuses
-    SW273 for integers with NULLs next to strings, which the worker converts differently.
+    SW273 for integers with NULLs in a struct with strings or arrays: where pandas completes the conversion, they become `Int64`.
     """
     check_names([field.name for field in fields], column)
-    if LINE.converts_by_arrow and any(f.spark_type == "string" for f in fields):
-        for f in fields:
-            if f.state == "nullable" and f.spark_type in _INTEGERS:
-                raise refusal("SW273", column=f"{column}.{f.name}")
+    by_pandas = any(f.spark_type == "string" or f.spark_type in ARRAYS for f in fields)  # `_prefer_convert_numpy` of PySpark
+    for f in fields if by_pandas and LINE.converts_by_arrow else ():
+        if f.state == "nullable" and f.spark_type in _INTEGERS:
+            raise refusal("SW273", column=f"{column}.{f.name}")
+    by_pandas = by_pandas or not LINE.converts_by_arrow
     series = {
-        f.name: series_of_column(loop, f.value, f.spark_type, True, f.state, f"{column}.{f.name}") for f in fields
+        f.name: series_of_column(loop, f.value, f.spark_type, True, f.state, f"{column}.{f.name}", by_pandas) for f in fields
     }
     return TracedFrame(loop, series)
 

@@ -16,11 +16,12 @@ from sparkweld.ir.ops import Optional
 from sparkweld.ir.types import DATE, STR
 from tests.helpers.compiled import compare_with_worker
 from tests.udf_compiler.boundary.test_boundary import EPOCH, arrow_parts, assert_same, worker_column, worker_series
-from udf_compiler.boundary.series import SPARK_TYPES, Field, column_of_result, frame_of_struct, series_of_column
+from udf_compiler.boundary.series import ARRAYS, SPARK_TYPES, Field, column_of_result, frame_of_struct, series_of_column
 from udf_compiler.frontends.pandas.batch_dependent import batch_dependent_series
 from udf_compiler.frontends.pandas.missing import Missing
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.pandas.strings import text_series
+from udf_compiler.process.spark_line import LINE
 
 
 def leave_series(inputs: dict[str, Type], columns: dict[str, object], rows: int, make: object, spark_type: str) -> Result:
@@ -110,15 +111,21 @@ def test_invalid_utf8_is_flagged() -> None:
 
 
 def test_integers_with_nulls_beside_strings_in_a_struct() -> None:
-    columns = [pa.array(["a"]), pa.array([None], pa.int64()), pa.array([None], pa.float64())]
-    array = pa.StructArray.from_arrays(columns, list("abc"))
-    theirs = worker_series(array)
-    assert [str(dtype) for dtype in theirs.dtypes] == ["object", "Int64", "float64"]
-    builder = ProgramBuilder("frame", [Input("a", STR.optional()), Input("b", Type("i64", True)), Input("d", DATE)])
+    for other in (pa.array(["a"]), pa.array([[1.0]])):
+        columns = [other, pa.array([None], pa.int64()), pa.array([None], pa.float64())]
+        theirs = worker_series(pa.StructArray.from_arrays(columns, list("abc")))
+        assert [str(dtype) for dtype in theirs.dtypes] == ["object", "Int64" if LINE.converts_by_arrow else "float64", "float64"]
+    types = {"a": STR.optional(), "b": Type("i64", True), "d": DATE, "e": ARRAYS["array<double>"]}
+    builder = ProgramBuilder("frame", [Input(name, type) for name, type in types.items()])
     loop = builder.loop("frame")
     text = Field("a", loop.read("a"), "string", "nullable")
-    with pytest.raises(Refusal, match="SW273"):
-        frame_of_struct(loop, [text, Field("b", loop.read("b"), "long", "nullable")])
+    numbers = Field("b", loop.read("b"), "long", "nullable")
+    for beside in (text, Field("e", loop.read("e"), "array<double>", "dense")):
+        if LINE.converts_by_arrow:
+            with pytest.raises(Refusal, match="SW273"):
+                frame_of_struct(loop, [beside, numbers])
+        else:
+            assert frame_of_struct(loop, [beside, numbers]).series["b"].dtype == np.float64
     fields = [text, Field("b", loop.read("b"), "long", "dense"), Field("d", loop.read("d"), "date", "dense")]
     frame = frame_of_struct(loop, fields)
     array = pa.StructArray.from_arrays([pa.array(["a"]), pa.array([1]), pa.array([EPOCH])], list("abd"))

@@ -12,9 +12,10 @@ from pyspark.sql.types import DateType, LongType, TimestampNTZType, TimestampTyp
 from sparkweld.errors import InternalError, Refusal
 from sparkweld.ir import Input, ProgramBuilder, Result, Type, evaluate
 from sparkweld.ir.ops import Optional
+from sparkweld.ir.types import Items
 from tests.helpers.worker import arguments_of, converted
 from udf_compiler.boundary import datetime_columns
-from udf_compiler.boundary.series import column_of_result, series_of_column
+from udf_compiler.boundary.series import COLUMN_TYPES, Field, column_of_result, frame_of_struct, series_of_column
 from udf_compiler.frontends.pandas import datetimes
 from udf_compiler.frontends.tracing import zones
 from udf_compiler.process.spark_line import LINE
@@ -77,6 +78,27 @@ def leave(nanoseconds: np.ndarray, spark_type: str, zone: str, kind: datetimes.T
     loop.close()
     nat = nanoseconds == np.iinfo(np.int64).min
     return evaluate(builder.finish(["y"]), {"x": Optional(np.where(nat, 0, nanoseconds), ~nat)}, len(nanoseconds))
+
+
+@pytest.mark.parametrize("zone", ZONES)
+@pytest.mark.parametrize("beside", ["string", "array<double>", "long"])
+def test_fields_of_a_struct(zone: str, beside: str) -> None:
+    """pandas computes the local times in a struct with strings or arrays, Arrow in others."""
+    times = instants()
+    builder = ProgramBuilder("enter", [Input("x", Type("ts")), Input("y", COLUMN_TYPES[beside])])
+    loop = builder.loop("enter")
+    with zones.session_zone(zone):
+        fields = [Field("x", loop.read("x"), "timestamp", "dense"), Field("y", loop.read("y"), beside, "dense")]
+        loop.append("r", frame_of_struct(loop, fields).series["x"].value)
+    loop.close()
+    ours, theirs = {"string": ("a", "a"), "array<double>": (Items("f64", (1.0,)), [1.0]), "long": (1, 1)}[beside]
+    others = np.array([ours] * len(times), np.int64 if beside == "long" else object)
+    result = evaluate(builder.finish(["r"]), {"x": times, "y": others}, len(times))
+    assert 4 <= np.count_nonzero(result.flagged) <= 6
+    column = pa.array(times[~result.flagged]).cast(pa.timestamp("us", tz=zone))
+    struct = pa.StructArray.from_arrays([column, pa.array([theirs] * len(column))], ["x", "y"])
+    (frame,) = arguments_of(pa.RecordBatch.from_arrays([struct], ["_0"]), zone)
+    np.testing.assert_array_equal(result.columns["r"][~result.flagged], frame["x"].to_numpy().view(np.int64))
 
 
 @pytest.mark.parametrize("spark_type", TYPES)
