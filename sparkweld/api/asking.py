@@ -96,11 +96,10 @@ def request_of(name: str, return_type: Any, eval_type: int, arguments: Sequence[
         step = MapStep(name=name, udf=udf, results=outputs)
     else:
         step = PythonStep(udfs=(UdfEntry(name=name, result="result", udf=udf, fields=() if fields is None else outputs),))
-    about: dict[str, Any] = {
-        "label": name, "steps": (step,), "outputs": outputs, "inputs": tuple(c.input for c in dict.fromkeys(columns)),
-        "conf": Settings(timezone="UTC"),
-    }  # fmt: skip
-    return AggregateRequest(op="aggregate", **about) if eval_type in AGGREGATES else CompileRequest(op="compile", **about)
+    inputs, conf = tuple(c.input for c in dict.fromkeys(columns)), Settings(timezone="UTC")
+    if eval_type in AGGREGATES:
+        return AggregateRequest(op="aggregate", label=name, inputs=inputs, steps=(step,), outputs=outputs, conf=conf)
+    return CompileRequest(op="compile", label=name, inputs=inputs, steps=(step,), outputs=outputs, conf=conf)
 
 
 def _answer(request: PipelineRequest, payload: bytes, eval_type: int) -> Answer:
