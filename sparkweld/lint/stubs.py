@@ -8,7 +8,7 @@ from typing import Any
 
 import pyspark
 from pyspark.sql import SparkSession, functions
-from pyspark.sql.pandas.functions import _validate_vectorized_udf  # type: ignore[attr-defined]
+from pyspark.sql.pandas import functions as vectorized
 from pyspark.sql.types import StructField, StructType
 
 from sparkweld.api import session, udfs
@@ -157,7 +157,10 @@ def _vectorized(recorder: Recorder, kind: str) -> Callable[..., Any]:
         return made(f, returnType, functionType)
 
     def made(function: Any, return_type: Any, function_type: Any) -> Any:
-        eval_type = _validate_vectorized_udf(function, function_type, kind)
+        if hasattr(vectorized, "_validate_vectorized_udf"):
+            eval_type = vectorized._validate_vectorized_udf(function, function_type, kind)
+        else:  # Spark 4.0, which has no Arrow UDFs
+            eval_type = vectorized._validate_pandas_udf(function, function_type)  # type: ignore[attr-defined]
         declared = recorder.add(function, _type(return_type), eval_type, f"{kind}_udf")
         return Nothing(recorder) if declared is None else DeclaredUdf(recorder, declared)
 
