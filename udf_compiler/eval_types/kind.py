@@ -19,7 +19,8 @@ class Call:
     """One call of a UDF: its function, its arguments, and the loop that the values join.
 
     `args` and `kwargs` come from the kind, or are handed on from an inner UDF's result. `notes` and `kept` collect as in
-    `udf_compiler.frontends.pandas.trace`. `dtypes_by_nulls`: whether NULLs decide the dtypes that the function sees.
+    `udf_compiler.frontends.pandas.trace`. `dtypes_by_nulls`: whether NULLs decide the dtypes that the function sees. `confs`:
+    the session's settings of Python workers.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Call:
     loop: LoopBuilder
     dtypes_by_nulls: bool
     exact: bool
+    confs: Mapping[str, str | None]
     notes: list[str]
     kept: list[tuple[str, str]]
 

@@ -8,7 +8,6 @@ from typing import Any
 from sparkweld.contract.spark_types import StructField
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.reasons import refusal
-from udf_compiler.boundary.series import column_of_result
 from udf_compiler.eval_types.batches import mapped, one_result
 from udf_compiler.eval_types.kind import Call
 from udf_compiler.eval_types.scalar_pandas import ScalarPandas, check_named
@@ -41,4 +40,4 @@ class MapPandas(ScalarPandas):
         if set(given) != set(names) or len(set(names)) < len(names):
             raise refusal("SW364", call.place, given=", ".join(given), required=", ".join(names))
         loop = result.loop
-        return loop, [column_of_result(loop, result.series[f.name], f.type, call.place) for f in fields]
+        return loop, [self.converted(call, loop, result.series[f.name], f.type) for f in fields]

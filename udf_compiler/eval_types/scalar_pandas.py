@@ -9,7 +9,15 @@ from sparkweld.contract.spark_types import StructField, fields_of
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.reasons import refusal
 from udf_compiler.boundary.columns import ONE_FORM
-from udf_compiler.boundary.series import Field, check_conf, check_confs, column_of_result, frame_of_struct, series_of_column
+from udf_compiler.boundary.series import (
+    Field,
+    check_conf,
+    check_confs,
+    check_safely,
+    column_of_result,
+    frame_of_struct,
+    series_of_column,
+)
 from udf_compiler.eval_types.kind import Call, Kind, check_nullable
 from udf_compiler.eval_types.settled import settled
 from udf_compiler.frontends.pandas.any_form import AnyForm, asks_for_all_forms, check_none, concerns
@@ -106,7 +114,19 @@ class ScalarPandas(Kind):
         return result
 
     def column(self, call: Call, result: Any) -> Value:
-        return column_of_result(call.loop, result, str(call.return_type), call.place)
+        return self.converted(call, call.loop, result, str(call.return_type))
+
+    def converted(self, call: Call, loop: LoopBuilder, result: Any, to: str) -> Value:
+        """Returns the column of a Series.
+
+        Refuses (SW110) a conversion that flags rows, unless the worker raises for them. Otherwise it wraps or truncates them,
+        which may depend on the dtype of the batch in which Python computes them.
+        """
+        guards = len(loop.guards)
+        made = column_of_result(loop, result, to, call.place)
+        if len(loop.guards) > guards:
+            check_safely(call.confs, call.place)
+        return made
 
     def fields(self, call: Call, result: Any, fields: Sequence[StructField]) -> list[Value]:
         """Returns the columns of a DataFrame that the struct names; other columns are ignored."""
@@ -117,6 +137,6 @@ class ScalarPandas(Kind):
         names = [field.name for field in fields]
         if not set(names) <= set(result.series):
             raise refusal("SW364", call.place, given=", ".join(map(str, result.series)), required=", ".join(names))
-        values = [column_of_result(call.loop, result.series[f.name], f.type, call.place) for f in fields]
+        values = [self.converted(call, call.loop, result.series[f.name], f.type) for f in fields]
         check_nullable(call, fields, values)
         return values

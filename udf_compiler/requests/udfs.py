@@ -223,6 +223,7 @@ class UdfTracer:
             loop=loop,
             dtypes_by_nulls=by_nulls,
             exact=self._exact or loop.name in self.exact,
+            confs=self._request.conf.pandas,
             notes=notes,
             kept=[],
         )

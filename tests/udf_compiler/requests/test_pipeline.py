@@ -279,6 +279,28 @@ def test_confs_that_change_the_worker_are_refused():
     assert codes(reply) == ["SW110"]
 
 
+def test_conversions_that_wrap_are_refused():
+    """Without checks, the conversion of a row that a kernel flags depends on the dtype of its batch; others convert alike."""
+    conf = {"spark.sql.execution.pandas.convertToArrowArraySafely": "false"}
+
+    def compiled(returns, **given):
+        step = python_step(r=udf(0, "a", returns=returns))
+        return compile_pipeline(request(step, pandas=conf, **given), [payload(lambda a: a)])
+
+    assert compiled("double")["status"] == "ok"
+    assert codes(compiled("integer")) == ["SW110"]
+    returns = {"type": "struct", "fields": [{"name": "a", "type": "integer", "nullable": True}]}
+    step = {"kind": "map", "name": "f", "results": ["r"]}
+    whole = {"op": "CreateNamedStruct", "names": ["a"], "args": [column("a")], "type": "struct"}
+    mapped = {**step, "udf": udf(0, whole, evalType=205, returnType=returns)}
+    assert codes(compile_pipeline(request(mapped, pandas=conf), [payload(_same)])) == ["SW110"]
+
+
+def _same(batches):
+    for batch in batches:
+        yield batch[["a"]]
+
+
 def test_input_types_without_a_kernel_are_refused():
     reply = compile_pipeline(
         request(python_step(r=udf(0, column("a", "binary"))), inputs={"a": "binary"}), [payload(lambda a: a)]
