@@ -304,7 +304,7 @@ class PipelineRequest(Request):
 class CompileRequest(PipelineRequest):
     """Asks for a program, for equivalents in Catalyst or facts about the functions, or for fused functions."""
 
-    op: Literal["compile", "twin", "implied", "independent", "reads", "fuse", "full_model"]
+    op: Literal["compile", "catalyst_equivalent", "implied", "independent", "reads", "fuse", "full_model"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

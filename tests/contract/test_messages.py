@@ -27,7 +27,7 @@ RECORDED = [json.loads(line) for line in Path(__file__).with_name("recorded.json
 ABOVE = {"kind": "filter", "condition": call("GreaterThan", column("r"), literal("0x1.0p0", "double"))}
 OF_HELPERS: dict[str, Any] = {
     "compile": request(python_step(r=udf(0, "a")), ABOVE),
-    "twin": request(python_step(r=udf(0, "a"))),
+    "catalyst_equivalent": request(python_step(r=udf(0, "a"))),
     "implied": request(python_step(r=udf(0, "a")), ABOVE, outputs=[]),
     "independent": request(python_step(r=udf(0, "a"))),
     "reads": request(python_step(r=udf(0, "a", column("b"))), inputs={"a": "double", "b": "double"}),

@@ -64,7 +64,7 @@ def _answering(op: str) -> Callable[[Mapping[str, Any], Sequence[bytes]], dict[s
 
 
 compile_aggregate = _answering("aggregate")
-compile_twin = _answering("twin")
+compile_catalyst_equivalent = _answering("catalyst_equivalent")
 compile_implied = _answering("implied")
 compile_independent = _answering("independent")
 compile_reads = _answering("reads")

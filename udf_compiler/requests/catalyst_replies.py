@@ -1,6 +1,6 @@
 """Answers the compile requests whose reply is about Catalyst, not about a kernel.
 
-- `twin`: the equivalent expressions of a request's results.
+- `catalyst_equivalent`: the equivalent expressions of a request's results.
 - `implied`: bounds of a column that the filter implies.
 - `independent`: whether the results are the same in any batch, so that Spark may move the expression.
 - `reads`: the columns that the results depend on.
@@ -24,7 +24,7 @@ from sparkweld.contract.requests import PartsRequest, PipelineRequest
 from sparkweld.ir import Program
 from sparkweld.ir.ops import StrCall
 from sparkweld.reasons import refusal
-from udf_compiler.backends.catalyst.expressions import twin_outputs
+from udf_compiler.backends.catalyst.expressions import equivalent_outputs
 from udf_compiler.backends.catalyst.monotone import implied_bounds
 from udf_compiler.backends.catalyst.parts import score_parts
 from udf_compiler.function.options import options_of
@@ -32,7 +32,7 @@ from udf_compiler.function.payload import load_command
 from udf_compiler.requests.pipeline import compile_pipeline
 
 
-def compile_twin(request: PipelineRequest, blobs: Sequence[bytes]) -> EquivalentReply | Refused:
+def compile_catalyst_equivalent(request: PipelineRequest, blobs: Sequence[bytes]) -> EquivalentReply | Refused:
     """Returns the equivalent expression of each output. The request has no filter.
 
     Refuses like a kernel compilation. Also refuses a result that depends on its batch (SW390),
@@ -44,7 +44,7 @@ def compile_twin(request: PipelineRequest, blobs: Sequence[bytes]) -> Equivalent
     if any(options_of(load_command(blob).function).backend == "native" for blob in blobs):
         raise refusal("SW394", "")
     reply, program = made
-    results = twin_outputs(program, {i.name: i.nullable for i in request.inputs})
+    results = equivalent_outputs(program, {i.name: i.nullable for i in request.inputs})
     notes = tuple(note for udf in reply.udfs for note in udf.notes)
     return EquivalentReply(results=tuple(results), nodes=program.size, kept=reply.kept, notes=notes)
 

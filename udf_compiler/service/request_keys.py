@@ -18,7 +18,9 @@ from udf_compiler.function.broadcast_contents import contents
 from udf_compiler.function.module_paths import file_state
 
 #: Operations whose replies describe a function or hold a self-contained one, and do not refer to the payload of the request.
-_OF_CONTENTS = frozenset(("compile", "twin", "implied", "independent", "reads", "parts", "cascade", "full_model", "ranking"))
+_OF_CONTENTS = frozenset(
+    ("compile", "catalyst_equivalent", "implied", "independent", "reads", "parts", "cascade", "full_model", "ranking")
+)
 
 
 def request_key(request: Request, blobs: Sequence[bytes]) -> str:

@@ -61,7 +61,7 @@ Answer = tuple[Reply, tuple[bytes | memoryview, ...]]
 #: Operation -> the function that answers it: its module, which is loaded on demand, and its name.
 TRANSLATIONS = {
     "aggregate": ("udf_compiler.backends.worker_pipelines.native_states", "compile_aggregate"),
-    "twin": ("udf_compiler.requests.catalyst_replies", "compile_twin"),
+    "catalyst_equivalent": ("udf_compiler.requests.catalyst_replies", "compile_catalyst_equivalent"),
     "implied": ("udf_compiler.requests.catalyst_replies", "compile_implied"),
     "independent": ("udf_compiler.requests.catalyst_replies", "compile_independent"),
     "reads": ("udf_compiler.requests.catalyst_replies", "compile_reads"),

@@ -10,7 +10,7 @@ from pyspark.sql.functions import pandas_udf
 
 from sparkweld.errors import Refusal
 from sparkweld.ir.types import Type
-from tests.helpers.answers import compile_twin
+from tests.helpers.answers import compile_catalyst_equivalent
 from tests.helpers.columns import extremes
 from tests.helpers.compile_requests import column, payload, python_step, request, udf
 from tests.helpers.differential import check
@@ -21,7 +21,7 @@ EXAMPLES, QUERIES, ROWS = 220, 2, 400
 SPARK = {"f64": "double", "f32": "float", "i8": "byte", "i16": "short", "i32": "integer", "i64": "long"}
 
 
-def has_twin(function: Function) -> bool:
+def has_equivalent(function: Function) -> bool:
     """Whether the function over non-null integers and nullable floats becomes an expression."""
     types = [SPARK[kind] for kind in function.types]
     columns = [column(n, t, nullable=t in ("float", "double")) for n, t in zip(NAMES, types, strict=False)]
@@ -30,20 +30,20 @@ def has_twin(function: Function) -> bool:
         each["nullable"] = each["type"] in ("float", "double")
         each["state"] = "nullable" if each["nullable"] else "dense"
     try:
-        return bool(compile_twin(made, [payload(_typed(function))])["status"] == "ok")
+        return bool(compile_catalyst_equivalent(made, [payload(_typed(function))])["status"] == "ok")
     except Refusal:
         return False
 
 
 @pytest.fixture(scope="module")
-def with_twins():
+def with_equivalents():
     found: dict[str, Function] = {}
 
     @settings(max_examples=EXAMPLES, derandomize=True, deadline=None, database=None, phases=[Phase.generate],
               suppress_health_check=list(HealthCheck))  # fmt: skip
     @given(functions())
     def case(function):
-        if len(found) < 30 * QUERIES and has_twin(function):
+        if len(found) < 30 * QUERIES and has_equivalent(function):
             found.setdefault(function.source, function)
 
     case()
@@ -63,8 +63,8 @@ def table():
 
 
 @pytest.mark.parametrize("part", range(QUERIES))
-def test_random_functions_as_expressions(spark, parquet, with_twins, part):
-    mine = with_twins[part::QUERIES]
+def test_random_functions_as_expressions(spark, parquet, with_equivalents, part):
+    mine = with_equivalents[part::QUERIES]
     read = parquet(table())
     integers = [name for name in read.columns if name.startswith("i")]
     dense = read.where(" and ".join(f"{name} is not null" for name in integers))

@@ -278,16 +278,16 @@ def test_every_expression_is_tested(spark, frame) -> None:
     for sql in EXPRESSIONS_SQL:
         visit(analyzed(frame, sql))
     elsewhere = {*TIME_RULES, *STRING_RULES, *LIST_RULES}
-    assert EXPRESSIONS - seen - elsewhere == {*OPTIMIZER_MADE, *OF_TWINS}
+    assert EXPRESSIONS - seen - elsewhere == {*OPTIMIZER_MADE, *OF_EQUIVALENTS}
 
 
 OPTIMIZER_MADE = ("KnownNotNull", "KnownFloatingPointNormalized", "NormalizeNaNAndZero")
 #: SparkWeld's own expressions, used in equivalent Catalyst expressions of UDFs: op -> the function of a column's values
 #: (given twice).
-OF_TWINS = {"NullIfNaN": lambda x: x, "IeeeDivide": lambda x: x / x, "ceil": np.ceil, "floor": np.floor, "trunc": np.trunc}
+OF_EQUIVALENTS = {"NullIfNaN": lambda x: x, "IeeeDivide": lambda x: x / x, "ceil": np.ceil, "floor": np.floor, "trunc": np.trunc}
 
 
-@pytest.mark.parametrize("op", [*OPTIMIZER_MADE, *OF_TWINS])
+@pytest.mark.parametrize("op", [*OPTIMIZER_MADE, *OF_EQUIVALENTS])
 def test_expressions_that_no_sql_produces(table, op: str) -> None:
     column = {"op": "Column", "name": "d1", "type": "double", "nullable": True}
     args = [column, column] if op == "IeeeDivide" else [column]
@@ -295,7 +295,7 @@ def test_expressions_that_no_sql_produces(table, op: str) -> None:
     assert isinstance(result, Optional)
     wanted = arrow_parts(table["d1"].combine_chunks())
     with np.errstate(all="ignore"):
-        values = wanted.values + 0.0 if op == "NormalizeNaNAndZero" else OF_TWINS.get(op, lambda x: x)(wanted.values)
+        values = wanted.values + 0.0 if op == "NormalizeNaNAndZero" else OF_EQUIVALENTS.get(op, lambda x: x)(wanted.values)
     valid = wanted.valid & ~np.isnan(values) if op == "NullIfNaN" else wanted.valid
     assert_equal_arrays(result, Optional(values, valid))
 

@@ -11,7 +11,14 @@ import pytest
 from sklearn.ensemble import RandomForestClassifier
 
 from sparkweld.contract.replies import Watch
-from tests.helpers.answers import compile_implied, compile_independent, compile_pipeline, compile_reads, compile_twin, or_refused
+from tests.helpers.answers import (
+    compile_catalyst_equivalent,
+    compile_implied,
+    compile_independent,
+    compile_pipeline,
+    compile_reads,
+    or_refused,
+)
 from tests.helpers.compile_requests import call, column, literal, payload, python_step, request, udf
 from udf_compiler.requests import udfs
 from udf_compiler.requests.trace_cache import no_traces, remembering
@@ -83,7 +90,7 @@ def test_all_questions_about_a_call_trace_it_once(name, loads):
     blobs = [payload(function)]
     above = {"kind": "filter", "condition": call("IsNotNull", column("r", returns))}
     questions = [
-        (compile_independent, asked(types, returns, 1)), (compile_twin, asked(types, returns, 5)),
+        (compile_independent, asked(types, returns, 1)), (compile_catalyst_equivalent, asked(types, returns, 5)),
         (compile_implied, asked(types, returns, 7, above)), (compile_reads, asked(types, returns, 9)),
         (compile_pipeline, asked(types, returns, 11)), (compile_pipeline, asked(types, returns, 0, above)),
     ]  # fmt: skip

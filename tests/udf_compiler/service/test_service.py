@@ -169,7 +169,7 @@ def test_a_refusal_is_a_reply(shared):
     assert reply["refusals"][0]["udf"] == "f"
 
 
-@pytest.mark.parametrize("operation", ["compile", "twin", "independent"])
+@pytest.mark.parametrize("operation", ["compile", "catalyst_equivalent", "independent"])
 def test_functions_of_another_python_are_refused(shared, operation):
     """A function by reference can be unpickled in any version, and ``sum([0.1, 0.2, 0.3])`` differs before 3.12."""
     header, blobs = one_udf(lambda a: a * 2)
@@ -414,7 +414,7 @@ def test_a_function_in_a_broadcast_is_identified_by_its_contents(tmp_path):
     assert key(2, b"function", payload=CPickleSerializer().dumps(Named(1))) != first
     assert key(2, b"function", others=1) != key(4, b"function", others=1)  # the function holds their numbers
     assert key(1, b"function", op="fuse") != key(2, b"function", op="fuse")  # the reply contains the payload
-    assert key(1, b"function", op="twin") == key(2, b"function", op="twin") != first
+    assert key(1, b"function", op="catalyst_equivalent") == key(2, b"function", op="catalyst_equivalent") != first
 
 
 def test_a_refusal_of_a_function_in_a_broadcast_is_remembered(tmp_path, monkeypatch):

@@ -27,7 +27,7 @@ from udf_compiler.backends.aggregates.groups import Aggregate
 from udf_compiler.backends.aggregates.kinds import KINDS, AggregateKind
 from udf_compiler.backends.aggregates.probe import probe
 from udf_compiler.backends.aggregates.row_values import RowValue, row_value
-from udf_compiler.backends.catalyst import twin_outputs
+from udf_compiler.backends.catalyst import equivalent_outputs
 from udf_compiler.backends.catalyst.nodes import choice, column, literal, node, where_not_null
 from udf_compiler.boundary.columns import Column, Columns, columns_in, refuse_made_nulls, strict_columns
 from udf_compiler.boundary.series import Field, ir_type
@@ -250,7 +250,7 @@ class _Merged:
         """Returns a form's result over the merged aggregates. `dense`: columns without a NULL in the form's groups."""
         values = self._values(form.rows)
         names = {a.name: self._name(a.kind, values.get(a.name), a.type.kind, dense) for a in form.aggregates}
-        result, *failed = (_renamed(e, names) for e in twin_outputs(form.groups, {}, self._place))
+        result, *failed = (_renamed(e, names) for e in equivalent_outputs(form.groups, {}, self._place))
         type = ir_type_of(result)
         for condition, error in zip(failed, form.errors, strict=True):
             if condition != literal(False, BOOL):
@@ -266,7 +266,7 @@ class _Merged:
         values: dict[str, Expression] = {}
         for name in rows.outputs:
             try:
-                (values[name],) = twin_outputs(replace(rows, outputs=(name,)), nullable, self._place)
+                (values[name],) = equivalent_outputs(replace(rows, outputs=(name,)), nullable, self._place)
             except Refusal as error:
                 values[name] = self._column(rows, name, nullable, error)
         return values

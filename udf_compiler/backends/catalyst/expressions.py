@@ -54,7 +54,7 @@ MAX_NODES = 400
 MAX_TABLE = 32
 
 
-def twin_outputs(program: Program, nullable: Mapping[str, bool], place: str = "") -> list[Expression]:
+def equivalent_outputs(program: Program, nullable: Mapping[str, bool], place: str = "") -> list[Expression]:
     """Returns one expression per output of a program of one loop without guards and filter.
 
     `nullable`: column -> whether Spark's column may hold a NULL, even where the program's input is declared without. Refuses
@@ -63,12 +63,12 @@ def twin_outputs(program: Program, nullable: Mapping[str, bool], place: str = ""
     (loop,) = program.loops
     assert not loop.guards and loop.where is None
     values = {a.column: a.value for a in loop.appends}
-    twins = Twins(loop, nullable, place)
+    equivalents = CatalystEquivalents(loop, nullable, place)
     inputs = {i.name: i.type for i in program.inputs}
-    return [twins.of(values[name]) if name in values else twins.read(name, inputs[name]) for name in program.outputs]
+    return [equivalents.of(values[name]) if name in values else equivalents.read(name, inputs[name]) for name in program.outputs]
 
 
-class Twins:
+class CatalystEquivalents:
     """The equivalent Catalyst expressions of one loop's values."""
 
     def __init__(self, loop: Loop, nullable: Mapping[str, bool], place: str) -> None:

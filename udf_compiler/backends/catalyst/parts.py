@@ -25,7 +25,7 @@ from sparkweld.ir.program import body_types
 from sparkweld.ir.types import BOOL, F64, STR
 from sparkweld.optimizer.model_ranges import SLACK, is_bounded, text_range
 from sparkweld.reasons import refusal
-from udf_compiler.backends.catalyst.expressions import Twins
+from udf_compiler.backends.catalyst.expressions import CatalystEquivalents
 from udf_compiler.backends.catalyst.nodes import both, literal
 
 _VALID_UTF8 = StrCall("valid_utf8")
@@ -49,7 +49,7 @@ def score_parts(program: Program, nullable: dict[str, bool], others: set[str]) -
     if parts.own is None or not parts.texts:
         raise _other("it is not a sum of a number and of terms of strings")
     allowed = parts.guards()
-    twins = Twins(loop, nullable, "")
+    equivalents = CatalystEquivalents(loop, nullable, "")
     first, missing = (_row(program, others, parts.own, allowed, is_null) for is_null in (False, True))
     if not first.allowed or not np.isfinite(first.own):
         raise _other("it raises for zeros")
@@ -58,9 +58,9 @@ def score_parts(program: Program, nullable: dict[str, bool], others: set[str]) -
         raise _other("its result is not finite where nothing is joined")
     condition: Expression = literal(True, BOOL)
     for guard in allowed:
-        condition = both(condition, twins.of(guard))
+        condition = both(condition, equivalents.of(guard))
     return PartsReply(
-        own=twins.of(parts.own),
+        own=equivalents.of(parts.own),
         allowed=condition,
         base=first.own,
         size=parts.size,

@@ -8,7 +8,13 @@ import pytest
 from sparkweld.errors import Refusal
 from sparkweld.ir import evaluate
 from sparkweld.ir.ops import Optional
-from tests.helpers.answers import compile_implied, compile_independent, compile_pipeline, compile_reads, compile_twin
+from tests.helpers.answers import (
+    compile_catalyst_equivalent,
+    compile_implied,
+    compile_independent,
+    compile_pipeline,
+    compile_reads,
+)
 from tests.helpers.compile_requests import call, column, literal, payload, python_step, request, udf
 from udf_compiler.backends.catalyst.monotone import _ordinals, _value
 
@@ -23,7 +29,7 @@ def text(expr):
     return f"{expr['op']}({', '.join(map(text, expr['args']))})"
 
 
-def twin(function, *types, returns="double", nullable=False, make=compile_twin):
+def equivalent(function, *types, returns="double", nullable=False, make=compile_catalyst_equivalent):
     names = "abcd"[: len(types)]
     made = request(
         python_step(r=udf(0, *(column(n, t, nullable) for n, t in zip(names, types, strict=True)), returns=returns)),
@@ -52,7 +58,7 @@ def twin(function, *types, returns="double", nullable=False, make=compile_twin):
 )
 def test_expressions(function, types, returns, expected):
     try:
-        reply = twin(function, *types, returns=returns)
+        reply = equivalent(function, *types, returns=returns)
         got = text(reply["results"][0]) if reply["status"] == "ok" else f"refused {reply['refusals'][0]['code']}"
     except Refusal as error:
         got = f"refused {error.code}"
@@ -61,10 +67,10 @@ def test_expressions(function, types, returns, expected):
 
 
 def test_nullable_columns():
-    reply = twin(lambda a: a * 2, "double", nullable=True)
+    reply = equivalent(lambda a: a * 2, "double", nullable=True)
     assert text(reply["results"][0]) == "NullIfNaN(Multiply(Coalesce(a, nan), 2.0))"
     with pytest.raises(Refusal, match="SW390"):
-        twin(lambda a: a + 1, "long", returns="long", nullable=True)
+        equivalent(lambda a: a + 1, "long", returns="long", nullable=True)
 
 
 def test_large_trees_are_refused():
@@ -74,7 +80,7 @@ def test_large_trees_are_refused():
         return a
 
     with pytest.raises(Refusal, match="SW381"):
-        twin(deep, "double")
+        equivalent(deep, "double")
 
 
 def reads(function, *types, nullable=True):
@@ -196,7 +202,7 @@ def test_a_function_that_requests_a_kernel_becomes_no_expression():
 
     plain._sparkweld_options = {"exact": False, "backend": "native"}
     with pytest.raises(Refusal, match="SW394"):
-        twin(plain, "double")
+        equivalent(plain, "double")
 
 
 @pytest.mark.parametrize(
@@ -213,7 +219,7 @@ def test_a_function_that_requests_a_kernel_becomes_no_expression():
 def test_results_that_are_the_same_in_any_batch(function, type, nullable, expected):
     try:
         returns = "string" if type == "string" else "double"
-        reply = twin(function, type, returns=returns, nullable=nullable, make=compile_independent)
+        reply = equivalent(function, type, returns=returns, nullable=nullable, make=compile_independent)
         got = reply["status"] if reply["status"] == "ok" else reply["refusals"][0]["code"]
     except Refusal as error:
         got = error.code

@@ -87,7 +87,7 @@ final class Compiler(conf: SparkConf) extends Logging {
   }
 
   /**
-   * Returns the service's Catalyst expressions for a request (`op`: `aggregate` or `twin`), or the refusals. Waits and caches as
+   * Returns the service's Catalyst expressions for a request (`op`: `aggregate` or `catalyst_equivalent`), or the refusals. Waits and caches as
    * `compile`.
    */
   def translate(request: PipelineRequest, patience: Patience): Translation = translations.get(request.key) match {

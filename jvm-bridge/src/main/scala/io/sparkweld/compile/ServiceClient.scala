@@ -339,7 +339,7 @@ final class ServiceClient(command: ServiceCommand, conf: SparkConf) extends Logg
 }
 
 object ServiceClient {
-  val Protocol = 3
+  val Protocol = 4
   /** Ten times the CPU time to import Numba and pandas. */
   private val StartMs = 60000L
   private val MaxBackOffSeconds = 300L

@@ -18,7 +18,7 @@ final class CatalystEquivalents(driver: WeldDriver, conf: SQLConf) {
 
   def of(udf: PythonUDF, below: Seq[LogicalPlan]): Either[Seq[Refusal], CatalystEquivalent] =
     for {
-      request <- FunctionRequest.of("twin", udf, columnsOf(below), conf)
+      request <- FunctionRequest.of("catalyst_equivalent", udf, columnsOf(below), conf)
       reply <- driver.compiler.translate(request.pipeline.request, QueryPatience.of(conf))
       equivalent <- try {
         val result = new ExpressionDecoder(request.column).decode(reply.path("results").path(0))
