@@ -41,7 +41,11 @@ SOURCES = ROOT / "jvm-bridge" / "src" / "main"
 #: The lines of Spark that the bridge is built for.
 LINES = ("4.0", "4.1", "4.2", "4.3")
 DEFAULT_OUT = ROOT / "sparkweld" / "_bridge"
-REASONS = ROOT / "sparkweld" / "reasons.json"
+#: Files that the JVM and Python share: name in the jar -> source.
+SHARED = {
+    "sparkweld/reasons.json": ROOT / "sparkweld" / "reasons.json",
+    "sparkweld/constants.json": ROOT / "sparkweld" / "contract" / "constants.json",
+}
 JAR_NAME = "sparkweld.jar"
 SHIM_NAME = "libsparkweld_jni.so"
 STAMP_NAME = "build-stamp.json"
@@ -233,9 +237,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 def _resources() -> list[tuple[str, pathlib.Path]]:
     base = SOURCES / "resources"
     found = [(path.relative_to(base).as_posix(), path) for path in base.rglob("*") if path.is_file()]
-    if REASONS.is_file():
-        found.append(("sparkweld/reasons.json", REASONS))
-    return sorted(found)
+    return sorted([*found, *((name, path) for name, path in SHARED.items() if path.is_file())])
 
 
 def _inputs_hash(tools: Toolchain, scala: Iterable[pathlib.Path]) -> str:

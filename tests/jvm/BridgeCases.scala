@@ -7,9 +7,9 @@ import java.util.HexFormat
 
 import scala.jdk.CollectionConverters._
 
-import com.fasterxml.jackson.databind.node.ObjectNode
-
 import io.sparkweld.compile.Frame
+import io.sparkweld.contract.{ContractCases, Decoder, Encoder, Envelope, PlainRequest}
+import io.sparkweld.contract
 import io.sparkweld.support.{ExpressionCodec, ExpressionDecoder, UnsupportedExpression}
 
 import org.apache.spark.sql.catalyst.expressions._
@@ -21,9 +21,9 @@ import org.apache.spark.sql.types._
 import org.apache.spark.unsafe.types.UTF8String
 
 /**
- * Prints the results of the cases of a table: `BridgeCases FILE`. A case is a line `> KIND INPUT`; its result follows it.
+ * Prints the results of the cases of a table: `BridgeCases FILE JAR`. A case is a line `> KIND INPUT`; its result follows it.
  *
- * It runs rules and codecs without a Spark session or a compile service. tests/jvm_bridge/test_cases.py compares the output with the
+ * It runs rules and codecs without a compile service. tests/jvm_bridge/test_cases.py compares the output with the
  * table, which is the only place that names a case.
  */
 object BridgeCases {
@@ -37,12 +37,20 @@ object BridgeCases {
     "rows" -> rows,
     "not-null" -> notNull,
     "frame" -> frame,
-    "bytes" -> bytes)
+    "bytes" -> bytes,
+    "constants" -> ContractCases.constants,
+    "catalyst-equivalent" -> RuleCases.equivalent,
+    "implied" -> RuleCases.implied,
+    "unread" -> RuleCases.unread,
+    "reductions" -> RuleCases.reductions,
+    "fused" -> RuleCases.fused)
 
   def main(args: Array[String]): Unit =
     Files.readAllLines(Paths.get(args(0))).asScala.filter(_.startsWith("> ")).foreach { line =>
       val Array(kind, input) = line.drop(2).split(" ", 2)
-      val result = try kinds(kind)(input) catch {
+      val result = try {
+        if (kind == "contract") ContractCases.differences(Paths.get(args(0)).resolve(input).normalize, Paths.get(args(1))) else kinds(kind)(input)
+      } catch {
         case unsupported: UnsupportedExpression => s"unsupported: ${unsupported.what}"
         case problem: Exception => s"${problem.getClass.getSimpleName}: ${problem.getMessage}"
       }
@@ -52,11 +60,9 @@ object BridgeCases {
 
   // ---- ExpressionCodec and ExpressionDecoder
 
-  private def columnOf(attribute: Attribute): ObjectNode = {
+  private def columnOf(attribute: Attribute): contract.Expression = {
     if (!ExpressionCodec.holds(attribute.dataType)) throw new UnsupportedExpression(s"a column of type ${attribute.dataType.sql}")
-    val node = Frame.newObject().put("op", "Column").put("name", attribute.name)
-    node.set[ObjectNode]("type", ExpressionCodec.typeOf(attribute.dataType))
-    node.put("nullable", attribute.nullable)
+    ExpressionCodec.column(attribute.name, attribute.dataType, attribute.nullable)
   }
 
   private def refused(what: String): Nothing = throw new UnsupportedExpression(what)
@@ -64,16 +70,17 @@ object BridgeCases {
   private val codec = new ExpressionCodec(columnOf, (struct, _) => refused(struct.name), words => refused(words.name), _ => refused("ML"))
   private val decoder = new ExpressionDecoder(name => table.output.find(_.name == name).getOrElse(refused(s"the column $name")))
 
-  private def encoded(text: String): String = codec.encode(expression(text)).toString
+  private def encoded(text: String): String = Encoder.text(codec.encode(expression(text)))
 
-  private def decoded(json: String): Expression = decoder.decode(Frame.mapper.readTree(json))
+  private def decoded(json: String): Expression =
+    decoder.decode(Decoder.result[contract.Expression](Encoder.read(json)).fold(what => refused(what), identity))
 
   /** Returns the expression that the decoder makes of the codec's JSON, which must be equal to the encoded one when not lossy. */
   private def roundTrip(text: String): String = {
     val first = codec.encode(expression(text))
-    val made = decoder.decode(first)
+    val made = decoded(Encoder.text(first))
     val again = codec.encode(made)
-    made.sql + (if (again == first) "" else s"\nencoded again as $again")
+    made.sql + (if (again == first) "" else s"\nencoded again as ${Encoder.text(again)}")
   }
 
   // ---- expressions: interpreted and generated code agree on each row
@@ -106,7 +113,7 @@ object BridgeCases {
   // ---- rules over logical plans
 
   /** Returns the plan's lines with expression ids numbered in order of appearance. */
-  private def tree(plan: LogicalPlan): String = {
+  private[rules] def tree(plan: LogicalPlan): String = {
     val seen = scala.collection.mutable.LinkedHashMap.empty[String, Int]
     "#(\\d+)L?".r.replaceAllIn(plan.treeString, found => s"#${seen.getOrElseUpdate(found.group(1), seen.size)}")
   }
@@ -123,11 +130,13 @@ object BridgeCases {
 
   // ---- Frame
 
-  /** Writes a frame of JSON and blobs (`JSON | hex | hex`), shows its bytes, and reads it back. */
+  /** Writes a request (`OP | hex | hex`, with its payloads), shows its bytes, and reads it back. */
   private def frame(text: String): String = {
     val parts = text.split('|').map(_.trim)
+    val blobs = parts.tail.map(HexFormat.of().parseHex(_)).toSeq
+    val envelope = Envelope(7, sent = Option.when(blobs.nonEmpty)(blobs.indices))
     val out = new ByteArrayOutputStream
-    Frame.write(new DataOutputStream(out), Frame.mapper.readTree(parts.head), parts.tail.map(HexFormat.of().parseHex(_)).toSeq)
+    Frame.write(new DataOutputStream(out), PlainRequest(parts.head), envelope, blobs)
     s"${HexFormat.of().formatHex(out.toByteArray)}\n${read(out.toByteArray)}"
   }
 

@@ -6,14 +6,17 @@ import org.apache.spark.api.python.SimplePythonFunction
 import org.apache.spark.sql.catalyst.QueryPlanningTracker
 import org.apache.spark.sql.catalyst.analysis._
 import org.apache.spark.sql.catalyst.catalog.{InMemoryCatalog, SessionCatalog}
-import org.apache.spark.sql.catalyst.expressions.{Alias, Expression, PythonUDF}
+import org.apache.spark.sql.catalyst.expressions.{Alias, Expression, PythonUDAF, PythonUDF}
 import org.apache.spark.sql.catalyst.optimizer.ReplaceExpressions
 import org.apache.spark.sql.catalyst.parser.CatalystSqlParser
 import org.apache.spark.sql.catalyst.plans.logical.{LocalRelation, LogicalPlan, Project, SubqueryAlias}
 import org.apache.spark.sql.connector.catalog.DefaultCatalogManager
 import org.apache.spark.sql.types.{DoubleType, StructType}
 
-/** Analyzes SQL over one empty table `t` without a session. Functions named `py_...` are scalar pandas UDFs that return a double. */
+/**
+ * Analyzes SQL over one empty table `t` without a session. Functions named `py_...` are scalar pandas UDFs that return a double,
+ * and functions named `pyagg_...` are aggregate ones.
+ */
 object CaseAnalysis {
   val table: LocalRelation = LocalRelation(StructType.fromDDL(
     "x double, y double, f float, i int, l bigint, h smallint, b boolean, s string, d date, t timestamp, n decimal(9, 2), " +
@@ -35,6 +38,8 @@ object CaseAnalysis {
   private def analyzed(plan: LogicalPlan): LogicalPlan = {
     val over = plan.transformUpWithSubqueries { case node: UnresolvedRelation => SubqueryAlias(node.name, table) }
     val called = over.transformAllExpressionsWithSubqueries {
+      case call: UnresolvedFunction if call.nameParts.head.startsWith("pyagg_") =>
+        PythonUDAF(call.nameParts.head, python, DoubleType, call.arguments, udfDeterministic = true).toAggregateExpression()
       case call: UnresolvedFunction if call.nameParts.head.startsWith("py_") =>
         PythonUDF(call.nameParts.head, python, DoubleType, call.arguments, EvalTypes.ScalarPandas, udfDeterministic = true)
     }

@@ -1,4 +1,4 @@
-"""Compares the bridge's codecs and rules, run in a JVM without Spark, with the results that tests/jvm/bridge.cases states."""
+"""Compares the bridge's codecs and rules, run in one JVM, with the results that tests/jvm/bridge.cases states."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def results(
     sources = sorted(str(path) for path in TABLE.parent.glob("*.scala"))
     builder.scalac(["-cp", str(jar), "-d", str(folder), *sources], tools, "the cases", [str(jar)])
     opens = [flag for package in OPENED for flag in ("--add-opens", f"java.base/{package}=ALL-UNNAMED")]
-    options = ["-Xmx512m", "-Duser.timezone=UTC", *opens, "-cp", f"{folder}:{jar}:{tools.jars}/*"]
-    command = [tools.java, *options, "io.sparkweld.rules.BridgeCases", str(TABLE)]
+    options = ["-Xmx1g", "-Duser.timezone=UTC", *opens, "-cp", f"{folder}:{jar}:{tools.jars}/*"]
+    command = [tools.java, *options, "io.sparkweld.rules.BridgeCases", str(TABLE), str(jar)]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert ran.returncode == 0, ran.stderr[-4000:]
     made = cases(ran.stdout)

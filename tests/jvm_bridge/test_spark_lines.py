@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -10,7 +11,8 @@ from pyspark.util import PythonEvalType
 
 from sparkweld.bridge import jar
 
-MAIN = Path(__file__).resolve().parents[2] / "jvm-bridge" / "src" / "main"
+ROOT = Path(__file__).resolve().parents[2]
+MAIN = ROOT / "jvm-bridge" / "src" / "main"
 FOLDERS = sorted(MAIN.glob("spark-*"))
 INTERFACE = (MAIN / "scala" / "io" / "sparkweld" / "spark", MAIN / "scala" / "org" / "apache" / "spark")
 #: Names of Spark that some line from 3.5 to 4.3 lacks, or has with another signature.
@@ -89,13 +91,14 @@ def test_every_folder_of_sources_belongs_to_a_line(builder):
 
 
 def test_eval_types_are_those_of_pyspark():
-    numbers = dict(re.findall(r"val (\w+): Int = (\d+)", code(INTERFACE[0] / "EvalTypes.scala")))
+    names = dict(re.findall(r"val (\w+): Int = numbers\.(\w+)", code(INTERFACE[0] / "EvalTypes.scala")))
+    numbers = json.loads((ROOT / "sparkweld" / "contract" / "constants.json").read_text(encoding="utf-8"))["evalTypes"]
     expected = {
         "Batched": "SQL_BATCHED_UDF", "ArrowBatched": "SQL_ARROW_BATCHED_UDF", "ScalarPandas": "SQL_SCALAR_PANDAS_UDF",
         "ScalarPandasIterator": "SQL_SCALAR_PANDAS_ITER_UDF", "MapPandas": "SQL_MAP_PANDAS_ITER_UDF",
         "MapArrow": "SQL_MAP_ARROW_ITER_UDF", "ScalarArrow": "SQL_SCALAR_ARROW_UDF",
         "ScalarArrowIterator": "SQL_SCALAR_ARROW_ITER_UDF",
     }  # fmt: skip
-    assert {name: int(number) for name, number in numbers.items()} == {
+    assert {name: numbers[key] for name, key in names.items()} == {
         name: getattr(PythonEvalType, constant) for name, constant in expected.items()
     }

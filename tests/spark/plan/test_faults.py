@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ import pytest
 from pyspark.sql.functions import pandas_udf
 from pyspark.sql.types import DoubleType
 
-from sparkweld.bridge.jar import line_of
+from sparkweld.bridge.jar import jar_path, line_of
 from tests.helpers.differential import check, measured, run
 from tests.helpers.drivers import run_driver, warnings
 
@@ -244,6 +245,18 @@ texts = lambda: spark.read.parquet("{tmp_path}/t").select("id", "s", g("s").alia
     assert all(o["kernelBatches"] == 0 for o in ran.facts["operators"])
     assert len(warnings(ran)) == 1, warnings(ran)
     assert "UDFs run in Python and functions of Spark's ML library as Spark planned them" in warnings(ran)[0]
+
+
+def test_a_jar_without_the_constants_that_python_shares(tmp_path):
+    stripped = tmp_path / "sparkweld.jar"
+    with zipfile.ZipFile(jar_path()) as whole, zipfile.ZipFile(stripped, "w") as made:
+        for name in whole.namelist():
+            if name != "sparkweld/constants.json":
+                made.writestr(name, whole.read(name))
+    program = "spark = session()\n" + QUERY + "report(**off_and_on(spark, query))"
+    ran = run_driver(program, conf={"spark.jars": str(stripped)})
+    assert ran.facts["equal"] and not ran.facts["operators"]
+    assert len(warnings(ran)) == 1 and "constants.json" in warnings(ran)[0], warnings(ran)
 
 
 @pytest.mark.parametrize(("version", "supported"), [(f"{LINE}.0", True), (f"{LINE}.7", True), ("4.4.0", False), ("3.5.8", False)])

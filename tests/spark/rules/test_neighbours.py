@@ -250,11 +250,11 @@ def test_unions_limits_and_rollups_around_udfs(spark, parquet):
 def test_a_translation_that_spark_would_not_take_costs_no_query(spark):
     """The decoder checks types: an expression that it cannot build stays with the kernel or with Python."""
     decoder = spark._jvm.io.sparkweld.support.ExpressionDecoder
-    mapper = spark._jvm.com.fasterxml.jackson.databind.ObjectMapper()
+    encoded = spark._jvm.io.sparkweld.contract
     long, int_ = literal("7", "long"), literal("7", "integer")
 
     def accepted(expression):
-        return decoder.accepts(mapper.readTree(json.dumps(expression)))
+        return decoder.accepts(encoded.Expression.decoder().read(encoded.Encoder.read(json.dumps(expression))))
 
     assert accepted(call("Add", long, long, type="long"))
     assert not accepted(call("Add", long, int_, type="long"))

@@ -12,9 +12,9 @@ from pyspark.sql import functions as F
 from pyspark.sql.functions import pandas_udf
 from pyspark.sql.types import DoubleType
 
+from sparkweld.contract.constants import PROTOCOL
 from tests.helpers.differential import check, measured, run
 from tests.helpers.drivers import warnings
-from udf_compiler.service.protocol import PROTOCOL
 
 QUERY = """
 @pandas_udf("double")
@@ -45,14 +45,15 @@ while True:
     request = read()
     if request["op"] == "hello":
         protocol = {protocol} + (MODE == "protocol")
-        write(request, status="ok", protocol=protocol, cpu="c", llvmlite={llvmlite!r}, versions={{"numba": "1"}})
+        write(request, status="ok", protocol=protocol, pid=1, cpu="c", cpuName="c", cpuFeatures="", llvmlite={llvmlite!r},
+              vectorMath="none", versions={{"numba": "1"}})
     elif request["op"] == "object":
         if MODE == "object-late":
             time.sleep(3600)
         if MODE == "object-error":
             write(request, status="error", message="no object today", trace="")
         else:
-            write(request, [b"garbage"], status="ok", symbol="sw_x", imports=[], cpu="c")
+            write(request, [b"garbage"], status="ok", symbol="sw_x", imports=[], cpu="c", memory=0, cached=False, seconds=0.0)
     elif MODE == "error":
         write(request, status="error", message="a bug of ours", trace="")
     elif MODE == "heap":  # a reply that the driver's heap has no room for
@@ -69,8 +70,12 @@ while True:
         if MODE == "types":
             outputs[0]["type"] = "long"
         inputs = ["nowhere#0"] if MODE == "inputs" else []
-        write(request, status="ok", program="p", hash="h", inputs=inputs, outputs=outputs,
-              filtered=MODE == "filtered", guarded=False, kept=[], nodes=1, udfs=[], fused=["f"])
+        reply = dict(status="ok", program="p", hash="h", blocks=[], inputs=inputs, outputs=outputs, vectors=[], watched=[],
+                     filtered=MODE == "filtered", flags=False, guarded=False, piecewise=True, batchwise=None, batchRows=0,
+                     repeatable=True, kept=[], nodes=1, udfs=[], fused=["f"], seconds={{"trace": 0.0, "optimize": 0.0}})
+        if MODE == "missing":
+            del reply["hash"]
+        write(request, **reply)
 """
 
 
@@ -196,6 +201,7 @@ def test_a_service_that_failed_is_not_started_again_at_once(applications):
         ("outputs", "SW512"),
         ("filtered", "SW512"),
         ("types", "SW512"),
+        ("missing", "SW512"),
     ],
 )
 def test_a_service_that_answers_nonsense(applications, tmp_path, mode, code):

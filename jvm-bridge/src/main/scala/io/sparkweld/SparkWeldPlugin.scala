@@ -6,6 +6,7 @@ import com.codahale.metrics.{Gauge, MetricRegistry}
 
 import io.sparkweld.columns.RowCaches
 import io.sparkweld.compile._
+import io.sparkweld.contract.Constants
 import io.sparkweld.plan.{Breakers, Races}
 import io.sparkweld.spark.{BuiltFor, CurrentSpark}
 import io.sparkweld.support.WarnOnce
@@ -47,9 +48,12 @@ final class SparkWeldDriverPlugin extends DriverPlugin with Logging {
 
   override def init(context: SparkContext, plugin: PluginContext): JMap[String, String] = {
     WarnOnce.reset()
-    if (SparkWeldPlugin.isActive(context.getConf)) WarnOnce.guard("the start of the driver half", ())(start(context))
-    else WarnOnce("version", s"SparkWeld: it is not completely tested on Spark ${BuiltFor.line} yet, and does nothing there. For " +
-      s"experiments, set ${SparkWeldConf.UntestedLines.key}=true; rows may then differ from Spark's.")
+    if (!SparkWeldPlugin.isActive(context.getConf)) {
+      WarnOnce("version", s"SparkWeld: it is not completely tested on Spark ${BuiltFor.line} yet, and does nothing there. For " +
+        s"experiments, set ${SparkWeldConf.UntestedLines.key}=true; rows may then differ from Spark's.")
+    } else if (Constants.problem.nonEmpty) {
+      WarnOnce("constants", s"SparkWeld: this jar is incomplete and does nothing: ${Constants.problem.mkString}. Install it again.")
+    } else WarnOnce.guard("the start of the driver half", ())(start(context))
     Collections.emptyMap()
   }
 
@@ -95,7 +99,7 @@ final class SparkWeldExecutorPlugin extends ExecutorPlugin with Logging {
   private var models: Option[ModelMemory] = None
   private var caches: Option[RowCaches] = None
 
-  override def init(plugin: PluginContext, extraConf: JMap[String, String]): Unit = if (SparkWeldPlugin.isActive(plugin.conf)) {
+  override def init(plugin: PluginContext, extraConf: JMap[String, String]): Unit = if (SparkWeldPlugin.isUsable(plugin.conf)) {
     val conf = plugin.conf
     val local = SparkWeldRuntime.driver
     val compiler = local.map(_.compiler).getOrElse {
@@ -141,4 +145,7 @@ private object SparkWeldPlugin {
 
   /** Whether both halves run on this line: one that is not completely tested needs a setting. */
   def isActive(conf: SparkConf): Boolean = BuiltFor.tested || SparkWeldConf.UntestedLines.get(conf)
+
+  /** Whether the halves also know the constants that Python shares. */
+  def isUsable(conf: SparkConf): Boolean = isActive(conf) && Constants.problem.isEmpty
 }

@@ -6,10 +6,8 @@ import java.util.concurrent.atomic.AtomicLong
 import scala.jdk.CollectionConverters._
 import scala.util.control.NonFatal
 
-import com.fasterxml.jackson.databind.node.ObjectNode
-
 import io.sparkweld.SparkWeldConf
-import io.sparkweld.compile.Translation.Translation
+import io.sparkweld.contract.{CompileRequest, ErrorReply, ObjectReply, ObjectRequest, Operation}
 import io.sparkweld.support.{Refusal, WarnOnce}
 
 import org.apache.spark.SparkConf
@@ -21,16 +19,16 @@ import org.apache.spark.internal.Logging
  * There is one service for each interpreter and environment. Replies are cached by request and object code by program; concurrent
  * requests for the same key share one call.
  */
-final class Compiler(conf: SparkConf) extends Logging {
+final class Compiler(conf: SparkConf) extends FunctionService with Logging {
   private val replies = new Lru[(String, Set[Int]), CompileReply](SparkWeldConf.CachedReplies.get(conf))
-  private val translations = new Lru[String, Translation](SparkWeldConf.CachedReplies.get(conf))
+  private val translations = new Lru[String, Either[Seq[Refusal], Any]](SparkWeldConf.CachedReplies.get(conf))
   private val requests = new Lru[String, PipelineRequest](Compiler.RequestsPerReply * SparkWeldConf.CachedReplies.get(conf))
   private val objects = new Lru[String, CompletableFuture[ObjectCode]](SparkWeldConf.CachedReplies.get(conf))
   private val models = new ModelBlocks(SparkWeldConf.ModelsMemory.get(conf))
   private val condemned = new Condemned
   private val sightings = new Sightings
   private val compiling = new ConcurrentHashMap[(String, Set[Int]), CompletableFuture[CompileReply]]()
-  private val translating = new ConcurrentHashMap[String, CompletableFuture[Translation]]()
+  private val translating = new ConcurrentHashMap[String, CompletableFuture[Either[Seq[Refusal], Any]]]()
   private val services = new ConcurrentHashMap[ServiceCommand, ServiceClient]()
   private val objectTimeout = SparkWeldConf.ObjectTimeout.get(conf)
   private val objectCpu = math.max(objectTimeout, SparkWeldConf.CompileCpuTime.get(conf))
@@ -86,24 +84,24 @@ final class Compiler(conf: SparkConf) extends Logging {
     case _ => replies.put(key, reply)
   }
 
-  /**
-   * Returns the service's Catalyst expressions for a request (`op`: `aggregate` or `catalyst_equivalent`), or the refusals. Waits and caches as
-   * `compile`.
-   */
-  def translate(request: PipelineRequest, patience: Patience): Translation = translations.get(request.key) match {
-    case Some(known) =>
-      answeredFromCache.incrementAndGet()
-      known
-    case None =>
-      val made = answered(translating, request.key, request, patience) {
-        exchange(request, request.json.deepCopy()).thenApply[Translation] { answer =>
-          val made = answer.flatMap(Translation.read)
-          if (answer.forall(CompileReply.lasting) && !made.left.exists(_.exists(Compiler.passing))) translations.put(request.key, made)
-          made
-        }
-      }.flatten
-      if (made.isLeft) refused.incrementAndGet()
-      made
+  /** Waits and caches as `compile`. Answers are cached by the request, whose `op` decides their class. */
+  override def answer[R](operation: Operation[R], request: PipelineRequest, patience: Patience): Either[Seq[Refusal], R] = {
+    val found = translations.get(request.key) match {
+      case Some(known) =>
+        answeredFromCache.incrementAndGet()
+        known
+      case None =>
+        val made = answered(translating, request.key, request, patience) {
+          exchange(request, request.message).thenApply[Either[Seq[Refusal], Any]] { frame =>
+            val made = frame.flatMap(_.answer(operation.decoder))
+            if (frame.forall(_.isLasting) && !made.left.exists(_.exists(Compiler.passing))) translations.put(request.key, made)
+            made
+          }
+        }.flatten
+        if (made.isLeft) refused.incrementAndGet()
+        made
+    }
+    found.map(_.asInstanceOf[R])
   }
 
   /** Returns the pending answer for `key`, or the one that `ask` starts. */
@@ -224,7 +222,7 @@ final class Compiler(conf: SparkConf) extends Logging {
 
   /** Whether a reply's files and modules are unchanged since it was made; `found`: the service has just resolved the modules. */
   private def unchanged(reply: CompileReply, found: Boolean): Boolean = reply match {
-    case made: Compiled => made.files.forall(_.untouched) && made.modules.untouched && (found || made.modules.foundFirst)
+    case made: Compiled => made.files.forall(ModelFiles.isUntouched) && made.modules.untouched && (found || made.modules.foundFirst)
     case _ => true
   }
 
@@ -238,23 +236,22 @@ final class Compiler(conf: SparkConf) extends Logging {
 
   private def ask(request: PipelineRequest, nullable: Set[Int]): CompletableFuture[CompileReply] = {
     val has = models.all
-    val header = request.withStates(nullable)
-    if (has.nonEmpty) has.foldLeft(header.putArray("has"))((array, block) => array.add(block.digest))
-    exchange(request, header).thenApply[CompileReply] { answer =>
+    val message = request.withStates(nullable).copy(has = Option.when(has.nonEmpty)(has.map(_.digest)))
+    exchange(request, message).thenApply[CompileReply] { answer =>
       val reply = answer.fold(Refused(_), CompileReply.read(request, _, has))
       remember((request.key, nullable), reply)
       reply
     }
   }
 
-  /** Returns the service's answer to `header` with the payloads of `request`, or the refusals. */
-  private def exchange(request: PipelineRequest, header: ObjectNode): CompletableFuture[Either[Seq[Refusal], Frame]] =
+  /** Returns the service's answer to `message` with the payloads of `request`, or the refusals. */
+  private def exchange(request: PipelineRequest, message: CompileRequest): CompletableFuture[Either[Seq[Refusal], Frame]] =
     tooLarge(request).orElse(condemned.find(request)) match {
       case Some(refusal) => CompletableFuture.completedFuture(Left(Seq(refusal)))
       case None =>
-        client(request.service).submit(header, request.blobs, request.cpuMs).handle[Either[Seq[Refusal], Frame]] {
+        client(request.service).submit(message, request.blobs, request.cpuMs).handle[Either[Seq[Refusal], Frame]] {
           case (Right(frame), null) =>
-            if (frame.status == "error") reportBug(frame)
+            frame.error.foreach(reportBug)
             condemned.read(request, frame)
             Right(frame)
           case (Left(numba), null) =>
@@ -293,36 +290,20 @@ final class Compiler(conf: SparkConf) extends Logging {
   }
 
   private def requestObject(command: ServiceCommand, program: String): ObjectCode = {
-    val request = Frame.newObject().put("op", "object").put("program", program)
-    val frame = client(command).submit(request, Nil, objectCpu).get() match {
+    def unavailable(refusal: Refusal) = new ServiceUnavailable(refusal, poisoned = false)
+    val frame = client(command).submit(ObjectRequest("object", program), Nil, objectCpu).get() match {
       case Right(made) => made
-      case Left(numba) =>
-        throw new ServiceUnavailable(Refusal("SW405", "python" -> command.python, "reason" -> numba), poisoned = false)
+      case Left(numba) => throw unavailable(Refusal("SW405", "python" -> command.python, "reason" -> numba))
     }
-    if (frame.status == "refused") {
-      val refusals = frame.json.path("refusals").elements().asScala.map(Refusal.fromJson).toSeq
-      val first = refusals.headOption.getOrElse(Refusal("SW512", "what" -> "it refused without a reason"))
-      throw new ServiceUnavailable(first, poisoned = false)
-    }
-    if (frame.status != "ok" || frame.blobs.isEmpty) {
-      reportBug(frame)
-      val reason = frame.text("message").getOrElse("no object code in the reply")
-      throw new ServiceUnavailable(Refusal("SW511", "reason" -> reason), poisoned = false)
-    }
-    frame.text("warning").foreach(warning => WarnOnce(s"object:$warning", s"SparkWeld: $warning"))
-    ObjectCode(
-      symbol = frame.text("symbol").getOrElse(""),
-      imports = frame.json.path("imports").elements().asScala.map(_.asText).toArray,
-      cpu = frame.text("cpu").getOrElse(""),
-      memory = frame.json.path("memory").asLong(0),
-      bytes = frame.blobs.head)
+    frame.error.foreach(reportBug)
+    val reply = frame.answer[ObjectReply].fold(refusals => throw unavailable(refusals.head), identity)
+    val bytes = frame.blobs.headOption.getOrElse(throw unavailable(Refusal("SW512", "what" -> "it contains no object code")))
+    reply.warning.foreach(warning => WarnOnce(s"object:$warning", s"SparkWeld: $warning"))
+    ObjectCode(reply.symbol, reply.imports.toArray, reply.cpu, reply.memory, bytes)
   }
 
-  private def reportBug(frame: Frame): Unit = {
-    val message = frame.text("message").getOrElse("no message")
-    val trace = frame.text("trace").getOrElse("")
-    WarnOnce(s"service-error:$message", s"SparkWeld: INTERNAL_ERROR in the compile service: $message\n$trace")
-  }
+  private def reportBug(error: ErrorReply): Unit =
+    WarnOnce(s"service-error:${error.message}", s"SparkWeld: INTERNAL_ERROR in the compile service: ${error.message}\n${error.trace}")
 }
 
 object Compiler {

@@ -1,7 +1,5 @@
 package io.sparkweld.compile
 
-import scala.jdk.CollectionConverters._
-
 import io.sparkweld.support.Refusal
 
 /**
@@ -14,15 +12,16 @@ final class Condemned {
   /** Returns why a request is not sent; the refusal names the function. */
   def find(request: PipelineRequest): Option[Refusal] =
     if (functions.size == 0) None
-    else functions.get(request.key).orElse(PipelineRequest.functionsOf(request.json).flatMap { case (name, payload) =>
-      request.blobs.lift(payload).flatMap(blob => functions.get(digest(request, blob))).map(_.copy(udf = Some(name)))
+    else functions.get(request.key).orElse(request.message.calls.iterator.flatMap { call =>
+      request.blobs.lift(call.payload).flatMap(blob => functions.get(digest(request, blob))).map(_.copy(udf = Some(call.name)))
     }.nextOption())
 
   /** Reads a reply, which may report that a function used up its time. */
-  def read(request: PipelineRequest, frame: Frame): Unit = if (frame.json.path("retire").asBoolean) {
-    val refusal = frame.json.path("refusals").elements().asScala.map(Refusal.fromJson).nextOption()
-    val payload = Option(frame.json.get("payload")).filter(_.isInt).flatMap(at => request.blobs.lift(at.asInt))
-    refusal.foreach(functions.put(payload.fold(request.key)(digest(request, _)), _))
+  def read(request: PipelineRequest, frame: Frame): Unit = if (frame.retires) {
+    for (found <- frame.refused; refusal <- found.refusals.headOption) {
+      val payload = found.payload.flatMap(request.blobs.lift(_))
+      functions.put(payload.fold(request.key)(digest(request, _)), Refusal.of(refusal))
+    }
   }
 
   /**
@@ -35,7 +34,7 @@ final class Condemned {
     if (gone.lasting || count >= Condemned.MostOffences) {
       val why = gone.refusal.copy(message = s"${gone.refusal.message}; it is not compiled again")
       // with several functions the culprit is unknown, so only this very request is condemned
-      val single = PipelineRequest.functionsOf(request.json).map(_._2).toSet.size == 1
+      val single = request.message.calls.map(_.payload).distinct.size == 1
       if (single) functions.put(digest(request, request.blobs.head), why) else functions.put(request.key, why)
     }
   }

@@ -4,25 +4,11 @@ import java.util.concurrent.{CompletableFuture, ConcurrentHashMap, ExecutionExce
 import java.util.concurrent.atomic.{AtomicBoolean, AtomicLong}
 import java.util.concurrent.locks.ReentrantLock
 
-import com.fasterxml.jackson.databind.JsonNode
-import com.fasterxml.jackson.databind.node.ObjectNode
-
+import io.sparkweld.contract.{Constants, Decoder, HelloReply}
 import io.sparkweld.support.{Refusal, WarnOnce}
 
 import org.apache.spark.SparkConf
 import org.apache.spark.internal.Logging
-
-/** Wraps the compile service's greeting: protocol, versions, the CPU of its object code, and llvmlite's library. */
-final case class Hello(json: JsonNode) {
-  private def text(name: String): Option[String] = Option(json.get(name)).filterNot(_.isNull).map(_.asText)
-  def status: String = text("status").getOrElse("")
-  def message: String = text("message").getOrElse("its greeting has no status")
-  def protocol: Int = json.path("protocol").asInt(0)
-  def cpu: String = text("cpu").getOrElse("")
-  def llvmlite: Option[String] = text("llvmlite")
-  def numbaError: Option[String] =
-    text("numbaError").orElse(Option.when(json.path("versions").path("numba").isNull)("numba is not installed"))
-}
 
 /**
  * Reports a request that got no reply, with the refusal to record. `poisoned`: the request itself ended the child; `lasting`: it
@@ -44,7 +30,7 @@ final class ServiceUnavailable(val refusal: Refusal, val poisoned: Boolean, val 
 final class ServiceClient(command: ServiceCommand, conf: SparkConf) extends Logging {
   private val turn = new ReentrantLock(true) // guards the five fields below
   private var process: Option[ServiceProcess] = None
-  private var said: Option[Hello] = None
+  private var said: Option[HelloReply] = None
   private var failures = 0
   @volatile private var backOffUntil = System.nanoTime()
   private var lastFailure = ""
@@ -73,7 +59,7 @@ final class ServiceClient(command: ServiceCommand, conf: SparkConf) extends Logg
   }
 
   /** Starts the child unless it runs, and returns its greeting. Throws ServiceUnavailable. */
-  def hello(timeoutMs: Long): Hello = {
+  def hello(timeoutMs: Long): HelloReply = {
     val later = greet()
     try later.get(timeoutMs, TimeUnit.MILLISECONDS)
     catch {
@@ -83,14 +69,14 @@ final class ServiceClient(command: ServiceCommand, conf: SparkConf) extends Logg
   }
 
   /** Returns the child's greeting; starts the child unless it runs. Fails with ServiceUnavailable. */
-  def greet(): CompletableFuture[Hello] = inTurn(new Request(_).greeting())
+  def greet(): CompletableFuture[HelloReply] = inTurn(new Request(_).greeting())
 
   /**
    * Returns the reply to one request, which may use `cpuMs` of CPU time; Left with the reason when the child has no Numba. Fails
    * with ServiceUnavailable.
    */
-  def submit(json: ObjectNode, blobs: Seq[Array[Byte]], cpuMs: Long): CompletableFuture[Either[String, Frame]] =
-    inTurn(new Request(_).reply(json, blobs, cpuMs))
+  def submit(request: Product, blobs: Seq[Array[Byte]], cpuMs: Long): CompletableFuture[Either[String, Frame]] =
+    inTurn(new Request(_).reply(request, blobs, cpuMs))
 
   /** Returns the child's process id while one runs. */
   def pid: Option[Long] = process.filter(_.isAlive).map(_.pid)
@@ -165,49 +151,47 @@ final class ServiceClient(command: ServiceCommand, conf: SparkConf) extends Logg
   /** One use of the child. */
   private final class Request(mine: Turn) {
 
-    def greeting(): Hello = running()._2
+    def greeting(): HelloReply = running()._2
 
-    def reply(json: ObjectNode, blobs: Seq[Array[Byte]], cpuMs: Long): Either[String, Frame] = {
+    def reply(request: Product, blobs: Seq[Array[Byte]], cpuMs: Long): Either[String, Frame] = {
       val (child, hello) = running()
-      hello.numbaError.toLeft {
-        val frame = limited(child, json, blobs, cpuMs)
-        if (frame.status == "stale") anew(child)(limited(_, json, blobs, cpuMs)) else frame
+      ServiceClient.numbaError(hello).toLeft {
+        val frame = limited(child, request, blobs, cpuMs)
+        if (frame.status == Frame.Stale) anew(child)(limited(_, request, blobs, cpuMs)) else frame
       }
     }
 
     /** Asks another child, after `child` reported a changed module that it cannot import again. */
     private def anew(child: ServiceProcess)(ask: ServiceProcess => Frame): Frame = {
       retire(child)
-      val frame = Option.unless(mine.isAside)(ask(running()._1)).filter(_.status != "stale")
+      val frame = Option.unless(mine.isAside)(ask(running()._1)).filter(_.status != Frame.Stale)
       frame.getOrElse(throw new ServiceUnavailable(Refusal("SW402", "what" -> "modules change while it reads them"), poisoned = false))
     }
 
-    private def limited(child: ServiceProcess, json: ObjectNode, blobs: Seq[Array[Byte]], cpuMs: Long): Frame = {
+    private def limited(child: ServiceProcess, request: Product, blobs: Seq[Array[Byte]], cpuMs: Long): Frame = {
       val frame =
-        try exchanged(child, json, blobs, cpuMs + cpuMs / 2 + ServiceClient.GraceMs)
+        try exchanged(child, request, blobs, cpuMs + cpuMs / 2 + ServiceClient.GraceMs)
         catch { case failure: ServiceFailure => throw ended(child, failure, cpuMs) }
       mine.answered()
-      if (frame.json.path("retire").asBoolean) retire(child)
+      if (frame.retires) retire(child)
       else failures = 0
       frame
     }
 
     /** Sends payloads by digest when the child had them before, and sends their bytes again when it has evicted them. */
-    private def exchanged(child: ServiceProcess, json: ObjectNode, blobs: Seq[Array[Byte]], limitMs: Long): Frame = {
+    private def exchanged(child: ServiceProcess, request: Product, blobs: Seq[Array[Byte]], limitMs: Long): Frame = {
       val digests = blobs.map(Digests.of)
-      if (blobs.nonEmpty) digests.foldLeft(json.putArray("digests"))((array, digest) => array.add(digest))
       def send(now: Seq[Int]): Frame = {
-        if (blobs.nonEmpty) now.foldLeft(json.putArray("sent"))((array, at) => array.add(at))
-        val reply = child.call(json, now.map(blobs))
+        val reply = child.call(request, digests, now, now.map(blobs))
         watched(child, limitMs)(child.poll(reply, _))
       }
       val frame = send(blobs.indices.filterNot(at => child.known.contains(digests(at))))
       if (child.known.size > ServiceClient.MostKnown) child.known.clear()
       digests.foreach(child.known += _)
-      if (frame.status == "needs") send(blobs.indices) else frame
+      if (frame.status == Frame.Needs) send(blobs.indices) else frame
     }
 
-    private def running(): (ServiceProcess, Hello) = {
+    private def running(): (ServiceProcess, HelloReply) = {
       if (closed) throw stopping
       (process, said) match {
         case (Some(child), Some(hello)) if child.isAlive => (child, hello)
@@ -238,8 +222,8 @@ final class ServiceClient(command: ServiceCommand, conf: SparkConf) extends Logg
       child
     }
 
-    private def welcomed(child: ServiceProcess): (ServiceProcess, Hello) = {
-      val hello =
+    private def welcomed(child: ServiceProcess): (ServiceProcess, HelloReply) = {
+      val frame =
         try watched(child, ServiceClient.StartMs)(child.hello)
         catch {
           case failure: ServiceFailure =>
@@ -247,17 +231,12 @@ final class ServiceClient(command: ServiceCommand, conf: SparkConf) extends Logg
             mine.forget(child)
             throw failedStart(failure.getMessage)
         }
-      val wrong =
-        if (hello.status != "ok") Some(hello.message)
-        else Option.when(hello.protocol != ServiceClient.Protocol)(
-          s"it speaks protocol ${hello.protocol}, this jar speaks ${ServiceClient.Protocol}: " +
-            "the jar and the Python package are from different releases")
-      wrong.foreach { reason =>
+      val hello = ServiceClient.helloOf(frame).fold(reason => {
         child.kill()
         mine.forget(child)
         throw failedStart(reason)
-      }
-      logInfo(s"SparkWeld: compile service ${child.pid} of ${command.python} is ready: ${hello.json.path("versions")}")
+      }, identity)
+      logInfo(s"SparkWeld: compile service ${child.pid} of ${command.python} is ready: ${hello.versions}")
       said = Some(hello)
       greeted = true
       mine.answered()
@@ -339,7 +318,6 @@ final class ServiceClient(command: ServiceCommand, conf: SparkConf) extends Logg
 }
 
 object ServiceClient {
-  val Protocol = 4
   /** Ten times the CPU time to import Numba and pandas. */
   private val StartMs = 60000L
   private val MaxBackOffSeconds = 300L
@@ -359,6 +337,18 @@ object ServiceClient {
     thread.setDaemon(true)
     thread
   }
+
+  /** Returns the greeting of a service of this release, or why it is none. Another protocol may have other keys. */
+  private def helloOf(frame: Frame): Either[String, HelloReply] = {
+    val (other, own) = (Decoder.result[Int](frame.json.path("protocol")).getOrElse(0), Constants.shared.protocol)
+    if (frame.status == Frame.Ok && other != own) {
+      Left(s"it speaks protocol $other, this jar speaks $own: the jar and the Python package are from different releases")
+    } else frame.answer[HelloReply].left.map(_.head.message)
+  }
+
+  /** Returns why the service generates no code, if so. */
+  private def numbaError(hello: HelloReply): Option[String] =
+    hello.numbaError.orElse(Option.when(hello.versions.get("numba").flatten.isEmpty)("numba is not installed"))
 
   /** Converts the failure of a future. */
   def unavailable(problem: Throwable): ServiceUnavailable = problem match {

@@ -6,6 +6,7 @@ import java.util.{Map => JMap}
 import scala.jdk.CollectionConverters._
 
 import io.sparkweld.SparkWeldConf
+import io.sparkweld.contract.Constants
 import io.sparkweld.host.PythonLaunch
 import io.sparkweld.support.WarnOnce
 
@@ -33,18 +34,19 @@ final case class ServiceCommand(python: String, environment: Map[String, String]
       WarnOnce(s"path:$ignored", s"SparkWeld: the compile service does not import from ${ignored.mkString(", ")}, which is on Python's import path: every " +
         "user of this machine can write to it.")
     }
-    val cache = SparkWeldConf.CacheDir.get(conf).map("SPARKWELD_CACHE_DIR" -> _)
+    val names = Constants.shared.environment
+    val cache = SparkWeldConf.CacheDir.get(conf).map(names.cacheDir -> _)
     val passed = PythonLaunch.ofProcess(sys.env) ++ Map("PYTHONHASHSEED" -> "0") ++ PythonLaunch.ofJob(environment)
     passed ++ cache ++ Map(
       "PYTHONPATH" -> safe.mkString(File.pathSeparator),
-      "SPARKWELD_WORKER_PATH" -> workers.mkString(File.pathSeparator),
-      "SPARKWELD_LOCAL" -> folder.isDefined.toString,
-      "SPARKWELD_WITHHELD" -> (sys.env ++ environment).filterNot { case (name, value) => passed.get(name).contains(value) }.keys
+      names.workerPath -> workers.mkString(File.pathSeparator),
+      names.local -> folder.isDefined.toString,
+      names.withheld -> (sys.env ++ environment).filterNot { case (name, value) => passed.get(name).contains(value) }.keys
         .mkString(","),
-      "SPARKWELD_JOB_VARIABLES" -> PythonLaunch.ofJob(environment).keys.mkString(","),
-      "SPARKWELD_UNPICKLE" -> (if (SparkWeldConf.Unpickle.get(conf)) "auto" else "never"),
-      "SPARKWELD_MAX_MEMORY" -> SparkWeldConf.ServiceMemory.get(conf).toString,
-      "SPARKWELD_CACHE_MAX_BYTES" -> SparkWeldConf.CacheMaxBytes.get(conf).toString)
+      names.jobVariables -> PythonLaunch.ofJob(environment).keys.mkString(","),
+      names.unpickle -> (if (SparkWeldConf.Unpickle.get(conf)) "auto" else "never"),
+      names.maxMemory -> SparkWeldConf.ServiceMemory.get(conf).toString,
+      names.cacheMaxBytes -> SparkWeldConf.CacheMaxBytes.get(conf).toString)
   }
 }
 

@@ -11,8 +11,7 @@ import java.util.concurrent.atomic.AtomicLong
 import scala.collection.mutable
 import scala.util.control.NonFatal
 
-import com.fasterxml.jackson.databind.node.ObjectNode
-
+import io.sparkweld.contract.{Envelope, PlainRequest}
 import io.sparkweld.host.{PythonLaunch, SafeFiles}
 
 import org.apache.spark.internal.Logging
@@ -52,13 +51,17 @@ final class ServiceProcess(python: String, variables: Map[String, String]) exten
   def ageMs: Long = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - born)
 
   /** Sent at once; answered when the child has finished its imports. */
-  private val greeting = send(Frame.newObject().put("op", "hello"), Nil)
+  private val greeting = send(PlainRequest("hello"), None, None, Nil)
 
   /** Returns the child's greeting if it arrives within `timeoutMs`. Throws ServiceFailure when the child has ended. */
-  def hello(timeoutMs: Long): Option[Hello] = poll(greeting, timeoutMs).map(frame => Hello(frame.json))
+  def hello(timeoutMs: Long): Option[Frame] = poll(greeting, timeoutMs)
 
-  /** Sends a request; the future fails with ServiceFailure when the child ends. One request is under way at a time. */
-  def call(request: ObjectNode, blobs: Seq[Array[Byte]]): CompletableFuture[Frame] = send(request, blobs)
+  /**
+   * Sends a request with those of its payloads that are `sent`; `digests`: of all. The future fails with ServiceFailure when the
+   * child ends. One request is under way at a time.
+   */
+  def call(request: Product, digests: Seq[String], sent: Seq[Int], blobs: Seq[Array[Byte]]): CompletableFuture[Frame] =
+    send(request, Option.when(digests.nonEmpty)(digests), Option.when(digests.nonEmpty)(sent), blobs)
 
   /** Returns the reply if it arrives within `timeoutMs`. Throws ServiceFailure when the child has ended. */
   def poll(reply: CompletableFuture[Frame], timeoutMs: Long): Option[Frame] =
@@ -79,14 +82,17 @@ final class ServiceProcess(python: String, variables: Map[String, String]) exten
     try Files.readString(Paths.get(s"/proc/$pid/stat")).replaceFirst("(?s).*\\)\\s*", "").toLowerCase(Locale.ROOT).startsWith("t")
     catch { case _: IOException => false } // it has ended, or there is no /proc
 
-  private def send(request: ObjectNode, blobs: Seq[Array[Byte]]): CompletableFuture[Frame] = {
+  private def send(
+      request: Product,
+      digests: Option[Seq[String]],
+      sent: Option[Seq[Int]],
+      blobs: Seq[Array[Byte]]): CompletableFuture[Frame] = {
     val id = nextId.incrementAndGet()
-    request.put("id", id)
     val reply = new CompletableFuture[Frame]()
     waiting.put(id, reply)
     // in a thread of its own: a full pipe blocks the writer, and a child that hangs fills the pipe
     ServiceProcess.writers.execute { () =>
-      try output.synchronized(Frame.write(output, request, blobs))
+      try output.synchronized(Frame.write(output, request, Envelope(id, digests, sent), blobs))
       catch { case problem @ (_: IOException | _: OutOfMemoryError) => reply.completeExceptionally(problem) }
     }
     ended.foreach(reason => reply.completeExceptionally(new ServiceFailure(reason)))
@@ -102,7 +108,7 @@ final class ServiceProcess(python: String, variables: Map[String, String]) exten
 
   /** Asks the child to end and kills it when it has not ended after a second. */
   def shutdown(): Unit = {
-    try poll(call(Frame.newObject().put("op", "shutdown"), Nil), 500)
+    try poll(send(PlainRequest("shutdown"), None, None, Nil), 500)
     catch { case failure: ServiceFailure => logDebug(s"SparkWeld: compile service at shutdown: ${failure.getMessage}") }
     if (!process.waitFor(500, TimeUnit.MILLISECONDS)) logDebug("SparkWeld: the compile service is killed")
     kill()
@@ -114,7 +120,7 @@ final class ServiceProcess(python: String, variables: Map[String, String]) exten
       try {
         while (true) {
           val frame = Frame.read(input)
-          val reply = waiting.get(frame.json.path("id").asLong(-1))
+          val reply = waiting.get(frame.id.getOrElse(-1L))
           if (reply != null) reply.complete(frame)
         }
         ""

@@ -1,8 +1,6 @@
 package io.sparkweld.compile
 
-import scala.jdk.CollectionConverters._
-
-import com.fasterxml.jackson.databind.JsonNode
+import io.sparkweld.contract
 
 /**
  * Describes the rows on which a cascade's certificate was tested; the kernel stores each row's doubt for comparison with it.
@@ -26,10 +24,6 @@ final case class Watch(
 }
 
 object Watch {
-  def read(json: JsonNode): Watch = {
-    def numbers(name: String) = json.path(name).elements().asScala.toArray
-    Watch(json.path("path").asText, numbers("edges").map(_.asDouble), numbers("counts").map(_.asLong), json.path("limit").asInt,
-      json.path("differs").asLong, json.path("band").asDouble, json.path("labels").asBoolean,
-      json.path("sureCost").asDouble, json.path("fullCost").asDouble)
-  }
+  def of(reply: contract.Watch): Watch = Watch(reply.path, reply.edges.toArray, reply.counts.toArray, reply.limit, reply.differs,
+    reply.band, reply.labels, reply.sureCost, reply.fullCost)
 }

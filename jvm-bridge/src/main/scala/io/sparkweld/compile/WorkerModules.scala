@@ -8,10 +8,8 @@ import java.util.concurrent.{CompletableFuture, TimeUnit}
 
 import scala.jdk.CollectionConverters._
 
-import com.fasterxml.jackson.databind.JsonNode
-import com.fasterxml.jackson.databind.node.ArrayNode
-
 import io.sparkweld.SparkWeldRuntime
+import io.sparkweld.contract.{Decoder, Encoder, UserModule}
 import io.sparkweld.host.{PythonLaunch, SafeFiles}
 import io.sparkweld.support.Refusal
 
@@ -48,6 +46,24 @@ object WorkerModules {
   private val LimitSeconds = 60L
   private val Importable = """[A-Za-z_][A-Za-z0-9_]*(\.pyc?|(\.[A-Za-z0-9_-]+)?\.so)?|[!-~]+\.(dist|egg)-info""".r
   private val OtherFile = "the workers of this executor have another file of that name"
+
+  /** The input of the script: its import path is `first`, `path` and `includes`. */
+  private final case class Question(
+      first: Seq[String], path: Seq[String], includes: Seq[String], modules: Seq[String], libraries: Seq[String])
+
+  /** The output of the script. `shadowed`: a module of the standard library that another file precedes. */
+  private final case class Found(
+      modules: Map[String, FoundFile], libraries: Map[String, String], shadowed: Option[String], searched: Seq[FoundFile])
+
+  /** The file of a module, or a folder that is searched; a module without a file has an empty digest and path. */
+  private final case class FoundFile(
+      path: String, bytes: Option[Long], modified: Option[Long], digest: Option[String], names: Option[String]) {
+    def seen: Seen = Seen(path, (bytes.getOrElse(0L), modified.getOrElse(0L)), names.getOrElse(""))
+  }
+
+  private implicit val fileDecoder: Decoder[FoundFile] = Decoder.of((FoundFile.apply _).curried)
+  private implicit val foundDecoder: Decoder[Found] = Decoder.of((Found.apply _).curried)
+
   /** A file, or a folder of the import path; `names`: a digest of the names in it that affect imports, empty for a file. */
   private final case class Seen(path: String, state: (Long, Long), names: String)
   /**
@@ -79,22 +95,19 @@ object WorkerModules {
     }
   }
 
-  private def answer(wanted: WorkerModules, found: JsonNode): Answer = {
+  private def answer(wanted: WorkerModules, found: Found): Answer = {
     val modules = wanted.modules.iterator.flatMap { module =>
-      val digest = found.path("modules").path(module.name).path("digest").asText("")
-      if (digest == module.digest && found.path("modules").has(module.name)) None
-      else if (!found.path("modules").has(module.name)) Some(refusal(module.name, "the workers of this executor do not find it"))
-      else Some(refusal(module.name, OtherFile))
+      found.modules.get(module.name) match {
+        case Some(file) => Option.when(!file.digest.contains(module.digest))(refusal(module.name, OtherFile))
+        case None => Some(refusal(module.name, "the workers of this executor do not find it"))
+      }
     }
     val libraries = wanted.libraries.toSeq.sorted.iterator.flatMap { case (name, version) =>
-      val other = found.path("libraries").path(name).asText("none")
+      val other = found.libraries.getOrElse(name, "none")
       Option.when(other != version)(refusal(name, s"the workers of this executor have $other, the driver has $version"))
     }
-    val shadowed = Option(found.get("shadowed")).filter(_.isTextual).map(name => refusal(name.asText, OtherFile))
-    val seen = (found.path("modules").elements().asScala ++ found.path("searched").elements().asScala).map { file =>
-      Seen(file.path("path").asText, (file.path("bytes").asLong, file.path("modified").asLong), file.path("names").asText(""))
-    }
-    Answer((modules ++ libraries ++ shadowed).nextOption(), seen.filter(_.path.nonEmpty).toSeq.distinct)
+    val seen = (found.modules.values ++ found.searched).map(_.seen).filter(_.path.nonEmpty).toSeq.distinct
+    Answer((modules ++ libraries ++ found.shadowed.map(refusal(_, OtherFile))).nextOption(), seen)
   }
 
   /**
@@ -121,25 +134,20 @@ object WorkerModules {
   private def refusal(name: String, what: String): Refusal = Refusal("SW869", "module" -> name, "what" -> what)
 
   /** Asks the Python of the workers which modules it would import. Throws IOException when that fails. */
-  private def ask(wanted: WorkerModules, includes: Seq[String]): JsonNode = {
+  private def ask(wanted: WorkerModules, includes: Seq[String]): Found = {
     val worker = wanted.worker
     val path = PythonLaunch.entries(WorkerPaths.pythonPath(worker.python, worker.environment.get("PYTHONPATH")),
       Some(PythonLaunch.workingDirectory))
-    val request = Frame.newObject()
     val folder = WorkerPaths.artifacts.getOrElse(PythonLaunch.workingDirectory.toFile).getAbsolutePath
-    request.putArray("first").add(folder)
-    path.foreach(request.putArray("path").add)
-    includes.foreach(request.putArray("includes").add)
-    wanted.modules.foreach(module => request.withArray[ArrayNode]("modules").add(module.name))
-    wanted.libraries.keys.foreach(request.withArray[ArrayNode]("libraries").add)
+    val question = Question(Seq(folder), path, includes, wanted.modules.map(_.name), wanted.libraries.keys.toSeq)
     val variables = PythonLaunch.ofProcess(sys.env) ++ PythonLaunch.ofJob(worker.environment) +
       ("PYTHONPATH" -> PythonLaunch.safeEntries(path).mkString(File.pathSeparator))
     val own = SafeFiles.newPrivateFolder()
-    try run(worker.python, variables, own, Frame.mapper.writeValueAsBytes(request))
+    try run(worker.python, variables, own, Encoder.bytes(question))
     finally SafeFiles.delete(own)
   }
 
-  private def run(python: String, variables: Map[String, String], folder: Path, request: Array[Byte]): JsonNode = {
+  private def run(python: String, variables: Map[String, String], folder: Path, request: Array[Byte]): Found = {
     val process = PythonLaunch.builder(python, Seq("-c", script), variables, folder).redirectError(ProcessBuilder.Redirect.DISCARD).start()
     try {
       val input = process.getOutputStream
@@ -149,7 +157,7 @@ object WorkerModules {
       val output = process.getInputStream.readAllBytes()
       process.waitFor()
       if (process.exitValue() != 0) throw new IOException(s"$python failed (exit ${process.exitValue()}) when asked for its modules")
-      Frame.mapper.readTree(output)
+      Decoder.result[Found](Encoder.read(output)).fold(what => throw new IOException(s"$python answered for its modules: $what"), identity)
     } finally process.destroyForcibly()
   }
 }

@@ -1,10 +1,9 @@
 package io.sparkweld.ml
 
+import scala.collection.immutable.ListMap
 import scala.collection.mutable
 
-import com.fasterxml.jackson.databind.node.ObjectNode
-
-import io.sparkweld.compile.Frame
+import io.sparkweld.contract.{StageArray, StageDescription}
 
 import org.apache.spark.sql.catalyst.expressions.ScalaUDF
 
@@ -15,7 +14,7 @@ import org.apache.spark.sql.catalyst.expressions.ScalaUDF
  */
 final class StageTable(blob: Array[Byte] => Int) {
   private val numbers = new java.util.IdentityHashMap[AnyRef, Int]
-  private val described = Frame.mapper.createArrayNode()
+  private val described = mutable.ArrayBuffer.empty[StageDescription]
   private val found = mutable.LinkedHashSet.empty[String]
 
   /** Returns their names for explain. */
@@ -27,14 +26,12 @@ final class StageTable(blob: Array[Byte] => Int) {
   def number(udf: ScalaUDF): Int = Option(numbers.get(udf.function)).filter(_ => numbers.containsKey(udf.function)).getOrElse {
     val stage = MlStages.of(udf)
     found += stage.name
-    val node = described.addObject().put("name", stage.name)
-    node.set[ObjectNode]("params", stage.params)
-    val arrays = node.putObject("arrays")
-    stage.arrays.foreach { case (key, array) => arrays.putObject(key).put("dtype", array.dtype).put("blob", blob(array.bytes)) }
+    val arrays = stage.arrays.map { case (key, array) => key -> StageArray(array.dtype, blob(array.bytes)) }
+    described += StageDescription(stage.name, stage.params, ListMap(arrays: _*))
     numbers.put(udf.function, described.size - 1)
     described.size - 1
   }
 
-  /** Adds the descriptions to the request. */
-  def addTo(request: ObjectNode): Unit = request.set[ObjectNode]("stages", described)
+  /** Returns the descriptions, by number. */
+  def descriptions: Seq[StageDescription] = described.toSeq
 }

@@ -6,6 +6,7 @@ import scala.util.control.NonFatal
 import io.sparkweld.SparkWeldRuntime
 import io.sparkweld.columns.{InputColumn, NativeColumnVector, OffHeapBuffer, StringArena}
 import io.sparkweld.compile.{FormKey, FormOrigin, FormUnavailable, Lease, LinkedForm, ModelCopy}
+import io.sparkweld.contract.Constants
 import io.sparkweld.spark.CurrentSpark
 import io.sparkweld.support.Refusal
 
@@ -59,11 +60,11 @@ private final class KernelLease(lease: Lease[LinkedForm], models: Array[Lease[Mo
 
 private object KernelLease {
   /**
-   * Head of a kernel's memory (`MEMORY_HEAD` and `KEEPS` of sparkweld/kernels/codegen/shape.py): `Words` states, then as many lookup
-   * counters, then as many hit counters.
+   * Head of a kernel's memory (sparkweld/ir/layouts/model_memory.py): `Words` states, then as many lookup counters, then as many
+   * hit counters.
    */
-  private val Words = 8
-  private val Keeps = 1L
+  private val Words = Constants.shared.modelMemory.headWords
+  private val Keeps = Constants.shared.modelMemory.keeps.toLong
 
   /** Returns the form, which must store `outputs` columns. Throws FormUnavailable. */
   def acquire(key: FormKey, origin: FormOrigin, models: Map[String, Broadcast[Array[Byte]]], outputs: Int): KernelLease = {

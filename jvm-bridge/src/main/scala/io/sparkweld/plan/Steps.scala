@@ -1,6 +1,7 @@
 package io.sparkweld.plan
 
-import io.sparkweld.compile.{FormOrigin, ModelBlock, ModelFile, Watch, WorkerModules}
+import io.sparkweld.compile.{FormOrigin, ModelBlock, Watch, WorkerModules}
+import io.sparkweld.contract.ModelFile
 import io.sparkweld.spark.{CurrentSpark, EvalTypes}
 import io.sparkweld.support.Rewritten
 

@@ -4,7 +4,8 @@ import scala.collection.mutable
 
 import io.sparkweld.columns.{ColumnLayout, InputColumn, JoinedBatches, NativeColumnVector, SelectedColumnVector, SelectionBuffer}
 import io.sparkweld.columns.{StructColumnVector, StringArena, VectorColumn}
-import io.sparkweld.compile.{FormKey, FormUnavailable, ModelFile, WorkerModules}
+import io.sparkweld.compile.{FormKey, FormUnavailable, ModelFiles, WorkerModules}
+import io.sparkweld.contract.ModelFile
 import io.sparkweld.nativelib.{NativeError, NoMemory, Shim}
 import io.sparkweld.spark.CurrentSpark
 import io.sparkweld.support.{Mode, Refusal, WarnOnce}
@@ -351,7 +352,7 @@ object WeldTask {
 
   /** Whether the files that functions load, and the modules that they import, are the same here as when the query was planned. */
   def loadsTheSame(files: Seq[ModelFile], modules: Seq[WorkerModules]): Boolean =
-    files.flatMap(_.difference).headOption.orElse(modules.flatMap(_.difference).headOption) match {
+    files.flatMap(ModelFiles.difference).headOption.orElse(modules.flatMap(_.difference).headOption) match {
     case None => true
     case Some(refusal) =>
       WarnOnce(s"file:${refusal.message}", s"SparkWeld: UDFs run in Python in this executor. ${refusal.text}")

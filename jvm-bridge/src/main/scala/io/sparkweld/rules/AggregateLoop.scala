@@ -1,10 +1,10 @@
 package io.sparkweld.rules
 
-import com.fasterxml.jackson.databind.node.ObjectNode
-
 import scala.collection.mutable
 
-import io.sparkweld.compile.{Frame, PipelineRequest, ServiceCommand}
+import io.sparkweld.compile.{PipelineRequest, ServiceCommand}
+import io.sparkweld.contract
+import io.sparkweld.contract.{CompileRequest, OrNull, Settings, WorkerDescription}
 import io.sparkweld.expressions.Moment2
 import io.sparkweld.spark.CurrentSpark
 import io.sparkweld.support.{ExpressionCodec, Refusal}
@@ -37,29 +37,23 @@ final case class AggregateLoop(
 
   /** Returns the request for the merging kernel. Its columns are numbered, not named, so that equal shapes share one kernel. */
   def request(service: ServiceCommand, conf: SQLConf): PipelineRequest = {
-    val request = Frame.newObject().put("op", "compile").put("label", "aggregate")
-    val inputs = request.putArray("inputs")
-    columns.zipWithIndex.foreach { case (column, i) =>
-      val input = inputs.addObject().put("name", s"c$i").put("nullable", true).put("state", "nullable")
-      input.set[ObjectNode]("type", ExpressionCodec.typeOf(column.dataType))
+    val groups = keys.indices.map(i => contract.GroupKey(s"k$i", s"c$i"))
+    val merges = merged.zipWithIndex.map { case (MergedColumn(fn, column, _), j) =>
+      contract.MergedColumn(s"m$j", fn, OrNull(column.map(i => s"c$i")))
     }
-    val step = request.putArray("steps").addObject().put("kind", "aggregate")
-    val (keyNodes, mergeNodes) = (step.putArray("keys"), step.putArray("merges"))
-    keys.indices.foreach(i => keyNodes.addObject().put("name", s"k$i").put("column", s"c$i"))
-    merged.zipWithIndex.foreach { case (MergedColumn(fn, column, _), j) =>
-      val node = mergeNodes.addObject().put("name", s"m$j").put("fn", fn)
-      column match {
-        case Some(i) => node.put("column", s"c$i")
-        case None => node.putNull("column")
-      }
-    }
-    val outputs = request.putArray("outputs")
-    keys.indices.foreach(i => outputs.add(s"k$i"))
-    merged.indices.foreach(j => outputs.add(s"m$j"))
-    request.put("filtered", false).put("mayFilter", false)
-    request.putObject("conf").put("timezone", conf.sessionLocalTimeZone)
-    request.putObject("python").putArray("includes")
-    new PipelineRequest(service, request, Nil)
+    val message = CompileRequest(
+      op = contract.Operation.Compile.name,
+      label = "aggregate",
+      inputs = columns.zipWithIndex.map { case (column, i) =>
+        contract.Input(s"c$i", ExpressionCodec.typeOf(column.dataType), nullable = true, state = "nullable")
+      },
+      steps = Seq(contract.AggregateStep(groups, merges)),
+      outputs = groups.map(_.name) ++ merges.map(_.name),
+      filtered = false,
+      mayFilter = false,
+      conf = Settings(timezone = conf.sessionLocalTimeZone),
+      python = WorkerDescription(includes = Nil))
+    PipelineRequest(service, message, Nil)
   }
 }
 

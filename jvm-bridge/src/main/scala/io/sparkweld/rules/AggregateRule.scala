@@ -42,7 +42,7 @@ private final class AggregateRewriter(driver: WeldDriver) {
 
   def rewrite(plan: LogicalPlan): LogicalPlan =
     if (plan.isStreaming || !plan.exists(calls(_).nonEmpty)) plan
-    else if (new CatalystEquivalents(driver, conf).batchesMatterAbove(plan, calls(_).nonEmpty)) {
+    else if (new CatalystEquivalents(driver.compiler, conf).batchesMatterAbove(plan, calls(_).nonEmpty)) {
       plan.foreach(node => refuse(calls(node), Seq(Refusal("SW392"))))
       plan
     } else {
@@ -100,7 +100,7 @@ private final class AggregateRewriter(driver: WeldDriver) {
       val call = same.head
       val udf = call.aggregateFunction.asInstanceOf[PythonUDAF]
       key -> refusalOf(call).map(refusal => Left(Seq(refusal)))
-        .getOrElse(Reductions.of(udf, below, kind, slices(call), driver, conf))
+        .getOrElse(Reductions.of(udf, below, kind, slices(call), driver.compiler, conf))
     }
     val refused = found.values.collect { case Left(refusals) => refusals }.flatten.toSeq.distinct
     if (refused.nonEmpty) {
@@ -164,7 +164,7 @@ private final class AggregateRewriter(driver: WeldDriver) {
     val found = calls(aggregate)
     val tried = aggregate.getTagValue(AggregateRule.Tried).nonEmpty
     if (tried || !SparkWeldConf.PipelineEnabled.get(conf) || found.exists(plain(_).isDefined)) None
-    else new PartialAggregates(driver, conf).of(aggregate, found) match {
+    else new PartialAggregates(driver.compiler, conf).of(aggregate, found) match {
       case Right(plan) =>
         val original = aggregate.clone()
         original.setTagValue(AggregateRule.Tried, ())

@@ -1,16 +1,13 @@
 package io.sparkweld.rules
 
 import java.io.File
-import java.util.Base64
-
-import scala.jdk.CollectionConverters._
 
 import io.sparkweld.{SparkWeldConf, SparkWeldRuntime, WeldDriver}
+import io.sparkweld.contract.{Constants, Operation, PayloadReply}
 import io.sparkweld.plan.Breakers
 import io.sparkweld.spark.CurrentSpark
 import io.sparkweld.support.WarnOnce
 
-import com.fasterxml.jackson.databind.JsonNode
 import org.apache.spark.sql.catalyst.expressions.PythonUDF
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan
 import org.apache.spark.sql.catalyst.rules.Rule
@@ -26,7 +23,8 @@ import org.apache.spark.sql.catalyst.trees.TreePattern.PYTHON_UDF
  * so that all later rules see one function.
  */
 object CascadeRule extends Rule[LogicalPlan] {
-  private val certified = CertifiedModels("cascade", "certificate.json")
+  private val certified = new CertifiedModels(Operation.Cascade, Constants.shared.certificates.cascade,
+    (request, folder, state) => request.copy(cascades = Some(folder), state = Some(state)))
 
   override def apply(plan: LogicalPlan): LogicalPlan =
     if (!plan.containsPattern(PYTHON_UDF)) plan
@@ -54,34 +52,31 @@ object CascadeRule extends Rule[LogicalPlan] {
 
   /** Returns the command of the function with its cascade; None when it stays unchanged. */
   private def command(udf: PythonUDF, node: LogicalPlan, driver: WeldDriver, folder: File, isCompared: Boolean): Option[Array[Byte]] =
-    certified.of(udf, node, driver, conf, folder).filterNot(isOff).flatMap { reply =>
-      val made = payloadOf(reply)
+    certified.of(udf, node, driver.compiler, conf, folder).filterNot(isOff).flatMap { reply =>
+      val made = reply.payload.map(_.bytes)
       if (isCompared) made.foreach(driver.cascades.put(_, udf.func.command.toArray))
       made
     }
 
   /** Returns the service's reply about a function that itself holds a cascade, where that matters. */
-  private def held(udf: PythonUDF, node: LogicalPlan, driver: WeldDriver, isCompared: Boolean): Option[JsonNode] =
+  private def held(udf: PythonUDF, node: LogicalPlan, driver: WeldDriver, isCompared: Boolean): Option[PayloadReply] =
     for {
       asked <- Option.when(isCompared || Breakers.someTripped)(udf).filter(FullModels.mayHoldCascade)
-      request <- FunctionRequest.of("full_model", asked, CatalystEquivalents.columnsOf(node.children), conf).toOption
-      reply <- driver.compiler.translate(request.pipeline.request, QueryPatience.of(conf)).toOption
-      if reply.hasNonNull("payload")
+      request <- FunctionRequest.of(Operation.FullModel, asked, CatalystEquivalents.columnsOf(node.children), conf).toOption
+      reply <- request.answer(driver.compiler, conf).toOption
+      if reply.payload.nonEmpty
     } yield reply
 
   /**
    * Returns the command with the full model in place of a cascade that is off; None for a cascade that is on, which may be
    * compared.
    */
-  private def full(udf: PythonUDF, driver: WeldDriver, reply: JsonNode, isCompared: Boolean): Option[Array[Byte]] = {
-    val made = payloadOf(reply)
+  private def full(udf: PythonUDF, driver: WeldDriver, reply: PayloadReply, isCompared: Boolean): Option[Array[Byte]] = {
+    val made = reply.payload.map(_.bytes)
     if (isCompared) made.foreach(driver.cascades.put(udf.func.command.toArray, _))
     made.filter(_ => isOff(reply))
   }
 
-  private def isOff(reply: JsonNode): Boolean =
-    reply.path("paths").elements().asScala.exists(path => Breakers.known(path.asText).isDefined)
-
-  private def payloadOf(reply: JsonNode): Option[Array[Byte]] =
-    Option.when(reply.hasNonNull("payload"))(Base64.getDecoder.decode(reply.get("payload").asText))
+  private def isOff(reply: PayloadReply): Boolean =
+    reply.paths.exists(_.exists(Breakers.known(_).isDefined))
 }

@@ -1,8 +1,9 @@
 package io.sparkweld.rules
 
-import io.sparkweld.WeldDriver
+import io.sparkweld.compile.FunctionService
+import io.sparkweld.contract.Operation
 import io.sparkweld.spark.{CurrentSpark, EvalTypes}
-import io.sparkweld.support.{ExpressionDecoder, Refusal, Rewritten, UnsupportedExpression}
+import io.sparkweld.support.{ExpressionDecoder, Refusal, UnsupportedExpression}
 
 import org.apache.spark.sql.catalyst.expressions.{Left => _, Right => _, _}
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan
@@ -13,17 +14,19 @@ import org.apache.spark.sql.internal.SQLConf
 final case class CatalystEquivalent(expression: Expression, operations: Int, approximate: Seq[String], notes: Seq[String])
 
 /** Translates the scalar pandas UDFs of a logical plan to Catalyst, and decides whether their results depend on batches. */
-final class CatalystEquivalents(driver: WeldDriver, conf: SQLConf) {
+final class CatalystEquivalents(service: FunctionService, conf: SQLConf) {
   import CatalystEquivalents._
 
   def of(udf: PythonUDF, below: Seq[LogicalPlan]): Either[Seq[Refusal], CatalystEquivalent] =
     for {
-      request <- FunctionRequest.of("catalyst_equivalent", udf, columnsOf(below), conf)
-      reply <- driver.compiler.translate(request.pipeline.request, QueryPatience.of(conf))
+      request <- FunctionRequest.of(Operation.CatalystEquivalent, udf, columnsOf(below), conf)
+      reply <- request.answer(service, conf)
       equivalent <- try {
-        val result = new ExpressionDecoder(request.column).decode(reply.path("results").path(0))
-        if (result.dataType != udf.dataType) throw new UnsupportedExpression(s"a result of type ${result.dataType.sql}")
-        Right(CatalystEquivalent(result, reply.path("nodes").asInt(0), Rewritten.approximate(reply), Rewritten.notes(reply)))
+        val results = reply.results.map(new ExpressionDecoder(request.column).decode)
+        if (results.map(_.dataType) != Seq(udf.dataType)) {
+          throw new UnsupportedExpression(s"results of the types ${results.map(_.dataType.sql).mkString(", ")}")
+        }
+        Right(CatalystEquivalent(results.head, reply.nodes, reply.kept.map(_.text), reply.notes.distinct))
       } catch {
         case unknown: UnsupportedExpression => Left(Seq(Refusal("SW512", "what" -> s"it contains ${unknown.what}")))
       }
@@ -55,8 +58,7 @@ final class CatalystEquivalents(driver: WeldDriver, conf: SQLConf) {
   /** Whether it is a scalar pandas UDF, perhaps over others, that is proved to be row-local. */
   def isIndependent(udf: PythonUDF, below: Seq[LogicalPlan]): Boolean =
     !udf.exists { case inside: PythonUDF => inside.evalType != EvalTypes.ScalarPandas; case _ => false } &&
-      FunctionRequest.of("independent", udf, columnsOf(below), conf)
-      .flatMap(request => driver.compiler.translate(request.pipeline.request, QueryPatience.of(conf))).isRight
+      FunctionRequest.of(Operation.Independent, udf, columnsOf(below), conf).flatMap(_.answer(service, conf)).isRight
 }
 
 object CatalystEquivalents {

@@ -27,7 +27,7 @@ object ExpressionRule extends Rule[LogicalPlan] {
 
   private def rewrite(plan: LogicalPlan, driver: WeldDriver): LogicalPlan = {
     val forced = Backend.of(conf) == Backend.Catalyst
-    val equivalents = new CatalystEquivalents(driver, conf)
+    val equivalents = new CatalystEquivalents(driver.compiler, conf)
     if ((forced || CostModel.mayChooseCatalyst(plan)) && equivalents.batchesDoNotMatter(plan)) {
       plan.transformUpWithPruning(_.containsPattern(PYTHON_UDF)) {
         case node if node.expressions.exists(_.containsPattern(PYTHON_UDF)) =>

@@ -1,12 +1,9 @@
 package io.sparkweld.rules
 
-import scala.jdk.CollectionConverters._
-
-import com.fasterxml.jackson.databind.node.ObjectNode
-
-import io.sparkweld.{SparkWeldConf, WeldDriver}
+import io.sparkweld.SparkWeldConf
 import io.sparkweld.columns.ArrowColumns
-import io.sparkweld.compile.PipelineRequest
+import io.sparkweld.compile.{FunctionService, PipelineRequest}
+import io.sparkweld.contract.{FusedGroup, FusedReply, Operation}
 import io.sparkweld.plan.{ArrowBatches, ArrowBatchesExec, BatchLimits, PipelineExec}
 import io.sparkweld.spark.{CurrentSpark, EvalTypes}
 import io.sparkweld.support.{Backend, FusedFunction, Refusal, RefusalTags}
@@ -27,7 +24,7 @@ import org.apache.spark.sql.types._
  * each new command holds the old ones, which run where it may not decide. Exceptions: the body was refused for another
  * reason than a call, or the service is unavailable.
  */
-private[rules] final class FusedFunctions(driver: WeldDriver, conf: SQLConf) {
+private[rules] final class FusedFunctions(service: FunctionService, conf: SQLConf) {
   import FusedFunctions._
 
   def in(node: ArrowEvalPythonExec, refusals: Seq[Refusal]): ArrowEvalPythonExec =
@@ -57,28 +54,24 @@ private[rules] final class FusedFunctions(driver: WeldDriver, conf: SQLConf) {
     }
 
   /** Returns the groups of UDFs, each with one plan, that the service makes of those with these numbers. */
-  private def fused(node: ArrowEvalPythonExec, numbers: Seq[Int]): Seq[Group] =
-    request(node, numbers).toSeq.flatMap(answer(node, _)).flatMap(_.path("fused").elements().asScala)
-      .map { group =>
-        val members = group.path("udfs").elements().asScala.map(i => numbers(i.asInt)).toSeq
-        val arguments = group.path("arguments").elements().asScala.map { from =>
-          valueOf(functions(node.udfs(numbers(from.get(0).asInt))).head.children(from.get(1).asInt))
-        }.toSeq
-        val udfs = members.zip(group.path("payloads").elements().asScala.map(_.asText).toSeq).map { case (i, payload) =>
-          val (udf, chain) = (node.udfs(i), functions(node.udfs(i)))
-          val function = CurrentSpark.withCommand(chain.last.func, bytes(payload), chain.map(_.func))
-          i -> udf.copy(func = function, children = arguments, evalType = fusedType(node))
-        }
-        val names = members.map(i => functions(node.udfs(i)).map(_.name).mkString(", ")).mkString(" + ")
-        val stages = group.path("stages").elements().asScala.map(_.asText).toSeq
-        val metrics = bytes(group.path("metrics").asText).toSeq
-        Group(udfs, FusedFunction(names, udfs.size, stages, group.path("block").asText, group.path("moved").asText,
-          group.path("saves").asDouble, group.path("repeats").asBoolean, metrics))
+  private def fused(node: ArrowEvalPythonExec, numbers: Seq[Int]): Seq[Group] = {
+    val asked = numbers.map(node.udfs)
+    for (request <- request(node, numbers).toSeq; reply <- answer(node, request).toSeq; group <- reply.fused if fits(group, asked)) yield {
+      val arguments = group.arguments.map(from => valueOf(functions(asked(from.head)).head.children(from.last)))
+      val udfs = group.udfs.zip(group.payloads).map { case (i, payload) =>
+        val chain = functions(asked(i))
+        val function = CurrentSpark.withCommand(chain.last.func, payload.bytes, chain.map(_.func))
+        numbers(i) -> asked(i).copy(func = function, children = arguments, evalType = fusedType(node))
       }
+      val names = group.udfs.map(i => functions(asked(i)).map(_.name).mkString(", ")).mkString(" + ")
+      Group(udfs, FusedFunction(names, udfs.size, group.stages, group.block, group.moved, group.saves, group.repeats,
+        group.metrics.bytes.toSeq))
+    }
+  }
 
   /** Returns the service's reply. Refusals about annotated calls are added to those of the kernel. */
-  private def answer(node: ArrowEvalPythonExec, request: PipelineRequest) = {
-    val reply = driver.compiler.translate(request, QueryPatience.of(conf))
+  private def answer(node: ArrowEvalPythonExec, request: PipelineRequest): Option[FusedReply] = {
+    val reply = service.answer(Operation.Fuse, request, QueryPatience.of(conf))
     val known = RefusalTags.get(node)
     val added = reply.left.toSeq.flatten.filter(refusal => refusal.has("annotated_call") && !known.contains(refusal))
     if (added.nonEmpty) RefusalTags.set(node, known ++ added)
@@ -169,9 +162,9 @@ private[rules] final class FusedFunctions(driver: WeldDriver, conf: SQLConf) {
     else try {
       val part = node.copy(udfs = numbers.map(node.udfs), resultAttrs = numbers.map(node.resultAttrs))
       val built = new PipelineBuilder(Seq(part), node.child.output, None, conf, CurrentSpark.sparkConf(node)).build().request
-      val json = built.json.deepCopy().put("op", "fuse")
-      json.get("conf").asInstanceOf[ObjectNode].put("blockRows", SparkWeldConf.PipelineBlockRows.get(conf))
-      Some(new PipelineRequest(built.service, json, built.blobs))
+      val message = built.message
+      val settings = message.conf.copy(blockRows = Some(SparkWeldConf.PipelineBlockRows.get(conf)))
+      Some(built.copy(message = message.copy(op = Operation.Fuse.name, conf = settings)))
     } catch { case _: ChainRefused => None }
 }
 
@@ -192,8 +185,6 @@ private[rules] object FusedFunctions {
     case _ => false
   })
 
-  private def bytes(text: String): Array[Byte] = java.util.HexFormat.of().parseHex(text)
-
   /** Whether a refusal is about a function's body, for which a black-box call may be the cause. */
   private def aboutBody(refusal: Refusal): Boolean = Set("purity", "function", "model")(refusal.category)
 
@@ -205,6 +196,13 @@ private[rules] object FusedFunctions {
     if (EvalTypes.seesBatchState(node.evalType)) EvalTypes.ScalarPandas else EvalTypes.ScalarArrow
 
   private def aboutService(refusal: Refusal): Boolean = Set("environment", "bug")(refusal.category)
+
+  /** Whether a group is about the functions of its request. */
+  private def fits(group: FusedGroup, asked: Seq[PythonUDF]): Boolean =
+    group.udfs.nonEmpty && group.udfs.forall(asked.indices.contains) && group.payloads.size == group.udfs.size && group.arguments.forall {
+      case Seq(of, at) => asked.indices.contains(of) && functions(asked(of)).head.children.indices.contains(at)
+      case _ => false
+    }
 
   /** Returns the functions of a chain, innermost first. */
   private def functions(udf: PythonUDF): Seq[PythonUDF] = udf.children match {

@@ -1,9 +1,9 @@
 package io.sparkweld.rules
 
-import io.sparkweld.{SparkWeldConf, SparkWeldRuntime, WeldDriver}
+import io.sparkweld.{SparkWeldConf, SparkWeldRuntime}
+import io.sparkweld.compile.FunctionService
+import io.sparkweld.contract.Operation
 import io.sparkweld.support.{Backend, ExpressionDecoder, Rewritten, UnsupportedExpression, WarnOnce}
-
-import scala.jdk.CollectionConverters._
 
 import org.apache.spark.sql.catalyst.expressions.{Left => _, Right => _, _}
 import org.apache.spark.sql.catalyst.plans.logical.{Filter, LogicalPlan}
@@ -28,16 +28,16 @@ object ImpliedFilters extends Rule[LogicalPlan] with PredicateHelper {
     else SparkWeldRuntime.driver match {
       case Some(driver) if SparkWeldConf.Enabled.get(conf) && SparkWeldConf.PushdownEnabled.get(conf) &&
           Backend.of(conf) != Backend.Python =>
-        WarnOnce.guard("the search for implied filters", plan)(rewrite(plan, driver))
+        WarnOnce.guard("the search for implied filters", plan)(rewrite(plan, driver.compiler))
       case _ => plan
     }
 
-  private def rewrite(plan: LogicalPlan, driver: WeldDriver): LogicalPlan = {
-    lazy val safe = new CatalystEquivalents(driver, conf).batchesDoNotMatter(plan)
+  private[rules] def rewrite(plan: LogicalPlan, service: FunctionService): LogicalPlan = {
+    lazy val safe = new CatalystEquivalents(service, conf).batchesDoNotMatter(plan)
     plan.transformWithPruning(_.containsAllPatterns(FILTER, PYTHON_UDF)) {
       case filter @ Filter(condition, child) if splitConjunctivePredicates(condition).exists(isNew) && safe =>
         val (asked, others) = splitConjunctivePredicates(condition).partition(isNew)
-        val bounds = asked.flatMap(bound(_, child, driver)).filterNot(known => child.constraints.exists(_.semanticEquals(known)))
+        val bounds = asked.flatMap(bound(_, child, service)).filterNot(known => child.constraints.exists(_.semanticEquals(known)))
         filter.copy(condition = (bounds ++ others ++ asked.map(marked)).reduce(And(_, _)))
     }
   }
@@ -51,14 +51,13 @@ object ImpliedFilters extends Rule[LogicalPlan] with PredicateHelper {
     copy
   }
 
-  private def bound(predicate: Expression, child: LogicalPlan, driver: WeldDriver): Seq[Expression] = {
+  private def bound(predicate: Expression, child: LogicalPlan, service: FunctionService): Seq[Expression] = {
     val udfs = CatalystEquivalents.outermost(predicate)
     val found = for {
-      request <- FunctionRequest.ofFilter("implied", udfs, predicate, CatalystEquivalents.columnsOf(Seq(child)), conf)
-      reply <- driver.compiler.translate(request.pipeline.request, QueryPatience.of(conf))
+      request <- FunctionRequest.ofFilter(Operation.Implied, udfs, predicate, CatalystEquivalents.columnsOf(Seq(child)), conf)
+      reply <- request.answer(service, conf)
     } yield {
-      val decoder = new ExpressionDecoder(request.column)
-      try reply.path("bounds").elements().asScala.map(decoder.decode).toSeq
+      try reply.bounds.map(new ExpressionDecoder(request.column).decode)
       catch { case _: UnsupportedExpression => Nil }
     }
     found.getOrElse(Nil).map { made =>

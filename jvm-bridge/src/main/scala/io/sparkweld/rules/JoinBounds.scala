@@ -1,11 +1,10 @@
 package io.sparkweld.rules
 
 import io.sparkweld.{SparkWeldConf, SparkWeldRuntime, WeldDriver}
+import io.sparkweld.contract.Operation
 import io.sparkweld.expressions.{MayReach, WorstSoFar}
 import io.sparkweld.spark.{CurrentSpark, EvalTypes}
 import io.sparkweld.support.{Backend, ExpressionDecoder, Mode, Rewritten, UnsupportedExpression, WarnOnce}
-
-import scala.jdk.CollectionConverters._
 
 import org.apache.spark.sql.catalyst.expressions._
 import org.apache.spark.sql.catalyst.expressions.aggregate.{Max, Min}
@@ -50,7 +49,7 @@ object JoinBounds extends Rule[LogicalPlan] with PredicateHelper {
   private final case class Goal(score: PythonUDF, threshold: Expression, above: Boolean, what: String)
 
   private def rewrite(plan: LogicalPlan, driver: WeldDriver): LogicalPlan = {
-    lazy val equivalents = new CatalystEquivalents(driver, conf)
+    lazy val equivalents = new CatalystEquivalents(driver.compiler, conf)
     def below(child: LogicalPlan, goal: Goal): LogicalPlan =
       bounded(child, goal, driver).filter(_ => equivalents.batchesDoNotMatter(plan, _.semanticEquals(goal.score))).getOrElse(child)
     plan.transformDownWithPruning(_.containsAllPatterns(PYTHON_UDF, JOIN)) {
@@ -124,23 +123,23 @@ object JoinBounds extends Rule[LogicalPlan] with PredicateHelper {
     if (!suits) None
     else {
       val found = for {
-        request <- FunctionRequest.of("parts", udf, CatalystEquivalents.columnsOf(Seq(join)), conf, AttributeSet(others))
-        reply <- driver.compiler.translate(request.pipeline.request, QueryPatience.of(conf))
+        plain <- FunctionRequest.of(Operation.Parts, udf, CatalystEquivalents.columnsOf(Seq(join)), conf)
+        ofOthers = plain.columns.collect { case (name, column) if column.references.subsetOf(AttributeSet(others)) => name }.toSeq
+        request = plain.having(_.copy(others = Some(ofOthers)))
+        reply <- request.answer(driver.compiler, conf)
       } yield {
         val decoder = new ExpressionDecoder(request.column)
         try {
-          val documents = reply.path("texts").elements().asScala.map(name => request.column(name.asText)).toSeq
+          val documents = reply.texts.map(request.column)
           val joined = most(udf, mine.toSeq, others.toSeq, documents, side, goal.above)
-          val missing = Option.when(!join.joinType.isInstanceOf[InnerLike] && reply.path("missing").isNumber)(reply.path("missing").asDouble)
+          val missing = reply.missing.filterNot(_ => join.joinType.isInstanceOf[InnerLike])
           val all = missing.fold(joined) { score =>
             if (goal.above) Greatest(Seq(joined, Literal(score))) else Least(Seq(joined, Literal(score)))
           }
-          def number(name: String) = reply.path(name).asDouble
-          val part = decoder.decode(reply.path("own"))
-          val reach = MayReach(part, all, goal.threshold, number("base"), number("size"), number("slack"), goal.above)
+          val reach = MayReach(decoder.decode(reply.own), all, goal.threshold, reply.base, reply.size, reply.slack, goal.above)
           val what = s"rows that cannot ${goal.what} are pruned before the join"
           val told = Rewritten.mark(reach, Rewritten(udf.resultId.id, udf.name, "filter", what, Nil, Nil))
-          decoder.decode(reply.path("allowed")) match {
+          decoder.decode(reply.allowed) match {
             case Literal.TrueLiteral => Some(told)
             case allowed => Some(Or(told, Not(allowed)))
           }

@@ -38,7 +38,7 @@ object LateMaterialization extends Rule[LogicalPlan] with PredicateHelper {
     }
 
   private def rewrite(plan: LogicalPlan, driver: WeldDriver): LogicalPlan = {
-    val equivalents = new CatalystEquivalents(driver, conf)
+    val equivalents = new CatalystEquivalents(driver.compiler, conf)
     plan.transformDownWithPruning(_.containsPattern(PYTHON_UDF)) {
       case limit @ GlobalLimit(IntegerLiteral(most), local @ LocalLimit(_, Sorted(above, sort))) if most <= MostRows =>
         val split = Split.of(sort.child, AttributeSet(sort.order.flatMap(_.references)))

@@ -1,15 +1,9 @@
 package io.sparkweld.rules
 
-import java.util.HexFormat
-
-import scala.jdk.CollectionConverters._
-
-import io.sparkweld.WeldDriver
-import io.sparkweld.compile.PipelineRequest
+import io.sparkweld.compile.FunctionService
+import io.sparkweld.contract.{Operation, PartialReply}
 import io.sparkweld.spark.{CurrentSpark, EvalTypes}
 import io.sparkweld.support.{Refusal, Rewritten}
-
-import com.fasterxml.jackson.databind.JsonNode
 
 import org.apache.spark.sql.catalyst.expressions.{Left => _, Right => _, _}
 import org.apache.spark.sql.catalyst.expressions.aggregate.{AggregateExpression, Count}
@@ -26,7 +20,7 @@ import org.apache.spark.sql.types._
  * single mapInArrow finishes them. Exceptions: keys that Spark considers equal although their bits differ (floats, collations),
  * and a UDF without such an annotation.
  */
-private[rules] final class PartialAggregates(driver: WeldDriver, conf: SQLConf) {
+private[rules] final class PartialAggregates(service: FunctionService, conf: SQLConf) {
   import PartialAggregates._
 
   def of(aggregate: Aggregate, calls: Seq[AggregateExpression]): Either[Seq[Refusal], LogicalPlan] = {
@@ -36,13 +30,12 @@ private[rules] final class PartialAggregates(driver: WeldDriver, conf: SQLConf) 
     for {
       _ <- aggregate.groupingExpressions.find(key => !isComparedByBits(key.dataType))
         .map(key => Seq(Refusal("SW389", "key" -> key.sql))).toLeft(())
-      built <- FunctionRequest.ofAll("partial", scalars, below.output, conf)
-      request = built.pipeline.request
-      json = request.json.deepCopy().put("keys", aggregate.groupingExpressions.length)
-      reply <- driver.compiler.translate(new PipelineRequest(request.service, json, request.blobs), QueryPatience.of(conf))
+      plain <- FunctionRequest.ofAll(Operation.Partial, scalars, below.output, conf)
+      request = plain.having(_.copy(keys = Some(aggregate.groupingExpressions.length)))
+      reply <- request.answer(service, conf)
     } yield {
       val rewritten = new Rewriting(aggregate, distinct, scalars, reply)
-      rewritten.bySpark(built, below).getOrElse(rewritten.inPython(below.plan))
+      rewritten.bySpark(request, below).getOrElse(rewritten.inPython(below.plan))
     }
   }
 }
@@ -51,7 +44,7 @@ private[rules] final class PartialAggregates(driver: WeldDriver, conf: SQLConf) 
  * Rewrites one Aggregate by the service's reply about its calls. Functions match by position, because Arrow requires distinct
  * names.
  */
-private final class Rewriting(aggregate: Aggregate, calls: Seq[AggregateExpression], scalars: Seq[PythonUDF], reply: JsonNode) {
+private final class Rewriting(aggregate: Aggregate, calls: Seq[AggregateExpression], scalars: Seq[PythonUDF], reply: PartialReply) {
   private val keys = aggregate.groupingExpressions.zipWithIndex.map { case (key, i) => Alias(key, s"key$i")() }
   private val (groups, results) = columns(scalars.map(_.dataType)).splitAt(keys.length)
 
@@ -59,23 +52,23 @@ private final class Rewriting(aggregate: Aggregate, calls: Seq[AggregateExpressi
   def inPython(below: LogicalPlan): LogicalPlan = {
     val arguments = scalars.flatMap(_.children).zipWithIndex.map { case (value, i) => Alias(valueOf(value), s"argument$i")() }
     val states = columns(scalars.map(_ => BinaryType))
-    val told = record("states of each group before the shuffle, merged after it, by annotation", Rewritten.approximate(reply))
-    val before = mapped("before", states, Project(keys ++ arguments, below), told)
+    val told = record("states of each group before the shuffle, merged after it, by annotation", reply.kept.map(_.text))
+    val before = mapped(reply.before.bytes, states, Project(keys ++ arguments, below), told)
     val shuffled =
       if (keys.isEmpty) Repartition(1, shuffle = true, before)
       else RepartitionByExpression(states.take(keys.length), before, None, None)
-    asResults(mapped("after", groups ++ results, shuffled, told))
+    asResults(mapped(reply.after.bytes, groups ++ results, shuffled, told))
   }
 
   /**
    * Lets Spark aggregate the elements of the states, so that Python only finishes them; None where the service does not allow it.
    */
-  def bySpark(request: FunctionRequest, below: ArgumentPlan): Option[LogicalPlan] = {
-    val replies = reply.path("parts").elements().asScala.map(_.elements().asScala.toSeq).toSeq
-    val kept = (replies.flatten.flatMap(Rewritten.approximate) ++ Rewritten.approximate(reply)).distinct
+  def bySpark(request: FunctionRequest[_], below: ArgumentPlan): Option[LogicalPlan] = reply.finish.flatMap { finish =>
+    val replies = reply.parts.getOrElse(Nil)
+    val kept = (replies.flatten.flatMap(_.kept) ++ reply.kept).map(_.text).distinct
     val told = record("states of each group by Spark's own aggregation, finished in Python, by annotation", kept)
     val read = scalars.zip(replies).flatMap { case (udf, parts) => parts.map(Reductions.read(udf, below, request, _, told)) }
-    if (replies.isEmpty || read.exists(_.isLeft)) None
+    if (replies.size != scalars.size || read.exists(_.isLeft)) None
     else {
       val parts = read.zipWithIndex.collect { case (Right(part), i) => Alias(part.expression, s"part$i")() }
       val rows = Alias(Count(Literal(1)).toAggregateExpression(), "rows")()
@@ -83,7 +76,7 @@ private final class Rewriting(aggregate: Aggregate, calls: Seq[AggregateExpressi
       val whole = Aggregate(aggregate.groupingExpressions, keys ++ parts ++ extra, below.plan)
       val there =
         if (keys.isEmpty) Project(parts.map(_.toAttribute), Filter(GreaterThan(rows.toAttribute, Literal(0L)), whole)) else whole
-      Some(asResults(mapped("finish", groups ++ results, there, told)))
+      Some(asResults(mapped(finish.bytes, groups ++ results, there, told)))
     }
   }
 
@@ -93,9 +86,8 @@ private final class Rewriting(aggregate: Aggregate, calls: Seq[AggregateExpressi
   private def record(what: String, kept: Seq[String]) =
     Rewritten(scalars.head.resultId.id, scalars.map(_.name).mkString(", "), Rewritten.Partial, what, kept, Nil)
 
-  private def mapped(command: String, output: Seq[Attribute], child: LogicalPlan, record: Rewritten): LogicalPlan = {
-    val bytes = HexFormat.of().parseHex(reply.path(command).asText)
-    val function = CurrentSpark.withCommand(scalars.head.func, bytes, scalars.map(_.func))
+  private def mapped(command: Array[Byte], output: Seq[Attribute], child: LogicalPlan, record: Rewritten): LogicalPlan = {
+    val function = CurrentSpark.withCommand(scalars.head.func, command, scalars.map(_.func))
     val udf = PythonUDF(record.udf, function, DataTypeUtils.fromAttributes(output), child.output, EvalTypes.MapArrow, true)
     Rewritten.mark(udf, record)
     CurrentSpark.mapInArrow(udf, output, child)

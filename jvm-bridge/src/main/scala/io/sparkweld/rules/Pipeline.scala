@@ -1,6 +1,7 @@
 package io.sparkweld.rules
 
-import io.sparkweld.compile.{FormOrigin, ModelBlock, ModelFile, ModuleRecord, PipelineRequest, Watch, WorkerModules, WorkerPython}
+import io.sparkweld.compile.{FormOrigin, ModelBlock, ModuleRecord, PipelineRequest, Watch, WorkerModules, WorkerPython}
+import io.sparkweld.contract.ModelFile
 import io.sparkweld.plan.{KernelInput, KernelPlan, StructOutput, VectorOutput}
 
 import org.apache.spark.sql.types.{DataType, DoubleType}

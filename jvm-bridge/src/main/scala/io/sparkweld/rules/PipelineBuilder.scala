@@ -3,10 +3,9 @@ package io.sparkweld.rules
 import scala.collection.mutable
 import scala.jdk.CollectionConverters._
 
-import com.fasterxml.jackson.databind.node.{ArrayNode, ObjectNode}
-
-import io.sparkweld.SparkWeldConf
-import io.sparkweld.compile.{Digests, Frame, PipelineRequest, ServiceCommand, WorkerPaths, WorkerPython}
+import io.sparkweld.{contract, SparkWeldConf}
+import io.sparkweld.compile.{Digests, PipelineRequest, ServiceCommand, WorkerPaths, WorkerPython}
+import io.sparkweld.contract.OrNull
 import io.sparkweld.ml.{MlStages, StageTable, UnknownStage}
 import io.sparkweld.plan._
 import io.sparkweld.spark.{CurrentSpark, EvalTypes}
@@ -48,7 +47,7 @@ final class PipelineBuilder(
   private val commands = mutable.LinkedHashSet.empty[ServiceCommand]
   private val workers = mutable.LinkedHashSet.empty[WorkerPython]
   private val names = mutable.LinkedHashSet.empty[String]
-  private val steps = Frame.mapper.createArrayNode()
+  private val steps = mutable.ArrayBuffer.empty[contract.Step]
   private var numbered = 0
   private var step = 0
   private var filters = false
@@ -79,7 +78,7 @@ final class PipelineBuilder(
 
   private def add(node: SparkPlan): Unit = Step.of(node) match {
     case Some(FilterStep(condition)) =>
-      steps.addObject().put("kind", "filter").set[ObjectNode]("condition", codec.encode(condition))
+      steps += contract.FilterStep(codec.encode(condition))
       filters = true
     case Some(ProjectStep(columns)) => addProject(columns)
     case Some(PythonStep(udfs, results, _)) => addPython(udfs, results)
@@ -88,7 +87,7 @@ final class PipelineBuilder(
   }
 
   private def addProject(columns: Seq[NamedExpression]): Unit = {
-    val computed = Frame.mapper.createArrayNode()
+    val computed = mutable.ArrayBuffer.empty[contract.ProjectedColumn]
     val made = columns.map {
       case attribute: Attribute => attribute.exprId -> sourceOf(attribute)
       case alias @ Alias(attribute: Attribute, _) => alias.exprId -> sourceOf(attribute)
@@ -99,57 +98,52 @@ final class PipelineBuilder(
         }
         val name = fresh(if (isWords) "words" else alias.name) // OneVsRestModel generates a new name for each query
         if (isWords) words(name) = step
-        computed.addObject().put("name", name).set[ObjectNode]("expr", codec.encode(alias.child))
+        computed += contract.ProjectedColumn(name, codec.encode(alias.child))
         alias.exprId -> Made(name, alias.dataType)
       case other => throw new UnsupportedExpression(other.prettyName)
     }
     sources ++= made
-    if (!computed.isEmpty) steps.addObject().put("kind", "project").set[ObjectNode]("columns", computed)
-    else steps.addObject().put("kind", "project").putArray("columns")
+    steps += contract.ProjectStep(computed.toSeq)
   }
 
   private def addPython(udfs: Seq[PythonUDF], results: Seq[Attribute]): Unit = {
-    val array = Frame.mapper.createArrayNode()
-    udfs.zip(results).foreach { case (udf, result) =>
-      val name = fresh(result.name)
-      val entry = array.addObject().put("name", udf.name).put("result", name)
-      entry.set[ObjectNode]("udf", function(udf))
-      sources(result.exprId) = result.dataType match {
+    steps += contract.PythonStep(udfs.zip(results).map { case (udf, result) =>
+      val entry = contract.UdfEntry(udf.name, fresh(result.name), function(udf))
+      result.dataType match {
         case struct: StructType =>
-          val fields = struct.fields.map(field => fresh(s"${result.name}.${field.name}"))
-          fields.foreach(entry.withArray[ArrayNode]("fields").add)
-          MadeStruct(fields.toSeq, struct)
-        case dataType => Made(name, dataType)
+          val fields = struct.fields.map(field => fresh(s"${result.name}.${field.name}")).toSeq
+          sources(result.exprId) = MadeStruct(fields, struct)
+          entry.copy(fields = Some(fields))
+        case dataType =>
+          sources(result.exprId) = Made(entry.result, dataType)
+          entry
       }
-    }
-    steps.addObject().put("kind", "python").set[ObjectNode]("udfs", array)
+    })
   }
 
   /** Adds a map, which is a function from one struct, the row, to the columns of another. */
   private def addMap(udf: PythonUDF, input: Seq[Attribute], output: Seq[Attribute]): Unit = {
     val call = function(udf, Nil)
-    val row = call.withArray[ArrayNode]("args").addObject().putNull("name").putObject("expr").put("op", "CreateNamedStruct")
-    row.set[ObjectNode]("type", ExpressionCodec.typeOf(DataTypeUtils.fromAttributes(input)))
-    row.put("nullable", false)
-    val (fields, fieldNames) = (row.putArray("args"), row.putArray("names"))
-    taking = Some(udf)
-    try input.foreach { attribute =>
-      fieldNames.add(attribute.name)
-      fields.add(codec.encode(attribute))
-    } finally taking = None
-    val step = steps.addObject().put("kind", "map").put("name", udf.name)
-    step.set[ObjectNode]("udf", call)
-    val results = step.putArray("results")
-    output.foreach { attribute =>
+    val row = struct(udf, DataTypeUtils.fromAttributes(input))(input.map(codec.encode))
+    val results = output.map { attribute =>
       val name = fresh(attribute.name)
-      results.add(name)
       sources(attribute.exprId) = Made(name, attribute.dataType)
+      name
     }
+    steps += contract.MapStep(udf.name, call.copy(args = Seq(contract.Argument(expr = Some(row)))), results)
   }
 
-  private def function(udf: PythonUDF): ObjectNode = function(udf, udf.children)
+  /** Returns a struct of the fields `of`, an argument of `udf`. */
+  private def struct(udf: PythonUDF, dataType: StructType)(of: => Seq[contract.Expression]): contract.Expression = {
+    taking = Some(udf)
+    try contract.Expression("CreateNamedStruct", `type` = ExpressionCodec.typeOf(dataType), nullable = Some(false), args = Some(of),
+      names = Some(dataType.fieldNames.toSeq))
+    finally taking = None
+  }
 
-  private def function(udf: PythonUDF, children: Seq[Expression]): ObjectNode = {
+  private def function(udf: PythonUDF): contract.Udf = function(udf, udf.children)
+
+  private def function(udf: PythonUDF, children: Seq[Expression]): contract.Udf = {
     names += udf.name
     if (!SparkWeldConf.Unpickle.get(appConf)) throw refusedUdf(udf, Refusal("SW871"))
     if (!udf.udfDeterministic) throw refusedUdf(udf, Refusal("SW302", "udf" -> udf.name))
@@ -158,67 +152,48 @@ final class PipelineBuilder(
     workers += WorkerPython.of(function.pythonExec, function.envVars, function.pythonIncludes)
     includes ++= WorkerPaths.includes(function.pythonIncludes.asScala.toSeq)
     versions += function.pythonVer
-    val node = Frame.newObject().put("name", udf.name).put("payload", payload(function.command)).put("evalType", udf.evalType)
-    node.set[ObjectNode]("returnType", ExpressionCodec.typeOf(udf.dataType))
-    node.put("deterministic", udf.udfDeterministic)
-    val broadcasts = node.putArray("broadcasts")
+    val number = payload(function.command)
     val variables = function.broadcastVars.asScala
     if (variables.nonEmpty && CurrentSpark.broadcastsAreEncrypted) throw refusedUdf(udf, Refusal("SW303", "udf" -> udf.name))
-    variables.foreach(variable => broadcasts.addObject().put("id", variable.id).put("path", variable.value.path))
-    val args = node.putArray("args")
-    children.foreach(child => args.add(argument(udf, child)))
-    node
+    val broadcasts = variables.map(variable => contract.BroadcastFile(variable.id, variable.value.path)).toSeq
+    contract.Udf(udf.name, number, udf.evalType, ExpressionCodec.typeOf(udf.dataType), udf.udfDeterministic, broadcasts,
+      children.map(argument(udf, _)))
   }
 
-  private def argument(udf: PythonUDF, child: Expression): ObjectNode = {
+  private def argument(udf: PythonUDF, child: Expression): contract.Argument = {
     val (name, value) = child match {
-      case NamedArgumentExpression(key, named) => (Some(key), named)
-      case positional => (None, positional)
+      case NamedArgumentExpression(key, named) => (OrNull(Some(key)), named)
+      case positional => (OrNull(None), positional)
     }
-    val node = Frame.newObject()
     value match {
-      case inner: PythonUDF => node.set[ObjectNode]("udf", function(inner))
+      case inner: PythonUDF => contract.Argument(udf = Some(function(inner)), name = name)
       case attribute: Attribute if attribute.dataType.isInstanceOf[StructType] =>
-        node.set[ObjectNode]("expr", flatten(udf, attribute))
+        contract.Argument(expr = Some(flatten(udf, attribute)), name = name)
       case vector if MlStages.isVector(vector.dataType) => throw wrongType(udf, vector.sql, vector.dataType)
       case expression =>
         taking = Some(udf)
-        try node.set[ObjectNode]("expr", codec.encode(expression))
+        try contract.Argument(expr = Some(codec.encode(expression)), name = name)
         catch { case unsupported: UnsupportedExpression =>
           throw refusedUdf(udf, Refusal("SW306", "udf" -> udf.name, "what" -> unsupported.what)) }
         finally taking = None
     }
-    name match {
-      case Some(key) => node.put("name", key)
-      case None => node.putNull("name")
-    }
-    node
   }
 
   /**
    * Encodes a struct column of the child as a struct of its fields' columns. A batch in which the struct itself is NULL runs in
    * Python.
    */
-  private def flatten(udf: PythonUDF, attribute: Attribute): ObjectNode = {
-    val fields = attribute.dataType.asInstanceOf[StructType].fields
+  private def flatten(udf: PythonUDF, attribute: Attribute): contract.Expression = {
+    val dataType = attribute.dataType.asInstanceOf[StructType]
     sources.get(attribute.exprId) match {
       case Some(_: FromChild | _: MadeStruct) => ()
       case _ => throw refusedUdf(udf, Refusal("SW305", "udf" -> udf.name, "column" -> attribute.name))
     }
-    val node = Frame.newObject().put("op", "CreateNamedStruct")
-    node.set[ObjectNode]("type", ExpressionCodec.typeOf(attribute.dataType))
-    node.put("nullable", false)
-    val (array, fieldNames) = (node.putArray("args"), node.putArray("names"))
-    taking = Some(udf)
-    try fields.zipWithIndex.foreach { case (field, j) =>
-      fieldNames.add(field.name)
-      array.add(this.field(attribute, j))
-    } finally taking = None
-    node
+    struct(udf, dataType)(dataType.fields.indices.map(field(attribute, _)))
   }
 
   /** Encodes a field of a struct column, or of the struct that a UDF of this chain returns. */
-  private def field(attribute: Attribute, ordinal: Int): ObjectNode = {
+  private def field(attribute: Attribute, ordinal: Int): contract.Expression = {
     val struct = attribute.dataType.asInstanceOf[StructType]
     val (field, title) = (struct(ordinal), s"${attribute.name}.${struct(ordinal).name}")
     if (!ExpressionCodec.holds(field.dataType)) {
@@ -226,15 +201,15 @@ final class PipelineBuilder(
       throw new UnsupportedExpression(s"$title of type ${field.dataType.sql}")
     }
     sourceOf(attribute) match {
-      case MadeStruct(names, _) => reference(names(ordinal), field.dataType, field.nullable)
+      case MadeStruct(names, _) => ExpressionCodec.column(names(ordinal), field.dataType, field.nullable)
       case FromChild(i) =>
         val input = inputAt(Seq(i, ordinal), title, field.dataType, field.nullable)
-        reference(input.name, field.dataType, field.nullable)
+        ExpressionCodec.column(input.name, field.dataType, field.nullable)
       case Made(_, dataType) => throw new UnsupportedExpression(s"a field of ${dataType.sql}")
     }
   }
 
-  private def column(attribute: Attribute): ObjectNode = {
+  private def column(attribute: Attribute): contract.Expression = {
     val nullable = visible.getOrElse(attribute.exprId, attribute).nullable
     if (MlStages.isVector(attribute.dataType)) return fromHere(attribute)
     if (!ExpressionCodec.holds(attribute.dataType)) {
@@ -243,10 +218,10 @@ final class PipelineBuilder(
     }
     sourceOf(attribute) match {
       case Made(name, dataType) if words.contains(name) => throw new UnsupportedExpression(s"${attribute.name} of type ${dataType.sql}")
-      case Made(name, _) => reference(name, attribute.dataType, nullable)
+      case Made(name, _) => ExpressionCodec.column(name, attribute.dataType, nullable)
       case FromChild(i) =>
         val input = inputAt(Seq(i), childOutput(i).name, attribute.dataType, childOutput(i).nullable)
-        reference(input.name, attribute.dataType, nullable)
+        ExpressionCodec.column(input.name, attribute.dataType, nullable)
       case MadeStruct(_, struct) => throw new UnsupportedExpression(s"${attribute.name} of type ${struct.sql}")
     }
   }
@@ -255,18 +230,16 @@ final class PipelineBuilder(
    * Encodes a vector or a token list, neither of which is a column of a kernel; so the chain must make it, or take a stored
    * vector apart.
    */
-  private def fromHere(attribute: Attribute): ObjectNode = sourceOf(attribute) match {
-    case Made(name, dataType) => reference(name, dataType, attribute.nullable)
+  private def fromHere(attribute: Attribute): contract.Expression = sourceOf(attribute) match {
+    case Made(name, dataType) => ExpressionCodec.column(name, dataType, attribute.nullable)
     case FromChild(i) if MlStages.isVector(attribute.dataType) =>
-      val node = Frame.newObject().put("op", "StoredVector").put("type", "vector").put("nullable", attribute.nullable)
-      MlStages.sizeOf(attribute).fold(node.putNull("size"))(node.put("size", _))
-      val array = node.put("name", attribute.name).putArray("args")
-      MlStages.StoredFields.foreach { case (ordinal, name, dataType, nullable) =>
+      val fields = MlStages.StoredFields.map { case (ordinal, name, dataType, nullable) =>
         val input = inputAt(Seq(i, ordinal), s"${attribute.name}.$name", dataType, nullable)
         if (nullable) input.nulls = NullPolicy.Read
-        array.add(reference(input.name, dataType, nullable))
+        ExpressionCodec.column(input.name, dataType, nullable)
       }
-      node
+      contract.Expression("StoredVector", Some(attribute.name), ExpressionCodec.typeOf(attribute.dataType), Some(attribute.nullable),
+        size = Some(OrNull(MlStages.sizeOf(attribute))), args = Some(fields))
     case _ => throw new ChainRefused(Refusal("SW902", "column" -> attribute.name).copy(step = Some(step)))
   }
 
@@ -274,12 +247,6 @@ final class PipelineBuilder(
   private def wordsOf(attribute: Attribute): Option[Int] = sourceOf(attribute) match {
     case Made(name, _) => words.get(name)
     case _ => None
-  }
-
-  private def reference(name: String, dataType: DataType, nullable: Boolean): ObjectNode = {
-    val node = Frame.newObject().put("op", "Column").put("name", name)
-    node.set[ObjectNode]("type", ExpressionCodec.typeOf(dataType))
-    node.put("nullable", nullable)
   }
 
   private def inputAt(path: Seq[Int], name: String, dataType: DataType, nullable: Boolean): Input =
@@ -298,7 +265,7 @@ final class PipelineBuilder(
     })
     val outputs = PipelineOutputs(nodes.last.output.map(sourceOf))
     val kernelInputs = inputs.values.map(input => KernelInput(input.path.toArray, input.dataType, input.nulls))
-    Pipeline(new PipelineRequest(commands.head, request(outputs), blobs.toSeq), kernelInputs.toArray, outputs.layout,
+    Pipeline(PipelineRequest(commands.head, request(outputs), blobs.toSeq), kernelInputs.toArray, outputs.layout,
       outputs.structs.toArray, outputs.types.toArray, names.toSeq ++ stages.names, filters || maps, workers.toSeq)
   }
 
@@ -307,28 +274,26 @@ final class PipelineBuilder(
     if (!filters && !maps) 0L
     else nodes.iterator.flatMap(_.logicalLink).map(RowEstimate.ofTask(_, conf)).nextOption().getOrElse(0L)
 
-  private def request(outputs: PipelineOutputs): ObjectNode = {
-    val request = Frame.newObject().put("op", "compile").put("label", (names ++ stages.names).mkString(", "))
-    val array = request.putArray("inputs")
-    inputs.values.foreach { input =>
-      val node = array.addObject().put("name", input.name)
-      node.set[ObjectNode]("type", ExpressionCodec.typeOf(input.dataType))
-      node.put("nullable", input.nullable)
-      node.put("state", if (input.nulls == NullPolicy.Read) "nullable" else "dense")
-    }
-    request.set[ObjectNode]("steps", steps)
-    val stored = request.putArray("outputs")
-    outputs.names.foreach(stored.add)
-    if (!stages.isEmpty) {
-      stages.addTo(request)
-      outputs.vectors.foreach(request.withArray[ArrayNode]("vectors").add)
-    }
-    val rowwise =
-      !seesBatchState && !maps && !filters && outputs.structs.isEmpty && (names.nonEmpty || !stages.isEmpty)
-    request.put(PipelineRequest.CpuMs, SparkWeldConf.CompileCpuTime.get(conf))
-    request.put("filtered", filters).put("mayFilter", maps).put("rowwise", rowwise).put("regrouped", regrouped)
-    request.set[ObjectNode]("conf", PipelineSettings.of(conf, rows))
-    request.set[ObjectNode]("python", PipelineSettings.python(conf, appConf, includes, versions))
+  private def request(outputs: PipelineOutputs): contract.CompileRequest = {
+    val hasStages = !stages.isEmpty
+    contract.CompileRequest(
+      op = contract.Operation.Compile.name,
+      label = (names ++ stages.names).mkString(", "),
+      inputs = inputs.values.map { input =>
+        val state = if (input.nulls == NullPolicy.Read) "nullable" else "dense"
+        contract.Input(input.name, ExpressionCodec.typeOf(input.dataType), input.nullable, state)
+      }.toSeq,
+      steps = steps.toSeq,
+      outputs = outputs.names,
+      stages = Option.when(hasStages)(stages.descriptions),
+      vectors = Option.when(hasStages && outputs.vectors.nonEmpty)(outputs.vectors),
+      cpuMs = Some(SparkWeldConf.CompileCpuTime.get(conf)),
+      filtered = filters,
+      mayFilter = maps,
+      rowwise = Some(!seesBatchState && !maps && !filters && outputs.structs.isEmpty && (names.nonEmpty || hasStages)),
+      regrouped = Some(regrouped),
+      conf = PipelineSettings.of(conf, rows),
+      python = PipelineSettings.python(conf, appConf, includes.toSeq, versions.toSeq))
   }
 
   private def sourceOf(attribute: Attribute): Source =

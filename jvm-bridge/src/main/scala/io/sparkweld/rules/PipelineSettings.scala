@@ -1,9 +1,10 @@
 package io.sparkweld.rules
 
-import com.fasterxml.jackson.databind.node.ObjectNode
+import scala.collection.immutable.SortedMap
 
 import io.sparkweld.SparkWeldConf
 import io.sparkweld.compile.{Compiler, Frame, WorkerPaths}
+import io.sparkweld.contract.{FileAccess, Settings, WorkerDescription}
 import io.sparkweld.host.PythonLaunch
 import io.sparkweld.spark.CurrentSpark
 import io.sparkweld.support.Mode
@@ -33,37 +34,34 @@ private[rules] object PipelineSettings {
   }
 
   /** Returns the session's settings. `rows`: estimated rows per task. */
-  def of(conf: SQLConf, rows: => Long): ObjectNode = {
-    val node = Frame.newObject().put("exact", SparkWeldConf.ExactEnabled.get(conf)).put("timezone", conf.sessionLocalTimeZone)
-      .put("ansi", conf.ansiEnabled)
-      .put("modelBytes", math.min(Frame.MaxBlob, Runtime.getRuntime.maxMemory / HeapsPerModel))
-    // a power of two, so that a growing table rarely makes a new request
-    if (SparkWeldConf.ScoreBounds.get(conf) == Mode.Auto && bounds(conf, rows)) {
-      node.put("bounds", java.lang.Long.highestOneBit(rows)).put("timeout", SparkWeldConf.CompileTimeout.get(conf))
-    } else node.put("bounds", bounds(conf, rows))
-    val pandas = node.putObject("pandas")
+  def of(conf: SQLConf, rows: => Long): Settings = {
+    val bounded = bounds(conf, rows)
+    val isChoice = bounded && SparkWeldConf.ScoreBounds.get(conf) == Mode.Auto
     val relevant = conf.getAllConfs.filter { case (key, _) => WorkerPrefixes.exists(key.startsWith) }
-    (relevant ++ CurrentSpark.workerSettings(conf)).toSeq.sorted.foreach { case (key, value) => pandas.put(key, value) }
-    node
+    Settings(
+      exact = Some(SparkWeldConf.ExactEnabled.get(conf)),
+      timezone = conf.sessionLocalTimeZone,
+      ansi = Some(conf.ansiEnabled),
+      modelBytes = Some(math.min(Frame.MaxBlob, Runtime.getRuntime.maxMemory / HeapsPerModel)),
+      // a power of two, so that a growing table rarely makes a new request
+      bounds = Some(if (isChoice) Right(java.lang.Long.highestOneBit(rows)) else Left(bounded)),
+      timeout = Option.when(isChoice)(SparkWeldConf.CompileTimeout.get(conf)),
+      pandas = Some(SortedMap((relevant ++ CurrentSpark.workerSettings(conf)).toSeq: _*)))
   }
 
   /**
    * Returns the description of the workers. `includes`: folders and archives on their import path. `versions`: of their Python.
    */
-  def python(conf: SQLConf, appConf: SparkConf, includes: Iterable[String], versions: Iterable[String]): ObjectNode = {
+  def python(conf: SQLConf, appConf: SparkConf, includes: Seq[String], versions: Seq[String]): WorkerDescription = {
     val folder = WorkerPaths.workingDirectory(appConf)
-    val importable = sys.env.get("PYTHONSAFEPATH").forall(_.isEmpty)
-    val python = Frame.newObject().put("local", WorkerPaths.isLocal(appConf)).put("importable", importable)
-    folder.foreach(python.put("folder", _))
-    val paths = python.putArray("includes")
-    includes.foreach(paths.add)
-    val pythons = python.putArray("versions")
-    versions.foreach(pythons.add)
     val limit = math.min(SparkWeldConf.ModelFilesMaxBytes.get(conf), SparkWeldConf.CompileCpuTime.get(conf) * Compiler.BytesPerMs)
-    if (limit > 0) {
-      val files = python.putObject("files").put("limit", limit)
-      files.put("folder", folder.getOrElse(PythonLaunch.workingDirectory.toString)).put("jobFiles", SparkFiles.getRootDirectory())
-    }
-    python
+    WorkerDescription(
+      local = Some(WorkerPaths.isLocal(appConf)),
+      importable = Some(sys.env.get("PYTHONSAFEPATH").forall(_.isEmpty)),
+      folder = folder,
+      includes = includes,
+      versions = Some(versions),
+      files = Option.when(limit > 0)(
+        FileAccess(limit, folder.getOrElse(PythonLaunch.workingDirectory.toString), SparkFiles.getRootDirectory())))
   }
 }

@@ -1,9 +1,9 @@
 package io.sparkweld.rules
 
 import java.io.File
-import java.util.Base64
 
 import io.sparkweld.{SparkWeldConf, SparkWeldRuntime, WeldDriver}
+import io.sparkweld.contract.{Constants, Operation}
 import io.sparkweld.plan.{Ranked, Shown}
 import io.sparkweld.spark.CurrentSpark
 import io.sparkweld.support.{Refusal, WarnOnce}
@@ -38,7 +38,8 @@ import org.apache.spark.sql.types.{DoubleType, FloatType}
  * answer. Runs once, before Spark moves operators.
  */
 object RankingRule extends Rule[LogicalPlan] {
-  private val certified = CertifiedModels("ranking", "ranking.json")
+  private val certified = new CertifiedModels(Operation.Ranking, Constants.shared.certificates.ranking,
+    (request, folder, state) => request.copy(rankings = Some(folder), state = Some(state)))
   private val Named = TreeNodeTag[String]("sparkweld.ranking")
   private val Done = TreeNodeTag[Unit]("sparkweld.ranked")
 
@@ -67,17 +68,20 @@ object RankingRule extends Rule[LogicalPlan] {
     case SortOrder(score: Attribute, Descending, NullsLast, _) +: _ if limit.outputSet.contains(score) =>
       for {
         (project, udf) <- defined(sort.child, score)
-        reply <- certified.of(udf, project, driver, conf, folder)
-        payload <- Option(reply.get("payload")).filterNot(_.isNull)
-        path = reply.path("path").asText
-        _ <- served(limit, udf, most, reply.path("fewest").asInt, path, driver)
+        reply <- certified.of(udf, project, driver.compiler, conf, folder)
+        payload <- reply.payload
+        path <- reply.path
+        fewest <- reply.fewest
+        above <- reply.limit
+        least <- reply.least
+        _ <- served(limit, udf, most, fewest, path, driver)
       } yield {
-        val small = CurrentSpark.withCommand(udf, Base64.getDecoder.decode(payload.asText)).copy(resultId = NamedExpression.newExprId)
-        val candidates = GreaterThan(Cast(small, DoubleType), Literal(reply.path("limit").asDouble))
+        val small = CurrentSpark.withCommand(udf, payload.bytes).copy(resultId = NamedExpression.newExprId)
+        val candidates = GreaterThan(Cast(small, DoubleType), Literal(above))
         val near = limit.transformUp { case one if one eq project => project.copy(child = Filter(candidates, project.child)) }
         val full = limit.clone()
         full.setTagValue(Done, ())
-        val shown = Shown(reply.path("least").asDouble, reply.path("most").asDouble(Double.PositiveInfinity))
+        val shown = Shown(least, reply.most.getOrElse(Double.PositiveInfinity))
         Ranked(near, full, most, score, shown, path)
       }
     case _ => None
@@ -100,7 +104,7 @@ object RankingRule extends Rule[LogicalPlan] {
    * rows.
    */
   private def served(limit: LogicalPlan, score: PythonUDF, most: Int, fewest: Int, path: String, driver: WeldDriver): Option[Unit] = {
-    lazy val equivalents = new CatalystEquivalents(driver, conf)
+    lazy val equivalents = new CatalystEquivalents(driver.compiler, conf)
     lazy val others = limit.collect { case node => node.expressions.flatMap(CatalystEquivalents.outermost).map(_ -> node.children) }.flatten
     val why =
       if (most < fewest) Some(s"it serves queries for $fewest rows or more")

@@ -1,16 +1,12 @@
 package io.sparkweld.rules
 
-import java.util.HexFormat
-
-import io.sparkweld.WeldDriver
+import io.sparkweld.compile.FunctionService
+import io.sparkweld.contract.{AggregateReply, Operation, RowColumn, SparkAggregate}
 import io.sparkweld.expressions.Moment2
 import io.sparkweld.spark.{CurrentSpark, EvalTypes}
 import io.sparkweld.support.{ExpressionDecoder, Refusal, Rewritten, UnsupportedExpression}
 
-import com.fasterxml.jackson.databind.JsonNode
-
 import scala.collection.mutable
-import scala.jdk.CollectionConverters._
 
 import org.apache.spark.sql.catalyst.expressions.{Left => _, Right => _, _}
 import org.apache.spark.sql.catalyst.expressions.aggregate._
@@ -57,14 +53,14 @@ object Reductions {
       below: ArgumentPlan,
       kind: String,
       slices: Boolean,
-      driver: WeldDriver,
+      service: FunctionService,
       conf: SQLConf): Either[Seq[Refusal], Reductions] =
     for {
-      plain <- FunctionRequest.of("aggregate", below.scalar(udf), below.output, conf)
-      request = if (slices) plain.saying("frames", 1) else plain
-      reply <- driver.compiler.translate(request.pipeline.request, QueryPatience.of(conf))
+      plain <- FunctionRequest.of(Operation.Aggregate, below.scalar(udf), below.output, conf)
+      request = if (slices) plain.having(_.copy(frames = Some(1))) else plain
+      reply <- request.answer(service, conf)
       what = if (kind == "window") "aggregated by Spark's own window operator" else "partial and final aggregation"
-      record = Rewritten(udf.resultId.id, udf.name, kind, what, Rewritten.approximate(reply), Rewritten.notes(reply))
+      record = Rewritten(udf.resultId.id, udf.name, kind, what, reply.kept.map(_.text), reply.notes.distinct)
       made <- read(below.scalar(udf), below, request, reply, record)
       _ <- Either.cond(made.dataType == udf.dataType, (), Seq(unknown(s"a result of type ${made.dataType.sql}")))
     } yield made
@@ -73,25 +69,25 @@ object Reductions {
   def read(
       udf: PythonUDF,
       below: ArgumentPlan,
-      request: FunctionRequest,
-      reply: JsonNode,
+      request: FunctionRequest[_],
+      reply: AggregateReply,
       record: Rewritten): Either[Seq[Refusal], Reductions] =
     try {
-      val values = reply.path("columns").elements().asScala
-        .map(json => json.path("name").asText -> below.value(udf, json, request.column)).toMap
+      val values = reply.columns.map(value => value.name -> below.value(udf, value, request.column)).toMap
       val rows = new ExpressionDecoder(name => values.getOrElse(name, request.column(name)))
-      val aggregates = reply.path("aggregates").elements().asScala.toSeq
-        .map(json => (aggregateOf(json, rows), json.path("states").asBoolean))
+      val aggregates = reply.aggregates.map(aggregate => (aggregateOf(aggregate, rows), aggregate.states))
       val places = aggregates.map { case (aggregate, _) => AttributeReference("aggregate", aggregate.dataType)() }
-      val result = new ExpressionDecoder(name => places(name.stripPrefix("aggregate").toInt)).decode(reply.path("result"))
+      val named = places.indices.map(at => s"aggregate$at").zip(places).toMap
+      val result = new ExpressionDecoder(name => named.getOrElse(name, throw new UnsupportedExpression(s"the column $name")))
+        .decode(reply.result)
       Right(new Reductions(aggregates, places, result, record))
     } catch { case error: UnsupportedExpression => Left(Seq(unknown(error.what))) }
 
   private def unknown(what: String) = Refusal("SW512", "what" -> s"it contains $what")
 
-  private def aggregateOf(json: JsonNode, rows: ExpressionDecoder): AggregateExpression = {
-    lazy val value = rows.decode(json.path("expr"))
-    val function: AggregateFunction = json.path("kind").asText match {
+  private def aggregateOf(encoded: SparkAggregate, rows: ExpressionDecoder): AggregateExpression = {
+    lazy val value = rows.decode(encoded.expr.getOrElse(throw new UnsupportedExpression(s"an aggregate ${encoded.kind} of nothing")))
+    val function: AggregateFunction = encoded.kind match {
       case "rows" => Count(Literal(1))
       case "sum" if value.dataType == LongType || value.dataType == DoubleType => CurrentSpark.wrappingSum(value)
       case "min" => Min(value)
@@ -116,11 +112,10 @@ final class ArgumentPlan(child: LogicalPlan) {
   def output: Seq[Attribute] = plan.output
 
   /** Returns the column of a row value for which the service generated a scalar UDF, in the environment of `udf`. */
-  def value(udf: PythonUDF, json: JsonNode, column: String => Expression): Attribute = {
-    val function = CurrentSpark.withCommand(udf.func, HexFormat.of().parseHex(json.path("payload").asText), Nil)
-    val arguments = json.path("args").elements().asScala.map(name => column(name.asText)).toSeq
-    val made = PythonUDF(s"${udf.name}, row-local", function, ExpressionDecoder.typeOf(json), arguments, EvalTypes.ScalarPandas,
-      udfDeterministic = true)
+  def value(udf: PythonUDF, encoded: RowColumn, column: String => Expression): Attribute = {
+    val function = CurrentSpark.withCommand(udf.func, encoded.payload.bytes, Nil)
+    val made = PythonUDF(s"${udf.name}, row-local", function, ExpressionDecoder.typeOf(encoded.`type`), encoded.args.map(column),
+      EvalTypes.ScalarPandas, udfDeterministic = true)
     values.getOrElseUpdate(made.canonicalized, Alias(made, made.name)()).toAttribute
   }
 

@@ -33,7 +33,7 @@ object SortedCalls extends Rule[LogicalPlan] with AliasHelper {
     }
 
   private def rewrite(plan: LogicalPlan, driver: WeldDriver): LogicalPlan = {
-    lazy val equivalents = new CatalystEquivalents(driver, conf)
+    lazy val equivalents = new CatalystEquivalents(driver.compiler, conf)
     def sorted(sort: Sort): Option[Sort] = {
       val apart = !sort.child.expressions.exists(_.containsPattern(PYTHON_UDF))
       Option.when(!isLimited(sort.child) && (apart || callsOf(sort).forall(equivalents.isIndependent(_, sort.children))))(byColumns(sort))

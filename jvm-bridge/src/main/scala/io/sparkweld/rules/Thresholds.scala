@@ -1,6 +1,7 @@
 package io.sparkweld.rules
 
 import io.sparkweld.SparkWeldConf
+import io.sparkweld.contract.Constants
 import io.sparkweld.plan.{MapStep, ProjectStep, WeldExec, WeldThresholdExec}
 import io.sparkweld.support.Mode
 
@@ -25,8 +26,8 @@ import org.apache.spark.sql.types.DoubleType
  * columns.
  */
 private[rules] object Thresholds {
-  /** Marks the notes of a program with bounds: see udf_compiler/requests/pipeline.py. */
-  private val Bounded = "rows whose score bound cannot pass the filter"
+  /** Marks the notes of a program with bounds. */
+  private val Bounded = Constants.shared.boundedNote
   /**
    * Minimum rows of a task per requested row. For the first 10 of each of 10,000 groups of 25 rows, bounds cost more than they
    * save.

@@ -1,11 +1,12 @@
 package io.sparkweld.rules
 
-import io.sparkweld.{SparkWeldConf, SparkWeldRuntime, WeldDriver}
+import io.sparkweld.{SparkWeldConf, SparkWeldRuntime}
+import io.sparkweld.compile.FunctionService
+import io.sparkweld.contract.Operation
 import io.sparkweld.spark.EvalTypes
 import io.sparkweld.support.{Backend, Rewritten, WarnOnce}
 
 import scala.collection.mutable
-import scala.jdk.CollectionConverters._
 
 import org.apache.spark.sql.catalyst.expressions.{Left => _, Right => _, _}
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan
@@ -34,33 +35,36 @@ object UnreadArguments extends Rule[LogicalPlan] {
     else SparkWeldRuntime.driver match {
       case Some(driver) if SparkWeldConf.Enabled.get(conf) && SparkWeldConf.PushdownEnabled.get(conf) &&
           Backend.of(conf) != Backend.Python =>
-        WarnOnce.guard("the search for columns that no function reads", plan) {
-          plan.transformAllExpressionsWithPruning(_.containsPattern(PYTHON_UDF)) {
-            case udf: PythonUDF if isNew(udf) => rewritten(udf, driver)
-          }
-        }
+        WarnOnce.guard("the search for columns that no function reads", plan)(rewrite(plan, driver.compiler))
       case _ => plan
+    }
+
+  private[rules] def rewrite(plan: LogicalPlan, service: FunctionService): LogicalPlan =
+    plan.transformAllExpressionsWithPruning(_.containsPattern(PYTHON_UDF)) {
+      case udf: PythonUDF if isNew(udf) => rewritten(udf, service)
     }
 
   private def isNew(udf: PythonUDF): Boolean =
     udf.evalType == EvalTypes.ScalarPandas && udf.udfDeterministic && udf.getTagValue(Asked).isEmpty
 
-  private def rewritten(udf: PythonUDF, driver: WeldDriver): PythonUDF = {
+  private def rewritten(udf: PythonUDF, service: FunctionService): PythonUDF = {
     val question = new Question
     val general = withChildren(udf, udf.children.map(question.replaced))
-    if (question.values.size < Fewest) udf else withConstants(udf, general, question.values.toMap, driver)
+    if (question.values.size < Fewest) udf else withConstants(udf, general, question.values.toMap, service)
   }
 
   /** @param general the call over columns that represent `values` */
   private def withConstants(
-      udf: PythonUDF, general: PythonUDF, values: Map[AttributeReference, Expression], driver: WeldDriver): PythonUDF = {
+      udf: PythonUDF, general: PythonUDF, values: Map[AttributeReference, Expression], service: FunctionService): PythonUDF = {
     val columns = general.children.flatMap(_.collect { case column: AttributeReference if values.contains(column) => column })
     val read = for {
-      request <- FunctionRequest.of("reads", general, columns, conf)
-      reply <- driver.compiler.translate(request.pipeline.request, QueryPatience.of(conf))
-    } yield reply.path("inputs").elements().asScala.flatMap(name => request.column(name.asText).references.map(_.exprId)).toSet
+      request <- FunctionRequest.of(Operation.Reads, general, columns, conf)
+      reply <- request.answer(service, conf)
+    } yield Option.when(reply.inputs.forall(request.columns.contains)) {
+      reply.inputs.flatMap(request.column(_).references.map(_.exprId)).toSet
+    }
     // One column stays, so that batches have a length.
-    val unread = columns.filterNot(column => read.fold(_ => true, _.contains(column.exprId))).take(columns.size - 1)
+    val unread = columns.filterNot(column => read.toOption.flatten.forall(_.contains(column.exprId))).take(columns.size - 1)
     val back = values ++ unread.map(column => column -> Literal.default(column.dataType))
     val made = if (unread.isEmpty) udf else withChildren(udf, general.children.map(_.transform {
       case column: AttributeReference if back.contains(column) => back(column)

@@ -179,7 +179,7 @@ private final class ChainRewriter(driver: WeldDriver) {
   private def pipelineOver(run: IndexedSeq[SparkPlan], child: SparkPlan, above: Option[SparkPlan]): Option[SparkPlan] = above match {
     case Some(python: ArrowEvalPythonExec)
         if FusedFunctions.has(python) && run.nonEmpty && !run.exists(KernelNode.is) && child.supportsColumnar =>
-      val functions = new FusedFunctions(driver, conf)
+      val functions = new FusedFunctions(driver.compiler, conf)
       functions.lifted(python).flatMap { lifted =>
         val arguments = if (lifted eq python) Nil else Seq(lifted.child)
         compile(run ++ arguments, child) match {
@@ -198,14 +198,14 @@ private final class ChainRewriter(driver: WeldDriver) {
       case (python: ArrowEvalPythonExec, ours @ (_: WeldExec | _: PipelineExec)) if hasBatchesOf(python, ours) =>
         python.withNewChildren(Seq(SparkBatchesExec.keptBy(ours)))
       case (python: ArrowEvalPythonExec, ours @ (_: WeldExec | _: PipelineExec)) =>
-        val fed = if (FusedFunctions.has(python)) new FusedFunctions(driver, conf).fedFromKernel(python, ours, python.output) else None
+        val fed = if (FusedFunctions.has(python)) new FusedFunctions(driver.compiler, conf).fedFromKernel(python, ours, python.output) else None
         fed.getOrElse(python.withNewChildren(Seq(RowInputExec(ours))))
       case (python: ArrowEvalPythonExec, columnar) if columnar.supportsColumnar && !python.child.supportsColumnar =>
         python.withNewChildren(Seq(RowInputExec(columnar))) // such as a union of kernels
       case _ => node.withNewChildren(Seq(child))
     }
     kept match {
-      case python: ArrowEvalPythonExec if FusedFunctions.has(python) => new FusedFunctions(driver, conf).placed(python)
+      case python: ArrowEvalPythonExec if FusedFunctions.has(python) => new FusedFunctions(driver.compiler, conf).placed(python)
       case other => other
     }
   }
@@ -323,7 +323,7 @@ private final class ChainRewriter(driver: WeldDriver) {
   private def tagged(node: SparkPlan, refusals: Seq[Refusal]): SparkPlan = {
     RefusalTags.set(node, refusals)
     node match {
-      case arrow: ArrowEvalPythonExec => new FusedFunctions(driver, conf).in(arrow, refusals)
+      case arrow: ArrowEvalPythonExec => new FusedFunctions(driver.compiler, conf).in(arrow, refusals)
       case other => other
     }
   }

@@ -1,37 +1,41 @@
 package io.sparkweld.spark
 
+import io.sparkweld.contract.Constants
+
 /**
  * Names the eval types of Python functions that SparkWeld distinguishes.
  *
  * The numbers are those of `PythonEvalType`, PySpark's protocol: a line of Spark may lack one, and none changes its meaning.
  */
 object EvalTypes {
+  private val numbers = Constants.shared.evalTypes
+
   /** Plain `udf`, rows pickled. */
-  val Batched: Int = 100
+  val Batched: Int = numbers.batched
 
   /** Plain `udf` over Arrow batches. */
-  val ArrowBatched: Int = 101
+  val ArrowBatched: Int = numbers.arrowBatched
 
   /** Scalar pandas UDFs. */
-  val ScalarPandas: Int = 200
+  val ScalarPandas: Int = numbers.scalarPandas
 
   /** Scalar pandas UDFs over an iterator of batches. */
-  val ScalarPandasIterator: Int = 204
+  val ScalarPandasIterator: Int = numbers.scalarPandasIterator
 
   /** mapInPandas. */
-  val MapPandas: Int = 205
+  val MapPandas: Int = numbers.mapPandas
 
   /** mapInArrow. */
-  val MapArrow: Int = 207
+  val MapArrow: Int = numbers.mapArrow
 
   /** Scalar UDFs over Arrow arrays. */
-  val ScalarArrow: Int = 250
+  val ScalarArrow: Int = numbers.scalarArrow
 
   /** Scalar UDFs over an iterator of batches of Arrow arrays. */
-  val ScalarArrowIterator: Int = 251
+  val ScalarArrowIterator: Int = numbers.scalarArrowIterator
 
   /** Functions of pandas objects, whose dtypes depend on the NULLs of a batch. */
-  private val pandas = Set(ScalarPandas, ScalarPandasIterator, MapPandas)
+  private val pandas = Constants.shared.batchStateEvalTypes.toSet
 
   private val others = Set(Batched, ArrowBatched, ScalarArrow, ScalarArrowIterator, MapArrow)
 

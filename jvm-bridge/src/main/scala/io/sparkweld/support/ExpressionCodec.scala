@@ -1,8 +1,11 @@
 package io.sparkweld.support
 
-import com.fasterxml.jackson.databind.node.{ArrayNode, ObjectNode}
+import com.fasterxml.jackson.databind.JsonNode
+import com.fasterxml.jackson.databind.node.{BooleanNode, NullNode, TextNode}
 
 import io.sparkweld.columns.ColumnLayout
+import io.sparkweld.contract
+import io.sparkweld.contract.Encoder
 import io.sparkweld.expressions.{IeeeDivide, NullIfNaN, RoundToWhole}
 import io.sparkweld.ml.{Closure, MlStages, OneVsRest}
 import io.sparkweld.spark.CurrentSpark
@@ -16,7 +19,7 @@ import org.apache.spark.unsafe.types.UTF8String
 final class UnsupportedExpression(val what: String) extends RuntimeException(what)
 
 /**
- * Encodes Catalyst expressions as the request's EXPR objects.
+ * Encodes Catalyst expressions as those of requests.
  *
  * It accepts only the classes in `operator`, over the types that kernels hold; anything else throws UnsupportedExpression. The
  * compile service decides separately whether it can translate an encoded expression.
@@ -27,17 +30,17 @@ final class UnsupportedExpression(val what: String) extends RuntimeException(wha
  * @param stage returns the number of the description of a function of Spark's ML library, or throws UnsupportedExpression
  */
 final class ExpressionCodec(
-    column: Attribute => ObjectNode,
-    field: (Attribute, Int) => ObjectNode,
-    words: Attribute => ObjectNode,
+    column: Attribute => contract.Expression,
+    field: (Attribute, Int) => contract.Expression,
+    words: Attribute => contract.Expression,
     stage: ScalaUDF => Int) {
   import ExpressionCodec._
 
-  def encode(expression: Expression): ObjectNode = expression match {
+  def encode(expression: Expression): contract.Expression = expression match {
     case attribute: Attribute => column(attribute)
-    case OneVsRest.Score(vector, at) => compound("VectorElement", expression, Seq(vector)).put("at", at)
+    case OneVsRest.Score(vector, at) => compound("VectorElement", expression, Seq(vector)).copy(at = Some(at))
     case OneVsRest.Largest(scores) => compound("ArgMax", expression, Seq(scores))
-    case OneVsRest.Scores(earlier) => compound("Scores", expression, earlier).put("type", Vector)
+    case OneVsRest.Scores(earlier) => compound("Scores", expression, earlier).copy(`type` = Vector)
     case GetStructField(attribute: Attribute, ordinal, _) => field(attribute, ordinal)
     case Alias(child, _) => encode(child)
     case literal: Literal => encodeLiteral(literal)
@@ -47,20 +50,15 @@ final class ExpressionCodec(
       val members = elements.toSeq.map(Literal(_, value.dataType)).sortBy(m => (m.value == null, String.valueOf(m.value)))
       encode(In(value, members))
     case struct: CreateNamedStruct =>
-      val node = compound("CreateNamedStruct", struct, struct.valExprs)
-      val names = node.putArray("names")
-      struct.names.foreach(name => names.add(String.valueOf(name)))
-      node
+      compound("CreateNamedStruct", struct, struct.valExprs).copy(names = Some(struct.names.map(String.valueOf(_))))
     case AtLeastNNonNulls(n, children) if n == children.size =>
       encode(children.map(present).reduceOption(And(_, _)).getOrElse(Literal(true)))
     case GetArrayItem(array: ScalaUDF, Literal(at: Int, _), _)
         if isMl(array) && array.dataType.asInstanceOf[ArrayType].elementType == DoubleType =>
-      compound("VectorElement", expression, array.children).put("stage", stage(array)).put("at", at)
-    case udf: ScalaUDF if isMl(udf) => compound("Ml", udf, udf.children).put("stage", stage(udf))
+      compound("VectorElement", expression, array.children).copy(stage = Some(stage(array)), at = Some(at))
+    case udf: ScalaUDF if isMl(udf) => compound("Ml", udf, udf.children).copy(stage = Some(stage(udf)))
     case If(isNull: IsNull, Literal(null, _), value) if MlStages.isVector(expression.dataType) =>
-      val node = compound("VectorUnless", expression, Seq(isNull))
-      node.withArray[ArrayNode]("args").add(encode(value))
-      node
+      compound("VectorUnless", expression, Seq(isNull), Seq(encode(value)))
     case other =>
       if (!isScalar(other.dataType) && !other.isInstanceOf[StringSplit]) throw new UnsupportedExpression(s"${other.prettyName} of type ${other.dataType.sql}")
       refuseArrays(other)
@@ -68,14 +66,11 @@ final class ExpressionCodec(
         case RoundToWhole(_, direction) => direction
         case _ => operator.getOrElse(other.getClass, throw new UnsupportedExpression(other.prettyName))
       }
-      val node = compound(op, other, other.children)
-      evalMode(other).foreach {
+      val ansi = evalMode(other).map {
         case EvalMode.TRY => throw new UnsupportedExpression(s"${other.prettyName} with try_ semantics")
-        case mode => node.put("ansi", mode == EvalMode.ANSI)
+        case mode => mode == EvalMode.ANSI
       }
-      zone(other).foreach(node.put("zone", _))
-      legacySize(other).foreach(node.put("legacy", _))
-      node
+      compound(op, other, other.children).copy(ansi = ansi, zone = zone(other), legacy = legacySize(other))
   }
 
   /** Refuses arrays except as arguments of UDFs, NULL tests, and element or membership access. */
@@ -95,34 +90,32 @@ final class ExpressionCodec(
     case _ => IsNotNull(child)
   }
 
-  private def compound(op: String, expression: Expression, children: Seq[Expression]): ObjectNode = {
-    val node = mapper.createObjectNode().put("op", op)
-    node.set[ObjectNode]("type", typeOf(expression.dataType))
-    node.put("nullable", expression.nullable)
-    val args = node.putArray("args")
-    children.foreach {
-      case attribute: Attribute if TakesWords(op) && isHeld(attribute.dataType) => args.add(words(attribute))
-      case child => args.add(encode(child))
+  private def compound(
+      op: String,
+      expression: Expression,
+      children: Seq[Expression],
+      last: Seq[contract.Expression] = Nil): contract.Expression = {
+    val args = children.map {
+      case attribute: Attribute if TakesWords(op) && isHeld(attribute.dataType) => words(attribute)
+      case child => encode(child)
     }
-    node
+    contract.Expression(op, `type` = typeOf(expression.dataType), nullable = Some(expression.nullable), args = Some(args ++ last))
   }
 
-  private def encodeLiteral(literal: Literal): ObjectNode = {
+  private def encodeLiteral(literal: Literal): contract.Expression = {
     if (!isScalar(literal.dataType) && literal.dataType != NullType) {
       throw new UnsupportedExpression(s"a literal of type ${literal.dataType.sql}")
     }
-    val node = mapper.createObjectNode().put("op", "Literal")
-    node.set[ObjectNode]("type", typeOf(literal.dataType))
-    (literal.value, literal.dataType) match {
-      case (null, _) => node.putNull("value")
-      case (value: Boolean, BooleanType) => node.put("value", value)
-      case (value: Double, DoubleType) => node.put("value", java.lang.Double.toHexString(value))
-      case (value: Float, FloatType) => node.put("value", java.lang.Double.toHexString(value.toDouble))
+    val value = (literal.value, literal.dataType) match {
+      case (null, _) => NullNode.instance
+      case (value: Boolean, BooleanType) => BooleanNode.valueOf(value)
+      case (value: Double, DoubleType) => TextNode.valueOf(java.lang.Double.toHexString(value))
+      case (value: Float, FloatType) => TextNode.valueOf(java.lang.Double.toHexString(value.toDouble))
       case (text: UTF8String, _) if text.numBytes > MostStringBytes => throw new UnsupportedExpression(f"a literal of ${text.numBytes}%,d bytes")
       case (text: UTF8String, _) if !CurrentSpark.isValidUtf8(text) => throw new UnsupportedExpression("a literal that is not valid UTF-8")
-      case (value, _) => node.put("value", value.toString)
+      case (value, _) => TextNode.valueOf(value.toString)
     }
-    node
+    contract.Expression("Literal", `type` = typeOf(literal.dataType), value = Some(value))
   }
 }
 
@@ -130,8 +123,6 @@ object ExpressionCodec {
   /** Literals are sent to the service as text in each request; sending larger ones takes longer than a kernel saves. */
   private val MostStringBytes = 1 << 20
   private val MostValues = 10000
-
-  private val mapper = new com.fasterxml.jackson.databind.ObjectMapper()
 
   /** Whether the type is that of a kernel's columns. */
   def holds(dataType: DataType): Boolean = ColumnLayout.supports(dataType)
@@ -145,15 +136,18 @@ object ExpressionCodec {
   }
 
   /** Returns Spark's JSON of a type: a string for a simple type, an object for a struct; "vector" for an ML vector. */
-  def typeOf(dataType: DataType): com.fasterxml.jackson.databind.JsonNode =
-    if (MlStages.isVector(dataType)) mapper.getNodeFactory.textNode(Vector) else mapper.readTree(dataType.json)
+  def typeOf(dataType: DataType): JsonNode = if (MlStages.isVector(dataType)) Vector else Encoder.read(dataType.json)
+
+  /** Returns a column of a request. */
+  def column(name: String, dataType: DataType, nullable: Boolean): contract.Expression =
+    contract.Expression("Column", Some(name), typeOf(dataType), Some(nullable))
 
   /** Operators that take token lists and arrays of scores, and whether columns of a type may be those. */
   private val TakesWords = Set("Ml", "Scores", "ArgMax")
   private def isHeld(dataType: DataType): Boolean = MlStages.holdsWords(dataType) || OneVsRest.holdsScores(dataType)
 
   /** The type of vectors of Spark's ML library, which a program represents as columns of numbers. */
-  private val Vector = "vector"
+  private val Vector: JsonNode = TextNode.valueOf("vector")
 
   private val operator: Map[Class[_], String] = Seq[Class[_]](
     classOf[And], classOf[Or], classOf[Not], classOf[IsNull], classOf[IsNotNull], classOf[IsNaN],

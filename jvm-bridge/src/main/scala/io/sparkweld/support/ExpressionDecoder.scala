@@ -1,9 +1,10 @@
 package io.sparkweld.support
 
-import scala.jdk.CollectionConverters._
+import scala.util.control.NonFatal
 
 import com.fasterxml.jackson.databind.JsonNode
 
+import io.sparkweld.contract
 import io.sparkweld.expressions.{IeeeDivide, NullIfNaN, RaisePython, RoundToWhole}
 import io.sparkweld.spark.CurrentSpark
 
@@ -11,7 +12,7 @@ import org.apache.spark.sql.catalyst.expressions._
 import org.apache.spark.sql.types._
 
 /**
- * Decodes the compile service's EXPR objects (`udf_compiler.backends.catalyst`) into Catalyst expressions, the reverse of ExpressionCodec.
+ * Builds Catalyst expressions from those of replies (`udf_compiler.backends.catalyst`), the reverse of ExpressionCodec.
  *
  * Arithmetic wraps and casts narrow regardless of ANSI mode, so the expressions are total.
  *
@@ -21,33 +22,32 @@ final class ExpressionDecoder(column: String => Expression) {
   import ExpressionDecoder._
 
   /**
-   * Decodes an expression. Throws UnsupportedExpression for an unknown operator, and for an expression that rejects its
+   * Builds an expression. Throws UnsupportedExpression for an unknown operator, and for an expression that rejects its
    * arguments' types or whose type differs from the service's: such a plan would fail the query.
    */
-  def decode(json: JsonNode): Expression = {
-    val made = build(json)
-    if (!made.resolved || made.dataType != typeOf(json)) throw new UnsupportedExpression(s"${json.path("op").asText} of other types")
+  def decode(encoded: contract.Expression): Expression = {
+    val made = build(encoded)
+    if (!made.resolved || made.dataType != typeOf(encoded.`type`)) throw new UnsupportedExpression(s"${encoded.op} of other types")
     made
   }
 
-  private def build(json: JsonNode): Expression = {
-    val op = json.path("op").asText
-    lazy val args = json.path("args").elements().asScala.map(decode).toIndexedSeq
-    lazy val dataType = typeOf(json)
-    op match {
-      case "Column" => column(json.path("name").asText)
-      case "Literal" => literal(json.path("value"), dataType)
-      case "Cast" => Cast(args(0), dataType, None, EvalMode.LEGACY)
-      case "CaseWhen" =>
+  private def build(encoded: contract.Expression): Expression = {
+    lazy val args = encoded.args.getOrElse(Nil).map(decode).toIndexedSeq
+    lazy val dataType = typeOf(encoded.`type`)
+    encoded.op match {
+      case "Column" => column(encoded.name.getOrElse(""))
+      case "Literal" => literal(encoded.value, dataType)
+      case "Cast" if args.size == 1 => Cast(args(0), dataType, None, EvalMode.LEGACY)
+      case "CaseWhen" if args.size >= 2 =>
         val otherwise = if (args.size % 2 == 1) Some(args.last) else None
         CaseWhen(args.grouped(2).collect { case Seq(condition, value) => (condition, value) }.toSeq, otherwise)
       case "Coalesce" => Coalesce(args)
-      case "If" => If(args(0), args(1), args(2))
-      case "In" => In(args.head, args.tail)
-      case "RaisePython" => RaisePython(json.path("error").asText, dataType)
-      case direction if RoundToWhole.Directions(direction) => RoundToWhole(args(0), direction)
-      case _ if unary.contains(op) && args.size == 1 => unary(op)(args(0))
-      case _ if binary.contains(op) && args.size == 2 => binary(op)(args(0), args(1))
+      case "If" if args.size == 3 => If(args(0), args(1), args(2))
+      case "In" if args.nonEmpty => In(args.head, args.tail)
+      case "RaisePython" => RaisePython(encoded.error.getOrElse(""), dataType)
+      case direction if RoundToWhole.Directions(direction) && args.size == 1 => RoundToWhole(args(0), direction)
+      case op if unary.contains(op) && args.size == 1 => unary(op)(args(0))
+      case op if binary.contains(op) && args.size == 2 => binary(op)(args(0), args(1))
       case other => throw new UnsupportedExpression(other)
     }
   }
@@ -82,9 +82,9 @@ object ExpressionDecoder {
     "Or" -> (Or(_, _)))
 
   /** Whether an expression without columns can be built. */
-  def accepts(json: JsonNode): Boolean =
+  def accepts(encoded: contract.Expression): Boolean =
     try {
-      new ExpressionDecoder(name => throw new UnsupportedExpression(s"the column $name")).decode(json)
+      new ExpressionDecoder(name => throw new UnsupportedExpression(s"the column $name")).decode(encoded)
       true
     } catch { case _: UnsupportedExpression => false }
 
@@ -93,16 +93,22 @@ object ExpressionDecoder {
     Seq[DataType](BooleanType, ByteType, ShortType, IntegerType, LongType, FloatType, DoubleType, StringType, DateType, TimestampType)
       .map(dataType => dataType.typeName -> dataType).toMap
 
-  /** Returns the declared type of a node. */
-  def typeOf(json: JsonNode): DataType = {
-    val name = json.path("type")
-    common.getOrElse(name.asText, DataType.fromJson(name.toString))
+  /** Returns a declared type. Throws UnsupportedExpression when it is none of Spark's. */
+  def typeOf(json: JsonNode): DataType = common.getOrElse(json.asText,
+    try DataType.fromJson(json.toString)
+    catch { case NonFatal(_) => throw new UnsupportedExpression(s"the type $json") })
+
+  /** Throws UnsupportedExpression for a value that the type does not have. */
+  private def literal(value: Option[JsonNode], dataType: DataType): Literal = value match {
+    case None => Literal(null, dataType)
+    case Some(json) =>
+      try literalOf(json, dataType)
+      catch { case _: NumberFormatException => throw new UnsupportedExpression(s"$json of type ${dataType.sql}") }
   }
 
-  private def literal(value: JsonNode, dataType: DataType): Literal = {
-    lazy val text = value.asText
+  private def literalOf(value: JsonNode, dataType: DataType): Literal = {
+    val text = value.asText
     val decoded: Any = dataType match {
-      case _ if value.isNull => null
       case BooleanType => value.asBoolean
       case ByteType => text.toByte
       case ShortType => text.toShort

@@ -1,10 +1,6 @@
 package io.sparkweld.support
 
-import java.nio.charset.StandardCharsets.UTF_8
-
-import scala.jdk.CollectionConverters._
-
-import com.fasterxml.jackson.databind.{JsonNode, ObjectMapper}
+import io.sparkweld.contract.{Decoder, Encoder, RefusalRecord}
 
 import org.apache.spark.sql.catalyst.expressions.Expression
 import org.apache.spark.sql.catalyst.trees.TreeNodeTag
@@ -29,7 +25,7 @@ final case class Refusal(
   def category: String = Reasons.find(code).fold("")(_.category)
 
   /** Whether the reason has the trait `name`. */
-  def has(name: String): Boolean = Reasons.find(code).exists(_.traits(name))
+  def has(name: String): Boolean = Reasons.find(code).exists(_.traits.exists(_.contains(name)))
 
   /** Formats the refusal as one line for logs and for `explain`. */
   def text: String = {
@@ -48,36 +44,25 @@ object Refusal {
     Refusal(code, entry.title, fill(entry.message), fill(entry.hint))
   }
 
-  /** Reads one refusal of a compile reply. A missing field counts as empty. */
-  def fromJson(json: JsonNode): Refusal = {
-    def text(name: String): Option[String] = Option(json.get(name)).filterNot(_.isNull).map(_.asText)
-    Refusal(
-      code = text("code").getOrElse("SW512"),
-      title = text("title").getOrElse(""),
-      message = text("message").getOrElse(""),
-      hint = text("hint").getOrElse(""),
-      place = text("place").getOrElse(""),
-      udf = text("udf"),
-      step = Option(json.get("step")).filter(_.isInt).map(_.asInt))
-  }
+  /** Returns one refusal of a reply. */
+  def of(record: RefusalRecord): Refusal =
+    Refusal(record.code, record.title, record.message, record.hint, record.place, record.udf, record.step)
 }
 
 /** Loads the table of reason codes that both sides share: `sparkweld/reasons.json`, a resource of the jar. */
 object Reasons {
-  final case class Entry(title: String, category: String, message: String, hint: String, traits: Set[String])
+  final case class Entry(title: String, category: String, message: String, hint: String, traits: Option[Seq[String]])
 
   private val Resource = "sparkweld/reasons.json"
+
+  private implicit val decoder: Decoder[Entry] = Decoder.of((Entry.apply _).curried)
 
   private lazy val table: Map[String, Entry] = {
     val stream = getClass.getClassLoader.getResourceAsStream(Resource)
     if (stream == null) throw new IllegalStateException(s"$Resource is not in the jar: rebuild it")
     try {
-      val json = new ObjectMapper().readTree(new String(stream.readAllBytes(), UTF_8))
-      json.properties().asScala.map { field =>
-        def text(name: String): String = Option(field.getValue.get(name)).map(_.asText).getOrElse("")
-        val traits = Option(field.getValue.get("traits")).toSeq.flatMap(_.elements().asScala).map(_.asText).toSet
-        field.getKey -> Entry(text("title"), text("category"), text("message"), text("hint"), traits)
-      }.toMap
+      Decoder.result[Map[String, Entry]](Encoder.read(stream.readAllBytes()))
+        .fold(what => throw new IllegalStateException(s"in $Resource, $what"), identity)
     } finally stream.close()
   }
 

@@ -1,9 +1,5 @@
 package io.sparkweld.support
 
-import scala.jdk.CollectionConverters._
-
-import com.fasterxml.jackson.databind.JsonNode
-
 import org.apache.spark.sql.catalyst.expressions.Expression
 import org.apache.spark.sql.catalyst.trees.TreeNodeTag
 
@@ -34,9 +30,4 @@ object Rewritten {
 
   /** Returns the records on an expression and within it. */
   def in(expression: Expression): Seq[Rewritten] = expression.collect { case e => e.getTagValue(Tag) }.flatten
-
-  def approximate(reply: JsonNode): Seq[String] =
-    reply.path("kept").elements().asScala.map(kept => s"${kept.path("op").asText} (${kept.path("bound").asText})").toSeq
-
-  def notes(reply: JsonNode): Seq[String] = reply.path("notes").elements().asScala.map(_.asText).toSeq.distinct
 }

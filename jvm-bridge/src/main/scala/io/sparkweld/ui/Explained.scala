@@ -1,8 +1,8 @@
 package io.sparkweld.ui
 
-import com.fasterxml.jackson.databind.ObjectMapper
-import com.fasterxml.jackson.databind.node.ArrayNode
+import scala.collection.immutable.ListMap
 
+import io.sparkweld.contract.Encoder
 import io.sparkweld.support.Refusal
 
 /**
@@ -24,6 +24,14 @@ final case class Explained(
     refusals: Seq[Refusal] = Nil,
     lead: String = "") {
 
+  /** Returns the keys of the entry in JSON; the values of details with one name form one array. */
+  private def json: ListMap[String, Any] = {
+    val values = details.foldLeft(ListMap.empty[String, Seq[String]]) { (made, detail) =>
+      made + (detail.name -> (made.getOrElse(detail.name, Nil) ++ detail.values))
+    }
+    ListMap[String, Any]("kind" -> kind, "functions" -> functions) ++ values + ("refusals" -> refusals.map(RefusalEntry.of))
+  }
+
   def text: String = (head +: (details.map(_.line) ++ refusals.map(refusal => lead + Explained.reason(refusal)))).mkString("\n  ")
 }
 
@@ -40,30 +48,23 @@ object Detail {
     Option.when(values.nonEmpty)(Detail(name, values, s"$name: ${values.mkString(separator)}"))
 }
 
+/** An explanation in JSON. */
+private final case class Entries(entries: Seq[ListMap[String, Any]])
+
+/** A refusal in JSON. */
+private final case class RefusalEntry(
+    code: String, category: String, title: String, message: String, hint: String, place: String)
+
+private object RefusalEntry {
+  def of(refusal: Refusal): RefusalEntry =
+    RefusalEntry(refusal.code, refusal.category, refusal.title, refusal.message, refusal.hint, refusal.place)
+}
+
 object Explained {
   def text(entries: Seq[Explained]): String = entries.map(_.text).distinct.mkString("\n")
 
   /** Returns `{"entries": [..]}`, in the order of the text. */
-  def json(entries: Seq[Explained]): String = {
-    val mapper = new ObjectMapper
-    val root = mapper.createObjectNode()
-    val all = root.putArray("entries")
-    entries.foreach { explained =>
-      val entry = all.addObject().put("kind", explained.kind)
-      val functions = entry.putArray("functions")
-      explained.functions.foreach(functions.add(_))
-      explained.details.foreach { detail =>
-        val values = entry.withArray[ArrayNode](detail.name)
-        detail.values.foreach(values.add(_))
-      }
-      val refusals = entry.putArray("refusals")
-      explained.refusals.foreach { refusal =>
-        refusals.addObject().put("code", refusal.code).put("category", refusal.category).put("title", refusal.title)
-          .put("message", refusal.message).put("hint", refusal.hint).put("place", refusal.place)
-      }
-    }
-    mapper.writeValueAsString(root)
-  }
+  def json(entries: Seq[Explained]): String = Encoder.text(Entries(entries.map(_.json)))
 
   private def reason(refusal: Refusal): String = {
     val where = if (refusal.place.isEmpty) "" else s"\n    at ${refusal.place}"

@@ -1,16 +1,19 @@
 package io.sparkweld.ui
 
-import com.fasterxml.jackson.databind.ObjectMapper
-import com.fasterxml.jackson.databind.node.ArrayNode
+import scala.collection.immutable.ListMap
 
+import io.sparkweld.contract.Encoder
 import io.sparkweld.plan.{PipelineExec, WeldAggregateExec, WeldExec, WeldTopExec}
 import io.sparkweld.rules.{MlNode, PythonNode}
-import io.sparkweld.support.{FusedFunction, RefusalTags}
+import io.sparkweld.support.{FusedFunction, Refusal, RefusalTags}
 
-import org.apache.spark.sql.execution.QueryExecution
+import org.apache.spark.sql.execution.{QueryExecution, SparkPlan}
 
 /** Reports an executed query as JSON for programs: the metrics of SparkWeld's operators, and the refusals of all other nodes. */
 object WeldReport {
+  /** Keys and values of an operator in JSON. */
+  private[ui] type Entry = ListMap[String, Any]
+
   private val Metrics = Seq("numOutputRows", "numOutputBatches", "kernelBatches", "deoptimisedBatches", "guardedRows", "kernelTime",
     "compileTime", "cacheRows", "cachedRows", "textRows", "keptTexts", "shadowRows", "shadowDifferences",
     "watchedRows", "unsureRows")
@@ -24,63 +27,54 @@ object WeldReport {
    * metrics count all executions of this plan instance.
    */
   def report(query: QueryExecution): String = {
-    val mapper = new ObjectMapper
-    val root = mapper.createObjectNode()
-    val operators = root.putArray("operators")
-    val merged = root.putArray("aggregates")
-    val tops = root.putArray("tops")
-    val refusals = root.putArray("refusals")
-    val pipelines = root.putArray("pipelines")
-    val measured = root.putArray("measuredPipelines")
+    val operators, merged, tops, pipelines, measured = Seq.newBuilder[Entry]
+    val refusals = Seq.newBuilder[RefusedFunctions]
     PlanWalk.foreach(query.executedPlan) {
       case weld: WeldExec =>
-        val entry = operators.addObject()
-        val (udfs, fused) = (entry.putArray("udfs"), entry.putArray("fused"))
-        weld.summary.udfs.foreach(udfs.add(_))
-        weld.summary.fused.foreach(fused.add(_))
-        val kept = entry.putArray("kept")
-        weld.summary.approximate.foreach(kept.add(_))
-        entry.put("program", weld.summary.hash)
-        Metrics.foreach(name => entry.put(name, weld.metrics(name).value))
-      case merging: WeldAggregateExec =>
-        val entry = merged.addObject().put("what", merging.label)
-        MergeMetrics.foreach(name => entry.put(name, merging.metrics(name).value))
-      case top: WeldTopExec =>
-        val entry = tops.addObject().put("what", top.label)
-        top.metrics.foreach { case (name, metric) => entry.put(name, metric.value) }
+        val summary = weld.summary
+        operators += ListMap[String, Any]("udfs" -> summary.udfs, "fused" -> summary.fused, "kept" -> summary.approximate,
+          "program" -> summary.hash) ++ counts(weld, Metrics)
+      case merging: WeldAggregateExec => merged += ListMap("what" -> merging.label) ++ counts(merging, MergeMetrics)
+      case top: WeldTopExec => tops += ListMap("what" -> top.label) ++ counts(top, top.metrics.keys)
       case pipeline: PipelineExec =>
-        val entry = measured.addObject()
-        pipeline.udfs.foreach(entry.withArray[ArrayNode]("udfs").add(_))
-        pipeline.metrics.foreach { case (name, metric) => entry.put(name, metric.value) }
         val (sent, received) = pipeline.moved
-        entry.put("bytesSent", sent).put("bytesReceived", received)
+        measured += ListMap("udfs" -> pipeline.udfs) ++ counts(pipeline, pipeline.metrics.keys) +
+          ("bytesSent" -> sent) + ("bytesReceived" -> received)
       case python @ PythonNode(udfs) =>
-        RefusalTags.get(python).foreach { refusal =>
-          val entry = refusals.addObject()
-          udfs.foreach(udf => entry.withArray[ArrayNode]("udfs").add(udf.name))
-          entry.put("code", refusal.code).put("message", refusal.message)
+        refusals ++= RefusalTags.get(python).map(RefusedFunctions.of(udfs.map(_.name), _))
+        pipelines ++= FusedFunction.of(python).map { record =>
+          ListMap("udf" -> record.udf, "block" -> record.block, "moved" -> record.moved, "stages" -> record.stages)
         }
-        FusedFunction.of(python).foreach { record =>
-          val entry = pipelines.addObject().put("udf", record.udf).put("block", record.block).put("moved", record.moved)
-          record.stages.foreach(entry.withArray[ArrayNode]("stages").add(_))
-        }
-      case node @ MlNode(functions) => node.getTagValue(RefusalTags.Beside).toSeq.flatten.foreach { refusal =>
-          val entry = refusals.addObject()
-          functions.foreach(function => entry.withArray[ArrayNode]("udfs").add(function.udfName.getOrElse("UDF")))
-          entry.put("code", refusal.code).put("message", refusal.message)
-        }
-      case node =>
-        for (udf <- PlanWalk.aggregates(node); refusal <- RefusalTags.get(udf)) {
-          val entry = refusals.addObject()
-          entry.putArray("udfs").add(udf.name)
-          entry.put("code", refusal.code).put("message", refusal.message)
+      case node @ MlNode(functions) =>
+        val names = functions.map(_.udfName.getOrElse("UDF"))
+        refusals ++= node.getTagValue(RefusalTags.Beside).toSeq.flatten.map(RefusedFunctions.of(names, _))
+      case node => refusals ++= PlanWalk.aggregates(node).flatMap { udf =>
+          RefusalTags.get(udf).map(RefusedFunctions.of(Seq(udf.name), _))
         }
     }
-    val rewritten = root.putArray("rewritten")
-    PlanWalk.rewritten(query.executedPlan).foreach { record =>
-      val entry = rewritten.addObject().put("udf", record.udf).put("kind", record.kind).put("what", record.what)
-      record.approximate.foreach(entry.withArray[ArrayNode]("kept").add(_))
-    }
-    mapper.writeValueAsString(root)
+    val rewritten = PlanWalk.rewritten(query.executedPlan)
+      .map(record => RewrittenUdf(record.udf, record.kind, record.what, record.approximate))
+    Encoder.text(Report(operators.result(), merged.result(), tops.result(), refusals.result(), pipelines.result(), measured.result(),
+      rewritten))
   }
+
+  private def counts(node: SparkPlan, names: Iterable[String]): Iterable[(String, Long)] =
+    names.map(name => name -> node.metrics(name).value)
 }
+
+private final case class Report(
+    operators: Seq[WeldReport.Entry],
+    aggregates: Seq[WeldReport.Entry],
+    tops: Seq[WeldReport.Entry],
+    refusals: Seq[RefusedFunctions],
+    pipelines: Seq[WeldReport.Entry],
+    measuredPipelines: Seq[WeldReport.Entry],
+    rewritten: Seq[RewrittenUdf])
+
+private final case class RefusedFunctions(udfs: Seq[String], code: String, message: String)
+
+private object RefusedFunctions {
+  def of(udfs: Seq[String], refusal: Refusal): RefusedFunctions = RefusedFunctions(udfs, refusal.code, refusal.message)
+}
+
+private final case class RewrittenUdf(udf: String, kind: String, what: String, kept: Seq[String])

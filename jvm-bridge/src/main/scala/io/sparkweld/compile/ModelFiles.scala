@@ -5,55 +5,42 @@ import java.nio.file.{Files, Path, Paths}
 import java.security.MessageDigest
 import java.util.concurrent.TimeUnit
 
-import scala.jdk.CollectionConverters._
-
-import com.fasterxml.jackson.databind.JsonNode
-
+import io.sparkweld.contract.ModelFile
 import io.sparkweld.support.Refusal
 
 import org.apache.spark.SparkFiles
 
 /**
- * Describes a file that a function loads, as the compile service read it.
+ * Compares the files that functions load with those that the compile service has read.
  *
- * A kernel represents the function only while the file has the same contents. `path`: as written in the function, or its name
- * among the files of the job (`ofJob`). `modified`: nanoseconds.
+ * A kernel represents a function only while its files have the same contents. `modified` is in nanoseconds.
  */
-final case class ModelFile(path: String, ofJob: Boolean, size: Long, modified: Long, digest: String) {
+object ModelFiles {
+  private val digests = new Lru[(Path, Long, Long), String](256)
 
   /** Returns the name of the file in requests. */
-  def name: String = if (ofJob) s"job:$path" else path
+  def nameOf(file: ModelFile): String = if (file.ofJob) s"job:${file.path}" else file.path
 
   /** Whether the file here has its recorded size and time, which suffices for a file that was read on this machine. */
-  def untouched: Boolean = ModelFile.state(here).contains((size, modified))
+  def isUntouched(file: ModelFile): Boolean = state(here(file)).contains((file.bytes, file.modified))
 
   /**
    * Returns a refusal when the file of this machine has other contents, else None. It reads the contents once per size and time.
    */
-  def difference: Option[Refusal] = {
+  def difference(file: ModelFile): Option[Refusal] = {
     val found =
       try
-        ModelFile.state(here) match {
+        state(here(file)) match {
           case None => Some("it is not there, or no regular file")
-          case Some((other, _)) if other != size => Some(s"it has $other bytes and had $size")
-          case Some(state) if ModelFile.digest(here, state) != digest => Some("it has other contents")
+          case Some((other, _)) if other != file.bytes => Some(s"it has $other bytes and had ${file.bytes}")
+          case Some(state) if digest(here(file), state) != file.digest => Some("it has other contents")
           case _ => None
         }
       catch { case problem: IOException => Some(problem.toString) }
-    found.map(what => Refusal("SW861", "path" -> path, "what" -> what))
+    found.map(what => Refusal("SW861", "path" -> file.path, "what" -> what))
   }
 
-  private def here: Path = Paths.get(if (ofJob) SparkFiles.get(path) else path)
-}
-
-object ModelFile {
-  private val digests = new Lru[(Path, Long, Long), String](256)
-
-  /** Returns the files that a reply lists. */
-  def in(json: JsonNode): Seq[ModelFile] = json.path("files").elements().asScala.map { file =>
-    ModelFile(file.path("path").asText, file.path("ofJob").asBoolean, file.path("bytes").asLong, file.path("modified").asLong,
-      file.path("digest").asText)
-  }.toSeq
+  private def here(file: ModelFile): Path = Paths.get(if (file.ofJob) SparkFiles.get(file.path) else file.path)
 
   private def state(path: Path): Option[(Long, Long)] =
     if (!Files.isRegularFile(path)) None

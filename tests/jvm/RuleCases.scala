@@ -1,0 +1,70 @@
+package io.sparkweld.rules
+
+import java.util.HexFormat
+
+import io.sparkweld.compile.{Frame, FunctionService, Patience, PipelineRequest}
+import io.sparkweld.contract.{Encoder, Operation}
+import io.sparkweld.spark.{CurrentSpark, EvalTypes}
+import io.sparkweld.support.{FusedFunction, Refusal, RefusalTags}
+
+import org.apache.spark.sql.catalyst.expressions.{Alias, Attribute, Expression, PythonUDAF, PythonUDF}
+import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan
+import org.apache.spark.sql.classic.SparkSession
+import org.apache.spark.sql.execution.python.ArrowEvalPythonExec
+import org.apache.spark.sql.execution.python.sparkweld.CaseAnalysis.{plan, table}
+import org.apache.spark.sql.internal.SQLConf
+
+/** Runs rules over plans with a compile service that has one answer. The session only has Spark's settings: no query runs. */
+private[rules] object RuleCases {
+  private lazy val session: SparkSession = SparkSession.builder().master("local[1]").config("spark.ui.enabled", "false")
+    .config("spark.driver.bindAddress", "127.0.0.1").config("spark.driver.host", "127.0.0.1").getOrCreate()
+
+  /** Answers `operation` with a reply in JSON, and all functions are independent of batches. */
+  private final class Fixed(operation: Operation[_], json: String) extends FunctionService {
+    override def answer[R](asked: Operation[R], request: PipelineRequest, patience: Patience): Either[Seq[Refusal], R] = {
+      val reply = if (asked eq operation) json else if (asked eq Operation.Independent) """{"status":"ok"}""" else """{"status":"?"}"""
+      require(request.message.op == asked.name)
+      Frame(Encoder.read(reply), Nil).answer(asked.decoder)
+    }
+  }
+
+  /** Returns the text of a case `SQL | REPLY`. */
+  def equivalent(text: String): String = asked(text, Operation.CatalystEquivalent) { (plan, service) =>
+    val found = for (node <- plan.collect { case node => node }; udf <- node.expressions.flatMap(CatalystEquivalents.outermost)) yield
+      new CatalystEquivalents(service, SQLConf.get).of(udf, node.children)
+        .fold(reasons, made => s"${made.expression.sql}, ${made.operations} operations, approximate: ${made.approximate.mkString}")
+    found.mkString("\n")
+  }
+
+  def implied(text: String): String = asked(text, Operation.Implied)((plan, service) => BridgeCases.tree(ImpliedFilters.rewrite(plan, service)))
+
+  def unread(text: String): String = asked(text, Operation.Reads)((plan, service) => BridgeCases.tree(UnreadArguments.rewrite(plan, service)))
+
+  def reductions(text: String): String = asked(text, Operation.Aggregate) { (plan, service) =>
+    val found = for (node <- plan.collect { case node => node }; udf <- node.expressions.flatMap(_.collect { case udf: PythonUDAF => udf })) yield {
+      val below = new ArgumentPlan(node.children.head)
+      Reductions.of(udf, below, "aggregate", slices = false, service, SQLConf.get)
+        .fold(reasons, made => s"${made.expression.sql} over ${below.output.map(_.name).mkString(", ")}")
+    }
+    found.mkString("\n")
+  }
+
+  /** As the others, for the functions of one node, which have no kernel. */
+  def fused(text: String): String = asked(text, Operation.Fuse) { (plan, service) =>
+    val udfs = plan.expressions.flatMap(CatalystEquivalents.outermost).collect { case udf: PythonUDF => udf }
+    val results = udfs.map(udf => Alias(udf, udf.name)().toAttribute: Attribute)
+    val node = ArrowEvalPythonExec(udfs, results, CurrentSpark.emptyTable(table.output), EvalTypes.ScalarPandas)
+    val made = new FusedFunctions(service, SQLConf.get).in(node, Seq(Refusal("SW250")))
+    val records = FusedFunction.of(made).map(record => s"${record.udf}: ${record.stages.mkString("; ")}, block ${record.block}")
+    val commands = made.udfs.map(udf => s"${udf.name}(${udf.children.map(_.sql).mkString(", ")}) ${HexFormat.of().formatHex(udf.func.command.toArray)}")
+    (commands ++ records ++ RefusalTags.get(made).map(_.text)).mkString("\n")
+  }
+
+  private def asked(text: String, operation: Operation[_])(run: (LogicalPlan, FunctionService) => String): String = {
+    SparkSession.setActiveSession(session)
+    val Array(sql, reply) = text.split('|').map(_.trim)
+    run(plan(sql), new Fixed(operation, reply))
+  }
+
+  private def reasons(refusals: Seq[Refusal]): String = refusals.map(_.text).mkString("\n")
+}
