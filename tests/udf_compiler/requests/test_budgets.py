@@ -84,7 +84,7 @@ def local_functions():
     def content(x):
         """Gives another result where something ends its loop."""
         try:
-            return x + sum([n & 1 for n in [0] * 20_000_000])
+            return x + sum([n & 1 for n in [0] * 4_000_000])
         except:  # noqa: E722 - as users write it
             return -1.0
 
