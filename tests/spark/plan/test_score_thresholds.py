@@ -100,7 +100,7 @@ def test_infinities_and_forests(spark, table, scores, name, order):
 
 @pytest.mark.each_value_once
 @pytest.mark.parametrize("by", ["s", "call", "call alone"])
-@pytest.mark.parametrize("limit, partitions", [(0, 1), (10, 1), (10, 200), (3 * ROWS, 2)])
+@pytest.mark.parametrize("limit, partitions", [(0, 1), (10, 1), (10, 40), (3 * ROWS, 2)])
 def test_limits_and_partitions(spark, table, scores, limit, partitions, by):
     query = lambda: first(spark, table, scores, "text", F.desc, limit, partitions, by)  # noqa: E731
     found, frame = run(spark, query, NATIVE)

@@ -22,6 +22,7 @@ OFF = {BACKEND: "native", ENABLED: "true", "spark.sparkweld.compile.timeout": "6
 EXACT = {**OFF, MODE: "always"}
 DROPPED = "are pruned before the join"
 ORDERS = [F.desc, F.asc, F.desc_nulls_first, F.asc_nulls_last]
+JOINS = [("ridge", "inner"), ("odd", "left"), ("odd", "right")]
 
 
 @pytest.fixture(scope="module")
@@ -78,24 +79,36 @@ def same(spark, query, dropped=True):
 
 @pytest.mark.each_value_once
 @pytest.mark.parametrize("order", ORDERS, ids=lambda order: order.__name__)
-@pytest.mark.parametrize("name, how", [("ridge", "inner"), ("odd", "left"), ("odd", "right")])
+@pytest.mark.parametrize("name, how", JOINS)
 def test_the_first_rows(spark, tables, scores, name, how, order):
     ordered = scored(spark, tables, scores, name, how).orderBy(order("s"), "id", "t")
     for limit in (10, 3000):
         assert len(same(spark, lambda limit=limit: ordered.limit(limit))) == limit
 
 
-@pytest.mark.parametrize("name, how", [("ridge", "inner"), ("odd", "left"), ("odd", "right")])
-def test_filters(spark, tables, scores, name, how):
-    whole = scored(spark, tables, scores, name, how)
-    found = run(spark, lambda: whole, OFF)[0].rows
-    values = sorted(s for _, _, s in found if s is not None and np.isfinite(s))
-    high, low = values[-20], values[20]
-    s = F.col("s")
-    plain = [s > high, s >= high, s <= low, s.between(low - 1, low), F.lit(low) > s]
-    for condition in [*plain, s >= float("inf")] if name == "odd" else plain:
-        rows = same(spark, lambda condition=condition: whole.where(condition).orderBy("id", "t"))
-        assert len(rows) < len(values) / 2
+@pytest.fixture(scope="module")
+def finite(spark, tables, scores):
+    """Returns (name, how) -> the finite scores in order."""
+    found = {}
+    for name, how in JOINS:
+        rows = run(spark, lambda name=name, how=how: scored(spark, tables, scores, name, how), OFF)[0].rows
+        found[name, how] = sorted(s for _, _, s in rows if s is not None and np.isfinite(s))
+    return found
+
+
+@pytest.mark.each_value_once
+@pytest.mark.parametrize("condition", ["s > {high}", "s >= {high}", "s <= {low}", "s between {low} - 1 and {low}", "{low} > s"])
+@pytest.mark.parametrize("name, how", JOINS)
+def test_filters(spark, tables, scores, finite, name, how, condition):
+    values = finite[name, how]
+    where = condition.format(high=f"{values[-20]!r}D", low=f"{values[20]!r}D")
+    rows = same(spark, lambda: scored(spark, tables, scores, name, how).where(where).orderBy("id", "t"))
+    assert len(rows) < len(values) / 2
+
+
+def test_a_filter_by_infinity(spark, tables, scores, finite):
+    rows = same(spark, lambda: scored(spark, tables, scores, "odd", "left").where(F.col("s") >= float("inf")).orderBy("id", "t"))
+    assert len(rows) < len(finite["odd", "left"]) / 2
 
 
 def test_against_spark(spark, tables, scores):
@@ -105,7 +118,7 @@ def test_against_spark(spark, tables, scores):
 
 
 @pytest.mark.parametrize("limit, partitions, how, side", [
-    (0, 1, "inner", None), (10, 1, "inner", None), (10, 200, "left", None), (3 * ROWS, 2, "left", None), (10, 2, "left", "k < 0"),
+    (0, 1, "inner", None), (10, 1, "inner", None), (10, 40, "left", None), (3 * ROWS, 2, "left", None), (10, 2, "left", "k < 0"),
 ])  # fmt: skip
 def test_limits_partitions_and_empty_tables(spark, tables, scores, limit, partitions, how, side):
     query = lambda: scored(spark, tables, scores, "odd", how, partitions, side).orderBy(F.desc("s"), "id", "t").limit(limit)  # noqa: E731
