@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from sparkweld.contract import constants
@@ -19,8 +20,6 @@ from tests.contract.test_schema import CLASSES
 from tests.helpers.compile_requests import call, column, literal, payload, python_step, request, udf
 from udf_compiler.service.protocol import Message
 from udf_compiler.service.server import Service
-
-jsonschema = pytest.importorskip("jsonschema", reason="the extra `test` is not installed")
 
 SCHEMA = json.loads(Path(constants.__file__).with_name("schema.json").read_text(encoding="utf-8"))
 RECORDED = [json.loads(line) for line in Path(__file__).with_name("recorded.jsonl").read_text(encoding="utf-8").splitlines()]
