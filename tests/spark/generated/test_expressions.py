@@ -73,4 +73,7 @@ def test_random_functions_as_expressions(spark, parquet, with_equivalents, part)
         columns = [f"{kind}_{i}" for i, kind in enumerate(function.types)]
         calls.append(pandas_udf(_typed(function), returned(function))(*columns).alias(f"r{at}"))
     query = lambda: dense.select("id", *calls)  # noqa: E731
-    check(spark, query, rewritten=len(mine), conf={"spark.sparkweld.backend": "catalyst"})
+    # Spark may fold a constant result to a literal, which has no record of its UDF
+    constant = sum(len(set(map(repr, column))) == 1 for column in zip(*query().drop("id").collect(), strict=True))
+    assert constant <= len(mine) // 2
+    check(spark, query, rewritten=len(mine) - constant, conf={"spark.sparkweld.backend": "catalyst"})

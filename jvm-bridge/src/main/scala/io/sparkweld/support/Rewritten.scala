@@ -1,6 +1,6 @@
 package io.sparkweld.support
 
-import org.apache.spark.sql.catalyst.expressions.Expression
+import org.apache.spark.sql.catalyst.expressions.{Expression, Literal}
 import org.apache.spark.sql.catalyst.trees.TreeNodeTag
 
 /**
@@ -28,6 +28,12 @@ object Rewritten {
   /** Returns a copy with the record. */
   def marked[E <: Expression](expression: E, record: Rewritten): E = mark(expression.clone(), record).asInstanceOf[E]
 
-  /** Returns the records on an expression and within it. */
-  def in(expression: Expression): Seq[Rewritten] = expression.collect { case e => e.getTagValue(Tag) }.flatten
+  /**
+   * Returns the records on an expression and within it.
+   *
+   * An expression that Spark folds to true or false becomes one object that all queries share, and so may have the record of
+   * another query.
+   */
+  def in(expression: Expression): Seq[Rewritten] =
+    expression.collect { case e if (e ne Literal.TrueLiteral) && (e ne Literal.FalseLiteral) => e.getTagValue(Tag) }.flatten
 }
