@@ -6,11 +6,14 @@ import importlib.metadata
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from sparkweld.contract.constants import CASCADE_FILE, RANKING_FILE
+
+if TYPE_CHECKING:
+    from typing import Self  # Python 3.11
 
 #: The number of quantile bins of a calibration; the threshold adds one.
 _BINS = 20

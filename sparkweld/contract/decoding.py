@@ -150,7 +150,8 @@ def _union(args: tuple[Any, ...]) -> _Decode:
         return lambda given: struct(given) if type(given) is dict and given.get("type") == "struct" else _spark_type(given)
     if all(map(is_dataclass, args)):
         return _tagged({get_args(hints_of(one)["kind"])[0]: decoder_of(one) for one in args})
-    if all(isinstance(one, type) and not is_dataclass(one) for one in args):
+    # On Python 3.10, `tuple[str, ...]` is an instance of `type` as well.
+    if all(isinstance(one, type) and get_origin(one) is None and not is_dataclass(one) for one in args):
         return _leaf(args)
     (some,) = (decoder_of(one) for one in args if one is not NoneType)
     return lambda given: None if given is None else some(given)

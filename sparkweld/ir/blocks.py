@@ -51,8 +51,14 @@ class Part:
         return f"{self.name}={self.kind}[{self.length}]"
 
 
-@dataclass(frozen=True, slots=True, weakref_slot=True)
-class ConstantBlock:
+class _WeaklyReferable:
+    """Adds what a class with slots needs for weak references; the option of `dataclass` needs Python 3.11."""
+
+    __slots__ = ("__weakref__",)
+
+
+@dataclass(frozen=True, slots=True)
+class ConstantBlock(_WeaklyReferable):
     """Named one-dimensional arrays, stored one after another. Blocks are equal when layout and digest are.
 
     `digest`: SHA-256 of layout and bytes, in hex. `data`: uint8[size], read-only and aligned, or None where only the layout is

@@ -137,7 +137,7 @@ def laid_out(op: ForestSums) -> TreeEnsemble:
     known = _LAID_OUT.get(op.block)
     if known is None or known[0] != op.share:
         known = _LAID_OUT[op.block] = op.share, TreeEnsemble.of(op.forest(), op.share)
-    return replace(known[1], output=op.output, begin=op.begin, end=op.end)
+    return replace(known[1], arguments=op.arguments, output=op.output, begin=op.begin, end=op.end)
 
 
 def check_fits(op: ForestSums) -> None:
