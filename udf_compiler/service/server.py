@@ -97,7 +97,7 @@ class Service:
     def _answer(self, message: Message) -> Answer:
         try:
             request = read_request(message.header)
-        except MessageError as error:
+        except Exception as error:  # noqa: BLE001 - a fault of the decoder must not end the service
             return error_reply(error), ()
         limit = CpuLimit(request.cpu_ms or 0)
         try:

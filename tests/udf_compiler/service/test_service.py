@@ -480,3 +480,13 @@ def test_a_pyspark_on_the_path_is_the_one_that_counts(tmp_path, monkeypatch):
     spec = importlib.util.spec_from_file_location("pyspark", tmp_path / "pyspark" / "__init__.py")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: spec)
     assert version_of("pyspark") == "4.9.1"
+
+
+def test_a_fault_of_the_decoder_is_a_reply(monkeypatch):
+    def broken(header):
+        raise TypeError("no decoder")
+
+    monkeypatch.setattr(service_module, "read_request", broken)
+    header, blobs = Service().answer(Message({"id": 7, "op": "hello"}))
+    assert (header["id"], header["status"], blobs) == (7, "error", ())
+    assert "TypeError: no decoder" in header["message"]

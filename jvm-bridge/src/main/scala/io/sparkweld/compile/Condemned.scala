@@ -34,8 +34,11 @@ final class Condemned {
     if (gone.lasting || count >= Condemned.MostOffences) {
       val why = gone.refusal.copy(message = s"${gone.refusal.message}; it is not compiled again")
       // with several functions the culprit is unknown, so only this very request is condemned
-      val single = request.message.calls.map(_.payload).distinct.size == 1
-      if (single) functions.put(digest(request, request.blobs.head), why) else functions.put(request.key, why)
+      val culprit = request.message.calls.map(_.payload).distinct match {
+        case Seq(payload) => request.blobs.lift(payload)
+        case _ => None
+      }
+      functions.put(culprit.fold(request.key)(digest(request, _)), why)
     }
   }
 

@@ -93,7 +93,7 @@ final class ServiceProcess(python: String, variables: Map[String, String]) exten
     // in a thread of its own: a full pipe blocks the writer, and a child that hangs fills the pipe
     ServiceProcess.writers.execute { () =>
       try output.synchronized(Frame.write(output, request, Envelope(id, digests, sent), blobs))
-      catch { case problem @ (_: IOException | _: OutOfMemoryError) => reply.completeExceptionally(problem) }
+      catch { case problem @ (NonFatal(_) | _: OutOfMemoryError) => reply.completeExceptionally(problem) }
     }
     ended.foreach(reason => reply.completeExceptionally(new ServiceFailure(reason)))
     reply.whenComplete((_, _) => waiting.remove(id))
