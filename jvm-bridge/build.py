@@ -32,10 +32,12 @@ import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "jvm-bridge"))  # this file is also loaded by its path
-
-import spark_jars  # noqa: E402
-from spark_jars import BuildError  # noqa: E402
+sys.path.insert(0, str(ROOT / "jvm-bridge"))  # this file is also loaded by its path, and other packages use its name
+try:
+    import spark_jars
+    from spark_jars import BuildError
+finally:
+    sys.path.remove(str(ROOT / "jvm-bridge"))
 
 SOURCES = ROOT / "jvm-bridge" / "src" / "main"
 #: The lines of Spark that the bridge is built for.

@@ -46,7 +46,7 @@ def _product(name: str, spark: str | None) -> Path:
     if not path.is_file():
         raise UserError(
             f"{path} does not exist: the bridge of this installation is not built for Spark {line}. In a source checkout run "
-            f"`python jvm-bridge/build.py --spark {line}`; otherwise install the package again with pip."
+            f"`python jvm-bridge/build.py --spark {line}`; otherwise install a wheel with all lines, which `make wheel` builds."
         )
     return path
 
@@ -71,9 +71,9 @@ def spark_home(explicit: str | os.PathLike[str] | None = None) -> Path:
 
 
 def spark_version(home: Path) -> str:
-    """Returns the version in the name of Spark's core jar, such as `4.3.0`."""
+    """Returns the version in the name of Spark's core jar, such as `4.3.0` or `4.0.1-amzn-0`."""
     core = sorted((home / "jars").glob("spark-core_*.jar"))[0]
-    return core.stem.rpartition("-")[2]
+    return core.stem.removeprefix("spark-core_").partition("-")[2]
 
 
 def installed_jar(home: Path) -> Path | None:

@@ -39,7 +39,7 @@ def _parser() -> argparse.ArgumentParser:
 
     jar = commands.add_parser("jar", help="print the path of the plugin's jar, for spark-submit --jars")
     jar.set_defaults(run=_jar)
-    jar.add_argument("--spark", metavar="VERSION", help="line or version of Spark, such as 4.1; default: that of pip's pyspark")
+    jar.add_argument("--spark", metavar="VERSION", help="line or version of Spark, such as 4.1; default: as for install")
 
     install = commands.add_parser("install", help="copy the jar into Spark's jars folder: jobs then need only the flag")
     uninstall = commands.add_parser("uninstall", help="remove the jar from Spark's jars folder")

@@ -252,3 +252,11 @@ def test_unknown_names_of_the_package_are_attribute_errors():
         sparkweld.explian  # noqa: B018
     assert {"configure", "explain"} <= set(dir(sparkweld))
     assert os.path.isabs(sparkweld.jar_path())
+
+
+@pytest.mark.parametrize("version", ["4.3.0", "4.3.0-SNAPSHOT", "4.3.1-amzn-0"])
+def test_versions_of_vendors_belong_to_their_line(tmp_path, version):
+    (tmp_path / "jars").mkdir()
+    (tmp_path / "jars" / f"spark-core_2.13-{version}.jar").touch()
+    assert jar.spark_version(tmp_path) == version
+    assert jar.line_of(version) == "4.3"

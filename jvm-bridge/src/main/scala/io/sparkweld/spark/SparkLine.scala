@@ -6,7 +6,7 @@ package io.sparkweld.spark
  * {{{
  *   io/sparkweld/spark/          the interface, and what is the same in every line
  *   org/apache/spark/.../        forwards private members of Spark, for the code above alone
- *   ../spark-4.1+/ ...          CurrentSpark and its base classes: what differs between lines, by the lines that have it
+ *   ../spark-4.1+/ ...           CurrentSpark and its base classes: what differs between lines, by the lines that have it
  * }}}
  *
  * The build compiles the common sources with the folders of one line. Each line has the same public names: `BuiltFor`, `CurrentSpark`,
