@@ -5,8 +5,10 @@
 
 # The line of Spark and the Python of an environment of its own: make test SPARK=4.1 PYTHON=3.12
 SPARK := 4.3
-PYTHON :=
-VENV  := .venv$(if $(PYTHON)$(filter-out 4.3,$(SPARK)),-spark$(SPARK)$(if $(PYTHON),-python$(PYTHON)))
+# PYTHON may also be the path of an interpreter, for the usual environment.
+PYTHON ?=
+RELEASE := $(if $(findstring /,$(PYTHON)),,$(PYTHON))
+VENV  := .venv$(if $(RELEASE)$(filter-out 4.3,$(SPARK)),-spark$(SPARK)$(if $(RELEASE),-python$(RELEASE)))
 PY    := $(VENV)/bin/python
 PIP   := $(PY) -m pip --disable-pip-version-check
 CHECK := sh jvm-bridge/prerequisites.sh
@@ -89,8 +91,8 @@ prerequisites:
 
 # The interpreter inside is run, not only looked for: a .venv outlives the Python that it was made with.
 $(VENV)/.stamp-python: | prerequisites
-	@$(PY) -c '' 2>/dev/null || { echo 'making $(VENV)'; "$$(PYTHON='$(PYTHON:%=python%)' $(CHECK) python)" -m venv --clear $(VENV); }
-	@$(if $(PYTHON),$(PY) -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] != "$(PYTHON)" and "no Python $(PYTHON) found")')
+	@$(PY) -c '' 2>/dev/null || { echo 'making $(VENV)'; "$$(PYTHON='$(if $(RELEASE),python$(RELEASE),$(PYTHON))' $(CHECK) python)" -m venv --clear $(VENV); }
+	@$(if $(RELEASE),$(PY) -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] != "$(RELEASE)" and "no Python $(RELEASE) found")')
 	@touch $@
 
 $(VENV)/.stamp-package: pyproject.toml jvm-bridge/wheel_backend.py $(VENV)/.stamp-python
