@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from sparkweld.contract.constants import BATCHED
 from sparkweld.ir import LoopBuilder, Type, Value
 from sparkweld.ir.ops import Fits, Read, StrCall
 from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I16, I32, I64, LISTS, STR
@@ -31,9 +32,6 @@ from udf_compiler.frontends.python.running import run_function
 from udf_compiler.frontends.python.strings import float_is_decided, text_of
 from udf_compiler.frontends.python.values import is_scalar, of_value
 from udf_compiler.frontends.tracing.session import current, refuse, running
-
-#: PythonEvalType.SQL_BATCHED_UDF
-PICKLED = 100
 
 _TYPES: dict[str, Type] = {
     "boolean": BOOL, "byte": I8, "short": I16, "integer": I32, "long": I64, "float": F32, "double": F64, "string": STR,
@@ -157,17 +155,17 @@ def column_of_row(
     and becomes a number in a batch of strs.
     """
     if return_type in ARRAYS and not field:
-        return list_of_row(loop, tree, ARRAYS[return_type], return_type, place, eval_type == PICKLED, pruned)
+        return list_of_row(loop, tree, ARRAYS[return_type], return_type, place, eval_type == BATCHED, pruned)
     if return_type not in _TYPES:
         raise refusal("SW104", place, type=return_type)
     to = _TYPES[return_type]
     kinds = kinds_of(tree) - {"None"}
-    if holds_numpy(tree) and (eval_type == PICKLED or field or not kinds <= _AS_PYTHON[to]):
+    if holds_numpy(tree) and (eval_type == BATCHED or field or not kinds <= _AS_PYTHON[to]):
         refuse("SW293", type="a NumPy scalar")  # pickled, the JVM cannot read it
-    column = _Column(loop, to, pickled=eval_type == PICKLED)
+    column = _Column(loop, to, pickled=eval_type == BATCHED)
     for paths in (tree,) if pruned is None else (tree, pruned):
         found = kinds_of(paths) - {"None"}
-        direct = eval_type == PICKLED or (column.converts_alone(paths, found) and (not field or found <= _DIRECT[to]))
+        direct = eval_type == BATCHED or (column.converts_alone(paths, found) and (not field or found <= _DIRECT[to]))
         if not column.takes(found) or not direct:
             raise refusal("SW298", place, kinds=" and ".join(sorted(found)), type=return_type)
     value = merged(loop, tree, to, column.value)
@@ -267,4 +265,4 @@ class _Column:
         return loop.call("logical_and", above, loop.call("less_equal", x.value, loop.const(high, I64)))
 
 
-__all__ = ["PICKLED", "RowResult", "column_of_row", "result_of_row"]
+__all__ = ["RowResult", "column_of_row", "result_of_row"]

@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sparkweld.contract.constants import BATCHED
 from sparkweld.contract.spark_types import StructField, fields_of
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.reasons import refusal
 from udf_compiler.boundary.series import ARRAYS, Field, check_conf, check_names, check_profiler, check_safely
 from udf_compiler.eval_types.kind import Call, Kind, check_nullable
-from udf_compiler.eval_types.plain_results import PICKLED, RowResult, column_of_row, result_of_row
+from udf_compiler.eval_types.plain_results import RowResult, column_of_row, result_of_row
 from udf_compiler.frontends.pandas.dispatch import DISPATCH
 from udf_compiler.frontends.pandas.stand_ins import stand_in
 from udf_compiler.frontends.python.rows import Struct, field_trees
@@ -77,7 +78,7 @@ class Row(Kind):
         def explored() -> RowResult:
             args = [_given(a) for a in call.args]
             kwargs = {name: _given(a) for name, a in call.kwargs.items()}
-            gathers = call.eval_type != PICKLED
+            gathers = call.eval_type != BATCHED
             return result_of_row(call.loop, call.prepared.function, args, kwargs, handlers, gathers)
 
         result = call.traced(explored, handlers=handlers)
@@ -93,7 +94,7 @@ class Row(Kind):
         fields = fields_of(call.return_type)
         names = None if fields is None else [field.name for field in fields]
         with running(Session(call.loop, call.exact, call.place, dispatch=DISPATCH)):
-            trees = [result.tree] if names is None else field_trees(result.tree, names, call.eval_type == PICKLED)
+            trees = [result.tree] if names is None else field_trees(result.tree, names, call.eval_type == BATCHED)
             probe_row(call.original, call.args, call.kwargs, trees, call.loop, call.place, rounded, names)
 
     def hand_on(self, result: Any, place: str) -> Any:
@@ -107,7 +108,7 @@ class Row(Kind):
     def fields(self, call: Call, result: Any, fields: Sequence[StructField]) -> list[Value]:
         names = [field.name for field in fields]
         with running(Session(call.loop, call.exact, call.place, call.notes, call.kept, dispatch=DISPATCH)):
-            row, lists = result.row, call.eval_type == PICKLED
+            row, lists = result.row, call.eval_type == BATCHED
             trees = field_trees(row.tree, names, lists)
             pruned = [None] * len(trees) if row.pruned is None else field_trees(row.pruned, names, lists)
             values = [
