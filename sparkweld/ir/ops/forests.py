@@ -20,16 +20,59 @@ from sparkweld.ir.types import Type
 _FORESTS: WeakValueDictionary[tuple[int, ConstantBlock], Forest] = WeakValueDictionary()
 
 
-@dataclass(frozen=True, slots=True)
-class ForestSums(ModelOp):
-    """Sums of the leaves' values, in the order of the trees, as `sparkweld.ir.trees.Forest` defines them.
-
-    `arguments`: number of features, all f32 or all f64. `share`: estimated fraction of the rows that need the sums, which
-    decides the form. Block: the trees (see `Forest.constant`); `start` has the type and the number of the results.
+class TreeSums(ModelOp):
+    """Defines what the op of a tree ensemble has in any form: `start` of its block has the type and the number of the results.
 
     With an `end` above 0, only the trees from `begin` up to it are evaluated. With a `begin` above 0, further arguments, one an
     output, are the sums so far. Consecutive ranges of trees add up to the bits of the whole ensemble, and all of them read one
     block.
+    """
+
+    __slots__ = ()
+
+    arguments: int
+    begin: int
+    end: int
+
+    @property
+    def width(self) -> Type:
+        """Type of the arguments."""
+        raise NotImplementedError
+
+    @property
+    def trees(self) -> int:
+        """Number of trees of the whole ensemble."""
+        raise NotImplementedError
+
+    @property
+    def sums(self) -> Type:
+        """Type of the results."""
+        return self._floats("start")
+
+    @property
+    def outputs(self) -> int:
+        """Number of results."""
+        return self.block.length("start")
+
+    @property
+    def is_part(self) -> bool:
+        """Whether the op evaluates only some of the trees."""
+        return (self.begin, self.end) != (0, 0)
+
+    def results(self, *args: Type) -> tuple[Type, ...]:
+        sums = (self.sums,) * self.outputs
+        wanted = (self.width,) * self.arguments + (sums if self.begin else ())
+        self._wants(args == wanted, f"{self.arguments} {self.width}{', and sums' if self.begin else ''}", args)
+        self._wants(not self.is_part or 0 <= self.begin < self.end <= self.trees, f"a part of {self.trees} trees", args)
+        return sums
+
+
+@dataclass(frozen=True, slots=True)
+class ForestSums(TreeSums):
+    """Sums of the leaves' values, in the order of the trees, as `sparkweld.ir.trees.Forest` defines them.
+
+    `arguments`: number of features, all f32 or all f64. `share`: estimated fraction of the rows that need the sums, which
+    decides the form. Block: the trees (see `Forest.constant`).
     """
 
     arguments: int
@@ -59,31 +102,9 @@ class ForestSums(ModelOp):
         return self._floats("threshold")
 
     @property
-    def sums(self) -> Type:
-        """Type of the results."""
-        return self._floats("start")
-
-    @property
-    def outputs(self) -> int:
-        """Number of results."""
-        return self.block.length("start")
-
-    @property
     def trees(self) -> int:
         """Number of trees of the whole ensemble."""
         return self.block.length("trees") // 3
-
-    @property
-    def is_part(self) -> bool:
-        """Whether the op evaluates only some of the trees."""
-        return (self.begin, self.end) != (0, 0)
-
-    def results(self, *args: Type) -> tuple[Type, ...]:
-        sums = (self.sums,) * self.outputs
-        wanted = (self.width,) * self.arguments + (sums if self.begin else ())
-        self._wants(args == wanted, f"{self.arguments} {self.width}{', and sums' if self.begin else ''}", args)
-        self._wants(not self.is_part or 0 <= self.begin < self.end <= self.trees, f"a part of {self.trees} trees", args)
-        return sums
 
     def evaluate_all(self, *args: np.ndarray) -> list[np.ndarray]:
         features, sums = args[: self.arguments], args[self.arguments :]

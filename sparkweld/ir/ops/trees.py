@@ -12,8 +12,7 @@ from sparkweld.ir.blocks import ConstantBlock
 from sparkweld.ir.layouts.tree_blocks import BLOCK, FORMS, TreeBlock
 from sparkweld.ir.layouts.tree_walks import surely_fits
 from sparkweld.ir.ops.base import Op
-from sparkweld.ir.ops.forests import ForestSums
-from sparkweld.ir.ops.models import ModelOp
+from sparkweld.ir.ops.forests import ForestSums, TreeSums
 from sparkweld.ir.trees import Forest, Tree
 from sparkweld.ir.types import F32, F64, Type
 
@@ -23,16 +22,11 @@ _FAR_ROWS, _FAR_BYTES = 32768, 1 << 22
 
 
 @dataclass(frozen=True, slots=True)
-class TreeEnsemble(ModelOp):
+class TreeEnsemble(TreeSums):
     """Sums of the leaves' values, in the order of the trees, as `sparkweld.ir.trees.Forest` defines them.
 
     `form`: mask, walk, or sets (a walk with splits by sets of ranks). `arguments`: number of features, all f32 or all f64.
-    `slots`: sets of rows that the programs of masks, and of a walk's first levels, use. Block: the arrays of that form; `start`
-    has the type and the number of the results.
-
-    With an `end` above 0, only the trees from `begin` up to it are evaluated. With a `begin` above 0, further arguments, one an
-    output, are the sums so far. Consecutive ranges of trees add up to the bits of the whole ensemble, and all of them read one
-    block.
+    `slots`: sets of rows that the programs of masks, and of a walk's first levels, use. Block: the arrays of that form.
     """
 
     form: str
@@ -71,16 +65,6 @@ class TreeEnsemble(ModelOp):
         return self._floats("edges")
 
     @property
-    def sums(self) -> Type:
-        """Type of the results."""
-        return self._floats("start")
-
-    @property
-    def outputs(self) -> int:
-        """Number of results."""
-        return self.block.length("start")
-
-    @property
     def columns(self) -> int:
         """Number of columns of ranks, without shifted copies."""
         return self._laid_out.columns
@@ -104,18 +88,9 @@ class TreeEnsemble(ModelOp):
         """Number of trees of the whole ensemble."""
         return self._laid_out.trees
 
-    @property
-    def is_part(self) -> bool:
-        """Whether the op evaluates only some of the trees."""
-        return (self.begin, self.end) != (0, 0)
-
     def results(self, *args: Type) -> tuple[Type, ...]:
         self._wants(self.form in FORMS, "a known form", args)
-        sums = (self.sums,) * self.outputs
-        wanted = (self.width,) * self.arguments + (sums if self.begin else ())
-        self._wants(args == wanted, f"{self.arguments} {self.width}{', and sums' if self.begin else ''}", args)
-        self._wants(not self.is_part or 0 <= self.begin < self.end <= self.trees, f"a part of {self.trees} trees", args)
-        return sums
+        return TreeSums.results(self, *args)
 
     def evaluate_all(self, *args: np.ndarray) -> list[np.ndarray]:
         sums = [np.full(len(args[0]), start, self.sums.dtype) for start in self.block["start"]]
