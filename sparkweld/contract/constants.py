@@ -17,7 +17,6 @@ MAX_JSON_BYTES = _LIMITS["jsonBytes"]
 MAX_BLOBS = _LIMITS["blobs"]
 #: Size limit of a payload that the JVM sends: a JVM array holds no more.
 MAX_REQUEST_BLOB_BYTES = _LIMITS["requestBlobBytes"]
-#: Size limit of a blob that the JVM reads. `conf.modelBytes` of a request keeps constant blocks below it; object code is smaller.
 
 _EVAL_TYPES: dict[str, int] = _SHARED["evalTypes"]
 #: PySpark's `PythonEvalType` (pyspark/util.py), without the prefix SQL and the suffix UDF.

@@ -10,6 +10,7 @@ import pytest
 from pyspark.util import PythonEvalType
 
 from sparkweld.bridge import jar
+from udf_compiler.process import spark_line
 
 ROOT = Path(__file__).resolve().parents[2]
 MAIN = ROOT / "jvm-bridge" / "src" / "main"
@@ -68,6 +69,11 @@ def test_every_line_has_the_public_names_once(builder, line):
 
 def test_the_lines_of_the_build_are_those_of_the_package(builder):
     assert builder.LINES == jar.LINES
+
+
+def test_the_compiler_knows_the_workers_of_every_line():
+    assert all(spark_line.line_of(f"{line}.0").compared for line in jar.LINES)
+    assert not spark_line.line_of("3.5.9").compared
 
 
 @pytest.mark.parametrize(
