@@ -33,7 +33,7 @@ help:
 	@echo 'make corpus          what is compiled of 200 UDFs as people write them, and why not the rest'
 	@echo 'make fuzz           generated UDFs with new seeds for 30 minutes, compared with PySpark'
 	@echo 'make golden          rewrite expected programs and the tables in docs/, then read the diff'
-	@echo 'make wheel           a wheel in dist/ for all lines of Spark'
+	@echo 'make wheel           wheels in dist/ for x86-64 and Arm, each for all lines of Spark'
 	@echo 'make clean           remove .venv, the bridge and all caches'
 	@echo 'SPARK=4.1 PYTHON=3.12 select an environment of their own: make test SPARK=4.1'
 	@echo 'ARGS=... is handed on: make test ARGS="-k explain"'
@@ -75,9 +75,12 @@ golden: ready
 	$(RUN) $(PY) -m pytest -q --golden $(GOLDEN)
 	git diff --stat -- tests docs
 
-# For distribution: with the jars of all lines of Spark, whose pysparks pip downloads once.
+# For distribution: with the jars of all lines of Spark, whose pysparks pip downloads once, and with shims for older glibcs.
 wheel: ready
-	SPARKWELD_LINES=all $(RUN) $(PIP) wheel --no-build-isolation --no-deps --wheel-dir dist .
+	$(RUN) $(PIP) install --quiet --no-build-isolation --editable '.[wheel]'
+	for machine in x86_64 aarch64; do \
+	  SPARKWELD_WHEEL=$$machine $(RUN) $(PIP) wheel --no-build-isolation --no-deps --wheel-dir dist . || exit 1; done
+	for made in dist/*manylinux*.whl; do $(PY) -m auditwheel show $$made; done
 
 clean:
 	rm -rf .venv .venv-spark* build dist *.egg-info sparkweld/_bridge .pytest_cache .mypy_cache .ruff_cache .hypothesis

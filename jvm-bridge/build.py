@@ -21,7 +21,6 @@ import importlib.util
 import json
 import os
 import pathlib
-import platform
 import re
 import shutil
 import subprocess
@@ -34,6 +33,7 @@ from collections.abc import Iterable, Iterator, Sequence
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "jvm-bridge"))  # this file is also loaded by its path, and other packages use its name
 try:
+    import c_compilers
     import spark_jars
     from spark_jars import BuildError
 finally:
@@ -70,15 +70,17 @@ def build(
     force: bool = False,
     quiet: bool = False,
     line: str | None = None,
+    portable: bool = False,
 ) -> pathlib.Path:
     """Builds the jar and the shim into `out_dir` (default `sparkweld/_bridge/spark-<line>`) and returns the jar's path.
 
     `line` is a line of Spark; None for that of the pyspark that is installed. `only` limits the Scala sources to some package
-    folders (such as `io/sparkweld/columns`). Returns at once when the sources, pyspark and the compilers did not change since
-    the last build. Replaces both files atomically; a lock serializes builds. Raises BuildError when a tool is missing or a
-    compiler fails.
+    folders (such as `io/sparkweld/columns`). If `portable`, the jar holds a shim for each machine that wheels are made
+    for, and each is also in a folder `<machine>` of `out_dir`. Returns at once when the sources, pyspark and the compilers did
+    not change since the last build. Replaces the files atomically; a lock serializes builds. Raises BuildError when a tool is
+    missing or a compiler fails.
     """
-    tools = Toolchain.find(line)
+    tools = Toolchain.find(line, portable)
     out = pathlib.Path(out_dir) if out_dir is not None else DEFAULT_OUT / f"spark-{tools.line}"
     out.mkdir(parents=True, exist_ok=True)
     with _locked(out / LOCK_NAME):
@@ -89,13 +91,14 @@ def build(
         started = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="sparkweld-build-") as scratch:
             work = pathlib.Path(scratch)
-            shim = _compile_shim(tools, work)
+            shims = _compile_shims(tools, work)
             classes = _compile_scala(tools, scala, work)
             jar = work / JAR_NAME
-            _pack(jar, _jar_entries(classes, shim), tools)
+            _pack(jar, _jar_entries(classes, shims), tools)
             (out / STAMP_NAME).unlink(missing_ok=True)
-            for made in (shim, jar):
-                _replace(made, out / made.name)
+            for machine, shim in shims.items():
+                _replace(shim, out / machine / SHIM_NAME if portable else out / SHIM_NAME)
+            _replace(jar, out / JAR_NAME)
         stamp["outputs"] = _outputs_hash(out)
         (out / STAMP_NAME).write_text(json.dumps(stamp, indent=1) + "\n", encoding="utf-8")
     if not quiet:
@@ -107,23 +110,22 @@ def build(
 class Toolchain:
     """The tools of one build: `java` and the headers of its JDK, a C compiler, and the jars of pyspark."""
 
-    def __init__(self, java: str, java_version: str, includes: list[str], cc: str, cc_version: str,
+    def __init__(self, java: str, java_version: str, includes: list[str], compiler: c_compilers.Compiler,
                  jars: pathlib.Path, pyspark_version: str) -> None:
         self.java = java
         self.java_version = java_version
         self.includes = includes
-        self.cc = cc
-        self.cc_version = cc_version
+        self.compiler = compiler
         self.jars = jars
         self.pyspark_version = pyspark_version
         self.line = ".".join(pyspark_version.split(".")[:2])
 
     @staticmethod
-    def find(line: str | None = None) -> Toolchain:
-        """Finds every tool, or raises one BuildError that names all missing ones. `line`: of Spark; None: the installed one."""
+    def find(line: str | None = None, portable: bool = False) -> Toolchain:
+        """Finds every tool, or raises one BuildError that names all missing ones. The arguments are those of `build`."""
         missing: list[str] = []
         found: dict[str, object] = {}
-        for look in (_find_java, _find_compiler, lambda: _find_pyspark(line)):
+        for look in (_find_java, lambda: {"compiler": c_compilers.find(portable)}, lambda: _find_pyspark(line)):
             try:
                 found.update(look())
             except BuildError as problem:
@@ -161,15 +163,6 @@ def _java_home() -> pathlib.Path:
         if path is not None:
             return pathlib.Path(path).resolve().parent.parent
     raise BuildError(f"a JDK {MINIMUM_JAVA} or newer: JAVA_HOME is not set, and neither javac nor java is on PATH")
-
-
-def _find_compiler() -> dict[str, object]:
-    wanted = [os.environ["CC"]] if os.environ.get("CC") else ["cc", "gcc", "clang"]
-    path = next((found for found in map(shutil.which, wanted) if found), None)
-    if path is None:
-        raise BuildError(f"a C compiler: none of {', '.join(wanted)} is on PATH")
-    answer = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
-    return {"cc": path, "cc_version": (answer.stdout.splitlines() or ["unknown"])[0]}
 
 
 def _find_pyspark(line: str | None) -> dict[str, object]:
@@ -245,18 +238,20 @@ def _resources() -> list[tuple[str, pathlib.Path]]:
 def _inputs_hash(tools: Toolchain, scala: Iterable[pathlib.Path]) -> str:
     """Returns the SHA-256 of all inputs: sources, resources, this file, the compilers and Spark's jars."""
     digest = hashlib.sha256()
-    for text in (tools.java_version, tools.cc_version, tools.pyspark_version, _os_arch(),
+    for text in (tools.java_version, tools.compiler.version, tools.pyspark_version, *tools.compiler.commands,
                  *sorted(jar.name for jar in tools.jars.glob("*.jar"))):
         digest.update(text.encode() + b"\0")
     c_sources = sorted((SOURCES / "c").glob("*.[ch]"))
-    for path in (pathlib.Path(__file__), *c_sources, *scala, *(path for _, path in _resources())):
+    builders = (pathlib.Path(__file__), pathlib.Path(c_compilers.__file__))
+    for path in (*builders, *c_sources, *scala, *(path for _, path in _resources())):
         digest.update(f"{os.path.relpath(path, ROOT)}\0".encode())
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 
 
 def _outputs_hash(out: pathlib.Path) -> str:
-    return hashlib.sha256((out / JAR_NAME).read_bytes() + (out / SHIM_NAME).read_bytes()).hexdigest()
+    shims = sorted(out.rglob(SHIM_NAME))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in (out / JAR_NAME, *shims))).hexdigest()
 
 
 def _is_current(out: pathlib.Path, stamp: dict[str, str]) -> bool:
@@ -267,13 +262,16 @@ def _is_current(out: pathlib.Path, stamp: dict[str, str]) -> bool:
         return False  # no stamp, a truncated stamp or a missing output: build again
 
 
-def _compile_shim(tools: Toolchain, work: pathlib.Path) -> pathlib.Path:
-    shim = work / SHIM_NAME
+def _compile_shims(tools: Toolchain, work: pathlib.Path) -> dict[str, pathlib.Path]:
+    """Compiles the shim for each machine of the compiler; returns the files by machine."""
     sources = sorted(str(path) for path in (SOURCES / "c").glob("*.c"))
     includes = [f"-I{folder}" for folder in tools.includes]
-    command = [tools.cc, *C_FLAGS, *includes, *sources, "-o", str(shim), *C_LIBRARIES]
-    _run(command, "the C shim")
-    return shim
+    shims = {}
+    for machine, compiler in tools.compiler.commands.items():
+        shims[machine] = work / machine / SHIM_NAME
+        shims[machine].parent.mkdir()
+        _run([*compiler, *C_FLAGS, *includes, *sources, "-o", str(shims[machine]), *C_LIBRARIES], "the C shim")
+    return shims
 
 
 def _compile_scala(tools: Toolchain, scala: Sequence[pathlib.Path], work: pathlib.Path) -> pathlib.Path:
@@ -302,10 +300,11 @@ def _run(command: Sequence[str], what: str) -> None:
         print(answer.stdout.rstrip(), file=sys.stderr, flush=True)
 
 
-def _jar_entries(classes: pathlib.Path, shim: pathlib.Path) -> list[tuple[str, pathlib.Path]]:
+def _jar_entries(classes: pathlib.Path, shims: dict[str, pathlib.Path]) -> list[tuple[str, pathlib.Path]]:
     entries = [(path.relative_to(classes).as_posix(), path) for path in classes.rglob("*") if path.is_file()]
     entries += _resources()
-    entries.append((f"native/{_os_arch()}/{SHIM_NAME}", shim))
+    # the folder's name is what Shim.scala computes from os.name and os.arch
+    entries += [(f"native/linux-{machine}/{SHIM_NAME}", shim) for machine, shim in shims.items()]
     return sorted(entries)
 
 
@@ -324,14 +323,9 @@ def _zip_info(name: str) -> zipfile.ZipInfo:
     return info
 
 
-def _os_arch() -> str:
-    """Returns the folder of the shim in the jar; NativeRuntime computes the same name from os.name and os.arch."""
-    machine = {"amd64": "x86_64", "arm64": "aarch64"}.get(platform.machine(), platform.machine())
-    return f"{platform.system().lower()}-{machine}"
-
-
 def _replace(made: pathlib.Path, target: pathlib.Path) -> None:
     """Replaces `target` with `made` atomically: a JVM that has the old file mapped keeps reading the old file."""
+    target.parent.mkdir(exist_ok=True)
     near = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         shutil.copyfile(made, near)

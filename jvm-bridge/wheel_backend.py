@@ -1,8 +1,12 @@
 """Builds wheels, editable installs and sdists of the source tree, together with the JVM bridge.
 
 This is setuptools' own PEP 517 backend with four commands changed (`tool.setuptools.cmdclass` in pyproject.toml). `build`
-builds the bridge first. `bdist_wheel` tags the wheel for this platform, because it contains a shared object. `sdist`
+builds the bridge first. `bdist_wheel` tags the wheel for a platform, because it contains a shared object. `sdist`
 contains the bridge's sources instead of its products.
+
+By default the bridge is built for this machine and for the Spark that is installed, as an installation from source needs it.
+With `SPARKWELD_WHEEL=x86_64` or `aarch64` in the environment, as `make wheel` sets it, the wheel is for distribution. It holds
+the bridge for all lines of Spark. Its tag states that kind of machine and the oldest glibc that it needs (PEP 600).
 """
 
 from __future__ import annotations
@@ -21,6 +25,10 @@ from setuptools.command.sdist import sdist
 from setuptools.errors import ExecError
 
 HERE = Path(__file__).resolve().parent
+#: The machine that a wheel for distribution is made for; None: the wheel is for an installation here.
+MACHINE = os.environ.get("SPARKWELD_WHEEL")
+#: Where the bridges of wheels for distribution are built, and found again by the next build.
+PORTABLE = HERE.parent / "build" / "portable"
 
 
 def _build_module() -> ModuleType:
@@ -33,10 +41,8 @@ def _build_module() -> ModuleType:
 
 
 class BuildBridge(Command):
-    """Builds jars and shims into `sparkweld/_bridge`, from where `package-data` takes them.
+    """Builds the bridge: into `sparkweld/_bridge`, from where `package-data` takes it, or for distribution into `build/portable`.
 
-    It builds for the line of the pyspark that is installed; for all lines with `SPARKWELD_LINES=all` in the environment, as
-    `make wheel` sets it.
     It is a separate command because setuptools turns errors of a changed `build_py` into warnings in editable installs.
     """
 
@@ -53,8 +59,11 @@ class BuildBridge(Command):
     def run(self) -> None:
         bridge = _build_module()
         try:
-            for line in bridge.LINES if os.environ.get("SPARKWELD_LINES") == "all" else (None,):
-                bridge.build(line=line)
+            if MACHINE is None:
+                bridge.build()
+            else:
+                for line in bridge.LINES:
+                    bridge.build(PORTABLE / f"spark-{line}", line=line, portable=True)
         except bridge.BuildError as problem:
             raise ExecError(str(problem)) from None
 
@@ -77,12 +86,29 @@ class Build(build):
         # build/ outlives a build: a module removed from the sources would return in the next wheel
         shutil.rmtree(self.build_lib, ignore_errors=True)
         super().run()
+        if MACHINE is not None:
+            self._take_portable_bridges(MACHINE)
+
+    def _take_portable_bridges(self, machine: str) -> None:
+        """Replaces the bridge of this machine, which `package-data` names, with those for distribution."""
+        bridge, target = _build_module(), Path(self.build_lib) / "sparkweld" / "_bridge"
+        shutil.rmtree(target, ignore_errors=True)
+        for line in bridge.LINES:
+            source, made = PORTABLE / f"spark-{line}", target / f"spark-{line}"
+            made.mkdir(parents=True)
+            shutil.copyfile(source / bridge.JAR_NAME, made / bridge.JAR_NAME)
+            shutil.copyfile(source / machine / bridge.SHIM_NAME, made / bridge.SHIM_NAME)
 
 
 class PlatformWheel(bdist_wheel):
     """Tags wheels for any Python 3 of one platform: the shim binds to the JVM and llvmlite, not to CPython."""
 
     def finalize_options(self) -> None:
+        if MACHINE is not None:
+            compilers = _build_module().c_compilers
+            if MACHINE not in compilers.WHEEL_MACHINES:
+                raise ExecError(f"SPARKWELD_WHEEL is {MACHINE}: wheels are made for {', '.join(compilers.WHEEL_MACHINES)}")
+            self.plat_name = f"manylinux_{compilers.WHEEL_GLIBC.replace('.', '_')}_{MACHINE}"
         self.distribution.has_ext_modules = lambda: True
         super().finalize_options()
 

@@ -89,7 +89,7 @@ def test_a_build_is_reproducible_and_skipped_when_nothing_changed(
     with zipfile.ZipFile(jar) as archive:
         names = archive.namelist()
         assert all(info.date_time == builder.ZIP_DATE for info in archive.infolist())
-    assert f"native/{builder._os_arch()}/{builder.SHIM_NAME}" in names
+    assert f"native/linux-{builder.c_compilers.this_machine()}/{builder.SHIM_NAME}" in names
     assert "io/sparkweld/nativelib/NativeRuntime.class" in names
     assert (tmp_path / builder.SHIM_NAME).is_file()
 

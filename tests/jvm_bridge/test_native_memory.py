@@ -26,7 +26,8 @@ def program(builder: types.ModuleType, tmp_path_factory: pytest.TempPathFactory)
     made = tmp_path_factory.mktemp("native") / "fuzz"
     includes = [f"-I{folder}" for folder in (*tools.includes, SHIM, NATIVE)]
     sources = [str(source) for folder in (SHIM, NATIVE) for source in sorted(folder.glob("*.c"))]
-    command = [tools.cc, *FLAGS, *includes, *sources, "-ldl", "-lm", "-o", str(made)]
+    (compiler,) = tools.compiler.commands.values()
+    command = [*compiler, *FLAGS, *includes, *sources, "-ldl", "-lm", "-o", str(made)]
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stderr
     return made
