@@ -22,7 +22,10 @@ RUN   := JAVA_HOME="$$($(CHECK) java-home)" PYSPARK_PYTHON="$(CURDIR)/$(PY)"
 GOLDEN := $(addprefix tests/udf_compiler/frontends/pandas/,test_calls.py test_operators.py test_times.py) \
   tests/jvm_bridge/test_cases.py tests/spark/test_queries.py
 
-.PHONY: help demo test check bench corpus fuzz golden wheel clean ready prerequisites bridge
+.PHONY: help demo test nightly check bench corpus fuzz golden wheel clean ready prerequisites bridge classes
+
+# Each of the processes that tests start would compile the Python sources anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 help:
 	@echo 'make demo            run real jobs over 10M+ flights and texts with and without the flag, and compare'
@@ -48,10 +51,10 @@ FAST := $(shell sed 's/\#.*//' tests/fast.txt)
 # tests/conftest.py, which ends with short tests, and not in that of their numbers of tests, which ends with the long ones.
 PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
 
-test: ready
+test: ready classes
 	$(RUN) $(PY) -m pytest $(PARALLEL) -m 'not nightly' $(ARGS)
 
-nightly: ready
+nightly: ready classes
 	$(RUN) $(PY) -m pytest $(PARALLEL) -m nightly $(ARGS)
 
 check: ready
@@ -107,3 +110,7 @@ $(VENV)/.stamp-package: pyproject.toml jvm-bridge/wheel_backend.py $(VENV)/.stam
 # build.py compares content hashes and returns at once when nothing changed.
 bridge: $(VENV)/.stamp-package
 	@$(RUN) $(PY) jvm-bridge/build.py >/dev/null
+
+# JVMs of tests map the classes of Spark from a file in .venv, which is written when there is none for this JDK and this Spark.
+classes: bridge
+	@$(RUN) $(PY) -m tests.helpers.class_archive
