@@ -58,10 +58,7 @@ final case class WeldAggregateExec(
       grouping ++ buffers, below)
   }
 
-  override protected def doCanonicalize(): SparkPlan = original(child match {
-    case weld: WeldExec => weld.original
-    case other => other
-  }).canonicalized
+  override protected def doCanonicalize(): SparkPlan = CanonicalBatches.of(original(child))
 
   override lazy val metrics: Map[String, SQLMetric] = Map(
     "numOutputRows" -> SQLMetrics.createMetric(sparkContext, "number of output rows"),

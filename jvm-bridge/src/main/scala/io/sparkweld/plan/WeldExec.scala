@@ -48,7 +48,7 @@ final case class WeldExec(
 
   override protected def orderingExpressions: Seq[SortOrder] = child.outputOrdering
 
-  override protected def doCanonicalize(): SparkPlan = original.canonicalized
+  override protected def doCanonicalize(): SparkPlan = CanonicalBatches.of(original)
 
   /** Returns where the rows run that its kernel does not decide. */
   def elsewhere: String = Step.elsewhere(steps.exists {

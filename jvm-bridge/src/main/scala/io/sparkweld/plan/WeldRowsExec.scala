@@ -19,6 +19,7 @@ import org.apache.spark.sql.vectorized.ColumnarBatch
 final case class WeldRowsExec(child: SparkPlan) extends ColumnarToRowTransition with SameRows {
   override def nodeName: String = "WeldRows"
   override protected def withNewChildInternal(newChild: SparkPlan): SparkPlan = copy(child = newChild)
+  override protected def doCanonicalize(): SparkPlan = CanonicalBatches.rows(child)
 
   override lazy val metrics: Map[String, SQLMetric] = Map(
     "numOutputRows" -> SQLMetrics.createMetric(sparkContext, "number of output rows"),
