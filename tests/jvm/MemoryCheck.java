@@ -4,6 +4,7 @@ import io.sparkweld.columns.OffHeapBuffer;
 import io.sparkweld.columns.RowColumns;
 import io.sparkweld.columns.StringArena;
 import io.sparkweld.nativelib.NoMemory;
+import java.lang.reflect.Constructor;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Properties;
@@ -96,13 +97,24 @@ public final class MemoryCheck {
     void run(TaskMemoryManager manager);
   }
 
+  /** Returns the context of a task; the number of its CPUs is a BigDecimal from Spark 4.3 on. */
+  private static TaskContextImpl context(TaskMemoryManager manager) {
+    Constructor<?> constructor = TaskContextImpl.class.getConstructors()[0];
+    Object cpus = constructor.getParameterTypes()[10] == int.class ? (Object) 1 : scala.math.BigDecimal.valueOf(1);
+    try {
+      return (TaskContextImpl) constructor.newInstance(0, 0, 0, 0L, 0, 1, manager, new Properties(), null, null, cpus,
+          scala.collection.immutable.Map$.MODULE$.empty());
+    } catch (ReflectiveOperationException error) {
+      throw new AssertionError(error);
+    }
+  }
+
   /** Runs in a task of an executor with `offHeap` bytes of managed off-heap memory (0: none), and checks that all is released. */
   private static void inTask(long offHeap, Body body) {
     SparkConf conf = new SparkConf(false);
     if (offHeap > 0) conf.set("spark.memory.offHeap.enabled", "true").set("spark.memory.offHeap.size", Long.toString(offHeap));
     TaskMemoryManager manager = new TaskMemoryManager(new UnifiedMemoryManager(conf, 64 * MB, 32 * MB, 1), 0);
-    TaskContextImpl context = new TaskContextImpl(0, 0, 0, 0, 0, 1, manager, new Properties(), null, null,
-        scala.math.BigDecimal.valueOf(1), scala.collection.immutable.Map$.MODULE$.empty());
+    TaskContextImpl context = context(manager);
     TaskContext$.MODULE$.setTaskContext(context);
     try {
       body.run(manager);

@@ -1,4 +1,5 @@
 import io.sparkweld.columns.NativeColumnVector;
+import java.lang.reflect.Method;
 import java.util.Arrays;
 import java.util.Random;
 import org.apache.arrow.memory.ArrowBuf;
@@ -133,7 +134,14 @@ final class Vectors {
   }
 
   static ColumnVector missing(WritableColumnVector v) {
-    v.setMissing(); // a column that the file lacks: the null bytes are not set
+    for (Method method : WritableColumnVector.class.getMethods()) { // setAllNull in Spark 4.0, setMissing later
+      if (!method.getName().matches("setAllNull|setMissing")) continue;
+      try {
+        method.invoke(v); // a column that the file lacks: the null bytes are not set
+      } catch (ReflectiveOperationException error) {
+        throw new AssertionError(error);
+      }
+    }
     return v;
   }
 
