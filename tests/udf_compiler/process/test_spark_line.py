@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 from pyspark.sql.types import ByteType, IntegerType, StringType
 
+from sparkweld.annotations import Rows, Sum, annotate
 from sparkweld.contract.constants import ARROW_BATCHED, BATCHED, GROUPED_AGG_PANDAS, SCALAR_ARROW, SCALAR_PANDAS
 from sparkweld.errors import Refusal
 from tests.helpers.answers import compile_aggregate, compile_fused, compile_partial
@@ -78,6 +79,8 @@ def test_payloads_that_call_pyspark_need_its_functions(monkeypatch):
     step = python_step(r=udf(0, column("x", "double"), evalType=GROUPED_AGG_PANDAS))
     made = {**request(step, inputs={"x": "double"}), "keys": 0}
     with pytest.raises(Refusal, match="SW114"):
-        compile_partial(made, [payload(np.sum)])
+        compile_partial(made, [payload(annotate(lambda s: float(s.sum()), (Rows(),), returns=Sum(), check=False))])
+    with pytest.raises(Refusal, match="SW648"):  # explain then shows why no kernel aggregates
+        compile_partial(made, [payload(lambda s: float(s.sum()))])
     with pytest.raises(Refusal, match="SW114"):
         compile_fused(request(python_step(r=udf(0, "a"))), [payload(np.abs)])

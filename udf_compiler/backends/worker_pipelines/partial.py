@@ -53,7 +53,6 @@ def compile_partial(request: PartialRequest, blobs: Sequence[bytes]) -> PartialR
         parts, annotations = [], []
         column = 0
         for entry in entries:
-            check_worker_conversions(entry.name)
             check_confs(request.conf.pandas, entry.name)
             check_safely(request.conf.pandas, entry.name)
             part, annotation = _part(entry.udf, entry.name, blobs, column)
@@ -95,7 +94,7 @@ def _native(
 
 
 def _part(udf: Udf, name: str, blobs: Sequence[bytes], column: int) -> tuple[grouping.Part, Annotation]:
-    """Returns the aggregate whose first argument is column `column`. Refuses SW386, SW207, SW700, SW647 and SW648."""
+    """Returns the aggregate whose first argument is column `column`. Refuses SW386, SW207, SW700, SW647, SW648 and SW114."""
     if udf.eval_type != GROUPED_AGG_PANDAS:
         raise refusal("SW386", name, eval_type=udf.eval_type)
     if not udf.deterministic:
@@ -108,6 +107,7 @@ def _part(udf: Udf, name: str, blobs: Sequence[bytes], column: int) -> tuple[gro
     annotation = annotation_of(command.function)
     if annotation is None or not isinstance(annotation.returns, Merge):
         raise refusal("SW648", name, function=name)
+    check_worker_conversions(name)  # after SW648: a recorded reason hides why no kernel aggregates
     if udf.inner:
         raise refusal("SW206", name, eval_type=udf.inner[0].eval_type)
     arguments = [(argument.name, expr) for argument, expr in zip(udf.args, udf.expressions, strict=True)]
