@@ -71,6 +71,7 @@ class LoopBuilder:
         self.body: list[Let] = []
         self.guards: list[int] = []
         self.local: set[int] = set()
+        self._spreading = False
         self.some: list[tuple[int, int]] = []
         self.appends: list[Append] = []
         self.keys: list[Key] = []
@@ -207,8 +208,17 @@ class LoopBuilder:
         if condition.id not in self.guards:
             self.guards.append(condition.id)
             self.local.add(condition.id)
-        if not local:
+        if not local or self._spreading:
             self.local.discard(condition.id)
+
+    @contextmanager
+    def spreading(self) -> Iterator[None]:
+        """Makes guards in this context concern the whole batch."""
+        before, self._spreading = self._spreading, True
+        try:
+            yield
+        finally:
+            self._spreading = before
 
     def take_as_local(self, guards: int) -> None:
         """Marks all guards after the first `guards` as local."""

@@ -116,10 +116,15 @@ def check_confs(confs: Mapping[str, str | None], udf: str) -> None:
             raise refusal("SW112", udf, conf=name, value=rows, limit=f"{NUMEXPR_ROWS:,}")
 
 
+def checks_results(confs: Mapping[str, str | None]) -> bool:
+    """Whether conversions of results are checked."""
+    return (confs.get(SAFELY) or str(LINE.checks_results)).lower() == "true"
+
+
 def check_safely(confs: Mapping[str, str | None], udf: str) -> None:
     """Refuses (SW110) conversions of results that are not checked."""
-    default = str(LINE.checks_results).lower()
-    check_conf({SAFELY: confs.get(SAFELY) or default}, udf, SAFELY, "true")
+    if not checks_results(confs):
+        raise refusal("SW110", udf, conf=SAFELY, value=confs.get(SAFELY) or "false", required="true")
 
 
 def check_conf(confs: Mapping[str, str | None], udf: str, name: str, wanted: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from sparkweld.contract.spark_types import StructField, fields_of
@@ -13,7 +14,7 @@ from udf_compiler.boundary.series import (
     Field,
     check_conf,
     check_confs,
-    check_safely,
+    checks_results,
     column_of_result,
     frame_of_struct,
     series_of_column,
@@ -119,14 +120,11 @@ class ScalarPandas(Kind):
     def converted(self, call: Call, loop: LoopBuilder, result: Any, to: str) -> Value:
         """Returns the column of a Series.
 
-        Refuses (SW110) a conversion that flags rows, unless the worker raises for them. Otherwise it wraps or truncates them,
-        which may depend on the dtype of the batch in which Python computes them.
+        If conversions are not checked, the worker wraps or truncates the rows that this one flags. How may depend on the dtype of
+        the batch and on their place in it. So Python then computes the whole batch, as Spark would make it.
         """
-        guards = len(loop.guards)
-        made = column_of_result(loop, result, to, call.place)
-        if len(loop.guards) > guards:
-            check_safely(call.confs, call.place)
-        return made
+        with nullcontext() if checks_results(call.confs) else loop.spreading():
+            return column_of_result(loop, result, to, call.place)
 
     def fields(self, call: Call, result: Any, fields: Sequence[StructField]) -> list[Value]:
         """Returns the columns of a DataFrame that the struct names; other columns are ignored."""

@@ -58,14 +58,19 @@ def test_the_error_of_an_arrow_result_that_does_not_fit():
         outputs(lambda x: x, [batch], ByteType(), SCALAR_ARROW)
 
 
-def test_conversions_are_checked_by_default():
-    confs = {} if LINE.checks_results else {SAFELY: "true"}
-    step = python_step(r=udf(0, column("x", "double"), evalType=GROUPED_AGG_PANDAS))
-    blobs = [payload(lambda x: x.sum())]
-    assert compile_aggregate(request(step, inputs={"x": "double"}, pandas=confs), blobs)["status"] == "ok"
+def test_aggregates_whose_results_may_misfit_require_checks():
+    """By default, conversions are checked from Spark 4.1 on."""
+
+    def compiled(returns, pandas):
+        step = python_step(r=udf(0, column("x", "double"), returns=returns, evalType=GROUPED_AGG_PANDAS))
+        return compile_aggregate(request(step, inputs={"x": "double"}, pandas=pandas), [payload(lambda x: x.sum())])
+
+    for checked in [{SAFELY: "true"}] + [{}] * LINE.checks_results:
+        assert compiled("long", checked)["status"] == "ok"
     for unchecked in [{SAFELY: "false"}] + [{}] * (not LINE.checks_results):
+        assert compiled("double", unchecked)["status"] == "ok"
         with pytest.raises(Refusal, match="SW110"):
-            compile_aggregate(request(step, inputs={"x": "double"}, pandas=unchecked), blobs)
+            compiled("long", unchecked)
 
 
 def test_an_unknown_line_compiles_nothing(monkeypatch):

@@ -279,21 +279,26 @@ def test_confs_that_change_the_worker_are_refused():
     assert codes(reply) == ["SW110"]
 
 
-def test_conversions_that_wrap_are_refused():
+def test_conversions_that_wrap_concern_the_whole_batch():
     """Without checks, the conversion of a row that a kernel flags depends on the dtype of its batch; others convert alike."""
     conf = {"spark.sql.execution.pandas.convertToArrowArraySafely": "false"}
 
-    def compiled(returns, **given):
-        step = python_step(r=udf(0, "a", returns=returns))
-        return compile_pipeline(request(step, pandas=conf, **given), [payload(lambda a: a)])
+    def why(step, function, pandas=conf):
+        reply = compile_pipeline({**request(step, pandas=pandas), "regrouped": True}, [payload(function)])
+        assert reply["status"] == "ok", reply
+        return reply["batchwise"]
 
-    assert compiled("double")["status"] == "ok"
-    assert codes(compiled("integer")) == ["SW110"]
+    def called(returns):
+        return python_step(r=udf(0, "a", returns=returns))
+
+    assert why(called("double"), lambda a: a) is None
+    assert why(called("integer"), lambda a: a) == "a row may decide about others of its batch in f"
+    assert why(called("integer"), lambda a: a, dict.fromkeys(conf, "true")) is None  # the batch raises
     returns = {"type": "struct", "fields": [{"name": "a", "type": "integer", "nullable": True}]}
     step = {"kind": "map", "name": "f", "results": ["r"]}
     whole = {"op": "CreateNamedStruct", "names": ["a"], "args": [column("a")], "type": "struct"}
     mapped = {**step, "udf": udf(0, whole, evalType=205, returnType=returns)}
-    assert codes(compile_pipeline(request(mapped, pandas=conf), [payload(_same)])) == ["SW110"]
+    assert why(mapped, _same) == "a row may decide about others of its batch in f"
 
 
 def _same(batches):

@@ -189,6 +189,8 @@ class _Trace:
             raise refusal("SW384", self.owner.place)
         raises = list(self.groups.raises)
         value, of = self.owner.kind.result(self.groups, result, to, self.owner.place)
+        if loop.guards:
+            self.owner.kind.check_misfits(self.owner.request.conf.pandas, self.owner.place)
         for guard in loop.guards:
             failed = loop.call("logical_not", replace(value, id=guard, type=BOOL))
             raises.append((failed, f"{self.owner.kind.misfit}: a {of} result does not fit the return type {to}"))

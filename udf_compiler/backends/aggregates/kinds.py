@@ -40,6 +40,10 @@ class AggregateKind(Protocol):
         """Refuses confs under which a worker deviates from this kind."""
         ...
 
+    def check_misfits(self, confs: Mapping[str, str | None], udf: str) -> None:
+        """Refuses confs under which a worker converts a result that does not fit the return type, instead of raising."""
+        ...
+
     def stand_in(self, obj: object) -> object | None:
         """Returns the stand-in for a library's object; None when the function may not use it."""
         ...
@@ -68,10 +72,10 @@ class PandasAggregate:
     sees_states = True
     misfit = "pyarrow.lib.ArrowInvalid"
     stand_in = staticmethod(stand_in)
+    check_misfits = staticmethod(check_safely)
 
     def check_confs(self, confs: Mapping[str, str | None], udf: str) -> None:
         check_confs(confs, udf)
-        check_safely(confs, udf)  # an aggregate raises for a result that does not convert
 
     def argument(self, loop: LoopBuilder, field: Field) -> Any:
         if field.spark_type == "boolean" and field.state == "nullable":
@@ -110,6 +114,9 @@ class ArrowAggregate:
     check_confs = staticmethod(ScalarArrow().check_confs)
     stand_in = staticmethod(ScalarArrow().stand_in)
     argument = staticmethod(ScalarArrow().argument)
+
+    def check_misfits(self, confs: Mapping[str, str | None], udf: str) -> None:
+        """The cast is always checked."""
 
     def result(self, groups: Groups, result: Any, to: str, place: str) -> tuple[Value, str]:
         scalar = result.scalar if type(result) is PythonScalar else result

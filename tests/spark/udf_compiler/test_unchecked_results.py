@@ -1,0 +1,68 @@
+"""Compares results that do not fit their declared type where no conversion is checked, the default of Spark 4.0."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from pyspark.sql import functions as F
+from pyspark.sql.functions import pandas_udf
+from pyspark.sql.types import DoubleType, ShortType
+
+from tests.helpers.differential import check
+
+ROWS = 30_000
+UNCHECKED = {
+    "spark.sql.execution.pandas.convertToArrowArraySafely": "false",
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "4000",
+}
+
+
+@pytest.fixture
+def frame(parquet):
+    """Returns whole numbers in the first third, numbers that wrap or are truncated in the second, and NULLs in the third."""
+    at = np.arange(ROWS)
+    second, third = at // 10_000 == 1, at // 10_000 == 2
+    x = np.where(second, np.choose(at % 4, [2.5, -3e9, 1e20, 7.0]), at % 100)
+    n = np.where(second, np.choose(at % 4, [300, 2**40 + 1, 2**53 + 1, -7]), at % 100)
+    nulls = third & (at % 3 == 0)
+    return parquet({"i": at, "x": pa.array(x, mask=nulls), "n": pa.array(n, pa.int64(), mask=nulls)})
+
+
+def same(s: pd.Series) -> pd.Series:
+    return s + 0
+
+
+def halves(batches):
+    for batch in batches:
+        yield pd.DataFrame({"i": batch["i"], "h": batch["n"] // 2})
+
+
+@pytest.mark.parametrize("column, returns", [("x", "int"), ("x", "bigint"), ("x", "tinyint"), ("n", "tinyint"), ("n", "double")])
+def test_scalar_functions(spark, frame, column, returns):
+    function = pandas_udf(same, returns)
+    for rows in (frame, frame.where("i % 5 <> 1")):
+        what = check(spark, lambda rows=rows: rows.select("i", function(column).alias("r")), deopt=True, conf=UNCHECKED)
+        assert what.kernel_batches
+
+
+def test_maps(spark, frame):
+    what = check(spark, lambda: frame.mapInPandas(halves, "i bigint, h smallint"), deopt=True, conf=UNCHECKED)
+    assert what.kernel_batches
+
+
+@pandas_udf(DoubleType())
+def largest(s: pd.Series) -> float:
+    return s.max()
+
+
+@pandas_udf(ShortType())
+def count(s: pd.Series) -> int:
+    return s.count()
+
+
+def test_aggregates_whose_results_fit(spark, frame):
+    groups = frame.groupBy((F.col("i") % 7).alias("k"))
+    check(spark, lambda: groups.agg(largest("x")).orderBy("k"), conf=UNCHECKED, rewritten=1)
+    check(spark, lambda: groups.agg(count("x")).orderBy("k"), conf=UNCHECKED, refused="SW110")
