@@ -8,7 +8,7 @@ import java.util.HexFormat
 import scala.jdk.CollectionConverters._
 
 import io.sparkweld.compile.Frame
-import io.sparkweld.contract.{ContractCases, Decoder, Encoder, Envelope, PlainRequest}
+import io.sparkweld.contract.{ContractCases, Decoder, Encoder, Envelope, MessageCases, PlainRequest}
 import io.sparkweld.contract
 import io.sparkweld.support.{ExpressionCodec, ExpressionDecoder, UnsupportedExpression}
 
@@ -43,13 +43,20 @@ object BridgeCases {
     "implied" -> RuleCases.implied,
     "unread" -> RuleCases.unread,
     "reductions" -> RuleCases.reductions,
-    "fused" -> RuleCases.fused)
+    "fused" -> RuleCases.fused,
+    "join-bounds" -> RuleCases.joinBounds,
+    "partial" -> RuleCases.partial,
+    "cascade" -> RuleCases.cascade,
+    "ranking" -> RuleCases.ranking)
 
   def main(args: Array[String]): Unit =
     Files.readAllLines(Paths.get(args(0))).asScala.filter(_.startsWith("> ")).foreach { line =>
       val Array(kind, input) = line.drop(2).split(" ", 2)
       val result = try {
-        if (kind == "contract") ContractCases.differences(Paths.get(args(0)).resolve(input).normalize, Paths.get(args(1))) else kinds(kind)(input)
+        lazy val file = Paths.get(args(0)).resolve(input).normalize
+        if (kind == "contract") ContractCases.differences(file, Paths.get(args(1)))
+        else if (kind == "messages") MessageCases.differences(file)
+        else kinds(kind)(input)
       } catch {
         case unsupported: UnsupportedExpression => s"unsupported: ${unsupported.what}"
         case problem: Exception => s"${problem.getClass.getSimpleName}: ${problem.getMessage}"

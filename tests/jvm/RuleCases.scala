@@ -1,14 +1,18 @@
 package io.sparkweld.rules
 
+import java.io.File
 import java.util.HexFormat
 
+import io.sparkweld.SparkWeldConf
 import io.sparkweld.compile.{Frame, FunctionService, Patience, PipelineRequest}
 import io.sparkweld.contract.{Encoder, Operation}
+import io.sparkweld.plan.Ranked
 import io.sparkweld.spark.{CurrentSpark, EvalTypes}
 import io.sparkweld.support.{FusedFunction, Refusal, RefusalTags}
 
 import org.apache.spark.sql.catalyst.expressions.{Alias, Attribute, Expression, PythonUDAF, PythonUDF}
-import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan
+import org.apache.spark.sql.catalyst.expressions.aggregate.AggregateExpression
+import org.apache.spark.sql.catalyst.plans.logical.{Aggregate, LogicalPlan}
 import org.apache.spark.sql.classic.SparkSession
 import org.apache.spark.sql.execution.python.ArrowEvalPythonExec
 import org.apache.spark.sql.execution.python.sparkweld.CaseAnalysis.{plan, table}
@@ -58,6 +62,48 @@ private[rules] object RuleCases {
     val records = FusedFunction.of(made).map(record => s"${record.udf}: ${record.stages.mkString("; ")}, block ${record.block}")
     val commands = made.udfs.map(udf => s"${udf.name}(${udf.children.map(_.sql).mkString(", ")}) ${HexFormat.of().formatHex(udf.func.command.toArray)}")
     (commands ++ records ++ RefusalTags.get(made).map(_.text)).mkString("\n")
+  }
+
+  /** Filters below joins, whatever the number of rows. */
+  def joinBounds(text: String): String = asked(text, Operation.Parts) { (plan, service) =>
+    SQLConf.withExistingConf(SQLConf.get.clone()) {
+      SQLConf.get.setConfString(SparkWeldConf.ScoreBounds.key, "always")
+      shown(JoinBounds.rewrite(plan, service))
+    }
+  }
+
+  def partial(text: String): String = asked(text, Operation.Partial) { (plan, service) =>
+    val found = plan.collect { case aggregate: Aggregate =>
+      val calls = aggregate.aggregateExpressions.flatMap(_.collect { case call: AggregateExpression => call })
+      new PartialAggregates(service, SQLConf.get).of(aggregate, calls).fold(reasons, shown)
+    }
+    found.mkString("\n")
+  }
+
+  /** With a folder of cascades, and with queries compared: shows the commands, and the originals that are remembered. */
+  def cascade(text: String): String = asked(text, Operation.Cascade) { (plan, service) =>
+    val originals = new FullModels
+    val made = CascadeRule.rewrite(plan, service, originals, Some(new File("/nowhere")), isCompared = true)
+    val remembered = udfsOf(made).filter(udf => originals.undone(udf) ne udf).map(udf => s"${udf.name} has an original")
+    (shown(made) +: remembered).mkString("\n")
+  }
+
+  def ranking(text: String): String = asked(text, Operation.Ranking) { (plan, service) =>
+    RankingRule.rewrite(plan, service, Some("/nowhere")) match {
+      case other if other.collectFirst { case ranked: Ranked => ranked }.isEmpty => shown(other)
+      case made =>
+        val ranked = made.collectFirst { case ranked: Ranked => ranked }.get
+        s"${ranked.rows} rows by ${ranked.score.name}, ${ranked.shown.least} to ${ranked.shown.most}, ${ranked.path}\n${shown(ranked.child)}"
+    }
+  }
+
+  private def udfsOf(plan: LogicalPlan): Seq[PythonUDF] =
+    plan.collect { case node => node.expressions.flatMap(_.collect { case udf: PythonUDF => udf }) }.flatten
+
+  /** Returns a plan with the commands of its functions, in hexadecimal. */
+  private def shown(plan: LogicalPlan): String = {
+    val commands = udfsOf(plan).map(udf => s"${udf.name} ${HexFormat.of().formatHex(udf.func.command.toArray)}".trim)
+    (BridgeCases.tree(plan).stripTrailing +: commands.distinct).mkString("\n")
   }
 
   private def asked(text: String, operation: Operation[_])(run: (LogicalPlan, FunctionService) => String): String = {

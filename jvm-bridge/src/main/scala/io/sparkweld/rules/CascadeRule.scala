@@ -2,7 +2,8 @@ package io.sparkweld.rules
 
 import java.io.File
 
-import io.sparkweld.{SparkWeldConf, SparkWeldRuntime, WeldDriver}
+import io.sparkweld.{SparkWeldConf, SparkWeldRuntime}
+import io.sparkweld.compile.FunctionService
 import io.sparkweld.contract.{Constants, Operation, PayloadReply}
 import io.sparkweld.plan.Breakers
 import io.sparkweld.spark.CurrentSpark
@@ -23,6 +24,9 @@ import org.apache.spark.sql.catalyst.trees.TreePattern.PYTHON_UDF
  * so that all later rules see one function.
  */
 object CascadeRule extends Rule[LogicalPlan] {
+  /** Remembers the command of a function with a cascade, and the original command. */
+  private type Remember = (Array[Byte], Array[Byte]) => Unit
+
   private val certified = new CertifiedModels(Operation.Cascade, Constants.shared.certificates.cascade,
     (request, folder, state) => request.copy(cascades = Some(folder), state = Some(state)))
 
@@ -33,37 +37,42 @@ object CascadeRule extends Rule[LogicalPlan] {
         val folder = SparkWeldConf.CascadesPath.get(conf).map(new File(_).getAbsoluteFile)
         val isCompared = SparkWeldConf.ShadowFraction.get(conf) > 0
         if (folder.isEmpty && !isCompared && !Breakers.someTripped) plan
-        else WarnOnce.guard("the use of cascades", plan)(rewrite(plan, driver, folder, isCompared))
+        else WarnOnce.guard("the use of cascades", plan)(rewrite(plan, driver.compiler, driver.cascades, folder, isCompared))
       case _ => plan
     }
 
-  private def rewrite(plan: LogicalPlan, driver: WeldDriver, folder: Option[File], isCompared: Boolean): LogicalPlan =
+  /** @param originals remembers the full models, if queries with cascades are compared with them */
+  private[rules] def rewrite(
+      plan: LogicalPlan, service: FunctionService, originals: FullModels, folder: Option[File], isCompared: Boolean): LogicalPlan = {
+    val remember = if (isCompared) originals.put _ else (_: Array[Byte], _: Array[Byte]) => ()
     plan.transformUpWithPruning(_.containsPattern(PYTHON_UDF)) {
       case node if node.expressions.exists(_.containsPattern(PYTHON_UDF)) =>
         node.transformExpressionsUpWithPruning(_.containsPattern(PYTHON_UDF)) {
           case udf: PythonUDF =>
-            val made = held(udf, node, driver, isCompared) match {
-              case Some(reply) => full(udf, driver, reply, isCompared)
-              case None => folder.flatMap(command(udf, node, driver, _, isCompared))
+            val made = held(udf, node, service, isCompared) match {
+              case Some(reply) => full(udf, reply, remember)
+              case None => folder.flatMap(command(udf, node, service, _, remember))
             }
             made.fold(udf)(CurrentSpark.withCommand(udf, _))
         }
     }
+  }
 
   /** Returns the command of the function with its cascade; None when it stays unchanged. */
-  private def command(udf: PythonUDF, node: LogicalPlan, driver: WeldDriver, folder: File, isCompared: Boolean): Option[Array[Byte]] =
-    certified.of(udf, node, driver.compiler, conf, folder).filterNot(isOff).flatMap { reply =>
+  private def command(
+      udf: PythonUDF, node: LogicalPlan, service: FunctionService, folder: File, remember: Remember): Option[Array[Byte]] =
+    certified.of(udf, node, service, conf, folder).filterNot(isOff).flatMap { reply =>
       val made = reply.payload.map(_.bytes)
-      if (isCompared) made.foreach(driver.cascades.put(_, udf.func.command.toArray))
+      made.foreach(remember(_, udf.func.command.toArray))
       made
     }
 
   /** Returns the service's reply about a function that itself holds a cascade, where that matters. */
-  private def held(udf: PythonUDF, node: LogicalPlan, driver: WeldDriver, isCompared: Boolean): Option[PayloadReply] =
+  private def held(udf: PythonUDF, node: LogicalPlan, service: FunctionService, isCompared: Boolean): Option[PayloadReply] =
     for {
       asked <- Option.when(isCompared || Breakers.someTripped)(udf).filter(FullModels.mayHoldCascade)
       request <- FunctionRequest.of(Operation.FullModel, asked, CatalystEquivalents.columnsOf(node.children), conf).toOption
-      reply <- request.answer(driver.compiler, conf).toOption
+      reply <- request.answer(service, conf).toOption
       if reply.payload.nonEmpty
     } yield reply
 
@@ -71,9 +80,9 @@ object CascadeRule extends Rule[LogicalPlan] {
    * Returns the command with the full model in place of a cascade that is off; None for a cascade that is on, which may be
    * compared.
    */
-  private def full(udf: PythonUDF, driver: WeldDriver, reply: PayloadReply, isCompared: Boolean): Option[Array[Byte]] = {
+  private def full(udf: PythonUDF, reply: PayloadReply, remember: Remember): Option[Array[Byte]] = {
     val made = reply.payload.map(_.bytes)
-    if (isCompared) made.foreach(driver.cascades.put(udf.func.command.toArray, _))
+    made.foreach(remember(udf.func.command.toArray, _))
     made.filter(_ => isOff(reply))
   }
 

@@ -1,6 +1,7 @@
 package io.sparkweld.rules
 
-import io.sparkweld.{SparkWeldConf, SparkWeldRuntime, WeldDriver}
+import io.sparkweld.{SparkWeldConf, SparkWeldRuntime}
+import io.sparkweld.compile.FunctionService
 import io.sparkweld.contract.Operation
 import io.sparkweld.expressions.{MayReach, WorstSoFar}
 import io.sparkweld.spark.{CurrentSpark, EvalTypes}
@@ -41,17 +42,17 @@ object JoinBounds extends Rule[LogicalPlan] with PredicateHelper {
     else SparkWeldRuntime.driver match {
       case Some(driver) if SparkWeldConf.Enabled.get(conf) && SparkWeldConf.ScoreBounds.get(conf) != Mode.Never &&
           Backend.of(conf) != Backend.Python =>
-        WarnOnce.guard("the search for bounds below joins", plan)(rewrite(plan, driver))
+        WarnOnce.guard("the search for bounds below joins", plan)(rewrite(plan, driver.compiler))
       case _ => plan
     }
 
   /** The goal of a score: to reach a threshold, from above or from below. `what`: for explain. */
   private final case class Goal(score: PythonUDF, threshold: Expression, above: Boolean, what: String)
 
-  private def rewrite(plan: LogicalPlan, driver: WeldDriver): LogicalPlan = {
-    lazy val equivalents = new CatalystEquivalents(driver.compiler, conf)
+  private[rules] def rewrite(plan: LogicalPlan, service: FunctionService): LogicalPlan = {
+    lazy val equivalents = new CatalystEquivalents(service, conf)
     def below(child: LogicalPlan, goal: Goal): LogicalPlan =
-      bounded(child, goal, driver).filter(_ => equivalents.batchesDoNotMatter(plan, _.semanticEquals(goal.score))).getOrElse(child)
+      bounded(child, goal, service).filter(_ => equivalents.batchesDoNotMatter(plan, _.semanticEquals(goal.score))).getOrElse(child)
     plan.transformDownWithPruning(_.containsAllPatterns(PYTHON_UDF, JOIN)) {
       case filter @ Filter(condition, child) if condition.deterministic =>
         filter.copy(child = splitConjunctivePredicates(condition).flatMap(goalOf).foldLeft(child)(below))
@@ -102,20 +103,20 @@ object JoinBounds extends Rule[LogicalPlan] with PredicateHelper {
   }
 
   /** Returns the plan with a filter below its topmost join; None without such a bound. */
-  private def bounded(plan: LogicalPlan, goal: Goal, driver: WeldDriver): Option[LogicalPlan] = plan match {
+  private def bounded(plan: LogicalPlan, goal: Goal, service: FunctionService): Option[LogicalPlan] = plan match {
     case project: Project if project.deterministic && goal.score.references.subsetOf(project.child.outputSet) =>
-      bounded(project.child, goal, driver).map(child => project.copy(child = child))
-    case filter: Filter if filter.deterministic => bounded(filter.child, goal, driver).map(child => filter.copy(child = child))
+      bounded(project.child, goal, service).map(child => project.copy(child = child))
+    case filter: Filter if filter.deterministic => bounded(filter.child, goal, service).map(child => filter.copy(child = child))
     case join @ Join(left, right, kind @ (_: InnerLike | LeftOuter | RightOuter), _, _) =>
-      val first = if (kind == RightOuter) None else condition(join, left, right, goal, driver).map(c => join.copy(left = Filter(c, left)))
+      val first = if (kind == RightOuter) None else condition(join, left, right, goal, service).map(c => join.copy(left = Filter(c, left)))
       first.orElse {
-        if (kind == LeftOuter) None else condition(join, right, left, goal, driver).map(c => join.copy(right = Filter(c, right)))
+        if (kind == LeftOuter) None else condition(join, right, left, goal, service).map(c => join.copy(right = Filter(c, right)))
       }
     case _ => None
   }
 
   /** Returns the condition for rows of `own` that may reach the goal with some row of `side`. */
-  private def condition(join: Join, own: LogicalPlan, side: LogicalPlan, goal: Goal, driver: WeldDriver): Option[Expression] = {
+  private def condition(join: Join, own: LogicalPlan, side: LogicalPlan, goal: Goal, service: FunctionService): Option[Expression] = {
     val udf = goal.score
     val (mine, others) = (udf.references.filter(own.outputSet.contains), udf.references.filter(side.outputSet.contains))
     val suits = mine.nonEmpty && others.nonEmpty && mine.size + others.size == udf.references.size && mine.forall(hasZero) &&
@@ -126,11 +127,12 @@ object JoinBounds extends Rule[LogicalPlan] with PredicateHelper {
         plain <- FunctionRequest.of(Operation.Parts, udf, CatalystEquivalents.columnsOf(Seq(join)), conf)
         ofOthers = plain.columns.collect { case (name, column) if column.references.subsetOf(AttributeSet(others)) => name }.toSeq
         request = plain.having(_.copy(others = Some(ofOthers)))
-        reply <- request.answer(driver.compiler, conf)
+        reply <- request.answer(service, conf)
       } yield {
         val decoder = new ExpressionDecoder(request.column)
         try {
           val documents = reply.texts.map(request.column)
+          documents.find(!_.references.subsetOf(AttributeSet(others))).foreach(one => throw new UnsupportedExpression(one.sql))
           val joined = most(udf, mine.toSeq, others.toSeq, documents, side, goal.above)
           val missing = reply.missing.filterNot(_ => join.joinType.isInstanceOf[InnerLike])
           val all = missing.fold(joined) { score =>

@@ -2,7 +2,8 @@ package io.sparkweld.rules
 
 import java.io.File
 
-import io.sparkweld.{SparkWeldConf, SparkWeldRuntime, WeldDriver}
+import io.sparkweld.{SparkWeldConf, SparkWeldRuntime}
+import io.sparkweld.compile.FunctionService
 import io.sparkweld.contract.{Constants, Operation}
 import io.sparkweld.plan.{Ranked, Shown}
 import io.sparkweld.spark.CurrentSpark
@@ -54,27 +55,31 @@ object RankingRule extends Rule[LogicalPlan] {
     if (!plan.containsAllPatterns(PYTHON_UDF, LIMIT) || plan.isStreaming) plan
     else SparkWeldRuntime.driver match {
       case Some(driver) if SparkWeldConf.Enabled.get(conf) =>
-        WarnOnce.guard("the use of rankings", plan)(plan.transformUpWithPruning(_.containsAllPatterns(PYTHON_UDF, LIMIT)) {
-          case limit @ GlobalLimit(IntegerLiteral(most), local @ LocalLimit(_, Sorted(above, sort))) if limit.getTagValue(Done).isEmpty =>
-            val folder = limit.getTagValue(Named).orElse(SparkWeldConf.RankingsPath.get(conf)).map(new File(_).getAbsoluteFile)
-            // The projection may drop the score, so it is moved above.
-            val found = folder.flatMap(ranked(limit.copy(child = local.copy(child = sort)), most, sort, driver, _))
-            found.map(made => above.fold(made)(project => project.copy(child = made))).getOrElse(limit)
-        })
+        WarnOnce.guard("the use of rankings", plan)(rewrite(plan, driver.compiler, SparkWeldConf.RankingsPath.get(conf)))
       case _ => plan
     }
 
-  private def ranked(limit: GlobalLimit, most: Int, sort: Sort, driver: WeldDriver, folder: File): Option[LogicalPlan] = sort.order match {
+  /** @param path the folder of rankings for queries that name no ranking */
+  private[rules] def rewrite(plan: LogicalPlan, service: FunctionService, path: Option[String]): LogicalPlan =
+    plan.transformUpWithPruning(_.containsAllPatterns(PYTHON_UDF, LIMIT)) {
+      case limit @ GlobalLimit(IntegerLiteral(most), local @ LocalLimit(_, Sorted(above, sort))) if limit.getTagValue(Done).isEmpty =>
+        val folder = limit.getTagValue(Named).orElse(path).map(new File(_).getAbsoluteFile)
+        // The projection may drop the score, so it is moved above.
+        val found = folder.flatMap(ranked(limit.copy(child = local.copy(child = sort)), most, sort, service, _))
+        found.map(made => above.fold(made)(project => project.copy(child = made))).getOrElse(limit)
+    }
+
+  private def ranked(limit: GlobalLimit, most: Int, sort: Sort, service: FunctionService, folder: File): Option[LogicalPlan] = sort.order match {
     case SortOrder(score: Attribute, Descending, NullsLast, _) +: _ if limit.outputSet.contains(score) =>
       for {
         (project, udf) <- defined(sort.child, score)
-        reply <- certified.of(udf, project, driver.compiler, conf, folder)
+        reply <- certified.of(udf, project, service, conf, folder)
         payload <- reply.payload
         path <- reply.path
         fewest <- reply.fewest
         above <- reply.limit
         least <- reply.least
-        _ <- served(limit, udf, most, fewest, path, driver)
+        _ <- served(limit, udf, most, fewest, path, service)
       } yield {
         val small = CurrentSpark.withCommand(udf, payload.bytes).copy(resultId = NamedExpression.newExprId)
         val candidates = GreaterThan(Cast(small, DoubleType), Literal(above))
@@ -103,8 +108,8 @@ object RankingRule extends Rule[LogicalPlan] {
    * Returns None, with a warning, when the query requests too few rows, or when another function's result may depend on fewer
    * rows.
    */
-  private def served(limit: LogicalPlan, score: PythonUDF, most: Int, fewest: Int, path: String, driver: WeldDriver): Option[Unit] = {
-    lazy val equivalents = new CatalystEquivalents(driver.compiler, conf)
+  private def served(limit: LogicalPlan, score: PythonUDF, most: Int, fewest: Int, path: String, service: FunctionService): Option[Unit] = {
+    lazy val equivalents = new CatalystEquivalents(service, conf)
     lazy val others = limit.collect { case node => node.expressions.flatMap(CatalystEquivalents.outermost).map(_ -> node.children) }.flatten
     val why =
       if (most < fewest) Some(s"it serves queries for $fewest rows or more")
