@@ -52,5 +52,16 @@ CACHE_MAX_BYTES_VARIABLE = _ENVIRONMENT["cacheMaxBytes"]
 CASCADE_FILE: str = _SHARED["certificates"]["cascade"]
 RANKING_FILE: str = _SHARED["certificates"]["ranking"]
 
+_PIPELINES: dict[str, Any] = _SHARED["workerPipelines"]
+#: The keyword argument with which Spark passes to a fused function where its batches start.
+STARTS: str = _PIPELINES["starts"]
+#: The counters that a worker reports, in order: unsigned little-endian integers of `COUNTER_BYTES` bytes.
+COUNTERS: tuple[str, ...] = tuple(_PIPELINES["counters"])
+COUNTER_BYTES: int = _PIPELINES["counterBytes"]
+
+#: The terms of a sum of 64 and of 32 bits whose order may differ between a function and its translation.
+DOUBLE_SUM_TERMS: int = _SHARED["sumTerms"]["double"]
+FLOAT_SUM_TERMS: int = _SHARED["sumTerms"]["float"]
+
 #: Begins the note on a program that skips rows by the bounds of their scores.
 BOUNDED_NOTE: str = _SHARED["boundedNote"]

@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-import struct
-
 import numpy as np
 
-#: Microseconds in kernels, microseconds in calls, rows that the original function computed.
-_FORMAT = struct.Struct("<III")
-_MOST = 0xFFFFFFFF
+from sparkweld.contract.constants import COUNTER_BYTES, COUNTERS
+
+_MOST = 2 ** (8 * COUNTER_BYTES) - 1
+_SIZE = COUNTER_BYTES * len(COUNTERS)
 
 
 class Counts:
@@ -27,10 +26,14 @@ class Counts:
         With fewer rows than bytes, the result is all zeros and the counters are reported later.
         """
         column = np.zeros(rows, np.int8)
-        if rows >= _FORMAT.size:
-            numbers = (round(1e6 * self.kernel_seconds), round(1e6 * self.call_seconds), self.original_rows)
-            data = _FORMAT.pack(*(min(number, _MOST) for number in numbers))
-            column[: _FORMAT.size] = np.frombuffer(data, np.int8)
+        if rows >= _SIZE:
+            numbers = {
+                "kernelMicros": round(1e6 * self.kernel_seconds),
+                "callMicros": round(1e6 * self.call_seconds),
+                "originalRows": self.original_rows,
+            }
+            data = b"".join(min(numbers[name], _MOST).to_bytes(COUNTER_BYTES, "little") for name in COUNTERS)
+            column[:_SIZE] = np.frombuffer(data, np.int8)
             self.kernel_seconds = self.call_seconds = self.original_rows = 0
         return column
 

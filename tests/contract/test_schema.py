@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
+from inspect import signature
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
@@ -13,6 +14,10 @@ import pytest
 
 from sparkweld.contract import constants, expressions, replies, requests, spark_types
 from sparkweld.contract.decoding import default_of, hints_of, is_constant, wire_name
+from sparkweld.worker.arrow import in_arrow_batches
+from sparkweld.worker.counts import Counts
+from sparkweld.worker.function import Function
+from udf_compiler.backends.worker_pipelines.payload import _unfused
 from udf_compiler.eval_types import KINDS, MAPS, sees_batch_state
 
 SCHEMA = json.loads((Path(constants.__file__).with_name("schema.json")).read_text(encoding="utf-8"))
@@ -109,3 +114,21 @@ def test_eval_types_are_those_of_pyspark():
     names |= {constants.MAP_PANDAS: "MAP_PANDAS_ITER"}
     assert {number: getattr(PythonEvalType, f"SQL_{name}_UDF") for number, name in names.items()} == {n: n for n in names}
     assert {n for n in {*KINDS, *MAPS} if sees_batch_state(n)} == constants.BATCH_STATE_EVAL_TYPES
+
+
+def test_fused_functions_take_the_starts_of_batches():
+    unfused = _unfused(lambda: lambda x: x, (None, None), in_arrow_batches)()
+    assert constants.STARTS in signature(Function.__call__).parameters and constants.STARTS in signature(unfused).parameters
+
+
+def test_counters_have_the_layout_of_the_contract():
+    counts = Counts()
+    counts.kernel_seconds, counts.call_seconds, counts.original_rows = 0.001, 1e9, 7
+    size = constants.COUNTER_BYTES * len(constants.COUNTERS)
+    assert not counts.told(size - 1).any()
+    made = counts.told(size + 1).tobytes()
+    cut = [made[at : at + constants.COUNTER_BYTES] for at in range(0, size, constants.COUNTER_BYTES)]
+    assert dict(zip(constants.COUNTERS, (int.from_bytes(one, "little") for one in cut), strict=True)) == {
+        "kernelMicros": 1000, "callMicros": 2 ** (8 * constants.COUNTER_BYTES) - 1, "originalRows": 7,
+    }  # fmt: skip
+    assert made[size:] == b"\0" and not counts.told(size).any()

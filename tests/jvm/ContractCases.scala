@@ -24,7 +24,7 @@ object ContractCases {
 
   /** Classes without a definition: those that are spread over messages, and the constants. */
   private val undefined = Set("Envelope", "OrNull", "Dependencies", "Constants", "Limits", "EvalTypeNumbers", "ModelMemoryHead", "Environment",
-    "Certificates")
+    "Certificates", "WorkerPipelines", "SumTerms")
 
   private final case class Key(isRequired: Boolean, isNullable: Boolean)
 

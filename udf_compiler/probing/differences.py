@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from sparkweld.contract.constants import DOUBLE_SUM_TERMS, FLOAT_SUM_TERMS
 from sparkweld.ir.ops.base import Let
 
 _Differ = str | None
@@ -109,7 +110,8 @@ def _near(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     if a.dtype.kind != "f":
         return _same(a, b)
     finite = np.abs(a[np.isfinite(a)])
-    tolerance = 1e5 * float(np.finfo(a.dtype).eps)
+    terms = DOUBLE_SUM_TERMS if a.dtype.itemsize == 8 else FLOAT_SUM_TERMS
+    tolerance = 2 * terms * float(np.finfo(a.dtype).eps)  # as in Shadow.scala
     return np.isclose(a, b, rtol=tolerance, atol=tolerance * float(finite.max(initial=0.0)), equal_nan=True)
 
 

@@ -8,6 +8,7 @@ import scala.util.control.NonFatal
  * @param protocol the version of the messages and of the calling convention of kernels
  * @param batchStateEvalTypes functions that see the NULLs of their whole batch, as the dtype
  * @param certificates the files that identify the directories of cascades and rankings
+ * @param sumTerms the terms of a sum whose order may differ between a function and its kernel
  * @param boundedNote begins the note on a program that skips rows by the bounds of their scores
  */
 final case class Constants(
@@ -18,6 +19,8 @@ final case class Constants(
     modelMemory: ModelMemoryHead,
     environment: Environment,
     certificates: Certificates,
+    workerPipelines: WorkerPipelines,
+    sumTerms: SumTerms,
     boundedNote: String)
 
 /** The largest sizes in messages: of the JSON, the number of blobs, and the bytes of a blob in requests and in replies. */
@@ -52,6 +55,16 @@ final case class Environment(
 
 final case class Certificates(cascade: String, ranking: String)
 
+/**
+ * The interface of fused functions in workers.
+ *
+ * @param starts the keyword argument that is true in the first row of each batch
+ * @param counters what a worker counts, in order: each an unsigned little-endian integer of `counterBytes` bytes
+ */
+final case class WorkerPipelines(starts: String, counterBytes: Int, counters: Seq[String])
+
+final case class SumTerms(double: Int, float: Int)
+
 object Constants {
   private val Resource = "sparkweld/constants.json"
 
@@ -60,11 +73,14 @@ object Constants {
   private implicit val modelMemory: Decoder[ModelMemoryHead] = Decoder.of((ModelMemoryHead.apply _).curried)
   private implicit val environment: Decoder[Environment] = Decoder.of((Environment.apply _).curried)
   private implicit val certificates: Decoder[Certificates] = Decoder.of((Certificates.apply _).curried)
+  private implicit val workerPipelines: Decoder[WorkerPipelines] = Decoder.of((WorkerPipelines.apply _).curried)
+  private implicit val sumTerms: Decoder[SumTerms] = Decoder.of((SumTerms.apply _).curried)
   private implicit val decoder: Decoder[Constants] = Decoder.of((Constants.apply _).curried)
 
   /** Represents unknown constants, so that no class fails to load; the plugin does nothing with them. */
   private lazy val unknown = Constants(0, Limits(0, 0, 0L, 0L), EvalTypeNumbers(-1, -2, -3, -4, -5, -6, -7, -8, -9, -10), Nil,
-    ModelMemoryHead(0, 0), Environment("", "", "", "", "", "", "", ""), Certificates("", ""), "")
+    ModelMemoryHead(0, 0), Environment("", "", "", "", "", "", "", ""), Certificates("", ""), WorkerPipelines("", 0, Nil),
+    SumTerms(0, 0), "")
 
   private lazy val loaded: Either[String, Constants] =
     try {

@@ -1,5 +1,7 @@
 package io.sparkweld.plan
 
+import io.sparkweld.contract.{Constants, WorkerPipelines}
+
 import org.apache.spark.TaskContext
 import org.apache.spark.rdd.RDD
 import org.apache.spark.sql.catalyst.InternalRow
@@ -82,16 +84,19 @@ final case class PipelineExec(
 }
 
 /**
- * The metrics that the worker counts: it writes them to the first bytes of the column `at`, in the format of
- * `sparkweld.worker.counts`.
+ * The metrics that the worker counts: `sparkweld.worker.counts` writes them to the first bytes of the column `at`.
  */
 private final case class PipelineCounters(at: Int, kernelTime: SQLMetric, callTime: SQLMetric, originalRows: SQLMetric) {
-  def add(batch: ColumnarBatch): Unit = if (batch.numRows() >= 12) {
-    val column = batch.column(at)
-    def number(i: Int): Long = (0 until 4).map(k => (column.getByte(4 * i + k) & 0xffL) << (8 * k)).sum
-    kernelTime += 1000 * number(0)
-    callTime += 1000 * number(1)
-    originalRows += number(2)
+  def add(batch: ColumnarBatch): Unit = {
+    val WorkerPipelines(_, bytes, counters) = Constants.shared.workerPipelines
+    if (batch.numRows() >= bytes * counters.size) {
+      val column = batch.column(at)
+      val numbers = counters.indices.map(i => (0 until bytes).map(k => (column.getByte(bytes * i + k) & 0xffL) << (8 * k)).sum)
+      val number = counters.zip(numbers).toMap.withDefaultValue(0L)
+      kernelTime += 1000 * number("kernelMicros")
+      callTime += 1000 * number("callMicros")
+      originalRows += number("originalRows")
+    }
   }
 }
 

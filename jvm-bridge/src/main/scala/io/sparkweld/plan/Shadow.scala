@@ -2,6 +2,7 @@ package io.sparkweld.plan
 
 import scala.util.control.NonFatal
 
+import io.sparkweld.contract.Constants
 import io.sparkweld.spark.CurrentSpark
 import io.sparkweld.support.{Refusal, WarnOnce}
 
@@ -145,10 +146,10 @@ private object Shadow {
   /**
    * Tolerance of approximate results. Two summation orders of m terms differ by at most 2 * m * eps * sum(|term|) (Higham,
    * Accuracy and Stability of Numerical Algorithms, section 4.2). Functions of libm differ by 4 eps, which later operations may
-   * amplify. The constants allow sums of 50,000 terms, or 500 in 32 bits. For sum(|term|), the sum of the value and of the
+   * amplify. The constants allow sums of `sumTerms` terms. For sum(|term|), the sum of the value and of the
    * largest one of its column is used. The check before a function is compiled has the same rule
    * (udf_compiler/probing/differences.py).
    */
-  private val OfDoubles = 2 * 50000 * Math.ulp(1.0)
-  private val OfFloats = 2 * 500 * Math.ulp(1.0f).toDouble
+  private val OfDoubles = 2 * Constants.shared.sumTerms.double * Math.ulp(1.0)
+  private val OfFloats = 2 * Constants.shared.sumTerms.float * Math.ulp(1.0f).toDouble
 }

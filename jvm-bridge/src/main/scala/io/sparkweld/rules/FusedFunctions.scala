@@ -3,7 +3,7 @@ package io.sparkweld.rules
 import io.sparkweld.SparkWeldConf
 import io.sparkweld.columns.ArrowColumns
 import io.sparkweld.compile.{FunctionService, PipelineRequest}
-import io.sparkweld.contract.{FusedGroup, FusedReply, Operation}
+import io.sparkweld.contract.{Constants, FusedGroup, FusedReply, Operation}
 import io.sparkweld.plan.{ArrowBatches, ArrowBatchesExec, BatchLimits, PipelineExec}
 import io.sparkweld.spark.{CurrentSpark, EvalTypes}
 import io.sparkweld.support.{Backend, FusedFunction, Refusal, RefusalTags}
@@ -177,7 +177,7 @@ private[rules] object FusedFunctions {
    * The argument of a fused function that marks where Spark's batches start. With it, all arguments are Arrow arrays, not Series
    * (`sparkweld.worker.function`).
    */
-  private val Starts = "sparkweld_starts"
+  private val Starts = Constants.shared.workerPipelines.starts
 
   /** Whether pandas uses another dtype for the column in a batch with NULLs. */
   private def isStateful(column: Attribute): Boolean = column.nullable && (column.dataType match {
