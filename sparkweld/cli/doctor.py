@@ -16,10 +16,15 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Any, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, TypeVar, cast
 
 from sparkweld.bridge import jar, java
 from sparkweld.errors import UserError
+
+if TYPE_CHECKING:  # see _cache
+    from sparkweld.contract.replies import HelloReply
+
+T = TypeVar("T")
 
 OK, WARN, FAIL = "OK", "WARN", "FAIL"
 SERVICE_SECONDS = 60
@@ -167,8 +172,9 @@ class _Service:
         self._timer: threading.Timer | None = None
         self._next = 0
 
-    def ask(self, op: str, **fields: Any) -> tuple[dict[str, Any], tuple[bytes, ...]]:
+    def ask(self, answer: type[T], op: str, **fields: str) -> tuple[T, tuple[bytes, ...]]:
         """Sends one request and returns the reply. Raises UserError when the service cannot start, dies, or does not answer."""
+        from sparkweld.contract.decoding import MessageError, decode
         from udf_compiler.service.protocol import StreamError, read_message, write_message
 
         process = self._started()
@@ -183,7 +189,10 @@ class _Service:
             raise UserError(f"it ended instead of answering {op!r}{self._said()}")
         if reply.header.get("status") != "ok":
             raise UserError(f"it answered {op!r} with: {reply.header.get('message', reply.header)}")
-        return reply.header, reply.blobs
+        try:
+            return decode(answer, reply.header), reply.blobs
+        except MessageError as fault:
+            raise UserError(f"it answered {op!r} with a reply of another release: {fault}") from None
 
     def _started(self) -> subprocess.Popen[bytes]:
         if self._process is None:
@@ -227,23 +236,25 @@ def _absolute(path: str) -> str:
     return os.pathsep.join(entry for entry in path.split(os.pathsep) if os.path.isabs(entry))
 
 
-def _service(service: _Service) -> tuple[dict[str, Any] | None, Check]:
+def _service(service: _Service) -> tuple[HelloReply | None, Check]:
+    from sparkweld.contract.replies import HelloReply
+
     try:
-        hello, _ = service.ask("hello")
+        hello, _ = service.ask(HelloReply, "hello")
     except UserError as fault:
         mend = f"Install SparkWeld in the Python that Spark's workers use ({service.python}): pip install sparkweld."
         return None, Check("compile service", FAIL, str(fault), mend)
-    return hello, Check("compile service", OK, f"answers under {service.python} ({hello['cpuName']})")
+    return hello, Check("compile service", OK, f"answers under {service.python} ({hello.cpu_name})")
 
 
-def _packages(hello: dict[str, Any], explicit: str | None) -> Iterator[Check]:
+def _packages(hello: HelloReply, explicit: str | None) -> Iterator[Check]:
     """Yields a check for each package, by the versions that the compile service's Python reports."""
     line = _line(explicit)
     for name, requirement in PACKAGES.items():
-        version = hello["versions"].get(name)
+        version = hello.versions.get(name)
         mend = f"pip install '{requirement}' for that Python."
         if version is None:
-            yield Check(name, FAIL, hello.get("numbaError") or "cannot be imported", mend)
+            yield Check(name, FAIL, hello.numba_error or "cannot be imported", mend)
         elif name == "pandas" and not (2, 2) <= _release(version) < (3,):
             yield Check(name, WARN, f"{version} is outside what PySpark supports (2.2 to below 3)", mend)
         elif name == "pyspark" and line is not None and not version.startswith(f"{line}."):
@@ -264,15 +275,17 @@ def _release(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
 
 
-def _kernel(service: _Service, hello: dict[str, Any] | None) -> Check:
+def _kernel(service: _Service, hello: HelloReply | None) -> Check:
     """Compiles one small program, lets a JVM link and call it, and compares the results with Python's."""
+    from sparkweld.contract.replies import ObjectReply
+
     if hello is None:
         return Check("kernel", FAIL, "not tried: the compile service does not answer")
-    reply, blobs = service.ask("object", program=_program())
+    reply, blobs = service.ask(ObjectReply, "object", program=_program())
     with tempfile.NamedTemporaryFile(prefix="sparkweld-doctor-", suffix=".o") as file:
         file.write(blobs[0])
         file.flush()
-        arguments = [hello["llvmlite"], file.name, reply["symbol"], *reply["imports"]]
+        arguments = [hello.llvmlite or "", file.name, reply.symbol, *reply.imports]
         answer = java.run_class(KERNEL_CLASS, arguments)
     if answer.returncode != 0:
         mend = "The text above is the native runtime's own; see \"When something is wrong\" in the README."
@@ -281,9 +294,9 @@ def _kernel(service: _Service, hello: dict[str, Any] | None) -> Check:
     wrong = [row for row, text in enumerate(results) if not _is_close(float.fromhex(text), _expected(row))]
     if wrong or len(results) != ROWS:
         return Check("kernel", FAIL, f"{len(wrong)} of {len(results)} results are wrong, the first at x = {wrong[:1]}")
-    if cpu != reply["cpu"]:
+    if cpu != reply.cpu:
         mend = "Executors then compile themselves, which costs each of them about a second once."
-        return Check("kernel", WARN, f"Python sees the CPU {reply['cpu']}, the JVM {cpu}", mend)
+        return Check("kernel", WARN, f"Python sees the CPU {reply.cpu}, the JVM {cpu}", mend)
     return Check("kernel", OK, f"compiled, linked and called: {ROWS} results are right")
 
 

@@ -1,4 +1,4 @@
-"""Imports one target with Spark replaced, and prints its declared UDFs as JSON: ``{"udfs": [..], "notes": [..]}``.
+"""Imports one target with Spark replaced, and prints its declared UDFs as the JSON of a `findings.Answer`.
 
 `python -m sparkweld.lint.child TARGET`. The user's prints are redirected to standard error.
 """
@@ -21,6 +21,8 @@ from sparkweld.contract.constants import (
     SCALAR_PANDAS,
     SCALAR_PANDAS_ITERATOR,
 )
+from sparkweld.contract.decoding import encode
+from sparkweld.lint.findings import Answer, Imported
 from sparkweld.lint.importing import source_file
 
 KINDS = {
@@ -50,18 +52,14 @@ def _import(target: str) -> list[str]:
     return []
 
 
-def _described(declared: Any) -> dict[str, Any]:
+def _described(declared: Any) -> Imported:
     from sparkweld.lint.examining import examined
 
     function = inspect.unwrap(declared.function) if callable(declared.function) else declared.function
     code = getattr(function, "__code__", None)
-    return {
-        "name": getattr(function, "__name__", type(function).__name__),
-        "kind": KINDS.get(declared.eval_type, declared.kind),
-        "file": code.co_filename if code is not None else "",
-        "line": code.co_firstlineno if code is not None else 0,
-        **examined(declared),
-    }
+    file, line = (code.co_filename, code.co_firstlineno) if code is not None else ("", 0)
+    name = getattr(function, "__name__", type(function).__name__)
+    return examined(declared, name, KINDS.get(declared.eval_type, declared.kind), file, line)
 
 
 def main() -> None:
@@ -79,7 +77,7 @@ def main() -> None:
             udfs.append(_described(declared))
         except Exception as error:  # noqa: BLE001 - a boundary: one UDF that fails here must not hide the others
             notes.append(f"{getattr(declared.function, '__name__', '?')} was not examined: {type(error).__name__}: {error}")
-    json.dump({"udfs": udfs, "notes": notes}, answers)
+    json.dump(encode(Answer(tuple(udfs), tuple(notes))), answers)
     answers.flush()
     os._exit(0)  # skips exit handlers and waiting for threads of the user's modules
 

@@ -21,6 +21,7 @@ from sparkweld.contract.requests import State
 from sparkweld.errors import Refusal
 from sparkweld.ir import Program, evaluate
 from sparkweld.ir.ops import Optional
+from sparkweld.lint.findings import Found, Imported
 from sparkweld.lint.stubs import Declared, UnknownType
 from sparkweld.reasons import has, refusal
 
@@ -31,13 +32,13 @@ GROUPS = frozenset((201, GROUPED_AGG_PANDAS, 209, GROUPED_AGG_ARROW))
 _UNREPEATABLE = re.compile(r"\b(random|uuid|uuid1|uuid4|time|secrets|urandom|today|now|utcnow|perf_counter|Generator)\b")
 
 
-def examined(declared: Declared) -> dict[str, Any]:
-    """Returns verdict and findings of one UDF as JSON: row_local, verdict, findings [{severity, code, ..}]."""
+def examined(declared: Declared, name: str, kind: str, file: str, line: int) -> Imported:
+    """Returns verdict and findings of one UDF, which the other arguments describe."""
     if declared.eval_type in MAPS and isinstance(declared.return_type, UnknownType):
-        return {"row_local": None, "verdict": "not examined (only the running job knows its schema)", "findings": []}
+        return Imported(name, kind, file, line, None, "not examined (only the running job knows its schema)", ())
     verdict = examine(declared.function, declared.return_type, declared.eval_type)
-    findings = [*_own(declared, verdict), *_of_integers(declared, verdict), *_of_chains(declared)]
-    return {"row_local": verdict.row_local, "verdict": _line(verdict), "findings": findings}
+    findings = (*_own(declared, verdict), *_of_integers(declared, verdict), *_of_chains(declared))
+    return Imported(name, kind, file, line, verdict.row_local, _line(verdict), findings)
 
 
 def _line(verdict: Verdict) -> str:
@@ -50,15 +51,12 @@ def _line(verdict: Verdict) -> str:
     return "compilation depends on its column types"
 
 
-def _finding(severity: str, entry: Refusal | RefusalRecord, message: str = "") -> dict[str, Any]:
+def _finding(severity: str, entry: Refusal | RefusalRecord) -> Found:
     """Builds a finding from a refusal, or from its record in a compiler's reply."""
-    return {
-        "severity": severity, "code": entry.code, "title": entry.title, "message": message or entry.message,
-        "hint": entry.hint, "place": entry.place,
-    }  # fmt: skip
+    return Found(severity, entry.code, entry.title, entry.message, entry.hint, entry.place)
 
 
-def _own(declared: Declared, verdict: Verdict) -> list[dict[str, Any]]:
+def _own(declared: Declared, verdict: Verdict) -> list[Found]:
     """Returns the refusal, as a fault of the job or as a remark."""
     found = verdict.refusal
     if found is None:
@@ -72,7 +70,7 @@ def _own(declared: Declared, verdict: Verdict) -> list[dict[str, Any]]:
     return [_finding("warning" if fault else "info", found)]
 
 
-def _of_integers(declared: Declared, verdict: Verdict) -> list[dict[str, Any]]:
+def _of_integers(declared: Declared, verdict: Verdict) -> list[Found]:
     """Finds faults of integer columns: results that change with a NULL elsewhere in the batch, and literals that NumPy rejects.
     """
     tried = verdict.compiled
@@ -90,7 +88,7 @@ def _of_integers(declared: Declared, verdict: Verdict) -> list[dict[str, Any]]:
     return _compared(verdict.name, *trials)
 
 
-def _compared(name: str, dense: Trial, nullable: Trial) -> list[dict[str, Any]]:
+def _compared(name: str, dense: Trial, nullable: Trial) -> list[Found]:
     if not dense.compiled and "OverflowError" in dense.refusals[0].message:
         first = dense.refusals[0]
         also = " With a NULL in the batch the column is float64 and it works." if nullable.compiled else ""
@@ -143,7 +141,7 @@ def _run(program: Program, columns: dict[str, np.ndarray]) -> list[Any]:
     return ["raises" if flagged else value for value, flagged in zip(plain, result.flagged, strict=True)]
 
 
-def _of_chains(declared: Declared) -> list[dict[str, Any]]:
+def _of_chains(declared: Declared) -> list[Found]:
     """Finds mismatches in f(g(x)): a worker passes g's Series to f unchanged, whatever return type g declares."""
     found = []
     for inner in declared.inside:

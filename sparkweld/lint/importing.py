@@ -8,12 +8,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
+from sparkweld.contract.decoding import decode
 from sparkweld.errors import UserError
+from sparkweld.lint.findings import Answer
 
 
-def run(target: str, timeout: float) -> tuple[list[dict[str, Any]], list[str]]:
+def run(target: str, timeout: float) -> Answer:
     """Returns the examined UDFs of a file or module, and notes on failures. Runs its code, for at most `timeout` seconds."""
     command = [sys.executable, "-m", "sparkweld.lint.child", target]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [os.getcwd(), os.environ.get("PYTHONPATH")]))}
@@ -22,12 +23,12 @@ def run(target: str, timeout: float) -> tuple[list[dict[str, Any]], list[str]]:
             command, capture_output=True, text=True, timeout=timeout, check=False, env=environment, stdin=subprocess.DEVNULL
         )
     except subprocess.TimeoutExpired:
-        return [], [f"the import of {target} did not end within {timeout:g} s; its UDFs were only read"]
+        return Answer((), (f"the import of {target} did not end within {timeout:g} s; its UDFs were only read",))
     if done.returncode != 0 or not done.stdout:
         last = (done.stderr.strip().splitlines() or ["no output"])[-1]
-        return [], [f"the import of {target} ended the process (exit {done.returncode}: {last}); its UDFs were only read"]
-    answer = json.loads(done.stdout)
-    return answer["udfs"], answer["notes"]
+        note = f"the import of {target} ended the process (exit {done.returncode}: {last}); its UDFs were only read"
+        return Answer((), (note,))
+    return decode(Answer, json.loads(done.stdout))
 
 
 def source_file(target: str) -> Path:

@@ -206,10 +206,10 @@ def test_spark_is_not_started(lint):
 def test_a_target_that_hangs_or_dies_is_only_read(tmp_path):
     slow = tmp_path / "slow.py"
     slow.write_text("import time\ntime.sleep(60)\n")
-    assert "did not end within 2 s" in import_target(str(slow), 2.0)[1][0]
+    assert "did not end within 2 s" in import_target(str(slow), 2.0).notes[0]
     dead = tmp_path / "dead.py"
     dead.write_text("import os\nos._exit(7)\n")
-    assert "exit 7" in import_target(str(dead), 60.0)[1][0]
+    assert "exit 7" in import_target(str(dead), 60.0).notes[0]
 
 
 def test_exit_codes_and_output(tmp_path, monkeypatch, capsys):
