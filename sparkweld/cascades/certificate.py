@@ -6,14 +6,14 @@ import importlib.metadata
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
 from sparkweld.contract.constants import CASCADE_FILE, RANKING_FILE
 
-if TYPE_CHECKING:
-    from typing import Self  # Python 3.11
+#: A class of certificates; `typing.Self` needs Python 3.11.
+_Made = TypeVar("_Made", bound="Certificate")
 
 #: The number of quantile bins of a calibration; the threshold adds one.
 _BINS = 20
@@ -61,7 +61,7 @@ class Certificate:
     digests: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, record: Mapping[str, Any]) -> Self:
+    def of(cls: type[_Made], record: Mapping[str, Any]) -> _Made:
         """Builds a certificate from its JSON fields. Raises KeyError or TypeError for unknown or missing fields."""
         return cls(**{name: _tuples(value) for name, value in record.items()})
 
@@ -133,7 +133,7 @@ class CascadeCertificate(Certificate):
     calibration: Calibration
 
     @classmethod
-    def of(cls, record: Mapping[str, Any]) -> Self:
+    def of(cls: type[_Made], record: Mapping[str, Any]) -> _Made:
         """Builds a certificate as `Certificate.of` does. Raises ValueError for one of a version that stored no calibration."""
         if "calibration" not in record:
             raise ValueError("an earlier version wrote it, without the calibration")

@@ -241,7 +241,7 @@ class _Search:
             efficient=tuple(n for n in self.groups.names if n in candidate.groups), groups=self.groups.names,
             importance=self.importance, group_cost=self.group_cost, split_rows=facts.split_rows,
             calibration=Calibration.of(doubt, threshold, full.differing(answers, doubt < threshold)), data=facts.fingerprint,
-            versions=library_versions(), made=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            versions=library_versions(), made=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         )  # fmt: skip
         return Fitted(cascade, certificate, tuple(points))
 

@@ -17,6 +17,7 @@ from tests.helpers import differential
 from tests.helpers.differential import run
 
 NATIVE = {"spark.sparkweld.backend": "native"}  # not the cheapest backend for so few rows
+START = datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone.utc)
 ROWS = 23_000  # two full batches of rows, and a rest
 
 
@@ -44,7 +45,7 @@ def columns(rows: int = ROWS) -> dict[str, object]:
         "s": pa.array([f"name {i % 97}" * (i % 5) if i % 13 else None for i in range(rows)]),
         "b": pa.array([bytes([i % 256]) * (i % 4) if i % 7 else None for i in range(rows)]),
         "d": pa.array([datetime.date(2020, 1, 1) + datetime.timedelta(days=i % 400) for i in range(rows)]),
-        "t": pa.array([datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC) + datetime.timedelta(seconds=i) for i in range(rows)]),
+        "t": pa.array([START + datetime.timedelta(seconds=i) for i in range(rows)]),
         "small": pa.array([decimal.Decimal(i % 1000).scaleb(-2) if i % 11 else None for i in range(rows)], pa.decimal128(9, 2)),
         "large": pa.array([decimal.Decimal(i).scaleb(-2) ** 3 if i % 11 else None for i in range(rows)], pa.decimal128(38, 6)),
         "flag": pa.array([i % 3 == 0 if i % 17 else None for i in range(rows)]),

@@ -20,7 +20,7 @@ from tests.helpers import differential
 from tests.helpers.batches import ONE_PARTITION, small_batches, with_nulls, write_files
 
 FIRST, SECOND = 1000, 700
-START = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
+START = datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone.utc)
 CONF = {**ONE_PARTITION, **small_batches(scan=128, records=400), "spark.sparkweld.backend": "native"}
 
 
