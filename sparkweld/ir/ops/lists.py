@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -13,6 +12,7 @@ import numpy as np
 from sparkweld.errors import VerifyError
 from sparkweld.ir.ops.base import Array, Op
 from sparkweld.ir.ops.strings import column
+from sparkweld.ir.python_rules import RULES
 from sparkweld.ir.types import BOOL, F64, I64, LISTS, STR, Items, Type, list_of, of_dtype
 
 _LOW, _HIGH = -(2**63), 2**63 - 1
@@ -20,8 +20,8 @@ _LOW, _HIGH = -(2**63), 2**63 - 1
 #: Represents None as a bound of `stepped`.
 NO_BOUND = 2**62 + 1
 
-#: The function that equals Python's `sum` of floats, which is compensated since 3.12.
-PYTHON_SUM = "sum_compensated" if sys.version_info >= (3, 12) else "sum_in_order"
+#: The function that equals Python's `sum` of floats.
+PYTHON_SUM = "sum_compensated" if RULES.compensates_floats else "sum_in_order"
 
 
 @dataclass(frozen=True)

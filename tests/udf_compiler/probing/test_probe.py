@@ -6,6 +6,7 @@ import datetime
 import math
 import time
 import warnings
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -16,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 
 from sparkweld.errors import Refusal
 from sparkweld.ir import Input, ProgramBuilder
+from sparkweld.ir.python_rules import RULES
 from sparkweld.ir.types import parse_type
 from tests.helpers.answers import compile_pipeline
 from tests.helpers.compile_requests import call, column, payload, python_step, request, run_reply, udf
@@ -261,7 +263,8 @@ def test_sums_that_cancel_are_among_the_rows(monkeypatch):
     function = lambda a, b, c: None if None in (a, b, c) else sum([a, b, c])  # noqa: E731
     types = dict.fromkeys("abc", "double")
     assert compile_udf(function, 101, types, "double")["status"] == "ok"
-    monkeypatch.setattr(sums, "sum_of", partial(sums.sum_of, rule=sums.Rule(floats=not sums.RULE.floats, ints=False)))
+    others = replace(RULES, compensates_floats=not RULES.compensates_floats)
+    monkeypatch.setattr(sums, "sum_of", partial(sums.sum_of, rules=others))
     assert codes(compile_udf(function, 101, types, "double")) == ["SW233"]
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from re import _constants as names  # type: ignore[attr-defined]
-from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any
 
 import numpy as np
@@ -18,6 +16,7 @@ from sparkweld.ir.types import STR
 from udf_compiler.frontends.models.features import Features
 from udf_compiler.frontends.models.sparse_text_features import NORMS, Terms, TextPart
 from udf_compiler.frontends.models.translator import Translator
+from udf_compiler.frontends.regex.parse import sre, sre_parse
 from udf_compiler.frontends.tracing.session import refuse
 
 _ANALYZERS = {"word": WORD, "char": CHAR, "char_wb": CHAR_WB}
@@ -147,25 +146,25 @@ def least_of_token(pattern: str) -> int | None:
     both sides, the kind must be ``\w``, since only a run of word characters has its boundaries exactly at its ends.
     """
     try:
-        items = list(parser.parse(pattern))
+        items = list(sre_parse.parse(pattern))
     except re.error:
         return None
-    boundary = (names.AT, names.AT_BOUNDARY)
+    boundary = (sre.AT, sre.AT_BOUNDARY)
     if len(items) > 2 and items[0] == items[-1] == boundary:
         items = items[1:-1]
-        word = (names.IN, [(names.CATEGORY, names.CATEGORY_WORD)])
-        if any(one != word for one in _repeated(items, names)):
+        word = (sre.IN, [(sre.CATEGORY, sre.CATEGORY_WORD)])
+        if any(one != word for one in _repeated(items)):
             return None
-    kinds = _repeated(items, names)
-    if not kinds or any(kind != kinds[0] for kind in kinds) or kinds[0][0] not in (names.IN, names.LITERAL, names.NOT_LITERAL):
+    kinds = _repeated(items)
+    if not kinds or any(kind != kinds[0] for kind in kinds) or kinds[0][0] not in (sre.IN, sre.LITERAL, sre.NOT_LITERAL):
         return None
     *singles, (_, (least, most, _)) = items
-    return len(singles) + least if most == names.MAXREPEAT and len(singles) + least > 0 else None
+    return len(singles) + least if most == sre.MAXREPEAT and len(singles) + least > 0 else None
 
 
-def _repeated(items: list[Any], names: Any) -> list[Any]:
+def _repeated(items: list[Any]) -> list[Any]:
     """Returns the code points of a sequence of single ones whose last is repeated; empty for other sequences."""
-    if not items or items[-1][0] is not names.MAX_REPEAT:
+    if not items or items[-1][0] is not sre.MAX_REPEAT:
         return []
     (_, (_, _, body)) = items[-1]
     return [*items[:-1], *body] if len(body) == 1 else []

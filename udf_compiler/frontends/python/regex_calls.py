@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops.matches import RegexCall
+from sparkweld.ir.python_rules import RULES
 from udf_compiler.frontends.regex import Unsupported, compile_regex, overruns
 from udf_compiler.frontends.regex.parse import sre_parse
 from udf_compiler.frontends.tracing.constants import unwrapped
@@ -74,7 +74,7 @@ def template_of(pattern: re.Pattern[str], repl: str, call: str) -> tuple[tuple[i
     Group numbers in the template are positions in the returned groups.
     """
     parsed = run_prototype(call, sre_parse.parse_template, repl, pattern)
-    if sys.version_info >= (3, 12):
+    if not RULES.splits_templates:
         parts = list(parsed)
     else:  # (position and number of each group, literals with None at the positions of groups)
         at, literals = dict(parsed[0]), parsed[1]

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import math
 import operator
-import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from sparkweld.ir.python_rules import RULES, PythonRules
 from sparkweld.ir.types import F64
 from udf_compiler.frontends.python.operands import as_float, make_float
 from udf_compiler.frontends.python.path_explorer import explorer
@@ -28,23 +28,6 @@ from udf_compiler.frontends.tracing.stand_ins import in_place
 from udf_compiler.frontends.tracing.values import Traced, raw
 
 _END = object()
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """The additions to a float that update the correction: those of floats, and those of ints."""
-
-    floats: bool
-    ints: bool
-
-
-def rule_of(version: Sequence[int]) -> Rule:
-    """Returns the rule of a CPython version: floats are compensated from 3.12 on, ints among them from 3.14 on."""
-    return Rule(floats=tuple(version[:2]) >= (3, 12), ints=tuple(version[:2]) >= (3, 14))
-
-
-#: The compile service runs in the Python of the workers.
-RULE = rule_of(sys.version_info[:2])
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +46,7 @@ class _Lost:
     new: Any
 
 
-def sum_of(items: Iterable[Any], start: Any = 0, rule: Rule = RULE) -> Any:
+def sum_of(items: Iterable[Any], start: Any = 0, rules: PythonRules = RULES) -> Any:
     """Returns ``sum(items, start)``. Adds elements as the iterator yields them, so that errors occur in Python's order."""
     if is_scalar(start) and start.kind == "str":  # type: ignore[attr-defined]
         raise in_place(TypeError("sum() can't sum strings [use ''.join(seq) instead]"))
@@ -72,7 +55,7 @@ def sum_of(items: Iterable[Any], start: Any = 0, rule: Rule = RULE) -> Any:
     iterator = as_python(iter, items)
     total = begun(start)
     while (x := as_python(next, iterator, _END)) is not _END:
-        total = added(total, x, rule)
+        total = added(total, x, rules)
     return finished(total)
 
 
@@ -84,7 +67,7 @@ def begun(start: Any) -> Any:
     return (start, 0.0) if kind == "float" else Generic(start)
 
 
-def added(total: Any, x: Any, rule: Rule = RULE) -> Any:
+def added(total: Any, x: Any, rules: PythonRules = RULES) -> Any:
     """Returns the total with one more element."""
     if type(total) is Generic:
         return Generic(_plus(total.value, x))
@@ -92,8 +75,8 @@ def added(total: Any, x: Any, rule: Rule = RULE) -> Any:
         return Generic(_plus(total, x))
     kind = _class_of(x)
     if type(total) is tuple:
-        if kind == "float" or (kind in ("int", "bool") and (isinstance(x, Traced) or rule.ints or MIN <= x <= MAX)):
-            return _added_to_float(total, x, rule.floats if kind == "float" else rule.ints)
+        if kind == "float" or (kind in ("int", "bool") and (isinstance(x, Traced) or rules.compensates_ints or MIN <= x <= MAX)):
+            return _added_to_float(total, x, rules.compensates_floats if kind == "float" else rules.compensates_ints)
         return Generic(_plus(finished(total), x))
     made = _plus(total, x)
     if kind in ("int", "bool") and (isinstance(made, Traced) or MIN <= made <= MAX):

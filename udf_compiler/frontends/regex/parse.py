@@ -6,21 +6,17 @@ code point, so the rules of Unicode and case are Python's own.
 
 from __future__ import annotations
 
+import importlib
 import re
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
 
-if sys.version_info >= (3, 11):
-    from re import _compiler as sre_compile  # type: ignore[attr-defined]
-    from re import _constants as sre  # type: ignore[attr-defined]
-    from re import _parser as sre_parse  # type: ignore[attr-defined]
-else:  # pragma: no cover - the same modules under their old names
-    import sre_compile
-    import sre_constants as sre
-    import sre_parse
+from sparkweld.ir.python_rules import RULES
+
+#: The modules of `re`.
+sre_compile, sre, sre_parse = (importlib.import_module(name) for name in RULES.re_modules)
 
 #: Ranges of code points, ascending, with both ends included.
 Ranges = tuple[tuple[int, int], ...]

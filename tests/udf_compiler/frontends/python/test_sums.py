@@ -17,9 +17,10 @@ import pytest
 from sparkweld.errors import Refusal
 from sparkweld.ir import evaluate
 from sparkweld.ir.ops.lists import PYTHON_SUM
+from sparkweld.ir.python_rules import rules_of
 from tests.helpers.scalars import check, columns_of, function_of, result_of, rows_of, same, traced
 from udf_compiler.frontends.python import sums
-from udf_compiler.frontends.python.sums import rule_of, sum_of
+from udf_compiler.frontends.python.sums import sum_of
 
 #: Elements and start (their source), and the result before 3.12, in 3.12 and 3.13, and from 3.14 on.
 FACTS: list[tuple[str, float, float, float]] = [
@@ -62,7 +63,7 @@ def interpreters() -> dict[tuple[int, int], Path]:
 @pytest.mark.parametrize("version", VERSIONS)
 def test_each_version_has_its_rule(version):
     for source, *results in FACTS:
-        got, wanted = sum_of(*eval(source, dict(SCOPE)), rule_of(version)), results[VERSIONS[version] - 1]
+        got, wanted = sum_of(*eval(source, dict(SCOPE)), rules_of(version)), results[VERSIONS[version] - 1]
         assert same(got, wanted), f"{source} in {version}: {got!r}"
 
 
@@ -76,7 +77,7 @@ def test_the_rules_are_those_of_the_interpreters():
 
 
 def test_this_versions_rule_is_that_of_lists():
-    assert PYTHON_SUM == ("sum_compensated" if rule_of(sys.version_info).floats else "sum_in_order")
+    assert PYTHON_SUM == ("sum_compensated" if rules_of(sys.version_info).compensates_floats else "sum_in_order")
 
 
 #: Ways to add values of a row.
@@ -125,7 +126,7 @@ def test_a_total_that_grows_in_a_loop():
 @pytest.mark.parametrize("version", [(3, 11), (3, 14)])
 @pytest.mark.parametrize("types", TYPES[:5], ids=" ".join)
 def test_values_of_a_row_by_the_rules_of_other_versions(version, types, monkeypatch):
-    model: Callable[..., Any] = partial(sum_of, rule=rule_of(version))
+    model: Callable[..., Any] = partial(sum_of, rules=rules_of(version))
     monkeypatch.setattr(sums, "sum_of", model)
     compared = 0
     for source in SUMS[:8]:
