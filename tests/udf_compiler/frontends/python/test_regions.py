@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -22,7 +23,7 @@ from udf_compiler.eval_types.plain_results import result_of_row
 from udf_compiler.frontends.pandas.dispatch import DISPATCH
 from udf_compiler.frontends.pandas.stand_ins import stand_in
 from udf_compiler.frontends.python import running as running_module
-from udf_compiler.frontends.python.regions import instructions
+from udf_compiler.frontends.python.regions import instructions, versions
 from udf_compiler.frontends.tracing.session import Session, running
 from udf_compiler.probing.scalar_functions import kinds_and_values
 from udf_compiler.rebuild.purity import prepare
@@ -424,6 +425,14 @@ def test_refused(monkeypatch, code, function, type):
     monkeypatch.setattr(running_module, "_FEW", 0)
     with pytest.raises(Refusal, match=code):
         programs_of((type,), [function])
+
+
+def test_loops_of_an_unknown_python_are_refused(monkeypatch):
+    monkeypatch.setattr(running_module, "_FEW", 0)
+    monkeypatch.delitem(versions.KNOWN, sys.version_info[:2])
+    with pytest.raises(Refusal, match="SW288") as refused:
+        programs_of(("i64",), [endless])
+    assert "is not known; that of 3.1" in str(refused.value)
 
 
 def catches_keys(n):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Sequence
 from types import CellType, CodeType, FunctionType, MethodType
 from typing import Any
@@ -19,10 +20,11 @@ from udf_compiler.frontends.python.lists import as_list
 from udf_compiler.frontends.python.numpy_scalars import numpy_scalar
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.regions.build import PREFIXES, RESULTS, GraphBuilder
-from udf_compiler.frontends.python.regions.code import KNOWN_VERSION, TOTAL, is_known_version
+from udf_compiler.frontends.python.regions.code import TOTAL
 from udf_compiler.frontends.python.regions.iteration import Walk
 from udf_compiler.frontends.python.regions.machine import Machine
 from udf_compiler.frontends.python.regions.state import Shape, State, check_kept, reachable, row_of
+from udf_compiler.frontends.python.regions.versions import KNOWN, is_known_version
 from udf_compiler.frontends.python.values import TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.exceptions import as_python, check_exception
 from udf_compiler.frontends.tracing.session import attempt, refuse, refuse_again, refuse_work
@@ -97,9 +99,10 @@ def without_method(function: Any, args: Sequence[Any]) -> tuple[Any, Sequence[An
 
 
 def bound_variables(function: FunctionType, args: Sequence[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Returns the variables that an interpreted call begins with; refuses generators and other Python versions (SW280)."""
+    """Returns the variables that an interpreted call begins with; refuses generators (SW280) and unknown Pythons (SW288)."""
     if not is_known_version():
-        refuse("SW280", what=f"bytecode of another Python than {KNOWN_VERSION[0]}.{KNOWN_VERSION[1]}")
+        own, *known = (".".join(map(str, version)) for version in (sys.version_info[:2], min(KNOWN), max(KNOWN)))
+        refuse("SW288", version=own, first=known[0], last=known[1])
     code = function.__code__
     if code.co_flags & (inspect.CO_GENERATOR | inspect.CO_COROUTINE):
         refuse("SW280", what="a generator")

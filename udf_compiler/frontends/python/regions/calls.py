@@ -51,6 +51,8 @@ def _call_with(machine: Machine, i: Instruction, s: State) -> None:
 
 def _called(machine: Machine, s: State, args: list[Any], kwargs: dict[str, Any]) -> Any:
     function, first = pop(s, 2)
+    if function is UNSET:  # the order of the two before CPython 3.13
+        function, first = first, UNSET
     if first is not UNSET:
         args = [first, *args]
     if type(function) is Method and type(function.owner) is Growing and function.name in ("append", "extend"):
@@ -122,7 +124,8 @@ def _generated(machine: Machine, function: Any, args: list[Any], s: State) -> An
 
 
 def _reduced(machine: Machine, reduction: str, made: Expression, s: State) -> Any:
-    shared = {c.name: s.variables[c.name] for c in made.cells if c.name in s.variables}
+    named = zip(made.code.co_freevars, made.cells, strict=False)
+    shared = {name: s.variables[c.name] for name, c in named if c.name in s.variables}
     return machine.reduce(reduction, made.code, machine.function.__globals__, {".0": made.over, **shared})
 
 

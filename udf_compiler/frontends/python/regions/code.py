@@ -2,45 +2,18 @@
 
 from __future__ import annotations
 
-import dis
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from types import CodeType
-from typing import Any
 
-#: The CPython version whose bytecode is supported.
-KNOWN_VERSION = (3, 13)
+from udf_compiler.frontends.python.regions.versions import Handler, Instruction, decode
 
 #: The variable that accumulates the result of a generator expression.
 TOTAL = ".total"
 
 _BRANCHES = ("POP_JUMP_IF", "FOR_ITER")
 _ENDS = frozenset(("RETURN_VALUE", "RETURN_CONST", "RAISE_VARARGS", "RERAISE"))
-
-
-@dataclass(frozen=True, slots=True)
-class Instruction:
-    """A bytecode instruction. `value` is the object that `arg` refers to; for a jump, the index of its target instruction."""
-
-    name: str
-    arg: int
-    value: Any
-    text: str
-    line: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Handler:
-    """An exception handler at `target`.
-
-    It cuts the stack to `depth` values and, if `lasti`, pushes the index of the raising instruction.
-    """
-
-    target: int
-    depth: int
-    lasti: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,25 +45,11 @@ class Code:
         return any(len(_successors(self.instructions, i)) != 1 for i in range(len(self.instructions) - 1)) or bool(self.joins)
 
 
-def is_known_version() -> bool:
-    """Whether the running Python is the supported version."""
-    return sys.version_info[:2] == KNOWN_VERSION
-
-
 @lru_cache(maxsize=512)
 def code_of(code: CodeType) -> Code:
     """Decodes the instructions of a function and analyses their flow."""
-    given = [i for i in dis.get_instructions(code) if i.opname != "CACHE"]
-    kept = [i for i in given if i.opname != "EXTENDED_ARG"]
-    offsets = [i.offset for i in kept]
-    index = {i.offset: next(n for n, o in enumerate(offsets) if o >= i.offset) for i in given}
-    # getattr, because mypy also runs with the Python versions before KNOWN_VERSION, whose instructions have no line_number
-    lines = [getattr(i, "line_number", None) for i in kept]
-    instructions = tuple(
-        Instruction(i.opname, i.arg or 0, index[i.argval] if _jumps(i.opname) else i.argval, i.argrepr, line)
-        for i, line in zip(kept, lines, strict=True)
-    )
-    handlers = _handlers(code, offsets, index)
+    decoded = decode(code)
+    instructions, handlers = decoded.instructions, decoded.handlers
     leads = [0] * len(instructions)
     after = [_successors(instructions, n) for n in range(len(instructions))]
     for following in after:
@@ -99,13 +58,9 @@ def code_of(code: CodeType) -> Code:
     with_handlers = [(*t, *(() if h is None else (h.target,))) for t, h in zip(after, handlers, strict=True)]
     targets = {h.target for h in handlers if h is not None}
     joins = frozenset(n for n, count in enumerate(leads) if count > 1) | targets
-    shared = frozenset((*code.co_cellvars, *code.co_freevars, TOTAL))
+    shared = frozenset((*code.co_cellvars, *code.co_freevars, TOTAL)) | decoded.cells
     live = tuple(names | shared for names in _live(instructions, with_handlers))
     return Code(instructions, joins, live, handlers)
-
-
-def _jumps(name: str) -> bool:
-    return name.startswith(("POP_JUMP_IF", "JUMP_")) or name == "FOR_ITER"
 
 
 def _successors(instructions: tuple[Instruction, ...], n: int) -> tuple[int, ...]:
@@ -117,16 +72,6 @@ def _successors(instructions: tuple[Instruction, ...], n: int) -> tuple[int, ...
     if instruction.name.startswith(_BRANCHES):
         return n + 1, instruction.value
     return (instruction.value,) if instruction.name.startswith("JUMP_") else (n + 1,)
-
-
-def _handlers(code: CodeType, offsets: list[int], index: dict[int, int]) -> tuple[Handler | None, ...]:
-    found: list[Handler | None] = [None] * len(offsets)
-    for entry in getattr(dis.Bytecode(code), "exception_entries", ()):
-        handler = Handler(index[entry.target], entry.depth, entry.lasti)
-        for n, offset in enumerate(offsets):
-            if entry.start <= offset < entry.end:
-                found[n] = handler
-    return tuple(found)
 
 
 def names_of(instruction: Instruction) -> tuple[str, ...]:

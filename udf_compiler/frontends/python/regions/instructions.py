@@ -1,4 +1,7 @@
-"""Interprets CPython 3.13 instructions on a state, one function each, by Python's own operators on symbolic values."""
+"""Interprets instructions on a state, one function each, by Python's own operators on symbolic values.
+
+The instructions are those of CPython 3.13; `versions` translates those of other versions.
+"""
 
 # Long: one short function for each instruction of CPython, in one table.
 
@@ -131,6 +134,15 @@ def _load_attr(machine: Machine, i: Instruction, s: State) -> None:
         s.stack += [bound, UNSET]
     else:
         s.stack.append(attribute(current(x), name))
+
+
+def _load_closure(machine: Machine, i: Instruction, s: State) -> None:
+    s.stack.append(Cell(i.value))
+
+
+def _push_null(machine: Machine, i: Instruction, s: State) -> None:
+    """Pushes an empty slot below `arg` values."""
+    s.stack.insert(len(s.stack) - i.arg, UNSET)
 
 
 def _copy(machine: Machine, i: Instruction, s: State) -> None:
@@ -390,7 +402,8 @@ _TABLE: dict[str, Callable[[Machine, Instruction, State], None]] = {
     **dict.fromkeys(("LOAD_FAST", "LOAD_FAST_CHECK", "LOAD_FAST_LOAD_FAST"), _load_fast),
     "LOAD_FAST_AND_CLEAR": _load_and_clear, "STORE_FAST": _store_fast, "STORE_FAST_STORE_FAST": _store_fast,
     "STORE_FAST_LOAD_FAST": _store_load, "DELETE_FAST": _delete_fast, "LOAD_CONST": _load_const, "LOAD_GLOBAL": _load_global,
-    "LOAD_DEREF": _load_deref, "LOAD_ATTR": _load_attr, "PUSH_NULL": lambda m, i, s: s.stack.append(UNSET), "POP_TOP": _pop_top,
+    "LOAD_DEREF": _load_deref, "LOAD_ATTR": _load_attr, "PUSH_NULL": _push_null, "LOAD_CLOSURE": _load_closure,
+    "POP_TOP": _pop_top,
     "COPY": _copy, "SWAP": _swap, "BINARY_OP": _binary, "COMPARE_OP": _compare, "IS_OP": _is, "CONTAINS_OP": _contains,
     "UNARY_NEGATIVE": _unary(operator.neg), "UNARY_INVERT": _unary(operator.invert), "UNARY_NOT": _not, "TO_BOOL": _to_bool,
     "CALL_INTRINSIC_1": _intrinsic, "BINARY_SUBSCR": _subscript, "BINARY_SLICE": _slice,

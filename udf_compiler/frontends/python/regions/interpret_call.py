@@ -21,7 +21,7 @@ from udf_compiler.frontends.tracing.session import check_size
 
 
 def walk(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
-    """Calls ``function(*args, **kwargs)``; refuses unsupported instructions and other Python versions (SW280)."""
+    """Calls ``function(*args, **kwargs)``; refuses unsupported instructions (SW280)."""
     function, args = without_method(function, args)
     if not is_of_user(function):
         return as_python(function, *args, **kwargs)
