@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -99,6 +99,12 @@ def sources() -> list[str]:
     return sorted(str(path.relative_to(ROOT)) for folder in folders for path in folder.rglob("*.py"))
 
 
+def none_is_wrong(problems: Callable[[str], Iterable[str]]) -> None:
+    """Fails with the problems of all files."""
+    wrong = [problem for path in sources() for problem in problems(path)]
+    assert not wrong, "\n".join(wrong)
+
+
 def layer_of(module: str) -> str | None:
     """Returns the layer of a module; None for modules of other projects."""
     parts = module.split(".")
@@ -188,25 +194,32 @@ SCALA = ROOT / "jvm-bridge" / "src" / "main" / "scala" / "io" / "sparkweld"
 MOST_OF_A_FILE, MOST_OF_A_FUNCTION, _REASON = 400, 60, "# Long: "
 
 
-@pytest.mark.parametrize("path", sources())
-def test_imports_follow_the_arrows(path):
+def against_the_arrows(path: str) -> Iterator[str]:
+    """Yields the imports of a file that its layer must not have."""
     layer = layer_of(module_of(path))
-    assert layer in LAYERS, f"{path} belongs to no known layer; add {layer} to LAYERS in tests/repository/test_layers.py"
-    wrong = [
-        f"{path}:{line}: {layer} must not import {module}"
-        for line, module in imports(path)
-        if (target := layer_of(module)) is not None and not may_import(layer, target)
-    ]
-    assert not wrong, "\n".join(wrong)
+    if layer not in LAYERS:
+        yield f"{path} belongs to no known layer; add {layer} to LAYERS in tests/repository/test_layers.py"
+        return
+    for line, module in imports(path):
+        if (target := layer_of(module)) is not None and not may_import(layer, target):
+            yield f"{path}:{line}: {layer} must not import {module}"
 
 
-@pytest.mark.parametrize("path", sources())
-def test_spark_stays_in_its_places(path):
+def test_imports_follow_the_arrows():
+    none_is_wrong(against_the_arrows)
+
+
+def out_of_its_place(path: str) -> Iterator[str]:
+    """Yields the libraries of Spark that a file must not import."""
     roots = {module.split(".")[0] for _, module in imports(path)}
-    if layer_of(module_of(path)) not in PYSPARK_LAYERS and path not in PYSPARK_FILES:
-        assert "pyspark" not in roots, f"{path} imports pyspark; only {sorted(PYSPARK_LAYERS)} may"
-    if path not in PY4J_FILES:
-        assert "py4j" not in roots, f"{path} imports py4j; only {sorted(PY4J_FILES)} may"
+    if layer_of(module_of(path)) not in PYSPARK_LAYERS and path not in PYSPARK_FILES and "pyspark" in roots:
+        yield f"{path} imports pyspark; only {sorted(PYSPARK_LAYERS)} may"
+    if path not in PY4J_FILES and "py4j" in roots:
+        yield f"{path} imports py4j; only {sorted(PY4J_FILES)} may"
+
+
+def test_spark_stays_in_its_places():
+    none_is_wrong(out_of_its_place)
 
 
 def late_imports(path: str) -> Iterator[tuple[int, str]]:
@@ -274,15 +287,16 @@ def test_circles_are_found():
     assert circles({"a": {"b"}, "b": {"c", "d"}, "c": {"a"}, "d": {"d"}, "e": {"a"}}) == [{"a", "b", "c"}]
 
 
-@pytest.mark.parametrize("path", [path for path in sources() if layer_of(module_of(path)) != "jobs"])
-def test_late_imports_have_a_reason(path):
+def late_without_a_reason(path: str) -> Iterator[str]:
+    """Yields the imports inside functions of a file that LATE does not permit."""
     permitted = [name for known, (names, _) in LATE.items() if f"{path}/".startswith(f"{known}/") for name in names]
-    wrong = [
-        f"{path}:{line}: import {module} at the top of the file"
-        for line, module in late_imports(path)
-        if not any(module == name or module.startswith(name + ".") for name in permitted)
-    ]
-    assert not wrong, "\n".join(wrong)
+    for line, module in late_imports(path):
+        if not any(module == name or module.startswith(name + ".") for name in permitted):
+            yield f"{path}:{line}: import {module} at the top of the file"
+
+
+def test_late_imports_have_a_reason():
+    none_is_wrong(lambda path: late_without_a_reason(path) if layer_of(module_of(path)) != "jobs" else ())
 
 
 def test_reasons_for_late_imports_are_used():
@@ -299,18 +313,20 @@ def _own_lines(function: ast.AST) -> int:
     return len(lines[0].difference(*lines[1:]))
 
 
-@pytest.mark.parametrize("path", sources())
-def test_files_and_functions_are_short(path):
+def too_long(path: str) -> Iterator[str]:
+    """Yields a file and its functions that are long without a reason."""
     lines = (ROOT / path).read_text(encoding="utf-8").splitlines()
-    wrong = []
     if len(lines) > MOST_OF_A_FILE and not any(line.startswith(_REASON) for line in lines[:40]):
-        wrong.append(f"{path} has {len(lines)} lines; state why at its top, or split it")
+        yield f"{path} has {len(lines)} lines; state why at its top, or split it"
     for node in functions_of(path):
         first = min((node.lineno, *(decorator.lineno for decorator in node.decorator_list)))
         size, above = _own_lines(node), lines[first - 2].strip()
         if size > MOST_OF_A_FUNCTION and not above.startswith(_REASON):
-            wrong.append(f"{path}:{node.lineno}: {node.name} has {size} lines; state why above it, or split it")
-    assert not wrong, "\n".join(wrong)
+            yield f"{path}:{node.lineno}: {node.name} has {size} lines; state why above it, or split it"
+
+
+def test_files_and_functions_are_short():
+    none_is_wrong(too_long)
 
 
 def lacks_a_source(folder: Path) -> bool:
@@ -345,9 +361,9 @@ def test_the_arrows_catch_a_wrong_import(tmp_path, monkeypatch):
     (folder / "wrong.py").write_text("def f():\n    from sparkweld.kernels import emit\n    import pyspark.sql\n")
     monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
     with pytest.raises(AssertionError, match=r"wrong.py:2: sparkweld.ir must not import sparkweld.kernels"):
-        test_imports_follow_the_arrows("sparkweld/ir/wrong.py")
+        test_imports_follow_the_arrows()
     with pytest.raises(AssertionError, match="imports pyspark"):
-        test_spark_stays_in_its_places("sparkweld/ir/wrong.py")
+        test_spark_stays_in_its_places()
 
 
 @pytest.mark.parametrize("module", ["sparkweld", "sparkweld.ir", "sparkweld.cli.main", "sparkweld.bridge.jar"])
