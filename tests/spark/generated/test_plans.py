@@ -14,7 +14,8 @@ from tests.helpers.differential import ENABLED, measured, run
 from tests.helpers.outcomes import Outcome, differences, tokens
 from tests.helpers.plans import Plans, write_tables
 
-PLANS = 20
+#: Plans of each seed: in `make test`, and in `make nightly`.
+PLANS, MORE = 6, 10
 SETTINGS = {
     "spark.sparkweld.backend": ("auto", "native", "native"),
     "spark.sql.execution.arrow.maxRecordsPerBatch": ("10000", "500"),
@@ -35,12 +36,21 @@ def _in_any_order(outcome: Outcome) -> Outcome:
     return Outcome(tuple(sorted(outcome.rows, key=tokens))) if outcome.rows is not None else outcome
 
 
-@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.nightly)])
-def test_random_plans(spark, folder, seed):
+def test_random_plans(spark, folder):
+    check_plans(spark, folder, 1, PLANS)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("seed", [1, 2])
+def test_more_random_plans(spark, folder, seed):
+    check_plans(spark, folder, seed, MORE)
+
+
+def check_plans(spark, folder, seed, count):
     draw = random.Random(seed)
     plans = Plans(spark, folder, draw)
     problems, compiled = [], 0
-    for number in range(PLANS // 2):
+    for number in range(count):
         text, query = plans.query()
         conf = {key: draw.choice(values) for key, values in SETTINGS.items()}
         expected, _ = run(spark, query, {**conf, ENABLED: "false"})
@@ -51,4 +61,4 @@ def test_random_plans(spark, folder, seed):
         if expected.error:
             problems.append(f"{number}: {text} must not raise {expected.error}")
     assert not problems, "\n".join(problems)
-    assert compiled >= PLANS // 4
+    assert compiled >= count // 2
