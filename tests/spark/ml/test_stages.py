@@ -124,19 +124,57 @@ LOGISTIC = [
 ]
 
 
-@pytest.mark.parametrize("params", LOGISTIC, ids=str)
-def test_logistic_regression(spark, table, fitted, params):
-    model = fitted(scaler("StandardScaler"), classifiers.LogisticRegression(featuresCol="o", maxIter=5, **params))
-    outputs = [number(c, at, 9) for c in ("rawPrediction", "probability") for at in range(3 if params["labelCol"] == "y3" else 2)]
-    check(spark, lambda: model.transform(table).select("id", "prediction", *outputs))
+def named(kind, at, vectors=(), **params):
+    """Returns an estimator whose result columns end with `at`, so that several are stages of one pipeline."""
+    made = kind()
+    for name, value in {**params, **{f"{each}Col": f"{each}{at}" for each in ("prediction", *vectors)}}.items():
+        made.set(getattr(made, name), value)  # not all constructors take thresholds
+    return made
 
 
-@pytest.mark.parametrize("params", LOGISTIC[:2] + LOGISTIC[-2:], ids=str)
-@pytest.mark.parametrize("empty", [("rawPredictionCol",), ("rawPredictionCol", "probabilityCol")], ids=len)
-def test_logistic_regression_without_columns_of_scores(spark, table, fitted, params, empty):
-    model = fitted(classifiers.LogisticRegression(featuresCol="v", maxIter=5, **params))
-    model = PipelineModel([model.stages[0], model.stages[1].copy({getattr(model.stages[1], name): "" for name in empty})])
-    check(spark, lambda: model.transform(table).select("id", "prediction"))
+def side_by_side(model, table, estimators):
+    """Appends estimators to a pipeline, each fitted to the pipeline's results: a chain of fits would plan all columns in each."""
+    prepared = model.transform(table)
+    return PipelineModel([*model.stages, *(estimator.fit(prepared) for estimator in estimators)])
+
+
+def numbers_of(kinds, digits=9):
+    """Selects the predictions and the numbers of the vectors of (`at`, vectors, classes)."""
+    return [
+        column
+        for at, vectors, classes in kinds
+        for column in (f"prediction{at}", *(number(f"{name}{at}", of, digits) for name in vectors for of in range(classes)))
+    ]
+
+
+def classes_of(params):
+    return 3 if params.get("labelCol") == "y3" else 2
+
+
+SCORES = ("rawPrediction", "probability")
+
+
+def test_logistic_regression(spark, table, fitted):
+    """All parameters are tested in one query: the ends of a column's name say which."""
+    models = [named(classifiers.LogisticRegression, at, SCORES, featuresCol="o", maxIter=5, **p) for at, p in enumerate(LOGISTIC)]
+    model = side_by_side(fitted(scaler("StandardScaler")), table, models)
+    outputs = numbers_of((at, SCORES, classes_of(params)) for at, params in enumerate(LOGISTIC))
+    assert not check(spark, lambda: model.transform(table).select("id", *outputs)).guarded_rows
+
+
+def test_logistic_regression_without_columns_of_scores(spark, table, fitted):
+    chosen = LOGISTIC[:2] + LOGISTIC[-2:]
+    models = [named(classifiers.LogisticRegression, at, featuresCol="v", maxIter=5, **params) for at, params in enumerate(chosen)]
+    assembler, *made = side_by_side(fitted(), table, models).stages
+    some = []
+    for at, one in enumerate(made):
+        for names in (("rawPredictionCol",), ("rawPredictionCol", "probabilityCol")):
+            empty = {getattr(one, name): "" for name in names}
+            some.append(one.copy({**empty, one.probabilityCol: empty.get(one.probabilityCol, f"probability{at}"),
+                                  one.predictionCol: f"prediction{at}, {len(names)} are empty"}))  # fmt: skip
+    model = PipelineModel([assembler, *some])
+    outputs = [one.getPredictionCol() for one in some]
+    assert not check(spark, lambda: model.transform(table).select("id", *outputs)).guarded_rows
 
 
 def test_linear_regression(spark, table, fitted):
@@ -152,18 +190,15 @@ TREES = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "params"), TREES, ids=str)
-def test_tree_classifiers(spark, table, fitted, kind, params):
+def test_tree_classifiers(spark, table, fitted):
     """One feature has categories, so some splits are sets."""
     indexer = features.VectorIndexer(inputCol="v", outputCol="x", maxCategories=4)
-    classifier = kind(featuresCol="x", maxDepth=4, seed=1)
-    for name, value in params.items():
-        classifier.set(getattr(classifier, name), value)
-    fit = fitted(indexer, classifier)
-    model = PipelineModel([fit.stages[0], fit.stages[2].copy({fit.stages[2].featuresCol: "v"})])  # its indices are the values
-    digits = 9 if kind is classifiers.GBTClassifier else None
-    outputs = [number(c, at, digits) for c in ("rawPrediction", "probability") for at in range(2)]
-    check(spark, lambda: model.transform(table).select("id", "prediction", *outputs))
+    trees = [named(kind, at, SCORES, featuresCol="x", maxDepth=4, seed=1, **params) for at, (kind, params) in enumerate(TREES)]
+    assembler, _, *made = side_by_side(fitted(indexer), table, trees).stages
+    model = PipelineModel([assembler, *(one.copy({one.featuresCol: "v"}) for one in made)])  # its indices are the values
+    outputs = numbers_of(((at, SCORES, 2) for at, (kind, _) in enumerate(TREES) if kind is not classifiers.GBTClassifier), None)
+    outputs += numbers_of((at, SCORES, 2) for at, (kind, _) in enumerate(TREES) if kind is classifiers.GBTClassifier)
+    assert not check(spark, lambda: model.transform(table).select("id", *outputs)).guarded_rows
 
 
 def test_tree_regressors(spark, table, fitted):
@@ -205,18 +240,21 @@ MODELS = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "params", "vectors"), MODELS, ids=str)
-def test_other_models(spark, table, kind, params, vectors):
+def test_other_models(spark, table):
     """They agree over numbers that all of them accept: 0 and 1."""
     flags = table.selectExpr(
         "id", "y", "y3", "abs(a) + 1 as a1", "coalesce(y, 0D) as off", "int(a > 0) as p", "int(b > 0) as q", "int(k = 1) as r"
     )
     assemble = features.VectorAssembler(inputCols=["p", "q", "r"], outputCol="v")
-    model = Pipeline(stages=[assemble, kind(featuresCol="v", **params)]).fit(flags)
-    outputs = [number(c, at, 9) for c in vectors for at in range(3 if params.get("labelCol") == "y3" else 2)]
-    outputs += [F.round(name, 9) for name in (["link"] if "linkPredictionCol" in params else [])]
-    predicted = F.round("prediction", 9) if kind is regressors.GeneralizedLinearRegression else F.col("prediction")
-    check(spark, lambda: model.transform(flags).select("id", predicted, *outputs))
+    models = [named(kind, at, vectors, featuresCol="v", **params) for at, (kind, params, vectors) in enumerate(MODELS)]
+    model = side_by_side(PipelineModel([assemble]), flags, models)
+    outputs = []
+    for at, (kind, params, vectors) in enumerate(MODELS):
+        predicted, *numbers = numbers_of([(at, vectors, classes_of(params))])
+        rounded = kind is regressors.GeneralizedLinearRegression
+        outputs += [F.round(predicted, 9).alias(predicted) if rounded else predicted, *numbers]
+        outputs += [F.round(params[name], 9).alias(params[name]) for name in params if name == "linkPredictionCol"]
+    assert not check(spark, lambda: model.transform(flags).select("id", *outputs)).guarded_rows
 
 
 def test_vectors_from_vectors(spark, table, fitted):
