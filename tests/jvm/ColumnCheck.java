@@ -23,7 +23,7 @@ import org.apache.spark.unsafe.Platform;
  * FOLDER holds the Parquet files of test_native.py. Prints "ok NAME" or "FAILED NAME: why" for each check.
  */
 public final class ColumnCheck {
-  static final int[] ROWS = {0, 1, 7, 8, 63, 64, 65, 1000, 4096};
+  static final int[] ROWS = {0, 1, 7, 8, 63, 64, 65, 1000};
   static final String[] NULLS = {"none", "some", "all", "last"};
 
   public static void main(String[] args) throws Exception {
