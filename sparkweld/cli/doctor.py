@@ -141,8 +141,12 @@ def _libmvec() -> Check:
     try:
         ctypes.CDLL("libmvec.so.1")
     except OSError:
+        from sparkweld.kernels import vector_math
+
+        if vector_math() == "own":
+            return Check("libmvec", OK, "not in this C library; kernels have vector math of their own")
         mend = "Kernels work without it, with slower exp, log, sin ... It is part of glibc 2.22+ (aarch64: 2.38+)."
-        return Check("libmvec", WARN, "this C library has no vector math", mend)
+        return Check("libmvec", WARN, "this C library has no vector math, and this CPU has no fma", mend)
     return Check("libmvec", OK, "libmvec.so.1 loads")
 
 

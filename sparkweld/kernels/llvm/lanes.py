@@ -10,7 +10,7 @@ means that the version is any function of the module).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 #: The variable that keeps functions alive that have no caller before the vectoriser has run.
@@ -26,6 +26,8 @@ class VectorFunction:
     """A scalar function of a module: `arity` arguments and a result of the type `scalar`.
 
     `versions` are (lanes, symbol) of vector versions in some library; `body` defines the function, which is external without it.
+    `write` returns the body for a number of lanes, 1 included, and the declarations that it needs. If `inlined`, that for 1 lane
+    becomes part of the loop, which LLVM then vectorises as a whole.
     """
 
     name: str
@@ -33,6 +35,8 @@ class VectorFunction:
     arity: int
     versions: tuple[tuple[int, str], ...] = ()
     body: str = ""
+    write: Callable[[int], tuple[str, set[str]]] | None = None
+    inlined: bool = False
 
 
 def gcd_name(bits: int) -> str:
@@ -48,8 +52,14 @@ def used_functions(names: Iterable[str]) -> list[VectorFunction]:
 
 def with_vector_versions(functions: Iterable[VectorFunction]) -> str:
     """Returns the LLVM text of these functions and of their vector versions."""
-    text, kept = [], []
+    text, kept, declared = [], [], set()
     for function in functions:
+        if function.write is not None:
+            written, needed = _written(function)
+            text.append(written)
+            declared |= needed
+            kept += [] if function.inlined else [f"ptr @{function.name}.v{n}" for n in _LANES]
+            continue
         missing = [n for n in _LANES if n not in dict(function.versions)]
         own = tuple((n, f"{function.name}.v{n}") for n in missing)
         for lanes, symbol in function.versions:
@@ -63,7 +73,21 @@ def with_vector_versions(functions: Iterable[VectorFunction]) -> str:
         kept += [f"ptr @{symbol}" for _, symbol in versions]
     if kept:
         text.append(f'@{KEPT} = appending global [{len(kept)} x ptr] [{", ".join(kept)}], section "llvm.metadata"')
-    return "\n".join(text) + "\n"
+    return "\n".join([*sorted(declared), *text]) + "\n"
+
+
+def _written(function: VectorFunction) -> tuple[str, set[str]]:
+    """Returns the definitions of a function with `write`, and the declarations that they need."""
+    assert function.write is not None
+    sizes = (1,) if function.inlined else (1, *_LANES)
+    bodies = {lanes: function.write(lanes) for lanes in sizes}
+    versions = {lanes: f"{function.name}.v{lanes}" for lanes in sizes if lanes > 1}
+    abi = ",".join(f"_ZGV_LLVM_N{n}{'v' * function.arity}_{function.name}({symbol})" for n, symbol in versions.items())
+    attributes = "alwaysinline" if function.inlined else f'noinline "vector-function-abi-variant"="{abi}"'
+    # several modules that are linked into one may define it
+    text = [f"define linkonce_odr {_signature(function, 1, function.name)} {_PURE} {attributes} {{\n{bodies[1][0]}}}"]
+    text += [f"define internal {_signature(function, n, symbol)} {_PURE} {{\n{bodies[n][0]}}}" for n, symbol in versions.items()]
+    return "\n".join(text), set().union(*(needed for _, needed in bodies.values()))
 
 
 def _signature(function: VectorFunction, lanes: int, symbol: str) -> str:

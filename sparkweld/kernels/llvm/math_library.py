@@ -1,21 +1,24 @@
-"""Maps elementwise functions to symbols of libm and libmvec, as far as this host has them.
+"""Maps elementwise functions to symbols of libm and libmvec, as far as this host has them, or to code of `vector_math`.
 
-A kernel calls libm's scalar function. Where libmvec has a version for several lanes, the declaration names it in LLVM's terms
-(see `lanes`), and LLVM's loop vectoriser calls it. Without one, the vectorised loop calls the scalar function once per lane.
+Where libmvec has a version for several lanes, the declaration names it in LLVM's terms (see `lanes`), and LLVM's loop vectoriser
+calls it. Without one, the function is compiled from the formula of `vector_math`. Functions without a formula call libm's scalar
+function once per lane.
 """
 
 from __future__ import annotations
 
 import ctypes
+import platform
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
 from llvmlite import binding, ir
 
 from sparkweld.errors import InternalError
 from sparkweld.ir.ops.elementwise import EXACT
 from sparkweld.kernels.llvm.lanes import VectorFunction
+from sparkweld.kernels.llvm.vector_math import FUNCTIONS
 
 _NAMES = {
     "exp": "exp", "exp2": "exp2", "expm1": "expm1", "log": "log", "log2": "log2", "log10": "log10", "log1p": "log1p",
@@ -65,7 +68,7 @@ def _library(file: str) -> ctypes.CDLL | None:
     try:
         return ctypes.CDLL(file)
     except OSError:
-        return None  # a C library without libmvec (musl, macOS, aarch64 before glibc 2.38): the scalar functions are used
+        return None  # a C library without libmvec (musl, macOS, aarch64 before glibc 2.38)
 
 
 @cache
@@ -103,14 +106,31 @@ def math_function(symbol: str) -> MathFunction | None:
 
 
 def vector_math() -> str:
-    """Returns ``libmvec`` when kernels on this host call vector functions, else ``none``."""
+    """Returns how kernels compute exp for several rows at once: ``libmvec``, by their ``own`` code, or ``none``."""
     exp = math_function("exp")
-    return "libmvec" if exp is not None and exp.variants else "none"
+    if exp is not None and exp.variants:
+        return "libmvec"
+    return "own" if _multiplies_and_adds() else "none"
+
+
+@cache
+def _multiplies_and_adds() -> bool:
+    """Whether this CPU has the instruction `fma`, without which the formulas would be slower than libm."""
+    return "fma" in host_features() or platform.machine() in ("aarch64", "arm64")
 
 
 def used_functions(names: Iterable[str]) -> list[VectorFunction]:
-    """Returns the libm functions among these names of a module."""
-    return [_declared(name) for name in names if name.startswith(PREFIX)]
+    """Returns the libm functions among these names of a module, and those that their code calls."""
+    functions = {name: _declared(name) for name in names if name.startswith(PREFIX)}
+    for name in [_fallback(name) for name, function in functions.items() if function.write is not None]:
+        functions.setdefault(name, _declared(name))
+    return list(functions.values())
+
+
+def _fallback(name: str) -> str:
+    """Returns the name of libm's function of doubles for the function `name`."""
+    symbol = name.removeprefix(PREFIX)
+    return EXACT_PREFIX + (symbol if symbol in _ARITY else symbol.removesuffix("f"))
 
 
 def _declared(name: str) -> VectorFunction:
@@ -119,8 +139,12 @@ def _declared(name: str) -> VectorFunction:
     if function is None:
         raise InternalError(f"{name} is not a libm function")
     scalar = "double" if function.bits == 64 else "float"
-    variants = () if exact else function.variants
-    return VectorFunction(name, scalar, function.arity, variants)
+    own = name if exact else _fallback(name).removeprefix(EXACT_PREFIX)
+    if not exact and not function.variants and own in FUNCTIONS and _multiplies_and_adds():
+        code = FUNCTIONS[own]
+        write = partial(code.body, bits=function.bits, fallback=_fallback(name))
+        return VectorFunction(name, scalar, function.arity, write=write, inlined=code.rare is None)
+    return VectorFunction(name, scalar, function.arity, () if exact else function.variants)
 
 
 def is_called(module: ir.Module) -> bool:

@@ -103,7 +103,7 @@ def test_hello_identifies_the_service(shared):
     assert hello["versions"]["numpy"] == np.__version__
     assert hello["cpu"].startswith(hello["cpuName"] + "|")
     assert os.path.isabs(hello["llvmlite"]) and os.path.exists(hello["llvmlite"])
-    assert hello["vectorMath"] in ("libmvec", "none")
+    assert hello["vectorMath"] in ("libmvec", "own", "none")
     assert "numbaError" not in hello
 
 
