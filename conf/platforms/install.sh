@@ -1,0 +1,23 @@
+#!/bin/sh
+# Installs a SparkWeld wheel into the Python of Spark's workers, and its jar into Spark's jars, on this machine.
+#
+#   install.sh WHEEL [PYTHON [SPARK_HOME]]      for Spark standalone: run it on the driver's machine and on each worker
+#
+# It changes no setting: a job, or spark-defaults.conf, turns the plugin on with
+# spark.plugins=io.sparkweld.SparkWeldPlugin. A second run with the same wheel changes nothing.
+set -eu
+
+wheel=${1:?usage: install.sh WHEEL [PYTHON [SPARK_HOME]]}
+python=${2:-python3}
+spark_home=${3:-${SPARK_HOME:-}}
+
+# Only the wheel and Numba, which compiles the kernels: pip must not replace the pyspark, pandas or NumPy of the cluster.
+# `doctor` reports what is missing or too old.
+"$python" -m pip install --quiet --no-deps "$wheel"
+"$python" -c 'import numba' 2>/dev/null || {
+    kept=$(mktemp)
+    "$python" -m pip list --format=freeze | grep -i '^numpy==' >"$kept" || true
+    "$python" -m pip install --quiet --constraint "$kept" numba
+    rm "$kept"
+}
+"$python" -m sparkweld install ${spark_home:+--spark-home "$spark_home"}
