@@ -200,8 +200,16 @@ def _check_pandas(column: str) -> None:
     if int(pd.__version__.partition(".")[0]) > 2:
         raise refusal("SW271", column=column, pandas=f"pandas {pd.__version__}")
     for option in ("future.infer_string", "future.no_silent_downcasting"):
-        if pd.get_option(option):
+        if _is_set(option):
             raise refusal("SW271", column=column, pandas=f"pandas with the option {option}")
+
+
+def _is_set(option: str) -> bool:
+    """Returns an option of pandas; False in versions that do not have it."""
+    try:
+        return bool(pd.get_option(option))
+    except KeyError:
+        return False
 
 
 def frame_of_struct(loop: LoopBuilder, fields: Sequence[Field], column: str = "an argument") -> TracedFrame:

@@ -134,12 +134,25 @@ def given(kind: tuple[Any, ...]) -> Any:
     return _one(kind[0]) if isinstance(kind[0], np.dtype) else kind[1]
 
 
+#: Whether the value of a constant decides the common type, as before NumPy 2: ``float32 > np.float64(0.1)`` compares float32.
+BY_VALUE = np.result_type(np.ones(1, np.float32), np.float64(1)) == np.float32
+
+
+def _check_promotion(ufunc: np.ufunc, kinds: tuple[Any, ...], dtypes: tuple[np.dtype, ...], call: str) -> None:
+    """Refuses (SW251) operands that NumPy converts to other types than NEP 50 does."""
+    common = run_prototype(call, np.result_type, *map(given, kinds))
+    if ufunc.resolve_dtypes((common,) * ufunc.nin + (None,) * ufunc.nout) != dtypes:
+        refuse("SW251", call=f"{call} of a constant whose value decides the type, as before NumPy 2,")
+
+
 @lru_cache(maxsize=1024)
 def _resolved(ufunc: np.ufunc, kinds: tuple[Any, ...], call: str) -> tuple[tuple[np.ndarray, ...], tuple[np.dtype, ...]]:
     """Returns the ufunc's results for prototypes, and the dtypes of its inner loop."""
     expected = run_prototype(call, ufunc, *map(given, kinds))
     descriptors = tuple(kind[0] if isinstance(kind[0], np.dtype) else _descriptor(kind[1]) for kind in kinds)
     dtypes = ufunc.resolve_dtypes(descriptors + (None,) * ufunc.nout)
+    if BY_VALUE and ufunc.nin > 1:
+        _check_promotion(ufunc, kinds, dtypes, call)
     return (expected if isinstance(expected, tuple) else (expected,)), dtypes
 
 
