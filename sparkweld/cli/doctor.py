@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, BinaryIO, TypeVar, cast
 
 from sparkweld.bridge import jar, java
 from sparkweld.errors import UserError
+from sparkweld.minimums import MINIMUMS, release, too_old
 
 if TYPE_CHECKING:  # see _cache
     from sparkweld.contract.replies import HelloReply
@@ -31,8 +32,8 @@ SERVICE_SECONDS = 60
 KERNEL_CLASS = "io.sparkweld.nativelib.KernelCheck"
 ROWS = 100  # KernelCheck passes the kernel the values 0, 1, 2 ... 99
 RELATIVE_ERROR = 1e-14
-PACKAGES = {"pyspark": "pyspark>=4.0,<4.4", "numba": "numba", "llvmlite": "numba", "pandas": "pandas>=2.2,<3",
-            "pyarrow": "pyarrow", "numpy": "numpy"}  # fmt: skip
+PACKAGES = {"pyspark": "pyspark>=3.5,<4.4", "llvmlite": "numba", **{n: f"{n}>={v}" for n, v in MINIMUMS.items()},
+            "pandas": f"pandas>={MINIMUMS['pandas']},<3"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -259,8 +260,10 @@ def _packages(hello: HelloReply, explicit: str | None) -> Iterator[Check]:
         mend = f"pip install '{requirement}' for that Python."
         if version is None:
             yield Check(name, FAIL, hello.numba_error or "cannot be imported", mend)
-        elif name == "pandas" and not (2, 2) <= _release(version) < (3,):
-            yield Check(name, WARN, f"{version} is outside what PySpark supports (2.2 to below 3)", mend)
+        elif (old := too_old({name: version})) is not None:
+            yield Check(name, FAIL, old, mend)
+        elif name == "pandas" and release(version) >= (3,):
+            yield Check(name, WARN, f"{version} is newer than what SparkWeld supports (below 3): functions run in Python", mend)
         elif name == "pyspark" and line is not None and not version.startswith(f"{line}."):
             yield Check(name, FAIL, f"{version} is not Spark {line}, which jobs run with here", mend)
         else:
@@ -273,10 +276,6 @@ def _line(explicit: str | None) -> str | None:
         return jar.line_of(jar.spark_version(jar.spark_home(explicit)))
     except UserError:
         return None
-
-
-def _release(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
 
 
 def _kernel(service: _Service, hello: HelloReply | None) -> Check:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyspark
 import pytest
@@ -14,7 +15,7 @@ import pytest
 import sparkweld
 from sparkweld.api import session
 from sparkweld.bridge import jar
-from sparkweld.cli import main
+from sparkweld.cli import doctor, main
 from sparkweld.errors import UserError
 from tests.helpers.golden import SETTINGS, with_conf_table
 
@@ -134,6 +135,16 @@ def test_doctor_finds_this_machine_well(capsys, tmp_path, monkeypatch):
             "kernel"} <= set(checks)  # fmt: skip
     assert {check["status"] for check in checks.values()} <= {"OK", "WARN"}
     assert checks["kernel"]["status"] == "OK"
+
+
+def test_doctor_fails_for_a_package_below_its_minimum(monkeypatch):
+    monkeypatch.setattr(doctor, "_line", lambda explicit: None)
+    versions = {"pyspark": "4.3.0", "llvmlite": "0.44.0", "numba": "0.61.2"}
+    versions |= {"numpy": "1.26.4", "pandas": "3.0.1", "pyarrow": "14.0.2"}
+    checks = {check.name: check for check in doctor._packages(SimpleNamespace(versions=versions, numba_error=None), None)}
+    assert [name for name, check in checks.items() if check.status == "FAIL"] == ["numba"]
+    assert "older than 0.62" in checks["numba"].detail and "numba>=0.62" in checks["numba"].mend
+    assert checks["pandas"].status == "WARN" and checks["numpy"].status == "OK"
 
 
 @pytest.mark.slow

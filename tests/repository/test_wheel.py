@@ -107,7 +107,7 @@ def test_five_commands_lead_to_a_kernel_without_compiler_or_make(wheels: dict[st
 
     run(sys.executable, "-m", "venv", "v")
     environment["PATH"] = f"{tmp_path}/v/bin:{programs}"  # what `. v/bin/activate` does
-    run("v/bin/pip", "install", "-q", str(wheels[platform.machine()]))
+    run("v/bin/pip", "install", "-q", f"{wheels[platform.machine()]}[spark]")
     run("v/bin/python", "-m", "sparkweld", "install")
     said = run("v/bin/spark-submit", "--conf", "spark.plugins=io.sparkweld.SparkWeldPlugin", "job.py")
     assert "rows [('0', 33333), ('2', 33334), ('None', 33333)]" in said

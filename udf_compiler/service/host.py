@@ -14,6 +14,7 @@ from pathlib import Path
 
 from sparkweld.contract.constants import PROTOCOL
 from sparkweld.contract.replies import HelloReply
+from sparkweld.minimums import too_old
 
 PACKAGES = ("pyspark", "pandas", "numpy", "pyarrow", "numba", "llvmlite")
 
@@ -35,6 +36,9 @@ def describe_host() -> HelloReply:
     missing = [package for package in ("numba", "llvmlite") if versions[package] is None]
     if missing:
         return replace(plain, numba_error=f"{' and '.join(missing)} cannot be found by {platform.python_implementation()}")
+    old = too_old(versions)
+    if old is not None:
+        return replace(plain, numba_error=old)
     try:
         from llvmlite import binding
 

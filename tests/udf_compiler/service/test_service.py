@@ -473,6 +473,18 @@ def test_missing_packages_are_said_in_the_hello(monkeypatch):
     assert llvmlite_library() is None and version_of("numba") is None
 
 
+@pytest.mark.parametrize(
+    "package,version,minimum", [("numba", "0.61.2", "0.62"), ("numpy", "1.25.2", "1.26"), ("pandas", "1.5.3", "2.0")]
+)
+def test_packages_that_are_too_old_are_said_in_the_hello_with_the_minimum(monkeypatch, package, version, minimum):
+    """The plugin then warns once with this sentence, and Spark runs the functions."""
+    of = version_of
+    monkeypatch.setattr("udf_compiler.service.host.version_of", lambda name: version if name == package else of(name))
+    facts = describe_host()
+    assert facts.numba_error == f"{package} {version} is older than {minimum}, the oldest that SparkWeld supports"
+    assert facts.cpu is None
+
+
 def test_a_pyspark_on_the_path_is_the_one_that_counts(tmp_path, monkeypatch):
     (tmp_path / "pyspark").mkdir()
     (tmp_path / "pyspark" / "__init__.py").write_text("")
