@@ -22,7 +22,7 @@ RUN   := JAVA_HOME="$$($(CHECK) java-home)" PYSPARK_PYTHON="$(CURDIR)/$(PY)"
 GOLDEN := $(addprefix tests/udf_compiler/frontends/pandas/,test_calls.py test_operators.py test_times.py) \
   tests/jvm_bridge/test_cases.py tests/spark/test_queries.py
 
-.PHONY: help demo test nightly check bench corpus fuzz golden wheel clean ready prerequisites bridge classes
+.PHONY: help libraries demo test nightly check bench corpus fuzz golden wheel clean ready prerequisites bridge classes
 
 # Each of the processes that tests start would compile the Python sources anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -37,6 +37,7 @@ help:
 	@echo 'make fuzz           generated UDFs with new seeds for 30 minutes, compared with PySpark'
 	@echo 'make golden          rewrite expected programs and the tables in docs/, then read the diff'
 	@echo 'make wheel           wheels in dist/ for x86-64 and Arm, each for all lines of Spark'
+	@echo 'make libraries SET=x compare all model classes with the libraries of tests/libraries/sets/x.txt'
 	@echo 'make clean           remove .venv, the bridge and all caches'
 	@echo 'SPARK=4.1 PYTHON=3.12 select an environment of their own: make test SPARK=4.1'
 	@echo 'ARGS=... is handed on: make test ARGS="-k explain"'
@@ -73,6 +74,15 @@ corpus: ready
 fuzz: ready
 	$(PY) -m tests.fuzz $(ARGS)
 
+# An environment of its own: the pinned libraries and what the comparison itself imports.
+libraries: prerequisites
+	@test -n '$(SET)' || { echo 'usage: make libraries SET=name, where name is one of:'; \
+	  ls tests/libraries/sets | sed 's|\.txt$$||'; exit 2; }
+	test -d .venv-libs-$(SET) || python$$(sed -n 's/.*Python \([0-9.]*[0-9]\).*/\1/p' tests/libraries/sets/$(SET).txt) -m venv .venv-libs-$(SET)
+	.venv-libs-$(SET)/bin/python -m pip install -q -r tests/libraries/sets/$(SET).txt cloudpickle pytest
+	PYSPARK_PYTHON="$(CURDIR)/.venv-libs-$(SET)/bin/python" .venv-libs-$(SET)/bin/python -m tests.libraries \
+	  --out tests/libraries/results/$(SET).json $(ARGS)
+
 golden: ready
 	$(RUN) $(PY) -m tests.helpers.golden
 	$(RUN) $(PY) -m pytest -q --golden $(GOLDEN)
@@ -86,7 +96,7 @@ wheel: ready
 	for made in dist/*manylinux*.whl; do $(PY) -m auditwheel show $$made; done
 
 clean:
-	rm -rf .venv .venv-spark* build dist *.egg-info sparkweld/_bridge .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-spark* .venv-libs-* build dist *.egg-info sparkweld/_bridge .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	rm -rf spark-warehouse metastore_db derby.log
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -27,6 +27,9 @@ from sparkweld.reasons import reasons
 from tests.helpers.compatibility_aggregates import reductions_table
 from tests.helpers.compatibility_arrays import HEAD as ARRAYS_HEAD
 from tests.helpers.compatibility_arrays import arrays_tables
+from tests.helpers.compatibility_libraries import CELLS as VERSIONS_CELLS
+from tests.helpers.compatibility_libraries import HEAD as VERSIONS_HEAD
+from tests.helpers.compatibility_libraries import classes_table, sets_table
 from tests.helpers.compatibility_models import HEAD, SPARK_HEAD, models_table, spark_table
 from tests.helpers.tracing import make
 from udf_compiler.boundary.series import SPARK_TYPES, column_of_result, series_of_column
@@ -332,6 +335,7 @@ def page() -> str:
     parts += ["## Reductions of aggregate UDFs\n", _REDUCTIONS, *reductions_table(), ""]
     parts += ["## Arrays\n", ARRAYS_HEAD, *arrays_tables()]
     parts += ["## Models\n", HEAD, *models_table(), ""]
+    parts += ["## Versions of model libraries\n", VERSIONS_HEAD, *sets_table(), "", VERSIONS_CELLS, *classes_table(), ""]
     parts += ["## Pipelines of pyspark.ml\n", SPARK_HEAD, *spark_table(), ""]
     around = " ".join(f"`{name}`" for name in sorted(expressions.EXPRESSIONS))
     parts += [f"## Spark's own expressions around UDFs\n\nKernels include these if their types are supported: {around}.", ""]

@@ -16,6 +16,9 @@ import pyspark
 import pytest
 import yaml
 
+from sparkweld.minimums import MINIMUMS
+from udf_compiler.frontends.models.tested_versions import LIBRARIES
+
 ROOT = Path(__file__).resolve().parents[2]
 TOP_LEVEL = {
     ".ci", ".devcontainer", ".github", ".gitignore", ".pre-commit-config.yaml", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE",
@@ -32,6 +35,21 @@ def _toml_list(text: str, key: str) -> list[str]:
     found = re.search(rf"^{key} = (\[.*?\])", text, re.MULTILINE | re.DOTALL)
     assert found is not None, key
     return ast.literal_eval(found[1])
+
+
+def test_the_metadata_has_the_minimums_that_the_service_checks():
+    """And neither Spark nor a library of models: installing SparkWeld never changes those that are there."""
+    wanted = _toml_list((ROOT / "pyproject.toml").read_text(), "dependencies")
+    found = dict(re.fullmatch(r"([a-z]+)>=([\d.]+)(?:,<\d+)?", one).groups() for one in wanted)  # type: ignore[union-attr]
+    assert found == MINIMUMS
+
+
+def test_a_matrix_set_installs_exactly_the_minimums():
+    lines = (ROOT / "tests" / "libraries" / "sets" / "oldest.txt").read_text().splitlines()
+    pinned = dict(line.split("==") for line in lines if "==" in line)
+    assert {name: ".".join(pinned[name].split(".")[: version.count(".") + 1]) for name, version in MINIMUMS.items()} == MINIMUMS
+    oldest = {library.package: library.lines[0] for library in LIBRARIES.values()}
+    assert {name: ".".join(pinned[name].split(".")[:2]) for name in oldest} == oldest
 
 
 def test_the_makefile_installs_the_requirements_of_the_build():

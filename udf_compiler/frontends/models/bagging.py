@@ -11,6 +11,7 @@ import numpy as np
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import WeightedMedian
 from sparkweld.ir.types import BOOL, F32, F64, I64, STR
+from udf_compiler.frontends.models.by_version import uses
 from udf_compiler.frontends.models.ensemble import nearest_label
 from udf_compiler.frontends.models.features import Features, guard_finite, validated
 from udf_compiler.frontends.models.forests import of_sklearn
@@ -24,7 +25,7 @@ from udf_compiler.frontends.tracing.session import check_size, refuse
 def as_float32(checked: Features, trees: Sequence[Any]) -> list[Value]:
     """Returns the columns as trees compare them; rows with values for which they raise are guarded."""
     columns = [checked.loop.cast(v, F32) for v in checked.values]
-    guard_finite(checked.loop, columns, allow_nan=all(t.__sklearn_tags__().input_tags.allow_nan for t in trees))
+    guard_finite(checked.loop, columns, allow_nan=all(t._support_missing_values(np.zeros((1, 1))) for t in trees))
     return columns
 
 
@@ -52,6 +53,8 @@ class AdaBoostClassifier(Boosting):
     def _votes(self, x: Features, method: str) -> tuple[Features, list[Value]]:
         call, estimators = self.call(method), self.fitted("estimators_")
         classes, weights = self.fitted("classes_"), self.model.estimator_weights_
+        if uses(type(self.model).decision_function, "_samme_proba") and self.model.algorithm == "SAMME.R":
+            refuse("SW814", name=self.name, attribute="algorithm", type="SAMME.R")
         if len(classes) < 2:
             refuse("SW834", name=self.name, part="single class")
         checked, loop = self._checked(x, call), x.loop
@@ -195,7 +198,7 @@ class Bagged(Translator):
 
 def _spread(tree: Any, classes: int) -> np.ndarray:
     """Returns a tree's fractions at the ensemble's classes, [nodes, classes]; the tree's classes are their indices."""
-    values = tree.tree_.value[:, 0, :]
+    values = of_sklearn.class_fractions(tree)
     if not hasattr(tree, "classes_"):
         return values[:, :1]
     spread = np.zeros((len(values), classes))

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from sparkweld.ir.types import STR
+from udf_compiler.frontends.models.by_version import fitted_transformers
 from udf_compiler.frontends.models.features import Features, features_of, refuse_categories, validated
 from udf_compiler.frontends.models.output import contained, given_back
 from udf_compiler.frontends.models.sparse_text_features import Terms, joined_terms
@@ -92,9 +93,7 @@ class ColumnTransformer(Translator):
         if not by_name and len(x.columns) != model.n_features_in_:
             refuse("SW252", call=call, error=f"ValueError: X has {len(x.columns)} features, not {model.n_features_in_}")
         parts = []
-        for name, transformer, columns, weight in model._iter(
-            fitted=True, column_as_labels=by_name, skip_drop=True, skip_empty_columns=True
-        ):
+        for name, transformer, columns, weight in fitted_transformers(model, by_name):
             part = self._chosen(x, columns, model._transformer_to_input_indices[name], by_name, call)
             parts.append(weighted(transformed(self, transformer, part), weight, call))
         if not parts:
@@ -226,7 +225,7 @@ class FunctionTransformer(Translator):
 
     def _checked(self, x: Features, function: functools.partial[Any]) -> Features:
         options = dict(function.keywords)
-        finite = options.pop("ensure_all_finite", True)
+        finite = options.pop("ensure_all_finite", options.pop("force_all_finite", True))
         return validated(self.model, x, self.call("transform"), finite, **options)
 
 

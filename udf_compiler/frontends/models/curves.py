@@ -11,11 +11,13 @@ import numpy as np
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import Interpolate, Lookup
 from sparkweld.ir.types import F64, I64
+from udf_compiler.frontends.models.by_version import option
 from udf_compiler.frontends.models.features import FLOATS, Features, guard_finite, validated
 from udf_compiler.frontends.models.labels import all_of, keep
 from udf_compiler.frontends.models.normal import BOUND, normal_quantile
 from udf_compiler.frontends.models.scaling import Scaler
 from udf_compiler.frontends.models.translator import Translator
+from udf_compiler.frontends.tracing.lower import BY_VALUE
 from udf_compiler.frontends.tracing.session import check_size, refuse
 
 #: The library's BOUNDS_THRESHOLD.
@@ -113,12 +115,14 @@ class SplineTransformer(Translator):
         call, model = self.call("transform"), self.model
         if x.sparse or model.sparse_output:
             refuse("SW821", call=call)
-        zeros = model.handle_missing == "zeros"
+        zeros = option(model, "handle_missing", "error") == "zeros"
         made = validated(model, x, call, not zeros, accept_sparse=False)
         if zeros:  # infinities become NaN in splines that continue
             guard_finite(made.loop, [v for v in made.values if v.type.is_float], allow_nan=True)
         loop = made.loop
         type = made.types[0] if made.types[0].is_float else F64
+        if BY_VALUE and type != F64 and model.extrapolation in ("linear", "periodic"):  # NumPy computes these in float32
+            refuse("SW814", name=self.name, attribute="input", type="float32, before NumPy 2")
         columns: list[Value] = []
         reach = model.degree  # the library's own variable, which linear extrapolation increases from one column to the next
         for value, spline in zip(made.values, self.fitted("bsplines_"), strict=True):

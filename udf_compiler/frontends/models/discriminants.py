@@ -11,8 +11,10 @@ from sparkweld.ir import Value
 from sparkweld.ir.ops import Mlp
 from sparkweld.ir.types import F64, I64
 from udf_compiler.frontends.models.bayes import log_sum_exp
+from udf_compiler.frontends.models.by_version import uses
 from udf_compiler.frontends.models.features import Features, validated
 from udf_compiler.frontends.models.labels import all_of, keep, labels, largest
+from udf_compiler.frontends.models.linear import of_the_sum
 from udf_compiler.frontends.models.sums import clear_argmax
 from udf_compiler.frontends.models.translator import Translator
 from udf_compiler.frontends.pandas.calls.reductions import pairwise_sum
@@ -108,10 +110,24 @@ class QuadraticDiscriminantAnalysis(Gaussians):
         loop, values = x.loop, self._kept(x, "predict_log_proba")
         most = largest(loop, values)
         off = [loop.call("subtract", v, most) for v in values]
-        total = loop.call("log", pairwise_sum(loop, [loop.call("exp", v) for v in off]))
-        return Features(loop, tuple(loop.call("subtract", v, total) for v in off), kept=True)
+        powers = [loop.call("exp", v) for v in off]
+        if self._of_probabilities():
+            logs = [loop.call("log", v) for v in of_the_sum(x, powers)]
+        else:
+            total = loop.call("log", pairwise_sum(loop, powers))
+            logs = [loop.call("subtract", v, total) for v in off]
+        return Features(loop, tuple(logs), kept=True)
+
+    def _of_probabilities(self) -> bool:
+        """Whether log probabilities are logarithms of probabilities, which is the reverse from 1.6 on."""
+        return uses(type(self.model).predict_log_proba, "predict_proba")
 
     def predict_proba(self, x: Features) -> Features:
+        if self._of_probabilities():
+            values = self._kept(x, "predict_proba")
+            most = largest(x.loop, values)
+            powers = [x.loop.call("exp", x.loop.call("subtract", v, most)) for v in values]
+            return Features(x.loop, tuple(of_the_sum(x, powers)), kept=True)
         made = self.predict_log_proba(x)
         return made.array([made.loop.call("exp", v) for v in made.values])
 

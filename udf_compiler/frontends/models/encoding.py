@@ -12,6 +12,7 @@ import numpy as np
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import Lookup
 from sparkweld.ir.types import BOOL, I64, STR, Type, of_dtype
+from udf_compiler.frontends.models.by_version import mentions, uses, validate_data
 from udf_compiler.frontends.models.categories import as_values
 from udf_compiler.frontends.models.features import Column, Features, Indicator, guard_finite
 from udf_compiler.frontends.models.labels import labels
@@ -105,10 +106,9 @@ class Encoder(Translator):
 
         Infinity is guarded: the library raises.
         """
-        library = importlib.import_module("sklearn.utils.validation")
         if x.sparse or x.ndim != 2:
             refuse("SW821", call=call)
-        run_prototype(call, library.validate_data, self.model, X=x.prototype(), reset=False, skip_check_array=True)
+        run_prototype(call, validate_data, self.model, x.prototype(), reset=False, skip_check_array=True)
         x = as_values(x, call)
         guard_finite(x.loop, [v for v in x.values if v.type.is_float], allow_nan=True)
         return x
@@ -146,7 +146,10 @@ class OneHotEncoder(Encoder):
         """Returns the column of each category, and of an unknown one; None: all zeros."""
         mapping, infrequent = self.infrequent(at)
         groups = list(range(count)) if mapping is None else [int(g) for g in mapping]
-        unknown = infrequent if self.model.handle_unknown in ("infrequent_if_exist", "warn") else None
+        grouping = self.model.handle_unknown
+        # Before 1.8, unknown categories of "warn" are zeros.
+        grouped = grouping in ("infrequent_if_exist", "warn") and mentions(type(self.model)._map_infrequent_categories, grouping)
+        unknown = infrequent if grouped else None
         dropped = None if self.model._drop_idx_after_grouping is None else self.model._drop_idx_after_grouping[at]
         return [_after_drop(g, dropped) for g in groups], _after_drop(unknown, dropped)
 
@@ -238,7 +241,8 @@ class LabelBinarizer(Translator):
             refuse("SW822", call=call, what=f"a column of type {x.types[0]} for labels of {classes.dtype}")
         codes = Codes(loop, x.values[0], x.missing_of(0), classes, call)
         self._guard_labels(x, codes)
-        type = x.types[0] if x.types[0].is_int else I64
+        keeps = uses(importlib.import_module("sklearn.preprocessing").label_binarize, "isdtype")
+        type = x.types[0] if x.types[0].is_int and keeps else I64
         columns = []
         for at in range(len(classes)) if len(classes) > 2 else [1]:
             numbers = [model.pos_label if at == i else model.neg_label for i in range(len(classes))]

@@ -37,13 +37,11 @@ from udf_compiler.frontends.models import (
     trees,
     xgboost_,
 )
+from udf_compiler.frontends.models.tested_versions import LIBRARIES, refusal_of
 from udf_compiler.frontends.models.traced import TracedModel
 from udf_compiler.frontends.models.translator import METHODS, Rebuild, Translator
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.function.bytecode import Use
-
-#: Library -> the versions from which the translators were derived and with which they are tested.
-CHECKED_VERSIONS = {"sklearn": ("scikit-learn", ("1.9",)), "lightgbm": ("lightgbm", ("4.7",)), "xgboost": ("xgboost", ("3.4",))}
 
 #: Qualified class name -> translator.
 ESTIMATORS: dict[str, type[Translator]] = {
@@ -82,7 +80,7 @@ def is_model(original: object) -> bool:
     kind = type(original)
     if f"{kind.__module__}.{kind.__qualname__}" in ESTIMATORS:
         return True
-    return any(base.__module__.partition(".")[0] in CHECKED_VERSIONS for base in kind.__mro__) and hasattr(kind, "get_params")
+    return any(base.__module__.partition(".")[0] in LIBRARIES for base in kind.__mro__) and hasattr(kind, "get_params")
 
 
 def constructor_of(original: object) -> Callable[..., Any] | None:
@@ -92,7 +90,7 @@ def constructor_of(original: object) -> Callable[..., Any] | None:
 
 
 def stand_in_for(original: Any, use: Use, rebuild: Rebuild) -> TracedModel:
-    """Returns the stand-in of an estimator in a compiled function. Refuses SW800, SW801, SW803, SW804.
+    """Returns the stand-in of an estimator in a compiled function. Refuses SW800, SW801, SW803, SW804, SW806.
 
     `rebuild`: see `Translator`.
     """
@@ -111,14 +109,13 @@ def find(estimator: Any, rebuild: Rebuild | None = None) -> Translator | tuple[s
     for ours in (cascades.ESTIMATORS, rankers.ESTIMATORS):
         if qualified in ours:
             return ours[qualified](estimator, rebuild, translator_of)
-    if root not in CHECKED_VERSIONS:
+    if root not in LIBRARIES:
         return "SW801", {"estimator": qualified}
-    package, versions = CHECKED_VERSIONS[root]
-    version = sys.modules[root].__version__  # XGBoost comes as more than one package
-    if not version.startswith(tuple(f"{v}." for v in versions)):
-        return "SW803", {"library": package, "version": version, "checked": ", ".join(versions)}
     if qualified not in ESTIMATORS:
         return "SW800", {"estimator": qualified}
+    untested = refusal_of(kind, followed_methods(qualified))
+    if untested is not None:
+        return untested
     if root == "sklearn":
         config = sys.modules["sklearn"].get_config()
         changed = [name for name, value in _SETTINGS.items() if config.get(name, value) != value]
@@ -130,8 +127,15 @@ def find(estimator: Any, rebuild: Rebuild | None = None) -> Translator | tuple[s
     return ESTIMATORS[qualified](estimator, rebuild, translator_of)
 
 
+def followed_methods(qualified: str) -> tuple[str, ...]:
+    """Returns the methods of a class that its translator follows."""
+    translator = ESTIMATORS[qualified]
+    terms = hasattr(translator, "transform_terms")
+    return tuple(name for name in METHODS if hasattr(translator, name) or (terms and name == "transform"))
+
+
 def translator_of(estimator: Any, rebuild: Rebuild | None = None) -> Translator:
-    """Returns the translator of an estimator. Refuses SW800 and SW801."""
+    """Returns the translator of an estimator. Refuses what `find` returns."""
     found = find(estimator, rebuild)
     if isinstance(found, Translator):
         return found

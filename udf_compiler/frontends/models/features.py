@@ -16,6 +16,7 @@ import pandas as pd
 
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import F64, STR, Type
+from udf_compiler.frontends.models.by_version import validate_data
 from udf_compiler.frontends.pandas import batch_dependent
 from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.frame import TracedFrame
@@ -173,9 +174,8 @@ def validated(model: Any, x: Features, call: str, finite: bool | str = True, **o
 
 
 def _dtype(model: Any, x: Features, call: str, options: dict[str, Any]) -> np.dtype:
-    library = importlib.import_module("sklearn.utils.validation")
     given = {"reset": False, "ensure_all_finite": False, **options}
-    return np.dtype(run_prototype(call, library.validate_data, model, x.prototype(), **given).dtype)
+    return np.dtype(run_prototype(call, validate_data, model, x.prototype(), **given).dtype)
 
 
 def _cast(loop: LoopBuilder, column: Column, type: Type) -> Column:

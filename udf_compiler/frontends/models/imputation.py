@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ import pandas as pd
 
 from sparkweld.ir import Value
 from sparkweld.ir.types import BOOL, STR
+from udf_compiler.frontends.models.by_version import uses, validate_data
 from udf_compiler.frontends.models.compose import joined
 from udf_compiler.frontends.models.features import FLOATS, Features, validated
 from udf_compiler.frontends.models.translator import Translator
@@ -35,7 +35,10 @@ class SimpleImputer(Translator):
         made = texts(model, x, call) if self.fitted("_fit_dtype").kind == "O" else self._numbers(x, call)
         statistics = self.fitted("statistics_")
         masks = [missing_mask(made, at, model.missing_values, call) for at in range(len(made.columns))]
-        kept = [at for at, s in enumerate(statistics) if model.keep_empty_features or not is_nan(s)]
+        every = model.keep_empty_features or (model.strategy == "constant" and not self._casts)
+        kept = [at for at, s in enumerate(statistics) if every or not is_nan(s)]
+        if not kept:
+            refuse("SW810", call=call, what="no column that has a value")
         filled = [self._filled(made, at, masks[at], statistics[at], call) for at in kept]
         result = made.array([value for value, _ in filled], missing=tuple(m for _, m in filled))
         if not model.add_indicator:
@@ -44,21 +47,28 @@ class SimpleImputer(Translator):
         indicators = [masks[at] for at in shown]
         return joined([result, made.array(indicators)], call) if indicators else result
 
+    @property
+    def _casts(self) -> bool:
+        """Whether the library casts the constants to the fitted dtype, and drops empty columns of the strategy "constant"."""
+        return uses(type(self.model).transform, "_fill_dtype")
+
     def _numbers(self, x: Features, call: str) -> Features:
         dtype = None if self.model.strategy in ("most_frequent", "constant") else FLOATS
         allow = "allow-nan" if is_nan(self.model.missing_values) or self.model.missing_values is pd.NA else True
         made = validated(self.model, x, call, allow, dtype=dtype, force_writeable=True, copy=self.model.copy)
-        type = made.types[0]
-        fill = np.dtype(self.fitted("_fill_dtype"))
-        if type == BOOL or (self.model.strategy == "constant" and not np.can_cast(fill, type.dtype, "same_kind")):
-            refuse("SW252", call=call, error=f"ValueError: values of {fill} for data of {type.dtype}")
+        given = made.types[0]
+        fill = np.dtype(self.fitted("_fill_dtype")) if self._casts else self.fitted("statistics_").dtype
+        checks = self.model.strategy == "constant" and uses(type(self.model)._validate_input, "can_cast")
+        if given == BOOL or (checks and not np.can_cast(fill, given.dtype, "same_kind")):
+            refuse("SW252", call=call, error=f"ValueError: values of {fill} for data of {given.dtype}")
         return made
 
     def _filled(self, x: Features, at: int, mask: Value, statistic: Any, call: str) -> tuple[Value, Missing]:
         loop, value = x.loop, x.values[at]
         if value.type.plain() != STR:
             with np.errstate(all="ignore"):
-                number = np.asarray(statistic).astype(self.model._fill_dtype).astype(value.type.dtype)
+                number = np.asarray(statistic).astype(self.model._fill_dtype if self._casts else self.model.statistics_.dtype)
+                number = number.astype(value.type.dtype)
             return loop.select(mask, loop.const(number[()], value.type), value), PRESENT
         if not isinstance(statistic, str):
             refuse("SW822", call=call, what=f"a {type(statistic).__name__} among strings")
@@ -83,8 +93,7 @@ def texts(model: Any, x: Features, call: str) -> Features:
     """Returns an array of objects that are all strings. Refuses SW822."""
     if set(x.types) != {STR}:
         refuse("SW822", call=call, what="numbers beside strings")
-    library = importlib.import_module("sklearn.utils.validation")
-    run_prototype(call, library.validate_data, model, x.prototype(), reset=False, dtype=object, ensure_all_finite=False)
+    run_prototype(call, validate_data, model, x.prototype(), reset=False, dtype=object, ensure_all_finite=False)
     return Features(x.loop, x.columns, order=x.order, missing=x.missing)
 
 

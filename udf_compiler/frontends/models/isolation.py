@@ -9,6 +9,7 @@ import numpy as np
 
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import F64, I64
+from udf_compiler.frontends.models.by_version import mentions
 from udf_compiler.frontends.models.features import Features, validated
 from udf_compiler.frontends.models.forests import of_sklearn
 from udf_compiler.frontends.models.translator import Translator
@@ -28,7 +29,8 @@ class IsolationForest(Translator):
         if denominator == 0 or any(qualified(t) != REGRESSORS[1] for t in trees):
             refuse("SW834", name=self.name, part="tree of one sample")
         # The library's traversal of sparse matrices does not support missing values: it runs such rows itself.
-        checked = validated(self.model, x, call, x.sparse, dtype=np.float32, accept_sparse="csr")
+        finite = x.sparse or not mentions(type(self.model).score_samples, "ensure_all_finite")
+        checked = validated(self.model, x, call, finite, dtype=np.float32, accept_sparse="csr")
         made = []
         for at, (tree, features) in enumerate(zip(trees, self.fitted("estimators_features_"), strict=True)):
             depths = self.model._decision_path_lengths[at] + self.model._average_path_length_per_tree[at] - 1.0

@@ -49,3 +49,16 @@ def all_of(loop: LoopBuilder, conditions: Sequence[Value]) -> Value:
     """Returns the conjunction of the conditions."""
     true = loop.const(True, BOOL)
     return loop.fold("logical_and", conditions) if conditions else true
+
+
+def apart(loop: LoopBuilder, values: list[Value], index: Value, distance: float) -> Value:
+    """Returns whether the others are more than `distance` below the largest value, or equal to it, so that exp keeps the
+    order.
+    """
+    most, fine = largest(loop, values), []
+    for at, value in enumerate(values):
+        far = loop.call("greater", loop.call("subtract", most, value), loop.const(distance, value.type))
+        one = loop.call("logical_or", far, loop.call("equal", index, loop.const(at, I64)))
+        # Equal values have equal powers.
+        fine.append(loop.call("logical_or", one, loop.call("equal", value, most)))
+    return all_of(loop, fine)

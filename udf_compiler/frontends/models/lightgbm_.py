@@ -13,7 +13,7 @@ from udf_compiler.frontends.models.categories import are_of, as_in_training, cat
 from udf_compiler.frontends.models.features import Features
 from udf_compiler.frontends.models.forests import of_lightgbm
 from udf_compiler.frontends.models.forests.of_lightgbm import LightGBM, Unread
-from udf_compiler.frontends.models.labels import all_of, labels, largest
+from udf_compiler.frontends.models.labels import apart, labels, largest
 from udf_compiler.frontends.models.translator import Translator
 from udf_compiler.frontends.models.trees import both, divided, expit, leaves_of, linked, softmax, sums_of
 from udf_compiler.frontends.pandas.calls.reductions import argmax
@@ -219,19 +219,6 @@ class Classifier(Regressor):
             loop.guard(loop.call("less", loop.call("absolute", largest(loop, sums)), flat), local=True)
         loop.guard(apart(loop, sums, index, distance), local=True)
         return index
-
-
-def apart(loop: LoopBuilder, values: list[Value], index: Value, distance: float) -> Value:
-    """Returns whether the others are more than `distance` below the largest value, or equal to it, so that exp keeps the
-    order.
-    """
-    most, fine = largest(loop, values), []
-    for at, value in enumerate(values):
-        far = loop.call("greater", loop.call("subtract", most, value), loop.const(distance, value.type))
-        one = loop.call("logical_or", far, loop.call("equal", index, loop.const(at, I64)))
-        # Equal values have equal powers.
-        fine.append(loop.call("logical_or", one, loop.call("equal", value, most)))
-    return all_of(loop, fine)
 
 
 ESTIMATORS: dict[str, type[Translator]] = {

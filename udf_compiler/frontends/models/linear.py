@@ -9,6 +9,7 @@ import numpy as np
 
 from sparkweld.ir import Value
 from sparkweld.ir.types import I32, I64
+from udf_compiler.frontends.models.by_version import mentions, uses
 from udf_compiler.frontends.models.features import FLOATS, Features, validated
 from udf_compiler.frontends.models.labels import keep, labels, largest
 from udf_compiler.frontends.models.projections import discriminants
@@ -62,6 +63,14 @@ class LinearClassifier(Linear):
         made.kept(self.call("decision_function"))
         return made.x.array(made.values, ndim=2 if len(made.values) > 1 else 1, order="C", kept=True)
 
+    def _separate(self, made: Scores) -> Features:
+        """Computes ``_predict_proba_lr``: expit of each score; for several, divided by their sum."""
+        if len(made.values) == 1:
+            return binary_probabilities(made)
+        values = [expit(made.x, v) for v in made.values]
+        zeros = uses(type(self.model)._predict_proba_lr, "any")
+        return made.x.array((normalised if zeros else of_the_sum)(made.x, values), order="C", kept=True)
+
     def predict(self, x: Features) -> Features:
         binarizer = getattr(self.model, "_label_binarizer", None)
         if binarizer is not None and binarizer.y_type_.startswith("multilabel"):
@@ -74,14 +83,27 @@ class LinearClassifier(Linear):
 
 
 class LogisticRegression(LinearClassifier):
-    """Computes probabilities by expit for two classes, by softmax for more."""
+    """Computes probabilities by expit for two classes, by softmax for more; versions with `multi_class` let it decide."""
 
     def predict_proba(self, x: Features) -> Features:
         made = self._scores(x, "predict_proba")
         made.kept(self.call("predict_proba"))
-        if len(self.fitted("classes_")) <= 2:
-            return binary_probabilities(made)
-        return made.x.array(softmax(made.x, made.values), order="C", kept=True)
+        if self._one_against_rest():
+            return self._separate(made)
+        loop, values = made.x.loop, made.values
+        if len(values) == 1:
+            values = (loop.call("negative", values[0]), values[0])
+        return made.x.array(softmax(made.x, values), order="C", kept=True)
+
+    def _one_against_rest(self) -> bool:
+        """Whether each class has a probability of its own, which the sum of all divides."""
+        model, few = self.model, len(self.fitted("classes_")) <= 2
+        method = type(model).predict_proba
+        if not uses(method, "multi_class"):
+            return few
+        how = model.multi_class
+        alone = model.solver == "liblinear" or (model.solver == "newton-cholesky" and mentions(method, model.solver))
+        return how in ("ovr", "warn") or (how in ("auto", "deprecated") and (few or alone))
 
     def predict_log_proba(self, x: Features) -> Features:
         made = self.predict_proba(x)
@@ -92,6 +114,9 @@ class LinearDiscriminantAnalysis(LogisticRegression):
     """A LogisticRegression whose log probabilities replace 0 with the smallest normal float, and whose `transform` projects."""
 
     KEPT = (*LogisticRegression.KEPT, "transform")
+
+    def _one_against_rest(self) -> bool:
+        return len(self.fitted("classes_")) <= 2
 
     def transform(self, x: Features) -> Features:
         return discriminants(self, x)
@@ -117,9 +142,7 @@ class SGDClassifier(LinearClassifier):
         made.kept(self.call("predict_proba"))
         loop, type = made.x.loop, made.type
         if self.model.loss == "log_loss":
-            if len(made.values) == 1:
-                return binary_probabilities(made)
-            return made.x.array(normalised(made.x, [expit(made.x, v) for v in made.values]), order="C", kept=True)
+            return self._separate(made)
         halves = []
         for value in made.values:
             low = loop.call("maximum", value, loop.const(-1, type))
@@ -178,6 +201,12 @@ def normalised(x: Features, values: list[Value]) -> list[Value]:
     none = loop.call("equal", total, loop.const(0, type))
     total = loop.select(none, loop.const(len(values), type), total)
     return [loop.call("divide", loop.select(none, loop.const(1, type), v), total) for v in values]
+
+
+def of_the_sum(x: Features, values: list[Value]) -> list[Value]:
+    """Returns each value divided by the sum of all; NaN where the sum is 0."""
+    total = x.loop.call("add", x.loop.const(0, values[0].type), pairwise_sum(x.loop, values))
+    return [x.loop.call("divide", v, total) for v in values]
 
 
 def binary_probabilities(made: Scores) -> Features:

@@ -9,6 +9,7 @@ import numpy as np
 
 from sparkweld.ir import Value
 from sparkweld.ir.types import F64, I64
+from udf_compiler.frontends.models.by_version import uses
 from udf_compiler.frontends.models.compose import joined
 from udf_compiler.frontends.models.ensemble import NEAR, nearest_label
 from udf_compiler.frontends.models.features import Features, validated
@@ -86,7 +87,8 @@ class OneVsRestClassifier(Translator):
         if not self.model.multilabel_:
             total = values[0].loop.fold("add", values)
             zero = loop.call("equal", total, loop.const(0.0, F64))
-            values = [loop.select(zero, v, loop.call("divide", v, total)) for v in values]
+            kept = uses(type(self.model).predict_proba, "divide")  # else a sum of 0 yields NaN
+            values = [loop.select(zero, v, w) if kept else w for v in values for w in (loop.call("divide", v, total),)]
         return Features(loop, tuple(values), order=None, kept=True)
 
     def predict(self, x: Features) -> Features:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from sparkweld.ir.types import F64
+from udf_compiler.frontends.models.by_version import uses
 from udf_compiler.frontends.models.features import FLOATS, Features, validated
 from udf_compiler.frontends.models.scaling import in_place
 from udf_compiler.frontends.models.sparse_text_features import Terms
@@ -38,13 +39,18 @@ class Projection(Translator):
         made = validated(self.model, x, call, accept_sparse=("csr", "csc"), dtype=FLOATS if pca else "numeric")
         if made.types[0].dtype != components.dtype or (pca and self.model.mean_.dtype != components.dtype):
             refuse("SW814", name=self.name, attribute="components_", type=f"{components.dtype} for {made.types[0].dtype}")
-        offsets = -(self.model.mean_.reshape(1, -1) @ components.T)[0] if pca else np.zeros(len(components), components.dtype)
+        offsets = np.zeros(len(components), components.dtype)
+        centres = pca and not hasattr(type(self.model), "_transform")  # before 1.5, the columns and not their products
+        if centres:
+            made = made.array(in_place(made, "subtract", made.values, self.model.mean_))
+        elif pca:
+            offsets = -(self.model.mean_.reshape(1, -1) @ components.T)[0]
         sums = scores(made, components.T, offsets, call)
         sums.kept(call)
         values = sums.values
         if pca and self.model.whiten:
             scale = np.sqrt(self.model.explained_variance_)
-            values = in_place(made, "divide", values, np.maximum(scale, np.finfo(scale.dtype).eps))
+            values = in_place(made, "divide", values, scale if centres else np.maximum(scale, np.finfo(scale.dtype).eps))
         return made.array(values, order=None, kept=True)
 
 
@@ -91,7 +97,8 @@ class PartialLeastSquares(Shifted):
 
     def predict(self, x: Features) -> Features:
         model = self.model
-        parts = Parts(self.fitted("coef_").T, shift=self.fitted("_x_mean"), offsets=np.ravel(self.fitted("intercept_")))
+        scale = self.fitted("_x_std") if uses(type(model).predict, "_x_std") else None
+        parts = Parts(self.fitted("coef_").T, self.fitted("_x_mean"), scale, np.ravel(self.fitted("intercept_")))
         made = self._projected(x, "predict", parts)
         return made.array(made.values, ndim=1) if model._predict_1d else made
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from sparkweld.ir import Value
 from sparkweld.ir.types import F64
+from udf_compiler.frontends.models.by_version import option, uses
 from udf_compiler.frontends.models.features import FLOATS, Features, binarized, validated
 from udf_compiler.frontends.models.labels import keep, largest
 from udf_compiler.frontends.models.sparse_text_features import NORMS, Terms
@@ -60,18 +61,25 @@ class StandardScaler(Scaler):
 
     def transform(self, x: Features) -> Features:
         made = self.checked(x, accept_sparse="csr", force_writeable=True)
-        values, dtype = made.values, made.types[0].dtype
+        values = made.values
         if made.sparse:
             if self.model.with_mean:
                 refuse("SW252", call=self.call("transform"), error="ValueError: Cannot center sparse matrices")
             scale = self.fitted("scale_")
             return made.array(values if scale is None else in_place(made, "multiply", values, 1 / scale), sparse=True)
-        with np.errstate(all="ignore"):
-            if self.model.with_mean:
-                values = in_place(made, "subtract", values, self.fitted("mean_").astype(dtype))
-            if self.model.with_std:
-                values = in_place(made, "divide", values, self.fitted("scale_").astype(dtype))
+        if self.model.with_mean:
+            values = in_place(made, "subtract", values, self._numbers("mean_", made))
+        if self.model.with_std:
+            values = in_place(made, "divide", values, self._numbers("scale_", made))
         return made.array(values)
+
+    def _numbers(self, attribute: str, made: Features) -> np.ndarray:
+        """Returns fitted numbers, in the type of the array if the library casts them."""
+        numbers: np.ndarray = self.fitted(attribute)
+        if not uses(type(self.model).transform, "astype"):
+            return numbers
+        with np.errstate(all="ignore"):
+            return numbers.astype(made.types[0].dtype)
 
     def transform_terms(self, x: Terms) -> Terms:
         call, options = self.call("transform"), {"accept_sparse": "csr", "dtype": FLOATS, "force_writeable": True}
@@ -83,11 +91,11 @@ class StandardScaler(Scaler):
 
     def inverse_transform(self, x: Features) -> Features:
         made = validated(self.model, self.dense(x), self.call("inverse_transform"), "allow-nan", dtype=FLOATS)
-        values, dtype = made.values, made.types[0].dtype
+        values = made.values
         if self.model.with_std:
-            values = in_place(made, "multiply", values, self.fitted("scale_").astype(dtype))
+            values = in_place(made, "multiply", values, self._numbers("scale_", made))
         if self.model.with_mean:
-            values = in_place(made, "add", values, self.fitted("mean_").astype(dtype))
+            values = in_place(made, "add", values, self._numbers("mean_", made))
         return made.array(values)
 
 
@@ -109,12 +117,12 @@ class MaxAbsScaler(Scaler):
         scale = self.fitted("scale_")
         function, numbers = ("multiply", 1.0 / scale) if made.sparse else ("divide", scale)
         values = in_place(made, function, made.values, numbers)
-        return made.array(clipped(made, values, -1.0, 1.0) if self.model.clip else values, sparse=made.sparse)
+        return made.array(clipped(made, values, -1.0, 1.0) if option(self.model, "clip", False) else values, sparse=made.sparse)
 
     def transform_terms(self, x: Terms) -> Terms:
         call, options = self.call("transform"), {"accept_sparse": ("csr", "csc"), "dtype": FLOATS, "force_writeable": True}
         made = x.validated(self.model, call, "allow-nan", options)
-        if getattr(self.model, "clip", False):
+        if option(self.model, "clip", False):
             refuse("SW852", what=f"{call} with clip=True")
         return made.scaled(1.0 / self.fitted("scale_"))
 
@@ -245,6 +253,8 @@ class PowerTransformer(Scaler):
         def raised(grown: Value, by: float) -> Value:
             return loop.call("divide", loop.call("expm1", loop.call("multiply", number(by), grown)), number(by))
 
+        if uses(type(self.model).transform, "_yeo_johnson_transform"):
+            return self._yeo_johnson_of_powers(x, value, power)
         upper = loop.call("log1p", value)
         upper = upper if abs(power) < eps else raised(upper, power)
         lower = loop.call("log1p", loop.call("negative", value))
@@ -255,6 +265,19 @@ class PowerTransformer(Scaler):
         else:
             lower = loop.call("negative", lower)
         return loop.select(loop.call("greater_equal", value, number(0.0)), upper, lower)
+
+    def _yeo_johnson_of_powers(self, x: Features, value: Value, power: float) -> Value:
+        """Computes `_yeo_johnson_transform`, scikit-learn's own formula of earlier versions."""
+        loop, least = x.loop, float(np.spacing(1.0))
+
+        def raised(base: Value, by: float) -> Value:
+            grown = loop.call("power", loop.call("add", base, loop.const(1.0, F64)), loop.const(by, F64))
+            return loop.call("divide", loop.call("subtract", grown, loop.const(1.0, F64)), loop.const(by, F64))
+
+        opposite = loop.call("negative", value)
+        upper = loop.call("log1p", value) if abs(power) < least else raised(value, power)
+        lower = raised(opposite, 2 - power) if abs(power - 2) > least else loop.call("log1p", opposite)
+        return loop.select(loop.call("greater_equal", value, loop.const(0.0, F64)), upper, loop.call("negative", lower))
 
     def _box_cox(self, x: Features, value: Value, power: float) -> Value:
         loop = x.loop

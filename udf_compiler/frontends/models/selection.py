@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import replace
 
 import numpy as np
 
+from udf_compiler.frontends.models.by_version import allows_nan, validate_data
 from udf_compiler.frontends.models.features import Features, validated
 from udf_compiler.frontends.models.sparse_text_features import Terms
 from udf_compiler.frontends.models.translator import Translator
@@ -25,11 +25,9 @@ class Selector(Translator):
         if x.has_texts:
             refuse("SW811", call=call)
         if x.names is not None and self.container != "default":  # the result has the DataFrame's own columns
-            library = importlib.import_module("sklearn.utils.validation")
-            run_prototype(call, library.validate_data, self.model, x.prototype(), reset=False, skip_check_array=True)
+            run_prototype(call, validate_data, self.model, x.prototype(), reset=False, skip_check_array=True)
             return x.chosen(chosen)
-        tags = importlib.import_module("sklearn.utils").get_tags(self.model).input_tags
-        finite = not tags.allow_nan
+        finite = not allows_nan(self.model)
         made = validated(self.model, x, call, finite, dtype=None, accept_sparse="csr")
         return replace(made.chosen(chosen), names=None)
 

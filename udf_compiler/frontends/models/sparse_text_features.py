@@ -18,6 +18,7 @@ from sparkweld.ir.layouts.text_blocks import Analyzer, Step
 from sparkweld.ir.layouts.text_header import LOG, MOST_STEPS, NORM_L1, NORM_L2, NORM_MAX, SCALE, SIGNED
 from sparkweld.ir.ops import TextSums, VectorSums
 from sparkweld.ir.types import F64, I64
+from udf_compiler.frontends.models.by_version import validate_data
 from udf_compiler.frontends.models.features import Features, guard_finite
 from udf_compiler.frontends.models.labels import keep
 from udf_compiler.frontends.models.sums import Scores
@@ -152,9 +153,8 @@ class Terms:
 
     def validated(self, model: Any, call: str, finite: bool | str, options: Mapping[str, Any]) -> Terms:
         """Applies ``validate_data(model, x, reset=False, **options)``. Refuses SW252 where it raises, SW852 for other formats."""
-        library = importlib.import_module("sklearn.utils.validation")
         prototype = importlib.import_module("scipy.sparse").csr_matrix((1, self.width), dtype=self.dtype)
-        made = run_prototype(call, library.validate_data, model, prototype, **{"reset": False, **options})
+        made = run_prototype(call, validate_data, model, prototype, **{"reset": False, **options})
         if made.dtype not in (np.float64, np.int64) or made.format != "csr":
             refuse("SW852", what=f"{call}, as {made.format} of {made.dtype},")
         values = [v for part in self.parts if isinstance(part, NumberPart) for v in part.values]

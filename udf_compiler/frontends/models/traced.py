@@ -14,6 +14,7 @@ from udf_compiler.frontends.models.features import features_of
 from udf_compiler.frontends.models.labels import labels
 from udf_compiler.frontends.models.matrices import TracedMatrix
 from udf_compiler.frontends.models.output import TracedSparse, contained, given_back
+from udf_compiler.frontends.models.tested_versions import LIBRARIES
 from udf_compiler.frontends.models.translator import METHODS, Translator, method_of
 from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.calls.lists import for_model
@@ -92,7 +93,13 @@ def _called(translator: Translator, name: str, method: Callable[..., Any], *args
         given: Any = x.features
     else:
         given = x if isinstance(x, TracedMatrix) else features_of(x, call, translator.CATEGORIES)
-    made = method(given, **options)
+    try:
+        made = method(given, **options)
+    except AttributeError as error:
+        if type(error.obj).__module__.partition(".")[0] not in LIBRARIES:
+            raise
+        # A model that another version fitted, or a version whose classes have other attributes.
+        refuse("SW812", name=type(error.obj).__name__, attribute=error.name)
     return given_back(contained(translator, made) if name == "transform" else made, call)
 
 

@@ -14,9 +14,10 @@ from sparkweld.ir.ops import ForestSums
 from sparkweld.ir.ops.trees import check_fits
 from sparkweld.ir.trees import Forest
 from sparkweld.ir.types import F64, I64
+from udf_compiler.frontends.models.by_version import uses
 from udf_compiler.frontends.models.features import Features, validated
 from udf_compiler.frontends.models.forests import of_sklearn
-from udf_compiler.frontends.models.labels import keep, labels, largest
+from udf_compiler.frontends.models.labels import apart, keep, labels, largest
 from udf_compiler.frontends.models.translator import Translator, method_of
 from udf_compiler.frontends.pandas.calls.reductions import argmax
 from udf_compiler.frontends.tracing.session import refuse
@@ -95,8 +96,13 @@ class Averaged(Translator):
     def _checked(self, x: Features, call: str) -> tuple[Features, list[Any]]:
         """Returns (the columns that the trees compare, the trees)."""
         trees = self.fitted("estimators_") if hasattr(self.model, "n_estimators") else [self.model]
-        finite = "allow-nan" if trees[0].__sklearn_tags__().input_tags.allow_nan and not x.sparse else True
+        finite = "allow-nan" if not x.sparse and self._supports_missing(trees[0]) else True
         return validated(self.model, x, call, finite, dtype=np.float32, accept_sparse="csr"), trees
+
+    def _supports_missing(self, tree: Any) -> bool:
+        """Whether the library accepts NaN; forests of some versions do not, although their trees do."""
+        method = type(self.model)._validate_X_predict
+        return uses(method, "_support_missing_values") and bool(tree._support_missing_values(np.zeros((1, 1))))
 
     def apply(self, x: Features) -> Features:
         """Returns the node of each tree's leaf."""
@@ -179,7 +185,8 @@ class Histogram(Translator):
 
     def _sums(self, x: Features, method: str) -> tuple[Features, list[Value]]:
         call = self.call(method)
-        if self.fitted("is_categorical_") is None:
+        # Before 1.4, there is no preprocessor: categories are numbers, at their own columns.
+        if self.fitted("is_categorical_") is None or not hasattr(type(self.model), "_preprocess_X"):
             checked = validated(self.model, x, call, False, dtype=[np.float64])
         else:  # the preprocessor encodes categories and moves them to the front
             made = method_of(self.part(self.fitted("_preprocessor")), "transform")(x)
@@ -191,7 +198,8 @@ class Histogram(Translator):
 class _Regression(Translator):
     def predict(self, x: Features) -> Features:
         checked, sums = self._sums(x, "predict")  # type: ignore[attr-defined]
-        link = type(self.model._loss.link).__name__
+        # Before 1.4, GradientBoostingRegressor's losses have no link.
+        link = type(self.model._loss.link).__name__ if hasattr(self.model._loss, "link") else "IdentityLink"
         if link == "LogLink":
             linked(self.call("predict"))
             sums = [x.loop.call("exp", v) for v in sums]
@@ -223,11 +231,20 @@ class _Classification(Translator):
 
     def predict(self, x: Features) -> Features:
         checked, sums = self._sums(x, "predict")  # type: ignore[attr-defined]
-        loop = x.loop
+        loop, zero = x.loop, x.loop.const(0, F64)
+        if uses(type(self.model).predict, "_raw_prediction_to_decision"):
+            refuse("SW832", name=self.name, init=type(self.model._loss).__name__)
+        near = uses(type(self.model).predict, "predict_proba")  # before 1.4, equal probabilities of different sums
         if len(sums) == 1:
-            index = loop.cast(loop.call(self.positive, sums[0], loop.const(0, F64)), I64)
+            above = loop.call(self.positive, sums[0], zero)
+            if near:
+                clear = loop.call("greater", sums[0], loop.const(1e-12, F64))
+                loop.guard(loop.call("logical_or", clear, loop.call("less_equal", sums[0], zero)), local=True)
+            index = loop.cast(above, I64)
         else:
             index = argmax(loop, sums)
+            if near:
+                loop.guard(apart(loop, sums, index, 1e-12), local=True)
         return labels(checked, index, self.fitted("classes_"), self.call("predict"))
 
 

@@ -15,8 +15,7 @@ from udf_compiler.frontends.models.features import Features
 from udf_compiler.frontends.models.forests import of_xgboost
 from udf_compiler.frontends.models.forests.of_lightgbm import Unread
 from udf_compiler.frontends.models.forests.of_xgboost import XGBoost
-from udf_compiler.frontends.models.labels import largest
-from udf_compiler.frontends.models.lightgbm_ import apart
+from udf_compiler.frontends.models.labels import apart, largest
 from udf_compiler.frontends.models.matrices import Matrix, TracedMatrix
 from udf_compiler.frontends.models.translator import Translator
 from udf_compiler.frontends.models.trees import both, leaves_of, linked, sums_of

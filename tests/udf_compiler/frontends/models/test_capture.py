@@ -212,11 +212,9 @@ def test_strings_for_numbers():
     assert compare(lambda d: pd.Series(REGRESSION.predict(d)), texts).refused == "SW811"
 
 
-def test_another_version_or_setting_of_the_library(monkeypatch):
+def test_another_setting_of_the_library():
     with sklearn.config_context(assume_finite=True):
         assert compare(lambda d: pd.Series(REGRESSION.predict(d)), ODD).refused == "SW804"
-    monkeypatch.setattr("sklearn.__version__", "9.0.1")
-    assert compare(lambda d: pd.Series(REGRESSION.predict(d)), ODD).refused == "SW803"
 
 
 def test_exact_mode_takes_labels_and_no_sums():

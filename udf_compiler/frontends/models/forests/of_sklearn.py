@@ -13,6 +13,7 @@ import numpy as np
 
 from sparkweld.ir.trees import Forest, Interval, Tree
 from sparkweld.ir.types import F32, F64
+from udf_compiler.frontends.models.by_version import uses
 
 
 def rounded_down(thresholds: np.ndarray) -> np.ndarray:
@@ -38,10 +39,21 @@ def forest_of(trees: Sequence[Tree], features: int, start: np.ndarray) -> Forest
     return Forest(features, F32, F64, np.asarray(start, np.float64), tuple(trees))
 
 
+def class_fractions(tree: Any) -> np.ndarray:
+    """Returns a tree's values, [nodes, outputs or classes]; those of classes as `predict_proba` returns them.
+
+    Before 1.4, a classifier's nodes hold counts, which `predict_proba` divides by their sum.
+    """
+    values = tree.tree_.value.reshape(tree.tree_.node_count, -1)
+    if not hasattr(tree, "classes_") or not uses(type(tree).predict_proba, "sum"):
+        return values
+    total = values.sum(axis=1, keepdims=True)
+    return values / np.where(total == 0.0, 1.0, total)  # type: ignore[no-any-return]
+
+
 def averaged(model: Any) -> Forest:
     """Returns a tree, or the sum of a forest's trees in their order."""
-    trees = [t.tree_ for t in getattr(model, "estimators_", [model])]
-    parts = [plain_tree(t, t.value.reshape(t.node_count, -1)) for t in trees]
+    parts = [plain_tree(t.tree_, class_fractions(t)) for t in getattr(model, "estimators_", [model])]
     return forest_of(parts, model.n_features_in_, np.zeros(parts[0].values.shape[1]))
 
 

@@ -47,14 +47,25 @@ def read(raw: bytes, booster_class: Any, iterations: tuple[int, int] = (0, 0)) -
     if booster["name"] not in _TREES:
         raise Unread(f"booster {booster['name']}")
     model = _model(document)
-    rounds = len(model["iteration_indptr"]) - 1
+    starts = _starts(learner, model)
+    rounds = len(starts) - 1
     begin, end = iterations[0], iterations[1] or rounds
-    chosen = range(model["iteration_indptr"][begin], model["iteration_indptr"][min(end, rounds)])
+    chosen = range(starts[begin], starts[min(end, rounds)])
     weights = model.get("weight_drop") or booster.get("weight_drop")
     start = _start(document, booster_class)
     trees = [_tree(model["trees"][i], model["tree_info"][i], 1.0 if weights is None else weights[i]) for i in chosen]
     forest = Forest(int(learner["learner_model_param"]["num_feature"]), F32, F32, start, tuple(trees))
     return XGBoost(learner["objective"]["name"], int(learner["learner_model_param"]["num_class"]), forest, rounds)
+
+
+def _starts(learner: dict[str, Any], model: dict[str, Any]) -> list[int]:
+    """Returns the first tree of each iteration, and the number of trees. Models before 2.0 do not store them: all are alike."""
+    if "iteration_indptr" in model:
+        return list(model["iteration_indptr"])
+    parameters = learner["learner_model_param"]
+    outputs = max(int(parameters["num_class"]), int(parameters.get("num_target", 1)), 1)
+    step = outputs * max(int(model["gbtree_model_param"].get("num_parallel_tree", 1)), 1)
+    return list(range(0, len(model["trees"]) + 1, step))
 
 
 def _linear(document: dict[str, Any], booster_class: Any) -> XGBoost:
@@ -130,6 +141,8 @@ def _tree(tree: dict[str, Any], group: int, weight: float) -> Tree:
         hit[node], miss[node], nan_hits[node] = right[node], left[node], not default_left[node]
     feature = np.where(left < 0, 0, np.array(tree["split_indices"])).astype(np.int32)
     if int(tree["tree_param"]["size_leaf_vector"]) > 1:
+        if "leaf_weights" not in tree:
+            raise Unread("trees of several outputs without leaf weights, as before XGBoost 3.1")
         # The right child of a leaf is its index among the leaf weights.
         leaves = np.array(tree["leaf_weights"], np.float32).reshape(-1, int(tree["tree_param"]["size_leaf_vector"]))
         values = np.float32(weight) * leaves[np.where(left < 0, right, 0)]
