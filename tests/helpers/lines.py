@@ -7,6 +7,7 @@ from typing import Any
 
 import pyspark
 import pytest
+from pyspark.sql import functions
 from pyspark.sql.pandas.types import from_arrow_type, to_arrow_type
 from pyspark.sql.types import DataType
 
@@ -15,6 +16,18 @@ from sparkweld.contract.constants import ARROW_BATCHED, GROUPED_AGG_ARROW, SCALA
 #: The installed line of Spark, such as (4, 3).
 LINE = tuple(map(int, pyspark.__version__.split(".")[:2]))
 _ZONED = {"timezone": "UTC"} if "timezone" in inspect.signature(to_arrow_type).parameters else {}
+
+
+def differs_before(line: tuple[int, int], reason: str) -> pytest.MarkDecorator:
+    """Marks tests that must fail on earlier lines than `line`, because of a difference of that Spark."""
+    return pytest.mark.xfail(LINE < line, reason=f"Spark {LINE[0]}.{LINE[1]}: {reason}", strict=True)
+
+
+#: Whether the line has worker pipelines.
+WORKER_PIPELINES = LINE >= (4, 3)
+
+#: Marks tests of queries with worker pipelines.
+of_worker_pipelines = differs_before((4, 3), "SW114 refuses worker pipelines, as workers have other conversion functions")
 
 #: Marks tests of code that calls PySpark's conversions in workers.
 of_worker_conversions = pytest.mark.skipif(LINE < (4, 3), reason="refused (SW114) on lines with other conversion functions")
@@ -27,6 +40,18 @@ def require(eval_type: int) -> None:
     """Skips a test of a kind of UDF that the line lacks or refuses (SW114)."""
     if LINE < (4, 1) and eval_type in (ARROW_BATCHED, SCALAR_ARROW, SCALAR_ARROW_ITERATOR, GROUPED_AGG_ARROW):
         pytest.skip("Spark 4.0 has no Arrow UDFs, and pandas converts the values of plain UDFs over Arrow")
+
+
+def _no_arrow_udf(function: Any = None, *_: Any) -> Any:
+    """Replaces `arrow_udf` in Spark 4.0, as decorator and as function: a test that calls such a UDF is skipped."""
+
+    def called(*_: Any) -> Any:
+        pytest.skip("Spark 4.0 has no Arrow UDFs")
+
+    return called if callable(function) else lambda _: called
+
+
+arrow_udf = getattr(functions, "arrow_udf", _no_arrow_udf)
 
 
 def arrow_type_of(type: DataType) -> Any:

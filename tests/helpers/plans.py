@@ -17,9 +17,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
-from pyspark.sql.functions import arrow_udf, pandas_udf, udf
+from pyspark.sql.functions import pandas_udf, udf
 from pyspark.sql.types import BooleanType, DoubleType, IntegerType, LongType, StringType
 from sklearn.ensemble import RandomForestClassifier
+
+from tests.helpers.lines import arrow_udf
 
 Step = tuple[str, Callable[[DataFrame], DataFrame]]
 ROWS = 6000

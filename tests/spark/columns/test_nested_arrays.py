@@ -7,10 +7,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import functions as F
-from pyspark.sql.functions import arrow_udf, pandas_udf, udf
+from pyspark.sql.functions import pandas_udf, udf
 from pyspark.sql.types import ArrayType, DoubleType, IntegerType
 
 from tests.helpers.differential import check
+from tests.helpers.lines import arrow_udf
 from tests.spark.columns.test_arrays import lists
 
 

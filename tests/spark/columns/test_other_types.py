@@ -11,9 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import functions as F
-from pyspark.sql.functions import arrow_udf, pandas_udf, udf
+from pyspark.sql.functions import pandas_udf, udf
 
 from tests.helpers.differential import check
+from tests.helpers.lines import arrow_udf
 
 ROWS = 5000
 

@@ -9,13 +9,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 from pyspark.sql import functions as F
-from pyspark.sql.functions import arrow_udf, pandas_udf
+from pyspark.sql.functions import pandas_udf
 from pyspark.sql.types import DoubleType, IntegerType, LongType, StringType
 from scipy.special import erf
 
 import sparkweld
 from sparkweld.annotations import Rows, annotate
+from tests.helpers.lines import arrow_udf, of_worker_pipelines
 from tests.spark.plan.test_pipelines import check
+
+pytestmark = of_worker_pipelines
 
 ARROW = Rows(container="arrow")
 

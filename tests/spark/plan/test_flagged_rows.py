@@ -6,9 +6,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from pyspark.sql.functions import arrow_udf, udf
+from pyspark.sql.functions import udf
 
 from tests.helpers.differential import check
+from tests.helpers.lines import arrow_udf
 
 ROWS, LARGE = 5000, 2**40
 

@@ -13,9 +13,13 @@ from pyspark.sql.functions import pandas_udf, udf
 from pyspark.sql.types import DoubleType, LongType, StringType
 
 from tests.helpers.differential import check, run, session_conf
+from tests.helpers.lines import LINE
 
 ENABLED = "spark.sparkweld.enabled"
 AQE = "spark.sql.adaptive.enabled"
+
+#: The numbers of batches of a scan of three batches. Before 4.2, Spark gathers rows for functions above a scan.
+BATCHES = (3,) if LINE >= (4, 2) else (1, 3)
 
 
 @pandas_udf(DoubleType())
@@ -179,7 +183,7 @@ def test_blocks_of_all_kinds_of_kernels(spark, parquet):
         operators, aggregates = report_of(spark, query)
         kept = sum(o["numOutputRows"] for o in operators)
         assert kept == sum(a["blockRows"] for a in aggregates), (operators, aggregates)
-        assert all(a["mergeTime"] == 0 and a["mergedBatches"] == 3 for a in aggregates), aggregates
+        assert all(a["mergeTime"] == 0 and a["mergedBatches"] in BATCHES for a in aggregates), aggregates
 
 
 @pytest.mark.parametrize("where", [0, 2047, 5000, 8999])

@@ -22,7 +22,10 @@ from scipy.special import erf
 import sparkweld
 from sparkweld.annotations import Broadcast, Rows, annotate, splittable
 from tests.helpers.differential import run, session_conf
+from tests.helpers.lines import of_worker_pipelines
 from tests.helpers.outcomes import differences
+
+pytestmark = of_worker_pipelines
 
 OFF = {"spark.sparkweld.enabled": "false"}
 BATCHES = {"spark.sql.execution.arrow.maxRecordsPerBatch": "1000"}

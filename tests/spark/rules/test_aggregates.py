@@ -11,9 +11,10 @@ import pyarrow.compute as pc
 import pytest
 from pyspark.sql import Window
 from pyspark.sql import functions as F
-from pyspark.sql.functions import arrow_udf, pandas_udf
+from pyspark.sql.functions import pandas_udf
 
 from tests.helpers.differential import BACKEND, check, measured, run
+from tests.helpers.lines import arrow_udf
 from tests.helpers.outcomes import differences
 
 

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 from pyspark.sql import functions as F
-from pyspark.sql.functions import arrow_udf
 
+from tests.helpers.lines import arrow_udf
 from tests.helpers.semantics import Case, check_cases
 
 ROWS = 30

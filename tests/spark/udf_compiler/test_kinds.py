@@ -10,10 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 from pyspark.sql import functions as F
-from pyspark.sql.functions import arrow_udf, pandas_udf, udf
+from pyspark.sql.functions import pandas_udf, udf
 from pyspark.sql.types import BooleanType, DoubleType, IntegerType, LongType, StringType, StructType
 
 from tests.helpers.differential import check
+from tests.helpers.lines import arrow_udf
 
 ROWS = 9000
 PARTS = StructType().add("n", LongType()).add("ratio", DoubleType()).add("flag", BooleanType())
