@@ -31,6 +31,8 @@ help:
 	@echo 'make demo            run real jobs over 10M+ flights and texts with and without the flag, and compare'
 	@echo 'make test            all tests, except more cases of the same kinds'
 	@echo 'make nightly         those more cases'
+	@echo 'make compat SPARK=4.1 what differs between lines of Spark: four minutes, without the minutes of a new environment'
+	@echo 'make matrix          all tests on all lines of Spark, one line after the other'
 	@echo 'make check           ruff, mypy, layers and the fast tests: a minute'
 	@echo 'make bench BENCH=x   one timed comparison, tests/bench/bench_x.py'
 	@echo 'make corpus          what is compiled of 200 UDFs as people write them, and why not the rest'
@@ -57,6 +59,21 @@ test: ready classes
 
 nightly: ready classes
 	$(RUN) $(PY) -m pytest $(PARALLEL) -m nightly $(ARGS)
+
+# What tests/compat.txt lists, by the rule that it states.
+COMPAT := $(shell sed 's/\#.*//' tests/compat.txt)
+
+compat: ready classes
+	$(RUN) $(PY) -m pytest -q $(PARALLEL) -m 'not nightly' $(COMPAT) $(ARGS)
+
+LINES := 4.0 4.1 4.2 4.3
+
+# A line that fails does not end the run. One line for each closes it: `4.1: 11900 passed, 30 xfailed in 1400.00s`.
+matrix: prerequisites
+	@mkdir -p build; rm -f build/matrix-*.log
+	@for line in $(LINES); do $(MAKE) --no-print-directory test SPARK=$$line 2>&1 | tee build/matrix-$$line.log; done
+	@failed=; for line in $(LINES); do closing="$$(grep -E ' in [0-9.]+s' build/matrix-$$line.log | tail -1)"; echo "$$line: $$closing"; \
+	  case "$$closing" in ''|*failed*|*error*) failed="$$failed $$line";; esac; done; test -z "$$failed"
 
 check: ready
 	$(PY) -m ruff check .
