@@ -26,8 +26,8 @@ def differs_before(line: tuple[int, int], reason: str) -> pytest.MarkDecorator:
 #: Whether the line has worker pipelines.
 WORKER_PIPELINES = LINE >= (4, 3)
 
-#: Marks tests of queries with worker pipelines.
-of_worker_pipelines = differs_before((4, 3), "SW114 refuses worker pipelines, as workers have other conversion functions")
+#: Marks tests of queries with worker pipelines, or with partial aggregates in workers.
+of_worker_pipelines = differs_before((4, 3), "SW114 refuses pipelines and partial aggregates in its workers")
 
 #: Marks tests of code that calls PySpark's conversions in workers.
 of_worker_conversions = pytest.mark.skipif(LINE < (4, 3), reason="refused (SW114) on lines with other conversion functions")

@@ -17,6 +17,7 @@ from pyspark.sql.types import BooleanType, DoubleType, StringType
 import sparkweld
 from sparkweld.annotations import Merged, Rows, splittable
 from tests.helpers.differential import run, session_conf
+from tests.helpers.lines import of_worker_pipelines
 from tests.helpers.outcomes import differences
 
 OFF = {"spark.sparkweld.enabled": "false"}
@@ -106,6 +107,7 @@ def check(spark, query, aggregates):
     return text
 
 
+@of_worker_pipelines
 def test_groups(spark, table):
     every = [mode("name").alias("a"), sketch("k").alias("b"), best("x", "y").alias("c"), varied("flag").alias("d")]
     text = check(spark, lambda: table.groupBy("g").agg(*every), 1)
@@ -142,6 +144,7 @@ def test_warnings_of_spark_about_its_own_functions_remain(spark, table):
             table.groupBy("g").agg(call, F.count("x")).collect()
 
 
+@of_worker_pipelines
 def test_groups_for_which_a_state_raises_are_the_functions(spark, parquet):
     groups = np.arange(2000) % 8
     table = parquet({"g": groups, "x": np.where(groups == 3, 1e6, 1.5) * (np.arange(2000) % 10 + 1)})
@@ -173,6 +176,7 @@ def annotated_mode(merge=lambda a, b: a + b, finish=most_common, result=lambda s
     return mode_of
 
 
+@of_worker_pipelines
 @pytest.mark.parametrize("adaptive", ["true", "false"])
 def test_a_merge_or_finish_that_raises_leaves_the_query_to_spark(spark, parquet, adaptive):
     table = parquet({"g": np.arange(4000) % 8, "name": np.where(np.arange(4000) % 8 == 3, "clash", "plain")})
@@ -230,6 +234,7 @@ def differing(x: pd.Series, k: pd.Series) -> float:
     return difference(moments(x, k)) if len(x) >= 0 else max(x, key=abs)
 
 
+@of_worker_pipelines
 def test_states_of_reductions_are_spark_s(spark, table):
     """No row runs in Python: a kernel computes the summands, and `finish` takes one row per group, or is also an expression."""
     both = summed_up("x", "k").alias("a"), summed_up("y", "k").alias("b")
@@ -258,6 +263,7 @@ def check_close(spark, query, aggregates):
     return text
 
 
+@of_worker_pipelines
 def test_calls_without_an_annotation_run_unchanged(spark, table):
     for calls, key, code in (
         ([mode("name"), median("x")], "g", "SW"),
