@@ -69,7 +69,8 @@ class Tree:
     def leaves(self, columns: np.ndarray) -> np.ndarray:
         """Returns the node number of the leaf that each row reaches, for the features [features, rows]."""
         found = np.zeros(columns.shape[1], np.int64)
-        rows, at = np.arange(len(found)), found
+        rows: np.ndarray = np.arange(len(found))
+        at = found
         while rows.size:
             hit = self.hit[at]
             inner = hit >= 0

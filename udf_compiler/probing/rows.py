@@ -163,7 +163,7 @@ def _special(type: Type) -> np.ndarray:
         small = [*range(-4, 9), 10, -10, 63, 64, 100, -100]
         return np.array([limits.min, limits.min + 1, limits.max - 1, limits.max, limits.max // 2, *small], type.dtype)
     limit = np.finfo(type.dtype)
-    positive = [0.0, limit.smallest_subnormal, limit.tiny, limit.eps]
+    positive: list[Any] = [0.0, limit.smallest_subnormal, limit.tiny, limit.eps]
     positive += [0.1, 0.2, 0.3, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 7.0, 10.0, 100.0]
     positive += [2.0**24, 2.0**31, 2.0**53, 1e16, 2.0**63, limit.max, np.inf, np.nan]
     return np.array(positive + [-x for x in positive], type.dtype)

@@ -213,7 +213,7 @@ def _packed(tree: Tree, order: np.ndarray, child: np.ndarray, root: int, columns
     ranks = sets.ranks
     column, key = ranks.at(tree.feature, tree.threshold)
     nan = tree.nan_hits.astype(np.int64)
-    is_set = np.zeros(len(order), np.int64)
+    is_set: np.ndarray = np.zeros(len(order), np.int64)
     for node in tree.sets:
         column[node], key[node], is_set[node], nan[node] = ranks.first[tree.feature[node]], sets.number(tree, node), 1, 0
     leaf = tree.is_leaf

@@ -4,20 +4,25 @@ CPython 3.12 and later run a comprehension inside the function's own frame (PEP 
 
     GET_ITER, LOAD_FAST_AND_CLEAR for each of its variables, BUILD_LIST, FOR_ITER, the element, LIST_APPEND, END_FOR
 
-Then the list is stored, or the saved variables are restored below it on the stack.
+Then the list is stored, or the saved variables are restored below it on the stack. Earlier versions call a function for it:
+
+    BUILD_LIST, LOAD_FAST of its argument, FOR_ITER, the element, LIST_APPEND, RETURN_VALUE
 """
 
 from __future__ import annotations
 
 import dis
 from dataclasses import dataclass
-from types import CodeType
+from types import CodeType, FrameType
+
+from udf_compiler.frontends.tracing.frames import CALLS
 
 _LOADS = frozenset(
     """LOAD_FAST LOAD_FAST_LOAD_FAST LOAD_FAST_CHECK LOAD_FAST_BORROW LOAD_FAST_BORROW_LOAD_FAST_BORROW LOAD_CONST
-    LOAD_SMALL_INT LOAD_GLOBAL LOAD_DEREF LOAD_ATTR PUSH_NULL KW_NAMES NOP CACHE""".split()
+    LOAD_SMALL_INT LOAD_GLOBAL LOAD_DEREF LOAD_ATTR LOAD_METHOD PUSH_NULL KW_NAMES PRECALL NOP CACHE""".split()
 )
-_CALLS = frozenset(("CALL", "CALL_KW"))
+#: Calls that take the names of keyword arguments from the stack.
+_KEYWORD_CALLS = frozenset(("CALL_KW", "CALL_FUNCTION_KW"))
 _STORES = frozenset(("STORE_FAST", "STORE_FAST_STORE_FAST"))
 _LOOP_ENDS = frozenset(("END_FOR", "POP_TOP", "POP_ITER"))
 _WRITES = ("STORE_FAST", "STORE_NAME", "STORE_GLOBAL", "STORE_DEREF", "STORE_ATTR", "STORE_SUBSCR", "DELETE")
@@ -25,18 +30,21 @@ _WRITES = ("STORE_FAST", "STORE_NAME", "STORE_GLOBAL", "STORE_DEREF", "STORE_ATT
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """The use of a comprehension's list. `call`: offset of the call that takes it; `variables`: the comprehension's own."""
+    """The use of a comprehension's list: by the call at offset `call` in `frame`. `variables`: the comprehension's own."""
 
+    frame: FrameType
     call: int
     variables: frozenset[str]
 
 
-def flow_of_list(code: CodeType, at: int) -> Flow | None:
-    """Returns the flow of the comprehension whose FOR_ITER is at offset `at`; None if it is none or its list flows elsewhere."""
-    instructions = [i for i in dis.get_instructions(code) if i.opname != "CACHE"]
-    start = next((n for n, i in enumerate(instructions) if i.offset == at), None)
-    if start is None or instructions[start].opname != "FOR_ITER":
+def flow_of_list(frame: FrameType) -> Flow | None:
+    """Returns the flow of the comprehension whose FOR_ITER the frame executes; None if it is none or its list flows elsewhere."""
+    code, at = frame.f_code, frame.f_lasti
+    instructions, start = _instructions(code, at)
+    if instructions[start].opname != "FOR_ITER":
         return None
+    if code.co_name == "<listcomp>":
+        return _flow_of_result(frame, instructions, start)
     variables = _cleared(instructions, start)
     end = next((n for n, i in enumerate(instructions) if i.offset == instructions[start].argval), None)
     if variables is None or end is None or not _writes_only(instructions[start:end], variables):
@@ -44,7 +52,28 @@ def flow_of_list(code: CodeType, at: int) -> Flow | None:
     while end < len(instructions) and instructions[end].opname in _LOOP_ENDS:
         end += 1
     call = _of_tail(instructions, end, variables, code)
-    return None if call is None else Flow(call, variables)
+    return None if call is None else Flow(frame, call, variables)
+
+
+def _instructions(code: CodeType, at: int) -> tuple[list[dis.Instruction], int]:
+    """Returns the instructions, and the index of the one at an offset."""
+    instructions = [i for i in dis.get_instructions(code) if i.opname != "CACHE"]
+    return instructions, next(n for n, i in enumerate(instructions) if i.offset == at)
+
+
+def _flow_of_result(frame: FrameType, instructions: list[dis.Instruction], start: int) -> Flow | None:
+    """Returns the flow of the list that a comprehension's function returns, for its loop over its argument."""
+    code, caller = frame.f_code, frame.f_back
+    variables = frozenset((*code.co_varnames, *code.co_cellvars))
+    begin = [(i.opname, i.argval) for i in instructions[start - 2 : start]]
+    if begin != [("BUILD_LIST", 0), ("LOAD_FAST", ".0")] or caller is None:
+        return None
+    if not _writes_only(instructions[start:], variables, ("STORE_DEREF",)):
+        return None
+    outer, called = _instructions(caller.f_code, caller.f_lasti)
+    is_stored = outer[called + 1].opname in _STORES
+    call = _of_tail(outer, called + 1, frozenset(), caller.f_code) if is_stored else _next_call(outer, called + 1)
+    return None if call is None else Flow(caller, call, variables)
 
 
 def _cleared(instructions: list[dis.Instruction], start: int) -> frozenset[str] | None:
@@ -60,15 +89,18 @@ def _cleared(instructions: list[dis.Instruction], start: int) -> frozenset[str] 
     return frozenset(names) if made and names else None
 
 
-def _writes_only(body: list[dis.Instruction], variables: frozenset[str]) -> bool:
-    """Whether the loop writes only its own variables and those that nested comprehensions save."""
+def _writes_only(body: list[dis.Instruction], variables: frozenset[str], own_cells: tuple[str, ...] = ()) -> bool:
+    """Whether the loop writes only its own variables and those that nested comprehensions save.
+
+    `own_cells`: STORE_DEREF where the variables that nested functions read are the loop's own, too.
+    """
     known = variables | {i.argval for i in body if i.opname == "LOAD_FAST_AND_CLEAR"}
     for instruction in body:
         if instruction.opname.startswith(_WRITES):
             names = _names(instruction)
             if instruction.opname == "STORE_FAST_LOAD_FAST":
                 names = names[:1]
-            if not instruction.opname.startswith("STORE_FAST") or not set(names) <= known:
+            if not instruction.opname.startswith(("STORE_FAST", *own_cells)) or not set(names) <= known:
                 return False
     return True
 
@@ -92,18 +124,21 @@ def _of_tail(instructions: list[dis.Instruction], at: int, variables: frozenset[
     uses = [n for n, i in enumerate(instructions) if i.opname != "LOAD_FAST_AND_CLEAR" and name in _locals(i)]
     if name in variables or name in code.co_cellvars or len(uses) != 2 or uses[0] != at:
         return None
-    return _next_call(instructions, uses[1])
+    return _next_call(instructions, uses[1], -1)  # its first load puts the list on the stack
 
 
 def _locals(instruction: dis.Instruction) -> tuple[str, ...]:
     return _names(instruction) if "_FAST" in instruction.opname else ()
 
 
-def _next_call(instructions: list[dis.Instruction], at: int) -> int | None:
-    """Returns the offset of the first call after plain loads, or None."""
+def _next_call(instructions: list[dis.Instruction], at: int, above: int = 0) -> int | None:
+    """Returns the offset of the call that takes the list, after plain loads, or None. `above`: the values on top of the list."""
     for instruction in instructions[at:]:
-        if instruction.opname in _CALLS:
-            return instruction.offset
+        if instruction.opname in CALLS:
+            taken = (instruction.arg or 0) + (instruction.opname in _KEYWORD_CALLS)
+            return instruction.offset if above < taken else None
         if instruction.opname not in _LOADS:
             return None
+        if instruction.opname != "PRECALL":
+            above += dis.stack_effect(instruction.opcode, instruction.arg, jump=False)
     return None

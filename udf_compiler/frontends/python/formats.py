@@ -22,6 +22,7 @@ from udf_compiler.frontends.python.operands import as_text, make_text
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.strings import text_of, to_str
 from udf_compiler.frontends.tracing.exceptions import as_python
+from udf_compiler.frontends.tracing.frames import CALLS
 from udf_compiler.frontends.tracing.session import refuse
 
 _FORMATS = ("FORMAT_SIMPLE", "FORMAT_WITH_SPEC", "FORMAT_VALUE")
@@ -116,7 +117,7 @@ def _is_returned(code: CodeType, at: int) -> bool:
     """Whether the result of the instruction at offset `at` is an element of the string that is returned next."""
     instructions = [i for i in dis.get_instructions(code) if i.opname != "CACHE"]
     n = next(n for n, i in enumerate(instructions) if i.offset == at)
-    if instructions[n].opname in ("CALL", "CALL_KW"):
+    if instructions[n].opname in CALLS:
         return instructions[n + 1].opname in _RETURNS
     if instructions[n].opname not in _FORMATS:
         return False

@@ -16,6 +16,7 @@ from udf_compiler.frontends.python.numbers import compare, is_number
 from udf_compiler.frontends.python.operands import as_text, is_text
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.tracing.constants import unwrapped
+from udf_compiler.frontends.tracing.frames import METHOD_LOADS
 from udf_compiler.frontends.tracing.session import refuse
 
 #: The most keys of a table: more create too many paths.
@@ -77,10 +78,12 @@ class _Stack:
             return self._keys_of(at, -1)
         if name == "BINARY_SUBSCR" or (name == "BINARY_OP" and self._code[at].argrepr == "[]"):
             return self._keys_of(at, -2)
-        if name != "CALL":
+        if name not in ("CALL", "CALL_METHOD"):
             return None
+        if self._code[at - 1].opname == "PRECALL":
+            at -= 1  # in 3.11, it takes the arguments from the stack
         method = self._producer(at, -argument - 1)
-        if method is None or self._code[method].opname != "LOAD_ATTR" or self._code[method].argval not in _METHODS:
+        if method is None or self._code[method].opname not in METHOD_LOADS or self._code[method].argval not in _METHODS:
             return None
         return self._keys_of(method, -1)
 

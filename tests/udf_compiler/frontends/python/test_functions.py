@@ -519,11 +519,22 @@ def largest(a):
     return a - max([x + 0 for x in a])
 
 
+ONE = [1.0]
+
+
+def beside(a):
+    return _second([x + 0 for x in a], pd.Series(ONE))
+
+
+def _second(x, y):
+    return y
+
+
 NO_COMPREHENSIONS = [
     ("SW603", lambda a: pd.Series([1.0 if (x > 1) is True else 2.0 for x in a])),
     ("SW603", lambda a: a.apply(lambda x: 1.0 if x is NUMBERS[0] else 2.0)),
     ("SW603", lambda a: a.map(lambda x: 1.0 if (x if x > 1 else -x) is NUMBERS[0] else 2.0)),
-    ("SW600", running_total), ("SW600", walrus), ("SW295", appended), ("SW600", measured), ("SW262", largest),
+    ("SW600", running_total), ("SW600", walrus), ("SW295", appended), ("SW600", measured), ("SW262", largest), ("SW600", beside),
     ("SW600", lambda a: pd.Series([x + 0 for x in a] + [1.0])), ("SW600", lambda a: pd.Series(list(a))),
     ("SW262", lambda a: pd.Series([1.0])), ("SW600", lambda a: a + sum(x for x in a)),
     ("SW600", lambda a: pd.Series([[x + 0 for x in a][0]])), ("SW600", lambda a: pd.Series(sorted(a))),

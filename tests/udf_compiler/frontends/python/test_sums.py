@@ -18,6 +18,7 @@ from sparkweld.errors import Refusal
 from sparkweld.ir import evaluate
 from sparkweld.ir.ops.lists import PYTHON_SUM
 from sparkweld.ir.python_rules import rules_of
+from tests.helpers.pythons import since
 from tests.helpers.scalars import check, columns_of, function_of, result_of, rows_of, same, traced
 from udf_compiler.frontends.python import sums
 from udf_compiler.frontends.python.sums import sum_of
@@ -144,8 +145,8 @@ def test_values_of_a_row_by_the_rules_of_other_versions(version, types, monkeypa
     "call",
     [
         "math.fsum([a, b])",
-        "math.sumprod([a, b], [b, a])",
-        "math.sumprod((x for x in (a, b)), [0.1, 0.2])",
+        since((3, 12), "math.sumprod([a, b], [b, a])"),
+        since((3, 12), "math.sumprod((x for x in (a, b)), [0.1, 0.2])"),
         "math.dist([a, b], [0.0, 0.1])",
     ],
 )

@@ -58,7 +58,7 @@ class RowLoops:
     done: list[tuple[Any, list[bool]]] = field(default_factory=list)
     explorer: Explorer | None = None
     position: int = 0
-    pending: tuple[FrameType, Flow] | None = None
+    pending: Flow | None = None
     driven: bool = False
     active: Rows | None = None
 
@@ -172,7 +172,7 @@ class Rows(StandIn):
             if instruction(frame.f_code, frame.f_lasti) != "FOR_ITER":  # a call that takes elements, such as next() or sum()
                 refuse("SW600")
         else:
-            flow = flow_of_list(frame.f_code, frame.f_lasti)
+            flow = flow_of_list(frame)
             if flow is None or loops.pending is not None:
                 refuse("SW600")
             identity = identity_of(frame.f_code)
@@ -193,12 +193,15 @@ class Rows(StandIn):
         explore_with(before)
         record.check()
         if flow is not None:
-            loops.pending = (frame, flow)
+            loops.pending = flow
 
 
 def _record(frame: FrameType, flow: Flow | None) -> Record:
     own = flow.variables if flow is not None else frozenset()
-    return Record(*(value for name, value in frame.f_locals.items() if name not in own and not isinstance(value, Rows)))
+    known = [value for name, value in frame.f_locals.items() if name not in own]
+    if flow is not None and flow.frame is not frame:
+        known += flow.frame.f_locals.values()
+    return Record(*(value for value in known if not isinstance(value, Rows)))
 
 
 def check_loop(frame: FrameType) -> None:
@@ -265,8 +268,8 @@ def collect(data: Any) -> Any:
 def _element_of_list(loops: RowLoops, data: list[Any]) -> Any:
     if loops.pending is None or len(data) != 1:
         refuse("SW600")
-    (frame, flow), loops.pending = loops.pending, None
-    if frame is not _user_frame() or frame.f_lasti != flow.call:
+    flow, loops.pending = loops.pending, None
+    if flow.frame is not _user_frame() or flow.frame.f_lasti != flow.call:
         refuse("SW600")
     return data[0]
 

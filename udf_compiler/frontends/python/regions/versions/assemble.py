@@ -158,6 +158,8 @@ class _Assembly:
             emits: Sequence[Emit] = (Emit(raw.name, raw.arg, raw.value, raw.text, raw.target),) if rule is None else rule(raws, n)
             if names and raw.name == "RETURN_VALUE":
                 emits = (Emit("JUMP_FORWARD", to=len(raws)),)
+            if names and raw.value == ".0":  # the iterator is below the new list
+                emits = (Emit("SWAP", 2),)
             for emit in emits:
                 at = "exit" if emit.name == "FOR_ITER" and not self.version.ends_loops else ""
                 self._emit(_renamed(emit, names), None if emit.to is None else (this, emit.to, at), handler)
@@ -181,7 +183,6 @@ class _Assembly:
         own = {name: f"{name} of list {self.codes}" for name in (*code.co_varnames, *code.co_cellvars)}
         own |= {name: names.get(name, name) for name in code.co_freevars}
         self.cells += [own[name] for name in code.co_cellvars]
-        self._emit(Emit("STORE_FAST", 0, own[".0"]), None, handler)
         self.append(code, own, handler)
 
 

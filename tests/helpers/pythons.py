@@ -1,0 +1,15 @@
+"""Declares what differs between versions of Python in tests."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import pytest
+
+
+def since(version: tuple[int, int], *values: Any) -> Any:
+    """Returns a parameter of a test that fails before a version of Python, which introduced what the parameter uses."""
+    release = ".".join(map(str, version))
+    mark = pytest.mark.xfail(sys.version_info[:2] < version, reason=f"exists since Python {release}")
+    return pytest.param(*values, marks=mark)
