@@ -222,6 +222,21 @@ def test_spark_stays_in_its_places():
     none_is_wrong(out_of_its_place)
 
 
+#: The modules that compare versions of Python.
+OF_PYTHON_VERSIONS = ("sparkweld/ir/python_rules.py", "udf_compiler/frontends/python/regions/versions/__init__.py")
+
+
+def compared_versions(path: str) -> Iterator[str]:
+    for node in ast.walk(tree_of(path)):
+        compared = [node.left, *node.comparators] if isinstance(node, ast.Compare) else []
+        if any("version_info" in ast.unparse(value) for value in compared) and path not in OF_PYTHON_VERSIONS:
+            yield f"{path}:{node.lineno}: compares versions of Python; ask sparkweld.ir.python_rules"
+
+
+def test_two_modules_compare_versions_of_python():
+    none_is_wrong(compared_versions)
+
+
 def late_imports(path: str) -> Iterator[tuple[int, str]]:
     """Yields line and module of each import inside a function."""
     inside = [(function.lineno, function.end_lineno or 0) for function in functions_of(path)]
