@@ -123,8 +123,7 @@ def checks_results(confs: Mapping[str, str | None]) -> bool:
 
 def check_safely(confs: Mapping[str, str | None], udf: str) -> None:
     """Refuses (SW110) conversions of results that are not checked."""
-    if not checks_results(confs):
-        raise refusal("SW110", udf, conf=SAFELY, value=confs.get(SAFELY) or "false", required="true")
+    check_conf({SAFELY: str(checks_results(confs)).lower()}, udf, SAFELY, "true")
 
 
 def check_conf(confs: Mapping[str, str | None], udf: str, name: str, wanted: str) -> None:
