@@ -18,10 +18,10 @@ case "${DATABRICKS_RUNTIME_VERSION:?not a Databricks node}" in
     *) echo "SparkWeld: no line of Spark is known for runtime $DATABRICKS_RUNTIME_VERSION; nothing is installed" >&2; exit 0 ;;
 esac
 
-# the runtimes for machine learning bring Numba; the others need it for the kernels
+# the runtimes for machine learning bring a Numba, which may be too old; the others need it for the kernels
 "$python" -m pip install --quiet --no-deps "$wheel"
-"$python" -c 'import numba' 2>/dev/null ||
-    "$python" -m pip install --quiet --constraint <("$python" -m pip list --format=freeze | grep -i '^numpy==') numba
+"$python" -c 'from importlib.metadata import version as v; from sparkweld.minimums import too_old as t; assert not t({"numba": v("numba")})' 2>/dev/null ||
+    "$python" -m pip install --quiet --constraint <("$python" -m pip list --format=freeze | grep -i '^numpy==') 'numba>=0.62'
 jar=$("$python" -m sparkweld jar --spark "$line")
 cp "$jar" "$jars/.sparkweld.jar.new"
 mv "$jars/.sparkweld.jar.new" "$jars/sparkweld.jar"

@@ -14,10 +14,10 @@ spark_home=${3:-${SPARK_HOME:-}}
 # Only the wheel and Numba, which compiles the kernels: pip must not replace the pyspark, pandas or NumPy of the cluster.
 # `doctor` reports what is missing or too old.
 "$python" -m pip install --quiet --no-deps "$wheel"
-"$python" -c 'import numba' 2>/dev/null || {
+"$python" -c 'from importlib.metadata import version as v; from sparkweld.minimums import too_old as t; assert not t({"numba": v("numba")})' 2>/dev/null || {
     kept=$(mktemp)
     "$python" -m pip list --format=freeze | grep -i '^numpy==' >"$kept" || true
-    "$python" -m pip install --quiet --constraint "$kept" numba
+    "$python" -m pip install --quiet --constraint "$kept" 'numba>=0.62'
     rm "$kept"
 }
 "$python" -m sparkweld install ${spark_home:+--spark-home "$spark_home"}

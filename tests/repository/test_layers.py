@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # The layers, from the lowest one up. A layer may import itself and the layers that are listed before it.
 # A layer is a package, or a subpackage of a large package. Imports inside functions count, too.
 LAYERS = (
-    "sparkweld.base",  # errors and reasons
+    "sparkweld.base",  # errors, reasons and the minimums of packages
     "sparkweld.contract",
     "sparkweld.ir",
     "sparkweld.optimizer",
@@ -112,7 +112,7 @@ def layer_of(module: str) -> str | None:
         return None
     if parts[0] == "jobs" or len(parts) == 1 or parts[1] == "__main__":
         return parts[0]
-    if module.startswith(("sparkweld.errors", "sparkweld.reasons")):
+    if module.startswith(("sparkweld.errors", "sparkweld.reasons", "sparkweld.minimums")):
         return "sparkweld.base"
     return ".".join(next((parts[:n] for n in (3, 2) if ".".join(parts[:n]) in LAYERS), parts[:2]))
 

@@ -44,6 +44,11 @@ def test_the_metadata_has_the_minimums_that_the_service_checks():
     assert found == MINIMUMS
 
 
+def test_the_scripts_for_clusters_install_the_minimum_of_numba():
+    for name in ("install.sh", "databricks-init.sh"):
+        assert f"'numba>={MINIMUMS['numba']}'" in (ROOT / "conf" / "platforms" / name).read_text(), name
+
+
 def test_a_matrix_set_installs_exactly_the_minimums():
     lines = (ROOT / "tests" / "libraries" / "sets" / "oldest.txt").read_text().splitlines()
     pinned = dict(line.split("==") for line in lines if "==" in line)

@@ -13,6 +13,7 @@ refused. tests/udf_compiler/boundary/test_boundary.py runs the worker's own func
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -199,16 +200,9 @@ def _check_pandas(column: str) -> None:
     if int(pd.__version__.partition(".")[0]) > 2:
         raise refusal("SW271", column=column, pandas=f"pandas {pd.__version__}")
     for option in ("future.infer_string", "future.no_silent_downcasting"):
-        if _is_set(option):
-            raise refusal("SW271", column=column, pandas=f"pandas with the option {option}")
-
-
-def _is_set(option: str) -> bool:
-    """Returns an option of pandas; False in versions that do not have it."""
-    try:
-        return bool(pd.get_option(option))
-    except KeyError:
-        return False
+        with suppress(KeyError):  # pandas before 2.1 or 2.2 does not have it
+            if pd.get_option(option):
+                raise refusal("SW271", column=column, pandas=f"pandas with the option {option}")
 
 
 def frame_of_struct(loop: LoopBuilder, fields: Sequence[Field], column: str = "an argument") -> TracedFrame:
