@@ -1,7 +1,7 @@
 """Reads what differs between versions of scikit-learn by feature, so that no translator compares version numbers.
 
-The features are those of the installed library, not of the model: for a model that another version fitted, the library runs its
-own code, which raises where the model lacks an attribute.
+The features are those of the installed library, not of the model. For a model that another version fitted, the library runs its
+own code. That raises where the model lacks an attribute.
 """
 
 from __future__ import annotations

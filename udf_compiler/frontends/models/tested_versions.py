@@ -1,8 +1,8 @@
 """Decides whether translators may follow a model class of the installed library: by its version, or by its source.
 
 `python -m tests.libraries` compares all classes with a set of libraries. Versions with which it found no wrong row are listed
-here. In any other version that is not older than all of these, a class is accepted if its source is that of a listed version:
-`tested_sources.json` has the fingerprints, which `python -m tests.libraries.sources` collects.
+here. In another version that is not older than these, a class is accepted if its source is that of a listed version.
+`tested_sources.json` has the fingerprints of the sources, which `python -m tests.libraries.sources` collects.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from sparkweld.ir.layouts.text_blocks import Analyzer
 from sparkweld.ir.layouts.text_header import CHAR, CHAR_WB, LOG, LONGEST_HASHED, NORM_L1, NORM_L2, ONE, SIGNED, UNSIGNED, WORD
 from sparkweld.ir.ops import StrCall
 from sparkweld.ir.types import STR
+from udf_compiler.frontends.models.by_version import uses
 from udf_compiler.frontends.models.features import Features
 from udf_compiler.frontends.models.sparse_text_features import NORMS, Terms, TextPart
 from udf_compiler.frontends.models.translator import Translator
@@ -126,6 +127,9 @@ class TfidfTransformer(Translator):
 
 def tfidf_steps(model: Any, x: Terms, call: str) -> Terms:
     """Applies a TfidfTransformer to counts."""
+    if hasattr(model, "idf_") and uses(type(model).transform, "_idf_diag"):
+        # Before 1.5, the product with a diagonal matrix reverses the terms of a row, and so the order of additions.
+        refuse("SW814", name=type(model).__name__, attribute="idf_", type="a diagonal matrix, as before scikit-learn 1.5")
     made = replace(x, dtype=np.dtype(np.float64))
     if model.sublinear_tf:
         made = made.step(LOG, call)
