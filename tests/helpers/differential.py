@@ -73,7 +73,12 @@ def run(spark: Any, query: Callable[[], Any], conf: dict[str, str]) -> tuple[Out
         return outcome_of(frame.toArrow), frame
 
 
-def check(
+def check(spark: Any, query: Callable[[], Any], **expected: Any) -> Measured:
+    """Asserts what `checked` does, and returns the metrics alone."""
+    return checked(spark, query, **expected)[0]
+
+
+def checked(
     spark: Any,
     query: Callable[[], Any],
     *,
@@ -82,12 +87,14 @@ def check(
     ulp: int = 0,
     conf: dict[str, str] | None = None,
     rewritten: int | None = None,
-) -> Measured:
+) -> tuple[Measured, Any]:
     """Asserts that `query` has one outcome with SparkWeld off and on, and that the second run is not vacuous.
 
     `refused`: the reason code that must keep the query out of Weld. `deopt`: whether batches must (True) or must not (False)
     deoptimise to Python. None allows both, but some batch must have reached a kernel or a guard. `ulp`: see `differences`.
     `rewritten`: the least number of UDFs rewritten to Spark expressions; none may then remain in Python.
+
+    Returns the metrics of the second run and its executed DataFrame.
     """
     # A case about kernels must not depend on the cost model's choice.
     conf = {**({} if rewritten is not None else {BACKEND: "native"}), **(conf or {})}
@@ -104,7 +111,7 @@ def check(
     else:
         problems += _vacuous(what, actual, deopt)
     assert not problems, "\n".join([*problems, f"{what}", _plan(frame)])
-    return what
+    return what, frame
 
 
 def _vacuous(what: Measured, actual: Outcome, deopt: bool | None) -> list[str]:

@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.functions import pandas_udf
 from pyspark.sql.types import DoubleType, FloatType, IntegerType, LongType, StringType
 
-from tests.helpers.differential import BACKEND, ENABLED, check, run, session_conf
+from tests.helpers.differential import BACKEND, ENABLED, check, checked, run, session_conf
 
 ROWS = 30_000
 NATIVE = {BACKEND: "native", ENABLED: "true"}
@@ -51,8 +51,8 @@ def tops(frame):
 
 def dropped(spark, query, **conf):
     """Checks the query off and on, each row in order; returns the number of dropped rows."""
-    check(spark, query, conf=conf, deopt=None)
-    ((_, out, gone),) = tops(run(spark, query, {**NATIVE, **conf})[1])
+    _, frame = checked(spark, query, conf=conf, deopt=None)
+    ((_, out, gone),) = tops(frame)
     assert out + gone == ROWS
     return gone
 
@@ -138,7 +138,7 @@ def test_limits_at_the_edges(spark, items):
 
 
 def test_partitions_that_are_mostly_empty(spark, items):
-    spread = items.where("n > 0").repartition(200, "n").select("id", score("x").alias("score"))
+    spread = items.where("n > 0").repartition(60, "n").select("id", score("x").alias("score"))
     query = lambda: spread.orderBy(F.desc("score"), "id").limit(500)  # noqa: E731
     alone = run(spark, query, {**NATIVE, "spark.sparkweld.topK.enabled": "false"})[0].rows
     found, frame = run(spark, query, NATIVE)
@@ -196,8 +196,7 @@ def test_the_row_of_an_extreme(spark, items, most):
         lambda: made.groupBy("g").agg(most("id", "s").alias("m")).orderBy("g"),
     ]  # fmt: skip
     for query in queries:
-        check(spark, query, deopt=None)
-        found = tops(run(spark, query, NATIVE)[1])
+        found = tops(checked(spark, query, deopt=None)[1])
         assert len(found) == 1 and found[0][2] > ROWS // 2
     check(spark, lambda: made.where("s is null").groupBy("g").agg(most("id", "s").alias("m")).orderBy("g"), deopt=None)
     check(spark, lambda: made.where("id < 0").agg(most("id", "s").alias("m")), deopt=None)
@@ -211,8 +210,7 @@ def test_other_aggregates_beside_an_extreme_see_all_rows(spark, items):
     ]  # fmt: skip
     for pair in others:
         query = lambda pair=pair: made.agg(pair[0].alias("a"), pair[1].alias("b"))  # noqa: E731
-        check(spark, query, deopt=None)
-        assert tops(run(spark, query, NATIVE)[1]) == []
+        assert tops(checked(spark, query, deopt=None)[1]) == []
 
 
 def test_random_tables_agree(spark, tmp_path):
