@@ -128,19 +128,32 @@ def large(spark, tmp_path_factory):
 JOINED = "joined, up to 32768 rows"
 
 
-@pytest.mark.parametrize("shape", ["files", "partitions", "rows"])
+SHAPES = ["files", "partitions", "rows"]
+
+
+def of_shape(spark, path, shape):
+    table = spark.read.parquet(path)
+    return {"files": table, "partitions": table.repartition(20, "k").cache(), "rows": table.repartition(3, "k")}[shape]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
 def test_batches_are_joined(spark, large, shape):
     """Rows keep their order and pass-through columns; the batches are those of the files, small ones, and empty ones."""
     path, score, features = large
-    table = spark.read.parquet(path)
-    table = {"files": table, "partitions": table.repartition(20, "k").cache(), "rows": table.repartition(3, "k")}[shape]
     with session_conf(spark, NATIVE):
-        scored = table.select("*", score(features).alias("s"), F.length("t").alias("n"))
+        scored = of_shape(spark, path, shape).select("*", score(features).alias("s"), F.length("t").alias("n"))
         what = check(spark, lambda: scored.where("s > 1.5"))
         assert JOINED in plan_of(scored.where("s > 1.5"))
         if shape == "files":
             assert 5 < what.kernel_batches < 20, "of 32 row groups"
             assert len(scored.where("s > 1.5").limit(5).collect()) == 5
+
+
+@pytest.mark.parametrize("shape", [SHAPES[0], *(pytest.param(shape, marks=pytest.mark.nightly) for shape in SHAPES[1:])])
+def test_what_reads_joined_batches(spark, large, shape):
+    path, score, features = large
+    with session_conf(spark, NATIVE):
+        scored = of_shape(spark, path, shape).select("*", score(features).alias("s"), F.length("t").alias("n"))
         check(spark, lambda: scored.where("s > 1.5").groupBy("t").agg(F.count("*"), F.sum("k")).orderBy("t"))
         check(spark, lambda: scored.orderBy(F.desc("s"), "k").limit(20))
 
