@@ -20,7 +20,7 @@ import scipy.sparse
 import scipy.special
 import scipy.stats
 import xgboost
-from pyspark.core.broadcast import Broadcast
+from pyspark import Broadcast
 from pyspark.sql import Row
 from sklearn.linear_model import LinearRegression
 

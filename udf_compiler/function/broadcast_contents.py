@@ -35,7 +35,7 @@ class _Naming(pickle.Unpickler):
     """Reads the number in a pickled broadcast; any other global in the pickle is an error."""
 
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) == ("pyspark.core.broadcast", "_from_id"):
+        if module in ("pyspark.core.broadcast", "pyspark.broadcast") and name == "_from_id":  # Spark 3 has the second
             return _Number
         raise pickle.UnpicklingError(name)
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-from pyspark.core.broadcast import Broadcast, _broadcastRegistry
+from pyspark import Broadcast
 
 from sparkweld.contract.requests import BroadcastFile, PipelineRequest, WorkerDescription
 from udf_compiler.function.module_paths import WorkerPath
 from udf_compiler.function.modules import MODULES
+from udf_compiler.process.spark_line import BROADCASTS
 
 
 def module_path(python: WorkerDescription) -> AbstractContextManager[None]:
@@ -25,15 +26,16 @@ def module_path(python: WorkerDescription) -> AbstractContextManager[None]:
 @contextmanager
 def broadcasts(variables: Iterable[BroadcastFile]) -> Iterator[None]:
     """Fills PySpark's registry of broadcasts with these inside the block; values are read on demand."""
-    before = dict(_broadcastRegistry)
+    registry = BROADCASTS._broadcastRegistry
+    before = dict(registry)
     for variable in variables:
         if variable.path is not None:  # an encrypted one has no path: it remains unknown and is therefore refused
-            _broadcastRegistry[variable.id] = Broadcast(path=variable.path)
+            registry[variable.id] = Broadcast(path=variable.path)
     try:
         yield
     finally:
-        _broadcastRegistry.clear()
-        _broadcastRegistry.update(before)
+        registry.clear()
+        registry.update(before)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
-from pyspark.core.files import SparkFiles
+from pyspark import SparkFiles
 
 from sparkweld.contract.replies import ModelFile
 from sparkweld.contract.requests import FileAccess

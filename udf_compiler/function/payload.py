@@ -13,8 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pyspark import serializers
-from pyspark.core.broadcast import Broadcast
+from pyspark import Broadcast, serializers
 from pyspark.errors import PySparkRuntimeError
 from pyspark.util import fail_on_stopiteration
 

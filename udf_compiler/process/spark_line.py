@@ -6,8 +6,11 @@ compiler follows the newest line; what an older line may convert differently is 
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import dataclass
+from typing import Any
 
+from pyspark import Broadcast
 from pyspark.version import __version__
 
 from sparkweld.errors import Refusal
@@ -52,6 +55,8 @@ def line_of(version: str) -> SparkLine:
     return next((line for line in _LINES if line.name == name), SparkLine(name, compared=False))
 
 
+#: PySpark's module of broadcasts, which Spark 3 has under another name: it is private.
+BROADCASTS: Any = importlib.import_module(Broadcast.__module__)
 #: The line of the workers: the compile service runs in their Python, with their import path.
 LINE = line_of(__version__)
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
-from pyspark.core.broadcast import Broadcast
+from pyspark import Broadcast
 
 from sparkweld.errors import Refusal
 from udf_compiler.frontends.models import loaders

@@ -10,7 +10,6 @@ import zipfile
 import numpy as np
 import pytest
 from pyspark import cloudpickle
-from pyspark.core.broadcast import _broadcastRegistry, _from_id
 from pyspark.sql.types import DoubleType, IntegerType
 from pyspark.util import fail_on_stopiteration
 
@@ -20,6 +19,7 @@ from tests.helpers.answers import worker
 from tests.helpers.compile_requests import payload
 from udf_compiler.function.environment import broadcasts, module_path
 from udf_compiler.function.payload import load_command, name_of, unwrap
+from udf_compiler.process.spark_line import BROADCASTS
 
 
 class _BroadcastHandle:
@@ -29,7 +29,7 @@ class _BroadcastHandle:
         self.number = number
 
     def __reduce__(self):
-        return _from_id, (self.number,)
+        return BROADCASTS._from_id, (self.number,)
 
 
 def _broadcast_file(path, value):
@@ -65,7 +65,7 @@ def test_a_command_above_the_threshold_is_a_broadcast_of_its_bytes(tmp_path):
     with broadcasts([BroadcastFile(id=7, path=path)]):
         command = load_command(cloudpickle.dumps(_BroadcastHandle(7)))
     assert command.function(1.0) == 200_000.0
-    assert 7 not in _broadcastRegistry
+    assert 7 not in BROADCASTS._broadcastRegistry
 
 
 def test_a_broadcast_inside_a_function_is_read_on_request(tmp_path):

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from pyspark import cloudpickle
-from pyspark.core.broadcast import _from_id
 from pyspark.sql.types import LongType
 
 from sparkweld.contract.decoding import MessageError
@@ -27,6 +26,7 @@ from tests.helpers.compile_requests import (
     run_reply,
     udf,
 )
+from udf_compiler.process.spark_line import BROADCASTS
 
 A = np.array([0.5, -1.0, 3.25, 100.0])
 B = np.array([2.0, 0.25, -3.0, 1.0])
@@ -365,7 +365,7 @@ def test_the_size_check_of_kernels_runs():
 
 class _Handle:
     def __reduce__(self):
-        return _from_id, (11,)
+        return BROADCASTS._from_id, (11,)
 
 
 def test_a_large_command_and_a_broadcast_weight_table(tmp_path):
@@ -381,7 +381,7 @@ def test_a_large_command_and_a_broadcast_weight_table(tmp_path):
 
     class Command:
         def __reduce__(self):
-            return _from_id, (12,)
+            return BROADCASTS._from_id, (12,)
 
     reply = compile_pipeline(request(python_step(r=entry), inputs=two), [cloudpickle.dumps(Command())])
     np.testing.assert_array_equal(run_reply(reply, {"a": A, "b": B})["r"], A * 2.0 + B * 3.0 + 5.0)

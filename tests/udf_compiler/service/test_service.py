@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from pyspark.core.broadcast import _from_id
 from pyspark.serializers import CPickleSerializer
 from sklearn.neural_network import MLPRegressor
 
@@ -30,6 +29,7 @@ from sparkweld.contract.requests import read_request
 from sparkweld.ir import ConstantBlock, parse_program
 from sparkweld.reasons import refusal
 from tests.helpers.compile_requests import payload, python_step, request, run_reply, udf
+from udf_compiler.process.spark_line import BROADCASTS
 from udf_compiler.requests.compilation import Compilation
 from udf_compiler.service import server as service_module
 from udf_compiler.service.host import describe_host, llvmlite_library, version_of
@@ -438,7 +438,7 @@ class Named:
         self.number = number
 
     def __reduce__(self) -> Any:
-        return _from_id, (self.number,)
+        return BROADCASTS._from_id, (self.number,)
 
 
 def test_the_reply_cache_is_bounded(monkeypatch):

@@ -7,8 +7,7 @@ import types
 from collections.abc import Sequence
 from typing import Any
 
-from pyspark import cloudpickle
-from pyspark.core.broadcast import Broadcast, _broadcastRegistry, _from_id
+from pyspark import Broadcast, cloudpickle
 
 from sparkweld.cascades import cascade
 from sparkweld.contract.replies import PayloadReply
@@ -16,6 +15,7 @@ from sparkweld.contract.requests import PipelineRequest
 from udf_compiler.backends.cascades.substitution import as_text
 from udf_compiler.function.environment import worker_environment
 from udf_compiler.function.payload import read_broadcast, read_command
+from udf_compiler.process.spark_line import BROADCASTS
 
 
 def full_model(request: PipelineRequest, blobs: Sequence[bytes]) -> PayloadReply:
@@ -58,7 +58,8 @@ class _Undoing(cloudpickle.CloudPickler):  # type: ignore[misc]
         if isinstance(obj, Broadcast):
             if _is_cascade(given := read_broadcast(obj)):
                 return types.SimpleNamespace, (), {"value": self._full(given)}
-            return _from_id, (next(number for number, known in _broadcastRegistry.items() if known is obj),)
+            known = BROADCASTS._broadcastRegistry.items()
+            return BROADCASTS._from_id, (next(number for number, value in known if value is obj),)
         return super().reducer_override(obj)
 
     def _full(self, given: Any) -> Any:

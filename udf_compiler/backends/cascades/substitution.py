@@ -14,8 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pyspark import cloudpickle
-from pyspark.core.broadcast import Broadcast
+from pyspark import Broadcast, cloudpickle
 
 from sparkweld.cascades import cascade, ranker, store
 from sparkweld.cascades.certificate import Certificate

@@ -245,7 +245,8 @@ _FUNCTIONS: dict[str, Callable[[Any, Rebuild], Any]] = {
 }
 
 _PLAIN: dict[str, Any] = {
-    "_io.open": open_, "io.open": open_, "_io.BytesIO": Memory, "pyspark.core.files.SparkFiles": JobFiles,
+    "_io.open": open_, "io.open": open_, "_io.BytesIO": Memory,
+    "pyspark.core.files.SparkFiles": JobFiles, "pyspark.files.SparkFiles": JobFiles,
     "pathlib.Path": FilePath, "pathlib._local.Path": FilePath,
 }  # fmt: skip
 

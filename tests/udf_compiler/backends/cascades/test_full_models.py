@@ -7,8 +7,7 @@ import base64
 import numpy as np
 import pandas as pd
 import pytest
-from pyspark import cloudpickle
-from pyspark.core.broadcast import Broadcast, _broadcastRegistry, _from_id
+from pyspark import Broadcast, cloudpickle
 from pyspark.sql.types import DoubleType, LongType
 from sklearn.ensemble import HistGradientBoostingClassifier
 
@@ -18,6 +17,7 @@ from tests.helpers.answers import full_model
 from tests.helpers.compile_requests import column, payload, python_step, request, udf
 from udf_compiler.backends.cascades import substitution
 from udf_compiler.function.payload import read_command
+from udf_compiler.process.spark_line import BROADCASTS
 
 TYPES = {"double": DoubleType(), "long": LongType()}
 
@@ -41,7 +41,7 @@ class Held(Broadcast):
         self._number, self._value = number, value
 
     def __reduce__(self):
-        return _from_id, (self._number,)
+        return BROADCASTS._from_id, (self._number,)
 
 
 def reply_of(function, kind: str = "long") -> dict:
@@ -74,7 +74,7 @@ def test_cascades_in_broadcasts(made, monkeypatch):
     model, x = made
     held, shift = Held(0, model), Held(1, 0.5)
     for given in (held, shift):
-        monkeypatch.setitem(_broadcastRegistry, given._number, given)
+        monkeypatch.setitem(BROADCASTS._broadcastRegistry, given._number, given)
 
     def label(d: pd.DataFrame) -> pd.Series:
         return pd.Series(held.value.predict(d.assign(a=d["a"] + shift.value)))
