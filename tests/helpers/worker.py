@@ -141,13 +141,13 @@ def _read(batch: pa.RecordBatch, eval_type: int, confs: Mapping[str, str]) -> tu
         _write_confs(message, {"input_type": types})
     elif LINE >= (4, 1) and eval_type == ARROW_BATCHED:
         _write_string(message, types)
-    if LINE < (4, 2):
+    if (4, 0) <= LINE < (4, 2):
         message.write(b"\0")  # no profiler
     write_int(1, message)  # functions
     write_int(len(arguments), message)
     for at in arguments:
         write_int(at, message)
-        if LINE >= (4, 2) or eval_type not in (MAP_PANDAS, MAP_ARROW):
+        if LINE >= (4, 2) or LINE >= (4, 0) and eval_type not in (MAP_PANDAS, MAP_ARROW):
             message.write(b"\0")  # no keyword
     write_int(1, message)  # commands of a chain
     write_long(1, message)  # the profiler's id, from 4.2 on

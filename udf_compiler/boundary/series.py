@@ -184,6 +184,8 @@ def series_of_column(
     if state == "dense":
         value = _demand_valid(loop, value)
     if plain == TS:
+        if not LINE.nanoseconds:
+            raise unsupported("timestamps reach pandas UDFs in another unit", column)
         return datetime_columns.argument(loop, value, spark_type, state, by_pandas)
     if plain == DATE:
         _guard_python_date(loop, value)

@@ -27,6 +27,7 @@ class SparkLine:
     - `plain_values_over_arrow`: a plain UDF over Arrow receives Python values, not the elements of a Series.
     - `converts_by_arrow`: Arrow alone converts the columns of pandas UDFs, except structs with strings or arrays. Otherwise
       pandas completes the conversion: it computes local times, after Arrow has converted to nanoseconds.
+    - `nanoseconds`: timestamps reach pandas UDFs as nanoseconds. Otherwise, their unit depends on the version of pyarrow.
     - `arrow_misfit`: the exception for the result of an Arrow aggregate that the declared type does not hold.
     - `worker_conversions`: PySpark has the functions that the code of worker pipelines and partial aggregates calls.
     """
@@ -37,11 +38,14 @@ class SparkLine:
     checks_results: bool = True
     plain_values_over_arrow: bool = True
     converts_by_arrow: bool = True
+    nanoseconds: bool = True
     arrow_misfit: str = "pyspark.errors.exceptions.base.PySparkRuntimeError"
     worker_conversions: bool = False
 
 
 _LINES = (
+    SparkLine("3.5", casts_results=False, checks_results=False, plain_values_over_arrow=False, converts_by_arrow=False,
+              nanoseconds=False),
     SparkLine("4.0", casts_results=False, checks_results=False, plain_values_over_arrow=False, converts_by_arrow=False),
     SparkLine("4.1", converts_by_arrow=False, arrow_misfit="pyarrow.lib.ArrowInvalid"),
     SparkLine("4.2", arrow_misfit="pyspark.errors.exceptions.base.PySparkTypeError"),
