@@ -41,7 +41,7 @@ finally:
 
 SOURCES = ROOT / "jvm-bridge" / "src" / "main"
 #: The lines of Spark that the bridge is built for.
-LINES = ("4.0", "4.1", "4.2", "4.3")
+LINES = ("3.5", "4.0", "4.1", "4.2", "4.3")
 DEFAULT_OUT = ROOT / "sparkweld" / "_bridge"
 #: Files that the JVM and Python share: name in the jar -> source.
 SHARED = {
@@ -56,10 +56,14 @@ MINIMUM_JAVA = 17
 C_FLAGS = ("-O2", "-ftree-vectorize", "-std=gnu11", "-fPIC", "-shared", "-fvisibility=hidden", "-Wall", "-Wextra",
            "-Werror=implicit")
 C_LIBRARIES = ("-ldl",)
-SCALA_FLAGS = ("-deprecation", "-feature", "-unchecked", "-encoding", "UTF-8", "-release", str(MINIMUM_JAVA),
-               "-Xlint:_,-missing-interpolator,-byname-implicit", "-opt:local",
-               # scalac cannot read InlineInfoAttribute of one of Spark's classes and warns
-               "-Wconf:cat=lint-infer-any:s,msg=InlineInfoAttribute:s")
+SCALA_FLAGS = ("-deprecation", "-feature", "-unchecked", "-encoding", "UTF-8")
+#: By version of Scala. Spark 3 also runs on Java 8: `-release` rejects what Java got later.
+SCALA_VERSION_FLAGS = {
+    "2.12": ("-release", "8", "-Xlint:_,-missing-interpolator,-infer-any", "-opt:l:method", "-Wconf:msg=InlineInfoAttribute:s"),
+    "2.13": ("-release", "17", "-Xlint:_,-missing-interpolator,-byname-implicit", "-opt:local",
+             # scalac cannot read InlineInfoAttribute of one of Spark's classes and warns
+             "-Wconf:cat=lint-infer-any:s,msg=InlineInfoAttribute:s"),
+}
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 INSTALL_LINE = "sudo apt-get install -y openjdk-17-jdk-headless gcc libc6-dev"
 
@@ -173,7 +177,7 @@ def _find_pyspark(line: str | None) -> dict[str, object]:
         jars, version = spark_jars.of_line(line)
         return {"jars": jars, "pyspark_version": version}
     if installed is None:
-        raise BuildError(f"pyspark: {sys.executable} cannot import it (pip install 'pyspark>=4.0,<4.4')")
+        raise BuildError(f"pyspark: {sys.executable} cannot import it (pip install 'pyspark>=3.5,<4.4')")
     jars, version = installed
     if not version.startswith(tuple(f"{known}." for known in LINES)):
         raise BuildError(f"pyspark {version}: the bridge is built for Spark {', '.join(LINES)}; install one of these")
@@ -209,10 +213,15 @@ def source_folders(line: str) -> list[pathlib.Path]:
     """Returns the folders of Scala sources for one line of Spark: the common one, and those whose names cover the line.
 
     `spark-4` covers all lines of Spark 4, and `spark-4.1` one line. `spark-4.1+` covers this line and all later ones,
-    `spark-4.0-4.2` the lines from the first to the last.
+    `spark-4.0-4.2` the lines from the first to the last. `scala-2.12` belongs to the lines with this version of Scala.
     """
-    folders = (path for path in SOURCES.glob("spark-*") if _covers(path.name.removeprefix("spark-"), line))
-    return [SOURCES / "scala", *sorted(folders)]
+    folders = [path for path in SOURCES.glob("spark-*") if _covers(path.name.removeprefix("spark-"), line)]
+    return [SOURCES / "scala", *sorted([*folders, *SOURCES.glob(f"scala-{scala_of(line)}")])]
+
+
+def scala_of(line: str) -> str:
+    """Returns the version of Scala in pip's pyspark of a line, which decides the flags of the compiler."""
+    return "2.12" if _covers("3", line) else "2.13"
 
 
 def _covers(lines: str, line: str) -> bool:
@@ -278,7 +287,8 @@ def _compile_scala(tools: Toolchain, scala: Sequence[pathlib.Path], work: pathli
     classes = work / "classes"
     classes.mkdir()
     if scala:
-        scalac([*SCALA_FLAGS, "-d", str(classes), *map(str, scala)], tools, "the Scala sources")
+        flags = [*SCALA_FLAGS, *SCALA_VERSION_FLAGS[scala_of(tools.line)]]
+        scalac([*flags, "-d", str(classes), *map(str, scala)], tools, "the Scala sources")
     return classes
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from sparkweld.errors import UserError
 
 #: The lines of Spark that the plugin runs on. Each has its own jar.
-LINES = ("4.0", "4.1", "4.2", "4.3")
+LINES = ("3.5", "4.0", "4.1", "4.2", "4.3")
 JAR_NAME = "sparkweld.jar"
 SHIM_NAME = "libsparkweld_jni.so"
 PLUGIN_CLASS = "io.sparkweld.SparkWeldPlugin"
@@ -71,9 +71,15 @@ def spark_home(explicit: str | os.PathLike[str] | None = None) -> Path:
 
 
 def spark_version(home: Path) -> str:
-    """Returns the version in the name of Spark's core jar, such as `4.3.0` or `4.0.1-amzn-0`."""
+    """Returns the version in the name of Spark's core jar, such as `4.3.0` or `4.0.1-amzn-0`.
+
+    Raises UserError for Spark 3 with Scala 2.13: the plugin's jar for Spark 3 needs Scala 2.12, as most distributions have it.
+    """
     core = sorted((home / "jars").glob("spark-core_*.jar"))[0]
-    return core.stem.removeprefix("spark-core_").partition("-")[2]
+    scala, _, version = core.stem.removeprefix("spark-core_").partition("-")
+    if version.startswith("3.") and scala != "2.12":
+        raise UserError(f"SparkWeld does not run on Spark {version} with Scala {scala}. Use Spark {version} with Scala 2.12.")
+    return version
 
 
 def installed_jar(home: Path) -> Path | None:

@@ -1,5 +1,7 @@
 package io.sparkweld
 
+import java.util.{Collections, WeakHashMap}
+
 import io.sparkweld.rules.{AggregateRule, CascadeRule, ExpressionRule, ImpliedFilters, JoinBounds, LateMaterialization}
 import io.sparkweld.rules.{OffHeapScans, Patient, RankingRule, RowBatchesRule, SortedCalls, TopRowsRule, UnreadArguments, WeldRule}
 
@@ -39,8 +41,11 @@ import org.apache.spark.sql.execution.{ColumnarRule, SparkPlan}
  * The builders do no work, because Spark calls them for every query. No rule does anything unless the plugin's driver half runs.
  */
 class SparkWeldExtensions extends SparkSessionExtensionsProvider {
-  /** Adds the rules, unless this is a Spark that the jar was not built for: it may lack their classes. */
-  override def apply(extensions: SparkSessionExtensions): Unit = if (BuiltFor.supports(SPARK_VERSION)) {
+  /** Adds the rules, once. On a Spark that the jar was not built for, it adds none: that Spark may lack their classes. */
+  override def apply(extensions: SparkSessionExtensions): Unit =
+    if (BuiltFor.supports(SPARK_VERSION) && SparkWeldExtensions.isNew(extensions)) add(extensions)
+
+  private def add(extensions: SparkSessionExtensions): Unit = {
     CurrentSpark.injectRuleBeforeOptimizer(extensions, _ => new Patient(CascadeRule))
     CurrentSpark.injectRuleBeforeOptimizer(extensions, _ => SortedCalls)
     CurrentSpark.injectRuleBeforeOptimizer(extensions, _ => new Patient(RankingRule))
@@ -57,6 +62,10 @@ class SparkWeldExtensions extends SparkSessionExtensionsProvider {
 }
 
 object SparkWeldExtensions {
+  private val known = Collections.synchronizedMap(new WeakHashMap[SparkSessionExtensions, java.lang.Boolean])
+
+  private def isNew(extensions: SparkSessionExtensions): Boolean = known.putIfAbsent(extensions, true) == null
+
   private val aroundTransitions: ColumnarRule = new ColumnarRule {
     override def preColumnarTransitions: Rule[SparkPlan] = new Patient(WeldRule)
     override def postColumnarTransitions: Rule[SparkPlan] = plan => OffHeapScans(RowBatchesRule(TopRowsRule(plan)))

@@ -37,7 +37,8 @@ class SparkWeldPlugin extends SparkPlugin {
     val supported = BuiltFor.supports(SPARK_VERSION)
     if (warn && !supported) {
       LoggerFactory.getLogger("io.sparkweld.SparkWeld").warn("SparkWeld: this jar supports Spark " + BuiltFor.line +
-        ".x only and does nothing on Spark " + SPARK_VERSION + ". `python -m sparkweld jar --spark VERSION` prints the jar for another line.")
+        ".x with Scala " + BuiltFor.scalaLine + " only and does nothing on Spark " + SPARK_VERSION + " with Scala " +
+        BuiltFor.loadedScala + ". `python -m sparkweld jar --spark VERSION` prints the jar for another line.")
     }
     supported
   }
@@ -64,6 +65,7 @@ final class SparkWeldDriverPlugin extends DriverPlugin with Logging {
     if (SparkWeldConf.ExplainEnabled.get(conf)) {
       CurrentSpark.appendToList(context, "spark.sql.extendedExplainProviders", classOf[WeldExplain].getName)
     }
+    CurrentSpark.loadExtensions(context, classOf[SparkWeldExtensions])
     val compiler = new Compiler(conf)
     val made = new WeldDriver(compiler, new FormServer(compiler, SparkWeldConf.ObjectTimeout.get(conf)))
     half = Some(made)

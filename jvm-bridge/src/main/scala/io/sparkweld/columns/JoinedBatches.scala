@@ -1,4 +1,5 @@
-package io.sparkweld.columns
+package io.sparkweld
+package columns
 
 import scala.collection.mutable.ArrayBuffer
 
@@ -29,7 +30,7 @@ final class JoinedBatches(input: Iterator[ColumnarBatch], types: Seq[DataType], 
   private val strings = new ByteStore
   private var stringBytes = 0L
   private val ends = ArrayBuffer.empty[Int] // of the batches joined in the last one
-  private var parts = Iterator.empty[ColumnarBatch]
+  private var parts: Iterator[ColumnarBatch] = Iterator.empty
   private var waiting = Option.empty[ColumnarBatch] // of the input
   private var before = 0L
   private var joins = true

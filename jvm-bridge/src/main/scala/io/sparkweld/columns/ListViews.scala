@@ -1,4 +1,5 @@
-package io.sparkweld.columns
+package io.sparkweld
+package columns
 
 import org.apache.spark.sql.types._
 import org.apache.spark.sql.vectorized.{ColumnarArray, ColumnarMap, ColumnVector}

@@ -1,4 +1,5 @@
-package io.sparkweld.columns
+package io.sparkweld
+package columns
 
 import org.apache.arrow.memory.ArrowBuf
 import org.apache.spark.sql.vectorized.{ArrowColumnVector, ColumnVector}

@@ -1,4 +1,5 @@
-package io.sparkweld.columns
+package io.sparkweld
+package columns
 
 import io.sparkweld.nativelib.Shim
 

@@ -1,8 +1,10 @@
-package io.sparkweld.columns
+package io.sparkweld
+package columns
 
 import scala.collection.mutable.ArrayBuffer
 
 import io.sparkweld.nativelib.NoMemory
+import io.sparkweld.spark.{CurrentSpark, IntervalGetter}
 
 import org.apache.spark.sql.catalyst.expressions.UnsafeRow
 import org.apache.spark.sql.types._
@@ -82,7 +84,7 @@ private[columns] final class RowBlock(val fields: Int, capacity: Int) extends Au
 
 /** Exposes a field of the rows of a block. */
 private[columns] final class RowColumnVector(val block: RowBlock, dataType: DataType, val ordinal: Int)
-  extends ColumnVector(dataType) {
+  extends IntervalGetter(dataType) {
 
   /** Does nothing: the block owns the memory. */
   override def close(): Unit = ()
@@ -101,7 +103,7 @@ private[columns] final class RowColumnVector(val block: RowBlock, dataType: Data
   override def getDecimal(row: Int, precision: Int, scale: Int): Decimal = block(row).getDecimal(ordinal, precision, scale)
   override def getUTF8String(row: Int): UTF8String = block(row).getUTF8String(ordinal)
   override def getBinary(row: Int): Array[Byte] = block(row).getBinary(ordinal)
-  override def getInterval(row: Int): CalendarInterval = block(row).getInterval(ordinal)
+  override protected def interval(row: Int): CalendarInterval = block(row).getInterval(ordinal)
 
   override def getArray(row: Int): ColumnarArray = throw new UnsupportedOperationException("an array of a block of rows")
   override def getMap(row: Int): ColumnarMap = throw new UnsupportedOperationException("a map of a block of rows")
@@ -113,7 +115,8 @@ private[columns] object RowColumnVector {
   /** Whether a column of this type can read from rows: a column vector has a single getter for it. */
   def supports(dataType: DataType): Boolean = dataType match {
     case BooleanType | ByteType | ShortType | IntegerType | LongType | FloatType | DoubleType | DateType | TimestampType |
-        TimestampNTZType | BinaryType | CalendarIntervalType | NullType => true
+        TimestampNTZType | BinaryType | NullType => true
+    case CalendarIntervalType => !CurrentSpark.intervalsNeedChildren
     case _: StringType | _: DecimalType | _: DayTimeIntervalType | _: YearMonthIntervalType => true
     case _ => false
   }

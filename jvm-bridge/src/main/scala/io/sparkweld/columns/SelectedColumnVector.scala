@@ -1,4 +1,5 @@
-package io.sparkweld.columns
+package io.sparkweld
+package columns
 
 import io.sparkweld.spark.ForwardingColumnVector
 
@@ -66,7 +67,7 @@ final class SelectedColumnVector(selection: SelectionBuffer) extends ForwardingC
     base.getDecimal(selection(row), precision, scale)
   override def getUTF8String(row: Int): UTF8String = base.getUTF8String(selection(row))
   override def getBinary(row: Int): Array[Byte] = base.getBinary(selection(row))
-  override def getInterval(row: Int): CalendarInterval = base.getInterval(selection(row))
+  override protected def interval(row: Int): CalendarInterval = base.getInterval(selection(row))
 
   /**
    * Returns a child. One whose rows are this column's rows is shown through the selection too: ColumnarRow and getVariant read it

@@ -1,4 +1,5 @@
-package io.sparkweld.compile
+package io.sparkweld
+package compile
 
 import io.sparkweld.contract
 import io.sparkweld.contract.{ModelFile, VectorShape}

@@ -1,4 +1,5 @@
-package io.sparkweld.compile
+package io.sparkweld
+package compile
 
 /**
  * Limits the CPU time that a child process uses from now on.

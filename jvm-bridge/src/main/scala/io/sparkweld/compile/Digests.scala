@@ -1,8 +1,10 @@
-package io.sparkweld.compile
+package io.sparkweld
+package compile
 
 import java.lang.ref.WeakReference
 import java.security.MessageDigest
-import java.util.HexFormat
+
+import io.sparkweld.host.Hexadecimal
 
 /**
  * Computes SHA-256 digests of payloads, once per object.
@@ -16,7 +18,7 @@ object Digests {
   def of(bytes: Array[Byte]): String = {
     val key = new Same(bytes)
     arrays.get(key).getOrElse {
-      val made = HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(bytes))
+      val made = Hexadecimal.of(MessageDigest.getInstance("SHA-256").digest(bytes))
       arrays.put(key, made)
       made
     }

@@ -1,4 +1,5 @@
-package io.sparkweld.compile
+package io.sparkweld
+package compile
 
 import io.sparkweld.nativelib.NativeRuntime
 import io.sparkweld.support.Refusal

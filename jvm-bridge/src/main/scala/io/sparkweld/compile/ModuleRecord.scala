@@ -1,4 +1,5 @@
-package io.sparkweld.compile
+package io.sparkweld
+package compile
 
 import java.io.IOException
 import java.nio.file.{Files, Path, Paths}
@@ -34,6 +35,7 @@ object ModuleRecord {
 
   /** Returns size and time of a file; -1 when there is none. */
   private[compile] def state(path: Path): (Long, Long) =
-    try (Files.size(path), Files.getLastModifiedTime(path).to(TimeUnit.NANOSECONDS))
-    catch { case _: IOException => (-1L, -1L) }
+    try {
+      (Files.size(path), Files.getLastModifiedTime(path).to(TimeUnit.NANOSECONDS))
+    } catch { case _: IOException => (-1L, -1L) }
 }

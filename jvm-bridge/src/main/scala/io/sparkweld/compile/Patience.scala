@@ -1,4 +1,5 @@
-package io.sparkweld.compile
+package io.sparkweld
+package compile
 
 /**
  * Decides how long a query waits for the compile service: at most the time that a kernel may save.

@@ -1,14 +1,15 @@
-package io.sparkweld.compile
+package io.sparkweld
+package compile
 
 import java.io.File
 import java.nio.charset.StandardCharsets.UTF_8
 import java.security.MessageDigest
-import java.util.HexFormat
 
 import scala.collection.immutable.SortedMap
 
 import io.sparkweld.SparkWeldConf
 import io.sparkweld.contract.{CompileRequest, Encoder, ModelFile}
+import io.sparkweld.host.Hexadecimal
 
 /**
  * Represents a chain of plan nodes as a request to the compile service.
@@ -29,7 +30,7 @@ final case class PipelineRequest(service: ServiceCommand, message: CompileReques
     service.environment.toSeq.sorted.foreach { case (name, value) => add(s"$name=$value".getBytes(UTF_8)) }
     add(Encoder.bytes(message))
     blobs.foreach(blob => add(Digests.of(blob).getBytes(UTF_8)))
-    HexFormat.of().formatHex(digest.digest())
+    Hexadecimal.of(digest.digest())
   }
 
   /** Identifies the request's functions, regardless of columns and `op`; the request itself when it has no Python functions. */

@@ -1,10 +1,12 @@
-package io.sparkweld.compile
+package io.sparkweld
+package compile
 
 import java.util.concurrent.{CompletableFuture, ConcurrentHashMap, ExecutionException, Executors, TimeUnit, TimeoutException}
 import java.util.concurrent.atomic.{AtomicBoolean, AtomicLong}
 import java.util.concurrent.locks.ReentrantLock
 
 import io.sparkweld.contract.{Constants, Decoder, HelloReply}
+import io.sparkweld.host.Later
 import io.sparkweld.support.{Refusal, WarnOnce}
 
 import org.apache.spark.SparkConf
@@ -106,7 +108,7 @@ final class ServiceClient(command: ServiceCommand, conf: SparkConf) extends Logg
   /** Starts a child as soon as the back-off allows, so that the next request need not wait for its start. */
   private def startAnew(): Unit = {
     val wait = math.max(backOffUntil - System.nanoTime(), 0L)
-    CompletableFuture.delayedExecutor(wait, TimeUnit.NANOSECONDS, ServiceClient.threads).execute { () =>
+    Later.run(wait, TimeUnit.NANOSECONDS, ServiceClient.threads) { () =>
       if (!closed) greet().whenComplete { (_, problem) =>
         if (problem != null) logDebug(s"SparkWeld: the compile service does not start again: ${problem.getMessage}")
       }

@@ -1,4 +1,5 @@
-package io.sparkweld.compile
+package io.sparkweld
+package compile
 
 import java.io.{BufferedInputStream, BufferedOutputStream, InputStreamReader}
 import java.io.{DataInputStream, DataOutputStream, IOException}
@@ -12,7 +13,7 @@ import scala.collection.mutable
 import scala.util.control.NonFatal
 
 import io.sparkweld.contract.{Envelope, PlainRequest}
-import io.sparkweld.host.{PythonLaunch, SafeFiles}
+import io.sparkweld.host.{Processes, PythonLaunch, SafeFiles}
 
 import org.apache.spark.internal.Logging
 
@@ -44,7 +45,7 @@ final class ServiceProcess(python: String, variables: Map[String, String]) exten
   /** Digests of the payloads that the child has received. Only the holder of the turn reads and changes it. */
   val known: mutable.Set[String] = mutable.HashSet.empty
 
-  def pid: Long = process.pid()
+  def pid: Long = Processes.pid(process)
 
   def isAlive: Boolean = ended.isEmpty && process.isAlive
 
@@ -72,14 +73,11 @@ final class ServiceProcess(python: String, variables: Map[String, String]) exten
     }
 
   /** Returns the CPU time of all threads of the child so far, or its age where the system does not report CPU time. */
-  def cpuMs: Long = {
-    val used = process.toHandle.info().totalCpuDuration()
-    if (used.isPresent) used.get.toMillis else ageMs
-  }
+  def cpuMs: Long = Processes.cpuMs(process).getOrElse(ageMs)
 
   /** Whether a signal has stopped the child, so that it cannot work. */
   def isStopped: Boolean =
-    try Files.readString(Paths.get(s"/proc/$pid/stat")).replaceFirst("(?s).*\\)\\s*", "").toLowerCase(Locale.ROOT).startsWith("t")
+    try new String(Files.readAllBytes(Paths.get(s"/proc/$pid/stat")), UTF_8).replaceFirst("(?s).*\\)\\s*", "").toLowerCase(Locale.ROOT).startsWith("t")
     catch { case _: IOException => false } // it has ended, or there is no /proc
 
   private def send(

@@ -1,4 +1,5 @@
-package io.sparkweld.compile
+package io.sparkweld
+package compile
 
 import java.util.LinkedHashMap
 import java.util.concurrent.{CompletableFuture, ExecutionException}

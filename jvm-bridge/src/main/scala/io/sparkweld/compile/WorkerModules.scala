@@ -1,16 +1,17 @@
-package io.sparkweld.compile
+package io.sparkweld
+package compile
 
 import java.io.{File, IOException}
 import java.nio.charset.StandardCharsets.UTF_8
 import java.nio.file.{Path, Paths}
 import java.util.{List => JList, Map => JMap}
-import java.util.concurrent.{CompletableFuture, TimeUnit}
+import java.util.concurrent.TimeUnit
 
 import scala.jdk.CollectionConverters._
 
 import io.sparkweld.SparkWeldRuntime
 import io.sparkweld.contract.{Decoder, Encoder, UserModule}
-import io.sparkweld.host.{PythonLaunch, SafeFiles}
+import io.sparkweld.host.{Later, PythonLaunch, SafeFiles}
 import io.sparkweld.support.Refusal
 
 
@@ -148,12 +149,12 @@ object WorkerModules {
   }
 
   private def run(python: String, variables: Map[String, String], folder: Path, request: Array[Byte]): Found = {
-    val process = PythonLaunch.builder(python, Seq("-c", script), variables, folder).redirectError(ProcessBuilder.Redirect.DISCARD).start()
+    val process = PythonLaunch.builder(python, Seq("-c", script), variables, folder).redirectError(new File("/dev/null")).start()
     try {
       val input = process.getOutputStream
       try input.write(request)
       finally input.close()
-      CompletableFuture.delayedExecutor(LimitSeconds, TimeUnit.SECONDS).execute(() => process.destroyForcibly())
+      Later.run(LimitSeconds, TimeUnit.SECONDS, Later.Here)(() => process.destroyForcibly())
       val output = process.getInputStream.readAllBytes()
       process.waitFor()
       if (process.exitValue() != 0) throw new IOException(s"$python failed (exit ${process.exitValue()}) when asked for its modules")

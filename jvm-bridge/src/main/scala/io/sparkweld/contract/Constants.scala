@@ -1,4 +1,5 @@
-package io.sparkweld.contract
+package io.sparkweld
+package contract
 
 import scala.util.control.NonFatal
 

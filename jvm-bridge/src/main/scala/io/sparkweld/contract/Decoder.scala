@@ -1,10 +1,11 @@
-package io.sparkweld.contract
-
-import java.util.HexFormat
+package io.sparkweld
+package contract
 
 import scala.jdk.CollectionConverters._
 import scala.reflect.ClassTag
 import scala.util.control.NoStackTrace
+
+import io.sparkweld.host.Hexadecimal
 
 import com.fasterxml.jackson.databind.JsonNode
 
@@ -51,7 +52,7 @@ object Decoder {
     json => if (json.isIntegralNumber && json.canConvertToLong) json.longValue else fail(json, "an integer of 64 bits")
   implicit val double: Decoder[Double] = json => if (json.isNumber) json.doubleValue else fail(json, "a number")
   implicit val node: Decoder[JsonNode] = json => if (json.isMissingNode) fail(json, "present") else json
-  implicit val hex: Decoder[Hex] = bytes("hexadecimal", text => new Hex(HexFormat.of().parseHex(text)))
+  implicit val hex: Decoder[Hex] = bytes("hexadecimal", text => new Hex(Hexadecimal.parse(text)))
   implicit val base64: Decoder[Base64] = bytes("base64", text => new Base64(java.util.Base64.getDecoder.decode(text)))
 
   implicit def option[T](implicit decoder: Decoder[T]): Decoder[Option[T]] =

@@ -1,4 +1,5 @@
-package io.sparkweld.contract
+package io.sparkweld
+package contract
 
 /** Names a question about the functions of a request, and the class of its answer. */
 final class Operation[R] private (val name: String)(implicit val decoder: Decoder[R])

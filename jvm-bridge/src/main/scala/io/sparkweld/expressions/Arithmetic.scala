@@ -1,4 +1,7 @@
-package io.sparkweld.expressions
+package io.sparkweld
+package expressions
+
+import io.sparkweld.spark.NullPropagating
 
 import org.apache.spark.sql.catalyst.expressions._
 import org.apache.spark.sql.catalyst.expressions.codegen.{CodegenContext, ExprCode}
@@ -8,9 +11,8 @@ import org.apache.spark.sql.types.{DataType, DoubleType}
  * Divides floats by IEEE 754, as Java and NumPy do: a zero divisor yields an infinity or NaN. Spark's Divide yields NULL or
  * raises. Both operands have the same type.
  */
-final case class IeeeDivide(left: Expression, right: Expression) extends BinaryExpression {
+final case class IeeeDivide(left: Expression, right: Expression) extends BinaryExpression with NullPropagating {
   override def dataType: DataType = left.dataType
-  override def nullIntolerant: Boolean = true
   override def prettyName: String = "ieee_divide"
 
   override protected def nullSafeEval(a: Any, b: Any): Any = (a, b) match {
@@ -29,9 +31,8 @@ final case class IeeeDivide(left: Expression, right: Expression) extends BinaryE
  * Rounds a double to a whole double, as C's `floor`, `ceil` and `trunc` do. It keeps the sign of a zero, NaN and infinities;
  * Spark's floor and ceil return integers.
  */
-final case class RoundToWhole(child: Expression, direction: String) extends UnaryExpression {
+final case class RoundToWhole(child: Expression, direction: String) extends UnaryExpression with NullPropagating {
   override def dataType: DataType = DoubleType
-  override def nullIntolerant: Boolean = true
   override def prettyName: String = direction
 
   override protected def nullSafeEval(value: Any): Any = RoundToWhole.round(value.asInstanceOf[Double], direction)
@@ -56,10 +57,9 @@ object RoundToWhole {
 }
 
 /** Replaces NaN by NULL, as PySpark does for a NumPy result. */
-final case class NullIfNaN(child: Expression) extends UnaryExpression {
+final case class NullIfNaN(child: Expression) extends UnaryExpression with NullPropagating {
   override def dataType: DataType = child.dataType
   override def nullable: Boolean = true
-  override def nullIntolerant: Boolean = true
   override def prettyName: String = "null_if_nan"
 
   override protected def nullSafeEval(value: Any): Any = value match {

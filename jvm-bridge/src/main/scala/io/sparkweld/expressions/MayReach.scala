@@ -1,4 +1,5 @@
-package io.sparkweld.expressions
+package io.sparkweld
+package expressions
 
 import io.sparkweld.plan.Threshold
 

@@ -1,4 +1,5 @@
-package io.sparkweld.expressions
+package io.sparkweld
+package expressions
 
 import org.apache.spark.sql.catalyst.expressions.Expression
 import org.apache.spark.sql.catalyst.expressions.aggregate.CentralMomentAgg

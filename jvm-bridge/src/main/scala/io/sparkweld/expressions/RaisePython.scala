@@ -1,6 +1,7 @@
-package io.sparkweld.expressions
+package io.sparkweld
+package expressions
 
-import io.sparkweld.spark.CurrentSpark
+import io.sparkweld.spark.{CurrentSpark, Throwing}
 
 import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.catalyst.expressions.LeafExpression
@@ -14,9 +15,8 @@ import org.apache.spark.sql.types.DataType
  * `error` is "<class>: <message>", as Python writes it. It is placed in a branch that only such rows take; like Spark's own
  * RaiseError it is never folded.
  */
-final case class RaisePython(error: String, dataType: DataType) extends LeafExpression {
+final case class RaisePython(error: String, dataType: DataType) extends LeafExpression with Throwing {
   override def nullable: Boolean = true
-  override lazy val throwable: Boolean = true
   override def prettyName: String = "raise_python"
 
   override def eval(input: InternalRow): Any = throw CurrentSpark.pythonException(error)

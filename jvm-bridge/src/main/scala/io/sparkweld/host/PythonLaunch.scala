@@ -1,4 +1,5 @@
-package io.sparkweld.host
+package io.sparkweld
+package host
 
 import java.io.File
 import java.nio.file.{Files, Path, Paths}

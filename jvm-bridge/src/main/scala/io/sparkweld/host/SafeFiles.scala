@@ -1,4 +1,5 @@
-package io.sparkweld.host
+package io.sparkweld
+package host
 
 import java.io.{IOException, UncheckedIOException}
 import java.nio.file.{Files, LinkOption, Path, Paths}

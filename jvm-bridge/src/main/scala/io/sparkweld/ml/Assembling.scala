@@ -1,4 +1,5 @@
-package io.sparkweld.ml
+package io.sparkweld
+package ml
 
 /** Describes VectorAssembler, Interaction, and the functions that convert between vectors and arrays. */
 private[ml] object Assembling {

@@ -1,4 +1,5 @@
-package io.sparkweld.ml
+package io.sparkweld
+package ml
 
 /** Describes StringIndexer, OneHotEncoder and Bucketizer: values to category numbers, and these to indicators. */
 private[ml] object Categories {

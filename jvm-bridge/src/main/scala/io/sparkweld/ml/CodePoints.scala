@@ -1,4 +1,5 @@
-package io.sparkweld.ml
+package io.sparkweld
+package ml
 
 import java.util.Locale
 import java.util.concurrent.ConcurrentHashMap
@@ -26,10 +27,12 @@ private[ml] object CodePoints {
   /** The code points whose lower case differs, each followed by it, or by -1 when it is more than one code point. */
   lazy val lower: Array[Int] =
     all.flatMap { code =>
-      val made = Character.toString(code).toLowerCase(Locale.ROOT)
+      val made = stringOf(code).toLowerCase(Locale.ROOT)
       val single = if (made.codePointCount(0, made.length) == 1) made.codePointAt(0) else -1
       if (single == code) Nil else Seq(code, single)
     }.toArray
+
+  private def stringOf(code: Int) = new String(Character.toChars(code))
 
   private def all: Iterator[Int] =
     (0 to Character.MAX_CODE_POINT).iterator.filterNot(code => code >= Character.MIN_SURROGATE && code <= Character.MAX_SURROGATE)
@@ -39,7 +42,7 @@ private[ml] object CodePoints {
     val ends = ArrayBuffer.empty[Int]
     var inside = false
     all.foreach { code =>
-      if (matcher.reset(Character.toString(code)).matches() != inside) {
+      if (matcher.reset(stringOf(code)).matches() != inside) {
         ends += code
         inside = !inside
       }

@@ -1,4 +1,5 @@
-package io.sparkweld.ml
+package io.sparkweld
+package ml
 
 import org.apache.spark.ml.classification.{LinearSVCModel, LogisticRegressionModel}
 import org.apache.spark.ml.linalg.{Matrix, SparseMatrix}

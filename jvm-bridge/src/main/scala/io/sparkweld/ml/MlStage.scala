@@ -1,4 +1,5 @@
-package io.sparkweld.ml
+package io.sparkweld
+package ml
 
 import java.nio.{ByteBuffer, ByteOrder}
 

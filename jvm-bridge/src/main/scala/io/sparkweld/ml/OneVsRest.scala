@@ -1,4 +1,5 @@
-package io.sparkweld.ml
+package io.sparkweld
+package ml
 
 import org.apache.spark.sql.catalyst.expressions._
 import org.apache.spark.sql.catalyst.expressions.objects.StaticInvoke

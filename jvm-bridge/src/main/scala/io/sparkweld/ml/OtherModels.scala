@@ -1,4 +1,5 @@
-package io.sparkweld.ml
+package io.sparkweld
+package ml
 
 import org.apache.spark.ml.classification.{MultilayerPerceptronClassificationModel, NaiveBayesModel}
 import org.apache.spark.ml.clustering.KMeansModel

@@ -1,4 +1,5 @@
-package io.sparkweld.ml
+package io.sparkweld
+package ml
 
 import scala.collection.immutable.ListMap
 import scala.collection.mutable
@@ -33,5 +34,5 @@ final class StageTable(blob: Array[Byte] => Int) {
   }
 
   /** Returns the descriptions, by number. */
-  def descriptions: Seq[StageDescription] = described.toSeq
+  def descriptions: Seq[StageDescription] = described.toList
 }

@@ -1,4 +1,5 @@
-package io.sparkweld.nativelib
+package io.sparkweld
+package nativelib
 
 /**
  * Calls a linked kernel: `void kernel(const int64_t *columns, int64_t n, int64_t *result)`.

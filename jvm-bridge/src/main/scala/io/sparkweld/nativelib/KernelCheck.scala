@@ -1,4 +1,5 @@
-package io.sparkweld.nativelib
+package io.sparkweld
+package nativelib
 
 import java.io.IOException
 import java.nio.file.{Files, Paths}

@@ -1,4 +1,5 @@
-package io.sparkweld.nativelib
+package io.sparkweld
+package nativelib
 
 import java.io.{File, IOException}
 import java.nio.charset.StandardCharsets.UTF_8

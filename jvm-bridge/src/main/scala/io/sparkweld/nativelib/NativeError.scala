@@ -1,4 +1,5 @@
-package io.sparkweld.nativelib
+package io.sparkweld
+package nativelib
 
 /**
  * Reports that the native half cannot be used or refused a call.

@@ -1,13 +1,13 @@
-package io.sparkweld.nativelib
+package io.sparkweld
+package nativelib
 
 import java.nio.charset.StandardCharsets.UTF_8
 import java.nio.file.{Files, Paths}
 import java.security.MessageDigest
-import java.util.HexFormat
 
 import scala.collection.mutable
 
-import io.sparkweld.host.SafeFiles
+import io.sparkweld.host.{Hexadecimal, SafeFiles}
 
 /**
  * Links object code into this process with the LLJIT of llvmlite's shared library.
@@ -22,7 +22,7 @@ final class NativeRuntime private (handle: Long, val llvmlitePath: String) {
   val cpu: String = {
     val features = NativeRuntime.flatten(Shim.cpuFeatures(handle))
     val digest = MessageDigest.getInstance("SHA-256").digest(features.getBytes(UTF_8))
-    s"${Shim.cpuName(handle)}|${HexFormat.of().formatHex(digest).take(16)}"
+    s"${Shim.cpuName(handle)}|${Hexadecimal.of(digest).take(16)}"
   }
 
   /** Returns the number of kernels made by [[link]] and not closed yet. */

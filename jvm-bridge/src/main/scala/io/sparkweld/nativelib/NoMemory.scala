@@ -1,4 +1,5 @@
-package io.sparkweld.nativelib
+package io.sparkweld
+package nativelib
 
 /**
  * Reports that a task's native allocation failed.

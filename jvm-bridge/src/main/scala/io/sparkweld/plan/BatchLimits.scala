@@ -1,7 +1,8 @@
-package io.sparkweld.plan
+package io.sparkweld
+package plan
 
 import io.sparkweld.columns.{RegroupedBatches, RowColumns}
-import io.sparkweld.spark.{ArrowSize, CurrentSpark, PythonCall}
+import io.sparkweld.spark.{CurrentSpark, PythonCall}
 
 import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.catalyst.expressions.{Attribute, Expression, UnsafeProjection, UnsafeRow}
@@ -97,7 +98,7 @@ private[plan] final class BatchMeter(limits: BatchLimits, input: Seq[Attribute])
   private lazy val project = UnsafeProjection.create(limits.sent, input)
   private val strings = limits.sent.indices.filter(i => BatchLimits.isString(limits.sent(i).dataType)).toArray
   private val writer = Option.when(limits.byValues && !limits.byStrings) {
-    new ArrowSize(limits.sent.map(_.dataType), limits.inStruct, limits.zone, limits.largeStrings)
+    CurrentSpark.arrowSize(limits.sent.map(_.dataType), limits.inStruct, limits.zone, limits.largeStrings)
   }
   private var rows = 0
   private var stringBytes = 0L

@@ -1,4 +1,5 @@
-package io.sparkweld.plan
+package io.sparkweld
+package plan
 
 import scala.collection.mutable
 

@@ -1,4 +1,5 @@
-package io.sparkweld.plan
+package io.sparkweld
+package plan
 
 import io.sparkweld.columns.NativeColumnVector
 import io.sparkweld.compile.Watch

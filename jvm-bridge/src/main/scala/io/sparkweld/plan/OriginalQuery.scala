@@ -1,4 +1,5 @@
-package io.sparkweld.plan
+package io.sparkweld
+package plan
 
 import io.sparkweld.spark.CurrentSpark
 
@@ -26,7 +27,7 @@ private[plan] object OriginalQuery {
     }
 
   private def planned[T](session: CurrentSpark.Session, query: LogicalPlan, output: Seq[Attribute])(
-      run: (SparkPlan, () => UnsafeProjection) => T): T = session.withActive {
+      run: (SparkPlan, () => UnsafeProjection) => T): T = CurrentSpark.withActive(session) {
     val plan = session.sessionState.executePlan(query).executedPlan
     val columns = plan.output
     val wanted = output.map(column => columns.find(_.exprId == column.exprId).getOrElse(column))

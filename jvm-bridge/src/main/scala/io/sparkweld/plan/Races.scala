@@ -1,13 +1,15 @@
-package io.sparkweld.plan
+package io.sparkweld
+package plan
 
 import java.io.IOException
 import java.lang.management.ManagementFactory
+import java.nio.charset.StandardCharsets.UTF_8
 import java.nio.file.{Files, Paths}
 
-import scala.jdk.CollectionConverters._
 import scala.util.control.NonFatal
 
 import io.sparkweld.compile.Lru
+import io.sparkweld.host.Processes
 import io.sparkweld.support.{Refusal, WarnOnce}
 
 import org.apache.spark.sql.vectorized.ColumnarBatch
@@ -236,11 +238,11 @@ private object Lane {
 
   /** Returns the CPU time of all descendant processes, which Linux reports in nanoseconds. */
   private def workerNanos(): Option[Long] = try {
-    val known = ProcessHandle.current().descendants().iterator().asScala.flatMap(nanosOf).toSeq
+    val known = Processes.descendants.flatMap(nanosOf(_))
     Option.when(known.nonEmpty)(known.sum)
   } catch { case NonFatal(_) => None }
 
-  private def nanosOf(process: ProcessHandle): Option[Long] = try {
-    Some(Files.readString(Paths.get(s"/proc/${process.pid}/schedstat")).takeWhile(_ != ' ').toLong)
+  private def nanosOf(pid: Long): Option[Long] = try {
+    Some(new String(Files.readAllBytes(Paths.get(s"/proc/$pid/schedstat")), UTF_8).takeWhile(_ != ' ').toLong)
   } catch { case _: IOException | _: NumberFormatException => None } // it has ended, or the system lacks this file
 }

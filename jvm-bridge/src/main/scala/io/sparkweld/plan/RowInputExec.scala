@@ -1,4 +1,5 @@
-package io.sparkweld.plan
+package io.sparkweld
+package plan
 
 import org.apache.spark.rdd.RDD
 import org.apache.spark.sql.catalyst.InternalRow

@@ -1,4 +1,5 @@
-package io.sparkweld.plan
+package io.sparkweld
+package plan
 
 import scala.annotation.tailrec
 import scala.jdk.CollectionConverters._

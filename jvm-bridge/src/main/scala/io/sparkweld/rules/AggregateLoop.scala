@@ -1,4 +1,5 @@
-package io.sparkweld.rules
+package io.sparkweld
+package rules
 
 import scala.collection.mutable
 
@@ -97,9 +98,9 @@ object AggregateLoop {
         val merged = buffersOf(call.aggregateFunction, argument)
         val wanted = call.aggregateFunction.aggBufferAttributes.map(_.dataType)
         if (merged.map(_.dataType) != wanted) refuse(call.sql)
-        (merged, over(call, columns.toSeq))
+        (merged, over(call, columns.toList))
       }
-      val loop = AggregateLoop(columns.toSeq, keys, made.map(_._2), made.flatMap(_._1))
+      val loop = AggregateLoop(columns.toList, keys, made.map(_._2), made.flatMap(_._1))
       if (loop.outputTypes != node.output.map(_.dataType)) refuse(node.nodeName)
       Right(loop)
     } catch { case refused: ChainRefused => Left(refused.refusal) }

@@ -1,4 +1,5 @@
-package io.sparkweld.rules
+package io.sparkweld
+package rules
 
 import io.sparkweld.{SparkWeldConf, SparkWeldRuntime, WeldDriver}
 import io.sparkweld.plan.Attempt
@@ -155,7 +156,7 @@ private final class AggregateRewriter(driver: WeldDriver) {
           Alias(expression, name)(alias.exprId, alias.qualifier, alias.explicitMetadata)
         case other => other
       }
-      Project(window.child.output ++ results, window.copy(windowExpressions = computed.values.toSeq, child = below.plan))
+      Project(window.child.output ++ results, window.copy(windowExpressions = computed.values.toList, child = below.plan))
     }
   }
 

@@ -1,4 +1,5 @@
-package io.sparkweld.rules
+package io.sparkweld
+package rules
 
 import io.sparkweld.compile.FunctionService
 import io.sparkweld.contract.Operation

@@ -1,4 +1,5 @@
-package io.sparkweld.rules
+package io.sparkweld
+package rules
 
 import java.nio.ByteBuffer
 import java.nio.charset.StandardCharsets

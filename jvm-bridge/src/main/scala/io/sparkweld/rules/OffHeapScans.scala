@@ -1,4 +1,5 @@
-package io.sparkweld.rules
+package io.sparkweld
+package rules
 
 import io.sparkweld.plan.{OffHeapParquet, PipelineExec, SparkBatchesExec, WeldAggregateExec, WeldExec, WeldThresholdExec, WeldTopExec}
 import io.sparkweld.support.WarnOnce

@@ -1,4 +1,5 @@
-package io.sparkweld.rules
+package io.sparkweld
+package rules
 
 import io.sparkweld.compile.{FormOrigin, ModelBlock, ModuleRecord, PipelineRequest, Watch, WorkerModules, WorkerPython}
 import io.sparkweld.contract.ModelFile

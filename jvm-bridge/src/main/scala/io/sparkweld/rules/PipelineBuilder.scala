@@ -1,4 +1,5 @@
-package io.sparkweld.rules
+package io.sparkweld
+package rules
 
 import scala.collection.mutable
 import scala.jdk.CollectionConverters._
@@ -282,8 +283,8 @@ final class PipelineBuilder(
       inputs = inputs.values.map { input =>
         val state = if (input.nulls == NullPolicy.Read) "nullable" else "dense"
         contract.Input(input.name, ExpressionCodec.typeOf(input.dataType), input.nullable, state)
-      }.toSeq,
-      steps = steps.toSeq,
+      }.toList,
+      steps = steps.toList,
       outputs = outputs.names,
       stages = Option.when(hasStages)(stages.descriptions),
       vectors = Option.when(hasStages && outputs.vectors.nonEmpty)(outputs.vectors),

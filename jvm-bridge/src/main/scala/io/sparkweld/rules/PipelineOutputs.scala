@@ -1,4 +1,5 @@
-package io.sparkweld.rules
+package io.sparkweld
+package rules
 
 import io.sparkweld.ml.MlStages
 import io.sparkweld.plan.StructOutput

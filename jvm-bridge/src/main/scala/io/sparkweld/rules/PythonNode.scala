@@ -1,4 +1,5 @@
-package io.sparkweld.rules
+package io.sparkweld
+package rules
 
 import io.sparkweld.ml.MlStages
 import io.sparkweld.support.FusedFunction
@@ -9,12 +10,12 @@ import org.apache.spark.sql.execution.python.EvalPythonExec
 
 /** Matches a node of Spark's that calls Python functions. */
 object PythonNode {
-  private val Folder = classOf[EvalPythonExec].getPackageName
+  private val Folder = packageOf(classOf[EvalPythonExec])
 
   def is(node: SparkPlan): Boolean = unapply(node).isDefined
 
   def unapply(node: SparkPlan): Option[Seq[PythonUDF]] =
-    if (node.getClass.getPackageName != Folder) None
+    if (packageOf(node.getClass) != Folder) None
     else {
       val udfs = node match {
         case python: EvalPythonExec => python.udfs.filterNot(_.name == FusedFunction.Metrics)
@@ -22,6 +23,8 @@ object PythonNode {
       }
       Option.when(udfs.nonEmpty)(udfs)
     }
+
+  private def packageOf(of: Class[_]) = of.getName.take(of.getName.lastIndexOf('.'))
 }
 
 /**

@@ -1,4 +1,5 @@
-package io.sparkweld.rules
+package io.sparkweld
+package rules
 
 import io.sparkweld.plan.{BatchLimits, SparkBatchesExec}
 import io.sparkweld.spark.CurrentSpark

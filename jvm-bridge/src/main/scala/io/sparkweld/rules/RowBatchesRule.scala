@@ -1,4 +1,5 @@
-package io.sparkweld.rules
+package io.sparkweld
+package rules
 
 import io.sparkweld.plan.{PipelineExec, RowBatchesExec, SparkBatchesExec, WeldExec, WeldRowsExec, WeldThresholdExec, WeldTopExec}
 import io.sparkweld.support.WarnOnce

@@ -1,10 +1,10 @@
-package io.sparkweld.spark
+package io.sparkweld
+package spark
 
 import org.apache.arrow.memory.{ArrowBuf, BufferAllocator}
 import org.apache.arrow.vector.{FieldVector, ValueVector}
 import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.catalyst.expressions.Attribute
-import org.apache.spark.sql.execution.arrow.ArrowWriter
 import org.apache.spark.sql.execution.python.sparkweld.PrivateApi
 import org.apache.spark.sql.execution.vectorized.WritableColumnVector
 import org.apache.spark.sql.types.{DataType, StructField, StructType}
@@ -12,8 +12,14 @@ import org.apache.spark.sql.types.{DataType, StructField, StructType}
 /** Exposes Spark's Arrow vectors and writers, and its conversion of rows to columns. */
 trait SparkColumns {
 
-  /** Returns Spark's own writer of Arrow batches with this schema. */
-  def arrowWriter(schema: StructType, zone: String, largeStrings: Boolean): ArrowWriter
+  /**
+   * Measures Arrow batches of rows of such columns, in lines that limit the bytes of a batch. `inStruct`: the columns are sent as
+   * the fields of one struct.
+   */
+  def arrowSize(types: Seq[DataType], inStruct: Boolean, zone: String, largeStrings: Boolean): ArrowSize
+
+  /** Whether a column vector of intervals is read from its children, never by its own getter. */
+  def intervalsNeedChildren: Boolean
 
   /** Returns the views in a vector of string views, and the buffers to which they refer; None for any other vector. */
   def stringViews(vector: ValueVector): Option[(ArrowBuf, Seq[ArrowBuf])]
@@ -38,19 +44,11 @@ trait RowConverter extends Serializable {
   def convert(row: InternalRow, vectors: Array[WritableColumnVector]): Unit
 }
 
-/** Measures the size of an Arrow batch of rows of such columns, as Spark's own writer counts it. */
-final class ArrowSize(types: Seq[DataType], inStruct: Boolean, zone: String, largeStrings: Boolean) extends AutoCloseable {
-  private val columns = StructType(types.zipWithIndex.map { case (of, i) => StructField(s"_$i", of) })
-  private val schema = if (inStruct) StructType(Seq(StructField("struct", columns))) else columns
-  private val writer = CurrentSpark.arrowWriter(schema, zone, largeStrings)
+/** Measures the size of an Arrow batch of rows, as Spark's own writer counts it. */
+trait ArrowSize extends AutoCloseable {
 
   /** Adds a row and returns the new size. */
-  def add(row: InternalRow): Long = {
-    writer.write(if (inStruct) InternalRow(row) else row)
-    writer.sizeInBytes()
-  }
+  def add(row: InternalRow): Long
 
-  def reset(): Unit = writer.reset()
-
-  override def close(): Unit = writer.root.close()
+  def reset(): Unit
 }

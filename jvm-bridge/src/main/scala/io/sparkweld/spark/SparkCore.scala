@@ -1,4 +1,5 @@
-package io.sparkweld.spark
+package io.sparkweld
+package spark
 
 import org.apache.spark.{SparkConf, SparkContext, TaskContext}
 import org.apache.spark.broadcast.Broadcast

@@ -1,4 +1,5 @@
-package io.sparkweld.spark
+package io.sparkweld
+package spark
 
 /**
  * Exposes all that SparkWeld uses of Spark beyond its stable API and the Catalyst classes that are alike in all lines.
@@ -10,6 +11,7 @@ package io.sparkweld.spark
  * }}}
  *
  * The build compiles the common sources with the folders of one line. Each line has the same public names: `BuiltFor`, `CurrentSpark`,
- * which implements this trait, `ExplainProvider`, `ConfiguredParquet` and `ForwardingColumnVector`. No other code may differ by line.
+ * which implements this trait, and base classes for subclasses of Spark's own, such as `ConfiguredParquet`. No other code may differ
+ * by line.
  */
 trait SparkLine extends SparkCore with SparkPython with SparkPlans with SparkExpressions with SparkColumns with SparkMl

@@ -1,4 +1,5 @@
-package io.sparkweld.spark
+package io.sparkweld
+package spark
 
 import org.apache.spark.ml.feature.HashingTF
 import org.apache.spark.ml.sparkweld.PrivateMl

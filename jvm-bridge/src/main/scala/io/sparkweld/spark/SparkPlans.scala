@@ -1,7 +1,8 @@
-package io.sparkweld.spark
+package io.sparkweld
+package spark
 
-import org.apache.spark.SparkConf
-import org.apache.spark.sql.{Dataset, SparkSession, SparkSessionExtensions}
+import org.apache.spark.{SparkConf, SparkContext}
+import org.apache.spark.sql.{Dataset, SparkSession, SparkSessionExtensions, SparkSessionExtensionsProvider}
 import org.apache.spark.sql.catalyst.expressions.{Attribute, PythonUDF}
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan
 import org.apache.spark.sql.catalyst.rules.Rule
@@ -17,8 +18,14 @@ trait SparkPlans { this: SparkCore with SparkPython =>
   /** Returns the session of this thread. */
   def activeSession: Session
 
+  /** Runs `body` with this session as that of the thread. */
+  def withActive[T](session: Session)(body: => T): T
+
   /** Returns the execution of a query of Spark's own session. */
   def queryExecution(query: Dataset[_]): QueryExecution
+
+  /** Lets the sessions of this context load the extensions. The jar already names them as a service, for sessions that ask for it. */
+  def loadExtensions(context: SparkContext, provider: Class[_ <: SparkSessionExtensionsProvider]): Unit
 
   /** Adds a rule that runs once, after the analysis and before the optimizer moves operators. */
   def injectRuleBeforeOptimizer(extensions: SparkSessionExtensions, rule: SparkSession => Rule[LogicalPlan]): Unit

@@ -1,4 +1,5 @@
-package io.sparkweld.support
+package io.sparkweld
+package support
 
 import org.apache.spark.sql.catalyst.expressions.PythonUDF
 import org.apache.spark.sql.catalyst.plans.logical.{Filter, Limit, LogicalPlan, Project, SubqueryAlias}

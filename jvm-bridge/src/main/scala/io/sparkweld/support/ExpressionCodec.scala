@@ -1,4 +1,5 @@
-package io.sparkweld.support
+package io.sparkweld
+package support
 
 import com.fasterxml.jackson.databind.JsonNode
 import com.fasterxml.jackson.databind.node.{BooleanNode, NullNode, TextNode}

@@ -1,4 +1,5 @@
-package io.sparkweld.support
+package io.sparkweld
+package support
 
 import scala.util.control.NonFatal
 
@@ -40,7 +41,7 @@ final class ExpressionDecoder(column: String => Expression) {
       case "Cast" if args.size == 1 => Cast(args(0), dataType, None, EvalMode.LEGACY)
       case "CaseWhen" if args.size >= 2 =>
         val otherwise = if (args.size % 2 == 1) Some(args.last) else None
-        CaseWhen(args.grouped(2).collect { case Seq(condition, value) => (condition, value) }.toSeq, otherwise)
+        CaseWhen(args.grouped(2).collect { case Seq(condition, value) => (condition, value) }.toList, otherwise)
       case "Coalesce" => Coalesce(args)
       case "If" if args.size == 3 => If(args(0), args(1), args(2))
       case "In" if args.nonEmpty => In(args.head, args.tail)

@@ -1,4 +1,5 @@
-package io.sparkweld.support
+package io.sparkweld
+package support
 
 /** Names the modes of an optional optimization that pays for some rows and not for others. */
 object Mode extends Enumeration {

@@ -1,4 +1,5 @@
-package io.sparkweld.support
+package io.sparkweld
+package support
 
 import org.apache.spark.sql.catalyst.expressions.{Expression, Literal}
 import org.apache.spark.sql.catalyst.trees.TreeNodeTag

@@ -1,4 +1,5 @@
-package io.sparkweld.support
+package io.sparkweld
+package support
 
 import java.util.concurrent.ConcurrentHashMap
 

@@ -1,4 +1,5 @@
-package io.sparkweld.ui
+package io.sparkweld
+package ui
 
 import scala.collection.mutable
 

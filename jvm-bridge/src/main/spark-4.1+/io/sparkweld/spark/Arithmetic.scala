@@ -1,4 +1,5 @@
-package io.sparkweld.spark
+package io.sparkweld
+package spark
 
 import org.apache.spark.sql.catalyst.expressions._
 import org.apache.spark.sql.catalyst.expressions.aggregate.{AggregateFunction, Sum}

@@ -1,4 +1,5 @@
-package io.sparkweld.spark
+package io.sparkweld
+package spark
 
 import org.apache.spark.sql.internal.SQLConf
 

@@ -1,7 +1,8 @@
-package io.sparkweld.spark
+package io.sparkweld
+package spark
 
 /** Names the line of Spark that this jar was built for. */
-object BuiltFor extends SparkVersion("4.2", tested = false)
+object BuiltFor extends SparkVersion("4.2", "2.13", tested = false)
 
 /** Implements the interface to Spark for the line 4.2. */
 object CurrentSpark extends Spark4 with Hooks with ColumnarInput with Arithmetic

@@ -1,11 +1,13 @@
-package io.sparkweld.spark
+package io.sparkweld
+package spark
 
 import scala.jdk.CollectionConverters._
 
 import org.apache.arrow.memory.ArrowBuf
 import org.apache.arrow.vector.{ValueVector, ViewVarCharVector}
 import org.apache.spark.SparkContext
-import org.apache.spark.sql.{classic, Dataset}
+import org.apache.spark.sql.{classic, Dataset, SparkSessionExtensionsProvider}
+import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.catalyst.expressions.{Left => _, Right => _, _}
 import org.apache.spark.sql.catalyst.plans.logical.{LogicalPlan, MapInArrow}
 import org.apache.spark.sql.catalyst.util.UnsafeRowUtils
@@ -15,7 +17,7 @@ import org.apache.spark.sql.execution.metric.SQLMetric
 import org.apache.spark.sql.execution.python.{MapInArrowExec, MapInPandasExec}
 import org.apache.spark.sql.execution.python.sparkweld.{NodeArguments, PythonNodes}
 import org.apache.spark.sql.internal.SQLConf
-import org.apache.spark.sql.types.{DataType, StructType}
+import org.apache.spark.sql.types.{DataType, StructField, StructType}
 import org.apache.spark.unsafe.types.UTF8String
 
 /** Implements what is the same in all lines of Spark 4. */
@@ -25,7 +27,11 @@ abstract class Spark4 extends SparkLine {
 
   override def activeSession: Session = classic.SparkSession.active
 
+  override def withActive[T](session: Session)(body: => T): T = session.withActive(body)
+
   override def queryExecution(query: Dataset[_]): QueryExecution = query.asInstanceOf[classic.Dataset[_]].queryExecution
+
+  override def loadExtensions(context: SparkContext, provider: Class[_ <: SparkSessionExtensionsProvider]): Unit = ()
 
   override def emptyTable(output: Seq[Attribute]): SparkPlan = LocalTableScanExec(output, Nil, None)
 
@@ -73,11 +79,29 @@ abstract class Spark4 extends SparkLine {
 
   override def isBinaryStable(dataType: DataType): Boolean = UnsafeRowUtils.isBinaryStable(dataType)
 
-  override def arrowWriter(schema: StructType, zone: String, largeStrings: Boolean): ArrowWriter =
-    ArrowWriter.create(schema, zone, errorOnDuplicatedFieldNames = false, largeStrings)
+  override def arrowSize(types: Seq[DataType], inStruct: Boolean, zone: String, largeStrings: Boolean): ArrowSize =
+    new WriterSize(types, inStruct, zone, largeStrings)
+
+  override def intervalsNeedChildren: Boolean = false
 
   override def stringViews(vector: ValueVector): Option[(ArrowBuf, Seq[ArrowBuf])] = vector match {
     case views: ViewVarCharVector => Some((views.getDataBuffer, views.getDataBuffers.asScala.toSeq))
     case _ => None
   }
+}
+
+/** Measures the batch that Spark's own writer makes of rows. */
+private final class WriterSize(types: Seq[DataType], inStruct: Boolean, zone: String, largeStrings: Boolean) extends ArrowSize {
+  private val columns = StructType(types.zipWithIndex.map { case (of, i) => StructField(s"_$i", of) })
+  private val schema = if (inStruct) StructType(Seq(StructField("struct", columns))) else columns
+  private val writer = ArrowWriter.create(schema, zone, errorOnDuplicatedFieldNames = false, largeStrings)
+
+  override def add(row: InternalRow): Long = {
+    writer.write(if (inStruct) InternalRow(row) else row)
+    writer.sizeInBytes()
+  }
+
+  override def reset(): Unit = writer.reset()
+
+  override def close(): Unit = writer.root.close()
 }

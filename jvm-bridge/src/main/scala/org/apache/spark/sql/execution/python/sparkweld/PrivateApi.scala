@@ -53,9 +53,12 @@ object PrivateApi {
 
   def sparkPythonPath: String = PythonUtils.sparkPythonPath
 
-  def function(like: Function, command: Array[Byte], chain: Seq[Function]): Function =
+  def function(like: Function, command: Array[Byte], chain: Seq[Function]): Function = {
+    val broadcasts = chain.flatMap(_.broadcastVars.asScala)
+    val first = broadcasts.indices.filter(i => broadcasts.indexWhere(_.id == broadcasts(i).id) == i)
     SimplePythonFunction(command.toIndexedSeq, like.envVars, like.pythonIncludes, like.pythonExec, like.pythonVer,
-      chain.flatMap(_.broadcastVars.asScala).distinctBy(_.id).asJava, like.accumulator)
+      first.map(broadcasts).asJava, like.accumulator)
+  }
 
   def workerSettings(conf: SQLConf): Map[String, String] = ArrowPythonRunner.getPythonRunnerConfMap(conf)
 
