@@ -14,12 +14,12 @@ import pandas as pd
 import pytest
 from pyspark.sql import functions
 from pyspark.sql.types import DoubleType, LongType, StringType
-from pyspark.util import PythonEvalType
 
 import sparkweld
 from sparkweld.api.verdict import examine
 from tests.helpers.answers import compile_pipeline
 from tests.helpers.compile_requests import payload, python_step, request, udf
+from tests.helpers.lines import PythonEvalType
 from udf_compiler.function.options import Options, options_of
 from udf_compiler.function.payload import load_command
 

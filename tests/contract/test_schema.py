@@ -105,7 +105,7 @@ def test_each_operation_has_its_request_and_its_reply():
 
 
 def test_eval_types_are_those_of_pyspark():
-    from pyspark.util import PythonEvalType
+    from tests.helpers.lines import PythonEvalType
 
     names = {constants.BATCHED: "BATCHED", constants.ARROW_BATCHED: "ARROW_BATCHED", constants.MAP_ARROW: "MAP_ARROW_ITER"}
     names |= {constants.SCALAR_PANDAS: "SCALAR_PANDAS", constants.SCALAR_PANDAS_ITERATOR: "SCALAR_PANDAS_ITER"}

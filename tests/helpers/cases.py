@@ -18,7 +18,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql.types import DataType
-from pyspark.util import PythonEvalType
+
+from tests.helpers.lines import PythonEvalType
 
 #: Names that the source of every case may use. `__main__`, as in a user's script: for a function without a module,
 #: cloudpickle searches the names of all modules.

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from pyspark.sql.types import ArrayType, DataType, StructType
-from pyspark.util import PythonEvalType
 
 from sparkweld.contract.spark_types import name_of
 from sparkweld.ir import Program, Result, evaluate, parse_program
@@ -26,7 +25,7 @@ from tests.helpers.answers import compile_pipeline
 from tests.helpers.cases import Case, Mismatch
 from tests.helpers.columns import difference
 from tests.helpers.compile_requests import column, payload, python_step, request, udf
-from tests.helpers.lines import arrow_type_of, spark_type_of
+from tests.helpers.lines import PythonEvalType, arrow_type_of, spark_type_of
 from tests.helpers.outcomes import same, token
 from tests.helpers.worker import run_in_worker
 from udf_compiler.boundary.columns import ONE_FORM

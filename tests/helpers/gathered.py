@@ -28,7 +28,6 @@ from pyspark.sql.types import (
     TimestampNTZType,
     TimestampType,
 )
-from pyspark.util import PythonEvalType
 
 from sparkweld.ir import Program, evaluate, parse_program
 from tests.helpers.answers import compile_pipeline
@@ -37,6 +36,7 @@ from tests.helpers.batch_queries import LAYOUTS, file_values, table_of
 from tests.helpers.cases import SCOPE
 from tests.helpers.compile_requests import payload, python_step, request, udf
 from tests.helpers.compiled import TWO_FORMS, TYPE_NAMES, Compared, inputs_of, no_fault, spark_name, values_of, without_dates
+from tests.helpers.lines import PythonEvalType
 from tests.helpers.outcomes import same, token
 from tests.helpers.worker import run_in_worker
 

@@ -31,7 +31,6 @@ from pyspark.sql.types import (
     TimestampNTZType,
     TimestampType,
 )
-from pyspark.util import PythonEvalType
 
 from tests.helpers.cases import Case
 from tests.helpers.compiled import Compared, check_case
@@ -49,7 +48,7 @@ from tests.helpers.expressions_times import time_functions
 from tests.helpers.gathered import compare_gathered
 from tests.helpers.generated_batches import NAMES, constant_batch, mixed_batches, number_batches, text_batches, time_batches
 from tests.helpers.generated_columns import arrow_cases, frame_cases
-from tests.helpers.lines import spark_type_of
+from tests.helpers.lines import PythonEvalType, spark_type_of
 
 Draw = Callable[[Any], Any]
 PLAIN = PythonEvalType.SQL_ARROW_BATCHED_UDF

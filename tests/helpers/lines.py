@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 from typing import Any
 
@@ -15,6 +16,8 @@ from sparkweld.contract.constants import ARROW_BATCHED, GROUPED_AGG_ARROW, SCALA
 
 #: The installed line of Spark, such as (4, 3).
 LINE = tuple(map(int, pyspark.__version__.split(".")[:2]))
+#: PySpark's class of eval types.
+PythonEvalType = importlib.import_module("pyspark.util" if LINE >= (4, 0) else "pyspark.rdd").PythonEvalType
 _ZONED = {"timezone": "UTC"} if "timezone" in inspect.signature(to_arrow_type).parameters else {}
 
 

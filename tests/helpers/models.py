@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 from pyspark.sql.types import DataType, DoubleType, StructField, StructType
-from pyspark.util import PythonEvalType
 
 from sparkweld.ir import Program, evaluate, parse_program
 from tests.helpers.answers import compile_pipeline
 from tests.helpers.compile_requests import payload, python_step, request, udf
 from tests.helpers.compiled import TWO_FORMS, TYPE_NAMES, inputs_of, raises, spark_name, values_of
+from tests.helpers.lines import PythonEvalType
 from tests.helpers.outcomes import same, token
 from tests.helpers.worker import run_in_worker
 

@@ -7,9 +7,9 @@ import re
 from pathlib import Path
 
 import pytest
-from pyspark.util import PythonEvalType
 
 from sparkweld.bridge import jar
+from tests.helpers.lines import PythonEvalType
 from udf_compiler.process import spark_line
 
 ROOT = Path(__file__).resolve().parents[2]

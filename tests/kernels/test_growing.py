@@ -8,7 +8,6 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from pyspark.sql.types import StringType
-from pyspark.util import PythonEvalType
 
 from sparkweld.ir import parse_program
 from sparkweld.ir.ops import ListAppend, ListCall, Region, StrCall
@@ -18,6 +17,7 @@ from tests.helpers.answers import compile_pipeline
 from tests.helpers.compile_requests import payload, python_step, request, udf
 from tests.helpers.compiled import inputs_of, values_of
 from tests.helpers.kernels import check, load, program
+from tests.helpers.lines import PythonEvalType
 from tests.helpers.strings import TEXTS
 from tests.kernels.test_strings import objects
 

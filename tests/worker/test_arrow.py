@@ -23,7 +23,6 @@ from pyspark.sql.types import (
     LongType,
     StringType,
 )
-from pyspark.util import PythonEvalType
 from scipy.special import erf
 
 from sparkweld.annotations import Rows, annotate
@@ -31,7 +30,7 @@ from sparkweld.worker.arrow import Repeats, array_of_numbers, numbers_of, same
 from sparkweld.worker.counts import counts
 from tests.helpers.answers import compile_fused
 from tests.helpers.compile_requests import column, payload, python_step, request, udf
-from tests.helpers.lines import of_worker_conversions
+from tests.helpers.lines import PythonEvalType, of_worker_conversions
 
 pytestmark = of_worker_conversions
 

@@ -22,10 +22,10 @@ from pyspark.sql.types import (
     TimestampNTZType,
     TimestampType,
 )
-from pyspark.util import PythonEvalType
 
 from tests.helpers.cases import Case
 from tests.helpers.compiled import check_case
+from tests.helpers.lines import PythonEvalType
 
 DECLARED = [
     BooleanType(), ByteType(), ShortType(), IntegerType(), LongType(), FloatType(), DoubleType(), StringType(), DateType(),

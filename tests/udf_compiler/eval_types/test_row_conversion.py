@@ -19,11 +19,11 @@ from pyspark.sql.types import (
     ShortType,
     StringType,
 )
-from pyspark.util import PythonEvalType
 
 from tests.helpers.compiled import compare_with_worker
 from tests.helpers.expressions_lists import list_batches
 from tests.helpers.kinds import codes, compile_struct, compile_udf
+from tests.helpers.lines import PythonEvalType
 
 ROW = PythonEvalType.SQL_ARROW_BATCHED_UDF
 TYPES: tuple[DataType, ...] = (

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from pyspark.util import PythonEvalType
 from sklearn.compose import ColumnTransformer
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -17,6 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from sparkweld.errors import Refusal
 from tests.helpers.answers import compile_parts
 from tests.helpers.compile_requests import column, payload, python_step, request, udf
+from tests.helpers.lines import PythonEvalType
 
 RANDOM = np.random.default_rng(3)
 WORDS = np.array("red green blue fast slow old new car house tree".split())

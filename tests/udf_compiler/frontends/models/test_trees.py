@@ -14,7 +14,6 @@ import pyarrow as pa
 import pytest
 import xgboost as xgb
 from pyspark.sql.types import DataType, DoubleType, FloatType, LongType, StringType
-from pyspark.util import PythonEvalType
 from sklearn.ensemble import (
     AdaBoostClassifier,
     BaggingClassifier,
@@ -37,6 +36,7 @@ from sparkweld.kernels import Kernel, compile_program
 from tests.helpers.answers import compile_pipeline
 from tests.helpers.compile_requests import call, column, literal, payload, python_step, request, udf
 from tests.helpers.compiled import inputs_of
+from tests.helpers.lines import PythonEvalType
 from tests.helpers.models import batch_of, compare
 from udf_compiler.frontends.models.forests import of_lightgbm, of_sklearn, of_xgboost
 

@@ -6,7 +6,6 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from pyspark.sql.types import ArrayType, DoubleType, LongType, StringType
-from pyspark.util import PythonEvalType
 
 from sparkweld.errors import Refusal
 from sparkweld.ir import evaluate, parse_program
@@ -16,7 +15,7 @@ from sparkweld.optimizer.pipeline import optimize
 from tests.helpers.columns import difference
 from tests.helpers.compiled import TYPE_NAMES, compare_with_worker, inputs_of
 from tests.helpers.kinds import codes, compile_udf, run, values_of
-from tests.helpers.lines import spark_type_of
+from tests.helpers.lines import PythonEvalType, spark_type_of
 from tests.helpers.scalars import check, columns_of, function_of, rows_of, same
 from udf_compiler.boundary.series import COLUMN_TYPES
 
