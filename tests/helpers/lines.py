@@ -35,6 +35,9 @@ of_worker_pipelines = differs_before((4, 3), "SW114 refuses pipelines and partia
 #: Marks tests of code that calls PySpark's conversions in workers.
 of_worker_conversions = pytest.mark.skipif(LINE < (4, 3), reason="refused (SW114) on lines with other conversion functions")
 
+#: Marks tests of timestamps as arguments of pandas UDFs.
+of_timestamps = pytest.mark.skipif(LINE < (4, 0), reason="refused (SW114) on Spark 3.5, where their unit is that of Arrow")
+
 #: The conf with which results are checked on every line, as by default from 4.1 on.
 CHECKED = {} if LINE >= (4, 1) else {"spark.sql.execution.pandas.convertToArrowArraySafely": "true"}
 

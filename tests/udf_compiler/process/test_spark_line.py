@@ -15,10 +15,11 @@ from pyspark.sql.types import ByteType, IntegerType, StringType
 from sparkweld.annotations import Rows, Sum, annotate
 from sparkweld.contract.constants import ARROW_BATCHED, BATCHED, GROUPED_AGG_PANDAS, SCALAR_ARROW, SCALAR_PANDAS
 from sparkweld.errors import Refusal
-from tests.helpers.answers import compile_aggregate, compile_fused, compile_partial
+from tests.helpers.answers import compile_aggregate, compile_fused, compile_partial, compile_pipeline
 from tests.helpers.compile_requests import column, payload, python_step, request, udf
 from tests.helpers.lines import LINE as INSTALLED
-from tests.helpers.worker import converted, outputs
+from tests.helpers.worker import arguments_of, converted, outputs
+from udf_compiler.boundary import series
 from udf_compiler.boundary.series import SAFELY
 from udf_compiler.eval_types import kind_of
 from udf_compiler.process import spark_line
@@ -71,6 +72,16 @@ def test_aggregates_whose_results_may_misfit_require_checks():
         assert compiled("double", unchecked)["status"] == "ok"
         with pytest.raises(Refusal, match="SW110"):
             compiled("long", unchecked)
+
+
+def test_the_unit_of_timestamps(monkeypatch):
+    batch = pa.RecordBatch.from_arrays([pa.array([0]).cast(pa.timestamp("us", tz="UTC"))], ["_0"])
+    (theirs,) = arguments_of(batch)
+    assert (theirs.dtype == "M8[ns]") is LINE.nanoseconds
+    monkeypatch.setattr(series, "LINE", replace(LINE, nanoseconds=False))
+    step = python_step(r=udf(0, column("t", "timestamp")))
+    reply = compile_pipeline(request(step, inputs={"t": "timestamp"}), [payload(lambda t: t.dt.year * 1.0)])
+    assert [refusal["code"] for refusal in reply["refusals"]] == ["SW114"]
 
 
 def test_an_unknown_line_compiles_nothing(monkeypatch):
