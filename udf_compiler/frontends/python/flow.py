@@ -56,9 +56,9 @@ def flow_of_list(frame: FrameType) -> Flow | None:
 
 
 def _instructions(code: CodeType, at: int) -> tuple[list[dis.Instruction], int]:
-    """Returns the instructions, and the index of the one at an offset."""
+    """Returns the instructions, and the index of the one at an offset: in 3.11, a frame that calls is at the end of its call."""
     instructions = [i for i in dis.get_instructions(code) if i.opname != "CACHE"]
-    return instructions, next(n for n, i in enumerate(instructions) if i.offset == at)
+    return instructions, max(n for n, i in enumerate(instructions) if i.offset <= at)
 
 
 def _flow_of_result(frame: FrameType, instructions: list[dis.Instruction], start: int) -> Flow | None:

@@ -117,6 +117,8 @@ def _is_returned(code: CodeType, at: int) -> bool:
     """Whether the result of the instruction at offset `at` is an element of the string that is returned next."""
     instructions = [i for i in dis.get_instructions(code) if i.opname != "CACHE"]
     n = next(n for n, i in enumerate(instructions) if i.offset == at)
+    if instructions[n].opname == "PRECALL":  # specialized to call a builtin, in 3.11
+        n += 1
     if instructions[n].opname in CALLS:
         return instructions[n + 1].opname in _RETURNS
     if instructions[n].opname not in _FORMATS:

@@ -78,10 +78,10 @@ class _Stack:
             return self._keys_of(at, -1)
         if name == "BINARY_SUBSCR" or (name == "BINARY_OP" and self._code[at].argrepr == "[]"):
             return self._keys_of(at, -2)
-        if name not in ("CALL", "CALL_METHOD"):
+        if name not in ("CALL", "CALL_METHOD", "PRECALL"):  # 3.11 specializes PRECALL to call methods of builtins
             return None
         if self._code[at - 1].opname == "PRECALL":
-            at -= 1  # in 3.11, it takes the arguments from the stack
+            at -= 1  # it takes the arguments from the stack
         method = self._producer(at, -argument - 1)
         if method is None or self._code[method].opname not in METHOD_LOADS or self._code[method].argval not in _METHODS:
             return None

@@ -9,7 +9,7 @@ from types import FrameType
 from typing import Any
 
 from udf_compiler.frontends.tracing.exceptions import as_python
-from udf_compiler.frontends.tracing.frames import instruction
+from udf_compiler.frontends.tracing.frames import METHOD_LOADS, instruction
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.signatures import check_form
 from udf_compiler.frontends.tracing.stand_ins import StandIn, called_by_user, in_place, real_class_of, real_has
@@ -76,7 +76,8 @@ class ClassStandIn(type):
 
 def _loads_attribute(frame: FrameType) -> bool:
     """Whether the frame executes an attribute load, not a call of C code that reads the attribute."""
-    return "ATTR" in instruction(frame.f_code, frame.f_lasti)
+    name = instruction(frame.f_code, frame.f_lasti)
+    return name in METHOD_LOADS or "ATTR" in name
 
 
 def class_stand_in(real: type, label: str, make: Any = None, kind: type[ClassStandIn] = ClassStandIn, **members: Any) -> Any:
