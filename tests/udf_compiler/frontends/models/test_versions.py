@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import pickle
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +14,7 @@ import pytest
 import sklearn.utils.validation
 from pyspark.sql.types import DoubleType
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.linear_model import LinearRegression
 from sklearn.preprocessing import StandardScaler
 
@@ -41,7 +43,7 @@ def test_a_newer_version_with_another_source_is_refused_with_the_tested_versions
     monkeypatch.setattr(tested_versions, "sources", dict)
     (refusal,) = compiled(_predict, ODD, DoubleType())["refusals"]
     assert refusal["code"] == "SW806"
-    assert "1.3, 1.4" in refusal["message"] and "9.0.dev3" in refusal["message"]
+    assert tested_versions.LIBRARIES["sklearn"].shown in refusal["message"] and "9.0.dev3" in refusal["message"]
 
 
 def test_a_version_older_than_all_tested_ones_is_refused(monkeypatch):
@@ -55,6 +57,15 @@ def test_a_model_without_an_attribute_of_this_version_is_refused_by_its_name():
     del model._max_components
     (refusal,) = compiled(lambda d: pd.Series(model.transform(d)[:, 0]), ODD, DoubleType())["refusals"]
     assert (refusal["code"], "_max_components" in refusal["message"]) == ("SW812", True)
+
+
+def test_a_model_that_another_version_pickled_warns_as_the_library_does(monkeypatch):
+    with monkeypatch.context() as other:
+        other.setattr("sklearn.base.__version__", "1.0.2")
+        data = pickle.dumps(REGRESSION)
+    with pytest.warns(InconsistentVersionWarning, match="1.0.2"):
+        reply = compiled(lambda d: pd.Series(pickle.loads(data).predict(d)), ODD, DoubleType())
+    assert reply["status"] == "ok"
 
 
 def _library(path: Path, source: str) -> type:
