@@ -23,7 +23,7 @@ from udf_compiler.rebuild.purity import Prepared, use_of
 _MODULE, _NAME = "mlflow.pyfunc", "spark_udf.<locals>.udf"
 
 #: MLflow versions whose source this package follows.
-CHECKED_VERSIONS = ("2.21", "3.0", "3.8", "3.17")
+CHECKED_VERSIONS = ("2.21", "3.0", "3.8", "3.12", "3.17")
 
 #: Captured option -> its supported value, and the message for any other. Other values change how or where the model runs.
 _PLAIN: Mapping[str, tuple[Any, str]] = {
