@@ -186,6 +186,21 @@ def test_blocks_of_all_kinds_of_kernels(spark, parquet):
         assert all(a["mergeTime"] == 0 and a["mergedBatches"] in BATCHES for a in aggregates), aggregates
 
 
+def test_canonical_forms_of_kernels_produce_batches(spark, parquet):
+    """Spark 4.0 requires it of the child of each ColumnarToRow, and otherwise ends the query."""
+
+    def nodes(plan):
+        below = plan.children()
+        return [plan, *(node for at in range(below.size()) for node in nodes(below.apply(at)))]
+
+    query = scored(parquet(numbers())).groupBy("g").agg(F.sum("s"))
+    with session_conf(spark, {ENABLED: "true", AQE: "false", "spark.sparkweld.backend": "native"}):
+        plan = query.select("*")._jdf.queryExecution().executedPlan()
+    assert "WeldAggregate" in plan.toString()
+    read = [node.child() for node in nodes(plan.canonicalized()) if node.nodeName() == "ColumnarToRow"]
+    assert read and all(node.supportsColumnar() for node in read), plan.canonicalized().toString()
+
+
 @pytest.mark.parametrize("where", [0, 2047, 5000, 8999])
 def test_a_flagged_row_in_any_block(spark, parquet, where):
     """A guard flags a batch or a single row: the groups must not contain rows that run again."""
