@@ -225,12 +225,12 @@ def frame_of_struct(loop: LoopBuilder, fields: Sequence[Field], column: str = "a
     return TracedFrame(loop, series)
 
 
-def column_of_result(loop: LoopBuilder, result: object, return_type: str, udf: str) -> Value:
+def column_of_result(loop: LoopBuilder, result: object, return_type: str, udf: str, checked: bool = True) -> Value:
     """Returns the value of the Spark column that a worker makes of a UDF's result; guards join `loop`.
 
     Only a Series over the batch's own rows has such a value. Refuses SW104 (return type), SW105 (a bare array), SW106 (not a
-    Series) and SW107 (other rows). Refuses dtypes without a kernel type (SW108), and dtypes that never cast to the declared
-    type (SW109).
+    Series) and SW107 (other rows). Refuses SW108 (a dtype without a kernel type) and SW109 (one that never casts to the type).
+    `checked`: see `checks_results`. If not, integers wrap and round, without a guard.
     """
     arrays = return_type in ARRAYS
     if arrays and type(result) is TracedLists:
@@ -283,7 +283,7 @@ def column_of_result(loop: LoopBuilder, result: object, return_type: str, udf: s
         raise InternalError(f"{udf}: a {result.dtype} Series has a value of type {result.value.type}")
     if to == DATE and result.value.type != I32:
         raise _never(udf, result.dtype, return_type)
-    return _of_numbers(loop, result.value, to)
+    return _of_numbers(loop, result.value, to, checked)
 
 
 def _of_arrays(loop: LoopBuilder, value: Value, to: Type, return_type: str, udf: str) -> Value:
@@ -344,14 +344,14 @@ def _of_unsigned(loop: LoopBuilder, value: Value, to: Type, return_type: str, ud
     return loop.optional(made, loop.is_valid(value)) if value.type.nullable else made
 
 
-def _of_numbers(loop: LoopBuilder, x: Value, to: Type) -> Value:
+def _of_numbers(loop: LoopBuilder, x: Value, to: Type, checked: bool = True) -> Value:
     of = x.type
     if of.is_float:
         return _of_floats(loop, x, to)
-    if of.is_int and to.is_int and to.dtype.itemsize < of.dtype.itemsize:
+    if checked and of.is_int and to.is_int and to.dtype.itemsize < of.dtype.itemsize:
         limits = np.iinfo(to.dtype)
         _guard_between(loop, x, int(limits.min), int(limits.max))
-    if of.is_int and to.is_float and of.dtype.itemsize >= to.dtype.itemsize:
+    if checked and of.is_int and to.is_float and of.dtype.itemsize >= to.dtype.itemsize:
         _guard_between(loop, x, -_EXACT_RANGE[to], _EXACT_RANGE[to])
     return loop.cast(x, to)  # int32 to date as well: Arrow takes an int32 as the days of a date32
 

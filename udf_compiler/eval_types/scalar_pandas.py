@@ -120,11 +120,12 @@ class ScalarPandas(Kind):
     def converted(self, call: Call, loop: LoopBuilder, result: Any, to: str) -> Value:
         """Returns the column of a Series.
 
-        If conversions are not checked, the worker wraps or truncates the rows that this one flags. How may depend on the dtype of
-        the batch and on their place in it. So Python then computes the whole batch, as Spark would make it.
+        If conversions are not checked, the worker truncates the rows that this one flags. How may depend on the dtype of the
+        batch and on their place in it. So Python then computes the whole batch, as Spark would make it.
         """
-        with nullcontext() if checks_results(call.confs) else loop.spreading():
-            return column_of_result(loop, result, to, call.place)
+        checked = checks_results(call.confs)
+        with nullcontext() if checked else loop.spreading():
+            return column_of_result(loop, result, to, call.place, checked)
 
     def fields(self, call: Call, result: Any, fields: Sequence[StructField]) -> list[Value]:
         """Returns the columns of a DataFrame that the struct names; other columns are ignored."""

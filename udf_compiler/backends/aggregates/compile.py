@@ -30,7 +30,7 @@ from udf_compiler.backends.aggregates.row_values import RowValue, row_value
 from udf_compiler.backends.catalyst import equivalent_outputs
 from udf_compiler.backends.catalyst.nodes import choice, column, literal, node, where_not_null
 from udf_compiler.boundary.columns import Column, Columns, columns_in, refuse_made_nulls, strict_columns
-from udf_compiler.boundary.series import Field, ir_type
+from udf_compiler.boundary.series import Field, checks_results, ir_type
 from udf_compiler.frontends.catalyst import expressions
 from udf_compiler.frontends.pandas.trace import trace
 from udf_compiler.frontends.tracing.zones import session_zone
@@ -188,7 +188,8 @@ class _Trace:
         if loop.guards:
             raise refusal("SW384", self.owner.place)
         raises = list(self.groups.raises)
-        value, of = self.owner.kind.result(self.groups, result, to, self.owner.place)
+        checked = checks_results(self.owner.request.conf.pandas)
+        value, of = self.owner.kind.result(self.groups, result, to, self.owner.place, checked)
         if loop.guards:
             self.owner.kind.check_misfits(self.owner.request.conf.pandas, self.owner.place)
         for guard in loop.guards:

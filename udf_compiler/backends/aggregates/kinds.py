@@ -52,10 +52,10 @@ class AggregateKind(Protocol):
         """Returns the function's argument for a column."""
         ...
 
-    def result(self, groups: Groups, result: Any, to: str, place: str) -> tuple[Value, str]:
+    def result(self, groups: Groups, result: Any, to: str, place: str, checked: bool) -> tuple[Value, str]:
         """Returns the group's value after the worker's conversion of the result, and the result's type for messages.
 
-        Guards of the groups' loop flag the groups for which the worker raises.
+        Guards of the groups' loop flag the groups for which the worker raises. `checked`: see `checks_results`.
         """
         ...
 
@@ -82,10 +82,11 @@ class PandasAggregate:
             return ObjectBools(loop, field.value, field.name)
         return series_of_column(loop, field.value, field.spark_type, True, field.state, field.name)
 
-    def result(self, groups: Groups, result: Any, to: str, place: str) -> tuple[Value, str]:
+    def result(self, groups: Groups, result: Any, to: str, place: str, checked: bool) -> tuple[Value, str]:
         if type(result) is not GroupScalar or result.loop is not groups.loop:
             raise refusal("SW385", place, type=getattr(result, "what", type(result).__name__))
-        return column_of_result(groups.loop, TracedSeries(groups.loop, result.value, result.dtype), to, place), str(result.dtype)
+        series = TracedSeries(groups.loop, result.value, result.dtype)
+        return column_of_result(groups.loop, series, to, place, checked), str(result.dtype)
 
     def real(self, traced: Any, columns: Mapping[str, Array], rows: int) -> Any:
         if isinstance(traced, TracedFrame):
@@ -118,7 +119,7 @@ class ArrowAggregate:
     def check_misfits(self, confs: Mapping[str, str | None], udf: str) -> None:
         """The cast is always checked."""
 
-    def result(self, groups: Groups, result: Any, to: str, place: str) -> tuple[Value, str]:
+    def result(self, groups: Groups, result: Any, to: str, place: str, checked: bool) -> tuple[Value, str]:
         scalar = result.scalar if type(result) is PythonScalar else result
         if type(scalar) is not TracedArrow or scalar.loop is not groups.loop:
             raise refusal("SW385", place, type=getattr(result, "what", type(result).__name__))

@@ -92,7 +92,7 @@ class _StatePart(PandasAggregate):
     def __init__(self, like: Any) -> None:
         self.python, self.dtype = type(like) in (bool, int, float), np.asarray(like).dtype
 
-    def result(self, groups: Any, result: Any, to: str, place: str) -> tuple[Any, str]:
+    def result(self, groups: Any, result: Any, to: str, place: str, checked: bool) -> tuple[Any, str]:
         known = type(getattr(result, "dtype", None)) is type(self.dtype) and getattr(result, "loop", None) is groups.loop
         if not known or result.dtype != self.dtype or result.weak is not self.python or result.value.type.nullable:
             raise refusal("SW385", place, type=getattr(result, "what", type(result).__name__))

@@ -54,8 +54,8 @@ def compile_partial(request: PartialRequest, blobs: Sequence[bytes]) -> PartialR
         column = 0
         for entry in entries:
             check_confs(request.conf.pandas, entry.name)
-            check_safely(request.conf.pandas, entry.name)
             part, annotation = _part(entry.udf, entry.name, blobs, column)
+            check_safely(request.conf.pandas, entry.name)
             parts.append(part)
             annotations.append(annotation)
             column += len(part.columns)
