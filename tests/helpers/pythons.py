@@ -9,7 +9,7 @@ import pytest
 
 
 def since(version: tuple[int, int], *values: Any) -> Any:
-    """Returns a parameter of a test that fails before a version of Python, which introduced what the parameter uses."""
+    """Returns a parameter of a test that fails before a version of Python: they lack, or cannot pickle, what it uses."""
     release = ".".join(map(str, version))
-    mark = pytest.mark.xfail(sys.version_info[:2] < version, reason=f"exists since Python {release}")
+    mark = pytest.mark.xfail(sys.version_info[:2] < version, reason=f"works since Python {release}")
     return pytest.param(*values, marks=mark)

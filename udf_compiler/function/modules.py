@@ -343,7 +343,15 @@ def versions(packages: Sequence[str]) -> dict[str, str]:
 
 @cache
 def _distributions() -> Mapping[str, Sequence[str]]:
-    return importlib.metadata.packages_distributions()
+    """Maps top-level modules to packages. `importlib.metadata` of Python 3.10 does not infer modules from a package's files."""
+    found: dict[str, list[str]] = {}
+    for distribution in importlib.metadata.distributions():
+        declared = (distribution.read_text("top_level.txt") or "").split()
+        files = [file for file in distribution.files or () if file.suffix in (".py", ".so")] if not declared else []
+        inferred = {file.parts[0] if len(file.parts) > 1 else file.name.partition(".")[0] for file in files}
+        for name in declared or sorted(name for name in inferred if "." not in name):
+            found.setdefault(name, []).append(distribution.metadata["Name"])
+    return found
 
 
 def _names(name: str, package: str, fromlist: Sequence[str], level: int) -> list[str]:

@@ -43,8 +43,11 @@ class Setting:
 _SHOWN = ("display", "io", "plotting", "styler")
 #: Python's default. A higher limit changes no function that stays below this one.
 _RECURSION = 1000
-#: Names that this process itself sets while user code runs, and names that Python fills in.
-_IGNORED = frozenset(("__import__", "_", "__warningregistry__", "__doc__", "__annotations__", "__annotations_cache__"))
+#: Names that this process itself sets while user code runs, names that Python fills in, and the size of the cache of `re`, which
+#: some versions of NumPy change when SciPy is imported.
+_IGNORED = frozenset(
+    ("__import__", "_", "__warningregistry__", "__doc__", "__annotations__", "__annotations_cache__", "_MAXCACHE")
+)
 
 
 def _numpy_raises(settings: Mapping[str, str]) -> list[str]:

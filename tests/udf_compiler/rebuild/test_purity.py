@@ -22,6 +22,7 @@ from sparkweld.errors import Refusal
 from sparkweld.ir import Input, ProgramBuilder, evaluate
 from sparkweld.ir.types import F64
 from tests.helpers.compile_requests import payload
+from tests.helpers.pythons import since
 from udf_compiler.boundary.series import column_of_result, series_of_column
 from udf_compiler.frontends.pandas.stand_ins import stand_in
 from udf_compiler.frontends.pandas.trace import trace
@@ -317,7 +318,8 @@ REFUSED = [
     ("SW219", "def f(a):\n    return a * len(().__class__.__mro__)  #!"),
     ("SW219", "def f(a):\n    return getattr(f, '__glo' + 'bals__')['x'] * a  #!"),
     ("SW220", "def f(a):\n    class C:  #!\n        pass\n    return a"),
-    ("SW221", "class M:\n    def __getattr__(self, name):\n        return 1\nm = M()\ndef f(a):\n    return a * m.k  #!"),
+    since((3, 11), "SW221",
+          "class M:\n    def __getattr__(self, name):\n        return 1\nm = M()\ndef f(a):\n    return a * m.k  #!"),
     ("SW221", "class M:\n    __slots__ = ('k',)\nm = M()\nm.k = 1\ndef f(a):\n    return a * m.k  #!"),
     ("SW221", "import abc\nclass M(abc.ABC):\n    k = 1\nm = M()\ndef f(a):\n    return a * m.k  #!"),
     ("SW221", "class M(dict):\n    pass\ndef f(a):\n    return a * len(M())  #!"),

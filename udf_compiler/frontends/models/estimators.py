@@ -80,7 +80,8 @@ def is_model(original: object) -> bool:
     kind = type(original)
     if f"{kind.__module__}.{kind.__qualname__}" in ESTIMATORS:
         return True
-    return any(base.__module__.partition(".")[0] in LIBRARIES for base in kind.__mro__) and hasattr(kind, "get_params")
+    # the module of a class that Cython compiled may be a descriptor
+    return any(str(base.__module__).partition(".")[0] in LIBRARIES for base in kind.__mro__) and hasattr(kind, "get_params")
 
 
 def constructor_of(original: object) -> Callable[..., Any] | None:
