@@ -26,7 +26,8 @@ from sparkweld.ir.types import Type
 from sparkweld.reasons import reasons
 from tests.helpers.compatibility_aggregates import reductions_table
 from tests.helpers.compatibility_arrays import HEAD as ARRAYS_HEAD
-from tests.helpers.compatibility_arrays import arrays_tables
+from tests.helpers.compatibility_arrays import CellOf, arrays_tables
+from tests.helpers.compatibility_arrays import cell as cell_of_arrays
 from tests.helpers.compatibility_libraries import CELLS as VERSIONS_CELLS
 from tests.helpers.compatibility_libraries import HEAD as VERSIONS_HEAD
 from tests.helpers.compatibility_libraries import classes_table, sets_table
@@ -318,8 +319,8 @@ epsilon of the column's float type, and of double for integers. `~ (1)` is appro
 """
 
 
-def page() -> str:
-    """Returns the text of docs/compatibility.md."""
+def page(cell_of: CellOf = cell_of_arrays) -> str:
+    """Returns the text of docs/compatibility.md. `cell_of` returns each cell of the tables of arrays."""
     among = columns()
     identity = Row("s", "s", tuple(cell("s", column) for column in among))
     parts = [_HEAD, "## Columns in\n", *_table([identity], among), ""]
@@ -333,7 +334,7 @@ def page() -> str:
         if refused:
             parts += ["Refused:\n", *_refused(refused), ""]
     parts += ["## Reductions of aggregate UDFs\n", _REDUCTIONS, *reductions_table(), ""]
-    parts += ["## Arrays\n", ARRAYS_HEAD, *arrays_tables()]
+    parts += ["## Arrays\n", ARRAYS_HEAD, *arrays_tables(cell_of)]
     parts += ["## Models\n", HEAD, *models_table(), ""]
     parts += ["## Versions of model libraries\n", VERSIONS_HEAD, *sets_table(), "", VERSIONS_CELLS, *classes_table(), ""]
     parts += ["## Pipelines of pyspark.ml\n", SPARK_HEAD, *spark_table(), ""]

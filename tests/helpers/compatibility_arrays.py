@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -69,22 +70,6 @@ pandas UDF, NULL elements of floats are NaN and run in the kernel. NULL arrays r
 """
 
 
-def arrays_tables() -> Iterator[str]:
-    """Yields Markdown lines: a table for each kind of UDF."""
-    yield from _table("in a plain UDF, both with `useArrow` and without", OF_A_LIST, "lambda xs, ys, i: {}", PLAIN)
-    yield from _table("in a pandas UDF", OF_A_SERIES, "lambda s: {}", PANDAS)
-    yield from _table("in an arrow_udf", OF_AN_ARROW_ARRAY, "lambda a: {}", ARROW)
-
-
-def _table(title: str, sources: tuple[tuple[str, str], ...], form: str, eval_type: int) -> Iterator[str]:
-    yield f"| {title} | {' | '.join(TYPES)} |"
-    yield f"|---{'|---' * len(TYPES)}|"
-    for source, gives in sources:
-        cells = (cell(form.format(source), gives, element, eval_type) for element in TYPES)
-        yield f"| `{source}` | {' | '.join(cells)} |"
-    yield ""
-
-
 def cell(source: str, gives: str, element: str, eval_type: int) -> str:
     """Returns the outcome for a function of arrays of `element`: ``=``, ``=*`` (some rows run in Python) or a code.
 
@@ -96,12 +81,12 @@ def cell(source: str, gives: str, element: str, eval_type: int) -> str:
     if reply["status"] == "refused":
         return str(reply["refusals"][0]["code"])
     assert reply["status"] == "ok", reply.get("trace")
-    return "=*" if _guards(reply) > _guards_of_argument(element, eval_type, source) else "="
+    return "=*" if _guards(reply) > _guards_of_argument(element, eval_type, source.partition(":")[0]) else "="
 
 
-def _guards_of_argument(element: str, eval_type: int, source: str) -> int:
+@cache
+def _guards_of_argument(element: str, eval_type: int, parameters: str) -> int:
     """Returns the number of guards that the conversion of such columns to Python values alone adds."""
-    parameters = source.partition(":")[0]
     constant = {PANDAS: "s.isna()", ARROW: "a.is_null()"}.get(eval_type, "True")
     reply = _reply(f"{parameters}: {constant}", "boolean", element, eval_type)
     return _guards(reply) if reply["status"] == "ok" else 0
@@ -122,3 +107,23 @@ def _reply(source: str, gives: str, element: str, eval_type: int) -> dict[str, A
     if eval_type in (PLAIN, PICKLED):
         lists[2] = Given("i", "integer", False, "dense")
     return encode(ask(payload(function), "f", returns, eval_type, lists).reply)
+
+
+#: Returns the outcome for a function's source, what it gives, the type of the elements, and the kind of UDF.
+CellOf = Callable[[str, str, str, int], str]
+
+
+def arrays_tables(cell_of: CellOf = cell) -> Iterator[str]:
+    """Yields Markdown lines: a table for each kind of UDF. `cell_of` is called for each cell, in the order of the page."""
+    yield from _table("in a plain UDF, both with `useArrow` and without", OF_A_LIST, "lambda xs, ys, i: {}", PLAIN, cell_of)
+    yield from _table("in a pandas UDF", OF_A_SERIES, "lambda s: {}", PANDAS, cell_of)
+    yield from _table("in an arrow_udf", OF_AN_ARROW_ARRAY, "lambda a: {}", ARROW, cell_of)
+
+
+def _table(title: str, sources: tuple[tuple[str, str], ...], form: str, eval_type: int, cell_of: CellOf) -> Iterator[str]:
+    yield f"| {title} | {' | '.join(TYPES)} |"
+    yield f"|---{'|---' * len(TYPES)}|"
+    for source, gives in sources:
+        cells = (cell_of(form.format(source), gives, element, eval_type) for element in TYPES)
+        yield f"| `{source}` | {' | '.join(cells)} |"
+    yield ""
