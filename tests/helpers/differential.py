@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from tests.helpers.lines import to_arrow
 from tests.helpers.outcomes import Outcome, differences, outcome_of
 
 ENABLED = "spark.sparkweld.enabled"
@@ -70,7 +71,7 @@ def run(spark: Any, query: Callable[[], Any], conf: dict[str, str]) -> tuple[Out
     """Returns the outcome of the DataFrame that `query` creates under `conf`, and the DataFrame."""
     with session_conf(spark, conf):
         frame = query()
-        return outcome_of(frame.toArrow), frame
+        return outcome_of(lambda: to_arrow(frame)), frame
 
 
 def check(spark: Any, query: Callable[[], Any], **expected: Any) -> Measured:

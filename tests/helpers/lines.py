@@ -6,9 +6,10 @@ import importlib
 import inspect
 from typing import Any
 
+import pyarrow as pa
 import pyspark
 import pytest
-from pyspark.sql import functions
+from pyspark.sql import DataFrame, functions
 from pyspark.sql.pandas.types import from_arrow_type, to_arrow_type
 from pyspark.sql.types import DataType
 
@@ -58,6 +59,15 @@ def _no_arrow_udf(function: Any = None, *_: Any) -> Any:
 
 
 arrow_udf = getattr(functions, "arrow_udf", _no_arrow_udf)
+
+
+def to_arrow(frame: DataFrame) -> pa.Table:
+    """Returns the rows of a query as `DataFrame.toArrow` does, which Spark 3.5 lacks."""
+    if LINE >= (4, 0):
+        return frame.toArrow()
+    schema = pa.schema([pa.field(field.name, arrow_type_of(field.dataType), field.nullable) for field in frame.schema])
+    batches = frame._collect_as_arrow()
+    return pa.Table.from_batches(batches, None if batches else schema).cast(schema)
 
 
 def arrow_type_of(type: DataType) -> Any:
