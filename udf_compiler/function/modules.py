@@ -19,12 +19,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from importlib.machinery import BuiltinImporter, ExtensionFileLoader, FrozenImporter, ModuleSpec, PathFinder
 from typing import Any
 
 from sparkweld.contract.replies import ModelFile, SearchedPath, UserModule
 from sparkweld.reasons import refusal
+from udf_compiler.function.distributions import distributions
 from udf_compiler.function.module_paths import (
     FileState,
     Seen,
@@ -333,24 +333,11 @@ def versions(packages: Sequence[str]) -> dict[str, str]:
     """Returns the versions of Python, of the packages that affect every function, and of others, by distribution."""
     found = {"python": platform.python_version()}
     for package in (*_MEANING, *packages):
-        for distribution in [package] if package in _MEANING else _distributions().get(package, ()):
+        for distribution in [package] if package in _MEANING else distributions().get(package, ()):
             try:
                 found[distribution] = importlib.metadata.version(distribution)
             except importlib.metadata.PackageNotFoundError:
                 found[distribution] = "none"
-    return found
-
-
-@cache
-def _distributions() -> Mapping[str, Sequence[str]]:
-    """Maps top-level modules to packages. `importlib.metadata` of Python 3.10 does not infer modules from a package's files."""
-    found: dict[str, list[str]] = {}
-    for distribution in importlib.metadata.distributions():
-        declared = (distribution.read_text("top_level.txt") or "").split()
-        files = [file for file in distribution.files or () if file.suffix in (".py", ".so")] if not declared else []
-        inferred = {file.parts[0] if len(file.parts) > 1 else file.name.partition(".")[0] for file in files}
-        for name in declared or sorted(name for name in inferred if "." not in name):
-            found.setdefault(name, []).append(distribution.metadata["Name"])
     return found
 
 
