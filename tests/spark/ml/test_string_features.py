@@ -23,6 +23,8 @@ FOREIGN = [*DOCUMENTS, "😀 cat 😀😀 ﬁ", "thé CAT\u3000cat", "Ünder ÜN
 #: The vocabulary of CountVectorizers.
 VOCABULARY = ["cat", "", "the", "mat,", "x1", "unseen", "cat the", " ", "the ", "a a", "sat on"]
 
+WAITING = {"spark.sparkweld.compile.timeout": "60s"}
+
 
 def frame(spark, folder, texts, name):
     present = [text or "" for text in texts]
@@ -73,12 +75,15 @@ def linear(spark, size, ending):
 
 
 def scored(spark, table, *chains, size=50, fit=None, **options):
-    """Compares a linear regression over each chain's output, bit by bit, all in one query."""
+    """Compares a linear regression over each chain's output, bit by bit, all in one query.
+
+    Its kernel has many chains: the query waits for it also on a machine that runs other tests.
+    """
     stages = []
     for at, chain in enumerate(chains):
         stages += [*(make(str(at)) for make in chain), linear(spark, size, str(at))]
-    model = Pipeline(stages=stages).fit(table if fit is None else fit)
-    return check(spark, lambda: model.transform(table).select("id", *(f"p{at}" for at in range(len(chains)))), **options)
+    model, outputs = Pipeline(stages=stages).fit(table if fit is None else fit), [f"p{at}" for at in range(len(chains))]
+    return check(spark, lambda: model.transform(table).select("id", *outputs), conf=WAITING, **options)
 
 
 def tokenizer(**params):
