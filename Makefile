@@ -31,7 +31,7 @@ help:
 	@echo 'make demo            run real jobs over 10M+ flights and texts with and without the flag, and compare'
 	@echo 'make test            all tests, except more cases of the same kinds'
 	@echo 'make nightly         those more cases'
-	@echo 'make compat SPARK=4.1 what differs between lines of Spark: four minutes, without the minutes of a new environment'
+	@echo 'make compat SPARK=4.1 what depends on the line of Spark, the tests of tests/compat.txt'
 	@echo 'make matrix          all tests on all lines of Spark, one line after the other'
 	@echo 'make check           ruff, mypy, layers and the fast tests: a minute'
 	@echo 'make bench BENCH=x   one timed comparison, tests/bench/bench_x.py'
