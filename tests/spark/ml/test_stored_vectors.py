@@ -17,6 +17,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import DoubleType, LongType, StructField, StructType
 
 from tests.helpers.differential import BACKEND, ENABLED, check, session_conf
+from tests.spark.ml.test_string_features import linear as linear_regression
 
 ROWS = 500
 #: Lengths of a vector: few are columns of a kernel, more are columns and sums over stored elements, very many are sums alone.
@@ -208,23 +209,25 @@ def written(spark, model, table, enabled):
         return [str(row.o) for row in model.transform(table).select("id", "o").orderBy("id").collect()]
 
 
-@pytest.mark.each_value_once
 @pytest.mark.parametrize("size", [MORE, MANY])
-@pytest.mark.parametrize("kind, params", [
-    ("StandardScaler", {}), ("MaxAbsScaler", {}), ("IDF", {}), ("Normalizer", {}), ("Normalizer", {"p": 1.0}),
-    ("Normalizer", {"p": float("inf")}), ("ElementwiseProduct", {"scalingVec": None}),
-])  # fmt: skip
-def test_sums_behind_scalers(spark, stored, kind, params, size):
-    """Stored values transformed on the way to a sum keep it equal to Spark's, bit for bit."""
+def test_sums_behind_scalers(spark, stored, size):
+    """Stored values transformed on the way to a sum keep it equal to Spark's, bit for bit: one query for all scalers."""
     tables = stored(size)
-    if "scalingVec" in params:
-        params = {"scalingVec": Vectors.dense(np.linspace(0.5, 2, size))}
-    before = scaled(kind, **params)
-    before = before.fit(tables.mixed) if hasattr(before, "fit") else before
-    regression = regressors.LinearRegression(featuresCol="o", labelCol="y", maxIter=2)
-    both = PipelineModel([before, regression.fit(before.transform(tables.mixed))])
-    assert not check_scores(spark, both, tables.sparse, "prediction").guarded_rows
-    assert not check_scores(spark, both, tables.mixed, F.round("prediction", 9)).guarded_rows
+    scalers = [
+        scaled("StandardScaler"), scaled("MaxAbsScaler"), scaled("IDF"), scaled("Normalizer"), scaled("Normalizer", p=1.0),
+        scaled("Normalizer", p=float("inf")), scaled("ElementwiseProduct", scalingVec=Vectors.dense(np.linspace(0.5, 2, size))),
+    ]  # fmt: skip
+    stages, sums = [], []
+    for at, scaler in enumerate(scalers):
+        scaler.set(scaler.outputCol, f"f{at}")
+        model = scaler.fit(tables.mixed) if hasattr(scaler, "fit") else scaler
+        stages += [model, linear_regression(spark, size, str(at))]
+        sums.append(f"p{at}")
+    together = PipelineModel(stages)
+    exactly = check_scores(spark, together, tables.sparse, *sums)
+    assert (exactly.guarded_rows, exactly.refusals) == (0, ()), "each scaler is in the kernel"
+    rounded_sums = [F.round(name, 9).alias(name) for name in sums]
+    assert not check_scores(spark, together, tables.mixed, *rounded_sums).guarded_rows
 
 
 RAW = "struct<type: tinyint, size: int, indices: array<int>, values: array<double>>"
