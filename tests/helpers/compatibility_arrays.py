@@ -109,7 +109,7 @@ def _reply(source: str, gives: str, element: str, eval_type: int) -> dict[str, A
     return encode(ask(payload(function), "f", returns, eval_type, lists).reply)
 
 
-#: Returns the outcome for a function's source, what it gives, the type of the elements, and the kind of UDF.
+#: Returns the outcome for a function's source, its return type, the type of the elements, and the kind of UDF.
 CellOf = Callable[[str, str, str, int], str]
 
 

@@ -1,4 +1,4 @@
-"""Fingerprints the source of the methods that translators follow, and of the library's functions that these call.
+"""Computes fingerprints of the source of the methods that translators follow, and of the library's functions that these call.
 
 Two classes with one fingerprint run the same Python code. Compiled code has no source; the trial of each function on synthetic
 rows compares its results. Functions that the compiler calls itself on the model (validation, tags) are left out.
