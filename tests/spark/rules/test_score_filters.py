@@ -122,7 +122,15 @@ def large(spark, tmp_path_factory):
     for part in range(2):
         rows[part::2].to_parquet(folder / f"{part}.parquet", row_group_size=97)
     score = pandas_udf(lambda d: pd.Series(forest.predict(d[["a", "b"]])), DoubleType())
-    return str(folder), score, F.struct("a", "b")
+    return str(folder), score, F.struct("a", "b"), forest
+
+
+@pytest.fixture(scope="module")
+def score_of(spark, large):
+    """Returns PySpark's score of a row's numbers. It depends neither on the batch nor on the order of rows."""
+    path, score, features, _ = large
+    scored = spark.read.parquet(path).select("a", "b", score(features))
+    return {(a, b): s for a, b, s in run(spark, lambda: scored, {ENABLED: "false"})[0].rows}
 
 
 JOINED = "joined, up to 32768 rows"
@@ -137,12 +145,18 @@ def of_shape(spark, path, shape):
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_batches_are_joined(spark, large, shape):
+def test_batches_are_joined(spark, large, score_of, shape):
     """Rows keep their order and pass-through columns; the batches are those of the files, small ones, and empty ones."""
-    path, score, features = large
+    path, score, features, _ = large
     with session_conf(spark, NATIVE):
-        scored = of_shape(spark, path, shape).select("*", score(features).alias("s"), F.length("t").alias("n"))
-        what = check(spark, lambda: scored.where("s > 1.5"))
+        table = of_shape(spark, path, shape)
+        given = run(spark, lambda: table.select("a", "b", "t", "k", "day", F.length("t")), {ENABLED: "false"})[0].rows
+        scored = table.select("a", "b", "t", "k", "day", F.length("t").alias("n"), score(features).alias("s"))
+        found, frame = run(spark, lambda: scored.where("s > 1.5"), NATIVE)
+        expected = [(*row, score_of[row[:2]]) for row in given if score_of[row[:2]] > 1.5]
+        assert 0 < len(expected) < len(given) and list(found.rows) == expected
+        what = measured(frame)
+        assert what.kernel_batches and not what.deoptimised_batches
         assert JOINED in plan_of(scored.where("s > 1.5"))
         if shape == "files":
             assert 5 < what.kernel_batches < 20, "of 32 row groups"
@@ -151,7 +165,7 @@ def test_batches_are_joined(spark, large, shape):
 
 @pytest.mark.parametrize("shape", [SHAPES[0], *(pytest.param(shape, marks=pytest.mark.nightly) for shape in SHAPES[1:])])
 def test_what_reads_joined_batches(spark, large, shape):
-    path, score, features = large
+    path, score, features, _ = large
     with session_conf(spark, NATIVE):
         scored = of_shape(spark, path, shape).select("*", score(features).alias("s"), F.length("t").alias("n"))
         check(spark, lambda: scored.where("s > 1.5").groupBy("t").agg(F.count("*"), F.sum("k")).orderBy("t"))
@@ -159,7 +173,7 @@ def test_what_reads_joined_batches(spark, large, shape):
 
 
 def test_batches_that_are_not_joined(spark, large):
-    path, score, features = large
+    path, score, features, _ = large
     scored = spark.read.parquet(path).select("*", score(features).alias("s"))
     with session_conf(spark, NATIVE):
         for query in (scored, scored.where("s > 1.5").select(F.input_file_name(), "s")):
@@ -170,7 +184,7 @@ def test_joined_batches_are_taken_apart(spark, large, tmp_path):
     """A guard flags a row: its own batch alone runs in Python. A batch with a NULL that decides a dtype is not joined."""
     numbers = pd.read_parquet(large[0] + "/0.parquet")[["a", "b"]]
     rows = numbers.assign(n=pd.array(np.arange(len(numbers)), "Int64"), z=1)
-    forest = RandomForestRegressor(200, random_state=0).fit(numbers, numbers.a)
+    forest = large[-1]
     rows.loc[rows.index[900], "n"], rows.loc[rows.index[1250], "z"] = None, 0
     rows.to_parquet(tmp_path / "zero.parquet", row_group_size=100)
     table = spark.read.parquet(str(tmp_path / "zero.parquet"))
