@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,10 +32,15 @@ def cases(path: Path) -> list[tuple[str, str, str]]:
     return found
 
 
+#: The pass reads the text model of this case, whose digest includes a table of the characters of Unicode 15.1.
+OF_UNICODE_15_1 = "skip_models: the sum goes on behind the text"
+OTHER_UNICODE = pytest.mark.xfail(unicodedata.unidata_version != "15.1.0", reason="digest of another Unicode", strict=True)
+
 ALL_CASES = [
-    pytest.param(path.stem, before, after, id=f"{path.stem}: {title}")
+    pytest.param(path.stem, before, after, id=name, marks=[OTHER_UNICODE] if name == OF_UNICODE_15_1 else [])
     for path in sorted(FIXTURES.glob("*.ir"))
     for title, before, after in cases(path)
+    for name in [f"{path.stem}: {title}"]
 ]
 
 
