@@ -17,8 +17,9 @@ class Polynomial:
     singles: tuple[float, ...]
 
 
-def _polynomial(doubles: str, singles: str) -> Polynomial:
-    return Polynomial(tuple(map(float.fromhex, doubles.split())), tuple(map(float.fromhex, singles.split())))
+def _polynomial(doubles: str, singles: str = "") -> Polynomial:
+    """Reads hexadecimal coefficients; without `singles`, f32 has those of f64."""
+    return Polynomial(tuple(map(float.fromhex, doubles.split())), tuple(map(float.fromhex, (singles or doubles).split())))
 
 
 #: (exp(r) - 1 - r) / r**2, |r| <= ln(2)/2, 2**-58 and 2**-28 of exp(r)
@@ -37,7 +38,6 @@ LOG = _polynomial(
 LOG_TAIL = _polynomial(
     """0x1.9999999999b30p-2 0x1.2492492457cbfp-2 0x1.c71c722d75050p-3 0x1.745ce9de01c43p-3 0x1.3b1eed11a4e73p-3
     0x1.0f7fd044bbc27p-3 0x1.0e43a466f5a98p-3""",
-    "",
 )
 #: (sin(r) - r) / r**3 in r**2, |r| <= pi/2, 2**-62 and 2**-35
 SIN = _polynomial(
@@ -67,6 +67,5 @@ ATAN = _polynomial(
 )
 #: m**(-1/3), 1 <= m <= 2, 2**-14.7; what follows improves it
 INVERSE_CBRT = _polynomial(
-    "0x1.ab856c8b4838ap+0 -0x1.2c417613cc7b2p+0 0x1.64156323ad408p-1 -0x1.c516a0dcff198p-3 0x1.d46d132f8ed2bp-6",
     "0x1.ab856c8b4838ap+0 -0x1.2c417613cc7b2p+0 0x1.64156323ad408p-1 -0x1.c516a0dcff198p-3 0x1.d46d132f8ed2bp-6",
 )

@@ -56,9 +56,6 @@ class Value:
     def __xor__(self, other: Operand) -> Value:
         return self._logical("xor", other)
 
-    def __invert__(self) -> Value:
-        return self._logical("xor", 1)
-
     def __lshift__(self, bits: int) -> Value:
         return self._logical("shl", bits)
 
@@ -127,7 +124,7 @@ class Code:
         if kind == "f":
             text, scalar = f"0x{struct.unpack('<Q', struct.pack('<d', value))[0]:016X}", "double"
         else:
-            text, scalar = str(int(value)), self.type(kind) if self.lanes == 1 else {"i": "i64", "b": "i1"}[kind]
+            text, scalar = str(int(value)), "i64"
         return Value(self, kind, text if self.lanes == 1 else f"splat ({scalar} {text})")
 
     def intrinsic(self, name: str, *values: Operand) -> Value:

@@ -26,7 +26,7 @@ _QUARTER_PI, _QUARTER_PI_LOW = float.fromhex("0x1.921fb54442d18p-1"), float.from
 _CBRT_2, _CBRT_2_LOW = float.fromhex("0x1.428a2f98d728bp+0"), float.fromhex("-0x1.ddc22548ea41ep-56")
 _CBRT_4, _CBRT_4_LOW = float.fromhex("0x1.965fea53d6e3dp+0"), float.fromhex("-0x1.f53e999952f09p-54")
 _TAN_PI_8 = 0.41421356237309503
-_SQRT_HALF_BITS, _ONE_BITS = 0x3FE6A09E667F3BCD, 0x3FF0000000000000
+_SQRT_HALF_BITS, _ONE_BITS, _TWO_52_BITS = 0x3FE6A09E667F3BCD, 0x3FF0000000000000, 0x4330000000000000
 _FRACTION = 0x000FFFFFFFFFFFFF
 _INFINITY, _NAN = float("inf"), float("nan")
 _TWO_54 = 2.0**54
@@ -56,7 +56,7 @@ def _scaled(code: Code, value: Value, n: Value) -> Value:
 
 
 def _exp_of_reduced(code: Code, r: Value) -> Value:
-    return code.fma(code.polynomial(r, EXP), r * r, r) + 1.0
+    return _expm1_of_reduced(code, r) + 1.0
 
 
 def _exp(code: Code, x: Value) -> Value:
@@ -98,9 +98,12 @@ def _tanh(code: Code, x: Value) -> Value:
 def _split(code: Code, x: Value) -> tuple[Value, Value]:
     """Returns k and m with x = 2**k * m and m in [sqrt(1/2), sqrt(2)), for normal positive doubles."""
     shifted = x.as_bits() + (_ONE_BITS - _SQRT_HALF_BITS)
-    biased = (shifted >> 52) | 0x4330000000000000  # as the low bits of 2**52
-    m = ((shifted & _FRACTION) + _SQRT_HALF_BITS).as_doubles()
-    return biased.as_doubles() - (2.0**52 + 1023), m
+    return _exponent(shifted), ((shifted & _FRACTION) + _SQRT_HALF_BITS).as_doubles()
+
+
+def _exponent(bits: Value) -> Value:
+    """Returns the exponents of normal positive doubles from their bits, by making them the low bits of 2**52."""
+    return ((bits >> 52) | _TWO_52_BITS).as_doubles() - (2.0**52 + 1023)
 
 
 def _split_any(code: Code, x: Value) -> tuple[Value, Value]:
@@ -176,7 +179,7 @@ def _cbrt(code: Code, x: Value) -> Value:
     size = code.size(x)
     small = size < 2.0**-1022
     bits = code.select(small, size * _TWO_54, size).as_bits()
-    exponent = ((bits >> 52) | 0x4330000000000000).as_doubles() - (2.0**52 + 1023)
+    exponent = _exponent(bits)
     exponent = code.select(small, exponent - 54.0, exponent)
     m = ((bits & _FRACTION) | _ONE_BITS).as_doubles()
     third = code.rounded(exponent - 1.0, 1 / 3)  # rounds down: exponent - 3*third is 0, 1 or 2
