@@ -12,6 +12,7 @@ import json
 import os
 import sys
 import traceback
+from pathlib import Path
 from typing import Any
 
 from sparkweld.contract.constants import (
@@ -22,8 +23,9 @@ from sparkweld.contract.constants import (
     SCALAR_PANDAS_ITERATOR,
 )
 from sparkweld.contract.decoding import encode
-from sparkweld.lint.findings import Answer, Imported
+from sparkweld.lint.findings import Answer, Udf
 from sparkweld.lint.importing import source_file
+from sparkweld.lint.reading import Source
 
 KINDS = {
     SCALAR_PANDAS: "pandas_udf", SCALAR_PANDAS_ITERATOR: "pandas_udf iterator", GROUPED_AGG_PANDAS: "pandas_udf aggregate",
@@ -31,9 +33,8 @@ KINDS = {
 }  # fmt: skip
 
 
-def _import(target: str) -> list[str]:
-    """Imports the target; returns a note when its code raised."""
-    path = source_file(target)
+def _import(target: str, path: Path) -> list[str]:
+    """Imports the target, whose file is `path`; returns a note when its code raised."""
     try:
         if target.endswith(".py") or os.sep in target:
             sys.path.insert(0, str(path.parent))
@@ -45,21 +46,22 @@ def _import(target: str) -> list[str]:
         else:
             importlib.import_module(target)
     except BaseException as error:  # noqa: BLE001 - user code, which may raise anything and call sys.exit
-        file = os.path.abspath(path)
-        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
         where = f" at line {lines[-1]}" if lines else ""
         return [f"{path.name} raised {type(error).__name__}{where} when imported ({error}); the code after it was only read"]
     return []
 
 
-def _described(declared: Any) -> Imported:
+def _described(source: Source, declared: Any) -> Udf:
     from sparkweld.lint.examining import examined
 
     function = inspect.unwrap(declared.function) if callable(declared.function) else declared.function
     code = getattr(function, "__code__", None)
     file, line = (code.co_filename, code.co_firstlineno) if code is not None else ("", 0)
     name = getattr(function, "__name__", type(function).__name__)
-    return examined(declared, name, KINDS.get(declared.eval_type, declared.kind), file, line)
+    kind = KINDS.get(declared.eval_type, declared.kind)
+    udf = Udf(name, kind, file, line, None, "not examined (only the running job knows its schema)")
+    return examined(declared, udf, source)
 
 
 def main() -> None:
@@ -70,11 +72,13 @@ def main() -> None:
 
     recorder = Recorder()
     replace_spark(recorder)
-    notes = _import(sys.argv[1])
+    # absolute and read now: the target may change the working folder
+    source = Source.of(source_file(sys.argv[1]).absolute())
+    notes = _import(sys.argv[1], source.path)
     udfs = []
     for declared in recorder.declared:
         try:
-            udfs.append(_described(declared))
+            udfs.append(_described(source, declared))
         except Exception as error:  # noqa: BLE001 - a boundary: one UDF that fails here must not hide the others
             notes.append(f"{getattr(declared.function, '__name__', '?')} was not examined: {type(error).__name__}: {error}")
     json.dump(encode(Answer(tuple(udfs), tuple(notes))), answers)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from dataclasses import replace
 from typing import Any, get_args
 
 import numpy as np
@@ -21,7 +22,8 @@ from sparkweld.contract.requests import State
 from sparkweld.errors import Refusal
 from sparkweld.ir import Program, evaluate
 from sparkweld.ir.ops import Optional
-from sparkweld.lint.findings import Found, Imported
+from sparkweld.lint.findings import INFO, WARNING, Finding, Udf
+from sparkweld.lint.reading import Source, function_at, series_diff
 from sparkweld.lint.stubs import Declared, UnknownType
 from sparkweld.reasons import has, refusal
 
@@ -31,14 +33,21 @@ GROUPS = frozenset((201, GROUPED_AGG_PANDAS, 209, GROUPED_AGG_ARROW))
 #: Names of sources of non-determinism, in the messages of those refusals.
 _UNREPEATABLE = re.compile(r"\b(random|uuid|uuid1|uuid4|time|secrets|urandom|today|now|utcnow|perf_counter|Generator)\b")
 
+#: The line and the file in the place of a refusal.
+_PLACE = re.compile(r", line (\d+) of (.+)$")
 
-def examined(declared: Declared, name: str, kind: str, file: str, line: int) -> Imported:
-    """Returns verdict and findings of one UDF, which the other arguments describe."""
+#: A severity, and a refusal or its record in a compiler's reply.
+_Fault = tuple[str, Refusal | RefusalRecord]
+
+
+def examined(declared: Declared, udf: Udf, source: Source) -> Udf:
+    """Returns a UDF with its verdict and findings, unless its result type is unknown. `source`: that of the linted file."""
     if declared.eval_type in MAPS and isinstance(declared.return_type, UnknownType):
-        return Imported(name, kind, file, line, None, "not examined (only the running job knows its schema)", ())
+        return udf
     verdict = examine(declared.function, declared.return_type, declared.eval_type)
-    findings = (*_own(declared, verdict), *_of_integers(declared, verdict), *_of_chains(declared))
-    return Imported(name, kind, file, line, verdict.row_local, _line(verdict), findings)
+    faults = (*_own(declared, verdict), *_of_integers(declared, verdict), *_of_chains(declared))
+    findings = tuple(_finding(source, udf, *fault) for fault in faults)
+    return replace(udf, row_local=verdict.row_local, verdict=_line(verdict), findings=findings)
 
 
 def _line(verdict: Verdict) -> str:
@@ -51,12 +60,16 @@ def _line(verdict: Verdict) -> str:
     return "compilation depends on its column types"
 
 
-def _finding(severity: str, entry: Refusal | RefusalRecord) -> Found:
-    """Builds a finding from a refusal, or from its record in a compiler's reply."""
-    return Found(severity, entry.code, entry.title, entry.message, entry.hint, entry.place)
+def _finding(source: Source, udf: Udf, severity: str, entry: Refusal | RefusalRecord) -> Finding:
+    here = source.is_file(udf.file)
+    place = _PLACE.search(entry.place)
+    line = int(place.group(1)) if place and here and place.group(2) == source.path.name else udf.line
+    bare = here and has(entry.code, "bare_array")
+    diff = series_diff(source, function_at(source, udf.line, udf.name)) if bare else ()
+    return Finding(severity, entry.code, entry.title, entry.message, entry.hint, line, diff)
 
 
-def _own(declared: Declared, verdict: Verdict) -> list[Found]:
+def _own(declared: Declared, verdict: Verdict) -> list[_Fault]:
     """Returns the refusal, as a fault of the job or as a remark."""
     found = verdict.refusal
     if found is None:
@@ -64,13 +77,13 @@ def _own(declared: Declared, verdict: Verdict) -> list[Found]:
     outside = has(found.code, "outside_state") and _UNREPEATABLE.search(found.message)
     if outside and declared.deterministic:
         again = refusal("SW704", found.place, function=verdict.name, what=told(found)[0].partition(": ")[2].rstrip("."))
-        return [_finding("warning", again)]
+        return [(WARNING, again)]
     of_group = declared.eval_type in GROUPS and has(found.code, "reads_other_rows")
     fault = has(found.code, "fault_of_job") and not of_group
-    return [_finding("warning" if fault else "info", found)]
+    return [(WARNING if fault else INFO, found)]
 
 
-def _of_integers(declared: Declared, verdict: Verdict) -> list[Found]:
+def _of_integers(declared: Declared, verdict: Verdict) -> list[_Fault]:
     """Finds faults of integer columns: results that change with a NULL elsewhere in the batch, and literals that NumPy rejects.
     """
     tried = verdict.compiled
@@ -88,16 +101,16 @@ def _of_integers(declared: Declared, verdict: Verdict) -> list[Found]:
     return _compared(verdict.name, *trials)
 
 
-def _compared(name: str, dense: Trial, nullable: Trial) -> list[Found]:
+def _compared(name: str, dense: Trial, nullable: Trial) -> list[_Fault]:
     if not dense.compiled and "OverflowError" in dense.refusals[0].message:
         first = dense.refusals[0]
         also = " With a NULL in the batch the column is float64 and it works." if nullable.compiled else ""
         what = first.message.rstrip(".")
-        return [_finding("warning", refusal("SW702", first.place, function=name, what=what, also=also))]
+        return [(WARNING, refusal("SW702", first.place, function=name, what=what, also=also))]
     if dense.compiled and not nullable.compiled and has(nullable.refusals[0].code, "constant_call_raises"):
         first = nullable.refusals[0]
         what = f"with one in the batch, {first.message.rstrip('.')}"
-        return [_finding("warning", refusal("SW701", first.place, function=name, what=what))]
+        return [(WARNING, refusal("SW701", first.place, function=name, what=what))]
     one_program, other_program = dense.answer.program, nullable.answer.program
     if one_program is None or other_program is None:
         return []
@@ -106,7 +119,7 @@ def _compared(name: str, dense: Trial, nullable: Trial) -> list[Found]:
         return []
     row, ordinary, one, other = difference
     what = f"for ({row}) it returns {one}, and {other} when another row of the batch has a NULL in the column"
-    return [_finding("warning" if ordinary else "info", refusal("SW701", "", function=name, what=what))]
+    return [(WARNING if ordinary else INFO, refusal("SW701", "", function=name, what=what))]
 
 
 def _difference(dense: Program, nullable: Program) -> tuple[str, bool, Any, Any] | None:
@@ -141,9 +154,9 @@ def _run(program: Program, columns: dict[str, np.ndarray]) -> list[Any]:
     return ["raises" if flagged else value for value, flagged in zip(plain, result.flagged, strict=True)]
 
 
-def _of_chains(declared: Declared) -> list[Found]:
+def _of_chains(declared: Declared) -> list[_Fault]:
     """Finds mismatches in f(g(x)): a worker passes g's Series to f unchanged, whatever return type g declares."""
-    found = []
+    found: list[_Fault] = []
     for inner in declared.inside:
         dtype = _result_dtype(inner)
         wanted = _KINDS.get(inner.return_type.typeName())
@@ -151,7 +164,7 @@ def _of_chains(declared: Declared) -> list[Found]:
             name = getattr(inner.function, "__name__", "the inner UDF")
             outer = getattr(declared.function, "__name__", "the outer UDF")
             type = inner.return_type.typeName()
-            found.append(_finding("warning", refusal("SW703", "", function=outer, inner=name, dtype=dtype, type=type)))
+            found.append((WARNING, refusal("SW703", "", function=outer, inner=name, dtype=dtype, type=type)))
     return found
 
 

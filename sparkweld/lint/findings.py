@@ -9,39 +9,6 @@ WARNING, INFO = "warning", "info"
 
 
 @dataclass(frozen=True)
-class Found:
-    """A finding as the importing process reports it. `place`: where it is in the function, as in a refusal."""
-
-    severity: str
-    code: str
-    title: str
-    message: str
-    hint: str
-    place: str
-
-
-@dataclass(frozen=True)
-class Imported:
-    """A UDF as the importing process reports it; see Udf. `file`: empty for a function without code."""
-
-    name: str
-    kind: str
-    file: str
-    line: int
-    row_local: bool | None
-    verdict: str
-    findings: tuple[Found, ...]
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What the importing process reports. `notes`: obstacles."""
-
-    udfs: tuple[Imported, ...]
-    notes: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class Finding:
     """A fault of one UDF (`WARNING`: counts for the exit code) or a remark (`INFO`). `diff`: lines of a unified diff."""
 
@@ -65,6 +32,14 @@ class Udf:
     row_local: bool | None
     verdict: str
     findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the importing process reports. `notes`: obstacles. The file of a function without code is the empty string."""
+
+    udfs: tuple[Udf, ...]
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,10 @@ class Source:
         """Reads a file. Raises SyntaxError when it is not valid Python."""
         text = path.read_text(encoding="utf-8")
         return cls(path, text, ast.parse(text, str(path)))
+
+    def is_file(self, file: str) -> bool:
+        """Whether the file with this name is the source's."""
+        return bool(file) and os.path.exists(file) and os.path.samefile(file, self.path)
 
 
 @dataclass(frozen=True)
