@@ -45,9 +45,8 @@ def test_the_metadata_has_the_minimums_that_the_service_checks():
     assert found == MINIMUMS
 
 
-def test_the_scripts_for_clusters_install_the_minimum_of_numba():
-    for name in ("install.sh", "databricks-init.sh"):
-        assert f"'numba>={MINIMUMS['numba']}'" in (ROOT / "conf" / "platforms" / name).read_text(), name
+def test_the_script_for_clusters_installs_the_minimum_of_numba():
+    assert f"'numba>={MINIMUMS['numba']}'" in (ROOT / "conf" / "platforms" / "install.sh").read_text()
 
 
 def test_a_matrix_set_installs_exactly_the_minimums():

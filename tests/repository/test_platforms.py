@@ -171,9 +171,9 @@ def test_dataproc(machine: Machine):
 def test_databricks(machine: Machine):
     with zipfile.ZipFile(machine.wheel) as wheel:
         lines = {name.split("/")[2].removeprefix("spark-") for name in wheel.namelist() if name.endswith("sparkweld.jar")}
-    script, jars = PLATFORMS / "databricks-init.sh", machine.folder / "databricks"
-    jars.mkdir()
-    given = {"SPARKWELD_WHEEL": str(machine.wheel), "SPARKWELD_JARS": str(jars)}
+    script, jars = PLATFORMS / "databricks-init.sh", machine.folder / "databricks" / "jars"
+    jars.mkdir(parents=True)
+    given = {"SPARKWELD_WHEEL": str(machine.bucket / machine.wheel.name), "SPARKWELD_DATABRICKS": str(jars.parent)}
     machine.run(script, **given, DATABRICKS_RUNTIME_VERSION="99.1")
     assert list(jars.iterdir()) == []
     for line, runtime in {"3.5": "16.4", "4.0": "17.3", "4.1": "18.0"}.items():
