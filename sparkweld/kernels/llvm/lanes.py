@@ -10,7 +10,7 @@ means that the version is any function of the module).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 #: The variable that keeps functions alive that have no caller before the vectoriser has run.
@@ -91,12 +91,17 @@ def _written(function: VectorFunction) -> tuple[str, set[str]]:
 
 
 def _signature(function: VectorFunction, lanes: int, symbol: str) -> str:
-    of = _type(function.scalar, lanes)
-    return f"{of} @{symbol}({', '.join(f'{of} %{a}' for a in 'xy'[: function.arity])})"
+    of = vector_type(function.scalar, lanes)
+    return f"{of} @{symbol}({', '.join(f'{of} {a}' for a in _arguments(function))})"
 
 
-def _type(scalar: str, lanes: int) -> str:
+def vector_type(scalar: str, lanes: int) -> str:
+    """Returns the type of a vector; 1 lane: that of a scalar."""
     return scalar if lanes == 1 else f"<{lanes} x {scalar}>"
+
+
+def _arguments(function: VectorFunction) -> tuple[str, ...]:
+    return ("%x", "%y")[: function.arity]
 
 
 def _version(function: VectorFunction, lanes: int) -> str:
@@ -104,26 +109,26 @@ def _version(function: VectorFunction, lanes: int) -> str:
         return _pieces(function, lanes)
     if function.name.removesuffix("f").endswith(".fmod"):
         return _fmod(function, lanes)
-    return _lane_by_lane(function, lanes)
+    return _calls(function, lanes)
 
 
 def _pieces(function: VectorFunction, lanes: int) -> str:
     """Calls the widest version that has at most `lanes` lanes, else the narrowest one with its spare lanes filled."""
     native = dict(function.versions)
     width = max((n for n in native if n <= lanes), default=min(native))
-    whole, piece = _type(function.scalar, lanes), _type(function.scalar, width)
+    whole, piece = vector_type(function.scalar, lanes), vector_type(function.scalar, width)
     lines, parts = [], []
     for start in range(0, lanes, width):
         mask = ", ".join(f"i32 {(start + i) % lanes}" for i in range(width))
         arguments = []
-        for a in "xy"[: function.arity]:
-            lines.append(f"  %{a}{start} = shufflevector {whole} %{a}, {whole} poison, <{width} x i32> <{mask}>")
-            arguments.append(f"{piece} %{a}{start}")
+        for a in _arguments(function):
+            lines.append(f"  {a}{start} = shufflevector {whole} {a}, {whole} poison, <{width} x i32> <{mask}>")
+            arguments.append(f"{piece} {a}{start}")
         lines.append(f"  %part{start} = call {piece} @{native[width]}({', '.join(arguments)})")
         parts.append(f"%part{start}")
     size = width
     while len(parts) > 1:
-        halves, joined = _type(function.scalar, size), []
+        halves, joined = vector_type(function.scalar, size), []
         mask = ", ".join(f"i32 {i}" for i in range(2 * size))
         for low, high in zip(parts[::2], parts[1::2], strict=True):
             joined.append(f"{low}.{size}")
@@ -136,18 +141,22 @@ def _pieces(function: VectorFunction, lanes: int) -> str:
     return "\n".join([*lines, f"  ret {whole} {parts[0]}", ""])
 
 
-def _lane_by_lane(function: VectorFunction, lanes: int) -> str:
-    of, scalar = _type(function.scalar, lanes), function.scalar
-    lines, result = [], "poison"
+def lane_by_lane(name: str, scalar: str, arguments: Sequence[str], lanes: int) -> tuple[list[str], str]:
+    """Returns instructions that call a scalar function for each lane of vectors, and the vector of its results."""
+    of, lines, result = vector_type(scalar, lanes), [], "poison"
     for lane in range(lanes):
-        arguments = []
-        for a in "xy"[: function.arity]:
-            lines.append(f"  %{a}{lane} = extractelement {of} %{a}, i64 {lane}")
-            arguments.append(f"{scalar} %{a}{lane}")
-        lines.append(f"  %c{lane} = call {scalar} @{function.name}({', '.join(arguments)})")
-        lines.append(f"  %r{lane} = insertelement {of} {result}, {scalar} %c{lane}, i64 {lane}")
-        result = f"%r{lane}"
-    return "\n".join([*lines, f"  ret {of} {result}", ""])
+        given = [f"{scalar} %in{n}.{lane}" for n in range(len(arguments))]
+        lines += [f"  %in{n}.{lane} = extractelement {of} {a}, i64 {lane}" for n, a in enumerate(arguments)]
+        lines.append(f"  %call.{lane} = call {scalar} @{name}({', '.join(given)})")
+        lines.append(f"  %out.{lane} = insertelement {of} {result}, {scalar} %call.{lane}, i64 {lane}")
+        result = f"%out.{lane}"
+    return lines, result
+
+
+def _calls(function: VectorFunction, lanes: int) -> str:
+    """Returns the instructions that end a version by calls of the scalar function."""
+    lines, result = lane_by_lane(function.name, function.scalar, _arguments(function), lanes)
+    return "\n".join([*lines, f"  ret {vector_type(function.scalar, lanes)} {result}", ""])
 
 
 def _fmod(function: VectorFunction, lanes: int) -> str:
@@ -157,8 +166,8 @@ def _fmod(function: VectorFunction, lanes: int) -> str:
     smaller than y, is exact in the fma. Adding y once corrects the off-by-one, again exactly. For a quotient of 0 the result is x
     (also for an infinite y, where the fma would return NaN). Rows whose result is NaN need no call either.
     """
-    of, bits = _type(function.scalar, lanes), 64 if function.scalar == "double" else 32
-    flags, suffix = _type("i1", lanes), f"v{lanes}f{bits}"
+    of, bits = vector_type(function.scalar, lanes), 64 if function.scalar == "double" else 32
+    flags, suffix = vector_type("i1", lanes), f"v{lanes}f{bits}"
 
     def all_of(value: str) -> str:
         return f"splat ({function.scalar} {value})"
@@ -193,7 +202,7 @@ fast:
   %result = select {flags} %undefined, {of} {nan}, {of} %signed
   ret {of} %result
 slow:
-{_lane_by_lane(function, lanes)}"""
+{_calls(function, lanes)}"""
 
 
 def _gcd(integer: str) -> str:

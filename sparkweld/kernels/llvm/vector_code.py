@@ -9,6 +9,7 @@ import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from sparkweld.kernels.llvm.lanes import lane_by_lane, vector_type
 from sparkweld.kernels.llvm.polynomials import Polynomial
 
 #: Adding it to a double below 2**51 rounds that to an integer, which is then in the low bits.
@@ -111,7 +112,7 @@ class Code:
 
     def type(self, kind: str) -> str:
         scalar = {"f": "double", "i": "i64", "b": "i1"}[kind]
-        return scalar if self.lanes == 1 else f"<{self.lanes} x {scalar}>"
+        return vector_type(scalar, self.lanes)
 
     def write(self, kind: str, instruction: str) -> Value:
         name = f"%t{len(self.lines)}"
@@ -198,8 +199,7 @@ class Function:
 
 
 def _float_type(bits: int, lanes: int) -> str:
-    scalar = "double" if bits == 64 else "float"
-    return scalar if lanes == 1 else f"<{lanes} x {scalar}>"
+    return vector_type("double" if bits == 64 else "float", lanes)
 
 
 def _widened(code: Code, argument: str, bits: int) -> Value:
@@ -217,19 +217,15 @@ def _with_fallback(code: Code, rare: Value, result: Value, arguments: Sequence[V
         code.declared.add(f"declare i1 @{name}({flags})")
         some = code.write("b", f"call i1 @{name}({flags} {rare.text})").text
     code.lines += [f"  br i1 {some}, label %rare, label %done", "rare:"]
-    slow = _lane_by_lane(code, arguments, fallback)
+    slow = _called(code, arguments, fallback)
     chosen = code.select(rare, slow, result)
     code.lines += ["  br label %done", "done:"]
     return code.write("f", f"phi {of} [ {result.text}, %start ], [ {chosen.text}, %rare ]")
 
 
-def _lane_by_lane(code: Code, arguments: Sequence[Value], function: str) -> Value:
-    of = code.type("f")
+def _called(code: Code, arguments: Sequence[Value], function: str) -> Value:
     if code.lanes == 1:
         return code.write("f", f"call double @{function}({', '.join(f'double {a.text}' for a in arguments)})")
-    result = Value(code, "f", "poison")
-    for lane in range(code.lanes):
-        scalars = [code.write("f", f"extractelement {of} {a.text}, i64 {lane}").text for a in arguments]
-        called = code.write("f", f"call double @{function}({', '.join(f'double {scalar}' for scalar in scalars)})")
-        result = code.write("f", f"insertelement {of} {result.text}, double {called.text}, i64 {lane}")
-    return result
+    lines, result = lane_by_lane(function, "double", [a.text for a in arguments], code.lanes)
+    code.lines += lines
+    return Value(code, "f", result)
