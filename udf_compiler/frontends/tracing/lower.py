@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -160,6 +161,8 @@ def _emit(
     loop: LoopBuilder, ufunc: np.ufunc, operands: tuple[Operand, ...], args: tuple[Value, ...], call: str
 ) -> tuple[Value, ...]:
     name = ufunc.__name__
+    if name == "_ones_like":  # x ** 0 before NumPy 2.3
+        return (loop.const(1, args[0].type),)
     if name in _PARTS:
         return tuple(loop.call(part, *args) for part in _PARTS[name])
     if name not in _KNOWN or getattr(np, name, None) is not ufunc:
@@ -212,12 +215,19 @@ def _out_of_range(a: Operand, b: Operand) -> bool:
 
 
 class _Recorder(np.ndarray):
-    """An array that records the ufunc of an operator instead of running it."""
+    """An array that records the ufunc of an operator instead of running it. `position`: that of the operand."""
 
     calls: list[tuple[np.ufunc, tuple[Any, ...]]]
+    position: int
 
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        if method != "__call__" or kwargs:
+    def __array_finalize__(self, source: Any) -> None:
+        """Makes a copy, which NumPy converts to another type, an input of the same operand."""
+        if isinstance(source, _Recorder):
+            self.calls, self.position = source.calls, source.position
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, out: tuple[Any, ...] = (), **kwargs: Any) -> Any:
+        # NumPy before 2.3 squares integers to a float power in the copy that it has converted.
+        if method != "__call__" or kwargs or any(x is not self for x in out):
             raise NotImplementedError(f"{ufunc.__name__}.{method}")
         self.calls.append((ufunc, inputs))
         return (self,) * ufunc.nout if ufunc.nout > 1 else self
@@ -226,29 +236,39 @@ class _Recorder(np.ndarray):
 def operator_call(loop: LoopBuilder, operator: Callable[..., Any], operands: tuple[Operand, ...], call: str) -> tuple[Value, ...]:
     """Emits a Python operator on NumPy arrays; NumPy decides which ufunc it runs (``a ** 2`` is np.square)."""
     ufunc, inputs = _ufunc_of(operator, tuple(map(kind_of, operands)), call)
-    return ufunc_call(loop, ufunc, tuple(operands[x] if is_position else x for is_position, x in inputs), call)
+    given = (_converted(loop, operands[x.position], x.dtype, call) if isinstance(x, _Input) else x for x in inputs)
+    return ufunc_call(loop, ufunc, tuple(given), call)
+
+
+def _converted(loop: LoopBuilder, operand: Operand, dtype: np.dtype, call: str) -> Operand:
+    if not isinstance(operand, Value) or operand.type.dtype == dtype:
+        return operand
+    return loop.cast(operand, type_of(dtype, call))
+
+
+@dataclass(frozen=True, slots=True)
+class _Input:
+    """An operand as an input of a ufunc: its position, and the dtype that the operator has converted it to."""
+
+    position: int
+    dtype: np.dtype
 
 
 @lru_cache(maxsize=1024)
-def _ufunc_of(operator: Callable[..., Any], kinds: tuple[Any, ...], call: str) -> tuple[np.ufunc, tuple[tuple[bool, Any], ...]]:
-    """Returns the ufunc of an operator and its inputs: indices of operands, marked True, or constants."""
+def _ufunc_of(operator: Callable[..., Any], kinds: tuple[Any, ...], call: str) -> tuple[np.ufunc, tuple[Any, ...]]:
+    """Returns the ufunc of an operator and its inputs: an `_Input` for each traced operand, or a constant."""
     operands = tuple(map(given, kinds))
     run_prototype(call, operator, *operands)
     calls: list[tuple[np.ufunc, tuple[Any, ...]]] = []
     recorders: list[Any] = []
-    for kind, operand in zip(kinds, operands, strict=True):
+    for position, (kind, operand) in enumerate(zip(kinds, operands, strict=True)):
         recorder: Any = operand
         if isinstance(kind[0], np.dtype):
             recorder = np.ones(1, kind[0]).view(_Recorder)
-            recorder.calls = calls
+            recorder.calls, recorder.position = calls, position
         recorders.append(recorder)
     run_prototype(call, operator, *recorders)
     if len(calls) != 1:
         refuse("SW251", call=call)
     ufunc, inputs = calls[0]
-    positions = [_position(x, recorders) for x in inputs]
-    return ufunc, tuple((i is not None, constant_of(x) if i is None else i) for i, x in zip(positions, inputs, strict=True))
-
-
-def _position(x: Any, recorders: list[Any]) -> int | None:
-    return next((i for i, recorder in enumerate(recorders) if recorder is x), None)
+    return ufunc, tuple(_Input(x.position, x.dtype) if isinstance(x, _Recorder) else constant_of(x) for x in inputs)
