@@ -147,7 +147,8 @@ class TimeFunction(Function):
 def _function(name: str) -> Any:
     real = getattr(pd, name)
     made = Function(name, real)
-    return class_stand_in(real, f"pd.{name}", made) if isinstance(real, type) else made
+    # the method, as `inspect.signature` of Python before 3.13 reads private attributes of other objects
+    return class_stand_in(real, f"pd.{name}", made.__call__) if isinstance(real, type) else made
 
 
 _STAND_INS = {id(getattr(pd, name)): _function(name) for name in _FUNCTIONS}
