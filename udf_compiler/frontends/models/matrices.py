@@ -63,7 +63,7 @@ class TracedMatrix(Traced):
 
 def matrix(
     data: Any, label: Any = None, *, missing: float | None = None, silent: bool = False, feature_names: Any = None,
-    feature_types: Any = None, nthread: int | None = None, enable_categorical: bool = True, **others: Any,
+    feature_types: Any = None, nthread: int | None = None, enable_categorical: bool | None = None, **others: Any,
 ) -> TracedMatrix:  # fmt: skip
     """Returns the DMatrix of traced columns. Refuses (SW840) arguments that label or weight its rows."""
     given = {"label": label, **others}

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import F32, F64, I32, I64, STR
@@ -35,6 +38,19 @@ _NEAR = 1e-5
 _ALL = (0, 0)
 
 
+def _is_ascii(strings: pa.StringArray) -> bool:
+    return all(value.isascii() for value in strings.cast(pa.binary()).to_pylist())
+
+
+@cache
+def cuts_strings() -> bool:
+    """Whether XGBoost stores as many bytes of a category as it has characters, as 3.2 does: two categories may become one."""
+    library = importlib.import_module("xgboost")
+    data = library.DMatrix(pd.DataFrame({"c": pd.Categorical(["é"])}), enable_categorical=True)
+    [(_, stored)] = data.get_categories(export_to_arrow=True).to_arrow()
+    return stored.cast(pa.binary()).to_pylist() != ["é".encode()]  # type: ignore[no-any-return]
+
+
 class Boosted(Translator):
     """The base of boosters and the scikit-learn classes: margins, and the objective's transform of them."""
 
@@ -48,8 +64,8 @@ class Boosted(Translator):
         """Returns category columns with the model's categories, in their order. Rows with other values are guarded: the library
         raises.
 
-        Refuses SW836 for columns that were numbers in training, and for `missing`. Refuses SW252 for a column whose dtype has
-        another category or class.
+        Refuses SW836 for columns that were numbers in training, for `missing`, and for categories that the library has cut.
+        Refuses SW252 for a column whose dtype has another category or class.
         """
         if not category_columns(x):
             return x
@@ -58,6 +74,8 @@ class Boosted(Translator):
         for at in category_columns(x):
             dtype, given = x.categories[at], trained[at][1] if at < len(trained) else None
             assert dtype is not None
+            if given is not None and pa.types.is_string(given.type) and not _is_ascii(given) and cuts_strings():
+                refuse("SW836", name=self.name, what="categories beyond ASCII, which this version of XGBoost cuts")
             values = [] if given is None else given.to_pylist()
             if not are_of(values, x.types[at]):
                 refuse("SW836", name=self.name, what="categories of another class than a column of categories")

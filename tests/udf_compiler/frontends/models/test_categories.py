@@ -21,8 +21,10 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from tests.helpers.models import Scored, compare
 from tests.helpers.real import category_rows, with_categories
+from udf_compiler.frontends.models.xgboost_ import cuts_strings
 
 COLUMNS = ["f0", "s", "t", "g"]
+LAST = "e" if cuts_strings() else "é"
 SMALL: dict[str, Any] = {"n_estimators": 6, "max_depth": 4, "random_state": 1}
 ORDER = ["c", "a", "b"]
 TYPE = pd.CategoricalDtype(["b", "c", "a"], ordered=True)
@@ -31,7 +33,7 @@ TYPE = pd.CategoricalDtype(["b", "c", "a"], ordered=True)
 def batch(known: bool = True) -> pa.RecordBatch:
     """Returns rows with missing strings, and with an unseen string unless `known`."""
     given = category_rows().to_pandas()
-    given["t"] = np.where(given.f0 > 14, "é", "x y")
+    given["t"] = np.where(given.f0 > 14, LAST, "x y")
     if known:
         given = given[given.s != "z"]
     return pa.RecordBatch.from_pandas(given[COLUMNS], preserve_index=False)
@@ -40,16 +42,16 @@ def batch(known: bool = True) -> pa.RecordBatch:
 @cache
 def training() -> tuple[pd.DataFrame, np.ndarray]:
     values, target = with_categories()
-    values = values.assign(t=np.where(values.f0 > 14, "é", "x y"))[COLUMNS]
-    return values.assign(s=values.s.astype("category"), t=pd.Categorical(values.t, categories=["x y", "unseen", "é"])), target
+    values = values.assign(t=np.where(values.f0 > 14, LAST, "x y"))[COLUMNS]
+    return values.assign(s=values.s.astype("category"), t=pd.Categorical(values.t, categories=["x y", "unseen", LAST])), target
 
 
 @cache
 def fitted(kind: str) -> Any:
     values, target = training()
     library = xgb if kind.startswith("XGB") else lgb
-    more = {"max_cat_to_onehot": 1} if library is xgb else {"verbose": -1, "min_data_per_group": 5, "cat_smooth": 1.0}
-    return getattr(library, kind)(**SMALL, **more).fit(values, target)
+    of_boosted, of_light = {"enable_categorical": True, "max_cat_to_onehot": 1}, {"min_data_per_group": 5, "cat_smooth": 1.0}
+    return getattr(library, kind)(**SMALL, **(of_boosted if library is xgb else {"verbose": -1, **of_light})).fit(values, target)
 
 
 def as_text(d: pd.DataFrame) -> pd.DataFrame:
@@ -61,7 +63,7 @@ def as_text(d: pd.DataFrame) -> pd.DataFrame:
 
 
 def as_listed(d: pd.DataFrame) -> pd.DataFrame:
-    return d.assign(s=pd.Categorical(d["s"], categories=ORDER), t=d.t.astype(pd.CategoricalDtype(["é", "x y"])))
+    return d.assign(s=pd.Categorical(d["s"], categories=ORDER), t=d.t.astype(pd.CategoricalDtype([LAST, "x y"])))
 
 
 def as_typed(d: pd.DataFrame) -> pd.DataFrame:
@@ -101,13 +103,23 @@ def test_a_category_that_is_new(kind: str) -> None:
     assert (scored.refused, scored.rows) == ("", rows.num_rows)
 
 
+def test_a_category_beyond_ascii() -> None:
+    """XGBoost 3.2 stores its first bytes alone, so two categories may be one."""
+    values, target = pd.DataFrame({"s": pd.Categorical(["é", "è", "b", "b"] * 20)}), np.arange(80.0) % 4
+    model = xgb.XGBRegressor(n_estimators=2, enable_categorical=True).fit(values, target)
+    rows = pa.RecordBatch.from_pandas(values.astype({"s": "str"}), preserve_index=False)
+    scored = compare(lambda d: pd.Series(model.predict(d.assign(s=d["s"].astype("category")))), rows, FloatType())
+    assert (scored.refused, scored.rows) == (("SW836", 0) if cuts_strings() else ("", 80))
+
+
 def test_loaded_models() -> None:
     """Both libraries store the categories with the model."""
     light = lgb.Booster(model_str=fitted("LGBMRegressor").booster_.model_to_string())
     boosted = xgb.Booster(model_file=bytearray(fitted("XGBRegressor").get_booster().save_raw("ubj")))
     rows = batch()
     assert compare(lambda d: pd.Series(light.predict(as_text(d))), rows, DoubleType()).rows == rows.num_rows
-    assert compare(lambda d: pd.Series(boosted.predict(xgb.DMatrix(as_text(d)))), rows, FloatType()).rows == rows.num_rows
+    scored = compare(lambda d: pd.Series(boosted.predict(xgb.DMatrix(as_text(d), enable_categorical=True))), rows, FloatType())
+    assert scored.rows == rows.num_rows
 
 
 def test_only_missing_strings() -> None:
@@ -165,7 +177,7 @@ def listed_numbers(d: pd.DataFrame) -> pd.DataFrame:
 def of_numbers(kind: str, dtype: str = "int64") -> Any:
     values, target = numbered(dtype)
     if kind == "XGBRegressor":
-        return xgb.XGBRegressor(**SMALL, max_cat_to_onehot=1).fit(as_numbers(values)[["x", "n"]], target)
+        return xgb.XGBRegressor(**SMALL, max_cat_to_onehot=1, enable_categorical=True).fit(as_numbers(values)[["x", "n"]], target)
     return lgb.LGBMRegressor(**SMALL, verbose=-1, min_data_per_group=5, cat_smooth=1.0).fit(as_numbers(values), target)
 
 
@@ -202,7 +214,7 @@ def test_categories_of_numbers_of_one_dtype(dtype: str) -> None:
     scored = compare(predict, rows, FloatType())
     assert (scored.refused, scored.rows) == ("", rows.num_rows)
     scored = compare(predict, numbers(True, dtype=dtype), FloatType())
-    assert (scored.refused, scored.rows + scored.raised) == ("", rows.num_rows) and scored.raised == 22
+    assert (scored.refused, scored.rows) == ("", rows.num_rows - 22) and scored.raised in (0, 22)  # XGBoost 3.2 does not raise
     assert compare(predict, numbers(dtype="int16"), FloatType()).refused == "SW252"
     assert compare(predict, numbers(missing=True, dtype=dtype), FloatType()).refused == "SW252"
 
