@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import warnings
@@ -23,6 +24,12 @@ from tests.helpers.outcomes import same, token
 from tests.helpers.worker import run_in_worker
 
 PANDAS = PythonEvalType.SQL_SCALAR_PANDAS_UDF
+
+
+def estimators(kind: type, *options: dict[str, Any]) -> list[Any]:
+    """Creates an estimator with each set of options, except those with an option that the installed version lacks."""
+    has = inspect.signature(kind).parameters.keys()
+    return [kind(**one) for one in options if one.keys() <= has]
 
 
 @dataclass(frozen=True)

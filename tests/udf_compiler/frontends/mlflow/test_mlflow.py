@@ -36,7 +36,8 @@ from tests.helpers.compile_requests import column, payload, python_step, request
 from tests.helpers.kinds import codes, run
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-with warnings.catch_warnings(action="ignore"):  # of its own type hints
+with warnings.catch_warnings():  # of its own type hints
+    warnings.simplefilter("ignore")
     mlflow = importlib.import_module("mlflow.pyfunc")
 pytestmark = [
     pytest.mark.slow,

@@ -21,7 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import LabelBinarizer, QuantileTransformer, SplineTransformer, StandardScaler
 from sklearn.random_projection import GaussianRandomProjection, SparseRandomProjection
 
-from tests.helpers.models import batch_of, compare, compare_columns
+from tests.helpers.models import batch_of, compare, compare_columns, estimators
 from tests.helpers.real import rows, table
 
 WINE, CULTIVARS = table("wine")
@@ -32,7 +32,7 @@ EXACT = [
     SplineTransformer(4, degree=2, extrapolation="periodic"),
     SplineTransformer(knots="quantile", extrapolation="error"),
     SplineTransformer(extrapolation="continue", include_bias=False),
-    SplineTransformer(handle_missing="zeros", order="F"),
+    *estimators(SplineTransformer, {"handle_missing": "zeros", "order": "F"}),
     *(SplineTransformer(4, degree=d, extrapolation="linear") for d in (1, 3)),
     SplineTransformer(degree=0),
 ]

@@ -30,7 +30,7 @@ from sklearn.preprocessing import (
     TargetEncoder,
 )
 
-from tests.helpers.models import batch_of, compare, compare_columns, frame, id_of, numbers
+from tests.helpers.models import batch_of, compare, compare_columns, estimators, frame, id_of, numbers
 from udf_compiler.frontends.models.estimators import ESTIMATORS
 
 TABLE, ODD = frame(numbers()), numbers(odd=True, seed=2)
@@ -56,7 +56,7 @@ CATEGORIES = frame(SEEN)
 NUMBERS = [
     *(StandardScaler(**o) for o in ({}, {"with_mean": False}, {"with_std": False})),
     *(MinMaxScaler(**o) for o in ({}, {"feature_range": (-2, 5), "clip": True})),
-    *(MaxAbsScaler(**o) for o in ({}, {"clip": True})),
+    *estimators(MaxAbsScaler, {}, {"clip": True}),
     *(RobustScaler(**o) for o in ({}, {"with_centering": False}, {"with_scaling": False, "quantile_range": (10, 60)})),
     *(Normalizer(**o) for o in ({"norm": "l1"}, {"norm": "max"}, {})),
     *(Binarizer(threshold=t) for t in (0.0, 1.5)),
@@ -80,6 +80,7 @@ NUMBERS = [
 ]
 
 
+@pytest.mark.filterwarnings("ignore:The current default behavior, quantile_method")  # of scikit-learn 1.7
 @pytest.mark.parametrize("transformer", NUMBERS, ids=id_of)
 def test_numbers(transformer):
     fitted = transformer.fit(TABLE, CLASS)

@@ -81,6 +81,8 @@ def test_two_series(source: str) -> None:
 def test_series_and_constant(source: str) -> None:
     for x in FEW:
         for c in CONSTANTS:
+            if "np.where" in source and (x, c) == ("i8", "2**40"):
+                continue  # NumPy raises, and before 2.5 returns int64
             check_or_refuse("lambda a: " + source.replace("{c}", c), (x,), ("SW262", "SW255"))
 
 
