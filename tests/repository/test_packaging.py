@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import os
 import re
@@ -17,8 +16,14 @@ import pyspark
 import pytest
 import yaml
 
+from sparkweld.bridge.jar import LINES
+from sparkweld.cli import doctor
 from sparkweld.minimums import MINIMUMS
+from tests.helpers.metadata import EXTRAS, listed, minimums, oldest_python
+from udf_compiler.frontends.mlflow.udfs import CHECKED_VERSIONS
 from udf_compiler.frontends.models.tested_versions import LIBRARIES
+from udf_compiler.frontends.python.regions.versions import KNOWN
+from udf_compiler.service import host
 
 ROOT = Path(__file__).resolve().parents[2]
 TOP_LEVEL = {
@@ -31,18 +36,35 @@ LINE = ".".join(pyspark.__version__.split(".")[:2])
 IN_SDIST = {"PKG-INFO", "setup.cfg", "sparkweld.egg-info", "build", "dist"}
 
 
-def _toml_list(text: str, key: str) -> list[str]:
-    """Returns the list of strings under a key; tomllib requires Python 3.11 and this must run on 3.10."""
-    found = re.search(rf"^{key} = (\[.*?\])", text, re.MULTILINE | re.DOTALL)
-    assert found is not None, key
-    return ast.literal_eval(found[1])
-
-
 def test_the_metadata_has_the_minimums_that_the_service_checks():
     """And neither Spark nor a library of models: installing SparkWeld never changes those that are there."""
-    wanted = _toml_list((ROOT / "pyproject.toml").read_text(), "dependencies")
-    found = dict(re.fullmatch(r"([a-z]+)>=([\d.]+)(?:,<\d+)?", one).groups() for one in wanted)  # type: ignore[union-attr]
-    assert found == MINIMUMS
+    assert minimums("dependencies") == MINIMUMS
+
+
+def test_doctor_recommends_the_requirements_of_the_metadata():
+    required = [*listed("dependencies"), *listed("spark")]
+    assert sorted(required) == sorted(set(doctor.PACKAGES.values()) - {"numba"})  # for llvmlite, which Numba requires
+
+
+@pytest.mark.parametrize("package", MINIMUMS)
+def test_the_warning_and_doctor_state_the_minimum_of_the_metadata(monkeypatch: pytest.MonkeyPatch, package: str):
+    minimum = minimums("dependencies")[package]
+    monkeypatch.setattr(host, "version_of", lambda name: "0.9" if name == package else "4.3.0" if name == "pyspark" else "99.0")
+    hello = host.describe_host()
+    sentence = f"{package} 0.9 is older than {minimum}, the oldest that SparkWeld supports"
+    assert hello.numba_error == sentence  # the plugin's warning
+    failed = [check for check in doctor._packages(hello, None) if check.status == doctor.FAIL]
+    assert [check.detail for check in failed] == [sentence]
+    assert f"{package}>={minimum}" in failed[0].mend
+
+
+def test_the_extras_have_the_minimums_of_the_code():
+    """Those of the lines of Spark, of tested model libraries, and of Python."""
+    found = minimums(*EXTRAS)
+    assert found.pop("pyspark") == LINES[0]
+    assert found.pop("mlflow-skinny") == CHECKED_VERSIONS[0]
+    assert found == {library.package: library.lines[0] for library in LIBRARIES.values()}
+    assert oldest_python() == ".".join(map(str, min(KNOWN)))
 
 
 def test_the_script_for_clusters_installs_the_minimum_of_numba():
@@ -58,7 +80,7 @@ def test_a_matrix_set_installs_exactly_the_minimums():
 
 
 def test_the_makefile_installs_the_requirements_of_the_build():
-    wanted = _toml_list((ROOT / "pyproject.toml").read_text(), "requires")
+    wanted = listed("requires")
     line = re.search(r"^BUILD_REQUIRES := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert line is not None
     newest = re.search(r"^SPARK := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
@@ -155,7 +177,7 @@ def test_the_issue_forms_have_distinct_fields():
 @pytest.mark.parametrize("package", ["sparkweld", "udf_compiler"])
 def test_the_packages_are_marked_as_typed(package: str):
     assert (ROOT / package / "py.typed").is_file()
-    assert "py.typed" in _toml_list((ROOT / "pyproject.toml").read_text(), package)
+    assert "py.typed" in listed(package)
 
 
 def _pip(*arguments: str) -> None:
