@@ -50,9 +50,12 @@ demo: ready
 # What tests/fast.txt lists, by the rule that it states.
 FAST := $(shell sed 's/\#.*//' tests/fast.txt)
 
-# Two processes, each with a Spark of its own; a file's tests stay together, for they share fixtures. Files run in the order of
+# Each process has a Spark of its own, with all that belongs to it five gigabytes. Two of them leave two cores idle a quarter of
+# the time.
+PROCESSES := $(shell awk '/^MemTotal/ {print ($$2 > 20000000 ? 3 : 2)}' /proc/meminfo)
+# A file's tests stay together, for they share fixtures. Files run in the order of
 # tests/conftest.py, which ends with short tests, and not in that of their numbers of tests, which ends with the long ones.
-PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
+PARALLEL := -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
 test: ready classes
 	$(RUN) $(PY) -m pytest $(PARALLEL) -m 'not nightly' $(ARGS)

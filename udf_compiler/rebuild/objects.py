@@ -12,6 +12,7 @@ import builtins
 import functools
 import importlib
 import importlib.util
+import logging
 import re
 import sys
 import types
@@ -112,7 +113,7 @@ class Rebuilder:
             made: Any = self.stand_in(np.vectorize)
             given = {"otypes": original.otypes, "excluded": original.excluded, "signature": original.signature}
             return made(self.value(original.pyfunc, use), **given)
-        if isinstance(original, _CODE_TYPES) or is_library(original):
+        if isinstance(original, (*_CODE_TYPES, logging.Logger)) or is_library(original):
             known = self.stand_in(original)
             if known is not None:
                 return self._by_plain_name(known) if known is getattr or known is hasattr else known

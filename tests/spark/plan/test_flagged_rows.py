@@ -29,6 +29,14 @@ def small(k: int | None) -> float | None:
     return None if square > 10**20 else square / 7
 
 
+def parsed(name: str | None) -> int | None:
+    try:
+        return int(name.split()[1])
+    except Exception as error:  # noqa: BLE001
+        print(f"no number in {name}: {error}")
+        return None
+
+
 @pytest.fixture(scope="module")
 def columns():
     random = np.random.default_rng(11)
@@ -49,6 +57,15 @@ def test_flagged_rows_run_alone(spark, parquet, columns, arrow):
 
     what = check(spark, query)
     assert what.guarded_rows == columns["flagged"].sum() and what.kernel_batches > 3
+
+
+@pytest.mark.parametrize("arrow", [True, False], ids=["arrow", "pickled"])
+def test_rows_that_print_run_alone(spark, parquet, arrow):
+    table = parquet({"name": [f"name {v}" if v % 100 else "name" for v in range(ROWS)]}, row_group_size=1500)
+    classes = spark.sparkContext.broadcast({"name 1": "first", "name 20": "twentieth"})
+    known = udf(lambda name: classes.value.get(name, "other"), useArrow=arrow)
+    what = check(spark, lambda: table.select(udf(parsed, "long", useArrow=arrow)("name"), known("name")))
+    assert what.guarded_rows == ROWS // 100 and what.kernel_batches > 3
 
 
 def test_many_flagged_rows_take_their_batch_along(spark, parquet):

@@ -21,6 +21,7 @@ from udf_compiler.frontends.pandas.kinds import series_attribute
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.pandas.stand_ins import stand_in
 from udf_compiler.frontends.python.kinds import KINDS
+from udf_compiler.frontends.python.output_calls import printed, user_frame
 from udf_compiler.frontends.tracing.dispatch import Dispatch
 
 _ATTRIBUTES: dict[type, Callable[[Any, str], Any]] = {
@@ -70,6 +71,9 @@ class _Dispatch(Dispatch):
 
     def stand_in(self, obj: object) -> object | None:
         return stand_in(obj)
+
+    def unknown_text(self) -> str | None:
+        return printed(user_frame())
 
     def call_numpy(self, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         return call_function(function, tuple(args), dict(kwargs))

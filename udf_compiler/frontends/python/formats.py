@@ -19,6 +19,7 @@ from sparkweld.ir.ops import StrCall
 from sparkweld.ir.types import F64, I64, STR
 from udf_compiler.frontends.python.lists import as_list
 from udf_compiler.frontends.python.operands import as_text, make_text
+from udf_compiler.frontends.python.output_calls import printed
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.strings import text_of, to_str
 from udf_compiler.frontends.tracing.exceptions import as_python
@@ -37,6 +38,9 @@ _ALIGNED = re.compile(r"(?:(.)?([<>]))?(0?)(\d{1,3})s?")
 def format_(x: Any, spec: str) -> str:
     """Returns ``format(x, spec)`` as a mark; refuses a string that is not returned directly, or the spec (SW602)."""
     frame = sys._getframe(2)
+    mark = printed(frame)
+    if mark is not None:
+        return mark
     if not _is_returned(frame.f_code, frame.f_lasti) or not _is_ours(frame.f_back):
         refuse("SW602", spec="a string that is used other than as the result")
     return explorer().mark(formatted(x, spec))

@@ -18,6 +18,7 @@ from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.frames import METHOD_LOADS
 from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.stand_ins import StandIn
 
 #: The most keys of a table: more create too many paths.
 _KEY_LIMIT = 256
@@ -131,6 +132,8 @@ class _Stack:
         if name == "LOAD_ATTR":
             owner = self._producer(made, -1)
             of = _UNKNOWN if owner is None else self._value(owner, made, -1)
+            if isinstance(of, StandIn):  # such as the value of a broadcast variable
+                return getattr(of, instruction.argval) if instruction.argval in of.visible else _UNKNOWN
             attributes = getattr(of, "__dict__", {})
             return attributes.get(instruction.argval, _UNKNOWN) if isinstance(attributes, dict) else _UNKNOWN
         names = _pushed(instruction)

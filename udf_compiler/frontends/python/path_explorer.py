@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from types import CodeType
 from typing import Any
 
 from sparkweld.errors import SparkWeldError
@@ -20,7 +21,7 @@ from sparkweld.ir.ops import Const
 from sparkweld.ir.types import BOOL
 from udf_compiler.frontends.python.facts import Facts
 from udf_compiler.frontends.tracing.exceptions import check_exception, watched_exceptions
-from udf_compiler.frontends.tracing.session import check_size, current, refuse
+from udf_compiler.frontends.tracing.session import check_size, current, refuse, refuse_again
 from udf_compiler.frontends.tracing.stand_ins import in_place
 
 #: The most paths: each is computed for every row, so a larger tree is no faster than Python.
@@ -87,6 +88,7 @@ class Explorer:
     - `regions`: the regions that `udf_compiler.frontends.python.regions` compiled so far; None where functions run directly.
     - `inside`: the paths are within a region. `walks`: functions are interpreted on each path.
     - `keys`: the keys of the container that an interpreted instruction reads.
+    - `unwritten`: calls, by code and offset, that must write a string of which only Python knows the contents.
     """
 
     loop: LoopBuilder
@@ -99,6 +101,7 @@ class Explorer:
     keys: tuple[Any, ...] = ()
     facts: Facts = field(init=False)
     marks: dict[str, Any] = field(default_factory=dict)
+    unwritten: set[tuple[CodeType, int]] = field(default_factory=set)
     _steps: list[_Step] = field(default_factory=list)
     _position: int = 0
     _decisions: int = 0
@@ -135,8 +138,9 @@ class Explorer:
 
     def _run(self, call: Callable[[], Any]) -> Leaf:
         self._position, self._guards, self._guarded = 0, [], False
-        self.facts, self.marks = Facts(self.loop), {}
+        self.facts, self.marks, self.unwritten = Facts(self.loop), {}, set()
         value, error = None, None
+        refused = current().refused
         try:
             with watched_exceptions() if self.handled else nullcontext():
                 value = call()
@@ -145,6 +149,11 @@ class Explorer:
         except Exception as raised:  # noqa: BLE001 - user code may raise anything for the rows of this path
             check_exception(raised)
             error = raised
+        now = current().refused
+        if now is not None and now is not refused:  # a handler of the user's caught it
+            refuse_again(now)
+        if self.unwritten:
+            refuse("SW602", spec="a string that is used other than as the result")
         if self._position < len(self._steps):
             refuse("SW291")
         check_size(self.loop)
@@ -217,6 +226,13 @@ class Explorer:
         self._guards.append(Guard(condition, local))
         if known is None:
             self.facts.learn(condition, True)
+
+    def leave(self, what: str) -> None:
+        """Leaves all rows of this path to Python, as they do `what`. The path goes on: its results have the kinds of Python's."""
+        session = current()
+        session.left = session.left or what
+        if not session.open:
+            self._guards.append(Guard(self.loop.const(False, BOOL), local=True))
 
     def raise_if(self, condition: Value, make: Callable[[], Exception]) -> None:
         """Raises on the rows where `condition` holds: by a fork when user code may catch it, else by a guard."""

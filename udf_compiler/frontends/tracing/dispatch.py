@@ -76,6 +76,10 @@ class Dispatch:
         """Evaluates ``del x[key]`` of a symbolic DataFrame."""
         raise InternalError(f"del {type(x).__name__}[...] in a session without frontends")
 
+    def unknown_text(self) -> str | None:
+        """Returns a str for a text that only Python knows; None unless the user's code only prints it."""
+        return None
+
     def rows(self, x: Any) -> Any:
         """Returns ``iter(x)`` of a symbolic Series."""
         raise InternalError(f"a loop over a {type(x).__name__} in a session without frontends")

@@ -40,6 +40,7 @@ class Session:
     - `narrowed`: a guard of a scalar function decided a branch, so flagged rows may take an unexplored path.
     - `many`: the function explored last has more than a few paths.
     - `open`: guards decide no branch; this reveals only the kinds of results of those paths.
+    - `left`: what the first rows do that a path leaves to Python.
     - `groups`: collects the reductions of an aggregate function (`udf_compiler.backends.aggregates`); None: rows must not be
       combined.
     - `dispatch`: the operations of the frontends above.
@@ -56,6 +57,7 @@ class Session:
     narrowed: bool = False
     many: bool = False
     open: bool = False
+    left: str = ""
     dispatch: Dispatch = Dispatch()
     refused: Refusal | None = None
 

@@ -13,9 +13,9 @@ import os
 import sys
 import warnings
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any
 
-from udf_compiler.frontends.tracing.session import is_tracing, refuse
+from udf_compiler.frontends.tracing.session import current, is_tracing, refuse
 
 #: The attribute of exceptions that Python itself would raise in the user's function.
 OF_PYTHON = "_sparkweld_of_python"
@@ -32,6 +32,7 @@ PROTOCOLS = (
     "setitem", "delitem", "buffer", "dataframe", "arrow_c_array", "arrow_c_stream", "dir", "sizeof",
     "array_ufunc", "array_function", "eq", "ne", "lt", "le", "gt", "ge", "neg", "pos", "invert", "abs",
 )  # fmt: skip
+_TEXTS = ("str", "repr", "format")
 _OPERATORS = "add sub mul matmul truediv floordiv mod divmod pow lshift rshift and xor or".split()
 _IN_PLACE = [name for name in _OPERATORS if name != "divmod"]
 _FORMS = [*PROTOCOLS, *_OPERATORS, *(f"r{name}" for name in _OPERATORS), *(f"i{name}" for name in _IN_PLACE)]
@@ -165,7 +166,10 @@ class StandIn:
 
 
 def _refusing(name: str) -> Callable[..., Any]:
-    def method(self: Any, *args: Any) -> NoReturn:
+    def method(self: Any, *args: Any) -> Any:
+        text = current().dispatch.unknown_text() if name in _TEXTS else None
+        if text is not None:
+            return text
         refuse("SW259", call=f"{name}() of a {type(self).what}")
 
     return method
@@ -203,7 +207,7 @@ def of_python(error: Exception) -> Exception:
 
 
 class ErrorText(StandIn):
-    """The message of an error raised instead of Python's. Python's own message may differ, so reading it is refused."""
+    """The message of an error raised instead of Python's. Python's own message may differ, so it may only be printed."""
 
     __slots__ = ("text",)
     what = "message of an exception"

@@ -42,6 +42,16 @@ def test_containers_that_the_code_does_not_show_are_refused(source):
         check(f"lambda a: {source}", ("i64",), TABLE=TABLE)
 
 
+POSITIONS = [
+    "LETTERS[a % 3]", "LETTERS[a] if 0 <= a < 3 else None", "('no', 'yes')[a > 0]", "len(LETTERS[a % 2])", "PAIRS[a % 2][1]",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("source", POSITIONS)
+def test_positions_in_constant_sequences(source):
+    check(f"lambda a: {source}", ("i64",), LETTERS=["a", "", "éß"], PAIRS=[(1, "one"), (2, "two")])
+
+
 TEXTS = [
     "NAMES.get(a, a)", "NAMES[a.strip()]", "a in NAMES", "NAMES.get(a)", "{'a': 1, 'abc': 2}.get(a, 0) + len(a)",
     "a in {'a', 'x=1;y=2'}",

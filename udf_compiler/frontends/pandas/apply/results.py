@@ -29,7 +29,7 @@ from udf_compiler.frontends.python.running import tree_of
 from udf_compiler.frontends.python.state import Record
 from udf_compiler.frontends.python.values import TYPES, is_scalar
 from udf_compiler.frontends.tracing.exceptions import text_of
-from udf_compiler.frontends.tracing.session import place_of, refuse
+from udf_compiler.frontends.tracing.session import current, place_of, refuse
 from udf_compiler.frontends.tracing.values import Traced, series_class
 
 #: Larger ints are not exact in a float64 Series.
@@ -127,6 +127,8 @@ def finished(loop: LoopBuilder, tree: Node, handled: bool) -> Node:
         assert error is not None
         refuse("SW261", at=place_of(error), error=text_of(error))
     condition = decided(loop, tree)
+    if constant(loop, condition) is False and current().left:
+        refuse("SW229", what=current().left)
     if constant(loop, condition) is not True:
         loop.guard(condition, local=not handled and all(guard.local for guard in guards_of(tree)))
     return tree

@@ -10,13 +10,21 @@ from typing import Any
 from udf_compiler.frontends.python import lists, sums
 from udf_compiler.frontends.python.builtin_calls import STAND_INS, is_builtin
 from udf_compiler.frontends.python.new_lists import listed
+from udf_compiler.frontends.python.output_calls import is_writer
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.patterns import TracedFound
 from udf_compiler.frontends.python.regions.code import TOTAL, Instruction
 from udf_compiler.frontends.python.regions.distinct import Distinct, call_of_set, distinct
 from udf_compiler.frontends.python.regions.growing import Growing, current
 from udf_compiler.frontends.python.regions.iteration import ITERATIONS, Elements
-from udf_compiler.frontends.python.regions.machine import Machine, attribute, pop, pop_any
+from udf_compiler.frontends.python.regions.machine import (
+    Machine,
+    attribute,
+    check_exceptions,
+    message,
+    pop,
+    pop_arguments,
+)
 from udf_compiler.frontends.python.regions.state import UNSET, Cell, Expression, Method, State
 from udf_compiler.frontends.python.regions.strings import fill
 from udf_compiler.frontends.tracing.constants import unwrapped
@@ -31,13 +39,13 @@ _OF_ELEMENTS = (min, max, sorted, list, set, frozenset)
 
 
 def _call(machine: Machine, i: Instruction, s: State) -> None:
-    args = pop_any(s, i.arg)
+    args = pop_arguments(s, i.arg)
     s.stack.append(_called(machine, s, args, {}))
 
 
 def _call_kw(machine: Machine, i: Instruction, s: State) -> None:
     (names,) = pop(s, 1)
-    args = pop_any(s, i.arg)
+    args = pop_arguments(s, i.arg)
     first = len(args) - len(names)
     s.stack.append(_called(machine, s, args[:first], dict(zip(names, args[first:], strict=True))))
 
@@ -55,6 +63,9 @@ def _called(machine: Machine, s: State, args: list[Any], kwargs: dict[str, Any])
         function, first = first, UNSET
     if first is not UNSET:
         args = [first, *args]
+    if is_builtin(function, str) or is_writer(function):
+        args, kwargs = list(map(message, args)), {name: message(x) for name, x in kwargs.items()}
+    check_exceptions((*args, *kwargs.values()))
     if type(function) is Method and type(function.owner) is Growing and function.name in ("append", "extend"):
         return _grows(function, args, kwargs)
     if type(function) is Method:

@@ -19,7 +19,7 @@ from udf_compiler.frontends.python.regions.calls import CALLS
 from udf_compiler.frontends.python.regions.code import TOTAL, Code, Instruction, names_of
 from udf_compiler.frontends.python.regions.growing import Growing, current
 from udf_compiler.frontends.python.regions.iteration import iteration
-from udf_compiler.frontends.python.regions.machine import Machine, attribute, look_into, pop, pop_any, pop_read
+from udf_compiler.frontends.python.regions.machine import Machine, attribute, look_into, pop, pop_any, pop_formatted, pop_read
 from udf_compiler.frontends.python.regions.matching import MATCHING
 from udf_compiler.frontends.python.regions.state import UNSET, Caught, Cell, Method, State, check_kept
 from udf_compiler.frontends.python.regions.strings import convert_value, format_value, join_parts, percent
@@ -311,17 +311,17 @@ def _unpack(machine: Machine, i: Instruction, s: State) -> None:
 
 
 def _format_simple(machine: Machine, i: Instruction, s: State) -> None:
-    (x,) = pop(s, 1)
+    (x,) = pop_formatted(s, 1)
     s.stack.append(format_value(x))
 
 
 def _format_with(machine: Machine, i: Instruction, s: State) -> None:
-    x, spec = pop(s, 2)
+    x, spec = pop_formatted(s, 2)
     s.stack.append(format_value(x, spec))
 
 
 def _convert(machine: Machine, i: Instruction, s: State) -> None:
-    (x,) = pop(s, 1)
+    (x,) = pop_formatted(s, 1)
     s.stack.append(convert_value(x, i.arg))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
@@ -14,6 +14,7 @@ from udf_compiler.frontends.tracing.class_stand_ins import attribute_for_user
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.stand_ins import ErrorText
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +35,20 @@ class Machine:
 def pop(s: State, count: int) -> list[Any]:
     """Pops the top values; refuses exceptions and growing lists among them (SW282)."""
     values = pop_any(s, count)
+    _check_growing(values)
+    return values
+
+
+def _check_growing(values: Iterable[Any]) -> None:
     if any(type(v) is Growing for v in values):
         refuse("SW282", what="a list that grows in a loop, within another value")
-    return values
+
+
+def pop_formatted(s: State, count: int) -> list[Any]:
+    """Pops the top values for an instruction that formats them; refuses growing lists (SW282)."""
+    values = pop_arguments(s, count)
+    _check_growing(values)
+    return list(map(message, values))
 
 
 def pop_read(s: State, count: int) -> list[Any]:
@@ -46,11 +58,27 @@ def pop_read(s: State, count: int) -> list[Any]:
 
 def pop_any(s: State, count: int) -> list[Any]:
     """Pops the top values; refuses exceptions among them (SW282)."""
+    values = pop_arguments(s, count)
+    check_exceptions(values)
+    return values
+
+
+def pop_arguments(s: State, count: int) -> list[Any]:
+    """Pops the top values, exceptions among them."""
     values = s.stack[len(s.stack) - count :]
     del s.stack[len(s.stack) - count :]
+    return values
+
+
+def check_exceptions(values: Iterable[Any]) -> None:
+    """Refuses exceptions (SW282)."""
     if any(type(v) is Caught for v in values):
         refuse("SW282", what="an exception, used for more than its class")
-    return values
+
+
+def message(x: Any) -> Any:
+    """Returns the message of an exception, which only Python knows; any other value itself."""
+    return ErrorText("") if type(x) is Caught else x
 
 
 def attribute(x: Any, name: str) -> Any:

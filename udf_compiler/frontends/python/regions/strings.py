@@ -9,7 +9,7 @@ from typing import Any
 
 from udf_compiler.frontends.python.formats import formatted
 from udf_compiler.frontends.python.operands import as_text, make_text
-from udf_compiler.frontends.python.strings import call
+from udf_compiler.frontends.python.strings import call, is_unknown_text, unknown_text
 from udf_compiler.frontends.python.values import is_scalar
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import refuse
@@ -24,12 +24,16 @@ def format_value(x: Any, spec: Any = "") -> Any:
     """Returns ``format(x, spec)``."""
     if is_scalar(spec):
         refuse("SW602", spec="a format that is not constant")
+    if is_unknown_text(x):
+        return formatted(unknown_text(), spec)
     return formatted(x, spec) if is_scalar(x) and not x.is_list else as_python(format, x, spec)
 
 
 def convert_value(x: Any, conversion: int) -> Any:
     """Returns ``f"{x!s}"``; supports ``!r`` and ``!a`` for constants only."""
     name, known = _CONVERSIONS[conversion]
+    if is_unknown_text(x):
+        return unknown_text()
     if is_scalar(x) and known is not str:
         refuse("SW602", spec=f"!{name}")
     return format_value(x) if is_scalar(x) else as_python(known, x)

@@ -13,7 +13,7 @@ from udf_compiler.frontends.python.values import TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import refuse
 
-_TYPES = {bool: ("bool", BOOL), int: ("int", I64), float: ("float", F64)}
+_TYPES = {bool: ("bool", BOOL), int: ("int", I64), float: ("float", F64), str: ("str", STR)}
 
 #: The most elements of a table that is a constant of a kernel.
 _MOST = 65_536
@@ -22,7 +22,7 @@ _LONGEST = 64
 
 
 def item(items: Any, position: Any) -> Any:
-    """Returns ``items[position]`` for a position within the length; refuses elements other than numbers of one class (SW283)."""
+    """Returns ``items[position]`` for a position within the length; refuses elements but numbers or strs of one class (SW283)."""
     if not is_scalar(position):
         return items[position]
     if items and all(type(x) is tuple and len(x) == len(items[0]) for x in items):
