@@ -76,7 +76,7 @@ def test_whole_rows(spark, every_type, name):
 
 def test_generated_code_reads_columns(spark, every_type):
     """An aggregate reads two columns of many: no rows are built for it."""
-    query = lambda: made(every_type).select("*", F.uuid().alias("u")).groupBy("flag").agg(F.max("g"), F.count("h"))  # noqa: E731
+    query = lambda: made(every_type).select("*", F.expr("uuid()").alias("u")).groupBy("flag").agg(F.max("g"), F.count("h"))  # noqa: E731
     check(spark, query)
     with session_conf(spark, {BACKEND: "native"}):
         assert "WeldRows" not in str(query()._jdf.queryExecution().executedPlan().toString())

@@ -3,7 +3,7 @@ package plan
 
 import org.apache.spark.rdd.RDD
 import org.apache.spark.sql.catalyst.InternalRow
-import org.apache.spark.sql.execution.SparkPlan
+import org.apache.spark.sql.execution.{ColumnarToRowExec, InputAdapter, SparkPlan}
 
 /**
  * Marks the canonical form of a chain of Spark whose kernel produces batches.
@@ -22,6 +22,10 @@ object CanonicalBatches {
   /** Returns the canonical form of a node that replaces `original`. */
   def of(original: SparkPlan): SparkPlan = CanonicalBatches(rows(original))
 
-  /** Returns the canonical form of a plan as Spark's own nodes would have it. */
-  def rows(plan: SparkPlan): SparkPlan = plan.canonicalized.transformUp { case CanonicalBatches(child) => child }
+  /** Returns the canonical form of a plan as Spark's own nodes would have it: chains of Spark produce rows. */
+  def rows(plan: SparkPlan): SparkPlan = plan.canonicalized.transformDown {
+    case ColumnarToRowExec(CanonicalBatches(child)) => child
+    case ColumnarToRowExec(InputAdapter(CanonicalBatches(child))) => InputAdapter(child)
+    case CanonicalBatches(child) => child
+  }
 }
