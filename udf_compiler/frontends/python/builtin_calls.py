@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from udf_compiler.frontends.python import lists, strings, sums
+from udf_compiler.frontends.python.error_messages import is_unknown_text, unknown_text
 from udf_compiler.frontends.python.operands import as_float, as_int, is_number, kind_of, make_bool, span_of
 from udf_compiler.frontends.python.path_explorer import explorer, is_exploring
 from udf_compiler.frontends.python.values import TracedScalar, binary, is_scalar, scalar_kind
@@ -40,8 +41,8 @@ class _ClassMeta(ClassStandIn):
             if len(args) != 1 or kwargs:
                 refuse("SW262", call=f"{cls.__name__}()", what="this form")
             return cls.convert(args[0])
-        if cls is STR and len(args) == 1 and not kwargs and is_exploring() and strings.is_unknown_text(args[0]):
-            return strings.unknown_text()
+        if cls is STR and len(args) == 1 and not kwargs and is_exploring() and is_unknown_text(args[0]):
+            return unknown_text()
         if len(args) == 1 and hasattr(type(args[0]), "converted"):  # a reduction of an aggregate function
             return args[0].converted(cls.stands_for)
         return as_python(cls.stands_for, *args, **kwargs)

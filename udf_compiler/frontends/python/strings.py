@@ -27,7 +27,7 @@ from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.values import TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.signatures import check_form
-from udf_compiler.frontends.tracing.stand_ins import ErrorText, in_place
+from udf_compiler.frontends.tracing.stand_ins import in_place
 from udf_compiler.frontends.tracing.translations import translations
 from udf_compiler.frontends.tracing.values import COMPARISONS, raw
 
@@ -159,24 +159,6 @@ def to_str(x: TracedScalar) -> Any:
     if x.kind == "float":
         explorer().guard(float_is_decided(explorer().loop, x), local=True)
     return make_text(text_of(explorer().loop, x))
-
-
-def is_unknown_text(x: Any) -> bool:
-    """Whether only Python knows ``str(x)``: the message of an error that the trace raised, or that error."""
-    if isinstance(x, BaseException):
-        return type(x).__module__ == "builtins" and any(type(part) is ErrorText for part in x.args)
-    return type(x) is ErrorText
-
-
-def unknown_text() -> TracedScalar:
-    """Returns a str of which only Python knows the contents, and leaves the row to Python.
-
-    It is no constant, so the path forks where the function tests it.
-    """
-    run = explorer()
-    run.leave("reads the message of an exception")
-    empty = run.loop.const("", STR)
-    return make_text(run.loop.emit(StrCall("concat"), empty, empty))  # type: ignore[no-any-return]
 
 
 def text_of(loop: LoopBuilder, x: Any) -> Value:

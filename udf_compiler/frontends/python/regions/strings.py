@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from string import Formatter
 from typing import Any
 
+from udf_compiler.frontends.python.error_messages import is_unknown_text, unknown_text
 from udf_compiler.frontends.python.formats import formatted
 from udf_compiler.frontends.python.operands import as_text, make_text
-from udf_compiler.frontends.python.strings import call, is_unknown_text, unknown_text
+from udf_compiler.frontends.python.strings import call
 from udf_compiler.frontends.python.values import is_scalar
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import refuse

@@ -1,0 +1,30 @@
+"""Represents the messages of exceptions that the trace raised instead of Python: only Python knows their text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sparkweld.ir.ops import StrCall
+from sparkweld.ir.types import STR
+from udf_compiler.frontends.python.operands import make_text
+from udf_compiler.frontends.python.path_explorer import explorer
+from udf_compiler.frontends.python.values import TracedScalar
+from udf_compiler.frontends.tracing.stand_ins import ErrorText
+
+
+def is_unknown_text(x: Any) -> bool:
+    """Whether only Python knows ``str(x)``: the message of an error that the trace raised, or that error."""
+    if isinstance(x, BaseException):
+        return type(x).__module__ == "builtins" and any(type(part) is ErrorText for part in x.args)
+    return type(x) is ErrorText
+
+
+def unknown_text() -> TracedScalar:
+    """Returns a str of which only Python knows the contents, and leaves the row to Python.
+
+    It is no constant, so the path forks where the function tests it.
+    """
+    run = explorer()
+    run.leave("reads the message of an exception")
+    empty = run.loop.const("", STR)
+    return make_text(run.loop.emit(StrCall("concat"), empty, empty))  # type: ignore[no-any-return]
