@@ -5,8 +5,8 @@
 
 # The line of Spark and the Python of an environment of its own: make test SPARK=4.1 PYTHON=3.12
 SPARK := 4.3
-# PYTHON may also be the path of an interpreter, for the usual environment.
-PYTHON ?=
+# PYTHON may also be the path of an interpreter, for the usual environment. Spark 3.5 runs on no newer Python than 3.11.
+PYTHON ?= $(if $(filter 3.5,$(SPARK)),3.11)
 RELEASE := $(if $(findstring /,$(PYTHON)),,$(PYTHON))
 VENV  := .venv$(if $(RELEASE)$(filter-out 4.3,$(SPARK)),-spark$(SPARK)$(if $(RELEASE),-python$(RELEASE)))
 PY    := $(VENV)/bin/python
@@ -15,6 +15,8 @@ CHECK := sh jvm-bridge/prerequisites.sh
 # What build-system.requires of pyproject.toml names, installed once, so that pip builds the package in .venv itself
 # and Spark is not downloaded a second time into a build environment (tests/repository/test_packaging.py compares the two lists).
 BUILD_REQUIRES := 'setuptools>=77' 'pyspark==$(SPARK).*'
+# Spark 3.5 needs NumPy 1. From version 26 on, pyarrow rejects that when it is imported; its metadata does not state it.
+BESIDE := $(if $(filter 3.5,$(SPARK)),'pyarrow<26')
 # Spark finds the JDK that the check found, also when it is not on PATH, and runs its workers in .venv.
 RUN   := JAVA_HOME="$$($(CHECK) java-home)" PYSPARK_PYTHON="$(CURDIR)/$(PY)"
 
@@ -69,7 +71,7 @@ COMPAT := $(shell sed 's/\#.*//' tests/compat.txt)
 compat: ready classes
 	$(RUN) $(PY) -m pytest -q $(PARALLEL) -m 'not nightly' $(COMPAT) $(ARGS)
 
-LINES := 4.0 4.1 4.2 4.3
+LINES := $(shell sed -n 's/.*"lines": \[\(.*\)\].*/\1/p' sparkweld/contract/constants.json | tr -d '",')
 
 # A line that fails does not end the run. One line for each closes it: `4.1: 11900 passed, 30 xfailed in 1400.00s`.
 matrix: prerequisites
@@ -134,7 +136,7 @@ $(VENV)/.stamp-python: | prerequisites
 $(VENV)/.stamp-package: pyproject.toml jvm-bridge/wheel_backend.py $(VENV)/.stamp-python
 	@echo 'installing SparkWeld and its dependencies in $(VENV) (Spark alone is 450 MB: this takes some minutes once)'
 	@$(PIP) install --quiet $(BUILD_REQUIRES)
-	@$(RUN) $(PIP) install --quiet --no-build-isolation --editable '.[test,connect,demo,bench]' 'pyspark==$(SPARK).*'
+	@$(RUN) $(PIP) install --quiet --no-build-isolation --editable '.[test,connect,demo,bench]' 'pyspark==$(SPARK).*' $(BESIDE)
 	@touch $@
 
 # build.py compares content hashes and returns at once when nothing changed.

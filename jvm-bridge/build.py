@@ -40,14 +40,14 @@ finally:
     sys.path.remove(str(ROOT / "jvm-bridge"))
 
 SOURCES = ROOT / "jvm-bridge" / "src" / "main"
-#: The lines of Spark that the bridge is built for.
-LINES = ("3.5", "4.0", "4.1", "4.2", "4.3")
 DEFAULT_OUT = ROOT / "sparkweld" / "_bridge"
 #: Files that the JVM and Python share: name in the jar -> source.
 SHARED = {
     "sparkweld/reasons.json": ROOT / "sparkweld" / "reasons.json",
     "sparkweld/constants.json": ROOT / "sparkweld" / "contract" / "constants.json",
 }
+#: The lines of Spark that the bridge is built for.
+LINES = tuple(json.loads(SHARED["sparkweld/constants.json"].read_text(encoding="utf-8"))["lines"])
 JAR_NAME = "sparkweld.jar"
 SHIM_NAME = "libsparkweld_jni.so"
 STAMP_NAME = "build-stamp.json"

@@ -8,10 +8,9 @@ import os
 import shutil
 from pathlib import Path
 
+from sparkweld.contract.constants import LINES
 from sparkweld.errors import UserError
 
-#: The lines of Spark that the plugin runs on. Each has its own jar.
-LINES = ("3.5", "4.0", "4.1", "4.2", "4.3")
 JAR_NAME = "sparkweld.jar"
 SHIM_NAME = "libsparkweld_jni.so"
 PLUGIN_CLASS = "io.sparkweld.SparkWeldPlugin"

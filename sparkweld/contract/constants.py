@@ -11,6 +11,9 @@ _SHARED: dict[str, Any] = json.loads(Path(__file__).with_name("constants.json").
 #: Version of the messages and of the calling convention of kernels; the JVM rejects a service of another version.
 PROTOCOL: int = _SHARED["protocol"]
 
+#: The lines of Spark that the plugin runs on. Each has its own jar.
+LINES: tuple[str, ...] = tuple(_SHARED["lines"])
+
 _LIMITS: dict[str, int] = _SHARED["limits"]
 #: Size limit of a message's JSON, in both directions.
 MAX_JSON_BYTES = _LIMITS["jsonBytes"]

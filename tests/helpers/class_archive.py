@@ -42,7 +42,7 @@ for enabled in ("false", "true"):
     for backend in ("auto", "native"):
         spark.conf.set("spark.sparkweld.backend", backend)
         read = spark.read.parquet(FOLDER + "/p")
-        read.select("id", double("x").alias("y"), text("s"), "a", "t").where("y > 20 or y is null").orderBy("id").toArrow()
+        read.select("id", double("x").alias("y"), text("s"), "a", "t").where("y > 20 or y is null").orderBy("id").toPandas()
         read.select(plain("x"), arrow("x")).collect()
         read.groupBy("k").agg(mean("x")).toPandas()
         read.groupBy("k").agg(F.sum(double("x")), F.countDistinct("s")).collect()
