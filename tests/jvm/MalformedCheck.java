@@ -115,9 +115,10 @@ public final class MalformedCheck {
   }
 
   private static void arrowViews() {
-    try (ViewVarCharVector vector = new ViewVarCharVector("c", Vectors.ARROW)) {
-      vector.allocateNew(1000, ROWS);
-      for (int i = 0; i < ROWS; i++) vector.setSafe(i, (i % 2 == 0 ? "short" : "a text of more than twelve bytes").getBytes());
+    try (FieldVector vector = SparkTypes.views()) {
+      vector.setInitialCapacity(ROWS);
+      vector.allocateNew();
+      for (int i = 0; i < ROWS; i++) SparkTypes.setView(vector, i, (i % 2 == 0 ? "short" : "a text of more than twelve bytes").getBytes());
       vector.setValueCount(ROWS);
       ColumnVector column = new ArrowColumnVector(vector);
       right(TEXT, column, ROWS);

@@ -22,7 +22,7 @@ import org.apache.spark.sql.catalyst.expressions.UnsafeRow;
 import org.apache.spark.sql.types.*;
 import org.apache.spark.sql.vectorized.ColumnarBatch;
 import org.apache.spark.unsafe.Platform;
-import scala.jdk.javaapi.CollectionConverters;
+import scala.collection.JavaConverters;
 
 /**
  * Checks failing native allocations: the caller throws NoMemory, holds nothing, and works again once memory is available.
@@ -188,10 +188,10 @@ public final class MemoryCheck {
   /** Checks that rows without native memory are still in the batch, for getters and for kernels. */
   private static void rows() {
     List<Attribute> attributes = List.of(new AttributeReference("n", DataTypes.LongType, true, Metadata.empty(), new ExprId(1, null),
-        CollectionConverters.asScala(List.<String>of()).toSeq()));
+        JavaConverters.asScalaBuffer(List.<String>of()).toList()));
     inTask(3 * MB, manager -> {
       int count = 200_000; // 16 bytes each
-      RowColumns columns = new RowColumns(CollectionConverters.asScala(attributes).toSeq(), count);
+      RowColumns columns = new RowColumns(JavaConverters.asScalaBuffer(attributes).toList(), count);
       try (columns; InputColumn input = InputColumn.of(DataTypes.LongType, true)) {
         List<InternalRow> rows = new ArrayList<>();
         for (int i = 0; i < count; i++) {
@@ -202,7 +202,7 @@ public final class MemoryCheck {
           rows.add(row);
         }
         for (int times = 0; times < 2; times++) {
-          ColumnarBatch batch = columns.fill(CollectionConverters.asScala(rows.iterator()));
+          ColumnarBatch batch = columns.fill(JavaConverters.asScalaIterator(rows.iterator()));
           Checks.equal(count, batch.numRows());
           for (int i = 0; i < count; i++) {
             Checks.equal(i % 7 == 0, batch.column(0).isNullAt(i));

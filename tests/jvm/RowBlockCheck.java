@@ -17,9 +17,8 @@ import org.apache.spark.sql.types.*;
 import org.apache.spark.sql.vectorized.ColumnVector;
 import org.apache.spark.sql.vectorized.ColumnarBatch;
 import org.apache.spark.unsafe.types.UTF8String;
+import scala.collection.JavaConverters;
 import scala.collection.immutable.Seq;
-import scala.collection.immutable.Set$;
-import scala.jdk.javaapi.CollectionConverters;
 
 /** Checks that blocks of rows return the rows' values, to getters and to kernels. */
 public final class RowBlockCheck {
@@ -69,7 +68,7 @@ public final class RowBlockCheck {
         }
         boolean unsafe = random.nextBoolean(); // one row object for all, as Spark's operators use it
         Iterator<InternalRow> given = wanted.stream().map(row -> unsafe ? toUnsafe.apply(row) : row).iterator();
-        scala.collection.Iterator<InternalRow> input = CollectionConverters.asScala(given);
+        scala.collection.Iterator<InternalRow> input = JavaConverters.asScalaIterator(given);
         ColumnarBatch batch = columns.fill(input);
         Checks.equal(rows, batch.numRows());
         for (int j = 0; j < types.size(); j++) column(batch.column(j), wanted, j);
@@ -80,7 +79,7 @@ public final class RowBlockCheck {
 
   @SuppressWarnings("unchecked") // Scala's sequences are covariant
   static Seq<Attribute> attributes(StructType schema) {
-    return (Seq<Attribute>) (Seq<?>) DataTypeUtils.toAttributes(schema);
+    return ((scala.collection.Seq<Attribute>) (scala.collection.Seq<?>) DataTypeUtils.toAttributes(schema)).toList();
   }
 
   static void column(ColumnVector vector, List<InternalRow> wanted, int ordinal) {
@@ -127,7 +126,7 @@ public final class RowBlockCheck {
         if (k != withNull) values[deciding] = i;
         all.add(new GenericInternalRow(values));
       }
-    scala.collection.Iterator<InternalRow> rows = CollectionConverters.asScala(all.iterator());
+    scala.collection.Iterator<InternalRow> rows = JavaConverters.asScalaIterator(all.iterator());
     List<Integer> made = new ArrayList<>();
     try (RowColumns columns = new RowColumns(attributes(schema), CAPACITY)) {
       Iterator<Integer> left = java.util.Arrays.stream(sizes).iterator();
@@ -136,12 +135,12 @@ public final class RowBlockCheck {
         public ColumnarBatch next() {
           List<InternalRow> some = new ArrayList<>();
           for (int k = left.next(); k > 0; k--) some.add(rows.next());
-          return columns.fill(CollectionConverters.asScala(some.iterator()));
+          return columns.fill(JavaConverters.asScalaIterator(some.iterator()));
         }
       };
-      Seq<DataType> of = CollectionConverters.asScala(types).toList();
-      try (JoinedBatches joined = new JoinedBatches(CollectionConverters.asScala(batches), of,
-          (scala.collection.immutable.Set<Object>) Set$.MODULE$.empty().$plus(deciding), 400)) {
+      Seq<DataType> of = JavaConverters.asScalaBuffer(types).toList();
+      try (JoinedBatches joined = new JoinedBatches(JavaConverters.asScalaIterator(batches), of,
+          JavaConverters.asScalaSet(java.util.Set.<Object>of(deciding)).toSet(), 400)) {
         int from = 0;
         while (joined.hasNext()) {
           ColumnarBatch batch = joined.next();
@@ -172,7 +171,7 @@ public final class RowBlockCheck {
     StructType schema = new StructType().add("a", DataTypes.createArrayType(DataTypes.LongType)).add("b", DataTypes.LongType);
     List<InternalRow> all = new ArrayList<>();
     for (long i = 0; i < 25; i++) all.add(new GenericInternalRow(new Object[] {new GenericArrayData(new long[] {i, -i}), i}));
-    scala.collection.Iterator<InternalRow> input = CollectionConverters.asScala(all.iterator());
+    scala.collection.Iterator<InternalRow> input = JavaConverters.asScalaIterator(all.iterator());
     try (RowColumns columns = new RowColumns(attributes(schema), 10)) {
       for (int first = 0; first < 25; first += 10) {
         ColumnarBatch batch = columns.fill(input);

@@ -1,6 +1,8 @@
 import io.sparkweld.columns.SelectedColumnVector;
 import io.sparkweld.columns.SelectionBuffer;
+import java.util.Arrays;
 import java.util.Random;
+import java.util.stream.Stream;
 import org.apache.spark.sql.catalyst.InternalRow;
 import org.apache.spark.sql.catalyst.expressions.GenericInternalRow;
 import org.apache.spark.sql.catalyst.expressions.UnsafeProjection;
@@ -11,6 +13,7 @@ import org.apache.spark.sql.execution.vectorized.ConstantColumnVector;
 import org.apache.spark.sql.execution.vectorized.OffHeapColumnVector;
 import org.apache.spark.sql.execution.vectorized.OnHeapColumnVector;
 import org.apache.spark.sql.execution.vectorized.WritableColumnVector;
+import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.Decimal;
 import org.apache.spark.sql.types.StructType;
@@ -19,7 +22,6 @@ import org.apache.spark.sql.vectorized.ColumnarBatch;
 import org.apache.spark.unsafe.Platform;
 import org.apache.spark.unsafe.types.CalendarInterval;
 import org.apache.spark.unsafe.types.UTF8String;
-import org.apache.spark.unsafe.types.VariantVal;
 
 /**
  * Checks that rows read through a selection are the selected rows, for all of Spark's types: `java SelectedRowsCheck`.
@@ -29,14 +31,14 @@ import org.apache.spark.unsafe.types.VariantVal;
 public final class SelectedRowsCheck {
   static final int ROWS = 300;
   static final StructType INNER = new StructType().add("i", "int").add("s", "string").add("d", "decimal(30,5)");
-  static final StructType SCHEMA = new StructType()
+  static final StructType SCHEMA = withNewTypes(new StructType()
       .add("boolean", "boolean").add("byte", "byte").add("short", "short").add("int", "int").add("long", "long")
       .add("float", "float").add("double", "double").add("date", "date").add("timestamp", "timestamp")
       .add("string", "string").add("binary", "binary").add("small", "decimal(8,2)").add("medium", "decimal(15,2)")
       .add("large", "decimal(38,10)").add("interval", DataTypes.CalendarIntervalType)
       .add("array", "array<int>").add("strings", "array<string>").add("map", "map<string,int>")
       .add("struct", new StructType().add("a", "long").add("inner", INNER).add("list", "array<int>"))
-      .add("structs", "array<struct<x:int,y:string>>").add("variant", DataTypes.VariantType);
+      .add("structs", "array<struct<x:int,y:string>>"));
 
   public static void main(String[] args) {
     Checks.check("rows-off-heap", () -> rows(true));
@@ -53,11 +55,16 @@ public final class SelectedRowsCheck {
     Object map = new ArrayBasedMapData(keys, new GenericArrayData(new Object[] {k}));
     Object structs = new GenericArrayData(new Object[] {
         new GenericInternalRow(new Object[] {k, null}), null, new GenericInternalRow(new Object[] {null, text})});
-    return new Object[] {k % 2 == 0, (byte) k, (short) (k * 3), k, k * 1000000007L, k / 3f, k / 7.0, k * 5, k * 999L,
+    Object[] common = {k % 2 == 0, (byte) k, (short) (k * 3), k, k * 1000000007L, k / 3f, k / 7.0, k * 5, k * 999L,
         text, new byte[] {(byte) k, 1, 2}, decimal(k, 8, 2), decimal(k * 1000L, 15, 2), decimal(k * 77L, 38, 10),
         new CalendarInterval(k, k + 1, k + 2L), list, new GenericArrayData(new Object[] {text, null}), map,
-        new GenericInternalRow(new Object[] {(long) k, k % 5 == 0 ? null : inner, list}), structs,
-        new VariantVal(new byte[] {12, (byte) k}, new byte[] {1, 0, 0})};
+        new GenericInternalRow(new Object[] {(long) k, k % 5 == 0 ? null : inner, list}), structs};
+    return Stream.concat(Arrays.stream(common), SparkTypes.values(k).stream()).toArray();
+  }
+
+  static StructType withNewTypes(StructType schema) {
+    for (DataType type : SparkTypes.NEW) schema = schema.add(type.typeName(), type);
+    return schema;
   }
 
   static Decimal decimal(long unscaled, int precision, int scale) {

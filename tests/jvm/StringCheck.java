@@ -43,7 +43,7 @@ public final class StringCheck {
     check("string-constant", StringCheck::constant);
     check("string-arrow", (n, r) -> arrow(new VarCharVector("c", Vectors.ARROW), n, r));
     check("string-arrow-large", (n, r) -> arrow(new LargeVarCharVector("c", Vectors.ARROW), n, r));
-    check("string-arrow-view", (n, r) -> arrow(new ViewVarCharVector("c", Vectors.ARROW), n, r));
+    check("string-arrow-view", (n, r) -> arrow(SparkTypes.views(), n, r));
     check("string-arrow-sliced", StringCheck::arrowSliced);
     check("string-native", StringCheck::nativeVector);
     check("string-selected", StringCheck::selected);
@@ -51,7 +51,11 @@ public final class StringCheck {
     check("string-mixed", null);
     Checks.check("string-long", StringCheck::longStrings);
     Checks.check("string-zero-copy", StringCheck::zeroCopy);
-    Checks.check("string-collations", StringCheck::collations);
+    Checks.check("string-collations", () -> {
+      unsupported(SparkTypes.collated("UTF8_LCASE"));
+      InputColumn.of(SparkTypes.collated("UTF8_BINARY"), true).close();
+    });
+    Checks.check("string-other-types", () -> unsupported(CharType.apply(5), VarcharType.apply(5), DataTypes.BinaryType));
     Checks.check("string-parquet-off-heap", () -> parquet(args[0], true));
     Checks.check("string-parquet-on-heap", () -> parquet(args[0], false));
   }
@@ -62,7 +66,6 @@ public final class StringCheck {
 
   /** Binds all sizes and null patterns of a kind to one column; alternates all kinds when `maker` is null. */
   static void check(String name, Maker maker) {
-    if (maker != null) ALL.add(maker);
     Checks.check(name, () -> {
       List<Maker> makers = new ArrayList<>(maker == null ? ALL : List.of(maker));
       Random random = new Random(5);
@@ -82,6 +85,7 @@ public final class StringCheck {
       }
       for (AutoCloseable held : HELD) held.close();
       HELD.clear();
+      if (maker != null) ALL.add(maker);
     });
   }
 
@@ -197,10 +201,10 @@ public final class StringCheck {
       } else if (made instanceof LargeVarCharVector v) {
         if (bytes == null) v.setNull(i);
         else v.setSafe(i, bytes);
+      } else if (bytes == null) {
+        made.setNull(i);
       } else {
-        ViewVarCharVector v = (ViewVarCharVector) made;
-        if (bytes == null) v.setNull(i);
-        else v.setSafe(i, bytes);
+        SparkTypes.setView(made, i, bytes);
       }
     }
     made.setValueCount(strings.length);
@@ -333,8 +337,8 @@ public final class StringCheck {
     }
   }
 
-  static void collations() {
-    for (DataType type : new DataType[] {StringType.apply("UTF8_LCASE"), CharType.apply(5), VarcharType.apply(5), DataTypes.BinaryType}) {
+  static void unsupported(DataType... types) {
+    for (DataType type : types) {
       try {
         InputColumn.of(type, true).close();
       } catch (IllegalArgumentException refused) {
@@ -342,7 +346,6 @@ public final class StringCheck {
       }
       throw new AssertionError("an InputColumn of " + type);
     }
-    InputColumn.of(StringType.apply("UTF8_BINARY"), true).close();
   }
 
   static void parquet(String folder, boolean offHeap) throws Exception {

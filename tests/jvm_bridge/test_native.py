@@ -21,6 +21,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.helpers.lines import LINE
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 OPENED = ["java.lang", "java.nio", "java.util", "sun.nio.ch"]
 
@@ -55,7 +57,8 @@ def classes(builder: types.ModuleType, jar: pathlib.Path, tmp_path_factory: pyte
     tools = builder.Toolchain.find()
     folder = tmp_path_factory.mktemp("classes")
     path = f"{jar}:{tools.jars}/*"
-    sources = sorted(str(source) for source in JVM.glob("*.java"))
+    of_line = JVM / ("spark-4" if LINE >= (4, 0) else "spark-3")
+    sources = sorted(str(source) for folder in (JVM, of_line) for source in folder.glob("*.java"))
     javac = pathlib.Path(tools.java).with_name("javac")
     answer = subprocess.run([str(javac), "-cp", path, "-d", str(folder), *sources], capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stderr
@@ -75,13 +78,13 @@ def run_program(classes: list[str], program: str, *arguments: str) -> str:
 
 
 def run_check(classes: list[str], program: str, *arguments: str) -> dict[str, str]:
-    """Returns the outcome of each check of a program: "ok", or the reason for its failure."""
+    """Returns the outcome of each check of a program: "ok", "absent", or the reason for its failure."""
     outcomes = {}
     for line in run_program(classes, program, *arguments).splitlines():
         word, _, rest = line.partition(" ")
-        if word in ("ok", "FAILED"):
+        if word in ("ok", "absent", "FAILED"):
             name, _, reason = rest.partition(": ")
-            outcomes[name] = reason if word == "FAILED" else "ok"
+            outcomes[name] = reason if word == "FAILED" else word
     assert set(outcomes) <= set(checks_of(program)), "a check whose name is no literal would not be a test"
     return outcomes
 
@@ -251,4 +254,7 @@ def outcomes(
 
 @pytest.mark.parametrize(("program", "name"), CHECKS)
 def test_checks(outcomes: Callable[[str], dict[str, str]], program: str, name: str) -> None:
-    assert outcomes(program).get(name, "the check did not run") == "ok"
+    outcome = outcomes(program).get(name, "the check did not run")
+    if outcome == "absent" and LINE < (4, 0):
+        pytest.skip("Spark 3 has no collations, and its Arrow has no views of strings")
+    assert outcome == "ok"
