@@ -75,6 +75,7 @@ def test_requested_scores_are_those_of_spark(spark, table):
 INDEXED = features.StringIndexer, {"inputCol": "s", "outputCol": "si"}
 ENCODED = features.OneHotEncoder, {"inputCols": ["si"], "outputCols": ["so"], "dropLast": False}
 ASSEMBLED = features.VectorAssembler, {"inputCols": ["b", "d", "c"], "outputCol": "v"}
+WIDE = features.VectorAssembler, {"inputCols": INPUTS, "outputCol": "w"}
 CENTRED = features.StandardScaler, {"inputCol": "v", "outputCol": "m", "withMean": True}
 SCALED = features.MaxAbsScaler, {"inputCol": "v", "outputCol": "x"}
 INTERACTIONS = [
@@ -84,12 +85,13 @@ INTERACTIONS = [
     ["e", "so", "si"],
     ["c", "v", "e"],  # sparse or dense, per row
     ["so", "v"],
+    ["e", "w"],  # two of five numbers are stored sparse or dense, as the line of Spark decides
 ]
 
 
 def test_interaction(spark, table):
     """Whole vectors agree, including the signs of their zeros; in a model, too."""
-    stages = [kind(**params) for kind, params in (INDEXED, ENCODED, ASSEMBLED)]
+    stages = [kind(**params) for kind, params in (INDEXED, ENCODED, ASSEMBLED, WIDE)]
     stages += [features.Interaction(inputCols=inputs, outputCol=f"o{at}") for at, inputs in enumerate(INTERACTIONS)]
     tree = regressors.RandomForestRegressor(featuresCol="o5", labelCol="y", numTrees=3, maxDepth=3, seed=2)
     model = Pipeline(stages=[*stages, tree]).fit(table)

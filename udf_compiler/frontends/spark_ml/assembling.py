@@ -11,6 +11,7 @@ from sparkweld.ir.types import F64
 from udf_compiler.frontends.models.features import Column, Features, Indicator
 from udf_compiler.frontends.spark_ml.stages import Argument, Maybe, Rule, Stage, Vector, double, one_vector
 from udf_compiler.frontends.tracing.session import check_size
+from udf_compiler.process.spark_line import LINE
 
 
 def assemble(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Vector:
@@ -115,8 +116,9 @@ def _stored(stage: Stage, loop: LoopBuilder, x: Vector) -> list[Value | None]:
     if x.dense is not None:
         whole = loop.call("equal", x.dense, double(loop, 1.0))
         return [loop.call("logical_or", whole, s) for s in some]
-    count = loop.fold("add", [loop.cast(s, F64) for s in some], double(loop, 1.0))
-    dense = loop.call("greater_equal", loop.call("multiply", count, double(loop, 1.5)), double(loop, x.size))
+    count = loop.fold("add", [loop.cast(s, F64) for s in some])
+    limit = double(loop, x.size - LINE.sparse_overhead)
+    dense = loop.call("greater_equal", loop.call("multiply", count, double(loop, 1.5)), limit)
     return [loop.call("logical_or", dense, s) for s in some]
 
 

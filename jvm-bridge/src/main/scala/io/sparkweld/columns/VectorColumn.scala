@@ -2,6 +2,7 @@ package io.sparkweld
 package columns
 
 import io.sparkweld.nativelib.NoMemory
+import io.sparkweld.spark.CurrentSpark
 
 import org.apache.spark.sql.execution.vectorized.OnHeapColumnVector
 import org.apache.spark.sql.types._
@@ -19,7 +20,6 @@ final class VectorColumn(numbers: Array[NativeColumnVector], form: String) exten
   private val size = if (form == "mixed") numbers.length - 1 else numbers.length
   private val row = new Array[Double](size)
   private val nonZero = new Array[Int](size)
-  private val denseBytes = 8L * size + 12 // as `Vectors.getDenseSize`
   private var vector: OnHeapColumnVector = _
   private var capacity = 0
 
@@ -86,7 +86,7 @@ final class VectorColumn(numbers: Array[NativeColumnVector], form: String) exten
   }
 
   private def isSparse(i: Int, nonZeros: Int): Boolean = form match {
-    case "compressed" => sparseBytes(nonZeros) < denseBytes
+    case "compressed" => CurrentSpark.compressesToSparse(nonZeros, size)
     case "mixed" => numbers(size).getDouble(i) == 0.0
     case _ => form == "sparse"
   }
@@ -95,9 +95,6 @@ final class VectorColumn(numbers: Array[NativeColumnVector], form: String) exten
 object VectorColumn {
   private val Sparse: Byte = 0
   private val Dense: Byte = 1
-
-  /** As `Vectors.getSparseSize`. */
-  private def sparseBytes(nonZeros: Int): Long = 12L * nonZeros + 28
 
   /** VectorUDT.sqlType, without its class. */
   private val Layout = StructType(Seq(StructField("type", ByteType, nullable = false), StructField("size", IntegerType),

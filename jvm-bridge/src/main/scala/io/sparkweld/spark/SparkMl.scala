@@ -13,4 +13,7 @@ trait SparkMl {
 
   /** Returns the hash version of a HashingTF: one saved by Spark 2 keeps that of Spark 2. */
   final def hashVersion(model: HashingTF): Int = PrivateMl.hashVersion(model)
+
+  /** Whether `Vector.compressed` returns a sparse vector. */
+  def compressesToSparse(nonZeros: Int, size: Int): Boolean
 }
