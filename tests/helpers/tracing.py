@@ -22,6 +22,7 @@ from udf_compiler.frontends.pandas.batch_dependent import BATCH_DEPENDENT, plain
 from udf_compiler.frontends.pandas.dates import DATES
 from udf_compiler.frontends.pandas.datetimes import DATETIMES, TIMEDELTAS
 from udf_compiler.frontends.pandas.frame import TracedFrame
+from udf_compiler.frontends.pandas.microseconds import MICROSECONDS, SPANS
 from udf_compiler.frontends.pandas.missing import Missing
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.pandas.stand_ins import stand_in
@@ -64,8 +65,11 @@ TIMES = [0, 1, -1, 10**9, -(10**9), 951_782_399_999_999_999, 1_709_164_800 * 10*
 TIMES += [-(2**63) + 1, 2**63 - 1, 1_703_980_799 * 10**9, 1_577_836_800 * 10**9, 1_561_939_199_500_000_000, 43_200 * 10**9]
 EXTREMES["datetime"] = [pd.Timestamp(n) for n in TIMES]
 EXTREMES["timedelta"] = [pd.Timedelta(n) for n in [*TIMES, 86_400 * 10**9, -86_400 * 10**9 + 1, 90_061_001_001_001]]
+for kind in (MICROSECONDS, SPANS):
+    whole = [n for n in (v.value // 1000 * 1000 for v in EXTREMES[kind.exact.name]) if n > -(2**63)]
+    EXTREMES[kind.name] = [(pd.Timestamp if kind is MICROSECONDS else pd.Timedelta)(n) for n in whole]
 #: "?": may contain NaT; "!": some row of every batch is NaT.
-KINDS_OF_TIMES = {kind.name: kind for kind in (DATETIMES, TIMEDELTAS)}
+KINDS_OF_TIMES = {kind.name: kind for kind in (DATETIMES, TIMEDELTAS, MICROSECONDS, SPANS)}
 DTYPES_OF_MOMENTS = {name: kind.numpy_dtype for name, kind in KINDS_OF_TIMES.items()}
 for kind in DTYPES_OF_MOMENTS:
     EXTREMES[f"{kind}?"] = EXTREMES[f"{kind}!"] = [*EXTREMES[kind], pd.NaT]
@@ -339,10 +343,14 @@ def _compare_missing(got: Any, wanted: pd.Series, kind: str) -> Any:
     if wanted.dtype != (kind if kind == "UInt32" else DTYPES_OF_MOMENTS[kind]):
         return f"the result is a {kind} Series, pandas gives {wanted.dtype}"
     values, valid = got if isinstance(got, Optional) else (got, np.ones(len(got), bool))
-    theirs = wanted.array.to_numpy(np.int64, na_value=0) if kind == "UInt32" else wanted.to_numpy().view(np.int64)
+    theirs = wanted.array.to_numpy(np.int64, na_value=0) if kind == "UInt32" else _nanoseconds(wanted)
     present = wanted.notna().to_numpy()
     bad = np.flatnonzero((valid != present) | (valid & (values != theirs)))
     return None if not len(bad) else (int(bad[0]), values[bad[0]] if valid[bad[0]] else "NaT", wanted[bad[0]])
+
+
+def _nanoseconds(times: pd.Series) -> np.ndarray:
+    return times.to_numpy().astype(f"{times.dtype.kind}8[ns]").view(np.int64)
 
 
 def _compare_column(got: Any, wanted: np.ndarray, name: str) -> Any:

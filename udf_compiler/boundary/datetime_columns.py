@@ -2,7 +2,8 @@
 
 In: Arrow converts to local time in the session's zone (timestamp_ntz is unchanged), then to nanoseconds, and raises outside
 1677 to 2262. Where pandas completes the conversion, Arrow converts to nanoseconds first, and pandas to local time. Out: pandas
-converts the naive Series to UTC, Arrow to microseconds, and Arrow raises where nanoseconds would be lost.
+converts the naive Series to UTC, Arrow to microseconds, and Arrow raises where nanoseconds would be lost. On Spark 3.5,
+Series of timestamps with a zone are of datetime64[us]. Rows that nanoseconds do not hold are flagged all the same.
 """
 
 from __future__ import annotations
@@ -14,8 +15,12 @@ from sparkweld.ir.types import DATE, I32, I64, TS
 from sparkweld.reasons import refusal
 from udf_compiler.frontends.pandas import datetimes
 from udf_compiler.frontends.pandas.datetimes import DATETIMES
+from udf_compiler.frontends.pandas.microseconds import is_coarse
+from udf_compiler.frontends.pandas.microseconds import microseconds as in_microseconds
+from udf_compiler.frontends.pandas.microseconds import nanoseconds as nanoseconds_of
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.tracing.zones import current_zone
+from udf_compiler.process.spark_line import LINE
 
 _MICROSECOND = 1000
 _DAY = 86_400 * 10**9
@@ -41,7 +46,8 @@ def argument(loop: LoopBuilder, value: Value, spark_type: str, state: str, by_pa
             microseconds = current_zone().local(loop, microseconds)
     _guard_nanoseconds(loop, microseconds)
     nanoseconds = loop.call("multiply", microseconds, loop.const(_MICROSECOND, I64))
-    return datetimes.new(loop, datetimes.nat_where(loop, nanoseconds, valid), DATETIMES, has_nat=state == "nullable")
+    made = datetimes.new(loop, datetimes.nat_where(loop, nanoseconds, valid), DATETIMES, has_nat=state == "nullable")
+    return made if LINE.nanoseconds or spark_type != "timestamp" else in_microseconds(made)  # type: ignore[no-any-return]
 
 
 def _guard_nanoseconds(loop: LoopBuilder, microseconds: Value) -> None:
@@ -52,6 +58,10 @@ def _guard_nanoseconds(loop: LoopBuilder, microseconds: Value) -> None:
 def column(loop: LoopBuilder, result: TracedSeries, return_type: str, udf: str) -> Value:
     """Returns the column of a Series of datetimes or timedeltas; NaT becomes NULL. Refuses SW109 and SW240."""
     valid = loop.is_valid(result.value) if result.value.type.nullable else None
+    if is_coarse(result):
+        if return_type == "long":  # Arrow would take the microseconds
+            raise refusal("SW109", udf, dtype=result.dtype, type=return_type)
+        result = nanoseconds_of(result)
     if result.kind is DATETIMES and return_type in ("timestamp", "timestamp_ntz"):
         made = loop.cast(_microseconds(loop, loop.value_of(result.value), return_type), TS)
     elif result.kind is DATETIMES and return_type == "date":

@@ -40,6 +40,7 @@ from udf_compiler.frontends.pandas.calls.strings.pieces import list_series as pi
 from udf_compiler.frontends.pandas.dates import DATES
 from udf_compiler.frontends.pandas.frame import TracedFrame
 from udf_compiler.frontends.pandas.kind import ARRAY_OBJECTS, CATEGORIES, UNSIGNED
+from udf_compiler.frontends.pandas.microseconds import is_coarse
 from udf_compiler.frontends.pandas.missing import Missing
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.pandas.strings import STRINGS, some_string, str_call, text_series
@@ -184,8 +185,6 @@ def series_of_column(
     if state == "dense":
         value = _demand_valid(loop, value)
     if plain == TS:
-        if not LINE.nanoseconds:
-            raise unsupported("timestamps reach pandas UDFs in another unit", column)
         return datetime_columns.argument(loop, value, spark_type, state, by_pandas)
     if plain == DATE:
         _guard_python_date(loop, value)
@@ -269,7 +268,7 @@ def column_of_result(loop: LoopBuilder, result: object, return_type: str, udf: s
         return result.value
     if to == STR:
         raise _never(udf, "numbers", return_type)
-    if datetimes.is_time(result):
+    if datetimes.is_time(result) or is_coarse(result):
         return datetime_columns.column(loop, result, return_type, udf)
     if result.kind is UNSIGNED:
         return _of_unsigned(loop, result.value, to, return_type, udf)

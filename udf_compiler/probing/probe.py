@@ -30,6 +30,7 @@ from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.dates import DATES
 from udf_compiler.frontends.pandas.frame import TracedFrame
 from udf_compiler.frontends.pandas.kind import ARRAY_OBJECTS, CATEGORIES, UNSIGNED
+from udf_compiler.frontends.pandas.microseconds import is_coarse
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.pandas.strings import STRINGS
 from udf_compiler.probing.constants import constants_of
@@ -171,6 +172,8 @@ class _Computed:
             return _arrays_series(array)
         if x.kind is STRINGS:
             return pd.Series(_texts(array, np.nan if x.missing.nan and not x.missing.none else None), dtype=object)
+        if is_coarse(x):
+            return _missing_series(array, x.kind.exact).astype(x.kind.numpy_dtype)  # type: ignore[attr-defined]
         if x.kind is UNSIGNED or datetimes.is_time(x):
             return _missing_series(array, x.kind)
         dtype = x.batch_dependent

@@ -240,8 +240,6 @@ def enter(array: pa.Array, spark_type: str, state: str) -> tuple[TracedSeries, R
 @pytest.mark.parametrize("nulls", ["none", "some", "all"])
 @pytest.mark.parametrize("spark_type", SPARK_TYPES)
 def test_argument_matrix(spark_type: str, nulls: str) -> None:
-    if spark_type.startswith("timestamp") and not LINE.nanoseconds:
-        pytest.skip("refused (SW114)")
     values = column_samples(spark_type)
     data = {"none": values, "some": [*values, None], "all": [None, None]}[nulls]
     array = pa.array(data, ARROW_TYPES[spark_type])
@@ -265,7 +263,8 @@ def test_argument_matrix(spark_type: str, nulls: str) -> None:
         assert [int(v) if ok else None for v, ok in zip(*ours, strict=True)] == days
     elif theirs.dtype.kind == "M":
         ours = ours if isinstance(ours, Optional) else Optional(ours, np.ones(len(ours), np.bool_))
-        np.testing.assert_array_equal(np.where(ours.valid, ours.values, np.iinfo(np.int64).min), theirs.to_numpy().view(np.int64))
+        nanoseconds = theirs.to_numpy().astype("M8[ns]").view(np.int64)
+        np.testing.assert_array_equal(np.where(ours.valid, ours.values, np.iinfo(np.int64).min), nanoseconds)
     else:
         np.testing.assert_array_equal(ours, theirs)
         if ours.dtype.kind == "f":

@@ -13,7 +13,6 @@ from sparkweld.errors import InternalError, Refusal
 from sparkweld.ir import Input, ProgramBuilder, Result, Type, evaluate
 from sparkweld.ir.ops import Optional
 from sparkweld.ir.types import Items
-from tests.helpers.lines import of_timestamps
 from tests.helpers.worker import arguments_of, converted
 from udf_compiler.boundary import datetime_columns
 from udf_compiler.boundary.series import COLUMN_TYPES, Field, column_of_result, frame_of_struct, series_of_column
@@ -41,8 +40,12 @@ def given(microseconds: np.ndarray, spark_type: str, zone: str) -> np.ndarray:
     """Returns the worker's conversion of the instants, as nanoseconds; raises the worker's exceptions."""
     arrow = pa.array(microseconds).cast(pa.timestamp("us", tz=zone if spark_type == "timestamp" else None))
     (series,) = arguments_of(pa.RecordBatch.from_arrays([arrow], ["_0"]), zone)
-    assert series.dtype == "M8[ns]"
-    return series.to_numpy().view(np.int64)
+    return nanoseconds(series, spark_type)
+
+
+def nanoseconds(series: pd.Series, spark_type: str) -> np.ndarray:
+    assert series.dtype == ("M8[ns]" if LINE.nanoseconds or spark_type == "timestamp_ntz" else "M8[us]")
+    return series.to_numpy().astype("M8[ns]").view(np.int64)
 
 
 def enter(microseconds: np.ndarray, spark_type: str, zone: str) -> Result:
@@ -55,7 +58,6 @@ def enter(microseconds: np.ndarray, spark_type: str, zone: str) -> Result:
     return evaluate(builder.finish(["y"]), {"x": microseconds}, len(microseconds))
 
 
-@of_timestamps
 @pytest.mark.parametrize("zone", ZONES)
 def test_arguments(zone: str) -> None:
     times = instants()
@@ -82,7 +84,6 @@ def leave(nanoseconds: np.ndarray, spark_type: str, zone: str, kind: datetimes.T
     return evaluate(builder.finish(["y"]), {"x": Optional(np.where(nat, 0, nanoseconds), ~nat)}, len(nanoseconds))
 
 
-@of_timestamps
 @pytest.mark.parametrize("zone", ZONES)
 @pytest.mark.parametrize("beside", ["string", "array<double>", "long"])
 def test_fields_of_a_struct(zone: str, beside: str) -> None:
@@ -101,7 +102,7 @@ def test_fields_of_a_struct(zone: str, beside: str) -> None:
     column = pa.array(times[~result.flagged]).cast(pa.timestamp("us", tz=zone))
     struct = pa.StructArray.from_arrays([column, pa.array([theirs] * len(column))], ["x", "y"])
     (frame,) = arguments_of(pa.RecordBatch.from_arrays([struct], ["_0"]), zone)
-    np.testing.assert_array_equal(result.columns["r"][~result.flagged], frame["x"].to_numpy().view(np.int64))
+    np.testing.assert_array_equal(result.columns["r"][~result.flagged], nanoseconds(frame["x"], "timestamp"))
 
 
 @pytest.mark.parametrize("spark_type", TYPES)
@@ -136,7 +137,6 @@ def test_durations_are_numbers_at_most() -> None:
             returned(pd.Series(values.view("m8[ns]")), spark_type, "UTC")
 
 
-@of_timestamps
 @pytest.mark.parametrize("zone", ["Z", "UTC+5", "GMT+05:30", "Nowhere/Land"])
 def test_zones_that_a_library_does_not_know(zone: str) -> None:
     with pytest.raises(Refusal, match="SW240"):
@@ -144,14 +144,12 @@ def test_zones_that_a_library_does_not_know(zone: str) -> None:
     assert not enter(np.array([0]), "timestamp_ntz", zone).flagged.any()
 
 
-@of_timestamps
 def test_a_timestamp_needs_a_session() -> None:
     loop = ProgramBuilder("p", [Input("x", Type("ts"))]).loop("p")
     with pytest.raises(InternalError, match="outside of a session"):
         series_of_column(loop, loop.read("x"), "timestamp", True, "dense")
 
 
-@of_timestamps
 def test_other_pandas(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(datetime_columns.pd, "__version__", "3.0.1")
     with pytest.raises(Refusal, match="SW241"):

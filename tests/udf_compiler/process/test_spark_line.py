@@ -19,7 +19,7 @@ from tests.helpers.answers import compile_aggregate, compile_fused, compile_part
 from tests.helpers.compile_requests import column, payload, python_step, request, udf
 from tests.helpers.lines import LINE as INSTALLED
 from tests.helpers.worker import arguments_of, converted, outputs
-from udf_compiler.boundary import series
+from udf_compiler.boundary import datetime_columns
 from udf_compiler.boundary.series import SAFELY
 from udf_compiler.eval_types import kind_of
 from udf_compiler.process import spark_line
@@ -78,10 +78,13 @@ def test_the_unit_of_timestamps(monkeypatch):
     batch = pa.RecordBatch.from_arrays([pa.array([0]).cast(pa.timestamp("us", tz="UTC"))], ["_0"])
     (theirs,) = arguments_of(batch)
     assert (theirs.dtype == "M8[ns]") is LINE.nanoseconds
-    monkeypatch.setattr(series, "LINE", replace(LINE, nanoseconds=False))
     step = python_step(r=udf(0, column("t", "timestamp")))
-    reply = compile_pipeline(request(step, inputs={"t": "timestamp"}), [payload(lambda t: t.dt.year * 1.0)])
-    assert [refusal["code"] for refusal in reply["refusals"]] == ["SW114"]
+    for nanoseconds in (False, True):
+        monkeypatch.setattr(datetime_columns, "LINE", replace(LINE, nanoseconds=nanoseconds))
+        reply = compile_pipeline(request(step, inputs={"t": "timestamp"}), [payload(lambda t: t.dt.year * 1.0)])
+        assert reply["status"] == "ok"
+        reply = compile_pipeline(request(step, inputs={"t": "timestamp"}), [payload(lambda t: t.astype("int64") * 1.0)])
+        assert (reply["status"] == "ok") is nanoseconds
 
 
 def test_an_unknown_line_compiles_nothing(monkeypatch):

@@ -10,6 +10,7 @@ from udf_compiler.frontends.pandas.calls import (
     datetime_accessor,
     lists,
     membership,
+    microsecond_accessor,
     series_methods,
     time_conversions,
 )
@@ -24,6 +25,7 @@ from udf_compiler.frontends.pandas.calls.zoned import tz_localize
 from udf_compiler.frontends.pandas.dates import DATES
 from udf_compiler.frontends.pandas.datetimes import DATETIMES, TIMEDELTAS
 from udf_compiler.frontends.pandas.kind import ARRAY_OBJECTS, CATEGORIES, UNSIGNED, SeriesKind
+from udf_compiler.frontends.pandas.microseconds import MICROSECONDS, SPANS
 from udf_compiler.frontends.pandas.series import NUMBERS, TracedSeries
 from udf_compiler.frontends.pandas.strings import STRINGS
 from udf_compiler.frontends.tracing.session import current, refuse
@@ -32,6 +34,10 @@ _NUMERIC: dict[str, Any] = series_methods.METHODS
 _TIMES: dict[str, Any] = {"isin": membership.times_isin, "clip": time_conversions.clip, "astype": time_conversions.astype}
 #: Methods of a batch-dependent Series that need no guard.
 _INDEPENDENT: dict[str, Any] = {**series_methods.OF_ANY_KIND, **batch_dependent_methods.METHODS}
+#: Methods that do not depend on the unit of times.
+_OF_ANY_UNIT = {
+    name: _NUMERIC[name] for name in "isna isnull notna notnull between eq ne lt le gt ge copy rename pipe transpose".split()
+}
 _METHODS: dict[SeriesKind, dict[str, Any]] = {
     NUMBERS: _NUMERIC,
     BATCH_DEPENDENT: {**_NUMERIC, **_INDEPENDENT},
@@ -39,11 +45,20 @@ _METHODS: dict[SeriesKind, dict[str, Any]] = {
     DATES: {**_NUMERIC, "isin": membership.dates_isin},
     DATETIMES: {**_NUMERIC, **_TIMES},
     TIMEDELTAS: {**_NUMERIC, **_TIMES},
+    MICROSECONDS: _OF_ANY_UNIT,
+    SPANS: _OF_ANY_UNIT,
     UNSIGNED: {**_NUMERIC, "astype": time_conversions.unsigned_astype},
     ARRAY_OBJECTS: lists.METHODS,
     CATEGORIES: {},
 }
-_PROPERTIES = {STRINGS: string_methods.PROPERTIES, ARRAY_OBJECTS: lists.PROPERTIES, CATEGORIES: {}}
+_COARSE = {**{name: series_methods.PROPERTIES[name] for name in ("T", "dtypes", "ndim")}, "dt": microsecond_accessor.accessor}
+_PROPERTIES = {
+    STRINGS: string_methods.PROPERTIES,
+    ARRAY_OBJECTS: lists.PROPERTIES,
+    CATEGORIES: {},
+    MICROSECONDS: _COARSE,
+    SPANS: _COARSE,
+}
 
 
 def _supply() -> None:

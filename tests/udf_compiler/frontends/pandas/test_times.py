@@ -15,6 +15,7 @@ pytestmark = pytest.mark.usefixtures("traced_counts")
 
 STATES = ["datetime", "datetime?", "datetime!"]
 SPANS = ["timedelta", "timedelta?", "timedelta!"]
+COARSE = ["datetime64[us]", "datetime64[us]?", "datetime64[us]!"]
 
 
 def rows(table: str) -> list[str]:
@@ -170,6 +171,42 @@ def test_two_datetimes(source: str) -> None:
     for first, second in zip(("datetime", "datetime?", "datetime!", "datetime"), (*STATES, "datetime!"), strict=True):
         traced = check_or_refuse(f"lambda a, b: {source}", (first, second), ("SW264",), spare=False)
         assert traced or first != "datetime", "not traced without NaT"
+
+
+#: What Series of microseconds refuse.
+UNLIKE = ("SW251", "SW255", "SW262", "SW275")
+
+
+@pytest.mark.parametrize("source", [*FIELDS, *rows(DATETIMES), *rows(OFFSETS), *rows(ZONES)])
+def test_microseconds(source: str) -> None:
+    """Spark 3.5 passes timestamps so. Whatever is traced agrees with pandas; tests/fixtures/traced.json counts the rest."""
+    for state in COARSE:
+        check_or_refuse(f"lambda a: {source}", (state,), UNLIKE, spare=False)
+
+
+@pytest.mark.parametrize("source", rows(PAIRS))
+def test_two_of_microseconds(source: str) -> None:
+    for first, second in zip((*COARSE, *COARSE, "datetime?"), (*COARSE, "datetime", "datetime?", *COARSE[:2]), strict=True):
+        check_or_refuse(f"lambda a, b: {source}", (first, second), ("SW264", *UNLIKE), spare=False)
+
+
+@pytest.mark.parametrize("source", rows(DURATIONS))
+def test_durations_of_microseconds(source: str) -> None:
+    for state in ("timedelta64[us]", "timedelta64[us]?", "timedelta64[us]!"):
+        check_or_refuse(f"lambda a: {source}", (state,), UNLIKE, spare=False)
+
+
+TRACED_OF_MICROSECONDS = """
+a || a.dt.year || a.dt.date || a.dt.floor('h') || a.dt.normalize() || a.isna() || a > '2020-01-01' || a + pd.Timedelta(days=1)
+(a - pd.Timestamp('2000-01-01')).dt.total_seconds() || (a - pd.Timestamp('1970-01-01')).dt.days || a.dt.strftime('%Y-%m')
+pd.to_datetime(a).dt.hour || a.dt.isocalendar().week || a.between('2000-01-01', '2020-12-31')
+"""
+
+
+@pytest.mark.parametrize("source", rows(TRACED_OF_MICROSECONDS))
+def test_microseconds_are_traced(source: str) -> None:
+    for state in COARSE:
+        assert check(f"lambda a: {source}", (state,), spare=False)
 
 
 @pytest.mark.parametrize("source", rows(DURATIONS))

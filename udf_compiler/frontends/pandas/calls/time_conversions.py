@@ -17,6 +17,7 @@ from udf_compiler.frontends.pandas.calls.time_strings import parse
 from udf_compiler.frontends.pandas.calls.zoned import in_utc
 from udf_compiler.frontends.pandas.dates import DATES
 from udf_compiler.frontends.pandas.datetimes import DATETIMES, TIMEDELTAS
+from udf_compiler.frontends.pandas.microseconds import MICROSECONDS
 from udf_compiler.frontends.pandas.series import NUMBERS, TracedSeries
 from udf_compiler.frontends.pandas.strings import STRINGS
 from udf_compiler.frontends.tracing.lower import constant_of, run_prototype, type_of
@@ -44,6 +45,8 @@ def to_datetime(
     series = _series(arg, errors, call)
     if dayfirst or yearfirst or type(utc) is not bool:
         refuse("SW262", call=call, what="the argument dayfirst= or yearfirst=")
+    if series.kind is MICROSECONDS and not utc and unit is None:
+        return series.twin(shared=True)
     if utc:
         return in_utc(to_datetime(arg, errors, format=format, unit=unit))
     if series.kind is DATETIMES and unit is None:
