@@ -10,6 +10,8 @@ from typing import Any
 import pyarrow as pa
 import pyspark
 import pytest
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, functions
 from pyspark.sql.pandas.types import from_arrow_type, to_arrow_type
 from pyspark.sql.types import DataType
@@ -37,8 +39,8 @@ of_worker_pipelines = differs_before((4, 3), "SW114 refuses pipelines and partia
 #: Marks tests of code that calls PySpark's conversions in workers.
 of_worker_conversions = pytest.mark.skipif(LINE < (4, 3), reason="refused (SW114) on lines with other conversion functions")
 
-#: Marks tests of timestamps as arguments of pandas UDFs.
-of_timestamps = pytest.mark.skipif(LINE < (4, 0), reason="refused (SW114) on Spark 3.5, where their unit is that of Arrow")
+#: Marks tests of plain UDFs over Arrow.
+of_plain_arrow = differs_before((4, 1), "SW114 refuses plain UDFs over Arrow, whose values are those of a Series")
 
 #: The conf with which results are checked on every line, as by default from 4.1 on.
 CHECKED = {} if LINE >= (4, 1) else {"spark.sql.execution.pandas.convertToArrowArraySafely": "true"}
@@ -60,10 +62,10 @@ def skip_refused(codes: Sequence[str], plan: str) -> None:
 
 
 def _no_arrow_udf(function: Any = None, *_: Any) -> Any:
-    """Replaces `arrow_udf` in Spark 4.0, as decorator and as function: a test that calls such a UDF is skipped."""
+    """Replaces `arrow_udf` in Spark 3.5 and 4.0, as decorator and as function: a test that calls such a UDF is skipped."""
 
     def called(*_: Any) -> Any:
-        pytest.skip("Spark 4.0 has no Arrow UDFs")
+        pytest.skip(f"Spark {LINE[0]}.{LINE[1]} has no Arrow UDFs")
 
     return called if callable(function) else lambda _: called
 
@@ -76,7 +78,13 @@ def to_arrow(frame: DataFrame) -> pa.Table:
     if LINE >= (4, 0):
         return frame.toArrow()
     schema = pa.schema([pa.field(field.name, arrow_type_of(field.dataType), field.nullable) for field in frame.schema])
-    batches = frame._collect_as_arrow()
+    try:
+        batches = frame._collect_as_arrow()
+    except Py4JJavaError as error:  # `toArrow` converts it
+        cause = error.java_exception
+        while cause.getCause() is not None:
+            cause = cause.getCause()
+        raise PySparkException(cause.toString()) from error
     return pa.Table.from_batches(batches, None if batches else schema).cast(schema)
 
 

@@ -6,7 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
+
 from tests.helpers.differential import BACKEND, ENABLED, Measured, measured, run
+from tests.helpers.lines import LINE
 from tests.helpers.outcomes import differences
 
 
@@ -15,7 +18,8 @@ class Case:
     """`query` creates the DataFrame.
 
     `runs`: whether each batch must run in a kernel (True), or may run in Python where a guard fires (None). `refused`: the
-    code that keeps it in Spark. `raises`: the class of the error that it ends with.
+    code that keeps it in Spark. `raises`: the class of the error that it ends with. `since`: the first line of Spark with what
+    the query uses. On earlier lines, `query` itself must raise a TypeError.
     """
 
     name: str
@@ -23,12 +27,17 @@ class Case:
     runs: bool | None = True
     refused: str | None = None
     raises: str | None = None
+    since: tuple[int, int] = (3, 5)
 
 
 def check_cases(spark: Any, frame: Any, cases: Sequence[Case], conf: Mapping[str, str] | None = None) -> None:
     """Asserts that each query has one outcome with SparkWeld off and on, and that the second run matches the case."""
     problems = []
     for case in cases:
+        if case.since > LINE:
+            with pytest.raises(TypeError):
+                case.query(frame)
+            continue
         settings = {BACKEND: "native", **(conf or {})}
         expected, _ = run(spark, lambda case=case: case.query(frame), {**settings, ENABLED: "false"})
         actual, made = run(spark, lambda case=case: case.query(frame), {**settings, ENABLED: "true"})

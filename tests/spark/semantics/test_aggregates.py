@@ -90,7 +90,7 @@ GROUPED = [
     Case("of a pandas UDF", lambda t: t.groupBy("id").agg(total(plus_two("v"))).orderBy("id")),
     Case("below a plain UDF", lambda t: t.groupBy("id").agg(plus_one(total("v"))).orderBy("id"), runs=None),
     Case("by a pandas UDF", lambda t: t.groupBy(plus_two("id").alias("k")).agg(total("v")).orderBy("k")),
-    Case("named arguments", lambda t: t.where("v is not null").groupBy("id").agg(total(v=F.col("v"))).orderBy("id")),
+    Case("by name", lambda t: t.where("v is not null").groupBy("id").agg(total(v=F.col("v"))).orderBy("id"), since=(4, 0)),
     Case("a result of another type", lambda t: t.groupBy("id").agg(shown("v")).orderBy("id"), refused="SW259"),
 ]
 WINDOWS = [

@@ -10,7 +10,7 @@ import pytest
 from pyspark.sql import functions as F
 from pyspark.sql.functions import udf
 
-from tests.helpers.lines import differs_before
+from tests.helpers.lines import of_plain_arrow
 from tests.helpers.semantics import Case, check_cases
 
 ROWS = 30
@@ -71,7 +71,7 @@ def cases(arrow):
         ),
         Case("a callable object", lambda t: t.select(made(Scaler(2.5), "double")("x"))),
         Case("a partial", lambda t: t.select(made(functools.partial(scaled, by=3), "double")("x"))),
-        Case("named arguments", lambda t: t.select(made(lambda a, b: a - b, "long")(b=F.col("k"), a=F.col("k") * 3))),
+        Case("by name", lambda t: t.select(made(lambda a, b: a - b, "long")(b=F.col("k"), a=F.col("k") * 3)), since=(4, 0)),
         Case("default arguments", lambda t: t.select(made(lambda v, n=3: v * n, "long")("k"))),
         Case("a handler", lambda t: t.select(made(checked, "string")("k"))),
         Case(
@@ -112,9 +112,6 @@ def cases(arrow):
         Case("a random one", lambda t: t.select(made(lambda v: v + 0, "long").asNondeterministic()("k")), refused="SW302"),
         Case("in sorted order", lambda t: t.orderBy(made(lambda v: -v, "long")("k")).select("k").limit(5)),
     ]
-
-
-of_plain_arrow = differs_before((4, 1), "SW114 refuses plain UDFs over Arrow, whose values are those of a Series")
 
 
 @pytest.mark.parametrize("arrow", [pytest.param(True, marks=of_plain_arrow), False], ids=["arrow", "pickled"])

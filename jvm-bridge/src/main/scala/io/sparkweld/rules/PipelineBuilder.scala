@@ -163,7 +163,7 @@ final class PipelineBuilder(
 
   private def argument(udf: PythonUDF, child: Expression): contract.Argument = {
     val (name, value) = child match {
-      case NamedArgumentExpression(key, named) => (OrNull(Some(key)), named)
+      case NamedArgumentExpression(key, named) if CurrentSpark.passesNamedArguments => (OrNull(Some(key)), named)
       case positional => (OrNull(None), positional)
     }
     value match {

@@ -43,6 +43,9 @@ trait SparkPython {
   /** Whether Spark would feed columnar batches of a scan whole to the scalar pandas functions right above it. */
   def feedsColumnarBatches(conf: SQLConf): Boolean
 
+  /** Whether functions in Python receive arguments by name. */
+  def passesNamedArguments: Boolean
+
   /** Returns the bytes after which Spark ends an Arrow batch of rows. */
   def arrowBytesPerBatch(conf: SQLConf): Long
 

@@ -48,6 +48,9 @@ abstract class Spark3 extends SparkLine {
   override def mapInArrow(function: PythonUDF, output: Seq[Attribute], child: LogicalPlan): LogicalPlan =
     PythonMapInArrow(function, output, child, isBarrier = false)
 
+  /** SQL accepts names, and then fails to evaluate them. */
+  override def passesNamedArguments: Boolean = false
+
   override def pythonEvaluator(
       udfs: Seq[PythonUDF],
       childOutput: Seq[Attribute],

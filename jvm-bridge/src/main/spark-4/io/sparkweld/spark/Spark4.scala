@@ -48,6 +48,8 @@ abstract class Spark4 extends SparkLine {
   override def mapInArrow(function: PythonUDF, output: Seq[Attribute], child: LogicalPlan): LogicalPlan =
     MapInArrow(function, output, child, isBarrier = false, None)
 
+  override def passesNamedArguments: Boolean = true
+
   override def pythonEvaluator(
       udfs: Seq[PythonUDF],
       childOutput: Seq[Attribute],
