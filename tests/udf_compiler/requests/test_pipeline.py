@@ -431,6 +431,17 @@ def test_an_argument_that_makes_nulls_stays_with_spark():
     assert codes(reply) == ["SW324"]
 
 
+@pytest.mark.parametrize(("divisor", "refused"), [("3", []), ("0", ["SW324"]), (None, ["SW324"])])
+def test_a_remainder_makes_nulls_where_its_divisor_may_be_zero(divisor, refused):
+    """Without ANSI mode, which Spark 3.5 does not set."""
+    rest = call("Remainder", column("k", "long"), literal(divisor, "long"), type="long", ansi=False)
+    for reply in (
+        compile_pipeline(request(python_step(r=udf(0, rest)), inputs={"k": "long"}), [payload(lambda m: m * 2)]),
+        _projected_then_udf(rest),
+    ):
+        assert [found["code"] for found in reply.get("refusals", ())] == refused
+
+
 @pytest.mark.parametrize("state", ["dense", "nullable"])
 def test_a_computed_integer_has_the_nulls_of_its_columns(state):
     reply = _projected_then_udf(call("Add", column("k", "long"), literal("1", "long"), type="long", ansi=False), state)

@@ -28,7 +28,7 @@ from udf_compiler.frontends.catalyst.strings import STRING_RULES, guard_text, te
 from udf_compiler.frontends.catalyst.times import TIME_RULES, day_of
 from udf_compiler.frontends.spark_ml import MlFunctions
 from udf_compiler.frontends.spark_ml.stages import Vector, Words
-from udf_compiler.frontends.tracing.expression_rules import Maybe, Rule, ansi
+from udf_compiler.frontends.tracing.expression_rules import Maybe, Rule, ansi, literal_value
 from udf_compiler.frontends.tracing.integer_checks import within
 
 
@@ -122,7 +122,7 @@ class _Translator:
         type = self.type_of(expr)
         if expr.value is None:
             return Maybe(self.loop.const(type.zero, type), self.loop.const(False, BOOL))
-        return Maybe(self.loop.const(_literal(expr.value, type), type))
+        return Maybe(self.loop.const(literal_value(expr.value, type), type))
 
     def ml(self, expr: Expression, demand: Value | None) -> Maybe:
         if self.functions is None:
@@ -215,7 +215,7 @@ class _Translator:
 
     def _in_table(self, expr: Expression, x: Maybe) -> Maybe:
         literals = [e.value for e in expr.args[1:]]
-        known = [_literal(v, x.value.type) for v in literals if v is not None]
+        known = [literal_value(v, x.value.type) for v in literals if v is not None]
         found = self.loop.emit(IsIn.of(known, x.value.type), x.value)
         return Maybe(found, self.all_of(x.valid, found if None in literals else None))
 
@@ -297,14 +297,6 @@ class _Translator:
         end = self.loop.select(self.loop.call("less", x.value, zero), self.loop.const(limits.min, wide), high)
         whole = self.loop.select(self.loop.emit(Fits(wide), x.value), self.loop.cast(x.value, wide), end)
         return self.loop.cast(whole, to)
-
-
-def _literal(value: object, type: Type) -> object:
-    if type == STR:
-        return value
-    if type == BOOL:
-        return bool(value)
-    return float.fromhex(str(value)) if type.is_float else int(str(value))
 
 
 _RULES: dict[str, Rule] = {

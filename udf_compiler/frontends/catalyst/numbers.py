@@ -7,7 +7,7 @@ import numpy as np
 from sparkweld.contract.expressions import Expression
 from sparkweld.ir import Value
 from sparkweld.reasons import refusal
-from udf_compiler.frontends.tracing.expression_rules import Maybe, Rule, Translator, ansi
+from udf_compiler.frontends.tracing.expression_rules import Maybe, Rule, Translator, ansi, literal_value
 from udf_compiler.frontends.tracing.integer_checks import no_overflow
 
 
@@ -30,9 +30,14 @@ def _divide(t: Translator, expr: Expression, demand: Value | None) -> Maybe:
     valid = t.all_of(a.valid, b.valid)
     if ansi(expr):
         t.guard(nonzero, demand, valid)
-    else:
+    elif not _is_nonzero(t, expr.args[1]):
         valid = t.all_of(valid, nonzero)
     return Maybe(t.loop.call(fn, a.value, b.value), valid)
+
+
+def _is_nonzero(t: Translator, divisor: Expression) -> bool:
+    """Whether the divisor is a constant other than 0."""
+    return divisor.op == "Literal" and divisor.value is not None and literal_value(divisor.value, t.type_of(divisor)) != 0
 
 
 def _sign(t: Translator, expr: Expression, demand: Value | None) -> Maybe:

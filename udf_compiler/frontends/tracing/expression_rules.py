@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from sparkweld.contract.expressions import Expression
 from sparkweld.errors import InternalError
 from sparkweld.ir import LoopBuilder, Type, Value
+from sparkweld.ir.types import BOOL, STR
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,15 @@ class Translator(Protocol):
     def all_of(self, *conditions: Value | None) -> Value | None: ...
 
     def guard(self, condition: Value, *demands: Value | None) -> None: ...
+
+
+def literal_value(value: object, type: Type) -> object:
+    """Returns the value of a literal as messages hold it: numbers as strings, those of floating point in hexadecimal."""
+    if type == STR:
+        return value
+    if type == BOOL:
+        return bool(value)
+    return float.fromhex(str(value)) if type.is_float else int(str(value))
 
 
 Rule = Callable[[Any, Expression, Value | None], Maybe]
