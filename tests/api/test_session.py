@@ -23,6 +23,7 @@ def doubled(x: pd.Series) -> pd.Series:
 
 def builder():
     quiet = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false")
+    quiet = quiet.config("spark.sparkweld.untestedLines.enabled", "true")  # this tests other lines of Spark
     return quiet.config("spark.sparkweld.backend", "native")  # over rows the cost model would take an expression
 
 def scored(spark):

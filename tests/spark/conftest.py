@@ -16,6 +16,7 @@ SETTINGS = {
     "spark.default.parallelism": "2",
     "spark.driver.memory": "2g",
     "spark.sql.session.timeZone": "UTC",
+    "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",  # the default from Spark 4.0 on
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.sparkweld.compile.tinyRows": "0",  # tables of tests are tiny

@@ -14,7 +14,7 @@ from pyspark.sql.functions import pandas_udf, udf
 from pyspark.sql.types import BooleanType, DoubleType, IntegerType, LongType, StringType, StructType
 
 from tests.helpers.differential import check
-from tests.helpers.lines import arrow_udf
+from tests.helpers.lines import LINE, arrow_udf, of_plain_arrow
 
 ROWS = 9000
 PARTS = StructType().add("n", LongType()).add("ratio", DoubleType()).add("flag", BooleanType())
@@ -272,9 +272,15 @@ def test_functions_of_groups_stay_spark_s(spark, table):
 
 def test_registered_functions_in_sql(spark, table):
     spark.udf.register("scaled_sql", scaled)
+    table.createOrReplaceTempView("kinds")
+    check(spark, lambda: spark.sql("select id, scaled_sql(x) r from kinds where n > 2"))
+
+
+@pytest.mark.skipif(LINE < (4, 1), reason="this Spark has no Arrow UDFs")
+def test_registered_arrow_functions_in_sql(spark, table):
     spark.udf.register("added_sql", added)
     table.createOrReplaceTempView("kinds")
-    check(spark, lambda: spark.sql("select id, scaled_sql(x) r, added_sql(n, k) a from kinds where n > 2"))
+    check(spark, lambda: spark.sql("select id, added_sql(n, k) a from kinds where n > 2"))
     check(spark, lambda: spark.sql("select id, added_sql(k => k, n => n) a from kinds"))
 
 
@@ -298,36 +304,40 @@ def banded(n, k):
     return total
 
 
-def test_row_functions(spark, table):
-    for arrow in (True, False):
-        plus = udf(lambda n: n + 1, "long", useArrow=arrow)
-        bands = udf(banded, "long", useArrow=arrow)
-        words = udf(lambda n: f"{n % 3}-{n}", "string", useArrow=arrow)
-        check(
-            spark,
-            lambda plus=plus, bands=bands, words=words: table.select(
-                "id",
-                plus("n").alias("r"),
-                plus(plus("n")).alias("twice"),
-                bands(k="k", n=F.col("n")).alias("b"),
-                words("n").alias("w"),
-            ),
-        )
-        check(spark, lambda plus=plus, bands=bands: table.where(bands("n", "k") > 20).select("id", plus("id").alias("r")))
+@pytest.fixture(params=[pytest.param(True, marks=of_plain_arrow), False], ids=["arrow", "pickled"])
+def arrow(request):
+    """Whether rows reach a plain UDF over Arrow."""
+    return request.param
 
 
-def test_a_row_function_that_raises_on_a_row(spark, table):
-    for arrow in (True, False):
-        ratio = udf(lambda n, z: n / z, "double", useArrow=arrow)
-        check(spark, lambda ratio=ratio: table.select("id", ratio("n", "z").alias("r")), deopt=None)
-        check(spark, lambda ratio=ratio: table.where("z > 0").select("id", ratio("n", "z").alias("r")))
+def test_row_functions(spark, table, arrow):
+    plus = udf(lambda n: n + 1, "long", useArrow=arrow)
+    bands = udf(banded, "long", useArrow=arrow)
+    words = udf(lambda n: f"{n % 3}-{n}", "string", useArrow=arrow)
+    named = {} if LINE < (4, 0) else {"k": "k", "n": F.col("n")}
+    check(
+        spark,
+        lambda: table.select(
+            "id",
+            plus("n").alias("r"),
+            plus(plus("n")).alias("twice"),
+            bands(*() if named else ("n", "k"), **named).alias("b"),
+            words("n").alias("w"),
+        ),
+    )
+    check(spark, lambda: table.where(bands("n", "k") > 20).select("id", plus("id").alias("r")))
 
 
-def test_rows_that_a_row_kernel_leaves_to_python(spark, table):
+def test_a_row_function_that_raises_on_a_row(spark, table, arrow):
+    ratio = udf(lambda n, z: n / z, "double", useArrow=arrow)
+    check(spark, lambda: table.select("id", ratio("n", "z").alias("r")), deopt=None)
+    check(spark, lambda: table.where("z > 0").select("id", ratio("n", "z").alias("r")))
+
+
+def test_rows_that_a_row_kernel_leaves_to_python(spark, table, arrow):
     """Beyond int64 Python continues with big integers: batches with such rows run in Python, by either evaluator."""
-    for arrow in (True, False):
-        power = udf(lambda n: float(n * 10**17 * n), "double", useArrow=arrow)
-        check(spark, lambda power=power: table.select("id", power("n").alias("r")), deopt=True)
+    power = udf(lambda n: float(n * 10**17 * n), "double", useArrow=arrow)
+    check(spark, lambda: table.select("id", power("n").alias("r")), deopt=True)
 
 
 def test_kinds_mixed_in_one_query(spark, table):
