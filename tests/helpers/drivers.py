@@ -36,7 +36,8 @@ def session(master="local[2]", **conf):
     return sparkweld.configure(builder).getOrCreate()
 
 def rows(frame):
-    table = frame.toArrow()
+    from tests.helpers.lines import to_arrow
+    table = to_arrow(frame)
     return [list(r.values()) for r in table.to_pylist()]
 
 def measured(frame):

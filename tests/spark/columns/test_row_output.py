@@ -14,6 +14,7 @@ from pyspark.sql.functions import pandas_udf
 from pyspark.sql.types import StringType
 
 from tests.helpers.differential import BACKEND, ENABLED, check, session_conf
+from tests.helpers.lines import to_arrow
 from tests.spark.columns.test_row_input import columns, half, next_one
 
 ROWS = 9000  # more than two scan batches, and more than one write buffer
@@ -112,8 +113,8 @@ def test_sinks(spark, every_type, tmp_path):
         with session_conf(spark, {ENABLED: enabled, BACKEND: "native"}):
             few(every_type).write.parquet(str(tmp_path / enabled))
             cached = few(every_type).cache()
-            back[enabled] = spark.read.parquet(str(tmp_path / enabled)).orderBy("id").toArrow()
-            assert cached.orderBy("id").toArrow().equals(back[enabled])
+            back[enabled] = to_arrow(spark.read.parquet(str(tmp_path / enabled)).orderBy("id"))
+            assert to_arrow(cached.orderBy("id")).equals(back[enabled])
             cached.unpersist()
     assert back["true"].equals(back["false"]) and back["true"].num_rows > 500
 

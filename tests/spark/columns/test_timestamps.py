@@ -77,7 +77,7 @@ def same_ntz(t: pd.Series) -> pd.Series:
 
 @pandas_udf(DoubleType())
 def days_since(t: pd.Series) -> pd.Series:
-    return (t - pd.Timestamp("2000-01-01")).dt.total_seconds() / 86400
+    return (t - pd.Timestamp("1980-01-01")).dt.total_seconds() / 86400  # since 2000, one duration overflows
 
 
 @pandas_udf(IntegerType())

@@ -234,6 +234,6 @@ def test_explain_reports_it(spark, items):
         frame = items.select("id", score("x").alias("score")).orderBy(F.desc("score")).limit(10)
         said = "top rows selected in the kernel: 10 rows by score DESC NULLS LAST"
         assert said in sparkweld.explain(frame) and "measured" not in sparkweld.explain(frame)
-        frame.toArrow()
+        frame.toPandas()
         kept = 100 * tops(frame)[0][1] / ROWS
         assert f"{said}\n  measured: {ROWS:,} rows of the kernel, {kept:.1f}% kept" in sparkweld.explain(frame)

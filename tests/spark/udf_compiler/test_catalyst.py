@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from sparkweld.errors import Refusal
@@ -18,6 +19,7 @@ from sparkweld.ir.ops import Array, Optional
 from sparkweld.optimizer import optimize
 from tests.helpers.answers import expression
 from tests.helpers.differential import session_conf
+from tests.helpers.lines import to_arrow
 from tests.helpers.programs import assert_equal_arrays, assert_equal_results
 from udf_compiler.boundary.series import SPARK_TYPES
 from udf_compiler.frontends.catalyst.expressions import EXPRESSIONS, translate, translate_condition
@@ -134,9 +136,11 @@ def table() -> pa.Table:
 
 
 @pytest.fixture(scope="module")
-def frame(spark, table):
-    """Returns the table behind an RDD scan, so that Spark runs generated code rather than folding a local relation."""
-    return spark.createDataFrame(table).repartition(1).cache()
+def frame(spark, table, tmp_path_factory):
+    """Returns the table behind a cache of rows, so that Spark runs generated code rather than folding a local relation."""
+    path = str(tmp_path_factory.mktemp("catalyst") / "t.parquet")
+    pq.write_table(table, path)
+    return spark.read.parquet(path).repartition(1).cache()
 
 
 def to_json(e: Any) -> dict[str, Any]:
@@ -196,7 +200,7 @@ def run_ir(expr: dict[str, Any], table: pa.Table) -> Result:
 def spark_column(frame: Any, sql: str, rows: list[int]) -> pa.Array:
     """Returns Spark's own result for some rows, ordered by row."""
     kept = frame.filter(frame["row"].isin(rows)) if len(rows) < ROWS else frame
-    result = kept.selectExpr("row", f"{sql} as result").toArrow().sort_by("row")
+    result = to_arrow(kept.selectExpr("row", f"{sql} as result")).sort_by("row")
     assert result["row"].to_pylist() == rows
     return result["result"].combine_chunks()
 
@@ -225,7 +229,7 @@ def all_cases(spark, frame, table) -> dict[tuple[str, str], Case]:
             decided = [sql for sql, case in cases.items() if not case.result.flagged.any()]
             for some in (decided[at : at + 20] for at in range(0, len(decided), 20)):
                 columns = [f"{sql} as result{at}" for at, sql in enumerate(some)]
-                results = frame.selectExpr("row", *columns).toArrow().sort_by("row")
+                results = to_arrow(frame.selectExpr("row", *columns)).sort_by("row")
                 for at, sql in enumerate(some):
                     cases[sql].theirs = results[f"result{at}"].combine_chunks()
             found.update({(sql, ansi): case for sql, case in cases.items()})

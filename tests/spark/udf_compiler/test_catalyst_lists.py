@@ -77,7 +77,8 @@ def test_conditions_and_results_of_udfs(spark, table, ansi):
 def test_places_where_no_element_is(spark, table):
     """For indices without an element Spark raises under ANSI, and returns NULL otherwise."""
     for sql in ("element_at(tags, 2)", "tags[1]", "element_at(tags, 0)"):
-        check(spark, lambda sql=sql: table.select("id", same(F.expr(sql)).alias("r")), conf=NATIVE, deopt=True)
+        ansi = {**NATIVE, "spark.sql.ansi.enabled": "true"}
+        check(spark, lambda sql=sql: table.select("id", same(F.expr(sql)).alias("r")), conf=ansi, deopt=True)
     without = {**NATIVE, "spark.sql.ansi.enabled": "false"}
     check(spark, lambda: table.select("id", same(F.expr("element_at(tags, 2)")), same(F.expr("tags[1]"))), conf=without)
 
