@@ -46,7 +46,7 @@ of_plain_arrow = differs_before((4, 1), "SW114 refuses plain UDFs over Arrow, wh
 CHECKED = {} if LINE >= (4, 1) else {"spark.sql.execution.pandas.convertToArrowArraySafely": "true"}
 
 
-_NO_PLAIN_ARROW = "Spark 4.0 has no Arrow UDFs, and pandas converts the values of plain UDFs over Arrow: SW114 refuses these"
+_NO_PLAIN_ARROW = "before Spark 4.1 are no Arrow UDFs, and pandas converts values of plain UDFs with Arrow: SW114 refuses these"
 
 
 def require(eval_type: int) -> None:
