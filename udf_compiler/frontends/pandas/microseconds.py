@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sparkweld.ir.types import F64, I64
 from udf_compiler.frontends.pandas import datetimes
 from udf_compiler.frontends.pandas.datetimes import DATETIMES, TIMEDELTAS, TimeKind
 from udf_compiler.frontends.pandas.kind import SeriesKind
@@ -35,6 +36,8 @@ class MicrosecondKind(SeriesKind):
 
     def binary(self, series: TracedSeries, name: str, other: Any, reflected: bool, call: str) -> Any:
         """Compares, adds and subtracts. pandas computes in the finer unit of the two operands, which is that of the result."""
+        if self is SPANS and name == "truediv" and not reflected and TIMEDELTAS.claims(other):
+            return _ratio(series, other, call)
         if name not in COMPARISONS and name not in ("add", "sub"):
             self.check_numeric(call)
         exact = nanoseconds(other) if is_coarse(other) else other
@@ -48,6 +51,16 @@ class MicrosecondKind(SeriesKind):
 
 MICROSECONDS = MicrosecondKind("M8[us]", DATETIMES)
 SPANS = MicrosecondKind("m8[us]", TIMEDELTAS)
+
+
+def _ratio(series: TracedSeries, other: Any, call: str) -> Any:
+    """Divides by a constant duration. NumPy converts both to doubles in the finer unit of the two."""
+    divisor = datetimes.constant(other, call)
+    if not isinstance(divisor, pd.Timedelta) or pd.Timedelta(other).unit == "ns":
+        return datetimes.binary(nanoseconds(series), "truediv", other, False, call)
+    loop = series.loop
+    whole = loop.call("floor_divide", loop.value_of(series.value), loop.const(1000, I64))
+    return datetimes.floats(series, loop.call("divide", loop.cast(whole, F64), loop.const(float(divisor._value // 1000), F64)))
 
 
 def is_coarse(x: Any) -> bool:
