@@ -10,6 +10,7 @@ from pyspark.sql.functions import udf
 
 import sparkweld
 from tests.helpers.differential import BACKEND, check, measured, run, session_conf
+from tests.helpers.lines import of_plain_arrow
 
 DROPS = "spark.sparkweld.kernel.dropSlower.enabled"
 LARGE, ROWS, BATCH = 2**40, 12_000, 2000
@@ -81,6 +82,7 @@ def words(s: str) -> int:
     return found + len(re.findall(r"[\w-]+", s)) + len(re.findall(r"[^\W_]+", s))
 
 
+@of_plain_arrow
 def test_rows_that_are_measured_in_python_too(spark, parquet):
     """Which of the two is faster depends on the machine (timings: tests/jvm/RaceCheck.java); the rows are equal."""
     texts = [f"{k} " + "数据库系统" * 400 for k in range(6000)]
@@ -101,6 +103,7 @@ def test_rows_that_are_measured_in_python_too(spark, parquet):
 NEEDLE = "a" * 8000 + "b" + "a" * 8000
 
 
+@of_plain_arrow
 def test_a_kernel_that_is_a_hundred_times_slower_is_dropped(spark, parquet):
     """No machine load hides such a factor: both sides are timed by their CPU time."""
     table = parquet({"id": range(120), "text": [f"{k}" + "a" * 60_000 for k in range(120)]}, row_group_size=10)
