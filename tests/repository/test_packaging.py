@@ -49,7 +49,8 @@ def test_doctor_recommends_the_requirements_of_the_metadata():
 @pytest.mark.parametrize("package", MINIMUMS)
 def test_the_warning_and_doctor_state_the_minimum_of_the_metadata(monkeypatch: pytest.MonkeyPatch, package: str):
     minimum = minimums("dependencies")[package]
-    monkeypatch.setattr(host, "version_of", lambda name: "0.9" if name == package else "4.3.0" if name == "pyspark" else "99.0")
+    versions = {"pyspark": pyspark.__version__, package: "0.9"}
+    monkeypatch.setattr(host, "version_of", lambda name: versions.get(name, "99.0"))
     hello = host.describe_host()
     sentence = f"{package} 0.9 is older than {minimum}, the oldest that SparkWeld supports"
     assert hello.numba_error == sentence  # the plugin's warning
