@@ -44,6 +44,7 @@ from udf_compiler.frontends.pandas.microseconds import is_coarse
 from udf_compiler.frontends.pandas.missing import Missing
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.pandas.strings import STRINGS, some_string, str_call, text_series
+from udf_compiler.frontends.tracing.values import raw
 from udf_compiler.process.spark_line import LINE, unsupported
 
 #: Spark type -> the plain IR type of its values.
@@ -249,7 +250,7 @@ def column_of_result(loop: LoopBuilder, result: object, return_type: str, udf: s
     if type(result) is RowSeries:
         return _of_rows(loop, result, SPARK_TYPES[return_type], return_type, udf)
     if not isinstance(result, TracedSeries):
-        raise refusal("SW106", udf, type=type(result).__name__)
+        raise refusal("SW106", udf, what=raw(result))
     if result.value.loop is not loop:
         raise refusal("SW107", udf)
     to = SPARK_TYPES[return_type]

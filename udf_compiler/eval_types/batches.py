@@ -26,7 +26,7 @@ from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.frames import instruction
 from udf_compiler.frontends.tracing.session import current, refuse
 from udf_compiler.frontends.tracing.stand_ins import StandIn
-from udf_compiler.frontends.tracing.values import Traced, moved
+from udf_compiler.frontends.tracing.values import Traced, moved, raw
 
 _BATCHES = 2
 
@@ -120,7 +120,7 @@ def mapped(call: Call, batch: Any, kind: type[Any]) -> Any:
     steady = call.dtypes_by_nulls
     result = call.traced(lambda: per_batch(call.prepared.function, batch, call.loop, call.place, steady))
     if not isinstance(result, kind):
-        raise refusal("SW106", call.place, type=type(result).__name__)
+        raise refusal("SW106", call.place, what=raw(result))
     if call.loop.lacks_guards(result.loop):
         raise refusal("SW365", call.place)
     return result

@@ -32,6 +32,7 @@ from udf_compiler.frontends.pandas.kind import ARRAY_OBJECTS, UNSIGNED
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.pandas.stand_ins import stand_in
 from udf_compiler.frontends.pandas.strings import STRINGS
+from udf_compiler.frontends.tracing.values import raw
 from udf_compiler.probing.differences import tolerance_of
 from udf_compiler.probing.probe import probe
 from udf_compiler.rebuild.purity import Prepared, prepare
@@ -111,7 +112,7 @@ class ScalarPandas(Kind):
 
     def hand_on(self, result: Any, place: str) -> Any:
         if not isinstance(result, TracedSeries | TracedArray | TracedFrame):
-            raise refusal("SW106", place, type=type(result).__name__)
+            raise refusal("SW106", place, what=raw(result))
         return result
 
     def column(self, call: Call, result: Any) -> Value:
@@ -130,7 +131,7 @@ class ScalarPandas(Kind):
     def fields(self, call: Call, result: Any, fields: Sequence[StructField]) -> list[Value]:
         """Returns the columns of a DataFrame that the struct names; other columns are ignored."""
         if not isinstance(result, TracedFrame):
-            raise refusal("SW106", call.place, type=type(result).__name__)
+            raise refusal("SW106", call.place, what=raw(result))
         if result.loop is not call.loop:
             raise refusal("SW107", call.place)
         names = [field.name for field in fields]

@@ -10,12 +10,12 @@ from sparkweld.ir import LoopBuilder, Value
 from udf_compiler.frontends.pandas.apply.comprehensions import check_loop, rows_of
 from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.calls import arrays
-from udf_compiler.frontends.pandas.calls.frames import delete_column, keep_rows, set_column
+from udf_compiler.frontends.pandas.calls.frames import delete_column, keep_rows, set_column, set_columns
 from udf_compiler.frontends.pandas.calls.numpy_ import call_function
 from udf_compiler.frontends.pandas.calls.numpy_module import NdarrayStandIn
 from udf_compiler.frontends.pandas.calls.pandas_ import FrameStandIn, SeriesStandIn, frame_attribute
 from udf_compiler.frontends.pandas.calls.reductions import matmul
-from udf_compiler.frontends.pandas.calls.series_choices import set_where
+from udf_compiler.frontends.pandas.calls.series_choices import kept_elements, set_where
 from udf_compiler.frontends.pandas.frame import TracedFrame
 from udf_compiler.frontends.pandas.kinds import series_attribute
 from udf_compiler.frontends.pandas.series import TracedSeries
@@ -54,10 +54,15 @@ class _Dispatch(Dispatch):
         return _ATTRIBUTES[type(x)](x, name)
 
     def item(self, x: Any, key: Any) -> Any:
+        if type(x) is TracedSeries:
+            return kept_elements(x, key)
         return keep_rows(x, key, "DataFrame[...]") if type(x) is TracedFrame else arrays.item(x, key)
 
     def set_item(self, x: Any, key: Any, value: Any) -> None:
         _SETTERS[type(x)](x, key, value)
+
+    def set_columns(self, x: Any, names: Any) -> None:
+        set_columns(x, names)
 
     def delete_item(self, x: Any, key: Any) -> None:
         delete_column(x, key)

@@ -14,6 +14,7 @@ from udf_compiler.frontends.pandas.columns import ColumnLike
 from udf_compiler.frontends.pandas.series import NUMBERS, TracedSeries
 from udf_compiler.frontends.tracing.lower import constant_of, is_number, run_prototype, type_of
 from udf_compiler.frontends.tracing.session import current, refuse
+from udf_compiler.frontends.tracing.stand_ins import called_by_user
 from udf_compiler.frontends.tracing.values import Traced
 
 
@@ -47,9 +48,19 @@ class TracedFrame(ColumnLike):
     def __getattr__(self, name: str) -> Any:
         return current().dispatch.attribute(self, name)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "columns" and called_by_user():
+            current().dispatch.set_columns(self, value)
+        else:
+            super().__setattr__(name, value)
+
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, list) and all(isinstance(k, str) for k in key):
-            return TracedFrame(self.loop, {k: self.column(k) for k in key})
+            if len(set(key)) < len(key):
+                refuse("SW262", call="DataFrame[...]", what="a column twice")
+            made = TracedFrame(self.loop, {k: self.column(k).twin(shared=False) for k in key})
+            made.shared = False
+            return made
         if isinstance(key, str):
             return self.column(key)
         if isinstance(key, Traced):

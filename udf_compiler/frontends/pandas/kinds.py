@@ -26,6 +26,7 @@ from udf_compiler.frontends.pandas.dates import DATES
 from udf_compiler.frontends.pandas.datetimes import DATETIMES, TIMEDELTAS
 from udf_compiler.frontends.pandas.kind import ARRAY_OBJECTS, CATEGORIES, UNSIGNED, SeriesKind
 from udf_compiler.frontends.pandas.microseconds import MICROSECONDS, SPANS
+from udf_compiler.frontends.pandas.row_counts import is_empty, row_count
 from udf_compiler.frontends.pandas.series import NUMBERS, TracedSeries
 from udf_compiler.frontends.pandas.strings import STRINGS
 from udf_compiler.frontends.tracing.session import current, refuse
@@ -91,6 +92,11 @@ def series_attribute(series: TracedSeries, name: str) -> Any:
     if name in ROW_MIXING:
         if current().groups is not None:
             return current().groups.series_attribute(series, name)
+        if name == "empty":
+            return is_empty(series.loop, call)
+        if name in ("size", "shape"):
+            count = row_count(series.loop, call)
+            return count if name == "size" else (count,)
         refuse("SW250", call=call)
     if name in VALUES:
         refuse("SW259", call=call)

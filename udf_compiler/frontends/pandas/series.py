@@ -20,6 +20,7 @@ from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.columns import ColumnLike, SeriesOperand, defers
 from udf_compiler.frontends.pandas.kind import MIRRORED, SeriesKind
 from udf_compiler.frontends.pandas.missing import PRESENT, Missing
+from udf_compiler.frontends.pandas.row_counts import RowCount
 from udf_compiler.frontends.tracing.lower import (
     Operand,
     constant_of,
@@ -128,6 +129,8 @@ class TracedSeries(ColumnLike):
     def __getitem__(self, key: Any) -> Any:
         if current().groups is not None:
             return current().groups.part(self, key)
+        if isinstance(key, Traced):
+            return current().dispatch.item(self, key)
         refuse("SW250", call="Series[...]")
 
     def __setitem__(self, key: Any, value: Any) -> None:
@@ -225,6 +228,8 @@ def operand(loop: LoopBuilder, x: Any, call: str) -> Operand:
     x = constant_of(x)
     if isinstance(x, np.ndarray | list | tuple | pd.Series | pd.Index | pd.DataFrame):
         refuse("SW257", call=call, shape=f"{np.shape(x)}")
+    if type(x) is RowCount:
+        x.refuse()
     if not is_number(x):
         refuse("SW262", call=call, what=raw(x))
     return x

@@ -72,6 +72,10 @@ class Dispatch:
         """Evaluates ``x[key] = value`` of a symbolic array, Series or DataFrame."""
         raise InternalError(f"{type(x).__name__}[...] = ... in a session without frontends")
 
+    def set_columns(self, x: Any, names: Any) -> None:
+        """Evaluates ``x.columns = names`` of a symbolic DataFrame."""
+        raise InternalError(f"{type(x).__name__}.columns = ... in a session without frontends")
+
     def delete_item(self, x: Any, key: Any) -> None:
         """Evaluates ``del x[key]`` of a symbolic DataFrame."""
         raise InternalError(f"del {type(x).__name__}[...] in a session without frontends")

@@ -116,7 +116,8 @@ def refuse_in_place(asked: object, call: str) -> None:
 
 def raw(value: object) -> str:
     """Returns a short name of an argument for messages, never its symbolic representation."""
-    return f"a {value.what}" if isinstance(value, Traced) else f"a {type(value).__name__}"
+    kind = type(value)
+    return f"a {kind.what}" if issubclass(kind, StandIn) else f"a {kind.__name__}"
 
 
 def moved(x: Any, loop: LoopBuilder) -> Any:

@@ -13,6 +13,9 @@ import typing
 from typing import Any
 
 from udf_compiler.frontends.pandas.apply.comprehensions import map_, zip_
+from udf_compiler.frontends.pandas.frame import TracedFrame
+from udf_compiler.frontends.pandas.row_counts import row_count
+from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.python.builtin_calls import STAND_INS
 from udf_compiler.frontends.tracing.class_stand_ins import ClassStandIn, class_stand_in
 from udf_compiler.frontends.tracing.constants import ConstantDate, ConstantDatetime, constant_date
@@ -94,9 +97,13 @@ DATETIME = module_stand_in(datetime, "datetime", _attribute)
 
 
 def len_(x: Any) -> Any:
-    """Implements len(x): the number of rows of a group in an aggregate UDF, the length of a string in a scalar UDF."""
+    """Implements len(x): the number of rows of a group in an aggregate UDF or of a batch, the length of a string of a row."""
     groups = current().groups
-    return groups.length(x) if groups is not None and isinstance(x, Traced) else STAND_INS[len](x)
+    if groups is not None and isinstance(x, Traced):
+        return groups.length(x)
+    if type(x) in (TracedSeries, TracedFrame):
+        return row_count(x.loop, f"len() of a {x.what}")
+    return STAND_INS[len](x)
 
 
 def _count(*args: Any, **kwargs: Any) -> Any:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from sparkweld.ir import LoopBuilder
 from udf_compiler.frontends.pandas.apply.comprehensions import collect, is_collection
-from udf_compiler.frontends.pandas.apply.results import RowSeries
+from udf_compiler.frontends.pandas.apply.results import ListSeries, RowSeries
 from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.calls.strings.choose import texts_of
 from udf_compiler.frontends.pandas.frame import refuse_renumbered
@@ -61,6 +61,8 @@ def make_series(data: Any = None, index: Any = None, dtype: Any = None, name: An
             return data
         if type(data) is RowSeries:
             return data.astype(dtype)
+    if type(data) in (RowSeries, ListSeries) and index is None and dtype is None:
+        return data
     _check_index(data, index, call)
     data = texts_of(data)
     if isinstance(data, TracedSeries):

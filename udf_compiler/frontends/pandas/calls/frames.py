@@ -20,8 +20,9 @@ from udf_compiler.frontends.pandas.calls.cuts import TracedCut, categories_of
 from udf_compiler.frontends.pandas.calls.series_methods import copy as copy_series
 from udf_compiler.frontends.pandas.calls.series_methods import pipe
 from udf_compiler.frontends.pandas.frame import TracedFrame, refuse_renumbered
+from udf_compiler.frontends.pandas.row_counts import is_empty, row_count
 from udf_compiler.frontends.pandas.series import TracedSeries
-from udf_compiler.frontends.tracing.constants import PandasConstant
+from udf_compiler.frontends.tracing.constants import PandasConstant, unwrapped
 from udf_compiler.frontends.tracing.lower import is_number
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import StandIn
@@ -39,13 +40,20 @@ def make_frame(data: Any = None, index: Any = None, columns: Any = None, dtype: 
         data.shared = True
         refuse_renumbered(data.loop, call)
         series = {n: TracedSeries(data.loop, v, data.dtype, shared=True) for n, v in zip(columns, data.columns, strict=True)}
-        return TracedFrame(data.loop, series)
+        return fresh(data.loop, series)
     if not isinstance(data, dict) or columns is not None or not all(isinstance(n, str) for n in data):
         refuse("SW262", call=call, what=raw(data))
     loop = next(v.loop for v in data.values() if isinstance(v, TracedSeries | TracedArray))
     if not any(isinstance(v, TracedSeries) for v in data.values()):
         refuse_renumbered(loop, call)
-    return TracedFrame(loop, {name: _column(loop, v, call) for name, v in data.items()})
+    return fresh(loop, {name: _column(loop, v, call) for name, v in data.items()})
+
+
+def fresh(loop: LoopBuilder, series: dict[Any, TracedSeries]) -> TracedFrame:
+    """Returns a new DataFrame, to which the function may add columns."""
+    made = TracedFrame(loop, series)
+    made.shared = False
+    return made
 
 
 def _names(columns: Any, count: int) -> bool:
@@ -59,7 +67,7 @@ def _column(loop: Any, value: Any, call: str) -> TracedSeries:
         return copy_series(value)
     if isinstance(value, TracedArray) and value.loop is loop and value.ndim == 1:
         return TracedSeries(loop, value.value, value.dtype)
-    if is_number(value):
+    if is_number(value) or type(value) is str:
         return make_series(value, Index(loop))
     refuse("SW262", call=call, what=f"{raw(value)} as a column")
 
@@ -76,9 +84,7 @@ def assign(frame: TracedFrame, **columns: Any) -> TracedFrame:
 def copy(frame: TracedFrame, deep: bool = True) -> TracedFrame:
     if not deep:
         refuse("SW262", call="DataFrame.copy", what="deep=False")
-    made = TracedFrame(frame.loop, {name: copy_series(s) for name, s in frame.series.items()})
-    made.shared = False
-    return made
+    return fresh(frame.loop, {name: copy_series(s) for name, s in frame.series.items()})
 
 
 def set_column(frame: TracedFrame, name: Any, value: Any) -> None:
@@ -87,6 +93,18 @@ def set_column(frame: TracedFrame, name: Any, value: Any) -> None:
     if frame.shared or not isinstance(name, str):
         refuse("SW256", call=call)
     frame.series[name] = _column(frame.loop, value, call)
+
+
+def set_columns(frame: TracedFrame, names: Any) -> None:
+    """Implements ``frame.columns = names`` on an unshared frame; refuses names that are not distinct strings (SW262)."""
+    call = "DataFrame.columns = ..."
+    if frame.shared:
+        refuse("SW256", call=call)
+    names = unwrapped(names)
+    found = list(names) if isinstance(names, list | tuple | pd.Index | np.ndarray) else None
+    if not _names(found, len(frame.series)):
+        refuse("SW262", call=call, what="anything but a distinct string for each column")
+    frame.series = dict(zip(found, frame.series.values(), strict=True))  # type: ignore[arg-type]
 
 
 def delete_column(frame: TracedFrame, name: Any) -> None:
@@ -112,9 +130,7 @@ def keep_rows(frame: TracedFrame, mask: Any, call: str) -> TracedFrame:
 
 def over(frame: TracedFrame, loop: LoopBuilder) -> TracedFrame:
     """Creates an unshared frame of the same values in `loop`, a copy of the frame's loop."""
-    made = TracedFrame(loop, {n: copy_series(moved(s, loop)) for n, s in frame.series.items()})
-    made.shared = False
-    return made
+    return fresh(loop, {n: copy_series(moved(s, loop)) for n, s in frame.series.items()})
 
 
 def dropna(frame: TracedFrame, *, how: str = "any", subset: Any = None) -> TracedFrame:
@@ -146,9 +162,7 @@ def rename(frame: TracedFrame, *, columns: Any) -> TracedFrame:
         refuse("SW262", call=call, what=raw(columns))
     if not all(isinstance(n, str) for n in names) or len(set(names)) < len(names):
         refuse("SW262", call=call, what="names that are not distinct strings")
-    made = TracedFrame(frame.loop, {n: copy_series(s) for n, s in zip(names, frame.series.values(), strict=True)})
-    made.shared = False
-    return made
+    return fresh(frame.loop, {n: copy_series(s) for n, s in zip(names, frame.series.values(), strict=True)})
 
 
 class Loc(StandIn):
@@ -176,7 +190,7 @@ def drop(frame: TracedFrame, *, columns: Any) -> TracedFrame:
     names = [columns] if isinstance(columns, str) else columns
     if not isinstance(names, list | tuple) or not all(n in frame.series for n in names):
         refuse("SW262", call="DataFrame.drop", what=raw(columns))
-    return TracedFrame(frame.loop, {n: copy_series(s) for n, s in frame.series.items() if n not in names})
+    return fresh(frame.loop, {n: copy_series(s) for n, s in frame.series.items() if n not in names})
 
 
 def concat(objs: Any, *, axis: Any = 0, keys: Any = None) -> TracedFrame:
@@ -193,7 +207,7 @@ def concat(objs: Any, *, axis: Any = 0, keys: Any = None) -> TracedFrame:
     names = [n for f in objs for n in f.series]
     if len(set(names)) < len(names):
         refuse("SW262", call=call, what="two columns of one name")
-    return TracedFrame(objs[0].loop, {n: copy_series(s) for f in objs for n, s in f.series.items()})
+    return fresh(objs[0].loop, {n: copy_series(s) for f in objs for n, s in f.series.items()})
 
 
 def columns(frame: TracedFrame) -> PandasConstant:
@@ -213,7 +227,7 @@ class Unknown:
 def _side_by_side(series: Sequence[TracedSeries], names: Sequence[Any], call: str) -> TracedFrame:
     if any(s.loop is not series[0].loop for s in series):
         refuse("SW262", call=call, what="a column of another function call")
-    return TracedFrame(series[0].loop, {name: copy_series(s) for name, s in zip(names, series, strict=True)})
+    return fresh(series[0].loop, {name: copy_series(s) for name, s in zip(names, series, strict=True)})
 
 
 #: Methods that a compiled function may call.
@@ -236,4 +250,6 @@ PROPERTIES: dict[str, Callable[[TracedFrame], Any]] = {
     "columns": columns,
     "loc": Loc,
     "ndim": lambda f: 2,
+    "empty": lambda f: not f.series or is_empty(f.loop, "DataFrame.empty"),
+    "shape": lambda f: (row_count(f.loop, "DataFrame.shape"), len(f.series)),
 }

@@ -19,7 +19,7 @@ from udf_compiler.frontends.pandas.strings import STRINGS, constant, some_string
 from udf_compiler.frontends.tracing.lower import cast, constant_of, is_number, kind_of, run_prototype
 from udf_compiler.frontends.tracing.lower import given as prototype_of
 from udf_compiler.frontends.tracing.session import current, refuse
-from udf_compiler.frontends.tracing.values import Traced, raw, refuse_in_place
+from udf_compiler.frontends.tracing.values import Traced, raw, refuse_in_place, symbol
 
 _CAST_FIRST = "Cast the Series to the required type first."
 
@@ -135,6 +135,9 @@ def set_where(s: TracedSeries, key: Any, value: Any, call: str) -> None:
     """Implements ``s[mask] = scalar`` and ``s.loc[mask] = scalar`` on an unshared Series, where the dtype stays."""
     if s.shared:
         refuse("SW256", call=call)
+    if type(value) is KeptElements:
+        _set_elements(s, key, value, call)
+        return
     value = constant_of(value)
     if s.kind is STRINGS and type(value) is str:
         at = condition_value(s, key, call)
@@ -163,6 +166,66 @@ def _assigned(dtype: np.dtype, kind: tuple[Any, ...], call: str) -> pd.Series:
 
     made: pd.Series = run_prototype(call, assigned)
     return made
+
+
+class KeptElements(Traced):
+    """The elements of a Series where a condition holds. ``s[mask] += 1`` computes with them and assigns them to the same rows."""
+
+    __slots__ = ("condition", "series")
+    what = "part of a Series"
+    stands_for = pd.Series
+
+    series: TracedSeries
+    condition: Value
+
+    def __init__(self, series: TracedSeries, condition: Value) -> None:
+        self.series, self.condition = series, condition
+
+    def __getattr__(self, name: str) -> Any:
+        refuse("SW250", call=f"Series[...].{name}")
+
+    def _binary(self, name: str, other: Any, reflected: bool) -> Any:
+        if type(other) is KeptElements and other.condition.id == self.condition.id and other.series.loop is self.series.loop:
+            other = other.series
+        elif not is_number(constant_of(other)):
+            refuse("SW250", call=f"Series[...] {symbol(name)} ...")
+        made = self.series._binary(name, other, reflected)
+        return KeptElements(made, self.condition) if type(made) is TracedSeries else refuse("SW250", call="Series[...]")
+
+    def _unary(self, name: str) -> Any:
+        return KeptElements(self.series._unary(name), self.condition)
+
+    def _in_place(self, name: str, other: Any) -> Any:
+        return self._binary(name, other, False)  # pandas has made a new Series of these elements
+
+    def __array_ufunc__(self, *args: Any, **kwargs: Any) -> Any:
+        refuse("SW250", call="Series[...]")
+
+    __array_function__ = __array_ufunc__
+
+
+def kept_elements(s: TracedSeries, key: Any) -> KeptElements:
+    """Returns ``s[mask]``; refuses other keys (SW250)."""
+    if not (isinstance(key, TracedSeries | TracedArray) and key.loop is s.loop and key.dtype == np.bool_):
+        refuse("SW250", call="Series[...]")
+    s.kind.check_numeric("Series[...]")
+    return KeptElements(s.twin(shared=True), condition_value(s, key, "Series[...]"))
+
+
+def _set_elements(s: TracedSeries, key: Any, value: KeptElements, call: str) -> None:
+    """Implements ``s[mask] = elements`` of the same mask.
+
+    pandas aligns the elements with the Series, and fills rows in between with NaN. So both must be floats of one dtype.
+    """
+    at = condition_value(s, key, call)
+    s.kind.check_numeric(call)
+    made = value.series
+    if made.loop is not s.loop or value.condition.id != at.id:
+        refuse("SW250", call=call)
+    made.kind.check_numeric(call)
+    if s.dtype.kind != "f" or made.dtype != s.dtype:
+        refuse("SW255", call=call, when="a row is replaced", advice=_CAST_FIRST)
+    s.value = s.loop.select(at, made.value, s.value)
 
 
 class Loc(Traced):
