@@ -20,7 +20,7 @@ from udf_compiler.frontends.python.methods import is_integer
 from udf_compiler.frontends.python.numbers import as_float, as_int, guard_between, guard_exact, is_number, kind_of
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.values import TracedScalar, is_scalar
-from udf_compiler.frontends.tracing.lower import operator_call, type_of, ufunc_call
+from udf_compiler.frontends.tracing.lower import BY_VALUE, operator_call, type_of, ufunc_call
 from udf_compiler.frontends.tracing.session import current, refuse
 from udf_compiler.frontends.tracing.values import BINARY, COMPARISONS, UNARY, raw, symbol
 
@@ -99,7 +99,25 @@ def typed(xs: Sequence[Any], arrays: Sequence[Value], call: str) -> tuple[Any, .
     strong = [a.type.element.dtype for a in arrays]
     strong += [np.dtype(x.numpy) for x in xs if is_numpy(x)]
     strong += [x.dtype for x in xs if isinstance(x, np.generic) and not is_scalar(x)]
+    if BY_VALUE:
+        _check_promotion(xs, [a.type.element.dtype for a in arrays], strong, call)
     return tuple(_typed(x, strong, call) if is_scalar(x) else x for x in xs)
+
+
+def _check_promotion(xs: Sequence[Any], arrays: Sequence[np.dtype], strong: Sequence[np.dtype], call: str) -> None:
+    """Refuses (SW251) numbers that NumPy before 2 converts to other types than NEP 50 does.
+
+    There, a Python number among scalars is an int64 or a float64. A scalar beside an array of its kind has the array dtype.
+    """
+    if arrays:
+        given = [np.dtype(x.numpy) for x in xs if is_numpy(x)]
+        apart = any(x.kind == a.kind and np.promote_types(x, a) != a for x in given for a in arrays)
+    else:
+        kinds = {kind_of(x) for x in xs if not is_numpy(x) and not isinstance(x, np.generic)} & {"int", "float"}
+        weak = np.result_type(*strong, *({"int": 1, "float": 1.0}[kind] for kind in kinds)) if strong else None
+        apart = any(np.promote_types(weak, {"int": np.int64, "float": np.float64}[kind]) != weak for kind in kinds if weak)
+    if apart:
+        refuse("SW251", call=f"{call} of another type, which NumPy before 2 converts in its own way,")
 
 
 def _typed(x: TracedScalar, strong: Sequence[np.dtype], call: str) -> Value:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from pyspark.sql.types import BooleanType, DoubleType
 
+from sparkweld.contract.constants import SCALAR_PANDAS
+from tests.helpers.compiled import compare_with_worker
 from tests.helpers.models import batch_of, compare
+from udf_compiler.frontends.python import numpy_scalars
 from udf_compiler.frontends.tracing import lower
 
 BATCH = batch_of(f=np.linspace(0, 1, 30).astype("float32"), d=np.linspace(0, 1, 30))
@@ -40,3 +44,39 @@ def test_other_operands_are_compiled(by_value):
     assert compare(lambda d: d["d"] > limit, BATCH, BooleanType()).rows == 30
     assert compare(lambda d: d["f"] > 0.5, BATCH, BooleanType()).rows == 30
     assert compare(lambda d: d["d"] * 3 / d["f"], BATCH, DoubleType()).rows == 30
+
+
+FLOATS, INTS = pa.list_(pa.float32()), pa.list_(pa.int32())
+
+
+@pytest.mark.parametrize(
+    ("function", "type"),
+    [
+        (lambda v: v[0] * 3 + v[-1], FLOATS),  # NumPy 1.26 multiplies scalars as float64
+        (lambda v: 1.0 if v[0] > 0.1 else 0.0, FLOATS),
+        (lambda v: v[0] * 2 + 0.0, INTS),
+        (lambda v: (v - v.sum()).max() * 1.0, INTS),  # the sum is an int64, and the difference an int32 array there
+    ],
+)
+def test_scalars_that_are_converted_in_another_way_are_refused(monkeypatch, function, type):
+    monkeypatch.setattr(numpy_scalars, "BY_VALUE", True)
+    assert of_elements(function, type).refused == "SW251"
+
+
+@pytest.mark.parametrize(
+    ("function", "type"),
+    [
+        (lambda v: v[0] + v[1], FLOATS), (lambda v: (v - v.mean()).max(), FLOATS), (lambda v: (v * 0.5).sum(), FLOATS),
+        (lambda v: v[0] * 3 + v[-1], pa.list_(pa.float64())), (lambda v: v[0] * 2.0, INTS),
+        (lambda v: (v + v[0]).max() / 1.0, INTS),
+    ],
+)  # fmt: skip
+def test_other_scalars_are_compiled(monkeypatch, function, type):
+    monkeypatch.setattr(numpy_scalars, "BY_VALUE", True)
+    assert of_elements(function, type).decided == 1
+
+
+def of_elements(function, type):
+    """Compares a function of each array of a Series with the worker."""
+    batch = pa.record_batch({"v": pa.array([[100, 2, 3], [7, 90, 120]], type)})
+    return compare_with_worker(lambda s: s.map(function), [batch], DoubleType(), SCALAR_PANDAS)
