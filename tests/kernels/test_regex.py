@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -41,7 +42,7 @@ def compiled() -> list[RegexCall]:
     for pattern in rows(PATTERNS):
         try:
             calls += calls_of(pattern)
-        except Unsupported:
+        except (Unsupported, re.error):  # Python 3.10 has no atomic groups
             continue
     return calls
 
