@@ -14,7 +14,8 @@ HEAD = """\
 Models are compiled with these libraries. Each class was fitted with parameters whose meaning differs between versions, and each
 of its methods was compared with the library in a PySpark worker, over rows with NaN, infinities and unseen values. A version
 that is newer than these, or between them, is accepted for a class if its source is that of a compared version (SW806 otherwise).
-The last rows of the table are of LightGBM or XGBoost alone. MLflow's `spark_udf` is followed in 2.21, 3.0, 3.8, 3.12 and 3.17.
+The last rows of the table are of LightGBM or XGBoost alone. MLflow's `spark_udf` is followed in 2.14, 2.19, 2.21, 3.0, 3.8, 3.12
+and 3.17.
 """
 CELLS = """\
 By class: the number of compared methods and parameters with equal rows, and the codes of those that Spark runs. A cell is empty

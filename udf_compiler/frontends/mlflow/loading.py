@@ -29,6 +29,9 @@ _FLAVOURS = {
     "mlflow.xgboost": ("xgboost", "_XGBModelWrapper", "xgb_model"),
 }
 
+#: Methods of `Model` that tell of a signature from type hints, which MLflow before 2.20 does not have.
+_FROM_HINTS = ("_is_signature_from_type_hint", "_is_type_hint_from_example")
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -97,7 +100,7 @@ def _data_file(metadata: Any) -> str:
         refuse("SW866", what="a model_config")
     if metadata.get_params_schema() is not None:
         refuse("SW866", what="parameters in its signature")
-    if metadata._is_signature_from_type_hint() or metadata._is_type_hint_from_example():
+    if any(hasattr(metadata, name) and getattr(metadata, name)() for name in _FROM_HINTS):
         refuse("SW866", what="a signature from type hints")
     flavour = metadata.flavors.get(_FLAVOURS[loader][0]) or {}
     data = flavour.get("data") if loader != "mlflow.sklearn" else conf.get("data") or conf.get("model_path")

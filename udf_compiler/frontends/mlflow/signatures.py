@@ -89,7 +89,8 @@ def _column(name: str, series: TracedSeries, wanted: Any) -> TracedSeries:
     if series.kind is not NUMBERS:
         refuse("SW867", column=name, required=kind, given=_described(series))
     loop = series.loop
-    if series.dtype == np.int64 and kind in ("float", "double"):  # MLflow raises for integers other than 0 and 1
+    if series.dtype == np.int64 and kind in ("float", "double"):  # MLflow raises for integers other than 0 and 1, or for any
+        run_prototype(_CALL, _utils()._enforce_mlflow_datatype, name, pd.Series([0, 1]), wanted)
         zero, one = (loop.call("equal", series.value, loop.const(n, series.value.type)) for n in (0, 1))
         loop.guard(loop.call("logical_or", zero, one), local=True)
         made = wanted.to_numpy()

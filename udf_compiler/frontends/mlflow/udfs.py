@@ -23,9 +23,10 @@ from udf_compiler.rebuild.purity import Prepared, use_of
 _MODULE, _NAME = "mlflow.pyfunc", "spark_udf.<locals>.udf"
 
 #: MLflow versions whose source this package follows.
-CHECKED_VERSIONS = ("2.21", "3.0", "3.8", "3.12", "3.17")
+CHECKED_VERSIONS = ("2.14", "2.19", "2.21", "3.0", "3.8", "3.12", "3.17")
 
 #: Captured option -> its supported value, and the message for any other. Other values change how or where the model runs.
+#: Versions differ in which of them they have.
 _PLAIN: Mapping[str, tuple[Any, str]] = {
     "env_manager": ("local", "with env_manager={!r}"),
     "prebuilt_env_uri": (None, "with prebuilt_env_uri"),
@@ -100,7 +101,7 @@ def scoring_udf_of(function: Any) -> ScoringUdf | None:
     if not (_is_of(library, function) and isinstance(inner, types.FunctionType) and _is_of(library, inner)):
         raise _refused(function, "of another version than the one that is installed here")
     for name, (plain, what) in _PLAIN.items():
-        if held[name] != plain:
+        if held.get(name, plain) != plain:
             raise _refused(function, what.format(held[name]))
     if held["is_spark_connect"] and not held["should_spark_connect_use_nfs"]:
         raise _refused(function, "over Spark Connect, where each worker fetches the model separately")
