@@ -27,8 +27,16 @@ def of_line(line: str) -> tuple[pathlib.Path, str]:
     cache = cache_folder()
     known = sorted(cache.glob(f"pyspark-{line}.*/jars"), key=lambda path: _release(path.parent.name))
     if not known:
-        known = [_download(line, cache)]
+        known = [_download(f"{line}.*", cache)]
     return known[-1], known[-1].parent.name.removeprefix("pyspark-")
+
+
+def of_release(version: str) -> pathlib.Path:
+    """Returns the folder of jars of a release, such as 4.1.0, in a part of the cache that builds do not use."""
+    cache = cache_folder() / "releases"
+    cache.mkdir(mode=0o700, exist_ok=True)
+    jars = cache / f"pyspark-{version}" / "jars"
+    return jars if jars.is_dir() else _download(version, cache)
 
 
 def cache_folder() -> pathlib.Path:
@@ -42,16 +50,16 @@ def cache_folder() -> pathlib.Path:
     return folder
 
 
-def _download(line: str, cache: pathlib.Path) -> pathlib.Path:
-    print(f"downloading pyspark {line} for its jars (400 MB, once)", file=sys.stderr, flush=True)
+def _download(version: str, cache: pathlib.Path) -> pathlib.Path:
+    print(f"downloading pyspark {version} for its jars (400 MB, once)", file=sys.stderr, flush=True)
     with tempfile.TemporaryDirectory(prefix="download-", dir=cache) as scratch:
         folder = pathlib.Path(scratch)
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps",
-                   "--no-build-isolation", "--dest", str(folder), f"pyspark=={line}.*"]
+                   "--no-build-isolation", "--dest", str(folder), f"pyspark=={version}"]
         answer = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         archives = list(folder.glob("pyspark-*.tar.gz"))
         if answer.returncode != 0 or not archives:
-            raise BuildError(f"pip cannot download pyspark {line}:\n{answer.stdout.rstrip()}\n"
+            raise BuildError(f"pip cannot download pyspark {version}:\n{answer.stdout.rstrip()}\n"
                              "Install a pyspark of that line, or check pip's index and the network.")
         made = folder / "made"
         _take_jars(archives[0], made / "jars")

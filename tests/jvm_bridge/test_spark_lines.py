@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from sparkweld.bridge import jar
+from tests.helpers.class_files import unresolved
 from tests.helpers.lines import LINE, PythonEvalType
 from udf_compiler.process import spark_line
 
@@ -21,10 +22,10 @@ INTERFACE = (MAIN / "scala" / "io" / "sparkweld" / "spark", MAIN / "scala" / "or
 DIFFERING = """
     ArgumentMetadata ArrowEvalPythonEvaluatorFactory BatchEvalPythonEvaluatorFactory BinaryView
     ColumnarArrowEvalPythonEvaluatorFactory ExtendedExplainGenerator IsValidUTF8 LocalTableScanExec MapInArrow MapInArrowExec
-    MapInBatchEvaluatorFactory MapInPandasExec NumericEvalContext PYTHON_UDF_MAX_BYTES_PER_BATCH PythonException PythonMapInArrow
-    PythonMapInArrowExec PythonSQLMetrics TRANSPILED_PYTHON_UDF TimestampNanosVal UnsafeRowUtils ViewVarCharVector
-    arrowMaxBytesPerBatch arrowPySparkUDFColumnarInputEnabled classic evalContext getSqlConf injectPreOperatorOptimizationRule
-    pythonWorkerLoggingEnabled
+    MapInBatchEvaluatorFactory MapInPandasExec NumericEvalContext PYTHON_UDF_MAX_BYTES_PER_BATCH ProjectingInternalRow
+    PythonException PythonMapInArrow PythonMapInArrowExec PythonSQLMetrics TRANSPILED_PYTHON_UDF TimestampNanosVal
+    UnsafeRowUtils ViewVarCharVector arrowMaxBytesPerBatch arrowPySparkUDFColumnarInputEnabled classic evalContext getSqlConf
+    injectPreOperatorOptimizationRule pythonWorkerLoggingEnabled
 """.split()
 
 
@@ -79,6 +80,15 @@ def test_every_line_has_the_public_names_once(builder, line):
     assert len(names) == len(set(names))
     source = MAIN / f"spark-{line}" / "io" / "sparkweld" / "spark" / "CurrentSpark.scala"
     assert f'object BuiltFor extends SparkVersion("{line}", "{builder.scala_of(line)}", tested = ' in source.read_text()
+
+
+@pytest.mark.nightly
+@pytest.mark.slow
+@pytest.mark.parametrize("line", jar.LINES)
+def test_a_jar_finds_all_of_spark_that_it_uses_in_the_first_release_of_its_line(builder, line):
+    """A jar is compiled against the newest release. An older one may lack a method, or have it with another signature."""
+    made, first = builder.build(line=line, quiet=True), builder.spark_jars.of_release(f"{line}.0")
+    assert unresolved(made, sorted(first.glob("*.jar"))) == []
 
 
 def test_make_runs_the_tests_of_every_line():

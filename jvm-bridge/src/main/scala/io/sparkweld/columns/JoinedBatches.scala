@@ -4,6 +4,7 @@ package columns
 import scala.collection.mutable.ArrayBuffer
 
 import io.sparkweld.nativelib.NoMemory
+import io.sparkweld.spark.CurrentSpark
 
 import org.apache.spark.sql.types.DataType
 import org.apache.spark.sql.vectorized.{ColumnarBatch, ColumnVector}
@@ -87,7 +88,7 @@ final class JoinedBatches(input: Iterator[ColumnarBatch], types: Seq[DataType], 
     while (next.exists(batch => whileRoom { inputs.indices.foreach(copy(_, rows, batch.numRows())); true })) {
       rows += next.get.numRows()
       ends += rows
-      next.get.closeIfFreeable() // as ColumnarToRow does once a batch is read
+      CurrentSpark.closeIfFreeable(next.get) // as ColumnarToRow does once a batch is read
       waiting = Option.when(rows < room && stringBytes < JoinedBatches.MostBytes && input.hasNext)(input.next())
       next = waiting.filter(batch => rows + batch.numRows() <= room && whileRoom(binds(batch)))
       if (next.isDefined) waiting = None

@@ -2,6 +2,7 @@ package io.sparkweld
 package columns
 
 import io.sparkweld.nativelib.Shim
+import io.sparkweld.spark.CurrentSpark
 
 import org.apache.spark.sql.types.DataType
 import org.apache.spark.sql.vectorized.{ColumnVector, ColumnarBatch}
@@ -64,7 +65,7 @@ final class RegroupedBatches(input: Iterator[ColumnarBatch], types: Seq[DataType
       rows += count
       taken += count
       if (taken == waiting.numRows()) {
-        waiting.closeIfFreeable() // as ColumnarToRow does once a batch is read
+        CurrentSpark.closeIfFreeable(waiting) // as ColumnarToRow does once a batch is read
         waiting = null
       }
     }

@@ -3,8 +3,8 @@ package columns
 
 import io.sparkweld.spark.CurrentSpark
 
-import org.apache.spark.sql.catalyst.{InternalRow, ProjectingInternalRow}
-import org.apache.spark.sql.catalyst.expressions.{Attribute, UnsafeProjection, UnsafeRow}
+import org.apache.spark.sql.catalyst.InternalRow
+import org.apache.spark.sql.catalyst.expressions.{Attribute, GenericInternalRow, UnsafeProjection, UnsafeRow}
 import org.apache.spark.sql.execution.vectorized.{OffHeapColumnVector, WritableColumnVector}
 import org.apache.spark.sql.types.{StructField, StructType}
 import org.apache.spark.sql.vectorized.{ColumnVector, ColumnarBatch}
@@ -24,7 +24,9 @@ final class RowColumns(attributes: Seq[Attribute], capacity: Int) extends AutoCl
   })
   private val otherVectors: Array[WritableColumnVector] =
     if (other.isEmpty) Array.empty else OffHeapColumnVector.allocateColumns(capacity, otherSchema).toArray
-  private val otherFields = new ProjectingInternalRow(otherSchema, other)
+  private val otherValues = new Array[Any](other.length)
+  private val otherFields = new GenericInternalRow(otherValues)
+  private val otherGetters = other.map(i => InternalRow.getAccessor(attributes(i).dataType)).toArray
   private lazy val converter = CurrentSpark.rowConverter(otherSchema)
 
   private val columns: Array[ColumnVector] = {
@@ -48,7 +50,7 @@ final class RowColumns(attributes: Seq[Attribute], capacity: Int) extends AutoCl
         case any => block.append(toUnsafe(any))
       }
       if (otherVectors.nonEmpty) {
-        otherFields.project(row)
+        otherValues.indices.foreach(k => otherValues(k) = otherGetters(k)(row, other(k)))
         converter.convert(otherFields, otherVectors)
       }
     }

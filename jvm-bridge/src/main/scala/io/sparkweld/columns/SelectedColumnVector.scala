@@ -1,7 +1,7 @@
 package io.sparkweld
 package columns
 
-import io.sparkweld.spark.ForwardingColumnVector
+import io.sparkweld.spark.{CurrentSpark, ForwardingColumnVector}
 
 import org.apache.spark.sql.types._
 import org.apache.spark.sql.vectorized.{ColumnarArray, ColumnarMap, ColumnVector}
@@ -45,7 +45,7 @@ final class SelectedColumnVector(selection: SelectionBuffer) extends ForwardingC
   override def close(): Unit = ()
 
   /** Frees the column shown: a reader that is done with a batch of this column is done with that one. */
-  override def closeIfFreeable(): Unit = if (base != null) base.closeIfFreeable()
+  override def closeIfFreeable(): Unit = if (base != null) CurrentSpark.closeIfFreeable(base)
 
   /** Whether the column shown has a NULL, perhaps only in rows that are not selected. */
   override def hasNull: Boolean = base.hasNull

@@ -175,7 +175,7 @@ private[plan] final class ArrowBatches(settings: ArrowBatches.Settings, input: I
   private def columnsFor(capacity: Int) = new ArrowColumns(settings.input, settings.zone, capacity, allocator, strings)
 
   private def done(): Unit = {
-    waiting.closeIfFreeable()
+    CurrentSpark.closeIfFreeable(waiting)
     waiting = null
     taken = 0
   }

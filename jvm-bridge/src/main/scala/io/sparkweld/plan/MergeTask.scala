@@ -92,7 +92,7 @@ final class MergeTask(
       case None =>
         if (current != null && merged < current.numRows()) whileRoom(goOn())
         else {
-          if (current != null) current.closeIfFreeable() // as ColumnarToRow does once a batch is read
+          if (current != null) CurrentSpark.closeIfFreeable(current) // as ColumnarToRow does once a batch is read
           current = null
           if (input.hasNext) start(input.next()) else finish()
         }

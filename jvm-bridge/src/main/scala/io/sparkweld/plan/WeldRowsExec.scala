@@ -6,6 +6,7 @@ import scala.jdk.CollectionConverters._
 
 import io.sparkweld.columns.RowWriter
 import io.sparkweld.nativelib.NoMemory
+import io.sparkweld.spark.CurrentSpark
 import io.sparkweld.support.{Refusal, WarnOnce}
 
 import org.apache.spark.TaskContext
@@ -92,7 +93,7 @@ private final class WrittenRows(
     rows = if (current == null) 0 else writer.fill()
     if (rows > 0 || others.hasNext) true
     else {
-      if (current != null) current.closeIfFreeable() // as ColumnarToRow does once a batch is read
+      if (current != null) CurrentSpark.closeIfFreeable(current) // as ColumnarToRow does once a batch is read
       current = null
       if (!batches.hasNext) false
       else {

@@ -105,7 +105,7 @@ final class WeldTask(
         ready = Some(released.next())
         true
       case None =>
-        if (current != null) current.closeIfFreeable() // as ColumnarToRow does once a batch is read
+        if (current != null) CurrentSpark.closeIfFreeable(current) // as ColumnarToRow does once a batch is read
         current = null
         val more = batches.hasNext
         if (more) {

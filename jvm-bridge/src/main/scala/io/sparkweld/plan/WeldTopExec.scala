@@ -6,6 +6,7 @@ import java.util.concurrent.atomic.AtomicLong
 import scala.collection.mutable
 
 import io.sparkweld.columns.{OffHeapBuffer, SelectedColumnVector, SelectionBuffer}
+import io.sparkweld.spark.CurrentSpark
 
 import org.apache.spark.TaskContext
 import org.apache.spark.rdd.RDD
@@ -91,7 +92,7 @@ final case class WeldTopExec(
         val kept = top.of(batch)
         outputRows += kept.numRows().toLong
         droppedRows += batch.numRows().toLong - kept.numRows()
-        if (kept.numRows() == 0) batch.closeIfFreeable() // no other reader
+        if (kept.numRows() == 0) CurrentSpark.closeIfFreeable(batch) // no other reader
         kept
       }.filter(_.numRows() > 0)
     }

@@ -8,6 +8,7 @@ import org.apache.spark.sql.catalyst.expressions.Attribute
 import org.apache.spark.sql.execution.python.sparkweld.PrivateApi
 import org.apache.spark.sql.execution.vectorized.WritableColumnVector
 import org.apache.spark.sql.types.{DataType, StructField, StructType}
+import org.apache.spark.sql.vectorized.{ColumnVector, ColumnarBatch}
 
 /** Exposes Spark's Arrow vectors and writers, and its conversion of rows to columns. */
 trait SparkColumns {
@@ -17,6 +18,12 @@ trait SparkColumns {
    * the fields of one struct.
    */
   def arrowSize(types: Seq[DataType], inStruct: Boolean, zone: String, largeStrings: Boolean): ArrowSize
+
+  /** Frees the memory of a batch that is read, as ColumnarToRow of the same Spark does. */
+  def closeIfFreeable(batch: ColumnarBatch): Unit
+
+  /** Frees a column of such a batch. */
+  def closeIfFreeable(column: ColumnVector): Unit
 
   /** Whether a column vector of intervals is read from its children, never by its own getter. */
   def intervalsNeedChildren: Boolean

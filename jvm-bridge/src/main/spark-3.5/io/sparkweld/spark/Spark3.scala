@@ -1,6 +1,7 @@
 package io.sparkweld
 package spark
 
+import java.lang.reflect.Method
 import java.nio.charset.CharacterCodingException
 import java.nio.charset.StandardCharsets.UTF_8
 
@@ -16,6 +17,7 @@ import org.apache.spark.sql.execution.python.{MapInPandasExec, PythonMapInArrowE
 import org.apache.spark.sql.execution.python.sparkweld.{PrivateSession, PythonNodes}
 import org.apache.spark.sql.internal.SQLConf
 import org.apache.spark.sql.types.{BinaryType, DataType}
+import org.apache.spark.sql.vectorized.{ColumnVector, ColumnarBatch}
 import org.apache.spark.unsafe.types.UTF8String
 
 /** Implements what Spark 3 has in another form than Spark 4. */
@@ -91,6 +93,16 @@ abstract class Spark3 extends SparkLine {
 
   /** This line has no collations. */
   override def isBinaryStable(dataType: DataType): Boolean = true
+
+  override def closeIfFreeable(batch: ColumnarBatch): Unit = freeBatch.foreach(_.invoke(batch))
+
+  override def closeIfFreeable(column: ColumnVector): Unit = freeColumn.foreach(_.invoke(column))
+
+  /** None in releases before 3.5.4, whose ColumnarToRow frees nothing. */
+  private lazy val freeBatch = methodOf(classOf[ColumnarBatch], "closeIfFreeable")
+  private lazy val freeColumn = methodOf(classOf[ColumnVector], "closeIfFreeable")
+
+  private def methodOf(of: Class[_], name: String): Option[Method] = of.getMethods.find(_.getName == name)
 
   override def intervalsNeedChildren: Boolean = true
 

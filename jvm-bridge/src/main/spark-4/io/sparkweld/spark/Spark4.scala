@@ -1,6 +1,8 @@
 package io.sparkweld
 package spark
 
+import java.lang.reflect.Method
+
 import scala.jdk.CollectionConverters._
 
 import org.apache.arrow.memory.ArrowBuf
@@ -18,6 +20,7 @@ import org.apache.spark.sql.execution.python.{MapInArrowExec, MapInPandasExec}
 import org.apache.spark.sql.execution.python.sparkweld.{NodeArguments, PythonNodes}
 import org.apache.spark.sql.internal.SQLConf
 import org.apache.spark.sql.types.{DataType, StructField, StructType}
+import org.apache.spark.sql.vectorized.{ColumnVector, ColumnarBatch}
 import org.apache.spark.unsafe.types.UTF8String
 
 /** Implements what is the same in all lines of Spark 4. */
@@ -84,6 +87,10 @@ abstract class Spark4 extends SparkLine {
   override def arrowSize(types: Seq[DataType], inStruct: Boolean, zone: String, largeStrings: Boolean): ArrowSize =
     new WriterSize(types, inStruct, zone, largeStrings)
 
+  override def closeIfFreeable(batch: ColumnarBatch): Unit = batch.closeIfFreeable()
+
+  override def closeIfFreeable(column: ColumnVector): Unit = column.closeIfFreeable()
+
   override def intervalsNeedChildren: Boolean = false
 
   override def stringViews(vector: ValueVector): Option[(ArrowBuf, Seq[ArrowBuf])] = vector match {
@@ -100,10 +107,16 @@ private final class WriterSize(types: Seq[DataType], inStruct: Boolean, zone: St
 
   override def add(row: InternalRow): Long = {
     writer.write(if (inStruct) InternalRow(row) else row)
-    writer.sizeInBytes()
+    WriterSize.SizeInBytes.invoke(writer).asInstanceOf[Number].longValue
   }
 
   override def reset(): Unit = writer.reset()
 
   override def close(): Unit = writer.root.close()
+}
+
+private object WriterSize {
+
+  /** A method that returns an Int in the first releases of lines 4.0 and 4.1, and later a Long. */
+  val SizeInBytes: Method = classOf[ArrowWriter].getMethod("sizeInBytes")
 }
