@@ -88,6 +88,20 @@ def message_is_read(s):
         return float(len(message))
 
 
+def many_branches(s):
+    """Has so many paths that it is compiled as a region."""
+    try:
+        x = float(s) if s else 0.0
+        for step in (1.0, 2.0, 3.0):
+            x = x * step if x > step else x + step
+            x = round(x, 2) if x < 100 else x
+        y = x / (x - 6.0)
+    except (TypeError, ValueError) as problem:
+        print(f"no number: {problem}")
+        y = -1.0
+    return y
+
+
 def in_a_loop(s):
     count = 0
     for letter in s:
@@ -97,7 +111,8 @@ def in_a_loop(s):
     return float(count)
 
 
-FUNCTIONS = [f_string, several_arguments, logger, local_logger, warning, helper, message_is_read, in_a_loop]
+FUNCTIONS = [f_string, several_arguments, logger, local_logger, warning, helper, message_is_read, many_branches,
+             in_a_loop]  # fmt: skip
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
