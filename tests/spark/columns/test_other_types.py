@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.functions import pandas_udf, udf
 
 from tests.helpers.differential import check
-from tests.helpers.lines import arrow_udf
+from tests.helpers.lines import LINE, arrow_udf
 
 ROWS = 5000
 
@@ -28,7 +28,8 @@ def test_timestamps_in_other_forms(spark, tmp_path, form, dictionary):
     pq.write_table(table, str(tmp_path / "t.parquet"), use_dictionary=dictionary, **form)
     frame = spark.read.parquet(str(tmp_path / "t.parquet"))
     hour = pandas_udf(lambda t: t.dt.hour + t.dt.microsecond, "double")
-    later = pandas_udf(lambda t: t + pd.DateOffset(months=1, hours=2), "timestamp")
+    offset = pd.DateOffset(months=1, hours=2) if LINE >= (4, 0) else pd.Timedelta(days=31, hours=2)  # SW275 on Spark 3.5
+    later = pandas_udf(lambda t: t + offset, "timestamp")
     what = check(spark, lambda: frame.select("id", hour("t").alias("h"), later("t").alias("l")), deopt=None)
     assert what.kernel_batches
 
@@ -54,7 +55,7 @@ SELDOM = {
 }
 
 
-@pytest.mark.parametrize("name", SELDOM)
+@pytest.mark.parametrize("name", [name for name in SELDOM if name != "variant" or LINE >= (4, 0)])
 def test_seldom_types_are_refused(spark, parquet, name):
     parquet({"id": np.arange(30)}).createOrReplaceTempView("plain")
     stored = spark.sql(f"select id, {SELDOM[name]} as v from plain")

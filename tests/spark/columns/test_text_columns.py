@@ -11,6 +11,7 @@ from pyspark.sql.functions import pandas_udf
 from pyspark.sql.types import BooleanType, DoubleType, StringType
 
 from tests.helpers.differential import check, measured, run
+from tests.helpers.lines import differs_before
 
 WORDS = ["", "a", " padded ", "exactly 12 b", "thirteen byte", "Zürich", "日本語", "😀", "name", "\x00"]
 ON_HEAP = {"spark.sql.columnVector.offheap.enabled": "false"}
@@ -213,6 +214,7 @@ def test_invalid_text_ends_as_in_python(spark, parquet):
     check(spark, query_of(frame), deopt=None)
 
 
+@differs_before((4, 0), "no collations")
 def test_types_of_text_that_stay_with_spark(spark, parquet):
     frame = parquet(columns(100))
     collated = frame.select("id", F.expr("s collate UTF8_LCASE").alias("s"), F.expr("cast(s as binary)").alias("b"))
