@@ -7,7 +7,8 @@ import io.sparkweld.spark.{CurrentSpark, EvalTypes}
 import io.sparkweld.support.{ExpressionDecoder, Refusal, UnsupportedExpression}
 
 import org.apache.spark.sql.catalyst.expressions.{Left => _, Right => _, _}
-import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan
+import org.apache.spark.sql.catalyst.expressions.aggregate.AggregateExpression
+import org.apache.spark.sql.catalyst.plans.logical.{LocalRelation, LogicalPlan}
 import org.apache.spark.sql.catalyst.trees.TreePattern.PYTHON_UDF
 import org.apache.spark.sql.internal.SQLConf
 
@@ -42,7 +43,15 @@ final class CatalystEquivalents(service: FunctionService, conf: SQLConf) {
 
   /** Whether the result of a Python function depends on its batches, and it is above a node for which `starts` holds. */
   def batchesMatterAbove(plan: LogicalPlan, starts: LogicalPlan => Boolean): Boolean =
-    plan.exists(node => hasScalars(node) && node.children.exists(_.exists(starts)) && batchesMatterTo(node))
+    plan.exists(node => hasScalars(node) && (starts(node) && batchesMatterWithin(node) ||
+      node.children.exists(_.exists(starts)) && batchesMatterTo(node)))
+
+  /** Whether it takes the result of an aggregate of the same node, into which Spark 3.5 merges a projection. */
+  private def batchesMatterWithin(node: LogicalPlan): Boolean = node.expressions.flatMap(outermost).exists { udf =>
+    val results = udf.collect { case call: AggregateExpression => call -> AttributeReference("result", call.dataType)() }
+    val above = udf.transformDown { case call: AggregateExpression => results.find(_._1 eq call).fold[Expression](call)(_._2) }
+    results.nonEmpty && !isIndependent(above.asInstanceOf[PythonUDF], node.children :+ LocalRelation(results.map(_._2)))
+  }
 
   private def hasScalars(node: LogicalPlan): Boolean =
     CurrentSpark.runsPython(node) || node.expressions.exists(_.exists(_.isInstanceOf[PythonUDF]))
