@@ -1,4 +1,4 @@
-"""Checks the wheels for distribution: their platform tags, their contents, and a first query where there is no compiler.
+"""Checks the wheels for distribution: their tags and contents, a first query without a compiler, and one with the minimums.
 
 They are nightly, because they compile the bridge for all lines of Spark and install Spark into a new environment. The gate
 checks the wheel of this machine (test_packaging.py) and the jar of each line by itself.
@@ -17,6 +17,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
+from tests.helpers.metadata import EXTRAS, minimums, oldest_python
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = [pytest.mark.slow, pytest.mark.nightly]
@@ -39,6 +41,51 @@ def words(texts: pd.Series) -> pd.Series:
 texts = spark.range(100000).selectExpr("case id % 3 when 0 then 'Sparks SPARK' when 1 then 'weld' end as text")
 df = texts.select(words("text").alias("n"))
 print("rows", sorted((str(row.n), row["count"]) for row in df.groupBy("n").count().collect()))
+print(sparkweld.explain(df))
+"""
+#: Queries with a string function and with models of the library of each extra. `rows` are equal without the plugin.
+OLDEST = """
+import os, tempfile, warnings
+import pandas as pd
+warnings.simplefilter("ignore")
+import lightgbm, mlflow, sklearn, xgboost
+from pyspark.sql import SparkSession, functions as F
+from pyspark.sql.functions import pandas_udf
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+import sparkweld
+
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+data = pd.DataFrame({"a": [float(n % 7) for n in range(200)], "b": [n % 11 / 4 for n in range(200)]})
+label = (data.a + data.b > 4).astype("int64")
+models = {
+    "linear": make_pipeline(StandardScaler(), LogisticRegression()).fit(data, label),
+    "light": lightgbm.LGBMClassifier(n_estimators=5, min_child_samples=2, verbosity=-1).fit(data, label),
+    "boosted": xgboost.XGBClassifier(n_estimators=5).fit(data, label),
+}
+saved = os.path.join(tempfile.mkdtemp(), "model")
+mlflow.sklearn.save_model(models["linear"], saved, pip_requirements=[], pyfunc_predict_fn="predict_proba",
+                          signature=mlflow.models.infer_signature(data, label))
+spark = SparkSession.builder.getOrCreate()
+
+def score_by(name):
+    model = models[name]
+
+    def score(a: pd.Series, b: pd.Series) -> pd.Series:
+        return pd.Series(model.predict_proba(pd.DataFrame({"a": a, "b": b}))[:, 1].astype("float64"))
+
+    score.__name__ = name
+    return F.round(pandas_udf(score, "double")("a", "b"), 6).alias(name)
+
+@pandas_udf("long")
+def words(texts: pd.Series) -> pd.Series:
+    return texts.str.lower().str.count("spark[a-z]*")
+
+logged = F.round(mlflow.pyfunc.spark_udf(spark, saved, result_type="double")(F.struct("a", "b")), 6).alias("logged")
+rows = spark.range(20000).selectExpr("id % 7 / 1D as a", "id % 11 / 4D as b", "if(id % 3 = 0, 'Spark SPARKS', null) as text")
+df = rows.select(words("text").alias("words"), *map(score_by, models), logged)
+print("rows", sorted(map(str, map(tuple, df.groupBy(df.columns).count().collect()))))
 print(sparkweld.explain(df))
 """
 
@@ -112,3 +159,41 @@ def test_five_commands_lead_to_a_kernel_without_compiler_or_make(wheels: dict[st
     said = run("v/bin/spark-submit", "--conf", "spark.plugins=io.sparkweld.SparkWeldPlugin", "job.py")
     assert "rows [('0', 33333), ('2', 33334), ('None', 33333)]" in said
     assert re.search(r"^compiled words", said, re.MULTILINE), said
+
+
+def test_the_oldest_libraries_run_kernels_and_models(wheels: dict[str, Path], tmp_path: Path):
+    """pip installs the minimums of pyproject.toml, for the package and all its extras, on the oldest Python that it supports."""
+    find = ["sh", str(ROOT / "jvm-bridge" / "prerequisites.sh")]
+    named = {**os.environ, "PYTHON": f"python{oldest_python()}"}
+    python = subprocess.run([*find, "python"], env=named, capture_output=True, text=True, check=True).stdout.strip()
+    java = subprocess.run([*find, "java-home"], capture_output=True, text=True, check=True).stdout.strip()
+    kept = {name: value for name, value in os.environ.items() if name.startswith("PIP_") or name in ("HOME", "LANG", "PATH")}
+    environment = {**kept, "JAVA_HOME": java, "SPARK_LOCAL_IP": "127.0.0.1"}
+
+    def run(*command: str) -> str:
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=1800)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    limits = [f"{name}=={minimum}" for name, minimum in minimums("dependencies", *EXTRAS).items()]
+    (tmp_path / "minimums.txt").write_text("\n".join(limits))
+    (tmp_path / "job.py").write_text(OLDEST)
+    assert run(python, "--version").startswith(f"Python {oldest_python()}."), "needs the oldest Python"
+    run(python, "-m", "venv", "v")
+    environment["PATH"] = f"{tmp_path}/v/bin:{environment['PATH']}"
+    # spark_udf of MLflow before 2.21 imports flask, which mlflow-skinny does not require
+    wheel = f"{wheels[platform.machine()]}[{','.join(EXTRAS)}]"
+    run("v/bin/pip", "install", "-q", "-c", "minimums.txt", wheel, "flask")
+    assert "FAIL" not in run("v/bin/python", "-m", "sparkweld", "doctor")  # which runs a kernel
+    run("v/bin/python", "-m", "sparkweld", "install")
+    without = run("v/bin/spark-submit", "job.py")
+    flags = {"spark.plugins": "io.sparkweld.SparkWeldPlugin", "spark.sparkweld.untestedLines.enabled": "true"}
+    said = run("v/bin/spark-submit", *(part for key in flags for part in ("--conf", f"{key}={flags[key]}")), "job.py")
+    assert _rows(said) == _rows(without)
+    compiled = {name for line in re.findall(r"^compiled (.*)", said, re.MULTILINE) for name in line.split(", ")}
+    assert {"words", "linear", "light", "boosted", "spark_udf.<locals>.udf"} <= compiled, said
+
+
+def _rows(said: str) -> str:
+    (line,) = (line for line in said.splitlines() if line.startswith("rows "))
+    return line
