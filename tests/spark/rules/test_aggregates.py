@@ -170,10 +170,10 @@ def test_arguments_that_are_expressions_and_keywords(spark, table):
     def weighted(value: pd.Series, weight: pd.Series) -> int:
         return (value * weight).sum()
 
-    calls = weighted(weight=F.col("k"), value=F.lit(3)).alias("w"), weighted(F.col("k") + 0, F.col("b8")).alias("v")
+    calls = weighted(weight=F.col("k"), value=F.lit(3)).alias("w"), weighted(F.col("k") + 1, F.col("b8")).alias("v")
     conf = {"spark.sql.ansi.enabled": "false"}
     check(spark, lambda: table.groupBy("g").agg(*calls).orderBy("g"), rewritten=2, conf=conf)
-    check(spark, lambda: table.groupBy("g").agg(*calls).orderBy("g"), refused="SW384")  # k + 0 may raise
+    check(spark, lambda: table.groupBy("g").agg(*calls).orderBy("g"), refused="SW384")  # k + 1 may raise
     struct = weighted(F.struct("k"), "k")
     check(spark, lambda: table.groupBy("g").agg(struct), refused="SW101")
 
@@ -348,4 +348,7 @@ def test_python_above_an_aggregate_must_not_see_its_order(spark, table):
     rows = aggregate("lambda v: (v > 0).mean()", "double", "x")
     query = lambda f: table.groupBy("g").agg(rows.alias("n")).select("g", f("n").alias("r")).orderBy("g")  # noqa: E731
     check(spark, lambda: query(running), refused="SW392")
+    inside = lambda f: table.groupBy("g").agg(f(rows).alias("r")).orderBy("g")  # noqa: E731
+    check(spark, lambda: inside(running), refused="SW392")
+    check(spark, lambda: inside(half), rewritten=1)
     assert check(spark, lambda: query(half), rewritten=1)

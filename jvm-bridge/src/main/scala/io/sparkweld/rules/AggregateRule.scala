@@ -11,6 +11,7 @@ import org.apache.spark.sql.catalyst.plans.logical.{Aggregate, Filter, LogicalPl
 import org.apache.spark.sql.catalyst.rules.Rule
 import org.apache.spark.sql.catalyst.trees.TreeNodeTag
 import org.apache.spark.sql.catalyst.trees.TreePattern.{AGGREGATE, PYTHON_UDF, WINDOW}
+import org.apache.spark.sql.execution.python.ExtractPythonUDFFromAggregate
 import org.apache.spark.sql.types.{ArrayType, DataType, DoubleType, FloatType, MapType, StringType, StructType}
 
 /**
@@ -41,16 +42,18 @@ object AggregateRule extends Rule[LogicalPlan] {
 private final class AggregateRewriter(driver: WeldDriver) {
   private def conf = AggregateRule.conf
 
-  def rewrite(plan: LogicalPlan): LogicalPlan =
-    if (plan.isStreaming || !plan.exists(calls(_).nonEmpty)) plan
-    else if (new CatalystEquivalents(driver.compiler, conf).batchesMatterAbove(plan, calls(_).nonEmpty)) {
-      plan.foreach(node => refuse(calls(node), Seq(Refusal("SW392"))))
-      plan
+  def rewrite(query: LogicalPlan): LogicalPlan = if (query.isStreaming || !query.exists(calls(_).nonEmpty)) query else {
+    // An Aggregate may compute scalar functions of its results. Spark moves them above, where they receive its rows.
+    val plan = ExtractPythonUDFFromAggregate(query)
+    if (new CatalystEquivalents(driver.compiler, conf).batchesMatterAbove(plan, calls(_).nonEmpty)) {
+      query.foreach(node => refuse(calls(node), Seq(Refusal("SW392"))))
+      query
     } else {
       val (made, inPython) = rewritten(plan, Set.empty)
       val ordered = plan.collect { case node if ids(node).exists(inPython) => node.children.flatMap(idsOfGroups) }.flatten.toSet
       if (ordered.subsetOf(inPython)) made else rewritten(plan, ordered)._1
     }
+  }
 
   /**
    * Returns the rewritten plan, and the calls that stay in Python. The calls `ordered` also stay, because Python aggregates above
