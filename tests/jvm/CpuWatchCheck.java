@@ -1,5 +1,8 @@
 import io.sparkweld.compile.CpuWatch;
+import io.sparkweld.compile.ServiceProcess;
 import io.sparkweld.compile.ServiceStuck;
+import java.nio.file.Files;
+import java.nio.file.Path;
 
 /** Checks the limits of a child process: CPU time, and idle time observed by the JVM. */
 public final class CpuWatchCheck {
@@ -10,6 +13,7 @@ public final class CpuWatchCheck {
     Checks.check("watch-cpu", CpuWatchCheck::cpu);
     Checks.check("watch-sleep", CpuWatchCheck::sleep);
     Checks.check("watch-suspended", CpuWatchCheck::suspended);
+    Checks.check("watch-ended", CpuWatchCheck::ended);
   }
 
   private static CpuWatch watch() {
@@ -57,5 +61,18 @@ public final class CpuWatchCheck {
     watch.check();
     Checks.equal(1000L, watch.idle());
     Checks.equal(true, endsAfter(watch, 15));
+  }
+
+  /** Checks that a child which has ended uses no CPU time: its age counts only where the system reports no CPU time at all. */
+  private static void ended() throws Exception {
+    Path program = Files.createTempFile("program", ".sh");
+    Files.write(program, "#!/bin/sh\nexec sleep 0.5\n".getBytes());
+    if (!program.toFile().setExecutable(true)) throw new AssertionError("it cannot be executed");
+    ServiceProcess child = new ServiceProcess(program.toString(), scala.collection.immutable.Map$.MODULE$.empty());
+    child.cpuMs();
+    while (child.isAlive()) Thread.sleep(10);
+    Thread.sleep(1000);
+    if (child.cpuMs() > 400) throw new AssertionError(child.cpuMs() + " ms of CPU time");
+    Files.delete(program);
   }
 }

@@ -38,6 +38,7 @@ final class ServiceProcess(python: String, variables: Map[String, String]) exten
   private val tail = mutable.Queue.empty[String]
   @volatile private var ended: Option[String] = None
   private val born = System.nanoTime()
+  @volatile private var reported: Option[Long] = None
 
   private val errors: Thread = daemon("stderr", () => drainErrors())
   daemon("replies", () => readReplies())
@@ -72,8 +73,14 @@ final class ServiceProcess(python: String, variables: Map[String, String]) exten
       case wrapped: ExecutionException => throw new ServiceFailure(endReason(wrapped.getCause))
     }
 
-  /** Returns the CPU time of all threads of the child so far, or its age where the system does not report CPU time. */
-  def cpuMs: Long = Processes.cpuMs(process).getOrElse(ageMs)
+  /**
+   * Returns the CPU time of all threads of the child so far, or its age where the system does not report CPU time. The system
+   * reports none of a child that has ended either; the last time then stays.
+   */
+  def cpuMs: Long = {
+    reported = Processes.cpuMs(process).orElse(reported)
+    reported.getOrElse(ageMs)
+  }
 
   /** Whether a signal has stopped the child, so that it cannot work. */
   def isStopped: Boolean =
