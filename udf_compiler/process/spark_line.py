@@ -28,7 +28,7 @@ class SparkLine:
     - `converts_by_arrow`: Arrow alone converts the columns of pandas UDFs, except structs with strings or arrays. Otherwise
       pandas completes the conversion: it computes local times, after Arrow has converted to nanoseconds.
     - `nanoseconds`: timestamps reach pandas UDFs as nanoseconds. Otherwise, their unit depends on the version of pyarrow.
-    - `arrow_misfit`: the exception for the result of an Arrow aggregate that the declared type does not hold.
+    - `arrow_misfit`: the innermost exception for the result of an Arrow aggregate that the declared type does not hold.
     - `sparse_overhead`: `Vector.compressed` returns a sparse vector if its size exceeds 1.5 times its non-zeros, plus this.
     - `worker_conversions`: PySpark has the functions that the code of worker pipelines and partial aggregates calls.
     """
@@ -51,7 +51,7 @@ _LINES = (
     SparkLine("4.0", casts_results=False, checks_results=False, plain_values_over_arrow=False, converts_by_arrow=False,
               sparse_overhead=1.5),
     SparkLine("4.1", converts_by_arrow=False, arrow_misfit="pyarrow.lib.ArrowInvalid"),
-    SparkLine("4.2", arrow_misfit="pyspark.errors.exceptions.base.PySparkTypeError"),
+    SparkLine("4.2", arrow_misfit="pyarrow.lib.ArrowInvalid"),
     SparkLine("4.3", worker_conversions=True),
 )
 
