@@ -10,7 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.lines import LINE
 from tests.helpers.queries import CASES, FOLDER, expected_of, prepare, run_case
+
+#: The cases with another plan before Spark 4.3, and what that Spark does.
+OTHER_PLANS = {
+    "join_below.sql": "pushes the filter below the join before rules run, and a kernel is cheaper there",
+    "pandas_map.py": "generates no code for unions, which therefore read whole rows",
+}
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +32,9 @@ def test_query(spark, views, request, path: Path) -> None:
     assert ran.off.error or ran.off.rows, "vacuous: the query returns no row"
     if request.config.getoption("golden"):
         expected.write_text(ran.text(), encoding="utf-8")
+    if LINE < (4, 3) and path.name in OTHER_PLANS:
+        assert ran.text() != expected.read_text(encoding="utf-8")
+        pytest.xfail(f"Spark {LINE[0]}.{LINE[1]}: {OTHER_PLANS[path.name]}")
     assert ran.text() == expected.read_text(encoding="utf-8")
 
 
