@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.helpers.lines import differs_before
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TABLE = ROOT / "tests" / "jvm" / "bridge.cases"
 #: Packages that Spark opens; it analyzes and generates code in this JVM.
@@ -37,6 +39,11 @@ def cases(text: str) -> dict[str, str]:
 
 
 EXPECTED = cases(TABLE.read_text(encoding="utf-8"))
+MARKS = {
+    "sort SELECT x FROM t ORDER BY i, py_f(x), py_g(y) LIMIT 10": [
+        differs_before((4, 3), "it orders the columns that it adds below a sort by name")
+    ]
+}
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +67,9 @@ def results(
     return made
 
 
-@pytest.mark.parametrize("case", list(EXPECTED), ids=lambda case: case.replace("::", ":")[:60])
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=MARKS.get(case, []), id=case.replace("::", ":")[:60]) for case in EXPECTED]
+)
 def test_case(results: dict[str, str], request: pytest.FixtureRequest, case: str) -> None:
     expected = cases(TABLE.read_text(encoding="utf-8")) if request.config.getoption("golden") else EXPECTED
     assert results[case] == expected[case]
