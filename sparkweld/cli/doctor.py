@@ -111,10 +111,13 @@ def _spark(explicit: str | None) -> Check:
     home = jar.spark_home(explicit)
     version = jar.spark_version(home)
     try:
-        jar.line_of(version)
+        line = jar.line_of(version)
     except UserError:
         mend = f"Use Spark {', '.join(jar.LINES)}: on another version the plugin warns once and leaves every query to Spark."
         return Check("Spark", FAIL, f"{version} in {home} is not supported", mend)
+    if line not in jar.TESTED_LINES:
+        mend = f"Use Spark {' or '.join(jar.TESTED_LINES)}. For experiments, set spark.sparkweld.untestedLines.enabled=true."
+        return Check("Spark", WARN, f"{version} in {home} is not completely tested, and the plugin inactive there", mend)
     return Check("Spark", OK, f"{version} in {home}")
 
 

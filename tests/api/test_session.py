@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from sparkweld.bridge.jar import TESTED_LINES
+from tests.helpers.lines import LINE
+
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
 COMMON = """
@@ -21,9 +24,9 @@ from pyspark.sql.types import DoubleType
 def doubled(x: pd.Series) -> pd.Series:
     return x * 2.0
 
-def builder():
+def builder(untested="true"):
     quiet = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false")
-    quiet = quiet.config("spark.sparkweld.untestedLines.enabled", "true")  # this tests other lines of Spark
+    quiet = quiet.config("spark.sparkweld.untestedLines.enabled", untested)  # this tests other lines of Spark
     return quiet.config("spark.sparkweld.backend", "native")  # over rows the cost model would take an expression
 
 def scored(spark):
@@ -57,6 +60,13 @@ def test_a_session_of_a_plain_program(tmp_path):
     out = run(tmp_path, "show(sparkweld.configure(builder()).getOrCreate())")
     assert "SUM 90.0" in out
     assert "EXPLAIN compiled doubled" in out
+
+
+def test_it_is_active_exactly_on_tested_lines(tmp_path):
+    out = run(tmp_path, """
+print("EXPLAIN", sparkweld.explain(scored(sparkweld.configure(builder("false")).getOrCreate())))
+""")  # fmt: skip
+    assert ("EXPLAIN compiled doubled" in out) == (".".join(map(str, LINE)) in TESTED_LINES)
 
 
 def test_under_spark_submit_without_jars(tmp_path):

@@ -147,6 +147,13 @@ def test_doctor_fails_for_a_package_below_its_minimum(monkeypatch):
     assert checks["pandas"].status == "WARN" and checks["numpy"].status == "OK"
 
 
+def test_doctor_warns_of_a_line_that_is_not_completely_tested(monkeypatch, tmp_path):
+    monkeypatch.setattr(jar, "spark_version", lambda home: "4.1.4")
+    monkeypatch.setattr(jar, "TESTED_LINES", ("4.3",))
+    check = doctor._spark(str(fake_spark(tmp_path / "spark")))
+    assert check.status == "WARN" and "untestedLines" in check.mend
+
+
 @pytest.mark.slow
 def test_doctor_reports_how_to_fix_a_fault(capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))

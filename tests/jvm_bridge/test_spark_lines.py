@@ -79,7 +79,8 @@ def test_every_line_has_the_public_names_once(builder, line):
     assert {"BuiltFor", "CurrentSpark", *classes} <= set(names)
     assert len(names) == len(set(names))
     source = MAIN / f"spark-{line}" / "io" / "sparkweld" / "spark" / "CurrentSpark.scala"
-    assert f'object BuiltFor extends SparkVersion("{line}", "{builder.scala_of(line)}", tested = ' in source.read_text()
+    tested = str(line in jar.TESTED_LINES).lower()
+    assert f'object BuiltFor extends SparkVersion("{line}", "{builder.scala_of(line)}", tested = {tested})' in source.read_text()
 
 
 @pytest.mark.nightly
