@@ -178,7 +178,8 @@ def test_the_oldest_libraries_run_kernels_and_models(wheels: dict[str, Path], tm
     limits = [f"{name}=={minimum}" for name, minimum in minimums("dependencies", *EXTRAS).items()]
     (tmp_path / "minimums.txt").write_text("\n".join(limits))
     (tmp_path / "job.py").write_text(OLDEST)
-    assert run(python, "--version").startswith(f"Python {oldest_python()}."), "needs the oldest Python"
+    if not run(python, "--version").startswith(f"Python {oldest_python()}."):
+        pytest.skip(f"the oldest libraries run on Python {oldest_python()}, which is not on PATH")
     run(python, "-m", "venv", "v")
     environment["PATH"] = f"{tmp_path}/v/bin:{environment['PATH']}"
     # spark_udf of MLflow before 2.21 imports flask, which mlflow-skinny does not require
