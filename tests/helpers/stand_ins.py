@@ -7,9 +7,12 @@ import functools
 import html
 import importlib
 import io
+import logging
 import math
 import os
 import re
+import traceback
+import warnings
 from typing import Any
 
 import numpy as np
@@ -36,7 +39,7 @@ from udf_compiler.frontends.models import loaders, matrices, output
 from udf_compiler.frontends.models.estimators import find
 from udf_compiler.frontends.models.features import Features
 from udf_compiler.frontends.models.traced import TracedModel
-from udf_compiler.frontends.pandas import datetimes, time_constants
+from udf_compiler.frontends.pandas import datetimes, microseconds, row_counts, time_constants
 from udf_compiler.frontends.pandas.any_form import AnyForm
 from udf_compiler.frontends.pandas.apply import comprehensions, frame_rows, results
 from udf_compiler.frontends.pandas.array import TracedArray
@@ -89,6 +92,7 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
     text, real_text = text_series(loop, read("s")), pd.Series(["a,b"], dtype=object)
     moment = datetimes.new(loop, read("n"), datetimes.DATETIMES)
     span = datetimes.new(loop, read("n"), datetimes.TIMEDELTAS)
+    coarse = datetimes.new(loop, read("n"), microseconds.MICROSECONDS)
     series, times, spans = pd.Series([1.5]), pd.Series([pd.Timestamp(0)]), pd.Series([pd.Timedelta(0)])
     frame, real_frame = TracedFrame(loop, {"x": x, "n": n}), pd.DataFrame({"x": [1.5], "n": [1]})
     array, real_array = TracedArray(loop, (read("x"),)), np.array([1.5])
@@ -151,6 +155,11 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
         arrays._Shape: [(arrays._Shape(2), (1, 2))],
         datetime_accessor.DtAccessor: [(datetime_accessor.DtAccessor(moment), times.dt),
             (datetime_accessor.DtAccessor(span), spans.dt)],
+        type(coarse.dt): [(coarse.dt, times.astype("datetime64[us]").dt)],
+        series_choices.KeptElements: [(x[x > 1], series[series > 1])],
+        row_counts.RowCount: [(row_counts.row_count(loop, "len()"), 1)],
+        type(find_stand_in(logging.root)): [(find_stand_in(logging.root), logging.root)],
+        **{type(find_stand_in(m)): [(find_stand_in(m), m)] for m in (logging, warnings, traceback)},
         cuts.TracedCut: [(cut, real_cut)],
         cuts._Cat: [(cuts._Cat(cut), real_cut.cat)],
         periods.TracedPeriods: [(period, real_period)],

@@ -204,7 +204,7 @@ REFUSED = [
     (lambda a: _odd(a), "SW644"),
     (lambda a: _weighed(a, _table), "SW650"),
     (lambda a: erf(a).to_numpy(), "SW645"),
-    (lambda a: print(a) or erf(a), "SW215"),
+    (lambda a: print(a) or erf(a), "SW229"),
     (lambda a: erf(np.random.random(len(a))), "SW"),
     (lambda a: erf(a) + (1 if getattr(erf, "reduce", None) else 2), "SW251"),
     (lambda a: erf(a) + (1 if hasattr(blend, "no_such") or str(erf) else 2), "SW259"),

@@ -129,7 +129,7 @@ CASES = [
     (exits, "double", 101, DoubleType(), "SW261"), (exits, "double", 200, DoubleType(), "SW261"),
     (interrupts, "double", 101, DoubleType(), "SW261"), (interrupts, "double", 200, DoubleType(), "SW261"),
     (interrupts_on_a_path, "double", 101, DoubleType(), "SW261"), (recursive, "double", 101, DoubleType(), "SW231"),
-    (recursive, "double", 200, DoubleType(), "SW231"), (text_of_an_error, "string", 101, DoubleType(), "SW259"),
+    (recursive, "double", 200, DoubleType(), "SW231"), (text_of_an_error, "string", 101, DoubleType(), "ok"),
     (argument_of_an_error, "string", 101, DoubleType(), "SW259"), (lengths_of_names, TEXTS, 101, LongType(), "ok"),
     (match_in_a_loop, "string", 101, LongType(), "ok"), (pieces_in_a_tuple, "string", 101, StringType(), "ok"),
     (method_of_a_string, "string", 101, StringType(), "ok"), (group_without_groups, "string", 101, StringType(), "ok"),

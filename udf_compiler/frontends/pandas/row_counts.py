@@ -61,7 +61,8 @@ class RowCount(StandIn):
     def __le__(self, other: Any) -> bool:
         return self._compared("le", other)
 
-    __hash__ = None  # type: ignore[assignment]
+    def __hash__(self) -> int:
+        self.refuse()
 
 
 def row_count(loop: LoopBuilder, call: str) -> RowCount:

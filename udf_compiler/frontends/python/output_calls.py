@@ -99,6 +99,7 @@ class _Logger(StandIn):
     what = "Logger"
     stands_for = logging.Logger
     exact = False
+    of_instances = frozenset(vars(logging.root)) | {"manager", "root"}
 
     def __getattr__(self, name: str) -> Any:
         if name in _LEVELS:
