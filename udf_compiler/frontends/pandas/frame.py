@@ -58,9 +58,7 @@ class TracedFrame(ColumnLike):
         if isinstance(key, list) and all(isinstance(k, str) for k in key):
             if len(set(key)) < len(key):
                 refuse("SW262", call="DataFrame[...]", what="a column twice")
-            made = TracedFrame(self.loop, {k: self.column(k).twin(shared=False) for k in key})
-            made.shared = False
-            return made
+            return fresh(self.loop, {k: self.column(k).twin(shared=False) for k in key})
         if isinstance(key, str):
             return self.column(key)
         if isinstance(key, Traced):
@@ -118,6 +116,13 @@ class TracedFrame(ColumnLike):
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         return current().dispatch.call_numpy(function, args, kwargs)
+
+
+def fresh(loop: LoopBuilder, series: dict[Any, TracedSeries]) -> TracedFrame:
+    """Returns a new DataFrame, to which the function may add columns."""
+    made = TracedFrame(loop, series)
+    made.shared = False
+    return made
 
 
 def refuse_renumbered(loop: LoopBuilder, call: str) -> None:

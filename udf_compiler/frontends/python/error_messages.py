@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from sparkweld.ir.ops import StrCall
-from sparkweld.ir.types import STR
 from udf_compiler.frontends.python.operands import make_text
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.values import TracedScalar
@@ -26,5 +24,4 @@ def unknown_text() -> TracedScalar:
     """
     run = explorer()
     run.leave("reads the message of an exception")
-    empty = run.loop.const("", STR)
-    return make_text(run.loop.emit(StrCall("concat"), empty, empty))  # type: ignore[no-any-return]
+    return make_text(run.unknown_text())  # type: ignore[no-any-return]

@@ -18,8 +18,6 @@ from itertools import pairwise
 from types import CodeType, FrameType, FunctionType, ModuleType
 from typing import Any
 
-from sparkweld.ir import Value
-from sparkweld.ir.ops import StrCall
 from sparkweld.ir.types import STR
 from udf_compiler.frontends.python.path_explorer import explorer, is_exploring
 from udf_compiler.frontends.tracing.frames import METHOD_LOADS
@@ -62,17 +60,10 @@ def _writer(call: str) -> Callable[..., None]:
             run.unwritten.discard((frame.f_code, _call_at(frame)))
         run.leave(f"writes output with {call}")
         current().narrowed |= run.handled  # where writing raises, Python may take another path
-        if current().open and run.handled and run.decide(_unknown()):
+        if current().open and run.handled and run.decide(run.loop.call("equal", run.unknown_text(), run.loop.const("", STR))):
             raise of_python(OSError(f"{call} raised"))
 
     return write
-
-
-def _unknown() -> Value:
-    """Returns a condition that is no constant, so that the path forks."""
-    loop = explorer().loop
-    empty = loop.const("", STR)
-    return loop.call("equal", loop.emit(StrCall("concat"), empty, empty), empty)
 
 
 def _call_at(frame: FrameType) -> int:

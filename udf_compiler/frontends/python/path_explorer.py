@@ -17,8 +17,8 @@ from typing import Any
 
 from sparkweld.errors import SparkWeldError
 from sparkweld.ir import LoopBuilder, Value
-from sparkweld.ir.ops import Const
-from sparkweld.ir.types import BOOL
+from sparkweld.ir.ops import Const, StrCall
+from sparkweld.ir.types import BOOL, STR
 from udf_compiler.frontends.python.facts import Facts
 from udf_compiler.frontends.tracing.exceptions import check_exception, watched_exceptions
 from udf_compiler.frontends.tracing.session import check_size, current, refuse, refuse_again
@@ -233,6 +233,11 @@ class Explorer:
         session.left = session.left or what
         if not session.open:
             self._guards.append(Guard(self.loop.const(False, BOOL), local=True))
+
+    def unknown_text(self) -> Value:
+        """Returns a str of the loop that is no constant, so that a test of it forks the path: for text that only Python knows."""
+        empty = self.loop.const("", STR)
+        return self.loop.emit(StrCall("concat"), empty, empty)
 
     def raise_if(self, condition: Value, make: Callable[[], Exception]) -> None:
         """Raises on the rows where `condition` holds: by a fork when user code may catch it, else by a guard."""

@@ -19,7 +19,7 @@ from udf_compiler.frontends.pandas.calls.constructors import Index, make_series
 from udf_compiler.frontends.pandas.calls.cuts import TracedCut, categories_of
 from udf_compiler.frontends.pandas.calls.series_methods import copy as copy_series
 from udf_compiler.frontends.pandas.calls.series_methods import pipe
-from udf_compiler.frontends.pandas.frame import TracedFrame, refuse_renumbered
+from udf_compiler.frontends.pandas.frame import TracedFrame, fresh, refuse_renumbered
 from udf_compiler.frontends.pandas.row_counts import is_empty, row_count
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.tracing.constants import PandasConstant, unwrapped
@@ -47,13 +47,6 @@ def make_frame(data: Any = None, index: Any = None, columns: Any = None, dtype: 
     if not any(isinstance(v, TracedSeries) for v in data.values()):
         refuse_renumbered(loop, call)
     return fresh(loop, {name: _column(loop, v, call) for name, v in data.items()})
-
-
-def fresh(loop: LoopBuilder, series: dict[Any, TracedSeries]) -> TracedFrame:
-    """Returns a new DataFrame, to which the function may add columns."""
-    made = TracedFrame(loop, series)
-    made.shared = False
-    return made
 
 
 def _names(columns: Any, count: int) -> bool:
