@@ -13,8 +13,8 @@ python=${2:-python3}
 spark_home=${3:-${SPARK_HOME:-}}
 line=${4:-}
 
-# Only the wheel and Numba, which compiles the kernels and may be there, but too old: pip must not replace the pyspark, pandas or NumPy of the cluster.
-# `doctor` reports what is missing or too old.
+# Only the wheel and Numba, which compiles the kernels and may be there, but too old. pip must not replace the pyspark, pandas or
+# NumPy of the cluster. `doctor` reports what is missing or too old.
 "$python" -m pip install --quiet --no-deps "$wheel"
 "$python" -c 'from importlib.metadata import version as v; from sparkweld.minimums import too_old as t; assert not t({"numba": v("numba")})' 2>/dev/null || {
     kept=$(mktemp)

@@ -130,6 +130,12 @@ def test_workflows_run_make_targets_that_the_docs_name():
     assert targets <= set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 
+def test_workflows_run_each_older_line_of_spark():
+    compat = _yaml(GITHUB / "workflows" / "test.yml")["jobs"]["compat"]["strategy"]["matrix"]["include"]
+    nightly = _yaml(GITHUB / "workflows" / "nightly.yml")["jobs"]["lines"]["strategy"]["matrix"]["spark"]
+    assert [job["spark"] for job in compat] == nightly == list(LINES[:-1])
+
+
 def test_workflows_need_no_secrets_and_pin_major_versions():
     for name, steps in _steps().items():
         used = [step["uses"] for step in steps if "uses" in step]
