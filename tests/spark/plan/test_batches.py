@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterator
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -229,3 +230,27 @@ def test_rows_that_no_batch_changes_stay_in_one_kernel(spark, table, column):
     plan = check(spark, lambda: table().where("id <> 7").select("id", half(column)), deopt=False)
     assert "WeldSparkBatches" not in plan
     assert plan.count("Weld [") == 1 and "filter" in plan
+
+
+def test_no_function_receives_a_batch_without_rows(spark, parquet):
+    """The fact behind constant emptiness guards: of partitions without rows, of filters that keep none, and of an empty table."""
+
+    @pandas_udf("double")
+    def halved(x: pd.Series) -> pd.Series:
+        if x.empty:
+            raise ValueError("a batch without rows")
+        return x / 2
+
+    def halves(frames):
+        for frame in frames:
+            if len(frame) == 0:
+                raise ValueError("a batch without rows")
+            frame["x"] = frame["x"] / 2
+            yield frame
+
+    table = parquet({"id": np.arange(3000), "x": np.arange(3000) / 7}, row_group_size=300)
+    fixed = {"spark.sql.adaptive.enabled": "false"}  # adaptive execution leaves out a stage without rows
+    for rows in (table.where("id > 2900"), table.where("id % 700 = 3").repartition(8, "id"), table.where("id < 0")):
+        differential.check(spark, lambda rows=rows: rows.select("id", halved("x")).orderBy("id"), deopt=None, conf=fixed)
+        mapped = lambda rows=rows: rows.mapInPandas(halves, "id long, x double").orderBy("id")  # noqa: E731
+        differential.check(spark, mapped, deopt=None, conf=fixed)
