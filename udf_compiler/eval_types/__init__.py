@@ -14,7 +14,7 @@ from sparkweld.contract.constants import (
 )
 from sparkweld.reasons import refusal
 from udf_compiler.eval_types.iterated import Iterated
-from udf_compiler.eval_types.kind import Call, Kind, MapKind, check_nullable
+from udf_compiler.eval_types.kind import Call, Kind, MapKind, declared
 from udf_compiler.eval_types.map_arrow import MapArrow
 from udf_compiler.eval_types.map_pandas import MapPandas
 from udf_compiler.eval_types.row import Row
@@ -66,7 +66,7 @@ __all__ = [
     "MAPS",
     "Call",
     "Kind",
-    "check_nullable",
+    "declared",
     "kind_of",
     "map_kind_of",
     "sees_batch_state",

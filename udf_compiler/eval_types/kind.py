@@ -107,11 +107,18 @@ class Kind(Protocol):
         raise refusal("SW104", call.place, type="struct")
 
 
-def check_nullable(call: Call, fields: Sequence[StructField], values: Sequence[Value]) -> None:
-    """Refuses (SW366) a value that may be NULL in a field that is declared not nullable."""
-    for field, value in zip(fields, values, strict=True):
-        if value.type.nullable and not field.nullable:
-            raise refusal("SW366", call.place, column=field.name)
+def declared(fields: Sequence[StructField], values: Sequence[Value]) -> list[Value]:
+    """Returns the values of a result's fields; guards a NULL in a field that is declared not nullable.
+
+    Spark reads the value of such a field without asking whether it is NULL, so Spark must run those rows. A float column of
+    pandas may always hold NaN, so most jobs that declare it not nullable never meet such a row.
+    """
+    return [value if field.nullable else _present(value) for field, value in zip(fields, values, strict=True)]
+
+
+def _present(value: Value) -> Value:
+    value.loop.guard(value.loop.is_valid(value), local=True)
+    return value.loop.value_of(value)
 
 
 class MapKind(Kind, Protocol):

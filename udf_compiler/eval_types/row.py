@@ -11,7 +11,7 @@ from sparkweld.contract.spark_types import StructField, fields_of
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.reasons import refusal
 from udf_compiler.boundary.series import ARRAYS, Field, check_conf, check_names, check_profiler, check_safely
-from udf_compiler.eval_types.kind import Call, Kind, check_nullable
+from udf_compiler.eval_types.kind import Call, Kind, declared
 from udf_compiler.eval_types.plain_results import RowResult, column_of_row, result_of_row
 from udf_compiler.frontends.pandas.dispatch import DISPATCH
 from udf_compiler.frontends.pandas.stand_ins import stand_in
@@ -115,8 +115,7 @@ class Row(Kind):
                 column_of_row(call.loop, tree, field.type, call.eval_type, call.place, field=True, pruned=other)
                 for tree, other, field in zip(trees, pruned, fields, strict=True)
             ]
-        check_nullable(call, fields, values)
-        return values
+        return declared(fields, values)
 
 
 def _given(argument: Any) -> Any:

@@ -10,7 +10,7 @@ from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import STR
 from sparkweld.reasons import refusal
 from udf_compiler.boundary.series import COLUMN_TYPES, Field, check_conf, check_names
-from udf_compiler.eval_types.kind import Call, Kind, check_nullable
+from udf_compiler.eval_types.kind import Call, Kind, declared
 from udf_compiler.frontends import arrow
 from udf_compiler.frontends.arrow import ARROW_TYPES, TracedArrow, TracedStructArray
 from udf_compiler.frontends.pandas.stand_ins import stand_in
@@ -83,8 +83,7 @@ class ScalarArrow(Kind):
         if given != names:
             raise refusal("SW364", call.place, given=", ".join(given), required=", ".join(names))
         values = [self._cast(call, array, field.type) for (_, array), field in zip(result.fields, fields, strict=True)]
-        check_nullable(call, fields, values)
-        return values
+        return declared(fields, values)
 
     def _cast(self, call: Call, result: Any, type_: str) -> Value:
         to = COLUMN_TYPES.get(type_)

@@ -19,7 +19,7 @@ from udf_compiler.boundary.series import (
     frame_of_struct,
     series_of_column,
 )
-from udf_compiler.eval_types.kind import Call, Kind, check_nullable
+from udf_compiler.eval_types.kind import Call, Kind, declared
 from udf_compiler.eval_types.settled import settled
 from udf_compiler.frontends.pandas.any_form import AnyForm, asks_for_all_forms, check_none, concerns
 from udf_compiler.frontends.pandas.array import TracedArray
@@ -138,5 +138,4 @@ class ScalarPandas(Kind):
         if not set(names) <= set(result.series):
             raise refusal("SW364", call.place, given=", ".join(map(str, result.series)), required=", ".join(names))
         values = [self.converted(call, call.loop, result.series[f.name], f.type) for f in fields]
-        check_nullable(call, fields, values)
-        return values
+        return declared(fields, values)

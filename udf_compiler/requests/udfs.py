@@ -17,7 +17,7 @@ from sparkweld.ir import ROWS, LoopBuilder, Value
 from sparkweld.reasons import refusal
 from udf_compiler.boundary.columns import ONE_FORM, Column, Columns, Unknown, columns_in, refuse_made_nulls, strict_columns
 from udf_compiler.boundary.series import Field, check_names, dtypes_by_nulls
-from udf_compiler.eval_types import Call, Kind, check_nullable, kind_of, map_kind_of
+from udf_compiler.eval_types import Call, Kind, declared, kind_of, map_kind_of
 from udf_compiler.frontends.catalyst import expressions
 from udf_compiler.frontends.pandas.any_form import asks_for_all_forms
 from udf_compiler.frontends.spark_ml import MlFunctions
@@ -101,7 +101,7 @@ class UdfTracer:
             fields = fields_of(udf.return_type) or ()
             check_names([field.name for field in fields], "its result", call.place)
             loop, values = kind.rows(call, kind.call(call), fields)
-        check_nullable(call, fields, values)
+        values = declared(fields, values)
         self._note_call(kind, udf, loop)
         self.kept += call.kept
         columns = []

@@ -6,8 +6,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from py4j.protocol import Py4JJavaError
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
+from tests.helpers.differential import ENABLED, check, session_conf
 from tests.helpers.semantics import Case, check_cases
 
 ROWS = 30
@@ -87,6 +90,14 @@ def computed(parts):
         yield pa.RecordBatch.from_arrays([part.column("id"), pc.multiply(part.column("v"), 2.0)], ["id", "v"])
 
 
+def priced(parts):
+    for part in parts:
+        part["twice"] = part["v"].values * 2
+        part["name"] = part["s"]
+        yield part[["id", "twice", "name"]]
+
+
+REQUIRED = {"twice": T.DoubleType, "name": T.StringType}
 ALL = "id long, v double, s string"
 PANDAS = [
     Case("itself", lambda t: t.mapInPandas(itself, ALL)),
@@ -133,6 +144,21 @@ ARROW = [
 
 def test_maps_over_frames(spark, frame):
     check_cases(spark, frame, PANDAS)
+
+
+def test_a_null_in_a_column_that_is_declared_not_nullable(spark, parquet):
+    """Spark reads the value of such a NULL, which ends the query with its own error; SparkWeld must not end it otherwise."""
+    at = range(ROWS)
+    known = {"id": pa.array(at), "v": pa.array([n / 4 for n in at]), "s": pa.array([f"n{n}" for n in at])}
+    schema = T.StructType([T.StructField("id", T.LongType()), *(T.StructField(n, t(), False) for n, t in REQUIRED.items())])
+    rows = parquet(known)
+    check(spark, lambda: rows.mapInPandas(priced, schema))
+    for name, error in (("v", "Value at index is null"), ("s", "NullPointerException")):
+        column = pa.array([None if n == 7 else known[name][n].as_py() for n in at])
+        made = parquet(known | {name: column}).mapInPandas(priced, schema)
+        for enabled in ("false", "true"):
+            with session_conf(spark, {ENABLED: enabled}), pytest.raises(Py4JJavaError, match=error):
+                made.selectExpr("id", "twice + 1", "concat(name, 'x')").toArrow()
 
 
 def test_maps_over_batches(spark, frame):

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from pyspark.sql.types import StringType, StructField, StructType
+from pyspark.sql.types import DoubleType, StringType, StructField, StructType
 
 from tests.helpers.compiled import compare_with_worker
 from tests.helpers.kinds import codes, compile_map, compile_udf, run
@@ -151,10 +151,39 @@ def test_maps_that_are_refused(function, returns, code):
     assert reply["status"] == "ok" if code is None else code in codes(reply)
 
 
-def test_a_column_that_may_be_null_is_no_required_one():
-    returns = {"key": "long", "x": "double"}
-    assert codes(compile_map(drops, 205, INPUTS, returns, required=["x"])) == ["SW366"]
-    assert compile_map(drops, 205, INPUTS, returns, required=["key"])["status"] == "ok"
+def halved(frame):
+    return pd.DataFrame({"half": frame.x / 2, "name": frame.s.str.upper()})
+
+
+def halves(batches):
+    for pdf in batches:
+        yield halved(pdf)
+
+
+def large_halves(batches):
+    for pdf in batches:
+        yield halved(pdf[pdf.x > 1])
+
+
+def half_of_row(x, s):
+    return None if x is None else x / 2, s.upper() if s else None
+
+
+@pytest.mark.parametrize(
+    ("function", "eval_type", "struct"),
+    [(halves, 205, False), (large_halves, 205, False), (halved, 200, True), (half_of_row, 101, False)],
+)
+def test_a_null_in_a_column_that_is_declared_not_nullable_is_flagged(function, eval_type, struct):
+    """Spark reads such a column without a look at its validity, so Spark must make the rows with a NULL."""
+    returns = StructType([StructField("half", DoubleType(), False), StructField("name", StringType(), False)])
+    columns = {"x": pa.array([2.0, None, 3.0, 0.5]), "s": pa.array(["a", "b", "c", None])}
+    whole = pa.record_batch(columns)
+    batches = [whole, whole.slice(0, 1), whole.slice(2, 1)]
+    if struct:
+        batches = [pa.record_batch({"f": pa.StructArray.from_arrays(b.columns, b.schema.names)}) for b in batches]
+    compared = compare_with_worker(function, batches, returns, eval_type, kernel=True)
+    flagged = 0 if function is large_halves else 1
+    assert (compared.decided, compared.flagged, compared.refused) == (3, flagged, "")
 
 
 def test_the_rows_that_are_kept_may_have_no_nat():
