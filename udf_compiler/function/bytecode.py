@@ -69,6 +69,8 @@ class Names:
     """The outside names that a code object reads, each with its first use. `codes`: the code object and all code nested in it.
 
     - `handlers`: code that catches exceptions, with the place of the first handler.
+    - `swallowers`: code in which a caught exception may end. A plain `finally` passes it on, and so does a handler that always
+      raises.
     - `identities`: code that tests identity with an object other than a built-in type, an attribute or None. Also code that
       takes a value apart with a ``match`` pattern.
     - `assigned`: the global names that it assigns, in the code of `writers`.
@@ -77,6 +79,7 @@ class Names:
     globals: dict[str, Use] = field(default_factory=dict)
     codes: set[CodeType] = field(default_factory=set)
     handlers: dict[CodeType, Use] = field(default_factory=dict)
+    swallowers: set[CodeType] = field(default_factory=set)
     identities: dict[CodeType, Use] = field(default_factory=dict)
     assigned: dict[str, Use] = field(default_factory=dict)
     writers: set[CodeType] = field(default_factory=set)
@@ -124,6 +127,8 @@ def _collect(code: CodeType, captured: frozenset[str], names: Names) -> None:
             names.writers.add(code)
         if instruction.opname in _HANDLERS and after != "WITH_EXCEPT_START":
             names.handlers.setdefault(code, Use(qualified_name(code), place(code, line)))
+        if instruction.opname == "POP_EXCEPT" and after != "RERAISE":  # each way out of a handler other than an exception has it
+            names.swallowers.add(code)
         _check(instruction, captured, code, line)
         if instruction.opname in _GLOBAL_LOADS:
             names.globals.setdefault(instruction.argval, Use(qualified_name(code), place(code, line), instruction.argval))

@@ -67,6 +67,7 @@ class Rebuilder:
         self.snapshot = Snapshot()
         self.codes: set[types.CodeType] = set()
         self.handlers: dict[types.CodeType, Use] = {}
+        self.swallowers: set[types.CodeType] = set()
         self.identities: dict[types.CodeType, Use] = {}
         self.captured: set[int] = set()  # ids of rebuilt instances that existed before the call
         self._done: dict[int, tuple[object, object]] = {}  # id -> (original, kept alive, and its copy)
@@ -150,6 +151,7 @@ class Rebuilder:
         names = outside_names(original.__code__, generator=original.__code__ is self._generator)
         self.codes |= names.codes
         self.handlers |= names.handlers
+        self.swallowers |= names.swallowers
         self.identities |= names.identities
         self._assigned(original, names)
         own = first_use(original.__code__)

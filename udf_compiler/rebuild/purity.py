@@ -40,7 +40,7 @@ class Prepared:
     def checked(self) -> Iterator[None]:
         """Refuses (SW217), at the end of the block, a function that changed captured data: its next result might differ.
 
-        Refuses (SW213) exception handlers in code that sees whole columns: the exceptions they catch depend on the batch. A
+        Refuses (SW213) handlers that end an exception in code that sees whole columns: what they catch depends on the batch. A
         refusal for an exception of user code (SW261) gets the line that raised it.
         """
         try:
@@ -83,11 +83,12 @@ class Prepared:
 def _watched(rebuilder: Rebuilder) -> Iterator[None]:
     """Refuses calls of code that is unsupported in the current mode of tracing.
 
-    - Code with handlers outside a scalar function, whose rows raise individually (SW213).
+    - Code in which a handler may end an exception, outside a scalar function, whose rows raise individually (SW213).
     - In a scalar function, code that tests object identity, which differs in a trace (SW603).
     - In a scalar function, code that assigns to a global, which the next row would see (SW211).
     """
-    handlers, identities, writers = rebuilder.handlers, rebuilder.identities, rebuilder.writers
+    identities, writers = rebuilder.identities, rebuilder.writers
+    handlers = {code: use for code, use in rebuilder.handlers.items() if code in rebuilder.swallowers}
 
     def watch(frame: types.FrameType, event: str, arg: object) -> None:
         if event != "call":

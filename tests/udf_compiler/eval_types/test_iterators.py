@@ -80,9 +80,40 @@ def after_the_loop(batches):
     del batches  # code after the last batch that gives nothing
 
 
+def closes(batches):
+    total = 0
+    try:
+        for s in batches:
+            yield s + 1
+    finally:
+        total += 1
+
+
+def closes_each(batches):
+    for s in batches:
+        try:
+            yield s + 1
+        finally:
+            del s
+
+
+def raises_another(batches):
+    for s in batches:
+        try:
+            made = s + 1
+        except (TypeError, ValueError) as error:
+            raise RuntimeError("no number") from error
+        except Exception:
+            print("another fault")
+            raise
+        yield made
+
+
 @pytest.mark.parametrize(
-    "function", [plain, with_setup, loads_once, inner_loop, delegates, walks_a_map, generator_expression, maps, after_the_loop]
-)
+    "function",
+    [plain, with_setup, loads_once, inner_loop, delegates, walks_a_map, generator_expression, maps, after_the_loop, closes,
+     closes_each, raises_another],
+)  # fmt: skip
 def test_one_result_for_each_batch(function):
     np.testing.assert_array_equal(result(function), by_hand(function))
 

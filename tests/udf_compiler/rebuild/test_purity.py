@@ -267,7 +267,10 @@ REFUSED = [
         "            t = 1  #!\n        g()\n        return a + t\n    return f\nf = make()",
     ),
     ("SW213", "def f(a):\n    try:\n        return a + 1\n    except Exception:  #!?\n        return a"),
-    ("SW213", "def f(a):\n    try:\n        return a\n    finally:\n        a + 1  #!?"),
+    ("SW213", "def f(a):\n    try:\n        r = a + 1\n    except ValueError as e:  #!?\n        if len(str(e)) > 9:\n"
+     "            raise\n        r = a\n    return r"),
+    ("SW213", "def f(a):\n    for n in (1, 2):\n        try:\n            a = a + n\n        finally:  #!?\n"
+     "            continue\n    return a"),
     ("SW214", "import random\ndef f(a):\n    return a * random.random()  #!"),
     ("SW263", "import os.path\ndef f(a):\n    return a if os.path.exists('/') else -a  #!"),
     ("SW214", "def f(a):\n    import time  #!\n    return a * time.time()"),
@@ -345,6 +348,27 @@ def test_impure_functions_are_refused(code, source):
     assert refused.value.place.endswith("of job.py"), refused.value.place
     if "#!?" not in lines[marked - 1]:  # a change found afterwards, and a handler, are located by function only
         assert f"line {marked} of job.py" in refused.value.place, str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def f(a):\n    try:\n        return a + 1\n    finally:\n        a = None",
+        "def f(a):\n    try:\n        r = a + 1\n    except TypeError:\n        print('x')\n        raise\n    return r",
+        "def f(a):\n    try:\n        try:\n            return a + 1\n        except Exception as e:\n"
+        "            raise ValueError(str(e)) from None\n    finally:\n        a = 0",
+        "def f(a):\n    def g(b):\n        try:\n            return b * 2\n        finally:\n            b = 1\n    return g(a)",
+    ],
+)
+def test_handlers_that_pass_each_exception_on(source):
+    assert_agrees(source_function(source), "a")
+
+
+def test_a_refusal_that_a_handler_replaces_is_kept():
+    source = "def f(a):\n    try:\n        return a - a.mean()\n    except Exception as e:\n        raise KeyError('x') from e"
+    with pytest.raises(Refusal) as refused:
+        compiled(source_function(source), "a")
+    assert refused.value.code == "SW250"
 
 
 def test_nothing_runs_before_it_is_checked(tmp_path):
