@@ -5,8 +5,10 @@ Every function takes pyspark objects, never imports pyspark's SQL classes, and r
 
 from __future__ import annotations
 
+import atexit
 import itertools
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -122,11 +124,16 @@ class Files:
         return str(self._path(path.getParent(), f".{path.getName()}.{mark}").toString())
 
     def begun(self, name: str, mark: str) -> str:
-        """Returns a path in a hidden folder, which Hadoop deletes when the JVM ends; Spark's tasks have ended by then."""
+        """Returns a path in a hidden folder, which is deleted when the JVM ends.
+
+        Tasks in a local JVM may still write while Hadoop deletes. So a local folder is deleted again when Python ends.
+        """
         folder = self.aside(name, mark)
         if not self._system.mkdirs(self._path(folder)):
             raise UserError(f"{folder} cannot be created")
         self._system.deleteOnExit(self._path(folder))
+        if self._system.getScheme() == "file":
+            atexit.register(shutil.rmtree, self._path(folder).toUri().getPath(), ignore_errors=True)
         return f"{folder}/rows"
 
     def done(self, begun: str) -> None:
