@@ -221,6 +221,7 @@ class Compiled(FunctionReply):
     batch_rows: int
     repeatable: bool
     kept: tuple[Approximation, ...]
+    single_precision: bool
     nodes: int
     udfs: tuple[UdfNotes, ...]
     fused: tuple[str, ...]

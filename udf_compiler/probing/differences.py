@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from enum import IntEnum
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,26 +13,39 @@ import pyarrow as pa
 
 from sparkweld.contract.constants import DOUBLE_SUM_TERMS, FLOAT_SUM_TERMS
 from sparkweld.ir.ops.base import Let
+from sparkweld.ir.types import Type
 
 _Differ = str | None
 
 
 class Tolerance(IntEnum):
-    """How far results may differ: not in a bit, in the digits that differ between libms, or by sums in another order."""
+    """How far results may differ: not in a bit, in the digits that differ between libms, or by sums in another order.
+
+    With SINGLE_SUMS, the sums are of 32-bit floats, whatever type the result is converted to.
+    """
 
     BITS = 0
     DIGITS = 1
     SUMS = 2
+    SINGLE_SUMS = 3
 
 
-def tolerance_of(kept: Iterable[Any], body: Iterable[Let]) -> Tolerance:
+def tolerance_of(kept: Iterable[Any], body: Sequence[Let]) -> Tolerance:
     """Returns the tolerance. `kept`: operations that sum in another order; `body`: the body of the loop.
 
     Python computes ``x ** 0.3`` of a number with libm, while NumPy's loop over an array has its own implementation.
     """
     if any(True for _ in kept):
-        return Tolerance.SUMS
+        return Tolerance.SINGLE_SUMS if has_single_precision(body) else Tolerance.SUMS
     return Tolerance.DIGITS if any(let.op.bound is not None for let in body) else Tolerance.BITS
+
+
+def has_single_precision(body: Sequence[Let]) -> bool:
+    """Whether an approximate operation of a loop's body results in 32-bit floats."""
+    types: list[Type] = []
+    for let in body:
+        types.append(let.op.infer(*(types[a] for a in let.args)))
+    return any(type.kind == "f32" and let.op.bound is not None for type, let in zip(types, body, strict=True))
 
 
 def difference_of(given: Any, wanted: Any, tolerance: Tolerance) -> _Differ:
@@ -106,12 +120,13 @@ def _same_object(x: Any, y: Any) -> bool:
     return bool(x == y or (pd.isna(x) and pd.isna(y)))
 
 
-def _near(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def _near(a: np.ndarray, b: np.ndarray, single: bool = False) -> np.ndarray:
     if a.dtype.kind != "f":
         return _same(a, b)
     finite = np.abs(a[np.isfinite(a)])
-    terms = DOUBLE_SUM_TERMS if a.dtype.itemsize == 8 else FLOAT_SUM_TERMS
-    tolerance = 2 * terms * float(np.finfo(a.dtype).eps)  # as in Shadow.scala
+    single |= a.dtype.itemsize == 4
+    terms, eps = (FLOAT_SUM_TERMS, np.finfo(np.float32).eps) if single else (DOUBLE_SUM_TERMS, np.finfo(np.float64).eps)
+    tolerance = 2 * terms * float(eps)  # as in Shadow.scala
     return np.isclose(a, b, rtol=tolerance, atol=tolerance * float(finite.max(initial=0.0)), equal_nan=True)
 
 
@@ -123,4 +138,5 @@ def _close(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 _COMPARISONS: dict[Tolerance, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     Tolerance.BITS: _same, Tolerance.DIGITS: _close, Tolerance.SUMS: _near,
+    Tolerance.SINGLE_SUMS: partial(_near, single=True),
 }  # fmt: skip

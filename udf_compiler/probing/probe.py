@@ -57,7 +57,7 @@ def probe(
 ) -> None:
     """Refuses (SW233) when ``function(*args, **kwargs)`` differs from `result` as `loop` computes it on the unflagged rows.
 
-    `args` and `kwargs` are the traced arguments. With `Tolerance.SUMS`, the loop adds in another order than the function (dot
+    `args` and `kwargs` are the traced arguments. From `Tolerance.SUMS` on, the loop adds in another order than the function (dot
     products). The synthetic rows then avoid the function's constants: a rounding error there could decide a comparison either
     way. Does nothing when every row is flagged, for loops of more than NODE_LIMIT values, and for a result that cannot become a
     column.
@@ -68,7 +68,7 @@ def probe(
     with np.errstate(all="ignore"), warnings.catch_warnings(), _in_this_process():
         warnings.simplefilter("ignore")
         traced = [*args, *kwargs.values(), result]
-        rounded = tolerance == Tolerance.SUMS
+        rounded = tolerance >= Tolerance.SUMS
         constants = () if rounded else constants_of(function)
         computed = _Computed(loop, traced, rounded, constants)
         if computed.rows == 0:  # in a model of many columns, one extreme value flags a row

@@ -69,6 +69,7 @@ from udf_compiler.frontends.spark_ml.stages import Vector
 from udf_compiler.frontends.tracing.zones import session_zone
 from udf_compiler.function.environment import worker_environment
 from udf_compiler.function.model_files import reading
+from udf_compiler.probing.differences import has_single_precision
 from udf_compiler.requests.compilation import Compilation, batch_rows, kept, kept_in
 from udf_compiler.requests.form_agreement import Form, batchwise
 from udf_compiler.requests.udfs import EVALUATED_ONCE, UdfTracer
@@ -214,6 +215,7 @@ class _Pipeline:
             batch_rows=batch_rows(program),
             repeatable=not any(loop.some or loop.groups or loop.where is not None for loop in program.loops),
             kept=tuple(Approximation(op=op, bound=bound) for op, bound in self._all_kept(program)),
+            single_precision=any(has_single_precision(loop.body) for loop in program.loops),
             nodes=program.size,
             udfs=(*notes, *self.ml.described()),
             fused=tuple(self.fused),

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from pyspark.sql.functions import pandas_udf
+from xgboost import XGBClassifier
 
 import sparkweld
 from tests.helpers.differential import check, measured, run
@@ -64,6 +65,20 @@ def test_small_numbers_are_compared_by_their_own_size(spark, table):
     _, frame = run(spark, query, {FRACTION: "1"})
     assert counted(frame)[1] > 0
     assert "SW956" in sparkweld.explain(query())
+
+
+def test_doubles_made_of_single_precision_are_compared_as_such(spark, table):
+    x = pd.DataFrame({"x": np.arange(10_000.0)})
+    noise = np.random.default_rng(0).normal(size=len(x))
+    model = XGBClassifier(n_estimators=50).fit(x, np.sin(x.x / 500) + noise > 0)
+
+    @pandas_udf("double")
+    def likely(x: pd.Series) -> pd.Series:
+        return pd.Series(model.predict_proba(pd.DataFrame({"x": x}))[:, 1].astype("float64"))
+
+    made, frame = run(spark, lambda: table.select(likely("x").alias("y")), {FRACTION: "1"})
+    assert counted(frame) == (10_000, 0)
+    assert [y for (y,) in made.rows] != model.predict_proba(x)[:, 1].tolist()  # they differ in digits
 
 
 def test_a_difference_turns_the_kernel_off(spark, table):

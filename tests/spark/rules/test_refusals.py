@@ -72,7 +72,8 @@ while True:
         inputs = ["nowhere#0"] if MODE == "inputs" else []
         reply = dict(status="ok", program="p", hash="h", blocks=[], inputs=inputs, outputs=outputs, vectors=[], watched=[],
                      filtered=MODE == "filtered", flags=False, guarded=False, piecewise=True, batchwise=None, batchRows=0,
-                     repeatable=True, kept=[], nodes=1, udfs=[], fused=["f"], seconds={{"trace": 0.0, "optimize": 0.0}})
+                     repeatable=True, kept=[], singlePrecision=False, nodes=1, udfs=[], fused=["f"],
+                     seconds={{"trace": 0.0, "optimize": 0.0}})
         if MODE == "missing":
             del reply["hash"]
         write(request, **reply)

@@ -32,6 +32,7 @@ from udf_compiler.frontends.pandas.trace import trace
 from udf_compiler.frontends.python import sums
 from udf_compiler.probing import probe as probe_module
 from udf_compiler.probing.constants import constants_of
+from udf_compiler.probing.differences import difference_of, tolerance_of
 from udf_compiler.probing.probe import probe
 from udf_compiler.probing.rows import ROW_COUNT, column_of
 
@@ -118,6 +119,18 @@ def test_wrong_dot_products_are_refused(monkeypatch):
     right = arrays.column_stack
     monkeypatch.setitem(numpy_.TABLE, np.column_stack, lambda tup: right(tup[::-1]))
     assert refusals(compiled(function)) == ["SW233"]
+
+
+@pytest.mark.parametrize("type, digits", [("f32", True), ("f64", False)])
+def test_doubles_of_single_precision_are_compared_as_such(type, digits):
+    """XGBoost computes probabilities as 32-bit floats, and users convert them to doubles."""
+    loop = ProgramBuilder("p", [Input("x", parse_type(type))]).loop("x")
+    loop.call("exp", loop.read("x"))
+    tolerance = tolerance_of([("link", "4 ULP of exp, and its propagated error")], loop.body)
+    x = pd.Series(np.linspace(0.1, 0.9, 9))
+    assert (difference_of(x * (1 + 3e-7), x, tolerance) is None) == digits
+    assert difference_of(x * (1 + 1e-3), x, tolerance) is not None
+    assert difference_of(x * (1 + 1e-13), x, tolerance) is None
 
 
 def test_thresholds_of_dot_products_are_compared_coarsely():

@@ -16,8 +16,8 @@ final case class Refused(refusals: Seq[Refusal], lasting: Boolean = true) extend
  * stores.
  *
  * `flags`: it stores one more column, NULL in rows that it did not decide. `repeatable`: equal rows have equal results in any
- * batch. `piecewise`: no row makes the whole batch run elsewhere. `batchwise`: why a row's result may change when Spark would
- * batch the rows of the request differently. `batchRows`: the number of rows from which a batch is cheap (0: any). `blocks`:
+ * batch. `singlePrecision`: an approximate operation results in 32-bit floats. `piecewise`: no row makes the whole batch run
+ * elsewhere. `batchwise`: why a row's result may change when Spark would batch the rows of the request differently. `batchRows`: the number of rows from which a batch is cheap (0: any). `blocks`:
  * digests of the constants that it reads, ABI order; `models`: these constants, when a plan is made. `files`: the files that its
  * functions have loaded; `modules`: the modules that they import.
  */
@@ -34,6 +34,7 @@ final case class Compiled(
     batchwise: Option[String],
     batchRows: Int,
     approximate: Seq[String],
+    singlePrecision: Boolean,
     notes: Seq[String],
     fused: Seq[String],
     nodes: Int,
@@ -84,6 +85,7 @@ object CompileReply {
       batchwise = reply.batchwise,
       batchRows = reply.batchRows,
       approximate = reply.kept.map(_.text),
+      singlePrecision = reply.singlePrecision,
       notes = reply.udfs.map(udf => s"${udf.name}: ${udf.notes.mkString("; ")}").distinct,
       fused = reply.fused,
       nodes = reply.nodes,

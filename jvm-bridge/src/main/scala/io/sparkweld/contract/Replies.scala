@@ -116,6 +116,7 @@ final case class Compiled(
     batchRows: Int,
     repeatable: Boolean,
     kept: Seq[Approximation],
+    singlePrecision: Boolean,
     nodes: Int,
     udfs: Seq[UdfNotes],
     fused: Seq[String],

@@ -14,9 +14,10 @@ import org.apache.spark.sql.vectorized.{ColumnarBatch, ColumnVector}
 
 /**
  * The comparison settings of a task. `fraction`: the share of its batches. `approximate`: the program has approximate results
- * (documented error bound). `full`: the original chain with full models in place of cascades.
+ * (documented error bound); `single`: they have the precision of 32-bit floats. `full`: the original chain with full models in
+ * place of cascades.
  */
-final case class ShadowPlan(fraction: Double, approximate: Boolean, udfs: String, full: Option[FallbackPlan])
+final case class ShadowPlan(fraction: Double, approximate: Boolean, single: Boolean, udfs: String, full: Option[FallbackPlan])
 
 /**
  * Runs some batches of a task through the original chain too, and compares each row of the results with the kernel's.
@@ -121,7 +122,8 @@ private final class Shadow(plan: TaskPlan, partition: Int) {
     case (null, null, _) => true
     case (null, _, _) | (_, null, _) => false
     case (x: Double, y: Double, _) =>
-      java.lang.Double.doubleToLongBits(x) == java.lang.Double.doubleToLongBits(y) || shadow.approximate && near(x, y, Shadow.OfDoubles, scale)
+      val share = if (shadow.single) Shadow.OfFloats else Shadow.OfDoubles
+      java.lang.Double.doubleToLongBits(x) == java.lang.Double.doubleToLongBits(y) || shadow.approximate && near(x, y, share, scale)
     case (x: Float, y: Float, _) =>
       java.lang.Float.floatToIntBits(x) == java.lang.Float.floatToIntBits(y) || shadow.approximate && near(x, y, Shadow.OfFloats, scale)
     case (x: Array[Byte], y: Array[Byte], _) => java.util.Arrays.equals(x, y)

@@ -131,5 +131,6 @@ final case class KernelSummary(
     udfs: Seq[String],
     fused: Seq[String],
     approximate: Seq[String],
+    singlePrecision: Boolean,
     notes: Seq[String],
     guarded: Boolean)

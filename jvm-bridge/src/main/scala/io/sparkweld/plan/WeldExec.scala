@@ -101,7 +101,8 @@ final case class WeldExec(
     val maxStringBytes = math.min(SparkWeldConf.MaxStringBytes.get(conf), Int.MaxValue.toLong)
     val models = kernel.models.map(block => block.digest -> block.broadcast(sparkContext)).toMap
     val fraction = SparkWeldConf.ShadowFraction.get(conf)
-    val shadow = ShadowPlan(fraction, summary.approximate.nonEmpty, summary.udfs.mkString(", "), if (fraction > 0) fullModels else None)
+    val shadow = ShadowPlan(fraction, summary.approximate.nonEmpty, summary.singlePrecision, summary.udfs.mkString(", "),
+      if (fraction > 0) fullModels else None)
     val drifts = kernel.watched.map(new Drift(_))
     drifts.foreach(sparkContext.register)
     val race = Option.when(SparkWeldConf.DropsSlower.get(conf) && fraction == 0)(Races.turn(kernel.requestKey))

@@ -365,7 +365,8 @@ private final class ChainRewriter(driver: WeldDriver) {
     Breakers.known(settled.request.key).foreach(why => throw new ChainRefused(Refusal("SW956", "why" -> why)))
     if (SparkWeldConf.DropsSlower.get(conf)) Races.refusal(settled.request.key).foreach(why => throw new ChainRefused(why))
     val kernel = settled.plan(program.flags, program.files, program.modules, program.models, vectors, program.watched, program.batchRows)
-    val summary = KernelSummary(program.hash, pipeline.udfs, program.fused, program.approximate, program.notes, program.guarded)
+    val summary = KernelSummary(program.hash, pipeline.udfs, program.fused, program.approximate,
+      program.singlePrecision, program.notes, program.guarded)
     val node = WeldExec(nodes.map(Step.of(_).get), kernel, summary, columnarInput, nodes.last.output, child)
     node.copyTagsFrom(nodes.last)
     driver.compiler.prefetch(pipeline.request.service, program.program, program.hash)
