@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from sparkweld.ir.merges import evaluate_groups
-from sparkweld.ir.ops import Array, ModelOp, Optional, Read, of_rows
+from sparkweld.ir.ops import Array, ModelOp, Optional, Read, Region, of_rows
 from sparkweld.ir.ops.base import Let
 from sparkweld.ir.program import ROWS, Loop, Program, body_types, output_domain
 from sparkweld.ir.types import Type
@@ -47,16 +47,16 @@ def _run(
 ) -> None:
     selection = selections[loop.domain]
     values: list[Array] = []
-    models: dict[Let, list[Array]] = {}
+    calls: dict[Let, list[Array]] = {}
     for let in loop.body:
         if isinstance(let.op, Read):
             column, domain = columns[let.op.column]
             values.append(_take(column, np.searchsorted(selections[domain], selection)))
-        elif isinstance(let.op, ModelOp):
-            model = Let(let.op.at(0), let.args)
-            if model not in models:
-                models[model] = list(let.op.evaluate_all(*(np.asarray(values[a]) for a in let.args)))
-            values.append(models[model][let.op.output])
+        elif isinstance(let.op, ModelOp | Region):  # its other results are values of the body, too
+            call = Let(let.op.at(0), let.args)
+            if call not in calls:
+                calls[call] = list(let.op.evaluate_all(*(np.asarray(values[a]) for a in let.args)))
+            values.append(calls[call][let.op.output])
         else:
             values.append(of_rows(let.op.evaluate(*(values[a] for a in let.args)), len(selection)))
     for guard in loop.guards:

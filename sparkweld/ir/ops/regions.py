@@ -258,9 +258,17 @@ class Region(Op):
             raise VerifyError(f"a region of {len(graph.results)} result(s) has no result {self.output}")
         return graph.results[self.output].optional()
 
+    def at(self, output: int) -> Region:
+        """Returns the op for another result of the same graph."""
+        return replace(self, output=output)
+
     def evaluate(self, *args: Array) -> Array:
+        return self.evaluate_all(*args)[self.output]
+
+    def evaluate_all(self, *args: Array) -> list[Array]:
+        """Returns all results of the graph."""
         results, valid = self.graph.run([np.atleast_1d(a) for a in np.broadcast_arrays(*args)], self.steps)  # type: ignore[arg-type]
-        return Optional(results[self.output], valid)
+        return [Optional(result, valid) for result in results]
 
 
 @lru_cache(maxsize=256)

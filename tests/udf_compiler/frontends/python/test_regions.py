@@ -13,6 +13,7 @@ import pytest
 from sparkweld.errors import InternalError, Refusal, VerifyError
 from sparkweld.ir import Input, Program, ProgramBuilder, evaluate, parse_program
 from sparkweld.ir.ops import Arg, Region
+from sparkweld.ir.ops.regions import Graph
 from sparkweld.ir.text import parse_graph
 from sparkweld.ir.types import I64, parse_type
 from sparkweld.kernels import Kernel, compile_program
@@ -466,6 +467,26 @@ def test_a_row_of_an_endless_loop_is_flagged():
     """)
     region = Region(graph, steps=10)
     assert region.evaluate(np.array([-3, 5])).valid.tolist() == [True, False]
+
+
+def test_all_results_of_a_region_come_from_one_run(monkeypatch):
+    graph = parse_graph("""-> i64 i64
+    block (i64)
+      %0: i64 = arg[0, i64]
+      %1: i64 = add %0 %0
+      return %0 %1
+    """)
+    runs, run = [], Graph.run
+    monkeypatch.setattr(Graph, "run", lambda self, *given: runs.append(self) or run(self, *given))
+    builder = ProgramBuilder("f", [Input("a", I64), Input("b", I64)])
+    loop = builder.loop("f")
+    names = [f"{name}{output}" for name in "ab" for output in (0, 1)]
+    for name in names:
+        loop.append(name, loop.emit(Region(graph, int(name[1])), loop.read(name[0])))
+    loop.close()
+    found = evaluate(builder.finish(names), {"a": np.array([3]), "b": np.array([5])}, 1).columns
+    assert [found[name].values.tolist() for name in names] == [[3], [6], [5], [10]]
+    assert len(runs) == 2
 
 
 @pytest.mark.parametrize(
