@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 
@@ -196,6 +196,11 @@ class CharacterClasses:
     spans: np.ndarray
 
 
+@cache
+def _spaces() -> list[int]:
+    return [c for c in range(0x110000) if chr(c).isspace()]
+
+
 @lru_cache(maxsize=16)
 def character_classes(pattern: str | tuple[int, ...], repeated: int = 1) -> CharacterClasses:
     """Builds the classes from the running Python's Unicode tables.
@@ -204,7 +209,7 @@ def character_classes(pattern: str | tuple[int, ...], repeated: int = 1) -> Char
     the first of each range, and the first after it.
     """
     kinds = np.zeros(0x110000, np.uint8)
-    kinds[[c for c in range(0x110000) if chr(c).isspace()]] = SPACE
+    kinds[_spaces()] = SPACE
     if isinstance(pattern, tuple):
         for first, end in zip(pattern[::2], pattern[1::2], strict=True):
             kinds[first:end] |= TOKEN

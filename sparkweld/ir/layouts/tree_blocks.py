@@ -102,7 +102,7 @@ class TreeBlock:
             for tree in range(done, ended):
                 end, digits = trees[tree]
                 for to, condition, hit, miss in operations[begin:end]:
-                    sets[to] = np.where(sets[condition], sets[hit], sets[miss])
+                    sets[to] = sets[hit] & sets[condition] | sets[miss] & ~sets[condition]  # far faster than np.where
                 if digits != AS_BEFORE:
                     number = (1 << np.arange(PLANES)) @ sets[planes[tree]]
                 yield number
