@@ -169,6 +169,10 @@ def row(name: str, sources: Iterable[str], among: tuple[Column, ...] | None = No
     return first
 
 
+#: Returns a row from the arguments of `row`.
+RowOf = Callable[..., Row]
+
+
 def _public(owner: Any) -> Iterator[str]:
     return (name for name in sorted(dir(owner)) if not name.startswith("_"))
 
@@ -193,22 +197,22 @@ _OF_PANDAS = {"cut": ("[0, 1, 2], labels=False", "[0, 1, 2], labels=['a', 'b']")
 
 
 @cache
-def sections() -> dict[str, tuple[Row, ...]]:
-    """Returns heading -> rows, including unsupported functions."""
+def sections(row_of: RowOf = row) -> dict[str, tuple[Row, ...]]:
+    """Returns heading -> rows, including unsupported functions. `row_of` returns each row."""
     ufuncs = sorted(name for name in dir(np) if isinstance(getattr(np, name), np.ufunc) and getattr(np, name).__name__ == name)
     functions = sorted(f.__name__ for f in numpy_.TABLE if not isinstance(f, np.ufunc))
     made = {
-        "Operators": [row(symbol(name), [_operator(name, "s", "t"), _operator(name, "s", "2")]) for name in BINARY],
-        "NumPy ufuncs": [row(f"np.{n}", (f"np.{n}({', '.join('stst'[: getattr(np, n).nin])})",)) for n in ufuncs],
-        "NumPy functions": [row(f"np.{n}", _of_numpy(n)) for n in functions],
-        "pandas functions": [row(f"pd.{n}", _of_pandas(n)) for n in _functions(pd)],
-        "Series": [row(n, _calls("s", pd.Series, n)) for n in _public(pd.Series) if n not in ACCESSORS],
-        "Series.str": [row(n, _calls("s.str", pd.Series.str, n)) for n in _public(pd.Series.str)],
-        "Series.dt": [row(n, _calls("s.dt", pd.core.indexes.accessors.DatetimeProperties, n)) for n in _instant_names()],
+        "Operators": [row_of(symbol(name), [_operator(name, "s", "t"), _operator(name, "s", "2")]) for name in BINARY],
+        "NumPy ufuncs": [row_of(f"np.{n}", (f"np.{n}({', '.join('stst'[: getattr(np, n).nin])})",)) for n in ufuncs],
+        "NumPy functions": [row_of(f"np.{n}", _of_numpy(n)) for n in functions],
+        "pandas functions": [row_of(f"pd.{n}", _of_pandas(n)) for n in _functions(pd)],
+        "Series": [row_of(n, _calls("s", pd.Series, n)) for n in _public(pd.Series) if n not in ACCESSORS],
+        "Series.str": [row_of(n, _calls("s.str", pd.Series.str, n)) for n in _public(pd.Series.str)],
+        "Series.dt": [row_of(n, _calls("s.dt", pd.core.indexes.accessors.DatetimeProperties, n)) for n in _instant_names()],
         "Python functions of one value (Series.apply, Series.map)": [
-            *(row(f"{n}(v)", _applied(f"{n}(v{{}})"), _SCALARS) for n in _builtin_names()),
-            *(row(f"math.{n}(v)", _applied(f"math.{n}(v{{}})"), _SCALARS) for n in _public(math) if callable(vars(math)[n])),
-            *(row(f"v.{n}()", _applied(f"v.{n}({{}})", method=True), _SCALARS) for n in _public(str)),
+            *(row_of(f"{n}(v)", _applied(f"{n}(v{{}})"), _SCALARS) for n in _builtin_names()),
+            *(row_of(f"math.{n}(v)", _applied(f"math.{n}(v{{}})"), _SCALARS) for n in _public(math) if callable(vars(math)[n])),
+            *(row_of(f"v.{n}()", _applied(f"v.{n}({{}})", method=True), _SCALARS) for n in _public(str)),
         ],
     }
     return {title: tuple(rows) for title, rows in made.items()}
@@ -319,7 +323,7 @@ epsilon of the column's float type, and of double for integers. `~ (1)` is appro
 """
 
 
-def page(cell_of: CellOf = cell_of_arrays) -> str:
+def page(row_of: RowOf = row, cell_of: CellOf = cell_of_arrays) -> str:
     """Returns the text of docs/compatibility.md. `cell_of` returns each cell of the tables of arrays."""
     among = columns()
     identity = Row("s", "s", tuple(cell("s", column) for column in among))
@@ -327,7 +331,7 @@ def page(cell_of: CellOf = cell_of_arrays) -> str:
     parts += ["## Results out\n"]
     parts += ["A Series with the dtype of one Spark type, returned by a function that is declared as another type:\n"]
     parts += [*_conversions(), ""]
-    for title, rows in sections().items():
+    for title, rows in sections(row_of).items():
         mine = among if len(rows[0].cells) == len(among) else _SCALARS
         parts += [f"## {title}\n", *_table((r for r in rows if r.compiled), mine), ""]
         refused = [r for r in rows if not r.compiled]
