@@ -63,6 +63,11 @@ def scalar_functions(draw: st.DrawFn, names: str = "xy", none: bool = False) -> 
     return "\n".join(lines)
 
 
+#: What loops range over, outside of other loops and in them. Three nested loops of the former take twenty seconds to trace.
+_LONG = ("int(x) % 7", "3", "12", "int(y) % 5, 9", "9, int(y) % 11, -2", "int(z) % 20")
+_SHORT = ("int(x) % 4", "2", "3", "int(y) % 2, 3", "4, int(y) % 5, -2", "int(z) % 5")
+
+
 @st.composite
 def _block(draw: st.DrawFn, names: str, depth: int, inside: bool) -> list[str]:
     """Draws statements that change z and t. `inside`: they are in a loop, which they may break or continue."""
@@ -79,7 +84,7 @@ def _block(draw: st.DrawFn, names: str, depth: int, inside: bool) -> list[str]:
             if draw(st.booleans()):
                 lines += ["else:", *_inner(draw(_block(names, depth - 1, inside)))]
         elif kind == 6:
-            bound = draw(st.sampled_from(("int(x) % 7", "3", "12", "int(y) % 5, 9", "9, int(y) % 11, -2", "int(z) % 20")))
+            bound = draw(st.sampled_from(_SHORT if inside else _LONG))
             lines += [f"for i in range({bound}):", *_inner(draw(_block(names + "i", depth - 1, True)))]
         elif kind == 7:
             lines += [f"while {draw(_test(names, 1))} and k < 20:", "    k += 1"]

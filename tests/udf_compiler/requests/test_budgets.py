@@ -14,6 +14,7 @@ from tests.helpers.answers import compile_pipeline
 from tests.helpers.compile_requests import payload, python_step, request, run_reply, udf
 from tests.udf_compiler.service.test_service import Child
 from udf_compiler.eval_types import plain_results
+from udf_compiler.frontends.pandas import trace
 from udf_compiler.frontends.python.path_explorer import Explorer
 from udf_compiler.service import blob_store
 from udf_compiler.service.protocol import Message
@@ -33,16 +34,20 @@ PLAIN, BRANCHES = "x * 0.5 + 1.0", "x * 0.5 + 1.0 if x > 0.0 else x"
 SAME, OTHERS = "h(x) + h(x)", "h(x) + h(x * 0.25)"
 
 
-@pytest.mark.parametrize(("kind", "leaf", "twice"), [(200, PLAIN, SAME), (100, PLAIN, OTHERS), (100, BRANCHES, OTHERS)])
-def test_helpers_that_call_helpers_twice(kind, leaf, twice):
-    """Twenty levels would take hours; four still compile."""
+@pytest.mark.parametrize(
+    ("kind", "leaf", "twice", "limit"),
+    [(200, PLAIN, SAME, trace.WORK_LIMIT), (100, PLAIN, OTHERS, 10_000), (100, BRANCHES, OTHERS, 10_000)],
+)
+def test_helpers_that_call_helpers_twice(monkeypatch, kind, leaf, twice, limit):
+    """Twenty levels would take hours; four still compile. One case shows that the limit itself is low enough."""
+    monkeypatch.setattr(trace, "WORK_LIMIT", limit)
     step = python_step(r=udf(0, "a", evalType=kind))
     started = time.process_time()
     reply = compile_pipeline(request(step), [payload(of_levels(20, leaf, twice))])
     assert time.process_time() - started < 20
     refusal = reply["refusals"][0]
     assert (refusal["code"], refusal["udf"]) == ("SW287", "f")
-    assert "100,000" in refusal["message"] or "1,048,576" in refusal["message"]
+    assert f"{limit:,}" in refusal["message"] or "1,048,576" in refusal["message"]
     function, x = of_levels(4, leaf, twice), np.linspace(-3, 3, 7)
     found = run_reply(compile_pipeline(request(step), [payload(function)]), {"a": x})["r"]
     assert found.tolist() == [function(v) for v in x.tolist()]
