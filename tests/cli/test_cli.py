@@ -125,18 +125,6 @@ def test_conf_table_is_the_one_in_the_docs(capsys):
     assert with_conf_table(text) == text, "the table of docs/settings.md is out of date: `make golden` rewrites it"
 
 
-@pytest.mark.slow
-def test_doctor_finds_this_machine_well(capsys, tmp_path, monkeypatch):
-    monkeypatch.setenv("SPARKWELD_CACHE_DIR", str(tmp_path))
-    code, out, _ = run(capsys, "doctor", "--json")
-    checks = {check["name"]: check for check in json.loads(out)}
-    assert code == 0, out
-    assert {"Java", "Spark", "numba", "llvmlite", "pandas", "pyarrow", "libmvec", "shim", "cache", "compile service",
-            "kernel"} <= set(checks)  # fmt: skip
-    assert {check["status"] for check in checks.values()} <= {"OK", "WARN"}
-    assert checks["kernel"]["status"] == "OK"
-
-
 def test_doctor_fails_for_a_package_below_its_minimum(monkeypatch):
     monkeypatch.setattr(doctor, "_line", lambda explicit: None)
     versions = {"pyspark": "4.3.0", "llvmlite": "0.44.0", "numba": "0.61.2"}
@@ -169,8 +157,8 @@ def test_doctor_reports_how_to_fix_a_fault(capsys, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_doctor_imports_nothing_of_the_current_folder(tmp_path):
-    """This holds for the command and the compile service: `python -m` puts that folder first on the import path."""
+def test_doctor_finds_this_machine_well_and_imports_nothing_of_the_current_folder(tmp_path):
+    """The latter holds for the command and the compile service: `python -m` puts that folder first on the import path."""
     folder, ran = tmp_path / "folder", tmp_path / "ran"
     folder.mkdir()
     for name in [*sys.stdlib_module_names - {"sys", "builtins"}, "numpy", "pandas", "numba", "llvmlite", "pyspark", "pyarrow"]:
@@ -180,6 +168,9 @@ def test_doctor_imports_nothing_of_the_current_folder(tmp_path):
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert not ran.exists(), ran.read_text()
     checks = {check["name"]: check["status"] for check in json.loads(done.stdout)}
+    assert done.returncode == 0, done.stdout
+    assert {"Java", "Spark", "numba", "llvmlite", "pandas", "pyarrow", "libmvec", "shim", "cache"} <= set(checks)
+    assert set(checks.values()) <= {"OK", "WARN"}
     assert checks["compile service"] == checks["kernel"] == "OK", done.stdout
 
 
@@ -218,6 +209,16 @@ def test_configure_sets_the_flag_and_the_jar(no_session):
     once = dict(builder._options)
     sparkweld.configure(builder)
     assert builder._options == once
+
+
+def test_configure_needs_no_numba(tmp_path):
+    """The queries of a driver without it run as Spark planned them."""
+    for name in ("numba", "llvmlite"):
+        (tmp_path / f"{name}.py").write_text(f"raise ImportError('{name} is not here')")
+    program = "from sparkweld import configure, explain; from pyspark.sql import SparkSession; configure(SparkSession.builder)"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_configure_appends(no_session):

@@ -9,8 +9,6 @@ import zipfile
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-#: Packages that compile without the others.
-NATIVE = ["io/sparkweld/nativelib", "io/sparkweld/host"]
 
 
 def fake_jdk(folder: pathlib.Path, version: str) -> pathlib.Path:
@@ -56,15 +54,20 @@ def test_options_of_java_in_the_environment_are_no_reason_to_build(
     assert versions[0] == versions[1]
 
 
+@pytest.fixture
+def sources(builder: types.ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> pathlib.Path:
+    """Replaces the sources of the bridge by one C function and no class, which take a second to compile."""
+    folder = tmp_path / "src"
+    for part in ("c", "scala", "resources"):
+        (folder / part).mkdir(parents=True)
+    (folder / "c" / "shim.c").write_text("int answer(void) { return 42; }\n")
+    monkeypatch.setattr(builder, "SOURCES", folder)
+    return folder
+
+
 def test_a_source_that_does_not_compile_keeps_the_last_jar(
-    builder: types.ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+    builder: types.ModuleType, sources: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
-    sources = tmp_path / "src"
-    (sources / "c").mkdir(parents=True)
-    (sources / "scala").mkdir()
-    (sources / "resources").mkdir()
-    monkeypatch.setattr(builder, "SOURCES", sources)
-    (sources / "c" / "shim.c").write_text("int answer(void) { return 42; }\n")
     jar = builder.build(tmp_path / "out", quiet=True)
     before = jar.read_bytes()
     (sources / "c" / "shim.c").write_text("int answer(void) { return }\n")
@@ -82,20 +85,26 @@ def test_only_names_an_existing_folder(builder: types.ModuleType, tmp_path: path
 
 @pytest.mark.slow
 def test_a_build_is_reproducible_and_skipped_when_nothing_changed(
-    builder: types.ModuleType, tmp_path: pathlib.Path
+    builder: types.ModuleType, sources: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
-    jar = builder.build(tmp_path, only=NATIVE, quiet=True)
+    for name, body in (("host", "val rows = Seq(1, 2).map(_ + 1)"), ("nativelib", "class Inner; val inner = new Inner"),
+                       ("plan", "val other = io.sparkweld.none.Missing")):  # fmt: skip
+        package = sources / "scala" / "io" / "sparkweld" / name
+        package.mkdir(parents=True)
+        (package / "Some.scala").write_text(f"package io.sparkweld.{name}\nobject Some {{ {body} }}\n")
+    two, out = ["io/sparkweld/host", "io/sparkweld/nativelib"], tmp_path / "out"
+    jar = builder.build(out, only=two, quiet=True)
     first, made = jar.read_bytes(), jar.stat().st_mtime_ns
     with zipfile.ZipFile(jar) as archive:
         names = archive.namelist()
         assert all(info.date_time == builder.ZIP_DATE for info in archive.infolist())
     assert f"native/linux-{builder.c_compilers.this_machine()}/{builder.SHIM_NAME}" in names
-    assert "io/sparkweld/nativelib/NativeRuntime.class" in names
-    assert (tmp_path / builder.SHIM_NAME).is_file()
+    assert {"io/sparkweld/host/Some.class", "io/sparkweld/nativelib/Some$Inner.class"} <= set(names)
+    assert (out / builder.SHIM_NAME).is_file()
 
-    builder.build(tmp_path, only=NATIVE, quiet=True)
+    builder.build(out, only=two, quiet=True)
     assert jar.stat().st_mtime_ns == made
 
     jar.write_bytes(first[:-100])  # a damaged jar is rebuilt, with the same bytes
-    builder.build(tmp_path, only=NATIVE, quiet=True)
+    builder.build(out, only=two, quiet=True)
     assert jar.read_bytes() == first
