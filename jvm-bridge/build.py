@@ -210,13 +210,18 @@ def _scala_sources(only: Sequence[str], line: str) -> list[pathlib.Path]:
 
 
 def source_folders(line: str) -> list[pathlib.Path]:
-    """Returns the folders of Scala sources for one line of Spark: the common one, and those whose names cover the line.
+    """Returns the folders of Scala sources for one line of Spark: the common one, and those of `line_folders`."""
+    return [SOURCES / "scala", *line_folders(line)]
+
+
+def line_folders(line: str, base: pathlib.Path = SOURCES) -> list[pathlib.Path]:
+    """Returns the folders in `base` whose names cover a line of Spark.
 
     `spark-4` covers all lines of Spark 4, and `spark-4.1` one line. `spark-4.1+` covers this line and all later ones,
     `spark-4.0-4.2` the lines from the first to the last. `scala-2.12` belongs to the lines with this version of Scala.
     """
-    folders = [path for path in SOURCES.glob("spark-*") if _covers(path.name.removeprefix("spark-"), line)]
-    return [SOURCES / "scala", *sorted([*folders, *SOURCES.glob(f"scala-{scala_of(line)}")])]
+    folders = [path for path in base.glob("spark-*") if _covers(path.name.removeprefix("spark-"), line)]
+    return sorted([*folders, *base.glob(f"scala-{scala_of(line)}")])
 
 
 def scala_of(line: str) -> str:

@@ -1,4 +1,5 @@
-package io.sparkweld.rules
+package io.sparkweld
+package rules
 
 import java.io.{ByteArrayInputStream, ByteArrayOutputStream, DataInputStream, DataOutputStream}
 import java.nio.charset.StandardCharsets.UTF_8

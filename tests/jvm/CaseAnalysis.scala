@@ -10,7 +10,6 @@ import org.apache.spark.sql.catalyst.expressions.{Alias, Expression, PythonUDAF,
 import org.apache.spark.sql.catalyst.optimizer.ReplaceExpressions
 import org.apache.spark.sql.catalyst.parser.CatalystSqlParser
 import org.apache.spark.sql.catalyst.plans.logical.{LocalRelation, LogicalPlan, Project, SubqueryAlias}
-import org.apache.spark.sql.connector.catalog.DefaultCatalogManager
 import org.apache.spark.sql.types.{DoubleType, StructType}
 
 /**
@@ -23,7 +22,7 @@ object CaseAnalysis {
       "a array<double>, k int not null"))
 
   private val analyzer =
-    new Analyzer(new DefaultCatalogManager(FakeV2SessionCatalog, new SessionCatalog(new InMemoryCatalog, FunctionRegistry.builtin)))
+    new Analyzer(Catalogs.manager(FakeV2SessionCatalog, new SessionCatalog(new InMemoryCatalog, FunctionRegistry.builtin)))
   private val python = SimplePythonFunction(
     Nil, new java.util.HashMap[String, String], new java.util.ArrayList[String], "python3", "3.13", new java.util.ArrayList, null)
 

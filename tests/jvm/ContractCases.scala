@@ -1,4 +1,5 @@
-package io.sparkweld.contract
+package io.sparkweld
+package contract
 
 import java.lang.reflect.ParameterizedType
 import java.nio.charset.StandardCharsets.UTF_8
@@ -35,7 +36,7 @@ object ContractCases {
     val classes = new JarFile(jar.toFile).entries().asScala.map(_.getName).collect {
       case name if name.matches("io/sparkweld/contract/\\w+\\.class") => Class.forName(name.stripSuffix(".class").replace('/', '.'))
     }.filter(found => classOf[Product].isAssignableFrom(found) && !java.lang.reflect.Modifier.isAbstract(found.getModifiers))
-      .map(found => found.getSimpleName -> found).toMap -- undefined
+      .map(found => found.getSimpleName -> found).toMap[String, Class[_]] -- undefined
     val compared = classes.toSeq.sortBy(_._1).flatMap {
       case ("CompileRequest", found) => compare("CompileRequest", found, questions.toSeq.map(name => keysOf(definitions, name)), isReply = false)
       case (name, found) if defined(name) => compare(name, found, Seq(keysOf(definitions, name)), isReply(definitions, name))

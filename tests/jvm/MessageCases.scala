@@ -1,4 +1,5 @@
-package io.sparkweld.contract
+package io.sparkweld
+package contract
 
 import java.nio.charset.StandardCharsets.UTF_8
 import java.nio.file.{Files, Path}
@@ -42,7 +43,7 @@ object MessageCases {
     "object" -> Decoder.of((ObjectRequest.apply _).curried)).withDefaultValue(Decoder.of((CompileRequest.apply _).curried))
 
   private val answers: Map[String, Decoder[_]] = Operation.getClass.getDeclaredMethods.filter(_.getReturnType == classOf[Operation[_]])
-    .map(_.invoke(Operation).asInstanceOf[Operation[_]]).map(operation => operation.name -> operation.decoder).toMap ++
+    .map(_.invoke(Operation).asInstanceOf[Operation[_]]).map(operation => operation.name -> operation.decoder).toMap[String, Decoder[_]] ++
     Map("hello" -> HelloReply.decoder, "object" -> ObjectReply.decoder, "shutdown" -> IndependentReply.decoder)
 
   /** Returns what differs in pairs of requests and replies, one on each line; or the number of pairs. */
@@ -83,7 +84,7 @@ object MessageCases {
     case node: JsonNode => unequal(node, json, path)
     case number: Double => unequal(number, json.doubleValue, path)
     case whole @ (_: Int | _: Long | _: Boolean | _: String) => unequal(whole.toString, json.asText, path)
-    case part: Product => Encoder.keys(part.getClass).zip(part.productIterator).flatMap { case (key, of) => different(of, json.path(key), s"$path.$key") }
+    case part: Product => Encoder.keys(part.getClass).zip(part.productIterator.toSeq).flatMap { case (key, of) => different(of, json.path(key), s"$path.$key") }
     case other => Seq(s"$path is a ${other.getClass.getName}")
   }
 

@@ -1,4 +1,5 @@
-package io.sparkweld.rules
+package io.sparkweld
+package rules
 
 import java.io.File
 import java.util.HexFormat
@@ -13,14 +14,14 @@ import io.sparkweld.support.{FusedFunction, Refusal, RefusalTags}
 import org.apache.spark.sql.catalyst.expressions.{Alias, Attribute, Expression, PythonUDAF, PythonUDF}
 import org.apache.spark.sql.catalyst.expressions.aggregate.AggregateExpression
 import org.apache.spark.sql.catalyst.plans.logical.{Aggregate, LogicalPlan}
-import org.apache.spark.sql.classic.SparkSession
+import org.apache.spark.sql.SparkSession
 import org.apache.spark.sql.execution.python.ArrowEvalPythonExec
 import org.apache.spark.sql.execution.python.sparkweld.CaseAnalysis.{plan, table}
 import org.apache.spark.sql.internal.SQLConf
 
 /** Runs rules over plans with a compile service that has one answer. The session only has Spark's settings: no query runs. */
 private[rules] object RuleCases {
-  private lazy val session: SparkSession = SparkSession.builder().master("local[1]").config("spark.ui.enabled", "false")
+  private lazy val session = SparkSession.builder().master("local[1]").config("spark.ui.enabled", "false")
     .config("spark.driver.bindAddress", "127.0.0.1").config("spark.driver.host", "127.0.0.1").getOrCreate()
 
   /** Answers `operation` with a reply in JSON, and all functions are independent of batches. */

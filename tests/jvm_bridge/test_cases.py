@@ -52,7 +52,8 @@ def results(
 ) -> dict[str, str]:
     """Returns the result of each case: all run in one JVM."""
     jar, tools, folder = builder.build(), builder.Toolchain.find(), tmp_path_factory.mktemp("cases")
-    sources = sorted(str(path) for path in TABLE.parent.glob("*.scala"))
+    folders = [TABLE.parent, *builder.line_folders(tools.line, TABLE.parent)]
+    sources = sorted(str(path) for each in folders for path in each.glob("*.scala"))
     builder.scalac(["-cp", str(jar), "-d", str(folder), *sources], tools, "the cases", [str(jar)])
     opens = [flag for package in OPENED for flag in ("--add-opens", f"java.base/{package}=ALL-UNNAMED")]
     options = ["-Xmx1g", "-Duser.timezone=UTC", *opens, "-cp", f"{folder}:{jar}:{tools.jars}/*"]

@@ -59,8 +59,7 @@ def classes(builder: types.ModuleType, jar: pathlib.Path, tmp_path_factory: pyte
     tools = builder.Toolchain.find()
     folder = tmp_path_factory.mktemp("classes")
     path = f"{jar}:{tools.jars}/*"
-    of_line = JVM / ("spark-4" if LINE >= (4, 0) else "spark-3")
-    sources = sorted(str(source) for folder in (JVM, of_line) for source in folder.glob("*.java"))
+    sources = sorted(str(source) for each in (JVM, *builder.line_folders(tools.line, JVM)) for source in each.glob("*.java"))
     javac = pathlib.Path(tools.java).with_name("javac")
     answer = subprocess.run([str(javac), "-cp", path, "-d", str(folder), *sources], capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stderr

@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.functions import pandas_udf, udf
 
 from tests.helpers.differential import check
+from tests.helpers.lines import LINE
 from tests.helpers.scalars import VALUES
 from tests.helpers.transpiled import functions
 
@@ -212,4 +213,6 @@ def test_refused_functions_run_as_they_are(spark, table):
         return k.apply(lambda v: seen.append(v) or len(seen))
 
     check(spark, lambda: table.select(pandas_udf(numbered, "long")("k").alias("r")), refused="SW295")
-    check(spark, lambda: table.select(udf(lambda v: 0 if v > 3 else "x", "double")("k").alias("r")), refused="SW298")
+    # Pickled, as by default before 4.2, a result of another class is NULL.
+    how = {"refused": "SW298"} if LINE >= (4, 2) else {}
+    check(spark, lambda: table.select(udf(lambda v: 0 if v > 3 else "x", "double")("k").alias("r")), **how)
