@@ -134,6 +134,7 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
         results.ListSeries: [(results.ListSeries(read("v"), frozenset({"list<f64>"})), pd.Series([[1.5]]))],
         rows.TracedStruct: [(rows.TracedStruct(["x"], [lambda: scalar["float"]]), Row(x=1.5))],
         comprehensions.Mapped: [(comprehensions.Mapped(abs, [x]), map(abs, series))],
+        comprehensions.Values: [(comprehensions.Values(x), series.tolist())],
         comprehensions.Rows: [(comprehensions.rows_of([x], single=False), zip(series))],
         exceptions.ErrorText: [(exceptions.ErrorText("a"), "a")],
         frame_rows.TracedRow: [(frame_rows.TracedRow({"x": lambda: scalar["float"]}), pd.Series({"x": 1.5}))],

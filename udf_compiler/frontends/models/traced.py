@@ -16,8 +16,11 @@ from udf_compiler.frontends.models.matrices import TracedMatrix
 from udf_compiler.frontends.models.output import TracedSparse, contained, given_back
 from udf_compiler.frontends.models.tested_versions import LIBRARIES
 from udf_compiler.frontends.models.translator import METHODS, Translator, method_of
+from udf_compiler.frontends.pandas.apply.comprehensions import Values, collect, is_collection
+from udf_compiler.frontends.pandas.apply.results import ListSeries
 from udf_compiler.frontends.pandas.array import TracedArray
-from udf_compiler.frontends.pandas.calls.lists import for_model
+from udf_compiler.frontends.pandas.calls.lists import for_model, stacked
+from udf_compiler.frontends.pandas.calls.strings.choose import texts_of
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.signatures import check_form
 from udf_compiler.frontends.tracing.stand_ins import StandIn
@@ -88,6 +91,7 @@ def _width_of(model: Any) -> int | None:
 def _called(translator: Translator, name: str, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     call = translator.call(name)
     x, options = _arguments(translator, name, method, args, kwargs)
+    x = _of_rows(x)
     x = for_model(x, _width_of(translator.model), call)
     if isinstance(x, TracedSparse):
         given: Any = x.features
@@ -101,6 +105,16 @@ def _called(translator: Translator, name: str, method: Callable[..., Any], *args
         # A model that another version fitted, or a version whose classes have other attributes.
         refuse("SW812", name=type(error.obj).__name__, attribute=error.name)
     return given_back(contained(translator, made) if name == "transform" else made, call)
+
+
+def _of_rows(x: Any) -> Any:
+    """Returns the column, or the matrix, of a list with an element for each row, and of an array of strings.
+
+    A vectoriser of texts reads each element of a list or an array as of a Series. Other models take none of single values.
+    """
+    if is_collection(x):
+        x = x.column if type(x) is Values else collect(x)
+    return stacked(x) if type(x) is ListSeries else texts_of(x)
 
 
 def _arguments(

@@ -53,6 +53,9 @@ class TracedArray(ColumnLike):
     def __setitem__(self, key: Any, value: Any) -> None:
         current().dispatch.set_item(self, key, value)
 
+    def __iter__(self) -> Any:
+        return current().dispatch.rows(self)
+
     def __round__(self, decimals: int | None = None) -> Any:
         refuse("SW252", call="round() of an array", error="TypeError: type numpy.ndarray doesn't define __round__ method")
 

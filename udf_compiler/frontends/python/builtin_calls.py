@@ -31,13 +31,14 @@ _RANGE_LIMIT = 256
 
 
 class _ClassMeta(ClassStandIn):
-    """A builtin class as compiled functions see it."""
+    """A builtin class as compiled functions see it. `convert`: its call with a value for which `takes` holds."""
 
     convert: Any
+    takes: Any
     read_in_c = frozenset({"dtype"})
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        if any(map(is_scalar, args)) or any(map(is_scalar, kwargs.values())):
+        if any(map(cls.takes, args)) or any(map(cls.takes, kwargs.values())):
             if len(args) != 1 or kwargs:
                 refuse("SW262", call=f"{cls.__name__}()", what="this form")
             return cls.convert(args[0])
@@ -90,13 +91,15 @@ def _sorted(*args: Any, **kwargs: Any) -> Any:
     return lists.sorted_(items, *args[1:], **kwargs)
 
 
-def _class(real: type, convert: Callable[[Any], Any]) -> Any:
+def builtin_class(real: type, convert: Callable[[Any], Any], takes: Callable[[Any], bool] = is_scalar) -> Any:
+    """Returns the stand-in of a builtin class, whose call with a value for which `takes` holds is `convert`."""
     # NumPy reads the attribute `dtype` of an unknown class
-    return class_stand_in(real, real.__name__, kind=_ClassMeta, convert=staticmethod(convert), dtype=np.dtype(real))
+    members = {"convert": staticmethod(convert), "takes": staticmethod(takes), "dtype": np.dtype(real)}
+    return class_stand_in(real, real.__name__, kind=_ClassMeta, **members)
 
 
 INT, FLOAT, BOOL, STR = (
-    _class(real, convert)
+    builtin_class(real, convert)
     for real, convert in {
         int: lambda x: scalar_kind(x).to_int(x), float: lambda x: scalar_kind(x).to_float(x), bool: _bool, str: strings.to_str,
     }.items()

@@ -535,7 +535,7 @@ NO_COMPREHENSIONS = [
     ("SW603", lambda a: a.apply(lambda x: 1.0 if x is NUMBERS[0] else 2.0)),
     ("SW603", lambda a: a.map(lambda x: 1.0 if (x if x > 1 else -x) is NUMBERS[0] else 2.0)),
     ("SW600", running_total), ("SW600", walrus), ("SW295", appended), ("SW600", measured), ("SW262", largest), ("SW600", beside),
-    ("SW600", lambda a: pd.Series([x + 0 for x in a] + [1.0])), ("SW600", lambda a: pd.Series(list(a))),
+    ("SW600", lambda a: pd.Series([x + 0 for x in a] + [1.0])), ("SW600", lambda a: pd.Series(tuple(a))),
     ("SW262", lambda a: pd.Series([1.0])), ("SW600", lambda a: a + sum(x for x in a)),
     ("SW600", lambda a: pd.Series([[x + 0 for x in a][0]])), ("SW600", lambda a: pd.Series(sorted(a))),
     ("SW600", lambda a: pd.Series([x for x in a if x > 1])),

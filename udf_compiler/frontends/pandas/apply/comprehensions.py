@@ -18,12 +18,17 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any, NoReturn
 
-from sparkweld.ir import LoopBuilder
+from sparkweld.ir import LoopBuilder, Value
+from sparkweld.ir.ops import MakeList
+from sparkweld.ir.types import BOOL, F64, I64, list_of
 from udf_compiler.frontends.pandas.apply.elementwise import element
-from udf_compiler.frontends.pandas.apply.results import finished, series_of_tree
-from udf_compiler.frontends.pandas.series import TracedSeries
+from udf_compiler.frontends.pandas.apply.results import ListSeries, finished, series_of_tree
+from udf_compiler.frontends.pandas.array import TracedArray
+from udf_compiler.frontends.pandas.series import NUMBERS, TracedSeries
+from udf_compiler.frontends.pandas.strings import STRINGS
 from udf_compiler.frontends.python.flow import Flow, flow_of_list
-from udf_compiler.frontends.python.lists import is_list
+from udf_compiler.frontends.python.lists import is_list, of_list
+from udf_compiler.frontends.python.numpy_scalars import numpy_scalar
 from udf_compiler.frontends.python.path_explorer import Explorer, Fork, Leaf, Node, explore_with, exploring, leaves
 from udf_compiler.frontends.python.state import Record
 from udf_compiler.frontends.tracing.exceptions import as_python, text_of
@@ -35,6 +40,9 @@ from udf_compiler.function.bytecode import identity_of
 from udf_compiler.process.context_variables import assigned
 
 _NO_ELEMENT = object()
+
+#: Kind of a dtype -> the type of a Series of Python's numbers of that kind.
+_WIDE = {"b": BOOL, "i": I64, "f": F64}
 
 
 class _Element(BaseException):
@@ -145,7 +153,7 @@ class Rows(StandIn):
 
     def __init__(self, columns: Sequence[Any], single: bool) -> None:
         self._loops, self._single = [c.loop for c in columns], single
-        self._sources = [element(c, "a loop over a Series") for c in columns]
+        self._sources = [_source(c) for c in columns]
         self._state: tuple[Explorer | None, FrameType, int, Record, Flow | None] | None = None
         self._over = False
 
@@ -196,6 +204,19 @@ class Rows(StandIn):
             loops.pending = flow
 
 
+def _source(column: Any) -> Callable[[], Any]:
+    """Returns a function that yields the row's value: of an array, a NumPy scalar or, if it has two dimensions, an array."""
+    if type(column) is not TracedArray:
+        return element(column, "a loop over a Series")
+    x = numpy_scalar(column.value, column.dtype) if column.ndim == 1 else of_list(_row(column), ndarray=True)
+    return lambda: x
+
+
+def _row(matrix: TracedArray) -> Value:
+    """Returns the row of a matrix as a list."""
+    return matrix.loop.emit(MakeList(list_of(matrix.columns[0].type)), *matrix.columns)
+
+
 def _record(frame: FrameType, flow: Flow | None) -> Record:
     own = flow.variables if flow is not None else frozenset()
     known = [value for name, value in frame.f_locals.items() if name not in own]
@@ -215,6 +236,10 @@ def rows_of(columns: Sequence[Any], single: bool) -> Rows:
     return Rows(columns, single)
 
 
+def _other_rows(self: Any, *args: Any) -> NoReturn:
+    refuse("SW600")
+
+
 class Mapped(Traced):
     """A symbolic ``map(function, series, ...)``."""
 
@@ -225,14 +250,53 @@ class Mapped(Traced):
     def __init__(self, function: Callable[..., Any], columns: Sequence[Any]) -> None:
         self.function, self.columns = function, columns
 
-    def _binary(self, name: str, other: Any, reflected: bool) -> NoReturn:
-        refuse("SW600")
+    _binary = _unary = _in_place = _other_rows  # type: ignore[assignment]
 
-    def _unary(self, name: str) -> NoReturn:
-        refuse("SW600")
 
-    def _in_place(self, name: str, other: Any) -> NoReturn:
-        refuse("SW600")
+class Values(Traced):
+    """The list of a column's values: ``series.tolist()``, ``list(array)``.
+
+    `column`: a Series, also of lists, or an array; its elements in a loop are those of the list.
+    """
+
+    __slots__ = ("column",)
+    what = "list of a column's values"
+    stands_for = list
+    __class__ = list  # type: ignore[assignment]
+
+    def __init__(self, column: Any) -> None:
+        self.column = column
+
+    @property
+    def loop(self) -> LoopBuilder:
+        """The loop of the values."""
+        return self.column.loop  # type: ignore[no-any-return]
+
+    def __iter__(self) -> Rows:
+        check_loop(sys._getframe(1))
+        return rows_of((self.column,), single=True)
+
+    def __getitem__(self, key: Any) -> NoReturn:
+        refuse("SW250", call=f"a {self.what} [...]")
+
+    __getattr__ = _binary = _unary = _in_place = _other_rows  # type: ignore[assignment]
+
+
+def python_values(column: Any) -> Values:
+    """Returns ``column.tolist()``: Python's numbers, strings and lists."""
+    if type(column) is TracedArray:
+        two, value = column.ndim == 2, _row(column) if column.ndim == 2 else column.value
+        return Values(ListSeries(value, frozenset()) if two else TracedSeries(column.loop, value, column.dtype))
+    return Values(column)
+
+
+def is_column(x: Any) -> bool:
+    """Whether `x` has a value for each row, over which a loop may run."""
+    return type(x) in (TracedSeries, TracedArray, Values)
+
+
+def _column_of(x: Any) -> Any:
+    return x.column if type(x) is Values else x
 
 
 def is_collection(data: Any) -> bool:
@@ -240,7 +304,7 @@ def is_collection(data: Any) -> bool:
     loops = _LOOPS.get()
     if loops is None:
         return False
-    return type(data) in (Mapped, types.GeneratorType) or (type(data) is list and loops.pending is not None)
+    return type(data) in (Mapped, Values, types.GeneratorType) or (type(data) is list and loops.pending is not None)
 
 
 def collect(data: Any) -> Any:
@@ -249,6 +313,11 @@ def collect(data: Any) -> Any:
     assert loops is not None
     if type(data) is list:
         return loops.collected(_element_of_list(loops, data))
+    if type(data) is Values:
+        series = _without_loop(data.column)
+        if series is not None:
+            return series
+        data = (x for x in rows_of((data.column,), single=True))
     if type(data) is Mapped:
         function, rows = data.function, rows_of(data.columns, single=False)
         data = (function(*row) for row in rows)
@@ -263,6 +332,19 @@ def collect(data: Any) -> Any:
     finally:
         loops.driven = False
     return loops.collected(element)
+
+
+def _without_loop(column: Any) -> TracedSeries | None:
+    """Returns the Series of a list of the column's values where its dtype is known without a look at each of them, else None."""
+    loop = column.loop
+    if type(column) is TracedArray and column.ndim == 1:
+        return TracedSeries(loop, column.value, column.dtype)  # NumPy's scalars keep their dtype
+    if type(column) is TracedSeries and column.kind is NUMBERS and column.dtype.kind in _WIDE:
+        type_ = _WIDE[column.dtype.kind]
+        return TracedSeries(loop, loop.cast(column.value, type_), type_.dtype)
+    if type(column) is TracedSeries and column.kind is STRINGS and not column.value.type.nullable:
+        return column.twin(shared=True)
+    return None
 
 
 def _element_of_list(loops: RowLoops, data: list[Any]) -> Any:
@@ -287,16 +369,16 @@ def zip_(*columns: Any, strict: bool = False) -> Any:
         return as_python(zip, *columns, strict=strict)
     if any(map(is_list, columns)):
         refuse("SW223")
-    if not all(type(c) is TracedSeries for c in columns):
+    if not all(map(is_column, columns)):
         refuse("SW600")
-    return rows_of(columns, single=False)
+    return rows_of([_column_of(c) for c in columns], single=False)
 
 
 def map_(function: Any, *columns: Any) -> Any:
     """Returns ``map``: for Series, a function applied to each row."""
-    if columns and all(type(c) is TracedSeries for c in columns):
-        return Mapped(function, columns)
+    if columns and all(map(is_column, columns)):
+        return Mapped(function, [_column_of(c) for c in columns])
     return as_python(map, function, *columns)
 
 
-__all__ = ["RowLoops", "Rows", "collect", "is_collection", "map_", "rows_of", "zip_"]
+__all__ = ["RowLoops", "Rows", "Values", "collect", "is_collection", "map_", "python_values", "rows_of", "zip_"]

@@ -10,6 +10,7 @@ import numpy as np
 
 from sparkweld.ir import LoopBuilder, Value
 from udf_compiler.frontends.pandas.any_form import concerns, in_all_forms
+from udf_compiler.frontends.pandas.apply.comprehensions import collect, is_collection, python_values
 from udf_compiler.frontends.pandas.array import TracedArray, apply, as_array
 from udf_compiler.frontends.pandas.calls.reductions import dot, reduction
 from udf_compiler.frontends.python.builtin_calls import real_arguments
@@ -81,7 +82,7 @@ class _Shape(StandIn):
 
 def asarray(a: Any, dtype: Any = None) -> Any:
     """Implements np.asarray: returns the array itself, or a copy in another dtype."""
-    if isinstance(a, list | tuple):
+    if isinstance(a, list | tuple) or is_collection(a):
         return array(a, dtype)
     result = as_array(a, "np.asarray")
     return result if dtype is None or dtype_of(dtype, "np.array") == result.dtype else astype(result, dtype)
@@ -91,6 +92,8 @@ def array(object: Any, dtype: Any = None, copy: Any = True) -> Any:
     """Implements np.array: returns a copy; a list of columns becomes the rows of a (k, n) array."""
     if copy is not True:
         refuse("SW262", call="np.array", what="the argument copy=")
+    if is_collection(object):
+        object = collect(object)
     if isinstance(object, list | tuple):
         return _rows("np.array", np.array, object, dtype)
     made = as_array(object, "np.array")
@@ -327,6 +330,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     "round": round_,
     "clip": lambda x, min=None, max=None: clip(x, min, max),
     "copy": lambda x: TracedArray(x.loop, x.columns, x.ndim, x.order),
+    "tolist": python_values,
     "dot": dot,
     "reshape": _reshape,
     "ravel": _flat,

@@ -12,11 +12,13 @@ import operator
 import typing
 from typing import Any
 
-from udf_compiler.frontends.pandas.apply.comprehensions import map_, zip_
+from udf_compiler.frontends.pandas.apply.comprehensions import Mapped, Values, map_, zip_
+from udf_compiler.frontends.pandas.array import TracedArray
+from udf_compiler.frontends.pandas.calls.strings.choose import TracedTexts, texts_of
 from udf_compiler.frontends.pandas.frame import TracedFrame
 from udf_compiler.frontends.pandas.row_counts import row_count
 from udf_compiler.frontends.pandas.series import TracedSeries
-from udf_compiler.frontends.python.builtin_calls import STAND_INS
+from udf_compiler.frontends.python.builtin_calls import STAND_INS, builtin_class
 from udf_compiler.frontends.tracing.class_stand_ins import ClassStandIn, class_stand_in
 from udf_compiler.frontends.tracing.constants import ConstantDate, ConstantDatetime, constant_date
 from udf_compiler.frontends.tracing.exceptions import as_python
@@ -101,7 +103,7 @@ def len_(x: Any) -> Any:
     groups = current().groups
     if groups is not None and isinstance(x, Traced):
         return groups.length(x)
-    if type(x) in (TracedSeries, TracedFrame):
+    if type(x) in (TracedSeries, TracedFrame, Values):
         return row_count(x.loop, f"len() of a {x.what}")
     return STAND_INS[len](x)
 
@@ -113,7 +115,18 @@ def _count(*args: Any, **kwargs: Any) -> Any:
     return as_python(itertools.count, *args, **kwargs)
 
 
-_BY_OBJECT: dict[int, Any] = {id(len): len_, id(datetime): DATETIME, id(itertools.count): _count}
+def _has_values(x: Any) -> bool:
+    return type(x) in (TracedSeries, TracedArray, TracedTexts, Values, Mapped)
+
+
+def _list(x: Any) -> Any:
+    """Implements ``list(x)`` of a column, or of a function that is mapped over columns."""
+    return x if type(x) in (Values, Mapped) else Values(texts_of(x))
+
+
+LIST = builtin_class(list, _list, _has_values)
+
+_BY_OBJECT: dict[int, Any] = {id(len): len_, id(list): LIST, id(datetime): DATETIME, id(itertools.count): _count}
 _BY_OBJECT |= {id(getattr(datetime, name)): made for name, made in _CLASSES.items()}
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from sparkweld.ir import LoopBuilder
+from udf_compiler.frontends.pandas.apply.comprehensions import Values, collect
 from udf_compiler.frontends.pandas.apply.frame_rows import apply_rows
 from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.calls import row_reductions
@@ -43,6 +44,7 @@ def make_frame(data: Any = None, index: Any = None, columns: Any = None, dtype: 
         return fresh(data.loop, series)
     if not isinstance(data, dict) or columns is not None or not all(isinstance(n, str) for n in data):
         refuse("SW262", call=call, what=raw(data))
+    data = {name: collect(v) if type(v) is Values else v for name, v in data.items()}
     loop = next(v.loop for v in data.values() if isinstance(v, TracedSeries | TracedArray))
     if not any(isinstance(v, TracedSeries) for v in data.values()):
         refuse_renumbered(loop, call)
@@ -56,6 +58,9 @@ def _names(columns: Any, count: int) -> bool:
 def _column(loop: Any, value: Any, call: str) -> TracedSeries:
     if type(value) is TracedCut and value.loop is loop:
         return categories_of(value, call)
+    if type(value) is Values:
+        refuse_renumbered(loop, call)
+        value = collect(value)
     if isinstance(value, TracedSeries) and value.loop is loop:
         return copy_series(value)
     if isinstance(value, TracedArray) and value.loop is loop and value.ndim == 1:

@@ -207,12 +207,15 @@ def call_numpy(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
     stacks = name in ("stack", "vstack") or (of_list and name in ("array", "asarray"))
     if not stacks or len(args) != 1 or (kwargs and kwargs != {"axis": 0}):
         refuse("SW224", call=f"np.{name}")
-    made = _stacked(first.series if type(first) is Rows else first)
+    made = stacked(first.series if type(first) is Rows else first)
     return made if dtype is None else made.later(lambda x: x.astype(dtype))
 
 
-def _stacked(series: TracedSeries) -> Stack:
+def stacked(series: Any) -> Stack:
+    """Returns the matrix of a Series of arrays or of lists. Refuses (SW224) one of strings."""
     loop = series.loop
+    if series.value.type.element == STR:
+        refuse("SW224", call="a matrix of strings")
     loop.guard(loop.is_valid(series.value))  # NumPy raises for None
     return Stack(loop, loop.value_of(series.value), ())
 
@@ -311,4 +314,4 @@ def for_model(x: Any, width: int | None, call: str) -> Any:
     return x.of_width(width)
 
 
-__all__ = ["Stack", "call_numpy", "concerns", "for_model", "is_list_series", "list_series"]
+__all__ = ["Stack", "call_numpy", "concerns", "for_model", "is_list_series", "list_series", "stacked"]

@@ -10,6 +10,7 @@ import pandas as pd
 
 from sparkweld.ir.types import BOOL
 from udf_compiler.frontends.pandas import dates, datetimes
+from udf_compiler.frontends.pandas.apply.comprehensions import Values
 from udf_compiler.frontends.pandas.apply.elementwise import apply_function
 from udf_compiler.frontends.pandas.array import TracedArray, apply, as_array
 from udf_compiler.frontends.pandas.calls import arrays, categoricals, datetime_accessor
@@ -264,6 +265,8 @@ OF_ANY_KIND: dict[str, Callable[..., Any]] = {
     "case_when": case_when,
     "pipe": pipe,
     "transpose": lambda s: s,
+    "tolist": Values,
+    "to_list": Values,
 }
 
 #: Methods that a compiled function may call.

@@ -142,7 +142,7 @@ def _reduced(machine: Machine, reduction: str, made: Expression, s: State) -> An
 
 def _takes_elements(function: Any) -> bool:
     """Whether it is one of _OF_ELEMENTS, or the method `join`."""
-    return _is_join(function) or any(function is f or function is STAND_INS.get(f, f) for f in _OF_ELEMENTS)
+    return _is_join(function) or any(is_builtin(function, f) for f in _OF_ELEMENTS)
 
 
 def _is_join(function: Any) -> bool:
@@ -152,17 +152,17 @@ def _is_join(function: Any) -> bool:
 
 def _of_list(function: Any, args: list[Any]) -> Any:
     """Evaluates ``list(xs)``, ``set(xs)`` and ``sep.join(xs)`` of a list of the row; returns None for other calls."""
-    makes = any(function is f for f in (list, set, frozenset))
+    makes = any(is_builtin(function, f) for f in (list, set, frozenset))
     if len(args) != 1 or not (makes or _is_join(function)):
         return None
     fresh = type(args[0]) is Elements and type(args[0].position) is int and args[0].position == 0
     items = current(args[0].items) if fresh else current(args[0])
     items = lists.as_list(items) if makes else listed(items)
-    if not lists.is_list(items) or (items.numpy and function is not list and makes):
+    if not lists.is_list(items) or (items.numpy and makes and not is_builtin(function, list)):
         return None
     if not makes:
         return lists.join(function.__self__, items)
-    return Growing(lists.to_list(items)) if function is list else distinct(items)
+    return Growing(lists.to_list(items)) if is_builtin(function, list) else distinct(items)
 
 
 def _yield(machine: Machine, i: Instruction, s: State) -> None:

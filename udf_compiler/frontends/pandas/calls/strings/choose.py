@@ -10,6 +10,7 @@ import numpy as np
 
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import BOOL, STR
+from udf_compiler.frontends.pandas.apply.comprehensions import Values
 from udf_compiler.frontends.pandas.calls.series_choices import condition_value
 from udf_compiler.frontends.pandas.missing import Missing
 from udf_compiler.frontends.pandas.strings import constant, is_missing, is_text, some_string, text_series
@@ -83,7 +84,12 @@ class TracedTexts(Traced):
     __class__ = property(ndarray_class)  # type: ignore[assignment]
 
     def __getattr__(self, name: str) -> Any:
+        if name == "tolist":
+            return lambda: Values(texts_of(self))
         refuse("SW270", call=f"array.{name} of strings")
+
+    def __iter__(self) -> Any:
+        return current().dispatch.rows(texts_of(self))
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         return current().dispatch.call_numpy(function, args, kwargs)
@@ -102,6 +108,12 @@ class TracedTexts(Traced):
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         refuse("SW270", call=f"np.{ufunc.__name__} of an array of strings")
+
+
+def to_numpy(s: Any) -> TracedTexts:
+    """Returns the array of a Series of strings, which holds the same objects."""
+    some_string(s)
+    return TracedTexts(text_series(s.loop, s.value, s.missing.kept()))
 
 
 def texts_of(x: Any) -> Any:

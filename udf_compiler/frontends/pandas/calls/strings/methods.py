@@ -67,6 +67,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     "copy": copy,
     "rename": rename,
     "to_frame": to_frame,
+    "to_numpy": choose.to_numpy,
     "apply": lambda s, func, args=(), **kwargs: series_methods.apply_(s, func, args, **kwargs),
     **{name: _operator(name, name) for name in ("eq", "ne", "lt", "le", "gt", "ge", "add")},
     "radd": _operator("add", "radd", reflected=True),
@@ -78,5 +79,6 @@ PROPERTIES: dict[str, Callable[[Any], Any]] = {
     "str": accessor,
     "T": lambda s: s,
     "dtypes": lambda s: s.dtype,
+    "values": choose.to_numpy,
     "ndim": lambda s: 1,
 }
