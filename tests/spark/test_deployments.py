@@ -1,4 +1,4 @@
-"""Runs jobs in other deployments: executors in their own JVMs, a Connect server, spark-submit with the flag alone."""
+"""Runs jobs in other deployments: executors in their own JVMs, and a Connect server."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.drivers import ROOT, run_driver
+from tests.helpers.drivers import ROOT, run_driver, warnings
 from tests.helpers.lines import WORKER_PIPELINES
 
 pytestmark = pytest.mark.slow
@@ -68,12 +68,14 @@ def test_executors_without_numba(applications, tmp_path):
 
 def test_workers_without_numba(applications, tmp_path):
     """Where the workers' environment has no Numba, the compile service has none: Spark's plan remains, with the reason."""
-    (tmp_path / "llvmlite.py").write_text("raise ImportError('llvmlite is not here')")
+    for name in ("llvmlite", "numba"):
+        (tmp_path / f"{name}.py").write_text(f"raise ImportError('{name} is not here')")
     program = program_for("local-cluster[1,1,1024]", tmp_path)
     ran = applications.run(program, conf={"spark.executorEnv.PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"})
     assert ran.facts["equal"]
     assert not ran.facts["operators"]
     assert {refusal["code"] for refusal in ran.facts["refusals"]} == {"SW405"}
+    assert len(warnings(ran)) == 1, warnings(ran)
 
 
 def free_port() -> int:
@@ -235,36 +237,3 @@ def test_functions_of_modules_that_sessions_have_added(connect_server, tmp_path)
     done = run_driver(f"FOLDER = {str(tmp_path)!r}\n" + ARTIFACTS, env={"REMOTE": f"sc://127.0.0.1:{port}"})
     assert done.facts["ran"] == [[True, 3.0, True], [True, 5.0, True]] * 2, log.read_text()[-3000:]
     assert done.facts["told"] == [True, [["compiled", ["f"]]]] and done.facts["kept"] is None
-
-
-JOB = """
-import sys
-import pandas as pd
-from pyspark.sql import SparkSession
-from pyspark.sql.functions import pandas_udf
-spark = SparkSession.builder.getOrCreate()
-@pandas_udf("double")
-def f(x: pd.Series) -> pd.Series:
-    return x * 2.0 + 1.0
-frame = spark.range(0, 20000).selectExpr("id", "cast(id as double) as x").select("id", f("x").alias("r"))
-print("PLAN", "null_if_nan" in frame._jdf.queryExecution().executedPlan().toString())
-print("SUM", frame.selectExpr("sum(r)").first()[0])
-import sparkweld
-print("EXPLAIN", sparkweld.explain(frame))
-"""
-
-
-def test_spark_submit_with_the_properties_file(tmp_path):
-    """The flag in a properties file, the jar by --jars: a plain job's UDF over rows becomes an expression."""
-    from sparkweld.bridge.jar import jar_path
-
-    job = tmp_path / "job.py"
-    job.write_text(JOB)
-    command = [str(spark_home() / "bin" / "spark-submit"), "--master", "local[2]", "--jars", str(jar_path())]
-    command += ["--properties-file", str(ROOT / "conf" / "spark-defaults.conf"), "--conf", "spark.ui.enabled=false"]
-    environment = {**os.environ, "PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run([*command, str(job)], capture_output=True, text=True, timeout=240, env=environment, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert "PLAN True" in done.stdout, done.stderr[-3000:]
-    assert "SUM 400000000.0" in done.stdout
-    assert "Spark's own expressions for f" in done.stdout, done.stdout

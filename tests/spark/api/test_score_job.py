@@ -133,7 +133,7 @@ def test_messages_before_any_work(spark, job, tmp_path):
 
 @pytest.mark.slow
 def test_submitted_and_ended_half_way(job, tmp_path):
-    """One submitted run with the flag completes, and one is terminated while it writes."""
+    """One run with the flag in a properties file completes, and one is terminated while it writes."""
     from tests.spark.test_deployments import spark_home
 
     out = tmp_path / "out"
@@ -143,7 +143,7 @@ def test_submitted_and_ended_half_way(job, tmp_path):
     def submit(model, output, *conf):
         from sparkweld.bridge.jar import jar_path
 
-        flag = ["--conf", "spark.plugins=io.sparkweld.SparkWeldPlugin", "--jars", str(jar_path())]
+        flag = ["--properties-file", str(ROOT / "conf" / "spark-defaults.conf"), "--jars", str(jar_path())]
         command = [str(spark_home() / "bin" / "spark-submit"), "--master", "local[2]", "--conf", "spark.ui.enabled=false", *flag]
         command += conf
         command += [str(ROOT / "jobs" / "score.py"), "--input", str(tmp_path / "t.parquet"), "--model", str(tmp_path / model)]
@@ -153,6 +153,7 @@ def test_submitted_and_ended_half_way(job, tmp_path):
     slow, quick = submit("slow", "a.parquet"), submit("model", "b.parquet", "--conf", "spark.sparkweld.compile.tinyRows=0")
     printed, log = quick.communicate(timeout=120)
     assert quick.returncode == 0, log[-4000:]
+    assert "compiled " in printed  # by explain
     assert "batches scored in kernels: 1; handed on to Python: 0" in printed and "80 rows written" in printed
     deadline = time.time() + 60
     while not any("a.parquet" in name for name in hidden(out)) and time.time() < deadline:

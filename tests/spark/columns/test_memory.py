@@ -29,10 +29,10 @@ def long_texts(rows):
     return spark.range(0, rows, 1, 1).selectExpr("id", "concat(repeat('a', 500), cast(id as string)) as s")
 
 # The arena of a batch, and the rows that come to it.
-report(rows=off_and_on(spark, lambda: long_texts(20000).select("id", thrice("s").alias("u"))))
+report(rows=off_and_on(spark, lambda: long_texts(10000).select("id", thrice("s").alias("u"))))
 
 # The same over columns of a file, which are joined to larger batches and written as rows again.
-long_texts(20000).write.parquet(folder + "/t")
+long_texts(10000).write.parquet(folder + "/t")
 table = spark.read.parquet(folder + "/t")
 report(file=off_and_on(spark, lambda: table.select("id", thrice("s").alias("u"), "s")))
 report(filtered=off_and_on(spark, lambda: table.where("id % 7 != 0").select("id", thrice("s").alias("u")).where("u > 'aaa'")))

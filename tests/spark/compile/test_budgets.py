@@ -174,13 +174,16 @@ def test_functions_that_end_the_service_lock_nobody_out_for_long(spark, table, w
 
 
 class Noisy:
-    """A captured object that prints gigabytes without a line end while the service unpickles it."""
+    """A captured object that prints 800 MB without a line end while the service unpickles it.
+
+    A string builder of 2 GB of heap fails after 512 MB, when its next array is twice as long.
+    """
 
     def __setstate__(self, state):
         self.__dict__.update(state)
         if _is_service():
             piece = b"x" * (1 << 20)
-            for _ in range(2200):
+            for _ in range(800):
                 os.write(2, piece)
 
 

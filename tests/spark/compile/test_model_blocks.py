@@ -1,4 +1,4 @@
-"""Checks that programs and model constants reach executors in JVMs of their own, one broadcast per constant block."""
+"""Checks that programs and model constants reach an executor in a JVM of its own, one broadcast per constant block."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ def program(master: str, folder: Path, rest: str) -> str:
     return f"PATH = {str(folder / 't')!r}\nspark = session({master!r})\n{PROGRAM}{rest}"
 
 
-def test_executors_read_programs_and_models(applications, tmp_path):
-    """Two executors receive both forms, with and without NULLs, of a function and of two models of one shape."""
+def test_an_executor_reads_programs_and_models(applications, tmp_path):
+    """It receives both forms, with and without NULLs, of a function and of two models of one shape."""
     conf = {"spark.executorEnv.PYTHONPATH": str(ROOT), "spark.executor.memory": "1g"}
-    ran = applications.run(program("local-cluster[2,1,1024]", tmp_path, CLUSTER), conf=conf)
+    ran = applications.run(program("local-cluster[1,1,1024]", tmp_path, CLUSTER), conf=conf)
     for name in ("plain", "first", "second"):
         facts = ran.facts[name]
         assert facts["equal"] and facts["rows"] >= 10_000

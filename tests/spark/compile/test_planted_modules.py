@@ -101,11 +101,11 @@ def test_no_planted_module_runs(tmp_path, ran):
     assert [path.name for path in temporary.iterdir() if path.name.startswith("sparkweld-")] == []
 
 
-def test_shared_folders_of_this_machine(tmp_path, ran):
+def test_shared_folders_of_this_machine(applications, tmp_path, ran):
     """With a user's settings nothing is imported that others can put into these folders."""
     planted = [path for place in ("/tmp", "/var/tmp", "/dev/shm") for path in plant(Path(place), ran, "queue", "bisect")]
     try:
-        done = run_driver(f"PATH = {str(tmp_path / 't')!r}\nspark = session()\n{QUERY}{RUN}")
+        done = applications.run(f"PATH = {str(tmp_path / 't')!r}\nspark = session()\n{QUERY}{RUN}")
     finally:
         for path in planted:
             path.unlink()
