@@ -23,6 +23,7 @@ SETTINGS = {
     "spark.sparkweld.untestedLines.enabled": "true",  # the tests themselves test other lines of Spark
     # Many tests flag rows: a measurement in one must not decide which backend runs in the next.
     "spark.sparkweld.kernel.dropSlower.enabled": "false",
+    "spark.python.daemon.module": "tests.helpers.worker_daemon",
 }
 _SESSION, _BUGS = pytest.StashKey(), pytest.StashKey()
 

@@ -108,7 +108,7 @@ def test_logic(name):
 
 
 def _call(name, arity):
-    namespace = {"pc": pc}
+    namespace = {"__name__": "__main__", "pc": pc}
     arguments = ", ".join("xy"[:arity])
     exec(f"def f({arguments}): return pc.{name}({arguments})", namespace)
     return namespace["f"]

@@ -160,9 +160,10 @@ def test_functions_of_lists(source, types):
     assert evaluate(program, columns_of(types, others), len(others)).flagged.all()
 
 
-def test_kernels_of_functions_of_lists():
+@pytest.mark.parametrize("share", [6, pytest.param(3, marks=pytest.mark.nightly)])  # all are compared with `evaluate` above
+def test_kernels_of_functions_of_lists(share):
     compared = 0
-    for source, types in FUNCTIONS[::3]:
+    for source, types in FUNCTIONS[::share]:
         rows = complete(types)
         program = optimize(check(source, types, needless=NEEDLESS.get(source, 0), rows=rows))
         inputs = columns_of(types, rows)
@@ -171,7 +172,7 @@ def test_kernels_of_functions_of_lists():
         for name in program.outputs if not got.flagged else ():
             assert difference(got.columns[name], wanted.columns[name]) is None, source
             compared += 1
-    assert compared >= len(FUNCTIONS[::3]) // 2
+    assert compared >= len(FUNCTIONS[::share]) // 2
 
 
 #: Source, types of the arguments, of the result: functions that build lists by one element per iteration.
