@@ -154,3 +154,56 @@ REFUSED = [
 @pytest.mark.parametrize("code, function", REFUSED)
 def test_other_uses_are_refused(code, function):
     assert compare_with_worker(function, BATCHES[:1], DoubleType(), SCALAR_PANDAS).refused == code
+
+
+def list_before_elements_change(a, b, s, n):
+    u = a * 1
+    values = u.tolist()
+    u[u > 1] = 0.0
+    return pd.Series(values) + u
+
+
+def list_of_array_before_elements_change(a, b, s, n):
+    u = a.to_numpy().copy()
+    values = list(u)
+    u[u > 1] = 0.0
+    return pd.Series(values) + pd.Series(u)
+
+
+def list_before_sum(a, b, s, n):
+    u = a * 1
+    values = list(u)
+    u += 1
+    return pd.Series([x * 2 for x in values]) + u
+
+
+def rows_of_a_changed_matrix(a, b, s, n):
+    matrix = np.column_stack([a, b])
+    rows = list(matrix)  # views
+    matrix += 1
+    return pd.Series([row[0] for row in rows])
+
+
+def iterator_before_elements_change(a, b, s, n):
+    u = a * 1
+    pairs = zip(u, b, strict=True)
+    u[u > 1] = 0.0
+    return pd.Series([x + y for x, y in pairs])
+
+
+def map_before_sum(a, b, s, n):
+    u = a.to_numpy().copy()
+    doubled = map(abs, u)
+    u += 1
+    return pd.Series(list(doubled))
+
+
+@pytest.mark.parametrize(
+    "function, code",
+    [(list_before_elements_change, ""), (list_of_array_before_elements_change, ""), (list_before_sum, ""),
+     (rows_of_a_changed_matrix, ""), (iterator_before_elements_change, "SW256"), (map_before_sum, "SW256")],
+)  # fmt: skip
+def test_columns_that_change_later(function, code):
+    """A list keeps its values. An iterator reads those of later, or of before: pandas decides."""
+    compared = compare_with_worker(function, BATCHES[:1], DoubleType(), SCALAR_PANDAS, kernel=True)
+    assert compared.refused == code and compared.decided == (not code), compared

@@ -146,7 +146,7 @@ def _decisions(tree: Node, leaf: Leaf) -> list[bool]:
 class Rows(StandIn):
     """An iterator over the rows of columns, which yields the values of the one symbolic row."""
 
-    __slots__ = ("_loops", "_over", "_single", "_sources", "_state")
+    __slots__ = ("_loops", "_over", "_single", "_sources", "_state", "_values")
     what = "loop over the rows"
     stands_for = zip
     exact = False
@@ -154,6 +154,7 @@ class Rows(StandIn):
     def __init__(self, columns: Sequence[Any], single: bool) -> None:
         self._loops, self._single = [c.loop for c in columns], single
         self._sources = [_source(c) for c in columns]
+        self._values = [(c, _values_of(c)) for c in columns]
         self._state: tuple[Explorer | None, FrameType, int, Record, Flow | None] | None = None
         self._over = False
 
@@ -175,6 +176,8 @@ class Rows(StandIn):
             refuse("SW262", call="a loop over a column", what="a function of an iterator of batches")
         if loops.active is not None:
             refuse("SW600")
+        if any(_values_of(c) != values for c, values in self._values):  # an iterator may see the change
+            refuse("SW256", call="Code between an iterator over a column and its loop")
         flow = None
         if loops.driven:
             if instruction(frame.f_code, frame.f_lasti) != "FOR_ITER":  # a call that takes elements, such as next() or sum()
@@ -212,6 +215,10 @@ def _source(column: Any) -> Callable[[], Any]:
     return lambda: x
 
 
+def _values_of(column: Any) -> list[int]:
+    return [v.id for v in (column.columns if type(column) is TracedArray else (column.value,))]
+
+
 def _row(matrix: TracedArray) -> Value:
     """Returns the row of a matrix as a list."""
     return matrix.loop.emit(MakeList(list_of(matrix.columns[0].type)), *matrix.columns)
@@ -243,12 +250,12 @@ def _other_rows(self: Any, *args: Any) -> NoReturn:
 class Mapped(Traced):
     """A symbolic ``map(function, series, ...)``."""
 
-    __slots__ = ("columns", "function")
+    __slots__ = ("function", "rows")
     what = "map"
     stands_for = map
 
     def __init__(self, function: Callable[..., Any], columns: Sequence[Any]) -> None:
-        self.function, self.columns = function, columns
+        self.function, self.rows = function, rows_of(columns, single=False)
 
     _binary = _unary = _in_place = _other_rows  # type: ignore[assignment]
 
@@ -256,7 +263,8 @@ class Mapped(Traced):
 class Values(Traced):
     """The list of a column's values: ``series.tolist()``, ``list(array)``.
 
-    `column`: a Series, also of lists, or an array; its elements in a loop are those of the list.
+    `column`: a Series, also of lists, or an array; its elements in a loop are those of the list. The list has the values of now,
+    also if the column changes later; the rows of a matrix remain views of it.
     """
 
     __slots__ = ("column",)
@@ -265,6 +273,10 @@ class Values(Traced):
     __class__ = list  # type: ignore[assignment]
 
     def __init__(self, column: Any) -> None:
+        if type(column) is TracedSeries:
+            column = column.twin(shared=True)
+        elif type(column) is TracedArray and column.ndim == 1:
+            column = TracedArray(column.loop, column.columns, column.ndim, column.order)
         self.column = column
 
     @property
@@ -319,7 +331,7 @@ def collect(data: Any) -> Any:
             return series
         data = (x for x in rows_of((data.column,), single=True))
     if type(data) is Mapped:
-        function, rows = data.function, rows_of(data.columns, single=False)
+        function, rows = data.function, data.rows
         data = (function(*row) for row in rows)
     loops.driven = True
     try:
