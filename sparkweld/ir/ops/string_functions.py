@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from sparkweld.ir.time_formats import parsed_items, strftime, strftime_decided, strptime, written_items
 from sparkweld.ir.types import BOOL, F64, I64, STR, Items, Type, list_of
 
 Param = int | str | None
@@ -30,6 +31,8 @@ PARAM_KINDS: dict[str, Callable[[object], bool]] = {
     "shape": lambda v: isinstance(v, str) and v.isascii() and 1 <= v.count("0") <= MOST_DIGITS,
     "decimals": lambda v: type(v) is int and 0 <= v <= 9,
     "separator": lambda v: v in ("", ",", "_"),
+    "parsed": lambda v: isinstance(v, str) and parsed_items(v) is not None,
+    "written": lambda v: isinstance(v, str) and written_items(v) is not None,
 }
 
 
@@ -244,4 +247,8 @@ FUNCTIONS: dict[str, StringFunction] = {
     # f"{x:.2f}", f"{x:,.0f}"
     "format_fixed": StringFunction(format_fixed, (F64,), STR, ("decimals", "separator")),
     "format_fixed_decided": StringFunction(format_fixed_decided, (F64,), BOOL, ("decimals", "separator")),
+    # Times, in microseconds since 1970
+    "strptime": StringFunction(strptime, _S, I64.optional(), ("parsed",)),
+    "strftime": StringFunction(strftime, (I64,), STR, ("written",)),
+    "strftime_decided": StringFunction(strftime_decided, (I64,), BOOL),
 }

@@ -102,6 +102,8 @@ _EXAMPLES: dict[str, tuple[tuple[Param, ...], ...]] = {
     "format_int": (("",), (",",), ("_",)),
     "format_fixed": ((2, ""), (0, ""), (1, ","), (9, "_"), (6, ""), (0, ",")),
     "format_fixed_decided": ((2, ""), (0, ""), (9, "_")),
+    "strptime": (("%Y-%m-%d",), ("%d %b %Y",), ("%H:%M:%S.%f %p",), ("%I%M%S%p",), ("%Y%m%d",), ("%A  %B %y%%",), ("%j/%Y",)),
+    "strftime": (("%Y-%m-%d %H:%M:%S.%f",), ("%A %e %B %y, %-I:%M %p %j%%",), ("%a%b%u%w%U%W%k%l%P",), ("",)),
     "fixed_digits": (("00",), ("0",), ("0000-00-00",), ("a0",), ("0" * 18,)),
 }  # fmt: skip
 

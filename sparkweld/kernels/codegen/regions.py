@@ -19,7 +19,7 @@ from sparkweld.ir.ops.regions import Block, Branch, Graph, Jump, Return, types_o
 from sparkweld.ir.printing import print_graph
 from sparkweld.ir.types import Type
 from sparkweld.kernels.codegen.lowerings import llvm_type, lookup, lowering, position, take
-from sparkweld.kernels.codegen.lowerings.strings import constant_view
+from sparkweld.kernels.codegen.lowerings.constant_data import constant_view
 from sparkweld.kernels.codegen.sinking import sunk
 from sparkweld.kernels.functions.lists.elements import of_word
 from sparkweld.kernels.functions.strings.memory_access import build_view, word

@@ -14,7 +14,7 @@ from sparkweld.ir.ops import Call, ListCall, Lookup, Op, Region, StrCall
 from sparkweld.ir.ops.memory import allocates
 from sparkweld.ir.types import BOOL, Type, decode
 from sparkweld.kernels.codegen.lowerings import llvm_type, lookup, lowering, position, take
-from sparkweld.kernels.codegen.lowerings.strings import constant_view
+from sparkweld.kernels.codegen.lowerings.constant_data import constant_view
 from sparkweld.kernels.codegen.regions import region
 from sparkweld.kernels.codegen.stages import column_operation, keep_operation, take_operation
 from sparkweld.kernels.functions.lists.elements import of_word

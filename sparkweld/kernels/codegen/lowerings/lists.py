@@ -10,7 +10,7 @@ from sparkweld.errors import InternalError
 from sparkweld.ir.ops import ListAppend, ListCall, MakeList
 from sparkweld.ir.ops.lists import NEW
 from sparkweld.ir.types import Type
-from sparkweld.kernels.codegen.lowerings.strings import constant_bytes
+from sparkweld.kernels.codegen.lowerings.constant_data import constant_bytes
 from sparkweld.kernels.functions.lists import building, orders
 from sparkweld.kernels.functions.lists.elements import build_load, build_store
 from sparkweld.kernels.functions.lists.reductions import functions

@@ -6,18 +6,17 @@ returns a pair whose second element is negative for NULL: a view, or {the value'
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 
-import numpy as np
 from llvmlite import ir
 
 from sparkweld.errors import InternalError
 from sparkweld.ir.ops import Op, RegexCall, StrCall
 from sparkweld.ir.ops.matches import READS
 from sparkweld.ir.ops.string_functions import Param, strip_accents_ascii, strip_accents_unicode
-from sparkweld.ir.types import Items, Type
+from sparkweld.kernels.codegen.lowerings.constant_data import constant_bytes, integer, text
+from sparkweld.kernels.codegen.lowerings.string_values import CALLS
 from sparkweld.kernels.functions.strings import (
     automata,
     automaton_tables,
@@ -25,10 +24,8 @@ from sparkweld.kernels.functions.strings import (
     case,
     character_index,
     character_sets,
-    formats,
     numbers,
     search,
-    shortest,
     splitting,
     substrings,
     unicode_tables,
@@ -52,59 +49,9 @@ from sparkweld.kernels.functions.strings.unicode_tables import (
 )
 from sparkweld.kernels.llvm.integers import Builder
 
-_I1, _I8, _I64 = ir.IntType(1), ir.IntType(8), ir.IntType(64)
+_I1, _I64 = ir.IntType(1), ir.IntType(64)
 
 Build = Callable[..., ir.Value]
-
-
-def integer(value: int) -> ir.Constant:
-    return ir.Constant(_I64, int(value))
-
-
-def constant_bytes(b: Builder, data: bytes) -> ir.Value:
-    """Returns the address of these bytes among the module's constants, each stored once."""
-    return b.ptrtoint(_constant(b, data), _I64)
-
-
-def _constant(b: Builder, data: bytes) -> ir.GlobalVariable:
-    return _kept_once(b, "data", data, ir.Constant(ir.ArrayType(_I8, len(data)), bytearray(data)))
-
-
-def _kept_once(b: Builder, what: str, content: bytes, value: ir.Constant) -> ir.GlobalVariable:
-    """Returns the module's constant with this content, and creates it from `value` when it is missing."""
-    name = f"sparkweld.{what}.{hashlib.sha256(content).hexdigest()[:24]}"
-    made = b.module.globals.get(name)
-    if made is None:
-        made = ir.GlobalVariable(b.module, value.type, name)
-        made.linkage, made.global_constant, made.align = "internal", True, 8
-        made.initializer = value
-    return made
-
-
-def text(b: Builder, value: str) -> ir.Value:
-    """Returns a view of a constant string."""
-    data = value.encode()
-    return build_view(b, constant_bytes(b, data), integer(len(data)))
-
-
-def constant_view(b: Builder, value: str | Items) -> ir.Value:
-    """Returns a view of a constant string or list."""
-    if isinstance(value, str):
-        return text(b, value)
-    if value.kind == "str":
-        return build_view(b, _constant_views(b, value.values), integer(len(value.values)))
-    data = np.array(value.values, Type(value.kind).dtype).tobytes()
-    return build_view(b, constant_bytes(b, data), integer(len(value.values)))
-
-
-def _constant_views(b: Builder, texts: Sequence[str]) -> ir.Value:
-    """Returns the address of views of these strings; the loader fills in the strings' addresses."""
-    words: list[ir.Constant] = []
-    for value in texts:
-        data = value.encode()
-        words += [_constant(b, data).ptrtoint(_I64), integer(len(data))]
-    views = ir.Constant(ir.ArrayType(_I64, len(words)), words)
-    return b.ptrtoint(_kept_once(b, "views", repr(texts).encode(), views), _I64)
 
 
 def compare(fn: str) -> Build:
@@ -327,40 +274,6 @@ def _case_class(wanted: int, unwanted: int) -> Build:
     return lambda params, b, v: case.has_only.build(b, v, integer(wanted), integer(unwanted), _flags(b, wanted | unwanted))
 
 
-def _powers(b: Builder) -> ir.Value:
-    return constant_bytes(b, np.array([float(10**k) for k in range(23)]).tobytes())
-
-
-def _parse_float(b: Builder, v: ir.Value) -> ir.Value:
-    return numbers.parse_float.build(b, v, _powers(b), constant_bytes(b, b"infinitynan"))
-
-
-def _is_decided(pair: ir.Value, b: Builder) -> ir.Value:
-    return b.icmp_signed("!=", b.extract_value(pair, 1), integer(numbers.UNDECIDED))
-
-
-def _float_to_str(params: _Params, b: Builder, x: ir.Value, arena: ir.Value) -> ir.Value:
-    return shortest.float_to_str.build(b, arena, x, constant_bytes(b, shortest.powers()), constant_bytes(b, b"-infnan-0.0"))
-
-
-def _format_int(params: _Params, b: Builder, x: ir.Value, arena: ir.Value) -> ir.Value:
-    return formats.format_int.build(b, arena, x, _separator(params[0]))
-
-
-def _separator(value: Param) -> ir.Value:
-    return integer(ord(str(value)) if value else 0)
-
-
-def _scale(decimals: Param) -> ir.Constant:
-    return ir.Constant(ir.DoubleType(), 10.0 ** int(decimals or 0))
-
-
-def _format_fixed(params: _Params, b: Builder, x: ir.Value, arena: ir.Value) -> ir.Value:
-    decimals, separator = params
-    rest = (integer(int(decimals or 0)), _separator(separator), constant_bytes(b, b"-infnan"))
-    return formats.format_fixed.build(b, arena, x, _scale(decimals), *rest)
-
-
 _CALLS: dict[str, Build] = {
     "valid_utf8": _call(utf8.valid_utf8), "is_ascii": _call(utf8.is_ascii), "length": _call(utf8.length),
     "lacks": _lacks, "isdigit": _class(DIGIT), "isalpha": _class(ALPHA), "isalnum": _class(ALNUM), "isdecimal": _class(DECIMAL),
@@ -389,12 +302,5 @@ _CALLS: dict[str, Build] = {
     "strip_accents_ascii": _strip_accents(strip_accents_ascii), "strip_accents_unicode": _strip_accents(strip_accents_unicode),
     "rjust": _pad(0), "ljust": _pad(1), "center": _pad(2), "zfill": _with_arena(building.zfill),
     "fixed_digits": _call(numbers.fixed_digits),
-    "parse_int": lambda params, b, v: numbers.parse_int.build(b, v),
-    "parse_int_decided": lambda params, b, v: _is_decided(numbers.parse_int.build(b, v), b),
-    "parse_float": lambda params, b, v: _parse_float(b, v),
-    "parse_float_decided": lambda params, b, v: _is_decided(_parse_float(b, v), b),
-    "int_to_str": _with_arena(numbers.int_to_str), "float_to_str": _float_to_str,
-    "format_int": _format_int, "format_fixed": _format_fixed,
-    "format_fixed_decided": lambda params, b, x: formats.fixed_is_decided.build(b, x, _scale(params[0])),
-    "float_to_str_decided": lambda params, b, x: ir.Constant(_I1, 1),
+    **CALLS,
 }  # fmt: skip

@@ -12,7 +12,7 @@ from llvmlite import ir
 
 from sparkweld.ir.layouts.key_tables import key_table
 from sparkweld.ir.ops import IsIn, Lookup, Steps
-from sparkweld.kernels.codegen.lowerings.strings import constant_bytes
+from sparkweld.kernels.codegen.lowerings.constant_data import constant_bytes
 from sparkweld.kernels.functions.strings import key_tables
 from sparkweld.kernels.functions.strings.memory_access import build_view
 from sparkweld.kernels.llvm.integers import Builder, constant

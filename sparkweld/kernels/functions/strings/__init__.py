@@ -23,13 +23,14 @@ from sparkweld.kernels.functions.strings import (
     shortest,
     splitting,
     substrings,
+    times,
     utf8,
 )
 from sparkweld.kernels.functions.strings.library import Function
 
 _MODULES = (
     arena, automata, building, case, character_sets, formats, key_tables, numbers, substrings, character_index, search,
-    shortest, splitting, utf8,
+    shortest, splitting, times, utf8,
 )  # fmt: skip
 _FUNCTIONS = {f.symbol: f for module in _MODULES for f in vars(module).values() if isinstance(f, Function)}
 
