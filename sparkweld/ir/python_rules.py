@@ -18,12 +18,14 @@ class PythonRules:
     - `compensates_floats`, `compensates_ints`: the additions to a float by which ``sum`` updates its correction.
     - `re_modules`: the names of the modules of `re`: its compiler, its constants and its parser.
     - `splits_templates`: a parsed template of `re.sub` is the positions of its groups and its literals, not one list in order.
+    - `reads_iso_zones`: ``datetime.fromisoformat`` reads a string that ends with Z.
     """
 
     compensates_floats: bool
     compensates_ints: bool
     re_modules: tuple[str, str, str]
     splits_templates: bool
+    reads_iso_zones: bool
 
 
 def rules_of(version: Sequence[int]) -> PythonRules:
@@ -36,6 +38,7 @@ def rules_of(version: Sequence[int]) -> PythonRules:
         if release >= (3, 11)
         else ("sre_compile", "sre_constants", "sre_parse"),
         splits_templates=release < (3, 12),
+        reads_iso_zones=release >= (3, 11),
     )
 
 

@@ -250,7 +250,8 @@ def _builtin_names() -> list[str]:
 
 
 def _applied(call: str, method: bool = False) -> Iterator[str]:
-    for arguments in ("", "2", "'a'", "'a', 'b'", "2, 'a'", "('a', 'b')"):
+    texts = ("'a', 'b'",)  # before "2", since replace() of a date takes a number
+    for arguments in ("", *(texts if method else ()), "2", "'a'", *texts, "2, 'a'", "('a', 'b')"):
         yield f"s.apply(lambda v: {call.format(arguments if method or not arguments else ', ' + arguments)})"
 
 

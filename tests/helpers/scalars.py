@@ -14,6 +14,7 @@ import numpy as np
 
 from sparkweld.ir import Input, Program, ProgramBuilder, evaluate
 from sparkweld.ir.ops import Array, Optional
+from sparkweld.ir.time_formats import microseconds as since_1970
 from sparkweld.ir.types import Items, parse_type
 from udf_compiler.eval_types.plain_results import result_of_row
 from udf_compiler.frontends.pandas.dispatch import DISPATCH
@@ -34,6 +35,9 @@ VALUES: dict[str, list[Any]] = {  # fmt: skip
     "i32": [0, 1, -1, 2, 3, 7, -7, 10, 25, 2**31 - 1, -(2**31), 70000],
     "date": [datetime.date(1970, 1, 1), datetime.date(1969, 12, 31), datetime.date(2024, 2, 29), datetime.date(1, 1, 1),
              datetime.date(9999, 12, 31), datetime.date(2021, 1, 3), datetime.date(2020, 12, 31), datetime.date(1900, 3, 1)],
+    "ts": [datetime.datetime(1970, 1, 1), datetime.datetime(1969, 12, 31, 23, 59, 59, 999_999), datetime.datetime(1000, 1, 1),
+           datetime.datetime(2024, 2, 29, 13, 5, 9, 120_000), datetime.datetime(1, 1, 1), datetime.datetime.max,
+           datetime.datetime(2021, 1, 3, 0, 30), datetime.datetime(2020, 12, 31, 12), datetime.datetime(1899, 12, 30)],
     "str": ["", " ", "a", "abc", " Ab cD ", "a,b,c", "12", "-7", " 42 ", "3.5", "1e3", "x=1;y=2", "é", "straße", "nan", "A1",
             "日本語", "\U0001f600z"],
     "list<str>": [[], [""], ["a"], ["b", "a"], ["x", "", "x"], [" Ab ", "é", "straße", "日本語"], ["a,b", "12", "c"], ["z"] * 20,
@@ -90,6 +94,7 @@ def columns_of(types: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> dict[st
     for at, text in enumerate(types):
         type, values = parse_type(text), [row[at] for row in rows]
         values = [v.toordinal() - EPOCH if type.kind == "date" and v is not None else v for v in values]
+        values = [since_1970(v) if type.kind == "ts" and v is not None else v for v in values]
         if type.is_list:
             values = [v if v is None else Items(type.element.kind, tuple(v)) for v in values]
         array = np.array([type.zero if v is None else v for v in values], type.dtype)

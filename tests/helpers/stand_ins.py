@@ -28,7 +28,7 @@ from pyspark.sql import Row
 from sklearn.linear_model import LinearRegression
 
 from sparkweld.annotations import Rows, annotate
-from sparkweld.ir.types import BOOL, DATE, F64, I64, STR, list_of, parse_type
+from sparkweld.ir.types import BOOL, DATE, F64, I64, STR, TS, list_of, parse_type
 from sparkweld.pipelines import Capture
 from udf_compiler.backends.aggregates import compute, groups, objects, reductions
 from udf_compiler.backends.worker_pipelines import stand_ins as worker
@@ -45,7 +45,6 @@ from udf_compiler.frontends.pandas.apply import comprehensions, frame_rows, resu
 from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.calls import (
     arrays,
-    builtins_,
     categoricals,
     constructors,
     cuts,
@@ -67,7 +66,7 @@ from udf_compiler.frontends.pandas.kind import ARRAY_OBJECTS
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.pandas.stand_ins import stand_in as find_stand_in
 from udf_compiler.frontends.pandas.strings import text_series
-from udf_compiler.frontends.python import builtin_calls, calendar, math_calls, patterns, rows, strings
+from udf_compiler.frontends.python import builtin_calls, math_calls, patterns, rows, strings, time_classes
 from udf_compiler.frontends.python import values as scalars
 from udf_compiler.frontends.python.regions.distinct import Distinct
 from udf_compiler.frontends.tracing import constants, exceptions
@@ -120,11 +119,11 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
         TracedArray: [(array, real_array), (TracedArray(loop, (read("x"),) * 2, 2), np.ones((1, 2)))],
         scalars.TracedScalar: [
             (scalar["float"], 1.5), (scalar["int"], 3), (scalar["bool"], True), (scalar["str"], "a"),
-            (scalar["date"], datetime.date(2024, 1, 1)),
+            (scalar["date"], datetime.date(2024, 1, 1)), (scalars.TracedScalar("timedelta", read("n")), day),
+            (scalars.TracedScalar("datetime", loop.cast(read("n"), TS)), datetime.datetime(2024, 1, 1)),
             (scalars.TracedScalar("float", read("x"), numpy="float64"), np.float64(1)),
             (scalars.of_value(read("v")), [1.5]), (scalars.TracedScalar("list<f64>", read("v"), numpy="ndarray"), real_array),
         ],
-        calendar.TracedDays: [(calendar.TracedDays(scalar["int"]), day)],
         patterns.TracedMatch: [(patterns.TracedMatch(pattern, read("s"), "search", "re.search"), real_match)],
         patterns.TracedFound: [(patterns.PatternConstant(pattern).findall(scalar["str"]), ["a"])],
         patterns.PatternConstant: [(patterns.PatternConstant(pattern), pattern)],
@@ -193,7 +192,7 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
         type(numpy_module.NUMPY): [(numpy_module.NUMPY, np)],
         categoricals.Dtype: [(categoricals.Dtype(pd.CategoricalDtype(["a"])), pd.CategoricalDtype(["a"]))],
         vectorize.Vectorize: [(vectorize.Vectorize(abs), np.vectorize(abs))],
-        type(builtins_.DATETIME): [(builtins_.DATETIME, datetime)],
+        type(time_classes.MODULE): [(time_classes.MODULE, datetime)],
         type(re_.RE): [(re_.RE, re)],
         type(math_calls.MATH): [(math_calls.MATH, math)],
         math_calls.MathFunction: [(find_stand_in(math.sqrt), math.sqrt)],

@@ -11,9 +11,7 @@ from __future__ import annotations
 import builtins
 import hashlib
 import importlib
-import importlib.metadata
 import os
-import platform
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,7 +22,7 @@ from typing import Any
 
 from sparkweld.contract.replies import ModelFile, SearchedPath, UserModule
 from sparkweld.reasons import refusal
-from udf_compiler.function.distributions import distributions
+from udf_compiler.function.distributions import LOCAL_TIME, versions
 from udf_compiler.function.module_paths import (
     FileState,
     Seen,
@@ -41,8 +39,6 @@ from udf_compiler.function.module_paths import (
 from udf_compiler.function.module_watch import watching
 from udf_compiler.process.process_state import ProcessState, warnings_raise
 
-#: Packages whose versions affect the behaviour of every function.
-_MEANING = ("numpy", "pandas", "pyarrow")
 #: If a function needs more modules than this of an installed package, the package's version is recorded instead.
 _MOST_MODULES = 200
 
@@ -178,6 +174,11 @@ class Modules:
         """Records that the request, or a module of it, depends on these modules."""
         into = self.loaded[importer].imports if importer in self.loaded else self._touched
         into.update(names)
+
+    def depends_on_local_time(self) -> None:
+        """Records that the request depends on the time zone of the workers' processes."""
+        self.libraries.add(LOCAL_TIME)
+        self.touch([LOCAL_TIME])
 
     def touched(self) -> frozenset[str]:
         """Returns the user modules and packages that the request depends on, directly or through imports of its modules."""
@@ -327,18 +328,6 @@ class _Finder:
         if spec is not None and (path is None or top not in reserved() or top in self._modules.loaded):
             self._modules.found(name, spec)
         return spec
-
-
-def versions(packages: Sequence[str]) -> dict[str, str]:
-    """Returns the versions of Python, of the packages that affect every function, and of others, by distribution."""
-    found = {"python": platform.python_version()}
-    for package in (*_MEANING, *packages):
-        for distribution in [package] if package in _MEANING else distributions().get(package, ()):
-            try:
-                found[distribution] = importlib.metadata.version(distribution)
-            except importlib.metadata.PackageNotFoundError:
-                found[distribution] = "none"
-    return found
 
 
 def _names(name: str, package: str, fromlist: Sequence[str], level: int) -> list[str]:

@@ -29,7 +29,7 @@ from udf_compiler.function.bytecode import Use
 #: Types whose values are immutable and hold nothing else.
 SCALARS: frozenset[type] = frozenset(
     (int, float, complex, bool, str, bytes, type(None), type(...), type(NotImplemented), range, re.RegexFlag)
-    + (datetime.time, datetime.timedelta, decimal.Decimal)
+    + (datetime.time, datetime.timedelta, datetime.timezone, decimal.Decimal)
 )
 
 #: C functions that only apply Python's own protocols to their arguments.

@@ -10,10 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from sparkweld.ir.time_formats import written_items
 from udf_compiler.function.module_paths import LIBRARIES
 
 #: The largest number of constants, and of members taken from one container.
 _MOST, _MEMBERS = 96, 64
+
+#: A leap day, whose string is a constant beside each format of times.
+_TIME = datetime.datetime(2024, 2, 29, 13, 5, 59, 120_000)
 
 #: Longer strings are messages.
 _LONGEST = 100
@@ -41,6 +45,8 @@ def _reached(function: Any) -> Iterator[Any]:
         elif isinstance(x, str):
             if len(x) <= _LONGEST and x.isprintable():
                 yield x
+                if "%" in x and written_items(x):  # a format of times
+                    yield _TIME.strftime(x)
         elif id(x) not in seen:
             seen.add(id(x))
             waiting += _parts(x)

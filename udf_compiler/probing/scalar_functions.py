@@ -23,7 +23,7 @@ from udf_compiler.frontends.python.calendar import EPOCH
 from udf_compiler.frontends.python.path_explorer import Node
 from udf_compiler.frontends.python.result_kinds import holds_numpy, kind_of_result, kinds_of, merged, value_as
 from udf_compiler.frontends.python.rows import Struct, struct_of
-from udf_compiler.frontends.python.values import TYPES
+from udf_compiler.frontends.python.values import TIME_KINDS, TYPES
 from udf_compiler.probing.constants import constants_of
 from udf_compiler.probing.probe import NODE_LIMIT, program_of
 from udf_compiler.probing.rows import ROW_COUNT, column_of, constant_rows, with_constants
@@ -54,9 +54,16 @@ def result_of(columns: Mapping[str, Array], row: int) -> Any:
     if kind == "None":
         return None
     value = columns[kind][row]  # type: ignore[call-overload]
+    return _time(kind, int(value)) if kind in ("date", *TIME_KINDS) else as_python(value)
+
+
+def _time(kind: str, value: int) -> Any:
     if kind == "date":
-        return datetime.date.fromordinal(int(value) + EPOCH)
-    return as_python(value)
+        return datetime.date.fromordinal(value + EPOCH)
+    span = datetime.timedelta(microseconds=value)
+    if kind == "timedelta":
+        return span
+    return datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc if kind == "utc" else None) + span
 
 
 def as_python(value: Any) -> Any:
@@ -122,8 +129,8 @@ def _python(column: Array, row: int, type: Type) -> Any:
     if isinstance(column, Optional):
         return _python(column.values, row, type) if column.valid[row] else None
     value = column[row]
-    if type.kind == "date":
-        return datetime.date.fromordinal(int(value) + EPOCH)
+    if type.kind in ("date", "ts"):
+        return _time("date" if type.kind == "date" else "datetime", int(value))
     return as_python(value)
 
 

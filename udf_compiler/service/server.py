@@ -36,6 +36,7 @@ from sparkweld.contract.replies import (
 from sparkweld.contract.requests import ObjectRequest, PipelineRequest, PlainRequest, Request, read_request
 from sparkweld.errors import Refusal
 from sparkweld.reasons import has, refusal
+from udf_compiler.function.distributions import LOCAL_TIME
 from udf_compiler.function.module_paths import Stale
 from udf_compiler.function.modules import MODULES, ModuleRecord
 from udf_compiler.process.cpu_time import CpuLimit, OutOfTime
@@ -302,6 +303,7 @@ def with_modules(request: Request, reply: Reply, record: ModuleRecord) -> Reply:
     if not isinstance(request, PipelineRequest) or not isinstance(reply, FunctionReply) or not request.udfs:
         return reply
     shipped = [module.name for module in record.modules if not module.installed]
+    shipped += [name for name in record.libraries if name == LOCAL_TIME]
     if request.op != "compile" and shipped and not request.python.local:
         reply = refused(refusal("SW873", module=shipped[0]))
     files = (*reply.files, *record.files)

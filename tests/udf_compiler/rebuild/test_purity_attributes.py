@@ -98,7 +98,7 @@ REFUSED = [
     ("[d.today() for d in {DAY}]", "SW263"),
     ("type(DAY).today()", "SW263"),
     ("DAY.fromtimestamp(0)", "SW263"),
-    ("DAY.strftime('%A')", "SW263"),
+    ("DAY.strftime('%c')", "SW263"),
     ("getattr(DAY, 'today')()", "SW263"),
     ("MOMENT.now()", "SW263"),
     ("MOMENT.timestamp()", "SW263"),

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import datetime
-from typing import Any, NoReturn
+import operator
+from typing import Any
 
 from sparkweld.ir import Value
 from sparkweld.ir.ops.calendar import DatePart
 from sparkweld.ir.ops.strings import StrCall
 from sparkweld.ir.types import DATE, I32, I64, STR
-from udf_compiler.frontends.python import undefined
-from udf_compiler.frontends.python.operands import guard_between, make_bool, make_int, raise_type_error
+from udf_compiler.frontends.python import moments, undefined
+from udf_compiler.frontends.python.durations import DAY, duration, is_duration, microseconds, number_op
+from udf_compiler.frontends.python.operands import as_int, guard_between, make_bool, make_int
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.values import TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.constants import ConstantDate
 from udf_compiler.frontends.tracing.session import refuse
-from udf_compiler.frontends.tracing.stand_ins import in_place
-from udf_compiler.frontends.tracing.values import COMPARISONS, Traced, raw
+from udf_compiler.frontends.tracing.values import COMPARISONS, raw
 
 #: The first and the last date of Python in days since 1970, and the ordinal of 1970-01-01.
 FIRST, LAST, EPOCH = -719162, 2932896, 719163
 
-_PARTS = {"year": (1, 9999), "month": (1, 12), "day": (1, 31)}
+PARTS = {"year": (1, 9999), "month": (1, 12), "day": (1, 31)}
+
+#: The attributes that a datetime has in common with its date.
+FIELDS = frozenset((*PARTS, "weekday", "isoweekday", "isocalendar", "toordinal"))
 
 
 def is_date(x: object) -> bool:
@@ -45,21 +49,23 @@ def binary(name: str, a: Any, b: Any) -> Any:
         if name in COMPARISONS:
             return make_bool(explorer().loop.call(COMPARISONS[name], as_date(a), as_date(b)))
         if name == "sub":
-            return TracedDays(make_int(explorer().loop.call("subtract", _days(a), _days(b)), (FIRST - LAST, LAST - FIRST)))
-    if name in ("add", "sub") and is_date(a) and type(b) is datetime.timedelta:
-        return _moved(a, b.days if name == "add" else -b.days)
-    if name == "add" and is_date(b) and type(a) is datetime.timedelta:
-        return _moved(b, a.days)
+            days = make_int(explorer().loop.call("subtract", _days(a), _days(b)), (FIRST - LAST, LAST - FIRST))
+            return duration(number_op("mul", days, DAY))
+    if name in ("add", "sub") and is_date(a) and is_duration(b):
+        return _moved(name, a, b)
+    if name == "add" and is_date(b) and is_duration(a):
+        return _moved(name, b, a)
     other = b if is_scalar(a) else a
     if isinstance(other, datetime.date | datetime.timedelta) and not is_scalar(other):
         refuse("SW264", call=f"{name} with {raw(other)}")
     return undefined.operator(name, a, b)
 
 
-def _moved(x: Any, days: int) -> TracedScalar:
-    """Returns the date `days` later; OverflowError outside the years 1 to 9999. The time part of a timedelta is ignored."""
+def _moved(name: str, x: Any, span: Any) -> TracedScalar:
+    """Returns the date some days later; OverflowError outside the years 1 to 9999. The time part of a timedelta is ignored."""
     run, loop = explorer(), explorer().loop
-    moved = loop.call("add", _days(x), loop.const(max(-(2**40), min(days, 2**40)), I64))
+    days = number_op("floordiv", microseconds(span), DAY)
+    moved = as_int(number_op(name, make_int(_days(x), (FIRST, LAST)), days))
     low, high = loop.const(FIRST, I64), loop.const(LAST, I64)
     outside = loop.call("logical_or", loop.call("less", moved, low), loop.call("greater", moved, high))
     run.raise_if(outside, lambda: OverflowError("date value out of range"))
@@ -68,8 +74,8 @@ def _moved(x: Any, days: int) -> TracedScalar:
 
 def attribute(x: TracedScalar, name: str) -> Any:
     """Returns ``x.name`` of a date; refuses unsupported attributes (SW264)."""
-    if name in _PARTS:
-        return _part(x, name, _PARTS[name])
+    if name in PARTS:
+        return _part(x, name, PARTS[name])
     if name == "weekday":
         return lambda: _part(x, "weekday", (0, 6))
     if name == "isoweekday":
@@ -77,10 +83,38 @@ def attribute(x: TracedScalar, name: str) -> Any:
     if name == "toordinal":
         return lambda: make_int(_days(x), (FIRST, LAST))._binary("add", EPOCH, False)
     if name == "isocalendar":
-        return lambda: (_part(x, "iso_year", (0, 10_000)), _part(x, "iso_week", (1, 53)), _part(x, "weekday", (0, 6)) + 1)
+        return lambda: IsoCalendar(
+            (_part(x, "iso_year", (0, 10_000)), _part(x, "iso_week", (1, 53)), _part(x, "weekday", (0, 6)) + 1)
+        )
     if name == "isoformat":
         return lambda: TracedScalar("str", iso_text(x.value))
+    if name == "strftime":
+        return lambda format: moments.formatted(moments.of_date(x.value), format, "datetime", "date.strftime")
+    if name == "replace":
+        return lambda *args, **kwargs: TracedScalar("date", replaced(x, _named(args, kwargs)))
     refuse("SW264", call=f"date.{name}")
+
+
+def _named(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    given = dict(zip(PARTS, args, strict=False)) | kwargs
+    if not given or not given.keys() <= PARTS.keys() or len(given) < len(args) + len(kwargs):
+        refuse("SW262", call="date.replace", what="this form")
+    return given
+
+
+def replaced(x: Any, given: dict[str, Any]) -> Value:
+    """Returns a date with other parts; ValueError where it does not exist."""
+    parts = [given.get(name, _part(x, name, span)) for name, span in PARTS.items()]
+    loop = explorer().loop
+    return loop.cast(loop.cast(moments.day_number(parts[0], parts[1], parts[2], "date.replace"), I32), DATE)
+
+
+class IsoCalendar(tuple[Any, ...]):
+    """The result of isocalendar(), whose elements also have names."""
+
+    __slots__ = ()
+
+    year, week, weekday = (property(operator.itemgetter(at)) for at in range(3))
 
 
 def iso_text(x: Value) -> Value:
@@ -103,49 +137,3 @@ def guard_python_date(value: Value) -> None:
     """Guards rows whose date is outside Python's range: conversion to Python raises for them."""
     loop = explorer().loop
     guard_between(loop, loop.cast(loop.cast(value, I32), I64), FIRST, LAST)
-
-
-class TracedDays(Traced):
-    """A datetime.timedelta of whole days."""
-
-    __slots__ = ("days",)
-    what = "timedelta"
-    stands_for = datetime.timedelta
-    visible = frozenset({"days"})
-
-    days: Any
-
-    def __init__(self, days: Any) -> None:
-        self.days = days
-
-    __class__ = datetime.timedelta  # type: ignore[assignment]
-
-    def __bool__(self) -> bool:
-        return bool(self.days != 0)
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "total_seconds":
-            return lambda: self.days * 86400.0
-        if name in ("seconds", "microseconds"):
-            return 0
-        refuse("SW264", call=f"timedelta.{name}")
-
-    def _binary(self, name: str, other: Any, reflected: bool) -> Any:
-        if name in COMPARISONS and not reflected:
-            if type(other) is TracedDays:
-                return self.days._binary(name, other.days, False)
-            if type(other) is datetime.timedelta and other == datetime.timedelta(days=other.days):
-                return self.days._binary(name, other.days, False)
-        if name in ("eq", "ne") and not isinstance(other, datetime.timedelta):
-            return name == "ne"
-        if name in COMPARISONS and other is None:
-            raise_type_error("not supported between instances of 'datetime.timedelta' and 'NoneType'")
-        refuse("SW264", call=f"{name} of a timedelta")
-
-    def _unary(self, name: str) -> Any:
-        if name == "invert":
-            raise in_place(TypeError("bad operand type for unary ~: 'datetime.timedelta'"))
-        return TracedDays({"neg": lambda d: -d, "abs": abs, "pos": lambda d: d}[name](self.days))
-
-    def _in_place(self, name: str, other: Any) -> NoReturn:
-        refuse("SW264", call=f"timedelta {name}= ...")

@@ -17,6 +17,7 @@ from typing import Any
 from sparkweld.ir import Value
 from sparkweld.ir.ops import StrCall
 from sparkweld.ir.types import F64, I64, STR
+from udf_compiler.frontends.python import moments
 from udf_compiler.frontends.python.lists import as_list
 from udf_compiler.frontends.python.operands import as_text, make_text
 from udf_compiler.frontends.python.output_calls import printed
@@ -81,6 +82,8 @@ def formatted(x: Any, spec: str) -> Any:
     if x.kind == "str" and (found := _ALIGNED.fullmatch(spec)):
         side = "rjust" if found[2] == ">" else "ljust"
         return make_text(explorer().loop.emit(StrCall(side, (int(found[4]), found[1] or found[3] or " ")), x.value))
+    if x.kind in ("date", *moments.KINDS):
+        return x.strftime(spec)
     refuse("SW602", spec=f"the format {spec!r} of {x.kind}")
 
 

@@ -7,6 +7,8 @@ from dataclasses import replace
 
 from udf_compiler.frontends.python import (
     calendar,
+    datetimes,
+    durations,
     list_operators,
     lists,
     lookups,
@@ -61,7 +63,7 @@ _STR = replace(
 
 _DATE = replace(
     _NUMBER,
-    rank=2,
+    rank=3,
     truth=lambda x: True,
     binary=calendar.binary,
     unary=undefined.unary,
@@ -72,9 +74,20 @@ _DATE = replace(
     to_float=undefined.conversion("float()"),
 )
 
+_TIMEDELTA = replace(
+    _DATE,
+    rank=2,
+    truth=durations.truth,
+    binary=durations.binary,
+    unary=durations.unary,
+    attribute=durations.attribute,
+)
+
+_DATETIME = replace(_DATE, rank=4, binary=datetimes.binary, attribute=datetimes.attribute)
+
 _NUMPY = replace(
     _NUMBER,
-    rank=3,
+    rank=5,
     binary=numpy_scalars.binary,
     unary=numpy_scalars.unary,
     attribute=numpy_scalars.attribute,
@@ -82,7 +95,7 @@ _NUMPY = replace(
 )
 
 _LIST = ScalarKind(
-    rank=4,
+    rank=6,
     truth=lists.truth,
     binary=list_operators.binary,
     unary=list_operators.unary,
@@ -103,7 +116,7 @@ _LIST = ScalarKind(
 
 _NDARRAY = replace(
     _LIST,
-    rank=5,
+    rank=7,
     binary=ndarrays.binary,
     unary=ndarrays.unary,
     ufunc=ndarrays.call_ufunc,
@@ -113,5 +126,6 @@ _NDARRAY = replace(
 #: Name of a kind -> its operators and protocols; "numpy" holds all NumPy scalars.
 KINDS: Mapping[str, ScalarKind] = {
     **dict.fromkeys(("bool", "int", "float"), _NUMBER),
-    **{"str": _STR, "date": _DATE, "numpy": _NUMPY, "list": _LIST, "ndarray": _NDARRAY},
+    **{"str": _STR, "date": _DATE, "datetime": _DATETIME, "utc": _DATETIME, "timedelta": _TIMEDELTA},
+    **{"numpy": _NUMPY, "list": _LIST, "ndarray": _NDARRAY},
 }

@@ -9,7 +9,8 @@ from __future__ import annotations
 import dis
 import sys
 from collections.abc import Iterable
-from types import FrameType
+from functools import lru_cache
+from types import CodeType, FrameType
 from typing import Any
 
 from udf_compiler.frontends.python.numbers import compare, is_number
@@ -59,12 +60,17 @@ def _user_frame() -> FrameType:
 
 def _keys(frame: FrameType) -> list[Any] | None:
     """Returns the keys of the container that the current instruction reads; None where the code does not identify it."""
-    code = [i for i in dis.get_instructions(frame.f_code) if i.opname != "CACHE"]
+    code = _instructions(frame.f_code)
     at = next(n for n, i in enumerate(code) if i.offset == frame.f_lasti)
     found = _Stack(frame, code).keys_of_lookup(at)
     if found is None or not all(is_number(k) or k is None or type(k) is str for k in found):
         return None
     return list(found)
+
+
+@lru_cache(maxsize=64)
+def _instructions(code: CodeType) -> list[dis.Instruction]:
+    return [i for i in dis.get_instructions(code) if i.opname != "CACHE"]
 
 
 class _Stack:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from sparkweld.ir import LoopBuilder, Value
+from sparkweld.ir.ops.automata import Automaton
 from sparkweld.ir.ops.matches import RegexCall
 from sparkweld.ir.python_rules import RULES
 from udf_compiler.frontends.regex import Unsupported, compile_regex, overruns
@@ -17,6 +19,12 @@ from udf_compiler.frontends.tracing.lower import run_prototype
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.utf8 import check_text
 from udf_compiler.frontends.tracing.values import raw
+
+
+@lru_cache(maxsize=256)
+def _tables(automaton: Automaton) -> str:
+    """Returns the encoded automaton, which each path of a function requests again."""
+    return automaton.encode()
 
 
 @dataclass(frozen=True)
@@ -48,7 +56,7 @@ class Regex:
             automaton = compile_regex(self.text, self.flags, self.mode, self.groups, self.repeated)
         except Unsupported as reason:
             refuse("SW272", call=self.call, pattern=self.text, why=str(reason))
-        tables = automaton.encode()
+        tables = _tables(automaton)
         if self.repeated and overruns(automaton):  # each search may read to the end of the string, which is quadratic
             (guard or loop.guard)(loop.emit(RegexCall("reads_little", self.text, tables, limit=limit), text))
         return loop.emit(RegexCall(fn, self.text, tables, template, limit, index), text)

@@ -9,12 +9,15 @@ from typing import Any
 import numpy as np
 
 from sparkweld.ir import LoopBuilder, Type, Value
-from sparkweld.ir.types import BOOL, DATE
+from sparkweld.ir.time_formats import microseconds as since_1970
+from sparkweld.ir.types import BOOL, DATE, I64, TS
 from udf_compiler.frontends.python.calendar import EPOCH
+from udf_compiler.frontends.python.durations import microseconds
+from udf_compiler.frontends.python.moments import kind_of_datetime
 from udf_compiler.frontends.python.numbers import MAX, MIN
 from udf_compiler.frontends.python.path_explorer import Leaf, Node, choose, leaves
 from udf_compiler.frontends.python.values import is_scalar
-from udf_compiler.frontends.tracing.constants import ConstantDate
+from udf_compiler.frontends.tracing.constants import ConstantDate, ConstantDatetime
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.values import raw
 
@@ -44,6 +47,10 @@ def kind_of_result(x: Any) -> str:
         return type(x).__name__
     if type(x) in (datetime.date, ConstantDate):
         return "date"
+    if type(x) is datetime.timedelta:
+        return "timedelta"
+    if type(x) in (datetime.datetime, ConstantDatetime):
+        return kind_of_datetime(x)
     refuse("SW293", type=raw(x))
 
 
@@ -67,8 +74,12 @@ def value_as(loop: LoopBuilder, x: Any, type: Type) -> Value:
     """Returns one result as a value of a numeric type, cast; None as zero."""
     if x is None:
         return loop.const(type.zero, type)
+    if isinstance(x, datetime.datetime) and not is_scalar(x):
+        return loop.const(since_1970(datetime.datetime.replace(x, tzinfo=None)), TS)
     if isinstance(x, datetime.date) and not is_scalar(x):
         return loop.const(x.toordinal() - EPOCH, DATE)
+    if isinstance(x, datetime.timedelta) and not is_scalar(x):
+        return loop.const(microseconds(x), I64)
     return loop.cast(x.value, type) if is_scalar(x) else loop.const(x, type)
 
 

@@ -8,8 +8,8 @@ from typing import Any
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import StrCall
 from sparkweld.ir.types import BOOL, F64, I64, STR
-from udf_compiler.frontends.python import undefined
-from udf_compiler.frontends.python.calendar import iso_text
+from udf_compiler.frontends.python import moments, undefined
+from udf_compiler.frontends.python.datetimes import text_of_time
 from udf_compiler.frontends.python.lists import LazyList, is_list, join
 from udf_compiler.frontends.python.new_lists import listed
 from udf_compiler.frontends.python.operands import (
@@ -24,7 +24,7 @@ from udf_compiler.frontends.python.operands import (
     raise_type_error,
 )
 from udf_compiler.frontends.python.path_explorer import explorer
-from udf_compiler.frontends.python.values import TracedScalar, is_scalar
+from udf_compiler.frontends.python.values import TIME_KINDS, TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.signatures import check_form
 from udf_compiler.frontends.tracing.stand_ins import in_place
@@ -158,6 +158,8 @@ def to_str(x: TracedScalar) -> Any:
         refuse("SW262", call="str()", what=f"a value of np.{x.numpy}" if x.numpy else "a list")
     if x.kind == "float":
         explorer().guard(float_is_decided(explorer().loop, x), local=True)
+    if x.kind in moments.KINDS:
+        return moments.iso_text(x, " ")
     return make_text(text_of(explorer().loop, x))
 
 
@@ -169,8 +171,8 @@ def text_of(loop: LoopBuilder, x: Any) -> Value:
         return x.value  # type: ignore[no-any-return]
     if x.is_list:
         refuse("SW222", call="str()", kind="ndarray" if x.is_ndarray else "list")
-    if x.kind == "date":
-        return iso_text(x.value)
+    if x.kind in ("date", *TIME_KINDS):
+        return text_of_time(x)
     if x.kind == "bool":
         return loop.select(x.value, loop.const("True", STR), loop.const("False", STR))
     if x.kind == "int":
@@ -238,10 +240,6 @@ def _check_numbers(name: str, *numbers: Any) -> None:
         refuse("SW262", call=f"str.{name}", what="a number that is not a constant int")
 
 
-def _check_bounds(name: str, *bounds: Any) -> None:
-    _check_numbers(name, *(b for b in bounds if b is not None))
-
-
 def _plain(fn: str) -> Callable[[TracedScalar], Any]:
     return lambda x: make_text(call(fn, x.value))
 
@@ -282,7 +280,7 @@ def _search(fn: str) -> Callable[..., Any]:
     def search(x: TracedScalar, part: Any, start: Any = None, end: Any = None) -> Any:
         if fn == "find" and end is None and is_scalar(start) and start.kind == "int" and type(part) is str and part:
             return _find_from(x, part, start)
-        _check_bounds(fn, start, end)
+        _check_numbers(fn, *(b for b in (start, end) if b is not None))
         if fn == "find" and start is end is None and is_scalar(part) and part.kind == "str":
             return make_int(call("find_str", x.value, part.value), (-1, _END))
         _check_text(fn, part)

@@ -13,26 +13,31 @@ from typing import Any
 import numpy as np
 
 from sparkweld.ir import Value
-from sparkweld.ir.types import BOOL, DATE, F64, I64, LISTS, STR, Type
+from sparkweld.ir.types import BOOL, DATE, F64, I64, LISTS, STR, TS, Type
 from udf_compiler.frontends.python.path_explorer import explorer
-from udf_compiler.frontends.tracing.constants import ConstantDate
+from udf_compiler.frontends.tracing.constants import ConstantDate, ConstantDatetime
 from udf_compiler.frontends.tracing.dispatch import ScalarKind
 from udf_compiler.frontends.tracing.session import check_size, current, refuse
 from udf_compiler.frontends.tracing.values import Traced
 
 MIN, MAX = -(2**63), 2**63 - 1
 
-_CLASSES: dict[str, type] = {"bool": bool, "int": int, "float": float, "str": str, "date": datetime.date}
+_CLASSES: dict[str, type] = {
+    "bool": bool, "int": int, "float": float, "str": str, "date": datetime.date, "datetime": datetime.datetime,
+    "utc": datetime.datetime, "timedelta": datetime.timedelta,
+}  # fmt: skip
 #: Class of a value -> its type; lists have their own kinds.
-SCALARS = {"bool": BOOL, "int": I64, "float": F64, "str": STR, "date": DATE}
+SCALARS = {"bool": BOOL, "int": I64, "float": F64, "str": STR, "date": DATE, "datetime": TS, "utc": TS, "timedelta": I64}
+#: The kinds of times, of which no list and no Series is made.
+TIME_KINDS = ("datetime", "utc", "timedelta")
 TYPES = {**SCALARS, **{kind: Type(kind) for kind in LISTS}}
 
 
 class TracedScalar(Traced):
     """One Python value of the row. `kind` is its class; for a list, that of its value.
 
-    An int lies between the two ends of `span` (within int64). `numpy`: the dtype of a NumPy scalar, "ndarray" for an array,
-    "elements" for a list of NumPy scalars, "" for a Python value.
+    An int lies between the two ends of `span` (within int64), as do the microseconds of a timedelta. `numpy`: the dtype of a
+    NumPy scalar, "ndarray" for an array, "elements" for a list of NumPy scalars, "" for a Python value.
     """
 
     __slots__ = ("kind", "numpy", "span", "value")
@@ -137,7 +142,10 @@ def scalar_kind(x: TracedScalar) -> ScalarKind:
 
 
 #: Class of a constant -> the kind that its operators with values of the row follow; other constants follow the value's kind.
-_OF_CONSTANTS = {str: "str", datetime.date: "date", ConstantDate: "date"}
+_OF_CONSTANTS = {
+    str: "str", datetime.date: "date", ConstantDate: "date", datetime.timedelta: "timedelta", datetime.datetime: "datetime",
+    ConstantDatetime: "datetime",
+}  # fmt: skip
 
 
 def _deciding(operands: Iterable[Any]) -> ScalarKind:
@@ -167,6 +175,8 @@ def of_value(value: Value) -> TracedScalar:
         return TracedScalar("bool", value)
     if type == DATE:
         return TracedScalar("date", value)
+    if type == TS:
+        return TracedScalar("datetime", value)
     if type == STR:
         return TracedScalar("str", value)
     if type.is_list:

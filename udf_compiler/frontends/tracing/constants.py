@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from sparkweld.ir.time_formats import written_items
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import StandIn, absent_of
 from udf_compiler.frontends.tracing.values import BINARY, COMPARISONS, UNARY, Traced, raw
 
 _DATE_NAMES = frozenset("year month day weekday isoweekday isocalendar isoformat toordinal replace".split())
-_DATETIME_NAMES = _DATE_NAMES | frozenset("hour minute second microsecond fold".split())
+_DATETIME_NAMES = _DATE_NAMES | frozenset("hour minute second microsecond fold tzinfo time utcoffset".split())
 
 #: Attributes of a constant Series or Index that are functions of its values alone.
 _PANDAS_NAMES = frozenset(
@@ -34,6 +36,8 @@ class ConstantDate(datetime.date):
     """A date without `today`, time zones and locales."""
 
     def __getattribute__(self, name: str) -> Any:
+        if name == "strftime":
+            return partial(_formatted, self)
         return _checked(self, name, _DATE_NAMES, "datetime.date")
 
     def __repr__(self) -> str:
@@ -44,11 +48,24 @@ class ConstantDatetime(datetime.datetime):
     """A datetime without `now`, time zones and locales."""
 
     def __getattribute__(self, name: str) -> Any:
+        if name == "strftime":
+            return partial(_formatted, self)
+        if name == "date":
+            return lambda: ConstantDate(self.year, self.month, self.day)
         return _checked(self, name, _DATETIME_NAMES, "datetime.datetime")
-
 
     def __repr__(self) -> str:
         refuse("SW259", call="repr() of a datetime")
+
+
+def _formatted(x: Any, format: Any) -> str:
+    """Returns ``x.strftime(format)``; refuses (SW263) formats that depend on locale or platform."""
+    if type(format) is not str or written_items(format) is None or x.year < 1000:
+        refuse("SW263", name="strftime with this format")
+    day = (x.year, x.month, x.day)
+    if not isinstance(x, datetime.datetime):
+        return datetime.date(*day).strftime(format)
+    return datetime.datetime(*day, x.hour, x.minute, x.second, x.microsecond, x.tzinfo).strftime(format)
 
 
 def _checked(owner: Any, name: str, allowed: frozenset[str], kind: str) -> Any:

@@ -27,7 +27,7 @@ from udf_compiler.frontends.python.path_explorer import Node, constant, decided,
 from udf_compiler.frontends.python.result_kinds import kind_of_result, kinds_of, merged, not_none, value_as
 from udf_compiler.frontends.python.running import tree_of
 from udf_compiler.frontends.python.state import Record
-from udf_compiler.frontends.python.values import TYPES, is_scalar
+from udf_compiler.frontends.python.values import TIME_KINDS, TYPES, is_scalar
 from udf_compiler.frontends.tracing.exceptions import text_of
 from udf_compiler.frontends.tracing.session import current, place_of, refuse
 from udf_compiler.frontends.tracing.values import Traced, series_class
@@ -141,6 +141,8 @@ def series_of_tree(loop: LoopBuilder, tree: Node) -> TracedSeries | RowSeries:
     if narrow is not None:
         return _of_dtype(loop, tree, narrow)
     kinds = kinds_of(tree)
+    if not kinds.isdisjoint(TIME_KINDS):
+        refuse("SW293", type=_listed(kinds))
     if kinds & LISTS.keys():
         return _arrays(loop, tree, kinds)
     if len(kinds) == 1 and not kinds & {"None", "str", "date"}:

@@ -1,11 +1,10 @@
-"""Selects the Python builtins that compiled functions may call, and replaces `type`, `len` and the classes of datetime.
+"""Selects the Python builtins that compiled functions may call, and replaces `len`.
 
 Most builtins run unchanged: `abs`, `round`, `sum` and `float` call a method of the traced value, which records or refuses.
 """
 
 from __future__ import annotations
 
-import datetime
 import functools
 import itertools
 import operator
@@ -19,11 +18,8 @@ from udf_compiler.frontends.pandas.frame import TracedFrame
 from udf_compiler.frontends.pandas.row_counts import row_count
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.python.builtin_calls import STAND_INS, builtin_class
-from udf_compiler.frontends.tracing.class_stand_ins import ClassStandIn, class_stand_in
-from udf_compiler.frontends.tracing.constants import ConstantDate, ConstantDatetime, constant_date
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import current, refuse
-from udf_compiler.frontends.tracing.stand_ins import module_stand_in
 from udf_compiler.frontends.tracing.values import Traced
 
 _PURE = frozenset(
@@ -35,67 +31,6 @@ _PURE = frozenset(
         functools.reduce, functools.partial, typing.cast, staticmethod, property,
     }
 )  # fmt: skip
-
-
-class _DateMeta(ClassStandIn):
-    """The metaclass of the stand-ins of date and datetime: constructors and constants, but not the clock."""
-
-    constants: frozenset[str]
-    made: Any
-
-    def __getattr__(cls, name: str) -> Any:
-        if name not in cls.constants:
-            refuse("SW263", name=f"{cls.label}.{name}")
-        return constant_date(getattr(cls.stands_for, name)) if name in ("min", "max") else getattr(cls.made, name)
-
-
-def _date(*args: Any, **kwargs: Any) -> datetime.date:
-    return as_python(ConstantDate, *args, **kwargs)  # type: ignore[no-any-return]
-
-
-def _datetime(*args: Any, **kwargs: Any) -> datetime.datetime:
-    """Creates a naive datetime; refuses (SW263) one with a time zone."""
-    if len(args) > 7 or "tzinfo" in kwargs:
-        refuse("SW263", name="a datetime with a time zone")
-    return as_python(ConstantDatetime, *args, **kwargs)  # type: ignore[no-any-return]
-
-
-DATE = class_stand_in(
-    datetime.date, "datetime.date", _date, _DateMeta, made=ConstantDate,
-    constants=frozenset({"min", "max", "fromisoformat", "fromordinal", "fromisocalendar"}),
-)  # fmt: skip
-DATETIME_CLASS = class_stand_in(
-    datetime.datetime, "datetime.datetime", _datetime, _DateMeta, made=ConstantDatetime,
-    constants=frozenset({"min", "max", "fromisoformat"}),
-)  # fmt: skip
-
-
-class _TimedeltaMeta(ClassStandIn):
-    """The metaclass of the stand-in of timedelta; its objects are ordinary constants."""
-
-    def __getattr__(cls, name: str) -> Any:
-        return getattr(cls.stands_for, name)
-
-
-def _timedelta(*args: Any, **kwargs: Any) -> datetime.timedelta:
-    if any(isinstance(x, Traced) for x in (*args, *kwargs.values())):
-        refuse("SW262", call="datetime.timedelta", what="a value of the row")
-    return as_python(datetime.timedelta, *args, **kwargs)  # type: ignore[no-any-return]
-
-
-TIMEDELTA = class_stand_in(datetime.timedelta, "datetime.timedelta", _timedelta, _TimedeltaMeta)
-
-
-_CLASSES = {"date": DATE, "datetime": DATETIME_CLASS, "timedelta": TIMEDELTA}
-
-
-def _attribute(name: str) -> Any:
-    if name not in _CLASSES:
-        refuse("SW263", name=f"datetime.{name}")
-    return _CLASSES[name]
-
-
-DATETIME = module_stand_in(datetime, "datetime", _attribute)
 
 
 def len_(x: Any) -> Any:
@@ -126,8 +61,7 @@ def _list(x: Any) -> Any:
 
 LIST = builtin_class(list, _list, _has_values)
 
-_BY_OBJECT: dict[int, Any] = {id(len): len_, id(list): LIST, id(datetime): DATETIME, id(itertools.count): _count}
-_BY_OBJECT |= {id(getattr(datetime, name)): made for name, made in _CLASSES.items()}
+_BY_OBJECT: dict[int, Any] = {id(len): len_, id(list): LIST, id(itertools.count): _count}
 
 
 def stand_in(obj: Any) -> Any:

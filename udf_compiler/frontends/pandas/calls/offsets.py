@@ -15,11 +15,12 @@ import pandas as pd
 from sparkweld.ir import Input, LoopBuilder, ProgramBuilder, Value, evaluate
 from sparkweld.ir.types import I64
 from udf_compiler.frontends.pandas import datetimes
-from udf_compiler.frontends.pandas.calls.datetime_accessor import DAY, Parts, days_of_date, parts
+from udf_compiler.frontends.pandas.calls.datetime_accessor import DAY, Parts, parts
 from udf_compiler.frontends.pandas.columns import SeriesOperand
 from udf_compiler.frontends.pandas.datetimes import DATETIMES
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.pandas.time_constants import TimeConstant
+from udf_compiler.frontends.tracing.civil import days_of_date
 from udf_compiler.frontends.tracing.class_stand_ins import class_stand_in
 from udf_compiler.frontends.tracing.lower import run_prototype
 from udf_compiler.frontends.tracing.session import refuse

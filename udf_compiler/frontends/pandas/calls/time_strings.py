@@ -17,13 +17,14 @@ from sparkweld.ir import LoopBuilder, ProgramBuilder, Value, evaluate
 from sparkweld.ir.ops import DatePart, IsIn, Lookup
 from sparkweld.ir.types import BOOL, I32, I64, STR
 from udf_compiler.frontends.pandas import datetimes
-from udf_compiler.frontends.pandas.calls.datetime_accessor import DAY, Parts, days_of_date, parts
+from udf_compiler.frontends.pandas.calls.datetime_accessor import DAY, Parts, parts
 from udf_compiler.frontends.pandas.calls.strings.mapping import plain
 from udf_compiler.frontends.pandas.datetimes import DATETIMES
 from udf_compiler.frontends.pandas.missing import Missing
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.pandas.strings import optional, some_string, str_call, text_series
 from udf_compiler.frontends.python.regex_calls import Regex
+from udf_compiler.frontends.tracing.civil import days_of_date
 from udf_compiler.frontends.tracing.lower import run_prototype
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.values import raw

@@ -15,7 +15,7 @@ from typing import Any
 from sparkweld.ir import LoopBuilder, ProgramBuilder, Value
 from sparkweld.ir.ops import Arg, Const
 from sparkweld.ir.ops.regions import Block, Branch, End, Graph, Jump, Leave, Return
-from sparkweld.ir.types import F64, I64, LISTS, STR, Type
+from sparkweld.ir.types import DATE, F64, I32, I64, LISTS, STR, Type
 from udf_compiler.frontends.python.lists import NDARRAY, NUMPY_ELEMENTS, is_list, of_list
 from udf_compiler.frontends.python.new_lists import element_value, kind_of, list_of
 from udf_compiler.frontends.python.path_explorer import Explorer, Fork, Node, leaves
@@ -26,8 +26,8 @@ from udf_compiler.frontends.python.regions.machine import Machine
 from udf_compiler.frontends.python.regions.state import UNSET, Shape, State, kind_of_leaf, within
 from udf_compiler.frontends.python.result_kinds import kind_of_result, value_as
 from udf_compiler.frontends.python.strings import TracedPieces
+from udf_compiler.frontends.python.values import TIME_KINDS, TracedScalar, is_scalar
 from udf_compiler.frontends.python.values import TYPES as _TYPES
-from udf_compiler.frontends.python.values import TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.session import refuse
 
 #: A graph with more blocks is refused: types or constants differ in too many ways.
@@ -44,6 +44,7 @@ PREFIXES = {"": "", NUMPY_ELEMENTS: "numpy ", NDARRAY: "ndarray "}
 #: The kinds of results in numbering order, and the type in which a region returns each.
 RESULTS: dict[str, Type] = {
     "None": I64, "[]": I64, "bool": I64, "int": I64, "float": F64, "str": STR,
+    "date": I64, **dict.fromkeys(TIME_KINDS, I64),
     "np.bool": I64, **{f"np.int{bits}": I64 for bits in (8, 16, 32, 64)}, "np.float32": F64, "np.float64": F64,
     **{f"{prefix}{kind}": Type(kind) for prefix in PREFIXES.values() for kind in LISTS},
 }  # fmt: skip
@@ -286,10 +287,18 @@ def _results(loop: LoopBuilder, x: Any, kinds: tuple[str, ...]) -> tuple[int, ..
     for kind in kinds:
         type = RESULTS[kind]
         if kind == own and kind not in _ALONE:
-            values.append(value_as(loop, x, type).id)
+            values.append(_word(loop, x, kind).id)
         else:
             values.append(loop.const(type.zero, type).id)
     return tuple(values)
+
+
+def _word(loop: LoopBuilder, x: Any, kind: str) -> Value:
+    if kind == "date":
+        return loop.cast(loop.cast(value_as(loop, x, DATE), I32), I64)
+    if kind in TIME_KINDS:
+        return loop.cast(value_as(loop, x, _TYPES[kind]), I64)
+    return value_as(loop, x, RESULTS[kind])
 
 
 def _kind(x: Any) -> str:

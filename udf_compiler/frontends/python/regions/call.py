@@ -13,7 +13,7 @@ import numpy as np
 from sparkweld.errors import Refusal, SparkWeldError
 from sparkweld.ir.ops.regions import Graph, Region
 from sparkweld.ir.printing import print_graph
-from sparkweld.ir.types import I64
+from sparkweld.ir.types import I32, I64
 from sparkweld.reasons import has
 from udf_compiler.frontends.python.frame_row import TracedRow
 from udf_compiler.frontends.python.lists import as_list
@@ -25,7 +25,7 @@ from udf_compiler.frontends.python.regions.iteration import Walk
 from udf_compiler.frontends.python.regions.machine import Machine
 from udf_compiler.frontends.python.regions.state import Shape, State, check_kept, reachable, row_of
 from udf_compiler.frontends.python.regions.versions import KNOWN, is_known_version
-from udf_compiler.frontends.python.values import TracedScalar, is_scalar
+from udf_compiler.frontends.python.values import TIME_KINDS, TYPES, TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.exceptions import as_python, check_exception
 from udf_compiler.frontends.tracing.session import attempt, refuse, refuse_again, refuse_work
 from udf_compiler.frontends.tracing.stand_ins import of_python
@@ -210,6 +210,9 @@ def _python(kind: str, value: Any) -> Any:
         loop = explorer().loop
         return TracedScalar("bool", loop.call("not_equal", value, loop.const(0, I64)))
     assert value.type == RESULTS[kind]
+    if kind in ("date", *TIME_KINDS):
+        loop = explorer().loop
+        return TracedScalar(kind, loop.cast(loop.cast(value, I32) if kind == "date" else value, TYPES[kind]))
     if kind.startswith("np."):
         dtype = np.dtype(kind.removeprefix("np."))
         truth = explorer().loop.call("not_equal", value, explorer().loop.const(0, I64)) if dtype == np.bool_ else value

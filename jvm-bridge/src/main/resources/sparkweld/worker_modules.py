@@ -6,6 +6,7 @@ import os
 import platform
 import re
 import sys
+import time
 from importlib.machinery import BuiltinImporter, FrozenImporter, PathFinder
 from importlib.metadata import Distribution
 
@@ -61,6 +62,8 @@ def version(name):
     """Returns the version of an installed distribution, or the file that shadows one of its packages."""
     if name == "python":
         return platform.python_version()
+    if name == "local time":
+        return local_time()
     distribution = next(iter(Distribution.discover(name=name, path=entries)), None)
     if distribution is None:
         return "none"
@@ -73,6 +76,13 @@ def version(name):
             if os.path.realpath(place) != folder:
                 return first.origin
     return distribution.version
+
+
+def local_time():
+    """Returns the offset of local time from UTC where it never changes, as udf_compiler.process.local_time."""
+    times = (*range(-(2**32), 2**32, 10**6), *range(-62 * 10**9, 253 * 10**9, 10**9))
+    found = {time.localtime(at).tm_gmtoff for at in times}
+    return str(found.pop() if len(found) == 1 else None)
 
 
 def shadowed():

@@ -1,0 +1,141 @@
+"""Lowers Python's datetime.datetime of a row to IR: operators, attributes and methods."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from sparkweld.ir import Value
+from sparkweld.ir.types import F64, I64
+from udf_compiler.frontends.python import calendar, moments, undefined
+from udf_compiler.frontends.python.durations import SECOND, duration, is_duration, number_op
+from udf_compiler.frontends.python.durations import microseconds as microseconds_of
+from udf_compiler.frontends.python.local_time import local_offset
+from udf_compiler.frontends.python.moments import FIRST, LAST, kind_of_datetime, micros
+from udf_compiler.frontends.python.operands import as_int, guard_between, make_bool, make_float, make_int
+from udf_compiler.frontends.python.path_explorer import explorer
+from udf_compiler.frontends.python.values import TracedScalar
+from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.signatures import check_form
+from udf_compiler.frontends.tracing.values import COMPARISONS
+
+
+def binary(name: str, a: Any, b: Any) -> Any:
+    """Applies an operator with a datetime of the row as one operand."""
+    kinds = (kind_of_datetime(a), kind_of_datetime(b))
+    if all(kinds):
+        return _of_two(name, a, b, kinds)
+    if name in ("add", "sub") and kinds[0] and is_duration(b):
+        return _moved(name, a, b)
+    if name == "add" and kinds[1] and is_duration(a):
+        return _moved(name, b, a)
+    if calendar.is_date(a) or calendar.is_date(b):
+        refuse("SW264", call=f"{name} of a date and a datetime")
+    return undefined.operator(name, a, b)
+
+
+def _of_two(name: str, a: Any, b: Any, kinds: tuple[str, str]) -> Any:
+    if kinds[0] != kinds[1]:  # a naive and an aware one
+        return name == "ne" if name in ("eq", "ne") else undefined.no_operator(name, a, b)
+    loop = explorer().loop
+    if name in COMPARISONS:
+        return make_bool(loop.call(COMPARISONS[name], micros(a), micros(b)))
+    if name == "sub":
+        return duration(make_int(loop.call("subtract", micros(a), micros(b)), (FIRST - LAST, LAST - FIRST)))
+    return undefined.no_operator(name, a, b)
+
+
+def _moved(name: str, x: Any, span: Any) -> TracedScalar:
+    moved = number_op(name, make_int(micros(x), (FIRST, LAST)), microseconds_of(span))
+    moments.raise_outside(as_int(moved))
+    return moments.new(as_int(moved), kind_of_datetime(x))
+
+
+def attribute(x: Any, name: str) -> Any:
+    """Returns ``x.name`` of a datetime; refuses unsupported attributes (SW264)."""
+    if name in moments.CLOCK:
+        return moments.clock(x, name)
+    if name in calendar.FIELDS:
+        return calendar.attribute(moments.date(x), name)
+    if name == "fold":
+        return 0
+    if name == "tzinfo":
+        return None if kind_of_datetime(x) == "datetime" else datetime.timezone.utc
+    if name not in _METHODS:
+        refuse("SW264", call=f"datetime.{name}")
+
+    def called(*args: Any, **kwargs: Any) -> Any:
+        check_form(partial(_METHODS[name], x), args, kwargs, f"datetime.{name}")
+        return _METHODS[name](x, *args, **kwargs)
+
+    return called
+
+
+def _timestamp(x: Any) -> Any:
+    """Returns ``x.timestamp()``: seconds plus a fraction of a naive datetime, a quotient of an aware one."""
+    if kind_of_datetime(x) == "utc":
+        return number_op("truediv", make_int(micros(x), (FIRST, LAST)), SECOND)
+    loop = explorer().loop
+    value = _utc(x)
+    seconds = loop.cast(loop.call("floor_divide", value, loop.const(SECOND, I64)), F64)
+    rest = loop.cast(loop.call("remainder", value, loop.const(SECOND, I64)), F64)
+    return make_float(loop.call("add", seconds, loop.call("divide", rest, loop.const(float(SECOND), F64))))
+
+
+def _utc(x: Any) -> Any:
+    """Returns a naive datetime in local time as UTC; those at the ends of the calendar are guarded, since Python raises."""
+    loop = explorer().loop
+    guard_between(loop, micros(x), moments.FIRST_CONVERTED, moments.LAST_CONVERTED)
+    return loop.call("subtract", micros(x), loop.const(local_offset(), I64))
+
+
+def _as_zone(x: Any, tz: Any = None) -> Any:
+    if tz is not datetime.timezone.utc:
+        refuse("SW262", call="datetime.astimezone", what="a zone other than timezone.utc")
+    return x if kind_of_datetime(x) == "utc" else moments.new(_utc(x), "utc")
+
+
+def _replace(x: Any, *args: Any, **given: Any) -> Any:
+    kind = kind_of_datetime(x)
+    if "tzinfo" in given or "fold" in given:
+        zone, fold = given.pop("tzinfo", datetime.timezone.utc if kind == "utc" else None), given.pop("fold", 0)
+        if zone not in (None, datetime.timezone.utc) or fold != 0:
+            refuse("SW262", call="datetime.replace", what="this zone or fold")
+        kind = "datetime" if zone is None else "utc"
+    names = (*calendar.PARTS, *moments.CLOCK)
+    if len(args) > len(names) or not given.keys() <= set(names):
+        refuse("SW262", call="datetime.replace", what="this form")
+    given |= dict(zip(names, args, strict=False))
+    if not given:
+        return moments.new(micros(x), kind)
+    if given.keys() & calendar.PARTS.keys():
+        midnight = moments.of_date(calendar.replaced(moments.date(x), {k: v for k, v in given.items() if k in calendar.PARTS}))
+    else:
+        midnight = moments.of_date(moments.date(x).value)
+    clock = {name: given.get(name, moments.clock(x, name)) for name in moments.CLOCK}
+    return moments.new(moments.combined(midnight, clock, "datetime.replace"), kind)
+
+
+def _format(x: Any, format: Any) -> Any:
+    return moments.formatted(micros(x), format, kind_of_datetime(x), "datetime.strftime")
+
+
+def _offset(x: Any) -> Any:
+    return None if kind_of_datetime(x) == "datetime" else datetime.timedelta(0)
+
+
+_METHODS: dict[str, Callable[..., Any]] = {
+    "date": moments.date, "timestamp": _timestamp, "isoformat": moments.iso_text, "strftime": _format, "replace": _replace,
+    "astimezone": _as_zone, "utcoffset": _offset,
+}  # fmt: skip
+
+
+def text_of_time(x: TracedScalar) -> Value:
+    """Returns ``str(x)``; that of a datetime is exact where `moments.is_formatted`. Refuses (SW264) a timedelta."""
+    if x.kind == "timedelta":
+        refuse("SW264", call="str() of a timedelta")
+    if x.kind == "date":
+        return calendar.iso_text(x.value)
+    return moments.iso_value(x.value.loop.cast(x.value, I64), x.kind, " ")
