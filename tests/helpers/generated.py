@@ -39,6 +39,7 @@ from tests.helpers.expressions_aggregates import compare_aggregate
 from tests.helpers.expressions_frames import type_of_series
 from tests.helpers.expressions_lists import array_functions, list_batches, list_functions
 from tests.helpers.expressions_models import compare_pipeline
+from tests.helpers.expressions_moments import moment_batches, moment_functions
 from tests.helpers.expressions_python import python_functions, series_functions
 from tests.helpers.expressions_scalar import looping_functions, scalar_functions
 from tests.helpers.expressions_tags import RESULTS as TAG_RESULTS
@@ -148,6 +149,14 @@ def time_cases(draw: Draw) -> Case:
     zone = draw(st.sampled_from(("timestamp", "timestamp_ntz")))
     case = Case(f"f = {draw(time_functions()).source}", time_batches(zone), StringType())
     return replace(case, returns=_returned(case.function, case.batches[-1], zone))
+
+
+def _moments(draw: Draw) -> Case:
+    """Draws a plain UDF of strings, timestamps and numbers that computes with dates and times."""
+    source, gives, format = draw(moment_functions())
+    returns = {"t": (TimestampType(), TimestampNTZType(), StringType(), DateType()), "y": (DateType(), StringType()),
+               "n": (DoubleType(), LongType()), "s": (StringType(),), "c": (BooleanType(),)}[gives]  # fmt: skip
+    return Case(source, moment_batches(format, draw(st.sampled_from(("UTC", None)))), draw(st.sampled_from(returns)), PLAIN)
 
 
 def _applied(draw: Draw) -> Case:
@@ -266,6 +275,7 @@ FAMILIES = {
         Family("series", _checked(series_cases), 0.4),
         Family("texts", _checked(_texts), 0.6),
         Family("times", _checked(time_cases), 0.6),
+        Family("moments", _checked(_moments), 0.3),
         Family("applied", _checked(_applied), 0.5),
         Family("rows", _checked(_rows), 0.5),
         Family("loops", _checked(_loops), 0.4),

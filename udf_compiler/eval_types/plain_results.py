@@ -17,7 +17,7 @@ import numpy as np
 from sparkweld.contract.constants import BATCHED
 from sparkweld.ir import LoopBuilder, Type, Value
 from sparkweld.ir.ops import Fits, Read, StrCall
-from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I16, I32, I64, LISTS, STR
+from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I16, I32, I64, LISTS, STR, TS
 from sparkweld.reasons import refusal
 from udf_compiler.boundary.type_names import ARRAYS
 from udf_compiler.frontends.pandas.apply.results import explored
@@ -25,22 +25,25 @@ from udf_compiler.frontends.python.calendar import guard_python_date
 from udf_compiler.frontends.python.formats import assembled
 from udf_compiler.frontends.python.list_results import list_of_row
 from udf_compiler.frontends.python.lists import guard_list
+from udf_compiler.frontends.python.local_time import local_offset
+from udf_compiler.frontends.python.moments import FIRST, FIRST_CONVERTED, KINDS, LAST, LAST_CONVERTED, date_of, is_formatted
 from udf_compiler.frontends.python.path_explorer import PATH_LIMIT, Node, explorer, leaves
 from udf_compiler.frontends.python.result_kinds import holds_numpy, kind_of_result, kinds_of, merged, value_as
 from udf_compiler.frontends.python.rows import Struct, TracedStruct
 from udf_compiler.frontends.python.running import run_function
 from udf_compiler.frontends.python.strings import float_is_decided, text_of
-from udf_compiler.frontends.python.values import is_scalar, of_value
+from udf_compiler.frontends.python.values import TIME_KINDS, is_scalar, of_value
 from udf_compiler.frontends.tracing.session import current, refuse, running
 
 _TYPES: dict[str, Type] = {
     "boolean": BOOL, "byte": I8, "short": I16, "integer": I32, "long": I64, "float": F32, "double": F64, "string": STR,
-    "date": DATE,
+    "date": DATE, "timestamp": TS, "timestamp_ntz": TS,
 }  # fmt: skip
 
 #: Type -> kinds of values that pyarrow converts to that type individually.
 _DIRECT: dict[Type, frozenset[str]] = {
-    BOOL: frozenset({"bool"}), STR: frozenset({"str"}), DATE: frozenset({"date"}),
+    BOOL: frozenset({"bool"}), STR: frozenset({"str"}), DATE: frozenset({"date", "datetime", "utc"}),
+    TS: frozenset({"datetime", "utc"}),
     **dict.fromkeys((I8, I16, I32, I64), frozenset({"int"})), **dict.fromkeys((F32, F64), frozenset({"int", "float"})),
 }  # fmt: skip
 
@@ -144,6 +147,25 @@ def _guard_conversion(argument: Value) -> None:
         guard_python_date(value)
 
 
+def naive_datetime(loop: LoopBuilder, argument: Value, in_utc: bool) -> Value:
+    """Returns the naive datetime that a function receives for a timestamp: of UTC in the local time of the worker's process.
+
+    Rows for which PySpark raises, or may raise, are guarded.
+    """
+    value = loop.cast(loop.value_of(argument), I64)
+    low, high = (FIRST_CONVERTED, LAST_CONVERTED) if in_utc else (FIRST, LAST)
+    loop.guard(_between(loop, value, low, high))
+    if in_utc:
+        value = loop.call("add", value, loop.const(local_offset(), I64))
+    made = loop.cast(value, TS)
+    return loop.optional(made, loop.is_valid(argument)) if argument.type.nullable else made
+
+
+def _between(loop: LoopBuilder, value: Value, low: int, high: int) -> Value:
+    above = loop.call("greater_equal", value, loop.const(low, I64))
+    return loop.call("logical_and", above, loop.call("less_equal", value, loop.const(high, I64)))
+
+
 def column_of_row(
     loop: LoopBuilder, tree: Node, return_type: str, eval_type: int, place: str, field: bool = False, pruned: Node | None = None
 ) -> Value:
@@ -162,7 +184,7 @@ def column_of_row(
     kinds = kinds_of(tree) - {"None"}
     if holds_numpy(tree) and (eval_type == BATCHED or field or not kinds <= _AS_PYTHON[to]):
         refuse("SW293", type="a NumPy scalar")  # pickled, the JVM cannot read it
-    column = _Column(loop, to, pickled=eval_type == BATCHED)
+    column = _Column(loop, to, pickled=eval_type == BATCHED, naive=return_type == "timestamp_ntz")
     for paths in (tree,) if pruned is None else (tree, pruned):
         found = kinds_of(paths) - {"None"}
         direct = eval_type == BATCHED or (column.converts_alone(paths, found) and (not field or found <= _DIRECT[to]))
@@ -177,18 +199,23 @@ def column_of_row(
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """The conversion of results to one type."""
+    """The conversion of results to one type. `naive`: timestamps without a zone, otherwise in UTC."""
 
     loop: LoopBuilder
     to: Type
     pickled: bool
+    naive: bool = False
 
     def takes(self, kinds: frozenset[str]) -> bool:
         """Whether every mix of these kinds converts value by value."""
         if kinds & LISTS.keys():
             return False
-        if self.to == DATE or "date" in kinds:
-            return kinds <= {"date"} and (self.to == DATE or (self.to == STR and not self.pickled))
+        if self.to == TS:
+            return kinds <= ({"datetime"} if self.naive else {"datetime", "utc"})
+        if self.to == DATE:
+            return kinds <= {"date", "datetime", "utc"}
+        if kinds & {"date", *TIME_KINDS}:
+            return self.to == STR and not self.pickled and "timedelta" not in kinds
         if self.pickled:
             return not (self.to == STR and "float" in kinds)  # Java formats a double differently
         if self.to == BOOL:  # pyarrow casts a batch of ints, but not one with a bool among them
@@ -213,14 +240,16 @@ class _Column:
         """Whether a result of this kind is not NULL."""
         if kind == "None":
             return False
-        if not self.pickled or self.to in (STR, DATE):
+        if not self.pickled or self.to in (STR, DATE, TS):
             return True
         return {"bool": self.to == BOOL, "int": self.to.is_int, "float": self.to.is_float}.get(kind, False)
 
     def converts(self, x: Any) -> Value:
         """Returns the condition that pyarrow accepts the result."""
         loop, kind = self.loop, kind_of_result(x)
-        if self.pickled or kind in ("None", "str", "date"):
+        if self.to in (TS, STR) and kind in KINDS:
+            return self._moment_converts(x, kind)
+        if self.pickled or kind in ("None", "str", "date", *KINDS):
             return loop.const(True, BOOL)
         if self.to.is_int and kind == "bool":
             return loop.const(False, BOOL)
@@ -242,9 +271,27 @@ class _Column:
             return loop.const(self.to.zero, self.to)
         if self.to == STR:
             return self._text(x, kind)
+        if kind in KINDS:
+            value = loop.cast(value_as(loop, x, TS), I64)
+            return date_of(value) if self.to == DATE else loop.cast(self._utc(value, kind), TS)
         if self.to.is_int and not is_scalar(x) and not np.iinfo(self.to.dtype).min <= x <= np.iinfo(self.to.dtype).max:
             return loop.const(self.to.zero, self.to)  # not a constant of the type: `converts` is False
         return value_as(loop, x, self.to)
+
+    def _utc(self, value: Value, kind: str) -> Value:
+        """Returns the instant of a datetime; a naive one is in the local time of the worker's process, as PySpark takes it."""
+        if self.naive or kind == "utc":
+            return value
+        return self.loop.call("subtract", value, self.loop.const(local_offset(), I64))
+
+    def _moment_converts(self, x: Any, kind: str) -> Value:
+        loop = self.loop
+        value = loop.cast(value_as(loop, x, TS), I64)
+        if self.to == STR:
+            return is_formatted(value)
+        if self.naive:
+            return loop.const(True, BOOL)
+        return _between(loop, value, FIRST_CONVERTED, LAST_CONVERTED)
 
     def _text(self, x: Any, kind: str) -> Value:
         if kind == "bool":
@@ -261,8 +308,7 @@ class _Column:
             return loop.const(low <= x <= high, BOOL)
         if low <= x.span[0] and x.span[1] <= high:
             return loop.const(True, BOOL)
-        above = loop.call("greater_equal", x.value, loop.const(low, I64))
-        return loop.call("logical_and", above, loop.call("less_equal", x.value, loop.const(high, I64)))
+        return _between(loop, x.value, low, high)
 
 
-__all__ = ["RowResult", "column_of_row", "result_of_row"]
+__all__ = ["RowResult", "column_of_row", "naive_datetime", "result_of_row"]

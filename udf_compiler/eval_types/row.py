@@ -12,7 +12,7 @@ from sparkweld.ir import LoopBuilder, Value
 from sparkweld.reasons import refusal
 from udf_compiler.boundary.series import ARRAYS, Field, check_conf, check_names, check_profiler, check_safely
 from udf_compiler.eval_types.kind import Call, Kind, declared
-from udf_compiler.eval_types.plain_results import RowResult, column_of_row, result_of_row
+from udf_compiler.eval_types.plain_results import RowResult, column_of_row, naive_datetime, result_of_row
 from udf_compiler.frontends.pandas.dispatch import DISPATCH
 from udf_compiler.frontends.pandas.stand_ins import stand_in
 from udf_compiler.frontends.python.rows import Struct, field_trees
@@ -24,8 +24,8 @@ from udf_compiler.rebuild.purity import Prepared, prepare
 #: With this conf, a worker passes rows through pandas (worker.py).
 _LEGACY = "spark.sql.legacy.execution.pythonUDF.pandas.conversion.enabled"
 
-#: Spark types whose values are Python ints, floats, bools, strings, dates and lists.
-_TYPES = frozenset("boolean byte short integer long float double string date".split()) | ARRAYS.keys()
+#: Spark types whose values are Python ints, floats, bools, strings, dates, datetimes and lists.
+_TYPES = frozenset("boolean byte short integer long float double string date timestamp timestamp_ntz".split()) | ARRAYS.keys()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,8 @@ class Row(Kind):
     def argument(self, loop: LoopBuilder, field: Field) -> Any:
         if field.spark_type not in _TYPES:
             raise refusal("SW101", column=field.name, type=field.spark_type)
+        if field.spark_type in ("timestamp", "timestamp_ntz"):
+            return naive_datetime(loop, field.value, field.spark_type == "timestamp")
         return field.value
 
     def struct(self, loop: LoopBuilder, fields: Sequence[Field], title: str) -> Any:

@@ -131,10 +131,11 @@ def test_a_pandas_udf_and_a_plain_one_of_one_column():
 
 
 def test_refusals():
-    assert codes(compile_udf(lambda d: d, 101, {"d": "timestamp"}, "long")) == ["SW101"]
+    assert codes(compile_udf(lambda d: d, 101, {"d": "binary"}, "long")) == ["SW101"]
     legacy = {"spark.sql.legacy.execution.pythonUDF.pandas.conversion.enabled": "true"}
     assert codes(compile_udf(lambda a: a, 101, {"a": "long"}, "long", pandas=legacy)) == ["SW110"]
-    assert codes(compile_udf(lambda a: a, 100, {"a": "long"}, "timestamp")) == ["SW104"]
+    assert codes(compile_udf(lambda a: a, 100, {"a": "long"}, "binary")) == ["SW104"]
+    assert codes(compile_udf(lambda a: a, 100, {"a": "long"}, "timestamp")) == ["SW298"]
     assert codes(compile_udf(lambda a: a, 100, {"a": "long"}, "date")) == ["SW298"]
 
 
