@@ -63,6 +63,8 @@ for enabled in ("false", "true"):
     for learner in (LogisticRegression(maxIter=2), RandomForestClassifier(numTrees=2, maxDepth=2)):
         assemble = VectorAssembler(inputCols=["x", "id"], outputCol="features")
         Pipeline(stages=[assemble, learner]).fit(data).transform(data).select("prediction", "probability").collect()
+with open(FOLDER + "/class_path", "w") as file:
+    file.write(spark._jvm.java.lang.System.getProperty("java.class.path"))
 spark.stop()
 """
 
@@ -85,6 +87,16 @@ def options(jvm_options: str) -> str:
     return f"{jvm_options} '-XX:SharedArchiveFile={stored}' -Xlog:cds*=off" if stored.is_file() else jvm_options
 
 
+def class_path(jvm_options: str, jars: Path) -> str:
+    """Returns the class path of `jars` with which a JVM maps the archive, in the order of Spark's own JVM."""
+    stored = _class_path_of(archive(jvm_options))
+    return stored.read_text(encoding="utf-8") if stored.is_file() else f"{jars}/*"
+
+
+def _class_path_of(stored: Path) -> Path:
+    return stored.with_name(f"{stored.name}.class_path")
+
+
 def write(jvm_options: str) -> None:
     """Writes the archive unless it exists, and removes those of earlier versions; a failure is one line, and no error."""
     stored = archive(jvm_options)
@@ -102,6 +114,8 @@ def write(jvm_options: str) -> None:
         command = [sys.executable, "-c", f"FOLDER = {folder!r}\n{PROGRAM}"]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
         problem = done.stderr[-2000:] if done.returncode else ""
+        of_spark = Path(folder, "class_path")
+        loaded = of_spark.read_text(encoding="utf-8") if of_spark.is_file() else ""
     except (OSError, subprocess.SubprocessError) as error:
         problem = str(error)
     finally:
@@ -110,6 +124,8 @@ def write(jvm_options: str) -> None:
         made.unlink(missing_ok=True)
         print(f"tests run without stored classes: {problem or 'the JVM wrote no archive'}")
     else:
+        if loaded:
+            _class_path_of(stored).write_text(loaded, encoding="utf-8")
         made.rename(stored)
 
 

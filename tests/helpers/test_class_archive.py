@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -30,12 +31,16 @@ def test_it_is_written_once_and_replaces_older_ones(monkeypatch, environment, ca
     (environment / "spark-classes-0.jsa").touch()
 
     def jvm(command, env, **_):
+        Path(ast.literal_eval(command[-1].split()[2]), "class_path").write_text("/b.jar:/a.jar")
         Path(env["SPARK_SUBMIT_OPTS"].split("=")[1].strip("'")).touch()
         return subprocess.CompletedProcess(command, 0, "", "")
 
     monkeypatch.setattr(subprocess, "run", jvm)
+    assert class_archive.class_path(JVM, Path("/jars")) == "/jars/*"
     class_archive.write(JVM)
-    assert list(environment.iterdir()) == [class_archive.archive(JVM)]
+    stored = class_archive.archive(JVM)
+    assert sorted(path.name for path in environment.iterdir()) == [stored.name, f"{stored.name}.class_path"]
+    assert class_archive.class_path(JVM, Path("/jars")) == "/b.jar:/a.jar"  # a JVM maps the archive for this order alone
     assert "once, about a minute" in capsys.readouterr().out
     monkeypatch.setattr(subprocess, "run", None)
     class_archive.write(JVM)

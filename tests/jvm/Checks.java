@@ -10,9 +10,17 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 
 /** Runs named checks and prints "ok NAME", "absent NAME" or "FAILED NAME: why" for each; test_native.py reads these lines. */
-final class Checks {
+public final class Checks {
   interface Check {
     void run() throws Exception;
+  }
+
+  /** Runs programs of checks in one JVM: `java Checks ARGUMENT PROGRAM...`. */
+  public static void main(String[] args) throws Exception {
+    for (String name : Arrays.asList(args).subList(1, args.length)) {
+      System.out.println("program " + name);
+      Class.forName(name).getMethod("main", String[].class).invoke(null, (Object) new String[] {args[0]});
+    }
   }
 
   /** States that this line of Spark lacks what a check is of. */

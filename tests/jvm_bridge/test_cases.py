@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.conftest import JVM
+from tests.helpers import class_archive
 from tests.helpers.lines import differs_before
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -56,7 +58,8 @@ def results(
     sources = sorted(str(path) for each in folders for path in each.glob("*.scala"))
     builder.scalac(["-cp", str(jar), "-d", str(folder), *sources], tools, "the cases", [str(jar)])
     opens = [flag for package in OPENED for flag in ("--add-opens", f"java.base/{package}=ALL-UNNAMED")]
-    options = ["-Xmx1g", "-Duser.timezone=UTC", *opens, "-cp", f"{folder}:{jar}:{tools.jars}/*"]
+    loaded = class_archive.class_path(JVM, tools.jars)
+    options = ["-Xmx1g", "-Duser.timezone=UTC", *opens, "-cp", f"{loaded}:{folder}:{jar}"]
     command = [tools.java, *options, "io.sparkweld.rules.BridgeCases", str(TABLE), str(jar)]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert ran.returncode == 0, ran.stderr[-4000:]

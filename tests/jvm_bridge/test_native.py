@@ -21,6 +21,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.conftest import JVM as JVM_OPTIONS
+from tests.helpers import class_archive
 from tests.helpers.lines import LINE, differs_before
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -30,6 +32,8 @@ JVM = ROOT / "tests" / "jvm"
 #: Each has a `main`, in which `check("NAME", ...)` names a check.
 PROGRAMS = sorted(path.stem for path in JVM.glob("*Check.java"))
 SLOW = {"ColumnCheck", "StringCheck", "RowBlockCheck", "RowWriterCheck", "SelectedRowsCheck"}
+#: These share a JVM, whose start and classes take two CPU seconds. The others change what a JVM has loaded, or end in it.
+TOGETHER = [*sorted(SLOW), "MalformedCheck", "RowCacheCheck", "StringArenaCheck"]
 
 
 def checks_of(program: str) -> list[str]:
@@ -64,7 +68,8 @@ def classes(builder: types.ModuleType, jar: pathlib.Path, tmp_path_factory: pyte
     answer = subprocess.run([str(javac), "-cp", path, "-d", str(folder), *sources], capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stderr
     opens = [flag for package in OPENED for flag in ("--add-opens", f"java.base/{package}=ALL-UNNAMED")]
-    return [tools.java, "-Xmx512m", "-XX:+UseSerialGC", "-Xcheck:jni", *opens, "-cp", f"{folder}:{path}"]
+    loaded = class_archive.class_path(JVM_OPTIONS, tools.jars)
+    return [tools.java, "-Xmx512m", "-XX:+UseSerialGC", "-Xcheck:jni", *opens, "-cp", f"{loaded}:{folder}:{jar}"]
 
 
 def run_program(classes: list[str], program: str, *arguments: str) -> str:
@@ -80,8 +85,12 @@ def run_program(classes: list[str], program: str, *arguments: str) -> str:
 
 def run_check(classes: list[str], program: str, *arguments: str) -> dict[str, str]:
     """Returns the outcome of each check of a program: "ok", "absent", or the reason for its failure."""
+    return outcomes_of(program, run_program(classes, program, *arguments))
+
+
+def outcomes_of(program: str, printed: str) -> dict[str, str]:
     outcomes = {}
-    for line in run_program(classes, program, *arguments).splitlines():
+    for line in printed.splitlines():
         word, _, rest = line.partition(" ")
         if word in ("ok", "absent", "FAILED"):
             name, _, reason = rest.partition(": ")
@@ -236,7 +245,7 @@ def write_tables(folder: pathlib.Path) -> None:
 def outcomes(
     builder: types.ModuleType, jar: pathlib.Path, classes: list[str], tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[str], dict[str, str]]:
-    """Returns a function that runs each program once, on its first use."""
+    """Returns a function that returns the outcomes of a program. Each is run once, on the first use of it or of its JVM."""
 
     @cache
     def tables() -> str:
@@ -247,10 +256,21 @@ def outcomes(
     arguments: dict[str, Callable[[], list[str]]] = {
         "NativeLinkCheck": lambda: link_arguments(jar.parent / builder.SHIM_NAME, tmp_path_factory.mktemp("link")),
         "RegistryCheck": lambda: ["SW510", "SW870"],
-        "ColumnCheck": lambda: [tables()],
-        "StringCheck": lambda: [tables()],
     }
-    return cache(lambda program: run_check(classes, program, *arguments.get(program, list)()))
+
+    @cache
+    def together() -> dict[str, str]:
+        """Returns program -> its output, up to the last that ran."""
+        printed = run_program(classes, "Checks", tables(), *TOGETHER).split("program ")[1:]
+        return {part.partition("\n")[0]: part for part in printed}
+
+    @cache
+    def of(program: str) -> dict[str, str]:
+        if program in TOGETHER:
+            return outcomes_of(program, together()[program])
+        return run_check(classes, program, *arguments.get(program, list)())
+
+    return of
 
 
 @pytest.mark.parametrize(("program", "name"), CHECKS)
