@@ -20,6 +20,9 @@ from tests.helpers.differential import check
 
 ON_HEAP = {"spark.sql.columnVector.offheap.enabled": "false"}
 OFF_HEAP = {"spark.sql.columnVector.offheap.enabled": "true"}
+#: `make nightly` repeats with the other vectors what does not depend on them: test_parquet reads both kinds.
+OTHER_HEAP = pytest.param(OFF_HEAP, marks=pytest.mark.nightly)
+ANY_HEAP = pytest.mark.parametrize("conf", [ON_HEAP, OTHER_HEAP], ids=["on-heap", "off-heap"])
 ELEMENTS = {
     "boolean": pa.bool_(), "tinyint": pa.int8(), "smallint": pa.int16(), "int": pa.int32(), "bigint": pa.int64(),
     "float": pa.float32(), "double": pa.float64(),
@@ -58,6 +61,7 @@ def total(xs):
     return found
 
 
+@pytest.mark.each_value_once  # ColumnCheck reads all combinations
 @pytest.mark.parametrize("conf", [ON_HEAP, OFF_HEAP], ids=["on-heap", "off-heap"])
 @pytest.mark.parametrize("dictionary", [True, False], ids=["dictionary", "plain"])
 def test_parquet(spark, parquet, conf, dictionary):
@@ -92,7 +96,7 @@ def test_of_plain_udfs_only_the_rows_with_such_elements_do(spark, parquet, arrow
     assert what.guarded_rows == 40
 
 
-@pytest.mark.parametrize("conf", [ON_HEAP, OFF_HEAP], ids=["on-heap", "off-heap"])
+@ANY_HEAP
 def test_of_floats_they_are_nan_in_pandas(spark, parquet, conf):
     made = [[1.0, None, 2.0] if i % 50 == 7 else [None] * (i % 3) if i % 11 == 0 else [0.5] * (i % 5) if i % 9 else None
             for i in range(2000)]  # fmt: skip
@@ -158,6 +162,7 @@ def ends(xs):
     return xs if not xs else sorted(xs)[:1] + xs[::-1]
 
 
+@pytest.mark.each_value_once  # ColumnCheck reads all combinations
 @pytest.mark.parametrize("conf", [ON_HEAP, OFF_HEAP], ids=["on-heap", "off-heap"])
 @pytest.mark.parametrize("dictionary", [True, False], ids=["dictionary", "plain"])
 def test_strings_in_parquet(spark, parquet, conf, dictionary):
@@ -266,7 +271,7 @@ def test_models_score_arrays_of_features(spark, parquet):
         check(spark, lambda odd=odd: odd.filter("id < 900").select("id", label("xs")))
 
 
-@pytest.mark.parametrize("conf", [ON_HEAP, OFF_HEAP], ids=["on-heap", "off-heap"])
+@ANY_HEAP
 def test_series_of_arrays(spark, parquet, conf):
     def series(function, returns):
         return pandas_udf(function, returns)
@@ -352,7 +357,8 @@ def test_arrays_as_results(spark, parquet, arrow):
     check(spark, lambda: longer.groupBy(F.size("p")).count())
 
 
-@pytest.mark.parametrize("arrow", [True, False], ids=["arrow", "pickled"])
+#: `test_arrays_as_results` converts results of both kinds of functions.
+@pytest.mark.parametrize("arrow", [True, pytest.param(False, marks=pytest.mark.nightly)], ids=["arrow", "pickled"])
 def test_arrays_that_grow_in_loops(spark, parquet, arrow):
     def kind(function, returns):
         return udf(function, ArrayType(returns), useArrow=arrow)

@@ -15,6 +15,11 @@ from pyspark.sql.types import BooleanType, DoubleType, LongType
 
 from tests.helpers.differential import check, measured, run, session_conf
 
+#: The setting of adaptive execution. The rules that run without it have two of these tests in `make test`, and all at night: the
+#: kernels and the rows are the same. All other tests of this folder run with it.
+WITHOUT = pytest.mark.parametrize("aqe", [pytest.param("true", marks=pytest.mark.nightly), "false"])
+WITH = pytest.mark.parametrize("aqe", ["true", pytest.param("false", marks=pytest.mark.nightly)])
+
 
 @pandas_udf(DoubleType())
 def half_plus_one(x: pd.Series) -> pd.Series:
@@ -103,7 +108,7 @@ def test_renamed_and_repeated_columns(spark, table):
     check(spark, lambda: table.select(F.col("x").alias("a"), F.col("x").alias("b"), half_plus_one("x").alias("x")))
 
 
-@pytest.mark.parametrize("aqe", ["true", "false"])
+@WITHOUT
 def test_below_an_exchange(spark, table, aqe):
     query = lambda: (  # noqa: E731
         table.withColumn("h", hypotenuse("x", "y")).groupBy("s").agg(F.count("h").alias("n"), F.max("h")).orderBy("s")
@@ -126,7 +131,7 @@ def test_rows_of_every_type_become_batches(spark, table):
         assert "WeldRowBatches" in query()._jdf.queryExecution().executedPlan().toString()
 
 
-@pytest.mark.parametrize("aqe", ["true", "false"])
+@WITHOUT
 def test_above_a_join(spark, table, aqe):
     other = spark.range(0, 5000).selectExpr("id as k", "id * 0.25D as w")
     query = lambda: (  # noqa: E731
@@ -149,7 +154,7 @@ def test_cached_input(spark, table):
         cached.unpersist()
 
 
-@pytest.mark.parametrize("aqe", ["true", "false"])
+@WITH
 def test_filter_over_a_cached_input_below_an_exchange(spark, table, aqe):
     """A cached table is a query stage of adaptive execution: it must not replace the filter that the kernel contains."""
     cached = table.select("id", "x", "y", "k", "s").cache()
@@ -165,7 +170,7 @@ def test_filter_over_a_cached_input_below_an_exchange(spark, table, aqe):
         cached.unpersist()
 
 
-@pytest.mark.parametrize("aqe", ["true", "false"])
+@WITH
 def test_filters_on_both_sides_of_exchanges(spark, table, aqe):
     conf = {"spark.sql.adaptive.enabled": aqe, "spark.sql.autoBroadcastJoinThreshold": "-1"}
     scored = lambda: table.where("k > 0").select("id", "k", "s", hypotenuse("x", "y").alias("r")).where("r > 1")  # noqa: E731
@@ -205,7 +210,7 @@ def test_row_based_reader(spark, table):
     check(spark, query, conf={"spark.sql.parquet.enableVectorizedReader": "false"})
 
 
-@pytest.mark.parametrize("offheap", ["true", "false"])
+@pytest.mark.parametrize("offheap", ["true", pytest.param("false", marks=pytest.mark.nightly)])  # ColumnCheck reads both
 def test_dictionary_encoded_columns(spark, parquet, offheap):
     rows = 12_000
     values = numbers(rows)
