@@ -7,6 +7,7 @@ and square roots. So the rules of pandas stay in one place.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from sparkweld.ir import Input, LoopBuilder, ProgramBuilder, Type, Value
 from sparkweld.ir.types import BOOL, F64, I64
 from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.calls.arrays import round_
+from udf_compiler.frontends.python.numpy_scalars import check_weak
 from udf_compiler.frontends.tracing.lower import constant_of, is_number, operator_call, ufunc_call
 from udf_compiler.frontends.tracing.session import current, refuse
 from udf_compiler.frontends.tracing.values import BINARY, REFLECTED, Traced, raw, symbol
@@ -158,6 +160,7 @@ class GroupScalar(Traced):
                 refuse("SW262", call=call, what=f"a {typed.dtype} beside a Python number")
         elif type(other) is not GroupScalar and not is_number(other):
             refuse("SW262", call=call, what=raw(other))
+        _check_weak((self, other), call)
         python = self.weak and (type(other) in (int, float, bool) or (type(other) is GroupScalar and other.weak))
         bound = _python_bound(name, self, other, reflected, call) if python else None
         return self.value, other.value if type(other) is GroupScalar else other, bound
@@ -187,11 +190,17 @@ class GroupScalar(Traced):
             operands.append(x.value if type(x) is GroupScalar else constant_of(x))
             if type(x) is not GroupScalar and not is_number(operands[-1]):
                 refuse("SW262", call=call, what=raw(x))
+        _check_weak(inputs, call)
         results = tuple(GroupScalar(self.loop, v) for v in ufunc_call(self.loop, ufunc, tuple(operands), call))
         return results if len(results) > 1 else results[0]
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         refuse("SW251", call=f"np.{getattr(function, '__name__', function)} of a reduction")
+
+
+def _check_weak(operands: Sequence[Any], call: str) -> None:
+    typed = [x.dtype for x in operands if type(x) is GroupScalar and not x.weak]
+    check_weak(typed, [type(x).__name__ for x in operands if type(x) in (int, float)], call)
 
 
 def _python_bound(name: str, left: GroupScalar, other: Any, reflected: bool, call: str) -> int | None:

@@ -7,8 +7,8 @@ allows it (NEP 50). Operations that are not known to agree are refused.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -25,6 +25,8 @@ from udf_compiler.frontends.tracing.session import current, refuse
 from udf_compiler.frontends.tracing.values import BINARY, COMPARISONS, UNARY, raw, symbol
 
 _OF_INTS = frozenset(("add", "sub", "mul", "floordiv", "mod"))
+#: Kind of a Python number -> an example, and the type that NumPy before 2 gives it among scalars.
+_WEAK = {"int": (1, np.dtype(np.int64)), "float": (1.0, np.dtype(np.float64))}
 _FLOAT_FUNCTIONS = {"add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "floordiv": "floor_divide",
                     "mod": "remainder", "pow": "power"}  # fmt: skip
 
@@ -107,17 +109,29 @@ def typed(xs: Sequence[Any], arrays: Sequence[Value], call: str) -> tuple[Any, .
 def _check_promotion(xs: Sequence[Any], arrays: Sequence[np.dtype], strong: Sequence[np.dtype], call: str) -> None:
     """Refuses (SW251) numbers that NumPy before 2 converts to other types than NEP 50 does.
 
-    There, a Python number among scalars is an int64 or a float64. A scalar beside an array of its kind has the array dtype.
+    A scalar beside an array of its kind has the array dtype there.
     """
-    if arrays:
-        given = [np.dtype(x.numpy) for x in xs if is_numpy(x)]
-        apart = any(x.kind == a.kind and np.promote_types(x, a) != a for x in given for a in arrays)
-    else:
-        kinds = {kind_of(x) for x in xs if not is_numpy(x) and not isinstance(x, np.generic)} & {"int", "float"}
-        weak = np.result_type(*strong, *({"int": 1, "float": 1.0}[kind] for kind in kinds)) if strong else None
-        apart = any(np.promote_types(weak, {"int": np.int64, "float": np.float64}[kind]) != weak for kind in kinds if weak)
-    if apart:
-        refuse("SW251", call=f"{call} of another type, which NumPy before 2 converts in its own way,")
+    if not arrays:
+        check_weak(strong, {kind_of(x) for x in xs if not is_numpy(x) and not isinstance(x, np.generic)}, call)
+    given = [np.dtype(x.numpy) for x in xs if is_numpy(x)]
+    if any(x.kind == a.kind and np.promote_types(x, a) != a for x in given for a in arrays):
+        _refuse_promotion(call)
+
+
+def check_weak(strong: Sequence[np.dtype], kinds: Iterable[str], call: str) -> None:
+    """Refuses (SW251) Python numbers of these kinds beside NumPy scalars, where NumPy before 2 converts them otherwise.
+
+    There, a Python number among scalars is an int64 or a float64.
+    """
+    numbers = [_WEAK[kind] for kind in kinds if kind in _WEAK]
+    if BY_VALUE and strong and numbers:
+        made = np.result_type(*strong, *(number for number, _ in numbers))
+        if any(np.promote_types(made, wide) != made for _, wide in numbers):
+            _refuse_promotion(call)
+
+
+def _refuse_promotion(call: str) -> NoReturn:
+    refuse("SW251", call=f"{call} of another type, which NumPy before 2 converts in its own way,")
 
 
 def _typed(x: TracedScalar, strong: Sequence[np.dtype], call: str) -> Value:

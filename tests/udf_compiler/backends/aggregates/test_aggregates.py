@@ -12,6 +12,7 @@ from tests.helpers.answers import aggregate_compiler, compile_aggregate
 from tests.helpers.compile_requests import column, literal, payload, python_step, request, udf
 from udf_compiler.backends.aggregates import compile as compile_module
 from udf_compiler.backends.aggregates.probe import evaluate_form
+from udf_compiler.frontends.python import numpy_scalars
 from udf_compiler.function.payload import load_command
 
 GROUPS = {
@@ -308,3 +309,26 @@ def test_values_that_depend_on_the_batch_are_no_functions_of_rows(source, type):
     with pytest.raises(Refusal) as refused:
         compile_aggregate(*sent(eval(source), "double", type))
     assert refused.value.code in ("SW380", "SW262", "SW382", "SW385")
+
+
+@pytest.mark.parametrize(
+    "source, type, compiled",
+    [
+        ("lambda v: v.min() * 2", "short", False),  # 65534 in NumPy 1.26, and -2 from NumPy 2 on
+        ("lambda v: 0.1 < v.max()", "float", False),
+        ("lambda v: np.maximum(v.min(), 0.1)", "float", False),
+        ("lambda v: v.min() * 2", "long", True),
+        ("lambda v: v.max() - v.min()", "short", True),
+        ("lambda v: v.mean() * 2 + v.sum() / 3.0", "short", True),
+    ],
+)
+def test_narrow_scalars_beside_numbers_before_numpy_2(monkeypatch, source, type, compiled):
+    """There, a Python number among NumPy scalars is an int64 or a float64."""
+    monkeypatch.setattr(numpy_scalars, "BY_VALUE", True)
+    made = sent(eval(source, {"__name__": "__main__", "np": np}), "boolean" if "<" in source else "double", type)
+    if compiled:
+        assert compile_aggregate(*made)["status"] == "ok"
+        return
+    with pytest.raises(Refusal) as refused:
+        compile_aggregate(*made)
+    assert refused.value.code == "SW251"
