@@ -42,6 +42,9 @@ of_worker_conversions = pytest.mark.skipif(LINE < (4, 3), reason="refused (SW114
 #: Marks tests of plain UDFs over Arrow.
 of_plain_arrow = differs_before((4, 1), "SW114 refuses plain UDFs over Arrow, whose values are those of a Series")
 
+#: Marks tests of calls with named arguments, which the classes of PySpark accept from 4.0 on.
+of_named_arguments = differs_before((4, 0), "no function takes arguments by name")
+
 #: The conf with which results are checked on every line, as by default from 4.1 on.
 CHECKED = {} if LINE >= (4, 1) else {"spark.sql.execution.pandas.convertToArrowArraySafely": "true"}
 

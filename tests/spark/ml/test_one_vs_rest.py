@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from tests.helpers.differential import check
-from tests.helpers.lines import differs_before
+from tests.helpers.lines import LINE, differs_before
 from tests.spark.ml.test_stages import COLUMNS, INPUTS, number, written
 
 
@@ -47,7 +47,11 @@ def test_one_vs_rest(spark, table, kind, params, digits):
     model = one_vs_rest(table, kind(**params))
     outputs = [number("rawPrediction", at, digits) for at in range(3)] if digits else ["rawPrediction"]
     assert not check(spark, lambda: model.transform(table).select("id", "prediction", *outputs)).refusals[1:]
-    assert not check(spark, lambda: model.transform(table).filter("prediction = 1").select("id")).refusals
+    chosen = lambda: model.transform(table).filter("prediction = 1").select("id")  # noqa: E731
+    if LINE >= (4, 2):
+        assert not check(spark, chosen).refusals
+    else:  # the filter contains the whole expression of the prediction
+        check(spark, chosen, refused="SW304")
 
 
 @of_arrays_of_scores

@@ -14,8 +14,9 @@ from pyspark.sql import functions as F
 from pyspark.sql.functions import pandas_udf
 
 from tests.helpers.differential import BACKEND, check, measured, run, session_conf
-from tests.helpers.lines import CHECKED, LINE, arrow_udf
+from tests.helpers.lines import CHECKED, LINE, arrow_udf, of_named_arguments
 from tests.helpers.outcomes import differences
+from udf_compiler.frontends.tracing.lower import BY_VALUE
 
 
 def numbers(rows=3000, groups=40, seed=3):
@@ -83,7 +84,6 @@ EXACT = [
     ("lambda v: (v > -990).all()", "boolean", "kn"),
     ("lambda v: v.any()", "boolean", "x"),
     ("lambda v: np.max(v)", "int", "b8"),
-    ("lambda v: v.min() * 2", "tinyint", "b8"),
     ("lambda v: (v * v).sum()", "long", "k"),
     ("lambda v: len(v) * 2 + 1", "long", "x"),
     ("lambda v, w: ((v > 0) & (w > 1)).sum()", "long", "x y"),
@@ -92,6 +92,8 @@ EXACT = [
     ("lambda v: v.mean()", "double", "maybe"),
     ("lambda v: v[v > 0].sum()", "long", "k"),
     ("lambda v: len(v.dropna())", "long", "kn"),
+    # NumPy before 2 multiplies int8 as int64 (SW251).
+    *([] if BY_VALUE else [("lambda v: v.min() * 2", "tinyint", "b8")]),
 ]
 KEPT = [
     ("lambda v: v.sum()", "double", "x"),
@@ -165,6 +167,7 @@ def test_beside_other_operators(spark, table):
     check(spark, lambda: table.groupBy("g").agg(total.alias("s"), rows.alias("n")).select("g", "n").orderBy("g"), rewritten=1)
 
 
+@of_named_arguments
 def test_arguments_that_are_expressions_and_keywords(spark, table):
     @pandas_udf("long")
     def weighted(value: pd.Series, weight: pd.Series) -> int:
@@ -296,6 +299,7 @@ def test_arrow_aggregates(spark, table):
     check(spark, lambda: table.select("g", "k", *windows).orderBy("g", "k", "r0"), rewritten=3)
 
 
+@pytest.mark.skipif(LINE < (4, 2), reason="no aggregate takes an iterator")
 def test_aggregates_of_iterators_stay_in_python(spark, table):
     """Iterator aggregates are other kinds of UDF, and their refusals say so."""
 

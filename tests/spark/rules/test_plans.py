@@ -14,6 +14,7 @@ from pyspark.sql.functions import pandas_udf
 from pyspark.sql.types import BooleanType, DoubleType, LongType
 
 from tests.helpers.differential import check, measured, run, session_conf
+from tests.helpers.lines import differs_before, of_named_arguments
 
 #: The setting of adaptive execution. The rules that run without it have two of these tests in `make test`, and all at night: the
 #: kernels and the rows are the same. All other tests of this folder run with it.
@@ -197,6 +198,7 @@ def test_on_heap_vectors(spark, table):
     check(spark, query, conf={"spark.sql.columnVector.offheap.enabled": "false"})
 
 
+@differs_before((4, 1), "it reads files with the settings of the session only")
 def test_off_heap_vectors_below_kernels_alone(spark, table):
     """The session's setting would change scans below Spark's own functions too, some of which fail over off-heap vectors."""
     with session_conf(spark, {"spark.sql.adaptive.enabled": "false"}):
@@ -243,6 +245,7 @@ def test_struct_argument(spark, table):
     check(spark, lambda: table.select("id", norm(F.struct(F.col("x").alias("a"), F.col("y").alias("b"))).alias("r")), ulp=4)
 
 
+@of_named_arguments
 def test_keyword_arguments(spark, table):
     @pandas_udf("double")
     def weighted(x: pd.Series, w: pd.Series) -> pd.Series:

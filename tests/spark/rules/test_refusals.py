@@ -15,6 +15,7 @@ from pyspark.sql.types import DoubleType
 from sparkweld.contract.constants import PROTOCOL
 from tests.helpers.differential import check, measured, run
 from tests.helpers.drivers import warnings
+from tests.helpers.lines import LINE
 
 QUERY = """
 @pandas_udf("double")
@@ -312,8 +313,13 @@ def test_calls_with_other_arguments_than_the_function_has(spark, parquet, kind, 
         "pandas": lambda: pandas_udf(scaled, "double"),
         "aggregate": lambda: pandas_udf(both_sums, "double"),
     }[kind]()
+    if LINE < (4, 0) and isinstance(arguments, dict):  # of_named_arguments
+        with pytest.raises(TypeError):
+            made(**arguments)
+        return
     call = made(**arguments) if isinstance(arguments, dict) else made(*arguments)
     query = (lambda: table.agg(call.alias("r"))) if kind == "aggregate" else (lambda: table.select(call.alias("r")))
     expected, _ = run(spark, query, {"spark.sparkweld.enabled": "false"})
-    assert expected.error == "TypeError", expected
+    absent = LINE < (4, 0) and kind == "plain" and not arguments  # its worker asks for the first column
+    assert expected.error == ("IndexError" if absent else "TypeError"), expected
     check(spark, query, refused="SW261")

@@ -18,6 +18,7 @@ from sklearn.pipeline import Pipeline
 
 import sparkweld
 from tests.helpers.differential import BACKEND, ENABLED, check, measured, run, session_conf
+from tests.helpers.lines import LINE
 
 ROWS = 3000
 MODE = "spark.sparkweld.scoreBounds.mode"
@@ -193,8 +194,10 @@ def test_joined_batches_are_taken_apart(spark, large, tmp_path):
         scored = table.select("n", score(F.struct("a", "b", "n", "z")).alias("s"))
         what = check(spark, lambda: scored.where("s > 300"), deopt=True)
         assert JOINED in plan_of(scored.where("s > 300"))
-        # Below the filter, and again above it, where Spark evaluates the function anew over batches of the remaining rows.
-        assert (what.operators, what.deoptimised_batches, what.guarded_rows) == (2, 2, 2)
+        # Below the filter, and again above it, where Spark evaluates the function anew over batches of the remaining rows. Before
+        # 4.2, one batch has them all, and a NULL among them makes the dividend a float.
+        again = 2 if LINE >= (4, 2) else 1
+        assert (what.operators, what.deoptimised_batches, what.guarded_rows) == (2, again, again)
         assert what.kernel_batches < 14, "of 15 row groups"
 
 

@@ -11,6 +11,7 @@ import pytest
 from pyspark.sql.functions import pandas_udf
 
 from tests.helpers.differential import check
+from tests.helpers.lines import LINE
 
 ROWS = 3000
 
@@ -95,8 +96,8 @@ def test_frames(spark, ps, frame):
     def of_row(row) -> float:
         return row.n * 0.5 + row.f
 
-    # Integers with NULLs beside strings are left to pandas.
-    _check(spark, lambda: frame.pandas_on_spark.transform_batch(two), deopt=True)
+    # Integers with NULLs beside strings are left to pandas, except in batches that Spark makes of rows.
+    _check(spark, lambda: frame.pandas_on_spark.transform_batch(two), deopt=True if LINE >= (4, 2) else None)
     accessor = frame[["x", "n", "t", "f"]].pandas_on_spark
     for result in (
         lambda: accessor.transform_batch(two),
