@@ -11,7 +11,7 @@ ascending, as int32.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from enum import IntEnum
 from functools import cache
 
@@ -83,10 +83,10 @@ def mapping(method: str) -> bytes:
     return mapping_of(pairs)
 
 
-def mapping_of(pairs: dict[int, str]) -> bytes:
-    """Returns the table that maps these code points to strings, and all others to themselves."""
-    special, records = _special([to for _, to in sorted(pairs.items()) if len(to) != 1])
-    entries: dict[int, np.ndarray] = {}
+def mapping_of(pairs: dict[int, str], dropped: Sequence[int] = ()) -> bytes:
+    """Returns the table that maps these code points to strings, those of `dropped` blocks to "", and the others to themselves."""
+    special, records = _special([*(to for _, to in sorted(pairs.items()) if len(to) != 1), *[""] * len(dropped)])
+    entries = {block: np.full(_BLOCK, SPECIAL + special[""], np.int32) for block in dropped}
     for code, to in pairs.items():
         values = entries.setdefault(code // _BLOCK, np.zeros(_BLOCK, np.int32))
         values[code % _BLOCK] = ord(to) - code if len(to) == 1 else SPECIAL + special[to]
@@ -111,8 +111,8 @@ def without_accents(strip: Callable[[str], str]) -> tuple[bytes, int]:
     Both work on single code points: normalisation reorders combining code points only, and these are dropped.
     """
     pairs = {code: strip(chr(code)) for block in _blocks(lambda t: strip(t) not in (t, "")) for code in _codes(block)}
-    pairs |= {code: "" for block in _blocks(lambda t: strip(t) == "") for code in _codes(block)}
-    return mapping_of(pairs), max(len(to.encode()) for to in pairs.values())
+    dropped = _blocks(lambda t: strip(t) == "")
+    return mapping_of(pairs, dropped), max(len(to.encode()) for to in pairs.values())
 
 
 @cache
