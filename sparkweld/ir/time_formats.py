@@ -9,6 +9,7 @@ from __future__ import annotations
 import _strptime  # type: ignore[import-not-found]
 import calendar
 import datetime
+import re
 from dataclasses import dataclass
 from functools import cache
 
@@ -68,6 +69,11 @@ class Number:
     width: int = 1
     fill: str = "0"
 
+
+#: The longest form of ISO 8601 that kernels parse, with a digit for each 0 and T or a space for T; and the lengths of all.
+ISO_SHAPE = "0000-00-00T00:00:00.000000"
+_ISO_LENGTHS = (10, 16, 19, 23, 26)
+_HAS_ISO_SHAPE = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{3,6})?)?)?", re.ASCII).fullmatch
 
 Item = Digits | Name | Literal | Spaces | Number
 
@@ -185,6 +191,16 @@ def strptime(s: str, format: str) -> int | None:
         return None
     try:
         return microseconds(datetime.datetime.strptime(s, format))
+    except ValueError:
+        return None
+
+
+def parse_iso(s: str) -> int | None:
+    """Returns ``datetime.fromisoformat(s)`` in microseconds since 1970 for beginnings of ISO_SHAPE; None for other strings."""
+    if len(s) not in _ISO_LENGTHS or not _HAS_ISO_SHAPE(s) or s[11:13] > "23":  # 24:00 is midnight from Python 3.14 on
+        return None
+    try:
+        return microseconds(datetime.datetime.fromisoformat(s))
     except ValueError:
         return None
 

@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sparkweld.ir.time_formats import parsed_items, strftime, strftime_decided, strptime, written_items
+from sparkweld.ir.time_formats import parse_iso, parsed_items, strftime, strftime_decided, strptime, written_items
 from sparkweld.ir.types import BOOL, F64, I64, STR, Items, Type, list_of
 
 Param = int | str | None
@@ -248,6 +248,7 @@ FUNCTIONS: dict[str, StringFunction] = {
     "format_fixed": StringFunction(format_fixed, (F64,), STR, ("decimals", "separator")),
     "format_fixed_decided": StringFunction(format_fixed_decided, (F64,), BOOL, ("decimals", "separator")),
     # Times, in microseconds since 1970
+    "parse_iso": StringFunction(parse_iso, _S, I64.optional()),
     "strptime": StringFunction(strptime, _S, I64.optional(), ("parsed",)),
     "strftime": StringFunction(strftime, (I64,), STR, ("written",)),
     "strftime_decided": StringFunction(strftime_decided, (I64,), BOOL),

@@ -13,7 +13,7 @@ from sparkweld.ir import Value
 from sparkweld.ir.ops import StrCall
 from sparkweld.ir.python_rules import RULES
 from sparkweld.ir.time_formats import parsed_items
-from sparkweld.ir.types import BOOL, DATE, F64, I32, I64
+from sparkweld.ir.types import DATE, F64, I32, I64
 from udf_compiler.frontends.python import durations, moments
 from udf_compiler.frontends.python.durations import SECOND, number_op
 from udf_compiler.frontends.python.local_time import local_offset
@@ -127,51 +127,37 @@ def _text(x: Any, call: str) -> Value:
     refuse("SW262", call=call, what=raw(x))
 
 
-#: Length of a string in ISO 8601 -> its format, and the shape of its first characters; ? is a separator.
-_ISO_DATES = {10: ("%Y-%m-%d", "0000-00-00")}
-_ISO_DATETIMES = {16: ("%Y-%m-%d?%H:%M", "0000-00-00?00:00"), 19: ("%Y-%m-%d?%H:%M:%S", "0000-00-00?00:00:00")}
-_ISO_DATETIMES |= dict.fromkeys((23, 26), ("%Y-%m-%d?%H:%M:%S.%f", "0000-00-00?00:00:00"))
-
-
-def _from_iso(text: Value, forms: dict[int, tuple[str, str]]) -> Value:
+def _from_iso(text: Value, lengths: tuple[int, int]) -> Value:
     """Returns the time of a string in a common form of ISO 8601, in which all fields have all digits.
 
-    Other rows are guarded, except those that no form of ISO 8601 matches: they do not begin with a digit, or no such date exists.
+    Other rows are guarded, except those that no form of ISO 8601 matches. They do not begin with a digit, or no such date exists.
     """
     run, loop = explorer(), explorer().loop
-    run.guard(loop.emit(StrCall("is_ascii"), text))
     size = loop.emit(StrCall("length"), text)
-    value, decided = loop.const(0, I64), loop.const(False, BOOL)
-    never = loop.call("logical_not", loop.emit(StrCall("isdigit"), loop.emit(StrCall("slice", (None, 1, 1)), text)))
-    for length, (form, shape) in forms.items():
-        for separator in ("T", " ") if "?" in form else ("",):
-            found = loop.emit(StrCall("strptime", (form.replace("?", separator),)), text)
-            head = loop.emit(StrCall("slice", (None, len(shape), 1)), text)
-            digits = loop.emit(StrCall("fixed_digits", (shape.replace("?", separator),)), head)
-            fits = loop.call("equal", size, loop.const(length, I64))
-            shaped = both(loop, fits, loop.is_valid(digits))
-            matches = both(loop, shaped, loop.is_valid(found))
-            if length == 10:
-                never = loop.call("logical_or", never, both(loop, shaped, loop.call("logical_not", matches)))
-            value = loop.select(matches, loop.value_of(found), value)
-            decided = loop.call("logical_or", decided, matches)
-    run.guard(loop.call("logical_or", decided, never))
+    low, high = (loop.const(length, I64) for length in lengths)
+    found = loop.emit(StrCall("parse_iso"), text)
+    inside = both(loop, loop.call("greater_equal", size, low), loop.call("less_equal", size, high))
+    decided = both(loop, inside, loop.is_valid(found))
+    begin = loop.emit(StrCall("slice", (None, 1, 1)), text)
+    digits = loop.emit(StrCall("fixed_digits", ("0000-00-00",)), text)
+    no_date = both(loop, loop.is_valid(digits), loop.call("logical_not", loop.is_valid(found)))
+    never = loop.call("logical_or", loop.call("logical_not", loop.emit(StrCall("isdigit"), begin)), no_date)
+    run.guard(both(loop, loop.emit(StrCall("is_ascii"), text), loop.call("logical_or", decided, never)))
     run.raise_if(never, lambda: ValueError("Invalid isoformat string"))
-    return value
+    return loop.value_of(found)
 
 
 def _date_from_iso(date_string: Any) -> TracedScalar:
-    return moments.date(moments.new(_from_iso(_text(date_string, "date.fromisoformat"), _ISO_DATES)))
+    return moments.date(moments.new(_from_iso(_text(date_string, "date.fromisoformat"), (10, 10))))
 
 
 def _datetime_from_iso(date_string: Any) -> TracedScalar:
-    text, kind = _text(date_string, "datetime.fromisoformat"), "datetime"
+    text = _text(date_string, "datetime.fromisoformat")
     loop = explorer().loop
     for suffix in (("Z",) if RULES.reads_iso_zones else ()) + ("+00:00",):
         if explorer().decide(loop.emit(StrCall("ends_with", (suffix,)), text)):
-            text, kind = loop.emit(StrCall("remove_suffix", (suffix,)), text), "utc"
-            return moments.new(_from_iso(text, _ISO_DATETIMES), kind)
-    return moments.new(_from_iso(text, _ISO_DATES | _ISO_DATETIMES), kind)
+            return moments.new(_from_iso(loop.emit(StrCall("remove_suffix", (suffix,)), text), (16, 26)), "utc")
+    return moments.new(_from_iso(text, (10, 26)))
 
 
 def _from_timestamp(timestamp: Any, tz: Any = None) -> TracedScalar:

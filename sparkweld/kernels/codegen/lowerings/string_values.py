@@ -9,9 +9,9 @@ from llvmlite import ir
 
 from sparkweld.errors import InternalError
 from sparkweld.ir.ops.string_functions import Param
-from sparkweld.ir.time_formats import FIRST_TIME, LAST_TIME, Item, parsed_items, written_items
+from sparkweld.ir.time_formats import FIRST_TIME, ISO_SHAPE, LAST_TIME, Item, parsed_items, written_items
 from sparkweld.kernels.codegen.lowerings.constant_data import constant_bytes, integer
-from sparkweld.kernels.functions.strings import formats, numbers, shortest, times
+from sparkweld.kernels.functions.strings import formats, numbers, shortest, time_formatting, time_parsing, times
 from sparkweld.kernels.llvm.integers import Builder
 
 _Params = tuple[Param, ...]
@@ -52,13 +52,13 @@ def _format_fixed(params: _Params, b: Builder, x: ir.Value, arena: ir.Value) -> 
 
 
 def _strptime(params: _Params, b: Builder, v: ir.Value) -> ir.Value:
-    return times.strptime.build(b, v, constant_bytes(b, times.table_of(_items(parsed_items(str(params[0]))))))
+    return time_parsing.strptime.build(b, v, constant_bytes(b, times.table_of(_items(parsed_items(str(params[0]))))))
 
 
 def _strftime(params: _Params, b: Builder, x: ir.Value, arena: ir.Value) -> ir.Value:
     items = _items(written_items(str(params[0])))
-    bounds = map(integer, (times.most_bytes(items), FIRST_TIME, LAST_TIME))
-    return times.strftime.build(b, arena, x, constant_bytes(b, times.table_of(items)), *bounds)
+    bounds = map(integer, (time_formatting.most_bytes(items), FIRST_TIME, LAST_TIME))
+    return time_formatting.strftime.build(b, arena, x, constant_bytes(b, times.table_of(items)), *bounds)
 
 
 def _items(found: tuple[Item, ...] | None) -> tuple[Item, ...]:
@@ -80,5 +80,6 @@ CALLS: dict[str, Callable[..., ir.Value]] = {
     "format_int": _format_int, "format_fixed": _format_fixed,
     "format_fixed_decided": lambda params, b, x: formats.fixed_is_decided.build(b, x, _scale(params[0])),
     "float_to_str_decided": lambda params, b, x: ir.Constant(ir.IntType(1), 1),
+    "parse_iso": lambda params, b, v: time_parsing.parse_iso.build(b, v, constant_bytes(b, ISO_SHAPE.encode())),
     "strptime": _strptime, "strftime": _strftime, "strftime_decided": _strftime_decided,
 }  # fmt: skip

@@ -23,6 +23,8 @@ from sparkweld.kernels.functions.strings import (
     shortest,
     splitting,
     substrings,
+    time_formatting,
+    time_parsing,
     times,
     utf8,
 )
@@ -30,7 +32,7 @@ from sparkweld.kernels.functions.strings.library import Function
 
 _MODULES = (
     arena, automata, building, case, character_sets, formats, key_tables, numbers, substrings, character_index, search,
-    shortest, splitting, times, utf8,
+    shortest, splitting, time_formatting, time_parsing, times, utf8,
 )  # fmt: skip
 _FUNCTIONS = {f.symbol: f for module in _MODULES for f in vars(module).values() if isinstance(f, Function)}
 
