@@ -215,7 +215,7 @@ class _Column:
         if self.to == DATE:
             return kinds <= {"date", "datetime", "utc"}
         if kinds & {"date", *TIME_KINDS}:
-            return self.to == STR and not self.pickled and "timedelta" not in kinds
+            return self.to == STR and not self.pickled
         if self.pickled:
             return not (self.to == STR and "float" in kinds)  # Java formats a double differently
         if self.to == BOOL:  # pyarrow casts a batch of ints, but not one with a bool among them
@@ -249,7 +249,7 @@ class _Column:
         loop, kind = self.loop, kind_of_result(x)
         if self.to in (TS, STR) and kind in KINDS:
             return self._moment_converts(x, kind)
-        if self.pickled or kind in ("None", "str", "date", *KINDS):
+        if self.pickled or kind in ("None", "str", "date", *TIME_KINDS):
             return loop.const(True, BOOL)
         if self.to.is_int and kind == "bool":
             return loop.const(False, BOOL)

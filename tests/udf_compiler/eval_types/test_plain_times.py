@@ -54,6 +54,7 @@ FUNCTIONS = [
     (lambda a, b: None if a is None else a.replace(tzinfo=timezone.utc), TimestampType()),
     (lambda a, b: None if a is None else str(a), StringType()),
     (lambda a, b: a, StringType()),
+    (lambda a, b: a - b if a and b else a, StringType()),
     (lambda a, b: None if a is None else a.isoformat(), StringType()),
     (lambda a, b: None if a is None else a.timestamp(), DoubleType()),
     (lambda a, b: None if a is None else int(a.timestamp() * 1000), LongType()),

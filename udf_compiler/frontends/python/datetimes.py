@@ -10,7 +10,7 @@ from typing import Any
 from sparkweld.ir import Value
 from sparkweld.ir.types import F64, I64
 from udf_compiler.frontends.python import calendar, moments, undefined
-from udf_compiler.frontends.python.durations import SECOND, duration, is_duration, number_op
+from udf_compiler.frontends.python.durations import SECOND, duration, is_duration, number_op, text_of
 from udf_compiler.frontends.python.durations import microseconds as microseconds_of
 from udf_compiler.frontends.python.local_time import local_offset
 from udf_compiler.frontends.python.moments import FIRST, LAST, kind_of_datetime, micros
@@ -133,9 +133,9 @@ _METHODS: dict[str, Callable[..., Any]] = {
 
 
 def text_of_time(x: TracedScalar) -> Value:
-    """Returns ``str(x)``; that of a datetime is exact where `moments.is_formatted`. Refuses (SW264) a timedelta."""
+    """Returns ``str(x)``; that of a datetime is exact where `moments.is_formatted`."""
     if x.kind == "timedelta":
-        refuse("SW264", call="str() of a timedelta")
+        return text_of(x.value)
     if x.kind == "date":
         return calendar.iso_text(x.value)
     return moments.iso_value(x.value.loop.cast(x.value, I64), x.kind, " ")

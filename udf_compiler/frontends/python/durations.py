@@ -6,7 +6,8 @@ import datetime
 from typing import Any
 
 from sparkweld.ir import Value
-from sparkweld.ir.types import F64, I64
+from sparkweld.ir.ops import StrCall
+from sparkweld.ir.types import F64, I64, STR
 from udf_compiler.frontends.python import numbers, undefined
 from udf_compiler.frontends.python.operands import (
     EXACT,
@@ -83,6 +84,19 @@ def unary(name: str, x: TracedScalar) -> Any:
     if name == "invert":
         raise_type_error("bad operand type for unary ~: 'datetime.timedelta'")
     return duration(numbers.unary(name, microseconds(x)))
+
+
+def text_of(x: Value) -> Value:
+    """Returns ``str(x)`` of a timedelta in microseconds, such as ``-1 day, 0:05:00.000001``."""
+    loop = x.loop
+    days, rest = (loop.call(fn, x, loop.const(DAY, I64)) for fn in ("floor_divide", "remainder"))
+    clock, exact = (loop.emit(StrCall("strftime", (format,)), rest) for format in ("%-H:%M:%S", "%-H:%M:%S.%f"))
+    whole = loop.call("equal", loop.call("remainder", x, loop.const(SECOND, I64)), loop.const(0, I64))
+    clock = loop.select(whole, clock, exact)
+    single = loop.call("equal", loop.call("absolute", days), loop.const(1, I64))
+    unit = loop.select(single, loop.const(" day, ", STR), loop.const(" days, ", STR))
+    counted = loop.emit(StrCall("concat"), loop.emit(StrCall("int_to_str"), days), unit, clock)
+    return loop.select(loop.call("equal", days, loop.const(0, I64)), clock, counted)
 
 
 def attribute(x: TracedScalar, name: str) -> Any:

@@ -121,7 +121,8 @@ SPANS = [
     "datetime.timedelta(a)", "datetime.timedelta(days=a)", "datetime.timedelta(hours=a, minutes=5)",
     "datetime.timedelta(weeks=-1, seconds=a)", "datetime.timedelta(milliseconds=a)", "NOON + datetime.timedelta(days=a)",
     "datetime.timedelta(microseconds=a).total_seconds()", "(NOON - datetime.timedelta(seconds=a)).date()",
-    "datetime.timedelta(days=1) * a", "datetime.timedelta(seconds=90) // a",
+    "datetime.timedelta(days=1) * a", "str(datetime.timedelta(hours=a, microseconds=5))", "f'{datetime.timedelta(seconds=a)}!'",
+    "str(datetime.timedelta(minutes=a))", "datetime.timedelta(seconds=90) // a",
 ]  # fmt: skip
 
 
