@@ -46,7 +46,7 @@ _NUMBER = (
 _TEXT = (
     "s", "s", "s", "s.strip()", "s.split(' ')[0]", "s[:10]", "'2024-02-29'", "s.replace('/', '-')", "{t}.strftime({g})",
     "{y}.strftime({g})", "{t}.isoformat()", "str({t})", "{y}.isoformat()", "str({y})", "{t}.isoformat(' ')",
-    "{t}.isoformat(timespec='minutes')", "s.split('.')[0]", "s.upper()",
+    "{t}.isoformat(timespec='minutes')", "s.split('.')[0]", "s.upper()", "str({d})",
 )  # fmt: skip
 _TEST = (
     "({t} < {t})", "({t} >= {t})", "({t} == {t})", "({y} <= {y})", "({y} != {y})", "({d} > timedelta(hours=2))",
