@@ -86,6 +86,8 @@ def attribute(x: TracedScalar, name: str) -> Any:
         return lambda: IsoCalendar(
             (_part(x, "iso_year", (0, 10_000)), _part(x, "iso_week", (1, 53)), _part(x, "weekday", (0, 6)) + 1)
         )
+    if name == "timetuple":
+        return lambda: time_tuple(x, (0, 0, 0))
     if name == "isoformat":
         return lambda: TracedScalar("str", iso_text(x.value))
     if name == "strftime":
@@ -115,6 +117,22 @@ class IsoCalendar(tuple[Any, ...]):
     __slots__ = ()
 
     year, week, weekday = (property(operator.itemgetter(at)) for at in range(3))
+
+
+class TimeTuple(tuple[Any, ...]):
+    """The result of timetuple(), whose elements also have names."""
+
+    __slots__ = ()
+
+    tm_year, tm_mon, tm_mday, tm_hour, tm_min, tm_sec, tm_wday, tm_yday, tm_isdst = (
+        property(operator.itemgetter(at)) for at in range(9)
+    )
+
+
+def time_tuple(x: Any, clock: tuple[Any, Any, Any]) -> TimeTuple:
+    """Returns ``timetuple()`` of a date and the fields of a clock."""
+    day = (_part(x, name, span) for name, span in PARTS.items())
+    return TimeTuple((*day, *clock, _part(x, "weekday", (0, 6)), _part(x, "day_of_year", (1, 366)), -1))
 
 
 def iso_text(x: Value) -> Value:

@@ -122,13 +122,23 @@ def _format(x: Any, format: Any) -> Any:
     return moments.formatted(micros(x), format, kind_of_datetime(x), "datetime.strftime")
 
 
+def _clock(x: Any) -> tuple[Any, Any, Any]:
+    return moments.clock(x, "hour"), moments.clock(x, "minute"), moments.clock(x, "second")
+
+
+def _time_tuple(x: Any) -> Any:
+    if kind_of_datetime(x) != "datetime":  # tm_isdst is 0
+        refuse("SW264", call="timetuple() of a datetime with a zone")
+    return calendar.time_tuple(moments.date(x), _clock(x))
+
+
 def _offset(x: Any) -> Any:
     return None if kind_of_datetime(x) == "datetime" else datetime.timedelta(0)
 
 
 _METHODS: dict[str, Callable[..., Any]] = {
     "date": moments.date, "timestamp": _timestamp, "isoformat": moments.iso_text, "strftime": _format, "replace": _replace,
-    "astimezone": _as_zone, "utcoffset": _offset,
+    "astimezone": _as_zone, "utcoffset": _offset, "timetuple": _time_tuple,
 }  # fmt: skip
 
 

@@ -15,6 +15,7 @@ import pandas as pd
 
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import BOOL, DATE, F64, I64, LISTS, STR, of_dtype
+from udf_compiler.frontends.pandas import datetimes
 from udf_compiler.frontends.pandas.dates import DATES
 from udf_compiler.frontends.pandas.kind import ARRAY_OBJECTS
 from udf_compiler.frontends.pandas.missing import Missing
@@ -23,7 +24,7 @@ from udf_compiler.frontends.pandas.strings import text_series
 from udf_compiler.frontends.python.builtin_calls import real_class
 from udf_compiler.frontends.python.formats import assembled
 from udf_compiler.frontends.python.new_lists import with_lists
-from udf_compiler.frontends.python.path_explorer import Node, constant, decided, guards_of, leaves
+from udf_compiler.frontends.python.path_explorer import Node, both, constant, decided, guards_of, leaves
 from udf_compiler.frontends.python.result_kinds import kind_of_result, kinds_of, merged, not_none, value_as
 from udf_compiler.frontends.python.running import tree_of
 from udf_compiler.frontends.python.state import Record
@@ -142,7 +143,7 @@ def series_of_tree(loop: LoopBuilder, tree: Node) -> TracedSeries | RowSeries:
         return _of_dtype(loop, tree, narrow)
     kinds = kinds_of(tree)
     if not kinds.isdisjoint(TIME_KINDS):
-        refuse("SW293", type=_listed(kinds))
+        return _times(loop, tree, kinds)
     if kinds & LISTS.keys():
         return _arrays(loop, tree, kinds)
     if len(kinds) == 1 and not kinds & {"None", "str", "date"}:
@@ -164,6 +165,30 @@ def series_of_tree(loop: LoopBuilder, tree: Node) -> TracedSeries | RowSeries:
         loop.guard(merged(loop, tree, BOOL, lambda x: _is_exact(loop, x)))
     value = merged(loop, tree, type, lambda x: value_as(loop, x, type))
     return RowSeries(loop.optional(value, not_none(loop, tree)), kinds)
+
+
+#: Kind of a time -> the kind of the Series that pandas infers from such values.
+_TIMES = {"datetime": datetimes.DATETIMES, "timedelta": datetimes.TIMEDELTAS}
+
+
+def _times(loop: LoopBuilder, tree: Node, kinds: frozenset[str]) -> TracedSeries:
+    """Returns a Series of nanoseconds, NaT where a path returns None; guards times that nanoseconds do not hold.
+
+    A batch of None alone is flagged, since its Series has objects.
+    """
+    kind = next(iter(kinds - {"None"}))
+    if len(kinds - {"None"}) > 1 or kind not in _TIMES or int(pd.__version__.partition(".")[0]) >= 3:
+        refuse("SW293", type=_listed(kinds))
+    value = loop.cast(merged(loop, tree, TYPES[kind], lambda x: value_as(loop, x, TYPES[kind])), I64)
+    limit = loop.const((2**63 - 1) // 1000, I64)
+    inside = both(loop, loop.call("less_equal", value, limit), loop.call("greater_equal", value, loop.call("negative", limit)))
+    loop.guard(inside)
+    nanoseconds = loop.call("multiply", value, loop.const(1000, I64))
+    if "None" not in kinds:
+        return datetimes.new(loop, nanoseconds, _TIMES[kind])  # type: ignore[no-any-return]
+    valid = not_none(loop, tree)
+    loop.guard_some(valid)
+    return datetimes.new(loop, loop.optional(nanoseconds, valid), _TIMES[kind])  # type: ignore[no-any-return]
 
 
 def _narrow_dtype(tree: Node) -> np.dtype | None:
