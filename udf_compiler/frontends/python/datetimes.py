@@ -32,7 +32,7 @@ def binary(name: str, a: Any, b: Any) -> Any:
     if name == "add" and kinds[1] and is_duration(a):
         return _moved(name, b, a)
     if calendar.is_date(a) or calendar.is_date(b):
-        refuse("SW264", call=f"{name} of a date and a datetime")
+        return name == "ne" if name in ("eq", "ne") else undefined.no_operator(name, a, b)
     return undefined.operator(name, a, b)
 
 

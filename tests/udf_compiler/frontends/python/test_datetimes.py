@@ -18,6 +18,7 @@ SOURCES = [
     "a", "a.year", "a.month", "a.day", "a.hour", "a.minute", "a.second", "a.microsecond", "a.weekday()", "a.isoweekday()",
     "a.toordinal()", "a.isocalendar()[1]", "a.fold", "a.tzinfo", "a.date()", "a.date().year", "a < NOON", "NOON <= a",
     "a == NOON", "a != 1", "a - NOON", "a.timetuple().tm_yday", "sum(a.timetuple())",
+    "a == a.date()", "NOON.date() != a", "a.date() == NOON", "datetime.date.min == a",
     "(NOON - a).days", "(a - NOON).seconds", "(a - NOON).microseconds", "a + datetime.timedelta(hours=30)",
     "a - datetime.timedelta(days=1, microseconds=1)", "datetime.timedelta(weeks=1) + a", "a - (a - NOON)", "bool(a)",
     "max(a, NOON)", "a.hour * 60 + a.minute", "a.date() == NOON.date()", "isinstance(a, datetime.datetime)",
