@@ -66,7 +66,7 @@ from udf_compiler.frontends.pandas.kind import ARRAY_OBJECTS
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.pandas.stand_ins import stand_in as find_stand_in
 from udf_compiler.frontends.pandas.strings import text_series
-from udf_compiler.frontends.python import builtin_calls, math_calls, patterns, rows, strings, time_classes
+from udf_compiler.frontends.python import builtin_calls, math_calls, patterns, row_matrices, rows, strings, time_classes
 from udf_compiler.frontends.python import values as scalars
 from udf_compiler.frontends.python.regions.distinct import Distinct
 from udf_compiler.frontends.tracing import constants, exceptions
@@ -123,6 +123,9 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
             (scalars.TracedScalar("datetime", loop.cast(read("n"), TS)), datetime.datetime(2024, 1, 1)),
             (scalars.TracedScalar("float", read("x"), numpy="float64"), np.float64(1)),
             (scalars.of_value(read("v")), [1.5]), (scalars.TracedScalar("list<f64>", read("v"), numpy="ndarray"), real_array),
+        ],
+        row_matrices.RowMatrix: [
+            (row_matrices.RowMatrix([scalars.TracedScalar("list<f64>", read("v"), numpy="ndarray")]), np.array([[1.5]])),
         ],
         patterns.TracedMatch: [(patterns.TracedMatch(pattern, read("s"), "search", "re.search"), real_match)],
         patterns.TracedFound: [(patterns.PatternConstant(pattern).findall(scalar["str"]), ["a"])],

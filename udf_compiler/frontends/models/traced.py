@@ -19,8 +19,12 @@ from udf_compiler.frontends.models.translator import METHODS, Translator, method
 from udf_compiler.frontends.pandas.apply.comprehensions import Values, collect, is_collection
 from udf_compiler.frontends.pandas.apply.results import ListSeries
 from udf_compiler.frontends.pandas.array import TracedArray
-from udf_compiler.frontends.pandas.calls.lists import for_model, stacked
+from udf_compiler.frontends.pandas.calls.lists import for_model, stack_of, stacked
 from udf_compiler.frontends.pandas.calls.strings.choose import texts_of
+from udf_compiler.frontends.python.numpy_scalars import numpy_scalar
+from udf_compiler.frontends.python.path_explorer import explorer, is_exploring
+from udf_compiler.frontends.python.row_matrices import RowMatrix, is_matrix, made_of, vector
+from udf_compiler.frontends.tracing.exceptions import unwatched
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.signatures import check_form
 from udf_compiler.frontends.tracing.stand_ins import StandIn
@@ -47,6 +51,10 @@ class TracedModel(StandIn):
         return self._translator.model
 
     def __getattr__(self, name: str) -> Any:
+        with unwatched():
+            return self._attribute(name)
+
+    def _attribute(self, name: str) -> Any:
         translator = self._translator
         if name in METHODS:
             made = method_of(translator, name)
@@ -89,9 +97,16 @@ def _width_of(model: Any) -> int | None:
 
 
 def _called(translator: Translator, name: str, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    with unwatched():
+        return _computed(translator, name, method, args, kwargs)
+
+
+def _computed(
+    translator: Translator, name: str, method: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
     call = translator.call(name)
     x, options = _arguments(translator, name, method, args, kwargs)
-    x = _of_rows(x)
+    x = _of_row(x, call) if is_exploring() else _of_rows(x)
     x = for_model(x, _width_of(translator.model), call)
     if isinstance(x, TracedSparse):
         given: Any = x.features
@@ -104,7 +119,29 @@ def _called(translator: Translator, name: str, method: Callable[..., Any], *args
             raise
         # A model that another version fitted, or a version whose classes have other attributes.
         refuse("SW812", name=type(error.obj).__name__, attribute=error.name)
-    return given_back(contained(translator, made) if name == "transform" else made, call)
+    result = given_back(contained(translator, made) if name == "transform" else made, call)
+    return _for_row(result, call) if is_exploring() else result
+
+
+def _of_row(x: Any, call: str) -> Any:
+    """Returns the matrix of the one row that a function of single rows passes to a model; other arguments unchanged."""
+    if explorer().inside:
+        refuse("SW810", call=call, what="a value within a loop or one of many branches")
+    if type(x) in (list, tuple):
+        x = made_of(x)
+    if not is_matrix(x):
+        return x
+    if len(x.rows) != 1:
+        refuse("SW810", call=call, what=f"a matrix of {len(x.rows)} rows")
+    return stack_of(explorer().loop, x.rows[0].value)
+
+
+def _for_row(result: Any, call: str) -> Any:
+    """Returns the array that a model returns for one row. Refuses (SW818) anything but numbers."""
+    if type(result) is not TracedArray:
+        refuse("SW818", call=call)
+    row = vector([numpy_scalar(value, value.type.dtype) for value in result.columns])
+    return RowMatrix([row]) if result.ndim == 2 else row
 
 
 def _of_rows(x: Any) -> Any:

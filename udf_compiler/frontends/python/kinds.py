@@ -13,6 +13,7 @@ from udf_compiler.frontends.python import (
     lists,
     lookups,
     methods,
+    ndarray_calls,
     ndarrays,
     numbers,
     numpy_scalars,
@@ -99,7 +100,7 @@ _LIST = ScalarKind(
     truth=lists.truth,
     binary=list_operators.binary,
     unary=list_operators.unary,
-    ufunc=numpy_scalars.call_ufunc,
+    ufunc=ndarray_calls.call_ufunc,
     attribute=lists.attribute,
     in_place=list_operators.refuse_in_place,
     contains=lists.contains,
@@ -117,9 +118,8 @@ _LIST = ScalarKind(
 _NDARRAY = replace(
     _LIST,
     rank=7,
-    binary=ndarrays.binary,
-    unary=ndarrays.unary,
-    ufunc=ndarrays.call_ufunc,
+    binary=ndarray_calls.binary,
+    unary=ndarray_calls.unary,
     in_place=ndarrays.refuse_in_place,
 )
 

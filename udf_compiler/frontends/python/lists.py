@@ -15,8 +15,9 @@ from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import ListCall, StrCall
 from sparkweld.ir.ops.lists import NO_BOUND, PYTHON_SUM
 from sparkweld.ir.types import BOOL, F64, I64, STR, Type
-from udf_compiler.frontends.python import ndarrays
-from udf_compiler.frontends.python.ndarrays import LONGEST, bound
+from udf_compiler.frontends.python import ndarray_calls, ndarrays
+from udf_compiler.frontends.python.ndarray_calls import bound
+from udf_compiler.frontends.python.ndarrays import LONGEST
 from udf_compiler.frontends.python.ndarrays import length as length
 from udf_compiler.frontends.python.numpy_scalars import numpy_scalar
 from udf_compiler.frontends.python.operands import (
@@ -149,7 +150,7 @@ def item(x: TracedScalar, key: Any) -> Any:
         return _slice(x, key)
     if x.is_ndarray and is_list(key):
         return ndarrays.masked(x, key)
-    if not is_number(key) or kind_of(key) != "int" or (is_scalar(key) and key.numpy):
+    if not is_number(key) or kind_of(key) != "int":
         refuse_list(x, f"[...] with {raw(key)}")
     run, loop = explorer(), explorer().loop
     size, index, zero = call("length", x), as_int(key), loop.const(0, I64)
@@ -316,7 +317,7 @@ def attribute(x: TracedScalar, name: str) -> Any:
     if name == "tolist" and x.is_ndarray:
         return lambda: of_list(x.value)
     _check_elements(x, name)
-    found = ndarrays.attribute(x, name) if x.is_ndarray else None
+    found = ndarray_calls.attribute(x, name) if x.is_ndarray else None
     if found is not None:
         return found
     if not hasattr(np.ndarray if x.is_ndarray else list, name):
@@ -331,11 +332,9 @@ def _check_elements(x: TracedScalar, name: str) -> None:
 
 
 def numpy_function(name: str, x: TracedScalar, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Evaluates ``np.name(x, ...)`` of an ndarray of the row by its method of that name."""
-    if not x.is_ndarray:
-        refuse_list(x, f"np.{name}")
+    """Evaluates ``np.name(x, ...)`` of a list or an ndarray of the row, which NumPy converts to an array first."""
     _check_elements(x, name)
-    return ndarrays.numpy_function(name, x, args, kwargs)
+    return ndarray_calls.numpy_function(name, x if x.is_ndarray else ndarrays.array_of(x, f"np.{name}"), args, kwargs)
 
 
 _OF_LIST: dict[str, Callable[..., Any]] = {

@@ -1,4 +1,4 @@
-"""Lowers a one-dimensional ndarray of the row: operators, ufuncs and functions of its elements, masks, and reductions.
+"""Lowers computations of the elements of a one-dimensional ndarray of the row, alone or with arrays of equal length; and masks.
 
 In the loop over its elements, an element is a column value as in `trace`. Promotion, wrap-around and functions are therefore
 those of arrays.
@@ -15,17 +15,17 @@ import numpy as np
 from sparkweld.ir import LoopBuilder, ProgramBuilder, Type, Value
 from sparkweld.ir.ops import Arg, Call, ListCall
 from sparkweld.ir.ops.elementwise import LIBM_ULP
-from sparkweld.ir.types import BOOL, F32, F64, I64, STR, Items, list_of
+from sparkweld.ir.types import BOOL, F64, I64, STR, Items, list_of
 from udf_compiler.frontends.python.list_maps import kept, mapped
-from udf_compiler.frontends.python.numpy_scalars import numpy_scalar, typed
-from udf_compiler.frontends.python.operands import guard_between, is_number, make_int
+from udf_compiler.frontends.python.numpy_scalars import typed
+from udf_compiler.frontends.python.operands import is_number, make_int
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.values import TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.lower import constant_of, type_of
 from udf_compiler.frontends.tracing.lower import is_number as is_constant
 from udf_compiler.frontends.tracing.session import current, refuse
-from udf_compiler.frontends.tracing.signatures import check_form
-from udf_compiler.frontends.tracing.values import BINARY, UNARY, Traced, raw, symbol
+from udf_compiler.frontends.tracing.stand_ins import of_python
+from udf_compiler.frontends.tracing.values import raw, symbol
 
 #: The longest array in Spark.
 LONGEST = 2**31 - 1
@@ -49,7 +49,7 @@ def elementwise(function: Callable[..., Any], args: Sequence[Any], call: str) ->
         refuse("SW222", call=f"{call} with an exponent of the row", kind="ndarray")  # NumPy takes the root for 0.5
     lists = [x for x in known if isinstance(x, Value) and x.type.is_list]
     row = typed([x for x in known if is_scalar(x)], lists, call)
-    _guard_lengths(lists)
+    guard_lengths(lists)
 
     def of(block: LoopBuilder, elements: Sequence[Value], numbers: Sequence[Value]) -> Value:
         at, given = iter(elements), iter(numbers)
@@ -60,59 +60,15 @@ def elementwise(function: Callable[..., Any], args: Sequence[Any], call: str) ->
     return _array(mapped(explorer().loop, lists, row, list_of(_type_of(of, lists, row, call)), of))
 
 
-def binary(name: str, a: Any, b: Any) -> TracedScalar:
-    """Applies an operator with an ndarray of the row as an operand."""
-    return elementwise(BINARY[name], (a, b), symbol(name))
-
-
-def unary(name: str, x: TracedScalar) -> TracedScalar:
-    """Returns ``-x``, ``+x``, ``abs(x)`` or ``~x``."""
-    return elementwise(UNARY[name], (x,), f"unary {name}")
-
-
-def call_ufunc(ufunc: np.ufunc, inputs: tuple[Any, ...]) -> TracedScalar:
-    """Applies a NumPy function to arrays and numbers of the row."""
-    return elementwise(ufunc, inputs, f"np.{ufunc.__name__}")
-
-
 def refuse_in_place(x: TracedScalar, name: str) -> NoReturn:
     refuse("SW256", call=f"ndarray {symbol(name)}= ...")
-
-
-def attribute(x: TracedScalar, name: str) -> Any:
-    """Returns ``x.name``; None for an unsupported attribute."""
-    if name in _PROPERTIES:
-        return _PROPERTIES[name](x)
-    if name in _REDUCTIONS:
-        return bound(_REDUCTIONS[name], x, f"ndarray.{name}")
-    if name in _METHODS:
-        return lambda *args, **kwargs: _method(name, x, args, kwargs)
-    return None
-
-
-def numpy_function(name: str, x: TracedScalar, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Evaluates ``np.name(x, ...)``; refuses unsupported functions (SW222)."""
-    call_numpy = current().dispatch.call_numpy
-    if name in _REDUCTIONS:
-        return bound(_REDUCTIONS[name], x, f"np.{name}")(*args, **kwargs)
-    if name == "where" and len(args) == 2 and not kwargs:
-        return elementwise(lambda *given: call_numpy(np.where, given, {}), (x, *args), "np.where")
-    if name not in _FUNCTIONS or any(isinstance(a, Traced) for a in (*args, *kwargs.values())):
-        refuse("SW222", call=f"np.{name}", kind="ndarray")
-    return elementwise(lambda a: call_numpy(getattr(np, name), (a, *args), kwargs), (x,), f"np.{name}")
-
-
-def _method(name: str, x: TracedScalar, args: tuple[Any, ...], kwargs: dict[str, Any]) -> TracedScalar:
-    if any(isinstance(a, Traced) for a in (*args, *kwargs.values())):
-        refuse("SW222", call=f".{name} of this form", kind="ndarray")
-    return elementwise(lambda a: getattr(a, name)(*args, **kwargs), (x,), f".{name}")
 
 
 def masked(x: TracedScalar, mask: Any) -> TracedScalar:
     """Returns ``x[mask]`` for an array of bools as long as `x`."""
     if not is_ndarray(mask) or mask.value.type.element != BOOL:
         refuse("SW222", call=f"[...] with {raw(mask)}", kind="ndarray")
-    _guard_lengths([x.value, mask.value])
+    guard_lengths([x.value, mask.value])
     return _array(kept(explorer().loop, x.value, mask.value))
 
 
@@ -122,12 +78,37 @@ def _array(made: Value) -> TracedScalar:
     return TracedScalar(made.type.kind, loop.value_of(made), numpy="ndarray")
 
 
+def array_of(x: TracedScalar, call: str) -> TracedScalar:
+    """Returns ``np.array(x)`` of a list or an ndarray of the row; refuses strings (SW222).
+
+    Python's numbers become int64, float64 or bool. NumPy makes an array of floats of an empty list, which a guard excludes
+    where the elements are others.
+    """
+    loop, element = explorer().loop, x.value.type.element
+    if element == STR:
+        refuse("SW222", call=f"{call} of strings", kind="list")
+    if x.is_ndarray:
+        return x
+    wide = element if x.numpy or element == BOOL else F64 if element.is_float else I64
+    if wide != F64:
+        explorer().guard(loop.call("logical_not", is_empty(x)))
+    if wide == element:
+        return TracedScalar(x.kind, x.value, numpy="ndarray")
+    return _array(mapped(loop, [x.value], [], list_of(wide), lambda block, elements, row: block.cast(elements[0], wide)))
+
+
+def leave_none() -> NoReturn:
+    """Leaves the rows of this path to Python: None among numbers makes an array of objects, for which most functions raise."""
+    explorer().leave("pass None to NumPy")
+    raise of_python(TypeError("None in place of a number"))
+
+
 def _operand(x: Any, call: str) -> Any:
     """Returns an operand as a list of the loop, a number of the row, or a constant; refuses others (SW222)."""
-    if is_ndarray(x) and x.value.type.element != STR:
-        return x.value
+    if is_scalar(x) and x.is_list:
+        return array_of(x, call).value
     if is_scalar(x):
-        return x if is_number(x) and not x.is_list else refuse("SW222", call=f"{call} with {raw(x)}", kind="ndarray")
+        return x if is_number(x) else refuse("SW222", call=f"{call} with {raw(x)}", kind="ndarray")
     x = constant_of(x)
     if is_constant(x):
         return x
@@ -141,7 +122,7 @@ def _operand(x: Any, call: str) -> Any:
     return explorer().loop.const(Items(element.kind, tuple(x.tolist())), list_of(element))
 
 
-def _guard_lengths(lists: Sequence[Value]) -> None:
+def guard_lengths(lists: Sequence[Value]) -> None:
     """Guards rows with unequal lengths: NumPy raises, or broadcasts an array of one element."""
     loop = explorer().loop
     first, *others = (loop.emit(ListCall("length", x.type), x) for x in lists)
@@ -160,111 +141,30 @@ def _type_of(of: Callable[..., Value], lists: Sequence[Value], row: Sequence[Val
     return made.type
 
 
-def _call(fn: str, x: TracedScalar) -> Value:
+def call(fn: str, x: TracedScalar) -> Value:
+    """Applies a function of lists to an array."""
     return explorer().loop.emit(ListCall(fn, x.value.type), x.value)
 
 
 def length(x: TracedScalar) -> TracedScalar:
     """Returns ``len(x)`` of an array or a list."""
-    return make_int(_call("length", x), (0, LONGEST))
+    return make_int(call("length", x), (0, LONGEST))
 
 
-def _is_empty(x: TracedScalar) -> Value:
-    return explorer().loop.call("equal", _call("length", x), explorer().loop.const(0, I64))
+def is_empty(x: TracedScalar) -> Value:
+    """Returns whether an array has no element."""
+    return explorer().loop.call("equal", call("length", x), explorer().loop.const(0, I64))
 
 
-def _reduction(function: Callable[[TracedScalar], Any]) -> Callable[..., Any]:
-    def reduced(x: TracedScalar, axis: Any = None) -> Any:
-        _check_axis(axis)
-        return function(x)
-
-    return reduced
-
-
-def _check_axis(axis: Any) -> None:
-    if axis not in (None, 0, -1):
-        refuse("SW222", call="a reduction with this axis", kind="ndarray")
-
-
-def _sum(x: TracedScalar) -> TracedScalar:
-    total = _call("sum_pairwise" if x.value.type.element.is_float else "sum_wrapping", x)
-    return numpy_scalar(total, total.type.dtype)
-
-
-def _test(name: str) -> Callable[..., Any]:
-    return _reduction(lambda x: numpy_scalar(_call(name, x), np.dtype(np.bool_)))
-
-
-def _mean(x: TracedScalar) -> TracedScalar:
-    """Returns the sum divided by the count; sums integers in float64, where the sum is exact."""
-    loop, of = explorer().loop, x.value.type.element
-    explorer().guard(loop.call("logical_not", _is_empty(x)))  # NumPy warns and returns NaN
-    total = _call("sum_pairwise", x) if of.is_float else _exact_sum(x)
-    return numpy_scalar(loop.call("divide", total, loop.cast(_call("length", x), total.type)), total.type.dtype)
-
-
-def _exact_sum(x: TracedScalar) -> Value:
-    """Returns the sum of integers in float64; guards rows whose partial sums may round."""
-    loop, of = explorer().loop, x.value.type.element
-    guard_between(loop, _call("length", x), 0, 2**21)
-    for fn in ("smallest", "largest") if of == I64 else ():
-        guard_between(loop, loop.value_of(_call(fn, x)), -(2**32), 2**32)
-    return loop.cast(_call("sum_wrapping", x), F64)
-
-
-def _variance(x: TracedScalar, axis: Any = None, *, ddof: Any = 0) -> TracedScalar:
-    """Returns NumPy's variance (_methods.py): the sum of squared deviations from the mean, divided by the count minus `ddof`."""
-    _check_axis(axis)
-    loop, of = explorer().loop, x.value.type.element
-    if type(ddof) is not int or of == F32:
-        refuse("SW222", call=".var of this form", kind="ndarray")
-    mean, count = _mean(x), _call("length", x)
-    explorer().guard(loop.call("greater", count, loop.const(ddof, I64)))  # NumPy warns
-    apart = elementwise(operator.sub, (x, mean), ".var")
-    total = _call("sum_pairwise", elementwise(operator.mul, (apart, apart), ".var"))
-    freedom = loop.cast(loop.call("subtract", count, loop.const(ddof, I64)), F64)
-    return numpy_scalar(loop.call("divide", total, freedom), F64.dtype)
-
-
-def _deviation(x: TracedScalar, axis: Any = None, *, ddof: Any = 0) -> TracedScalar:
-    return numpy_scalar(explorer().loop.call("sqrt", _variance(x, axis, ddof=ddof).value), F64.dtype)
-
-
-def _extreme(name: str) -> Callable[..., Any]:
-    def extreme(x: TracedScalar) -> TracedScalar:
-        loop, of = explorer().loop, x.value.type.element
-        if of == BOOL:
-            refuse("SW222", call=f".{name}() of bools", kind="ndarray")
-        explorer().raise_if(_is_empty(x), lambda: ValueError("zero-size array to reduction operation which has no identity"))
-        fn = {"min": "minimum", "max": "maximum"} if of.is_float else {"min": "smallest", "max": "largest"}
-        value = loop.value_of(_call(fn[name], x))
-        if of.is_float:
-            explorer().guard(loop.call("not_equal", value, loop.const(0, of)))  # which of 0.0 and -0.0 wins depends on the CPU
-        return numpy_scalar(value, of.dtype)
-
-    return _reduction(extreme)
-
-
-def bound(function: Callable[..., Any], x: TracedScalar, call: str) -> Callable[..., Any]:
-    """Returns `function` as a method of `x`; refuses arguments that it does not take (SW262)."""
-
-    def called(*args: Any, **kwargs: Any) -> Any:
-        check_form(function, (x, *args), kwargs, call)
-        return function(x, *args, **kwargs)
-
-    return called
-
-
-_REDUCTIONS: dict[str, Callable[..., Any]] = {
-    "sum": _reduction(_sum), "mean": _reduction(_mean), "any": _test("any"), "all": _test("all"),
-    "min": _extreme("min"), "max": _extreme("max"), "amin": _extreme("min"), "amax": _extreme("max"),
-    "var": _variance, "std": _deviation,
-}  # fmt: skip
-_PROPERTIES: dict[str, Callable[[TracedScalar], Any]] = {
-    "size": length, "shape": lambda x: (length(x),), "ndim": lambda x: 1, "dtype": lambda x: x.value.type.element.dtype,
-}  # fmt: skip
-#: Elementwise methods of ndarrays and functions of NumPy: each result depends on one element alone.
-_METHODS = frozenset(("astype", "clip", "copy", "round"))
-_FUNCTIONS = frozenset("around array asarray clip copy full_like isclose isin nan_to_num ones_like round zeros_like".split())
-
-__all__ = ["elementwise", "is_ndarray", "masked"]
+__all__ = [
+    "array_of",
+    "call",
+    "elementwise",
+    "guard_lengths",
+    "is_empty",
+    "is_ndarray",
+    "leave_none",
+    "length",
+    "masked",
+    "refuse_in_place",
+]

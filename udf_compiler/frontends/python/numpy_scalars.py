@@ -36,17 +36,21 @@ def is_numpy(x: object) -> bool:
     return is_scalar(x) and x.numpy != ""  # type: ignore[attr-defined]
 
 
+#: NumPy's own `dtype.name` raises and catches an exception, which would count as one of user code.
+_NAMES = {np.dtype(name): name for name in ("int8", "int16", "int32", "int64", "float32", "float64")}
+
+
 def numpy_scalar(value: Value, dtype: np.dtype) -> TracedScalar:
     """Returns a number of the loop as the NumPy scalar of that dtype."""
     loop = value.loop
     if dtype == np.bool_:
         return TracedScalar("bool", value, numpy="bool")
     if dtype.kind == "f" and dtype.itemsize >= 4:
-        return TracedScalar("float", loop.cast(value, F64), numpy=dtype.name)
+        return TracedScalar("float", loop.cast(value, F64), numpy=_NAMES[dtype])
     if dtype.kind != "i":
         refuse("SW293", type=f"np.{dtype}")
     bits = 8 * dtype.itemsize
-    return TracedScalar("int", loop.cast(value, I64), (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1), numpy=dtype.name)
+    return TracedScalar("int", loop.cast(value, I64), (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1), numpy=_NAMES[dtype])
 
 
 def of_constant(x: np.generic) -> TracedScalar:
@@ -66,8 +70,8 @@ def binary(name: str, a: Any, b: Any) -> Any:
     """Applies an operator with a NumPy scalar of the row or a constant one as an operand."""
     a, b = (of_constant(x) if isinstance(x, np.generic) and not is_scalar(x) else x for x in (a, b))
     if not (is_number(a) and is_number(b)):
-        if name in ("eq", "ne") and (a is None or b is None):
-            return name == "ne"
+        if a is None or b is None:
+            return name == "ne" if name in ("eq", "ne") else undefined.no_operator(name, a, b)
         refuse("SW262", call=f"{symbol(name)} of a NumPy scalar", what=", ".join(map(raw, (a, b))))
     kinds = {kind_of(a), kind_of(b)}
     if "bool" in kinds or is_narrow(a) or is_narrow(b):

@@ -93,11 +93,10 @@ class TracedScalar(Traced):
         return scalar_kind(self).in_place(self, name)
 
     def __matmul__(self, other: Any) -> Any:
-        if self.is_ndarray:
-            refuse("SW222", call="@", kind="ndarray")  # BLAS adds in an order of its own
-        return NotImplemented
+        return self.__array_ufunc__(np.matmul, "__call__", self, other) if self.is_ndarray else NotImplemented
 
-    __rmatmul__ = __matmul__
+    def __rmatmul__(self, other: Any) -> Any:
+        return self.__array_ufunc__(np.matmul, "__call__", other, self) if self.is_ndarray else NotImplemented
 
     def __contains__(self, part: Any) -> bool:
         return bool(scalar_kind(self).contains(self, part))

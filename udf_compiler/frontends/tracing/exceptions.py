@@ -30,6 +30,7 @@ _SYMBOLIC = re.compile(rf"Traced(Scalar|Pieces|Match|Found|Range)|'{_STATES}'|\b
 #: Matches a TypeError about values: it names the class of one, or the missing arguments.
 _NAMED = re.compile(
     r"'[\w.]+'|\bnot \"|, not |NoneType|unhashable|positional argument|keyword argument|multiple values|join an iterable"
+    r"|must support iteration"
 )
 
 
@@ -101,6 +102,17 @@ def watched_exceptions() -> Iterator[None]:
         sys.settrace(before)
     if bugs:
         raise bugs[0]
+
+
+@contextmanager
+def unwatched() -> Iterator[None]:
+    """Suspends `watched_exceptions`: a library that our code calls raises and catches exceptions of its own."""
+    before = sys.gettrace()
+    sys.settrace(None)
+    try:
+        yield
+    finally:
+        sys.settrace(before)
 
 
 def _package(frame: FrameType) -> str:

@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 
 from sparkweld.ir import LoopBuilder
+from sparkweld.ir.ops import ListCall
+from sparkweld.ir.types import I64
 from udf_compiler.frontends.pandas.apply.comprehensions import Values, collect
 from udf_compiler.frontends.pandas.apply.frame_rows import apply_rows
 from udf_compiler.frontends.pandas.array import TracedArray
@@ -23,6 +25,12 @@ from udf_compiler.frontends.pandas.calls.series_methods import pipe
 from udf_compiler.frontends.pandas.frame import TracedFrame, fresh, refuse_renumbered
 from udf_compiler.frontends.pandas.row_counts import is_empty, row_count
 from udf_compiler.frontends.pandas.series import TracedSeries
+from udf_compiler.frontends.pandas.strings import text_series
+from udf_compiler.frontends.python.ndarrays import leave_none
+from udf_compiler.frontends.python.operands import as_text, is_text
+from udf_compiler.frontends.python.operands import is_number as is_of_python
+from udf_compiler.frontends.python.path_explorer import explorer, is_exploring
+from udf_compiler.frontends.python.row_matrices import vector
 from udf_compiler.frontends.tracing.constants import PandasConstant, unwrapped
 from udf_compiler.frontends.tracing.lower import is_number
 from udf_compiler.frontends.tracing.session import refuse
@@ -33,6 +41,8 @@ from udf_compiler.frontends.tracing.values import Traced, moved, raw
 def make_frame(data: Any = None, index: Any = None, columns: Any = None, dtype: Any = None, copy: Any = None) -> TracedFrame:
     """Implements pd.DataFrame of a dict of columns, or of a two-dimensional array with column names."""
     call = "pd.DataFrame"
+    if is_exploring() and dtype is None:
+        return _of_one_row(data, index, columns, call)
     if dtype is not None or (index is not None and type(index) is not Index):
         refuse("SW262", call=call, what="the argument dtype= or an index of its own")
     if isinstance(columns, np.ndarray):
@@ -49,6 +59,36 @@ def make_frame(data: Any = None, index: Any = None, columns: Any = None, dtype: 
     if not any(isinstance(v, TracedSeries) for v in data.values()):
         refuse_renumbered(loop, call)
     return fresh(loop, {name: _column(loop, v, call) for name, v in data.items()})
+
+
+def _of_one_row(data: Any, index: Any, columns: Any, call: str) -> TracedFrame:
+    """Returns the frame that a function of single rows makes of its values: of one row, so an element stands for its column."""
+    loop = explorer().loop
+    if type(data) is list and len(data) == 1:
+        (data,) = data
+    elif type(data) is dict and all(type(x) in (list, tuple) and len(x) == 1 for x in data.values()):
+        data = {name: x[0] for name, x in data.items()}
+    elif not (type(data) is dict and index == [0]):
+        refuse("SW262", call=call, what=raw(data))
+    columns = unwrapped(columns)
+    if type(data) in (list, tuple) and isinstance(columns, list | tuple | np.ndarray | pd.Index):
+        data, columns = dict(zip(columns, data, strict=False)) if len(columns) == len(data) else None, None
+    if type(data) is not dict or columns is not None or index not in (None, [0]) or not _names([*data], len(data)):
+        refuse("SW262", call=call, what="anything but one row with a distinct string for each column")
+    return fresh(loop, {name: _of_element(loop, x, call) for name, x in data.items()})
+
+
+def _of_element(loop: LoopBuilder, x: Any, call: str) -> TracedSeries:
+    """Returns the column of one value of the row. Refuses (SW262) values that are no number or string."""
+    if x is None:
+        leave_none()
+    if is_text(x):
+        return text_series(loop, as_text(x))  # type: ignore[no-any-return]
+    if not is_of_python(x):
+        refuse("SW262", call=call, what=raw(x))
+    array = vector([x])
+    value = loop.emit(ListCall("at", array.value.type), array.value, loop.const(0, I64))
+    return TracedSeries(loop, value, value.type.dtype)
 
 
 def _names(columns: Any, count: int) -> bool:

@@ -19,6 +19,9 @@ from udf_compiler.frontends.pandas.missing import Missing
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.pandas.strings import optional, text_series, validity
 from udf_compiler.frontends.python import lists as row_lists
+from udf_compiler.frontends.python import ndarray_calls
+from udf_compiler.frontends.python.path_explorer import is_exploring
+from udf_compiler.frontends.python.row_matrices import is_matrix
 from udf_compiler.frontends.tracing.lower import constant_of, is_number, run_prototype
 from udf_compiler.frontends.tracing.session import check_size, current, refuse
 from udf_compiler.frontends.tracing.values import UNARY, Traced, ndarray_class, raw
@@ -187,8 +190,9 @@ class Rows(_Alone):
 
 
 def concerns(x: object) -> bool:
-    """Whether an argument of a NumPy function is a Series of arrays, a stack of them, or the array of one row."""
-    return is_list_series(x) or type(x) in (Rows, Stack) or row_lists.is_list(x)
+    """Whether an argument of a NumPy function is a Series of arrays, a stack of them, or an array or a list of one row."""
+    of_row = row_lists.is_list(x) or is_matrix(x) or (is_exploring() and type(x) in (list, tuple))
+    return of_row or is_list_series(x) or type(x) in (Rows, Stack)
 
 
 def call_numpy(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -196,6 +200,10 @@ def call_numpy(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
     first, name = args[0], getattr(function, "__name__", str(function))
     if row_lists.is_list(first):
         return row_lists.numpy_function(name, first, args[1:], kwargs)
+    if is_matrix(first):
+        return ndarray_calls.of_matrix(name, first, args[1:], kwargs)
+    if type(first) in (list, tuple):
+        return ndarray_calls.of_sequence(name, first, args[1:], kwargs)
     if type(first) is Stack:
         if name in ("array", "asarray", "ascontiguousarray", "copy") and len(args) == 1 and not kwargs:
             return first.later(lambda x: x)
@@ -217,7 +225,12 @@ def stacked(series: Any) -> Stack:
     if series.value.type.element == STR:
         refuse("SW224", call="a matrix of strings")
     loop.guard(loop.is_valid(series.value))  # NumPy raises for None
-    return Stack(loop, loop.value_of(series.value), ())
+    return stack_of(loop, loop.value_of(series.value))
+
+
+def stack_of(loop: LoopBuilder, value: Value) -> Stack:
+    """Returns the matrix whose rows are these lists."""
+    return Stack(loop, value, ())
 
 
 class Stack(_Alone):
@@ -314,4 +327,4 @@ def for_model(x: Any, width: int | None, call: str) -> Any:
     return x.of_width(width)
 
 
-__all__ = ["Stack", "call_numpy", "concerns", "for_model", "is_list_series", "list_series", "stacked"]
+__all__ = ["Stack", "call_numpy", "concerns", "for_model", "is_list_series", "list_series", "stack_of", "stacked"]

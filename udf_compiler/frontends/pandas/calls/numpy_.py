@@ -213,6 +213,16 @@ def _reduction(name: str) -> Callable[..., Any]:
     return reduce
 
 
+def _norm(x: Any, ord: Any = None, axis: Any = None) -> Any:
+    """Implements np.linalg.norm of the rows of a matrix: the root of the sum of their squares."""
+    matrix = as_array(x, "np.linalg.norm")
+    if matrix.ndim != 2 or axis not in (1, -1) or ord not in (None, 2):
+        refuse("SW250" if axis in (None, 0) else "SW262", call="np.linalg.norm", what="this form")
+    if matrix.dtype.kind != "f":
+        matrix = arrays.astype(matrix, float)
+    return np.sqrt(reductions.reduce("sum", matrix._binary("mul", matrix, False), 1))
+
+
 #: Handlers of functions with traced arguments. Ufuncs need no entry: `TracedSeries.__array_ufunc__` handles them.
 TABLE: dict[Any, Callable[..., Any]] = {
     np.where: where,
@@ -242,6 +252,7 @@ TABLE: dict[Any, Callable[..., Any]] = {
     np.interp: interp,
     np.digitize: digitize,
     np.searchsorted: searchsorted,
+    np.linalg.norm: _norm,
     np.ndim: lambda a: as_array(a, "np.ndim").ndim,
 } | {getattr(np, n): _reduction(n) for n in ("sum", "mean", "max", "min", "amax", "amin", "argmax", "any", "all")}
 
@@ -262,7 +273,7 @@ PURE = frozenset(
     concatenate append insert delete repeat tile flip fliplr flipud roll rot90 broadcast_to atleast_1d atleast_2d meshgrid
     polyval polyfit interp digitize searchsorted histogram bincount count_nonzero nonzero flatnonzero argwhere take
     ndim shape size copy isscalar iscomplexobj isrealobj issubdtype result_type promote_types can_cast min_scalar_type
-    common_type nansum nanmean nanmax nanmin nanstd nanvar nanmedian triu tril diagonal cross kron trapezoid logical_and
+    common_type norm nansum nanmean nanmax nanmin nanstd nanvar nanmedian triu tril diagonal cross kron trapezoid logical_and
     real imag angle sinc i0 array_split split vander poly roots polyadd polymul polyder polyint iterable base_repr""".split()
 )  # fmt: skip
 

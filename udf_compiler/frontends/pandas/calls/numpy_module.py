@@ -12,6 +12,7 @@ from udf_compiler.frontends.pandas import time_constants
 from udf_compiler.frontends.pandas.calls.numpy_ import PURE, ROW_MIXING, TABLE, call_function, has_traced, name_of
 from udf_compiler.frontends.pandas.calls.vectorize import Vectorize
 from udf_compiler.frontends.python.builtin_calls import real_arguments
+from udf_compiler.frontends.python.ndarrays import leave_none
 from udf_compiler.frontends.python.path_explorer import is_exploring
 from udf_compiler.frontends.tracing.class_stand_ins import class_stand_in
 from udf_compiler.frontends.tracing.constants import unwrapped
@@ -44,9 +45,13 @@ class Function(StandIn):
             return call_function(self.stands_for, args, kwargs)
         if self.__name__ not in PURE:
             refuse("SW263", name=name_of(self.stands_for))
+        if is_exploring() and self.__name__ in ("array", "asarray") and args and args[0] is None:
+            leave_none()
         run = _in_row if is_exploring() else run_prototype
         result = run(name_of(self.stands_for), self.stands_for, *map(unwrapped, args), **kwargs)
         if getattr(result, "dtype", np.dtype(bool)).kind not in "biufc":
+            if is_exploring() and any(x is None for x in args):
+                leave_none()
             refuse("SW263", name=f"{name_of(self.stands_for)} of objects, strings or times")  # "now" is a time, for one
         return result
 
@@ -98,9 +103,17 @@ def _attribute(name: str) -> Any:
 
 
 NUMPY = module_stand_in(np, "np", _attribute)
+_NORM = Function(np.linalg.norm)
+
+
+def _of_linalg(name: str) -> Any:
+    return _NORM if name == "norm" else refuse("SW263", name=f"np.linalg.{name}")
+
+
+LINALG = module_stand_in(np.linalg, "np.linalg", _of_linalg)
 _STAND_INS: dict[int, Any] = {
     id(np): NUMPY, id(np.ndarray): NdarrayStandIn, id(np.dtype): DtypeStandIn, id(np.vectorize): Vectorize,
-    id(np.errstate): errstate,
+    id(np.errstate): errstate, id(np.linalg): LINALG, id(np.linalg.norm): _NORM,
 }  # fmt: skip
 _PLAIN = tuple(id(getattr(np, name)) for name in _CONSTANTS)
 

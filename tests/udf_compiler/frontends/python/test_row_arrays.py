@@ -1,0 +1,181 @@
+"""Compares NumPy on the lists of a row, and models that plain UDFs call for one row, with PySpark's worker."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from numpy.linalg import norm
+from pyspark.sql.types import ArrayType, DoubleType, LongType
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
+
+from sparkweld.contract.constants import ARROW_BATCHED
+from tests.helpers.compiled import compare_with_worker
+
+FLOATS, INTS = pa.list_(pa.float64()), pa.list_(pa.int64())
+# Sums and products of these are exact in any order.
+BATCH = pa.record_batch({
+    "x": pa.array([[1.0, 2.5, -3.0], [0.5, 4.0, 4.0], [3.0, -4.0, 12.0], [8.0, 0.25, 1.0]], FLOATS),
+    "y": pa.array([[2.0, 0.5, 1.0], [4.0, -4.0, 4.0], [1.0, 1.0, 1.0], [-0.5, 0.25, 16.0]], FLOATS),
+    "n": pa.array([[3, 1, 2], [7, 7, -1], [5, 2**62, 2**62], [0, 0, 1]], INTS),
+})  # fmt: skip
+ODD = pa.record_batch({
+    "x": pa.array([[1.0], [], None, [float("nan"), 1.0], [1.0, 2.0]], FLOATS),
+    "y": pa.array([[2.0, 1.0, 3.0], [1.0], [2.0], [1.0, 2.0], [float("inf"), 1.0]], FLOATS),
+    "n": pa.array([[], [1], None, [2, 2, 2, 2], [-1, 5]], INTS),
+})  # fmt: skip
+CENTRES = [np.array([0.5, -0.5, 0.0]), np.array([-1.0, 1.0, 0.25]), np.array([0.0, 0.0, 2.0])]
+TABLE = np.array([[1.0, 2.0, 0.5], [0.25, -1.0, 4.0]])
+
+
+def cosine(x, y, n):
+    a, b = np.array(x), np.asarray(y)
+    size = np.linalg.norm(a) * norm(b)
+    return 0.0 if size == 0 else float(np.dot(a, b) / size)
+
+
+def nearest(x, y, n):
+    squares = np.sum((np.array(CENTRES) - x) ** 2, 1)
+    best = squares.argmin()
+    return float(best) + float(squares[best])
+
+
+def nearest_by_norm(x, y, n):
+    apart = norm(np.array(CENTRES) - np.array(x), axis=1)
+    return float(np.argmin(apart) + apart.min())
+
+
+def transformed(x, y, n):
+    made = TABLE @ np.array(x)
+    return float(made[0] - made[1] + (np.array(x) @ np.array([1.0, 2.0, 4.0])))
+
+
+def statistics(x, y, n):
+    return float(np.mean(x) + np.max(y) - np.min(y) + np.sum(n) + np.argmax(n) + np.median(x) + np.var(y))
+
+
+def of_elements(x, y, n):
+    made = np.array([x[0], n[0], 2])
+    pair = np.array([[x[0], 1.0], [y[1], 2.5]])
+    return float(made.sum() + pair[1].max() + pair[0, 1] + pair[:, 0].sum() + pair.mean(axis=1)[0])
+
+
+def of_integers(x, y, n):
+    return float(np.dot(n, n) + (np.array(n) * 2).sum() + np.inner(np.array(n), [1, 2, 3]))
+
+
+FUNCTIONS = [cosine, nearest, nearest_by_norm, transformed, statistics, of_elements, of_integers]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_numpy_on_lists(function):
+    compared = compare_with_worker(function, [BATCH], DoubleType(), ARROW_BATCHED, kernel=True)
+    assert not compared.refused and compared.decided == 1, compared
+    assert not compare_with_worker(function, [ODD], DoubleType(), ARROW_BATCHED, kernel=True).refused
+
+
+def test_arrays_as_results():
+    def scaled(x, y, n):
+        return (np.array(x) / np.sum(x)).tolist()
+
+    def widened(x, y, n):
+        return np.array(n, dtype=float).tolist()
+
+    for function in (scaled, widened):
+        compared = compare_with_worker(function, [BATCH], ArrayType(DoubleType()), ARROW_BATCHED, kernel=True)
+        assert not compared.refused and compared.decided == 1, compared
+
+
+REFUSED = [
+    lambda x, y, n: float(np.dot(np.array(x, dtype=np.float32), np.array(y, dtype=np.float32))),  # the order of BLAS shows
+    lambda x, y, n: float(norm(np.array(x, np.float32))),
+    lambda x, y, n: float(norm(np.array(CENTRES) - x)),
+    lambda x, y, n: float((np.array(CENTRES) - x).sum()),
+    lambda x, y, n: float((np.array(CENTRES) - x).sum(axis=0)[0]),
+    lambda x, y, n: float(norm(x, 3)),
+    lambda x, y, n: float(np.percentile(x, 90)),
+]
+
+
+@pytest.mark.parametrize("function", REFUSED)
+def test_other_functions_of_lists_are_refused(function):
+    assert compare_with_worker(function, [BATCH], DoubleType(), ARROW_BATCHED).refused == "SW222"
+
+
+def test_products_in_another_order_are_approximate():
+    assert compare_with_worker(cosine, [BATCH], DoubleType(), ARROW_BATCHED, exact=True).refused == "SW232"
+    assert not compare_with_worker(of_integers, [BATCH], DoubleType(), ARROW_BATCHED, exact=True).refused
+
+
+X = pd.DataFrame(np.random.default_rng(3).normal(size=(80, 3)), columns=["a", "b", "c"])
+LINE = LinearRegression().fit(X.values, X.a)
+LINE.coef_, LINE.intercept_ = np.array([2.0, -1.0, 0.5]), 1.0
+TREE = DecisionTreeClassifier(max_depth=3).fit(X.values, (X.a > X.b).astype(int))
+NAMED = DecisionTreeClassifier(max_depth=3).fit(X, (X.a > X.b).astype(int))
+SCALER = StandardScaler().fit(X.values)
+SCALER.mean_, SCALER.scale_ = np.array([1.0, 2.0, 4.0]), np.array([0.5, 2.0, 8.0])
+TEXTS = LogisticRegression().fit(X.values, np.where(X.a > 0, "up", "down"))
+ROWS = [
+    pa.record_batch({"a": pa.array([0.5, -2.0, 3.0, 0.2]), "b": pa.array([1.0, None, 2.0, -8.0]), "c": pa.array([4, 1, None, 0])})
+]
+
+
+def by_list(a, b, c):
+    return None if b is None else float(LINE.predict([[a, b, c or 0]])[0])
+
+
+def by_array(a, b, c):
+    if b is None or c is None:
+        return -1.0
+    return float(TREE.predict_proba(np.array([a, b, c]).reshape(1, -1))[0][1])
+
+
+def by_rows(a, b, c):
+    values = []
+    for value in (a, b, c):
+        if value is None:
+            return None
+        values.append(float(value))
+    return float(TREE.predict(np.array([values], dtype="float64"))[0])
+
+
+def by_frame(a, b, c):
+    if c is None:
+        return None
+    frame = pd.DataFrame([[a, b or 0.0, c]], columns=["a", "b", "c"])
+    frame["c"] = frame["c"] * 2
+    return float(NAMED.predict_proba(frame)[:, 1][0] + NAMED.predict(pd.DataFrame({"a": [a], "b": [1.0], "c": [c]}))[0])
+
+
+def in_a_handler(a, b, c):
+    try:
+        made = SCALER.transform([[a, b, c]])
+        return float(LINE.predict(made).tolist()[0] + made[0, 1])
+    except Exception:  # noqa: BLE001 - as jobs have it
+        return -1.0
+
+
+@pytest.mark.parametrize("function", [by_list, by_array, by_rows, by_frame, in_a_handler])
+def test_models_of_one_row(function):
+    compared = compare_with_worker(function, ROWS, DoubleType(), ARROW_BATCHED, kernel=True)
+    assert not compared.refused and compared.decided == 1, compared
+
+
+def test_models_of_rows_that_are_refused():
+    def several(a, b, c):
+        return float(LINE.predict([[a, 1.0, 2.0], [a, 3.0, 4.0]])[0])
+
+    def strings(a, b, c):
+        return len(TEXTS.predict([[a, 1.0, 2.0]])[0])
+
+    def in_a_loop(a, b, c):
+        total = 0.0
+        for at in range(int(a or 0)):
+            total += LINE.predict([[a, float(at), 2.0]])[0]
+        return int(total)
+
+    for function, code in ((several, "SW810"), (strings, "SW818"), (in_a_loop, "SW810")):
+        assert compare_with_worker(function, ROWS, LongType(), ARROW_BATCHED).refused == code, function
