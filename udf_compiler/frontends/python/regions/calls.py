@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from types import BuiltinMethodType
+from functools import reduce
+from types import BuiltinMethodType, CellType, CodeType, FunctionType
 from typing import Any
 
 from udf_compiler.frontends.python import lists, sums
@@ -15,8 +16,9 @@ from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.patterns import TracedFound
 from udf_compiler.frontends.python.regions.code import TOTAL, Instruction
 from udf_compiler.frontends.python.regions.distinct import Distinct, call_of_set, distinct
+from udf_compiler.frontends.python.regions.equivalents import EQUIVALENT, equivalent
 from udf_compiler.frontends.python.regions.growing import Growing, current
-from udf_compiler.frontends.python.regions.iteration import ITERATIONS, Elements
+from udf_compiler.frontends.python.regions.iteration import ITERATIONS, Elements, Walk
 from udf_compiler.frontends.python.regions.machine import (
     Machine,
     attribute,
@@ -25,7 +27,7 @@ from udf_compiler.frontends.python.regions.machine import (
     pop,
     pop_arguments,
 )
-from udf_compiler.frontends.python.regions.state import UNSET, Cell, Expression, Method, State
+from udf_compiler.frontends.python.regions.state import UNSET, Cell, Expression, Local, Method, State
 from udf_compiler.frontends.python.regions.strings import fill
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.exceptions import as_python
@@ -35,7 +37,9 @@ from udf_compiler.frontends.tracing.stand_ins import StandIn, in_place
 #: Builtins that do not keep a reference to a list argument.
 _READERS = (len, sum, min, max, any, all, sorted)
 #: Functions that take the elements of a generator expression as a list.
-_OF_ELEMENTS = (min, max, sorted, list, set, frozenset)
+_OF_ELEMENTS: tuple[Callable[..., Any], ...] = (min, max, sorted, list, set, frozenset, *EQUIVALENT)
+#: Classes of variables that a function may share with one that it defines.
+_FIXED = (int, float, str, bool, type(None))
 
 
 def _call(machine: Machine, i: Instruction, s: State) -> None:
@@ -63,6 +67,7 @@ def _called(machine: Machine, s: State, args: list[Any], kwargs: dict[str, Any])
         function, first = first, UNSET
     if first is not UNSET:
         args = [first, *args]
+    function, *args = (x.function if type(x) is Local else x for x in (function, *args))
     if is_builtin(function, str) or is_writer(function):
         args, kwargs = list(map(message, args)), {name: message(x) for name, x in kwargs.items()}
     check_exceptions((*args, *kwargs.values()))
@@ -79,6 +84,8 @@ def _called(machine: Machine, s: State, args: list[Any], kwargs: dict[str, Any])
     if generated is not None:
         return generated
     args = [_reduced(machine, "list", a, s) if type(a) is Expression else a for a in args]
+    if _takes_elements(function) or (_only_reads(function) and not is_builtin(function, len)):
+        args = list(map(_of_iterator, args))
     made = _of_list(function, args) if not kwargs else None
     if made is not None:
         return made
@@ -88,6 +95,10 @@ def _called(machine: Machine, s: State, args: list[Any], kwargs: dict[str, Any])
     found = begin(machine.unroll, args) if begin is not None and not kwargs else None
     if found is not None:
         return found
+    defined = equivalent(function, args) if not kwargs else None
+    if defined is not None:
+        made = machine.call(defined, [tuple(x) if type(x) is list else current(x) for x in args], {})
+        return made if is_builtin(function, reduce) else Walk(tuple(made), 0, True) if type(made) is list else Elements(made, 0)
     given = [*args, *kwargs.values()]
     if any(type(x) is Growing for x in given) and not _only_reads(function):
         refuse("SW282", what="a list that grows in a loop, for another function")
@@ -110,16 +121,41 @@ def _grows(function: Method, args: list[Any], kwargs: dict[str, Any]) -> None:
 
 def _make_function(machine: Machine, i: Instruction, s: State) -> None:
     (code,) = pop(s, 1)
-    if code.co_name != "<genexpr>":
-        refuse("SW280", what="a function that it defines")
-    s.stack.append(Expression(code))
+    is_expression = code.co_name == "<genexpr>"
+    s.stack.append(Expression(code) if is_expression or code.co_freevars else _defined(machine, code, ()))
 
 
 def _share(machine: Machine, i: Instruction, s: State) -> None:
-    cells, expression = pop(s, 2)
-    if i.arg != 8 or type(expression) is not Expression or not all(type(c) is Cell for c in cells):
-        refuse("SW280", what="a function that it defines")
-    s.stack.append(replace(expression, cells=cells))
+    cells, function = pop(s, 2)
+    if i.arg != 8 or type(function) is not Expression or not all(type(c) is Cell for c in cells):
+        refuse("SW280", what="a function that it defines, with default values,")
+    if function.code.co_name == "<genexpr>":
+        s.stack.append(replace(function, cells=cells))
+        return
+    shared = [_shared(machine, s, cell.name) for cell in cells]
+    s.stack.append(Local(_defined(machine, function.code, shared)))
+
+
+def _shared(machine: Machine, s: State, name: str) -> CellType:
+    """Returns the cell of a captured object, or one with the value of a variable. Refuses (SW280) one that rows differ in."""
+    free = machine.function.__code__.co_freevars
+    if not machine.reduction and name in free:
+        return (machine.function.__closure__ or ())[free.index(name)]
+    if type(s.variables.get(name, UNSET)) not in _FIXED:
+        refuse("SW280", what="a function that it defines, with a variable of its own,")
+    return CellType(s.variables[name])
+
+
+def _defined(machine: Machine, code: CodeType, cells: Sequence[CellType]) -> FunctionType:
+    """Returns a function that the interpreted one defines. Without cells, it is one object for all paths."""
+    own = machine.function
+    made = FunctionType(code, own.__globals__, code.co_name, None, tuple(cells))
+    made.__module__ = own.__module__
+    regions = explorer().regions
+    if cells or regions is None:
+        return made
+    known: FunctionType = regions.setdefault(("defined", code, id(own.__globals__)), made)
+    return known
 
 
 def _generated(machine: Machine, function: Any, args: list[Any], s: State) -> Any:
@@ -150,13 +186,17 @@ def _is_join(function: Any) -> bool:
     return type(function) is BuiltinMethodType and type(function.__self__) is str and function.__name__ == "join"
 
 
+def _of_iterator(x: Any) -> Any:
+    """Returns what an iterator that nothing has read yet goes over; anything else unchanged."""
+    return x.items if type(x) in (Elements, Walk) and type(x.position) is int and x.position == 0 else x
+
+
 def _of_list(function: Any, args: list[Any]) -> Any:
     """Evaluates ``list(xs)``, ``set(xs)`` and ``sep.join(xs)`` of a list of the row; returns None for other calls."""
     makes = any(is_builtin(function, f) for f in (list, set, frozenset))
     if len(args) != 1 or not (makes or _is_join(function)):
         return None
-    fresh = type(args[0]) is Elements and type(args[0].position) is int and args[0].position == 0
-    items = current(args[0].items) if fresh else current(args[0])
+    items = current(args[0])
     items = lists.as_list(items) if makes else listed(items)
     if not lists.is_list(items) or (items.numpy and makes and not is_builtin(function, list)):
         return None

@@ -54,6 +54,13 @@ class Expression:
 
 
 @dataclass(frozen=True, slots=True)
+class Local:
+    """A function that the interpreted one defines, with the current values of its variables: only for the next call."""
+
+    function: types.FunctionType
+
+
+@dataclass(frozen=True, slots=True)
 class Caught:
     """An exception in its handler; only its class is known."""
 
@@ -64,6 +71,8 @@ def check_kept(x: Any) -> None:
     """Refuses (SW282) an iterator in a variable: a second loop continues where the first ended. A range restarts."""
     if type(x) in (Walk, Letters, Elements, Together, Expression):
         refuse("SW282", what="an iterator in a variable")
+    if type(x) is Local:
+        refuse("SW280", what="a function that it defines, with a variable of its own,")
 
 
 _PARTS = (Method, Counter, Walk, Letters, Elements, Together, Distinct)

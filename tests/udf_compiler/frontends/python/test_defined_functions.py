@@ -1,0 +1,134 @@
+"""Compares lambdas and nested functions over a row's list, as in reduce, map and filter, with PySpark's worker."""
+
+# ruff: noqa: C417 - the calls of map are what is tested
+
+from __future__ import annotations
+
+import functools
+import operator
+from functools import reduce
+
+import pyarrow as pa
+import pytest
+from pyspark.sql.types import ArrayType, LongType, StringType
+
+from sparkweld.contract.constants import ARROW_BATCHED
+from tests.helpers.compiled import compare_with_worker
+
+NUMBERS = [pa.record_batch({"x": pa.array([[4, 1, 3], [7], [-2, 90_000, 5, 0], [0, 0, 2**40]], pa.list_(pa.int64()))})]
+ODD = [pa.record_batch({"x": pa.array([[], None, [2**62, 2**62], [1]], pa.list_(pa.int64()))})]
+WORDS = [pa.record_batch({"s": pa.array(["late Fees, apply", "", None, "a bc  d", "Über ß"])})]
+FACTOR = 3
+
+
+def checksum(x):
+    return reduce(lambda total, item: (total * 31 + item) % 65_521, x)
+
+
+def total(x):
+    return functools.reduce(operator.add, x, 10)
+
+
+def largest(x):
+    def larger(a, b):
+        return a if a > b else b
+
+    return reduce(larger, x)
+
+
+def by_own_constant(x):
+    base = 7
+    return reduce(lambda a, b: (a * base + b) % 1000, x, 1)
+
+
+def of_known_values(x):
+    count = 0
+    for _ in x:
+        count += 1
+    return reduce(lambda a, b: a - b, [count, 1, 2])
+
+
+def sum_of_squares(x):
+    return sum(map(lambda v: v * v * FACTOR, filter(lambda v: v < 100, x)))
+
+
+def loop_over_a_map(x):
+    made = 0
+    for value in map(abs, x):
+        made += value
+    return made + len(list(filter(None, x)))
+
+
+@pytest.mark.parametrize(
+    "function", [checksum, total, largest, by_own_constant, of_known_values, sum_of_squares, loop_over_a_map]
+)
+def test_numbers(function):
+    compared = compare_with_worker(function, NUMBERS, LongType(), ARROW_BATCHED, kernel=True)
+    assert not compared.refused and compared.decided == 1, compared
+    assert not compare_with_worker(function, ODD, LongType(), ARROW_BATCHED, kernel=True).refused
+
+
+def test_lists():
+    def doubled(x):
+        return list(map(lambda v: v * 2, x)) if x else None
+
+    def positive(x):
+        return [v + 1 for v in filter(lambda v: v > 0, x)] if x else None
+
+    for function in (doubled, positive):
+        compared = compare_with_worker(function, NUMBERS + ODD, ArrayType(LongType()), ARROW_BATCHED, kernel=True)
+        assert not compared.refused and compared.decided, compared
+
+
+def joined(s):
+    return "-".join(map(lambda word: word.upper(), s.split())) if s else s
+
+
+def kept(s):
+    return " ".join(filter(lambda word: len(word) > 1, s.split())) if s else s
+
+
+def cleaned(s):
+    def clean(word):
+        return word.strip(",").lower()
+
+    words = []
+    for word in (s or "").split():
+        words.append(clean(word))
+    return " ".join(words)
+
+
+@pytest.mark.parametrize("function", [joined, kept, cleaned])
+def test_strings(function):
+    compared = compare_with_worker(function, WORDS, StringType(), ARROW_BATCHED, kernel=True)
+    assert not compared.refused and compared.decided == 1, compared
+
+
+def read_twice(x):
+    items = map(lambda v: v + 1, x)
+    return sum(items) + sum(items)  # the second sum is 0
+
+
+def length_of_a_map(x):
+    return len(map(lambda v: v, x))
+
+
+def shares_a_value_of_the_row(x):
+    first = x[0]
+    return reduce(lambda a, b: a * first + b, x)
+
+
+def with_defaults(x):
+    return reduce(lambda a, b, c=2: a * c + b, x)
+
+
+def kept_function(x):
+    base = 7
+    step = lambda a, b: a * base + b  # noqa: E731
+    base = 8
+    return reduce(step, x)
+
+
+@pytest.mark.parametrize("function", [read_twice, length_of_a_map, shares_a_value_of_the_row, with_defaults, kept_function])
+def test_what_is_refused(function):
+    assert compare_with_worker(function, NUMBERS, LongType(), ARROW_BATCHED).refused in ("SW280", "SW282", "SW299", "SW223")

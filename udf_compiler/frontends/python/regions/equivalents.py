@@ -1,0 +1,73 @@
+"""Defines functools.reduce, map and filter in Python, so that they are interpreted as code of the user's."""
+
+from __future__ import annotations
+
+import builtins
+import functools
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any
+
+from udf_compiler.frontends.python.builtin_calls import is_builtin
+
+
+def _reduce(function, items):  # type: ignore[no-untyped-def]
+    if not items:
+        raise TypeError("reduce() of empty iterable with no initial value")
+    total = items[0]
+    for item in items[1:]:
+        total = function(total, item)
+    return total
+
+
+def _fold(function, items, total):  # type: ignore[no-untyped-def]
+    for item in items:
+        total = function(total, item)
+    return total
+
+
+def _map(function, items):  # type: ignore[no-untyped-def]
+    made = []
+    for item in items:
+        made.append(function(item))
+    return made
+
+
+def _filter(function, items):  # type: ignore[no-untyped-def]
+    made = []
+    for item in items:
+        if function(item):
+            made.append(item)
+    return made
+
+
+def _filter_true(function, items):  # type: ignore[no-untyped-def]
+    made = []
+    for item in items:
+        if item:
+            made.append(item)
+    return made
+
+
+def _of_user(function: Any) -> FunctionType:
+    """Returns the function with Python's builtins alone, and as one of the module functools."""
+    return FunctionType(function.__code__, {"__name__": "functools", "__builtins__": builtins}, function.__name__)
+
+
+#: Function -> number of arguments -> its definition.
+_EQUIVALENTS: dict[Callable[..., Any], dict[int, FunctionType]] = {
+    functools.reduce: {2: _of_user(_reduce), 3: _of_user(_fold)}, map: {2: _of_user(_map)}, filter: {2: _of_user(_filter)},
+}  # fmt: skip
+EQUIVALENT: tuple[Callable[..., Any], ...] = tuple(_EQUIVALENTS)
+_FILTER_TRUE = _of_user(_filter_true)
+
+
+def equivalent(function: Any, args: list[Any]) -> Callable[..., Any] | None:
+    """Returns the definition of a function for these arguments, or None.
+
+    Those of `map` and `filter` return lists: functions of a row are pure, so nothing depends on when they run.
+    """
+    known = next((f for f in EQUIVALENT if is_builtin(function, f)), None)
+    if known is filter and len(args) == 2 and args[0] is None:
+        return _FILTER_TRUE
+    return None if known is None else _EQUIVALENTS[known].get(len(args))
