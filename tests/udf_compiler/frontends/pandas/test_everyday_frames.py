@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -84,6 +85,24 @@ def test_frames_of_a_map():
     assert (compared.refused, compared.decided) == ("", 3)
 
 
+def test_several_new_columns_of_a_map():
+    def score(frames):
+        for frame in frames:
+            made = frame.copy()
+            made[["a", "b"]] = made[["a", "b"]].values / 4
+            made[["p", "q"]] = np.column_stack([made["b"], made["a"]])
+            made[["u", "v"]] = frame[["b", "a"]]
+            made[["k", "l"]] = 2.5
+            made["s"] = np.where(made["b"] > 1, "large", "small")
+            yield made
+
+    names = {"a": DoubleType, "b": DoubleType, "p": DoubleType, "q": DoubleType, "u": LongType, "v": DoubleType, "k": DoubleType,
+             "l": DoubleType, "s": StringType}  # fmt: skip
+    returns = StructType([StructField(name, type()) for name, type in names.items()])
+    compared = compare_with_worker(score, BATCHES, returns, MAP_PANDAS, kernel=True)
+    assert (compared.refused, compared.decided) == ("", 3)
+
+
 def _filtered(frames):
     for frame in frames:
         kept = frame[frame["a"] > 1]
@@ -120,7 +139,20 @@ def _doubled(a, b):
     return pd.DataFrame({"a": a, "b": b})[["a", "a"]].sum(axis=1)
 
 
-REFUSED = {_integers: "SW255", _other_mask: "SW250", _reduced: "SW250", _count: "SW250", _doubled: "SW262"}
+def _other_width(a, b):
+    frame = pd.DataFrame({"a": a, "b": b})
+    frame[["a", "b"]] = np.column_stack([a, b, a])
+    return frame["a"]
+
+
+def _listed_values(a, b):
+    frame = pd.DataFrame({"a": a, "b": b})
+    frame[["a", "b"]] = [1.0, 2.0]
+    return frame["a"]
+
+
+REFUSED = {_other_width: "SW252", _listed_values: "SW262", _integers: "SW255", _other_mask: "SW250", _reduced: "SW250",
+           _count: "SW250", _doubled: "SW262"}  # fmt: skip
 
 
 @pytest.mark.parametrize("function", REFUSED)

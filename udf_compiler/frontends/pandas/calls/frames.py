@@ -22,6 +22,7 @@ from udf_compiler.frontends.pandas.calls.constructors import Index, make_series
 from udf_compiler.frontends.pandas.calls.cuts import TracedCut, categories_of
 from udf_compiler.frontends.pandas.calls.series_methods import copy as copy_series
 from udf_compiler.frontends.pandas.calls.series_methods import pipe
+from udf_compiler.frontends.pandas.calls.strings.choose import TracedTexts, texts_of
 from udf_compiler.frontends.pandas.frame import TracedFrame, fresh, refuse_renumbered
 from udf_compiler.frontends.pandas.row_counts import is_empty, row_count
 from udf_compiler.frontends.pandas.series import TracedSeries
@@ -101,6 +102,9 @@ def _column(loop: Any, value: Any, call: str) -> TracedSeries:
     if type(value) is Values:
         refuse_renumbered(loop, call)
         value = collect(value)
+    if type(value) is TracedTexts:
+        refuse_renumbered(loop, call)
+        value = texts_of(value)
     if isinstance(value, TracedSeries) and value.loop is loop:
         return copy_series(value)
     if isinstance(value, TracedArray) and value.loop is loop and value.ndim == 1:
@@ -126,11 +130,30 @@ def copy(frame: TracedFrame, deep: bool = True) -> TracedFrame:
 
 
 def set_column(frame: TracedFrame, name: Any, value: Any) -> None:
-    """Implements ``frame[name] = column`` on an unshared frame."""
-    call = "DataFrame[...] = ..."
-    if frame.shared or not isinstance(name, str):
+    """Implements ``frame[name] = column`` and ``frame[names] = columns`` on an unshared frame."""
+    call, name = "DataFrame[...] = ...", unwrapped(name)
+    several = isinstance(name, list | pd.Index)
+    if frame.shared or not (several or isinstance(name, str)):
         refuse("SW256", call=call)
-    frame.series[name] = _column(frame.loop, value, call)
+    made = _columns(frame.loop, list(name), value, call) if several else {name: _column(frame.loop, value, call)}
+    frame.series.update(made)
+
+
+def _columns(loop: LoopBuilder, names: list[Any], value: Any, call: str) -> dict[str, TracedSeries]:
+    """Returns the columns of a matrix, a frame or a scalar by their new names, which pandas assigns one by one."""
+    if not _names(names, len(names)) or not names:
+        refuse("SW262", call=call, what="names that are not distinct strings")
+    if isinstance(value, TracedFrame):
+        parts: list[Any] = list(value.series.values())
+    elif isinstance(value, TracedArray) and value.ndim == 2:
+        parts = [TracedArray(value.loop, (column,)) for column in value.columns]
+    elif is_number(value) or type(value) is str:
+        parts = [value] * len(names)
+    else:
+        refuse("SW262", call=call, what=raw(value))
+    if len(parts) != len(names):
+        refuse("SW252", call=call, error="ValueError: Columns must be same length as key")
+    return {name: _column(loop, part, call) for name, part in zip(names, parts, strict=True)}
 
 
 def set_columns(frame: TracedFrame, names: Any) -> None:
