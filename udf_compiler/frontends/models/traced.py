@@ -147,7 +147,7 @@ def _for_row(result: Any, call: str) -> Any:
 def _of_rows(x: Any) -> Any:
     """Returns the column, or the matrix, of a list with an element for each row, and of an array of strings.
 
-    A vectoriser of texts reads each element of a list or an array as of a Series. Other models take none of single values.
+    A vectoriser of strings reads each element of a list or an array as of a Series. Other models take none of single values.
     """
     if is_collection(x):
         x = x.column if type(x) is Values else collect(x)

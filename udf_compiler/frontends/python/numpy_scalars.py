@@ -25,7 +25,7 @@ from udf_compiler.frontends.tracing.session import current, refuse
 from udf_compiler.frontends.tracing.values import BINARY, COMPARISONS, UNARY, raw, symbol
 
 _OF_INTS = frozenset(("add", "sub", "mul", "floordiv", "mod"))
-#: Kind of a Python number -> an example, and the type that NumPy before 2 gives it among scalars.
+#: Kind of a Python number -> an example, and its type among scalars in NumPy before 2.
 _WEAK = {"int": (1, np.dtype(np.int64)), "float": (1.0, np.dtype(np.float64))}
 _FLOAT_FUNCTIONS = {"add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "floordiv": "floor_divide",
                     "mod": "remainder", "pow": "power"}  # fmt: skip
