@@ -275,7 +275,7 @@ FAMILIES = {
         Family("series", _checked(series_cases), 0.4),
         Family("texts", _checked(_texts), 0.6),
         Family("times", _checked(time_cases), 0.6),
-        Family("moments", _checked(_moments), 0.3),
+        Family("moments", _checked(_moments), 0.6),
         Family("applied", _checked(_applied), 0.5),
         Family("rows", _checked(_rows), 0.5),
         Family("loops", _checked(_loops), 0.4),
