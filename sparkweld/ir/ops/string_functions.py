@@ -170,6 +170,11 @@ def format_fixed(x: float, decimals: int, separator: str) -> str:
     return f"{x:{separator}.{decimals}f}" if format_fixed_decided(x, decimals, separator) else ""
 
 
+def is_code_point(x: int) -> bool:
+    """Whether UTF-8 encodes the code point: surrogates are none."""
+    return 0 <= x < 0x110000 and not 0xD800 <= x < 0xE000
+
+
 def _unary(result: Type, *names: str) -> dict[str, StringFunction]:
     return {name: StringFunction(getattr(str, name), (STR,), result) for name in names}
 
@@ -218,6 +223,7 @@ FUNCTIONS: dict[str, StringFunction] = {
     "count": StringFunction(lambda s, text, a, b: s.count(text, a, b), _S, I64, ("text", "int?", "int?")),
     "contains_str": StringFunction(lambda s, text: text in s, _SS, BOOL),
     "find_str": StringFunction(lambda s, text: s.find(text), _SS, I64),
+    "code_point": StringFunction(lambda s: ord(s[0]) if s else 0, _S, I64),
     "starts_with_str": StringFunction(str.startswith, _SS, BOOL),
     "ends_with_str": StringFunction(str.endswith, _SS, BOOL),
     # New strings
@@ -240,6 +246,7 @@ FUNCTIONS: dict[str, StringFunction] = {
     "parse_float": StringFunction(parse_float, _S, F64.optional()),
     "parse_float_decided": StringFunction(parse_float_decided, _S, BOOL),
     "fixed_digits": StringFunction(fixed_digits, _S, I64.optional(), ("shape",)),
+    "from_code_point": StringFunction(lambda x: chr(x) if is_code_point(x) else "", (I64,), STR),
     "int_to_str": StringFunction(lambda x: str(int(x)), (I64,), STR),
     "format_int": StringFunction(lambda x, separator: f"{int(x):{separator}d}", (I64,), STR, ("separator",)),
     "float_to_str": StringFunction(lambda x: repr(float(x)), (F64,), STR),

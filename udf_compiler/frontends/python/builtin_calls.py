@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import builtins
 import functools
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from types import UnionType
 from typing import Any
 
 import numpy as np
 
+from sparkweld.ir.types import I64
 from udf_compiler.frontends.python import lists, strings, sums
 from udf_compiler.frontends.python.error_messages import is_unknown_text, unknown_text
-from udf_compiler.frontends.python.operands import as_float, as_int, is_number, kind_of, make_bool, span_of
+from udf_compiler.frontends.python.operands import as_float, as_int, is_number, kind_of, make_bool, make_int, make_text, span_of
 from udf_compiler.frontends.python.path_explorer import explorer, is_exploring
 from udf_compiler.frontends.python.values import TracedScalar, binary, is_scalar, scalar_kind
 from udf_compiler.frontends.tracing.class_stand_ins import ClassStandIn, class_stand_in
@@ -65,6 +67,30 @@ def _len(x: Any) -> Any:
         return x.count
     length = scalar_kind(x).length if is_scalar(x) else None
     return as_python(len, x) if length is None else length(x)
+
+
+def _ord(x: Any) -> Any:
+    if not (is_scalar(x) and x.kind == "str"):
+        return as_python(ord, x)
+    run = explorer()
+    several = run.loop.call("not_equal", strings.call("length", x.value), run.loop.const(1, I64))
+    run.raise_if(several, lambda: TypeError("ord() expected a character, but found a string of another length"))
+    return make_int(strings.call("code_point", x.value), (0, sys.maxunicode))
+
+
+def _chr(x: Any) -> Any:
+    """Implements ``chr(x)``; guards surrogates, which no column of Spark holds."""
+    if not (is_scalar(x) and x.kind in ("int", "bool")):
+        return as_python(chr, x)
+    run, loop, value = explorer(), explorer().loop, as_int(x)
+
+    def beyond(low: int, high: int) -> Any:
+        below, above = loop.call("less", value, loop.const(low, I64)), loop.call("greater", value, loop.const(high, I64))
+        return loop.call("logical_or", below, above)
+
+    run.raise_if(beyond(0, sys.maxunicode), lambda: ValueError("chr() arg not in range(0x110000)"))
+    run.guard(beyond(0xD800, 0xDFFF))
+    return make_text(strings.call("from_code_point", value))
 
 
 def _sum(*args: Any, **kwargs: Any) -> Any:
@@ -239,5 +265,5 @@ def _flat(kinds: Any) -> Iterator[Any]:
 
 #: Builtins -> their stand-ins in compiled functions.
 STAND_INS: dict[Any, Any] = {**_CLASSES, min: _extreme("min", "lt"), max: _extreme("max", "gt"), range: _range,
-                              len: _len, sum: _sum, any: _test(any), all: _test(all), sorted: _sorted,
+                              len: _len, sum: _sum, ord: _ord, chr: _chr, any: _test(any), all: _test(all), sorted: _sorted,
                               isinstance: _check_of(isinstance), issubclass: _check_of(issubclass)}  # fmt: skip

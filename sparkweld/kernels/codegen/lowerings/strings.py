@@ -297,10 +297,11 @@ _CALLS: dict[str, Build] = {
     "starts_with": _any_of(search.starts_with), "starts_with_str": _call(search.starts_with),
     "ends_with": _any_of(search.ends_with), "ends_with_str": _call(search.ends_with),
     "find": _search(search.find), "rfind": _search(search.rfind), "count": _search(search.count),
-    "find_str": _call(search.find, 0, search.NO_END),
+    "find_str": _call(search.find, 0, search.NO_END), "code_point": _call(utf8.code_point),
     "replace": _with_arena(building.replace), "concat": _concat, "translate": _translate, "repeat": _with_arena(building.repeat),
     "strip_accents_ascii": _strip_accents(strip_accents_ascii), "strip_accents_unicode": _strip_accents(strip_accents_unicode),
     "rjust": _pad(0), "ljust": _pad(1), "center": _pad(2), "zfill": _with_arena(building.zfill),
+    "from_code_point": _with_arena(building.from_code_point),
     "fixed_digits": _call(numbers.fixed_digits),
     **CALLS,
 }  # fmt: skip

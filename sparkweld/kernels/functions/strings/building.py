@@ -16,7 +16,7 @@ from sparkweld.kernels.functions.strings.memory_access import (
     view,
 )
 from sparkweld.kernels.functions.strings.search import count_bytes, find_bytes, min_of
-from sparkweld.kernels.functions.strings.utf8 import count_code_points
+from sparkweld.kernels.functions.strings.utf8 import count_code_points, encode
 
 
 @function(INT, VIEW, VIEW, result=VIEW)
@@ -59,6 +59,17 @@ def put_often(to: int, v: int, times: int) -> int:
         to += n
         times -= 1
     return to
+
+
+@function(INT, INT, result=VIEW)
+def from_code_point(arena: int, code: int) -> int:
+    """Returns the character of a code point, an empty string for a number that is none."""
+    if code < 0 or code > 0x10FFFF or (code >= 0xD800 and code < 0xE000):
+        return view(0, 0)
+    to = reserve(arena, 4)
+    if to == 0:
+        return view(0, 0)
+    return view(to, encode(to, code))
 
 
 @function(INT, VIEW, INT, result=VIEW)

@@ -146,6 +146,16 @@ def decode(a: int, i: int, size: int) -> int:
     return (lead & 0x07) << 18 | second << 12 | third << 6 | byte(a, i + 3) & 0x3F
 
 
+@function(VIEW, result=INT)
+def code_point(v: int) -> int:
+    """Returns the code point of the first character, 0 for an empty string."""
+    a = address_of(v)
+    n = length_of(v)
+    if n == 0:
+        return 0
+    return decode(a, 0, size_at(a, 0, n))
+
+
 @function(INT, INT, result=INT)
 def encode(to: int, code: int) -> int:
     """Writes a code point and returns the number of bytes, up to 4."""
