@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dis
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from types import CodeType, FrameType
 from typing import Any
@@ -31,14 +31,25 @@ _UNKNOWN = object()
 def hash_of(x: Any) -> int:
     """Returns ``hash(x)`` for the current container; refuses one that the code does not identify (SW601)."""
     run = explorer()
-    keys = (list(run.keys) or None) if run.inside or run.walks else _keys(_user_frame())
-    if keys is None or len(keys) > _KEY_LIMIT or not all(is_number(k) or k is None or type(k) is str for k in keys):
+    found = run.keys if run.inside or run.walks else _keys(_user_frame())
+    keys = None if found is None else list(dict.fromkeys(_parts(found)))
+    if keys is None or len(keys) > _KEY_LIMIT or not all(map(_is_simple, keys)):
         refuse("SW601")
     for key in keys:
         if _decide_equal(x, key):
             return hash(key)
     taken = set(map(hash, keys))
     return next(n for n in range(len(taken) + 1) if n not in taken)
+
+
+def _parts(keys: Iterable[Any]) -> Iterator[Any]:
+    """Yields the keys, and the elements of those that are tuples, whose hashes a tuple with a value of the row combines."""
+    for key in keys:
+        yield from _parts(key) if type(key) is tuple else (key,)
+
+
+def _is_simple(key: Any) -> bool:
+    return is_number(key) or key is None or type(key) is str
 
 
 def _decide_equal(x: Any, key: Any) -> bool:
@@ -63,7 +74,7 @@ def _keys(frame: FrameType) -> list[Any] | None:
     code = _instructions(frame.f_code)
     at = next(n for n, i in enumerate(code) if i.offset == frame.f_lasti)
     found = _Stack(frame, code).keys_of_lookup(at)
-    if found is None or not all(is_number(k) or k is None or type(k) is str for k in found):
+    if found is None or not all(map(_is_simple, _parts(found))):
         return None
     return list(found)
 

@@ -87,7 +87,7 @@ class Explorer:
     - `decisions`: see `repeating`. `limit`: the maximum number of paths.
     - `regions`: the regions that `udf_compiler.frontends.python.regions` compiled so far; None where functions run directly.
     - `inside`: the paths are within a region. `walks`: functions are interpreted on each path.
-    - `keys`: the keys of the container that an interpreted instruction reads.
+    - `keys`: the keys of the container that an interpreted instruction reads; None where it is unknown.
     - `unwritten`: calls, by code and offset, that must write a string of which only Python knows the contents.
     """
 
@@ -98,7 +98,7 @@ class Explorer:
     regions: dict[Any, Any] | None = None
     inside: bool = False
     walks: bool = False
-    keys: tuple[Any, ...] = ()
+    keys: tuple[Any, ...] | None = None
     facts: Facts = field(init=False)
     marks: dict[str, Any] = field(default_factory=dict)
     unwritten: set[tuple[CodeType, int]] = field(default_factory=set)

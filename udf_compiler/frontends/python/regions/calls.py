@@ -29,6 +29,7 @@ from udf_compiler.frontends.python.regions.machine import (
 )
 from udf_compiler.frontends.python.regions.state import UNSET, Cell, Expression, Local, Method, State
 from udf_compiler.frontends.python.regions.strings import fill
+from udf_compiler.frontends.python.regions.tables import lookup
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import refuse
@@ -78,6 +79,9 @@ def _called(machine: Machine, s: State, args: list[Any], kwargs: dict[str, Any])
     owner = None if isinstance(function, StandIn) else unwrapped(getattr(function, "__self__", None))
     if isinstance(owner, dict) and getattr(function, "__name__", "") == "get":
         explorer().keys = tuple(owner)
+        found = _got(owner, *args) if len(args) in (1, 2) and not kwargs else None
+        if found is not None:
+            return found[0]
     if type(owner) is str and getattr(function, "__name__", "") == "format":
         return fill(owner, args, kwargs)
     generated = _generated(machine, function, args, s)
@@ -184,6 +188,11 @@ def _takes_elements(function: Any) -> bool:
 def _is_join(function: Any) -> bool:
     """Whether it is the method `join` of a constant string."""
     return type(function) is BuiltinMethodType and type(function.__self__) is str and function.__name__ == "join"
+
+
+def _got(table: Any, key: Any, default: Any = None) -> tuple[Any] | None:
+    """Returns ``table.get(key, default)`` of a large dict in a tuple; None for other operands."""
+    return lookup(table, key, lambda: default)
 
 
 def _of_iterator(x: Any) -> Any:

@@ -23,7 +23,7 @@ from udf_compiler.frontends.python.regions.machine import Machine, attribute, lo
 from udf_compiler.frontends.python.regions.matching import MATCHING
 from udf_compiler.frontends.python.regions.state import UNSET, Caught, Cell, Method, State, check_kept
 from udf_compiler.frontends.python.regions.strings import convert_value, format_value, join_parts, percent
-from udf_compiler.frontends.python.regions.tables import is_part, subscript
+from udf_compiler.frontends.python.regions.tables import contains, display, is_part, lookup, no_key, subscript
 from udf_compiler.frontends.python.values import is_scalar
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.exceptions import as_python, check_exception
@@ -37,7 +37,7 @@ def step(machine: Machine, instruction: Instruction, state: State) -> None:
     run = _TABLE.get(instruction.name)
     if run is None:
         refuse("SW280", what=instruction.name)
-    explorer().keys = ()
+    explorer().keys = None
     state.next += 1
     run(machine, instruction, state)
 
@@ -210,7 +210,8 @@ def _contains(machine: Machine, i: Instruction, s: State) -> None:
     if type(container) is str and is_scalar(x) and x.kind == "str":
         found = is_part(x, container)
     else:
-        found = as_python(operator.contains, container, x)
+        found = contains(container, x)
+        found = as_python(operator.contains, container, x) if found is None else found
     s.stack.append(not found if i.arg else found)
 
 
@@ -256,6 +257,10 @@ def _subscript(machine: Machine, i: Instruction, s: State) -> None:
     container, key = pop_read(s, 2)
     look_into(container)
     known = unwrapped(container)
+    found = lookup(known, key, no_key)
+    if found is not None:
+        s.stack.append(found[0])
+        return
     is_position = not is_scalar(known) and isinstance(known, list | tuple) and is_scalar(key)
     s.stack.append(subscript(known, key) if is_position else as_python(operator.getitem, container, key))
 
@@ -408,6 +413,7 @@ _TABLE: dict[str, Callable[[Machine, Instruction, State], None]] = {
     "UNARY_NEGATIVE": _unary(operator.neg), "UNARY_INVERT": _unary(operator.invert), "UNARY_NOT": _not, "TO_BOOL": _to_bool,
     "CALL_INTRINSIC_1": _intrinsic, "BINARY_SUBSCR": _subscript, "BINARY_SLICE": _slice,
     "STORE_SUBSCR": _store_subscript, "BUILD_SLICE": _build_slice,
+    "BUILD_MAP": lambda m, i, s: s.stack.append(display(pop(s, 2 * i.arg))),
     "BUILD_TUPLE": _build(tuple), "BUILD_LIST": _build(list), "BUILD_STRING": _build(join_parts), "LIST_APPEND": _list_append,
     "LIST_EXTEND": _list_extend, "UNPACK_SEQUENCE": _unpack, "FORMAT_SIMPLE": _format_simple, "FORMAT_WITH_SPEC": _format_with,
     "CONVERT_VALUE": _convert,

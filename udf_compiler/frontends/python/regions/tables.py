@@ -1,20 +1,29 @@
-"""Reads elements of constant sequences at a position that depends on the row."""
+"""Reads elements of constant sequences at a position that depends on the row, and looks keys of the row up in large tables."""
 
 from __future__ import annotations
 
 import operator
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 from sparkweld.ir.ops import IsIn, Lookup
 from sparkweld.ir.types import BOOL, F64, I64, STR
 from udf_compiler.frontends.python.numbers import MAX, MIN, make_bool
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.values import TracedScalar, is_scalar
+from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.stand_ins import in_place
+from udf_compiler.frontends.tracing.utf8 import is_utf8
 
 _TYPES = {bool: ("bool", BOOL), int: ("int", I64), float: ("float", F64), str: ("str", STR)}
 
+#: Kinds of values of the row that large tables serve -> the class of the keys that may equal them.
+_CLASSES = {"int": int, "str": str}
+
+#: The most keys that fork the path (`frontends.python.lookups`).
+_FEW = 256
 #: The most elements of a table that is a constant of a kernel.
 _MOST = 65_536
 #: The longest string for a substring test: it has at most 2,081 substrings.
@@ -59,6 +68,62 @@ def subscript(items: Any, position: Any) -> Any:
     if position < 0:
         position = position + size
     return item(items, position)
+
+
+def _refuse_change(*args: Any) -> NoReturn:
+    refuse("SW282", what="a dict that it changes")
+
+
+class Display(dict[Any, Any]):
+    """A dict of constants that the function makes. All paths share it, so it refuses changes."""
+
+    __setitem__ = __delitem__ = update = setdefault = pop = popitem = clear = __ior__ = _refuse_change  # type: ignore[assignment]
+
+
+def display(items: list[Any]) -> Display:
+    """Returns the dict of alternating keys and values. Refuses (SW280) values of the row, and lists, in it."""
+    if not all(type(x) in (*_TYPES, type(None), Display) for x in items):
+        refuse("SW280", what="a dict with values of the row")
+    return Display(zip(items[::2], items[1::2], strict=True))
+
+
+def no_key() -> Any:
+    """Raises Python's KeyError."""
+    raise in_place(KeyError("a key of the row"))
+
+
+def contains(container: Any, x: Any) -> Any:
+    """Tests ``x in container`` of a constant dict or set with too many keys for a path each; None for other operands."""
+    keys = _keys(container, x)
+    return None if keys is None else make_bool(explorer().loop.emit(IsIn.of(keys, _TYPES[_CLASSES[x.kind]][1]), x.value))
+
+
+def lookup(container: Any, x: Any, missing: Callable[[], Any]) -> tuple[Any] | None:
+    """Returns the value of a key in such a dict, or the result of `missing`, in a tuple; None for other operands."""
+    keys = _keys(container, x)
+    kinds = set() if keys is None else {type(v) for v in unwrapped(container).values()}
+    if keys is None or len(kinds) != 1 or not kinds <= _TYPES.keys():
+        return None
+    kind, type_ = _TYPES[kinds.pop()]
+    pairs = {key: unwrapped(container)[key] for key in keys}
+    if kind == "int" and not all(MIN <= v <= MAX for v in pairs.values()):
+        return None
+    run = explorer()
+    found = run.loop.emit(Lookup.of(pairs, _TYPES[_CLASSES[x.kind]][1], type_), x.value)
+    if not run.decide(run.loop.is_valid(found)):
+        return (missing(),)
+    return (TracedScalar(kind, run.loop.value_of(found)),)
+
+
+def _keys(container: Any, x: Any) -> list[Any] | None:
+    """Returns the keys that `x` may equal, if a table serves it better than a path for each of them."""
+    known = unwrapped(container)
+    if not issubclass(type(known), dict | set | frozenset) or not _FEW < len(known) <= _MOST:
+        return None
+    if not is_scalar(x) or x.numpy or x.kind not in _CLASSES or not all(type(key) in (int, str) for key in known):
+        return None
+    keys: list[Any] = [key for key in known if type(key) is _CLASSES[x.kind]]
+    return [key for key in keys if (is_utf8(key) if x.kind == "str" else MIN <= key <= MAX)]
 
 
 def _compared(fn: str, x: TracedScalar, number: int) -> Any:
