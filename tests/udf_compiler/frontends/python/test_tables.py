@@ -71,7 +71,22 @@ def other_words(m, k, n, s):
     return " ".join(word for word in s.split() if word not in WORDS) if s else s
 
 
-@pytest.mark.parametrize("function", [name_of, name_or_default, other_words])
+GROUPS = {letter: str(at) for at, letters in enumerate(["bfpv", "cgjkqsxz", "dt", "l", "mn"], 1) for letter in letters}
+
+
+def phonetic(m, k, n, s):
+    text = str(s).lower()
+    made, last = text[:1].upper(), GROUPS.get(text[:1])
+    for letter in text[1:]:
+        group = GROUPS.get(letter)
+        if group and group != last:
+            made += group
+        if letter not in "hw":
+            last = group
+    return made[:4].ljust(4, "0")
+
+
+@pytest.mark.parametrize("function", [name_of, name_or_default, other_words, phonetic])
 def test_strings(function):
     compared = compare_with_worker(function, ROWS, StringType(), ARROW_BATCHED, kernel=True)
     assert not compared.refused and compared.decided == 1 and not compared.flagged, compared

@@ -22,8 +22,9 @@ _TYPES = {bool: ("bool", BOOL), int: ("int", I64), float: ("float", F64), str: (
 #: Kinds of values of the row that large tables serve -> the class of the keys that may equal them.
 _CLASSES = {"int": int, "str": str}
 
-#: The most keys that fork the path (`frontends.python.lookups`).
-_FEW = 256
+#: The most keys that fork the path (`frontends.python.lookups`), and those that fork within a region, where the states that
+#: differ in constants would multiply.
+_FEW, _FEW_INSIDE = 256, 4
 #: The most elements of a table that is a constant of a kernel.
 _MOST = 65_536
 #: The longest string for a substring test: it has at most 2,081 substrings.
@@ -57,7 +58,7 @@ def is_part(x: TracedScalar, text: str) -> Any:
 
 
 def subscript(items: Any, position: Any) -> Any:
-    """Returns ``items[position]`` of a tuple or list, with Python's IndexError."""
+    """Returns ``items[position]`` of a tuple, list or string, with Python's IndexError."""
     if not is_scalar(position) or position.kind not in ("int", "bool"):
         return as_python(operator.getitem, items, position)
     run = explorer()
@@ -118,7 +119,8 @@ def lookup(container: Any, x: Any, missing: Callable[[], Any]) -> tuple[Any] | N
 def _keys(container: Any, x: Any) -> list[Any] | None:
     """Returns the keys that `x` may equal, if a table serves it better than a path for each of them."""
     known = unwrapped(container)
-    if not issubclass(type(known), dict | set | frozenset) or not _FEW < len(known) <= _MOST:
+    few = _FEW_INSIDE if explorer().inside else _FEW
+    if not issubclass(type(known), dict | set | frozenset) or not few < len(known) <= _MOST:
         return None
     if not is_scalar(x) or x.numpy or x.kind not in _CLASSES or not all(type(key) in (int, str) for key in known):
         return None
