@@ -17,6 +17,7 @@ from udf_compiler.frontends.pandas.calls.strings.choose import TracedTexts, text
 from udf_compiler.frontends.pandas.frame import TracedFrame
 from udf_compiler.frontends.pandas.row_counts import row_count
 from udf_compiler.frontends.pandas.series import TracedSeries
+from udf_compiler.frontends.python import bisecting
 from udf_compiler.frontends.python.builtin_calls import STAND_INS, builtin_class
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import current, refuse
@@ -62,6 +63,7 @@ def _list(x: Any) -> Any:
 LIST = builtin_class(list, _list, _has_values)
 
 _BY_OBJECT: dict[int, Any] = {id(len): len_, id(list): LIST, id(itertools.count): _count}
+_BY_OBJECT |= bisecting.STAND_INS
 
 
 def stand_in(obj: Any) -> Any:

@@ -261,7 +261,7 @@ def _subscript(machine: Machine, i: Instruction, s: State) -> None:
     if found is not None:
         s.stack.append(found[0])
         return
-    is_position = not is_scalar(known) and isinstance(known, list | tuple) and is_scalar(key)
+    is_position = not is_scalar(known) and isinstance(known, list | tuple | str) and is_scalar(key)
     s.stack.append(subscript(known, key) if is_position else as_python(operator.getitem, container, key))
 
 
