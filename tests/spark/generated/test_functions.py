@@ -25,7 +25,7 @@ from tests.helpers.outcomes import differences
 #: Batch size -> rows of the table.
 BATCHES = {1: 24, 7: 120, 4096: 9000, 10_000: 21_000}
 #: Functions for each batch size: in `make test`, and of the same seed in `make nightly`.
-EXAMPLES, MORE = 5, 14
+EXAMPLES, MORE = 4, 14
 
 
 def table(rows: int) -> pa.Table:

@@ -15,7 +15,7 @@ from tests.helpers.outcomes import Outcome, differences, tokens
 from tests.helpers.plans import Plans, write_tables
 
 #: Plans of each seed: in `make test`, and in `make nightly`.
-PLANS, MORE = 6, 10
+PLANS, MORE = 4, 10
 SETTINGS = {
     "spark.sparkweld.backend": ("auto", "native", "native"),
     "spark.sql.execution.arrow.maxRecordsPerBatch": ("10000", "500"),

@@ -186,27 +186,6 @@ def test_corrupt_cache(applications, tmp_path):
     assert ran.facts["operators"][0]["kernelBatches"] > 0
 
 
-def test_numba_absent(tmp_path):
-    (tmp_path / "numba.py").write_text("raise ImportError('numba is not here')")
-    (tmp_path / "llvmlite.py").write_text("raise ImportError('llvmlite is not here')")
-    path = os.pathsep.join([str(tmp_path), str(Path(__file__).parents[3])])
-    ran = run_driver("spark = session()\n" + QUERY + "report(**off_and_on(spark, query))", env={"PYTHONPATH": path})
-    assert ran.facts["equal"]
-    assert not ran.facts["operators"]
-    assert [r["code"] for r in ran.facts["refusals"]] == ["SW405"]
-    assert len(warnings(ran)) == 1, warnings(ran)
-
-
-def test_service_python_without_the_package(applications):
-    ran = applications.run(
-        "spark = session()\n" + QUERY + "report(**off_and_on(spark, query))",
-        conf={"spark.sparkweld.compile.python": "/usr/bin/false"},
-    )
-    assert ran.facts["equal"]
-    assert [r["code"] for r in ran.facts["refusals"]] == ["SW401"]
-    assert len(warnings(ran)) == 1, warnings(ran)
-
-
 STOPPED = """
 import time
 from pathlib import Path
