@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import pytest
@@ -230,6 +231,12 @@ def test_sums_behind_scalers(spark, stored, size):
     assert not check_scores(spark, together, tables.mixed, *rounded_sums).guarded_rows
 
 
+@pytest.fixture(scope="module")
+def regression(stored):
+    """Returns a fitted model by the size of its vectors."""
+    return cache(lambda size: classifiers.LogisticRegression(featuresCol="v", labelCol="y", maxIter=2).fit(stored(size).mixed))
+
+
 RAW = "struct<type: tinyint, size: int, indices: array<int>, values: array<double>>"
 
 
@@ -248,10 +255,9 @@ RAW = "struct<type: tinyint, size: int, indices: array<int>, values: array<doubl
         (0, "size", [1], [1.0, 2.0]),
     ],
 )
-def test_values_that_are_not_vectors(spark, stored, tmp_path, size, raw):
+def test_values_that_are_not_vectors(spark, regression, tmp_path, size, raw):
     """A row of another size, without a vector, or with invalid indices behaves as in Spark: mostly it raises."""
-    tables = stored(size)
-    model = classifiers.LogisticRegression(featuresCol="v", labelCol="y", maxIter=2).fit(tables.mixed)
+    model = regression(size)
     given = None if raw is None else tuple(size if part == "size" else part for part in raw)
     rows = [(i, (0, size, [1], [1.0]) if i != 5 else given) for i in range(20)]
     spark.createDataFrame(rows, f"id long, v {RAW}").coalesce(1).write.parquet(str(tmp_path / "raw"))

@@ -80,10 +80,10 @@ def same(spark, query, dropped=True):
 @pytest.mark.each_value_once
 @pytest.mark.parametrize("order", ORDERS, ids=lambda order: order.__name__)
 @pytest.mark.parametrize("name, how", JOINS)
-def test_the_first_rows(spark, tables, scores, name, how, order):
+@pytest.mark.parametrize("limit", [10, 3000])
+def test_the_first_rows(spark, tables, scores, name, how, order, limit):
     ordered = scored(spark, tables, scores, name, how).orderBy(order("s"), "id", "t")
-    for limit in (10, 3000):
-        assert len(same(spark, lambda limit=limit: ordered.limit(limit))) == limit
+    assert len(same(spark, lambda: ordered.limit(limit))) == limit
 
 
 @pytest.fixture(scope="module")
