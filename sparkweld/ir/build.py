@@ -17,6 +17,8 @@ from sparkweld.ir.ops.base import Let
 from sparkweld.ir.program import ROWS, Append, Input, Loop, Program, group_columns
 from sparkweld.ir.types import BOOL, Type
 from sparkweld.ir.verify import verify
+from sparkweld.ir.whole_builder import MadeWhole, made_whole, stages_of
+from sparkweld.ir.wholes import whole_type
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -279,6 +281,19 @@ class ProgramBuilder:
         self.loops: list[Loop] = []
         self.columns: dict[str, Type] = {i.name: i.type for i in inputs}
         self.watched: dict[str, Watch | None] = {}
+        self.wholes: list[MadeWhole] = []
+
+    def whole(self, fn: str, *args: Value) -> str:
+        """Computes a function of whole columns (`sparkweld.ir.wholes`) over values of one loop; returns the column's name."""
+        if any(a.loop is not args[0].loop for a in args):
+            raise VerifyError(f"{fn} got values of several loops")
+        made = made_whole(fn, args[0].loop.body if args else (), [a.id for a in args])
+        if made in self.wholes:
+            return f"whole {self.wholes.index(made)}"
+        column = f"whole {len(self.wholes)}"
+        self.wholes.append(made)
+        self.columns[column] = whole_type(fn, tuple(a.type for a in args))
+        return column
 
     def loop(self, name: str, domain: str = ROWS) -> LoopBuilder:
         """Creates a loop over `domain`."""
@@ -286,7 +301,8 @@ class ProgramBuilder:
 
     def finish(self, outputs: Sequence[str]) -> Program:
         """Verifies and returns the program."""
-        return verify(Program(self.name, self.inputs, tuple(self.loops), tuple(outputs)))
+        stages = stages_of(self.inputs, self.wholes, self.columns)
+        return verify(Program(self.name, self.inputs, tuple(self.loops), tuple(outputs), stages))
 
 
 __all__ = ["Call", "LoopBuilder", "ProgramBuilder", "Value", "Work", "counted"]

@@ -12,6 +12,7 @@ from sparkweld.ir.ops import Array, ModelOp, Optional, Read, Region, of_rows
 from sparkweld.ir.ops.base import Let
 from sparkweld.ir.program import ROWS, Loop, Program, body_types, output_domain
 from sparkweld.ir.types import Type
+from sparkweld.ir.wholes import evaluate_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,11 @@ class Result:
 def evaluate(program: Program, inputs: dict[str, Array], rows: int) -> Result:
     """Runs a verified program on `rows` rows. `inputs`: column name -> array, Optional for nullable types."""
     columns: dict[str, tuple[Array, str]] = {i.name: (_of_type(inputs[i.name], i.type), ROWS) for i in program.inputs}
+    for stage in program.stages:
+        known = {i.name: columns[i.name][0] for i in stage.program.inputs}
+        found = evaluate(stage.program, known, rows).columns
+        made = {w.column: evaluate_whole(w.fn, tuple(found[arg] for arg in w.args), rows) for w in stage.wholes}
+        columns.update((name, (column, ROWS)) for name, column in made.items())
     selections = {ROWS: np.arange(rows, dtype=np.int32)}
     flagged = np.zeros(rows, np.bool_)
     for loop in program.loops:

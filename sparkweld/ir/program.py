@@ -4,6 +4,9 @@ A program reads input columns over the domain `ROWS`. Each loop runs over one do
 appends columns or merges its rows into groups. A loop with `where` filters its rows and so creates a new domain. Its columns,
 and those of later loops over that domain, belong to the new domain. A loop may read columns of its domain and of the parent
 domains, never of a child domain. So a filtered and an unfiltered column cannot be combined.
+
+A program over whole groups of rows also has stages. Each is a row-local program and functions of its whole columns; the loops,
+and later stages, read their results like inputs.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from sparkweld.ir.ops.leaves import Trial
 from sparkweld.ir.ops.models import ModelOp
 from sparkweld.ir.printing import print_op
 from sparkweld.ir.types import Type
+from sparkweld.ir.wholes import Whole, whole_type
 
 #: The domain of the input batch.
 ROWS = "rows"
@@ -70,13 +74,32 @@ class Loop:
 
 
 @dataclass(frozen=True, slots=True)
+class Stage:
+    """Functions of whole columns over `ROWS`, which the outputs of `program` are.
+
+    The inputs of `program` are inputs of the whole program and results of earlier stages. It has no stages, guards, filters and
+    models, and allocates no strings.
+    """
+
+    program: Program
+    wholes: tuple[Whole, ...]
+
+    @property
+    def results(self) -> tuple[Input, ...]:
+        """Returns the columns that it makes. Raises VerifyError when a function does not accept its arguments."""
+        columns = column_types(self.program)
+        return tuple(Input(w.column, whole_type(w.fn, tuple(columns[arg] for arg in w.args))) for w in self.wholes)
+
+
+@dataclass(frozen=True, slots=True)
 class Program:
-    """A sequence of loops, and the names of the result columns. All outputs belong to one domain."""
+    """A sequence of loops, and the names of the result columns. All outputs belong to one domain. `stages` run first."""
 
     name: str
     inputs: tuple[Input, ...]
     loops: tuple[Loop, ...]
     outputs: tuple[str, ...]
+    stages: tuple[Stage, ...] = ()
     _digest: list[str] = field(default_factory=list, compare=False, repr=False)
 
     @property
@@ -96,7 +119,18 @@ class Program:
     @property
     def size(self) -> int:
         """Number of SSA values."""
-        return sum(len(loop.body) for loop in self.loops)
+        return sum(len(loop.body) for loop in self.all_loops)
+
+    @property
+    def all_loops(self) -> tuple[Loop, ...]:
+        """The loops of all stages, and those of the program itself."""
+        return (*(loop for stage in self.stages for loop in stage.program.loops), *self.loops)
+
+    @property
+    def last(self) -> Program:
+        """The program after its stages, whose results are further inputs of it."""
+        results = (i for stage in self.stages for i in stage.results)
+        return replace(self, inputs=(*self.inputs, *results), stages=(), _digest=[])
 
     @property
     def has_trials(self) -> bool:
@@ -108,8 +142,8 @@ class Program:
 
 
 def input_types(program: Program) -> dict[str, Type]:
-    """Maps the name of each input column to its type."""
-    return {i.name: i.type for i in program.inputs}
+    """Maps the name of each input column, and of each result of a stage, to its type."""
+    return {i.name: i.type for i in (*program.inputs, *(made for stage in program.stages for made in stage.results))}
 
 
 def body_types(loop: Loop) -> tuple[Type, ...]:
@@ -178,6 +212,10 @@ def print_program(program: Program, *, contents: bool = True) -> str:
     blocks = {block: number for number, block in enumerate(program.blocks)}
     for block, number in blocks.items():
         lines.append(f"  block @{number} {block if contents else replace(block, digest='')}")
+    for stage in program.stages:
+        lines += ["  stage {", *(f"    {line}" for line in print_program(stage.program).splitlines())]
+        lines += [f"    whole {json.dumps(w.column)} = {' '.join([w.fn, *map(json.dumps, w.args)])}" for w in stage.wholes]
+        lines.append("  }")
     for loop in program.loops:
         lines += _print_loop(loop, blocks)
     lines += [f"  output {json.dumps(name)}" for name in program.outputs]

@@ -18,6 +18,7 @@
       output "kmh"
     }
 
+Stages follow the inputs: ``stage {``, a program, lines such as ``whole "mean" = sum "x"``, and ``}``.
 Constant blocks follow the inputs, ``block @0 "<digest>" weights=f64[30]``, and ops refer to them as ``@0``. The type after a
 value's number is for the reader; the parser checks it against the inferred type.
 """
@@ -36,9 +37,10 @@ from sparkweld.ir.merges import Groups, Key, Merge
 from sparkweld.ir.ops import OPS, Call, ListCall, Op, StrCall
 from sparkweld.ir.ops.base import Let
 from sparkweld.ir.ops.regions import Block, Branch, End, Graph, Jump, Leave, Return
-from sparkweld.ir.program import Append, Input, Loop, Program
+from sparkweld.ir.program import Append, Input, Loop, Program, Stage
 from sparkweld.ir.types import Type, parse_type
 from sparkweld.ir.verify import verify
+from sparkweld.ir.wholes import Whole
 
 _OPS = {op.name: op for op in OPS}
 
@@ -63,6 +65,7 @@ _APPEND = re.compile(rf"append ({_STRING}) = %(\d+)$")
 _KEY = re.compile(rf"key ({_STRING}) = %(\d+)$")
 _MERGE = re.compile(rf"merge ({_STRING}) = (\w+)(?: %(\d+))?$")
 _SOME = re.compile(r"guard some %(\d+) of %(\d+)$")
+_WHOLE = re.compile(rf"whole ({_STRING}) = (\w+)((?: {_STRING})*)$")
 _INPUT = re.compile(rf"input ({_STRING}): (\S+)$")
 _BLOCK = re.compile(r"block @(\d+) (.*)$")
 _ITEM = rf"(?:{_STRING}|-?\d+|null)"
@@ -83,19 +86,29 @@ class _Parser:
         inputs: list[Input] = []
         loops: list[Loop] = []
         outputs: list[str] = []
+        stages: list[Stage] = []
         while (line := self.next()) != "}":
             if line.startswith("input "):
                 found = self.match(_INPUT, "an input", again=True)
                 inputs.append(Input(json.loads(found[1]), parse_type(found[2])))
             elif line.startswith("block "):
                 self.blocks.append(self._block())
+            elif line == "stage {":
+                stages.append(self._stage())
             elif line.startswith("loop "):
                 loops.append(self._loop())
             elif line.startswith("output "):
                 outputs.append(json.loads(line.removeprefix("output ")))
             else:
                 self.fail("an input, a loop or an output")
-        return Program(name, tuple(inputs), tuple(loops), tuple(outputs))
+        return Program(name, tuple(inputs), tuple(loops), tuple(outputs), tuple(stages))
+
+    def _stage(self) -> Stage:
+        program, wholes = self.program(), []
+        while self.next() != "}":
+            found = self.match(_WHOLE, "a function of whole columns", again=True)
+            wholes.append(Whole(json.loads(found[1]), found[2], tuple(map(json.loads, re.findall(_STRING, found[3])))))
+        return Stage(program, tuple(wholes))
 
     def _block(self) -> ConstantBlock:
         found = self.match(_BLOCK, "a block", again=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from sparkweld.errors import VerifyError
 from sparkweld.ir.merges import MOMENTS
-from sparkweld.ir.ops import Arg, Read
-from sparkweld.ir.program import ROWS, Loop, Program, group_columns
+from sparkweld.ir.ops import Arg, ModelOp, Read
+from sparkweld.ir.ops.memory import allocates
+from sparkweld.ir.program import ROWS, Loop, Program, Stage, group_columns
 from sparkweld.ir.types import BOOL, Type
 
 
@@ -15,6 +16,8 @@ def verify(program: Program) -> Program:
     for i in program.inputs:
         _require(i.name not in columns, program, f"input {i.name!r} is declared twice")
         columns[i.name] = (i.type, ROWS)
+    for stage in program.stages:
+        _verify_stage(program, stage, columns)
     parents: dict[str, str | None] = {ROWS: None}
     for loop in program.loops:
         _verify_loop(program, loop, columns, parents)
@@ -25,6 +28,21 @@ def verify(program: Program) -> Program:
     _require(len(set(program.outputs)) == len(program.outputs), program, "an output is listed twice")
     _require(len(domains) <= 1, program, f"outputs of different domains: {', '.join(sorted(domains))}")
     return program
+
+
+def _verify_stage(program: Program, stage: Stage, columns: dict[str, tuple[Type, str]]) -> None:
+    inner = verify(stage.program)
+    for i in inner.inputs:
+        _require(columns.get(i.name) == (i.type, ROWS), program, f"no column {i.name!r} of type {i.type} before a stage")
+    decides = any(loop.guards or loop.some or loop.groups or loop.where is not None for loop in inner.loops)
+    _require(not inner.stages and not decides, program, "a stage has stages, guards or filters")
+    ops = (let.op for loop in (*inner.loops, *program.loops) for let in loop.body)
+    _require(not any(isinstance(op, ModelOp) for op in ops), program, "a program with stages has models")
+    _require(not any(allocates(let.op) for loop in inner.loops for let in loop.body), program, "a stage allocates strings")
+    _require({arg for w in stage.wholes for arg in w.args} <= {*inner.outputs}, program, "a stage lacks a whole column")
+    for made in stage.results:
+        _require(made.name not in columns, program, f"a stage makes {made.name!r}, which exists already")
+        columns[made.name] = (made.type, ROWS)
 
 
 def _verify_loop(

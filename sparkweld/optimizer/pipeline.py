@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from sparkweld.errors import InternalError
 from sparkweld.ir import ROWS, Loop, Program, verify
+from sparkweld.ir.program import Stage
 from sparkweld.optimizer.choose_layouts import choose_layouts
 from sparkweld.optimizer.passes.drop_dead_filters import drop_dead_filters
 from sparkweld.optimizer.passes.drop_guards import drop_guards
@@ -55,6 +56,8 @@ def optimize(
     """
     if any(loop.groups is not None for loop in program.loops):
         return program  # a program that merges has exactly one loop
+    if program.stages:
+        return _staged(program, on_pass, without)
     if not program.loops:
         program = replace(program, loops=(Loop(program.name, ROWS, ()),))
     for _ in range(MAX_ROUNDS):
@@ -70,6 +73,22 @@ def optimize(
         if not changed:
             return _laid_out(_one_loop(program), on_pass, without)
     raise InternalError(f"program {program.name!r} does not reach a fixed point: {', '.join(changed)} still change it")
+
+
+def _staged(program: Program, on_pass: Callable[[str, Program], None] | None, without: Container[Pass]) -> Program:
+    """Optimizes each stage and the program after them, from the last to the first, without columns that none of these reads."""
+    last = optimize(program.last, on_pass, without)
+    needed = {i.name for i in last.inputs}
+    stages: list[Stage] = []
+    for stage in reversed(program.stages):
+        wholes = tuple(whole for whole in stage.wholes if whole.column in needed)
+        if wholes:
+            outputs = tuple(dict.fromkeys(arg for whole in wholes for arg in whole.args))
+            made = optimize(replace(stage.program, outputs=outputs, _digest=[]), on_pass, without)
+            needed |= {i.name for i in made.inputs}
+            stages.insert(0, Stage(made, wholes))
+    inputs = tuple(i for i in program.inputs if i.name in needed)
+    return verify(replace(last, inputs=inputs, stages=tuple(stages), _digest=[]))
 
 
 def _laid_out(program: Program, on_pass: Callable[[str, Program], None] | None, without: Container[Pass]) -> Program:

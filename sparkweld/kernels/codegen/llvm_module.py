@@ -6,7 +6,7 @@ from llvmlite import binding
 
 from sparkweld.errors import InternalError
 from sparkweld.ir.program import Program
-from sparkweld.kernels.codegen import driver, emit, merging, streaming
+from sparkweld.kernels.codegen import driver, emit, merging, staged, streaming
 from sparkweld.kernels.codegen.shape import Shape, check_size, kernel_symbol, shape_of
 from sparkweld.kernels.functions import lists, models, strings
 from sparkweld.kernels.llvm import lanes, math_library
@@ -46,6 +46,8 @@ def linked_module(program: Program, streams: bool = False) -> tuple[binding.Modu
     """
     symbol = kernel_symbol(program, streams)
     check_size(program)
+    if program.stages:
+        return _staged_module(program, symbol)
     if len(program.loops) != 1:
         raise InternalError(f"program {program.name!r} has {len(program.loops)} loops; a kernel requires one")
     if program.loops[0].groups is not None:
@@ -69,6 +71,18 @@ def _merging_module(program: Program, symbol: str) -> tuple[binding.ModuleRef, i
     merge = lower_function(merging.merge_function(program), merging.ARGUMENTS, merging.RESULT)
     module = binding.parse_assembly(_target() + _entry(symbol, merge))
     module.link_in(binding.parse_assembly(str(merge.module)))
+    module.verify()
+    _hide_all_but(symbol, module)
+    return module, 0
+
+
+def _staged_module(program: Program, symbol: str) -> tuple[binding.ModuleRef, int]:
+    whole, functions = staged.lower_stages(program)
+    module = binding.parse_assembly(_target() + _entry(symbol, whole))
+    for lowered in (whole, *functions):
+        module.link_in(binding.parse_assembly(str(lowered.module)))
+    for part in staged.parts_of(program):
+        module.link_in(linked_module(part)[0])
     module.verify()
     _hide_all_but(symbol, module)
     return module, 0

@@ -214,7 +214,7 @@ class _Emitter:
         lines = []
         for merge in self.merges:
             type, at = self._type(merge), self.outputs[merge.column]
-            zero = f"{self._name(_zero(type.plain()))}()"
+            zero = f"{self._name(zero_of(type.plain()))}()"
             lines += [f"{self._name(make.store(type.plain()))}(a{at}, g, {zero})"]
             lines += [f"{self._name(make.store_null())}(a{at + 1}, g, {not type.nullable})"]
         return lines
@@ -253,8 +253,8 @@ class _Emitter:
         elif merge.fn in ("min", "max"):
             pair = (f"v{value}", f"m{at}") if merge.fn == "max" else (f"m{at}", f"v{value}")
             type = self.types[value or 0].plain()
-            larger = f"{self._name(_larger(type))}({', '.join(pair)})"
-            step = [f"if not has{at} or {larger}:", f"    m{at} = v{value}"]
+            is_larger = f"{self._name(larger(type))}({', '.join(pair)})"
+            step = [f"if not has{at} or {is_larger}:", f"    m{at} = v{value}"]
         else:
             add = self._name(_add(self._type(merge).plain()))
             step = [f"m{at} = {add}(m{at}, {self._widened(merge)})"]
@@ -324,7 +324,7 @@ def _overflows() -> Operation:
     return Operation("overflows", (types.int64, types.int64), types.boolean, build)
 
 
-def _larger(type: Type) -> Operation:
+def larger(type: Type) -> Operation:
     """Whether x is larger than y in Spark's order: NaN is larger than all other values."""
     def build(b: ir.IRBuilder, x: ir.Value, y: ir.Value) -> ir.Value:
         if not type.is_float:
@@ -335,6 +335,6 @@ def _larger(type: Type) -> Operation:
     return Operation(f"larger_{type}", (numba_type(type),) * 2, types.boolean, build)
 
 
-def _zero(type: Type) -> Operation:
+def zero_of(type: Type) -> Operation:
     value = ir.Constant(llvm_type(type), 0.0 if type.is_float else 0)
     return Operation(f"zero_{type}", (), numba_type(type), lambda b: value)

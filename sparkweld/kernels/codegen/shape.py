@@ -41,9 +41,10 @@ def program_allocates(program: Program) -> bool:
 
     The arena is {cursor, end}, two int64; its address is in the entry of `columns` after that of the selection. The kernel
     advances the cursor by each new string's bytes. When the cursor has passed the end, the outputs are meaningless. The kernel
-    must then run again with an arena that has at least the bytes requested, and twice the old size.
+    must then run again with an arena that has at least the bytes requested, and twice the old size. Columns between stages are
+    in the arena, too.
     """
-    return any(allocates(let.op) for loop in program.loops for let in loop.body)
+    return bool(program.stages) or any(allocates(let.op) for loop in program.loops for let in loop.body)
 
 
 def most_rows(program: Program) -> int:
@@ -124,7 +125,8 @@ def check_size(program: Program) -> None:
     calls = {Let(let.op.at(0), let.args) for loop in program.loops for let in loop.body if isinstance(let.op, ModelOp)}
     if (arguments := sum(len(call.args) for call in calls)) > MAX_ARGUMENTS:
         raise refusal("SW501", what=f"models of {arguments} arguments", limit=f"{MAX_ARGUMENTS} of them")
-    if shape_of(program) is None:
+    parts = (*(stage.program for stage in program.stages), program.last)
+    if any(shape_of(part) is None for part in parts):
         limit = f"{_MODEL_WIDTH:,} bytes per row" if program.blocks else "the width of a scratch tile on the stack"
         raise refusal("SW501", what="rows that are too wide", limit=limit)
 

@@ -1,0 +1,192 @@
+"""Defines the functions of whole columns: a result of a row may depend on all rows of the batch.
+
+Loops are row-local. So a program that reads other rows has stages, each of which ends with functions of this module
+(`sparkweld.ir.program.Stage`). Such a function takes columns of n rows and returns a column of n rows. A reduction returns the
+same value in every row, for the row-local code that reads it. Rows where a nullable argument is NULL are absent: a reduction
+skips them as if the column were shorter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from sparkweld.errors import VerifyError
+from sparkweld.ir.ops.base import Array, Optional
+from sparkweld.ir.types import BOOL, F64, I64, Type
+
+#: Elements that NumPy converts at a time where it adds integers as doubles: the size of its buffers.
+BUFFER = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """The column `column` = `fn` of the columns `args`."""
+
+    column: str
+    fn: str
+    args: tuple[str, ...] = ()
+
+
+def whole_type(fn: str, args: tuple[Type, ...]) -> Type:
+    """Returns the type of the result. Raises VerifyError for an unknown function or other arguments."""
+    if fn not in WHOLES:
+        raise VerifyError(f"unknown function of whole columns {fn!r}")
+    made = WHOLES[fn].infer(args)
+    if made is None:
+        raise VerifyError(f"{fn} does not accept ({', '.join(map(str, args))})")
+    return made
+
+
+def evaluate_whole(fn: str, args: tuple[Array, ...], rows: int) -> Array:
+    """Computes the column of `rows` rows; defines the function's meaning."""
+    with np.errstate(all="ignore"):
+        return WHOLES[fn].evaluate(args, rows)
+
+
+@dataclass(frozen=True, slots=True)
+class _Function:
+    infer: Callable[[tuple[Type, ...]], Type | None]
+    evaluate: Callable[[tuple[Array, ...], int], Array]
+
+
+def _present(array: Array) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the values, and where they are present."""
+    if isinstance(array, Optional):
+        return array.values, array.valid
+    return array, np.ones(len(array), np.bool_)
+
+
+def _filled(value: object, rows: int, dtype: np.dtype) -> np.ndarray:
+    return np.full(rows, value, dtype)
+
+
+def _sum(args: tuple[Array, ...], rows: int) -> Array:
+    values, present = _present(args[0])
+    return _filled(np.add.reduce(np.ascontiguousarray(values[present])), rows, values.dtype)
+
+
+def _buffered_sum(args: tuple[Array, ...], rows: int) -> Array:
+    values, present = _present(args[0])
+    total, kept = np.float64(0.0), np.ascontiguousarray(values[present])
+    for start in range(0, len(kept), BUFFER):
+        total = total + np.add.reduce(kept[start : start + BUFFER])
+    return _filled(total, rows, np.dtype(np.float64))
+
+
+def _extreme(smallest: bool) -> Callable[[tuple[Array, ...], int], Array]:
+    """Returns min or max: NaN is the largest value, and of equal values the first is kept."""
+
+    def evaluate(args: tuple[Array, ...], rows: int) -> Array:
+        values, present = _present(args[0])
+        best, found = values.dtype.type(0), False
+        for x in values[present]:
+            a, b = (x, best) if smallest else (best, x)
+            if not found or a < b or (b != b and a == a):
+                best, found = x, True
+        made = _filled(best, rows, values.dtype)
+        return Optional(made, _filled(found, rows, np.dtype(np.bool_))) if isinstance(args[0], Optional) else made
+
+    return evaluate
+
+
+def _at(args: tuple[Array, ...], rows: int) -> Array:
+    """Returns in every row the value of the row whose number the second column has in its first row."""
+    array, (index, _) = args[0], _present(args[1])
+    at = min(max(int(index[0]), 0), rows - 1) if rows else 0
+    if isinstance(array, Optional):
+        return Optional(np.repeat(array.values[at : at + 1], rows), np.repeat(array.valid[at : at + 1], rows))
+    return np.repeat(array[at : at + 1], rows)
+
+
+def _sorted(args: tuple[Array, ...], rows: int) -> Array:
+    """Returns the present values in ascending order, then NULL."""
+    values, present = _present(args[0])
+    kept = np.sort(values[present], kind="stable")
+    rest = np.zeros(rows - len(kept), values.dtype)
+    return Optional(np.concatenate([kept, rest]), np.arange(rows) < len(kept))
+
+
+def _rank(method: str) -> Callable[[tuple[Array, ...], int], Array]:
+    """Returns the ranks from 1 on of the present values, by pandas' methods for equal ones; NULL stays NULL."""
+
+    def evaluate(args: tuple[Array, ...], rows: int) -> Array:
+        values, present = _present(args[0])
+        places = np.flatnonzero(present)
+        order = places[np.argsort(values[places], kind="stable")]
+        ranks = np.zeros(rows, np.float64)
+        start = groups = 0
+        while start < len(order):
+            end = start
+            while end < len(order) and values[order[end]] == values[order[start]]:
+                end += 1
+            groups += 1
+            for k in range(start, end):
+                by = {"average": (start + 1 + end) / 2, "min": start + 1, "max": end, "first": k + 1, "dense": groups}
+                ranks[order[k]] = by[method]
+            start = end
+        return Optional(ranks, present) if isinstance(args[0], Optional) else ranks
+
+    return evaluate
+
+
+def _shift(args: tuple[Array, ...], rows: int) -> Array:
+    """Returns the value of the row that many rows before; NULL where there is none."""
+    (values, present), (count, _) = _present(args[0]), _present(args[1])
+    source = np.arange(rows) - (int(count[0]) if rows else 0)
+    inside = (source >= 0) & (source < rows)
+    source = np.where(inside, source, 0)
+    return Optional(values[source], present[source] & inside)
+
+
+def _running(fn: np.ufunc) -> Callable[[tuple[Array, ...], int], Array]:
+    """Returns the accumulation over the present values; NULL stays NULL."""
+
+    def evaluate(args: tuple[Array, ...], rows: int) -> Array:
+        values, present = _present(args[0])
+        made = np.zeros(rows, values.dtype)
+        made[present] = fn.accumulate(values[present])
+        return Optional(made, present) if isinstance(args[0], Optional) else made
+
+    return evaluate
+
+
+def _one(accepted: Callable[[Type], bool], result: Callable[[Type], Type]) -> Callable[[tuple[Type, ...]], Type | None]:
+    return lambda args: result(args[0]) if len(args) == 1 and accepted(args[0].plain()) else None
+
+
+def _and_index(result: Callable[[Type], Type]) -> Callable[[tuple[Type, ...]], Type | None]:
+    return lambda args: result(args[0]) if len(args) == 2 and args[1] == I64 else None
+
+
+def _wide(type: Type) -> bool:
+    return type in (I64, F64)
+
+
+def _ordered(type: Type) -> bool:
+    return type == BOOL or type.is_int or type == F64
+
+
+def _like_argument(to: Type) -> Callable[[Type], Type]:
+    return lambda given: to.optional() if given.nullable else to
+
+
+#: name -> its type rule and meaning. A `sum` of f64 adds pairwise, as NumPy adds contiguous doubles; that of i64 wraps.
+#: `buffered_sum` adds as NumPy adds integers converted to doubles.
+WHOLES: dict[str, _Function] = {
+    "position": _Function(lambda args: None if args else I64, lambda args, rows: np.arange(rows, dtype=np.int64)),
+    "sum": _Function(_one(_wide, Type.plain), _sum),
+    "buffered_sum": _Function(_one(lambda type: type == F64, Type.plain), _buffered_sum),
+    "min": _Function(_one(_ordered, lambda type: type), _extreme(smallest=True)),
+    "max": _Function(_one(_ordered, lambda type: type), _extreme(smallest=False)),
+    "at": _Function(_and_index(lambda type: type), _at),
+    "sorted": _Function(_one(_wide, Type.optional), _sorted),
+    "shift": _Function(_and_index(Type.optional), _shift),
+    "running_sum": _Function(_one(_wide, lambda type: type), _running(np.add)),
+    **{
+        f"rank_{method}": _Function(_one(_wide, _like_argument(F64)), _rank(method))
+        for method in ("average", "min", "max", "first", "dense")
+    },
+}

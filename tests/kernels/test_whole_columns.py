@@ -1,0 +1,130 @@
+"""Compares the kernels of functions of whole columns with `evaluate`, and sums with NumPy's."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sparkweld.errors import VerifyError
+from sparkweld.ir import ROWS, Input, Program, ProgramBuilder, evaluate, parse_program, print_program
+from sparkweld.ir.ops import Array, Optional
+from sparkweld.ir.program import Stage
+from sparkweld.ir.types import BOOL, F64, I32, I64, STR, Type
+from sparkweld.ir.wholes import WHOLES, Whole, evaluate_whole, whole_type
+from sparkweld.optimizer import optimize
+from tests.helpers import kernels
+
+ROWS_OF_GROUPS = (0, 1, 2, 7, 8, 9, 63, 129, 1000, 8193, 20_001)
+TYPES = {
+    "position": [()],
+    "sum": [(F64,), (I64,)],
+    "buffered_sum": [(F64,)],
+    "min": [(F64,), (I64,), (I32,), (BOOL,)],
+    "max": [(F64,), (I64,), (I32,), (BOOL,)],
+    "at": [(F64, I64), (STR, I64), (BOOL, I64)],
+    "sorted": [(F64,), (I64,)],
+    "shift": [(F64, I64), (I32, I64), (BOOL, I64)],
+    "running_sum": [(F64,), (I64,)],
+    **{f"rank_{method}": [(F64,), (I64,)] for method in ("average", "min", "max", "first", "dense")},
+}
+
+
+def program_of(fn: str, types: tuple[Type, ...]) -> Program:
+    """Returns a program whose result is the function of its input columns."""
+    inputs = tuple(Input(f"x{at}", type) for at, type in enumerate(types))
+    stage = ProgramBuilder("stage", inputs)
+    loop = stage.loop("stage")
+    for at in range(len(types)):
+        loop.append(f"a{at}", loop.read(f"x{at}"))
+    loop.close()
+    arguments = tuple(f"a{at}" for at in range(len(types)))
+    first = Stage(stage.finish(arguments), (Whole("w", fn, arguments),))
+    last = ProgramBuilder("last", inputs)
+    last.columns["w"] = first.results[0].type
+    loop = last.loop("last")
+    loop.append("r", loop.read("w"))
+    loop.close()
+    return Program("whole", inputs, tuple(last.loops), ("r",), (first,))
+
+
+def column(type: Type, rows: int, seed: int) -> Array:
+    """Returns values with ties, zeros of both signs and cancelling sums."""
+    rng = np.random.default_rng((rows, seed))
+    if type.plain() == F64:
+        values = rng.normal(size=rows) * 10.0 ** rng.integers(-8, 9, rows)
+        values[rng.random(rows) < 0.3] = 0.5
+        values[rng.random(rows) < 0.1] = -0.0
+    elif type.plain() == STR:
+        values = np.array([f"row {x}" for x in rng.integers(0, 50, rows)], object)
+    else:
+        values = rng.integers(-50, 50, rows).astype(type.dtype)
+    return Optional(values, rng.random(rows) < 0.8) if type.nullable else values
+
+
+@pytest.mark.parametrize("nullable", [False, True])
+@pytest.mark.parametrize("fn", TYPES)
+def test_kernels_return_the_bits_of_evaluate(fn, nullable):
+    for types in TYPES[fn]:
+        given = tuple(type.optional() if nullable and at == 0 else type for at, type in enumerate(types))
+        program = optimize(program_of(fn, given))
+        assert parse_program(print_program(program)) == program
+        kernel = kernels.load(program)
+        for rows in ROWS_OF_GROUPS:
+            columns = {i.name: column(i.type, rows, at) for at, i in enumerate(program.inputs)}
+            if len(types) == 2:
+                columns["x1"] = np.full(rows, {"at": rows // 2, "shift": 3}[fn], np.int64)
+            expected, got = evaluate(program, columns, rows).columns["r"], kernel.run(columns, rows).columns["r"]
+            valid = np.ones(rows, np.bool_)
+            if isinstance(expected, Optional):
+                assert np.array_equal(expected.valid, got.valid), (fn, rows)
+                valid, expected, got = expected.valid, expected.values, got.values
+            if types and types[0] == STR:
+                assert got[valid].tolist() == expected[valid].tolist()
+            else:
+                assert np.asarray(got)[valid].tobytes() == np.ascontiguousarray(expected[valid]).tobytes(), (fn, rows)
+
+
+def test_every_function_is_tested():
+    assert set(TYPES) == set(WHOLES)
+
+
+@pytest.mark.parametrize("rows", ROWS_OF_GROUPS)
+def test_sums_of_integers_add_as_numpy_adds_converted_integers(rows):
+    rng = np.random.default_rng(rows)
+    for values in (rng.integers(-(2**62), 2**62, rows), rng.integers(-(2**31), 2**31, rows).astype(np.int32)):
+        found = evaluate_whole("buffered_sum", (values.astype(np.float64),), max(rows, 1))
+        assert found[0] == values.sum(dtype=np.float64)
+
+
+def test_stages_without_readers_are_removed():
+    program = program_of("sum", (F64,))
+    loop = ProgramBuilder("last", program.inputs).loop("last")
+    loop.append("r", loop.read("x0"))
+    loop.close()
+    alone = optimize(Program("whole", program.inputs, tuple(loop.program.loops), ("r",), program.stages))
+    assert alone.stages == ()
+
+
+def test_later_stages_read_earlier_ones():
+    builder = ProgramBuilder("group", (Input("x", F64),))
+    loop = builder.loop("rows")
+    total = builder.whole("sum", loop.read("x"))
+    squares = builder.whole("sum", loop.call("square", loop.call("subtract", loop.read("x"), loop.read(total))))
+    loop.append("r", loop.read(squares))
+    loop.close()
+    program = optimize(builder.finish(("r",)))
+    assert len(program.stages) == 2
+    x = np.array([1.0, 2.0, 4.0])
+    for result in (evaluate(program, {"x": x}, 3), kernels.load(program).run({"x": x}, 3)):
+        assert result.columns["r"].tolist() == [np.sum((x - 7.0) ** 2)] * 3
+
+
+def test_invalid_stages_are_rejected():
+    with pytest.raises(VerifyError, match="does not accept"):
+        whole_type("sum", (STR,))
+    with pytest.raises(VerifyError, match="unknown function"):
+        whole_type("mode", (F64,))
+    program = program_of("sum", (F64,))
+    with pytest.raises(VerifyError, match="no column"):
+        optimize(Program("whole", (), program.loops, program.outputs, program.stages))
+    assert program.stages[0].program.loops[0].domain == ROWS
