@@ -30,7 +30,7 @@ from sklearn.linear_model import LinearRegression
 from sparkweld.annotations import Rows, annotate
 from sparkweld.ir.types import BOOL, DATE, F64, I64, STR, TS, list_of, parse_type
 from sparkweld.pipelines import Capture
-from udf_compiler.backends.aggregates import compute, groups, objects, reductions
+from udf_compiler.backends.aggregates import compute, objects, reductions
 from udf_compiler.backends.worker_pipelines import stand_ins as worker
 from udf_compiler.eval_types.batches import Batches
 from udf_compiler.frontends import arrow
@@ -61,7 +61,11 @@ from udf_compiler.frontends.pandas.calls import (
 )
 from udf_compiler.frontends.pandas.calls import lists as list_series
 from udf_compiler.frontends.pandas.calls.strings import accessor, choose, pieces
+from udf_compiler.frontends.pandas.dates import DATES
 from udf_compiler.frontends.pandas.frame import TracedFrame
+from udf_compiler.frontends.pandas.groups import elements
+from udf_compiler.frontends.pandas.groups.frame_group import FrameGroup
+from udf_compiler.frontends.pandas.groups.scalars import GroupScalar
 from udf_compiler.frontends.pandas.kind import ARRAY_OBJECTS
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.pandas.stand_ins import stand_in as find_stand_in
@@ -103,7 +107,7 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
     vectors, real_vectors = TracedSeries(loop, read("v"), object, ARRAY_OBJECTS), pd.Series([np.array([1.5])])
     split = pieces.split(text, ",")
     pattern = re.compile("(?P<a>a)")
-    reduced = groups.GroupScalar(loop, read("x"))
+    reduced = GroupScalar(loop, read("x"))
     real_match = pattern.search("a")
     names = {"float": "x", "int": "n", "bool": "b", "date": "d", "str": "s"}
     scalar = {kind: scalars.of_value(read(name)) for kind, name in names.items()}
@@ -169,7 +173,14 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
         periods.PeriodAccessor: [(periods.PeriodAccessor(period), real_period.dt)],
         zoned.TracedZoned: [(zone, real_zone)],
         zoned.ZonedAccessor: [(zoned.ZonedAccessor(zone), real_zone.dt)],
-        groups.GroupScalar: [(reduced, np.float64(1)), (groups.GroupScalar(loop, read("n"), weak=True), 1)],
+        GroupScalar: [(reduced, np.float64(1)), (GroupScalar(loop, read("n"), weak=True), 1)],
+        elements.GroupElement: [
+            (elements.GroupElement(text, read("s")), "a"),
+            (elements.GroupElement(TracedSeries(loop, read("d"), object, DATES), read("d")), datetime.date(2024, 1, 1)),
+        ],
+        elements.Iloc: [
+            (elements.Iloc(FrameGroup(loop), x), series.iloc), (elements.Iloc(FrameGroup(loop), frame), real_frame.iloc),
+        ],
         reductions.GroupPart: [(reductions.GroupPart(x, read("b")), series)],
         objects.ObjectBools: [(objects.ObjectBools(loop, read("o"), "o"), pd.Series([True, None]))],
         compute.PythonScalar: [(compute.PythonScalar(column), 1.5)],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sparkweld.contract.constants import (
     ARROW_BATCHED,
     BATCHED,
+    GROUPED_MAP_PANDAS,
     MAP_ARROW,
     MAP_PANDAS,
     SCALAR_ARROW,
@@ -13,6 +14,7 @@ from sparkweld.contract.constants import (
     SCALAR_PANDAS_ITERATOR,
 )
 from sparkweld.reasons import refusal
+from udf_compiler.eval_types.grouped_map import GroupedMap
 from udf_compiler.eval_types.iterated import Iterated
 from udf_compiler.eval_types.kind import Call, Kind, MapKind, declared
 from udf_compiler.eval_types.map_arrow import MapArrow
@@ -35,6 +37,7 @@ KINDS: dict[int, Kind] = {
 #: Kinds whose functions return rows; Spark plans each in a node of its own.
 MAPS: dict[int, MapKind] = {
     MAP_PANDAS: MapPandas(),
+    GROUPED_MAP_PANDAS: GroupedMap(),
     MAP_ARROW: MapArrow(),
 }
 

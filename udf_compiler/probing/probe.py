@@ -65,14 +65,14 @@ def probe(
     known = TracedSeries | TracedArray | TracedFrame | TracedArrow | TracedBatch | TracedStructArray
     if len(loop.body) > NODE_LIMIT or not isinstance(result, known):
         return
-    with np.errstate(all="ignore"), warnings.catch_warnings(), _in_this_process():
+    with np.errstate(all="ignore"), warnings.catch_warnings(), in_this_process():
         warnings.simplefilter("ignore")
         traced = [*args, *kwargs.values(), result]
         rounded = tolerance >= Tolerance.SUMS
         constants = () if rounded else constants_of(function)
-        computed = _Computed(loop, traced, rounded, constants)
+        computed = Computed(loop, traced, rounded, constants)
         if computed.rows == 0:  # in a model of many columns, one extreme value flags a row
-            computed = _Computed(loop, traced, rounded, constants, plausible=True)
+            computed = Computed(loop, traced, rounded, constants, plausible=True)
         if computed.rows == 0:
             return
         positional = [computed.real(a) for a in args]
@@ -88,7 +88,7 @@ def probe(
         raise refusal("SW233", place, what=difference)
 
 
-def _in_this_process() -> AbstractContextManager[Any]:
+def in_this_process() -> AbstractContextManager[Any]:
     """Makes models with `n_jobs` start no workers inside the block."""
     joblib = sys.modules.get("joblib")
     return nullcontext() if joblib is None else joblib.parallel_config(backend="sequential")
@@ -103,7 +103,7 @@ def program_of(loop: LoopBuilder, outputs: Mapping[str, int]) -> Program:
     return Program(loop.name, tuple(inputs.values()), (alone,), tuple(outputs))
 
 
-class _Computed:
+class Computed:
     """The values of traced objects on the probe's unflagged rows, from evaluation of the loop so far.
 
     `constants`: the function's constants. `plausible`: adds rows with small values and without NULL. Such rows are also
@@ -113,7 +113,7 @@ class _Computed:
     def __init__(
         self, loop: LoopBuilder, traced: Sequence[Any], rounded: bool, constants: Sequence[Any], plausible: bool = False
     ) -> None:
-        values = {value.id for x in traced for value in _values(x)} | {id for pair in loop.some for id in pair}
+        values = {value.id for x in traced for value in values_in(x)} | {id for pair in loop.some for id in pair}
         if loop.where is not None:
             values.add(loop.where.id)
         program = program_of(loop, {f"v{id}": id for id in sorted(values)})
@@ -189,9 +189,9 @@ class _Computed:
         return pd.Series(elements, dtype=object if is_object else np.float64)
 
 
-def _values(x: Any) -> Iterator[Value]:
+def values_in(x: Any) -> Iterator[Value]:
     if isinstance(x, TracedFrame):
-        yield from (value for s in x.series.values() for value in _values(s))
+        yield from (value for s in x.series.values() for value in values_in(s))
     elif isinstance(x, TracedSeries):
         yield x.value
         dtype = x.batch_dependent
@@ -200,7 +200,7 @@ def _values(x: Any) -> Iterator[Value]:
             yield from () if dtype.valid is None else (dtype.valid,)
     elif isinstance(x, TracedBatch | TracedStructArray):
         for _, array in x.fields:
-            yield from _values(array)
+            yield from values_in(array)
     elif isinstance(x, TracedArrow):
         yield x.value
         if x.valid is not None:

@@ -30,6 +30,7 @@ class SparkLine:
     - `nanoseconds`: timestamps reach pandas UDFs as nanoseconds. Otherwise, their unit depends on the version of pyarrow.
     - `arrow_misfit`: the innermost exception for the result of an Arrow aggregate that the declared type does not hold.
     - `sparse_overhead`: `Vector.compressed` returns a sparse vector if its size exceeds 1.5 times its non-zeros, plus this.
+    - `groups_as_maps`: the results of groups are converted as those of mapInPandas. Otherwise, their casts were never compared.
     - `worker_conversions`: PySpark has the functions that the code of worker pipelines and partial aggregates calls.
     """
 
@@ -42,15 +43,16 @@ class SparkLine:
     nanoseconds: bool = True
     arrow_misfit: str = "pyspark.errors.exceptions.base.PySparkRuntimeError"
     sparse_overhead: float = 2.0
+    groups_as_maps: bool = True
     worker_conversions: bool = False
 
 
 _LINES = (
     SparkLine("3.5", casts_results=False, checks_results=False, plain_values_over_arrow=False, converts_by_arrow=False,
-              nanoseconds=False, sparse_overhead=1.5),
+              nanoseconds=False, sparse_overhead=1.5, groups_as_maps=False),
     SparkLine("4.0", casts_results=False, checks_results=False, plain_values_over_arrow=False, converts_by_arrow=False,
-              sparse_overhead=1.5),
-    SparkLine("4.1", converts_by_arrow=False, arrow_misfit="pyarrow.lib.ArrowInvalid"),
+              sparse_overhead=1.5, groups_as_maps=False),
+    SparkLine("4.1", converts_by_arrow=False, groups_as_maps=False, arrow_misfit="pyarrow.lib.ArrowInvalid"),
     SparkLine("4.2", arrow_misfit="pyarrow.lib.ArrowInvalid"),
     SparkLine("4.3", worker_conversions=True),
 )
@@ -77,6 +79,12 @@ def check_compared(place: str) -> None:
     """Refuses (SW114) every function on a line whose workers were never compared with kernels."""
     if not LINE.compared:
         raise unsupported("the conversions of Python workers may differ", place)
+
+
+def check_groups(place: str) -> None:
+    """Refuses (SW114) functions of groups on lines whose conversions of their results were never compared."""
+    if not LINE.groups_as_maps:
+        raise unsupported("the results of groups may be converted otherwise", place)
 
 
 def check_worker_conversions(place: str) -> None:

@@ -25,7 +25,7 @@ def batch_rows(program: Program) -> int:
 
     The few rows that a filter leaves of a batch still read a whole forest.
     """
-    if any(loop.some or loop.groups for loop in program.loops):
+    if program.stages or any(loop.some or loop.groups for loop in program.loops):
         return 0
     lets = (let for loop in program.loops if loop.where is not None for let in loop.body)
     rows = max((let.op.block_rows(some=True) for let in lets if isinstance(let.op, TreeEnsemble)), default=0)
@@ -33,7 +33,7 @@ def batch_rows(program: Program) -> int:
 
 
 def kept(program: Program) -> dict[str, str]:
-    return {op: bound for loop in program.loops for op, bound in kept_in(loop.body).items()}
+    return {op: bound for loop in program.all_loops for op, bound in kept_in(loop.body).items()}
 
 
 def kept_in(body: Sequence[Let]) -> dict[str, str]:

@@ -210,10 +210,11 @@ class _Pipeline:
             filtered=any(loop.where is not None for loop in program.loops),
             flags=flags,
             guarded=flags or any(loop.guards or loop.some for loop in program.loops),
-            piecewise=not any(loop.guards or loop.some for loop in program.loops),
+            piecewise=not program.stages and not any(loop.guards or loop.some for loop in program.loops),
             batchwise=batchwise(self.request, self.udfs.calls, self._form),
             batch_rows=batch_rows(program),
-            repeatable=not any(loop.some or loop.groups or loop.where is not None for loop in program.loops),
+            repeatable=not program.stages
+            and not any(loop.some or loop.groups or loop.where is not None for loop in program.loops),
             kept=tuple(Approximation(op=op, bound=bound) for op, bound in self._all_kept(program)),
             single_precision=any(has_single_precision(loop.body) for loop in program.loops),
             nodes=program.size,

@@ -110,7 +110,9 @@ class UdfTracer:
             columns.append(Column(name, field.type, value.type.nullable))
         filtered = loop.where is not None
         loop.close(where=loop.where, makes=domain if filtered else None)
-        notes += [f"row-local, {len(loop.body)} operations", f"{len(loop.guards)} guards" if loop.guards else "no guards"]
+        wholes = len(loop.program.wholes)
+        kind_of_code = f"{wholes} functions of whole groups" if wholes else "row-local"
+        notes += [f"{kind_of_code}, {len(loop.body)} operations", f"{len(loop.guards)} guards" if loop.guards else "no guards"]
         return columns, filtered
 
     def _note_call(self, kind: Kind, udf: Udf, loop: LoopBuilder) -> None:

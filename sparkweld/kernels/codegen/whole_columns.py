@@ -1,8 +1,8 @@
 """Emits the functions of `sparkweld.ir.wholes` as Python source for Numba: each reads whole columns and writes one.
 
 Such a function takes the number of rows n, then the addresses of values and NULL bytes: of two arguments and of the result. Its
-last argument is the address of scratch memory, with `SCRATCH` bytes for each row. Additions follow NumPy's order: eight accumulators in runs of
-at most 128 values, and halves above (numpy/_core/src/umath/loops_utils.h.src).
+last argument is the address of scratch memory, with `SCRATCH` bytes for each row. Additions follow NumPy's order: eight
+accumulators in runs of at most 128 values, and halves above (numpy/_core/src/umath/loops_utils.h.src).
 """
 
 from __future__ import annotations

@@ -263,13 +263,6 @@ def test_a_barrier_map_stays_spark_s(spark, table):
     check(spark, lambda: numbers.mapInPandas(doubled, "id long, x double", barrier=True), refused="SW367")
 
 
-def test_functions_of_groups_stay_spark_s(spark, table):
-    def query():
-        return table.select("n", "x").groupBy("n").applyInPandas(lambda pdf: pdf.head(1), "n long, x double").sort("n")
-
-    check(spark, query, refused="SW301")
-
-
 def test_registered_functions_in_sql(spark, table):
     spark.udf.register("scaled_sql", scaled)
     table.createOrReplaceTempView("kinds")

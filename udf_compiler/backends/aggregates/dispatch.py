@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from udf_compiler.backends.aggregates import compute, reductions
-from udf_compiler.backends.aggregates.groups import Groups, GroupScalar
+from udf_compiler.backends.aggregates.groups import Groups
 from udf_compiler.frontends.pandas.array import TracedArray
+from udf_compiler.frontends.pandas.groups.scalars import GroupScalar
 
 
 class ReducedGroups(Groups):

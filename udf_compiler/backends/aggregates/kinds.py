@@ -15,12 +15,13 @@ from sparkweld.ir.ops import Array, Optional, Read
 from sparkweld.ir.types import BOOL
 from sparkweld.reasons import refusal
 from udf_compiler.backends.aggregates.compute import PythonScalar
-from udf_compiler.backends.aggregates.groups import Groups, GroupScalar
+from udf_compiler.backends.aggregates.groups import Groups
 from udf_compiler.backends.aggregates.objects import ObjectBools
 from udf_compiler.boundary.series import SPARK_TYPES, Field, check_confs, check_safely, column_of_result, series_of_column
 from udf_compiler.eval_types.scalar_arrow import ScalarArrow
 from udf_compiler.frontends.arrow import ARROW_TYPES, TracedArrow, safe_cast
 from udf_compiler.frontends.pandas.frame import TracedFrame
+from udf_compiler.frontends.pandas.groups.scalars import GroupScalar
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.pandas.stand_ins import stand_in
 from udf_compiler.frontends.pandas.trace import trace

@@ -14,9 +14,10 @@ import pandas as pd
 
 from sparkweld.ir import Value
 from sparkweld.ir.types import BOOL, F32, F64, I64, Type
-from udf_compiler.backends.aggregates.groups import MAX_ROWS, Groups, GroupScalar
+from udf_compiler.backends.aggregates.groups import Groups
 from udf_compiler.frontends.pandas.array import TracedArray, as_array
 from udf_compiler.frontends.pandas.calls.arrays import bound
+from udf_compiler.frontends.pandas.groups.scalars import MAX_ROWS, GroupScalar
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.tracing.lower import run_prototype
 from udf_compiler.frontends.tracing.session import current, refuse

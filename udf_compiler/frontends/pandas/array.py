@@ -121,6 +121,10 @@ def apply(function: Callable[[LoopBuilder, tuple[Operand, ...]], tuple[Value, ..
     """Applies an elementwise function to arrays and constants, broadcast as NumPy does; returns the outputs as arrays."""
     arrays = [a for a in args if isinstance(a, TracedArray)]
     loop = arrays[0].loop
+    group = current().group
+    if group is not None and any(map(group.has_scalar, args)):
+        args = [group.array_beside(a, arrays, call) if group.has_scalar(a) else a for a in args]
+        arrays = [a for a in args if isinstance(a, TracedArray)]
     if any(a.loop is not loop for a in arrays):
         refuse("SW262", call=call, what="a column of another function call")
     ndim = max(a.ndim for a in arrays)

@@ -82,7 +82,8 @@ def series_attribute(series: TracedSeries, name: str) -> Any:
     call, kind = f"Series.{name}", series.kind
     series = kind.receiver(series, name, call)
     if name in kind.methods:
-        return bound(kind.methods[name], series, call)
+        method, group = bound(kind.methods[name], series, call), current().group
+        return method if group is None else group.with_columns(method, name, series)
     if name in kind.properties:
         return kind.properties[name](series)
     if name == "str":
@@ -92,6 +93,8 @@ def series_attribute(series: TracedSeries, name: str) -> Any:
     if name in ROW_MIXING:
         if current().groups is not None:
             return current().groups.series_attribute(series, name)
+        if current().group is not None:
+            return current().group.series_attribute(series, name)
         if name == "empty":
             return is_empty(series.loop, call)
         if name in ("size", "shape"):

@@ -225,6 +225,8 @@ def operand(loop: LoopBuilder, x: Any, call: str) -> Operand:
         return _of_loop(loop, x.value, call)
     if isinstance(x, Traced) and current().groups is not None:
         refuse("SW383", call=call)
+    if current().group is not None and current().group.has_scalar(x):
+        return current().group.operand(x, loop, [], call)  # type: ignore[no-any-return]
     x = constant_of(x)
     if isinstance(x, np.ndarray | list | tuple | pd.Series | pd.Index | pd.DataFrame):
         refuse("SW257", call=call, shape=f"{np.shape(x)}")

@@ -28,17 +28,18 @@ def trace(
     kept: list[tuple[str, str]] | None = None,
     handlers: bool = False,
     groups: Any = None,
+    group: Any = None,
     batches: bool = False,
 ) -> Any:
     """Returns the symbolic result of ``function(*args, **kwargs)``; its values and guards join `loop`.
 
     `function` has been checked to be pure and rebuilt on `stand_in` objects. `exact` refuses approximate operations.
     `handlers`: its code can catch exceptions. `notes` collects facts for explain. `kept` collects the (operation, bound)
-    pairs of approximations that no op of the loop records. `batches`: see `Session`. Raises Refusal unless the function is
-    provably row-local and exact, even when the function itself caught that refusal.
+    pairs of approximations that no op of the loop records. `group` and `batches`: see `Session`. Raises Refusal unless the
+    function is provably exact and, without `groups` and `group`, row-local, even when the function itself caught that refusal.
     """
     collected = ([] if notes is None else notes, [] if kept is None else kept)
-    session = Session(loop, exact, place, *collected, handlers, groups, batches, dispatch=DISPATCH)
+    session = Session(loop, exact, place, *collected, handlers, groups, group, batches, dispatch=DISPATCH)
     for value in (*args, *(kwargs or {}).values()):
         value.shared = True
     work = Work(WORK_LIMIT, lambda: refuse_work(f"more than {WORK_LIMIT:,} operations", f"{WORK_LIMIT:,}"))

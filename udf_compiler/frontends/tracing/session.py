@@ -43,6 +43,7 @@ class Session:
     - `left`: what the first rows do that a path leaves to Python.
     - `groups`: collects the reductions of an aggregate function (`udf_compiler.backends.aggregates`); None: rows must not be
       combined.
+    - `group`: computes what a function of a whole group asks of all its rows (`udf_compiler.frontends.pandas.groups`).
     - `dispatch`: the operations of the frontends above.
     """
 
@@ -53,6 +54,7 @@ class Session:
     kept: list[tuple[str, str]] = field(default_factory=list)
     handlers: bool = False
     groups: Any = None
+    group: Any = None
     batches: bool = False
     narrowed: bool = False
     many: bool = False

@@ -349,6 +349,10 @@ def attribute(x: TracedArray, name: str) -> Any:
         reduction_ = current().groups.array_attribute(x, name)
         if reduction_ is not None:
             return reduction_
+    if current().group is not None and x.ndim == 1:
+        reduction_ = current().group.array_attribute(x, name)
+        if reduction_ is not None:
+            return reduction_
     if name == "T" and x.ndim == 1:
         return _view(x, x.columns, 1)
     if name == "shape" and x.ndim == 2:

@@ -39,6 +39,8 @@ def len_(x: Any) -> Any:
     groups = current().groups
     if groups is not None and isinstance(x, Traced):
         return groups.length(x)
+    if type(x) in (TracedSeries, TracedFrame) and current().group is not None:
+        return current().group.length(x, f"len() of a {x.what}")
     if type(x) in (TracedSeries, TracedFrame, Values):
         return row_count(x.loop, f"len() of a {x.what}")
     return STAND_INS[len](x)

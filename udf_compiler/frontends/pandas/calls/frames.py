@@ -34,7 +34,7 @@ from udf_compiler.frontends.python.path_explorer import explorer, is_exploring
 from udf_compiler.frontends.python.row_matrices import vector
 from udf_compiler.frontends.tracing.constants import PandasConstant, unwrapped
 from udf_compiler.frontends.tracing.lower import is_number
-from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.session import current, refuse
 from udf_compiler.frontends.tracing.stand_ins import StandIn
 from udf_compiler.frontends.tracing.values import Traced, moved, raw
 
@@ -97,6 +97,9 @@ def _names(columns: Any, count: int) -> bool:
 
 
 def _column(loop: Any, value: Any, call: str) -> TracedSeries:
+    made = None if current().group is None else current().group.column(value, loop)
+    if made is not None:
+        return made  # type: ignore[no-any-return]
     if type(value) is TracedCut and value.loop is loop:
         return categories_of(value, call)
     if type(value) is Values:
@@ -291,6 +294,16 @@ def _side_by_side(series: Sequence[TracedSeries], names: Sequence[Any], call: st
     return fresh(series[0].loop, {name: copy_series(s) for name, s in zip(names, series, strict=True)})
 
 
+def _is_empty(frame: TracedFrame, call: str) -> Any:
+    group = current().group
+    return is_empty(frame.loop, call) if group is None else group.is_empty(frame, call)
+
+
+def _row_count(frame: TracedFrame, call: str) -> Any:
+    group = current().group
+    return row_count(frame.loop, call) if group is None else group.length(frame, call)
+
+
 #: Methods that a compiled function may call.
 METHODS: dict[str, Callable[..., Any]] = {
     **row_reductions.METHODS,
@@ -311,6 +324,6 @@ PROPERTIES: dict[str, Callable[[TracedFrame], Any]] = {
     "columns": columns,
     "loc": Loc,
     "ndim": lambda f: 2,
-    "empty": lambda f: not f.series or is_empty(f.loop, "DataFrame.empty"),
-    "shape": lambda f: (row_count(f.loop, "DataFrame.shape"), len(f.series)),
+    "empty": lambda f: not f.series or _is_empty(f, "DataFrame.empty"),
+    "shape": lambda f: (_row_count(f, "DataFrame.shape"), len(f.series)),
 }

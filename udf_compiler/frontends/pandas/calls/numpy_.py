@@ -292,8 +292,13 @@ def call_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
     call = name_of(function)
     if current().groups is not None:
         handler = current().groups.numpy_function(function, args) or handler
+    if current().group is not None:
+        handler = current().group.numpy_function(function, args) or handler
+        args = current().group.beside(args, call)
     if handler is None:
         name = getattr(function, "__name__", "")
+        if current().group is not None and name in ROW_MIXING:
+            refuse("SW312", call=call, what="not among the supported functions")
         refuse("SW250" if name in ROW_MIXING or name == "cumulative_sum" else "SW251", call=call)
     try:
         inspect.signature(handler).bind(*args, **kwargs)

@@ -31,7 +31,7 @@ from udf_compiler.frontends.python.values import is_scalar
 from udf_compiler.frontends.tracing.class_stand_ins import class_stand_in
 from udf_compiler.frontends.tracing.constants import unwrapped, wrapped
 from udf_compiler.frontends.tracing.lower import run_prototype, type_of
-from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.session import current, refuse
 from udf_compiler.frontends.tracing.stand_ins import StandIn, module_stand_in
 from udf_compiler.frontends.tracing.values import raw
 
@@ -47,6 +47,11 @@ def frame_attribute(frame: TracedFrame, name: str) -> Any:
         return Index(frame.loop)
     if name in frame.series and not hasattr(pd.DataFrame, name):
         return frame.column(name)
+    found = None if current().group is None else current().group.frame_attribute(frame, name)
+    if found is not None:
+        return found
+    if current().group is not None and name in ROW_MIXING:
+        refuse("SW312", call=call, what="not among the supported methods")
     refuse("SW250" if name in ROW_MIXING else "SW251", call=call)
 
 
@@ -54,6 +59,8 @@ def isna(obj: Any) -> Any:
     """Implements pd.isna of a traced value."""
     if is_scalar(obj):
         return make_bool(obj.value.loop.call("isnan", obj.value)) if obj.kind == "float" else False
+    if current().group is not None and current().group.has_scalar(obj):
+        return np.isnan(obj)
     if isinstance(obj, TracedSeries):
         return obj.isna()
     array = as_array(obj, "pd.isna")
@@ -95,8 +102,17 @@ def _make_series(*args: Any, **kwargs: Any) -> Any:
 
 def _make_frame(*args: Any, **kwargs: Any) -> Any:
     if has_traced(args) or has_traced(kwargs):
-        return called(frames.make_frame, "pd.DataFrame")(*args, **kwargs)
+        made = None if current().group is None else _frame_of_group(args, kwargs)
+        return called(frames.make_frame, "pd.DataFrame")(*args, **kwargs) if made is None else made
     refuse("SW262", call="pd.DataFrame", what="a DataFrame of constants")
+
+
+def _frame_of_group(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Returns the DataFrame of one row of scalars of the group, or None."""
+    given = dict(zip(("data", "index", "columns"), args, strict=False)) | kwargs
+    if len(args) > 3 or not given.keys() <= {"data", "index", "columns"}:
+        return None
+    return current().group.make_frame(given.get("data"), given.get("columns"), given.get("index"))
 
 
 SeriesStandIn = class_stand_in(pd.Series, "pd.Series", _make_series)

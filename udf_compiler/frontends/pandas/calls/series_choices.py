@@ -19,7 +19,7 @@ from udf_compiler.frontends.pandas.strings import STRINGS, constant, some_string
 from udf_compiler.frontends.tracing.lower import cast, constant_of, is_number, kind_of, run_prototype
 from udf_compiler.frontends.tracing.lower import given as prototype_of
 from udf_compiler.frontends.tracing.session import current, refuse
-from udf_compiler.frontends.tracing.values import Traced, raw, refuse_in_place, symbol
+from udf_compiler.frontends.tracing.values import Traced, moved, raw, refuse_in_place, symbol
 
 _CAST_FIRST = "Cast the Series to the required type first."
 
@@ -182,7 +182,14 @@ class KeptElements(Traced):
         self.series, self.condition = series, condition
 
     def __getattr__(self, name: str) -> Any:
+        if current().group is not None:
+            return getattr(self._alone(), name)
         refuse("SW250", call=f"Series[...].{name}")
+
+    def _alone(self) -> TracedSeries:
+        """Returns a Series of these elements alone, for functions of a whole group."""
+        loop = self.series.loop
+        return moved(self.series, loop.kept(self.condition))  # type: ignore[no-any-return]
 
     def _binary(self, name: str, other: Any, reflected: bool) -> Any:
         if type(other) is KeptElements and other.condition.id == self.condition.id and other.series.loop is self.series.loop:
@@ -201,7 +208,11 @@ class KeptElements(Traced):
     def __array_ufunc__(self, *args: Any, **kwargs: Any) -> Any:
         refuse("SW250", call="Series[...]")
 
-    __array_function__ = __array_ufunc__
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if current().group is None:
+            refuse("SW250", call="Series[...]")
+        args = tuple(x._alone() if type(x) is KeptElements else x for x in args)
+        return current().dispatch.call_numpy(function, args, kwargs)
 
 
 def kept_elements(s: TracedSeries, key: Any) -> KeptElements:

@@ -138,6 +138,9 @@ object SparkWeldConf {
   val MaxStringBytes: ConfKey[Long] = bytes("spark.sparkweld.kernel.maxTextBytes", "1g", Session,
     "The memory limit for the strings that a kernel builds for one batch. A batch that needs more runs in Python. " +
       "Substrings of an input do not count.")
+  val GroupRows: ConfKey[Int] = int("spark.sparkweld.groups.maxRows", 1 << 20, Session,
+    "The most rows of a group that a kernel takes for `applyInPandas`, and that a task holds in memory. From the first larger " +
+      "group on, the rest of the partition runs in Python.")
   val CacheChoice: ConfKey[Mode.Value] = ConfKey("spark.sparkweld.featureCache.mode", "one of auto, always, never", "auto",
     "Whether kernels cache results for repeated rows, within a batch and across batches. `auto`: while the cache is measured to be " +
       "faster than computing; `never`: not at all. The terms of strings are cached likewise, unless it is `never`.", Session,
@@ -169,7 +172,7 @@ object SparkWeldConf {
 
   val all: Seq[ConfKey[_]] = Seq(Enabled, ExactEnabled, BackendChoice, PushdownEnabled, LateMaterializationEnabled, TopKEnabled,
     ScoreBounds, FusionEnabled, PipelineEnabled, PipelineBlockRows, CompileTimeout, CompileCpuTime, TinyRows, ObjectTimeout,
-    CompilePython, CompilePythonPath, Unpickle, ServiceMemory, WarmupEnabled, CachedReplies, CacheDir, CacheMaxBytes, CachedKernels, ModelsMemory, ModelFilesMaxBytes, MaxStringBytes, CacheChoice,
+    CompilePython, CompilePythonPath, Unpickle, ServiceMemory, WarmupEnabled, CachedReplies, CacheDir, CacheMaxBytes, CachedKernels, ModelsMemory, ModelFilesMaxBytes, MaxStringBytes, GroupRows, CacheChoice,
     CacheMemory, StreamAfter, DropsSlower, ShadowFraction, CascadesPath, RankingsPath, ExplainEnabled, ExplainFormat, UntestedLines)
 
   /** Returns the settings as a Markdown table. */

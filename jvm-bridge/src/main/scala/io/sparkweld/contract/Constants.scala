@@ -32,6 +32,7 @@ final case class EvalTypeNumbers(
     batched: Int,
     arrowBatched: Int,
     scalarPandas: Int,
+    groupedMapPandas: Int,
     groupedAggPandas: Int,
     scalarPandasIterator: Int,
     mapPandas: Int,
@@ -79,7 +80,7 @@ object Constants {
   private implicit val decoder: Decoder[Constants] = Decoder.of((Constants.apply _).curried)
 
   /** Represents unknown constants, so that no class fails to load; the plugin does nothing with them. */
-  private lazy val unknown = Constants(0, Limits(0, 0, 0L, 0L), EvalTypeNumbers(-1, -2, -3, -4, -5, -6, -7, -8, -9, -10), Nil,
+  private lazy val unknown = Constants(0, Limits(0, 0, 0L, 0L), EvalTypeNumbers(-1, -2, -3, -4, -5, -6, -7, -8, -9, -10, -11), Nil,
     ModelMemoryHead(0, 0), Environment("", "", "", "", "", "", "", ""), Certificates("", ""), WorkerPipelines("", 0, Nil),
     SumTerms(0, 0), "")
 

@@ -80,6 +80,10 @@ object Fallback {
         val step = FallbackMap(evaluator, attributes)
         attributes = output
         step
+      case (groups: GroupStep, _) =>
+        val step = FallbackMap(GroupEvaluator.of(groups.over(RowSourceExec(attributes))), attributes)
+        attributes = groups.output
+        step
     }
     FallbackPlan(input, made, attributes, CurrentSpark.rowConverter(schemaOf(attributes)))
   }

@@ -49,7 +49,7 @@ final case class SparkBatchesExec(limits: BatchLimits, why: String, child: Spark
 object SparkBatchesExec {
   /** Returns `plan` with the batches of its child preserved, where these are Spark's and functions above see them. */
   def keptBy(plan: SparkPlan): SparkPlan = plan match {
-    case weld: WeldExec => weld.copy(keepsBatches = true)
+    case weld: WeldExec if !Step.takesGroups(weld.steps) => weld.copy(keepsBatches = true)
     case pipeline: PipelineExec => pipeline.keepingBatches
     case other => other
   }

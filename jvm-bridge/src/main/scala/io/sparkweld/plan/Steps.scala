@@ -8,7 +8,7 @@ import io.sparkweld.support.Rewritten
 
 import org.apache.spark.sql.catalyst.expressions.{Attribute, Expression, NamedExpression, PythonUDF}
 import org.apache.spark.sql.execution.{FilterExec, ProjectExec, SparkPlan}
-import org.apache.spark.sql.execution.python.{ArrowEvalPythonExec, BatchEvalPythonExec}
+import org.apache.spark.sql.execution.python.{ArrowEvalPythonExec, BatchEvalPythonExec, FlatMapGroupsInPandasExec}
 import org.apache.spark.sql.types.{ArrayType, DataType, DayTimeIntervalType, DoubleType, FloatType, StringType, StructType}
 
 /** One node of a chain without its child: a WeldExec computes it, and the fallback interprets it. */
@@ -29,6 +29,11 @@ final case class MapStep(function: PythonUDF, output: Seq[Attribute], evalType: 
   override def over(child: SparkPlan): SparkPlan = CurrentSpark.mapNode(function, output, child)
 }
 
+/** An applyInPandas: maps the rows of each group, which is one batch of the child, to rows of `output`. */
+final case class GroupStep(function: PythonUDF, grouping: Seq[Attribute], output: Seq[Attribute]) extends Step {
+  override def over(child: SparkPlan): SparkPlan = FlatMapGroupsInPandasExec(grouping, function, output, child)
+}
+
 final case class FilterStep(condition: Expression) extends Step {
   override def over(child: SparkPlan): SparkPlan = FilterExec(condition, child)
 }
@@ -42,6 +47,9 @@ object Step {
   /** Returns, for messages, where the rows run that a kernel does not decide: steps that call Python, or only Spark's own. */
   def elsewhere(inPython: Boolean): String = if (inPython) "in Python" else "as Spark planned them"
 
+  /** Whether functions of `steps` receive whole groups. */
+  def takesGroups(steps: Seq[Step]): Boolean = steps.exists(_.isInstanceOf[GroupStep])
+
   /** Whether it is a mapInArrow that a rule of SparkWeld made. */
   private def isRewritten(function: PythonUDF) = function.evalType == EvalTypes.MapArrow && Rewritten.in(function).nonEmpty
 
@@ -51,6 +59,8 @@ object Step {
   def of(node: SparkPlan): Option[Step] = node match {
     case python: ArrowEvalPythonExec => Some(PythonStep(python.udfs, python.resultAttrs, python.evalType))
     case python: BatchEvalPythonExec => Some(PythonStep(python.udfs, python.resultAttrs, EvalTypes.Batched))
+    case FlatMapGroupsInPandasExec(grouping, function: PythonUDF, output, _) if function.evalType == EvalTypes.GroupedMapPandas =>
+      Some(GroupStep(function, grouping, output))
     case FilterExec(condition, _) => Some(FilterStep(condition))
     case ProjectExec(columns, _) => Some(ProjectStep(columns))
     case other => CurrentSpark.mapOf(other).collect {

@@ -8,7 +8,7 @@ import org.apache.spark.sql.execution.metric.SQLMetric
 
 /**
  * The plan of a WeldExec's tasks, sent by the driver. `ahead`: a batch stays valid while the next ones are requested.
- * `keepsBatches`: each output batch corresponds to one of the input, row for row. `race`: the round in which the kernel is timed
+ * `keepsBatches`: each output batch corresponds to one of the input, row for row. `groups`: each batch is a whole group. `race`: the round in which the kernel is timed
  * against Python, if it is. `models`: the constants that kernels read, by digest.
  */
 final case class TaskPlan(
@@ -17,6 +17,7 @@ final case class TaskPlan(
     streamAfter: Int,
     ahead: Boolean,
     keepsBatches: Boolean,
+    groups: Boolean,
     maxStringBytes: Long,
     cacheMode: Mode.Value,
     shadow: ShadowPlan,

@@ -53,7 +53,7 @@ final case class WeldExec(
 
   /** Returns where the rows run that its kernel does not decide. */
   def elsewhere: String = Step.elsewhere(steps.exists {
-    case _: PythonStep | _: MapStep => true
+    case _: PythonStep | _: MapStep | _: GroupStep => true
     case _ => false
   })
 
@@ -84,7 +84,7 @@ final case class WeldExec(
    * compared, and the kernel must not need large batches.
    */
   def givesBlocks: Boolean = kernel.watched.isEmpty && kernel.structs.isEmpty && kernel.vectors.isEmpty && kernel.batchRows == 0 &&
-    SparkWeldConf.ShadowFraction.get(conf) == 0
+    !Step.takesGroups(steps) && SparkWeldConf.ShadowFraction.get(conf) == 0
 
   override protected def doExecuteColumnar(): RDD[ColumnarBatch] =
     tasks((task, batches, partition) => new WeldTask(task, batches, partition, TaskContext.get()))
@@ -105,9 +105,12 @@ final case class WeldExec(
       if (fraction > 0) fullModels else None)
     val drifts = kernel.watched.map(new Drift(_))
     drifts.foreach(sparkContext.register)
-    val race = Option.when(SparkWeldConf.DropsSlower.get(conf) && fraction == 0)(Races.turn(kernel.requestKey))
-    val fallback = Fallback.plan(steps, child.output, columnarInput, conf, pythonMetrics)
-    val whole = TaskPlan(kernel, fallback, SparkWeldConf.StreamAfter.get(conf), !child.isInstanceOf[PipelineExec], keepsBatches, maxStringBytes,
+    val groups = Step.takesGroups(steps)
+    // the cost of Python for a group is not that of its rows, which races measure
+    val race = Option.when(SparkWeldConf.DropsSlower.get(conf) && fraction == 0 && !groups)(Races.turn(kernel.requestKey))
+    // nodes of the original chain are made here, and a node belongs to the session that is active
+    val fallback = CurrentSpark.withActive(session)(Fallback.plan(steps, child.output, columnarInput, conf, pythonMetrics))
+    val whole = TaskPlan(kernel, fallback, SparkWeldConf.StreamAfter.get(conf), !child.isInstanceOf[PipelineExec], keepsBatches, groups, maxStringBytes,
       SparkWeldConf.CacheChoice.get(conf), shadow, drifts, race, models, counters)
     child.executeColumnar().mapPartitionsWithIndex((partition, batches) => make(whole, batches, partition))
   }

@@ -3,7 +3,8 @@ package plan
 
 import scala.collection.mutable
 
-import io.sparkweld.columns.{ColumnLayout, InputColumn, JoinedBatches, NativeColumnVector, SelectedColumnVector, SelectionBuffer}
+import io.sparkweld.columns.{ColumnLayout, InputColumn, JoinedBatches, NativeColumnVector, PartOfGroup}
+import io.sparkweld.columns.{SelectedColumnVector, SelectionBuffer}
 import io.sparkweld.columns.{StructColumnVector, StringArena, VectorColumn}
 import io.sparkweld.compile.{FormKey, FormUnavailable, ModelFiles, WorkerModules}
 import io.sparkweld.contract.ModelFile
@@ -71,6 +72,7 @@ final class WeldTask(
   private val shadow = new Shadow(plan, partition)
   private val full = plan.shadow.full.map(new Fallback(_, partition, context))
   private var inARow = 0
+  private var seen, left = 0L // groups, and those that ran in Python
   private var current: ColumnarBatch = _
   private var ready: Option[ColumnarBatch] = None
   private var held: HeldRows = _
@@ -117,6 +119,8 @@ final class WeldTask(
   }
 
   private def run(batch: ColumnarBatch): Unit = {
+    if (batch.isInstanceOf[PartOfGroup]) return streamGroups(batch)
+    seen += 1
     java.util.Arrays.fill(bound, false)
     on = on && !lane.exists(_.isLost)
     var form = Option.empty[KernelLease]
@@ -202,7 +206,8 @@ final class WeldTask(
     cached.call(form, columns, rows, result) { rows =>
       form.kernel.call(columns, rows, result)
       while (arena.overflowed && arena.grow()) form.kernel.call(columns, rows, result)
-      if (!arena.overflowed) form.recordStringBytes(arena.taken, rows)
+      // between stages, a small group takes many bytes for each row
+      if (!arena.overflowed && !plan.groups) form.recordStringBytes(arena.taken, rows)
       !arena.overflowed && result(1) == 0
     }
     plan.metrics.kernelTime += System.nanoTime() - started
@@ -295,13 +300,17 @@ final class WeldTask(
 
   private def deoptimise(batch: ColumnarBatch): Unit = {
     inARow += 1
-    if (streams && (!linkable || !on || inARow >= plan.streamAfter)) stream()
+    left += 1
+    if (streams && (!linkable || !on || inARow >= plan.streamAfter || leavesManyGroups)) stream()
     else {
       plan.metrics.deoptimisedBatches += 1
       fallbackMade = true
       give(fallback.batch(batch))
     }
   }
+
+  /** Whether a run of Python for each group that the kernel does not decide costs more than one run for all groups. */
+  private def leavesManyGroups: Boolean = plan.groups && left >= plan.streamAfter && left * WeldTask.GroupsForOneRun > seen
 
   private def madeFallback: Fallback = {
     fallbackMade = true
@@ -311,6 +320,13 @@ final class WeldTask(
   private def stillHeld(): Iterator[ColumnarBatch] = if (nothingHeld) Iterator.empty else held.take()
 
   private def nothingHeld: Boolean = held == null || held.isEmpty
+
+  /** Passes a group that is too large for one batch, and all that follow, to Spark's own node, which finds the groups itself. */
+  private def streamGroups(batch: ColumnarBatch): Unit = {
+    val refusal = Refusal("SW341", "reason" -> s"a group has more than ${batch.numRows()} rows")
+    WarnOnce("groups", s"SparkWeld: groups of stage ${context.stageId()} run ${plan.fallback.elsewhere}. ${refusal.text}")
+    stream()
+  }
 
   /** Runs the current batch and all that follow through one Python run. */
   private def stream(): Unit = {
@@ -350,6 +366,9 @@ final class WeldTask(
 
 object WeldTask {
   private val StringBytesPerRow = 16
+
+  /** To start a run of Python for one group costs about as much as this number of groups within a run. */
+  private val GroupsForOneRun = 10
 
   /** Whether the files that functions load, and the modules that they import, are the same here as when the query was planned. */
   def loadsTheSame(files: Seq[ModelFile], modules: Seq[WorkerModules]): Boolean =

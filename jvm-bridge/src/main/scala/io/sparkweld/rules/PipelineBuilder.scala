@@ -57,7 +57,7 @@ final class PipelineBuilder(
   private val words = mutable.HashMap.empty[String, Int] // columns of tokens or scores, and the step that made each
   private val stages = new StageTable(blob)
   private val codec = new ExpressionCodec(column, field, fromHere, stages.number)
-  private val maps = nodes.exists(Step.of(_).exists(_.isInstanceOf[MapStep]))
+  private val maps = nodes.flatMap(Step.of(_)).exists(step => step.isInstanceOf[MapStep] || step.isInstanceOf[GroupStep])
   private val seesBatchState = nodes.exists(PipelineBuilder.seesBatchState) // otherwise each NULL is read by itself
 
   childOutput.zipWithIndex.foreach { case (attribute, i) => sources(attribute.exprId) = FromChild(i) }
@@ -83,7 +83,9 @@ final class PipelineBuilder(
       filters = true
     case Some(ProjectStep(columns)) => addProject(columns)
     case Some(PythonStep(udfs, results, _)) => addPython(udfs, results)
-    case Some(MapStep(function, output, _)) => addMap(function, node.children.head.output, output)
+    case Some(MapStep(function, output, _)) => addMap(function, Seq(node.children.head.output), output)
+    case Some(GroupStep(function, grouping, output)) =>
+      addMap(function, Seq(function.children.collect { case column: Attribute => column }, grouping), output)
     case None => throw new UnsupportedExpression(node.nodeName)
   }
 
@@ -122,16 +124,16 @@ final class PipelineBuilder(
     })
   }
 
-  /** Adds a map, which is a function from one struct, the row, to the columns of another. */
-  private def addMap(udf: PythonUDF, input: Seq[Attribute], output: Seq[Attribute]): Unit = {
+  /** Adds a map, which is a function from structs, such as the row, to the columns of another. */
+  private def addMap(udf: PythonUDF, inputs: Seq[Seq[Attribute]], output: Seq[Attribute]): Unit = {
     val call = function(udf, Nil)
-    val row = struct(udf, DataTypeUtils.fromAttributes(input))(input.map(codec.encode))
+    val rows = inputs.map(input => struct(udf, DataTypeUtils.fromAttributes(input))(input.map(codec.encode)))
     val results = output.map { attribute =>
       val name = fresh(attribute.name)
       sources(attribute.exprId) = Made(name, attribute.dataType)
       name
     }
-    steps += contract.MapStep(udf.name, call.copy(args = Seq(contract.Argument(expr = Some(row)))), results)
+    steps += contract.MapStep(udf.name, call.copy(args = rows.map(row => contract.Argument(expr = Some(row)))), results)
   }
 
   /** Returns a struct of the fields `of`, an argument of `udf`. */
@@ -334,6 +336,7 @@ object PipelineBuilder {
   def seesBatchState(node: SparkPlan): Boolean = Step.of(node) match {
     case Some(PythonStep(_, _, evalType)) => EvalTypes.seesBatchState(evalType)
     case Some(MapStep(_, _, evalType)) => EvalTypes.seesBatchState(evalType)
+    case Some(_: GroupStep) => true
     case _ => false
   }
 }

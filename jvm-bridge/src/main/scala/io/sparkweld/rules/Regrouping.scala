@@ -1,7 +1,7 @@
 package io.sparkweld
 package rules
 
-import io.sparkweld.plan.{BatchLimits, SparkBatchesExec}
+import io.sparkweld.plan.{BatchLimits, GroupBatchesExec, SparkBatchesExec}
 import io.sparkweld.spark.CurrentSpark
 import io.sparkweld.support.Refusal
 
@@ -28,7 +28,7 @@ private[rules] object Regrouping {
 
   /** Whether node `i` receives the batches of `child`, also in Spark: those of a scan, or those made for it. */
   private def isFed(nodes: IndexedSeq[SparkPlan], child: SparkPlan, i: Int): Boolean = child match {
-    case _: SparkBatchesExec => i == 0
+    case _: SparkBatchesExec | _: GroupBatchesExec => i == 0
     case _ => child.supportsColumnar && nodes.head.children.head.supportsColumnar && nodes.take(i + 1).forall {
       case python: ArrowEvalPythonExec => CurrentSpark.feedsColumnarBatches(python.conf)
       case _ => false

@@ -1,7 +1,7 @@
 package io.sparkweld
 package rules
 
-import io.sparkweld.plan.{PipelineExec, RowBatchesExec, SparkBatchesExec, WeldExec, WeldRowsExec, WeldThresholdExec, WeldTopExec}
+import io.sparkweld.plan.{GroupBatchesExec, PipelineExec, RowBatchesExec, SparkBatchesExec, WeldExec, WeldRowsExec, WeldThresholdExec, WeldTopExec}
 import io.sparkweld.support.WarnOnce
 
 import org.apache.spark.sql.catalyst.expressions.{InputFileBlockLength, InputFileBlockStart, InputFileName}
@@ -23,6 +23,7 @@ object RowBatchesRule extends Rule[SparkPlan] {
       case weld: WeldExec => weld.child match {
         case RowToColumnarExec(rows) => weld.copy(child = RowBatchesExec(rows))
         case SparkBatchesExec(limits, why, RowToColumnarExec(rows)) => weld.copy(child = RowBatchesExec(rows, Some(limits), why))
+        case groups @ GroupBatchesExec(_, RowToColumnarExec(rows)) => weld.copy(child = groups.copy(child = rows))
         case threshold @ WeldThresholdExec(_, _, _, RowToColumnarExec(rows)) => weld.copy(child = threshold.copy(child = RowBatchesExec(rows)))
         case threshold @ WeldThresholdExec(_, _, _, SparkBatchesExec(limits, why, RowToColumnarExec(rows))) =>
           weld.copy(child = threshold.copy(child = RowBatchesExec(rows, Some(limits), why)))

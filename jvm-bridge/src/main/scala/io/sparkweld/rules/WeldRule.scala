@@ -145,9 +145,14 @@ private final class ChainRewriter(driver: WeldDriver) {
     else Refusal("SW301", "udf" -> names, "type" -> evalType.toString)
   }
 
-  /** Returns the nodes of the chain that starts at `node`, top down. */
-  private def linksFrom(node: SparkPlan): LazyList[SparkPlan] =
-    if (Step.of(node).isEmpty || FusedFunctions.has(node)) LazyList.empty else node #:: linksFrom(node.children.head)
+  /** Returns the nodes of the chain that starts at `node`, top down. A function of groups is a chain of its own. */
+  private def linksFrom(node: SparkPlan): LazyList[SparkPlan] = Step.of(node) match {
+    case None => LazyList.empty
+    case Some(_: GroupStep) => LazyList(node)
+    case _ if FusedFunctions.has(node) => LazyList.empty
+    case _ if Step.takesGroups(Step.of(node.children.head).toSeq) => LazyList(node)
+    case _ => node #:: linksFrom(node.children.head)
+  }
 
   /** Whether a node may be fused, by cheap checks without the service. */
   private def fusible(node: SparkPlan): Boolean = node match {
@@ -196,6 +201,7 @@ private final class ChainRewriter(driver: WeldDriver) {
     val kept = (node, child) match {
       case (_, same) if same eq node.children.head => node
       case (_, SparkBatchesExec(_, _, below)) => return keep(below, node) // Spark makes them itself
+      case (_, GroupBatchesExec(_, below)) => return keep(below, node)
       case (python: ArrowEvalPythonExec, ours @ (_: WeldExec | _: PipelineExec)) if hasBatchesOf(python, ours) =>
         python.withNewChildren(Seq(SparkBatchesExec.keptBy(ours)))
       case (python: ArrowEvalPythonExec, ours @ (_: WeldExec | _: PipelineExec)) =>
@@ -224,7 +230,8 @@ private final class ChainRewriter(driver: WeldDriver) {
   })
 
   private def compile(nodes: IndexedSeq[SparkPlan], below: SparkPlan): SparkPlan = {
-    val child = if (Regrouping.needsBatchesOf(below, nodes)) SparkBatchesExec.keptBy(below) else below
+    val child = nodes.flatMap(Step.of(_)).collectFirst { case groups: GroupStep => GroupBatchesExec(groups.grouping, below) }
+      .getOrElse(if (Regrouping.needsBatchesOf(below, nodes)) SparkBatchesExec.keptBy(below) else below)
     val outcome: Either[Seq[Refusal], SparkPlan] =
       try {
         checkConversions(nodes, child)
@@ -375,7 +382,11 @@ private final class ChainRewriter(driver: WeldDriver) {
 
   /** Refuses with SW308 input rows, and results returned from Python, that have no columnar form in Spark. */
   private def checkConversions(nodes: Seq[SparkPlan], child: SparkPlan): Unit = {
-    val rows = if (child.supportsColumnar) Nil else child.output.map(column => column -> column.dataType)
+    val rows = child match {
+      case groups: GroupBatchesExec => groups.output.map(column => column -> Fallback.stored(column.dataType))
+      case columnar if columnar.supportsColumnar => Nil
+      case rows => rows.output.map(column => column -> column.dataType)
+    }
     val converted = rows ++ nodes.last.output.map(column => column -> Fallback.stored(column.dataType))
     converted.find { case (column, form) => !CurrentSpark.hasColumnarForm(form, column.nullable) }.foreach { case (column, _) =>
       throw new ChainRefused(Refusal("SW308", "column" -> column.name, "type" -> column.dataType.sql))

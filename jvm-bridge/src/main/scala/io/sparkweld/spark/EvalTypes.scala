@@ -20,6 +20,9 @@ object EvalTypes {
   /** Scalar pandas UDFs. */
   val ScalarPandas: Int = numbers.scalarPandas
 
+  /** `applyInPandas` and grouped map pandas UDFs. */
+  val GroupedMapPandas: Int = numbers.groupedMapPandas
+
   /** Scalar pandas UDFs over an iterator of batches. */
   val ScalarPandasIterator: Int = numbers.scalarPandasIterator
 

@@ -1,0 +1,137 @@
+"""Compares the rows of applyInPandas and their order, plugin off and on, also for groups that run in Python."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from pyspark.sql import functions as F
+from pyspark.sql.types import DoubleType, LongType, StringType, StructField, StructType
+
+from tests.helpers.differential import check
+from tests.helpers.lines import LINE
+
+pytestmark = pytest.mark.skipif(LINE < (4, 2), reason="this line converts the results of groups in another way")
+
+ROWS = 4000
+
+
+@pytest.fixture
+def table(parquet):
+    """Writes groups of very different sizes, with NULLs in a key, in floats and in integers, and keys that are zeros and NaN."""
+    ids = np.arange(ROWS)
+    keys = [None if i % 41 == 5 else f"k{int(np.sqrt(i)) % 17}" for i in ids]
+    x = [None if i % 13 == 4 else float("nan") if i % 29 == 7 else float(i * 37 % 1013) / 7 for i in ids]
+    z = [None if i % 5 == 0 else (0.0, -0.0, float("nan"), 1.5)[i % 4] for i in ids]
+    n = [None if i % 97 == 50 else int(i % 23 - 5) for i in ids]
+    return parquet({"id": ids, "k": keys, "x": x, "z": z, "n": n, "w": [f"word {i % 9}" for i in ids], "small": ids // 3})
+
+
+def centred(f):
+    return f.assign(g=f.x - f.x.mean())
+
+
+def ranked(key, f):
+    f["g"] = f["x"].rank(ascending=False)
+    return f
+
+
+def summary(key, f):
+    return pd.DataFrame([(*key, f.x.mean(), f.n.max(), len(f))], columns=["k", "m", "top", "rows"])
+
+
+CENTRED = "id long, k string, x double, g double"
+
+
+def test_rows_and_their_order(spark, table):
+    some = table.select("id", "k", "x")
+    check(spark, lambda: some.groupBy("k").applyInPandas(centred, CENTRED))
+    check(spark, lambda: some.groupBy("k").applyInPandas(ranked, CENTRED))
+    check(spark, lambda: table.groupBy("k").applyInPandas(summary, "k string, m double, top double, rows long"))
+    check(spark, lambda: table.where("id < 0").select("id", "k", "x").groupBy("k").applyInPandas(centred, CENTRED))
+
+
+def test_keys_of_every_kind(spark, table):
+    some = table.select("id", "z", "x")
+    check(spark, lambda: some.groupBy("z").applyInPandas(ranked, "id long, z double, x double, g double"))
+    check(spark, lambda: some.groupBy().applyInPandas(ranked, "id long, z double, x double, g double"))
+    two = table.select("id", "k", "n", "x")
+    check(spark, lambda: two.groupBy("k", "n").applyInPandas(centred, "id long, k string, n double, x double, g double"))
+
+    def with_key(key, f):
+        return f.assign(q=key[0])
+
+    by = (F.col("id") % 5).alias("q")
+    check(spark, lambda: table.select("id", "x").groupBy(by).applyInPandas(with_key, "id long, x double, q long"))
+
+
+def test_strings_filters_and_shifted_rows(spark, table):
+    def words(f):
+        kept = f[f.x > f.x.mean()]
+        return kept.assign(u=kept.w.str.upper())[["id", "u"]]
+
+    def steps(f):
+        return pd.DataFrame({"id": f.id, "step": f.x.diff(), "total": f.x.cumsum(), "w": f.w})
+
+    check(spark, lambda: table.groupBy("k").applyInPandas(words, "id long, u string"))
+    check(spark, lambda: table.groupBy("k").applyInPandas(steps, "id long, step double, total double, w string"))
+
+
+def test_other_nodes_above_and_below(spark, table):
+    def made():
+        return table.where("id % 3 = 0").select("id", "k", "x").groupBy("k").applyInPandas(centred, CENTRED)
+
+    def share(f):
+        return f.assign(h=f.g / f.g.max())
+
+    check(spark, lambda: made().where("g > 0").selectExpr("id + 1 i", "g * 2 h"))
+    check(spark, lambda: made().groupBy("k").applyInPandas(share, f"{CENTRED}, h double"))
+    check(spark, lambda: made().groupBy("k").agg(F.max("g"), F.count("*")).orderBy("k"))
+    check(spark, lambda: made().orderBy(F.desc("g"), "id").limit(5))
+    check(spark, lambda: made().groupBy("k").agg(F.max_by("id", "g"), F.max("g")).orderBy("k"))
+
+
+def test_groups_that_a_branch_sends_to_python(spark, table):
+    def careful(f):
+        if len(f) < 3 or f.n.std() == 0:
+            return f.assign(g=0.0)
+        return f.assign(g=(f.n - f.n.mean()) / f.n.std())
+
+    def query():
+        return table.select("id", "k", "n").groupBy("k", F.expr("id > 3997")).applyInPandas(
+            lambda f: careful(f), "id long, k string, n double, g double"
+        )
+
+    check(spark, query, deopt=True)
+    few = table.select("id", "small", "n")
+    check(spark, lambda: few.groupBy("small").applyInPandas(careful, "id long, small long, n double, g double"), deopt=None)
+
+
+def test_columns_that_are_not_nullable(spark, table):
+    fields = [StructField("id", LongType()), StructField("k", StringType()), StructField("x", DoubleType())]
+    schema = StructType([*fields, StructField("g", DoubleType(), nullable=False)])
+    whole = table.select("id", "k", F.expr("coalesce(nanvl(x, 0d), 0d) x"))
+    check(spark, lambda: whole.groupBy("k").applyInPandas(centred, schema))
+
+
+def test_large_groups_run_in_spark_s_own_node(spark, table):
+    def query():
+        return table.select("id", "k", "x").groupBy("k").applyInPandas(centred, CENTRED)
+
+    check(spark, query, deopt=True, conf={"spark.sparkweld.groups.maxRows": "150"})
+    check(spark, query, conf={"spark.sparkweld.groups.maxRows": "100000"})
+
+
+def test_a_group_that_raises(spark, table):
+    def whole_numbers(f):
+        return f.assign(g=f.x.astype("int64"))
+
+    check(spark, lambda: table.select("id", "k", "x").groupBy("k").applyInPandas(whole_numbers, CENTRED), deopt=None)
+
+
+def test_what_stays_in_python(spark, table):
+    some = table.select("id", "k", "x")
+    ordered = "id long, k string, x double"
+    check(spark, lambda: some.groupBy("k").applyInPandas(lambda f: f.sort_values("x"), ordered), refused="SW312")
+    both = some.groupBy("k").cogroup(some.groupBy("k"))
+    check(spark, lambda: both.applyInPandas(lambda a, b: a, ordered), refused="SW301")

@@ -1,0 +1,226 @@
+"""Compares functions of applyInPandas with PySpark's worker, group by group."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from pyspark.sql.types import DoubleType, IntegerType, LongType, StringType, StructField, StructType
+
+from tests.helpers.groups import compare_groups
+from tests.helpers.lines import LINE
+from udf_compiler.process import spark_line
+
+pytestmark = pytest.mark.skipif(LINE < (4, 3), reason="the helper runs the worker of this line only")
+
+TYPES = {"long": LongType(), "double": DoubleType(), "int": IntegerType(), "string": StringType()}
+
+
+def schema(text: str) -> StructType:
+    fields = [field.split() for field in text.split(", ")]
+    return StructType([StructField(name, TYPES[type]) for name, type in fields])
+
+
+def group(rows: int, key: int, missing: float = 0.0) -> pa.RecordBatch:
+    """Returns a group with cancelling values, ties, zeros of both signs, and a share of NULLs and NaNs."""
+    rng = np.random.default_rng(key)
+
+    def with_nulls(values):
+        return [None if rng.random() < missing else value for value in values.tolist()]
+
+    wide = rng.normal(size=rows) * 10.0 ** rng.integers(-3, 8, rows)
+    wide[rng.random(rows) < missing / 2] = np.nan
+    tied = np.round(rng.normal(size=rows) + 5, 1)
+    counts = rng.integers(1, 40, rows)
+    return pa.record_batch({
+        "k": pa.array(np.full(rows, key), pa.int64()),
+        "town": pa.array([f"town {key}"] * rows),
+        "price": pa.array(with_nulls(wide), pa.float64()),
+        "weight": pa.array(tied),
+        "pieces": pa.array(with_nulls(counts), pa.int64()),
+        "day": pa.array(counts, pa.int32()),
+        "total": pa.array(counts * 10**15 + 1, pa.int64()),
+        "open": pa.array(rng.random(rows) < 0.5),
+    })  # fmt: skip
+
+
+#: One row, fewer and more than eight values (NumPy's accumulators), more than a run of pairwise sums, more than a buffer.
+GROUPS = [group(1, 1), group(2, 2, 0.3), group(7, 3), group(40, 4, 0.2), group(300, 5, 0.1), group(9000, 6), group(5, 7, 1.0)]
+
+
+def centred(f):
+    return f.assign(a=f.price - f.price.mean(), b=f["pieces"] - f["pieces"].mean())[["k", "a", "b"]]
+
+
+def z_scores(f):
+    f["a"] = (f["price"] - f["price"].mean()) / f["price"].std()
+    f["b"] = (f["day"] - np.mean(f["day"])) / f["day"].std(ddof=0)
+    return f[["k", "a", "b"]]
+
+
+def shares(f):
+    f["a"] = f["weight"] / f["weight"].sum()
+    f["b"] = f["pieces"] / f["pieces"].sum()
+    return f.drop(columns=["town", "price", "weight", "pieces", "day", "total", "open"])
+
+
+def scaled(f):
+    low, high = f.weight.min(), f.weight.max()
+    return pd.DataFrame({"k": f.k, "a": (f.weight - low) / (high - low), "b": f.day - f.day.max()})
+
+
+def ranks(key, f):
+    f["a"] = f["price"].rank(ascending=False)
+    f["b"] = f["pieces"].rank(method="min", pct=True)
+    return f[["k", "a", "b"]]
+
+
+def other_ranks(f):
+    return f.assign(a=f.weight.rank(method="first", ascending=False), b=f.total.rank(method="dense"))[["k", "a", "b"]]
+
+
+def steps(f):
+    f["a"] = f["weight"] - f["weight"].shift(1)
+    f["b"] = f["day"].diff()
+    return f[["k", "a", "b"]]
+
+
+def running(f):
+    return f.assign(a=f.price.cumsum(), b=f.day.cumsum() / f.day.sum())[["k", "a", "b"]]
+
+
+def filled(f):
+    return f.assign(a=f["price"].fillna(f["price"].median()), b=f["price"].fillna(f["price"].mean()))[["k", "a", "b"]]
+
+
+def winsorised(f):
+    low, high = f["weight"].quantile(0.05), f["weight"].quantile(0.95)
+    f["a"] = f["weight"].clip(low, high)
+    f["b"] = np.where(f["weight"] > high, high, f["weight"])
+    return f[["k", "a", "b"]]
+
+
+def above_average(f):
+    kept = f[f["weight"] >= f["weight"].mean()]
+    return kept[["k", "weight", "price"]].rename(columns={"weight": "a", "price": "b"})
+
+
+def of_open(f):
+    mean = f[f["open"]]["weight"].mean()
+    return f.assign(a=f["weight"] - mean, b=f["price"] - f.price[f.open].sum())[["k", "a", "b"]]
+
+
+def first_rows(f):
+    return f.head(3)[["k", "weight", "price"]].rename(columns={"weight": "a", "price": "b"})
+
+
+def last_rows(f):
+    return f.tail(2)[["k", "weight", "price"]].rename(columns={"weight": "a", "price": "b"})
+
+
+def summary(key, f):
+    return pd.DataFrame([[key[0], f["price"].mean(), f["weight"].max()]], columns=["k", "a", "b"])
+
+
+def summary_of_lists(f):
+    return pd.DataFrame({"k": [f["k"].iloc[0]], "a": [f["price"].std()], "b": [f["total"].mean()]})
+
+
+def summary_of_records(f):
+    return pd.DataFrame([{"k": f.k.iloc[-1], "a": f.price.median(), "b": float(f.weight.quantile(0.9))}])
+
+
+def summary_of_a_tuple(key, f):
+    return pd.DataFrame([key + (f.price.var(), f["total"].sum() / len(f))], columns=["k", "a", "b"])
+
+
+def row_local(f):
+    return f.assign(a=f.weight * 2, b=f.price)[["k", "a", "b"]]
+
+
+def of_arrays(f):
+    values = f["weight"].values
+    return f.assign(a=values - values.mean(), b=(values - np.min(f["weight"])) / values.std())[["k", "a", "b"]]
+
+
+ALL = [
+    centred, z_scores, shares, scaled, ranks, other_ranks, steps, running, filled, winsorised, above_average, of_open, first_rows,
+    last_rows, summary, summary_of_lists, summary_of_records, summary_of_a_tuple, row_local, of_arrays,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("function", ALL)
+def test_groups(function):
+    compared = compare_groups(function, GROUPS, schema("k long, a double, b double"))
+    assert (compared.decided, compared.refused) == (len(GROUPS), None), compared.reason
+
+
+def test_strings_and_lengths():
+    def summary(key, f):
+        return pd.DataFrame({"t": [key[0]], "u": [f["town"].iloc[0]], "n": [len(f)], "m": [f["price"].count()]})
+
+    compared = compare_groups(summary, GROUPS, schema("t string, u string, n long, m long"), ("town",))
+    assert compared.decided == len(GROUPS)
+
+
+def test_branches_on_a_group_send_the_rare_way_to_python():
+    def careful(f):
+        if len(f) < 3:
+            return f.assign(a=0.0)[["k", "a"]]
+        deviation = f["weight"].std()
+        if deviation == 0 or np.isnan(deviation):
+            return f.assign(a=0.0)[["k", "a"]]
+        return f.assign(a=(f["weight"] - f["weight"].mean()) / deviation)[["k", "a"]]
+
+    compared = compare_groups(careful, GROUPS, schema("k long, a double"))
+    assert compared.decided == sum(len(g) >= 3 for g in GROUPS)
+
+
+def test_a_null_in_a_column_that_is_not_nullable_runs_in_python():
+    fields = [StructField("k", LongType()), StructField("a", DoubleType(), nullable=False)]
+    groups = [group(9, 1), group(9, 2, 1.0)]
+    assert compare_groups(lambda f: f.assign(a=f.price - f.price.mean())[["k", "a"]], groups, StructType(fields)).decided == 1
+
+
+def test_zeros_of_unknown_sign_run_in_python():
+    def smallest(f):
+        return f.assign(a=f["x"].min())[["k", "a"]]
+
+    zeros = pa.record_batch({"k": pa.array([1, 1], pa.int64()), "x": pa.array([0.0, -0.0])})
+    numbers = pa.record_batch({"k": pa.array([1, 1], pa.int64()), "x": pa.array([1.0, -1.0])})
+    assert compare_groups(smallest, [zeros, numbers], schema("k long, a double")).decided == 1
+
+
+def test_a_sum_of_products_is_approximate():
+    def energy(f):
+        x = f["weight"]
+        return pd.DataFrame([[f["k"].iloc[0], np.inner(x, x)]], columns=["k", "a"])
+
+    exact = [pa.record_batch({"k": pa.array([2] * 9, pa.int64()), "weight": pa.array(np.arange(9.0))})]
+    assert compare_groups(energy, exact, schema("k long, a double")).decided == 1
+
+
+@pytest.mark.parametrize(
+    ("function", "code"),
+    [
+        (lambda f: f.sort_values("weight")[["k"]], "SW312"),
+        (lambda f: f.assign(k=f.k.mode())[["k"]], "SW312"),
+        (lambda f: f.assign(k=f.town.nunique())[["k"]], "SW312"),
+        (lambda f: f.assign(k=np.median(f.weight))[["k"]], "SW312"),
+        (lambda f: f.assign(k=np.log(f.weight).mean())[["k"]], "SW312"),
+        (lambda f: f[f.open].assign(k=lambda g: g.weight.shift())[["k"]], "SW312"),
+        (lambda f: f[["k", "weight"]], "SW364"),
+        (lambda f: f["k"], "SW106"),
+        (lambda f, *more: f[["k"]], None),
+        (lambda a, b, c: a, "SW106"),
+        (lambda f: f.apply(lambda row: row, axis=1)[["k"]], "SW293"),
+    ],
+)
+def test_refusals(function, code):
+    assert compare_groups(function, [group(5, 1)], schema("k long")).refused == code
+
+
+def test_lines_that_convert_results_otherwise(monkeypatch):
+    monkeypatch.setattr(spark_line, "LINE", spark_line.line_of("4.1.1"))
+    assert compare_groups(row_local, [group(5, 1)], schema("k long, a double, b double")).refused == "SW114"

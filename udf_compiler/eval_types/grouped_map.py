@@ -1,0 +1,89 @@
+"""Compiles `applyInPandas` functions. A group is one batch; the result has rows of it in the same order, or one row."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sparkweld.contract.spark_types import StructField
+from sparkweld.ir import LoopBuilder, Value
+from sparkweld.ir.ops import ModelOp
+from sparkweld.reasons import refusal
+from udf_compiler.boundary.series import Field, check_names
+from udf_compiler.eval_types.kind import Call
+from udf_compiler.eval_types.scalar_pandas import ScalarPandas, check_named
+from udf_compiler.frontends.pandas.frame import TracedFrame
+from udf_compiler.frontends.pandas.groups.elements import element
+from udf_compiler.frontends.pandas.groups.frame_group import FrameGroup
+from udf_compiler.frontends.tracing.values import raw
+from udf_compiler.probing.differences import tolerance_of
+from udf_compiler.probing.group_probe import probe_group
+from udf_compiler.process.spark_line import check_groups
+from udf_compiler.rebuild.purity import Prepared, prepare
+
+
+class GroupedMap(ScalarPandas):
+    """Eval type 201 (SQL_GROUPED_MAP_PANDAS_UDF): the arguments are the struct of the group's columns and that of its keys."""
+
+    def check_confs(self, confs: Mapping[str, str | None], udf: str) -> None:
+        check_groups(udf)
+        super().check_confs(confs, udf)
+
+    def prepare(self, function: Any) -> Prepared:
+        return prepare(function, self.stand_in)
+
+    def struct(self, loop: LoopBuilder, fields: Sequence[Field], title: str) -> Any:
+        """Returns the DataFrame of columns that a worker converts one by one, unlike the fields of a struct."""
+        if fields:  # without a key, all rows are one group
+            check_names([field.name for field in fields], title)
+        return TracedFrame(loop, {field.name: self.argument(loop, field) for field in fields})
+
+    def call(self, call: Call) -> Any:
+        frame, keys = call.args
+        frame.shared = False  # the worker creates it only for this function
+        given = TracedFrame(call.loop, frame.series)  # a copy for the probe: the function may mutate the frame itself
+        takes_key = _takes_key(call)
+        group = FrameGroup(call.loop)
+
+        def of_group() -> Any:
+            key = [element(group, series, 0, "the key") for series in keys.series.values()] if takes_key else []
+            return call.prepared.function(*([tuple(key)] if takes_key else []), frame)
+
+        result = call.traced(of_group, group=group)
+        if not isinstance(result, TracedFrame):
+            raise refusal("SW106", call.place, what=raw(result))
+        if call.loop.lacks_guards(result.loop):
+            raise refusal("SW365", call.place)
+        check_named(call, result)
+        if result.loop.program.wholes and any(isinstance(let.op, ModelOp) for let in result.loop.body):
+            raise refusal("SW312", call.place, call="A model", what="beside functions of the whole group")
+        group.guard(result.loop)
+        tolerance = tolerance_of(call.kept, result.loop.body)
+        probe_group(call.original, given, keys if takes_key else None, result, call.place, tolerance)
+        return result
+
+    def rows(self, call: Call, result: TracedFrame, fields: Sequence[StructField]) -> tuple[LoopBuilder, list[Value]]:
+        """Returns the loop of the result's rows and the values of the declared columns; the frame must have no others."""
+        names = [field.name for field in fields]
+        if sorted(map(str, result.series)) != sorted(names):
+            raise refusal("SW364", call.place, given=", ".join(map(str, result.series)), required=", ".join(names))
+        loop, values = result.loop, []
+        for field in fields:
+            value = self.converted(call, loop, result.series[field.name], field.type)
+            if value.type.nullable and not field.nullable:
+                loop.guard(loop.is_valid(value))
+                value = loop.value_of(value)
+            values.append(value)
+        return loop, values
+
+
+def _takes_key(call: Call) -> bool:
+    """Whether the function has a second parameter: a worker passes the key before the rows."""
+    try:
+        count = len(inspect.getfullargspec(call.original).args)
+    except TypeError:
+        count = 0
+    if count not in (1, 2):
+        raise refusal("SW106", call.place, what=f"a function of {count} parameters")
+    return count == 2

@@ -1,0 +1,1 @@
+"""Traces functions of whole groups of rows: reductions, ranks and shifted rows. Start at `frame_group`."""

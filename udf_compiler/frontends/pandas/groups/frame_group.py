@@ -1,0 +1,240 @@
+"""Models the whole group that a function of `applyInPandas` receives: what its rows ask of the other rows.
+
+The function is traced as for a batch. A reduction is a column that has the same value in all rows (see
+`sparkweld.ir.wholes`). Scalars that the function computes from reductions are values of a loop of their own. They are repeated in
+each loop of rows that reads them.
+
+A branch on a scalar takes one way, and a guard sends groups that take the other one to Python.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from sparkweld.ir import LoopBuilder, Value
+from sparkweld.ir.ops import Call, ModelOp
+from sparkweld.ir.ops.memory import allocates
+from sparkweld.ir.types import BOOL, I64
+from sparkweld.ir.whole_builder import values_below
+from udf_compiler.frontends.pandas.array import TracedArray
+from udf_compiler.frontends.pandas.frame import TracedFrame
+from udf_compiler.frontends.pandas.groups import elements, orders, reductions
+from udf_compiler.frontends.pandas.groups.scalars import MAX_ROWS, GroupScalar
+from udf_compiler.frontends.pandas.series import TracedSeries
+from udf_compiler.frontends.tracing.lower import run_prototype
+from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.values import BINARY, REFLECTED, symbol
+
+#: Comparisons that most groups do not satisfy, such as ``std == 0`` and ``len(frame) < 3``.
+_RARE = frozenset("equal less less_equal isnan isinf".split())
+#: Series methods whose scalar arguments may as well be columns.
+_TAKE_SCALARS = frozenset("fillna where mask clip".split())
+_COMPARISONS = frozenset("eq ne lt le gt ge".split())
+
+
+class FrameGroup:
+    """The group of one trace: `root` is the loop of its rows, `loop` that of its scalars (`Session.group`)."""
+
+    def __init__(self, root: LoopBuilder) -> None:
+        self.root, self.builder = root, root.program
+        self.loop: LoopBuilder = root.program.loop("group")
+
+    # What rows ask of the group
+
+    def whole(self, call: str, fn: str, *args: Value) -> str:
+        """Returns the column of a function of whole columns. Refuses (SW312) arguments that a stage cannot compute exactly."""
+        for arg in args:
+            for value in values_below(arg.loop.body, [arg.id]):
+                op = arg.loop.body[value].op
+                if isinstance(op, ModelOp) or allocates(op) or op.bound is not None:
+                    refuse("SW312", call=call, what=f"it reads the result of {getattr(op, 'fn', op.name)}")
+        return self.builder.whole(fn, *args)
+
+    def reduced(self, call: str, fn: str, *args: Value) -> Value:
+        """Returns a reduction as a value of the loop of scalars."""
+        return self.loop.read(self.whole(call, fn, *args))
+
+    def of_rows(self, value: Value, loop: LoopBuilder) -> Value:
+        """Returns a value of the loop of scalars in each row of another loop."""
+        made: dict[int, Value] = {}
+        for at in values_below(self.loop.body, [value.id]):
+            let = self.loop.body[at]
+            made[at] = loop.emit(let.op, *(made[arg] for arg in let.args))
+        return made[value.id]
+
+    def position(self, loop: LoopBuilder) -> Value:
+        """Returns the number of each row in the group, from 0 on."""
+        return loop.read(self.builder.whole("position"))
+
+    def length(self, x: Any, call: str) -> GroupScalar:
+        """Returns the number of rows of a loop, as a Python int."""
+        loop: LoopBuilder = x.loop
+        kept = loop.const(True, BOOL) if loop.where is None else loop.where
+        count = self.reduced(call, "sum", loop.cast(kept, I64))
+        return GroupScalar(self.loop, count, weak=True, bound=MAX_ROWS)
+
+    def is_length(self, x: GroupScalar) -> bool:
+        """Whether a scalar is the number of rows of the whole group, which is never 0."""
+        ones = self.root.cast(self.root.const(True, BOOL), I64)
+        return x.value.id == self.loop.read(self.builder.whole("sum", ones)).id
+
+    # What the function does with scalars
+
+    def has_scalar(self, x: Any) -> bool:
+        """Whether `x` is a number that the function has computed from reductions."""
+        return type(x) is GroupScalar
+
+    def decide(self, scalar: GroupScalar) -> bool:
+        """Returns the truth of a scalar that most groups have; a guard flags the others."""
+        loop, value = self.loop, scalar.value
+        if value.type != BOOL:
+            value = loop.call("not_equal", value, loop.const(0, value.type))
+        truth = not self._is_rare(value.id)
+        loop.guard(value if truth else loop.call("logical_not", value))
+        return truth
+
+    def _is_rare(self, value: int) -> bool:
+        let = self.loop.body[value]
+        name = let.op.fn if isinstance(let.op, Call) else ""
+        if name == "logical_not":
+            return not self._is_rare(let.args[0])
+        if name in ("logical_or", "logical_and"):
+            rare = [self._is_rare(arg) for arg in let.args]
+            return all(rare) if name == "logical_or" else any(rare)
+        return name in _RARE
+
+    def guard(self, last: LoopBuilder) -> None:
+        """Adds the guards of scalars to the loop of the result. They flag a group, whatever rows it keeps."""
+        for guard in self.loop.guards:
+            value = self.of_rows(self.loop.value(guard), last)
+            if value.id not in last.guards:
+                last.guards.append(value.id)
+
+    def with_series(self, scalar: GroupScalar, series: TracedSeries, name: str, reflected: bool) -> Any:
+        """Returns ``series op scalar``, or ``scalar op series`` when reflected. The scalar is a Python number in arithmetic."""
+        call = f"Series {symbol(name)} ..." if not reflected else f"... {symbol(name)} Series"
+        series.kind.check_numeric(call)
+        if name in ("pow", "divmod"):
+            refuse("SW312", call=call, what="of a reduction")
+        array = self.array(scalar, series.loop)
+        if name not in _COMPARISONS or scalar.weak:
+            function = (REFLECTED if reflected and name in REFLECTED else BINARY)[name]
+            self._check_weak(scalar, function, series.dtype, call)
+        return series._binary(name, array, reflected)
+
+    def operand(self, scalar: GroupScalar, loop: LoopBuilder, dtypes: list[np.dtype], call: str) -> Value:
+        """Returns a scalar as an operand beside columns of these dtypes."""
+        if scalar.weak:
+            for dtype in dtypes:
+                self._check_weak(scalar, np.add, dtype, call)
+        return self.of_rows(scalar.value, loop)
+
+    def array_beside(self, scalar: GroupScalar, arrays: list[TracedArray], call: str) -> TracedArray:
+        """Returns a scalar as an array, for a function of it and of these arrays."""
+        value = self.operand(scalar, arrays[0].loop, [a.dtype for a in arrays], call)
+        return TracedArray(arrays[0].loop, (value,), shared=True)
+
+    def beside(self, args: tuple[Any, ...], call: str) -> tuple[Any, ...]:
+        """Returns the arguments of a function of columns, with an array in place of each scalar beside them."""
+        loop = next((x.loop for x in args if isinstance(x, TracedSeries | TracedArray)), None)
+        if loop is None or not any(type(x) is GroupScalar for x in args):
+            return args
+        dtypes = [x.dtype for x in args if isinstance(x, TracedSeries | TracedArray) and x.dtype != np.bool_]
+        return tuple(
+            TracedArray(loop, (self.operand(x, loop, dtypes, call),), shared=True) if type(x) is GroupScalar else x for x in args
+        )
+
+    def array(self, scalar: GroupScalar, loop: LoopBuilder) -> TracedArray:
+        """Returns an array with the scalar in each row."""
+        return TracedArray(loop, (self.of_rows(scalar.value, loop),), shared=True)
+
+    def _check_weak(self, scalar: GroupScalar, function: Any, dtype: np.dtype, call: str) -> None:
+        """Refuses (SW312) a Python number beside a column where a column of the number's dtype has another result."""
+        number = {"b": True, "i": 1, "f": 1.0}[scalar.dtype.kind]
+        column = np.ones(1, dtype)
+        made = [np.asarray(run_prototype(call, function, column, x)).dtype for x in (number, np.ones(1, scalar.dtype))]
+        if made[0] != made[1]:
+            refuse("SW312", call=call, what=f"{scalar.dtype} beside {dtype}")
+
+    def with_columns(self, method: Callable[..., Any], name: str, series: TracedSeries) -> Callable[..., Any]:
+        """Returns a Series method that also takes scalars of the group, as columns that have them in each row."""
+        if name not in _TAKE_SCALARS:
+            return method
+
+        def called(*args: Any, **kwargs: Any) -> Any:
+            if not any(type(x) is GroupScalar for x in (*args, *kwargs.values())):
+                return method(*args, **kwargs)
+            if name == "clip":
+                self._guard_bounds(*(*args, None, None)[:2], **kwargs)
+            columns = [x if type(x) is not GroupScalar else self.column(x, series.loop) for x in (*args, *kwargs.values())]
+            return method(*columns[: len(args)], **dict(zip(kwargs, columns[len(args) :], strict=True)))
+
+        return called
+
+    def _guard_bounds(self, low: Any, high: Any, lower: Any = None, upper: Any = None, **others: Any) -> None:
+        """Flags a lower bound above the upper one: pandas swaps two scalars, and not two columns."""
+        bounds = [x for x in (lower if low is None else low, upper if high is None else high) if x is not None]
+        if len(bounds) == 2:
+            above = bounds[0] > bounds[1]
+            self.loop.guard(self.loop.call("logical_not", above.value))
+
+    def column(self, x: Any, loop: LoopBuilder) -> TracedSeries | None:
+        """Returns a new column with a scalar or an element of the group in each row; None for anything else."""
+        if type(x) is GroupScalar:
+            value = self.of_rows(x.value, loop)
+            return TracedSeries(loop, value, value.type.dtype)
+        return x.column(self, loop) if type(x) is elements.GroupElement else None
+
+    # Attributes and functions
+
+    def series_attribute(self, series: TracedSeries, name: str) -> Any:
+        """Returns a Series attribute that reads other rows. Refuses (SW312) one without a kernel."""
+        for table in (reductions.SERIES, orders.SERIES, elements.SERIES):
+            if name in table:
+                return table[name](self, series)
+        if name in ("size", "shape"):
+            count = self.length(series, f"Series.{name}")
+            return count if name == "size" else (count,)
+        if name == "empty":
+            return self.is_empty(series, "Series.empty")
+        refuse("SW312", call=f"Series.{name}", what="not among the supported methods")
+
+    def frame_attribute(self, frame: TracedFrame, name: str) -> Any:
+        """Returns a DataFrame attribute that reads other rows, or None."""
+        return elements.FRAME[name](self, frame) if name in elements.FRAME else None
+
+    def is_empty(self, x: Any, call: str) -> Any:
+        """Whether no rows are left: False for a whole group."""
+        if x.loop.where is None:
+            return False
+        count = self.length(x, call)
+        return self.decide(GroupScalar(self.loop, self.loop.call("equal", count.value, self.loop.const(0, I64))))
+
+    def array_attribute(self, array: TracedArray, name: str) -> Any:
+        """Returns a one-dimensional array's attribute that reads other rows, or None."""
+        if name in ("size", "shape"):
+            count = self.length(array, f"array.{name}")
+            return count if name == "size" else (count,)
+        return reductions.of_array(self, array, name)
+
+    def numpy_function(self, function: Any, args: tuple[Any, ...]) -> Any:
+        """Returns the reduction that a NumPy function applies to a column, or None."""
+        return reductions.numpy_function(self, getattr(function, "__name__", ""), args)
+
+    def make_frame(self, data: Any, columns: Any, index: Any) -> TracedFrame | None:
+        """Returns the DataFrame of one row of scalars; None for other data."""
+        return elements.one_row(self, data, columns, index)
+
+    def one_row(self) -> LoopBuilder:
+        """Returns a loop for one row for the group."""
+        root = self.root
+        made = root.kept(root.call("equal", self.position(root), root.const(0, I64)))
+        made.numbered = True
+        return made
+
+
+
+

@@ -1,0 +1,214 @@
+"""Computes what depends on the order of a group's rows: median, quantile, rank, shift, diff and cumulative sums."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from sparkweld.ir import Value
+from sparkweld.ir.types import F64, I32, I64
+from udf_compiler.frontends.pandas.calls.arrays import bound
+from udf_compiler.frontends.pandas.groups.reductions import Rows, check_plain
+from udf_compiler.frontends.pandas.groups.scalars import GroupScalar
+from udf_compiler.frontends.pandas.series import TracedSeries
+from udf_compiler.frontends.tracing.lower import run_prototype, type_of
+from udf_compiler.frontends.tracing.session import refuse
+
+if TYPE_CHECKING:
+    from udf_compiler.frontends.pandas.groups.frame_group import FrameGroup
+
+_METHODS = ("average", "min", "max", "first", "dense")
+_MOST_EXACT = 2**52
+
+
+class _Sorted:
+    """The numbers of a Series in ascending order, as doubles, and how many there are."""
+
+    def __init__(self, group: FrameGroup, series: TracedSeries, call: str) -> None:
+        rows = Rows(group, series, True, call)
+        run_prototype(call, getattr(pd.Series(np.ones(2, rows.type.dtype)), call.removeprefix("Series.")))
+        if rows.type == I64:
+            _guard_exact(rows)
+        self.group, self.call, self.root = group, call, group.root
+        self.column = group.whole(call, "sorted", rows.optional(F64))
+        self.count = rows.count()
+
+    def at(self, index: Value) -> Value:
+        """Returns, in the loop of scalars, the number at an index of that loop; NaN where there is none."""
+        root, loop = self.root, self.group.loop
+        found = self.group.reduced(self.call, "at", root.read(self.column), self.group.of_rows(index, root))
+        return loop.select(loop.is_valid(found), loop.value_of(found), loop.const(float("nan"), F64))
+
+
+def _guard_exact(rows: Rows) -> None:
+    """Flags integers that are not exact as doubles."""
+    loop = rows.loop
+    low, high = (loop.const(sign * _MOST_EXACT, I64) for sign in (-1, 1))
+    inside = loop.call("logical_and", loop.call("greater", rows.value, low), loop.call("less", rows.value, high))
+    loop.guard(inside)
+
+
+def _median(group: FrameGroup, series: TracedSeries) -> Any:
+    call = "Series.median"
+
+    def median(s: Any, axis: Any = 0, skipna: Any = True, numeric_only: Any = False) -> GroupScalar:
+        check_plain(call, axis=(axis, (None, 0)), skipna=(skipna, (True,)), numeric_only=(numeric_only, (False,)))
+        ordered, loop = _Sorted(group, s, call), group.loop
+        one, two = loop.const(1, I64), loop.const(2, I64)
+        lower = ordered.at(loop.call("floor_divide", loop.call("subtract", ordered.count, one), two))
+        upper = ordered.at(loop.call("floor_divide", ordered.count, two))
+        odd = loop.call("equal", loop.call("bitwise_and", ordered.count, one), one)
+        zero = loop.const(0.0, F64)  # NumPy's mean of one or two numbers starts from 0
+        middle = loop.call("divide", loop.call("add", loop.call("add", zero, lower), upper), loop.const(2.0, F64))
+        return GroupScalar(loop, loop.select(odd, loop.call("add", zero, upper), middle))
+
+    return bound(median, series, call)
+
+
+def _quantile(group: FrameGroup, series: TracedSeries) -> Any:
+    call = "Series.quantile"
+
+    def quantile(s: Any, q: Any = 0.5, interpolation: Any = "linear") -> GroupScalar:
+        check_plain(call, interpolation=(interpolation, ("linear",)))
+        if type(q) not in (int, float) or not 0 <= q <= 1:
+            refuse("SW262", call=call, what="the argument q=")
+        ordered, loop = _Sorted(group, s, call), group.loop
+        share = float(np.true_divide(np.asarray([q], np.float64) * 100.0, 100)[0])  # as pandas passes it to np.percentile
+        last = loop.call("subtract", loop.cast(ordered.count, F64), loop.const(1.0, F64))
+        place = loop.call("multiply", last, loop.const(share, F64))
+        below = loop.call("floor", place)
+        index = loop.cast(below, I64)
+        above = loop.call("minimum", loop.call("add", index, loop.const(1, I64)), loop.cast(last, I64))
+        a, b = ordered.at(index), ordered.at(above)
+        part = loop.call("subtract", place, below)
+        span = loop.call("subtract", b, a)
+        up = loop.call("add", a, loop.call("multiply", span, part))
+        down = loop.call("subtract", b, loop.call("multiply", span, loop.call("subtract", loop.const(1.0, F64), part)))
+        value = loop.select(loop.call("greater_equal", part, loop.const(0.5, F64)), down, up)
+        return GroupScalar(loop, value)
+
+    return bound(quantile, series, call)
+
+
+def _rank(group: FrameGroup, series: TracedSeries) -> Any:
+    call = "Series.rank"
+
+    def rank(
+        s: Any, axis: Any = 0, method: Any = "average", numeric_only: Any = False, na_option: Any = "keep", ascending: Any = True,
+        pct: Any = False,
+    ) -> TracedSeries:  # fmt: skip
+        check_plain(call, axis=(axis, (0,)), method=(method, _METHODS), numeric_only=(numeric_only, (False,)))
+        check_plain(call, na_option=(na_option, ("keep",)), ascending=(ascending, (True, False)), pct=(pct, (True, False)))
+        rows = Rows(group, s, True, call)
+        loop, value = rows.loop, rows.value
+        if rows.type != F64:
+            value = loop.cast(value, I64)
+        if not ascending:
+            value = loop.call("negative", value) if value.type == F64 else loop.call("invert", value)
+        present = rows.present
+        made = loop.read(group.whole(call, f"rank_{method}", value if present is None else loop.optional(value, present)))
+        if pct:
+            if method == "dense":
+                refuse("SW262", call=call, what="pct=True with method='dense'")
+            count = group.of_rows(group.loop.cast(rows.count(), F64), loop)
+            return s.new(loop.call("divide", _number(loop, made), count))
+        return s.new(_number(loop, made))
+
+    return bound(rank, series, call)
+
+
+def _number(loop: Any, value: Value) -> Value:
+    """Returns a double, NaN for NULL."""
+    if not value.type.nullable:
+        return value
+    return loop.select(loop.is_valid(value), loop.value_of(value), loop.const(float("nan"), F64))
+
+
+def _earlier(group: FrameGroup, series: TracedSeries, periods: Any, call: str) -> tuple[Rows, Value]:
+    """Returns the numbers, and for each row that of `periods` rows before, NULL where there is none."""
+    if type(periods) is not int or abs(periods) > 2**31:
+        refuse("SW262", call=call, what="the argument periods=")
+    rows = Rows(group, series, True, call)
+    if rows.kept is not None:
+        refuse("SW312", call=call, what="rows that a filter has kept")
+    loop = rows.loop
+    return rows, loop.read(group.whole(call, "shift", rows.value, loop.const(periods, I64)))
+
+
+def _shift(group: FrameGroup, series: TracedSeries) -> Any:
+    call = "Series.shift"
+
+    def shift(s: Any, periods: Any = 1, fill_value: Any = None) -> TracedSeries:
+        rows, earlier = _earlier(group, s, periods, call)
+        loop = rows.loop
+        if periods == 0:
+            return s.new(rows.value)
+        made = run_prototype(call, lambda: pd.Series(np.ones(2, rows.type.dtype)).shift(1, fill_value=fill_value).dtype)
+        type = type_of(made, call)
+        if fill_value is None:
+            fill: Any = float("nan")
+        elif type_of(np.asarray(fill_value).dtype, call).is_float and not type.is_float or isinstance(fill_value, str):
+            refuse("SW262", call=call, what="the argument fill_value=")
+        else:
+            fill = fill_value
+        value = loop.cast(loop.value_of(earlier), type)
+        return s.new(loop.select(loop.is_valid(earlier), value, loop.const(fill, type)))
+
+    return bound(shift, series, call)
+
+
+def _diff(group: FrameGroup, series: TracedSeries) -> Any:
+    call = "Series.diff"
+
+    def diff(s: Any, periods: Any = 1) -> TracedSeries:
+        rows, earlier = _earlier(group, s, periods, call)
+        loop = rows.loop
+        if rows.type not in (F64, I64, I32):
+            refuse("SW312", call=call, what=str(rows.type.dtype))
+        before, now = loop.value_of(earlier), rows.value
+        if rows.type == I32:  # pandas subtracts with 32 bits
+            before, now = loop.cast(before, I64), loop.cast(now, I64)
+        difference = loop.call("subtract", now, before)
+        if rows.type == I32:
+            loop.guard(loop.call("equal", loop.cast(loop.cast(difference, I32), I64), difference))
+        return s.new(loop.select(loop.is_valid(earlier), loop.cast(difference, F64), loop.const(float("nan"), F64)))
+
+    return bound(diff, series, call)
+
+
+def _cumsum(group: FrameGroup, series: TracedSeries) -> Any:
+    call = "Series.cumsum"
+
+    def cumsum(s: Any, axis: Any = None, skipna: Any = True) -> TracedSeries:
+        check_plain(call, axis=(axis, (None, 0)), skipna=(skipna, (True,)))
+        rows = Rows(group, s, True, call)
+        if rows.kept is not None:
+            refuse("SW312", call=call, what="rows that a filter has kept")
+        loop = rows.loop
+        made = run_prototype(call, lambda: pd.Series(np.ones(2, rows.type.dtype)).cumsum().dtype)
+        to = F64 if rows.type.is_float else I64
+        if made != to.dtype:
+            refuse("SW312", call=call, what=f"{rows.type.dtype}, for which it is {made}")
+        value = loop.cast(rows.value, to)
+        if rows.number is not None:  # pandas adds 0 in the place of NaN
+            value = loop.select(rows.number, value, loop.const(0.0, F64))
+        total = loop.read(group.whole(call, "running_sum", value))
+        if rows.number is not None:
+            total = loop.select(rows.number, total, loop.const(float("nan"), F64))
+        return s.new(total)
+
+    return bound(cumsum, series, call)
+
+
+#: Series methods that depend on the order of rows or of values.
+SERIES: dict[str, Callable[[FrameGroup, TracedSeries], Any]] = {
+    "median": _median,
+    "quantile": _quantile,
+    "rank": _rank,
+    "shift": _shift,
+    "diff": _diff,
+    "cumsum": _cumsum,
+}
