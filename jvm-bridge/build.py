@@ -211,10 +211,10 @@ def _scala_sources(only: Sequence[str], line: str) -> list[pathlib.Path]:
 
 def source_folders(line: str) -> list[pathlib.Path]:
     """Returns the folders of Scala sources for one line of Spark: the common one, and those of `line_folders`."""
-    return [SOURCES / "scala", *line_folders(line)]
+    return [SOURCES / "scala", *line_folders(line, SOURCES)]
 
 
-def line_folders(line: str, base: pathlib.Path = SOURCES) -> list[pathlib.Path]:
+def line_folders(line: str, base: pathlib.Path) -> list[pathlib.Path]:
     """Returns the folders in `base` whose names cover a line of Spark.
 
     `spark-4` covers all lines of Spark 4, and `spark-4.1` one line. `spark-4.1+` covers this line and all later ones,
