@@ -40,8 +40,9 @@ RUN = "report(rows=rows(frame), **measured(frame))\n"
 #: The environment of the compile service.
 VARIABLES = """
 from pathlib import Path
-service, = (p for p in Path("/proc").glob("[0-9]*") if b"udf_compiler.service" in (p / "cmdline").read_bytes()
-            and (p / "stat").read_text().rpartition(")")[2].split()[1] == str(spark._jvm.java.lang.ProcessHandle.current().pid()))
+jvm = spark._jvm.java.lang.ProcessHandle.current()
+children = [Path(f"/proc/{child.pid()}") for child in jvm.children().toArray() if child.isAlive()]
+service, = (child for child in children if b"udf_compiler.service" in (child / "cmdline").read_bytes())
 variables = [line.partition("=") for line in (service / "environ").read_text().split("\\0") if line]
 report(variables={name: value for name, _, value in variables})
 """
