@@ -145,7 +145,7 @@ CASES = [
     (lambda x: issubclass(x, float), "double", 101, DoubleType(), "SW299"),
     (lambda x: getattr(None, "real"), "double", 101, DoubleType(), "SW261"),  # noqa: B009
     (lambda x: list(map(abs)), "double", 101, DoubleType(), "SW261"),
-    (lambda x: datetime.timedelta(x), "double", 101, DoubleType(), "SW262"),
+    (lambda x: datetime.timedelta(x), "double", 101, DoubleType(), "SW298"),
     (lambda x: DATE.get(x), "double", 101, DoubleType(), "SW261"),
     (lambda x: next(itertools.count(x)), "boolean", 101, LongType(), "SW262"),
     (lambda s: np.asanyarray(s, [1, 2]), "double", 200, DoubleType(), "SW252"),

@@ -221,7 +221,7 @@ REFUSED = [
     ("a < 1", "SW270"),
     ("a % 'x'", "SW270"),
     ("a.ne(b)", "SW270"),
-    ("a.values", "SW270"),
+    ("a.values + 'x'", "SW270"),
     ("np.maximum(a, b)", "SW270"),
     ("a.sum()", "SW250"),
     ("a.clip('a')", "SW270"),
