@@ -1,8 +1,8 @@
 """Emits the functions of `sparkweld.ir.wholes` as Python source for Numba: each reads whole columns and writes one.
 
 Such a function takes the number of rows n, then the addresses of values and NULL bytes: of two arguments and of the result. Its
-last argument is the address of scratch memory, with `SCRATCH` bytes for each row. Additions follow NumPy's order: eight
-accumulators in runs of at most 128 values, and halves above (numpy/_core/src/umath/loops_utils.h.src).
+last argument is the address of scratch memory, with `SCRATCH` bytes for each row. Doubles are added in NumPy's order, by the
+function that adds those of a list.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from numba.core import types
 from sparkweld.ir.types import F64, I64, Type
 from sparkweld.ir.wholes import BUFFER, whole_type
 from sparkweld.kernels.codegen import row_operations as make
-from sparkweld.kernels.codegen.driver import stack
 from sparkweld.kernels.codegen.merging import larger, zero_of
+from sparkweld.kernels.functions.lists import reductions
+from sparkweld.kernels.functions.strings.memory_access import view
 from sparkweld.kernels.llvm.numba_frontend import Lowered, Operation, define, lower_plainly, value_type
 
 #: n, two addresses for each of two arguments and of the result, and the scratch memory.
@@ -56,72 +57,14 @@ _SUM_OF_INTEGERS = """
         row += 1
 """
 
-# `nodes` is a stack of (first element, number of elements, progress, sum of the left half)
 _SUM_OF_DOUBLES = """
     total = 0.0
     first = 0
-    nodes = stack(4096)
     while first < count:
         size = count - first
         if size > {most}:
             size = {most}
-        depth = 1
-        store_int(nodes, 0, first)
-        store_int(nodes, 1, size)
-        store_int(nodes, 2, 0)
-        value = 0.0
-        while depth > 0:
-            at = nodes + 32 * (depth - 1)
-            start = load_int(at, 0)
-            length = load_int(at, 1)
-            half = (length >> 1) & -8
-            progress = load_int(at, 2)
-            if progress == 2:
-                value = load_float(at, 3) + value
-                depth -= 1
-            elif progress == 1:
-                store_float(at, 3, value)
-                store_int(at, 2, 2)
-                store_int(at, 4, start + half)
-                store_int(at, 5, length - half)
-                store_int(at, 6, 0)
-                depth += 1
-            elif length > 128:
-                store_int(at, 2, 1)
-                store_int(at, 4, start)
-                store_int(at, 5, half)
-                store_int(at, 6, 0)
-                depth += 1
-            else:
-                i = start
-                end = start + length
-                value = -0.0
-                if length >= 8:
-                    r0 = load(data, i)
-                    r1 = load(data, i + 1)
-                    r2 = load(data, i + 2)
-                    r3 = load(data, i + 3)
-                    r4 = load(data, i + 4)
-                    r5 = load(data, i + 5)
-                    r6 = load(data, i + 6)
-                    r7 = load(data, i + 7)
-                    i += 8
-                    while i + 8 <= end:
-                        r0 = r0 + load(data, i)
-                        r1 = r1 + load(data, i + 1)
-                        r2 = r2 + load(data, i + 2)
-                        r3 = r3 + load(data, i + 3)
-                        r4 = r4 + load(data, i + 4)
-                        r5 = r5 + load(data, i + 5)
-                        r6 = r6 + load(data, i + 6)
-                        r7 = r7 + load(data, i + 7)
-                        i += 8
-                    value = ((r0 + r1) + (r2 + r3)) + ((r4 + r5) + (r6 + r7))
-                while i < end:
-                    value = value + load(data, i)
-                    i += 1
-                depth -= 1
-        total = total + value
+        total = total + pairwise(view(data + 8 * first, size))
         first += size
 """
 
@@ -308,8 +251,8 @@ def lower_whole(fn: str, args: tuple[Type, ...], symbol: str) -> Lowered:
         "load": make.load(first), "load0": make.load(first), "store0": make.store(first),
         "valid0": make.load_valid() if args and args[0].nullable else always,
         "store": make.store(result.plain()), "store_null": make.store_null(),
-        "load_int": make.load(I64), "store_int": make.store(I64), "load_float": make.load(F64), "store_float": make.store(F64),
-        "larger": larger(first), "zero": zero_of(first), "stack": stack,
+        "load_int": make.load(I64), "store_int": make.store(I64), "larger": larger(first), "zero": zero_of(first),
+        "pairwise": reductions.functions(F64)["sum_pairwise"], "view": view,
     }  # fmt: skip
     function = define(_HEAD + _body(fn, args), "whole", namespace)
     return Lowered(lower_plainly(function, ARGUMENTS, types.int64, symbol), symbol)
