@@ -391,3 +391,13 @@ def test_structs_of_rows_and_arrow_arrays(spark, table, parquet):
     guarded = udf(lambda s: -1 if s is None else s.k, "long")
     check(spark, lambda: stored.select("id", guarded("s").alias("r")), deopt=True)
     check(spark, lambda: stored.select("id", of_struct("s").alias("r")), deopt=True)
+
+
+@pytest.mark.skipif(LINE >= (4, 2), reason="compiled: tests/spark/udf_compiler/test_grouped_maps.py")
+def test_functions_of_groups_before_4_2(spark, parquet):
+    numbers = parquet({"k": np.arange(20) % 3, "x": np.arange(20.0)})
+
+    def centred(group: pd.DataFrame) -> pd.DataFrame:
+        return group.assign(x=group.x - group.x.mean())
+
+    check(spark, lambda: numbers.groupBy("k").applyInPandas(centred, "k long, x double").orderBy("k", "x"), refused="SW114")
