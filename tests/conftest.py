@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import sys
+import tempfile
 import types
 
 import pytest
@@ -21,6 +22,10 @@ JVM = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:+UseSerialGC -
 os.environ.setdefault("JDK_JAVA_OPTIONS", class_archive.options(JVM))
 # Two processes run tests on two cores. Threads of OpenMP that wait for a core spin: the models of tests took eight times the CPU.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# All processes of a run share one cache of kernels, which starts empty: each function of kernels is compiled in one of them.
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    CACHE = tempfile.TemporaryDirectory(prefix="sparkweld-kernels-")
+    os.environ["SPARKWELD_CACHE_DIR"] = CACHE.name
 
 
 @pytest.hookimpl(wrapper=True)  # around the marks of tests/spark, and around the selection by -m

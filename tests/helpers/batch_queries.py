@@ -291,7 +291,7 @@ def session() -> Any:
     folder = tempfile.mkdtemp(prefix="batch-session-")
     settings = {
         "spark.ui.enabled": "false", "spark.sql.shuffle.partitions": "2", "spark.driver.host": "127.0.0.1",
-        "spark.driver.bindAddress": "127.0.0.1", "spark.sparkweld.cache.dir": f"{folder}/kernels",
+        "spark.driver.bindAddress": "127.0.0.1",
         "spark.sparkweld.compile.tinyRows": "0", "spark.sparkweld.kernel.dropSlower.enabled": "false",
         "spark.ui.showConsoleProgress": "false", "spark.sql.warehouse.dir": f"{folder}/warehouse",
     }  # fmt: skip

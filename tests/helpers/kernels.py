@@ -9,7 +9,7 @@ import numpy as np
 from sparkweld.ir import Input, LoopBuilder, Program, ProgramBuilder, Value, evaluate
 from sparkweld.ir.ops import Array, Optional
 from sparkweld.ir.types import Type
-from sparkweld.kernels import Kernel, compile_program
+from sparkweld.kernels import Kernel, ObjectCache, ObjectCode, compile_program
 from sparkweld.optimizer.choose_layouts import choose_layouts
 from tests.helpers.columns import difference
 
@@ -24,9 +24,27 @@ def program(inputs: dict[str, Type], body: Callable[[LoopBuilder, dict[str, Valu
     return builder.finish(outputs)
 
 
+class FunctionCache(ObjectCache):
+    """Caches the functions that kernels call, which all tests share, but no programs: each test compiles its own."""
+
+    def get(self, program: Program, streams: bool = False) -> ObjectCode | None:
+        return None
+
+    def put(self, program: Program, code: ObjectCode, streams: bool = False) -> None:
+        """Stores nothing."""
+
+
+def compiled(p: Program, streams: bool = False) -> ObjectCode:
+    """Compiles a program as it is, with functions from the cache of this run."""
+    return compile_program(p, FunctionCache(), streams)
+
+
+def load_as_is(p: Program, streams: bool = False) -> Kernel:
+    return Kernel.load(compiled(p, streams), p)
+
+
 def load(p: Program) -> Kernel:
-    p = choose_layouts(p)
-    return Kernel.load(compile_program(p), p)
+    return load_as_is(choose_layouts(p))
 
 
 def check(p: Program, inputs: dict[str, Array], rows: int, ulp: int = 0) -> None:

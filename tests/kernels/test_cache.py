@@ -13,8 +13,10 @@ import pytest
 
 from sparkweld.errors import UserError
 from sparkweld.ir import Input, Program, ProgramBuilder, print_program
-from sparkweld.ir.types import F64
+from sparkweld.ir.ops import StrCall
+from sparkweld.ir.types import F64, STR
 from sparkweld.kernels import Kernel, ObjectCache, compile_program
+from sparkweld.kernels.functions.strings.library import Function
 from sparkweld.kernels.runtime.cache import DEFAULT_MAX_BYTES, default_folder, default_max_bytes
 
 ROOT = Path(__file__).parents[2]
@@ -40,6 +42,51 @@ def test_a_second_compilation_uses_the_cache(tmp_path):
     assert (first.data, first.imports, first.symbol, first.cpu) == (second.data, second.imports, second.symbol, second.cpu)
     assert works(second, p) and cache.warning is None
     assert not compile_program(program(3.0), cache).cached
+
+
+class Made:
+    """A function whose bitcode is made at most once."""
+
+    symbol = "sparkweld.string.made"
+
+    def __init__(self) -> None:
+        self.left = [b"code"]
+
+    @property
+    def bitcode(self) -> bytes:
+        return self.left.pop()
+
+
+def test_a_function_is_made_once(tmp_path):
+    cache, function = ObjectCache(tmp_path), Made()
+    assert [cache.bitcode(function), cache.bitcode(function), ObjectCache(tmp_path).bitcode(function)] == [b"code"] * 3
+    (file,) = tmp_path.glob("*.kernel")
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(IndexError):  # a damaged file is not used, and the function is made again
+        cache.bitcode(function)
+    assert not file.exists() and cache.bitcode(Made()) == b"code"
+    other = Made()
+    other.symbol = "sparkweld.string.other"
+    other.left = [b"of the other"]
+    assert cache.bitcode(other) == b"of the other" and cache.warning is None
+
+
+def test_functions_of_the_cache_are_linked(tmp_path, monkeypatch):
+    """The kernel's object code is the same, and the process that reads a function does not make it."""
+    cache, p = ObjectCache(tmp_path), texts()
+    made = compile_program(p, cache)
+    cache.path(p).unlink()
+    monkeypatch.setattr(Function, "bitcode", property(lambda self: pytest.fail(f"{self.name} is made again")))
+    again = compile_program(p, cache)
+    assert not again.cached and again.data == made.data
+
+
+def texts() -> Program:
+    builder = ProgramBuilder("texts", [Input("a", STR)])
+    loop = builder.loop("loop")
+    loop.append("o", loop.emit(StrCall("upper"), loop.read("a")))
+    loop.close()
+    return builder.finish(["o"])
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "empty", "text", "other program"])

@@ -55,12 +55,12 @@ def test_no_file_with_a_flipped_bit_is_accepted(tmp_path):
     cache, file = compiled(tmp_path)
     whole = file.read_bytes()
     key = (tmp_path / "authentication.key").read_bytes()
-    identity = cache_module._identity(program(), False)
-    assert cache_module._decode(whole, key, identity, "symbol") is not None
+    identity = cache_module._program_identity(program(), False)
+    assert cache_module._content(whole, key, identity) is not None
     flipped = bytearray(whole)
     for bit in range(8 * len(whole)):
         flipped[bit // 8] ^= 1 << bit % 8
-        assert cache_module._decode(bytes(flipped), key, identity, "symbol") is None
+        assert cache_module._content(bytes(flipped), key, identity) is None
         flipped[bit // 8] ^= 1 << bit % 8
     for at in (0, 31, 32, 40, 150, 300, len(whole) - 1):  # the same through the folder, at each section of the file
         file.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])

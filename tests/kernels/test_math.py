@@ -19,6 +19,7 @@ from sparkweld.kernels import Kernel, ObjectCode, compile_program
 from sparkweld.kernels.llvm import math_library
 from sparkweld.kernels.llvm.vector_math import FUNCTIONS
 from tests.helpers.columns import special_values, ulp_distance
+from tests.helpers.kernels import load_as_is
 
 #: NumPy's function -> (largest ULP of f32, of f64).
 MEASURED = {
@@ -65,7 +66,7 @@ CASES = [(fn, types) for fn in sorted(LIBM_ULP) for types in inner_loops(fn) if 
 @pytest.fixture(scope="module")
 def kernels() -> dict[int, Kernel]:
     """Returns one kernel of all functions for each float type, keyed by its size in bytes."""
-    return {size: Kernel.load(compile_program(p), p) for size in (4, 8) for p in [_program(size)]}
+    return {size: load_as_is(p) for size in (4, 8) for p in [_program(size)]}
 
 
 def _program(size: int, functions: Collection[str] = tuple(LIBM_ULP)) -> Program:
@@ -138,7 +139,7 @@ def test_a_host_without_libmvec_and_fma_uses_libm(without_libmvec: None, monkeyp
 @pytest.mark.parametrize("size", [4, 8])
 def test_own_code_returns_the_same_bits_for_a_row_at_each_position(without_libmvec: None, size: int):
     p = _program(size, OWN)
-    kernel = Kernel.load(compile_program(p), p)
+    kernel = load_as_is(p)
     values = {i.name: arguments(i.type, "small", at)[:100] for at, i in enumerate(p.inputs)}
     values["x0"][::7] = 2.0**30  # rare for sin, cos and tan: beside other rows, and alone
     whole = kernel.run(values, 100).columns

@@ -8,9 +8,10 @@ import pytest
 from sparkweld.errors import VerifyError
 from sparkweld.ir import Input, Program, ProgramBuilder, Type, evaluate, parse_program
 from sparkweld.ir.ops import Array, Optional
-from sparkweld.kernels import Kernel, compile_program
+from sparkweld.kernels import Kernel
 from sparkweld.optimizer import optimize
 from tests.helpers.columns import extremes, take
+from tests.helpers.kernels import compiled
 from tests.helpers.merging import Merger, run_batches
 
 NUMBERS = ("bool", "i8", "i16", "i32", "i64", "f32", "f64", "date", "ts")
@@ -53,7 +54,7 @@ def columns_of(made: Program, rows: int, groups: int = 7) -> dict[str, Array]:
 
 
 def kernel_of(made: Program) -> Kernel:
-    return Kernel.load(compile_program(optimize(made)), made)
+    return Kernel.load(compiled(optimize(made)), made)
 
 
 def cells(column: Array) -> list[object]:

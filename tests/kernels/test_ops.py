@@ -10,8 +10,8 @@ import pytest
 from sparkweld.ir import Input, Program, ProgramBuilder, evaluate
 from sparkweld.ir.ops import OPS, Array, Call, IsIn, Lookup, ModelOp, Op, Optional
 from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I16, I32, I64, Type
-from sparkweld.kernels import Kernel, compile_program
 from tests.helpers.columns import difference, extremes, take
+from tests.helpers.kernels import load_as_is
 
 SIZES = (0, 1, 7, 63, 64, 65, 4096, 10000)
 #: Ops in one program: a compile has a fixed cost, and a large program needs memory.
@@ -42,7 +42,7 @@ def _program(examples: list[tuple[Op, tuple[Type, ...]]]) -> Program:
 @pytest.mark.parametrize("examples", _chunks(_EXACT) + _chunks(_MATH), ids=lambda chunk: f"{chunk[0][0].name}-{len(chunk)}")
 def test_kernel_equals_evaluate(examples):
     program = _program(examples)
-    kernel = Kernel.load(compile_program(program), program)
+    kernel = load_as_is(program)
     strings = any(i.type.is_view for i in program.inputs)
     for rows in (0, 1, 65, 3000) if strings else SIZES:  # `evaluate` is slow for strings and lists
         inputs = {i.name: extremes(i.type, rows, at=int(i.name[-1])) for i in program.inputs}
@@ -74,7 +74,7 @@ def _check_nulls(column: Array, nulls: int) -> None:
 def test_integer_power_with_exponents_of_zero_and_more():
     for type in (Type("i8"), Type("i16"), Type("i32"), Type("i64")):
         program = _program([(Call("power"), (type, type))])
-        kernel = Kernel.load(compile_program(program), program)
+        kernel = load_as_is(program)
         inputs = {f"{type}.0": extremes(type, 5000, at=0), f"{type}.1": np.abs(extremes(type, 5000, at=1) // 2)}
         got, expected = kernel.run(inputs, 5000), evaluate(program, inputs, 5000)
         assert difference(got.columns["0"], expected.columns["0"]) is None
@@ -105,7 +105,7 @@ TABLES = [
 
 def test_tables_of_every_shape_and_type():
     program = _program([(op, (type,)) for op, type in TABLES])
-    kernel = Kernel.load(compile_program(program), program)
+    kernel = load_as_is(program)
     inputs = {i.name: extremes(i.type, 9000) for i in program.inputs}
     inputs["date.0"][6000:] = np.arange(17500, 20500)
     inputs["i16.0"][6000:] = np.arange(-1500, 1500)
@@ -130,7 +130,7 @@ def test_remainders_near_multiples(type):
     x = np.where(step == 1, np.nextafter(x, type.dtype.type(np.inf)), np.where(step == 2, np.nextafter(x, -x), x))
     program = _program([(Call(fn), (type, type)) for fn in ("fmod", "remainder", "floor_divide")])
     inputs = {f"{type}.0": x, f"{type}.1": divisor}
-    got, expected = Kernel.load(compile_program(program), program).run(inputs, rows), evaluate(program, inputs, rows)
+    got, expected = load_as_is(program).run(inputs, rows), evaluate(program, inputs, rows)
     for name in program.outputs:
         assert difference(got.columns[name], expected.columns[name]) is None
 
@@ -139,7 +139,7 @@ def test_remainders_near_multiples(type):
 def test_math_does_not_depend_on_position(examples):
     """The same values at other positions, in a batch of another size, have the same bits."""
     program = _program(examples)
-    kernel = Kernel.load(compile_program(program), program)
+    kernel = load_as_is(program)
     inputs = {i.name: extremes(i.type, 777, at=int(i.name[-1])) for i in program.inputs}
     whole = kernel.run(inputs, 777)
     for start, rows in ((1, 776), (13, 5), (500, 130), (776, 1)):

@@ -11,8 +11,8 @@ from sparkweld.ir import Input, ProgramBuilder, evaluate
 from sparkweld.ir.ops import StrCall
 from sparkweld.ir.time_formats import microseconds, parsed_items, written_items
 from sparkweld.ir.types import I64, STR
-from sparkweld.kernels import Kernel, compile_program
 from tests.helpers.columns import difference
+from tests.helpers.kernels import load_as_is
 from tests.helpers.time_strings import FORMATS, near
 
 
@@ -23,7 +23,7 @@ def _kernel_and_evaluate(ops, type, rows):
         loop.append(f"{at}", loop.emit(op, loop.read("x")))
     loop.close()
     program = builder.finish([f"{at}" for at in range(len(ops))])
-    got = Kernel.load(compile_program(program), program).run({"x": rows}, len(rows))
+    got = load_as_is(program).run({"x": rows}, len(rows))
     expected = evaluate(program, {"x": rows}, len(rows))
     for at, op in enumerate(ops):
         problem = difference(got.columns[f"{at}"], expected.columns[f"{at}"])

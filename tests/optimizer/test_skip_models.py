@@ -18,12 +18,12 @@ from sklearn.preprocessing import Normalizer, StandardScaler
 
 from sparkweld.ir import Append, Program, evaluate, parse_program
 from sparkweld.ir.ops import Call, ModelOp, TextTotals
-from sparkweld.kernels import Kernel, compile_program
 from sparkweld.kernels.codegen.kept_rows import rows_of_models
 from sparkweld.optimizer.bounds_pay import bounds_pay
 from tests.helpers.answers import compile_pipeline
 from tests.helpers.compile_requests import call, column, literal, payload, python_step, request, udf
 from tests.helpers.compiled import inputs_of
+from tests.helpers.kernels import load_as_is
 from tests.helpers.lines import PythonEvalType
 
 RANDOM = np.random.default_rng(8)
@@ -135,7 +135,7 @@ def test_a_kernel_computes_the_model_for_few_rows(name: str) -> None:
     assert 0 < possible.mean() < 0.6
     totals = [let for let in program.loops[0].body if isinstance(let.op, TextTotals)]
     assert bool(totals) == (name != "forest")  # the string's terms are sorted only for the remaining rows
-    found = Kernel.load(compile_program(program), program).run(inputs(program, rows), ROWS)
+    found = load_as_is(program).run(inputs(program, rows), ROWS)
     expected = evaluate(program, inputs(program, rows), ROWS)
     assert not found.flagged
     np.testing.assert_array_equal(found.selection, expected.selection)
@@ -182,7 +182,7 @@ def test_kernels_find_out_whether_bounds_pay(share: float) -> None:
     ((_, scores),) = evaluate(whole, inputs(whole, many), len(many)).columns.items()
     scores = getattr(scores, "values", scores)
     expected = np.flatnonzero(scores > value)
-    kernel, given = Kernel.load(compile_program(program), program), inputs(program, many)
+    kernel, given = load_as_is(program), inputs(program, many)
     for _ in range(20):  # beyond the first timed runs, of 4,096 rows each
         found = kernel.run(given, len(many))
         np.testing.assert_array_equal(found.selection, expected)

@@ -11,10 +11,10 @@ from sparkweld.ir import ConstantBlock, Input, Let, Program, ProgramBuilder, eva
 from sparkweld.ir.ops import ForestSums, Op, TreeEnsemble
 from sparkweld.ir.trees import Forest, Tree
 from sparkweld.ir.types import F32, F64, Type
-from sparkweld.kernels import Kernel, compile_program
 from sparkweld.optimizer.model_ranges import forest_range
 from sparkweld.optimizer.passes.skip_models import skip_models
 from sparkweld.optimizer.tree_cuts import GROUPS, cuts_of, group_end
+from tests.helpers.kernels import load_as_is
 from tests.kernels.test_trees import around, masked, random_tree
 
 ROWS = 5000  # a block of the driver's, and a rest
@@ -93,7 +93,7 @@ def test_the_rows_and_bits_are_the_forests(kind: str, width: Type, sums: Type) -
                 expected = np.flatnonzero(getattr(np, comparison)(scores[0], sums.dtype.type(t)))
                 runs = [evaluate(p, given, ROWS) for p in (logical, bounded)]
                 if comparison == "greater" and (kind, form) in KERNELS and (threshold is None) == (kind == "plain"):
-                    kernel = Kernel.load(compile_program(bounded), bounded)
+                    kernel = load_as_is(bounded)
                     runs += [kernel.run(given, ROWS) for _ in range(3)]
                 for found in runs:
                     np.testing.assert_array_equal(found.selection, expected)

@@ -36,7 +36,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def spark(request, tmp_path_factory):
-    """Yields a local session with the plugin, an empty kernel cache and all default settings."""
+    """Yields a local session with the plugin and all default settings."""
     from pyspark.sql import SparkSession
 
     import sparkweld
@@ -49,7 +49,6 @@ def spark(request, tmp_path_factory):
     builder = SparkSession.builder.master("local[2]").appName("sparkweld-tests")
     for key, value in SETTINGS.items():
         builder = builder.config(key, value)
-    builder = builder.config("spark.sparkweld.cache.dir", str(tmp_path_factory.mktemp("kernels")))
     builder = builder.config("spark.sql.warehouse.dir", str(tmp_path_factory.mktemp("warehouse")))
     session = sparkweld.configure(builder).getOrCreate()
     session.sparkContext.setLogLevel("WARN")

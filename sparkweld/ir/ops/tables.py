@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar
 
 import numpy as np
@@ -13,9 +14,12 @@ from sparkweld.ir.ops.base import Array, Op, Optional
 from sparkweld.ir.types import BOOL, DATE, F64, I32, I64, STR, TS, Type, decode, encode
 
 
+@lru_cache(maxsize=16)  # each pass infers the types of all ops anew, and a table may have thousands of keys
 def _decode_keys(literals: tuple[str, ...], type: Type) -> np.ndarray:
-    """Decodes keys to a sorted array without duplicates or NaN (-0.0 and 0.0 are one key)."""
-    return np.array([decode(text, type) for text in literals], dtype=type.dtype)
+    """Decodes keys to a read-only sorted array without duplicates or NaN (-0.0 and 0.0 are one key)."""
+    keys = np.array([decode(text, type) for text in literals], dtype=type.dtype)
+    keys.flags.writeable = False
+    return keys
 
 
 def _check_keys(keys: np.ndarray, name: str) -> None:

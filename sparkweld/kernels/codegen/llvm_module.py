@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from llvmlite import binding
 
 from sparkweld.errors import InternalError
@@ -9,6 +11,7 @@ from sparkweld.ir.program import Program
 from sparkweld.kernels.codegen import driver, emit, merging, staged, streaming
 from sparkweld.kernels.codegen.shape import Shape, check_size, kernel_symbol, shape_of
 from sparkweld.kernels.functions import lists, models, strings
+from sparkweld.kernels.functions.strings.library import Function
 from sparkweld.kernels.llvm import lanes, math_library
 from sparkweld.kernels.llvm.llvm_passes import drop_unused, optimise
 from sparkweld.kernels.llvm.memory import mark_row_loops
@@ -21,8 +24,13 @@ def row_loop_source(program: Program) -> str:
     return emit.emit_row_loop(program, _shape(program)).source
 
 
-def optimised_module(program: Program, streams: bool = False) -> tuple[binding.ModuleRef, int]:
-    """Returns the kernel's optimised LLVM module, and the bytes of memory that it requires. `streams`: see `streaming`."""
+def optimised_module(
+    program: Program, streams: bool = False, bitcode: Callable[[Function], bytes] | None = None
+) -> tuple[binding.ModuleRef, int]:
+    """Returns the kernel's optimised LLVM module, and the bytes of memory that it requires.
+
+    `streams`: see `streaming`. `bitcode` returns the code of a function that the kernel calls, made before.
+    """
     symbol = kernel_symbol(program, streams)
     module, memory = linked_module(program, streams)
     optimise(module, vectorise=True, unroll=True)
@@ -30,7 +38,7 @@ def optimised_module(program: Program, streams: bool = False) -> tuple[binding.M
     math_library.check_one_version(module, program.name)
     names = [f.name for f in module.functions if f.is_declaration]
     for function in (*strings.used_functions(names), *lists.used_functions(names), *models.used_functions(names)):
-        module.link_in(binding.parse_bitcode(function.bitcode))
+        module.link_in(binding.parse_bitcode(bitcode(function) if bitcode else function.bitcode))
     _hide_all_but(symbol, module)
     drop_unused(module)
     math_library.name_imports(module)

@@ -1,12 +1,12 @@
-"""Caches the object code of compiled programs on disk, one authenticated file per program.
+"""Caches the object code of programs, and the bitcode of functions that they call, on disk: one authenticated file for each.
 
-Files are replaced atomically; the least recently used ones are evicted first. A file's name is a hash of all inputs of the
-object code. These are the program, the CPU, the host's vector math library, the versions of Numba, llvmlite and Unicode, and
-the sources of `ir` and `kernels`.
+Files are replaced atomically; the least recently used ones are evicted first. A file's name is a hash of all inputs of its
+code. These are the program or function, the CPU, the host's vector math library, the versions of Numba, llvmlite and Unicode,
+and the sources of `ir` and `kernels`.
 
 Whoever can write a file here can run code in the JVM. So this user alone must own and be able to write the folder and its files.
 Each file begins with the HMAC-SHA256 of its remaining bytes, under a random key stored in the same folder. The authenticated
-bytes repeat the program, the CPU and the versions, so a file that was renamed is rejected.
+bytes repeat the program or function, the CPU and the versions, so a file that was renamed is rejected.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import unicodedata
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import sparkweld.ir
 from sparkweld.contract.constants import CACHE_DIR_VARIABLE, CACHE_MAX_BYTES_VARIABLE, HEAD_WORDS, KEEPS
@@ -31,6 +32,9 @@ from sparkweld.kernels.llvm.target import host_cpu
 from sparkweld.kernels.runtime.object_code import ObjectCode
 from sparkweld.kernels.runtime.private_folder import NotPrivate, PrivateFolder
 
+if TYPE_CHECKING:
+    from sparkweld.kernels.functions.strings.library import Function
+
 DEFAULT_MAX_BYTES = 256 * 1024 * 1024
 
 _SUFFIX = ".kernel"
@@ -38,10 +42,9 @@ _KEY = "authentication.key"
 _PROBE = "doctor.probe"
 _KEY_BYTES = 32
 _MAC_BYTES = 32
-_FORMAT = "sparkweld object code 1"
+_FORMAT = "sparkweld code 2"
 #: No program within the limits of `shape.check_size` comes near this size.
 _MOST_FILE_BYTES = 64 * 1024 * 1024
-_MOST_HEAD_BYTES = 64 * 1024
 
 
 def default_folder() -> Path:
@@ -77,7 +80,7 @@ def compiler_version() -> str:
 
 
 class ObjectCache:
-    """An on-disk cache from program to object code, in `folder`, limited to about `max_bytes`.
+    """An on-disk cache of compiled code, in `folder`, limited to about `max_bytes`.
 
     Processes and threads may share a folder. A folder that cannot be written, or that other users can access, is not an error.
     The cache then finds and stores nothing, and `warning` holds the reason.
@@ -92,10 +95,28 @@ class ObjectCache:
 
     def path(self, program: Program, streams: bool = False) -> Path:
         """Returns the file of a program's object code."""
-        return self.folder / _file_name(_identity(program, streams))
+        return self.folder / _file_name(_program_identity(program, streams))
 
     def get(self, program: Program, streams: bool = False) -> ObjectCode | None:
         """Returns the object code of a program, or None when it is absent or its file was damaged (and is now removed)."""
+        content = self._read(_program_identity(program, streams))
+        return None if content is None else _decode(content, kernel_symbol(program, streams))
+
+    def put(self, program: Program, code: ObjectCode, streams: bool = False) -> None:
+        """Stores the object code of a program, and evicts old files while the folder is too large."""
+        self._write(_program_identity(program, streams), _encode(code))
+
+    def bitcode(self, function: Function) -> bytes:
+        """Returns the bitcode of a function, which takes up to a second to make, from its file, or makes and stores it."""
+        identity = _identity(f"function {function.symbol}")
+        code = self._read(identity)
+        if code is None:
+            code = function.bitcode
+            self._write(identity, code)
+        return code
+
+    def _read(self, identity: bytes) -> bytes | None:
+        """Returns what `_write` stored, or None when it is absent or damaged (and is now removed)."""
         if not self._trusted:
             return None
         try:
@@ -103,33 +124,29 @@ class ObjectCache:
             if folder is None:
                 return None
             with folder:
-                return self._get(folder, program, streams)
+                key, name = _key(folder), _file_name(identity)
+                file = folder.read(name, _MOST_FILE_BYTES)
+                if file is None:
+                    return None
+                content = None if key is None else _content(file, key, identity)
+                if content is None:
+                    folder.remove(name)
+                return content
         except NotPrivate as problem:
             self._distrust(problem)
         except OSError as error:
             self._warn("read", error)
         return None
 
-    def _get(self, folder: PrivateFolder, program: Program, streams: bool) -> ObjectCode | None:
-        key, identity = _key(folder), _identity(program, streams)
-        content = folder.read(_file_name(identity), _MOST_FILE_BYTES)
-        if content is None:
-            return None
-        code = None if key is None else _decode(content, key, identity, kernel_symbol(program, streams))
-        if code is None:
-            folder.remove(_file_name(identity))
-        return code
-
-    def put(self, program: Program, code: ObjectCode, streams: bool = False) -> None:
-        """Stores the object code of a program, and evicts old files while the folder is too large."""
-        if not self._trusted or len(code.data) > _MOST_FILE_BYTES - _MAC_BYTES - _MOST_HEAD_BYTES:
+    def _write(self, identity: bytes, content: bytes) -> None:
+        body = identity + b"\n" + content
+        if not self._trusted or len(body) > _MOST_FILE_BYTES - _MAC_BYTES:
             return
-        identity = _identity(program, streams)
         try:
             folder = PrivateFolder.open(self.folder, create=True)
             assert folder is not None
             with folder:
-                folder.write(_file_name(identity), _encode(code, _made_key(folder), identity))
+                folder.write(_file_name(identity), _mac(_made_key(folder), body) + body)
                 self._shrink(folder)
                 folder.remove_orphans()
         except NotPrivate as problem:
@@ -192,33 +209,40 @@ def _made_key(folder: PrivateFolder) -> bytes:
     return key
 
 
-def _identity(program: Program, streams: bool) -> bytes:
-    """Returns the bytes that identify the object code: format, program, CPU and compiler version."""
-    words = (_FORMAT, f"{program.digest}{' streams' if streams else ''}", host_cpu(), compiler_version())
-    return "\n".join(words).encode()
+def _program_identity(program: Program, streams: bool) -> bytes:
+    return _identity(f"{program.digest}{' streams' if streams else ''}")
+
+
+def _identity(what: str) -> bytes:
+    """Returns the bytes that identify the code of a program or function: format, `what`, CPU and compiler version."""
+    return "\n".join((_FORMAT, what, host_cpu(), compiler_version())).encode()
 
 
 def _file_name(identity: bytes) -> str:
     return f"{hashlib.sha256(identity).hexdigest()}{_SUFFIX}"
 
 
-def _encode(code: ObjectCode, key: bytes, identity: bytes) -> bytes:
-    """Serialises object code: MAC of the rest; lines of identity, memory and imports, up to a NUL byte; the object."""
-    head = b"\n".join((identity, str(code.memory).encode(), " ".join(code.imports).encode()))
-    body = head + b"\0" + code.data
-    return _mac(key, body) + body
+def _content(file: bytes, key: bytes, identity: bytes) -> bytes | None:
+    """Returns the content of a file: MAC of the rest, identity, line feed, content.
+
+    Returns None unless the file is complete and was made with this key for this identity.
+    """
+    body = file[_MAC_BYTES:]
+    if not hmac.compare_digest(file[:_MAC_BYTES], _mac(key, body)) or not body.startswith(identity + b"\n"):
+        return None
+    return body[len(identity) + 1 :]
 
 
-def _decode(content: bytes, key: bytes, identity: bytes, symbol: str) -> ObjectCode | None:
-    """Inverts `_encode`; returns None unless the file is complete and was made with this key for this kernel and CPU."""
-    body = content[_MAC_BYTES:]
-    if not hmac.compare_digest(content[:_MAC_BYTES], _mac(key, body)):
-        return None
-    end = body.find(b"\0", 0, _MOST_HEAD_BYTES)
-    if end < 0 or not body.startswith(identity + b"\n"):
-        return None
-    memory, _, imports = body[len(identity) + 1 : end].decode().partition("\n")
-    return ObjectCode(symbol, tuple(imports.split()), host_cpu(), body[end + 1 :], int(memory))
+def _encode(code: ObjectCode) -> bytes:
+    """Serialises object code: lines of memory and imports, a NUL byte, the object."""
+    return b"\n".join((str(code.memory).encode(), " ".join(code.imports).encode())) + b"\0" + code.data
+
+
+def _decode(content: bytes, symbol: str) -> ObjectCode:
+    """Inverts `_encode` for this CPU."""
+    head, _, data = content.partition(b"\0")
+    memory, _, imports = head.decode().partition("\n")
+    return ObjectCode(symbol, tuple(imports.split()), host_cpu(), data, int(memory))
 
 
 def _mac(key: bytes, body: bytes) -> bytes:

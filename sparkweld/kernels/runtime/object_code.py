@@ -54,7 +54,7 @@ def compile_program(program: Program, cache: ObjectCache | None = None, streams:
     # Numba takes half a second to import, and a cached program does not need it.
     from sparkweld.kernels.codegen.llvm_module import optimised_module
 
-    module, memory = optimised_module(program, streams)
+    module, memory = optimised_module(program, streams, None if cache is None else cache.bitcode)
     data = target_machine().emit_object(module)
     imports = tuple(sorted(undefined_symbols(data)))
     _check_imports(imports, program)

@@ -44,6 +44,7 @@ class Session:
     - `groups`: collects the reductions of an aggregate function (`udf_compiler.backends.aggregates`); None: rows must not be
       combined.
     - `group`: computes what a function of a whole group asks of all its rows (`udf_compiler.frontends.pandas.groups`).
+    - `tables`: the ops of large constant dicts and sets, which the function reads on many paths.
     - `dispatch`: the operations of the frontends above.
     """
 
@@ -60,6 +61,7 @@ class Session:
     many: bool = False
     open: bool = False
     left: str = ""
+    tables: dict[tuple[int, str], Any] = field(default_factory=dict)
     dispatch: Dispatch = Dispatch()
     refused: Refusal | None = None
 

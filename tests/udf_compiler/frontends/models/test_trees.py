@@ -32,10 +32,10 @@ from sklearn.linear_model import LinearRegression
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor, ExtraTreeClassifier
 
 from sparkweld.ir import parse_program
-from sparkweld.kernels import Kernel, compile_program
 from tests.helpers.answers import compile_pipeline
 from tests.helpers.compile_requests import call, column, literal, payload, python_step, request, udf
 from tests.helpers.compiled import inputs_of
+from tests.helpers.kernels import load_as_is
 from tests.helpers.lines import PythonEvalType
 from tests.helpers.models import batch_of, compare
 from udf_compiler.frontends.models.forests import of_lightgbm, of_sklearn, of_xgboost
@@ -288,6 +288,6 @@ def test_branches_that_a_filter_rules_out_are_removed():
             rows.loc[::5, "a"] = np.nan
         wanted = rows[~(rows.a <= 0.25) & (rows.b <= 0.5)]
         batch = pa.RecordBatch.from_pydict({name: pa.array(rows[name].to_numpy()) for name in COLUMNS})
-        found = Kernel.load(compile_program(below), below).run(inputs_of(below, batch), len(rows))
+        found = load_as_is(below).run(inputs_of(below, batch), len(rows))
         assert not found.flagged and found.selection.tolist() == wanted.index.tolist()
         np.testing.assert_array_equal(found.columns[below.outputs[0]].values, model.predict(wanted))

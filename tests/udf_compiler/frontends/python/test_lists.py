@@ -10,10 +10,11 @@ from pyspark.sql.types import ArrayType, DoubleType, LongType, StringType
 from sparkweld.errors import Refusal
 from sparkweld.ir import Program, evaluate, parse_program
 from sparkweld.ir.types import LISTS, Items
-from sparkweld.kernels import Kernel, compile_program
+from sparkweld.kernels import Kernel
 from sparkweld.optimizer.pipeline import optimize
 from tests.helpers.columns import difference
 from tests.helpers.compiled import TYPE_NAMES, compare_with_worker, inputs_of
+from tests.helpers.kernels import load_as_is
 from tests.helpers.kinds import codes, compile_udf, run, values_of
 from tests.helpers.lines import PythonEvalType, spark_type_of
 from tests.helpers.scalars import check, columns_of, function_of, rows_of, same
@@ -167,7 +168,7 @@ def test_kernels_of_functions_of_lists(share):
         rows = complete(types)
         program = optimize(check(source, types, needless=NEEDLESS.get(source, 0), rows=rows))
         inputs = columns_of(types, rows)
-        got, wanted = Kernel.load(compile_program(program), program).run(inputs, len(rows)), evaluate(program, inputs, len(rows))
+        got, wanted = load_as_is(program).run(inputs, len(rows)), evaluate(program, inputs, len(rows))
         assert got.flagged == wanted.flagged.sum(), source
         for name in program.outputs if not got.flagged else ():
             assert difference(got.columns[name], wanted.columns[name]) is None, source
@@ -244,7 +245,7 @@ def test_functions_that_make_lists(source, types, returns):
         (got,), flagged = run(reply, dict(zip("ab", given, strict=False)))
         program = optimize(parse_program(reply["program"], reply["blocks"]))
         if program not in loaded:
-            loaded[program] = Kernel.load(compile_program(program), program)
+            loaded[program] = load_as_is(program)
         made = loaded[program].run(columns_of([f"{k}?" for k in kinds], rows), len(rows))
         native = values_of(made.columns[program.outputs[0]], COLUMN_TYPES[returns])
         needless = 0
@@ -394,7 +395,7 @@ def test_null_elements_of_floats_are_nan_in_ndarrays(type):
         reply = compile_udf(lambda s, f=function: s.map(f), 200, {"a": TYPE_NAMES[str(lists.type)]}, "double")
         program = optimize(parse_program(reply["program"], reply["blocks"]))
         inputs = inputs_of(program, batch)
-        kernel, wanted = Kernel.load(compile_program(program), program).run(inputs, 7), evaluate(program, inputs, 7)
+        kernel, wanted = load_as_is(program).run(inputs, 7), evaluate(program, inputs, 7)
         assert not kernel.flagged
         assert difference(kernel.columns[program.outputs[0]], wanted.columns[program.outputs[0]]) is None
 

@@ -16,9 +16,9 @@ from sparkweld.ir.ops import Arg, Region
 from sparkweld.ir.ops.regions import Graph
 from sparkweld.ir.text import parse_graph
 from sparkweld.ir.types import I64, parse_type
-from sparkweld.kernels import Kernel, compile_program
 from sparkweld.optimizer.pipeline import optimize
 from tests.helpers.columns import difference, take
+from tests.helpers.kernels import load_as_is
 from tests.helpers.scalars import NAMES, check, columns_of, rows_of
 from udf_compiler.eval_types.plain_results import result_of_row
 from udf_compiler.frontends.pandas.dispatch import DISPATCH
@@ -343,7 +343,7 @@ def test_kernels(monkeypatch, types):
     program = parse_program(str(programs_of(types, [f for f, given, _ in CASES if given == types])))
     optimised = optimize(program)
     columns, rows = columns_of(types, rows_of(types)), len(rows_of(types))
-    got, wanted = Kernel.load(compile_program(optimised), optimised).run(columns, rows), evaluate(program, columns, rows)
+    got, wanted = load_as_is(optimised).run(columns, rows), evaluate(program, columns, rows)
     assert got.flagged == np.count_nonzero(wanted.flagged) < rows
     decided = np.flatnonzero(~wanted.flagged)
     for name in program.outputs:

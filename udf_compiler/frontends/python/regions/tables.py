@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any, NoReturn
 
 from sparkweld.ir.ops import IsIn, Lookup
@@ -13,7 +14,7 @@ from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.values import TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.exceptions import as_python
-from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.session import current, refuse
 from udf_compiler.frontends.tracing.stand_ins import in_place
 from udf_compiler.frontends.tracing.utf8 import is_utf8
 
@@ -95,37 +96,76 @@ def no_key() -> Any:
 
 def contains(container: Any, x: Any) -> Any:
     """Tests ``x in container`` of a constant dict or set with too many keys for a path each; None for other operands."""
-    keys = _keys(container, x)
-    return None if keys is None else make_bool(explorer().loop.emit(IsIn.of(keys, _TYPES[_CLASSES[x.kind]][1]), x.value))
+    table = _table(container, x)
+    return None if table is None else make_bool(explorer().loop.emit(table.members, x.value))
 
 
 def lookup(container: Any, x: Any, missing: Callable[[], Any]) -> tuple[Any] | None:
     """Returns the value of a key in such a dict, or the result of `missing`, in a tuple; None for other operands."""
-    keys = _keys(container, x)
-    kinds = set() if keys is None else {type(v) for v in unwrapped(container).values()}
-    if keys is None or len(kinds) != 1 or not kinds <= _TYPES.keys():
+    table = _table(container, x)
+    if table is None or table.pairs is None:
         return None
-    kind, type_ = _TYPES[kinds.pop()]
-    pairs = {key: unwrapped(container)[key] for key in keys}
-    if kind == "int" and not all(MIN <= v <= MAX for v in pairs.values()):
-        return None
+    kind, op = table.pairs
     run = explorer()
-    found = run.loop.emit(Lookup.of(pairs, _TYPES[_CLASSES[x.kind]][1], type_), x.value)
+    found = run.loop.emit(op, x.value)
     if not run.decide(run.loop.is_valid(found)):
         return (missing(),)
     return (TracedScalar(kind, run.loop.value_of(found)),)
 
 
-def _keys(container: Any, x: Any) -> list[Any] | None:
-    """Returns the keys that `x` may equal, if a table serves it better than a path for each of them."""
+class Table:
+    """The ops of a large constant dict or set for values of one class. All paths of a trace share them."""
+
+    def __init__(self, known: Any, kind: str) -> None:
+        self._keys = list(known)
+        self._values = list(known.values()) if isinstance(known, dict) else []
+        self._kind = kind
+
+    def is_of(self, known: Any) -> bool:
+        """Whether a dict or set has the same objects as when the table was made."""
+        if len(known) != len(self._keys) or not all(map(operator.is_, known, self._keys)):
+            return False
+        return not isinstance(known, dict) or all(map(operator.is_, known.values(), self._values))
+
+    @cached_property
+    def keys(self) -> list[Any] | None:
+        """The keys that values of the class may equal; None where a key is neither an int nor a str."""
+        if not all(type(key) in (int, str) for key in self._keys):
+            return None
+        same: list[Any] = [key for key in self._keys if type(key) is _CLASSES[self._kind]]
+        return [key for key in same if (is_utf8(key) if self._kind == "str" else MIN <= key <= MAX)]
+
+    @cached_property
+    def members(self) -> IsIn:
+        return IsIn.of(self.keys, _TYPES[_CLASSES[self._kind]][1])
+
+    @cached_property
+    def pairs(self) -> tuple[str, Lookup] | None:
+        """The kind of a dict's values, and the op that finds them; None for a set, and values of several classes."""
+        kinds = {type(v) for v in self._values}
+        if len(kinds) != 1 or not kinds <= _TYPES.keys():
+            return None
+        kind, type_ = _TYPES[kinds.pop()]
+        of = dict(zip(self._keys, self._values, strict=True))
+        pairs = {key: of[key] for key in self.keys or ()}
+        if kind == "int" and not all(MIN <= v <= MAX for v in pairs.values()):
+            return None
+        return kind, Lookup.of(pairs, _TYPES[_CLASSES[self._kind]][1], type_)
+
+
+def _table(container: Any, x: Any) -> Table | None:
+    """Returns the table of a container, if it serves `x` better than a path for each key."""
     known = unwrapped(container)
     few = _FEW_INSIDE if explorer().inside else _FEW
     if not issubclass(type(known), dict | set | frozenset) or not few < len(known) <= _MOST:
         return None
-    if not is_scalar(x) or x.numpy or x.kind not in _CLASSES or not all(type(key) in (int, str) for key in known):
+    if not is_scalar(x) or x.numpy or x.kind not in _CLASSES:
         return None
-    keys: list[Any] = [key for key in known if type(key) is _CLASSES[x.kind]]
-    return [key for key in keys if (is_utf8(key) if x.kind == "str" else MIN <= key <= MAX)]
+    tables: dict[tuple[int, str], Table] = current().tables
+    table = tables.get((id(known), x.kind))
+    if table is None or not table.is_of(known):
+        table = tables[id(known), x.kind] = Table(known, x.kind)
+    return None if table.keys is None else table
 
 
 def _compared(fn: str, x: TracedScalar, number: int) -> Any:
