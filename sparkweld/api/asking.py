@@ -23,7 +23,7 @@ from sparkweld.contract.requests import (
     Udf,
     UdfEntry,
 )
-from sparkweld.contract.spark_types import fields_of
+from sparkweld.contract.spark_types import columns_of
 
 if TYPE_CHECKING:
     from sparkweld.ir import Program
@@ -89,13 +89,13 @@ def request_of(name: str, return_type: Any, eval_type: int, arguments: Sequence[
     declared = return_type_of(return_type)
     args = tuple(Argument(expr=argument.expression()) for argument in given)
     udf = Udf(name=name, payload=0, eval_type=eval_type, return_type=declared, args=args)
-    fields = fields_of(declared)
-    outputs = ("result",) if fields is None else tuple(f"result{at}" for at in range(len(fields)))
+    stored = columns_of(declared)
+    outputs = ("result",) if stored is None else tuple(f"result{at}" for at in range(len(stored)))
     step: PythonStep | MapStep
     if eval_type in MAPS:
         step = MapStep(name=name, udf=udf, results=outputs)
     else:
-        step = PythonStep(udfs=(UdfEntry(name=name, result="result", udf=udf, fields=() if fields is None else outputs),))
+        step = PythonStep(udfs=(UdfEntry(name=name, result="result", udf=udf, fields=() if stored is None else outputs),))
     inputs, conf = tuple(c.input for c in dict.fromkeys(columns)), Settings(timezone="UTC")
     if eval_type in AGGREGATES:
         return AggregateRequest(op="aggregate", label=name, inputs=inputs, steps=(step,), outputs=outputs, conf=conf)

@@ -82,7 +82,7 @@ class Argument:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UdfEntry:
-    """A function of a python step, and the column that it makes; `fields` are the columns of a struct."""
+    """A function of a python step, and the column that it makes; `fields` are the columns of a struct or a map."""
 
     name: str
     result: str

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 
 #: The name of a Spark type, such as ``array<double>``. On the wire, it is Spark's JSON of the type: a name or an object. The
@@ -40,6 +41,42 @@ ReturnType = SparkType | StructType
 def fields_of(type: ReturnType) -> tuple[StructField, ...] | None:
     """Returns the fields of a struct type; None for another type."""
     return type.fields if isinstance(type, StructType) else None
+
+
+#: Spark types of the elements of arrays, and of the keys and values of maps, that kernels support.
+ELEMENTS = ("boolean", "byte", "short", "integer", "long", "float", "double", "string")
+
+_MAP = re.compile(f"map<({'|'.join(ELEMENTS)}),({'|'.join(ELEMENTS)})>")
+
+
+#: The arrays that a map is stored as. `absent`: whether a value is NULL; NULL where all are present.
+MAP_PARTS = ("keys", "values", "absent")
+
+
+def map_parts(type: str) -> tuple[str, str, str] | None:
+    """Returns the types of the arrays that a map is stored as (`MAP_PARTS`); None for another type."""
+    found = _MAP.fullmatch(type)
+    return None if found is None else (f"array<{found[1]}>", f"array<{found[2]}>", "array<boolean>")
+
+
+def columns_of(type: ReturnType) -> tuple[StructField, ...] | None:
+    """Returns the columns that values of a struct or a map are stored as; None for another type.
+
+    A map is stored as arrays (`MAP_PARTS`), a struct as one column for each field, or the columns of a map.
+    """
+    fields = fields_of(type)
+    if fields is not None:
+        return tuple(column for field in fields for column in _columns_of_field(field))
+    parts = _columns_of_field(StructField(name="", type=str(type)))
+    return parts if len(parts) > 1 else None
+
+
+def _columns_of_field(field: StructField) -> tuple[StructField, ...]:
+    parts = map_parts(field.type)
+    if parts is None:
+        return (field,)
+    named = [replace(field, name=f"{field.name}.{part}", type=type) for part, type in zip(MAP_PARTS, parts, strict=True)]
+    return (*named[:2], replace(named[2], nullable=True))
 
 
 def name_of(type: Any) -> str:

@@ -6,15 +6,17 @@ reference is the original function between PySpark's own conversions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql.types import ArrayType, DataType, StructType
+from pyspark.sql.types import ArrayType, BooleanType, DataType, MapType, StructType
 
+from sparkweld.contract.decoding import return_type_of
+from sparkweld.contract.spark_types import columns_of as columns_of_type
 from sparkweld.contract.spark_types import name_of
 from sparkweld.ir import Program, Result, evaluate, parse_program
 from sparkweld.ir.ops import Array, Optional
@@ -289,8 +291,9 @@ def _step(
 ) -> tuple[dict[str, Any], list[str]]:
     """Returns the step that calls the functions on the columns of a batch, and the names of its results."""
     given = [_argument(field, field.name, inputs) for field in batch.schema]
-    fields = returns.names if isinstance(returns, StructType) else []
-    declared = {"returnType": returns.jsonValue()} if isinstance(returns, StructType) else {"returns": spark_name(returns)}
+    stored = columns_of_type(return_type_of(returns.jsonValue()))
+    fields = [] if stored is None else [column.name for column in stored]
+    declared = {"returns": spark_name(returns)} if stored is None else {"returnType": returns.jsonValue()}
     if eval_type in MAPS:
         whole = _argument(pa.field("", pa.struct(list(batch.schema))), "", inputs)
         results = [f"r{at}" for at in range(len(fields))]
@@ -299,7 +302,7 @@ def _step(
     for at in range(1, functions):
         call = udf(at, *[call] * arguments[at], evalType=eval_type, **declared)
     step, results = python_step(r=call), ["r"]
-    if isinstance(returns, StructType):
+    if stored is not None:
         results = step["udfs"][0]["fields"] = [f"r.{name}" for name in fields]
     return step, results
 
@@ -347,12 +350,23 @@ def _input(type: Any, column: pa.Array) -> Array:
 
 
 def rows_of(program: Program, result: Result, returns: DataType) -> list[Any]:
-    """Returns the results of a program, structs as dicts by field number."""
-    if not isinstance(returns, StructType):
-        return values_of(result.columns[program.outputs[0]], returns)
-    types = [field.dataType for field in returns]
-    columns = [values_of(result.columns[name], type) for name, type in zip(program.outputs, types, strict=True)]
-    return [{str(at): value for at, value in enumerate(row)} for row in zip(*columns, strict=True)]
+    """Returns the results of a program, structs as dicts by field number, and maps as lists of their items."""
+    return _assembled(iter([result.columns[name] for name in program.outputs]), returns)
+
+
+def _assembled(columns: Iterator[Array], type: DataType) -> list[Any]:
+    if isinstance(type, StructType):
+        fields = [_assembled(columns, field.dataType) for field in type]
+        return [{str(at): value for at, value in enumerate(row)} for row in zip(*fields, strict=True)]
+    if isinstance(type, MapType):
+        parts = [values_of(next(columns), ArrayType(part)) for part in (type.keyType, type.valueType, BooleanType())]
+        return [None if keys is None else _items(keys, values, absent) for keys, values, absent in zip(*parts, strict=True)]
+    return values_of(next(columns), type)
+
+
+def _items(keys: list[Any], values: list[Any], absent: list[bool] | None) -> list[tuple[Any, Any]]:
+    gone = [False] * len(keys) if absent is None else absent
+    return [(key, None if a else value) for key, value, a in zip(keys, values, gone, strict=True)]
 
 
 def without_dates(array: pa.Array) -> pa.Array:

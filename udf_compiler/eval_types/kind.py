@@ -104,8 +104,12 @@ class Kind(Protocol):
         ...
 
     def fields(self, call: Call, result: Any, fields: Sequence[StructField]) -> list[Value]:
-        """Returns the values of the fields of a struct that is never NULL. Refuses SW104 when the kind returns no structs."""
+        """Returns the values of the columns of a struct that is never NULL. Refuses SW104 when the kind returns no structs."""
         raise refusal("SW104", call.place, type="struct")
+
+    def map(self, call: Call, result: Any) -> list[Value]:
+        """Returns the arrays that a map is stored as (`MAP_PARTS`). Refuses SW104 when the kind returns no maps."""
+        raise refusal("SW104", call.place, type=str(call.return_type))
 
 
 def declared(fields: Sequence[StructField], values: Sequence[Value]) -> list[Value]:

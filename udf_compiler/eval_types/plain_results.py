@@ -167,17 +167,20 @@ def _between(loop: LoopBuilder, value: Value, low: int, high: int) -> Value:
 
 
 def column_of_row(
-    loop: LoopBuilder, tree: Node, return_type: str, eval_type: int, place: str, field: bool = False, pruned: Node | None = None
-) -> Value:
+    loop: LoopBuilder, tree: Node, return_type: str, eval_type: int, place: str, field: bool = False,
+    pruned: Node | None = None, none: bool = False,
+) -> Value:  # fmt: skip
     """Returns the value of the Spark column; guards join `loop`.
 
     Refuses unsupported types (SW104) and results that do not always convert (SW298). `field`: the column is one
     field of a struct. Its results must then convert directly, since pyarrow converts the whole struct differently once it
     rejects a field. `pruned`: as in RowResult. Results convert together: a str for a double raises in a batch with floats,
-    and becomes a number in a batch of strs.
+    and becomes a number in a batch of strs. `none`: elements of a list may be None, for which any value is stored.
     """
-    if return_type in ARRAYS and not field:
-        return list_of_row(loop, tree, ARRAYS[return_type], return_type, place, eval_type == BATCHED, pruned)
+    if return_type in ARRAYS:
+        pickled, element = eval_type == BATCHED, ARRAYS[return_type].element
+        convert = None if pickled or field else _Column(loop, element, pickled)
+        return list_of_row(loop, tree, ARRAYS[return_type], return_type, place, pickled, pruned, convert, none)
     if return_type not in _TYPES:
         raise refusal("SW104", place, type=return_type)
     to = _TYPES[return_type]

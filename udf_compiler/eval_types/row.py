@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
 from sparkweld.contract.constants import BATCHED
-from sparkweld.contract.spark_types import StructField, fields_of
+from sparkweld.contract.spark_types import MAP_PARTS, StructField, columns_of, fields_of, map_parts
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.reasons import refusal
 from udf_compiler.boundary.series import ARRAYS, Field, check_conf, check_names, check_profiler, check_safely
@@ -15,6 +16,8 @@ from udf_compiler.eval_types.kind import Call, Kind, declared
 from udf_compiler.eval_types.plain_results import RowResult, column_of_row, naive_datetime, result_of_row
 from udf_compiler.frontends.pandas.dispatch import DISPATCH
 from udf_compiler.frontends.pandas.stand_ins import stand_in
+from udf_compiler.frontends.python.map_results import map_trees
+from udf_compiler.frontends.python.path_explorer import Node
 from udf_compiler.frontends.python.rows import Struct, field_trees
 from udf_compiler.frontends.tracing.session import Session, running
 from udf_compiler.probing.scalar_functions import probe_row
@@ -89,7 +92,8 @@ class Row(Kind):
 
     def _probe(self, call: Call, result: RowResult) -> None:
         """Runs the original on synthetic rows, unless an argument is the result of another function."""
-        lists = call.return_type in ARRAYS  # new lists have no result kind
+        stored = columns_of(call.return_type)
+        lists = call.return_type in ARRAYS or any(column.type in ARRAYS for column in stored or ())  # lists have no result kind
         if lists or any(isinstance(a, _Result) for a in (*call.args, *call.kwargs.values())):
             return
         rounded = bool(call.kept) or any(let.op.bound is not None for let in call.loop.body)
@@ -103,21 +107,42 @@ class Row(Kind):
         return result
 
     def column(self, call: Call, result: Any) -> Value:
-        with running(Session(call.loop, call.exact, call.place, call.notes, call.kept, dispatch=DISPATCH)):
-            row = result.row
-            return column_of_row(call.loop, row.tree, str(call.return_type), call.eval_type, call.place, pruned=row.pruned)
+        with self._converting(call):
+            return self._column(call, result.row.tree, result.row.pruned, str(call.return_type))
+
+    def map(self, call: Call, result: Any) -> list[Value]:
+        with self._converting(call):
+            return self._columns(call, result.row.tree, result.row.pruned, str(call.return_type))
 
     def fields(self, call: Call, result: Any, fields: Sequence[StructField]) -> list[Value]:
         names = [field.name for field in fields]
-        with running(Session(call.loop, call.exact, call.place, call.notes, call.kept, dispatch=DISPATCH)):
+        with self._converting(call):
             row, lists = result.row, call.eval_type == BATCHED
             trees = field_trees(row.tree, names, lists)
             pruned = [None] * len(trees) if row.pruned is None else field_trees(row.pruned, names, lists)
-            values = [
-                column_of_row(call.loop, tree, field.type, call.eval_type, call.place, field=True, pruned=other)
-                for tree, other, field in zip(trees, pruned, fields, strict=True)
-            ]
-        return declared(fields, values)
+            parts = zip(trees, pruned, fields, strict=True)
+            values = [x for tree, other, field in parts for x in self._columns(call, tree, other, field.type, field=True)]
+        return declared(columns_of(call.return_type) or (), values)
+
+    def _converting(self, call: Call) -> AbstractContextManager[None]:
+        return running(Session(call.loop, call.exact, call.place, call.notes, call.kept, dispatch=DISPATCH))
+
+    def _columns(self, call: Call, tree: Node, pruned: Node | None, type: str, field: bool = False) -> list[Value]:
+        """Returns the columns of a result: several arrays for a map, else one column."""
+        parts = map_parts(type)
+        if parts is None:
+            return [self._column(call, tree, pruned, type, field)]
+        if call.eval_type == BATCHED:
+            raise refusal("SW104", call.place, type=f"{type}, whose order a pickled dict does not keep")
+        trees = map_trees(tree, call.place, type)
+        others = (None,) * len(parts) if pruned is None else map_trees(pruned, call.place, type)
+        made = zip(trees, others, parts, MAP_PARTS, strict=True)
+        return [self._column(call, *pair, part, none=name == "values") for *pair, part, name in made]
+
+    def _column(
+        self, call: Call, tree: Node, pruned: Node | None, type: str, field: bool = False, none: bool = False
+    ) -> Value:
+        return column_of_row(call.loop, tree, type, call.eval_type, call.place, field, pruned, none)
 
 
 def _given(argument: Any) -> Any:

@@ -41,7 +41,7 @@ from sparkweld.contract.requests import (
     UdfEntry,
     udfs_of,
 )
-from sparkweld.contract.spark_types import fields_of
+from sparkweld.contract.spark_types import columns_of, fields_of
 from sparkweld.errors import Refusal
 from sparkweld.ir import ROWS, Input, Program, ProgramBuilder, print_program
 from sparkweld.ir.program import output_types
@@ -232,12 +232,14 @@ class _Pipeline:
 
         def traced() -> list[Column]:
             kind_of(entry.udf.eval_type, entry.name).check_confs(self.request.conf.pandas, entry.name)
+            if not entry.fields and columns_of(entry.udf.return_type):  # such as a map of strings with a collation
+                raise refusal("SW104", entry.name, type=str(entry.udf.return_type))
             return self.udfs.trace(entry.udf, results, notes)
 
         made = self._try(entry.name, traced)
         if made is None:
-            fields = fields_of(entry.udf.return_type)
-            types = [field.type for field in fields] if fields else [str(entry.udf.return_type)]
+            stored = columns_of(entry.udf.return_type) if entry.fields else None
+            types = [column.type for column in stored] if stored else [str(entry.udf.return_type)]
             for result, type in zip(results, types, strict=True):
                 self.columns.add_refused(result, type)
         else:

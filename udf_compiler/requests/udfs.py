@@ -11,7 +11,7 @@ from typing import Any
 from sparkweld.contract.decoding import encode
 from sparkweld.contract.expressions import Expression
 from sparkweld.contract.requests import PipelineRequest, Udf
-from sparkweld.contract.spark_types import fields_of
+from sparkweld.contract.spark_types import columns_of, fields_of
 from sparkweld.errors import Refusal
 from sparkweld.ir import ROWS, LoopBuilder, Value
 from sparkweld.reasons import refusal
@@ -65,14 +65,14 @@ class UdfTracer:
         self._traced: dict[str, list[str]] = {}
 
     def trace(self, udf: Udf, results: list[str], notes: list[str]) -> list[Column]:
-        """Adds the loop of a UDF and of the UDFs chained inside it; returns the columns `results`, one per field of a struct.
+        """Adds the loop of a UDF and of the UDFs chained inside it; returns the columns `results` (see `columns_of`).
 
         The same function of the same arguments, as Spark plans it in a filter and again above it, is evaluated once. It is
         row-local, so the rows that the filter keeps have the same results as before.
         """
         loop = self._columns.loop(udf.name)
-        fields = fields_of(udf.return_type)
-        types = [str(udf.return_type)] if fields is None else [field.type for field in fields]
+        fields, stored = fields_of(udf.return_type), columns_of(udf.return_type)
+        types = [str(udf.return_type)] if stored is None else [column.type for column in stored]
         if fields is not None:
             check_names([field.name for field in fields], "its result", udf.name)
         known = self._traced.setdefault(self._identity(udf), results)
@@ -149,7 +149,11 @@ class UdfTracer:
     def _made(self, kind: Kind, loop: LoopBuilder, udf: Udf, notes: list[str]) -> list[Value]:
         call, fields = self._call(kind, loop, udf, notes), fields_of(udf.return_type)
         returned = kind.call(call)
-        values = [kind.column(call, returned)] if fields is None else kind.fields(call, returned, fields)
+        if fields is not None:
+            values = kind.fields(call, returned, fields)
+        else:
+            is_map = columns_of(udf.return_type) is not None
+            values = kind.map(call, returned) if is_map else [kind.column(call, returned)]
         self.kept += call.kept
         return values
 

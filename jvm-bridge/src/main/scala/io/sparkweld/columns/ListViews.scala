@@ -25,18 +25,20 @@ private[sparkweld] object ListViews {
   def holds(dataType: DataType): Boolean = elementOf(dataType).isDefined
 
   /** Returns the row's array without copying it. */
-  def array(views: Long, row: Int, element: DataType): ColumnarArray = {
-    val length = StringViews.length(views, row)
-    new ColumnarArray(new ElementVector(element, StringViews.address(views, row)), 0, length)
-  }
+  def array(views: Long, row: Int, element: DataType): ColumnarArray =
+    new ColumnarArray(elements(views, row, element), 0, StringViews.length(views, row))
+
+  /** Returns the elements of the row's array. `nulls`: the address of their null bytes, 0 when none is NULL. */
+  def elements(views: Long, row: Int, element: DataType, nulls: Long = 0): ColumnVector =
+    new ElementVector(element, StringViews.address(views, row), nulls)
 }
 
-/** Exposes the elements, none NULL, of an array that a kernel made. */
-private[columns] final class ElementVector(element: DataType, data: Long) extends ColumnVector(element) {
+/** Exposes the elements of an array that a kernel made. */
+private[columns] final class ElementVector(element: DataType, data: Long, nulls: Long) extends ColumnVector(element) {
   override def close(): Unit = ()
-  override def hasNull: Boolean = false
-  override def numNulls: Int = 0
-  override def isNullAt(row: Int): Boolean = false
+  override def hasNull: Boolean = nulls != 0
+  override def numNulls: Int = unsupported("numNulls")
+  override def isNullAt(row: Int): Boolean = nulls != 0 && Platform.getByte(null, nulls + row) != 0
   override def getBoolean(row: Int): Boolean = Platform.getByte(null, data + row) != 0
   override def getByte(row: Int): Byte = Platform.getByte(null, data + row)
   override def getShort(row: Int): Short = Platform.getShort(null, data + row * 2L)
@@ -48,7 +50,7 @@ private[columns] final class ElementVector(element: DataType, data: Long) extend
   override def getMap(row: Int): ColumnarMap = unsupported("getMap")
   override def getDecimal(row: Int, precision: Int, scale: Int): Decimal = unsupported("getDecimal")
   override def getUTF8String(row: Int): UTF8String =
-    if (StringViews.holds(element)) StringViews.text(data, row) else unsupported("getUTF8String")
+    if (!StringViews.holds(element)) unsupported("getUTF8String") else if (isNullAt(row)) null else StringViews.text(data, row)
   override def getBinary(row: Int): Array[Byte] = unsupported("getBinary")
   override def getChild(ordinal: Int): ColumnVector = unsupported("getChild")
 

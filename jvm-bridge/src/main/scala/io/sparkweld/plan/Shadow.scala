@@ -8,8 +8,8 @@ import io.sparkweld.spark.CurrentSpark
 import io.sparkweld.support.{Refusal, WarnOnce}
 
 import org.apache.spark.sql.catalyst.InternalRow
-import org.apache.spark.sql.catalyst.util.ArrayData
-import org.apache.spark.sql.types.{ArrayType, DataType, StructType}
+import org.apache.spark.sql.catalyst.util.{ArrayData, MapData}
+import org.apache.spark.sql.types.{ArrayType, DataType, MapType, StructType}
 import org.apache.spark.sql.vectorized.{ColumnarBatch, ColumnVector}
 
 /**
@@ -104,6 +104,7 @@ private final class Shadow(plan: TaskPlan, partition: Int) {
     case (x: Double, _) => if (x.isInfinite || x.isNaN) 0.0 else math.abs(x)
     case (x: Float, _) => largest(x.toDouble, dataType)
     case (x: ArrayData, ArrayType(of, _)) => (0 until x.numElements()).map(i => largest(element(x, i, of), of)).maxOption.getOrElse(0.0)
+    case (x: MapData, MapType(_, value, _)) => largest(x.valueArray(), ArrayType(value))
     case (x: InternalRow, of: StructType) =>
       of.indices.map(i => largest(field(x, i, of), Fallback.stored(of(i).dataType))).maxOption.getOrElse(0.0)
     case _ => 0.0
@@ -129,6 +130,8 @@ private final class Shadow(plan: TaskPlan, partition: Int) {
     case (x: Array[Byte], y: Array[Byte], _) => java.util.Arrays.equals(x, y)
     case (x: ArrayData, y: ArrayData, ArrayType(of, _)) =>
       x.numElements() == y.numElements() && (0 until x.numElements()).forall(i => same(element(x, i, of), element(y, i, of), of, scale))
+    case (x: MapData, y: MapData, MapType(key, value, _)) =>
+      same(x.keyArray(), y.keyArray(), ArrayType(key), scale) && same(x.valueArray(), y.valueArray(), ArrayType(value), scale)
     case (x: InternalRow, y: InternalRow, of: StructType) =>
       of.indices.forall(i => same(field(x, i, of), field(y, i, of), Fallback.stored(of(i).dataType), scale))
     case _ => a == b

@@ -9,7 +9,7 @@ import io.sparkweld.support.Rewritten
 import org.apache.spark.sql.catalyst.expressions.{Attribute, Expression, NamedExpression, PythonUDF}
 import org.apache.spark.sql.execution.{FilterExec, ProjectExec, SparkPlan}
 import org.apache.spark.sql.execution.python.{ArrowEvalPythonExec, BatchEvalPythonExec, FlatMapGroupsInPandasExec}
-import org.apache.spark.sql.types.{ArrayType, DataType, DayTimeIntervalType, DoubleType, FloatType, StringType, StructType}
+import org.apache.spark.sql.types.{ArrayType, DataType, DayTimeIntervalType, DoubleType, FloatType, MapType, StringType}
 
 /** One node of a chain without its child: a WeldExec computes it, and the fallback interprets it. */
 sealed trait Step {
@@ -103,9 +103,9 @@ object NullPolicy {
  * The kernel of a WeldExec, without its steps.
  *
  * @param layout for each output column: the index of the child's column that passes through (>= 0), or -(j + 1) for the kernel's
- * output j, where `structs` and `vectors` follow the outputs
- * @param structs columns made of kernel outputs
- * @param vectors ML vectors made of the last kernel outputs, which `layout` does not count; they follow `structs`
+ * output j, where `nested` and `vectors` follow the outputs
+ * @param nested columns made of kernel outputs
+ * @param vectors ML vectors made of the last kernel outputs, which `layout` does not count; they follow `nested`
  * @param flags whether the kernel stores one more column: NULL in rows that it did not decide, which run in Python alone
  * @param files the files that its functions load: a task with other files runs in Python
  * @param modules the modules that its functions import: a task whose Python would import others runs in Python
@@ -119,7 +119,7 @@ final case class KernelPlan(
     inputs: Array[KernelInput],
     outputTypes: Array[DataType],
     layout: Array[Int],
-    structs: Array[StructOutput],
+    nested: Array[NestedOutput],
     vectors: Array[VectorOutput],
     filtered: Boolean,
     flags: Boolean,
@@ -129,8 +129,12 @@ final case class KernelPlan(
     watched: Seq[Watch],
     batchRows: Int)
 
-/** A struct whose fields are these outputs of the kernel. */
-final case class StructOutput(struct: StructType, fields: Array[Int])
+/** A struct or map made of these outputs of the kernel. */
+final case class NestedOutput(dataType: DataType, columns: Array[Int]) {
+
+  /** Whether a row converts like any other. Once pyarrow rejects a field, it converts the structs of a batch in another way. */
+  def isRowLocal: Boolean = dataType.isInstanceOf[MapType]
+}
 
 /** An ML vector whose numbers are these outputs of the kernel. `form`: see [[io.sparkweld.columns.VectorColumn]]. */
 final case class VectorOutput(first: Int, size: Int, form: String)

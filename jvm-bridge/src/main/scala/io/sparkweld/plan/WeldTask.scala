@@ -3,9 +3,8 @@ package plan
 
 import scala.collection.mutable
 
-import io.sparkweld.columns.{ColumnLayout, InputColumn, JoinedBatches, NativeColumnVector, PartOfGroup}
-import io.sparkweld.columns.{SelectedColumnVector, SelectionBuffer}
-import io.sparkweld.columns.{StructColumnVector, StringArena, VectorColumn}
+import io.sparkweld.columns.{ColumnLayout, InputColumn, JoinedBatches, NativeColumnVector, NestedColumns, PartOfGroup}
+import io.sparkweld.columns.{SelectedColumnVector, SelectionBuffer, StringArena, VectorColumn}
 import io.sparkweld.compile.{FormKey, FormUnavailable, ModelFiles, WorkerModules}
 import io.sparkweld.contract.ModelFile
 import io.sparkweld.nativelib.{NativeError, NoMemory, Shim}
@@ -51,10 +50,10 @@ final class WeldTask(
   private val batches = joined.getOrElse(input)
   private lazy val inputs = kernel.inputs.map(in => InputColumn.of(in.dataType, nullable = in.nulls != NullPolicy.Python))
   private val outputs = kernel.outputTypes.map(new NativeColumnVector(_, 0))
-  private val structs = kernel.structs.map(s => new StructColumnVector(s.struct, s.fields.map(outputs(_): ColumnVector)))
+  private val nested = kernel.nested.map(made => NestedColumns.vector(made.dataType, made.columns.toSeq.map(outputs(_))))
   private val vectors = kernel.vectors.map(v => new VectorColumn(outputs.slice(v.first, v.first + v.size), v.form))
   private val doubts = outputs.takeRight(kernel.watched.length)
-  private val made: Array[ColumnVector] = outputs.dropRight(kernel.vectors.map(_.size).sum + doubts.length) ++ structs
+  private val made: Array[ColumnVector] = outputs.dropRight(kernel.vectors.map(_.size).sum + doubts.length) ++ nested
   private val flags = Option.when(kernel.flags)(new NativeColumnVector(BooleanType, 0))
   private val stored = outputs ++ flags
   private val selection = new SelectionBuffer

@@ -3,7 +3,7 @@ package rules
 
 import io.sparkweld.compile.{FormOrigin, ModelBlock, ModuleRecord, PipelineRequest, Watch, WorkerModules, WorkerPython}
 import io.sparkweld.contract.ModelFile
-import io.sparkweld.plan.{KernelInput, KernelPlan, StructOutput, VectorOutput}
+import io.sparkweld.plan.{KernelInput, KernelPlan, NestedOutput, VectorOutput}
 
 import org.apache.spark.sql.types.{DataType, DoubleType}
 
@@ -16,7 +16,7 @@ final case class Pipeline(
     request: PipelineRequest,
     inputs: Array[KernelInput],
     layout: Array[Int],
-    structs: Array[StructOutput],
+    nested: Array[NestedOutput],
     outputTypes: Array[DataType],
     udfs: Seq[String],
     filtered: Boolean,
@@ -37,7 +37,7 @@ final case class Pipeline(
       watched: Seq[Watch] = Nil,
       batchRows: Int = 0): KernelPlan = {
     val types = outputTypes ++ Array.fill(vectors.map(_.size).sum + watched.size)(DoubleType: DataType)
-    KernelPlan(request.key, FormOrigin(request.service), inputs, types, layout, structs, vectors.toArray, filtered, flags,
+    KernelPlan(request.key, FormOrigin(request.service), inputs, types, layout, nested, vectors.toArray, filtered, flags,
       files, workers.map(WorkerModules(_, modules.modules, modules.libraries)), models, watched, batchRows)
   }
 }

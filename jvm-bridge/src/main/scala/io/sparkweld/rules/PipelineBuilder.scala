@@ -5,6 +5,7 @@ import scala.collection.mutable
 import scala.jdk.CollectionConverters._
 
 import io.sparkweld.{contract, SparkWeldConf}
+import io.sparkweld.columns.NestedColumns
 import io.sparkweld.compile.{Digests, PipelineRequest, ServiceCommand, WorkerPaths, WorkerPython}
 import io.sparkweld.contract.OrNull
 import io.sparkweld.ml.{MlStages, StageTable, UnknownStage}
@@ -112,13 +113,13 @@ final class PipelineBuilder(
   private def addPython(udfs: Seq[PythonUDF], results: Seq[Attribute]): Unit = {
     steps += contract.PythonStep(udfs.zip(results).map { case (udf, result) =>
       val entry = contract.UdfEntry(udf.name, fresh(result.name), function(udf))
-      result.dataType match {
-        case struct: StructType =>
-          val fields = struct.fields.map(field => fresh(s"${result.name}.${field.name}")).toSeq
-          sources(result.exprId) = MadeStruct(fields, struct)
-          entry.copy(fields = Some(fields))
-        case dataType =>
-          sources(result.exprId) = Made(entry.result, dataType)
+      NestedColumns.of(result.dataType) match {
+        case Some(columns) =>
+          val names = columns.map { case (part, _) => fresh(s"${result.name}.$part") }
+          sources(result.exprId) = MadeNested(names, result.dataType)
+          entry.copy(fields = Some(names))
+        case None =>
+          sources(result.exprId) = Made(entry.result, result.dataType)
           entry
       }
     })
@@ -189,7 +190,7 @@ final class PipelineBuilder(
   private def flatten(udf: PythonUDF, attribute: Attribute): contract.Expression = {
     val dataType = attribute.dataType.asInstanceOf[StructType]
     sources.get(attribute.exprId) match {
-      case Some(_: FromChild | _: MadeStruct) => ()
+      case Some(_: FromChild | _: MadeNested) => ()
       case _ => throw refusedUdf(udf, Refusal("SW305", "udf" -> udf.name, "column" -> attribute.name))
     }
     struct(udf, dataType)(dataType.fields.indices.map(field(attribute, _)))
@@ -204,7 +205,9 @@ final class PipelineBuilder(
       throw new UnsupportedExpression(s"$title of type ${field.dataType.sql}")
     }
     sourceOf(attribute) match {
-      case MadeStruct(names, _) => ExpressionCodec.column(names(ordinal), field.dataType, field.nullable)
+      case MadeNested(names, _) =>
+        val first = struct.fields.take(ordinal).map(NestedColumns.columnsOf(_).size).sum
+        ExpressionCodec.column(names(first), field.dataType, field.nullable)
       case FromChild(i) =>
         val input = inputAt(Seq(i, ordinal), title, field.dataType, field.nullable)
         ExpressionCodec.column(input.name, field.dataType, field.nullable)
@@ -225,7 +228,7 @@ final class PipelineBuilder(
       case FromChild(i) =>
         val input = inputAt(Seq(i), childOutput(i).name, attribute.dataType, childOutput(i).nullable)
         ExpressionCodec.column(input.name, attribute.dataType, nullable)
-      case MadeStruct(_, struct) => throw new UnsupportedExpression(s"${attribute.name} of type ${struct.sql}")
+      case MadeNested(_, dataType) => throw new UnsupportedExpression(s"${attribute.name} of type ${dataType.sql}")
     }
   }
 
@@ -269,7 +272,7 @@ final class PipelineBuilder(
     val outputs = PipelineOutputs(nodes.last.output.map(sourceOf))
     val kernelInputs = inputs.values.map(input => KernelInput(input.path.toArray, input.dataType, input.nulls))
     Pipeline(PipelineRequest(commands.head, request(outputs), blobs.toSeq), kernelInputs.toArray, outputs.layout,
-      outputs.structs.toArray, outputs.types.toArray, names.toSeq ++ stages.names, filters || maps, workers.toSeq)
+      outputs.nested.toArray, outputs.types.toArray, names.toSeq ++ stages.names, filters || maps, workers.toSeq)
   }
 
   /** Estimated rows per task; 0 when unknown, or without a filter, because only filters use it. */
@@ -293,7 +296,7 @@ final class PipelineBuilder(
       cpuMs = Some(SparkWeldConf.CompileCpuTime.get(conf)),
       filtered = filters,
       mayFilter = maps,
-      rowwise = Some(!seesBatchState && !maps && !filters && outputs.structs.isEmpty && (names.nonEmpty || hasStages)),
+      rowwise = Some(!seesBatchState && !maps && !filters && outputs.nested.forall(_.isRowLocal) && (names.nonEmpty || hasStages)),
       regrouped = Some(regrouped),
       conf = PipelineSettings.of(conf, rows),
       python = PipelineSettings.python(conf, appConf, includes.toSeq, versions.toSeq))

@@ -1,0 +1,86 @@
+package io.sparkweld
+package columns
+
+import org.apache.spark.sql.types._
+import org.apache.spark.sql.vectorized.{ColumnarArray, ColumnarMap, ColumnVector}
+import org.apache.spark.unsafe.types.UTF8String
+
+/**
+ * Presents a kernel's columns as one struct or map.
+ *
+ * A struct is stored as the columns of its fields, in order. A map is stored as three arrays: its keys, its values, and whether a
+ * value is NULL. The last array is itself NULL where no value is.
+ */
+private[sparkweld] object NestedColumns {
+
+  /** Returns the name and the type of each column of a struct or a map; None for another type. */
+  def of(dataType: DataType): Option[Seq[(String, DataType)]] = dataType match {
+    case struct: StructType => Some(struct.fields.toSeq.flatMap(columnsOf))
+    case map: MapType if holds(map) =>
+      Some(Seq("keys" -> ArrayType(map.keyType), "values" -> ArrayType(map.valueType), "absent" -> ArrayType(BooleanType)))
+    case _ => None
+  }
+
+  /** Returns the same for a field of a struct; one column unless it is a map. */
+  def columnsOf(field: StructField): Seq[(String, DataType)] = field.dataType match {
+    case map: MapType => of(map).fold(Seq(field.name -> field.dataType))(_.map { case (part, of) => s"${field.name}.$part" -> of })
+    case other => Seq(field.name -> other)
+  }
+
+  /** Returns the struct or map of these columns, which it does not own. */
+  def vector(dataType: DataType, columns: Seq[NativeColumnVector]): ColumnVector = made(dataType, columns.iterator)
+
+  private def made(dataType: DataType, columns: Iterator[NativeColumnVector]): ColumnVector = dataType match {
+    case struct: StructType => new StructColumnVector(struct, struct.fields.map(field => made(field.dataType, columns)))
+    case map: MapType => new MapColumnVector(map, columns.next(), columns.next(), columns.next())
+    case _ => columns.next()
+  }
+
+  /** Whether keys and values are types of elements that kernels support. */
+  def holds(map: MapType): Boolean = Seq(map.keyType, map.valueType).forall(of => ListViews.holds(ArrayType(of)))
+}
+
+/** Presents columns of equally long arrays as maps. A map is NULL where the array of its keys is. */
+private final class MapColumnVector(
+    map: MapType, keys: NativeColumnVector, values: NativeColumnVector, absent: NativeColumnVector) extends NestedVector(map) {
+  override def hasNull: Boolean = keys.hasNull
+  override def numNulls: Int = keys.numNulls
+  override def isNullAt(row: Int): Boolean = keys.isNullAt(row)
+  override def getMap(row: Int): ColumnarMap =
+    if (isNullAt(row)) null
+    else new ColumnarMap(
+      ListViews.elements(keys.dataAddress, row, map.keyType),
+      ListViews.elements(values.dataAddress, row, map.valueType,
+        if (absent.isNullAt(row)) 0 else StringViews.address(absent.dataAddress, row)),
+      0, StringViews.length(keys.dataAddress, row))
+  override def getChild(ordinal: Int): ColumnVector = none
+}
+
+/** Presents columns as the fields of one struct that is never NULL itself. */
+private final class StructColumnVector(struct: StructType, fields: Array[ColumnVector]) extends NestedVector(struct) {
+  override def hasNull: Boolean = false
+  override def numNulls: Int = 0
+  override def isNullAt(row: Int): Boolean = false
+  override def getMap(row: Int): ColumnarMap = none
+  override def getChild(ordinal: Int): ColumnVector = fields(ordinal)
+}
+
+/** A vector without values of its own, which owns nothing. */
+private sealed abstract class NestedVector(dataType: DataType) extends ColumnVector(dataType) {
+  override def close(): Unit = ()
+  override def closeIfFreeable(): Unit = ()
+
+  override def getBoolean(row: Int): Boolean = none
+  override def getByte(row: Int): Byte = none
+  override def getShort(row: Int): Short = none
+  override def getInt(row: Int): Int = none
+  override def getLong(row: Int): Long = none
+  override def getFloat(row: Int): Float = none
+  override def getDouble(row: Int): Double = none
+  override def getArray(row: Int): ColumnarArray = none
+  override def getDecimal(row: Int, precision: Int, scale: Int): Decimal = none
+  override def getUTF8String(row: Int): UTF8String = none
+  override def getBinary(row: Int): Array[Byte] = none
+
+  protected def none: Nothing = throw new UnsupportedOperationException(s"a value of type ${dataType.catalogString} has parts only")
+}
