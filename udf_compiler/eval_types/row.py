@@ -124,7 +124,7 @@ class Row(Kind):
             values = [x for tree, other, field in parts for x in self._columns(call, tree, other, field.type, field=True)]
         return declared(columns_of(call.return_type) or (), values)
 
-    def _converting(self, call: Call) -> AbstractContextManager[None]:
+    def _converting(self, call: Call) -> AbstractContextManager[Session]:
         return running(Session(call.loop, call.exact, call.place, call.notes, call.kept, dispatch=DISPATCH))
 
     def _columns(self, call: Call, tree: Node, pruned: Node | None, type: str, field: bool = False) -> list[Value]:
@@ -135,9 +135,9 @@ class Row(Kind):
         if call.eval_type == BATCHED:
             raise refusal("SW104", call.place, type=f"{type}, whose order a pickled dict does not keep")
         trees = map_trees(tree, call.place, type)
-        others = (None,) * len(parts) if pruned is None else map_trees(pruned, call.place, type)
+        others = [None] * len(parts) if pruned is None else map_trees(pruned, call.place, type)
         made = zip(trees, others, parts, MAP_PARTS, strict=True)
-        return [self._column(call, *pair, part, none=name == "values") for *pair, part, name in made]
+        return [self._column(call, tree, other, part, none=name == "values") for tree, other, part, name in made]
 
     def _column(
         self, call: Call, tree: Node, pruned: Node | None, type: str, field: bool = False, none: bool = False

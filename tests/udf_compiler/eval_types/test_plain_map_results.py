@@ -64,7 +64,7 @@ CASES = [
     (lambda x, n, s: {"n": (n or 0) % 100, "x": 0.5}, NUMBERS),
     (lambda x, n, s: {1: n, 2: 3}, MapType(LongType(), LongType())),
     (lambda x, n, s: {True: n, False: 3}, MapType(BooleanType(), LongType())),
-    (lambda x, n, s: dict(b=1, a=(n or 3) % 2), COUNTS),
+    (lambda x, n, s: dict(zip(("b", "a"), (1, (n or 3) % 2), strict=True)), COUNTS),
     (lambda x, n, s: {**NAMES, "road": s or ""}, TEXTS),
     (lambda x, n, s: {}, COUNTS),
     (lambda x, n, s: {"a": None, "x": x, "n": None if s == "sea" else 0.5}, NUMBERS),

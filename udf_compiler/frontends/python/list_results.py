@@ -66,10 +66,10 @@ def _check(x: Any, element: Type, classes: tuple[type, ...], return_type: str, p
     if is_list(x) or is_scalar(x) or type(x) not in classes:
         what = f"a list of {x.value.type.element}" if is_list(x) else raw(x)
         refuse("SW226", at=place, what=what, type=return_type)
-    kinds = [*(_CONVERTED.get(element, ()) if converts else ()), *(["None"] if none else [])]
+    known = {_KINDS[element.dtype.kind], *(_CONVERTED.get(element, ()) if converts else ()), *(["None"] if none else [])}
     for item in x:
         kind = "None" if item is None else kind_of_result(item)
-        if kind not in (_KINDS[element.dtype.kind], *kinds) or (is_scalar(item) and item.numpy) or type(item).__module__ == "numpy":
+        if kind not in known or (is_scalar(item) and item.numpy) or type(item).__module__ == "numpy":
             refuse("SW226", at=place, what=f"a list with {raw(item)}", type=return_type)
 
 
