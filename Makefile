@@ -52,11 +52,8 @@ demo: ready
 # What tests/fast.txt lists, by the rule that it states.
 FAST := $(shell sed 's/\#.*//' tests/fast.txt)
 
-# Each process has a Spark of its own, with all that belongs to it five gigabytes. Two of them leave two cores idle a quarter of
-# the time.
-PROCESSES := $(shell awk '/^MemTotal/ {print ($$2 > 20000000 ? 3 : 2)}' /proc/meminfo)
-# A file's tests stay together, for they share fixtures. Files run in the order of
-# tests/conftest.py, which ends with short tests, and not in that of their numbers of tests, which ends with the long ones.
+# Two processes have a Spark of their own, and the third runs what needs none: tests/helpers/scheduling.py.
+PROCESSES := 3
 PARALLEL := -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
 test: ready classes

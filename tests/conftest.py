@@ -39,6 +39,13 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.path not in long)
 
 
+@pytest.hookimpl(optionalhook=True)  # xdist may be missing
+def pytest_xdist_make_scheduler(config, log):
+    from tests.helpers.scheduling import SparkInTwoProcesses
+
+    return SparkInTwoProcesses(config, log)
+
+
 def pytest_collection_finish():
     """Leaves ten thousand tests and their modules out of later garbage collections, whose CPU time would be the tests'."""
     gc.collect()
