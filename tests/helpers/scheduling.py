@@ -1,4 +1,4 @@
-"""Distributes test files among processes, of which only the first ones start Spark.
+"""Splits test files among processes, of which only the first ones start Spark.
 
 A process that runs Spark waits for jobs, services and child processes a third of its time. On two cores, a third process fills
 these gaps. Without a Spark of its own it needs one gigabyte rather than five.
@@ -16,7 +16,7 @@ _PROCESSES = 2
 
 
 class SparkInTwoProcesses(LoadFileScheduling):
-    """Gives each process the next file, and those after the second the next one without Spark."""
+    """Assigns each process the next file, and those after the second the next one without Spark."""
 
     def _assign_work_unit(self, node: WorkerController) -> None:
         if self.nodes.index(node) >= _PROCESSES:
