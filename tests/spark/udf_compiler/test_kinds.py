@@ -10,9 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 from pyspark.sql import functions as F
-from pyspark.sql.functions import pandas_udf, udf
+from pyspark.sql.functions import pandas_udf, udf, udtf
 from pyspark.sql.types import BooleanType, DoubleType, IntegerType, LongType, StringType, StructType
 
+import sparkweld
 from tests.helpers.differential import check
 from tests.helpers.lines import LINE, arrow_udf, of_plain_arrow
 
@@ -391,6 +392,21 @@ def test_structs_of_rows_and_arrow_arrays(spark, table, parquet):
     guarded = udf(lambda s: -1 if s is None else s.k, "long")
     check(spark, lambda: stored.select("id", guarded("s").alias("r")), deopt=True)
     check(spark, lambda: stored.select("id", of_struct("s").alias("r")), deopt=True)
+
+
+@udtf(returnType="at int, word string")
+class Words:
+    def eval(self, text: str):
+        yield from enumerate(text.split())
+
+
+def test_table_functions_run_in_python_and_explain_says_so(spark, parquet):
+    texts = parquet({"id": [1, 2, 3], "t": ["a b", "", "c"]})
+    texts.createOrReplaceTempView("texts_of_table_functions")
+    spark.udtf.register("words_of", Words)
+    query = "SELECT id, at, word FROM texts_of_table_functions, LATERAL words_of(t)"
+    check(spark, lambda: spark.sql(query), refused="SW309")
+    assert sparkweld.explain(spark.sql(query)).startswith("in Python: words_of\n  SW309 Table function: words_of is ")
 
 
 @pytest.mark.skipif(LINE >= (4, 2), reason="compiled: tests/spark/udf_compiler/test_grouped_maps.py")

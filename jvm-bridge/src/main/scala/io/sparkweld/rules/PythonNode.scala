@@ -6,7 +6,7 @@ import io.sparkweld.support.FusedFunction
 
 import org.apache.spark.sql.catalyst.expressions.PythonUDF
 import org.apache.spark.sql.execution.SparkPlan
-import org.apache.spark.sql.execution.python.EvalPythonExec
+import org.apache.spark.sql.execution.python.{EvalPythonExec, EvalPythonUDTFExec}
 
 /** Matches a node of Spark's that calls Python functions. */
 object PythonNode {
@@ -25,6 +25,16 @@ object PythonNode {
     }
 
   private def packageOf(of: Class[_]) = of.getName.take(of.getName.lastIndexOf('.'))
+}
+
+/** Matches a node that calls a Python table function (UDTF), by the function's name. */
+object PythonTableFunction {
+  def is(node: SparkPlan): Boolean = unapply(node).isDefined
+
+  def unapply(node: SparkPlan): Option[String] = node match {
+    case python: EvalPythonUDTFExec => Some(python.udtf.name)
+    case _ => None
+  }
 }
 
 /**

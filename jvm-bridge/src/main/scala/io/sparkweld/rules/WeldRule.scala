@@ -26,7 +26,7 @@ import org.apache.spark.sql.types.DoubleType
 object WeldRule extends Rule[SparkPlan] {
 
   override def apply(plan: SparkPlan): SparkPlan =
-    if (!plan.exists(node => KernelNode.is(node) || requiresMerging(node))) plan
+    if (!plan.exists(node => KernelNode.is(node) || PythonTableFunction.is(node) || requiresMerging(node))) plan
     else SparkWeldRuntime.driver match {
       case Some(driver) if SparkWeldConf.Enabled.get(conf) && Backend.of(conf) != Backend.Python =>
         WarnOnce.guard("the rewriting of a plan", plan)(new ChainRewriter(driver).rewrite(plan))
@@ -66,6 +66,9 @@ private final class ChainRewriter(driver: WeldDriver) {
       case fused if FusedFunctions.has(fused) => plan.mapChildren(rewrite)
       case PythonNode(udfs) if !udfs.exists(Rewritten.in(_).exists(_.kind == Rewritten.Partial)) => // none of ours
         RefusalTags.set(plan, Seq(unlinked(udfs)))
+        plan.mapChildren(rewrite)
+      case PythonTableFunction(name) =>
+        RefusalTags.set(plan, Seq(Refusal("SW309", "udf" -> name)))
         plan.mapChildren(rewrite)
       case _ => plan.mapChildren(visit(_, WeldRule.requiresMerging(plan) || wanted && plan.isInstanceOf[Exchange]))
     }

@@ -5,7 +5,7 @@ import scala.collection.mutable
 
 import io.sparkweld.SparkWeldConf
 import io.sparkweld.plan.{PipelineExec, Races, RankedExec, WeldAggregateExec, WeldExec, WeldTopExec}
-import io.sparkweld.rules.PythonNode
+import io.sparkweld.rules.{PythonNode, PythonTableFunction}
 import io.sparkweld.spark.ExplainProvider
 import io.sparkweld.support.{FusedFunction, Refusal, RefusalTags, Rewritten}
 
@@ -52,6 +52,7 @@ object WeldExplain {
       case pipeline: PipelineExec => found ++= measured(pipeline)
       case python @ PythonNode(_) if FusedFunction.of(python).nonEmpty => FusedFunction.of(python).foreach(found += fused(python, _))
       case python @ PythonNode(udfs) => found += fallback(udfs.map(_.name), RefusalTags.get(python))
+      case python @ PythonTableFunction(name) => found += fallback(Seq(name), RefusalTags.get(python))
       case python if PlanWalk.aggregates(python).nonEmpty =>
         PlanWalk.aggregates(python).foreach(udf => found += fallback(Seq(udf.name), RefusalTags.get(udf)))
       case node => node.getTagValue(RefusalTags.Beside).foreach { refusals =>

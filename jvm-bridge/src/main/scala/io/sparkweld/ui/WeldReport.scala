@@ -5,7 +5,7 @@ import scala.collection.immutable.ListMap
 
 import io.sparkweld.contract.Encoder
 import io.sparkweld.plan.{PipelineExec, WeldAggregateExec, WeldExec, WeldTopExec}
-import io.sparkweld.rules.{MlNode, PythonNode}
+import io.sparkweld.rules.{MlNode, PythonNode, PythonTableFunction}
 import io.sparkweld.support.{FusedFunction, Refusal, RefusalTags}
 
 import org.apache.spark.sql.execution.{QueryExecution, SparkPlan}
@@ -46,6 +46,7 @@ object WeldReport {
         pipelines ++= FusedFunction.of(python).map { record =>
           ListMap("udf" -> record.udf, "block" -> record.block, "moved" -> record.moved, "stages" -> record.stages)
         }
+      case python @ PythonTableFunction(name) => refusals ++= RefusalTags.get(python).map(RefusedFunctions.of(Seq(name), _))
       case node @ MlNode(functions) =>
         val names = functions.map(_.udfName.getOrElse("UDF"))
         refusals ++= node.getTagValue(RefusalTags.Beside).toSeq.flatten.map(RefusedFunctions.of(names, _))
