@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import datetime
 import functools
+import hashlib
 import html
 import importlib
 import io
@@ -13,6 +16,7 @@ import os
 import re
 import traceback
 import warnings
+import zlib
 from typing import Any
 
 import numpy as np
@@ -70,7 +74,18 @@ from udf_compiler.frontends.pandas.kind import ARRAY_OBJECTS
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.pandas.stand_ins import stand_in as find_stand_in
 from udf_compiler.frontends.pandas.strings import text_series
-from udf_compiler.frontends.python import builtin_calls, math_calls, patterns, row_matrices, rows, strings, time_classes
+from udf_compiler.frontends.python import (
+    builtin_calls,
+    byte_strings,
+    digest_calls,
+    hex_numbers,
+    math_calls,
+    patterns,
+    row_matrices,
+    rows,
+    strings,
+    time_classes,
+)
 from udf_compiler.frontends.python import values as scalars
 from udf_compiler.frontends.python.regions.distinct import Distinct
 from udf_compiler.frontends.tracing import constants, exceptions
@@ -131,7 +146,11 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
         row_matrices.RowMatrix: [
             (row_matrices.RowMatrix([scalars.TracedScalar("list<f64>", read("v"), numpy="ndarray")]), np.array([[1.5]])),
         ],
-        patterns.TracedMatch: [(patterns.TracedMatch(pattern, read("s"), "search", "re.search"), real_match)],
+        patterns.TracedMatch: [(patterns.TracedMatch(read("s"), pattern, "search", "re.search"), real_match)],
+        byte_strings.TracedBytes: [(scalar["str"].encode(), b"a")],
+        hex_numbers.HexNumber: [(hex_numbers.HexNumber(read("s")), 2**70)],
+        digest_calls.TracedHash: [(digest_calls.TracedHash("md5"), hashlib.md5(usedforsecurity=False))],
+        **{type(find_stand_in(m)): [(find_stand_in(m), m)] for m in (hashlib, zlib, binascii, base64)},
         patterns.TracedFound: [(patterns.PatternConstant(pattern).findall(scalar["str"]), ["a"])],
         patterns.PatternConstant: [(patterns.PatternConstant(pattern), pattern)],
         builtin_calls.TracedRange: [(builtin_calls.TracedRange(0, scalar["int"], 1), range(3))],

@@ -12,6 +12,21 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from sparkweld.ir.codecs import (
+    ALPHABETS,
+    DIGESTS,
+    LARGEST_MODULUS,
+    base64_decode,
+    base64_decode_decided,
+    base64_encode,
+    crc32,
+    hex_rest,
+    hexdigest,
+    hexlify,
+    parse_base,
+    parse_base_decided,
+    without_wide,
+)
 from sparkweld.ir.time_formats import parse_iso, parsed_items, strftime, strftime_decided, strptime, written_items
 from sparkweld.ir.types import BOOL, F64, I64, STR, Items, Type, list_of
 
@@ -31,6 +46,12 @@ PARAM_KINDS: dict[str, Callable[[object], bool]] = {
     "shape": lambda v: isinstance(v, str) and v.isascii() and 1 <= v.count("0") <= MOST_DIGITS,
     "decimals": lambda v: type(v) is int and 0 <= v <= 9,
     "separator": lambda v: v in ("", ",", "_"),
+    "digest": lambda v: v in DIGESTS,
+    "base": lambda v: type(v) is int and 2 <= v <= 36,
+    "modulus": lambda v: type(v) is int and 0 < v < LARGEST_MODULUS,
+    "alphabet": lambda v: v in ALPHABETS,
+    "flag": lambda v: type(v) is int and v in (0, 1),
+    "u32": lambda v: type(v) is int and 0 <= v < 1 << 32,
     "parsed": lambda v: isinstance(v, str) and parsed_items(v) is not None,
     "written": lambda v: isinstance(v, str) and written_items(v) is not None,
 }
@@ -245,6 +266,9 @@ FUNCTIONS: dict[str, StringFunction] = {
     "parse_int_decided": StringFunction(parse_int_decided, _S, BOOL),
     "parse_float": StringFunction(parse_float, _S, F64.optional()),
     "parse_float_decided": StringFunction(parse_float_decided, _S, BOOL),
+    "parse_base": StringFunction(lambda s, base: parse_base(s, base, LONGEST_NUMBER), _S, I64.optional(), ("base",)),
+    "parse_base_decided": StringFunction(lambda s, base: parse_base_decided(s, base, LONGEST_NUMBER), _S, BOOL, ("base",)),
+    "hex_rest": StringFunction(hex_rest, _S, I64, ("modulus",)),
     "fixed_digits": StringFunction(fixed_digits, _S, I64.optional(), ("shape",)),
     "from_code_point": StringFunction(lambda x: chr(x) if is_code_point(x) else "", (I64,), STR),
     "int_to_str": StringFunction(lambda x: str(int(x)), (I64,), STR),
@@ -254,6 +278,14 @@ FUNCTIONS: dict[str, StringFunction] = {
     # f"{x:.2f}", f"{x:,.0f}"
     "format_fixed": StringFunction(format_fixed, (F64,), STR, ("decimals", "separator")),
     "format_fixed_decided": StringFunction(format_fixed_decided, (F64,), BOOL, ("decimals", "separator")),
+    # Digests and codecs
+    "hexdigest": StringFunction(hexdigest, _S, STR, ("digest",)),
+    "crc32": StringFunction(crc32, _S, I64, ("u32",)),
+    "hexlify": StringFunction(hexlify, _S, STR),
+    "base64_encode": StringFunction(base64_encode, _S, STR, ("alphabet", "flag")),
+    "base64_decode": StringFunction(base64_decode, _S, STR.optional(), ("alphabet",)),
+    "base64_decode_decided": StringFunction(base64_decode_decided, _S, BOOL, ("alphabet",)),
+    "without_wide": StringFunction(without_wide, _S, STR),
     # Times, in microseconds since 1970
     "parse_iso": StringFunction(parse_iso, _S, I64.optional()),
     "strptime": StringFunction(strptime, _S, I64.optional(), ("parsed",)),

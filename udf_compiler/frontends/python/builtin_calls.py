@@ -9,15 +9,16 @@ from __future__ import annotations
 import builtins
 import functools
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from types import UnionType
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType, UnionType
 from typing import Any
 
 import numpy as np
 
 from sparkweld.ir.types import I64
-from udf_compiler.frontends.python import lists, strings, sums
+from udf_compiler.frontends.python import byte_strings, lists, strings, sums
 from udf_compiler.frontends.python.error_messages import is_unknown_text, unknown_text
+from udf_compiler.frontends.python.hex_numbers import int_from_bytes, int_in_base
 from udf_compiler.frontends.python.operands import as_float, as_int, is_number, kind_of, make_bool, make_int, make_text, span_of
 from udf_compiler.frontends.python.path_explorer import explorer, is_exploring
 from udf_compiler.frontends.python.values import TracedScalar, binary, is_scalar, scalar_kind
@@ -33,14 +34,22 @@ _RANGE_LIMIT = 256
 
 
 class _ClassMeta(ClassStandIn):
-    """A builtin class as compiled functions see it. `convert`: its call with a value for which `takes` holds."""
+    """A builtin class as compiled functions see it. `convert`: its call with a value for which `takes` holds.
+
+    `form`: its call with such a value and further arguments, if any. `calls`: its class methods with such a value.
+    """
 
     convert: Any
     takes: Any
+    form: Any = None
+    calls: Mapping[str, Callable[..., Any]] = MappingProxyType({})
     read_in_c = frozenset({"dtype"})
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         if any(map(cls.takes, args)) or any(map(cls.takes, kwargs.values())):
+            if (len(args) != 1 or kwargs) and cls.form is not None:
+                check_form(cls.form, args, kwargs, f"{cls.__name__}()")
+                return cls.form(*args, **kwargs)
             if len(args) != 1 or kwargs:
                 refuse("SW262", call=f"{cls.__name__}()", what="this form")
             return cls.convert(args[0])
@@ -51,10 +60,23 @@ class _ClassMeta(ClassStandIn):
         return as_python(cls.stands_for, *args, **kwargs)
 
     def __getattr__(cls, name: str) -> Any:
-        return getattr(cls.stands_for, name)
+        real = getattr(cls.stands_for, name)
+        return real if name not in cls.calls else _of_row(cls.takes, cls.calls[name], real)
 
     def __repr__(cls) -> str:
         return repr(cls.stands_for)
+
+
+def _of_row(takes: Callable[[Any], bool], call: Callable[..., Any], real: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns a class method: `call` for values of the row, else Python's own."""
+
+    def called(*args: Any, **kwargs: Any) -> Any:
+        if not any(map(takes, (*args, *kwargs.values()))):
+            return as_python(real, *args, **kwargs)
+        check_form(call, args, kwargs, real.__name__)
+        return call(*args, **kwargs)
+
+    return called
 
 
 def _bool(x: Any) -> Any:
@@ -117,20 +139,34 @@ def _sorted(*args: Any, **kwargs: Any) -> Any:
     return lists.sorted_(items, *args[1:], **kwargs)
 
 
-def builtin_class(real: type, convert: Callable[[Any], Any], takes: Callable[[Any], bool] = is_scalar) -> Any:
+def builtin_class(
+    real: type, convert: Callable[[Any], Any], takes: Callable[[Any], bool] = is_scalar, form: Any = None, **calls: Any
+) -> Any:
     """Returns the stand-in of a builtin class, whose call with a value for which `takes` holds is `convert`."""
     # NumPy reads the attribute `dtype` of an unknown class
-    members = {"convert": staticmethod(convert), "takes": staticmethod(takes), "dtype": np.dtype(real)}
+    members = {"convert": staticmethod(convert), "takes": staticmethod(takes), "dtype": np.dtype(real), "calls": calls}
+    if form is not None:
+        members["form"] = staticmethod(form)
     return class_stand_in(real, real.__name__, kind=_ClassMeta, **members)
 
 
-INT, FLOAT, BOOL, STR = (
-    builtin_class(real, convert)
-    for real, convert in {
-        int: lambda x: scalar_kind(x).to_int(x), float: lambda x: scalar_kind(x).to_float(x), bool: _bool, str: strings.to_str,
-    }.items()
-)  # fmt: skip
-_CLASSES = {int: INT, float: FLOAT, bool: BOOL, str: STR}
+def _int(x: Any) -> Any:
+    return int_in_base(x) if not is_scalar(x) else scalar_kind(x).to_int(x)
+
+
+def _str(x: Any, encoding: Any = None, errors: Any = "strict") -> Any:
+    """Implements ``str(x)``, and ``str(x, encoding)`` of bytes."""
+    if type(x) is byte_strings.TracedBytes:
+        return byte_strings.decode(x, encoding, errors) if encoding is not None else refuse("SW259", call="str() of bytes")
+    return strings.to_str(x) if encoding is None else refuse("SW262", call="str()", what="this form")
+
+
+INT = builtin_class(int, _int, byte_strings.is_value, int_in_base, from_bytes=int_from_bytes)
+FLOAT = builtin_class(float, lambda x: scalar_kind(x).to_float(x))
+BOOL = builtin_class(bool, _bool)
+STR = builtin_class(str, _str, byte_strings.is_value, _str)
+BYTES = builtin_class(bytes, byte_strings.new_bytes, byte_strings.is_value, byte_strings.new_bytes)
+_CLASSES = {int: INT, float: FLOAT, bool: BOOL, str: STR, bytes: BYTES}
 
 
 def is_builtin(function: Any, real: Callable[..., Any]) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 from sparkweld.ir import Value
 from udf_compiler.frontends.python.lists import LazyList, of_list
 from udf_compiler.frontends.python.numbers import make_int
+from udf_compiler.frontends.python.of_text import OfText
 from udf_compiler.frontends.python.operands import is_text, make_text
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.regex_calls import Regex, pattern_of, template_of
@@ -18,7 +19,7 @@ from udf_compiler.frontends.tracing.constants import Guarded, unwrapped
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import in_place
-from udf_compiler.frontends.tracing.values import Traced, raw
+from udf_compiler.frontends.tracing.values import raw
 
 #: More than the matches of any string.
 _END = 2**62
@@ -51,7 +52,7 @@ def _matching(mode: str) -> Callable[..., Any]:
     def match(pattern: Any, call: str, string: Any, *bounds: Any, **kwargs: Any) -> Any:
         if bounds or kwargs or not is_text(string):
             refuse("SW262", call=call, what="pos, endpos, or a value that is not a str")
-        made = TracedMatch(pattern, string.value, mode, call)
+        made = TracedMatch(string.value, pattern, mode, call)
         return made if explorer().decide(made.found()) else None
 
     return match
@@ -67,16 +68,20 @@ def _sub(pattern: Any, call: str, repl: Any, string: Any, count: Any = 0) -> Any
     return make_text(regex.emit(run.loop, string.value, "replace", template, limit, guard=run.guard))
 
 
-class TracedMatch(Traced):
+class TracedMatch(OfText):
     """A match in a string of the row: its groups."""
 
-    __slots__ = ("call", "mode", "pattern", "value")
+    __slots__ = ("call", "mode", "pattern")
     what = "match"
     stands_for = re.Match
     visible = frozenset({"group", "groups", "groupdict"})
 
-    def __init__(self, pattern: Any, value: Value, mode: str, call: str) -> None:
-        self.pattern, self.value, self.mode, self.call = pattern, value, mode, call
+    def __init__(self, value: Value, pattern: Any, mode: str, call: str) -> None:
+        self.value, self.pattern, self.mode, self.call = value, pattern, mode, call
+
+    @property
+    def same(self) -> tuple[Any, ...]:
+        return tuple(object.__getattribute__(self, name) for name in ("pattern", "mode", "call"))
 
     def found(self) -> Value:
         """Returns the condition that the pattern matches."""

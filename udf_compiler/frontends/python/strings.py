@@ -9,6 +9,7 @@ from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import StrCall
 from sparkweld.ir.types import BOOL, F64, I64, STR
 from udf_compiler.frontends.python import moments, undefined
+from udf_compiler.frontends.python.byte_strings import encode
 from udf_compiler.frontends.python.datetimes import text_of_time
 from udf_compiler.frontends.python.lists import LazyList, is_list, join
 from udf_compiler.frontends.python.new_lists import listed
@@ -380,7 +381,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     "removeprefix": _affix("remove_prefix"), "removesuffix": _affix("remove_suffix"),
     "startswith": _ends("starts_with"), "endswith": _ends("ends_with"), "index": _index("find"), "rindex": _index("rfind"),
     "join": _join, "split": _split("split_part"), "rsplit": _split("rsplit_part"), "partition": _partition("partition_part"),
-    "rpartition": _partition("rpartition_part"),
+    "rpartition": _partition("rpartition_part"), "encode": encode,
 }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Stores constant strings, lists and tables in a kernel's module, each once."""
+"""Stores constant strings, lists and tables in a kernel's module, each once, and working memory on the stack."""
 
 from __future__ import annotations
 
@@ -63,3 +63,9 @@ def _constant_views(b: Builder, texts: Sequence[str]) -> ir.Value:
         words += [_constant(b, data).ptrtoint(_I64), integer(len(data))]
     views = ir.Constant(ir.ArrayType(_I64, len(words)), words)
     return b.ptrtoint(_kept_once(b, "views", repr(texts).encode(), views), _I64)
+
+
+def stack_words(b: Builder, count: int) -> ir.Value:
+    """Returns the address of `count` int64 of the calling function's stack."""
+    with b.goto_entry_block():
+        return b.ptrtoint(b.alloca(_I64, size=count), _I64)

@@ -15,7 +15,8 @@ from sparkweld.errors import InternalError
 from sparkweld.ir.ops import Op, RegexCall, StrCall
 from sparkweld.ir.ops.matches import READS
 from sparkweld.ir.ops.string_functions import Param, strip_accents_ascii, strip_accents_unicode
-from sparkweld.kernels.codegen.lowerings.constant_data import constant_bytes, integer, text
+from sparkweld.kernels.codegen.lowerings import codecs
+from sparkweld.kernels.codegen.lowerings.constant_data import constant_bytes, integer, stack_words, text
 from sparkweld.kernels.codegen.lowerings.string_values import CALLS
 from sparkweld.kernels.functions.strings import (
     automata,
@@ -76,7 +77,7 @@ def string_op(op: Op) -> Build:
 
 def _regex(op: RegexCall, b: Builder, v: ir.Value, arena: ir.Value | None = None) -> ir.Value:
     table = constant_bytes(b, automaton_tables.tables_of(op.automaton))
-    head, limit, index = (_stack_words(b, op.automaton.registers + 1), v, table), integer(op.limit), integer(op.index)
+    head, limit, index = (stack_words(b, op.automaton.registers + 1), v, table), integer(op.limit), integer(op.index)
     match op.fn:
         case "test":
             return automata.test.build(b, *head)
@@ -98,17 +99,11 @@ def _regex(op: RegexCall, b: Builder, v: ir.Value, arena: ir.Value | None = None
     raise InternalError(f"{op.fn} of a pattern has no kernel")
 
 
-def _stack_words(b: Builder, count: int) -> ir.Value:
-    """Returns the address of `count` int64 of the calling function's stack."""
-    with b.goto_entry_block():
-        return b.ptrtoint(b.alloca(_I64, size=count), _I64)
-
-
 def _near(function: Function) -> Build:
     """Builds a call with stack words in front, in which the function stores its last position."""
 
     def build(params: _Params, b: Builder, *values: ir.Value) -> ir.Value:
-        words = _stack_words(b, character_index.WORDS)
+        words = stack_words(b, character_index.WORDS)
         with b.goto_entry_block():
             for at in range(character_index.WORDS):
                 b.store(integer(0), b.inttoptr(b.add(words, integer(8 * at)), _I64.as_pointer()))
@@ -303,5 +298,5 @@ _CALLS: dict[str, Build] = {
     "rjust": _pad(0), "ljust": _pad(1), "center": _pad(2), "zfill": _with_arena(building.zfill),
     "from_code_point": _with_arena(building.from_code_point),
     "fixed_digits": _call(numbers.fixed_digits),
-    **CALLS,
+    **CALLS, **codecs.CALLS,
 }  # fmt: skip

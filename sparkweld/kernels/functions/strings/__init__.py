@@ -12,13 +12,16 @@ from collections.abc import Iterable, Iterator
 from sparkweld.kernels.functions.strings import (
     arena,
     automata,
+    base64_codec,
     building,
     case,
     character_index,
     character_sets,
+    digests,
     formats,
     key_tables,
     numbers,
+    radixes,
     search,
     shortest,
     splitting,
@@ -31,8 +34,8 @@ from sparkweld.kernels.functions.strings import (
 from sparkweld.kernels.functions.strings.library import Function
 
 _MODULES = (
-    arena, automata, building, case, character_sets, formats, key_tables, numbers, substrings, character_index, search,
-    shortest, splitting, time_formatting, time_parsing, times, utf8,
+    arena, automata, base64_codec, building, case, character_sets, digests, formats, key_tables, numbers, radixes, substrings,
+    character_index, search, shortest, splitting, time_formatting, time_parsing, times, utf8,
 )  # fmt: skip
 _FUNCTIONS = {f.symbol: f for module in _MODULES for f in vars(module).values() if isinstance(f, Function)}
 

@@ -16,7 +16,7 @@ from sparkweld.kernels.functions.strings.memory_access import (
     view,
 )
 from sparkweld.kernels.functions.strings.search import count_bytes, find_bytes, min_of
-from sparkweld.kernels.functions.strings.utf8 import count_code_points, encode
+from sparkweld.kernels.functions.strings.utf8 import count_code_points, encode, is_ascii
 
 
 @function(INT, VIEW, VIEW, result=VIEW)
@@ -70,6 +70,27 @@ def from_code_point(arena: int, code: int) -> int:
     if to == 0:
         return view(0, 0)
     return view(to, encode(to, code))
+
+
+@function(INT, VIEW, result=VIEW)
+def without_wide(arena: int, v: int) -> int:
+    """Returns the ASCII bytes of a string; v itself when it has no others."""
+    if is_ascii(v):
+        return v
+    a = address_of(v)
+    n = length_of(v)
+    to = reserve(arena, n)
+    if to == 0:
+        return view(0, 0)
+    used = 0
+    i = 0
+    while i < n:
+        if byte(a, i) < 128:
+            store_byte(to, used, byte(a, i))
+            used += 1
+        i += 1
+    give_back(arena, n - used)
+    return view(to, used)
 
 
 @function(INT, VIEW, INT, result=VIEW)

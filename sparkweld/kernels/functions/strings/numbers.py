@@ -28,7 +28,7 @@ from sparkweld.kernels.functions.strings.utf8 import is_ascii
 
 DECIDED, NO_NUMBER, UNDECIDED = 0, -1, -2
 
-_LONGEST = 4000
+LONGEST = 4000
 _MINIMUM = -(1 << 63)
 _UNDERSCORE = 95
 
@@ -72,7 +72,7 @@ def skip_digits(a: int, i: int, n: int) -> int:
 @function(VIEW, result=VIEW)
 def parse_int(v: int) -> int:
     """Parses int(v)."""
-    if length_of(v) > _LONGEST or not is_ascii(v):
+    if length_of(v) > LONGEST or not is_ascii(v):
         return view(0, UNDECIDED)
     text = c_strip(v)
     a = address_of(text)
@@ -206,7 +206,7 @@ def parse_unsigned(a: int, i: int, n: int, powers: int, words: int) -> int:
 @function(VIEW, INT, INT, result=VIEW)
 def parse_float(v: int, powers: int, words: int) -> int:
     """Parses float(v): Clinger's exact case, zeros and the named values. `words` are "infinity" and "nan"."""
-    if length_of(v) > _LONGEST or not is_ascii(v):
+    if length_of(v) > LONGEST or not is_ascii(v):
         return view(0, UNDECIDED)
     text = c_strip(v)
     a = address_of(text)

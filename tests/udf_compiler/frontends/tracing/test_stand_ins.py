@@ -37,7 +37,9 @@ from udf_compiler.service.protocol import Message
 from udf_compiler.service.server import Service
 
 #: Base classes without instances of their own.
-_BASES = {"StandIn", "LazyList", "Traced", "ColumnLike", "SeriesOperand", "Handle", "_Alone", "Guarded", "TracedLists.str"}
+_BASES = {
+    "StandIn", "LazyList", "OfText", "Traced", "ColumnLike", "SeriesOperand", "Handle", "_Alone", "Guarded", "TracedLists.str",
+}  # fmt: skip
 #: Classes with the methods of a stand-in that user code never receives.
 _INTERNAL = {
     "Bounded", "Columns", "Terms", "_Copy", "Walk", "Constants", "LazyMember", "_Naming", "ConstantDate", "ConstantDatetime",

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from udf_compiler.frontends.python.frame_row import TracedRow
-from udf_compiler.frontends.python.patterns import TracedMatch
+from udf_compiler.frontends.python.of_text import is_of_text, of
 from udf_compiler.frontends.python.regions.distinct import Distinct
 from udf_compiler.frontends.python.regions.growing import Growing
 from udf_compiler.frontends.python.regions.iteration import Counter, Elements, Letters, Together, Walk
@@ -115,8 +115,8 @@ class _Copy:
     def __call__(self, x: Any) -> Any:
         if is_leaf(x):
             return self.change(x)
-        if type(x) is TracedMatch:
-            return TracedMatch(x.pattern, self.change(_text_of(x)).value, x.mode, x.call)
+        if is_of_text(x):
+            return of(x, self.change(_text_of(x)).value)
         if id(x) in self.seen:
             return self.seen[id(x)]
         if type(x) is list and id(x) not in self.outer:
@@ -144,9 +144,9 @@ class _Copy:
         return x
 
 
-def _text_of(match: TracedMatch) -> TracedScalar:
-    """Returns the string of a match, the only element of it that differs between rows."""
-    return TracedScalar("str", match.value)
+def _text_of(x: Any) -> TracedScalar:
+    """Returns the string of such an object as a match, the only element of it that differs between rows."""
+    return TracedScalar("str", object.__getattribute__(x, "value"))
 
 
 def _holds_value(x: Any) -> bool:
@@ -227,10 +227,11 @@ class Shape:
             return "growing", self.of(x.value)
         if type(x) in (tuple, list):
             return type(x).__name__, tuple(map(self.of, x))
-        if type(x) is TracedMatch:
+        if is_of_text(x):
             self.leaves.append(_text_of(x))
-            self.outer[id(x.pattern)] = x.pattern  # keeps the pattern's id from being reused
-            return "match", id(x.pattern), x.mode, x.call
+            same = object.__getattribute__(x, "same")
+            self.outer |= {id(part): part for part in same}  # keeps their ids from being reused
+            return type(x).__name__, *(part if type(part) is str else id(part) for part in same)
         if type(x) is TracedRow:
             return "row", tuple((name, self.of(source())) for name, source in x.sources.items())
         if type(x) is Caught:

@@ -1,0 +1,70 @@
+"""Lowers digests and codecs of strings to calls of `kernels.functions.strings`."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Callable
+
+from llvmlite import ir
+
+from sparkweld.ir.ops.string_functions import Param
+from sparkweld.kernels.codegen.lowerings.constant_data import constant_bytes, integer, stack_words
+from sparkweld.kernels.functions.strings import base64_codec, building, digest_tables, digests, numbers, radixes
+from sparkweld.kernels.llvm.integers import Builder
+
+_Params = tuple[Param, ...]
+
+
+def _hexdigest(params: _Params, b: Builder, v: ir.Value, arena: ir.Value) -> ir.Value:
+    name = str(params[0])
+    kind, size = digest_tables.DIGESTS[name]
+    table = constant_bytes(b, digest_tables.digest_table(name))
+    return digests.hexdigest.build(b, arena, v, stack_words(b, digests.WORDS), table, integer(kind), integer(size))
+
+
+def _crc32(params: _Params, b: Builder, v: ir.Value) -> ir.Value:
+    return digests.crc32.build(b, v, integer(int(params[0] or 0)), constant_bytes(b, digest_tables.crc_table()))
+
+
+def _parse_base(params: _Params, b: Builder, v: ir.Value) -> ir.Value:
+    return radixes.parse_base.build(b, v, integer(int(params[0] or 0)))
+
+
+def _parse_base_decided(params: _Params, b: Builder, v: ir.Value) -> ir.Value:
+    return _is_decided(_parse_base(params, b, v), b)
+
+
+def _hex_rest(params: _Params, b: Builder, v: ir.Value) -> ir.Value:
+    modulus = int(params[0] or 1)
+    return radixes.hex_rest.build(b, v, integer(modulus), integer(8 if modulus <= 1 << 31 else 1))
+
+
+_DIGITS = string.ascii_uppercase + string.ascii_lowercase + string.digits
+
+
+def _base64_encode(params: _Params, b: Builder, v: ir.Value, arena: ir.Value) -> ir.Value:
+    last, is_hex = params
+    alphabet = constant_bytes(b, f"{_DIGITS}{last}".encode())
+    return base64_codec.base64_encode.build(b, arena, v, integer(int(is_hex or 0)), alphabet)
+
+
+def _base64_decode(params: _Params, b: Builder, v: ir.Value, arena: ir.Value) -> ir.Value:
+    values = bytearray([64] * 256)
+    for value, digit in enumerate((_DIGITS + "+/").encode()):
+        values[digit] = value
+    for digit, as_digit in zip(str(params[0]).encode(), b"+/", strict=True):  # Python translates these alone
+        values[digit] = values[as_digit]
+    return base64_codec.base64_decode.build(b, arena, v, constant_bytes(b, bytes(values)))
+
+
+def _is_decided(pair: ir.Value, b: Builder) -> ir.Value:
+    return b.icmp_signed("!=", b.extract_value(pair, 1), integer(numbers.UNDECIDED))
+
+
+CALLS: dict[str, Callable[..., ir.Value]] = {
+    "hexdigest": _hexdigest, "crc32": _crc32, "parse_base": _parse_base, "parse_base_decided": _parse_base_decided,
+    "hex_rest": _hex_rest, "base64_encode": _base64_encode, "base64_decode": _base64_decode,
+    "base64_decode_decided": lambda params, b, v, arena: _is_decided(_base64_decode(params, b, v, arena), b),
+    "hexlify": lambda params, b, v, arena: base64_codec.hexlify.build(b, arena, v),
+    "without_wide": lambda params, b, v, arena: building.without_wide.build(b, arena, v),
+}  # fmt: skip

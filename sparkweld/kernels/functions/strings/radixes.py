@@ -1,0 +1,86 @@
+"""Parses integers in a base from 2 to 36 as Python's `int`, and computes the rest of hexadecimal digits of any number."""
+
+from __future__ import annotations
+
+from sparkweld.kernels.functions.strings.library import function
+from sparkweld.kernels.functions.strings.memory_access import INT, VIEW, address_of, byte, length_of, rest, view
+from sparkweld.kernels.functions.strings.numbers import DECIDED, LONGEST, NO_NUMBER, UNDECIDED, c_strip
+from sparkweld.kernels.functions.strings.utf8 import is_ascii
+
+_UNDERSCORE = 95
+
+
+@function(INT, result=INT)
+def digit_of(c: int) -> int:
+    """Returns the value of a digit or ASCII letter, 99 for other bytes."""
+    if c >= 48 and c <= 57:
+        return c - 48
+    c = c | 32
+    if c >= 97 and c <= 122:
+        return c - 87
+    return 99
+
+
+@function(VIEW, INT, result=VIEW)
+def parse_base(v: int, base: int) -> int:
+    """Parses int(v, base), with an underscore between digits and after a prefix such as 0x."""
+    if length_of(v) > LONGEST or not is_ascii(v):
+        return view(0, UNDECIDED)
+    text = c_strip(v)
+    a = address_of(text)
+    n = length_of(text)
+    i = 0
+    negative = 0
+    if n > 0 and (byte(a, 0) == 43 or byte(a, 0) == 45):
+        negative = byte(a, 0) == 45
+        i = 1
+    if n - i >= 2 and byte(a, i) == 48:
+        c = byte(a, i + 1) | 32
+        if (base == 16 and c == 120) or (base == 8 and c == 111) or (base == 2 and c == 98):
+            i += 2
+            if i < n and byte(a, i) == _UNDERSCORE:
+                i += 1
+    value = 0
+    large = 0
+    after = 0  # whether a digit precedes
+    while i < n:
+        c = byte(a, i)
+        if c == _UNDERSCORE:
+            if after == 0:
+                return view(0, NO_NUMBER)
+            after = 0
+        else:
+            digit = digit_of(c)
+            if digit >= base:
+                return view(0, NO_NUMBER)
+            after = 1
+            if value > 256204778801521549:  # another digit of base 36 may exceed int64
+                large = 1
+            else:
+                value = value * base + digit
+        i += 1
+    if after == 0:
+        return view(0, NO_NUMBER)
+    if large != 0:
+        return view(0, UNDECIDED)
+    if negative != 0:
+        value = 0 - value
+    return view(value, DECIDED)
+
+
+@function(VIEW, INT, INT, result=INT)
+def hex_rest(v: int, modulus: int, step: int) -> int:
+    """Returns int(v, 16) % modulus of hexadecimal digits.
+
+    It divides after each `step` digits, a power of two: 8 for a modulus up to 2**31, else 1, so that 63 bits hold the value.
+    """
+    a = address_of(v)
+    n = length_of(v)
+    value = 0
+    i = 0
+    while i < n:
+        value = (value << 4) | (digit_of(byte(a, i)) & 15)
+        i += 1
+        if i & (step - 1) == 0:
+            value = rest(value, modulus)
+    return rest(value, modulus)

@@ -1,0 +1,168 @@
+"""Lowers Python's `bytes` of a row: those that a string encodes, and those of a digest."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Callable
+from typing import Any
+
+from sparkweld.ir import Value
+from sparkweld.ir.ops import StrCall
+from sparkweld.ir.types import STR
+from udf_compiler.frontends.python.of_text import OfText
+from udf_compiler.frontends.python.operands import as_text, is_text, make_bool, make_text, raise_type_error
+from udf_compiler.frontends.python.path_explorer import explorer
+from udf_compiler.frontends.python.values import is_scalar
+from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.signatures import check_form
+from udf_compiler.frontends.tracing.stand_ins import ErrorText, in_place, of_python
+from udf_compiler.frontends.tracing.values import raw
+
+#: How a string represents bytes: as their UTF-8, or by two hexadecimal digits for each.
+TEXT, HEX = "text", "hex"
+
+
+class TracedBytes(OfText):
+    """Bytes of the row. `form`: TEXT or HEX."""
+
+    __slots__ = ("form",)
+    what = "bytes"
+    stands_for = bytes
+
+    __class__ = bytes  # type: ignore[assignment]
+
+    def __init__(self, value: Value, form: str = TEXT) -> None:
+        self.value, self.form = value, form
+
+    @property
+    def same(self) -> tuple[Any, ...]:
+        return (object.__getattribute__(self, "form"),)
+
+    def __bool__(self) -> bool:
+        run = explorer()
+        return run.decide(run.loop.call("not_equal", _value(self), run.loop.const("", STR)))
+
+    def __getitem__(self, key: Any) -> Any:
+        ends = (key.start, key.stop) if type(key) is slice and key.step in (None, 1) else (None, "unknown")
+        if _form(self) != HEX or any(end is not None and (type(end) is not int or end < 0) for end in ends):
+            refuse("SW251", call="bytes[...]")
+        digits = tuple(None if end is None else 2 * end for end in ends)
+        return TracedBytes(explorer().loop.emit(StrCall("slice", (*digits, 1)), _value(self)), HEX)
+
+    def _binary(self, name: str, other: Any, reflected: bool) -> Any:
+        if name in ("eq", "ne") and not is_bytes(other):
+            return name == "ne"
+        if name not in ("add", "eq", "ne") or not is_bytes(other) or _form(self) != TEXT:
+            refuse("SW251", call=f"{name} of bytes")
+        loop, known = explorer().loop, utf8_of(other, f"{name} of bytes")
+        pair = (known, _value(self)) if reflected else (_value(self), known)
+        if name == "add":
+            return TracedBytes(loop.emit(StrCall("concat"), *pair))
+        return make_bool(loop.call({"eq": "equal", "ne": "not_equal"}[name], *pair))
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in _METHODS:
+            refuse("SW251", call=f"bytes.{name}")
+        function = _METHODS[name]
+
+        def called(*args: Any, **kwargs: Any) -> Any:
+            check_form(function, (self, *args), kwargs, f"bytes.{name}")
+            return function(self, *args, **kwargs)
+
+        return called
+
+
+def _value(x: TracedBytes) -> Value:
+    return object.__getattribute__(x, "value")  # type: ignore[no-any-return]
+
+
+def _form(x: TracedBytes) -> str:
+    return object.__getattribute__(x, "form")  # type: ignore[no-any-return]
+
+
+def is_bytes(x: object) -> bool:
+    """Whether `x` is bytes, of the row or a constant."""
+    return type(x) in (TracedBytes, bytes)
+
+
+def utf8_of(x: Any, call: str) -> Value:
+    """Returns bytes as the string that they encode. Refuses (SW262) the bytes of a digest, and constants that are not UTF-8."""
+    if type(x) is TracedBytes:
+        if _form(x) != TEXT:
+            refuse("SW262", call=call, what="the bytes of a digest")
+        return _value(x)
+    try:
+        return explorer().loop.const(x.decode(), STR)
+    except UnicodeDecodeError:
+        refuse("SW262", call=call, what="constant bytes that are not UTF-8")
+
+
+def _codec(name: Any, call: str) -> str:
+    if type(name) is not str:
+        refuse("SW262", call=call, what="an encoding that is not a constant string")
+    try:
+        found = codecs.lookup(name).name
+    except LookupError:
+        raise in_place(LookupError(f"unknown encoding: {name}")) from None
+    if found not in ("utf-8", "ascii"):
+        refuse("SW262", call=call, what=f"the encoding {name!r}")
+    return found
+
+
+def encode(text: Any, encoding: Any = "utf-8", errors: Any = "strict") -> TracedBytes:
+    """Returns ``text.encode(encoding, errors)``. No string of a column has a surrogate, so UTF-8 encodes each."""
+    codec, value, run = _codec(encoding, "str.encode"), as_text(text), explorer()
+    if codec == "utf-8":
+        return TracedBytes(value)
+    if errors == "ignore":
+        return TracedBytes(run.loop.emit(StrCall("without_wide"), value))
+    if errors != "strict":
+        refuse("SW262", call="str.encode", what="this error handler")
+    wide = run.loop.call("logical_not", run.loop.emit(StrCall("is_ascii"), value))
+    run.raise_if(wide, lambda: _coding(UnicodeEncodeError, ""))
+    return TracedBytes(value)
+
+
+def decode(x: TracedBytes, encoding: Any = "utf-8", errors: Any = "strict") -> Any:
+    """Returns ``x.decode(encoding, errors)``."""
+    codec, value, run = _codec(encoding, "bytes.decode"), utf8_of(x, "bytes.decode"), explorer()
+    if codec == "utf-8":
+        return make_text(value)
+    if errors == "ignore":
+        return make_text(run.loop.emit(StrCall("without_wide"), value))
+    if errors != "strict":
+        refuse("SW262", call="bytes.decode", what="this error handler")
+    wide = run.loop.call("logical_not", run.loop.emit(StrCall("is_ascii"), value))
+    run.raise_if(wide, lambda: _coding(UnicodeDecodeError, b""))
+    return make_text(value)
+
+
+def _coding(kind: Any, of: Any) -> Exception:
+    """Returns an error of a codec, whose message only Python knows."""
+    error: Exception = kind("ascii", of, 0, 1, "")
+    error.args = (ErrorText("ordinal not in range(128)"),)
+    return of_python(error)
+
+
+def new_bytes(text: Any, encoding: Any = None, errors: Any = "strict") -> Any:
+    """Implements ``bytes(text, encoding)`` with a string of the row."""
+    if type(text) is TracedBytes and encoding is None:
+        return text
+    if not is_text(text):
+        refuse("SW262", call="bytes()", what=raw(text))
+    if encoding is None:
+        raise_type_error("string argument without an encoding")
+    return encode(text, encoding, errors)
+
+
+def hexadecimal(x: TracedBytes) -> Any:
+    """Returns ``x.hex()``."""
+    return make_text(_value(x) if _form(x) == HEX else explorer().loop.emit(StrCall("hexlify"), _value(x)))
+
+
+def is_value(x: object) -> bool:
+    """Whether `x` is a string or bytes of the row."""
+    return type(x) is TracedBytes or is_scalar(x)
+
+
+_METHODS: dict[str, Callable[..., Any]] = {"decode": decode, "hex": hexadecimal}
