@@ -1,4 +1,4 @@
-"""Defines digests and codecs of strings in terms of Python's modules: hashlib, zlib, base64, binascii, and int with a base.
+"""Defines digests and codecs of strings in terms of Python's modules: hashlib, zlib, base64, binascii, json, and int with a base.
 
 A string is given as UTF-8. Surrogates of PEP 383 represent the bytes of a string that is not UTF-8.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import json
 import string
 import zlib
 
@@ -70,6 +71,10 @@ def _digit(c: int) -> int:
 def without_wide(s: str) -> str:
     """Returns the ASCII characters of a string."""
     return s.encode("ascii", "ignore").decode()
+
+
+def json_quote(s: str, ascii: int) -> str:
+    return json.dumps(s, ensure_ascii=bool(ascii))
 
 
 def hexlify(s: str) -> str:

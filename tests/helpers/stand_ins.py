@@ -15,9 +15,11 @@ import math
 import os
 import re
 import traceback
+import urllib.parse
 import warnings
 import zlib
 from typing import Any
+from urllib.parse import urlparse
 
 import numpy as np
 import pandas as pd
@@ -85,6 +87,7 @@ from udf_compiler.frontends.python import (
     rows,
     strings,
     time_classes,
+    url_calls,
 )
 from udf_compiler.frontends.python import values as scalars
 from udf_compiler.frontends.python.regions.distinct import Distinct
@@ -150,7 +153,12 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
         byte_strings.TracedBytes: [(scalar["str"].encode(), b"a")],
         hex_numbers.HexNumber: [(hex_numbers.HexNumber(read("s")), 2**70)],
         digest_calls.TracedHash: [(digest_calls.TracedHash("md5"), hashlib.md5(usedforsecurity=False))],
-        **{type(find_stand_in(m)): [(find_stand_in(m), m)] for m in (hashlib, zlib, binascii, base64)},
+        url_calls.TracedUrl: [(url_calls.TracedUrl(read("s"), type(real)), real) for real in map(urlparse, ("a",))],
+        url_calls.TracedQuery: [(url_calls.TracedQuery(read("s"), "0"), {"a": ["b"]})],
+        **{
+            type(find_stand_in(m)): [(find_stand_in(m), m)]
+            for m in (hashlib, zlib, binascii, base64, html, urllib, urllib.parse)
+        },
         patterns.TracedFound: [(patterns.PatternConstant(pattern).findall(scalar["str"]), ["a"])],
         patterns.PatternConstant: [(patterns.PatternConstant(pattern), pattern)],
         builtin_calls.TracedRange: [(builtin_calls.TracedRange(0, scalar["int"], 1), range(3))],

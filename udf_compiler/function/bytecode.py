@@ -34,7 +34,7 @@ _PLAIN_DUNDERS = frozenset(("__init__", "__call__", "__name__", "__version__", "
 
 #: Attributes of arrays and NumPy scalars that write files, expose memory addresses, or distinguish the copy from the
 #: original.
-_WRITERS = frozenset(("tofile", "dump", "dumps", "ctypes", "flags", "setflags"))
+_WRITERS = frozenset(("tofile", "dump", "ctypes", "flags", "setflags"))
 
 #: Attributes of frames, generators and tracebacks, from which everything is reachable.
 _FRAMES = ("f_", "gi_", "cr_", "ag_", "tb_", "co_")

@@ -15,7 +15,8 @@ from sparkweld.ir.ops.strings import StrCall
 _ALLOCATING = frozenset(
     """lower upper swapcase title capitalize casefold replace concat repeat center ljust rjust zfill from_code_point int_to_str
     float_to_str format_int format_fixed strftime translate strip_accents_ascii strip_accents_unicode split rsplit hexdigest
-    hexlify base64_encode base64_decode base64_decode_decided without_wide""".split()
+    hexlify base64_encode base64_decode base64_decode_decided quote unquote unquote_decided query_values json_quote
+    without_wide""".split()
 )
 
 

@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from sparkweld.ir import urls
 from sparkweld.ir.codecs import (
     ALPHABETS,
     DIGESTS,
@@ -23,6 +24,7 @@ from sparkweld.ir.codecs import (
     hex_rest,
     hexdigest,
     hexlify,
+    json_quote,
     parse_base,
     parse_base_decided,
     without_wide,
@@ -50,6 +52,7 @@ PARAM_KINDS: dict[str, Callable[[object], bool]] = {
     "base": lambda v: type(v) is int and 2 <= v <= 36,
     "modulus": lambda v: type(v) is int and 0 < v < LARGEST_MODULUS,
     "alphabet": lambda v: v in ALPHABETS,
+    "part": lambda v: type(v) is int and 0 <= v < len(urls.PARTS),
     "flag": lambda v: type(v) is int and v in (0, 1),
     "u32": lambda v: type(v) is int and 0 <= v < 1 << 32,
     "parsed": lambda v: isinstance(v, str) and parsed_items(v) is not None,
@@ -284,6 +287,13 @@ FUNCTIONS: dict[str, StringFunction] = {
     "hexlify": StringFunction(hexlify, _S, STR),
     "base64_encode": StringFunction(base64_encode, _S, STR, ("alphabet", "flag")),
     "base64_decode": StringFunction(base64_decode, _S, STR.optional(), ("alphabet",)),
+    "json_quote": StringFunction(json_quote, _S, STR, ("flag",)),
+    "quote": StringFunction(urls.quote, _S, STR, ("text", "flag")),
+    "unquote": StringFunction(urls.unquote, _S, STR, ("flag",)),
+    "unquote_decided": StringFunction(urls.unquote_decided, _S, BOOL, ("flag",)),
+    "url_part": StringFunction(urls.url_part, _S, STR, ("part",)),
+    "url_decided": StringFunction(urls.url_decided, _S, BOOL),
+    "query_values": StringFunction(urls.query_values, _SS, list_of(STR), ("flag",)),
     "base64_decode_decided": StringFunction(base64_decode_decided, _S, BOOL, ("alphabet",)),
     "without_wide": StringFunction(without_wide, _S, STR),
     # Times, in microseconds since 1970

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import string
 from collections.abc import Callable
+from urllib.parse import quote_from_bytes
 
 from llvmlite import ir
 
 from sparkweld.ir.ops.string_functions import Param
+from sparkweld.ir.urls import NEVER_FIRST, SCHEME
 from sparkweld.kernels.codegen.lowerings.constant_data import constant_bytes, integer, stack_words
-from sparkweld.kernels.functions.strings import base64_codec, building, digest_tables, digests, numbers, radixes
+from sparkweld.kernels.functions.strings import (
+    base64_codec,
+    building,
+    digest_tables,
+    digests,
+    json_writing,
+    numbers,
+    radixes,
+    urls,
+)
+from sparkweld.kernels.functions.strings.library import Function
 from sparkweld.kernels.llvm.integers import Builder
 
 _Params = tuple[Param, ...]
@@ -57,6 +69,31 @@ def _base64_decode(params: _Params, b: Builder, v: ir.Value, arena: ir.Value) ->
     return base64_codec.base64_decode.build(b, arena, v, constant_bytes(b, bytes(values)))
 
 
+def _scheme_characters(b: Builder) -> ir.Value:
+    flags = bytearray(256)
+    for c in SCHEME:
+        flags[ord(c)] = urls.SCHEME | (urls.NEVER_FIRST if c in NEVER_FIRST else 0)
+    return constant_bytes(b, bytes(flags))
+
+
+def _url_part(params: _Params, b: Builder, v: ir.Value) -> ir.Value:
+    return urls.url_part.build(b, v, integer(int(params[0] or 0)), _scheme_characters(b))
+
+
+def _quote(params: _Params, b: Builder, v: ir.Value, arena: ir.Value) -> ir.Value:
+    safe, plus = params
+    unchanged = bytes(c < 128 and quote_from_bytes(bytes([c]), str(safe)) == chr(c) for c in range(256))
+    return urls.quote.build(b, arena, v, constant_bytes(b, unchanged + b"0123456789ABCDEF"), integer(int(plus or 0)))
+
+
+def _with_flag(function: Function) -> Callable[..., ir.Value]:
+    def build(params: _Params, b: Builder, *values: ir.Value) -> ir.Value:
+        *arguments, arena = values
+        return function.build(b, arena, *arguments, integer(int(params[0] or 0)))
+
+    return build
+
+
 def _is_decided(pair: ir.Value, b: Builder) -> ir.Value:
     return b.icmp_signed("!=", b.extract_value(pair, 1), integer(numbers.UNDECIDED))
 
@@ -65,6 +102,9 @@ CALLS: dict[str, Callable[..., ir.Value]] = {
     "hexdigest": _hexdigest, "crc32": _crc32, "parse_base": _parse_base, "parse_base_decided": _parse_base_decided,
     "hex_rest": _hex_rest, "base64_encode": _base64_encode, "base64_decode": _base64_decode,
     "base64_decode_decided": lambda params, b, v, arena: _is_decided(_base64_decode(params, b, v, arena), b),
+    "quote": _quote, "unquote": _with_flag(urls.unquote), "unquote_decided": _with_flag(urls.unquote_decided),
+    "json_quote": _with_flag(json_writing.json_quote), "query_values": _with_flag(urls.query_values), "url_part": _url_part,
+    "url_decided": lambda params, b, v: urls.url_decided.build(b, v, _scheme_characters(b)),
     "hexlify": lambda params, b, v, arena: base64_codec.hexlify.build(b, arena, v),
     "without_wide": lambda params, b, v, arena: building.without_wide.build(b, arena, v),
 }  # fmt: skip

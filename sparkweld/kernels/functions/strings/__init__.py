@@ -19,6 +19,7 @@ from sparkweld.kernels.functions.strings import (
     character_sets,
     digests,
     formats,
+    json_writing,
     key_tables,
     numbers,
     radixes,
@@ -29,13 +30,14 @@ from sparkweld.kernels.functions.strings import (
     time_formatting,
     time_parsing,
     times,
+    urls,
     utf8,
 )
 from sparkweld.kernels.functions.strings.library import Function
 
 _MODULES = (
-    arena, automata, base64_codec, building, case, character_sets, digests, formats, key_tables, numbers, radixes, substrings,
-    character_index, search, shortest, splitting, time_formatting, time_parsing, times, utf8,
+    arena, automata, base64_codec, building, case, character_sets, digests, formats, json_writing, key_tables, numbers,
+    radixes, substrings, character_index, search, shortest, splitting, time_formatting, time_parsing, times, urls, utf8,
 )  # fmt: skip
 _FUNCTIONS = {f.symbol: f for module in _MODULES for f in vars(module).values() if isinstance(f, Function)}
 

@@ -80,7 +80,7 @@ def base64_encode(arena: int, v: int, is_hex: int, alphabet: int) -> int:
 def base64_decode(arena: int, v: int, values: int) -> int:
     """Returns the bytes of Base64, or {0, NO_NUMBER} for a wrong padding, or {0, UNDECIDED}.
 
-    Undecided are bytes that are not UTF-8, and padding before digits or too much of it, which versions of Python read differently.
+    Undecided are bytes that are not UTF-8, and padding before digits or too much of it: versions of Python differ.
     `values` has the value of each digit, 64 for bytes that are skipped.
     """
     a = address_of(v)

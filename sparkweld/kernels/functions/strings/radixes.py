@@ -72,7 +72,7 @@ def parse_base(v: int, base: int) -> int:
 def hex_rest(v: int, modulus: int, step: int) -> int:
     """Returns int(v, 16) % modulus of hexadecimal digits.
 
-    It divides after each `step` digits, a power of two: 8 for a modulus up to 2**31, else 1, so that 63 bits hold the value.
+    It divides after each `step` digits, so that 63 bits hold the value: 8 for a modulus up to 2**31, else 1.
     """
     a = address_of(v)
     n = length_of(v)

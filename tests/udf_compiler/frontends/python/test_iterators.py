@@ -90,9 +90,9 @@ def test_checks_of_classes(kind, source):
 
 
 def test_an_error_without_a_subject():
-    """``bytes`` does not recognise the stand-in of a str as a str."""
+    """``str.maketrans`` does not recognise the stand-in of a str as a str."""
     with pytest.raises(Refusal, match="SW299"):
-        check("def f(a):\n    try:\n        return bytes(a, 'utf8')[0]\n    except TypeError:\n        return -1\n", ("str",))
+        check("def f(a):\n    try:\n        return str.maketrans(a, 'b')\n    except TypeError:\n        return 1\n", ("str",))
     caught = "def f(a):\n    try:\n        return {}\n    except TypeError:\n        return -1\n"
     for known in ("a + None", "NOTHING[a]", "len(None)", "(lambda: 1)(a)", "'a' + 1 if a > 3 else a"):
         check(f"NOTHING = None\n{caught.format(known)}", ("i64",))

@@ -1,0 +1,35 @@
+"""Represents the module json: dumps with values of the row."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from udf_compiler.frontends.python.json_writing import dumps
+from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.signatures import check_form
+from udf_compiler.frontends.tracing.stand_ins import module_stand_in
+
+
+def _dumps(*args: Any, **kwargs: Any) -> Any:
+    check_form(dumps, args, kwargs, "json.dumps")
+    return dumps(*args, **kwargs)
+
+
+_MEMBERS: dict[str, Any] = {"dumps": _dumps, "JSONDecodeError": json.JSONDecodeError}
+
+
+def _attribute(name: str) -> Any:
+    if name not in _MEMBERS:
+        refuse("SW228", function="The function", name=f"json.{name}")
+    return _MEMBERS[name]
+
+
+MODULE = module_stand_in(json, "json", _attribute)
+
+_BY_OBJECT: dict[int, Any] = {id(json): MODULE, **{id(getattr(json, name)): made for name, made in _MEMBERS.items()}}
+
+
+def stand_in(obj: Any) -> Any:
+    """Returns the stand-in of the module json or of one of its functions, or None."""
+    return _BY_OBJECT.get(id(obj))
