@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import calendar
 import datetime
 import functools
 import hashlib
@@ -81,6 +82,7 @@ from udf_compiler.frontends.python import (
     byte_strings,
     digest_calls,
     hex_numbers,
+    library_calls,
     math_calls,
     patterns,
     row_matrices,
@@ -255,6 +257,7 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
         worker.Holder: [(annotated.holder(rebuilder, "held"), rebuilder)],
         worker.CallableHolder: [(annotated.find(scipy.stats).norm, scipy.stats.norm)],
         Distinct: [(Distinct(scalars.of_value(read("v"))), {1.5})],
+        library_calls.Day: [(library_calls.Day(), calendar.monthrange(2024, 1)[0])],
         TracedModel: [(model, linear)],
         loaders.Unloaded: [(loaders.Unloaded(xgboost.Booster, (), {}, lambda held: held), xgboost.Booster())],
         loaders.OpenFile: [(loaders.OpenFile("f"), io.BufferedReader(io.BytesIO(b"")))],

@@ -23,7 +23,7 @@ _LOADERS = frozenset(("joblib", "pickle", "cloudpickle", "dill", "skops", "mlflo
 _KNOWN_LOADERS = frozenset(("joblib", "pickle", "cloudpickle", "pyspark.cloudpickle"))
 
 #: Modules of the standard library that may be used; objects read from them are checked like any others.
-_OPEN_MODULES = frozenset(("operator", "functools", "itertools", "typing", "collections", "dataclasses", "numbers", "enum"))
+_OPEN_MODULES = frozenset("operator functools itertools typing collections dataclasses numbers enum string".split())
 
 
 def refuse_module(name: str, use: Use) -> None:

@@ -6,7 +6,7 @@ import datetime
 from typing import Any
 
 from udf_compiler.frontends.pandas.calls import builtins_, math_, numpy_module, pandas_, re_
-from udf_compiler.frontends.python import digest_calls, json_calls, output_calls, time_classes, url_calls
+from udf_compiler.frontends.python import digest_calls, json_calls, library_calls, output_calls, time_classes, url_calls
 from udf_compiler.frontends.tracing.constants import ConstantDate, ConstantDatetime, unwrapped
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import StandIn, exact_class
@@ -20,11 +20,17 @@ _GUARDED: dict[type, type] = {ConstantDate: datetime.date, ConstantDatetime: dat
 _MADE_IN_PYTHON = 1 << 9
 
 
+_TABLES = (
+    *(numpy_module, pandas_, math_, re_, builtins_, time_classes, output_calls, digest_calls, url_calls, json_calls),
+    library_calls,
+)
+
+
 def stand_in(obj: Any) -> Any:
     """Returns the stand-in that a compiled function sees in place of `obj`; None when `obj` is not allowed."""
     if obj is type:
         return type_
-    for table in (numpy_module, pandas_, math_, re_, builtins_, time_classes, output_calls, digest_calls, url_calls, json_calls):
+    for table in _TABLES:
         found = table.stand_in(obj)
         if found is not None:
             return found

@@ -10,7 +10,7 @@ import builtins
 import functools
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import MappingProxyType, UnionType
+from types import MappingProxyType, MethodDescriptorType, UnionType
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,17 @@ from sparkweld.ir.types import I64
 from udf_compiler.frontends.python import byte_strings, lists, strings, sums
 from udf_compiler.frontends.python.error_messages import is_unknown_text, unknown_text
 from udf_compiler.frontends.python.hex_numbers import int_from_bytes, int_in_base
-from udf_compiler.frontends.python.operands import as_float, as_int, is_number, kind_of, make_bool, make_int, make_text, span_of
+from udf_compiler.frontends.python.operands import (
+    as_float,
+    as_int,
+    is_number,
+    kind_of,
+    make_bool,
+    make_int,
+    make_text,
+    raise_type_error,
+    span_of,
+)
 from udf_compiler.frontends.python.path_explorer import explorer, is_exploring
 from udf_compiler.frontends.python.values import TracedScalar, binary, is_scalar, scalar_kind
 from udf_compiler.frontends.tracing.class_stand_ins import ClassStandIn, class_stand_in
@@ -61,7 +71,7 @@ class _ClassMeta(ClassStandIn):
 
     def __getattr__(cls, name: str) -> Any:
         real = getattr(cls.stands_for, name)
-        return real if name not in cls.calls else _of_row(cls.takes, cls.calls[name], real)
+        return unbound_method(real) if name not in cls.calls else _of_row(cls.takes, cls.calls[name], real)
 
     def __repr__(cls) -> str:
         return repr(cls.stands_for)
@@ -169,6 +179,24 @@ BYTES = builtin_class(bytes, byte_strings.new_bytes, byte_strings.is_value, byte
 _CLASSES = {int: INT, float: FLOAT, bool: BOOL, str: STR, bytes: BYTES}
 
 
+def unbound_method(real: Any) -> Any:
+    """Returns the stand-in of a method that is read from its class, as in ``map(str.strip, xs)``; anything else unchanged."""
+    return _unbound(real) if type(real) is MethodDescriptorType and real.__objclass__ in _CLASSES else real
+
+
+@functools.cache
+def _unbound(real: Any) -> Callable[..., Any]:
+    def method(x: Any, *args: Any, **kwargs: Any) -> Any:
+        if not is_scalar(x):
+            return as_python(real, x, *args, **kwargs)
+        if not issubclass(x.__class__, real.__objclass__):
+            raise_type_error(f"descriptor {real.__name__!r} for {real.__objclass__.__name__!r} objects doesn't apply")
+        return getattr(x, real.__name__)(*args, **kwargs)
+
+    method.__name__ = real.__name__
+    return method
+
+
 def is_builtin(function: Any, real: Callable[..., Any]) -> bool:
     """Whether a function of user code is the builtin `real` or its stand-in."""
     return function is real or function is _stand_in(current().dispatch, real)
@@ -194,10 +222,12 @@ def _extreme(name: str, comparison: str) -> Callable[..., Any]:
     real = getattr(builtins, name)
 
     def extreme(*args: Any, **kwargs: Any) -> Any:
-        if len(args) == 1 and not kwargs:
+        if len(args) == 1:
             args = (lists.as_list(args[0]),)
         if len(args) == 1 and lists.is_list(args[0]):
-            return lists.extreme(name, args[0], kwargs)
+            if kwargs.get("key") is not None:
+                refuse("SW223")
+            return lists.extreme(name, args[0], {k: x for k, x in kwargs.items() if k != "key"})
         values = as_python(tuple, args[0]) if len(args) == 1 else args
         if not values and "default" in kwargs:
             return kwargs["default"]

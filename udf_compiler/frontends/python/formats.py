@@ -19,7 +19,7 @@ from sparkweld.ir.ops import StrCall
 from sparkweld.ir.types import F64, I64, STR
 from udf_compiler.frontends.python import moments
 from udf_compiler.frontends.python.lists import as_list
-from udf_compiler.frontends.python.operands import as_text, make_text
+from udf_compiler.frontends.python.operands import as_float, as_text, guard_exact, make_float, make_text
 from udf_compiler.frontends.python.output_calls import printed
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.strings import text_of, to_str
@@ -33,7 +33,10 @@ _RETURNS = frozenset(("RETURN_VALUE",))
 _FIXED = re.compile(r"(0?)(\d{0,3})([,_]?)\.(\d)([f%])")
 _INTEGER = re.compile(r"(0?)(\d{0,3})([,_]?)d?")
 # For a str, a zero before the width is the fill character; the default side is left.
-_ALIGNED = re.compile(r"(?:(.)?([<>]))?(0?)(\d{1,3})s?")
+_ALIGNED = re.compile(r"(?:(.)?([<>^]))?(0?)(\d{1,3})s?")
+# A number on a side of a field, or with a sign in any case: its string is that of the rest of the format, extended.
+_PLACED = re.compile(r"(?:(.)?([<>^]))?(\+?)(\d{0,3})([,_]?(?:\.\d)?[df%]?)")
+_SIDES = {"<": "ljust", ">": "rjust", "^": "center"}
 
 
 def format_(x: Any, spec: str) -> str:
@@ -79,12 +82,33 @@ def formatted(x: Any, spec: str) -> Any:
         return make_text(_fixed(x.value, bool(found[1]), width, found[3], digits, found[5] == "%"))
     if x.kind == "int" and (found := _INTEGER.fullmatch(spec)) and not (found[1] and found[3]):
         return make_text(_integer(x, bool(found[1]), int(found[2] or 0), found[3]))
+    if x.kind == "int" and _FIXED.fullmatch(spec):
+        guard_exact(x)
+        return formatted(make_float(as_float(x)), spec)
     if x.kind == "str" and (found := _ALIGNED.fullmatch(spec)):
-        side = "rjust" if found[2] == ">" else "ljust"
-        return make_text(explorer().loop.emit(StrCall(side, (int(found[4]), found[1] or found[3] or " ")), x.value))
+        return _aligned(x, found[2] or "<", int(found[4]), found[1] or found[3] or " ")
+    if x.kind in ("int", "float") and (found := _PLACED.fullmatch(spec)) and (found[2] or found[3]):
+        text = formatted(x, found[5])
+        if found[3]:
+            text = _signed(x, text.value)
+        return _aligned(text, found[2] or ">", int(found[4] or 0), found[1] or " ")
     if x.kind in ("date", *moments.KINDS):
         return x.strftime(spec)
     refuse("SW602", spec=f"the format {spec!r} of {x.kind}")
+
+
+def _aligned(text: Any, side: str, width: int, fill: str) -> Any:
+    """Returns ``format(text, ...)`` on a side of a field."""
+    if side == "^" and width % 2:  # `str.center` puts an odd space of an odd width on the other side
+        refuse("SW602", spec=f"a centred field of the odd width {width}")
+    return make_text(explorer().loop.emit(StrCall(_SIDES[side], (width, fill)), text.value)) if width else text
+
+
+def _signed(x: Any, text: Value) -> Any:
+    """Returns a number's string with its sign, also where the number is not negative; NaN counts as positive."""
+    loop = explorer().loop
+    minus = loop.emit(StrCall("starts_with", ("-",)), text)
+    return make_text(loop.select(minus, text, loop.emit(StrCall("concat"), loop.const("+", STR), text)))
 
 
 def _integer(x: Any, zeros: bool, width: int, separator: str) -> Value:

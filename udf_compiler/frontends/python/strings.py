@@ -25,6 +25,7 @@ from udf_compiler.frontends.python.operands import (
     raise_type_error,
 )
 from udf_compiler.frontends.python.path_explorer import explorer
+from udf_compiler.frontends.python.repetition import repeated
 from udf_compiler.frontends.python.values import TIME_KINDS, TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.signatures import check_form
@@ -54,11 +55,7 @@ def binary(name: str, a: Any, b: Any) -> Any:
         text, count = (a, b) if is_text(a) else (b, a)
         if kind_of(count) == "float":
             raise_type_error("can't multiply sequence by non-int of type 'float'")
-        if is_scalar(count):
-            refuse("SW262", call="str * int", what="a count that is not constant")
-        if abs(count) > _END:
-            refuse("SW262", call="str * int", what="a count of more than 62 bits")
-        return make_text(call("repeat", as_text(text), params=(int(count),)))
+        return repeated(text, count)
     if name == "mod":
         refuse("SW251", call="str % ...")
     return undefined.operator(name, a, b)

@@ -14,6 +14,7 @@ TEXTS = [
     "'{0}-{x}'.format(a, x=len(a))",
     "f'Dear {a.strip()}' if a else 'nobody'", "f'{a or 1}/{len(a):03d}'", "f'{a:12s}'",
     "f'{a:05}'", "f'{a:<05}|'", "f'{a:>05}'", "f'{a:x>05s}'", "f'{a:0}'", "'{:010}'.format(a)", "f'{a:007}'",
+    "f'{a:^8}|'", "f'{a:*^12}'",
 ]  # fmt: skip
 
 
@@ -44,6 +45,28 @@ def test_separators_fields_and_percents(spec):
     rows = [(x / 8,) for x in range(-400, 400, 7)] + [(1234567.885,), (-9876543.21,), (-0.0,), (0.005,), (1e12 / 7,), (1e300,)]
     rows += [(float("inf"),), (-float("inf"),), (float("nan"),), (-999.995,), (0.07,)]
     check(f"lambda a: f'{{a:{spec}}}'", ("f64",), rows=rows, needless=1)
+
+
+@pytest.mark.parametrize("spec", [">8", "<8d", "^8", "*>6", "+d", "+", "+6", ">+9,", "<9.2f", "^10.1f", ".2f", "08.3f", ".1%"])
+def test_fields_and_signs_of_ints(spec):
+    check(f"lambda a: f'{{a:{spec}}}|'", ("i64",), needless=9)
+
+
+@pytest.mark.parametrize("spec", ["+.2f", ">10.1f", "<+9.2f", "^12.3f", "_>8.0f", "+.1%"])
+def test_fields_and_signs_of_floats(spec):
+    rows = [(x / 8,) for x in range(-40, 40, 3)] + [(0.0,), (-0.0,), (-0.001,)]
+    rows += [(float("nan"),), (float("inf"),), (-float("inf"),)]
+    check(f"lambda a: f'{{a:{spec}}}|'", ("f64",), rows=rows)
+
+
+def test_an_odd_centred_field_is_refused():
+    with pytest.raises(Refusal, match="odd width"):
+        check("lambda a: f'{a:^7}'", ("str",))
+
+
+@pytest.mark.parametrize("source", ["'%.2f' % a", "'%6.1f|' % a", "'{:.1f}'.format(a)"])
+def test_fixed_decimals_of_ints(source):
+    check(f"lambda a: ({source}).strip()", ("i32",))
 
 
 LOOP = """def f(a):

@@ -27,10 +27,11 @@ from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.series import NUMBERS, TracedSeries
 from udf_compiler.frontends.pandas.strings import STRINGS
 from udf_compiler.frontends.python.flow import Flow, flow_of_list
-from udf_compiler.frontends.python.lists import is_list, of_list
+from udf_compiler.frontends.python.lists import of_list
 from udf_compiler.frontends.python.numpy_scalars import numpy_scalar
 from udf_compiler.frontends.python.path_explorer import Explorer, Fork, Leaf, Node, explore_with, exploring, leaves
 from udf_compiler.frontends.python.state import Record
+from udf_compiler.frontends.python.values import is_scalar
 from udf_compiler.frontends.tracing.exceptions import as_python, text_of
 from udf_compiler.frontends.tracing.frames import instruction
 from udf_compiler.frontends.tracing.session import place_of, refuse
@@ -379,7 +380,7 @@ def zip_(*columns: Any, strict: bool = False) -> Any:
     """Returns ``zip``: for Series, an iterator over their rows."""
     if not any(isinstance(c, Traced) for c in columns):
         return as_python(zip, *columns, strict=strict)
-    if any(map(is_list, columns)):
+    if any(map(is_scalar, columns)):
         refuse("SW223")
     if not all(map(is_column, columns)):
         refuse("SW600")

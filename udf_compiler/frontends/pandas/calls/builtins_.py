@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import itertools
 import operator
+import types
 import typing
 from typing import Any
 
@@ -18,7 +19,7 @@ from udf_compiler.frontends.pandas.frame import TracedFrame
 from udf_compiler.frontends.pandas.row_counts import row_count
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.python import bisecting
-from udf_compiler.frontends.python.builtin_calls import STAND_INS, builtin_class
+from udf_compiler.frontends.python.builtin_calls import STAND_INS, builtin_class, unbound_method
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import current, refuse
 from udf_compiler.frontends.tracing.values import Traced
@@ -72,6 +73,9 @@ def stand_in(obj: Any) -> Any:
     """Returns the stand-in of a builtin, or None."""
     if id(obj) in _BY_OBJECT:
         return _BY_OBJECT[id(obj)]
+    if type(obj) is types.MethodDescriptorType:
+        method = unbound_method(obj)
+        return None if method is obj else method
     if obj is operator.attrgetter or obj is operator.methodcaller:
         return None  # they access attributes by names that the code check does not see
     try:

@@ -79,7 +79,7 @@ def _converted(x: Any, found: re.Match[str]) -> Any:
     if kind == "s" and digits is None and not zero:
         text = formatted(x, "")
         return formatted(text, f"{'<' if left else '>'}{width}") if width else text
-    if kind == "f" and x.kind == "float" and not x.numpy and not left:
+    if kind == "f" and x.kind in ("int", "float") and not x.numpy and not left:
         return formatted(x, f"{zero}{width}.{6 if digits is None else digits}f")
     if kind in "di" and x.kind == "int" and digits is None and not left:
         return formatted(x, f"{zero}{width}d")
