@@ -20,9 +20,11 @@ from udf_compiler.frontends.python.lists import NDARRAY, NUMPY_ELEMENTS, is_list
 from udf_compiler.frontends.python.new_lists import element_value, kind_of, list_of
 from udf_compiler.frontends.python.path_explorer import Explorer, Fork, Node, leaves
 from udf_compiler.frontends.python.regions.code import Code, code_of
+from udf_compiler.frontends.python.regions.distinct import Distinct
 from udf_compiler.frontends.python.regions.growing import Growing
 from udf_compiler.frontends.python.regions.instructions import advance
 from udf_compiler.frontends.python.regions.machine import Machine
+from udf_compiler.frontends.python.regions.seen import Seen
 from udf_compiler.frontends.python.regions.state import UNSET, Shape, State, kind_of_leaf, within
 from udf_compiler.frontends.python.result_kinds import kind_of_result, value_as
 from udf_compiler.frontends.python.strings import TracedPieces
@@ -274,6 +276,8 @@ def _result(draft: _Draft, x: Any) -> Any:
         return list_of(draft.loop, found, [draft.value(element_value(draft.loop, draft.leaf(item))) for item in x])
     if type(x) is list and not x:
         return x
+    if type(x) in (Distinct, Seen):
+        refuse("SW293", type="the elements of a set in Python's order, which depends on hashes")
     if isinstance(x, tuple | list) and not is_list(x):
         refuse("SW293", type=type(x).__name__)
     if _kind(x) not in RESULTS:

@@ -11,12 +11,14 @@ from typing import Any
 from udf_compiler.frontends.python import lists, sums
 from udf_compiler.frontends.python.builtin_calls import STAND_INS, is_builtin
 from udf_compiler.frontends.python.new_lists import listed
+from udf_compiler.frontends.python.operands import as_text, make_text
 from udf_compiler.frontends.python.output_calls import is_writer
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.patterns import TracedFound
+from udf_compiler.frontends.python.regions import sets
 from udf_compiler.frontends.python.regions.code import TOTAL, Instruction
 from udf_compiler.frontends.python.regions.distinct import Distinct, call_of_set, distinct
-from udf_compiler.frontends.python.regions.equivalents import EQUIVALENT, equivalent
+from udf_compiler.frontends.python.regions.equivalents import CHARACTERS, EQUIVALENT, by_key, equivalent
 from udf_compiler.frontends.python.regions.growing import Growing, current
 from udf_compiler.frontends.python.regions.iteration import ITERATIONS, Elements, Walk
 from udf_compiler.frontends.python.regions.machine import (
@@ -27,9 +29,11 @@ from udf_compiler.frontends.python.regions.machine import (
     pop,
     pop_arguments,
 )
+from udf_compiler.frontends.python.regions.seen import Seen
 from udf_compiler.frontends.python.regions.state import UNSET, Cell, Expression, Local, Method, State
 from udf_compiler.frontends.python.regions.strings import fill
 from udf_compiler.frontends.python.regions.tables import lookup
+from udf_compiler.frontends.python.values import is_scalar
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import refuse
@@ -74,7 +78,7 @@ def _called(machine: Machine, s: State, args: list[Any], kwargs: dict[str, Any])
     check_exceptions((*args, *kwargs.values()))
     if type(function) is Method and type(function.owner) is Growing and function.name in ("append", "extend"):
         return _grows(function, args, kwargs)
-    if type(function) is Method:
+    if type(function) is Method and type(function.owner) not in (Distinct, Seen):
         function = attribute(current(function.owner), function.name)
     owner = None if isinstance(function, StandIn) else unwrapped(getattr(function, "__self__", None))
     if isinstance(owner, dict) and getattr(function, "__name__", "") == "get":
@@ -84,15 +88,20 @@ def _called(machine: Machine, s: State, args: list[Any], kwargs: dict[str, Any])
             return found[0]
     if type(owner) is str and getattr(function, "__name__", "") == "format":
         return fill(owner, args, kwargs)
+    if type(owner) is str and not _is_join(function) and any(map(is_scalar, args)):
+        function = attribute(make_text(as_text(owner)), function.__name__)
     generated = _generated(machine, function, args, s)
     if generated is not None:
         return generated
     args = [_reduced(machine, "list", a, s) if type(a) is Expression else a for a in args]
     if _takes_elements(function) or (_only_reads(function) and not is_builtin(function, len)):
         args = list(map(_of_iterator, args))
-    made = _of_list(function, args) if not kwargs else None
+    made = _of_list(machine, function, args) if not kwargs else _by_key(machine, function, args, kwargs)
     if made is not None:
         return made
+    if type(function) is Method and type(function.owner) in (Distinct, Seen):
+        return sets.call_method(machine, function.owner, function.name, args) if not kwargs else sets.unknown()
+    args = [sets.as_distinct(x) for x in args]
     if any(type(x) is Distinct for x in (*args, *kwargs.values())):
         return call_of_set(function, args[0], kwargs) if len(args) == 1 else refuse("SW282", what="a set, for another function")
     begin = next((b for known, b in ITERATIONS.items() if is_builtin(function, known)), None)
@@ -200,12 +209,29 @@ def _of_iterator(x: Any) -> Any:
     return x.items if type(x) in (Elements, Walk) and type(x.position) is int and x.position == 0 else x
 
 
-def _of_list(function: Any, args: list[Any]) -> Any:
-    """Evaluates ``list(xs)``, ``set(xs)`` and ``sep.join(xs)`` of a list of the row; returns None for other calls."""
+def _by_key(machine: Machine, function: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
+    """Evaluates ``max(xs, key=f)`` of a list of the row; returns None for other calls."""
+    items: Any = lists.as_list(current(args[0])) if len(args) == 1 and kwargs.keys() == {"key"} else None
+    defined = by_key(function) if lists.is_list(items) and kwargs["key"] is not None else None
+    if defined is None:
+        return None
+    key = kwargs["key"]
+    return machine.call(defined, [items, key.function if type(key) is Local else key], {})
+
+
+def _of_list(machine: Machine, function: Any, args: list[Any]) -> Any:
+    """Evaluates ``list(xs)``, ``set(xs)`` and ``sep.join(xs)`` of a list of the row; returns None for other calls.
+
+    A string is the list of its characters. ``set()`` is a set that the function fills.
+    """
+    if not args and is_builtin(function, set):
+        return Seen([])
     makes = any(is_builtin(function, f) for f in (list, set, frozenset))
     if len(args) != 1 or not (makes or _is_join(function)):
         return None
     items = current(args[0])
+    if makes and is_scalar(items) and items.kind == "str" and not items.numpy:
+        items = machine.call(CHARACTERS, [items], {})
     items = lists.as_list(items) if makes else listed(items)
     if not lists.is_list(items) or (items.numpy and makes and not is_builtin(function, list)):
         return None

@@ -16,20 +16,26 @@ def _unknown(*args: Any) -> NoReturn:
 
 
 class Distinct(StandIn):
-    """A symbolic ``set(xs)``.
+    """A symbolic ``set(xs)``, or ``list(set(xs))`` where `kind` is list.
 
     `items` is the list of its distinct elements in sorted order. Python's own order depends on hashes, so operations that depend
     on it are refused.
     """
 
-    __slots__ = ("items",)
-    __dataclass_fields__ = ("items",)  # as in the other elements of a state
+    __slots__ = ("items", "kind")
+    __dataclass_fields__ = ("items", "kind")  # as in the other elements of a state
     what = "set"
-    stands_for = set
-    __class__ = set  # type: ignore[assignment]
 
-    def __init__(self, items: Any) -> None:
-        self.items = items
+    def __init__(self, items: Any, kind: type = set) -> None:
+        self.items, self.kind = items, kind
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        return self.kind
+
+    @property  # type: ignore[override]
+    def stands_for(self) -> Any:
+        return self.kind
 
     def __bool__(self) -> bool:
         return bool(self.items)
@@ -54,8 +60,12 @@ def distinct(x: Any) -> Distinct:
 
 
 def call_of_set(function: Callable[..., Any], x: Distinct, kwargs: dict[str, Any]) -> Any:
-    """Evaluates ``len(x)``, ``sorted(x)``, ``min(x)`` or ``max(x)``; refuses other calls (SW282)."""
-    known = next((f for f in (len, sorted, min, max) if is_builtin(function, f)), None)
-    if known is None or (known is len and kwargs):
+    """Evaluates ``len(x)``, ``sorted(x)``, ``min(x)``, ``list(x)`` and similar; refuses other calls (SW282)."""
+    known = next((f for f in (len, sorted, min, max, list, set, frozenset, bool) if is_builtin(function, f)), None)
+    if known is None or (known not in (sorted, min, max) and kwargs):
         _unknown()
+    if known in (list, set, frozenset):
+        return Distinct(x.items, known)
+    if known is bool:
+        return bool(x)
     return STAND_INS[known](x.items, **kwargs)

@@ -1,4 +1,4 @@
-"""Defines functools.reduce, map and filter in Python, so that they are interpreted as code of the user's."""
+"""Defines functools.reduce, map, filter, and max with a key in Python, so that they are interpreted as code of the user's."""
 
 from __future__ import annotations
 
@@ -49,6 +49,37 @@ def _filter_true(function, items):  # type: ignore[no-untyped-def]
     return made
 
 
+def _characters(text):  # type: ignore[no-untyped-def]
+    made = []
+    for character in text:
+        made.append(character)
+    return made
+
+
+def _largest_by(items, key):  # type: ignore[no-untyped-def]
+    if not items:
+        raise ValueError("max() iterable argument is empty")
+    best = items[0]
+    most = key(best)
+    for item in items[1:]:
+        found = key(item)
+        if found > most:
+            best, most = item, found
+    return best
+
+
+def _smallest_by(items, key):  # type: ignore[no-untyped-def]
+    if not items:
+        raise ValueError("min() iterable argument is empty")
+    best = items[0]
+    least = key(best)
+    for item in items[1:]:
+        found = key(item)
+        if found < least:
+            best, least = item, found
+    return best
+
+
 def _of_user(function: Any) -> FunctionType:
     """Returns the function with Python's builtins alone, and as one of the module functools."""
     return FunctionType(function.__code__, {"__name__": "functools", "__builtins__": builtins}, function.__name__)
@@ -60,6 +91,14 @@ _EQUIVALENTS: dict[Callable[..., Any], dict[int, FunctionType]] = {
 }  # fmt: skip
 EQUIVALENT: tuple[Callable[..., Any], ...] = tuple(_EQUIVALENTS)
 _FILTER_TRUE = _of_user(_filter_true)
+_BY_KEY: dict[Callable[..., Any], FunctionType] = {max: _of_user(_largest_by), min: _of_user(_smallest_by)}
+#: The list of the characters of a string.
+CHARACTERS = _of_user(_characters)
+
+
+def by_key(function: Any) -> FunctionType | None:
+    """Returns the definition of ``max(items, key=key)`` or of min; None for another function."""
+    return next((made for f, made in _BY_KEY.items() if is_builtin(function, f)), None)
 
 
 def equivalent(function: Any, args: list[Any]) -> Callable[..., Any] | None:

@@ -15,15 +15,18 @@ from sparkweld.errors import SparkWeldError
 from udf_compiler.frontends.python import lists, sums
 from udf_compiler.frontends.python.numbers import make_bool, truth
 from udf_compiler.frontends.python.path_explorer import explorer
+from udf_compiler.frontends.python.regions import sets
 from udf_compiler.frontends.python.regions.calls import CALLS
 from udf_compiler.frontends.python.regions.code import TOTAL, Code, Instruction, names_of
+from udf_compiler.frontends.python.regions.distinct import Distinct
 from udf_compiler.frontends.python.regions.growing import Growing, current
 from udf_compiler.frontends.python.regions.iteration import iteration
 from udf_compiler.frontends.python.regions.machine import Machine, attribute, look_into, pop, pop_any, pop_formatted, pop_read
 from udf_compiler.frontends.python.regions.matching import MATCHING
+from udf_compiler.frontends.python.regions.seen import Seen
 from udf_compiler.frontends.python.regions.state import UNSET, Caught, Cell, Method, State, check_kept
 from udf_compiler.frontends.python.regions.strings import convert_value, format_value, join_parts, percent
-from udf_compiler.frontends.python.regions.tables import contains, display, is_part, lookup, no_key, subscript
+from udf_compiler.frontends.python.regions.tables import contains, display, displayed_set, is_part, lookup, no_key, subscript
 from udf_compiler.frontends.python.values import is_scalar
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.exceptions import as_python, check_exception
@@ -104,15 +107,30 @@ def _load_const(machine: Machine, i: Instruction, s: State) -> None:
     s.stack.append(None if i.name == "RETURN_CONST" else i.value)
 
 
+def _builtins_of(scope: dict[str, Any]) -> dict[str, Any]:
+    found = scope.get("__builtins__", {})
+    return found if isinstance(found, dict) else vars(found)
+
+
 def _load_global(machine: Machine, i: Instruction, s: State) -> None:
     scope = machine.function.__globals__
-    builtins_ = scope.get("__builtins__", {})
-    builtins_ = builtins_ if isinstance(builtins_, dict) else vars(builtins_)
+    builtins_ = _builtins_of(scope)
     if i.value not in scope and i.value not in builtins_:
         raise in_place(NameError(f"name {i.value!r} is not defined"))
     s.stack.append(scope[i.value] if i.value in scope else builtins_[i.value])
     if i.arg & 1:
         s.stack.append(UNSET)
+
+
+def _import_name(machine: Machine, i: Instruction, s: State) -> None:
+    """Imports a module as the function's own `__import__` does, which returns stand-ins."""
+    level, names = pop(s, 2)
+    scope = machine.function.__globals__
+    s.stack.append(_builtins_of(scope)["__import__"](i.value, scope, None, names, level))
+
+
+def _import_from(machine: Machine, i: Instruction, s: State) -> None:
+    s.stack.append(attribute(s.stack[-1], i.value))
 
 
 def _load_deref(machine: Machine, i: Instruction, s: State) -> None:
@@ -129,7 +147,7 @@ def _load_attr(machine: Machine, i: Instruction, s: State) -> None:
     (x,) = pop_any(s, 1)
     name = i.value
     if i.arg & 1:
-        waits = is_scalar(x) or type(x) in (list, Growing) or isinstance(x, Traced)
+        waits = is_scalar(x) or type(x) in (list, Growing, Distinct, Seen) or isinstance(x, Traced)
         bound = Method(x, name) if waits else attribute(x, name)
         s.stack += [bound, UNSET]
     else:
@@ -166,6 +184,9 @@ def _binary(machine: Machine, i: Instruction, s: State) -> None:
         a.extend(b)
         s.stack.append(a)
         return
+    if Seen in (type(a), type(b)) or Distinct in (type(a), type(b)):
+        s.stack.append(sets.operate(machine, symbol, a, b))
+        return
     a, b = current(a), current(b)
     if symbol.endswith("=") and lists.is_list(lists.as_list(a)):
         lists.refuse_list(lists.as_list(a), symbol)  # other names may refer to the list
@@ -182,6 +203,9 @@ _COMPARISONS = {"<": operator.lt, "<=": operator.le, "==": operator.eq, "!=": op
 
 def _compare(machine: Machine, i: Instruction, s: State) -> None:
     a, b = pop_read(s, 2)
+    if Seen in (type(a), type(b)) or Distinct in (type(a), type(b)):
+        s.stack.append(sets.compare(machine, str(i.value), a, b))
+        return
     s.stack.append(as_python(_COMPARISONS[str(i.value)], a, b))
 
 
@@ -307,6 +331,15 @@ def _extended(items: Any, more: Any) -> Any:
     return items
 
 
+def _build_set(machine: Machine, i: Instruction, s: State) -> None:
+    s.stack.append(displayed_set(pop(s, i.arg)))
+
+
+def _set_update(machine: Machine, i: Instruction, s: State) -> None:
+    (more,) = pop(s, 1)
+    s.stack[-i.arg] = displayed_set([*s.stack[-i.arg], *as_python(list, more)])
+
+
 def _unpack(machine: Machine, i: Instruction, s: State) -> None:
     (x,) = pop(s, 1)
     values = as_python(tuple, x)
@@ -407,6 +440,7 @@ _TABLE: dict[str, Callable[[Machine, Instruction, State], None]] = {
     **dict.fromkeys(("LOAD_FAST", "LOAD_FAST_CHECK", "LOAD_FAST_LOAD_FAST"), _load_fast),
     "LOAD_FAST_AND_CLEAR": _load_and_clear, "STORE_FAST": _store_fast, "STORE_FAST_STORE_FAST": _store_fast,
     "STORE_FAST_LOAD_FAST": _store_load, "DELETE_FAST": _delete_fast, "LOAD_CONST": _load_const, "LOAD_GLOBAL": _load_global,
+    "IMPORT_NAME": _import_name, "IMPORT_FROM": _import_from,
     "LOAD_DEREF": _load_deref, "LOAD_ATTR": _load_attr, "PUSH_NULL": _push_null, "LOAD_CLOSURE": _load_closure,
     "POP_TOP": _pop_top,
     "COPY": _copy, "SWAP": _swap, "BINARY_OP": _binary, "COMPARE_OP": _compare, "IS_OP": _is, "CONTAINS_OP": _contains,
@@ -414,6 +448,7 @@ _TABLE: dict[str, Callable[[Machine, Instruction, State], None]] = {
     "CALL_INTRINSIC_1": _intrinsic, "BINARY_SUBSCR": _subscript, "BINARY_SLICE": _slice,
     "STORE_SUBSCR": _store_subscript, "BUILD_SLICE": _build_slice,
     "BUILD_MAP": lambda m, i, s: s.stack.append(display(pop(s, 2 * i.arg))),
+    "BUILD_SET": _build_set, "SET_UPDATE": _set_update,
     "BUILD_TUPLE": _build(tuple), "BUILD_LIST": _build(list), "BUILD_STRING": _build(join_parts), "LIST_APPEND": _list_append,
     "LIST_EXTEND": _list_extend, "UNPACK_SEQUENCE": _unpack, "FORMAT_SIMPLE": _format_simple, "FORMAT_WITH_SPEC": _format_with,
     "CONVERT_VALUE": _convert,

@@ -20,6 +20,8 @@ from udf_compiler.frontends.python.of_text import is_of_text, of
 from udf_compiler.frontends.python.regions.distinct import Distinct
 from udf_compiler.frontends.python.regions.growing import Growing
 from udf_compiler.frontends.python.regions.iteration import Counter, Elements, Letters, Together, Walk
+from udf_compiler.frontends.python.regions.seen import Seen
+from udf_compiler.frontends.python.regions.tables import Display, DisplayedSet
 from udf_compiler.frontends.python.state import parts_of
 from udf_compiler.frontends.python.values import MAX, MIN, TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.session import refuse
@@ -75,7 +77,7 @@ def check_kept(x: Any) -> None:
         refuse("SW280", what="a function that it defines, with a variable of its own,")
 
 
-_PARTS = (Method, Counter, Walk, Letters, Elements, Together, Distinct)
+_PARTS = (Method, Counter, Walk, Letters, Elements, Together, Distinct, Seen)
 
 
 @dataclass(slots=True)
@@ -208,6 +210,8 @@ class Shape:
         if is_leaf(x):
             self.leaves.append(x)
             return kind_of_leaf(x)
+        if type(x) in (Display, DisplayedSet):  # each trace of a block makes another one
+            return _displayed(x)
         if id(x) in self.outer or x is UNSET or x is None:
             return id(x)
         if _is_fixed(x):
@@ -247,6 +251,13 @@ class Shape:
         if type(x) in _PARTS:
             return type(x).__name__, *(self.of(getattr(x, name)) for name in x.__dataclass_fields__)
         refuse("SW282", what=f"a value of class {type(x).__name__}")
+
+
+def _displayed(x: Any) -> Any:
+    """Returns the contents of a dict or set of constants."""
+    if type(x) is Display:
+        return "dict", tuple((_displayed(key), _displayed(value)) for key, value in x.items())
+    return ("set", tuple(map(_displayed, x))) if type(x) is DisplayedSet else (type(x).__name__, repr(x))
 
 
 def _is_fixed(x: Any) -> bool:

@@ -82,6 +82,20 @@ class Display(dict[Any, Any]):
     __setitem__ = __delitem__ = update = setdefault = pop = popitem = clear = __ior__ = _refuse_change  # type: ignore[assignment]
 
 
+class DisplayedSet(set[Any]):
+    """A set of constants that the function makes. All paths share it, so it refuses changes, and what depends on its order."""
+
+    add = discard = remove = update = pop = clear = difference_update = intersection_update = _refuse_change  # type: ignore[assignment]
+    symmetric_difference_update = __ior__ = __iand__ = __isub__ = __ixor__ = _refuse_change  # type: ignore[assignment]
+
+
+def displayed_set(items: list[Any]) -> DisplayedSet:
+    """Returns the set of these constants. Refuses (SW280) values of the row, and anything but numbers and strings, in it."""
+    if not all(type(x) in (*_TYPES, type(None)) for x in items):
+        refuse("SW280", what="a set of anything but constants")
+    return DisplayedSet(items)
+
+
 def display(items: list[Any]) -> Display:
     """Returns the dict of alternating keys and values. Refuses (SW280) values of the row, and lists, in it."""
     if not all(type(x) in (*_TYPES, type(None), Display) for x in items):

@@ -1,0 +1,46 @@
+"""Models a set that the function itself fills, as in ``if x not in seen: seen.add(x)``, by the list of its elements."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from udf_compiler.frontends.python import lists
+from udf_compiler.frontends.python.new_lists import listed
+from udf_compiler.frontends.python.regions.growing import Growing, current
+from udf_compiler.frontends.python.values import is_scalar
+from udf_compiler.frontends.tracing.exceptions import as_python
+from udf_compiler.frontends.tracing.session import refuse
+
+_KINDS = ("str", "int")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """A symbolic set. `items`: its elements in the order of their first addition, in a list that only this set has.
+
+    Python's own order depends on hashes, so operations that depend on it are refused.
+    """
+
+    items: list[Any] | Growing
+
+    def add(self, x: Any) -> None:
+        """Adds an element; refuses (SW282) one that may be equal to an element of another class."""
+        if (x.kind if is_scalar(x) and not x.numpy else type(x).__name__) not in _KINDS:
+            refuse("SW282", what="a set that it fills with anything but strings or integers")
+        if not x in self:  # noqa: E713 - `__contains__` decides the path
+            self.items.append(x)
+
+    def __contains__(self, x: Any) -> bool:
+        return bool(as_python(lambda items: x in items, current(self.items)))
+
+    def __len__(self) -> int:
+        return len(self.items) if type(self.items) is list else 0
+
+    def __bool__(self) -> bool:
+        return bool(current(self.items))
+
+    def list_of_row(self) -> Any:
+        """Returns the elements as a list of the row; refuses an empty set (SW282), whose elements have no class yet."""
+        found = lists.as_list(listed(current(self.items)))
+        return found if lists.is_list(found) else refuse("SW282", what="a set without elements of the row")
