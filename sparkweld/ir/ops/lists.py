@@ -121,6 +121,26 @@ def _find(xs: np.ndarray, wanted: Any) -> int:
     return next((at for at, x in enumerate(xs.tolist()) if x == wanted), -1)
 
 
+def _find_last(xs: np.ndarray, wanted: Any) -> int:
+    return next((at for at in reversed(range(len(xs))) if xs[at] == wanted), -1)
+
+
+def _first_at(xs: np.ndarray) -> Items:
+    found: dict[Any, int] = {}
+    for at, x in enumerate(xs.tolist()):
+        found.setdefault(x, at)
+    return Items("i64", tuple(found.values()))
+
+
+def _last_at(xs: np.ndarray) -> Items:
+    return Items("i64", tuple({x: at for at, x in enumerate(xs.tolist())}.values()))
+
+
+def _take(xs: np.ndarray, at: Items) -> Items:
+    inside = all(0 <= i < len(xs) for i in at.values)
+    return _items(xs, xs[list(at.values)].tolist() if inside and at.values else [])
+
+
 def _sorted(xs: np.ndarray, values: Iterable[Any], reverse: bool = False) -> Items:
     return _items(xs, sorted(values, reverse=reverse) if bool(np.all(xs == xs)) else [])
 
@@ -139,14 +159,17 @@ def _is_whole(element: Type) -> bool:
 
 _FLOATS, _WHOLE, _ORDERED = lambda e: e.is_float, _is_whole, lambda e: e != BOOL
 _TEXTS = lambda e: e == STR  # noqa: E731
+_KEYS = lambda e: not e.is_float  # noqa: E731
 
 #: Name -> function. complete: no element is NULL; all other functions except `filled` require it. filled: replaces NULL by NaN.
 #: at: the element at an index, zero outside of the list. slice: Python's xs[a:b]; stepped: xs[a:b:c], empty for a step of 0.
-#: count: the number of equal elements; find: the index of the first, -1 for none. equal: same length and equal elements. sorted,
-#: sorted_down: stable. distinct: sorted, and keeps the first of equal elements. join: joins xs with a separator. sum: of
-#: integers, NULL past 64 bits; `sum_wrapping` is NumPy's sum of integers, the other sums are of floats. smallest, largest:
-#: Python's min and max; minimum, maximum: NumPy's, where a NaN wins; all four are NULL for an empty list. ordered: no element is
-#: NaN; otherwise sorted and distinct return an empty list.
+#: count: the number of equal elements; find, find_last: the index of the first and of the last, -1 for none. first_at, last_at:
+#: for each distinct element, in the order of their first occurrences, the index of its first or last one; take: the elements at
+#: these indices, none if one is outside. equal: same length and equal elements. sorted, sorted_down: stable. distinct: sorted,
+#: and keeps the first of equal elements. join: joins xs with a separator. sum: of integers, NULL past 64 bits; `sum_wrapping` is
+#: NumPy's sum of integers, the other sums are of floats. smallest, largest: Python's min and max; minimum, maximum: NumPy's,
+#: where a NaN wins; all four are NULL for an empty list. ordered: no element is NaN; otherwise sorted and distinct return an
+#: empty list.
 FUNCTIONS: dict[str, ListFunction] = {
     "complete": ListFunction(lambda xs: True, lambda e: BOOL),
     "filled": ListFunction(lambda xs: _items(xs, xs.tolist()), list_of, _FLOATS),
@@ -160,6 +183,10 @@ FUNCTIONS: dict[str, ListFunction] = {
     "distinct": ListFunction(lambda xs: _sorted(xs, dict.fromkeys(xs.tolist())), list_of),
     "equal": ListFunction(lambda xs, ys: xs.tolist() == list(ys.values), lambda e: BOOL, more=lambda e: (list_of(e),)),
     "find": ListFunction(_find, lambda e: I64, more=lambda e: (e,)),
+    "find_last": ListFunction(_find_last, lambda e: I64, _KEYS, lambda e: (e,)),
+    "first_at": ListFunction(_first_at, lambda e: list_of(I64), _KEYS),
+    "last_at": ListFunction(_last_at, lambda e: list_of(I64), _KEYS),
+    "take": ListFunction(_take, list_of, more=lambda e: (list_of(I64),)),
     "join": ListFunction(lambda xs, sep: sep.join(xs.tolist()), lambda e: STR, _TEXTS, lambda e: (STR,)),
     "valid_utf8": ListFunction(_is_utf8, lambda e: BOOL, _TEXTS),
     "count": ListFunction(lambda xs, x: sum(y == x for y in xs.tolist()), lambda e: I64, more=lambda e: (e,)),
@@ -179,7 +206,7 @@ FUNCTIONS: dict[str, ListFunction] = {
 
 
 #: Functions that allocate new lists or strings.
-NEW = frozenset(("stepped", "concat", "sorted", "sorted_down", "distinct", "join"))
+NEW = frozenset(("stepped", "concat", "sorted", "sorted_down", "distinct", "join", "first_at", "last_at", "take"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,15 @@ import datetime
 from typing import Any
 
 from udf_compiler.frontends.pandas.calls import builtins_, math_, numpy_module, pandas_, re_
-from udf_compiler.frontends.python import digest_calls, json_calls, library_calls, output_calls, time_classes, url_calls
+from udf_compiler.frontends.python import (
+    dict_classes,
+    digest_calls,
+    json_calls,
+    library_calls,
+    output_calls,
+    time_classes,
+    url_calls,
+)
 from udf_compiler.frontends.tracing.constants import ConstantDate, ConstantDatetime, unwrapped
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import StandIn, exact_class
@@ -22,7 +30,7 @@ _MADE_IN_PYTHON = 1 << 9
 
 _TABLES = (
     *(numpy_module, pandas_, math_, re_, builtins_, time_classes, output_calls, digest_calls, url_calls, json_calls),
-    library_calls,
+    *(library_calls, dict_classes),
 )
 
 

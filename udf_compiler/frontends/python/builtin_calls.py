@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from sparkweld.ir.types import I64
-from udf_compiler.frontends.python import byte_strings, lists, strings, sums
+from udf_compiler.frontends.python import byte_strings, lists, maps, strings, sums
 from udf_compiler.frontends.python.error_messages import is_unknown_text, unknown_text
 from udf_compiler.frontends.python.hex_numbers import int_from_bytes, int_in_base
 from udf_compiler.frontends.python.operands import (
@@ -95,7 +95,7 @@ def _bool(x: Any) -> Any:
 
 
 def _len(x: Any) -> Any:
-    if lists.is_lazy(x):
+    if lists.is_lazy(x) or maps.is_map(x):
         return x.count
     length = scalar_kind(x).length if is_scalar(x) else None
     return as_python(len, x) if length is None else length(x)

@@ -161,6 +161,14 @@ def item(x: TracedScalar, key: Any) -> Any:
     return _scalar(x, call("at", x, index))
 
 
+def unpacked(x: TracedScalar, count: int) -> list[TracedScalar]:
+    """Returns the elements of a list that must have this length; Python's ValueError otherwise."""
+    run = explorer()
+    other = run.loop.call("not_equal", call("length", x), run.loop.const(count, I64))
+    run.raise_if(other, lambda: ValueError("not enough or too many values to unpack"))
+    return [element(x, at) for at in range(count)]
+
+
 def _slice(x: TracedScalar, key: slice) -> TracedScalar:
     bounds = (key.start, key.stop)
     known = all(b is None or (is_number(b) and kind_of(b) == "int" and not (is_scalar(b) and b.numpy)) for b in bounds)
@@ -222,10 +230,10 @@ def join(separator: Any, x: TracedScalar) -> Any:
 
 def contains(x: TracedScalar, part: Any) -> Any:
     """Evaluates ``part in x`` by equality alone: `part` cannot be the same object as an element."""
-    return make_bool(explorer().loop.call("greater_equal", _sought("find", x, part, "in"), explorer().loop.const(0, I64)))
+    return make_bool(explorer().loop.call("greater_equal", sought("find", x, part, "in"), explorer().loop.const(0, I64)))
 
 
-def _sought(fn: str, x: TracedScalar, part: Any, what: str) -> Value:
+def sought(fn: str, x: TracedScalar, part: Any, what: str) -> Value:
     """Returns the number of elements equal to a value ("count"), or the position of the first ("find")."""
     loop, element_type = explorer().loop, _element_type(x)
     absent = loop.const(0 if fn == "count" else -1, I64)
@@ -254,7 +262,7 @@ def _sought(fn: str, x: TracedScalar, part: Any, what: str) -> Value:
 
 
 def _index(x: TracedScalar, value: Any) -> TracedScalar:
-    at = _sought("find", x, value, "index")
+    at = sought("find", x, value, "index")
     run = explorer()
     run.raise_if(run.loop.call("less", at, run.loop.const(0, I64)), lambda: ValueError("list.index(x): x not in list"))
     return make_int(at, (0, LONGEST))
@@ -338,6 +346,6 @@ def numpy_function(name: str, x: TracedScalar, args: tuple[Any, ...], kwargs: di
 
 
 _OF_LIST: dict[str, Callable[..., Any]] = {
-    "count": lambda x, value: make_int(_sought("count", x, value, "count"), (0, LONGEST)), "index": _index,
+    "count": lambda x, value: make_int(sought("count", x, value, "count"), (0, LONGEST)), "index": _index,
     "copy": lambda x: x,
 }

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from udf_compiler.frontends.python.maps import is_map
 from udf_compiler.frontends.python.path_explorer import Fork, Leaf, Node, leaves
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.session import refuse
@@ -22,13 +23,21 @@ def map_trees(tree: Node, place: str, type: str) -> tuple[Node, Node, Node]:
     Refuses other results (SW226).
     """
     for leaf in leaves(tree):
-        if leaf.error is None and leaf.value is not None and not isinstance(unwrapped(leaf.value), dict):
+        if leaf.error is None and leaf.value is not None and not (is_map(leaf.value) or isinstance(unwrapped(leaf.value), dict)):
             refuse("SW226", at=place, what=raw(leaf.value), type=type)
-    return _mapped(tree, lambda x: list(x.keys())), _mapped(tree, lambda x: list(x.values())), _mapped(tree, _absent)
+    return _mapped(tree, _keys), _mapped(tree, _values), _mapped(tree, _absent)
+
+
+def _keys(x: Any) -> Any:
+    return x.key_list if is_map(x) else list(x.keys())
+
+
+def _values(x: Any) -> Any:
+    return x.value_list if is_map(x) else list(x.values())
 
 
 def _absent(x: Any) -> list[bool] | None:
-    found = [value is None for value in x.values()]
+    found = [] if is_map(x) else [value is None for value in x.values()]
     return found if any(found) else None
 
 

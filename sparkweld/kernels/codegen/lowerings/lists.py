@@ -11,7 +11,7 @@ from sparkweld.ir.ops import ListAppend, ListCall, MakeList
 from sparkweld.ir.ops.lists import NEW
 from sparkweld.ir.types import Type
 from sparkweld.kernels.codegen.lowerings.constant_data import constant_bytes
-from sparkweld.kernels.functions.lists import building, orders
+from sparkweld.kernels.functions.lists import building, keys, orders
 from sparkweld.kernels.functions.lists.elements import build_load, build_store
 from sparkweld.kernels.functions.lists.reductions import functions
 from sparkweld.kernels.functions.strings.arena import reserve
@@ -35,7 +35,7 @@ def list_op(op: ListCall) -> Callable[..., ir.Value]:
             return lambda b, v, index: _at(b, v, index, element)
         case "slice":
             return lambda b, v, *bounds: _slice(b, v, bounds, element)
-    known = {**functions(element), **orders.functions(element)}.get(op.fn)
+    known = {**functions(element), **orders.functions(element), **keys.functions(element)}.get(op.fn)
     if known is None:
         raise InternalError(f"list.{op.fn} has no kernel for {op.type}")
     return (lambda b, *args: known.build(b, args[-1], *args[:-1])) if op.fn in NEW else known.build

@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from sparkweld.ir.types import LISTS, Type
-from sparkweld.kernels.functions.lists import building, orders, reductions
+from sparkweld.kernels.functions.lists import building, keys, orders, reductions
 from sparkweld.kernels.functions.strings.library import Function
 
 _FUNCTIONS: dict[str, Function] = {
     f.symbol: f
     for element in (Type(kind).element for kind in LISTS)
-    for f in (*reductions.functions(element).values(), *orders.functions(element).values(), building.append(element))
+    for f in (
+        *reductions.functions(element).values(), *orders.functions(element).values(), *keys.functions(element).values(),
+        building.append(element),
+    )
 }
 
 

@@ -37,9 +37,13 @@ def test_numbers(kind, source):
 
 
 @pytest.mark.parametrize("source", ["{a: 1}.get(2, 0)", "{a: 'x', 3: 'y'}[3]"])
-def test_containers_that_the_code_does_not_show_are_refused(source):
+def test_keys_of_the_row_in_a_new_dict(source):
+    check(f"lambda a: {source}", ("i64",), TABLE=TABLE)
+
+
+def test_containers_that_the_code_does_not_show_are_refused():
     with pytest.raises(Refusal, match="SW601"):
-        check(f"lambda a: {source}", ("i64",), TABLE=TABLE)
+        check("lambda a: {a + 0.5: 1}.get(2.5, 0)", ("f64",), TABLE=TABLE)
 
 
 POSITIONS = [

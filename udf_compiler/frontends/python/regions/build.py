@@ -17,6 +17,7 @@ from sparkweld.ir.ops import Arg, Const
 from sparkweld.ir.ops.regions import Block, Branch, End, Graph, Jump, Leave, Return
 from sparkweld.ir.types import DATE, F64, I32, I64, LISTS, STR, Type
 from udf_compiler.frontends.python.lists import NDARRAY, NUMPY_ELEMENTS, is_list, of_list
+from udf_compiler.frontends.python.maps import TracedMap, is_map
 from udf_compiler.frontends.python.new_lists import element_value, kind_of, list_of
 from udf_compiler.frontends.python.path_explorer import Explorer, Fork, Node, leaves
 from udf_compiler.frontends.python.regions.code import Code, code_of
@@ -24,12 +25,14 @@ from udf_compiler.frontends.python.regions.distinct import Distinct
 from udf_compiler.frontends.python.regions.growing import Growing
 from udf_compiler.frontends.python.regions.instructions import advance
 from udf_compiler.frontends.python.regions.machine import Machine
+from udf_compiler.frontends.python.regions.mappings import Mapping
 from udf_compiler.frontends.python.regions.seen import Seen
 from udf_compiler.frontends.python.regions.state import UNSET, Shape, State, kind_of_leaf, within
 from udf_compiler.frontends.python.result_kinds import kind_of_result, value_as
 from udf_compiler.frontends.python.strings import TracedPieces
 from udf_compiler.frontends.python.values import TIME_KINDS, TracedScalar, is_scalar
 from udf_compiler.frontends.python.values import TYPES as _TYPES
+from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.session import refuse
 
 #: A graph with more blocks is refused: types or constants differ in too many ways.
@@ -43,17 +46,18 @@ _MOST_PATHS = 64
 #: `TracedScalar.numpy` of a list -> the prefix of its result kind.
 PREFIXES = {"": "", NUMPY_ELEMENTS: "numpy ", NDARRAY: "ndarray "}
 
-#: The kinds of results in numbering order, and the type in which a region returns each.
-RESULTS: dict[str, Type] = {
-    "None": I64, "[]": I64, "bool": I64, "int": I64, "float": F64, "str": STR,
-    "date": I64, **dict.fromkeys(TIME_KINDS, I64),
-    "np.bool": I64, **{f"np.int{bits}": I64 for bits in (8, 16, 32, 64)}, "np.float32": F64, "np.float64": F64,
-    **{f"{prefix}{kind}": Type(kind) for prefix in PREFIXES.values() for kind in LISTS},
+#: The kinds of results in numbering order, and the types of the values in which a region returns each.
+RESULTS: dict[str, tuple[Type, ...]] = {
+    **dict.fromkeys(("None", "[]", "{}", "bool", "int"), (I64,)), "float": (F64,), "str": (STR,),
+    "date": (I64,), **dict.fromkeys(TIME_KINDS, (I64,)),
+    "np.bool": (I64,), **{f"np.int{bits}": (I64,) for bits in (8, 16, 32, 64)}, "np.float32": (F64,), "np.float64": (F64,),
+    **{f"{prefix}{kind}": (Type(kind),) for prefix in PREFIXES.values() for kind in LISTS},
+    **{f"{keys} to {values}": (Type(keys), Type(values)) for keys in LISTS for values in LISTS},
 }  # fmt: skip
 
 
 #: Kinds with a single value, which need no result.
-_ALONE = ("None", "[]")
+ALONE = ("None", "[]", "{}")
 
 
 @dataclass(eq=False)
@@ -104,15 +108,15 @@ class _Version:
 class GraphBuilder:
     """Builds the graph of one function.
 
-    `varying`: leaves that are arguments, by (shape, number). `lengths`: list lengths at loop heads. `growing`: the kinds of those
-    lists whose lengths differ. These three persist between passes.
+    `varying`: leaves that are arguments, by (shape, number). `lengths`: list lengths, and keys of dicts, at loop heads.
+    `growing`: the kinds of those lists and dicts that differ. These three persist between passes.
     """
 
     machine: Machine
     outer: dict[int, Any]
     regions: dict[Any, Any]
     varying: set[tuple[Any, int]] = field(default_factory=set)
-    lengths: dict[tuple[Any, int], int] = field(default_factory=dict)
+    lengths: dict[tuple[Any, int], Any] = field(default_factory=dict)
     growing: dict[tuple[Any, int], tuple[str, str]] = field(default_factory=dict)
     drafts: list[_Draft] = field(default_factory=list)
     versions: dict[Any, _Version] = field(default_factory=dict)
@@ -215,13 +219,15 @@ class GraphBuilder:
         instead: dict[int, Any] = {}
         for number, items in enumerate(shape.lists):
             place = (key, number)
-            kind = (items.value.kind, items.value.numpy) if type(items) is Growing else kind_of(items)
-            differs = type(items) is Growing or self.lengths.setdefault(place, len(items)) != len(items)
+            kind, size = _varying(items)
+            differs = size is None or self.lengths.setdefault(place, size) != size
             if differs and kind is not None and place not in self.growing:
                 self.growing[place], self.changed = kind, True
             known = self.growing.get(place)
+            if type(items) is Mapping and items.log is None and known is not None and (not items.known or kind == known):
+                instead[id(items)] = items.logged(draft.loop, known, partial(_element, draft))
             if type(items) is list and known is not None and (not items or kind == known):
-                elements = [draft.value(element_value(draft.loop, draft.leaf(x))) for x in items]
+                elements = [_element(draft, x) for x in items]
                 instead[id(items)] = Growing(list_of(draft.loop, known, elements))
         return state.mapped(lambda x: x, self.outer, instead) if instead else state
 
@@ -246,7 +252,7 @@ class GraphBuilder:
             raise self.raised
         if not kinds:
             refuse("SW284")
-        types = ([I64] if len(kinds) > 1 else []) + [RESULTS[k] for k in kinds]
+        types = ([I64] if len(kinds) > 1 else []) + [type for kind in kinds for type in RESULTS[kind]]
         for draft, x in self.returns:
             draft.end = Return(_results(draft.loop, x, kinds))
         self._check_ops()
@@ -266,14 +272,32 @@ class GraphBuilder:
             refuse("SW258", limit=_MOST_VALUES)
 
 
+def _element(draft: _Draft, x: Any) -> Value:
+    return draft.value(element_value(draft.loop, draft.leaf(x)))
+
+
+def _varying(x: Any) -> tuple[tuple[str, str] | None, Any]:
+    """Returns the kind of a list or dict, and what must be equal in all rounds for a constant shape; None where it differs."""
+    if type(x) is Mapping:
+        return x.kinds, None if x.log is not None else tuple(x.known)
+    if type(x) is Growing:
+        return (x.value.kind, x.value.numpy), None
+    return kind_of(x), len(x)
+
+
 def _argument(draft: _Draft, x: Any) -> Any:
     return TracedScalar(x.kind, draft.argument(x.value.type), x.span, x.numpy) if is_scalar(x) else x
 
 
 def _result(draft: _Draft, x: Any) -> Any:
+    x = _as_map(draft, x)
+    if is_map(x):
+        return TracedMap(draft.leaf(x.key_list), draft.leaf(x.value_list))
+    if type(x) is dict:
+        return x
     found = kind_of(x) if type(x) is list else None
     if found is not None:
-        return list_of(draft.loop, found, [draft.value(element_value(draft.loop, draft.leaf(item))) for item in x])
+        return list_of(draft.loop, found, [_element(draft, item) for item in x])
     if type(x) is list and not x:
         return x
     if type(x) in (Distinct, Seen):
@@ -285,15 +309,31 @@ def _result(draft: _Draft, x: Any) -> Any:
     return draft.leaf(x)
 
 
+def _as_map(draft: _Draft, x: Any) -> Any:
+    """Returns a dict of known keys as a dict of the row, an empty one as itself; anything else unchanged."""
+    known = unwrapped(x)
+    if not is_map(known) and isinstance(known, dict):  # captured, or a constant
+        x = Mapping(dict(known))
+    if type(x) is not Mapping:
+        return x
+    if not x.known:
+        return {}
+    made = x.as_map(draft.loop, partial(_element, draft))
+    if made is None:
+        refuse("SW293", type="a dict with keys or values of several classes")
+    return made
+
+
 def _results(loop: LoopBuilder, x: Any, kinds: tuple[str, ...]) -> tuple[int, ...]:
     own = _kind(x)
     values = [loop.const(kinds.index(own), I64).id] if len(kinds) > 1 else []
     for kind in kinds:
-        type = RESULTS[kind]
-        if kind == own and kind not in _ALONE:
+        if kind == own and is_map(x):
+            values += [x.key_list.value.id, x.value_list.value.id]
+        elif kind == own and kind not in ALONE:
             values.append(_word(loop, x, kind).id)
         else:
-            values.append(loop.const(type.zero, type).id)
+            values += [loop.const(type.zero, type).id for type in RESULTS[kind]]
     return tuple(values)
 
 
@@ -302,13 +342,15 @@ def _word(loop: LoopBuilder, x: Any, kind: str) -> Value:
         return loop.cast(loop.cast(value_as(loop, x, DATE), I32), I64)
     if kind in TIME_KINDS:
         return loop.cast(value_as(loop, x, _TYPES[kind]), I64)
-    return value_as(loop, x, RESULTS[kind])
+    return value_as(loop, x, RESULTS[kind][0])
 
 
 def _kind(x: Any) -> str:
     """Returns the kind of a result, one of `RESULTS`."""
-    if type(x) is list:
-        return "[]"
+    if type(x) in (list, dict):
+        return "[]" if type(x) is list else "{}"
+    if is_map(x):
+        return f"{x.key_list.kind} to {x.value_list.kind}"
     if is_list(x):
         return f"{PREFIXES[x.numpy]}{x.kind}"
     return f"np.{x.numpy}" if is_scalar(x) and x.numpy else kind_of_result(x)

@@ -16,19 +16,23 @@ from sparkweld.ir.printing import print_graph
 from sparkweld.ir.types import I32, I64
 from sparkweld.reasons import has
 from udf_compiler.frontends.python.frame_row import TracedRow
-from udf_compiler.frontends.python.lists import as_list
+from udf_compiler.frontends.python.lists import as_list, of_list
+from udf_compiler.frontends.python.maps import TracedMap
 from udf_compiler.frontends.python.numpy_scalars import numpy_scalar
 from udf_compiler.frontends.python.path_explorer import explorer
-from udf_compiler.frontends.python.regions.build import PREFIXES, RESULTS, GraphBuilder
+from udf_compiler.frontends.python.regions.build import ALONE, PREFIXES, RESULTS, GraphBuilder
 from udf_compiler.frontends.python.regions.code import TOTAL
+from udf_compiler.frontends.python.regions.equivalents import CONSUMERS
 from udf_compiler.frontends.python.regions.iteration import Walk
 from udf_compiler.frontends.python.regions.machine import Machine
+from udf_compiler.frontends.python.regions.mappings import Mapping
 from udf_compiler.frontends.python.regions.state import Shape, State, check_kept, reachable, row_of
 from udf_compiler.frontends.python.regions.versions import KNOWN, is_known_version
 from udf_compiler.frontends.python.values import TIME_KINDS, TYPES, TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.exceptions import as_python, check_exception
 from udf_compiler.frontends.tracing.session import attempt, refuse, refuse_again, refuse_work
 from udf_compiler.frontends.tracing.stand_ins import of_python
+from udf_compiler.frontends.tracing.values import Traced
 
 _Made = tuple[Graph, tuple[str, ...]]
 
@@ -68,8 +72,10 @@ def body_of(reduction: str, code: CodeType, scope: dict[str, Any]) -> tuple[Func
 
 def _may_change(x: Any) -> bool:
     """Whether the callee could mutate the argument visibly to the caller."""
-    if is_scalar(x):
-        return False  # a mutation of a list of the row is refused anyway
+    if issubclass(type(x), Traced):
+        return False  # a mutation of a list or dict of the row is refused anyway
+    if type(x) is Mapping:
+        return True
     return isinstance(x, list | dict | set) or (type(x) is tuple and any(map(_may_change, x)))
 
 
@@ -111,7 +117,7 @@ def bound_variables(function: FunctionType, args: Sequence[Any], kwargs: dict[st
     except TypeError as error:
         raise of_python(error) from None
     bound.apply_defaults()
-    for x in bound.arguments.values():
+    for x in bound.arguments.values() if function not in CONSUMERS else ():
         check_kept(x)
     return {name: _row(x, function) for name, x in bound.arguments.items()}
 
@@ -193,23 +199,30 @@ def _result(graph: Graph, kinds: tuple[str, ...], values: Sequence[Any]) -> Any:
     run, loop = explorer(), explorer().loop
     first = loop.emit(Region(graph), *values)
     run.guard(loop.is_valid(first))
-    results = [loop.value_of(loop.emit(Region(graph, n), *values)) for n in range(len(kinds) + (len(kinds) > 1))]
+    results = [loop.value_of(loop.emit(Region(graph, n), *values)) for n in range(len(graph.results))]
     if len(kinds) == 1:
-        return _python(kinds[0], results[0])
-    number, *of_kind = results
+        return _python(kinds[0], *results)
+    number = results.pop(0)
+    of_kind = []
+    for kind in kinds:
+        count = len(RESULTS[kind])
+        of_kind.append(results[:count])
+        results = results[count:]
     for at, kind in enumerate(kinds[:-1]):
         if run.decide(loop.call("equal", number, loop.const(at, I64))):
-            return _python(kind, of_kind[at])
-    return _python(kinds[-1], of_kind[-1])
+            return _python(kind, *of_kind[at])
+    return _python(kinds[-1], *of_kind[-1])
 
 
-def _python(kind: str, value: Any) -> Any:
-    if kind in ("None", "[]"):
-        return None if kind == "None" else []
+def _python(kind: str, value: Any, *more: Any) -> Any:
+    if kind in ALONE:
+        return {"None": None, "[]": [], "{}": {}}[kind]
+    if more:
+        return TracedMap(of_list(value), of_list(*more))
     if kind == "bool":
         loop = explorer().loop
         return TracedScalar("bool", loop.call("not_equal", value, loop.const(0, I64)))
-    assert value.type == RESULTS[kind]
+    assert value.type == RESULTS[kind][0]
     if kind in ("date", *TIME_KINDS):
         loop = explorer().loop
         return TracedScalar(kind, loop.cast(loop.cast(value, I32) if kind == "date" else value, TYPES[kind]))

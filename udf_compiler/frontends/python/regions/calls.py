@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter as CountingDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import reduce
@@ -10,6 +12,7 @@ from typing import Any
 
 from udf_compiler.frontends.python import lists, sums
 from udf_compiler.frontends.python.builtin_calls import STAND_INS, is_builtin
+from udf_compiler.frontends.python.maps import is_map, no_key
 from udf_compiler.frontends.python.new_lists import listed
 from udf_compiler.frontends.python.operands import as_text, make_text
 from udf_compiler.frontends.python.output_calls import is_writer
@@ -18,19 +21,29 @@ from udf_compiler.frontends.python.patterns import TracedFound
 from udf_compiler.frontends.python.regions import sets
 from udf_compiler.frontends.python.regions.code import TOTAL, Instruction
 from udf_compiler.frontends.python.regions.distinct import Distinct, call_of_set, distinct
-from udf_compiler.frontends.python.regions.equivalents import CHARACTERS, EQUIVALENT, by_key, equivalent
+from udf_compiler.frontends.python.regions.equivalents import (
+    CHARACTERS,
+    COUNT,
+    EQUIVALENT,
+    FROM_KEYS,
+    PAIRS,
+    by_key,
+    equivalent,
+)
 from udf_compiler.frontends.python.regions.growing import Growing, current
-from udf_compiler.frontends.python.regions.iteration import ITERATIONS, Elements, Walk
+from udf_compiler.frontends.python.regions.iteration import ITERATIONS, Elements, Letters, Together, Walk
 from udf_compiler.frontends.python.regions.machine import (
     Machine,
     attribute,
     check_exceptions,
+    check_growing,
     message,
     pop,
     pop_arguments,
 )
+from udf_compiler.frontends.python.regions.mappings import Mapping, constant, constructed, length, of_keys, read
 from udf_compiler.frontends.python.regions.seen import Seen
-from udf_compiler.frontends.python.regions.state import UNSET, Cell, Expression, Local, Method, State
+from udf_compiler.frontends.python.regions.state import UNSET, Cell, Expression, Local, Method, State, within
 from udf_compiler.frontends.python.regions.strings import fill
 from udf_compiler.frontends.python.regions.tables import lookup
 from udf_compiler.frontends.python.values import is_scalar
@@ -43,6 +56,8 @@ from udf_compiler.frontends.tracing.stand_ins import StandIn, in_place
 _READERS = (len, sum, min, max, any, all, sorted)
 #: Functions that take the elements of a generator expression as a list.
 _OF_ELEMENTS: tuple[Callable[..., Any], ...] = (min, max, sorted, list, set, frozenset, *EQUIVALENT)
+#: Classes of dicts that a function may make.
+_DICTS = (dict, CountingDict, OrderedDict, defaultdict)
 #: Classes of variables that a function may share with one that it defines.
 _FIXED = (int, float, str, bool, type(None))
 
@@ -76,6 +91,12 @@ def _called(machine: Machine, s: State, args: list[Any], kwargs: dict[str, Any])
     if is_builtin(function, str) or is_writer(function):
         args, kwargs = list(map(message, args)), {name: message(x) for name, x in kwargs.items()}
     check_exceptions((*args, *kwargs.values()))
+    made = _of_dict(machine, function, args, kwargs)
+    if made is not None:
+        return made[0]
+    args, kwargs = list(map(constant, args)), {name: constant(x) for name, x in kwargs.items()}
+    if any(type(x) is Mapping for x in (*args, *kwargs.values())):
+        refuse("SW282", what="a dict that it makes, for another function")
     if type(function) is Method and type(function.owner) is Growing and function.name in ("append", "extend"):
         return _grows(function, args, kwargs)
     if type(function) is Method and type(function.owner) not in (Distinct, Seen):
@@ -105,6 +126,8 @@ def _called(machine: Machine, s: State, args: list[Any], kwargs: dict[str, Any])
     if any(type(x) is Distinct for x in (*args, *kwargs.values())):
         return call_of_set(function, args[0], kwargs) if len(args) == 1 else refuse("SW282", what="a set, for another function")
     begin = next((b for known, b in ITERATIONS.items() if is_builtin(function, known)), None)
+    if is_builtin(function, zip) and kwargs == {"strict": False}:
+        kwargs = {}
     found = begin(machine.unroll, args) if begin is not None and not kwargs else None
     if found is not None:
         return found
@@ -117,6 +140,78 @@ def _called(machine: Machine, s: State, args: list[Any], kwargs: dict[str, Any])
         refuse("SW282", what="a list that grows in a loop, for another function")
     made = machine.call(function, list(map(current, args)), {name: current(x) for name, x in kwargs.items()})
     return lists.as_list(made) if type(made) is TracedFound and made.made is not None else made
+
+
+def _of_dict(machine: Machine, function: Any, args: list[Any], kwargs: dict[str, Any]) -> tuple[Any] | None:
+    """Returns the result of a call that makes or takes a dict, in a tuple; None for other calls."""
+    if type(function) is Method and type(function.owner) is Mapping:
+        if function.name == "most_common" and function.owner.counts and args == [1] and not kwargs:
+            return (_most_common(machine, function.owner),)
+        check_growing(x for x in args if type(x) is Growing or function.name != "update")
+        return (as_python(function.owner.method(function.name), *args, **kwargs),)
+    kind = next((k for k in _DICTS if function is k), None)
+    if kind is not None:
+        made = constructed(kind, args, kwargs)
+        if made is not None:
+            return (made,)
+        items = lists.as_list(current(args[0])) if len(args) == 1 and not kwargs else None
+        if kind is not defaultdict and (type(items) in (Together, Elements, Letters) or is_scalar(items)):
+            if not any(map(is_scalar, within(items))):
+                return (constructed(kind, [_remaining(items)], {}),)
+            made = machine.call(COUNT if kind is CountingDict else PAIRS, [items], {})
+            return (constructed(kind, [made], {}) or made,)
+        return None
+    if _is_from_keys(function) and len(args) in (1, 2) and not kwargs:
+        items = lists.as_list(current(args[0]))
+        if lists.is_list(items) and not items.numpy:
+            return (of_keys(items) if len(args) == 1 else constructed(dict, [machine.call(FROM_KEYS, [items, args[1]], {})], {}),)
+    given = [*args, *kwargs.values()]
+    key = kwargs.get("key")
+    if any(type(x) is Mapping or is_map(x) for x in args) and kwargs.keys() == {"key"}:
+        key = Method(read(key.owner), key.name) if type(key) is Method and type(key.owner) is Mapping else key
+        made = _by_key(machine, function, list(map(_keys_of, args)), {"key": key})
+        return None if made is None else (made,)
+    if not any(type(x) is Mapping for x in given):
+        return None
+    if is_builtin(function, len) and len(given) == 1:
+        return (length(args[0]),)
+    if not kwargs and (_only_reads(function) or _takes_elements(function) or is_builtin(function, list)):
+        return (_plain(machine, function, list(map(_keys_of, args))),)
+    return None
+
+
+def _is_from_keys(function: Any) -> bool:
+    return type(function) is BuiltinMethodType and function.__self__ is dict and function.__name__ == "fromkeys"
+
+
+def _most_common(machine: Machine, counts: Mapping) -> list[Any]:
+    """Returns ``counts.most_common(1)``."""
+    if not counts:
+        return []
+    keys = counts.iterate()
+    if not lists.is_list(keys):
+        refuse("SW251", call="Counter.most_common of constants")
+    best = machine.call(by_key(max), [keys, Method(read(counts), "get")], {})
+    return [(best, counts.get(best, no_key))]
+
+
+def _remaining(walk: Any) -> list[Any]:
+    """Returns the remaining elements of an iterator over constants."""
+    found = []
+    while (step := walk.next()) is not None:
+        found.append(step[0])
+        walk = step[1]
+    return found
+
+
+def _plain(machine: Machine, function: Any, args: list[Any]) -> Any:
+    made = _of_list(machine, function, args)
+    return machine.call(function, args, {}) if made is None else made
+
+
+def _keys_of(x: Any) -> Any:
+    """Returns the keys of a dict that the function makes, or of one of the row; anything else unchanged."""
+    return x.iterate() if type(x) is Mapping else x.key_list if is_map(x) else x
 
 
 def _only_reads(function: Any) -> bool:

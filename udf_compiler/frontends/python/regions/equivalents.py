@@ -56,6 +56,27 @@ def _characters(text):  # type: ignore[no-untyped-def]
     return made
 
 
+def _pairs(items):  # type: ignore[no-untyped-def]
+    made: dict[Any, Any] = {}
+    for key, value in items:
+        made[key] = value
+    return made
+
+
+def _from_keys(items, value):  # type: ignore[no-untyped-def]
+    made: dict[Any, Any] = {}
+    for item in items:
+        made[item] = value
+    return made
+
+
+def _count(items):  # type: ignore[no-untyped-def]
+    made: dict[Any, Any] = {}
+    for item in items:
+        made[item] = made.get(item, 0) + 1
+    return made
+
+
 def _largest_by(items, key):  # type: ignore[no-untyped-def]
     if not items:
         raise ValueError("max() iterable argument is empty")
@@ -92,6 +113,10 @@ _EQUIVALENTS: dict[Callable[..., Any], dict[int, FunctionType]] = {
 EQUIVALENT: tuple[Callable[..., Any], ...] = tuple(_EQUIVALENTS)
 _FILTER_TRUE = _of_user(_filter_true)
 _BY_KEY: dict[Callable[..., Any], FunctionType] = {max: _of_user(_largest_by), min: _of_user(_smallest_by)}
+#: Definitions of dict, dict.fromkeys and Counter.
+PAIRS, FROM_KEYS, COUNT = map(_of_user, (_pairs, _from_keys, _count))
+#: Those that read an iterator once, to its end.
+CONSUMERS = (PAIRS, COUNT)
 #: The list of the characters of a string.
 CHARACTERS = _of_user(_characters)
 

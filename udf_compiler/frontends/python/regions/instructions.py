@@ -13,6 +13,8 @@ from typing import Any
 
 from sparkweld.errors import SparkWeldError
 from udf_compiler.frontends.python import lists, sums
+from udf_compiler.frontends.python.maps import TracedMap, no_key
+from udf_compiler.frontends.python.maps import contains as contains_key
 from udf_compiler.frontends.python.numbers import make_bool, truth
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.regions import sets
@@ -21,12 +23,22 @@ from udf_compiler.frontends.python.regions.code import TOTAL, Code, Instruction,
 from udf_compiler.frontends.python.regions.distinct import Distinct
 from udf_compiler.frontends.python.regions.growing import Growing, current
 from udf_compiler.frontends.python.regions.iteration import iteration
-from udf_compiler.frontends.python.regions.machine import Machine, attribute, look_into, pop, pop_any, pop_formatted, pop_read
+from udf_compiler.frontends.python.regions.machine import (
+    Machine,
+    attribute,
+    check_growing,
+    look_into,
+    pop,
+    pop_any,
+    pop_formatted,
+    pop_read,
+)
+from udf_compiler.frontends.python.regions.mappings import Mapping, constant, made
 from udf_compiler.frontends.python.regions.matching import MATCHING
 from udf_compiler.frontends.python.regions.seen import Seen
 from udf_compiler.frontends.python.regions.state import UNSET, Caught, Cell, Method, State, check_kept
 from udf_compiler.frontends.python.regions.strings import convert_value, format_value, join_parts, percent
-from udf_compiler.frontends.python.regions.tables import contains, display, displayed_set, is_part, lookup, no_key, subscript
+from udf_compiler.frontends.python.regions.tables import contains, displayed_set, is_part, lookup, subscript
 from udf_compiler.frontends.python.values import is_scalar
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.exceptions import as_python, check_exception
@@ -147,9 +159,11 @@ def _load_attr(machine: Machine, i: Instruction, s: State) -> None:
     (x,) = pop_any(s, 1)
     name = i.value
     if i.arg & 1:
-        waits = is_scalar(x) or type(x) in (list, Growing, Distinct, Seen) or isinstance(x, Traced)
+        waits = is_scalar(x) or type(x) in (list, Growing, Distinct, Seen, Mapping) or isinstance(x, Traced)
         bound = Method(x, name) if waits else attribute(x, name)
         s.stack += [bound, UNSET]
+    elif type(x) is Mapping:
+        s.stack.append(Method(x, name))
     else:
         s.stack.append(attribute(current(x), name))
 
@@ -231,6 +245,10 @@ def _identical(machine: Machine, a: Any, b: Any) -> Any:
 def _contains(machine: Machine, i: Instruction, s: State) -> None:
     x, container = pop_read(s, 2)
     look_into(container)
+    if type(container) in (Mapping, TracedMap):
+        found = container.contains(x) if type(container) is Mapping else contains_key(container, x)
+        s.stack.append(_truth_of_not(found) if i.arg else found)
+        return
     if type(container) is str and is_scalar(x) and x.kind == "str":
         found = is_part(x, container)
     else:
@@ -279,6 +297,9 @@ def _intrinsic(machine: Machine, i: Instruction, s: State) -> None:
 
 def _subscript(machine: Machine, i: Instruction, s: State) -> None:
     container, key = pop_read(s, 2)
+    if type(container) is Mapping:
+        s.stack.append(container.item(key))
+        return
     look_into(container)
     known = unwrapped(container)
     found = lookup(known, key, no_key)
@@ -290,8 +311,35 @@ def _subscript(machine: Machine, i: Instruction, s: State) -> None:
 
 
 def _store_subscript(machine: Machine, i: Instruction, s: State) -> None:
-    x, container, key = pop(s, 3)
+    x, container, key = pop_any(s, 3)
+    check_growing((x, key))
+    if type(container) is Mapping:
+        container.set(key, x)
+        return
+    check_growing((container,))
     as_python(operator.setitem, container, key, x)
+
+
+def _build_map(machine: Machine, i: Instruction, s: State) -> None:
+    items = list(map(constant, pop_any(s, 2 * i.arg)))
+    check_growing(items)
+    s.stack.append(made(items))
+
+
+def _build_const_key_map(machine: Machine, i: Instruction, s: State) -> None:
+    *values, keys = map(constant, pop_any(s, i.arg + 1))
+    check_growing(values)
+    s.stack.append(made([x for pair in zip(keys, values, strict=True) for x in pair]))
+
+
+def _map_add(machine: Machine, i: Instruction, s: State) -> None:
+    key, value = pop(s, 2)
+    s.stack[-i.arg].set(key, value)
+
+
+def _dict_update(machine: Machine, i: Instruction, s: State) -> None:
+    (x,) = pop_any(s, 1)
+    s.stack[-i.arg].method("update")(x)
 
 
 def _slice(machine: Machine, i: Instruction, s: State) -> None:
@@ -341,7 +389,11 @@ def _set_update(machine: Machine, i: Instruction, s: State) -> None:
 
 
 def _unpack(machine: Machine, i: Instruction, s: State) -> None:
-    (x,) = pop(s, 1)
+    (x,) = pop_read(s, 1)
+    x = lists.as_list(x)
+    if lists.is_list(x):
+        s.stack += reversed(lists.unpacked(x, i.arg))
+        return
     values = as_python(tuple, x)
     if len(values) != i.arg:
         raise in_place(ValueError("not enough values to unpack" if len(values) < i.arg else "too many values to unpack"))
@@ -401,6 +453,8 @@ def _store_deref(machine: Machine, i: Instruction, s: State) -> None:
 
 def _return(machine: Machine, i: Instruction, s: State) -> None:
     value = lists.as_list(pop_read(s, 1)[0]) if i.name == "RETURN_VALUE" else i.value
+    if type(value) is Mapping and value.log is not None:
+        value = value.settled
     s.result = sums.finished(current(s.variables[TOTAL])) if machine.reduction else value
 
 
@@ -447,7 +501,7 @@ _TABLE: dict[str, Callable[[Machine, Instruction, State], None]] = {
     "UNARY_NEGATIVE": _unary(operator.neg), "UNARY_INVERT": _unary(operator.invert), "UNARY_NOT": _not, "TO_BOOL": _to_bool,
     "CALL_INTRINSIC_1": _intrinsic, "BINARY_SUBSCR": _subscript, "BINARY_SLICE": _slice,
     "STORE_SUBSCR": _store_subscript, "BUILD_SLICE": _build_slice,
-    "BUILD_MAP": lambda m, i, s: s.stack.append(display(pop(s, 2 * i.arg))),
+    "BUILD_MAP": _build_map, "BUILD_CONST_KEY_MAP": _build_const_key_map, "MAP_ADD": _map_add, "DICT_UPDATE": _dict_update,
     "BUILD_SET": _build_set, "SET_UPDATE": _set_update,
     "BUILD_TUPLE": _build(tuple), "BUILD_LIST": _build(list), "BUILD_STRING": _build(join_parts), "LIST_APPEND": _list_append,
     "LIST_EXTEND": _list_extend, "UNPACK_SEQUENCE": _unpack, "FORMAT_SIMPLE": _format_simple, "FORMAT_WITH_SPEC": _format_with,

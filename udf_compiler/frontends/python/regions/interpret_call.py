@@ -15,6 +15,7 @@ from udf_compiler.frontends.python.regions.call import body_of, bound_variables,
 from udf_compiler.frontends.python.regions.code import TOTAL, code_of
 from udf_compiler.frontends.python.regions.instructions import advance
 from udf_compiler.frontends.python.regions.machine import Machine
+from udf_compiler.frontends.python.regions.mappings import read
 from udf_compiler.frontends.python.regions.state import UNSET, State
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import check_size
@@ -40,4 +41,4 @@ def _walked(function: FunctionType, variables: dict[str, Any], reduction: str = 
     while state.result is UNSET:
         advance(machine, code, state)
         check_size(explorer().loop)
-    return state.result
+    return read(state.result)

@@ -11,7 +11,9 @@ from typing import Any
 
 from udf_compiler.frontends.python import lists
 from udf_compiler.frontends.python.builtin_calls import range_bounds
+from udf_compiler.frontends.python.maps import TracedItems, TracedMap
 from udf_compiler.frontends.python.regions.growing import Growing, current
+from udf_compiler.frontends.python.regions.mappings import Mapping
 from udf_compiler.frontends.python.regions.tables import item
 from udf_compiler.frontends.python.values import is_scalar
 from udf_compiler.frontends.tracing.constants import unwrapped
@@ -137,6 +139,12 @@ def iteration(x: Any, unroll: bool) -> Any:
         raise in_place(TypeError("'NoneType' object is not iterable"))
     if type(known) in (Counter, Walk, Letters, Elements, Together):
         return known
+    if type(x) is Mapping:
+        return iteration(x.iterate(), unroll)
+    if type(x) is TracedItems:
+        return Together((Elements(x.of.key_list, 0), Elements(x.of.value_list, 0)))
+    if type(x) is TracedMap:
+        return Elements(x.key_list, 0)
     if lists.is_list(x) or type(x) is Growing:
         return Elements(x, 0)
     if is_scalar(x) and x.kind == "str":

@@ -9,6 +9,7 @@ from typing import Any
 
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.regions.growing import Growing, current
+from udf_compiler.frontends.python.regions.mappings import Mapping
 from udf_compiler.frontends.python.regions.state import Caught, State
 from udf_compiler.frontends.tracing.class_stand_ins import attribute_for_user
 from udf_compiler.frontends.tracing.constants import unwrapped
@@ -33,21 +34,24 @@ class Machine:
 
 
 def pop(s: State, count: int) -> list[Any]:
-    """Pops the top values; refuses exceptions and growing lists among them (SW282)."""
+    """Pops the top values; refuses exceptions, growing lists and dicts among them (SW282)."""
     values = pop_any(s, count)
-    _check_growing(values)
+    check_growing(values)
     return values
 
 
-def _check_growing(values: Iterable[Any]) -> None:
+def check_growing(values: Iterable[Any]) -> None:
+    """Refuses lists and dicts that the function changes, within another value (SW282)."""
     if any(type(v) is Growing for v in values):
         refuse("SW282", what="a list that grows in a loop, within another value")
+    if any(type(v) is Mapping for v in values):
+        refuse("SW282", what="a dict that it makes, within another value")
 
 
 def pop_formatted(s: State, count: int) -> list[Any]:
     """Pops the top values for an instruction that formats them; refuses growing lists (SW282)."""
     values = pop_arguments(s, count)
-    _check_growing(values)
+    check_growing(values)
     return list(map(message, values))
 
 

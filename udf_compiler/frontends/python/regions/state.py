@@ -10,16 +10,18 @@ import builtins
 import functools
 import types
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from udf_compiler.frontends.python.frame_row import TracedRow
+from udf_compiler.frontends.python.maps import TracedItems, TracedMap
 from udf_compiler.frontends.python.of_text import is_of_text, of
 from udf_compiler.frontends.python.regions.distinct import Distinct
 from udf_compiler.frontends.python.regions.growing import Growing
 from udf_compiler.frontends.python.regions.iteration import Counter, Elements, Letters, Together, Walk
+from udf_compiler.frontends.python.regions.mappings import Mapping
 from udf_compiler.frontends.python.regions.seen import Seen
 from udf_compiler.frontends.python.regions.tables import Display, DisplayedSet
 from udf_compiler.frontends.python.state import parts_of
@@ -77,7 +79,7 @@ def check_kept(x: Any) -> None:
         refuse("SW280", what="a function that it defines, with a variable of its own,")
 
 
-_PARTS = (Method, Counter, Walk, Letters, Elements, Together, Distinct, Seen)
+_PARTS = (Method, Counter, Walk, Letters, Elements, Together, Distinct, Seen, TracedMap, TracedItems)
 
 
 @dataclass(slots=True)
@@ -129,6 +131,11 @@ class _Copy:
         if type(x) is Growing:
             self.seen[id(x)] = Growing(self(x.value))
             return self.seen[id(x)]
+        if type(x) is Mapping:
+            copy = self.seen[id(x)] = replace(x, known={}, log=None)
+            copy.known = {key: self(value) for key, value in x.known.items()}
+            copy.log = None if x.log is None else (self(x.log[0]), self(x.log[1]))
+            return copy
         if type(x) is tuple and id(x) not in self.outer:
             return tuple(map(self, x))
         if type(x) is Expression:
@@ -163,6 +170,8 @@ def within(x: Any) -> Iterator[Any]:
     yield x
     if type(x) in (tuple, list):
         parts = list(x)
+    elif type(x) is Mapping:
+        parts = [*x.known.values(), *(x.log or ())]
     else:
         parts = [getattr(x, name) for name in x.__dataclass_fields__] if type(x) in _PARTS else []
     for part in parts:
@@ -217,11 +226,11 @@ class Shape:
         if _is_fixed(x):
             self.outer[id(x)] = x  # keeps its id from being reused
             return id(x)
-        if type(x) is types.BuiltinMethodType and type(x.__self__) is str:
+        if type(x) is types.BuiltinMethodType and (type(x.__self__) is str or x.__self__ is dict):
             return "method", x.__self__, x.__name__
         if isinstance(x, str | bytes | int | np.generic) and not isinstance(x, Traced):
             return type(x).__name__, repr(x)
-        if type(x) in (list, Growing):
+        if type(x) in (list, Growing, Mapping):
             number = self._numbers.setdefault(id(x), len(self.lists))
             if number < len(self.lists) or self.loose:
                 self.lists += [x] if number == len(self.lists) else []
@@ -229,6 +238,11 @@ class Shape:
             self.lists.append(x)
         if type(x) is Growing:
             return "growing", self.of(x.value)
+        if type(x) is Mapping:
+            rules = x.missing, x.counts, x.frozen, x.iterated, x.void
+            if x.log is not None:
+                return "log", rules, *map(self.of, x.log)
+            return "dict", rules, tuple((type(key), key, self.of(value)) for key, value in x.known.items())
         if type(x) in (tuple, list):
             return type(x).__name__, tuple(map(self.of, x))
         if is_of_text(x):
@@ -273,7 +287,7 @@ def _is_fixed(x: Any) -> bool:
 
 def _is_stand_in(x: Any) -> bool:
     ours = type(x).__module__.partition(".")[0] == "udf_compiler"
-    return ours and not isinstance(x, Traced) and type(x) not in (*_PARTS, Caught, Cell, Expression, Growing)
+    return ours and not isinstance(x, Traced) and type(x) not in (*_PARTS, Caught, Cell, Expression, Growing, Mapping)
 
 
 def reachable(*roots: Any) -> dict[int, Any]:

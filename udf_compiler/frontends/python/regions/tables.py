@@ -15,7 +15,6 @@ from udf_compiler.frontends.python.values import TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import current, refuse
-from udf_compiler.frontends.tracing.stand_ins import in_place
 from udf_compiler.frontends.tracing.utf8 import is_utf8
 
 _TYPES = {bool: ("bool", BOOL), int: ("int", I64), float: ("float", F64), str: ("str", STR)}
@@ -77,7 +76,7 @@ def _refuse_change(*args: Any) -> NoReturn:
 
 
 class Display(dict[Any, Any]):
-    """A dict of constants that the function makes. All paths share it, so it refuses changes."""
+    """A dict of constants within another one that the function makes. All paths share it, so it refuses changes."""
 
     __setitem__ = __delitem__ = update = setdefault = pop = popitem = clear = __ior__ = _refuse_change  # type: ignore[assignment]
 
@@ -94,18 +93,6 @@ def displayed_set(items: list[Any]) -> DisplayedSet:
     if not all(type(x) in (*_TYPES, type(None)) for x in items):
         refuse("SW280", what="a set of anything but constants")
     return DisplayedSet(items)
-
-
-def display(items: list[Any]) -> Display:
-    """Returns the dict of alternating keys and values. Refuses (SW280) values of the row, and lists, in it."""
-    if not all(type(x) in (*_TYPES, type(None), Display) for x in items):
-        refuse("SW280", what="a dict with values of the row")
-    return Display(zip(items[::2], items[1::2], strict=True))
-
-
-def no_key() -> Any:
-    """Raises Python's KeyError."""
-    raise in_place(KeyError("a key of the row"))
 
 
 def contains(container: Any, x: Any) -> Any:

@@ -1,0 +1,116 @@
+"""Models dicts of the row as two lists, of their keys and of their values: lookups, membership, size and iteration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from sparkweld.ir import Value
+from sparkweld.ir.types import I64
+from udf_compiler.frontends.python import lists
+from udf_compiler.frontends.python.operands import make_bool, make_int
+from udf_compiler.frontends.python.path_explorer import explorer
+from udf_compiler.frontends.python.values import TracedScalar
+from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.stand_ins import in_place
+from udf_compiler.frontends.tracing.values import Traced
+
+
+class TracedMap(Traced):
+    """A dict of the row. `key_list` holds its keys in order, each once; `value_list` holds their values."""
+
+    __slots__ = ("key_list", "value_list")
+    __dataclass_fields__ = ("key_list", "value_list")  # as in the other elements of a region's state
+    what = "dict"
+    stands_for = dict
+    exact = False
+
+    key_list: TracedScalar
+    value_list: TracedScalar
+
+    def __init__(self, key_list: TracedScalar, value_list: TracedScalar) -> None:
+        self.key_list, self.value_list = key_list, value_list
+
+    __class__ = dict  # type: ignore[assignment]
+
+    @property
+    def count(self) -> Any:
+        """Returns the number of keys."""
+        return lists.length(self.key_list)
+
+    def value_of(self, key: Any, missing: Callable[[], Any]) -> Any:
+        """Returns the value of a key, or the result of `missing` on the path of rows without it."""
+        at = lists.sought("find", self.key_list, key, "[...] of a dict")
+        if not explorer().decide(_found(at)):
+            return missing()
+        return lists.element(self.value_list, make_int(at, (0, lists.LONGEST)))
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.value_of(key, no_key)
+
+    def __contains__(self, key: Any) -> bool:
+        return explorer().decide(_found(lists.sought("find", self.key_list, key, "in a dict")))
+
+    def __bool__(self) -> bool:
+        return explorer().decide(lists.truth(self.key_list))
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.key_list)
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in _METHODS:
+            refuse("SW251", call=f"dict.{name}")
+        return lists.bound(_METHODS[name], self, f"dict.{name}")
+
+
+class TracedItems(Traced):
+    """The items of a dict of the row: pairs of a key and its value."""
+
+    __slots__ = ("of",)
+    __dataclass_fields__ = ("of",)
+    what = "view of a dict's items"
+    stands_for: Any = type({}.items())
+
+    of: TracedMap
+
+    def __init__(self, of: TracedMap) -> None:
+        self.of = of
+
+    def __iter__(self) -> Iterator[Any]:
+        return zip(self.of.key_list, self.of.value_list, strict=True)
+
+
+def no_key() -> Any:
+    """Raises Python's KeyError."""
+    raise in_place(KeyError("a key of the row"))
+
+
+def is_map(x: object) -> bool:
+    """Whether `x` is a dict of the row; `isinstance` would trust `__class__`."""
+    return type(x) is TracedMap
+
+
+def contains(x: TracedMap, key: Any) -> TracedScalar:
+    """Returns ``key in x`` as a bool that does not fork yet."""
+    return make_bool(_found(lists.sought("find", x.key_list, key, "in a dict")))
+
+
+def last_of_each(key_list: TracedScalar, value_list: TracedScalar) -> TracedMap:
+    """Returns the dict that results from assigning each value to its key in order."""
+    first = lists.call("take", key_list, lists.call("first_at", key_list))
+    last = lists.call("take", value_list, lists.call("last_at", key_list))
+    return TracedMap(lists.of_list(first), lists.of_list(last))
+
+
+def _found(at: Value) -> Value:
+    return explorer().loop.call("greater_equal", at, explorer().loop.const(0, I64))
+
+
+#: Methods by name. Keys and values are lists here: functions of a row are pure, so views of a dict do not change.
+_METHODS: dict[str, Callable[..., Any]] = {
+    "get": lambda x, key, default=None: x.value_of(key, lambda: default),
+    "keys": lambda x: x.key_list,
+    "values": lambda x: x.value_list,
+    "items": TracedItems,
+    "copy": lambda x: x,
+}

@@ -1,0 +1,290 @@
+"""Models dicts that a function makes: with constant keys, or as a log of assignments where keys are values of the row.
+
+A dict whose keys are constants is a Python dict whose values may be values of the row. The first key of the row turns it into a
+log: one list of keys and one of values, to which each assignment appends. The last value of a key counts, and the first position.
+"""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sparkweld.ir import LoopBuilder, Value
+from sparkweld.ir.ops import ListAppend
+from sparkweld.ir.types import I64
+from udf_compiler.frontends.python import lists
+from udf_compiler.frontends.python.maps import TracedItems, TracedMap, last_of_each, no_key
+from udf_compiler.frontends.python.new_lists import element_value, kind_of, list_of
+from udf_compiler.frontends.python.operands import make_bool, make_int
+from udf_compiler.frontends.python.path_explorer import explorer
+from udf_compiler.frontends.python.regions.tables import Display, lookup
+from udf_compiler.frontends.python.values import TracedScalar, is_scalar
+from udf_compiler.frontends.tracing.constants import unwrapped
+from udf_compiler.frontends.tracing.exceptions import as_python
+from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.values import raw
+
+#: The most assignments of a log: each lookup may read all of them, so a row with more is left to Python.
+_MOST = 1024
+
+_KEYS = ("list<str>", "list<i64>", "list<bool>")
+_CONSTANTS = (bool, int, float, str, type(None), Display)
+
+#: Calls without arguments that make the value of a missing key.
+DEFAULTS = (int, float, str, bool)
+
+
+@dataclass(slots=True, eq=False)
+class Mapping:
+    """A dict that a function makes; several names may refer to it.
+
+    `log`: the lists of keys and values, in place of `known`. `missing`: makes the value of a missing key, as in a defaultdict.
+    `counts`: a missing key has the value 0 but is not stored, as in a Counter. `frozen`: a constant of another dict. `iterated`:
+    a loop may go over it, in which Python refuses new keys. `void`: all values of the log are None.
+    """
+
+    known: dict[Any, Any] = field(default_factory=dict)
+    log: tuple[TracedScalar, TracedScalar] | None = None
+    missing: Callable[[], Any] | None = None
+    counts: bool = False
+    frozen: bool = False
+    iterated: bool = False
+    void: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.known) if self.log is None else explorer().decide(lists.truth(self.log[0]))
+
+    def __eq__(self, other: object) -> bool:
+        refuse("SW282", what="a dict that it compares")
+
+    __hash__ = object.__hash__
+
+    @property
+    def kinds(self) -> tuple[str, str] | None:
+        """Returns the kinds of the lists of keys and of values; None where kernels support no such lists."""
+        if self.log is not None:
+            return self.log[0].kind, self.log[1].kind
+        return _kinds(self.known.keys(), self.known.values())
+
+    def set(self, key: Any, value: Any) -> None:
+        """Assigns a value to a key; refuses (SW244) keys and values of other kinds than the first."""
+        if self.frozen or self.void:
+            refuse("SW282", what="a dict within another one, or of keys alone, which it changes,")
+        if self.iterated and (self.log is not None or is_scalar(key) or key not in self.known):
+            refuse("SW282", what="a dict that it changes while it iterates over it")
+        if type(value) is not TracedScalar and type(value) not in _CONSTANTS:
+            refuse("SW280", what="a dict of lists, or of dicts with values of the row,")
+        if self.log is None and not is_scalar(key):
+            as_python(hash, key)
+            self.known[key] = value
+            return
+        kinds = _kinds([key], [value])
+        if kinds is None or kinds[0] not in _KEYS:
+            refuse("SW244", what=raw(key if kinds is None else value), kind="dict")
+        self.turn(kinds)
+        assert self.log is not None
+        loop = explorer().loop
+        size = lists.call("length", self.log[0])
+        explorer().guard(loop.call("less", size, loop.const(_MOST, I64)))
+        self.log = _appended(self.log[0], key), _appended(self.log[1], value)
+
+    def turn(self, kinds: tuple[str, str]) -> None:
+        """Turns it into a log; refuses (SW244) other kinds than its own."""
+        own = kinds if self.log is None and not self.known else self.kinds
+        if own != kinds:
+            refuse("SW244", what="a key or value of another class", kind="dict")
+        if self.log is None:
+            loop = explorer().loop
+            made_ = self.logged(loop, kinds, lambda x: element_value(loop, x))
+            self.known, self.log = {}, made_.log
+
+    def logged(self, loop: LoopBuilder, kinds: tuple[str, str], element: Callable[[Any], Value]) -> Mapping:
+        """Returns the dict as a log in a loop; `element` returns a key or value there."""
+        parts = zip(kinds, (list(self.known), list(self.known.values())), strict=True)
+        keys, values = (list_of(loop, (kind, ""), [element(x) for x in part]) for kind, part in parts)
+        return replace(self, known={}, log=(keys, values))
+
+    def get(self, key: Any, missing: Callable[[], Any]) -> Any:
+        """Returns the value of a key, or the result of `missing` on the path of rows without it."""
+        if self.log is None:
+            explorer().keys = tuple(self.known)
+            plain = all(type(x) in _CONSTANTS for x in self.known.values())
+            found = lookup(self.known, key, missing) if plain else None
+            if found is None:
+                found = (self.known[key],) if as_python(dict.__contains__, self.known, key) else (missing(),)
+            return found[0]
+        at = self._place(key)
+        if not explorer().decide(_is_place(at)):
+            return missing()
+        return None if self.void else lists.element(self.log[1], make_int(at, (0, lists.LONGEST)))
+
+    def item(self, key: Any) -> Any:
+        """Returns ``x[key]``, with the default of a defaultdict or a Counter."""
+        if self.counts:
+            return self.get(key, lambda: 0)
+        if self.missing is None:
+            return self.get(key, no_key)
+        return self.get(key, lambda: self._default(key))
+
+    def _default(self, key: Any) -> Any:
+        assert self.missing is not None
+        made = as_python(self.missing)
+        self.set(key, made)
+        return made
+
+    def contains(self, key: Any) -> Any:
+        """Returns ``key in x``."""
+        if self.log is None:
+            explorer().keys = tuple(self.known)
+            return as_python(dict.__contains__, self.known, key)
+        return make_bool(_is_place(self._place(key)))
+
+    def _place(self, key: Any) -> Value:
+        assert self.log is not None
+        return lists.sought("find_last", self.log[0], key, "[...] of a dict")
+
+    @property
+    def distinct(self) -> TracedScalar:
+        """Returns the keys of a log, each once."""
+        assert self.log is not None
+        return lists.of_list(lists.call("take", self.log[0], lists.call("first_at", self.log[0])))
+
+    @property
+    def settled(self) -> Any:
+        """Returns its current contents: a dict of the row, or a dict of known keys. Refuses (SW293) one of keys alone."""
+        if self.void:
+            refuse("SW293", type="a dict of keys alone")
+        return dict(self.known) if self.log is None else last_of_each(*self.log)
+
+    def as_map(self, loop: LoopBuilder, element: Callable[[Any], Value]) -> TracedMap | None:
+        """Returns known contents as a dict of the row; None where kernels have no lists of its keys or values."""
+        if self.kinds is None or self.kinds[0] not in _KEYS:
+            return None
+        made_ = self.logged(loop, self.kinds, element)
+        assert made_.log is not None
+        return TracedMap(*made_.log)
+
+    def iterate(self) -> Any:
+        """Returns its keys, for a loop."""
+        return _METHODS["keys"](self)
+
+    def method(self, name: str) -> Callable[..., Any]:
+        """Returns a method; refuses (SW251) an unsupported one."""
+        if name not in _METHODS:
+            refuse("SW251", call=f"dict.{name}")
+        return lambda *args: as_python(_METHODS[name], self, *args)
+
+
+def made(items: list[Any]) -> Mapping:
+    """Returns the dict display of alternating keys and values."""
+    found = Mapping()
+    for key, value in zip(items[::2], items[1::2], strict=True):
+        found.set(key, value)
+    return found
+
+
+def constant(x: Any) -> Any:
+    """Returns a dict of constants, as part of another value, as one that nothing changes any more; anything else unchanged."""
+    if type(x) is not Mapping or x.log is not None or not all(type(v) in _CONSTANTS for v in x.known.values()):
+        return x
+    x.frozen = True
+    return Display(x.known)
+
+
+def read(x: Any) -> Any:
+    """Returns the current contents of a dict that the function makes; anything else unchanged."""
+    return x.settled if type(x) is Mapping else x
+
+
+def constructed(kind: type, args: list[Any], kwargs: dict[str, Any]) -> Mapping | None:
+    """Returns a new dict, Counter, OrderedDict or defaultdict; None for other arguments than none or a dict."""
+    made_ = Mapping(counts=kind is collections.Counter)
+    if kind is collections.defaultdict:
+        if len(args) != 1 or kwargs:
+            return None
+        default = next((f for f in DEFAULTS if args[0] is f or getattr(args[0], "stands_for", None) is f), None)
+        if default is None:
+            return None
+        made_.missing = default
+        return made_
+    of = unwrapped(args[0]) if len(args) == 1 else None
+    if type(of) is Mapping:
+        made_.known, made_.log = dict(of.known), of.log
+    elif type(of) is TracedMap:
+        made_.log = (of.key_list, of.value_list)
+    elif type(of) in (dict, Display, list, tuple, str):
+        made_.known = dict(as_python(kind, of))
+    elif args:
+        return None
+    for key, value in kwargs.items():
+        made_.set(key, value)
+    return made_
+
+
+def of_keys(items: Any) -> Mapping:
+    """Returns ``dict.fromkeys(items)`` of a list of the row."""
+    if items.kind not in _KEYS:
+        refuse("SW244", what="a key", kind="dict")
+    return Mapping(log=(items, items), void=True)
+
+
+def _kinds(keys: Any, values: Any) -> tuple[str, str] | None:
+    found = kind_of(list(keys)), kind_of(list(values))
+    if found[0] is None or found[1] is None or found[0][1] or found[1][1]:
+        return None
+    return found[0][0], found[1][0]
+
+
+def _appended(items: TracedScalar, x: Any) -> TracedScalar:
+    loop = explorer().loop
+    return TracedScalar(items.kind, loop.emit(ListAppend(items.value.type), items.value, element_value(loop, x)))
+
+
+def _is_place(at: Value) -> Value:
+    return explorer().loop.call("greater_equal", at, explorer().loop.const(0, I64))
+
+
+def _setdefault(x: Mapping, key: Any, default: Any = None) -> Any:
+    def missing() -> Any:
+        x.set(key, default)
+        return default
+
+    return x.get(key, missing)
+
+
+def _update(x: Mapping, other: Any = ()) -> None:
+    other = unwrapped(read(other))
+    if type(other) not in (dict, Display):
+        refuse("SW251", call="dict.update of a value of the row")
+    for key, value in other.items():
+        x.set(key, value)
+
+
+def length(x: Mapping) -> Any:
+    """Returns the number of its keys."""
+    return len(x.known) if x.log is None else lists.length(x.distinct)
+
+
+def _view(of: Callable[[dict[Any, Any]], Any], of_log: Callable[[Mapping], Any]) -> Callable[[Mapping], Any]:
+    """Returns a method that makes a view of the current contents."""
+
+    def view(x: Mapping) -> Any:
+        x.iterated = True
+        if x.void and of is not dict.keys:
+            refuse("SW282", what="the values of a dict of keys alone")
+        return tuple(of(x.known)) if x.log is None else of_log(x)
+
+    return view
+
+
+_METHODS: dict[str, Callable[..., Any]] = {
+    "get": lambda x, key, default=None: x.get(key, lambda: default),
+    "setdefault": _setdefault,
+    "update": _update,
+    "keys": _view(dict.keys, lambda x: x.distinct),
+    "values": _view(dict.values, lambda x: x.settled.value_list),
+    "items": _view(dict.items, lambda x: TracedItems(x.settled)),
+    "copy": lambda x: replace(x, known=dict(x.known), frozen=False, iterated=False),
+}
