@@ -23,6 +23,8 @@ _LOADS = frozenset(
 )
 #: Calls that take the names of keyword arguments from the stack.
 _KEYWORD_CALLS = frozenset(("CALL_KW", "CALL_FUNCTION_KW"))
+#: Operators -> the number of their operands.
+_OPERANDS = {"BINARY_SUBSCR": 2, "BINARY_OP": 2, "COMPARE_OP": 2}
 _STORES = frozenset(("STORE_FAST", "STORE_FAST_STORE_FAST"))
 _LOOP_ENDS = frozenset(("END_FOR", "POP_TOP", "POP_ITER"))
 _WRITES = ("STORE_FAST", "STORE_NAME", "STORE_GLOBAL", "STORE_DEREF", "STORE_ATTR", "STORE_SUBSCR", "DELETE")
@@ -40,7 +42,7 @@ class Flow:
 def flow_of_list(frame: FrameType) -> Flow | None:
     """Returns the flow of the comprehension whose FOR_ITER the frame executes; None if it is none or its list flows elsewhere."""
     code, at = frame.f_code, frame.f_lasti
-    instructions, start = _instructions(code, at)
+    instructions, start = decoded(code, at)
     if instructions[start].opname != "FOR_ITER":
         return None
     if code.co_name == "<listcomp>":
@@ -55,7 +57,7 @@ def flow_of_list(frame: FrameType) -> Flow | None:
     return None if call is None else Flow(frame, call, variables)
 
 
-def _instructions(code: CodeType, at: int) -> tuple[list[dis.Instruction], int]:
+def decoded(code: CodeType, at: int) -> tuple[list[dis.Instruction], int]:
     """Returns the instructions, and the index of the one at an offset: in 3.11, a frame that calls is at the end of its call."""
     instructions = [i for i in dis.get_instructions(code) if i.opname != "CACHE"]
     return instructions, max(n for n, i in enumerate(instructions) if i.offset <= at)
@@ -70,9 +72,9 @@ def _flow_of_result(frame: FrameType, instructions: list[dis.Instruction], start
         return None
     if not _writes_only(instructions[start:], variables, ("STORE_DEREF",)):
         return None
-    outer, called = _instructions(caller.f_code, caller.f_lasti)
+    outer, called = decoded(caller.f_code, caller.f_lasti)
     is_stored = outer[called + 1].opname in _STORES
-    call = _of_tail(outer, called + 1, frozenset(), caller.f_code) if is_stored else _next_call(outer, called + 1)
+    call = _of_tail(outer, called + 1, frozenset(), caller.f_code) if is_stored else next_call(outer, called + 1)
     return None if call is None else Flow(caller, call, variables)
 
 
@@ -117,28 +119,45 @@ def _of_tail(instructions: list[dis.Instruction], at: int, variables: frozenset[
         at += 1
         while at < len(instructions) and instructions[at].opname in _STORES and set(_names(instructions[at])) <= variables:
             at += 1
-        return _next_call(instructions, at)
+        return next_call(instructions, at)
     if instructions[at].opname not in _STORES:
         return None
     name = _names(instructions[at])[0]
-    uses = [n for n, i in enumerate(instructions) if i.opname != "LOAD_FAST_AND_CLEAR" and name in _locals(i)]
+    uses = [n for n, i in enumerate(instructions) if i.opname != "LOAD_FAST_AND_CLEAR" and name in locals_of(i)]
     if name in variables or name in code.co_cellvars or len(uses) != 2 or uses[0] != at:
         return None
-    return _next_call(instructions, uses[1], -1)  # its first load puts the list on the stack
+    return call_after_load(instructions, uses[1], name)
 
 
-def _locals(instruction: dis.Instruction) -> tuple[str, ...]:
+def call_after_load(instructions: list[dis.Instruction], at: int, name: str) -> int | None:
+    """Returns the offset of the call that takes a list which the instruction at this index loads from a variable, or None."""
+    names = locals_of(instructions[at])
+    return next_call(instructions, at + 1, len(names) - 1 - names.index(name))
+
+
+def locals_of(instruction: dis.Instruction) -> tuple[str, ...]:
     return _names(instruction) if "_FAST" in instruction.opname else ()
 
 
-def _next_call(instructions: list[dis.Instruction], at: int, above: int = 0) -> int | None:
-    """Returns the offset of the call that takes the list, after plain loads, or None. `above`: the values on top of the list."""
+def next_call(instructions: list[dis.Instruction], at: int, above: int = 0) -> int | None:
+    """Returns the offset of the call or assignment that takes the list, after plain loads, or None.
+
+    `above`: the values on top of the list.
+    """
     for instruction in instructions[at:]:
-        if instruction.opname in CALLS:
-            taken = (instruction.arg or 0) + (instruction.opname in _KEYWORD_CALLS)
-            return instruction.offset if above < taken else None
-        if instruction.opname not in _LOADS:
+        name, count = instruction.opname, instruction.arg or 0
+        if name == "STORE_SUBSCR":  # below the container and the key
+            return instruction.offset if above == 2 else None
+        if name in CALLS and above < (taken := count + (name in _KEYWORD_CALLS)):
+            return instruction.offset
+        built = {"BUILD_MAP": 2 * count, "BUILD_CONST_KEY_MAP": count + 1}.get(name)
+        if built is not None and above < built:  # the list is a value of the dict, which is at the top now
+            above = 0
+            continue
+        # calls and operators of the values above the list; a call also takes its function, in two slots
+        free = above >= taken + 2 if name in CALLS else above >= _OPERANDS.get(name, 0)
+        if not free or (built is None and name not in _LOADS and name not in _OPERANDS and name not in CALLS):
             return None
-        if instruction.opname != "PRECALL":
+        if name != "PRECALL":
             above += dis.stack_effect(instruction.opcode, instruction.arg, jump=False)
     return None

@@ -13,8 +13,6 @@ from __future__ import annotations
 import sys
 import types
 from collections.abc import Callable, Sequence
-from contextvars import ContextVar
-from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -22,126 +20,29 @@ from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import MakeList
 from sparkweld.ir.types import BOOL, F64, I64, list_of
 from udf_compiler.frontends.pandas.apply.elementwise import element
-from udf_compiler.frontends.pandas.apply.results import ListSeries, finished, series_of_tree
+from udf_compiler.frontends.pandas.apply.results import ListSeries
+from udf_compiler.frontends.pandas.apply.row_loops import LOOPS, RowLoops
 from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.series import NUMBERS, TracedSeries
 from udf_compiler.frontends.pandas.strings import STRINGS
 from udf_compiler.frontends.python.flow import Flow, flow_of_list
 from udf_compiler.frontends.python.lists import of_list
+from udf_compiler.frontends.python.loop_flow import flow_of_appends
 from udf_compiler.frontends.python.numpy_scalars import numpy_scalar
-from udf_compiler.frontends.python.path_explorer import Explorer, Fork, Leaf, Node, explore_with, exploring, leaves
+from udf_compiler.frontends.python.path_explorer import Explorer, explore_with
 from udf_compiler.frontends.python.state import Record
 from udf_compiler.frontends.python.values import is_scalar
-from udf_compiler.frontends.tracing.exceptions import as_python, text_of
+from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.frames import instruction
-from udf_compiler.frontends.tracing.session import place_of, refuse
+from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import StandIn
 from udf_compiler.frontends.tracing.values import Traced
 from udf_compiler.function.bytecode import identity_of
-from udf_compiler.process.context_variables import assigned
 
 _NO_ELEMENT = object()
 
 #: Kind of a dtype -> the type of a Series of Python's numbers of that kind.
 _WIDE = {"b": BOOL, "i": I64, "f": F64}
-
-
-class _Element(BaseException):
-    """The element of the row on this path; it ends the run. As a BaseException, it evades the user's handlers."""
-
-    def __init__(self, value: Any) -> None:
-        super().__init__()
-        self.value = value
-
-
-@dataclass(slots=True)
-class RowLoops:
-    """The loops over rows of one UDF: the Series of each finished loop in order, with the decisions of one path each.
-
-    `driven`: the elements of a generator are taken now. `active`: the loop that runs now; loops are not nested, as an inner one
-    would run over all rows for each row.
-    """
-
-    loop: LoopBuilder
-    handlers: bool
-    done: list[tuple[Any, list[bool]]] = field(default_factory=list)
-    explorer: Explorer | None = None
-    position: int = 0
-    pending: Flow | None = None
-    driven: bool = False
-    active: Rows | None = None
-
-    def run(self, function: Callable[[], Any]) -> Any:
-        """Returns the result of `function`, once all its loops are known."""
-        with assigned(_LOOPS, self):
-            while True:
-                tree = self._explore(function)
-                if isinstance(tree, Leaf) and not isinstance(tree.value, _Element):
-                    if tree.error is not None:
-                        raise tree.error
-                    return tree.value
-                self._finish(tree)
-
-    def _explore(self, function: Callable[[], Any]) -> Node:
-        self.explorer = Explorer(self.loop, self.handlers)
-
-        def run() -> Any:
-            self.position, self.pending, self.driven, self.active = 0, None, False, None
-            try:
-                with exploring(None):  # also ends a row whose function raised: its iterator may live on in a traceback
-                    result = function()
-            except _Element as element:
-                return element
-            if self.pending is not None:
-                refuse("SW600")
-            return result
-
-        return self.explorer.explore(run, lazily=True)
-
-    def _finish(self, tree: Node) -> None:
-        """Adds the loop in which all paths ended."""
-        ends = list(leaves(tree))
-        if any(leaf.error is None and not isinstance(leaf.value, _Element) for leaf in ends):
-            refuse("SW600")
-        good = next((leaf for leaf in ends if leaf.error is None), None)
-        if good is None:
-            error = ends[0].error
-            assert error is not None
-            refuse("SW261", at=place_of(error), error=text_of(error))
-        elements = _elements(tree)
-        series = series_of_tree(self.loop, finished(self.loop, elements, self.handlers))
-        self.done.append((series, _decisions(tree, good)))
-
-    def enter(self) -> Explorer:
-        """Returns the explorer of the loop that starts now: a new one to explore, or a known one that repeats one path."""
-        assert self.explorer is not None
-        if self.position == len(self.done):
-            return self.explorer
-        return Explorer.repeating(self.loop, self.handlers, self.done[self.position][1])
-
-    def collected(self, element: Any) -> Any:
-        """Returns the result of the call that takes the elements; ends the run where that is not known yet."""
-        self.position += 1
-        if self.position > len(self.done):
-            raise _Element(element)
-        return self.done[self.position - 1][0]
-
-
-_LOOPS: ContextVar[RowLoops | None] = ContextVar("sparkweld_row_loops", default=None)
-
-
-def _elements(tree: Node) -> Node:
-    if isinstance(tree, Leaf):
-        return tree if tree.error is not None else Leaf(tree.value.value, None, tree.guards)
-    return Fork(tree.condition, tree.guards, _elements(tree.yes), _elements(tree.no))
-
-
-def _decisions(tree: Node, leaf: Leaf) -> list[bool]:
-    """Returns the decisions that lead to a leaf."""
-    if isinstance(tree, Leaf):
-        return []
-    yes = any(end is leaf for end in leaves(tree.yes))
-    return [yes, *_decisions(tree.yes if yes else tree.no, leaf)]
 
 
 class Rows(StandIn):
@@ -164,7 +65,7 @@ class Rows(StandIn):
         return self
 
     def __next__(self) -> Any:
-        loops = _LOOPS.get()
+        loops = LOOPS.get()
         if loops is None or self._over:
             refuse("SW600")
         if self._state is None:
@@ -173,8 +74,8 @@ class Rows(StandIn):
         raise StopIteration
 
     def _start(self, loops: RowLoops, frame: FrameType) -> Any:
-        if any(loop is not loops.loop for loop in self._loops):  # the next batch has its own loop
-            refuse("SW262", call="a loop over a column", what="a function of an iterator of batches")
+        if any(loop is not self._loops[0] for loop in self._loops):
+            refuse("SW262", call="a loop over columns", what="columns of several batches, or of some of their rows,")
         if loops.active is not None:
             refuse("SW600")
         if any(_values_of(c) != values for c, values in self._values):  # an iterator may see the change
@@ -184,14 +85,14 @@ class Rows(StandIn):
             if instruction(frame.f_code, frame.f_lasti) != "FOR_ITER":  # a call that takes elements, such as next() or sum()
                 refuse("SW600")
         else:
-            flow = flow_of_list(frame)
+            flow = flow_of_list(frame) or flow_of_appends(frame)
             if flow is None or loops.pending is not None:
                 refuse("SW600")
             identity = identity_of(frame.f_code)
             if identity is not None:
                 refuse("SW603", at=identity.place, function=identity.function)
         record = _record(frame, flow)
-        self._state = (explore_with(loops.enter()), frame, frame.f_lasti, record, flow)
+        self._state = (explore_with(loops.enter(self._loops[0])), frame, frame.f_lasti, record, flow)
         loops.active = self
         values = tuple(source() for source in self._sources)
         return values[0] if self._single else values
@@ -314,7 +215,7 @@ def _column_of(x: Any) -> Any:
 
 def is_collection(data: Any) -> bool:
     """Whether `data` may be the elements of a loop over rows."""
-    loops = _LOOPS.get()
+    loops = LOOPS.get()
     if loops is None:
         return False
     return type(data) in (Mapped, Values, types.GeneratorType) or (type(data) is list and loops.pending is not None)
@@ -322,7 +223,7 @@ def is_collection(data: Any) -> bool:
 
 def collect(data: Any) -> Any:
     """Returns the Series of a loop's list, a generator or a map; refuses any other list (SW600)."""
-    loops = _LOOPS.get()
+    loops = LOOPS.get()
     assert loops is not None
     if type(data) is list:
         return loops.collected(_element_of_list(loops, data))

@@ -14,7 +14,7 @@ import pandas as pd
 from sparkweld.ir import LoopBuilder
 from sparkweld.ir.ops import ListCall
 from sparkweld.ir.types import I64
-from udf_compiler.frontends.pandas.apply.comprehensions import Values, collect
+from udf_compiler.frontends.pandas.apply.comprehensions import Values, collect, is_collection
 from udf_compiler.frontends.pandas.apply.frame_rows import apply_rows
 from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.calls import row_reductions
@@ -55,8 +55,11 @@ def make_frame(data: Any = None, index: Any = None, columns: Any = None, dtype: 
         return fresh(data.loop, series)
     if not isinstance(data, dict) or columns is not None or not all(isinstance(n, str) for n in data):
         refuse("SW262", call=call, what=raw(data))
-    data = {name: collect(v) if type(v) is Values else v for name, v in data.items()}
-    loop = next(v.loop for v in data.values() if isinstance(v, TracedSeries | TracedArray))
+    listed = [name for name, v in data.items() if type(v) is Values or (type(v) is list and is_collection(v))]
+    data = {name: collect(v) if name in listed else v for name, v in data.items()}
+    loop = next((v.loop for v in data.values() if isinstance(v, TracedSeries | TracedArray)), None)
+    if loop is None:
+        refuse("SW262", call=call, what="a dict without a column")
     if not any(isinstance(v, TracedSeries) for v in data.values()):
         refuse_renumbered(loop, call)
     return fresh(loop, {name: _column(loop, v, call) for name, v in data.items()})
@@ -102,7 +105,7 @@ def _column(loop: Any, value: Any, call: str) -> TracedSeries:
         return made  # type: ignore[no-any-return]
     if type(value) is TracedCut and value.loop is loop:
         return categories_of(value, call)
-    if type(value) is Values:
+    if type(value) is Values or (type(value) is list and is_collection(value)):
         refuse_renumbered(loop, call)
         value = collect(value)
     if type(value) is TracedTexts:
