@@ -232,6 +232,7 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
         pandas_.TimeFunction: [(find_stand_in(pd.to_datetime), pd.to_datetime)],
         type(pandas_.PANDAS): [(pandas_.PANDAS, pd)],
         numpy_module.Function: [(find_stand_in(np.where), np.where)],
+        numpy_module.ColumnStacker: [(find_stand_in(np.c_), np.c_)],
         type(numpy_module.NUMPY): [(numpy_module.NUMPY, np)],
         categoricals.Dtype: [(categoricals.Dtype(pd.CategoricalDtype(["a"])), pd.CategoricalDtype(["a"]))],
         vectorize.Vectorize: [(vectorize.Vectorize(abs), np.vectorize(abs))],

@@ -6,6 +6,7 @@ no filter of the function has removed rows.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from sparkweld.ir import LoopBuilder
@@ -20,12 +21,20 @@ _ONE = {"ge": True, "lt": False}
 class RowCount(StandIn):
     """The number of rows of a batch, an int of at least one."""
 
-    __slots__ = ("call",)
+    __slots__ = ("call", "loop", "repeat")
     what = "number of rows"
     stands_for = int
 
-    def __init__(self, call: str) -> None:
-        self.call = call
+    def __init__(self, loop: LoopBuilder, call: str, repeat: Callable[[LoopBuilder, Any], Any] | None) -> None:
+        """`repeat`: returns the list of an element for each row, which ``[element] * count`` makes."""
+        self.loop, self.call, self.repeat = loop, call, repeat
+
+    def __rmul__(self, items: Any) -> Any:
+        if type(items) is not list or len(items) != 1 or self.repeat is None:
+            self.refuse()
+        return self.repeat(self.loop, items[0])
+
+    __mul__ = __rmul__
 
     def __getattr__(self, name: str) -> NoReturn:
         self.refuse()
@@ -65,11 +74,11 @@ class RowCount(StandIn):
         self.refuse()
 
 
-def row_count(loop: LoopBuilder, call: str) -> RowCount:
+def row_count(loop: LoopBuilder, call: str, repeat: Callable[[LoopBuilder, Any], Any] | None = None) -> RowCount:
     """Returns the number of rows. Refuses (SW250) that of rows which a filter has kept: it may be zero."""
     if loop.where is not None:
         refuse("SW250", call=call)
-    return RowCount(call)
+    return RowCount(loop, call, repeat)
 
 
 def is_empty(loop: LoopBuilder, call: str) -> bool:

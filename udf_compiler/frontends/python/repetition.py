@@ -1,4 +1,4 @@
-"""Repeats strings where the string or the number depends on the row."""
+"""Lowers the repetition of strings, where the string or the number depends on the row."""
 
 from __future__ import annotations
 

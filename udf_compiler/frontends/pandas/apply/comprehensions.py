@@ -48,14 +48,21 @@ _WIDE = {"b": BOOL, "i": I64, "f": F64}
 class Rows(StandIn):
     """An iterator over the rows of columns, which yields the values of the one symbolic row."""
 
-    __slots__ = ("_loops", "_over", "_single", "_sources", "_state", "_values")
+    __slots__ = ("_loops", "_made", "_over", "_single", "_sources", "_state", "_values")
     what = "loop over the rows"
     stands_for = zip
     exact = False
 
-    def __init__(self, columns: Sequence[Any], single: bool) -> None:
-        self._loops, self._single = [c.loop for c in columns], single
-        self._sources = [_source(c) for c in columns]
+    def __init__(
+        self,
+        columns: Sequence[Any],
+        single: bool,
+        made: Callable[[tuple[Any, ...]], Any] | None = None,
+        sources: Sequence[Callable[[], Any]] | None = None,
+    ) -> None:
+        """`made`: returns the element of a row from its values, which are those of the columns or, if given, of `sources`."""
+        self._loops, self._single, self._made = [c.loop for c in columns], single, made
+        self._sources = [_source(c) for c in columns] if sources is None else list(sources)
         self._values = [(c, _values_of(c)) for c in columns]
         self._state: tuple[Explorer | None, FrameType, int, Record, Flow | None] | None = None
         self._over = False
@@ -95,6 +102,8 @@ class Rows(StandIn):
         self._state = (explore_with(loops.enter(self._loops[0])), frame, frame.f_lasti, record, flow)
         loops.active = self
         values = tuple(source() for source in self._sources)
+        if self._made is not None:
+            return self._made(values)
         return values[0] if self._single else values
 
     def _end(self, loops: RowLoops, ending: FrameType) -> None:

@@ -38,7 +38,7 @@ def apply_rows(frame: TracedFrame, func: Any, axis: Any = 0, args: Any = (), **k
     if is_exploring():
         refuse("SW262", call=_CALL, what="a DataFrame within a scalar function")
     function = STAND_INS.get(func, func) if isinstance(func, type) else func
-    row = TracedRow(_sources(frame))
+    row = TracedRow(sources_of(frame, _CALL))
 
     def of_row() -> Any:
         return run_function(function, row, *args, **kwargs)
@@ -47,24 +47,25 @@ def apply_rows(frame: TracedFrame, func: Any, axis: Any = 0, args: Any = (), **k
     return series_of_tree(frame.loop, tree)
 
 
-def _sources(frame: TracedFrame) -> dict[Any, Callable[[], Any]]:
-    common = _common_dtype(frame)
+def sources_of(frame: TracedFrame, call: str) -> dict[Any, Callable[[], Any]]:
+    """Returns the functions that return the values of a row, by column."""
+    common = _common_dtype(frame, call)
     if common.kind == "O":
-        return {name: element(s, _CALL) for name, s in frame.series.items()}
-    return {name: _number(frame, s, common) for name, s in frame.series.items()}
+        return {name: element(s, call) for name, s in frame.series.items()}
+    return {name: _number(frame, s, common, call) for name, s in frame.series.items()}
 
 
-def _number(frame: TracedFrame, series: TracedSeries, dtype: np.dtype) -> Callable[[], Any]:
-    scalar = numpy_scalar(frame.loop.cast(series.value, type_of(dtype, _CALL)), dtype)
+def _number(frame: TracedFrame, series: TracedSeries, dtype: np.dtype, call: str) -> Callable[[], Any]:
+    scalar = numpy_scalar(frame.loop.cast(series.value, type_of(dtype, call)), dtype)
     return lambda: scalar
 
 
-def _common_dtype(frame: TracedFrame) -> np.dtype:
+def _common_dtype(frame: TracedFrame, call: str) -> np.dtype:
     """Returns the dtype of a row; refuses dates and dtypes that depend on the batch (SW264), and float32 (SW254)."""
     if any(s.kind not in (NUMBERS, STRINGS) for s in frame.series.values()):
-        refuse("SW264", call=_CALL)
+        refuse("SW264", call=call)
     protos = {n: pd.Series(["x"], dtype=object) if s.kind is STRINGS else np.ones(1, s.dtype) for n, s in frame.series.items()}
-    dtype = run_prototype(_CALL, lambda: pd.DataFrame(protos).iloc[0].dtype)
+    dtype = run_prototype(call, lambda: pd.DataFrame(protos).iloc[0].dtype)
     if dtype == np.float32:
-        refuse("SW254", call=_CALL, type="float32")
+        refuse("SW254", call=call, type="float32")
     return np.dtype(dtype)

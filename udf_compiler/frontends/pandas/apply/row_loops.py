@@ -1,4 +1,4 @@
-"""Explores loops over rows: the function runs from its start for each path of a loop, until the Series of the loop is known."""
+"""Compiles loops over rows by running the function from its start for each path, until the Series of each loop is known."""
 
 from __future__ import annotations
 

@@ -12,8 +12,10 @@ import types
 import typing
 from typing import Any
 
+from sparkweld.ir import LoopBuilder
 from udf_compiler.frontends.pandas.apply.comprehensions import Mapped, Values, map_, zip_
 from udf_compiler.frontends.pandas.array import TracedArray
+from udf_compiler.frontends.pandas.calls.constructors import Index, make_series
 from udf_compiler.frontends.pandas.calls.strings.choose import TracedTexts, texts_of
 from udf_compiler.frontends.pandas.frame import TracedFrame
 from udf_compiler.frontends.pandas.row_counts import row_count
@@ -21,6 +23,7 @@ from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.python import bisecting
 from udf_compiler.frontends.python.builtin_calls import STAND_INS, builtin_class, unbound_method
 from udf_compiler.frontends.tracing.exceptions import as_python
+from udf_compiler.frontends.tracing.lower import is_number
 from udf_compiler.frontends.tracing.session import current, refuse
 from udf_compiler.frontends.tracing.values import Traced
 
@@ -43,8 +46,15 @@ def len_(x: Any) -> Any:
     if type(x) in (TracedSeries, TracedFrame) and current().group is not None:
         return current().group.length(x, f"len() of a {x.what}")
     if type(x) in (TracedSeries, TracedFrame, Values):
-        return row_count(x.loop, f"len() of a {x.what}")
+        return row_count(x.loop, f"len() of a {x.what}", _repeated)
     return STAND_INS[len](x)
+
+
+def _repeated(loop: LoopBuilder, x: Any) -> Values:
+    """Implements ``[x] * len(series)`` of a constant number or string."""
+    if not (is_number(x) or type(x) is str):
+        refuse("SW250", call="a list of a value for each row")
+    return Values(make_series(x, Index(loop)))
 
 
 def _count(*args: Any, **kwargs: Any) -> Any:

@@ -54,8 +54,8 @@ def _check_index(data: Any, index: Any, call: str) -> None:
 
 def make_series(data: Any = None, index: Any = None, dtype: Any = None, name: Any = None, copy: Any = None) -> Any:
     """Implements pd.Series(...) of a traced value, or of a scalar on a traced index."""
-    call = "pd.Series"
-    if is_collection(data):
+    call, of_a_list = "pd.Series", is_collection(data)
+    if of_a_list:
         data = collect(data)
         if type(data) is RowSeries and dtype is None:
             return data
@@ -65,7 +65,9 @@ def make_series(data: Any = None, index: Any = None, dtype: Any = None, name: An
         return data
     _check_index(data, index, call)
     data = texts_of(data)
-    if isinstance(data, TracedSeries):
+    if isinstance(data, TracedSeries) and of_a_list:
+        made = data.twin(shared=False)  # pandas makes an array from a list
+    elif isinstance(data, TracedSeries):
         data.shared = True
         made = data.twin(shared=True)
     elif isinstance(data, TracedArray):

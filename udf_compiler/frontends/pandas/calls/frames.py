@@ -14,6 +14,7 @@ import pandas as pd
 from sparkweld.ir import LoopBuilder
 from sparkweld.ir.ops import ListCall
 from sparkweld.ir.types import I64
+from udf_compiler.frontends.pandas.apply import frame_loops
 from udf_compiler.frontends.pandas.apply.comprehensions import Values, collect, is_collection
 from udf_compiler.frontends.pandas.apply.frame_rows import apply_rows
 from udf_compiler.frontends.pandas.array import TracedArray
@@ -25,8 +26,8 @@ from udf_compiler.frontends.pandas.calls.series_methods import pipe
 from udf_compiler.frontends.pandas.calls.strings.choose import TracedTexts, texts_of
 from udf_compiler.frontends.pandas.frame import TracedFrame, fresh, refuse_renumbered
 from udf_compiler.frontends.pandas.row_counts import is_empty, row_count
-from udf_compiler.frontends.pandas.series import TracedSeries
-from udf_compiler.frontends.pandas.strings import text_series
+from udf_compiler.frontends.pandas.series import NUMBERS, TracedSeries
+from udf_compiler.frontends.pandas.strings import STRINGS, text_series
 from udf_compiler.frontends.python.ndarrays import leave_none
 from udf_compiler.frontends.python.operands import as_text, is_text
 from udf_compiler.frontends.python.operands import is_number as is_of_python
@@ -297,6 +298,18 @@ def _side_by_side(series: Sequence[TracedSeries], names: Sequence[Any], call: st
     return fresh(series[0].loop, {name: copy_series(s) for name, s in zip(names, series, strict=True)})
 
 
+def fillna(frame: TracedFrame, value: Any = None) -> TracedFrame:
+    """Implements DataFrame.fillna of a number or string, or of a dict of these by column."""
+    call, value = "DataFrame.fillna", unwrapped(value)
+    by_column = value if type(value) is dict else dict.fromkeys(frame.series, value)
+    if not all(is_number(x) or type(x) is str for x in by_column.values()):
+        refuse("SW262", call=call, what=raw(value))
+    for name, series in frame.series.items():
+        if name in by_column and series.kind not in (NUMBERS, STRINGS):
+            refuse("SW262", call=call, what=f"a column of {series.kind.name}")
+    return fresh(frame.loop, {n: copy_series(s.fillna(by_column[n]) if n in by_column else s) for n, s in frame.series.items()})
+
+
 def _is_empty(frame: TracedFrame, call: str) -> Any:
     group = current().group
     return is_empty(frame.loop, call) if group is None else group.is_empty(frame, call)
@@ -310,10 +323,12 @@ def _row_count(frame: TracedFrame, call: str) -> Any:
 #: Methods that a compiled function may call.
 METHODS: dict[str, Callable[..., Any]] = {
     **row_reductions.METHODS,
+    **frame_loops.METHODS,
     "assign": assign,
     "copy": copy,
     "drop": drop,
     "dropna": dropna,
+    "fillna": fillna,
     "rename": rename,
     "reset_index": reset_index,
     "pipe": pipe,

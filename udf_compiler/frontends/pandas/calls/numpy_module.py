@@ -9,15 +9,17 @@ from typing import Any, NoReturn
 import numpy as np
 
 from udf_compiler.frontends.pandas import time_constants
+from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.calls.numpy_ import PURE, ROW_MIXING, TABLE, call_function, has_traced, name_of
 from udf_compiler.frontends.pandas.calls.vectorize import Vectorize
+from udf_compiler.frontends.pandas.row_counts import RowCount
 from udf_compiler.frontends.python.builtin_calls import real_arguments
 from udf_compiler.frontends.python.ndarrays import leave_none
 from udf_compiler.frontends.python.path_explorer import is_exploring
 from udf_compiler.frontends.tracing.class_stand_ins import class_stand_in
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.exceptions import as_python
-from udf_compiler.frontends.tracing.lower import run_prototype
+from udf_compiler.frontends.tracing.lower import run_prototype, type_of
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import StandIn, module_stand_in
 
@@ -41,6 +43,8 @@ class Function(StandIn):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         args, kwargs = real_arguments(args, kwargs)
+        if self.__name__ in _FILLED and args and type(_only(args[0])) is RowCount:
+            return _filled(self.stands_for, _only(args[0]), args[1:], kwargs)
         if has_traced(args) or has_traced(kwargs):
             return call_function(self.stands_for, args, kwargs)
         if self.__name__ not in PURE:
@@ -57,6 +61,41 @@ class Function(StandIn):
 
     def __getattr__(self, name: str) -> Any:
         refuse("SW251", call=f"np.{self.__name__}.{name}")
+
+
+#: Functions that fill an array of a given length.
+_FILLED = ("zeros", "ones", "full")
+
+
+def _only(shape: Any) -> Any:
+    return shape[0] if type(shape) is tuple and len(shape) == 1 else shape
+
+
+def _filled(function: Any, count: RowCount, args: tuple[Any, ...], kwargs: dict[str, Any]) -> TracedArray:
+    """Returns an array with the same number for each row. Refuses (SW262) strings, which NumPy stores in a fixed width."""
+    call = name_of(function)
+    if has_traced(args) or has_traced(kwargs):
+        refuse("SW262", call=call, what="a value of the row")
+    proto = run_prototype(call, function, 1, *map(unwrapped, args), **kwargs)
+    if proto.dtype.kind not in "bif":
+        refuse("SW262", call=call, what=f"dtype={proto.dtype}")
+    return TracedArray(count.loop, (count.loop.const(proto[0], type_of(proto.dtype, call)),))
+
+
+class ColumnStacker(StandIn):
+    """The object np.c_."""
+
+    __slots__ = ()
+    what = "np.c_"
+    stands_for = type(np.c_)
+
+    def __getitem__(self, key: Any) -> Any:
+        if type(key) is not tuple or not has_traced(key):
+            refuse("SW262", call="np.c_[...]", what="anything but several columns")
+        return call_function(np.column_stack, (list(key),), {})
+
+    def __getattr__(self, name: str) -> NoReturn:
+        refuse("SW251", call=f"np.c_.{name}")
 
 
 def _no_array(*args: Any, **kwargs: Any) -> NoReturn:
@@ -113,7 +152,7 @@ def _of_linalg(name: str) -> Any:
 LINALG = module_stand_in(np.linalg, "np.linalg", _of_linalg)
 _STAND_INS: dict[int, Any] = {
     id(np): NUMPY, id(np.ndarray): NdarrayStandIn, id(np.dtype): DtypeStandIn, id(np.vectorize): Vectorize,
-    id(np.errstate): errstate, id(np.linalg): LINALG, id(np.linalg.norm): _NORM,
+    id(np.c_): ColumnStacker(), id(np.errstate): errstate, id(np.linalg): LINALG, id(np.linalg.norm): _NORM,
 }  # fmt: skip
 _PLAIN = tuple(id(getattr(np, name)) for name in _CONSTANTS)
 
