@@ -15,7 +15,8 @@ import numpy as np
 
 from sparkweld.errors import VerifyError
 from sparkweld.ir.ops.base import Array, Optional
-from sparkweld.ir.types import BOOL, F64, I64, Type
+from sparkweld.ir.rolling import STATISTICS, rolling
+from sparkweld.ir.types import BOOL, F64, I64, STR, Type
 
 #: Elements that NumPy converts at a time where it adds integers as doubles: the size of its buffers.
 BUFFER = 8192
@@ -132,6 +133,57 @@ def _rank(method: str) -> Callable[[tuple[Array, ...], int], Array]:
     return evaluate
 
 
+def _order(descending: bool) -> Callable[[tuple[Array, ...], int], Array]:
+    """Returns the numbers of the rows in the order of a key, equal ones and then absent ones in the order given.
+
+    That order is the second column's, if there is one: it also has the numbers of the rows.
+    """
+
+    def evaluate(args: tuple[Array, ...], rows: int) -> Array:
+        values, present = _present(args[0])
+        given = np.asarray(args[1], np.int64) if len(args) == 2 else np.arange(rows, dtype=np.int64)
+        kept = given[present[given]][:: -1 if descending else 1]
+        kept = kept[np.argsort(values[kept], kind="stable")][:: -1 if descending else 1]
+        return np.concatenate([kept, given[~present[given]]])
+
+    return evaluate
+
+
+def _take(args: tuple[Array, ...], rows: int) -> Array:
+    """Returns the values of the rows whose numbers the second column has."""
+    array, index = args[0], np.clip(np.asarray(args[1], np.int64), 0, max(rows - 1, 0))
+    return Optional(array.values[index], array.valid[index]) if isinstance(array, Optional) else array[index]
+
+
+def _same(what: str) -> Callable[[tuple[Array, ...], int], Array]:
+    """Returns, of the present rows with the value of the row, the first one, the last one or their count; NULL stays NULL."""
+
+    def evaluate(args: tuple[Array, ...], rows: int) -> Array:
+        values, present = _present(args[0])
+        _, codes = np.unique(values[present], return_inverse=True)
+        places, found = np.flatnonzero(present), np.zeros(rows, np.int64)
+        for code in range(codes.max(initial=-1) + 1):
+            same = places[codes == code]
+            found[same] = {"first": same[0], "last": same[-1], "count": len(same)}[what]
+        return Optional(found, present) if isinstance(args[0], Optional) else found
+
+    return evaluate
+
+
+def _fill(step: int) -> Callable[[tuple[Array, ...], int], Array]:
+    """Returns the last present value up to the row, or the next one from it on; NULL where there is none."""
+
+    def evaluate(args: tuple[Array, ...], rows: int) -> Array:
+        values, present = _present(args[0])
+        source = np.where(present, np.arange(rows), -1)[::step]
+        for at in range(1, rows):
+            source[at] = source[at] if source[at] >= 0 else source[at - 1]
+        source = source[::step]
+        return Optional(values[source] if rows else values, source >= 0)
+
+    return evaluate
+
+
 def _shift(args: tuple[Array, ...], rows: int) -> Array:
     """Returns the value of the row that many rows before; NULL where there is none."""
     (values, present), (count, _) = _present(args[0]), _present(args[1])
@@ -169,12 +221,24 @@ def _ordered(type: Type) -> bool:
     return type == BOOL or type.is_int or type == F64
 
 
+def _comparable(type: Type) -> bool:
+    return _ordered(type) or type == STR
+
+
+def _rows(args: tuple[Type, ...]) -> Type | None:
+    return I64 if args and _comparable(args[0].plain()) and args[1:] in ((), (I64,)) else None
+
+
+def _rolling(args: tuple[Type, ...]) -> Type | None:
+    return F64 if args == (F64, I64) else None
+
+
 def _like_argument(to: Type) -> Callable[[Type], Type]:
     return lambda given: to.optional() if given.nullable else to
 
 
 #: name -> its type rule and meaning. A `sum` of f64 adds pairwise, as NumPy adds contiguous doubles; that of i64 wraps.
-#: `buffered_sum` adds as NumPy adds integers converted to doubles.
+#: `buffered_sum` adds as NumPy adds integers converted to doubles. Keys of orders, and values that are compared, are not NaN.
 WHOLES: dict[str, _Function] = {
     "position": _Function(lambda args: None if args else I64, lambda args, rows: np.arange(rows, dtype=np.int64)),
     "sum": _Function(_one(_wide, Type.plain), _sum),
@@ -185,6 +249,15 @@ WHOLES: dict[str, _Function] = {
     "sorted": _Function(_one(_wide, Type.optional), _sorted),
     "shift": _Function(_and_index(Type.optional), _shift),
     "running_sum": _Function(_one(_wide, lambda type: type), _running(np.add)),
+    "running_max": _Function(_one(_wide, lambda type: type), _running(np.maximum)),
+    "running_min": _Function(_one(_wide, lambda type: type), _running(np.minimum)),
+    "order": _Function(_rows, _order(descending=False)),
+    "descending_order": _Function(_rows, _order(descending=True)),
+    "take": _Function(_and_index(lambda type: type), _take),
+    **{f"same_{what}": _Function(_one(_comparable, _like_argument(I64)), _same(what)) for what in ("first", "last", "count")},
+    "fill_forward": _Function(_one(lambda type: True, Type.optional), _fill(1)),
+    "fill_backward": _Function(_one(lambda type: True, Type.optional), _fill(-1)),
+    **{f"rolling_{what}": _Function(_rolling, rolling(what)) for what in STATISTICS},
     **{
         f"rank_{method}": _Function(_one(_wide, _like_argument(F64)), _rank(method))
         for method in ("average", "min", "max", "first", "dense")

@@ -9,6 +9,7 @@ from sparkweld.errors import VerifyError
 from sparkweld.ir import ROWS, Input, Program, ProgramBuilder, evaluate, parse_program, print_program
 from sparkweld.ir.ops import Array, Optional
 from sparkweld.ir.program import Stage
+from sparkweld.ir.rolling import window_of
 from sparkweld.ir.types import BOOL, F64, I32, I64, STR, Type
 from sparkweld.ir.wholes import WHOLES, Whole, evaluate_whole, whole_type
 from sparkweld.optimizer import optimize
@@ -25,6 +26,15 @@ TYPES = {
     "sorted": [(F64,), (I64,)],
     "shift": [(F64, I64), (I32, I64), (BOOL, I64)],
     "running_sum": [(F64,), (I64,)],
+    "running_max": [(F64,), (I64,)],
+    "running_min": [(F64,), (I64,)],
+    "order": [(F64,), (I64,), (STR,), (BOOL,), (I32, I64)],
+    "descending_order": [(F64,), (STR,), (I32, I64)],
+    "take": [(F64, I64), (STR, I64), (BOOL, I64)],
+    "fill_forward": [(F64,), (STR,), (I32,)],
+    "fill_backward": [(F64,), (STR,), (I32,)],
+    **{f"same_{what}": [(F64,), (I32,), (STR,)] for what in ("first", "last", "count")},
+    **{f"rolling_{what}": [(F64, I64)] for what in ("sum", "mean", "max", "min")},
     **{f"rank_{method}": [(F64,), (I64,)] for method in ("average", "min", "max", "first", "dense")},
 }
 
@@ -61,10 +71,18 @@ def column(type: Type, rows: int, seed: int) -> Array:
     return Optional(values, rng.random(rows) < 0.8) if type.nullable else values
 
 
+def second_column(fn: str, rows: int) -> np.ndarray:
+    if fn.startswith("rolling"):
+        return np.full(rows, window_of(3, 2), np.int64)
+    if fn == "take" or fn.endswith("order"):
+        return np.random.default_rng(rows).permutation(rows)
+    return np.full(rows, {"at": rows // 2, "shift": 3}[fn], np.int64)
+
+
 @pytest.mark.parametrize("nullable", [False, True])
 @pytest.mark.parametrize("fn", TYPES)
 def test_kernels_return_the_bits_of_evaluate(fn, nullable):
-    for types in TYPES[fn]:
+    for types in TYPES[fn] if not (nullable and fn.startswith("rolling")) else ():
         given = tuple(type.optional() if nullable and at == 0 else type for at, type in enumerate(types))
         program = optimize(program_of(fn, given))
         assert parse_program(print_program(program)) == program
@@ -72,7 +90,7 @@ def test_kernels_return_the_bits_of_evaluate(fn, nullable):
         for rows in ROWS_OF_GROUPS:
             columns = {i.name: column(i.type, rows, at) for at, i in enumerate(program.inputs)}
             if len(types) == 2:
-                columns["x1"] = np.full(rows, {"at": rows // 2, "shift": 3}[fn], np.int64)
+                columns["x1"] = second_column(fn, rows)
             expected, got = evaluate(program, columns, rows).columns["r"], kernel.run(columns, rows).columns["r"]
             valid = np.ones(rows, np.bool_)
             if isinstance(expected, Optional):

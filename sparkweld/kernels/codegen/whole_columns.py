@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from numba.core import types
 
-from sparkweld.ir.types import F64, I64, Type
+from sparkweld.ir.ops import Call
+from sparkweld.ir.types import BOOL, F64, I64, Type
 from sparkweld.ir.wholes import BUFFER, whole_type
 from sparkweld.kernels.codegen import row_operations as make
 from sparkweld.kernels.codegen.merging import larger, zero_of
+from sparkweld.kernels.codegen.rolling_columns import rolling_body
 from sparkweld.kernels.functions.lists import reductions
 from sparkweld.kernels.functions.strings.memory_access import view
 from sparkweld.kernels.llvm.numba_frontend import Lowered, Operation, define, lower_plainly, value_type
@@ -147,13 +149,60 @@ _RUNNING_SUM = """
     return 0
 """
 
+_RUNNING_EXTREME = """
+    row = 0
+    found = False
+    best = zero()
+    while row < n:
+        valid = valid0(v0, row)
+        if valid:
+            x = load0(a0, row)
+            if not found or larger({pair}):
+                best = x
+            found = True
+        store(out, row, best)
+        if nulls != 0:
+            store_null(nulls, row, valid)
+        row += 1
+    return 0
+"""
+
+_TAKE = """
+    row = 0
+    while row < n:
+        index = load_int(a1, row)
+        if index >= n:
+            index = n - 1
+        if index < 0:
+            index = 0
+        store(out, row, load(a0, index))
+        if nulls != 0:
+            store_null(nulls, row, valid0(v0, index))
+        row += 1
+    return 0
+"""
+
+_FILL = """
+    at = 0
+    source = -1
+    while at < n:
+        row = {row}
+        if valid0(v0, row):
+            source = row
+        store(out, row, load(a0, row if source < 0 else source))
+        store_null(nulls, row, source >= 0)
+        at += 1
+    return 0
+"""
+
 # Sorts the numbers of the present rows by their values, by merges from the bottom up; equal values keep their order.
 _ORDER = """
     row = 0
     count = 0
     while row < n:
-        if valid0(v0, row):
-            store_int(scratch, count, row)
+        at = {start}
+        if valid0(v0, at):
+            store_int(scratch, count, at)
             count += 1
         row += 1
     order = scratch
@@ -174,7 +223,9 @@ _ORDER = """
             while k < end:
                 right = i >= middle
                 if i < middle and j < end:
-                    right = load0(a0, load_int(order, j)) < load0(a0, load_int(order, i))
+                    one = load0(a0, load_int(order, i))
+                    two = load0(a0, load_int(order, j))
+                    right = less({pair})
                 if right:
                     store_int(other, k, load_int(order, j))
                     j += 1
@@ -188,6 +239,43 @@ _ORDER = """
         other = swapped
         width = 2 * width
 """
+
+_ROWS_IN_ORDER = """
+    row = 0
+    while row < count:
+        store(out, row, load_int(order, row))
+        row += 1
+    row = 0
+    while row < n:
+        at = {start}
+        if not valid0(v0, at):
+            store(out, count, at)
+            count += 1
+        row += 1
+    return 0
+"""
+
+_SAME = """
+    if nulls != 0:
+        row = 0
+        while row < n:
+            store(out, row, 0)
+            store_null(nulls, row, valid0(v0, row))
+            row += 1
+    start = 0
+    while start < count:
+        first = load_int(order, start)
+        end = start + 1
+        while end < count and not less(load0(a0, first), load0(a0, load_int(order, end))):
+            end += 1
+        k = start
+        while k < end:
+            store(out, load_int(order, k), {value})
+            k += 1
+        start = end
+    return 0
+"""
+_OF_SAME = {"first": "first", "last": "load_int(order, end - 1)", "count": "end - start"}
 
 _SORTED = """
     row = 0
@@ -237,9 +325,25 @@ def _body(fn: str, args: tuple[Type, ...]) -> str:
         return data + (doubles if args[0].is_float else _SUM_OF_INTEGERS) + _SPREAD
     if fn in ("min", "max"):
         return _EXTREME.format(pair="total, x" if fn == "min" else "x, total")
+    if fn in ("running_min", "running_max"):
+        return _RUNNING_EXTREME.format(pair="best, x" if fn == "running_min" else "x, best")
+    if fn in ("fill_forward", "fill_backward"):
+        return _FILL.format(row="at" if fn == "fill_forward" else "n - 1 - at")
+    if fn.startswith("rolling_"):
+        return rolling_body(fn.removeprefix("rolling_"))
+    if fn in ("order", "descending_order"):
+        start = "row" if len(args) == 1 else "load_int(a1, row)"
+        pair = "two, one" if fn == "order" else "one, two"
+        return _ORDER.format(start=start, pair=pair) + _ROWS_IN_ORDER.format(start=start)
+    ascending = _ORDER.format(start="row", pair="two, one")
+    if fn.startswith("same_"):
+        return ascending + _SAME.format(value=_OF_SAME[fn.removeprefix("same_")])
     if fn.startswith("rank_"):
-        return _ORDER + _RANK.format(rank=_RANKS[fn.removeprefix("rank_")])
-    return {"position": _POSITION, "at": _AT, "shift": _SHIFT, "running_sum": _RUNNING_SUM, "sorted": _ORDER + _SORTED}[fn]
+        return ascending + _RANK.format(rank=_RANKS[fn.removeprefix("rank_")])
+    return {
+        "position": _POSITION, "at": _AT, "shift": _SHIFT, "running_sum": _RUNNING_SUM, "take": _TAKE,
+        "sorted": ascending + _SORTED,
+    }[fn]  # fmt: skip
 
 
 def lower_whole(fn: str, args: tuple[Type, ...], symbol: str) -> Lowered:
@@ -252,7 +356,12 @@ def lower_whole(fn: str, args: tuple[Type, ...], symbol: str) -> Lowered:
         "valid0": make.load_valid() if args and args[0].nullable else always,
         "store": make.store(result.plain()), "store_null": make.store_null(),
         "load_int": make.load(I64), "store_int": make.store(I64), "larger": larger(first), "zero": zero_of(first),
-        "pairwise": reductions.functions(F64)["sum_pairwise"], "view": view,
+        "pairwise": reductions.functions(F64)["sum_pairwise"], "view": view, "nan": float("nan"),
     }  # fmt: skip
+    if fn.endswith(("order", "sorted")) or fn.startswith(("rank_", "same_")):
+        namespace["less"] = make.operation_of(Call("less"), (first, first), BOOL)
+    if fn.startswith("rolling_"):
+        namespace["divide"] = make.operation_of(Call("divide"), (F64, F64), F64)
+        namespace["signbit"] = make.operation_of(Call("signbit"), (F64,), BOOL)
     function = define(_HEAD + _body(fn, args), "whole", namespace)
     return Lowered(lower_plainly(function, ARGUMENTS, types.int64, symbol), symbol)

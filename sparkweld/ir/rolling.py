@@ -1,0 +1,105 @@
+"""Defines the statistics of rolling windows as pandas accumulates them (pandas/_libs/window/aggregations.pyx).
+
+A window ends at its row. Sums are updated from one window to the next, with Kahan's compensation. So a result depends on all
+rows before it, and NaN counts as absent.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from sparkweld.ir.ops.base import Array
+
+#: Bits of the least number of present values, below the number of rows of the window.
+LEAST_BITS = 32
+
+STATISTICS = ("sum", "mean", "max", "min")
+
+
+def window_of(rows: int, least: int) -> int:
+    """Returns the number that describes windows of some rows: those with fewer present values than `least` have no result."""
+    return rows << LEAST_BITS | least
+
+
+@dataclass
+class _Total:
+    """The sum of a window, of the values added and removed so far."""
+
+    known: int = 0
+    negative: int = 0
+    total: float = 0.0
+    lost: dict[bool, float] = field(default_factory=lambda: {True: 0.0, False: 0.0})
+    previous: float = 0.0
+    same: int = 0
+
+    def change(self, x: float, add: bool) -> None:
+        if x != x:
+            return
+        y = (x if add else -x) - self.lost[add]
+        t = self.total + y
+        self.lost[add] = t - self.total - y
+        self.total = t
+        self.known += 1 if add else -1
+        if math.copysign(1.0, x) < 0:
+            self.negative += 1 if add else -1
+        if add:
+            self.same = self.same + 1 if x == self.previous else 1
+            self.previous = x
+
+
+def _sum(window: _Total) -> float:
+    return window.previous * window.known if window.same >= window.known else window.total
+
+
+def _mean(window: _Total) -> float:
+    mean = window.total / window.known
+    if window.same >= window.known:
+        return window.previous
+    if (window.negative == 0 and mean < 0) or (window.negative == window.known and mean > 0):
+        return 0.0  # a rounding error
+    return mean
+
+
+def _totals(values: np.ndarray, rows: int, least: int, result: Callable[[_Total], float]) -> np.ndarray:
+    made = np.full(len(values), np.nan)
+    window, numbers = _Total(), [float(x) for x in values]
+    for at in range(len(numbers)):
+        start = max(at - rows + 1, 0)
+        if at == 0 or start >= at:
+            window = _Total(previous=numbers[start])
+        else:
+            for x in numbers[max(at - rows, 0) : start]:
+                window.change(x, add=False)
+        window.change(numbers[at], add=True)
+        if window.known >= least:
+            made[at] = result(window)
+    return made
+
+
+def _extremes(values: np.ndarray, rows: int, least: int, largest: bool) -> np.ndarray:
+    """Returns the extremes; of equal values, the last one."""
+    made = np.full(len(values), np.nan)
+    for at in range(len(values)):
+        window = values[max(at - rows + 1, 0) : at + 1]
+        kept = window[window == window]
+        if len(kept) >= least:
+            made[at] = kept[kept == (kept.max() if largest else kept.min())][-1]
+    return made
+
+
+def rolling(what: str) -> Callable[[tuple[Array, ...], int], Array]:
+    """Returns the meaning of a statistic of windows that the second column describes in its first row."""
+
+    def evaluate(args: tuple[Array, ...], rows: int) -> Array:
+        values = np.asarray(args[0], np.float64)
+        described = int(np.asarray(args[1])[0]) if rows else 0
+        window, least = described >> LEAST_BITS, described & ((1 << LEAST_BITS) - 1)
+        if what in ("max", "min"):
+            return _extremes(values, window, least, what == "max")
+        return _totals(values, window, least, {"sum": _sum, "mean": _mean}[what])
+
+    return evaluate

@@ -1,0 +1,104 @@
+"""Emits the statistics of rolling windows (`sparkweld.ir.rolling`) as Python source, with the names of `whole_columns`."""
+
+from __future__ import annotations
+
+from sparkweld.ir.rolling import LEAST_BITS
+
+_WINDOW = f"""
+    described = load_int(a1, 0) if n > 0 else 0
+    window = described >> {LEAST_BITS}
+    least = described & {(1 << LEAST_BITS) - 1}
+    row = 0
+"""
+
+_TOTALS = """
+    known = 0
+    negative = 0
+    same = 0
+    previous = 0.0
+    total = 0.0
+    added = 0.0
+    removed = 0.0
+    while row < n:
+        start = row - window + 1
+        if start < 0:
+            start = 0
+        if row == 0 or start >= row:
+            known = 0
+            negative = 0
+            same = 0
+            previous = load0(a0, start)
+            total = 0.0
+            added = 0.0
+            removed = 0.0
+        elif start > 0:
+            x = load0(a0, start - 1)
+            if x == x:
+                y = -x - removed
+                t = total + y
+                removed = t - total - y
+                total = t
+                known -= 1
+                if signbit(x):
+                    negative -= 1
+        x = load0(a0, row)
+        if x == x:
+            y = x - added
+            t = total + y
+            added = t - total - y
+            total = t
+            known += 1
+            if signbit(x):
+                negative += 1
+            if x == previous:
+                same += 1
+            else:
+                same = 1
+            previous = x
+        found = nan
+        if known >= least:
+{result}
+        store(out, row, found)
+        row += 1
+    return 0
+"""
+
+_SUM = """
+            found = total
+            if same >= known:
+                found = previous * known
+"""
+
+_MEAN = """
+            found = divide(total, known * 1.0)
+            if same >= known:
+                found = previous
+            elif (negative == 0 and found < 0.0) or (negative == known and found > 0.0):
+                found = 0.0
+"""
+
+_EXTREMES = """
+    while row < n:
+        at = row - window + 1
+        if at < 0:
+            at = 0
+        known = 0
+        found = nan
+        while at <= row:
+            x = load0(a0, at)
+            if x == x:
+                if known == 0 or x {sign} found:
+                    found = x
+                known += 1
+            at += 1
+        store(out, row, found if known >= least else nan)
+        row += 1
+    return 0
+"""
+
+
+def rolling_body(what: str) -> str:
+    """Returns the body of the function of a statistic."""
+    if what in ("max", "min"):
+        return _WINDOW + _EXTREMES.format(sign=">=" if what == "max" else "<=")
+    return _WINDOW + _TOTALS.format(result={"sum": _SUM, "mean": _MEAN}[what])
