@@ -17,7 +17,7 @@ from sparkweld.ir.ops.base import Let
 from sparkweld.ir.program import ROWS, Append, Input, Loop, Program, group_columns
 from sparkweld.ir.types import BOOL, Type
 from sparkweld.ir.verify import verify
-from sparkweld.ir.whole_builder import MadeWhole, made_whole, stages_of
+from sparkweld.ir.whole_builder import MadeWhole, made_whole, stages_of, values_below
 from sparkweld.ir.wholes import whole_type
 
 
@@ -110,6 +110,26 @@ class LoopBuilder:
         inside = Value(condition.id, BOOL, made)
         made.where = inside if made.where is None else made.call("logical_and", made.where, inside)
         return made
+
+    def repeat(self, value: Value) -> Value:
+        """Returns a row-local value of another loop, computed again in this one."""
+        made: dict[int, Value] = {}
+        for at in values_below(value.loop.body, [value.id]):
+            let = value.loop.body[at]
+            made[at] = self.emit(let.op, *(made[arg] for arg in let.args))
+        return made[value.id]
+
+    def gather_guards(self, root: LoopBuilder) -> None:
+        """Adds the guards of `root` and of all loops derived from it, which concern the same rows."""
+        for loop in root._family():
+            for guard in loop.guards if loop is not self else ():
+                found = self.repeat(loop.value(guard)).id
+                if found not in self.guards:
+                    self.guards.append(found)
+            for among, wanted in loop.some if loop is not self else ():
+                pair = (self.repeat(loop.value(among)).id, self.repeat(loop.value(wanted)).id)
+                if pair not in self.some:
+                    self.some.append(pair)
 
     def lacks_guards(self, last: LoopBuilder) -> bool:
         """Whether `last`, which is this loop or derived from it, lacks a guard of this loop or of another derived from it."""

@@ -37,6 +37,7 @@ from tests.helpers.compiled import Compared, check_case
 from tests.helpers.expressions import functions
 from tests.helpers.expressions_aggregates import compare_aggregate
 from tests.helpers.expressions_frames import type_of_series
+from tests.helpers.expressions_groups import compare_group_function
 from tests.helpers.expressions_lists import array_functions, list_batches, list_functions
 from tests.helpers.expressions_models import compare_pipeline
 from tests.helpers.expressions_moments import moment_batches, moment_functions
@@ -289,6 +290,7 @@ FAMILIES = {
         Family("arrow", _checked(arrow_cases), 0.25),
         Family("frames", _checked(frame_cases), 0.15),
         Family("aggregates", compare_aggregate, 0.6),
+        Family("whole_groups", compare_group_function, 0.6),
         Family("models", compare_pipeline, 0.9),
     )
 }

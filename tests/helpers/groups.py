@@ -1,4 +1,4 @@
-"""Compiles a function of `applyInPandas` as the JVM would, runs its program on each group, and compares with PySpark's worker."""
+"""Compiles functions of groups as the JVM would, runs their programs on each group, and compares with PySpark's worker."""
 
 from __future__ import annotations
 
@@ -15,27 +15,28 @@ import numpy as np
 import pyarrow as pa
 import pyspark.worker
 from pyspark.serializers import CPickleSerializer, write_int
-from pyspark.sql.types import StructType
+from pyspark.sql.types import DataType, StructField, StructType
 
-from sparkweld.contract.constants import GROUPED_MAP_PANDAS
+from sparkweld.contract.constants import GROUPED_AGG_PANDAS, GROUPED_MAP_PANDAS
 from sparkweld.ir import Program, evaluate, parse_program
 from sparkweld.kernels import Kernel
 from tests.helpers import kernels
 from tests.helpers.answers import compile_pipeline
 from tests.helpers.columns import difference
 from tests.helpers.compile_requests import column, payload, request, udf
-from tests.helpers.compiled import TWO_FORMS, columns_of, inputs_of, name_of_arrow, no_fault, rows_of
+from tests.helpers.compiled import TWO_FORMS, columns_of, inputs_of, name_of_arrow, no_fault, rows_of, without_dates
 from tests.helpers.lines import arrow_type_of
 from tests.helpers.outcomes import same, token
 
 
 @dataclass(frozen=True)
 class Groups:
-    """The comparison of one function over several groups: how many a program computed, and the code of a refusal."""
+    """The comparison of one function over several groups: how many a program computed, the code of a refusal, and the errors."""
 
     decided: int
     refused: str | None = None
     reason: str = ""
+    raised: int = 0
 
 
 def rows_in_worker(
@@ -45,6 +46,23 @@ def rows_in_worker(
     names = group.schema.names
     offsets = [names.index(key) for key in keys]
     arguments = [1 + len(offsets) + len(names), len(offsets), *offsets, *range(len(names))]
+    made = [batch.column(0) for batch in _in_worker(function, group, arguments, GROUPED_MAP_PANDAS, returns)]
+    whole = pa.chunked_array(made, made[0].type).combine_chunks()
+    fields = [part.cast(arrow_type_of(field.dataType)) for part, field in zip(whole.flatten(), returns, strict=True)]
+    return pa.StructArray.from_arrays(fields, [str(at) for at in range(len(fields))]).to_pylist()  # type: ignore[no-any-return]
+
+
+def value_in_worker(function: Callable[..., Any], group: pa.RecordBatch, returns: DataType) -> Any:
+    """Returns the result of an aggregate UDF of all columns of a group. Raises the worker's exceptions."""
+    (batch,) = _in_worker(function, group, list(range(group.num_columns)), GROUPED_AGG_PANDAS, returns)
+    (value,) = without_dates(batch.column(0).cast(arrow_type_of(returns))).to_pylist()
+    return value
+
+
+def _in_worker(
+    function: Callable[..., Any], group: pa.RecordBatch, arguments: list[int], eval_type: int, returns: DataType
+) -> list[pa.RecordBatch]:
+    """Returns what PySpark 4.3's worker sends for one group."""
     confs = {"spark.sql.session.timeZone": "UTC", "spark.sql.execution.pandas.convertToArrowArraySafely": "true"}
     info = SimpleNamespace(udfs=[b""], args=arguments, kwargs={}, result_id=1)
     given, sent = io.BytesIO(), io.BytesIO()
@@ -58,49 +76,101 @@ def rows_in_worker(
         warnings.simplefilter("ignore")
         with mock.patch.object(pyspark.worker, "read_command", lambda *_: (function, returns)):
             run_conf, eval_conf = pyspark.worker.RunnerConf(confs), pyspark.worker.EvalConf({})
-            read = pyspark.worker.read_udfs(CPickleSerializer(), [info], GROUPED_MAP_PANDAS, run_conf, eval_conf)
+            read = pyspark.worker.read_udfs(CPickleSerializer(), [info], eval_type, run_conf, eval_conf)
         read[3].dump_stream(read[0](0, read[2].load_stream(given)), sent)
     sent.seek(4)  # START_ARROW_STREAM
-    made = [batch.column(0) for batch in pa.ipc.open_stream(sent)]
-    whole = pa.chunked_array(made, made[0].type).combine_chunks()
-    fields = [part.cast(arrow_type_of(field.dataType)) for part, field in zip(whole.flatten(), returns, strict=True)]
-    return pa.StructArray.from_arrays(fields, [str(at) for at in range(len(fields))]).to_pylist()  # type: ignore[no-any-return]
+    return list(pa.ipc.open_stream(sent))
 
 
 def compare_groups(
-    function: Callable[..., Any], groups: Sequence[pa.RecordBatch], returns: StructType, keys: Sequence[str] = ("k",)
+    function: Callable[..., Any], groups: Sequence[pa.RecordBatch], returns: StructType, keys: Sequence[str] = ("k",),
+    kernel: bool = True,
+) -> Groups:  # fmt: skip
+    """Runs `function` on each group both ways, and with `kernel` the machine code; AssertionError where they differ."""
+    return _compare(
+        lambda group: _compiled(function, group, keys, returns),
+        lambda group: rows_in_worker(function, group, keys, returns), groups, returns, kernel,
+    )  # fmt: skip
+
+
+def compare_aggregate(
+    function: Callable[..., Any], groups: Sequence[pa.RecordBatch], returns: DataType, columns: Sequence[str],
+    kernel: bool = True,
+) -> Groups:  # fmt: skip
+    """Runs an aggregate UDF of some columns on each group, as `compare_groups` does."""
+
+    def compiled(group: pa.RecordBatch) -> Program | Groups:
+        types = _types(group)
+        arguments = [column(name, types[name]) for name in columns]
+        call = udf(0, *arguments, evalType=GROUPED_AGG_PANDAS, returnType=returns.jsonValue())
+        step = {"kind": "groups", "udfs": [{"name": "f", "result": "r0", "udf": call}]}
+        return _program(function, group, step, ["r0"], returns)
+
+    def expected(group: pa.RecordBatch) -> list[dict[str, Any]]:
+        return [{"0": value_in_worker(function, group.select(list(columns)), returns)}]
+
+    return _compare(compiled, expected, groups, StructType([StructField("r", returns)]), kernel)
+
+
+def _compare(
+    compiled: Callable[[pa.RecordBatch], Program | Groups],
+    in_worker: Callable[[pa.RecordBatch], list[dict[str, Any]]],
+    groups: Sequence[pa.RecordBatch],
+    returns: StructType,
+    kernel: bool,
 ) -> Groups:
-    """Runs `function` on each group both ways, and the machine code; AssertionError where they differ."""
-    decided = 0
+    decided = raised = 0
     for group in groups:
-        found = _compiled(function, group, keys, returns)
+        found = compiled(group)
         if isinstance(found, Groups):
             return found
         inputs = inputs_of(found, group)
         result = evaluate(found, inputs, group.num_rows)
-        ran = _loaded(found).run(inputs, group.num_rows)
-        assert (ran.flagged > 0) == result.flagged.any(), f"the kernel flags {ran.flagged} rows\n{found}"
-        if ran.flagged:
+        if kernel:
+            ran = _loaded(found).run(inputs, group.num_rows)
+            assert (ran.flagged > 0) == result.flagged.any(), f"the kernel flags {ran.flagged} rows\n{found}"
+        if result.flagged.any():
+            raised += _raises(in_worker, group)
             continue
-        for name in found.outputs:
+        for name in found.outputs if kernel else ():
             problem = difference(ran.columns[name], result.columns[name], 0)
             assert problem is None, f"the kernel's {name}: {problem}\n{found}"
-        got, expected = rows_of(found, result, returns), rows_in_worker(function, group, keys, returns)
+        got, expected = rows_of(found, result, returns), in_worker(group)
         assert len(got) == len(expected), f"expected {len(expected)} rows, got {len(got)}\n{found}"
         for at, (mine, theirs) in enumerate(zip(got, expected, strict=True)):
             assert same(mine, theirs), f"row {at} of {len(got)}: expected {token(theirs)}, got {token(mine)}\n{found}"
         decided += 1
-    return Groups(decided)
+    return Groups(decided, raised=raised)
+
+
+def _raises(in_worker: Callable[[pa.RecordBatch], Any], group: pa.RecordBatch) -> bool:
+    try:
+        in_worker(group)
+    except Exception:  # noqa: BLE001 - whatever user code raises
+        return True
+    return False
 
 
 def _compiled(function: Callable[..., Any], group: pa.RecordBatch, keys: Sequence[str], returns: StructType) -> Program | Groups:
-    types = {name: name_of_arrow(array.type) for name, array in columns_of(group).items()}
-    state = [name for name, array in columns_of(group).items() if array.null_count and types[name] in TWO_FORMS]
-    always = [name for name, type in types.items() if type not in TWO_FORMS]
+    types = _types(group)
     results = [f"r{at}" for at in range(len(returns.fields))]
     structs = [_struct(group.schema.names, types), _struct(keys, types)]
     call = udf(0, *structs, evalType=GROUPED_MAP_PANDAS, returnType=returns.jsonValue())
     step = {"kind": "map", "name": "f", "udf": call, "results": results}
+    return _program(function, group, step, results, returns)
+
+
+def _types(group: pa.RecordBatch) -> dict[str, str]:
+    return {name: name_of_arrow(array.type) for name, array in columns_of(group).items()}
+
+
+def _program(
+    function: Callable[..., Any], group: pa.RecordBatch, step: dict[str, Any], results: list[str], returns: DataType
+) -> Program | Groups:
+    """Returns the program of a request of one step for a group with these NULLs, or its refusal."""
+    types = _types(group)
+    state = [name for name, array in columns_of(group).items() if array.null_count and types[name] in TWO_FORMS]
+    always = [name for name, type in types.items() if type not in TWO_FORMS]
     given = request(step, inputs=types, outputs=results, nullable_state=[*state, *always])
     reply = compile_pipeline(given, [payload(function, returns)])
     if reply["status"] == "ok":

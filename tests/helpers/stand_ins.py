@@ -70,7 +70,7 @@ from udf_compiler.frontends.pandas.calls import lists as list_series
 from udf_compiler.frontends.pandas.calls.strings import accessor, choose, pieces
 from udf_compiler.frontends.pandas.dates import DATES
 from udf_compiler.frontends.pandas.frame import TracedFrame
-from udf_compiler.frontends.pandas.groups import elements
+from udf_compiler.frontends.pandas.groups import elements, neighbours
 from udf_compiler.frontends.pandas.groups.frame_group import FrameGroup
 from udf_compiler.frontends.pandas.groups.scalars import GroupScalar
 from udf_compiler.frontends.pandas.kind import ARRAY_OBJECTS
@@ -210,6 +210,9 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
         elements.Iloc: [
             (elements.Iloc(FrameGroup(loop), x), series.iloc), (elements.Iloc(FrameGroup(loop), frame), real_frame.iloc),
         ],
+        elements.Row: [(elements.Row(FrameGroup(loop), frame, 0), real_frame.iloc[0])],
+        elements.FrameLoc: [(elements.FrameLoc(FrameGroup(loop), frame), real_frame.loc)],
+        neighbours._Windows: [(neighbours._Windows(FrameGroup(loop), x, "rolling", (2, 2)), series.rolling(2))],
         reductions.GroupPart: [(reductions.GroupPart(x, read("b")), series)],
         objects.ObjectBools: [(objects.ObjectBools(loop, read("o"), "o"), pd.Series([True, None]))],
         compute.PythonScalar: [(compute.PythonScalar(column), 1.5)],

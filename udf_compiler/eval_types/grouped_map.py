@@ -53,8 +53,6 @@ class GroupedMap(ScalarPandas):
         result = call.traced(of_group, group=group)
         if not isinstance(result, TracedFrame):
             raise refusal("SW106", call.place, what=raw(result))
-        if call.loop.lacks_guards(result.loop):
-            raise refusal("SW365", call.place)
         check_named(call, result)
         if result.loop.program.wholes and any(isinstance(let.op, ModelOp) for let in result.loop.body):
             raise refusal("SW312", call.place, call="A model", what="beside functions of the whole group")

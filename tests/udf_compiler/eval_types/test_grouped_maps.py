@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from pyspark.sql.types import DoubleType, IntegerType, LongType, StringType, StructField, StructType
+from pyspark.sql.types import DoubleType, IntegerType, LongType, StringType, StructField, StructType, TimestampType
 
 from tests.helpers.groups import compare_groups
 from tests.helpers.lines import LINE
@@ -144,7 +144,86 @@ def of_arrays(f):
     return f.assign(a=values - values.mean(), b=(values - np.min(f["weight"])) / values.std())[["k", "a", "b"]]
 
 
+def smoothed(f):
+    f = f.sort_values(["day", "weight"]).reset_index(drop=True)
+    f["a"] = f["weight"].rolling(3).mean()
+    f["b"] = f["price"].rolling(5, min_periods=1).sum()
+    return f[["k", "a", "b"]]
+
+
+def extremes_so_far(f):
+    f = f.sort_values(["open", "day"], ascending=[False, True], na_position="first")
+    return f.assign(a=f.weight.rolling(4, 2).max(), b=f.price.rolling(2, 1).min() - f.day.cummax())[["k", "a", "b"]]
+
+
+def means_so_far(f):
+    return f.assign(a=f.price.expanding().mean(), b=f.pieces.expanding(2).sum())[["k", "a", "b"]]
+
+
+def in_two_directions(f):
+    f.sort_values(by="price", ascending=False, kind="mergesort", inplace=True)
+    f.reset_index(drop=True, inplace=True)
+    f["a"] = f["weight"].shift(-1)
+    f["b"] = f["price"].diff()
+    return f[["k", "a", "b"]]
+
+
+def missing_first(f):
+    f = f.sort_values("price", na_position="first", kind="stable", ignore_index=True)
+    return f.assign(a=f.price, b=f.weight)[["k", "a", "b"]]
+
+
+def filled_from_neighbours(f):
+    return f.assign(a=f["price"].ffill(), b=f["pieces"].bfill().ffill())[["k", "a", "b"]]
+
+
+def whole_frame_filled(f):
+    return f[["k", "price", "pieces"]].ffill().rename(columns={"price": "a", "pieces": "b"})
+
+
+def changes(f):
+    return f.assign(a=f["weight"].pct_change(), b=f["price"].pct_change(2))[["k", "a", "b"]]
+
+
+def distinct_days(f):
+    return f.drop_duplicates(subset="day").assign(a=lambda g: g.weight, b=lambda g: g.price)[["k", "a", "b"]]
+
+
+def last_of_each(f):
+    return f.drop_duplicates(["day", "open"], keep="last").assign(a=lambda g: g.weight, b=lambda g: g.price)[["k", "a", "b"]]
+
+
+def repeated(f):
+    return f[f.duplicated("weight", keep=False)].assign(a=lambda g: g.weight, b=lambda g: g.price)[["k", "a", "b"]]
+
+
+def best_row(f):
+    return f.loc[[f["weight"].idxmax()]].assign(a=lambda g: g.price, b=lambda g: g.day)[["k", "a", "b"]]
+
+
+def between_places(f):
+    return f.iloc[1:-1].assign(a=lambda g: g.weight, b=lambda g: g.weight.shift())[["k", "a", "b"]]
+
+
+def of_a_filter(f):
+    g = f[f.open]
+    return g.assign(a=g.weight.diff(), b=g.weight.cumsum() + g.weight.rolling(2).mean())[["k", "a", "b"]]
+
+
+def sorted_filter(f):
+    g = f[f.open].sort_values(["weight", "day"], ascending=False)
+    return g.assign(a=g.weight - g.weight.shift(), b=g.price.rank())[["k", "a", "b"]].head(10)
+
+
+def summary_of_distinct(f):
+    latest = f.sort_values("day", kind="stable").iloc[-1]
+    row = {"k": f["k"].iloc[0], "a": f["day"].nunique() + f["town"].nunique(), "b": f["weight"].mode()[0] + latest["weight"]}
+    return pd.DataFrame([row])
+
+
 ALL = [
+    smoothed, extremes_so_far, means_so_far, in_two_directions, missing_first, filled_from_neighbours, whole_frame_filled,
+    changes, distinct_days, last_of_each, repeated, between_places, of_a_filter, sorted_filter, summary_of_distinct, best_row,
     centred, z_scores, shares, scaled, ranks, other_ranks, steps, running, filled, winsorised, above_average, of_open, first_rows,
     last_rows, summary, summary_of_lists, summary_of_records, summary_of_a_tuple, row_local, of_arrays,
 ]  # fmt: skip
@@ -177,6 +256,35 @@ def test_branches_on_a_group_send_the_rare_way_to_python():
     assert compared.decided == sum(len(g) >= 3 for g in GROUPS)
 
 
+def test_sorts_that_may_exchange_equal_rows_run_in_python():
+    def by_one(f):
+        return f.sort_values("x", ascending=False)[["k", "x"]]
+
+    def first_two(f):
+        return f.nlargest(2, "x")[["k", "x"]]
+
+    def group(*x):
+        return pa.record_batch({"k": pa.array(range(len(x)), pa.int64()), "x": pa.array(x, pa.float64())})
+
+    groups = [group(3.0, 1.0, None, 2.0), group(1.0, 2.0, 1.0), group(0.0, -0.0), group(None, None, 5.0)]
+    assert compare_groups(by_one, groups, schema("k long, x double"), ()).decided == 2
+    assert compare_groups(first_two, groups, schema("k long, x double"), ()).decided == 1
+    by_name = pa.record_batch({"k": pa.array([1, 2, 3], pa.int64()), "x": pa.array(["b", "a", "b"])})
+    assert compare_groups(by_one, [by_name], schema("k long, x string"), ()).decided == 1
+
+
+def test_times():
+    def latest(f):
+        f = f.sort_values("at", kind="stable")
+        return pd.DataFrame({"k": [f["k"].iloc[-1]], "at": [f["at"].iloc[0]]})
+
+    minutes = [50, 3, 70, 3, None]
+    times = pa.array([None if m is None else m * 60_000_000 for m in minutes], pa.timestamp("us", "UTC"))
+    batch = pa.record_batch({"k": pa.array(range(5), pa.int64()), "at": times})
+    returns = StructType([StructField("k", LongType()), StructField("at", TimestampType())])
+    assert compare_groups(latest, [batch], returns, ()).decided == 1
+
+
 def test_a_null_in_a_column_that_is_not_nullable_runs_in_python():
     fields = [StructField("k", LongType()), StructField("a", DoubleType(), nullable=False)]
     groups = [group(9, 1), group(9, 2, 1.0)]
@@ -204,12 +312,13 @@ def test_a_sum_of_products_is_approximate():
 @pytest.mark.parametrize(
     ("function", "code"),
     [
-        (lambda f: f.sort_values("weight")[["k"]], "SW312"),
-        (lambda f: f.assign(k=f.k.mode())[["k"]], "SW312"),
-        (lambda f: f.assign(k=f.town.nunique())[["k"]], "SW312"),
-        (lambda f: f.assign(k=np.median(f.weight))[["k"]], "SW312"),
+        (lambda f: f.sort_values("weight", key=lambda s: -s)[["k"]], "SW262"),
+        (lambda f: f.assign(k=f.sort_values("weight").weight)[["k"]], "SW262"),
+        (lambda f: f.assign(k=f.weight.kurt())[["k"]], "SW312"),
+        (lambda f: f.assign(k=f.weight.rolling(3).std())[["k"]], "SW312"),
+        (lambda f: f.assign(k=f.town.cummax())[["k"]], "SW270"),
+        (lambda f: f.nlargest(2, ["weight", "day"])[["k"]], "SW312"),
         (lambda f: f.assign(k=np.log(f.weight).mean())[["k"]], "SW312"),
-        (lambda f: f[f.open].assign(k=lambda g: g.weight.shift())[["k"]], "SW312"),
         (lambda f: f[["k", "weight"]], "SW364"),
         (lambda f: f["k"], "SW106"),
         (lambda f, *more: f[["k"]], None),

@@ -129,6 +129,9 @@ class TracedSeries(ColumnLike):
     def __getitem__(self, key: Any) -> Any:
         if current().groups is not None:
             return current().groups.part(self, key)
+        group = current().group
+        if group is not None and (type(key) is int or group.has_scalar(key)):
+            return group.element_of_label(self, key, "Series[...]")
         if isinstance(key, Traced):
             return current().dispatch.item(self, key)
         refuse("SW250", call="Series[...]")

@@ -16,6 +16,7 @@ from sparkweld.ir import LoopBuilder
 from udf_compiler.frontends.pandas.apply.comprehensions import Mapped, Values, map_, zip_
 from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.calls.constructors import Index, make_series
+from udf_compiler.frontends.pandas.calls.series_choices import KeptElements
 from udf_compiler.frontends.pandas.calls.strings.choose import TracedTexts, texts_of
 from udf_compiler.frontends.pandas.frame import TracedFrame
 from udf_compiler.frontends.pandas.row_counts import row_count
@@ -43,7 +44,9 @@ def len_(x: Any) -> Any:
     groups = current().groups
     if groups is not None and isinstance(x, Traced):
         return groups.length(x)
-    if type(x) in (TracedSeries, TracedFrame) and current().group is not None:
+    if type(x) is KeptElements and current().group is not None:
+        x = x.alone()
+    if type(x) in (TracedSeries, TracedFrame, TracedArray) and current().group is not None:
         return current().group.length(x, f"len() of a {x.what}")
     if type(x) in (TracedSeries, TracedFrame, Values):
         return row_count(x.loop, f"len() of a {x.what}", _repeated)

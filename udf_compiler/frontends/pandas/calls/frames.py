@@ -212,11 +212,20 @@ def dropna(frame: TracedFrame, *, how: str = "any", subset: Any = None) -> Trace
     return keep_rows(frame, functools.reduce(combine, present), call)
 
 
-def reset_index(frame: TracedFrame, *, drop: bool = False) -> TracedFrame:
+def reset_index(frame: TracedFrame, *, drop: bool = False, inplace: bool = False) -> TracedFrame | None:
     """Implements DataFrame.reset_index(drop=True): renumbers the rows."""
+    call = "DataFrame.reset_index"
     if drop is not True:
-        refuse("SW250", call="DataFrame.reset_index")
-    return over(frame, frame.loop.derive(numbered=True))
+        refuse("SW250", call=call)
+    made = over(frame, frame.loop.derive(numbered=True))
+    if current().group is not None:
+        current().group.renumber(made.loop)
+    if inplace is not True:
+        return made
+    if frame.shared:
+        refuse("SW256", call=f"{call}(inplace=True)")
+    frame.loop, frame.series = made.loop, made.series
+    return None
 
 
 def rename(frame: TracedFrame, *, columns: Any) -> TracedFrame:

@@ -39,6 +39,8 @@ from udf_compiler.frontends.tracing.values import raw
 def frame_attribute(frame: TracedFrame, name: str) -> Any:
     """Returns an attribute of a DataFrame; as in pandas, a method takes precedence over a column of that name."""
     call = f"DataFrame.{name}"
+    if name == "loc" and current().group is not None:
+        return current().group.frame_attribute(frame, name)
     if name in frames.METHODS:
         return bound(frames.METHODS[name], frame, call)
     if name in frames.PROPERTIES:

@@ -171,7 +171,7 @@ def _assigned(dtype: np.dtype, kind: tuple[Any, ...], call: str) -> pd.Series:
 class KeptElements(Traced):
     """The elements of a Series where a condition holds. ``s[mask] += 1`` computes with them and assigns them to the same rows."""
 
-    __slots__ = ("condition", "series")
+    __slots__ = ("_made", "condition", "series")
     what = "part of a Series"
     stands_for = pd.Series
 
@@ -180,21 +180,23 @@ class KeptElements(Traced):
 
     def __init__(self, series: TracedSeries, condition: Value) -> None:
         self.series, self.condition = series, condition
+        self._made: TracedSeries | None = None
 
     def __getattr__(self, name: str) -> Any:
         if current().group is not None:
-            return getattr(self._alone(), name)
+            return getattr(self.alone(), name)
         refuse("SW250", call=f"Series[...].{name}")
 
-    def _alone(self) -> TracedSeries:
-        """Returns a Series of these elements alone, for functions of a whole group."""
-        loop = self.series.loop
-        return moved(self.series, loop.kept(self.condition))  # type: ignore[no-any-return]
+    def alone(self) -> TracedSeries:
+        """Returns the Series of these elements alone, for functions of a whole group."""
+        if self._made is None:
+            self._made = moved(self.series, self.series.loop.kept(self.condition))
+        return self._made
 
     def _binary(self, name: str, other: Any, reflected: bool) -> Any:
         if type(other) is KeptElements and other.condition.id == self.condition.id and other.series.loop is self.series.loop:
             other = other.series
-        elif not is_number(constant_of(other)):
+        elif not (is_number(constant_of(other)) or (current().group is not None and current().group.has_scalar(other))):
             refuse("SW250", call=f"Series[...] {symbol(name)} ...")
         made = self.series._binary(name, other, reflected)
         return KeptElements(made, self.condition) if type(made) is TracedSeries else refuse("SW250", call="Series[...]")
@@ -211,7 +213,7 @@ class KeptElements(Traced):
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         if current().group is None:
             refuse("SW250", call="Series[...]")
-        args = tuple(x._alone() if type(x) is KeptElements else x for x in args)
+        args = tuple(x.alone() if type(x) is KeptElements else x for x in args)
         return current().dispatch.call_numpy(function, args, kwargs)
 
 
@@ -219,6 +221,8 @@ def kept_elements(s: TracedSeries, key: Any) -> KeptElements:
     """Returns ``s[mask]``; refuses other keys (SW250)."""
     if not (isinstance(key, TracedSeries | TracedArray) and key.loop is s.loop and key.dtype == np.bool_):
         refuse("SW250", call="Series[...]")
+    if current().group is not None and s.kind.name != "numeric":
+        return moved(s, s.loop.kept(condition_value(s, key, "Series[...]")))  # type: ignore[no-any-return]
     s.kind.check_numeric("Series[...]")
     return KeptElements(s.twin(shared=True), condition_value(s, key, "Series[...]"))
 
@@ -252,6 +256,8 @@ class Loc(Traced):
     def __getitem__(self, key: Any) -> Any:
         if current().groups is not None:
             return current().groups.part(self.series, key)
+        if current().group is not None:
+            return self.series[key]
         refuse("SW250", call="Series.loc[...]")
 
     def __setitem__(self, key: Any, value: Any) -> None:

@@ -11,9 +11,11 @@ import pandas as pd
 
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import I64
+from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.calls.arrays import bound
-from udf_compiler.frontends.pandas.calls.frames import over
+from udf_compiler.frontends.pandas.calls.frames import Loc, keep_rows, over
 from udf_compiler.frontends.pandas.dates import DATES
+from udf_compiler.frontends.pandas.datetimes import DATETIMES
 from udf_compiler.frontends.pandas.frame import TracedFrame, fresh
 from udf_compiler.frontends.pandas.groups.scalars import GroupScalar
 from udf_compiler.frontends.pandas.series import NUMBERS, TracedSeries
@@ -41,7 +43,7 @@ class GroupElement(Traced):
 
     @property
     def stands_for(self) -> type:  # type: ignore[override]
-        return str if self.series.kind is STRINGS else datetime.date
+        return {STRINGS: str, DATES: datetime.date}.get(self.series.kind, pd.Timestamp)
 
     def __getattr__(self, name: str) -> Any:
         refuse("SW312", call=f"{self.what}.{name}", what="an attribute of a single element")
@@ -55,23 +57,51 @@ class GroupElement(Traced):
 
 def element(group: FrameGroup, series: TracedSeries, at: int, call: str) -> Any:
     """Returns the element of one row, counted from the end if negative. A group without that row runs in Python."""
-    root, loop = group.root, group.loop
-    if series.loop is not root and series.loop.where is not None:
-        refuse("SW312", call=call, what="rows that a filter has kept")
-    rows = series.loop
-    if at in (0, -1):
-        index = rows.const(0, I64) if at == 0 else None
-    elif type(at) is int and abs(at) < _MOST_ROWS:
-        index = rows.const(at, I64) if at > 0 else None
-        count = group.length(series, call).value
-        enough = loop.call("greater" if at > 0 else "greater_equal", count, loop.const(abs(at), I64))
-        loop.guard(enough)
-    else:
+    loop, rows = group.loop, series.loop
+    if type(at) is not int or abs(at) >= _MOST_ROWS:
         refuse("SW262", call=call, what="anything but a constant int")
-    if index is None:
-        count = group.of_rows(group.length(series, call).value, rows)
-        index = rows.call("add", count, rows.const(at, I64))
-    if series.kind in (STRINGS, DATES):
+    if at not in (0, -1) or rows.where is not None:
+        enough = loop.call("greater" if at >= 0 else "greater_equal", group.count_of(rows, call), loop.const(abs(at), I64))
+        loop.guard(enough)
+    return element_at(group, series, _row(group, rows, at, call), call)
+
+
+def _row(group: FrameGroup, rows: LoopBuilder, at: int, call: str) -> Value:
+    """Returns, in each row, the number of the row at a place, which a filter may have moved."""
+    place = rows.const(at, I64)
+    if at < 0:
+        place = rows.call("add", group.of_rows(group.count_of(rows, call), rows), place)
+    if rows.where is None:
+        return place
+    here = rows.call("logical_and", rows.where, rows.call("equal", group.place(rows), place))
+    found = group.reduced(call, "max", rows.optional(group.position(rows), here))
+    return group.of_rows(group.loop.value_of(found), rows)
+
+
+def element_of_label(group: FrameGroup, series: TracedSeries, label: GroupScalar | int, call: str) -> Any:
+    """Returns the element with a label. A group without it runs in Python."""
+    rows = series.loop
+    found = group.reduced(call, "max", rows.optional(group.position(rows), has_label(group, rows, label, call)))
+    group.loop.guard(group.loop.is_valid(found))
+    return element_at(group, series, group.of_rows(group.loop.value_of(found), rows), call)
+
+
+def has_label(group: FrameGroup, rows: LoopBuilder, label: GroupScalar | int, call: str) -> Value:
+    """Returns which row has a label in the index."""
+    if type(label) is GroupScalar and label.value.type == I64:
+        value = group.of_rows(label.value, rows)
+    elif type(label) is int and 0 <= label < _MOST_ROWS:
+        value = rows.const(label, I64)
+    else:
+        refuse("SW312", call=call, what="other than the label of a row")
+    found = rows.call("equal", group.labels(rows), value)
+    return found if rows.where is None else rows.call("logical_and", found, rows.where)
+
+
+def element_at(group: FrameGroup, series: TracedSeries, index: Value, call: str) -> Any:
+    """Returns the element of the row of a number."""
+    loop = group.loop
+    if series.kind in (STRINGS, DATES, DATETIMES):
         return GroupElement(series, group.reduced(call, "at", series.value, index))
     if series.kind is not NUMBERS:
         refuse("SW312", call=call, what=f"a {series.kind.name} column")
@@ -89,57 +119,135 @@ class Iloc(StandIn):
         self._group, self._of = group, of
 
     def __getitem__(self, key: Any) -> Any:
-        call = f"{self._of.what}.iloc[...]"
-        if isinstance(key, slice) and key.start is None and key.step is None and type(key.stop) is int and key.stop >= 0:
-            if isinstance(self._of, TracedFrame):
-                return _first_rows(self._group, self._of, key.stop, call)
-        if isinstance(self._of, TracedSeries) and type(key) is int:
-            return element(self._group, self._of, key, call)
-        refuse("SW312", call=call, what="other than a row of a column")
+        group, of, call = self._group, self._of, f"{self._of.what}.iloc[...]"
+        if isinstance(key, tuple) and len(key) == 2 and isinstance(of, TracedFrame) and type(key[1]) is int:
+            return Iloc(group, list(of.series.values())[key[1]])[key[0]]
+        if type(key) is int:
+            return element(group, of, key, call) if isinstance(of, TracedSeries) else Row(group, of, key)
+        if isinstance(key, list) and len(key) == 1 and type(key[0]) is int:
+            (at,) = key
+            group.loop.guard(_has_place(group, of.loop, at, call))
+            key = slice(at, at + 1 or None)
+        if isinstance(key, slice) and key.step is None and all(x is None or type(x) is int for x in (key.start, key.stop)):
+            return _slice(group, of, key, call)
+        refuse("SW312", call=call, what="other than rows at constant places")
 
     def __setitem__(self, key: Any, value: Any) -> None:
         refuse("SW256", call="iloc[...] = ...")
 
 
-def _first_rows(group: FrameGroup, frame: TracedFrame, n: int, call: str) -> TracedFrame:
-    loop = frame.loop
-    if loop.where is not None:
-        refuse("SW312", call=call, what="rows that a filter has kept")
-    made = over(frame, loop.kept(loop.call("less", group.position(loop), loop.const(n, I64))))
-    made.loop.numbered = True
-    return made
+class Row(StandIn):
+    """One row of a frame, as a Series of its elements: ``frame.iloc[0]["name"]``."""
+
+    __slots__ = ("_at", "_frame", "_group")
+    what = "row of a group"
+    stands_for = pd.Series
+
+    def __init__(self, group: FrameGroup, frame: TracedFrame, at: int) -> None:
+        self._group, self._frame, self._at = group, frame, at
+
+    def _more_names(self) -> Any:
+        return self._frame.series
+
+    def __getitem__(self, key: Any) -> Any:
+        call = "DataFrame.iloc[...][...]"
+        if not isinstance(key, str):
+            refuse("SW312", call=call, what="other than the name of a column")
+        series = self._frame.column(key)
+        if any(s.kind not in (NUMBERS, STRINGS, DATES) for s in self._frame.series.values()):
+            refuse("SW312", call=call, what="a row of such columns")
+        protos = {name: np.zeros(1, s.dtype) for name, s in self._frame.series.items()}
+        common = run_prototype(call, lambda: pd.DataFrame(protos).iloc[0].dtype)
+        if common not in (np.dtype(object), series.dtype):
+            refuse("SW312", call=call, what=f"{series.dtype} in a row of {common}")
+        return element(self._group, series, self._at, call)
+
+    def __getattr__(self, name: str) -> Any:
+        return self[name] if name in self._frame.series else refuse("SW312", call=f"DataFrame.iloc[...].{name}", what="a row")
 
 
-def _last_rows(group: FrameGroup, frame: TracedFrame, n: int, call: str) -> TracedFrame:
-    loop = frame.loop
-    if loop.where is not None:
-        refuse("SW312", call=call, what="rows that a filter has kept")
-    start = loop.call("subtract", group.of_rows(group.length(frame, call).value, loop), loop.const(n, I64))
-    return over(frame, loop.kept(loop.call("greater_equal", group.position(loop), start)))
+def _has_place(group: FrameGroup, loop: LoopBuilder, at: int, call: str) -> Value:
+    scalars = group.loop
+    least = at + 1 if at >= 0 else -at
+    return scalars.call("greater_equal", group.count_of(loop, call), scalars.const(least, I64))
 
 
-def _rows(
-    name: str, rule: Callable[[FrameGroup, TracedFrame, int, str], TracedFrame]
-) -> Callable[[FrameGroup, TracedFrame], Any]:
-    call = f"DataFrame.{name}"
+def _slice(group: FrameGroup, of: Any, rows: slice, call: str) -> Any:
+    """Returns the rows at places from a start on, up to a stop; negative ones count from the end."""
+    loop: LoopBuilder = of.loop
+    place, conditions = group.place(loop), []
+    for limit, fn in ((rows.start, "greater_equal"), (rows.stop, "less")):
+        if limit is None:
+            continue
+        if abs(limit) >= _MOST_ROWS:
+            refuse("SW262", call=call, what="a place of more than 31 bits")
+        bound_ = loop.const(limit, I64)
+        if limit < 0:
+            bound_ = loop.call("add", group.of_rows(group.count_of(loop, call), loop), bound_)
+        conditions.append(loop.call(fn, place, bound_))
+    if not conditions:
+        return of
+    frame = of if isinstance(of, TracedFrame) else TracedFrame(loop, {"column": of})
+    made = over(frame, loop.kept(loop.fold("logical_and", conditions)))
+    made.loop.numbered = loop.numbered and not rows.start
+    return made if isinstance(of, TracedFrame) else made.series["column"]
 
-    def of(group: FrameGroup, frame: TracedFrame) -> Any:
-        def rows(f: TracedFrame, n: Any = 5) -> TracedFrame:
+
+def first_rows(group: FrameGroup, frame: TracedFrame, n: int) -> TracedFrame:
+    return _slice(group, frame, slice(None, n), "head")  # type: ignore[no-any-return]
+
+
+def _rows(name: str) -> Callable[[FrameGroup, Any], Any]:
+    def of(group: FrameGroup, x: Any) -> Any:
+        call = f"{x.what}.{name}"
+
+        def rows(x: Any, n: Any = 5) -> Any:
             if type(n) is not int or not 0 <= n < _MOST_ROWS:
                 refuse("SW262", call=call, what="the argument n=")
-            return rule(group, f, n, call)
+            if name == "tail":
+                return _slice(group, x, slice(-n, None) if n else slice(0, 0), call)
+            return _slice(group, x, slice(None, n), call)
 
-        return bound(rows, frame, call)
+        return bound(rows, x, call)
 
     return of
 
 
+class FrameLoc(Loc):
+    """The indexer ``frame.loc``, which also selects rows by labels."""
+
+    __slots__ = ("_group",)
+
+    def __init__(self, group: FrameGroup, frame: TracedFrame) -> None:
+        super().__init__(frame)
+        self._group = group
+
+    def __getitem__(self, key: Any) -> Any:
+        call = "DataFrame.loc[...]"
+        rows, columns = key if isinstance(key, tuple) and len(key) == 2 else (key, None)
+        group, frame = self._group, self._frame
+        if isinstance(rows, list) and len(rows) == 1 and type(rows[0]) is GroupScalar:
+            found = has_label(group, frame.loop, rows[0], call)
+            group.loop.guard(group.some(frame.loop, found, call))
+            made = keep_rows(frame, TracedArray(frame.loop, (found,)), call)
+            return made if columns is None or columns == slice(None) else made[columns]
+        if type(rows) is GroupScalar and isinstance(columns, str):
+            return element_of_label(group, frame.column(columns), rows, call)
+        return super().__getitem__(key)
+
+
 #: Attributes of a Series and of a DataFrame.
-SERIES: dict[str, Callable[[FrameGroup, TracedSeries], Any]] = {"iloc": Iloc}
+SERIES: dict[str, Callable[[FrameGroup, TracedSeries], Any]] = {
+    "iloc": Iloc,
+    "iat": Iloc,
+    "head": _rows("head"),
+    "tail": _rows("tail"),
+}
 FRAME: dict[str, Callable[[FrameGroup, TracedFrame], Any]] = {
     "iloc": Iloc,
-    "head": _rows("head", _first_rows),
-    "tail": _rows("tail", _last_rows),
+    "iat": Iloc,
+    "head": _rows("head"),
+    "tail": _rows("tail"),
 }
 
 
@@ -156,6 +264,16 @@ def one_row(group: FrameGroup, data: Any, columns: Any, index: Any) -> TracedFra
         refuse("SW262", call=call, what="other than one row")
     loop = group.one_row()
     return fresh(loop, {name: _cell(group, x, proto[name].dtype, loop, call) for name, x in found.items()})
+
+
+def column_of(group: FrameGroup, x: Any, loop: LoopBuilder) -> TracedSeries | None:
+    """Returns the Series of one scalar, element or constant, in each row of a loop; None for anything else."""
+    x = unwrapped(x)
+    if not _is_cell(x):
+        return None
+    call = "pd.Series"
+    proto = run_prototype(call, pd.Series, [_sample(x)])
+    return _cell(group, x, proto.dtype, loop, call)
 
 
 def _one_row_of(data: Any, columns: Any, index: Any) -> dict[str, Any] | None:
@@ -190,7 +308,7 @@ def _sample(x: Any) -> Any:
     if type(x) is GroupScalar:
         return {"b": True, "i": 1, "f": 1.0}[x.dtype.kind] if x.weak else x.dtype.type(1)
     if type(x) is GroupElement:
-        return "a" if x.series.kind is STRINGS else datetime.date(2000, 1, 1)
+        return {STRINGS: "a", DATES: datetime.date(2000, 1, 1)}.get(x.series.kind, pd.Timestamp(2000, 1, 1))
     return x
 
 
@@ -205,7 +323,7 @@ def _in_form_of(data: Any, samples: list[Any]) -> Any:
 
 def _cell(group: FrameGroup, x: Any, dtype: Any, loop: LoopBuilder, call: str) -> TracedSeries:
     if type(x) is GroupElement:
-        if dtype.kind != "O":
+        if dtype.kind != ("M" if x.series.kind is DATETIMES else "O"):
             refuse("SW312", call=call, what=f"{raw(x)} as {dtype}")
         return x.column(group, loop)
     if type(x) is str:

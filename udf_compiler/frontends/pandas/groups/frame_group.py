@@ -21,7 +21,7 @@ from sparkweld.ir.types import BOOL, I64
 from sparkweld.ir.whole_builder import values_below
 from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.frame import TracedFrame
-from udf_compiler.frontends.pandas.groups import elements, orders, reductions
+from udf_compiler.frontends.pandas.groups import elements, neighbours, ordered_rows, orders, reductions
 from udf_compiler.frontends.pandas.groups.scalars import MAX_ROWS, GroupScalar
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.tracing.lower import run_prototype
@@ -41,6 +41,7 @@ class FrameGroup:
     def __init__(self, root: LoopBuilder) -> None:
         self.root, self.builder = root, root.program
         self.loop: LoopBuilder = root.program.loop("group")
+        self._labels: dict[LoopBuilder, Value] = {}
 
     # What rows ask of the group
 
@@ -59,22 +60,65 @@ class FrameGroup:
 
     def of_rows(self, value: Value, loop: LoopBuilder) -> Value:
         """Returns a value of the loop of scalars in each row of another loop."""
-        made: dict[int, Value] = {}
-        for at in values_below(self.loop.body, [value.id]):
-            let = self.loop.body[at]
-            made[at] = loop.emit(let.op, *(made[arg] for arg in let.args))
-        return made[value.id]
+        return loop.repeat(value)
 
     def position(self, loop: LoopBuilder) -> Value:
         """Returns the number of each row in the group, from 0 on."""
         return loop.read(self.builder.whole("position"))
 
+    def place(self, loop: LoopBuilder) -> Value:
+        """Returns the number of each row among those that a filter keeps, from 0 on."""
+        if loop.where is None:
+            return self.position(loop)
+        before = loop.read(self.whole("iloc", "running_sum", loop.cast(loop.where, I64)))
+        return loop.call("subtract", before, loop.const(1, I64))
+
+    def packed(self, loop: LoopBuilder, value: Value, call: str) -> Value:
+        """Returns a value of the kept rows in the first rows, absent in the others."""
+        if loop.where is None:
+            return value
+        order = loop.read(self.whole(call, "descending_order", loop.where))
+        first = loop.read(self.whole(call, "take", value, order))
+        inside = loop.call("less", self.position(loop), self.of_rows(self.count_of(loop, call), loop))
+        valid = loop.call("logical_and", inside, loop.is_valid(first))
+        return loop.optional(loop.value_of(first), valid)
+
+    def unpacked(self, loop: LoopBuilder, value: Value, call: str) -> Value:
+        """Returns a value of the first rows in the kept rows."""
+        return value if loop.where is None else loop.read(self.whole(call, "take", value, self.place(loop)))
+
+    def labels(self, loop: LoopBuilder) -> Value:
+        """Returns the label of each row in the index of a frame or Series."""
+        at: LoopBuilder | None = loop
+        while at is not None:
+            if at in self._labels:
+                return loop.repeat(self._labels[at])
+            at = at.parent
+        return self.position(loop)
+
+    def set_labels(self, loop: LoopBuilder, labels: Value) -> None:
+        self._labels[loop] = labels
+
+    def renumber(self, loop: LoopBuilder) -> None:
+        """Labels the rows of a loop from 0 on."""
+        loop.numbered = True
+        self.set_labels(loop, self.place(loop))
+
+    def count_of(self, loop: LoopBuilder, call: str) -> Value:
+        """Returns the number of rows that a filter keeps, in the loop of scalars."""
+        kept = loop.const(True, BOOL) if loop.where is None else loop.where
+        return self.reduced(call, "sum", loop.cast(kept, I64))
+
+    def some(self, loop: LoopBuilder, condition: Value, call: str) -> Value:
+        """Returns, in the loop of scalars, whether a condition holds in some row that a filter keeps."""
+        if loop.where is not None:
+            condition = loop.call("logical_and", condition, loop.where)
+        count = self.reduced(call, "sum", loop.cast(condition, I64))
+        return self.loop.call("greater", count, self.loop.const(0, I64))
+
     def length(self, x: Any, call: str) -> GroupScalar:
         """Returns the number of rows of a loop, as a Python int."""
-        loop: LoopBuilder = x.loop
-        kept = loop.const(True, BOOL) if loop.where is None else loop.where
-        count = self.reduced(call, "sum", loop.cast(kept, I64))
-        return GroupScalar(self.loop, count, weak=True, bound=MAX_ROWS)
+        return GroupScalar(self.loop, self.count_of(x.loop, call), weak=True, bound=MAX_ROWS)
 
     def is_length(self, x: GroupScalar) -> bool:
         """Whether a scalar is the number of rows of the whole group, which is never 0."""
@@ -107,7 +151,8 @@ class FrameGroup:
         return name in _RARE
 
     def guard(self, last: LoopBuilder) -> None:
-        """Adds the guards of scalars to the loop of the result. They flag a group, whatever rows it keeps."""
+        """Adds all guards to the loop of the result. They flag a group, whatever rows it keeps."""
+        last.gather_guards(self.root)
         for guard in self.loop.guards:
             value = self.of_rows(self.loop.value(guard), last)
             if value.id not in last.guards:
@@ -192,7 +237,7 @@ class FrameGroup:
 
     def series_attribute(self, series: TracedSeries, name: str) -> Any:
         """Returns a Series attribute that reads other rows. Refuses (SW312) one without a kernel."""
-        for table in (reductions.SERIES, orders.SERIES, elements.SERIES):
+        for table in (reductions.SERIES, orders.SERIES, ordered_rows.SERIES, neighbours.SERIES, elements.SERIES):
             if name in table:
                 return table[name](self, series)
         if name in ("size", "shape"):
@@ -204,7 +249,18 @@ class FrameGroup:
 
     def frame_attribute(self, frame: TracedFrame, name: str) -> Any:
         """Returns a DataFrame attribute that reads other rows, or None."""
-        return elements.FRAME[name](self, frame) if name in elements.FRAME else None
+        for table in (elements.FRAME, ordered_rows.FRAME, neighbours.FRAME):
+            if name in table:
+                return table[name](self, frame)
+        return None
+
+    def element_of_label(self, series: TracedSeries, label: Any, call: str) -> Any:
+        """Returns the element of a label of the index."""
+        return elements.element_of_label(self, series, label, call)
+
+    def first_rows(self, frame: TracedFrame, n: int) -> TracedFrame:
+        """Returns the first n rows."""
+        return elements.first_rows(self, frame, n)
 
     def is_empty(self, x: Any, call: str) -> Any:
         """Whether no rows are left: False for a whole group."""
@@ -222,7 +278,8 @@ class FrameGroup:
 
     def numpy_function(self, function: Any, args: tuple[Any, ...]) -> Any:
         """Returns the reduction that a NumPy function applies to a column, or None."""
-        return reductions.numpy_function(self, getattr(function, "__name__", ""), args)
+        name = getattr(function, "__name__", "")
+        return orders.numpy_function(self, name, args) or reductions.numpy_function(self, name, args)
 
     def make_frame(self, data: Any, columns: Any, index: Any) -> TracedFrame | None:
         """Returns the DataFrame of one row of scalars; None for other data."""

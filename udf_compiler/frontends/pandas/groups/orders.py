@@ -10,6 +10,7 @@ import pandas as pd
 
 from sparkweld.ir import Value
 from sparkweld.ir.types import F64, I32, I64
+from udf_compiler.frontends.pandas.array import TracedArray, as_array
 from udf_compiler.frontends.pandas.calls.arrays import bound
 from udf_compiler.frontends.pandas.groups.reductions import Rows, check_plain
 from udf_compiler.frontends.pandas.groups.scalars import GroupScalar
@@ -25,15 +26,13 @@ _MOST_EXACT = 2**52
 
 
 class _Sorted:
-    """The numbers of a Series in ascending order, as doubles, and how many there are."""
+    """Numbers in ascending order, as doubles, and how many there are."""
 
-    def __init__(self, group: FrameGroup, series: TracedSeries, call: str) -> None:
-        rows = Rows(group, series, True, call)
-        run_prototype(call, getattr(pd.Series(np.ones(2, rows.type.dtype)), call.removeprefix("Series.")))
+    def __init__(self, rows: Rows) -> None:
         if rows.type == I64:
             _guard_exact(rows)
-        self.group, self.call, self.root = group, call, group.root
-        self.column = group.whole(call, "sorted", rows.optional(F64))
+        self.group, self.call, self.root = rows.group, rows.call, rows.group.root
+        self.column = self.group.whole(self.call, "sorted", rows.optional(F64))
         self.count = rows.count()
 
     def at(self, index: Value) -> Value:
@@ -42,13 +41,45 @@ class _Sorted:
         found = self.group.reduced(self.call, "at", root.read(self.column), self.group.of_rows(index, root))
         return loop.select(loop.is_valid(found), loop.value_of(found), loop.const(float("nan"), F64))
 
+    def middle(self) -> Value:
+        """Returns the median."""
+        loop = self.group.loop
+        one, two = loop.const(1, I64), loop.const(2, I64)
+        lower = self.at(loop.call("floor_divide", loop.call("subtract", self.count, one), two))
+        upper = self.at(loop.call("floor_divide", self.count, two))
+        odd = loop.call("equal", loop.call("bitwise_and", self.count, one), one)
+        zero = loop.const(0.0, F64)  # NumPy's mean of one or two numbers starts from 0
+        mean = loop.call("divide", loop.call("add", loop.call("add", zero, lower), upper), loop.const(2.0, F64))
+        return loop.select(odd, loop.call("add", zero, upper), mean)
 
-def _guard_exact(rows: Rows) -> None:
-    """Flags integers that are not exact as doubles."""
+    def at_share(self, share: float) -> Value:
+        """Returns the number below which this share of the numbers is, between two of them by their distances."""
+        loop = self.group.loop
+        last = loop.call("subtract", loop.cast(self.count, F64), loop.const(1.0, F64))
+        place = loop.call("multiply", last, loop.const(share, F64))
+        below = loop.call("floor", place)
+        index = loop.cast(below, I64)
+        above = loop.call("minimum", loop.call("add", index, loop.const(1, I64)), loop.cast(last, I64))
+        a, b = self.at(index), self.at(above)
+        part = loop.call("subtract", place, below)
+        span = loop.call("subtract", b, a)
+        up = loop.call("add", a, loop.call("multiply", span, part))
+        down = loop.call("subtract", b, loop.call("multiply", span, loop.call("subtract", loop.const(1.0, F64), part)))
+        return loop.select(loop.call("greater_equal", part, loop.const(0.5, F64)), down, up)
+
+
+def _guard_exact(rows: Rows, most: int = _MOST_EXACT) -> None:
+    """Flags integers that are not exact as doubles, or whose differences may overflow."""
     loop = rows.loop
-    low, high = (loop.const(sign * _MOST_EXACT, I64) for sign in (-1, 1))
-    inside = loop.call("logical_and", loop.call("greater", rows.value, low), loop.call("less", rows.value, high))
-    loop.guard(inside)
+    value = loop.cast(rows.value, I64)
+    low, high = (loop.const(sign * most, I64) for sign in (-1, 1))
+    loop.guard(loop.call("logical_and", loop.call("greater", value, low), loop.call("less", value, high)))
+
+
+def _ordered(group: FrameGroup, series: TracedSeries, call: str) -> _Sorted:
+    rows = Rows(group, series, True, call)
+    run_prototype(call, getattr(pd.Series(np.ones(2, rows.type.dtype)), call.removeprefix("Series.")))
+    return _Sorted(rows)
 
 
 def _median(group: FrameGroup, series: TracedSeries) -> Any:
@@ -56,16 +87,15 @@ def _median(group: FrameGroup, series: TracedSeries) -> Any:
 
     def median(s: Any, axis: Any = 0, skipna: Any = True, numeric_only: Any = False) -> GroupScalar:
         check_plain(call, axis=(axis, (None, 0)), skipna=(skipna, (True,)), numeric_only=(numeric_only, (False,)))
-        ordered, loop = _Sorted(group, s, call), group.loop
-        one, two = loop.const(1, I64), loop.const(2, I64)
-        lower = ordered.at(loop.call("floor_divide", loop.call("subtract", ordered.count, one), two))
-        upper = ordered.at(loop.call("floor_divide", ordered.count, two))
-        odd = loop.call("equal", loop.call("bitwise_and", ordered.count, one), one)
-        zero = loop.const(0.0, F64)  # NumPy's mean of one or two numbers starts from 0
-        middle = loop.call("divide", loop.call("add", loop.call("add", zero, lower), upper), loop.const(2.0, F64))
-        return GroupScalar(loop, loop.select(odd, loop.call("add", zero, upper), middle))
+        return GroupScalar(group.loop, _ordered(group, s, call).middle())
 
     return bound(median, series, call)
+
+
+def _share(q: Any, most: int, call: str) -> float:
+    if type(q) not in (int, float) or not 0 <= q <= most:
+        refuse("SW262", call=call, what="the argument q=")
+    return float(np.true_divide(np.asarray([q], np.float64), most)[0])
 
 
 def _quantile(group: FrameGroup, series: TracedSeries) -> Any:
@@ -73,24 +103,43 @@ def _quantile(group: FrameGroup, series: TracedSeries) -> Any:
 
     def quantile(s: Any, q: Any = 0.5, interpolation: Any = "linear") -> GroupScalar:
         check_plain(call, interpolation=(interpolation, ("linear",)))
-        if type(q) not in (int, float) or not 0 <= q <= 1:
-            refuse("SW262", call=call, what="the argument q=")
-        ordered, loop = _Sorted(group, s, call), group.loop
-        share = float(np.true_divide(np.asarray([q], np.float64) * 100.0, 100)[0])  # as pandas passes it to np.percentile
-        last = loop.call("subtract", loop.cast(ordered.count, F64), loop.const(1.0, F64))
-        place = loop.call("multiply", last, loop.const(share, F64))
-        below = loop.call("floor", place)
-        index = loop.cast(below, I64)
-        above = loop.call("minimum", loop.call("add", index, loop.const(1, I64)), loop.cast(last, I64))
-        a, b = ordered.at(index), ordered.at(above)
-        part = loop.call("subtract", place, below)
-        span = loop.call("subtract", b, a)
-        up = loop.call("add", a, loop.call("multiply", span, part))
-        down = loop.call("subtract", b, loop.call("multiply", span, loop.call("subtract", loop.const(1.0, F64), part)))
-        value = loop.select(loop.call("greater_equal", part, loop.const(0.5, F64)), down, up)
-        return GroupScalar(loop, value)
+        # pandas multiplies by 100, and np.percentile divides by 100
+        share = float(np.true_divide(np.asarray([_share(q, 1, call)], np.float64) * 100.0, 100)[0])
+        return GroupScalar(group.loop, _ordered(group, s, call).at_share(share))
 
     return bound(quantile, series, call)
+
+
+def numpy_function(group: FrameGroup, name: str, args: tuple[Any, ...]) -> Callable[..., Any] | None:
+    """Returns np.median, np.percentile or np.quantile of a column, or None. Without "nan" in their names, NaN is the result."""
+    kind = name.removeprefix("nan")
+    if kind not in ("median", "percentile", "quantile") or not args or not isinstance(args[0], TracedSeries | TracedArray):
+        return None
+    call = f"np.{name}"
+
+    def value_of(a: Any, share: float | None) -> GroupScalar:
+        rows, loop = Rows(group, as_array(a, call), True, call), group.loop
+        if rows.type not in (F64, I64, I32):
+            refuse("SW312", call=call, what=str(rows.type.dtype))
+        if rows.type == I32:  # NumPy subtracts neighbours with 32 bits
+            _guard_exact(rows, 2**30)
+        loop.guard(loop.call("greater", rows.count(), loop.const(0, I64)))
+        ordered = _Sorted(rows)
+        value = ordered.middle() if share is None else ordered.at_share(share)
+        if rows.number is not None and name == kind:
+            unknown = group.some(rows.loop, rows.loop.call("isnan", rows.value), call)
+            value = loop.select(unknown, loop.const(float("nan"), F64), value)
+        return GroupScalar(loop, value)
+
+    def median(a: Any, axis: Any = None) -> GroupScalar:
+        check_plain(call, axis=(axis, (None, 0)))
+        return value_of(a, None)
+
+    def quantile(a: Any, q: Any, axis: Any = None) -> GroupScalar:
+        check_plain(call, axis=(axis, (None, 0)))
+        return value_of(a, _share(q, 100 if kind == "percentile" else 1, call))
+
+    return median if kind == "median" else quantile
 
 
 def _rank(group: FrameGroup, series: TracedSeries) -> Any:
@@ -132,10 +181,9 @@ def _earlier(group: FrameGroup, series: TracedSeries, periods: Any, call: str) -
     if type(periods) is not int or abs(periods) > 2**31:
         refuse("SW262", call=call, what="the argument periods=")
     rows = Rows(group, series, True, call)
-    if rows.kept is not None:
-        refuse("SW312", call=call, what="rows that a filter has kept")
     loop = rows.loop
-    return rows, loop.read(group.whole(call, "shift", rows.value, loop.const(periods, I64)))
+    shifted = loop.read(group.whole(call, "shift", group.packed(loop, rows.value, call), loop.const(periods, I64)))
+    return rows, group.unpacked(loop, shifted, call)
 
 
 def _shift(group: FrameGroup, series: TracedSeries) -> Any:
@@ -185,8 +233,6 @@ def _cumsum(group: FrameGroup, series: TracedSeries) -> Any:
     def cumsum(s: Any, axis: Any = None, skipna: Any = True) -> TracedSeries:
         check_plain(call, axis=(axis, (None, 0)), skipna=(skipna, (True,)))
         rows = Rows(group, s, True, call)
-        if rows.kept is not None:
-            refuse("SW312", call=call, what="rows that a filter has kept")
         loop = rows.loop
         made = run_prototype(call, lambda: pd.Series(np.ones(2, rows.type.dtype)).cumsum().dtype)
         to = F64 if rows.type.is_float else I64
@@ -195,7 +241,7 @@ def _cumsum(group: FrameGroup, series: TracedSeries) -> Any:
         value = loop.cast(rows.value, to)
         if rows.number is not None:  # pandas adds 0 in the place of NaN
             value = loop.select(rows.number, value, loop.const(0.0, F64))
-        total = loop.read(group.whole(call, "running_sum", value))
+        total = loop.value_of(loop.read(group.whole(call, "running_sum", rows.among_kept(value))))
         if rows.number is not None:
             total = loop.select(rows.number, total, loop.const(float("nan"), F64))
         return s.new(total)

@@ -245,6 +245,28 @@ def _product(group: FrameGroup, call: str, a: Any, b: Any) -> GroupScalar:
     return GroupScalar(group.loop, left.sum(left.loop.call("multiply", left.value, right.value)))
 
 
+def _average(group: FrameGroup, a: Any, axis: Any = None, weights: Any = None) -> GroupScalar:
+    """Returns np.average: the mean, or the sum of the products over that of the weights. Their sum of 0 raises."""
+    call = "np.average"
+    check_plain(call, axis=(axis, (None, 0)))
+    array = as_array(a, call)
+    if weights is None:
+        return reduce(group, "mean", array, False, call)
+    if not _is_column(weights) or as_array(weights, call).loop is not array.loop:
+        refuse("SW312", call=call, what="weights of other rows")
+    values, scale = Rows(group, array, False, call), Rows(group, as_array(weights, call), False, call)
+    common = np.result_type(values.type.dtype, scale.type.dtype)
+    if np.issubdtype(values.type.dtype, np.integer) or values.type == BOOL:
+        common = np.result_type(values.type.dtype, scale.type.dtype, "f8")
+    if common != np.float64:
+        refuse("SW312", call=call, what=f"of {common}")
+    loop, scalars = values.loop, group.loop
+    product = loop.call("multiply", loop.cast(values.value, F64), loop.cast(scale.value, F64))
+    total = scale.total_of_doubles()
+    scalars.guard(scalars.call("not_equal", total, scalars.const(0.0, F64)))
+    return GroupScalar(scalars, scalars.call("divide", values.sum(product), total))
+
+
 def numpy_function(group: FrameGroup, name: str, args: tuple[Any, ...]) -> Callable[..., Any] | None:
     """Returns np.<name> of a column, or None. It is the Series method where NumPy delegates to that."""
     if name in ("dot", "inner", "vdot"):
@@ -252,6 +274,8 @@ def numpy_function(group: FrameGroup, name: str, args: tuple[Any, ...]) -> Calla
     if not args or not isinstance(args[0], TracedSeries | TracedArray) or getattr(args[0], "ndim", 1) != 1:
         return None
     call = f"np.{name}"
+    if name == "average":
+        return partial(_average, group)
     method = {"amax": "max", "amin": "min"}.get(name, _NAN_FUNCTIONS.get(name, name))
     if name == "size":
         return lambda a: group.length(a, call)

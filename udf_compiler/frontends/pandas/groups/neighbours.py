@@ -1,0 +1,204 @@
+"""Computes what a row asks of its neighbours: filled values, relative changes, rolling windows, running and first extremes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from sparkweld.ir import Value
+from sparkweld.ir.rolling import window_of
+from sparkweld.ir.types import F64, I64
+from udf_compiler.frontends.pandas.calls.arrays import bound, called
+from udf_compiler.frontends.pandas.frame import TracedFrame, fresh
+from udf_compiler.frontends.pandas.groups.elements import FrameLoc
+from udf_compiler.frontends.pandas.groups.reductions import Rows, check_plain
+from udf_compiler.frontends.pandas.groups.scalars import MAX_ROWS, GroupScalar
+from udf_compiler.frontends.pandas.series import NUMBERS, TracedSeries
+from udf_compiler.frontends.pandas.strings import STRINGS
+from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.stand_ins import StandIn
+
+if TYPE_CHECKING:
+    from udf_compiler.frontends.pandas.groups.frame_group import FrameGroup
+
+#: Windows of extremes are read whole for each row.
+_LARGEST_WINDOW = 512
+
+
+def _filled(group: FrameGroup, s: TracedSeries, fn: str, call: str) -> TracedSeries:
+    """Returns the Series with the last present value, or the next one, in the place of each missing one."""
+    if s.kind is NUMBERS and not s.value.type.is_float:
+        return s.twin(shared=False)
+    if s.kind not in (NUMBERS, STRINGS):
+        refuse("SW312", call=call, what=f"a {s.kind.name} column")
+    loop = s.loop
+    present = loop.call("logical_not", s.kind.is_missing(s))
+    if loop.where is not None:
+        present = loop.call("logical_and", present, loop.where)
+    found = loop.read(group.whole(call, fn, loop.optional(loop.value_of(s.value), present)))
+    if s.kind is NUMBERS:
+        return s.new(loop.select(loop.is_valid(found), loop.value_of(found), loop.const(float("nan"), s.value.type)))
+    made = s.twin(shared=False)
+    made.value = found
+    return made
+
+
+def _fill(name: str, fn: str) -> tuple[Callable[[FrameGroup, TracedSeries], Any], Callable[[FrameGroup, TracedFrame], Any]]:
+    def of_series(group: FrameGroup, series: TracedSeries) -> Any:
+        call = f"Series.{name}"
+
+        def fill(s: TracedSeries, axis: Any = None, inplace: Any = False, limit: Any = None) -> TracedSeries:
+            check_plain(call, axis=(axis, (None, 0)), inplace=(inplace, (False,)), limit=(limit, (None,)))
+            return _filled(group, s, fn, call)
+
+        return bound(fill, series, call)
+
+    def of_frame(group: FrameGroup, frame: TracedFrame) -> Any:
+        call = f"DataFrame.{name}"
+
+        def fill(f: TracedFrame, axis: Any = None, inplace: Any = False, limit: Any = None) -> TracedFrame:
+            check_plain(call, axis=(axis, (None, 0)), inplace=(inplace, (False,)), limit=(limit, (None,)))
+            return fresh(f.loop, {column: _filled(group, s, fn, call) for column, s in f.series.items()})
+
+        return bound(fill, frame, call)
+
+    return of_series, of_frame
+
+
+def _change(group: FrameGroup, series: TracedSeries) -> Any:
+    call = "Series.pct_change"
+
+    def pct_change(s: TracedSeries, periods: Any = 1, fill_method: Any = "pad") -> Any:
+        check_plain(call, fill_method=(fill_method, ("pad", "ffill", None)))
+        if s.kind is not NUMBERS:
+            refuse("SW312", call=call, what=f"a {s.kind.name} column")
+        data = s if fill_method is None else _filled(group, s, "fill_forward", call)
+        return data / data.shift(periods) - 1
+
+    return bound(pct_change, series, call)
+
+
+def _running(name: str) -> Callable[[FrameGroup, TracedSeries], Any]:
+    call = f"Series.{name}"
+
+    def of(group: FrameGroup, series: TracedSeries) -> Any:
+        def running(s: TracedSeries, axis: Any = None, skipna: Any = True) -> TracedSeries:
+            check_plain(call, axis=(axis, (None, 0)), skipna=(skipna, (True,)))
+            rows = Rows(group, s, True, call)
+            loop = rows.loop
+            if rows.type not in (F64, I64):
+                refuse("SW312", call=call, what=str(rows.type.dtype))
+            if rows.type == F64:  # which of two zeros remains depends on the CPU
+                zero = loop.call("equal", rows.value, loop.const(0.0, F64))
+                negative = loop.call("logical_and", zero, loop.call("signbit", rows.value))
+                group.loop.guard(group.loop.call("logical_not", group.some(loop, negative, call)))
+            found = loop.read(group.whole(call, f"running_{name.removeprefix('cum')}", rows.optional()))
+            value = loop.value_of(found)
+            return s.new(value if rows.number is None else loop.select(rows.number, value, loop.const(float("nan"), F64)))
+
+        return bound(running, series, call)
+
+    return of
+
+
+class _Windows(StandIn):
+    """The windows of a Series: ``s.rolling(3)`` and ``s.expanding()``."""
+
+    __slots__ = ("_group", "_name", "_series", "_window")
+    what = "windows of a Series"
+    stands_for = type(pd.Series(dtype=float).rolling(1))
+    of_instances = frozenset("axis center closed method min_periods obj on step win_type window".split())
+
+    def __init__(self, group: FrameGroup, series: TracedSeries, name: str, window: tuple[int, int]) -> None:
+        self._group, self._series, self._name, self._window = group, series, name, window
+
+    def __getattr__(self, name: str) -> Any:
+        call = f"Series.{self._name}(...).{name}"
+        if name not in ("sum", "mean", "max", "min"):
+            refuse("SW312", call=call, what="not among the supported methods")
+        if name in ("max", "min") and self._window[0] > _LARGEST_WINDOW:
+            refuse("SW312", call=call, what=f"windows of more than {_LARGEST_WINDOW} rows")
+        return called(lambda numeric_only=False: self._computed(name, call), call)
+
+    def _computed(self, name: str, call: str) -> TracedSeries:
+        group, s = self._group, self._series
+        rows = Rows(group, s, True, call)
+        loop = rows.loop
+        value = loop.cast(rows.value, F64)
+        infinite = loop.call("isinf", value)
+        packed = group.packed(loop, loop.select(infinite, loop.const(float("nan"), F64), value), call)
+        if packed.type.nullable:
+            packed = loop.select(loop.is_valid(packed), loop.value_of(packed), loop.const(float("nan"), F64))
+        made = loop.read(group.whole(call, f"rolling_{name}", packed, loop.const(window_of(*self._window), I64)))
+        return s.new(group.unpacked(loop, made, call))
+
+
+def _rolling(group: FrameGroup, series: TracedSeries) -> Any:
+    call = "Series.rolling"
+
+    def rolling(
+        s: TracedSeries, window: Any, min_periods: Any = None, center: Any = False, win_type: Any = None, on: Any = None,
+        closed: Any = None, step: Any = None, method: Any = "single",
+    ) -> _Windows:  # fmt: skip
+        check_plain(call, center=(center, (False,)), win_type=(win_type, (None,)), on=(on, (None,)), closed=(closed, (None,)))
+        check_plain(call, step=(step, (None,)), method=(method, ("single",)))
+        least = window if min_periods is None else min_periods
+        if type(window) is not int or type(least) is not int or not 0 < least <= window < MAX_ROWS:
+            refuse("SW262", call=call, what="other than constant numbers of rows")
+        return _Windows(group, s, "rolling", (window, least))
+
+    return bound(rolling, series, call)
+
+
+def _expanding(group: FrameGroup, series: TracedSeries) -> Any:
+    call = "Series.expanding"
+
+    def expanding(s: TracedSeries, min_periods: Any = 1, axis: Any = 0, method: Any = "single") -> _Windows:
+        check_plain(call, axis=(axis, (0,)), method=(method, ("single",)))
+        if type(min_periods) is not int or not 0 < min_periods < MAX_ROWS:
+            refuse("SW262", call=call, what="the argument min_periods=")
+        return _Windows(group, s, "expanding", (MAX_ROWS - 1, min_periods))
+
+    return bound(expanding, series, call)
+
+
+def _first_extreme(name: str) -> Callable[[FrameGroup, TracedSeries], Any]:
+    call, largest = f"Series.{name}", name.endswith("max")
+
+    def of(group: FrameGroup, series: TracedSeries) -> Any:
+        def extreme(s: TracedSeries, axis: Any = 0, skipna: Any = True) -> GroupScalar:
+            """Returns the label, or the place, of the first row with the largest value, a Python int."""
+            check_plain(call, axis=(axis, (0,)), skipna=(skipna, (True,)))
+            rows = Rows(group, s, True, call)
+            loop, scalars = rows.loop, group.loop
+            best = group.reduced(call, "max" if largest else "min", rows.optional())
+            scalars.guard(scalars.is_valid(best))
+            here = loop.call("equal", rows.value, group.of_rows(scalars.value_of(best), loop))
+            if rows.present is not None:
+                here = loop.call("logical_and", here, rows.present)
+            found = scalars.value_of(group.reduced(call, "min", loop.optional(group.position(loop), here)))
+            numbers: Value = group.labels(loop) if name.startswith("idx") else group.place(loop)
+            label = group.reduced(call, "at", numbers, group.of_rows(found, loop))
+            return GroupScalar(scalars, label, weak=True, bound=MAX_ROWS)
+
+        return bound(extreme, series, call)
+
+    return of
+
+
+_FORWARD, _BACKWARD = _fill("ffill", "fill_forward"), _fill("bfill", "fill_backward")
+
+#: Attributes of a Series and of a DataFrame.
+SERIES: dict[str, Callable[[FrameGroup, TracedSeries], Any]] = {
+    "ffill": _FORWARD[0],
+    "bfill": _BACKWARD[0],
+    "pct_change": _change,
+    "cummax": _running("cummax"),
+    "cummin": _running("cummin"),
+    "rolling": _rolling,
+    "expanding": _expanding,
+    **{name: _first_extreme(name) for name in ("idxmax", "idxmin", "argmax", "argmin")},
+}
+FRAME: dict[str, Callable[[FrameGroup, TracedFrame], Any]] = {"ffill": _FORWARD[1], "bfill": _BACKWARD[1], "loc": FrameLoc}
