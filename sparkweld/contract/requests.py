@@ -99,6 +99,14 @@ class PythonStep:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GroupsStep:
+    """Calls functions of the whole batch, which is a group; keeps its first row."""
+
+    kind: Literal["groups"] = "groups"
+    udfs: tuple[UdfEntry, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FilterStep:
     """Keeps the rows where the condition is true."""
 
@@ -159,12 +167,12 @@ class AggregateStep:
 
 
 P = TypeVar("P", bound="PipelineRequest")
-Step = PythonStep | FilterStep | ProjectStep | MapStep | AggregateStep
+Step = PythonStep | GroupsStep | FilterStep | ProjectStep | MapStep | AggregateStep
 
 
 def udfs_of(step: Step) -> tuple[Udf, ...]:
     """Returns the calls that a step makes, without those among their arguments."""
-    if isinstance(step, PythonStep):
+    if isinstance(step, PythonStep | GroupsStep):
         return tuple(entry.udf for entry in step.udfs)
     return (step.udf,) if isinstance(step, MapStep) else ()
 
@@ -174,7 +182,7 @@ def _with_udfs(step: Step, change: Callable[[Udf], Udf]) -> Step:
         args = (one if one.udf is None else replace(one, udf=changed(one.udf)) for one in udf.args)
         return change(replace(udf, args=tuple(args)))
 
-    if isinstance(step, PythonStep):
+    if isinstance(step, PythonStep | GroupsStep):
         return replace(step, udfs=tuple(replace(entry, udf=changed(entry.udf)) for entry in step.udfs))
     return replace(step, udf=changed(step.udf)) if isinstance(step, MapStep) else step
 

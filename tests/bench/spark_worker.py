@@ -21,6 +21,7 @@ os.dup2(2, 1)
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import formulas  # noqa: E402 - the path to it is set above
+import group_cases  # noqa: E402
 import never_slower_cases  # noqa: E402
 import process_memory  # noqa: E402
 import scoring_cases  # noqa: E402
@@ -35,6 +36,7 @@ cloudpickle.register_pickle_by_value(formulas)
 cloudpickle.register_pickle_by_value(udf_cases)
 cloudpickle.register_pickle_by_value(scoring_cases)
 cloudpickle.register_pickle_by_value(never_slower_cases)
+cloudpickle.register_pickle_by_value(group_cases)
 
 
 class Worker:
@@ -148,6 +150,17 @@ class Worker:
     def write_never_slower(self, name: str, folder: str, target: str) -> dict[str, Any]:
         """Writes all rows of a case, for comparison with another session's."""
         never_slower_cases.case(name).query(self._table(folder)).write.mode("overwrite").parquet(target)
+        return {}
+
+    def run_groups(self, case: str, way: str, folder: str) -> dict[str, Any]:
+        """Runs one case of group_cases.py into the noop sink and times it."""
+        begin = time.monotonic()
+        group_cases.group_case(case).query(self._table(folder)).write.format("noop").mode("overwrite").save()
+        return {"seconds": time.monotonic() - begin}
+
+    def write_groups(self, case: str, way: str, folder: str, target: str) -> dict[str, Any]:
+        """Writes all rows of a case, for comparison with another session's."""
+        group_cases.group_case(case).query(self._table(folder)).write.mode("overwrite").parquet(target)
         return {}
 
     def same_rows(self, left: str, right: str) -> dict[str, Any]:

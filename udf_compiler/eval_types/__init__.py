@@ -5,6 +5,7 @@ from __future__ import annotations
 from sparkweld.contract.constants import (
     ARROW_BATCHED,
     BATCHED,
+    GROUPED_AGG_PANDAS,
     GROUPED_MAP_PANDAS,
     MAP_ARROW,
     MAP_PANDAS,
@@ -14,6 +15,7 @@ from sparkweld.contract.constants import (
     SCALAR_PANDAS_ITERATOR,
 )
 from sparkweld.reasons import refusal
+from udf_compiler.eval_types.grouped_aggregate import GroupedAggregate
 from udf_compiler.eval_types.grouped_map import GroupedMap
 from udf_compiler.eval_types.iterated import Iterated
 from udf_compiler.eval_types.kind import Call, Kind, MapKind, declared
@@ -29,6 +31,7 @@ KINDS: dict[int, Kind] = {
     BATCHED: Row(over_arrow=False),
     ARROW_BATCHED: Row(over_arrow=True),
     SCALAR_PANDAS: ScalarPandas(),
+    GROUPED_AGG_PANDAS: GroupedAggregate(),
     SCALAR_PANDAS_ITERATOR: Iterated(ScalarPandas()),
     SCALAR_ARROW: ScalarArrow(),
     SCALAR_ARROW_ITERATOR: Iterated(ScalarArrow()),

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sparkweld.contract import requests
 from sparkweld.contract.replies import Compiled, Refused
-from sparkweld.ir import Program
+from sparkweld.errors import Refusal
+from sparkweld.ir import Input, Program
 from sparkweld.ir.layouts.trees import BLOCK
 from sparkweld.ir.ops import Call, TreeEnsemble
 from sparkweld.ir.ops.base import Let
+from udf_compiler.boundary.columns import Column
+from udf_compiler.boundary.series import ir_type
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +47,12 @@ def kept_in(body: Sequence[Let]) -> dict[str, str]:
         if let.op.bound is not None:
             found[let.op.fn if isinstance(let.op, Call) else let.op.name] = let.op.bound
     return found
+
+
+def input_of(given: requests.Input) -> tuple[Column, Input | Refusal]:
+    """Returns a column, and its program input or its refusal."""
+    column = Column(given.name, given.type, given.nullable, given.state)
+    try:
+        return column, Input(column.name, ir_type(column.spark_type, column.holds_null, column.title))
+    except Refusal as error:
+        return column, error

@@ -14,7 +14,6 @@ from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
-from sparkweld.contract import requests
 from sparkweld.contract.constants import BOUNDED_NOTE
 from sparkweld.contract.expressions import Expression
 from sparkweld.contract.replies import (
@@ -32,6 +31,7 @@ from sparkweld.contract.replies import (
 from sparkweld.contract.requests import (
     AggregateStep,
     FilterStep,
+    GroupsStep,
     MapStep,
     PipelineRequest,
     ProjectedColumn,
@@ -45,6 +45,7 @@ from sparkweld.contract.spark_types import columns_of, fields_of
 from sparkweld.errors import Refusal
 from sparkweld.ir import ROWS, Input, Program, ProgramBuilder, print_program
 from sparkweld.ir.program import output_types
+from sparkweld.ir.types import I64
 from sparkweld.optimizer import optimize
 from sparkweld.optimizer.bounds_pay import bounds_pay
 from sparkweld.optimizer.choose_layouts import choose_layouts
@@ -60,7 +61,6 @@ from udf_compiler.boundary.columns import (
     strict_columns,
 )
 from udf_compiler.boundary.row_flags import guards_as_column
-from udf_compiler.boundary.series import ir_type
 from udf_compiler.eval_types import kind_of, map_kind_of, sees_batch_state
 from udf_compiler.frontends.catalyst import expressions
 from udf_compiler.frontends.catalyst.merging import merge_rows
@@ -70,7 +70,7 @@ from udf_compiler.frontends.tracing.zones import session_zone
 from udf_compiler.function.environment import worker_environment
 from udf_compiler.function.model_files import reading
 from udf_compiler.probing.differences import has_single_precision
-from udf_compiler.requests.compilation import Compilation, batch_rows, kept, kept_in
+from udf_compiler.requests.compilation import Compilation, batch_rows, input_of, kept, kept_in
 from udf_compiler.requests.form_agreement import Form, batchwise
 from udf_compiler.requests.udfs import EVALUATED_ONCE, UdfTracer
 
@@ -104,7 +104,7 @@ class _Pipeline:
         self.fused: list[str] = []
         self.notes: list[tuple[str, list[str]]] = []
         self.step = 0
-        inputs = [_input(given) for given in request.inputs]
+        inputs = [input_of(given) for given in request.inputs]
         self.builder = ProgramBuilder(request.label, [i for _, i in inputs if isinstance(i, Input)])
         known = [column for column, input in inputs if isinstance(input, Input)]
         self.ml = MlFunctions(request.stages, blobs, self.exact)
@@ -145,6 +145,8 @@ class _Pipeline:
         if isinstance(step, PythonStep):
             for entry in step.udfs:
                 self._one_udf(entry)
+        elif isinstance(step, GroupsStep):
+            self._groups(step)
         elif isinstance(step, MapStep):
             self._map(step)
         elif isinstance(step, FilterStep):
@@ -248,6 +250,14 @@ class _Pipeline:
             if EVALUATED_ONCE not in notes:
                 self.fused.append(entry.name)
             self.notes.append((entry.name, notes))
+
+    def _groups(self, step: GroupsStep) -> None:
+        for entry in step.udfs:
+            self._one_udf(entry)
+        domain, loop = f"groups{self.step}", self.columns.loop("groups")
+        first = loop.call("equal", loop.read(self.builder.whole("position")), loop.const(0, I64))
+        loop.close(where=first, makes=domain)
+        self.columns.narrow(domain, ())
 
     def _map(self, step: MapStep) -> None:
         name, domain = step.name, f"mapped{self.step}"
@@ -388,12 +398,3 @@ class _Pipeline:
         entry = RefusalRecord.of(error, udf, self.step)
         if entry not in self.refusals:
             self.refusals.append(entry)
-
-
-def _input(given: requests.Input) -> tuple[Column, Input | Refusal]:
-    """Returns a column, and its program input or its refusal."""
-    column = Column(given.name, given.type, given.nullable, given.state)
-    try:
-        return column, Input(column.name, ir_type(column.spark_type, column.holds_null, column.title))
-    except Refusal as error:
-        return column, error

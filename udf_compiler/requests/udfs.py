@@ -90,7 +90,7 @@ class UdfTracer:
         for result, value in zip(results, values, strict=True):
             loop.append(result, value)
         loop.close()
-        notes += [f"row-local, {len(loop.body)} operations", f"{len(loop.guards)} guards" if loop.guards else "no guards"]
+        notes += _notes_of(loop)
         return [Column(r, t, v.type.nullable) for r, t, v in zip(results, types, values, strict=True)]
 
     def map(self, udf: Udf, results: Sequence[str], domain: str, notes: list[str]) -> tuple[list[Column], bool]:
@@ -110,9 +110,7 @@ class UdfTracer:
             columns.append(Column(name, field.type, value.type.nullable))
         filtered = loop.where is not None
         loop.close(where=loop.where, makes=domain if filtered else None)
-        wholes = len(loop.program.wholes)
-        kind_of_code = f"{wholes} functions of whole groups" if wholes else "row-local"
-        notes += [f"{kind_of_code}, {len(loop.body)} operations", f"{len(loop.guards)} guards" if loop.guards else "no guards"]
+        notes += _notes_of(loop)
         return columns, filtered
 
     def _note_call(self, kind: Kind, udf: Udf, loop: LoopBuilder) -> None:
@@ -137,7 +135,8 @@ class UdfTracer:
         kept = len(self.kept)
         values = self._made(kind, loop, udf, notes)
         # Each request must read files itself to record them, and an additional column belongs to its own program.
-        if loop.where is None and not loop.program.watched and not (files and files.states):
+        alone = not (loop.program.watched or loop.program.wholes)
+        if loop.where is None and alone and not (files and files.states):
             places = {name: self.places[name] for name in (call.name for call in udf.with_inner)}
             results = tuple(value.id for value in values)
             about = tuple(notes), tuple(self.kept[kept:]), places, loop.name in self.exact
@@ -304,6 +303,12 @@ class UdfTracer:
         else:
             value, spark_type = expressions.translate(loop, expr, self._columns.reader(loop), self._ml), expr.type
         return Field(title, value, spark_type, "nullable" if value.type.nullable else "dense")
+
+
+def _notes_of(loop: LoopBuilder) -> list[str]:
+    wholes = len(loop.program.wholes)
+    kind_of_code = f"{wholes} functions of whole groups" if wholes else "row-local"
+    return [f"{kind_of_code}, {len(loop.body)} operations", f"{len(loop.guards)} guards" if loop.guards else "no guards"]
 
 
 def _columns_of(udf: Udf) -> Iterator[str]:

@@ -77,6 +77,25 @@ def test_strings_filters_and_shifted_rows(spark, table):
     check(spark, lambda: table.groupBy("k").applyInPandas(steps, "id long, step double, total double, w string"))
 
 
+def test_sorted_and_distinct_rows(spark, table):
+    def smoothed(f):
+        f = f.sort_values(["n", "id"], ascending=[False, True]).reset_index(drop=True)
+        f["step"] = f["x"].rolling(3, min_periods=1).mean()
+        return f[["id", "w", "step"]].head(20)
+
+    def latest(f):
+        return f.sort_values("id").drop_duplicates("w", keep="last")[["id", "w", "x"]]
+
+    def best(f):
+        f["x"] = f["x"].ffill().fillna(0.0)
+        return f.loc[[f["id"].idxmin()]][["id", "w", "x"]]
+
+    check(spark, lambda: table.groupBy("k").applyInPandas(smoothed, "id long, w string, step double"))
+    check(spark, lambda: table.groupBy("k").applyInPandas(latest, "id long, w string, x double"))
+    check(spark, lambda: table.groupBy("k").applyInPandas(best, "id long, w string, x double"))
+    check(spark, lambda: table.groupBy("k").applyInPandas(lambda f: f.sort_values("n")[["id"]], "id long"), deopt=True)
+
+
 def test_other_nodes_above_and_below(spark, table):
     def made():
         return table.where("id % 3 = 0").select("id", "k", "x").groupBy("k").applyInPandas(centred, CENTRED)
@@ -129,9 +148,34 @@ def test_a_group_that_raises(spark, table):
     check(spark, lambda: table.select("id", "k", "x").groupBy("k").applyInPandas(whole_numbers, CENTRED), deopt=None)
 
 
+def test_functions_of_batches_above_see_the_batches_of_spark(spark, table):
+    @F.pandas_udf(DoubleType())
+    def running(v: pd.Series) -> pd.Series:
+        return v.cumsum()
+
+    def query():
+        means = table.groupBy("k").applyInPandas(summary, "k string, m double, top double, rows long")
+        return means.select("k", running("m").alias("r")).orderBy("k")
+
+    assert check(spark, query).refusals == ("SW250",)
+
+    @F.pandas_udf(DoubleType())
+    def by_dtype(v: pd.Series) -> pd.Series:
+        return v * 2**62 // 2**60  # integers wrap, and the floats of a batch with NULLs do not
+
+    def twice(f):
+        return f.assign(n=f.n - f.n.mean() + f.n)
+
+    def rows():
+        alone = table.select("id", "n").groupBy("id").applyInPandas(twice, "id long, n long")
+        return alone.select("id", by_dtype("n").alias("r")).orderBy("id")
+
+    check(spark, rows, deopt=None)
+
+
 def test_what_stays_in_python(spark, table):
     some = table.select("id", "k", "x")
     ordered = "id long, k string, x double"
-    check(spark, lambda: some.groupBy("k").applyInPandas(lambda f: f.sort_values("x"), ordered), refused="SW312")
+    check(spark, lambda: some.groupBy("k").applyInPandas(lambda f: f.sort_values("x", key=abs), ordered), refused="SW262")
     both = some.groupBy("k").cogroup(some.groupBy("k"))
     check(spark, lambda: both.applyInPandas(lambda a, b: a, ordered), refused="SW301")

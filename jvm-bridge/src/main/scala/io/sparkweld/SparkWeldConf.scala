@@ -139,7 +139,7 @@ object SparkWeldConf {
     "The memory limit for the strings that a kernel builds for one batch. A batch that needs more runs in Python. " +
       "Substrings of an input do not count.")
   val GroupRows: ConfKey[Int] = int("spark.sparkweld.groups.maxRows", 1 << 20, Session,
-    "The most rows of a group that a kernel takes for `applyInPandas`, and that a task holds in memory. From the first larger " +
+    "The most rows of a group that a kernel takes for `applyInPandas` and aggregates, and that a task holds in memory. From the first larger " +
       "group on, the rest of the partition runs in Python.")
   val CacheChoice: ConfKey[Mode.Value] = ConfKey("spark.sparkweld.featureCache.mode", "one of auto, always, never", "auto",
     "Whether kernels cache results for repeated rows, within a batch and across batches. `auto`: while the cache is measured to be " +

@@ -4,7 +4,7 @@ package columns
 import scala.jdk.CollectionConverters._
 
 import org.apache.spark.sql.catalyst.InternalRow
-import org.apache.spark.sql.catalyst.expressions.{Attribute, UnsafeProjection, UnsafeRow}
+import org.apache.spark.sql.catalyst.expressions.{Attribute, Expression, UnsafeProjection, UnsafeRow}
 import org.apache.spark.sql.execution.GroupedIterator
 import org.apache.spark.sql.vectorized.{ColumnarBatch, ColumnVector}
 
@@ -21,7 +21,7 @@ final class PartOfGroup(columns: Array[ColumnVector], rows: Int) extends Columna
  */
 final class GroupBatches(
     rows: Iterator[InternalRow],
-    grouping: Seq[Attribute],
+    grouping: Seq[Expression],
     attributes: Seq[Attribute],
     mostRows: Int,
     mostBytes: Long)

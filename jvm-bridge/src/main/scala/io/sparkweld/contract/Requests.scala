@@ -56,6 +56,7 @@ final case class CompileRequest(
   /** Returns the calls of functions, outer before inner. */
   def calls: Seq[Udf] = steps.flatMap {
     case PythonStep(udfs) => udfs.map(_.udf)
+    case GroupsStep(udfs) => udfs.map(_.udf)
     case step: MapStep => Seq(step.udf)
     case _ => Nil
   }.flatMap(_.chain)
@@ -72,6 +73,9 @@ sealed abstract class Step(kind: String) extends Tagged {
 final case class FilterStep(condition: Expression) extends Step("filter")
 final case class ProjectStep(columns: Seq[ProjectedColumn]) extends Step("project")
 final case class PythonStep(udfs: Seq[UdfEntry]) extends Step("python")
+
+/** Functions of the whole batch, which is a group; keeps its first row. */
+final case class GroupsStep(udfs: Seq[UdfEntry]) extends Step("groups")
 
 /** A function from rows to rows of the columns `results`. */
 final case class MapStep(name: String, udf: Udf, results: Seq[String]) extends Step("map")

@@ -9,7 +9,7 @@ import io.sparkweld.columns.GroupBatches
 import org.apache.spark.TaskContext
 import org.apache.spark.rdd.RDD
 import org.apache.spark.sql.catalyst.InternalRow
-import org.apache.spark.sql.catalyst.expressions.{Ascending, Attribute, SortOrder}
+import org.apache.spark.sql.catalyst.expressions.{Ascending, Expression, SortOrder}
 import org.apache.spark.sql.catalyst.plans.physical.{AllTuples, ClusteredDistribution, Distribution}
 import org.apache.spark.sql.catalyst.util.truncatedString
 import org.apache.spark.sql.execution.SparkPlan
@@ -22,7 +22,7 @@ import org.apache.spark.sql.vectorized.ColumnarBatch
  * It requires of its child what Spark's node over the groups requires. Groups beyond the limits are divided: see
  * [[io.sparkweld.columns.PartOfGroup]].
  */
-final case class GroupBatchesExec(grouping: Seq[Attribute], child: SparkPlan) extends SameRows {
+final case class GroupBatchesExec(grouping: Seq[Expression], child: SparkPlan) extends SameRows {
   override def nodeName: String = "WeldGroups"
   override def supportsColumnar: Boolean = true
   override protected def withNewChildInternal(newChild: SparkPlan): SparkPlan = copy(child = newChild)

@@ -3,7 +3,7 @@ package plan
 
 import io.sparkweld.compile.{FormOrigin, ModelBlock, Watch, WorkerModules}
 import io.sparkweld.contract.ModelFile
-import io.sparkweld.spark.{CurrentSpark, EvalTypes}
+import io.sparkweld.spark.{CurrentSpark, EvalTypes, PythonAggregate}
 import io.sparkweld.support.Rewritten
 
 import org.apache.spark.sql.catalyst.expressions.{Attribute, Expression, NamedExpression, PythonUDF}
@@ -29,9 +29,22 @@ final case class MapStep(function: PythonUDF, output: Seq[Attribute], evalType: 
   override def over(child: SparkPlan): SparkPlan = CurrentSpark.mapNode(function, output, child)
 }
 
-/** An applyInPandas: maps the rows of each group, which is one batch of the child, to rows of `output`. */
-final case class GroupStep(function: PythonUDF, grouping: Seq[Attribute], output: Seq[Attribute]) extends Step {
+/** A node whose functions receive the rows of whole groups. Each group is one batch of the child. */
+sealed trait GroupStep extends Step {
+  def grouping: Seq[Expression]
+  def output: Seq[Attribute]
+}
+
+/** An applyInPandas: maps the rows of each group to rows of `output`. */
+final case class GroupMapStep(function: PythonUDF, grouping: Seq[Attribute], output: Seq[Attribute]) extends GroupStep {
   override def over(child: SparkPlan): SparkPlan = FlatMapGroupsInPandasExec(grouping, function, output, child)
+}
+
+/** Grouped aggregate pandas UDFs: makes one row of each group. */
+final case class GroupAggregateStep(aggregate: PythonAggregate) extends GroupStep {
+  override def grouping: Seq[Expression] = aggregate.grouping
+  override def output: Seq[Attribute] = aggregate.columns.map(_.toAttribute)
+  override def over(child: SparkPlan): SparkPlan = CurrentSpark.aggregateNode(aggregate, child)
 }
 
 final case class FilterStep(condition: Expression) extends Step {
@@ -60,12 +73,12 @@ object Step {
     case python: ArrowEvalPythonExec => Some(PythonStep(python.udfs, python.resultAttrs, python.evalType))
     case python: BatchEvalPythonExec => Some(PythonStep(python.udfs, python.resultAttrs, EvalTypes.Batched))
     case FlatMapGroupsInPandasExec(grouping, function: PythonUDF, output, _) if function.evalType == EvalTypes.GroupedMapPandas =>
-      Some(GroupStep(function, grouping, output))
+      Some(GroupMapStep(function, grouping, output))
     case FilterExec(condition, _) => Some(FilterStep(condition))
     case ProjectExec(columns, _) => Some(ProjectStep(columns))
     case other => CurrentSpark.mapOf(other).collect {
         case (function, output) if !isRewritten(function) => MapStep(function, output, function.evalType)
-      }
+      }.orElse(CurrentSpark.aggregateOf(other).map(GroupAggregateStep(_)))
   }
 }
 

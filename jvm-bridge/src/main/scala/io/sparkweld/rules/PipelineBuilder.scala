@@ -10,7 +10,7 @@ import io.sparkweld.compile.{Digests, PipelineRequest, ServiceCommand, WorkerPat
 import io.sparkweld.contract.OrNull
 import io.sparkweld.ml.{MlStages, StageTable, UnknownStage}
 import io.sparkweld.plan._
-import io.sparkweld.spark.{CurrentSpark, EvalTypes}
+import io.sparkweld.spark.{CurrentSpark, EvalTypes, PythonAggregate}
 import io.sparkweld.support.{ExpressionCodec, Refusal, UnsupportedExpression}
 
 import org.apache.spark.SparkConf
@@ -85,8 +85,9 @@ final class PipelineBuilder(
     case Some(ProjectStep(columns)) => addProject(columns)
     case Some(PythonStep(udfs, results, _)) => addPython(udfs, results)
     case Some(MapStep(function, output, _)) => addMap(function, Seq(node.children.head.output), output)
-    case Some(GroupStep(function, grouping, output)) =>
+    case Some(GroupMapStep(function, grouping, output)) =>
       addMap(function, Seq(function.children.collect { case column: Attribute => column }, grouping), output)
+    case Some(GroupAggregateStep(aggregate)) => addAggregate(aggregate)
     case None => throw new UnsupportedExpression(node.nodeName)
   }
 
@@ -111,7 +112,19 @@ final class PipelineBuilder(
   }
 
   private def addPython(udfs: Seq[PythonUDF], results: Seq[Attribute]): Unit = {
-    steps += contract.PythonStep(udfs.zip(results).map { case (udf, result) =>
+    steps += contract.PythonStep(entries(udfs, results))
+  }
+
+  /** Adds the keys, the functions of groups, and the columns over both. One row of each group remains. */
+  private def addAggregate(aggregate: PythonAggregate): Unit = {
+    addProject(aggregate.grouping)
+    steps += contract.GroupsStep(entries(aggregate.udfs, aggregate.results))
+    filters = true
+    addProject(aggregate.columns)
+  }
+
+  private def entries(udfs: Seq[PythonUDF], results: Seq[Attribute]): Seq[contract.UdfEntry] =
+    udfs.zip(results).map { case (udf, result) =>
       val entry = contract.UdfEntry(udf.name, fresh(result.name), function(udf))
       NestedColumns.of(result.dataType) match {
         case Some(columns) =>
@@ -122,8 +135,7 @@ final class PipelineBuilder(
           sources(result.exprId) = Made(entry.result, result.dataType)
           entry
       }
-    })
-  }
+    }
 
   /** Adds a map, which is a function from structs, such as the row, to the columns of another. */
   private def addMap(udf: PythonUDF, inputs: Seq[Seq[Attribute]], output: Seq[Attribute]): Unit = {

@@ -2,6 +2,7 @@ package io.sparkweld
 package rules
 
 import io.sparkweld.ml.MlStages
+import io.sparkweld.spark.CurrentSpark
 import io.sparkweld.support.FusedFunction
 
 import org.apache.spark.sql.catalyst.expressions.PythonUDF
@@ -19,7 +20,8 @@ object PythonNode {
     else {
       val udfs = node match {
         case python: EvalPythonExec => python.udfs.filterNot(_.name == FusedFunction.Metrics)
-        case other => other.expressions.flatMap(_.collect { case udf: PythonUDF => udf })
+        case other => CurrentSpark.aggregateOf(other).map(_.udfs)
+            .getOrElse(other.expressions.flatMap(_.collect { case udf: PythonUDF => udf }))
       }
       Option.when(udfs.nonEmpty)(udfs)
     }

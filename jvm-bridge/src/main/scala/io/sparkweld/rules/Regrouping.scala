@@ -1,8 +1,8 @@
 package io.sparkweld
 package rules
 
-import io.sparkweld.plan.{BatchLimits, GroupBatchesExec, SparkBatchesExec}
-import io.sparkweld.spark.CurrentSpark
+import io.sparkweld.plan.{BatchLimits, GroupBatchesExec, PythonStep, SparkBatchesExec, WeldExec}
+import io.sparkweld.spark.{CurrentSpark, EvalTypes}
 import io.sparkweld.support.Refusal
 
 import org.apache.spark.sql.execution.SparkPlan
@@ -29,7 +29,7 @@ private[rules] object Regrouping {
   /** Whether node `i` receives the batches of `child`, also in Spark: those of a scan, or those made for it. */
   private def isFed(nodes: IndexedSeq[SparkPlan], child: SparkPlan, i: Int): Boolean = child match {
     case _: SparkBatchesExec | _: GroupBatchesExec => i == 0
-    case _ => child.supportsColumnar && nodes.head.children.head.supportsColumnar && nodes.take(i + 1).forall {
+    case _ => child.supportsColumnar && hasBatchesOfSpark(nodes.head.children.head) && nodes.take(i + 1).forall {
       case python: ArrowEvalPythonExec => CurrentSpark.feedsColumnarBatches(python.conf)
       case _ => false
     }
@@ -43,5 +43,26 @@ private[rules] object Regrouping {
       throw new ChainRefused(Refusal("SW113", "udf" -> udf, "rows" -> f"${BatchLimits.TooMany}%,d").copy(step = Some(step)))
     }
     limits
+  }
+
+  /** Whether Spark would feed batches of its own to this node. Adaptive execution may plan it directly over a kernel. */
+  def takesBatches(python: ArrowEvalPythonExec): Boolean = CurrentSpark.takesColumnarInput(python) && hasBatchesOfSpark(python.child)
+
+  /** Whether a Python node is over a kernel whose batches are not Spark's, without a node between. */
+  def isBare(node: SparkPlan): Boolean = node match {
+    case python: ArrowEvalPythonExec => python.child.isInstanceOf[WeldExec] && !FusedFunctions.has(python) && !takesBatches(python)
+    case _ => false
+  }
+
+  /** Whether the batches of `ours` are those that Spark feeds to `python`. */
+  def hasBatchesOf(python: ArrowEvalPythonExec, ours: SparkPlan): Boolean = takesBatches(python) && hasBatchesOfSpark(ours)
+
+  /** Whether a node has the batches of a scan: a kernel does where it only adds columns to them. */
+  private def hasBatchesOfSpark(node: SparkPlan): Boolean = node match {
+    case weld: WeldExec => weld.columnarInput && weld.steps.forall {
+        case step: PythonStep => step.evalType != EvalTypes.Batched
+        case _ => false
+      }
+    case other => other.supportsColumnar
   }
 }

@@ -202,10 +202,10 @@ private final class ChainRewriter(driver: WeldDriver) {
   /** Returns `node` as Spark planned it, over the new child; its output does not change. */
   private def keep(child: SparkPlan, node: SparkPlan): SparkPlan = {
     val kept = (node, child) match {
-      case (_, same) if same eq node.children.head => node
+      case (_, same) if (same eq node.children.head) && !Regrouping.isBare(node) => node
       case (_, SparkBatchesExec(_, _, below)) => return keep(below, node) // Spark makes them itself
       case (_, GroupBatchesExec(_, below)) => return keep(below, node)
-      case (python: ArrowEvalPythonExec, ours @ (_: WeldExec | _: PipelineExec)) if hasBatchesOf(python, ours) =>
+      case (python: ArrowEvalPythonExec, ours @ (_: WeldExec | _: PipelineExec)) if Regrouping.hasBatchesOf(python, ours) =>
         python.withNewChildren(Seq(SparkBatchesExec.keptBy(ours)))
       case (python: ArrowEvalPythonExec, ours @ (_: WeldExec | _: PipelineExec)) =>
         val fed = if (FusedFunctions.has(python)) new FusedFunctions(driver.compiler, conf).fedFromKernel(python, ours, python.output) else None
@@ -219,18 +219,6 @@ private final class ChainRewriter(driver: WeldDriver) {
       case other => other
     }
   }
-
-  /**
-   * Whether the batches of `ours` are those that Spark feeds to `python`: they are those of a scan, and `ours` only adds columns
-   * to them.
-   */
-  private def hasBatchesOf(python: ArrowEvalPythonExec, ours: SparkPlan): Boolean = CurrentSpark.takesColumnarInput(python) && (ours match {
-    case weld: WeldExec => weld.columnarInput && weld.steps.forall {
-      case step: PythonStep => step.evalType != EvalTypes.Batched
-      case _ => false
-    }
-    case _ => true
-  })
 
   private def compile(nodes: IndexedSeq[SparkPlan], below: SparkPlan): SparkPlan = {
     val child = nodes.flatMap(Step.of(_)).collectFirst { case groups: GroupStep => GroupBatchesExec(groups.grouping, below) }
@@ -333,6 +321,9 @@ private final class ChainRewriter(driver: WeldDriver) {
   /** Returns the node that stays in Python, with fused functions where possible. */
   private def tagged(node: SparkPlan, refusals: Seq[Refusal]): SparkPlan = {
     RefusalTags.set(node, refusals)
+    CurrentSpark.aggregateOf(node).toSeq.flatMap(_.calls).map(_.aggregateFunction).foreach { udf =>
+      RefusalTags.set(udf, (RefusalTags.get(udf) ++ refusals).distinct) // after why it has no partial aggregation
+    }
     node match {
       case arrow: ArrowEvalPythonExec => new FusedFunctions(driver.compiler, conf).in(arrow, refusals)
       case other => other
@@ -368,7 +359,7 @@ private final class ChainRewriter(driver: WeldDriver) {
       throw new ChainRefused(Refusal("SW512", "what" -> s"its kernel has a column of type ${wrong.sql}"))
     }
     val columnarInput = nodes.head match {
-      case python: ArrowEvalPythonExec => CurrentSpark.takesColumnarInput(python)
+      case python: ArrowEvalPythonExec => Regrouping.takesBatches(python)
       case _ => false
     }
     val settled = pipeline.copy(request = driver.compiler.settled(pipeline.request, program))

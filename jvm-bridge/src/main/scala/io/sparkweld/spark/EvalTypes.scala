@@ -23,6 +23,9 @@ object EvalTypes {
   /** `applyInPandas` and grouped map pandas UDFs. */
   val GroupedMapPandas: Int = numbers.groupedMapPandas
 
+  /** Grouped aggregate pandas UDFs. */
+  val GroupedAggPandas: Int = numbers.groupedAggPandas
+
   /** Scalar pandas UDFs over an iterator of batches. */
   val ScalarPandasIterator: Int = numbers.scalarPandasIterator
 

@@ -42,6 +42,12 @@ trait SparkPlans { this: SparkCore with SparkPython =>
   /** Returns the function and the output of a mapInPandas or mapInArrow without barrier mode or a resource profile of its own. */
   def mapOf(plan: SparkPlan): Option[(PythonUDF, Seq[Attribute])]
 
+  /** Returns the parts of a node of grouped aggregate pandas UDFs; None for other nodes, and for groups of session windows. */
+  def aggregateOf(plan: SparkPlan): Option[PythonAggregate]
+
+  /** Returns a node of grouped aggregate pandas UDFs over `child`. */
+  def aggregateNode(aggregate: PythonAggregate, child: SparkPlan): SparkPlan
+
   /** Returns a logical mapInArrow over `child`. */
   def mapInArrow(function: PythonUDF, output: Seq[Attribute], child: LogicalPlan): LogicalPlan
 

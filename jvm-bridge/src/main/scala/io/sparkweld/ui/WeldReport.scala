@@ -41,6 +41,8 @@ object WeldReport {
         val (sent, received) = pipeline.moved
         measured += ListMap("udfs" -> pipeline.udfs) ++ counts(pipeline, pipeline.metrics.keys) +
           ("bytesSent" -> sent) + ("bytesReceived" -> received)
+      case node if PlanWalk.aggregates(node).nonEmpty =>
+        refusals ++= PlanWalk.aggregates(node).flatMap(udf => RefusalTags.get(udf).map(RefusedFunctions.of(Seq(udf.name), _)))
       case python @ PythonNode(udfs) =>
         refusals ++= RefusalTags.get(python).map(RefusedFunctions.of(udfs.map(_.name), _))
         pipelines ++= FusedFunction.of(python).map { record =>
@@ -50,9 +52,7 @@ object WeldReport {
       case node @ MlNode(functions) =>
         val names = functions.map(_.udfName.getOrElse("UDF"))
         refusals ++= node.getTagValue(RefusalTags.Beside).toSeq.flatten.map(RefusedFunctions.of(names, _))
-      case node => refusals ++= PlanWalk.aggregates(node).flatMap { udf =>
-          RefusalTags.get(udf).map(RefusedFunctions.of(Seq(udf.name), _))
-        }
+      case _ => ()
     }
     val rewritten = PlanWalk.rewritten(query.executedPlan)
       .map(record => RewrittenUdf(record.udf, record.kind, record.what, record.approximate))

@@ -5,4 +5,4 @@ package spark
 object BuiltFor extends SparkVersion("3.5", "2.12", tested = false)
 
 /** Implements the interface to Spark for the line 3.5. */
-object CurrentSpark extends Spark3 with Hooks with ColumnarInput with Arithmetic with VectorForms
+object CurrentSpark extends Spark3 with Hooks with ColumnarInput with Arithmetic with VectorForms with AggregateNodes

@@ -5,4 +5,4 @@ package spark
 object BuiltFor extends SparkVersion("4.1", "2.13", tested = true)
 
 /** Implements the interface to Spark for the line 4.1. */
-object CurrentSpark extends Spark4 with Hooks with ColumnarInput with Arithmetic with VectorForms
+object CurrentSpark extends Spark4 with Hooks with ColumnarInput with Arithmetic with VectorForms with AggregateNodes

@@ -1,0 +1,153 @@
+"""Compares aggregate UDFs that run group by group with PySpark's worker."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyspark.sql.types import DateType, DoubleType, IntegerType, LongType, StringType
+
+from tests.helpers.groups import compare_aggregate
+from tests.helpers.lines import LINE
+from tests.udf_compiler.eval_types.test_grouped_maps import GROUPS
+from udf_compiler.process import spark_line
+
+pytestmark = pytest.mark.skipif(LINE < (4, 3), reason="the helper runs the worker of this line only")
+
+
+def middle(v):
+    return v.median()
+
+
+def spread(v):
+    return v.quantile(0.75) - v.quantile(0.25)
+
+
+def trimmed(v):
+    low, high = v.quantile(0.1), v.quantile(0.9)
+    return v[(v >= low) & (v <= high)].mean()
+
+
+def deviation(v):
+    return (v - v.mean()).abs().max()
+
+
+def share(v, w):
+    return float((v * w).sum() / w.sum())
+
+
+def rounded(v):
+    return round(v.mean(), 2)
+
+
+def constant(v):
+    return 1.5
+
+
+def weighted(v, w):
+    return np.average(v, weights=w)
+
+
+def percentiles(v):
+    return float(np.percentile(v, 95)) - np.quantile(v, 0.05)
+
+
+def of_known(v):
+    return np.nanmedian(v) - np.median(v.fillna(0))
+
+
+def last_by(v, t):
+    return v.loc[t.idxmax()]
+
+
+def largest(v):
+    return v.nlargest(3).sum() / v.sort_values(kind="stable").iloc[0]
+
+
+def distinct(v):
+    return v.nunique() / len(v.unique())
+
+
+def frequent(v):
+    return v.mode()[0] + v.mode().iloc[-1]
+
+
+def first_known(v):
+    return v.dropna().iloc[0] if v.notna().any() else None
+
+
+ALL = [
+    (middle, ["price"]), (middle, ["pieces"]), (spread, ["weight"]), (spread, ["day"]), (trimmed, ["price"]),
+    (deviation, ["weight"]), (share, ["price", "weight"]), (rounded, ["weight"]), (constant, ["price"]),
+    (weighted, ["price", "weight"]), (weighted, ["day", "weight"]), (weighted, ["weight", "day"]), (percentiles, ["weight"]),
+    (percentiles, ["day"]), (last_by, ["price", "day"]), (distinct, ["weight"]), (distinct, ["day"]), (frequent, ["weight"]),
+    (frequent, ["day"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("function", "columns"), ALL)
+def test_groups(function, columns):
+    compared = compare_aggregate(function, GROUPS, DoubleType(), columns)
+    assert (compared.decided, compared.refused) == (len(GROUPS), None), compared.reason
+
+
+def test_results_of_every_type():
+    days = [group.append_column("when", group["day"].cast(pa.date32())) for group in GROUPS]
+    for function, returns, name in [
+        (len, LongType(), "price"), (lambda v: v.count(), IntegerType(), "price"), (lambda v: v.iloc[-1], StringType(), "town"),
+        (lambda v: v.iloc[0], DateType(), "when"), (lambda v: None, DoubleType(), "price"),
+        (lambda v: "x", StringType(), "price"), (lambda v: int(v.sum()), LongType(), "day"),
+        (lambda v: float(len(v)), DoubleType(), "town"),
+    ]:  # fmt: skip
+        compared = compare_aggregate(function, days, returns, [name])
+        assert (compared.decided, compared.refused) == (len(days), None), compared.reason
+
+
+def test_values_that_are_not_there_run_in_python():
+    for function, decided in ((of_known, 6), (first_known, 6), (largest, 7), (frequent, 6), (last_by, 6)):
+        columns = ["weight", "price"] if function is last_by else ["price"]
+        assert compare_aggregate(function, GROUPS, DoubleType(), columns).decided == decided, function.__name__
+
+
+def test_strings():
+    groups = [
+        pa.record_batch({"s": pa.array(values, pa.string())})
+        for values in (list("babac"), ["é", None, "z", "é"], ["only"], [None, None], [f"{x % 7:03}" for x in range(99)])
+    ]
+    for function, returns in [
+        (lambda v: v.nunique(), LongType()), (lambda v: v.mode()[0], StringType()), (lambda v: v.iloc[0], StringType()),
+        (lambda v: v.sort_values(kind="stable").iloc[0], StringType()), (lambda v: v.dropna().iloc[-1], StringType()),
+        (lambda v: v.drop_duplicates().tail(1).iloc[0], StringType()), (lambda v: len(v[v == "b"]), LongType()),
+        (lambda v: v[v.duplicated()].count(), LongType()),
+    ]:  # fmt: skip
+        compared = compare_aggregate(function, groups, returns, ["s"])
+        assert compared.decided >= 4, compared.reason
+
+
+def test_groups_that_take_the_rare_way_run_in_python():
+    def known(v):
+        v = v[v.notna()]
+        if v.empty:
+            return None
+        return v.median()
+
+    compared = compare_aggregate(known, GROUPS, DoubleType(), ["price"])
+    assert compared.decided == sum(group["price"].null_count < group.num_rows for group in GROUPS)
+
+
+@pytest.mark.parametrize(
+    ("function", "code"),
+    [
+        (lambda v: v.kurt(), "SW312"),
+        (lambda v: v, "SW385"),
+        (lambda v: [v.sum()], "SW385"),
+        (lambda v: np.random.rand(), "SW263"),
+    ],
+)
+def test_refusals(function, code):
+    assert compare_aggregate(function, GROUPS[2:3], DoubleType(), ["price"]).refused == code
+
+
+def test_lines_that_convert_results_otherwise(monkeypatch):
+    monkeypatch.setattr(spark_line, "LINE", spark_line.line_of("4.1.1"))
+    assert compare_aggregate(middle, GROUPS[2:3], DoubleType(), ["price"]).refused == "SW114"
