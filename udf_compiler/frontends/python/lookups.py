@@ -6,6 +6,7 @@ value equals a key, it has that key's hash. On the last path it has a hash that 
 
 from __future__ import annotations
 
+import datetime
 import dis
 import sys
 from collections.abc import Iterable, Iterator
@@ -16,7 +17,7 @@ from typing import Any
 from udf_compiler.frontends.python.numbers import compare, is_number
 from udf_compiler.frontends.python.operands import as_text, is_text
 from udf_compiler.frontends.python.path_explorer import explorer
-from udf_compiler.frontends.tracing.constants import unwrapped
+from udf_compiler.frontends.tracing.constants import ConstantDate, unwrapped
 from udf_compiler.frontends.tracing.frames import METHOD_LOADS
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import StandIn
@@ -49,7 +50,7 @@ def _parts(keys: Iterable[Any]) -> Iterator[Any]:
 
 
 def _is_simple(key: Any) -> bool:
-    return is_number(key) or key is None or type(key) is str
+    return is_number(key) or key is None or type(key) in (str, datetime.date, ConstantDate)
 
 
 def _decide_equal(x: Any, key: Any) -> bool:
@@ -58,6 +59,8 @@ def _decide_equal(x: Any, key: Any) -> bool:
         return run.decide(run.loop.call("equal", as_text(x), as_text(key)))
     if is_number(x) and is_number(key):
         return run.decide(compare("equal", x, key))
+    if x.kind == "date" and type(key) in (datetime.date, ConstantDate):
+        return bool(x == key)
     return False
 
 

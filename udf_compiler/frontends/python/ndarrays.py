@@ -97,6 +97,13 @@ def array_of(x: TracedScalar, call: str) -> TracedScalar:
     return _array(mapped(loop, [x.value], [], list_of(wide), lambda block, elements, row: block.cast(elements[0], wide)))
 
 
+def holds_none(x: Any) -> bool:
+    """Whether `x` is None, or a list, tuple or dict with None among its values."""
+    if type(x) is dict:
+        x = [*x.values()]
+    return x is None or (type(x) in (list, tuple) and any(map(holds_none, x)))
+
+
 def leave_none() -> NoReturn:
     """Leaves the rows of this path to Python: None among numbers makes an array of objects, for which most functions raise."""
     explorer().leave("pass None to NumPy")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+
 import pytest
 
 from sparkweld.errors import Refusal
@@ -34,6 +36,22 @@ NUMBERS = [
 @pytest.mark.parametrize("source", NUMBERS)
 def test_numbers(kind, source):
     check(f"lambda a: {source}", (kind,), needless=1, TABLE=TABLE, CODES=CODES, SCORER=SCORER)
+
+
+DAYS = {datetime.date(1970, 1, 1), datetime.date(2024, 2, 29), datetime.date(9999, 12, 31)}
+SEASONS = {datetime.date(2021, 1, 3): "winter", datetime.date(1900, 3, 1): "spring", "none": "?"}
+
+
+@pytest.mark.parametrize(
+    "source", ["a in DAYS", "SEASONS.get(a, 'other')", "a not in DAYS and a.day > 1", "SEASONS[a] if a in SEASONS else None",
+               "(a, 1) in DATED"],
+)  # fmt: skip
+def test_dates(source):
+    check(f"lambda a: {source}", ("date",), DAYS=DAYS, SEASONS=SEASONS, DATED={(day, 1): 0 for day in DAYS})
+
+
+def test_a_time_equals_no_date():
+    check("lambda a: a in DAYS", ("ts",), DAYS=DAYS)
 
 
 @pytest.mark.parametrize("source", ["{a: 1}.get(2, 0)", "{a: 'x', 3: 'y'}[3]"])

@@ -150,6 +150,14 @@ def by_frame(a, b, c):
     return float(NAMED.predict_proba(frame)[:, 1][0] + NAMED.predict(pd.DataFrame({"a": [a], "b": [1.0], "c": [c]}))[0])
 
 
+def without_a_guard(a, b, c):
+    return float(TREE.predict_proba(np.array([[a, b, c]]))[0, 1]) + float(TREE.predict(np.array((a, 1.0, c)).reshape(1, -1))[0])
+
+
+def frame_without_a_guard(a, b, c):
+    return float(NAMED.predict_proba(pd.DataFrame([[a, b, c]], columns=["a", "b", "c"]))[0, 1])
+
+
 def in_a_handler(a, b, c):
     try:
         made = SCALER.transform([[a, b, c]])
@@ -162,6 +170,16 @@ def in_a_handler(a, b, c):
 def test_models_of_one_row(function):
     compared = compare_with_worker(function, ROWS, DoubleType(), ARROW_BATCHED, kernel=True)
     assert not compared.refused and compared.decided == 1, compared
+
+
+@pytest.mark.parametrize("function", [without_a_guard, frame_without_a_guard])
+def test_rows_with_a_null_are_left_to_python(function):
+    """A NULL in each column, also in all of them at once, makes an array of objects; trees take it as missing, or raise."""
+    nulls = {name: pa.array([None], type) for name, type in zip("abc", ROWS[0].schema.types, strict=True)}
+    rows = [ROWS[0].slice(0, 1), pa.record_batch(nulls)]
+    compared = compare_with_worker(function, [*rows, ROWS[0]], DoubleType(), ARROW_BATCHED, kernel=True)
+    assert not compared.refused and compared.flagged == 2, compared
+
 
 
 def test_models_of_rows_that_are_refused():

@@ -14,7 +14,7 @@ from udf_compiler.frontends.pandas.calls.numpy_ import PURE, ROW_MIXING, TABLE, 
 from udf_compiler.frontends.pandas.calls.vectorize import Vectorize
 from udf_compiler.frontends.pandas.row_counts import RowCount
 from udf_compiler.frontends.python.builtin_calls import real_arguments
-from udf_compiler.frontends.python.ndarrays import leave_none
+from udf_compiler.frontends.python.ndarrays import holds_none, leave_none
 from udf_compiler.frontends.python.path_explorer import is_exploring
 from udf_compiler.frontends.tracing.class_stand_ins import class_stand_in
 from udf_compiler.frontends.tracing.constants import unwrapped
@@ -54,7 +54,7 @@ class Function(StandIn):
         run = _in_row if is_exploring() else run_prototype
         result = run(name_of(self.stands_for), self.stands_for, *map(unwrapped, args), **kwargs)
         if getattr(result, "dtype", np.dtype(bool)).kind not in "biufc":
-            if is_exploring() and any(x is None for x in args):
+            if is_exploring() and any(map(holds_none, args)):
                 leave_none()
             refuse("SW263", name=f"{name_of(self.stands_for)} of objects, strings or times")  # "now" is a time, for one
         return result

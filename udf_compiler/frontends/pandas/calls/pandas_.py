@@ -26,7 +26,9 @@ from udf_compiler.frontends.pandas.calls.strings.convert import to_numeric as te
 from udf_compiler.frontends.pandas.frame import TracedFrame
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.pandas.strings import STRINGS
+from udf_compiler.frontends.python.ndarrays import holds_none, leave_none
 from udf_compiler.frontends.python.numbers import make_bool
+from udf_compiler.frontends.python.path_explorer import is_exploring
 from udf_compiler.frontends.python.values import is_scalar
 from udf_compiler.frontends.tracing.class_stand_ins import class_stand_in
 from udf_compiler.frontends.tracing.constants import unwrapped, wrapped
@@ -106,6 +108,8 @@ def _make_frame(*args: Any, **kwargs: Any) -> Any:
     if has_traced(args) or has_traced(kwargs):
         made = None if current().group is None else _frame_of_group(args, kwargs)
         return called(frames.make_frame, "pd.DataFrame")(*args, **kwargs) if made is None else made
+    if is_exploring() and any(map(holds_none, (*args, *kwargs.values()))):
+        leave_none()
     refuse("SW262", call="pd.DataFrame", what="a DataFrame of constants")
 
 
