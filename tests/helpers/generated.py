@@ -36,6 +36,7 @@ from tests.helpers.cases import Case
 from tests.helpers.compiled import Compared, check_case
 from tests.helpers.expressions import functions
 from tests.helpers.expressions_aggregates import compare_aggregate
+from tests.helpers.expressions_codecs import codec_batches, codec_functions
 from tests.helpers.expressions_frames import type_of_series
 from tests.helpers.expressions_groups import compare_group_function
 from tests.helpers.expressions_lists import array_functions, list_batches, list_functions
@@ -160,6 +161,13 @@ def _moments(draw: Draw) -> Case:
     return Case(source, moment_batches(format, draw(st.sampled_from(("UTC", None)))), draw(st.sampled_from(returns)), PLAIN)
 
 
+def _codecs(draw: Draw) -> Case:
+    """Draws a plain UDF of digests, Base64, URLs and JSON."""
+    source, gives = draw(codec_functions())
+    returns = {"s": (StringType(),), "n": (DoubleType(), LongType(), StringType()), "c": (BooleanType(),)}[gives]
+    return Case(source, codec_batches(), draw(st.sampled_from(returns)), PLAIN)
+
+
 def _applied(draw: Draw) -> Case:
     """Draws a scalar function of one column for `apply` or `map`, or of two for np.vectorize or a comprehension."""
     how = draw(st.sampled_from(("a.apply(f)", "a.map(f)", "pd.Series(np.vectorize(f, otypes=[float])(a, b))",
@@ -277,6 +285,7 @@ FAMILIES = {
         Family("texts", _checked(_texts), 0.6),
         Family("times", _checked(time_cases), 0.6),
         Family("moments", _checked(_moments), 0.6),
+        Family("codecs", _checked(_codecs), 0.5),
         Family("applied", _checked(_applied), 0.5),
         Family("rows", _checked(_rows), 0.5),
         Family("loops", _checked(_loops), 0.4),

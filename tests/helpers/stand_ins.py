@@ -11,6 +11,7 @@ import hashlib
 import html
 import importlib
 import io
+import json
 import logging
 import math
 import os
@@ -82,6 +83,7 @@ from udf_compiler.frontends.python import (
     byte_strings,
     digest_calls,
     hex_numbers,
+    json_values,
     library_calls,
     math_calls,
     patterns,
@@ -155,11 +157,12 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
         byte_strings.TracedBytes: [(scalar["str"].encode(), b"a")],
         hex_numbers.HexNumber: [(hex_numbers.HexNumber(read("s")), 2**70)],
         digest_calls.TracedHash: [(digest_calls.TracedHash("md5"), hashlib.md5(usedforsecurity=False))],
+        json_values.TracedJson: [(json_values.TracedJson(read("s")), "a")],
         url_calls.TracedUrl: [(url_calls.TracedUrl(read("s"), type(real)), real) for real in map(urlparse, ("a",))],
         url_calls.TracedQuery: [(url_calls.TracedQuery(read("s"), "0"), {"a": ["b"]})],
         **{
             type(find_stand_in(m)): [(find_stand_in(m), m)]
-            for m in (hashlib, zlib, binascii, base64, html, urllib, urllib.parse)
+            for m in (hashlib, zlib, binascii, base64, html, json, urllib, urllib.parse)
         },
         patterns.TracedFound: [(patterns.PatternConstant(pattern).findall(scalar["str"]), ["a"])],
         patterns.PatternConstant: [(patterns.PatternConstant(pattern), pattern)],

@@ -23,6 +23,7 @@ from udf_compiler.boundary.type_names import ARRAYS
 from udf_compiler.frontends.pandas.apply.results import explored
 from udf_compiler.frontends.python.calendar import guard_python_date
 from udf_compiler.frontends.python.formats import assembled
+from udf_compiler.frontends.python.json_values import plain
 from udf_compiler.frontends.python.list_results import list_of_row
 from udf_compiler.frontends.python.lists import guard_list
 from udf_compiler.frontends.python.local_time import local_offset
@@ -91,10 +92,13 @@ def result_of_row(
     def run() -> Any:
         return run_function(function, *map(_python_value, args), **{name: _python_value(v) for name, v in kwargs.items()})
 
+    def of_column() -> Any:
+        return plain(run())
+
     # Each function of a chain also runs its inner functions, on each path that is tried.
-    tree = explored(loop, run, handlers, function, many=any(isinstance(x, RowResult) and x.many for x in given))
+    tree = explored(loop, of_column, handlers, function, many=any(isinstance(x, RowResult) and x.many for x in given))
     many = current().many
-    pruned = _with_pruned(loop, run, handlers, function) if gathers and current().narrowed else None
+    pruned = _with_pruned(loop, of_column, handlers, function) if gathers and current().narrowed else None
     return RowResult(tree, run, pruned, many)
 
 

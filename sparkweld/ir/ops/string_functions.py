@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sparkweld.ir import urls
+from sparkweld.ir import json_texts, urls
 from sparkweld.ir.codecs import (
     ALPHABETS,
     DIGESTS,
@@ -288,6 +288,13 @@ FUNCTIONS: dict[str, StringFunction] = {
     "base64_encode": StringFunction(base64_encode, _S, STR, ("alphabet", "flag")),
     "base64_decode": StringFunction(base64_decode, _S, STR.optional(), ("alphabet",)),
     "json_quote": StringFunction(json_quote, _S, STR, ("flag",)),
+    "json_root": StringFunction(json_texts.root, _S, STR.optional()),
+    "json_root_decided": StringFunction(json_texts.root_decided, _S, BOOL),
+    "json_kind": StringFunction(json_texts.kind, _S, I64),
+    "json_truth": StringFunction(json_texts.truth, _S, BOOL),
+    "json_string": StringFunction(json_texts.string, _S, STR),
+    "json_member": StringFunction(json_texts.member, _SS, STR.optional()),
+    "json_elements": StringFunction(json_texts.elements, _S, list_of(STR)),
     "quote": StringFunction(urls.quote, _S, STR, ("text", "flag")),
     "unquote": StringFunction(urls.unquote, _S, STR, ("flag",)),
     "unquote_decided": StringFunction(urls.unquote_decided, _S, BOOL, ("flag",)),

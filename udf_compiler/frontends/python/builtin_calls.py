@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from sparkweld.ir.types import I64
-from udf_compiler.frontends.python import byte_strings, lists, maps, strings, sums
+from udf_compiler.frontends.python import byte_strings, json_values, lists, maps, strings, sums
 from udf_compiler.frontends.python.error_messages import is_unknown_text, unknown_text
 from udf_compiler.frontends.python.hex_numbers import int_from_bytes, int_in_base
 from udf_compiler.frontends.python.operands import (
@@ -37,6 +37,7 @@ from udf_compiler.frontends.tracing.dispatch import Dispatch
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import current, refuse
 from udf_compiler.frontends.tracing.signatures import check_form
+from udf_compiler.frontends.tracing.stand_ins import in_place
 from udf_compiler.frontends.tracing.values import Traced
 
 #: The most rounds of a loop over a range of the row's length; more are refused (SW296).
@@ -90,11 +91,15 @@ def _of_row(takes: Callable[[Any], bool], call: Callable[..., Any], real: Callab
 
 
 def _bool(x: Any) -> Any:
+    if not is_scalar(x):
+        return bool(x)
     truth = scalar_kind(x).truth(x)
     return truth if type(truth) is bool else make_bool(truth)
 
 
 def _len(x: Any) -> Any:
+    if type(x) is json_values.TracedJson:
+        return json_values.length(x)
     if lists.is_lazy(x) or maps.is_map(x):
         return x.count
     length = scalar_kind(x).length if is_scalar(x) else None
@@ -160,21 +165,37 @@ def builtin_class(
     return class_stand_in(real, real.__name__, kind=_ClassMeta, **members)
 
 
+def _is_value(x: Any) -> bool:
+    """Whether `x` is a scalar, bytes or a value of JSON of the row."""
+    return byte_strings.is_value(x) or type(x) is json_values.TracedJson
+
+
 def _int(x: Any) -> Any:
-    return int_in_base(x) if not is_scalar(x) else scalar_kind(x).to_int(x)
+    x = json_values.settled(x)
+    return scalar_kind(x).to_int(x) if is_scalar(x) else _raise_no_number("int()")
+
+
+def _float(x: Any) -> Any:
+    x = json_values.settled(x)
+    return scalar_kind(x).to_float(x) if is_scalar(x) else _raise_no_number("float()")
+
+
+def _raise_no_number(call: str) -> Any:
+    raise in_place(TypeError(f"{call} argument must be a string or a number"))
 
 
 def _str(x: Any, encoding: Any = None, errors: Any = "strict") -> Any:
     """Implements ``str(x)``, and ``str(x, encoding)`` of bytes."""
     if type(x) is byte_strings.TracedBytes:
         return byte_strings.decode(x, encoding, errors) if encoding is not None else refuse("SW259", call="str() of bytes")
+    x = json_values.plain(x)
     return strings.to_str(x) if encoding is None else refuse("SW262", call="str()", what="this form")
 
 
-INT = builtin_class(int, _int, byte_strings.is_value, int_in_base, from_bytes=int_from_bytes)
-FLOAT = builtin_class(float, lambda x: scalar_kind(x).to_float(x))
-BOOL = builtin_class(bool, _bool)
-STR = builtin_class(str, _str, byte_strings.is_value, _str)
+INT = builtin_class(int, _int, _is_value, int_in_base, from_bytes=int_from_bytes)
+FLOAT = builtin_class(float, _float, _is_value)
+BOOL = builtin_class(bool, _bool, _is_value)
+STR = builtin_class(str, _str, _is_value, _str)
 BYTES = builtin_class(bytes, byte_strings.new_bytes, byte_strings.is_value, byte_strings.new_bytes)
 _CLASSES = {int: INT, float: FLOAT, bool: BOOL, str: STR, bytes: BYTES}
 
@@ -319,6 +340,8 @@ def _check_of(real: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
     def check(x: Any, kinds: Any) -> bool:
         if any(not isinstance(kind, type) for kind in _flat(kinds)):
             refuse("SW262", call=f"{real.__name__}()", what="a value that is not a class")
+        if type(x) is json_values.TracedJson and real is isinstance:
+            return json_values.is_instance(x, tuple(real_class(kind) for kind in _flat(kinds)))
         return as_python(real, x, kinds)  # type: ignore[no-any-return]
 
     return check

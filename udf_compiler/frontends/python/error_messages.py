@@ -9,11 +9,14 @@ from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.values import TracedScalar
 from udf_compiler.frontends.tracing.stand_ins import ErrorText
 
+#: Modules of the exceptions that a trace raises.
+_MODULES = ("builtins", "binascii", "json.decoder")
+
 
 def is_unknown_text(x: Any) -> bool:
     """Whether only Python knows ``str(x)``: the message of an error that the trace raised, or that error."""
     if isinstance(x, BaseException):
-        return type(x).__module__ == "builtins" and any(type(part) is ErrorText for part in x.args)
+        return type(x).__module__ in _MODULES and any(type(part) is ErrorText for part in x.args)
     return type(x) is ErrorText
 
 

@@ -1,12 +1,13 @@
-"""Represents the module json: dumps with values of the row."""
+"""Represents the module json: loads and dumps with values of the row."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
+from udf_compiler.frontends.python.json_reading import loads
 from udf_compiler.frontends.python.json_writing import dumps
-from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.session import current, refuse
 from udf_compiler.frontends.tracing.signatures import check_form
 from udf_compiler.frontends.tracing.stand_ins import module_stand_in
 
@@ -16,12 +17,17 @@ def _dumps(*args: Any, **kwargs: Any) -> Any:
     return dumps(*args, **kwargs)
 
 
-_MEMBERS: dict[str, Any] = {"dumps": _dumps, "JSONDecodeError": json.JSONDecodeError}
+def _loads(*args: Any, **kwargs: Any) -> Any:
+    check_form(loads, args, kwargs, "json.loads")
+    return loads(*args, **kwargs)
+
+
+_MEMBERS: dict[str, Any] = {"dumps": _dumps, "loads": _loads, "JSONDecodeError": json.JSONDecodeError}
 
 
 def _attribute(name: str) -> Any:
     if name not in _MEMBERS:
-        refuse("SW228", function="The function", name=f"json.{name}")
+        refuse("SW228", function=current().place or "The function", name=f"json.{name}")
     return _MEMBERS[name]
 
 

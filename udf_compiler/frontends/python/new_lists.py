@@ -12,6 +12,7 @@ from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import MakeList
 from sparkweld.ir.types import BOOL, Items, Type, of_dtype
 from udf_compiler.frontends.python.lists import NUMPY_ELEMENTS, as_list, is_list
+from udf_compiler.frontends.python.of_text import element
 from udf_compiler.frontends.python.path_explorer import Fork, Leaf, Node, explorer, leaves
 from udf_compiler.frontends.python.values import SCALARS, TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.session import refuse
@@ -53,6 +54,8 @@ def list_of(loop: LoopBuilder, kind: tuple[str, str], elements: Sequence[Value])
 def listed(x: Any) -> Any:
     """Returns a list of the row for a split, and for a list or tuple with values of the row; anything else unchanged."""
     x = as_list(x)
+    if type(x) in (list, tuple):
+        x = type(x)(map(element, x))
     if type(x) not in (list, tuple) or not any(map(is_scalar, x)) or (kind := kind_of(x)) is None:
         return x
     return list_of(explorer().loop, kind, [element_value(explorer().loop, item) for item in x])

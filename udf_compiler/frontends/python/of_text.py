@@ -20,10 +20,19 @@ class OfText(Traced):
         """Returns what is the same for all rows, as the arguments of the class after the string."""
         raise NotImplementedError
 
+    def as_element(self) -> Any:
+        """Returns the object as an element of a list of strings, if it may be one."""
+        return self
+
 
 def of(x: OfText, value: Value) -> OfText:
     """Returns the object like `x` of another string."""
     return type(x)(value, *object.__getattribute__(x, "same"))  # type: ignore[call-arg]
+
+
+def element(x: Any) -> Any:
+    """Returns an object as an element of a list."""
+    return object.__getattribute__(x, "as_element")() if is_of_text(x) else x
 
 
 def is_of_text(x: object) -> bool:

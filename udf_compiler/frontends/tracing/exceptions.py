@@ -25,8 +25,8 @@ _OURS = ("udf_compiler", "sparkweld")
 _MOST_CALLS = 100
 
 #: Names of our classes, which C code puts into its message when it does not support one.
-_STATES = "(Counter|Walk|Letters|Elements|Together|Growing|Distinct|Expression)"
-_SYMBOLIC = re.compile(rf"Traced(Scalar|Pieces|Match|Found|Range)|'{_STATES}'|\b{_STATES} object")
+_STATES = "(Counter|Walk|Letters|Elements|Documents|Together|Growing|Distinct|Expression)"
+_SYMBOLIC = re.compile(rf"Traced(Scalar|Pieces|Match|Found|Range|Json|Bytes|Hash|Url|Query)|'{_STATES}'|\b{_STATES} object")
 #: Matches a TypeError about values: it names the class of one, or the missing arguments.
 _NAMED = re.compile(
     r"'[\w.]+'|\bnot \"|, not |NoneType|unhashable|positional argument|keyword argument|multiple values|join an iterable"

@@ -16,6 +16,8 @@ from sparkweld.kernels.functions.strings import (
     building,
     digest_tables,
     digests,
+    json_reading,
+    json_scan,
     json_writing,
     numbers,
     radixes,
@@ -94,6 +96,22 @@ def _with_flag(function: Function) -> Callable[..., ir.Value]:
     return build
 
 
+_WORDS = b"truefalsenullNaN-Infinity"
+
+
+def _json_decided(params: _Params, b: Builder, v: ir.Value) -> ir.Value:
+    status = json_scan.json_check.build(b, v, constant_bytes(b, _WORDS))
+    return b.icmp_signed("!=", status, integer(json_scan.UNDECIDED))
+
+
+def _plain(function: Function) -> Callable[..., ir.Value]:
+    return lambda params, b, *values: function.build(b, *values)
+
+
+def _in_arena(function: Function) -> Callable[..., ir.Value]:
+    return lambda params, b, *values: function.build(b, values[-1], *values[:-1])
+
+
 def _is_decided(pair: ir.Value, b: Builder) -> ir.Value:
     return b.icmp_signed("!=", b.extract_value(pair, 1), integer(numbers.UNDECIDED))
 
@@ -103,6 +121,12 @@ CALLS: dict[str, Callable[..., ir.Value]] = {
     "hex_rest": _hex_rest, "base64_encode": _base64_encode, "base64_decode": _base64_decode,
     "base64_decode_decided": lambda params, b, v, arena: _is_decided(_base64_decode(params, b, v, arena), b),
     "quote": _quote, "unquote": _with_flag(urls.unquote), "unquote_decided": _with_flag(urls.unquote_decided),
+    "json_root": lambda params, b, v: json_reading.json_root.build(b, v, constant_bytes(b, _WORDS)),
+    "json_root_decided": _json_decided, "json_kind": _plain(json_reading.json_kind),
+    "json_truth": _plain(json_reading.json_truth),
+    "json_string": _in_arena(json_reading.json_string),
+    "json_member": _in_arena(json_reading.json_member),
+    "json_elements": _in_arena(json_reading.json_elements),
     "json_quote": _with_flag(json_writing.json_quote), "query_values": _with_flag(urls.query_values), "url_part": _url_part,
     "url_decided": lambda params, b, v: urls.url_decided.build(b, v, _scheme_characters(b)),
     "hexlify": lambda params, b, v, arena: base64_codec.hexlify.build(b, arena, v),

@@ -19,6 +19,8 @@ from sparkweld.kernels.functions.strings import (
     character_sets,
     digests,
     formats,
+    json_reading,
+    json_scan,
     json_writing,
     key_tables,
     numbers,
@@ -36,8 +38,9 @@ from sparkweld.kernels.functions.strings import (
 from sparkweld.kernels.functions.strings.library import Function
 
 _MODULES = (
-    arena, automata, base64_codec, building, case, character_sets, digests, formats, json_writing, key_tables, numbers,
-    radixes, substrings, character_index, search, shortest, splitting, time_formatting, time_parsing, times, urls, utf8,
+    arena, automata, base64_codec, building, case, character_index, character_sets, digests, formats, json_reading, json_scan,
+    json_writing, key_tables, numbers, radixes, search, shortest, splitting, substrings, time_formatting, time_parsing, times,
+    urls, utf8,
 )  # fmt: skip
 _FUNCTIONS = {f.symbol: f for module in _MODULES for f in vars(module).values() if isinstance(f, Function)}
 

@@ -1,9 +1,12 @@
-"""Checks json in scalar functions: what dumps writes of a row equals Python's."""
+"""Checks json in scalar functions: what dumps writes of a row, and what loads reads, equals Python's."""
 
 from __future__ import annotations
 
 import datetime
 import json
+import math
+import random
+from typing import Any
 
 import pytest
 
@@ -55,3 +58,97 @@ REFUSED = [
 def test_refused(source):
     with pytest.raises(Refusal):
         check(f"lambda a: {source}", ("str",), json=json, datetime=datetime)
+
+
+def _value(draw: random.Random, depth: int = 0) -> Any:
+    if depth > 2 or draw.random() < 0.4:
+        return draw.choice([None, True, False, 0, -1, 12, 1.5, -0.0, "", "a", 'q"\\\n', "é😀", "7", " 2.5 ", math.nan, [], {}])
+    if draw.random() < 0.3:
+        return [_value(draw, depth + 1) for _ in range(draw.randrange(4))]
+    return {draw.choice(["a", "b", "é", 'q"', "name"]): _value(draw, depth + 1) for _ in range(draw.randrange(5))}
+
+
+def _documents(count: int) -> list[tuple[str]]:
+    draw = random.Random(7)
+    made = [json.dumps(_value(draw), ensure_ascii=draw.random() < 0.5, indent=draw.choice([None, 1])) for _ in range(count)]
+    broken = [text[: draw.randrange(len(text) + 1)] + draw.choice(["", ",", "}", " x", "\n"]) for text in made[: count // 3]]
+    objects = [json.dumps({"a": _value(draw), "b": {"name": _value(draw, 2)}, "n": draw.randrange(99)}) for _ in range(count)]
+    return [(text,) for text in (*made, *broken, *objects, *EDGES)]
+
+
+EDGES = (
+    '{"a": 1, "a": "last"}', '{"\\u0061": "escaped key"}', '"\\ud83d\\ude00"', '[1,]', "{'a': 1}", '{"a": 01}', '\ufeff{}',
+    '{"a": 1e999}', '{"a": -Infinity}', '{"a": "\t"}', '{"a": "\\x"}', '{"a": 123456789012345678901234567890}', ' [1, 2] ',
+    '{"a" : {"b" : "c"}}', '\x0b1', '{"a": "\\/\\b\\f"}', '{"a": true, "b": {"name": "x"}}', 'nul', '-', '1.', '.5', '1e',
+    '+1', 'tru', '"', '{"a":', '[[[[1]]]]', '-0',
+)  # fmt: skip
+
+CAUGHT = "def f(a):\n    try:\n        return {}\n    except Exception:\n        return 'no'"
+
+READ = [
+    "json.loads(a)['a'] == 'a'", "json.loads(a)['b']['name'] == 7", "'a' in json.loads(a)", "bool(json.loads(a))",
+    "len(json.loads(a)['a'])", "str(json.loads(a)['a'])", "float(json.loads(a)['a'])", "int(json.loads(a)['a'])",
+    "float(json.loads(a).get('n', 0.5))", "json.loads(a).get('b', {}).get('name') is None",
+    "json.loads(a)['a'].strip().upper()", "json.loads(a)['a'][0] == 'a'", "isinstance(json.loads(a), dict)",
+    "isinstance(json.loads(a)['a'], (int, float))", "'yes' if json.loads(a).get('a') else 'nothing'",
+    "f\"<{json.loads(a)['a']}>\"", "json.loads(a)['a'] + 1", "json.loads(a)['n'] > 50", "str(json.loads(a)['a'] or 'empty')",
+    "json.loads(a)['a'] != 'x' and json.loads(a)['a'] is not None", "','.join([json.loads(a)['a'], 'z'])",
+    "round(json.loads(a)['a'])", "json.loads(a)['b']['name'].startswith('q')", "{'a': 1, '7': 2}.get(json.loads(a)['a'])",
+    "-json.loads(a)['n']", "json.loads(a) is None",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("source", READ)
+def test_loads(source):
+    """Lists and dicts as strings, large numbers and lone surrogates run in Python."""
+    check(f"lambda a: {source}", ("str",), rows=_documents(120), needless=120, json=json)
+    check(CAUGHT.format(source), ("str",), rows=_documents(120), needless=150, json=json)
+
+
+def test_values_that_are_returned():
+    """A column of strings holds the text of an int and a bool; this test compares strings."""
+    source = CAUGHT.format("json.loads(a)['a'] if isinstance(json.loads(a)['a'], str) else None")
+    check(source, ("str",), rows=_documents(200), needless=10, json=json)
+
+
+def test_which_documents_are_valid():
+    check("def f(a):\n    try:\n        json.loads(a)\n        return 1\n    except json.JSONDecodeError:\n        return 0",
+          ("str",), rows=_documents(300), needless=3, json=json)  # fmt: skip
+
+
+LOOPS = [
+    "', '.join([x['name'] for x in json.loads(a)])", "sum(1 for x in json.loads(a) if x)",
+    "', '.join(str(x) for x in json.loads(a))", "len([x for x in json.loads(a) if isinstance(x, str)])",
+    "any(x == 'a' for x in json.loads(a))", "max(int(x) for x in json.loads(a))",
+]  # fmt: skip
+
+ARRAYS = [(json.dumps(x),) for x in (
+    [], [{"name": "Drama"}, {"name": "Noir"}], [{"name": "x"}], [{"name": 5}], [{}], ["a", "b"], [1, 2, 3], [1, "2"],
+    [None], ["é"] * 50,
+    {"a": 1}, "ab", 7, None, [[1], []], [True, False],
+)]  # fmt: skip
+
+
+@pytest.mark.parametrize("source", LOOPS)
+def test_loops_over_arrays(source):
+    """Strings and dicts in place of an array run in Python, as do names that are no strings."""
+    check(f"lambda a: {source}", ("str",), rows=ARRAYS, needless=8, json=json)
+
+
+NOT_READ = [
+    "json.loads(a, parse_float=str)", "json.loads(a.encode())['a'] == 1", "json.load(a)", "json.loads(a).keys()",
+    "json.loads(a).items()", "json.loads(a)['a'][1:2] == 'b'", "type(json.loads(a)) is dict", "(json.loads(a)['a'], 1)",
+    "json.dumps(json.loads(a))",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("source", NOT_READ)
+def test_not_read(source):
+    with pytest.raises(Refusal):
+        check(f"lambda a: {source}", ("str",), json=json)
+
+
+def test_the_place_of_an_error_is_refused():
+    source = "def f(a):\n    try:\n        return len(json.loads(a))\n    except ValueError as error:\n        return error.pos"
+    with pytest.raises(Refusal):
+        check(source, ("str",), json=json)

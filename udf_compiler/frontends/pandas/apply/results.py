@@ -24,6 +24,7 @@ from udf_compiler.frontends.pandas.strings import text_series
 from udf_compiler.frontends.python.builtin_calls import real_class
 from udf_compiler.frontends.python.formats import assembled
 from udf_compiler.frontends.python.new_lists import with_lists
+from udf_compiler.frontends.python.of_text import element
 from udf_compiler.frontends.python.path_explorer import Node, both, constant, decided, guards_of, leaves
 from udf_compiler.frontends.python.result_kinds import kind_of_result, kinds_of, merged, not_none, value_as
 from udf_compiler.frontends.python.running import tree_of
@@ -111,7 +112,7 @@ def explored(loop: LoopBuilder, call: Callable[[], Any], handled: bool, *reachab
     Refuses a function that changes an object within its reach, or that always raises. `many`: as in `tree_of`.
     """
     record = Record(*reachable)
-    tree = tree_of(loop, lambda: assembled(call()), handled, many)
+    tree = tree_of(loop, lambda: assembled(element(call())), handled, many)
     record.check()
     return finished(loop, tree, handled)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from udf_compiler.frontends.python import lists, sums
 from udf_compiler.frontends.python.builtin_calls import STAND_INS, is_builtin
+from udf_compiler.frontends.python.json_values import collected
 from udf_compiler.frontends.python.maps import is_map, no_key
 from udf_compiler.frontends.python.new_lists import listed
 from udf_compiler.frontends.python.operands import as_text, make_text
@@ -31,7 +32,7 @@ from udf_compiler.frontends.python.regions.equivalents import (
     equivalent,
 )
 from udf_compiler.frontends.python.regions.growing import Growing, current
-from udf_compiler.frontends.python.regions.iteration import ITERATIONS, Elements, Letters, Together, Walk
+from udf_compiler.frontends.python.regions.iteration import ITERATIONS, Documents, Elements, Letters, Together, Walk
 from udf_compiler.frontends.python.regions.machine import (
     Machine,
     attribute,
@@ -338,7 +339,7 @@ def _of_list(machine: Machine, function: Any, args: list[Any]) -> Any:
 def _yield(machine: Machine, i: Instruction, s: State) -> None:
     (x,) = pop(s, 1)
     if machine.reduction == "list":
-        s.variables[TOTAL].append(x)
+        s.variables[TOTAL].append(collected(x) if any(type(part) is Documents for part in s.stack) else x)
     elif machine.reduction == "sum":
         s.variables[TOTAL] = sums.settled(sums.added(s.variables[TOTAL], x))
     elif as_python(bool, x) == (machine.reduction == "any"):

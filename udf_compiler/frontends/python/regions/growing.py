@@ -13,6 +13,7 @@ from typing import Any
 from sparkweld.ir.ops import ListAppend
 from udf_compiler.frontends.python.lists import as_list, is_list
 from udf_compiler.frontends.python.new_lists import element_value, kind_of
+from udf_compiler.frontends.python.of_text import element
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.values import TracedScalar
 from udf_compiler.frontends.tracing.session import refuse
@@ -27,7 +28,7 @@ class Growing:
 
     def append(self, x: Any) -> None:
         """Appends an element; refuses one of another kind (SW244)."""
-        value = self.value
+        value, x = self.value, element(x)
         if kind_of([x]) != (value.kind, value.numpy):
             refuse("SW244", what=raw(x), kind=value.kind)
         made = explorer().loop.emit(ListAppend(value.value.type), value.value, element_value(explorer().loop, x))

@@ -13,6 +13,7 @@ from typing import Any
 
 from sparkweld.errors import SparkWeldError
 from udf_compiler.frontends.python import lists, sums
+from udf_compiler.frontends.python.json_values import collected
 from udf_compiler.frontends.python.maps import TracedMap, no_key
 from udf_compiler.frontends.python.maps import contains as contains_key
 from udf_compiler.frontends.python.numbers import make_bool, truth
@@ -22,7 +23,7 @@ from udf_compiler.frontends.python.regions.calls import CALLS
 from udf_compiler.frontends.python.regions.code import TOTAL, Code, Instruction, names_of
 from udf_compiler.frontends.python.regions.distinct import Distinct
 from udf_compiler.frontends.python.regions.growing import Growing, current
-from udf_compiler.frontends.python.regions.iteration import iteration
+from udf_compiler.frontends.python.regions.iteration import Documents, iteration
 from udf_compiler.frontends.python.regions.machine import (
     Machine,
     attribute,
@@ -360,7 +361,7 @@ def _build(made: Callable[[list[Any]], Any]) -> Callable[[Machine, Instruction, 
 
 def _list_append(machine: Machine, i: Instruction, s: State) -> None:
     (x,) = pop(s, 1)
-    s.stack[-i.arg].append(x)
+    s.stack[-i.arg].append(collected(x) if any(type(part) is Documents for part in s.stack) else x)
 
 
 def _list_extend(machine: Machine, i: Instruction, s: State) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from udf_compiler.frontends.python import lists
+from udf_compiler.frontends.python import json_values, lists
 from udf_compiler.frontends.python.builtin_calls import range_bounds
 from udf_compiler.frontends.python.maps import TracedItems, TracedMap
 from udf_compiler.frontends.python.regions.growing import Growing, current
@@ -78,6 +78,19 @@ class Elements:
 
 
 @dataclass(frozen=True, slots=True)
+class Documents:
+    """The remainder, from `position` on, of the values of a JSON array, whose texts are a list of the row."""
+
+    texts: Any
+    position: Any
+
+    def next(self) -> tuple[Any, Documents] | None:
+        if not self.position < lists.length(self.texts):
+            return None
+        return json_values.of(lists.element(self.texts, self.position).value), replace(self, position=self.position + 1)
+
+
+@dataclass(frozen=True, slots=True)
 class Together:
     """The remainder of a zip or, with a counter, of an enumerate."""
 
@@ -134,10 +147,12 @@ ITERATIONS: dict[Callable[..., Any], Callable[[bool, list[Any]], Any]] = {
 def iteration(x: Any, unroll: bool) -> Any:
     """Returns the state of a loop over `x`; None if unsupported. `unroll`: a short loop gets a block for each round."""
     x = lists.as_list(x)
+    if type(x) is json_values.TracedJson:
+        return Documents(json_values.array_of(x), 0)
     known = unwrapped(x)
     if known is None:
         raise in_place(TypeError("'NoneType' object is not iterable"))
-    if type(known) in (Counter, Walk, Letters, Elements, Together):
+    if type(known) in (Counter, Walk, Letters, Elements, Documents, Together):
         return known
     if type(x) is Mapping:
         return iteration(x.iterate(), unroll)

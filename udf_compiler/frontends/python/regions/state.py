@@ -20,7 +20,7 @@ from udf_compiler.frontends.python.maps import TracedItems, TracedMap
 from udf_compiler.frontends.python.of_text import is_of_text, of
 from udf_compiler.frontends.python.regions.distinct import Distinct
 from udf_compiler.frontends.python.regions.growing import Growing
-from udf_compiler.frontends.python.regions.iteration import Counter, Elements, Letters, Together, Walk
+from udf_compiler.frontends.python.regions.iteration import Counter, Documents, Elements, Letters, Together, Walk
 from udf_compiler.frontends.python.regions.mappings import Mapping
 from udf_compiler.frontends.python.regions.seen import Seen
 from udf_compiler.frontends.python.regions.tables import Display, DisplayedSet
@@ -73,13 +73,13 @@ class Caught:
 
 def check_kept(x: Any) -> None:
     """Refuses (SW282) an iterator in a variable: a second loop continues where the first ended. A range restarts."""
-    if type(x) in (Walk, Letters, Elements, Together, Expression):
+    if type(x) in (Walk, Letters, Elements, Documents, Together, Expression):
         refuse("SW282", what="an iterator in a variable")
     if type(x) is Local:
         refuse("SW280", what="a function that it defines, with a variable of its own,")
 
 
-_PARTS = (Method, Counter, Walk, Letters, Elements, Together, Distinct, Seen, TracedMap, TracedItems)
+_PARTS = (Method, Counter, Walk, Letters, Elements, Documents, Together, Distinct, Seen, TracedMap, TracedItems)
 
 
 @dataclass(slots=True)
@@ -223,6 +223,11 @@ class Shape:
             return _displayed(x)
         if id(x) in self.outer or x is UNSET or x is None:
             return id(x)
+        if is_of_text(x):
+            self.leaves.append(_text_of(x))
+            same = object.__getattribute__(x, "same")
+            self.outer |= {id(part): part for part in same}  # keeps their ids from being reused
+            return type(x).__name__, *(part if type(part) is str else id(part) for part in same)
         if _is_fixed(x):
             self.outer[id(x)] = x  # keeps its id from being reused
             return id(x)
@@ -245,11 +250,6 @@ class Shape:
             return "dict", rules, tuple((type(key), key, self.of(value)) for key, value in x.known.items())
         if type(x) in (tuple, list):
             return type(x).__name__, tuple(map(self.of, x))
-        if is_of_text(x):
-            self.leaves.append(_text_of(x))
-            same = object.__getattribute__(x, "same")
-            self.outer |= {id(part): part for part in same}  # keeps their ids from being reused
-            return type(x).__name__, *(part if type(part) is str else id(part) for part in same)
         if type(x) is TracedRow:
             return "row", tuple((name, self.of(source())) for name, source in x.sources.items())
         if type(x) is Caught:

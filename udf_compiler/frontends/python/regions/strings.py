@@ -9,6 +9,7 @@ from typing import Any
 
 from udf_compiler.frontends.python.error_messages import is_unknown_text, unknown_text
 from udf_compiler.frontends.python.formats import formatted
+from udf_compiler.frontends.python.json_values import plain
 from udf_compiler.frontends.python.operands import as_text, make_text
 from udf_compiler.frontends.python.strings import call
 from udf_compiler.frontends.python.values import is_scalar
@@ -23,6 +24,7 @@ _CONVERSIONS: dict[int, tuple[str, Callable[[Any], str]]] = {1: ("s", str), 2: (
 
 def format_value(x: Any, spec: Any = "") -> Any:
     """Returns ``format(x, spec)``."""
+    x = plain(x)
     if is_scalar(spec):
         refuse("SW602", spec="a format that is not constant")
     if is_unknown_text(x):
