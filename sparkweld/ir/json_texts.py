@@ -183,6 +183,6 @@ def _text(b: bytes) -> str:
 
 
 def elements(s: str) -> Items:
-    """Returns the texts of an array's elements."""
+    """Returns the JSON of an array's elements."""
     b = utf8(s)
     return Items("str", tuple(_text(b[i:j]) for _, _, i, j in _pieces(b, False)) if s[:1] == "[" else ())

@@ -1,11 +1,8 @@
 """Collects functions that no row compiler can support: they use other rows, the outside world, or objects of other libraries."""
 
-import hashlib
-import json
 import random
 import time
 import unicodedata
-import urllib.parse
 import uuid
 from collections.abc import Iterator
 
@@ -93,24 +90,6 @@ def sampled(fare):
 def stamped(distance):
     """The clock."""
     return distance + time.time()
-
-
-@udf("int", "events", "payload", never=LIBRARY)
-def payload_user(payload):
-    """JSON."""
-    return json.loads(payload).get("user")
-
-
-@udf("string", "customers", "email", never=LIBRARY)
-def hashed_email(email):
-    """A cryptographic hash."""
-    return hashlib.sha256(email.encode("utf-8")).hexdigest() if email is not None else None
-
-
-@udf("string", "events", "url", never=LIBRARY)
-def query_of(url):
-    """A URL taken apart by a library."""
-    return urllib.parse.urlparse(url).query if url else None
 
 
 @udf("string", "customers", "name", never=LIBRARY)

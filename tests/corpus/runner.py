@@ -18,8 +18,8 @@ from tests.helpers.compile_requests import payload
 from udf_compiler.service.protocol import Message
 
 THEMES = (
-    "scoring", "features", "nulls", "cleaning", "text", "parsing", "calendar", "lookups", "branches", "plain", "iterators",
-    "arrow", "arrays", "frames", "aggregates", "beyond",
+    "scoring", "features", "nulls", "cleaning", "text", "parsing", "calendar", "lookups", "branches", "plain", "codecs",
+    "iterators", "arrow", "arrays", "frames", "aggregates", "beyond",
 )  # fmt: skip
 
 #: Case -> "compiled", or the code of its first refusal; `make golden` writes the file.

@@ -248,7 +248,7 @@ def _iterate(x: TracedJson) -> Iterator[Any]:
 
 
 def array_of(x: TracedJson) -> TracedScalar:
-    """Returns the list of the texts of an array, for a loop; raises TypeError for numbers.
+    """Returns the list of the JSON of an array's elements, for a loop; raises TypeError for numbers.
 
     Rows with a str or dict run in Python, which iterates over characters or keys.
     """

@@ -1,4 +1,4 @@
-"""Reads values of JSON by their texts within a document: their classes, strings, members and elements."""
+"""Reads values by their JSON within a document: their classes, strings, members and elements."""
 
 from __future__ import annotations
 
@@ -195,7 +195,7 @@ def json_member(arena: int, v: int, key: int) -> int:
 
 @function(INT, VIEW, result=INT)
 def put_elements(to: int, v: int) -> int:
-    """Counts the elements of an array, and writes the views of their texts to `to` unless that is 0."""
+    """Counts the elements of an array, and writes the views of their JSON to `to` unless that is 0."""
     a = address_of(v)
     n = length_of(v)
     count = 0
@@ -217,7 +217,7 @@ def put_elements(to: int, v: int) -> int:
 
 @function(INT, VIEW, result=VIEW)
 def json_elements(arena: int, v: int) -> int:
-    """Returns the list of the texts of an array's elements."""
+    """Returns the list of the JSON of an array's elements."""
     count = put_elements(0, v)
     to = reserve(arena, 16 * count)
     if to == 0:

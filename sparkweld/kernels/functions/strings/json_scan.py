@@ -142,6 +142,7 @@ def check_word(a: int, i: int, n: int, words: int) -> int:
     return -1
 
 
+# Long: one loop over the states of the grammar.
 @function(VIEW, INT, result=INT)
 def json_check(v: int, words: int) -> int:
     """Returns VALID, INVALID or UNDECIDED; `words` is truefalsenullNaN-Infinity."""

@@ -79,7 +79,7 @@ class Elements:
 
 @dataclass(frozen=True, slots=True)
 class Documents:
-    """The remainder, from `position` on, of the values of a JSON array, whose texts are a list of the row."""
+    """The remainder, from `position` on, of the values of a JSON array, whose JSON is a list of the row."""
 
     texts: Any
     position: Any
