@@ -47,7 +47,7 @@ _INEXACT = frozenset({"SW232", "SW260"})
 _ULP = 2
 TYPE_NAMES = {
     "bool": "boolean", "int8": "byte", "int16": "short", "int32": "integer", "int64": "long", "float": "float",
-    "double": "double", "date32[day]": "date", "string": "string", "timestamp[us]": "timestamp_ntz",
+    "double": "double", "binary": "binary", "date32[day]": "date", "string": "string", "timestamp[us]": "timestamp_ntz",
     "timestamp[us, tz=UTC]": "timestamp", **{f"list<item: {arrow}>": f"array<{spark}>" for arrow, spark in (
         ("double", "double"), ("float", "float"), ("int64", "long"), ("int32", "integer"), ("int8", "byte"), ("bool", "boolean"),
         ("string", "string"),
@@ -259,9 +259,24 @@ def columns_of(batch: pa.RecordBatch) -> dict[str, pa.Array]:
     for name, array in zip(batch.schema.names, batch.columns, strict=True):
         if pa.types.is_struct(array.type):
             found |= {f"{name}.{field.name}": part for field, part in zip(array.type, array.flatten(), strict=True)}
+        elif pa.types.is_map(array.type) or (pa.types.is_list(array.type) and pa.types.is_struct(array.type.value_type)):
+            found |= {f"{name}.{part}": values for part, values in _parts_of(array).items()}
         else:
             found[name] = array
     return found
+
+
+def _parts_of(array: pa.Array) -> dict[str, pa.Array]:
+    """Returns the arrays of a map's keys and values, or of the fields of structs."""
+    rows = array.to_pylist()
+    if pa.types.is_map(array.type):
+        types = {"keys": array.type.key_type, "values": array.type.item_type}
+        rows = [row and [dict(zip(types, item, strict=True)) for item in row] for row in rows]
+    else:
+        types = {field.name: field.type for field in array.type.value_type}
+    return {
+        name: pa.array([row and [x and x[name] for x in row] for row in rows], pa.list_(type)) for name, type in types.items()
+    }
 
 
 def name_of_arrow(type: pa.DataType) -> str:
@@ -308,6 +323,11 @@ def _step(
 
 
 def _argument(field: pa.Field, name: str, inputs: dict[str, str]) -> dict[str, Any]:
+    if pa.types.is_map(field.type) or (pa.types.is_list(field.type) and pa.types.is_struct(field.type.value_type)):
+        parts = [part for part in inputs if part.startswith(f"{name}.")]
+        op = "MapFromArrays" if pa.types.is_map(field.type) else "ArraysZip"
+        args = [column(part, inputs[part]) for part in parts]
+        return {"op": op, "names": [part[len(name) + 1 :] for part in parts], "args": args, "type": "parts"}
     if not pa.types.is_struct(field.type):
         return column(name, inputs[name])
     names = [part.name for part in field.type]
@@ -334,7 +354,7 @@ def inputs_of(program: Program, batch: pa.RecordBatch) -> dict[str, Array]:
 
 def _input(type: Any, column: pa.Array) -> Array:
     if type.kind == "str":
-        values = np.array(["" if v is None else v for v in column.to_pylist()], object)
+        values = np.array([_text(v) for v in column.to_pylist()], object)
     elif type.is_list:
         values = np.array([Items(type.element.kind, tuple(v or ())) for v in column.to_pylist()], object)
     else:
@@ -347,6 +367,11 @@ def _input(type: Any, column: pa.Array) -> Array:
         assert not column.null_count
         return values
     return Optional(values, np.asarray(column.is_valid().to_numpy(zero_copy_only=False), np.bool_))
+
+
+def _text(value: str | bytes | None) -> str:
+    """Returns a string as programs represent it: bytes that are no UTF-8 as surrogates."""
+    return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value or ""
 
 
 def rows_of(program: Program, result: Result, returns: DataType) -> list[Any]:
@@ -382,4 +407,6 @@ def values_of(column: Array, returns: DataType) -> list[Any]:
         whole = pa.array(values, pa.int32() if arrow_type.bit_width == 32 else pa.int64(), mask=~valid)
         return without_dates(whole.view(arrow_type)).to_pylist()
     plain = [list(x.values) if isinstance(x, Items) else x for x in values.tolist()]
+    if pa.types.is_binary(arrow_type):
+        plain = [x.encode("utf-8", "surrogateescape") for x in plain]
     return pa.array(plain, arrow_type, mask=~valid).to_pylist()

@@ -15,7 +15,7 @@ from sparkweld.reasons import refusal
 from udf_compiler.boundary.series import ARRAYS, COLUMN_TYPES
 
 #: Spark types whose Series behave the same with and without NULLs in the batch: NULL is NaN or None in them.
-ONE_FORM = frozenset({"float", "double", "string", *ARRAYS})
+ONE_FORM = frozenset({"float", "double", "string", "binary", *ARRAYS})
 
 #: Types whose Series can be built without that knowledge; operations that depend on it (the dtype of ``.dt.year``) add a
 #: guard.

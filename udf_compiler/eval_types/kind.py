@@ -70,6 +70,8 @@ class Kind(Protocol):
 
     #: Whether NULLs in a batch decide the dtype of a non-float column that the function sees (the states of a pandas dtype).
     sees_batch_state: bool
+    #: Whether functions take binary values, nested structs, maps and arrays of structs.
+    takes_parts: bool = False
 
     def check_confs(self, confs: Mapping[str, str | None], udf: str) -> None:
         """Refuses confs under which a worker behaves differently from this kind."""
@@ -86,6 +88,10 @@ class Kind(Protocol):
     def struct(self, loop: LoopBuilder, fields: Sequence[Field], title: str) -> Any:
         """Returns the object that the function sees for a struct column whose rows are never NULL."""
         ...
+
+    def parts(self, op: str, names: tuple[str, ...], values: tuple[Value, ...], title: str, type: str) -> Any:
+        """Returns the object that the function sees for a map or an array of structs. Refuses (SW101) unsupported ones."""
+        raise refusal("SW101", column=title, type=type)
 
     def describe(self, argument: Any) -> str:
         """Describes an argument in a note for explain."""

@@ -21,6 +21,8 @@ from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I16, I32, I64, LISTS, S
 from sparkweld.reasons import refusal
 from udf_compiler.boundary.type_names import ARRAYS
 from udf_compiler.frontends.pandas.apply.results import explored
+from udf_compiler.frontends.python.arguments import Parts
+from udf_compiler.frontends.python.byte_strings import bytes_of_row
 from udf_compiler.frontends.python.calendar import guard_python_date
 from udf_compiler.frontends.python.formats import assembled
 from udf_compiler.frontends.python.json_values import plain
@@ -74,8 +76,8 @@ class RowResult:
 def result_of_row(
     loop: LoopBuilder,
     function: Callable[..., Any],
-    args: Sequence[Value | Struct | RowResult],
-    kwargs: Mapping[str, Value | Struct | RowResult],
+    args: Sequence[Value | Struct | Parts | RowResult],
+    kwargs: Mapping[str, Value | Struct | Parts | RowResult],
     handlers: bool,
     gathers: bool = False,
 ) -> RowResult:
@@ -102,7 +104,7 @@ def result_of_row(
     return RowResult(tree, run, pruned, many)
 
 
-def _check_nulls(arguments: Sequence[Value | Struct | RowResult]) -> None:
+def _check_nulls(arguments: Sequence[Value | Struct | Parts | RowResult]) -> None:
     """Refuses (SW290) arguments that alone create too many paths, before exploring any.
 
     Each nullable column forks before the function is called. Each further column doubles the work, and the paths of a hundred
@@ -125,13 +127,17 @@ def _with_pruned(loop: LoopBuilder, run: Callable[[], Any], handlers: bool, func
         loop.undo(mark)
 
 
-def _python_value(argument: Value | Struct | RowResult) -> Any:
+def _python_value(argument: Value | Struct | Parts | RowResult) -> Any:
     if isinstance(argument, RowResult):
         return assembled(argument.run())
     if isinstance(argument, Struct):
         for value in argument.values:
-            _guard_conversion(value)
+            if isinstance(value, Value):
+                _guard_conversion(value)
         return TracedStruct(argument.names, [partial(_python_value, value) for value in argument.values])
+    if isinstance(argument, Parts):
+        argument.guard(argument.values[0].loop)
+        return argument.python()
     _guard_conversion(argument)
     value = argument.loop.value_of(argument)
     if not argument.type.nullable:
@@ -185,6 +191,8 @@ def column_of_row(
         pickled, element = eval_type == BATCHED, ARRAYS[return_type].element
         convert = None if pickled or field else _Column(loop, element, pickled)
         return list_of_row(loop, tree, ARRAYS[return_type], return_type, place, pickled, pruned, convert, none)
+    if return_type == "binary":
+        return bytes_of_row(loop, tree if pruned is None else pruned, tree, return_type, place)
     if return_type not in _TYPES:
         raise refusal("SW104", place, type=return_type)
     to = _TYPES[return_type]

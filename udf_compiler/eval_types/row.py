@@ -16,6 +16,7 @@ from udf_compiler.eval_types.kind import Call, Kind, declared
 from udf_compiler.eval_types.plain_results import RowResult, column_of_row, naive_datetime, result_of_row
 from udf_compiler.frontends.pandas.dispatch import DISPATCH
 from udf_compiler.frontends.pandas.stand_ins import stand_in
+from udf_compiler.frontends.python.arguments import BinaryArgument, Parts, part_argument
 from udf_compiler.frontends.python.map_results import map_trees
 from udf_compiler.frontends.python.path_explorer import Node
 from udf_compiler.frontends.python.rows import Struct, field_trees
@@ -26,6 +27,9 @@ from udf_compiler.rebuild.purity import Prepared, prepare
 
 #: With this conf, a worker passes rows through pandas (worker.py).
 _LEGACY = "spark.sql.legacy.execution.pythonUDF.pandas.conversion.enabled"
+
+#: Without this conf, binary values are bytearrays.
+_BYTES = "spark.sql.execution.pyspark.binaryAsBytes"
 
 #: Spark types whose values are Python ints, floats, bools, strings, dates, datetimes and lists.
 _TYPES = frozenset("boolean byte short integer long float double string date timestamp timestamp_ntz".split()) | ARRAYS.keys()
@@ -43,6 +47,7 @@ class Row(Kind):
     """Eval types 100 (SQL_BATCHED_UDF) and 101 (SQL_ARROW_BATCHED_UDF)."""
 
     sees_batch_state = False
+    takes_parts = True
 
     def __init__(self, over_arrow: bool) -> None:
         self._over_arrow = over_arrow
@@ -54,12 +59,17 @@ class Row(Kind):
         if not LINE.plain_values_over_arrow:
             raise unsupported("pandas converts the values of plain UDFs with useArrow=True", udf)
         check_conf(confs, udf, _LEGACY, "false")
+        check_conf(confs, udf, _BYTES, "true")
         check_safely(confs, udf)  # a cast of a batch's results wraps, differently for each common type of the results
 
     def prepare(self, function: Callable[..., Any]) -> Prepared:
         return prepare(function, stand_in)
 
     def argument(self, loop: LoopBuilder, field: Field) -> Any:
+        if not isinstance(field.value, Value):
+            return field.value  # a struct or parts within a struct
+        if field.spark_type == "binary" and self._over_arrow:
+            return BinaryArgument((field.value,))
         if field.spark_type not in _TYPES:
             raise refusal("SW101", column=field.name, type=field.spark_type)
         if field.spark_type in ("timestamp", "timestamp_ntz"):
@@ -71,7 +81,15 @@ class Row(Kind):
         check_names(names, title)
         return Struct(names, tuple(self.argument(loop, field) for field in fields))
 
+    def parts(self, op: str, names: tuple[str, ...], values: tuple[Value, ...], title: str, type: str) -> Any:
+        made = part_argument(op, names, values) if self._over_arrow else None
+        if made is None:
+            raise refusal("SW101", column=title, type=type)
+        return made
+
     def describe(self, argument: Any) -> str:
+        if isinstance(argument, Parts):
+            return f"{len(argument.values)} parts"
         if isinstance(argument, Struct):
             return f"Row of {len(argument.names)} fields"
         return "result" if isinstance(argument, _Result) else str(argument.type)
@@ -94,7 +112,8 @@ class Row(Kind):
         """Runs the original on synthetic rows, unless an argument is the result of another function."""
         stored = columns_of(call.return_type)
         lists = call.return_type in ARRAYS or any(column.type in ARRAYS for column in stored or ())  # lists have no result kind
-        if lists or any(isinstance(a, _Result) for a in (*call.args, *call.kwargs.values())):
+        given = (*call.args, *call.kwargs.values())
+        if lists or call.return_type == "binary" or any(map(_has_no_rows, given)):
             return
         rounded = bool(call.kept) or any(let.op.bound is not None for let in call.loop.body)
         fields = fields_of(call.return_type)
@@ -143,6 +162,12 @@ class Row(Kind):
         self, call: Call, tree: Node, pruned: Node | None, type: str, field: bool = False, none: bool = False
     ) -> Value:
         return column_of_row(call.loop, tree, type, call.eval_type, call.place, field, pruned, none)
+
+
+def _has_no_rows(argument: Any) -> bool:
+    """Whether no synthetic rows are made of an argument: the result of another function, or parts that depend on each other."""
+    inside = argument.values if isinstance(argument, Struct) else ()
+    return isinstance(argument, _Result | Parts) or any(map(_has_no_rows, inside))
 
 
 def _given(argument: Any) -> Any:

@@ -53,6 +53,7 @@ def input_of(given: requests.Input) -> tuple[Column, Input | Refusal]:
     """Returns a column, and its program input or its refusal."""
     column = Column(given.name, given.type, given.nullable, given.state)
     try:
-        return column, Input(column.name, ir_type(column.spark_type, column.holds_null, column.title))
+        of = "string" if given.type == "binary" else given.type  # a view of any bytes
+        return column, Input(column.name, ir_type(of, column.holds_null, column.title))
     except Refusal as error:
         return column, error

@@ -33,6 +33,9 @@ from udf_compiler.rebuild.purity import Prepared, use_of
 from udf_compiler.requests.form_agreement import BatchCall
 from udf_compiler.requests.trace_cache import TracedCall, traces
 
+#: Operators of arguments that are stored as parts: arrays of keys and values, and arrays of the fields of structs.
+PARTS = ("MapFromArrays", "ArraysZip")
+
 #: The note on a call whose result an earlier call provides.
 EVALUATED_ONCE = "evaluated once, with the same call below the filter"
 
@@ -256,6 +259,8 @@ class UdfTracer:
             return self._chained(kind, loop, given, notes)
         if given.op == "CreateNamedStruct":
             return kind.struct(loop, self._fields(kind, loop, given, title), title)
+        if given.op in PARTS:
+            return self._parts(kind, loop, given, title)
         return kind.argument(loop, self._field(kind, loop, given, title))
 
     def _chained(self, kind: Kind, loop: LoopBuilder, udf: Udf, notes: list[str]) -> Any:
@@ -271,12 +276,26 @@ class UdfTracer:
     def _fields(self, kind: Kind, loop: LoopBuilder, expr: Expression, title: str) -> list[Field]:
         fields = []
         for name, arg in zip(expr.names, expr.args, strict=True):
+            if arg.op in ("CreateNamedStruct", *PARTS):
+                if not kind.takes_parts:
+                    raise refusal("SW101", column=f"{title}.{name}", type=arg.type)
+                fields.append(Field(name, self._argument(kind, loop, arg, f"{title}.{name}", []), arg.type, "nullable"))
+                continue
             field = self._field(kind, loop, arg, f"{title}.{name}")
             fields.append(Field(name, field.value, field.spark_type, field.state))
         return fields
 
+    def _parts(self, kind: Kind, loop: LoopBuilder, expr: Expression, title: str) -> Any:
+        """Returns a map or an array of structs, whose parts are columns."""
+        if not kind.takes_parts:
+            raise refusal("SW101", column=title, type=expr.type)
+        values = tuple(self._columns.read(loop, arg.name) for arg in expr.args)
+        return kind.parts(expr.op, expr.names, values, title, expr.type)
+
     def _field(self, kind: Kind, loop: LoopBuilder, expr: Expression, title: str) -> Field:
         """Returns an argument's value and its state. A dense argument has no NULL; the kind guards it."""
+        if expr.type == "binary" and not kind.takes_parts:
+            raise refusal("SW101", column=title, type=expr.type)
         if not kind.sees_batch_state:
             return self._plain_field(loop, expr, title)
         with_nulls = self._columns.with_nulls(columns_in(expr))

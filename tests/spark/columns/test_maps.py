@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import functions as F
 from pyspark.sql.functions import udf
-from pyspark.sql.types import ArrayType, IntegerType, MapType, StringType, StructType
+from pyspark.sql.types import ArrayType, BinaryType, IntegerType, MapType, StringType, StructType
 
 from tests.helpers.differential import check
 
@@ -60,3 +60,84 @@ def test_maps_in_structs(spark, parquet):
 def test_shadowed_maps(spark, parquet):
     frame = words(parquet)
     check(spark, lambda: frame.select(fees("s"), sizes("s", "n")), conf={"spark.sparkweld.shadow.fraction": "1.0"})
+
+
+TALLIES = pa.map_(pa.string(), pa.int32())
+INSIDE = pa.struct([("k", pa.string()), ("in", pa.struct([("x", pa.float64()), ("m", TALLIES)]))])
+ITEMS = pa.list_(pa.struct([("kind", pa.string()), ("n", pa.int32())]))
+
+
+def parts(parquet, rows=1500):
+    rng = np.random.default_rng(5)
+    pick = lambda made: [None if rng.random() < 0.1 else made() for _ in range(rows)]  # noqa: E731
+    word = lambda: str(rng.choice(["sea", "air", "é", ""]))  # noqa: E731
+    item = lambda: {"kind": word(), "n": int(rng.integers(9))}  # noqa: E731
+    return parquet({
+        "n": np.arange(rows, dtype=np.int32),
+        "m": pa.array(pick(lambda: [(k, int(rng.integers(99))) for k in ("a", "b", "c")[: rng.integers(4)]]),
+                      TALLIES),
+        "rows": pa.array(pick(lambda: [item() for _ in range(rng.integers(5))]), ITEMS),
+        "b": pa.array(pick(lambda: word().encode() * int(rng.integers(3)))),
+        "s": pa.array([{"k": word(), "in": {"x": float(i), "m": [("a", i)]}} for i in range(rows)],
+                      INSIDE),
+    }, row_group_size=700)  # fmt: skip
+
+
+@udf(IntegerType(), useArrow=True)
+def value_of(m):
+    return m.get("b", len(m)) if m is not None else None
+
+
+@udf(COUNTS, useArrow=True)
+def large(m):
+    return {k: v for k, v in m.items() if v > 40} if m else {}
+
+
+@udf(StringType(), useArrow=True)
+def listed(rows):
+    return ",".join(f"{r.kind}{r['n']}" for r in rows) if rows else None
+
+
+@udf(StringType(), useArrow=True)
+def shown(b):
+    return b.decode() + str(len(b)) if b else None
+
+
+@udf(BinaryType(), useArrow=True)
+def doubled(b):
+    return b + b if b is not None else None
+
+
+@udf(StringType(), useArrow=True)
+def inside(s):
+    return f"{s.k} {s['in'].x} {s['in'].m['a']}"
+
+
+def test_arguments_that_are_stored_as_parts(spark, parquet):
+    frame = parts(parquet)
+    for conf in ({"spark.sql.columnVector.offheap.enabled": "true"}, {"spark.sql.columnVector.offheap.enabled": "false"}):
+        check(spark, lambda: frame.select("n", value_of("m"), large("m"), listed("rows"), shown("b"), doubled("b")), conf=conf)
+        check(spark, lambda: frame.select("n", inside("s")), conf=conf)
+    rows = {"spark.sql.parquet.enableVectorizedReader": "false"}
+    check(spark, lambda: frame.select("n", value_of("m"), listed("rows"), shown("b"), doubled("b"), inside("s")), conf=rows)
+    check(spark, lambda: frame.filter("n % 7 = 0").select("n", large("m"), listed("rows"), "m", "rows", "b"))
+    check(spark, lambda: frame.select("n", F.map_concat(large("m"), F.create_map(F.lit("z"), F.lit(1))), F.length(doubled("b"))))
+
+
+def test_rows_with_holes_run_in_python(spark, parquet):
+    holes = parquet({
+        "m": pa.array([[("a", None)], [("b", 1)], None] + [[("b", 2)]] * 60, TALLIES),
+        "rows": pa.array([[{"kind": "x", "n": None}, None], [], None] + [[{"kind": "y", "n": 1}]] * 60, ITEMS),
+        "b": pa.array([b"\xff\xfe", b"", None] + [b"ab"] * 60),
+    }, name="holes")  # fmt: skip
+
+    @udf(IntegerType(), useArrow=True)
+    def count(rows):
+        return len(rows) if rows else 0
+
+    @udf(IntegerType(), useArrow=True)
+    def size(b):
+        return len(b) if b else 0
+
+    check(spark, lambda: holes.select(value_of("m"), large("m")), deopt=None)
+    check(spark, lambda: holes.select(count("rows"), size("b")), deopt=None)

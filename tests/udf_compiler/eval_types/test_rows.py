@@ -131,10 +131,10 @@ def test_a_pandas_udf_and_a_plain_one_of_one_column():
 
 
 def test_refusals():
-    assert codes(compile_udf(lambda d: d, 101, {"d": "binary"}, "long")) == ["SW101"]
+    assert codes(compile_udf(lambda d: d, 101, {"d": "variant"}, "long")) == ["SW101"]
     legacy = {"spark.sql.legacy.execution.pythonUDF.pandas.conversion.enabled": "true"}
     assert codes(compile_udf(lambda a: a, 101, {"a": "long"}, "long", pandas=legacy)) == ["SW110"]
-    assert codes(compile_udf(lambda a: a, 100, {"a": "long"}, "binary")) == ["SW104"]
+    assert codes(compile_udf(lambda a: a, 100, {"a": "long"}, "binary")) == ["SW226"]
     assert codes(compile_udf(lambda a: a, 100, {"a": "long"}, "timestamp")) == ["SW298"]
     assert codes(compile_udf(lambda a: a, 100, {"a": "long"}, "date")) == ["SW298"]
 
@@ -215,7 +215,7 @@ def test_structs_that_are_refused():
     assert codes(struct_reply(lambda r: (1.5, 2.0, "x"), 101, RESULT)) == ["SW298"]
     (n, half, text), _ = run(struct_reply(lambda r: [1.5, 2.0, "x"], 100, RESULT), VALUES)
     assert (n, half, text) == ([None] * 5, [2.0] * 5, ["x"] * 5)
-    assert codes(struct_reply(lambda r: {r.s: 1}, 100, RESULT)) == ["SW601"]
+    assert codes(struct_reply(lambda r: {r.s: 1}, 100, RESULT)) == ["SW311"]
     assert codes(struct_reply(lambda r: (1, 2.0, f"{r.a:^9}"), 101, RESULT)) == ["SW602"]
     assert codes(struct_reply(lambda r: (1,), 101, {})) == ["SW103"]
 
@@ -245,7 +245,12 @@ def test_structs_of_functions_with_many_paths():
         assert all(same(a, b) for a, b in zip(got, columns, strict=True))
 
 
-@pytest.mark.parametrize("spark_type", ["binary", "decimal(12,2)", "interval day to second", "interval year to month", "variant"])
+@pytest.mark.parametrize("spark_type", ["decimal(12,2)", "interval day to second", "interval year to month", "variant"])
 @pytest.mark.parametrize("eval_type", [100, 101, 200, 204, 250])
 def test_types_that_no_kind_takes(eval_type, spark_type):
     assert codes(compile_udf(lambda v: v, eval_type, {"v": spark_type}, "long")) == ["SW101"]
+
+
+@pytest.mark.parametrize("eval_type", [100, 200, 204, 250])
+def test_binary_columns_of_other_kinds(eval_type):
+    assert codes(compile_udf(lambda v: v, eval_type, {"v": "binary"}, "long")) == ["SW101"]

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from sparkweld.ir.types import I64
-from udf_compiler.frontends.python import byte_strings, json_values, lists, maps, strings, sums
+from udf_compiler.frontends.python import byte_strings, json_values, lists, maps, row_lists, strings, sums
 from udf_compiler.frontends.python.error_messages import is_unknown_text, unknown_text
 from udf_compiler.frontends.python.hex_numbers import int_from_bytes, int_in_base
 from udf_compiler.frontends.python.operands import (
@@ -97,10 +97,14 @@ def _bool(x: Any) -> Any:
     return truth if type(truth) is bool else make_bool(truth)
 
 
+#: Objects of the row whose `count` is their length.
+_COUNTED = (maps.TracedMap, row_lists.TracedRows, byte_strings.TracedBytes)
+
+
 def _len(x: Any) -> Any:
     if type(x) is json_values.TracedJson:
         return json_values.length(x)
-    if lists.is_lazy(x) or maps.is_map(x):
+    if lists.is_lazy(x) or type(x) in _COUNTED:
         return x.count
     length = scalar_kind(x).length if is_scalar(x) else None
     return as_python(len, x) if length is None else length(x)

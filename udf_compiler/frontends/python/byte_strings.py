@@ -6,12 +6,13 @@ import codecs
 from collections.abc import Callable
 from typing import Any
 
-from sparkweld.ir import Value
+from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import StrCall
-from sparkweld.ir.types import STR
+from sparkweld.ir.types import BOOL, I64, STR
 from udf_compiler.frontends.python.of_text import OfText
-from udf_compiler.frontends.python.operands import as_text, is_text, make_bool, make_text, raise_type_error
-from udf_compiler.frontends.python.path_explorer import explorer
+from udf_compiler.frontends.python.operands import as_text, is_text, make_bool, make_int, make_text, raise_type_error
+from udf_compiler.frontends.python.path_explorer import Node, explorer, leaves
+from udf_compiler.frontends.python.result_kinds import merged
 from udf_compiler.frontends.python.values import is_scalar
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.signatures import check_form
@@ -44,10 +45,17 @@ class TracedBytes(OfText):
 
     def __getitem__(self, key: Any) -> Any:
         ends = (key.start, key.stop) if type(key) is slice and key.step in (None, 1) else (None, "unknown")
-        if _form(self) != HEX or any(end is not None and (type(end) is not int or end < 0) for end in ends):
+        if any(end is not None and (type(end) is not int or end < 0) for end in ends):
             refuse("SW251", call="bytes[...]")
         digits = tuple(None if end is None else 2 * end for end in ends)
-        return TracedBytes(explorer().loop.emit(StrCall("slice", (*digits, 1)), _value(self)), HEX)
+        return TracedBytes(explorer().loop.emit(StrCall("slice", (*digits, 1)), _digits(self)), HEX)
+
+    @property
+    def count(self) -> Any:
+        """Returns the number of bytes."""
+        loop = explorer().loop
+        digits = loop.emit(StrCall("length"), _digits(self))
+        return make_int(loop.call("floor_divide", digits, loop.const(2, I64)), (0, 2**31 - 1))
 
     def _binary(self, name: str, other: Any, reflected: bool) -> Any:
         if name in ("eq", "ne") and not is_bytes(other):
@@ -78,6 +86,11 @@ def _value(x: TracedBytes) -> Value:
 
 def _form(x: TracedBytes) -> str:
     return object.__getattribute__(x, "form")  # type: ignore[no-any-return]
+
+
+def _digits(x: TracedBytes) -> Value:
+    """Returns two hexadecimal digits for each byte."""
+    return _value(x) if _form(x) == HEX else explorer().loop.emit(StrCall("hexlify"), _value(x))
 
 
 def is_bytes(x: object) -> bool:
@@ -157,12 +170,40 @@ def new_bytes(text: Any, encoding: Any = None, errors: Any = "strict") -> Any:
 
 def hexadecimal(x: TracedBytes) -> Any:
     """Returns ``x.hex()``."""
-    return make_text(_value(x) if _form(x) == HEX else explorer().loop.emit(StrCall("hexlify"), _value(x)))
+    return make_text(_digits(x))
 
 
 def is_value(x: object) -> bool:
     """Whether `x` is a string or bytes of the row."""
     return type(x) is TracedBytes or is_scalar(x)
+
+
+def bytes_of_row(loop: LoopBuilder, all_paths: Node, tree: Node, return_type: str, place: str) -> Value:
+    """Returns the binary column of a function's results. Refuses (SW226) other results, on `all_paths`."""
+    for leaf in leaves(all_paths):
+        x = leaf.value
+        if leaf.error is None and x is not None and _held(loop, x) is None:
+            refuse("SW226", at=place, what=raw(x), type=return_type)
+
+    def value(x: Any) -> Value:
+        held = loop.const("", STR) if x is None else _held(loop, x)
+        assert held is not None
+        return held
+
+    made = merged(loop, tree, STR, value)
+    if not any(leaf.value is None for leaf in leaves(tree) if leaf.error is None):
+        return made
+    return loop.optional(made, merged(loop, tree, BOOL, lambda x: loop.const(x is not None, BOOL)))
+
+
+def _held(loop: LoopBuilder, x: Any) -> Value | None:
+    """Returns bytes as the string that they encode; None for anything else, and for bytes that are no UTF-8."""
+    if type(x) is TracedBytes:
+        return _value(x) if _form(x) == TEXT else None
+    try:
+        return loop.const(x.decode(), STR) if type(x) is bytes else None
+    except UnicodeDecodeError:
+        return None
 
 
 _METHODS: dict[str, Callable[..., Any]] = {"decode": decode, "hex": hexadecimal}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from sparkweld.ir import LoopBuilder, Value
-from sparkweld.ir.ops import StrCall
+from sparkweld.ir.ops import ListCall, StrCall
 from sparkweld.ir.types import BOOL, F64, I64, STR
 from udf_compiler.frontends.python import moments, undefined
 from udf_compiler.frontends.python.byte_strings import encode
@@ -311,8 +311,11 @@ def _index(fn: str) -> Callable[..., Any]:
 
 
 def _replace(x: TracedScalar, old: Any, new: Any, count: Any = -1) -> Any:
-    _check_text("replace", old, new)
     _check_numbers("replace", count)
+    if is_scalar(new) and is_text(new) and type(old) is str and old:  # the pieces between the occurrences, joined by `new`
+        pieces = explorer().loop.emit(StrCall("split", (old, count)), x.value)
+        return make_text(explorer().loop.emit(ListCall("join", pieces.type), pieces, as_text(new)))
+    _check_text("replace", old, new)
     if old == "":
         refuse("SW262", call="str.replace", what="an empty string")
     return make_text(call("replace", x.value, params=(old, new, count)))

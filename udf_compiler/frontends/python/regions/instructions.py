@@ -163,7 +163,7 @@ def _load_attr(machine: Machine, i: Instruction, s: State) -> None:
         waits = is_scalar(x) or type(x) in (list, Growing, Distinct, Seen, Mapping) or isinstance(x, Traced)
         bound = Method(x, name) if waits else attribute(x, name)
         s.stack += [bound, UNSET]
-    elif type(x) is Mapping:
+    elif type(x) in (Mapping, TracedMap):
         s.stack.append(Method(x, name))
     else:
         s.stack.append(attribute(current(x), name))

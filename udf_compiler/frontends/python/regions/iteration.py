@@ -15,6 +15,7 @@ from udf_compiler.frontends.python.maps import TracedItems, TracedMap
 from udf_compiler.frontends.python.regions.growing import Growing, current
 from udf_compiler.frontends.python.regions.mappings import Mapping
 from udf_compiler.frontends.python.regions.tables import item
+from udf_compiler.frontends.python.row_lists import is_rows
 from udf_compiler.frontends.python.values import is_scalar
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.session import refuse
@@ -72,9 +73,11 @@ class Elements:
 
     def next(self) -> tuple[Any, Elements] | None:
         items = current(self.items)
-        if not self.position < lists.length(items):
+        rows = is_rows(items)
+        if not self.position < (items.count if rows else lists.length(items)):
             return None
-        return lists.element(items, self.position), replace(self, position=self.position + 1)
+        found = items.at(self.position) if rows else lists.element(items, self.position)
+        return found, replace(self, position=self.position + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +135,11 @@ def _zip(unroll: bool, args: list[Any]) -> Any:
 
 def _reversed(unroll: bool, args: list[Any]) -> Any:
     items: Any = lists.as_list(current(args[0])) if len(args) == 1 else None
+    if is_rows(items):
+        return Elements(items.mapped(lists.reversed_), 0)
     if lists.is_list(items):
         return Elements(lists.reversed_(items), 0)
-    known = len(args) == 1 and isinstance(args[0], range | tuple)
+    known = len(args) == 1 and (isinstance(args[0], range | tuple) or (type(args[0]) is list and not args[0]))
     return iteration(args[0][::-1], unroll) if known else None
 
 
@@ -160,7 +165,7 @@ def iteration(x: Any, unroll: bool) -> Any:
         return Together((Elements(x.of.key_list, 0), Elements(x.of.value_list, 0)))
     if type(x) is TracedMap:
         return Elements(x.key_list, 0)
-    if lists.is_list(x) or type(x) is Growing:
+    if lists.is_list(x) or type(x) is Growing or is_rows(x):
         return Elements(x, 0)
     if is_scalar(x) and x.kind == "str":
         return Letters(x)

@@ -24,6 +24,7 @@ from udf_compiler.frontends.python.regions.iteration import Counter, Documents, 
 from udf_compiler.frontends.python.regions.mappings import Mapping
 from udf_compiler.frontends.python.regions.seen import Seen
 from udf_compiler.frontends.python.regions.tables import Display, DisplayedSet
+from udf_compiler.frontends.python.row_lists import TracedElement, TracedRows
 from udf_compiler.frontends.python.state import parts_of
 from udf_compiler.frontends.python.values import MAX, MIN, TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.session import refuse
@@ -79,7 +80,10 @@ def check_kept(x: Any) -> None:
         refuse("SW280", what="a function that it defines, with a variable of its own,")
 
 
-_PARTS = (Method, Counter, Walk, Letters, Elements, Documents, Together, Distinct, Seen, TracedMap, TracedItems)
+_PARTS = (
+    *(Method, Counter, Walk, Letters, Elements, Documents, Together, Distinct, Seen, TracedMap, TracedItems, TracedRows),
+    TracedElement,
+)
 
 
 @dataclass(slots=True)

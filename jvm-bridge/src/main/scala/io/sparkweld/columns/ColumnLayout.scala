@@ -33,8 +33,11 @@ private[sparkweld] object ColumnLayout {
   def of(dataType: DataType): ColumnLayout = find(dataType).getOrElse(
     throw new IllegalArgumentException(s"no kernel layout for columns of type ${dataType.catalogString}"))
 
-  /** Whether columns of this type can be a kernel's input or output; this is the only list of such types. */
-  def supports(dataType: DataType): Boolean = holdsViews(dataType) || find(dataType).isDefined
+  /**
+   * Whether columns of this type can be a kernel's input or output, and part of an expression; this is the only list of such types.
+   * Beside these, binary columns are arguments and results of functions alone.
+   */
+  def supports(dataType: DataType): Boolean = dataType != BinaryType && (holdsViews(dataType) || find(dataType).isDefined)
 
   /**
    * Returns the layout of a column that is only written into rows, for more types than kernels support. None without a fixed
@@ -54,7 +57,7 @@ private[sparkweld] object ColumnLayout {
   def width(dataType: DataType): Int = if (holdsViews(dataType)) StringViews.Width else of(dataType).width
 
   /** Whether values of the type are stored outside the kernel's column, which holds views. */
-  def holdsViews(dataType: DataType): Boolean = StringViews.holds(dataType) || ListViews.holds(dataType)
+  def holdsViews(dataType: DataType): Boolean = dataType == BinaryType || StringViews.holds(dataType) || ListViews.holds(dataType)
 
   private def find(dataType: DataType): Option[ColumnLayout] = dataType match {
     case BooleanType => Some(Booleans)

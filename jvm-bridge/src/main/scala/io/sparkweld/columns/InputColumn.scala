@@ -281,10 +281,10 @@ object InputColumn {
     to
   }
 
-  /** Returns an input for a type. Throws IllegalArgumentException for a type that kernels do not support. */
-  def of(dataType: DataType, nullable: Boolean): InputColumn =
-    if (StringViews.holds(dataType)) new StringInput(dataType, nullable)
-    else ListViews.elementOf(dataType).map(new ListInput(dataType, nullable, _)).getOrElse(
+  /** Returns an input for a type. `part`: of a map or an array of structs, see `KernelInput`. Throws IllegalArgumentException for a type that kernels do not support. */
+  def of(dataType: DataType, nullable: Boolean, part: Option[Int] = None): InputColumn =
+    if (StringViews.holds(dataType) || dataType == BinaryType) new StringInput(dataType, nullable)
+    else ListViews.elementOf(dataType).map(new ListInput(dataType, nullable, _, part)).getOrElse(
       new FixedWidthInput(dataType, nullable, ColumnLayout.of(dataType)))
 
   /** Returns an input for a column that is written into rows; None for a nested type. */

@@ -1,18 +1,26 @@
 package io.sparkweld
 package columns
 
+import scala.reflect.ClassTag
+
 import io.sparkweld.nativelib.Shim
 import io.sparkweld.spark.VectorInternals
 
 import org.apache.arrow.vector.ValueVector
 import org.apache.arrow.vector.complex.ListVector
+import org.apache.spark.sql.catalyst.InternalRow
+import org.apache.spark.sql.catalyst.util.{ArrayData, GenericArrayData}
 import org.apache.spark.sql.execution.vectorized._
 import org.apache.spark.sql.types._
-import org.apache.spark.sql.vectorized.{ArrowColumnVector, ColumnarArray, ColumnVector}
+import org.apache.spark.sql.vectorized.{ArrowColumnVector, ColumnVector}
 import org.apache.spark.unsafe.Platform
 
-/** Converts columns of arrays to views of elements; `elements` converts the elements of any vector to a kernel's layout. */
-private[columns] final class ListInput(dataType: DataType, nullable: Boolean, element: DataType)
+/**
+ * Converts columns of arrays to views of elements; `elements` converts the elements of any vector to a kernel's layout.
+ *
+ * @param part of a map, 0: its keys, 1: its values. Of an array of structs: this field, NULL where the struct is.
+ */
+private[columns] final class ListInput(dataType: DataType, nullable: Boolean, element: DataType, part: Option[Int])
   extends InputColumn(dataType, nullable, StringViews.Width) {
   private val width = ColumnLayout.width(element)
   private val elements = InputColumn.of(element, nullable = true)
@@ -31,10 +39,23 @@ private[columns] final class ListInput(dataType: DataType, nullable: Boolean, el
 
   /** Whether the elements have the right type; their nullability is irrelevant. */
   private[columns] override def reads(vector: ColumnVector): Boolean = vector match {
-    case _: NativeColumnVector | _: OffHeapColumnVector | _: OnHeapColumnVector =>
-      ListViews.elementOf(vector.dataType).contains(element)
-    case _: ArrowColumnVector => true
+    case _: NativeColumnVector | _: OffHeapColumnVector | _: OnHeapColumnVector => typeOf(vector.dataType).contains(element)
+    case _: ArrowColumnVector => part.isEmpty
     case _ => false
+  }
+
+  private def typeOf(dataType: DataType): Option[DataType] = (dataType, part) match {
+    case (map: MapType, Some(at)) => Some(if (at == 0) map.keyType else map.valueType)
+    case (ArrayType(struct: StructType, _), Some(at)) => Some(struct(at).dataType)
+    case (other, None) => ListViews.elementOf(other)
+    case _ => None
+  }
+
+  /** Returns the column of the elements, in which a NULL struct has NULL fields. */
+  private def elementsOf(vector: WritableColumnVector): WritableColumnVector = (vector.dataType, part) match {
+    case (_: MapType, Some(at)) => vector.getChild(at)
+    case (_, Some(at)) => vector.arrayData.getChild(at)
+    case (_, None) => vector.arrayData
   }
 
   private[columns] override def newTable(): DictionaryTable =
@@ -57,10 +78,11 @@ private[columns] final class ListInput(dataType: DataType, nullable: Boolean, el
 
   private def views(vector: WritableColumnVector, starts: Long, sizes: Long, nullBytes: Long, numRows: Int): Long = {
     val end = Shim.listEnd(starts, sizes, nullBytes, numRows.toLong)
-    val capacity = VectorInternals.capacity(vector.arrayData)
+    val child = elementsOf(vector)
+    val capacity = VectorInternals.capacity(child)
     MalformedVector.require(0 <= end && end <= capacity, vector, numRows, s"some of its arrays lie outside its $capacity elements")
     val count = end.toInt
-    elements.bind(vector.arrayData, count)
+    elements.bind(child, count)
     val out = scratch(numRows)
     Shim.lists(elementAddress(count), width, elementNulls, starts, sizes, nullBytes, numRows.toLong, out)
     out
@@ -104,8 +126,8 @@ private[columns] final class ListInput(dataType: DataType, nullable: Boolean, el
   private[columns] override def startRows(): Unit = rows.reset()
 
   private[columns] override def copyRow(vector: ColumnVector, row: Int, to: Long): Unit = {
-    val array = vector.getArray(row)
-    val length = array.numElements
+    val array = arrayOf(vector, row)
+    val length = array.numElements()
     val (values, offset) = if (StringViews.holds(element)) (strings(array), Platform.LONG_ARRAY_OFFSET) else primitives(array)
     val missing = (0 until length).filter(array.isNullAt)
     (values: @unchecked) match {
@@ -117,10 +139,22 @@ private[columns] final class ListInput(dataType: DataType, nullable: Boolean, el
     StringViews.put(to, 0, address, if (missing.isEmpty) length else ~length)
   }
 
+  private def arrayOf(vector: ColumnVector, row: Int): ArrayData = (vector.dataType, part) match {
+    case (_: MapType, Some(0)) => vector.getMap(row).keyArray
+    case (_: MapType, Some(_)) => vector.getMap(row).valueArray
+    case (ArrayType(struct: StructType, _), Some(at)) =>
+      val structs = vector.getArray(row)
+      val get = InternalRow.getAccessor(element, nullable = true)
+      new GenericArrayData((0 until structs.numElements()).map { i =>
+        if (structs.isNullAt(i)) null else get(structs.getStruct(i, struct.length), at)
+      }.toArray[Any])
+    case _ => vector.getArray(row)
+  }
+
   /** Copies the elements' bytes into the store and returns their views; the view of a NULL is empty. */
-  private def strings(array: ColumnarArray): Array[Long] = {
-    val views = new Array[Long](2 * array.numElements)
-    for (at <- 0 until array.numElements if !array.isNullAt(at)) {
+  private def strings(array: ArrayData): Array[Long] = {
+    val views = new Array[Long](2 * array.numElements())
+    for (at <- 0 until array.numElements() if !array.isNullAt(at)) {
       val text = array.getUTF8String(at)
       views(2 * at) = rows.put(text.getBaseObject, text.getBaseOffset, text.numBytes)
       views(2 * at + 1) = text.numBytes.toLong
@@ -129,14 +163,18 @@ private[columns] final class ListInput(dataType: DataType, nullable: Boolean, el
   }
 
   /** Returns a copy of the elements as a JVM array, with arbitrary values for NULL, and the array's base offset. */
-  private def primitives(array: ColumnarArray): (AnyRef, Int) = element match {
-    case BooleanType => (array.toBooleanArray, Platform.BOOLEAN_ARRAY_OFFSET)
-    case ByteType => (array.toByteArray, Platform.BYTE_ARRAY_OFFSET)
-    case ShortType => (array.toShortArray, Platform.SHORT_ARRAY_OFFSET)
-    case IntegerType => (array.toIntArray, Platform.INT_ARRAY_OFFSET)
-    case LongType => (array.toLongArray, Platform.LONG_ARRAY_OFFSET)
-    case FloatType => (array.toFloatArray, Platform.FLOAT_ARRAY_OFFSET)
-    case DoubleType => (array.toDoubleArray, Platform.DOUBLE_ARRAY_OFFSET)
-    case other => throw new IllegalStateException(s"arrays of ${other.catalogString}")
+  private def primitives(array: ArrayData): (AnyRef, Int) = {
+    def copied[T: ClassTag](none: T)(get: Int => T): Array[T] =
+      Array.tabulate(array.numElements())(i => if (array.isNullAt(i)) none else get(i))
+    element match {
+      case BooleanType => (copied(false)(array.getBoolean), Platform.BOOLEAN_ARRAY_OFFSET)
+      case ByteType => (copied(0.toByte)(array.getByte), Platform.BYTE_ARRAY_OFFSET)
+      case ShortType => (copied(0.toShort)(array.getShort), Platform.SHORT_ARRAY_OFFSET)
+      case IntegerType => (copied(0)(array.getInt), Platform.INT_ARRAY_OFFSET)
+      case LongType => (copied(0L)(array.getLong), Platform.LONG_ARRAY_OFFSET)
+      case FloatType => (copied(0f)(array.getFloat), Platform.FLOAT_ARRAY_OFFSET)
+      case DoubleType => (copied(0.0)(array.getDouble), Platform.DOUBLE_ARRAY_OFFSET)
+      case other => throw new IllegalStateException(s"arrays of ${other.catalogString}")
+    }
   }
 }

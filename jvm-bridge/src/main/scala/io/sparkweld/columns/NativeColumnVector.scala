@@ -3,7 +3,7 @@ package columns
 
 import io.sparkweld.nativelib.Shim
 
-import org.apache.spark.sql.types.{DataType, Decimal}
+import org.apache.spark.sql.types.{BinaryType, DataType, Decimal}
 import org.apache.spark.sql.vectorized.{ColumnarArray, ColumnarMap, ColumnVector}
 import org.apache.spark.unsafe.Platform
 import org.apache.spark.unsafe.types.UTF8String
@@ -16,7 +16,7 @@ import org.apache.spark.unsafe.types.UTF8String
  */
 final class NativeColumnVector(dataType: DataType, capacity: Int) extends ColumnVector(dataType) {
   private val width = ColumnLayout.width(dataType)
-  private val isString = StringViews.holds(dataType)
+  private val isString = StringViews.holds(dataType) || dataType == BinaryType
   private val element = ListViews.elementOf(dataType)
   private val dataBuffer = new OffHeapBuffer
   private val nullsBuffer = new OffHeapBuffer

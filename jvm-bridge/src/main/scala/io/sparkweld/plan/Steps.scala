@@ -84,8 +84,10 @@ object Step {
 
 /**
  * A request input: its location in a batch (`path`: column of the child, then fields of structs), and the treatment of its NULLs.
+ *
+ * @param part of a map, 0: the array of its keys, 1: that of its values. Of an array of structs: the array of this field.
  */
-final case class KernelInput(path: Array[Int], dataType: DataType, nulls: NullPolicy)
+final case class KernelInput(path: Array[Int], dataType: DataType, nulls: NullPolicy, part: Option[Int] = None)
 
 /** Decides how NULLs in an input column of a batch affect the choice of a kernel. */
 sealed trait NullPolicy extends Serializable

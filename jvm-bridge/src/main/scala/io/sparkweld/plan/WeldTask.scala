@@ -48,7 +48,7 @@ final class WeldTask(
     new JoinedBatches(input, plan.fallback.input.map(_.dataType), deciding, kernel.batchRows)
   }
   private val batches = joined.getOrElse(input)
-  private lazy val inputs = kernel.inputs.map(in => InputColumn.of(in.dataType, nullable = in.nulls != NullPolicy.Python))
+  private lazy val inputs = kernel.inputs.map(in => InputColumn.of(in.dataType, nullable = in.nulls != NullPolicy.Python, in.part))
   private val outputs = kernel.outputTypes.map(new NativeColumnVector(_, 0))
   private val nested = kernel.nested.map(made => NestedColumns.vector(made.dataType, made.columns.toSeq.map(outputs(_))))
   private val vectors = kernel.vectors.map(v => new VectorColumn(outputs.slice(v.first, v.first + v.size), v.form))

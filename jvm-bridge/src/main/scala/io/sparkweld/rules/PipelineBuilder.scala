@@ -5,7 +5,7 @@ import scala.collection.mutable
 import scala.jdk.CollectionConverters._
 
 import io.sparkweld.{contract, SparkWeldConf}
-import io.sparkweld.columns.NestedColumns
+import io.sparkweld.columns.{ListViews, NestedColumns}
 import io.sparkweld.compile.{Digests, PipelineRequest, ServiceCommand, WorkerPaths, WorkerPython}
 import io.sparkweld.contract.OrNull
 import io.sparkweld.ml.{MlStages, StageTable, UnknownStage}
@@ -41,7 +41,7 @@ final class PipelineBuilder(
   import PipelineBuilder._
 
   private val sources = mutable.HashMap.empty[ExprId, Source]
-  private val inputs = mutable.LinkedHashMap.empty[Seq[Int], Input]
+  private val inputs = mutable.LinkedHashMap.empty[(Seq[Int], Option[Int]), Input]
   private val blobs = mutable.ArrayBuffer.empty[Array[Byte]]
   private val payloads = mutable.HashMap.empty[String, Int]
   private val includes = mutable.LinkedHashSet.empty[String]
@@ -185,6 +185,11 @@ final class PipelineBuilder(
       case inner: PythonUDF => contract.Argument(udf = Some(function(inner)), name = name)
       case attribute: Attribute if attribute.dataType.isInstanceOf[StructType] =>
         contract.Argument(expr = Some(flatten(udf, attribute)), name = name)
+      case attribute: Attribute if isPartwise(attribute.dataType) =>
+        val found = sources.get(attribute.exprId).collect { case FromChild(i) =>
+          partwise(udf, Seq(i), childOutput(i).name, attribute.dataType, childOutput(i).nullable)
+        }
+        contract.Argument(expr = Some(found.getOrElse(throw wrongType(udf, attribute.name, attribute.dataType))), name = name)
       case vector if MlStages.isVector(vector.dataType) => throw wrongType(udf, vector.sql, vector.dataType)
       case expression =>
         taking = Some(udf)
@@ -208,15 +213,46 @@ final class PipelineBuilder(
     struct(udf, dataType)(dataType.fields.indices.map(field(attribute, _)))
   }
 
+  /** Whether it is a type of arguments only: binary, a map, or an array of structs. */
+  private def isPartwise(dataType: DataType): Boolean = dataType match {
+    case BinaryType => true
+    case map: MapType => NestedColumns.holds(map)
+    case ArrayType(struct: StructType, _) => struct.nonEmpty && struct.forall(field => ListViews.holds(ArrayType(field.dataType)))
+    case _ => false
+  }
+
+  /** Encodes a column of the child, or a field of it, as the arrays of its parts. */
+  private def partwise(udf: PythonUDF, path: Seq[Int], title: String, dataType: DataType, nullable: Boolean): contract.Expression = {
+    def column(part: Option[Int], name: String, of: DataType): contract.Expression = {
+      val input = inputAt(path, name, of, nullable, part)
+      input.nulls = NullPolicy.Read
+      ExpressionCodec.column(input.name, of, nullable)
+    }
+    def parts(op: String, names: Seq[String], types: Seq[DataType]): contract.Expression =
+      contract.Expression(op, `type` = ExpressionCodec.typeOf(dataType), nullable = Some(nullable), names = Some(names),
+        args = Some(names.zip(types).zipWithIndex.map { case ((name, of), i) => column(Some(i), s"$title.$name", ArrayType(of)) }))
+    dataType match {
+      case BinaryType => column(None, title, BinaryType)
+      case map: MapType => parts("MapFromArrays", Seq("keys", "values"), Seq(map.keyType, map.valueType))
+      case ArrayType(struct: StructType, _) => parts("ArraysZip", struct.fieldNames.toSeq, struct.fields.map(_.dataType).toSeq)
+      case other => throw wrongType(udf, title, other)
+    }
+  }
+
   /** Encodes a field of a struct column, or of the struct that a UDF of this chain returns. */
   private def field(attribute: Attribute, ordinal: Int): contract.Expression = {
     val struct = attribute.dataType.asInstanceOf[StructType]
     val (field, title) = (struct(ordinal), s"${attribute.name}.${struct(ordinal).name}")
     if (!ExpressionCodec.holds(field.dataType)) {
-      taking.foreach(udf => throw wrongType(udf, title, field.dataType))
-      throw new UnsupportedExpression(s"$title of type ${field.dataType.sql}")
-    }
-    sourceOf(attribute) match {
+      val inside = (taking, sourceOf(attribute)) match {
+        case (Some(udf), FromChild(i)) => nested(udf, Seq(i, ordinal), title, field.dataType, field.nullable)
+        case _ => None
+      }
+      inside.getOrElse {
+        taking.foreach(udf => throw wrongType(udf, title, field.dataType))
+        throw new UnsupportedExpression(s"$title of type ${field.dataType.sql}")
+      }
+    } else sourceOf(attribute) match {
       case MadeNested(names, _) =>
         val first = struct.fields.take(ordinal).map(NestedColumns.columnsOf(_).size).sum
         ExpressionCodec.column(names(first), field.dataType, field.nullable)
@@ -226,6 +262,22 @@ final class PipelineBuilder(
       case Made(_, dataType) => throw new UnsupportedExpression(s"a field of ${dataType.sql}")
     }
   }
+
+  /** Encodes a field of the child's struct that is a struct, or of a type that only arguments have; None for another type. */
+  private def nested(udf: PythonUDF, path: Seq[Int], title: String, dataType: DataType, nullable: Boolean): Option[contract.Expression] =
+    dataType match {
+      case of: StructType =>
+        val fields = of.fields.toSeq.zipWithIndex.map { case (field, i) =>
+          val (inside, name) = (path :+ i, s"$title.${field.name}")
+          if (!ExpressionCodec.holds(field.dataType)) {
+            nested(udf, inside, name, field.dataType, field.nullable).getOrElse(throw wrongType(udf, name, field.dataType))
+          } else ExpressionCodec.column(inputAt(inside, name, field.dataType, field.nullable).name, field.dataType, field.nullable)
+        }
+        Some(contract.Expression("CreateNamedStruct", `type` = ExpressionCodec.typeOf(of), nullable = Some(false), args = Some(fields),
+          names = Some(of.fieldNames.toSeq)))
+      case other if isPartwise(other) => Some(partwise(udf, path, title, other, nullable))
+      case _ => None
+    }
 
   private def column(attribute: Attribute): contract.Expression = {
     val nullable = visible.getOrElse(attribute.exprId, attribute).nullable
@@ -267,8 +319,8 @@ final class PipelineBuilder(
     case _ => None
   }
 
-  private def inputAt(path: Seq[Int], name: String, dataType: DataType, nullable: Boolean): Input =
-    inputs.getOrElseUpdate(path, new Input(fresh(name), path, dataType, nullable,
+  private def inputAt(path: Seq[Int], name: String, dataType: DataType, nullable: Boolean, part: Option[Int] = None): Input =
+    inputs.getOrElseUpdate((path, part), new Input(fresh(name), path, dataType, nullable, part,
       if (!nullable) NullPolicy.Python else if (seesBatchState) NullPolicy.ofSeries(dataType) else NullPolicy.Read))
 
   private def finish(): Pipeline = {
@@ -282,7 +334,7 @@ final class PipelineBuilder(
       throw new ChainRefused(Refusal("SW903", "column" -> attribute.name, "what" -> what).copy(step = Some(step)))
     })
     val outputs = PipelineOutputs(nodes.last.output.map(sourceOf))
-    val kernelInputs = inputs.values.map(input => KernelInput(input.path.toArray, input.dataType, input.nulls))
+    val kernelInputs = inputs.values.map(input => KernelInput(input.path.toArray, input.dataType, input.nulls, input.part))
     Pipeline(PipelineRequest(commands.head, request(outputs), blobs.toSeq), kernelInputs.toArray, outputs.layout,
       outputs.nested.toArray, outputs.types.toArray, names.toSeq ++ stages.names, filters || maps, workers.toSeq)
   }
@@ -345,6 +397,7 @@ object PipelineBuilder {
       val path: Seq[Int],
       val dataType: DataType,
       val nullable: Boolean,
+      val part: Option[Int],
       var nulls: NullPolicy)
 
   /** Whether the UDFs of a node see the NULLs of their whole batch, as the dtype. */

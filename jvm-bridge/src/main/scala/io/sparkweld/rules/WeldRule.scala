@@ -13,7 +13,7 @@ import org.apache.spark.sql.execution.{ProjectExec, SparkPlan}
 import org.apache.spark.sql.execution.aggregate.HashAggregateExec
 import org.apache.spark.sql.execution.exchange.Exchange
 import org.apache.spark.sql.execution.python.{ArrowEvalPythonExec, BatchEvalPythonExec, EvalPythonExec}
-import org.apache.spark.sql.types.DoubleType
+import org.apache.spark.sql.types.{BinaryType, DoubleType}
 
 /**
  * Replaces maximal chains of Project, Filter and Python UDF nodes (ArrowEvalPython, BatchEvalPython) by WeldExec nodes.
@@ -355,7 +355,7 @@ private final class ChainRewriter(driver: WeldDriver) {
     if (given != wanted) {
       throw new ChainRefused(Refusal("SW512", "what" -> s"its columns are ${given.mkString(", ")}, not ${wanted.mkString(", ")}"))
     }
-    pipeline.inputs.map(_.dataType).find(!ExpressionCodec.holds(_)).foreach { wrong =>
+    pipeline.inputs.map(_.dataType).find(of => of != BinaryType && !ExpressionCodec.holds(of)).foreach { wrong =>
       throw new ChainRefused(Refusal("SW512", "what" -> s"its kernel has a column of type ${wrong.sql}"))
     }
     val columnarInput = nodes.head match {

@@ -1,0 +1,80 @@
+"""Models an array of structs of the row as a list of Rows: a list of the row for each field, all of one length."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from udf_compiler.frontends.python import lists
+from udf_compiler.frontends.python.path_explorer import explorer
+from udf_compiler.frontends.python.rows import TracedStruct
+from udf_compiler.frontends.python.values import TracedScalar
+from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.values import Traced, raw
+
+
+class TracedRows(Traced):
+    """A list of Rows. `parts` holds the list of each field's values."""
+
+    __slots__ = ("names", "parts")
+    __dataclass_fields__ = ("names", "parts")  # as in the other elements of a region's state
+    what = "list of Rows"
+    stands_for = list
+
+    names: tuple[str, ...]
+    parts: tuple[TracedScalar, ...]
+
+    def __init__(self, names: Sequence[str], parts: Sequence[TracedScalar]) -> None:
+        self.names, self.parts = tuple(names), tuple(parts)
+
+    __class__ = list  # type: ignore[assignment]
+
+    @property
+    def count(self) -> Any:
+        """Returns the number of Rows."""
+        return lists.length(self.parts[0])
+
+    def at(self, position: Any) -> TracedElement:
+        """Returns the Row at an index within the list."""
+        return TracedElement(self.names, [lists.element(part, position) for part in self.parts])
+
+    def mapped(self, change: Any) -> TracedRows:
+        """Returns the list of Rows with a change of each field's list."""
+        return TracedRows(self.names, [change(part) for part in self.parts])
+
+    def __bool__(self) -> bool:
+        return explorer().decide(lists.truth(self.parts[0]))
+
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, slice):
+            return self.mapped(lambda part: lists.item(part, key))
+        return TracedElement(self.names, [lists.item(part, key) for part in self.parts])
+
+    def __iter__(self) -> Any:
+        refuse("SW223")
+
+    def __reversed__(self) -> Any:
+        refuse("SW223")
+
+    def __contains__(self, x: Any) -> bool:
+        refuse("SW222", call=f"in with {raw(x)}", kind="list of Rows")
+
+
+class TracedElement(TracedStruct):
+    """A Row of known values."""
+
+    __slots__ = ("values",)
+    __dataclass_fields__ = ("names", "values")
+
+    values: tuple[Any, ...]
+
+    def __init__(self, names: Sequence[str], values: Sequence[Any]) -> None:
+        self.values = tuple(values)
+        TracedStruct.__init__(self, names, [lambda x=x: x for x in self.values])
+
+
+def is_rows(x: object) -> bool:
+    """Whether `x` is a list of Rows; `isinstance` would trust `__class__`."""
+    return type(x) is TracedRows
+
+
