@@ -165,9 +165,12 @@ class Row(Kind):
 
 
 def _has_no_rows(argument: Any) -> bool:
-    """Whether no synthetic rows are made of an argument: the result of another function, or parts that depend on each other."""
+    """Whether no synthetic rows are made of an argument.
+
+    These are results of other functions, parts that depend on each other, and structs with parts or structs in them.
+    """
     inside = argument.values if isinstance(argument, Struct) else ()
-    return isinstance(argument, _Result | Parts) or any(map(_has_no_rows, inside))
+    return isinstance(argument, _Result | Parts) or any(isinstance(x, Struct | Parts) for x in inside)
 
 
 def _given(argument: Any) -> Any:

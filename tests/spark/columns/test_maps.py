@@ -113,6 +113,19 @@ def inside(s):
     return f"{s.k} {s['in'].x} {s['in'].m['a']}"
 
 
+@udf(StringType(), useArrow=True)
+def nested(t):
+    return f"{t.k} {t['in'].x}" if t["in"]["x"] > 3 else t["in"].k
+
+
+def test_nested_structs(spark, parquet):
+    rows = [{"k": str(i % 5), "in": {"x": float(i), "k": None if i % 9 == 0 else "z"}} for i in range(900)]
+    frame = parquet({"t": pa.array(rows)})
+    check(spark, lambda: frame.select(nested("t")))
+    gone = parquet({"t": pa.array([*rows, {"k": "a", "in": {"x": None, "k": "b"}}, {"k": "c", "in": None}])}, name="gone")
+    check(spark, lambda: gone.select(nested("t")), deopt=None)
+
+
 def test_arguments_that_are_stored_as_parts(spark, parquet):
     frame = parts(parquet)
     for conf in ({"spark.sql.columnVector.offheap.enabled": "true"}, {"spark.sql.columnVector.offheap.enabled": "false"}):
