@@ -11,10 +11,12 @@ from udf_compiler.frontends.python.error_messages import is_unknown_text, unknow
 from udf_compiler.frontends.python.formats import formatted
 from udf_compiler.frontends.python.json_values import plain
 from udf_compiler.frontends.python.operands import as_text, make_text
+from udf_compiler.frontends.python.regions import mappings
 from udf_compiler.frontends.python.strings import call
 from udf_compiler.frontends.python.values import is_scalar
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.stand_ins import StandIn
 
 #: Matches a conversion of ``%``, or the percent sign itself. Names, ``*`` and other flags are refused.
 _CONVERSION = re.compile(r"%(?:(%)|(-?)(0?)(\d{0,3})(?:\.(\d))?([sdif]))")
@@ -53,6 +55,8 @@ def join_parts(parts: Sequence[Any]) -> Any:
 def percent(template: str, given: Any) -> Any:
     """Returns ``template % given``; refuses conversions without an equal one in ``format`` (SW602)."""
     values = list(given) if type(given) is tuple else [given]
+    if any(type(x) is mappings.Mapping or (issubclass(type(x), StandIn) and not is_scalar(x)) for x in values):
+        refuse("SW602", spec=f"{template!r} % ...")  # C code would not take them for what they represent
     if not any(map(is_scalar, values)):
         return as_python(str.__mod__, template, given)
     parts: list[Any] = []
