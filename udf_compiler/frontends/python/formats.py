@@ -11,7 +11,7 @@ import dis
 import re
 import sys
 from itertools import pairwise
-from types import CodeType
+from types import CodeType, FrameType
 from typing import Any
 
 from sparkweld.ir import Value
@@ -29,6 +29,7 @@ from udf_compiler.frontends.tracing.session import refuse
 
 _FORMATS = ("FORMAT_SIMPLE", "FORMAT_WITH_SPEC", "FORMAT_VALUE")
 _RETURNS = frozenset(("RETURN_VALUE",))
+_BACKWARD = frozenset(("JUMP_BACKWARD", "JUMP_ABSOLUTE"))
 # Zero padding with a thousands separator is unsupported: Python also separates the padding zeros.
 _FIXED = re.compile(r"(0?)(\d{0,3})([,_]?)\.(\d)([f%])")
 _INTEGER = re.compile(r"(0?)(\d{0,3})([,_]?)d?")
@@ -45,7 +46,7 @@ def format_(x: Any, spec: str) -> str:
     mark = printed(frame)
     if mark is not None:
         return mark
-    if not _is_returned(frame.f_code, frame.f_lasti) or not _is_ours(frame.f_back):
+    if not _is_collected(frame) and (not _is_returned(frame.f_code, frame.f_lasti) or not _is_ours(frame.f_back)):
         refuse("SW602", spec="a string that is used other than as the result")
     return explorer().mark(formatted(x, spec))
 
@@ -144,19 +145,28 @@ def _is_ours(frame: Any) -> bool:
     return str(frame.f_globals.get("__name__")).startswith("udf_compiler.")
 
 
-def _is_returned(code: CodeType, at: int) -> bool:
-    """Whether the result of the instruction at offset `at` is an element of the string that is returned next."""
+def _is_collected(frame: FrameType) -> bool:
+    """Whether the string is the element that the comprehension of a loop over rows appends next."""
+    collector = explorer().collector
+    return collector is not None and collector[0] is frame and _is_returned(frame.f_code, frame.f_lasti, collector[1])
+
+
+def _is_returned(code: CodeType, at: int, loop: int | None = None) -> bool:
+    """Whether the result of the instruction at offset `at` is an element of the string that is returned next.
+
+    `loop`: instead, whether the string is appended by the comprehension whose loop begins at this offset.
+    """
     instructions = [i for i in dis.get_instructions(code) if i.opname != "CACHE"]
     n = next(n for n, i in enumerate(instructions) if i.offset == at)
     if instructions[n].opname == "PRECALL":  # specialized to call a builtin, in 3.11
         n += 1
     if instructions[n].opname in CALLS:
-        return instructions[n + 1].opname in _RETURNS
+        return _takes(instructions, n + 1, loop)
     if instructions[n].opname not in _FORMATS:
         return False
     height = 0  # of the stack above the element
-    for previous, i in pairwise(instructions[n:]):
-        if i.opname in _RETURNS:
+    for following, (previous, i) in enumerate(pairwise(instructions[n:]), n + 1):
+        if _takes(instructions, following, loop):
             return height == 0
         if i.opname == "BUILD_STRING" and height < (i.arg or 0):
             height = 0  # the string is at the element's stack position, or below it
@@ -169,6 +179,14 @@ def _is_returned(code: CodeType, at: int) -> bool:
         if height < 0 or (height == 0 and i.opname != "NOP"):
             return False
     return False
+
+
+def _takes(instructions: list[dis.Instruction], n: int, loop: int | None) -> bool:
+    """Whether an instruction returns the string or, with `loop`, appends it at the end of that comprehension's round."""
+    if loop is None:
+        return instructions[n].opname in _RETURNS
+    after = instructions[n + 1]
+    return instructions[n].opname == "LIST_APPEND" and after.opname in _BACKWARD and after.argval == loop
 
 
 def _leaves_loop(previous: dis.Instruction, i: dis.Instruction) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from types import CodeType
+from types import CodeType, FrameType
 from typing import Any
 
 from sparkweld.errors import SparkWeldError
@@ -88,6 +88,7 @@ class Explorer:
     - `regions`: the regions that `udf_compiler.frontends.python.regions` compiled so far; None where functions run directly.
     - `inside`: the paths are within a region. `walks`: functions are interpreted on each path.
     - `keys`: the keys of the container that an interpreted instruction reads; None where it is unknown.
+    - `collector`: the frame and the offset of the comprehension over rows whose element is computed, if any.
     - `unwritten`: calls, by code and offset, that must write a string of which only Python knows the contents.
     """
 
@@ -101,6 +102,7 @@ class Explorer:
     keys: tuple[Any, ...] | None = None
     facts: Facts = field(init=False)
     marks: dict[str, Any] = field(default_factory=dict)
+    collector: tuple[FrameType, int] | None = None
     unwritten: set[tuple[CodeType, int]] = field(default_factory=set)
     _steps: list[_Step] = field(default_factory=list)
     _position: int = 0
@@ -138,7 +140,7 @@ class Explorer:
 
     def _run(self, call: Callable[[], Any]) -> Leaf:
         self._position, self._guards, self._guarded = 0, [], False
-        self.facts, self.marks, self.unwritten = Facts(self.loop), {}, set()
+        self.facts, self.marks, self.unwritten, self.collector = Facts(self.loop), {}, set(), None
         value, error = None, None
         refused = current().refused
         try:

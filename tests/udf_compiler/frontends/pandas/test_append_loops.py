@@ -69,6 +69,30 @@ def test_loops_of_scalar_functions(function, returns):
     assert not compared.refused and compared.decided == len(BATCHES), compared
 
 
+FORMATTED = [
+    lambda a, n, s: pd.Series([f"{x:.1f}/{y}" for x, y in zip(a, n, strict=True)]),
+    lambda a, n, s: pd.Series([f"{x > 1}-{y:05d}" for x, y in zip(a, n, strict=True)]),
+    lambda a, n, s: pd.Series([f"<{text}>" for text in s.fillna("none")], index=s.index),
+]
+EXAMINED = [
+    lambda a, n, s: pd.Series([f"{x}".upper() for x in n]),
+    lambda a, n, s: pd.Series([str(len(f"{x}")) for x in n]),
+    lambda a, n, s: pd.Series(["-".join([f"{x}{y}" for y in "ab"]) for x in n]),
+    lambda a, n, s: pd.Series(["one" if f"{x}" == "1" else "other" for x in n]),
+]
+
+
+@pytest.mark.parametrize("function", FORMATTED)
+def test_formatted_elements(function):
+    compared = compare_with_worker(function, BATCHES[:1], STRINGS, SCALAR_PANDAS, kernel=True)
+    assert not compared.refused and compared.decided == 1, compared
+
+
+@pytest.mark.parametrize("function", EXAMINED)
+def test_formatted_strings_that_are_examined_are_refused(function):
+    assert compare_with_worker(function, BATCHES, STRINGS, SCALAR_PANDAS).refused == "SW602"
+
+
 def batches_of_loops(batches):
     for a, n, _ in batches:
         out = []

@@ -29,7 +29,7 @@ from udf_compiler.frontends.python.flow import Flow, flow_of_list
 from udf_compiler.frontends.python.lists import of_list
 from udf_compiler.frontends.python.loop_flow import flow_of_appends
 from udf_compiler.frontends.python.numpy_scalars import numpy_scalar
-from udf_compiler.frontends.python.path_explorer import Explorer, explore_with
+from udf_compiler.frontends.python.path_explorer import Explorer, explore_with, explorer
 from udf_compiler.frontends.python.state import Record
 from udf_compiler.frontends.python.values import is_scalar
 from udf_compiler.frontends.tracing.exceptions import as_python
@@ -101,6 +101,7 @@ class Rows(StandIn):
         record = _record(frame, flow)
         self._state = (explore_with(loops.enter(self._loops[0])), frame, frame.f_lasti, record, flow)
         loops.active = self
+        explorer().collector = None if flow is None else (frame, frame.f_lasti)
         values = tuple(source() for source in self._sources)
         if self._made is not None:
             return self._made(values)

@@ -10,6 +10,7 @@ from typing import Any
 from sparkweld.ir import LoopBuilder
 from udf_compiler.frontends.pandas.apply.results import finished, series_of_tree
 from udf_compiler.frontends.python.flow import Flow
+from udf_compiler.frontends.python.formats import assembled
 from udf_compiler.frontends.python.path_explorer import Explorer, Fork, Leaf, Node, exploring, leaves
 from udf_compiler.frontends.tracing.exceptions import text_of
 from udf_compiler.frontends.tracing.session import place_of, refuse
@@ -104,7 +105,8 @@ class RowLoops:
         """Returns the result of the call that takes the elements; ends the run where that is not known yet."""
         self.position += 1
         if self.position > len(self.done):
-            raise _Element(element)
+            with exploring(self.explorer):
+                raise _Element(assembled(element))
         series = self.done[self.position - 1][0]
         return series if self.batch is self.loop else moved(series, self.batch)
 
