@@ -16,6 +16,7 @@ from sparkweld.ir.ops.base import Let
 from sparkweld.ir.types import Type
 
 _Differ = str | None
+_Comparison = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 class Tolerance(IntEnum):
@@ -112,15 +113,17 @@ def _same(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return ((a == b) & (np.signbit(a) == np.signbit(b))) | (np.isnan(a) & np.isnan(b))
 
 
-def _same_object(x: Any, y: Any) -> bool:
+def _same_object(x: Any, y: Any, same: _Comparison = _same) -> bool:
     if isinstance(x, np.ndarray) and isinstance(y, np.ndarray):
-        return x.dtype == y.dtype and x.shape == y.shape and bool(_same(x, y).all())
+        return x.dtype == y.dtype and x.shape == y.shape and bool(same(x, y).all())
     if isinstance(x, np.ndarray) or isinstance(y, np.ndarray):
         return False
     return bool(x == y or (pd.isna(x) and pd.isna(y)))
 
 
 def _near(a: np.ndarray, b: np.ndarray, single: bool = False) -> np.ndarray:
+    if a.dtype == object:
+        return np.array([_same_object(x, y, partial(_near, single=single)) for x, y in zip(a, b, strict=True)], np.bool_)
     if a.dtype.kind != "f":
         return _same(a, b)
     finite = np.abs(a[np.isfinite(a)])
@@ -136,7 +139,7 @@ def _close(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.isclose(a, b, rtol=1e6 * float(np.finfo(a.dtype).eps), atol=1e-12, equal_nan=True)
 
 
-_COMPARISONS: dict[Tolerance, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+_COMPARISONS: dict[Tolerance, _Comparison] = {
     Tolerance.BITS: _same, Tolerance.DIGITS: _close, Tolerance.SUMS: _near,
     Tolerance.SINGLE_SUMS: partial(_near, single=True),
 }  # fmt: skip

@@ -25,11 +25,15 @@ from udf_compiler.frontends.python.result_kinds import holds_numpy, kind_of_resu
 from udf_compiler.frontends.python.rows import Struct, struct_of
 from udf_compiler.frontends.python.values import TIME_KINDS, TYPES
 from udf_compiler.probing.constants import constants_of
+from udf_compiler.probing.differences import has_single_precision
 from udf_compiler.probing.probe import NODE_LIMIT, program_of
 from udf_compiler.probing.rows import ROW_COUNT, column_of, constant_rows, with_constants
 
 KINDS = ("None", *TYPES)
 
+
+#: Relative differences of results that are only approximate, and of those that are computed in float32.
+_NEAR, _NEAR_SINGLE = 1e-9, 1e-3
 
 def kinds_in(tree: Node) -> list[str]:
     """Returns the kinds of values that paths of a tree return."""
@@ -95,6 +99,7 @@ def probe_row(
     columns, flagged = _evaluated(loop, {**outputs, **parts}, () if rounded else constants_of(original))
     with_numpy = [holds_numpy(tree) for tree in trees]
     results = [{name: columns[f"{i} {name}"] for name in ("kind", *kinds_in(tree))} for i, tree in enumerate(trees)]
+    near = (_NEAR_SINGLE if has_single_precision(loop.body) else _NEAR) if rounded else 0.0
 
     def python(x: Value | Struct, row: int) -> Any:
         if isinstance(x, Struct):
@@ -112,7 +117,7 @@ def probe_row(
             raise refusal("SW233", place, what=f"the function raises {type(error).__name__} for {given}") from None
         fields = [got] if names is None else struct_of(got, names)
         for a, b, numpy in zip(fields, wanted, with_numpy, strict=True):
-            if not _same(a.item() if numpy and isinstance(a, np.generic) else a, b, rounded):
+            if not _same(a.item() if numpy and isinstance(a, np.generic) else a, b, near):
                 raise refusal("SW233", place, what=f"the function returns {a!r} for {given}, its translation {b!r}")
 
 
@@ -134,13 +139,13 @@ def _python(column: Array, row: int, type: Type) -> Any:
     return as_python(value)
 
 
-def _same(a: Any, b: Any, rounded: bool) -> bool:
+def _same(a: Any, b: Any, near: float) -> bool:
     if type(a) is not type(b):
         return False
     if type(a) is list:
-        return len(a) == len(b) and all(_same(x, y, rounded) for x, y in zip(a, b, strict=True))
+        return len(a) == len(b) and all(_same(x, y, near) for x, y in zip(a, b, strict=True))
     if type(a) is not float or a != a or b != b:
         return bool(a == b or (a != a and b != b))
-    if rounded and math.isclose(a, b, rel_tol=1e-9):
+    if near and math.isclose(a, b, rel_tol=near):
         return True
     return a == b and math.copysign(1, a) == math.copysign(1, b)

@@ -10,8 +10,9 @@ from sparkweld.contract.replies import Compiled, Refused
 from sparkweld.errors import Refusal
 from sparkweld.ir import Input, Program
 from sparkweld.ir.layouts.trees import BLOCK
-from sparkweld.ir.ops import Call, TreeEnsemble
-from sparkweld.ir.ops.base import Let
+from sparkweld.ir.ops import Call, ListCall, TreeEnsemble
+from sparkweld.ir.ops.base import Let, Op
+from sparkweld.ir.ops.lists import DOT
 from udf_compiler.boundary.columns import Column
 from udf_compiler.boundary.series import ir_type
 
@@ -40,12 +41,18 @@ def kept(program: Program) -> dict[str, str]:
     return {op: bound for loop in program.all_loops for op, bound in kept_in(loop.body).items()}
 
 
+def _named(op: Op) -> str:
+    if isinstance(op, ListCall):
+        return DOT
+    return op.fn if isinstance(op, Call) else op.name
+
+
 def kept_in(body: Sequence[Let]) -> dict[str, str]:
     """Returns name -> bound of the ops whose kernels differ from `evaluate` within a documented bound."""
     found: dict[str, str] = {}
     for let in body:
         if let.op.bound is not None:
-            found[let.op.fn if isinstance(let.op, Call) else let.op.name] = let.op.bound
+            found[_named(let.op)] = let.op.bound
     return found
 
 

@@ -13,7 +13,7 @@ from sparkweld.errors import VerifyError
 from sparkweld.ir.ops.base import Array, Op
 from sparkweld.ir.ops.strings import column
 from sparkweld.ir.python_rules import RULES
-from sparkweld.ir.types import BOOL, F64, I64, LISTS, STR, Items, Type, list_of, of_dtype
+from sparkweld.ir.types import BOOL, F32, F64, I64, LISTS, STR, Items, Type, list_of, of_dtype
 
 _LOW, _HIGH = -(2**63), 2**63 - 1
 
@@ -77,6 +77,11 @@ def _sum_compensated(xs: np.ndarray) -> float:
 
 def _sum_pairwise(xs: np.ndarray) -> Any:
     return np.add.reduce(xs)
+
+
+def _sum_products(xs: np.ndarray) -> Any:
+    """Adds products of float32 as OpenBLAS adds fewer than 32 on x86-64: in float64, in their order."""
+    return np.float32(_sum_in_order(xs))
 
 
 def _extreme(comparison: Callable[[Any, Any], Any]) -> Callable[[np.ndarray], Any]:
@@ -145,6 +150,11 @@ def _sorted(xs: np.ndarray, values: Iterable[Any], reverse: bool = False) -> Ite
     return _items(xs, sorted(values, reverse=reverse) if bool(np.all(xs == xs)) else [])
 
 
+def _argsort(xs: np.ndarray) -> Items:
+    known = xs.tolist()
+    return Items("i64", tuple(sorted(range(len(known)), key=known.__getitem__)) if bool(np.all(xs == xs)) else ())
+
+
 def _is_utf8(xs: np.ndarray) -> bool:
     return not any("\ud800" <= c <= "\udfff" for x in xs for c in x)
 
@@ -165,11 +175,12 @@ _KEYS = lambda e: not e.is_float  # noqa: E731
 #: at: the element at an index, zero outside of the list. slice: Python's xs[a:b]; stepped: xs[a:b:c], empty for a step of 0.
 #: count: the number of equal elements; find, find_last: the index of the first and of the last, -1 for none. first_at, last_at:
 #: for each distinct element, in the order of their first occurrences, the index of its first or last one; take: the elements at
-#: these indices, none if one is outside. equal: same length and equal elements. sorted, sorted_down: stable. distinct: sorted,
-#: and keeps the first of equal elements. join: joins xs with a separator. sum: of integers, NULL past 64 bits; `sum_wrapping` is
-#: NumPy's sum of integers, the other sums are of floats. smallest, largest: Python's min and max; minimum, maximum: NumPy's,
-#: where a NaN wins; all four are NULL for an empty list. ordered: no element is NaN; otherwise sorted and distinct return an
-#: empty list.
+#: these indices, none if one is outside. equal: same length and equal elements. sorted, sorted_down: stable. argsort: the
+#: positions of the elements in ascending order. distinct: sorted, and keeps the first of equal elements. cumulative: the sum up
+#: to each element. join: joins xs with a separator. sum: of integers, NULL past 64 bits; `sum_wrapping` is NumPy's sum of
+#: integers, the other sums are of floats, and `sum_products` rounds to float32 once. smallest, largest: Python's min and max;
+#: minimum, maximum: NumPy's, where a NaN wins; all four are NULL for an empty list. ordered: no element is NaN; otherwise
+#: sorted, argsort and distinct return an empty list.
 FUNCTIONS: dict[str, ListFunction] = {
     "complete": ListFunction(lambda xs: True, lambda e: BOOL),
     "filled": ListFunction(lambda xs: _items(xs, xs.tolist()), list_of, _FLOATS),
@@ -180,6 +191,8 @@ FUNCTIONS: dict[str, ListFunction] = {
     "concat": ListFunction(lambda xs, ys: _items(xs, [*xs.tolist(), *ys.values]), list_of, more=lambda e: (list_of(e),)),
     "sorted": ListFunction(lambda xs: _sorted(xs, xs.tolist()), list_of),
     "sorted_down": ListFunction(lambda xs: _sorted(xs, xs.tolist(), reverse=True), list_of),
+    "argsort": ListFunction(_argsort, lambda e: list_of(I64), _ORDERED),
+    "cumulative": ListFunction(lambda xs: _items(xs, np.add.accumulate(xs).tolist()), list_of, lambda e: e in (F32, F64, I64)),
     "distinct": ListFunction(lambda xs: _sorted(xs, dict.fromkeys(xs.tolist())), list_of),
     "equal": ListFunction(lambda xs, ys: xs.tolist() == list(ys.values), lambda e: BOOL, more=lambda e: (list_of(e),)),
     "find": ListFunction(_find, lambda e: I64, more=lambda e: (e,)),
@@ -195,6 +208,7 @@ FUNCTIONS: dict[str, ListFunction] = {
     "sum_in_order": ListFunction(_sum_in_order, lambda e: F64, _FLOATS),
     "sum_compensated": ListFunction(_sum_compensated, lambda e: F64, _FLOATS),
     "sum_pairwise": ListFunction(_sum_pairwise, _element, _FLOATS),
+    "sum_products": ListFunction(_sum_products, _element, lambda e: e == F32),
     "smallest": ListFunction(_extreme(_less), Type.optional, _ORDERED),
     "largest": ListFunction(_extreme(_greater), Type.optional, _ORDERED),
     "minimum": ListFunction(_propagating(_less), Type.optional, _FLOATS),
@@ -205,8 +219,14 @@ FUNCTIONS: dict[str, ListFunction] = {
 }
 
 
+#: The name of sums of products, and their largest difference from BLAS, which adds in an order of its own.
+DOT = "np.dot"
+DOT_BOUND = "2 * n * eps * sum(|x * y|) of the n elements of a row"
+
 #: Functions that allocate new lists or strings.
-NEW = frozenset(("stepped", "concat", "sorted", "sorted_down", "distinct", "join", "first_at", "last_at", "take"))
+NEW = frozenset(
+    ("stepped", "concat", "sorted", "sorted_down", "argsort", "cumulative", "distinct", "join", "first_at", "last_at", "take")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +252,10 @@ class ListCall(Op):
         if args != wanted:
             raise VerifyError(f"list.{self.fn} expects ({', '.join(map(str, wanted))}), got ({', '.join(map(str, args))})")
         return function.result(element)
+
+    @property
+    def bound(self) -> str | None:
+        return DOT_BOUND if self.fn == "sum_products" else None
 
     def evaluate(self, *args: Array) -> Array:
         lists, *more = np.broadcast_arrays(*args)  # type: ignore[arg-type]

@@ -24,7 +24,7 @@ from sparkweld.ir.types import BOOL, F64, I64, STR, Type
 STEPS = 1 << 22
 
 #: Functions of libm, as Python calls them.
-_LIBM: dict[str, Callable[..., float]] = {
+LIBM: dict[str, Callable[..., float]] = {
     **{name: getattr(math, name) for name in "exp expm1 log log2 log10 log1p sin cos tan sinh cosh tanh".split()},
     **{name: getattr(math, name) for name in ("exp2", "cbrt") if hasattr(math, name)},  # since 3.11
     "arcsin": math.asin, "arccos": math.acos, "arctan": math.atan, "arcsinh": math.asinh, "arccosh": math.acosh,
@@ -177,7 +177,7 @@ def types_of(block: Block) -> list[Type]:
             raise VerifyError(f"%{index} = {let.op.name}: an argument is not an earlier value")
         if isinstance(let.op, Arg) and block.params[let.op.number : let.op.number + 1] != (let.op.type,):
             raise VerifyError(f"%{index} = arg: the block has no argument {let.op.number} of type {let.op.type}")
-        if isinstance(let.op, Call) and let.op.fn in LIBM_ULP and (let.op.fn not in _LIBM or types[let.args[0]] != F64):
+        if isinstance(let.op, Call) and let.op.fn in LIBM_ULP and (let.op.fn not in LIBM or types[let.args[0]] != F64):
             raise VerifyError(f"{let.op.fn} is not a libm function that Python calls")
         types.append(let.op.infer(*(types[a] for a in let.args)))
     return types
@@ -198,7 +198,7 @@ def _evaluated(block: Block, given: Sequence[Array], rows: int, steps: int) -> t
             values.append(given[let.op.number])
             continue
         operands = [values[a] for a in let.args]
-        if isinstance(let.op, Call) and let.op.fn in _LIBM:
+        if isinstance(let.op, Call) and let.op.fn in LIBM:
             values.append(_libm(let.op, operands))
             continue
         found = let.op.hurried(steps).evaluate(*operands) if isinstance(let.op, Region) else let.op.evaluate(*operands)
@@ -210,17 +210,16 @@ def _evaluated(block: Block, given: Sequence[Array], rows: int, steps: int) -> t
 
 
 def _libm(op: Call, operands: Sequence[Any]) -> np.ndarray:
-    function = _LIBM[op.fn]
+    function = LIBM[op.fn]
 
     def row(*xs: float) -> float:
         try:
             return function(*xs)
-        except ValueError:
-            return math.nan  # guards decide rows outside of the domain
-        except OverflowError:
-            return math.inf
+        except (ValueError, OverflowError):  # the infinities and NaN of libm
+            return float(op.ufunc(*xs))
 
-    return np.array([row(*xs) for xs in zip(*(o.tolist() for o in operands), strict=True)], np.float64)
+    with np.errstate(all="ignore"):
+        return np.array([row(*xs) for xs in zip(*(o.tolist() for o in operands), strict=True)], np.float64)
 
 
 def _taken(block: Block, values: Sequence[Array], decided: np.ndarray) -> list[tuple[Jump, np.ndarray]]:

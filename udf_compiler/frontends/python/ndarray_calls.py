@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from udf_compiler.frontends.python.ndarray_reductions import REDUCTIONS, dot, median, norm
+from udf_compiler.frontends.python.ndarray_reductions import METHODS, REDUCTIONS, dot, median, norm
 from udf_compiler.frontends.python.ndarrays import elementwise, length
 from udf_compiler.frontends.python.row_matrices import (
     RowMatrix,
@@ -55,6 +55,8 @@ def attribute(x: TracedScalar, name: str) -> Any:
         return _PROPERTIES[name](x)
     if name in REDUCTIONS:
         return bound(REDUCTIONS[name], x, f"ndarray.{name}")
+    if name in METHODS:
+        return bound(METHODS[name], x, f"ndarray.{name}")
     if name in _METHODS:
         return lambda *args, **kwargs: _method(name, x, args, kwargs)
     if name == "dot":
@@ -123,7 +125,7 @@ def bound(function: Callable[..., Any], x: Any, call: str) -> Callable[..., Any]
 
 #: Functions of one array, or of an array and another operand, beside the methods.
 _OF_ARRAYS: dict[str, Callable[..., Any]] = {
-    **REDUCTIONS, "median": median, "dot": dot, "inner": dot, "vdot": dot, "norm": norm,
+    **REDUCTIONS, **METHODS, "median": median, "dot": dot, "inner": dot, "vdot": dot, "norm": norm,
 }  # fmt: skip
 _PROPERTIES: dict[str, Callable[[TracedScalar], Any]] = {
     "size": length, "shape": lambda x: (length(x),), "ndim": lambda x: 1, "dtype": lambda x: x.value.type.element.dtype,

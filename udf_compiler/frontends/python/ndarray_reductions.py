@@ -10,6 +10,7 @@ import numpy as np
 
 from sparkweld.ir import Value
 from sparkweld.ir.ops import ListCall
+from sparkweld.ir.ops.lists import DOT, DOT_BOUND
 from sparkweld.ir.types import BOOL, F32, F64, I64
 from udf_compiler.frontends.python.ndarrays import array_of, call, elementwise, is_empty
 from udf_compiler.frontends.python.numpy_scalars import numpy_scalar
@@ -129,24 +130,23 @@ def median(x: TracedScalar, axis: Any = None) -> TracedScalar:
     return numpy_scalar(loop.select(odd, above, mean), F64.dtype)
 
 
-#: The largest difference of a sum of products in another order than that of BLAS.
-_DOT = ("np.dot", "2 * n * eps * sum(|x * y|) of the n elements of a row")
 
 
 def dot(x: Any, y: Any) -> TracedScalar:
     """Returns ``np.dot(x, y)`` of two vectors, one of the row: BLAS adds products of floats in an order of its own.
 
-    Integers are added exactly, so their order is of no importance. Refuses (SW222) 32-bit floats, where the order shows.
+    Integers are added exactly, so their order is of no importance.
     """
     products = elementwise(operator.mul, (_vector(x), _vector(y)), "np.dot")
     of = products.value.type.element
-    if of == BOOL or of == F32:
+    if of == BOOL:
         refuse("SW222", call=f"np.dot of {of}", kind="ndarray")
     if of.is_float:
         if current().exact:
-            refuse("SW232", op=_DOT[0], bound=_DOT[1])
-        current().keep(*_DOT)
-    return _sum(products)
+            refuse("SW232", op=DOT, bound=DOT_BOUND)
+        current().keep(DOT, DOT_BOUND)
+    total = call("sum_products", products) if of == F32 else _sum(products).value
+    return numpy_scalar(explorer().loop.cast(total, of), of.dtype)
 
 
 def _vector(x: Any) -> Any:
@@ -160,17 +160,53 @@ def _vector(x: Any) -> Any:
 
 
 def norm(x: Any, ord: Any = None, axis: Any = None) -> TracedScalar:
-    """Returns ``np.linalg.norm(x)`` of a vector of the row: the root of its product with itself."""
+    """Returns ``np.linalg.norm(x)`` of a vector of the row (numpy/linalg/_linalg.py).
+
+    Without an axis, the root of its product with itself; along its axis, that of the sum of squares in NumPy's order.
+    """
     _check_axis(axis)
     if not (is_scalar(x) and x.is_list):
         refuse("SW222", call=f"np.linalg.norm of {raw(x)}", kind="ndarray")
-    vector = elementwise(lambda a: current().dispatch.call_numpy(np.asarray, (a, float), {}), (x,), "np.linalg.norm")
-    if array_of(x, "np.linalg.norm").value.type.element == F32 or ord not in (None, 1, 2) or (axis is not None and ord != 1):
+    vector = array_of(x, "np.linalg.norm")
+    if not vector.value.type.element.is_float:
+        vector = elementwise(lambda a: current().dispatch.call_numpy(np.asarray, (a, float), {}), (vector,), "np.linalg.norm")
+    if ord in (1, np.inf):
+        sizes = elementwise(operator.abs, (vector,), "np.linalg.norm")
+        return _sum(sizes) if ord == 1 else REDUCTIONS["max"](sizes)
+    if ord not in (None, 2):
         refuse("SW222", call="np.linalg.norm of this form", kind="ndarray")
-    if ord == 1:
-        return _sum(elementwise(operator.abs, (vector,), "np.linalg.norm"))
-    return numpy_scalar(explorer().loop.call("sqrt", dot(vector, vector).value), F64.dtype)
+    squares = dot(vector, vector) if axis is None else _sum(elementwise(operator.mul, (vector, vector), "np.linalg.norm"))
+    of = vector.value.type.element
+    return numpy_scalar(explorer().loop.call("sqrt", explorer().loop.cast(squares.value, of)), of.dtype)
 
+
+def argsort(x: TracedScalar, axis: Any = -1, kind: Any = None) -> TracedScalar:
+    """Returns the positions in ascending order. Guards a NaN, and equal elements, whose order depends on the CPU."""
+    _check_axis(axis)
+    if kind not in (None, "quicksort", "stable", "mergesort") or axis is None:
+        refuse("SW222", call="argsort of this form", kind="ndarray")
+    if kind in (None, "quicksort"):
+        distinct = call("length", TracedScalar(x.kind, call("distinct", x), numpy="ndarray"))
+        explorer().guard(explorer().loop.call("equal", distinct, call("length", x)))
+    elif x.value.type.element.is_float:
+        explorer().guard(call("ordered", x))
+    return _array(call("argsort", x))
+
+
+def cumsum(x: TracedScalar, axis: Any = None) -> TracedScalar:
+    """Returns the sums up to each element, which NumPy adds in their order."""
+    _check_axis(axis)
+    if x.value.type.element not in (F32, F64, I64):
+        refuse("SW222", call=f"cumsum of {x.value.type.element}", kind="ndarray")
+    return _array(call("cumulative", x))
+
+
+def _array(value: Value) -> TracedScalar:
+    return TracedScalar(value.type.kind, value, numpy="ndarray")
+
+
+#: Functions of one array that are methods, too.
+METHODS: dict[str, Callable[..., Any]] = {"argsort": argsort, "cumsum": cumsum}
 
 #: Reductions of one array that are methods, too.
 REDUCTIONS: dict[str, Callable[..., Any]] = {

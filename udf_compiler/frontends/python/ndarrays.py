@@ -14,8 +14,8 @@ import numpy as np
 
 from sparkweld.ir import LoopBuilder, ProgramBuilder, Type, Value
 from sparkweld.ir.ops import Arg, Call, ListCall
-from sparkweld.ir.ops.elementwise import LIBM_ULP
-from sparkweld.ir.types import BOOL, F64, I64, STR, Items, list_of
+from sparkweld.ir.ops.regions import LIBM
+from sparkweld.ir.types import BOOL, F32, F64, I64, STR, Items, list_of
 from udf_compiler.frontends.python.list_maps import kept, mapped
 from udf_compiler.frontends.python.numpy_scalars import typed
 from udf_compiler.frontends.python.operands import is_number, make_int
@@ -42,7 +42,8 @@ def is_ndarray(x: object) -> bool:
 def elementwise(function: Callable[..., Any], args: Sequence[Any], call: str) -> TracedScalar:
     """Evaluates ``function(*args)`` for numbers, arrays of the row and constant arrays, all arrays of equal lengths.
 
-    `function` receives symbolic arrays of single elements instead. Refuses other arguments (SW222) and functions of libm (SW286).
+    `function` receives symbolic arrays of single elements instead. Functions of libm are approximate, as those of columns are.
+    Refuses other arguments (SW222), and functions of libm in a loop or of float32 (SW286).
     """
     known = [_operand(x, call) for x in args]
     if function in (np.power, operator.pow) and is_scalar(known[1]) and known[1].kind == "float":
@@ -143,8 +144,13 @@ def _type_of(of: Callable[..., Value], lists: Sequence[Value], row: Sequence[Val
     types = [*(x.type.element for x in lists), *(x.type for x in row)]
     args = [block.emit(Arg(number, type)) for number, type in enumerate(types)]
     made = of(block, args[: len(lists)], args[len(lists) :])
-    if any(isinstance(let.op, Call) and let.op.fn in LIBM_ULP for let in block.body):
+    inexact = {let.op.fn: let.op.bound for let in block.body if isinstance(let.op, Call) and let.op.bound is not None}
+    if inexact and (explorer().inside or made.type == F32 or not inexact.keys() <= LIBM.keys()):
         refuse("SW286", call=call)
+    for fn, bound in inexact.items():
+        if current().exact:
+            refuse("SW232", op=fn, bound=bound)
+        current().keep(fn, str(bound))
     return made.type
 
 

@@ -96,6 +96,14 @@ def as_double(element: Type) -> Operation:
 
 
 @cache
+def narrowed(element: Type) -> Operation:
+    """Builds the conversion of a float64 to a float of the type."""
+    to = value_type(numba_type(element))
+    build = lambda b, x: x if x.type == to else b.fptrunc(x, to)  # noqa: E731
+    return Operation(f"narrowed_{element}", (FLOAT,), numba_type(element), build)
+
+
+@cache
 def constant(element: Type, value: float) -> Operation:
     """Builds ``constant()``: a number of the type."""
     made = ir.Constant(value_type(numba_type(element)), int(value) if not element.is_float else value)

@@ -9,12 +9,12 @@ from typing import Any
 from llvmlite import ir
 from numba.core import types
 
-from sparkweld.ir.types import Type
+from sparkweld.ir.types import BOOL, F32, F64, I64, Type
 from sparkweld.kernels.functions.lists import reductions
-from sparkweld.kernels.functions.lists.elements import INT, compared, load, store
+from sparkweld.kernels.functions.lists.elements import INT, added, compared, load, store
 from sparkweld.kernels.functions.strings.arena import give_back, reserve
 from sparkweld.kernels.functions.strings.library import Function, function
-from sparkweld.kernels.functions.strings.memory_access import address_of, copy, length_of, view, word
+from sparkweld.kernels.functions.strings.memory_access import address_of, copy, length_of, view, word, wrapping_add
 from sparkweld.kernels.functions.strings.search import min_of
 from sparkweld.kernels.functions.strings.substrings import slice_bound
 from sparkweld.kernels.llvm.numba_frontend import VIEW, Operation, numba_type
@@ -27,7 +27,12 @@ def functions(element: Type) -> dict[str, Function]:
     """Maps names of `ir.ops.lists.FUNCTIONS` to functions for lists of these elements; those of NEW take the arena first."""
     down = sorting(element, ">", "sorted_down")
     up = sorting(element, "<", "sorted")
-    return {**_searches(element), **_slices(element), "sorted": up, "sorted_down": down, "distinct": _distinct(element, up)}
+    made = {"sorted": up, "sorted_down": down, "distinct": _distinct(element, up)}
+    if element != BOOL:
+        made["argsort"] = _argsort(element)
+    if element in (F32, F64, I64):
+        made["cumulative"] = _cumulative(element)
+    return {**_searches(element), **_slices(element), **made}
 
 
 def _named(name: str, element: Type, *arguments: types.Type, result: types.Type) -> Callable[[Callable[..., Any]], Function]:
@@ -171,6 +176,79 @@ def sorting(element: Type, symbol: str, name: str) -> Function:
         return view(result, n)
 
     return sort
+
+
+def _argsort(element: Type) -> Function:
+    """Returns the positions of the elements in ascending order, stable; empty for floats with a NaN among them."""
+    item, before = load(element), compared(element, "<")
+    position, put = load(I64), store(I64)
+    ordered = reductions.functions(element)["ordered"] if element.is_float else _ALWAYS
+
+    @_named("argsort_runs", element, INT, INT, INT, INT, INT, INT, result=INT)
+    def merge(values: int, to: int, source: int, start: int, middle: int, end: int) -> int:
+        i = start
+        j = middle
+        k = start
+        while k < end:
+            if i < middle and (j >= end or not before(item(values, position(source, j)), item(values, position(source, i)))):
+                put(to, k, position(source, i))
+                i += 1
+            else:
+                put(to, k, position(source, j))
+                j += 1
+            k += 1
+        return end
+
+    @_named("argsort", element, INT, VIEW, result=VIEW)
+    def argsort(arena: int, v: Any) -> Any:
+        n = length_of(v)
+        if n <= 0 or not ordered(v):
+            return view(0, 0)
+        result = reserve(arena, 2 * n * 8)
+        if result == 0:
+            return view(0, 0)
+        i = 0
+        while i < n:
+            put(result, i, i)
+            i += 1
+        source = result
+        target = result + n * 8
+        size = 1
+        while size < n:
+            start = 0
+            while start < n:
+                start = merge(address_of(v), target, source, start, min_of(start + size, n), min_of(start + 2 * size, n))
+            source, target = target, source
+            size *= 2
+        if source != result:
+            copy(result, source, n * 8)
+        give_back(arena, n * 8)
+        return view(result, n)
+
+    return argsort
+
+
+def _cumulative(element: Type) -> Function:
+    item, put, plus, width = load(element), store(element), added(element) if element.is_float else wrapping_add, element.width
+
+    @_named("cumulative", element, INT, VIEW, result=VIEW)
+    def cumulative(arena: int, v: Any) -> Any:
+        n = length_of(v)
+        if n <= 0:
+            return view(0, 0)
+        start = reserve(arena, n * width)
+        if start == 0:
+            return view(0, 0)
+        total = item(address_of(v), 0)
+        put(start, 0, total)
+        i = 1
+        while i < n:
+            total = plus(total, item(address_of(v), i))
+            put(start, i, total)
+            i += 1
+        return view(start, n)
+
+    return cumulative
 
 
 def _distinct(element: Type, up: Function) -> Function:

@@ -8,9 +8,20 @@ from typing import Any
 
 from numba.core import types
 
-from sparkweld.ir.types import BOOL, STR, Type
+from sparkweld.ir.types import BOOL, F32, STR, Type
 from sparkweld.kernels.functions.lists import texts
-from sparkweld.kernels.functions.lists.elements import FLOAT, INT, added, as_double, as_word, compared, constant, load, widened
+from sparkweld.kernels.functions.lists.elements import (
+    FLOAT,
+    INT,
+    added,
+    as_double,
+    as_word,
+    compared,
+    constant,
+    load,
+    narrowed,
+    widened,
+)
 from sparkweld.kernels.functions.lists.scans import every, extreme, some
 from sparkweld.kernels.functions.strings.library import Function, function
 from sparkweld.kernels.functions.strings.memory_access import address_of, length_of, magnitude, view, wrapping_add
@@ -117,7 +128,19 @@ def _of_floats(element: Type) -> dict[str, Function]:
 
     propagating = {fn: _propagating(element, s, fn) for fn, s in (("minimum", "<"), ("maximum", ">"))}
     sums = {"sum_in_order": sum_in_order, "sum_compensated": sum_compensated, "sum_pairwise": _sum_pairwise(element)}
+    if element == F32:
+        sums["sum_products"] = _sum_products(element, sum_in_order)
     return {"ordered": ordered, **sums, **propagating}
+
+
+def _sum_products(element: Type, sum_in_order: Function) -> Function:
+    single = narrowed(element)
+
+    @_named("sum_products", element, result=numba_type(element))
+    def sum_products(v: Any) -> Any:
+        return single(sum_in_order(v))
+
+    return sum_products
 
 
 def _sum_pairwise(element: Type) -> Function:

@@ -67,7 +67,23 @@ def of_integers(x, y, n):
     return float(np.dot(n, n) + (np.array(n) * 2).sum() + np.inner(np.array(n), [1, 2, 3]))
 
 
-FUNCTIONS = [cosine, nearest, nearest_by_norm, transformed, statistics, of_elements, of_integers]
+def cosine_of_floats(x, y, n):
+    a, b = np.array(x, dtype=np.float32), np.asarray(y, dtype="float32")
+    size = np.linalg.norm(a) * norm(b)
+    return 0.0 if size == 0 else float(np.dot(a, b) / size) + float(norm(a - b, axis=0))
+
+
+def norms(x, y, n):
+    return float(norm(x, np.inf) + norm(np.array(y), 1) + norm(np.array(x, np.float32), ord=2) + norm(n, axis=0))
+
+
+def running(x, y, n):
+    return float(np.cumsum(x)[-1] - np.array(y).cumsum()[1] + np.cumsum(n)[0] + np.array(y, np.float32).cumsum()[2])
+
+
+FUNCTIONS = [
+    cosine, nearest, nearest_by_norm, transformed, statistics, of_elements, of_integers, cosine_of_floats, norms, running,
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -89,9 +105,50 @@ def test_arrays_as_results():
         assert not compared.refused and compared.decided == 1, compared
 
 
+SHUFFLED = pa.record_batch({"x": pa.array([[3.0, -1.0, 2.0, 0.5], [0.25], [5.0, 4.0, 3.0, 2.0, 1.0]], FLOATS)})
+EQUAL = pa.record_batch({"x": pa.array([[1.0, 0.0, -0.0], [2.0, 2.0], [float("nan"), 1.0], []], FLOATS)})
+
+
+def test_positions_in_ascending_order():
+    def best_two(x):
+        return np.argsort(x)[::-1][:2].tolist()
+
+    def stable(x):
+        return np.array(x).argsort(kind="stable").tolist()
+
+    for function in (best_two, stable):
+        compared = compare_with_worker(function, [SHUFFLED], ArrayType(LongType()), ARROW_BATCHED, kernel=True)
+        assert not compared.refused and compared.decided == 1, compared
+    # Where elements are equal, the positions of NumPy's quicksort depend on the CPU.
+    assert compare_with_worker(best_two, [EQUAL], ArrayType(LongType()), ARROW_BATCHED, kernel=True).flagged == 1
+
+
+def test_short_products_of_single_floats_are_those_of_blas():
+    def product(x, y):
+        return float(np.dot(np.array(x, np.float32), np.array(y, np.float32)))
+
+    rng = np.random.default_rng(5)
+    rows = {name: pa.array([rng.normal(size=n).tolist() for n in range(2, 32)], FLOATS) for name in "xy"}
+    compared = compare_with_worker(product, [pa.record_batch(rows)], DoubleType(), ARROW_BATCHED, kernel=True)
+    assert not compared.refused and compared.decided == 1, compared
+    assert compare_with_worker(product, [pa.record_batch(rows)], DoubleType(), ARROW_BATCHED, exact=True).refused == "SW232"
+
+
+def test_functions_of_libm_are_approximate():
+    def softmax(x, y, n):
+        shifted = np.exp(np.array(x) - np.max(x))
+        return (shifted / shifted.sum()).tolist()
+
+    assert not compare_with_worker(softmax, [SAME], ArrayType(DoubleType()), ARROW_BATCHED, kernel=True).refused
+    assert compare_with_worker(softmax, [SAME], ArrayType(DoubleType()), ARROW_BATCHED, exact=True).refused == "SW232"
+    looped = compare_with_worker(lambda x, y, n: [float(np.exp(v)) for v in x], [SAME], ArrayType(DoubleType()), ARROW_BATCHED)
+    assert looped.refused == "SW286"
+
+
+SAME = pa.record_batch({name: pa.array([[2.0, 2.0], [0.0]], FLOATS) for name in "xyn"})
+
 REFUSED = [
-    lambda x, y, n: float(np.dot(np.array(x, dtype=np.float32), np.array(y, dtype=np.float32))),  # the order of BLAS shows
-    lambda x, y, n: float(norm(np.array(x, np.float32))),
+    lambda x, y, n: np.argsort(x, kind="heapsort").tolist()[0] + 0.5,
     lambda x, y, n: float(norm(np.array(CENTRES) - x)),
     lambda x, y, n: float((np.array(CENTRES) - x).sum()),
     lambda x, y, n: float((np.array(CENTRES) - x).sum(axis=0)[0]),
