@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from sparkweld.ir.codecs import utf8
 from sparkweld.ir.types import Items
 
-#: Values of deeper nesting, and longer numbers, are undecided.
-MOST_DEPTH, LONGEST_NUMBER = 60, 4000
+#: Values of deeper nesting, longer numbers, and those with exponents below -99, which may be 0.0, are undecided.
+MOST_DEPTH, LONGEST_NUMBER = 60, 200
+_NUMBER = re.compile(r"[-+.0-9eE]+")
 
 NULL, BOOL, INT, FLOAT, STR, LIST, DICT = range(7)
 
@@ -32,15 +33,21 @@ def _depth(s: str) -> int:
     return most
 
 
+def _is_large(s: str) -> bool:
+    """Whether the beginning of a document nests too deeply, or has a number that a kernel does not decide."""
+    numbers = _NUMBER.findall(_STRING.sub("", s))
+    return _depth(s) > MOST_DEPTH or any(len(n) > LONGEST_NUMBER or re.search(r"[eE]-\d{3}", n) for n in numbers)
+
+
 def _status(s: str) -> bool | None:
     """Returns whether Python parses the string; None where a kernel cannot tell, or cannot hold a string of the result."""
     try:
         parsed = json.loads(s, object_pairs_hook=list)
     except json.JSONDecodeError as error:
-        return None if _depth(s[: error.pos]) > MOST_DEPTH else False
+        return None if _is_large(s[: error.pos]) else False
     except (RecursionError, ValueError):
         return None
-    if _depth(s) > MOST_DEPTH or any(len(n) > LONGEST_NUMBER for n in re.findall(r"[-+.0-9eE]+", _STRING.sub("", s))):
+    if _is_large(s):
         return None
     written = json.dumps(parsed, ensure_ascii=False) if "\\" in s else ""
     return None if any("\ud800" <= c <= "\udfff" for c in written) else True

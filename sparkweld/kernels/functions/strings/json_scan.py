@@ -12,7 +12,7 @@ from sparkweld.kernels.functions.strings.radixes import digit_of
 VALID, INVALID, UNDECIDED = 1, 0, -1
 
 _MOST_DEPTH = 60
-_LONGEST = 4000
+_LONGEST = 200
 _QUOTE, _BACKSLASH, _MINUS, _COMMA, _COLON = 34, 92, 45, 44, 58
 
 
@@ -91,7 +91,7 @@ def skip_plain_digits(a: int, i: int, n: int) -> int:
 
 @function(INT, INT, INT, result=INT)
 def check_number(a: int, i: int, n: int) -> int:
-    """Returns the offset after the number that begins at offset i, -1 for an invalid one."""
+    """Returns the offset after the number that begins at offset i, -1 for an invalid one, -2 if it may be below all floats."""
     if byte(a, i) == _MINUS:
         i += 1
     end = skip_plain_digits(a, i, n)
@@ -108,6 +108,8 @@ def check_number(a: int, i: int, n: int) -> int:
         if start < n and (byte(a, start) == 43 or byte(a, start) == _MINUS):
             start += 1
         after = skip_plain_digits(a, start, n)
+        if after > start + 2 and byte(a, start - 1) == _MINUS:
+            return -2
         if after > start:
             end = after
     return end
@@ -208,7 +210,7 @@ def json_check(v: int, words: int) -> int:
                 end = address_of(string)
             elif end < 0 and (c == _MINUS or (c >= 48 and c <= 57)):
                 end = check_number(a, i, n)
-                if end - i > _LONGEST:
+                if end == -2 or end - i > _LONGEST:
                     return UNDECIDED
             if end < 0:
                 return INVALID
