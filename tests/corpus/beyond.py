@@ -2,7 +2,6 @@
 
 import random
 import time
-import unicodedata
 import uuid
 from collections.abc import Iterator
 
@@ -14,7 +13,6 @@ from tests.corpus.case import map_in_pandas, pandas_udf, udf
 
 BATCH = "a row's result depends on the other rows of its batch"
 OUTSIDE = "its result is no function of the row"
-LIBRARY = "it calls into a library whose code cannot be read"
 
 _RNG = np.random.default_rng(0)
 MODEL = LogisticRegression().fit(_RNG.normal(size=(60, 2)), np.arange(60) % 2)
@@ -90,14 +88,6 @@ def sampled(fare):
 def stamped(distance):
     """The clock."""
     return distance + time.time()
-
-
-@udf("string", "customers", "name", never=LIBRARY)
-def ascii_name(name):
-    """Accents off by a library."""
-    if name is None:
-        return None
-    return unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
 
 
 @map_in_pandas("id long, orders long", "customers", "id country orders", never=BATCH)

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import unicodedata
 import urllib.parse
 import zlib
 from urllib.parse import parse_qs, urlparse
@@ -97,3 +98,11 @@ def tags_of_payload(payload):
     """The elements of an array in a document, joined."""
     document = json.loads(payload)
     return ",".join([tag for tag in document.get("tags", "") if tag]) if "tags" in document else ""
+
+
+@udf("string", "customers", "name")
+def ascii_name(name):
+    """Accents off by decomposition."""
+    if name is None:
+        return None
+    return unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
