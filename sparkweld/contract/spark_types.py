@@ -11,6 +11,9 @@ from typing import Annotated, Any, Literal
 #: nullability of elements is dropped: the data decides.
 SparkType = Annotated[str, "SparkType"]
 
+#: The name of the type of vectors of Spark's ML library.
+VECTOR_TYPE = "vector"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StructField:
@@ -32,6 +35,11 @@ class StructType:
     def __str__(self) -> str:
         """Returns its name, as that of a nested struct."""
         return f"struct<{','.join(field.type for field in self.fields)}>"
+
+
+def stored_as(type: SparkType) -> SparkType:
+    """Returns the type of the column of a program that holds results of a type: those of dense vectors are arrays."""
+    return "array<double>" if type == VECTOR_TYPE else type
 
 
 #: The declared type of a function's result.

@@ -177,3 +177,25 @@ def stretched(embedding: pd.Series) -> pd.Series:
 def basket_length(basket: pa.Array) -> pa.Array:
     """Lengths by Arrow."""
     return pc.fill_null(pc.list_value_length(basket), 0)
+
+
+@udf("array<long>", "visits", "embedding")
+def strongest_positions(embedding):
+    """Where the three largest numbers are."""
+    return np.argsort(embedding)[::-1][:3].tolist() if embedding else []
+
+
+@udf("array<double>", "visits", "scores")
+def running_scores(scores):
+    """Sums up to each score."""
+    return np.cumsum(scores).tolist() if scores else None
+
+
+@udf("float", "visits", "embedding")
+def similarity_to_centre(embedding):
+    """The cosine with a constant in single precision."""
+    if not embedding:
+        return None
+    x = np.array(embedding, dtype=np.float32)
+    size = np.linalg.norm(x) * np.linalg.norm(CENTRE)
+    return round(float(np.dot(x, CENTRE) / size), 3) if size > 0 else 0.0

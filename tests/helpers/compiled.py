@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from pyspark.ml.linalg import VectorUDT
 from pyspark.sql.types import ArrayType, BooleanType, DataType, MapType, StructType
 
 from sparkweld.contract.decoding import return_type_of
@@ -27,7 +28,7 @@ from tests.helpers.answers import compile_pipeline
 from tests.helpers.cases import Case, Mismatch
 from tests.helpers.columns import difference
 from tests.helpers.compile_requests import column, payload, python_step, request, udf
-from tests.helpers.lines import PythonEvalType, arrow_type_of, spark_type_of
+from tests.helpers.lines import VECTOR, PythonEvalType, arrow_type_of, spark_type_of
 from tests.helpers.outcomes import same, token
 from tests.helpers.worker import run_in_worker
 from udf_compiler.boundary.columns import ONE_FORM
@@ -332,6 +333,8 @@ def _argument(field: pa.Field, name: str, inputs: dict[str, str]) -> dict[str, A
         return column(name, inputs[name])
     names = [part.name for part in field.type]
     args = [column(f"{name}.{part}" if name else part, inputs[f"{name}.{part}" if name else part]) for part in names]
+    if field.type == VECTOR:
+        return {"op": "StoredVector", "name": name, "type": "vector", "nullable": True, "size": None, "args": args}
     return {"op": "CreateNamedStruct", "names": names, "args": args, "type": "struct"}
 
 
@@ -406,6 +409,9 @@ def values_of(column: Array, returns: DataType) -> list[Any]:
     if pa.types.is_temporal(arrow_type):
         whole = pa.array(values, pa.int32() if arrow_type.bit_width == 32 else pa.int64(), mask=~valid)
         return without_dates(whole.view(arrow_type)).to_pylist()
+    if isinstance(returns, VectorUDT):
+        dense = [{"type": 1, "size": None, "indices": None, "values": list(x.values)} for x in values.tolist()]
+        return [x if there else None for x, there in zip(dense, valid.tolist(), strict=True)]
     plain = [list(x.values) if isinstance(x, Items) else x for x in values.tolist()]
     if pa.types.is_binary(arrow_type):
         plain = [x.encode("utf-8", "surrogateescape") for x in plain]

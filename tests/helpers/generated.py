@@ -48,6 +48,7 @@ from tests.helpers.expressions_tags import RESULTS as TAG_RESULTS
 from tests.helpers.expressions_tags import tag_batches, tag_functions, tag_series
 from tests.helpers.expressions_text import text_functions
 from tests.helpers.expressions_times import time_functions
+from tests.helpers.expressions_vectors import vector_batches, vector_functions
 from tests.helpers.gathered import compare_gathered
 from tests.helpers.generated_batches import NAMES, constant_batch, mixed_batches, number_batches, text_batches, time_batches
 from tests.helpers.generated_columns import arrow_cases, frame_cases
@@ -255,6 +256,12 @@ def _tags(draw: Draw) -> Case:
     return _mapped(source, tag_batches(), TAG_RESULTS[gives])
 
 
+def _vectors(draw: Draw) -> Case:
+    """Draws a plain UDF of two vectors of Spark ML and a list of floats."""
+    source, returns = draw(vector_functions())
+    return Case(source, vector_batches(), returns, PLAIN)
+
+
 def _arrays(draw: Draw) -> Case:
     """Draws a function of each row's ndarray, of any element type, that returns a number or an array."""
     source = f"W = np.array([0.5])\n{draw(array_functions())}"
@@ -296,6 +303,7 @@ FAMILIES = {
         Family("lists", _checked(_lists), 0.6),
         Family("tags", _checked(_tags), 0.6),
         Family("arrays", _checked(_arrays), 0.6),
+        Family("vectors", _checked(_vectors), 0.4),
         Family("arrow", _checked(arrow_cases), 0.25),
         Family("frames", _checked(frame_cases), 0.15),
         Family("aggregates", compare_aggregate, 0.6),

@@ -12,6 +12,7 @@ import pyspark
 import pytest
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
+from pyspark.ml.linalg import VectorUDT
 from pyspark.sql import DataFrame, functions
 from pyspark.sql.pandas.types import from_arrow_type, to_arrow_type
 from pyspark.sql.types import DataType
@@ -96,6 +97,12 @@ def arrow_type_of(type: DataType) -> Any:
     return to_arrow_type(type, **_ZONED)
 
 
+#: The Arrow type of a column of vectors.
+VECTOR = to_arrow_type(VectorUDT.sqlType())
+
+
 def spark_type_of(type: Any) -> DataType:
-    """Returns the Spark type of an Arrow type; that of a timestamp without a zone has none, either."""
+    """Returns the Spark type of an Arrow type; one of a timestamp without a zone has none, either."""
+    if type == VECTOR:
+        return VectorUDT()
     return from_arrow_type(type, prefer_timestamp_ntz=True)

@@ -32,6 +32,7 @@ import scipy.special
 import scipy.stats
 import xgboost
 from pyspark import Broadcast
+from pyspark.ml.linalg import DenseVector
 from pyspark.sql import Row
 from sklearn.linear_model import LinearRegression
 
@@ -95,6 +96,7 @@ from udf_compiler.frontends.python import (
 )
 from udf_compiler.frontends.python import values as scalars
 from udf_compiler.frontends.python.regions.distinct import Distinct
+from udf_compiler.frontends.python.vectors import ConstantVector
 from udf_compiler.frontends.tracing import constants, exceptions
 from udf_compiler.function.bytecode import Use
 from udf_compiler.function.plain_data import Snapshot
@@ -166,6 +168,7 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
         },
         patterns.TracedFound: [(patterns.PatternConstant(pattern).findall(scalar["str"]), ["a"])],
         patterns.PatternConstant: [(patterns.PatternConstant(pattern), pattern)],
+        ConstantVector: [(ConstantVector(np.array([0.5, 2.0])), DenseVector([0.5, 2.0]))],
         builtin_calls.TracedRange: [(builtin_calls.TracedRange(0, scalar["int"], 1), range(3))],
         strings.TracedPieces: [(scalar["str"].split(","), ["a"])],
         results.RowSeries: [(results.RowSeries(loop.optional(read("x"), read("b")), frozenset({"int", "None"})), series)],

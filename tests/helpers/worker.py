@@ -74,7 +74,7 @@ def _in_utc(column: pa.Array, declared: pa.DataType) -> pa.Array:
     """Returns a column with its timestamps in UTC and the declared nullability of its fields."""
     if pa.types.is_struct(declared):
         parts = [_in_utc(part, field.type) for part, field in zip(column.flatten(), declared, strict=True)]
-        return pa.StructArray.from_arrays(parts, fields=list(declared))
+        return pa.StructArray.from_arrays(parts, fields=list(declared), mask=column.is_null())
     return column.cast(declared) if pa.types.is_timestamp(declared) else column
 
 

@@ -87,7 +87,7 @@ PYSPARK_FILES = {"sparkweld/worker/grouping.py"} | {
     f"udf_compiler/{name}.py"
     for name in (
         *("backends/aggregates/row_values", "backends/cascades/full_models", "backends/cascades/substitution"),
-        *("backends/worker_pipelines/payload", "frontends/python/rows", "rebuild/objects"),
+        *("backends/worker_pipelines/payload", "frontends/python/rows", "frontends/python/values", "rebuild/objects"),
         *("function/environment", "function/model_files", "function/payload", "function/wrappers", "process/spark_line"),
     )
 }
@@ -174,6 +174,7 @@ LATE = {
     "sparkweld/cli": (("importlib.metadata", "sparkweld", "udf_compiler"), _COMMAND),
     "sparkweld/kernels/runtime/object_code.py": (("sparkweld.kernels.codegen",), "a cached kernel needs no Numba"),
     "sparkweld/lint/child.py": (("sparkweld.lint",), "Spark may print as it loads; standard output must be reserved before"),
+    "udf_compiler/frontends/python/values.py": (("pyspark.ml",), "pyspark.ml loads slowly, and few functions see its vectors"),
     "sparkweld/worker/grouping.py": (("pyspark.sql.conversion",), "PySpark 4.0 and 4.1 lack it, and never run this function"),
     "sparkweld/worker": (("pyarrow",), _BY_VALUE),
     "udf_compiler/backends/worker_pipelines/payload.py": (

@@ -72,6 +72,8 @@ class Kind(Protocol):
     sees_batch_state: bool
     #: Whether functions take binary values, nested structs, maps and arrays of structs.
     takes_parts: bool = False
+    #: Whether its functions may take vectors of Spark's ML library.
+    takes_vectors: bool = False
 
     def check_confs(self, confs: Mapping[str, str | None], udf: str) -> None:
         """Refuses confs under which a worker behaves differently from this kind."""

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from sparkweld.contract.constants import BATCHED
+from sparkweld.contract.spark_types import VECTOR_TYPE
 from sparkweld.ir import LoopBuilder, Type, Value
 from sparkweld.ir.ops import Fits, Read, StrCall
 from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I16, I32, I64, LISTS, STR, TS
@@ -36,6 +37,7 @@ from udf_compiler.frontends.python.rows import Struct, TracedStruct
 from udf_compiler.frontends.python.running import run_function
 from udf_compiler.frontends.python.strings import float_is_decided, text_of
 from udf_compiler.frontends.python.values import TIME_KINDS, is_scalar, of_value
+from udf_compiler.frontends.python.vectors import vector_of_row
 from udf_compiler.frontends.tracing.session import current, refuse, running
 
 _TYPES: dict[str, Type] = {
@@ -187,6 +189,8 @@ def column_of_row(
     rejects a field. `pruned`: as in RowResult. Results convert together: a str for a double raises in a batch with floats,
     and becomes a number in a batch of strs. `none`: elements of a list may be None, for which any value is stored.
     """
+    if return_type == VECTOR_TYPE and not field:
+        return vector_of_row(loop, tree, place, pruned)
     if return_type in ARRAYS:
         pickled, element = eval_type == BATCHED, ARRAYS[return_type].element
         convert = None if pickled or field else _Column(loop, element, pickled)

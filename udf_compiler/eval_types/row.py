@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sparkweld.contract.constants import BATCHED
-from sparkweld.contract.spark_types import MAP_PARTS, StructField, columns_of, fields_of, map_parts
+from sparkweld.contract.spark_types import MAP_PARTS, VECTOR_TYPE, StructField, columns_of, fields_of, map_parts
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.reasons import refusal
 from udf_compiler.boundary.series import ARRAYS, Field, check_conf, check_names, check_profiler, check_safely
@@ -20,6 +20,7 @@ from udf_compiler.frontends.python.arguments import BinaryArgument, Parts, part_
 from udf_compiler.frontends.python.map_results import map_trees
 from udf_compiler.frontends.python.path_explorer import Node
 from udf_compiler.frontends.python.rows import Struct, field_trees
+from udf_compiler.frontends.python.vectors import DenseArgument
 from udf_compiler.frontends.tracing.session import Session, running
 from udf_compiler.probing.scalar_functions import probe_row
 from udf_compiler.process.spark_line import LINE, unsupported
@@ -48,6 +49,7 @@ class Row(Kind):
 
     sees_batch_state = False
     takes_parts = True
+    takes_vectors = True
 
     def __init__(self, over_arrow: bool) -> None:
         self._over_arrow = over_arrow
@@ -70,6 +72,8 @@ class Row(Kind):
             return field.value  # a struct or parts within a struct
         if field.spark_type == "binary" and self._over_arrow:
             return BinaryArgument((field.value,))
+        if field.spark_type == VECTOR_TYPE:
+            return DenseArgument((field.value,))
         if field.spark_type not in _TYPES:
             raise refusal("SW101", column=field.name, type=field.spark_type)
         if field.spark_type in ("timestamp", "timestamp_ntz"):
@@ -88,6 +92,8 @@ class Row(Kind):
         return made
 
     def describe(self, argument: Any) -> str:
+        if isinstance(argument, DenseArgument):
+            return "vector"
         if isinstance(argument, Parts):
             return f"{len(argument.values)} parts"
         if isinstance(argument, Struct):
@@ -110,8 +116,8 @@ class Row(Kind):
 
     def _probe(self, call: Call, result: RowResult) -> None:
         """Runs the original on synthetic rows, unless an argument is the result of another function."""
-        stored = columns_of(call.return_type)
-        lists = call.return_type in ARRAYS or any(column.type in ARRAYS for column in stored or ())  # lists have no result kind
+        stored, nested = columns_of(call.return_type), (*ARRAYS, VECTOR_TYPE)
+        lists = call.return_type in nested or any(column.type in ARRAYS for column in stored or ())  # lists have no result kind
         given = (*call.args, *call.kwargs.values())
         if lists or call.return_type == "binary" or any(map(_has_no_rows, given)):
             return
@@ -169,6 +175,8 @@ def _has_no_rows(argument: Any) -> bool:
 
     These are results of other functions, parts that depend on each other, and structs with parts or structs in them.
     """
+    if isinstance(argument, DenseArgument):
+        return False
     inside = argument.values if isinstance(argument, Struct) else ()
     return isinstance(argument, _Result | Parts) or any(isinstance(x, Struct | Parts) for x in inside)
 

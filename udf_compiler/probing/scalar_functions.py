@@ -23,7 +23,8 @@ from udf_compiler.frontends.python.calendar import EPOCH
 from udf_compiler.frontends.python.path_explorer import Node
 from udf_compiler.frontends.python.result_kinds import holds_numpy, kind_of_result, kinds_of, merged, value_as
 from udf_compiler.frontends.python.rows import Struct, struct_of
-from udf_compiler.frontends.python.values import TIME_KINDS, TYPES
+from udf_compiler.frontends.python.values import TIME_KINDS, TYPES, dense_vector
+from udf_compiler.frontends.python.vectors import DenseArgument
 from udf_compiler.probing.constants import constants_of
 from udf_compiler.probing.differences import has_single_precision
 from udf_compiler.probing.probe import NODE_LIMIT, program_of
@@ -31,9 +32,9 @@ from udf_compiler.probing.rows import ROW_COUNT, column_of, constant_rows, with_
 
 KINDS = ("None", *TYPES)
 
-
 #: Relative differences of results that are only approximate, and of those that are computed in float32.
 _NEAR, _NEAR_SINGLE = 1e-9, 1e-3
+
 
 def kinds_in(tree: Node) -> list[str]:
     """Returns the kinds of values that paths of a tree return."""
@@ -79,8 +80,8 @@ def as_python(value: Any) -> Any:
 
 def probe_row(
     original: Callable[..., Any],
-    args: Sequence[Value | Struct],
-    kwargs: Mapping[str, Value | Struct],
+    args: Sequence[Value | Struct | DenseArgument],
+    kwargs: Mapping[str, Value | Struct | DenseArgument],
     trees: Sequence[Node],
     loop: LoopBuilder,
     place: str,
@@ -95,15 +96,18 @@ def probe_row(
         return
     outputs = {f"{i} {name}": v for i, tree in enumerate(trees) for name, v in kinds_and_values(loop, tree).items()}
     arguments = [*args, *kwargs.values()]
-    parts = {f"a{v.id}": v for x in arguments for v in (x.values if isinstance(x, Struct) else (x,))}
+    parts = {f"a{v.id}": v for x in arguments for v in _values_of(x)}
     columns, flagged = _evaluated(loop, {**outputs, **parts}, () if rounded else constants_of(original))
     with_numpy = [holds_numpy(tree) for tree in trees]
-    results = [{name: columns[f"{i} {name}"] for name in ("kind", *kinds_in(tree))} for i, tree in enumerate(trees)]
     near = (_NEAR_SINGLE if has_single_precision(loop.body) else _NEAR) if rounded else 0.0
+    results = [{name: columns[f"{i} {name}"] for name in ("kind", *kinds_in(tree))} for i, tree in enumerate(trees)]
 
-    def python(x: Value | Struct, row: int) -> Any:
+    def python(x: Value | Struct | DenseArgument, row: int) -> Any:
         if isinstance(x, Struct):
             return x.row([python(value, row) for value in x.values])
+        if isinstance(x, DenseArgument):
+            numbers = python(x.value, row)
+            return None if numbers is None else dense_vector()(numbers)
         return _python(columns[f"a{x.id}"], row, x.type)
 
     for row in np.flatnonzero(~flagged).tolist():
@@ -119,6 +123,12 @@ def probe_row(
         for a, b, numpy in zip(fields, wanted, with_numpy, strict=True):
             if not _same(a.item() if numpy and isinstance(a, np.generic) else a, b, near):
                 raise refusal("SW233", place, what=f"the function returns {a!r} for {given}, its translation {b!r}")
+
+
+def _values_of(argument: Value | Struct | DenseArgument) -> Sequence[Value]:
+    if isinstance(argument, Struct):
+        return argument.values
+    return (argument.value,) if isinstance(argument, DenseArgument) else (argument,)
 
 
 def _evaluated(

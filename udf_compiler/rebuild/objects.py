@@ -26,6 +26,7 @@ from sparkweld.errors import Refusal
 from udf_compiler.frontends.models import loaders
 from udf_compiler.frontends.models.estimators import constructor_of, is_model, stand_in_for
 from udf_compiler.frontends.python.patterns import PatternConstant
+from udf_compiler.frontends.python.vectors import ConstantVector, constant_of_class
 from udf_compiler.frontends.tracing.class_stand_ins import attribute_for_user
 from udf_compiler.frontends.tracing.session import current
 from udf_compiler.frontends.tracing.stand_ins import StandIn
@@ -93,6 +94,8 @@ class Rebuilder:
             copy = copy_array(original, use, self.snapshot)
         if copy is None:
             copy = copy_date(original)
+        if copy is None and (numbers := constant_of_class(original)) is not None:
+            copy = ConstantVector(self.value(numbers, use))
         if copy is None and type(original) is re.Pattern:
             copy = PatternConstant(original)
         if copy is None and is_model(original):

@@ -321,12 +321,10 @@ class _Pipeline:
         return column
 
     def _vector(self, expr: Expression) -> Expression:
-        """Returns the expression of a column of vectors or words.
-
-        Only its guards form a loop: Spark raises here, regardless of the readers.
-        """
+        """Returns the expression of a column of vectors or words. Its guards form a loop: Spark raises whoever reads it."""
         loop = self.columns.loop("vector")
-        expressions.translate_vector(loop, expr, self.columns.reader(loop), self.ml)
+        translate = expressions.translate_dense if self.ml.is_of_array(expr) else expressions.translate_vector
+        translate(loop, expr, self.columns.reader(loop), self.ml)
         loop.close()
         return expr
 

@@ -11,11 +11,20 @@ from typing import Any
 from sparkweld.contract.decoding import encode
 from sparkweld.contract.expressions import Expression
 from sparkweld.contract.requests import PipelineRequest, Udf
-from sparkweld.contract.spark_types import columns_of, fields_of
+from sparkweld.contract.spark_types import VECTOR_TYPE, columns_of, fields_of, stored_as
 from sparkweld.errors import Refusal
 from sparkweld.ir import ROWS, LoopBuilder, Value
 from sparkweld.reasons import refusal
-from udf_compiler.boundary.columns import ONE_FORM, Column, Columns, Unknown, columns_in, refuse_made_nulls, strict_columns
+from udf_compiler.boundary.columns import (
+    ONE_FORM,
+    Column,
+    Columns,
+    Unknown,
+    columns_in,
+    refuse_made_nulls,
+    strict_columns,
+    title_of,
+)
 from udf_compiler.boundary.series import Field, check_names, dtypes_by_nulls
 from udf_compiler.eval_types import Call, Kind, declared, kind_of, map_kind_of
 from udf_compiler.frontends.catalyst import expressions
@@ -75,7 +84,7 @@ class UdfTracer:
         """
         loop = self._columns.loop(udf.name)
         fields, stored = fields_of(udf.return_type), columns_of(udf.return_type)
-        types = [str(udf.return_type)] if stored is None else [column.type for column in stored]
+        types = [stored_as(str(udf.return_type))] if stored is None else [column.type for column in stored]
         if fields is not None:
             check_names([field.name for field in fields], "its result", udf.name)
         known = self._traced.setdefault(self._identity(udf), results)
@@ -257,6 +266,8 @@ class UdfTracer:
     def _argument(self, kind: Kind, loop: LoopBuilder, given: Expression | Udf, title: str, notes: list[str]) -> Any:
         if isinstance(given, Udf):
             return self._chained(kind, loop, given, notes)
+        if given.type == VECTOR_TYPE and not kind.takes_vectors:
+            raise refusal("SW101", column=title_of(given.name) if given.name else title, type=VECTOR_TYPE)
         if given.op == "CreateNamedStruct":
             return kind.struct(loop, self._fields(kind, loop, given, title), title)
         if given.op in PARTS:
@@ -316,6 +327,9 @@ class UdfTracer:
 
     def _plain_field(self, loop: LoopBuilder, expr: Expression, title: str) -> Field:
         """Returns the field for a kind that sees each NULL individually."""
+        if expr.type == VECTOR_TYPE and self._ml is not None:
+            value = expressions.translate_dense(loop, expr, self._columns.reader(loop), self._ml)
+            return Field(title_of(expr.name) if expr.name else title, value, VECTOR_TYPE, "nullable")
         if expr.op == "Column":
             column = self._columns[expr.name]
             value, spark_type, title = self._columns.read(loop, column.name), column.spark_type, column.title

@@ -78,7 +78,7 @@ def test_requested_scores_are_those_of_spark(spark, table):
     assembled = features.VectorAssembler(inputCols=INPUTS, outputCol="v").transform(table)
     stored = assembled.select("id", "y", vector_to_array("v").alias("l")).localCheckpoint()
     fitted = model.fit(assembled)
-    check(spark, lambda: fitted.transform(stored.withColumn("v", array_to_vector("l"))).select("prediction"), refused="SW902")
+    check(spark, lambda: fitted.transform(stored.withColumn("v", array_to_vector("l"))).select("prediction"), refused="SW901")
     whole = stored.selectExpr("transform(l, x -> cast(x as int)) as l").localCheckpoint()
     check(spark, lambda: whole.select(array_to_vector("l").alias("v")), refused="SW901")
 

@@ -187,7 +187,9 @@ def test_a_column_without_a_columnar_form(spark):
 
     rows = [(i, float(i), Vectors.dense([i, 1.0])) for i in range(50)]
     frame = spark.createDataFrame(rows, ["id", "x", "v"])
-    check(spark, lambda: frame.select("id", "v", half("x").alias("r")).select("id", "r", F.col("v").isNull()), refused="SW308")
+    check(spark, lambda: frame.select("id", "v", half("x").alias("r")).select("id", "r", F.col("v").isNull()))
+    nested = spark.createDataFrame([(i, x, [v]) for i, x, v in rows], ["id", "x", "v"])
+    check(spark, lambda: nested.select("id", "v", half("x").alias("r")).select("id", "r", F.size("v")), refused="SW308")
 
 
 def test_a_service_that_does_not_start_is_not_started_again_at_once(applications):

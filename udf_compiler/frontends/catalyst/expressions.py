@@ -50,6 +50,11 @@ def translate_vector(loop: LoopBuilder, expr: Expression, columns: Callable[[str
     return ml.vector(_Translator(loop, columns, ml), expr, None)
 
 
+def translate_dense(loop: LoopBuilder, expr: Expression, columns: Callable[[str], Value], ml: MlFunctions) -> Value:
+    """Returns the numbers of a dense vector as a list, NULL where the vector is. Refuses like `MlFunctions.dense`."""
+    return ml.dense(_Translator(loop, columns, ml), expr, None)
+
+
 def translate_condition(loop: LoopBuilder, expr: Expression, columns: Callable[[str], Value]) -> Value:
     """Returns a plain bool that is True for the rows that a filter with this condition keeps. Refuses like `translate`."""
     result = _Translator(loop, columns).of(expr, None)

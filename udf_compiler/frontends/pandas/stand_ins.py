@@ -14,6 +14,7 @@ from udf_compiler.frontends.python import (
     output_calls,
     time_classes,
     url_calls,
+    vector_classes,
 )
 from udf_compiler.frontends.tracing.constants import ConstantDate, ConstantDatetime, unwrapped
 from udf_compiler.frontends.tracing.session import refuse
@@ -30,7 +31,7 @@ _MADE_IN_PYTHON = 1 << 9
 
 _TABLES = (
     *(numpy_module, pandas_, math_, re_, builtins_, time_classes, output_calls, digest_calls, url_calls, json_calls),
-    *(library_calls, dict_classes),
+    *(library_calls, dict_classes, vector_classes),
 )
 
 

@@ -20,9 +20,11 @@ from udf_compiler.frontends.python import (
     rounding,
     strings,
     undefined,
+    vectors,
 )
 from udf_compiler.frontends.python.formats import format_
 from udf_compiler.frontends.python.operands import as_float, make_float
+from udf_compiler.frontends.python.values import VECTOR
 from udf_compiler.frontends.tracing.dispatch import ScalarKind
 
 _NUMBER = ScalarKind(
@@ -123,9 +125,20 @@ _NDARRAY = replace(
     in_place=ndarrays.refuse_in_place,
 )
 
+_VECTOR = replace(
+    _NDARRAY,
+    rank=8,
+    truth=vectors.truth,
+    binary=vectors.binary,
+    unary=vectors.unary,
+    attribute=vectors.attribute,
+    in_place=undefined.immutable,
+    item=vectors.item,
+)
+
 #: Name of a kind -> its operators and protocols; "numpy" holds all NumPy scalars.
 KINDS: Mapping[str, ScalarKind] = {
     **dict.fromkeys(("bool", "int", "float"), _NUMBER),
     **{"str": _STR, "date": _DATE, "datetime": _DATETIME, "utc": _DATETIME, "timedelta": _TIMEDELTA},
-    **{"numpy": _NUMPY, "list": _LIST, "ndarray": _NDARRAY},
+    **{"numpy": _NUMPY, "list": _LIST, "ndarray": _NDARRAY, VECTOR: _VECTOR},
 }

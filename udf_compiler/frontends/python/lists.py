@@ -32,7 +32,7 @@ from udf_compiler.frontends.python.operands import (
     make_text,
 )
 from udf_compiler.frontends.python.path_explorer import both, explorer
-from udf_compiler.frontends.python.values import TracedScalar, is_scalar, of_value
+from udf_compiler.frontends.python.values import TracedScalar, array_of_vector, is_scalar, of_value
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import in_place
 from udf_compiler.frontends.tracing.values import Traced, raw
@@ -342,7 +342,8 @@ def _check_elements(x: TracedScalar, name: str) -> None:
 def numpy_function(name: str, x: TracedScalar, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Evaluates ``np.name(x, ...)`` of a list or an ndarray of the row, which NumPy converts to an array first."""
     _check_elements(x, name)
-    return ndarray_calls.numpy_function(name, x if x.is_ndarray else ndarrays.array_of(x, f"np.{name}"), args, kwargs)
+    array = array_of_vector(x) if x.is_ndarray else ndarrays.array_of(x, f"np.{name}")
+    return ndarray_calls.numpy_function(name, array, args, kwargs)
 
 
 _OF_LIST: dict[str, Callable[..., Any]] = {

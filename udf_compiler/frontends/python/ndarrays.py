@@ -20,7 +20,7 @@ from udf_compiler.frontends.python.list_maps import kept, mapped
 from udf_compiler.frontends.python.numpy_scalars import typed
 from udf_compiler.frontends.python.operands import is_number, make_int
 from udf_compiler.frontends.python.path_explorer import explorer
-from udf_compiler.frontends.python.values import TracedScalar, is_scalar
+from udf_compiler.frontends.python.values import TracedScalar, array_of_vector, is_scalar
 from udf_compiler.frontends.tracing.lower import constant_of, type_of
 from udf_compiler.frontends.tracing.lower import is_number as is_constant
 from udf_compiler.frontends.tracing.session import current, refuse
@@ -89,7 +89,7 @@ def array_of(x: TracedScalar, call: str) -> TracedScalar:
     if element == STR:
         refuse("SW222", call=f"{call} of strings", kind="list")
     if x.is_ndarray:
-        return x
+        return array_of_vector(x)
     wide = element if x.numpy or element == BOOL else F64 if element.is_float else I64
     if wide != F64:
         explorer().guard(loop.call("logical_not", is_empty(x)))

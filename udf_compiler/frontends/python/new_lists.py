@@ -16,6 +16,7 @@ from udf_compiler.frontends.python.of_text import element
 from udf_compiler.frontends.python.path_explorer import Fork, Leaf, Node, explorer, leaves
 from udf_compiler.frontends.python.values import SCALARS, TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.stand_ins import in_place
 from udf_compiler.frontends.tracing.utf8 import is_utf8
 
 #: Class of the elements, and NumPy's dtype or "" -> kind of the list.
@@ -90,3 +91,13 @@ def _with(loop: LoopBuilder, tree: Node, kind: tuple[str, str]) -> Node:
     if tree.error is not None or type(tree.value) is not list:
         return tree
     return Leaf(list_of(loop, kind, [element_value(loop, x) for x in tree.value]), None, tree.guards)
+
+
+def index_of(items: Sequence[Any], sought: Any) -> int:
+    """Returns ``items.index(sought)``. Guards a NaN, which Python finds only as the same object."""
+    if is_scalar(sought) and sought.kind == "float":
+        explorer().guard(explorer().loop.call("equal", sought.value, sought.value))
+    for at, item in enumerate(items):
+        if item == sought:
+            return at
+    raise in_place(ValueError("list.index(x): x not in list"))

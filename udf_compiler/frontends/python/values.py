@@ -30,6 +30,10 @@ _CLASSES: dict[str, type] = {
 SCALARS = {"bool": BOOL, "int": I64, "float": F64, "str": STR, "date": DATE, "datetime": TS, "utc": TS, "timedelta": I64}
 #: The kinds of times, of which no list and no Series is made.
 TIME_KINDS = ("datetime", "utc", "timedelta")
+#: `TracedScalar.numpy` of a DenseVector.
+VECTOR = "vector"
+#: A DenseVector has the attributes of its array, by `__getattr__`.
+NAMES_OF_ARRAYS = frozenset(("array", *dir(np.ndarray)))
 TYPES = {**SCALARS, **{kind: Type(kind) for kind in LISTS}}
 
 
@@ -37,7 +41,8 @@ class TracedScalar(Traced):
     """One Python value of the row. `kind` is its class; for a list, that of its value.
 
     An int lies between the two ends of `span` (within int64), as do the microseconds of a timedelta. `numpy`: the dtype of a
-    NumPy scalar, "ndarray" for an array, "elements" for a list of NumPy scalars, "" for a Python value.
+    NumPy scalar, "ndarray" for an array, "elements" for a list of NumPy scalars, "" for a Python value. It is VECTOR for a
+    DenseVector of pyspark.ml, which holds an array.
     """
 
     __slots__ = ("kind", "numpy", "span", "value")
@@ -56,7 +61,7 @@ class TracedScalar(Traced):
     @property  # type: ignore[misc]
     def __class__(self) -> type:
         if self.is_list:
-            return np.ndarray if self.is_ndarray else list
+            return dense_vector() if self.numpy == VECTOR else np.ndarray if self.is_ndarray else list
         return getattr(np, f"{self.numpy}{'_' if self.numpy == 'bool' else ''}") if self.numpy else _CLASSES[self.kind]
 
     @property
@@ -65,7 +70,10 @@ class TracedScalar(Traced):
 
     @property
     def is_ndarray(self) -> bool:
-        return self.numpy == "ndarray"
+        return self.numpy in ("ndarray", VECTOR)
+
+    def _more_names(self) -> Any:
+        return NAMES_OF_ARRAYS if self.numpy == VECTOR else ()
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if method != "__call__" or kwargs:
@@ -93,10 +101,10 @@ class TracedScalar(Traced):
         return scalar_kind(self).in_place(self, name)
 
     def __matmul__(self, other: Any) -> Any:
-        return self.__array_ufunc__(np.matmul, "__call__", self, other) if self.is_ndarray else NotImplemented
+        return self.__array_ufunc__(np.matmul, "__call__", self, other) if self.numpy == "ndarray" else NotImplemented
 
     def __rmatmul__(self, other: Any) -> Any:
-        return self.__array_ufunc__(np.matmul, "__call__", other, self) if self.is_ndarray else NotImplemented
+        return self.__array_ufunc__(np.matmul, "__call__", other, self) if self.numpy == "ndarray" else NotImplemented
 
     def __contains__(self, part: Any) -> bool:
         return bool(scalar_kind(self).contains(self, part))
@@ -126,6 +134,18 @@ class TracedScalar(Traced):
         return scalar_kind(self).hash(self)
 
 
+def dense_vector() -> type:
+    """Returns the class DenseVector."""
+    from pyspark.ml.linalg import DenseVector
+
+    return DenseVector
+
+
+def array_of_vector(x: TracedScalar) -> TracedScalar:
+    """Returns the array of a DenseVector."""
+    return TracedScalar(x.kind, x.value, numpy="ndarray")
+
+
 def is_scalar(x: object) -> bool:
     """Whether `x` is a symbolic scalar; `isinstance` would trust `__class__`."""
     return type(x) is TracedScalar
@@ -134,7 +154,7 @@ def is_scalar(x: object) -> bool:
 def scalar_kind(x: TracedScalar) -> ScalarKind:
     """Returns the operators and protocols of a scalar, from the session."""
     if x.kind in LISTS:
-        name = "ndarray" if x.numpy == "ndarray" else "list"
+        name = x.numpy if x.is_ndarray else "list"
     else:
         name = "numpy" if x.numpy else x.kind
     return current().dispatch.scalar_kinds[name]

@@ -16,14 +16,15 @@ from sparkweld.contract.replies import UdfNotes
 from sparkweld.contract.requests import StageDescription
 from sparkweld.errors import InternalError
 from sparkweld.ir import Value
-from sparkweld.ir.types import I32
+from sparkweld.ir.ops import MakeList
+from sparkweld.ir.types import F64, I32, list_of
 from sparkweld.reasons import refusal
-from udf_compiler.boundary.columns import Unknown
+from udf_compiler.boundary.columns import Unknown, title_of
 from udf_compiler.frontends.models.sums import clear_argmax
 from udf_compiler.frontends.pandas.dispatch import DISPATCH
 from udf_compiler.frontends.spark_ml import assembling, categories, linear, other_models, scaling, texts, trees, vectors
 from udf_compiler.frontends.spark_ml.stages import Argument, Rule, Stage, Vector, Words, double, vector_of
-from udf_compiler.frontends.spark_ml.stored import stored_vector
+from udf_compiler.frontends.spark_ml.stored import array_numbers, stored_numbers, stored_vector
 from udf_compiler.frontends.tracing.expression_rules import Maybe, Translator
 from udf_compiler.frontends.tracing.session import Session, running
 
@@ -98,10 +99,7 @@ class MlFunctions:
         refusal is recorded.
         """
         if expr.op == "Column":
-            known = self._vectors[expr.name]
-            if known is None:
-                raise Unknown(expr.name)
-            return self.vector(translator, known, demand)
+            return self.vector(translator, self._defined(expr), demand)
         if expr.op == "VectorUnless":  # the JVM encodes: NULL if the first argument is true, else the second
             none, value = expr.args
             present = translator.loop.call("logical_not", translator.of(none, demand).value)
@@ -109,6 +107,8 @@ class MlFunctions:
             return self.vector(translator, value, translator.all_of(demand, present))
         if expr.op == "StoredVector":
             return stored_vector(translator, expr, demand, MAX_SIZE)
+        if expr.op == "DenseVector":
+            raise refusal("SW902", column=expr.name)
         if expr.op == "Scores":
             return self._scores(translator, expr, demand)
         if expr.op != "Ml":
@@ -117,6 +117,40 @@ class MlFunctions:
         if isinstance(made, Maybe):
             raise InternalError(f"{self._stages[expr.stage].name} returned no vector")
         return made
+
+    def dense(self, translator: Translator, expr: Expression, demand: Value | None) -> Value:
+        """Lowers a vector to the list of its numbers, which is NULL where the vector is. Guards rows that are not dense.
+
+        Refuses (SW906) a vector that a kernel computes in another form.
+        """
+        if expr.op == "Column":
+            return self.dense(translator, self._defined(expr), demand)
+        if expr.op == "DenseVector":  # made by a UDF of the same kernel, of the arrays of a column
+            made = translator.of(expr.args[0], demand)
+            return made.value if made.valid is None else translator.loop.optional(made.value, made.valid)
+        if expr.op == "StoredVector":
+            return stored_numbers(translator, expr, demand)
+        if self.is_of_array(expr):
+            return array_numbers(translator, expr, demand)
+        vector = self.vector(translator, expr, demand)
+        if not isinstance(vector, Vector) or vector.is_words or vector.form != "dense" or not 0 < vector.size <= MAX_SIZE:
+            raise refusal("SW906", size=MAX_SIZE)
+        return translator.loop.emit(MakeList(list_of(F64)), *vector.values)
+
+    def _defined(self, column: Expression) -> Expression:
+        """Returns the expression of a column. Raises Unknown if its refusal is recorded; refuses (SW902) other arrays."""
+        if column.name not in self._vectors:
+            raise refusal("SW902", column=title_of(column.name))
+        known = self._vectors[column.name]
+        if known is None:
+            raise Unknown(column.name)
+        return known
+
+    def is_of_array(self, expr: Expression) -> bool:
+        """Whether an expression is array_to_vector of a column, a vector whose size only its rows know."""
+        if expr.op != "Ml" or self._stages[expr.stage].name != "array_to_vector":
+            return False
+        return not self.is_vector(expr.args[0]) and expr.args[0].op != "Scores"
 
     def _element(self, translator: Translator, expr: Expression, demand: Value | None) -> tuple[Maybe, Vector]:
         """Returns one element of a vector, and the vector."""
@@ -170,6 +204,10 @@ class MlFunctions:
         if rule is None:
             raise refusal("SW900", what=stage.name)
         args = [self._argument(translator, _of_size(arg, stage), demand) for given in expr.args for arg in _flat(given)]
+        if stage.name != "array_to_vector":
+            for given, arg in zip(expr.args, args, strict=False):
+                if isinstance(arg, Maybe) and arg.value.type.is_list:
+                    raise refusal("SW902", column=title_of(given.name))
         if any(isinstance(arg, Vector) and arg.is_words for arg in args) and not stage.name.startswith(OF_WORDS):
             raise refusal("SW852", what=stage.name)
         loop = translator.loop

@@ -30,7 +30,7 @@ from udf_compiler.frontends.python.regions.seen import Seen
 from udf_compiler.frontends.python.regions.state import UNSET, Shape, State, kind_of_leaf, within
 from udf_compiler.frontends.python.result_kinds import kind_of_result, value_as
 from udf_compiler.frontends.python.strings import TracedPieces
-from udf_compiler.frontends.python.values import TIME_KINDS, TracedScalar, is_scalar
+from udf_compiler.frontends.python.values import TIME_KINDS, VECTOR, TracedScalar, is_scalar
 from udf_compiler.frontends.python.values import TYPES as _TYPES
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.session import refuse
@@ -44,7 +44,7 @@ _MOST_VALUES = 5000
 _MOST_PATHS = 64
 
 #: `TracedScalar.numpy` of a list -> the prefix of its result kind.
-PREFIXES = {"": "", NUMPY_ELEMENTS: "numpy ", NDARRAY: "ndarray "}
+PREFIXES = {"": "", NUMPY_ELEMENTS: "numpy ", NDARRAY: "ndarray ", VECTOR: "vector "}
 
 #: The kinds of results in numbering order, and the types of the values in which a region returns each.
 RESULTS: dict[str, tuple[Type, ...]] = {

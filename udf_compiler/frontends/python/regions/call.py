@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Sequence
-from types import CellType, CodeType, FunctionType, MethodType
+from types import BuiltinMethodType, CellType, CodeType, FunctionType, MethodType
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from sparkweld.reasons import has
 from udf_compiler.frontends.python.frame_row import TracedRow
 from udf_compiler.frontends.python.lists import as_list, of_list
 from udf_compiler.frontends.python.maps import TracedMap
+from udf_compiler.frontends.python.new_lists import index_of
 from udf_compiler.frontends.python.numpy_scalars import numpy_scalar
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.regions.build import ALONE, PREFIXES, RESULTS, GraphBuilder
@@ -43,6 +44,9 @@ _MOST_TEXT = 1 << 20
 def call_region(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
     """Calls ``function(*args, **kwargs)`` for one row; anything but a Python function of user code is called directly."""
     function, args = without_method(function, args)
+    owner = function.__self__ if type(function) is BuiltinMethodType and function.__name__ == "index" else None
+    if isinstance(owner, list | tuple) and len(args) == 1 and not kwargs:
+        return index_of(owner, args[0])
     if not is_of_user(function):
         return as_python(function, *args, **kwargs)
     variables = {name: as_list(x) for name, x in bound_variables(function, args, kwargs).items()}

@@ -48,10 +48,12 @@ from udf_compiler.frontends.python.regions.state import UNSET, Cell, Expression,
 from udf_compiler.frontends.python.regions.strings import fill
 from udf_compiler.frontends.python.regions.tables import lookup
 from udf_compiler.frontends.python.values import is_scalar
+from udf_compiler.frontends.python.vectors import dense
+from udf_compiler.frontends.tracing.class_stand_ins import ClassStandIn
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import refuse
-from udf_compiler.frontends.tracing.stand_ins import StandIn, in_place
+from udf_compiler.frontends.tracing.stand_ins import StandIn, in_place, stood_for
 
 #: Builtins that do not keep a reference to a list argument.
 _READERS = (len, sum, min, max, any, all, sorted)
@@ -137,7 +139,7 @@ def _called(machine: Machine, s: State, args: list[Any], kwargs: dict[str, Any])
         made = machine.call(defined, [tuple(x) if type(x) is list else current(x) for x in args], {})
         return made if is_builtin(function, reduce) else Walk(tuple(made), 0, True) if type(made) is list else Elements(made, 0)
     given = [*args, *kwargs.values()]
-    if any(type(x) is Growing for x in given) and not _only_reads(function):
+    if any(type(x) is Growing for x in given) and not (_only_reads(function) or _copies(function)):
         refuse("SW282", what="a list that grows in a loop, for another function")
     made = machine.call(function, list(map(current, args)), {name: current(x) for name, x in kwargs.items()})
     return lists.as_list(made) if type(made) is TracedFound and made.made is not None else made
@@ -217,6 +219,17 @@ def _keys_of(x: Any) -> Any:
 
 def _only_reads(function: Any) -> bool:
     return any(is_builtin(function, f) for f in _READERS)
+
+
+def _copies(function: Any) -> bool:
+    """Whether a function copies the elements of a list, as those of NumPy and the constructors of vectors do."""
+    if function is dense:
+        return True
+    if issubclass(type(function), ClassStandIn):
+        real = type.__getattribute__(function, "stands_for")
+    else:
+        real = stood_for(function) if issubclass(type(function), StandIn) else None
+    return (getattr(real, "__module__", None) or "").startswith(("numpy", "pyspark.ml.linalg"))
 
 
 def _grows(function: Method, args: list[Any], kwargs: dict[str, Any]) -> None:

@@ -1,23 +1,29 @@
 package io.sparkweld
 package columns
 
+import io.sparkweld.ml.MlStages
+
 import org.apache.spark.sql.types._
 import org.apache.spark.sql.vectorized.{ColumnarArray, ColumnarMap, ColumnVector}
 import org.apache.spark.unsafe.types.UTF8String
 
 /**
- * Presents a kernel's columns as one struct or map.
+ * Presents a kernel's columns as one struct, map or vector.
  *
  * A struct is stored as the columns of its fields, in order. A map is stored as three arrays: its keys, its values, and whether a
  * value is NULL. The last array is itself NULL where no value is.
  */
 private[sparkweld] object NestedColumns {
 
-  /** Returns the name and the type of each column of a struct or a map; None for another type. */
+  /** The type of the numbers of a vector. */
+  val Numbers: DataType = ArrayType(DoubleType, containsNull = false)
+
+  /** Returns the name and the type of each column of a struct, a map or a vector; None for another type. */
   def of(dataType: DataType): Option[Seq[(String, DataType)]] = dataType match {
     case struct: StructType => Some(struct.fields.toSeq.flatMap(columnsOf))
     case map: MapType if holds(map) =>
       Some(Seq("keys" -> ArrayType(map.keyType), "values" -> ArrayType(map.valueType), "absent" -> ArrayType(BooleanType)))
+    case vector if MlStages.isVector(vector) => Some(Seq("numbers" -> Numbers))
     case _ => None
   }
 
@@ -33,6 +39,7 @@ private[sparkweld] object NestedColumns {
   private def made(dataType: DataType, columns: Iterator[NativeColumnVector]): ColumnVector = dataType match {
     case struct: StructType => new StructColumnVector(struct, struct.fields.map(field => made(field.dataType, columns)))
     case map: MapType => new MapColumnVector(map, columns.next(), columns.next(), columns.next())
+    case vector if MlStages.isVector(vector) => new DenseVectorColumn(columns.next())
     case _ => columns.next()
   }
 
@@ -66,7 +73,7 @@ private final class StructColumnVector(struct: StructType, fields: Array[ColumnV
 }
 
 /** A vector without values of its own, which owns nothing. */
-private sealed abstract class NestedVector(dataType: DataType) extends ColumnVector(dataType) {
+private[columns] abstract class NestedVector(dataType: DataType) extends ColumnVector(dataType) {
   override def close(): Unit = ()
   override def closeIfFreeable(): Unit = ()
 

@@ -1,11 +1,10 @@
 package io.sparkweld
 package columns
 
-import io.sparkweld.spark.{CurrentSpark, ForwardingColumnVector}
+import io.sparkweld.spark.CurrentSpark
 
 import org.apache.spark.sql.types._
-import org.apache.spark.sql.vectorized.{ColumnarArray, ColumnarMap, ColumnVector}
-import org.apache.spark.unsafe.types.{CalendarInterval, UTF8String}
+import org.apache.spark.sql.vectorized.ColumnVector
 
 /**
  * Shows another column through a row selection: row k is the other column's row `selection(k)`.
@@ -14,7 +13,7 @@ import org.apache.spark.unsafe.types.{CalendarInterval, UTF8String}
  *
  * It owns neither the selection nor the column, and has no data type before the first `reset`.
  */
-final class SelectedColumnVector(selection: SelectionBuffer) extends ForwardingColumnVector(NullType) {
+final class SelectedColumnVector(selection: SelectionBuffer) extends ShownColumnVector(NullType) {
   private var base: ColumnVector = _
   private var baseRows = 0
   private var children = Array.empty[SelectedColumnVector]
@@ -52,22 +51,6 @@ final class SelectedColumnVector(selection: SelectionBuffer) extends ForwardingC
 
   /** Returns the number of NULLs in all rows of the column shown, selected or not. */
   override def numNulls: Int = base.numNulls
-
-  override def isNullAt(row: Int): Boolean = base.isNullAt(selection(row))
-  override def getBoolean(row: Int): Boolean = base.getBoolean(selection(row))
-  override def getByte(row: Int): Byte = base.getByte(selection(row))
-  override def getShort(row: Int): Short = base.getShort(selection(row))
-  override def getInt(row: Int): Int = base.getInt(selection(row))
-  override def getLong(row: Int): Long = base.getLong(selection(row))
-  override def getFloat(row: Int): Float = base.getFloat(selection(row))
-  override def getDouble(row: Int): Double = base.getDouble(selection(row))
-  override def getArray(row: Int): ColumnarArray = base.getArray(selection(row))
-  override def getMap(row: Int): ColumnarMap = base.getMap(selection(row))
-  override def getDecimal(row: Int, precision: Int, scale: Int): Decimal =
-    base.getDecimal(selection(row), precision, scale)
-  override def getUTF8String(row: Int): UTF8String = base.getUTF8String(selection(row))
-  override def getBinary(row: Int): Array[Byte] = base.getBinary(selection(row))
-  override protected def interval(row: Int): CalendarInterval = base.getInterval(selection(row))
 
   /**
    * Returns a child. One whose rows are this column's rows is shown through the selection too: ColumnarRow and getVariant read it

@@ -94,10 +94,10 @@ final class VectorColumn(numbers: Array[NativeColumnVector], form: String) exten
 
 object VectorColumn {
   private val Sparse: Byte = 0
-  private val Dense: Byte = 1
+  private[columns] val Dense: Byte = 1
 
   /** VectorUDT.sqlType, without its class. */
-  private val Layout = StructType(Seq(StructField("type", ByteType, nullable = false), StructField("size", IntegerType),
+  private[columns] val Layout = StructType(Seq(StructField("type", ByteType, nullable = false), StructField("size", IntegerType),
     StructField("indices", ArrayType(IntegerType, containsNull = false)),
     StructField("values", ArrayType(DoubleType, containsNull = false))))
 }

@@ -43,11 +43,10 @@ object MlStages {
     Some(group.size).filter(_ >= 0)
   }
 
-  /** The fields of a stored vector, a struct, that are read: (ordinal, name, type, nullable), see VectorUDT.sqlType. */
-  val StoredFields: Seq[(Int, String, DataType, Boolean)] =
-    Seq((0, "type", ByteType, false), (1, "size", IntegerType, true),
-      (2, "indices", ArrayType(IntegerType, containsNull = false), true),
-      (3, "values", ArrayType(DoubleType, containsNull = false), true))
+  /** The fields of a stored vector, a struct, that are read: (ordinal, name, type), see VectorUDT.sqlType. */
+  val StoredFields: Seq[(Int, String, DataType)] =
+    Seq((0, "type", ByteType), (1, "size", IntegerType), (2, "indices", ArrayType(IntegerType, containsNull = false)),
+      (3, "values", ArrayType(DoubleType, containsNull = false)))
 
   /** Whether an expression is a token list or an array of scores, neither of which is a column of a kernel. */
   def isWords(expression: Expression): Boolean = expression match {

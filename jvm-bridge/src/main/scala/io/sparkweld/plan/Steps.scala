@@ -9,7 +9,7 @@ import io.sparkweld.support.Rewritten
 import org.apache.spark.sql.catalyst.expressions.{Attribute, Expression, NamedExpression, PythonUDF}
 import org.apache.spark.sql.execution.{FilterExec, ProjectExec, SparkPlan}
 import org.apache.spark.sql.execution.python.{ArrowEvalPythonExec, BatchEvalPythonExec, FlatMapGroupsInPandasExec}
-import org.apache.spark.sql.types.{ArrayType, DataType, DayTimeIntervalType, DoubleType, FloatType, MapType, StringType}
+import org.apache.spark.sql.types.{ArrayType, DataType, DayTimeIntervalType, DoubleType, FloatType, StringType, StructType}
 
 /** One node of a chain without its child: a WeldExec computes it, and the fallback interprets it. */
 sealed trait Step {
@@ -90,12 +90,23 @@ object Step {
 final case class KernelInput(path: Array[Int], dataType: DataType, nulls: NullPolicy, part: Option[Int] = None)
 
 /** Decides how NULLs in an input column of a batch affect the choice of a kernel. */
-sealed trait NullPolicy extends Serializable
+sealed trait NullPolicy extends Serializable {
+
+  /** Whether the kernel itself reads the null bytes. */
+  def isRead: Boolean = false
+}
 
 object NullPolicy {
 
   /** The kernel reads the null bytes: NULL is NaN or None, and the dtype is the same (floating point, strings). */
-  case object Read extends NullPolicy
+  case object Read extends NullPolicy {
+    override def isRead: Boolean = true
+  }
+
+  /** As `Read`; a field is NULL where its struct is, too. With any other policy, a batch with a NULL struct runs in Python. */
+  case object ReadWithStruct extends NullPolicy {
+    override def isRead: Boolean = true
+  }
 
   /** With NULLs, pandas has another dtype, at least for components: such a batch has another form. */
   case object OtherForm extends NullPolicy
@@ -144,11 +155,11 @@ final case class KernelPlan(
     watched: Seq[Watch],
     batchRows: Int)
 
-/** A struct or map made of these outputs of the kernel. */
+/** A struct, a map, or a vector of Spark's ML library, made of these outputs of the kernel. */
 final case class NestedOutput(dataType: DataType, columns: Array[Int]) {
 
   /** Whether a row converts like any other. Once pyarrow rejects a field, it converts the structs of a batch in another way. */
-  def isRowLocal: Boolean = dataType.isInstanceOf[MapType]
+  def isRowLocal: Boolean = !dataType.isInstanceOf[StructType]
 }
 
 /** An ML vector whose numbers are these outputs of the kernel. `form`: see [[io.sparkweld.columns.VectorColumn]]. */

@@ -3,8 +3,8 @@ package plan
 
 import scala.collection.mutable
 
-import io.sparkweld.columns.{ColumnLayout, InputColumn, JoinedBatches, NativeColumnVector, NestedColumns, PartOfGroup}
-import io.sparkweld.columns.{SelectedColumnVector, SelectionBuffer, StringArena, VectorColumn}
+import io.sparkweld.columns.{ColumnLayout, FieldColumnVector, InputColumn, JoinedBatches, NativeColumnVector, NestedColumns}
+import io.sparkweld.columns.{PartOfGroup, SelectedColumnVector, SelectionBuffer, StringArena, VectorColumn}
 import io.sparkweld.compile.{FormKey, FormUnavailable, ModelFiles, WorkerModules}
 import io.sparkweld.contract.ModelFile
 import io.sparkweld.nativelib.{NativeError, NoMemory, Shim}
@@ -44,7 +44,7 @@ final class WeldTask(
   private var on = Breakers.known(kernel.requestKey, ask = plan.shadow.fraction > 0).isEmpty
   private val joined = Option.when(linkable && !plan.keepsBatches && kernel.batchRows > 0 && plan.shadow.fraction == 0 &&
     JoinedBatches.supports(plan.fallback.input.map(_.dataType))) {
-    val deciding = kernel.inputs.filter(_.nulls != NullPolicy.Read).map(_.path(0)).toSet
+    val deciding = kernel.inputs.filter(!_.nulls.isRead).map(_.path(0)).toSet
     new JoinedBatches(input, plan.fallback.input.map(_.dataType), deciding, kernel.batchRows)
   }
   private val batches = joined.getOrElse(input)
@@ -148,7 +148,7 @@ final class WeldTask(
     var i = 0
     while (i < inputs.length) {
       val policy = kernel.inputs(i).nulls
-      if (policy != NullPolicy.Read || kernel.inputs(i).path.length > 1) {
+      if (!policy.isRead || kernel.inputs(i).path.length > 1) {
         if (!bind(i, batch)) return None
         if (inputs(i).hasNull) {
           if (policy == NullPolicy.Python) return None
@@ -172,15 +172,18 @@ final class WeldTask(
     } finally plan.metrics.compileTime += (System.nanoTime() - started) / 1000000
   }
 
-  /** Binds this batch's column to input `i`; false for a field of a struct that is itself NULL in some row. */
+  /** Binds this batch's column to input `i`; false for a field of a struct that is NULL in some row, unless its policy reads that. */
   private def bind(i: Int, batch: ColumnarBatch): Boolean = {
     if (bound(i)) return true
     val path = kernel.inputs(i).path
     var vector = batch.column(path(0))
     var depth = 1
     while (depth < path.length) {
-      if (vector.hasNull) return false
-      vector = vector.getChild(path(depth))
+      val field = vector.getChild(path(depth))
+      vector =
+        if (!vector.hasNull) field
+        else if (kernel.inputs(i).nulls == NullPolicy.ReadWithStruct) new FieldColumnVector(vector, field)
+        else return false
       depth += 1
     }
     inputs(i).bind(vector, batch.numRows())

@@ -3,6 +3,7 @@ package rules
 
 import io.sparkweld.compile.FunctionService
 import io.sparkweld.contract.{CompileRequest, Operation}
+import io.sparkweld.ml.MlStages
 import io.sparkweld.spark.{CurrentSpark, EvalTypes}
 import io.sparkweld.support.{Refusal, UnsupportedExpression}
 
@@ -69,6 +70,9 @@ object FunctionRequest {
       // With a kernel, a row whose struct is itself NULL runs in Python; expressions have no such fallback.
       for (udf <- udfs; struct <- udf.references.find(a => a.nullable && a.dataType.isInstanceOf[StructType])) {
         throw new ChainRefused(Refusal("SW305", "udf" -> udf.name, "column" -> struct.name))
+      }
+      for (udf <- udfs; vector <- udf.references.find(a => MlStages.isVector(a.dataType))) { // expressions read no fields of one
+        throw new ChainRefused(Refusal("SW101", "column" -> vector.name, "type" -> vector.dataType.simpleString))
       }
       val results = udfs.map(udf => AttributeReference(udf.name, udf.dataType)(udf.resultId))
       // ArrowEvalPythonExec accepts scalar kinds only; the request has the real kind of each UDF.

@@ -8,7 +8,7 @@ import io.sparkweld.{contract, SparkWeldConf}
 import io.sparkweld.columns.{ListViews, NestedColumns}
 import io.sparkweld.compile.{Digests, PipelineRequest, ServiceCommand, WorkerPaths, WorkerPython}
 import io.sparkweld.contract.OrNull
-import io.sparkweld.ml.{MlStages, StageTable, UnknownStage}
+import io.sparkweld.ml.{MlStages, OneVsRest, StageTable, UnknownStage}
 import io.sparkweld.plan._
 import io.sparkweld.spark.{CurrentSpark, EvalTypes, PythonAggregate}
 import io.sparkweld.support.{ExpressionCodec, Refusal, UnsupportedExpression}
@@ -127,6 +127,9 @@ final class PipelineBuilder(
     udfs.zip(results).map { case (udf, result) =>
       val entry = contract.UdfEntry(udf.name, fresh(result.name), function(udf))
       NestedColumns.of(result.dataType) match {
+        case Some(_) if MlStages.isVector(result.dataType) =>
+          sources(result.exprId) = MadeNested(Seq(entry.result), result.dataType)
+          entry
         case Some(columns) =>
           val names = columns.map { case (part, _) => fresh(s"${result.name}.$part") }
           sources(result.exprId) = MadeNested(names, result.dataType)
@@ -190,7 +193,6 @@ final class PipelineBuilder(
           partwise(udf, Seq(i), childOutput(i).name, attribute.dataType, childOutput(i).nullable)
         }
         contract.Argument(expr = Some(found.getOrElse(throw wrongType(udf, attribute.name, attribute.dataType))), name = name)
-      case vector if MlStages.isVector(vector.dataType) => throw wrongType(udf, vector.sql, vector.dataType)
       case expression =>
         taking = Some(udf)
         try contract.Argument(expr = Some(codec.encode(expression)), name = name)
@@ -302,14 +304,18 @@ final class PipelineBuilder(
    */
   private def fromHere(attribute: Attribute): contract.Expression = sourceOf(attribute) match {
     case Made(name, dataType) => ExpressionCodec.column(name, dataType, attribute.nullable)
+    case MadeNested(Seq(name), dataType) if MlStages.isVector(dataType) =>
+      contract.Expression("DenseVector", Some(attribute.name), ExpressionCodec.typeOf(dataType), Some(attribute.nullable),
+        args = Some(Seq(ExpressionCodec.column(name, NestedColumns.Numbers, attribute.nullable))))
     case FromChild(i) if MlStages.isVector(attribute.dataType) =>
-      val fields = MlStages.StoredFields.map { case (ordinal, name, dataType, nullable) =>
-        val input = inputAt(Seq(i, ordinal), s"${attribute.name}.$name", dataType, nullable)
-        if (nullable) input.nulls = NullPolicy.Read
-        ExpressionCodec.column(input.name, dataType, nullable)
+      val fields = MlStages.StoredFields.map { case (ordinal, name, dataType) =>
+        val input = inputAt(Seq(i, ordinal), s"${attribute.name}.$name", dataType, nullable = true)
+        input.nulls = NullPolicy.ReadWithStruct
+        ExpressionCodec.column(input.name, dataType, nullable = true)
       }
       contract.Expression("StoredVector", Some(attribute.name), ExpressionCodec.typeOf(attribute.dataType), Some(attribute.nullable),
         size = Some(OrNull(MlStages.sizeOf(attribute))), args = Some(fields))
+    case FromChild(_) if OneVsRest.holdsScores(attribute.dataType) => column(attribute) // the array of an array_to_vector
     case _ => throw new ChainRefused(Refusal("SW902", "column" -> attribute.name).copy(step = Some(step)))
   }
 
@@ -350,7 +356,7 @@ final class PipelineBuilder(
       op = contract.Operation.Compile.name,
       label = (names ++ stages.names).mkString(", "),
       inputs = inputs.values.map { input =>
-        val state = if (input.nulls == NullPolicy.Read) "nullable" else "dense"
+        val state = if (input.nulls.isRead) "nullable" else "dense"
         contract.Input(input.name, ExpressionCodec.typeOf(input.dataType), input.nullable, state)
       }.toList,
       steps = steps.toList,

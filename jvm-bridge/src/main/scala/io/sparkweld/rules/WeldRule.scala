@@ -377,12 +377,13 @@ private final class ChainRewriter(driver: WeldDriver) {
   /** Refuses with SW308 input rows, and results returned from Python, that have no columnar form in Spark. */
   private def checkConversions(nodes: Seq[SparkPlan], child: SparkPlan): Unit = {
     val rows = child match {
-      case groups: GroupBatchesExec => groups.output.map(column => column -> Fallback.stored(column.dataType))
+      case groups: GroupBatchesExec => groups.output
       case columnar if columnar.supportsColumnar => Nil
-      case rows => rows.output.map(column => column -> column.dataType)
+      case rows => rows.output
     }
-    val converted = rows ++ nodes.last.output.map(column => column -> Fallback.stored(column.dataType))
-    converted.find { case (column, form) => !CurrentSpark.hasColumnarForm(form, column.nullable) }.foreach { case (column, _) =>
+    (rows ++ nodes.last.output).find { column =>
+      !CurrentSpark.hasColumnarForm(Fallback.stored(column.dataType), column.nullable) // as RowBatchesExec converts them
+    }.foreach { column =>
       throw new ChainRefused(Refusal("SW308", "column" -> column.name, "type" -> column.dataType.sql))
     }
   }
