@@ -37,6 +37,7 @@ from pyspark.sql import Row
 from sklearn.linear_model import LinearRegression
 
 from sparkweld.annotations import Rows, annotate
+from sparkweld.ir.ops import StrCall
 from sparkweld.ir.types import BOOL, DATE, F64, I64, STR, TS, list_of, parse_type
 from sparkweld.pipelines import Capture
 from udf_compiler.backends.aggregates import compute, objects, reductions
@@ -86,8 +87,10 @@ from udf_compiler.frontends.python import (
     hex_numbers,
     json_values,
     library_calls,
+    maps,
     math_calls,
     patterns,
+    row_lists,
     row_matrices,
     rows,
     strings,
@@ -136,6 +139,8 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
     names = {"float": "x", "int": "n", "bool": "b", "date": "d", "str": "s"}
     scalar = {kind: scalars.of_value(read(name)) for kind, name in names.items()}
     day = datetime.timedelta(days=3)
+    numbers = scalars.of_value(read("v"))
+    words = scalars.TracedScalar("list<str>", loop.emit(StrCall("split", (",", -1)), read("s")))
     rebuilder = Rebuilder(find_stand_in)
     linear = LinearRegression().fit([[0.0], [1.0]], [0.0, 1.0])
     model = TracedModel(find(linear, lambda held: held))
@@ -174,6 +179,10 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
         results.RowSeries: [(results.RowSeries(loop.optional(read("x"), read("b")), frozenset({"int", "None"})), series)],
         results.ListSeries: [(results.ListSeries(read("v"), frozenset({"list<f64>"})), pd.Series([[1.5]]))],
         rows.TracedStruct: [(rows.TracedStruct(["x"], [lambda: scalar["float"]]), Row(x=1.5))],
+        maps.TracedMap: [(maps.TracedMap(words, numbers), {"a": 1.5})],
+        maps.TracedItems: [(maps.TracedItems(maps.TracedMap(words, numbers)), {"a": 1.5}.items())],
+        row_lists.TracedRows: [(row_lists.TracedRows(["x"], [numbers]), [Row(x=1.5)])],
+        row_lists.TracedElement: [(row_lists.TracedElement(["x"], [scalar["float"]]), Row(x=1.5))],
         comprehensions.Mapped: [(comprehensions.Mapped(abs, [x]), map(abs, series))],
         comprehensions.Values: [(comprehensions.Values(x), series.tolist())],
         comprehensions.Rows: [(comprehensions.rows_of([x], single=False), zip(series))],
