@@ -37,6 +37,7 @@ from tests.helpers.compiled import Compared, check_case
 from tests.helpers.expressions import functions
 from tests.helpers.expressions_aggregates import compare_aggregate
 from tests.helpers.expressions_codecs import codec_batches, codec_functions
+from tests.helpers.expressions_dicts import dict_batches, dict_functions
 from tests.helpers.expressions_frames import type_of_series
 from tests.helpers.expressions_groups import compare_group_function
 from tests.helpers.expressions_lists import array_functions, list_batches, list_functions
@@ -262,6 +263,12 @@ def _vectors(draw: Draw) -> Case:
     return Case(source, vector_batches(), returns, PLAIN)
 
 
+def _dicts(draw: Draw) -> Case:
+    """Draws a plain UDF that makes a dict of a row's lists and map."""
+    source, returns = draw(dict_functions())
+    return Case(source, dict_batches(), returns, PLAIN)
+
+
 def _arrays(draw: Draw) -> Case:
     """Draws a function of each row's ndarray, of any element type, that returns a number or an array."""
     source = f"W = np.array([0.5])\n{draw(array_functions())}"
@@ -302,6 +309,7 @@ FAMILIES = {
         Family("gathered", compare_gathered, 0.6),
         Family("lists", _checked(_lists), 0.6),
         Family("tags", _checked(_tags), 0.6),
+        Family("dicts", _checked(_dicts), 0.6),
         Family("arrays", _checked(_arrays), 0.6),
         Family("vectors", _checked(_vectors), 0.4),
         Family("arrow", _checked(arrow_cases), 0.25),
