@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from sparkweld.ir.ops.base import Array
 #: Bits of the least number of present values, below the number of rows of the window.
 LEAST_BITS = 32
 
-STATISTICS = ("sum", "mean", "max", "min")
+STATISTICS = ("sum", "mean", "max", "min", "squares")
 
 
 def window_of(rows: int, least: int) -> int:
@@ -51,6 +52,40 @@ class _Total:
             self.previous = x
 
 
+@dataclass
+class _Moments:
+    """The mean of a window, and the sum of the squares of the distances from it (Welford's method)."""
+
+    known: int = 0
+    mean: float = 0.0
+    squares: float = 0.0
+    lost: dict[bool, float] = field(default_factory=lambda: {True: 0.0, False: 0.0})
+    previous: float = 0.0
+    same: int = 0
+
+    def change(self, x: float, add: bool) -> None:
+        if x != x:
+            return
+        self.known += 1 if add else -1
+        if add:
+            self.same = self.same + 1 if x == self.previous else 1
+            self.previous = x
+        if not self.known:
+            self.mean = self.squares = 0.0
+            return
+        before = self.mean - self.lost[add]
+        y = x - self.lost[add]
+        t = y - self.mean
+        self.lost[add] = t + self.mean - y
+        self.mean = self.mean + t / self.known if add else self.mean - t / self.known
+        distances = (x - before) * (x - self.mean)
+        self.squares = self.squares + distances if add else self.squares - distances
+
+
+def _squares(window: _Moments) -> float:
+    return 0.0 if window.known == 1 or window.same >= window.known else window.squares
+
+
 def _sum(window: _Total) -> float:
     return window.previous * window.known if window.same >= window.known else window.total
 
@@ -64,13 +99,13 @@ def _mean(window: _Total) -> float:
     return mean
 
 
-def _totals(values: np.ndarray, rows: int, least: int, result: Callable[[_Total], float]) -> np.ndarray:
+def _totals(values: np.ndarray, rows: int, least: int, of: type, result: Callable[[Any], float]) -> np.ndarray:
     made = np.full(len(values), np.nan)
-    window, numbers = _Total(), [float(x) for x in values]
+    window, numbers = of(), [float(x) for x in values]
     for at in range(len(numbers)):
         start = max(at - rows + 1, 0)
         if at == 0 or start >= at:
-            window = _Total(previous=numbers[start])
+            window = of(previous=numbers[start])
         else:
             for x in numbers[max(at - rows, 0) : start]:
                 window.change(x, add=False)
@@ -100,6 +135,9 @@ def rolling(what: str) -> Callable[[tuple[Array, ...], int], Array]:
         window, least = described >> LEAST_BITS, described & ((1 << LEAST_BITS) - 1)
         if what in ("max", "min"):
             return _extremes(values, window, least, what == "max")
-        return _totals(values, window, least, {"sum": _sum, "mean": _mean}[what])
+        rules: dict[str, tuple[type, Callable[[Any], float]]] = {
+            "sum": (_Total, _sum), "mean": (_Total, _mean), "squares": (_Moments, _squares),
+        }  # fmt: skip
+        return _totals(values, window, least, *rules[what])
 
     return evaluate

@@ -225,6 +225,9 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
         elements.Iloc: [
             (elements.Iloc(FrameGroup(loop), x), series.iloc), (elements.Iloc(FrameGroup(loop), frame), real_frame.iloc),
         ],
+        elements.Places: [
+            (elements.Places(0, reduced, np.ndarray), np.arange(2)), (elements.Places(0, reduced, range), range(2)),
+        ],
         elements.Row: [(elements.Row(FrameGroup(loop), frame, 0), real_frame.iloc[0])],
         elements.FrameLoc: [(elements.FrameLoc(FrameGroup(loop), frame), real_frame.loc)],
         neighbours._Windows: [(neighbours._Windows(FrameGroup(loop), x, "rolling", (2, 2)), series.rolling(2))],

@@ -9,7 +9,7 @@ from sparkweld.errors import VerifyError
 from sparkweld.ir import ROWS, Input, Program, ProgramBuilder, evaluate, parse_program, print_program
 from sparkweld.ir.ops import Array, Optional
 from sparkweld.ir.program import Stage
-from sparkweld.ir.rolling import window_of
+from sparkweld.ir.rolling import STATISTICS, window_of
 from sparkweld.ir.types import BOOL, F64, I32, I64, STR, Type
 from sparkweld.ir.wholes import WHOLES, Whole, evaluate_whole, whole_type
 from sparkweld.optimizer import optimize
@@ -34,7 +34,7 @@ TYPES = {
     "fill_forward": [(F64,), (STR,), (I32,)],
     "fill_backward": [(F64,), (STR,), (I32,)],
     **{f"same_{what}": [(F64,), (I32,), (STR,)] for what in ("first", "last", "count")},
-    **{f"rolling_{what}": [(F64, I64)] for what in ("sum", "mean", "max", "min")},
+    **{f"rolling_{what}": [(F64, I64)] for what in STATISTICS},
     **{f"rank_{method}": [(F64,), (I64,)] for method in ("average", "min", "max", "first", "dense")},
 }
 

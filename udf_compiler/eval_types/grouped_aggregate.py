@@ -15,12 +15,13 @@ from sparkweld.contract.spark_types import StructField
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import BOOL
 from sparkweld.reasons import refusal
-from udf_compiler.boundary.series import Field, ir_type
+from udf_compiler.boundary.series import Field, group_series_of_column, ir_type
 from udf_compiler.eval_types.kind import Call
 from udf_compiler.eval_types.scalar_pandas import ScalarPandas
 from udf_compiler.frontends.pandas.frame import TracedFrame, fresh
 from udf_compiler.frontends.pandas.groups.elements import column_of
 from udf_compiler.frontends.pandas.groups.frame_group import FrameGroup
+from udf_compiler.frontends.pandas.kind import BOOL_OBJECTS
 from udf_compiler.frontends.tracing.values import raw
 from udf_compiler.probing.differences import tolerance_of
 from udf_compiler.probing.group_probe import probe_group
@@ -45,6 +46,12 @@ class GroupedAggregate(ScalarPandas):
 
     def prepare(self, function: Any) -> Prepared:
         return prepare(function, self.stand_in)
+
+    def argument(self, loop: LoopBuilder, field: Field) -> Any:
+        return group_series_of_column(loop, field)
+
+    def describe(self, argument: Any) -> str:
+        return argument.kind.name if argument.kind is BOOL_OBJECTS else super().describe(argument)
 
     def struct(self, loop: LoopBuilder, fields: Sequence[Field], title: str) -> Any:
         raise refusal("SW101", column=title, type="struct")

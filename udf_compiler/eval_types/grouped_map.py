@@ -10,7 +10,7 @@ from sparkweld.contract.spark_types import StructField
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import ModelOp
 from sparkweld.reasons import refusal
-from udf_compiler.boundary.series import Field, check_names
+from udf_compiler.boundary.series import Field, check_names, group_series_of_column
 from udf_compiler.eval_types.kind import Call
 from udf_compiler.eval_types.scalar_pandas import ScalarPandas, check_named
 from udf_compiler.frontends.pandas.frame import TracedFrame
@@ -37,7 +37,7 @@ class GroupedMap(ScalarPandas):
         """Returns the DataFrame of columns that a worker converts one by one, unlike the fields of a struct."""
         if fields:  # without a key, all rows are one group
             check_names([field.name for field in fields], title)
-        return TracedFrame(loop, {field.name: self.argument(loop, field) for field in fields})
+        return TracedFrame(loop, {field.name: group_series_of_column(loop, field) for field in fields})
 
     def call(self, call: Call) -> Any:
         frame, keys = call.args

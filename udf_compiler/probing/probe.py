@@ -29,7 +29,7 @@ from udf_compiler.frontends.pandas import datetimes
 from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.dates import DATES
 from udf_compiler.frontends.pandas.frame import TracedFrame
-from udf_compiler.frontends.pandas.kind import ARRAY_OBJECTS, CATEGORIES, UNSIGNED
+from udf_compiler.frontends.pandas.kind import ARRAY_OBJECTS, BOOL_OBJECTS, CATEGORIES, UNSIGNED
 from udf_compiler.frontends.pandas.microseconds import is_coarse
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.pandas.strings import STRINGS
@@ -166,6 +166,8 @@ class Computed:
         array = self._arrays[x.value.id]
         if x.kind is CATEGORIES:
             raise refusal("SW251", call="a result of categories")
+        if x.kind is BOOL_OBJECTS:
+            return pd.Series([bool(v) if ok else None for v, ok in zip(*_parts(array), strict=True)], dtype=object)
         if x.kind is DATES:
             return pd.Series(_dates(array), dtype=object)
         if x.kind is ARRAY_OBJECTS:
@@ -187,6 +189,13 @@ class Computed:
         elements = [v if ok else None for v, ok in zip(np.asarray(array).tolist(), valid, strict=True)]
         is_object = x.value.type.kind == "bool" or not np.any(valid)  # type: ignore[arg-type]
         return pd.Series(elements, dtype=object if is_object else np.float64)
+
+
+def _parts(array: Array) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the values, and where they are not NULL."""
+    if isinstance(array, Optional):
+        return array.values, array.valid
+    return array, np.ones(len(array), np.bool_)
 
 
 def values_in(x: Any) -> Iterator[Value]:

@@ -77,6 +77,64 @@ _MEAN = """
                 found = 0.0
 """
 
+_SQUARES = """
+    known = 0
+    same = 0
+    previous = 0.0
+    mean = 0.0
+    squares = 0.0
+    added = 0.0
+    removed = 0.0
+    while row < n:
+        start = row - window + 1
+        if start < 0:
+            start = 0
+        if row == 0 or start >= row:
+            known = 0
+            same = 0
+            previous = load0(a0, start)
+            mean = 0.0
+            squares = 0.0
+            added = 0.0
+            removed = 0.0
+        elif start > 0:
+            x = load0(a0, start - 1)
+            if x == x:
+                known -= 1
+                if known == 0:
+                    mean = 0.0
+                    squares = 0.0
+                else:
+                    before = mean - removed
+                    y = x - removed
+                    t = y - mean
+                    removed = t + mean - y
+                    mean = mean - divide(t, known * 1.0)
+                    squares = squares - (x - before) * (x - mean)
+        x = load0(a0, row)
+        if x == x:
+            known += 1
+            if x == previous:
+                same += 1
+            else:
+                same = 1
+            previous = x
+            before = mean - added
+            y = x - added
+            t = y - mean
+            added = t + mean - y
+            mean = mean + divide(t, known * 1.0)
+            squares = squares + (x - before) * (x - mean)
+        found = nan
+        if known >= least:
+            found = squares
+            if known == 1 or same >= known:
+                found = 0.0
+        store(out, row, found)
+        row += 1
+    return 0
+"""
+
 _EXTREMES = """
     while row < n:
         at = row - window + 1
@@ -101,4 +159,6 @@ def rolling_body(what: str) -> str:
     """Returns the body of the function of a statistic."""
     if what in ("max", "min"):
         return _WINDOW + _EXTREMES.format(sign=">=" if what == "max" else "<=")
+    if what == "squares":
+        return _WINDOW + _SQUARES
     return _WINDOW + _TOTALS.format(result={"sum": _SUM, "mean": _MEAN}[what])

@@ -118,7 +118,8 @@ def test_strings():
         (lambda v: v.nunique(), LongType()), (lambda v: v.mode()[0], StringType()), (lambda v: v.iloc[0], StringType()),
         (lambda v: v.sort_values(kind="stable").iloc[0], StringType()), (lambda v: v.dropna().iloc[-1], StringType()),
         (lambda v: v.drop_duplicates().tail(1).iloc[0], StringType()), (lambda v: len(v[v == "b"]), LongType()),
-        (lambda v: v[v.duplicated()].count(), LongType()),
+        (lambda v: v[v.duplicated()].count(), LongType()), (lambda v: v.dropna().max(), StringType()),
+        (lambda v: v.fillna("").min(), StringType()),
     ]:  # fmt: skip
         compared = compare_aggregate(function, groups, returns, ["s"])
         assert compared.decided >= 4, compared.reason

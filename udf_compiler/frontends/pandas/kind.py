@@ -132,6 +132,22 @@ class _Unsigned(SeriesKind):
     precedence = 4
 
 
+class _BoolObjects(SeriesKind):
+    """Booleans of a group with NULLs: True, False or None in a Series of dtype object."""
+
+    name = "object of booleans"
+    precedence = precedence_as_other = 8
+
+    def check_numeric(self, call: str) -> None:
+        refuse("SW102", column=f"The column of {call}")
+
+    def receiver(self, series: TracedSeries, name: str, call: str) -> TracedSeries:
+        if name not in self.methods:
+            self.check_numeric(call)
+        return series
+
+
 ARRAY_OBJECTS = _ArrayObjects()
+BOOL_OBJECTS = _BoolObjects()
 CATEGORIES = _Categories()
 UNSIGNED = _Unsigned()

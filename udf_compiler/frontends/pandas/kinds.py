@@ -18,13 +18,14 @@ from udf_compiler.frontends.pandas.calls.arrays import bound
 from udf_compiler.frontends.pandas.calls.attributes import IN_PLACE, ROW_MIXING, VALUES
 from udf_compiler.frontends.pandas.calls.constructors import Index
 from udf_compiler.frontends.pandas.calls.periods import to_period
+from udf_compiler.frontends.pandas.calls.series_choices import filled_bools
 from udf_compiler.frontends.pandas.calls.strings import methods as string_methods
 from udf_compiler.frontends.pandas.calls.strings.accessor import accessor
 from udf_compiler.frontends.pandas.calls.time_strings import METHODS as FORMATS
 from udf_compiler.frontends.pandas.calls.zoned import tz_localize
 from udf_compiler.frontends.pandas.dates import DATES
 from udf_compiler.frontends.pandas.datetimes import DATETIMES, TIMEDELTAS
-from udf_compiler.frontends.pandas.kind import ARRAY_OBJECTS, CATEGORIES, UNSIGNED, SeriesKind
+from udf_compiler.frontends.pandas.kind import ARRAY_OBJECTS, BOOL_OBJECTS, CATEGORIES, UNSIGNED, SeriesKind
 from udf_compiler.frontends.pandas.microseconds import MICROSECONDS, SPANS
 from udf_compiler.frontends.pandas.row_counts import is_empty, row_count
 from udf_compiler.frontends.pandas.series import NUMBERS, TracedSeries
@@ -50,12 +51,17 @@ _METHODS: dict[SeriesKind, dict[str, Any]] = {
     SPANS: _OF_ANY_UNIT,
     UNSIGNED: {**_NUMERIC, "astype": time_conversions.unsigned_astype},
     ARRAY_OBJECTS: lists.METHODS,
+    BOOL_OBJECTS: {
+        **{name: _NUMERIC[name] for name in "isna isnull notna notnull copy rename pipe".split()},
+        "fillna": filled_bools,
+    },
     CATEGORIES: {},
 }
 _COARSE = {**{name: series_methods.PROPERTIES[name] for name in ("T", "dtypes", "ndim")}, "dt": microsecond_accessor.accessor}
 _PROPERTIES = {
     STRINGS: string_methods.PROPERTIES,
     ARRAY_OBJECTS: lists.PROPERTIES,
+    BOOL_OBJECTS: {},
     CATEGORIES: {},
     MICROSECONDS: _COARSE,
     SPANS: _COARSE,

@@ -23,6 +23,7 @@ from udf_compiler.frontends.pandas.row_counts import row_count
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.python import bisecting
 from udf_compiler.frontends.python.builtin_calls import STAND_INS, builtin_class, unbound_method
+from udf_compiler.frontends.tracing.class_stand_ins import class_stand_in
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.lower import is_number
 from udf_compiler.frontends.tracing.session import current, refuse
@@ -78,7 +79,16 @@ def _list(x: Any) -> Any:
 
 LIST = builtin_class(list, _list, _has_values)
 
-_BY_OBJECT: dict[int, Any] = {id(len): len_, id(list): LIST, id(itertools.count): _count}
+def _range(*args: Any) -> Any:
+    """Implements ``range`` up to a number of rows of a group."""
+    group = current().group
+    if group is not None and any(group.has_scalar(x) for x in args):
+        return group.range(*args)
+    return as_python(range, *args)
+
+
+RANGE = class_stand_in(range, "range", _range)
+_BY_OBJECT: dict[int, Any] = {id(len): len_, id(list): LIST, id(range): RANGE, id(itertools.count): _count}
 _BY_OBJECT |= bisecting.STAND_INS
 
 

@@ -168,6 +168,16 @@ def _assigned(dtype: np.dtype, kind: tuple[Any, ...], call: str) -> pd.Series:
     return made
 
 
+def filled_bools(s: TracedSeries, value: Any) -> TracedSeries:
+    """Implements fillna of booleans with None among them: pandas casts the result to bool, if an element was missing."""
+    if type(value) is not bool:
+        refuse("SW262", call="Series.fillna", what="anything but True or False")
+    loop = s.loop
+    valid = loop.is_valid(s.value)
+    loop.guard_some(loop.call("logical_not", valid))
+    return s.new(loop.select(valid, loop.value_of(s.value), loop.const(value, BOOL)))
+
+
 class KeptElements(Traced):
     """The elements of a Series where a condition holds. ``s[mask] += 1`` computes with them and assigns them to the same rows."""
 

@@ -24,7 +24,7 @@ from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.lower import is_number, run_prototype, type_of
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import StandIn
-from udf_compiler.frontends.tracing.values import Traced, raw
+from udf_compiler.frontends.tracing.values import Traced, raw, symbol
 
 if TYPE_CHECKING:
     from udf_compiler.frontends.pandas.groups.frame_group import FrameGroup
@@ -53,6 +53,45 @@ class GroupElement(Traced):
         made = self.series.twin(shared=False)
         made.loop, made.value = loop, group.of_rows(self.value, loop)
         return made
+
+
+class Places(Traced):
+    """The whole numbers from a start on, one for each row of a frame: ``range(1, len(f) + 1)``, or the array of np.arange."""
+
+    __slots__ = ("count", "of", "shared", "start")
+    what = "range of numbers"
+
+    def __init__(self, start: int, count: GroupScalar, of: type) -> None:
+        self.start, self.count, self.of, self.shared = start, count, of, True
+
+    @property
+    def stands_for(self) -> type:  # type: ignore[override]
+        return self.of
+
+    def _binary(self, name: str, other: Any, reflected: bool) -> Any:
+        if name != "add" or type(other) is not int or abs(other) >= _MOST_ROWS or self.of is range:
+            refuse("SW312", call=f"{self.what} {symbol(name)} ...", what="other than a constant int")
+        return Places(self.start + other, self.count, self.of)
+
+    def __getattr__(self, name: str) -> Any:
+        refuse("SW312", call=f"{self.what}.{name}", what="an attribute of a range")
+
+    def column(self, group: FrameGroup, loop: LoopBuilder) -> TracedSeries:
+        """Returns a column of these numbers. A group with another number of rows runs in Python."""
+        scalars = group.loop
+        scalars.guard(scalars.call("equal", self.count.value, group.count_of(loop, self.what)))
+        value = loop.call("add", group.place(loop), loop.const(self.start, I64))
+        return TracedSeries(loop, value, value.type.dtype)
+
+
+def places(of: type, start: Any, stop: Any = None, step: Any = 1) -> Places:
+    """Implements range and np.arange up to a number of rows."""
+    call = "range" if of is range else "np.arange"
+    start, stop = (0, start) if stop is None else (start, stop)
+    if type(start) is not int or abs(start) >= _MOST_ROWS or step != 1 or type(stop) is not GroupScalar or not stop.weak:
+        refuse("SW312", call=call, what="other than as many numbers as rows")
+    count: Any = stop - start  # type: ignore[operator]
+    return Places(start, count, of)
 
 
 def element(group: FrameGroup, series: TracedSeries, at: int, call: str) -> Any:

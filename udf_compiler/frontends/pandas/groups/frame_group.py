@@ -10,6 +10,7 @@ A branch on a scalar takes one way, and a guard sends groups that take the other
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -127,6 +128,10 @@ class FrameGroup:
 
     # What the function does with scalars
 
+    def range(self, *args: Any) -> Any:
+        """Returns ``range(*args)`` of scalars."""
+        return elements.places(range, *args)
+
     def has_scalar(self, x: Any) -> bool:
         """Whether `x` is a number that the function has computed from reductions."""
         return type(x) is GroupScalar
@@ -231,12 +236,14 @@ class FrameGroup:
         if type(x) is GroupScalar:
             value = self.of_rows(x.value, loop)
             return TracedSeries(loop, value, value.type.dtype)
-        return x.column(self, loop) if type(x) is elements.GroupElement else None
+        return x.column(self, loop) if type(x) in (elements.GroupElement, elements.Places) else None
 
     # Attributes and functions
 
     def series_attribute(self, series: TracedSeries, name: str) -> Any:
         """Returns a Series attribute that reads other rows. Refuses (SW312) one without a kernel."""
+        if name in ("min", "max") and series.kind in ordered_rows.OBJECTS:
+            return ordered_rows.extreme(self, series, name)
         for table in (reductions.SERIES, orders.SERIES, ordered_rows.SERIES, neighbours.SERIES, elements.SERIES):
             if name in table:
                 return table[name](self, series)
@@ -279,6 +286,8 @@ class FrameGroup:
     def numpy_function(self, function: Any, args: tuple[Any, ...]) -> Any:
         """Returns the reduction that a NumPy function applies to a column, or None."""
         name = getattr(function, "__name__", "")
+        if name == "arange":
+            return partial(elements.places, np.ndarray)
         return orders.numpy_function(self, name, args) or reductions.numpy_function(self, name, args)
 
     def make_frame(self, data: Any, columns: Any, index: Any) -> TracedFrame | None:

@@ -117,6 +117,10 @@ class _Windows(StandIn):
 
     def __getattr__(self, name: str) -> Any:
         call = f"Series.{self._name}(...).{name}"
+        if name in ("std", "var"):
+            return called(lambda ddof=1, numeric_only=False: self._spread(name, ddof, call), call)
+        if name == "count":
+            return called(lambda numeric_only=False: self._count(call), call)
         if name not in ("sum", "mean", "max", "min"):
             refuse("SW312", call=call, what="not among the supported methods")
         if name in ("max", "min") and self._window[0] > _LARGEST_WINDOW:
@@ -124,16 +128,47 @@ class _Windows(StandIn):
         return called(lambda numeric_only=False: self._computed(name, call), call)
 
     def _computed(self, name: str, call: str) -> TracedSeries:
-        group, s = self._group, self._series
-        rows = Rows(group, s, True, call)
-        loop = rows.loop
-        value = loop.cast(rows.value, F64)
-        infinite = loop.call("isinf", value)
-        packed = group.packed(loop, loop.select(infinite, loop.const(float("nan"), F64), value), call)
+        return self._series.new(self._over(self._numbers(call), name, self._window, call))
+
+    def _numbers(self, call: str) -> Value:
+        """Returns the doubles; infinite ones are missing."""
+        rows = Rows(self._group, self._series, True, call)
+        value = rows.loop.cast(rows.value, F64)
+        return rows.loop.select(rows.loop.call("isinf", value), rows.loop.const(float("nan"), F64), value)
+
+    def _over(self, value: Value, name: str, window: tuple[int, int], call: str) -> Value:
+        """Returns a statistic of the windows of doubles."""
+        group, loop = self._group, self._series.loop
+        packed = group.packed(loop, value, call)
         if packed.type.nullable:
             packed = loop.select(loop.is_valid(packed), loop.value_of(packed), loop.const(float("nan"), F64))
-        made = loop.read(group.whole(call, f"rolling_{name}", packed, loop.const(window_of(*self._window), I64)))
-        return s.new(group.unpacked(loop, made, call))
+        made = loop.read(group.whole(call, f"rolling_{name}", packed, loop.const(window_of(*window), I64)))
+        return group.unpacked(loop, made, call)
+
+    def _known(self, call: str) -> Value:
+        """Returns how many numbers each window has."""
+        loop, value = self._series.loop, self._numbers(call)
+        ones = loop.cast(loop.call("logical_not", loop.call("isnan", value)), F64)
+        return self._over(ones, "sum", (self._window[0], 0), call)
+
+    def _count(self, call: str) -> TracedSeries:
+        if self._name != "expanding":  # the least number counts the rows of a window
+            refuse("SW312", call=call, what="not among the supported methods")
+        return self._series.new(self._known(call))
+
+    def _spread(self, name: str, ddof: Any, call: str) -> TracedSeries:
+        """Returns the sum of squares about the mean over n - ddof, or its root; a negative rounding error has the root 0."""
+        if type(ddof) is not int or not 0 <= ddof < MAX_ROWS:
+            refuse("SW262", call=call, what="the argument ddof=")
+        loop, zero = self._series.loop, self._series.loop.const(0.0, F64)
+        squares = self._over(self._numbers(call), "squares", self._window, call)
+        freedom = loop.call("subtract", self._known(call), loop.const(float(ddof), F64))
+        enough, unknown = loop.call("greater", freedom, zero), loop.const(float("nan"), F64)
+        found = loop.select(enough, loop.call("divide", squares, freedom), unknown)
+        if name == "std":
+            root = loop.call("sqrt", found)
+            found = loop.select(loop.call("less", found, zero), zero, root)
+        return self._series.new(found)
 
 
 def _rolling(group: FrameGroup, series: TracedSeries) -> Any:

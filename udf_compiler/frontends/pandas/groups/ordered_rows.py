@@ -22,6 +22,7 @@ from udf_compiler.frontends.pandas.calls.frames import keep_rows, over
 from udf_compiler.frontends.pandas.dates import DATES
 from udf_compiler.frontends.pandas.datetimes import DATETIMES, TIMEDELTAS
 from udf_compiler.frontends.pandas.frame import TracedFrame, fresh
+from udf_compiler.frontends.pandas.groups.elements import element
 from udf_compiler.frontends.pandas.groups.reductions import check_plain
 from udf_compiler.frontends.pandas.groups.scalars import MAX_ROWS, GroupScalar
 from udf_compiler.frontends.pandas.kind import UNSIGNED
@@ -37,6 +38,9 @@ _STABLE = ("mergesort", "stable")
 
 #: NumPy sorts this number of Python objects by insertion, which keeps the order of equal ones.
 _FEW_OBJECTS = 16
+
+#: Kinds whose extremes are elements.
+OBJECTS = (STRINGS, DATES, DATETIMES)
 
 _ALONE = "column"
 
@@ -320,6 +324,22 @@ def _dropna(
 def _reset_index(group: FrameGroup, call: str, s: TracedSeries, drop: Any = False) -> TracedSeries:
     check_plain(call, drop=(drop, (True,)))
     return _numbered(TracedFrame(s.loop, {_ALONE: s}), group).series[_ALONE]
+
+
+def extreme(group: FrameGroup, series: TracedSeries, name: str) -> Any:
+    """Returns the method min or max of strings, dates or datetimes. pandas compares no string with None."""
+    call = f"Series.{name}"
+
+    def of(s: TracedSeries, axis: Any = None, skipna: Any = True) -> Any:
+        check_plain(call, axis=(axis, (None, 0)), skipna=(skipna, (True,)))
+        key, loop = Key(group, s, call), s.loop
+        if key.present is not None:
+            missing = group.some(loop, loop.call("logical_not", key.present), call)
+            group.loop.guard(group.loop.call("logical_not", missing))
+        ordered = in_order(TracedFrame(loop, {_ALONE: s}), order_of([key], [name == "min"], False, True), group, call)
+        return element(group, ordered.series[_ALONE], 0, call)
+
+    return bound(of, series, call)
 
 
 def _nunique(group: FrameGroup, call: str, s: TracedSeries, dropna: Any = True) -> GroupScalar:
