@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from sparkweld.contract.constants import GROUPED_AGG_ARROW, GROUPED_AGG_PANDAS, MAP_ARROW, MAP_PANDAS
+from sparkweld.contract.constants import GROUPED_AGG_ARROW, GROUPED_AGG_PANDAS, GROUPED_MAP_PANDAS, MAP_ARROW, MAP_PANDAS
 from sparkweld.contract.decoding import return_type_of
 from sparkweld.contract.expressions import Expression
 from sparkweld.contract.replies import AggregateReply, Compiled, Refused
@@ -14,6 +14,7 @@ from sparkweld.contract.requests import (
     AggregateRequest,
     Argument,
     CompileRequest,
+    GroupsStep,
     Input,
     MapStep,
     PipelineRequest,
@@ -74,8 +75,8 @@ class Answer:
 def ask(payload: bytes, name: str, return_type: Any, eval_type: int, arguments: Sequence[Given | Struct]) -> Answer:
     """Returns the compiler's answer. `return_type`: Spark's JSON of the declared type.
 
-    A function of columns gets `arguments`; a function that returns rows gets all of them as one struct. Raises InternalError for
-    bugs of SparkWeld.
+    A function of columns gets `arguments`; a function that returns rows gets all of them as one struct. That of `applyInPandas`
+    gets the struct of its columns and that of its keys. Raises InternalError for bugs of SparkWeld.
     """
     return _answer(request_of(name, return_type, eval_type, arguments), payload, eval_type)
 
@@ -92,7 +93,7 @@ def request_of(name: str, return_type: Any, eval_type: int, arguments: Sequence[
     stored = columns_of(declared)
     outputs = ("result",) if stored is None else tuple(f"result{at}" for at in range(len(stored)))
     step: PythonStep | MapStep
-    if eval_type in MAPS:
+    if eval_type in MAPS or eval_type == GROUPED_MAP_PANDAS:
         step = MapStep(name=name, udf=udf, results=outputs)
     else:
         step = PythonStep(udfs=(UdfEntry(name=name, result="result", udf=udf, fields=() if stored is None else outputs),))
@@ -100,6 +101,19 @@ def request_of(name: str, return_type: Any, eval_type: int, arguments: Sequence[
     if eval_type in AGGREGATES:
         return AggregateRequest(op="aggregate", label=name, inputs=inputs, steps=(step,), outputs=outputs, conf=conf)
     return CompileRequest(op="compile", label=name, inputs=inputs, steps=(step,), outputs=outputs, conf=conf)
+
+
+def _group_by_group(request: PipelineRequest, payload: bytes) -> Answer:
+    """Returns the answer for a kernel that computes the aggregate of each group."""
+    from sparkweld.kernels import check_size
+    from udf_compiler.requests.pipeline import compile_pipeline
+
+    step, conf = GroupsStep(udfs=(request.first_udf,)), request.conf
+    asked = CompileRequest(
+        op="compile", label=request.label, inputs=request.inputs, steps=(step,), outputs=request.outputs, conf=conf
+    )
+    made = compile_pipeline(asked, [payload], check_size)
+    return Answer(made.reply, made.program)
 
 
 def _answer(request: PipelineRequest, payload: bytes, eval_type: int) -> Answer:
@@ -110,6 +124,10 @@ def _answer(request: PipelineRequest, payload: bytes, eval_type: int) -> Answer:
     from udf_compiler.service.replies import or_refused
 
     if eval_type in AGGREGATES:
-        return Answer(or_refused(compile_aggregate, request, [payload]))
+        reply = or_refused(compile_aggregate, request, [payload])
+        alone = _group_by_group(request, payload) if isinstance(reply, Refused) and eval_type == GROUPED_AGG_PANDAS else None
+        if isinstance(alone, Answer) and isinstance(reply, Refused) and isinstance(alone.reply, Refused):
+            return Answer(replace(reply, refusals=(*reply.refusals, *alone.reply.refusals)))
+        return alone or Answer(reply)
     made = compile_pipeline(request, [payload], check_size)
     return Answer(made.reply, made.program)

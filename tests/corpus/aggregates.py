@@ -42,7 +42,60 @@ def root_mean_square(x: pd.Series) -> float:
     return float(np.sqrt((x**2).mean()))
 
 
-@pandas_udf_aggregate("double", "flights", "distance", by="origin", never="a median needs all values of the group at once")
+@pandas_udf_aggregate("double", "flights", "distance", by="origin")
 def median_distance(distance: pd.Series) -> float:
     """The median."""
     return float(distance.median())
+
+
+@pandas_udf_aggregate("double", "products", "cost", by="size")
+def tail_cost(cost: pd.Series) -> float:
+    """A percentile."""
+    return np.percentile(cost, 95)
+
+
+@pandas_udf_aggregate("string", "flights", "dest", by="carrier")
+def usual_destination(dest: pd.Series) -> str:
+    """The most frequent string."""
+    return dest.mode()[0]
+
+
+@pandas_udf_aggregate("long", "flights", "dest", by="carrier")
+def destinations(dest: pd.Series) -> int:
+    """The number of distinct strings."""
+    return dest.nunique()
+
+
+@pandas_udf_aggregate("double", "sensors", "celsius", by="site")
+def first_reading(celsius: pd.Series) -> float:
+    """The first known value, if there is any."""
+    known = celsius.dropna()
+    if known.empty:
+        return None
+    return known.iloc[0]
+
+
+@pandas_udf_aggregate("double", "flights", "arr_delay air_time", by="origin")
+def weighted_delay(arr_delay: pd.Series, air_time: pd.Series) -> float:
+    """NumPy's average with weights."""
+    both = arr_delay.notna() & air_time.notna()
+    return np.average(arr_delay[both], weights=air_time[both])
+
+
+@pandas_udf_aggregate("double", "flights", "arr_delay distance", by="carrier")
+def delay_of_longest(arr_delay: pd.Series, distance: pd.Series) -> float:
+    """The value in the row with the largest other one."""
+    return arr_delay.loc[distance.idxmax()]
+
+
+@pandas_udf_aggregate("double", "sensors", "x3", by="site")
+def trimmed_mean(x: pd.Series) -> float:
+    """A mean between two quantiles."""
+    low, high = x.quantile(0.05), x.quantile(0.95)
+    return x[(x >= low) & (x <= high)].mean()
+
+
+@pandas_udf_aggregate("double", "flights", "arr_delay", by="dest")
+def skewness(arr_delay: pd.Series) -> float:
+    """A moment that kernels do not compute."""
+    return arr_delay.skew()

@@ -17,6 +17,7 @@ EVAL_TYPES = {
     "udf": 101,
     "arrow_udf": 250,
     "arrow_udf iterator": 251,
+    "applyInPandas": 201,
     "mapInPandas": 205,
     "mapInArrow": 207,
 }
@@ -26,8 +27,8 @@ EVAL_TYPES = {
 class Case:
     """One UDF of the corpus.
 
-    `returns` is the declared return type as DDL (the schema, for mapInPandas and mapInArrow). `columns` are those of `table`;
-    a tuple of names is a struct. `by` is the column that an aggregate groups by. `never`: the reason that no row compiler can
+    `returns` is the declared return type as DDL (the schema, for functions that return rows). `columns` are those of `table`;
+    a tuple of names is a struct. `by` is the column of the groups. `never`: the reason that no row compiler can
     support it ("" for functions that should compile). `repeatable`: False when two runs differ.
     """
 
@@ -109,3 +110,8 @@ def map_in_pandas(schema: str, table: str, columns: str, **given: Any) -> Make:
 def map_in_arrow(schema: str, table: str, columns: str, **given: Any) -> Make:
     """Declares a function of an iterator of RecordBatches that returns an iterator of RecordBatches."""
     return _decorator("mapInArrow", schema, table, columns, **given)
+
+
+def apply_in_pandas(schema: str, table: str, columns: str, by: str, **given: Any) -> Make:
+    """Declares a function of a group's DataFrame that returns a DataFrame."""
+    return _decorator("applyInPandas", schema, table, columns, by=by, **given)

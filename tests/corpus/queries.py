@@ -35,7 +35,7 @@ def groups(cases: Iterable[Case]) -> Iterator[tuple[Case, ...]]:
     """Yields groups of cases that share a query: scalar UDFs over one table, aggregates over one grouping, all others alone."""
 
     def key(case: Case) -> tuple[str, ...]:
-        if case.kind in ("mapInPandas", "mapInArrow") or not case.repeatable:
+        if case.kind in ("mapInPandas", "mapInArrow", "applyInPandas") or not case.repeatable:
             return (case.table, "alone", case.name)
         return (case.table, "grouped", case.by) if case.by else (case.table, "scalar")
 
@@ -77,6 +77,9 @@ def _query(frame: Any, cases: tuple[Case, ...]) -> Callable[[], Any]:
     if first.kind in ("mapInPandas", "mapInArrow"):
         names = [name for name in first.columns if isinstance(name, str)]
         return lambda: getattr(frame.select(*names), first.kind)(first.function, spark_type(first.returns))
+    if first.kind == "applyInPandas":
+        names = [name for name in first.columns if isinstance(name, str)]
+        return lambda: frame.select(*names).groupBy(first.by).applyInPandas(first.function, spark_type(first.returns))
     made = [_declared(case)(*map(_column, case.columns)).alias(case.name) for case in cases]
     if first.by:
         return lambda: frame.groupBy(first.by).agg(*made).orderBy(first.by)

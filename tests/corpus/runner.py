@@ -19,7 +19,7 @@ from udf_compiler.service.protocol import Message
 
 THEMES = (
     "scoring", "features", "nulls", "cleaning", "text", "parsing", "calendar", "lookups", "branches", "plain", "codecs",
-    "iterators", "arrow", "arrays", "frames", "aggregates", "beyond",
+    "iterators", "arrow", "arrays", "frames", "aggregates", "groups", "beyond",
 )  # fmt: skip
 
 #: Case -> "compiled", or the code of its first refusal; `make golden` writes the file.
@@ -100,6 +100,9 @@ def message(case: Case) -> Message:
 
 
 def _arguments(case: Case) -> list[Given | Struct]:
+    if case.kind == "applyInPandas":
+        names = tuple(column_names(case))
+        return [Struct(tuple(_given(case, name) for name in of), of) for of in (names, (case.by,))]
     return [
         _given(case, column) if isinstance(column, str) else Struct(tuple(_given(case, name) for name in column), column)
         for column in case.columns

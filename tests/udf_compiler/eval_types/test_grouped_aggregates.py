@@ -48,6 +48,11 @@ def weighted(v, w):
     return np.average(v, weights=w)
 
 
+def weighted_part(v, w):
+    known = v.notna() & (w > 0)
+    return np.average(v[known], weights=w[known]) - (v[known] * w[known]).sum() / len(v[known])
+
+
 def percentiles(v):
     return float(np.percentile(v, 95)) - np.quantile(v, 0.05)
 
@@ -79,6 +84,7 @@ def first_known(v):
 ALL = [
     (middle, ["price"]), (middle, ["pieces"]), (spread, ["weight"]), (spread, ["day"]), (trimmed, ["price"]),
     (deviation, ["weight"]), (share, ["price", "weight"]), (rounded, ["weight"]), (constant, ["price"]),
+    (weighted_part, ["day", "weight"]),
     (weighted, ["price", "weight"]), (weighted, ["day", "weight"]), (weighted, ["weight", "day"]), (percentiles, ["weight"]),
     (percentiles, ["day"]), (last_by, ["price", "day"]), (distinct, ["weight"]), (distinct, ["day"]), (frequent, ["weight"]),
     (frequent, ["day"]),

@@ -293,6 +293,8 @@ def call_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
     if current().groups is not None:
         handler = current().groups.numpy_function(function, args) or handler
     if current().group is not None:
+        args = tuple(map(current().group.alone, args))
+        kwargs = {name: current().group.alone(x) for name, x in kwargs.items()}
         handler = current().group.numpy_function(function, args) or handler
         args = current().group.beside(args, call)
     if handler is None:

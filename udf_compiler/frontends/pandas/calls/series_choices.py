@@ -200,7 +200,8 @@ class KeptElements(Traced):
     def alone(self) -> TracedSeries:
         """Returns the Series of these elements alone, for functions of a whole group."""
         if self._made is None:
-            self._made = moved(self.series, self.series.loop.kept(self.condition))
+            loop = current().group.kept(self.series.loop, self.condition)
+            self._made = TracedSeries(loop, loop.repeat(self.series.value), self.series.dtype)
         return self._made
 
     def _binary(self, name: str, other: Any, reflected: bool) -> Any:

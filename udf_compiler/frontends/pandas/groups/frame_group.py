@@ -21,6 +21,7 @@ from sparkweld.ir.ops.memory import allocates
 from sparkweld.ir.types import BOOL, I64
 from sparkweld.ir.whole_builder import values_below
 from udf_compiler.frontends.pandas.array import TracedArray
+from udf_compiler.frontends.pandas.calls.series_choices import KeptElements
 from udf_compiler.frontends.pandas.frame import TracedFrame
 from udf_compiler.frontends.pandas.groups import elements, neighbours, ordered_rows, orders, reductions
 from udf_compiler.frontends.pandas.groups.scalars import MAX_ROWS, GroupScalar
@@ -43,6 +44,7 @@ class FrameGroup:
         self.root, self.builder = root, root.program
         self.loop: LoopBuilder = root.program.loop("group")
         self._labels: dict[LoopBuilder, Value] = {}
+        self._kept: dict[tuple[LoopBuilder, int], LoopBuilder] = {}
 
     # What rows ask of the group
 
@@ -73,6 +75,17 @@ class FrameGroup:
             return self.position(loop)
         before = loop.read(self.whole("iloc", "running_sum", loop.cast(loop.where, I64)))
         return loop.call("subtract", before, loop.const(1, I64))
+
+    def kept(self, loop: LoopBuilder, condition: Value) -> LoopBuilder:
+        """Returns the loop of the rows where a condition holds, the same for each Series that it selects from."""
+        key = (loop, condition.id)
+        if key not in self._kept:
+            self._kept[key] = loop.kept(condition)
+        return self._kept[key]
+
+    def alone(self, x: Any) -> Any:
+        """Returns the Series of selected elements; anything else unchanged."""
+        return x.alone() if type(x) is KeptElements else x
 
     def packed(self, loop: LoopBuilder, value: Value, call: str) -> Value:
         """Returns a value of the kept rows in the first rows, absent in the others."""
