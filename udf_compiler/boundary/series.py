@@ -39,7 +39,7 @@ from udf_compiler.frontends.pandas.calls.strings.pieces import TracedLists
 from udf_compiler.frontends.pandas.calls.strings.pieces import list_series as pieces_series
 from udf_compiler.frontends.pandas.dates import DATES
 from udf_compiler.frontends.pandas.frame import TracedFrame
-from udf_compiler.frontends.pandas.kind import ARRAY_OBJECTS, BOOL_OBJECTS, CATEGORIES, UNSIGNED
+from udf_compiler.frontends.pandas.kind import ARRAY_OBJECTS, CATEGORIES, UNSIGNED
 from udf_compiler.frontends.pandas.microseconds import is_coarse
 from udf_compiler.frontends.pandas.missing import Missing
 from udf_compiler.frontends.pandas.series import TracedSeries
@@ -207,13 +207,6 @@ def _check_pandas(column: str) -> None:
                 raise refusal("SW271", column=column, pandas=f"pandas with the option {option}")
 
 
-def group_series_of_column(loop: LoopBuilder, field: Field) -> TracedSeries:
-    """Returns the Series of a column of a group: as above, but booleans with NULLs are objects, which few operations accept."""
-    if field.spark_type == "boolean" and field.state == "nullable":
-        return TracedSeries(loop, field.value, np.dtype(object), BOOL_OBJECTS)
-    return series_of_column(loop, field.value, field.spark_type, True, field.state, field.name)
-
-
 def frame_of_struct(loop: LoopBuilder, fields: Sequence[Field], column: str = "an argument") -> TracedFrame:
     """Returns the DataFrame that a worker makes of a struct column whose rows are never NULL: one Series per field, in order.
 
@@ -263,10 +256,6 @@ def column_of_result(loop: LoopBuilder, result: object, return_type: str, udf: s
     to = SPARK_TYPES[return_type]
     if result.kind is ARRAY_OBJECTS:
         raise refusal("SW109", udf, dtype="arrays", type=return_type)
-    if result.kind is BOOL_OBJECTS:
-        if to != BOOL:
-            raise _never(udf, "booleans with None", return_type)
-        return result.value
     if result.kind is CATEGORIES:
         raise refusal("SW251", udf, call="a result of categories")
     if result.kind is DATES:

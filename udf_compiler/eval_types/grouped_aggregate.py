@@ -15,7 +15,8 @@ from sparkweld.contract.spark_types import StructField
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import BOOL
 from sparkweld.reasons import refusal
-from udf_compiler.boundary.series import Field, group_series_of_column, ir_type
+from udf_compiler.boundary.group_columns import series_of_group
+from udf_compiler.boundary.series import Field, ir_type
 from udf_compiler.eval_types.kind import Call
 from udf_compiler.eval_types.scalar_pandas import ScalarPandas
 from udf_compiler.frontends.pandas.frame import TracedFrame, fresh
@@ -48,7 +49,7 @@ class GroupedAggregate(ScalarPandas):
         return prepare(function, self.stand_in)
 
     def argument(self, loop: LoopBuilder, field: Field) -> Any:
-        return group_series_of_column(loop, field)
+        return series_of_group(loop, field)
 
     def describe(self, argument: Any) -> str:
         return argument.kind.name if argument.kind is BOOL_OBJECTS else super().describe(argument)

@@ -10,12 +10,15 @@ from sparkweld.contract.spark_types import StructField
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import ModelOp
 from sparkweld.reasons import refusal
-from udf_compiler.boundary.series import Field, check_names, group_series_of_column
+from udf_compiler.boundary.group_columns import column_of_booleans, series_of_group
+from udf_compiler.boundary.series import Field, check_names
 from udf_compiler.eval_types.kind import Call
 from udf_compiler.eval_types.scalar_pandas import ScalarPandas, check_named
 from udf_compiler.frontends.pandas.frame import TracedFrame
 from udf_compiler.frontends.pandas.groups.elements import element
 from udf_compiler.frontends.pandas.groups.frame_group import FrameGroup
+from udf_compiler.frontends.pandas.kind import BOOL_OBJECTS
+from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.tracing.values import raw
 from udf_compiler.probing.differences import tolerance_of
 from udf_compiler.probing.group_probe import probe_group
@@ -37,7 +40,7 @@ class GroupedMap(ScalarPandas):
         """Returns the DataFrame of columns that a worker converts one by one, unlike the fields of a struct."""
         if fields:  # without a key, all rows are one group
             check_names([field.name for field in fields], title)
-        return TracedFrame(loop, {field.name: group_series_of_column(loop, field) for field in fields})
+        return TracedFrame(loop, {field.name: series_of_group(loop, field) for field in fields})
 
     def call(self, call: Call) -> Any:
         frame, keys = call.args
@@ -60,6 +63,11 @@ class GroupedMap(ScalarPandas):
         tolerance = tolerance_of(call.kept, result.loop.body)
         probe_group(call.original, given, keys if takes_key else None, result, call.place, tolerance)
         return result
+
+    def converted(self, call: Call, loop: LoopBuilder, result: Any, to: str) -> Value:
+        if isinstance(result, TracedSeries) and result.kind is BOOL_OBJECTS and result.loop is loop:
+            return column_of_booleans(result, to, call.place)
+        return super().converted(call, loop, result, to)
 
     def rows(self, call: Call, result: TracedFrame, fields: Sequence[StructField]) -> tuple[LoopBuilder, list[Value]]:
         """Returns the loop of the result's rows and the values of the declared columns; the frame must have no others."""
