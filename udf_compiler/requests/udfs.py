@@ -306,7 +306,7 @@ class UdfTracer:
     def _field(self, kind: Kind, loop: LoopBuilder, expr: Expression, title: str) -> Field:
         """Returns an argument's value and its state. A dense argument has no NULL; the kind guards it."""
         if expr.type == "binary" and not kind.takes_parts:
-            raise refusal("SW101", column=title, type=expr.type)
+            raise refusal("SW101", column=self._columns[expr.name].title if expr.op == "Column" else title, type=expr.type)
         if not kind.sees_batch_state:
             return self._plain_field(loop, expr, title)
         with_nulls = self._columns.with_nulls(columns_in(expr))
