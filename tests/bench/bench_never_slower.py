@@ -10,105 +10,28 @@ shows medians of the warm runs. A line below 0.95 makes the exit code 1.
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
-import statistics
 import sys
 import tempfile
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 
-from never_slower_cases import CASES, Case
+from cpu_side_by_side import CpuSideBySide, Line, parse_arguments
+from never_slower_cases import CASES
 from never_slower_data import prepare_table
 from progress import Progress
-from side_by_side import add_session_arguments
-from spark_processes import SparkProcess
 
-LEAST, SIDES = 0.95, ("off", "on")
-#: Where a line is below LEAST, each side takes MORE further samples, up to ROUNDS times.
-MORE, ROUNDS = 4, 2
-
-
-@dataclass
-class Line:
-    """Processor seconds of one case, and the batches of the last run in kernels and in Python."""
-
-    case: str
-    rows: int
-    seconds: dict[str, list[float]] = field(default_factory=lambda: {side: [] for side in SIDES})
-    kernels: int = 0
-    python: int = 0
-    problem: str = ""
-
-    def median(self, side: str) -> float:
-        return statistics.median(self.seconds[side])
-
-    @property
-    def ratio(self) -> float:
-        return self.median("off") / self.median("on")
-
-
-def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cases", default="", help="only cases whose names contain one of these strings, separated by commas")
-    parser.add_argument("--repeats", type=int, default=5, help="measured runs of each side (default 5)")
-    parser.add_argument("--warm-ups", type=int, default=3, help="warm-up runs of each side (default 3)")
-    parser.add_argument("--scale", type=float, default=1.0, help="factor of the number of rows (default 1)")
-    add_session_arguments(parser, memory="2g")
-    return parser.parse_args()
-
-
-Sessions = dict[str, SparkProcess]
-
-
-def measure(case: Case, sessions: Sessions, arguments: argparse.Namespace, scratch: Path, progress: Progress) -> Line:
-    """Compares, warms up, then runs both sides alternately."""
-    rows = max(1, int(case.rows * arguments.scale)) if case.rows > 10_000 else case.rows
-    query = {"name": case.name, "folder": str(prepare_table(case.table, rows))}
-    line = Line(case.name, rows)
-    written = {side: str(scratch / side) for side in SIDES}
-    for side in SIDES:
-        sessions[side].ask("write_never_slower", target=written[side], **query)
-    if not sessions["off"].ask("same_rows", left=written["off"], right=written["on"])["equal"]:
-        line.problem = "rows differ"
-    for _ in range(arguments.warm_ups):
-        for side in SIDES:
-            sessions[side].ask("run_never_slower", times=case.times, **query)
-    sample(line, sessions, query, case.times, arguments.repeats)
-    for _ in range(ROUNDS):
-        if line.ratio < LEAST:
-            sample(line, sessions, query, case.times, MORE)
-    batches = sessions["on"].ask("weld_batches")
-    line.kernels, line.python = batches["kernels"], batches["python"]
-    progress.say(f"{case.name}: off {line.median('off'):.2f} s, on {line.median('on'):.2f} s, {line.ratio:.2f} {line.problem}")
-    return line
-
-
-def sample(line: Line, sessions: Sessions, query: dict[str, str], times: int, repeats: int) -> None:
-    for repeat in range(repeats):
-        for side in SIDES if repeat % 2 == 0 else reversed(SIDES):
-            line.seconds[side].append(float(sessions[side].ask("run_never_slower", times=times, **query)["seconds"]))
+LEAST = 0.95
 
 
 def main() -> int:
-    arguments = parse_arguments()
+    arguments = parse_arguments(__doc__, repeats=5, warm_ups=3)
     progress = Progress()
     scratch = Path(tempfile.mkdtemp(prefix="sparkweld-bench-"))
-    chosen = [case for case in CASES if any(text in case.name for text in arguments.cases.split(","))]
-    lines = []
+    bench = CpuSideBySide(arguments, "never_slower_cases", prepare_table, scratch, progress)
     try:
-        sessions = {}
-        for side in SIDES:
-            plugin = side == "on" and not arguments.check_harness
-            environment = {"SPARKWELD_CACHE_DIR": str(scratch / f"cache-{side}")}
-            sessions[side] = SparkProcess(side, plugin, {"spark.sql.session.timeZone": "UTC"}, scratch, arguments.cores,
-                                          arguments.memory, environment)  # fmt: skip
-        try:
-            lines = [measure(case, sessions, arguments, scratch, progress) for case in chosen]
-        finally:
-            for session in sessions.values():
-                session.close()
+        lines = bench.lines(CASES, again=lambda line: line.ratio < LEAST)
     except (RuntimeError, OSError) as error:
         progress.say(f"FAILED: {error}\nlogs: {scratch}")
         return 1

@@ -10,12 +10,12 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+from cpu_cases import Case, of_column, of_series
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
@@ -23,27 +23,6 @@ _KEYS = {f"key{number}": number % 97 for number in range(100_000)}
 _CODES = [f"key{number}" for number in range(0, 200_000, 2)]
 _STOPPED = frozenset("the of and to in a is that for it".split())
 _SHORT = {"the": "T", "of": "O", "and": "A", "to": "2", "data": "D", "query": "Q"}
-
-
-@dataclass(frozen=True)
-class Case:
-    """One line of the table: a sample runs `query` over `rows` rows of a table `times` times."""
-
-    name: str
-    table: str
-    rows: int
-    query: Callable[[DataFrame], DataFrame]
-    times: int = 1
-
-
-def _column(function: Callable[..., object], returns: str, *columns: str) -> Callable[[DataFrame], DataFrame]:
-    """Returns a query of one plain UDF."""
-    return lambda frame: frame.select("id", F.udf(function, returns)(*columns).alias("made"))
-
-
-def _series(function: Callable[..., pd.Series], returns: str, *columns: str) -> Callable[[DataFrame], DataFrame]:
-    """Returns a query of one pandas UDF."""
-    return lambda frame: frame.select("id", F.pandas_udf(function, returns)(*columns).alias("made"))
 
 
 # Elements of a row's list, and comprehensions over the words of a string.
@@ -316,63 +295,59 @@ def _grouped(function: Callable[..., float], *columns: str) -> Callable[[DataFra
 
 
 CASES = (
-    Case("elements of a list, lower", "quoted", 30_000, _column(_lower_elements, "string", "v")),
-    Case("words, capitalised", "abstracts", 20_000, _column(_title_words, "string", "text")),
-    Case("letters of words", "abstracts", 6_000, _column(_letters_of_words, "string", "text")),
-    Case("lengths of stripped words", "abstracts", 20_000, _column(_long_words, "int", "text")),
-    Case("pairs of two loops", "abstracts", 60_000, _column(_pairs, "string", "text")),
-    Case("three comprehensions", "abstracts", 10_000, _column(_marked, "string", "text")),
-    Case("words by a dictionary", "abstracts", 20_000, _column(_shortened, "string", "text")),
-    Case("a string built in a loop", "abstracts", 20_000, _column(_built_in_a_loop, "string", "text")),
-    Case("a list built in a loop", "abstracts", 20_000, _column(_appended_in_a_loop, "array<string>", "text")),
-    Case("numbered words", "abstracts", 20_000, _column(_numbered, "string", "text")),
-    Case("words backwards", "abstracts", 20_000, _column(_backwards, "string", "text")),
-    Case("characters counted", "abstracts", 12_000, _column(_vowels, "int", "text")),
-    Case("characters by index", "abstracts", 10_000, _column(_by_index, "int", "text")),
-    Case("pairs of characters", "abstracts", 10_000, _column(_character_pairs, "int", "text")),
-    Case("a branch that is seldom taken", "abstracts", 120_000, _column(_seldom, "int", "text")),
-    Case("the longest word", "abstracts", 25_000, _column(_longest, "string", "text")),
-    Case("numbers of a string, summed", "commas", 120_000, _column(_sum_of_numbers, "long", "v")),
-    Case("numbers of a string, listed", "commas", 80_000, _column(_numbers, "array<long>", "v")),
-    Case("elements of an array, scaled", "arrays", 100_000, _column(_scaled, "array<double>", "v")),
-    Case("elements of an array, filtered", "arrays", 100_000, _column(_above, "array<double>", "v")),
-    Case("strings of an array, upper", "arrays", 100_000, _column(_upper_tags, "array<string>", "t")),
-    Case("spread of an array", "arrays", 120_000, _column(_spread, "double", "v")),
-    Case("re.findall, tokens", "abstracts", 20_000, _column(_tokens, "string", "text")),
-    Case("re.findall, counted", "abstracts", 20_000, _column(_word_count, "int", "text")),
-    Case("re.sub to a slug", "abstracts", 15_000, _column(_slug, "string", "text")),
-    Case("re.match with groups", "abstracts", 250_000, _column(_parts, "string", "text")),
-    Case("re.split, counted", "abstracts", 60_000, _column(_split_by_pattern, "int", "text")),
-    Case("str.replace by a pattern", "abstracts", 15_000, _series(_cleaned, "string", "text")),
-    Case("str.contains by a pattern", "abstracts", 60_000, _series(_has_number, "boolean", "text")),
-    Case("map of 100,000 keys", "names", 100_000, _series(_looked_up, "double", "code")),
-    Case("isin of 100,000 values", "names", 300_000, _series(_is_known, "boolean", "code")),
-    Case("dict.get of 100,000 keys", "names", 600_000, _column(_looked_up_plain, "long", "code")),
-    Case("NULLs filled", "numbers", 3_000_000, _series(_filled, "double", "n")),
-    Case("nine of ten NULL", "numbers", 800_000, _column(_mostly_null, "long", "n")),
-    Case("branches", "numbers", 600_000, _column(_branches, "double", "a", "b")),
-    Case("a loop of unknown length", "numbers", 60_000, _column(_collatz, "int", "k")),
-    Case("formatted numbers", "numbers", 500_000, _column(_formatted, "string", "a", "k")),
-    Case("a formula", "numbers", 2_000_000, _series(_formula, "double", "a", "b")),
-    Case("all rows flagged", "numbers", 600_000, _column(_past_64_bits, "long", "huge")),
-    Case("a third of the rows flagged", "numbers", 600_000, _column(_past_64_bits, "long", "mixed")),
-    Case("one row of a hundred flagged", "numbers", 600_000, _column(_past_64_bits, "long", "seldom")),
-    Case("flagged patterns", "abstracts", 15_000, _column(_long_tokens, "int", "text")),
-    Case("iterator of batches", "names", 1_000_000, _series(_batches, "string", "name")),
+    Case("elements of a list, lower", "quoted", 30_000, of_column(_lower_elements, "string", "v")),
+    Case("words, capitalised", "abstracts", 20_000, of_column(_title_words, "string", "text")),
+    Case("letters of words", "abstracts", 6_000, of_column(_letters_of_words, "string", "text")),
+    Case("lengths of stripped words", "abstracts", 20_000, of_column(_long_words, "int", "text")),
+    Case("pairs of two loops", "abstracts", 60_000, of_column(_pairs, "string", "text")),
+    Case("three comprehensions", "abstracts", 10_000, of_column(_marked, "string", "text")),
+    Case("words by a dictionary", "abstracts", 20_000, of_column(_shortened, "string", "text")),
+    Case("a string built in a loop", "abstracts", 20_000, of_column(_built_in_a_loop, "string", "text")),
+    Case("a list built in a loop", "abstracts", 20_000, of_column(_appended_in_a_loop, "array<string>", "text")),
+    Case("numbered words", "abstracts", 20_000, of_column(_numbered, "string", "text")),
+    Case("words backwards", "abstracts", 20_000, of_column(_backwards, "string", "text")),
+    Case("characters counted", "abstracts", 12_000, of_column(_vowels, "int", "text")),
+    Case("characters by index", "abstracts", 10_000, of_column(_by_index, "int", "text")),
+    Case("pairs of characters", "abstracts", 10_000, of_column(_character_pairs, "int", "text")),
+    Case("a branch that is seldom taken", "abstracts", 120_000, of_column(_seldom, "int", "text")),
+    Case("the longest word", "abstracts", 25_000, of_column(_longest, "string", "text")),
+    Case("numbers of a string, summed", "commas", 120_000, of_column(_sum_of_numbers, "long", "v")),
+    Case("numbers of a string, listed", "commas", 80_000, of_column(_numbers, "array<long>", "v")),
+    Case("elements of an array, scaled", "arrays", 100_000, of_column(_scaled, "array<double>", "v")),
+    Case("elements of an array, filtered", "arrays", 100_000, of_column(_above, "array<double>", "v")),
+    Case("strings of an array, upper", "arrays", 100_000, of_column(_upper_tags, "array<string>", "t")),
+    Case("spread of an array", "arrays", 120_000, of_column(_spread, "double", "v")),
+    Case("re.findall, tokens", "abstracts", 20_000, of_column(_tokens, "string", "text")),
+    Case("re.findall, counted", "abstracts", 20_000, of_column(_word_count, "int", "text")),
+    Case("re.sub to a slug", "abstracts", 15_000, of_column(_slug, "string", "text")),
+    Case("re.match with groups", "abstracts", 250_000, of_column(_parts, "string", "text")),
+    Case("re.split, counted", "abstracts", 60_000, of_column(_split_by_pattern, "int", "text")),
+    Case("str.replace by a pattern", "abstracts", 15_000, of_series(_cleaned, "string", "text")),
+    Case("str.contains by a pattern", "abstracts", 60_000, of_series(_has_number, "boolean", "text")),
+    Case("map of 100,000 keys", "names", 100_000, of_series(_looked_up, "double", "code")),
+    Case("isin of 100,000 values", "names", 300_000, of_series(_is_known, "boolean", "code")),
+    Case("dict.get of 100,000 keys", "names", 600_000, of_column(_looked_up_plain, "long", "code")),
+    Case("NULLs filled", "numbers", 3_000_000, of_series(_filled, "double", "n")),
+    Case("nine of ten NULL", "numbers", 800_000, of_column(_mostly_null, "long", "n")),
+    Case("branches", "numbers", 600_000, of_column(_branches, "double", "a", "b")),
+    Case("a loop of unknown length", "numbers", 60_000, of_column(_collatz, "int", "k")),
+    Case("formatted numbers", "numbers", 500_000, of_column(_formatted, "string", "a", "k")),
+    Case("a formula", "numbers", 2_000_000, of_series(_formula, "double", "a", "b")),
+    Case("all rows flagged", "numbers", 600_000, of_column(_past_64_bits, "long", "huge")),
+    Case("a third of the rows flagged", "numbers", 600_000, of_column(_past_64_bits, "long", "mixed")),
+    Case("one row of a hundred flagged", "numbers", 600_000, of_column(_past_64_bits, "long", "seldom")),
+    Case("flagged patterns", "abstracts", 15_000, of_column(_long_tokens, "int", "text")),
+    Case("iterator of batches", "names", 1_000_000, of_series(_batches, "string", "name")),
     Case("mapInPandas", "numbers", 2_000_000, lambda f: f.mapInPandas(_pandas_frames, "id long, made double")),
     Case("mapInArrow", "numbers", 2_000_000, lambda f: f.mapInArrow(_arrow_batches, "id long, made double")),
     Case("mean of groups", "numbers", 1_000_000, _grouped(_mean, "k")),
     Case("spread of groups", "numbers", 1_000_000, _grouped(_spread_of_group, "k", "g")),
     Case("middle of groups", "numbers", 1_000_000, _grouped(_sorted_values, "a")),
     Case("refused beside compiled", "names", 250_000, _beside),
-    Case("refused alone", "names", 400_000, _column(_unsupported, "string", "name")),
+    Case("refused alone", "names", 400_000, of_column(_unsupported, "string", "name")),
     Case("a filter", "names", 600_000, _filtered),
     Case("a chain", "names", 600_000, _chained),
-    Case("a black box between formulas", "numbers", 2_000_000, _series(_black_box, "double", "a", "b")),
-    Case("50 rows, 25 times", "tiny", 50, _column(_title_words, "string", "name"), times=25),
-    Case("10,000 rows, 10 times", "middle", 10_000, _column(_title_words, "string", "name"), times=10),
+    Case("a black box between formulas", "numbers", 2_000_000, of_series(_black_box, "double", "a", "b")),
+    Case("50 rows, 25 times", "tiny", 50, of_column(_title_words, "string", "name"), times=25),
+    Case("10,000 rows, 10 times", "middle", 10_000, of_column(_title_words, "string", "name"), times=10),
 )  # fmt: skip
-
-
-def case(name: str) -> Case:
-    return next(c for c in CASES if c.name == name)

@@ -22,9 +22,17 @@ _COMMON = "the of and to in a is that for it data query plan row join we show me
 _ODD = ("naïve", "Müller", "α-helix", "–", "“quoted”", "Erdős", "≥0.5", "σ²", "café", "日本")
 
 
+Table = Callable[[np.random.Generator, int], pa.Table]
+
+
 def prepare_table(name: str, rows: int) -> Path:
     """Returns the folder with `rows` rows of a table, generated once; its int64 `id` is a unique key."""
-    folder = data_folder() / f"never-slower-v{RECIPE}" / f"{name}-{rows}"
+    return write_table(f"never-slower-v{RECIPE}", name, rows, _TABLES[name])
+
+
+def write_table(group: str, name: str, rows: int, make: Table) -> Path:
+    """Returns the folder with `rows` rows of a table that `make` draws, generated once, with an int64 `id` that is its key."""
+    folder = data_folder() / group / f"{name}-{rows}"
     folder.mkdir(parents=True, exist_ok=True)
     files = FILES if rows > 1000 else 1
     edges = np.linspace(0, rows, files + 1).astype(int)
@@ -33,7 +41,7 @@ def prepare_table(name: str, rows: int) -> Path:
         if target.exists():
             continue
         random = np.random.default_rng([zlib.crc32(name.encode()), rows, part])
-        table = _TABLES[name](random, int(end - begin)).append_column("id", pa.array(np.arange(begin, end, dtype=np.int64)))
+        table = make(random, int(end - begin)).append_column("id", pa.array(np.arange(begin, end, dtype=np.int64)))
         partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
         try:
             pq.write_table(table, partial, compression="snappy")
@@ -106,7 +114,7 @@ def _numbers(random: np.random.Generator, rows: int) -> pa.Table:
     })  # fmt: skip
 
 
-_TABLES: dict[str, Callable[[np.random.Generator, int], pa.Table]] = {
+_TABLES: dict[str, Table] = {
     "abstracts": _abstracts, "quoted": _quoted, "commas": _commas, "arrays": _arrays, "names": _names, "tiny": _names,
     "middle": _names, "numbers": _numbers,
 }  # fmt: skip

@@ -20,13 +20,15 @@ REPLIES = os.fdopen(os.dup(1), "w", encoding="utf-8")
 os.dup2(2, 1)
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-import formulas  # noqa: E402 - the path to it is set above
+import everyday_cases  # noqa: E402 - the path to it is set above
+import formulas  # noqa: E402
 import group_cases  # noqa: E402
 import never_slower_cases  # noqa: E402
 import process_memory  # noqa: E402
 import scoring_cases  # noqa: E402
 import scoring_tables  # noqa: E402
 import udf_cases  # noqa: E402
+from cpu_cases import Case  # noqa: E402
 from pyspark import cloudpickle  # noqa: E402
 from pyspark.sql import Column, DataFrame, SparkSession  # noqa: E402
 from pyspark.sql import functions as F  # noqa: E402
@@ -37,6 +39,10 @@ cloudpickle.register_pickle_by_value(udf_cases)
 cloudpickle.register_pickle_by_value(scoring_cases)
 cloudpickle.register_pickle_by_value(never_slower_cases)
 cloudpickle.register_pickle_by_value(group_cases)
+cloudpickle.register_pickle_by_value(everyday_cases)
+
+#: Name -> module with cases whose CPU time is measured.
+CPU_CASES = {"never_slower_cases": never_slower_cases, "everyday_cases": everyday_cases}
 
 
 class Worker:
@@ -139,17 +145,17 @@ class Worker:
         scored = self._models[case](frame)
         return scored.select("id", "score") if way == "rows" else scored.select("score")
 
-    def run_never_slower(self, name: str, folder: str, times: int) -> dict[str, Any]:
-        """Runs one case of never_slower_cases.py `times` times; returns CPU seconds of this process and its descendants."""
-        frame, case = self._table(folder), never_slower_cases.case(name)
+    def run_case(self, module: str, name: str, folder: str, times: int) -> dict[str, Any]:
+        """Runs one case of a module in CPU_CASES `times` times; returns CPU seconds of this process and its descendants."""
+        frame, case = self._table(folder), _cpu_case(module, name)
         begin = process_memory.cpu_seconds() + time.process_time()
         for _ in range(times):
             case.query(frame).write.format("noop").mode("overwrite").save()
         return {"seconds": process_memory.cpu_seconds() + time.process_time() - begin}
 
-    def write_never_slower(self, name: str, folder: str, target: str) -> dict[str, Any]:
+    def write_case(self, module: str, name: str, folder: str, target: str) -> dict[str, Any]:
         """Writes all rows of a case, for comparison with another session's."""
-        never_slower_cases.case(name).query(self._table(folder)).write.mode("overwrite").parquet(target)
+        _cpu_case(module, name).query(self._table(folder)).write.mode("overwrite").parquet(target)
         return {}
 
     def run_groups(self, case: str, way: str, folder: str) -> dict[str, Any]:
@@ -246,6 +252,10 @@ class Worker:
             self._inputs[key] = frame.select(*columns).cache()
             self._inputs[key].count()
         return self._inputs[key]
+
+
+def _cpu_case(module: str, name: str) -> Case:
+    return next(case for case in CPU_CASES[module].CASES if case.name == name)
 
 
 def _plan(frame: DataFrame) -> str:
