@@ -10,7 +10,8 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FrameType
+from functools import cache
+from types import CodeType, FrameType, FunctionType, ModuleType
 from typing import Any
 
 from sparkweld.errors import InternalError, SparkWeldError
@@ -33,6 +34,9 @@ _NAMED = re.compile(
     r"|must support iteration"
 )
 
+#: Python's TypeError about the arguments of a function, with its qualified name.
+_SIGNATURE = re.compile(r"([\w.<>]+)\(\) (?:got|takes|missing)")
+
 
 def as_python(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Calls a builtin or a user function; an exception of the call itself, also for wrong arguments, counts as the user's."""
@@ -40,7 +44,8 @@ def as_python(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         return function(*args, **kwargs)
     except Exception as error:
         if error.__traceback__ is not None and error.__traceback__.tb_next is None:  # raised by the call itself
-            if type(error) is TypeError and not _NAMED.search(text_of(error)) and any(issubclass(type(x), StandIn) for x in args):
+            vague = type(error) is TypeError and not _NAMED.search(text_of(error))
+            if _is_of_our_signature(error) or (vague and any(issubclass(type(x), StandIn) for x in args)):
                 refuse("SW299", error=text_of(error))
             of_python(error)
         raise
@@ -50,7 +55,7 @@ def check_exception(error: BaseException) -> None:
     """Refuses (SW299) an error about symbolic values; raises InternalError for an error of our own code."""
     if isinstance(error, SparkWeldError | StopIteration):
         return
-    if _SYMBOLIC.search(text_of(error)) or _is_vague(error):
+    if _SYMBOLIC.search(text_of(error)) or _is_vague(error) or _is_of_our_signature(error):
         refuse("SW299", error=text_of(error))
     if raised_here(error):
         raise InternalError(f"{text_of(error)} while tracing") from error
@@ -61,6 +66,37 @@ def _is_vague(error: BaseException) -> bool:
     if type(error) is not TypeError or getattr(error, OF_PYTHON, False) or is_of_statement(error):
         return False
     return not raised_here(error) and not _NAMED.search(text_of(error))
+
+
+def _is_of_our_signature(error: BaseException) -> bool:
+    """Whether a call does not fit a function of ours, which may lack parameters of the real function that it stands for."""
+    if type(error) is not TypeError or getattr(error, OF_PYTHON, False):
+        return False
+    found = _SIGNATURE.match(text_of(error).removeprefix("TypeError: "))
+    return found is not None and _is_ours(found[1])
+
+
+def _is_ours(qualified: str) -> bool:
+    """Whether a loaded module of ours has a function of this qualified name."""
+    modules = [module for name, module in sys.modules.items() if name.partition(".")[0] in _OURS]
+    return any(qualified in _functions_of(module) for module in modules)
+
+
+@cache
+def _functions_of(module: ModuleType) -> frozenset[str]:
+    found: set[str] = set()
+    for value in vars(module).values():
+        for function in (value, *vars(value).values()) if isinstance(value, type) else (value,):
+            if type(function) is FunctionType and function.__module__ == module.__name__:
+                found.update(_qualified_names(function.__code__, function.__qualname__))
+    return frozenset(found)
+
+
+def _qualified_names(code: CodeType, name: str) -> Iterator[str]:
+    yield name
+    for inner in code.co_consts:
+        if type(inner) is CodeType:
+            yield from _qualified_names(inner, f"{name}.<locals>.{inner.co_name}")
 
 
 def text_of(error: BaseException) -> str:

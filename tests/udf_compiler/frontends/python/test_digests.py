@@ -135,3 +135,11 @@ REFUSED = [
 def test_refused(source):
     with pytest.raises(Refusal):
         check(f"lambda a: {source}", ("str",), **MODULES)
+
+
+@pytest.mark.parametrize("call", ["base64.b64decode(a, validate=True)", "base64.b64encode(a.encode(), altchars=b'-_')"])
+def test_parameters_that_only_the_real_function_has(call):
+    """The stand-in raises TypeError for such a call, and the real function does not: no handler may catch that."""
+    source = f"def f(a):\n    try:\n        return {call}.decode()\n    except Exception:\n        return 'bad'"
+    with pytest.raises(Refusal, match="SW299"):
+        check(source, ("str",), **MODULES)
