@@ -53,9 +53,19 @@ CHECKED = {} if LINE >= (4, 1) else {"spark.sql.execution.pandas.convertToArrowA
 _NO_PLAIN_ARROW = "before Spark 4.1 are no Arrow UDFs, and pandas converts values of plain UDFs with Arrow: SW114 refuses these"
 
 
+def is_known(eval_type: int) -> bool:
+    """Whether the line has this kind of UDF."""
+    return LINE >= (4, 1) or eval_type not in (SCALAR_ARROW, SCALAR_ARROW_ITERATOR, GROUPED_AGG_ARROW)
+
+
+def is_refused(eval_type: int) -> bool:
+    """Whether the line lacks this kind of UDF, or SW114 refuses it there."""
+    return not is_known(eval_type) or (LINE < (4, 1) and eval_type == ARROW_BATCHED)
+
+
 def require(eval_type: int) -> None:
     """Skips a test of a kind of UDF that the line lacks or refuses (SW114)."""
-    if LINE < (4, 1) and eval_type in (ARROW_BATCHED, SCALAR_ARROW, SCALAR_ARROW_ITERATOR, GROUPED_AGG_ARROW):
+    if is_refused(eval_type):
         pytest.skip(_NO_PLAIN_ARROW)
 
 

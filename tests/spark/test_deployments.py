@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.drivers import ROOT, run_driver, warnings
-from tests.helpers.lines import WORKER_PIPELINES
+from tests.helpers.lines import LINE, WORKER_PIPELINES
 
 pytestmark = pytest.mark.slow
 
@@ -196,7 +196,8 @@ def test_connect_client_without_the_plugin(connect_server):
     for name, line in compiled.items():
         equal, classes, plan = facts[name]
         assert (equal, classes) == (True, 2)
-        assert line in plan
+        # the client of Spark 4.0 scores OneVsRest by Python functions of its own
+        assert (line in plan) is (name != "rest" or LINE >= (4, 1))
 
 
 ARTIFACTS = """

@@ -245,7 +245,8 @@ def test_categories_of_strings(spark, parquet):
     data = known[["a"]].assign(city=known.city.astype("category"))
     target = known.a * known.city.isin(["Oslo", "Köln"])
     light = lightgbm.LGBMRegressor(n_estimators=4, num_leaves=5, verbose=-1, n_jobs=1).fit(data, target)
-    boosted = xgboost.XGBRegressor(n_estimators=4, max_depth=3, n_jobs=1, max_cat_to_onehot=1).fit(data, target)
+    options = {"enable_categorical": True, "max_cat_to_onehot": 1}
+    boosted = xgboost.XGBRegressor(n_estimators=4, max_depth=3, n_jobs=1, **options).fit(data, target)
 
     @pandas_udf("double")
     def by_light(d: pd.DataFrame) -> pd.Series:

@@ -17,12 +17,15 @@ ROWS = 3000
 
 
 @pytest.fixture(scope="module")
-def ps():
+def ps(spark):
     os.environ["PYARROW_IGNORE_TIMEZONE"] = "1"  # pyspark.pandas warns without
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import pyspark.pandas
-    return pyspark.pandas
+    if LINE == (4, 0):  # it requires that, as pandas-on-Spark has no ANSI mode there
+        spark.conf.set("spark.sql.ansi.enabled", "false")
+    yield pyspark.pandas
+    spark.conf.unset("spark.sql.ansi.enabled")
 
 
 @pytest.fixture
