@@ -17,7 +17,7 @@ from typing import Any
 from sparkweld.errors import InternalError, SparkWeldError
 from udf_compiler.frontends.tracing.frames import instruction
 from udf_compiler.frontends.tracing.session import refuse
-from udf_compiler.frontends.tracing.stand_ins import OF_PYTHON, ErrorText, StandIn, of_python
+from udf_compiler.frontends.tracing.stand_ins import OF_PYTHON, ErrorText, of_python
 
 _OURS = ("udf_compiler", "sparkweld")
 
@@ -26,8 +26,8 @@ _OURS = ("udf_compiler", "sparkweld")
 _MOST_CALLS = 100
 
 #: Names of our classes, which C code puts into its message when it does not support one.
-_STATES = "(Counter|Walk|Letters|Elements|Documents|Together|Growing|Distinct|Expression)"
-_SYMBOLIC = re.compile(rf"Traced(Scalar|Pieces|Match|Found|Range|Json|Bytes|Hash|Url|Query)|'{_STATES}'|\b{_STATES} object")
+_STATES = "(Counter|Walk|Letters|Elements|Documents|Together|Growing|Distinct|Expression|Mapping|Seen|Method)"
+_SYMBOLIC = re.compile(rf"Traced[A-Z]\w+|'{_STATES}'|\b{_STATES} object|\bnot {_STATES}\b")
 #: Matches a TypeError about values: it names the class of one, or the missing arguments.
 _NAMED = re.compile(
     r"'[\w.]+'|\bnot \"|, not |NoneType|unhashable|positional argument|keyword argument|multiple values|join an iterable"
@@ -45,10 +45,14 @@ def as_python(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     except Exception as error:
         if error.__traceback__ is not None and error.__traceback__.tb_next is None:  # raised by the call itself
             vague = type(error) is TypeError and not _NAMED.search(text_of(error))
-            if _is_of_our_signature(error) or (vague and any(issubclass(type(x), StandIn) for x in args)):
+            if _is_of_our_signature(error) or (vague and any(map(_is_symbolic, args))):
                 refuse("SW299", error=text_of(error))
             of_python(error)
         raise
+
+
+def _is_symbolic(x: Any) -> bool:
+    return type(x).__module__.partition(".")[0] in _OURS
 
 
 def check_exception(error: BaseException) -> None:
