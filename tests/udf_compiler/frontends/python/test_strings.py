@@ -65,9 +65,14 @@ def test_a_text_within_a_constant():
 
 
 @pytest.mark.parametrize("source", ["'abc'.endswith(a)", "'abc'.startswith(a)"])
+def test_methods_of_a_constant(source):
+    check(f"lambda a: {source}", ("str",), rows=[("c",), ("ab",), ("",), ("abcd",)])
+
+
+@pytest.mark.parametrize("source", ["'abc'.count(a)", "'abc'.replace(a, 'x')", "'%(x)s' % {'x': a}", "'%(x)s' % {a: 1}"])
 @pytest.mark.parametrize("caught", [False, True])
 def test_calls_that_require_the_object_are_refused(source, caught):
     """This holds even where the function catches the TypeError that the symbolic value causes."""
     handler = f"def f(a):\n    try:\n        return {source}\n    except TypeError:\n        return False"
-    with pytest.raises(Refusal, match="SW299"):
+    with pytest.raises(Refusal, match="SW299|SW259|SW601"):
         check(handler if caught else f"lambda a: {source}", ("str",))
