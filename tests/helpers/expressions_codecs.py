@@ -26,7 +26,7 @@ _TEXT = (
     "json.dumps({s})", "json.dumps({{'a': {s}, 'n': {n}}})", "json.dumps([{n}, {s}, {c}], ensure_ascii=False)", "str({j})",
     "json.dumps({{'x': {{'y': [{s}]}}}}, indent=1, sort_keys=True)", "({s} + {s})", "{s}.upper()", "{s}[:3]",
     "({s} if {c} else {s})",
-    "f'{{{{{j}}}}}!'", "{j}.strip()", "','.join([x['name'] for x in {j}])", "', '.join(str(x) for x in {j})",
+    'f"""{{{j}}}!"""', "{j}.strip()", "','.join([x['name'] for x in {j}])", "', '.join(str(x) for x in {j})",
     "{b}.decode()", "{s}.encode('ascii', 'ignore').decode()",
 )  # fmt: skip
 _BYTES = ("{s}.encode()", "{s}.encode('utf-8')", "(b'salt' + {s}.encode())", "bytes({s}, 'utf-8')", "{s}.strip().encode('utf8')")
