@@ -9,16 +9,20 @@ import atexit
 import itertools
 import os
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
 from py4j.java_gateway import JavaPackage
-from py4j.protocol import Py4JJavaError
+from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark import SparkContext
 
 from sparkweld.bridge.jar import PLUGIN_CLASS
 from sparkweld.errors import UserError
 from sparkweld.reasons import refusal
+
+#: The longest time in seconds that the end of Python waits for a JVM that ends.
+_LONGEST_END = 20.0
 
 _EXPLAIN_CLASS = "io.sparkweld.ui.WeldExplain"
 
@@ -96,7 +100,8 @@ class Files:
     """A Hadoop file system, identified by one of its paths; implements `sparkweld.api.tables.Place`."""
 
     def __init__(self, spark: Any, where: str) -> None:
-        context = spark.sparkContext
+        context = self._context = spark.sparkContext
+        self._jvm_ends = False
         self._path = context._jvm.org.apache.hadoop.fs.Path
         try:
             self._system = self._path(where).getFileSystem(context._jsc.hadoopConfiguration())
@@ -126,19 +131,36 @@ class Files:
     def begun(self, name: str, mark: str) -> str:
         """Returns a path in a hidden folder, which is deleted when the JVM ends.
 
-        Tasks in a local JVM may still write while Hadoop deletes. So a local folder is deleted again when Python ends.
+        Tasks in a local JVM may still write while Hadoop deletes. So a local folder is deleted again when Python ends. Of a
+        terminated application, that waits for the end of the JVM.
         """
         folder = self.aside(name, mark)
         if not self._system.mkdirs(self._path(folder)):
             raise UserError(f"{folder} cannot be created")
         self._system.deleteOnExit(self._path(folder))
         if self._system.getScheme() == "file":
-            atexit.register(shutil.rmtree, self._path(folder).toUri().getPath(), ignore_errors=True)
+            jvm = self._context._jvm.java.lang.ProcessHandle.current().pid()
+            atexit.register(self._remove, self._path(folder).toUri().getPath(), jvm)
         return f"{folder}/rows"
 
     def done(self, begun: str) -> None:
         # It stays registered for deletion at exit: a task of a cancelled query may still write and recreate it.
-        self._system.delete(self._path(begun).getParent(), True)
+        try:
+            self._system.delete(self._path(begun).getParent(), True)
+        finally:
+            self._jvm_ends = self._is_stopped()
+
+    def _is_stopped(self) -> bool:
+        try:
+            return bool(self._context._jsc.sc().isStopped())
+        except (Py4JError, OSError):  # the connection is lost
+            return True
+
+    def _remove(self, folder: str, jvm: int) -> None:
+        deadline = time.monotonic() + _LONGEST_END
+        while self._jvm_ends and os.getppid() == jvm and time.monotonic() < deadline:
+            time.sleep(0.05)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def last_execution(spark: Any) -> int:

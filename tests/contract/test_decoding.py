@@ -39,7 +39,7 @@ WRONG: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "an array for an object": (lambda m: m["conf"].update(pandas=[]), "conf.pandas: expected an object"),
     "a wrong entry": (lambda m: m["conf"]["pandas"].update(x=1), "conf.pandas.x: expected a string or null"),
     "an unknown key": (lambda m: m["python"].update(folders=[]), "python.folders: unknown key"),
-    "an unknown step": (lambda m: m["steps"][1].update(kind="sort"), "steps[1].kind: expected one of python, filter, "),
+    "an unknown step": (lambda m: m["steps"][1].update(kind="sort"), "steps[1].kind: expected one of python, groups, filter, "),
     "a step without a kind": (lambda m: m["steps"][1].pop("kind"), "steps[1].kind: expected one of"),
     "another step's key": (lambda m: m["steps"][1].update(udfs=[]), "steps[1].udfs: unknown key"),
     "an unknown state": (lambda m: m["inputs"][0].update(state="some"), "inputs[0].state: expected 'dense' or 'nullable'"),

@@ -55,7 +55,7 @@ public final class StringCheck {
       unsupported(SparkTypes.collated("UTF8_LCASE"));
       InputColumn.of(SparkTypes.collated("UTF8_BINARY"), true).close();
     });
-    Checks.check("string-other-types", () -> unsupported(CharType.apply(5), VarcharType.apply(5), DataTypes.BinaryType));
+    Checks.check("string-other-types", () -> unsupported(CharType.apply(5), VarcharType.apply(5)));
     Checks.check("string-parquet-off-heap", () -> parquet(args[0], true));
     Checks.check("string-parquet-on-heap", () -> parquet(args[0], false));
   }

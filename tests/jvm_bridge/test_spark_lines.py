@@ -129,7 +129,7 @@ def test_eval_types_are_those_of_pyspark():
     expected = {
         "Batched": "SQL_BATCHED_UDF", "ArrowBatched": "SQL_ARROW_BATCHED_UDF", "ScalarPandas": "SQL_SCALAR_PANDAS_UDF",
         "ScalarPandasIterator": "SQL_SCALAR_PANDAS_ITER_UDF", "MapPandas": "SQL_MAP_PANDAS_ITER_UDF",
-        "GroupedMapPandas": "SQL_GROUPED_MAP_PANDAS_UDF",
+        "GroupedMapPandas": "SQL_GROUPED_MAP_PANDAS_UDF", "GroupedAggPandas": "SQL_GROUPED_AGG_PANDAS_UDF",
         "MapArrow": "SQL_MAP_ARROW_ITER_UDF", "ScalarArrow": "SQL_SCALAR_ARROW_UDF",
         "ScalarArrowIterator": "SQL_SCALAR_ARROW_ITER_UDF",
     }  # fmt: skip

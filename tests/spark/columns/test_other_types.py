@@ -77,5 +77,6 @@ def test_columns_of_seldom_types(spark, parquet):
     arrow = arrow_udf(lambda v: pa.array(range(len(v))), "long")
     for column in ("d", "b", "l", "s"):
         for function in (known, arrow):
-            refused = "SW101" if column != "l" else None if function is known else "SW259"
+            taken = "bls" if LINE >= (4, 2) else "l"  # over Arrow; pickled values have other classes
+            refused = None if function is known and column in taken else "SW259" if column == "l" else "SW101"
             check(spark, lambda f=function, c=column: frame.select("id", f(F.col(c)).alias("r")), refused=refused)

@@ -267,7 +267,7 @@ def test_an_archive(tmp_path, monkeypatch):
         (LINE, DoubleType(), DOUBLES, {**DOUBLES, "b": "string"}, True, {}, "SW867"),
         (LINE, DoubleType(), {**DOUBLES, "b": "datetime"}, {**DOUBLES, "b": "timestamp"}, True, {}, "SW867"),
         (LINE, DoubleType(), {**DOUBLES, "d": "double?"}, DOUBLES, False, {}, "SW867"),
-        (LINE, StructType().add("0", DoubleType()), DOUBLES, DOUBLES, True, {}, "SW868"),
+        (LINE, StructType().add("0", DoubleType()), DOUBLES, DOUBLES, True, {}, "SW104"),
         *(
             (LINE, DoubleType(), DOUBLES, DOUBLES, True, {"given": {name: {"A": "1"}}}, "SW865")
             for name in ("model_config", "extra_env")

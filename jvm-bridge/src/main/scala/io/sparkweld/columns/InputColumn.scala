@@ -281,8 +281,11 @@ object InputColumn {
     to
   }
 
-  /** Returns an input for a type. `part`: of a map or an array of structs, see `KernelInput`. Throws IllegalArgumentException for a type that kernels do not support. */
-  def of(dataType: DataType, nullable: Boolean, part: Option[Int] = None): InputColumn =
+  /** Returns an input for a type. Throws IllegalArgumentException for one that kernels do not support. */
+  def of(dataType: DataType, nullable: Boolean): InputColumn = of(dataType, nullable, None)
+
+  /** As above. `part`: of a map or an array of structs, see `KernelInput`. */
+  def of(dataType: DataType, nullable: Boolean, part: Option[Int]): InputColumn =
     if (StringViews.holds(dataType) || dataType == BinaryType) new StringInput(dataType, nullable)
     else ListViews.elementOf(dataType).map(new ListInput(dataType, nullable, _, part)).getOrElse(
       new FixedWidthInput(dataType, nullable, ColumnLayout.of(dataType)))
