@@ -210,10 +210,10 @@ def test_shim_that_cannot_load(tmp_path):
     """A pipeline in Python does not need the shim."""
     texts = f"""
 spark.range(9000).selectExpr("id", "nullif(concat('<', id, '>'), '<7>') AS s").write.parquet("{tmp_path}/t")
-import html
+import textwrap
 @pandas_udf("string")
 def g(s: pd.Series) -> pd.Series:
-    return s.map(html.escape, na_action="ignore")
+    return s.map(textwrap.dedent, na_action="ignore")
 texts = lambda: spark.read.parquet("{tmp_path}/t").select("id", "s", g("s").alias("r"))
 """
     ran = run_driver(

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import html
 import json
 import math
 import os
-import unicodedata
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,12 +54,12 @@ def weighted(s: pd.Series) -> pd.Series:
 
 @pandas_udf(StringType())
 def slug(s: pd.Series) -> pd.Series:
-    return s.str.strip().map(html.escape) + "!"
+    return s.str.strip().map(textwrap.dedent) + "!"
 
 
 @pandas_udf(StringType())
 def plain_letters(s: pd.Series) -> pd.Series:
-    return s.map(lambda text: unicodedata.normalize("NFKD", text).strip())
+    return s.map(lambda text: textwrap.dedent(text).strip())
 
 
 @pandas_udf(DoubleType())
@@ -119,7 +118,7 @@ def each_price(batches: Iterator[tuple[pd.Series, pd.Series]]) -> Iterator[pd.Se
 
 @pandas_udf(StringType())
 def each_slug(batches: Iterator[pd.Series]) -> Iterator[pd.Series]:
-    return (s.str.strip().map(html.escape).str.lower() + "!" for s in batches)
+    return (s.str.strip().map(textwrap.dedent).str.lower() + "!" for s in batches)
 
 
 @pandas_udf(IntegerType())
