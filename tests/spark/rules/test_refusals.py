@@ -308,7 +308,7 @@ def plus_one(x):
     return x + 1.0
 
 
-def scaled(x: pd.Series, factor: pd.Series) -> pd.Series:
+def multiplied_by(x: pd.Series, factor: pd.Series) -> pd.Series:
     return x * factor
 
 
@@ -325,7 +325,7 @@ def test_calls_with_other_arguments_than_the_function_has(spark, parquet, kind, 
     made = {
         "plain": lambda: F.udf(plus_one, "double", useArrow=True),
         "pickled": lambda: F.udf(plus_one, "double", useArrow=False),
-        "pandas": lambda: pandas_udf(scaled, "double"),
+        "pandas": lambda: pandas_udf(multiplied_by, "double"),
         "aggregate": lambda: pandas_udf(both_sums, "double"),
     }[kind]()
     if LINE < (4, 0) and isinstance(arguments, dict):  # of_named_arguments

@@ -190,7 +190,7 @@ MISBEHAVING = [
     (a_year_later, "d", False), (year_of, "d", False), (parsed, "s", False), (parsed_or_null, "s", True),
     (surrogate, "s", "SW270"), (texts_as_longs, "s", "SW274"), (raises_for_some, "s", False), (raises_in_a_row, "s", False),
     (text_as_long, "s", False), (hour_of, "t", False), (too_short, "x", "SW250"), (dropped, "x", "SW250"),
-    (only_one, "x", "SW262"), (a_scalar, "x", "SW106"), (nothing, "x", "SW106"), (a_list, "x", "SW259"),
+    (only_one, "x", "SW262"), (a_scalar, "x", "SW106"), (nothing, "x", "SW106"), (a_list, "x", "SW106"),
     (numbers_as_texts, "x", "SW109"), (numbers_as_flags, "x", False), (a_frame, "x", "SW106"),
     (number_as_text, "x", "SW298"),
 ]  # fmt: skip

@@ -37,7 +37,8 @@ SOURCES = [
     "base64.b64encode(a.encode()).decode('utf-8')", "a.encode().hex()",
     "base64.urlsafe_b64encode(a.encode('utf-8')).decode('ascii').rstrip('=')", "str(base64.b64encode(a.encode()), 'utf-8')",
     "binascii.hexlify(a.encode()).decode()", "a.encode('ascii', 'ignore').decode('ascii')",
-    "a.encode().decode('ascii', 'ignore')", "a.encode('utf-8').decode('utf-8')", "bool(a.encode())", "a.encode() == b'abc'",
+    "a.encode().decode('ascii', 'ignore')", "a.encode('utf-8').decode('utf-8')", "bool(a.encode())", "len(a.encode())",
+    "a.encode() == b'abc'",
     "b'a' != a.encode()", "a.encode() == a", "isinstance(a.encode(), bytes)", "base64.b64encode(b'abc').decode() + a",
 ]  # fmt: skip
 
@@ -123,7 +124,7 @@ def test_decoding(call):
 
 REFUSED = [
     "hashlib.blake2b(a.encode()).hexdigest()", "str(a.encode())", "f'{a.encode()}'", "a.encode('latin-1').hex()",
-    "a.encode()[0]", "a.encode('ascii', 'replace').decode()", "len(a.encode())",
+    "a.encode()[0]", "a.encode('ascii', 'replace').decode()",
     "int(hashlib.md5(a.encode()).hexdigest(), 16) // 7", "str(int(hashlib.md5(a.encode()).hexdigest(), 16))",
     "hashlib.md5(a.encode()).digest().decode()", "int(a, 0)", "a.encode()", "hashlib.new(a).hexdigest()",
     "base64.b64decode(a, validate=True).decode()", "hash(a.encode())", "{a.encode(): 1}", "zlib.adler32(a.encode())",

@@ -79,12 +79,13 @@ def _list(x: Any) -> Any:
 
 LIST = builtin_class(list, _list, _has_values)
 
+
 def _range(*args: Any) -> Any:
-    """Implements ``range`` up to a number of rows of a group."""
+    """Implements ``range`` up to a number of rows of a group, or to an int of the row."""
     group = current().group
     if group is not None and any(group.has_scalar(x) for x in args):
         return group.range(*args)
-    return as_python(range, *args)
+    return STAND_INS[range](*args)
 
 
 RANGE = class_stand_in(range, "range", _range)

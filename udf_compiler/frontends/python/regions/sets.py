@@ -66,7 +66,9 @@ _KINDS = ("list<str>", "list<i64>", "list<i32>", "list<i16>", "list<i8>")
 
 def as_distinct(x: Any) -> Any:
     """Returns the set of the row that a function has filled as one made from a list; anything else unchanged."""
-    return Distinct(lists.of_list(lists.call("distinct", x.list_of_row()))) if type(x) is Seen and x.items else x
+    if type(x) is not Seen:
+        return x
+    return Distinct(lists.of_list(lists.call("distinct", x.list_of_row()))) if x.items else set()
 
 
 def call_method(machine: Machine, owner: Distinct | Seen, name: str, args: list[Any]) -> Any:
