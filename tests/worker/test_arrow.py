@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-import unicodedata
+import textwrap
 from types import SimpleNamespace
 
 import numpy as np
@@ -79,20 +79,20 @@ no_series = annotate(lambda s: s * 2.0 if len(s) < 500 else 1.0, (Rows(),), retu
 
 
 OF_TEXTS = [
-    (lambda s: s.map(html.escape, na_action="ignore"), StringType()),
+    (lambda s: s.map(textwrap.dedent, na_action="ignore"), StringType()),
     (lambda s: s.map(html.unescape), StringType()),  # raises for NULL
-    (lambda s: s.map(lambda t: unicodedata.normalize("NFKD", t), na_action="ignore"), StringType()),
-    (lambda s: s.str.strip().str.lower().map(html.escape, na_action="ignore").str.slice(0, 12), StringType()),
+    (lambda s: s.map(lambda t: textwrap.dedent(t), na_action="ignore"), StringType()),
+    (lambda s: s.str.strip().str.lower().map(textwrap.dedent, na_action="ignore").str.slice(0, 12), StringType()),
     (lambda s: s.map(html.escape).str.len(), DoubleType()),
     (lambda s: s.map(html.escape).str.len(), IntegerType()),
     (lambda s: s.map(html.escape).str.len(), StringType()),
-    (lambda s: s.map(html.escape, na_action="ignore") == "x", BooleanType()),
-    (lambda s: s.map(html.escape, na_action="ignore"), DoubleType()),  # not numbers
-    (lambda s: s.map(html.escape, na_action="ignore"), DateType()),
+    (lambda s: s.map(textwrap.dedent, na_action="ignore") == "x", BooleanType()),
+    (lambda s: s.map(textwrap.dedent, na_action="ignore"), DoubleType()),  # not numbers
+    (lambda s: s.map(textwrap.dedent, na_action="ignore"), DateType()),
     (lambda s: s.map(letters), StringType()),  # half of a surrogate pair
     (lambda s: s.map(letters).str.slice(0, 12), StringType()),
     (lambda s: s.map(bytes_too).str.slice(0, 12), StringType()),  # half of a surrogate pair, which represents a byte
-    (lambda s: s.map(letters, na_action="ignore").map(html.escape, na_action="ignore").str.strip(), StringType()),
+    (lambda s: s.map(letters, na_action="ignore").map(textwrap.dedent, na_action="ignore").str.strip(), StringType()),
 ]
 OF_NUMBERS = [
     (lambda i: erf(i + 1) * 2, DoubleType()),

@@ -45,7 +45,8 @@ def as_python(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     except Exception as error:
         if error.__traceback__ is not None and error.__traceback__.tb_next is None:  # raised by the call itself
             vague = type(error) is TypeError and not _NAMED.search(text_of(error))
-            if _is_of_our_signature(error) or (vague and any(map(_is_symbolic, args))):
+            of_user = type(function) is FunctionType and str(function.__module__).partition(".")[0] not in _OURS
+            if not of_user and (_is_of_our_signature(error) or (vague and any(map(_is_symbolic, args)))):
                 refuse("SW299", error=text_of(error))
             of_python(error)
         raise
