@@ -115,6 +115,17 @@ def test_values_that_are_not_there_run_in_python():
         assert compare_aggregate(function, GROUPS, DoubleType(), columns).decided == decided, function.__name__
 
 
+def test_zeros_of_both_signs():
+    """NumPy's partition does not define their order, and a quantile may have the sign of either."""
+    random = np.random.default_rng(3)
+    groups = [pa.record_batch({"x": random.choice([0.0, -0.0, 1.0, -1.0, 3.0, -3.0], int(size))}) for size in random.integers(2, 40, 60)]
+    for function in (lambda v: v.quantile(0.3), lambda v: float(np.percentile(v, 75)), middle, lambda v: float(np.median(v))):
+        compared = compare_aggregate(function, groups, DoubleType(), ["x"], kernel=False)
+        assert compared.decided >= 20 and compared.refused is None
+    group = pa.record_batch({"x": [1.0, 0.0, 0.0, 0.0, -1.0]})
+    assert compare_aggregate(lambda v: v.quantile(0.4), [group], DoubleType(), ["x"]).decided == 1
+
+
 def test_strings():
     groups = [
         pa.record_batch({"s": pa.array(values, pa.string())})

@@ -91,9 +91,7 @@ def _running(name: str) -> Callable[[FrameGroup, TracedSeries], Any]:
             if not (rows.type == F64 or rows.type.is_int):
                 refuse("SW312", call=call, what=str(rows.type.dtype))
             if rows.type == F64:  # which of two zeros remains depends on the CPU
-                zero = loop.call("equal", rows.value, loop.const(0.0, F64))
-                negative = loop.call("logical_and", zero, loop.call("signbit", rows.value))
-                group.loop.guard(group.loop.call("logical_not", group.some(loop, negative, call)))
+                group.loop.guard(group.loop.call("logical_not", rows.has_negative_zero()))
             given = rows.optional(F64 if rows.type == F64 else I64)
             found = loop.read(group.whole(call, f"running_{name.removeprefix('cum')}", given))
             value = loop.cast(loop.value_of(found), rows.type)

@@ -31,7 +31,7 @@ class _Sorted:
     def __init__(self, rows: Rows) -> None:
         if rows.type == I64:
             _guard_exact(rows)
-        self.group, self.call, self.root = rows.group, rows.call, rows.group.root
+        self.rows, self.group, self.call, self.root = rows, rows.group, rows.call, rows.group.root
         self.column = self.group.whole(self.call, "sorted", rows.optional(F64))
         self.count = rows.count()
 
@@ -65,7 +65,10 @@ class _Sorted:
         span = loop.call("subtract", b, a)
         up = loop.call("add", a, loop.call("multiply", span, part))
         down = loop.call("subtract", b, loop.call("multiply", span, loop.call("subtract", loop.const(1.0, F64), part)))
-        return loop.select(loop.call("greater_equal", part, loop.const(0.5, F64)), down, up)
+        found = loop.select(loop.call("greater_equal", part, loop.const(0.5, F64)), down, up)
+        if self.rows.type.is_float:
+            self.rows.guard_zero(found)
+        return found
 
 
 def _guard_exact(rows: Rows, most: int = _MOST_EXACT) -> None:

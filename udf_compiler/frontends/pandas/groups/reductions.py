@@ -74,6 +74,18 @@ class Rows:
         ones = self.loop.const(True, BOOL) if present is None else present
         return self.group.reduced(self.call, "sum", self.loop.cast(ones, I64))
 
+    def has_negative_zero(self) -> Value:
+        """Returns, in the loop of scalars, whether some number is -0.0."""
+        loop = self.loop
+        zero = loop.call("equal", self.value, loop.const(0.0, F64))
+        return self.group.some(loop, loop.call("logical_and", zero, loop.call("signbit", self.value)), self.call)
+
+    def guard_zero(self, found: Value) -> None:
+        """Flags a result of 0.0 or -0.0 where NumPy's own depends on the order of equal numbers, which it leaves open."""
+        loop = self.group.loop
+        zero = loop.call("equal", found, loop.const(0.0, F64))
+        loop.guard(loop.call("logical_not", loop.call("logical_and", zero, self.has_negative_zero())))
+
     def optional(self, type: Type | None = None) -> Value:
         """Returns the values, absent where they do not count."""
         value, present = self.loop.cast(self.value, type or self.type), self.present
@@ -107,17 +119,13 @@ def _extreme(kind: str) -> Callable[[Rows, int], Value]:
     """Returns min or max; NaN for no values. Flags a zero of unknown sign: NumPy's depends on the order of its vectors."""
 
     def rule(rows: Rows, ddof: int) -> Value:
-        loop, of_rows = rows.group.loop, rows.loop
+        loop = rows.group.loop
         if rows.type.is_float and not rows.skip:
             refuse("SW312", call=rows.call, what="NaN counts")
         found = rows.group.reduced(rows.call, kind, rows.optional())
         value, type = loop.value_of(found), rows.type
         if type.is_float:
-            zero = of_rows.call("equal", rows.value, of_rows.const(0.0, F64))
-            negative = of_rows.call("logical_and", zero, of_rows.call("signbit", rows.value))
-            some = loop.value_of(rows.group.reduced(rows.call, "max", rows.among_kept(negative)))
-            unclear = loop.call("logical_and", loop.call("equal", value, loop.const(0.0, F64)), some)
-            loop.guard(loop.call("logical_not", unclear))
+            rows.guard_zero(value)
             return loop.select(loop.is_valid(found), value, loop.const(float("nan"), F64)) if found.type.nullable else value
         if found.type.nullable:
             loop.guard(loop.is_valid(found))  # pandas returns NaN, of another dtype
