@@ -7,7 +7,7 @@ initial state, then the round constants, then the rotations of MD5, a word each.
 from __future__ import annotations
 
 from sparkweld.kernels.functions.strings.arena import reserve
-from sparkweld.kernels.functions.strings.library import function
+from sparkweld.kernels.functions.strings.library import Function, function
 from sparkweld.kernels.functions.strings.memory_access import (
     INT,
     VIEW,
@@ -23,6 +23,7 @@ from sparkweld.kernels.functions.strings.memory_access import (
     word,
     wrapping_add,
 )
+from sparkweld.kernels.llvm.numba_frontend import Operation
 
 MD5, SHA1, SHA256, SHA512 = range(4)
 _SCHEDULE, _LAST = 64, 704
@@ -143,104 +144,80 @@ def sha1_block(to: int, block: int, table: int) -> int:
     return 0
 
 
-@function(INT, INT, INT, result=INT)
-def sha256_block(to: int, block: int, table: int) -> int:
-    """Adds a block of 64 bytes to a state of SHA-256."""
-    schedule = to + _SCHEDULE
-    i = 0
-    while i < 16:
-        store_word(schedule, 8 * i, load_big_32(block, 4 * i))
-        i += 1
-    while i < 64:
-        x = word(schedule, 8 * i - 120)
-        y = word(schedule, 8 * i - 16)
-        s = rotate_right(x, 7) ^ rotate_right(x, 18) ^ (x >> 3)
-        t = rotate_right(y, 17) ^ rotate_right(y, 19) ^ (y >> 10)
-        store_word(schedule, 8 * i, (word(schedule, 8 * i - 128) + s + word(schedule, 8 * i - 56) + t) & _M)
-        i += 1
-    a = word(to, 0)
-    b = word(to, 8)
-    c = word(to, 16)
-    d = word(to, 24)
-    e = word(to, 32)
-    f = word(to, 40)
-    g = word(to, 48)
-    h = word(to, 56)
-    i = 0
-    while i < 64:
-        s = rotate_right(e, 6) ^ rotate_right(e, 11) ^ rotate_right(e, 25)
-        first = h + s + ((e & f) ^ (~e & g & _M)) + word(table, 64 + 8 * i) + word(schedule, 8 * i)
-        t = rotate_right(a, 2) ^ rotate_right(a, 13) ^ rotate_right(a, 22)
-        second = t + ((a & b) ^ (a & c) ^ (b & c))
-        h = g
-        g = f
-        f = e
-        e = (d + first) & _M
-        d = c
-        c = b
-        b = a
-        a = (first + second) & _M
-        i += 1
-    store_word(to, 0, (word(to, 0) + a) & _M)
-    store_word(to, 8, (word(to, 8) + b) & _M)
-    store_word(to, 16, (word(to, 16) + c) & _M)
-    store_word(to, 24, (word(to, 24) + d) & _M)
-    store_word(to, 32, (word(to, 32) + e) & _M)
-    store_word(to, 40, (word(to, 40) + f) & _M)
-    store_word(to, 48, (word(to, 48) + g) & _M)
-    store_word(to, 56, (word(to, 56) + h) & _M)
-    return 0
+@function(INT, INT, result=INT)
+def add_32(x: int, y: int) -> int:
+    """Adds modulo 2**32."""
+    return (x + y) & _M
 
 
-@function(INT, INT, INT, result=INT)
-def sha512_block(to: int, block: int, table: int) -> int:
-    """Adds a block of 128 bytes to a state of SHA-512."""
-    schedule = to + _SCHEDULE
-    i = 0
-    while i < 16:
-        store_word(schedule, 8 * i, load_big_64(block, 8 * i))
-        i += 1
-    while i < 80:
-        x = word(schedule, 8 * i - 120)
-        y = word(schedule, 8 * i - 16)
-        s = rotate_right_64(x, 1) ^ rotate_right_64(x, 8) ^ shift_right(x, 7)
-        t = rotate_right_64(y, 19) ^ rotate_right_64(y, 61) ^ shift_right(y, 6)
-        total = wrapping_add(wrapping_add(word(schedule, 8 * i - 128), s), wrapping_add(word(schedule, 8 * i - 56), t))
-        store_word(schedule, 8 * i, total)
-        i += 1
-    a = word(to, 0)
-    b = word(to, 8)
-    c = word(to, 16)
-    d = word(to, 24)
-    e = word(to, 32)
-    f = word(to, 40)
-    g = word(to, 48)
-    h = word(to, 56)
-    i = 0
-    while i < 80:
-        s = rotate_right_64(e, 14) ^ rotate_right_64(e, 18) ^ rotate_right_64(e, 41)
-        first = wrapping_add(wrapping_add(h, s), (e & f) ^ (~e & g))
-        first = wrapping_add(first, wrapping_add(word(table, 64 + 8 * i), word(schedule, 8 * i)))
-        t = rotate_right_64(a, 28) ^ rotate_right_64(a, 34) ^ rotate_right_64(a, 39)
-        second = wrapping_add(t, (a & b) ^ (a & c) ^ (b & c))
-        h = g
-        g = f
-        f = e
-        e = wrapping_add(d, first)
-        d = c
-        c = b
-        b = a
-        a = wrapping_add(first, second)
-        i += 1
-    store_word(to, 0, wrapping_add(word(to, 0), a))
-    store_word(to, 8, wrapping_add(word(to, 8), b))
-    store_word(to, 16, wrapping_add(word(to, 16), c))
-    store_word(to, 24, wrapping_add(word(to, 24), d))
-    store_word(to, 32, wrapping_add(word(to, 32), e))
-    store_word(to, 40, wrapping_add(word(to, 40), f))
-    store_word(to, 48, wrapping_add(word(to, 48), g))
-    store_word(to, 56, wrapping_add(word(to, 56), h))
-    return 0
+def _sha2(
+    name: str, rounds: int, size: int, load: Function, rotate: Function, add: Operation,
+    schedule: tuple[int, ...], mixing: tuple[int, ...],
+) -> Function:  # fmt: skip
+    """Returns the function that adds a block to a state of SHA-2 whose words have `size` bytes (FIPS 180-4, 6.2 and 6.4).
+
+    `schedule`: two rotations and a shift of the first term of a word of the message schedule, then those of the second.
+    `mixing`: three rotations of the state's fifth word, then of its first.
+    """
+    r1, r2, r3, r4, r5, r6 = schedule
+    m1, m2, m3, m4, m5, m6 = mixing
+
+    def block(to: int, block: int, table: int) -> int:
+        words = to + _SCHEDULE
+        i = 0
+        while i < 16:
+            store_word(words, 8 * i, load(block, size * i))
+            i += 1
+        while i < rounds:
+            x = word(words, 8 * i - 120)
+            y = word(words, 8 * i - 16)
+            s = rotate(x, r1) ^ rotate(x, r2) ^ shift_right(x, r3)
+            t = rotate(y, r4) ^ rotate(y, r5) ^ shift_right(y, r6)
+            store_word(words, 8 * i, add(add(word(words, 8 * i - 128), s), add(word(words, 8 * i - 56), t)))
+            i += 1
+        a = word(to, 0)
+        b = word(to, 8)
+        c = word(to, 16)
+        d = word(to, 24)
+        e = word(to, 32)
+        f = word(to, 40)
+        g = word(to, 48)
+        h = word(to, 56)
+        i = 0
+        while i < rounds:
+            s = rotate(e, m1) ^ rotate(e, m2) ^ rotate(e, m3)
+            first = add(add(h, s), (e & f) ^ (~e & g))
+            first = add(first, add(word(table, 64 + 8 * i), word(words, 8 * i)))
+            t = rotate(a, m4) ^ rotate(a, m5) ^ rotate(a, m6)
+            second = add(t, (a & b) ^ (a & c) ^ (b & c))
+            h = g
+            g = f
+            f = e
+            e = add(d, first)
+            d = c
+            c = b
+            b = a
+            a = add(first, second)
+            i += 1
+        store_word(to, 0, add(word(to, 0), a))
+        store_word(to, 8, add(word(to, 8), b))
+        store_word(to, 16, add(word(to, 16), c))
+        store_word(to, 24, add(word(to, 24), d))
+        store_word(to, 32, add(word(to, 32), e))
+        store_word(to, 40, add(word(to, 40), f))
+        store_word(to, 48, add(word(to, 48), g))
+        store_word(to, 56, add(word(to, 56), h))
+        return 0
+
+    return function(INT, INT, INT, result=INT, name=name)(block)
+
+
+sha256_block = _sha2(
+    "sha256_block", 64, 4, load_big_32, rotate_right, add_32, (7, 18, 3, 17, 19, 10), (6, 11, 25, 2, 13, 22)
+)
+sha512_block = _sha2(
+    "sha512_block", 80, 8, load_big_64, rotate_right_64, wrapping_add, (1, 8, 7, 19, 61, 6), (14, 18, 41, 28, 34, 39)
+)
 
 
 @function(INT, INT, INT, INT, result=INT)
