@@ -27,12 +27,10 @@ def window_of(rows: int, least: int) -> int:
 
 
 @dataclass
-class _Total:
-    """The sum of a window, of the values added and removed so far."""
+class _Window:
+    """What the numbers added to a window, and removed, leave behind; NaN counts as absent."""
 
     known: int = 0
-    negative: int = 0
-    total: float = 0.0
     lost: dict[bool, float] = field(default_factory=lambda: {True: 0.0, False: 0.0})
     previous: float = 0.0
     same: int = 0
@@ -40,36 +38,40 @@ class _Total:
     def change(self, x: float, add: bool) -> None:
         if x != x:
             return
+        self.known += 1 if add else -1
+        if add:
+            self.same = self.same + 1 if x == self.previous else 1
+            self.previous = x
+        self.update(x, add)
+
+    def update(self, x: float, add: bool) -> None:
+        raise NotImplementedError
+
+
+@dataclass
+class _Total(_Window):
+    """The sum of a window, of the values added and removed so far."""
+
+    negative: int = 0
+    total: float = 0.0
+
+    def update(self, x: float, add: bool) -> None:
         y = (x if add else -x) - self.lost[add]
         t = self.total + y
         self.lost[add] = t - self.total - y
         self.total = t
-        self.known += 1 if add else -1
         if math.copysign(1.0, x) < 0:
             self.negative += 1 if add else -1
-        if add:
-            self.same = self.same + 1 if x == self.previous else 1
-            self.previous = x
 
 
 @dataclass
-class _Moments:
+class _Moments(_Window):
     """The mean of a window, and the sum of the squares of the distances from it (Welford's method)."""
 
-    known: int = 0
     mean: float = 0.0
     squares: float = 0.0
-    lost: dict[bool, float] = field(default_factory=lambda: {True: 0.0, False: 0.0})
-    previous: float = 0.0
-    same: int = 0
 
-    def change(self, x: float, add: bool) -> None:
-        if x != x:
-            return
-        self.known += 1 if add else -1
-        if add:
-            self.same = self.same + 1 if x == self.previous else 1
-            self.previous = x
+    def update(self, x: float, add: bool) -> None:
         if not self.known:
             self.mean = self.squares = 0.0
             return

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from textwrap import indent
+
 from sparkweld.ir.rolling import LEAST_BITS
 
 _WINDOW = f"""
@@ -11,50 +13,40 @@ _WINDOW = f"""
     row = 0
 """
 
-_TOTALS = """
+#: Slides the window: where it has rows of the one before, a number leaves, and then the row's own number comes.
+#: {begin} and {again} begin a window; {leave} and {come} change its state by x; {result} sets `found`.
+_SLIDE = """
     known = 0
-    negative = 0
     same = 0
     previous = 0.0
-    total = 0.0
     added = 0.0
     removed = 0.0
+{begin}
     while row < n:
         start = row - window + 1
         if start < 0:
             start = 0
         if row == 0 or start >= row:
             known = 0
-            negative = 0
             same = 0
             previous = load0(a0, start)
-            total = 0.0
             added = 0.0
             removed = 0.0
+{again}
         elif start > 0:
             x = load0(a0, start - 1)
             if x == x:
-                y = -x - removed
-                t = total + y
-                removed = t - total - y
-                total = t
                 known -= 1
-                if signbit(x):
-                    negative -= 1
+{leave}
         x = load0(a0, row)
         if x == x:
-            y = x - added
-            t = total + y
-            added = t - total - y
-            total = t
             known += 1
-            if signbit(x):
-                negative += 1
             if x == previous:
                 same += 1
             else:
                 same = 1
             previous = x
+{come}
         found = nan
         if known >= least:
 {result}
@@ -63,77 +55,71 @@ _TOTALS = """
     return 0
 """
 
+#: Python of a sum: its start, and what a number that leaves or comes changes.
+_TOTAL = ("""
+negative = 0
+total = 0.0
+""", """
+y = -x - removed
+t = total + y
+removed = t - total - y
+total = t
+if signbit(x):
+    negative -= 1
+""", """
+y = x - added
+t = total + y
+added = t - total - y
+total = t
+if signbit(x):
+    negative += 1
+""")  # fmt: skip
+
+#: The same of the mean, and of the squares of the distances from it.
+_MOMENTS = ("""
+mean = 0.0
+squares = 0.0
+""", """
+if known == 0:
+    mean = 0.0
+    squares = 0.0
+else:
+    before = mean - removed
+    y = x - removed
+    t = y - mean
+    removed = t + mean - y
+    mean = mean - divide(t, known * 1.0)
+    squares = squares - (x - before) * (x - mean)
+""", """
+before = mean - added
+y = x - added
+t = y - mean
+added = t + mean - y
+mean = mean + divide(t, known * 1.0)
+squares = squares + (x - before) * (x - mean)
+""")  # fmt: skip
+
 _SUM = """
-            found = total
-            if same >= known:
-                found = previous * known
+found = total
+if same >= known:
+    found = previous * known
 """
 
 _MEAN = """
-            found = divide(total, known * 1.0)
-            if same >= known:
-                found = previous
-            elif (negative == 0 and found < 0.0) or (negative == known and found > 0.0):
-                found = 0.0
+found = divide(total, known * 1.0)
+if same >= known:
+    found = previous
+elif (negative == 0 and found < 0.0) or (negative == known and found > 0.0):
+    found = 0.0
 """
 
 _SQUARES = """
-    known = 0
-    same = 0
-    previous = 0.0
-    mean = 0.0
-    squares = 0.0
-    added = 0.0
-    removed = 0.0
-    while row < n:
-        start = row - window + 1
-        if start < 0:
-            start = 0
-        if row == 0 or start >= row:
-            known = 0
-            same = 0
-            previous = load0(a0, start)
-            mean = 0.0
-            squares = 0.0
-            added = 0.0
-            removed = 0.0
-        elif start > 0:
-            x = load0(a0, start - 1)
-            if x == x:
-                known -= 1
-                if known == 0:
-                    mean = 0.0
-                    squares = 0.0
-                else:
-                    before = mean - removed
-                    y = x - removed
-                    t = y - mean
-                    removed = t + mean - y
-                    mean = mean - divide(t, known * 1.0)
-                    squares = squares - (x - before) * (x - mean)
-        x = load0(a0, row)
-        if x == x:
-            known += 1
-            if x == previous:
-                same += 1
-            else:
-                same = 1
-            previous = x
-            before = mean - added
-            y = x - added
-            t = y - mean
-            added = t + mean - y
-            mean = mean + divide(t, known * 1.0)
-            squares = squares + (x - before) * (x - mean)
-        found = nan
-        if known >= least:
-            found = squares
-            if known == 1 or same >= known:
-                found = 0.0
-        store(out, row, found)
-        row += 1
-    return 0
+found = squares
+if known == 1 or same >= known:
+    found = 0.0
 """
+
+_RULES = {"sum": (_TOTAL, _SUM), "mean": (_TOTAL, _MEAN), "squares": (_MOMENTS, _SQUARES)}
 
 _EXTREMES = """
     while row < n:
@@ -159,6 +145,6 @@ def rolling_body(what: str) -> str:
     """Returns the body of the function of a statistic."""
     if what in ("max", "min"):
         return _WINDOW + _EXTREMES.format(sign=">=" if what == "max" else "<=")
-    if what == "squares":
-        return _WINDOW + _SQUARES
-    return _WINDOW + _TOTALS.format(result={"sum": _SUM, "mean": _MEAN}[what])
+    (begin, leave, come), result = _RULES[what]
+    parts = {"begin": (begin, 4), "again": (begin, 12), "leave": (leave, 16), "come": (come, 12), "result": (result, 12)}
+    return _WINDOW + _SLIDE.format(**{name: indent(code.strip("\n"), " " * columns) for name, (code, columns) in parts.items()})
