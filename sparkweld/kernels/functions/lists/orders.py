@@ -128,22 +128,19 @@ def _slices(element: Type) -> dict[str, Function]:
     return {"concat": concat, "stepped": stepped}
 
 
-@cache
-def sorting(element: Type, symbol: str, name: str) -> Function:
-    """Returns a stable sort in which no element is `symbol` its predecessor: a bottom-up merge sort between two buffers.
+def _merge_sort(name: str, element: Type, item: Operation, put: Operation, before: Function, width: int) -> Function:
+    """Returns ``sort(values, at, n)``, which sorts n items in place: stable, bottom up, with as much space behind them.
 
-    It returns an empty list for floats with a NaN among them, which has no place in an order.
+    `before(values, x, y)`: whether x must precede y.
     """
-    item, put, before, width = load(element), store(element), compared(element, symbol), element.width
-    ordered = reductions.functions(element)["ordered"] if element.is_float else _ALWAYS
 
-    @_named(f"{name}_runs", element, INT, INT, INT, INT, INT, result=INT)
-    def merge(to: int, source: int, start: int, middle: int, end: int) -> int:
+    @_named(f"{name}_runs", element, INT, INT, INT, INT, INT, INT, result=INT)
+    def merge(values: int, to: int, source: int, start: int, middle: int, end: int) -> int:
         i = start
         j = middle
         k = start
         while k < end:
-            if i < middle and (j >= end or not before(item(source, j), item(source, i))):
+            if i < middle and (j >= end or not before(values, item(source, j), item(source, i))):
                 put(to, k, item(source, i))
                 i += 1
             else:
@@ -151,6 +148,41 @@ def sorting(element: Type, symbol: str, name: str) -> Function:
                 j += 1
             k += 1
         return end
+
+    @_named(f"{name}_items", element, INT, INT, INT, result=INT)
+    def sort(values: int, at: int, n: int) -> int:
+        source = at
+        target = at + n * width
+        size = 1
+        while size < n:
+            start = 0
+            while start < n:
+                start = merge(values, target, source, start, min_of(start + size, n), min_of(start + 2 * size, n))
+            source, target = target, source
+            size *= 2
+        if source != at:
+            copy(at, source, n * width)
+        return 0
+
+    return sort
+
+
+def _ordered(element: Type) -> Operation:
+    """Returns whether the elements of a list have an order: floats with a NaN among them have none."""
+    return reductions.functions(element)["ordered"] if element.is_float else _ALWAYS
+
+
+@cache
+def sorting(element: Type, symbol: str, name: str) -> Function:
+    """Returns a stable sort in which no element is `symbol` its predecessor; an empty list for elements without an order."""
+    item, put, less, width, ordered = load(element), store(element), compared(element, symbol), element.width, _ordered(element)
+    type = numba_type(element)
+
+    @_named(f"{name}_before", element, INT, type, type, result=types.boolean)
+    def before(values: int, x: Any, y: Any) -> bool:
+        return less(x, y)
+
+    sort_items = _merge_sort(name, element, item, put, before, width)
 
     @_named(name, element, INT, VIEW, result=VIEW)
     def sort(arena: int, v: Any) -> Any:
@@ -161,17 +193,7 @@ def sorting(element: Type, symbol: str, name: str) -> Function:
         if result == 0:
             return view(0, 0)
         copy(result, address_of(v), n * width)
-        source = result
-        target = result + n * width
-        size = 1
-        while size < n:
-            start = 0
-            while start < n:
-                start = merge(target, source, start, min_of(start + size, n), min_of(start + 2 * size, n))
-            source, target = target, source
-            size *= 2
-        if source != result:
-            copy(result, source, n * width)
+        sort_items(0, result, n)
         give_back(arena, n * width)
         return view(result, n)
 
@@ -179,25 +201,14 @@ def sorting(element: Type, symbol: str, name: str) -> Function:
 
 
 def _argsort(element: Type) -> Function:
-    """Returns the positions of the elements in ascending order, stable; empty for floats with a NaN among them."""
-    item, before = load(element), compared(element, "<")
-    position, put = load(I64), store(I64)
-    ordered = reductions.functions(element)["ordered"] if element.is_float else _ALWAYS
+    """Returns the positions of the elements in ascending order, stable; an empty list for elements without an order."""
+    item, less, position, put, ordered = load(element), compared(element, "<"), load(I64), store(I64), _ordered(element)
 
-    @_named("argsort_runs", element, INT, INT, INT, INT, INT, INT, result=INT)
-    def merge(values: int, to: int, source: int, start: int, middle: int, end: int) -> int:
-        i = start
-        j = middle
-        k = start
-        while k < end:
-            if i < middle and (j >= end or not before(item(values, position(source, j)), item(values, position(source, i)))):
-                put(to, k, position(source, i))
-                i += 1
-            else:
-                put(to, k, position(source, j))
-                j += 1
-            k += 1
-        return end
+    @_named("argsort_before", element, INT, INT, INT, result=types.boolean)
+    def before(values: int, i: int, j: int) -> bool:
+        return less(item(values, i), item(values, j))
+
+    sort_items = _merge_sort("argsort", element, position, put, before, I64.width)
 
     @_named("argsort", element, INT, VIEW, result=VIEW)
     def argsort(arena: int, v: Any) -> Any:
@@ -211,17 +222,7 @@ def _argsort(element: Type) -> Function:
         while i < n:
             put(result, i, i)
             i += 1
-        source = result
-        target = result + n * 8
-        size = 1
-        while size < n:
-            start = 0
-            while start < n:
-                start = merge(address_of(v), target, source, start, min_of(start + size, n), min_of(start + 2 * size, n))
-            source, target = target, source
-            size *= 2
-        if source != result:
-            copy(result, source, n * 8)
+        sort_items(address_of(v), result, n)
         give_back(arena, n * 8)
         return view(result, n)
 
