@@ -15,6 +15,7 @@ from sparkweld.kernels.functions.strings.memory_access import (
     store_byte,
     view,
 )
+from sparkweld.kernels.functions.strings.numbers import sign_length
 from sparkweld.kernels.functions.strings.search import count_bytes, find_bytes, min_of
 from sparkweld.kernels.functions.strings.utf8 import count_code_points, encode, is_ascii
 
@@ -144,9 +145,8 @@ def zfill(arena: int, v: int, width: int) -> int:
     to = reserve(arena, n + missing)
     if to == 0:
         return view(0, 0)
-    sign = 0
-    if n > 0 and (byte(a, 0) == 43 or byte(a, 0) == 45):
-        sign = 1
+    sign = sign_length(a, n)
+    if sign == 1:
         store_byte(to, 0, byte(a, 0))
     i = 0
     while i < missing:

@@ -69,6 +69,14 @@ def skip_digits(a: int, i: int, n: int) -> int:
     return n
 
 
+@function(INT, INT, result=INT)
+def sign_length(a: int, n: int) -> int:
+    """Returns 1 when the first of n bytes is a sign, else 0."""
+    if n > 0 and (byte(a, 0) == 43 or byte(a, 0) == 45):
+        return 1
+    return 0
+
+
 @function(VIEW, result=VIEW)
 def parse_int(v: int) -> int:
     """Parses int(v)."""
@@ -77,11 +85,8 @@ def parse_int(v: int) -> int:
     text = c_strip(v)
     a = address_of(text)
     n = length_of(text)
-    i = 0
-    negative = 0
-    if n > 0 and (byte(a, 0) == 43 or byte(a, 0) == 45):
-        negative = byte(a, 0) == 45
-        i = 1
+    i = sign_length(a, n)
+    negative = i == 1 and byte(a, 0) == 45
     if i >= n or skip_digits(a, i, n) < n:
         return view(0, NO_NUMBER)
     # The value is accumulated as a negative number, because the smallest integer has no positive counterpart.
@@ -94,7 +99,7 @@ def parse_int(v: int) -> int:
                 return view(0, UNDECIDED)
             value = value * 10 - digit
         i += 1
-    if negative == 0:
+    if not negative:
         if value == _MINIMUM:
             return view(0, UNDECIDED)
         value = 0 - value

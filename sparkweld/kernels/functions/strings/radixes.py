@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sparkweld.kernels.functions.strings.library import function
 from sparkweld.kernels.functions.strings.memory_access import INT, VIEW, address_of, byte, length_of, rest, view
-from sparkweld.kernels.functions.strings.numbers import DECIDED, LONGEST, NO_NUMBER, UNDECIDED, c_strip
+from sparkweld.kernels.functions.strings.numbers import DECIDED, LONGEST, NO_NUMBER, UNDECIDED, c_strip, sign_length
 from sparkweld.kernels.functions.strings.utf8 import is_ascii
 
 _UNDERSCORE = 95
@@ -29,11 +29,8 @@ def parse_base(v: int, base: int) -> int:
     text = c_strip(v)
     a = address_of(text)
     n = length_of(text)
-    i = 0
-    negative = 0
-    if n > 0 and (byte(a, 0) == 43 or byte(a, 0) == 45):
-        negative = byte(a, 0) == 45
-        i = 1
+    i = sign_length(a, n)
+    negative = i == 1 and byte(a, 0) == 45
     if n - i >= 2 and byte(a, i) == 48:
         c = byte(a, i + 1) | 32
         if (base == 16 and c == 120) or (base == 8 and c == 111) or (base == 2 and c == 98):
@@ -63,7 +60,7 @@ def parse_base(v: int, base: int) -> int:
         return view(0, NO_NUMBER)
     if large != 0:
         return view(0, UNDECIDED)
-    if negative != 0:
+    if negative:
         value = 0 - value
     return view(value, DECIDED)
 
