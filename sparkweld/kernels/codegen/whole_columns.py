@@ -255,13 +255,17 @@ _ROWS_IN_ORDER = """
     return 0
 """
 
-_SAME = """
+#: Makes the result of each row, which is NULL where the argument is, a zero of the result's type.
+_CLEARED = """
     if nulls != 0:
         row = 0
         while row < n:
-            store(out, row, 0)
+            store(out, row, {zero})
             store_null(nulls, row, valid0(v0, row))
             row += 1
+"""
+
+_SAME = """
     start = 0
     while start < count:
         first = load_int(order, start)
@@ -291,12 +295,6 @@ _SORTED = """
 """
 
 _RANK = """
-    if nulls != 0:
-        row = 0
-        while row < n:
-            store(out, row, 0.0)
-            store_null(nulls, row, valid0(v0, row))
-            row += 1
     start = 0
     groups = 0
     while start < count:
@@ -337,9 +335,9 @@ def _body(fn: str, args: tuple[Type, ...]) -> str:
         return _ORDER.format(start=start, pair=pair) + _ROWS_IN_ORDER.format(start=start)
     ascending = _ORDER.format(start="row", pair="two, one")
     if fn.startswith("same_"):
-        return ascending + _SAME.format(value=_OF_SAME[fn.removeprefix("same_")])
+        return ascending + _CLEARED.format(zero=0) + _SAME.format(value=_OF_SAME[fn.removeprefix("same_")])
     if fn.startswith("rank_"):
-        return ascending + _RANK.format(rank=_RANKS[fn.removeprefix("rank_")])
+        return ascending + _CLEARED.format(zero=0.0) + _RANK.format(rank=_RANKS[fn.removeprefix("rank_")])
     return {
         "position": _POSITION, "at": _AT, "shift": _SHIFT, "running_sum": _RUNNING_SUM, "take": _TAKE,
         "sorted": ascending + _SORTED,
