@@ -5,7 +5,7 @@ A group is one batch. Each call makes a column that has its result in every row;
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +17,8 @@ from sparkweld.ir.types import BOOL
 from sparkweld.reasons import refusal
 from udf_compiler.boundary.group_columns import series_of_group
 from udf_compiler.boundary.series import Field, ir_type
+from udf_compiler.eval_types.grouped_map import GroupKind
 from udf_compiler.eval_types.kind import Call
-from udf_compiler.eval_types.scalar_pandas import ScalarPandas
 from udf_compiler.frontends.pandas.frame import TracedFrame, fresh
 from udf_compiler.frontends.pandas.groups.elements import column_of
 from udf_compiler.frontends.pandas.groups.frame_group import FrameGroup
@@ -26,8 +26,6 @@ from udf_compiler.frontends.pandas.kind import BOOL_OBJECTS
 from udf_compiler.frontends.tracing.values import raw
 from udf_compiler.probing.differences import tolerance_of
 from udf_compiler.probing.group_probe import probe_group
-from udf_compiler.process.spark_line import check_groups
-from udf_compiler.rebuild.purity import Prepared, prepare
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +36,8 @@ class _Returned:
     scalar: Any
 
 
-class GroupedAggregate(ScalarPandas):
+class GroupedAggregate(GroupKind):
     """Eval type 202 (SQL_GROUPED_AGG_PANDAS_UDF)."""
-
-    def check_confs(self, confs: Mapping[str, str | None], udf: str) -> None:
-        check_groups(udf)
-        super().check_confs(confs, udf)
-
-    def prepare(self, function: Any) -> Prepared:
-        return prepare(function, self.stand_in)
 
     def argument(self, loop: LoopBuilder, field: Field) -> Any:
         return series_of_group(loop, field)

@@ -26,8 +26,8 @@ from udf_compiler.process.spark_line import check_groups
 from udf_compiler.rebuild.purity import Prepared, prepare
 
 
-class GroupedMap(ScalarPandas):
-    """Eval type 201 (SQL_GROUPED_MAP_PANDAS_UDF): the arguments are the struct of the group's columns and that of its keys."""
+class GroupKind(ScalarPandas):
+    """A kind whose functions see a whole group as one batch; some lines of Spark are refused (SW114)."""
 
     def check_confs(self, confs: Mapping[str, str | None], udf: str) -> None:
         check_groups(udf)
@@ -35,6 +35,10 @@ class GroupedMap(ScalarPandas):
 
     def prepare(self, function: Any) -> Prepared:
         return prepare(function, self.stand_in)
+
+
+class GroupedMap(GroupKind):
+    """Eval type 201 (SQL_GROUPED_MAP_PANDAS_UDF): the arguments are the struct of the group's columns and that of its keys."""
 
     def struct(self, loop: LoopBuilder, fields: Sequence[Field], title: str) -> Any:
         """Returns the DataFrame of columns that a worker converts one by one, unlike the fields of a struct."""

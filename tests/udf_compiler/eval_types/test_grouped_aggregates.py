@@ -118,7 +118,8 @@ def test_values_that_are_not_there_run_in_python():
 def test_zeros_of_both_signs():
     """NumPy's partition does not define their order, and a quantile may have the sign of either."""
     random = np.random.default_rng(3)
-    groups = [pa.record_batch({"x": random.choice([0.0, -0.0, 1.0, -1.0, 3.0, -3.0], int(size))}) for size in random.integers(2, 40, 60)]
+    numbers = [random.choice([0.0, -0.0, 1.0, -1.0, 3.0, -3.0], int(size)) for size in random.integers(2, 40, 60)]
+    groups = [pa.record_batch({"x": x}) for x in numbers]
     for function in (lambda v: v.quantile(0.3), lambda v: float(np.percentile(v, 75)), middle, lambda v: float(np.median(v))):
         compared = compare_aggregate(function, groups, DoubleType(), ["x"], kernel=False)
         assert compared.decided >= 20 and compared.refused is None
