@@ -124,30 +124,27 @@ def _codec(name: Any, call: str) -> str:
 
 def encode(text: Any, encoding: Any = "utf-8", errors: Any = "strict") -> TracedBytes:
     """Returns ``text.encode(encoding, errors)``. No string of a column has a surrogate, so UTF-8 encodes each."""
-    codec, value, run = _codec(encoding, "str.encode"), as_text(text), explorer()
-    if codec == "utf-8":
-        return TracedBytes(value)
-    if errors == "ignore":
-        return TracedBytes(run.loop.emit(StrCall("without_wide"), value))
-    if errors != "strict":
-        refuse("SW262", call="str.encode", what="this error handler")
-    wide = run.loop.call("logical_not", run.loop.emit(StrCall("is_ascii"), value))
-    run.raise_if(wide, lambda: _coding(UnicodeEncodeError, ""))
-    return TracedBytes(value)
+    codec = _codec(encoding, "str.encode")
+    return TracedBytes(_coded(as_text(text), codec, errors, "str.encode", lambda: _coding(UnicodeEncodeError, "")))
 
 
 def decode(x: TracedBytes, encoding: Any = "utf-8", errors: Any = "strict") -> Any:
     """Returns ``x.decode(encoding, errors)``."""
-    codec, value, run = _codec(encoding, "bytes.decode"), utf8_of(x, "bytes.decode"), explorer()
+    codec, value = _codec(encoding, "bytes.decode"), utf8_of(x, "bytes.decode")
+    return make_text(_coded(value, codec, errors, "bytes.decode", lambda: _coding(UnicodeDecodeError, b"")))
+
+
+def _coded(value: Value, codec: str, errors: Any, call: str, error: Callable[[], Exception]) -> Value:
+    """Returns a string of UTF-8 as one that the codec has encoded or decoded; `error`: what other characters raise."""
+    run = explorer()
     if codec == "utf-8":
-        return make_text(value)
+        return value
     if errors == "ignore":
-        return make_text(run.loop.emit(StrCall("without_wide"), value))
+        return run.loop.emit(StrCall("without_wide"), value)
     if errors != "strict":
-        refuse("SW262", call="bytes.decode", what="this error handler")
-    wide = run.loop.call("logical_not", run.loop.emit(StrCall("is_ascii"), value))
-    run.raise_if(wide, lambda: _coding(UnicodeDecodeError, b""))
-    return make_text(value)
+        refuse("SW262", call=call, what="this error handler")
+    run.raise_if(run.loop.call("logical_not", run.loop.emit(StrCall("is_ascii"), value)), error)
+    return value
 
 
 def _coding(kind: Any, of: Any) -> Exception:

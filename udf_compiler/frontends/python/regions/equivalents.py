@@ -101,24 +101,25 @@ def _smallest_by(items, key):  # type: ignore[no-untyped-def]
     return best
 
 
-def _of_user(function: Any) -> FunctionType:
-    """Returns the function with Python's builtins alone, and as one of the module functools."""
-    return FunctionType(function.__code__, {"__name__": "functools", "__builtins__": builtins}, function.__name__)
+def interpreted(function: Any, module: str = "functools") -> FunctionType:
+    """Returns the function with Python's builtins alone, and as one of a module that is not ours, so that it is interpreted."""
+    return FunctionType(function.__code__, {"__name__": module, "__builtins__": builtins}, function.__name__)
 
 
 #: Function -> number of arguments -> its definition.
 _EQUIVALENTS: dict[Callable[..., Any], dict[int, FunctionType]] = {
-    functools.reduce: {2: _of_user(_reduce), 3: _of_user(_fold)}, map: {2: _of_user(_map)}, filter: {2: _of_user(_filter)},
+    functools.reduce: {2: interpreted(_reduce), 3: interpreted(_fold)}, map: {2: interpreted(_map)},
+    filter: {2: interpreted(_filter)},
 }  # fmt: skip
 EQUIVALENT: tuple[Callable[..., Any], ...] = tuple(_EQUIVALENTS)
-_FILTER_TRUE = _of_user(_filter_true)
-_BY_KEY: dict[Callable[..., Any], FunctionType] = {max: _of_user(_largest_by), min: _of_user(_smallest_by)}
+_FILTER_TRUE = interpreted(_filter_true)
+_BY_KEY: dict[Callable[..., Any], FunctionType] = {max: interpreted(_largest_by), min: interpreted(_smallest_by)}
 #: Definitions of dict, dict.fromkeys and Counter.
-PAIRS, FROM_KEYS, COUNT = map(_of_user, (_pairs, _from_keys, _count))
+PAIRS, FROM_KEYS, COUNT = map(interpreted, (_pairs, _from_keys, _count))
 #: Those that read an iterator once, to its end.
 CONSUMERS = (PAIRS, COUNT)
 #: The list of the characters of a string.
-CHARACTERS = _of_user(_characters)
+CHARACTERS = interpreted(_characters)
 
 
 def by_key(function: Any) -> FunctionType | None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import builtins
 from collections.abc import Callable
-from types import FunctionType
 from typing import Any, NoReturn
 
 from udf_compiler.frontends.python import lists
 from udf_compiler.frontends.python.new_lists import like
 from udf_compiler.frontends.python.regions.distinct import Distinct, distinct
+from udf_compiler.frontends.python.regions.equivalents import interpreted
 from udf_compiler.frontends.python.regions.growing import current
 from udf_compiler.frontends.python.regions.machine import Machine
 from udf_compiler.frontends.python.regions.seen import Seen
@@ -53,12 +52,7 @@ def _disjoint(a, b):  # type: ignore[no-untyped-def]
     return True
 
 
-def _of_user(function: Any) -> FunctionType:
-    """Returns the function with Python's builtins alone, as one that is interpreted."""
-    return FunctionType(function.__code__, {"__name__": "builtins", "__builtins__": builtins}, function.__name__)
-
-
-_BOTH, _WITHOUT, _WITHIN, _DISJOINT = map(_of_user, (_both, _without, _within, _disjoint))
+_BOTH, _WITHOUT, _WITHIN, _DISJOINT = (interpreted(f, "builtins") for f in (_both, _without, _within, _disjoint))
 
 #: Kinds of lists whose equal elements are the same: not floats, of which 0.0 and -0.0 are equal.
 _KINDS = ("list<str>", "list<i64>", "list<i32>", "list<i16>", "list<i8>")
