@@ -10,46 +10,26 @@ shows medians of the warm runs. A line below 0.95 makes the exit code 1.
 
 from __future__ import annotations
 
-import json
-import shutil
 import sys
-import tempfile
-from dataclasses import asdict
-from pathlib import Path
 
-from cpu_side_by_side import CpuSideBySide, Line, parse_arguments
+from cpu_side_by_side import LEAST, Line, run
 from never_slower_cases import CASES
 from never_slower_data import prepare_table
-from progress import Progress
-
-LEAST = 0.95
 
 
 def main() -> int:
-    arguments = parse_arguments(__doc__, repeats=5, warm_ups=3)
-    progress = Progress()
-    scratch = Path(tempfile.mkdtemp(prefix="sparkweld-bench-"))
-    bench = CpuSideBySide(arguments, "never_slower_cases", prepare_table, scratch, progress)
-    try:
-        lines = bench.lines(CASES, again=lambda line: line.ratio < LEAST)
-    except (RuntimeError, OSError) as error:
-        progress.say(f"FAILED: {error}\nlogs: {scratch}")
-        return 1
-    print_lines(lines)
-    if arguments.json:
-        arguments.json.write_text(json.dumps([asdict(line) for line in lines], indent=1), encoding="utf-8")
-    shutil.rmtree(scratch)
-    return 1 if any(line.problem or line.ratio < LEAST for line in lines) else 0
+    return run(__doc__, "never_slower_cases", CASES, prepare_table, print_lines, repeats=5, warm_ups=3)
 
 
-def print_lines(lines: list[Line]) -> None:
-    """Prints the Markdown table."""
+def print_lines(lines: list[Line]) -> bool:
+    """Prints the Markdown table. There is no target but LEAST."""
     print("CPU seconds of all processes per sample, medians\n")
     print("| case | rows | off | on | off / on | batches in kernels, in Python | verdict |\n|---|---:|---:|---:|---:|---:|---|")
     for line in lines:
         verdict = line.problem or ("PASS" if line.ratio >= LEAST else f"FAIL: below {LEAST}")
         print(f"| {line.case} | {line.rows:,} | {line.median('off'):.2f} s | {line.median('on'):.2f} s | {line.ratio:.2f} | "
               f"{line.kernels}, {line.python} | {verdict} |")  # fmt: skip
+    return True
 
 
 if __name__ == "__main__":

@@ -10,41 +10,22 @@ differ, and when the median of the compiled lines is below 5.
 
 from __future__ import annotations
 
-import json
-import shutil
 import statistics
 import sys
-import tempfile
-from dataclasses import asdict
-from pathlib import Path
 
-from cpu_side_by_side import CpuSideBySide, Line, parse_arguments
+from cpu_side_by_side import LEAST, Line, run
 from everyday_cases import CASES
 from everyday_data import prepare_table
-from progress import Progress
 
-LEAST, TARGET = 0.95, 5.0
+TARGET = 5.0
 
 
 def main() -> int:
-    arguments = parse_arguments(__doc__, repeats=3, warm_ups=1)
-    progress = Progress()
-    scratch = Path(tempfile.mkdtemp(prefix="sparkweld-bench-"))
-    bench = CpuSideBySide(arguments, "everyday_cases", prepare_table, scratch, progress)
-    try:
-        lines = bench.lines(CASES, again=lambda line: line.ratio < LEAST)
-    except (RuntimeError, OSError) as error:
-        progress.say(f"FAILED: {error}\nlogs: {scratch}")
-        return 1
-    median = print_lines(lines)
-    if arguments.json:
-        arguments.json.write_text(json.dumps([asdict(line) for line in lines], indent=1), encoding="utf-8")
-    shutil.rmtree(scratch)
-    return 1 if median < TARGET or any(line.problem or line.ratio < LEAST for line in lines) else 0
+    return run(__doc__, "everyday_cases", CASES, prepare_table, print_lines, repeats=3, warm_ups=1)
 
 
-def print_lines(lines: list[Line]) -> float:
-    """Prints the Markdown table; returns the median ratio of the lines that kernels compute, 0 without any."""
+def print_lines(lines: list[Line]) -> bool:
+    """Prints the Markdown table; returns whether the median ratio of the lines in kernels reaches the target."""
     print("CPU seconds of all processes per query\n")
     print("| case | rows | off, cold | on, cold | off | on | off / on | batches in kernels, in Python | |")
     print("|---|---:|---:|---:|---:|---:|---:|---|---|")
@@ -55,7 +36,7 @@ def print_lines(lines: list[Line]) -> float:
     native = [line.ratio for line in lines if line.kernels and not line.python]
     median = statistics.median(native) if native else 0.0
     print(f"\nmedian of the {len(native)} lines in kernels: {median:.1f}x")
-    return median
+    return median >= TARGET
 
 
 if __name__ == "__main__":

@@ -7,9 +7,12 @@ a new DataFrame to its end. Other work on the machine adds little to it.
 from __future__ import annotations
 
 import argparse
+import json
+import shutil
 import statistics
+import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from cpu_cases import Case
@@ -18,6 +21,8 @@ from side_by_side import add_session_arguments
 from spark_processes import SparkProcess
 
 SIDES = ("off", "on")
+#: The least ratio of off to on that passes.
+LEAST = 0.95
 
 
 @dataclass
@@ -51,10 +56,34 @@ def parse_arguments(description: str | None, repeats: int, warm_ups: int) -> arg
     return parser.parse_args()
 
 
+def run(
+    description: str | None, module: str, cases: Sequence[Case], prepare: Callable[[str, int], Path],
+    report: Callable[[list[Line]], bool], *, repeats: int, warm_ups: int,
+) -> int:  # fmt: skip
+    """Runs the bench of a module's cases; returns its exit code.
+
+    `report` prints the lines, and returns whether they meet the bench's own target. A line below LEAST takes further
+    samples, and fails the bench.
+    """
+    arguments = parse_arguments(description, repeats, warm_ups)
+    progress = Progress()
+    scratch = Path(tempfile.mkdtemp(prefix="sparkweld-bench-"))
+    try:
+        lines = CpuSideBySide(arguments, module, prepare, scratch, progress).lines(cases)
+    except (RuntimeError, OSError) as error:
+        progress.say(f"FAILED: {error}\nlogs: {scratch}")
+        return 1
+    met = report(lines)
+    if arguments.json:
+        arguments.json.write_text(json.dumps([asdict(line) for line in lines], indent=1), encoding="utf-8")
+    shutil.rmtree(scratch)
+    return 0 if met and not any(line.problem or line.ratio < LEAST for line in lines) else 1
+
+
 class CpuSideBySide:
     """Runs the cases of one module, with tables that `prepare` writes."""
 
-    #: Where `again` asks for more, each side takes MORE further samples, up to ROUNDS times.
+    #: Where a line is below LEAST, each side takes MORE further samples, up to ROUNDS times.
     MORE, ROUNDS = 4, 2
 
     def __init__(
@@ -64,8 +93,8 @@ class CpuSideBySide:
         self.scratch, self.progress = scratch, progress
         self.sessions: dict[str, SparkProcess] = {}
 
-    def lines(self, cases: Sequence[Case], again: Callable[[Line], bool] = lambda line: False) -> list[Line]:
-        """Measures the chosen cases in new sessions. Those for which `again` is true take further samples."""
+    def lines(self, cases: Sequence[Case]) -> list[Line]:
+        """Measures the chosen cases in new sessions."""
         chosen = [case for case in cases if any(text in case.name for text in self.arguments.cases.split(","))]
         try:
             for side in SIDES:
@@ -73,12 +102,12 @@ class CpuSideBySide:
                 environment = {"SPARKWELD_CACHE_DIR": str(self.scratch / f"cache-{side}")}
                 self.sessions[side] = SparkProcess(side, plugin, {"spark.sql.session.timeZone": "UTC"}, self.scratch,
                                                    self.arguments.cores, self.arguments.memory, environment)  # fmt: skip
-            return [self._line(case, again) for case in chosen]
+            return [self._line(case) for case in chosen]
         finally:
             for session in self.sessions.values():
                 session.close()
 
-    def _line(self, case: Case, again: Callable[[Line], bool]) -> Line:
+    def _line(self, case: Case) -> Line:
         """Runs each side once, compares all rows, warms up, then runs both sides alternately."""
         rows = max(1, int(case.rows * self.arguments.scale)) if case.rows > 10_000 else case.rows
         query = {"module": self.module, "name": case.name, "folder": str(self.prepare(case.table, rows))}
@@ -95,7 +124,7 @@ class CpuSideBySide:
                 self.sessions[side].ask("run_case", times=case.times, **query)
         self._sample(line, query, case.times, self.arguments.repeats)
         for _ in range(self.ROUNDS):
-            if again(line):
+            if line.ratio < LEAST:
                 self._sample(line, query, case.times, self.MORE)
         batches = self.sessions["on"].ask("weld_batches")
         line.kernels, line.python = batches["kernels"], batches["python"]
