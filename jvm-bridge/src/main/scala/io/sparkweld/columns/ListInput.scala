@@ -1,8 +1,6 @@
 package io.sparkweld
 package columns
 
-import scala.reflect.ClassTag
-
 import io.sparkweld.nativelib.Shim
 import io.sparkweld.spark.VectorInternals
 
@@ -163,18 +161,14 @@ private[columns] final class ListInput(dataType: DataType, nullable: Boolean, el
   }
 
   /** Returns a copy of the elements as a JVM array, with arbitrary values for NULL, and the array's base offset. */
-  private def primitives(array: ArrayData): (AnyRef, Int) = {
-    def copied[T: ClassTag](none: T)(get: Int => T): Array[T] =
-      Array.tabulate(array.numElements())(i => if (array.isNullAt(i)) none else get(i))
-    element match {
-      case BooleanType => (copied(false)(array.getBoolean), Platform.BOOLEAN_ARRAY_OFFSET)
-      case ByteType => (copied(0.toByte)(array.getByte), Platform.BYTE_ARRAY_OFFSET)
-      case ShortType => (copied(0.toShort)(array.getShort), Platform.SHORT_ARRAY_OFFSET)
-      case IntegerType => (copied(0)(array.getInt), Platform.INT_ARRAY_OFFSET)
-      case LongType => (copied(0L)(array.getLong), Platform.LONG_ARRAY_OFFSET)
-      case FloatType => (copied(0f)(array.getFloat), Platform.FLOAT_ARRAY_OFFSET)
-      case DoubleType => (copied(0.0)(array.getDouble), Platform.DOUBLE_ARRAY_OFFSET)
-      case other => throw new IllegalStateException(s"arrays of ${other.catalogString}")
-    }
+  private def primitives(array: ArrayData): (AnyRef, Int) = element match {
+    case BooleanType => (array.toBooleanArray(), Platform.BOOLEAN_ARRAY_OFFSET)
+    case ByteType => (array.toByteArray(), Platform.BYTE_ARRAY_OFFSET)
+    case ShortType => (array.toShortArray(), Platform.SHORT_ARRAY_OFFSET)
+    case IntegerType => (array.toIntArray(), Platform.INT_ARRAY_OFFSET)
+    case LongType => (array.toLongArray(), Platform.LONG_ARRAY_OFFSET)
+    case FloatType => (array.toFloatArray(), Platform.FLOAT_ARRAY_OFFSET)
+    case DoubleType => (array.toDoubleArray(), Platform.DOUBLE_ARRAY_OFFSET)
+    case other => throw new IllegalStateException(s"arrays of ${other.catalogString}")
   }
 }
