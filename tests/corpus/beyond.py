@@ -1,5 +1,7 @@
 """Collects functions that no row compiler can support: they use other rows, the outside world, or objects of other libraries."""
 
+import datetime
+import os
 import random
 import time
 import uuid
@@ -60,6 +62,12 @@ def forward_filled(x: pd.Series) -> pd.Series:
     return x.ffill()
 
 
+@pandas_udf("double", "products", "cost", never=BATCH)
+def share_of_cost(cost: pd.Series) -> pd.Series:
+    """A share of the batch's total."""
+    return cost / cost.sum()
+
+
 @pandas_udf("double", "sensors", "x3", never=OUTSIDE, repeatable=False)
 def with_noise(x: pd.Series) -> pd.Series:
     """Random noise."""
@@ -88,6 +96,18 @@ def sampled(fare):
 def stamped(distance):
     """The clock."""
     return distance + time.time()
+
+
+@udf("boolean", "products", "path", never=OUTSIDE)
+def is_on_disk(path):
+    """A look at the file system."""
+    return os.path.exists(path or "")
+
+
+@udf("int", "customers", "birth", never=OUTSIDE, repeatable=False)
+def age_today(birth):
+    """An age of today."""
+    return (datetime.date.today() - birth).days // 365 if birth else None
 
 
 @map_in_pandas("id long, orders long", "customers", "id country orders", never=BATCH)
