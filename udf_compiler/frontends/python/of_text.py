@@ -26,7 +26,7 @@ class OfText(Traced):
 
 
 def of(x: OfText, value: Value) -> OfText:
-    """Returns the object like `x` of another string."""
+    """Returns an object of the same class as `x` that another string determines."""
     return type(x)(value, *object.__getattribute__(x, "same"))  # type: ignore[call-arg]
 
 
