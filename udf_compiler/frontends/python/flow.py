@@ -15,7 +15,7 @@ import dis
 from dataclasses import dataclass
 from types import CodeType, FrameType
 
-from udf_compiler.frontends.tracing.frames import CALLS
+from udf_compiler.frontends.tracing.frames import CALLS, offset_of
 
 _LOADS = frozenset(
     """LOAD_FAST LOAD_FAST_LOAD_FAST LOAD_FAST_CHECK LOAD_FAST_BORROW LOAD_FAST_BORROW_LOAD_FAST_BORROW LOAD_CONST
@@ -41,8 +41,8 @@ class Flow:
 
 def flow_of_list(frame: FrameType) -> Flow | None:
     """Returns the flow of the comprehension whose FOR_ITER the frame executes; None if it is none or its list flows elsewhere."""
-    code, at = frame.f_code, frame.f_lasti
-    instructions, start = decoded(code, at)
+    code = frame.f_code
+    instructions, start = decoded(frame)
     if instructions[start].opname != "FOR_ITER":
         return None
     if code.co_name == "<listcomp>":
@@ -57,10 +57,11 @@ def flow_of_list(frame: FrameType) -> Flow | None:
     return None if call is None else Flow(frame, call, variables)
 
 
-def decoded(code: CodeType, at: int) -> tuple[list[dis.Instruction], int]:
-    """Returns the instructions, and the index of the one at an offset: in 3.11, a frame that calls is at the end of its call."""
-    instructions = [i for i in dis.get_instructions(code) if i.opname != "CACHE"]
-    return instructions, max(n for n, i in enumerate(instructions) if i.offset <= at)
+def decoded(frame: FrameType) -> tuple[list[dis.Instruction], int]:
+    """Returns the instructions of the frame's code, and the index of the one that it executes."""
+    instructions = [i for i in dis.get_instructions(frame.f_code) if i.opname != "CACHE"]
+    at = offset_of(frame)
+    return instructions, next(n for n, i in enumerate(instructions) if i.offset == at)
 
 
 def _flow_of_result(frame: FrameType, instructions: list[dis.Instruction], start: int) -> Flow | None:
@@ -72,7 +73,7 @@ def _flow_of_result(frame: FrameType, instructions: list[dis.Instruction], start
         return None
     if not _writes_only(instructions[start:], variables, ("STORE_DEREF",)):
         return None
-    outer, called = decoded(caller.f_code, caller.f_lasti)
+    outer, called = decoded(caller)
     is_stored = outer[called + 1].opname in _STORES
     call = _of_tail(outer, called + 1, frozenset(), caller.f_code) if is_stored else next_call(outer, called + 1)
     return None if call is None else Flow(caller, call, variables)

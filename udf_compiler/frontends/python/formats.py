@@ -24,7 +24,7 @@ from udf_compiler.frontends.python.output_calls import printed
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.strings import text_of, to_str
 from udf_compiler.frontends.tracing.exceptions import as_python
-from udf_compiler.frontends.tracing.frames import CALLS
+from udf_compiler.frontends.tracing.frames import CALLS, offset_of
 from udf_compiler.frontends.tracing.session import refuse
 
 _FORMATS = ("FORMAT_SIMPLE", "FORMAT_WITH_SPEC", "FORMAT_VALUE")
@@ -46,7 +46,7 @@ def format_(x: Any, spec: str) -> str:
     mark = printed(frame)
     if mark is not None:
         return mark
-    if not _is_collected(frame) and (not _is_returned(frame.f_code, frame.f_lasti) or not _is_ours(frame.f_back)):
+    if not _is_collected(frame) and (not _is_returned(frame.f_code, offset_of(frame)) or not _is_ours(frame.f_back)):
         refuse("SW602", spec="a string that is used other than as the result")
     return explorer().mark(formatted(x, spec))
 
@@ -148,7 +148,7 @@ def _is_ours(frame: Any) -> bool:
 def _is_collected(frame: FrameType) -> bool:
     """Whether the string is the element that the comprehension of a loop over rows appends next."""
     collector = explorer().collector
-    return collector is not None and collector[0] is frame and _is_returned(frame.f_code, frame.f_lasti, collector[1])
+    return collector is not None and collector[0] is frame and _is_returned(frame.f_code, offset_of(frame), collector[1])
 
 
 def _is_returned(code: CodeType, at: int, loop: int | None = None) -> bool:
@@ -158,8 +158,6 @@ def _is_returned(code: CodeType, at: int, loop: int | None = None) -> bool:
     """
     instructions = [i for i in dis.get_instructions(code) if i.opname != "CACHE"]
     n = next(n for n, i in enumerate(instructions) if i.offset == at)
-    if instructions[n].opname == "PRECALL":  # specialized to call a builtin, in 3.11
-        n += 1
     if instructions[n].opname in CALLS:
         return _takes(instructions, n + 1, loop)
     if instructions[n].opname not in _FORMATS:

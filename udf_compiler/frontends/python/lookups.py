@@ -18,7 +18,7 @@ from udf_compiler.frontends.python.numbers import compare, is_number
 from udf_compiler.frontends.python.operands import as_text, is_text
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.tracing.constants import ConstantDate, unwrapped
-from udf_compiler.frontends.tracing.frames import METHOD_LOADS
+from udf_compiler.frontends.tracing.frames import METHOD_LOADS, offset_of
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import StandIn
 
@@ -75,7 +75,8 @@ def _user_frame() -> FrameType:
 def _keys(frame: FrameType) -> list[Any] | None:
     """Returns the keys of the container that the current instruction reads; None where the code does not identify it."""
     code = _instructions(frame.f_code)
-    at = next(n for n, i in enumerate(code) if i.offset == frame.f_lasti)
+    offset = offset_of(frame)
+    at = next(n for n, i in enumerate(code) if i.offset == offset)
     found = _Stack(frame, code).keys_of_lookup(at)
     if found is None or not all(map(_is_simple, _parts(found))):
         return None

@@ -63,7 +63,7 @@ class _Graph:
 def flow_of_appends(frame: FrameType) -> Flow | None:
     """Returns the flow of the list to which the loop of the frame's FOR_ITER appends; None if the code does not show it."""
     code = frame.f_code
-    instructions, start = decoded(code, frame.f_lasti)
+    instructions, start = decoded(frame)
     if instructions[start].opname != "FOR_ITER":
         return None
     graph = _graph(code, instructions)

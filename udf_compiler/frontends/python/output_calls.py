@@ -20,7 +20,7 @@ from typing import Any
 
 from sparkweld.ir.types import STR
 from udf_compiler.frontends.python.path_explorer import explorer, is_exploring
-from udf_compiler.frontends.tracing.frames import METHOD_LOADS
+from udf_compiler.frontends.tracing.frames import METHOD_LOADS, offset_of
 from udf_compiler.frontends.tracing.session import current, refuse
 from udf_compiler.frontends.tracing.stand_ins import StandIn, module_stand_in, of_python
 from udf_compiler.function.plain_data import is_scalar
@@ -57,19 +57,13 @@ def _writer(call: str) -> Callable[..., None]:
             refuse("SW262", call=call, what="an object whose class writes itself")
         run, frame = explorer(), user_frame()
         if frame is not None:
-            run.unwritten.discard((frame.f_code, _call_at(frame)))
+            run.unwritten.discard((frame.f_code, offset_of(frame)))
         run.leave(f"writes output with {call}")
         current().narrowed |= run.handled  # where writing raises, Python may take another path
         if current().open and run.handled and run.decide(run.loop.call("equal", run.unknown_text(), run.loop.const("", STR))):
             raise of_python(OSError(f"{call} raised"))
 
     return write
-
-
-def _call_at(frame: FrameType) -> int:
-    """Returns the offset of the call that the frame executes; CPython 3.11 may still be at its first half."""
-    at, code = frame.f_lasti, frame.f_code
-    return next(i.offset for i in dis.get_instructions(code) if i.offset >= at and i.opname not in _IDLE)
 
 
 def _is_plain(x: Any) -> bool:
@@ -148,7 +142,7 @@ def printed(frame: FrameType | None) -> str | None:
     """
     if frame is None or not is_exploring() or explorer().walks or explorer().inside:
         return None
-    call = _taking_call(frame.f_code, frame.f_lasti)
+    call = _taking_call(frame.f_code, offset_of(frame))
     if call is None:
         return None
     explorer().unwritten.add((frame.f_code, call))
@@ -161,10 +155,8 @@ def _taking_call(code: CodeType, at: int) -> int | None:
 
     None unless it is the only use, as such or as part of a string or tuple, and the result of the call is dropped.
     """
-    instructions = [i for i in dis.get_instructions(code) if i.opname not in _IDLE or i.offset == at]
+    instructions = [i for i in dis.get_instructions(code) if i.opname not in _IDLE]
     n = next(n for n, i in enumerate(instructions) if i.offset == at)
-    if instructions[n].opname == "PRECALL":
-        n += 1
     if instructions[n].opname not in _TAKES:
         return None
     above = 0  # elements of the stack above the string

@@ -8,6 +8,7 @@ import pytest
 
 from sparkweld.errors import Refusal
 from sparkweld.ir.ops import Optional
+from sparkweld.ir.python_rules import RULES
 from tests.helpers.answers import aggregate_compiler, compile_aggregate
 from tests.helpers.compile_requests import column, literal, payload, python_step, request, udf
 from udf_compiler.backends.aggregates import compile as compile_module
@@ -35,6 +36,8 @@ def sent(function, returns, *types):
     return made, [payload(function)]
 
 
+#: Sums of Python floats: a version whose sum() does not compensate them adds them in order, as kernels do.
+SUMS_OF_FLOATS = ["lambda v: sum([float(v.sum()), 0.1, 0.2])"]
 CASES = [
     ("lambda v: v.sum()", ("double", "long", "short", "boolean", "float")),
     ("lambda v: v.mean()", ("double", "long", "short", "boolean", "float")),
@@ -75,6 +78,7 @@ CASES = [
     ("lambda v: bool((v > 2).any())", ("double",)),
     ("lambda v: -abs(v.min())", ("double", "short")),
     ("lambda v: (v.sum() > 2) & (v.count() > 1)", ("double", "long")),
+    *[(source, ("double", "long")) for source in SUMS_OF_FLOATS if not RULES.compensates_floats],
 ]
 RETURNS = {"b": "boolean", "i": "long", "f": "double"}
 
@@ -211,9 +215,9 @@ REFUSED = [
     ("SW262", lambda v: len(v) * 2**30, "double"),
     ("SW262", lambda v: float(v.sum()) % 2.0, "double"),
     ("SW262", lambda v: v.sum(min_count=1), "double"),
-    ("SW262", lambda v: sum([float(v.sum()), 0.1, 0.2]), "double"),  # Python floats, which sum() compensates
     ("SW262", lambda v: v.mean(skipna=False), "double"),
     ("SW262", lambda v: 5 / (len(v) - 1), "double"),
+    *[("SW262", eval(source), "double") for source in SUMS_OF_FLOATS if RULES.compensates_floats],
 ]
 
 

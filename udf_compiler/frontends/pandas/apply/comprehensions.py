@@ -33,7 +33,7 @@ from udf_compiler.frontends.python.path_explorer import Explorer, explore_with, 
 from udf_compiler.frontends.python.state import Record
 from udf_compiler.frontends.python.values import is_scalar
 from udf_compiler.frontends.tracing.exceptions import as_python
-from udf_compiler.frontends.tracing.frames import instruction
+from udf_compiler.frontends.tracing.frames import instruction, offset_of
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import StandIn
 from udf_compiler.frontends.tracing.values import Traced
@@ -275,7 +275,7 @@ def _element_of_list(loops: RowLoops, data: list[Any]) -> Any:
     if loops.pending is None or len(data) != 1:
         refuse("SW600")
     flow, loops.pending = loops.pending, None
-    if flow.frame is not _user_frame() or flow.frame.f_lasti != flow.call:
+    if flow.frame is not _user_frame() or offset_of(flow.frame) != flow.call:
         refuse("SW600")
     return data[0]
 
