@@ -16,7 +16,7 @@ from pyspark.sql.functions import pandas_udf, udf
 from sklearn.linear_model import LinearRegression
 
 from tests.helpers.differential import BACKEND, WELD_REPORT, check, measured, run
-from tests.spark.plan.test_faults import capturing, service_pids
+from tests.spark.plan.test_faults import capturing, is_service, service_pids
 
 CPU, TIMEOUT, TINY = "spark.sparkweld.compile.cpuTime", "spark.sparkweld.compile.timeout", "spark.sparkweld.compile.tinyRows"
 ROWS = 9000
@@ -30,15 +30,10 @@ class Busy:
 
     def __setstate__(self, state):
         self.__dict__.update(state)
-        if _is_service():
+        if is_service():
             end = time.process_time() + self.seconds
             while time.process_time() < end:
                 pass
-
-
-def _is_service() -> bool:
-    with open("/proc/self/cmdline", "rb") as file:
-        return b"udf_compiler.service" in file.read()
 
 
 def busy_for(seconds: float):
@@ -181,7 +176,7 @@ class Noisy:
 
     def __setstate__(self, state):
         self.__dict__.update(state)
-        if _is_service():
+        if is_service():
             piece = b"x" * (1 << 20)
             for _ in range(800):
                 os.write(2, piece)
