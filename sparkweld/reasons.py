@@ -53,6 +53,7 @@ TRAITS = {
     "region_may_decide": "a region may support the operation, or no row may take the path",
     "temporary": "depends on the state of the service, or on a time limit that the session may set",
     "too_much_work": "every other way to compile the function would cost as much again",
+    "whole_batches": "the function compiles where the kernel gets the batches of Spark",
     "undefined_yet": "the module may still define the name",
 }
 

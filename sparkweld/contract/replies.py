@@ -288,6 +288,13 @@ class IndependentReply(FunctionReply):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeepsArgumentsReply(FunctionReply):
+    """The functions change none of their arguments."""
+
+    status: Literal["ok"] = "ok"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReadsReply(FunctionReply):
     """The inputs on which the results depend."""
 

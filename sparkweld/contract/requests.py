@@ -281,6 +281,7 @@ class PipelineRequest(Request):
     may_filter: bool = False
     rowwise: bool = False
     regrouped: bool = False
+    whole_batches: bool = False
     conf: Settings = Settings()
     python: WorkerDescription = WorkerDescription()
     has: tuple[str, ...] = ()
@@ -312,7 +313,7 @@ class PipelineRequest(Request):
 class CompileRequest(PipelineRequest):
     """Asks for a program, for equivalents in Catalyst or facts about the functions, or for fused functions."""
 
-    op: Literal["compile", "catalyst_equivalent", "implied", "independent", "reads", "fuse", "full_model"]
+    op: Literal["compile", "catalyst_equivalent", "implied", "independent", "keeps_arguments", "reads", "fuse", "full_model"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

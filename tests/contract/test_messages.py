@@ -29,6 +29,7 @@ OF_HELPERS: dict[str, Any] = {
     "catalyst_equivalent": request(python_step(r=udf(0, "a"))),
     "implied": request(python_step(r=udf(0, "a")), ABOVE, outputs=[]),
     "independent": request(python_step(r=udf(0, "a"))),
+    "keeps_arguments": request(python_step(r=udf(0, "a"))),
     "reads": request(python_step(r=udf(0, "a", column("b"))), inputs={"a": "double", "b": "double"}),
     "parts": request(python_step(r=udf(0, "a"))) | {"others": ["a"]},
     "fuse": request(python_step(r=udf(0, "a"))),

@@ -60,6 +60,7 @@ def request(
     exact: bool = False,
     includes: Sequence[str] = (),
     pandas: Mapping[str, str] | None = None,
+    whole_batches: bool = False,
 ) -> dict[str, Any]:
     """Returns a compile request. `inputs`: name -> Spark type; those in `nullable_state` have NULLs in the batch."""
     for called in (udf for step in steps for udf in (*(u["udf"] for u in step.get("udfs", ())), step.get("udf")) if udf):
@@ -70,7 +71,7 @@ def request(
     ]
     return {
         "op": "compile", "label": "test", "inputs": columns, "steps": list(steps), "outputs": list(outputs),
-        "filtered": any(step["kind"] == "filter" for step in steps),
+        "filtered": any(step["kind"] == "filter" for step in steps), "wholeBatches": whole_batches,
         "conf": {"exact": exact, "timezone": "UTC", "ansi": True, "pandas": dict(CHECKED if pandas is None else pandas)},
         "python": {"includes": list(includes)},
     }  # fmt: skip

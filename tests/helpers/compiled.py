@@ -84,9 +84,10 @@ def compare_with_worker(
     kernel: bool = False,
     chain: Sequence[tuple[Callable[..., Any], int]] = (),
     exact: bool = False,
+    whole_batches: bool = False,
 ) -> Compared:
     """Runs `function` over each batch both ways; AssertionError where they differ. `kernel`: run machine code as well.
-    `chain`: see `Case`. `exact`: refuse approximate operations.
+    `chain`: see `Case`. `exact`: refuse approximate operations. `whole_batches`: the function may read all rows of a batch.
 
     A batch function's flagged row sends its whole batch to Python. The comparison is skipped there, and the other rows are
     compared as a batch of their own. For row-local functions only the flagged rows run in Python (`compare_flagged`).
@@ -98,7 +99,7 @@ def compare_with_worker(
     for batch in batches:
         state = _state(batch, eval_type)
         if state not in programs:
-            programs[state] = _compile(blobs, [n for _, n in chain], batch, state, returns, eval_type, exact)
+            programs[state] = _compile(blobs, [n for _, n in chain], batch, state, returns, eval_type, exact, whole_batches)
         program = programs[state]
         if isinstance(program, _Refused):
             return Compared(len(batches), decided, flagged, raised, program.code, program.reason)
@@ -110,6 +111,8 @@ def compare_with_worker(
         raised += raises(lambda batch=batch: call.worker(batch))
         if call.row_wise:
             decided += call.compare_flagged(program, batch, rows)
+            continue
+        if program.stages:
             continue
         rest = batch.take(pa.array(np.setdiff1d(np.arange(batch.num_rows), rows)))
         if rest.num_rows and _state(rest, eval_type) == state:
@@ -287,13 +290,14 @@ def name_of_arrow(type: pa.DataType) -> str:
 
 def _compile(
     blobs: list[bytes], arguments: list[int], batch: pa.RecordBatch, state: tuple[str, ...], returns: DataType, eval_type: int,
-    exact: bool,
+    exact: bool, whole_batches: bool = False,
 ) -> Program | _Refused:  # fmt: skip
     """Returns the program or its refusal; AssertionError for a bug in SparkWeld."""
     inputs = {name: name_of_arrow(array.type) for name, array in columns_of(batch).items()}
     always = [name for name, type in inputs.items() if not sees_batch_state(eval_type) or type not in TWO_FORMS]
     step, outputs = _step(batch, inputs, arguments, len(blobs), returns, eval_type)
-    given = request(step, inputs=inputs, outputs=outputs, nullable_state=[*state, *always], exact=exact)
+    states = [*state, *always]
+    given = request(step, inputs=inputs, outputs=outputs, nullable_state=states, exact=exact, whole_batches=whole_batches)
     reply = compile_pipeline(given, blobs)
     if reply["status"] == "ok":
         return parse_program(reply["program"], reply["blocks"])

@@ -24,13 +24,14 @@ from udf_compiler.eval_types.map_pandas import MapPandas
 from udf_compiler.eval_types.row import Row
 from udf_compiler.eval_types.scalar_arrow import ScalarArrow
 from udf_compiler.eval_types.scalar_pandas import ScalarPandas
+from udf_compiler.eval_types.whole_batch import WholeBatch
 from udf_compiler.process.spark_line import check_compared
 
 #: PythonEvalType -> kind (pyspark/util.py).
 KINDS: dict[int, Kind] = {
     BATCHED: Row(over_arrow=False),
     ARROW_BATCHED: Row(over_arrow=True),
-    SCALAR_PANDAS: ScalarPandas(),
+    SCALAR_PANDAS: ScalarPandas(WholeBatch()),
     GROUPED_AGG_PANDAS: GroupedAggregate(),
     SCALAR_PANDAS_ITERATOR: Iterated(ScalarPandas()),
     SCALAR_ARROW: ScalarArrow(),

@@ -74,6 +74,8 @@ class Kind(Protocol):
     takes_parts: bool = False
     #: Whether its functions may take vectors of Spark's ML library.
     takes_vectors: bool = False
+    #: The kind of functions that read other rows of their batch, where kernels get the batches of Spark; None if there is none.
+    of_whole_batch: Kind | None = None
 
     def check_confs(self, confs: Mapping[str, str | None], udf: str) -> None:
         """Refuses confs under which a worker behaves differently from this kind."""

@@ -67,6 +67,9 @@ class ScalarPandas(Kind):
     sees_batch_state = True
     stand_in = staticmethod(stand_in)
 
+    def __init__(self, of_whole_batch: Kind | None = None) -> None:
+        self.of_whole_batch = of_whole_batch
+
     def check_confs(self, confs: Mapping[str, str | None], udf: str) -> None:
         check_confs(confs, udf)
         check_conf(confs, udf, _BY_NAME, "true")

@@ -213,7 +213,7 @@ class _Pipeline:
             flags=flags,
             guarded=flags or any(loop.guards or loop.some for loop in program.loops),
             piecewise=not program.stages and not any(loop.guards or loop.some for loop in program.loops),
-            batchwise=batchwise(self.request, self.udfs.calls, self._form),
+            batchwise=self.udfs.reads_batch or batchwise(self.request, self.udfs.calls, self._form),
             batch_rows=batch_rows(program),
             repeatable=not program.stages
             and not any(loop.some or loop.groups or loop.where is not None for loop in program.loops),

@@ -13,8 +13,8 @@ from sparkweld.contract.expressions import Expression
 from sparkweld.contract.requests import PipelineRequest, Udf
 from sparkweld.contract.spark_types import VECTOR_TYPE, columns_of, fields_of, stored_as
 from sparkweld.errors import Refusal
-from sparkweld.ir import ROWS, LoopBuilder, Value
-from sparkweld.reasons import refusal
+from sparkweld.ir import ROWS, Input, LoopBuilder, ProgramBuilder, Value
+from sparkweld.reasons import has, refusal
 from udf_compiler.boundary.columns import (
     ONE_FORM,
     Column,
@@ -56,6 +56,7 @@ class UdfTracer:
     - `kept`: (operation, bound) of approximations that no op of the program records.
     - `exact`: the loops with a function that was declared with ``exact=True``.
     - `calls`: the calls of functions that see NULLs through the dtypes of their batch.
+    - `reads_batch`: why a row of some call depends on its batch, if the call reads other rows; None if there is no such call.
     """
 
     def __init__(
@@ -71,39 +72,80 @@ class UdfTracer:
         self.kept: list[tuple[str, str]] = []
         self.exact: set[str] = set()
         self.calls: list[BatchCall] = []
+        self.reads_batch: str | None = None
         self._blobs, self._columns, self._exact = blobs, columns, request.conf.exact
         self._prepared: dict[tuple[int, int], tuple[Callable[..., Any], Prepared]] = {}
         self._wrapped: set[tuple[int, int]] = set()  # keys of `_prepared` that pandas-on-Spark has wrapped
         self._traced: dict[str, list[str]] = {}
+        self._of_batches: set[str] = set()  # identities of calls that are not row-local
 
     def trace(self, udf: Udf, results: list[str], notes: list[str]) -> list[Column]:
         """Adds the loop of a UDF and of the UDFs chained inside it; returns the columns `results` (see `columns_of`).
 
-        The same function of the same arguments, as Spark plans it in a filter and again above it, is evaluated once. It is
-        row-local, so the rows that the filter keeps have the same results as before.
+        Spark plans a function in a filter and again above it, with the same arguments. A row-local one is evaluated once: the
+        rows that the filter keeps have the same results as before.
         """
         loop = self._columns.loop(udf.name)
         fields, stored = fields_of(udf.return_type), columns_of(udf.return_type)
         types = [stored_as(str(udf.return_type))] if stored is None else [column.type for column in stored]
         if fields is not None:
             check_names([field.name for field in fields], "its result", udf.name)
-        known = self._traced.setdefault(self._identity(udf), results)
-        if known != results:
+        identity = self._identity(udf)
+        known = self._traced.setdefault(identity, results)
+        if known != results and identity not in self._of_batches:
             earlier = [self._columns[name] for name in known]
             for result, name in zip(results, known, strict=True):
                 loop.append(result, loop.read(name))
             loop.close()
             notes.append(EVALUATED_ONCE)
             return [Column(r, t, c.nullable) for r, t, c in zip(results, types, earlier, strict=True)]
-        kind = kind_of(udf.eval_type, udf.name)
+        kind, known_notes = kind_of(udf.eval_type, udf.name), len(notes)
         with working_on(udf):
-            values = self._values(kind, loop, udf, notes)
+            try:
+                values = self._values(kind, loop, udf, notes)
+            except Refusal as refused:
+                del notes[known_notes:]
+                loop, values = self._of_whole_batch(kind, loop.program, udf, notes, refused)
         self._note_call(kind, udf, loop)
         for result, value in zip(results, values, strict=True):
             loop.append(result, value)
         loop.close()
-        notes += _notes_of(loop)
+        notes += _notes_of(loop, "batches" if self.reads_batch else "groups")
         return [Column(r, t, v.type.nullable) for r, t, v in zip(results, types, values, strict=True)]
+
+    def _of_whole_batch(
+        self, kind: Kind, program: ProgramBuilder, udf: Udf, notes: list[str], refused: Refusal
+    ) -> tuple[LoopBuilder, list[Value]]:
+        """Returns the loop and the results of a function that reads other rows of its batch; else raises `refused`."""
+        whole = kind.of_whole_batch
+        if whole is None or not has(refused.code, "reads_other_rows"):
+            raise refused
+        self._of_batches.add(self._identity(udf))
+        if self._request.regrouped and self._compiles_in_spark_batches(program, udf):
+            raise refusal("SW235", self.places.get(udf.name, ""), udf=udf.name)
+        inputs = {given.name for given in program.inputs}
+        if not self._request.whole_batches or self._columns.domain != ROWS or not inputs.issuperset(_columns_of(udf)):
+            raise refused
+        loop = self._columns.loop(udf.name)
+        try:
+            values = self._values(whole, loop, udf, notes)
+        except Refusal:
+            raise refused from None
+        self.reads_batch = f"{udf.name} reads its batch"
+        return loop, values
+
+    def _compiles_in_spark_batches(self, program: ProgramBuilder, udf: Udf) -> bool:
+        """Whether a function compiles where the columns that it reads are inputs of a kernel over batches of Spark."""
+        read = [self._columns[name] for name in dict.fromkeys(_columns_of(udf))]
+        builder = ProgramBuilder(udf.name, [Input(column.name, program.columns[column.name]) for column in read])
+        request = replace(self._request, regrouped=False, whole_batches=True)
+        stored = columns_of(udf.return_type)
+        results = ["result"] if stored is None else [f"result{at}" for at in range(len(stored))]
+        try:
+            UdfTracer(request, self._blobs, Columns(builder, read, {}, self._ml), self._ml).trace(udf, results, [])
+        except Refusal:
+            return False
+        return True
 
     def map(self, udf: Udf, results: Sequence[str], domain: str, notes: list[str]) -> tuple[list[Column], bool]:
         """Adds the loop of a map; returns the columns `results`, and whether it drops rows and so creates `domain`."""
@@ -338,9 +380,9 @@ class UdfTracer:
         return Field(title, value, spark_type, "nullable" if value.type.nullable else "dense")
 
 
-def _notes_of(loop: LoopBuilder) -> list[str]:
+def _notes_of(loop: LoopBuilder, of: str = "groups") -> list[str]:
     wholes = len(loop.program.wholes)
-    kind_of_code = f"{wholes} functions of whole groups" if wholes else "row-local"
+    kind_of_code = f"{wholes} functions of whole {of}" if wholes else "row-local"
     return [f"{kind_of_code}, {len(loop.body)} operations", f"{len(loop.guards)} guards" if loop.guards else "no guards"]
 
 

@@ -19,7 +19,10 @@ from udf_compiler.function.module_paths import file_state
 
 #: Operations whose replies describe a function or hold a self-contained one, and do not refer to the payload of the request.
 _OF_CONTENTS = frozenset(
-    ("compile", "catalyst_equivalent", "implied", "independent", "reads", "parts", "cascade", "full_model", "ranking")
+    (
+        *("compile", "catalyst_equivalent", "implied", "independent", "keeps_arguments", "reads"),
+        *("parts", "cascade", "full_model", "ranking"),
+    )
 )
 
 

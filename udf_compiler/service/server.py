@@ -65,6 +65,7 @@ TRANSLATIONS = {
     "catalyst_equivalent": ("udf_compiler.requests.catalyst_replies", "compile_catalyst_equivalent"),
     "implied": ("udf_compiler.requests.catalyst_replies", "compile_implied"),
     "independent": ("udf_compiler.requests.catalyst_replies", "compile_independent"),
+    "keeps_arguments": ("udf_compiler.requests.kept_arguments", "compile_keeps_arguments"),
     "reads": ("udf_compiler.requests.catalyst_replies", "compile_reads"),
     "parts": ("udf_compiler.requests.catalyst_replies", "compile_parts"),
     "fuse": ("udf_compiler.backends.worker_pipelines.compile", "compile_fused"),

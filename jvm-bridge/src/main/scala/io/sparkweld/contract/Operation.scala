@@ -20,6 +20,9 @@ object Operation {
   /** Whether the results do not depend on batches. */
   val Independent = new Operation[IndependentReply]("independent")
 
+  /** Whether functions, even refused ones, change none of their arguments. */
+  val KeepsArguments = new Operation[KeepsArgumentsReply]("keeps_arguments")
+
   /** The columns on which the results depend. */
   val Reads = new Operation[ReadsReply]("reads")
 

@@ -10,6 +10,13 @@ object IndependentReply {
   implicit val decoder: Decoder[IndependentReply] = Decoder.of(IndependentReply())
 }
 
+/** Represents the answer that functions change none of their arguments; a refusal is the contrary. */
+final case class KeepsArgumentsReply()
+
+object KeepsArgumentsReply {
+  implicit val decoder: Decoder[KeepsArgumentsReply] = Decoder.of(KeepsArgumentsReply())
+}
+
 /** The greeting of a service: its protocol, the versions of its libraries, and the CPU of its object code. */
 final case class HelloReply(
     protocol: Int,

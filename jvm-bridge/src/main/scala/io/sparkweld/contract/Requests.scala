@@ -23,6 +23,7 @@ final case class ObjectRequest(op: String, program: String)
  * @param filtered whether the chain drops rows; with `mayFilter`, the program decides
  * @param rowwise its functions see each row individually
  * @param regrouped Spark would pass other batches than those of its inputs
+ * @param wholeBatches each call of the kernel gets a batch of Spark, all of whose rows functions may read
  * @param frames of `aggregate`: rows of a window have frames other than the whole partition
  * @param others of `parts`: inputs of the joined table
  * @param keys of `partial`: the number of keys before the arguments
@@ -43,6 +44,7 @@ final case class CompileRequest(
     mayFilter: Boolean,
     rowwise: Option[Boolean] = None,
     regrouped: Option[Boolean] = None,
+    wholeBatches: Option[Boolean] = None,
     conf: Settings,
     python: WorkerDescription,
     frames: Option[Double] = None,

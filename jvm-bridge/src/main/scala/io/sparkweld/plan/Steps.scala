@@ -137,6 +137,7 @@ object NullPolicy {
  * @param modules the modules that its functions import: a task whose Python would import others runs in Python
  * @param watched the certificates for the last outputs, which are counted and in no batch
  * @param batchRows smaller batches are joined to about this many rows (0: never), because its models cost much per batch
+ * @param wholeBatches whether a row's result depends on all rows of its batch
  * @param models the constants that the program reads; on the driver only, tasks receive them as broadcasts
  */
 final case class KernelPlan(
@@ -153,7 +154,8 @@ final case class KernelPlan(
     modules: Seq[WorkerModules],
     @transient models: Seq[ModelBlock],
     watched: Seq[Watch],
-    batchRows: Int)
+    batchRows: Int,
+    wholeBatches: Boolean)
 
 /** A struct, a map, or a vector of Spark's ML library, made of these outputs of the kernel. */
 final case class NestedOutput(dataType: DataType, columns: Array[Int]) {

@@ -81,10 +81,10 @@ final case class WeldExec(
 
   /**
    * Whether a node above may take blocks of rows inside the kernel's loop. All stored columns must be for that node and not be
-   * compared, and the kernel must not need large batches.
+   * compared, and the kernel must need neither large batches nor whole ones.
    */
   def givesBlocks: Boolean = kernel.watched.isEmpty && kernel.nested.isEmpty && kernel.vectors.isEmpty && kernel.batchRows == 0 &&
-    !Step.takesGroups(steps) && SparkWeldConf.ShadowFraction.get(conf) == 0
+    !kernel.wholeBatches && !Step.takesGroups(steps) && SparkWeldConf.ShadowFraction.get(conf) == 0
 
   override protected def doExecuteColumnar(): RDD[ColumnarBatch] =
     tasks((task, batches, partition) => new WeldTask(task, batches, partition, TaskContext.get()))

@@ -23,7 +23,7 @@ final case class Pipeline(
     workers: Seq[WorkerPython]) {
 
   /**
-   * Returns the plan of the kernel. `files`, `modules`, `models` and `batchRows` are those of the program, for the whole chain.
+   * Returns the plan of the kernel. `files`, `modules`, `models`, `batchRows` and `wholeBatches` are those of the program, for the whole chain.
    *
    * @param vectors the vectors among its outputs, whose numbers follow `outputTypes`
    * @param watched the certificates for the doubts, which follow these
@@ -35,9 +35,10 @@ final case class Pipeline(
       models: Seq[ModelBlock] = Nil,
       vectors: Seq[VectorOutput] = Nil,
       watched: Seq[Watch] = Nil,
-      batchRows: Int = 0): KernelPlan = {
+      batchRows: Int = 0,
+      wholeBatches: Boolean = false): KernelPlan = {
     val types = outputTypes ++ Array.fill(vectors.map(_.size).sum + watched.size)(DoubleType: DataType)
     KernelPlan(request.key, FormOrigin(request.service), inputs, types, layout, nested, vectors.toArray, filtered, flags,
-      files, workers.map(WorkerModules(_, modules.modules, modules.libraries)), models, watched, batchRows)
+      files, workers.map(WorkerModules(_, modules.modules, modules.libraries)), models, watched, batchRows, wholeBatches)
   }
 }

@@ -30,6 +30,7 @@ final class ChainRefused(val refusal: Refusal) extends RuntimeException(refusal.
  * batch.
  *
  * @param regrouped whether Spark would pass other batches than those of the child to one of its functions
+ * @param wholeBatches whether its functions may read all rows of their batch, as the kernel gets the batches of Spark
  */
 final class PipelineBuilder(
     nodes: Seq[SparkPlan],
@@ -37,7 +38,8 @@ final class PipelineBuilder(
     service: Option[ServiceCommand],
     conf: SQLConf,
     appConf: SparkConf,
-    regrouped: Boolean = false) {
+    regrouped: Boolean = false,
+    wholeBatches: Boolean = false) {
   import PipelineBuilder._
 
   private val sources = mutable.HashMap.empty[ExprId, Source]
@@ -368,6 +370,7 @@ final class PipelineBuilder(
       mayFilter = maps,
       rowwise = Some(!seesBatchState && !maps && !filters && outputs.nested.forall(_.isRowLocal) && (names.nonEmpty || hasStages)),
       regrouped = Some(regrouped),
+      wholeBatches = Option.when(wholeBatches)(true),
       conf = PipelineSettings.of(conf, rows),
       python = PipelineSettings.python(conf, appConf, includes.toSeq, versions.toSeq))
   }

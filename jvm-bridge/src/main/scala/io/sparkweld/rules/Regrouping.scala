@@ -22,6 +22,10 @@ private[rules] object Regrouping {
   def lastOf(nodes: IndexedSeq[SparkPlan], child: SparkPlan): Option[Int] =
     nodes.indices.findLast(i => PipelineBuilder.seesBatchState(nodes(i)) && !isFed(nodes, child, i))
 
+  /** Says of a function that compiles only in batches of Spark that it requires them. */
+  def whyOf(refusals: Seq[Refusal]): Option[String] =
+    refusals.find(_.has("whole_batches")).map(refusal => s"${refusal.udf.getOrElse("a function")} reads its batch")
+
   /** Whether functions of the chain see the batches of `child`. */
   def needsBatchesOf(child: SparkPlan, nodes: IndexedSeq[SparkPlan]): Boolean =
     nodes.indices.exists(i => PipelineBuilder.seesBatchState(nodes(i)) && isFed(nodes, child, i))

@@ -229,9 +229,11 @@ private final class ChainRewriter(driver: WeldDriver) {
         val service = Option.when(!nodes.exists(PythonNode.is))(expectedService(nodes.head))
         val regrouped = Regrouping.lastOf(nodes, child)
         val appConf = CurrentSpark.sparkConf(nodes.head)
-        val pipeline = new PipelineBuilder(nodes, child.output, service, conf, appConf, regrouped.nonEmpty).build()
+        val pipeline = new PipelineBuilder(nodes, child.output, service, conf, appConf, regrouped.nonEmpty, wholeBatches = regrouped.isEmpty).build()
         driver.compiler.compile(pipeline.request, Set.empty, QueryPatience.of(conf)) match {
-          case Refused(refusals, _) => Left(refusals)
+          case Refused(refusals, _) =>
+            val divided = for (at <- regrouped; why <- Regrouping.whyOf(refusals)) yield inSparkBatches(nodes, child, at, why)
+            divided.toRight(refusals)
           case program: Compiled if regrouped.nonEmpty && program.batchwise.nonEmpty =>
             Right(inSparkBatches(nodes, child, regrouped.get, program.batchwise.get))
           case program: Compiled =>
@@ -292,8 +294,11 @@ private final class ChainRewriter(driver: WeldDriver) {
    */
   private def split(node: EvalPythonExec, refusals: Seq[Refusal]): NodeParts = {
     val names = refusals.flatMap(_.udf).toSet
-    val (refused, fine) = node.udfs.zip(node.resultAttrs).partition { case (udf, _) => udf.exists(isNamed(_, names)) }
-    if (fine.isEmpty || refused.isEmpty || refusals.exists(_.udf.isEmpty)) NodeParts(None, Seq(tagged(node, refusals)))
+    val inPython = (udf: PythonUDF) => udf.exists(isNamed(_, names))
+    val exposed = new SharedArguments(driver.compiler, node.child.output, conf).exposed(node.udfs, inPython)
+    val kept = exposed.map(_._1)
+    val (refused, fine) = node.udfs.zip(node.resultAttrs).partition { case (udf, _) => inPython(udf) || kept.exists(_ eq udf) }
+    if (fine.isEmpty || refused.isEmpty || refusals.exists(_.udf.isEmpty)) NodeParts(None, Seq(tagged(node, refusals ++ exposed.map(_._2))))
     else {
       def part(udfs: Seq[(PythonUDF, Attribute)], child: SparkPlan): SparkPlan = {
         val (functions, results) = udfs.unzip
@@ -305,7 +310,7 @@ private final class ChainRewriter(driver: WeldDriver) {
         made
       }
       val inside = part(fine, node.child)
-      val outside = tagged(part(refused, inside), refusals)
+      val outside = tagged(part(refused, inside), refusals ++ exposed.map(_._2))
       val order = if (outside.output == node.output) Nil else Seq(ProjectExec(node.output, outside))
       NodeParts(Some(inside), outside +: order)
     }
@@ -365,7 +370,8 @@ private final class ChainRewriter(driver: WeldDriver) {
     val settled = pipeline.copy(request = driver.compiler.settled(pipeline.request, program))
     Breakers.known(settled.request.key).foreach(why => throw new ChainRefused(Refusal("SW956", "why" -> why)))
     if (SparkWeldConf.DropsSlower.get(conf)) Races.refusal(settled.request.key).foreach(why => throw new ChainRefused(why))
-    val kernel = settled.plan(program.flags, program.files, program.modules, program.models, vectors, program.watched, program.batchRows)
+    val kernel = settled.plan(program.flags, program.files, program.modules, program.models, vectors, program.watched, program.batchRows,
+      wholeBatches = program.batchwise.nonEmpty)
     val summary = KernelSummary(program.hash, pipeline.udfs, program.fused, program.approximate,
       program.singlePrecision, program.notes, program.guarded)
     val node = WeldExec(nodes.map(Step.of(_).get), kernel, summary, columnarInput, nodes.last.output, child)
