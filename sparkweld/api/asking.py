@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sparkweld.contract.constants import GROUPED_AGG_ARROW, GROUPED_AGG_PANDAS, GROUPED_MAP_PANDAS, MAP_ARROW, MAP_PANDAS
 from sparkweld.contract.decoding import return_type_of
 from sparkweld.contract.expressions import Expression
-from sparkweld.contract.replies import AggregateReply, Compiled, Refused
+from sparkweld.contract.replies import AggregateReply, Compiled, RefusalRecord, Refused
 from sparkweld.contract.requests import (
     AggregateRequest,
     Argument,
@@ -25,6 +25,7 @@ from sparkweld.contract.requests import (
     UdfEntry,
 )
 from sparkweld.contract.spark_types import columns_of
+from sparkweld.reasons import has
 
 if TYPE_CHECKING:
     from sparkweld.ir import Program
@@ -66,10 +67,14 @@ class Struct:
 
 @dataclass(frozen=True)
 class Answer:
-    """The compiler's reply, and the program if there is one; aggregates have none."""
+    """The compiler's reply, and the program if there is one; aggregates have none.
+
+    `reads_batch`: why a function that compiles is not row-local; None if it is, or if it is refused.
+    """
 
     reply: Compiled | AggregateReply | Refused
     program: Program | None = None
+    reads_batch: RefusalRecord | None = None
 
 
 def ask(payload: bytes, name: str, return_type: Any, eval_type: int, arguments: Sequence[Given | Struct]) -> Answer:
@@ -130,4 +135,8 @@ def _answer(request: PipelineRequest, payload: bytes, eval_type: int) -> Answer:
             return Answer(replace(reply, refusals=(*reply.refusals, *alone.reply.refusals)))
         return alone or Answer(reply)
     made = compile_pipeline(request, [payload], check_size)
+    if isinstance(made.reply, Refused) and has(made.reply.refusals[0].code, "reads_other_rows"):
+        whole = compile_pipeline(replace(request, whole_batches=True), [payload], check_size)
+        if whole.program is not None:
+            return Answer(whole.reply, whole.program, made.reply.refusals[0])
     return Answer(made.reply, made.program)

@@ -89,7 +89,7 @@ class Verdict:
     def row_local(self) -> bool | None:
         """Whether each row of the result is a function of its row alone; None when that is not known."""
         if self.compiled is not None:
-            return True
+            return self.compiled.answer.reads_batch is None
         return False if self.refusal is not None and has(self.refusal.code, "not_row_local") else None
 
     def __str__(self) -> str:

@@ -72,6 +72,9 @@ def _finding(source: Source, udf: Udf, severity: str, entry: Refusal | RefusalRe
 def _own(declared: Declared, verdict: Verdict) -> list[_Fault]:
     """Returns the refusal, as a fault of the job or as a remark."""
     found = verdict.refusal
+    if verdict.compiled is not None:
+        reads_batch = verdict.compiled.answer.reads_batch
+        return [] if reads_batch is None else [(WARNING, reads_batch)]
     if found is None:
         return []
     outside = has(found.code, "outside_state") and _UNREPEATABLE.search(found.message)

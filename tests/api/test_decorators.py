@@ -31,7 +31,7 @@ def doubled(s: pd.Series) -> pd.Series:
 
 
 def centred(s: pd.Series) -> pd.Series:
-    return s - s.mean()
+    return s - s.ewm(span=3).mean()
 
 
 def grown(s: pd.Series) -> pd.Series:
@@ -102,7 +102,7 @@ def test_a_refusal_is_a_warning_once_with_code_line_and_hint():
         made = sparkweld.pandas_udf("double")(centred)
     (warning,) = caught
     text = str(warning.message)
-    assert text.startswith("centred runs in Python. SW250 Not row-local: Series.mean")
+    assert text.startswith("centred runs in Python. SW250 Not row-local: Series.ewm")
     assert f"at centred, line {centred.__code__.co_firstlineno + 1} of test_decorators.py" in text
     assert "pass it in as a column" in text
     assert warning.filename == __file__
@@ -197,7 +197,7 @@ def test_a_worker_and_the_service_do_not_judge(tmp_path):
         warnings.simplefilter("error")
         @sparkweld.pandas_udf("double")
         def centred(s):
-            return s - s.mean()
+            return s - s.ewm(span=3).mean()
         print(centred.evalType)
     """
     path = tmp_path / "job.py"

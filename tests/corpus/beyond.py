@@ -3,6 +3,7 @@
 import datetime
 import os
 import random
+import socket
 import time
 import uuid
 from collections.abc import Iterator
@@ -16,56 +17,16 @@ from tests.corpus.case import map_in_pandas, pandas_udf, udf
 BATCH = "a row's result depends on the other rows of its batch"
 OUTSIDE = "its result is no function of the row"
 
+COUNTER = {"calls": 0}
+
 _RNG = np.random.default_rng(0)
 MODEL = LogisticRegression().fit(_RNG.normal(size=(60, 2)), np.arange(60) % 2)
-
-
-@pandas_udf("double", "sensors", "x3", never=BATCH)
-def standardised(x: pd.Series) -> pd.Series:
-    """Mean and deviation of the batch, taken for those of the column."""
-    return (x - x.mean()) / x.std()
-
-
-@pandas_udf("double", "sensors", "humidity", never=BATCH)
-def filled_with_mean(humidity: pd.Series) -> pd.Series:
-    """Missing values filled with the mean of the batch."""
-    return humidity.fillna(humidity.mean())
-
-
-@pandas_udf("double", "products", "cost", never=BATCH)
-def cost_rank(cost: pd.Series) -> pd.Series:
-    """Rank within the batch."""
-    return cost.rank(pct=True)
-
-
-@pandas_udf("double", "flights", "dep_delay", never=BATCH)
-def change_of_delay(dep_delay: pd.Series) -> pd.Series:
-    """Difference to the row before."""
-    return dep_delay - dep_delay.shift(1)
-
-
-@pandas_udf("double", "sensors", "celsius", never=BATCH)
-def rolling_mean(celsius: pd.Series) -> pd.Series:
-    """A moving average over rows."""
-    return celsius.rolling(3, min_periods=1).mean()
 
 
 @pandas_udf("int", "loans", "income", never=BATCH)
 def income_quartile(income: pd.Series) -> pd.Series:
     """Quantiles of the batch."""
     return pd.qcut(income.fillna(0), 4, labels=False, duplicates="drop")
-
-
-@pandas_udf("double", "sensors", "x2", never=BATCH)
-def forward_filled(x: pd.Series) -> pd.Series:
-    """The last known value of the rows before."""
-    return x.ffill()
-
-
-@pandas_udf("double", "products", "cost", never=BATCH)
-def share_of_cost(cost: pd.Series) -> pd.Series:
-    """A share of the batch's total."""
-    return cost / cost.sum()
 
 
 @pandas_udf("double", "sensors", "x3", never=OUTSIDE, repeatable=False)
@@ -108,6 +69,52 @@ def is_on_disk(path):
 def age_today(birth):
     """An age of today."""
     return (datetime.date.today() - birth).days // 365 if birth else None
+
+
+@pandas_udf("double", "sensors", "x3", never=BATCH)
+def decayed(x: pd.Series) -> pd.Series:
+    """Exponential weights over the rows of the batch."""
+    return x.ewm(span=5).mean()
+
+
+@udf("string", "products", "path", never=OUTSIDE)
+def first_line(path):
+    """The content of a file."""
+    if not path or not os.path.isfile(path):
+        return None
+    with open(path) as lines:
+        return lines.readline()
+
+
+@udf("string", "customers", "id", never=OUTSIDE)
+def with_host(key):
+    """The name of the machine."""
+    return f"{key}@{socket.gethostname()}"
+
+
+@udf("string", "customers", "country", never=OUTSIDE, repeatable=False)
+def with_process(country):
+    """The process of the worker."""
+    return f"{country}-{os.getpid()}"
+
+
+@pandas_udf("double", "trips", "fare", never=OUTSIDE, repeatable=False)
+def reordered(fare: pd.Series) -> pd.Series:
+    """A random order of the batch."""
+    return fare.sample(frac=1).reset_index(drop=True)
+
+
+@udf("string", "products", "path", never=OUTSIDE)
+def from_environment(path):
+    """A variable of the environment."""
+    return os.environ.get("DATA_ROOT", "") + (path or "")
+
+
+@udf("long", "trips", "distance", never=OUTSIDE, repeatable=False)
+def numbered(distance):
+    """The number of calls so far in this worker."""
+    COUNTER["calls"] += 1
+    return COUNTER["calls"]
 
 
 @map_in_pandas("id long, orders long", "customers", "id country orders", never=BATCH)

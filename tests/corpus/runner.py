@@ -19,7 +19,7 @@ from udf_compiler.service.protocol import Message
 
 THEMES = (
     "scoring", "features", "nulls", "cleaning", "text", "parsing", "calendar", "lookups", "branches", "plain", "codecs",
-    "iterators", "arrow", "arrays", "frames", "aggregates", "groups", "beyond",
+    "iterators", "arrow", "arrays", "frames", "aggregates", "groups", "batches", "beyond",
 )  # fmt: skip
 
 #: Case -> "compiled", or the code of its first refusal; `make golden` writes the file.

@@ -65,7 +65,7 @@ def test_the_command_prints_the_table_of_reasons(monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["corpus", "--theme", "beyond"])
     assert command.main() == 0
     text = capsys.readouterr().out
-    assert "beyond" in text and "SW250" in text and "standardised" in text
+    assert "beyond" in text and "SW250" in text and "decayed" in text
 
 
 def test_the_expectations_are_written_as_they_are_made(answers):

@@ -1,0 +1,142 @@
+"""Proves that a function changes none of its arguments, from its bytecode and that of all Python code it can reach.
+
+The proof serves functions that no kernel computes. A worker hands the same object to all functions of a node that read a column.
+A function that changes it changes what the next function reads. The check is conservative: an unknown object may change
+anything, and so may a method whose name is that of a mutator.
+"""
+
+from __future__ import annotations
+
+import builtins
+import dis
+import functools
+import re
+import sys
+import types
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+#: Instructions that change an object. Inlined comprehensions use LIST_APPEND and the like, which change their own list alone.
+_CHANGES = frozenset(("STORE_SUBSCR", "DELETE_SUBSCR", "STORE_SLICE", "STORE_ATTR", "DELETE_ATTR"))
+
+#: Methods and functions of Python, NumPy and pandas that change an object.
+_MUTATORS = frozenset(
+    (
+        *"append extend insert remove pop popitem clear sort reverse update setdefault add discard".split(),
+        *"intersection_update difference_update symmetric_difference_update rotate appendleft extendleft popleft".split(),
+        *"fill put place putmask copyto fill_diagonal itemset resize partition setfield setflags byteswap at shuffle".split(),
+        *"heapify heappush heappop heapreplace heappushpop insort insort_left insort_right readinto pack_into".split(),
+        *"setattr delattr exec eval compile globals locals vars setitem delitem iadd".split(),
+        *"getattr methodcaller attrgetter".split(),  # which find a method by a computed name
+    )
+)
+
+#: Names of arguments by which functions of NumPy and pandas change an object, or share its memory.
+_MUTATING_ARGUMENTS = frozenset(("inplace", "out", "copy", "overwrite_input"))
+
+#: Libraries whose functions change an argument only as the names above say.
+_LIBRARIES = frozenset((*sys.stdlib_module_names, "numpy", "pandas", "pyarrow", "dateutil", "pytz")) - {"ctypes", "gc"}
+
+_PLAIN = (int, float, complex, str, bytes, bool, type(None), range, re.Pattern, np.generic, np.ndarray, np.ufunc)
+_CONTAINERS = (tuple, list, set, frozenset)
+
+
+def keeps_arguments(function: Any) -> bool:
+    """Whether a function provably changes none of its arguments."""
+    return _Scan().keeps(function)
+
+
+class _Scan:
+    """One proof; `_seen` has the ids of the objects that are proved, or whose proof is in progress."""
+
+    def __init__(self) -> None:
+        self._seen: set[int] = set()
+        self._alive: list[object] = []
+
+    def keeps(self, x: Any) -> bool:
+        """Whether code that holds `x` changes no argument by it."""
+        if id(x) in self._seen:
+            return True
+        self._seen.add(id(x))
+        self._alive.append(x)
+        if isinstance(x, _PLAIN):
+            return True
+        if isinstance(x, _CONTAINERS):
+            return all(map(self.keeps, x))
+        if isinstance(x, dict):
+            return all(self.keeps(value) for value in x.values())
+        if isinstance(x, types.ModuleType):
+            return _is_of_library(x.__name__)
+        if isinstance(x, functools.partial):
+            return all(map(self.keeps, (x.func, x.args, x.keywords)))
+        if isinstance(x, types.FunctionType):
+            return self._of_function(x)
+        if isinstance(x, types.BuiltinFunctionType | type | types.MethodDescriptorType):
+            return x.__name__ not in _MUTATORS and _is_of_library(_module_of(x))
+        return False
+
+    def _of_function(self, function: types.FunctionType) -> bool:
+        if _is_of_library(function.__module__ or ""):
+            return function.__name__ not in _MUTATORS
+        cells = (cell.cell_contents for cell in function.__closure__ or () if _is_set(cell))
+        held = (*cells, *(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
+        return all(map(self.keeps, held)) and all(self._of_code(code, function) for code in _codes(function.__code__))
+
+    def _of_code(self, code: types.CodeType, function: types.FunctionType) -> bool:
+        if any(name in _MUTATORS or name.startswith("__") for name in code.co_names):
+            return False
+        if _MUTATING_ARGUMENTS.intersection(_names_in(code.co_consts)):
+            return False
+        for at in dis.get_instructions(code):
+            if at.opname in _CHANGES or at.opname.startswith("INPLACE_") or _is_in_place(at):
+                return False
+            if at.opname == "IMPORT_NAME" and not _is_of_library(str(at.argval)):
+                return False
+            if at.opname in ("LOAD_GLOBAL", "LOAD_NAME") and not self._keeps_name(str(at.argval), function.__globals__):
+                return False
+        return True
+
+    def _keeps_name(self, name: str, names: dict[str, Any]) -> bool:
+        if name in names:
+            return self.keeps(names[name])
+        return hasattr(builtins, name)
+
+
+def _is_in_place(at: dis.Instruction) -> bool:
+    """Whether an instruction is an augmented assignment, such as ``+=``."""
+    return at.opname == "BINARY_OP" and at.argrepr.endswith("=")
+
+
+def _is_of_library(name: str) -> bool:
+    return name.partition(".")[0] in _LIBRARIES and name.partition(".")[0] != "__main__"
+
+
+def _module_of(x: Any) -> str:
+    owner = getattr(x, "__objclass__", None) or x
+    module = getattr(owner, "__module__", None)
+    return module if isinstance(module, str) else type(getattr(x, "__self__", None)).__module__
+
+
+def _is_set(cell: types.CellType) -> bool:
+    try:
+        return cell.cell_contents is not cell
+    except ValueError:
+        return False
+
+
+def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
+    """Yields a code object and those of the functions that it defines."""
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _codes(constant)
+
+
+def _names_in(constants: tuple[Any, ...]) -> Iterator[str]:
+    for constant in constants:
+        if isinstance(constant, str):
+            yield constant
+        elif isinstance(constant, tuple):
+            yield from _names_in(constant)
