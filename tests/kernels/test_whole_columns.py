@@ -12,7 +12,9 @@ from sparkweld.ir.program import Stage
 from sparkweld.ir.rolling import STATISTICS, window_of
 from sparkweld.ir.types import BOOL, F64, I32, I64, STR, Type
 from sparkweld.ir.wholes import WHOLES, Whole, evaluate_whole, whole_type
+from sparkweld.kernels import ObjectCache, compile_program
 from sparkweld.optimizer import optimize
+from sparkweld.optimizer.choose_layouts import choose_layouts
 from tests.helpers import kernels
 
 ROWS_OF_GROUPS = (0, 1, 2, 7, 8, 9, 63, 129, 1000, 8193, 20_001)
@@ -39,22 +41,40 @@ TYPES = {
 }
 
 
-def program_of(fn: str, types: tuple[Type, ...]) -> Program:
-    """Returns a program whose result is the function of its input columns."""
-    inputs = tuple(Input(f"x{at}", type) for at, type in enumerate(types))
+#: Functions with the same type of their first argument, which are results of one program: a compile has a fixed cost.
+TOGETHER = 12
+
+
+def _together() -> list[list[tuple[str, tuple[Type, ...]]]]:
+    calls: dict[tuple[Type, ...], list[tuple[str, tuple[Type, ...]]]] = {}
+    for fn, every in TYPES.items():
+        for types in every:
+            calls.setdefault(types[:1], []).append((fn, types))
+    return [same[at : at + TOGETHER] for same in calls.values() for at in range(0, len(same), TOGETHER)]
+
+
+def program_of(*calls: tuple[str, tuple[Type, ...]]) -> Program:
+    """Returns a program with a result for each function: of the column x, and of a second column of its own."""
+    types = {name: type for fn, of in calls for name, type in zip(_arguments(fn, of), of, strict=True)}
+    inputs = tuple(Input(name, type) for name, type in types.items())
     stage = ProgramBuilder("stage", inputs)
     loop = stage.loop("stage")
-    for at in range(len(types)):
-        loop.append(f"a{at}", loop.read(f"x{at}"))
+    for name in types:
+        loop.append(f"a {name}", loop.read(name))
     loop.close()
-    arguments = tuple(f"a{at}" for at in range(len(types)))
-    first = Stage(stage.finish(arguments), (Whole("w", fn, arguments),))
+    wholes = tuple(Whole(f"w {fn}", fn, tuple(f"a {name}" for name in _arguments(fn, of))) for fn, of in calls)
+    first = Stage(stage.finish([f"a {name}" for name in types]), wholes)
     last = ProgramBuilder("last", inputs)
-    last.columns["w"] = first.results[0].type
     loop = last.loop("last")
-    loop.append("r", loop.read("w"))
+    for whole, result in zip(wholes, first.results, strict=True):
+        last.columns[whole.column] = result.type
+        loop.append(whole.fn, loop.read(whole.column))
     loop.close()
-    return Program("whole", inputs, tuple(last.loops), ("r",), (first,))
+    return Program("whole", inputs, tuple(last.loops), tuple(fn for fn, _ in calls), (first,))
+
+
+def _arguments(fn: str, types: tuple[Type, ...]) -> list[str]:
+    return ["x", f"second of {fn}"][: len(types)]
 
 
 def column(type: Type, rows: int, seed: int) -> Array:
@@ -80,26 +100,36 @@ def second_column(fn: str, rows: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("nullable", [False, True])
-@pytest.mark.parametrize("fn", TYPES)
-def test_kernels_return_the_bits_of_evaluate(fn, nullable):
-    for types in TYPES[fn] if not (nullable and fn.startswith("rolling")) else ():
-        given = tuple(type.optional() if nullable and at == 0 else type for at, type in enumerate(types))
-        program = optimize(program_of(fn, given))
-        assert parse_program(print_program(program)) == program
-        kernel = kernels.load(program)
-        for rows in ROWS_OF_GROUPS:
-            columns = {i.name: column(i.type, rows, at) for at, i in enumerate(program.inputs)}
-            if len(types) == 2:
-                columns["x1"] = second_column(fn, rows)
-            expected, got = evaluate(program, columns, rows).columns["r"], kernel.run(columns, rows).columns["r"]
-            valid = np.ones(rows, np.bool_)
+@pytest.mark.parametrize("calls", _together(), ids=lambda calls: f"{len(calls)} of {'-'.join(map(str, calls[0][1][:1]))}")
+def test_kernels_return_the_bits_of_evaluate(calls, nullable):
+    if nullable:  # windows are of complete columns only
+        calls = [(fn, (types[0].optional(), *types[1:])) for fn, types in calls if types and not fn.startswith("rolling")]
+    if not calls:
+        return
+    program = optimize(program_of(*calls))
+    assert parse_program(print_program(program)) == program
+    kernel = kernels.load(program)
+    for rows in ROWS_OF_GROUPS:
+        columns = {i.name: column(i.type, rows, 0) for i in program.inputs if i.name == "x"}
+        columns |= {f"second of {fn}": second_column(fn, rows) for fn, types in calls if len(types) == 2}
+        evaluated, ran = evaluate(program, columns, rows).columns, kernel.run(columns, rows).columns
+        for fn, types in calls:
+            valid, expected, got = np.ones(rows, np.bool_), evaluated[fn], ran[fn]
             if isinstance(expected, Optional):
                 assert np.array_equal(expected.valid, got.valid), (fn, rows)
                 valid, expected, got = expected.valid, expected.values, got.values
-            if types and types[0] == STR:
-                assert got[valid].tolist() == expected[valid].tolist()
+            if types and types[0].plain() == STR:
+                assert got[valid].tolist() == expected[valid].tolist(), (fn, rows)
             else:
                 assert np.asarray(got)[valid].tobytes() == np.ascontiguousarray(expected[valid]).tobytes(), (fn, rows)
+
+
+def test_functions_are_cached_beside_the_programs_that_call_them(tmp_path):
+    files = []
+    for calls in ([("sum", (I64,))], [("sum", (I64,)), ("max", (I64,))]):
+        compile_program(choose_layouts(optimize(program_of(*calls))), ObjectCache(tmp_path / "kernels"))
+        files.append(len([*(tmp_path / "kernels").glob("*.kernel")]))
+    assert files == [2, 4], "two programs and two functions"
 
 
 def test_every_function_is_tested():
@@ -115,11 +145,11 @@ def test_sums_of_integers_add_as_numpy_adds_converted_integers(rows):
 
 
 def test_stages_without_readers_are_removed():
-    program = program_of("sum", (F64,))
+    program = program_of(("sum", (F64,)))
     loop = ProgramBuilder("last", program.inputs).loop("last")
-    loop.append("r", loop.read("x0"))
+    loop.append("sum", loop.read("x"))
     loop.close()
-    alone = optimize(Program("whole", program.inputs, tuple(loop.program.loops), ("r",), program.stages))
+    alone = optimize(Program("whole", program.inputs, tuple(loop.program.loops), program.outputs, program.stages))
     assert alone.stages == ()
 
 
@@ -142,7 +172,7 @@ def test_invalid_stages_are_rejected():
         whole_type("sum", (STR,))
     with pytest.raises(VerifyError, match="unknown function"):
         whole_type("mode", (F64,))
-    program = program_of("sum", (F64,))
+    program = program_of(("sum", (F64,)))
     with pytest.raises(VerifyError, match="no column"):
         optimize(Program("whole", (), program.loops, program.outputs, program.stages))
     assert program.stages[0].program.loops[0].domain == ROWS

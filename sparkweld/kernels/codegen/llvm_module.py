@@ -8,7 +8,7 @@ from llvmlite import binding
 
 from sparkweld.errors import InternalError
 from sparkweld.ir.program import Program
-from sparkweld.kernels.codegen import driver, emit, merging, staged, streaming
+from sparkweld.kernels.codegen import driver, emit, merging, staged, streaming, whole_columns
 from sparkweld.kernels.codegen.shape import Shape, check_size, kernel_symbol, shape_of
 from sparkweld.kernels.functions import lists, models, strings
 from sparkweld.kernels.functions.strings.library import Function
@@ -36,9 +36,10 @@ def optimised_module(
     optimise(module, vectorise=True, unroll=True)
     drop_unused(module)
     math_library.check_one_version(module, program.name)
-    names = [f.name for f in module.functions if f.is_declaration]
-    for function in (*strings.used_functions(names), *lists.used_functions(names), *models.used_functions(names)):
-        module.link_in(binding.parse_bitcode(bitcode(function) if bitcode else function.bitcode))
+    # Those of whole columns call those of strings.
+    for library in (whole_columns, strings, lists, models):
+        for function in library.used_functions([f.name for f in module.functions if f.is_declaration]):
+            module.link_in(binding.parse_bitcode(bitcode(function) if bitcode else function.bitcode))
     _hide_all_but(symbol, module)
     drop_unused(module)
     math_library.name_imports(module)
@@ -85,10 +86,9 @@ def _merging_module(program: Program, symbol: str) -> tuple[binding.ModuleRef, i
 
 
 def _staged_module(program: Program, symbol: str) -> tuple[binding.ModuleRef, int]:
-    whole, functions = staged.lower_stages(program)
+    whole = staged.lower_stages(program)
     module = binding.parse_assembly(_target() + _entry(symbol, whole))
-    for lowered in (whole, *functions):
-        module.link_in(binding.parse_assembly(str(lowered.module)))
+    module.link_in(binding.parse_assembly(str(whole.module)))
     for part in staged.parts_of(program):
         module.link_in(linked_module(part)[0])
     module.verify()

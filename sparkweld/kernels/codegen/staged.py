@@ -11,11 +11,12 @@ from llvmlite import ir
 from numba.core import types
 
 from sparkweld.ir.program import Program, Stage, column_types
+from sparkweld.ir.types import Type
 from sparkweld.kernels.codegen.driver import load_i64, stack, store_i64
 from sparkweld.kernels.codegen.shape import kernel_symbol
-from sparkweld.kernels.codegen.whole_columns import SCRATCH, lower_whole
+from sparkweld.kernels.codegen.whole_columns import SCRATCH, whole_function
 from sparkweld.kernels.llvm.memory import pointer
-from sparkweld.kernels.llvm.numba_frontend import Lowered, Operation, define, lower_function, value_type
+from sparkweld.kernels.llvm.numba_frontend import Lowered, Operation, define, lower_function
 
 #: Columns start at multiples of this number of bytes, as vectors of the JVM do.
 _ALIGNMENT = 64
@@ -26,18 +27,16 @@ def parts_of(program: Program) -> tuple[Program, ...]:
     return (*(stage.program for stage in program.stages), program.last)
 
 
-def lower_stages(program: Program) -> tuple[Lowered, list[Lowered]]:
-    """Lowers the driver, of (columns, n, result) as in `driver.drive`, and the functions of whole columns that it calls."""
+def lower_stages(program: Program) -> Lowered:
+    """Lowers the driver, of (columns, n, result) as in `driver.drive`."""
     emitter = _Emitter(program)
-    function = define(emitter.source(), "run_stages", emitter.namespace)
-    return lower_function(function, (types.int64,) * 3, types.int64), emitter.wholes
+    return lower_function(define(emitter.source(), "run_stages", emitter.namespace), (types.int64,) * 3, types.int64)
 
 
 class _Emitter:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.namespace: dict[str, object] = {"load_i64": load_i64, "store_i64": store_i64, "stack": stack}
-        self.wholes: list[Lowered] = []
         self._operations: dict[object, str] = {}
         self._entries = {i.name: 2 * at for at, i in enumerate(program.inputs)}
         self._addresses_between: dict[str, list[str]] = {}
@@ -115,17 +114,9 @@ class _Emitter:
         self.namespace[name] = Operation(name, (types.int64,) * 3, types.none, build)
         return name
 
-    def _whole(self, fn: str, args: tuple[object, ...]) -> str:
-        if (fn, args) not in self._operations:
+    def _whole(self, fn: str, args: tuple[Type, ...]) -> str:
+        function = whole_function(fn, args)
+        if function not in self._operations:
             name = f"whole{len(self._operations)}"
-            symbol = f"sparkweld.{name}"
-            self.wholes.append(lower_whole(fn, args, symbol))  # type: ignore[arg-type]
-
-            def build(b: ir.IRBuilder, *arguments: ir.Value) -> ir.Value:
-                word = value_type(types.int64)
-                function = b.module.globals.get(symbol) or ir.Function(b.module, ir.FunctionType(word, [word] * 8), symbol)
-                return b.call(function, arguments)
-
-            self.namespace[name] = Operation(name, (types.int64,) * 8, types.int64, build)
-            self._operations[fn, args] = name
-        return self._operations[fn, args]
+            self._operations[function], self.namespace[name] = name, function
+        return self._operations[function]

@@ -2,10 +2,14 @@
 
 Such a function takes the number of rows n, then the addresses of values and NULL bytes: of two arguments and of the result. Its
 last argument is the address of scratch memory, with `SCRATCH` bytes for each row. Doubles are added in NumPy's order, by the
-function that adds those of a list.
+function that adds those of a list. Programs link these functions as they link those of strings, so each is optimised once.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache, cached_property
 
 from numba.core import types
 
@@ -16,14 +20,20 @@ from sparkweld.kernels.codegen import row_operations as make
 from sparkweld.kernels.codegen.merging import larger, zero_of
 from sparkweld.kernels.codegen.rolling_columns import rolling_body
 from sparkweld.kernels.functions.lists import reductions
+from sparkweld.kernels.functions.strings.library import Function, call_of, linked
 from sparkweld.kernels.functions.strings.memory_access import view
-from sparkweld.kernels.llvm.numba_frontend import Lowered, Operation, define, lower_plainly, value_type
+from sparkweld.kernels.llvm.llvm_passes import optimise
+from sparkweld.kernels.llvm.numba_frontend import Operation, define, value_type
 
 #: n, two addresses for each of two arguments and of the result, and the scratch memory.
 ARGUMENTS = (types.int64,) * 8
 
 #: Bytes of scratch memory for each row: the present values or their row numbers, twice for sorting.
 SCRATCH = 16
+
+_PREFIX = "sparkweld.whole."
+#: The functions that programs of this process have called, by their symbols.
+_made: dict[str, WholeFunction] = {}
 
 _HEAD = "def whole(n, a0, v0, a1, v1, out, nulls, scratch):"
 
@@ -344,8 +354,29 @@ def _body(fn: str, args: tuple[Type, ...]) -> str:
     }[fn]  # fmt: skip
 
 
-def lower_whole(fn: str, args: tuple[Type, ...], symbol: str) -> Lowered:
-    """Lowers a function of whole columns of these types to LLVM."""
+@dataclass(frozen=True, eq=False)
+class WholeFunction(Function):
+    """A function of whole columns, with loops over as many rows as a group has: LLVM vectorises and unrolls them."""
+
+    @property
+    def symbol(self) -> str:
+        return _PREFIX + self.name
+
+    @cached_property
+    def bitcode(self) -> bytes:
+        module = linked(self)
+        optimise(module, vectorise=True, unroll=True)
+        return module.as_bitcode()
+
+
+def used_functions(names: Iterable[str]) -> Iterator[WholeFunction]:
+    """Returns the functions of whole columns among these names of a module."""
+    return (_made[name] for name in names if name in _made)
+
+
+@cache
+def whole_function(fn: str, args: tuple[Type, ...]) -> WholeFunction:
+    """Returns the function of whole columns of these types."""
     result = whole_type(fn, args)
     first = args[0].plain() if args else I64
     always = Operation("always", (types.int64, types.int64), types.boolean, lambda b, v, row: value_type(types.boolean)(1))
@@ -361,5 +392,7 @@ def lower_whole(fn: str, args: tuple[Type, ...], symbol: str) -> Lowered:
     if fn.startswith("rolling_"):
         namespace["divide"] = make.operation_of(Call("divide"), (F64, F64), F64)
         namespace["signbit"] = make.operation_of(Call("signbit"), (F64,), BOOL)
-    function = define(_HEAD + _body(fn, args), "whole", namespace)
-    return Lowered(lower_plainly(function, ARGUMENTS, types.int64, symbol), symbol)
+    name = " ".join([fn, *map(str, args)])
+    build = call_of(_PREFIX + name, ARGUMENTS, types.int64)
+    made = WholeFunction(name, ARGUMENTS, types.int64, build, python=define(_HEAD + _body(fn, args), "whole", namespace))
+    return _made.setdefault(made.symbol, made)
