@@ -6,6 +6,7 @@ reference is the original function between PySpark's own conversions.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -36,6 +37,7 @@ from udf_compiler.boundary.row_flags import COLUMN as FLAGS
 from udf_compiler.boundary.row_flags import guards_as_column
 from udf_compiler.boundary.series import COLUMN_TYPES
 from udf_compiler.eval_types import MAPS, sees_batch_state
+from udf_compiler.process import spark_line
 
 #: Types whose NULLs change the Series that a pandas UDF receives: a batch with NULLs has another form than one without.
 #: tests/spark/udf_compiler/test_catalyst.py checks that the JVM has the same list.
@@ -99,7 +101,9 @@ def compare_with_worker(
     for batch in batches:
         state = _state(batch, eval_type)
         if state not in programs:
-            programs[state] = _compile(blobs, [n for _, n in chain], batch, state, returns, eval_type, exact, whole_batches)
+            environment = (spark_line.LINE, os.environ.get("PYTEST_CURRENT_TEST"))
+            given = (tuple(blobs), tuple(n for _, n in chain), batch.schema, state, returns, eval_type, exact, whole_batches)
+            programs[state] = _compile(*given, environment)
         program = programs[state]
         if isinstance(program, _Refused):
             return Compared(len(batches), decided, flagged, raised, program.code, program.reason)
@@ -288,17 +292,19 @@ def name_of_arrow(type: pa.DataType) -> str:
     return TYPE_NAMES.get(str(type)) or name_of(spark_type_of(type).jsonValue())  # type: ignore[no-any-return]
 
 
+@lru_cache(maxsize=16)  # a test calls its function for several batches, one after the other
 def _compile(
-    blobs: list[bytes], arguments: list[int], batch: pa.RecordBatch, state: tuple[str, ...], returns: DataType, eval_type: int,
-    exact: bool, whole_batches: bool = False,
+    blobs: tuple[bytes, ...], arguments: tuple[int, ...], schema: pa.Schema, state: tuple[str, ...], returns: DataType,
+    eval_type: int, exact: bool, whole_batches: bool, environment: tuple[Any, ...],
 ) -> Program | _Refused:  # fmt: skip
-    """Returns the program or its refusal; AssertionError for a bug in SparkWeld."""
+    """Returns the program or its refusal; AssertionError for a bug in SparkWeld. `environment`: what else both depend on."""
+    batch = pa.RecordBatch.from_pylist([], schema)
     inputs = {name: name_of_arrow(array.type) for name, array in columns_of(batch).items()}
     always = [name for name, type in inputs.items() if not sees_batch_state(eval_type) or type not in TWO_FORMS]
-    step, outputs = _step(batch, inputs, arguments, len(blobs), returns, eval_type)
+    step, outputs = _step(batch, inputs, list(arguments), len(blobs), returns, eval_type)
     states = [*state, *always]
     given = request(step, inputs=inputs, outputs=outputs, nullable_state=states, exact=exact, whole_batches=whole_batches)
-    reply = compile_pipeline(given, blobs)
+    reply = compile_pipeline(given, list(blobs))
     if reply["status"] == "ok":
         return parse_program(reply["program"], reply["blocks"])
     refusals = reply["refusals"]

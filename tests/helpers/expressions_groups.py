@@ -93,12 +93,12 @@ def compare_group_function(draw: Callable[[Any], Any]) -> tuple[str, Compared]:
         source = f"def f(v, w):\n    return {draw(st.sampled_from(_SCALARS)).format(e=draw(st.sampled_from(_PARTS)))}"
         if columns[0] == columns[1]:
             columns[1] = "y" if columns[0] != "y" else "i"
-        found = compare_aggregate(_function(source), batches, DoubleType(), columns, kernel)
+        found = compare_aggregate(_function(source), batches, DoubleType(), columns, lambda group: kernel)
         source = f"# {', '.join(columns)}\n{source}"
     else:
         source = draw(_frame_functions())
         returns = StructType([StructField("k", LongType()), StructField("a", DoubleType()), StructField("b", DoubleType())])
-        found = compare_groups(_function(source), batches, returns, (), kernel)
+        found = compare_groups(_function(source), batches, returns, (), lambda group: kernel)
     return source, _compared(found, len(batches))
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+import pytest
 
 from sparkweld.ir import Input, LoopBuilder, Program, ProgramBuilder, Value, evaluate
 from sparkweld.ir.ops import Array, Optional
@@ -32,6 +34,16 @@ class FunctionCache(ObjectCache):
 
     def put(self, program: Program, code: ObjectCode, streams: bool = False) -> None:
         """Stores nothing."""
+
+
+def some_kernels(functions: int, share: int = 3) -> list[Any]:
+    """Returns the parameters (number of a function, whether its kernel runs) of tests that compare programs with Python.
+
+    `make test` runs the kernels of one function in `share`, and `make nightly` those of the others.
+    """
+    always = [pytest.param(number, number % share == 0, id=f"{number}") for number in range(functions)]
+    others = [number for number in range(functions) if number % share]
+    return always + [pytest.param(number, True, id=f"kernel of {number}", marks=pytest.mark.nightly) for number in others]
 
 
 def compiled(p: Program, streams: bool = False) -> ObjectCode:

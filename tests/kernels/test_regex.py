@@ -58,7 +58,13 @@ def program_of(calls: list[RegexCall]) -> Program:
     return program({"s": STR}, body)
 
 
-@pytest.mark.parametrize("first", range(0, len(CALLS), 12 * TOGETHER))
+def _programs():
+    """Yields where programs begin. Every second one is nightly: the frontends' test_regex.py compares all automata with `re`."""
+    for at, first in enumerate(range(0, len(CALLS), 12 * TOGETHER)):
+        yield pytest.param(first, marks=pytest.mark.nightly if at % 2 else [])
+
+
+@pytest.mark.parametrize("first", _programs())
 def test_patterns(first):
     texts = objects([*TEXTS, *RANDOM.tolist()])
     check(program_of(CALLS[first : first + 12 * TOGETHER]), {"s": texts}, len(texts))

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 from pyspark.sql.types import DateType, DoubleType, IntegerType, LongType, StringType
 
-from tests.helpers.groups import compare_aggregate
+from tests.helpers.groups import compare_aggregate, one_form
 from tests.helpers.lines import LINE
 from tests.udf_compiler.eval_types.test_grouped_maps import GROUPS
 from udf_compiler.process import spark_line
@@ -93,8 +93,16 @@ ALL = [
 
 @pytest.mark.parametrize(("function", "columns"), ALL)
 def test_groups(function, columns):
-    compared = compare_aggregate(function, GROUPS, DoubleType(), columns)
+    number = ALL.index((function, columns))
+    compared = compare_aggregate(function, GROUPS, DoubleType(), columns, one_form(number))
     assert (compared.decided, compared.refused) == (len(GROUPS), None), compared.reason
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize(("function", "columns"), ALL)
+def test_kernels_of_the_other_form(function, columns):
+    number = ALL.index((function, columns))
+    assert compare_aggregate(function, GROUPS, DoubleType(), columns, one_form(number + 1)).decided == len(GROUPS)
 
 
 def test_results_of_every_type():
@@ -121,25 +129,26 @@ def test_zeros_of_both_signs():
     numbers = [random.choice([0.0, -0.0, 1.0, -1.0, 3.0, -3.0], int(size)) for size in random.integers(2, 40, 60)]
     groups = [pa.record_batch({"x": x}) for x in numbers]
     for function in (lambda v: v.quantile(0.3), lambda v: float(np.percentile(v, 75)), middle, lambda v: float(np.median(v))):
-        compared = compare_aggregate(function, groups, DoubleType(), ["x"], kernel=False)
+        compared = compare_aggregate(function, groups, DoubleType(), ["x"], kernel=lambda group: False)
         assert compared.decided >= 20 and compared.refused is None
     group = pa.record_batch({"x": [1.0, 0.0, 0.0, 0.0, -1.0]})
     assert compare_aggregate(lambda v: v.quantile(0.4), [group], DoubleType(), ["x"]).decided == 1
 
 
-def test_strings():
+@pytest.mark.parametrize("form", [0, pytest.param(1, marks=pytest.mark.nightly)])
+def test_strings(form):
     groups = [
         pa.record_batch({"s": pa.array(values, pa.string())})
         for values in (list("babac"), ["é", None, "z", "é"], ["only"], [None, None], [f"{x % 7:03}" for x in range(99)])
     ]
-    for function, returns in [
+    for number, (function, returns) in enumerate([
         (lambda v: v.nunique(), LongType()), (lambda v: v.mode()[0], StringType()), (lambda v: v.iloc[0], StringType()),
         (lambda v: v.sort_values(kind="stable").iloc[0], StringType()), (lambda v: v.dropna().iloc[-1], StringType()),
         (lambda v: v.drop_duplicates().tail(1).iloc[0], StringType()), (lambda v: len(v[v == "b"]), LongType()),
         (lambda v: v[v.duplicated()].count(), LongType()), (lambda v: v.dropna().max(), StringType()),
         (lambda v: v.fillna("").min(), StringType()),
-    ]:  # fmt: skip
-        compared = compare_aggregate(function, groups, returns, ["s"])
+    ]):  # fmt: skip
+        compared = compare_aggregate(function, groups, returns, ["s"], one_form(number + form))
         assert compared.decided >= 4, compared.reason
 
 
