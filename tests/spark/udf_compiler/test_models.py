@@ -24,6 +24,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from sparkweld import explain
 from tests.helpers.differential import check, measured
+from udf_compiler.frontends.models.xgboost_ import cuts_strings
 
 ROWS = 9000
 RNG = np.random.default_rng(4)
@@ -239,11 +240,12 @@ def test_tree_ensembles(spark, parquet):
 
 def test_categories_of_strings(spark, parquet):
     """Codes are those of the training for any strings of a batch; XGBoost raises for a new category."""
-    cities = np.array(["Oslo", "Rome", None, "Köln", "new"], object)[np.arange(600) % 5]
+    last = "Bonn" if cuts_strings() else "Köln"  # an XGBoost that cuts strings beyond ASCII is refused
+    cities = np.array(["Oslo", "Rome", None, last, "new"], object)[np.arange(600) % 5]
     frame = parquet({"id": np.arange(600), "a": np.arange(600) % 7 * 1.0, "city": pa.array(cities, pa.string())})
     known = frame.filter("city <> 'new' or city is null").toPandas()
     data = known[["a"]].assign(city=known.city.astype("category"))
-    target = known.a * known.city.isin(["Oslo", "Köln"])
+    target = known.a * known.city.isin(["Oslo", last])
     light = lightgbm.LGBMRegressor(n_estimators=4, num_leaves=5, verbose=-1, n_jobs=1).fit(data, target)
     options = {"enable_categorical": True, "max_cat_to_onehot": 1}
     boosted = xgboost.XGBRegressor(n_estimators=4, max_depth=3, n_jobs=1, **options).fit(data, target)
