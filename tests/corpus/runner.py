@@ -15,6 +15,8 @@ from sparkweld.contract.decoding import encode
 from tests.corpus.case import EVAL_TYPES, Case
 from tests.corpus.tables import table
 from tests.helpers.compile_requests import payload
+from tests.helpers.compiled import FAULTS
+from tests.helpers.lines import LINE, is_refused
 from udf_compiler.service.protocol import Message
 
 THEMES = (
@@ -69,6 +71,16 @@ def cases() -> list[Case]:
 
 def expected() -> dict[str, str]:
     return json.loads(EXPECTED.read_text(encoding="utf-8"))
+
+
+def is_expected(case: Case, code: str) -> bool:
+    """Whether a case has its outcome on this line of Spark, whose workers may have other conversions."""
+    pinned = expected()[case.name]
+    if is_refused(EVAL_TYPES[case.kind]):
+        return code == "SW114"
+    if LINE < (4, 2) and case.kind == "pandas_udf aggregate" and pinned == COMPILED:
+        return code not in FAULTS  # some are compiled group by group from Spark 4.2 on
+    return code == pinned
 
 
 def expected_text(answers: list[Answer]) -> str:

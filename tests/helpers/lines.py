@@ -17,7 +17,13 @@ from pyspark.sql import DataFrame, functions
 from pyspark.sql.pandas.types import from_arrow_type, to_arrow_type
 from pyspark.sql.types import DataType
 
-from sparkweld.contract.constants import ARROW_BATCHED, GROUPED_AGG_ARROW, SCALAR_ARROW, SCALAR_ARROW_ITERATOR
+from sparkweld.contract.constants import (
+    ARROW_BATCHED,
+    GROUPED_AGG_ARROW,
+    GROUPED_MAP_PANDAS,
+    SCALAR_ARROW,
+    SCALAR_ARROW_ITERATOR,
+)
 
 #: The installed line of Spark, such as (4, 3).
 LINE = tuple(map(int, pyspark.__version__.split(".")[:2]))
@@ -50,7 +56,10 @@ of_named_arguments = differs_before((4, 0), "no function takes arguments by name
 CHECKED = {} if LINE >= (4, 1) else {"spark.sql.execution.pandas.convertToArrowArraySafely": "true"}
 
 
-_NO_PLAIN_ARROW = "before Spark 4.1 are no Arrow UDFs, and pandas converts values of plain UDFs with Arrow: SW114 refuses these"
+_REFUSED = (
+    "before Spark 4.1 are no Arrow UDFs, and pandas converts values of plain UDFs with Arrow: SW114 refuses these; "
+    "before 4.2, it refuses functions of groups"
+)
 
 
 def is_known(eval_type: int) -> bool:
@@ -59,20 +68,20 @@ def is_known(eval_type: int) -> bool:
 
 
 def is_refused(eval_type: int) -> bool:
-    """Whether the line lacks this kind of UDF, or SW114 refuses it there."""
-    return not is_known(eval_type) or (LINE < (4, 1) and eval_type == ARROW_BATCHED)
+    """Whether SW114 refuses this kind of UDF on the line."""
+    return LINE < {ARROW_BATCHED: (4, 1), GROUPED_MAP_PANDAS: (4, 2)}.get(eval_type, LINE)
 
 
 def require(eval_type: int) -> None:
     """Skips a test of a kind of UDF that the line lacks or refuses (SW114)."""
-    if is_refused(eval_type):
-        pytest.skip(_NO_PLAIN_ARROW)
+    if not is_known(eval_type) or is_refused(eval_type):
+        pytest.skip(_REFUSED)
 
 
 def skip_refused(codes: Sequence[str], plan: str) -> None:
     """Skips a test of plain UDFs over Arrow where the line refuses them (SW114), once their rows have been compared."""
     if LINE < (4, 1) and set(codes) == {"SW114"} and f"], {ARROW_BATCHED}" in plan:
-        pytest.skip(_NO_PLAIN_ARROW)
+        pytest.skip(_REFUSED)
 
 
 def _no_arrow_udf(function: Any = None, *_: Any) -> Any:

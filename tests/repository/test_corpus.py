@@ -8,9 +8,11 @@ import pytest
 
 from sparkweld.reasons import reasons
 from tests.corpus import __main__ as command
-from tests.corpus.runner import COMPILED, EXPECTED, THEMES, Answer, answer, cases, column_names, expected
+from tests.corpus.case import EVAL_TYPES
+from tests.corpus.runner import COMPILED, EXPECTED, THEMES, Answer, answer, cases, column_names, expected, is_expected
 from tests.corpus.tables import ROWS, TABLES, table
 from tests.helpers.compiled import FAULTS
+from tests.helpers.lines import LINE, is_refused
 
 CASES = cases()
 
@@ -30,14 +32,14 @@ def test_there_are_enough_cases_of_each_kind():
 
 def test_every_case_has_its_recorded_outcome(answers):
     pinned = expected()
-    changed = {name: one.text for name, one in answers.items() if pinned[name] != one.code}
+    changed = {name: one.text for name, one in answers.items() if not is_expected(one.case, one.code)}
     told = [f"{name}, pinned as {pinned[name]}: {text[:300]}" for name, text in changed.items()]
     assert not told, "\n".join([*told, "run `python -m tests.corpus --write`, then read the diff"])
 
 
 def test_most_cases_are_compiled(answers):
-    compiled = sum(one.compiled for one in answers.values())
-    assert compiled >= 0.85 * len(CASES)
+    here = [one for one in answers.values() if not is_refused(EVAL_TYPES[one.case.kind])]
+    assert sum(one.compiled for one in here) >= (0.85 if LINE >= (4, 2) else 0.8) * len(here)
 
 
 def test_every_case_is_pinned():

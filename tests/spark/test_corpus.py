@@ -1,4 +1,4 @@
-"""Runs every UDF of the corpus over its table, off and on: equal rows, and UDFs pinned as compiled run in kernels."""
+"""Runs every UDF of the corpus over its table, off and on: equal rows, and UDFs that compile run in kernels."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import pytest
 
 from tests.corpus.case import EVAL_TYPES
 from tests.corpus.queries import compare, groups
-from tests.corpus.runner import COMPILED, answer, cases, expected
+from tests.corpus.runner import answer, cases
 from tests.corpus.tables import TABLES, table
-from tests.helpers.lines import is_known, is_refused
+from tests.helpers.lines import is_known
 
 
 @pytest.fixture(scope="module")
@@ -22,17 +22,16 @@ def frames(spark, tmp_path_factory):
 
 @pytest.mark.parametrize("name", list(TABLES))
 def test_cases_of_a_table(spark, frames, name):
-    pinned = expected()
     problems = []
     mine = [case for case in cases() if case.table == name and is_known(EVAL_TYPES[case.kind])]
-    kept = {case.name for case in mine if answer(case).kept}
+    answers = {case.name: answer(case) for case in mine}
+    kept = {name for name, one in answers.items() if one.kept}
     for group in groups(mine):
         ran = compare(spark, frames[name], group, kept)
         problems += ran.problems
         for case in group:
-            here = not is_refused(EVAL_TYPES[case.kind])
-            if here and pinned[case.name] == COMPILED and case.name not in ran.names:
-                problems.append(f"{case.name} is pinned as compiled, and ran in Python: {ran.refusals.get(case.name)}")
+            if answers[case.name].compiled and case.name not in ran.names:
+                problems.append(f"{case.name} is compiled, and ran in Python: {ran.refusals.get(case.name)}")
             if case.never and case.name in ran.names:
                 problems.append(f"{case.name} ran in a kernel, but {case.never}")
     assert not problems, "\n".join(problems)

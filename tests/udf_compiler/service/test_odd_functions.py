@@ -151,7 +151,7 @@ CASES = [
     (lambda x: next(itertools.count(x)), "boolean", 101, LongType(), "SW262"),
     (lambda s: np.asanyarray(s, [1, 2]), "double", 200, DoubleType(), "SW252"),
     (lambda s: np.around([s, s]), "double", 200, DoubleType(), "SW262"),
-    (lambda s: s.to_numpy("a"), "double", 200, DoubleType(), "SW252"),
+    (lambda s: s.to_numpy("no dtype"), "double", 200, DoubleType(), "SW252"),
     (lambda s: np.datetime64(s, axis=0), "double", 200, DoubleType(), "SW262"),
     (lambda s: np.vectorize(s, axis=0), "double", 200, DoubleType(), "SW262"),
     (lambda s: pd.Series(np.vectorize(lambda x: x)(s)), "double", 200, DoubleType(), "ok"),
