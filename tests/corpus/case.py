@@ -9,12 +9,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-#: Kind -> PySpark's eval type (a plain udf is 101 when `spark.sql.execution.pythonUDF.arrow.enabled`).
+from sparkweld.contract.constants import ARROW_BATCHED, BATCHED
+from tests.helpers.lines import is_refused
+
+#: Kind -> PySpark's eval type. Plain UDFs run over Arrow where the line's are compiled, by default from Spark 4.2 on.
 EVAL_TYPES = {
     "pandas_udf": 200,
     "pandas_udf iterator": 204,
     "pandas_udf aggregate": 202,
-    "udf": 101,
+    "udf": BATCHED if is_refused(ARROW_BATCHED) else ARROW_BATCHED,
     "arrow_udf": 250,
     "arrow_udf iterator": 251,
     "applyInPandas": 201,

@@ -9,7 +9,7 @@ from tests.corpus.case import EVAL_TYPES
 from tests.corpus.queries import compare, groups
 from tests.corpus.runner import answer, cases
 from tests.corpus.tables import TABLES, table
-from tests.helpers.lines import is_known
+from tests.helpers.lines import LINE, is_known
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,8 @@ def test_cases_of_a_table(spark, frames, name):
         ran = compare(spark, frames[name], group, kept)
         problems += ran.problems
         for case in group:
-            if answers[case.name].compiled and case.name not in ran.names:
+            beside_refused = LINE < (4, 2) and bool(case.by)  # all aggregates of a query are compiled, or none
+            if answers[case.name].compiled and case.name not in ran.names and not beside_refused:
                 problems.append(f"{case.name} is compiled, and ran in Python: {ran.refusals.get(case.name)}")
             if case.never and case.name in ran.names:
                 problems.append(f"{case.name} ran in a kernel, but {case.never}")
