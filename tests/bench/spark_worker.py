@@ -20,7 +20,9 @@ REPLIES = os.fdopen(os.dup(1), "w", encoding="utf-8")
 os.dup2(2, 1)
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-import everyday_cases  # noqa: E402 - the path to it is set above
+import etl_functions  # noqa: E402 - the path to it is set above
+import etl_pipelines  # noqa: E402
+import everyday_cases  # noqa: E402
 import formulas  # noqa: E402
 import group_cases  # noqa: E402
 import never_slower_cases  # noqa: E402
@@ -29,6 +31,7 @@ import scoring_cases  # noqa: E402
 import scoring_tables  # noqa: E402
 import udf_cases  # noqa: E402
 from cpu_cases import Case  # noqa: E402
+from etl_cases import EtlCase  # noqa: E402
 from pyspark import cloudpickle  # noqa: E402
 from pyspark.sql import Column, DataFrame, SparkSession  # noqa: E402
 from pyspark.sql import functions as F  # noqa: E402
@@ -40,6 +43,8 @@ cloudpickle.register_pickle_by_value(scoring_cases)
 cloudpickle.register_pickle_by_value(never_slower_cases)
 cloudpickle.register_pickle_by_value(group_cases)
 cloudpickle.register_pickle_by_value(everyday_cases)
+cloudpickle.register_pickle_by_value(etl_pipelines)
+cloudpickle.register_pickle_by_value(etl_functions)
 
 #: Name -> module with cases whose CPU time is measured.
 CPU_CASES = {"never_slower_cases": never_slower_cases, "everyday_cases": everyday_cases}
@@ -158,6 +163,30 @@ class Worker:
         _cpu_case(module, name).query(self._table(folder)).write.mode("overwrite").parquet(target)
         return {}
 
+    def run_etl(self, name: str, way: str, tables: dict[str, str]) -> dict[str, Any]:
+        """Runs one case of etl_pipelines.py or etl_functions.py; returns CPU seconds. `way`: udfs or sql."""
+        read = self._etl_tables(tables)
+        begin = process_memory.cpu_seconds() + time.process_time()
+        getattr(_etl_case(name), way)(read).write.format("noop").mode("overwrite").save()
+        return {"seconds": process_memory.cpu_seconds() + time.process_time() - begin}
+
+    def write_etl(self, name: str, way: str, tables: dict[str, str], target: str) -> dict[str, Any]:
+        """Writes all rows of a case, for comparison with another session's."""
+        getattr(_etl_case(name), way)(self._etl_tables(tables)).write.mode("overwrite").parquet(target)
+        return {}
+
+    def _etl_tables(self, tables: dict[str, str]) -> dict[str, DataFrame]:
+        found = {}
+        for name, folder in tables.items():
+            base, _, form = name.partition(".")
+            if folder not in self._tables and form == "csv":
+                schema = self._table(folder.removesuffix(".csv")).schema
+                self._tables[folder] = self.spark.read.csv(folder, schema=schema, header=True)
+            elif folder not in self._tables and form == "text":
+                self._tables[folder] = self.spark.read.text(folder).withColumnRenamed("value", "line")
+            found[base] = self._table(folder)
+        return found
+
     def run_groups(self, case: str, way: str, folder: str) -> dict[str, Any]:
         """Runs one case of group_cases.py into the noop sink and times it."""
         begin = time.monotonic()
@@ -256,6 +285,10 @@ class Worker:
 
 def _cpu_case(module: str, name: str) -> Case:
     return next(case for case in CPU_CASES[module].CASES if case.name == name)
+
+
+def _etl_case(name: str) -> EtlCase:
+    return next(case for case in (*etl_pipelines.CASES, *etl_functions.CASES) if case.name == name)
 
 
 def _plan(frame: DataFrame) -> str:
