@@ -18,8 +18,8 @@ from udf_compiler.frontends.pandas.dispatch import DISPATCH
 from udf_compiler.frontends.pandas.stand_ins import stand_in
 from udf_compiler.frontends.python.arguments import BinaryArgument, Parts, part_argument
 from udf_compiler.frontends.python.map_results import map_trees
-from udf_compiler.frontends.python.path_explorer import Node
-from udf_compiler.frontends.python.rows import Struct, field_trees
+from udf_compiler.frontends.python.path_explorer import Node, decided
+from udf_compiler.frontends.python.rows import Struct, field_trees, struct_tree
 from udf_compiler.frontends.python.vectors import DenseArgument
 from udf_compiler.frontends.tracing.session import Session, running
 from udf_compiler.probing.scalar_functions import probe_row
@@ -124,9 +124,22 @@ class Row(Kind):
         rounded = bool(call.kept) or any(let.op.bound is not None for let in call.loop.body)
         fields = fields_of(call.return_type)
         names = None if fields is None else [field.name for field in fields]
-        with running(Session(call.loop, call.exact, call.place, dispatch=DISPATCH)):
-            trees = [result.tree] if names is None else field_trees(result.tree, names, call.eval_type == BATCHED)
-            probe_row(call.original, call.args, call.kwargs, trees, call.loop, call.place, rounded, names)
+        mark = call.loop.mark()
+        try:
+            with running(Session(call.loop, call.exact, call.place, dispatch=DISPATCH)):
+                tree = result.tree if names is None else self._structs(call, result.tree)
+                trees = [tree] if names is None else field_trees(tree, names, call.eval_type == BATCHED)
+                probe_row(call.original, call.args, call.kwargs, trees, call.loop, call.place, rounded, names)
+        finally:
+            call.loop.undo(mark)  # an outer function may accept the None that is no struct
+
+    @staticmethod
+    def _structs(call: Call, tree: Node) -> Node:
+        """Returns the tree of a struct; rows for which it is None are flagged."""
+        made = struct_tree(tree)
+        if made is not tree:
+            call.loop.guard(decided(call.loop, made), local=True)
+        return made
 
     def hand_on(self, result: Any, place: str) -> Any:
         return result
@@ -143,8 +156,8 @@ class Row(Kind):
         names = [field.name for field in fields]
         with self._converting(call):
             row, lists = result.row, call.eval_type == BATCHED
-            trees = field_trees(row.tree, names, lists)
-            pruned = [None] * len(trees) if row.pruned is None else field_trees(row.pruned, names, lists)
+            trees = field_trees(self._structs(call, row.tree), names, lists)
+            pruned = [None] * len(trees) if row.pruned is None else field_trees(struct_tree(row.pruned), names, lists)
             parts = zip(trees, pruned, fields, strict=True)
             values = [x for tree, other, field in parts for x in self._columns(call, tree, other, field.type, field=True)]
         return declared(columns_of(call.return_type) or (), values)

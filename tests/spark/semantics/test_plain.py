@@ -41,6 +41,10 @@ def spelled(v, n=2, *, mark="!"):
     return None if v is None else f"{v}{mark * n}"
 
 
+def _in_parts(s, k):
+    return None if k % 9 == 4 else (k * 2, s + "!")
+
+
 @pytest.fixture
 def frame(parquet):
     at = np.arange(ROWS)
@@ -105,6 +109,25 @@ def cases(arrow):
         Case(
             "a tuple as a struct",
             lambda t: t.select(made(lambda v: (v, str(v)), "a long, b string")("k").alias("r")).select("r.*"),
+            runs=None,
+        ),
+        Case(
+            "None as a struct",
+            lambda t: t.select("k", made(_in_parts, "n long, text string")("s", "k").alias("r")),
+            runs=None,
+        ),
+        Case(
+            "fields of None",
+            lambda t: t.select("k", made(_in_parts, "n long, text string")("s", "k").alias("r")).select("k", "r.n", "r.text"),
+            runs=None,
+        ),
+        Case(
+            "structs that are not None",
+            lambda t: (
+                t.select("k", made(_in_parts, "n long, text string")("s", "k").alias("r"))
+                .where("r is not null")
+                .select("k", "r.*")
+            ),
             runs=None,
         ),
         Case("a string of a list", lambda t: t.select(made(str, "string")(F.array("k"))), refused="SW306"),

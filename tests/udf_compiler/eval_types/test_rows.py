@@ -200,6 +200,13 @@ def test_a_struct_of_results(function, eval_type):
         assert same(values, [r.get(name) if isinstance(r, dict) else r[at] for r in rows])
 
 
+@pytest.mark.parametrize("eval_type", [100, 101])
+def test_rows_without_a_struct_run_in_python(eval_type):
+    got, flagged = run(struct_reply(lambda r: None if r.a is None else (r.a, 2.0, "x"), eval_type, RESULT), VALUES)
+    assert flagged.tolist() == [a is None for a in VALUES["a"]] and 0 < flagged.sum() < len(flagged)
+    assert [n for n, row in zip(got[0], flagged, strict=True) if not row] == [a for a in VALUES["a"] if a is not None]
+
+
 def test_structs_that_are_refused():
     assert codes(struct_reply(lambda r: r.b, 101)) == ["SW261"]
     assert codes(struct_reply(lambda r: r.count(1), 101)) == ["SW251"]
@@ -209,7 +216,7 @@ def test_structs_that_are_refused():
     assert codes(struct_reply(lambda r: 1 in r, 100)) == ["SW262"]
     assert codes(struct_reply(lambda r: r[7], 100)) == ["SW261"]
     assert codes(struct_reply(lambda r: r.a, 101, fields={})) == ["SW103"]
-    assert codes(struct_reply(lambda r: None if r.a is None else (1, 2.0, "x"), 101, RESULT)) == ["SW310"]
+    assert codes(struct_reply(lambda r: None, 101, RESULT)) == ["SW310"]
     assert codes(struct_reply(lambda r: (1, 2.0), 100, RESULT)) == ["SW311"]
     assert codes(struct_reply(lambda r: [1, 2.0, "x"], 101, RESULT)) == ["SW311"]
     assert codes(struct_reply(lambda r: (1.5, 2.0, "x"), 101, RESULT)) == ["SW298"]

@@ -94,10 +94,33 @@ class TracedStruct(Traced):
         return name in self.names  # Row.__contains__ tests names
 
 
+class NullStruct(Exception):
+    """The end of a path on which a function returns None for a struct: Python computes these rows."""
+
+
+def struct_tree(tree: Node) -> Node:
+    """Returns the tree in which paths that return None for a struct end as if they raised; the tree itself without any.
+
+    Refuses a function that never returns a struct (SW310).
+    """
+    ends = [leaf for leaf in leaves(tree) if leaf.error is None]
+    if not any(leaf.value is None for leaf in ends):
+        return tree
+    if all(leaf.value is None for leaf in ends):
+        refuse("SW310")
+    return _without_none(tree)
+
+
+def _without_none(tree: Node) -> Node:
+    if isinstance(tree, Fork):
+        return replace(tree, yes=_without_none(tree.yes), no=_without_none(tree.no))
+    return Leaf(None, NullStruct(), tree.guards) if tree.error is None and tree.value is None else tree
+
+
 def field_trees(tree: Node, names: Sequence[str], lists: bool) -> list[Node]:
     """Returns the tree of each field of a struct that `tree` returns. `lists`: lists are accepted as well as tuples.
 
-    Refuses None on some path (SW310), and a result that is no tuple or dict of these fields (SW311).
+    Refuses a result that is no tuple or dict of these fields (SW311). For None, see `struct_tree`.
     """
     for leaf in leaves(tree):
         if leaf.error is None:
@@ -116,8 +139,6 @@ def _field_of(value: Any, at: int, name: str) -> Any:
 
 
 def _check(value: Any, names: Sequence[str], lists: bool) -> None:
-    if value is None:
-        refuse("SW310")
     kinds = (tuple, list) if lists else (tuple,)
     if type(value) is dict and all(type(key) is str for key in value):
         return
@@ -131,4 +152,4 @@ def struct_of(result: Any, names: Sequence[str]) -> list[Any]:
     return [_field_of(result, at, name) for at, name in enumerate(names)]
 
 
-__all__ = ["Struct", "TracedStruct", "field_trees", "struct_of"]
+__all__ = ["Struct", "TracedStruct", "field_trees", "struct_of", "struct_tree"]
