@@ -1,4 +1,7 @@
-"""Draws random functions of whole groups, for `applyInPandas` and as aggregates, and compares them with PySpark's worker."""
+"""Draws random functions of whole groups and of whole batches, and compares them with PySpark's worker.
+
+Functions of groups are those of `applyInPandas` and aggregates; functions of batches are scalar pandas UDFs.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ import pyarrow as pa
 from hypothesis import strategies as st
 from pyspark.sql.types import DoubleType, LongType, StructField, StructType
 
-from tests.helpers.compiled import Compared
+from tests.helpers.compiled import Compared, compare_with_worker
 from tests.helpers.groups import Groups, compare_aggregate, compare_groups
 
 #: One run in KERNELS also executes machine code.
@@ -88,7 +91,15 @@ def _group(rng: np.random.Generator, rows: int, missing: float) -> pa.RecordBatc
 def compare_group_function(draw: Callable[[Any], Any]) -> tuple[str, Compared]:
     """Draws a function of groups and compares it; AssertionError where a program differs from the worker."""
     batches, kernel = groups(draw(st.integers(0, 40))), draw(st.integers(1, KERNELS)) == KERNELS
-    if draw(st.booleans()):
+    kind = draw(st.sampled_from(("batches", "aggregates", "groups")))
+    if kind == "batches":
+        columns = draw(st.permutations(_COLUMNS))[:2]
+        source = f"def f(v, w):\n    return {draw(_of_batch())}"
+        found = compare_with_worker(
+            _function(source), [batch.select(columns) for batch in batches], DoubleType(), kernel=kernel, whole_batches=True
+        )
+        return f"# {', '.join(columns)}\n{source}", found
+    if kind == "aggregates":
         columns = [draw(st.sampled_from(_COLUMNS)) for _ in "vw"]
         source = f"def f(v, w):\n    return {draw(st.sampled_from(_SCALARS)).format(e=draw(st.sampled_from(_PARTS)))}"
         if columns[0] == columns[1]:
@@ -100,6 +111,16 @@ def compare_group_function(draw: Callable[[Any], Any]) -> tuple[str, Compared]:
         returns = StructType([StructField("k", LongType()), StructField("a", DoubleType()), StructField("b", DoubleType())])
         found = compare_groups(_function(source), batches, returns, (), lambda group: kernel)
     return source, _compared(found, len(batches))
+
+
+@st.composite
+def _of_batch(draw: st.DrawFn) -> str:
+    """Draws a Series of the rows of a batch from its Series `v` and `w`."""
+    value = draw(st.sampled_from(_VALUES)).replace("f[f.y > 0].{d}", "w[v > 0]").replace("len(f)", "len(v)")
+    value = value.replace("f.{c}", "v").replace("f.{d}", "w")
+    scalar = draw(st.sampled_from(_SCALARS)).format(e=draw(st.sampled_from(_PARTS)))
+    forms = (value, value, f"v - ({scalar})", f"(w > ({scalar})) * 1.0", f"v.fillna({scalar})", f"({value}) + ({scalar})")
+    return f"pd.Series({draw(st.sampled_from(forms))}).astype(float)"
 
 
 @st.composite
