@@ -403,6 +403,33 @@ def test_siblings_are_one_function(spark, parquet, tmp_path):
     assert set(pipelines(check(spark, parted, {"first", "second"}, large))) == {"first", "second"}
 
 
+def test_functions_around_one_that_changes_their_argument(spark, parquet, tmp_path):
+    """In one function, both would see the argument before the change."""
+    t, folder = table(parquet), str(tmp_path)
+
+    @pandas_udf(DoubleType())
+    def before(a: pd.Series, b: pd.Series) -> pd.Series:
+        return witnessed(a / b, folder) + 1
+
+    @pandas_udf(DoubleType())
+    def changing(a: pd.Series) -> pd.Series:
+        a[:] = 7.0
+        return a
+
+    @pandas_udf(DoubleType())
+    def after(a: pd.Series, b: pd.Series) -> pd.Series:
+        return witnessed(a / b, folder) * erf(b)
+
+    def query():
+        return t.select("id", before("a", "b").alias("r"), changing("a").alias("c"), after("a", "b").alias("q"))
+
+    conf = {**BATCHES, "spark.sparkweld.pipeline.blockRows": "999999"}
+    off, _ = run(spark, query, {**conf, **OFF})
+    on, frame = run(spark, query, conf)
+    assert not differences(off, on, ulp=64)
+    assert set(pipelines(frame)) == {"before", "after"}
+
+
 def test_a_filter_below_hands_over_columns(spark, parquet):
     """Spark would pass a filter's rows: the pipeline receives larger batches of a kernel, the original Spark's batches."""
     n = 30_000
