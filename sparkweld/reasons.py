@@ -38,6 +38,7 @@ TRAITS = {
     "any_columns": "holds for the function whatever its columns are",
     "bare_array": "the function returns an ndarray where PySpark requires a Series",
     "constant_call_raises": "a call raises for every row",
+    "every_row": "all rows run in Python, as they may with columns of other types than the function expects",
     "expression": "concerns an expression beside the UDF, not the UDF",
     "fault_of_job": "a fault of the job, with or without the plugin",
     "files": "depends on files and modules, which may change",

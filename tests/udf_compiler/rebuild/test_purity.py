@@ -271,9 +271,9 @@ REFUSED = [
      "            raise\n        r = a\n    return r"),
     ("SW213", "def f(a):\n    for n in (1, 2):\n        try:\n            a = a + n\n        finally:  #!?\n"
      "            continue\n    return a"),
-    ("SW214", "import random\ndef f(a):\n    return a * random.random()  #!"),
+    ("SW230", "import random\ndef f(a):\n    return a * random.random()  #!"),
     ("SW263", "import os.path\ndef f(a):\n    return a if os.path.exists('/') else -a  #!"),
-    ("SW214", "def f(a):\n    import time  #!\n    return a * time.time()"),
+    ("SW230", "def f(a):\n    import time  #!\n    return a * time.time()"),
     ("SW214", "def f(a):\n    from sys import maxsize  #!\n    return a * maxsize"),
     ("SW214", "def f(a):\n    import pyarrow  #!\n    return a"),
     ("SW229", "import logging\nlog = logging\ndef f(a):\n    log.warning('x')  #!\n    return a"),

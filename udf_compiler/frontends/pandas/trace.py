@@ -11,7 +11,7 @@ from udf_compiler.frontends.pandas.apply.comprehensions import RowLoops
 from udf_compiler.frontends.pandas.dispatch import DISPATCH
 from udf_compiler.frontends.pandas.frame import TracedFrame
 from udf_compiler.frontends.pandas.series import TracedSeries
-from udf_compiler.frontends.tracing.exceptions import as_python, is_of_statement, raised_here, text_of
+from udf_compiler.frontends.tracing.exceptions import as_python, is_of_statement, raised_here, text_of, told
 from udf_compiler.frontends.tracing.session import WORK_LIMIT, Session, check_size, place_of, refuse, refuse_work, running
 from udf_compiler.process.cpu_time import OutOfTime
 
@@ -59,7 +59,7 @@ def trace(
             if raised_here(error):
                 raise InternalError(f"{text_of(error)} while tracing") from error
             if session.refused is None:
-                refuse("SW261", at=place_of(error), error=text_of(error))
+                refuse("SW261", at=place_of(error), error=told(error))
     if session.refused is not None:
         raise session.refused
     return result

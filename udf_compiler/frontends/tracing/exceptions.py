@@ -17,9 +17,7 @@ from typing import Any
 from sparkweld.errors import InternalError, SparkWeldError
 from udf_compiler.frontends.tracing.frames import instruction
 from udf_compiler.frontends.tracing.session import refuse
-from udf_compiler.frontends.tracing.stand_ins import OF_PYTHON, ErrorText, of_python
-
-_OURS = ("udf_compiler", "sparkweld")
+from udf_compiler.frontends.tracing.stand_ins import OF_PYTHON, OURS, ErrorText, in_user_words, of_python
 
 #: The deepest nesting of user calls where user code may catch RecursionError: the trace reaches that at another depth than
 #: Python.
@@ -45,15 +43,15 @@ def as_python(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     except Exception as error:
         if error.__traceback__ is not None and error.__traceback__.tb_next is None:  # raised by the call itself
             vague = type(error) is TypeError and not _NAMED.search(text_of(error))
-            of_user = type(function) is FunctionType and str(function.__module__).partition(".")[0] not in _OURS
+            of_user = type(function) is FunctionType and str(function.__module__).partition(".")[0] not in OURS
             if not of_user and (_is_of_our_signature(error) or (vague and any(map(_is_symbolic, args)))):
-                refuse("SW299", error=text_of(error))
+                refuse("SW299", error=told(error))
             of_python(error)
         raise
 
 
 def _is_symbolic(x: Any) -> bool:
-    return type(x).__module__.partition(".")[0] in _OURS
+    return type(x).__module__.partition(".")[0] in OURS
 
 
 def check_exception(error: BaseException) -> None:
@@ -61,7 +59,7 @@ def check_exception(error: BaseException) -> None:
     if isinstance(error, SparkWeldError | StopIteration):
         return
     if _SYMBOLIC.search(text_of(error)) or _is_vague(error) or _is_of_our_signature(error):
-        refuse("SW299", error=text_of(error))
+        refuse("SW299", error=told(error))
     if raised_here(error):
         raise InternalError(f"{text_of(error)} while tracing") from error
 
@@ -83,7 +81,7 @@ def _is_of_our_signature(error: BaseException) -> bool:
 
 def _is_ours(qualified: str) -> bool:
     """Whether a loaded module of ours has a function of this qualified name."""
-    modules = [module for name, module in sys.modules.items() if name.partition(".")[0] in _OURS]
+    modules = [module for name, module in sys.modules.items() if name.partition(".")[0] in OURS]
     return any(qualified in _functions_of(module) for module in modules)
 
 
@@ -104,6 +102,11 @@ def _qualified_names(code: CodeType, name: str) -> Iterator[str]:
             yield from _qualified_names(inner, f"{name}.<locals>.{inner.co_name}")
 
 
+def told(error: BaseException) -> str:
+    """Returns an exception's class and strings for the author of the function."""
+    return in_user_words(text_of(error))
+
+
 def text_of(error: BaseException) -> str:
     """Returns an exception's class and strings; its other arguments may be symbolic, such as the key of a KeyError."""
     texts = (a.text if type(a) is ErrorText else a for a in error.args if type(a) in (str, ErrorText))
@@ -118,7 +121,7 @@ def watched_exceptions() -> Iterator[None]:
 
     def of_call(frame: FrameType, event: str, arg: Any) -> Any:
         nonlocal depth
-        if _package(frame) in _OURS:
+        if _package(frame) in OURS:
             return None
         depth += 1
         if depth > _MOST_CALLS:
@@ -175,4 +178,4 @@ def raised_here(error: BaseException) -> bool:
     at = error.__traceback__
     while at is not None and at.tb_next is not None:
         at = at.tb_next
-    return at is not None and _package(at.tb_frame) in _OURS
+    return at is not None and _package(at.tb_frame) in OURS

@@ -10,6 +10,7 @@ otherwise silently fall back. The errors of absent attributes are here, too, sin
 from __future__ import annotations
 
 import os
+import re
 import sys
 import warnings
 from collections.abc import Callable
@@ -19,6 +20,12 @@ from udf_compiler.frontends.tracing.session import current, is_tracing, refuse
 
 #: The attribute of exceptions that Python itself would raise in the user's function.
 OF_PYTHON = "_sparkweld_of_python"
+
+#: The packages of our own classes and functions.
+OURS = ("udf_compiler", "sparkweld")
+
+#: Matches names of our classes in messages of Python.
+_OWN_NAME = re.compile(r"\b(?:Traced[A-Z]\w+|_[A-Z]\w+|\w+StandIn)\b")
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(__file__))) + os.sep
 
@@ -165,12 +172,23 @@ class StandIn:
         return ()
 
 
+def in_user_words(text: str) -> str:
+    """Returns a message of Python with the names of what symbolic values represent, in place of those of their classes."""
+    names = {cls.__name__: cls.what for cls in _all_stand_ins(StandIn)}
+    return _OWN_NAME.sub(lambda found: names.get(found[0], "Python object").replace("Python value", "value of the row"), text)
+
+
+def _all_stand_ins(cls: type[StandIn]) -> list[type[StandIn]]:
+    return [cls, *(inner for sub in cls.__subclasses__() for inner in _all_stand_ins(sub))]
+
+
 def _refusing(name: str) -> Callable[..., Any]:
     def method(self: Any, *args: Any) -> Any:
         text = current().dispatch.unknown_text() if name in _TEXTS else None
         if text is not None:
             return text
-        refuse("SW259", call=f"{name}() of a {type(self).what}")
+        what = f"a {type(self).what}"
+        refuse("SW259", call=f"{what} as an index" if name == "index" else f"{name}() of {what}")
 
     return method
 

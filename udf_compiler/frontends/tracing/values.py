@@ -13,7 +13,7 @@ from pandas.core import roperator
 
 from sparkweld.ir import LoopBuilder, Value
 from udf_compiler.frontends.tracing.session import current, refuse
-from udf_compiler.frontends.tracing.stand_ins import StandIn
+from udf_compiler.frontends.tracing.stand_ins import OURS, StandIn
 
 #: Operator method name -> the function that pandas passes to its array ops for it.
 BINARY: dict[str, Callable[..., Any]] = {
@@ -117,7 +117,13 @@ def refuse_in_place(asked: object, call: str) -> None:
 def raw(value: object) -> str:
     """Returns a short name of an argument for messages, never its symbolic representation."""
     kind = type(value)
-    return f"a {kind.what}" if issubclass(kind, StandIn) else f"a {kind.__name__}"
+    if issubclass(kind, StandIn):
+        name = kind.what
+    elif isinstance(value, type):
+        name = "class"
+    else:  # an object with which we represent an iterator, a set or the like has a class of ours
+        name = "Python object" if kind.__module__.partition(".")[0] in OURS else kind.__name__
+    return f"an {name}" if name[:1] in tuple("aeioAEIO") else f"a {name}"
 
 
 def moved(x: Any, loop: LoopBuilder) -> Any:

@@ -30,7 +30,7 @@ from udf_compiler.frontends.python.result_kinds import kind_of_result, kinds_of,
 from udf_compiler.frontends.python.running import tree_of
 from udf_compiler.frontends.python.state import Record
 from udf_compiler.frontends.python.values import TIME_KINDS, TYPES, is_scalar
-from udf_compiler.frontends.tracing.exceptions import text_of
+from udf_compiler.frontends.tracing.exceptions import told
 from udf_compiler.frontends.tracing.session import current, place_of, refuse
 from udf_compiler.frontends.tracing.values import Traced, series_class
 
@@ -127,7 +127,7 @@ def finished(loop: LoopBuilder, tree: Node, handled: bool) -> Node:
     if all(leaf.error is not None for leaf in ends):
         error = ends[0].error
         assert error is not None
-        refuse("SW261", at=place_of(error), error=text_of(error))
+        refuse("SW261", at=place_of(error), error=told(error))
     condition = decided(loop, tree)
     if constant(loop, condition) is False and current().left:
         refuse("SW229", what=current().left)

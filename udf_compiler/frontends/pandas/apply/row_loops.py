@@ -12,7 +12,7 @@ from udf_compiler.frontends.pandas.apply.results import finished, series_of_tree
 from udf_compiler.frontends.python.flow import Flow
 from udf_compiler.frontends.python.formats import assembled
 from udf_compiler.frontends.python.path_explorer import Explorer, Fork, Leaf, Node, exploring, leaves
-from udf_compiler.frontends.tracing.exceptions import text_of
+from udf_compiler.frontends.tracing.exceptions import told
 from udf_compiler.frontends.tracing.session import place_of, refuse
 from udf_compiler.frontends.tracing.values import moved
 from udf_compiler.process.context_variables import assigned
@@ -81,7 +81,7 @@ class RowLoops:
         if good is None:
             error = ends[0].error
             assert error is not None
-            refuse("SW261", at=place_of(error), error=text_of(error))
+            refuse("SW261", at=place_of(error), error=told(error))
         elements = _elements(tree)
         series = series_of_tree(self.loop, finished(self.loop, elements, self.handlers))
         self.done.append((series, _decisions(tree, good)))

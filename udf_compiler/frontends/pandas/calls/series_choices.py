@@ -208,7 +208,7 @@ class KeptElements(Traced):
         if type(other) is KeptElements and other.condition.id == self.condition.id and other.series.loop is self.series.loop:
             other = other.series
         elif not (is_number(constant_of(other)) or (current().group is not None and current().group.has_scalar(other))):
-            refuse("SW250", call=f"Series[...] {symbol(name)} ...")
+            refuse("SW237", call=f"Series[...] {symbol(name)} ...")
         made = self.series._binary(name, other, reflected)
         return KeptElements(made, self.condition) if type(made) is TracedSeries else refuse("SW250", call="Series[...]")
 
