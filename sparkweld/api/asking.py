@@ -77,13 +77,21 @@ class Answer:
     reads_batch: RefusalRecord | None = None
 
 
-def ask(payload: bytes, name: str, return_type: Any, eval_type: int, arguments: Sequence[Given | Struct]) -> Answer:
+def ask(
+    payload: bytes,
+    name: str,
+    return_type: Any,
+    eval_type: int,
+    arguments: Sequence[Given | Struct],
+    windowed: bool = False,
+) -> Answer:
     """Returns the compiler's answer. `return_type`: Spark's JSON of the declared type.
 
     A function of columns gets `arguments`; a function that returns rows gets all of them as one struct. That of `applyInPandas`
-    gets the struct of its columns and that of its keys. Raises InternalError for bugs of SparkWeld.
+    gets the struct of its columns and that of its keys. `windowed`: an aggregate is used over a window.
+    Raises InternalError for bugs of SparkWeld.
     """
-    return _answer(request_of(name, return_type, eval_type, arguments), payload, eval_type)
+    return _answer(request_of(name, return_type, eval_type, arguments), payload, eval_type, windowed)
 
 
 def request_of(name: str, return_type: Any, eval_type: int, arguments: Sequence[Given | Struct]) -> PipelineRequest:
@@ -121,7 +129,7 @@ def _group_by_group(request: PipelineRequest, payload: bytes) -> Answer:
     return Answer(made.reply, made.program)
 
 
-def _answer(request: PipelineRequest, payload: bytes, eval_type: int) -> Answer:
+def _answer(request: PipelineRequest, payload: bytes, eval_type: int, windowed: bool) -> Answer:
     # the compiler takes a second to load, and only a decorated or examined function needs it
     from sparkweld.kernels import check_size
     from udf_compiler.backends.aggregates import compile_aggregate
@@ -130,7 +138,8 @@ def _answer(request: PipelineRequest, payload: bytes, eval_type: int) -> Answer:
 
     if eval_type in AGGREGATES:
         reply = or_refused(compile_aggregate, request, [payload])
-        alone = _group_by_group(request, payload) if isinstance(reply, Refused) and eval_type == GROUPED_AGG_PANDAS else None
+        grouped = isinstance(reply, Refused) and eval_type == GROUPED_AGG_PANDAS and not windowed
+        alone = _group_by_group(request, payload) if grouped else None
         if isinstance(alone, Answer) and isinstance(reply, Refused) and isinstance(alone.reply, Refused):
             return Answer(replace(reply, refusals=(*reply.refusals, *alone.reply.refusals)))
         return alone or Answer(reply)

@@ -50,14 +50,17 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("--spark-home", metavar="DIR", help="default: $SPARK_HOME, else the one in pip's pyspark")
     lint = commands.add_parser("lint", help="find UDFs that depend on batches, and report which would be compiled")
     lint.description = (
-        "Reports for each UDF of a file or module whether it is row-local, whether it would be compiled, and its faults with or "
-        "without the plugin. THE TARGET IS IMPORTED, so its top-level code runs, in a child process without Spark. Sessions, "
-        "DataFrames and columns are replaced by stand-ins that do nothing. With --no-import, only the source is read."
+        "Reports for each UDF of a file, notebook, module or folder whether it is row-local, whether it would be compiled, "
+        "and its faults with or without the plugin. THE TARGET IS IMPORTED, so its top-level code runs, in a child process "
+        "without Spark and without network. Sessions, DataFrames, columns and missing packages are replaced by stand-ins that do "
+        "nothing. Of a folder, only files that declare a UDF are run. With --no-import, only the source is read."
     )
     lint.epilog = "Exit codes: 0 no warnings, 1 warnings, 2 no such target."
     lint.set_defaults(run=_lint)
-    lint.add_argument("target", metavar="FILE|MODULE", nargs="+", help="job.py, or package.module")
-    lint.add_argument("--json", action="store_true", help="print one JSON report per target, one per line")
+    lint.add_argument("target", metavar="FILE|FOLDER|MODULE", nargs="+", help="job.py, notebook.ipynb, jobs/, or package.module")
+    form = lint.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print one JSON report per target")
+    form.add_argument("--sarif", action="store_true", help="print one SARIF 2.1.0 log of all findings, for code review")
     lint.add_argument("--no-import", action="store_true", help="do not run the target: finds less")
     lint.add_argument("--timeout", type=float, default=120.0, metavar="SECONDS", help="time limit of one import; default 120")
     annotations = commands.add_parser("annotations", help="check the split annotations of a file or module")
@@ -124,8 +127,12 @@ def _lint(options: argparse.Namespace) -> int:
     except UserError as fault:
         print(f"sparkweld lint: {fault}", file=sys.stderr)
         return 2
-    for report in reports:
-        print(report.to_json() if options.json else report.to_text())
+    if options.sarif:
+        from sparkweld.lint.sarif import to_sarif
+
+        print(to_sarif(reports))
+    else:
+        print("\n".join(report.to_json() if options.json else report.to_text() for report in reports))
     return 1 if any(report.warnings for report in reports) else 0
 
 

@@ -1,35 +1,79 @@
-"""Builds the report of a target: the findings of the import, then those of reading the source."""
+"""Builds the report of a target: the UDFs of a file, a module, a notebook, or all files of a folder."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from sparkweld.errors import UserError
-from sparkweld.lint import importing, reading
-from sparkweld.lint.findings import Answer, Report, Udf
-from sparkweld.reasons import has
+from sparkweld.lint import importing
+from sparkweld.lint.declarations import udfs as declarations
+from sparkweld.lint.examining_source import only_read
+from sparkweld.lint.findings import Finding, Report, Udf
+from sparkweld.lint.sources import Source, files_of
 
 
 def check(target: str, timeout: float = 120.0, run: bool = True) -> Report:
-    """Reports on the UDFs of a file or module. `run`: imports it, in a child process; else only reads its source.
+    """Reports on the UDFs of a file, module, notebook or folder. `run`: runs each file that declares a UDF, in a child process.
 
-    Raises UserError when there is no such file or module, or it is not valid Python.
+    Else it only reads the sources. Raises UserError when there is no such target, or a single file is not valid Python.
     """
-    path = importing.source_file(target)
-    try:
-        source = reading.Source.of(path)
-    except (SyntaxError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not valid Python: {error}") from None
-    answer = importing.run(target, timeout) if run else Answer((), ())
-    seen = {(udf.name, udf.line) for udf in answer.udfs if source.is_file(udf.file)}
-    udfs = [replace(udf, file=_shown(Path(udf.file or path))) for udf in answer.udfs]
-    for read in reading.udfs(source):
-        if (read.name, read.line) not in seen:
-            found = tuple(reading.findings(source, read))
-            local = False if any(has(f.code, "reads_other_rows") for f in found) else None
-            udfs.append(Udf(read.name, read.kind, _shown(path), read.line, local, "only read, not imported", found))
-    return Report(target, tuple(sorted(udfs, key=lambda udf: (udf.file, udf.line))), answer.notes)
+    if not Path(target).is_dir():
+        return _of_source(target, Source.of(importing.source_file(target)), timeout, run)
+    folder = Path(target)
+    reports = []
+    for path in files_of(folder):
+        try:
+            source = Source.of(path)
+        except UserError as error:
+            reports.append(Report(str(path), (), (str(error),)))
+            continue
+        if any(declarations(source)):
+            reports.append(_of_source(str(path), source, timeout, run, (folder,)))
+    return Report(target, _sorted(udf for report in reports for udf in report.udfs), tuple(_notes(folder, reports)))
+
+
+def _notes(folder: Path, reports: list[Report]) -> Iterable[str]:
+    for report in reports:
+        named = Path(report.target)
+        here = str(named.relative_to(folder))
+        for note in report.notes:
+            own = note.removeprefix(named.name)
+            yield note if str(named) in note else here + own if own != note else f"{here}: {note}"
+
+
+def _of_source(target: str, source: Source, timeout: float, run: bool, folders: tuple[Path, ...] = ()) -> Report:
+    notes: tuple[str, ...] = ()
+    found: list[Udf] = []
+    if run:
+        answer = importing.run(target, timeout, folders)
+        notes, found = answer.notes, [_placed(source, udf) for udf in answer.udfs]
+    seen = {(udf.name, udf.line, udf.cell) for udf in found}
+    for read in declarations(source):
+        udf = _placed(source, only_read(source, read, "not run"))
+        if (udf.name, udf.line, udf.cell) not in seen:
+            found.append(udf)
+    return Report(target, _sorted(found), notes)
+
+
+def _placed(source: Source, udf: Udf) -> Udf:
+    """Returns a UDF whose lines count in their cells, with the path that people use."""
+    here = not udf.file or source.is_file(udf.file)
+    file = _shown(source.path if here else Path(udf.file))
+    if not here or not source.cells:
+        return replace(udf, file=file)
+    cell, line = source.cell_of(udf.line)
+
+    def placed(finding: Finding) -> Finding:
+        at, there = source.cell_of(finding.line or udf.line)
+        return replace(finding, cell=at, line=there)
+
+    return replace(udf, file=file, cell=cell, line=line, findings=tuple(map(placed, udf.findings)))
+
+
+def _sorted(udfs: Iterable[Udf]) -> tuple[Udf, ...]:
+    return tuple(sorted(dict.fromkeys(udfs), key=lambda udf: (udf.file, udf.cell, udf.line)))
 
 
 def _shown(path: Path) -> str:

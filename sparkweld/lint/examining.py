@@ -14,21 +14,38 @@ import numpy as np
 import pandas as pd
 from pyspark import cloudpickle
 
-from sparkweld.api.asking import MAPS
-from sparkweld.api.verdict import Trial, Verdict, answer_of, examine, told
-from sparkweld.contract.constants import GROUPED_AGG_ARROW, GROUPED_AGG_PANDAS, SCALAR_PANDAS
+from sparkweld.api.verdict import Trial, Verdict, answer_of, examine, named, told
+from sparkweld.contract.constants import (
+    GROUPED_AGG_ARROW,
+    GROUPED_AGG_PANDAS,
+    GROUPED_MAP_PANDAS,
+    SCALAR_ARROW,
+    SCALAR_ARROW_ITERATOR,
+    SCALAR_PANDAS,
+    SCALAR_PANDAS_ITERATOR,
+)
 from sparkweld.contract.replies import RefusalRecord
 from sparkweld.contract.requests import State
 from sparkweld.errors import Refusal
 from sparkweld.ir import Program, evaluate
 from sparkweld.ir.ops import Optional
+from sparkweld.ir.types import LISTS, Items
 from sparkweld.lint.findings import INFO, WARNING, Finding, Udf
-from sparkweld.lint.reading import Source, function_at, series_diff
-from sparkweld.lint.stubs import Declared, UnknownType
+from sparkweld.lint.reading import function_at, series_diff, unrepeatable_call
+from sparkweld.lint.sources import Source
+from sparkweld.lint.stubs import COGROUPED, WITH_STATE, Declared, UnknownType
 from sparkweld.reasons import has, refusal
 
 #: Eval types whose functions receive a whole group, so they may read other rows.
-GROUPS = frozenset((201, GROUPED_AGG_PANDAS, 209, GROUPED_AGG_ARROW))
+GROUPS = frozenset((GROUPED_MAP_PANDAS, GROUPED_AGG_PANDAS, 209, GROUPED_AGG_ARROW))
+
+#: Eval types that Spark's plan leaves to Python.
+_OF_SPARK = frozenset((COGROUPED, WITH_STATE, 209))
+
+KINDS = {
+    SCALAR_PANDAS: "pandas_udf", SCALAR_PANDAS_ITERATOR: "pandas_udf iterator", GROUPED_AGG_PANDAS: "pandas_udf aggregate",
+    SCALAR_ARROW: "arrow_udf", SCALAR_ARROW_ITERATOR: "arrow_udf iterator",
+}  # fmt: skip
 
 #: Names of sources of non-determinism, in the messages of those refusals.
 _UNREPEATABLE = re.compile(r"\b(random|uuid|uuid1|uuid4|time|secrets|urandom|today|now|utcnow|perf_counter|Generator)\b")
@@ -42,48 +59,124 @@ _Fault = tuple[str, Refusal | RefusalRecord]
 
 def examined(declared: Declared, udf: Udf, source: Source) -> Udf:
     """Returns a UDF with its verdict and findings, unless its result type is unknown. `source`: that of the linted file."""
-    if declared.eval_type in MAPS and isinstance(declared.return_type, UnknownType):
-        return udf
-    verdict = examine(declared.function, declared.return_type, declared.eval_type)
-    faults = (*_own(declared, verdict), *_of_integers(declared, verdict), *_of_chains(declared))
+    left = _left_to_spark(declared, udf.name)
+    if left is not None:
+        return refused(udf, left)
+    if isinstance(declared.return_type, UnknownType):
+        return replace(udf, verdict=f"not examined ({declared.return_type.text})")
+    asked = declared.function, declared.return_type, declared.eval_type
+    verdict = examine(*asked, keys=declared.keys, likelihood=_likelihood)
+    faults = [*_own(source, udf, declared, verdict), *_of_integers(declared, verdict), *_of_chains(declared)]
+    line = _line(verdict)
+    if declared.windowed and declared.eval_type == GROUPED_AGG_PANDAS and verdict.compiled is not None:
+        over = examine(*asked, windowed=True).refusal
+        if over is not None:
+            line = f"not compiled over its window ({over.code} {over.title}); in agg(): {line}"
+            faults.append((INFO, over))
     findings = tuple(_finding(source, udf, *fault) for fault in faults)
-    return replace(udf, row_local=verdict.row_local, verdict=_line(verdict), findings=findings)
+    local = None if declared.eval_type in GROUPS else verdict.row_local
+    return replace(udf, row_local=local, verdict=line, findings=findings)
+
+
+def refused(udf: Udf, why: Refusal) -> Udf:
+    """Returns a UDF that Spark runs whatever its code is."""
+    finding = Finding(INFO, why.code, why.title, why.message, why.hint, udf.line)
+    return replace(udf, verdict=f"not compiled ({why.code} {why.title})", findings=(finding,))
+
+
+def _left_to_spark(declared: Declared, name: str) -> Refusal | None:
+    """Returns why Spark's plan leaves a UDF to Python, whatever its code is."""
+    if not declared.deterministic:
+        return refusal("SW302", udf=name)
+    if declared.eval_type in _OF_SPARK:
+        return refusal("SW301", udf=name, type=str(declared.eval_type))
+    return refusal("SW367", udf=name) if declared.pinned else None
+
+
+#: Sample rows of the types of columns that are tried.
+_SAMPLES: dict[Any, list[Any]] = {
+    "double": [0.0, 1.0, 2.5, -3.0, 100.0],
+    "long": [0, 1, 2, -3, 100],
+    "boolean": [True, False, True, False, True],
+    "string": ["abc", "12.5", "a@b.com, x", "2024-01-31", "http://a.com/b?c=1"],
+    "date": [0, 1, 365, 11_016, 19_753],
+    "timestamp": [0, 1, 86_400_000_000, 951_782_400_000_000, 1_706_659_200_000_000],
+    "array<double>": [(1.0,), (1.0, 2.0, 3.0), (0.5, -0.5), (0.0, 0.0, 0.0), (7.0, 9.0)],
+    "array<string>": [("a",), ("a", "b", "c"), ("12", "x"), ("", "A b", "c"), ("1",)],
+}
+
+
+def _likelihood(trial: Trial) -> float:
+    """Returns the share of sample rows for which a compiled function has a result: with columns of wrong types, most raise."""
+    program = trial.answer.program
+    if program is None or any(kind not in _SAMPLES for kind in trial.types) or len(program.inputs) != len(trial.types):
+        return 1.0
+    columns = {}
+    for i, kind in zip(program.inputs, trial.types, strict=True):
+        samples, element = _SAMPLES[kind], i.type.element if i.type.kind in LISTS else None
+        columns[i.name] = np.empty(len(samples), object)
+        columns[i.name][:] = samples if element is None else [Items(element.kind, values) for values in samples]
+    try:
+        found = _run(program, columns)
+    except (TypeError, ValueError, KeyError, AttributeError):  # of another form than columns of plain values
+        return 1.0
+    return 1 - found.count("raises") / max(len(found), 1)
 
 
 def _line(verdict: Verdict) -> str:
     if verdict.fault:
         return f"not examined ({verdict.fault})"
     if verdict.compiled is not None:
-        return str(verdict).splitlines()[1].strip()
-    if verdict.refusal is not None:
+        return str(verdict).splitlines()[1].strip().replace(": row-local, ", ": ")
+    if verdict.refusal is not None and not has(verdict.refusal.code, "raises"):
         return f"not compiled ({verdict.refusal.code} {verdict.refusal.title})"
-    return "compilation depends on its column types"
+    return "not compiled for likely types of its columns"
 
 
 def _finding(source: Source, udf: Udf, severity: str, entry: Refusal | RefusalRecord) -> Finding:
     here = source.is_file(udf.file)
     place = _PLACE.search(entry.place)
-    line = int(place.group(1)) if place and here and place.group(2) == source.path.name else udf.line
+    own = place is not None and here and place.group(2) == source.path.name
+    line = int(place.group(1)) if place is not None and own else udf.line
+    message = entry.message if own or place is None or not here else f"{entry.message} That is at {entry.place}."
     bare = here and has(entry.code, "bare_array")
     diff = series_diff(source, function_at(source, udf.line, udf.name)) if bare else ()
-    return Finding(severity, entry.code, entry.title, entry.message, entry.hint, line, diff)
+    return Finding(severity, entry.code, entry.title, message, entry.hint, line, diff)
 
 
-def _own(declared: Declared, verdict: Verdict) -> list[_Fault]:
-    """Returns the refusal, as a fault of the job or as a remark."""
+def _own(source: Source, udf: Udf, declared: Declared, verdict: Verdict) -> list[_Fault]:
+    """Returns the refusals, as faults of the job or as remarks."""
     found = verdict.refusal
     if verdict.compiled is not None:
         reads_batch = verdict.compiled.answer.reads_batch
         return [] if reads_batch is None else [(WARNING, reads_batch)]
     if found is None:
-        return []
-    outside = has(found.code, "outside_state") and _UNREPEATABLE.search(found.message)
-    if outside and declared.deterministic:
-        again = refusal("SW704", found.place, function=verdict.name, what=told(found)[0].partition(": ")[2].rstrip("."))
-        return [(WARNING, again)]
+        return [(INFO, one) for one in _by_types(verdict)]
+    if has(found.code, "raises"):  # as for columns of other types than the job's
+        types = next(named(trial.types) for trial in verdict.trials if found in trial.refusals)
+        return [(INFO, replace(found, message=f"For {types}: {found.message}"))]
+    rest: list[_Fault] = []
+    for trial in verdict.trials:
+        if found in trial.refusals:
+            rest = [(INFO, one) for one in trial.refusals if one != found]
+            break
+    if has(found.code, "outside_state") and _UNREPEATABLE.search(found.message) and declared.deterministic:
+        called = unrepeatable_call(source, udf)
+        what = f"it calls {called}" if called else told(found)[0].partition(": ")[2].rstrip(".")
+        return [(WARNING, refusal("SW704", found.place, function=verdict.name, what=what)), *rest]
     of_group = declared.eval_type in GROUPS and has(found.code, "reads_other_rows")
     fault = has(found.code, "fault_of_job") and not of_group
-    return [(WARNING if fault else INFO, found)]
+    return [(WARNING if fault else INFO, found), *rest]
+
+
+def _by_types(verdict: Verdict) -> list[RefusalRecord]:
+    """Returns why a function is refused for the likely types of its columns, without those for which it raises."""
+    found: dict[str, RefusalRecord] = {}
+    for trial in verdict.trials:
+        one = trial.refusals[0]
+        if not any(has(one.code, trait) for trait in ("raises", "constant_call_raises", "every_row")):
+            found.setdefault(one.code, replace(one, message=f"For {named(trial.types)}: {one.message}"))
+    return list(found.values())[:2]
 
 
 def _of_integers(declared: Declared, verdict: Verdict) -> list[_Fault]:
@@ -146,14 +239,17 @@ def _run(program: Program, columns: dict[str, np.ndarray]) -> list[Any]:
     rows = len(next(iter(columns.values()), []))
     given: dict[str, Any] = {}
     for i in program.inputs:
-        values = np.asarray(columns[i.name]).astype(i.type.dtype) if i.type.kind != "str" else np.full(rows, "", object)
+        if i.type.kind != "str" and i.type.kind not in LISTS:
+            values = np.asarray(columns[i.name]).astype(i.type.dtype)
+        else:
+            values = columns[i.name] if columns[i.name].dtype == object else np.full(rows, "", object)
         given[i.name] = Optional(values, np.ones(rows, np.bool_)) if i.type.nullable else values
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         result = evaluate(program, given, rows)
     array = next(iter(result.columns.values()))
     values, valid = (array.values, array.valid) if isinstance(array, Optional) else (array, np.ones(rows, np.bool_))
-    plain = [value.item() if v else None for value, v in zip(values, valid, strict=True)]
+    plain = [getattr(value, "item", lambda value=value: value)() if v else None for value, v in zip(values, valid, strict=True)]
     return ["raises" if flagged else value for value, flagged in zip(plain, result.flagged, strict=True)]
 
 

@@ -10,7 +10,10 @@ WARNING, INFO = "warning", "info"
 
 @dataclass(frozen=True)
 class Finding:
-    """A fault of one UDF (`WARNING`: counts for the exit code) or a remark (`INFO`). `diff`: lines of a unified diff."""
+    """A fault of one UDF (`WARNING`: counts for the exit code) or a remark (`INFO`). `diff`: lines of a unified diff.
+
+    `cell`: the number of the cell of a notebook in which `line` counts; 0 in other files.
+    """
 
     severity: str
     code: str
@@ -19,6 +22,7 @@ class Finding:
     hint: str
     line: int
     diff: tuple[str, ...] = ()
+    cell: int = 0
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,13 @@ class Udf:
     row_local: bool | None
     verdict: str
     findings: tuple[Finding, ...] = ()
+    cell: int = 0
+
+
+    @property
+    def compiled(self) -> bool:
+        """Whether a kernel would run it."""
+        return self.verdict.startswith("compiled for")
 
 
 @dataclass(frozen=True)
@@ -61,16 +72,25 @@ class Report:
         """Formats one line for each UDF and each finding, as compilers print them, and a summary."""
         lines = []
         for udf in self.udfs:
-            lines.append(f"{udf.file}:{udf.line}: {udf.name} ({udf.kind}): {_locality(udf.row_local)}; {udf.verdict}")
+            verdict = "; ".join(filter(None, (_LOCALITY[udf.row_local], udf.verdict)))
+            lines.append(f"{_place(udf.file, udf.cell, udf.line)}: {udf.name} ({udf.kind}): {verdict}")
             for finding in udf.findings:
-                place = f"{udf.file}:{finding.line or udf.line}"
+                place = _place(udf.file, finding.cell, finding.line or udf.line)
                 lines.append(f"{place}: {finding.severity} {finding.code} {finding.title}: {finding.message}")
                 lines += [f"    {text}" for text in (finding.hint, *finding.diff) if text]
         lines += [f"note: {note}" for note in self.notes]
-        local = sum(udf.row_local is True for udf in self.udfs)
-        lines.append(f"{self.target}: {len(self.udfs)} UDFs, {local} row-local, {self.warnings} warnings")
+        local, compiled = sum(udf.row_local is True for udf in self.udfs), sum(udf.compiled for udf in self.udfs)
+        counts = f"{_count(len(self.udfs), 'UDF')}, {local} row-local, {compiled} compiled, {_count(self.warnings, 'warning')}"
+        lines.append(f"{self.target}: {counts}")
         return "\n".join(lines)
 
 
-def _locality(row_local: bool | None) -> str:
-    return {True: "row-local", False: "not row-local", None: "row-local: unknown"}[row_local]
+_LOCALITY = {True: "row-local", False: "not row-local", None: ""}
+
+
+def _place(file: str, cell: int, line: int) -> str:
+    return f"{file}:cell {cell}:{line}" if cell else f"{file}:{line}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

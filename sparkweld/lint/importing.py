@@ -7,16 +7,21 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from sparkweld.contract.decoding import decode
 from sparkweld.errors import UserError
 from sparkweld.lint.findings import Answer
+from sparkweld.lint.sources import SUFFIXES
 
 
-def run(target: str, timeout: float) -> Answer:
-    """Returns the examined UDFs of a file or module, and notes on failures. Runs its code, for at most `timeout` seconds."""
-    command = [sys.executable, "-m", "sparkweld.lint.child", target]
+def run(target: str, timeout: float, folders: Sequence[Path] = ()) -> Answer:
+    """Returns the examined UDFs of a file or module, and notes on failures. Runs its code, for at most `timeout` seconds.
+
+    `folders`: others with files of the same job.
+    """
+    command = [sys.executable, "-m", "sparkweld.lint.child", target, *map(str, folders)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [os.getcwd(), os.environ.get("PYTHONPATH")]))}
     try:
         done = subprocess.run(
@@ -33,7 +38,7 @@ def run(target: str, timeout: float) -> Answer:
 
 def source_file(target: str) -> Path:
     """Returns the file of a target. Raises UserError when there is none."""
-    if target.endswith(".py") or os.sep in target:
+    if target.endswith(SUFFIXES) or os.sep in target:
         path = Path(target)
         if not path.is_file():
             raise UserError(f"no file {target}")
@@ -46,5 +51,6 @@ def source_file(target: str) -> Path:
     finally:
         sys.path.remove(os.getcwd())
     if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
-        raise UserError(f"no module {target} with Python source; name a file (job.py) or a module (package.job)")
+        forms = "a file (job.py, job.ipynb), a folder or a module (package.job)"
+        raise UserError(f"no module {target} with Python source; name {forms}")
     return Path(spec.origin)

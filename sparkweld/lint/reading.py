@@ -1,95 +1,44 @@
-"""Finds declared UDFs in source code without running it, and produces hints as diffs.
+"""Finds faults in the source code of UDFs without running it, and produces hints as diffs.
 
-Reading finds UDFs that an import does not reach: in a function that creates UDFs, or under `if __name__ == "__main__"`. It knows
-less: which names are columns, but not their types.
+Reading serves UDFs that could not be examined. It knows less: which names are columns, but not their types.
 """
 
 from __future__ import annotations
 
 import ast
 import difflib
-import os
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
-from sparkweld.lint.findings import WARNING, Finding
+from sparkweld.lint.declarations import Function, ReadUdf, first_line, last_name
+from sparkweld.lint.findings import WARNING, Finding, Udf
+from sparkweld.lint.sources import Source
 from sparkweld.reasons import refusal
 from udf_compiler.frontends.pandas.calls.attributes import ROW_MIXING
-
-_DECORATORS = ("pandas_udf", "udf", "arrow_udf")
-_TAKERS = ("mapInPandas", "mapInArrow", "applyInPandas", "applyInArrow")
 
 #: Row-mixing names that are also ordinary attributes of other objects, or harmless in their usual place.
 _TOO_COMMON = frozenset("size shape index empty at name keys items update filter first last align append drop any all".split())
 
-Function = ast.FunctionDef | ast.Lambda
-
-
-@dataclass(frozen=True)
-class Source:
-    """A file's source code and its syntax tree."""
-
-    path: Path
-    text: str
-    tree: ast.Module
-
-    @classmethod
-    def of(cls, path: Path) -> Source:
-        """Reads a file. Raises SyntaxError when it is not valid Python."""
-        text = path.read_text(encoding="utf-8")
-        return cls(path, text, ast.parse(text, str(path)))
-
-    def is_file(self, file: str) -> bool:
-        """Whether the file with this name is the source's."""
-        return bool(file) and os.path.exists(file) and os.path.samefile(file, self.path)
-
-
-@dataclass(frozen=True)
-class ReadUdf:
-    """A UDF that the source declares. `kind`: the decorator, or the method that takes the function."""
-
-    name: str
-    kind: str
-    node: Function
-
-    @property
-    def line(self) -> int:
-        """The line where the function's code object begins: that of its first decorator."""
-        decorators = getattr(self.node, "decorator_list", [])
-        return min([self.node.lineno, *(d.lineno for d in decorators)])
-
-
-def udfs(source: Source) -> Iterator[ReadUdf]:
-    """Yields the UDFs of a file in order: decorated functions, and functions passed to a maker of UDFs by name or as lambda."""
-    functions = {node.name: node for node in ast.walk(source.tree) if isinstance(node, ast.FunctionDef)}
-    found: dict[int, ReadUdf] = {}
-    for node in ast.walk(source.tree):
-        if isinstance(node, ast.FunctionDef):
-            for decorator in node.decorator_list:
-                kind = _last_name(decorator.func if isinstance(decorator, ast.Call) else decorator)
-                if kind in _DECORATORS:
-                    found.setdefault(id(node), ReadUdf(node.name, kind, node))
-        elif isinstance(node, ast.Call) and node.args:
-            kind = _last_name(node.func)
-            taken = node.args[1] if kind == "register" and len(node.args) > 1 else node.args[0]
-            if kind not in (*_DECORATORS, *_TAKERS, "register"):
-                continue
-            function = taken if isinstance(taken, ast.Lambda) else functions.get(getattr(taken, "id", ""))
-            if function is not None:
-                found.setdefault(id(function), ReadUdf(getattr(function, "name", "<lambda>"), kind, function))
-    yield from sorted(found.values(), key=lambda udf: udf.line)
-
-
-def _last_name(node: ast.AST) -> str:
-    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+#: Full names, or their beginnings, of calls that return another value each time.
+_UNREPEATABLE = (
+    *("random. secrets. numpy.random. faker. uuid.uuid1 uuid.uuid4 os.urandom time.time time.perf_counter").split(),
+    *("datetime.datetime.now datetime.datetime.utcnow datetime.datetime.today datetime.date.today").split(),
+)
+#: Generators that return the same values each time if they have a seed.
+_SEEDED = frozenset(("random.Random", "numpy.random.default_rng", "numpy.random.RandomState", "numpy.random.Generator"))
 
 
 def findings(source: Source, udf: ReadUdf) -> list[Finding]:
-    """Returns the faults of a pandas UDF that the source shows: a bare array as the result, and row-mixing calls on its columns.
+    """Returns the faults that the source shows: randomness and clocks; of a pandas UDF, also a bare array as the result, and
+    row-mixing calls on its columns.
     """
     found: list[Finding] = []
-    if udf.kind != "pandas_udf" or _is_aggregate(udf.node):
+    if isinstance(udf.node, ast.ClassDef):
+        return found
+    unrepeatable = next(_unrepeatable(source.tree, udf.node), None) if udf.deterministic else None
+    if unrepeatable is not None:
+        line, name = unrepeatable
+        found.append(_finding("SW704", udf, line, function=udf.name, what=f"it calls {name}"))
+    if udf.kind != "pandas_udf" or _is_aggregate(udf.node) or "functionType" in udf.options:
         return found
     diff = series_diff(source, udf.node)
     if diff:
@@ -102,6 +51,34 @@ def findings(source: Source, udf: ReadUdf) -> list[Finding]:
                 found.append(_finding("SW250", udf, node.lineno, call=f"Series.{name}"))
                 break
     return found
+
+
+def _unrepeatable(tree: ast.Module, function: ast.AST) -> Iterator[tuple[int, str]]:
+    """Yields the calls of a function that return another value each time: their lines and full names."""
+    names = dict(_full_names(tree))
+    for node in ast.walk(function):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute):
+            root, _, rest = ast.unparse(node.func).partition(".")
+            name = ".".join(filter(None, (names.get(root, ""), rest.partition("(")[0])))
+            if name.startswith(_UNREPEATABLE) and not (name in _SEEDED and node.args):
+                yield node.lineno, name
+
+
+def _full_names(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """Yields imported names and their full names, and names of objects with the full names of their classes."""
+    imported: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for name in node.names:
+                root = name.name.partition(".")[0]
+                imported[name.asname or root] = name.name if name.asname else root
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            imported |= {n.asname or n.name: f"{node.module}.{n.name}" for n in node.names}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and not node.value.args:
+            made = imported.get(last_name(node.value.func), "")
+            imported |= {target.id: made for target in node.targets if isinstance(target, ast.Name) and made}
+    yield from imported.items()
 
 
 def _finding(code: str, udf: ReadUdf, line: int, diff: tuple[str, ...] = (), **params: object) -> Finding:
@@ -126,10 +103,17 @@ def _root(node: ast.AST) -> str:
 def function_at(source: Source, line: int, name: str) -> Function | None:
     """Returns the function whose code object starts at a line."""
     for node in ast.walk(source.tree):
-        if isinstance(node, ast.FunctionDef | ast.Lambda) and ReadUdf(name, "", node).line == line:
+        if isinstance(node, ast.FunctionDef | ast.Lambda) and first_line(node) == line:
             if getattr(node, "name", "<lambda>") == name:
                 return node
     return None
+
+
+def unrepeatable_call(source: Source, udf: Udf) -> str:
+    """Returns the full name of a call in a UDF that returns another value each time; an empty string without one."""
+    node = function_at(source, udf.line, udf.name) if source.is_file(udf.file) else None
+    found = next(_unrepeatable(source.tree, node), None) if node is not None else None
+    return found[1] if found is not None else ""
 
 
 def series_diff(source: Source, node: Function | None) -> tuple[str, ...]:
@@ -148,7 +132,8 @@ def series_diff(source: Source, node: Function | None) -> tuple[str, ...]:
         mended[end] = _insert(mended[end], value.end_col_offset, ")")
         mended[start] = _insert(mended[start], value.col_offset, f"{pandas}.Series(")
     name = source.path.name
-    return tuple(line.rstrip("\n") for line in difflib.unified_diff(lines, mended, name, name, n=0, lineterm="")) if bare else ()
+    found = [line.rstrip("\n") for line in difflib.unified_diff(lines, mended, name, name, n=0, lineterm="")] if bare else []
+    return tuple(found[3:] if source.cells else found)  # the heads have lines of the file, which a notebook's cells have not
 
 
 def _insert(line: str, at: int, text: str) -> str:
@@ -161,7 +146,7 @@ _ARRAY_MAKERS = frozenset("where select digitize interp searchsorted array asarr
 
 
 def _is_array_maker(function: ast.AST, numpy: str) -> bool:
-    return isinstance(function, ast.Attribute) and function.attr in _ARRAY_MAKERS and _last_name(function.value) == numpy
+    return isinstance(function, ast.Attribute) and function.attr in _ARRAY_MAKERS and last_name(function.value) == numpy
 
 
 def _returns(node: ast.FunctionDef) -> Iterator[ast.Return]:

@@ -2,31 +2,46 @@
 
 from __future__ import annotations
 
+import argparse
+import types
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pyspark
+from pyspark import Broadcast
 from pyspark.sql import SparkSession, functions
 from pyspark.sql.pandas import functions as vectorized
-from pyspark.sql.types import StructField, StructType
 
 from sparkweld.api import session, udfs
-from sparkweld.api.udfs import parsed_type
-from sparkweld.contract.constants import MAP_ARROW, MAP_PANDAS
+from sparkweld.contract.constants import GROUPED_MAP_PANDAS, MAP_ARROW, MAP_PANDAS, SCALAR_ARROW, SCALAR_PANDAS
+from sparkweld.lint.ddl import parse_ddl
+from udf_compiler.process.spark_line import BROADCASTS
 
 #: Methods of DataFrames and groups that take a function -> its eval type.
-_TAKERS = {
+TAKERS = {
     "mapInPandas": MAP_PANDAS,
     "mapInArrow": MAP_ARROW,
-    "applyInPandas": 201,
+    "applyInPandas": GROUPED_MAP_PANDAS,
     "applyInArrow": 209,
+    "applyInPandasWithState": 208,
 }
+
+#: Results of DataFrames that are falsy, as most jobs test whether there is nothing to do.
+_FALSY = frozenset(("isEmpty", "=="))
+
+
+#: Eval types of functions that receive two groups at a time, or the state of a group; no line of Spark uses them otherwise.
+COGROUPED, WITH_STATE = 206, 208
 
 
 @dataclass
 class Declared:
-    """A UDF as the module declared it. `inside`: the UDFs that it is called on, as in f(g(x))."""
+    """A UDF as the module declared it. `inside`: the UDFs that it is called on, as in f(g(x)).
+
+    `keys`: the columns of its groups. `windowed`: it is used over a window. `pinned`: a map that Spark must run itself.
+    """
 
     function: Callable[..., Any]
     return_type: Any
@@ -34,6 +49,9 @@ class Declared:
     kind: str
     deterministic: bool = True
     inside: list[Declared] = field(default_factory=list)
+    keys: tuple[str, ...] = ()
+    windowed: bool = False
+    pinned: bool = False
 
 
 class Recorder:
@@ -51,29 +69,48 @@ class Recorder:
 
 
 class Nothing:
-    """Replaces a session, a DataFrame or a Column: any attribute, call or operator returns another stub."""
+    """Replaces a session, a DataFrame or a Column: any attribute, call or operator returns another stub.
 
-    def __init__(self, recorder: Recorder, name: str = "") -> None:
-        self._recorder, self._name = recorder, name
+    `keys`: the columns by which the DataFrame is grouped.
+    """
+
+    def __init__(self, recorder: Recorder, name: str = "", keys: tuple[str, ...] = (), cogrouped: bool = False) -> None:
+        self._recorder, self._name, self._keys, self._cogrouped = recorder, name, keys, cogrouped
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") and name.endswith("__"):
             raise AttributeError(name)
-        return Nothing(self._recorder, name)
+        return Nothing(self._recorder, name, self._keys, self._cogrouped)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self._name in _TAKERS and (args or "func" in kwargs):
-            function, *rest = (*args, *(kwargs[key] for key in ("func", "schema") if key in kwargs))
-            self._recorder.add(function, _type(rest[0] if rest else None), _TAKERS[self._name], self._name)
-        if self._name == "register" and len(args) > 1 and not isinstance(args[1], Nothing):
-            self._recorder.add(args[1], _type(args[2] if len(args) > 2 else kwargs.get("returnType", "string")), 101, "udf")
-        return Nothing(self._recorder)
+        if self._name in TAKERS and (args or "func" in kwargs):
+            self._take(*args, **kwargs)
+        elif self._name == "register" and len(args) > 1 and not isinstance(args[1], Nothing):
+            self._recorder.add(args[1], type_of(args[2] if len(args) > 2 else kwargs.get("returnType", "string")), 101, "udf")
+        elif self._name == "broadcast" and len(args) == 1 and not isinstance(args[0], Nothing):
+            return broadcast_of(args[0])
+        elif self._name == "apply" and len(args) == 1 and isinstance(args[0], DeclaredUdf):
+            args[0]._declared.keys = self._keys
+        elif self._name in ("groupBy", "groupby"):
+            return Nothing(self._recorder, "", tuple(key for key in args if isinstance(key, str)))
+        elif self._name == "cogroup":
+            return Nothing(self._recorder, "", (), cogrouped=True)
+        return Nothing(self._recorder, self._name if self._name in _FALSY else "")
+
+    def _take(self, *args: Any, **kwargs: Any) -> None:
+        function, *rest = (*args, *(kwargs[key] for key in ("func", "schema") if key in kwargs))
+        eval_type, kind = TAKERS[self._name], self._name
+        if self._cogrouped:
+            eval_type, kind = COGROUPED, f"{self._name} of cogroups"
+        made = self._recorder.add(function, type_of(rest[0] if rest else None), eval_type, kind)
+        if made is not None:
+            made.keys, made.pinned = self._keys, "profile" in kwargs or kwargs.get("barrier") is True
 
     def __iter__(self) -> Iterator[Any]:
         return iter(())
 
     def __bool__(self) -> bool:
-        return True
+        return self._name not in _FALSY
 
     def __len__(self) -> int:
         return 0
@@ -98,13 +135,88 @@ def _define_operators() -> None:
     def operator(self: Nothing, *others: Any) -> Nothing:
         return Nothing(self._recorder)
 
+    def equal(self: Nothing, other: Any) -> Nothing:
+        return Nothing(self._recorder, "==")
+
     two = "add sub mul truediv floordiv mod pow and or xor lshift rshift matmul".split()
     names = [*two, *(f"r{name}" for name in two), "eq", "ne", "lt", "le", "gt", "ge", "neg", "pos", "invert", "abs", "getitem"]
     for name in (*names, "setitem", "delitem"):
-        setattr(Nothing, f"__{name}__", operator)
+        setattr(Nothing, f"__{name}__", equal if name == "eq" else operator)
 
 
 _define_operators()
+
+
+class Missing(Nothing):
+    """Replaces what a package that is not installed would define, or a value that only the running job knows.
+
+    `package`: the package's name, empty for a value. As a decorator it returns the function itself.
+    """
+
+    def __init__(self, name: str, package: str = "") -> None:
+        super().__init__(Recorder(), name)
+        self.package = package
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") and name.endswith("__"):
+            raise AttributeError(name)
+        return Missing(name, self.package)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if len(args) == 1 and not kwargs and isinstance(args[0], type | types.FunctionType):
+            return args[0]
+        return Missing("", self.package)
+
+    def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[Any, ...]:
+        return ()
+
+
+class MissingModule(types.ModuleType):
+    """Replaces a module of a package that is not installed: it has every name."""
+
+    @property
+    def package(self) -> str:
+        return self.__name__.partition(".")[0]
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") and name.endswith("__"):
+            raise AttributeError(name)
+        return Missing(name, self.package)
+
+
+def is_stub(value: object) -> bool:
+    """Whether a value replaces one that lint does not have."""
+    return isinstance(value, Nothing | MissingModule)
+
+
+def has_stub(value: object) -> bool:
+    """Whether a value, or an argument of the program in it, replaces one that lint does not have."""
+    return is_stub(value) or (isinstance(value, argparse.Namespace) and any(map(is_stub, vars(value).values())))
+
+
+def package_of(value: object) -> str:
+    """Returns the package that is not installed and that would define a value; an empty string for another value."""
+    return value.package if isinstance(value, Missing | MissingModule) else ""
+
+
+def broadcast_of(value: Any) -> Broadcast[Any]:
+    """Returns a broadcast variable that needs no JVM, and that functions may capture."""
+    made: Any = Broadcast.__new__(Broadcast)
+    registry = BROADCASTS._broadcastRegistry
+    number = len(registry)
+    made._value, made._jbroadcast, made._pickle_registry = value, _Numbered(number), set()
+    registry[number] = made
+    return made  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True)
+class _Numbered:
+    """Replaces the JVM's broadcast, of which pickling reads the number."""
+
+    number: int
+
+    def id(self) -> int:
+        return self.number
 
 
 class DeclaredUdf(Nothing):
@@ -119,13 +231,21 @@ class DeclaredUdf(Nothing):
         self._declared.inside += [other for other in called if other not in self._declared.inside]
         return DeclaredUdf(self._recorder, self._declared, inner=True)
 
+    @property
+    def func(self) -> Callable[..., Any]:
+        return self._declared.function
+
+    def over(self, window: Any) -> Nothing:
+        self._declared.windowed = True
+        return Nothing(self._recorder)
+
     def asNondeterministic(self) -> DeclaredUdf:
         self._declared.deterministic = False
         return self
 
 
 class UnknownType:
-    """A declared return type in DDL that only a JVM can parse."""
+    """A declared return type that only the running job knows, or in a form that only a JVM can parse: `text` is that reason."""
 
     def __init__(self, text: object) -> None:
         self.text = text
@@ -136,17 +256,25 @@ class UnknownType:
     simpleString = typeName
 
 
-def _type(given: Any) -> Any:
-    """Parses a return type to a DataType where that needs no JVM."""
-    if given is None or isinstance(given, Nothing):
-        return UnknownType("a type that only the running job knows")
-    known = parsed_type(given)
-    if hasattr(known, "typeName"):
-        return known
-    parts = [part.replace(":", " ").split() for part in known.split(",")] if isinstance(known, str) else []
-    if parts and all(len(part) == 2 and hasattr(parsed_type(part[1]), "typeName") for part in parts):
-        return StructType([StructField(name, parsed_type(kind)) for name, kind in parts])
-    return UnknownType(given)
+def type_of(given: Any) -> Any:
+    """Returns a declared type as a DataType, or an UnknownType."""
+    if given is None or is_stub(given):
+        return UnknownType("only the running job knows its schema")
+    known = (parse_ddl(given) if isinstance(given, str) else given) or given
+    return known if hasattr(known, "typeName") else UnknownType(f"only Spark parses its type {given}")
+
+
+def vectorized_type(function: Any, function_type: Any, kind: str) -> int:
+    """Returns the eval type of a pandas or Arrow UDF, as PySpark finds it from its annotations or its declared type."""
+    if is_stub(function_type):
+        function_type = None
+    if not isinstance(function, types.FunctionType) or any(map(is_stub, function.__annotations__.values())):
+        return SCALAR_PANDAS if kind == "pandas" else SCALAR_ARROW
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if hasattr(vectorized, "_validate_vectorized_udf"):
+            return int(vectorized._validate_vectorized_udf(function, function_type, kind))
+        return int(vectorized._validate_pandas_udf(function, function_type))  # type: ignore[attr-defined]  # no Arrow UDFs in 4.0
 
 
 def _vectorized(recorder: Recorder, kind: str) -> Callable[..., Any]:
@@ -157,11 +285,7 @@ def _vectorized(recorder: Recorder, kind: str) -> Callable[..., Any]:
         return made(f, returnType, functionType)
 
     def made(function: Any, return_type: Any, function_type: Any) -> Any:
-        if hasattr(vectorized, "_validate_vectorized_udf"):
-            eval_type = vectorized._validate_vectorized_udf(function, function_type, kind)
-        else:  # Spark 4.0, which has no Arrow UDFs
-            eval_type = vectorized._validate_pandas_udf(function, function_type)  # type: ignore[attr-defined]
-        declared = recorder.add(function, _type(return_type), eval_type, f"{kind}_udf")
+        declared = recorder.add(function, type_of(return_type), vectorized_type(function, function_type, kind), f"{kind}_udf")
         return Nothing(recorder) if declared is None else DeclaredUdf(recorder, declared)
 
     return declare
@@ -174,7 +298,7 @@ def _plain(recorder: Recorder) -> Callable[..., Any]:
         return made(f, returnType)
 
     def made(function: Any, return_type: Any) -> Any:
-        declared = recorder.add(function, _type(return_type), 101, "udf")
+        declared = recorder.add(function, type_of(return_type), 101, "udf")
         return Nothing(recorder) if declared is None else DeclaredUdf(recorder, declared)
 
     return declare

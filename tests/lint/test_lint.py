@@ -169,7 +169,7 @@ def test_code_that_the_import_does_not_reach_is_read(lint):
             main()
     """
     report = lint(text)
-    assert [(u.name, u.verdict) for u in report.udfs] == [(n, "only read, not imported") for n in ("ranked", "mean")]
+    assert [(u.name, u.row_local) for u in report.udfs] == [("ranked", False), ("mean", None)]
     assert [(name, code) for name, code, _ in faults(report)] == [("ranked", "SW250")]
 
 
@@ -220,7 +220,7 @@ def test_exit_codes_and_output(tmp_path, monkeypatch, capsys):
     Path("faulty.py").write_text(HEAD + FAULT_AFTER)
     Path("broken.py").write_text("def f(:\n")
     assert main.main(["lint", "clean.py"]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == "clean.py: 1 UDFs, 1 row-local, 0 warnings"
+    assert capsys.readouterr().out.splitlines()[-1] == "clean.py: 1 UDF, 1 row-local, 1 compiled, 0 warnings"
     assert main.main(["lint", "--json", "faulty", "clean.py"]) == 1
     first = json.loads(capsys.readouterr().out.partition("\n}\n")[0] + "}")
     assert first["warnings"] == 1 and first["udfs"][0]["findings"][0]["code"] == "SW250"
