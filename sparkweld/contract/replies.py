@@ -340,6 +340,16 @@ class FusedReply(FunctionReply):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CutReply(FunctionReply):
+    """The number of inner functions that a kernel computes, the type of its result, and the command (hexadecimal) of the rest."""
+
+    status: Literal["ok"] = "ok"
+    functions: int
+    type: SparkType
+    payload: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PartialReply(FunctionReply):
     """Functions (hexadecimal) before and after the shuffle; where Spark can merge the states, their elements and a last one."""
 

@@ -313,7 +313,9 @@ class PipelineRequest(Request):
 class CompileRequest(PipelineRequest):
     """Asks for a program, for equivalents in Catalyst or facts about the functions, or for fused functions."""
 
-    op: Literal["compile", "catalyst_equivalent", "implied", "independent", "keeps_arguments", "reads", "fuse", "full_model"]
+    op: Literal[
+        "compile", "catalyst_equivalent", "implied", "independent", "keeps_arguments", "reads", "fuse", "cut", "full_model"
+    ]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

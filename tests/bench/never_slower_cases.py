@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -294,6 +295,49 @@ def _grouped(function: Callable[..., float], *columns: str) -> Callable[[DataFra
     return query
 
 
+# Chains whose outer function has no kernel, and costs next to nothing.
+
+
+def _interned(x: object) -> str:
+    return sys.intern(str(x))
+
+
+def _cleaned_name(s: str) -> str:
+    for letter in "-_.,;:/*+!?&%$()[]{}<>=|@^~`":
+        s = s.replace(letter, " ")
+    return s.strip().lower()
+
+
+def _slug_of_start(s: str) -> str:
+    return _slug(s[:80])
+
+
+def _mixed_number(n: int) -> int:
+    for i in range(20):
+        n = (n * 3 + i) % 1_000_003 - i
+    return n
+
+
+def _mixed_or_none(n: int | None) -> int | None:
+    return None if n is None else _mixed_number(n)
+
+
+def _mixed_past(n: int) -> int:
+    return _mixed_number(n % 1000) + _past_64_bits(n)
+
+
+def _slightly_cleaned(s: str) -> str:
+    return s.strip().lower()
+
+
+def _mixed_of_three(a: float, n: int, b: float) -> int:
+    return _mixed_number(n) if a > b else _mixed_number(n // 2)
+
+
+def _below_interned(function: Callable[..., object], returns: str, *columns: str) -> Callable[[DataFrame], DataFrame]:
+    return lambda frame: frame.select("id", F.udf(_interned, "string")(F.udf(function, returns)(*columns)).alias("made"))
+
+
 CASES = (
     Case("elements of a list, lower", "quoted", 30_000, of_column(_lower_elements, "string", "v")),
     Case("words, capitalised", "abstracts", 20_000, of_column(_title_words, "string", "text")),
@@ -347,6 +391,15 @@ CASES = (
     Case("refused alone", "names", 400_000, of_column(_unsupported, "string", "name")),
     Case("a filter", "names", 600_000, _filtered),
     Case("a chain", "names", 600_000, _chained),
+    Case("below a refused one: strings", "names", 600_000, _below_interned(_cleaned_name, "string", "name")),
+    Case("below a refused one: two calls of strings", "names", 600_000, _below_interned(_slightly_cleaned, "string", "name")),
+    Case("below a refused one: a pattern", "abstracts", 40_000, _below_interned(_slug_of_start, "string", "text")),
+    Case("below a refused one: numbers", "numbers", 600_000, _below_interned(_mixed_number, "long", "k")),
+    Case("below a refused one: nine of ten NULL", "numbers", 600_000, _below_interned(_mixed_or_none, "long", "n")),
+    Case("below a refused one: three columns", "numbers", 500_000, _below_interned(_mixed_of_three, "long", "a", "k", "b")),
+    Case("below a refused one: all rows flagged", "numbers", 600_000, _below_interned(_mixed_past, "long", "huge")),
+    Case("below a refused one: a third flagged", "numbers", 600_000, _below_interned(_mixed_past, "long", "mixed")),
+    Case("below a refused one: one of a hundred flagged", "numbers", 600_000, _below_interned(_mixed_past, "long", "seldom")),
     Case("a black box between formulas", "numbers", 2_000_000, of_series(_black_box, "double", "a", "b")),
     Case("50 rows, 25 times", "tiny", 50, of_column(_title_words, "string", "name"), times=25),
     Case("10,000 rows, 10 times", "middle", 10_000, of_column(_title_words, "string", "name"), times=10),

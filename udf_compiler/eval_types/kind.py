@@ -105,6 +105,10 @@ class Kind(Protocol):
         """Returns the function's result for these arguments; all its values are in the call's loop."""
         ...
 
+    def handed_on_as(self, call: Call, result: Any) -> str:
+        """Returns the type of Spark whose values are the very results, apart from None. Refuses (SW645) results without one."""
+        raise refusal("SW645", call.place, function=call.name, what="a result of its kind")
+
     def hand_on(self, result: Any, place: str) -> Any:
         """Converts the result to an argument of the enclosing UDF, which a worker calls without a conversion between."""
         ...

@@ -19,6 +19,7 @@ from udf_compiler.frontends.pandas.stand_ins import stand_in
 from udf_compiler.frontends.python.arguments import BinaryArgument, Parts, part_argument
 from udf_compiler.frontends.python.map_results import map_trees
 from udf_compiler.frontends.python.path_explorer import Node, decided
+from udf_compiler.frontends.python.result_kinds import holds_numpy, kinds_of
 from udf_compiler.frontends.python.rows import Struct, field_trees, struct_tree
 from udf_compiler.frontends.python.vectors import DenseArgument
 from udf_compiler.frontends.tracing.session import Session, running
@@ -34,6 +35,9 @@ _BYTES = "spark.sql.execution.pyspark.binaryAsBytes"
 
 #: Spark types whose values are Python ints, floats, bools, strings, dates, datetimes and lists.
 _TYPES = frozenset("boolean byte short integer long float double string date timestamp timestamp_ntz".split()) | ARRAYS.keys()
+
+#: Kind of a Python value -> the type of Spark whose values Python receives as such.
+_HANDED_ON = {"bool": "boolean", "int": "long", "float": "double", "str": "string", "date": "date"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +147,13 @@ class Row(Kind):
 
     def hand_on(self, result: Any, place: str) -> Any:
         return result
+
+    def handed_on_as(self, call: Call, result: Any) -> str:
+        kinds = kinds_of(result.row.tree) - {"None"}
+        (kind,) = kinds if len(kinds) == 1 else (" or ".join(sorted(kinds)) or "None",)
+        if kind not in _HANDED_ON or holds_numpy(result.row.tree):
+            raise refusal("SW645", call.place, function=call.name, what=kind if kind not in _HANDED_ON else "a NumPy scalar")
+        return _HANDED_ON[kind]
 
     def column(self, call: Call, result: Any) -> Value:
         with self._converting(call):

@@ -69,6 +69,7 @@ TRANSLATIONS = {
     "reads": ("udf_compiler.requests.catalyst_replies", "compile_reads"),
     "parts": ("udf_compiler.requests.catalyst_replies", "compile_parts"),
     "fuse": ("udf_compiler.backends.worker_pipelines.compile", "compile_fused"),
+    "cut": ("udf_compiler.requests.cuts", "compile_cut"),
     "partial": ("udf_compiler.backends.worker_pipelines.partial", "compile_partial"),
     "cascade": ("udf_compiler.backends.cascades.cascade_payloads", "with_cascade"),
     "full_model": ("udf_compiler.backends.cascades.full_models", "full_model"),

@@ -90,7 +90,7 @@ def test_a_service_that_reads_no_function(service, tmp_path, monkeypatch):
     folder = write(tmp_path / "folder", runs=f"open({str(ran)!r}, 'w')\ndef f(s): return s")
     child = service(SPARKWELD_WORKER_PATH=str(folder), SPARKWELD_UNPICKLE="never")
     assert codes(asked(child, "runs")) == ["SW871"]
-    for op in ("catalyst_equivalent", "reads", "implied", "aggregate", "fuse", "cascade", "full_model"):
+    for op in ("catalyst_equivalent", "reads", "implied", "aggregate", "fuse", "cut", "cascade", "full_model"):
         header = {**request(python_step(r=udf(0, "a"))), "op": op}
         assert child.ask([payload_of("runs")], **header).header["status"] != "ok"
     assert not ran.exists()

@@ -63,6 +63,24 @@ def batch_command(iterator: bytes, return_type: Any, arrow: bool = False) -> byt
     return cloudpickle.dumps((_by_value(_each_batch)(iterator, arrow), return_type))  # type: ignore[no-any-return]
 
 
+def cut_command(originals: Sequence[bytes], inner: int, return_type: Any) -> bytes:
+    """Returns the command of the chain of `originals` whose first `inner` functions a kernel computes where it can.
+
+    It is a function of the kernel's result, and of the chain's arguments where that is None.
+    """
+    return cloudpickle.dumps((_Made(_by_value(_rest), (tuple(originals), inner)), return_type))  # type: ignore[no-any-return]
+
+
+class _Made:
+    """Is pickled as the result of a call, which the worker makes when it reads the command."""
+
+    def __init__(self, make: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        self._made = make, args
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return self._made
+
+
 def metrics_command() -> bytes:
     """Returns the command of a function of an Arrow array that reports the counters of its worker's pipelines: see `counts`."""
     return cloudpickle.dumps((_by_value(_counted), ByteType()))  # type: ignore[no-any-return]
@@ -281,3 +299,35 @@ def _chain(originals: tuple[bytes, ...], taken: Taken) -> Callable[..., Any]:
         return result
 
     return original
+
+
+def _rest(originals: tuple[bytes, ...], inner: int) -> Callable[..., Any]:
+    """Returns the function of `cut_command`. Pickled by value."""
+    from pyspark import Broadcast
+    from pyspark.serializers import CPickleSerializer
+
+    functions = []
+    for data in originals:
+        made = CPickleSerializer().loads(data)
+        if isinstance(made, Broadcast):
+            made = CPickleSerializer().loads(made.value)
+        functions.append(made[0])
+    first, last, between = functions[0], functions[-1], functions[1:-1]
+
+    def of_arguments(*args):  # type: ignore[no-untyped-def]
+        value = first(*args)
+        for function in between:
+            value = function(value)
+        return last(value)
+
+    def rest(value, *args):  # type: ignore[no-untyped-def]
+        return of_arguments(*args) if value is None else last(value)
+
+    def rest_of_several(value, *args):  # type: ignore[no-untyped-def]
+        if value is None:  # also where the kernel has not decided the row
+            return of_arguments(*args)
+        for function in functions[inner:]:
+            value = function(value)
+        return value
+
+    return rest if inner == len(functions) - 1 else rest_of_several

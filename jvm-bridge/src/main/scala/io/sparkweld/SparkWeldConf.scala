@@ -93,7 +93,8 @@ object SparkWeldConf {
   val FusionEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.fusion.enabled", default = true, Session,
     "Fuse the Filter and Project nodes around UDFs into the kernel when their expressions are supported.")
   val PipelineEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.pipeline.enabled", default = true, Session,
-    "Run scalar pandas UDFs that call annotated library functions as pipelines of kernels and calls in the Python worker.")
+    "Run scalar pandas UDFs that call annotated library functions as pipelines of kernels and calls in the Python worker. Divide " +
+      "chains of plain UDFs of which only the inner ones compile.")
   val PipelineBlockRows: ConfKey[Int] = int("spark.sparkweld.pipeline.blockRows", 0, Session,
     "Rows per block of such a pipeline. `0`: chosen from the L2 cache size and measurements of the first blocks.")
   val CompileTimeout: ConfKey[Long] = time("spark.sparkweld.compile.timeout", "10s", Session,

@@ -32,6 +32,9 @@ object Operation {
   /** Functions by one function for the Python worker. */
   val Fuse = new Operation[FusedReply]("fuse")
 
+  /** A chain of plain functions by a kernel and one function for the Python worker. */
+  val Cut = new Operation[CutReply]("cut")
+
   /** Annotated aggregate UDFs by states before a shuffle. */
   val Partial = new Operation[PartialReply]("partial")
 

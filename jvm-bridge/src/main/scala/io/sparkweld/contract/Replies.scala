@@ -284,6 +284,18 @@ object FusedGroup {
 }
 
 /**
+ * A chain of functions in two parts.
+ *
+ * @param functions the number of inner functions that a kernel computes, with results of the type `type`
+ * @param payload the command of a function of this result and of the chain's arguments
+ */
+final case class CutReply(functions: Int, `type`: JsonNode, payload: Hex)
+
+object CutReply {
+  implicit val decoder: Decoder[CutReply] = Decoder.of((CutReply.apply _).curried)
+}
+
+/**
  * Commands of a partial aggregation: `before` and `after` the shuffle. `parts` and `finish`: the elements of
  * each function's state, and the command that computes the results of them, where Spark can aggregate all elements.
  */

@@ -69,7 +69,7 @@ object BatchLimits {
   /** Returns the limits of a node to which Spark feeds rows. */
   def of(node: SparkPlan, conf: SQLConf): BatchLimits = {
     val (sent, inStruct) = Step.of(node) match {
-      case Some(PythonStep(udfs, _, _)) => (new PythonCall(udfs).arguments, false)
+      case Some(PythonStep(udfs, _, _, _)) => (new PythonCall(udfs).arguments, false)
       case _ => (node.children.flatMap(_.output), true)
     }
     val rows = if (conf.arrowMaxRecordsPerBatch > 0) conf.arrowMaxRecordsPerBatch else Int.MaxValue

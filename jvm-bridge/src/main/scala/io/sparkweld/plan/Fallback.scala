@@ -27,12 +27,17 @@ final case class FallbackPython(udfs: Seq[PythonUDF], results: Seq[Attribute], i
 
 final case class FallbackMap(evaluator: MapEvaluator, input: Seq[Attribute]) extends FallbackStep
 
-/** The original chain, which Spark's own evaluators run inside a task. Made on the driver. */
-final case class FallbackPlan(input: Seq[Attribute], steps: Seq[FallbackStep], output: Seq[Attribute], converter: RowConverter) {
+/**
+ * The original chain, which Spark's own evaluators run inside a task. Made on the driver.
+ *
+ * @param isCut whether it leaves some results to functions above; see [[Step.isCut]]
+ */
+final case class FallbackPlan(
+    input: Seq[Attribute], steps: Seq[FallbackStep], output: Seq[Attribute], converter: RowConverter, isCut: Boolean = false) {
   def schema: StructType = Fallback.schemaOf(output)
 
   /** Returns where it runs, for messages. */
-  def elsewhere: String = Step.elsewhere(steps.exists {
+  def elsewhere: String = Step.elsewhere(isCut || steps.exists {
     case _: FallbackPython | _: FallbackMap => true
     case _ => false
   })
@@ -69,7 +74,11 @@ object Fallback {
         val step = FallbackProject(columns, attributes)
         attributes = columns.map(_.toAttribute)
         step
-      case (PythonStep(udfs, results, evalType), i) =>
+      case (PythonStep(_, results, _, true), _) =>
+        val step = FallbackProject(attributes ++ results.map(result => Literal(null, result.dataType)), attributes)
+        attributes = attributes ++ results
+        step
+      case (PythonStep(udfs, results, evalType, _), i) =>
         val whole = columnarInput && i == 0
         val evaluator = CurrentSpark.pythonEvaluator(udfs, attributes, results, evalType, whole, conf, metrics)
         val step = FallbackPython(udfs, results, attributes, evaluator)
@@ -85,7 +94,7 @@ object Fallback {
         attributes = groups.output
         step
     }
-    FallbackPlan(input, made, attributes, CurrentSpark.rowConverter(schemaOf(attributes)))
+    FallbackPlan(input, made, attributes, CurrentSpark.rowConverter(schemaOf(attributes)), Step.isCut(steps))
   }
 }
 

@@ -164,8 +164,12 @@ private object Race {
   private val Worth = 1.1
 }
 
-/** A task's view of its kernel's race. `flags`: the share of the last batch that the kernel did not decide. */
-private final class Lane(race: Race, request: String, udfs: String, python: => Fallback) {
+/**
+ * A task's view of its kernel's race. `flags`: the share of the last batch that the kernel did not decide.
+ *
+ * @param timesPython whether `python` computes what the kernel does
+ */
+private final class Lane(race: Race, request: String, udfs: String, timesPython: Boolean, python: => Fallback) {
   private var flags = 0.0
   private var spent = 0L // by Python, within the batch
 
@@ -190,7 +194,7 @@ private final class Lane(race: Race, request: String, udfs: String, python: => F
     val done = call
     val nanos = Lane.cpuNanos() - started - spent
     race.ran(batch.numRows(), nanos, if (done || flags > 0) flags else 1.0)
-    race.flagged.orElse(if (done && race.requiresSample()) race.sampled(pythonNanos(batch, nanos)) else None)
+    race.flagged.orElse(if (done && timesPython && race.requiresSample()) race.sampled(pythonNanos(batch, nanos)) else None)
       .foreach(Races.drop(race, request, udfs, _))
     done
   }

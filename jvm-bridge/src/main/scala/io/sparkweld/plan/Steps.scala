@@ -4,7 +4,7 @@ package plan
 import io.sparkweld.compile.{FormOrigin, ModelBlock, Watch, WorkerModules}
 import io.sparkweld.contract.ModelFile
 import io.sparkweld.spark.{CurrentSpark, EvalTypes, PythonAggregate}
-import io.sparkweld.support.Rewritten
+import io.sparkweld.support.{CutChain, Rewritten}
 
 import org.apache.spark.sql.catalyst.expressions.{Attribute, Expression, NamedExpression, PythonUDF}
 import org.apache.spark.sql.execution.{FilterExec, ProjectExec, SparkPlan}
@@ -18,7 +18,8 @@ sealed trait Step {
   def over(child: SparkPlan): SparkPlan
 }
 
-final case class PythonStep(udfs: Seq[PythonUDF], results: Seq[Attribute], evalType: Int) extends Step {
+/** @param isCut whether functions in Python above compute the results of rows where they are NULL; see [[CutChain]] */
+final case class PythonStep(udfs: Seq[PythonUDF], results: Seq[Attribute], evalType: Int, isCut: Boolean = false) extends Step {
   override def over(child: SparkPlan): SparkPlan =
     if (evalType == EvalTypes.Batched) BatchEvalPythonExec(udfs, results, child)
     else ArrowEvalPythonExec(udfs, results, child, evalType)
@@ -60,6 +61,12 @@ object Step {
   /** Returns, for messages, where the rows run that a kernel does not decide: steps that call Python, or only Spark's own. */
   def elsewhere(inPython: Boolean): String = if (inPython) "in Python" else "as Spark planned them"
 
+  /** Whether functions above `steps` compute the rows that a kernel of the steps does not decide. */
+  def isCut(steps: Seq[Step]): Boolean = steps.exists {
+    case python: PythonStep => python.isCut
+    case _ => false
+  }
+
   /** Whether functions of `steps` receive whole groups. */
   def takesGroups(steps: Seq[Step]): Boolean = steps.exists(_.isInstanceOf[GroupStep])
 
@@ -70,8 +77,8 @@ object Step {
    * Returns the step of `node`, when it can be part of a chain. A map in barrier mode or with its own resource profile cannot.
    */
   def of(node: SparkPlan): Option[Step] = node match {
-    case python: ArrowEvalPythonExec => Some(PythonStep(python.udfs, python.resultAttrs, python.evalType))
-    case python: BatchEvalPythonExec => Some(PythonStep(python.udfs, python.resultAttrs, EvalTypes.Batched))
+    case python: ArrowEvalPythonExec => Some(PythonStep(python.udfs, python.resultAttrs, python.evalType, CutChain.isInner(python)))
+    case python: BatchEvalPythonExec => Some(PythonStep(python.udfs, python.resultAttrs, EvalTypes.Batched, CutChain.isInner(python)))
     case FlatMapGroupsInPandasExec(grouping, function: PythonUDF, output, _) if function.evalType == EvalTypes.GroupedMapPandas =>
       Some(GroupMapStep(function, grouping, output))
     case FilterExec(condition, _) => Some(FilterStep(condition))

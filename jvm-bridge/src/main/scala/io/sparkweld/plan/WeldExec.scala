@@ -100,7 +100,7 @@ final case class WeldExec(
     // UTF8String length is limited to Int.MaxValue.
     val maxStringBytes = math.min(SparkWeldConf.MaxStringBytes.get(conf), Int.MaxValue.toLong)
     val models = kernel.models.map(block => block.digest -> block.broadcast(sparkContext)).toMap
-    val fraction = SparkWeldConf.ShadowFraction.get(conf)
+    val fraction = if (Step.isCut(steps)) 0 else SparkWeldConf.ShadowFraction.get(conf) // the chain has no results to compare
     val shadow = ShadowPlan(fraction, summary.approximate.nonEmpty, summary.singlePrecision, summary.udfs.mkString(", "),
       if (fraction > 0) fullModels else None)
     val drifts = kernel.watched.map(new Drift(_))

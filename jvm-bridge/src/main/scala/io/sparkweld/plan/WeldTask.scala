@@ -39,7 +39,7 @@ final class WeldTask(
   private val linkable = WeldTask.linkable() && WeldTask.loadsTheSame(kernel.files, kernel.modules)
   private lazy val fallback = new Fallback(plan.fallback, partition, context)
   private val lane = plan.race.filter(_ => streams).map { turn =>
-    new Lane(Races.of(kernel.requestKey, turn), kernel.requestKey, plan.shadow.udfs, madeFallback)
+    new Lane(Races.of(kernel.requestKey, turn), kernel.requestKey, plan.shadow.udfs, !plan.fallback.isCut, madeFallback)
   }
   private var on = Breakers.known(kernel.requestKey, ask = plan.shadow.fraction > 0).isEmpty
   private val joined = Option.when(linkable && !plan.keepsBatches && kernel.batchRows > 0 && plan.shadow.fraction == 0 &&

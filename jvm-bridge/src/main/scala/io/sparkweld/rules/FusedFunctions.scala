@@ -26,6 +26,7 @@ import org.apache.spark.sql.types._
  * reason than a call, or the service is unavailable.
  */
 private[rules] final class FusedFunctions(service: FunctionService, conf: SQLConf) {
+  import ChainCuts.functions
   import FusedFunctions._
 
   def in(node: ArrowEvalPythonExec, refusals: Seq[Refusal]): ArrowEvalPythonExec =
@@ -201,15 +202,9 @@ private[rules] object FusedFunctions {
   /** Whether a group is about the functions of its request. */
   private def fits(group: FusedGroup, asked: Seq[PythonUDF]): Boolean =
     group.udfs.nonEmpty && group.udfs.forall(asked.indices.contains) && group.payloads.size == group.udfs.size && group.arguments.forall {
-      case Seq(of, at) => asked.indices.contains(of) && functions(asked(of)).head.children.indices.contains(at)
+      case Seq(of, at) => asked.indices.contains(of) && ChainCuts.functions(asked(of)).head.children.indices.contains(at)
       case _ => false
     }
-
-  /** Returns the functions of a chain, innermost first. */
-  private def functions(udf: PythonUDF): Seq[PythonUDF] = udf.children match {
-    case Seq(inner: PythonUDF) => functions(inner) :+ udf
-    case _ => Seq(udf)
-  }
 
   /** Whether a node has fused functions, so that nothing is left to do. */
   def has(node: SparkPlan): Boolean = FusedFunction.of(node).nonEmpty

@@ -85,7 +85,7 @@ final class PipelineBuilder(
       steps += contract.FilterStep(codec.encode(condition))
       filters = true
     case Some(ProjectStep(columns)) => addProject(columns)
-    case Some(PythonStep(udfs, results, _)) => addPython(udfs, results)
+    case Some(PythonStep(udfs, results, _, _)) => addPython(udfs, results)
     case Some(MapStep(function, output, _)) => addMap(function, Seq(node.children.head.output), output)
     case Some(GroupMapStep(function, grouping, output)) =>
       addMap(function, Seq(function.children.collect { case column: Attribute => column }, grouping), output)
@@ -411,7 +411,7 @@ object PipelineBuilder {
 
   /** Whether the UDFs of a node see the NULLs of their whole batch, as the dtype. */
   def seesBatchState(node: SparkPlan): Boolean = Step.of(node) match {
-    case Some(PythonStep(_, _, evalType)) => EvalTypes.seesBatchState(evalType)
+    case Some(PythonStep(_, _, evalType, _)) => EvalTypes.seesBatchState(evalType)
     case Some(MapStep(_, _, evalType)) => EvalTypes.seesBatchState(evalType)
     case Some(_: GroupStep) => true
     case _ => false

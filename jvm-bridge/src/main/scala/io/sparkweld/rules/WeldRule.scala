@@ -5,14 +5,14 @@ import io.sparkweld.{SparkWeldConf, SparkWeldRuntime, WeldDriver}
 import io.sparkweld.compile.{Compiled, FormOrigin, Refused, ServiceCommand}
 import io.sparkweld.plan._
 import io.sparkweld.spark.{CurrentSpark, EvalTypes}
-import io.sparkweld.support.{Backend, ExpressionCodec, Refusal, RefusalTags, Rewritten, WarnOnce}
+import io.sparkweld.support.{Backend, CutChain, ExpressionCodec, Refusal, RefusalTags, Rewritten, WarnOnce}
 
 import org.apache.spark.sql.catalyst.expressions.{Attribute, Expression, PythonUDF}
 import org.apache.spark.sql.catalyst.rules.Rule
 import org.apache.spark.sql.execution.{ProjectExec, SparkPlan}
 import org.apache.spark.sql.execution.aggregate.HashAggregateExec
 import org.apache.spark.sql.execution.exchange.Exchange
-import org.apache.spark.sql.execution.python.{ArrowEvalPythonExec, BatchEvalPythonExec, EvalPythonExec}
+import org.apache.spark.sql.execution.python.{ArrowEvalPythonExec, EvalPythonExec}
 import org.apache.spark.sql.types.{BinaryType, DoubleType}
 
 /**
@@ -45,8 +45,8 @@ object WeldRule extends Rule[SparkPlan] {
   }
 }
 
-/** One node of a chain, divided: the node to compile, and above it the nodes that stay in Python. */
-private final case class NodeParts(inside: Option[SparkPlan], outside: Seq[SparkPlan])
+/** One node of a chain, divided: the nodes to compile, and above them the nodes that stay in Python. */
+private final case class NodeParts(inside: Seq[SparkPlan], outside: Seq[SparkPlan])
 
 /** Applies the rule once. */
 private final class ChainRewriter(driver: WeldDriver) {
@@ -63,7 +63,7 @@ private final class ChainRewriter(driver: WeldDriver) {
         val below = linksFrom(aggregate.child).toIndexedSeq
         if (wanted || below.exists(KernelNode.is)) aggregated(aggregate, below)
         else plan.mapChildren(rewrite)
-      case fused if FusedFunctions.has(fused) => plan.mapChildren(rewrite)
+      case done if FusedFunctions.has(done) || CutChain.isOuter(done) => plan.mapChildren(rewrite)
       case PythonNode(udfs) if !udfs.exists(Rewritten.in(_).exists(_.kind == Rewritten.Partial)) => // none of ours
         RefusalTags.set(plan, Seq(unlinked(udfs)))
         plan.mapChildren(rewrite)
@@ -152,7 +152,7 @@ private final class ChainRewriter(driver: WeldDriver) {
   private def linksFrom(node: SparkPlan): LazyList[SparkPlan] = Step.of(node) match {
     case None => LazyList.empty
     case Some(_: GroupStep) => LazyList(node)
-    case _ if FusedFunctions.has(node) => LazyList.empty
+    case _ if FusedFunctions.has(node) || CutChain.isOuter(node) => LazyList.empty
     case _ if Step.takesGroups(Step.of(node.children.head).toSeq) => LazyList(node)
     case _ => node #:: linksFrom(node.children.head)
   }
@@ -200,11 +200,13 @@ private final class ChainRewriter(driver: WeldDriver) {
   }
 
   /** Returns `node` as Spark planned it, over the new child; its output does not change. */
-  private def keep(child: SparkPlan, node: SparkPlan): SparkPlan = {
+  private def keep(child: SparkPlan, planned: SparkPlan): SparkPlan = {
+    val node = CutChain.whole(planned, child).getOrElse(planned)
     val kept = (node, child) match {
       case (_, same) if (same eq node.children.head) && !Regrouping.isBare(node) => node
       case (_, SparkBatchesExec(_, _, below)) => return keep(below, node) // Spark makes them itself
       case (_, GroupBatchesExec(_, below)) => return keep(below, node)
+      case (_, kernel: WeldExec) if CutChain.isOuter(node) => node.withNewChildren(Seq(kernel)) // plain functions see no batches
       case (python: ArrowEvalPythonExec, ours @ (_: WeldExec | _: PipelineExec)) if Regrouping.hasBatchesOf(python, ours) =>
         python.withNewChildren(Seq(SparkBatchesExec.keptBy(ours)))
       case (python: ArrowEvalPythonExec, ours @ (_: WeldExec | _: PipelineExec)) =>
@@ -264,16 +266,19 @@ private final class ChainRewriter(driver: WeldDriver) {
 
   /** Rewrites the chain without its refused nodes; after a refusal of no particular node, all of it stays Spark's. */
   private def without(nodes: IndexedSeq[SparkPlan], child: SparkPlan, refusals: Seq[Refusal]): SparkPlan = {
+    val uncut = nodes.filterNot(CutChain.isInner)
+    if (uncut.size < nodes.size) return if (uncut.exists(KernelNode.is)) compile(uncut, child) else uncut.foldLeft(child)(keep)
     val byNode = refusals.map(refusal => refusal -> refusedNodes(nodes, refusal))
     val everywhere = byNode.collect { case (refusal, Nil) => refusal }
     val parts = nodes.map {
       case python @ PythonNode(_) =>
         val own = byNode.collect { case (refusal, about) if about.contains(python) => refusal }
-        if (everywhere.nonEmpty) NodeParts(None, Seq(tagged(python, own ++ everywhere)))
-        else if (own.isEmpty) NodeParts(Some(python), Nil)
+        if (everywhere.nonEmpty) NodeParts(Nil, Seq(tagged(python, own ++ everywhere)))
+        else if (own.isEmpty) NodeParts(Seq(python), Nil)
         else python match {
+          case several: EvalPythonExec if child.supportsColumnar => cut(split(several, own))
           case several: EvalPythonExec => split(several, own)
-          case one => NodeParts(None, Seq(tagged(one, own)))
+          case one => NodeParts(Nil, Seq(tagged(one, own)))
         }
       case node =>
         val own = byNode.collect { case (refusal, about) if about.contains(node) => refusal }
@@ -281,11 +286,11 @@ private final class ChainRewriter(driver: WeldDriver) {
         if (said.nonEmpty) node.setTagValue(RefusalTags.Beside, said)
         val divided = if (own.nonEmpty && own.forall(_.has("expression")) && everywhere.isEmpty) splitMl(node) else None
         if (divided.nonEmpty) divided.get
-        else if (own.nonEmpty || everywhere.nonEmpty) NodeParts(None, Seq(node)) else NodeParts(Some(node), Nil)
+        else if (own.nonEmpty || everywhere.nonEmpty) NodeParts(Nil, Seq(node)) else NodeParts(Seq(node), Nil)
     }
     val outside = parts.flatMap(_.outside)
     if (everywhere.nonEmpty) outside.foldLeft(child)(keep)
-    else assemble(parts.flatMap(part => part.inside.toSeq ++ part.outside), child, outside.toSet)
+    else assemble(parts.flatMap(part => part.inside ++ part.outside), child, outside.toSet)
   }
 
   /**
@@ -298,28 +303,34 @@ private final class ChainRewriter(driver: WeldDriver) {
     val exposed = new SharedArguments(driver.compiler, node.child.output, conf).exposed(node.udfs, inPython)
     val kept = exposed.map(_._1)
     val (refused, fine) = node.udfs.zip(node.resultAttrs).partition { case (udf, _) => inPython(udf) || kept.exists(_ eq udf) }
-    if (fine.isEmpty || refused.isEmpty || refusals.exists(_.udf.isEmpty)) NodeParts(None, Seq(tagged(node, refusals ++ exposed.map(_._2))))
+    if (fine.isEmpty || refused.isEmpty || refusals.exists(_.udf.isEmpty)) NodeParts(Nil, Seq(tagged(node, refusals ++ exposed.map(_._2))))
     else {
       def part(udfs: Seq[(PythonUDF, Attribute)], child: SparkPlan): SparkPlan = {
         val (functions, results) = udfs.unzip
-        val made = node match {
-          case arrow: ArrowEvalPythonExec => arrow.copy(udfs = functions, resultAttrs = results, child = child)
-          case _ => BatchEvalPythonExec(functions, results, child)
-        }
+        val made = ChainCuts.withUdfs(node, functions, results, child)
         made.copyTagsFrom(node)
         made
       }
       val inside = part(fine, node.child)
       val outside = tagged(part(refused, inside), refusals ++ exposed.map(_._2))
       val order = if (outside.output == node.output) Nil else Seq(ProjectExec(node.output, outside))
-      NodeParts(Some(inside), outside +: order)
+      NodeParts(Seq(inside), outside +: order)
     }
+  }
+
+  /** Moves the inner functions of the chains in the node that stays in Python into the kernel below it. */
+  private def cut(parts: NodeParts): NodeParts = parts.outside.head match {
+    case python: EvalPythonExec =>
+      new ChainCuts(driver.compiler, conf).of(python).fold(parts) { case (inner, outer) =>
+        NodeParts(parts.inside ++ inner, outer +: ProjectExec(python.output, outer) +: parts.outside.tail)
+      }
+    case _ => parts
   }
 
   /** Splits a projection into its ML functions, for the kernel, and the unsupported expressions over them, above it. */
   private def splitMl(node: SparkPlan): Option[NodeParts] = node match {
     case project @ MlNode(_) if project.isInstanceOf[ProjectExec] =>
-      MlSplit.of(project.asInstanceOf[ProjectExec]).map { case (below, above) => NodeParts(Some(below), Seq(above)) }
+      MlSplit.of(project.asInstanceOf[ProjectExec]).map { case (below, above) => NodeParts(Seq(below), Seq(above)) }
     case _ => None
   }
 
@@ -373,11 +384,16 @@ private final class ChainRewriter(driver: WeldDriver) {
     val kernel = settled.plan(program.flags, program.files, program.modules, program.models, vectors, program.watched, program.batchRows,
       wholeBatches = program.batchwise.nonEmpty)
     val summary = KernelSummary(program.hash, pipeline.udfs, program.fused, program.approximate,
-      program.singlePrecision, program.notes, program.guarded)
+      program.singlePrecision, program.notes ++ cutNotes(nodes), program.guarded)
     val node = WeldExec(nodes.map(Step.of(_).get), kernel, summary, columnarInput, nodes.last.output, child)
     node.copyTagsFrom(nodes.last)
     driver.compiler.prefetch(pipeline.request.service, program.program, program.hash)
     node
+  }
+
+  /** Returns notes on results that are for functions in Python. */
+  private def cutNotes(nodes: Seq[SparkPlan]): Seq[String] = nodes.flatMap(Step.of(_)).collect { case PythonStep(udfs, _, _, true) =>
+    s"${udfs.map(_.name).mkString(", ")}: its result goes to a function in Python, which computes rows without a result"
   }
 
   /** Refuses with SW308 input rows, and results returned from Python, that have no columnar form in Spark. */

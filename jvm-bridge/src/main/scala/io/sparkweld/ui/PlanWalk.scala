@@ -22,7 +22,7 @@ private[ui] object PlanWalk {
       case weld: WeldExec => weld.steps.foreach {
           case FilterStep(condition) => found ++= Rewritten.in(condition)
           case ProjectStep(columns) => columns.foreach(found ++= Rewritten.in(_))
-          case PythonStep(udfs, _, _) => udfs.foreach(found ++= Rewritten.in(_))
+          case PythonStep(udfs, _, _, _) => udfs.foreach(found ++= Rewritten.in(_))
           case _ => ()
         }
       case node => node.expressions.foreach(found ++= Rewritten.in(_))
