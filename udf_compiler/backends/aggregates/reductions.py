@@ -19,7 +19,7 @@ from udf_compiler.frontends.pandas.array import TracedArray, as_array
 from udf_compiler.frontends.pandas.calls.arrays import bound
 from udf_compiler.frontends.pandas.groups.scalars import MAX_ROWS, GroupScalar
 from udf_compiler.frontends.pandas.series import TracedSeries
-from udf_compiler.frontends.tracing.lower import run_prototype
+from udf_compiler.frontends.tracing.lower import BY_VALUE, run_prototype
 from udf_compiler.frontends.tracing.session import current, refuse
 from udf_compiler.frontends.tracing.values import Traced
 
@@ -109,6 +109,8 @@ def _mean(x: _Rows, call: str) -> Value:
 def _variance(x: _Rows, ddof: int, call: str) -> Value:
     """Returns the sum of squares about the mean over n - ddof; NaN where that is not positive (nanops.nanvar)."""
     groups, loop = _groups(), _groups().loop
+    if BY_VALUE and x.type == F32:
+        refuse("SW251", call=f"{call} of float32, whose deviations NumPy before 2 computes in float32,")
     _keep(call, VARIANCE_BOUND)
     squares, count = groups.aggregate("moment2", x.optional(F64)), x.count()
     freedom = loop.call("subtract", count, loop.const(ddof, I64))

@@ -12,6 +12,7 @@ from sparkweld.ir.python_rules import RULES
 from tests.helpers.answers import aggregate_compiler, compile_aggregate
 from tests.helpers.compile_requests import column, literal, payload, python_step, request, udf
 from udf_compiler.backends.aggregates import compile as compile_module
+from udf_compiler.backends.aggregates import reductions
 from udf_compiler.backends.aggregates.probe import evaluate_form
 from udf_compiler.frontends.python import numpy_scalars
 from udf_compiler.function.payload import load_command
@@ -36,6 +37,8 @@ def sent(function, returns, *types):
     return made, [payload(function)]
 
 
+#: Further types of columns whose deviations are compiled; see test_deviations_of_float32_are_refused_before_numpy_2.
+DEVIATIONS = () if reductions.BY_VALUE else ("float",)
 #: Sums of Python floats: a version whose sum() does not compensate them adds them in order, as kernels do.
 SUMS_OF_FLOATS = ["lambda v: sum([float(v.sum()), 0.1, 0.2])"]
 CASES = [
@@ -46,8 +49,8 @@ CASES = [
     ("lambda v: v.count()", ("double", "long", "boolean")),
     ("lambda v: v.any()", ("double", "long", "boolean")),
     ("lambda v: v.all()", ("double", "long", "boolean", "float")),
-    ("lambda v: v.var()", ("double", "long", "short", "float")),
-    ("lambda v: v.std(ddof=0)", ("double", "long", "float")),
+    ("lambda v: v.var()", ("double", "long", "short", *DEVIATIONS)),
+    ("lambda v: v.std(ddof=0)", ("double", "long", *DEVIATIONS)),
     ("lambda v: np.std(v)", ("double", "long")),
     ("lambda v: np.var(v.values, ddof=1)", ("double", "long")),
     ("lambda v: v.values.sum()", ("double", "long", "float")),
@@ -229,6 +232,16 @@ def test_refusals(code, function, type):
     assert refused.value.code == code
 
 
+def test_deviations_of_float32_are_refused_before_numpy_2(monkeypatch):
+    """There, the mean is rounded to float32 before it is subtracted (pandas.core.nanops.nanvar)."""
+    made, blobs = sent(lambda v: v.std(), "double", "float")
+    if not reductions.BY_VALUE:
+        compile_aggregate(made, blobs)
+    monkeypatch.setattr(reductions, "BY_VALUE", True)
+    with pytest.raises(Refusal, match="SW251"):
+        compile_aggregate(made, blobs)
+
+
 def test_exact_mode_refuses_approximate_operations():
     made, blobs = sent(lambda v: v.mean(), "double", "double")
     made["conf"]["exact"] = True
@@ -247,8 +260,6 @@ def test_other_kinds_and_many_states_are_refused():
 
 
 def test_a_function_that_is_not_its_translation_is_refused(monkeypatch):
-    from udf_compiler.backends.aggregates import reductions
-
     monkeypatch.setitem(reductions.SERIES_METHODS, "max", reductions.SERIES_METHODS["min"])
     made, blobs = sent(lambda v: v.max(), "double", "double")
     with pytest.raises(Refusal, match="SW233"):
