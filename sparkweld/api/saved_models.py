@@ -119,7 +119,8 @@ def _load_ml(where: str, spark: SparkSession) -> Any:
     # pyspark.ml loads slowly, and only its own models need it
     from pyspark.ml.util import DefaultParamsReader
 
-    return _loaded(lambda: DefaultParamsReader.loadParamsInstance(where, spark), "pyspark.ml", where)
+    reading = getattr(spark, "sparkContext", spark)  # PySpark 3.5 requires a context, which a session of Spark Connect lacks
+    return _loaded(lambda: DefaultParamsReader.loadParamsInstance(where, reading), "pyspark.ml", where)
 
 
 def _is_remote_ml(where: str, spark: SparkSession) -> bool:
