@@ -20,7 +20,7 @@ from sparkweld.errors import UserError
 from tests.helpers.golden import SETTINGS, with_conf_table
 
 ROOT = Path(__file__).parents[2]
-CORE_JAR = f"spark-core_2.13-{pyspark.__version__}.jar"
+CORE_JAR = next((Path(pyspark.__file__).parent / "jars").glob("spark-core_*.jar")).name
 
 
 def fake_spark(folder: Path) -> Path:

@@ -52,6 +52,9 @@ of_plain_arrow = differs_before((4, 1), "SW114 refuses plain UDFs over Arrow, wh
 #: Marks tests of calls with named arguments, which the classes of PySpark accept from 4.0 on.
 of_named_arguments = differs_before((4, 0), "no function takes arguments by name")
 
+#: The class of the error of a failed write: PySpark converts it from 4.0 on.
+WRITE_ERROR = PySparkException if LINE >= (4, 0) else Py4JJavaError
+
 #: The conf with which results are checked on every line, as by default from 4.1 on.
 CHECKED = {} if LINE >= (4, 1) else {"spark.sql.execution.pandas.convertToArrowArraySafely": "true"}
 

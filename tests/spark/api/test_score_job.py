@@ -20,6 +20,7 @@ from sparkweld.api.tables import format_of
 from sparkweld.errors import UserError
 from tests.api.test_scoring import NUMBERS, PIPELINE, TABLE
 from tests.helpers.drivers import ROOT
+from tests.helpers.lines import WRITE_ERROR
 
 #: Predicts one number for every row.
 CONSTANT = DummyRegressor().fit(NUMBERS, TABLE.index)
@@ -93,12 +94,12 @@ def test_an_output_that_exists(spark, job, tmp_path):
     with pytest.raises(UserError, match="exists already: choose another one"):
         job("o.parquet")
     before = rows_of(spark, where)
-    with pytest.raises(PySparkException, match="no prediction"):
+    with pytest.raises(WRITE_ERROR, match="no prediction"):
         job("o.parquet", "--overwrite", model="stubborn")
     pd.testing.assert_frame_equal(rows_of(spark, where), before)
     job("o.parquet", "--overwrite", "--keep", "n", "--proba")
     assert rows_of(spark, where).prediction.nunique() > 2
-    with pytest.raises(PySparkException, match="no prediction"):
+    with pytest.raises(WRITE_ERROR, match="no prediction"):
         job("new.parquet", model="stubborn")
     assert not hidden(tmp_path) and not os.path.exists(tmp_path / "new.parquet")
     job("made", "--keep", "n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache
 
@@ -188,7 +189,8 @@ def test_transformers(spark, stored):
         for model in models:
             numbers = vector_to_array(model.getOutputCol())
             for at in range(len(first[model.getOutputCol()])):
-                value = F.round(numbers[at], 9) if isinstance(model, features.PCAModel) else numbers[at]
+                exact = not isinstance(model, features.PCAModel)
+                value = numbers[at] if exact else F.round(numbers[at], 9).cast("float")  # without the last digits of large ones
                 chosen.append(value.alias(f"{model.getOutputCol()}_{at}"))
         assert not check_scores(spark, together, tables.mixed, *chosen).guarded_rows
         assert bool(check_scores(spark, together, tables.wild, *chosen, deopt=None).guarded_rows) == (flagged != "no row")
@@ -274,5 +276,6 @@ def test_values_that_are_not_vectors(spark, regression, tmp_path, size, raw):
 
 
 def cause_of(error):
-    """Returns the innermost cause in a Spark error's message."""
-    return [line for line in str(error).splitlines() if "Exception: " in line][-1].split("Exception: ")[-1]
+    """Returns the innermost cause in a Spark error's message. Spark 3.5 names the class of the query's own function there."""
+    cause = [line for line in str(error).splitlines() if "Exception: " in line][-1].split("Exception: ")[-1]
+    return re.sub(r"Lambda\$\d+/\w+", "Lambda", cause)

@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from pyspark.sql.types import DateType, DoubleType, IntegerType, LongType, StringType, TimestampNTZType, TimestampType
-from pyspark.util import PythonEvalType
 
 from sparkweld.ir.time_formats import microseconds
 from tests.helpers.compiled import compare_with_worker
+from tests.helpers.lines import PythonEvalType
 from tests.helpers.time_strings import near
 
 ARROW_BATCHED = PythonEvalType.SQL_ARROW_BATCHED_UDF
