@@ -232,7 +232,7 @@ def test_submodules_reached_by_from_import_are_checked_too(tmp_path):
         bad = source_function("def f(a):\n    from weld_package import part\n    return part.h(a)")
         with pytest.raises(Refusal) as refused:
             compiled(bad, "a")
-        assert (refused.value.code, refused.value.place) == ("SW214", "h, line 3 of part.py")
+        assert (refused.value.code, refused.value.place) == ("SW230", "h, line 3 of part.py")
     finally:
         sys.path.remove(str(tmp_path))
         for name in [name for name in sys.modules if name.partition(".")[0] == "weld_package"]:
