@@ -77,6 +77,11 @@ def _buffered_sum(args: tuple[Array, ...], rows: int) -> Array:
     return _filled(total, rows, np.dtype(np.float64))
 
 
+def _product(args: tuple[Array, ...], rows: int) -> Array:
+    values, present = _present(args[0])
+    return _filled(np.multiply.reduce(np.ascontiguousarray(values[present])), rows, values.dtype)
+
+
 def _extreme(smallest: bool) -> Callable[[tuple[Array, ...], int], Array]:
     """Returns min or max: NaN is the largest value, and of equal values the first is kept."""
 
@@ -238,11 +243,13 @@ def _like_argument(to: Type) -> Callable[[Type], Type]:
 
 
 #: name -> its type rule and meaning. A `sum` of f64 adds pairwise, as NumPy adds contiguous doubles; that of i64 wraps.
-#: `buffered_sum` adds as NumPy adds integers converted to doubles. Keys of orders, and values that are compared, are not NaN.
+#: `buffered_sum` adds as NumPy adds integers converted to doubles. `product` multiplies in the
+#: order of the rows. Keys of orders, and values that are compared, are not NaN.
 WHOLES: dict[str, _Function] = {
     "position": _Function(lambda args: None if args else I64, lambda args, rows: np.arange(rows, dtype=np.int64)),
     "sum": _Function(_one(_wide, Type.plain), _sum),
     "buffered_sum": _Function(_one(lambda type: type == F64, Type.plain), _buffered_sum),
+    "product": _Function(_one(_wide, Type.plain), _product),
     "min": _Function(_one(_ordered, lambda type: type), _extreme(smallest=True)),
     "max": _Function(_one(_ordered, lambda type: type), _extreme(smallest=False)),
     "at": _Function(_and_index(lambda type: type), _at),

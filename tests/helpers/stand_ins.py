@@ -73,7 +73,7 @@ from udf_compiler.frontends.pandas.calls import lists as list_series
 from udf_compiler.frontends.pandas.calls.strings import accessor, choose, pieces
 from udf_compiler.frontends.pandas.dates import DATES
 from udf_compiler.frontends.pandas.frame import TracedFrame
-from udf_compiler.frontends.pandas.groups import elements, neighbours
+from udf_compiler.frontends.pandas.groups import elements, neighbours, orders
 from udf_compiler.frontends.pandas.groups.frame_group import FrameGroup
 from udf_compiler.frontends.pandas.groups.scalars import GroupScalar
 from udf_compiler.frontends.pandas.kind import ARRAY_OBJECTS
@@ -228,6 +228,7 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
         elements.Places: [
             (elements.Places(0, reduced, np.ndarray), np.arange(2)), (elements.Places(0, reduced, range), range(2)),
         ],
+        orders.Quantiles: [(orders.Quantiles({0.5: reduced}), pd.Series([1.5], index=[0.5]))],
         elements.Row: [(elements.Row(FrameGroup(loop), frame, 0), real_frame.iloc[0])],
         elements.FrameLoc: [(elements.FrameLoc(FrameGroup(loop), frame), real_frame.loc)],
         neighbours._Windows: [(neighbours._Windows(FrameGroup(loop), x, "rolling", (2, 2)), series.rolling(2))],

@@ -22,6 +22,7 @@ TYPES = {
     "position": [()],
     "sum": [(F64,), (I64,)],
     "buffered_sum": [(F64,)],
+    "product": [(F64,), (I64,)],
     "min": [(F64,), (I64,), (I32,), (BOOL,)],
     "max": [(F64,), (I64,), (I32,), (BOOL,)],
     "at": [(F64, I64), (STR, I64), (BOOL, I64)],

@@ -80,6 +80,15 @@ _SUM_OF_DOUBLES = """
         first += size
 """
 
+_PRODUCT = """
+    row = 0
+    total = zero() + 1
+    while row < n:
+        if valid0(v0, row):
+            total = total * load0(a0, row)
+        row += 1
+"""
+
 _EXTREME = """
     row = 0
     found = False
@@ -331,6 +340,8 @@ def _body(fn: str, args: tuple[Type, ...]) -> str:
         data = _COMPACT if args[0].nullable else _WHOLE_COLUMN
         doubles = _SUM_OF_DOUBLES.format(most=BUFFER if fn == "buffered_sum" else 1 << 62)
         return data + (doubles if args[0].is_float else _SUM_OF_INTEGERS) + _SPREAD
+    if fn == "product":
+        return _PRODUCT + _SPREAD
     if fn in ("min", "max"):
         return _EXTREME.format(pair="total, x" if fn == "min" else "x, total")
     if fn in ("running_min", "running_max"):

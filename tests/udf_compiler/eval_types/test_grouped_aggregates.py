@@ -81,7 +81,22 @@ def first_known(v):
     return v.dropna().iloc[0] if v.notna().any() else None
 
 
+def product(v):
+    return float(v.prod()) + np.prod(v.fillna(2.0))
+
+
+def growth(v):
+    return float((1 + v / 1000).prod()) ** 0.5 - 1
+
+
+def of_two_quantiles(v):
+    low, high = v.quantile([0.25, 0.75])
+    return v[v.between(low, high)].sum() + (high - low) + v.quantile([0.5, 0.1])[0.1]
+
+
 ALL = [
+    (product, ["weight"]), (product, ["price"]), (growth, ["weight"]), (of_two_quantiles, ["weight"]),
+    (of_two_quantiles, ["day"]),
     (middle, ["price"]), (middle, ["pieces"]), (spread, ["weight"]), (spread, ["day"]), (trimmed, ["price"]),
     (deviation, ["weight"]), (share, ["price", "weight"]), (rounded, ["weight"]), (constant, ["price"]),
     (weighted_part, ["day", "weight"]),

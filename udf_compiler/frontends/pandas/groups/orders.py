@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from udf_compiler.frontends.pandas.groups.scalars import GroupScalar
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.tracing.lower import run_prototype, type_of
 from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.stand_ins import StandIn
 
 if TYPE_CHECKING:
     from udf_compiler.frontends.pandas.groups.frame_group import FrameGroup
@@ -101,14 +102,39 @@ def _share(q: Any, most: int, call: str) -> float:
     return float(np.true_divide(np.asarray([q], np.float64), most)[0])
 
 
+class Quantiles(StandIn):
+    """The Series of several quantiles of a column, by share: only its elements may be read."""
+
+    __slots__ = ("_values",)
+    what = "Series of quantiles"
+    stands_for = pd.Series
+
+    def __init__(self, values: dict[float, GroupScalar]) -> None:
+        self._values = values
+
+    def __getitem__(self, share: Any) -> GroupScalar:
+        if type(share) is not float or share not in self._values:
+            refuse("SW251", call=f"a {self.what} [...]")
+        return self._values[share]
+
+    def __iter__(self) -> Iterator[GroupScalar]:
+        return iter([*self._values.values()])
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
 def _quantile(group: FrameGroup, series: TracedSeries) -> Any:
     call = "Series.quantile"
 
-    def quantile(s: Any, q: Any = 0.5, interpolation: Any = "linear") -> GroupScalar:
+    def quantile(s: Any, q: Any = 0.5, interpolation: Any = "linear") -> GroupScalar | Quantiles:
         check_plain(call, interpolation=(interpolation, ("linear",)))
+        several = type(q) in (list, tuple) and len(q) == len({*q}) and len(q) > 0
         # pandas multiplies by 100, and np.percentile divides by 100
-        share = float(np.true_divide(np.asarray([_share(q, 1, call)], np.float64) * 100.0, 100)[0])
-        return GroupScalar(group.loop, _ordered(group, s, call).at_share(share))
+        shares = np.asarray([_share(x, 1, call) for x in (q if several else [q])], np.float64) * 100.0
+        ordered = _ordered(group, s, call)
+        found = [GroupScalar(group.loop, ordered.at_share(float(x))) for x in np.true_divide(shares, 100)]
+        return Quantiles(dict(zip(map(float, q), found, strict=True))) if several else found[0]
 
     return bound(quantile, series, call)
 

@@ -63,6 +63,10 @@ class Rows:
     def total(self) -> Value:
         return self.sum(self.value if self.type.is_float else self.loop.cast(self.value, I64))
 
+    def product(self) -> Value:
+        """Returns the product of the values that count, in the order of the rows."""
+        return self.group.reduced(self.call, "product", self.optional(None if self.type.is_float else I64))
+
     def total_of_doubles(self) -> Value:
         """Returns the sum that adds doubles, as NumPy adds converted integers."""
         if self.type.is_float:
@@ -153,6 +157,7 @@ def _quantified(kind: str) -> Callable[[Rows, int], Value]:
 #: name -> the rule, a value of the loop of scalars.
 _RULES: dict[str, Callable[[Rows, int], Value]] = {
     "sum": lambda rows, ddof: rows.total(),
+    "prod": lambda rows, ddof: rows.product(),
     "mean": _mean,
     "var": _variance,
     "std": _deviation,
