@@ -276,6 +276,7 @@ FUNCTIONS: dict[str, StringFunction] = {
     "from_code_point": StringFunction(lambda x: chr(x) if is_code_point(x) else "", (I64,), STR),
     "int_to_str": StringFunction(lambda x: str(int(x)), (I64,), STR),
     "format_int": StringFunction(lambda x, separator: f"{int(x):{separator}d}", (I64,), STR, ("separator",)),
+    "format_hex": StringFunction(lambda x, capital: f"{int(x):{'X' if capital else 'x'}}", (I64,), STR, ("flag",)),
     "float_to_str": StringFunction(lambda x: repr(float(x)), (F64,), STR),
     "float_to_str_decided": StringFunction(lambda x: True, (F64,), BOOL),
     # f"{x:.2f}", f"{x:,.0f}"

@@ -22,6 +22,7 @@ from udf_compiler.frontends.python.hex_numbers import int_from_bytes, int_in_bas
 from udf_compiler.frontends.python.operands import (
     as_float,
     as_int,
+    as_text,
     is_number,
     kind_of,
     make_bool,
@@ -132,6 +133,25 @@ def _chr(x: Any) -> Any:
     run.raise_if(beyond(0, sys.maxunicode), lambda: ValueError("chr() arg not in range(0x110000)"))
     run.guard(beyond(0xD800, 0xDFFF))
     return make_text(strings.call("from_code_point", value))
+
+
+def _hex(x: Any) -> Any:
+    if not (is_scalar(x) and x.kind == "int" and not x.numpy):
+        return as_python(hex, x)
+    loop = explorer().loop
+    digits = strings.call("format_hex", as_int(x), params=(0,))
+    below = strings.call("concat", as_text("-0x"), strings.call("slice", digits, params=(1, None, 1)))
+    other = strings.call("concat", as_text("0x"), digits)
+    return make_text(loop.select(loop.call("less", as_int(x), loop.const(0, I64)), below, other))
+
+
+def _repr(x: Any) -> Any:
+    """Returns ``repr(x)``: of a number its string; that of any other value of the row is known to Python alone."""
+    if not is_scalar(x) or x.is_list:
+        return as_python(repr, x)
+    if x.numpy or x.kind not in ("bool", "int", "float"):
+        return unknown_text("makes the repr() of a value")
+    return strings.to_str(x)
 
 
 def _sum(*args: Any, **kwargs: Any) -> Any:
@@ -359,4 +379,5 @@ def _flat(kinds: Any) -> Iterator[Any]:
 #: Builtins -> their stand-ins in compiled functions.
 STAND_INS: dict[Any, Any] = {**_CLASSES, min: _extreme("min", "lt"), max: _extreme("max", "gt"), range: _range,
                               len: _len, sum: _sum, ord: _ord, chr: _chr, any: _test(any), all: _test(all), sorted: _sorted,
-                              isinstance: _check_of(isinstance), issubclass: _check_of(issubclass)}  # fmt: skip
+                              hex: _hex, repr: _repr, isinstance: _check_of(isinstance),
+                              issubclass: _check_of(issubclass)}  # fmt: skip

@@ -20,11 +20,11 @@ def is_unknown_text(x: Any) -> bool:
     return type(x) is ErrorText
 
 
-def unknown_text() -> TracedScalar:
-    """Returns a str of which only Python knows the contents, and leaves the row to Python.
+def unknown_text(what: str = "reads the message of an exception") -> TracedScalar:
+    """Returns a str of which only Python knows the contents, and leaves the row, which does `what`, to Python.
 
     It is no constant, so the path forks where the function tests it.
     """
     run = explorer()
-    run.leave("reads the message of an exception")
+    run.leave(what)
     return make_text(run.unknown_text())  # type: ignore[no-any-return]

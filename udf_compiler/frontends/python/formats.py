@@ -19,7 +19,7 @@ from sparkweld.ir.ops import StrCall
 from sparkweld.ir.types import F64, I64, STR
 from udf_compiler.frontends.python import moments
 from udf_compiler.frontends.python.lists import as_list
-from udf_compiler.frontends.python.operands import as_float, as_text, guard_exact, make_float, make_text
+from udf_compiler.frontends.python.operands import as_float, as_int, as_text, guard_exact, make_float, make_text
 from udf_compiler.frontends.python.output_calls import printed
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.strings import text_of, to_str
@@ -33,6 +33,7 @@ _BACKWARD = frozenset(("JUMP_BACKWARD", "JUMP_ABSOLUTE"))
 # Zero padding with a thousands separator is unsupported: Python also separates the padding zeros.
 _FIXED = re.compile(r"(0?)(\d{0,3})([,_]?)\.(\d)([f%])")
 _INTEGER = re.compile(r"(0?)(\d{0,3})([,_]?)d?")
+_HEX = re.compile(r"(0?)(\d{0,3})([xX])")
 # For a str, a zero before the width is the fill character; the default side is left.
 _ALIGNED = re.compile(r"(?:(.)?([<>^]))?(0?)(\d{1,3})s?")
 # A number on a side of a field, or with a sign in any case: its string is that of the rest of the format, extended.
@@ -83,6 +84,9 @@ def formatted(x: Any, spec: str) -> Any:
         return make_text(_fixed(x.value, bool(found[1]), width, found[3], digits, found[5] == "%"))
     if x.kind == "int" and (found := _INTEGER.fullmatch(spec)) and not (found[1] and found[3]):
         return make_text(_integer(x, bool(found[1]), int(found[2] or 0), found[3]))
+    if x.kind == "int" and (found := _HEX.fullmatch(spec)):
+        text = explorer().loop.emit(StrCall("format_hex", (int(found[3] == "X"),)), as_int(x))
+        return make_text(_padded(text, bool(found[1]), int(found[2] or 0)))
     if x.kind == "int" and _FIXED.fullmatch(spec):
         guard_exact(x)
         return formatted(make_float(as_float(x)), spec)

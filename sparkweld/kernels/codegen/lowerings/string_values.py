@@ -77,6 +77,7 @@ CALLS: dict[str, Callable[..., ir.Value]] = {
     "parse_float": lambda params, b, v: _parse_float(b, v),
     "parse_float_decided": lambda params, b, v: _is_decided(_parse_float(b, v), b),
     "int_to_str": lambda params, b, x, arena: numbers.int_to_str.build(b, arena, x), "float_to_str": _float_to_str,
+    "format_hex": lambda params, b, x, arena: formats.format_hex.build(b, arena, x, integer(55 if params[0] else 87)),
     "format_int": _format_int, "format_fixed": _format_fixed,
     "format_fixed_decided": lambda params, b, x: formats.fixed_is_decided.build(b, x, _scale(params[0])),
     "float_to_str_decided": lambda params, b, x: ir.Constant(ir.IntType(1), 1),

@@ -16,6 +16,7 @@ from sparkweld.kernels.functions.strings.memory_access import (
     multiply_add,
     nearest,
     rest,
+    shift_right,
     store_byte,
     view,
     wrapping_subtract,
@@ -68,6 +69,39 @@ def format_int(arena: int, x: int, separator: int) -> int:
     if x < 0:
         return put_number(arena, wrapping_subtract(0, x), 1, 0, separator)
     return put_number(arena, x, 0, 0, separator)
+
+
+@function(INT, INT, INT, result=VIEW)
+def format_hex(arena: int, x: int, letter: int) -> int:
+    """Returns f"{x:x}"; `letter` is the code of a digit above 9, less its value."""
+    size = 0
+    left = x
+    if x < 0:
+        size = 1
+        left = wrapping_subtract(0, x)
+    value = left
+    size += 1
+    left = shift_right(left, 4)
+    while left != 0:
+        size += 1
+        left = shift_right(left, 4)
+    to = reserve(arena, size)
+    if to == 0:
+        return view(0, 0)
+    if x < 0:
+        store_byte(to, 0, 45)
+    end = to + size
+    more = True
+    while more:
+        digit = rest(value, 16)
+        code = digit + 48
+        if digit > 9:
+            code = digit + letter
+        end -= 1
+        store_byte(end, 0, code)
+        value = shift_right(value, 4)
+        more = value != 0
+    return view(to, size)
 
 
 @function(FLOAT, FLOAT, result=BOOL)

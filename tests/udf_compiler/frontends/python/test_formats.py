@@ -144,6 +144,29 @@ def test_which_bool_a_value_is(source):
     check("lambda a: 'yes' if a is True else 'no' if a is False else None", ("bool",))
 
 
+HEX = ["f'{a:x}'", "f'{a:02x}'", "f'{a:6X}|'", "'%04x' % a", "'0x%X' % a", "hex(a)", "hex(a)[2:].upper()", "repr(a)"]
+
+
+@pytest.mark.parametrize("source", HEX)
+def test_hexadecimal_numbers(source):
+    rows = [(x,) for x in (0, 1, 9, 10, 15, 16, 255, -1, -16, 2**31, 2**63 - 1, -(2**63), 0xDEADBEEF)]
+    check(f"lambda a: {source}", ("i64",), rows=rows)
+
+
+REPRS = """def f(a):
+    if a.startswith("a"):
+        raise ValueError(f"unknown: {a!r}")
+    for part in ("b", "c"):
+        if part in a:
+            return repr(a)
+    return a.upper()
+"""
+
+
+def test_a_repr_in_a_rare_branch_is_left_to_python():
+    check(REPRS, ("str",), needless=100)
+
+
 REFUSED = ["f'{a!r}'", "f'{a:^9}'", "(lambda: f'{a}')()[0]", "max([1, 2], key=lambda v: f'{a}')", "'%r' % a", "'%.3s' % a",
            "'%(x)s' % {'x': a}", "'%s' % (a, a)", "'%s%s' % a", "'{0[0]}'.format(a)"]
 
@@ -152,7 +175,7 @@ REFUSED = ["f'{a!r}'", "f'{a:^9}'", "(lambda: f'{a}')()[0]", "max([1, 2], key=la
 def test_refused(source):
     with pytest.raises(Refusal) as refused:
         check(f"lambda a: {source}", ("str",))
-    assert refused.value.code in ("SW602", "SW259", "SW299", "SW219")
+    assert refused.value.code in ("SW602", "SW259", "SW299", "SW219", "SW229")
 
 
 def test_a_format_that_is_returned_directly_needs_no_interpretation():

@@ -19,9 +19,9 @@ from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import StandIn
 
 #: Matches a conversion of ``%``, or the percent sign itself. Names, ``*`` and other flags are refused.
-_CONVERSION = re.compile(r"%(?:(%)|(-?)(0?)(\d{0,3})(?:\.(\d))?([sdif]))")
+_CONVERSION = re.compile(r"%(?:(%)|(-?)(0?)(\d{0,3})(?:\.(\d))?([sdifxX]))")
 
-_CONVERSIONS: dict[int, tuple[str, Callable[[Any], str]]] = {1: ("s", str), 2: ("r", repr), 3: ("a", ascii)}
+_CONVERSIONS: dict[int, Callable[[Any], str]] = {1: str, 2: repr, 3: ascii}
 
 
 def format_value(x: Any, spec: Any = "") -> Any:
@@ -35,12 +35,12 @@ def format_value(x: Any, spec: Any = "") -> Any:
 
 
 def convert_value(x: Any, conversion: int) -> Any:
-    """Returns ``f"{x!s}"``; supports ``!r`` and ``!a`` for constants only."""
-    name, known = _CONVERSIONS[conversion]
+    """Returns ``f"{x!s}"``; leaves rows to Python for ``!r`` and ``!a`` of a value of the row, which error messages have."""
+    known = _CONVERSIONS[conversion]
     if is_unknown_text(x):
         return unknown_text()
     if is_scalar(x) and known is not str:
-        refuse("SW602", spec=f"!{name}")
+        return unknown_text("makes the repr() of a value")
     return format_value(x) if is_scalar(x) else as_python(known, x)
 
 
@@ -87,8 +87,8 @@ def _converted(x: Any, found: re.Match[str]) -> Any:
         return formatted(text, f"{'<' if left else '>'}{width}") if width else text
     if kind == "f" and x.kind in ("int", "float") and not x.numpy and not left:
         return formatted(x, f"{zero}{width}.{6 if digits is None else digits}f")
-    if kind in "di" and x.kind == "int" and digits is None and not left:
-        return formatted(x, f"{zero}{width}d")
+    if kind in "dixX" and x.kind == "int" and digits is None and not left:
+        return formatted(x, f"{zero}{width}{'d' if kind == 'i' else kind}")
     refuse("SW602", spec=f"{found[0]!r} of {x.kind}")
 
 
