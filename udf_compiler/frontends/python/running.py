@@ -24,7 +24,7 @@ def run_function(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any
         return walk(function, args, kwargs)
     if explorer().regions is None:
         return as_python(function, *args, **kwargs)
-    return call_region(function, args, kwargs)
+    return call_region(function, args, kwargs, whole=True)
 
 
 def tree_of(loop: LoopBuilder, call: Callable[[], Any], handled: bool, many: bool = False) -> Node:

@@ -48,6 +48,16 @@ def test_sets_of_characters():
     check("lambda a, b: ''.join(sorted(set(a))) + ','.join(list(b))", ("str", "str"), rows=rows)
 
 
+KEPT = """def f(a):
+    kept, digits = set("abcé"), set(["1", "2"])
+    return "".join([c for c in a if c.lower() in kept or c in digits]) if a else "none"
+"""
+
+
+def test_sets_of_constants_that_a_function_makes():
+    check(KEPT, ("str",), rows=[("",), ("a-b-C",), ("É1é23",), ("xyz",), ("12" * 40,)])
+
+
 FILLED = {
     "duplicates are dropped in order": """def f(x):
     seen, made = set(), []

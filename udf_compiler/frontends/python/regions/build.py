@@ -15,8 +15,8 @@ from typing import Any
 from sparkweld.ir import LoopBuilder, ProgramBuilder, Value
 from sparkweld.ir.ops import Arg, Const
 from sparkweld.ir.ops.regions import Block, Branch, End, Graph, Jump, Leave, Return
-from sparkweld.ir.types import DATE, F64, I32, I64, LISTS, STR, Type
-from udf_compiler.frontends.python.lists import NDARRAY, NUMPY_ELEMENTS, is_list, of_list
+from sparkweld.ir.types import I64, Type
+from udf_compiler.frontends.python.lists import is_list, of_list
 from udf_compiler.frontends.python.maps import TracedMap, is_map
 from udf_compiler.frontends.python.new_lists import element_value, kind_of, list_of
 from udf_compiler.frontends.python.path_explorer import Explorer, Fork, Node, leaves
@@ -26,12 +26,12 @@ from udf_compiler.frontends.python.regions.growing import Growing
 from udf_compiler.frontends.python.regions.instructions import advance
 from udf_compiler.frontends.python.regions.machine import Machine
 from udf_compiler.frontends.python.regions.mappings import Mapping
+from udf_compiler.frontends.python.regions.results import RESULTS, Kind, kind_of_whole, order_of, results_of, types_of
 from udf_compiler.frontends.python.regions.seen import Seen
 from udf_compiler.frontends.python.regions.state import UNSET, Shape, State, kind_of_leaf, within
-from udf_compiler.frontends.python.result_kinds import kind_of_result, value_as
 from udf_compiler.frontends.python.strings import TracedPieces
-from udf_compiler.frontends.python.values import TIME_KINDS, VECTOR, TracedScalar, is_scalar
 from udf_compiler.frontends.python.values import TYPES as _TYPES
+from udf_compiler.frontends.python.values import TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.session import refuse
 
@@ -42,23 +42,6 @@ _MOST_PASSES = 60
 _MOST_VALUES = 5000
 #: The most paths within one block, where calls fork.
 _MOST_PATHS = 64
-
-#: `TracedScalar.numpy` of a list -> the prefix of its result kind.
-PREFIXES = {"": "", NUMPY_ELEMENTS: "numpy ", NDARRAY: "ndarray ", VECTOR: "vector "}
-
-#: The kinds of results in numbering order, and the types of the values in which a region returns each.
-RESULTS: dict[str, tuple[Type, ...]] = {
-    **dict.fromkeys(("None", "[]", "{}", "bool", "int"), (I64,)), "float": (F64,), "str": (STR,),
-    "date": (I64,), **dict.fromkeys(TIME_KINDS, (I64,)),
-    "np.bool": (I64,), **{f"np.int{bits}": (I64,) for bits in (8, 16, 32, 64)}, "np.float32": (F64,), "np.float64": (F64,),
-    **{f"{prefix}{kind}": (Type(kind),) for prefix in PREFIXES.values() for kind in LISTS},
-    **{f"{keys} to {values}": (Type(keys), Type(values)) for keys in LISTS for values in LISTS},
-}  # fmt: skip
-
-
-#: Kinds with a single value, which need no result.
-ALONE = ("None", "[]", "{}")
-
 
 @dataclass(eq=False)
 class _Draft:
@@ -109,12 +92,14 @@ class GraphBuilder:
     """Builds the graph of one function.
 
     `varying`: leaves that are arguments, by (shape, number). `lengths`: list lengths, and keys of dicts, at loop heads.
-    `growing`: the kinds of those lists and dicts that differ. These three persist between passes.
+    `growing`: the kinds of those lists and dicts that differ. These three persist between passes. `whole`: the function is the
+    UDF itself, whose result may be a tuple or dict of several kinds, as of a struct.
     """
 
     machine: Machine
     outer: dict[int, Any]
     regions: dict[Any, Any]
+    whole: bool = False
     varying: set[tuple[Any, int]] = field(default_factory=set)
     lengths: dict[tuple[Any, int], Any] = field(default_factory=dict)
     growing: dict[tuple[Any, int], tuple[str, str]] = field(default_factory=dict)
@@ -129,7 +114,7 @@ class GraphBuilder:
     def code(self) -> Code:
         return code_of(self.machine.function.__code__)
 
-    def build(self, variables: dict[str, Any]) -> tuple[Graph, tuple[str, ...]]:
+    def build(self, variables: dict[str, Any]) -> tuple[Graph, tuple[Kind, ...]]:
         """Returns the graph and the kinds of its results; with several kinds, the first result is the kind's number.
 
         `variables` are the arguments; symbolic ones become arguments of the region, in the order of `Shape`. Refuses SW281.
@@ -181,7 +166,7 @@ class GraphBuilder:
             self.raised = self.raised or tree.error
             draft.end = Leave()
         elif tree.value.result is not UNSET:
-            self.returns.append((draft, _result(draft, tree.value.result)))
+            self.returns.append((draft, _result(draft, tree.value.result, self.whole)))
         else:
             self._go_on(draft, tree.value, joins)
 
@@ -245,16 +230,16 @@ class GraphBuilder:
         self.work.append((draft, state.mapped(argument, self.outer)))
         return _Version(draft, list(leaves), open_)
 
-    def _finished(self) -> tuple[Graph, tuple[str, ...]]:
+    def _finished(self) -> tuple[Graph, tuple[Kind, ...]]:
         self._settle_empty_lists()
-        kinds = tuple(sorted({_kind(x) for _, x in self.returns}, key=list(RESULTS).index))
+        kinds = tuple(sorted({kind_of_whole(x) for _, x in self.returns}, key=order_of))
         if not kinds and self.raised is not None:
             raise self.raised
         if not kinds:
             refuse("SW284")
-        types = ([I64] if len(kinds) > 1 else []) + [type for kind in kinds for type in RESULTS[kind]]
+        types = ([I64] if len(kinds) > 1 else []) + [type for kind in kinds for type in types_of(kind)]
         for draft, x in self.returns:
-            draft.end = Return(_results(draft.loop, x, kinds))
+            draft.end = Return(results_of(draft.loop, x, kinds))
         self._check_ops()
         return Graph(tuple(_block(d) for d in self.drafts), tuple(types)).check(), kinds
 
@@ -289,12 +274,14 @@ def _argument(draft: _Draft, x: Any) -> Any:
     return TracedScalar(x.kind, draft.argument(x.value.type), x.span, x.numpy) if is_scalar(x) else x
 
 
-def _result(draft: _Draft, x: Any) -> Any:
-    x = _as_map(draft, x)
+def _result(draft: _Draft, x: Any, whole: bool) -> Any:
+    if whole and type(x) is tuple and x:
+        return tuple(_result(draft, part, whole) for part in x)
+    x = _as_map(draft, x, whole)
     if is_map(x):
         return TracedMap(draft.leaf(x.key_list), draft.leaf(x.value_list))
     if type(x) is dict:
-        return x
+        return {key: _result(draft, part, whole) for key, part in x.items()}
     found = kind_of(x) if type(x) is list else None
     if found is not None:
         return list_of(draft.loop, found, [_element(draft, item) for item in x])
@@ -304,13 +291,16 @@ def _result(draft: _Draft, x: Any) -> Any:
         refuse("SW293", type="the elements of a set in Python's order, which depends on hashes")
     if isinstance(x, tuple | list) and not is_list(x):
         refuse("SW293", type=type(x).__name__)
-    if _kind(x) not in RESULTS:
-        refuse("SW293", type=_kind(x))
+    if kind_of_whole(x) not in RESULTS:
+        refuse("SW293", type=str(kind_of_whole(x)))
     return draft.leaf(x)
 
 
-def _as_map(draft: _Draft, x: Any) -> Any:
-    """Returns a dict of known keys as a dict of the row, an empty one as itself; anything else unchanged."""
+def _as_map(draft: _Draft, x: Any, whole: bool) -> Any:
+    """Returns a dict of known keys as a dict of the row, an empty one as itself; anything else unchanged.
+
+    Returns a dict of constant strings and values of several classes as a Python dict where it is the result of the UDF.
+    """
     known = unwrapped(x)
     if not is_map(known) and isinstance(known, dict):  # captured, or a constant
         x = Mapping(dict(known))
@@ -319,41 +309,11 @@ def _as_map(draft: _Draft, x: Any) -> Any:
     if not x.known:
         return {}
     made = x.as_map(draft.loop, partial(_element, draft))
+    if made is None and whole and x.log is None and all(type(key) is str for key in x.known):
+        return dict(x.known)
     if made is None:
         refuse("SW293", type="a dict with keys or values of several classes")
     return made
-
-
-def _results(loop: LoopBuilder, x: Any, kinds: tuple[str, ...]) -> tuple[int, ...]:
-    own = _kind(x)
-    values = [loop.const(kinds.index(own), I64).id] if len(kinds) > 1 else []
-    for kind in kinds:
-        if kind == own and is_map(x):
-            values += [x.key_list.value.id, x.value_list.value.id]
-        elif kind == own and kind not in ALONE:
-            values.append(_word(loop, x, kind).id)
-        else:
-            values += [loop.const(type.zero, type).id for type in RESULTS[kind]]
-    return tuple(values)
-
-
-def _word(loop: LoopBuilder, x: Any, kind: str) -> Value:
-    if kind == "date":
-        return loop.cast(loop.cast(value_as(loop, x, DATE), I32), I64)
-    if kind in TIME_KINDS:
-        return loop.cast(value_as(loop, x, _TYPES[kind]), I64)
-    return value_as(loop, x, RESULTS[kind][0])
-
-
-def _kind(x: Any) -> str:
-    """Returns the kind of a result, one of `RESULTS`."""
-    if type(x) in (list, dict):
-        return "[]" if type(x) is list else "{}"
-    if is_map(x):
-        return f"{x.key_list.kind} to {x.value_list.kind}"
-    if is_list(x):
-        return f"{PREFIXES[x.numpy]}{x.kind}"
-    return f"np.{x.numpy}" if is_scalar(x) and x.numpy else kind_of_result(x)
 
 
 def _as_value(draft: _Draft, x: Any) -> Value:

@@ -21,12 +21,13 @@ from udf_compiler.frontends.python.maps import TracedMap
 from udf_compiler.frontends.python.new_lists import index_of
 from udf_compiler.frontends.python.numpy_scalars import numpy_scalar
 from udf_compiler.frontends.python.path_explorer import explorer
-from udf_compiler.frontends.python.regions.build import ALONE, PREFIXES, RESULTS, GraphBuilder
+from udf_compiler.frontends.python.regions.build import GraphBuilder
 from udf_compiler.frontends.python.regions.code import TOTAL
 from udf_compiler.frontends.python.regions.equivalents import CONSUMERS
 from udf_compiler.frontends.python.regions.iteration import Walk
 from udf_compiler.frontends.python.regions.machine import Machine
 from udf_compiler.frontends.python.regions.mappings import Mapping
+from udf_compiler.frontends.python.regions.results import ALONE, PREFIXES, RESULTS, Kind, types_of
 from udf_compiler.frontends.python.regions.state import Shape, State, check_kept, reachable, row_of
 from udf_compiler.frontends.python.regions.versions import KNOWN, is_known_version
 from udf_compiler.frontends.python.values import TIME_KINDS, TYPES, TracedScalar, is_scalar
@@ -35,14 +36,17 @@ from udf_compiler.frontends.tracing.session import attempt, refuse, refuse_again
 from udf_compiler.frontends.tracing.stand_ins import of_python
 from udf_compiler.frontends.tracing.values import Traced
 
-_Made = tuple[Graph, tuple[str, ...]]
+_Made = tuple[Graph, tuple[Kind, ...]]
 
 #: The most characters of a printed region. It contains the regions of its callees, once for each call.
 _MOST_TEXT = 1 << 20
 
 
-def call_region(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
-    """Calls ``function(*args, **kwargs)`` for one row; anything but a Python function of user code is called directly."""
+def call_region(function: Any, args: Sequence[Any], kwargs: dict[str, Any], whole: bool = False) -> Any:
+    """Calls ``function(*args, **kwargs)`` for one row; anything but a Python function of user code is called directly.
+
+    `whole`: it is the UDF itself, see `GraphBuilder`.
+    """
     function, args = without_method(function, args)
     owner = function.__self__ if type(function) is BuiltinMethodType and function.__name__ == "index" else None
     if isinstance(owner, list | tuple) and len(args) == 1 and not kwargs:
@@ -52,7 +56,7 @@ def call_region(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> A
     variables = {name: as_list(x) for name, x in bound_variables(function, args, kwargs).items()}
     if any(map(_may_change, variables.values())):
         refuse("SW282", what="a list that is passed to another function")
-    found = _called_with(function, function, variables)
+    found = _called_with(function, function, variables, whole=whole)
     return function(*args, **kwargs) if found is None else found[0]
 
 
@@ -83,16 +87,18 @@ def _may_change(x: Any) -> bool:
     return isinstance(x, list | dict | set) or (type(x) is tuple and any(map(_may_change, x)))
 
 
-def _called_with(function: FunctionType, identity: Any, variables: dict[str, Any], reduction: str = "") -> tuple[Any] | None:
+def _called_with(
+    function: FunctionType, identity: Any, variables: dict[str, Any], reduction: str = "", whole: bool = False
+) -> tuple[Any] | None:
     """Returns the result in a tuple; None where no value of the row is an argument."""
     outer = reachable(function, function.__code__.co_consts)
     shape = Shape(outer)
     shaped = shape.of_state(State([], variables))
-    key = (id(identity), reduction, shaped, tuple(repr(x) for x in shape.leaves if not is_scalar(x)))
+    key = (id(identity), reduction, whole, shaped, tuple(repr(x) for x in shape.leaves if not is_scalar(x)))
     values = [x.value for x in shape.leaves if is_scalar(x)]
     if not values:
         return None
-    graph, kinds = _region(function, variables, outer, key, reduction)
+    graph, kinds = _region(function, variables, outer, key, reduction, whole)
     return (_result(graph, kinds, values),)
 
 
@@ -134,7 +140,9 @@ def _row(x: Any, function: FunctionType) -> Any:
     return row_of({name: source() for name, source in x.sources.items() if name in named})
 
 
-def _region(function: FunctionType, variables: dict[str, Any], outer: dict[int, Any], key: Any, reduction: str) -> _Made:
+def _region(
+    function: FunctionType, variables: dict[str, Any], outer: dict[int, Any], key: Any, reduction: str, whole: bool
+) -> _Made:
     regions = explorer().regions
     assert regions is not None
     made = regions.get(key)
@@ -145,7 +153,7 @@ def _region(function: FunctionType, variables: dict[str, Any], outer: dict[int, 
         running.append(function)
         regions.setdefault("held", []).append((function, outer))  # keeps ids in keys unique while they are in use
         try:
-            made = regions[key] = attempt(lambda: _or_error(lambda: _made(function, variables, outer, regions, reduction)))
+            made = regions[key] = attempt(lambda: _or_error(lambda: _made(function, variables, outer, regions, reduction, whole)))
         finally:
             running.pop()
     if isinstance(made, Exception) and not isinstance(made, Refusal):
@@ -167,12 +175,13 @@ def _or_error(make: Callable[[], _Made]) -> _Made | Exception:
 
 
 def _made(
-    function: FunctionType, variables: dict[str, Any], outer: dict[int, Any], regions: dict[Any, Any], reduction: str
+    function: FunctionType, variables: dict[str, Any], outer: dict[int, Any], regions: dict[Any, Any], reduction: str, whole: bool
 ) -> _Made:
     """Returns the region with its loops; unrolls loops over constants where a block depends on their elements."""
 
     def build(unroll: bool) -> _Made:
-        graph, kinds = GraphBuilder(Machine(function, unroll, _called, _reduced, reduction), outer, regions).build(variables)
+        machine = Machine(function, unroll, _called, _reduced, reduction)
+        graph, kinds = GraphBuilder(machine, outer, regions, whole).build(variables)
         text = print_graph(graph)
         if len(text) > _MOST_TEXT:
             refuse_work(f"a program of {len(text):,} characters", f"{_MOST_TEXT:,}")
@@ -199,7 +208,7 @@ def _called(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
     return function(*args, **kwargs)
 
 
-def _result(graph: Graph, kinds: tuple[str, ...], values: Sequence[Any]) -> Any:
+def _result(graph: Graph, kinds: tuple[Kind, ...], values: Sequence[Any]) -> Any:
     run, loop = explorer(), explorer().loop
     first = loop.emit(Region(graph), *values)
     run.guard(loop.is_valid(first))
@@ -209,7 +218,7 @@ def _result(graph: Graph, kinds: tuple[str, ...], values: Sequence[Any]) -> Any:
     number = results.pop(0)
     of_kind = []
     for kind in kinds:
-        count = len(RESULTS[kind])
+        count = len(types_of(kind))
         of_kind.append(results[:count])
         results = results[count:]
     for at, kind in enumerate(kinds[:-1]):
@@ -218,7 +227,14 @@ def _result(graph: Graph, kinds: tuple[str, ...], values: Sequence[Any]) -> Any:
     return _python(kinds[-1], *of_kind[-1])
 
 
-def _python(kind: str, value: Any, *more: Any) -> Any:
+def _python(kind: Kind, value: Any, *more: Any) -> Any:
+    if not isinstance(kind, str):
+        rest, parts = [value, *more], []
+        for part in kind.kinds:
+            count = len(types_of(part))
+            parts.append(_python(part, *rest[:count]))
+            rest = rest[count:]
+        return tuple(parts) if kind.keys is None else dict(zip(kind.keys, parts, strict=True))
     if kind in ALONE:
         return {"None": None, "[]": [], "{}": {}}[kind]
     if more:

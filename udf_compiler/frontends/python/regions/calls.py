@@ -46,7 +46,7 @@ from udf_compiler.frontends.python.regions.mappings import Mapping, constant, co
 from udf_compiler.frontends.python.regions.seen import Seen
 from udf_compiler.frontends.python.regions.state import UNSET, Cell, Expression, Local, Method, State, within
 from udf_compiler.frontends.python.regions.strings import fill
-from udf_compiler.frontends.python.regions.tables import lookup
+from udf_compiler.frontends.python.regions.tables import displayed_set, lookup
 from udf_compiler.frontends.python.values import is_scalar
 from udf_compiler.frontends.python.vectors import dense
 from udf_compiler.frontends.tracing.class_stand_ins import ClassStandIn
@@ -331,7 +331,7 @@ def _by_key(machine: Machine, function: Any, args: list[Any], kwargs: dict[str, 
 def _of_list(machine: Machine, function: Any, args: list[Any]) -> Any:
     """Evaluates ``list(xs)``, ``set(xs)`` and ``sep.join(xs)`` of a list of the row; returns None for other calls.
 
-    A string is the list of its characters. ``set()`` is a set that the function fills.
+    A string is the list of its characters. ``set()`` is a set that the function fills, one of constants like a display.
     """
     if not args and is_builtin(function, set):
         return Seen([])
@@ -339,6 +339,8 @@ def _of_list(machine: Machine, function: Any, args: list[Any]) -> Any:
     if len(args) != 1 or not (makes or _is_join(function)):
         return None
     items = current(args[0])
+    if is_builtin(function, set) and type(items) in (str, list, tuple) and items and all(type(x) in (str, int) for x in items):
+        return displayed_set([*items])
     if makes and is_scalar(items) and items.kind == "str" and not items.numpy:
         items = machine.call(CHARACTERS, [items], {})
     items = lists.as_list(items) if makes else listed(items)

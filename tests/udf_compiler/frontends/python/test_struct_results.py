@@ -1,0 +1,74 @@
+"""Compares functions with loops that return a tuple or a dict for a struct with PySpark's worker."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+from pyspark.sql.types import BooleanType, DoubleType, LongType, StringType, StructField, StructType
+
+from sparkweld.contract.constants import ARROW_BATCHED
+from tests.helpers.compiled import compare_with_worker
+
+ROWS = pa.record_batch({
+    "path": pa.array(["/a/b/12", "x", "", "/7/", "a/é/b", "12"]), "n": pa.array([4, 0, -3, 11, 250, 7], pa.int64()),
+})  # fmt: skip
+RETURNS = StructType([StructField("name", StringType()), StructField("count", LongType()), StructField("share", DoubleType())])
+
+
+def counts(path, n):
+    digits = 0
+    for sign in path:
+        if sign.isdigit():
+            digits += 1
+    return path, digits, digits / len(path) if path else None
+
+
+def several_ends(path, n):
+    best, at = None, -1
+    for place, part in enumerate(path.split("/")):
+        if best is None or len(part) > len(best):
+            best, at = part, place
+    if at < 0 or best == "":
+        return None
+    if n > 100:
+        return best, None, 0.5
+    return best, at, n * 0.25
+
+
+def as_a_dict(path, n):
+    total, steps = n, 0
+    while total > 1 and steps < 50:
+        total, steps = total // 2 if total % 2 == 0 else 3 * total + 1, steps + 1
+    return {"name": path.upper(), "count": steps, "share": steps * 0.5}
+
+
+def of_a_helper(path, n):
+    def smallest_factor(x):
+        for k in (2, 3, 5, 7, 11, 13):
+            if x % k == 0:
+                return k, True
+        return 1, False
+
+    factor, found = smallest_factor(n)
+    marks = 0
+    for sign in path:
+        marks += sign in "/x"
+    return (path if found else "prime"), factor + marks, 1.0
+
+
+@pytest.mark.parametrize("function", [counts, several_ends, as_a_dict, of_a_helper])
+def test_loops_that_return_a_struct(function):
+    compared = compare_with_worker(function, [ROWS, ROWS[1:2]], RETURNS, ARROW_BATCHED, kernel=True)
+    assert not compared.refused and compared.decided == 2, compared
+
+
+def test_dicts_with_other_keys_on_some_paths():
+    def either(path, n):
+        length = 0
+        for _ in path:
+            length += 1
+        return {"name": path, "ok": length > 2} if n > 5 else {"ok": False, "name": None}
+
+    returns = StructType([StructField("name", StringType()), StructField("ok", BooleanType())])
+    compared = compare_with_worker(either, [ROWS], returns, ARROW_BATCHED, kernel=True)
+    assert not compared.refused and compared.decided == 1, compared
