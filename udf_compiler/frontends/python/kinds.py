@@ -15,6 +15,7 @@ from udf_compiler.frontends.python import (
     methods,
     ndarray_calls,
     ndarrays,
+    new_lists,
     numbers,
     numpy_scalars,
     rounding,
@@ -30,7 +31,7 @@ from udf_compiler.frontends.tracing.dispatch import ScalarKind
 _NUMBER = ScalarKind(
     rank=0,
     truth=numbers.truth,
-    binary=numbers.binary,
+    binary=new_lists.number_binary,
     unary=numbers.unary,
     ufunc=numpy_scalars.call_ufunc,
     attribute=methods.attribute,

@@ -1,6 +1,6 @@
 """Maps a function over the elements of a row's lists, as a region that appends the results in a loop.
 
-Also filters a list by a list of bools.
+Also filters a list by a list of bools, and repeats a value.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from sparkweld.ir import LoopBuilder, ProgramBuilder, Type, Value
 from sparkweld.ir.ops import Arg, ListAppend, ListCall, Region
 from sparkweld.ir.ops.regions import Block, Branch, Graph, Jump, Return
-from sparkweld.ir.types import I64, Items
+from sparkweld.ir.types import I64, Items, list_of
 
 #: A function of one element of each list and of values of the row, in the loop of a block. It may add guards there.
 Elementwise = Callable[[LoopBuilder, Sequence[Value], Sequence[Value]], Value]
@@ -31,8 +31,17 @@ def kept(loop: LoopBuilder, xs: Value, mask: Value) -> Value:
     return _looped(loop, [xs, mask], xs.type, [*_choice([xs.type, mask.type], xs.type)])
 
 
+def repeated(loop: LoopBuilder, value: Value, count: Value) -> Value:
+    """Returns the list that has a value `count` times; NULL only for extremely long lists."""
+    types, to = [I64, value.type], list_of(value.type)
+    return _looped(loop, [count, value], to, [_body(types, 0, to, lambda block, elements, row: row[1])])
+
+
 def _looped(loop: LoopBuilder, args: Sequence[Value], to: Type, body: Sequence[Block]) -> Value:
-    """Returns the region of a loop over the first list; `body` has the blocks from number 3 on."""
+    """Returns the region of a loop over the first list, or of as many rounds as the number in its place.
+
+    `body` has the blocks from number 3 on.
+    """
     types = [x.type for x in args]
     blocks = (_first(types, to), _head(types, to), _last(to), *body)
     return loop.emit(Region(Graph(blocks, (to,))), *args)
@@ -52,7 +61,7 @@ def _first(types: Sequence[Type], to: Type) -> Block:
 def _head(types: Sequence[Type], to: Type) -> Block:
     """Returns the block that tests whether another element follows."""
     block, state = _arguments([*types, I64, to])
-    size = block.emit(ListCall("length", types[0]), state[0])
+    size = state[0] if types[0] == I64 else block.emit(ListCall("length", types[0]), state[0])
     more = block.call("less", state[-2], size)
     return _block([*types, I64, to], block, Branch(more.id, Jump(3, _ids(state)), Jump(2, _ids(state[-1:]))))
 

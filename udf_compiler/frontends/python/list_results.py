@@ -39,15 +39,26 @@ def list_of_row(
     Refuses (SW226) elements of another class than the type's, also on the paths of `pruned`, as in `plain.RowResult`. One format
     turns them into NULL. The other may convert them, by `convert`: each number, bool or time to a string, each int to a double.
     Also refuses (SW226) a tuple that is not pickled. PySpark asserts a list where it converts elements for Arrow: strings, and
-    all elements of an array declared without NULL. `none`: elements may be None, for which any value is stored.
+    all elements of an array declared without NULL. `none`: elements may be None, for which any value is stored. Otherwise a guard
+    excludes such rows.
     """
     classes = (list, tuple) if pickled else (list,)
     values = [leaf.value for leaf in leaves(tree) if leaf.error is None]
     others = [leaf.value for leaf in leaves(pruned) if leaf.error is None] if pruned is not None else []
     for x in (*values, *others):
-        _check(x, to.element, classes, return_type, place, convert is not None, none)
-    loop.guard(merged(loop, tree, BOOL, lambda x: _fits(loop, x, to.element, convert)))
-    value = merged(loop, tree, to, lambda x: _value(loop, x, to, convert))
+        _check(x, to.element, classes, return_type, place, convert is not None)
+
+    def undecided(x: Any) -> bool:
+        return not none and type(x) in classes and any(item is None for item in x)
+
+    if values and all(map(undecided, values)):
+        refuse("SW226", at=place, what="a list with None", type=return_type)
+
+    def fits(x: Any) -> Value:
+        return loop.const(False, BOOL) if undecided(x) else _fits(loop, x, to.element, convert)
+
+    loop.guard(merged(loop, tree, BOOL, fits))
+    value = merged(loop, tree, to, lambda x: _value(loop, () if undecided(x) else x, to, convert))
     if not any(x is None for x in values):
         return value
     return loop.optional(value, merged(loop, tree, BOOL, lambda x: loop.const(x is not None, BOOL)))
@@ -60,13 +71,13 @@ _KINDS = {"f": "float", "i": "int", "b": "bool", "O": "str"}
 _CONVERTED = {STR: ("str", "int", "bool", "float", "date", "datetime"), F64: ("float", "int")}
 
 
-def _check(x: Any, element: Type, classes: tuple[type, ...], return_type: str, place: str, converts: bool, none: bool) -> None:
+def _check(x: Any, element: Type, classes: tuple[type, ...], return_type: str, place: str, converts: bool) -> None:
     if x is None or (is_list(x) and not x.numpy and _KINDS[x.value.type.element.dtype.kind] == _KINDS[element.dtype.kind]):
         return
     if is_list(x) or is_scalar(x) or type(x) not in classes:
         what = f"a list of {x.value.type.element}" if is_list(x) else raw(x)
         refuse("SW226", at=place, what=what, type=return_type)
-    known = {_KINDS[element.dtype.kind], *(_CONVERTED.get(element, ()) if converts else ()), *(["None"] if none else [])}
+    known = {_KINDS[element.dtype.kind], *(_CONVERTED.get(element, ()) if converts else ()), "None"}
     for item in x:
         kind = "None" if item is None else kind_of_result(item)
         if kind not in known or (is_scalar(item) and item.numpy) or type(item).__module__ == "numpy":

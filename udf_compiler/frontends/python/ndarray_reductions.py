@@ -12,7 +12,7 @@ from sparkweld.ir import Value
 from sparkweld.ir.ops import ListCall
 from sparkweld.ir.ops.lists import DOT, DOT_BOUND
 from sparkweld.ir.types import BOOL, F32, F64, I64
-from udf_compiler.frontends.python.ndarrays import array_of, call, elementwise, is_empty
+from udf_compiler.frontends.python.ndarrays import array_of, call, elementwise, holds_none, is_empty, leave_none
 from udf_compiler.frontends.python.numpy_scalars import numpy_scalar
 from udf_compiler.frontends.python.operands import guard_between
 from udf_compiler.frontends.python.path_explorer import explorer
@@ -150,9 +150,11 @@ def dot(x: Any, y: Any) -> TracedScalar:
 
 
 def _vector(x: Any) -> Any:
-    """Returns a factor of `dot`. Refuses (SW222) numbers and matrices."""
+    """Returns a factor of `dot`. Leaves rows with None to Python; refuses (SW222) numbers and matrices."""
     if is_scalar(x) and x.is_list:
         return x
+    if holds_none(x):
+        leave_none()
     known = constant_of(x)
     if type(known) in (list, tuple, np.ndarray) and np.ndim(known) == 1 and len(known) > 1:
         return x

@@ -111,12 +111,18 @@ def leave_none() -> NoReturn:
     raise of_python(TypeError("None in place of a number"))
 
 
+#: Comparisons that NumPy also does with None.
+_COMPARES = ("==", "!=", "np.equal", "np.not_equal")
+
+
 def _operand(x: Any, call: str) -> Any:
     """Returns an operand as a list of the loop, a number of the row, or a constant; refuses others (SW222)."""
     if is_scalar(x) and x.is_list:
         return array_of(x, call).value
     if is_scalar(x):
         return x if is_number(x) else refuse("SW222", call=f"{call} with {raw(x)}", kind="ndarray")
+    if holds_none(x) and call not in _COMPARES:
+        leave_none()
     x = constant_of(x)
     if is_constant(x):
         return x

@@ -10,14 +10,20 @@ import numpy as np
 
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import MakeList
-from sparkweld.ir.types import BOOL, Items, Type, of_dtype
-from udf_compiler.frontends.python.lists import NUMPY_ELEMENTS, as_list, is_list
+from sparkweld.ir.types import BOOL, I64, Items, Type, of_dtype
+from udf_compiler.frontends.python import list_maps, numbers
+from udf_compiler.frontends.python.lists import NUMPY_ELEMENTS, as_list, is_list, present
 from udf_compiler.frontends.python.of_text import element
+from udf_compiler.frontends.python.operands import as_int
 from udf_compiler.frontends.python.path_explorer import Fork, Leaf, Node, explorer, leaves
 from udf_compiler.frontends.python.values import SCALARS, TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import in_place
 from udf_compiler.frontends.tracing.utf8 import is_utf8
+from udf_compiler.frontends.tracing.values import raw
+
+#: The most elements of a repeated list: more take memory that a kernel should not ask for.
+_MOST_REPETITIONS = 1 << 16
 
 #: Class of the elements, and NumPy's dtype or "" -> kind of the list.
 _KINDS = {
@@ -91,6 +97,27 @@ def _with(loop: LoopBuilder, tree: Node, kind: tuple[str, str]) -> Node:
     if tree.error is not None or type(tree.value) is not list:
         return tree
     return Leaf(list_of(loop, kind, [element_value(loop, x) for x in tree.value]), None, tree.guards)
+
+
+def number_binary(name: str, a: Any, b: Any) -> Any:
+    """Evaluates an operator with a Python number of the row; ``[x] * n`` makes a list of the row."""
+    items, count = (a, b) if type(a) is list else (b, a)
+    if name == "mul" and type(items) is list and len(items) == 1 and is_scalar(count) and count.kind in ("int", "bool"):
+        return _repeated(items, as_int(count))
+    return numbers.binary(name, a, b)
+
+
+def _repeated(items: list[Any], count: Value) -> Any:
+    """Returns a list of one element as one of the row that repeats it. Leaves rows with None, and guards many repetitions."""
+    run, loop = explorer(), explorer().loop
+    if items[0] is None:
+        run.leave("make a list of None")
+        return []
+    kind = kind_of(items)
+    if kind is None:
+        refuse("SW262", call="a list * ...", what=raw(items[0]))
+    run.guard(loop.call("less_equal", count, loop.const(_MOST_REPETITIONS, I64)))
+    return TracedScalar(kind[0], present(list_maps.repeated(loop, element_value(loop, items[0]), count)), numpy=kind[1])
 
 
 def index_of(items: Sequence[Any], sought: Any) -> int:

@@ -83,7 +83,15 @@ class ConstantVector(StandIn):
             return self._array
         if name in ("dot", "squared_distance"):
             return lambda other: self._with(name, other)
+        if name == "norm":
+            return self._norm
         refuse("SW251", call=f"{_KIND}.{name}")
+
+    def _norm(self, p: Any) -> Any:
+        """Returns the norm, a constant as of any captured array."""
+        if type(p) not in (int, float):
+            refuse("SW262", call=f"{_KIND}.norm", what="a norm that is not constant")
+        return np.linalg.norm(self._array, p)
 
     def _with(self, name: str, other: Any) -> Any:
         """Calls a symmetric method with a vector of the row."""

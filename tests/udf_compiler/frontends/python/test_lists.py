@@ -432,6 +432,28 @@ def test_refused_operations_on_series_of_lists():
         assert codes(compile_udf(function, 200, {"s": "array<double>"}, returns)) == [code]
 
 
+REPEATED = [
+    ("array<string>", lambda n, s: [s] * n),
+    ("array<string>", lambda n, s: ["a"] * len(s) if s else []),
+    ("array<long>", lambda n, s: (n - 1) * [n]),
+    ("array<string>", lambda n, s: [s, str(n)] if n else [s]),
+    ("array<double>", lambda n, s: [n / 2, None if n > 3 else 0.5]),
+]
+
+
+@pytest.mark.parametrize(("returns", "function"), REPEATED)
+def test_lists_that_repeat_a_value_or_have_none(returns, function):
+    """A row whose list has None, or very many elements, runs in Python."""
+    batch = pa.record_batch({
+        "n": pa.array([3, 0, -2, 1, 5, 70_000], pa.int64()), "s": pa.array(["a", "", "é", "bb", "c", "d"]),
+    })  # fmt: skip
+    nulls = pa.record_batch({"n": pa.array([1, 2], pa.int64()), "s": pa.array([None, "x"])})
+    element = {"string": StringType(), "long": LongType(), "double": DoubleType()}[returns[6:-1]]
+    batches, row = [batch[:4], batch, nulls], PythonEvalType.SQL_ARROW_BATCHED_UDF
+    compared = compare_with_worker(function, batches, ArrayType(element), row, kernel=True)
+    assert not compared.refused and compared.decided == 3, compared
+
+
 def test_lists_that_do_not_always_convert_are_refused():
     for function, returns in [
         (lambda xs: [None, 1.0], "array<double>"), (lambda xs: xs, "array<long>"),

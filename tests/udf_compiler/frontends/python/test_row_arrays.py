@@ -57,6 +57,17 @@ def statistics(x, y, n):
     return float(np.mean(x) + np.max(y) - np.min(y) + np.sum(n) + np.argmax(n) + np.median(x) + np.var(y))
 
 
+def of_functions(x, y, n):
+    return float(np.add(x, y)[0] + np.subtract(x, y)[1] * np.dot(x, y) + np.multiply(y, 2.0).sum())
+
+
+def product_or_zero(x, y, n):
+    try:
+        return float(np.dot(x, y))
+    except TypeError:
+        return 0.0
+
+
 def of_elements(x, y, n):
     made = np.array([x[0], n[0], 2])
     pair = np.array([[x[0], 1.0], [y[1], 2.5]])
@@ -83,6 +94,7 @@ def running(x, y, n):
 
 FUNCTIONS = [
     cosine, nearest, nearest_by_norm, transformed, statistics, of_elements, of_integers, cosine_of_floats, norms, running,
+    of_functions, product_or_zero,
 ]  # fmt: skip
 
 
@@ -91,6 +103,22 @@ def test_numpy_on_lists(function):
     compared = compare_with_worker(function, [BATCH], DoubleType(), ARROW_BATCHED, kernel=True)
     assert not compared.refused and compared.decided == 1, compared
     assert not compare_with_worker(function, [ODD], DoubleType(), ARROW_BATCHED, kernel=True).refused
+
+
+def test_none_beside_an_array_is_left_to_python():
+    batch = pa.record_batch({"x": pa.array([[1.0, 2.0], None, [3.0]], FLOATS), "y": pa.array([[1.0, 0.5], [2.0], None], FLOATS)})
+    for function in (lambda x, y: float(np.dot(x, y)), lambda x, y: float(np.add(x, y)[0]), lambda x, y: float(np.dot(y, x))):
+        assert not compare_with_worker(function, [batch[:1]], DoubleType(), ARROW_BATCHED, kernel=True).flagged
+        assert compare_with_worker(function, [batch], DoubleType(), ARROW_BATCHED, kernel=True).raised == 1
+    compared = compare_with_worker(lambda x, y: _dot_or_zero(x, y), [batch], DoubleType(), ARROW_BATCHED, kernel=True)
+    assert (compared.refused, compared.decided, compared.flagged) == ("", 1, 1)
+
+
+def _dot_or_zero(x, y):
+    try:
+        return float(np.dot(x, y))
+    except TypeError:
+        return 0.0
 
 
 def test_arrays_as_results():

@@ -45,7 +45,7 @@ def products(v, w, xs):
 
 
 def norms(v, w, xs):
-    return float(v.norm(1) + v.norm(np.inf) + np.linalg.norm(w) ** 2)
+    return float(v.norm(1) + v.norm(np.inf) + np.linalg.norm(w) ** 2) / float(CENTRES[1].norm(2))
 
 
 def nearest(v, w, xs):

@@ -24,6 +24,8 @@ from udf_compiler.frontends.pandas.calls.polynomials import digitize, interp, po
 from udf_compiler.frontends.pandas.calls.strings.choose import choose, has_texts
 from udf_compiler.frontends.pandas.calls.time_conversions import choose_times, has_times
 from udf_compiler.frontends.pandas.series import TracedSeries
+from udf_compiler.frontends.python.ndarrays import leave_none
+from udf_compiler.frontends.python.path_explorer import is_exploring
 from udf_compiler.frontends.tracing.lower import cast, constant, prototype, run_prototype, type_of, ufunc_call
 from udf_compiler.frontends.tracing.session import current, refuse
 from udf_compiler.frontends.tracing.values import Traced, raw
@@ -288,6 +290,8 @@ def call_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
         return in_all_forms(lambda *a, **k: call_function(function, a, k), args, kwargs)
     if args and lists.concerns(args[0]):
         return lists.call_numpy(function, args, kwargs)
+    if is_exploring() and args and args[0] is None:
+        leave_none()
     handler = TABLE.get(function)
     call = name_of(function)
     if current().groups is not None:
