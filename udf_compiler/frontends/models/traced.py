@@ -19,7 +19,7 @@ from udf_compiler.frontends.models.translator import METHODS, Translator, method
 from udf_compiler.frontends.pandas.apply.comprehensions import Values, collect, is_collection
 from udf_compiler.frontends.pandas.apply.results import ListSeries
 from udf_compiler.frontends.pandas.array import TracedArray
-from udf_compiler.frontends.pandas.calls.lists import for_model, stack_of, stacked
+from udf_compiler.frontends.pandas.calls.lists import Rows, for_model, stack_of, stacked
 from udf_compiler.frontends.pandas.calls.strings.choose import texts_of
 from udf_compiler.frontends.python.numpy_scalars import numpy_scalar
 from udf_compiler.frontends.python.path_explorer import explorer, is_exploring
@@ -145,13 +145,17 @@ def _for_row(result: Any, call: str) -> Any:
 
 
 def _of_rows(x: Any) -> Any:
-    """Returns the column, or the matrix, of a list with an element for each row, and of an array of strings.
+    """Returns the column, or the matrix, of a list with an element or array for each row, and of an array of strings.
 
     A vectoriser of strings reads each element of a list or an array as of a Series. Other models take none of single values.
     """
     if is_collection(x):
         x = x.column if type(x) is Values else collect(x)
-    return stacked(x) if type(x) is ListSeries else texts_of(x)
+    if type(x) is Rows and x.of_list:
+        x = x.series
+    elif type(x) is not ListSeries:
+        return texts_of(x)
+    return stacked(x)
 
 
 def _arguments(

@@ -85,6 +85,24 @@ def test_frames_of_a_map():
     assert (compared.refused, compared.decided) == ("", 3)
 
 
+def test_arrays_of_a_frame_in_another_dtype():
+    def halves(frames):
+        for frame in frames:
+            narrow = frame[["a"]].fillna(0).to_numpy(dtype=np.float32)
+            frame["a"] = narrow[:, 0].astype(np.float64) / 2
+            yield frame
+
+    compared = compare_with_worker(halves, BATCHES, ROWS, MAP_PANDAS, kernel=True)
+    assert not compared.refused and compared.decided == len(BATCHES), compared
+
+    def of_two_dtypes(frames):
+        for frame in frames:
+            frame["a"] = frame.to_numpy(dtype="float32")[:, 0]
+            yield frame
+
+    assert compare_with_worker(of_two_dtypes, BATCHES[1:], ROWS, MAP_PANDAS).refused == "SW262"
+
+
 def test_several_new_columns_of_a_map():
     def score(frames):
         for frame in frames:

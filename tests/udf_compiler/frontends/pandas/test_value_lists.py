@@ -124,6 +124,14 @@ def test_the_rows_of_a_matrix_are_arrays(rows):
     assert compared.decided == len(BATCHES), compared
 
 
+def test_arrays_in_a_list_are_the_rows_of_a_matrix():
+    batch = pa.record_batch({"v": pa.array([[1.0, 2.0], [0.5, -4.0], [3.0, 0.25]], pa.list_(pa.float64()))})
+    scored = lambda v: pd.Series(CLASSES.predict_proba(v.to_list())[:, 1])  # noqa: E731
+    for function in (lambda v: pd.Series(LINE.predict(v.tolist())), scored):
+        compared = compare_with_worker(function, [batch], DoubleType(), SCALAR_PANDAS, kernel=True)
+        assert not compared.refused and compared.decided == 1, compared
+
+
 def test_new_columns_of_frames_of_batches():
     def scores(frames):
         for frame in frames:

@@ -19,6 +19,7 @@ from udf_compiler.frontends.pandas.apply.comprehensions import Values, collect, 
 from udf_compiler.frontends.pandas.apply.frame_rows import apply_rows
 from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.calls import row_reductions
+from udf_compiler.frontends.pandas.calls.arrays import astype
 from udf_compiler.frontends.pandas.calls.constructors import Index, make_series
 from udf_compiler.frontends.pandas.calls.cuts import TracedCut, categories_of
 from udf_compiler.frontends.pandas.calls.series_methods import copy as copy_series
@@ -329,6 +330,17 @@ def _row_count(frame: TracedFrame, call: str) -> Any:
     return row_count(frame.loop, call) if group is None else group.length(frame, call)
 
 
+def to_numpy(frame: TracedFrame, dtype: Any = None, copy: Any = False) -> TracedArray:
+    """Implements DataFrame.to_numpy. Refuses (SW262) a dtype for columns of several, which pandas casts one by one."""
+    call = "DataFrame.to_numpy"
+    array = frame.to_array(call)
+    if dtype is None:
+        return array
+    if any(s.dtype != array.dtype for s in frame.series.values()):
+        refuse("SW262", call=call, what="the argument dtype= of columns of several dtypes")
+    return astype(array, dtype)
+
+
 #: Methods that a compiled function may call.
 METHODS: dict[str, Callable[..., Any]] = {
     **row_reductions.METHODS,
@@ -342,7 +354,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     "reset_index": reset_index,
     "pipe": pipe,
     "apply": apply_rows,
-    "to_numpy": lambda f: f.to_array("DataFrame.to_numpy"),
+    "to_numpy": to_numpy,
 }
 
 #: Attributes other than methods.
