@@ -242,6 +242,11 @@ class LoopBuilder:
         finally:
             self._spreading = before
 
+    def spread(self) -> None:
+        """Makes all guards so far, also those of derived loops, concern the whole batch."""
+        for loop in self._family():
+            loop.local.clear()
+
     def take_as_local(self, guards: int) -> None:
         """Marks all guards after the first `guards` as local."""
         self.local.update(self.guards[guards:])

@@ -44,11 +44,11 @@ class Call:
 
     def traced(
         self, function: Callable[..., Any], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None,
-        handlers: bool | None = None, group: Any = None,
+        handlers: bool | None = None, group: Any = None, catching: bool = False,
     ) -> Any:  # fmt: skip
         """Traces `function`, which derives from the checked function, and returns its symbolic result.
 
-        `handlers`: as in `trace`; by default that of the checked function. `group`: as in `trace`.
+        `handlers`: as in `trace`; by default that of the checked function. `group` and `catching`: as in `trace`.
         """
         with self.prepared.checked():
             return trace(
@@ -62,6 +62,7 @@ class Call:
                 kept=self.kept,
                 handlers=self.prepared.handlers if handlers is None else handlers,
                 group=group,
+                catching=catching,
             )
 
 

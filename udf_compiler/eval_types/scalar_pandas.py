@@ -103,7 +103,7 @@ class ScalarPandas(Kind):
         return self.run(call, settled(call), call.original)
 
     def run(self, call: Call, function: Callable[..., Any], original: Callable[..., Any]) -> Any:
-        result = call.traced(function, call.args, call.kwargs)
+        result = call.traced(function, call.args, call.kwargs, catching=True)
         if type(result) is TracedCut:
             result, original = plain(result), _without_categories(original)
         check_named(call, result)

@@ -40,8 +40,8 @@ class Prepared:
     def checked(self) -> Iterator[None]:
         """Refuses (SW217), at the end of the block, a function that changed captured data: its next result might differ.
 
-        Refuses (SW213) handlers that end an exception in code that sees whole columns: what they catch depends on the batch. A
-        refusal for an exception of user code (SW261) gets the line that raised it.
+        Refuses (SW213) handlers that end an exception in code that sees whole columns, where flagged rows concern no whole batch:
+        what they catch depends on the batch. A refusal for an exception of user code (SW261) gets the line that raised it.
         """
         try:
             with _watched(self._rebuilder):
@@ -83,7 +83,8 @@ class Prepared:
 def _watched(rebuilder: Rebuilder) -> Iterator[None]:
     """Refuses calls of code that is unsupported in the current mode of tracing.
 
-    - Code in which a handler may end an exception, outside a scalar function, whose rows raise individually (SW213).
+    - Code in which a handler may end an exception, outside a scalar function, whose rows raise individually (SW213), unless the
+      trace flags whole batches for it (`Session.catching`).
     - In a scalar function, code that tests object identity, which differs in a trace (SW603).
     - In a scalar function, code that assigns to a global, which the next row would see (SW211).
     """
@@ -96,7 +97,8 @@ def _watched(rebuilder: Rebuilder) -> Iterator[None]:
         code, session = frame.f_code, current()
         error = None
         if code in handlers and not is_exploring():
-            error = handlers[code].refusal("SW213")
+            session.caught = True
+            error = None if session.catching else handlers[code].refusal("SW213")
         elif code in identities and is_exploring():
             error = identities[code].refusal("SW603")
         elif code in writers and is_exploring():

@@ -30,16 +30,19 @@ def trace(
     groups: Any = None,
     group: Any = None,
     batches: bool = False,
+    catching: bool = False,
 ) -> Any:
     """Returns the symbolic result of ``function(*args, **kwargs)``; its values and guards join `loop`.
 
     `function` has been checked to be pure and rebuilt on `stand_in` objects. `exact` refuses approximate operations.
     `handlers`: its code can catch exceptions. `notes` collects facts for explain. `kept` collects the (operation, bound)
-    pairs of approximations that no op of the loop records. `group` and `batches`: see `Session`. Raises Refusal unless the
-    function is provably exact and, without `groups` and `group`, row-local, even when the function itself caught that refusal.
+    pairs of approximations that no op of the loop records. `group`, `batches` and `catching`: see `Session`. Raises Refusal
+    unless the function is provably exact and, without `groups` and `group`, row-local, even when the function itself caught that
+    refusal.
     """
     collected = ([] if notes is None else notes, [] if kept is None else kept)
     session = Session(loop, exact, place, *collected, handlers, groups, group, batches, dispatch=DISPATCH)
+    session.catching = catching
     for value in (*args, *(kwargs or {}).values()):
         value.shared = True
     work = Work(WORK_LIMIT, lambda: refuse_work(f"more than {WORK_LIMIT:,} operations", f"{WORK_LIMIT:,}"))
@@ -62,4 +65,6 @@ def trace(
                 refuse("SW261", at=place_of(error), error=told(error))
     if session.refused is not None:
         raise session.refused
+    if session.caught:
+        loop.spread()
     return result

@@ -46,6 +46,8 @@ class Session:
     - `group`: computes what a function of a whole group asks of all its rows (`udf_compiler.frontends.pandas.groups`).
     - `tables`: the ops of large constant dicts and sets, which the function reads on many paths.
     - `dispatch`: the operations of the frontends above.
+    - `catching`: code that sees whole columns may catch exceptions. `caught`: it has run such code. A flagged row then concerns
+      its whole batch, as the handler would see the exception of any row.
     """
 
     loop: LoopBuilder | None
@@ -64,6 +66,8 @@ class Session:
     tables: dict[tuple[int, str], Any] = field(default_factory=dict)
     dispatch: Dispatch = Dispatch()
     refused: Refusal | None = None
+    catching: bool = False
+    caught: bool = False
 
     def note(self, text: str) -> None:
         if text not in self.notes:
