@@ -28,8 +28,9 @@ _SEEDED = frozenset(("random.Random", "numpy.random.default_rng", "numpy.random.
 
 
 def findings(source: Source, udf: ReadUdf) -> list[Finding]:
-    """Returns the faults that the source shows: randomness and clocks; of a pandas UDF, also a bare array as the result, and
-    row-mixing calls on its columns.
+    """Returns the faults that the source shows, such as randomness and clocks.
+
+    Faults of pandas UDFs are also a bare array as the result, and row-mixing calls on columns.
     """
     found: list[Finding] = []
     if isinstance(udf.node, ast.ClassDef):

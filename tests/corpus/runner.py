@@ -111,7 +111,7 @@ def message(case: Case) -> Message:
     """Returns the same request as the JVM sends it to the compile service."""
     returned = spark_type(case.returns)
     asked = request_of(case.name, returned.jsonValue(), EVAL_TYPES[case.kind], _arguments(case))
-    return Message({**encode(asked), "id": 1}, (payload(case.function, returned),))
+    return Message({**encode(asked), "id": 1, "wholeBatches": True}, (payload(case.function, returned),))
 
 
 def _arguments(case: Case) -> list[Given | Struct]:

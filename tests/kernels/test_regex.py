@@ -64,7 +64,7 @@ def _programs():
         yield pytest.param(first, marks=pytest.mark.nightly if at % 2 else [])
 
 
-@pytest.mark.parametrize("first", _programs())
+@pytest.mark.parametrize("first", list(_programs()))
 def test_patterns(first):
     texts = objects([*TEXTS, *RANDOM.tolist()])
     check(program_of(CALLS[first : first + 12 * TOGETHER]), {"s": texts}, len(texts))

@@ -40,8 +40,9 @@ class Prepared:
     def checked(self) -> Iterator[None]:
         """Refuses (SW217), at the end of the block, a function that changed captured data: its next result might differ.
 
-        Refuses (SW213) handlers that end an exception in code that sees whole columns, where flagged rows concern no whole batch:
-        what they catch depends on the batch. A refusal for an exception of user code (SW261) gets the line that raised it.
+        Refuses (SW213) handlers that end an exception in code that sees whole columns, as what they catch depends on the batch.
+        They are accepted where flagged rows concern their whole batch. A refusal for an exception of user code (SW261) gets the
+        line that raised it.
         """
         try:
             with _watched(self._rebuilder):
@@ -83,8 +84,8 @@ class Prepared:
 def _watched(rebuilder: Rebuilder) -> Iterator[None]:
     """Refuses calls of code that is unsupported in the current mode of tracing.
 
-    - Code in which a handler may end an exception, outside a scalar function, whose rows raise individually (SW213), unless the
-      trace flags whole batches for it (`Session.catching`).
+    - Code in which a handler may end an exception, outside a scalar function, whose rows raise individually (SW213). It is
+      accepted where the trace flags whole batches for it (`Session.catching`).
     - In a scalar function, code that tests object identity, which differs in a trace (SW603).
     - In a scalar function, code that assigns to a global, which the next row would see (SW211).
     """

@@ -5,6 +5,8 @@ last argument is the address of scratch memory, with `SCRATCH` bytes for each ro
 function that adds those of a list. Programs link these functions as they link those of strings, so each is optimised once.
 """
 
+# Long: it has the source of each function.
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator

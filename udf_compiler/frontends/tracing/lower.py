@@ -21,6 +21,7 @@ from sparkweld.ir.ops import Call, Fits
 from sparkweld.ir.ops.elementwise import FUNCTIONS, HALF_IS_ROOT
 from sparkweld.ir.types import BOOL, Type, of_dtype
 from udf_compiler.frontends.tracing.constants import unwrapped
+from udf_compiler.frontends.tracing.exceptions import unwatched
 from udf_compiler.frontends.tracing.session import check_size, refuse
 
 #: A traced value, or a constant: a Python number (weak, NEP 50) or a NumPy scalar (typed).
@@ -52,7 +53,7 @@ def constant_of(x: Any) -> Any:
 def run_prototype(call: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Calls `function` on prototypes, with warnings off. Refuses (SW252) if it raises: Spark's own run raises, too."""
     try:
-        with np.errstate(all="ignore"), warnings.catch_warnings():
+        with unwatched(), np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return function(*args, **kwargs)
     except Exception as error:  # noqa: BLE001 - whatever the library raises for these types is what the user will see

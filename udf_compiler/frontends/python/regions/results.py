@@ -1,4 +1,4 @@
-"""Numbers the kinds of a region's results, and returns the values in which it returns each."""
+"""Assigns numbers to the kinds of a region's results, and makes the values in which it returns each."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def _word(loop: LoopBuilder, x: Any, kind: str) -> Value:
 def kind_of_whole(x: Any) -> Kind:
     """Returns the kind of a result: one of `RESULTS`, or that of its parts."""
     if type(x) is tuple or (type(x) is dict and x):
-        parts, keys = (x, None) if type(x) is tuple else (x.values(), tuple(x))
+        parts, keys = (x, None) if isinstance(x, tuple) else (tuple(x.values()), tuple(x))
         return Parts(tuple(map(kind_of_whole, parts)), keys)
     if type(x) in (list, dict):
         return "[]" if type(x) is list else "{}"
