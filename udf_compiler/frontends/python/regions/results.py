@@ -1,4 +1,4 @@
-"""Assigns numbers to the kinds of a region's results, and makes the values in which it returns each."""
+"""Defines the kinds of a region's results, and the values in which it returns each."""
 
 from __future__ import annotations
 
