@@ -54,6 +54,13 @@ def guarded(x: Any) -> Any:
         return None
 
 
+def guarded_mean(v: Any) -> Any:
+    try:
+        return v.mean()
+    except ValueError:
+        return 0.0
+
+
 def column_guarded(s: Any) -> Any:
     try:
         return s.astype("float64")
@@ -190,7 +197,7 @@ CLAIMS: list[Claim] = [
      lambda v: v.quantile(0.9)],
      GROUPED_AGG_PANDAS, ("double",), D, ""),
     ("`mapInPandas` and `mapInArrow` with such a body", [mapped], MAP_PANDAS, (FRAME[0],), ROWS, ""),
-    ("reductions of numbers: `sum`, `mean`, `min`, `max`, `count`, `std`, `var`, `any`, `all`, `median`, `quantile`", [demeaned],
+    ("reductions of numbers: `sum`, `prod`, `mean`, `min`, `max`, `count`, `std`, `var`, `any`, `all`, `median`, `quantile`", [demeaned],
      GROUPED_MAP_PANDAS, FRAME, ROWS, ""),
     ("`sort_values` by one or more columns, `nlargest` and `nsmallest` by one", [largest], GROUPED_MAP_PANDAS, FRAME, ROWS, ""),
     ("Other operations on a group have the code SW312, such as `kurt`", [skewed], GROUPED_MAP_PANDAS, FRAME, ROWS, "SW312"),
@@ -198,13 +205,14 @@ CLAIMS: list[Claim] = [
      [mixing(method) for method in ("mean", "cumsum", "shift", "rank")], MAP_PANDAS, (FRAME[0],), ROWS, "SW250"),
     ("randomness, clocks", [lambda x: x + random.random(),
      lambda x: x + datetime.datetime.now().hour], PLAIN, ("double",), D, "SW230"),
-    ("`except` in code that sees whole columns, unless it always raises", [column_guarded],
-     SCALAR_PANDAS, ("string",), D, "SW213"),
+    ("Handlers around columns", [column_guarded], SCALAR_PANDAS, ("string",), D, ""),
+    ("`except` around columns in functions of iterators, groups and Arrow columns, unless it always raises", [guarded_mean],
+     GROUPED_AGG_PANDAS, ("double",), D, "SW213"),
     ("generators", [generator], PLAIN, ("double",), D, "SW210"),
     ("classes defined inside", [defines_a_class], PLAIN, ("double",), D, "SW220"),
     ("binary columns, maps, arrays of structs and nested structs", [lambda x: len(x)], PLAIN, ("binary",), L, ""),
-    ("decimals; in other UDFs than plain ones also binary", [lambda x: x.str.len()], SCALAR_PANDAS, ("binary",), L, "SW101"),
-    ("decimals; in", [lambda x: float(x)], PLAIN, ("decimal(10,2)",), D, "SW101"),
+    ("in other UDFs than plain ones: binary, maps, and arrays of anything but numbers, booleans and strings", [lambda x: x.str.len()], SCALAR_PANDAS, ("binary",), L, "SW101"),
+    ("decimals, and matrices of arrays whose width the function does not determine", [lambda x: float(x)], PLAIN, ("decimal(10,2)",), D, "SW101"),
     ("objects of your own plain classes that hold them", [lambda x: x * Outer.rate], PLAIN, ("double",), D, ""),
     ("Captured data may be numbers, strings, dates, tuples, lists, dicts, sets",
      [lambda x: RATES.get(x, 0.0)], PLAIN, ("string",), D, ""),

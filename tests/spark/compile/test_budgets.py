@@ -12,6 +12,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from pyspark.sql import functions as F
 from pyspark.sql.functions import pandas_udf, udf
 from sklearn.linear_model import LinearRegression
 
@@ -107,7 +108,8 @@ def test_a_function_past_its_cpu_time_locks_nobody_out(spark, table, warm):
     check(spark, lambda: table.select("id", bad("x").alias("r")), refused="SW408", conf={CPU: "1s"})
     check_new(spark, lambda f: table.select("id", f("x").alias("r")))
     started = time.time()
-    batches, refusals = kernel_batches(spark, lambda: table.select(bad("x"), good("x")), **{CPU: "1s"})
+    other = F.col("x") + 1  # a function in Python may change an argument that others read
+    batches, refusals = kernel_batches(spark, lambda: table.select(bad("x"), good(other)), **{CPU: "1s"})
     assert batches and "SW408" in refusals
     assert time.time() - started < 30
 

@@ -86,7 +86,7 @@ def product(v):
 
 
 def growth(v):
-    return float((1 + v / 1000).prod()) ** 0.5 - 1
+    return float((1 + v / 1000).prod() - 1)
 
 
 def of_two_quantiles(v):
