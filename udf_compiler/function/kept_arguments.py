@@ -18,6 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from udf_compiler.function.module_paths import is_library_file
+
 #: Instructions that change an object. Inlined comprehensions use LIST_APPEND and the like, which change their own list alone.
 _CHANGES = frozenset(("STORE_SUBSCR", "DELETE_SUBSCR", "STORE_SLICE", "STORE_ATTR", "DELETE_ATTR"))
 
@@ -33,13 +35,23 @@ _MUTATORS = frozenset(
     )
 )
 
+#: Functions of NumPy and methods of arrays -> the number of arguments beyond which one may be the array of the result.
+_RESULTS = {
+    **{name: ufunc.nin for name, ufunc in vars(np).items() if isinstance(ufunc, np.ufunc)},
+    **dict.fromkeys("all any argmax argmin choose clip compress cumprod cumsum dot max mean median min prod ptp".split(), 1),
+    **dict.fromkeys("amax amin around round std sum take trace var nan_to_num matmul nanmax nanmin nansum nanmean".split(), 1),
+    **dict.fromkeys("nancumprod nancumsum nanmedian nanprod nanstd nanvar outer cross".split(), 1),
+    **dict.fromkeys("concatenate percentile quantile nanpercentile nanquantile stack".split(), 2),
+}
+_CALLS = frozenset(("CALL", "CALL_KW", "CALL_FUNCTION", "CALL_FUNCTION_KW", "CALL_METHOD"))
+
 #: Names of arguments by which functions of NumPy and pandas change an object, or share its memory.
 _MUTATING_ARGUMENTS = frozenset(("inplace", "out", "copy", "overwrite_input"))
 
 #: Libraries whose functions change an argument only as the names above say.
 _LIBRARIES = frozenset((*sys.stdlib_module_names, "numpy", "pandas", "pyarrow", "dateutil", "pytz")) - {"ctypes", "gc"}
 
-_PLAIN = (int, float, complex, str, bytes, bool, type(None), range, re.Pattern, np.generic, np.ndarray, np.ufunc)
+_PLAIN = (int, float, complex, str, bytes, bool, type(None), range, re.Pattern, np.generic, np.ndarray)
 _CONTAINERS = (tuple, list, set, frozenset)
 
 
@@ -74,12 +86,12 @@ class _Scan:
         if isinstance(x, types.FunctionType):
             return self._of_function(x)
         if isinstance(x, types.BuiltinFunctionType | type | types.MethodDescriptorType):
-            return x.__name__ not in _MUTATORS and _is_of_library(_module_of(x))
+            return x.__name__ not in _MUTATORS and x.__name__ not in _RESULTS and _is_of_library(_module_of(x))
         return False
 
     def _of_function(self, function: types.FunctionType) -> bool:
-        if _is_of_library(function.__module__ or ""):
-            return function.__name__ not in _MUTATORS
+        if _is_of_library(function.__module__ or "") and is_library_file(function.__code__.co_filename):
+            return function.__name__ not in _MUTATORS and function.__name__ not in _RESULTS
         cells = (cell.cell_contents for cell in function.__closure__ or () if _is_set(cell))
         held = (*cells, *(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
         return all(map(self.keeps, held)) and all(self._of_code(code, function) for code in _codes(function.__code__))
@@ -89,9 +101,12 @@ class _Scan:
             return False
         if _MUTATING_ARGUMENTS.intersection(_names_in(code.co_consts)):
             return False
+        most = min((_RESULTS[name] for name in code.co_names if name in _RESULTS), default=None)
         for at in dis.get_instructions(code):
             if at.opname in _CHANGES or at.opname.startswith("INPLACE_") or _is_in_place(at):
                 return False
+            if most is not None and (at.opname == "CALL_FUNCTION_EX" or (at.opname in _CALLS and (at.arg or 0) > most)):
+                return False  # one of its arguments may be the array that such a function writes its result to
             if at.opname == "IMPORT_NAME" and not _is_of_library(str(at.argval)):
                 return False
             if at.opname in ("LOAD_GLOBAL", "LOAD_NAME") and not self._keeps_name(str(at.argval), function.__globals__):
@@ -110,7 +125,7 @@ def _is_in_place(at: dis.Instruction) -> bool:
 
 
 def _is_of_library(name: str) -> bool:
-    return name.partition(".")[0] in _LIBRARIES and name.partition(".")[0] != "__main__"
+    return name.partition(".")[0] in _LIBRARIES
 
 
 def _module_of(x: Any) -> str:

@@ -19,6 +19,9 @@ TABLE = {"a": 1, "b": [2, 3]}
 DIGITS = re.compile("[0-9]+")
 
 
+ROOT = np.sqrt
+
+
 class Scale:
     def of(self, x):
         return x
@@ -92,6 +95,9 @@ CHANGES = {
     "an augmented assignment": add_in_place, "a helper": changed_in_a_helper, "an object's method": lambda s: s.apply(SCALE.of),
     "inplace": lambda s: s.fillna(0, inplace=True), "out": lambda s: np.add(s, 1, out=s), "a fill": lambda s: s.values.fill(0),
     "code": lambda s: exec("s[:] = 1"), "a computed name": lambda s: getattr(s, "upd" + "ate")(s), "a list": lambda xs: xs.sort(),
+    "the array of a result": lambda s: np.sqrt(s, s), "that of two arguments": lambda s: np.add(s, 1, s),
+    "that of a method": lambda s: s.values.round(0, s.values), "unpacked arguments": lambda s: np.exp(*[s, s]),
+    "no copy": lambda s: np.nan_to_num(s, False), "a function of NumPy by another name": lambda s: ROOT(s, s),
     "a special method": lambda s: s.__setitem__(0, 1), "a module of the user": lambda s: pytest.approx(s),
 }  # fmt: skip
 
@@ -99,6 +105,15 @@ CHANGES = {
 @pytest.mark.parametrize("name", CHANGES)
 def test_not_proved(name):
     assert not keeps_arguments(CHANGES[name])
+
+
+def test_a_module_of_the_user_named_as_one_of_the_library():
+    def change(s):
+        s[0] = 1
+        return s
+
+    change.__module__ = "calendar"
+    assert not keeps_arguments(lambda s: change(s))
 
 
 @pytest.mark.parametrize(("function", "kept"), [(KEEPS["methods"], True), (set_item, False)])
