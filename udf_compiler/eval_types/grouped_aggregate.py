@@ -5,7 +5,7 @@ A group is one batch. Each call makes a column that has its result in every row;
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,14 +15,13 @@ from sparkweld.contract.spark_types import StructField
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import BOOL
 from sparkweld.reasons import refusal
-from udf_compiler.boundary.group_columns import series_of_group
 from udf_compiler.boundary.series import Field, ir_type
 from udf_compiler.eval_types.grouped_map import GroupKind
 from udf_compiler.eval_types.kind import Call
-from udf_compiler.frontends.pandas.frame import TracedFrame, fresh
+from udf_compiler.eval_types.of_group import flattened, frame_of, of_frame
+from udf_compiler.frontends.pandas.frame import fresh
 from udf_compiler.frontends.pandas.groups.elements import column_of
 from udf_compiler.frontends.pandas.groups.frame_group import FrameGroup
-from udf_compiler.frontends.pandas.kind import BOOL_OBJECTS
 from udf_compiler.frontends.tracing.values import raw
 from udf_compiler.probing.differences import tolerance_of
 from udf_compiler.probing.group_probe import probe_group
@@ -39,17 +38,11 @@ class _Returned:
 class GroupedAggregate(GroupKind):
     """Eval type 202 (SQL_GROUPED_AGG_PANDAS_UDF)."""
 
-    def argument(self, loop: LoopBuilder, field: Field) -> Any:
-        return series_of_group(loop, field)
-
-    def describe(self, argument: Any) -> str:
-        return argument.kind.name if argument.kind is BOOL_OBJECTS else super().describe(argument)
-
     def struct(self, loop: LoopBuilder, fields: Sequence[Field], title: str) -> Any:
         raise refusal("SW101", column=title, type="struct")
 
     def call(self, call: Call) -> _Returned:
-        given = {str(at): series for at, series in enumerate((*call.args, *call.kwargs.values()))}
+        given = flattened(call)
         group = FrameGroup(call.loop)
         scalar = call.traced(call.prepared.function, call.args, call.kwargs, group=group)
         returned = _Returned(group, scalar)
@@ -58,7 +51,9 @@ class GroupedAggregate(GroupKind):
             result = fresh(loop, {"r": _column(call, returned, loop)})
             group.guard(loop)
             tolerance = tolerance_of(call.kept, loop.body)
-            probe_group(_of_frame(call.original, call), TracedFrame(call.loop, given), None, result, call.place, tolerance)
+            of_columns = of_frame(call.original, [*given])
+            summary = lambda frame: pd.DataFrame({"r": [of_columns(frame)]})  # noqa: E731
+            probe_group(summary, frame_of(call.loop, given), None, result, call.place, tolerance)
         return returned
 
     def hand_on(self, result: Any, place: str) -> Any:
@@ -84,15 +79,3 @@ def _column(call: Call, result: _Returned, loop: LoopBuilder) -> Any:
     if made is None:
         raise refusal("SW385", call.place, type=getattr(result.scalar, "what", raw(result.scalar)))
     return made
-
-
-def _of_frame(function: Callable[..., Any], call: Call) -> Callable[[pd.DataFrame], pd.DataFrame]:
-    """Returns the function as one of a DataFrame with its arguments, which returns one row."""
-    names = [*call.kwargs]
-
-    def summary(frame: pd.DataFrame) -> pd.DataFrame:
-        series = [frame[name] for name in frame.columns]
-        count = len(series) - len(names)
-        return pd.DataFrame({"r": [function(*series[:count], **dict(zip(names, series[count:], strict=True)))]})
-
-    return summary

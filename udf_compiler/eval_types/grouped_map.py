@@ -8,17 +8,15 @@ from typing import Any
 
 from sparkweld.contract.spark_types import StructField
 from sparkweld.ir import LoopBuilder, Value
-from sparkweld.ir.ops import ModelOp
 from sparkweld.reasons import refusal
-from udf_compiler.boundary.group_columns import column_of_booleans, series_of_group
+from udf_compiler.boundary.group_columns import series_of_group
 from udf_compiler.boundary.series import Field, check_names
 from udf_compiler.eval_types.kind import Call
-from udf_compiler.eval_types.scalar_pandas import ScalarPandas, check_named
+from udf_compiler.eval_types.of_group import OfGroup, refuse_models
+from udf_compiler.eval_types.scalar_pandas import check_named
 from udf_compiler.frontends.pandas.frame import TracedFrame
 from udf_compiler.frontends.pandas.groups.elements import element
 from udf_compiler.frontends.pandas.groups.frame_group import FrameGroup
-from udf_compiler.frontends.pandas.kind import BOOL_OBJECTS
-from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.tracing.values import raw
 from udf_compiler.probing.differences import tolerance_of
 from udf_compiler.probing.group_probe import probe_group
@@ -26,7 +24,7 @@ from udf_compiler.process.spark_line import check_groups
 from udf_compiler.rebuild.purity import Prepared, prepare
 
 
-class GroupKind(ScalarPandas):
+class GroupKind(OfGroup):
     """A kind whose functions see a whole group as one batch; some lines of Spark are refused (SW114)."""
 
     def check_confs(self, confs: Mapping[str, str | None], udf: str) -> None:
@@ -61,17 +59,12 @@ class GroupedMap(GroupKind):
         if not isinstance(result, TracedFrame):
             raise refusal("SW106", call.place, what=raw(result))
         check_named(call, result)
-        if result.loop.program.wholes and any(isinstance(let.op, ModelOp) for let in result.loop.body):
-            raise refusal("SW312", call.place, call="A model", what="beside functions of the whole group")
+        if result.loop.program.wholes:
+            refuse_models(result.loop, call.place, "group")
         group.guard(result.loop)
         tolerance = tolerance_of(call.kept, result.loop.body)
         probe_group(call.original, given, keys if takes_key else None, result, call.place, tolerance)
         return result
-
-    def converted(self, call: Call, loop: LoopBuilder, result: Any, to: str) -> Value:
-        if isinstance(result, TracedSeries) and result.kind is BOOL_OBJECTS and result.loop is loop:
-            return column_of_booleans(result, to, call.place)
-        return super().converted(call, loop, result, to)
 
     def rows(self, call: Call, result: TracedFrame, fields: Sequence[StructField]) -> tuple[LoopBuilder, list[Value]]:
         """Returns the loop of the result's rows and the values of the declared columns; the frame must have no others."""

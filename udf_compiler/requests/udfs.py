@@ -104,8 +104,11 @@ class UdfTracer:
             try:
                 values = self._values(kind, loop, udf, notes)
             except Refusal as refused:
+                if kind.of_whole_batch is None or not has(refused.code, "reads_other_rows"):
+                    raise
+                self._of_batches.add(identity)
                 del notes[known_notes:]
-                loop, values = self._of_whole_batch(kind, loop.program, udf, notes, refused)
+                loop, values = self._of_whole_batch(kind.of_whole_batch, loop.program, udf, notes, refused)
         self._note_call(kind, udf, loop)
         for result, value in zip(results, values, strict=True):
             loop.append(result, value)
@@ -114,13 +117,9 @@ class UdfTracer:
         return [Column(r, t, v.type.nullable) for r, t, v in zip(results, types, values, strict=True)]
 
     def _of_whole_batch(
-        self, kind: Kind, program: ProgramBuilder, udf: Udf, notes: list[str], refused: Refusal
+        self, whole: Kind, program: ProgramBuilder, udf: Udf, notes: list[str], refused: Refusal
     ) -> tuple[LoopBuilder, list[Value]]:
         """Returns the loop and the results of a function that reads other rows of its batch; else raises `refused`."""
-        whole = kind.of_whole_batch
-        if whole is None or not has(refused.code, "reads_other_rows"):
-            raise refused
-        self._of_batches.add(self._identity(udf))
         if self._request.regrouped and self._compiles_in_spark_batches(program, udf):
             raise refusal("SW235", self.places.get(udf.name, ""), udf=udf.name)
         inputs = {given.name for given in program.inputs}

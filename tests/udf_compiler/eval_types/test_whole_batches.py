@@ -104,7 +104,7 @@ def test_several_columns_and_structs():
 
 def test_a_flagged_row_flags_its_batch():
     """A branch that most batches do not take, and a conversion that fails in one row."""
-    (same,) = (pa.record_batch({"v": pa.array([2.0] * 5)}),)
+    same = pa.record_batch({"v": pa.array([2.0] * 5)})
     assert compare_with_worker(branching, [same], DoubleType(), kernel=True, whole_batches=True).flagged == 1
 
     def text(v: pd.Series) -> pd.Series:
@@ -112,7 +112,7 @@ def test_a_flagged_row_flags_its_batch():
 
     missing = pa.record_batch({"v": pa.array([1.0, None, 3.0])})
     compared = compare_with_worker(text, [missing], StringType(), kernel=True, whole_batches=True)
-    assert compared.refused or (compared.flagged, compared.raised) == (1, 1)
+    assert (compared.refused, compared.flagged, compared.raised) == ("", 1, 1)
 
 
 @pytest.mark.parametrize(("function", "code"), [
