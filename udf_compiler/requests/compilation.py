@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from sparkweld.contract import requests
 from sparkweld.contract.replies import Compiled, Refused
 from sparkweld.errors import Refusal
-from sparkweld.ir import Input, Program
+from sparkweld.ir import Input, Program, ProgramBuilder
 from sparkweld.ir.layouts.trees import BLOCK
 from sparkweld.ir.ops import Call, ListCall, TreeEnsemble
 from sparkweld.ir.ops.base import Let, Op
 from sparkweld.ir.ops.lists import DOT
-from udf_compiler.boundary.columns import Column
+from udf_compiler.boundary.columns import Column, Columns, VectorColumns
 from udf_compiler.boundary.series import ir_type
 
 
@@ -54,6 +54,15 @@ def kept_in(body: Sequence[Let]) -> dict[str, str]:
         if let.op.bound is not None:
             found[_named(let.op)] = let.op.bound
     return found
+
+
+def columns_of_request(request: requests.PipelineRequest, ml: VectorColumns | None = None) -> tuple[ProgramBuilder, Columns]:
+    """Returns a new program over the inputs of a request, and its columns; reading a refused input raises its refusal."""
+    inputs = [input_of(given) for given in request.inputs]
+    builder = ProgramBuilder(request.label, [i for _, i in inputs if isinstance(i, Input)])
+    known = [column for column, input in inputs if isinstance(input, Input)]
+    refused = {column.name: error for column, error in inputs if isinstance(error, Refusal)}
+    return builder, Columns(builder, known, refused, ml)
 
 
 def input_of(given: requests.Input) -> tuple[Column, Input | Refusal]:

@@ -18,18 +18,17 @@ from sparkweld.contract.constants import ARROW_BATCHED, BATCHED
 from sparkweld.contract.replies import CutReply
 from sparkweld.contract.requests import PipelineRequest, Udf
 from sparkweld.errors import Refusal
-from sparkweld.ir import Input, LoopBuilder, ProgramBuilder, Value
+from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import Const, IsValid, MakeOptional, Read, ValueOf
 from sparkweld.reasons import refusal
 from udf_compiler.backends.worker_pipelines.payload import MOST_BYTES, cut_command
-from udf_compiler.boundary.columns import Columns
 from udf_compiler.eval_types import kind_of
 from udf_compiler.frontends.tracing.zones import session_zone
 from udf_compiler.function.environment import worker_environment
 from udf_compiler.function.model_files import reading
 from udf_compiler.function.payload import load_command
 from udf_compiler.process.cpu_time import working_on
-from udf_compiler.requests.compilation import input_of
+from udf_compiler.requests.compilation import columns_of_request
 from udf_compiler.requests.udfs import UdfTracer
 
 #: Longer chains are not divided: each of their functions is tried.
@@ -80,12 +79,8 @@ def _longest(request: PipelineRequest, blobs: Sequence[bytes], chain: list[Udf])
     """Returns the number of functions that a kernel computes, the type of the result, and its column."""
     for number in range(len(chain) - 1, 0, -1):
         try:
-            inputs = [input_of(given) for given in request.inputs]
-            builder = ProgramBuilder(request.label, [i for _, i in inputs if isinstance(i, Input)])
-            known = [column for column, input in inputs if isinstance(input, Input)]
-            refused = {c.name: error for c, error in inputs if isinstance(error, Refusal)}
-            tracer = _Tracer(request, blobs, Columns(builder, known, refused))
-            return (number, *tracer.handed_on(chain[number - 1]))
+            _, columns = columns_of_request(request)
+            return (number, *_Tracer(request, blobs, columns).handed_on(chain[number - 1]))
         except Refusal as error:
             last = error
     raise last

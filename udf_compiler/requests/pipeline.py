@@ -43,7 +43,7 @@ from sparkweld.contract.requests import (
 )
 from sparkweld.contract.spark_types import columns_of, fields_of
 from sparkweld.errors import Refusal
-from sparkweld.ir import ROWS, Input, Program, ProgramBuilder, print_program
+from sparkweld.ir import ROWS, Program, print_program
 from sparkweld.ir.program import output_types
 from sparkweld.ir.types import I64
 from sparkweld.optimizer import optimize
@@ -53,7 +53,6 @@ from sparkweld.optimizer.passes.skip_models import skip_models
 from sparkweld.reasons import refusal
 from udf_compiler.boundary.columns import (
     Column,
-    Columns,
     Unknown,
     columns_in,
     non_null_columns,
@@ -70,7 +69,7 @@ from udf_compiler.frontends.tracing.zones import session_zone
 from udf_compiler.function.environment import worker_environment
 from udf_compiler.function.model_files import reading
 from udf_compiler.probing.differences import has_single_precision
-from udf_compiler.requests.compilation import Compilation, batch_rows, input_of, kept, kept_in
+from udf_compiler.requests.compilation import Compilation, batch_rows, columns_of_request, kept, kept_in
 from udf_compiler.requests.form_agreement import Form, batchwise
 from udf_compiler.requests.udfs import EVALUATED_ONCE, UdfTracer
 
@@ -104,12 +103,8 @@ class _Pipeline:
         self.fused: list[str] = []
         self.notes: list[tuple[str, list[str]]] = []
         self.step = 0
-        inputs = [input_of(given) for given in request.inputs]
-        self.builder = ProgramBuilder(request.label, [i for _, i in inputs if isinstance(i, Input)])
-        known = [column for column, input in inputs if isinstance(input, Input)]
         self.ml = MlFunctions(request.stages, blobs, self.exact)
-        refused = {c.name: error for c, error in inputs if isinstance(error, Refusal)}
-        self.columns = Columns(self.builder, known, refused, self.ml)
+        self.builder, self.columns = columns_of_request(request, self.ml)
         self.vectors: list[Vector] = []
         self.watched: dict[str, Watch | None] = {}
         self.udfs = UdfTracer(request, blobs, self.columns, self.ml)

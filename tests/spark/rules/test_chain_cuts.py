@@ -11,27 +11,11 @@ from pyspark.sql import functions as F
 from pyspark.sql.functions import udf
 
 import sparkweld
+from tests.helpers.chains import clean, mixed, plain
 from tests.helpers.differential import ENABLED, check, checked, run
 
 ROWS = 3000
 MOST = 2**63 - 1
-
-
-def plain(s):
-    """Does enough to be worth a kernel."""
-    for letter in "-_.,;:/*+!?&%$()[]{}<>=|@^~`":
-        s = s.replace(letter, " ")
-    return s.strip().lower()
-
-
-def mixed(k):
-    for i in range(40):
-        k = (k * 3 + i) % 1000003 - i
-    return k
-
-
-def clean(s):
-    return None if s is None else plain(s)
 
 
 def strict(s):

@@ -14,6 +14,7 @@ from pyspark.serializers import CPickleSerializer
 from sparkweld.contract.constants import ARROW_BATCHED, BATCHED
 from sparkweld.errors import Refusal
 from tests.helpers.answers import compile_cut
+from tests.helpers.chains import clean, mixed, plain
 from tests.helpers.compile_requests import payload, python_step, request, udf
 
 
@@ -32,23 +33,6 @@ def refused(*functions: Callable[..., Any], **given: Any) -> str:
     with pytest.raises(Refusal) as found:
         cut(*functions, **given)
     return found.value.code
-
-
-def plain(s):
-    """Does enough to be worth a kernel."""
-    for letter in "-_.,;:/*+!?&%$()[]{}<>=|@^~`":
-        s = s.replace(letter, " ")
-    return s.strip().lower()
-
-
-def mixed(k):
-    for i in range(40):
-        k = (k * 3 + i) % 1000003 - i
-    return k
-
-
-def clean(s):
-    return None if s is None else plain(s)
 
 
 def shown(x):

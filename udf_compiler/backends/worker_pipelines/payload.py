@@ -45,7 +45,7 @@ def command(
     - `confs`: the settings that the worker of a pandas UDF receives.
     - `few`: a task imports pipelines only after this number of rows; until then the originals run.
     """
-    chain = functools.partial(_by_value(_chain), tuple(originals), tuple(taken))
+    chain = functools.partial(_by_value(_chain), _by_value(_functions), tuple(originals), tuple(taken))
     if arrow:
         conversions = None, _by_value(_conversion_of_array)(number, return_type)
     else:
@@ -68,7 +68,7 @@ def cut_command(originals: Sequence[bytes], inner: int, return_type: Any) -> byt
 
     It is a function of the kernel's result, and of the chain's arguments where that is None.
     """
-    return cloudpickle.dumps((_Made(_by_value(_rest), (tuple(originals), inner)), return_type))  # type: ignore[no-any-return]
+    return cloudpickle.dumps((_Made(_by_value(_rest), (_by_value(_functions), tuple(originals), inner)), return_type))  # type: ignore[no-any-return]
 
 
 class _Made:
@@ -276,12 +276,9 @@ def _counted(starts: Any) -> Any:
     return pa.array(bytes(len(starts)) if module is None else module.counts.told(len(starts)), pa.int8())
 
 
-def _chain(originals: tuple[bytes, ...], taken: Taken) -> Callable[..., Any]:
-    """Returns a function that applies the functions of the commands in a chain; the first selects its arguments by `taken`.
-
-    Pickled by value.
-    """
-    from pyspark.core.broadcast import Broadcast
+def _functions(originals: tuple[bytes, ...]) -> list[Callable[..., Any]]:
+    """Returns the functions of the commands of a chain. Pickled by value."""
+    from pyspark import Broadcast
     from pyspark.serializers import CPickleSerializer
 
     functions = []
@@ -290,6 +287,15 @@ def _chain(originals: tuple[bytes, ...], taken: Taken) -> Callable[..., Any]:
         if isinstance(made, Broadcast):
             made = CPickleSerializer().loads(made.value)
         functions.append(made[0])
+    return functions
+
+
+def _chain(functions_of: Callable[..., Any], originals: tuple[bytes, ...], taken: Taken) -> Callable[..., Any]:
+    """Returns a function that applies the functions of the commands in a chain; the first selects its arguments by `taken`.
+
+    Pickled by value. `functions_of`: `_functions`.
+    """
+    functions = functions_of(originals)
 
     def original(*args):  # type: ignore[no-untyped-def]
         named = {name: args[at] for at, name in taken if name is not None}
@@ -301,33 +307,17 @@ def _chain(originals: tuple[bytes, ...], taken: Taken) -> Callable[..., Any]:
     return original
 
 
-def _rest(originals: tuple[bytes, ...], inner: int) -> Callable[..., Any]:
-    """Returns the function of `cut_command`. Pickled by value."""
-    from pyspark import Broadcast
-    from pyspark.serializers import CPickleSerializer
-
-    functions = []
-    for data in originals:
-        made = CPickleSerializer().loads(data)
-        if isinstance(made, Broadcast):
-            made = CPickleSerializer().loads(made.value)
-        functions.append(made[0])
-    first, last, between = functions[0], functions[-1], functions[1:-1]
-
-    def of_arguments(*args):  # type: ignore[no-untyped-def]
-        value = first(*args)
-        for function in between:
-            value = function(value)
-        return last(value)
+def _rest(functions_of: Callable[..., Any], originals: tuple[bytes, ...], inner: int) -> Callable[..., Any]:
+    """Returns the function of `cut_command`. Pickled by value. `functions_of`: `_functions`."""
+    functions = functions_of(originals)
+    first, others, later = functions[0], functions[1:], functions[inner:]
 
     def rest(value, *args):  # type: ignore[no-untyped-def]
-        return of_arguments(*args) if value is None else last(value)
-
-    def rest_of_several(value, *args):  # type: ignore[no-untyped-def]
+        missing = later
         if value is None:  # also where the kernel has not decided the row
-            return of_arguments(*args)
-        for function in functions[inner:]:
+            value, missing = first(*args), others
+        for function in missing:
             value = function(value)
         return value
 
-    return rest if inner == len(functions) - 1 else rest_of_several
+    return rest
