@@ -301,9 +301,9 @@ private final class ChainRewriter(driver: WeldDriver) {
     val names = refusals.flatMap(_.udf).toSet
     val inPython = (udf: PythonUDF) => udf.exists(isNamed(_, names))
     val exposed = new SharedArguments(driver.compiler, node.child.output, conf).exposed(node.udfs, inPython)
-    val kept = exposed.map(_._1)
+    val (kept, shared) = exposed.unzip
     val (refused, fine) = node.udfs.zip(node.resultAttrs).partition { case (udf, _) => inPython(udf) || kept.exists(_ eq udf) }
-    if (fine.isEmpty || refused.isEmpty || refusals.exists(_.udf.isEmpty)) NodeParts(Nil, Seq(tagged(node, refusals ++ exposed.map(_._2))))
+    if (fine.isEmpty || refused.isEmpty || refusals.exists(_.udf.isEmpty)) NodeParts(Nil, Seq(tagged(node, refusals ++ shared)))
     else {
       def part(udfs: Seq[(PythonUDF, Attribute)], child: SparkPlan): SparkPlan = {
         val (functions, results) = udfs.unzip
@@ -312,7 +312,7 @@ private final class ChainRewriter(driver: WeldDriver) {
         made
       }
       val inside = part(fine, node.child)
-      val outside = tagged(part(refused, inside), refusals ++ exposed.map(_._2))
+      val outside = tagged(part(refused, inside), refusals ++ shared)
       val order = if (outside.output == node.output) Nil else Seq(ProjectExec(node.output, outside))
       NodeParts(Seq(inside), outside +: order)
     }
