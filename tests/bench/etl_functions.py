@@ -84,7 +84,7 @@ _RATES = {"EUR": 1.0, "USD": 0.92, "GBP": 1.17}
 
 def _euros(amount: float, currency: str) -> float | None:
     rate = _RATES.get(currency)
-    return round(amount * rate, 2) if rate else None
+    return math.floor(amount * rate * 100) / 100 if rate else None
 
 
 def _magnitude(amount: float) -> int:
@@ -161,7 +161,7 @@ CASES = (
     _case("number of a grant", _query(_grant, "string", "abstract"),
           _sql("nullif(regexp_extract(abstract, 'grant ([0-9]{6})', 1), '')")),
     _case("amounts in euros", _query(_euros, "double", "amount", "currency"),
-          _sql("round(amount * case currency when 'EUR' then 1D when 'USD' then 0.92D when 'GBP' then 1.17D end, 2)")),
+          _sql("floor(amount * case currency when 'EUR' then 1D when 'USD' then 0.92D when 'GBP' then 1.17D end * 100) / 100D")),
     _case("magnitude", _query(_magnitude, "int", "amount"), _sql("if(amount >= 1, cast(log10(amount) as int), 0)")),
     _case("shared prefix", _query(_shared_prefix, "string", "title", "other"), None, ROWS // 4),
     _case("filter by words and an amount", _filtered,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import date, datetime
 
@@ -282,7 +283,8 @@ def _hours_open(opened: str, closed: str) -> float | None:
     if not opened or not closed:
         return None
     form = "%m/%d/%Y %I:%M:%S %p"
-    return round((datetime.strptime(closed, form) - datetime.strptime(opened, form)).total_seconds() / 3600, 2)
+    seconds = (datetime.strptime(closed, form) - datetime.strptime(opened, form)).total_seconds()
+    return math.floor(seconds / 36) / 100  # `round` of Spark SQL rounds other numbers up than Python's
 
 
 def _zips(tables: Tables) -> DataFrame:
@@ -310,7 +312,7 @@ def _categories_sql(tables: Tables) -> DataFrame:
         "'%unsanitary%' then 'housing' when lower(complaint) like '%parking%' or lower(complaint) like '%driveway%' then "
         "'traffic' when lower(complaint) like '%light%' then 'street' when lower(complaint) like '%water%' then 'utilities' "
         "else 'other' end category",
-        f"round((unix_timestamp(closed, '{form}') - unix_timestamp(opened, '{form}')) / 3600D, 2) hours")  # fmt: skip
+        f"floor((unix_timestamp(closed, '{form}') - unix_timestamp(opened, '{form}')) / 36D) / 100D hours")  # fmt: skip
     grouped = made.filter("hours >= 0").groupBy("zip", "category")
     return grouped.agg(F.count("*").alias("requests"), F.max("hours").alias("longest"))
 
