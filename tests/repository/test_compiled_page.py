@@ -206,7 +206,7 @@ CLAIMS: list[Claim] = [
     ("randomness, clocks", [lambda x: x + random.random(),
      lambda x: x + datetime.datetime.now().hour], PLAIN, ("double",), D, "SW230"),
     ("Handlers around columns", [column_guarded], SCALAR_PANDAS, ("string",), D, ""),
-    ("`except` around columns in functions of iterators, groups and Arrow columns, unless it always raises", [guarded_mean],
+    ("`except` around columns in functions of iterators, maps, groups and Arrow columns, unless it always raises", [guarded_mean],
      GROUPED_AGG_PANDAS, ("double",), D, "SW213"),
     ("generators", [generator], PLAIN, ("double",), D, "SW210"),
     ("classes defined inside", [defines_a_class], PLAIN, ("double",), D, "SW220"),

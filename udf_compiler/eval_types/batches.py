@@ -112,13 +112,13 @@ def per_batch(function: Callable[[Any], Any], arguments: Any, loop: LoopBuilder,
     return results[0]
 
 
-def mapped(call: Call, batch: Any, kind: type[Any], catching: bool = False) -> Any:
+def mapped(call: Call, batch: Any, kind: type[Any]) -> Any:
     """Returns the result of an iterator function for one batch: a `kind` instance with all or some of the batch's rows.
 
     Refuses SW106 (anything else) and SW365 (a guard of a row that is not kept).
     """
     steady = call.dtypes_by_nulls
-    result = call.traced(lambda: per_batch(call.prepared.function, batch, call.loop, call.place, steady), catching=catching)
+    result = call.traced(lambda: per_batch(call.prepared.function, batch, call.loop, call.place, steady))
     if not isinstance(result, kind):
         raise refusal("SW106", call.place, what=raw(result))
     if call.loop.lacks_guards(result.loop):

@@ -27,7 +27,7 @@ class MapPandas(ScalarPandas):
         (frame,) = call.args
         frame.shared = False  # the worker creates it only for this function
         given = TracedFrame(call.loop, frame.series)  # a copy for the probe: the function may mutate the frame itself
-        result = mapped(call, frame, TracedFrame, catching=True)
+        result = mapped(call, frame, TracedFrame)
         check_named(call, result)
         original = one_result(call.original)
         probe(original, [given], {}, result, result.loop, call.place, tolerance_of(call.kept, result.loop.body))

@@ -100,10 +100,12 @@ class ScalarPandas(Kind):
     def call(self, call: Call) -> Any:
         if call.prepared.assigned:
             check_none(call.place, call.args, call.kwargs)
-        return self.run(call, settled(call), call.original)
+        return self.run(call, settled(call), call.original, catching=True)
 
-    def run(self, call: Call, function: Callable[..., Any], original: Callable[..., Any]) -> Any:
-        result = call.traced(function, call.args, call.kwargs, catching=True)
+    def run(
+        self, call: Call, function: Callable[..., Any], original: Callable[..., Any], catching: bool = False
+    ) -> Any:
+        result = call.traced(function, call.args, call.kwargs, catching=catching)
         if type(result) is TracedCut:
             result, original = plain(result), _without_categories(original)
         check_named(call, result)
