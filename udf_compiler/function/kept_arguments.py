@@ -21,10 +21,10 @@ import numpy as np
 from udf_compiler.function.module_paths import is_library_file
 
 #: Instructions that change an object. Inlined comprehensions use LIST_APPEND and the like, which change their own list alone.
-_CHANGES = frozenset(("STORE_SUBSCR", "DELETE_SUBSCR", "STORE_SLICE", "STORE_ATTR", "DELETE_ATTR"))
+CHANGES = frozenset(("STORE_SUBSCR", "DELETE_SUBSCR", "STORE_SLICE", "STORE_ATTR", "DELETE_ATTR"))
 
 #: Methods and functions of Python, NumPy and pandas that change an object.
-_MUTATORS = frozenset(
+MUTATORS = frozenset(
     (
         *"append extend insert remove pop popitem clear sort reverse update setdefault add discard".split(),
         *"intersection_update difference_update symmetric_difference_update rotate appendleft extendleft popleft".split(),
@@ -86,24 +86,24 @@ class _Scan:
         if isinstance(x, types.FunctionType):
             return self._of_function(x)
         if isinstance(x, types.BuiltinFunctionType | type | types.MethodDescriptorType):
-            return x.__name__ not in _MUTATORS and x.__name__ not in _RESULTS and _is_of_library(_module_of(x))
+            return x.__name__ not in MUTATORS and x.__name__ not in _RESULTS and _is_of_library(_module_of(x))
         return False
 
     def _of_function(self, function: types.FunctionType) -> bool:
         if _is_of_library(function.__module__ or "") and is_library_file(function.__code__.co_filename):
-            return function.__name__ not in _MUTATORS and function.__name__ not in _RESULTS
+            return function.__name__ not in MUTATORS and function.__name__ not in _RESULTS
         cells = (cell.cell_contents for cell in function.__closure__ or () if _is_set(cell))
         held = (*cells, *(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
         return all(map(self.keeps, held)) and all(self._of_code(code, function) for code in _codes(function.__code__))
 
     def _of_code(self, code: types.CodeType, function: types.FunctionType) -> bool:
-        if any(name in _MUTATORS or name.startswith("__") for name in code.co_names):
+        if any(name in MUTATORS or name.startswith("__") for name in code.co_names):
             return False
         if _MUTATING_ARGUMENTS.intersection(_names_in(code.co_consts)):
             return False
         most = min((_RESULTS[name] for name in code.co_names if name in _RESULTS), default=None)
         for at in dis.get_instructions(code):
-            if at.opname in _CHANGES or at.opname.startswith("INPLACE_") or _is_in_place(at):
+            if at.opname in CHANGES or at.opname.startswith("INPLACE_") or _is_in_place(at):
                 return False
             if most is not None and (at.opname == "CALL_FUNCTION_EX" or (at.opname in _CALLS and (at.arg or 0) > most)):
                 return False  # one of its arguments may be the array that such a function writes its result to

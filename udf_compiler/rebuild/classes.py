@@ -91,6 +91,7 @@ def rebuild_instance(rebuilder: Rebuilder, original: Any, use: Use) -> Any:
         vars(copy)[name] = rebuilder.value(value, use.named(f"{use.name}.{name}"))
     rebuilder.captured.add(id(copy))
     rebuilder.snapshot.add_attributes(use, copy)
+    rebuilder.nested = True
     return copy
 
 

@@ -16,7 +16,7 @@ import logging
 import re
 import sys
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -66,6 +66,7 @@ class Rebuilder:
         self.assigned: list[tuple[dict[str, Any], str, Use]] = []  # the copy's globals, a name in them, and its use
         self.writers: dict[types.CodeType, Use] = {}
         self.snapshot = Snapshot()
+        self.nested = False  # whether captured objects hold others, or share memory with what is made of them
         self.codes: set[types.CodeType] = set()
         self.handlers: dict[types.CodeType, Use] = {}
         self.swallowers: set[types.CodeType] = set()
@@ -90,8 +91,12 @@ class Rebuilder:
     def _rebuild(self, original: Any, use: Use) -> Any:
         remember = functools.partial(self.remember, original)
         copy = copy_container(original, lambda element: self.value(element, use), remember, use, self.snapshot)
-        if copy is None:
+        if copy is not None:
+            parts = original.values() if isinstance(original, Mapping) else original
+            self.nested = self.nested or not all(map(is_scalar, parts))
+        else:
             copy = copy_array(original, use, self.snapshot)
+            self.nested = self.nested or copy is not None
         if copy is None:
             copy = copy_date(original)
         if copy is None and (numbers := constant_of_class(original)) is not None:

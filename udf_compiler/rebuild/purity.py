@@ -16,8 +16,9 @@ from typing import Any
 from sparkweld.errors import Refusal
 from sparkweld.reasons import has, refusal
 from udf_compiler.frontends.python.path_explorer import is_exploring
-from udf_compiler.frontends.tracing.session import current
+from udf_compiler.frontends.tracing.session import current, leave_unseen, noting_unseen
 from udf_compiler.function.bytecode import Use, first_use, place
+from udf_compiler.function.captured_changes import may_change_captured
 from udf_compiler.function.payload import name_of
 from udf_compiler.function.wrappers import user_function
 from udf_compiler.rebuild.objects import Rebuilder
@@ -30,6 +31,7 @@ class Prepared:
     function: Callable[..., Any]
     _use: Use
     _rebuilder: Rebuilder
+    _user: object = None
 
     @property
     def place(self) -> str:
@@ -45,11 +47,20 @@ class Prepared:
         line that raised it.
         """
         try:
-            with _watched(self._rebuilder):
+            with _watched(self._rebuilder), noting_unseen() as unseen:
                 yield
         except Refusal as error:
             raise self._placed(error) from None
         self._rebuilder.snapshot.check()
+        if unseen:
+            self._check_unseen()
+
+    def _check_unseen(self) -> None:
+        """Refuses functions whose branches without a trace may assign to globals (SW211) or change captured data (SW217)."""
+        if self.assigned:
+            raise self.assigned[0][2].refusal("SW211")
+        if may_change_captured(self._rebuilder.codes, self._user, self._rebuilder.nested):
+            raise self._use.refusal("SW217", name="captured data")
 
     @property
     def assigned(self) -> list[tuple[dict[str, Any], str, Use]]:
@@ -99,6 +110,7 @@ def _watched(rebuilder: Rebuilder) -> Iterator[None]:
         error = None
         if code in handlers and not is_exploring():
             session.caught = True
+            leave_unseen()
             error = None if session.catching else handlers[code].refusal("SW213")
         elif code in identities and is_exploring():
             error = identities[code].refusal("SW603")
@@ -135,7 +147,7 @@ def prepare(
     rebuilder = Rebuilder(stand_in, _code_of(function) if generator else None, settles)
     use = use_of(user_function(function))
     copy = rebuilder.value(function, use)
-    return Prepared(copy, use, rebuilder)
+    return Prepared(copy, use, rebuilder, user_function(function))
 
 
 def use_of(function: Callable[..., Any]) -> Use:

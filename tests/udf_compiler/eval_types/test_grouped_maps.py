@@ -377,3 +377,27 @@ def test_refusals(function, code):
 def test_lines_that_convert_results_otherwise(monkeypatch):
     monkeypatch.setattr(spark_line, "LINE", spark_line.line_of("4.1.1"))
     assert compare_groups(row_local, [group(5, 1)], schema("k long, a double, b double")).refused == "SW114"
+
+
+SMALL: list[int] = []
+LIMITS = {"least": 3}
+
+
+def counts_small_groups(f):
+    if f["weight"].std() == 0:
+        SMALL.append(1)
+        return pd.DataFrame({"k": [len(SMALL)], "a": [0.0]})
+    return pd.DataFrame({"k": [0], "a": [f["weight"].mean()]})
+
+
+def assigns_a_column(f):
+    f["k"] = f["k"] + LIMITS["least"]
+    if f["weight"].std() == 0:
+        return f[["k", "weight"]].head(1).rename(columns={"weight": "a"})
+    return f[["k", "weight"]].rename(columns={"weight": "a"})
+
+
+@pytest.mark.parametrize(("function", "code"), [(counts_small_groups, "SW217"), (assigns_a_column, None)])
+def test_captured_data_on_a_branch_that_few_groups_take(function, code):
+    """Such groups run in Python one by one, so what they leave behind is lost."""
+    assert compare_groups(function, [group(5, 1)], schema("k long, a double")).refused == code

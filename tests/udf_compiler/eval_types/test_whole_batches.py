@@ -143,3 +143,16 @@ def test_the_reply_names_the_function_that_reads_its_batch():
     assert answer["batchwise"] == "f reads its batch" and not answer["repeatable"] and not answer["piecewise"]
     answer = compile_pipeline(of_one_column(whole_batches=True), [payload(lambda v: v + 1, DoubleType())])
     assert answer["batchwise"] is None
+
+
+def test_captured_data_on_a_branch_that_few_batches_take():
+    seen: list[int] = []
+
+    def counting(v: pd.Series) -> pd.Series:
+        if v.std() == 0:
+            seen.append(1)
+            return v * 0 + len(seen)
+        return v - v.mean()
+
+    batches = [pa.record_batch({"v": pa.array(VALUES)})]
+    assert compare_with_worker(counting, batches, DoubleType(), whole_batches=True).refused == "SW250"

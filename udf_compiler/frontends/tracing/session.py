@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import traceback
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from types import FrameType
@@ -79,6 +79,25 @@ class Session:
 
 
 _SESSION: ContextVar[Session] = ContextVar("sparkweld_trace_session")
+
+
+#: Whether the function may take branches, for flagged rows, that its trace has not taken; None outside of checked functions.
+_UNSEEN: ContextVar[list[bool] | None] = ContextVar("sparkweld_unseen_branches", default=None)
+
+
+@contextmanager
+def noting_unseen() -> Iterator[list[bool]]:
+    """Yields a list that is not empty at the end if `leave_unseen` was called in the block."""
+    noted: list[bool] = []
+    with assigned(_UNSEEN, noted):
+        yield noted
+
+
+def leave_unseen() -> None:
+    """Notes that flagged rows may take a branch that the trace has not taken."""
+    noted = _UNSEEN.get()
+    if noted is not None:
+        noted.append(True)
 
 
 def running(session: Session) -> AbstractContextManager[Session]:

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from pyspark.sql.types import DoubleType, StringType
+from pyspark.sql.types import DoubleType, StringType, StructField, StructType
 from sklearn.tree import DecisionTreeRegressor
 
-from sparkweld.contract.constants import SCALAR_ARROW, SCALAR_PANDAS
+from sparkweld.contract.constants import MAP_PANDAS, SCALAR_ARROW, SCALAR_PANDAS, SCALAR_PANDAS_ITERATOR
 from tests.helpers.answers import compile_pipeline
 from tests.helpers.compile_requests import column, payload, python_step, request, udf
 from tests.helpers.compiled import compare_with_worker
@@ -111,3 +111,101 @@ def of_arrow(x):
 
 def test_other_kinds_of_functions_are_refused():
     assert codes(compile_udf(of_arrow, SCALAR_ARROW, {"x": "long"}, "long")) == ["SW213"]
+
+
+def ends_the_stream(frames):
+    try:
+        for frame in frames:
+            yield pd.DataFrame({"r": frame["s"].astype("float64")})
+    except ValueError:
+        return
+
+
+def remembers_an_error(batches):
+    known = True
+    for s in batches:
+        try:
+            made = s.astype("float64")
+        except ValueError:
+            made, known = s.str.len() * 1.0, False
+        yield made if known else made * 0
+
+
+@pytest.mark.parametrize(("function", "eval_type"), [(ends_the_stream, MAP_PANDAS), (remembers_an_error, SCALAR_PANDAS_ITERATOR)])
+def test_a_handler_may_decide_about_later_batches(function, eval_type):
+    returns = StructType([StructField("r", DoubleType())]) if eval_type == MAP_PANDAS else DoubleType()
+    batches = [pa.record_batch({"s": pa.array(["1", "2"])})]
+    assert compare_with_worker(function, batches, returns, eval_type).refused == "SW213"
+
+
+SEEN: list[int] = []
+COUNTS = {"errors": 0}
+FAILED = False
+
+
+def appends(s):
+    try:
+        return s.astype("float64")
+    except ValueError:
+        SEEN.append(1)
+        return s.str.len() * 1.0 * len(SEEN)
+
+
+def counts(s):
+    try:
+        return s.astype("float64")
+    except ValueError:
+        COUNTS["errors"] += 1
+        return s.str.len() * 1.0 + COUNTS["errors"]
+
+
+def by_another_name(s):
+    mine = SEEN
+    try:
+        return s.astype("float64")
+    except ValueError:
+        mine.append(1)
+        return s.str.len() * 1.0 * len(mine)
+
+
+def by_a_helper(s):
+    def note(items):
+        items.append(1)
+
+    try:
+        return s.astype("float64")
+    except ValueError:
+        note(SEEN)
+        return s.str.len() * 1.0 * len(SEEN)
+
+
+def assigns(s):
+    global FAILED
+    try:
+        made = s.astype("float64")
+    except ValueError:
+        FAILED, made = True, s.str.len() * 1.0
+    return made * 0 if FAILED else made
+
+
+@pytest.mark.parametrize(("function", "code"), [
+    (appends, "SW217"), (counts, "SW217"), (by_another_name, "SW217"), (by_a_helper, "SW217"), (assigns, "SW211"),
+])  # fmt: skip
+def test_a_handler_may_change_what_later_batches_see(function, code):
+    batches = [pa.record_batch({"s": pa.array(["1", "2"])})]
+    assert compare_with_worker(function, batches, DoubleType(), SCALAR_PANDAS).refused == code
+
+
+def changes_its_own(s):
+    parts = []
+    try:
+        made = s.astype("float64")
+    except ValueError:
+        parts.append(1.0)
+        made = s.str.len() * COUNTS["errors"] * 1.0
+    return made + len(parts)
+
+
+def test_a_handler_may_change_objects_of_its_own():
+    compared = compare_with_worker(changes_its_own, [batch.select(["s"]) for batch in BATCHES], DoubleType(), SCALAR_PANDAS)
+    assert not compared.refused and compared.decided, compared

@@ -27,7 +27,7 @@ from udf_compiler.frontends.pandas.groups import elements, neighbours, ordered_r
 from udf_compiler.frontends.pandas.groups.scalars import MAX_ROWS, GroupScalar
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.tracing.lower import run_prototype
-from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.session import leave_unseen, refuse
 from udf_compiler.frontends.tracing.values import BINARY, REFLECTED, symbol
 
 #: Comparisons that most groups do not satisfy, such as ``std == 0`` and ``len(frame) < 3``.
@@ -155,6 +155,7 @@ class FrameGroup:
         if value.type != BOOL:
             value = loop.call("not_equal", value, loop.const(0, value.type))
         truth = not self._is_rare(value.id)
+        leave_unseen()
         loop.guard(value if truth else loop.call("logical_not", value))
         return truth
 
