@@ -141,6 +141,14 @@ def _collect(code: CodeType, captured: frozenset[str], names: Names) -> None:
         _collect(inner, captured & frozenset(inner.co_freevars) - frozenset(code.co_cellvars), names)
 
 
+def codes_of(code: CodeType) -> Iterator[CodeType]:
+    """Yields the code of a function and of those inside it, such as generator expressions."""
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from codes_of(constant)
+
+
 def identity_of(code: CodeType) -> Use | None:
     """Returns where `code` itself, without nested code, tests object identity (see `Names.identities`), or None."""
     loaded = ["", ""]

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from udf_compiler.function.bytecode import codes_of
 from udf_compiler.function.module_paths import is_library_file
 
 #: Instructions that change an object. Inlined comprehensions use LIST_APPEND and the like, which change their own list alone.
@@ -94,7 +95,7 @@ class _Scan:
             return function.__name__ not in MUTATORS and function.__name__ not in _RESULTS
         cells = (cell.cell_contents for cell in function.__closure__ or () if _is_set(cell))
         held = (*cells, *(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
-        return all(map(self.keeps, held)) and all(self._of_code(code, function) for code in _codes(function.__code__))
+        return all(map(self.keeps, held)) and all(self._of_code(code, function) for code in codes_of(function.__code__))
 
     def _of_code(self, code: types.CodeType, function: types.FunctionType) -> bool:
         if any(name in MUTATORS or name.startswith("__") for name in code.co_names):
@@ -140,13 +141,6 @@ def _is_set(cell: types.CellType) -> bool:
     except ValueError:
         return False
 
-
-def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
-    """Yields a code object and those of the functions that it defines."""
-    yield code
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield from _codes(constant)
 
 
 def _names_in(constants: tuple[Any, ...]) -> Iterator[str]:

@@ -2,17 +2,15 @@
 
 PySpark's worker passes the result of a function to the next one as it is, without a conversion to the declared type. So the
 kernel's column has the type whose values Python receives as the very same objects, such as `long` for an int. The worker
-computes the whole chain for each row in which this column is NULL. These are the rows where the first functions return None or
-raise, and those that a guard of the kernel flags. Values and errors, and the order of errors, are therefore those of the chain.
+computes the whole chain for each row in which this column is NULL or NaN. These are the rows where the first functions return
+None or NaN, or raise, and those that a guard of the kernel flags. Values and errors, and the order of errors, are therefore those
+of the chain.
 """
 
 from __future__ import annotations
 
-import dis
-import inspect
 from collections.abc import Sequence
 from dataclasses import replace
-from types import CodeType, FunctionType
 
 from sparkweld.contract.constants import ARROW_BATCHED, BATCHED
 from sparkweld.contract.replies import CutReply
@@ -25,6 +23,7 @@ from udf_compiler.backends.worker_pipelines.payload import MOST_BYTES, cut_comma
 from udf_compiler.eval_types import kind_of
 from udf_compiler.frontends.tracing.zones import session_zone
 from udf_compiler.function.environment import worker_environment
+from udf_compiler.function.identity import sees_identity
 from udf_compiler.function.model_files import reading
 from udf_compiler.function.payload import load_command
 from udf_compiler.process.cpu_time import working_on
@@ -87,24 +86,10 @@ def _longest(request: PipelineRequest, blobs: Sequence[bytes], chain: list[Udf])
 
 
 def _check_identity(rest: Sequence[Udf], commands: Sequence[bytes]) -> None:
-    """Refuses (SW645) functions that compare their argument by identity: the kernel's result is an equal object, not the same."""
+    """Refuses (SW645) functions that compare objects by identity: the kernel's result is an equal object, not the same."""
     for udf, command in zip(rest, commands, strict=True):
-        function = load_command(command).function
-        called = function if isinstance(function, FunctionType) else inspect.getattr_static(type(function), "__call__", None)
-        if isinstance(called, FunctionType) and _sees_identity(called.__code__):
+        if sees_identity(load_command(command).function):
             raise refusal("SW645", udf.name, function=udf.name, what="a value whose identity the next function reads")
-
-
-def _sees_identity(code: CodeType) -> bool:
-    """Whether it has `is` with other operands than None, True or False, or calls `id`, also in functions inside."""
-    before = None
-    for instruction in dis.get_instructions(code):
-        singleton = before is not None and before.opname == "LOAD_CONST" and before.argval in (None, True, False)
-        calls_id = instruction.opname == "LOAD_GLOBAL" and instruction.argval == "id"
-        if calls_id or (instruction.opname == "IS_OP" and not singleton):
-            return True
-        before = instruction
-    return any(_sees_identity(inside) for inside in code.co_consts if isinstance(inside, CodeType))
 
 
 class _Tracer(UdfTracer):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import datetime
+import math
 
 import pyarrow as pa
 import pytest
@@ -87,6 +88,18 @@ def test_the_inner_function_is_a_kernel(spark, table, function, column, arrow):
     inner, outer = made(function, shown, arrow=arrow)
     what, frame = checked(spark, lambda: table.select("id", outer(inner(column)).alias("r"), column), deopt=None)
     assert kernels(frame) == [function.__name__] and "SW214" in what.refusals
+
+
+def test_nan_is_the_object_that_the_inner_function_returns(spark, table):
+    """A list contains an object that is NaN, and no other NaN."""
+
+    def part(k):
+        return math.nan if k is None or mixed(k % 1000) % 2 == 0 else mixed(k % 10) * 0.5
+
+    inner, outer = made(part, lambda x: f"{x in [math.nan]} {ast.literal_eval(repr('x'))}")
+    _, frame = checked(spark, lambda: table.select("id", outer(inner("k")).alias("r")), deopt=None)
+    assert kernels(frame) == ["part"]
+    assert {row.r for row in frame.collect()} == {"True x", "False x"}
 
 
 def test_integers_beyond_64_bits_reach_the_outer_function(spark, table):

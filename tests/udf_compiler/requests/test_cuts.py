@@ -115,7 +115,17 @@ def test_functions_that_see_identity_are_refused():
     def numbered(s):
         return repr([id(x) for x in (s,)] + [shown(s)])
 
-    for outer in (lambda s: repr((constant is s, ast.literal_eval("1"))), numbered, Compares()):
+    def compares(s):
+        return s is constant
+
+    class Compared:
+        def equals(self, s):
+            return compares(s)
+
+    compared = Compared()
+    outers = [lambda s: repr((constant is s, ast.literal_eval("1"))), numbered, Compares()]
+    outers += [lambda s: repr((compares(s), ast.literal_eval("1"))), lambda s: repr((compared.equals(s), ast.literal_eval("1")))]
+    for outer in outers:
         assert refused(of_constant, outer) == "SW645"
     reply, _ = cut(of_constant, lambda s: "" if s is None or shown(s) is True else shown(s))
     assert reply["functions"] == 1

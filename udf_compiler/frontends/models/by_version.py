@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import types
 from collections.abc import Callable, Iterator
 from typing import Any
+
+from udf_compiler.function.bytecode import codes_of
 
 #: Options of `check_array` that some versions lack, and that change no value and no dtype.
 _WITHOUT_EFFECT = ("force_writeable",)
@@ -39,21 +40,14 @@ def allows_nan(estimator: Any) -> bool:
 
 def uses(method: Callable[..., Any], name: str) -> bool:
     """Whether a method of the library reads an attribute or calls a function of this name."""
-    return any(name in code.co_names for code in _codes(inspect.unwrap(method).__code__))
+    return any(name in code.co_names for code in codes_of(inspect.unwrap(method).__code__))
 
 
 def mentions(method: Callable[..., Any], text: str) -> bool:
     """Whether a method of the library has this string as a constant, or passes an argument of this name."""
-    constants = (value for code in _codes(inspect.unwrap(method).__code__) for value in code.co_consts)
+    constants = (value for code in codes_of(inspect.unwrap(method).__code__) for value in code.co_consts)
     return any(text == value or (isinstance(value, tuple | frozenset) and text in value) for value in constants)
 
-
-def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
-    """Yields the code of a function and of those inside it, such as generator expressions."""
-    yield code
-    for value in code.co_consts:
-        if isinstance(value, types.CodeType):
-            yield from _codes(value)
 
 
 def option(model: Any, name: str, before: Any) -> Any:

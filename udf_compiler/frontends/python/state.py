@@ -18,6 +18,7 @@ import numpy as np
 
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.values import Traced
+from udf_compiler.function.bytecode import codes_of
 from udf_compiler.function.plain_data import is_protocol_function, is_scalar
 
 #: Modules of stand-ins, which record calls and may change.
@@ -102,13 +103,6 @@ def _of_function(function: types.FunctionType) -> Iterator[Any]:
     yield from function.__defaults__ or ()
     yield from (function.__kwdefaults__ or {}).values()
     yield from vars(function).values()
-    names = {name for code in _codes(function.__code__) for name in code.co_names}
+    names = {name for code in codes_of(function.__code__) for name in code.co_names}
     for name in sorted(names & function.__globals__.keys()):
         yield function.__globals__[name]
-
-
-def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
-    yield code
-    for inner in code.co_consts:
-        if isinstance(inner, types.CodeType):
-            yield from _codes(inner)

@@ -13,12 +13,14 @@ import org.apache.spark.sql.catalyst.expressions._
 import org.apache.spark.sql.execution.{ProjectExec, SparkPlan}
 import org.apache.spark.sql.execution.python.{ArrowEvalPythonExec, BatchEvalPythonExec, EvalPythonExec}
 import org.apache.spark.sql.internal.SQLConf
+import org.apache.spark.sql.types.DoubleType
 
 /**
  * Divides chains of plain functions `bad(good(x))` that have no kernel as a whole: a kernel computes `good`, Python `bad`.
  *
- * Rewrites: the node of the chains to two nodes. The function of the upper node takes the kernel's result. Where this is NULL, it
- * computes the whole chain from the chain's arguments, which are NULL in other rows. Exceptions: other kinds of functions, named,
+ * Rewrites: the node of the chains to two nodes. The function of the upper node takes the kernel's result. Where this is NULL or NaN,
+ * it computes the whole chain from the chain's arguments, which are NULL in other rows. For a container compares NaN by identity first:
+ * it finds an object that is NaN, and no other NaN. Exceptions: other kinds of functions, named,
  * mutable or nondeterministic arguments, inner functions that a kernel cannot compute exactly, and those that cost less than the division.
  */
 private[rules] final class ChainCuts(service: FunctionService, conf: SQLConf) {
@@ -31,24 +33,30 @@ private[rules] final class ChainCuts(service: FunctionService, conf: SQLConf) {
       val cuts = node.udfs.zip(node.resultAttrs).map { case (udf, result) => cut(node, udf, result) }
       Option.when(cuts.exists(_.nonEmpty)) {
         val inner = mutable.LinkedHashMap.empty[Expression, (PythonUDF, Attribute)]
-        val undecided = mutable.LinkedHashMap.empty[Expression, Alias] // Spark passes whole batches on where arguments are columns
+        val computed = mutable.LinkedHashMap.empty[Expression, Alias] // Spark passes whole batches on where arguments are columns
+        def column(value: Expression, name: String): Attribute =
+          computed.getOrElseUpdate(value.canonicalized, Alias(value, s"$name${computed.size}")()).toAttribute
         val outer = node.udfs.zip(cuts).map {
           case (udf, None) => udf
           case (udf, Some(cut)) =>
             val (_, result) = inner.getOrElseUpdate(cut.inner.canonicalized,
               (cut.inner, AttributeReference(cut.inner.name, cut.inner.dataType)()))
+            val decided = result.dataType match {
+              case DoubleType => column(If(IsNaN(result), Literal(null, DoubleType), result), "decided")
+              case _ => result
+            }
             val whole = functions(udf)
             val arguments = whole.head.children.map {
               case constant if constant.foldable => constant
               case argument =>
-                val masked = If(IsNull(result), argument, Literal(null, argument.dataType))
-                undecided.getOrElseUpdate(masked.canonicalized, Alias(masked, s"argument${undecided.size}")()).toAttribute
+                val isDecided = if (decided.eq(result)) IsNotNull(result) else And(IsNotNull(result), Not(IsNaN(result)))
+                column(If(isDecided, Literal(null, argument.dataType), argument), "argument")
             }
-            udf.copy(func = CurrentSpark.withCommand(udf.func, cut.payload, whole.map(_.func)), children = result +: arguments)
+            udf.copy(func = CurrentSpark.withCommand(udf.func, cut.payload, whole.map(_.func)), children = decided +: arguments)
         }
         val (udfs, results) = inner.values.toSeq.unzip
         val below = withUdfs(node, udfs, results, node.child)
-        val masking = ProjectExec(below.output ++ undecided.values, below)
+        val masking = ProjectExec(below.output ++ computed.values, below)
         node.logicalLink.foreach(masking.setLogicalLink)
         val above = withUdfs(node, outer, node.resultAttrs, masking)
         above.copyTagsFrom(node)
