@@ -54,7 +54,11 @@ def ways(kernel: Kernel, clock: np.ndarray, turns: int, cost: Callable[[int], in
     return found
 
 
-@pytest.mark.parametrize(("with_", "without", "chosen"), [(10, 50, True), (50, 10, False), (100, 103, False), (100, 110, True)])
+#: The same decisions, by other times.
+MORE = [pytest.param(50, 10, False, marks=pytest.mark.nightly), pytest.param(100, 110, True, marks=pytest.mark.nightly)]
+
+
+@pytest.mark.parametrize(("with_", "without", "chosen"), [(10, 50, True), (100, 103, False), *MORE])
 def test_ab_timings_choose_the_cheaper_variant(clock, with_, without, chosen):
     """A gain of at most a sixteenth is not chosen; later A/B timings are rare, and detect changed rows."""
 

@@ -32,21 +32,12 @@ class Outcome:
     detail: str = ""
 
 
-def outcomes(only: str = "", *, one: bool = False) -> Iterator[tuple[str, str, Outcome]]:
-    """Yields (class, case and method, outcome) of every method that a case's model has.
-
-    If `one`, it leaves out the further cases of a class once a case was compiled with equal rows.
-    """
-    equal: set[str] = set()
+def outcomes(only: str = "") -> Iterator[tuple[str, str, Outcome]]:
+    """Yields (class, case and method, outcome) of every method that a case's model has."""
     for case in cases(only):
-        if one and case.kind in equal:
-            continue
         for method in METHODS:
             if hasattr(case.model, method) and _applies(case, method):
-                outcome = _compared(case, method)
-                if outcome.status == "equal":
-                    equal.add(case.kind)
-                yield case.kind, f"{case.name}.{method}", outcome
+                yield case.kind, f"{case.name}.{method}", _compared(case, method)
 
 
 def _applies(case: Case, method: str) -> bool:

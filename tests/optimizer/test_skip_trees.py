@@ -70,7 +70,7 @@ def filtered(op: ForestSums, comparison: str, threshold: float | None) -> Progra
 
 
 #: Cases that a kernel runs too, with all variants of its trial.
-KERNELS = {("deep", "mask"), ("two outputs", "walk"), ("sets", "walk"), ("plain", "mask")}
+KERNELS = {("deep", F32, "mask"), ("two outputs", F64, "walk"), ("sets", F32, "walk"), ("plain", F32, "mask")}
 CASES = [(kind, F32, F64) for kind in ("plain", "deep", "sets", "ties", "alike", "constant", "infinite", "one tree")]
 CASES += [("deep", F64, F64), ("two outputs", F64, F64), ("ties", F32, F32)]
 
@@ -92,7 +92,7 @@ def test_the_rows_and_bits_are_the_forests(kind: str, width: Type, sums: Type) -
                 given = {f"x{i}": column for i, column in enumerate(columns)} | {"t": np.full(ROWS, t, sums.dtype)}
                 expected = np.flatnonzero(getattr(np, comparison)(scores[0], sums.dtype.type(t)))
                 runs = [evaluate(p, given, ROWS) for p in (logical, bounded)]
-                if comparison == "greater" and (kind, form) in KERNELS and (threshold is None) == (kind == "plain"):
+                if comparison == "greater" and (kind, width, form) in KERNELS and (threshold is None) == (kind == "plain"):
                     kernel = load_as_is(bounded)
                     runs += [kernel.run(given, ROWS) for _ in range(3)]
                 for found in runs:

@@ -146,7 +146,7 @@ def test_consumers_that_keep_rows(spark, parquet):
 
 
 def test_long_strings(spark, parquet):
-    rows = 12
+    rows = 7
     values = [("0123456789" * (1 << 20)) if i % 5 == 0 else "short" if i % 5 else None for i in range(rows)]
     frame = parquet({"id": np.arange(rows), "s": values, "x": np.zeros(rows)})
     for conf in (ON_HEAP, OFF_HEAP):

@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from pyspark.ml import Pipeline, PipelineModel, clustering
+from pyspark.ml import Estimator, Pipeline, PipelineModel, clustering
 from pyspark.ml import classification as classifiers
 from pyspark.ml import feature as features
 from pyspark.ml import regression as regressors
@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.functions import pandas_udf
 from pyspark.sql.types import StructField, StructType
 
-from tests.helpers.differential import BACKEND, check, run
+from tests.helpers.differential import BACKEND, ENABLED, check, run, session_conf
 
 ROWS = 600
 RNG = np.random.default_rng(11)
@@ -175,6 +175,18 @@ def test_logistic_regression_without_columns_of_scores(spark, table, fitted):
     model = PipelineModel([assembler, *some])
     outputs = [one.getPredictionCol() for one in some]
     assert not check(spark, lambda: model.transform(table).select("id", *outputs)).guarded_rows
+
+
+def test_a_fit_with_the_plugin(spark, table, fits_without_plugin):
+    """The vectors that a kernel assembles for a fit are those of Spark."""
+    assembler = features.VectorAssembler(inputCols=INPUTS, outputCol="v")
+    pipeline = Pipeline(stages=[assembler, classifiers.DecisionTreeClassifier(featuresCol="v", labelCol="y3", maxDepth=4)])
+    fitted = {}
+    for enabled in ("false", "true"):
+        with session_conf(spark, {ENABLED: enabled, BACKEND: "native"}), pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Estimator, "fit", fits_without_plugin)
+            fitted[enabled] = pipeline.fit(table).stages[-1].toDebugString.partition("\n")[2]
+    assert fitted["true"] == fitted["false"]
 
 
 def test_linear_regression(spark, table, fitted):

@@ -170,11 +170,10 @@ def test_validation_before_it_was_a_function(monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("one", [True, pytest.param(False, marks=pytest.mark.nightly)])
-def test_each_class_compiles_and_equals_the_installed_library(one: bool):
-    """`one`: one case of each class. The files beside this one test its other parameters."""
+@pytest.mark.nightly  # the files beside this one test each class
+def test_each_class_compiles_and_equals_the_installed_library():
     found: dict[str, set[str]] = {}
-    for kind, name, outcome in outcomes(one=one):
+    for kind, name, outcome in outcomes():
         assert outcome.status not in ("wrong", "error"), (kind, name, outcome.detail)
         found.setdefault(kind, set()).add(outcome.status)
     assert [kind for kind, statuses in found.items() if "equal" not in statuses] == []
