@@ -89,11 +89,12 @@ def truth(s: str) -> bool:
     if of == STR:
         return s != '""'
     if of in (LIST, DICT):
-        return next(_pieces(utf8(s), of == DICT), None) is not None
+        return next(pieces(utf8(s), of == DICT), None) is not None
     return of == BOOL and s[:1] == "t"
 
 
-def _string_end(b: bytes, i: int) -> int:
+def string_end(b: bytes, i: int) -> int:
+    """Returns the offset after the string that begins at offset i."""
     i += 1
     while i < len(b):
         if b[i] == 92:
@@ -105,12 +106,13 @@ def _string_end(b: bytes, i: int) -> int:
     return len(b)
 
 
-def _value_end(b: bytes, i: int) -> int:
+def value_end(b: bytes, i: int) -> int:
+    """Returns the offset after the value that begins at offset i."""
     depth = 0
     while i < len(b):
         c = b[i]
         if c == 34:
-            i = _string_end(b, i)
+            i = string_end(b, i)
             if depth == 0:
                 return i
         elif c in b"[{":
@@ -128,24 +130,25 @@ def _value_end(b: bytes, i: int) -> int:
     return len(b)
 
 
-def _skip(b: bytes, i: int, characters: bytes) -> int:
+def skip(b: bytes, i: int, characters: bytes) -> int:
+    """Returns the offset after these characters at offset i."""
     while i < len(b) and b[i] in characters:
         i += 1
     return i
 
 
-def _pieces(b: bytes, keyed: bool) -> Iterator[tuple[int, int, int, int]]:
+def pieces(b: bytes, keyed: bool) -> Iterator[tuple[int, int, int, int]]:
     """Yields (start, end) of each key, where there are keys, and of each value."""
     i = 1
     while True:
-        i = _skip(b, i, _SPACE + b",")
+        i = skip(b, i, _SPACE + b",")
         if i >= len(b) or b[i] in b"]}":
             return
         key = (i, i)
         if keyed:
-            key = (i, _value_end(b, i))
-            i = _skip(b, key[1], _SPACE + b":")
-        end = _value_end(b, i)
+            key = (i, value_end(b, i))
+            i = skip(b, key[1], _SPACE + b":")
+        end = value_end(b, i)
         if end == i or (keyed and key[0] == key[1]):
             return
         yield *key, i, end
@@ -179,17 +182,18 @@ def member(s: str, key: str) -> str | None:
     if s[:1] != "{":
         return None
     b, found = utf8(s), None
-    for start, end, begin, stop in _pieces(b, True):
-        if string(_text(b[start:end])) == key:
-            found = _text(b[begin:stop])
+    for start, end, begin, stop in pieces(b, True):
+        if string(text_of(b[start:end])) == key:
+            found = text_of(b[begin:stop])
     return found
 
 
-def _text(b: bytes) -> str:
+def text_of(b: bytes) -> str:
+    """Returns bytes as a string, as programs represent it."""
     return b.decode("utf-8", "surrogateescape")
 
 
 def elements(s: str) -> Items:
     """Returns the JSON of an array's elements."""
     b = utf8(s)
-    return Items("str", tuple(_text(b[i:j]) for _, _, i, j in _pieces(b, False)) if s[:1] == "[" else ())
+    return Items("str", tuple(text_of(b[i:j]) for _, _, i, j in pieces(b, False)) if s[:1] == "[" else ())

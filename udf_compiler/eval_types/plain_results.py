@@ -26,7 +26,7 @@ from udf_compiler.frontends.python.arguments import Parts
 from udf_compiler.frontends.python.byte_strings import bytes_of_row
 from udf_compiler.frontends.python.calendar import guard_python_date
 from udf_compiler.frontends.python.formats import assembled
-from udf_compiler.frontends.python.json_values import plain
+from udf_compiler.frontends.python.json_results import as_result
 from udf_compiler.frontends.python.list_results import list_of_row
 from udf_compiler.frontends.python.lists import guard_list
 from udf_compiler.frontends.python.local_time import local_offset
@@ -82,12 +82,14 @@ def result_of_row(
     kwargs: Mapping[str, Value | Struct | Parts | RowResult],
     handlers: bool,
     gathers: bool = False,
+    returns: str = "",
 ) -> RowResult:
     """Returns the paths of ``function(*args, **kwargs)``; guards join `loop`.
 
     The function is explored with each nullable argument as None and as a value; a nullable field of a struct forks where it is
     read. An argument that is a RowResult is computed inline, as the worker calls one function with the result of the other.
-    `gathers`: PySpark converts the results of many rows at once, so the kinds of results of flagged rows matter.
+    `gathers`: PySpark converts the results of many rows at once, so the kinds of results of flagged rows matter. `returns`: the
+    declared type of the result.
     """
 
     given = [*args, *kwargs.values()]
@@ -97,7 +99,7 @@ def result_of_row(
         return run_function(function, *map(_python_value, args), **{name: _python_value(v) for name, v in kwargs.items()})
 
     def of_column() -> Any:
-        return plain(run())
+        return as_result(run(), returns)
 
     # Each function of a chain also runs its inner functions, on each path that is tried.
     tree = explored(loop, of_column, handlers, function, many=any(isinstance(x, RowResult) and x.many for x in given))

@@ -112,7 +112,8 @@ class Row(Kind):
             args = [_given(a) for a in call.args]
             kwargs = {name: _given(a) for name, a in call.kwargs.items()}
             gathers = call.eval_type != BATCHED
-            return result_of_row(call.loop, call.prepared.function, args, kwargs, handlers, gathers)
+            returns = str(call.return_type)
+            return result_of_row(call.loop, call.prepared.function, args, kwargs, handlers, gathers, returns)
 
         result = call.traced(explored, handlers=handlers)
         self._probe(call, result)

@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sparkweld.ir import json_texts, urls
+from sparkweld.ir import json_documents, json_texts, urls
 from sparkweld.ir.codecs import (
     ALPHABETS,
     DIGESTS,
@@ -54,6 +54,7 @@ PARAM_KINDS: dict[str, Callable[[object], bool]] = {
     "alphabet": lambda v: v in ALPHABETS,
     "part": lambda v: type(v) is int and 0 <= v < len(urls.PARTS),
     "flag": lambda v: type(v) is int and v in (0, 1),
+    "class": lambda v: type(v) is int and json_texts.NULL <= v <= json_texts.DICT,
     "u32": lambda v: type(v) is int and 0 <= v < 1 << 32,
     "parsed": lambda v: isinstance(v, str) and parsed_items(v) is not None,
     "written": lambda v: isinstance(v, str) and written_items(v) is not None,
@@ -296,6 +297,15 @@ FUNCTIONS: dict[str, StringFunction] = {
     "json_string": StringFunction(json_texts.string, _S, STR),
     "json_member": StringFunction(json_texts.member, _SS, STR.optional()),
     "json_elements": StringFunction(json_texts.elements, _S, list_of(STR)),
+    "json_keys": StringFunction(json_documents.keys, _S, list_of(STR)),
+    "json_values": StringFunction(json_documents.values, _S, list_of(STR)),
+    "json_strings": StringFunction(json_documents.strings, _S, list_of(STR)),
+    "json_uniform": StringFunction(json_documents.uniform, _S, BOOL, ("class", "flag")),
+    "json_writable": StringFunction(json_documents.writable, _S, BOOL),
+    "json_written": StringFunction(json_documents.written, _S, STR, ("flag",)),
+    "json_put": StringFunction(json_documents.put, (STR, STR, STR), STR),
+    "json_drop": StringFunction(json_documents.drop, _SS, STR),
+    "python_literal": StringFunction(json_documents.literal, _S, STR.optional()),
     "quote": StringFunction(urls.quote, _S, STR, ("text", "flag")),
     "unquote": StringFunction(urls.unquote, _S, STR, ("flag",)),
     "unquote_decided": StringFunction(urls.unquote_decided, _S, BOOL, ("flag",)),

@@ -113,6 +113,8 @@ _EXAMPLES: dict[str, tuple[tuple[Param, ...], ...]] = {
     "base64_decode": (("+/",), ("-_",)),
     "base64_decode_decided": (("+/",), ("-_",)),
     "json_quote": ((0,), (1,)),
+    "json_uniform": ((4, 0), (4, 1), (2, 1)),
+    "json_written": ((0,), (1,)),
     "quote": (("/", 0), ("", 1), (" :é", 0)),
     "unquote": ((0,), (1,)),
     "unquote_decided": ((0,), (1,)),

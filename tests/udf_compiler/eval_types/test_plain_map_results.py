@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 
@@ -134,3 +135,38 @@ def test_lists_of_values_that_arrow_converts():
 def test_a_counter_of_constants():
     compared = compare_with_worker(lambda x, n, s: Counter("abca"), [ROWS], COUNTS, ROW)
     assert compared.decided == 1 or compared.refused, compared
+
+
+DOCUMENTS = pa.RecordBatch.from_pydict({"s": pa.array([
+    '{"a": "x", "b": "y"}', "{}", '{"a": 1}', '{"a": null}', '{"b": "1", "b": "2", "a": "\\u00e9"}', '["a", "b"]', "[]", "[1]",
+    '"a"', "null", None, "bad", '["a", null]', '{"t": ["x", "\\n"]}',
+])})  # fmt: skip
+
+
+def document(s):
+    try:
+        return json.loads(s) if s else None
+    except ValueError:
+        return None
+
+
+def member(s):
+    return json.loads(s or "{}").get("t", [])
+
+
+def named(s):
+    try:
+        return {k.upper(): str(v) for k, v in json.loads(s or "{}").items()}
+    except (AttributeError, ValueError):
+        return {}
+
+
+@pytest.mark.parametrize(
+    ("function", "returns"),
+    [(document, TEXTS), (document, ArrayType(StringType())), (member, ArrayType(StringType())), (named, TEXTS)],
+)
+def test_values_of_json(function, returns):
+    """Rows with values of other classes than strings run in Python."""
+    rows = [DOCUMENTS.slice(at, 1) for at in range(DOCUMENTS.num_rows)]
+    compared = compare_with_worker(function, [DOCUMENTS, *rows], returns, ROW, kernel=True)
+    assert not compared.refused and compared.decided > 4, compared

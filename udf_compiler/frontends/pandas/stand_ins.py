@@ -11,6 +11,7 @@ from udf_compiler.frontends.python import (
     digest_calls,
     json_calls,
     library_calls,
+    literal_calls,
     output_calls,
     time_classes,
     url_calls,
@@ -31,7 +32,7 @@ _MADE_IN_PYTHON = 1 << 9
 
 _TABLES = (
     *(numpy_module, pandas_, math_, re_, builtins_, time_classes, output_calls, digest_calls, url_calls, json_calls),
-    *(library_calls, dict_classes, vector_classes),
+    *(literal_calls, library_calls, dict_classes, vector_classes),
 )
 
 

@@ -99,7 +99,9 @@ def _bool(x: Any) -> Any:
 
 
 #: Objects of the row whose `count` is their length.
-_COUNTED = (maps.TracedMap, row_lists.TracedRows, byte_strings.TracedBytes)
+_COUNTED = (
+    maps.TracedMap, row_lists.TracedRows, byte_strings.TracedBytes, json_values.TracedMembers, json_values.TracedTexts,
+)  # fmt: skip
 
 
 def _len(x: Any) -> Any:

@@ -51,4 +51,4 @@ def loads(s: Any, **kwargs: Any) -> Any:
     run.guard(loop.emit(StrCall("json_root_decided"), text))
     root = loop.emit(StrCall("json_root"), text)
     run.raise_if(loop.call("logical_not", loop.is_valid(root)), _error)
-    return json_values.of(loop.value_of(root))
+    return json_values.document(loop.value_of(root))

@@ -10,16 +10,17 @@ from typing import Any
 
 from sparkweld.ir import Value
 from sparkweld.ir import json_texts as kinds
-from sparkweld.ir.ops import StrCall
-from sparkweld.ir.types import BOOL, I64
-from udf_compiler.frontends.python import lists, strings
-from udf_compiler.frontends.python.of_text import OfText, element
-from udf_compiler.frontends.python.operands import as_text, is_number, is_text, kind_of, make_bool, make_int, make_text
+from sparkweld.ir.types import I64
+from udf_compiler.frontends.python import lists, maps, strings
+from udf_compiler.frontends.python.json_changes import Changeable, member, pop, setdefault, update
+from udf_compiler.frontends.python.json_kinds import NOTHING, call, decide, freeze, is_class, leave, raise_unless, string, text_of
+from udf_compiler.frontends.python.of_text import element
+from udf_compiler.frontends.python.operands import as_text, is_number, is_text, kind_of, make_bool, make_text
 from udf_compiler.frontends.python.path_explorer import both, explorer
 from udf_compiler.frontends.python.values import TracedScalar, binary, is_scalar, scalar_kind
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import called_by_user, in_place
-from udf_compiler.frontends.tracing.values import raw
+from udf_compiler.frontends.tracing.values import Traced, raw
 
 _CLASSES: dict[int, type] = {
     kinds.BOOL: bool, kinds.INT: int, kinds.FLOAT: float, kinds.STR: str, kinds.LIST: list, kinds.DICT: dict,
@@ -36,7 +37,47 @@ class _AnyName:
         return any(hasattr(kind, name) for kind in _CLASSES.values())
 
 
-class TracedJson(OfText):
+class TracedMembers(Traced):
+    """The items of a dict of JSON: pairs of a key and a value."""
+
+    __slots__ = ("key_list", "texts")
+    __dataclass_fields__ = ("key_list", "texts")  # as in the other elements of a region's state
+    what = "view of the items of JSON"
+    stands_for: Any = type({}.items())
+
+    def __init__(self, key_list: TracedScalar, texts: TracedScalar) -> None:
+        self.key_list, self.texts = key_list, texts
+
+    @property
+    def count(self) -> Any:
+        """Returns the number of pairs."""
+        return lists.length(self.key_list)
+
+    def __iter__(self) -> Iterator[Any]:
+        return zip(_elements(self.key_list), map(of_element, _elements(self.texts)), strict=False)
+
+
+class TracedTexts(Traced):
+    """The values of a dict of JSON."""
+
+    __slots__ = ("texts",)
+    __dataclass_fields__ = ("texts",)
+    what = "view of the values of JSON"
+    stands_for: Any = type({}.values())
+
+    def __init__(self, texts: TracedScalar) -> None:
+        self.texts = texts
+
+    @property
+    def count(self) -> Any:
+        """Returns the number of values."""
+        return lists.length(self.texts)
+
+    def __iter__(self) -> Iterator[Any]:
+        return map(of_element, _elements(self.texts))
+
+
+class TracedJson(Changeable):
     """A value of JSON other than null."""
 
     __slots__ = ()
@@ -44,7 +85,7 @@ class TracedJson(OfText):
     exact = False
 
     def __init__(self, value: Value) -> None:
-        self.value = value
+        self.value, self.fresh = value, False
 
     @property
     def same(self) -> tuple[Any, ...]:
@@ -60,14 +101,14 @@ class TracedJson(OfText):
 
     def as_element(self) -> Any:
         """Returns the value as an element of a list of strings; rows with other elements run in Python."""
-        explorer().guard(_is(self, kinds.STR))
-        return make_text(_string(self))
+        explorer().guard(is_class(self, kinds.STR))
+        return make_text(string(self))
 
     def _more_names(self) -> Any:
         return _AnyName()
 
     def __bool__(self) -> bool:
-        return explorer().decide(_call("json_truth", _text(self)))
+        return explorer().decide(call("json_truth", text_of(self)))
 
     def __getitem__(self, key: Any) -> Any:
         return _item(self, key)
@@ -94,7 +135,7 @@ class TracedJson(OfText):
     def _binary(self, name: str, other: Any, reflected: bool) -> Any:
         if name in ("eq", "ne") and type(other) is str:
             loop = explorer().loop
-            same = both(loop, _is(self, kinds.STR), loop.call("equal", _string(self), as_text(other)))
+            same = both(loop, is_class(self, kinds.STR), loop.call("equal", string(self), as_text(other)))
             return make_bool(same if name == "eq" else loop.call("logical_not", same))
         if name in ("eq", "ne") and other is None:
             return name == "ne"
@@ -111,32 +152,10 @@ class TracedJson(OfText):
         return scalar_kind(x).unary(name, x)
 
 
-def _call(fn: str, *args: Value) -> Value:
-    return explorer().loop.emit(StrCall(fn), *args)
-
-
-def _text(x: TracedJson) -> Value:
-    return object.__getattribute__(x, "value")  # type: ignore[no-any-return]
-
-
-def _string(x: TracedJson) -> Value:
-    return _call("json_string", _text(x))
-
-
-def _is(x: TracedJson, number: int) -> Value:
-    """Returns the condition that a value is of a class."""
-    loop = explorer().loop
-    return loop.call("equal", _call("json_kind", _text(x)), loop.const(number, I64))
-
-
-def _decide(x: TracedJson, number: int) -> bool:
-    return explorer().decide(_is(x, number))
-
-
 def class_of(x: TracedJson) -> type:
     """Returns the class of a value, by a fork for each."""
     for number in (kinds.STR, kinds.DICT, kinds.LIST, kinds.INT, kinds.FLOAT):
-        if _decide(x, number):
+        if decide(x, number):
             return _CLASSES[number]
     return bool
 
@@ -144,13 +163,21 @@ def class_of(x: TracedJson) -> type:
 def is_instance(x: TracedJson, classes: tuple[Any, ...]) -> bool:
     """Returns ``isinstance(x, classes)`` by as few forks as there are classes."""
     wanted = [number for number, kind in _CLASSES.items() if issubclass(kind, classes)]
-    return any(_decide(x, number) for number in wanted)
+    return any(decide(x, number) for number in wanted)
 
 
 def of(text: Value) -> Any:
     """Returns the value of a text: None for null."""
     x = TracedJson(text)
-    return None if _decide(x, kinds.NULL) else x
+    return None if decide(x, kinds.NULL) else x
+
+
+def document(text: Value) -> Any:
+    """Returns the value of a whole document, which the function may change."""
+    x = of(text)
+    if x is not None:
+        object.__setattr__(x, "fresh", True)
+    return x
 
 
 def settled(x: Any) -> Any:
@@ -158,20 +185,15 @@ def settled(x: Any) -> Any:
     if type(x) is not TracedJson:
         return x
     run = explorer()
-    if _decide(x, kinds.STR):
-        return make_text(_string(x))
-    if _decide(x, kinds.INT):
-        return strings.to_int(make_text(_text(x)))
-    if _decide(x, kinds.FLOAT):
-        return strings.to_float(make_text(_text(x)))
-    if _decide(x, kinds.BOOL):
-        return make_bool(run.loop.call("equal", _text(x), as_text("true")))
+    if decide(x, kinds.STR):
+        return make_text(string(x))
+    if decide(x, kinds.INT):
+        return strings.to_int(make_text(text_of(x)))
+    if decide(x, kinds.FLOAT):
+        return strings.to_float(make_text(text_of(x)))
+    if decide(x, kinds.BOOL):
+        return make_bool(run.loop.call("equal", text_of(x), as_text("true")))
     return x
-
-
-def _leave() -> None:
-    """Leaves all rows of this path to Python."""
-    explorer().guard(explorer().loop.const(False, BOOL))
 
 
 def plain(x: Any) -> Any:
@@ -179,84 +201,93 @@ def plain(x: Any) -> Any:
     made = settled(x)
     if type(made) is not TracedJson:
         return made
-    _leave()
-    return make_text(_string(made))
+    leave()
+    return make_text(string(made))
 
 
 def collected(x: Any) -> Any:
     """Returns a value as an element of a list that grows in a loop over JSON: a string; rows with null run in Python."""
     if x is None:
-        _leave()
+        leave()
         return ""
     return element(x)
-
-
-def _raise_unless(x: TracedJson, number: int, error: Callable[[], Exception]) -> None:
-    run = explorer()
-    run.raise_if(run.loop.call("logical_not", _is(x, number)), error)
-
-
-def _found(text: Value) -> Any:
-    """Returns the value of an optional text, None for null; NOTHING where there is no text."""
-    run = explorer()
-    return of(run.loop.value_of(text)) if run.decide(run.loop.is_valid(text)) else NOTHING
-
-
-NOTHING: Any = object()
 
 
 def _item(x: TracedJson, key: Any) -> Any:
     key = settled(key)
     if is_text(key):
-        _raise_unless(x, kinds.DICT, lambda: TypeError("indices must be integers"))
-        found = _found(_call("json_member", _text(x), as_text(key)))
+        raise_unless(x, kinds.DICT, lambda: TypeError("indices must be integers"))
+        found = member(x, key, "[...] of JSON")
         if found is NOTHING:
             raise in_place(KeyError(key))
         return found
     if (is_number(key) and kind_of(key) == "int") or isinstance(key, slice):
-        if _decide(x, kinds.LIST):
+        if decide(x, kinds.LIST):
             if isinstance(key, slice):
                 refuse("SW262", call="[...] of JSON", what="a slice")
             return of(lists.item(array_of(x), key).value)
-        if _decide(x, kinds.STR):
-            return make_text(_string(x))[key]
-        _raise_unless(x, kinds.DICT, lambda: TypeError("object is not subscriptable"))
+        if decide(x, kinds.STR):
+            return make_text(string(x))[key]
+        raise_unless(x, kinds.DICT, lambda: TypeError("object is not subscriptable"))
         raise in_place(KeyError(key))
     refuse("SW262", call="[...] of JSON", what=raw(key))
 
 
 def length(x: TracedJson) -> Any:
-    """Returns ``len(x)``; dicts run in Python, as a key may occur twice."""
-    if _decide(x, kinds.LIST):
+    """Returns ``len(x)``."""
+    if decide(x, kinds.LIST):
         return lists.length(array_of(x))
-    if _decide(x, kinds.STR):
-        return strings.length(make_text(_string(x)))
-    if _decide(x, kinds.DICT):
-        _leave()
-        return make_int(explorer().loop.const(0, I64))
+    if decide(x, kinds.STR):
+        return strings.length(make_text(string(x)))
+    if decide(x, kinds.DICT):
+        return lists.length(members(x).key_list)
     raise in_place(TypeError("object of this type has no len()"))
 
 
 def _iterate(x: TracedJson) -> Iterator[Any]:
-    texts = array_of(x)
-    size: Any = lists.length(texts)
+    if is_dict(x):
+        return _elements(members(x).key_list)
+    return map(of_element, _elements(array_of(x)))
+
+
+def _elements(items: TracedScalar) -> Iterator[Any]:
+    """Yields the elements of a list, each round by a decision."""
+    size: Any = lists.length(items)
     for at in range(_LOOP_LIMIT):
         if not at < size:
             return
-        yield of(lists.element(texts, at).value)
-    _leave()
+        yield lists.element(items, at)
+    leave()
+
+
+def of_element(text: TracedScalar) -> Any:
+    """Returns the value of a JSON in a list."""
+    return of(text.value)
+
+
+def is_dict(x: TracedJson) -> bool:
+    """Whether a value is a dict, by a fork."""
+    return decide(x, kinds.DICT)
+
+
+def members(x: TracedJson) -> maps.TracedMap:
+    """Returns the keys of a dict, each once, and the JSON of their values. Nothing may change the dict any more."""
+    freeze(x)
+    parts = (lists.of_list(call(fn, text_of(x))) for fn in ("json_keys", "json_values"))
+    return maps.last_of_each(*parts)
 
 
 def array_of(x: TracedJson) -> TracedScalar:
     """Returns the list of the JSON of an array's elements, for a loop; raises TypeError for numbers.
 
-    Rows with a str or dict run in Python, which iterates over characters or keys.
+    Rows with a str run in Python, which iterates over characters. A dict is not among the values.
     """
-    if not _decide(x, kinds.LIST):
+    freeze(x)
+    if not decide(x, kinds.LIST):
         run = explorer()
-        run.guard(run.loop.call("less", _call("json_kind", _text(x)), run.loop.const(kinds.STR, I64)))
+        run.guard(run.loop.call("less", call("json_kind", text_of(x)), run.loop.const(kinds.STR, I64)))
         raise in_place(TypeError("object is not iterable"))
-    return lists.of_list(_call("json_elements", _text(x)))
+    return lists.of_list(call("json_elements", text_of(x)))
 
 
 def _contains(x: TracedJson, part: Any) -> bool:
@@ -264,11 +295,11 @@ def _contains(x: TracedJson, part: Any) -> bool:
     if not is_text(part):
         refuse("SW262", call="in", what=raw(part))
     run, loop = explorer(), explorer().loop
-    if _decide(x, kinds.DICT):
-        return run.decide(loop.is_valid(_call("json_member", _text(x), as_text(part))))
-    if _decide(x, kinds.STR):
-        return part in make_text(_string(x))
-    run.guard(loop.call("logical_not", _is(x, kinds.LIST)))
+    if decide(x, kinds.DICT):
+        return run.decide(loop.is_valid(call("json_member", text_of(x), as_text(part))))
+    if decide(x, kinds.STR):
+        return part in make_text(string(x))
+    run.guard(loop.call("logical_not", is_class(x, kinds.LIST)))
     raise in_place(TypeError("argument is not iterable"))
 
 
@@ -277,22 +308,34 @@ def _get(x: TracedJson) -> Callable[..., Any]:
         key = settled(key)
         if not is_text(key):
             refuse("SW262", call="dict.get", what=raw(key))
-        found = _found(_call("json_member", _text(x), as_text(key)))
+        found = member(x, key, "dict.get")
         return default if found is NOTHING else found
 
     return get
 
 
+#: Methods of dicts.
+_METHODS: dict[str, Callable[..., Any]] = {
+    "get": lambda x, *args: _get(x)(*args),
+    "keys": lambda x: members(x).key_list,
+    "values": lambda x: TracedTexts(members(x).value_list),
+    "items": lambda x: TracedMembers((made := members(x)).key_list, made.value_list),
+    "update": update, "setdefault": setdefault,
+}  # fmt: skip
+
+
 def _attribute(x: TracedJson, name: str) -> Any:
     run, loop = explorer(), explorer().loop
     owners = [number for number, kind in _CLASSES.items() if hasattr(kind, name)]
-    if owners == [kinds.DICT] or name == "get":
-        _raise_unless(x, kinds.DICT, lambda: AttributeError(f"object has no attribute {name!r}"))
-        if name == "get":
-            return _get(x)
-        refuse("SW251", call=f"{name}() of a dict of JSON")
-    if kinds.STR in owners and _decide(x, kinds.STR):
-        return getattr(make_text(_string(x)), name)
+    if name == "pop":
+        return lists.bound(pop, x, "dict.pop")
+    if owners == [kinds.DICT]:
+        raise_unless(x, kinds.DICT, lambda: AttributeError(f"object has no attribute {name!r}"))
+        if name not in _METHODS:
+            refuse("SW251", call=f"{name}() of a dict of JSON")
+        return lists.bound(_METHODS[name], x, f"dict.{name}")
+    if kinds.STR in owners and decide(x, kinds.STR):
+        return getattr(make_text(string(x)), name)
     for number in owners:
-        run.guard(loop.call("logical_not", _is(x, number)))
+        run.guard(loop.call("logical_not", is_class(x, number)))
     raise in_place(AttributeError(f"object has no attribute {name!r}"))

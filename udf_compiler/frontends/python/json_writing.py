@@ -13,11 +13,12 @@ from typing import Any
 
 from sparkweld.ir import Value
 from sparkweld.ir.ops import StrCall
-from sparkweld.ir.types import F64, STR
+from sparkweld.ir.types import STR
+from udf_compiler.frontends.python.json_scalars import json_of_scalar
+from udf_compiler.frontends.python.json_values import TracedJson
 from udf_compiler.frontends.python.lists import is_lazy
 from udf_compiler.frontends.python.operands import make_text
 from udf_compiler.frontends.python.path_explorer import explorer
-from udf_compiler.frontends.python.strings import float_is_decided, text_of
 from udf_compiler.frontends.python.values import TIME_KINDS, is_scalar
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import refuse
@@ -39,7 +40,8 @@ def dumps(
     if cls is not None or any(issubclass(type(x), StandIn) for x in options.values()):
         refuse("SW262", call=_CALL, what="an encoder or option that is not constant")
     marks: dict[str, Value] = {}
-    marked = _Marking(marks, bool(ensure_ascii), bool(allow_nan), default).of(obj)
+    plain = indent is None and separators is None and not sort_keys
+    marked = _Marking(marks, bool(ensure_ascii), bool(allow_nan), default, plain).of(obj)
     written = as_python(json.dumps, marked, **options)
     if not marks:
         return written
@@ -50,10 +52,13 @@ def dumps(
 
 
 class _Marking:
-    """Copies an object with a mark for each value of the row; collects the JSON of the values."""
+    """Copies an object with a mark for each value of the row; collects the JSON of the values.
 
-    def __init__(self, marks: dict[str, Value], ascii: bool, nan: bool, default: Any) -> None:
-        self._marks, self._ascii, self._nan, self._default = marks, ascii, nan, default
+    `plain`: no option changes the separators or the order of keys.
+    """
+
+    def __init__(self, marks: dict[str, Value], ascii: bool, nan: bool, default: Any, plain: bool) -> None:
+        self._marks, self._ascii, self._nan, self._default, self._plain = marks, ascii, nan, default, plain
 
     def of(self, x: Any) -> Any:
         if type(x) is dict:
@@ -65,6 +70,8 @@ class _Marking:
             return list(map(self.of, x))
         if is_scalar(x):
             return self._of_scalar(x)
+        if type(x) is TracedJson:
+            return self._of_json(x)
         if issubclass(type(x), StandIn):
             refuse("SW262", call=_CALL, what="a list" if is_lazy(x) else raw(x))
         if x is None or type(x) in (bool, int, float, str):
@@ -77,7 +84,17 @@ class _Marking:
         if x.is_list or x.numpy:
             refuse("SW262", call=_CALL, what="a list of the row" if x.is_list else f"a value of np.{x.numpy}")
         mark = secrets.token_hex(16)
-        self._marks[mark] = self._json(x)
+        self._marks[mark] = json_of_scalar(x, self._ascii, self._nan)
+        return mark
+
+    def _of_json(self, x: Any) -> Any:
+        """Returns the mark of a value of JSON. Leaves documents to Python that are not written as they are read."""
+        if not (self._plain and self._nan):
+            refuse("SW262", call=_CALL, what="a value of JSON with this option")
+        loop, text = explorer().loop, object.__getattribute__(x, "value")
+        explorer().guard(loop.emit(StrCall("json_writable"), text))
+        mark = secrets.token_hex(16)
+        self._marks[mark] = loop.emit(StrCall("json_written", (int(self._ascii),)), text)
         return mark
 
     def _of_other(self, x: Any) -> Any:
@@ -85,20 +102,3 @@ class _Marking:
         if self._default is None:
             raise in_place(TypeError(f"Object of type {raw(x)} is not JSON serializable"))
         return self.of(self._default(x))
-
-    def _json(self, x: Any) -> Value:
-        run, loop = explorer(), explorer().loop
-        if x.kind == "str":
-            return loop.emit(StrCall("json_quote", (int(self._ascii),)), x.value)
-        if x.kind == "bool":
-            return loop.select(x.value, loop.const("true", STR), loop.const("false", STR))
-        if x.kind == "int":
-            return text_of(loop, x)
-        finite = loop.call("isfinite", x.value)
-        if not self._nan:
-            run.raise_if(loop.call("logical_not", finite), lambda: ValueError("Out of range float values are not JSON compliant"))
-        run.guard(float_is_decided(loop, x), local=True)
-        sign = loop.call("greater", x.value, loop.const(0.0, F64))
-        infinite = loop.select(sign, loop.const("Infinity", STR), loop.const("-Infinity", STR))
-        other = loop.select(loop.call("isnan", x.value), loop.const("NaN", STR), infinite)
-        return loop.select(finite, text_of(loop, x), other)

@@ -8,10 +8,11 @@ from functools import partial
 from typing import Any
 
 from sparkweld.ir import Value
+from udf_compiler.frontends.python.json_values import plain
 from udf_compiler.frontends.python.lists import LazyList, of_list
 from udf_compiler.frontends.python.numbers import make_int
 from udf_compiler.frontends.python.of_text import OfText
-from udf_compiler.frontends.python.operands import is_text, make_text
+from udf_compiler.frontends.python.operands import is_text, make_text, raise_type_error
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.regex_calls import Regex, pattern_of, template_of
 from udf_compiler.frontends.python.values import is_scalar
@@ -39,10 +40,13 @@ class PatternConstant(Guarded):
         call = f"Pattern.{name}"
 
         def method(*args: Any, **kwargs: Any) -> Any:
+            args = tuple(map(plain, args))
             if not any(is_scalar(a) for a in (*args, *kwargs.values())):
                 return as_python(real, *args, **kwargs)
             if name not in _METHODS:
                 refuse("SW251", call=call)
+            if any(is_scalar(a) and a.kind in ("bool", "int", "float") for a in args[name == "sub" :][:1]):
+                raise_type_error("expected string or bytes-like object")
             return _METHODS[name](self._constant, call, *args, **kwargs)
 
         return method

@@ -16,9 +16,11 @@ from sparkweld.kernels.functions.strings import (
     building,
     digest_tables,
     digests,
+    json_documents,
     json_reading,
     json_scan,
     json_writing,
+    literals,
     numbers,
     radixes,
     urls,
@@ -97,11 +99,21 @@ def _with_flag(function: Function) -> Callable[..., ir.Value]:
 
 
 _WORDS = b"truefalsenullNaN-Infinity"
+_PYTHON_WORDS, _JSON_WORDS = b"TrueFalseNone", b"truefalsenull"
 
 
 def _json_decided(params: _Params, b: Builder, v: ir.Value) -> ir.Value:
     status = json_scan.json_check.build(b, v, constant_bytes(b, _WORDS))
     return b.icmp_signed("!=", status, integer(json_scan.UNDECIDED))
+
+
+def _json_uniform(params: _Params, b: Builder, v: ir.Value) -> ir.Value:
+    return json_documents.json_uniform.build(b, v, *(integer(int(x or 0)) for x in params))
+
+
+def _python_literal(params: _Params, b: Builder, v: ir.Value, arena: ir.Value) -> ir.Value:
+    words = (constant_bytes(b, _PYTHON_WORDS), constant_bytes(b, _JSON_WORDS))
+    return literals.python_literal.build(b, arena, v, *words)
 
 
 def _plain(function: Function) -> Callable[..., ir.Value]:
@@ -127,6 +139,11 @@ CALLS: dict[str, Callable[..., ir.Value]] = {
     "json_string": _in_arena(json_reading.json_string),
     "json_member": _in_arena(json_reading.json_member),
     "json_elements": _in_arena(json_reading.json_elements),
+    "json_keys": _in_arena(json_documents.json_keys), "json_values": _in_arena(json_documents.json_values),
+    "json_strings": _in_arena(json_documents.json_strings), "json_uniform": _json_uniform,
+    "json_writable": _in_arena(json_documents.json_writable), "json_written": _with_flag(json_documents.json_written),
+    "json_put": _in_arena(json_documents.json_put), "json_drop": _in_arena(json_documents.json_drop),
+    "python_literal": _python_literal,
     "json_quote": _with_flag(json_writing.json_quote), "query_values": _with_flag(urls.query_values), "url_part": _url_part,
     "url_decided": lambda params, b, v: urls.url_decided.build(b, v, _scheme_characters(b)),
     "hexlify": lambda params, b, v, arena: base64_codec.hexlify.build(b, arena, v),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import datetime
 import json
 import math
@@ -137,16 +138,97 @@ def test_loops_over_arrays(source):
 
 
 NOT_READ = [
-    "json.loads(a, parse_float=str)", "json.loads(a.encode())['a'] == 1", "json.load(a)", "json.loads(a).keys()",
-    "json.loads(a).items()", "json.loads(a)['a'][1:2] == 'b'", "type(json.loads(a)) is dict", "(json.loads(a)['a'], 1)",
-    "json.dumps(json.loads(a))",
+    "json.loads(a, parse_float=str)", "json.loads(a.encode())['a'] == 1", "json.load(a)", "json.loads(a).popitem()",
+    "json.loads(a)['a'][1:2] == 'b'", "type(json.loads(a)) is dict", "(json.loads(a)['a'], 1)",
+    "json.dumps(json.loads(a), indent=1)", "json.dumps(json.loads(a), sort_keys=True)",
+    "json.dumps(json.loads(a), allow_nan=False)", "ast.literal_eval(a.encode())", "ast.parse(a)",
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("source", NOT_READ)
 def test_not_read(source):
     with pytest.raises(Refusal):
-        check(f"lambda a: {source}", ("str",), json=json)
+        check(f"lambda a: {source}", ("str",), json=json, ast=ast)
+
+
+DICTS = [(text,) for text in (
+    '{}', '{"a": 1, "b": "x", "c": null, "d": true, "e": 2.5}', '{"a": "1", "a": "2", "b": "3"}', '{"b": {"a": [1, {"c": 2}]}}',
+    '{"a": [], "é": "😀", "\\u0062": "escaped"}', '{"name": "x", "host": "y"}', '[1]', '"ab"', '7', 'null', '{"a": -0}',
+    '{"a": 0.1, "b": 1e3, "c": 100.0, "d": 0.00001, "e": 12345678901234567.0}', '{"a": NaN, "b": -Infinity}', '{"a"',
+    '{"a": 1.50}',
+    ' { "a" :\n[ 1 , 2 ] , "b" : "q\\"\\n\\u00e9" } ', '{"a": {"x": 1, "x": 2}}', '{"n": 123456789012345678901234567890}',
+)]  # fmt: skip
+
+OF_DICTS = [
+    "len(json.loads(a))", "', '.join(json.loads(a))", "', '.join(json.loads(a).keys())", "'b' in json.loads(a).keys()",
+    "', '.join(f'{k}={v}' for k, v in json.loads(a).items())", "sum(1 for k, v in json.loads(a).items() if v)",
+    "sum(1 for v in json.loads(a).values() if isinstance(v, str))", "len(json.loads(a).items())", "len(json.loads(a).values())",
+    "'/'.join([k for k in json.loads(a) if k != 'a'])", "'/'.join(str(v) for v in json.loads(a).values())",
+    "json.dumps(json.loads(a))", "json.dumps({'x': json.loads(a), 'y': [json.loads(a), 1]}, ensure_ascii=False)",
+    "re.match('x', json.loads(a)['b']) is not None", "re.sub('[a-z]', '*', json.loads(a).get('name', 'none'))",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("source", OF_DICTS)
+def test_dicts(source):
+    """Nested values as strings run in Python, as do documents that are not written as they are read."""
+    check(f"lambda a: {source}", ("str",), rows=DICTS, needless=12, json=json)
+    check(CAUGHT.format(source), ("str",), rows=DICTS, needless=12, json=json)
+
+
+def test_a_value_of_a_loop_that_is_returned():
+    source = "def f(a):\n    for k, v in json.loads(a).items():\n        if not isinstance(v, (dict, list)):\n"
+    source += "            return v\n"
+    check(source, ("str",), rows=DICTS, needless=12, json=json)
+
+
+CHANGES = [
+    "d['host'] = 'moe'", "d['a'] = a", "d['a'] = len(a)", "d['a'] = None", "d['é'] = True", "d['b'] = json.loads(a)",
+    "del d['a']", "d.pop('a')", "d['was'] = d.pop('a', None)", "d.pop('a', 0)", "d.update({'a': 1, 'z': a})", "d.update(a=1.5)",
+    "d['got'] = d.setdefault('a', 'new')", "d['n'] = len(a) / 8", "e = d\n        e['a'] = 'both'",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_changes_of_documents(change):
+    source = f"def f(a):\n    try:\n        d = json.loads(a)\n        {change}\n        return json.dumps(d)\n"
+    source += "    except (KeyError, TypeError, ValueError):\n        return 'no'"
+    check(source, ("str",), rows=DICTS, needless=12, json=json)
+
+
+NOT_CHANGED = [
+    "d['b']['name'] = 1", "d['a'] = d", "d['a'] = [1]", "d[0] = 1", "items = d.items()\n    d['a'] = 1",
+    "for k in d:\n        d[k] = 1", "d.clear()", "d.update(a)", "e = json.loads(a)\n    d['e'] = e\n    e['x'] = 1",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("change", NOT_CHANGED)
+def test_changes_that_others_may_see_are_refused(change):
+    with pytest.raises(Refusal):
+        check(f"def f(a):\n    d = json.loads(a)\n    {change}\n    return json.dumps(d)", ("str",), json=json)
+
+
+LITERALS = [(text,) for text in (
+    "{'a': True, 'b': None, 'c': False}", "{u'a': u'x', \"b\": 'say \"hi\"'}", "['x', 'y']", "[]", " {} ", "'abc'", "12", "-1.5",
+    "1e5", "None", "['a',]", "[ 1,\n 2 ]", "('a', 'b')", "{1: 2}", "{'a'}", "['a' 'b']", "['a\\n']", "b'x'", "[1_000]", "[01]",
+    "[1, # x\n]",
+    "'''x'''", "bad", "", "[", "{'a': 1, 'a': 'last'}", "[True, 'Trueish', Truex]", "{'é': '😀'}", "[1] x", "- 1", "[1.]", "0x1f",
+    "[[['deep']]]", "{'a': {'b': ['c']}}", "\t[1]", "\n[1]", "[1]\n", "[1]\r", "'a\tb'", "1+2j", "[,]", "{'a': 1", "-0", "1e400",
+)]  # fmt: skip
+
+OF_LITERALS = [
+    "len(ast.literal_eval(a))", "', '.join(ast.literal_eval(a))", "ast.literal_eval(a)['a']", "str(ast.literal_eval(a))",
+    "isinstance(ast.literal_eval(a), dict)", "ast.literal_eval(a) is None", "float(ast.literal_eval(a))",
+    "'; '.join(f'{k}: {v}' for k, v in ast.literal_eval(a).items())", "bool(ast.literal_eval(a))",
+    "json.dumps(ast.literal_eval(a))",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("source", OF_LITERALS)
+def test_literals(source):
+    """Literals of classes that JSON lacks run in Python, as do those that Python rejects."""
+    check(f"lambda a: {source}", ("str",), rows=LITERALS, needless=30, json=json, ast=ast)
+    check(CAUGHT.format(source), ("str",), rows=LITERALS, needless=40, json=json, ast=ast)
 
 
 def test_the_place_of_an_error_is_refused():

@@ -12,6 +12,7 @@ from typing import Any
 
 from udf_compiler.frontends.python import lists, sums
 from udf_compiler.frontends.python.builtin_calls import STAND_INS, is_builtin
+from udf_compiler.frontends.python.json_results import strings_of
 from udf_compiler.frontends.python.json_values import collected
 from udf_compiler.frontends.python.maps import is_map, no_key
 from udf_compiler.frontends.python.new_lists import listed
@@ -343,7 +344,7 @@ def _of_list(machine: Machine, function: Any, args: list[Any]) -> Any:
         return displayed_set([*items])
     if makes and is_scalar(items) and items.kind == "str" and not items.numpy:
         items = machine.call(CHARACTERS, [items], {})
-    items = lists.as_list(items) if makes else listed(items)
+    items = lists.as_list(strings_of(items)) if makes else listed(strings_of(items))
     if not lists.is_list(items) or (items.numpy and makes and not is_builtin(function, list)):
         return None
     if not makes:

@@ -13,7 +13,7 @@ from typing import Any
 
 from sparkweld.errors import SparkWeldError
 from udf_compiler.frontends.python import lists, sums
-from udf_compiler.frontends.python.json_values import collected
+from udf_compiler.frontends.python.json_values import collected, plain
 from udf_compiler.frontends.python.maps import TracedMap, no_key
 from udf_compiler.frontends.python.maps import contains as contains_key
 from udf_compiler.frontends.python.numbers import make_bool, truth
@@ -456,6 +456,7 @@ def _return(machine: Machine, i: Instruction, s: State) -> None:
     value = lists.as_list(pop_read(s, 1)[0]) if i.name == "RETURN_VALUE" else i.value
     if type(value) is Mapping and value.log is not None:
         value = value.settled
+    value = plain(value)
     s.result = sums.finished(current(s.variables[TOTAL])) if machine.reduction else value
 
 

@@ -153,7 +153,13 @@ def iteration(x: Any, unroll: bool) -> Any:
     """Returns the state of a loop over `x`; None if unsupported. `unroll`: a short loop gets a block for each round."""
     x = lists.as_list(x)
     if type(x) is json_values.TracedJson:
+        if json_values.is_dict(x):
+            return Elements(json_values.members(x).key_list, 0)
         return Documents(json_values.array_of(x), 0)
+    if type(x) is json_values.TracedMembers:
+        return Together((Elements(x.key_list, 0), Documents(x.texts, 0)))
+    if type(x) is json_values.TracedTexts:
+        return Documents(x.texts, 0)
     known = unwrapped(x)
     if known is None:
         raise in_place(TypeError("'NoneType' object is not iterable"))

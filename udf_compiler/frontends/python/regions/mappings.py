@@ -15,6 +15,7 @@ from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import ListAppend
 from sparkweld.ir.types import I64
 from udf_compiler.frontends.python import lists
+from udf_compiler.frontends.python.json_values import settled
 from udf_compiler.frontends.python.maps import TracedItems, TracedMap, last_of_each, no_key
 from udf_compiler.frontends.python.new_lists import element_value, kind_of, list_of
 from udf_compiler.frontends.python.operands import make_bool, make_int
@@ -74,6 +75,7 @@ class Mapping:
             refuse("SW282", what="a dict within another one, or of keys alone, which it changes,")
         if self.iterated and (self.log is not None or is_scalar(key) or key not in self.known):
             refuse("SW282", what="a dict that it changes while it iterates over it")
+        key, value = settled(key), settled(value)
         if type(value) is not TracedScalar and type(value) not in _CONSTANTS:
             refuse("SW280", what="a dict of lists, or of dicts with values of the row,")
         if self.log is None and not is_scalar(key):

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from udf_compiler.frontends.python.frame_row import TracedRow
+from udf_compiler.frontends.python.json_values import TracedMembers, TracedTexts
 from udf_compiler.frontends.python.maps import TracedItems, TracedMap
 from udf_compiler.frontends.python.of_text import is_of_text, of
 from udf_compiler.frontends.python.regions.distinct import Distinct
@@ -82,7 +83,7 @@ def check_kept(x: Any) -> None:
 
 _PARTS = (
     *(Method, Counter, Walk, Letters, Elements, Documents, Together, Distinct, Seen, TracedMap, TracedItems, TracedRows),
-    TracedElement,
+    *(TracedElement, TracedMembers, TracedTexts),
 )
 
 
