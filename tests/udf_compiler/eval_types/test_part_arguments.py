@@ -145,3 +145,23 @@ def test_parts_that_are_refused():
         assert compare_with_worker(lambda x: len(x or []), [batch], LongType(), PICKLED).refused == "SW101"
         assert compare_with_worker(lambda x: x, [batch], LongType(), PythonEvalType.SQL_SCALAR_PANDAS_UDF).refused == "SW101"
         assert compare_with_worker(lambda x: x, [batch], LongType(), PythonEvalType.SQL_SCALAR_ARROW_UDF).refused == "SW101"
+
+
+def first_value(rows):
+    found = next((row for row in rows or [] if row.kind in ("b", "c")), None)
+    if found:
+        return found.x * 2
+
+
+def first_or_raise(rows):
+    try:
+        return next(row["n"] for row in rows if row["x"] < 0)
+    except StopIteration:
+        return -1
+
+
+@pytest.mark.parametrize(("function", "returns"), [(first_value, DoubleType()), (first_or_raise, LongType())])
+def test_the_first_row_of_a_generator_expression(function, returns):
+    alone = [ROWS.slice(at, 1) for at in range(ROWS.num_rows)]
+    compared = compare_with_worker(function, [ROWS, *alone], returns, ROW, kernel=True)
+    assert not compared.refused and compared.decided > 3, compared

@@ -136,3 +136,30 @@ def test_a_loop_over_each_row_is_compiled(function):
     batches = [pa.record_batch({"a": pa.array([1.0, 2.0, 3.0])}), pa.record_batch({"a": pa.array([5.0])})]
     proved = compare_with_worker(function, batches, DoubleType())
     assert (proved.refused, proved.decided) == ("", 2)
+
+
+FIRSTS = [
+    "next((x for x in a if len(x) > 1), None)", "next((x for x in a if len(x) > 1), 'none')", "next(len(x) for x in a)",
+    "next((i for i, x in enumerate(a) if x == 'x'), -1)", "next((x for x in [] if x), 'none')", "next((x for x in a), a[1])",
+    "next(x for x in a if next((y for y in x if y == 'a'), None))", "next((n for n, s in (('é', 1), ('a', 2)) if n in a), None)",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("source", FIRSTS)
+def test_the_first_element_of_a_generator_expression(source):
+    """A list with None runs in Python."""
+    check(f"lambda a: {source}", ("list<str>",), needless=1)
+    caught = f"def f(a):\n    try:\n        return {source}\n    except StopIteration:\n        return 'stop'"
+    check(caught, ("list<str>",), needless=1)
+
+
+NO_FIRSTS = [
+    "g = (x for x in a)\n    return next(g) + next(g)", "return next((x, 1) for x in a)[0]", "return next((x for x in a), [])",
+    "return next(iter(a), None)",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("body", NO_FIRSTS)
+def test_other_calls_of_next_are_refused(body):
+    with pytest.raises(Refusal):
+        check(f"def f(a):\n    {body}\n", ("list<str>",))

@@ -61,12 +61,15 @@ def call_region(function: Any, args: Sequence[Any], kwargs: dict[str, Any], whol
 
 
 def _reduced(reduction: str, code: CodeType, scope: dict[str, Any], variables: dict[str, Any]) -> Any:
-    """Returns the result of sum, any or all over a generator expression with these variables, or its elements as a list."""
+    """Returns the result of sum, any, all or next over a generator expression with these variables, or its elements as a list.
+
+    The variable TOTAL is the default of next.
+    """
     body, begin = body_of(reduction, code, scope)
     over = variables[".0"]
     if type(over) is Walk and not over.items:
         return begin
-    found = _called_with(body, code, {**variables, TOTAL: begin}, reduction)
+    found = _called_with(body, code, {TOTAL: begin, **variables}, reduction, whole=reduction in ("next", "first"))
     if found is None:
         refuse("SW280", what=f"{reduction} of constants")
     return found[0]

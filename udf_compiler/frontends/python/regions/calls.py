@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import reduce
 from types import BuiltinMethodType, CellType, CodeType, FunctionType
-from typing import Any
+from typing import Any, NoReturn
 
 from udf_compiler.frontends.python import lists, sums
 from udf_compiler.frontends.python.builtin_calls import STAND_INS, is_builtin
 from udf_compiler.frontends.python.json_results import strings_of
-from udf_compiler.frontends.python.json_values import collected
+from udf_compiler.frontends.python.json_values import TracedJson, collected, plain
 from udf_compiler.frontends.python.maps import is_map, no_key
 from udf_compiler.frontends.python.new_lists import listed
 from udf_compiler.frontends.python.operands import as_text, make_text
@@ -48,7 +48,8 @@ from udf_compiler.frontends.python.regions.seen import Seen
 from udf_compiler.frontends.python.regions.state import UNSET, Cell, Expression, Local, Method, State, within
 from udf_compiler.frontends.python.regions.strings import fill
 from udf_compiler.frontends.python.regions.tables import displayed_set, lookup
-from udf_compiler.frontends.python.values import is_scalar
+from udf_compiler.frontends.python.row_lists import TracedElement, is_rows
+from udf_compiler.frontends.python.values import TracedScalar, is_scalar
 from udf_compiler.frontends.python.vectors import dense
 from udf_compiler.frontends.tracing.class_stand_ins import ClassStandIn
 from udf_compiler.frontends.tracing.constants import unwrapped
@@ -62,6 +63,8 @@ _READERS = (len, sum, min, max, any, all, sorted)
 _OF_ELEMENTS: tuple[Callable[..., Any], ...] = (min, max, sorted, list, set, frozenset, *EQUIVALENT)
 #: Classes of dicts that a function may make.
 _DICTS = (dict, CountingDict, OrderedDict, defaultdict)
+#: Reductions that end with the first element; "first" returns it in a tuple, or None where there is none.
+_FIRSTS = ("next", "first")
 #: Classes of variables that a function may share with one that it defines.
 _FIXED = (int, float, str, bool, type(None))
 
@@ -115,6 +118,8 @@ def _called(machine: Machine, s: State, args: list[Any], kwargs: dict[str, Any])
         return fill(owner, args, kwargs)
     if type(owner) is str and not _is_join(function) and any(map(is_scalar, args)):
         function = attribute(make_text(as_text(owner)), function.__name__)
+    if is_builtin(function, next) and args and type(args[0]) is Expression and not kwargs:
+        return _first(machine, args, s)
     generated = _generated(machine, function, args, s)
     if generated is not None:
         return generated
@@ -293,10 +298,28 @@ def _generated(machine: Machine, function: Any, args: list[Any], s: State) -> An
     return _reduced(machine, reduction, args[0], s)
 
 
-def _reduced(machine: Machine, reduction: str, made: Expression, s: State) -> Any:
+def _first(machine: Machine, args: list[Any], s: State) -> Any:
+    """Evaluates ``next((x for ...), default)``, where `x` is a number, a string or a Row of a list."""
+    if len(args) > 2 or (len(args) == 2 and type(args[1]) not in (TracedScalar, *_FIXED)):
+        refuse("SW280", what="next() of a generator expression with this default")
+    over, default = args[0].over, args[1:]
+    if type(over) is Walk and not over.items:
+        return default[0] if default else _stop()
+    made = _reduced(machine, "next" if default else "first", args[0], s, {TOTAL: default[0] if default else None})
+    if not default:
+        made = _stop() if made is None else made[0]
+    rows = over.items if type(over) is Elements else None
+    return TracedElement(rows.names, made) if is_rows(rows) and type(made) is tuple else made
+
+
+def _stop() -> NoReturn:
+    raise in_place(StopIteration())
+
+
+def _reduced(machine: Machine, reduction: str, made: Expression, s: State, more: dict[str, Any] | None = None) -> Any:
     named = zip(made.code.co_freevars, made.cells, strict=False)
     shared = {name: s.variables[c.name] for name, c in named if c.name in s.variables}
-    return machine.reduce(reduction, made.code, machine.function.__globals__, {".0": made.over, **shared})
+    return machine.reduce(reduction, made.code, machine.function.__globals__, {".0": made.over, **shared, **(more or {})})
 
 
 def _takes_elements(function: Any) -> bool:
@@ -356,6 +379,11 @@ def _yield(machine: Machine, i: Instruction, s: State) -> None:
     (x,) = pop(s, 1)
     if machine.reduction == "list":
         s.variables[TOTAL].append(collected(x) if any(type(part) is Documents for part in s.stack) else x)
+    elif machine.reduction in _FIRSTS:
+        if type(x) not in (TracedScalar, TracedElement, TracedJson, *_FIXED):
+            refuse("SW280", what="next() of such a generator expression")
+        found = x.values if type(x) is TracedElement else plain(x)
+        s.result = found if machine.reduction == "next" else (found,)
     elif machine.reduction == "sum":
         s.variables[TOTAL] = sums.settled(sums.added(s.variables[TOTAL], x))
     elif as_python(bool, x) == (machine.reduction == "any"):

@@ -32,7 +32,7 @@ def walk(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
 def _reduced(reduction: str, code: CodeType, scope: dict[str, Any], variables: dict[str, Any]) -> Any:
     """Returns the result of sum, any or all over a generator expression with these variables, or its elements as a list."""
     body, begin = body_of(reduction, code, scope)
-    return _walked(body, {**variables, TOTAL: begin}, reduction)
+    return _walked(body, {TOTAL: begin, **variables}, reduction)
 
 
 def _walked(function: FunctionType, variables: dict[str, Any], reduction: str = "") -> Any:
