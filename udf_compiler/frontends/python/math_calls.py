@@ -207,6 +207,8 @@ class MathFunction(StandIn):
             args = tuple(as_python(list, x) for x in args)
             if any(isinstance(x, Traced) for xs in args for x in xs):
                 refuse("SW251", call=f"math.{self.__name__} of a row's values")
+        if len(args) == 1 and hasattr(type(args[0]), "math"):  # a reduction of a group
+            return args[0].math(self.__name__)
         if not any(map(is_scalar, (*args, *kwargs.values()))):
             return as_python(self.stands_for, *args, **kwargs)
         if self.__name__ not in _TABLE:

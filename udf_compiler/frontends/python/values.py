@@ -183,7 +183,9 @@ def _deciding(operands: Iterable[Any]) -> ScalarKind:
 
 def binary(name: str, a: Any, b: Any) -> Any:
     """Evaluates ``a op b``; NotImplemented where the other operand's class may define it, TypeError where neither does."""
-    check_size(explorer().loop)
+    loop = explorer().loop
+    check_size(loop)
+    a, b = (x.of_row(loop) if hasattr(type(x), "of_row") else x for x in (a, b))  # a reduction of a group
     return _deciding((a, b)).binary(name, a, b)
 
 

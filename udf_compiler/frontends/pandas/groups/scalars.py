@@ -12,13 +12,17 @@ from sparkweld.ir.types import BOOL, F64, I64
 from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.calls.arrays import round_
 from udf_compiler.frontends.pandas.columns import ColumnLike, SeriesOperand
-from udf_compiler.frontends.python.numpy_scalars import check_weak
+from udf_compiler.frontends.python.numpy_scalars import check_weak, numpy_scalar
+from udf_compiler.frontends.python.values import binary, is_scalar, of_value
 from udf_compiler.frontends.tracing.lower import constant_of, is_number, operator_call, ufunc_call
 from udf_compiler.frontends.tracing.session import current, refuse
 from udf_compiler.frontends.tracing.values import BINARY, REFLECTED, Traced, raw, symbol
 
 #: Python ints up to here are exact as doubles.
 EXACT = 2**53
+
+#: Functions of math that are exact, and of which one raises.
+_MATH = ("sqrt", "fabs", "isnan", "isinf", "isfinite")
 
 #: The most rows of a group: one Arrow batch cannot hold more.
 MAX_ROWS = 2**31
@@ -73,6 +77,24 @@ class GroupScalar(SeriesOperand):
             return GroupScalar(self.loop, self.loop.cast(self.value, BOOL if to is bool else I64), weak=True)
         refuse("SW259", call=f"{to.__name__}() of a {self.what}")
 
+    def math(self, name: str) -> GroupScalar:
+        """Returns a function of math that is exact for doubles; refuses others (SW251)."""
+        if name not in _MATH or self.dtype.kind not in "if" or current().group is None:
+            refuse("SW251", call=f"math.{name} of a {self.what}")
+        loop = self.loop
+        x = loop.cast(self.value, F64)
+        if name == "sqrt":
+            loop.guard(loop.call("logical_not", loop.call("less", x, loop.const(0.0, F64))))  # Python raises
+        return GroupScalar(loop, loop.call(name, x), weak=True)
+
+    def of_row(self, loop: LoopBuilder) -> Any:
+        """Returns the scalar as one of each row, for a function of single values."""
+        group = current().group
+        if group is None:
+            refuse("SW383", call="a reduction in a function of single values")
+        value = group.of_rows(self.value, loop)
+        return of_value(value) if self.weak else numpy_scalar(value, self.dtype)
+
     def __round__(self, decimals: int | None = None) -> GroupScalar:
         if decimals is None or self.weak or self.dtype.kind != "f":
             refuse("SW251", call="round() to a Python int")
@@ -92,6 +114,8 @@ class GroupScalar(SeriesOperand):
     def _binary(self, name: str, other: Any, reflected: bool) -> Any:
         if isinstance(other, ColumnLike) and current().group is not None:
             return NotImplemented  # the column runs its own operator
+        if is_scalar(other):
+            return binary(name, other, self) if reflected else binary(name, self, other)
         if isinstance(other, Traced) and type(other) is not GroupScalar and current().group is not None:
             refuse("SW312", call=f"a reduction {symbol(name)} {raw(other)}", what="other than numbers")
         if isinstance(other, Traced) and type(other) is not GroupScalar:
