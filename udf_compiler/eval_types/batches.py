@@ -191,7 +191,7 @@ def alike(a: Any, b: Any, first: LoopBuilder, second: LoopBuilder) -> bool:
         return list(a) == list(b) and all(alike(a[name], b[name], first, second) for name in a)
     if isinstance(a, Traced):
         slots: tuple[str, ...] = type(a).__slots__
-        parts = ((object.__getattribute__(a, s), object.__getattribute__(b, s)) for s in slots if s != "shared")
+        parts = ((object.__getattribute__(a, s), object.__getattribute__(b, s)) for s in slots if s not in ("shared", "viewed"))
         return all(alike(x, y, first, second) for x, y in parts)
     return bool(a == b)
 

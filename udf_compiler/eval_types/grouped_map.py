@@ -47,7 +47,8 @@ class GroupedMap(GroupKind):
     def call(self, call: Call) -> Any:
         frame, keys = call.args
         frame.shared = False  # the worker creates it only for this function
-        given = TracedFrame(call.loop, frame.series)  # a copy for the probe: the function may mutate the frame itself
+        # a copy for the probe: the function may mutate the frame itself
+        given = TracedFrame(call.loop, {name: series.twin(shared=False) for name, series in frame.series.items()})
         takes_key = _takes_key(call)
         group = FrameGroup(call.loop)
 

@@ -26,7 +26,8 @@ class MapPandas(ScalarPandas):
     def call(self, call: Call) -> Any:
         (frame,) = call.args
         frame.shared = False  # the worker creates it only for this function
-        given = TracedFrame(call.loop, frame.series)  # a copy for the probe: the function may mutate the frame itself
+        # a copy for the probe: the function may mutate the frame itself
+        given = TracedFrame(call.loop, {name: series.twin(shared=False) for name, series in frame.series.items()})
         result = mapped(call, frame, TracedFrame)
         check_named(call, result)
         original = one_result(call.original)

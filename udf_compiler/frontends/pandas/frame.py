@@ -58,7 +58,7 @@ class TracedFrame(ColumnLike):
         if isinstance(key, list) and all(isinstance(k, str) for k in key):
             if len(set(key)) < len(key):
                 refuse("SW262", call="DataFrame[...]", what="a column twice")
-            return fresh(self.loop, {k: self.column(k).twin(shared=False) for k in key})
+            return fresh(self.loop, {k: viewed(self.column(k), self.series[k].twin(shared=False)) for k in key})
         if isinstance(key, str):
             return self.column(key)
         if isinstance(key, Traced):
@@ -91,6 +91,8 @@ class TracedFrame(ColumnLike):
         common = run_prototype(call, lambda: pd.DataFrame(protos).to_numpy().dtype)
         type = type_of(common, call)
         columns = [self.loop.cast(s.value, type) for s in series.values()]
+        for s in self.series.values():
+            s.viewed = True
         return TracedArray(self.loop, columns, 2, order=None, shared=True)
 
     def _binary(self, name: str, other: Any, reflected: bool) -> Any:
@@ -122,6 +124,12 @@ def fresh(loop: LoopBuilder, series: dict[Any, TracedSeries]) -> TracedFrame:
     """Returns a new DataFrame, to which the function may add columns."""
     made = TracedFrame(loop, series)
     made.shared = False
+    return made
+
+
+def viewed(of: TracedSeries, made: TracedSeries) -> TracedSeries:
+    """Returns a column of a new frame, and notes that it may be a view of the column that it was made of."""
+    of.viewed = made.viewed = True
     return made
 
 

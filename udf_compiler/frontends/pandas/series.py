@@ -80,10 +80,10 @@ class TracedSeries(ColumnLike):
 
     `missing` defines the elements of a Series of strings where NULL. `batch_dependent` describes a dtype that depends on the
     batch. `has_nat`: every batch has a missing value in it. `nat_objects`: the missing values of a date Series are NaT. Otherwise
-    they are None, or as `missing` defines.
+    they are None, or as `missing` defines. `viewed`: another Series or array may be a view of its memory.
     """
 
-    __slots__ = ("_dtype", "batch_dependent", "has_nat", "kind", "loop", "missing", "nat_objects", "shared", "value")
+    __slots__ = ("_dtype", "batch_dependent", "has_nat", "kind", "loop", "missing", "nat_objects", "shared", "value", "viewed")
     what = "Series"
     stands_for = pd.Series
     visible = frozenset({"dtype"})
@@ -113,6 +113,7 @@ class TracedSeries(ColumnLike):
     ) -> None:
         self.loop, self.value, self._dtype, self.kind, self.shared = loop, value, dtype, kind, shared
         self.missing, self.batch_dependent, self.has_nat, self.nat_objects = missing, batch_dependent, has_nat, False
+        self.viewed = False
         if value.type.kind == "str" and not kind.of_strings:
             raise InternalError(f"a {kind.name} Series of strings")
 
@@ -150,6 +151,8 @@ class TracedSeries(ColumnLike):
         kept = (self.missing, self.batch_dependent, self.has_nat)
         made = TracedSeries(self.loop, self.value, self._dtype, self.kind, shared, *kept)
         made.nat_objects = self.nat_objects
+        if shared:
+            self.viewed = made.viewed = True
         return made
 
     def new(self, value: Value) -> TracedSeries:
@@ -160,7 +163,7 @@ class TracedSeries(ColumnLike):
         """Returns np.asarray of the Series: a view. Refuses a Series without numbers."""
         self.kind.check_numeric(call)
         plain = self.kind.plain(self, call)
-        plain.shared = True
+        plain.shared = plain.viewed = True
         return TracedArray(plain.loop, (plain.value,), shared=True)
 
     def _binary(self, name: str, other: Any, reflected: bool) -> Any:

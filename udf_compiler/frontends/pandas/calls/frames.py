@@ -22,10 +22,11 @@ from udf_compiler.frontends.pandas.calls import row_reductions
 from udf_compiler.frontends.pandas.calls.arrays import astype
 from udf_compiler.frontends.pandas.calls.constructors import Index, make_series
 from udf_compiler.frontends.pandas.calls.cuts import TracedCut, categories_of
+from udf_compiler.frontends.pandas.calls.frame_cells import set_cells
 from udf_compiler.frontends.pandas.calls.series_methods import copy as copy_series
 from udf_compiler.frontends.pandas.calls.series_methods import pipe
 from udf_compiler.frontends.pandas.calls.strings.choose import TracedTexts, texts_of
-from udf_compiler.frontends.pandas.frame import TracedFrame, fresh, refuse_renumbered
+from udf_compiler.frontends.pandas.frame import TracedFrame, fresh, refuse_renumbered, viewed
 from udf_compiler.frontends.pandas.row_counts import is_empty, row_count
 from udf_compiler.frontends.pandas.series import NUMBERS, TracedSeries
 from udf_compiler.frontends.pandas.strings import STRINGS, text_series
@@ -261,14 +262,14 @@ class Loc(StandIn):
         return frame if isinstance(columns, slice) and columns == slice(None) else frame[columns]
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        refuse("SW256", call="DataFrame.loc[...] = ...")
+        set_cells(self._frame, key, value)
 
 
 def drop(frame: TracedFrame, *, columns: Any) -> TracedFrame:
     names = [columns] if isinstance(columns, str) else columns
     if not isinstance(names, list | tuple) or not all(n in frame.series for n in names):
         refuse("SW262", call="DataFrame.drop", what=raw(columns))
-    return fresh(frame.loop, {n: copy_series(s) for n, s in frame.series.items() if n not in names})
+    return fresh(frame.loop, {n: viewed(s, copy_series(s)) for n, s in frame.series.items() if n not in names})
 
 
 def concat(objs: Any, *, axis: Any = 0, keys: Any = None) -> TracedFrame:

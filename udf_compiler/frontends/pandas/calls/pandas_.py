@@ -93,7 +93,7 @@ def to_numeric(arg: Any, errors: str = "raise", downcast: Any = None) -> Any:
     if arg.kind is STRINGS:
         return text_to_numeric(arg, errors, call)
     arg.kind.check_numeric(call)
-    arg.shared = True
+    arg.shared = arg.viewed = True
     return TracedSeries(arg.loop, arg.value, arg._dtype, arg.kind, shared=True, batch_dependent=arg.batch_dependent)
 
 

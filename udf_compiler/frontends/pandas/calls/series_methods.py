@@ -111,7 +111,7 @@ def astype(s: TracedSeries, dtype: Any, copy: Any = None, errors: str = "raise")
     type = type_of(made.dtype, call)
     result = s.new(cast(s.loop, s.value, type))
     if copy is False:
-        s.shared = result.shared = True
+        s.shared = result.shared = s.viewed = True
     return result
 
 

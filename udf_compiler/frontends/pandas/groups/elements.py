@@ -16,7 +16,7 @@ from udf_compiler.frontends.pandas.calls.arrays import bound
 from udf_compiler.frontends.pandas.calls.frames import Loc, keep_rows, over
 from udf_compiler.frontends.pandas.dates import DATES
 from udf_compiler.frontends.pandas.datetimes import DATETIMES
-from udf_compiler.frontends.pandas.frame import TracedFrame, fresh
+from udf_compiler.frontends.pandas.frame import TracedFrame, fresh, viewed
 from udf_compiler.frontends.pandas.groups.scalars import GroupScalar
 from udf_compiler.frontends.pandas.series import NUMBERS, TracedSeries
 from udf_compiler.frontends.pandas.strings import STRINGS, constant, text_series
@@ -229,6 +229,8 @@ def _slice(group: FrameGroup, of: Any, rows: slice, call: str) -> Any:
     frame = of if isinstance(of, TracedFrame) else TracedFrame(loop, {"column": of})
     made = over(frame, loop.kept(loop.fold("logical_and", conditions)))
     made.loop.numbered = loop.numbered and not rows.start
+    for name, series in made.series.items():
+        viewed(frame.series[name], series)
     return made if isinstance(of, TracedFrame) else made.series["column"]
 
 

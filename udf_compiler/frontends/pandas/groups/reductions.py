@@ -34,7 +34,9 @@ class Rows:
     def __init__(self, group: FrameGroup, x: Column, skip: bool, call: str) -> None:
         if isinstance(x, TracedSeries):
             x.kind.check_numeric(call)
+            series, seen = x, x.viewed
             x = x.to_array(call)
+            series.viewed = seen  # no function gets this array
         if nanops._USE_BOTTLENECK:
             refuse("SW312", call=call, what="pandas uses Bottleneck")
         type = x.value.type

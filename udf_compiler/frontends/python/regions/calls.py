@@ -308,7 +308,7 @@ def _first(machine: Machine, args: list[Any], s: State) -> Any:
     made = _reduced(machine, "next" if default else "first", args[0], s, {TOTAL: default[0] if default else None})
     if not default:
         made = _stop() if made is None else made[0]
-    rows = over.items if type(over) is Elements else None
+    rows: Any = over.items if type(over) is Elements else None
     return TracedElement(rows.names, made) if is_rows(rows) and type(made) is tuple else made
 
 
