@@ -14,6 +14,7 @@ from udf_compiler.frontends.pandas.calls.strings.choose import TracedTexts
 from udf_compiler.frontends.pandas.frame import TracedFrame
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.pandas.strings import text_series
+from udf_compiler.frontends.python.path_explorer import is_exploring
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.values import Traced
 
@@ -33,7 +34,7 @@ class TracedSparse(Traced):
         return importlib.import_module("scipy.sparse").csr_matrix
 
     def __getattr__(self, name: str) -> Any:
-        if name == "toarray":
+        if name == "toarray" and not is_exploring():
             return lambda: TracedArray(self.features.loop, self.features.values, 2, "C")
         refuse("SW816", call=f"sparse matrix .{name}")
 

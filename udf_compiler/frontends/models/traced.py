@@ -21,7 +21,9 @@ from udf_compiler.frontends.pandas.apply.results import ListSeries
 from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.calls.lists import Rows, for_model, stack_of, stacked
 from udf_compiler.frontends.pandas.calls.strings.choose import texts_of
+from udf_compiler.frontends.pandas.strings import text_series
 from udf_compiler.frontends.python.numpy_scalars import numpy_scalar
+from udf_compiler.frontends.python.operands import as_text, is_text
 from udf_compiler.frontends.python.path_explorer import explorer, is_exploring
 from udf_compiler.frontends.python.row_matrices import RowMatrix, is_matrix, made_of, vector
 from udf_compiler.frontends.tracing.exceptions import unwatched
@@ -124,9 +126,14 @@ def _computed(
 
 
 def _of_row(x: Any, call: str) -> Any:
-    """Returns the matrix of the one row that a function of single rows passes to a model; other arguments unchanged."""
+    """Returns the matrix of the one row that a function of single rows passes to a model, or the Series of its one string.
+
+    Returns other arguments unchanged.
+    """
     if explorer().inside:
         refuse("SW810", call=call, what="a value within a loop or one of many branches")
+    if type(x) in (list, tuple) and len(x) == 1 and is_text(x[0]):
+        return text_series(explorer().loop, as_text(x[0]))
     if type(x) in (list, tuple):
         x = made_of(x)
     if not is_matrix(x):
@@ -137,7 +144,9 @@ def _of_row(x: Any, call: str) -> Any:
 
 
 def _for_row(result: Any, call: str) -> Any:
-    """Returns the array that a model returns for one row. Refuses (SW818) anything but numbers."""
+    """Returns the array, or the sparse matrix, that a model returns for one row. Refuses (SW818) anything but numbers."""
+    if type(result) is TracedSparse:
+        return result
     if type(result) is not TracedArray:
         refuse("SW818", call=call)
     row = vector([numpy_scalar(value, value.type.dtype) for value in result.columns])
@@ -158,6 +167,10 @@ def _of_rows(x: Any) -> Any:
     return stacked(x)
 
 
+#: LightGBM's names of the number of threads, on which no prediction depends.
+_THREADS = ("num_threads", "num_thread", "nthread", "nthreads", "n_jobs")
+
+
 def _arguments(
     translator: Translator, name: str, method: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[Any, dict[str, Any]]:
@@ -172,7 +185,8 @@ def _arguments(
         options.update(value if parameter.kind is parameter.VAR_KEYWORD else {option: value})
     for option, value in list(options.items()):
         default = signature.parameters[option].default if option in signature.parameters else inspect.Parameter.empty
-        if type(value) is type(default) and value == default:
+        threads = option in _THREADS and option not in signature.parameters and type(value) is int
+        if threads or (type(value) is type(default) and value == default):
             del options[option]
         elif option not in known or not _is_plain(value):
             refuse("SW840", call=call, option=option)

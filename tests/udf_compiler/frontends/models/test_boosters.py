@@ -137,6 +137,7 @@ L_PREDICTIONS: dict[str, tuple[Callable[[Any, pd.DataFrame], Any], Any, float]] 
     "decision_function": (lambda m, d: m.decision_function(d, num_iteration=4), DoubleType(), 0.0),
     "probabilities": (lambda m, d: m.predict_proba(d, num_iteration=2)[:, 1], DoubleType(), 1e-12),
     "labels": (lambda m, d: m.predict(d, num_iteration=2), LongType(), 0.0),
+    "threads": (lambda m, d: m.booster_.predict(d, num_threads=1) + m.predict_proba(d, n_jobs=2)[:, 1], DoubleType(), 1e-12),
 }
 
 

@@ -8,7 +8,10 @@ import pyarrow as pa
 import pytest
 from numpy.linalg import norm
 from pyspark.sql.types import ArrayType, DoubleType, LongType
+from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.naive_bayes import MultinomialNB
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
@@ -282,3 +285,38 @@ def test_models_of_rows_that_are_refused():
 
     for function, code in ((several, "SW810"), (strings, "SW818"), (in_a_loop, "SW810")):
         assert compare_with_worker(function, ROWS, LongType(), ARROW_BATCHED).refused == code, function
+
+
+DOCUMENTS = ["good movie", "bad movie", "fun plot", "boring plot twist"]
+TFIDF = TfidfVectorizer(ngram_range=(1, 2)).fit(DOCUMENTS)
+STARS = LinearRegression().fit(TFIDF.transform(DOCUMENTS), [5.0, 1.0, 4.0, 2.0])
+NAIVE = make_pipeline(CountVectorizer(), MultinomialNB()).fit(DOCUMENTS, [1, 0, 1, 0])
+REVIEWS = [pa.record_batch({"s": pa.array(["good fun", None, "", "bad plot", "é movie Movie", "boring boring twist", "zzz"])})]
+
+
+def by_vectorizer(s):
+    return None if s is None else float(STARS.predict(TFIDF.transform([s]))[0])
+
+
+def by_pipeline(s):
+    if not s:
+        return 0.0
+    return float(NAIVE.predict_proba([s.lower()])[0][1] + NAIVE.predict([s])[0])
+
+
+def of_a_default(s):
+    return float(NAIVE.predict([s or "no review"])[0])
+
+
+@pytest.mark.parametrize("function", [by_vectorizer, by_pipeline, of_a_default])
+def test_text_models_of_one_row(function):
+    alone = [REVIEWS[0].slice(at, 1) for at in range(REVIEWS[0].num_rows)]
+    compared = compare_with_worker(function, [*REVIEWS, *alone], DoubleType(), ARROW_BATCHED, kernel=True)
+    assert not compared.refused and compared.decided == 1 + len(alone), compared
+
+
+def test_the_features_of_a_text_as_an_array_are_refused():
+    def features(s):
+        return float(TFIDF.transform([s or ""]).toarray().sum())
+
+    assert compare_with_worker(features, REVIEWS, DoubleType(), ARROW_BATCHED).refused == "SW816"
