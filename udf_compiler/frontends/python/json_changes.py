@@ -1,4 +1,4 @@
-"""Changes documents of JSON that only the function refers to: items, pop, update, setdefault.
+"""Lowers item assignment, pop, update and setdefault of documents of JSON that only the function refers to.
 
 The change of a nested value is refused: its document would have to change, too.
 """

@@ -118,11 +118,9 @@ def _called(machine: Machine, s: State, args: list[Any], kwargs: dict[str, Any])
         return fill(owner, args, kwargs)
     if type(owner) is str and not _is_join(function) and any(map(is_scalar, args)):
         function = attribute(make_text(as_text(owner)), function.__name__)
-    if is_builtin(function, next) and args and type(args[0]) is Expression and not kwargs:
-        return _first(machine, args, s)
     generated = _generated(machine, function, args, s)
     if generated is not None:
-        return generated
+        return generated[0]
     args = [_reduced(machine, "list", a, s) if type(a) is Expression else a for a in args]
     if _takes_elements(function) or (_only_reads(function) and not is_builtin(function, len)):
         args = list(map(_of_iterator, args))
@@ -286,16 +284,21 @@ def _defined(machine: Machine, code: CodeType, cells: Sequence[CellType]) -> Fun
     return known
 
 
-def _generated(machine: Machine, function: Any, args: list[Any], s: State) -> Any:
-    """Evaluates ``sum(x for ...)`` and similar calls, with the variables' current values; returns None for other calls."""
+def _generated(machine: Machine, function: Any, args: list[Any], s: State) -> tuple[Any] | None:
+    """Evaluates ``sum(x for ...)`` and similar calls, with the variables' current values, to a tuple of the result.
+
+    Returns None for other calls.
+    """
     if type(function) is Expression:
-        return replace(function, over=args[0])
+        return (replace(function, over=args[0]),)
     if not any(type(a) is Expression for a in args) or (len(args) == 1 and _takes_elements(function)):
         return None
+    if is_builtin(function, next) and type(args[0]) is Expression:
+        return (_first(machine, args, s),)
     reduction = next((f.__name__ for f in (sum, any, all) if function is f or function is STAND_INS[f]), "")
     if not reduction or len(args) != 1:
         refuse("SW280", what="a generator expression that is not passed to sum, min, sorted, join and the like")
-    return _reduced(machine, reduction, args[0], s)
+    return (_reduced(machine, reduction, args[0], s),)
 
 
 def _first(machine: Machine, args: list[Any], s: State) -> Any:
