@@ -227,6 +227,8 @@ class TracedPieces(LazyList):
 
 def _check_text(name: str, *parts: Any) -> None:
     for part in parts:
+        if part is None or is_number(part):
+            raise_type_error(f"str.{name}: argument must be str")
         if not is_text(part):
             refuse("SW262", call=f"str.{name}", what=raw(part))
         if is_scalar(part):

@@ -163,3 +163,19 @@ NO_FIRSTS = [
 def test_other_calls_of_next_are_refused(body):
     with pytest.raises(Refusal):
         check(f"def f(a):\n    {body}\n", ("list<str>",))
+
+
+CONSTANTS = [
+    "best = ['', 0]\n    for x in a:\n        if len(x) > best[1]:\n            best[0], best[1] = x, len(x)\n"
+    "    return '-'.join(str(part) for part in best)",
+    "n = 0\n    for x in a:\n        n += sum(len(w) for w in ('a', 'new'))\n"
+    "        n += sum(1 for w in ('a', 'new') if w == x)\n    return n",
+    "for x in a:\n        if x == next((w for w in ('q', 'a') if w > 'p'), 'z'):\n            return 'q'\n"
+    "        if all(w < 'x' for w in ('a', 'b')):\n            return x",
+]
+
+
+@pytest.mark.parametrize("body", CONSTANTS)
+def test_generator_expressions_over_constants(body):
+    """A list with None runs in Python."""
+    check(f"def f(a):\n    {body}\n", ("list<str>",), needless=1)

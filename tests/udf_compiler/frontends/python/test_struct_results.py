@@ -72,3 +72,22 @@ def test_dicts_with_other_keys_on_some_paths():
     returns = StructType([StructField("name", StringType()), StructField("ok", BooleanType())])
     compared = compare_with_worker(either, [ROWS], returns, ARROW_BATCHED, kernel=True)
     assert not compared.refused and compared.decided == 1, compared
+
+
+def of_one_class(path, n):
+    try:
+        start = path.find("/") if n > 0 else path.find(None)
+        if start == -1:
+            return None
+        size = len(path) or 1
+        return {"low": start / size * n, "high": (start + 1) / size * n if n != 7 else None, "other": n * 0.5}
+    except TypeError:
+        return {"low": -1.0, "high": 0.0, "other": float(n)}
+
+
+def test_dicts_of_values_of_one_class():
+    names = ("low", "high", "other")
+    returns = StructType([StructField(name, DoubleType()) for name in names])
+    rows = [ROWS.slice(at, 1) for at in range(ROWS.num_rows)]
+    compared = compare_with_worker(of_one_class, [ROWS, *rows], returns, ARROW_BATCHED, kernel=True)
+    assert not compared.refused and compared.decided > 3, compared

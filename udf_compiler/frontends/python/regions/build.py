@@ -299,7 +299,7 @@ def _result(draft: _Draft, x: Any, whole: bool) -> Any:
 def _as_map(draft: _Draft, x: Any, whole: bool) -> Any:
     """Returns a dict of known keys as a dict of the row, an empty one as itself; anything else unchanged.
 
-    Returns a dict of constant strings and values of several classes as a Python dict where it is the result of the UDF.
+    Returns a dict of constant strings as a Python dict where it is the result of the UDF, which may be a struct.
     """
     known = unwrapped(x)
     if not is_map(known) and isinstance(known, dict):  # captured, or a constant
@@ -308,9 +308,9 @@ def _as_map(draft: _Draft, x: Any, whole: bool) -> Any:
         return x
     if not x.known:
         return {}
-    made = x.as_map(draft.loop, partial(_element, draft))
-    if made is None and whole and x.log is None and all(type(key) is str for key in x.known):
+    if whole and x.log is None and all(type(key) is str for key in x.known):
         return dict(x.known)
+    made = x.as_map(draft.loop, partial(_element, draft))
     if made is None:
         refuse("SW293", type="a dict with keys or values of several classes")
     return made

@@ -22,17 +22,18 @@ from udf_compiler.frontends.python.new_lists import index_of
 from udf_compiler.frontends.python.numpy_scalars import numpy_scalar
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.regions.build import GraphBuilder
-from udf_compiler.frontends.python.regions.code import TOTAL
+from udf_compiler.frontends.python.regions.code import TOTAL, code_of
 from udf_compiler.frontends.python.regions.equivalents import CONSUMERS
+from udf_compiler.frontends.python.regions.instructions import advance
 from udf_compiler.frontends.python.regions.iteration import Walk
 from udf_compiler.frontends.python.regions.machine import Machine
-from udf_compiler.frontends.python.regions.mappings import Mapping
+from udf_compiler.frontends.python.regions.mappings import Mapping, read
 from udf_compiler.frontends.python.regions.results import ALONE, PREFIXES, RESULTS, Kind, types_of
-from udf_compiler.frontends.python.regions.state import Shape, State, check_kept, reachable, row_of
+from udf_compiler.frontends.python.regions.state import UNSET, Shape, State, check_kept, reachable, row_of
 from udf_compiler.frontends.python.regions.versions import KNOWN, is_known_version
 from udf_compiler.frontends.python.values import TIME_KINDS, TYPES, TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.exceptions import as_python, check_exception
-from udf_compiler.frontends.tracing.session import attempt, refuse, refuse_again, refuse_work
+from udf_compiler.frontends.tracing.session import attempt, check_size, refuse, refuse_again, refuse_work
 from udf_compiler.frontends.tracing.stand_ins import of_python
 from udf_compiler.frontends.tracing.values import Traced
 
@@ -70,9 +71,18 @@ def _reduced(reduction: str, code: CodeType, scope: dict[str, Any], variables: d
     if type(over) is Walk and not over.items:
         return begin
     found = _called_with(body, code, {TOTAL: begin, **variables}, reduction, whole=reduction in ("next", "first"))
-    if found is None:
-        refuse("SW280", what=f"{reduction} of constants")
+    if found is None:  # the path has only constants
+        return walked(Machine(body, True, _called, _reduced, reduction), {TOTAL: begin, **variables})
     return found[0]
+
+
+def walked(machine: Machine, variables: dict[str, Any]) -> Any:
+    """Returns the result of a function that is interpreted on the current path, with these variables."""
+    code, state = code_of(machine.function.__code__), State([], variables)
+    while state.result is UNSET:
+        advance(machine, code, state)
+        check_size(explorer().loop)
+    return read(state.result)
 
 
 def body_of(reduction: str, code: CodeType, scope: dict[str, Any]) -> tuple[FunctionType, Any]:

@@ -10,15 +10,10 @@ from collections.abc import Sequence
 from types import CodeType, FunctionType
 from typing import Any
 
-from udf_compiler.frontends.python.path_explorer import explorer
-from udf_compiler.frontends.python.regions.call import body_of, bound_variables, is_of_user, without_method
-from udf_compiler.frontends.python.regions.code import TOTAL, code_of
-from udf_compiler.frontends.python.regions.instructions import advance
+from udf_compiler.frontends.python.regions.call import body_of, bound_variables, is_of_user, walked, without_method
+from udf_compiler.frontends.python.regions.code import TOTAL
 from udf_compiler.frontends.python.regions.machine import Machine
-from udf_compiler.frontends.python.regions.mappings import read
-from udf_compiler.frontends.python.regions.state import UNSET, State
 from udf_compiler.frontends.tracing.exceptions import as_python
-from udf_compiler.frontends.tracing.session import check_size
 
 
 def walk(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
@@ -36,9 +31,4 @@ def _reduced(reduction: str, code: CodeType, scope: dict[str, Any], variables: d
 
 
 def _walked(function: FunctionType, variables: dict[str, Any], reduction: str = "") -> Any:
-    machine = Machine(function, True, walk, _reduced, reduction)
-    code, state = code_of(function.__code__), State([], variables)
-    while state.result is UNSET:
-        advance(machine, code, state)
-        check_size(explorer().loop)
-    return read(state.result)
+    return walked(Machine(function, True, walk, _reduced, reduction), variables)
