@@ -85,6 +85,6 @@ def test_calls_that_require_the_object_are_refused(source, code, caught):
 
 @pytest.mark.parametrize("call", ["find(b)", "startswith(b)", "replace(b, 'x')", "count(b)", "strip(b)"])
 def test_arguments_that_are_none(call):
-    """Strings that are not constant are refused, so a branch gives each argument."""
+    """Strings that are not constant are refused, so a branch picks each argument."""
     source = f"def f(a):\n    b = 'a' if len(a) > 2 else None if len(a) > 1 else 3\n    try:\n        return str(a.{call})\n"
     check(f"{source}    except TypeError:\n        return 'no'", ("str",), needless=2)
