@@ -24,6 +24,10 @@ from sparkweld.ir.types import F32, F64, Type
 Interval = tuple[float | None, float]
 
 
+class TooLarge(Exception):
+    """The forest fits no form that kernels read."""
+
+
 @dataclass(frozen=True, eq=False)
 class Tree:
     """One tree of n nodes; node 0 is the root. A leaf has `hit` -1.

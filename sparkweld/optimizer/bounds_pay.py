@@ -8,7 +8,8 @@ small. So only the one-time cost is at risk. All numbers are CPU time of one cor
 from __future__ import annotations
 
 from sparkweld.ir import Program
-from sparkweld.ir.ops import TextSums, TreeEnsemble
+from sparkweld.ir.ops import ModelOp, TextSums, TreeEnsemble
+from sparkweld.ir.text_models import WORD
 
 #: Seconds of extra compile time, and for the stages of a forest; seconds to cut a forest, a tree, and each byte of it.
 _COMPILE, _PARTS, _FOREST, _TREE, _BYTE = 0.4, 0.7, 0.3, 4e-3, 25e-9
@@ -24,19 +25,23 @@ _WORDS, _PIECES = 50.0, 1000.0
 _PATIENCE = 0.4
 
 
-def bounds_pay(program: Program, rows: int, timeout: float) -> bool:
+def bounds_pay(program: Program, laid_out: Program, rows: int, timeout: float) -> bool:
     """Whether a task of `rows` rows repays the bounds of its loops' models, which must be built well within `timeout` seconds.
 
-    The program has its layouts, whose bytes determine the costs of forests.
+    `laid_out`: the same program with its layouts, whose bytes determine the costs of forests.
     """
-    ops = (let.op for loop in program.loops for let in loop.body)
-    models = {op.at(0) for op in ops if isinstance(op, TextSums | TreeEnsemble) and op.block.data is not None}
+    models = _models(program, TextSums) | _models(laid_out, TreeEnsemble)
     compiling, cuts, spared = _COMPILE, 0.0, 0.0
     for op in models:
         if isinstance(op, TextSums):
-            spared += _WORDS if op.model.by_words else _PIECES
+            spared += _WORDS if op.model.analyzer.kind == WORD else _PIECES
         elif isinstance(op, TreeEnsemble) and op.block.size >= _LEAST_BYTES * op.trees:
             compiling += _PARTS
             cuts += _FOREST + _TREE * op.trees + _BYTE * op.block.size
             spared += _SPARED * op.trees * (op.block.size / op.trees / _TREE_BYTES) ** _GROWTH
     return cuts <= _PATIENCE * timeout and rows * spared * 1e-9 >= compiling + cuts
+
+
+def _models(program: Program, kind: type[ModelOp]) -> set[ModelOp]:
+    ops = (let.op for loop in program.loops for let in loop.body)
+    return {op.at(0) for op in ops if isinstance(op, kind) and op.block.data is not None}

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sparkweld.ir.layouts.text_header import LOG, NORM_L1, NORM_L2, ONE, SCALE
 from sparkweld.ir.ops import ForestSums, TextSums
+from sparkweld.ir.text_models import LOG, NORM_L1, NORM_L2, ONE, SCALE
 from sparkweld.ir.types import Type
 
 #: Maximum bytes of a block to read, and maximum columns for which additions lose less than `SLACK`.
@@ -39,10 +39,10 @@ ROWS = 256
 
 
 def is_bounded(op: object) -> bool:
-    """Whether bounds of the op can be computed: its bytes are present, and not too many."""
+    """Whether bounds of the op can be computed: its bytes are present, not too many, and have no layout yet."""
     if not isinstance(op, TextSums | ForestSums) or op.block.data is None or op.block.size > _MOST_BYTES:
         return False
-    return isinstance(op, TextSums) or not op.is_part
+    return not (op.is_laid_out if isinstance(op, TextSums) else op.is_part)
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,8 @@ class TextRange:
 def text_range(op: TextSums) -> TextRange | None:
     """Returns the bounds of the op's output; None when no norm bounds it."""
     model = op.model
-    columns, signed, norm = model.columns, model.is_signed, None
-    weights = model.weights[:, op.output].copy()
+    columns, signed, norm = len(model.weights), model.is_signed, None
+    most_terms, weights = model.analyzer.most_terms, model.weights[:, op.output].copy()
     for kind, numbers in model.steps:
         if kind in (NORM_L1, NORM_L2):
             norm, weights = kind, model.weights[:, op.output].copy()
@@ -79,8 +79,8 @@ def text_range(op: TextSums) -> TextRange | None:
     upper, lower = np.maximum(weights, 0.0), np.maximum(-weights, 0.0)
     if signed:
         upper = lower = np.abs(weights)
-    lengths = tuple(n for n in _LENGTHS if model.most_terms(n) < columns)
-    most = [*(model.most_terms(n) for n in lengths), columns]
+    lengths = tuple(n for n in _LENGTHS if most_terms(n) < columns)
+    most = [*map(most_terms, lengths), columns]
     low, high = (tuple(_largest(side, norm, k) for k in most) for side in (lower, upper))
     return TextRange(lengths, low, high)
 

@@ -18,9 +18,8 @@ import numpy as np
 from sparkweld.ir import Input, ProgramBuilder
 from sparkweld.ir.blocks import ConstantBlock
 from sparkweld.ir.layouts.tree_masks import MaskHead, mask_arrays
-from sparkweld.ir.layouts.trees import TooLarge
 from sparkweld.ir.ops import TreeEnsemble
-from sparkweld.ir.trees import Forest, Tree
+from sparkweld.ir.trees import Forest, TooLarge, Tree
 from sparkweld.ir.types import F64
 from sparkweld.kernels import Kernel, compile_program
 

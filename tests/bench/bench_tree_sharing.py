@@ -21,7 +21,7 @@ import pandas as pd
 from model_cases import numbers
 from scoring_tables import CREDIT_NUMBERS, KDD_NUMBERS, has_sources, source
 
-from sparkweld.ir.trees import Forest, Tree
+from sparkweld.ir.trees import Forest, TooLarge, Tree
 from udf_compiler.frontends.models.forests import of_lightgbm, of_sklearn, of_xgboost
 
 #: Identity of a subtree; None for leaves when values are ignored.
@@ -99,7 +99,6 @@ def shares(forest: Forest) -> list[str]:
 def operations(forest: Forest) -> tuple[int, int]:
     """Returns (operations of the mask form that repeat an earlier one of the same tree, all operations)."""
     from sparkweld.ir.layouts import tree_masks
-    from sparkweld.ir.layouts.trees import TooLarge
 
     made: list[list[tuple[int, int, int]]] = []
     scheduled = tree_masks._scheduled

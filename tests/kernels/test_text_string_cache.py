@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from sparkweld.ir.layouts.model_memory import HEAD_WORDS
-from sparkweld.ir.layouts.text_blocks import Analyzer
-from sparkweld.ir.layouts.text_header import CHAR, CHAR_WB, LOG, NORM_L2, SCALE, WORD
 from sparkweld.ir.ops import TextSums
+from sparkweld.ir.text_models import CHAR, CHAR_WB, LOG, NORM_L2, SCALE, WORD, Analyzer
 from sparkweld.ir.types import F64, STR
 from sparkweld.kernels import Kernel
 from sparkweld.kernels.functions.models.text_string_cache import OFF, ON

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sparkweld.ir.layouts.text_blocks import Analyzer, block_of
-from sparkweld.ir.layouts.text_header import CHAR, CHAR_WB, NORM_L2, SCALE, SIGNED, SPARK, UNSIGNED, WORD
 from sparkweld.ir.ops import TextTotals
+from sparkweld.ir.text_models import CHAR, CHAR_WB, NORM_L2, SCALE, SIGNED, SPARK, UNSIGNED, WORD, Analyzer, TextModel
 from sparkweld.ir.types import STR
 from sparkweld.kernels import Kernel
 from tests.helpers.kernels import load, program
@@ -32,7 +31,7 @@ def block(random, analyzer: Analyzer, terms, hash: int = SIGNED):
     known = terms if isinstance(terms, int) else {term: at for at, term in enumerate(terms)}
     columns = terms if isinstance(terms, int) else len(terms)
     steps = [(SCALE, 2.0 ** random.integers(-3, 3, columns)), (NORM_L2, None)]
-    return block_of(analyzer, known, random.integers(-99, 99, (columns, 2)) / 8.0, steps, False, hash)
+    return TextModel.of(analyzer, known, random.integers(-99, 99, (columns, 2)) / 8.0, steps, hash=hash).block
 
 
 def texts_of(random, words, rows: int) -> np.ndarray:

@@ -12,10 +12,10 @@ import pytest
 from sparkweld.ir.blocks import ConstantBlock
 from sparkweld.ir.layouts.tree_masks import MaskHead, mask_arrays
 from sparkweld.ir.layouts.tree_walks import walk_arrays
-from sparkweld.ir.layouts.trees import PIECE, TooLarge
+from sparkweld.ir.layouts.trees import PIECE
 from sparkweld.ir.ops import ForestSums, TreeEnsemble
 from sparkweld.ir.ops.trees import laid_out
-from sparkweld.ir.trees import Forest, Tree
+from sparkweld.ir.trees import Forest, TooLarge, Tree
 from sparkweld.ir.types import F32, F64, Type
 from sparkweld.kernels.functions.models import trees as entries
 from sparkweld.optimizer.tree_pruning import Span, pruned

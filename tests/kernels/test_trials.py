@@ -9,9 +9,8 @@ import pytest
 from llvmlite import ir
 from numba.core import types
 
-from sparkweld.ir.layouts.text_blocks import Analyzer
-from sparkweld.ir.layouts.text_header import WORD
 from sparkweld.ir.ops import TextSums, Trial
+from sparkweld.ir.text_models import WORD, Analyzer
 from sparkweld.ir.types import STR
 from sparkweld.kernels import Kernel
 from sparkweld.kernels.codegen import trials

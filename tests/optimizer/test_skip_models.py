@@ -200,9 +200,10 @@ def test_bounds_pay_for_expensive_models_over_many_rows() -> None:
     least = {}
     for name, given in scores.items():
         program = compiled(*given)
-        pays = [bounds_pay(program, 1 << power, 10.0) for power in range(15, 41)]
+        pays = [bounds_pay(program, program, 1 << power, 10.0) for power in range(15, 41)]
         assert pays == sorted(pays), f"{name}: more rows pay less"
         least[name] = 15 + pays.index(True) if any(pays) else None
     assert least["forest"] is least["boosted"] is None
     assert 15 < least["dear"] < 25 and 15 < least["two texts"] < least["words"] < 24
-    assert not bounds_pay(compiled(*scores["dear"]), 1 << 40, 0.1)
+    dear = compiled(*scores["dear"])
+    assert not bounds_pay(dear, dear, 1 << 40, 0.1)

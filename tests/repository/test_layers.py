@@ -210,6 +210,17 @@ def test_imports_follow_the_arrows():
     none_is_wrong(against_the_arrows)
 
 
+def read_layouts(path: str) -> Iterator[str]:
+    """Yields the layouts of kernels that a frontend or a pass imports: these know only the logical models of programs."""
+    if path.startswith(("udf_compiler/frontends/", "sparkweld/optimizer/")):
+        layouts = (module for _, module in imports(path) if module.startswith("sparkweld.ir.layouts"))
+        yield from (f"{path} imports {module}; only ops and kernels may" for module in layouts)
+
+
+def test_frontends_and_passes_read_no_layouts():
+    none_is_wrong(read_layouts)
+
+
 def out_of_its_place(path: str) -> Iterator[str]:
     """Yields the libraries of Spark that a file must not import."""
     roots = {module.split(".")[0] for _, module in imports(path)}

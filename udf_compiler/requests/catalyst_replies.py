@@ -92,13 +92,13 @@ def compile_parts(request: PartsRequest, blobs: Sequence[bytes]) -> PartsReply |
     the last digits.
     """
     _refuse_nulls(request, ("float", "double", "string"))
-    made = _program(request, blobs)
-    if isinstance(made, Refused):
-        return made
-    reply, program = made
-    if reply.kept:
+    made = compile_pipeline(request, blobs)
+    if isinstance(made.reply, Refused):
+        return made.reply
+    if made.reply.kept:
         raise refusal("SW397", "", why="its kernel differs from Python in the last digits")
-    return score_parts(program, {i.name: i.nullable for i in request.inputs}, set(request.others))
+    assert made.logical is not None
+    return score_parts(made.logical, {i.name: i.nullable for i in request.inputs}, set(request.others))
 
 
 def _compiled(request: PipelineRequest, blobs: Sequence[bytes]) -> tuple[Compiled, Program] | Refused:

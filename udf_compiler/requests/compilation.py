@@ -19,10 +19,14 @@ from udf_compiler.boundary.series import ir_type
 
 @dataclass(frozen=True, slots=True)
 class Compilation:
-    """The reply to a compile request, and the program with the bytes of its blocks; None when it is refused."""
+    """The reply to a compile request, and the program with the bytes of its blocks; None when it is refused.
+
+    `logical`: the program before models are bounded and laid out.
+    """
 
     reply: Compiled | Refused
     program: Program | None = None
+    logical: Program | None = None
 
 
 def batch_rows(program: Program) -> int:

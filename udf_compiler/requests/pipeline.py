@@ -103,6 +103,7 @@ class _Pipeline:
         self.fused: list[str] = []
         self.notes: list[tuple[str, list[str]]] = []
         self.step = 0
+        self.logical: Program | None = None
         self.ml = MlFunctions(request.stages, blobs, self.exact)
         self.builder, self.columns = columns_of_request(request, self.ml)
         self.vectors: list[Vector] = []
@@ -129,7 +130,7 @@ class _Pipeline:
         seconds = Seconds(trace=round(traced - started, 6), optimize=round(time.perf_counter() - traced, 6))
         if self.refusals or program is None:
             return Compilation(Refused(refusals=tuple(self.refusals), seconds=seconds))
-        return Compilation(self._describe(program, seconds), program)
+        return Compilation(self._describe(program, seconds), program, self.logical)
 
     def _trace(self) -> None:
         for index, step in enumerate(self.request.steps):
@@ -164,11 +165,11 @@ class _Pipeline:
         """
         conf = self.request.conf
         bounds = conf.bounds
+        logical = self.logical = optimize(program, without=(skip_models, choose_layouts))
         if bounds is True:
-            return optimize(program)
-        logical = optimize(program, without=(skip_models, choose_layouts))
+            return optimize(logical)
         plain = choose_layouts(logical)
-        if bounds is False or not bounds_pay(plain, bounds, (conf.timeout or 0) / 1000):
+        if bounds is False or not bounds_pay(logical, plain, bounds, (conf.timeout or 0) / 1000):
             return plain
         bounded = optimize(logical)
         try:

@@ -222,27 +222,3 @@ def character_classes(pattern: str | tuple[int, ...], repeated: int = 1) -> Char
     edges = np.flatnonzero(np.diff(kinds[:128] & TOKEN, prepend=0, append=0)).reshape(-1, 2)
     spans = np.column_stack([edges[:, 0], edges[:, 1] - edges[:, 0] - 1])
     return CharacterClasses(blocks, distinct.reshape(-1), spans.reshape(-1).astype(np.int64))
-
-
-def murmur_hash(data: bytes, seed: int = 0) -> int:
-    """Computes MurmurHash3_x86_32 (Appleby), signed, as sklearn.utils.murmurhash3_32 does."""
-
-    def rotated(x: int, bits: int) -> int:
-        return (x << bits | x >> 32 - bits) & 0xFFFFFFFF
-
-    h = seed
-    for i in range(0, len(data), 4):
-        k = int.from_bytes(data[i : i + 4], "little") * 0xCC9E2D51 & 0xFFFFFFFF
-        h ^= rotated(k, 15) * 0x1B873593 & 0xFFFFFFFF
-        if i + 4 <= len(data):
-            h = rotated(h, 13) * 5 + 0xE6546B64 & 0xFFFFFFFF
-    h ^= len(data)
-    h = (h ^ h >> 16) * 0x85EBCA6B & 0xFFFFFFFF
-    h = (h ^ h >> 13) * 0xC2B2AE35 & 0xFFFFFFFF
-    h ^= h >> 16
-    return h - (1 << 32) if h >> 31 else h
-
-
-def hashed_column(h: int, features: int) -> int:
-    """Returns the column of a hash, as scikit-learn's FeatureHasher computes it."""
-    return ((1 << 31) - features) % features if h == -(1 << 31) else abs(h) % features

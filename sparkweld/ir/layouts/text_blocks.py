@@ -1,16 +1,16 @@
-"""Packs a text model's analyzer, terms, weights and steps into the constant block that its kernel reads (see `text_header`)."""
+"""Packs a text model into the tables that its kernel reads (see `text_header`), and reads the model back."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from sparkweld.errors import VerifyError
 from sparkweld.ir.blocks import ConstantBlock, offsets
-from sparkweld.ir.layouts.text_automata import TermTables, character_classes, term_tables, word_table
-from sparkweld.ir.layouts.text_header import CHAR_WB, HEAD, LOG, SCALE, WORD, Head
+from sparkweld.ir.layouts.text_automata import TOKEN, TermTables, character_classes, term_tables, word_table
+from sparkweld.ir.layouts.text_header import HEAD, Head
+from sparkweld.ir.text_models import CHAR_WB, LOG, WORD, Analyzer, TextModel, steps_of
 
 #: Number of precomputed logarithms in a block; those of greater counts are computed at run time.
 _LOGS = 4096
@@ -18,62 +18,55 @@ _LOGS = 4096
 #: Pattern of the characters of words separated by white space.
 _NO_SPACE = r"\S"
 
-#: A transformation of a row's values: a kind of `text_header`, and its numbers (SCALE: one a column; ABOVE: one).
-Step = tuple[int, np.ndarray | None]
+#: Array of a block -> the type of its elements.
+_PARTS = {
+    "head": "i64", "blocks": "u16", "kinds": "u8", "words": "i64", "word_starts": "i64", "letters": "u8", "spans": "i64",
+    "symbols": "i32", "nodes": "i32", "roots": "i32", "weights": "f64", "logs": "f64", "numbers": "f64",
+}  # fmt: skip
+
+#: Constant of a model -> its block. Requests about one function lay its models out once.
+_LAID_OUT: WeakKeyDictionary[ConstantBlock, ConstantBlock] = WeakKeyDictionary()
 
 
-@dataclass(frozen=True)
-class Analyzer:
-    """Splits a document into n-grams, as scikit-learn's analyzers do after preprocessing.
-
-    `kind`: WORD, CHAR or CHAR_WB. With WORD, tokens are the longest runs of at least `least` code points c for which ``c *
-    least`` matches `pattern`, without `stop_words`. A pattern may also be the code points of tokens, as the ends of ranges.
-
-    `split` is for Spark's tokenizers: tokens are the strings between single separators, as Java's ``String.split`` returns
-    them. They include empty ones: an empty document is one token. Trailing empty tokens are dropped. With `wide`, lengths count
-    UTF-16 code units.
-    """
-
-    kind: int
-    shortest: int
-    longest: int
-    pattern: str | tuple[int, ...] = r"(?u)\b\w\w+\b"
-    least: int = 2
-    stop_words: frozenset[str] = frozenset()
-    split: bool = False
-    wide: bool = False
+def is_laid_out(block: ConstantBlock) -> bool:
+    """Whether the block has the arrays that kernels read; needs no bytes of it."""
+    return [(part.name, part.kind) for part in block.layout] == list(_PARTS.items()) and block.length("head") == HEAD
 
 
-def block_of(
-    analyzer: Analyzer, terms: Mapping[str, int] | int, weights: np.ndarray, steps: Sequence[Step], started: bool, hash: int
-) -> ConstantBlock:
-    """Builds the block from the arguments of `TextSums.of`. Raises VerifyError for a column outside of an array."""
-    _check_columns(terms, weights, steps)
+def laid_out(constant: ConstantBlock) -> ConstantBlock:
+    """Returns the block that kernels read, for the constant of a `TextModel`, which must hold its bytes."""
+    found = _LAID_OUT.get(constant)
+    if found is None:
+        found = _LAID_OUT[constant] = _block_of(TextModel(constant))
+    return found
+
+
+def _block_of(model: TextModel) -> ConstantBlock:
+    analyzer, vocabulary, weights, steps = model.analyzer, model.vocabulary, model.weights, model.steps
     of_words = analyzer.kind == WORD
     classes = character_classes(analyzer.pattern, analyzer.least) if of_words else character_classes(_NO_SPACE)
-    words, tables = ([], _tables_of(np.zeros(0), [], [])) if isinstance(terms, int) else _words_and_tables(analyzer, terms)
+    words, tables = _words_and_tables(analyzer, vocabulary)
     known = word_table([*words, *sorted(analyzer.stop_words)])
-    numbers = [np.zeros(0) if given is None else np.asarray(given, np.float64) for _, given in steps]
     arrays: dict[str, np.ndarray] = {
         "head": np.zeros(HEAD, np.int64), "blocks": classes.blocks, "kinds": classes.kinds, "words": known.slots,
         "word_starts": known.starts, "letters": known.letters, "spans": classes.spans,
         "symbols": tables.symbols, "nodes": tables.nodes, "roots": tables.roots,
-        "weights": weights, "logs": _logarithms(steps), "numbers": np.concatenate([np.zeros(0), *numbers]),
+        "weights": weights, "logs": _logarithms(steps), "numbers": model.block["numbers"],
     }  # fmt: skip
     at = offsets({name: [array] for name, array in arrays.items()})
     head = {
         Head.ANALYZER: analyzer.kind, Head.LEAST: analyzer.least if of_words else 0,
         Head.SHORTEST: analyzer.shortest, Head.LONGEST: analyzer.longest,
-        Head.OUTPUTS: weights.shape[1], Head.STARTS: started, Head.HASH: hash, Head.STEPS: len(steps),
-        Head.FEATURES: terms if isinstance(terms, int) else 0, Head.DIGITS: -(-max(len(weights) - 1, 1).bit_length() // 8),
+        Head.OUTPUTS: model.outputs, Head.STARTS: model.started, Head.HASH: model.hash, Head.STEPS: len(steps),
+        Head.FEATURES: model.features, Head.DIGITS: -(-max(len(weights) - 1, 1).bit_length() // 8),
         Head.FIRST_STOP: len(words), Head.WORDS_SHIFT: known.shift, Head.SPANS: len(classes.spans) // 2,
         Head.ROOTS: len(tables.roots),
-        Head.LOGS: len(arrays["logs"]), Head.DIRECT: _is_direct(analyzer, terms, words),
+        Head.LOGS: len(arrays["logs"]), Head.DIRECT: not model.features and _is_direct(analyzer, vocabulary, words),
         Head.SPLIT: analyzer.split, Head.EXTRA: analyzer.wide,
         **{place: at[name] for name, place in _PLACES.items()},
     }  # fmt: skip
     arrays["head"][list(head)] = list(head.values())
-    starts = at["numbers"] + 8 * np.cumsum([0, *map(len, numbers)])
+    starts = at["numbers"] + 8 * np.cumsum([0, *(len(numbers) for _, numbers in steps)])
     for i, (kind, _) in enumerate(steps):
         arrays["head"][Head.STEPS + 1 + 2 * i : Head.STEPS + 3 + 2 * i] = kind, starts[i]
     return ConstantBlock.of(**arrays)
@@ -86,14 +79,7 @@ _PLACES = {
 }  # fmt: skip
 
 
-def _check_columns(terms: Mapping[str, int] | int, weights: np.ndarray, steps: Sequence[Step]) -> None:
-    columns = {terms - 1} if isinstance(terms, int) else set(terms.values())
-    per_column = [len(weights), *(len(numbers) for kind, numbers in steps if kind == SCALE and numbers is not None)]
-    if any(size != len(weights) for size in per_column) or any(not 0 <= column < len(weights) for column in columns):
-        raise VerifyError(f"columns of terms that do not fit {per_column} numbers")
-
-
-def _logarithms(steps: Sequence[Step]) -> np.ndarray:
+def _logarithms(steps: Sequence[tuple[int, np.ndarray]]) -> np.ndarray:
     if all(kind != LOG for kind, _ in steps):
         return np.zeros(0)
     with np.errstate(divide="ignore"):
@@ -117,10 +103,8 @@ def _words_and_tables(analyzer: Analyzer, terms: Mapping[str, int]) -> tuple[lis
     return words, _tables_of(np.array([numbers[word] for word in flat]), lengths, columns)
 
 
-def _is_direct(analyzer: Analyzer, terms: Mapping[str, int] | int, words: Sequence[str]) -> bool:
-    if isinstance(terms, int) or analyzer.kind != WORD or analyzer.longest > 1:
-        return False
-    return all(terms[word] == number for number, word in enumerate(words))
+def _is_direct(analyzer: Analyzer, terms: Mapping[str, int], words: Sequence[str]) -> bool:
+    return analyzer.kind == WORD and analyzer.longest == 1 and all(terms[word] == i for i, word in enumerate(words))
 
 
 def _symbols(term: str, analyzer: Analyzer) -> Sequence[str]:
@@ -145,3 +129,34 @@ def _tables_of(flat: np.ndarray, lengths: Sequence[int], columns: Sequence[int])
     symbols = np.zeros((len(sizes), sizes.max(initial=0)), np.int64)
     symbols[np.arange(symbols.shape[1]) < sizes[:, None]] = flat
     return term_tables(symbols, sizes, np.array(columns, np.int64))
+
+
+def model_of(block: ConstantBlock) -> TextModel:
+    """Reads back the model of a block for kernels, without the terms that its analyzer cannot produce."""
+    head, kinds = block["head"], block["head"][Head.STEPS + 1 :: 2]
+    classes = (block["kinds"].reshape(-1, 128)[block["blocks"][: 0x110000 >> 7]].reshape(-1) & TOKEN).astype(np.int8)
+    letters, starts = block["letters"].tobytes(), block["word_starts"].tolist()
+    lengths = {at >> 32: at & 0xFFFFFFFF for at in block["words"][1::2].tolist() if at >= 0}
+    words = [letters[start : start + lengths[number]].decode() for number, start in enumerate(starts)]
+    kind, shortest, longest, least = (int(head[at]) for at in (Head.ANALYZER, Head.SHORTEST, Head.LONGEST, Head.LEAST))
+    tokens = tuple(np.flatnonzero(np.diff(classes, prepend=0, append=0)).tolist())
+    stop_words = frozenset(words[head[Head.FIRST_STOP] :])
+    analyzer = Analyzer(kind, shortest, longest, tokens, least, stop_words, bool(head[Head.SPLIT]), bool(head[Head.EXTRA]))
+    weights = block["weights"].reshape(-1, head[Head.OUTPUTS])
+    steps = steps_of(kinds[: head[Head.STEPS]].tolist(), block["numbers"], len(weights))
+    terms = int(head[Head.FEATURES]) or _terms_of(block, words)
+    return TextModel.of(analyzer, terms, weights, steps, bool(head[Head.STARTS]), int(head[Head.HASH]))
+
+
+def _terms_of(block: ConstantBlock, words: Sequence[str]) -> dict[str, int]:
+    """Returns the terms of a block's automaton, and their columns."""
+    of_words = block["head"][Head.ANALYZER] == WORD
+    symbols, nodes = block["symbols"].tolist(), block["nodes"].reshape(-1, 8).tolist()
+    prefixes: list[tuple[str, ...]] = [()]
+    terms: dict[int, str] = {}
+    for node, (column, _, _, _, first, count, _, _) in enumerate(nodes):
+        if first == len(prefixes):  # the node's own children, not those of its suffix, which come earlier
+            prefixes += [(*prefixes[node], words[s] if of_words else chr(s)) for s in symbols[first : first + count]]
+        if column >= 0 and column not in terms:
+            terms[column] = (" " if of_words else "").join(prefixes[node])
+    return {term: column for column, term in terms.items()}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from sparkweld.ir.text_models import MOST_STEPS
+
 
 class Head(IntEnum):
     """Index of each int64 of the head. Members named `*_AT` hold byte offsets from the block's address to an array."""
@@ -39,19 +41,4 @@ class Head(IntEnum):
     STEPS = 28  # number of steps; then for each step its kind and the offset of its numbers
 
 
-#: Kinds of analyzers.
-WORD, CHAR, CHAR_WB = range(3)
-
-#: Kinds of hashes, all MurmurHash3. SIGNED and UNSIGNED are scikit-learn's, where the hash's sign is applied to the count or
-#: not. SPARK is Spark's since 3.0.
-UNSIGNED, SIGNED, SPARK = range(3)
-#: Seed of Spark's hash.
-SPARK_SEED = 42
-
-#: Steps that transform a row's values, in order. LOG: 1 + log(x). SCALE: times the number of the value's column. ONE: 1. ABOVE:
-#: 1 where greater than the number, else 0. Those from NORM_L1 on divide by the row's norm, unless it is 0.
-LOG, SCALE, ONE, ABOVE, NORM_L1, NORM_L2, NORM_MAX = range(1, 8)
-MOST_STEPS = 8
 HEAD = Head.STEPS + 1 + 2 * MOST_STEPS
-#: Maximum symbols of an n-gram that is hashed.
-LONGEST_HASHED = 16

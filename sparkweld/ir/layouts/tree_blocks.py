@@ -10,8 +10,8 @@ import numpy as np
 from sparkweld.ir.blocks import ConstantBlock
 from sparkweld.ir.layouts.tree_masks import ALL, AS_BEFORE, FREE, PLANES, MaskHead, MaskTree, mask_arrays, mask_bytes
 from sparkweld.ir.layouts.tree_walks import WAYS, WalkHead, WalkTree, rows_of_call, walk_arrays
-from sparkweld.ir.layouts.trees import BLOCK, CHILD_BIT, OFFSET_BIT, PIECE, WALKERS, TooLarge, ascending
-from sparkweld.ir.trees import Forest
+from sparkweld.ir.layouts.trees import BLOCK, CHILD_BIT, OFFSET_BIT, PIECE, WALKERS, ascending
+from sparkweld.ir.trees import Forest, TooLarge
 
 #: The forms: `sets` is a walk with splits by sets of ranks.
 FORMS = ("mask", "walk", "sets")

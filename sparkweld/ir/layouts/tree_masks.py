@@ -18,8 +18,8 @@ from operator import and_, or_
 
 import numpy as np
 
-from sparkweld.ir.layouts.trees import PIECE, Columns, Ranks, TooLarge, with_head
-from sparkweld.ir.trees import Forest, Tree
+from sparkweld.ir.layouts.trees import PIECE, Columns, Ranks, with_head
+from sparkweld.ir.trees import Forest, TooLarge, Tree
 
 #: Maximum leaves of a tree in mask form, and the planes of a leaf number, which is one byte.
 MASK_LEAVES, PLANES = 256, 8

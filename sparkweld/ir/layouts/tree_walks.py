@@ -14,8 +14,8 @@ from enum import IntEnum
 import numpy as np
 
 from sparkweld.ir.layouts.tree_masks import PLANES, Programs
-from sparkweld.ir.layouts.trees import CHILD_BIT, OFFSET_BIT, PIECE, WALKERS, Columns, Ranks, TooLarge, with_head
-from sparkweld.ir.trees import Forest, Tree
+from sparkweld.ir.layouts.trees import CHILD_BIT, OFFSET_BIT, PIECE, WALKERS, Columns, Ranks, with_head
+from sparkweld.ir.trees import Forest, TooLarge, Tree
 
 #: Minimum rows that walk at once.
 _FEWEST_ROWS = 64

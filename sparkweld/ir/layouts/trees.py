@@ -21,7 +21,7 @@ from typing import TypeVar
 import numpy as np
 
 from sparkweld.ir.blocks import offsets
-from sparkweld.ir.trees import Forest, Tree
+from sparkweld.ir.trees import Forest, TooLarge, Tree
 
 #: Minimum log2 of the length of a column's table: two registers of 512 bits search this many levels.
 LEAST_BITS = 4
@@ -37,10 +37,6 @@ BLOCK = 4096
 
 
 _Head = TypeVar("_Head", bound=IntEnum)
-
-
-class TooLarge(Exception):
-    """The forest does not fit the form."""
 
 
 @dataclass(frozen=True)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import ClassVar
 
 import numpy as np
 
 from sparkweld.ir.blocks import ConstantBlock
-from sparkweld.ir.layouts.text_blocks import Analyzer, Step, block_of
-from sparkweld.ir.layouts.text_documents import TextBlock
-from sparkweld.ir.layouts.text_header import (
+from sparkweld.ir.layouts.text_blocks import is_laid_out, laid_out, model_of
+from sparkweld.ir.ops.base import Op
+from sparkweld.ir.ops.models import ModelOp
+from sparkweld.ir.text_models import (
     ABOVE,
     CHAR,
     CHAR_WB,
@@ -25,19 +26,46 @@ from sparkweld.ir.layouts.text_header import (
     SIGNED,
     SPARK,
     WORD,
+    Analyzer,
+    Step,
+    TextModel,
+    is_text_model,
 )
-from sparkweld.ir.ops.base import Op
-from sparkweld.ir.ops.models import ModelOp
 from sparkweld.ir.types import F64, STR, Type
 
 
+class TextOp(ModelOp):
+    """Base of the ops of text models, in whose results a document is the first argument.
+
+    Block: a `TextModel`, and in lowered programs its tables for kernels.
+    """
+
+    __slots__ = ()
+
+    @property
+    def is_laid_out(self) -> bool:
+        """Whether the block has the tables for kernels."""
+        return is_laid_out(self.block)
+
+    @property
+    def model(self) -> TextModel:
+        """The text model, which is read back from the tables for kernels; the block must hold its bytes."""
+        return model_of(self.block) if self.is_laid_out else TextModel(self.block)
+
+    def laid_out(self) -> TextOp:
+        """Returns the op that reads the same model from tables for kernels."""
+        return replace(self, block=laid_out(self.block))  # type: ignore[type-var]
+
+    def _wants_model(self, args: tuple[Type, ...]) -> None:
+        self._wants(self.is_laid_out or is_text_model(self.block), "a text model's block", args)
+
+
 @dataclass(frozen=True, slots=True)
-class TextSums(ModelOp):
+class TextSums(TextOp):
     """Sums, over the columns of a row's terms in ascending order, of the term's value times its weight: `outputs` f64.
 
-    A value is the number of occurrences of the term, transformed by the block's steps. Arguments: the document, and when
-    `started` one f64 an output, the initial values of the sums. Everything else is in the block, whose head `layouts.text_header`
-    describes.
+    A value is the number of occurrences of the term, transformed by the model's steps. Arguments: the document, and when
+    `started` one f64 an output, the initial values of the sums. Everything else is in the block.
     """
 
     outputs: int
@@ -51,27 +79,19 @@ class TextSums(ModelOp):
         analyzer: Analyzer, terms: Mapping[str, int] | int, weights: np.ndarray, steps: Sequence[Step] = (),
         started: bool = False, hash: int = SIGNED,
     ) -> TextSums:  # fmt: skip
-        """Builds the op.
-
-        `terms`: term -> column, or the number of columns to hash terms to, by a `hash`. `weights`: f64[columns, outputs].
-        """
-        block = block_of(analyzer, terms, np.asarray(weights, np.float64), steps, started, hash)
-        return TextSums(weights.shape[1], started, block)
-
-    @property
-    def model(self) -> TextBlock:
-        """The text model in the block."""
-        return TextBlock(self.block)
+        """Builds the op from the arguments of `TextModel.of`."""
+        return TextSums(weights.shape[1], started, TextModel.of(analyzer, terms, weights, steps, started, hash).block)
 
     def results(self, *args: Type) -> tuple[Type, ...]:
         wanted = (STR, *(F64,) * self.outputs) if self.started else (STR,)
         self._wants(args == wanted, f"{', '.join(map(str, wanted))}", args)
-        self._wants(self.model.is_laid_out, "a text model's block", args)
+        self._wants_model(args)
         return (F64,) * self.outputs
 
     def evaluate_all(self, *args: np.ndarray) -> list[np.ndarray]:
         text, *starts = args
-        model, weights = self.model, self.model.weights
+        model = self.model
+        weights = model.weights
         sums = np.column_stack(starts) if self.started else np.zeros((len(text), self.outputs))
         for row, counts in enumerate(model.counts(text)):
             columns = np.array(sorted(counts), np.int64)
@@ -82,11 +102,11 @@ class TextSums(ModelOp):
 
 
 @dataclass(frozen=True, slots=True)
-class TextTotals(ModelOp):
+class TextTotals(TextOp):
     """Totals over a document's terms that bound a sum of `TextSums` without sorting the terms: four f64.
 
     Four values of each occurrence of a term are summed, in unspecified order. These are its weight for the sum number `sum`
-    times its scale, its scale squared, its scale, and 1. A scale is the number of the block's first step where that is SCALE,
+    times its scale, its scale squared, its scale, and 1. A scale is the number of the model's first step where that is SCALE,
     else 1. Terms that are hashed with signs are not supported.
     """
 
@@ -97,13 +117,12 @@ class TextTotals(ModelOp):
 
     def results(self, *args: Type) -> tuple[Type, ...]:
         self._wants(args == (STR,), "str", args)
-        model = TextBlock(self.block)
-        fits = self.block.data is None or 0 <= self.sum < model.outputs
-        self._wants(model.is_laid_out and fits, "a text model's block", args)
+        self._wants(self.sum >= 0, "the number of a sum", args)
+        self._wants_model(args)
         return (F64,) * 4
 
     def evaluate_all(self, *args: np.ndarray) -> list[np.ndarray]:
-        model = TextBlock(self.block)
+        model = self.model
         weights, scales = model.weights[:, self.sum], model.scales
         totals = np.zeros((len(args[0]), 4))
         for row, counts in enumerate(model.counts(args[0])):
@@ -150,13 +169,13 @@ def _total_examples() -> tuple[tuple[Op, tuple[Type, ...]], ...]:
     words, steps = {"abc": 0, "xé": 1, "abc xé": 2, "12": 3}, [(SCALE, np.array([1.0, 0.5, 0.0, 3.0])), (NORM_L2, None)]
     weights = np.array([[1.0, -2.0], [0.5, 4.0], [-8.0, 1.0], [0.25, 0.0]])
     characters = {"a": 0, " ": 1, "é": 2, "ab": 3}
-    hashed = block_of(Analyzer(WORD, 1, 1, _NO_SPACE, 2), 4, weights, [(ONE, None)], False, SPARK)
-    return (
-        (TextTotals(1, block_of(Analyzer(WORD, 1, 2), words, weights, steps, False, SIGNED)), (STR,)),
-        (TextTotals(0, block_of(Analyzer(CHAR, 1, 2), characters, weights, [(NORM_L1, None)], False, SIGNED)), (STR,)),
-        (TextTotals(0, block_of(Analyzer(CHAR_WB, 1, 2), characters, weights[:, :1], [], False, SIGNED)), (STR,)),
-        (TextTotals(1, hashed), (STR,)),
+    models = (
+        (1, TextModel.of(Analyzer(WORD, 1, 2), words, weights, steps)),
+        (0, TextModel.of(Analyzer(CHAR, 1, 2), characters, weights, [(NORM_L1, None)])),
+        (0, TextModel.of(Analyzer(CHAR_WB, 1, 2), characters, weights[:, :1])),
+        (1, TextModel.of(Analyzer(WORD, 1, 1, _NO_SPACE, 2), 4, weights, [(ONE, None)], hash=SPARK)),
     )
+    return tuple((TextTotals(sum, model.block), (STR,)) for sum, model in models)
 
 
 class _WhenAsked:

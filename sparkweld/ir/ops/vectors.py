@@ -14,8 +14,8 @@ from typing import ClassVar
 import numpy as np
 
 from sparkweld.ir.blocks import ConstantBlock
-from sparkweld.ir.layouts.text_header import NORM_L1, NORM_L2, NORM_MAX, ONE, SCALE
 from sparkweld.ir.ops.models import ModelOp
+from sparkweld.ir.text_models import NORM_L1, NORM_L2, NORM_MAX, ONE, SCALE
 from sparkweld.ir.types import BOOL, F64, I64, Items, Type
 
 #: Argument types of a vector.
@@ -24,7 +24,7 @@ STORED = (BOOL, Type("list<i32>"), Type("list<f64>"))
 #: Requirements on the values of a row of `VectorSums`: none, finite, or finite and not negative.
 CHECKS = ("none", "finite", "positive")
 
-#: Steps of `text_header` that VectorSums supports.
+#: Steps of `text_models` that VectorSums supports.
 STEPS = (SCALE, ONE, NORM_L1, NORM_L2, NORM_MAX)
 
 
@@ -65,7 +65,7 @@ class VectorSums(ModelOp):
 
     The i64 is 1 where the vector is whole and its values satisfy `check`, else 0. After the sums follow `outputs` more f64. In
     dense rows they are the sums of the absolute values of the same products, which bound the effect of another order. In sparse
-    rows they are 0. Values are first transformed by `steps` of `text_header`. Further arguments: when `started`, one f64 an
+    rows they are 0. Values are first transformed by `steps` of `text_models`. Further arguments: when `started`, one f64 an
     output, the initial values of the sums. Block: `weights`, f64[size, outputs], and `numbers`, for each SCALE one f64 a
     column.
     """

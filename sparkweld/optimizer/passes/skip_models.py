@@ -24,9 +24,9 @@ from typing import Any
 import numpy as np
 
 from sparkweld.ir import Append, Loop, Program
-from sparkweld.ir.layouts.text_header import NORM_L2
 from sparkweld.ir.ops import Call, Cast, ForestSums, ModelOp, Read, Select, StrCall, TextSums, TextTotals, Trial
 from sparkweld.ir.program import body_types
+from sparkweld.ir.text_models import NORM_L2
 from sparkweld.ir.types import F64, I64, STR
 from sparkweld.optimizer.bodies import Body
 from sparkweld.optimizer.loops import guarded_values

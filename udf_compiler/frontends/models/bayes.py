@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from sparkweld.ir import Value
-from sparkweld.ir.layouts.text_header import ABOVE
 from sparkweld.ir.ops import Lookup
+from sparkweld.ir.text_models import ABOVE
 from sparkweld.ir.types import F64, I64
 from udf_compiler.frontends.models.features import Features, binarized, validated
 from udf_compiler.frontends.models.labels import keep, labels, largest

@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 
 from sparkweld.ir import LoopBuilder, Value
-from sparkweld.ir.layouts.text_blocks import Analyzer, Step
-from sparkweld.ir.layouts.text_header import LOG, MOST_STEPS, NORM_L1, NORM_L2, NORM_MAX, SCALE, SIGNED
 from sparkweld.ir.ops import TextSums, VectorSums
+from sparkweld.ir.text_models import LOG, MOST_STEPS, NORM_L1, NORM_L2, NORM_MAX, SCALE, SIGNED, Analyzer, Step
 from sparkweld.ir.types import F64, I64
 from udf_compiler.frontends.models.by_version import validate_data
 from udf_compiler.frontends.models.features import Features, guard_finite

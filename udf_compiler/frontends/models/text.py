@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 
 from sparkweld.ir import Value
-from sparkweld.ir.layouts.text_blocks import Analyzer
-from sparkweld.ir.layouts.text_header import CHAR, CHAR_WB, LOG, LONGEST_HASHED, NORM_L1, NORM_L2, ONE, SIGNED, UNSIGNED, WORD
 from sparkweld.ir.ops import StrCall
+from sparkweld.ir.text_models import CHAR, CHAR_WB, LOG, LONGEST_HASHED, NORM_L1, NORM_L2, ONE, SIGNED, UNSIGNED, WORD, Analyzer
 from sparkweld.ir.types import STR
 from udf_compiler.frontends.models.by_version import uses
 from udf_compiler.frontends.models.features import Features

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 
 from sparkweld.ir import LoopBuilder, Value
-from sparkweld.ir.layouts.trees import TooLarge
 from sparkweld.ir.ops import ForestSums
 from sparkweld.ir.ops.trees import check_fits
-from sparkweld.ir.trees import Forest
+from sparkweld.ir.trees import Forest, TooLarge
 from sparkweld.ir.types import F64, I64
 from udf_compiler.frontends.models.by_version import uses
 from udf_compiler.frontends.models.features import Features, validated

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from sparkweld.ir import LoopBuilder, Value
-from sparkweld.ir.layouts.text_header import NORM_L1, NORM_L2, NORM_MAX
+from sparkweld.ir.text_models import NORM_L1, NORM_L2, NORM_MAX
 from udf_compiler.frontends.models.sparse_text_features import Terms
 from udf_compiler.frontends.spark_ml.stages import Argument, Rule, Stage, Vector, double, one_vector
 

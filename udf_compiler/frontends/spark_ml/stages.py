@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from sparkweld.ir import LoopBuilder, Value
-from sparkweld.ir.layouts.text_blocks import Analyzer
+from sparkweld.ir.text_models import Analyzer
 from sparkweld.ir.types import F64
 from udf_compiler.frontends.models.features import Features
 from udf_compiler.frontends.models.sparse_text_features import Terms

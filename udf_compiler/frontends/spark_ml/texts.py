@@ -13,9 +13,8 @@ from functools import cache
 import numpy as np
 
 from sparkweld.ir import LoopBuilder
-from sparkweld.ir.layouts.text_blocks import Analyzer
-from sparkweld.ir.layouts.text_header import LONGEST_HASHED, ONE, SIGNED, SPARK, WORD
 from sparkweld.ir.ops import StrCall
+from sparkweld.ir.text_models import LONGEST_HASHED, ONE, SIGNED, SPARK, WORD, Analyzer
 from udf_compiler.frontends.models.sparse_text_features import Terms, TextPart
 from udf_compiler.frontends.spark_ml.scaling import scale
 from udf_compiler.frontends.spark_ml.stages import Argument, Maybe, Rule, Stage, Vector, Words

@@ -41,6 +41,7 @@ from sparkweld.ir.ops import (
     VectorSums,
     WeightedMedian,
 )
+from sparkweld.ir.ops.texts import TextOp
 from sparkweld.kernels.functions.models import (
     dense,
     instance_based,
@@ -143,8 +144,8 @@ _FUNCTIONS = {f.symbol: f for module in _MODULES for f in module.FUNCTIONS}
 
 
 def scorer(op: ModelOp) -> Scorer:
-    """Returns the implementation of `op`. Raises InternalError for an op without a kernel."""
-    if type(op) not in _SCORERS:
+    """Returns the implementation of `op`. Raises InternalError for an op without a kernel, or without its layout."""
+    if type(op) not in _SCORERS or (isinstance(op, TextOp) and not op.is_laid_out):
         raise InternalError(f"{op.name} has no kernel")
     return _SCORERS[type(op)](op)
 

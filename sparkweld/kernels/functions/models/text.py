@@ -11,7 +11,8 @@ duplicates are merged. If more than half of the entries remain, the greater half
 from __future__ import annotations
 
 from sparkweld.ir.layouts.text_automata import SPACE
-from sparkweld.ir.layouts.text_header import CHAR, CHAR_WB, NORM_L1, NORM_L2, SPARK, SPARK_SEED, Head
+from sparkweld.ir.layouts.text_header import Head
+from sparkweld.ir.text_models import CHAR, CHAR_WB, NORM_L1, NORM_L2, SPARK, SPARK_SEED
 from sparkweld.kernels.functions.models.library import ModelFunction, model_function
 from sparkweld.kernels.functions.models.text_entries import (
     AWAITED,

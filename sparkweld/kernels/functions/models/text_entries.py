@@ -10,7 +10,8 @@ from __future__ import annotations
 from llvmlite import ir
 from numba.core import types
 
-from sparkweld.ir.layouts.text_header import ABOVE, LOG, MOST_STEPS, NORM_L1, NORM_L2, ONE, SCALE, Head
+from sparkweld.ir.layouts.text_header import Head
+from sparkweld.ir.text_models import ABOVE, LOG, MOST_STEPS, NORM_L1, NORM_L2, ONE, SCALE
 from sparkweld.kernels.functions.strings.library import function
 from sparkweld.kernels.functions.strings.memory_access import (
     FLOAT,

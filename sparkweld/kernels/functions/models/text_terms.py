@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sparkweld.ir.layouts.text_header import SIGNED, SPARK, SPARK_SEED, WORD, Head
+from sparkweld.ir.layouts.text_header import Head
+from sparkweld.ir.text_models import SIGNED, SPARK, SPARK_SEED, WORD
 from sparkweld.kernels.functions.models.text_entries import (
     LETTER,
     NO_END,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sparkweld.ir.layouts.text_header import CHAR_WB, SCALE, SPARK, SPARK_SEED, WORD, Head
+from sparkweld.ir.layouts.text_header import Head
+from sparkweld.ir.text_models import CHAR_WB, SCALE, SPARK, SPARK_SEED, WORD
 from sparkweld.kernels.functions.models.library import model_function
 from sparkweld.kernels.functions.models.text import ShortLoops, scan
 from sparkweld.kernels.functions.models.text_entries import AWAITED, SCALES, STEPS, TOTAL, TOTALS, WEIGHED, WORDS

@@ -6,7 +6,7 @@ sums, as any result within their error bound is allowed.
 
 from __future__ import annotations
 
-from sparkweld.ir.layouts.text_header import NORM_L1, NORM_L2, NORM_MAX, ONE, SCALE
+from sparkweld.ir.text_models import NORM_L1, NORM_L2, NORM_MAX, ONE, SCALE
 from sparkweld.kernels.functions.models.library import score_function
 from sparkweld.kernels.functions.strings.library import function
 from sparkweld.kernels.functions.strings.memory_access import (

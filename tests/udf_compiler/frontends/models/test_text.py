@@ -20,9 +20,8 @@ from sklearn.preprocessing import MaxAbsScaler, Normalizer, StandardScaler
 from sklearn.svm import LinearSVC
 
 from sparkweld.errors import VerifyError
-from sparkweld.ir.layouts.text_blocks import Analyzer
-from sparkweld.ir.layouts.text_header import CHAR, LOG, NORM_L1, NORM_L2, NORM_MAX, SCALE, WORD
 from sparkweld.ir.ops import TextSums
+from sparkweld.ir.text_models import CHAR, LOG, NORM_L1, NORM_L2, NORM_MAX, SCALE, WORD, Analyzer
 from sparkweld.ir.types import STR
 from sparkweld.kernels.functions.models.text_entries import ENTRIES
 from tests.helpers.kernels import load, program
