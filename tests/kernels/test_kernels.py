@@ -11,7 +11,7 @@ import pytest
 
 from sparkweld.errors import InternalError, Refusal
 from sparkweld.ir import Input, ProgramBuilder, evaluate, print_program
-from sparkweld.ir.ops import Fits, Optional
+from sparkweld.ir.ops import Fits, Optional, Region
 from sparkweld.ir.program import output_types
 from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I16, I32, I64
 from sparkweld.kernels import Kernel, ObjectCode, check_size, compile_program
@@ -322,6 +322,18 @@ def test_damaged_object_code_is_not_linked():
 def _guarded(loop, columns):
     loop.guard(loop.call("less", columns["a"], loop.const(700.0, F64)))
     loop.append("o", loop.call("exp", columns["a"]))
+
+
+def test_a_region_is_called_once_for_all_of_its_results():
+    def body(loop, columns):
+        positive = loop.call("greater", columns["x"], loop.const(0.0, F64))
+        root, steps = (loop.value_of(loop.emit(region, columns["x"])) for region, types in Region.examples if types == (F64,))
+        loop.append("root", loop.select(positive, root, columns["x"]))
+        loop.append("steps", steps)
+
+    p = program({"x": F64}, body)
+    assert row_loop_source(p).count(" = region(") == 1
+    check(p, {"x": np.array([2.0, 0.0, -1.0, np.nan, 1e6])}, 5)
 
 
 def test_source_reads_like_the_program():

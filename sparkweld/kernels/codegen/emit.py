@@ -28,7 +28,7 @@ from dataclasses import dataclass, replace
 from numba.core import types
 
 from sparkweld.errors import InternalError
-from sparkweld.ir.ops import Call, Const, IsValid, Lookup, MakeOptional, ModelOp, Read, Trial, ValueOf
+from sparkweld.ir.ops import Call, Const, IsValid, Lookup, MakeOptional, ModelOp, Read, Region, Trial, ValueOf
 from sparkweld.ir.ops.base import Let
 from sparkweld.ir.ops.elementwise import LIBM_ULP
 from sparkweld.ir.ops.memory import allocates
@@ -93,6 +93,7 @@ class _Emitter:
         self.addresses: dict[int, str] = {}
         self.spread: set[str] = set()  # names of constants, flags and trials that calls read from a column
         self.masks: set[str] = set()  # bools that mark the rows for which models or calls are computed
+        self.regions: dict[Let, str] = {}  # call of a region -> name of its results
         self.models = ModelCalls(program, self.types, shape)
         self.rows = rows_of_calls(self.loop)
 
@@ -225,11 +226,11 @@ class _Emitter:
                 self.models.add(index, let, [self._in_column(a) for a in let.args], rows)
             case _ if type.nullable:
                 valid = f"ok{index}"
-                self._compute(f"pair{index}", index, let, type)
+                self._pair(index, let, type)
                 self._call(valid, make.is_present(), f"pair{index}")
                 self._call(value, make.value_of_pair(type.plain()), f"pair{index}")
             case _:
-                self._compute(value, index, let, type)
+                self._compute(value, index, let, self._operation(let, type))
         self.value.append(value)
         self.valid.append(valid)
 
@@ -260,10 +261,23 @@ class _Emitter:
             self._call(target, make.operation_of(op, (BOOL,) * len(arguments), BOOL), *arguments)
         return target
 
-    def _compute(self, target: str, index: int, let: Let, type: Type) -> None:
-        operation = make.operation_of(let.op, tuple(self.types[a] for a in let.args), type)
+    def _pair(self, index: int, let: Let, type: Type) -> None:
+        """Emits the pair of a nullable result; a region is called once for all of its results."""
+        if not isinstance(let.op, Region):
+            self._compute(f"pair{index}", index, let, self._operation(let, type))
+            return
+        call = Let(let.op.at(0), let.args)
+        if call not in self.regions:
+            self.regions[call] = f"results{index}"
+            self._compute(f"results{index}", index, call, make.results_of(call.op))
+        self._call(f"pair{index}", make.result_of(let.op), self.regions[call])
+
+    def _operation(self, let: Let, type: Type) -> Operation:
+        return make.operation_of(let.op, tuple(self.types[a] for a in let.args), type)
+
+    def _compute(self, target: str, index: int, let: Let, operation: Operation) -> None:
         arena = ["arena"] if allocates(let.op) else []
-        weight = 0 if type.kind == "bool" else _WEIGHTS.get(let.op.fn, 1) if isinstance(let.op, Call) else 1
+        weight = 0 if operation.result == types.boolean else _WEIGHTS.get(let.op.fn, 1) if isinstance(let.op, Call) else 1
         made = self._statement(target, operation, *(self.value[a] for a in let.args), *arena, weight=weight)
         if rows := self._all_of(self.rows.get(index, frozenset())):
             made = replace(made, rows=rows, nothing=self._name(make.nothing(operation.result)))

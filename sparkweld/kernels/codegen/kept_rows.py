@@ -43,7 +43,13 @@ def rows_of_calls(loop: Loop) -> dict[int, frozenset[Condition]]:
 
     Only the last `_MOST_CONDITIONS` conditions are returned: a mask of fewer conditions holds in more rows, and costs less.
     """
-    needs = _Needs(loop).rows
+    needs = dict(_Needs(loop).rows)
+    first: dict[Let, int] = {}
+    for index, let in enumerate(loop.body):  # one call of a region computes all of its results
+        if isinstance(let.op, Region):
+            call = first.setdefault(Let(let.op.at(0), let.args), index)
+            if index in needs:
+                needs[call] = needs.get(call, needs[index]) & needs[index]
     found = {}
     for index, let in enumerate(loop.body):
         if index in needs and _takes_long(let):

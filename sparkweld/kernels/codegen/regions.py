@@ -1,12 +1,14 @@
 """Lowers regions to LLVM functions of scalars, one basic block per block, which the row loop calls.
 
-The function reads no memory except that of strings and lists, so LLVM merges its calls for several results of a region. One that
-creates lists takes the arena's address as its last argument, and each result has a call of its own.
+One call returns all results of a region. A function that creates strings or lists takes the arena's address as its last argument.
+If its results are numbers, it frees these strings and lists at its end. So their memory is bounded by what one row needs.
+The others read no memory except that of strings and lists, so LLVM moves their calls out of loops and merges them.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from llvmlite import ir
@@ -22,6 +24,7 @@ from sparkweld.kernels.codegen.lowerings import llvm_type, lookup, lowering, pos
 from sparkweld.kernels.codegen.lowerings.constant_data import constant_view
 from sparkweld.kernels.codegen.sinking import sunk
 from sparkweld.kernels.functions.lists.elements import of_word
+from sparkweld.kernels.functions.strings.arena import release
 from sparkweld.kernels.functions.strings.memory_access import build_view, word
 from sparkweld.kernels.llvm.floats import libm
 from sparkweld.kernels.llvm.integers import floor_division
@@ -37,15 +40,19 @@ class _Value:
     valid: ir.Value | None = None
 
 
-def region(b: ir.IRBuilder, op: Region, args: tuple[ir.Value, ...]) -> ir.Value:
-    """Returns a region's result as a pair of 64 bits and a length, negative for NULL, like ops of strings."""
+def region_results(b: ir.IRBuilder, op: Region, args: Sequence[ir.Value]) -> ir.Value:
+    """Returns all results of a region as a structure: whether it ends with results, then their values."""
     graph = op.graph
     name = f"region.{hashlib.sha256(f'{op.steps} {print_graph(graph)}'.encode()).hexdigest()[:16]}"
     function = b.module.globals.get(name) or _Function(b.module, name, sunk(graph), op.steps).function
-    found = b.call(function, args)
+    return b.call(function, args)
+
+
+def region_result(b: ir.IRBuilder, op: Region, found: ir.Value) -> ir.Value:
+    """Returns one of these results as a pair of 64 bits and a length, negative for NULL, like ops of strings."""
     present, value = b.extract_value(found, 0), b.extract_value(found, 1 + op.output)
     absent = ir.Constant(_I64, -1)
-    if graph.results[op.output].is_view:
+    if op.graph.results[op.output].is_view:
         return b.select(present, value, build_view(b, ir.Constant(_I64, 0), absent))
     return build_view(b, b.bitcast(value, _I64), b.select(present, ir.Constant(_I64, 0), absent))
 
@@ -55,6 +62,7 @@ class _Function:
     """The function of one region.
 
     `heads` are its basic blocks, and `phis` their arguments. The last phi of a block counts down the remaining steps.
+    `calls`: the results of the regions that each block calls. `begin`: the arena's cursor to which it frees, None if it does not.
     """
 
     module: ir.Module
@@ -62,8 +70,10 @@ class _Function:
     graph: Graph
     steps: int
     function: ir.Function = field(init=False)
+    calls: dict[tuple[int, Let], ir.Value] = field(default_factory=dict)
     heads: list[ir.Block] = field(init=False)
     phis: list[list[ir.PhiInstr]] = field(init=False)
+    begin: ir.Value | None = field(init=False)
 
     def __post_init__(self) -> None:
         graph = self.graph
@@ -81,12 +91,19 @@ class _Function:
         self.leave = self.function.append_basic_block("leave")
         self.phis = [self._phis(block, head) for block, head in zip(graph.blocks, self.heads, strict=True)]
         start = ir.IRBuilder(entry)
+        frees = self.allocates and not any(t.is_view for t in graph.results)
+        self.begin = word.build(start, self.function.args[-1], ir.Constant(_I64, 0)) if frees else None
         start.branch(self.heads[0])
         for phi, value in zip(self.phis[0], (*self.function.args[: len(params)], ir.Constant(_I64, self.steps)), strict=True):
             phi.add_incoming(value, entry)
         for number, block in enumerate(graph.blocks):
             self._block(number, block)
-        ir.IRBuilder(self.leave).ret(ir.Constant(self.result, None))
+        self._return(ir.IRBuilder(self.leave), ir.Constant(self.result, None))
+
+    def _return(self, b: ir.IRBuilder, found: ir.Value) -> None:
+        if self.begin is not None:
+            release.build(b, self.function.args[-1], self.begin)
+        b.ret(found)
 
     @staticmethod
     def _phis(block: Block, head: ir.Block) -> list[ir.PhiInstr]:
@@ -111,7 +128,7 @@ class _Function:
                 found = ir.Constant(self.result, [ir.Constant(_I1, 1), *(ir.Constant(t, None) for t in self.result.elements[1:])])
                 for at, value in enumerate(block.end.values):
                     found = b.insert_value(found, values[value].value, 1 + at)
-                b.ret(found)
+                self._return(b, found)
             case Jump():
                 b.branch(self._edge(b.block, number, block.end, values))
             case Branch():
@@ -166,15 +183,20 @@ class _Function:
                 return _Value(take(b, let.op, at), b.icmp_signed(">=", at, ir.Constant(_I64, 0)))
             case Lookup():
                 return _Value(*lookup(b, let.op, operands[0].value))
-        arena = [self.function.args[-1]] if allocates(let.op) else []
-        found = _build(b, let.op, types, [*(o.value for o in operands), *arena])
+        given = [o.value for o in operands] + ([self.function.args[-1]] if allocates(let.op) else [])
+        found = self._called(b, number, let.op, let, given) if isinstance(let.op, Region) else _build(b, let.op, types, given)
         return _of_pair(b, found, type) if type.nullable else _Value(found)
+
+    def _called(self, b: ir.IRBuilder, number: int, op: Region, let: Let, given: Sequence[ir.Value]) -> ir.Value:
+        """Returns a result of a region, which is called once for all of its results that the block computes."""
+        key = number, Let(op.at(0), let.args)
+        if key not in self.calls:
+            self.calls[key] = region_results(b, op, given)
+        return region_result(b, op, self.calls[key])
 
 
 def _build(b: ir.IRBuilder, op: Op, types: tuple[Type, ...], args: list[ir.Value]) -> ir.Value:
     """Builds an op in its best scalar form; libm functions compute the bits that Python's do."""
-    if isinstance(op, Region):
-        return region(b, op, tuple(args))
     if isinstance(op, Call) and op.fn in LIBM_ULP:
         return libm(op.fn, exact=True)(b, *args)
     if isinstance(op, Call) and types[0].is_int and op.fn in ("floor_divide", "remainder"):

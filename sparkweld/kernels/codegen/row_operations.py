@@ -15,12 +15,12 @@ from sparkweld.ir.ops.memory import allocates
 from sparkweld.ir.types import BOOL, Type, decode
 from sparkweld.kernels.codegen.lowerings import llvm_type, lookup, lowering, position, take
 from sparkweld.kernels.codegen.lowerings.constant_data import constant_view
-from sparkweld.kernels.codegen.regions import region
+from sparkweld.kernels.codegen.regions import region_result, region_results
 from sparkweld.kernels.codegen.stages import column_operation, keep_operation, take_operation
 from sparkweld.kernels.functions.lists.elements import of_word
 from sparkweld.kernels.functions.strings.memory_access import build_view
 from sparkweld.kernels.llvm import memory
-from sparkweld.kernels.llvm.numba_frontend import VIEW, Operation, numba_type, value_type
+from sparkweld.kernels.llvm.numba_frontend import VIEW, Operation, numba_type, results_type, value_type
 
 _I1, _I8, _I64 = ir.IntType(1), ir.IntType(8), ir.IntType(64)
 
@@ -38,10 +38,24 @@ def _word(type: Type) -> str:
 @_remember
 def operation_of(op: Op, arguments: tuple[Type, ...], result: Type) -> Operation:
     """Builds an op on values of these types; an op that allocates takes the arena's address as its last argument."""
-    build = (lambda b, *xs: region(b, op, xs)) if isinstance(op, Region) else lowering(op, arguments)
+    build = lowering(op, arguments)
     name = (op.fn if isinstance(op, Call | StrCall | ListCall) else op.name) + "".join(f"_{_word(t)}" for t in arguments[-1:])
     taken = (*map(numba_type, arguments), *((types.int64,) if allocates(op) else ()))
     return Operation(name, taken, VIEW if result.nullable else numba_type(result), build)
+
+
+@_remember
+def results_of(op: Region) -> Operation:
+    """Builds the call of a region, which returns all of its results."""
+    taken = (*map(numba_type, op.graph.blocks[0].params), *((types.int64,) if allocates(op) else ()))
+    return Operation("region", taken, results_type(op.graph.results), lambda b, *xs: region_results(b, op, xs))
+
+
+@_remember
+def result_of(op: Region) -> Operation:
+    """Builds the pair of one result of a region."""
+    results = results_type(op.graph.results)
+    return Operation(f"result{op.output}", (results,), VIEW, lambda b, found: region_result(b, op, found))
 
 
 @_remember

@@ -15,7 +15,7 @@ from llvmlite import ir
 from numba.core import types
 
 from sparkweld.kernels.llvm import memory
-from sparkweld.kernels.llvm.numba_frontend import VIEW, Operation, value_type
+from sparkweld.kernels.llvm.numba_frontend import VIEW, Operation, Results, value_type
 
 #: Most bytes a row of the columns between stages while they share the stack with the scratch tile.
 _MOST_BYTES = 256
@@ -48,8 +48,11 @@ class Statement:
 
     @property
     def is_scalar(self) -> bool:
-        """Whether its loop cannot be vectorised, because it handles a string."""
-        return VIEW in (*self.operation.arguments, self.operation.result)
+        """Whether its loop cannot be vectorised, because it handles a string or calls a region.
+
+        So a region's results are read in the stage of the call, and need no column between stages.
+        """
+        return any(type == VIEW or isinstance(type, Results) for type in (*self.operation.arguments, self.operation.result))
 
     def text(self, renamed: dict[str, str]) -> str:
         """Returns its line of source, with other names for some arguments."""

@@ -9,7 +9,7 @@ over the whole kernel.
 from __future__ import annotations
 
 import linecache
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import Any
@@ -61,6 +61,26 @@ _NUMBA_TYPES: dict[str, types.Type] = {
 def numba_type(type: Type) -> types.Type:
     """Returns Numba's type for plain values of an IR type."""
     return VIEW if type.is_list else _NUMBA_TYPES[type.kind]
+
+
+class Results(types.Type):
+    """Numba's type of all results of a region: whether there are results, then their values."""
+
+    def __init__(self, results: tuple[types.Type, ...]) -> None:
+        self.results = results
+        super().__init__(f"results of {', '.join(map(str, results))}")
+
+
+@register_default(Results)
+class _ResultsModel(StructModel):
+    def __init__(self, manager: Any, type: Results) -> None:
+        members = [(f"result{at}", result) for at, result in enumerate(type.results)]
+        super().__init__(manager, type, [("present", types.boolean), *members])
+
+
+def results_type(results: Sequence[Type]) -> Results:
+    """Returns Numba's type for the results of a region with these IR types."""
+    return Results(tuple(map(numba_type, results)))
 
 
 @dataclass(frozen=True, eq=False)

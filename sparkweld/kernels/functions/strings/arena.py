@@ -1,4 +1,4 @@
-"""Allocates the bytes of new strings and lists in an arena: {cursor, end, base, growable strings or lists} at an address.
+"""Allocates the bytes of new strings and lists in an arena: {cursor, end, base, growable strings or lists, peak} at an address.
 
 When the cursor has passed the end, functions write nothing more and each new string is empty. The cursor keeps counting, so the
 caller learns how much the kernel requires, makes a larger arena and runs the kernel again.
@@ -7,6 +7,9 @@ A value that grows repeatedly, as in ``made += word`` and ``made.append(word)`` 
 size. The head stores its {start, bytes used, capacity in bytes}. Without that, each step that allocates after the value copies
 all of it: quadratic time and memory. The spare bytes belong to no other value. So a value that ends at the used bytes may grow
 there. One that is shorter, an earlier version of the same value, is copied.
+
+A region whose results are numbers frees what it has allocated. The peak is the largest cursor before that, and the caller learns
+it in place of the cursor: an arena of this size suffices.
 """
 
 from __future__ import annotations
@@ -25,7 +28,8 @@ _MOST = 1 << 40
 _PIECES = 8
 #: Offset of these entries in the head, the bytes of one entry, and of the whole head.
 _FIRST, _PIECE = 24, 24
-_HEAD = _FIRST + _PIECES * _PIECE
+_PEAK = _FIRST + _PIECES * _PIECE
+_HEAD = _PEAK + 8
 
 _I64 = ir.IntType(64)
 
@@ -47,6 +51,21 @@ def reserve(arena: int, size: int) -> int:
 def give_back(arena: int, size: int) -> int:
     """Frees the last `size` bytes of the most recent allocation."""
     store_word(arena, 0, word(arena, 0) - size)
+    return 0
+
+
+@function(INT, INT, result=INT)
+def release(arena: int, start: int) -> int:
+    """Frees all that was allocated since the cursor was at `start`."""
+    if word(arena, 0) > start:
+        if word(arena, 0) > word(arena, _PEAK):
+            store_word(arena, _PEAK, word(arena, 0))
+        store_word(arena, 0, start)
+        number = 0
+        while number < _PIECES:
+            if word(arena, _FIRST + _PIECE * number) >= start:  # another value may begin here, with another capacity
+                store_word(arena, _FIRST + _PIECE * number, 0)
+            number += 1
     return 0
 
 
@@ -123,8 +142,9 @@ def _build_opened(b: ir.IRBuilder, table: ir.Value, entry: ir.Value) -> ir.Value
 
 
 def _build_closed(b: ir.IRBuilder, arena: ir.Value, table: ir.Value, entry: ir.Value) -> None:
-    """Writes the cursor back to where `opened` loaded it from."""
-    cursor = b.load(b.inttoptr(arena, _I64.as_pointer()))
+    """Writes the cursor, or the peak if that is larger, back to where `opened` loaded the cursor from."""
+    cursor, peak = (b.load(b.inttoptr(b.add(arena, ir.Constant(_I64, at)), _I64.as_pointer())) for at in (0, _PEAK))
+    cursor = b.select(b.icmp_signed(">", peak, cursor), peak, cursor)
     b.store(cursor, b.inttoptr(_given(b, table, entry), _I64.as_pointer()))
 
 
