@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sparkweld.ir import Program, evaluate
-from sparkweld.ir.ops import RegexCall
+from sparkweld.ir.ops import RegexCall, StrCall
 from sparkweld.ir.types import STR
 from sparkweld.kernels import program_allocates
 from tests.helpers.kernels import check, program
@@ -87,6 +87,23 @@ def test_strings_in_which_searches_read_many_bytes():
     result = evaluate(p, {"s": objects(texts)}, len(texts)).columns
     assert set(result["0"].tolist()) == {True, False}
     assert result["1"].all()
+
+
+def test_groups_of_one_match_with_other_strings_between():
+    """Groups of one automaton share the words of its last match, which belongs to one string."""
+    found = compile_regex(r"(\w)?(\d+)", 0, "search", (0, 1, 2)).encode()
+    test, *groups = [RegexCall("test", "", found), *(RegexCall("group", "", found, index=index) for index in range(3))]
+
+    def body(loop, columns):
+        for number, call in enumerate((test, *groups, test, groups[2])):
+            for name in ("s", "t"):
+                loop.append(f"{number} {name}", loop.emit(call, columns[name]))
+            cut = loop.emit(StrCall("slice", (0, 2, None)), columns["s"])
+            loop.append(f"{number} cut", loop.emit(call, cut))
+
+    texts = ["a12", "12", "", "x", "a12", "é7", "a1b2", "1"] * 3
+    columns = {"s": objects(texts), "t": objects(["a12", *texts[:-1]])}
+    check(program({"s": STR, "t": STR}, body), columns, len(texts))
 
 
 def test_a_long_text_takes_linear_time():

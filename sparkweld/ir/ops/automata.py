@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_right
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -102,6 +103,13 @@ class Automaton:
             raise VerifyError("the tables of the automaton are inconsistent")
         return self
 
+    def without_groups(self) -> Automaton:
+        """Returns the smallest automaton that only tests whether there is a match; it ends at the first accepting action."""
+        accepts = [self.actions[a][0] for a in self.acts]
+        targets = tuple(0 if accepts[at] else target for at, target in enumerate(self.targets))
+        made = replace(self, targets=targets, acts=tuple(accepts), actions=((0,), (1,)), groups=0, registers=0)
+        return minimised(made)
+
     def encode(self) -> str:
         """Returns a compact text form, from which `decode` restores an equal automaton."""
         return json.dumps(asdict(self), separators=(",", ":"))
@@ -119,3 +127,46 @@ def decode(text: str) -> Automaton:
 
 def _tuples(value: object) -> Any:
     return tuple(map(_tuples, value)) if isinstance(value, list) else value
+
+
+def minimised(automaton: Automaton) -> Automaton:
+    """Merges states that no string distinguishes (Moore's partition refinement), and drops those that no string reaches.
+
+    State 0 remains state 0.
+    """
+    width = automaton.symbols + 1
+    targets = [automaton.targets[at : at + width] for at in range(0, len(automaton.targets), width)]
+    acts = [automaton.acts[at : at + width] for at in range(0, len(automaton.acts), width)]
+    states = _reached(targets, (0, automaton.start, *automaton.after))
+    block = _numbered({s: (s == 0, acts[s]) for s in states})
+    while True:
+        finer = _numbered({s: (block[s], tuple(block[t] for t in targets[s])) for s in states})
+        if max(finer.values()) == max(block.values()):
+            break
+        block = finer
+    first = {block[s]: s for s in reversed(states)}
+    order = [first[b] for b in range(len(first))]
+    return replace(
+        automaton,
+        targets=tuple(block[t] for s in order for t in targets[s]),
+        acts=tuple(a for s in order for a in acts[s]),
+        start=block[automaton.start],
+        after=tuple(block[s] for s in automaton.after),
+    )
+
+
+def _reached(targets: Sequence[Sequence[int]], first: Iterable[int]) -> list[int]:
+    """Returns the states that are reached from the first ones, in ascending order."""
+    found = set(first)
+    stack = list(found)
+    while stack:
+        new = set(targets[stack.pop()]) - found
+        found |= new
+        stack += new
+    return sorted(found)
+
+
+def _numbered(keys: Mapping[int, object]) -> dict[int, int]:
+    """Numbers the keys of states in order of first appearance, so state 0 gets the number 0."""
+    numbers: dict[object, int] = {}
+    return {state: numbers.setdefault(key, len(numbers)) for state, key in keys.items()}

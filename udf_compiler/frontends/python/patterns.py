@@ -14,7 +14,7 @@ from udf_compiler.frontends.python.numbers import make_int
 from udf_compiler.frontends.python.of_text import OfText
 from udf_compiler.frontends.python.operands import is_text, make_text, raise_type_error
 from udf_compiler.frontends.python.path_explorer import explorer
-from udf_compiler.frontends.python.regex_calls import Regex, pattern_of, template_of
+from udf_compiler.frontends.python.regex_calls import FirstMatch, Regex, pattern_of, template_of
 from udf_compiler.frontends.python.values import is_scalar
 from udf_compiler.frontends.tracing.constants import Guarded, unwrapped
 from udf_compiler.frontends.tracing.exceptions import as_python
@@ -89,10 +89,10 @@ class TracedMatch(OfText):
 
     def found(self) -> Value:
         """Returns the condition that the pattern matches."""
-        return self._regex(()).emit(explorer().loop, self.value, "test")
+        return self._first().found(explorer().loop, self.value)
 
-    def _regex(self, groups: tuple[int, ...]) -> Regex:
-        return Regex(*pattern_of(self.pattern, 0, self.call), self.call, groups, mode=self.mode)
+    def _first(self) -> FirstMatch:
+        return FirstMatch(*pattern_of(self.pattern, 0, self.call), self.call, self.mode)
 
     def __bool__(self) -> bool:
         return True
@@ -127,11 +127,10 @@ class TracedMatch(OfText):
         number = pattern.groupindex.get(key, -1) if type(key) is str else key
         if type(number) is not int or not 0 <= number <= pattern.groups:
             raise in_place(IndexError("no such group"))
-        run = explorer()
-        value = self._regex((0, number) if number else (0,)).emit(
-            run.loop, object.__getattribute__(self, "value"), "group", index=1 if number else 0
-        )
-        return make_text(run.loop.value_of(value)) if run.decide(run.loop.is_valid(value)) else None
+        run, first = explorer(), self._first()
+        value = first.group(run.loop, object.__getattribute__(self, "value"), number)
+        takes_part = first.always_has(number) or run.decide(run.loop.is_valid(value))
+        return make_text(run.loop.value_of(value)) if takes_part else None
 
 
 def _findall(pattern: Any, call: str, string: Any) -> Any:

@@ -13,7 +13,7 @@ from sparkweld.ir.ops.automata import Automaton
 from sparkweld.ir.ops.matches import RegexCall
 from sparkweld.ir.python_rules import RULES
 from udf_compiler.frontends.regex import Unsupported, compile_regex, overruns
-from udf_compiler.frontends.regex.parse import sre_parse
+from udf_compiler.frontends.regex.parse import certain_groups, group_bodies, parse, sre_parse
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.lower import run_prototype
 from udf_compiler.frontends.tracing.session import refuse
@@ -25,6 +25,45 @@ from udf_compiler.frontends.tracing.values import raw
 def _tables(automaton: Automaton) -> str:
     """Returns the encoded automaton, which each path of a function requests again."""
     return automaton.encode()
+
+
+@lru_cache(maxsize=256)
+def _groups_together(pattern: str, flags: int, mode: str) -> tuple[int, ...]:
+    """Returns the match, and its groups that no repeat contains, if one automaton finds them all; else the empty tuple."""
+    try:
+        bodies = group_bodies(parse(pattern, flags).root)
+        groups = (0, *(number for number, (repeated, _) in sorted(bodies.items()) if not repeated))
+        compile_regex(pattern, flags, mode, groups)
+    except Unsupported:
+        return ()
+    return groups
+
+
+@dataclass(frozen=True)
+class FirstMatch:
+    """The first match of a pattern in a string. Its test and its groups share an automaton, which a kernel runs once."""
+
+    text: str
+    flags: int
+    call: str
+    mode: str = "search"
+
+    def found(self, loop: LoopBuilder, text: Value) -> Value:
+        """Emits the test whether there is a match. Refuses SW272."""
+        together = _groups_together(self.text, self.flags, self.mode)
+        return Regex(self.text, self.flags, self.call, together, mode=self.mode).emit(loop, text, "test")
+
+    def group(self, loop: LoopBuilder, text: Value, number: int) -> Value:
+        """Emits a group's string, NULL without a match and where the group takes no part. Refuses SW272."""
+        groups = _groups_together(self.text, self.flags, self.mode)
+        if number not in groups:
+            groups = (0, number) if number else (0,)
+        regex = Regex(self.text, self.flags, self.call, groups, mode=self.mode)
+        return regex.emit(loop, text, "group", index=groups.index(number))
+
+    def always_has(self, number: int) -> bool:
+        """Whether a group takes part in every match."""
+        return number == 0 or number in certain_groups(parse(self.text, self.flags).root)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@
 """
 
 from udf_compiler.frontends.regex.dfa import compile_regex
-from udf_compiler.frontends.regex.minimise import overruns
+from udf_compiler.frontends.regex.overruns import overruns
 from udf_compiler.frontends.regex.parse import Unsupported
 
 __all__ = ["Unsupported", "compile_regex", "overruns"]

@@ -14,8 +14,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from sparkweld.ir.ops.automata import POSITION, UNSET, Automaton
-from udf_compiler.frontends.regex.minimise import minimised
+from sparkweld.ir.ops.automata import POSITION, UNSET, Automaton, minimised
 from udf_compiler.frontends.regex.nfa import Check, Match, Save, Split, Take, program_of
 from udf_compiler.frontends.regex.parse import Assertion, Ranges, Unsupported, contains, group_bodies, nullable, parse, union
 

@@ -238,6 +238,18 @@ def group_bodies(node: Node) -> dict[int, tuple[bool, Node]]:
     return found
 
 
+def certain_groups(node: Node) -> frozenset[int]:
+    """Returns the groups that take part in every match."""
+    match node:
+        case Group():
+            return certain_groups(node.body) | {node.number}
+        case Repeat() if node.least > 0:
+            return certain_groups(node.body)
+        case Sequence_():
+            return frozenset().union(*map(certain_groups, node.parts))
+    return frozenset()
+
+
 def union(sets: Sequence[Ranges]) -> list[int]:
     """Returns every code point at which some set begins or has just ended; between two of them all sets are constant."""
     lows = (low for ranges in sets for low, _ in ranges)

@@ -65,7 +65,7 @@ def _constant_views(b: Builder, texts: Sequence[str]) -> ir.Value:
     return b.ptrtoint(_kept_once(b, "views", repr(texts).encode(), views), _I64)
 
 
-def stack_words(b: Builder, count: int) -> ir.Value:
-    """Returns the address of `count` int64 of the calling function's stack."""
+def stack_words(b: Builder, count: int, name: str = "") -> ir.Value:
+    """Returns the address of `count` int64 of the calling function's stack, as a value with this name."""
     with b.goto_entry_block():
-        return b.ptrtoint(b.alloca(_I64, size=count), _I64)
+        return b.ptrtoint(b.alloca(_I64, size=count), _I64, name)

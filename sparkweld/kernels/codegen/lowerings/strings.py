@@ -6,6 +6,7 @@ returns a pair whose second element is negative for NULL: a view, or {the value'
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from functools import partial
 
@@ -77,16 +78,17 @@ def string_op(op: Op) -> Build:
 
 def _regex(op: RegexCall, b: Builder, v: ir.Value, arena: ir.Value | None = None) -> ir.Value:
     table = constant_bytes(b, automaton_tables.tables_of(op.automaton))
+    if op.fn in ("test", "group"):
+        words = _words_of_match(b, op)
+        if op.fn == "test":
+            return automata.test.build(b, words, v, table)
+        return automata.group_text.build(b, words, v, table, integer(op.index))
     head, limit, index = (stack_words(b, op.automaton.registers + 1), v, table), integer(op.limit), integer(op.index)
     match op.fn:
-        case "test":
-            return automata.test.build(b, *head)
         case "count":
             return automata.count_matches.build(b, *head, limit)
         case "reads_little":
             return automata.reads_little.build(b, *head, limit, integer(READS))
-        case "group":
-            return automata.group_text.build(b, *head, index)
         case "split_part":
             return automata.split_by_match.build(b, *head, limit, index)
         case "split_count":
@@ -97,6 +99,19 @@ def _regex(op: RegexCall, b: Builder, v: ir.Value, arena: ir.Value | None = None
             template = constant_bytes(b, automaton_tables.template_of(op.template))
             return automata.replace_matches.build(b, arena, *head, template, limit)
     raise InternalError(f"{op.fn} of a pattern has no kernel")
+
+
+def _words_of_match(b: Builder, op: RegexCall) -> ir.Value:
+    """Returns the address of the stack words that all tests and groups of an automaton in the calling function share."""
+    name = f"match.{hashlib.sha256(op.tables.encode()).hexdigest()[:24]}"
+    for known in b.function.entry_basic_block.instructions:
+        if known.name == name:
+            return known
+    words = stack_words(b, op.automaton.registers + automata.TEST_WORDS, name)
+    with b.goto_entry_block():
+        length = b.add(words, integer(8 * (op.automaton.registers + 2)))
+        b.store(integer(-1), b.inttoptr(length, _I64.as_pointer()))
+    return words
 
 
 def _near(function: Function) -> Build:

@@ -35,6 +35,8 @@ _END_CLASS = 8 * TableHead.END_CLASS
 _ACCEPTS, _MOVES = 4 * ActionHead.ACCEPTS, 4 * ActionHead.MOVES
 _TO, _SOURCE, _MOVE = 4 * Move.TO, 4 * Move.SOURCE, 4 * len(Move)
 _ELEMENTS, _FIRST_ELEMENT, _ELEMENT = 0, 8, 8 * len(Element)
+#: Words of the stack that `test` requires besides the registers.
+TEST_WORDS = 4
 _GROUP, _LITERAL_AT, _LENGTH = 8 * Element.GROUP, 8 * Element.LITERAL_AT, 8 * Element.LENGTH
 #: Bytes of the two registers of a group, and the offsets of the one where it begins and of that where it ends.
 _PAIR, _BEGIN, _END = 16, 0, 8
@@ -116,8 +118,19 @@ def find_match(registers: int, a: int, i: int, n: int, table: int) -> bool:
 
 @function(INT, VIEW, INT, result=BOOL)
 def test(registers: int, v: int, table: int) -> bool:
-    """Whether there is a match."""
-    return find_match(registers, address_of(v), 0, length_of(v), table)
+    """Whether there is a match. The registers then hold the groups' offsets in the first match, as after `find_match`.
+
+    Three more words hold {address, length, whether there is a match} of the last string, the length initially -1. The bytes
+    between two addresses do not change while a kernel runs. So a test, and each group of its match, take one run together.
+    """
+    known = registers + word(table, _REGISTERS) + 8
+    if word(known, 0) != address_of(v) or word(known, 8) != length_of(v):
+        store_word(known, 0, address_of(v))
+        store_word(known, 8, length_of(v))
+        store_word(known, 16, 0)
+        if find_match(registers, address_of(v), 0, length_of(v), table):
+            store_word(known, 16, 1)
+    return word(known, 16) != 0
 
 
 @function(INT, INT, INT, INT, INT, INT, result=BOOL)
@@ -167,11 +180,10 @@ def reads_little(registers: int, v: int, table: int, limit: int, most: int) -> b
 @function(INT, VIEW, INT, INT, result=VIEW)
 def group_text(registers: int, v: int, table: int, index: int) -> int:
     """Returns a group of the first match, or NULL."""
-    a = address_of(v)
-    if not find_match(registers, a, 0, length_of(v), table) or word(registers, _PAIR * index) < 0:
+    if not test(registers, v, table) or word(registers, _PAIR * index) < 0:
         return view(0, -1)
     begin = word(registers, _PAIR * index)
-    return view(a + begin, word(registers, _PAIR * index + _END) - begin)
+    return view(address_of(v) + begin, word(registers, _PAIR * index + _END) - begin)
 
 
 @function(INT, VIEW, INT, INT, INT, result=VIEW)

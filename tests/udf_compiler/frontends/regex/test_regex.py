@@ -13,7 +13,7 @@ from sparkweld.errors import VerifyError
 from sparkweld.ir.ops import automata
 from tests.helpers.pythons import since
 from udf_compiler.frontends.regex import Unsupported, compile_regex, overruns
-from udf_compiler.frontends.regex.parse import group_bodies, nullable, parse
+from udf_compiler.frontends.regex.parse import certain_groups, group_bodies, nullable, parse
 
 TEXTS = (
     "", "a", "b", "A", "\n", "a\n", "\na", "ab", "ba", "aab", "abab", "aaa", "a\nb\n", "a b", " a", "a ", "  ", "abc", "abcabc",
@@ -58,10 +58,13 @@ def assert_same(pattern: str, texts: tuple[str, ...] | list[str]) -> int:
             assert (automaton.find(text) is not None) == wanted, (pattern, mode, text)
     groups = groups_of(pattern)
     automaton = compile_regex(pattern, 0, "search", groups)
+    certain = certain_groups(parse(pattern, 0).root)
     for text in texts:
         found = compiled.search(text)
         wanted_spans = None if found is None else [at for group in groups for at in found.span(group)]
         assert automaton.find(text) == wanted_spans, (pattern, text)
+        assert (automaton.without_groups().find(text) is not None) == (found is not None), (pattern, text)
+        assert found is None or all(found.start(group) >= 0 for group in certain), (pattern, text)
     assert automata.decode(automaton.encode()) == automaton
     if nullable(parse(pattern, 0).root):
         with pytest.raises(Unsupported, match="may match the empty string"):

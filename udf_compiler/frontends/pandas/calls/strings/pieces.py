@@ -22,7 +22,7 @@ from udf_compiler.frontends.pandas.calls.strings import patterns
 from udf_compiler.frontends.pandas.calls.strings.mapping import integers, known_int, known_text, plain, with_value
 from udf_compiler.frontends.pandas.missing import Missing
 from udf_compiler.frontends.pandas.strings import optional, str_call, text_series, validity
-from udf_compiler.frontends.python.regex_calls import Regex, pattern_of
+from udf_compiler.frontends.python.regex_calls import FirstMatch, pattern_of
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.values import Traced, raw
 
@@ -314,7 +314,7 @@ def extract(s: Any, pat: Any, flags: Any = 0, expand: Any = True) -> Any:
 def _group(s: Any, text: str, flags: int, number: int, call: str, as_column: bool) -> Any:
     """Returns a group's string. A missing one is NaN in a frame's column; in a Series, None where the group did not match."""
     loop = s.loop
-    value = Regex(text, flags, call, groups=(0, number)).emit(s.loop, plain(s), "group", index=1)
+    value = FirstMatch(text, flags, call).group(s.loop, plain(s), number)
     valid = validity(loop, s.value, value)
     missing = Missing(nan=True) if as_column else Missing(none=True, nan=True)
     return text_series(loop, optional(loop, loop.value_of(value), valid), missing)
