@@ -454,6 +454,49 @@ def test_lists_that_repeat_a_value_or_have_none(returns, function):
     assert not compared.refused and compared.decided == 3, compared
 
 
+def edits(a, b):
+    row = list(range(len(b) + 1))
+    for i, c in enumerate(a):
+        new = [i + 1]
+        for j, d in enumerate(b):
+            new.append(min(row[j + 1] + 1, new[j] + 1, row[j] + (c != d)))
+        row = new
+    return row[-1]
+
+
+def numbers_between(a, b):
+    made = list(range(len(a), -len(b), -2))
+    made.append(7)
+    return sum(made) * 100 + len(made)
+
+
+def numbers_read_twice(a, b):
+    numbers = range(len(a), len(a) + len(b))
+    total = 0
+    for n in numbers:
+        total += n * len(list(numbers))
+    return total
+
+
+def words_between(a, b):
+    made = a + b
+    for n in list(range(len(a)))[::-1]:
+        made += str(n)
+    return len(made) + len(made.upper().split("1"))
+
+
+@pytest.mark.parametrize("function", [edits, numbers_between, numbers_read_twice, words_between])
+def test_lists_of_ranges(function):
+    """The region frees its lists after each row, so later rows reuse their memory."""
+    batch = pa.record_batch({
+        "a": pa.array(["kitten", "", "a", "abc", "naïve", "sitting" * 3, "x"] * 3),
+        "b": pa.array(["sitting", "x", "", "abd", "café", "kit" * 4, "a much longer word"] * 3),
+    })  # fmt: skip
+    row = PythonEvalType.SQL_ARROW_BATCHED_UDF
+    compared = compare_with_worker(function, [batch[:4], batch], LongType(), row, kernel=True)
+    assert not compared.refused and compared.decided == 2, compared
+
+
 def test_lists_that_do_not_always_convert_are_refused():
     for function, returns in [
         (lambda xs: [None, 1.0], "array<double>"), (lambda xs: xs, "array<long>"),

@@ -24,8 +24,8 @@ from udf_compiler.frontends.python.regions import sets
 from udf_compiler.frontends.python.regions.code import TOTAL, Instruction
 from udf_compiler.frontends.python.regions.distinct import Distinct, call_of_set, distinct
 from udf_compiler.frontends.python.regions.equivalents import (
-    CHARACTERS,
     COUNT,
+    ELEMENTS,
     EQUIVALENT,
     FROM_KEYS,
     PAIRS,
@@ -33,7 +33,7 @@ from udf_compiler.frontends.python.regions.equivalents import (
     equivalent,
 )
 from udf_compiler.frontends.python.regions.growing import Growing, current
-from udf_compiler.frontends.python.regions.iteration import ITERATIONS, Documents, Elements, Letters, Together, Walk
+from udf_compiler.frontends.python.regions.iteration import ITERATIONS, Counter, Documents, Elements, Letters, Together, Walk
 from udf_compiler.frontends.python.regions.machine import (
     Machine,
     attribute,
@@ -358,7 +358,7 @@ def _by_key(machine: Machine, function: Any, args: list[Any], kwargs: dict[str, 
 def _of_list(machine: Machine, function: Any, args: list[Any]) -> Any:
     """Evaluates ``list(xs)``, ``set(xs)`` and ``sep.join(xs)`` of a list of the row; returns None for other calls.
 
-    A string is the list of its characters. ``set()`` is a set that the function fills, one of constants like a display.
+    A string is a list of characters, a range one of numbers. ``set()`` is a set that the function fills, or a display.
     """
     if not args and is_builtin(function, set):
         return Seen([])
@@ -368,8 +368,8 @@ def _of_list(machine: Machine, function: Any, args: list[Any]) -> Any:
     items = current(args[0])
     if is_builtin(function, set) and type(items) in (str, list, tuple) and items and all(type(x) in (str, int) for x in items):
         return displayed_set([*items])
-    if makes and is_scalar(items) and items.kind == "str" and not items.numpy:
-        items = machine.call(CHARACTERS, [items], {})
+    if makes and (type(items) is Counter or (is_scalar(items) and items.kind == "str" and not items.numpy)):
+        items = machine.call(ELEMENTS, [items], {})
     items = lists.as_list(strings_of(items)) if makes else listed(strings_of(items))
     if not lists.is_list(items) or (items.numpy and makes and not is_builtin(function, list)):
         return None

@@ -49,10 +49,10 @@ def _filter_true(function, items):  # type: ignore[no-untyped-def]
     return made
 
 
-def _characters(text):  # type: ignore[no-untyped-def]
+def _elements(items):  # type: ignore[no-untyped-def]
     made = []
-    for character in text:
-        made.append(character)
+    for item in items:
+        made.append(item)
     return made
 
 
@@ -118,8 +118,8 @@ _BY_KEY: dict[Callable[..., Any], FunctionType] = {max: interpreted(_largest_by)
 PAIRS, FROM_KEYS, COUNT = map(interpreted, (_pairs, _from_keys, _count))
 #: Those that read an iterator once, to its end.
 CONSUMERS = (PAIRS, COUNT)
-#: The list of the characters of a string.
-CHARACTERS = interpreted(_characters)
+#: The list of the characters of a string, and of the numbers of a range.
+ELEMENTS = interpreted(_elements)
 
 
 def by_key(function: Any) -> FunctionType | None:
