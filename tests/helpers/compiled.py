@@ -46,6 +46,8 @@ TWO_FORMS = tuple(type for type in COLUMN_TYPES if type not in ONE_FORM)
 FAULTS = frozenset({"SW233", "SW510", "SW511"})
 #: Refusals of approximate operations when exact results are required.
 _INEXACT = frozenset({"SW232", "SW260"})
+#: Eval types of plain functions, which may return None for a struct.
+PLAIN = (PythonEvalType.SQL_BATCHED_UDF, PythonEvalType.SQL_ARROW_BATCHED_UDF)
 #: Kernels may call a different libm than NumPy.
 _ULP = 2
 TYPE_NAMES = {
@@ -177,7 +179,8 @@ class _Call:
         made = run_in_worker(self.function, batch, self.returns, self.eval_type)
         if isinstance(self.returns, StructType):
             fields = [without_dates(field) for field in made.flatten()]
-            return pa.StructArray.from_arrays(fields, [str(at) for at in range(len(fields))]).to_pylist()  # type: ignore[no-any-return]
+            names = [str(at) for at in range(len(fields))]
+            return pa.StructArray.from_arrays(fields, names, mask=made.is_null()).to_pylist()  # type: ignore[no-any-return]
         return without_dates(made).to_pylist()  # type: ignore[no-any-return]
 
     def flagged_rows(self, program: Program, batch: pa.RecordBatch) -> np.ndarray:
@@ -329,7 +332,8 @@ def _step(
         call = udf(at, *[call] * arguments[at], evalType=eval_type, **declared)
     step, results = python_step(r=call), ["r"]
     if stored is not None:
-        results = step["udfs"][0]["fields"] = [f"r.{name}" for name in fields]
+        presence = ["r.presence"] if isinstance(returns, StructType) and eval_type in PLAIN else []
+        results = step["udfs"][0]["fields"] = [*(f"r.{name}" for name in fields), *presence]
     return step, results
 
 
@@ -388,8 +392,17 @@ def _text(value: str | bytes | None) -> str:
 
 
 def rows_of(program: Program, result: Result, returns: DataType) -> list[Any]:
-    """Returns the results of a program, structs as dicts by field number, and maps as lists of their items."""
-    return _assembled(iter([result.columns[name] for name in program.outputs]), returns)
+    """Returns the results of a program, structs as dicts by field number, and maps as lists of their items.
+
+    After the fields of a struct, there may be a column that is NULL where the struct is.
+    """
+    columns = iter([result.columns[name] for name in program.outputs])
+    made = _assembled(columns, returns)
+    presence = next(columns, None)
+    if presence is None:
+        return made
+    present = presence.valid if isinstance(presence, Optional) else np.ones(len(made), np.bool_)
+    return [row if there else None for row, there in zip(made, present, strict=True)]
 
 
 def _assembled(columns: Iterator[Array], type: DataType) -> list[Any]:

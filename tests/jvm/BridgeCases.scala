@@ -75,7 +75,7 @@ object BridgeCases {
 
   private def refused(what: String): Nothing = throw new UnsupportedExpression(what)
 
-  private val codec = new ExpressionCodec(columnOf, (struct, _) => refused(struct.name), words => refused(words.name), _ => refused("ML"))
+  private val codec = new ExpressionCodec(columnOf, (struct, _) => refused(struct.name), struct => refused(struct.name), words => refused(words.name), _ => refused("ML"))
   private val decoder = new ExpressionDecoder(name => table.output.find(_.name == name).getOrElse(refused(s"the column $name")))
 
   private def encoded(text: String): String = Encoder.text(codec.encode(expression(text)))

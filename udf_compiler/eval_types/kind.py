@@ -20,7 +20,8 @@ class Call:
 
     `args` and `kwargs` come from the kind, or are handed on from an inner UDF's result. `notes` and `kept` collect as in
     `udf_compiler.frontends.pandas.trace`. `dtypes_by_nulls`: whether NULLs decide the dtypes that the function sees. `confs`:
-    the session's settings of Python workers.
+    the session's settings of Python workers. `presence`: the last value that is returned for a struct is whether the struct is
+    not NULL.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Call:
     confs: Mapping[str, str | None]
     notes: list[str]
     kept: list[tuple[str, str]]
+    presence: bool = False
 
     @property
     def place(self) -> str:

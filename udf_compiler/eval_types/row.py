@@ -10,6 +10,7 @@ from typing import Any
 from sparkweld.contract.constants import BATCHED
 from sparkweld.contract.spark_types import MAP_PARTS, VECTOR_TYPE, StructField, columns_of, fields_of, map_parts
 from sparkweld.ir import LoopBuilder, Value
+from sparkweld.ir.types import BOOL
 from sparkweld.reasons import refusal
 from udf_compiler.boundary.series import ARRAYS, Field, check_conf, check_names, check_profiler, check_safely
 from udf_compiler.eval_types.kind import Call, Kind, declared
@@ -19,7 +20,7 @@ from udf_compiler.frontends.pandas.stand_ins import stand_in
 from udf_compiler.frontends.python.arguments import BinaryArgument, Parts, part_argument
 from udf_compiler.frontends.python.map_results import map_trees
 from udf_compiler.frontends.python.path_explorer import Node, decided
-from udf_compiler.frontends.python.result_kinds import holds_numpy, kinds_of
+from udf_compiler.frontends.python.result_kinds import holds_numpy, kinds_of, not_none
 from udf_compiler.frontends.python.rows import Struct, field_trees, struct_tree
 from udf_compiler.frontends.python.vectors import DenseArgument
 from udf_compiler.frontends.tracing.session import Session, running
@@ -132,16 +133,18 @@ class Row(Kind):
         mark = call.loop.mark()
         try:
             with running(Session(call.loop, call.exact, call.place, dispatch=DISPATCH)):
-                tree = result.tree if names is None else self._structs(call, result.tree)
+                tree = result.tree if names is None else self._structs(call, result.tree, fields or ())
                 trees = [tree] if names is None else field_trees(tree, names, call.eval_type == BATCHED)
                 probe_row(call.original, call.args, call.kwargs, trees, call.loop, call.place, rounded, names)
         finally:
             call.loop.undo(mark)  # an outer function may accept the None that is no struct
 
     @staticmethod
-    def _structs(call: Call, tree: Node) -> Node:
-        """Returns the tree of a struct; rows for which it is None are flagged."""
+    def _structs(call: Call, tree: Node, fields: Sequence[StructField]) -> Node:
+        """Returns the tree of a struct. Rows for which it is None are flagged, unless the struct may be NULL."""
         made = struct_tree(tree)
+        if made is not tree and _may_be_null(call, fields):
+            return tree
         if made is not tree:
             call.loop.guard(decided(call.loop, made), local=True)
         return made
@@ -168,11 +171,14 @@ class Row(Kind):
         names = [field.name for field in fields]
         with self._converting(call):
             row, lists = result.row, call.eval_type == BATCHED
-            trees = field_trees(self._structs(call, row.tree), names, lists)
-            pruned = [None] * len(trees) if row.pruned is None else field_trees(struct_tree(row.pruned), names, lists)
+            struct = self._structs(call, row.tree, fields)
+            trees, pruned = field_trees(struct, names, lists), [None] * len(names)
+            if row.pruned is not None:
+                pruned = field_trees(row.pruned if _may_be_null(call, fields) else struct_tree(row.pruned), names, lists)
             parts = zip(trees, pruned, fields, strict=True)
             values = [x for tree, other, field in parts for x in self._columns(call, tree, other, field.type, field=True)]
-        return declared(columns_of(call.return_type) or (), values)
+            values = declared(columns_of(call.return_type) or (), values)
+            return [*values, _presence(call.loop, struct)] if call.presence else values
 
     def _converting(self, call: Call) -> AbstractContextManager[Session]:
         return running(Session(call.loop, call.exact, call.place, call.notes, call.kept, dispatch=DISPATCH))
@@ -193,6 +199,16 @@ class Row(Kind):
         self, call: Call, tree: Node, pruned: Node | None, type: str, field: bool = False, none: bool = False
     ) -> Value:
         return column_of_row(call.loop, tree, type, call.eval_type, call.place, field, pruned, none)
+
+
+def _may_be_null(call: Call, fields: Sequence[StructField]) -> bool:
+    """Whether a None is a NULL struct. Its fields are NULL, so all of them must be declared nullable."""
+    return call.presence and all(field.nullable for field in fields)
+
+
+def _presence(loop: LoopBuilder, tree: Node) -> Value:
+    """Returns True where the row's path returns a struct, and NULL where it returns None."""
+    return loop.optional(loop.const(True, BOOL), not_none(loop, tree))
 
 
 def _has_no_rows(argument: Any) -> bool:

@@ -238,6 +238,7 @@ class _Pipeline:
         if made is None:
             stored = columns_of(entry.udf.return_type) if entry.fields else None
             types = [column.type for column in stored] if stored else [str(entry.udf.return_type)]
+            types += ["boolean"] * (len(results) - len(types))  # whether a struct is not NULL
             for result, type in zip(results, types, strict=True):
                 self.columns.add_refused(result, type)
         else:

@@ -82,6 +82,8 @@ class UdfTracer:
     def trace(self, udf: Udf, results: list[str], notes: list[str]) -> list[Column]:
         """Adds the loop of a UDF and of the UDFs chained inside it; returns the columns `results` (see `columns_of`).
 
+        A struct may have one more result: a bool column that is NULL where the struct is, else True.
+
         Spark plans a function in a filter and again above it, with the same arguments. A row-local one is evaluated once: the
         rows that the filter keeps have the same results as before.
         """
@@ -90,6 +92,8 @@ class UdfTracer:
         types = [stored_as(str(udf.return_type))] if stored is None else [column.type for column in stored]
         if fields is not None:
             check_names([field.name for field in fields], "its result", udf.name)
+        presence = fields is not None and len(results) == len(types) + 1
+        types += ["boolean"] if presence else []
         identity = self._identity(udf)
         known = self._traced.setdefault(identity, results)
         if known != results and identity not in self._of_batches:
@@ -102,7 +106,7 @@ class UdfTracer:
         kind, known_notes = kind_of(udf.eval_type, udf.name), len(notes)
         with working_on(udf):
             try:
-                values = self._values(kind, loop, udf, notes)
+                values = self._values(kind, loop, udf, notes, presence)
             except Refusal as refused:
                 if kind.of_whole_batch is None or not has(refused.code, "reads_other_rows"):
                     raise
@@ -171,11 +175,11 @@ class UdfTracer:
             columns = self._columns.of_states(_columns_of(udf))
             self.calls.append(BatchCall(udf.name, len(loop.program.loops), frozenset(columns), loop.spreads))
 
-    def _values(self, kind: Kind, loop: LoopBuilder, udf: Udf, notes: list[str]) -> list[Value]:
+    def _values(self, kind: Kind, loop: LoopBuilder, udf: Udf, notes: list[str], presence: bool = False) -> list[Value]:
         """Returns the results of a call, traced unless an earlier request has done it."""
-        traced, question, files = traces(), self._question(udf), reads()
+        traced, question, files = traces(), self._question(udf, presence), reads()
         if traced is None or question is None:
-            return self._made(kind, loop, udf, notes)
+            return self._made(kind, loop, udf, notes, presence)
         key, columns = question
         known = traced.get(key)
         if known is not None:
@@ -186,7 +190,7 @@ class UdfTracer:
             MODULES.touch(known.modules)
             return known.values(loop, columns)
         kept = len(self.kept)
-        values = self._made(kind, loop, udf, notes)
+        values = self._made(kind, loop, udf, notes, presence)
         # Each request must read files itself to record them, and an additional column belongs to its own program.
         alone = not (loop.program.watched or loop.program.wholes)
         if loop.where is None and alone and not (files and files.states):
@@ -198,8 +202,8 @@ class UdfTracer:
             traced.put(key, made, made.bytes)
         return values
 
-    def _made(self, kind: Kind, loop: LoopBuilder, udf: Udf, notes: list[str]) -> list[Value]:
-        call, fields = self._call(kind, loop, udf, notes), fields_of(udf.return_type)
+    def _made(self, kind: Kind, loop: LoopBuilder, udf: Udf, notes: list[str], presence: bool) -> list[Value]:
+        call, fields = replace(self._call(kind, loop, udf, notes), presence=presence), fields_of(udf.return_type)
         returned = kind.call(call)
         if fields is not None:
             values = kind.fields(call, returned, fields)
@@ -209,7 +213,7 @@ class UdfTracer:
         self.kept += call.kept
         return values
 
-    def _question(self, udf: Udf) -> tuple[str, list[str]] | None:
+    def _question(self, udf: Udf, presence: bool) -> tuple[str, list[str]] | None:
         """Returns everything that the trace of a call depends on, with numbers for the names of its columns, and these names.
 
         None for a call with refused columns or functions of Spark's ML library, whose stages are stored elsewhere in the
@@ -241,7 +245,7 @@ class UdfTracer:
         includes = [file_state(path) for path in request.python.includes]
         settings = [encode(request.conf), encode(request.python), includes, MODULES.generation]
         forms = self._regrouped and bool(self._columns.with_nulls(found))
-        return json.dumps([call, columns, forms, asks_for_all_forms(), self._columns.domain == ROWS, settings]), found
+        return json.dumps([call, presence, columns, forms, asks_for_all_forms(), self._columns.domain == ROWS, settings]), found
 
     def _identity(self, udf: Udf) -> str:
         """Returns a key that is equal for calls of one function on the same arguments, regardless of their names in the plan.

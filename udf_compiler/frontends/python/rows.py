@@ -120,10 +120,10 @@ def _without_none(tree: Node) -> Node:
 def field_trees(tree: Node, names: Sequence[str], lists: bool) -> list[Node]:
     """Returns the tree of each field of a struct that `tree` returns. `lists`: lists are accepted as well as tuples.
 
-    Refuses a result that is no tuple or dict of these fields (SW311). For None, see `struct_tree`.
+    Refuses a result that is no tuple or dict of these fields (SW311). The fields of None are None.
     """
     for leaf in leaves(tree):
-        if leaf.error is None:
+        if leaf.error is None and leaf.value is not None:
             _check(leaf.value, names, lists)
     return [_field_tree(tree, at, name) for at, name in enumerate(names)]
 
@@ -135,6 +135,8 @@ def _field_tree(tree: Node, at: int, name: str) -> Node:
 
 
 def _field_of(value: Any, at: int, name: str) -> Any:
+    if value is None:
+        return None
     return value.get(name) if type(value) is dict else value[at]
 
 

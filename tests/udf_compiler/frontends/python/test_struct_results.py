@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pyarrow as pa
 import pytest
 from pyspark.sql.types import BooleanType, DoubleType, LongType, StringType, StructField, StructType
@@ -60,6 +62,27 @@ def of_a_helper(path, n):
 def test_loops_that_return_a_struct(function):
     compared = compare_with_worker(function, [ROWS, ROWS[1:2]], RETURNS, ARROW_BATCHED, kernel=True)
     assert not compared.refused and compared.decided == 2, compared
+
+
+def none_of_a_pattern(path, n):
+    found = re.search(r"(\w)/(\d+)", path)
+    return None if found is None else (found.group(1), int(found.group(2)), n * 0.5)
+
+
+def none_of_a_branch(path, n):
+    return None if n < 5 else (path, n, None)
+
+
+@pytest.mark.parametrize("function", [several_ends, none_of_a_pattern, none_of_a_branch])
+def test_none_is_a_null_struct(function):
+    compared = compare_with_worker(function, [ROWS, ROWS[1:2]], RETURNS, ARROW_BATCHED, kernel=True)
+    assert not compared.refused and compared.decided == 2 and not compared.flagged, compared
+
+
+def test_rows_with_none_are_flagged_where_a_field_may_not_be_null():
+    returns = StructType([StructField("name", StringType(), False), *RETURNS.fields[1:]])
+    compared = compare_with_worker(none_of_a_branch, [ROWS, ROWS[3:4]], returns, ARROW_BATCHED, kernel=True)
+    assert not compared.refused and compared.flagged == 1, compared
 
 
 def test_dicts_with_other_keys_on_some_paths():

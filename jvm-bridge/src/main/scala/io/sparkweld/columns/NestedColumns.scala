@@ -10,7 +10,7 @@ import org.apache.spark.unsafe.types.UTF8String
 /**
  * Presents a kernel's columns as one struct, map or vector.
  *
- * A struct is stored as the columns of its fields, in order. A map is stored as three arrays: its keys, its values, and whether a
+ * A struct is stored as the columns of its fields, in order. One more column, if there is one, is NULL where the struct is. A map is stored as three arrays: its keys, its values, and whether a
  * value is NULL. The last array is itself NULL where no value is.
  */
 private[sparkweld] object NestedColumns {
@@ -33,11 +33,19 @@ private[sparkweld] object NestedColumns {
     case other => Seq(field.name -> other)
   }
 
+  /** Returns the name and the type of the column that is NULL where a struct is; None for another type. */
+  def presenceOf(dataType: DataType): Option[(String, DataType)] = dataType match {
+    case _: StructType => Some("presence" -> BooleanType)
+    case _ => None
+  }
+
   /** Returns the struct or map of these columns, which it does not own. */
   def vector(dataType: DataType, columns: Seq[NativeColumnVector]): ColumnVector = made(dataType, columns.iterator)
 
   private def made(dataType: DataType, columns: Iterator[NativeColumnVector]): ColumnVector = dataType match {
-    case struct: StructType => new StructColumnVector(struct, struct.fields.map(field => made(field.dataType, columns)))
+    case struct: StructType =>
+      val fields = struct.fields.map(field => made(field.dataType, columns))
+      new StructColumnVector(struct, fields, columns.nextOption())
     case map: MapType => new MapColumnVector(map, columns.next(), columns.next(), columns.next())
     case vector if MlStages.isVector(vector) => new DenseVectorColumn(columns.next())
     case _ => columns.next()
@@ -63,11 +71,12 @@ private final class MapColumnVector(
   override def getChild(ordinal: Int): ColumnVector = none
 }
 
-/** Presents columns as the fields of one struct that is never NULL itself. */
-private final class StructColumnVector(struct: StructType, fields: Array[ColumnVector]) extends NestedVector(struct) {
-  override def hasNull: Boolean = false
-  override def numNulls: Int = 0
-  override def isNullAt(row: Int): Boolean = false
+/** Presents columns as the fields of one struct, which is NULL where `presence` is, or never without it. */
+private final class StructColumnVector(struct: StructType, fields: Array[ColumnVector], presence: Option[NativeColumnVector])
+    extends NestedVector(struct) {
+  override def hasNull: Boolean = presence.exists(_.hasNull)
+  override def numNulls: Int = presence.fold(0)(_.numNulls)
+  override def isNullAt(row: Int): Boolean = presence.exists(_.isNullAt(row))
   override def getMap(row: Int): ColumnarMap = none
   override def getChild(ordinal: Int): ColumnVector = fields(ordinal)
 }

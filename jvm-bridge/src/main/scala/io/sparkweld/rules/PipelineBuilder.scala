@@ -31,6 +31,7 @@ final class ChainRefused(val refusal: Refusal) extends RuntimeException(refusal.
  *
  * @param regrouped whether Spark would pass other batches than those of the child to one of its functions
  * @param wholeBatches whether its functions may read all rows of their batch, as the kernel gets the batches of Spark
+ * @param nullStructs whether the struct that a plain UDF returns may be NULL; otherwise its rows with None are flagged
  */
 final class PipelineBuilder(
     nodes: Seq[SparkPlan],
@@ -39,7 +40,8 @@ final class PipelineBuilder(
     conf: SQLConf,
     appConf: SparkConf,
     regrouped: Boolean = false,
-    wholeBatches: Boolean = false) {
+    wholeBatches: Boolean = false,
+    nullStructs: Boolean = false) {
   import PipelineBuilder._
 
   private val sources = mutable.HashMap.empty[ExprId, Source]
@@ -59,8 +61,9 @@ final class PipelineBuilder(
   private var taking: Option[PythonUDF] = None // the UDF whose argument is being encoded
   private val words = mutable.HashMap.empty[String, Int] // columns of tokens or scores, and the step that made each
   private val stages = new StageTable(blob)
-  private val codec = new ExpressionCodec(column, field, fromHere, stages.number)
+  private val codec = new ExpressionCodec(column, field, presence, fromHere, stages.number)
   private val maps = nodes.flatMap(Step.of(_)).exists(step => step.isInstanceOf[MapStep] || step.isInstanceOf[GroupStep])
+  private val hasNullStructs = nullStructs && !nodes.exists(PipelineBuilder.takesStruct) // arguments have no NULL structs
   private val seesBatchState = nodes.exists(PipelineBuilder.seesBatchState) // otherwise each NULL is read by itself
 
   childOutput.zipWithIndex.foreach { case (attribute, i) => sources(attribute.exprId) = FromChild(i) }
@@ -133,7 +136,8 @@ final class PipelineBuilder(
           sources(result.exprId) = MadeNested(Seq(entry.result), result.dataType)
           entry
         case Some(columns) =>
-          val names = columns.map { case (part, _) => fresh(s"${result.name}.$part") }
+          val presence = Option.when(hasNullStructs && EvalTypes.isPlain(udf.evalType))(NestedColumns.presenceOf(result.dataType)).flatten
+          val names = (columns ++ presence).map { case (part, _) => fresh(s"${result.name}.$part") }
           sources(result.exprId) = MadeNested(names, result.dataType)
           entry.copy(fields = Some(names))
         case None =>
@@ -259,13 +263,21 @@ final class PipelineBuilder(
     } else sourceOf(attribute) match {
       case MadeNested(names, _) =>
         val first = struct.fields.take(ordinal).map(NestedColumns.columnsOf(_).size).sum
-        ExpressionCodec.column(names(first), field.dataType, field.nullable)
+        ExpressionCodec.column(names(first), field.dataType, field.nullable || hasPresence(names, struct))
       case FromChild(i) =>
         val input = inputAt(Seq(i, ordinal), title, field.dataType, field.nullable)
         ExpressionCodec.column(input.name, field.dataType, field.nullable)
       case Made(_, dataType) => throw new UnsupportedExpression(s"a field of ${dataType.sql}")
     }
   }
+
+  /** Encodes the column that is NULL where the struct that a UDF of this chain returns is. */
+  private def presence(attribute: Attribute): contract.Expression = sourceOf(attribute) match {
+    case MadeNested(names, dataType) if hasPresence(names, dataType) => ExpressionCodec.column(names.last, BooleanType, nullable = true)
+    case _ => throw new UnsupportedExpression(s"${attribute.name} of type ${attribute.dataType.sql}")
+  }
+
+  private def hasPresence(names: Seq[String], dataType: DataType): Boolean = names.size > NestedColumns.of(dataType).get.size
 
   /** Encodes a field of the child's struct that is a struct, or of a type that only arguments have; None for another type. */
   private def nested(udf: PythonUDF, path: Seq[Int], title: String, dataType: DataType, nullable: Boolean): Option[contract.Expression] =
@@ -416,4 +428,14 @@ object PipelineBuilder {
     case Some(_: GroupStep) => true
     case _ => false
   }
+
+  /** Whether a function of a node takes a struct column. */
+  private def takesStruct(node: SparkPlan): Boolean =
+    node.expressions.exists(_.exists {
+      case udf: PythonUDF => udf.children.exists(_.exists {
+        case attribute: Attribute => attribute.dataType.isInstanceOf[StructType]
+        case _ => false
+      })
+      case _ => false
+    })
 }

@@ -29,7 +29,9 @@ private[rules] object PipelineOutputs {
   def apply(sources: Seq[Source]): PipelineOutputs = {
     val nested = sources.collect { case made: MadeNested => made }.distinct
     val vectors = sources.collect { case Made(name, dataType) if MlStages.isVector(dataType) => name }.distinct
-    val parts = nested.flatMap(made => made.names.zip(NestedColumns.of(made.dataType).get.map(_._2)))
+    val parts = nested.flatMap { made =>
+      made.names.zip((NestedColumns.of(made.dataType).get ++ NestedColumns.presenceOf(made.dataType)).map(_._2))
+    }
     val columns = sources.collect { case Made(name, dataType) if !MlStages.isVector(dataType) => name -> dataType }
     val stored = (parts ++ columns).distinctBy(_._1)
     val places = stored.map(_._1).zipWithIndex.toMap

@@ -231,7 +231,8 @@ private final class ChainRewriter(driver: WeldDriver) {
         val service = Option.when(!nodes.exists(PythonNode.is))(expectedService(nodes.head))
         val regrouped = Regrouping.lastOf(nodes, child)
         val appConf = CurrentSpark.sparkConf(nodes.head)
-        val pipeline = new PipelineBuilder(nodes, child.output, service, conf, appConf, regrouped.nonEmpty, wholeBatches = regrouped.isEmpty).build()
+        val pipeline = new PipelineBuilder(nodes, child.output, service, conf, appConf, regrouped.nonEmpty, wholeBatches = regrouped.isEmpty,
+          nullStructs = true).build()
         driver.compiler.compile(pipeline.request, Set.empty, QueryPatience.of(conf)) match {
           case Refused(refusals, _) =>
             val divided = for (at <- regrouped; why <- Regrouping.whyOf(refusals)) yield inSparkBatches(nodes, child, at, why)

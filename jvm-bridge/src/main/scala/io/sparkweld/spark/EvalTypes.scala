@@ -49,6 +49,9 @@ object EvalTypes {
   /** Whether the compile service supports functions of this kind. */
   def isKnown(evalType: Int): Boolean = pandas(evalType) || others(evalType)
 
+  /** Whether it is the kind of plain UDFs, which take and return the values of one row. */
+  def isPlain(evalType: Int): Boolean = evalType == Batched || evalType == ArrowBatched
+
   /** Whether such a function sees the NULLs of its whole batch, as the dtype. */
   def seesBatchState(evalType: Int): Boolean = pandas(evalType)
 }

@@ -27,12 +27,14 @@ final class UnsupportedExpression(val what: String) extends RuntimeException(wha
  *
  * @param column encodes a reference to an attribute, or throws UnsupportedExpression
  * @param field as `column`, for a field of a struct
+ * @param presence as `column`, for a column that is NULL where a struct is
  * @param words as `column`, for token lists and arrays of scores, which only functions of Spark's ML library take
  * @param stage returns the number of the description of a function of Spark's ML library, or throws UnsupportedExpression
  */
 final class ExpressionCodec(
     column: Attribute => contract.Expression,
     field: (Attribute, Int) => contract.Expression,
+    presence: Attribute => contract.Expression,
     words: Attribute => contract.Expression,
     stage: ScalaUDF => Int) {
   import ExpressionCodec._
@@ -43,6 +45,8 @@ final class ExpressionCodec(
     case OneVsRest.Largest(scores) => compound("ArgMax", expression, Seq(scores))
     case OneVsRest.Scores(earlier) => compound("Scores", expression, earlier).copy(`type` = Vector)
     case GetStructField(attribute: Attribute, ordinal, _) => field(attribute, ordinal)
+    case IsNull(Struct(attribute)) => compound("IsNull", expression, Nil, Seq(presence(attribute)))
+    case IsNotNull(Struct(attribute)) => compound("IsNotNull", expression, Nil, Seq(presence(attribute)))
     case Alias(child, _) => encode(child)
     case literal: Literal => encodeLiteral(literal)
     case InSet(_, elements) if elements.size > MostValues => throw new UnsupportedExpression(f"a list of ${elements.size}%,d values")
@@ -129,6 +133,13 @@ object ExpressionCodec {
   def holds(dataType: DataType): Boolean = ColumnLayout.supports(dataType)
 
   private def isScalar(dataType: DataType): Boolean = holds(dataType) && !dataType.isInstanceOf[ArrayType]
+
+  private object Struct {
+    def unapply(expression: Expression): Option[Attribute] = expression match {
+      case attribute: Attribute if attribute.dataType.isInstanceOf[StructType] => Some(attribute)
+      case _ => None
+    }
+  }
 
   /** Returns the compile service's name for the type of a column. */
   def nameOf(dataType: DataType): String = dataType match {
