@@ -110,7 +110,7 @@ def _words_of_match(b: Builder, op: RegexCall) -> ir.Value:
     words = stack_words(b, op.automaton.registers + automata.TEST_WORDS, name)
     with b.goto_entry_block():
         length = b.add(words, integer(8 * (op.automaton.registers + 2)))
-        b.store(integer(-1), b.inttoptr(length, _I64.as_pointer()))
+        b.store(integer(-2), b.inttoptr(length, _I64.as_pointer()))  # no string has this length, and NULL has -1
     return words
 
 

@@ -120,7 +120,7 @@ def find_match(registers: int, a: int, i: int, n: int, table: int) -> bool:
 def test(registers: int, v: int, table: int) -> bool:
     """Whether there is a match. The registers then hold the groups' offsets in the first match, as after `find_match`.
 
-    Three more words hold {address, length, whether there is a match} of the last string, the length initially -1. The bytes
+    Three more words hold {address, length, whether there is a match} of the last string, the length initially -2. The bytes
     between two addresses do not change while a kernel runs. So a test, and each group of its match, take one run together.
     """
     known = registers + word(table, _REGISTERS) + 8
