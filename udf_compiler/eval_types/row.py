@@ -172,9 +172,10 @@ class Row(Kind):
         with self._converting(call):
             row, lists = result.row, call.eval_type == BATCHED
             struct = self._structs(call, row.tree, fields)
-            trees, pruned = field_trees(struct, names, lists), [None] * len(names)
+            trees = field_trees(struct, names, lists)
+            pruned: list[Node | None] = [None] * len(names)
             if row.pruned is not None:
-                pruned = field_trees(row.pruned if _may_be_null(call, fields) else struct_tree(row.pruned), names, lists)
+                pruned[:] = field_trees(row.pruned if _may_be_null(call, fields) else struct_tree(row.pruned), names, lists)
             parts = zip(trees, pruned, fields, strict=True)
             values = [x for tree, other, field in parts for x in self._columns(call, tree, other, field.type, field=True)]
             values = declared(columns_of(call.return_type) or (), values)
