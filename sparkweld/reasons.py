@@ -11,7 +11,7 @@ import json
 import string
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from sparkweld.errors import InternalError, Refusal
 
@@ -59,9 +59,23 @@ TRAITS = {
 }
 
 
+class _Texts(TypedDict):
+    title: str
+    category: str
+    message: str
+    hint: str
+
+
+class Reason(_Texts, total=False):
+    """An entry of reasons.json; `narrows`: code -> parameter -> the values for which the entry replaces that code."""
+
+    traits: list[str]
+    narrows: dict[str, dict[str, list[str]]]
+
+
 @cache
-def reasons() -> dict[str, dict[str, Any]]:
-    """Returns the table of reasons.json: code -> {title, category, message, hint, and traits and narrows if any}."""
+def reasons() -> dict[str, Reason]:
+    """Returns the table of reasons.json, by code."""
     return json.loads(REASONS_FILE.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
 
 
@@ -82,7 +96,7 @@ def _narrowing() -> dict[tuple[str, str, str], str]:
 
 def category(code: str) -> str:
     """Returns the category of a reason: a key of CATEGORIES."""
-    return str(reasons()[code]["category"])
+    return reasons()[code]["category"]
 
 
 def has(code: str, trait: str) -> bool:

@@ -13,8 +13,10 @@ from sparkweld.annotations.domains import RowDomain
 from sparkweld.annotations.errors import AnnotationError, DomainError
 from sparkweld.annotations.split_types import Broadcast, Filtered, Merge, Merged, SplitType
 
+#: The positional and the keyword arguments of a call.
+Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 #: Creates a call's arguments with this number of rows: ``examples(rng, rows) -> (args, kwargs)``.
-Examples = Callable[[Any, int], tuple[tuple[Any, ...], dict[str, Any]]]
+Examples = Callable[[Any, int], Arguments]
 _WHOLE = Broadcast()
 
 

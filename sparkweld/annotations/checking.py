@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from sparkweld.annotations.annotation import Annotation, check_signature
+from sparkweld.annotations.annotation import Annotation, Arguments, check_signature
 from sparkweld.annotations.containers import count_rows, equal, has_rows
 from sparkweld.annotations.errors import AnnotationError, DomainError
 from sparkweld.annotations.split_types import Filtered, Mutated, Rows, SplitType, Unknown
@@ -32,7 +32,7 @@ class _Call:
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
 
-    def fresh(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def fresh(self) -> Arguments:
         return tuple(_copy(a) for a in self.args), {k: _copy(v) for k, v in self.kwargs.items()}
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from sparkweld.contract.replies import Watch
+
 
 class Cascade:
     """An estimator that answers with `small` where that is sure and with `full` elsewhere.
@@ -23,7 +25,7 @@ class Cascade:
     #: The estimated share of rows that the full model answers. Kernels select the full model's form by it.
     unsure: float = 1.0
     #: The certificate's `Calibration` with its `band` and the directory's `path`. Scored rows are compared with it.
-    watched: dict[str, Any] | None = None
+    watched: Watch | None = None
 
     def __init__(self, small: Any, full: Any, threshold: float, judge: Any = None) -> None:
         self.small, self.full, self.threshold, self.judge = small, full, float(threshold), judge

@@ -26,6 +26,7 @@ from sparkweld.cascades.cascade import Cascade
 from sparkweld.cascades.certificate import CascadeCertificate, Certificate, RankCertificate, library_versions
 from sparkweld.cascades.fingerprint import fingerprint
 from sparkweld.cascades.ranker import Ranker
+from sparkweld.contract.replies import Watch
 from sparkweld.errors import Refusal, UserError
 from sparkweld.reasons import refusal
 
@@ -100,8 +101,10 @@ def _load(path: Path) -> tuple[Cascade, CascadeCertificate]:
     if not isinstance(cascade, Cascade) or fingerprint(cascade.full) != told.model:
         raise refusal("SW950", what=told.WHAT, path=path, why=f"{told.MODELS} contains another model than the certificate names")
     cascade.about = (*told.lines(), f"cascade: {path}")
-    costs = {"sureCost": told.sure_cost, "fullCost": told.full_cost}
-    cascade.watched = {"path": str(path.absolute()), "band": told.band, **costs, **asdict(told.calibration)}
+    cascade.watched = Watch(
+        path=str(path.absolute()), band=told.band, sure_cost=told.sure_cost, full_cost=told.full_cost, labels=False,
+        **asdict(told.calibration),
+    )  # fmt: skip
     return cascade, told
 
 

@@ -16,6 +16,7 @@ from sparkweld.lazy_evaluation.capture_context import POSITION, Space
 from sparkweld.lazy_evaluation.definition import Definition, LazyData
 from sparkweld.pipelines import BrokenPromise, Keep, Runner, Undecided, plan
 from sparkweld.pipelines.describe import described
+from sparkweld.pipelines.stages import Block
 from udf_compiler.backends.worker_pipelines.black_boxes import Foreign, is_plain, missing_of, source_of
 
 
@@ -85,7 +86,7 @@ def _labels(index: pd.Index, rows: np.ndarray) -> pd.Index:
 
 
 def _runner(space: Space, group: list[Definition]) -> Runner:
-    outputs: dict[str, Any] = {}
+    outputs: Block = {}
     for number, definition in enumerate(group):
         outputs[f"out{number}"] = source_of(definition.traced)
         if definition.is_series and definition.domain is not space.capture.root:
@@ -96,7 +97,7 @@ def _runner(space: Space, group: list[Definition]) -> Runner:
     return space.runners[key]
 
 
-def _new_runner(space: Space, outputs: dict[str, Any], group: list[Definition]) -> Runner:
+def _new_runner(space: Space, outputs: Block, group: list[Definition]) -> Runner:
     made = plan(space.capture, outputs, _guards(space, group))
     return Runner(made, space.options.threads, space.options.block_rows, space.rows)
 

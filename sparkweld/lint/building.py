@@ -18,6 +18,7 @@ from typing import Any, cast
 from sparkweld.lint.declarations import Function, ReadUdf, Scope, last_name
 from sparkweld.lint.sources import Source
 from sparkweld.lint.stubs import Missing, has_stub, package_of
+from udf_compiler.function.bytecode import Namespace
 
 #: Calls that compute a constant, or a type or UDF of PySpark, and have no effect.
 _CALLS = frozenset((
@@ -96,7 +97,7 @@ def root_name(node: ast.AST) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
-def build(source: Source, udf: ReadUdf, namespace: dict[str, Any]) -> Built:
+def build(source: Source, udf: ReadUdf, namespace: Namespace) -> Built:
     """Returns the function of a declaration. `namespace`: the globals of the file, as far as it was imported."""
     udf = replace(udf, node=_without_self(udf))
     found = _Definitions(source, udf, namespace)

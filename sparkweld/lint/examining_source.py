@@ -17,6 +17,7 @@ from sparkweld.lint.reading import findings
 from sparkweld.lint.sources import Source
 from sparkweld.lint.stubs import COGROUPED, TAKERS, Declared, has_stub, is_stub, type_of, vectorized_type
 from sparkweld.reasons import has, refusal
+from udf_compiler.function.bytecode import Namespace
 
 #: Values to try for names that only the running job knows, and their kinds for the verdict.
 _TRIED = (
@@ -25,7 +26,7 @@ _TRIED = (
 )
 
 
-def examined_source(source: Source, read: ReadUdf, namespace: dict[str, Any], declared: Sequence[Declared]) -> Udf:
+def examined_source(source: Source, read: ReadUdf, namespace: Namespace, declared: Sequence[Declared]) -> Udf:
     """Returns the verdict on a UDF that the import did not reach. `namespace`: the file's globals. `declared`: its other UDFs."""
     udf = Udf(read.name, read.kind, str(source.path), read.line, None, "")
     if isinstance(read.node, ast.ClassDef):

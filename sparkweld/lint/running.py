@@ -23,6 +23,7 @@ from typing import Any, NoReturn
 from sparkweld.lint.building import Definitions, flags_of
 from sparkweld.lint.sources import Source
 from sparkweld.lint.stubs import Missing, Nothing, Recorder, is_stub
+from udf_compiler.function.bytecode import Namespace
 
 #: Names that a shell or a notebook of Spark defines.
 _OF_SESSIONS = ("spark", "sc", "sqlContext", "dbutils", "display", "displayHTML", "get_ipython", "getArgument", "table", "sql")
@@ -32,7 +33,7 @@ class NetworkUsed(PermissionError):
     """Raised where the linted code would connect to another machine."""
 
 
-def run(source: Source, recorder: Recorder, folders: Sequence[Path] = ()) -> tuple[dict[str, Any], list[str]]:
+def run(source: Source, recorder: Recorder, folders: Sequence[Path] = ()) -> tuple[Namespace, list[str]]:
     """Runs a file; returns its globals, and notes on what raised, also in modules of its folder and of `folders`."""
     no_network()
     modules = _OwnModules((source.path.parent, *folders))
@@ -74,7 +75,7 @@ class _OwnLoader(SourceFileLoader):
         self._notes += _run_all(Source.of(Path(self.path)), vars(module))
 
 
-def _run_all(source: Source, namespace: dict[str, Any]) -> list[str]:
+def _run_all(source: Source, namespace: Namespace) -> list[str]:
     notes: list[str] = []
 
     def is_inert(name: str) -> bool:

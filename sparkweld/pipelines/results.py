@@ -28,7 +28,7 @@ class Results:
     def __init__(self, pipeline: Pipeline, rows: int) -> None:
         self.pipeline = pipeline
         self.blocks = 0
-        self._pieces: dict[int, dict[str, Any]] = {}
+        self._pieces: dict[int, Block] = {}
         self._placed = {name: reused.empty(rows, type.dtype) for name, type in pipeline.placed.items()}
         self._kept = {name: reused.empty(rows, type.dtype) for name, type in pipeline.kept.items()}
         self._ends = dict.fromkeys(self._kept, 0)
@@ -68,9 +68,9 @@ class Results:
                 self._ends[name] = end
         return copies
 
-    def whole(self, merges: Mapping[str, Any]) -> dict[str, Any]:
+    def whole(self, merges: Mapping[str, Any]) -> Block:
         """Returns the outputs of all rows."""
-        made: dict[str, Any] = {}
+        made: Block = {}
         for name, column in self.pipeline.outputs.items():
             if name in self._placed:
                 made[name] = self._placed[name]

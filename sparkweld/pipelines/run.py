@@ -77,7 +77,7 @@ class Runner:
             if isinstance(stage, Called) and isinstance(stage.step, BlackBox) and stage.step.makes is None
         }
 
-    def run(self, columns: Mapping[str, Any], rows: int) -> dict[str, Any]:
+    def run(self, columns: Mapping[str, Any], rows: int) -> Block:
         """Returns each output's column or merged result by name. Raises Undecided and BrokenPromise."""
         inputs = {name: columns[name] for name in self.pipeline.inputs}
         results = Results(self.pipeline, rows)

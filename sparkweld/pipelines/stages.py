@@ -27,6 +27,7 @@ from sparkweld.pipelines.capture import Argument, BlackBox, Keep
 from sparkweld.pipelines.errors import BrokenPromise, Undecided
 from sparkweld.pipelines.plan import Native, Stage
 
+#: Columns of a block of rows, by name.
 Block = dict[str, Any]
 
 #: The string cache is disabled once this number of chunks had a larger share of new strings.

@@ -25,7 +25,7 @@ from sparkweld.ir.ops import Optional
 from sparkweld.ir.types import STR, Type
 from sparkweld.pipelines import BrokenPromise, Pipeline, Runner, Undecided
 from sparkweld.pipelines.results import concat
-from sparkweld.pipelines.stages import in_arrow, take
+from sparkweld.pipelines.stages import Block, in_arrow, take
 from sparkweld.worker.arrow import Repeats, array_of_numbers, in_arrow_batches, numbers_of, same
 from sparkweld.worker.counts import counts
 
@@ -207,13 +207,13 @@ class Siblings:
             return results
         return None
 
-    def _without_repeats(self, columns: dict[str, Any], rows: int) -> tuple[dict[str, Any], int, pa.Array | None]:
+    def _without_repeats(self, columns: Block, rows: int) -> tuple[Block, int, pa.Array | None]:
         """Returns the column's distinct strings, their number and each row's index; else the column, its rows and None."""
         ((name, column),) = columns.items()
         found = self.repeats.of(column) if isinstance(column, pa.StringArray) else None
         return (columns, rows, None) if found is None else ({name: found.dictionary}, len(found.dictionary), found.indices)
 
-    def _in_pieces(self, number: int, columns: dict[str, Any], rows: int, of_arrays: bool) -> dict[str, Any]:
+    def _in_pieces(self, number: int, columns: Block, rows: int, of_arrays: bool) -> Block:
         """Runs a pipeline. In a batch of arrays, Arrow strings are converted to Python and back in chunks of `_PIECE` rows."""
         if not of_arrays:
             return self._made(number, columns, rows)
@@ -230,7 +230,7 @@ class Siblings:
                 pieces.setdefault(name, []).append(in_arrow(column, STR) if name in texts else column)
         return {name: pa.concat_arrays(some) if name in texts else concat(some) for name, some in pieces.items()}
 
-    def _made(self, number: int, columns: dict[str, Any], rows: int, of_arrays: bool = False) -> dict[str, Any]:
+    def _made(self, number: int, columns: Block, rows: int, of_arrays: bool = False) -> Block:
         runner = self.runner(number, of_arrays)
         before = replace(runner.metrics)
         try:
@@ -331,12 +331,12 @@ def result_name(number: int) -> str:
     return f"result{number}"
 
 
-def _columns_of(columns: tuple[Column, ...], args: tuple[Any, ...], series_of: Any) -> dict[str, Any] | None:
+def _columns_of(columns: tuple[Column, ...], args: tuple[Any, ...], series_of: Any) -> Block | None:
     """Returns the columns' data in this batch, with arrays of strings unconverted; None when a column has another dtype.
 
     `series_of`: see Siblings.run.
     """
-    found: dict[str, Any] = {}
+    found: Block = {}
     for column in columns:
         given = args[column.argument]
         if column.arrow:

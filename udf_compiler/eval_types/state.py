@@ -16,6 +16,7 @@ import numpy as np
 
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.values import Traced
+from udf_compiler.function.bytecode import Namespace
 from udf_compiler.function.plain_data import is_protocol_function, is_scalar
 from udf_compiler.rebuild.classes import is_named_tuple, is_written_in_python
 
@@ -24,7 +25,7 @@ _MAPPINGS = (dict, collections.OrderedDict)
 
 
 #: Python frames: the code of each, the position in it, and snapshots of its variables by name.
-Frames = tuple[tuple[types.CodeType, int, dict[str, Any]], ...]
+Frames = tuple[tuple[types.CodeType, int, Namespace], ...]
 
 
 def _parts(x: Any) -> tuple[Any, ...]:

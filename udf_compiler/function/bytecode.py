@@ -16,9 +16,13 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from types import CodeType
+from typing import Any
 
 from sparkweld.errors import Refusal
 from sparkweld.reasons import refusal
+
+#: Variables by name: the globals of a module, the cells of a function, or the locals of a frame.
+Namespace = dict[str, Any]
 
 _OPAQUE_FLAGS = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR | inspect.CO_ITERABLE_COROUTINE
 

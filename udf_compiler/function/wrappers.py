@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from udf_compiler.function.bytecode import Namespace
+
 
 def is_used() -> bool:
     """Whether any part of pandas-on-Spark has been unpickled; importing it would take a second."""
@@ -39,7 +41,7 @@ def user_function(function: Any) -> Any:
     return function
 
 
-def cells_of(function: types.FunctionType) -> dict[str, Any]:
+def cells_of(function: types.FunctionType) -> Namespace:
     """Returns the captured variables of a function, by name."""
     return dict(zip(function.__code__.co_freevars, (c.cell_contents for c in function.__closure__ or ()), strict=True))
 

@@ -30,7 +30,7 @@ from udf_compiler.frontends.python.vectors import ConstantVector, constant_of_cl
 from udf_compiler.frontends.tracing.class_stand_ins import attribute_for_user
 from udf_compiler.frontends.tracing.session import current
 from udf_compiler.frontends.tracing.stand_ins import StandIn
-from udf_compiler.function.bytecode import Names, Use, first_use, outside_names, place, refused_attribute
+from udf_compiler.function.bytecode import Names, Namespace, Use, first_use, outside_names, place, refused_attribute
 from udf_compiler.function.libraries import described, is_library, refuse_module
 from udf_compiler.function.modules import MODULES
 from udf_compiler.function.payload import read_broadcast
@@ -63,7 +63,7 @@ class Rebuilder:
         self.stand_in = stand_in
         self._generator = generator
         self._settles = settles
-        self.assigned: list[tuple[dict[str, Any], str, Use]] = []  # the copy's globals, a name in them, and its use
+        self.assigned: list[tuple[Namespace, str, Use]] = []  # the copy's globals, a name in them, and its use
         self.writers: dict[types.CodeType, Use] = {}
         self.snapshot = Snapshot()
         self.nested = False  # whether captured objects hold others, or share memory with what is made of them
@@ -73,8 +73,8 @@ class Rebuilder:
         self.identities: dict[types.CodeType, Use] = {}
         self.captured: set[int] = set()  # ids of rebuilt instances that existed before the call
         self._done: dict[int, tuple[object, object]] = {}  # id -> (original, kept alive, and its copy)
-        self._globals: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}
-        self._builtins: dict[str, Any] = {"__import__": self._import}
+        self._globals: dict[int, tuple[Namespace, Namespace]] = {}
+        self._builtins: Namespace = {"__import__": self._import}
 
     def value(self, original: Any, use: Use) -> Any:
         """Returns the copy of an object.
@@ -199,7 +199,7 @@ class Rebuilder:
             return
         new.cell_contents = self.value(contents, use)
 
-    def _globals_of(self, function: types.FunctionType) -> dict[str, Any]:
+    def _globals_of(self, function: types.FunctionType) -> Namespace:
         original = function.__globals__
         if id(original) not in self._globals:
             copy = {"__builtins__": self._builtins}
@@ -207,7 +207,7 @@ class Rebuilder:
             self._globals[id(original)] = (original, copy)
         return self._globals[id(original)][1]
 
-    def _global(self, function: types.FunctionType, name: str, new_globals: dict[str, Any], use: Use) -> None:
+    def _global(self, function: types.FunctionType, name: str, new_globals: Namespace, use: Use) -> None:
         if name in new_globals:
             return
         if name in function.__globals__:

@@ -28,6 +28,7 @@ from udf_compiler.frontends.pandas.series import NUMBERS, TracedSeries
 from udf_compiler.frontends.pandas.strings import STRINGS
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.function.bytecode import Namespace
 from udf_compiler.function.wrappers import applied, cells_of, codes, is_used
 
 #: Result dtypes that have a Spark type in pandas-on-Spark and are unchanged by it.
@@ -193,7 +194,7 @@ def unwrap(function: Any) -> Wrapped | None:
     return Wrapped(inner, place)
 
 
-def _described(cells: dict[str, Any], given: Sequence[str] | None, layer: str) -> Columns:
+def _described(cells: Namespace, given: Sequence[str] | None, layer: str) -> Columns:
     restored, schema = cells["arguments_for_restore_index"], cells["return_schema"]
     for field in restored["fields"]:
         if not isinstance(field.dtype, np.dtype):

@@ -17,7 +17,7 @@ from sparkweld.errors import Refusal
 from sparkweld.reasons import has, refusal
 from udf_compiler.frontends.python.path_explorer import is_exploring
 from udf_compiler.frontends.tracing.session import current, leave_unseen, noting_unseen
-from udf_compiler.function.bytecode import Use, first_use, place
+from udf_compiler.function.bytecode import Namespace, Use, first_use, place
 from udf_compiler.function.captured_changes import may_change_captured
 from udf_compiler.function.payload import name_of
 from udf_compiler.function.wrappers import user_function
@@ -63,7 +63,7 @@ class Prepared:
             raise self._use.refusal("SW217", name="captured data")
 
     @property
-    def assigned(self) -> list[tuple[dict[str, Any], str, Use]]:
+    def assigned(self) -> list[tuple[Namespace, str, Use]]:
         """Returns the globals that the copy assigns: the dict that holds each, its name and its use."""
         return self._rebuilder.assigned
 

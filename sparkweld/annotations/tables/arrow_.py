@@ -6,6 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from sparkweld.annotations.annotation import Arguments
 from sparkweld.annotations.split_types import Broadcast, Filtered, Rows
 from sparkweld.annotations.tables.row import Row
 
@@ -23,7 +24,7 @@ starts_with ends_with utf8_trim utf8_ltrim utf8_rtrim""".split()
 _TWO = "add subtract multiply divide power atan2 equal not_equal less less_equal greater greater_equal coalesce".split()
 
 
-def _texts_of_ascii(rng: Any, rows: int) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def _texts_of_ascii(rng: Any, rows: int) -> Arguments:
     return (pa.array(rng.choice(_ASCII, rows).tolist(), pa.string()),), {}
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from sparkweld.annotations.annotation import Examples
+from sparkweld.annotations.annotation import Arguments, Examples
 from sparkweld.annotations.split_types import Broadcast, Matrix, Rows, SplitType
 from sparkweld.annotations.tables.row import Row
 
@@ -18,7 +18,7 @@ from sparkweld.annotations.tables.row import Row
 def _fitted(make: Callable[[], Any], columns: int) -> Examples:
     """Creates examples whose first argument is the estimator of `make`, fitted to other rows."""
 
-    def examples(rng: np.random.Generator, rows: int) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def examples(rng: np.random.Generator, rows: int) -> Arguments:
         data = np.random.default_rng(7).normal(size=(300, columns)) if columns else np.random.default_rng(7).normal(size=300)
         model = make()
         model.fit(data, (data.sum(axis=1) if columns else data) > 0)

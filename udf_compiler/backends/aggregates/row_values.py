@@ -23,6 +23,7 @@ from sparkweld.ir.ops import Call, Cast, Const, IsValid, MakeOptional, Read, Sel
 from sparkweld.ir.program import body_types
 from sparkweld.ir.types import BOOL, F64, I64
 from udf_compiler.backends.catalyst.nodes import column, literal, or_else
+from udf_compiler.function.bytecode import Namespace
 
 _RETURNED = {BOOL: BooleanType(), I64: LongType(), F64: DoubleType()}
 
@@ -55,7 +56,7 @@ def row_value(loop: Loop, value: int, nullable: Mapping[str, bool], name: str, o
     columns = tuple(writer.columns)
     lines = [f"{writer.columns[c]} = {writer.columns[c]}.to_numpy()" for c in columns]
     body = "\n    ".join([*lines, *writer.lines, f"return pd.Series({result})"])
-    names: dict[str, Any] = {"np": np, "pd": pd, "__name__": "__main__"}  # makes cloudpickle pickle it with its code
+    names: Namespace = {"np": np, "pd": pd, "__name__": "__main__"}  # makes cloudpickle pickle it with its code
     exec(f"def values({', '.join(writer.columns.values())}):\n    {body}\n", names)
     of = column(name, type.plain())
     expr = of if type != F64 or writer.is_number(value) else or_else(of, literal(float("nan"), F64), F64)

@@ -27,7 +27,7 @@ def full_model(request: PipelineRequest, blobs: Sequence[bytes]) -> PayloadReply
     with worker_environment(request):
         pickler = _Undoing()
         payload = pickler.pickled(read_command(blobs[udf.payload]))
-    paths = tuple(given.watched["path"] for given in pickler.found if given.watched)
+    paths = tuple(given.watched.path for given in pickler.found if given.watched)
     return PayloadReply(payload=as_text(payload, udf) if pickler.found else None, paths=paths)
 
 

@@ -15,7 +15,7 @@ from udf_compiler.frontends.mlflow.loading import Source, load, predictor
 from udf_compiler.frontends.mlflow.results import converted
 from udf_compiler.frontends.mlflow.signatures import enforced, named_columns
 from udf_compiler.frontends.tracing.session import current
-from udf_compiler.function.bytecode import Use
+from udf_compiler.function.bytecode import Namespace, Use
 from udf_compiler.function.wrappers import cells_of
 from udf_compiler.rebuild.objects import Rebuilder
 from udf_compiler.rebuild.purity import Prepared, use_of
@@ -117,7 +117,7 @@ def _refused(function: types.FunctionType, how: str) -> Exception:
     return refusal("SW865", use_of(function).place, function=function.__qualname__, how=how)
 
 
-def _filled(function: types.FunctionType) -> dict[str, Any]:
+def _filled(function: types.FunctionType) -> Namespace:
     """Returns the captured variables by name; skips empty cells, which belong to branches that `spark_udf` did not take."""
     filled = {}
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 
-from sparkweld.contract.replies import Watch
 from sparkweld.ir import ROWS, LoopBuilder, Value
 from sparkweld.ir.types import F64
 from udf_compiler.frontends.models.features import Features
@@ -67,26 +67,12 @@ class Cascade(Translator):
         """Adds the doubt of all rows as a column to compare with the certificate's; the doubt of a subset would not be
         comparable.
         """
-        about = self._watched(method == "predict" and self.model.judge is None) if self.model.watched else None
-        watched = loop.program.watched
+        given, watched = self.model.watched, loop.program.watched
+        about = replace(given, labels=method == "predict" and self.model.judge is None) if given else None
         if about and about not in watched.values() and loop.parent is None and loop.where is None and loop.domain == ROWS:
             name = f"watched {len(watched)}"
             loop.append(name, doubt)
             watched[name] = about
-
-    def _watched(self, labels: bool) -> Watch:
-        given = self.model.watched
-        return Watch(
-            path=given["path"],
-            band=given["band"],
-            sure_cost=given["sureCost"],
-            full_cost=given["fullCost"],
-            edges=given["edges"],
-            counts=given["counts"],
-            limit=given["limit"],
-            differs=given["differs"],
-            labels=labels,
-        )
 
     def _guard_near(self, loop: LoopBuilder, value: Value, limit: Value) -> None:
         near = _NEAR * float(np.finfo(np.float64).eps) * max(1.0, abs(self.model.threshold))

@@ -37,7 +37,7 @@ from udf_compiler.frontends.models import (
     trees,
     xgboost_,
 )
-from udf_compiler.frontends.models.tested_versions import LIBRARIES, refusal_of
+from udf_compiler.frontends.models.tested_versions import LIBRARIES, Unsupported, refusal_of
 from udf_compiler.frontends.models.traced import TracedModel
 from udf_compiler.frontends.models.translator import METHODS, Rebuild, Translator
 from udf_compiler.frontends.tracing.session import refuse
@@ -98,12 +98,11 @@ def stand_in_for(original: Any, use: Use, rebuild: Rebuild) -> TracedModel:
     found = find(original, rebuild)
     if isinstance(found, Translator):
         return TracedModel(found)
-    code, params = found
-    raise use.refusal(code, **params)
+    raise use.refusal(found.code, **found.params)
 
 
-def find(estimator: Any, rebuild: Rebuild | None = None) -> Translator | tuple[str, dict[str, Any]]:
-    """Returns the translator of an estimator, or the refusal's code and parameters."""
+def find(estimator: Any, rebuild: Rebuild | None = None) -> Translator | Unsupported:
+    """Returns the translator of an estimator, or its refusal."""
     kind = type(estimator)
     qualified = f"{kind.__module__}.{kind.__qualname__}"
     root = kind.__module__.partition(".")[0]
@@ -111,9 +110,9 @@ def find(estimator: Any, rebuild: Rebuild | None = None) -> Translator | tuple[s
         if qualified in ours:
             return ours[qualified](estimator, rebuild, translator_of)
     if root not in LIBRARIES:
-        return "SW801", {"estimator": qualified}
+        return Unsupported("SW801", {"estimator": qualified})
     if qualified not in ESTIMATORS:
-        return "SW800", {"estimator": qualified}
+        return Unsupported("SW800", {"estimator": qualified})
     untested = refusal_of(kind, followed_methods(qualified))
     if untested is not None:
         return untested
@@ -121,10 +120,10 @@ def find(estimator: Any, rebuild: Rebuild | None = None) -> Translator | tuple[s
         config = sys.modules["sklearn"].get_config()
         changed = [name for name, value in _SETTINGS.items() if config.get(name, value) != value]
         if changed:
-            return "SW804", {"setting": changed[0], "value": config[changed[0]]}
+            return Unsupported("SW804", {"setting": changed[0], "value": config[changed[0]]})
     replaced = [name for name in METHODS if name in getattr(estimator, "__dict__", {})]
     if replaced:
-        return "SW801", {"estimator": f"{qualified} with a {replaced[0]} of its own"}
+        return Unsupported("SW801", {"estimator": f"{qualified} with a {replaced[0]} of its own"})
     return ESTIMATORS[qualified](estimator, rebuild, translator_of)
 
 
@@ -140,5 +139,4 @@ def translator_of(estimator: Any, rebuild: Rebuild | None = None) -> Translator:
     found = find(estimator, rebuild)
     if isinstance(found, Translator):
         return found
-    code, params = found
-    refuse(code, **params)
+    refuse(found.code, **found.params)

@@ -11,9 +11,16 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from udf_compiler.frontends.models.source_fingerprint import fingerprint, loaded, of_names
+
+
+class Unsupported(NamedTuple):
+    """Why an estimator is not supported: the code of a refusal, and its parameters."""
+
+    code: str
+    params: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -37,8 +44,8 @@ LIBRARIES = {
 }
 
 
-def refusal_of(kind: type, methods: tuple[str, ...]) -> tuple[str, dict[str, Any]] | None:
-    """Returns the code and parameters of the refusal of a class; None when its version is tested, or its source is.
+def refusal_of(kind: type, methods: tuple[str, ...]) -> Unsupported | None:
+    """Returns the refusal of a class; None when its version is tested, or its source is.
 
     SW803: the version is older than all tested ones. SW806: the source of its `methods` is not that of a tested version.
     """
@@ -49,11 +56,11 @@ def refusal_of(kind: type, methods: tuple[str, ...]) -> tuple[str, dict[str, Any
         return None
     given = {"library": library.package, "version": version, "checked": library.shown}
     if _number(line) < _number(library.lines[0].split(".")):
-        return "SW803", given
+        return Unsupported("SW803", given)
     qualified = f"{kind.__module__}.{kind.__qualname__}"
     if fingerprint(kind, of_names(kind, methods)) in sources().get(qualified, ()):
         return None
-    return "SW806", {"estimator": qualified, **given}
+    return Unsupported("SW806", {"estimator": qualified, **given})
 
 
 def _number(line: list[str]) -> tuple[int, ...]:

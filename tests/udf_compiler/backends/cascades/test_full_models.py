@@ -12,6 +12,7 @@ from pyspark.sql.types import DoubleType, LongType
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from sparkweld.cascades import cascade
+from sparkweld.contract.replies import Watch
 from sparkweld.errors import Refusal
 from tests.helpers.answers import full_model
 from tests.helpers.compile_requests import column, payload, python_step, request, udf
@@ -30,7 +31,9 @@ def made() -> tuple[cascade.Cascade, pd.DataFrame]:
     label = (np.where(np.abs(x["a"]) > 0.3, x["a"], x["b"]) > 0).astype(int)
     few, all_ = (HistGradientBoostingClassifier(max_iter=5).fit(x, y) for y in (1 - label, label))
     model = cascade.Cascade(few, all_, float(np.median(few.predict_proba(x).max(axis=1))))
-    model.watched = {"path": "p"}
+    model.watched = Watch(
+        path="p", band=0.0, sure_cost=1.0, full_cost=2.0, edges=(0.5,), counts=(1, 1), limit=0, differs=0, labels=False
+    )
     return model, x
 
 

@@ -16,6 +16,9 @@ from sparkweld.ir.types import F32
 from udf_compiler.frontends.models.forests.of_lightgbm import Unread
 from udf_compiler.frontends.models.forests.of_sklearn import codes_to_intervals
 
+#: An object of this JSON.
+Json = dict[str, Any]
+
 #: Boosters of trees, and the path of the trees in their JSON.
 _TREES = {"gbtree": ("model",), "dart": ("gbtree", "model")}
 
@@ -58,7 +61,7 @@ def read(raw: bytes, booster_class: Any, iterations: tuple[int, int] = (0, 0)) -
     return XGBoost(learner["objective"]["name"], int(learner["learner_model_param"]["num_class"]), forest, rounds)
 
 
-def _starts(learner: dict[str, Any], model: dict[str, Any]) -> list[int]:
+def _starts(learner: Json, model: Json) -> list[int]:
     """Returns the first tree of each iteration, and the number of trees. Models before 2.0 do not store them: all are alike."""
     if "iteration_indptr" in model:
         return list(model["iteration_indptr"])
@@ -68,7 +71,7 @@ def _starts(learner: dict[str, Any], model: dict[str, Any]) -> list[int]:
     return list(range(0, len(model["trees"]) + 1, step))
 
 
-def _linear(document: dict[str, Any], booster_class: Any) -> XGBoost:
+def _linear(document: Json, booster_class: Any) -> XGBoost:
     """Parses a linear booster: the weights of the first feature, of the second, ..., and the biases."""
     learner = document["learner"]
     parameters = learner["learner_model_param"]
@@ -87,14 +90,14 @@ def _linear(document: dict[str, Any], booster_class: Any) -> XGBoost:
     return XGBoost(learner["objective"]["name"], int(parameters["num_class"]), forest, weights=weights)
 
 
-def _model(document: dict[str, Any]) -> Any:
+def _model(document: Json) -> Any:
     booster = document["learner"]["gradient_booster"]
     for key in _TREES[booster["name"]]:
         booster = booster[key]
     return booster
 
 
-def _start(document: dict[str, Any], booster_class: Any) -> np.ndarray:
+def _start(document: Json, booster_class: Any) -> np.ndarray:
     """Returns the margins without trees, float32, by predicting with one tree that is a leaf of 0."""
     bare = copy.copy(document)
     learner = bare["learner"] = dict(document["learner"])
@@ -112,7 +115,7 @@ def _start(document: dict[str, Any], booster_class: Any) -> np.ndarray:
     return np.ravel(booster.inplace_predict(row, predict_type="margin")).astype(np.float32)
 
 
-def _leaf_of(tree: dict[str, Any]) -> dict[str, Any]:
+def _leaf_of(tree: Json) -> Json:
     """Returns a tree of one leaf with value 0, in the form of `tree`."""
     made = {key: value[:1] if isinstance(value, list) else value for key, value in tree.items()}
     made.update({key: [] for key in tree if key.startswith("categories")})
@@ -125,7 +128,7 @@ def _leaf_of(tree: dict[str, Any]) -> dict[str, Any]:
     return made
 
 
-def _tree(tree: dict[str, Any], group: int, weight: float) -> Tree:
+def _tree(tree: Json, group: int, weight: float) -> Tree:
     left, right = (np.array(tree[k], np.int32) for k in ("left_children", "right_children"))
     condition = np.array(tree["split_conditions"], np.float32)
     default_left = np.array(tree["default_left"], bool)

@@ -34,6 +34,7 @@ from udf_compiler.frontends.python.values import TYPES as _TYPES
 from udf_compiler.frontends.python.values import TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.function.bytecode import Namespace
 
 #: A graph with more blocks is refused: types or constants differ in too many ways.
 _MOST_BLOCKS = 400
@@ -114,7 +115,7 @@ class GraphBuilder:
     def code(self) -> Code:
         return code_of(self.machine.function.__code__)
 
-    def build(self, variables: dict[str, Any]) -> tuple[Graph, tuple[Kind, ...]]:
+    def build(self, variables: Namespace) -> tuple[Graph, tuple[Kind, ...]]:
         """Returns the graph and the kinds of its results; with several kinds, the first result is the kind's number.
 
         `variables` are the arguments; symbolic ones become arguments of the region, in the order of `Shape`. Refuses SW281.

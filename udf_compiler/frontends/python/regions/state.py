@@ -30,6 +30,7 @@ from udf_compiler.frontends.python.state import parts_of
 from udf_compiler.frontends.python.values import MAX, MIN, TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.values import Traced
+from udf_compiler.function.bytecode import Namespace
 
 #: Marks an unset variable, and the slot of a missing self argument.
 UNSET: Any = type("Unset", (), {"__repr__": lambda self: "unset"})()
@@ -92,7 +93,7 @@ class State:
     """The stack and variables of a function. `next`: index of the next instruction; `result`: the returned value."""
 
     stack: list[Any]
-    variables: dict[str, Any]
+    variables: Namespace
     next: int = 0
     result: Any = UNSET
 
