@@ -15,7 +15,7 @@ from sparkweld.lint.examining import KINDS, examined, refused
 from sparkweld.lint.findings import Udf
 from sparkweld.lint.reading import findings
 from sparkweld.lint.sources import Source
-from sparkweld.lint.stubs import COGROUPED, TAKERS, Declared, has_stub, is_stub, type_of, vectorized_type
+from sparkweld.lint.stubs import COGROUPED, TAKERS, Declared, has_stub, is_stub, plain_type, type_of, vectorized_type
 from sparkweld.reasons import has, refusal
 from udf_compiler.function.bytecode import Namespace
 
@@ -92,7 +92,7 @@ def _declared(read: ReadUdf, function: Callable[..., Any], options: Mapping[str,
     elif read.kind in TAKERS:
         eval_type = TAKERS[read.kind]
     elif read.kind == "udf":
-        eval_type = 101
+        eval_type = plain_type(options.get("useArrow"))
     else:
         eval_type = vectorized_type(function, options.get("functionType"), read.kind.removesuffix("_udf"))
     pinned = "profile" in options or options.get("barrier") is True

@@ -15,9 +15,17 @@ from pyspark.sql import SparkSession, functions
 from pyspark.sql.pandas import functions as vectorized
 
 from sparkweld.api import session, udfs
-from sparkweld.contract.constants import GROUPED_MAP_PANDAS, MAP_ARROW, MAP_PANDAS, SCALAR_ARROW, SCALAR_PANDAS
+from sparkweld.contract.constants import (
+    ARROW_BATCHED,
+    BATCHED,
+    GROUPED_MAP_PANDAS,
+    MAP_ARROW,
+    MAP_PANDAS,
+    SCALAR_ARROW,
+    SCALAR_PANDAS,
+)
 from sparkweld.lint.ddl import parse_ddl
-from udf_compiler.process.spark_line import BROADCASTS
+from udf_compiler.process.spark_line import BROADCASTS, LINE
 
 #: Methods of DataFrames and groups that take a function -> its eval type.
 TAKERS = {
@@ -291,14 +299,19 @@ def _vectorized(recorder: Recorder, kind: str) -> Callable[..., Any]:
     return declare
 
 
+def plain_type(use_arrow: Any) -> int:
+    """Returns the eval type of a plain UDF, by the argument `useArrow` or by the default of the installed line of Spark."""
+    return ARROW_BATCHED if (use_arrow if isinstance(use_arrow, bool) else LINE.plain_over_arrow) else BATCHED
+
+
 def _plain(recorder: Recorder) -> Callable[..., Any]:
     def declare(f: Any = None, returnType: Any = "string", *, useArrow: bool | None = None, **options: Any) -> Any:
         if f is None or isinstance(f, str) or not callable(f):
-            return lambda function: made(function, f if f is not None else returnType)
-        return made(f, returnType)
+            return lambda function: made(function, f if f is not None else returnType, useArrow)
+        return made(f, returnType, useArrow)
 
-    def made(function: Any, return_type: Any) -> Any:
-        declared = recorder.add(function, type_of(return_type), 101, "udf")
+    def made(function: Any, return_type: Any, use_arrow: Any) -> Any:
+        declared = recorder.add(function, type_of(return_type), plain_type(use_arrow), "udf")
         return Nothing(recorder) if declared is None else DeclaredUdf(recorder, declared)
 
     return declare

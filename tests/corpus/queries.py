@@ -19,6 +19,8 @@ from tests.helpers.outcomes import Outcome, differences
 #: Tolerance in units in the last place for formulas with libm functions, each of which is within 4. A subtraction of close
 #: values, as in a bearing between neighbours, magnifies that. About 1e-9 of the value.
 ULP = 1 << 23
+#: Tolerance for sums of close values, of which little is left: 1 plus a hyperbolic tangent near -1.
+LEAST = 1e-14
 
 
 @dataclass(frozen=True)
@@ -64,11 +66,11 @@ def _problems(expected: Outcome, actual: Outcome, cases: tuple[Case, ...], kept:
     if expected.error is not None:
         return [f"without SparkWeld: {expected.error}"]
     if actual.rows is None or len(cases) == 1:
-        return differences(expected, actual, ULP if cases[0].name in kept else 0)
+        return differences(expected, actual, ULP if cases[0].name in kept else 0, LEAST)
     found = []
     for at, case in enumerate(cases, start=1):
         pairs = [Outcome(tuple((row[0], row[at]) for row in outcome.rows or ())) for outcome in (expected, actual)]
-        found += [f"{case.name}: {problem}" for problem in differences(*pairs, ULP if case.name in kept else 0)]
+        found += [f"{case.name}: {problem}" for problem in differences(*pairs, ULP if case.name in kept else 0, LEAST)]
     return found
 
 

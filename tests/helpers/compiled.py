@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from pyspark.ml.linalg import VectorUDT
-from pyspark.sql.types import ArrayType, BooleanType, DataType, MapType, StructType
+from pyspark.sql.types import ArrayType, BooleanType, DataType, MapType, StructType, _parse_datatype_json_string
 
 from sparkweld.contract.decoding import return_type_of
 from sparkweld.contract.spark_types import columns_of as columns_of_type
@@ -104,8 +104,8 @@ def compare_with_worker(
         state = _state(batch, eval_type)
         if state not in programs:
             environment = (spark_line.LINE, os.environ.get("PYTEST_CURRENT_TEST"))
-            given = (tuple(blobs), tuple(n for _, n in chain), batch.schema, state, returns, eval_type, exact, whole_batches)
-            programs[state] = _compile(*given, environment)
+            given = (batch.schema, state, returns.json(), eval_type, exact, whole_batches)
+            programs[state] = _compile(tuple(blobs), tuple(n for _, n in chain), *given, environment)
         program = programs[state]
         if isinstance(program, _Refused):
             return Compared(len(batches), decided, flagged, raised, program.code, program.reason)
@@ -297,10 +297,13 @@ def name_of_arrow(type: pa.DataType) -> str:
 
 @lru_cache(maxsize=16)  # a test calls its function for several batches, one after the other
 def _compile(
-    blobs: tuple[bytes, ...], arguments: tuple[int, ...], schema: pa.Schema, state: tuple[str, ...], returns: DataType,
+    blobs: tuple[bytes, ...], arguments: tuple[int, ...], schema: pa.Schema, state: tuple[str, ...], returns: str,
     eval_type: int, exact: bool, whole_batches: bool, environment: tuple[Any, ...],
 ) -> Program | _Refused:  # fmt: skip
-    """Returns the program or its refusal; AssertionError for a bug in SparkWeld. `environment`: what else both depend on."""
+    """Returns the program or its refusal; AssertionError for a bug in SparkWeld.
+
+    `returns`: the type as JSON. `environment`: what else both depend on.
+    """
     batch = pa.RecordBatch.from_pylist([], schema)
     inputs = {name: name_of_arrow(array.type) for name, array in columns_of(batch).items()}
     always = [name for name, type in inputs.items() if not sees_batch_state(eval_type) or type not in TWO_FORMS]
@@ -316,13 +319,13 @@ def _compile(
 
 
 def _step(
-    batch: pa.RecordBatch, inputs: dict[str, str], arguments: list[int], functions: int, returns: DataType, eval_type: int
+    batch: pa.RecordBatch, inputs: dict[str, str], arguments: list[int], functions: int, returns: str, eval_type: int
 ) -> tuple[dict[str, Any], list[str]]:
     """Returns the step that calls the functions on the columns of a batch, and the names of its results."""
-    given = [_argument(field, field.name, inputs) for field in batch.schema]
-    stored = columns_of_type(return_type_of(returns.jsonValue()))
+    given, type = [_argument(field, field.name, inputs) for field in batch.schema], _parse_datatype_json_string(returns)
+    stored = columns_of_type(return_type_of(type.jsonValue()))
     fields = [] if stored is None else [column.name for column in stored]
-    declared = {"returns": spark_name(returns)} if stored is None else {"returnType": returns.jsonValue()}
+    declared = {"returns": spark_name(type)} if stored is None else {"returnType": type.jsonValue()}
     if eval_type in MAPS:
         whole = _argument(pa.field("", pa.struct(list(batch.schema))), "", inputs)
         results = [f"r{at}" for at in range(len(fields))]

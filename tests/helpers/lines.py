@@ -19,6 +19,7 @@ from pyspark.sql.types import DataType
 
 from sparkweld.contract.constants import (
     ARROW_BATCHED,
+    BATCHED,
     GROUPED_AGG_ARROW,
     GROUPED_MAP_PANDAS,
     SCALAR_ARROW,
@@ -73,6 +74,10 @@ def is_known(eval_type: int) -> bool:
 def is_refused(eval_type: int) -> bool:
     """Whether SW114 refuses this kind of UDF on the line."""
     return LINE < {ARROW_BATCHED: (4, 1), GROUPED_MAP_PANDAS: (4, 2)}.get(eval_type, LINE)
+
+
+#: The kind of plain UDFs that the line compiles, over Arrow if it compiles both.
+PLAIN = BATCHED if is_refused(ARROW_BATCHED) else ARROW_BATCHED
 
 
 def require(eval_type: int) -> None:

@@ -42,10 +42,11 @@ def error_class(message: str) -> str:
     return names[-1] if names else message.strip().splitlines()[0][:200]
 
 
-def differences(expected: Outcome, actual: Outcome, ulp: int = 0) -> list[str]:
+def differences(expected: Outcome, actual: Outcome, ulp: int = 0, least: float = 0.0) -> list[str]:
     """Returns at most ten lines about differences; an empty list when the outcomes are equal.
 
-    `ulp` is the permitted distance of two float64 results (0: the same bits, where all NaN are equal).
+    `ulp` is the permitted distance of two float64 results (0: the same bits, where all NaN are equal). If it is positive,
+    `least` is a permitted difference.
     """
     if expected.error or actual.error:
         return [] if expected.error == actual.error else [f"expected {_ending(expected)}, got {_ending(actual)}"]
@@ -54,19 +55,20 @@ def differences(expected: Outcome, actual: Outcome, ulp: int = 0) -> list[str]:
         return [f"expected {len(expected.rows)} rows, got {len(actual.rows)}"]
     found = []
     for at, (left, right) in enumerate(zip(expected.rows, actual.rows, strict=True)):
-        if not all(same(a, b, ulp) for a, b in zip(left, right, strict=True)):
+        if not all(same(a, b, ulp, least) for a, b in zip(left, right, strict=True)):
             found.append(f"row {at}: expected {tokens(left)}, got {tokens(right)}")
         if len(found) == 10:
             break
     return found
 
 
-def same(a: Any, b: Any, ulp: int = 0) -> bool:
-    """Whether two values have one token, or are floats at most `ulp` apart."""
+def same(a: Any, b: Any, ulp: int = 0, least: float = 0.0) -> bool:
+    """Whether two values have one token, or are floats at most `ulp` units or `least` apart."""
     if isinstance(a, float) and isinstance(b, float):
         if math.isnan(a) or math.isnan(b):
             return math.isnan(a) and math.isnan(b)
-        return token(a) == token(b) or (ulp > 0 and abs(_ordinal(a) - _ordinal(b)) <= ulp)
+        near = ulp > 0 and (abs(_ordinal(a) - _ordinal(b)) <= ulp or abs(a - b) < least)
+        return near or token(a) == token(b)
     return token(a) == token(b)
 
 

@@ -24,6 +24,7 @@ class SparkLine:
     - `compared`: kernels were compared with workers of this line.
     - `casts_results`: when pyarrow cannot make a pandas result the declared type, the worker lets pyarrow infer one, and casts.
     - `checks_results`: conversions of results are checked, unless a session sets `convertToArrowArraySafely` to false.
+    - `plain_over_arrow`: a plain UDF that does not state `useArrow` receives its values over Arrow, not pickled.
     - `plain_values_over_arrow`: a plain UDF over Arrow receives Python values, not the elements of a Series.
     - `converts_by_arrow`: Arrow alone converts the columns of pandas UDFs, except structs with strings or arrays. Otherwise
       pandas completes the conversion: it computes local times, after Arrow has converted to nanoseconds.
@@ -38,6 +39,7 @@ class SparkLine:
     compared: bool = True
     casts_results: bool = True
     checks_results: bool = True
+    plain_over_arrow: bool = True
     plain_values_over_arrow: bool = True
     converts_by_arrow: bool = True
     nanoseconds: bool = True
@@ -48,11 +50,12 @@ class SparkLine:
 
 
 _LINES = (
-    SparkLine("3.5", casts_results=False, checks_results=False, plain_values_over_arrow=False, converts_by_arrow=False,
-              nanoseconds=False, sparse_overhead=1.5, groups_as_maps=False),
-    SparkLine("4.0", casts_results=False, checks_results=False, plain_values_over_arrow=False, converts_by_arrow=False,
-              sparse_overhead=1.5, groups_as_maps=False),
-    SparkLine("4.1", converts_by_arrow=False, groups_as_maps=False, arrow_misfit="pyarrow.lib.ArrowInvalid"),
+    SparkLine("3.5", casts_results=False, checks_results=False, plain_over_arrow=False, plain_values_over_arrow=False,
+              converts_by_arrow=False, nanoseconds=False, sparse_overhead=1.5, groups_as_maps=False),
+    SparkLine("4.0", casts_results=False, checks_results=False, plain_over_arrow=False, plain_values_over_arrow=False,
+              converts_by_arrow=False, sparse_overhead=1.5, groups_as_maps=False),
+    SparkLine("4.1", plain_over_arrow=False, converts_by_arrow=False, groups_as_maps=False,
+              arrow_misfit="pyarrow.lib.ArrowInvalid"),
     SparkLine("4.2", arrow_misfit="pyarrow.lib.ArrowInvalid"),
     SparkLine("4.3", worker_conversions=True),
 )

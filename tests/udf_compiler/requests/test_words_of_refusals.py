@@ -21,6 +21,7 @@ from pyspark.sql.types import DataType, DoubleType, LongType, StringType
 
 from sparkweld.api.verdict import answer_of
 from sparkweld.contract.replies import RefusalRecord, Refused
+from tests.helpers.lines import PLAIN as PLAIN_UDF
 
 #: Functions of one value that nobody writes, each refused for some type.
 PLAIN: list[Callable[..., Any]] = [
@@ -64,10 +65,10 @@ def own_names() -> Iterator[str]:
                     yield name
 
 
-@pytest.mark.parametrize(("functions", "eval_type"), [(PLAIN, 101), (COLUMNS, 200)])
+@pytest.mark.parametrize(("functions", "eval_type"), [(PLAIN, PLAIN_UDF), (COLUMNS, 200)])
 def test_messages_name_none_of_our_classes(functions, eval_type):
-    returns = StringType() if eval_type == 101 else DoubleType()
-    types = ("double", "string", "array<double>") if eval_type == 101 else ("double", "string", "timestamp")
+    returns = StringType() if eval_type == PLAIN_UDF else DoubleType()
+    types = ("double", "string", "array<double>") if eval_type == PLAIN_UDF else ("double", "string", "timestamp")
     found = [one for f in functions for type in types for one in refusals(f, (type,), eval_type, returns)]
     assert len(found) > len(functions), "most of these are refused"
     names = set(own_names())
@@ -87,9 +88,9 @@ def combined(price: pd.Series, fee: pd.Series) -> pd.Series:
 @pytest.mark.parametrize(
     ("function", "eval_type", "types", "code", "words"),
     [
-        (lambda x: hashlib.blake2b(x.encode()).hexdigest(), 101, ("string",), "SW238", "pyspark.sql.functions"),
-        (lambda x: x + np.random.rand(), 101, ("double",), "SW230", "rand()"),
-        (lambda x: datetime.datetime.now().year + x, 101, ("long",), "SW230", "current_timestamp()"),
+        (lambda x: hashlib.blake2b(x.encode()).hexdigest(), PLAIN_UDF, ("string",), "SW238", "pyspark.sql.functions"),
+        (lambda x: x + np.random.rand(), PLAIN_UDF, ("double",), "SW230", "rand()"),
+        (lambda x: datetime.datetime.now().year + x, PLAIN_UDF, ("long",), "SW230", "current_timestamp()"),
         (combined, 200, ("double", "double"), "SW237", "s.where(~mask, s + v)"),
         (lambda s: LABELS[s], 200, ("long",), "SW259", "column.map(dict(enumerate(labels)))"),
         (lambda s: s.ewm(span=3).mean(), 200, ("double",), "SW250", "an aggregate, a window"),
