@@ -33,7 +33,7 @@ OF_HELPERS: dict[str, Any] = {
     "reads": request(python_step(r=udf(0, "a", column("b"))), inputs={"a": "double", "b": "double"}),
     "parts": request(python_step(r=udf(0, "a"))) | {"others": ["a"]},
     "fuse": request(python_step(r=udf(0, "a"))),
-    "cut": request(python_step(r=udf(0, udf(0, "a", evalType=constants.ARROW_BATCHED), evalType=constants.ARROW_BATCHED))),
+    "cut": request(python_step(r=udf(0, udf(0, "a", evalType=constants.BATCHED), evalType=constants.BATCHED))),
     "aggregate": request(python_step(r=udf(0, "a", evalType=constants.GROUPED_AGG_PANDAS))) | {"frames": 1.0},
     "partial": request(python_step(r=udf(0, "a", evalType=constants.GROUPED_AGG_PANDAS))) | {"keys": 1},
     "cascade": request(python_step(r=udf(0, "a"))) | {"cascades": "/nowhere", "state": ""},
