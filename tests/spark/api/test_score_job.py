@@ -150,14 +150,17 @@ def test_a_job_that_is_ended_half_way(job, tmp_path):
     command += [str(ROOT / "jobs" / "score.py"), "--input", str(tmp_path / "t.parquet"), "--model", str(tmp_path / "slow")]
     slow = subprocess.Popen([*command, "--output", str(out / "a.parquet")], env=environment, stdout=subprocess.PIPE,
                             stderr=subprocess.PIPE, text=True, start_new_session=True)  # fmt: skip
-    deadline = time.time() + 180
-    while not hidden(out) and slow.poll() is None and time.time() < deadline:
-        time.sleep(0.1)
-    time.sleep(1)  # its tasks run
-    assert any("a.parquet" in name for name in hidden(out)) and slow.poll() is None
-    slow.send_signal(signal.SIGTERM)
-    slow.communicate(timeout=60)
-    assert slow.returncode != 0
+    try:
+        deadline = time.time() + 180
+        while not hidden(out) and slow.poll() is None and time.time() < deadline:
+            time.sleep(0.1)
+        time.sleep(1)  # its tasks run
+        assert any("a.parquet" in name for name in hidden(out)) and slow.poll() is None
+        slow.send_signal(signal.SIGTERM)
+        slow.communicate(timeout=60)
+        assert slow.returncode != 0
+    finally:
+        slow.kill()
     deadline = time.time() + 60
     while hidden(out) and time.time() < deadline:
         time.sleep(0.1)  # the driver's Python ends after its JVM
