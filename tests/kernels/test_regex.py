@@ -98,7 +98,7 @@ def test_groups_of_one_match_with_other_strings_between():
         for number, call in enumerate((test, *groups, test, groups[2])):
             for name in ("s", "t"):
                 loop.append(f"{number} {name}", loop.emit(call, columns[name]))
-            cut = loop.emit(StrCall("slice", (0, 2, None)), columns["s"])
+            cut = loop.emit(StrCall("slice", (0, 2, 1)), columns["s"])
             loop.append(f"{number} cut", loop.emit(call, cut))
 
     texts = ["a12", "12", "", "x", "a12", "é7", "a1b2", "1"] * 3
