@@ -10,6 +10,7 @@ import pytest
 
 from sparkweld.cli import main
 from sparkweld.lint import Report, Udf, check
+from tests.helpers.lines import LINE, differs_before
 
 NESTED = """
     import argparse
@@ -236,7 +237,8 @@ def test_functions_inside_functions_are_compiled_from_their_code(report):
     line = next(at for at, text in enumerate(NESTED.splitlines(), 1) if "__digest(x)" in text)
     bucket, total, owner = (found[f"<lambda>:{line + at}"] for at in (0, 4, 8))
     assert bucket.startswith("compiled for (string)") and bucket.endswith(", if n is an int")
-    assert total.startswith("compiled for (long)") and total.endswith(", if args.rebate is an int")
+    type = "long" if LINE >= (4, 2) else "double"  # a pickled int is NULL in a column of doubles
+    assert total.startswith(f"compiled for ({type})") and total.endswith(", if args.rebate is an int")
     assert owner.startswith("compiled for") and owner.endswith("if known is a list of strings")
     assert found["clean"].startswith("compiled for (string)")
     assert "compiled for" in found[f"<lambda>:{first('    def register(spark):') + 2}"]
@@ -250,6 +252,7 @@ def test_faults_of_functions_inside_functions_are_found(report):
     assert found["town"].verdict.startswith("not compiled (")
 
 
+@differs_before((4, 2), "SW114 refuses functions of groups")
 def test_what_the_plan_refuses_is_not_called_compiled(report):
     found = of(report, "refused.py")
     verdicts = {name: udf.verdict for name, udf in found.items()}

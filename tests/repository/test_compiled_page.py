@@ -35,7 +35,7 @@ from pyspark.sql.types import (
 )
 
 from sparkweld.api.verdict import Prototype, answer_of
-from sparkweld.contract.constants import GROUPED_AGG_PANDAS, GROUPED_MAP_PANDAS, MAP_PANDAS, SCALAR_PANDAS
+from sparkweld.contract.constants import ARROW_BATCHED, GROUPED_AGG_PANDAS, GROUPED_MAP_PANDAS, MAP_PANDAS, SCALAR_PANDAS
 from sparkweld.contract.replies import Refused
 from tests.helpers.lines import PLAIN, is_refused
 
@@ -176,7 +176,7 @@ CLAIMS: list[Claim] = [
     ('`json.loads`, then `d["a"]`, `d.get("a", x)`, `in`, indices, `isinstance`, `len` and loops, also over `keys()`',
      [lambda x: "".join(json.loads(x).keys()),
       lambda x: json.loads(x)["a"], lambda x: json.loads(x).get("a", "?"), lambda x: "y" if "a" in json.loads(x) else "n",
-      lambda x: json.loads(x)["a"][0], lambda x: str(len(json.loads(x)["a"]))], PLAIN, ("string",), S, ""),
+      lambda x: json.loads(x)["a"][0], lambda x: str(len(json.loads(x)["a"]))], ARROW_BATCHED, ("string",), S, ""),
     ("`len`, indices, slices, `in`, `+`, `==`", [lambda xs: len(xs), lambda xs: len(xs[1:]), lambda xs: int(1.0 in xs)],
      PLAIN, ("array<double>",), L, ""),
     ("lists as results, comprehensions, and lists that loops append to", [looped,
@@ -211,7 +211,7 @@ CLAIMS: list[Claim] = [
      GROUPED_AGG_PANDAS, ("double",), D, "SW213"),
     ("generators", [generator], PLAIN, ("double",), D, "SW210"),
     ("classes defined inside", [defines_a_class], PLAIN, ("double",), D, "SW220"),
-    ("binary columns, maps, arrays of structs and nested structs", [lambda x: len(x)], PLAIN, ("binary",), L, ""),
+    ("binary columns, maps, arrays of structs and nested structs", [lambda x: len(x)], ARROW_BATCHED, ("binary",), L, ""),
     ("in other UDFs than plain ones: binary, maps, and arrays of anything but numbers", [lambda x: x.str.len()],
      SCALAR_PANDAS, ("binary",), L, "SW101"),
     ("decimals, and matrices of arrays", [lambda x: float(x)], PLAIN, ("decimal(10,2)",), D, "SW101"),
