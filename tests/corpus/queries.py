@@ -23,6 +23,10 @@ ULP = 1 << 23
 LEAST = 1e-14
 
 
+#: How long a query of dozens of functions may wait for them on a slow machine.
+_TIMEOUT = "spark.sparkweld.compile.timeout"
+
+
 @dataclass(frozen=True)
 class Ran:
     """A query with SparkWeld off and on: the differing outcomes, and the UDFs that ran in kernels or as expressions."""
@@ -52,7 +56,7 @@ def compare(spark: Any, frame: Any, cases: tuple[Case, ...], kept: Collection[st
     """
     query = _query(frame, cases)
     expected, _ = run(spark, query, {ENABLED: "false"})
-    actual, executed = run(spark, query, {ENABLED: "true"})
+    actual, executed = run(spark, query, {ENABLED: "true", _TIMEOUT: "60s"})
     problems = _problems(expected, actual, cases, kept) if cases[0].repeatable else []
     report = json.loads(getattr(spark._jvm, WELD_REPORT).report(executed._jdf.queryExecution()))
     names = {udf for operator in report["operators"] for udf in operator["udfs"]}
