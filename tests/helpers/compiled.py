@@ -335,7 +335,7 @@ def _step(
         call = udf(at, *[call] * arguments[at], evalType=eval_type, **declared)
     step, results = python_step(r=call), ["r"]
     if stored is not None:
-        presence = ["r.presence"] if isinstance(returns, StructType) and eval_type in PLAIN else []
+        presence = ["r.presence"] if isinstance(type, StructType) and eval_type in PLAIN else []
         results = step["udfs"][0]["fields"] = [*(f"r.{name}" for name in fields), *presence]
     return step, results
 
