@@ -165,6 +165,8 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
         hex_numbers.HexNumber: [(hex_numbers.HexNumber(read("s")), 2**70)],
         digest_calls.TracedHash: [(digest_calls.TracedHash("md5"), hashlib.md5(usedforsecurity=False))],
         json_values.TracedJson: [(json_values.TracedJson(read("s")), "a")],
+        json_values.TracedMembers: [(json_values.TracedMembers(*[scalars.of_value(read("v"))] * 2), {1.5: 1.5}.items())],
+        json_values.TracedTexts: [(json_values.TracedTexts(scalars.of_value(read("v"))), {"a": 1.5}.values())],
         url_calls.TracedUrl: [(url_calls.TracedUrl(read("s"), type(real)), real) for real in map(urlparse, ("a",))],
         url_calls.TracedQuery: [(url_calls.TracedQuery(read("s"), "0"), {"a": ["b"]})],
         **{
