@@ -198,8 +198,8 @@ def test_a_column_beside_the_results_is_in_every_program(monkeypatch, loads):
     """An example is a cascade, whose confidence is monitored."""
     made = udfs.UdfTracer._made
 
-    def watching(self, kind, loop, entry, notes):
-        values = made(self, kind, loop, entry, notes)
+    def watching(self, kind, loop, entry, notes, presence):
+        values = made(self, kind, loop, entry, notes, presence)
         loop.append("watched 0", values[0])
         loop.program.watched["watched 0"] = watch
         return values
