@@ -46,8 +46,8 @@ def sees_identity(function: Any) -> bool:
 def _compares(code: types.CodeType) -> bool:
     before = None
     for at in dis.get_instructions(code):
-        singleton = before is not None and before.opname == "LOAD_CONST" and before.argval in (None, True, False)
-        if at.opname == "IS_OP" and not singleton:
+        constant = before.argval if before is not None and before.opname == "LOAD_CONST" else before
+        if at.opname == "IS_OP" and not (constant is None or isinstance(constant, bool)):
             return True
         before = at
     return False

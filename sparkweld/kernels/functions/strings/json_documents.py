@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from sparkweld.kernels.functions.strings.arena import give_back, reserve
-from sparkweld.kernels.functions.strings.json_reading import escaped, is_end, json_kind, json_string, put_elements
-from sparkweld.kernels.functions.strings.json_scan import hex_unit, is_space, skip_separators, string_end, value_end
+from sparkweld.kernels.functions.strings.json_reading import (
+    escaped,
+    escaped_code_point,
+    is_end,
+    json_elements,
+    json_kind,
+    json_string,
+)
+from sparkweld.kernels.functions.strings.json_scan import is_space, skip_separators, string_end, value_end
 from sparkweld.kernels.functions.strings.json_writing import put_unit, short_escape
 from sparkweld.kernels.functions.strings.library import function
 from sparkweld.kernels.functions.strings.memory_access import (
@@ -96,12 +103,7 @@ def json_parts(arena: int, v: int) -> int:
     """Returns the list of the JSON of an array's elements or of an object's values."""
     if length_of(v) > 0 and byte(address_of(v), 0) == 123:
         return json_members(arena, v, 1)
-    count = put_elements(0, v)
-    to = reserve(arena, 16 * count)
-    if to == 0:
-        return view(0, 0)
-    put_elements(to, v)
-    return view(to, count)
+    return json_elements(arena, v)
 
 
 @function(INT, VIEW, result=VIEW)
@@ -264,16 +266,10 @@ def put_again(to: int, v: int, ascii: int) -> int:
     while i < n:
         c = byte(a, i)
         if c == _BACKSLASH:
-            unit = hex_unit(a, i, n)
-            if unit >= 0:
-                low = hex_unit(a, i + 6, n)
-                if unit >= 0xD800 and unit < 0xDC00 and low >= 0xDC00 and low < 0xE000:
-                    unit = 0x10000 + ((unit - 0xD800) << 10) + low - 0xDC00
-                    i += 6
-                elif unit >= 0xD800 and unit < 0xE000:
-                    unit = 63
-                used += put_character(to + used, unit, ascii)
-                i += 6
+            point = escaped_code_point(a, i, n)
+            if point >= 0:
+                used += put_character(to + used, point, ascii)
+                i += 12 if point > 0xFFFF else 6
             else:
                 i += 1
                 if i < n and byte(a, i) < 128:

@@ -113,6 +113,21 @@ def escaped(c: int) -> int:
     return c
 
 
+@function(INT, INT, INT, result=INT)
+def escaped_code_point(a: int, i: int, n: int) -> int:
+    r"""Returns the code point of an escape \uXXXX at offset i, or of a pair of them, -1 if there is none.
+
+    A lone surrogate is a question mark, as in `sparkweld.ir.json_texts`. Above 0xFFFF, the escape has 12 bytes, else 6.
+    """
+    unit = hex_unit(a, i, n)
+    if unit < 0xD800 or unit >= 0xE000:
+        return unit
+    low = hex_unit(a, i + 6, n)
+    if unit < 0xDC00 and low >= 0xDC00 and low < 0xE000:
+        return 0x10000 + ((unit - 0xD800) << 10) + low - 0xDC00
+    return 63
+
+
 @function(INT, VIEW, result=VIEW)
 def json_string(arena: int, v: int) -> int:
     """Returns the string of a text in quotes, any other text itself."""
@@ -140,16 +155,10 @@ def json_string(arena: int, v: int) -> int:
             used += 1
             i += 1
         else:
-            unit = hex_unit(a, i, n)
-            if unit >= 0:
-                low = hex_unit(a, i + 6, n)
-                if unit >= 0xD800 and unit < 0xDC00 and low >= 0xDC00 and low < 0xE000:
-                    unit = 0x10000 + ((unit - 0xD800) << 10) + low - 0xDC00
-                    i += 6
-                elif unit >= 0xD800 and unit < 0xE000:
-                    unit = 63
-                used += encode(to + used, unit)
-                i += 6
+            point = escaped_code_point(a, i, n)
+            if point >= 0:
+                used += encode(to + used, point)
+                i += 12 if point > 0xFFFF else 6
             else:
                 if i + 1 < n:
                     store_byte(to, used, escaped(byte(a, i + 1)))

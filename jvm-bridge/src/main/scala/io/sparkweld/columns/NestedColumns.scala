@@ -10,8 +10,8 @@ import org.apache.spark.unsafe.types.UTF8String
 /**
  * Presents a kernel's columns as one struct, map or vector.
  *
- * A struct is stored as the columns of its fields, in order. One more column, if there is one, is NULL where the struct is. A map is stored as three arrays: its keys, its values, and whether a
- * value is NULL. The last array is itself NULL where no value is.
+ * A struct is stored as the columns of its fields, in order. One more column, if there is one, is NULL where the struct is. A map is
+ * stored as three arrays: its keys, its values, and whether a value is NULL. The last array is itself NULL where no value is.
  */
 private[sparkweld] object NestedColumns {
 
