@@ -19,7 +19,7 @@ class SparkInTwoProcesses(LoadFileScheduling):
     """Assigns each process the next file, and those after the second the next one without Spark."""
 
     def _assign_work_unit(self, node: WorkerController) -> None:
-        if self.nodes.index(node) >= _PROCESSES:
+        if int(node.gateway.id.removeprefix("gw")) >= _PROCESSES:  # `nodes` has them in the order in which they were ready
             scope = next((scope for scope in self.workqueue if not scope.startswith(_SPARK)), None)
             if scope is None:
                 node.shutdown()

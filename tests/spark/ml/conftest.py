@@ -18,7 +18,7 @@ FITTING = {
 
 @pytest.fixture(scope="package", autouse=True)
 def fits_without_plugin(spark):
-    """Saves a third of the CPU time of these tests. `test_a_fit_with_the_plugin` of test_stages.py fits with it."""
+    """Saves a third of the CPU time of these tests. Yields `Estimator.fit`, with which one test fits beside the plugin."""
     fit = Estimator.fit
 
     def without_plugin(self, *args, **kwargs):

@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from pyspark.ml import Estimator, Pipeline, PipelineModel, clustering
+from pyspark.ml import Pipeline, PipelineModel, clustering
 from pyspark.ml import classification as classifiers
 from pyspark.ml import feature as features
 from pyspark.ml import regression as regressors
@@ -177,16 +177,16 @@ def test_logistic_regression_without_columns_of_scores(spark, table, fitted):
     assert not check(spark, lambda: model.transform(table).select("id", *outputs)).guarded_rows
 
 
-def test_a_fit_with_the_plugin(spark, table, fits_without_plugin):
-    """The vectors that a kernel assembles for a fit are those of Spark."""
-    assembler = features.VectorAssembler(inputCols=INPUTS, outputCol="v")
-    pipeline = Pipeline(stages=[assembler, classifiers.DecisionTreeClassifier(featuresCol="v", labelCol="y3", maxDepth=4)])
-    fitted = {}
+def test_a_fit_with_the_plugin(spark, table, fitted, fits_without_plugin):
+    """The vectors that a kernel computes for a fit are those of Spark."""
+    prepared, made = fitted(scaler("StandardScaler", withMean=True)), {}
+    tree = classifiers.DecisionTreeClassifier(featuresCol="o", labelCol="y3")
     for enabled in ("false", "true"):
-        with session_conf(spark, {ENABLED: enabled, BACKEND: "native"}), pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Estimator, "fit", fits_without_plugin)
-            fitted[enabled] = pipeline.fit(table).stages[-1].toDebugString.partition("\n")[2]
-    assert fitted["true"] == fitted["false"]
+        with session_conf(spark, {ENABLED: enabled, BACKEND: "native"}):
+            frame = prepared.transform(table).select("o", "y3")
+            assert ("Weld" in frame._jdf.queryExecution().executedPlan().toString()) == (enabled == "true")
+            made[enabled] = fits_without_plugin(tree, frame).toDebugString.partition("\n")[2]
+    assert made["true"] == made["false"]
 
 
 def test_linear_regression(spark, table, fitted):
