@@ -37,7 +37,7 @@ LISTS: dict[str, str] = {f"list<{kind}>": kind for kind in ("bool", "i8", "i16",
 DTYPES.update(dict.fromkeys(LISTS, np.dtype(object)))
 
 #: Kinds of dates and timestamps -> the integer kind that a cast converts them to, without changing the value.
-MOMENTS = {"date": "i32", "ts": "i64"}
+INTEGERS_OF_TIMES = {"date": "i32", "ts": "i64"}
 
 #: Bytes of a str or a list in a kernel column: a view of two int64. For a str: the address and the length in bytes. For a list:
 #: the address of the first element and the number n of elements, or ~n when it is incomplete. The elements of a list of str are
@@ -131,7 +131,7 @@ class Type:
 
 BOOL, I8, I16, I32, I64, F32, F64, DATE, STR, TS = (Type(kind) for kind in DTYPES if kind not in LISTS)
 
-_BY_DTYPE = {dtype: Type(kind) for kind, dtype in DTYPES.items() if kind not in (*MOMENTS, *LISTS, "str")}
+_BY_DTYPE = {dtype: Type(kind) for kind, dtype in DTYPES.items() if kind not in (*INTEGERS_OF_TIMES, *LISTS, "str")}
 
 
 def list_of(type: Type) -> Type:

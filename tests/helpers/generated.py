@@ -37,12 +37,12 @@ from tests.helpers.compiled import Compared, check_case
 from tests.helpers.expressions import functions
 from tests.helpers.expressions_aggregates import compare_aggregate
 from tests.helpers.expressions_codecs import codec_batches, codec_functions
+from tests.helpers.expressions_datetimes import datetime_batches, datetime_functions
 from tests.helpers.expressions_dicts import dict_batches, dict_functions
 from tests.helpers.expressions_frames import type_of_series
 from tests.helpers.expressions_groups import compare_group_function
 from tests.helpers.expressions_lists import array_functions, list_batches, list_functions
 from tests.helpers.expressions_models import compare_pipeline
-from tests.helpers.expressions_moments import moment_batches, moment_functions
 from tests.helpers.expressions_python import python_functions, series_functions
 from tests.helpers.expressions_scalar import looping_functions, scalar_functions
 from tests.helpers.expressions_tags import RESULTS as TAG_RESULTS
@@ -155,12 +155,12 @@ def time_cases(draw: Draw) -> Case:
     return replace(case, returns=_returned(case.function, case.batches[-1], zone))
 
 
-def _moments(draw: Draw) -> Case:
+def _datetimes(draw: Draw) -> Case:
     """Draws a plain UDF of strings, timestamps and numbers that computes with dates and times."""
-    source, gives, format = draw(moment_functions())
+    source, gives, format = draw(datetime_functions())
     returns = {"t": (TimestampType(), TimestampNTZType(), StringType(), DateType()), "y": (DateType(), StringType()),
                "n": (DoubleType(), LongType()), "s": (StringType(),), "c": (BooleanType(),)}[gives]  # fmt: skip
-    return Case(source, moment_batches(format, draw(st.sampled_from(("UTC", None)))), draw(st.sampled_from(returns)), PLAIN)
+    return Case(source, datetime_batches(format, draw(st.sampled_from(("UTC", None)))), draw(st.sampled_from(returns)), PLAIN)
 
 
 def _codecs(draw: Draw) -> Case:
@@ -298,7 +298,7 @@ FAMILIES = {
         Family("series", _checked(series_cases), 0.4),
         Family("texts", _checked(_texts), 0.6),
         Family("times", _checked(time_cases), 0.6),
-        Family("moments", _checked(_moments), 0.6),
+        Family("datetimes", _checked(_datetimes), 0.6),
         Family("codecs", _checked(_codecs), 0.5),
         Family("applied", _checked(_applied), 0.5),
         Family("rows", _checked(_rows), 0.5),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from sparkweld.ir import ROWS, Input, LoopBuilder, Program, ProgramBuilder, Result, Type, Value
 from sparkweld.ir.ops import OPS, Array, Call, Cast, ModelOp, Op, Optional
-from sparkweld.ir.types import BOOL, DTYPES, F64, LISTS, MOMENTS, STR, Items
+from sparkweld.ir.types import BOOL, DTYPES, F64, INTEGERS_OF_TIMES, LISTS, STR, Items
 from tests.helpers.strings import TEXTS, random_texts
 
 KINDS = tuple(DTYPES)
@@ -155,7 +155,7 @@ class _Grower:
 
 def _casts(of: Type, to: Type) -> bool:
     kinds = {of.kind, to.kind}
-    return kinds in map(set, MOMENTS.items()) or (of != to and not kinds & {*MOMENTS, *LISTS, "str"})
+    return kinds in map(set, INTEGERS_OF_TIMES.items()) or (of != to and not kinds & {*INTEGERS_OF_TIMES, *LISTS, "str"})
 
 
 def batch(program: Program, rows: int, seed: int) -> dict[str, Array]:

@@ -70,8 +70,8 @@ for kind in (MICROSECONDS, SPANS):
     EXTREMES[kind.name] = [(pd.Timestamp if kind is MICROSECONDS else pd.Timedelta)(n) for n in whole]
 #: "?": may contain NaT; "!": some row of every batch is NaT.
 KINDS_OF_TIMES = {kind.name: kind for kind in (DATETIMES, TIMEDELTAS, MICROSECONDS, SPANS)}
-DTYPES_OF_MOMENTS = {name: kind.numpy_dtype for name, kind in KINDS_OF_TIMES.items()}
-for kind in DTYPES_OF_MOMENTS:
+DTYPES_OF_TIMES = {name: kind.numpy_dtype for name, kind in KINDS_OF_TIMES.items()}
+for kind in DTYPES_OF_TIMES:
     EXTREMES[f"{kind}?"] = EXTREMES[f"{kind}!"] = [*EXTREMES[kind], pd.NaT]
 
 
@@ -138,7 +138,7 @@ def _argument(loop: LoopBuilder, type: str, names: Iterator[str]) -> Any:
         value, kind = loop.read(next(names)), t.rstrip("?!")
         if kind == "str":
             series.append(text_series(loop, value, Missing(none=t == "str?")))
-        elif kind in DTYPES_OF_MOMENTS:
+        elif kind in DTYPES_OF_TIMES:
             series.append(datetimes.new(loop, value, KINDS_OF_TIMES[kind], has_nat=t.endswith("!")))
         elif kind == "date":
             series.append(TracedSeries(loop, value, object, DATES))
@@ -149,7 +149,7 @@ def _argument(loop: LoopBuilder, type: str, names: Iterator[str]) -> Any:
 
 def _input_type(type: str) -> Type:
     """Returns the input type of a column; datetimes and timedeltas are nanoseconds."""
-    return Type("i64", type[-1] in "?!") if type.rstrip("?!") in DTYPES_OF_MOMENTS else parse_type(type)
+    return Type("i64", type[-1] in "?!") if type.rstrip("?!") in DTYPES_OF_TIMES else parse_type(type)
 
 
 def type_of(x: Any) -> type:
@@ -197,7 +197,7 @@ def run_real(source: str, types: Sequence[str], batch: dict[str, list[Any]], ext
 
 def _dtype_of(type: str) -> Any:
     kind = type.rstrip("?!")
-    return object if kind in ("date", "str") else DTYPES_OF_MOMENTS.get(kind) or DTYPES[kind]
+    return object if kind in ("date", "str") else DTYPES_OF_TIMES.get(kind) or DTYPES[kind]
 
 
 def run_traced(traced: Traced, batch: dict[str, list[Any]]) -> tuple[list[Any], np.ndarray]:
@@ -296,7 +296,7 @@ def compare(got: list[Any], traced: Traced, wanted: Any) -> Any:
     if traced.kind == "series":
         if type(wanted) is not pd.Series:
             return f"pandas gives a {type(wanted).__name__}"
-        if traced.series_kind in ("UInt32", *DTYPES_OF_MOMENTS):
+        if traced.series_kind in ("UInt32", *DTYPES_OF_TIMES):
             return _compare_missing(got[0], wanted, traced.series_kind)
         parts = [wanted.to_numpy()]
     elif traced.kind == "tuple":
@@ -340,7 +340,7 @@ def _first_difference(mine: list[Any], wanted: pd.Series) -> Any:
 
 def _compare_missing(got: Any, wanted: pd.Series, kind: str) -> Any:
     """Compares integers of a Series of times or UInt32, NULL where it has a missing value."""
-    if wanted.dtype != (kind if kind == "UInt32" else DTYPES_OF_MOMENTS[kind]):
+    if wanted.dtype != (kind if kind == "UInt32" else DTYPES_OF_TIMES[kind]):
         return f"the result is a {kind} Series, pandas gives {wanted.dtype}"
     values, valid = got if isinstance(got, Optional) else (got, np.ones(len(got), bool))
     theirs = wanted.array.to_numpy(np.int64, na_value=0) if kind == "UInt32" else _nanoseconds(wanted)

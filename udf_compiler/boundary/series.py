@@ -24,7 +24,7 @@ from sparkweld.contract.expressions import Expression
 from sparkweld.errors import InternalError, Refusal
 from sparkweld.ir import LoopBuilder, Type, Value
 from sparkweld.ir.ops import Fits, ListCall
-from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I16, I32, I64, MOMENTS, STR, TS, of_dtype
+from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I16, I32, I64, INTEGERS_OF_TIMES, STR, TS, of_dtype
 from sparkweld.reasons import refusal
 from udf_compiler.boundary import datetime_columns
 from udf_compiler.boundary.type_names import ARRAYS
@@ -338,7 +338,7 @@ def _of_batch_dependent(loop: LoopBuilder, result: TracedSeries, to: Type, retur
 
 def _of_unsigned(loop: LoopBuilder, value: Value, to: Type, return_type: str, udf: str) -> Value:
     """Converts a UInt32 Series, whose mask marks the NULLs for Arrow."""
-    if to.kind in MOMENTS:
+    if to.kind in INTEGERS_OF_TIMES:
         raise _never(udf, "UInt32", return_type)
     made = _of_numbers(loop, loop.value_of(value), to)
     return loop.optional(made, loop.is_valid(value)) if value.type.nullable else made

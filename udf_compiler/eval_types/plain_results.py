@@ -25,12 +25,20 @@ from udf_compiler.frontends.pandas.apply.results import explored
 from udf_compiler.frontends.python.arguments import Parts
 from udf_compiler.frontends.python.byte_strings import bytes_of_row
 from udf_compiler.frontends.python.calendar import guard_python_date
+from udf_compiler.frontends.python.datetime_values import (
+    FIRST,
+    FIRST_CONVERTED,
+    KINDS,
+    LAST,
+    LAST_CONVERTED,
+    date_of,
+    is_formatted,
+)
 from udf_compiler.frontends.python.formats import assembled
 from udf_compiler.frontends.python.json_results import as_result
 from udf_compiler.frontends.python.list_results import list_of_row
 from udf_compiler.frontends.python.lists import guard_list
 from udf_compiler.frontends.python.local_time import local_offset
-from udf_compiler.frontends.python.moments import FIRST, FIRST_CONVERTED, KINDS, LAST, LAST_CONVERTED, date_of, is_formatted
 from udf_compiler.frontends.python.path_explorer import PATH_LIMIT, Node, explorer, leaves
 from udf_compiler.frontends.python.result_kinds import holds_numpy, kind_of_result, kinds_of, merged, value_as
 from udf_compiler.frontends.python.rows import Struct, TracedStruct

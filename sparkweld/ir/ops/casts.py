@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from sparkweld.ir.ops.base import Array, Op
-from sparkweld.ir.types import BOOL, DTYPES, MOMENTS, Type
+from sparkweld.ir.types import BOOL, DTYPES, INTEGERS_OF_TIMES, Type
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +24,9 @@ class Cast(Op):
 
     def infer(self, *args: Type) -> Type:
         ok = len(args) == 1 and not args[0].nullable and not self.to.nullable
-        for moment, integer in MOMENTS.items():
-            if moment in (self.to.kind, *(a.kind for a in args)):
-                ok = ok and {args[0].kind, self.to.kind} <= {moment, integer}
+        for time, integer in INTEGERS_OF_TIMES.items():
+            if time in (self.to.kind, *(a.kind for a in args)):
+                ok = ok and {args[0].kind, self.to.kind} <= {time, integer}
         ok = ok and not any(t.is_view for t in (*args, self.to))
         self._wants(ok, f"one plain value that casts to {self.to}", args)
         return self.to
@@ -65,10 +65,10 @@ class Fits(Op):
         return dtype.type(-(2.0 ** (bits - 1))), dtype.type(2.0 ** (bits - 1))
 
 
-_NUMBERS = tuple(Type(kind) for kind in DTYPES if kind not in MOMENTS and not Type(kind).is_view)
-_MOMENTS = tuple((Type(moment), Type(integer)) for moment, integer in MOMENTS.items())
+_NUMBERS = tuple(Type(kind) for kind in DTYPES if kind not in INTEGERS_OF_TIMES and not Type(kind).is_view)
+_TIMES = tuple((Type(time), Type(integer)) for time, integer in INTEGERS_OF_TIMES.items())
 Cast.examples = (
     *((Cast(to), (of,)) for to in _NUMBERS for of in _NUMBERS),
-    *((Cast(to), (of,)) for pair in _MOMENTS for to, of in (pair, pair[::-1])),
+    *((Cast(to), (of,)) for pair in _TIMES for to, of in (pair, pair[::-1])),
 )
 Fits.examples = tuple((Fits(to), (of,)) for to in _NUMBERS if to.is_int for of in _NUMBERS if of.is_float)

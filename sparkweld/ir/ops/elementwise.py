@@ -16,7 +16,7 @@ import numpy as np
 
 from sparkweld.errors import VerifyError
 from sparkweld.ir.ops.base import Array, Op
-from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I32, I64, MOMENTS, STR, TS, Type, list_of, of_dtype
+from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I32, I64, INTEGERS_OF_TIMES, STR, TS, Type, list_of, of_dtype
 
 #: Functions whose kernels compute the same bits as NumPy, or as `math` where NumPy lacks them.
 EXACT = frozenset(
@@ -79,7 +79,7 @@ class Call(Op):
 
     def infer(self, *args: Type) -> Type:
         self._wants(len(args) == self.ufunc.nin and not any(a.nullable for a in args), f"{self.ufunc.nin} plain value(s)", args)
-        if any(a.kind in MOMENTS for a in args):
+        if any(a.kind in INTEGERS_OF_TIMES for a in args):
             self._wants(len(set(args)) == 1 and self.fn in _MOMENT_FUNCTIONS, "a function of dates", args)
             return args[0] if self.fn in ("maximum", "minimum") else BOOL
         if any(a == STR for a in args):

@@ -32,7 +32,7 @@ from sparkweld.ir.ops import (
     StrCall,
     ValueOf,
 )
-from sparkweld.ir.types import BOOL, F32, F64, I8, I16, I32, MOMENTS, STR
+from sparkweld.ir.types import BOOL, F32, F64, I8, I16, I32, INTEGERS_OF_TIMES, STR
 from sparkweld.optimizer.bodies import Body, rewrite_loop
 
 #: Maximum integer parameter of a string function that is folded.
@@ -129,9 +129,9 @@ def _cast(body: Body, op: Op, args: tuple[int, ...]) -> int | None:
 
 def keeps_value(of: Type, to: Type) -> bool:
     """Whether every value of `of` is one of `to`, so that the cast preserves the value."""
-    if of == to or {of.kind, to.kind} in map(set, MOMENTS.items()):
+    if of == to or {of.kind, to.kind} in map(set, INTEGERS_OF_TIMES.items()):
         return True
-    if of.kind in MOMENTS or to.kind in MOMENTS or to == BOOL:
+    if of.kind in INTEGERS_OF_TIMES or to.kind in INTEGERS_OF_TIMES or to == BOOL:
         return False
     if of == BOOL:
         return True
@@ -142,7 +142,7 @@ def keeps_value(of: Type, to: Type) -> bool:
 
 def _same_outer(of: Type, middle: Type, to: Type) -> bool:
     """Whether the outer cast treats `of` as it treats `middle`: an integer too large wraps, a float too large becomes 0."""
-    if any(t.kind in MOMENTS for t in (of, middle, to)):
+    if any(t.kind in INTEGERS_OF_TIMES for t in (of, middle, to)):
         return of == to  # only one integer type casts to and from dates
     return of.is_float == middle.is_float or not to.is_int or keeps_value(of, to)
 

@@ -19,7 +19,7 @@ from sparkweld.contract.expressions import Expression
 from sparkweld.errors import InternalError
 from sparkweld.ir import LoopBuilder, Type, Value
 from sparkweld.ir.ops import Fits, IsIn
-from sparkweld.ir.types import BOOL, DATE, I32, I64, MOMENTS, STR, TS
+from sparkweld.ir.types import BOOL, DATE, I32, I64, INTEGERS_OF_TIMES, STR, TS
 from sparkweld.reasons import refusal
 from udf_compiler.boundary.series import COLUMN_TYPES
 from udf_compiler.frontends.catalyst.lists import LIST_RULES
@@ -280,7 +280,7 @@ class _Translator:
             return Maybe(day_of(self.loop, x.value, expr), x.valid)
         if to == STR and (of.is_int or of == BOOL):
             return Maybe(text_of(self, x.value), x.valid)
-        if of.kind in MOMENTS or to.kind in MOMENTS or STR in (of, to):
+        if of.kind in INTEGERS_OF_TIMES or to.kind in INTEGERS_OF_TIMES or STR in (of, to):
             raise refusal("SW323", of=child.type, to=expr.type)
         if of.is_float and to.is_int:
             return Maybe(self._truncate(x, to, ansi(expr), demand), x.valid)

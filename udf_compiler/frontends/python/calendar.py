@@ -10,7 +10,7 @@ from sparkweld.ir import Value
 from sparkweld.ir.ops.calendar import DatePart
 from sparkweld.ir.ops.strings import StrCall
 from sparkweld.ir.types import DATE, I32, I64, STR
-from udf_compiler.frontends.python import moments, undefined
+from udf_compiler.frontends.python import datetime_values, undefined
 from udf_compiler.frontends.python.durations import DAY, duration, is_duration, microseconds, number_op
 from udf_compiler.frontends.python.operands import as_int, guard_between, make_bool, make_int
 from udf_compiler.frontends.python.path_explorer import explorer
@@ -91,7 +91,7 @@ def attribute(x: TracedScalar, name: str) -> Any:
     if name == "isoformat":
         return lambda: TracedScalar("str", iso_text(x.value))
     if name == "strftime":
-        return lambda format: moments.formatted(moments.of_date(x.value), format, "datetime", "date.strftime")
+        return lambda format: datetime_values.formatted(datetime_values.of_date(x.value), format, "datetime", "date.strftime")
     if name == "replace":
         return lambda *args, **kwargs: TracedScalar("date", replaced(x, _named(args, kwargs)))
     refuse("SW264", call=f"date.{name}")
@@ -108,7 +108,7 @@ def replaced(x: Any, given: dict[str, Any]) -> Value:
     """Returns a date with other parts; ValueError where it does not exist."""
     parts = [given.get(name, _part(x, name, span)) for name, span in PARTS.items()]
     loop = explorer().loop
-    return loop.cast(loop.cast(moments.day_number(parts[0], parts[1], parts[2], "date.replace"), I32), DATE)
+    return loop.cast(loop.cast(datetime_values.day_number(parts[0], parts[1], parts[2], "date.replace"), I32), DATE)
 
 
 class IsoCalendar(tuple[Any, ...]):

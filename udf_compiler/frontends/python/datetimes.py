@@ -9,11 +9,11 @@ from typing import Any
 
 from sparkweld.ir import Value
 from sparkweld.ir.types import F64, I64
-from udf_compiler.frontends.python import calendar, moments, undefined
+from udf_compiler.frontends.python import calendar, datetime_values, undefined
+from udf_compiler.frontends.python.datetime_values import FIRST, LAST, kind_of_datetime, micros
 from udf_compiler.frontends.python.durations import SECOND, duration, is_duration, number_op, text_of
 from udf_compiler.frontends.python.durations import microseconds as microseconds_of
 from udf_compiler.frontends.python.local_time import local_offset
-from udf_compiler.frontends.python.moments import FIRST, LAST, kind_of_datetime, micros
 from udf_compiler.frontends.python.operands import as_int, guard_between, make_bool, make_float, make_int
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.values import TracedScalar
@@ -49,16 +49,16 @@ def _of_two(name: str, a: Any, b: Any, kinds: tuple[str, str]) -> Any:
 
 def _moved(name: str, x: Any, span: Any) -> TracedScalar:
     moved = number_op(name, make_int(micros(x), (FIRST, LAST)), microseconds_of(span))
-    moments.raise_outside(as_int(moved))
-    return moments.new(as_int(moved), kind_of_datetime(x))
+    datetime_values.raise_outside(as_int(moved))
+    return datetime_values.new(as_int(moved), kind_of_datetime(x))
 
 
 def attribute(x: Any, name: str) -> Any:
     """Returns ``x.name`` of a datetime; refuses unsupported attributes (SW264)."""
-    if name in moments.CLOCK:
-        return moments.clock(x, name)
+    if name in datetime_values.CLOCK:
+        return datetime_values.clock(x, name)
     if name in calendar.FIELDS:
-        return calendar.attribute(moments.date(x), name)
+        return calendar.attribute(datetime_values.date(x), name)
     if name == "fold":
         return 0
     if name == "tzinfo":
@@ -87,14 +87,14 @@ def _timestamp(x: Any) -> Any:
 def _utc(x: Any) -> Any:
     """Returns a naive datetime in local time as UTC; those at the ends of the calendar are guarded, since Python raises."""
     loop = explorer().loop
-    guard_between(loop, micros(x), moments.FIRST_CONVERTED, moments.LAST_CONVERTED)
+    guard_between(loop, micros(x), datetime_values.FIRST_CONVERTED, datetime_values.LAST_CONVERTED)
     return loop.call("subtract", micros(x), loop.const(local_offset(), I64))
 
 
 def _as_zone(x: Any, tz: Any = None) -> Any:
     if tz is not datetime.timezone.utc:
         refuse("SW262", call="datetime.astimezone", what="a zone other than timezone.utc")
-    return x if kind_of_datetime(x) == "utc" else moments.new(_utc(x), "utc")
+    return x if kind_of_datetime(x) == "utc" else datetime_values.new(_utc(x), "utc")
 
 
 def _replace(x: Any, *args: Any, **given: Any) -> Any:
@@ -104,32 +104,33 @@ def _replace(x: Any, *args: Any, **given: Any) -> Any:
         if zone not in (None, datetime.timezone.utc) or fold != 0:
             refuse("SW262", call="datetime.replace", what="this zone or fold")
         kind = "datetime" if zone is None else "utc"
-    names = (*calendar.PARTS, *moments.CLOCK)
+    names = (*calendar.PARTS, *datetime_values.CLOCK)
     if len(args) > len(names) or not given.keys() <= set(names):
         refuse("SW262", call="datetime.replace", what="this form")
     given |= dict(zip(names, args, strict=False))
     if not given:
-        return moments.new(micros(x), kind)
+        return datetime_values.new(micros(x), kind)
     if given.keys() & calendar.PARTS.keys():
-        midnight = moments.of_date(calendar.replaced(moments.date(x), {k: v for k, v in given.items() if k in calendar.PARTS}))
+        day = calendar.replaced(datetime_values.date(x), {k: v for k, v in given.items() if k in calendar.PARTS})
+        midnight = datetime_values.of_date(day)
     else:
-        midnight = moments.of_date(moments.date(x).value)
-    clock = {name: given.get(name, moments.clock(x, name)) for name in moments.CLOCK}
-    return moments.new(moments.combined(midnight, clock, "datetime.replace"), kind)
+        midnight = datetime_values.of_date(datetime_values.date(x).value)
+    clock = {name: given.get(name, datetime_values.clock(x, name)) for name in datetime_values.CLOCK}
+    return datetime_values.new(datetime_values.combined(midnight, clock, "datetime.replace"), kind)
 
 
 def _format(x: Any, format: Any) -> Any:
-    return moments.formatted(micros(x), format, kind_of_datetime(x), "datetime.strftime")
+    return datetime_values.formatted(micros(x), format, kind_of_datetime(x), "datetime.strftime")
 
 
 def _clock(x: Any) -> tuple[Any, Any, Any]:
-    return moments.clock(x, "hour"), moments.clock(x, "minute"), moments.clock(x, "second")
+    return datetime_values.clock(x, "hour"), datetime_values.clock(x, "minute"), datetime_values.clock(x, "second")
 
 
 def _time_tuple(x: Any) -> Any:
     if kind_of_datetime(x) != "datetime":  # tm_isdst is 0
         refuse("SW264", call="timetuple() of a datetime with a zone")
-    return calendar.time_tuple(moments.date(x), _clock(x))
+    return calendar.time_tuple(datetime_values.date(x), _clock(x))
 
 
 def _offset(x: Any) -> Any:
@@ -137,15 +138,15 @@ def _offset(x: Any) -> Any:
 
 
 _METHODS: dict[str, Callable[..., Any]] = {
-    "date": moments.date, "timestamp": _timestamp, "isoformat": moments.iso_text, "strftime": _format, "replace": _replace,
-    "astimezone": _as_zone, "utcoffset": _offset, "timetuple": _time_tuple,
+    "date": datetime_values.date, "timestamp": _timestamp, "isoformat": datetime_values.iso_text, "strftime": _format,
+    "replace": _replace, "astimezone": _as_zone, "utcoffset": _offset, "timetuple": _time_tuple,
 }  # fmt: skip
 
 
 def text_of_time(x: TracedScalar) -> Value:
-    """Returns ``str(x)``; that of a datetime is exact where `moments.is_formatted`."""
+    """Returns ``str(x)``; that of a datetime is exact where `datetime_values.is_formatted`."""
     if x.kind == "timedelta":
         return text_of(x.value)
     if x.kind == "date":
         return calendar.iso_text(x.value)
-    return moments.iso_value(x.value.loop.cast(x.value, I64), x.kind, " ")
+    return datetime_values.iso_value(x.value.loop.cast(x.value, I64), x.kind, " ")

@@ -17,7 +17,7 @@ from typing import Any
 from sparkweld.ir import Value
 from sparkweld.ir.ops import StrCall
 from sparkweld.ir.types import F64, I64, STR
-from udf_compiler.frontends.python import moments
+from udf_compiler.frontends.python import datetime_values
 from udf_compiler.frontends.python.lists import as_list
 from udf_compiler.frontends.python.operands import as_float, as_int, as_text, guard_exact, make_float, make_text
 from udf_compiler.frontends.python.output_calls import printed
@@ -97,7 +97,7 @@ def formatted(x: Any, spec: str) -> Any:
         if found[3]:
             text = _signed(x, text.value)
         return _aligned(text, found[2] or ">", int(found[4] or 0), found[1] or " ")
-    if x.kind in ("date", *moments.KINDS):
+    if x.kind in ("date", *datetime_values.KINDS):
         return x.strftime(spec)
     refuse("SW602", spec=f"the format {spec!r} of {x.kind}")
 

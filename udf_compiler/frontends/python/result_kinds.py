@@ -12,8 +12,8 @@ from sparkweld.ir import LoopBuilder, Type, Value
 from sparkweld.ir.time_formats import microseconds as since_1970
 from sparkweld.ir.types import BOOL, DATE, I64, TS
 from udf_compiler.frontends.python.calendar import EPOCH
+from udf_compiler.frontends.python.datetime_values import kind_of_datetime
 from udf_compiler.frontends.python.durations import microseconds
-from udf_compiler.frontends.python.moments import kind_of_datetime
 from udf_compiler.frontends.python.numbers import MAX, MIN
 from udf_compiler.frontends.python.path_explorer import Leaf, Node, choose, leaves
 from udf_compiler.frontends.python.values import is_scalar

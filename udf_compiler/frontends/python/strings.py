@@ -8,7 +8,7 @@ from typing import Any
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import ListCall, StrCall
 from sparkweld.ir.types import BOOL, F64, I64, STR
-from udf_compiler.frontends.python import moments, undefined
+from udf_compiler.frontends.python import datetime_values, undefined
 from udf_compiler.frontends.python.byte_strings import encode
 from udf_compiler.frontends.python.datetimes import text_of_time
 from udf_compiler.frontends.python.lists import LazyList, is_list, join
@@ -156,8 +156,8 @@ def to_str(x: TracedScalar) -> Any:
         refuse("SW262", call="str()", what=f"a value of np.{x.numpy}" if x.numpy else "a list")
     if x.kind == "float":
         explorer().guard(float_is_decided(explorer().loop, x), local=True)
-    if x.kind in moments.KINDS:
-        return moments.iso_text(x, " ")
+    if x.kind in datetime_values.KINDS:
+        return datetime_values.iso_text(x, " ")
     return make_text(text_of(explorer().loop, x))
 
 

@@ -14,7 +14,7 @@ from sparkweld.ir.ops import StrCall
 from sparkweld.ir.python_rules import RULES
 from sparkweld.ir.time_formats import parsed_items
 from sparkweld.ir.types import DATE, F64, I32, I64
-from udf_compiler.frontends.python import durations, moments
+from udf_compiler.frontends.python import datetime_values, durations
 from udf_compiler.frontends.python.durations import SECOND, number_op
 from udf_compiler.frontends.python.local_time import local_offset
 from udf_compiler.frontends.python.operands import as_float, as_int, guard_between, is_number, is_text, kind_of, raise_type_error
@@ -89,7 +89,7 @@ def _datetime(*args: Any, **kwargs: Any) -> Any:
 
 def _row_date(year: Any, month: Any = None, day: Any = None) -> TracedScalar:
     loop = explorer().loop
-    return TracedScalar("date", loop.cast(loop.cast(moments.day_number(year, month, day, "datetime.date"), I32), DATE))
+    return TracedScalar("date", loop.cast(loop.cast(datetime_values.day_number(year, month, day, "datetime.date"), I32), DATE))
 
 
 def _row_datetime(
@@ -99,9 +99,9 @@ def _row_datetime(
     if tzinfo not in (None, _UTC) or fold != 0:
         refuse("SW263", name="a datetime with a time zone or a fold")
     loop, call = explorer().loop, "datetime.datetime"
-    midnight = loop.call("multiply", moments.day_number(year, month, day, call), loop.const(durations.DAY, I64))
-    clock = dict(zip(moments.CLOCK, (hour, minute, second, microsecond), strict=True))
-    return moments.new(moments.combined(midnight, clock, call), "datetime" if tzinfo is None else "utc")
+    midnight = loop.call("multiply", datetime_values.day_number(year, month, day, call), loop.const(durations.DAY, I64))
+    clock = dict(zip(datetime_values.CLOCK, (hour, minute, second, microsecond), strict=True))
+    return datetime_values.new(datetime_values.combined(midnight, clock, call), "datetime" if tzinfo is None else "utc")
 
 
 def _strptime(date_string: Any, format: Any) -> TracedScalar:
@@ -116,7 +116,7 @@ def _strptime(date_string: Any, format: Any) -> TracedScalar:
     run.guard(loop.emit(StrCall("is_ascii"), text))
     found = loop.emit(StrCall("strptime", (format,)), text)
     run.raise_if(loop.call("logical_not", loop.is_valid(found)), lambda: ValueError("time data does not match format"))
-    return moments.new(loop.value_of(found))
+    return datetime_values.new(loop.value_of(found))
 
 
 def _text(x: Any, call: str) -> Value:
@@ -148,7 +148,7 @@ def _from_iso(text: Value, lengths: tuple[int, int]) -> Value:
 
 
 def _date_from_iso(date_string: Any) -> TracedScalar:
-    return moments.date(moments.new(_from_iso(_text(date_string, "date.fromisoformat"), (10, 10))))
+    return datetime_values.date(datetime_values.new(_from_iso(_text(date_string, "date.fromisoformat"), (10, 10))))
 
 
 def _datetime_from_iso(date_string: Any) -> TracedScalar:
@@ -156,8 +156,8 @@ def _datetime_from_iso(date_string: Any) -> TracedScalar:
     loop = explorer().loop
     for suffix in (("Z",) if RULES.reads_iso_zones else ()) + ("+00:00",):
         if explorer().decide(loop.emit(StrCall("ends_with", (suffix,)), text)):
-            return moments.new(_from_iso(loop.emit(StrCall("remove_suffix", (suffix,)), text), (16, 26)), "utc")
-    return moments.new(_from_iso(text, (10, 26)))
+            return datetime_values.new(_from_iso(loop.emit(StrCall("remove_suffix", (suffix,)), text), (16, 26)), "utc")
+    return datetime_values.new(_from_iso(text, (10, 26)))
 
 
 def _from_timestamp(timestamp: Any, tz: Any = None) -> TracedScalar:
@@ -168,11 +168,11 @@ def _from_timestamp(timestamp: Any, tz: Any = None) -> TracedScalar:
     if tz is None:
         loop = explorer().loop
         value = loop.call("add", value, loop.const(local_offset(), I64))
-    return moments.new(value, "datetime" if tz is None else "utc")
+    return datetime_values.new(value, "datetime" if tz is None else "utc")
 
 
 def _utc_from_timestamp(timestamp: Any) -> TracedScalar:
-    return moments.new(_of_seconds(timestamp, "datetime.utcfromtimestamp"))
+    return datetime_values.new(_of_seconds(timestamp, "datetime.utcfromtimestamp"))
 
 
 def _of_seconds(x: Any, call: str) -> Value:
@@ -182,7 +182,7 @@ def _of_seconds(x: Any, call: str) -> Value:
             raise_type_error(f"{call}: an integer is required")
         refuse("SW262", call=call, what=raw(x))
     loop = explorer().loop
-    low, high = moments.FIRST_CONVERTED, moments.LAST_CONVERTED
+    low, high = datetime_values.FIRST_CONVERTED, datetime_values.LAST_CONVERTED
     if kind_of(x) != "float":
         guard_between(loop, as_int(x), low // SECOND, high // SECOND)
         return as_int(number_op("mul", x, SECOND))
@@ -199,9 +199,9 @@ def _combine(date: Any, time: Any) -> TracedScalar:
     """Implements datetime.combine of a date of the row and a constant naive time."""
     if type(time) is not datetime.time or time.tzinfo is not None or not is_scalar(date) or date.kind not in ("date", "datetime"):
         refuse("SW262", call="datetime.combine", what=raw(time))
-    day = date if date.kind == "date" else moments.date(date)
-    clock = {name: getattr(time, name) for name in moments.CLOCK}
-    return moments.new(moments.combined(moments.of_date(day.value), clock, "datetime.combine"))
+    day = date if date.kind == "date" else datetime_values.date(date)
+    clock = {name: getattr(time, name) for name in datetime_values.CLOCK}
+    return datetime_values.new(datetime_values.combined(datetime_values.of_date(day.value), clock, "datetime.combine"))
 
 
 DATE_CLASS = class_stand_in(

@@ -1,7 +1,7 @@
 """Generates plain UDFs of dates and times: strings near formats, timestamps, numbers of seconds, and what people compute of them.
 
-`moment_functions()` draws the source of a function and the kind of its result. Its arguments are a string `s`, timestamps `a` and
-`b`, a float `x` and an int `n`. `moment_batches(format)` are rows for it.
+`datetime_functions()` draws the source of a function and the kind of its result. Its arguments are a string `s`, timestamps `a`
+and `b`, a float `x` and an int `n`. `datetime_batches(format)` are rows for it.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ _CHAIN = """    for layout in {formats}:
 
 
 @st.composite
-def moment_functions(draw) -> tuple[str, str, str]:
+def datetime_functions(draw) -> tuple[str, str, str]:
     """Returns the source of `f`, the kind of its result ("t", "y", "n", "s" or "c"), and a format of its strings."""
     formats = draw(st.lists(st.sampled_from(_PARSED), min_size=1, max_size=3, unique=True))
     gives = draw(st.sampled_from("ttyynnsc"))
@@ -106,7 +106,7 @@ def moment_functions(draw) -> tuple[str, str, str]:
 
 
 @cache
-def moment_batches(format: str, zone: str | None) -> tuple[pa.RecordBatch, ...]:
+def datetime_batches(format: str, zone: str | None) -> tuple[pa.RecordBatch, ...]:
     """Returns batches of strings near a format with and without NULLs, one row, and ordinary rows."""
     random = np.random.default_rng(8)
 
@@ -114,9 +114,9 @@ def moment_batches(format: str, zone: str | None) -> tuple[pa.RecordBatch, ...]:
         length = 365 * 86_400 * 10**6
         columns = [pa.array([near(format, random) for _ in range(rows)], pa.string(), mask=random.random(rows) < nulls)]
         for _ in range(2):
-            moments = random.integers(-year * length, year * length, rows)
-            moments = np.where(random.random(rows) < 0.5, moments // 10**6 * 10**6, moments)
-            columns.append(pa.array(moments, pa.timestamp("us", zone), mask=random.random(rows) < nulls))
+            times = random.integers(-year * length, year * length, rows)
+            times = np.where(random.random(rows) < 0.5, times // 10**6 * 10**6, times)
+            columns.append(pa.array(times, pa.timestamp("us", zone), mask=random.random(rows) < nulls))
         seconds = random.choice((0.0, -0.5, 1.5, 1e9 + 0.1234565, 43_000.25, -1e11, 3e11, np.nan, 1e18), rows)
         seconds = np.where(random.random(rows) < 0.5, random.uniform(-2e9, 2e9, rows), seconds)
         columns.append(pa.array(seconds, pa.float64(), mask=random.random(rows) < nulls))
