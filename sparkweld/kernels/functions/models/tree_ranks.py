@@ -84,16 +84,16 @@ def _or_nan(b: ir.IRBuilder, value: ir.Value, rank: ir.Value) -> ir.Value:
 
 
 def rank_bytes(width: str) -> Operation:
-    """Builds rank_bytes(values, table, bits, to, twin): ranks of PIECE values as bytes at `to`, and ranks + 1 at `twin`.
+    """Builds rank_bytes(values, table, bits, to, shifted): ranks of PIECE values as bytes at `to`, and ranks + 1 at `shifted`.
 
-    `twin` equals `to` for a column without a shifted copy.
+    `shifted` equals `to` for a column without a shifted copy.
     """
     one = ir.Constant(ir.VectorType(_I8, lanes_of(width)), [1] * lanes_of(width))
 
-    def build(b: ir.IRBuilder, values: ir.Value, table: ir.Value, bits: ir.Value, to: ir.Value, twin: ir.Value) -> None:
+    def build(b: ir.IRBuilder, values: ir.Value, table: ir.Value, bits: ir.Value, to: ir.Value, shifted: ir.Value) -> None:
         def store(row: ir.Value, ranks: ir.Value) -> None:
             narrow = b.trunc(ranks, one.type)
-            b.store(b.add(narrow, one), pointer(b, b.add(twin, row), one.type), align=1)
+            b.store(b.add(narrow, one), pointer(b, b.add(shifted, row), one.type), align=1)
             b.store(narrow, pointer(b, b.add(to, row), one.type), align=1)
 
         _ranks(b, width, values, table, bits, fixed(PIECE), store)
@@ -102,24 +102,24 @@ def rank_bytes(width: str) -> Operation:
 
 
 def rank_words(width: str) -> Operation:
-    """Builds rank_words(values, table, bits, rows, to, twin, stride, plain, plain_twin), which writes uint16 ranks.
+    """Builds rank_words(values, table, bits, rows, to, shifted, stride, plain, plain_shifted), which writes uint16 ranks.
 
     It writes them in two layouts, for `rows` rows, a multiple of 64:
 
     - at `to`, in groups of WALKERS contiguous rows; each group begins `stride` bytes after the one before;
     - at `plain`, contiguous for all rows.
 
-    The shifted copies, ranks + 1, are written at `twin` and `plain_twin`. A column without them passes `to` and `plain` there.
+    The shifted copies, ranks + 1, are written at `shifted` and `plain_shifted`. A column without them passes `to` and `plain`.
     """
     one = ir.Constant(ir.VectorType(_I16, lanes_of(width)), [1] * lanes_of(width))
 
-    def build(b: ir.IRBuilder, values: ir.Value, table: ir.Value, bits: ir.Value, rows: ir.Value, to: ir.Value, twin: ir.Value,
-              stride: ir.Value, plain: ir.Value, plain_twin: ir.Value) -> None:  # fmt: skip
+    def build(b: ir.IRBuilder, values: ir.Value, table: ir.Value, bits: ir.Value, rows: ir.Value, to: ir.Value, shifted: ir.Value,
+              stride: ir.Value, plain: ir.Value, plain_shifted: ir.Value) -> None:  # fmt: skip
         def store(row: ir.Value, ranks: ir.Value) -> None:
             narrow = b.trunc(ranks, one.type)
             within = b.shl(b.and_(row, fixed(WALKERS - 1)), fixed(1))
             place, more = b.add(b.mul(b.udiv(row, fixed(WALKERS)), stride), within), b.add(narrow, one)
-            for at, first, second in ((place, to, twin), (b.shl(row, fixed(1)), plain, plain_twin)):
+            for at, first, second in ((place, to, shifted), (b.shl(row, fixed(1)), plain, plain_shifted)):
                 b.store(more, pointer(b, b.add(second, at), one.type), align=1)
                 b.store(narrow, pointer(b, b.add(first, at), one.type), align=1)
 

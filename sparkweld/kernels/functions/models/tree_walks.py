@@ -109,14 +109,14 @@ def walk_entry(width: Type, sums: Type, *, sets: bool) -> ModelFunction:
                 while i < count:
                     at = columns + 16 * i
                     values = word(arguments, 8 * load_i32(at, 0)) + size * (base + piece)
-                    twin = i
+                    shifted = i
                     if load_i32(at, 12) != 0:
-                        twin = load_i32(at, 12)
+                        shifted = load_i32(at, 12)
                     to = ranks + 2 * all_columns * piece
                     table = edges + size * load_i32(at, 8)
                     rank(
-                        values, table, load_i32(at, 4), ranked, to + 2 * WALKERS * i, to + 2 * WALKERS * twin,
-                        2 * WALKERS * all_columns, here_plain + column * i, here_plain + column * twin,
+                        values, table, load_i32(at, 4), ranked, to + 2 * WALKERS * i, to + 2 * WALKERS * shifted,
+                        2 * WALKERS * all_columns, here_plain + column * i, here_plain + column * shifted,
                     )
                     i += 1
                 if programs != 0:
