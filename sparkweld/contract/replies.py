@@ -274,7 +274,7 @@ class EquivalentReply(FunctionReply):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImpliedReply(FunctionReply):
-    """Comparisons of a column with a literal that hold where the filter does."""
+    """Conditions on columns that hold where the filter does; of `side_condition`, one at most."""
 
     status: Literal["ok"] = "ok"
     bounds: tuple[Expression, ...]

@@ -335,6 +335,14 @@ class PartsRequest(PipelineRequest):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SideConditionRequest(PipelineRequest):
+    """Asks for a condition on the inputs that are not in `others`, which a filter above a join implies."""
+
+    op: Literal["side_condition"]
+    others: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PartialRequest(PipelineRequest):
     """Asks for the functions that make and merge the states of annotated aggregate functions."""
 
@@ -365,7 +373,7 @@ REQUESTS: dict[str, type[Request]] = {
     op: cls
     for cls in (
         *(PlainRequest, ObjectRequest, CompileRequest, AggregateRequest, PartsRequest, PartialRequest, CascadeRequest),
-        RankingRequest,
+        *(RankingRequest, SideConditionRequest),
     )
     for op in get_args(hints_of(cls)["op"])
 }

@@ -32,6 +32,8 @@ OF_HELPERS: dict[str, Any] = {
     "keeps_arguments": request(python_step(r=udf(0, "a"))),
     "reads": request(python_step(r=udf(0, "a", column("b"))), inputs={"a": "double", "b": "double"}),
     "parts": request(python_step(r=udf(0, "a"))) | {"others": ["a"]},
+    "side_condition": request(python_step(r=udf(0, "a", column("b"))), ABOVE, inputs={"a": "double", "b": "double"}, outputs=[])
+    | {"others": ["b"]},
     "fuse": request(python_step(r=udf(0, "a"))),
     "cut": request(python_step(r=udf(0, udf(0, "a", evalType=constants.BATCHED), evalType=constants.BATCHED))),
     "aggregate": request(python_step(r=udf(0, "a", evalType=constants.GROUPED_AGG_PANDAS))) | {"frames": 1.0},

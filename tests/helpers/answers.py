@@ -66,6 +66,7 @@ def _answering(op: str) -> Callable[[Mapping[str, Any], Sequence[bytes]], dict[s
 compile_aggregate = _answering("aggregate")
 compile_catalyst_equivalent = _answering("catalyst_equivalent")
 compile_implied = _answering("implied")
+compile_side_condition = _answering("side_condition")
 compile_independent = _answering("independent")
 compile_keeps_arguments = _answering("keeps_arguments")
 compile_reads = _answering("reads")

@@ -21,7 +21,8 @@ object ContractCases {
     "FunctionReply", "StatusReply")
 
   /** Requests about functions, which are one class here. */
-  private val questions = Set("CompileRequest", "AggregateRequest", "PartsRequest", "PartialRequest", "CascadeRequest", "RankingRequest")
+  private val questions = Set("CompileRequest", "AggregateRequest", "PartsRequest", "SideConditionRequest", "PartialRequest", "CascadeRequest",
+    "RankingRequest")
 
   /** Classes without a definition: those that are spread over messages, and the constants. */
   private val undefined = Set("Envelope", "OrNull", "Dependencies", "Constants", "Limits", "EvalTypeNumbers", "ModelMemoryHead", "Environment",

@@ -2,6 +2,7 @@
 
 - `catalyst_equivalent`: the equivalent expressions of a request's results.
 - `implied`: bounds of a column that the filter implies.
+- `side_condition`: a condition on one of two joined tables that the filter above them implies.
 - `independent`: whether the results are the same in any batch, so that Spark may move the expression.
 - `reads`: the columns that the results depend on.
 - `parts`: the terms that columns of two joined tables add to a score.
@@ -10,7 +11,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+from sparkweld.contract.constants import ARROW_BATCHED, BATCHED
 from sparkweld.contract.replies import (
     Compiled,
     EquivalentReply,
@@ -20,13 +23,14 @@ from sparkweld.contract.replies import (
     ReadsReply,
     Refused,
 )
-from sparkweld.contract.requests import PartsRequest, PipelineRequest
+from sparkweld.contract.requests import PartsRequest, PipelineRequest, SideConditionRequest
 from sparkweld.ir import Program
 from sparkweld.ir.ops import StrCall
 from sparkweld.reasons import refusal
 from udf_compiler.backends.catalyst.expressions import equivalent_outputs
 from udf_compiler.backends.catalyst.monotone import implied_bounds
 from udf_compiler.backends.catalyst.parts import score_parts
+from udf_compiler.backends.catalyst.side_conditions import side_condition
 from udf_compiler.function.options import options_of
 from udf_compiler.function.payload import load_command
 from udf_compiler.requests.pipeline import compile_pipeline
@@ -55,17 +59,36 @@ def compile_implied(request: PipelineRequest, blobs: Sequence[bytes]) -> Implied
     return made if isinstance(made, Refused) else ImpliedReply(bounds=tuple(implied_bounds(made[1])))
 
 
+def compile_side_condition(request: SideConditionRequest, blobs: Sequence[bytes]) -> ImpliedReply | Refused:
+    """Returns a condition on the inputs that are not in `others`, if the filter implies one.
+
+    These inputs are without NULLs in the request: the caller keeps the rows of a side with a NULL in them. The others may be
+    NULL in any row. The functions see rows, not batches.
+    """
+    inputs = tuple(replace(i, state="nullable") if i.nullable and i.name in request.others else i for i in request.inputs)
+    made = compile_pipeline(replace(request, inputs=inputs), blobs)
+    if isinstance(made.reply, Refused):
+        return made.reply
+    assert made.logical is not None
+    found = side_condition(made.logical, set(request.others))
+    return ImpliedReply(bounds=() if found is None else (found,))
+
+
 def compile_independent(request: PipelineRequest, blobs: Sequence[bytes]) -> IndependentReply | Refused:
-    """Proves that a row has the same result in every batch.
+    """Proves that a row has the same result in every batch, as all kernels of plain UDFs do.
 
     Refuses like a kernel compilation. Also refuses a NULL that decides a dtype of its batch (SW390) and a batch without any
     value that behaves differently (SW395). Refuses a row that sends its batch to Python (SW396), unless the function raises
     for it: fewer rows then raise less.
     """
-    _refuse_nulls(request, ("float", "double", "string"))
+    plain = all(call.eval_type in (BATCHED, ARROW_BATCHED) for call in request.udfs)
+    if not plain:
+        _refuse_nulls(request, ("float", "double", "string"))
     made = _program(request, blobs)
     if isinstance(made, Refused):
         return made
+    if plain:
+        return IndependentReply()
     for loop in made[1].loops:
         if loop.some:
             raise refusal("SW395", "")

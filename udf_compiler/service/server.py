@@ -64,6 +64,7 @@ TRANSLATIONS = {
     "aggregate": ("udf_compiler.backends.worker_pipelines.native_states", "compile_aggregate"),
     "catalyst_equivalent": ("udf_compiler.requests.catalyst_replies", "compile_catalyst_equivalent"),
     "implied": ("udf_compiler.requests.catalyst_replies", "compile_implied"),
+    "side_condition": ("udf_compiler.requests.catalyst_replies", "compile_side_condition"),
     "independent": ("udf_compiler.requests.catalyst_replies", "compile_independent"),
     "keeps_arguments": ("udf_compiler.requests.kept_arguments", "compile_keeps_arguments"),
     "reads": ("udf_compiler.requests.catalyst_replies", "compile_reads"),

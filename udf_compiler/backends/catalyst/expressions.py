@@ -91,14 +91,19 @@ class CatalystEquivalents:
 
     def _make(self, let: Let) -> Expression:
         types = [self._types[a] for a in let.args]
-        rule = _RULES.get(type(let.op))
         if isinstance(let.op, Read):
             return self.read(let.op.column, let.op.type)
-        made = None if rule is None else rule(let.op, types, [self.of(a) for a in let.args])
+        made = expressed(let.op, types, [self.of(a) for a in let.args])
         if made is None:
             name = let.op.fn if isinstance(let.op, Call) else let.op.name
             raise refusal("SW380", self._place, op=name, types=", ".join(map(str, types)) or "no argument")
         return made
+
+
+def expressed(op: Op, types: list[Type], args: list[Expression]) -> Expression | None:
+    """Returns the expression of an op of values of these types; None where it has no exact equivalent."""
+    rule = _RULES.get(type(op))
+    return None if rule is None else rule(op, types, args)
 
 
 def _const(op: Const, types: list[Type], args: list[Expression]) -> Expression:

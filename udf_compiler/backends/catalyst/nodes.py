@@ -10,12 +10,12 @@ from typing import Any
 
 from sparkweld.contract.expressions import Expression
 from sparkweld.ir import Type
-from sparkweld.ir.types import BOOL, DATE, DTYPES
+from sparkweld.ir.types import BOOL, DATE, DTYPES, STR
 
 #: IR kind -> the Spark type of its values.
 SPARK_NAMES = {
     "bool": "boolean", "i8": "byte", "i16": "short", "i32": "integer", "i64": "long", "f32": "float", "f64": "double",
-    "date": "date",
+    "date": "date", "str": "string",
 }  # fmt: skip
 
 _STRICT = frozenset(("Cast", "Add", "Subtract", "Multiply", "UnaryMinus", "Abs", "UnixDate"))
@@ -38,6 +38,8 @@ def literal(value: Any, type: Type) -> Expression:
 def _text(value: Any, type: Type) -> Any:
     if type == BOOL:
         return bool(value)
+    if type == STR:
+        return value
     return float(value).hex() if type.is_float else str(int(value))
 
 
@@ -134,6 +136,8 @@ def _never_null(expr: Expression, columns: frozenset[str]) -> bool:
 
 def zero(type: Type) -> Expression:
     """Returns the value that an IR value holds where it is NULL."""
+    if type == STR:
+        return literal("", type)
     return literal(DTYPES[type.kind].type(0).item() if type != DATE else 0, type)
 
 

@@ -335,6 +335,7 @@ def choose(loop: LoopBuilder, condition: Value, a: Value, b: Value) -> Value:
     if a.id == b.id:
         return a
     if a.type == BOOL:
+        a, b = (loop.const(holds, BOOL) if x.id == condition.id else x for x, holds in ((a, True), (b, False)))
         first, second = constant(loop, a), constant(loop, b)
         if first is True and second is False:
             return condition

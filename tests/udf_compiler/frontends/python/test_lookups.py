@@ -97,3 +97,15 @@ FUNCTIONS = [
 @pytest.mark.parametrize("source", FUNCTIONS)
 def test_functions(source):
     check(source, ("str?",) if "None:" in source else ("str",), NAMES=NAMES)
+
+
+@pytest.mark.parametrize("kind", [tuple, list])
+def test_long_sequences(kind):
+    """A tuple or a list of more constants than paths is looked up as a set is, but a float still equals an int."""
+    named, numbered = kind(str(i) for i in range(-100, 100)), kind(range(-100, 100))
+    for source in ("def f(a):\n    if a in LONG:\n        return 'known'\n    return 'new'", "lambda a: a not in LONG or a == 7"):
+        check(source, ("str",), LONG=named)
+        check(source, ("i64",), LONG=numbered)
+        check(source, ("i64",), LONG=kind([*numbered, "none", 2**70]))
+    with pytest.raises(Refusal, match="SW290"):
+        check("lambda a: a in LONG", ("i64",), LONG=kind([*numbered, 0.5]))

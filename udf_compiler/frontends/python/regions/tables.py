@@ -25,6 +25,8 @@ _CLASSES = {"int": int, "str": str}
 #: The most keys that fork the path (`frontends.python.lookups`), and those that fork within a region, where the states that
 #: differ in constants would multiply.
 _FEW, _FEW_INSIDE = 256, 4
+#: As above, of a tuple or a list, whose first elements are the likely ones.
+_FEW_LISTED = 16
 #: The most elements of a table that is a constant of a kernel.
 _MOST = 65_536
 #: The longest string for a substring test: it has at most 2,081 substrings.
@@ -96,7 +98,7 @@ def displayed_set(items: list[Any]) -> DisplayedSet:
 
 
 def contains(container: Any, x: Any) -> Any:
-    """Tests ``x in container`` of a constant dict or set with too many keys for a path each; None for other operands."""
+    """Tests ``x in container`` of a constant dict, set, tuple or list with too many keys for a path each; None for others."""
     table = _table(container, x)
     return None if table is None else make_bool(explorer().loop.emit(table.members, x.value))
 
@@ -115,7 +117,7 @@ def lookup(container: Any, x: Any, missing: Callable[[], Any]) -> tuple[Any] | N
 
 
 class Table:
-    """The ops of a large constant dict or set for values of one class. All paths of a trace share them."""
+    """The ops of a large constant container for values of one class. All paths of a trace share them."""
 
     def __init__(self, known: Any, kind: str) -> None:
         self._keys = list(known)
@@ -123,7 +125,7 @@ class Table:
         self._kind = kind
 
     def is_of(self, known: Any) -> bool:
-        """Whether a dict or set has the same objects as when the table was made."""
+        """Whether a container has the same objects as when the table was made."""
         if len(known) != len(self._keys) or not all(map(operator.is_, known, self._keys)):
             return False
         return not isinstance(known, dict) or all(map(operator.is_, known.values(), self._values))
@@ -158,7 +160,11 @@ def _table(container: Any, x: Any) -> Table | None:
     """Returns the table of a container, if it serves `x` better than a path for each key."""
     known = unwrapped(container)
     few = _FEW_INSIDE if explorer().inside else _FEW
-    if not issubclass(type(known), dict | set | frozenset) or not few < len(known) <= _MOST:
+    if type(known) in (tuple, list):
+        few = max(few, _FEW_LISTED)
+    elif not issubclass(type(known), dict | set | frozenset):
+        return None
+    if not few < len(known) <= _MOST:
         return None
     if not is_scalar(x) or x.numpy or x.kind not in _CLASSES:
         return None

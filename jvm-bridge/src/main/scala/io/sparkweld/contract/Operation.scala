@@ -17,6 +17,9 @@ object Operation {
   /** The conditions of columns that a filter implies. */
   val Implied = new Operation[ImpliedReply]("implied")
 
+  /** A condition on one of two joined tables that a filter above them implies. */
+  val SideCondition = new Operation[ImpliedReply]("side_condition")
+
   /** Whether the results do not depend on batches. */
   val Independent = new Operation[IndependentReply]("independent")
 

@@ -225,7 +225,7 @@ object EquivalentReply {
   implicit val decoder: Decoder[EquivalentReply] = Decoder.of((EquivalentReply.apply _).curried)
 }
 
-/** Conditions of single columns that hold wherever the request's filter does. */
+/** Conditions on columns that hold wherever the request's filter does. */
 final case class ImpliedReply(bounds: Seq[Expression])
 
 object ImpliedReply {

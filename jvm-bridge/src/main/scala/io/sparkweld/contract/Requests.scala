@@ -25,7 +25,7 @@ final case class ObjectRequest(op: String, program: String)
  * @param regrouped Spark would pass other batches than those of its inputs
  * @param wholeBatches each call of the kernel gets a batch of Spark, all of whose rows functions may read
  * @param frames of `aggregate`: rows of a window have frames other than the whole partition
- * @param others of `parts`: inputs of the joined table
+ * @param others of `parts` and `side_condition`: inputs of the joined table
  * @param keys of `partial`: the number of keys before the arguments
  * @param cascades of `cascade`: the folder; `state` changes when the folder does
  * @param rankings of `ranking`: the folder

@@ -7,25 +7,26 @@ import io.sparkweld.contract.Operation
 import io.sparkweld.support.{Backend, ExpressionDecoder, Rewritten, UnsupportedExpression, WarnOnce}
 
 import org.apache.spark.sql.catalyst.expressions.{Left => _, Right => _, _}
-import org.apache.spark.sql.catalyst.plans.logical.{Filter, LogicalPlan}
+import org.apache.spark.sql.catalyst.plans.InnerLike
+import org.apache.spark.sql.catalyst.plans.logical.{Filter, Join, LogicalPlan}
 import org.apache.spark.sql.catalyst.rules.Rule
-import org.apache.spark.sql.catalyst.trees.TreeNodeTag
-import org.apache.spark.sql.catalyst.trees.TreePattern.{FILTER, PYTHON_UDF}
+import org.apache.spark.sql.catalyst.trees.{TreeNodeTag, TreePatternBits}
+import org.apache.spark.sql.catalyst.trees.TreePattern.{FILTER, JOIN, PYTHON_UDF}
 
 /**
- * Adds to a filter over a pandas UDF the bounds that it implies for a column.
+ * Adds to a filter over Python UDFs the conditions that it implies for a column, or for one side of a join.
  *
  * For udf = 2x+1, the filter `udf(x) > 3` stays, and `x >= 1.0000000000000002` is added, which Spark pushes into the scan.
  *
- * Rewrites: a condition over one column that is monotone, total and exact (`udf_compiler.backends.catalyst.monotone`). Exceptions: a plan
- * with a Python function whose result depends on its batches, because fewer rows reach it. Idempotent: the condition is marked
- * once the service was asked.
+ * Rewrites: a condition over pandas UDFs of one column that is monotone, total and exact (`udf_compiler.backends.catalyst.monotone`),
+ * and one over plain UDFs of several joined tables ([[SideConditions]]). Exceptions: a plan with a Python function whose result
+ * depends on its batches, because fewer rows reach it. Idempotent: the condition is marked once the service was asked.
  */
 object ImpliedFilters extends Rule[LogicalPlan] with PredicateHelper {
   private val Asked = TreeNodeTag[Unit]("sparkweld.implied")
 
   override def apply(plan: LogicalPlan): LogicalPlan =
-    if (!plan.containsAllPatterns(FILTER, PYTHON_UDF) || plan.isStreaming) plan
+    if (!isConditional(plan) || plan.isStreaming) plan
     else SparkWeldRuntime.driver match {
       case Some(driver) if SparkWeldConf.Enabled.get(conf) && SparkWeldConf.PushdownEnabled.get(conf) &&
           Backend.of(conf) != Backend.Python =>
@@ -35,13 +36,22 @@ object ImpliedFilters extends Rule[LogicalPlan] with PredicateHelper {
 
   private[rules] def rewrite(plan: LogicalPlan, service: FunctionService): LogicalPlan = {
     lazy val safe = new CatalystEquivalents(service, conf).batchesDoNotMatter(plan)
-    plan.transformWithPruning(_.containsAllPatterns(FILTER, PYTHON_UDF)) {
-      case filter @ Filter(condition, child) if splitConjunctivePredicates(condition).exists(isNew) && safe =>
+    lazy val ofSides = new SideConditions(service, conf)
+    plan.transformWithPruning(isConditional) {
+      case filter @ Filter(condition, child) if splitConjunctivePredicates(condition).exists(isNew) =>
         val (asked, others) = splitConjunctivePredicates(condition).partition(isNew)
-        val bounds = asked.flatMap(bound(_, child, service)).filterNot(known => child.constraints.exists(_.semanticEquals(known)))
-        filter.copy(condition = (bounds ++ others ++ asked.map(marked)).reduce(And(_, _)))
+        val sides = asked.flatMap(ofSides.of(_, condition, child, plan))
+        val bounds = if (sides.isEmpty && safe) asked.flatMap(bound(_, child, service)) else sides
+        val found = bounds.filterNot(known => child.constraints.exists(_.semanticEquals(known)))
+        filter.copy(condition = (found ++ others ++ asked.map(marked)).reduce(And(_, _)))
+      case join @ Join(_, _, _: InnerLike, Some(condition), _) if splitConjunctivePredicates(condition).exists(isNew) =>
+        val (asked, others) = splitConjunctivePredicates(condition).partition(isNew)
+        val found = asked.flatMap(ofSides.of(_, condition, join, plan))
+        join.copy(condition = Some((found ++ others ++ asked.map(marked)).reduce(And(_, _))))
     }
   }
+
+  private def isConditional(plan: TreePatternBits): Boolean = plan.containsPattern(PYTHON_UDF) && plan.containsAnyPattern(FILTER, JOIN)
 
   private def isNew(predicate: Expression): Boolean =
     predicate.containsPattern(PYTHON_UDF) && predicate.deterministic && predicate.getTagValue(Asked).isEmpty

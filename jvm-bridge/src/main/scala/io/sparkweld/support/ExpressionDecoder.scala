@@ -11,6 +11,7 @@ import io.sparkweld.spark.CurrentSpark
 
 import org.apache.spark.sql.catalyst.expressions._
 import org.apache.spark.sql.types._
+import org.apache.spark.unsafe.types.UTF8String
 
 /**
  * Builds Catalyst expressions from those of replies (`udf_compiler.backends.catalyst`), the reverse of ExpressionCodec.
@@ -117,6 +118,7 @@ object ExpressionDecoder {
       case LongType => text.toLong
       case FloatType => number(text).toFloat
       case DoubleType => number(text)
+      case StringType => UTF8String.fromString(text)
       case other => throw new UnsupportedExpression(s"a literal of type ${other.sql}")
     }
     Literal(decoded, dataType)
