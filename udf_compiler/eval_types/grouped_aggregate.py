@@ -44,7 +44,7 @@ class GroupedAggregate(GroupKind):
     def call(self, call: Call) -> _Returned:
         given = flattened(call)
         group = FrameGroup(call.loop)
-        scalar = call.traced(call.prepared.function, call.args, call.kwargs, group=group)
+        scalar = call.traced(call.prepared.function, call.args, call.kwargs, group=group, catching=True)
         returned = _Returned(group, scalar)
         loop = group.one_row()
         if scalar is not None:

@@ -56,7 +56,7 @@ class GroupedMap(GroupKind):
             key = [element(group, series, 0, "the key") for series in keys.series.values()] if takes_key else []
             return call.prepared.function(*([tuple(key)] if takes_key else []), frame)
 
-        result = call.traced(of_group, group=group)
+        result = call.traced(of_group, group=group, catching=True)
         if not isinstance(result, TracedFrame):
             raise refusal("SW106", call.place, what=raw(result))
         check_named(call, result)

@@ -31,7 +31,7 @@ class WholeBatch(OfGroup):
             raise call.prepared.assigned[0][2].refusal("SW211")
         given = flattened(call)
         group = FrameGroup(call.loop)
-        result = call.traced(call.prepared.function, call.args, call.kwargs, group=group)
+        result = call.traced(call.prepared.function, call.args, call.kwargs, group=group, catching=True)
         check_named(call, result)
         if not isinstance(result, TracedSeries | TracedFrame):
             raise refusal("SW106", call.place, what=raw(result))
