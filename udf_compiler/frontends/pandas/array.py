@@ -88,12 +88,12 @@ class TracedArray(ColumnLike):
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         call = f"np.{ufunc.__name__}"
-        if defers(self, *inputs):
-            return NotImplemented  # ndarray defers to the Series
         if method != "__call__":
             refuse("SW250", call=f"{call}.{method}")
         if kwargs:
-            refuse("SW262", call=call, what=f"the argument {sorted(kwargs)[0]}=")
+            return into_array(ufunc, inputs, **kwargs)
+        if defers(self, *inputs):
+            return NotImplemented  # ndarray defers to the Series
         if ufunc is np.matmul and isinstance(inputs[0], TracedArray):
             return current().dispatch.matmul(*inputs)
         return apply(lambda loop, ops: ufunc_call(loop, ufunc, ops, call), inputs, call)
@@ -115,6 +115,30 @@ def as_array(x: Any, call: str) -> TracedArray:
     if not isinstance(x, ColumnLike):
         refuse("SW262", call=call, what=raw(x))
     return x.to_array(call)
+
+
+def into_array(ufunc: np.ufunc, inputs: tuple[Any, ...], out: Any = None, where: Any = None, **others: Any) -> TracedArray:
+    """Evaluates ``ufunc(*inputs, out=array, where=mask)``, which returns `array` with the results where the mask holds.
+
+    Computing the other elements, too, changes nothing: no ufunc raises for a number. Refuses (SW262) any other argument, an array
+    of another dtype than that of the results, and `where` without `out`, which leaves elements of unknown values. Refuses (SW256)
+    an array that may be a view.
+    """
+    call = f"np.{ufunc.__name__}"
+    if others:
+        refuse("SW262", call=call, what=f"the argument {sorted(others)[0]}=")
+    array = out[0] if type(out) is tuple and len(out) == 1 else out
+    if type(array) is not TracedArray or array.ndim != 1:
+        refuse("SW262", call=call, what="the argument where= without out=" if out is None else f"{raw(array)} as out=")
+    if array.shared:
+        refuse("SW256", call=f"{call}(out=...)")
+    found, masks = as_array(ufunc(*inputs), call), [] if where is None else [as_array(where, call)]
+    if any(x.ndim != 1 or x.loop is not array.loop for x in (found, *masks)) or any(m.dtype != np.bool_ for m in masks):
+        refuse("SW262", call=call, what="a where= that is not a mask of the rows, or results of other rows,")
+    if found.dtype != array.dtype:
+        refuse("SW262", call=call, what=f"results of dtype {found.dtype} into an array of dtype {array.dtype}")
+    array.columns = (array.loop.select(masks[0].value, found.value, array.value) if masks else found.value,)
+    return array
 
 
 def apply(function: Callable[[LoopBuilder, tuple[Operand, ...]], tuple[Value, ...]], args: Sequence[Any], call: str) -> Any:

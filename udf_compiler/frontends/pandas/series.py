@@ -16,7 +16,7 @@ import pandas as pd
 from sparkweld.errors import InternalError
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import BOOL
-from udf_compiler.frontends.pandas.array import TracedArray
+from udf_compiler.frontends.pandas.array import TracedArray, into_array
 from udf_compiler.frontends.pandas.columns import ColumnLike, SeriesOperand, defers
 from udf_compiler.frontends.pandas.kind import MIRRORED, SeriesKind
 from udf_compiler.frontends.pandas.missing import PRESENT, Missing
@@ -203,10 +203,10 @@ class TracedSeries(ColumnLike):
         call = f"np.{ufunc.__name__}"
         if method != "__call__":
             refuse("SW250", call=f"{call}.{method}")
+        if kwargs:
+            return into_array(ufunc, inputs, **kwargs)
         if defers(self, *inputs):
             return NotImplemented
-        if kwargs:
-            refuse("SW262", call=call, what=f"the argument {sorted(kwargs)[0]}=")
         if ufunc.__name__ in _UNARY_OPERATORS:
             return self._unary(_UNARY_OPERATORS[ufunc.__name__])
         if ufunc.__name__ in _OPERATORS:
