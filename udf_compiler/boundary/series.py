@@ -28,7 +28,7 @@ from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I16, I32, I64, INTEGERS
 from sparkweld.reasons import refusal
 from udf_compiler.boundary import datetime_columns
 from udf_compiler.boundary.type_names import ARRAYS
-from udf_compiler.frontends.pandas import dates, datetimes
+from udf_compiler.frontends.pandas import dates, datetimes, masked
 from udf_compiler.frontends.pandas.apply.results import ListSeries, RowSeries
 from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.batch_dependent import BATCH_DEPENDENT
@@ -43,6 +43,7 @@ from udf_compiler.frontends.pandas.kind import ARRAY_OBJECTS, CATEGORIES, UNSIGN
 from udf_compiler.frontends.pandas.microseconds import is_coarse
 from udf_compiler.frontends.pandas.missing import Missing
 from udf_compiler.frontends.pandas.series import TracedSeries
+from udf_compiler.frontends.pandas.string_dtype import STRING_DTYPE
 from udf_compiler.frontends.pandas.strings import STRINGS, some_string, str_call, text_series
 from udf_compiler.frontends.tracing.values import raw
 from udf_compiler.process.spark_line import LINE, unsupported
@@ -210,18 +211,18 @@ def _check_pandas(column: str) -> None:
 def frame_of_struct(loop: LoopBuilder, fields: Sequence[Field], column: str = "an argument") -> TracedFrame:
     """Returns the DataFrame that a worker makes of a struct column whose rows are never NULL: one Series per field, in order.
 
-    Refuses whatever `series_of_column` refuses, and SW103 for a struct with no field or with duplicate field names. Refuses
-    SW273 for integers with NULLs in a struct with strings or arrays: where pandas completes the conversion, they become `Int64`.
+    Refuses whatever `series_of_column` refuses, and SW103 for a struct with no field or with duplicate field names. Integers with
+    NULLs in a struct with strings or arrays become `Int64` and the like where pandas completes the conversion.
     """
     check_names([field.name for field in fields], column)
     by_pandas = any(f.spark_type == "string" or f.spark_type in ARRAYS for f in fields)  # `_prefer_convert_numpy` of PySpark
-    for f in fields if by_pandas and LINE.converts_by_arrow else ():
-        if f.state == "nullable" and f.spark_type in _INTEGERS:
-            raise refusal("SW273", column=f"{column}.{f.name}")
-    by_pandas = by_pandas or not LINE.converts_by_arrow
-    series = {
-        f.name: series_of_column(loop, f.value, f.spark_type, True, f.state, f"{column}.{f.name}", by_pandas) for f in fields
-    }
+    masks, by_pandas = by_pandas and LINE.converts_by_arrow, by_pandas or not LINE.converts_by_arrow
+    series = {}
+    for f in fields:
+        if masks and f.state == "nullable" and f.spark_type in _INTEGERS:
+            series[f.name] = masked.of_column(loop, f.value)
+        else:
+            series[f.name] = series_of_column(loop, f.value, f.spark_type, True, f.state, f"{column}.{f.name}", by_pandas)
     return TracedFrame(loop, series)
 
 
@@ -254,6 +255,8 @@ def column_of_result(loop: LoopBuilder, result: object, return_type: str, udf: s
     if result.value.loop is not loop:
         raise refusal("SW107", udf)
     to = SPARK_TYPES[return_type]
+    if result.kind is masked.BOOLS:
+        return result.value if to == BOOL else masked.BOOLS.check_numeric(f"a result of type {return_type}")
     if result.kind is ARRAY_OBJECTS:
         raise refusal("SW109", udf, dtype="arrays", type=return_type)
     if result.kind is CATEGORIES:
@@ -262,7 +265,7 @@ def column_of_result(loop: LoopBuilder, result: object, return_type: str, udf: s
         if to != DATE:
             dates.settle(result)
         return _of_dates(loop, result.value, to, return_type, udf)
-    if result.kind is STRINGS:
+    if result.kind in (STRINGS, STRING_DTYPE):
         if to != STR:
             raise refusal("SW274", udf, type=return_type)
         some_string(result)  # a float64 Series never converts to strings
@@ -271,7 +274,7 @@ def column_of_result(loop: LoopBuilder, result: object, return_type: str, udf: s
         raise _never(udf, "numbers", return_type)
     if datetimes.is_time(result) or is_coarse(result):
         return datetime_columns.column(loop, result, return_type, udf)
-    if result.kind is UNSIGNED:
+    if result.kind is UNSIGNED or result.kind is masked.INTEGERS:
         return _of_unsigned(loop, result.value, to, return_type, udf)
     if to == TS and (result.kind is BATCH_DEPENDENT or result.value.type != I64):  # Arrow takes an int64 as microseconds
         raise _never(udf, "numbers", return_type)
@@ -337,9 +340,9 @@ def _of_batch_dependent(loop: LoopBuilder, result: TracedSeries, to: Type, retur
 
 
 def _of_unsigned(loop: LoopBuilder, value: Value, to: Type, return_type: str, udf: str) -> Value:
-    """Converts a UInt32 Series, whose mask marks the NULLs for Arrow."""
+    """Converts a Series of pandas' nullable integers, whose mask marks the NULLs for Arrow."""
     if to.kind in INTEGERS_OF_TIMES:
-        raise _never(udf, "UInt32", return_type)
+        raise _never(udf, "nullable integers", return_type)
     made = _of_numbers(loop, loop.value_of(value), to)
     return loop.optional(made, loop.is_valid(value)) if value.type.nullable else made
 

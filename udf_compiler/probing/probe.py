@@ -25,13 +25,14 @@ from sparkweld.ir.ops.lists import array_of
 from sparkweld.ir.program import Append, Loop
 from sparkweld.reasons import refusal
 from udf_compiler.frontends.arrow import ARROW_TYPES, TracedArrow, TracedBatch, TracedStructArray
-from udf_compiler.frontends.pandas import datetimes
+from udf_compiler.frontends.pandas import datetimes, masked
 from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.dates import DATES
 from udf_compiler.frontends.pandas.frame import TracedFrame
 from udf_compiler.frontends.pandas.kind import ARRAY_OBJECTS, BOOL_OBJECTS, CATEGORIES, UNSIGNED
 from udf_compiler.frontends.pandas.microseconds import is_coarse
 from udf_compiler.frontends.pandas.series import TracedSeries
+from udf_compiler.frontends.pandas.string_dtype import STRING_DTYPE
 from udf_compiler.frontends.pandas.strings import STRINGS
 from udf_compiler.probing.constants import constants_of
 from udf_compiler.probing.differences import Tolerance, difference_of
@@ -174,8 +175,12 @@ class Computed:
             return _arrays_series(array)
         if x.kind is STRINGS:
             return pd.Series(_texts(array, np.nan if x.missing.nan and not x.missing.none else None), dtype=object)
+        if x.kind is STRING_DTYPE:
+            return pd.Series(_texts(array, None), dtype="string")
         if is_coarse(x):
             return _missing_series(array, x.kind.exact).astype(x.kind.numpy_dtype)  # type: ignore[attr-defined]
+        if x.kind in masked.KINDS:
+            return _masked_series(array)
         if x.kind is UNSIGNED or datetimes.is_time(x):
             return _missing_series(array, x.kind)
         dtype = x.batch_dependent
@@ -222,6 +227,13 @@ def _rows(array: Array, keep: np.ndarray) -> Array:
     if isinstance(array, Optional):
         return Optional(array.values[keep], array.valid[keep])
     return array[keep]
+
+
+def _masked_series(array: Array) -> pd.Series:
+    """Returns a Series of pandas' nullable integers or booleans."""
+    values, valid = _parts(array)
+    made = pd.arrays.BooleanArray if values.dtype == np.bool_ else pd.arrays.IntegerArray
+    return pd.Series(made(np.array(values), ~np.asarray(valid, np.bool_)))
 
 
 def _missing_series(array: Array, kind: Any) -> pd.Series:

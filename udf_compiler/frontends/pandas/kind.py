@@ -95,6 +95,12 @@ class _ArrayObjects(SeriesKind):
     name = "list"
     precedence = precedence_as_other = 7
 
+    #: Evaluates an operator, with the arguments of `binary`.
+    operator: Callable[..., Any]
+
+    def binary(self, series: TracedSeries, name: str, other: Any, reflected: bool, call: str) -> Any:
+        return self.operator(series, name, other, reflected, call)
+
     def check_numeric(self, call: str) -> None:
         refuse("SW224", call=call)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from udf_compiler.frontends.pandas import masked, string_dtype
 from udf_compiler.frontends.pandas.batch_dependent import BATCH_DEPENDENT
 from udf_compiler.frontends.pandas.calls import (
     batch_dependent_methods,
@@ -20,6 +21,7 @@ from udf_compiler.frontends.pandas.calls.constructors import Index
 from udf_compiler.frontends.pandas.calls.periods import to_period
 from udf_compiler.frontends.pandas.calls.series_choices import filled_bools
 from udf_compiler.frontends.pandas.calls.strings import methods as string_methods
+from udf_compiler.frontends.pandas.calls.strings import of_dtype
 from udf_compiler.frontends.pandas.calls.strings.accessor import accessor
 from udf_compiler.frontends.pandas.calls.time_strings import METHODS as FORMATS
 from udf_compiler.frontends.pandas.calls.zoned import tz_localize
@@ -29,6 +31,7 @@ from udf_compiler.frontends.pandas.kind import ARRAY_OBJECTS, BOOL_OBJECTS, CATE
 from udf_compiler.frontends.pandas.microseconds import MICROSECONDS, SPANS
 from udf_compiler.frontends.pandas.row_counts import is_empty, row_count
 from udf_compiler.frontends.pandas.series import NUMBERS, TracedSeries
+from udf_compiler.frontends.pandas.string_dtype import STRING_DTYPE
 from udf_compiler.frontends.pandas.strings import STRINGS
 from udf_compiler.frontends.tracing.session import current, refuse
 
@@ -56,6 +59,12 @@ _METHODS: dict[SeriesKind, dict[str, Any]] = {
         "fillna": filled_bools,
     },
     CATEGORIES: {},
+    **dict.fromkeys(masked.KINDS, {**_OF_ANY_UNIT, **masked.METHODS}),
+    STRING_DTYPE: {
+        **{name: _NUMERIC[name] for name in "isna isnull notna notnull copy rename pipe".split()},
+        **{name: series_methods.OF_ANY_KIND[name] for name in ("tolist", "to_list")},
+        **{name: string_methods.METHODS[name] for name in ("apply", "map")}, **string_dtype.METHODS,
+    },
 }
 _COARSE = {**{name: series_methods.PROPERTIES[name] for name in ("T", "dtypes", "ndim")}, "dt": microsecond_accessor.accessor}
 _PROPERTIES = {
@@ -65,12 +74,15 @@ _PROPERTIES = {
     CATEGORIES: {},
     MICROSECONDS: _COARSE,
     SPANS: _COARSE,
+    **dict.fromkeys(masked.KINDS, {name: series_methods.PROPERTIES[name] for name in ("T", "ndim")}),
+    STRING_DTYPE: of_dtype.PROPERTIES,
 }
 
 
 def _supply() -> None:
     for kind, methods in _METHODS.items():
         kind.methods, kind.properties = methods, _PROPERTIES.get(kind, series_methods.PROPERTIES)
+    ARRAY_OBJECTS.operator = lists.operator
     BATCH_DEPENDENT.independent = frozenset(_INDEPENDENT)
     STRINGS.unsupported = frozenset(series_methods.METHODS) | frozenset(series_methods.PROPERTIES)
     DATETIMES.fields, TIMEDELTAS.fields = datetime_accessor.DATETIME_FIELDS, datetime_accessor.TIMEDELTA_FIELDS

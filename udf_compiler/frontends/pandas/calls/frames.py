@@ -14,6 +14,7 @@ import pandas as pd
 from sparkweld.ir import LoopBuilder
 from sparkweld.ir.ops import ListCall
 from sparkweld.ir.types import I64
+from udf_compiler.frontends.pandas import masked
 from udf_compiler.frontends.pandas.apply import frame_loops
 from udf_compiler.frontends.pandas.apply.comprehensions import Values, collect, is_collection
 from udf_compiler.frontends.pandas.apply.frame_rows import apply_rows
@@ -188,6 +189,7 @@ def delete_column(frame: TracedFrame, name: Any) -> None:
 
 def keep_rows(frame: TracedFrame, mask: Any, call: str) -> TracedFrame:
     """Implements ``frame[mask]``: keeps the rows where a condition on the frame's own rows holds, and their index labels."""
+    mask = masked.condition(mask)
     if not (isinstance(mask, TracedSeries | TracedArray) and mask.loop is frame.loop and mask.dtype == np.bool_):
         refuse("SW250", call=call)
     if isinstance(mask, TracedArray) and mask.ndim != 1:

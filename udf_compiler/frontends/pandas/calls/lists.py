@@ -11,12 +11,13 @@ import pandas as pd
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import ListCall
 from sparkweld.ir.types import F64, I32, I64, STR
-from udf_compiler.frontends.pandas.apply.elementwise import apply_function
+from udf_compiler.frontends.pandas.apply.elementwise import apply_function, element
+from udf_compiler.frontends.pandas.apply.results import explored, series_of_tree
 from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.calls.strings.mapping import integers, known_int, known_text
 from udf_compiler.frontends.pandas.kind import ARRAY_OBJECTS
 from udf_compiler.frontends.pandas.missing import Missing
-from udf_compiler.frontends.pandas.series import TracedSeries
+from udf_compiler.frontends.pandas.series import NUMBERS, TracedSeries
 from udf_compiler.frontends.pandas.strings import optional, text_series, validity
 from udf_compiler.frontends.python import lists as row_lists
 from udf_compiler.frontends.python import ndarray_calls
@@ -24,7 +25,7 @@ from udf_compiler.frontends.python.path_explorer import is_exploring
 from udf_compiler.frontends.python.row_matrices import is_matrix
 from udf_compiler.frontends.tracing.lower import constant_of, is_number, run_prototype
 from udf_compiler.frontends.tracing.session import check_size, current, refuse
-from udf_compiler.frontends.tracing.values import UNARY, Traced, ndarray_class, raw
+from udf_compiler.frontends.tracing.values import BINARY, UNARY, Traced, ndarray_class, raw
 
 #: Maximum number of matrix columns. No supported model gains from reading wider rows in place.
 _WIDEST = 8192
@@ -57,6 +58,41 @@ def _mapped(s: TracedSeries, arg: Any, na_action: Any = None) -> Any:
 
 def _isna(s: TracedSeries) -> TracedSeries:
     return s.new(s.loop.call("logical_not", s.loop.is_valid(s.value)))
+
+
+#: Operators that NumPy applies to the arrays of a Series one by one.
+_OPERATORS = frozenset("add sub mul truediv".split())
+
+
+def operator(s: TracedSeries, name: str, other: Any, reflected: bool, call: str) -> Any:
+    """Returns ``s op other`` (``other op s`` when reflected) of arrays and of arrays, numbers or a Python number.
+
+    NumPy calls the operator for each array and the other operand's element, a Python number unless it is an array. A batch with a
+    missing array runs in Python.
+    """
+    if name not in _OPERATORS:
+        ARRAY_OBJECTS.check_numeric(call)
+    sources = [_operand(s.loop, x, call) for x in ((other, s) if reflected else (s, other))]
+    tree = explored(s.loop, lambda: BINARY[name](*(source() for source in sources)), current().handlers)
+    made = series_of_tree(s.loop, tree)
+    if not is_list_series(made):
+        ARRAY_OBJECTS.check_numeric(call)
+    return made
+
+
+def _operand(loop: LoopBuilder, x: Any, call: str) -> Callable[[], Any]:
+    """Returns a function that yields the row's element of an operand."""
+    x = constant_of(x)
+    if type(x) in (int, float):
+        return lambda: x
+    if is_list_series(x) and x.loop is loop:
+        if x.value.type.nullable:
+            loop.guard(loop.is_valid(x.value))
+        return element(TracedSeries(loop, loop.value_of(x.value), np.dtype(object), kind=ARRAY_OBJECTS), call)
+    is_column = isinstance(x, TracedSeries) and x.kind is NUMBERS and x.loop is loop
+    if not is_column or x.dtype.kind not in "if":
+        refuse("SW224", call=f"{call} with {raw(x)}")
+    return element(x, call)
 
 
 METHODS: dict[str, Callable[..., Any]] = {

@@ -11,6 +11,7 @@ import pandas as pd
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops.matches import RegexCall
 from sparkweld.ir.types import BOOL, F64, I64, STR, of_dtype
+from udf_compiler.frontends.pandas import string_dtype
 from udf_compiler.frontends.pandas.batch_dependent import numbers_read
 from udf_compiler.frontends.pandas.batch_dependent import plain as without_missing
 from udf_compiler.frontends.pandas.calls import categoricals
@@ -39,6 +40,8 @@ def text_astype(s: Any, dtype: Any, copy: Any = None, errors: str = "raise") -> 
     if dtype is object or (isinstance(dtype, str) and dtype in ("object", "O")):
         return text_series(s.loop, s.value, s.missing.kept())
     made = run_prototype(_CALL, lambda: pd.Series(["1"], dtype=object).astype(dtype).dtype)
+    if isinstance(made, pd.StringDtype) and made.storage == "python":
+        return string_dtype.new(s, s.value if s.missing.none or s.missing.nan else s.loop.value_of(s.value))
     if made == np.float64:
         return _parsed(s, "parse_float")
     if made in (np.dtype(np.int64), np.dtype(np.int32), np.dtype(np.int16), np.dtype(np.int8)):
