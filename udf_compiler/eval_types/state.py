@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from udf_compiler.frontends.pandas.calls.constructors import Index
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.values import Traced
 from udf_compiler.function.bytecode import Namespace
@@ -105,6 +106,8 @@ class Picture:
             return (x.__name__, self.of(x.__self__, name))
         if kind is map or isinstance(x, types.GeneratorType):
             return self.of_iterator(x, name)
+        if kind is Index:
+            return "index"  # that of another batch is refused where it is used, as a column is
         if kind.__module__.partition(".")[0] == "udf_compiler" or isinstance(x, type | types.ModuleType | np.ufunc):
             return ("library", id(x))  # stand-ins and constants are immutable
         if is_written_in_python(kind) and isinstance(getattr(x, "__dict__", None), dict):

@@ -24,7 +24,9 @@ _LOADS = frozenset(
 #: Calls that take the names of keyword arguments from the stack.
 _KEYWORD_CALLS = frozenset(("CALL_KW", "CALL_FUNCTION_KW"))
 #: Operators -> the number of their operands.
-_OPERANDS = {"BINARY_SUBSCR": 2, "BINARY_OP": 2, "COMPARE_OP": 2}
+_OPERANDS = {"BINARY_SUBSCR": 2, "BINARY_OP": 2, "COMPARE_OP": 2, "LIST_EXTEND": 2}
+#: Instructions that make a list or tuple of as many values as their argument says.
+_DISPLAYS = frozenset(("BUILD_LIST", "BUILD_TUPLE"))
 _STORES = frozenset(("STORE_FAST", "STORE_FAST_STORE_FAST"))
 _LOOP_ENDS = frozenset(("END_FOR", "POP_TOP", "POP_ITER"))
 _WRITES = ("STORE_FAST", "STORE_NAME", "STORE_GLOBAL", "STORE_DEREF", "STORE_ATTR", "STORE_SUBSCR", "DELETE")
@@ -32,10 +34,13 @@ _WRITES = ("STORE_FAST", "STORE_NAME", "STORE_GLOBAL", "STORE_DEREF", "STORE_ATT
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """The use of a comprehension's list: by the call at offset `call` in `frame`. `variables`: the comprehension's own."""
+    """The use of a loop's lists in `frame`: variable of each list -> the offset of the call that takes it.
+
+    The one list of a comprehension has no variable: "". `variables`: the loop's own.
+    """
 
     frame: FrameType
-    call: int
+    calls: dict[str, int]
     variables: frozenset[str]
 
 
@@ -54,7 +59,7 @@ def flow_of_list(frame: FrameType) -> Flow | None:
     while end < len(instructions) and instructions[end].opname in _LOOP_ENDS:
         end += 1
     call = _of_tail(instructions, end, variables, code)
-    return None if call is None else Flow(frame, call, variables)
+    return None if call is None else Flow(frame, {"": call}, variables)
 
 
 def decoded(frame: FrameType) -> tuple[list[dis.Instruction], int]:
@@ -76,7 +81,7 @@ def _flow_of_result(frame: FrameType, instructions: list[dis.Instruction], start
     outer, called = decoded(caller)
     is_stored = outer[called + 1].opname in _STORES
     call = _of_tail(outer, called + 1, frozenset(), caller.f_code) if is_stored else next_call(outer, called + 1)
-    return None if call is None else Flow(caller, call, variables)
+    return None if call is None else Flow(caller, {"": call}, variables)
 
 
 def _cleared(instructions: list[dis.Instruction], start: int) -> frozenset[str] | None:
@@ -156,8 +161,9 @@ def next_call(instructions: list[dis.Instruction], at: int, above: int = 0) -> i
             above = 0
             continue
         # calls and operators of the values above the list; a call also takes its function, in two slots
-        free = above >= taken + 2 if name in CALLS else above >= _OPERANDS.get(name, 0)
-        if not free or (built is None and name not in _LOADS and name not in _OPERANDS and name not in CALLS):
+        operands = count if name in _DISPLAYS else _OPERANDS.get(name, 0)
+        free = above >= (taken + 2 if name in CALLS else operands)
+        if not free or (built is None and not any(name in known for known in (_LOADS, _OPERANDS, _DISPLAYS, CALLS))):
             return None
         if name != "PRECALL":
             above += dis.stack_effect(instruction.opcode, instruction.arg, jump=False)

@@ -1,4 +1,4 @@
-"""Proves from the bytecode that a loop only appends to a new list, which then flows into one call and nowhere else.
+"""Proves from the bytecode that a loop only appends to new lists, each of which then flows into one call and nowhere else.
 
     out = []
     for x, y in zip(a, b):
@@ -23,6 +23,8 @@ _JUMPS = frozenset(
     "JUMP_FORWARD JUMP_ABSOLUTE JUMP_BACKWARD JUMP_BACKWARD_NO_INTERRUPT JUMP_BACKWARD_QUICK JUMP_NO_INTERRUPT".split()
 )
 _ENDS = frozenset(("RETURN_VALUE", "RETURN_CONST", "RAISE_VARARGS", "RERAISE"))
+#: Instructions that exchange the topmost values of the stack, and how many; SWAP has the number as its argument.
+_EXCHANGES = {"ROT_TWO": 2, "ROT_THREE": 3, "SWAP": 0}
 #: Instructions that no loop may contain: they write outside of its variables, or suspend the function.
 _OTHER_WRITES = ("STORE_NAME", "STORE_GLOBAL", "STORE_DEREF", "STORE_ATTR", "DELETE_NAME", "DELETE_GLOBAL", "DELETE_DEREF",
                  "DELETE_ATTR", "DELETE_SUBSCR", "YIELD", "SEND")  # fmt: skip
@@ -61,7 +63,7 @@ class _Graph:
 
 
 def flow_of_appends(frame: FrameType) -> Flow | None:
-    """Returns the flow of the list to which the loop of the frame's FOR_ITER appends; None if the code does not show it."""
+    """Returns the flow of the lists to which the loop of the frame's FOR_ITER appends; None if the code does not show it."""
     code = frame.f_code
     instructions, start = decoded(frame)
     if instructions[start].opname != "FOR_ITER":
@@ -72,15 +74,13 @@ def flow_of_appends(frame: FrameType) -> Flow | None:
     if end in body or any(instructions[n].opname.startswith((*_OTHER_WRITES, "RETURN")) for n in body):
         return None
     appends = {n: name for n in body if (name := _appended(instructions, n)) is not None}
-    if len({*appends.values()}) != 1:
-        return None
-    items = next(iter(appends.values()))
+    lists = frozenset(appends.values())
     written = {name for n in body for is_read, name in _effects(instructions[n]) if not is_read}
     live = graph.live()
-    if items in written or items in (*code.co_cellvars, *code.co_freevars) or written & (live[start + 1] | live[end]):
+    if not lists or lists & {*written, *code.co_cellvars, *code.co_freevars} or written & (live[start + 1] | live[end]):
         return None
-    call = _call_of(instructions, items, body, appends, start)
-    return None if call is None else Flow(frame, call, frozenset((*written, items)))
+    calls = {name: call for name in lists if (call := _call_of(instructions, name, body, appends, start)) is not None}
+    return Flow(frame, calls, lists.union(written)) if len(calls) == len(lists) else None
 
 
 def _call_of(
@@ -93,12 +93,34 @@ def _call_of(
             if name == items:
                 (reads if is_read else writes).append(n)
     outside = [n for n in reads if n not in body]
-    if len(writes) != 1 or len(outside) != 1 or {n for n in reads if n in body} != appends.keys():
+    if len(writes) != 1 or len(outside) != 1 or {n for n in reads if n in body} != {n for n in appends if appends[n] == items}:
         return None
-    made = instructions[writes[0] - 1]
-    if not 0 < writes[0] < start or (made.opname, made.arg) != ("BUILD_LIST", 0) or outside[0] < start:
+    if not writes[0] < start or not _stores_new_list(instructions, writes[0]) or outside[0] < start:
         return None
     return call_after_load(instructions, outside[0], items)
+
+
+def _stores_new_list(instructions: list[dis.Instruction], at: int) -> bool:
+    """Whether the instruction stores an empty list that no other variable holds, as in ``a = []`` and ``a, b = [], []``."""
+    first = last = at
+    while _stored(instructions[first - 1]) and first > 0:
+        first -= 1
+    while last + 1 < len(instructions) and _stored(instructions[last + 1]):
+        last += 1
+    count = sum(map(_stored, instructions[first : last + 1]))
+    while first > 0 and _exchanged(instructions[first - 1]) in range(1, count + 1):
+        first -= 1
+    made = instructions[max(first - count, 0) : first]
+    return len(made) == count and all((i.opname, i.arg) == ("BUILD_LIST", 0) for i in made)
+
+
+def _exchanged(instruction: dis.Instruction) -> int:
+    return _EXCHANGES.get(instruction.opname, 0) or ((instruction.arg or 0) if instruction.opname == "SWAP" else 0)
+
+
+def _stored(instruction: dis.Instruction) -> int:
+    """Returns the number of local variables that an instruction stores."""
+    return sum(not is_read for is_read, _ in _effects(instruction)) if instruction.opname.startswith("STORE_FAST") else 0
 
 
 def _appended(instructions: list[dis.Instruction], n: int) -> str | None:

@@ -116,7 +116,7 @@ class Rows(StandIn):
         explore_with(before)
         record.check()
         if flow is not None:
-            loops.pending = flow
+            loops.flows(flow)
 
 
 def _source(column: Any) -> Callable[[], Any]:
@@ -160,14 +160,14 @@ def _other_rows(self: Any, *args: Any) -> NoReturn:
 
 
 class Mapped(Traced):
-    """A symbolic ``map(function, series, ...)``."""
+    """A symbolic ``map(function, series, ...)``, or a map over the rows of a zip or of a frame."""
 
     __slots__ = ("function", "rows")
     what = "map"
     stands_for = map
 
-    def __init__(self, function: Callable[..., Any], columns: Sequence[Any]) -> None:
-        self.function, self.rows = function, rows_of(columns, single=False)
+    def __init__(self, function: Callable[..., Any], rows: Rows) -> None:
+        self.function, self.rows = function, rows
 
     _binary = _unary = _in_place = _other_rows  # type: ignore[assignment]
 
@@ -231,12 +231,19 @@ def is_collection(data: Any) -> bool:
     return type(data) in (Mapped, Values, types.GeneratorType) or (type(data) is list and loops.pending is not None)
 
 
+def collect_rows(data: list[Any]) -> dict[Any, Any]:
+    """Returns the Series of each column of the frame that pandas makes of a loop's list of rows; refuses other lists (SW600)."""
+    loops = LOOPS.get()
+    assert loops is not None
+    return loops.collected(*_elements_of_list(loops, data), framed=True)  # type: ignore[no-any-return]
+
+
 def collect(data: Any) -> Any:
     """Returns the Series of a loop's list, a generator or a map; refuses any other list (SW600)."""
     loops = LOOPS.get()
     assert loops is not None
     if type(data) is list:
-        return loops.collected(_element_of_list(loops, data))
+        return loops.collected(*_elements_of_list(loops, data))
     if type(data) is Values:
         series = _without_loop(data.column)
         if series is not None:
@@ -244,7 +251,7 @@ def collect(data: Any) -> Any:
         data = (x for x in rows_of((data.column,), single=True))
     if type(data) is Mapped:
         function, rows = data.function, data.rows
-        data = (function(*row) for row in rows)
+        data = (function(row) for row in rows)
     loops.driven = True
     try:
         # One element for each row: it comes while the loop runs, and no other one before the loop has ended.
@@ -255,7 +262,7 @@ def collect(data: Any) -> Any:
             refuse("SW600")
     finally:
         loops.driven = False
-    return loops.collected(element)
+    return loops.collected((element,))
 
 
 def _without_loop(column: Any) -> TracedSeries | None:
@@ -271,13 +278,17 @@ def _without_loop(column: Any) -> TracedSeries | None:
     return None
 
 
-def _element_of_list(loops: RowLoops, data: list[Any]) -> Any:
-    if loops.pending is None or len(data) != 1:
+def _elements_of_list(loops: RowLoops, data: list[Any]) -> tuple[list[Any], int, bool]:
+    """Returns the elements of all lists of the loop, the number of this list, and whether it is the first that a call takes."""
+    flow = loops.pending
+    if flow is None or flow.frame is not _user_frame():
         refuse("SW600")
-    flow, loops.pending = loops.pending, None
-    if flow.frame is not _user_frame() or offset_of(flow.frame) != flow.call:
+    variables = flow.frame.f_locals
+    lists = {name: data if name == "" else variables[name] for name in flow.calls}
+    name = next((name for name in loops.waiting if lists[name] is data), None)
+    if name is None or offset_of(flow.frame) != flow.calls[name] or any(len(x) != 1 for x in lists.values()):
         refuse("SW600")
-    return data[0]
+    return [x[0] for x in lists.values()], [*lists].index(name), loops.taken(name)
 
 
 def _user_frame() -> FrameType | None:
@@ -301,8 +312,10 @@ def zip_(*columns: Any, strict: bool = False) -> Any:
 def map_(function: Any, *columns: Any) -> Any:
     """Returns ``map``: for Series, a function applied to each row."""
     if columns and all(map(is_column, columns)):
-        return Mapped(function, [_column_of(c) for c in columns])
+        return Mapped(lambda row: function(*row), rows_of([_column_of(c) for c in columns], single=False))
+    if len(columns) == 1 and type(columns[0]) is Rows:
+        return Mapped(function, columns[0])
     return as_python(map, function, *columns)
 
 
-__all__ = ["RowLoops", "Rows", "Values", "collect", "is_collection", "map_", "python_values", "rows_of", "zip_"]
+__all__ = ["RowLoops", "Rows", "Values", "collect", "collect_rows", "is_collection", "map_", "python_values", "rows_of", "zip_"]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from sparkweld.ir import LoopBuilder
@@ -18,29 +19,34 @@ from udf_compiler.frontends.tracing.values import moved
 from udf_compiler.process.context_variables import assigned
 
 
-class _Element(BaseException):
-    """The element of the row on this path; it ends the run. As a BaseException, it evades the user's handlers."""
+class _Elements(BaseException):
+    """The elements of the row on this path, one for each list; they end the run.
 
-    def __init__(self, value: Any) -> None:
+    As a BaseException, they evade the user's handlers. `framed`: each element has a value for each column of a frame.
+    """
+
+    def __init__(self, values: tuple[Any, ...], framed: bool) -> None:
         super().__init__()
-        self.value = value
+        self.values, self.framed = values, framed
 
 
 @dataclass(slots=True)
 class RowLoops:
-    """The loops over rows of one UDF: the Series of each finished loop in order, with the decisions of one path each.
+    """The loops over rows of one UDF: the columns of each finished loop in order, with the decisions of one path each.
 
-    `driven`: the elements of a generator are taken now. `active`: the loop that runs now; loops are not nested, as an inner one
-    would run over all rows for each row. `batch`: the loop of the present batch. A function of an iterator receives a second
-    batch, for which its loops take the same paths.
+    The columns of each list of a loop are a Series, or those of a frame by name. `driven`: the elements of a generator are taken
+    now. `active`: the loop that runs now; loops are not nested, as an inner one would run over all rows for each row. `batch`:
+    the loop of the present batch. A function of an iterator receives a second batch, for which its loops take the same paths.
+    `pending`: the flow of the last loop's lists, until calls have taken them all. `waiting`: the variables of those left.
     """
 
     loop: LoopBuilder
     handlers: bool
-    done: list[tuple[Any, list[bool]]] = field(default_factory=list)
+    done: list[tuple[list[Any], list[bool]]] = field(default_factory=list)
     explorer: Explorer | None = None
     position: int = 0
     pending: Flow | None = None
+    waiting: frozenset[str] = frozenset()
     driven: bool = False
     active: Any = None
     batch: LoopBuilder = field(init=False)
@@ -50,7 +56,7 @@ class RowLoops:
         with assigned(LOOPS, self):
             while True:
                 tree = self._explore(function)
-                if isinstance(tree, Leaf) and not isinstance(tree.value, _Element):
+                if isinstance(tree, Leaf) and not isinstance(tree.value, _Elements):
                     if tree.error is not None:
                         raise tree.error
                     return tree.value
@@ -64,8 +70,8 @@ class RowLoops:
             try:
                 with exploring(None):  # also ends a row whose function raised: its iterator may live on in a traceback
                     result = function()
-            except _Element as element:
-                return element
+            except _Elements as elements:
+                return elements
             if self.pending is not None or self.active is not None:
                 refuse("SW600")
             return result
@@ -75,16 +81,22 @@ class RowLoops:
     def _finish(self, tree: Node) -> None:
         """Adds the loop in which all paths ended."""
         ends = list(leaves(tree))
-        if any(leaf.error is None and not isinstance(leaf.value, _Element) for leaf in ends):
+        if any(leaf.error is None and not isinstance(leaf.value, _Elements) for leaf in ends):
             refuse("SW600")
         good = next((leaf for leaf in ends if leaf.error is None), None)
         if good is None:
             error = ends[0].error
             assert error is not None
             refuse("SW261", at=place_of(error), error=told(error))
-        elements = _elements(tree)
-        series = series_of_tree(self.loop, finished(self.loop, elements, self.handlers))
-        self.done.append((series, _decisions(tree, good)))
+        framed, count = good.value.framed, len(good.value.values)
+        ends = [leaf for leaf in ends if leaf.error is None]
+        if any(leaf.value.framed != framed or len(leaf.value.values) != count for leaf in ends):
+            refuse("SW600")
+        columns = []
+        for at in range(count):
+            elements = finished(self.loop, _parts(tree, partial(_elements_at, at)), self.handlers)
+            columns.append(frame_of_tree(self.loop, elements) if framed else series_of_tree(self.loop, elements))
+        self.done.append((columns, _decisions(tree, good)))
 
     def enter(self, batch: LoopBuilder) -> Explorer:
         """Returns the explorer of the loop that starts now: a new one to explore, or a known one that repeats one path."""
@@ -101,23 +113,67 @@ class RowLoops:
             refuse("SW262", call="a loop over a column", what="a function of an iterator of batches, of some of their rows,")
         self.batch, self.position = batch, 0
 
-    def collected(self, element: Any) -> Any:
-        """Returns the result of the call that takes the elements; ends the run where that is not known yet."""
-        self.position += 1
+    def flows(self, flow: Flow) -> None:
+        """Ends a loop, whose lists flow into calls."""
+        self.pending, self.waiting = flow, frozenset(flow.calls)
+
+    def taken(self, name: str) -> bool:
+        """Notes that the list in a variable flows into its call now; returns whether it is the first one of its loop."""
+        assert self.pending is not None
+        first, self.waiting = len(self.waiting) == len(self.pending.calls), self.waiting - {name}
+        if not self.waiting:
+            self.pending = None
+        return first
+
+    def collected(self, elements: Sequence[Any], at: int = 0, first: bool = True, framed: bool = False) -> Any:
+        """Returns the result of the call that takes a list of a loop; ends the run where that is not known yet.
+
+        `elements`: those of all lists; the call takes number `at`. `first`: no call has taken a list of the loop before.
+        `framed`: the call takes rows of a frame, and receives the columns by name.
+        """
+        if first:
+            self.position += 1
         if self.position > len(self.done):
             with exploring(self.explorer):
-                raise _Element(assembled(element))
-        series = self.done[self.position - 1][0]
-        return series if self.batch is self.loop else moved(series, self.batch)
+                raise _Elements(tuple(map(assembled, elements)), framed)
+        columns = self.done[self.position - 1][0][at]
+        if isinstance(columns, dict) != framed:
+            refuse("SW600")
+        if self.batch is self.loop:
+            return columns
+        return {name: moved(x, self.batch) for name, x in columns.items()} if framed else moved(columns, self.batch)
 
 
 LOOPS: ContextVar[RowLoops | None] = ContextVar("sparkweld_row_loops", default=None)
 
 
-def _elements(tree: Node) -> Node:
+def frame_of_tree(loop: LoopBuilder, tree: Node) -> dict[Any, Any]:
+    """Returns the Series of each column of a frame whose rows are dicts, or tuples and lists, whose columns are numbered.
+
+    pandas infers the dtype of each as that of a list of its values. Refuses (SW262) rows that do not all have the same columns in
+    the same order, since those of the batch would decide the frame's.
+    """
+    rows = [leaf.value for leaf in leaves(tree) if leaf.error is None]
+    names = [[*row] if type(row) is dict else [*range(len(row))] if type(row) in (list, tuple) else [] for row in rows]
+    known = names[0] and all(type(name) is type(names[0][0]) in (str, int) for each in names for name in each)
+    if not known or any(each != names[0] for each in names) or len({type(row) is dict for row in rows}) > 1:
+        refuse("SW262", call="pd.DataFrame", what="a list of rows other than dicts, tuples or lists with the same columns")
+    return {name: series_of_tree(loop, _parts(tree, partial(_item, name))) for name in names[0]}
+
+
+def _item(name: Any, row: Any) -> Any:
+    return row[name]
+
+
+def _elements_at(at: int, ended: _Elements) -> Any:
+    return ended.values[at]
+
+
+def _parts(tree: Node, part: Callable[[Any], Any]) -> Node:
+    """Returns the tree of a part of each result."""
     if isinstance(tree, Leaf):
-        return tree if tree.error is not None else Leaf(tree.value.value, None, tree.guards)
-    return Fork(tree.condition, tree.guards, _elements(tree.yes), _elements(tree.no))
+        return tree if tree.error is not None else Leaf(part(tree.value), None, tree.guards)
+    return Fork(tree.condition, tree.guards, _parts(tree.yes, part), _parts(tree.no, part))
 
 
 def _decisions(tree: Node, leaf: Leaf) -> list[bool]:

@@ -16,7 +16,7 @@ from sparkweld.ir.ops import ListCall
 from sparkweld.ir.types import I64
 from udf_compiler.frontends.pandas import masked
 from udf_compiler.frontends.pandas.apply import frame_loops
-from udf_compiler.frontends.pandas.apply.comprehensions import Values, collect, is_collection
+from udf_compiler.frontends.pandas.apply.comprehensions import Values, collect, collect_rows, is_collection
 from udf_compiler.frontends.pandas.apply.frame_rows import apply_rows
 from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.calls import row_reductions
@@ -57,6 +57,9 @@ def make_frame(data: Any = None, index: Any = None, columns: Any = None, dtype: 
         refuse_renumbered(data.loop, call)
         series = {n: TracedSeries(data.loop, v, data.dtype, shared=True) for n, v in zip(columns, data.columns, strict=True)}
         return fresh(data.loop, series)
+    of_rows = type(data) is list and is_collection(data)
+    if of_rows:
+        data, columns = _rows(collect_rows(data), columns, call), None
     if not isinstance(data, dict) or columns is not None or not all(isinstance(n, str) for n in data):
         refuse("SW262", call=call, what=raw(data))
     listed = [name for name, v in data.items() if type(v) is Values or (type(v) is list and is_collection(v))]
@@ -64,9 +67,20 @@ def make_frame(data: Any = None, index: Any = None, columns: Any = None, dtype: 
     loop = next((v.loop for v in data.values() if isinstance(v, TracedSeries | TracedArray)), None)
     if loop is None:
         refuse("SW262", call=call, what="a dict without a column")
-    if not any(isinstance(v, TracedSeries) for v in data.values()):
+    if of_rows or not any(isinstance(v, TracedSeries) for name, v in data.items() if name not in listed):
         refuse_renumbered(loop, call)
     return fresh(loop, {name: _column(loop, v, call) for name, v in data.items()})
+
+
+def _rows(found: dict[Any, Any], columns: Any, call: str) -> dict[Any, Any]:
+    """Returns the columns of a list of rows by name: of dicts the keys, or those of them in `columns`; of tuples `columns`."""
+    if columns is None:
+        return found
+    of_tuples = 0 in found
+    known = isinstance(columns, list) and _names(columns, len(found) if of_tuples else len(columns))
+    if not known or not (of_tuples or set(columns) <= found.keys()):
+        refuse("SW262", call=call, what="columns= of other names than the rows have")
+    return dict(zip(columns, found.values(), strict=True)) if of_tuples else {name: found[name] for name in columns}
 
 
 def _of_one_row(data: Any, index: Any, columns: Any, call: str) -> TracedFrame:
@@ -221,6 +235,8 @@ def reset_index(frame: TracedFrame, *, drop: bool = False, inplace: bool = False
     call = "DataFrame.reset_index"
     if drop is not True:
         refuse("SW250", call=call)
+    if frame.loop.numbered and inplace is not True and current().group is None:
+        return copy(frame)
     made = over(frame, frame.loop.derive(numbered=True))
     if current().group is not None:
         current().group.renumber(made.loop)
