@@ -61,6 +61,14 @@ def guarded_mean(v: Any) -> Any:
         return 0.0
 
 
+def guarded_map(frames: Any) -> Any:
+    try:
+        for frame in frames:
+            yield frame[["town", "price"]]
+    except ValueError:
+        return
+
+
 def column_guarded(s: Any) -> Any:
     try:
         return s.astype("float64")
@@ -73,6 +81,15 @@ def logged(x: Any) -> Any:
         LOG.warning("negative %s", x)
         return None
     return x
+
+
+def rows_of_lists(frames: Any) -> Any:
+    for frame in frames:
+        towns, prices = [], []
+        for row in frame.itertuples():
+            towns.append(row.town)
+            prices.append(row.price * 2)
+        yield pd.DataFrame({"town": towns, "price": prices})
 
 
 def looped(xs: Any) -> Any:
@@ -182,6 +199,10 @@ CLAIMS: list[Claim] = [
     ("lists as results, comprehensions, and lists that loops append to", [looped,
      lambda xs: [x * 2 for x in xs if x > 0], lambda xs: xs[1:]],
      PLAIN, ("array<double>",), ArrayType(D), ""),
+    ("`+`, `-`, `*`, `/` of Series of arrays, also with numbers", [lambda s: s + s * 2], SCALAR_PANDAS, ("array<double>",),
+     ArrayType(D), ""),
+    ("`astype`, also to `\"string\"`", [lambda s: s.astype("string").fillna("")], SCALAR_PANDAS, ("string",), S, ""),
+    ("that append once to each of some new lists", [rows_of_lists], MAP_PANDAS, (FRAME[0],), ROWS, ""),
     ("`functools.reduce`, `map` and `filter`", [lambda xs: functools.reduce(lambda a, b: a + b, xs, 0.0),
       lambda xs: sum(map(abs, xs))], PLAIN, ("array<double>",), D, ""),
     ("`np.dot`, `@` and `np.linalg.norm` of floats", [lambda xs: float(np.linalg.norm(np.array(xs))),
@@ -207,8 +228,12 @@ CLAIMS: list[Claim] = [
     ("randomness, clocks", [lambda x: x + random.random(),
      lambda x: x + datetime.datetime.now().hour], PLAIN, ("double",), D, "SW230"),
     ("Handlers around columns", [column_guarded], SCALAR_PANDAS, ("string",), D, ""),
-    ("`except` around columns in functions of iterators, maps, groups and Arrow columns, unless it always raises", [guarded_mean],
-     GROUPED_AGG_PANDAS, ("double",), D, "SW213"),
+    ("and in functions of groups", [guarded_mean], GROUPED_AGG_PANDAS, ("double",), D,
+     "SW382" if is_refused(GROUPED_MAP_PANDAS) else ""),
+    ("`except` around columns in functions of iterators, maps and Arrow columns, unless it always raises", [guarded_map],
+     MAP_PANDAS, (FRAME[0],), ROWS, "SW213"),
+    ("also with `out=` of a new array and `where=`", [lambda s: pd.Series(np.log(s, out=np.zeros(len(s)), where=s > 0))],
+     SCALAR_PANDAS, ("double",), D, ""),
     ("generators", [generator], PLAIN, ("double",), D, "SW210"),
     ("classes defined inside", [defines_a_class], PLAIN, ("double",), D, "SW220"),
     ("binary columns, maps, arrays of structs and nested structs", [lambda x: len(x)], ARROW_BATCHED, ("binary",), L, ""),

@@ -70,17 +70,6 @@ def rows_beside_the_frame(frames):
         yield pd.concat([frame.reset_index(drop=True), pd.DataFrame(results)], axis=1)
 
 
-def rows_as_tuples(frames):
-    for frame in frames:
-        rows = []
-        for _, row in frame.iterrows():
-            if row["a"] > 2:
-                rows.append((row["n"] * 1.0, row["s"]))
-            else:
-                rows.append((0.5, "small"))
-        yield pd.DataFrame(rows, columns=["x", "t"])
-
-
 def some_columns_of_a_comprehension(frames):
     for frame in frames:
         yield pd.DataFrame([{"x": x, "y": 1.0, "t": t} for x, t in zip(frame.a, frame.s, strict=True)], columns=["t", "x"])
@@ -90,7 +79,7 @@ def some_columns_of_a_comprehension(frames):
     (several_lists, struct(n=INTEGERS, words=INTEGERS)), (lists_of_their_own, struct(doubled=NUMBERS, first=STRINGS)),
     (rows_as_dicts, struct(size=INTEGERS, upper=STRINGS)),
     (rows_beside_the_frame, struct(a=NUMBERS, n=INTEGERS, s=STRINGS, digits=NUMBERS, size=INTEGERS)),
-    (rows_as_tuples, struct(x=NUMBERS, t=STRINGS)), (some_columns_of_a_comprehension, struct(t=STRINGS, x=NUMBERS)),
+    (some_columns_of_a_comprehension, struct(t=STRINGS, x=NUMBERS)),
 ])  # fmt: skip
 def test_frames_of_lists(function, returns):
     compared = compare_with_worker(function, BATCHES, returns, MAP_PANDAS, kernel=True)

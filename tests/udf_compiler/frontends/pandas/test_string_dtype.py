@@ -44,10 +44,6 @@ def of_pairs(s, t):
     return pd.Series(map(both, zip(a, b, strict=True)))
 
 
-def as_objects(s, t):
-    return s.astype("string").astype(str) + t.fillna("").astype("string").astype(object)
-
-
 def changes(s, t):
     return s.astype("string").str.strip().str.upper().str.replace("X", "y", regex=False)
 
@@ -56,7 +52,7 @@ def joined(s, t):
     return "<" + s.astype("string") + t.astype("string").fillna("") + ">"
 
 
-@pytest.mark.parametrize("function", [unchanged, filled, of_elements, of_pairs, as_objects, changes, joined])
+@pytest.mark.parametrize("function", [unchanged, filled, of_elements, of_pairs, changes, joined])
 def test_strings(function):
     compared = compare_with_worker(function, BATCHES, StringType(), SCALAR_PANDAS, kernel=True)
     assert not compared.refused and compared.decided == len(BATCHES), compared
