@@ -59,7 +59,8 @@ _METHODS: dict[SeriesKind, dict[str, Any]] = {
         "fillna": filled_bools,
     },
     CATEGORIES: {},
-    **dict.fromkeys(masked.KINDS, {**_OF_ANY_UNIT, **masked.METHODS}),
+    masked.INTEGERS: {**_OF_ANY_UNIT, **masked.METHODS},
+    masked.BOOLS: {**_OF_ANY_UNIT, **masked.METHODS},
     STRING_DTYPE: {
         **{name: _NUMERIC[name] for name in "isna isnull notna notnull copy rename pipe".split()},
         **{name: series_methods.OF_ANY_KIND[name] for name in ("tolist", "to_list")},
@@ -67,14 +68,15 @@ _METHODS: dict[SeriesKind, dict[str, Any]] = {
     },
 }
 _COARSE = {**{name: series_methods.PROPERTIES[name] for name in ("T", "dtypes", "ndim")}, "dt": microsecond_accessor.accessor}
-_PROPERTIES = {
+_PROPERTIES: dict[SeriesKind, dict[str, Any]] = {
     STRINGS: string_methods.PROPERTIES,
     ARRAY_OBJECTS: lists.PROPERTIES,
     BOOL_OBJECTS: {},
     CATEGORIES: {},
     MICROSECONDS: _COARSE,
     SPANS: _COARSE,
-    **dict.fromkeys(masked.KINDS, {name: series_methods.PROPERTIES[name] for name in ("T", "ndim")}),
+    masked.INTEGERS: {name: series_methods.PROPERTIES[name] for name in ("T", "ndim")},
+    masked.BOOLS: {name: series_methods.PROPERTIES[name] for name in ("T", "ndim")},
     STRING_DTYPE: of_dtype.PROPERTIES,
 }
 
