@@ -255,8 +255,6 @@ def column_of_result(loop: LoopBuilder, result: object, return_type: str, udf: s
     if result.value.loop is not loop:
         raise refusal("SW107", udf)
     to = SPARK_TYPES[return_type]
-    if result.kind is masked.BOOLS:
-        return result.value if to == BOOL else masked.BOOLS.check_numeric(f"a result of type {return_type}")
     if result.kind is ARRAY_OBJECTS:
         raise refusal("SW109", udf, dtype="arrays", type=return_type)
     if result.kind is CATEGORIES:
@@ -274,7 +272,7 @@ def column_of_result(loop: LoopBuilder, result: object, return_type: str, udf: s
         raise _never(udf, "numbers", return_type)
     if datetimes.is_time(result) or is_coarse(result):
         return datetime_columns.column(loop, result, return_type, udf)
-    if result.kind is UNSIGNED or result.kind is masked.INTEGERS:
+    if result.kind is UNSIGNED or result.kind in masked.KINDS:
         return _of_unsigned(loop, result.value, to, return_type, udf)
     if to == TS and (result.kind is BATCH_DEPENDENT or result.value.type != I64):  # Arrow takes an int64 as microseconds
         raise _never(udf, "numbers", return_type)
@@ -343,6 +341,8 @@ def _of_unsigned(loop: LoopBuilder, value: Value, to: Type, return_type: str, ud
     """Converts a Series of pandas' nullable integers, whose mask marks the NULLs for Arrow."""
     if to.kind in INTEGERS_OF_TIMES:
         raise _never(udf, "nullable integers", return_type)
+    if value.type.plain() == BOOL and to != BOOL:
+        masked.BOOLS.check_numeric(f"a result of type {return_type}")
     made = _of_numbers(loop, loop.value_of(value), to)
     return loop.optional(made, loop.is_valid(value)) if value.type.nullable else made
 
