@@ -228,7 +228,7 @@ CLAIMS: list[Claim] = [
     ("randomness, clocks", [lambda x: x + random.random(),
      lambda x: x + datetime.datetime.now().hour], PLAIN, ("double",), D, "SW230"),
     ("Handlers around columns", [column_guarded], SCALAR_PANDAS, ("string",), D, ""),
-    ("and in functions of groups", [guarded_mean], GROUPED_AGG_PANDAS, ("double",), D,
+    ("They are compiled in functions of groups, too", [guarded_mean], GROUPED_AGG_PANDAS, ("double",), D,
      "SW382" if is_refused(GROUPED_MAP_PANDAS) else ""),
     ("`except` around columns in functions of iterators, maps and Arrow columns, unless it always raises", [guarded_map],
      MAP_PANDAS, (FRAME[0],), ROWS, "SW213"),
