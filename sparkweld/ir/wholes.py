@@ -15,11 +15,9 @@ import numpy as np
 
 from sparkweld.errors import VerifyError
 from sparkweld.ir.ops.base import Array, Optional
+from sparkweld.ir.ops.lists import BUFFER
 from sparkweld.ir.rolling import STATISTICS, rolling
 from sparkweld.ir.types import BOOL, F64, I64, STR, Type
-
-#: Elements that NumPy converts at a time where it adds integers as doubles: the size of its buffers.
-BUFFER = 8192
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,19 @@ def _sum_compensated(xs: np.ndarray) -> float:
     return total + correction if correction and math.isfinite(correction) else total
 
 
+def _most_summands() -> int:
+    """Returns the size of NumPy's buffer if 1e16 has lost two ones, each of which it meets in another buffer, else no limit."""
+    xs = np.zeros(BUFFER + 1)
+    xs[0], xs[-2:] = 1e16, 1.0
+    return BUFFER if np.add.reduce(xs) == 1e16 else 1 << 62
+
+
+#: Elements that NumPy converts at a time where it adds integers as doubles: the size of its buffers.
+BUFFER = 8192
+#: Elements that NumPy adds pairwise at a time: those of a buffer before NumPy 2, else all.
+MOST_SUMMANDS = _most_summands()
+
+
 def _sum_pairwise(xs: np.ndarray) -> Any:
     return np.add.reduce(xs)
 

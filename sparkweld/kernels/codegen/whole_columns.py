@@ -16,8 +16,9 @@ from functools import cache, cached_property
 from numba.core import types
 
 from sparkweld.ir.ops import Call
+from sparkweld.ir.ops.lists import BUFFER
 from sparkweld.ir.types import BOOL, F64, I64, Type
-from sparkweld.ir.wholes import BUFFER, whole_type
+from sparkweld.ir.wholes import whole_type
 from sparkweld.kernels.codegen import row_operations as make
 from sparkweld.kernels.codegen.merging import larger, zero_of
 from sparkweld.kernels.codegen.rolling_columns import rolling_body

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 import sparkweld.ir
 from sparkweld.contract.constants import CACHE_DIR_VARIABLE, CACHE_MAX_BYTES_VARIABLE, HEAD_WORDS, KEEPS
 from sparkweld.errors import UserError
+from sparkweld.ir.ops.lists import MOST_SUMMANDS
 from sparkweld.ir.program import Program
 from sparkweld.kernels.codegen.shape import kernel_symbol
 from sparkweld.kernels.llvm.math_library import vector_math
@@ -71,7 +72,8 @@ def default_max_bytes() -> int:
 @cache
 def compiler_version() -> str:
     """Returns a hash of all inputs of code generation except the program and the CPU."""
-    parts = (version("numba"), version("llvmlite"), vector_math(), unicodedata.unidata_version, str(HEAD_WORDS), str(KEEPS))
+    libraries = (version("numba"), version("llvmlite"), vector_math(), unicodedata.unidata_version)
+    parts = (*libraries, str(HEAD_WORDS), str(KEEPS), str(MOST_SUMMANDS))
     digest = hashlib.sha256(" ".join(parts).encode())
     for folder in (Path(sparkweld.ir.__file__).parent, Path(__file__).parent.parent):
         for source in sorted(folder.rglob("*.py")):

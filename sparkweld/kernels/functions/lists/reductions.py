@@ -8,6 +8,7 @@ from typing import Any
 
 from numba.core import types
 
+from sparkweld.ir.ops.lists import MOST_SUMMANDS
 from sparkweld.ir.types import BOOL, F32, STR, Type
 from sparkweld.kernels.functions.lists import texts
 from sparkweld.kernels.functions.lists.elements import (
@@ -188,9 +189,15 @@ def _sum_pairwise(element: Type) -> Function:
 
     @_named("sum_pairwise", element, result=type)
     def sum_pairwise(v: Any) -> Any:
-        if length_of(v) <= 0:
-            return zero()
-        return plus(zero(), block_sum(address_of(v), 0, length_of(v)))
+        total = zero()
+        start = 0
+        while start < length_of(v):
+            end = start + MOST_SUMMANDS
+            if end > length_of(v):
+                end = length_of(v)
+            total = plus(total, block_sum(address_of(v), start, end - start))
+            start = end
+        return total
 
     return sum_pairwise
 
