@@ -10,7 +10,7 @@ import numpy as np
 
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import Interpolate, Lookup
-from sparkweld.ir.types import F64, I64
+from sparkweld.ir.types import F64, I64, Type
 from udf_compiler.frontends.models.by_version import option
 from udf_compiler.frontends.models.features import FLOATS, Features, guard_finite, validated
 from udf_compiler.frontends.models.labels import all_of, keep
@@ -29,7 +29,16 @@ def interpolated(loop: LoopBuilder, value: Value, xs: np.ndarray, ys: np.ndarray
     return loop.emit(Interpolate.of(np.asarray(xs, np.float64), np.asarray(ys, np.float64)), value)
 
 
-class QuantileTransformer(Scaler):
+class _WithBounds(Translator):
+    """A transformer that compares columns with scalars of float64."""
+
+    def _check_width(self, type: Type) -> None:
+        """Refuses (SW814) float32 before NumPy 2, which converts the scalars to float32."""
+        if BY_VALUE and type != F64:
+            refuse("SW814", name=self.name, attribute="input", type="float32, before NumPy 2")
+
+
+class QuantileTransformer(_WithBounds, Scaler):
     """Computes ranks among the training quantiles, from below and from above; uniform, or as quantiles of the normal
     distribution.
     """
@@ -43,6 +52,7 @@ class QuantileTransformer(Scaler):
         if not (model.copy or x.fresh):
             refuse("SW815", call=call)
         loop, type = made.loop, made.types[0]
+        self._check_width(type)
         if normal:
             if type != F64:
                 refuse("SW814", name=self.name, attribute="output_distribution", type=f"normal, of {type}")
@@ -108,7 +118,7 @@ class IsotonicRegression(Translator):
         return x.array([loop.select(inside, made, loop.const(np.nan, F64))], ndim=1, names=None)
 
 
-class SplineTransformer(Translator):
+class SplineTransformer(_WithBounds):
     """Computes B-splines by de Boor's recurrence, as SciPy does (`_deBoor_D`), and extrapolates outside the knots."""
 
     def transform(self, x: Features) -> Features:
@@ -121,8 +131,7 @@ class SplineTransformer(Translator):
             guard_finite(made.loop, [v for v in made.values if v.type.is_float], allow_nan=True)
         loop = made.loop
         type = made.types[0] if made.types[0].is_float else F64
-        if BY_VALUE and type != F64 and model.extrapolation in ("linear", "periodic"):  # NumPy computes these in float32
-            refuse("SW814", name=self.name, attribute="input", type="float32, before NumPy 2")
+        self._check_width(type)
         columns: list[Value] = []
         reach = model.degree  # the library's own variable, which linear extrapolation increases from one column to the next
         for value, spline in zip(made.values, self.fitted("bsplines_"), strict=True):

@@ -23,6 +23,7 @@ from sklearn.random_projection import GaussianRandomProjection, SparseRandomProj
 
 from tests.helpers.models import batch_of, compare, compare_columns, estimators
 from tests.helpers.real import rows, table
+from udf_compiler.frontends.tracing.lower import BY_VALUE
 
 WINE, CULTIVARS = table("wine")
 DIABETES, PROGRESS = table("diabetes")
@@ -48,6 +49,9 @@ def test_knots(transformer: Any) -> None:
     narrow = compare_columns(
         lambda d: transformer.transform(d.to_numpy().astype("float32")).astype("float64"), rows("wine").select(["f0", "f1", "f2"])
     )
+    if BY_VALUE:  # NumPy compares float32 with the bounds as float32
+        assert narrow.refused == "SW814"
+        return
     assert narrow.rows > 135 and not narrow.kept
 
 
