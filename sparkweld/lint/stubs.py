@@ -13,6 +13,7 @@ import pyspark
 from pyspark import Broadcast
 from pyspark.sql import SparkSession, functions
 from pyspark.sql.pandas import functions as vectorized
+from pyspark.sql.types import IntegerType, StructField, StructType
 
 from sparkweld.api import session, udfs
 from sparkweld.contract.constants import (
@@ -282,7 +283,11 @@ def vectorized_type(function: Any, function_type: Any, kind: str) -> int:
         warnings.simplefilter("ignore")
         if hasattr(vectorized, "_validate_vectorized_udf"):
             return int(vectorized._validate_vectorized_udf(function, function_type, kind))
-        return int(vectorized._validate_pandas_udf(function, function_type))  # type: ignore[attr-defined]  # no Arrow UDFs in 4.0
+        if hasattr(vectorized, "_validate_pandas_udf"):  # no Arrow UDFs in 4.0
+            return int(vectorized._validate_pandas_udf(function, function_type))
+        returns = StructType([StructField("x", IntegerType())]) if function_type == GROUPED_MAP_PANDAS else IntegerType()
+        made = vectorized._create_pandas_udf(function, returns, function_type)  # type: ignore[attr-defined]  # 3.5 validates here
+        return int(made.evalType)
 
 
 def _vectorized(recorder: Recorder, kind: str) -> Callable[..., Any]:
