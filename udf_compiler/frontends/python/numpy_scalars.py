@@ -14,7 +14,7 @@ import numpy as np
 
 from sparkweld.ir import Value
 from sparkweld.ir.ops.elementwise import HALF_IS_ROOT, LIBM_ULP
-from sparkweld.ir.types import F64, I64
+from sparkweld.ir.types import F32, F64, I64
 from udf_compiler.frontends.python import numbers, rounding, undefined
 from udf_compiler.frontends.python.methods import is_integer
 from udf_compiler.frontends.python.numbers import as_float, as_int, guard_between, guard_exact, is_number, kind_of
@@ -25,6 +25,10 @@ from udf_compiler.frontends.tracing.session import current, refuse
 from udf_compiler.frontends.tracing.values import BINARY, COMPARISONS, UNARY, raw, symbol
 
 _OF_INTS = frozenset(("add", "sub", "mul", "floordiv", "mod"))
+#: Kind of a dtype -> its category, by which NumPy before 2 decides whether scalars change the dtype of an array.
+_CATEGORIES = {"b": 0, "i": 1, "f": 2}
+#: Finite floats from here on decide the common type with float32 arrays, before NumPy 2 (`np.min_scalar_type`).
+_BELOW_FLOAT32_MAX = 3.4e38
 #: Kind of a Python number -> an example, and its type among scalars in NumPy before 2.
 _WEAK = {"int": (1, np.dtype(np.int64)), "float": (1.0, np.dtype(np.float64))}
 _FLOAT_FUNCTIONS = {"add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "floordiv": "floor_divide",
@@ -74,6 +78,8 @@ def binary(name: str, a: Any, b: Any) -> Any:
             return name == "ne" if name in ("eq", "ne") else undefined.no_operator(name, a, b)
         refuse("SW262", call=f"{symbol(name)} of a NumPy scalar", what=", ".join(map(raw, (a, b))))
     kinds = {kind_of(a), kind_of(b)}
+    if name in COMPARISONS and kinds == {"int"}:  # of any widths: the values decide
+        return _bool(numbers.compare(COMPARISONS[name], a, b))
     if "bool" in kinds or is_narrow(a) or is_narrow(b):
         return _of_dtypes(name, a, b)
     if name in COMPARISONS:
@@ -113,12 +119,12 @@ def typed(xs: Sequence[Any], arrays: Sequence[Value], call: str) -> tuple[Any, .
 def _check_promotion(xs: Sequence[Any], arrays: Sequence[np.dtype], strong: Sequence[np.dtype], call: str) -> None:
     """Refuses (SW251) numbers that NumPy before 2 converts to other types than NEP 50 does.
 
-    A scalar beside an array of its kind has the array dtype there.
+    There, a scalar does not change the dtype of an array of its category or a higher one, as an int64 beside float32.
     """
     if not arrays:
         check_weak(strong, {kind_of(x) for x in xs if not is_numpy(x) and not isinstance(x, np.generic)}, call)
     given = [np.dtype(x.numpy) for x in xs if is_numpy(x)]
-    if any(x.kind == a.kind and np.promote_types(x, a) != a for x in given for a in arrays):
+    if any(_CATEGORIES[x.kind] <= _CATEGORIES[a.kind] and np.promote_types(x, a) != a for x in given for a in arrays):
         _refuse_promotion(call)
 
 
@@ -147,10 +153,19 @@ def _typed(x: TracedScalar, strong: Sequence[np.dtype], call: str) -> Value:
     to = type_of(np.result_type(*strong, {"int": 1, "float": 1.0}[x.kind]), call)
     if to.is_float and x.kind == "int":
         guard_exact(x)
+    elif BY_VALUE and to == F32 and x.kind == "float":
+        _guard_small(x.value)
     elif to.is_int and to != I64:
         limits = np.iinfo(to.dtype)
         guard_between(loop, x.value, int(limits.min), int(limits.max))
     return loop.cast(x.value, to)
+
+
+def _guard_small(x: Value) -> None:
+    """Flags rows with a finite number that NumPy before 2 does not convert to float32: the result is float64 there."""
+    loop = x.loop
+    small = loop.call("less", loop.call("absolute", x), loop.const(_BELOW_FLOAT32_MAX, F64))
+    explorer().guard(loop.call("logical_or", small, loop.call("logical_not", loop.call("isfinite", x))))
 
 
 def unary(name: str, x: TracedScalar) -> Any:

@@ -18,7 +18,8 @@ from sparkweld.optimizer import optimize
 from tests.helpers.compiled import compare_with_worker
 from tests.helpers.kernels import check as check_kernel
 from tests.helpers.strings import random_texts
-from tests.helpers.tracing import EXTREMES, check, check_batch, trace_into, trace_source
+from tests.helpers.tracing import EXTREMES, check, check_batch, check_or_refuse, trace_into, trace_source
+from udf_compiler.frontends.tracing.lower import BY_VALUE
 
 #: Expressions of a, a Series of strings with or without missing ones.
 METHODS = r"""
@@ -236,9 +237,7 @@ REFUSED = [
     ("a.replace('a', 'b', regex=True)", "SW262"),
     ("a.astype('category') + 'x'", "SW251"),
     ("a.str.len().dtype", "SW255"),
-    ("np.where(a == 'a', 'x', 1)", "SW252"),
     ("np.where(a == 'a', a, 1)", "SW270"),
-    ("np.select([a == 'a'], ['x'])", "SW252"),
     ("np.where(a == 'a', 'x', 'y') + 'z'", "SW270"),
     ("a.where(a == 'a', 0)", "SW270"),
     ("a + chr(0xD800)", "SW270"),
@@ -250,6 +249,12 @@ def test_refused(source: str, code: str) -> None:
     with pytest.raises(Refusal) as caught:
         trace_source(f"lambda a, b: {source}", ("str?", "str?"))
     assert caught.value.code == code, str(caught.value)
+
+
+@pytest.mark.parametrize("source", ["np.where(a == 'a', 'x', 1)", "np.select([a == 'a'], ['x'])", "np.where(a == 'a', 1.5, 'x')"])
+def test_numbers_beside_strings_raise_from_numpy_2_on(source: str) -> None:
+    traced = check_or_refuse(f"lambda a: pd.Series({source})", ("str?",))
+    assert (traced is not None) is BY_VALUE
 
 
 NUMBERS = ["a.astype(int)", "a.astype('int64')", "a.astype(float)", "a.str.strip().astype(int)", "a.astype('int8')"]

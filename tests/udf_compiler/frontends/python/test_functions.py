@@ -27,6 +27,7 @@ from udf_compiler.frontends.pandas.dispatch import DISPATCH
 from udf_compiler.frontends.python.calendar import EPOCH
 from udf_compiler.frontends.python.path_explorer import Explorer
 from udf_compiler.frontends.python.values import of_value
+from udf_compiler.frontends.tracing.lower import BY_VALUE
 from udf_compiler.frontends.tracing.session import Session, running
 
 
@@ -431,6 +432,9 @@ ROWS: list[tuple[Callable[..., Any], tuple[str, ...], str]] = [
 
 @pytest.mark.parametrize("function, types, returns", ROWS)
 def test_rows_of_frames_and_numpy_scalars(function, types, returns):
+    if BY_VALUE and types == ("integer", "integer") and returns != "integer":
+        assert refused(function, types) == ["SW251"]  # int32 and a Python int make an int64
+        return
     check(function, types, returns)
 
 

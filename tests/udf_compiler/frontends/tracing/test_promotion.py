@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from pyspark.sql.types import BooleanType, DoubleType
@@ -10,6 +11,7 @@ from pyspark.sql.types import BooleanType, DoubleType
 from sparkweld.contract.constants import SCALAR_PANDAS
 from tests.helpers.compiled import compare_with_worker
 from tests.helpers.models import batch_of, compare
+from udf_compiler.frontends.pandas.calls import membership, numpy_
 from udf_compiler.frontends.python import numpy_scalars
 from udf_compiler.frontends.tracing import lower
 
@@ -56,6 +58,7 @@ FLOATS, INTS = pa.list_(pa.float32()), pa.list_(pa.int32())
         (lambda v: 1.0 if v[0] > 0.1 else 0.0, FLOATS),
         (lambda v: v[0] * 2 + 0.0, INTS),
         (lambda v: (v - v.sum()).max() * 1.0, INTS),  # the sum is an int64, and the difference an int32 array there
+        (lambda v: float((v * v.argmax()).max()), FLOATS),  # the position is an int64, and the product a float32 array there
     ],
 )
 def test_scalars_that_are_converted_in_another_way_are_refused(monkeypatch, function, type):
@@ -74,6 +77,43 @@ def test_scalars_that_are_converted_in_another_way_are_refused(monkeypatch, func
 def test_other_scalars_are_compiled(monkeypatch, function, type):
     monkeypatch.setattr(numpy_scalars, "BY_VALUE", True)
     assert of_elements(function, type).decided == 1
+
+
+def sums_of_products(s, t):
+    return pd.Series([float((v * x).sum()) for v, x in zip(s, t, strict=True)])
+
+
+def test_a_float_that_float32_cannot_hold_is_left_to_python(monkeypatch):
+    """NumPy 1.26 multiplies as float64 there."""
+    monkeypatch.setattr(numpy_scalars, "BY_VALUE", True)
+    for numbers, flagged in (([1.0, -1e38, np.inf, np.nan], 0), ([1e39, 1.0], 1), ([1.0, -3.5e38], 1)):
+        lists = pa.array([[1.5, 0.25]] * len(numbers), FLOATS)
+        batch = pa.record_batch({"v": lists, "x": pa.array(numbers)})
+        compared = compare_with_worker(sums_of_products, [batch], DoubleType(), SCALAR_PANDAS)
+        assert (compared.refused, compared.flagged) == ("", flagged)
+
+
+@pytest.mark.parametrize("keys", [[0.1], [16777217], np.array([0.1])])
+def test_keys_that_are_rounded_in_small_tables_are_refused(monkeypatch, keys):
+    """NumPy 1.26 compares each of a few keys as float32, and many as float64."""
+    monkeypatch.setattr(membership, "BY_VALUE", True)
+    assert compare(lambda d: pd.Series(np.isin(d["f"], keys)), BATCH, BooleanType()).refused == "SW251"
+    assert compare(lambda d: pd.Series(np.isin(d["d"], keys)), BATCH, BooleanType()).rows == 30
+    assert compare(lambda d: pd.Series(np.isin(d["f"], [0.5, 1, np.nan])), BATCH, BooleanType()).rows == 30
+
+
+def test_a_constant_close_to_float32_is_refused(monkeypatch):
+    """NumPy 1.26 compares a batch with NaN as float64."""
+    monkeypatch.setattr(numpy_, "BY_VALUE", True)
+    assert compare(lambda d: pd.Series(np.isclose(d["f"], 0.1)), BATCH, BooleanType()).refused == "SW251"
+    assert compare(lambda d: pd.Series(np.isclose(d["f"], d["f"])), BATCH, BooleanType()).rows == 30
+    assert compare(lambda d: pd.Series(np.isclose(d["d"], 0.1)), BATCH, BooleanType()).rows == 30
+
+
+@pytest.mark.parametrize("tolerances", [{"atol": -1.0, "rtol": 0.0}, {"rtol": 1e10}, {"rtol": 1e10, "equal_nan": True}])
+def test_tolerances_of_equal_numbers_and_infinities(tolerances):
+    batch = batch_of(x=[1.0, 1.0, np.inf, np.inf, np.nan, 2.0], y=[1.0, 2.0, np.inf, 1e300, np.nan, np.inf])
+    assert compare(lambda d: pd.Series(np.isclose(d["x"], d["y"], **tolerances)), batch, BooleanType()).rows == 6
 
 
 def of_elements(function, type):

@@ -15,6 +15,7 @@ from udf_compiler.frontends.pandas.array import TracedArray, apply, as_array
 from udf_compiler.frontends.pandas.calls.reductions import dot, reduction
 from udf_compiler.frontends.python.builtin_calls import real_arguments
 from udf_compiler.frontends.tracing.lower import (
+    BY_VALUE,
     cast,
     constant,
     constant_of,
@@ -222,13 +223,17 @@ def _single(x: Any) -> Any:
     return x.ravel()[0] if isinstance(x, np.ndarray) and x.size == 1 else x
 
 
+#: Whether np.clip with two scalar bounds returns x when x equals a bound. Before NumPy 2, it always returns the bound.
+_KEEPS_EQUAL = bool(np.signbit(np.clip(np.array([-0.0]), 0.0, 2.0)[0]))
+
+
 def clip(x: TracedArray, low: Any = None, high: Any = None) -> TracedArray:
     """Implements ndarray.clip: min(max(x, low), high), NaN where x or a bound is NaN."""
     call = "clip"
     bounds = [as_array(b, call) if isinstance(b, Traced) else _single(b) for b in (low, high)]
     if x.ndim == 2 and not all(b is None or is_number(b) for b in bounds):
         refuse("SW262", call=call, what="a two-dimensional array with bounds that are not scalars")
-    if x.dtype.kind == "i":
+    if x.dtype.kind == "i" and not BY_VALUE:
         limits = np.iinfo(x.dtype)  # NumPy ignores Python int bounds at or beyond the type's limits
         bounds[0] = None if type(bounds[0]) is int and bounds[0] <= limits.min else bounds[0]
         bounds[1] = None if type(bounds[1]) is int and bounds[1] >= limits.max else bounds[1]
@@ -245,7 +250,7 @@ def clip(x: TracedArray, low: Any = None, high: Any = None) -> TracedArray:
             name = "maximum" if bounds[0] is not None else "minimum"
             return (loop.call(name, *values) if given else values[0],)
         result = values[0]
-        scalars = not any(isinstance(o, Value) for o in ops[1:])
+        scalars = _KEEPS_EQUAL and not any(isinstance(o, Value) for o in ops[1:])
         for compare, bound in zip(("less", "greater") if scalars else ("greater", "less"), values[1:], strict=True):
             if scalars:  # NumPy has a separate loop for scalar bounds: it returns x when x equals a bound
                 beyond = loop.call(compare, result, bound)

@@ -21,7 +21,7 @@ from udf_compiler.frontends.pandas.missing import Missing
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.pandas.strings import is_missing, text_series
 from udf_compiler.frontends.tracing.constants import unwrapped
-from udf_compiler.frontends.tracing.lower import constant_of, is_number, run_prototype
+from udf_compiler.frontends.tracing.lower import BY_VALUE, constant_of, is_number, run_prototype
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.utf8 import check_text
 from udf_compiler.frontends.tracing.values import Traced, raw
@@ -107,6 +107,8 @@ def numpy_isin(element: Any, test_elements: Any) -> TracedArray:
     if type is None:
         refuse("SW262", call=call, what=f"a table of type {keys.dtype}")
     keys = keys.ravel().astype(type.dtype)
+    if BY_VALUE and x.dtype == np.float32 and not np.array_equal(keys.astype(np.float32), keys, equal_nan=True):
+        refuse("SW251", call=f"{call} of keys that NumPy before 2 rounds to float32, depending on the number of rows,")
     columns = [_in_table(x.loop, v, list(keys[keys == keys]), type) for v in x.columns]
     return TracedArray(x.loop, columns, x.ndim, x.order)
 

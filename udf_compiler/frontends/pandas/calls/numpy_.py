@@ -26,7 +26,7 @@ from udf_compiler.frontends.pandas.calls.time_conversions import choose_times, h
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.python.ndarrays import leave_none
 from udf_compiler.frontends.python.path_explorer import is_exploring
-from udf_compiler.frontends.tracing.lower import cast, constant, prototype, run_prototype, type_of, ufunc_call
+from udf_compiler.frontends.tracing.lower import BY_VALUE, cast, constant, prototype, run_prototype, type_of, ufunc_call
 from udf_compiler.frontends.tracing.session import current, refuse
 from udf_compiler.frontends.tracing.values import Traced, raw
 
@@ -48,6 +48,11 @@ def _operand(x: Any, call: str) -> Any:
 def _wrapped(loop: Any, value: Any, dtype: np.dtype, call: str) -> Value:
     """Converts a constant as np.where does: an integer that overflows the dtype wraps."""
     return constant(loop, np.asarray(value)[()], dtype, call)
+
+
+#: Whether equal numbers are close for np.isclose with any tolerance. Before NumPy 2, finite rows are compared by the tolerance
+#: alone, and others by ``==`` alone.
+_EQUAL_IS_CLOSE = bool(np.isclose(1.0, 1.0, rtol=0.0, atol=-1.0))
 
 
 def where(condition: Any, x: Any, y: Any) -> Any:
@@ -150,6 +155,7 @@ def isclose(a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: boo
             return ufunc_call(loop, ufunc, args, call)[0]
 
         x, y = ops
+        _check_widths(ops, call)
         if isinstance(y, Value):
             y = cast(loop, y, type_of(np.result_type(y.type.dtype, 1.0), call))
         elif type(y) in (int, bool):
@@ -160,14 +166,24 @@ def isclose(a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: boo
         scaled = rtol * size if not isinstance(size, Value) else call_of(np.multiply, rtol, size)
         bound = atol + scaled if not isinstance(scaled, Value) else call_of(np.add, atol, scaled)
         near = call_of(np.less_equal, call_of(np.absolute, call_of(np.subtract, x, y)), bound)
-        result = call_of(np.bitwise_and, near, call_of(np.isfinite, y))
-        result = call_of(np.bitwise_or, result, call_of(np.equal, x, y))
+        finite, equal = call_of(np.isfinite, y), call_of(np.equal, x, y)
+        if not _EQUAL_IS_CLOSE:
+            finite = call_of(np.bitwise_and, finite, call_of(np.isfinite, x))
+            equal = call_of(np.bitwise_and, equal, call_of(np.logical_not, finite))
+        result = call_of(np.bitwise_or, call_of(np.bitwise_and, near, finite), equal)
         if equal_nan:
             both = call_of(np.bitwise_and, call_of(np.isnan, x), call_of(np.isnan, y))
             result = call_of(np.bitwise_or, result, both)
         return (result,)
 
     return apply(compare, (_operand(a, call), _operand(b, call)), call)
+
+
+def _check_widths(operands: tuple[Any, ...], call: str) -> None:
+    """Refuses (SW251) a float32 and a constant before NumPy 2, which compares as float64 in a batch with NaN or infinity."""
+    dtypes = [x.type.dtype if isinstance(x, Value) else getattr(x, "dtype", None) for x in operands]
+    if BY_VALUE and np.dtype(np.float32) in dtypes and not all(isinstance(x, Value) for x in operands):
+        refuse("SW251", call=f"{call} of a float32 and a constant, before NumPy 2,")
 
 
 def clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:

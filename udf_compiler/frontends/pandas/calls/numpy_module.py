@@ -88,6 +88,7 @@ class ColumnStacker(StandIn):
     __slots__ = ()
     what = "np.c_"
     stands_for = type(np.c_)
+    of_instances = frozenset(("axis", "matrix", "ndmin", "trans1d"))  # class attributes from NumPy 2 on
 
     def __getitem__(self, key: Any) -> Any:
         if type(key) is not tuple or not has_traced(key):
