@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import subprocess
 import types
@@ -11,7 +12,7 @@ import pytest
 
 from tests.conftest import JVM
 from tests.helpers import class_archive
-from tests.helpers.lines import differs_before
+from tests.helpers.lines import LINE, differs_before
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TABLE = ROOT / "tests" / "jvm" / "bridge.cases"
@@ -45,6 +46,7 @@ MARKS = {
     "sort SELECT x FROM t ORDER BY i, py_f(x), py_g(y) LIMIT 10": [
         differs_before((4, 3), "it orders the columns that it adds below a sort by name")
     ],
+    "encode CAST(s AS date)": [differs_before((4, 0), "the cast has a time zone, which it does not use")],
     "bytes 00000004 'oops' 00000000": [differs_before((4, 1), "its Jackson says where the word ends, not where it begins")],
 }
 
@@ -62,7 +64,8 @@ def results(
     loaded = class_archive.class_path(JVM, tools.jars)
     options = ["-Xmx1g", "-Duser.timezone=UTC", *opens, "-cp", f"{loaded}:{folder}:{jar}"]
     command = [tools.java, *options, "io.sparkweld.rules.BridgeCases", str(TABLE), str(jar)]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    settings = os.environ | {"SPARK_ANSI_SQL_MODE": "true"}  # the default from Spark 4.0 on
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=settings)
     assert ran.returncode == 0, ran.stderr[-4000:]
     made = cases(ran.stdout)
     if request.config.getoption("golden"):
@@ -77,7 +80,8 @@ def results(
 )
 def test_case(results: dict[str, str], request: pytest.FixtureRequest, case: str) -> None:
     expected = cases(TABLE.read_text(encoding="utf-8")) if request.config.getoption("golden") else EXPECTED
-    assert results[case] == expected[case]
+    stated = expected[case] if LINE >= (4, 0) else expected[case].replace("MapInArrow", "PythonMapInArrow")
+    assert results[case] == stated
 
 
 def test_the_runner_agrees_on_generated_code(results: dict[str, str]) -> None:

@@ -35,9 +35,13 @@ def cases(path: Path) -> list[tuple[str, str, str]]:
 #: The tables of this case include those of the characters of Unicode 15.1.
 OF_UNICODE_15_1 = "choose_layouts: the sums and totals of a text model read one block"
 OTHER_UNICODE = pytest.mark.xfail(unicodedata.unidata_version != "15.1.0", reason="digest of another Unicode", strict=True)
+#: The last bit of the bound of this case depends on the order in which np.partition leaves the largest weights.
+OF_PARTITION = "skip_models: the sum goes on behind the text"
+OTHER_ORDER = pytest.mark.xfail(np.lib.NumpyVersion(np.__version__) < "2.0.0", reason="order of np.partition", strict=True)
+MARKS = {OF_UNICODE_15_1: OTHER_UNICODE, OF_PARTITION: OTHER_ORDER}
 
 ALL_CASES = [
-    pytest.param(path.stem, before, after, id=name, marks=[OTHER_UNICODE] if name == OF_UNICODE_15_1 else [])
+    pytest.param(path.stem, before, after, id=name, marks=[MARKS[name]] if name in MARKS else [])
     for path in sorted(FIXTURES.glob("*.ir"))
     for title, before, after in cases(path)
     for name in [f"{path.stem}: {title}"]

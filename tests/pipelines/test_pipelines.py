@@ -189,7 +189,7 @@ def _unsound():
         c.call(unchecked(np.outer, Rows("a"), Rows("b"), returns=Rows("a")), (of(c.x), of(c.y)), {}, "array", F64)
 
     return [
-        (filtered_meets_whole, r"numpy.*add \(f, line 3 of job.py\) requires arguments with the same rows.*filter#"),
+        (filtered_meets_whole, r"\badd \(f, line 3 of job.py\) requires arguments with the same rows.*filter#"),
         (two_filters_meet, "the same rows"), (two_calls_that_filter_meet, "the same rows"),
         (merged_meets_rows, "the same rows.*None"), (unknown_goes_on, "a pipeline cannot pass on"),
         (broadcast_is_cut, "all rows of argument 2 at once"), (other_keyword_is_cut, "all rows of decimals at once"),
