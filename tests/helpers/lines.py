@@ -53,6 +53,9 @@ of_plain_arrow = differs_before((4, 1), "SW114 refuses plain UDFs over Arrow, wh
 #: Marks tests of calls with named arguments, which the classes of PySpark accept from 4.0 on.
 of_named_arguments = differs_before((4, 0), "no function takes arguments by name")
 
+#: Marks tests of pyspark.ml's tokenizers.
+of_tokenizers = differs_before((4, 0), "SW900 refuses its tokenizers, whose functions are other classes")
+
 #: The class of the error of a failed write: PySpark converts it from 4.0 on.
 WRITE_ERROR = PySparkException if LINE >= (4, 0) else Py4JJavaError
 

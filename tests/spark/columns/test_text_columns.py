@@ -11,7 +11,7 @@ from pyspark.sql.functions import pandas_udf
 from pyspark.sql.types import BooleanType, DoubleType, StringType
 
 from tests.helpers.differential import check, measured, run
-from tests.helpers.lines import differs_before
+from tests.helpers.lines import differs_before, of_tokenizers
 
 WORDS = ["", "a", " padded ", "exactly 12 b", "thirteen byte", "Zürich", "日本語", "😀", "name", "\x00"]
 ON_HEAP = {"spark.sql.columnVector.offheap.enabled": "false"}
@@ -162,6 +162,7 @@ def test_more_text_than_the_limit_runs_in_python(spark, parquet):
     check(spark, lambda: frame.select("id", same("s").alias("t")), conf=limit)  # slices of an input need no memory
 
 
+@of_tokenizers
 def test_the_limit_is_said_once(applications):
     """The message also states where the batches run: functions of Spark's ML library never ran in Python."""
     program = """
