@@ -62,10 +62,10 @@ def compile_implied(request: PipelineRequest, blobs: Sequence[bytes]) -> Implied
 def compile_side_condition(request: SideConditionRequest, blobs: Sequence[bytes]) -> ImpliedReply | Refused:
     """Returns a condition on the inputs that are not in `others`, if the filter implies one.
 
-    These inputs are without NULLs in the request: the caller keeps the rows of a side with a NULL in them. The others may be
-    NULL in any row. The functions see rows, not batches.
+    These inputs are not nullable in the request: the caller keeps the rows of a side with a NULL in them. All others may be NULL
+    in any row. The functions see rows, not batches.
     """
-    inputs = tuple(replace(i, state="nullable") if i.nullable and i.name in request.others else i for i in request.inputs)
+    inputs = tuple(replace(i, state="nullable") if i.nullable else i for i in request.inputs)
     made = compile_pipeline(replace(request, inputs=inputs), blobs)
     if isinstance(made.reply, Refused):
         return made.reply

@@ -120,6 +120,25 @@ def test_nulls_of_the_other_table(spark, tables):
     assert "size" in found and "mode" not in found
 
 
+def test_fields_of_structs(spark, tables):
+    """A field may be NULL where its struct is not."""
+    loose = udf(lambda own, size: own.quantity is None or (own.quantity == 7 and size == 5), BooleanType())
+
+    def query():
+        items, parts = tables()
+        made = items.select("id", "part", F.struct("quantity", "mode").alias("own"))
+        return made.join(parts, "part").where(loose("own", "size")).select("id").orderBy("id")
+
+    checked(spark, query, conf=NATIVE)
+
+
+def test_random_numbers_see_the_same_rows(spark, tables):
+    query = lambda: filtered(tables).where(F.rand(3) < 0.7).select("id").orderBy("id")  # noqa: E731
+    beside = lambda: filtered(tables).select("id", F.rand(3).alias("r")).where("r < 0.7").orderBy("id")  # noqa: E731
+    for one in (query, beside):
+        checked(spark, one, conf={**NATIVE, "spark.sql.adaptive.enabled": "false"})
+
+
 def test_three_tables(spark, tables):
     keep = udf(lambda mode, size, brand: mode == "air" and size == 5 and brand == "b", BooleanType())
 

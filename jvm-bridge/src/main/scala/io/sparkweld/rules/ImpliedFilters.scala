@@ -38,13 +38,13 @@ object ImpliedFilters extends Rule[LogicalPlan] with PredicateHelper {
     lazy val safe = new CatalystEquivalents(service, conf).batchesDoNotMatter(plan)
     lazy val ofSides = new SideConditions(service, conf)
     plan.transformWithPruning(isConditional) {
-      case filter @ Filter(condition, child) if splitConjunctivePredicates(condition).exists(isNew) =>
+      case filter @ Filter(condition, child) if asks(condition) =>
         val (asked, others) = splitConjunctivePredicates(condition).partition(isNew)
         val sides = asked.flatMap(ofSides.of(_, condition, child, plan))
         val bounds = if (sides.isEmpty && safe) asked.flatMap(bound(_, child, service)) else sides
         val found = bounds.filterNot(known => child.constraints.exists(_.semanticEquals(known)))
         filter.copy(condition = (found ++ others ++ asked.map(marked)).reduce(And(_, _)))
-      case join @ Join(_, _, _: InnerLike, Some(condition), _) if splitConjunctivePredicates(condition).exists(isNew) =>
+      case join @ Join(_, _, _: InnerLike, Some(condition), _) if asks(condition) =>
         val (asked, others) = splitConjunctivePredicates(condition).partition(isNew)
         val found = asked.flatMap(ofSides.of(_, condition, join, plan))
         join.copy(condition = Some((found ++ others ++ asked.map(marked)).reduce(And(_, _))))
@@ -53,8 +53,10 @@ object ImpliedFilters extends Rule[LogicalPlan] with PredicateHelper {
 
   private def isConditional(plan: TreePatternBits): Boolean = plan.containsPattern(PYTHON_UDF) && plan.containsAnyPattern(FILTER, JOIN)
 
-  private def isNew(predicate: Expression): Boolean =
-    predicate.containsPattern(PYTHON_UDF) && predicate.deterministic && predicate.getTagValue(Asked).isEmpty
+  /** Whether the condition has a conjunct that is new. After one more condition, `rand()` would see fewer rows. */
+  private def asks(condition: Expression): Boolean = condition.deterministic && splitConjunctivePredicates(condition).exists(isNew)
+
+  private def isNew(predicate: Expression): Boolean = predicate.containsPattern(PYTHON_UDF) && predicate.getTagValue(Asked).isEmpty
 
   private def marked(predicate: Expression): Expression = {
     val copy = predicate.clone()
