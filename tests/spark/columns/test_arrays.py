@@ -330,14 +330,14 @@ def test_iterators_and_maps_of_arrays(spark, parquet):
 
 
 def test_other_uses_of_series_of_arrays_are_refused(spark, parquet):
-    def doubled(s: pd.Series) -> pd.Series:
-        return s + s
+    def remainders(s: pd.Series) -> pd.Series:
+        return s % 2
 
     def sides(s: pd.Series) -> pd.Series:
         return pd.Series(np.stack(s).sum(axis=1))
 
     frame = parquet({"xs": embeddings(20)})
-    check(spark, lambda: frame.select(pandas_udf(doubled, DoubleType())("xs")), refused="SW224")
+    check(spark, lambda: frame.select(pandas_udf(remainders, DoubleType())("xs")), refused="SW224")
     check(spark, lambda: frame.select(pandas_udf(sides, DoubleType())("xs")), refused="SW225")
 
 
