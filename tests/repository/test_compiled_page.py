@@ -143,7 +143,8 @@ def mixing(method: str) -> Any:
 #: A phrase of the page -> functions of it, by eval type, column types and the declared type; a code, or nothing if they compile.
 Claim = tuple[str, list[Callable[..., Any]], int, tuple[Prototype, ...], DataType, str]
 CLAIMS: list[Claim] = [
-    ("the elementwise ufuncs on numbers and booleans, also with `out=` of a new array and `where=`; `np.where`, `np.select`, `np.clip`",
+    ("the elementwise ufuncs on numbers and booleans, also with `out=` of a new array and `where=`; `np.where`, `np.select`, "
+     "`np.clip`",
      [lambda s: pd.Series(np.where(s > 1, s, 0)), lambda s: pd.Series(np.select([s > 1, s > 0], [s, -s], 0.0)),
      lambda s: np.clip(s, 0, 1)],
      SCALAR_PANDAS, ("double",), D, ""),
@@ -152,7 +153,8 @@ CLAIMS: list[Claim] = [
      lambda s: s.fillna(0).round(2).clip(0, 1),
       lambda s: s.where(s > 0, 0.0).mask(s > 9, 9.0), lambda s: s.map({1.0: 2.0})], SCALAR_PANDAS, ("double",), D, ""),
     ("`pd.cut` with given bins", [lambda s: pd.cut(s, [0, 1, 2], labels=False) * 1.0], SCALAR_PANDAS, ("double",), D, ""),
-    ('`.str` with literals and regular expressions, `+`, comparisons, `isin`, `map`, `astype`, also to `"string"`, `pd.to_numeric`',
+    ("`.str` with literals and regular expressions, `+`, comparisons, `isin`, `map`, `astype`, also to `\"string\"`, "
+     "`pd.to_numeric`",
      [lambda s: s.str.replace(r"\d+", "#", regex=True) + "!", lambda s: s.map({"a": "b"}),
      lambda s: s.where(s.isin(["a"]), "b")],
      SCALAR_PANDAS, ("string",), S, ""),
