@@ -49,7 +49,7 @@ from udf_compiler.frontends.models import loaders, matrices, output
 from udf_compiler.frontends.models.estimators import find
 from udf_compiler.frontends.models.features import Features
 from udf_compiler.frontends.models.traced import TracedModel
-from udf_compiler.frontends.pandas import datetimes, microseconds, row_counts, time_constants
+from udf_compiler.frontends.pandas import datetimes, microseconds, row_counts, string_dtype, time_constants
 from udf_compiler.frontends.pandas.any_form import AnyForm
 from udf_compiler.frontends.pandas.apply import comprehensions, frame_rows, results
 from udf_compiler.frontends.pandas.array import TracedArray
@@ -70,7 +70,7 @@ from udf_compiler.frontends.pandas.calls import (
     zoned,
 )
 from udf_compiler.frontends.pandas.calls import lists as list_series
-from udf_compiler.frontends.pandas.calls.strings import accessor, choose, pieces
+from udf_compiler.frontends.pandas.calls.strings import accessor, choose, of_dtype, pieces
 from udf_compiler.frontends.pandas.dates import DATES
 from udf_compiler.frontends.pandas.frame import TracedFrame
 from udf_compiler.frontends.pandas.groups import elements, neighbours, orders
@@ -192,6 +192,7 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
         frame_rows.TracedRow: [(frame_rows.TracedRow({"x": lambda: scalar["float"]}), pd.Series({"x": 1.5}))],
         choose.TracedTexts: [(choose.TracedTexts(text), np.array(["a"], dtype=object))],
         accessor.StrAccessor: [(accessor.StrAccessor(text), real_text.str)],
+        of_dtype.TextsOfDtype: [(of_dtype.TextsOfDtype(string_dtype.new(text, read("s"))), real_text.astype("string").str)],
         pieces.TracedLists: [(split, real_text.str.split(","))],
         pieces.ListAccessor: [(split.str, real_text.str.split(",").str)],
         pieces.TracedColumns: [(pieces.split(text, ",", expand=True), real_text.str.split(",", expand=True))],
