@@ -25,8 +25,9 @@ from sparkweld.ir.types import BOOL
 from udf_compiler.backends.catalyst.expressions import expressed
 from udf_compiler.backends.catalyst.nodes import column, is_literal, literal, negation, node, number, size
 
-#: The most alternatives of a condition, and the most nodes of its expression.
+#: The most alternatives of a condition, those of a conjunction before it is simplified, and the most nodes of its expression.
 _ALTERNATIVES = 24
+_MOST_PRODUCTS = 4 * _ALTERNATIVES  # the time of simplifying them is quadratic
 _MOST_NODES = 150
 
 #: The most visits to blocks of a region, and the most blocks of one path: a graph of many paths implies little.
@@ -269,8 +270,11 @@ def _either(a: Condition, b: Condition) -> Condition:
 
 def _both(a: Condition, b: Condition) -> Condition:
     """Returns a and b, or a weaker condition."""
-    made = _shortest(frozenset(x | y for x in a for y in b))
-    return made if len(made) <= _ALTERNATIVES else frozenset(x | y for x in _packed(a) for y in _packed(b))
+    if len(a) * len(b) <= _MOST_PRODUCTS:
+        made = _shortest(frozenset(x | y for x in a for y in b))
+        if len(made) <= _ALTERNATIVES:
+            return made
+    return frozenset(x | y for x in _packed(a) for y in _packed(b))
 
 
 def _packed(condition: Condition) -> Condition:
