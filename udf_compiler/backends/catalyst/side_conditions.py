@@ -68,6 +68,9 @@ class _Outcome:
 
 _Value = _Known | _Truth | _Outcome | None
 _ANY = _Truth(ALWAYS, ALWAYS)
+#: The outcome of a path that no row takes, and of one that leaves the region.
+_NOWHERE = _Outcome(_Truth(NEVER, NEVER), NEVER, NEVER)
+_LEFT = _Outcome(_Truth(NEVER, NEVER), NEVER, ALWAYS)
 
 
 def side_condition(program: Program, others: set[str]) -> Expression | None:
@@ -108,7 +111,7 @@ def _value(let: Let, args: Sequence[_Value], others: set[str]) -> _Value:
 def _computed(op: Op, args: Sequence[_Value]) -> _Value:
     """Returns the value of an op outside of regions' ends."""
     if isinstance(op, Select) and (_is_truth(args[1]) or _is_truth(args[2])):
-        return _selected(*args)
+        return _selected(*map(_truth, args))
     if isinstance(op, Call) and op.fn in ("logical_and", "logical_or", "logical_not"):
         return _logical(op.fn, [_truth(a) for a in args])
     if isinstance(op, Cast) and isinstance(args[0], _Truth) and op.to.is_int:
@@ -175,9 +178,8 @@ def _logical(fn: str, args: Sequence[_Truth]) -> _Truth:
     return _Truth(_either(a.may, b.may), _both(a.may_not, b.may_not))
 
 
-def _selected(condition: _Value, a: _Value, b: _Value) -> _Truth:
+def _selected(decides: _Truth, yes: _Truth, no: _Truth) -> _Truth:
     """Returns the selected value; an integer of which nothing is known may also be neither 0 nor 1."""
-    decides, yes, no = _truth(condition), _truth(a), _truth(b)
     return _Truth(_forked(decides, yes.may, no.may), _forked(decides, yes.may_not, no.may_not))
 
 
@@ -236,12 +238,11 @@ class _Walk:
             return _Outcome(_returned(values[end.values[self._output]]), ALWAYS, NEVER)
         if isinstance(end, Branch):
             decides = _truth(values[end.condition])
-            none = _Outcome(_Truth(NEVER, NEVER), NEVER, NEVER)  # of a path that no row takes
-            yes = self._branch(end, True, values) if decides.may != NEVER else none
-            no = self._branch(end, False, values) if decides.may_not != NEVER else none
-            truth = _Truth(_forked(decides, yes.truth.may, no.truth.may), _forked(decides, yes.truth.may_not, no.truth.may_not))
-            return _Outcome(truth, _forked(decides, yes.returns, no.returns), _forked(decides, yes.leaves, no.leaves))
-        return _Outcome(_Truth(NEVER, NEVER), NEVER, ALWAYS)
+            yes = self._branch(end, True, values) if decides.may != NEVER else _NOWHERE
+            no = self._branch(end, False, values) if decides.may_not != NEVER else _NOWHERE
+            returns, leaves = _forked(decides, yes.returns, no.returns), _forked(decides, yes.leaves, no.leaves)
+            return _Outcome(_selected(decides, yes.truth, no.truth), returns, leaves)
+        return _LEFT
 
     def _branch(self, end: Branch, taken: bool, values: Sequence[_Value]) -> _Outcome:
         jump = end.yes if taken else end.no

@@ -3,8 +3,8 @@ package rules
 
 import io.sparkweld.{SparkWeldConf, SparkWeldRuntime}
 import io.sparkweld.compile.FunctionService
-import io.sparkweld.contract.Operation
-import io.sparkweld.support.{Backend, ExpressionDecoder, Rewritten, UnsupportedExpression, WarnOnce}
+import io.sparkweld.contract.{ImpliedReply, Operation}
+import io.sparkweld.support.{Backend, ExpressionDecoder, Refusal, Rewritten, UnsupportedExpression, WarnOnce}
 
 import org.apache.spark.sql.catalyst.expressions.{Left => _, Right => _, _}
 import org.apache.spark.sql.catalyst.plans.InnerLike
@@ -12,6 +12,7 @@ import org.apache.spark.sql.catalyst.plans.logical.{Filter, Join, LogicalPlan}
 import org.apache.spark.sql.catalyst.rules.Rule
 import org.apache.spark.sql.catalyst.trees.{TreeNodeTag, TreePatternBits}
 import org.apache.spark.sql.catalyst.trees.TreePattern.{FILTER, JOIN, PYTHON_UDF}
+import org.apache.spark.sql.internal.SQLConf
 
 /**
  * Adds to a filter over Python UDFs the conditions that it implies for a column, or for one side of a join.
@@ -39,16 +40,20 @@ object ImpliedFilters extends Rule[LogicalPlan] with PredicateHelper {
     lazy val ofSides = new SideConditions(service, conf)
     plan.transformWithPruning(isConditional) {
       case filter @ Filter(condition, child) if asks(condition) =>
-        val (asked, others) = splitConjunctivePredicates(condition).partition(isNew)
-        val sides = asked.flatMap(ofSides.of(_, condition, child, plan))
-        val bounds = if (sides.isEmpty && safe) asked.flatMap(bound(_, child, service)) else sides
-        val found = bounds.filterNot(known => child.constraints.exists(_.semanticEquals(known)))
-        filter.copy(condition = (found ++ others ++ asked.map(marked)).reduce(And(_, _)))
+        filter.copy(condition = extended(condition) { asked =>
+          val sides = asked.flatMap(ofSides.of(_, condition, child, plan))
+          val found = if (sides.isEmpty && safe) asked.flatMap(bound(_, child, service)) else sides
+          found.filterNot(known => child.constraints.exists(_.semanticEquals(known)))
+        })
       case join @ Join(_, _, _: InnerLike, Some(condition), _) if asks(condition) =>
-        val (asked, others) = splitConjunctivePredicates(condition).partition(isNew)
-        val found = asked.flatMap(ofSides.of(_, condition, join, plan))
-        join.copy(condition = Some((found ++ others ++ asked.map(marked)).reduce(And(_, _))))
+        join.copy(condition = Some(extended(condition)(_.flatMap(ofSides.of(_, condition, join, plan)))))
     }
+  }
+
+  /** Returns the condition with what its new conjuncts imply in front of it. */
+  private def extended(condition: Expression)(implied: Seq[Expression] => Seq[Expression]): Expression = {
+    val (asked, others) = splitConjunctivePredicates(condition).partition(isNew)
+    (implied(asked) ++ others ++ asked.map(marked)).reduce(And(_, _))
   }
 
   private def isConditional(plan: TreePatternBits): Boolean = plan.containsPattern(PYTHON_UDF) && plan.containsAnyPattern(FILTER, JOIN)
@@ -66,16 +71,25 @@ object ImpliedFilters extends Rule[LogicalPlan] with PredicateHelper {
 
   private def bound(predicate: Expression, child: LogicalPlan, service: FunctionService): Seq[Expression] = {
     val udfs = CatalystEquivalents.outermost(predicate)
-    val found = for {
-      request <- FunctionRequest.ofFilter(Operation.Implied, udfs, predicate, CatalystEquivalents.columnsOf(Seq(child)), conf)
-      reply <- request.answer(service, conf)
-    } yield {
-      try reply.bounds.map(new ExpressionDecoder(request.column).decode)
+    val request = FunctionRequest.ofFilter(Operation.Implied, udfs, predicate, CatalystEquivalents.columnsOf(Seq(child)), conf)
+    answered(request, service, conf).map(explained(_, udfs))
+  }
+
+  /** Returns the conditions of the answer: none where the functions are refused, or where an expression cannot be built. */
+  private[rules] def answered(
+      request: Either[Seq[Refusal], FunctionRequest[ImpliedReply]],
+      service: FunctionService,
+      conf: SQLConf): Seq[Expression] = {
+    val found = for (asked <- request; reply <- asked.answer(service, conf)) yield {
+      try reply.bounds.map(new ExpressionDecoder(asked.column).decode)
       catch { case _: UnsupportedExpression => Nil }
     }
-    found.getOrElse(Nil).map { made =>
-      val names = udfs.map(_.name).distinct.mkString(", ")
-      Rewritten.mark(made, Rewritten(udfs.head.resultId.id, names, "filter", s"its filter implies ${made.sql}", Nil, Nil))
-    }
+    found.getOrElse(Nil)
+  }
+
+  /** Records for explain which UDFs imply a condition. */
+  private[rules] def explained(condition: Expression, udfs: Seq[PythonUDF], where: String = ""): Expression = {
+    val names = udfs.map(_.name).distinct.mkString(", ")
+    Rewritten.mark(condition, Rewritten(udfs.head.resultId.id, names, "filter", s"its filter implies ${condition.sql}$where", Nil, Nil))
   }
 }

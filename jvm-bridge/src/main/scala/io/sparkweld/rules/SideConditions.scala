@@ -4,7 +4,6 @@ package rules
 import io.sparkweld.compile.FunctionService
 import io.sparkweld.contract.Operation
 import io.sparkweld.spark.{CurrentSpark, EvalTypes}
-import io.sparkweld.support.{ExpressionDecoder, Rewritten, UnsupportedExpression}
 
 import org.apache.spark.sql.catalyst.expressions.{Left => _, Right => _, _}
 import org.apache.spark.sql.catalyst.plans.{InnerLike, LeftOuter, RightOuter}
@@ -49,22 +48,16 @@ private[rules] final class SideConditions(service: FunctionService, conf: SQLCon
 
   private def ofSide(predicate: Expression, udfs: Seq[PythonUDF], child: LogicalPlan, side: AttributeSet): Option[Expression] = {
     val input = CatalystEquivalents.columnsOf(Seq(child)).map(a => if (side.contains(a)) a.withNullability(false) else a)
-    val found = for {
-      plain <- FunctionRequest.ofFilter(Operation.SideCondition, udfs, predicate, input, conf)
-      others = plain.columns.collect { case (name, column) if !column.references.subsetOf(side) => name }.toSeq
-      request = plain.having(_.copy(others = Some(others)))
-      reply <- request.answer(service, conf)
-    } yield {
-      try reply.bounds.map(new ExpressionDecoder(request.column).decode).headOption
-      catch { case _: UnsupportedExpression => None }
+    val request = FunctionRequest.ofFilter(Operation.SideCondition, udfs, predicate, input, conf).map { asked =>
+      val others = asked.columns.collect { case (name, column) if !column.references.subsetOf(side) => name }.toSeq
+      asked.having(_.copy(others = Some(others)))
     }
-    found.toOption.flatten.map { condition =>
+    ImpliedFilters.answered(request, service, conf).headOption.map { condition =>
       val nullable = child.output.filter(a => side.contains(a) && a.nullable)
       val whole = (nullable.map(IsNull(_)) :+ condition).reduce[Expression](Or(_, _)).transform {
         case column: Attribute => child.output.find(_.exprId == column.exprId).getOrElse(column) // with its own nullability
       }
-      val names = udfs.map(_.name).distinct.mkString(", ")
-      Rewritten.mark(whole, Rewritten(udfs.head.resultId.id, names, "filter", s"its filter implies ${whole.sql} before the join", Nil, Nil))
+      ImpliedFilters.explained(whole, udfs, " before the join")
     }
   }
 
