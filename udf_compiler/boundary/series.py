@@ -273,7 +273,7 @@ def column_of_result(loop: LoopBuilder, result: object, return_type: str, udf: s
     if datetimes.is_time(result) or is_coarse(result):
         return datetime_columns.column(loop, result, return_type, udf)
     if result.kind is UNSIGNED or result.kind in masked.KINDS:
-        return _of_unsigned(loop, result.value, to, return_type, udf)
+        return _of_nullable(loop, result.value, to, return_type, udf)
     if to == TS and (result.kind is BATCH_DEPENDENT or result.value.type != I64):  # Arrow takes an int64 as microseconds
         raise _never(udf, "numbers", return_type)
     if result.kind is BATCH_DEPENDENT:
@@ -337,8 +337,8 @@ def _of_batch_dependent(loop: LoopBuilder, result: TracedSeries, to: Type, retur
     return converted if valid is None else loop.optional(converted, valid)
 
 
-def _of_unsigned(loop: LoopBuilder, value: Value, to: Type, return_type: str, udf: str) -> Value:
-    """Converts a Series of pandas' nullable integers, whose mask marks the NULLs for Arrow."""
+def _of_nullable(loop: LoopBuilder, value: Value, to: Type, return_type: str, udf: str) -> Value:
+    """Converts a Series of pandas' nullable integers or booleans, whose mask marks the NULLs for Arrow."""
     if to.kind in INTEGERS_OF_TIMES:
         raise _never(udf, "nullable integers", return_type)
     if value.type.plain() == BOOL and to != BOOL:

@@ -44,10 +44,11 @@ def sees_identity(function: Any) -> bool:
 
 
 def _compares(code: types.CodeType) -> bool:
-    before = None
+    before: dis.Instruction | None = None
     for at in dis.get_instructions(code):
-        constant = before.argval if before is not None and before.opname == "LOAD_CONST" else before
-        if at.opname == "IS_OP" and not (constant is None or isinstance(constant, bool)):
+        loaded = (before.argval,) if before is not None and before.opname == "LOAD_CONST" else ()
+        singleton = any(x is None or isinstance(x, bool) for x in loaded)
+        if at.opname == "IS_OP" and not singleton:
             return True
         before = at
     return False
