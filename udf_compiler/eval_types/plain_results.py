@@ -39,12 +39,13 @@ from udf_compiler.frontends.python.json_results import as_result
 from udf_compiler.frontends.python.list_results import list_of_row
 from udf_compiler.frontends.python.lists import guard_list
 from udf_compiler.frontends.python.local_time import local_offset
-from udf_compiler.frontends.python.path_explorer import PATH_LIMIT, Node, explorer, leaves
+from udf_compiler.frontends.python.path_explorer import Node, explorer, leaves
 from udf_compiler.frontends.python.result_kinds import holds_numpy, kind_of_result, kinds_of, merged, value_as
 from udf_compiler.frontends.python.rows import Struct, TracedStruct
 from udf_compiler.frontends.python.running import run_function
 from udf_compiler.frontends.python.strings import float_is_decided, text_of
-from udf_compiler.frontends.python.values import TIME_KINDS, is_scalar, of_value
+from udf_compiler.frontends.python.undecided import Undecided, decided
+from udf_compiler.frontends.python.values import TIME_KINDS, TracedScalar, is_scalar, of_value
 from udf_compiler.frontends.python.vectors import vector_of_row
 from udf_compiler.frontends.tracing.session import current, refuse, running
 
@@ -75,12 +76,14 @@ class RowResult:
     - `run`: calls the function again; an outer function of a chain calls it on each of its own paths.
     - `pruned`: a tree with the paths of flagged rows, too. Only the kinds of its results are valid. None: equal to `tree`.
     - `many`: the tree has more than a few paths, so an outer function has, too.
+    - `nullable`: the columns among the function's arguments that may be NULL.
     """
 
     tree: Node
     run: Callable[[], Any]
     pruned: Node | None = None
     many: bool = False
+    nullable: frozenset[int] = frozenset()
 
 
 def result_of_row(
@@ -94,14 +97,14 @@ def result_of_row(
 ) -> RowResult:
     """Returns the paths of ``function(*args, **kwargs)``; guards join `loop`.
 
-    The function is explored with each nullable argument as None and as a value; a nullable field of a struct forks where it is
-    read. An argument that is a RowResult is computed inline, as the worker calls one function with the result of the other.
+    A nullable argument is None or a value. That is decided before the function runs, or where the function uses it if the former
+    makes more than a few paths. A nullable field of a struct forks where it is read. An argument that is a RowResult is computed
+    inline, as the worker calls one function with the result of the other.
+
     `gathers`: PySpark converts the results of many rows at once, so the kinds of results of flagged rows matter. `returns`: the
     declared type of the result.
     """
-
     given = [*args, *kwargs.values()]
-    _check_nulls(given)
 
     def run() -> Any:
         return run_function(function, *map(_python_value, args), **{name: _python_value(v) for name, v in kwargs.items()})
@@ -110,30 +113,27 @@ def result_of_row(
         return as_result(run(), returns)
 
     # Each function of a chain also runs its inner functions, on each path that is tried.
-    tree = explored(loop, of_column, handlers, function, many=any(isinstance(x, RowResult) and x.many for x in given))
+    nullable = _nullable(given)
+    many = any(isinstance(x, RowResult) and x.many for x in given)
+    tree = explored(loop, of_column, handlers, function, many=many, nullable=len(nullable))
     many = current().many
-    pruned = _with_pruned(loop, of_column, handlers, function) if gathers and current().narrowed else None
-    return RowResult(tree, run, pruned, many)
+    pruned = _with_pruned(loop, of_column, handlers, function, len(nullable)) if gathers and current().narrowed else None
+    return RowResult(tree, run, pruned, many, nullable)
 
 
-def _check_nulls(arguments: Sequence[Value | Struct | Parts | RowResult]) -> None:
-    """Refuses (SW290) arguments that alone create too many paths, before exploring any.
-
-    Each nullable column forks before the function is called. Each further column doubles the work, and the paths of a hundred
-    columns would exhaust the limits of a trace.
-    """
-    columns = {x.id for x in arguments if isinstance(x, Value) and x.type.nullable and isinstance(x.loop.body[x.id].op, Read)}
-    if 2 ** len(columns) > PATH_LIMIT:
-        refuse("SW290", limit=PATH_LIMIT)
+def _nullable(arguments: Sequence[Value | Struct | Parts | RowResult]) -> frozenset[int]:
+    """Returns the columns among the arguments, and among those of inner functions, that may be NULL."""
+    columns = (x for x in arguments if isinstance(x, Value) and x.type.nullable and isinstance(x.loop.body[x.id].op, Read))
+    return frozenset(x.id for x in columns).union(*(x.nullable for x in arguments if isinstance(x, RowResult)))
 
 
-def _with_pruned(loop: LoopBuilder, run: Callable[[], Any], handlers: bool, function: Callable[..., Any]) -> Node:
+def _with_pruned(loop: LoopBuilder, run: Callable[[], Any], handlers: bool, function: Callable[..., Any], nullable: int) -> Node:
     """Returns the tree of `run` where guards decide no branch; only its kinds are valid, as its values leave the loop."""
     mark, session = loop.mark(), current()
     unguarded = replace(session, open=True, notes=[], kept=[])
     try:
         with running(unguarded):
-            return explored(loop, run, handlers, function)
+            return explored(loop, run, handlers, function, nullable=nullable)
     finally:
         session.refused = session.refused or unguarded.refused
         loop.undo(mark)
@@ -146,15 +146,21 @@ def _python_value(argument: Value | Struct | Parts | RowResult) -> Any:
         for value in argument.values:
             if isinstance(value, Value):
                 _guard_conversion(value)
-        return TracedStruct(argument.names, [partial(_python_value, value) for value in argument.values])
+        return TracedStruct(argument.names, [partial(_decided_value, value) for value in argument.values])
     if isinstance(argument, Parts):
         argument.guard(argument.values[0].loop)
         return argument.python()
     _guard_conversion(argument)
     value = argument.loop.value_of(argument)
-    if not argument.type.nullable:
-        return of_value(value)
-    return of_value(value) if explorer().decide(argument.loop.is_valid(argument)) else None
+    valid = argument.loop.is_valid(argument)
+    known = explorer().known(valid)
+    if known is not None:
+        return of_value(value) if known else None
+    return Undecided(TracedScalar("bool", valid), of_value(value))
+
+
+def _decided_value(argument: Value | Struct | Parts) -> Any:
+    return decided(_python_value(argument))
 
 
 def _guard_conversion(argument: Value) -> None:

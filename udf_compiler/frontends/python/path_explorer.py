@@ -87,6 +87,7 @@ class Explorer:
     - `decisions`: see `repeating`. `limit`: the maximum number of paths.
     - `regions`: the regions that `udf_compiler.frontends.python.regions` compiled so far; None where functions run directly.
     - `inside`: the paths are within a region. `walks`: functions are interpreted on each path.
+    - `eager`: whether an argument is None is decided before a region is called, not where the region reads it.
     - `keys`: the keys of the container that an interpreted instruction reads; None where it is unknown.
     - `collector`: the frame and the offset of the comprehension over rows whose element is computed, if any.
     - `unwritten`: calls, by code and offset, that must write a string of which only Python knows the contents.
@@ -99,6 +100,7 @@ class Explorer:
     regions: dict[Any, Any] | None = None
     inside: bool = False
     walks: bool = False
+    eager: bool = False
     keys: tuple[Any, ...] | None = None
     facts: Facts = field(init=False)
     marks: dict[str, Any] = field(default_factory=dict)

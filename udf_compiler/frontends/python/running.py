@@ -8,50 +8,66 @@ from typing import Any
 from sparkweld.errors import Refusal
 from sparkweld.ir import LoopBuilder
 from sparkweld.reasons import has, refusal
-from udf_compiler.frontends.python.path_explorer import Explorer, Node, explorer
+from udf_compiler.frontends.python.path_explorer import PATH_LIMIT, Explorer, Node, explorer
 from udf_compiler.frontends.python.regions.call import call_region
 from udf_compiler.frontends.python.regions.interpret_call import walk
+from udf_compiler.frontends.python.undecided import decided
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import attempt, current, refuse_again
 
-#: The most paths of a first attempt with a tree: a tree is vectorized, a region is not.
+#: The most paths of a first attempt with a tree: a tree is vectorized, a region is not. Where nullable arguments are decided one
+#: after the other, each of at most _CHECKED may end a path of its own.
 _FEW = 16
+_CHECKED = 32
 
 
 def run_function(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Calls ``function(*args, **kwargs)`` for the row that is explored."""
-    if explorer().walks:
+    """Calls ``function(*args, **kwargs)`` for the row that is explored.
+
+    Undecided arguments are decided first, unless the function is interpreted.
+    """
+    run = explorer()
+    if run.walks:
         return walk(function, args, kwargs)
-    if explorer().regions is None:
+    if run.eager or run.regions is None:
+        args, kwargs = tuple(map(decided, args)), {name: decided(x) for name, x in kwargs.items()}
+    if run.regions is None:
         return as_python(function, *args, **kwargs)
     return call_region(function, args, kwargs, whole=True)
 
 
-def tree_of(loop: LoopBuilder, call: Callable[[], Any], handled: bool, many: bool = False) -> Node:
+def tree_of(loop: LoopBuilder, call: Callable[[], Any], handled: bool, many: bool = False, nullable: int = 0) -> Node:
     """Returns the paths of `call`, which calls user functions by `run_function`; passes on the last attempt's refusal.
 
-    `many`: the paths are known to be more than a few, so the first attempt is skipped.
+    `many`: the paths are known to be more than a few, so the first attempt is skipped. `nullable`: the number of arguments that
+    may be None. Where these alone make too many paths, no attempt decides all of them before the function runs.
     """
-    mark = loop.mark()
+    mark, begins = loop.mark(), 2**nullable
 
     def explored(explorer: Explorer) -> Node:
         loop.undo(mark)
         return explorer.explore(call)
 
-    few = refusal("SW290", limit=_FEW) if many else attempt(lambda: explored(Explorer(loop, handled, limit=_FEW)))
+    skipped = many or begins > _FEW
+    few = refusal("SW290", limit=_FEW) if skipped else attempt(lambda: explored(Explorer(loop, handled, limit=_FEW)))
     current().many = isinstance(few, Refusal) and has(few.code, "many_paths")
     if not isinstance(few, Refusal):
         return few
-    if has(few.code, "interpret"):
-        walked = attempt(lambda: explored(Explorer(loop, handled, limit=_FEW, walks=True)))
+    if has(few.code, "interpret") or (nullable and not many and current().many):
+        limit = _FEW + (nullable if nullable <= _CHECKED else 0)
+        walked = attempt(lambda: explored(Explorer(loop, handled, limit=limit, walks=True)))
         if not isinstance(walked, Refusal):
+            current().many = False
             return walked
     if not has(few.code, "path_limit") and not has(few.code, "region_may_decide"):
         refuse_again(few)
     regions = attempt(lambda: explored(Explorer(loop, handled, regions={})))
+    if isinstance(regions, Refusal) and 1 < begins <= PATH_LIMIT and not has(regions.code, "too_much_work"):
+        regions = attempt(lambda: explored(Explorer(loop, handled, regions={}, eager=True)))
     if not isinstance(regions, Refusal):
         return regions
     if has(regions.code, "too_much_work"):
         refuse_again(regions)
-    full = attempt(lambda: explored(Explorer(loop, handled))) if has(few.code, "many_paths") else few
+    tries_all = has(few.code, "many_paths") and begins <= PATH_LIMIT
+    full = attempt(lambda: explored(Explorer(loop, handled))) if tries_all else few
     return full if not isinstance(full, Refusal) else refuse_again(regions if has(few.code, "path_limit") else few)

@@ -1,7 +1,7 @@
 """Represents Python scalars symbolically: the ints, floats, bools, strings, dates and lists of a row in a scalar function.
 
 Their operators record IR by the rules of their kinds (`kinds`). Their truth value is a decision of the path. None is never
-symbolic: whether an argument is None is decided before the function runs.
+symbolic: whether an argument is None is decided before the function runs, or where it is first used (`undecided`).
 """
 
 from __future__ import annotations

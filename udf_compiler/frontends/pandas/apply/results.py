@@ -106,13 +106,15 @@ class ListSeries(RowSeries):
         refuse("SW245", call=call)
 
 
-def explored(loop: LoopBuilder, call: Callable[[], Any], handled: bool, *reachable: Any, many: bool = False) -> Node:
+def explored(
+    loop: LoopBuilder, call: Callable[[], Any], handled: bool, *reachable: Any, many: bool = False, nullable: int = 0
+) -> Node:
     """Returns the tree of `call`; its guards join the loop.
 
-    Refuses a function that changes an object within its reach, or that always raises. `many`: as in `tree_of`.
+    Refuses a function that changes an object within its reach, or that always raises. `many` and `nullable`: as in `tree_of`.
     """
     record = Record(*reachable)
-    tree = tree_of(loop, lambda: assembled(element(call())), handled, many)
+    tree = tree_of(loop, lambda: assembled(element(call())), handled, many, nullable)
     record.check()
     return finished(loop, tree, handled)
 

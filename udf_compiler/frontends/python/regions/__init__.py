@@ -5,6 +5,6 @@ Here paths meet again. Where the bytecode joins, states of the same classes cont
 arguments. States of other classes (an int here, a float or None there) get a block of their own. No class is ever joined with
 another one (basic block versioning, Chevalier-Boisvert and Feeley, ECOOP 2015).
 
-`code` reads the bytecode; `instructions` and `calls` interpret it (`iteration`: loops, `tables`: constants). `state` decides
-which states meet, `build` builds the graph, `call` emits it into the loop of the row.
+`code` reads the bytecode. `instructions`, `calls` and `definitions` interpret it (`iteration`: loops, `tables`: constants).
+`state` decides which states meet, `build` builds the graph, and `call` emits it into the loop of the row.
 """

@@ -39,7 +39,7 @@ from udf_compiler.function.bytecode import Namespace
 #: A graph with more blocks is refused: types or constants differ in too many ways.
 _MOST_BLOCKS = 400
 _MOST_PASSES = 60
-#: The most values in all blocks: compiling more takes seconds.
+#: The most values in all blocks, arguments of blocks aside: compiling more takes seconds.
 _MOST_VALUES = 5000
 #: The most paths within one block, where calls fork.
 _MOST_PATHS = 64
@@ -253,7 +253,7 @@ class GraphBuilder:
 
     def _check_ops(self) -> None:
         """Refuses (SW258) a graph with too many values for a region."""
-        ops = [let.op for draft in self.drafts for let in draft.loop.body]
+        ops = [let.op for draft in self.drafts for let in draft.loop.body if not isinstance(let.op, Arg)]
         if len(ops) > _MOST_VALUES:
             refuse("SW258", limit=_MOST_VALUES)
 

@@ -26,11 +26,12 @@ from udf_compiler.frontends.python.regions.code import TOTAL, code_of
 from udf_compiler.frontends.python.regions.equivalents import CONSUMERS
 from udf_compiler.frontends.python.regions.instructions import advance
 from udf_compiler.frontends.python.regions.iteration import Walk
-from udf_compiler.frontends.python.regions.machine import Machine
+from udf_compiler.frontends.python.regions.machine import Machine, is_of_user
 from udf_compiler.frontends.python.regions.mappings import Mapping, read
 from udf_compiler.frontends.python.regions.results import ALONE, PREFIXES, RESULTS, Kind, types_of
 from udf_compiler.frontends.python.regions.state import UNSET, Shape, State, check_kept, reachable, row_of
 from udf_compiler.frontends.python.regions.versions import KNOWN, is_known_version
+from udf_compiler.frontends.python.undecided import Undecided, decided
 from udf_compiler.frontends.python.values import TIME_KINDS, TYPES, TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.exceptions import as_python, check_exception
 from udf_compiler.frontends.tracing.session import attempt, check_size, refuse, refuse_again, refuse_work
@@ -53,7 +54,7 @@ def call_region(function: Any, args: Sequence[Any], kwargs: dict[str, Any], whol
     if isinstance(owner, list | tuple) and len(args) == 1 and not kwargs:
         return index_of(owner, args[0])
     if not is_of_user(function):
-        return as_python(function, *args, **kwargs)
+        return as_python(function, *map(decided, args), **{name: decided(x) for name, x in kwargs.items()})
     variables = {name: as_list(x) for name, x in bound_variables(function, args, kwargs).items()}
     if any(map(_may_change, variables.values())):
         refuse("SW282", what="a list that is passed to another function")
@@ -115,11 +116,6 @@ def _called_with(
     return (_result(graph, kinds, values),)
 
 
-def is_of_user(x: Any) -> bool:
-    """Whether `x` is a Python function of user code, not of this project."""
-    return isinstance(x, FunctionType) and (x.__module__ or "").partition(".")[0] not in ("udf_compiler", "sparkweld")
-
-
 def without_method(function: Any, args: Sequence[Any]) -> tuple[Any, Sequence[Any]]:
     """Returns a method as its function with the object as first argument; anything else unchanged."""
     if isinstance(function, MethodType) and isinstance(function.__func__, FunctionType):
@@ -142,11 +138,16 @@ def bound_variables(function: FunctionType, args: Sequence[Any], kwargs: dict[st
     bound.apply_defaults()
     for x in bound.arguments.values() if function not in CONSUMERS else ():
         check_kept(x)
-    return {name: _row(x, function) for name, x in bound.arguments.items()}
+    return {name: _variable(x, function) for name, x in bound.arguments.items()}
 
 
-def _row(x: Any, function: FunctionType) -> Any:
-    """Returns a frame's row reduced to the columns that the function names; anything else unchanged."""
+def _variable(x: Any, function: FunctionType) -> Any:
+    """Returns an argument as a variable.
+
+    The values of ``**kwargs`` are decided, and a frame's row is reduced to the columns that the function names.
+    """
+    if type(x) is dict and any(type(value) is Undecided for value in x.values()):
+        return {name: decided(value) for name, value in x.items()}
     if type(x) is not TracedRow:
         return x
     named = {*function.__code__.co_names, *(c for c in function.__code__.co_consts if isinstance(c, str))}
@@ -218,7 +219,7 @@ def _called(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         return found
     if has(found.code, "recursion") or has(found.code, "too_much_work"):
         refuse_again(found)
-    return function(*args, **kwargs)
+    return function(*map(decided, args), **{name: decided(x) for name, x in kwargs.items()})
 
 
 def _result(graph: Graph, kinds: tuple[Kind, ...], values: Sequence[Any]) -> Any:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter as CountingDict
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import reduce
-from types import BuiltinMethodType, CellType, CodeType, FunctionType
+from types import BuiltinMethodType
 from typing import Any, NoReturn
 
 from udf_compiler.frontends.python import lists, sums
@@ -22,6 +22,7 @@ from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.patterns import TracedFound
 from udf_compiler.frontends.python.regions import sets
 from udf_compiler.frontends.python.regions.code import TOTAL, Instruction
+from udf_compiler.frontends.python.regions.definitions import FIXED, make_function, share
 from udf_compiler.frontends.python.regions.distinct import Distinct, call_of_set, distinct
 from udf_compiler.frontends.python.regions.equivalents import (
     COUNT,
@@ -39,16 +40,20 @@ from udf_compiler.frontends.python.regions.machine import (
     attribute,
     check_exceptions,
     check_growing,
+    decide,
+    is_of_user,
     message,
     pop,
     pop_arguments,
+    pop_undecided,
 )
 from udf_compiler.frontends.python.regions.mappings import Mapping, constant, constructed, length, of_keys, read
 from udf_compiler.frontends.python.regions.seen import Seen
-from udf_compiler.frontends.python.regions.state import UNSET, Cell, Expression, Local, Method, State, within
+from udf_compiler.frontends.python.regions.state import UNSET, Expression, Local, Method, State, within
 from udf_compiler.frontends.python.regions.strings import fill
 from udf_compiler.frontends.python.regions.tables import displayed_set, lookup
 from udf_compiler.frontends.python.row_lists import TracedElement, is_rows
+from udf_compiler.frontends.python.undecided import holds_undecided
 from udf_compiler.frontends.python.values import TracedScalar, is_scalar
 from udf_compiler.frontends.python.vectors import dense
 from udf_compiler.frontends.tracing.class_stand_ins import ClassStandIn
@@ -59,24 +64,33 @@ from udf_compiler.frontends.tracing.stand_ins import StandIn, in_place, stood_fo
 
 #: Builtins that do not keep a reference to a list argument.
 _READERS = (len, sum, min, max, any, all, sorted)
+#: Builtins that read the elements of a tuple or list one after the other.
+_DECIDE_LATE: tuple[Callable[..., Any], ...] = (any, all, zip, enumerate)
 #: Functions that take the elements of a generator expression as a list.
 _OF_ELEMENTS: tuple[Callable[..., Any], ...] = (min, max, sorted, list, set, frozenset, *EQUIVALENT)
 #: Classes of dicts that a function may make.
 _DICTS = (dict, CountingDict, OrderedDict, defaultdict)
 #: Reductions that end with the first element; "first" returns it in a tuple, or None where there is none.
 _FIRSTS = ("next", "first")
-#: Classes of variables that a function may share with one that it defines.
-_FIXED = (int, float, str, bool, type(None))
 
 
 def _call(machine: Machine, i: Instruction, s: State) -> None:
-    args = pop_arguments(s, i.arg)
+    args = _arguments(s, i.arg)
     s.stack.append(_called(machine, s, args, {}))
+
+
+def _arguments(s: State, count: int) -> list[Any]:
+    """Pops the arguments of a call. Some functions decide the undecided ones where they read them."""
+    at = len(s.stack) - count
+    function = next((x for x in s.stack[at - 2 : at] if x is not UNSET), UNSET)
+    if is_of_user(function) or type(function) is Local or any(is_builtin(function, f) for f in _DECIDE_LATE):
+        return pop_undecided(s, count)
+    return pop_arguments(s, count)
 
 
 def _call_kw(machine: Machine, i: Instruction, s: State) -> None:
     (names,) = pop(s, 1)
-    args = pop_arguments(s, i.arg)
+    args = _arguments(s, i.arg)
     first = len(args) - len(names)
     s.stack.append(_called(machine, s, args[:first], dict(zip(names, args[first:], strict=True))))
 
@@ -98,6 +112,8 @@ def _called(machine: Machine, s: State, args: list[Any], kwargs: dict[str, Any])
     if is_builtin(function, str) or is_writer(function):
         args, kwargs = list(map(message, args)), {name: message(x) for name, x in kwargs.items()}
     check_exceptions((*args, *kwargs.values()))
+    if len(args) == 1 and holds_undecided(args[0]) and not is_of_user(function):
+        return _any_or_all(s, is_builtin(function, any), args[0])
     made = _of_dict(machine, function, args, kwargs)
     if made is not None:
         return made[0]
@@ -132,12 +148,10 @@ def _called(machine: Machine, s: State, args: list[Any], kwargs: dict[str, Any])
     args = [sets.as_distinct(x) for x in args]
     if any(type(x) is Distinct for x in (*args, *kwargs.values())):
         return call_of_set(function, args[0], kwargs) if len(args) == 1 else refuse("SW282", what="a set, for another function")
-    begin = next((b for known, b in ITERATIONS.items() if is_builtin(function, known)), None)
-    if is_builtin(function, zip) and kwargs == {"strict": False}:
-        kwargs = {}
-    found = begin(machine.unroll, args) if begin is not None and not kwargs else None
+    found = _iterator(machine, function, args, kwargs)
     if found is not None:
         return found
+    args = args if is_of_user(function) else [decide(s, x) for x in args]
     defined = equivalent(function, args) if not kwargs else None
     if defined is not None:
         made = machine.call(defined, [tuple(x) if type(x) is list else current(x) for x in args], {})
@@ -147,6 +161,19 @@ def _called(machine: Machine, s: State, args: list[Any], kwargs: dict[str, Any])
         refuse("SW282", what="a list that grows in a loop, for another function")
     made = machine.call(function, list(map(current, args)), {name: current(x) for name, x in kwargs.items()})
     return lists.as_list(made) if type(made) is TracedFound and made.made is not None else made
+
+
+def _iterator(machine: Machine, function: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
+    """Returns the state of a loop over a call of zip, enumerate and the like; None for other calls."""
+    begin = next((b for known, b in ITERATIONS.items() if is_builtin(function, known)), None)
+    if begin is None or (kwargs and not (is_builtin(function, zip) and kwargs == {"strict": False})):
+        return None
+    return begin(machine.unroll, args)
+
+
+def _any_or_all(s: State, wanted: bool, parts: list[Any]) -> bool:
+    """Evaluates ``any(parts)`` where `wanted` is True, else ``all(parts)``: one part after the other, as Python does."""
+    return wanted if any(as_python(bool, decide(s, part)) == wanted for part in parts) else not wanted
 
 
 def _of_dict(machine: Machine, function: Any, args: list[Any], kwargs: dict[str, Any]) -> tuple[Any] | None:
@@ -245,45 +272,6 @@ def _grows(function: Method, args: list[Any], kwargs: dict[str, Any]) -> None:
     getattr(function.owner, function.name)(args[0])
 
 
-def _make_function(machine: Machine, i: Instruction, s: State) -> None:
-    (code,) = pop(s, 1)
-    is_expression = code.co_name == "<genexpr>"
-    s.stack.append(Expression(code) if is_expression or code.co_freevars else _defined(machine, code, ()))
-
-
-def _share(machine: Machine, i: Instruction, s: State) -> None:
-    cells, function = pop(s, 2)
-    if i.arg != 8 or type(function) is not Expression or not all(type(c) is Cell for c in cells):
-        refuse("SW280", what="a function that it defines, with default values,")
-    if function.code.co_name == "<genexpr>":
-        s.stack.append(replace(function, cells=cells))
-        return
-    shared = [_shared(machine, s, cell.name) for cell in cells]
-    s.stack.append(Local(_defined(machine, function.code, shared)))
-
-
-def _shared(machine: Machine, s: State, name: str) -> CellType:
-    """Returns the cell of a captured object, or one with the value of a variable. Refuses (SW280) one that rows differ in."""
-    free = machine.function.__code__.co_freevars
-    if not machine.reduction and name in free:
-        return (machine.function.__closure__ or ())[free.index(name)]
-    if type(s.variables.get(name, UNSET)) not in _FIXED:
-        refuse("SW280", what="a function that it defines, with a variable of its own,")
-    return CellType(s.variables[name])
-
-
-def _defined(machine: Machine, code: CodeType, cells: Sequence[CellType]) -> FunctionType:
-    """Returns a function that the interpreted one defines. Without cells, it is one object for all paths."""
-    own = machine.function
-    made = FunctionType(code, own.__globals__, code.co_name, None, tuple(cells))
-    made.__module__ = own.__module__
-    regions = explorer().regions
-    if cells or regions is None:
-        return made
-    known: FunctionType = regions.setdefault(("defined", code, id(own.__globals__)), made)
-    return known
-
-
 def _generated(machine: Machine, function: Any, args: list[Any], s: State) -> tuple[Any] | None:
     """Evaluates ``sum(x for ...)`` and similar calls, with the variables' current values, to a tuple of the result.
 
@@ -303,7 +291,7 @@ def _generated(machine: Machine, function: Any, args: list[Any], s: State) -> tu
 
 def _first(machine: Machine, args: list[Any], s: State) -> Any:
     """Evaluates ``next((x for ...), default)``, where `x` is a number, a string or a Row of a list."""
-    if len(args) > 2 or (len(args) == 2 and type(args[1]) not in (TracedScalar, *_FIXED)):
+    if len(args) > 2 or (len(args) == 2 and type(args[1]) not in (TracedScalar, *FIXED)):
         refuse("SW280", what="next() of a generator expression with this default")
     over, default = args[0].over, args[1:]
     if type(over) is Walk and not over.items:
@@ -383,7 +371,7 @@ def _yield(machine: Machine, i: Instruction, s: State) -> None:
     if machine.reduction == "list":
         s.variables[TOTAL].append(collected(x) if any(type(part) is Documents for part in s.stack) else x)
     elif machine.reduction in _FIRSTS:
-        if type(x) not in (TracedScalar, TracedElement, TracedJson, *_FIXED):
+        if type(x) not in (TracedScalar, TracedElement, TracedJson, *FIXED):
             refuse("SW280", what="next() of such a generator expression")
         found = x.values if type(x) is TracedElement else plain(x)
         s.result = found if machine.reduction == "next" else (found,)
@@ -395,6 +383,6 @@ def _yield(machine: Machine, i: Instruction, s: State) -> None:
 
 
 CALLS: dict[str, Callable[[Machine, Instruction, State], None]] = {
-    "CALL": _call, "CALL_KW": _call_kw, "CALL_FUNCTION_EX": _call_with, "MAKE_FUNCTION": _make_function,
-    "SET_FUNCTION_ATTRIBUTE": _share, "YIELD_VALUE": _yield,
+    "CALL": _call, "CALL_KW": _call_kw, "CALL_FUNCTION_EX": _call_with, "MAKE_FUNCTION": make_function,
+    "SET_FUNCTION_ATTRIBUTE": share, "YIELD_VALUE": _yield,
 }  # fmt: skip

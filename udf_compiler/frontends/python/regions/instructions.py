@@ -27,12 +27,16 @@ from udf_compiler.frontends.python.regions.iteration import Documents, iteration
 from udf_compiler.frontends.python.regions.machine import (
     Machine,
     attribute,
+    check_exceptions,
     check_growing,
+    decide,
     look_into,
     pop,
     pop_any,
     pop_formatted,
+    pop_parts,
     pop_read,
+    pop_undecided,
 )
 from udf_compiler.frontends.python.regions.mappings import Mapping, constant, made
 from udf_compiler.frontends.python.regions.matching import MATCHING
@@ -40,6 +44,7 @@ from udf_compiler.frontends.python.regions.seen import Seen
 from udf_compiler.frontends.python.regions.state import UNSET, Caught, Cell, Method, State, check_kept
 from udf_compiler.frontends.python.regions.strings import convert_value, format_value, join_parts, percent
 from udf_compiler.frontends.python.regions.tables import contains, displayed_set, is_part, lookup, subscript
+from udf_compiler.frontends.python.undecided import holds_undecided
 from udf_compiler.frontends.python.values import is_scalar
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.exceptions import as_python, check_exception
@@ -243,8 +248,19 @@ def _identical(machine: Machine, a: Any, b: Any) -> Any:
     return a is b
 
 
+def _equal(a: Any, b: Any) -> bool:
+    return bool(a == b)
+
+
 def _contains(machine: Machine, i: Instruction, s: State) -> None:
-    x, container = pop_read(s, 2)
+    x, container = map(current, pop_undecided(s, 2))
+    check_exceptions((x, container))
+    x = decide(s, x)
+    if holds_undecided(container):
+        parts = (decide(s, part) for part in container)
+        s.stack.append(any(part is x or as_python(_equal, part, x) for part in parts) != bool(i.arg))
+        return
+    container = decide(s, container)
     look_into(container)
     if type(container) in (Mapping, TracedMap):
         found = container.contains(x) if type(container) is Mapping else contains_key(container, x)
@@ -352,9 +368,11 @@ def _build_slice(machine: Machine, i: Instruction, s: State) -> None:
     s.stack.append(slice(*pop(s, i.arg)))
 
 
-def _build(made: Callable[[list[Any]], Any]) -> Callable[[Machine, Instruction, State], None]:
+def _build(
+    made: Callable[[list[Any]], Any], popped: Callable[[State, int], list[Any]] = pop
+) -> Callable[[Machine, Instruction, State], None]:
     def run(machine: Machine, i: Instruction, s: State) -> None:
-        s.stack.append(made(pop(s, i.arg)))
+        s.stack.append(made(popped(s, i.arg)))
 
     return run
 
@@ -417,7 +435,8 @@ def _convert(machine: Machine, i: Instruction, s: State) -> None:
 
 
 def _get_iter(machine: Machine, i: Instruction, s: State) -> None:
-    (x,) = pop_any(s, 1)
+    (x,) = pop_undecided(s, 1)
+    check_exceptions((x,))
     found = iteration(x, machine.unroll)
     if found is None:
         refuse("SW282", what=f"an iterator over a value of class {type(x).__name__}")
@@ -505,7 +524,8 @@ _TABLE: dict[str, Callable[[Machine, Instruction, State], None]] = {
     "STORE_SUBSCR": _store_subscript, "BUILD_SLICE": _build_slice,
     "BUILD_MAP": _build_map, "BUILD_CONST_KEY_MAP": _build_const_key_map, "MAP_ADD": _map_add, "DICT_UPDATE": _dict_update,
     "BUILD_SET": _build_set, "SET_UPDATE": _set_update,
-    "BUILD_TUPLE": _build(tuple), "BUILD_LIST": _build(list), "BUILD_STRING": _build(join_parts), "LIST_APPEND": _list_append,
+    "BUILD_TUPLE": _build(tuple, pop_parts), "BUILD_LIST": _build(list, pop_parts), "BUILD_STRING": _build(join_parts),
+    "LIST_APPEND": _list_append,
     "LIST_EXTEND": _list_extend, "UNPACK_SEQUENCE": _unpack, "FORMAT_SIMPLE": _format_simple, "FORMAT_WITH_SPEC": _format_with,
     "CONVERT_VALUE": _convert,
     **CALLS, **MATCHING, "GET_ITER": _get_iter, "FOR_ITER": _for_iter,

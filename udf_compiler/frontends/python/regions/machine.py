@@ -11,6 +11,7 @@ from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.regions.growing import Growing, current
 from udf_compiler.frontends.python.regions.mappings import Mapping
 from udf_compiler.frontends.python.regions.state import Caught, State
+from udf_compiler.frontends.python.undecided import Undecided, decided, is_same
 from udf_compiler.frontends.tracing.class_stand_ins import attribute_for_user
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.exceptions import as_python
@@ -69,15 +70,43 @@ def pop_any(s: State, count: int) -> list[Any]:
 
 def pop_arguments(s: State, count: int) -> list[Any]:
     """Pops the top values, exceptions among them."""
+    return [decide(s, x) for x in pop_undecided(s, count)]
+
+
+def pop_parts(s: State, count: int) -> list[Any]:
+    """Pops the top values for a tuple or list, which may hold undecided arguments; refuses what `pop` refuses."""
+    values = pop_undecided(s, count)
+    check_exceptions(values)
+    check_growing(values)
+    return values
+
+
+def pop_undecided(s: State, count: int) -> list[Any]:
+    """Pops the top values, undecided arguments and exceptions among them."""
     values = s.stack[len(s.stack) - count :]
     del s.stack[len(s.stack) - count :]
     return values
+
+
+def decide(s: State, x: Any) -> Any:
+    """Returns a value without undecided arguments: each is None or a value from here on, in the variables, too."""
+    if type(x) is Undecided:
+        made = decided(x)
+        s.variables.update({name: made for name, y in s.variables.items() if is_same(x, y)})
+        s.stack[:] = [made if is_same(x, y) else y for y in s.stack]
+        return made
+    return decided(x)
 
 
 def check_exceptions(values: Iterable[Any]) -> None:
     """Refuses exceptions (SW282)."""
     if any(type(v) is Caught for v in values):
         refuse("SW282", what="an exception, used for more than its class")
+
+
+def is_of_user(x: Any) -> bool:
+    """Whether `x` is a Python function of user code, not of this project."""
+    return isinstance(x, FunctionType) and (x.__module__ or "").partition(".")[0] not in ("udf_compiler", "sparkweld")
 
 
 def message(x: Any) -> Any:

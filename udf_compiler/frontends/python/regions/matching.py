@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from udf_compiler.frontends.python.regions.code import Instruction
-from udf_compiler.frontends.python.regions.machine import Machine, pop
+from udf_compiler.frontends.python.regions.machine import Machine, decide, pop
 from udf_compiler.frontends.python.regions.state import State
 from udf_compiler.frontends.python.values import is_scalar
 from udf_compiler.frontends.tracing.exceptions import as_python
@@ -17,7 +17,7 @@ _NO_SEQUENCES = (type(None), bool, int, float, str, bytes)
 
 def _match_sequence(machine: Machine, i: Instruction, s: State) -> None:
     """Pushes whether the top is a sequence; refuses a list of the row (SW280), whose length depends on the row."""
-    x = s.stack[-1]
+    x = s.stack[-1] = decide(s, s.stack[-1])
     is_list = type(x) in (tuple, list)
     if not is_list and type(x) not in _NO_SEQUENCES and not (is_scalar(x) and not x.is_list):
         refuse("SW280", what="the pattern of a sequence")

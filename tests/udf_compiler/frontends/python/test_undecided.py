@@ -1,0 +1,143 @@
+"""Compares functions of many nullable columns with PySpark's worker: an argument is None or a value where it is first used."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyspark.sql.types import DoubleType, LongType, StringType, StructField, StructType
+from pyspark.util import PythonEvalType
+
+from tests.helpers.answers import compile_pipeline
+from tests.helpers.compile_requests import payload, python_step, request, udf
+from tests.helpers.compiled import compare_with_worker
+
+PLAIN = PythonEvalType.SQL_ARROW_BATCHED_UDF
+#: All columns at once: 4,096 combinations of None and values.
+NAMES = "abcdefghijkl"
+
+
+def batch(share: float, rows: int = 150) -> pa.RecordBatch:
+    """Returns columns of doubles and NULLs, the latter with this probability."""
+    rng = np.random.default_rng(7)
+    return pa.record_batch({
+        name: pa.array(rng.choice([0.0, 1.0, 1.5, -2.5, 3.25, float("nan")], rows), pa.float64(), mask=rng.random(rows) < share)
+        for name in NAMES
+    })  # fmt: skip
+
+
+def none_of_all(a, b, c, d, e, f, g, h, i, j, k, l):  # noqa: E741
+    if a is None or b is None or c is None or d is None or e is None or f is None or g is None or h is None or i is None:
+        return None
+    if j is None or k is None or l is None:
+        return -1.0
+    return a + b * c - d + e + f + g * h - i + j + k + l
+
+
+def sum_of_some(a, b, c, d, e, f, g, h, i, j, k, l):  # noqa: E741
+    total = 0.0
+    if a is not None:
+        total += a
+    if b is not None and b > 0:
+        total += b * 2
+    if c:
+        total += c
+    for x, weight in zip([d, e, f, g], (1, 2, 3, 4), strict=False):
+        if x is not None and x > 1:
+            total += x * weight
+    return total if h is None else total + (i or 0.0) + (j if j is not None else k or -1.0) - (l if l else 3)
+
+
+def defaults(a, b, c, d, e, f, g, h, i, j, k, l):  # noqa: E741
+    if a is None:
+        a = 0.0
+    b = 1.0 if b is None else b
+    c = c or 0.0
+    copy, pair = d, (d, e)
+    if copy is None:
+        d = pair[1]
+    return (a + b + c + (d or 0.0), f if f is not None else g)[0 if h is None else 1]
+
+
+def caught(a, b, c, d, e, f, g, h, i, j, k, l):  # noqa: E741
+    try:
+        return a + b * c - d + e + f + g * h - i + j + k + l
+    except TypeError:
+        return -1.0
+
+
+def first(*values, default=0.0):
+    return next((x for x in values if x is not None), default)
+
+
+def helpers(a, b, c, d, e, f, g, h, i, j, k, l):  # noqa: E741
+    def or_zero(x):
+        return 0.0 if x is None else x
+
+    return or_zero(a) + or_zero(b) + or_zero(c) + or_zero(d) + first(e, f, g, h, i, j, default=or_zero(k)) + first(l)
+
+
+def mean(*values):
+    known = [x for x in values if x is not None]
+    return sum(known) / len(known) if known else None
+
+
+def counted(a, b, c, d, e, f, g, h, i, j, k, l):  # noqa: E741
+    if None in (a, b, c):
+        return -1.0
+    if any(x is None for x in (d, e, f)) and not all([g, h, i]):
+        return float(len([x for x in [j, k, l] if x]))
+    return a or b or c
+
+
+def matched(a, b, c, d, e, f, g, h, i, j, k, l):  # noqa: E741
+    match a:
+        case None:
+            return b
+        case 1.0:
+            return c
+        case float():
+            return d
+    return e
+
+
+@pytest.mark.parametrize("function", [none_of_all, sum_of_some, defaults, caught, helpers, mean, counted, matched])
+def test_functions_of_twelve_nullable_columns(function):
+    batches = [batch(0.3), batch(0.02), batch(1.0, 3)]
+    compared = compare_with_worker(function, batches, DoubleType(), PLAIN, kernel=True)
+    assert not compared.refused and compared.decided == 3, compared
+
+
+def test_rows_that_raise_run_in_python():
+    added = lambda a, b, c, d, e, f, g, h, i, j, k, l: a + b + c + d + e + f + g + h + i + j + k + l  # noqa: E731, E741
+    compared = compare_with_worker(added, [batch(0.3), batch(0.0)], DoubleType(), PLAIN, kernel=True)
+    assert (compared.refused, compared.decided, compared.raised) == ("", 1, 1)
+
+
+def test_a_struct_of_a_string_and_a_number():
+    def described(a, b, c, d, e, f, g, h, i, j, k, l):  # noqa: E741
+        name = "none" if a is None else f"a={a}"
+        return name + ("" if b is None else "b") + ("" if c is None else "c"), int(d) if d is not None and d == d else None
+
+    returns = StructType([StructField("text", StringType()), StructField("number", LongType())])
+    compared = compare_with_worker(described, [batch(0.3), batch(0.0)], returns, PLAIN, kernel=True)
+    assert not compared.refused and compared.decided == 2, compared
+
+
+def reply_of(function, columns, eval_type=100):
+    inputs = dict.fromkeys(columns, "double")
+    return compile_pipeline(request(python_step(r=udf(0, *columns, evalType=eval_type)), inputs=inputs), [payload(function)])
+
+
+def test_checks_of_each_column_make_a_tree_not_a_region():
+    """One path for each check, so the kernel is vectorised, and Catalyst has an expression for it."""
+    reply = reply_of(none_of_all, NAMES)
+    assert reply["status"] == "ok"
+    assert "region" not in reply["program"]
+
+
+def test_combinations_that_a_result_depends_on_are_refused():
+    """Each combination of None and values is another text."""
+    function = lambda a, b, c, d, e, f, g, h, i, j, k, l: f"{a}{b}{c}{d}{e}{f}{g}{h}{i}{j}{k}{l}"  # noqa: E731, E741
+    reply = reply_of(function, NAMES)
+    assert [refusal["code"] for refusal in reply["refusals"]] == ["SW290"]

@@ -1,0 +1,60 @@
+"""Represents an argument of a row's function that may be None, until the function reads it.
+
+A function that Python itself runs gets each argument as None or as a value, so n nullable arguments begin 2**n paths. An
+interpreted function decides where it first uses one. ``if a is None or b is None: return None`` then has three paths.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+from udf_compiler.frontends.python.values import TracedScalar
+from udf_compiler.frontends.tracing.values import Traced
+
+
+class Undecided(Traced):
+    """An argument that is `value` where `valid` holds, and None elsewhere. Only the interpreter holds it."""
+
+    __slots__ = ("valid", "value")
+    __dataclass_fields__ = ("valid", "value")
+    what = "argument that may be None"
+
+    valid: TracedScalar
+    value: TracedScalar
+
+    def __init__(self, valid: TracedScalar, value: TracedScalar) -> None:
+        self.valid, self.value = valid, value
+
+
+def is_same(x: Undecided, y: object) -> bool:
+    """Whether `y` is the same argument as `x`, perhaps in a copy of the interpreter's state."""
+    return type(y) is Undecided and _parts(x) == _parts(y)
+
+
+def _parts(x: Undecided) -> list[int]:
+    return [_id(_part(part, "value")) for part in (_part(x, "valid"), _part(x, "value"))]
+
+
+#: Without the check of who reads an attribute: a state has hundreds of variables to compare.
+_part, _id = object.__getattribute__, operator.attrgetter("id")
+
+
+def holds_undecided(x: Any) -> bool:
+    """Whether `x` is a tuple or list with an undecided argument in it."""
+    return type(x) in (tuple, list) and any(type(part) is Undecided or holds_undecided(part) for part in x)
+
+
+def decided(x: Any) -> Any:
+    """Returns an undecided argument as its value or as None, which may fork the path.
+
+    The parts of a tuple or list, too: a list itself changes, as other names may refer to it. Returns anything else unchanged.
+    """
+    if type(x) is Undecided:
+        return x.value if x.valid else None
+    if not holds_undecided(x):
+        return x
+    if type(x) is tuple:
+        return tuple(map(decided, x))
+    x[:] = map(decided, x)
+    return x
