@@ -109,21 +109,21 @@ def compare_with_worker(
         program = programs[state]
         if isinstance(program, _Refused):
             return Compared(len(batches), decided, flagged, raised, program.code, program.reason)
-        rows = call.flagged_rows(program, batch)
+        result = call.result(program, batch)
+        rows = np.flatnonzero(result.flagged)
         if not len(rows):
             decided += 1
             continue
         flagged += 1
         raised += raises(lambda batch=batch: call.worker(batch))
         if call.row_wise:
-            decided += call.compare_flagged(program, batch, rows)
+            decided += call.compare_flagged(program, result, batch, rows)
             continue
         if program.stages:
             continue
         rest = batch.take(pa.array(np.setdiff1d(np.arange(batch.num_rows), rows)))
         if rest.num_rows and _state(rest, eval_type) == state:
-            again = call.flagged_rows(program, rest)
-            assert not len(again), "a guard flags rows that it did not flag beside others"
+            assert not call.result(program, rest).flagged.any(), "a guard flags rows that it did not flag beside others"
             decided += 1
     return Compared(len(batches), decided, flagged, raised)
 
@@ -183,42 +183,41 @@ class _Call:
             return pa.StructArray.from_arrays(fields, names, mask=made.is_null()).to_pylist()  # type: ignore[no-any-return]
         return without_dates(made).to_pylist()  # type: ignore[no-any-return]
 
-    def flagged_rows(self, program: Program, batch: pa.RecordBatch) -> np.ndarray:
-        """Returns the rows that a guard flags; compares the results when there are none."""
+    def result(self, program: Program, batch: pa.RecordBatch) -> Result:
+        """Evaluates a program; compares its results with the worker's when no guard flags a row."""
         inputs = inputs_of(program, batch)
         result = evaluate(program, inputs, batch.num_rows)
         if self.kernel:
-            self._compare_kernel(program, inputs, batch.num_rows)
+            self._compare_kernel(program, inputs, result)
         if result.flagged.any():
-            return np.flatnonzero(result.flagged)
+            return result
         try:
             expected = self.worker(batch)
         except Exception as error:
             raise AssertionError(f"the worker raises {type(error).__name__}: {error}; the program does not\n{program}") from error
         self._compare(program, result, batch, expected)
-        return np.array([], np.int64)
+        return result
 
-    def _compare_kernel(self, program: Program, inputs: dict[str, Array], rows: int) -> None:
+    def _compare_kernel(self, program: Program, inputs: dict[str, Array], expected: Result) -> None:
         """Compares the machine code with `evaluate`: the flagged rows, and the results of the others."""
-        if self.row_wise:
-            program = guards_as_column(program)
-        kernel = _loaded(program)
-        got, expected = kernel.run(inputs, rows), evaluate(program, inputs, rows)
-        assert (got.flagged > 0) == expected.flagged.any(), f"the kernel flags {got.flagged} rows\n{program}"
+        made = guards_as_column(program) if self.row_wise else program
+        got, decided = _loaded(made).run(inputs, len(expected.flagged)), np.ones(len(expected.selection), np.bool_)
+        if made is not program:
+            flags, decided = got.columns[FLAGS], ~expected.flagged
+            assert isinstance(flags, Optional) and np.array_equal(flags.valid, decided), f"the kernel flags other rows\n{program}"
+        whole = made is program and expected.flagged.any()
+        assert (got.flagged > 0) == whole, f"the kernel flags {got.flagged} rows\n{program}"
         if got.flagged:
             return
-        flags = expected.columns.get(FLAGS)
-        decided = flags.valid if isinstance(flags, Optional) else np.ones(len(expected.selection), np.bool_)
         for name in program.outputs:
             mine, theirs = (_rows(columns[name], decided) for columns in (got.columns, expected.columns))
             problem = difference(mine, theirs, _ULP)
             assert problem is None, f"the kernel's {name}: {problem}\n{program}"
 
-    def compare_flagged(self, program: Program, batch: pa.RecordBatch, rows: np.ndarray) -> int:
+    def compare_flagged(self, program: Program, result: Result, batch: pa.RecordBatch, rows: np.ndarray) -> int:
         """Compares a plain UDF's unflagged rows, and its flagged rows both gathered and each alone.
         Returns 0 where the worker raises.
         """
-        result = evaluate(program, inputs_of(program, batch), batch.num_rows)
         gathered = batch.take(pa.array(rows))
         try:
             expected = self.worker(batch)

@@ -12,7 +12,6 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,8 +19,9 @@ import pandas as pd
 import pyarrow as pa
 
 from sparkweld.ir import ROWS, Input, LoopBuilder, Program, Type, Value, evaluate
-from sparkweld.ir.ops import Array, Cast, IsIn, Lookup, Optional, Read, Region, ValueOf
+from sparkweld.ir.ops import Array, Cast, IsIn, Lookup, Optional, Read, ValueOf
 from sparkweld.ir.ops.lists import array_of
+from sparkweld.ir.ops.regions import hurried
 from sparkweld.ir.program import Append, Loop
 from sparkweld.reasons import refusal
 from udf_compiler.frontends.arrow import ARROW_TYPES, TracedArrow, TracedBatch, TracedStructArray
@@ -98,7 +98,7 @@ def in_this_process() -> AbstractContextManager[Any]:
 def program_of(loop: LoopBuilder, outputs: Mapping[str, int]) -> Program:
     """Returns the loop so far as a program with these values as outputs; rows in which a region iterates long are flagged."""
     inputs = {let.op.column: Input(let.op.column, let.op.type) for let in loop.body if isinstance(let.op, Read)}
-    body = tuple(replace(let, op=let.op.hurried(_STEPS)) if isinstance(let.op, Region) else let for let in loop.body)
+    body = hurried(loop.body, _STEPS)
     appends = tuple(Append(name, value) for name, value in outputs.items())
     alone = Loop(loop.name, ROWS, body, appends, tuple(loop.guards), some=tuple(loop.some))
     return Program(loop.name, tuple(inputs.values()), (alone,), tuple(outputs))

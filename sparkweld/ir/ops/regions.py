@@ -154,7 +154,7 @@ class Graph:
             number = min(waiting)
             at, given = _together(waiting.pop(number))
             block = self.blocks[number]
-            values, decided = _evaluated(block, given, len(at), steps)
+            values, decided = _evaluated(block, given, len(at))
             if isinstance(block.end, Return):
                 for result, value in zip(results, block.end.values, strict=True):
                     result[at[decided]] = values[value][decided]  # type: ignore[index]
@@ -190,7 +190,7 @@ def _together(parts: list[tuple[np.ndarray, list[Array]]]) -> tuple[np.ndarray, 
     return np.concatenate([at for at, _ in parts]), [np.concatenate(column) for column in columns]
 
 
-def _evaluated(block: Block, given: Sequence[Array], rows: int, steps: int) -> tuple[list[Array], np.ndarray]:
+def _evaluated(block: Block, given: Sequence[Array], rows: int) -> tuple[list[Array], np.ndarray]:
     """Returns (values of the block, the rows whose guards hold)."""
     values: list[Array] = []
     for let in block.body:
@@ -201,8 +201,7 @@ def _evaluated(block: Block, given: Sequence[Array], rows: int, steps: int) -> t
         if isinstance(let.op, Call) and let.op.fn in LIBM:
             values.append(_libm(let.op, operands))
             continue
-        found = let.op.hurried(steps).evaluate(*operands) if isinstance(let.op, Region) else let.op.evaluate(*operands)
-        values.append(of_rows(found, rows))
+        values.append(of_rows(let.op.evaluate(*operands), rows))
     decided = np.ones(rows, np.bool_)
     for guard in block.guards:
         decided = decided & np.asarray(values[guard])
@@ -246,8 +245,11 @@ class Region(Op):
     name: ClassVar[str] = "region"
 
     def hurried(self, steps: int) -> Region:
-        """Returns the region with at most `steps` backward jumps."""
-        return self if self.steps <= steps else replace(self, steps=steps)
+        """Returns the region with at most `steps` backward jumps, and at most their square root in each run of a region in it."""
+        if self.steps <= steps:
+            return self
+        blocks = (replace(block, body=hurried(block.body, math.isqrt(steps))) for block in self.graph.blocks)
+        return replace(self, graph=Graph(tuple(blocks), self.graph.results), steps=steps)
 
     def infer(self, *args: Type) -> Type:
         graph = _checked(self.graph)
@@ -268,6 +270,11 @@ class Region(Op):
         """Returns all results of the graph."""
         results, valid = self.graph.run([np.atleast_1d(a) for a in np.broadcast_arrays(*args)], self.steps)  # type: ignore[arg-type]
         return [Optional(result, valid) for result in results]
+
+
+def hurried(body: Sequence[Let], steps: int) -> tuple[Let, ...]:
+    """Returns the body with `Region.hurried` in place of each region."""
+    return tuple(replace(let, op=let.op.hurried(steps)) if isinstance(let.op, Region) else let for let in body)
 
 
 @lru_cache(maxsize=256)

@@ -116,7 +116,9 @@ def _repeated(items: list[Any], count: Value) -> Any:
     kind = kind_of(items)
     if kind is None:
         refuse("SW262", call="a list * ...", what=raw(items[0]))
-    run.guard(loop.call("less_equal", count, loop.const(_MOST_REPETITIONS, I64)))
+    few = loop.call("less_equal", count, loop.const(_MOST_REPETITIONS, I64))
+    run.guard(few)
+    count = loop.select(few, count, loop.const(0, I64))  # a row that runs in Python costs no repetitions
     return TracedScalar(kind[0], present(list_maps.repeated(loop, element_value(loop, items[0]), count)), numpy=kind[1])
 
 
