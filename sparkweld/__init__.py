@@ -8,6 +8,7 @@ that report at their definition whether they compile:
     print(sparkweld.explain(df))                            # what was compiled, and what was not and why
     @sparkweld.pandas_udf("double", exact=True)             # Spark's decorator, with options for this function
     x = sparkweld.lazy(array)                               # NumPy and pandas on local data, by the same kernels
+    program = sparkweld.compile(model, example)             # a function or model to call outside Spark; save and load it
 
 Names are resolved on first use, so `import sparkweld.ir` never loads pyspark.
 """
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from sparkweld.api import cascade, ranking
+    from sparkweld.api.compiling import compile
     from sparkweld.api.explain import explain
     from sparkweld.api.scoring import score
     from sparkweld.api.session import configure
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from sparkweld.bridge.jar import jar_path
     from sparkweld.errors import InternalError, Refusal, RefusalWarning, SparkWeldError, UserError
     from sparkweld.lazy_evaluation import compute, lazy
+    from sparkweld.serving.program import load
 
 __all__ = [
     "InternalError",
@@ -38,11 +41,13 @@ __all__ = [
     "SparkWeldError",
     "UserError",
     "cascade",
+    "compile",
     "compute",
     "configure",
     "explain",
     "jar_path",
     "lazy",
+    "load",
     "pandas_udf",
     "ranking",
     "score",
@@ -50,11 +55,13 @@ __all__ = [
 ]
 
 _HOMES = {
+    "compile": "sparkweld.api.compiling",
     "compute": "sparkweld.lazy_evaluation",
     "configure": "sparkweld.api.session",
     "explain": "sparkweld.api.explain",
     "jar_path": "sparkweld.bridge.jar",
     "lazy": "sparkweld.lazy_evaluation",
+    "load": "sparkweld.serving.program",
     "pandas_udf": "sparkweld.api.udfs",
     "score": "sparkweld.api.scoring",
     "udf": "sparkweld.api.udfs",

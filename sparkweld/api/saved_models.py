@@ -52,6 +52,17 @@ def load_model(path: str | os.PathLike[str], spark: SparkSession) -> Any:
         raise UserError(f"the model {where} cannot be read: {error}") from None
 
 
+def load_local_model(path: str | os.PathLike[str]) -> Any:
+    """Loads the model in a local file, by the rules of `load_model`."""
+    where = os.fspath(path)
+    local = _local(where)
+    if local is None or not local.is_file():
+        raise UserError(f"there is no model file at {where}: pass a local file of joblib, pickle, LightGBM or XGBoost")
+    with local.open("rb") as file:
+        begin = file.read(8)
+    return _read(begin, str(local), where)
+
+
 def _local(where: str) -> Path | None:
     """Returns the path in the local file system, None for another file system."""
     parts = urlsplit(where)

@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LAYERS = (
     "sparkweld.base",  # errors, reasons and the minimums of packages
     "sparkweld.contract",
+    "sparkweld.serving",
     "sparkweld.ir",
     "sparkweld.optimizer",
     *("sparkweld.kernels.llvm", "sparkweld.kernels.functions", "sparkweld.kernels.codegen", "sparkweld.kernels.runtime"),
@@ -175,6 +176,7 @@ LATE = {
     "sparkweld/kernels/runtime/object_code.py": (("sparkweld.kernels.codegen",), "a cached kernel needs no Numba"),
     "sparkweld/lint/child.py": (("sparkweld.lint",), "Spark may print as it loads; standard output must be reserved before"),
     "udf_compiler/frontends/python/values.py": (("pyspark.ml",), "pyspark.ml loads slowly, and few functions see its vectors"),
+    "sparkweld/serving": (("pandas",), "a stored program loads in milliseconds, and pandas takes far longer"),
     "sparkweld/worker/grouping.py": (("pyspark.sql.conversion",), "PySpark 4.0 and 4.1 lack it, and never run this function"),
     "sparkweld/worker": (("pyarrow",), _BY_VALUE),
     "udf_compiler/backends/worker_pipelines/payload.py": (

@@ -9,18 +9,18 @@ from llvmlite import binding
 
 
 @cache
-def target_machine() -> binding.TargetMachine:
+def target_machine(shared: bool = False) -> binding.TargetMachine:
     """Returns LLVM's description of this host.
 
-    Objects address their imports by 64 bits, so a JIT linker may place them anywhere.
+    Objects address their imports by 64 bits, so a JIT linker may place them anywhere. `shared`: they are position-independent
+    instead, for a shared library.
     """
     binding.initialize_native_target()
     binding.initialize_native_asmprinter()
     target = binding.Target.from_triple(binding.get_process_triple())
     features = binding.get_host_cpu_features().flatten()
-    return target.create_target_machine(
-        cpu=binding.get_host_cpu_name(), features=features, opt=3, reloc="static", codemodel="large", jit=True
-    )
+    placed = {"reloc": "pic", "codemodel": "default"} if shared else {"reloc": "static", "codemodel": "large", "jit": True}
+    return target.create_target_machine(cpu=binding.get_host_cpu_name(), features=features, opt=3, **placed)
 
 
 @cache

@@ -64,6 +64,14 @@ def compile_program(program: Program, cache: ObjectCache | None = None, streams:
     return code
 
 
+def compile_shared(program: Program) -> bytes:
+    """Returns the position-independent object code of a program, which a linker makes a shared library of."""
+    from sparkweld.kernels.codegen.llvm_module import optimised_module
+
+    module, _ = optimised_module(program)
+    return target_machine(shared=True).emit_object(module)  # type: ignore[no-any-return]
+
+
 def warm_up() -> None:
     """Imports Numba and compiles the code that all kernels share, so that the first program need not wait for it."""
     # Numba takes half a second to import

@@ -1,0 +1,165 @@
+"""Converts a table, or one row, to Arrow columns of a program's types, and these to what a kernel reads.
+
+Accepted are dicts of sequences, pandas DataFrames, Arrow tables and record batches, and matrices. None and pandas' NA are NULL; a
+NaN in a column of floats stays NaN. Nothing is guessed: a missing or unknown column and a value of another class are UserErrors.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from sparkweld.errors import UserError
+from sparkweld.serving.runner import Buffer
+from sparkweld.serving.signature import Column
+
+#: Spark's name of a type -> Arrow's type.
+ARROW: dict[str, pa.DataType] = {
+    "boolean": pa.bool_(), "byte": pa.int8(), "short": pa.int16(), "integer": pa.int32(), "long": pa.int64(),
+    "float": pa.float32(), "double": pa.float64(), "string": pa.string(), "date": pa.date32(),
+    "timestamp": pa.timestamp("us", "UTC"), "timestamp_ntz": pa.timestamp("us"),
+}  # fmt: skip
+ARROW.update({f"array<{name}>": pa.list_(type) for name, type in list(ARROW.items())[:8]})
+
+
+def columns_of(data: Any, columns: Sequence[Column]) -> list[pa.Array]:
+    """Returns the columns of a table, in order. Raises UserError for other columns, other types and columns of other lengths."""
+    table = _as_mapping(data, [column.name for column in columns])
+    _check_names(table, columns)
+    arrays = [converted(table[column.name], column) for column in columns]
+    if len({len(array) for array in arrays}) > 1:
+        sizes = ", ".join(f"{column.name} {len(array)}" for column, array in zip(columns, arrays, strict=True))
+        raise UserError(f"the columns have different numbers of rows: {sizes}")
+    return arrays
+
+
+def row_of(values: Mapping[str, Any], columns: Sequence[Column]) -> list[pa.Array]:
+    """Returns the columns of a table of one row, by the rules of `columns_of`."""
+    _check_names(values, columns)
+    return [converted([values[column.name]], column) for column in columns]
+
+
+def converted(values: Any, column: Column) -> pa.Array:
+    """Returns a sequence as an Arrow array of the column's type; raises UserError where a value has another class."""
+    expected = ARROW[column.type]
+    try:
+        if isinstance(values, pa.ChunkedArray):
+            values = values.combine_chunks()
+        made = values if isinstance(values, pa.Array) else _of_values(values, expected)
+        if not len(made):
+            return pa.nulls(0, expected)
+        if made.type != expected:
+            _check_class(made.type, expected)
+            made = made.cast(expected)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError, TypeError, ValueError) as error:
+        raise UserError(f"column {column.name!r} does not hold {column.type}: {error}") from None
+    return made
+
+
+def buffer_of(array: pa.Array, column: Column) -> Buffer:
+    """Returns what a kernel reads of a column. The caller has checked for NULLs in a column that is not nullable."""
+    valid = np.ones(len(array), np.bool_) if not array.null_count else np.asarray(array.is_valid())
+    nulls = None if not array.null_count else (~valid).view(np.uint8)
+    if pa.types.is_string(array.type):
+        return Buffer(_views(array, valid, 1), nulls, array)
+    if pa.types.is_list(array.type):
+        return _list_buffer(array, valid, nulls)
+    if pa.types.is_date(array.type) or pa.types.is_timestamp(array.type):
+        array = array.view(pa.int32() if pa.types.is_date(array.type) else pa.int64())
+    plain = array if nulls is None else array.fill_null(False if pa.types.is_boolean(array.type) else 0)
+    return Buffer(np.asarray(plain.to_numpy(zero_copy_only=False), column.dtype), nulls, plain)
+
+
+def _list_buffer(array: pa.ListArray, valid: np.ndarray, nulls: np.ndarray | None) -> Buffer:
+    """Returns views of a list column: the address of the first element and the number of elements, ~n with a NULL among them."""
+    held: Any = array.values
+    missing = np.zeros(len(held) + 1, np.int64)
+    if held.null_count:
+        np.cumsum(np.asarray(held.is_null()), out=missing[1:])
+    if pa.types.is_string(held.type):
+        element = np.ascontiguousarray(_views(held, np.asarray(held.is_valid()), 1))
+    else:
+        plain = held.fill_null(False if pa.types.is_boolean(held.type) else 0) if held.null_count else held
+        element = np.ascontiguousarray(plain.to_numpy(zero_copy_only=False))
+    offsets = np.asarray(array.offsets, np.int64)
+    starts, counts = offsets[:-1], np.diff(offsets) * valid
+    size = 16 if element.ndim == 2 else element.itemsize
+    incomplete = missing[starts + counts] > missing[starts]
+    views = np.column_stack([element.ctypes.data + starts * size, np.where(incomplete, ~counts, counts)])
+    return Buffer(views, nulls, (array, element, held))
+
+
+def _views(array: pa.StringArray, valid: np.ndarray, size: int) -> np.ndarray:
+    """Returns the address and the length of each string in the array's own memory."""
+    _, offsets, data = array.buffers()
+    if not len(array) or offsets is None:
+        return np.zeros((len(array), 2), np.int64)
+    ends = np.frombuffer(offsets, np.int32)[array.offset : array.offset + len(array) + 1].astype(np.int64)
+    return np.column_stack([ends[:-1] + (0 if data is None else data.address), np.diff(ends) * valid])
+
+
+def _of_values(values: Any, expected: pa.DataType) -> pa.Array:
+    """Returns an Arrow array of values that are not Arrow's; lets Arrow infer their class, so that none is converted silently."""
+    if hasattr(values, "dtype") and hasattr(values, "to_numpy") and not isinstance(values, np.ndarray):  # a pandas Series
+        if values.dtype == object:
+            return _of_objects(values.tolist(), expected)
+        floats = getattr(values.dtype, "kind", "") == "f"
+        return pa.array(values.to_numpy(), from_pandas=False) if floats else pa.Array.from_pandas(values)
+    if isinstance(values, np.ndarray) and values.dtype != object:
+        return pa.array(values)
+    return _of_objects(list(values), expected)
+
+
+def _of_objects(values: list[Any], expected: pa.DataType) -> pa.Array:
+    missing = sys.modules["pandas"].NA if "pandas" in sys.modules else None
+    values = [None if x is missing else x for x in values]
+    kinds = {type(x) for x in values if x is not None}
+    if pa.types.is_floating(expected) and kinds <= {int, float}:  # as Spark reads Python numbers in a column of floats
+        return pa.array(values, expected)
+    if pa.types.is_list(expected) or pa.types.is_timestamp(expected) or pa.types.is_date(expected):
+        return pa.array(values, expected)
+    return pa.array(values) if kinds else pa.nulls(len(values), expected)
+
+
+def _check_class(found: pa.DataType, expected: pa.DataType) -> None:
+    """Raises ArrowTypeError unless values of the found type are values of the other one, if they are in range."""
+    for is_kind in (pa.types.is_integer, pa.types.is_boolean, pa.types.is_date, pa.types.is_timestamp, pa.types.is_list):
+        if is_kind(found) and is_kind(expected):
+            return
+    strings = (pa.types.is_string, pa.types.is_large_string, getattr(pa.types, "is_string_view", lambda type: False))
+    if any(is_kind(found) for is_kind in strings) and pa.types.is_string(expected):
+        return
+    if pa.types.is_floating(expected) and (pa.types.is_integer(found) or pa.types.is_floating(found)):
+        return
+    raise pa.ArrowTypeError(f"it holds {found}")
+
+
+def _as_mapping(data: Any, names: Sequence[str]) -> Mapping[str, Any]:
+    if isinstance(data, Mapping):
+        return data
+    if isinstance(data, pa.Table | pa.RecordBatch):
+        return dict(zip(data.schema.names, data.columns, strict=True))
+    if isinstance(data, np.ndarray) and data.ndim == 2:
+        if data.shape[1] != len(names):
+            raise UserError(f"the matrix has {data.shape[1]} columns; the program takes {len(names)}: {_listed(names)}")
+        return dict(zip(names, data.T, strict=True))
+    if hasattr(data, "columns") and hasattr(data, "iloc"):
+        return {str(name): data.iloc[:, at] for at, name in enumerate(data.columns)}
+    raise UserError(f"a {type(data).__name__} is not a table: pass a DataFrame, a dict of columns, an Arrow table or a matrix")
+
+
+def _check_names(given: Mapping[str, Any], columns: Sequence[Column]) -> None:
+    names = [column.name for column in columns]
+    missing, extra = [n for n in names if n not in given], [n for n in given if n not in names]
+    if missing or extra:
+        what = [f"{_listed(missing)} is missing"] if missing else []
+        what += [f"{_listed(extra)} is not a column of the program"] if extra else []
+        raise UserError(f"{' and '.join(what)}; it takes {', '.join(f'{c.name} {c.type}' for c in columns)}")
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(map(repr, names[:12])) + (f" and {len(names) - 12} more" if len(names) > 12 else "")

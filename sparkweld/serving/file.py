@@ -1,0 +1,211 @@
+"""Stores a program in one file, and loads it: an uncompressed zip archive of shared libraries, blocks and a manifest.
+
+The archive holds machine code. So `load` opens only files that this user or root owns and that nobody else may write, or one
+whose SHA-256 the caller states. A manifest says whether the file holds a pickled function. `load` unpickles it with
+``python=True`` only, and not before a row requires it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import hashlib
+import io
+import json
+import os
+import pickle
+import stat
+import tempfile
+import zipfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from sparkweld.errors import UserError
+from sparkweld.serving.forms import Form, Kernel, Parts
+from sparkweld.serving.linking import cpu_features, linked
+from sparkweld.serving.original import Original
+from sparkweld.serving.runner import Runner, aligned
+from sparkweld.serving.signature import Column, Signature
+
+FORMAT = 1
+_MANIFEST = "manifest.json"
+_PICKLE = "function.pickle"
+_MOST_BYTES = 1 << 31
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a file says about itself, without running any of it. `holds_pickle`: loading its function runs the author's code."""
+
+    name: str
+    inputs: tuple[Column, ...]
+    outputs: tuple[Column, ...]
+    holds_pickle: bool
+    digest: str
+
+
+def save(program: Parts, path: str | os.PathLike[str], python: bool) -> None:
+    """Writes the file atomically. Raises UserError without a linker, without a function to store, and for an unwritable path."""
+    if python and program.original is None:
+        raise UserError(f"{program.name} does not hold its function, so python=True has nothing to store")
+    entries: dict[str, bytes] = {}
+    forms = []
+    for number, (missing, form) in enumerate(sorted(program.forms.items(), key=lambda item: sorted(item[0]))):
+        blocks = []
+        for block in form.kernel.blocks:
+            name = f"blocks/{hashlib.sha256(block).hexdigest()}"
+            entries[name] = block.tobytes()
+            blocks.append(name)
+        entries[f"kernels/{number}.so"] = linked(form.kernel)
+        forms.append({"nulls": sorted(missing), "blocks": blocks, "signature": form.kernel.signature.to_json()})
+    function = None
+    if python and program.original is not None:
+        entries[_PICKLE] = program.original.pickled
+        function = {"takes": program.original.takes, "names": program.original.names}
+    manifest = {
+        "format": FORMAT, "name": program.name, "struct": program.struct, "byRow": program.by_row, "forms": forms,
+        "inputs": [asdict(c) for c in program.inputs], "outputs": [asdict(c) for c in program.outputs],
+        "function": function, "cpu": sorted(cpu_features()), "machine": os.uname().machine,
+        "entries": {name: hashlib.sha256(data).hexdigest() for name, data in entries.items()},
+    }  # fmt: skip
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_STORED) as archive:
+        for name, data in {_MANIFEST: json.dumps(manifest, sort_keys=True).encode(), **entries}.items():
+            archive.writestr(zipfile.ZipInfo(name), data)  # without a time, so that equal programs are equal files
+    write(os.fspath(path), made.getvalue())
+
+
+def inspect(path: str | os.PathLike[str], digest: str | None = None) -> Contents:
+    """Returns what a file holds, by the checks of `load`, without linking or unpickling anything."""
+    archive, manifest, data = _opened(os.fspath(path), digest)
+    archive.close()
+    inputs, outputs = (tuple(Column(**c) for c in manifest[side]) for side in ("inputs", "outputs"))
+    holds_pickle = _PICKLE in manifest["entries"]
+    return Contents(str(manifest["name"]), inputs, outputs, holds_pickle, hashlib.sha256(data).hexdigest())
+
+
+def load(path: str | os.PathLike[str], digest: str | None, python: bool) -> Parts:
+    """Returns the parts of a stored program, ready to run; `sparkweld.load` describes the arguments and errors."""
+    where = os.fspath(path)
+    archive, manifest, _ = _opened(where, digest)
+    with archive:
+        read = _reader(archive, manifest, where)
+        machine, needs = manifest["machine"], frozenset(manifest["cpu"])
+        lacking = sorted(needs - cpu_features())
+        if machine != os.uname().machine or lacking:
+            what = f"{machine} with {', '.join(lacking[:6])}" if lacking else machine
+            raise UserError(f"{where} was saved for another CPU ({what}): compile and save the program on this kind of CPU")
+        forms = {}
+        for number, stored in enumerate(manifest["forms"]):
+            signature = Signature.of_json(stored["signature"])
+            blocks = tuple(_block(read(name)) for name in stored["blocks"])
+            code = read(f"kernels/{number}.so")
+            library = _library(code, where)
+            address = ctypes.cast(getattr(library, signature.symbol), ctypes.c_void_p).value or 0
+            kernel = Kernel(signature, blocks, lambda code=code: code, is_linked=True)  # type: ignore[misc]
+            forms[frozenset(stored["nulls"])] = Form(kernel, Runner(signature, address, blocks, library))
+        pickled = read(_PICKLE) if _PICKLE in manifest["entries"] and python else None
+    inputs, outputs = (tuple(Column(**c) for c in manifest[side]) for side in ("inputs", "outputs"))
+    takes = manifest["function"]
+    original = None if pickled is None else Original(_later(pickled, where), takes["takes"], tuple(takes["names"]), pickled)
+    return Parts(manifest["name"], inputs, outputs, manifest["struct"], manifest["byRow"], forms, original)
+
+
+def _later(data: bytes, where: str) -> Callable[..., Any]:
+    """Returns a function that unpickles the stored one at its first call."""
+    found: list[Callable[..., Any]] = []
+
+    def call(*args: Any) -> Any:
+        if not found:
+            try:
+                found.append(pickle.loads(data))
+            except Exception as error:  # an unpickler runs any code
+                raise UserError(f"the function in {where} cannot be unpickled here: {type(error).__name__}: {error}") from error
+        return found[0](*args)
+
+    return call
+
+
+def _opened(where: str, digest: str | None) -> tuple[zipfile.ZipFile, dict[str, Any], bytes]:
+    """Returns the archive, its manifest and its bytes, after the checks that `load` describes."""
+    try:
+        with open(where, "rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode) or status.st_size > _MOST_BYTES:
+                raise UserError(f"{where} is not a program: pass the path of a file that ServedProgram.save wrote")
+            if digest is None and (status.st_uid not in (0, os.geteuid()) or status.st_mode & 0o022):
+                raise UserError(
+                    f"{where} holds machine code, and somebody else owns it or may write it: pass digest= with the SHA-256 of "
+                    "the file that you trust, or make it yours alone (chown, chmod go-w)"
+                )
+            data = file.read()
+    except OSError as error:
+        raise UserError(f"the program {where} cannot be read: {error}") from None
+    if digest is not None and hashlib.sha256(data).hexdigest() != digest.lower():
+        raise UserError(f"{where} is not the file with the SHA-256 {digest}: it has {hashlib.sha256(data).hexdigest()}")
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(data))
+        manifest = json.loads(archive.read(_MANIFEST))
+        version = manifest["format"]
+    except (zipfile.BadZipFile, KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{where} is not a program, or is truncated: {error}") from None
+    if version != FORMAT:
+        raise UserError(f"{where} has format {version}; this version of SparkWeld reads {FORMAT}: compile and save it again")
+    return archive, manifest, data
+
+
+def _reader(archive: zipfile.ZipFile, manifest: dict[str, Any], where: str) -> Callable[[str], bytes]:
+    """Returns a function that reads an entry and compares it with its SHA-256."""
+
+    def read(name: str) -> bytes:
+        try:
+            data = archive.read(name)
+        except (KeyError, zipfile.BadZipFile, OSError) as error:
+            raise UserError(f"{where} is damaged: {error}") from None
+        if hashlib.sha256(data).hexdigest() != manifest["entries"].get(name):
+            raise UserError(f"{where} is damaged: {name} is not what was saved")
+        return data
+
+    return read
+
+
+def _block(data: bytes) -> np.ndarray:
+    block = aligned(len(data))
+    block[:] = np.frombuffer(data, np.uint8)
+    block.flags.writeable = False
+    return block
+
+
+def _library(data: bytes, where: str) -> ctypes.CDLL:
+    """Links a shared library from memory, so that no file can take its place between the check and the link.
+
+    Its descriptor stays open: the dynamic linker knows a library by its path, which another descriptor must not have.
+    """
+    descriptor = os.memfd_create("sparkweld")
+    try:
+        with open(descriptor, "wb", closefd=False) as file:
+            file.write(data)
+        return ctypes.CDLL(f"/proc/self/fd/{descriptor}")
+    except OSError as error:
+        os.close(descriptor)
+        raise UserError(f"the kernel in {where} cannot be linked here: {error}") from None
+
+
+def write(path: str, data: bytes) -> None:
+    """Writes a file atomically, readable by all and writable by its owner only. Raises UserError."""
+    folder = os.path.dirname(os.path.abspath(path))
+    made = ""
+    try:
+        descriptor, made = tempfile.mkstemp(dir=folder, prefix=".sparkweld-")
+        with open(descriptor, "wb") as file:
+            file.write(data)
+            os.fchmod(file.fileno(), 0o644)
+        os.replace(made, path)
+    except OSError as error:
+        if made:
+            with contextlib.suppress(OSError):
+                os.unlink(made)
+        raise UserError(f"{path} cannot be written: {error}") from None

@@ -1,0 +1,57 @@
+"""Runs the original function in Python, for rows and batches that a kernel may not decide.
+
+The function receives what Spark's worker would pass: Python values of one row, pandas Series, or a DataFrame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from sparkweld.errors import UserError
+from sparkweld.serving.columns import ARROW
+from sparkweld.serving.signature import Column
+
+#: What a function takes: the values of one row, a Series for each column, one DataFrame, or the one column as a Series.
+ROW, SERIES, FRAME = "row", "series", "frame"
+
+
+@dataclass(frozen=True)
+class Original:
+    """A Python function and what it takes. `names`: those of the columns in a DataFrame. `pickled`: the function in a file."""
+
+    function: Callable[..., Any]
+    takes: str
+    names: tuple[str, ...]
+    pickled: bytes = field(repr=False, default=b"")
+
+    def run(self, columns: Sequence[pa.Array], outputs: Sequence[Column]) -> list[pa.Array]:
+        """Returns the output columns. Passes on the function's own exceptions; UserError for a result of another type."""
+        if self.takes == ROW:
+            made = [self.function(*row) for row in zip(*(column.to_pylist() for column in columns), strict=True)]
+            parts = [made] if len(outputs) == 1 else [*map(list, zip(*made, strict=True))]
+            return [_array(part, column) for part, column in zip(parts, outputs, strict=True)]
+        import pandas as pd
+
+        series = [column.to_pandas(date_as_object=True) for column in columns]
+        given = [pd.DataFrame(dict(zip(self.names, series, strict=True)))] if self.takes == FRAME else series
+        result = self.function(*given)
+        parts = [result.iloc[:, at] for at in range(len(outputs))] if isinstance(result, pd.DataFrame) else [result]
+        return [_series(part, column) for part, column in zip(parts, outputs, strict=True)]
+
+
+def _array(values: list[Any], column: Column) -> pa.Array:
+    try:
+        return pa.array(values, ARROW[column.type])
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
+        raise UserError(f"the function returned a value that is no {column.type}: {error}") from None
+
+
+def _series(values: Any, column: Column) -> pa.Array:
+    try:
+        return pa.Array.from_pandas(values, type=ARROW[column.type], safe=False)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise UserError(f"the function returned a column that is no {column.type}: {error}") from None

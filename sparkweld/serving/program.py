@@ -1,0 +1,160 @@
+"""Defines the program that users call: a function or model with its kernels, outside Spark."""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Callable, Sequence
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from sparkweld.errors import Refusal, UserError
+from sparkweld.serving import file, library, results
+from sparkweld.serving.columns import buffer_of, columns_of, row_of
+from sparkweld.serving.forms import Form, Parts, typed
+from sparkweld.serving.signature import Column
+
+
+class ServedProgram:
+    """A compiled function or model: call it with a table, or `predict_row` with the values of one row.
+
+    It computes what the same function computes in Spark, to the last bit. Several threads may call a program at once: kernels
+    release the GIL. `parts` are its columns and kernels. `compile_form` compiles a form for other NULLs; None in a loaded
+    program.
+    """
+
+    def __init__(self, parts: Parts, compile_form: Callable[[frozenset[str]], Form] | None = None) -> None:
+        self.parts, self._compile_form = parts, compile_form
+        self._names = tuple(column.name for column in parts.inputs)
+        dense = parts.forms[frozenset()]
+        read = tuple(column.name for column in dense.kernel.signature.inputs)
+        self._values = itemgetter(*read) if len(read) > 1 else lambda given: tuple(given[name] for name in read)
+        # Only the other way distinguishes a bool from a number, and checks the columns that the kernel does not read.
+        fast = set(read) == set(self._names) and all(column.kind != "bool" for column in parts.inputs)
+        self._row = dense.runner.row if fast and dense.runner.is_fixed else None
+
+    @property
+    def inputs(self) -> tuple[Column, ...]:
+        """The columns that it takes."""
+        return self.parts.inputs
+
+    @property
+    def outputs(self) -> tuple[Column, ...]:
+        """The columns that it returns."""
+        return self.parts.outputs
+
+    def __call__(self, data: Any) -> Any:
+        """Returns the results for a table: one column, or several where the function returns a struct.
+
+        `data`: a DataFrame, a dict of columns, an Arrow table or record batch, or a matrix whose columns are in order. Raises
+        UserError for missing, unknown and wrongly typed columns, and what the function itself raises.
+        """
+        arrays = columns_of(data, self.inputs)
+        return results.like(data, self._arrays(arrays, len(arrays[0]) if arrays else 0), self.outputs, self.parts.struct)
+
+    def predict_row(self, **values: Any) -> Any:
+        """Returns the result for one row: a Python value, or a dict where the function returns a struct. None is NULL."""
+        if self._row is not None and len(values) == len(self._names):
+            try:
+                given = self._values(values)
+                found = self._row(given) if bool not in map(type, given) else None
+            except (KeyError, struct.error):
+                found = None  # an unknown name, a None or a value of another class: named below
+            if found is not None:
+                return found[0] if not self.parts.struct else dict(zip((c.name for c in self.outputs), found, strict=True))
+        (*made,) = (array[0].as_py() for array in self._arrays(row_of(values, self.inputs), 1))
+        return made[0] if not self.parts.struct else dict(zip((c.name for c in self.outputs), made, strict=True))
+
+    def top_k(self, data: Any, k: int) -> np.ndarray:
+        """Returns the positions of the `k` rows with the largest results, the largest first; equal results in the rows' order.
+
+        NULL and NaN come last. Raises UserError for a program whose result is not one number.
+        """
+        if self.parts.struct or self.outputs[0].kind not in ("f64", "f32", "i64", "i32", "i16", "i8"):
+            raise UserError(f"top_k requires one number a row; {self.parts.name} returns {typed(self.outputs)}")
+        if not isinstance(k, int) or isinstance(k, bool) or k < 0:
+            raise UserError(f"k is {k!r}: pass the number of rows")
+        arrays = columns_of(data, self.inputs)
+        (scores,) = self._arrays(arrays, len(arrays[0]))
+        values = scores.fill_null(0).to_numpy(zero_copy_only=False)
+        last = np.asarray(scores.is_null()) | (values != values)
+        return np.lexsort((np.arange(len(values)), -values.astype(np.float64), last))[:k]
+
+    def save(self, path: str | os.PathLike[str], python: bool = False) -> None:
+        """Writes the program to one file, atomically. Requires a C compiler.
+
+        `python`: with the function itself, as a pickle, which runs its author's code where it is loaded. Without it, a loaded
+        program raises UserError for a row that only the function can compute.
+        """
+        file.save(self.parts, path, python)
+
+    def export_shared_library(self, path: str | os.PathLike[str], prefix: str = "sparkweld") -> str:
+        """Writes a shared library and, beside it, its C header; returns the header's path. Requires a C compiler.
+
+        Functions and types begin with `prefix`, an identifier of C.
+        """
+        return library.export(self.parts, path, prefix)
+
+    def _arrays(self, arrays: Sequence[pa.Array], rows: int) -> list[pa.Array]:
+        """Returns the outputs of all rows, by the kernel and, where it flags some, by the original function."""
+        if not rows:
+            return [pa.nulls(0, results.ARROW[column.type]) for column in self.outputs]
+        form = self._form(frozenset(c.name for c, array in zip(self.inputs, arrays, strict=True) if array.null_count))
+        if form is not None:
+            named = dict(zip(self._names, arrays, strict=True))
+            made = form.runner.run([buffer_of(named[c.name], c) for c in form.kernel.signature.inputs], rows)
+            if made is not None:
+                return [results.array_of(x, column) for x, column in zip(made, self.outputs, strict=True)]
+            if rows > 1 and self.parts.by_row:
+                return self._halves(arrays, rows)
+        if self.parts.original is None:
+            raise UserError(
+                f"{self.parts.name} has no kernel for this {'row' if rows == 1 else 'table'}, and the program does not hold the "
+                "function: save it with python=True, load it so, or check the values before the call"
+            )
+        return self.parts.original.run(arrays, self.outputs)
+
+    def _halves(self, arrays: Sequence[pa.Array], rows: int) -> list[pa.Array]:
+        """Returns the outputs of a batch with flagged rows: only these run in Python."""
+        middle = rows // 2
+        parts = [self._arrays([a.slice(at, n) for a in arrays], n) for at, n in ((0, middle), (middle, rows - middle))]
+        return [pa.concat_arrays(pair) for pair in zip(*parts, strict=True)]
+
+    def _form(self, missing: frozenset[str]) -> Form | None:
+        """Returns the form for batches with NULLs in these columns, which is compiled where the compiler is at hand."""
+        chosen = self._decisive(missing)
+        if chosen not in self.parts.forms and self._compile_form is not None:
+            try:
+                self.parts.forms[chosen] = self._compile_form(chosen)
+            except Refusal:
+                return None
+        return self.parts.forms.get(chosen)
+
+    def _decisive(self, missing: frozenset[str]) -> frozenset[str]:
+        """Returns which columns must be nullable in the kernel: for a function of single rows, none or all."""
+        dense = self.parts.forms.get(frozenset())
+        if dense is not None and all(c.nullable for c in dense.kernel.signature.inputs if c.name in missing):
+            return frozenset()  # as for floats, whose NULLs change no dtype
+        return frozenset(self._names) if self.parts.by_row else missing
+
+    def explain(self) -> str:
+        """Returns what the program takes and returns, and the forms that are compiled."""
+        lines = [self.parts.title()]
+        for missing in sorted(self.parts.forms, key=sorted):
+            what = f"NULLs in {', '.join(sorted(missing))}" if missing else "no NULLs where these change dtypes"
+            lines.append(f"  kernel for a table with {what}")
+        lines.append("  the function itself runs flagged rows" if self.parts.original else "  no function for flagged rows")
+        return "\n".join(lines)
+
+
+def load(path: str | os.PathLike[str], digest: str | None = None, python: bool = False) -> ServedProgram:
+    """Loads a program that `ServedProgram.save` wrote. It needs neither Numba nor the library of its model.
+
+    `digest`: the file's SHA-256 in hex; without it, only a file of this user or of root that nobody else may write is loaded.
+    `python`: unpickle the function when a row first requires it, which runs its author's code. Raises UserError for a file that
+    is missing, truncated, changed, of another version or for another CPU.
+    """
+    return ServedProgram(file.load(path, digest, python))

@@ -1,0 +1,188 @@
+"""Compares programs outside Spark with the function or model itself: tables of all kinds, single rows, NULLs and bad input."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from lightgbm import LGBMRegressor
+from pyspark.sql import functions as F
+from pyspark.sql.types import ArrayType, DoubleType, LongType, StringType, StructField, StructType
+from sklearn.compose import ColumnTransformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+import sparkweld
+from sparkweld.errors import Refusal, UserError
+
+RNG = np.random.default_rng(3)
+TABLE = pd.DataFrame({
+    "age": RNG.integers(18, 90, 200), "pay": RNG.normal(3000, 900, 200), "job": RNG.choice(["cook", "smith"], 200),
+})  # fmt: skip
+LABELS = (TABLE["pay"] + 20 * TABLE["age"] > 4000).astype(int)
+
+
+def model():
+    job = ("job", OneHotEncoder(handle_unknown="ignore"), ["job"])
+    encoded = ColumnTransformer([job, ("rest", StandardScaler(), ["age", "pay"])])
+    return make_pipeline(encoded, LogisticRegression()).fit(TABLE, LABELS)
+
+
+def trees():
+    features = TABLE[["age", "pay"]]
+    labels = TABLE["pay"] * 2 + 50 * TABLE["age"]
+    return LGBMRegressor(n_estimators=12, num_leaves=7, verbose=-1, n_jobs=1).fit(features, labels), features
+
+
+def bonus(pay, age, job):
+    if pay is None:
+        return None
+    if job == "smith":
+        return pay * 0.1 / (age - 18)
+    return pay * 0.05 + len(job or "")
+
+
+BONUS = {"pay": "double", "age": "long", "job": "string"}
+
+
+def test_a_model_answers_like_the_library():
+    fitted = model()
+    program = sparkweld.compile(fitted, TABLE, proba=True)
+    wanted = fitted.predict_proba(TABLE)[:, 1]
+    made = program(TABLE)
+    assert isinstance(made, pd.Series) and made.index.equals(TABLE.index) and made.to_numpy() == pytest.approx(wanted, rel=1e-14)
+    for data in (dict(TABLE), TABLE.to_dict("list"), pa.Table.from_pandas(TABLE), pa.RecordBatch.from_pandas(TABLE)):
+        assert np.asarray(program(data)).tolist() == made.tolist()
+    rows = [program.predict_row(**row) for row in TABLE.head(20).to_dict("records")]
+    assert rows == made.head(20).tolist()
+
+
+def test_trees_answer_with_the_same_bits_for_a_matrix_and_a_row():
+    fitted, features = trees()
+    program = sparkweld.compile(fitted, {"age": "long", "pay": "double"})
+    wanted = fitted.predict(features)
+    assert program(features).tolist() == wanted.tolist()
+    floats = sparkweld.compile(fitted, {"age": "double", "pay": "double"})
+    assert floats(features.to_numpy()).tolist() == wanted.tolist()
+    assert [floats.predict_row(age=float(a), pay=p) for a, p in features.to_numpy()[:50]] == wanted[:50].tolist()
+    assert floats.predict_row(age=None, pay=2000.0) == fitted.predict(pd.DataFrame({"age": [np.nan], "pay": [2000.0]}))[0]
+    order = program.top_k(features, 5)
+    assert order.tolist() == np.lexsort((np.arange(len(wanted)), -wanted))[:5].tolist()
+
+
+def test_a_function_of_a_row_with_nulls_and_flagged_rows():
+    program = sparkweld.compile(bonus, BONUS, "double")
+    columns = {"pay": [1000.0, None, 500.0, 10.0], "age": [38, 40, 50, 20], "job": ["smith", "smith", None, "cook"]}
+    assert program(pa.table(columns)).to_pylist() == [bonus(*row) for row in zip(*columns.values(), strict=True)]
+    assert program.predict_row(pay=1000.0, age=38, job="smith") == bonus(1000.0, 38, "smith")
+    assert program.predict_row(pay=None, age=38, job="smith") is None
+    with pytest.raises(ZeroDivisionError):
+        program.predict_row(pay=1.0, age=18, job="smith")
+    with pytest.raises(ZeroDivisionError):
+        program({name: [values[0], values[0]] for name, values in columns.items()} | {"age": [20, 18]})
+
+
+def test_functions_of_series_and_udfs_of_spark():
+    def ratio(a: pd.Series, b: pd.Series) -> pd.Series:
+        return a / b
+
+    table = pd.DataFrame({"a": [1, 2, 3], "b": [4, 0, 2]})
+    for function in (ratio, F.pandas_udf(ratio, DoubleType())):
+        program = sparkweld.compile(function, table, None if function is not ratio else "double")
+        assert program(table).tolist() == ratio(table["a"], table["b"]).tolist()
+    nulls = pa.table({"a": pa.array([1, None, 3]), "b": [2, 2, 2]})  # another dtype, so another form of the program
+    assert program(nulls).to_pylist() == [0.5, None, 1.5]
+    assert "NULLs in a" in program.explain()
+    plain = sparkweld.compile(F.udf(lambda a, b: a * b, LongType()), {"a": "long", "b": "long"})
+    assert plain.predict_row(a=6, b=7) == 42
+
+
+def test_structs_strings_and_arrays():
+    returns = StructType([StructField("name", StringType()), StructField("total", DoubleType())])
+
+    def described(name, values):
+        return name.upper() + "é", sum(values)
+
+    program = sparkweld.compile(described, {"name": StringType(), "values": ArrayType(DoubleType())}, returns)
+    assert program.predict_row(name="ß", values=[1.0, 2.5]) == {"name": "SSé", "total": 3.5}
+    made = program(pd.DataFrame({"name": ["a", ""], "values": [[1.0], []]}, index=[7, 9]))
+    assert made.to_dict("list") == {"name": ["Aé", "é"], "total": [1.0, 0.0]} and list(made.index) == [7, 9]
+    doubled = sparkweld.compile(lambda xs: [x * 2 for x in xs], {"xs": "array<long>"}, ArrayType(LongType()))
+    assert doubled(pa.table({"xs": [[1, 2], [], [3]]})).to_pylist() == [[2, 4], [], [6]]
+
+
+def test_an_empty_table():
+    program = sparkweld.compile(bonus, BONUS, "double")
+    assert program({name: [] for name in BONUS}).tolist() == []
+    assert program(pd.DataFrame({name: [] for name in BONUS})).tolist() == []
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"pay": [1.0]}, "'age', 'job' is missing"),
+        ({"pay": [1.0], "age": [1], "job": ["a"], "x": [1]}, "'x' is not a column of the program; it takes pay double"),
+        ({"pay": ["1.0"], "age": [1], "job": ["a"]}, "column 'pay' does not hold double"),
+        ({"pay": [1.0], "age": [1.5], "job": ["a"]}, "column 'age' does not hold long"),
+        ({"pay": [True], "age": [1], "job": ["a"]}, "column 'pay' does not hold double"),
+        ({"pay": [1.0], "age": [2**63], "job": ["a"]}, "column 'age' does not hold long"),
+        ({"pay": [1.0], "age": [1], "job": [b"a"]}, "column 'job' does not hold string"),
+        ({"pay": [1.0], "age": [1], "job": ["\ud800"]}, "column 'job' does not hold string"),
+        ({"pay": [1.0, 2.0], "age": [1], "job": ["a"]}, "different numbers of rows: pay 2, age 1, job 1"),
+        (3, "a int is not a table"),
+        (np.zeros((2, 2)), "the matrix has 2 columns; the program takes 3"),
+    ],
+)
+def test_bad_tables(columns, message):
+    program = sparkweld.compile(bonus, BONUS, "double")
+    with pytest.raises(UserError) as error:
+        program(columns)
+    assert message in str(error.value)
+    if isinstance(columns, dict) and "different" not in message:
+        with pytest.raises(UserError) as error:
+            program.predict_row(**{name: values[0] for name, values in columns.items()})
+        assert message in str(error.value)
+
+
+def test_bad_rows_of_numbers():
+    """These take the other way through `predict_row`, without Arrow."""
+    program = sparkweld.compile(lambda a, b: a + b, {"a": "double", "b": "long"}, "double")
+    assert program.predict_row(a=1, b=np.int64(2)) == 3.0
+    wrong = [{"a": 1.0, "b": 2.0}, {"a": "1", "b": 2}, {"a": 1.0, "b": True}, {"a": 1.0}, {"a": 1.0, "c": 2}]
+    for values in [*wrong, {"a": 1.0, "b": 2**63}]:
+        with pytest.raises(UserError):
+            program.predict_row(**values)
+
+
+def test_what_does_not_compile_is_refused_with_its_reason():
+    with pytest.raises(Refusal, match="SW"):
+        sparkweld.compile(lambda a: hash(str(a)), {"a": "double"}, "long")
+    for function, columns, returns in [
+        (bonus, {"pay": "double"}, "double"), (bonus, BONUS, None), (bonus, BONUS | {"pay": "decimal(3,1)"}, "double"),
+        (3, BONUS, "double"), (bonus, 3, "double"), ("/nowhere/model.joblib", BONUS, None),
+    ]:  # fmt: skip
+        with pytest.raises(UserError):
+            sparkweld.compile(function, columns, returns)
+
+
+def test_threads_share_a_program():
+    fitted, features = trees()
+    program = sparkweld.compile(fitted, {"age": "double", "pay": "double"})
+    wanted, rows, wrong = fitted.predict(features).tolist(), features.astype(float).to_dict("records"), []
+
+    def work():
+        for _ in range(20):
+            got = [program.predict_row(**row) for row in rows[:50]]
+            if got != wanted[:50] or program(features.astype(float)).tolist() != wanted:
+                wrong.append(got)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
