@@ -69,12 +69,14 @@ class Struct:
 class Answer:
     """The compiler's reply, and the program if there is one; aggregates have none.
 
-    `reads_batch`: why a function that compiles is not row-local; None if it is, or if it is refused.
+    `reads_batch`: why a function that compiles is not row-local; None if it is, or if it is refused. `logical`: the program
+    before layouts were chosen for it.
     """
 
     reply: Compiled | AggregateReply | Refused
     program: Program | None = None
     reads_batch: RefusalRecord | None = None
+    logical: Program | None = None
 
 
 def ask(
@@ -148,4 +150,4 @@ def _answer(request: PipelineRequest, payload: bytes, eval_type: int, windowed: 
         whole = compile_pipeline(replace(request, whole_batches=True), [payload], check_size)
         if whole.program is not None:
             return Answer(whole.reply, whole.program, made.reply.refusals[0])
-    return Answer(made.reply, made.program)
+    return Answer(made.reply, made.program, logical=made.logical)

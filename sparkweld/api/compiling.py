@@ -24,10 +24,12 @@ from sparkweld.api.udfs import parsed_type
 from sparkweld.contract.constants import ARROW_BATCHED, BATCHED, SCALAR_PANDAS
 from sparkweld.contract.replies import Compiled, RefusalRecord, Refused
 from sparkweld.errors import Refusal, UserError
+from sparkweld.ir.ops import ForestSums
 from sparkweld.ir.program import Program, output_types
 from sparkweld.kernels import Kernel as LoadedKernel
 from sparkweld.kernels import ObjectCache, compile_program, program_allocates
 from sparkweld.kernels.runtime.object_code import compile_shared
+from sparkweld.optimizer.choose_layouts import choose_layouts
 from sparkweld.serving.columns import ARROW
 from sparkweld.serving.forms import Form, Kernel, Parts
 from sparkweld.serving.original import FRAME, ROW, SERIES, Original
@@ -158,11 +160,15 @@ class _Compiler:
         if answer.reads_batch is not None:
             raise _refusal(answer.reads_batch)
         assert answer.program is not None and isinstance(answer.reply, Compiled)
-        return _loaded(answer.program, self._columns, [output.type for output in answer.reply.outputs])
+        types = [output.type for output in answer.reply.outputs]
+        many = few = _loaded(answer.program, self._columns, types)
+        if answer.logical is not None and any(isinstance(x.op, ForestSums) for loop in answer.logical.loops for x in loop.body):
+            few = _loaded(choose_layouts(answer.logical, few_rows=True), self._columns, types)
+        return Form(*many, *few)
 
 
-def _loaded(program: Program, types: Mapping[str, str], outputs: Sequence[str]) -> Form:
-    """Compiles and links a program for this process."""
+def _loaded(program: Program, types: Mapping[str, str], outputs: Sequence[str]) -> tuple[Kernel, Runner]:
+    """Compiles a program and links it for this process."""
     code = compile_program(program, ObjectCache())
     kernel = LoadedKernel.load(code, program)
     blocks = tuple(block.data for block in program.blocks if block.data is not None)
@@ -170,7 +176,7 @@ def _loaded(program: Program, types: Mapping[str, str], outputs: Sequence[str]) 
     made = zip(program.outputs, outputs, output_types(program), strict=True)
     results = tuple(Column(name, kind, type.kind, type.nullable) for name, kind, type in made)
     signature = Signature(inputs, results, code.memory, program_allocates(program), code.symbol)
-    return Form(Kernel(signature, blocks, lambda: compile_shared(program)), Runner(signature, kernel.address, blocks, kernel))
+    return Kernel(signature, blocks, lambda: compile_shared(program)), Runner(signature, kernel.address, blocks, kernel)
 
 
 def _refusal(record: RefusalRecord) -> Refusal:

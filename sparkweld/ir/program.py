@@ -100,7 +100,7 @@ class Program:
     loops: tuple[Loop, ...]
     outputs: tuple[str, ...]
     stages: tuple[Stage, ...] = ()
-    _digest: list[str] = field(default_factory=list, compare=False, repr=False)
+    _digest: list[str] = field(default_factory=list, init=False, compare=False, repr=False)  # a changed copy has its own
 
     @property
     def digest(self) -> str:
@@ -130,7 +130,7 @@ class Program:
     def last(self) -> Program:
         """The program after its stages, whose results are further inputs of it."""
         results = (i for stage in self.stages for i in stage.results)
-        return replace(self, inputs=(*self.inputs, *results), stages=(), _digest=[])
+        return replace(self, inputs=(*self.inputs, *results), stages=())
 
     @property
     def has_trials(self) -> bool:

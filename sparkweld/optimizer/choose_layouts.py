@@ -22,14 +22,15 @@ from sparkweld.ir.ops.trees import laid_out
 from sparkweld.optimizer.passes.eliminate_common_subexpressions import eliminate_common_subexpressions
 
 
-def choose_layouts(program: Program) -> Program:
+def choose_layouts(program: Program, few_rows: bool = False) -> Program:
     """Replaces the logical ops whose constants hold their bytes, and the automata of tests whose groups are not read.
 
     Different ops may get the same layout. A kernel computes a result of a model once, so their values become one value.
+    `few_rows`: the program is called for a few rows at a time.
     """
     lets = [let for loop in program.loops for let in loop.body]
     grouped = frozenset(op.tables for op in _patterns(lets) if op.fn == "group")
-    change = lru_cache(maxsize=None)(lambda op: _laid_out(op, grouped))  # a region occurs once for each of its results
+    change = lru_cache(maxsize=None)(lambda op: _laid_out(op, grouped, few_rows))  # a region occurs once for each of its results
     loops = tuple(replace(loop, body=_changed(loop.body, change)) for loop in program.loops)
     return program if loops == program.loops else eliminate_common_subexpressions(replace(program, loops=loops))
 
@@ -50,15 +51,15 @@ def _changed(body: tuple[Let, ...], change: Callable[[Op], Op]) -> tuple[Let, ..
     return tuple(let if (op := change(let.op)) is let.op else Let(op, let.args) for let in body)
 
 
-def _laid_out(op: Op, grouped: frozenset[str]) -> Op:
+def _laid_out(op: Op, grouped: frozenset[str], few_rows: bool) -> Op:
     if isinstance(op, ForestSums) and op.block.data is not None:
-        return laid_out(op)
+        return laid_out(op, few_rows)
     if isinstance(op, TextOp) and not op.is_laid_out and op.block.data is not None:
         return op.laid_out()
     if isinstance(op, RegexCall) and op.fn == "test" and op.automaton.groups and op.tables not in grouped:
         return replace(op, tables=op.automaton.without_groups().encode())
     if isinstance(op, Region):
-        bodies = [_changed(block.body, lambda inner: _laid_out(inner, grouped)) for block in op.graph.blocks]
+        bodies = [_changed(block.body, lambda inner: _laid_out(inner, grouped, few_rows)) for block in op.graph.blocks]
         blocks = tuple(replace(block, body=body) for block, body in zip(op.graph.blocks, bodies, strict=True))
         return op if blocks == op.graph.blocks else replace(op, graph=Graph(blocks, op.graph.results))
     return op

@@ -84,11 +84,11 @@ def _staged(program: Program, on_pass: Callable[[str, Program], None] | None, wi
         wholes = tuple(whole for whole in stage.wholes if whole.column in needed)
         if wholes:
             outputs = tuple(dict.fromkeys(arg for whole in wholes for arg in whole.args))
-            made = optimize(replace(stage.program, outputs=outputs, _digest=[]), on_pass, without)
+            made = optimize(replace(stage.program, outputs=outputs), on_pass, without)
             needed |= {i.name for i in made.inputs}
             stages.insert(0, Stage(made, wholes))
     inputs = tuple(i for i in program.inputs if i.name in needed)
-    return verify(replace(last, inputs=inputs, stages=tuple(stages), _digest=[]))
+    return verify(replace(last, inputs=inputs, stages=tuple(stages)))
 
 
 def _laid_out(program: Program, on_pass: Callable[[str, Program], None] | None, without: Container[Pass]) -> Program:

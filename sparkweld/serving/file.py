@@ -53,14 +53,10 @@ def save(program: Parts, path: str | os.PathLike[str], python: bool) -> None:
         raise UserError(f"{program.name} does not hold its function, so python=True has nothing to store")
     entries: dict[str, bytes] = {}
     forms = []
-    for number, (missing, form) in enumerate(sorted(program.forms.items(), key=lambda item: sorted(item[0]))):
-        blocks = []
-        for block in form.kernel.blocks:
-            name = f"blocks/{hashlib.sha256(block).hexdigest()}"
-            entries[name] = block.tobytes()
-            blocks.append(name)
-        entries[f"kernels/{number}.so"] = linked(form.kernel)
-        forms.append({"nulls": sorted(missing), "blocks": blocks, "signature": form.kernel.signature.to_json()})
+    for missing, form in sorted(program.forms.items(), key=lambda item: sorted(item[0])):
+        kernels = [_stored(form.kernel, entries)]
+        kernels += [_stored(form.few_kernel, entries)] if form.few_kernel is not form.kernel else []
+        forms.append({"nulls": sorted(missing), "kernels": kernels})
     function = None
     if python and program.original is not None:
         entries[_PICKLE] = program.original.pickled
@@ -99,19 +95,32 @@ def load(path: str | os.PathLike[str], digest: str | None, python: bool) -> Part
             what = f"{machine} with {', '.join(lacking[:6])}" if lacking else machine
             raise UserError(f"{where} was saved for another CPU ({what}): compile and save the program on this kind of CPU")
         forms = {}
-        for number, stored in enumerate(manifest["forms"]):
-            signature = Signature.of_json(stored["signature"])
-            blocks = tuple(_block(read(name)) for name in stored["blocks"])
-            code = read(f"kernels/{number}.so")
-            library = _library(code, where)
-            address = ctypes.cast(getattr(library, signature.symbol), ctypes.c_void_p).value or 0
-            kernel = Kernel(signature, blocks, lambda code=code: code, is_linked=True)  # type: ignore[misc]
-            forms[frozenset(stored["nulls"])] = Form(kernel, Runner(signature, address, blocks, library))
+        for stored in manifest["forms"]:
+            made = [_linked(kernel, read, where) for kernel in stored["kernels"]]
+            forms[frozenset(stored["nulls"])] = Form(*made[0], *made[-1])
         pickled = read(_PICKLE) if _PICKLE in manifest["entries"] and python else None
     inputs, outputs = (tuple(Column(**c) for c in manifest[side]) for side in ("inputs", "outputs"))
     takes = manifest["function"]
     original = None if pickled is None else Original(_later(pickled, where), takes["takes"], tuple(takes["names"]), pickled)
     return Parts(manifest["name"], inputs, outputs, manifest["struct"], manifest["byRow"], forms, original)
+
+
+def _stored(kernel: Kernel, entries: dict[str, bytes]) -> dict[str, Any]:
+    """Adds the code and the blocks of a kernel to the entries of a file, and returns their names with its signature."""
+    blocks = {f"blocks/{hashlib.sha256(block).hexdigest()}": block.tobytes() for block in kernel.blocks}
+    name = f"kernels/{kernel.signature.symbol}.so"
+    entries.update({name: linked(kernel), **blocks})
+    return {"code": name, "blocks": list(blocks), "signature": kernel.signature.to_json()}
+
+
+def _linked(stored: dict[str, Any], read: Callable[[str], bytes], where: str) -> tuple[Kernel, Runner]:
+    """Inverts `_stored`, and links the kernel to this process."""
+    signature = Signature.of_json(stored["signature"])
+    blocks = tuple(_block(read(name)) for name in stored["blocks"])
+    code = read(stored["code"])
+    library = _library(code, where)
+    address = ctypes.cast(getattr(library, signature.symbol), ctypes.c_void_p).value or 0
+    return Kernel(signature, blocks, lambda: code, is_linked=True), Runner(signature, address, blocks, library)
 
 
 def _later(data: bytes, where: str) -> Callable[..., Any]:

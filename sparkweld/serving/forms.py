@@ -26,12 +26,25 @@ class Kernel:
     is_linked: bool = False
 
 
+#: Most rows for which the kernel for few rows is called.
+FEW_ROWS = 16
+
+
 @dataclass(frozen=True)
 class Form:
-    """A kernel for batches with NULLs in certain columns, ready to run."""
+    """The kernels for tables with NULLs in certain columns, ready to run: for many rows and for a few.
+
+    They are the same unless the program has ensembles of trees, which have another form for a few rows.
+    """
 
     kernel: Kernel
     runner: Runner
+    few_kernel: Kernel
+    few_runner: Runner
+
+    def runner_of(self, rows: int) -> Runner:
+        """Returns the kernel for this number of rows."""
+        return self.few_runner if rows <= FEW_ROWS else self.runner
 
 
 @dataclass(frozen=True)

@@ -39,18 +39,18 @@ def export(program: Parts, path: str | os.PathLike[str], prefix: str) -> str:
     if not re.fullmatch("[A-Za-z][A-Za-z0-9_]*", prefix):
         raise UserError(f"prefix={prefix!r} is no identifier of C")
     form = program.forms[frozenset()]
-    if form.kernel.is_linked:
+    if form.few_kernel.is_linked:
         raise UserError("a program that was loaded from a file has no object code to export: export the one that was saved")
-    signature = form.kernel.signature
+    signature = form.few_kernel.signature
     lists = [column.name for column in (*signature.inputs, *signature.outputs) if column.element]
     if lists:
         raise UserError(f"columns of arrays ({', '.join(lists)}) cannot be exported")
     fields = dict(zip((c.name for c in program.inputs), _identifiers([c.name for c in program.inputs]), strict=True))
     results = _identifiers([c.name for c in program.outputs])
     header = _header(program, prefix, fields, results)
-    files = {"program.h": header.encode(), "kernel.o": form.kernel.object_code()}
-    files |= {f"block{at}.bin": block.tobytes() for at, block in enumerate(form.kernel.blocks)}
-    files["blocks.S"] = _blocks(prefix, len(form.kernel.blocks)).encode()
+    files = {"program.h": header.encode(), "kernel.o": form.few_kernel.object_code()}
+    files |= {f"block{at}.bin": block.tobytes() for at, block in enumerate(form.few_kernel.blocks)}
+    files["blocks.S"] = _blocks(prefix, len(form.few_kernel.blocks)).encode()
     files["program.c"] = _source(program, prefix, fields, results).encode()
     where = os.fspath(path)
     beside = os.path.splitext(where)[0] + ".h"
@@ -134,7 +134,7 @@ def _blocks(prefix: str, count: int) -> str:
 def _source(program: Parts, prefix: str, fields: dict[str, str], results: Sequence[str]) -> str:
     """Returns the C code: for pieces of rows, columns are filled, the kernel is called, and results are copied."""
     form = program.forms[frozenset()]
-    signature, blocks = form.kernel.signature, len(form.kernel.blocks)
+    signature, blocks = form.few_kernel.signature, len(form.few_kernel.blocks)
     declared, fill, take, table = [], [], [], []
     for at, column in enumerate(signature.inputs):
         field = fields[column.name]

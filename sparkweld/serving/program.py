@@ -34,7 +34,7 @@ class ServedProgram:
         self._values = itemgetter(*read) if len(read) > 1 else lambda given: tuple(given[name] for name in read)
         # Only the other way distinguishes a bool from a number, and checks the columns that the kernel does not read.
         fast = set(read) == set(self._names) and all(column.kind != "bool" for column in parts.inputs)
-        self._row = dense.runner.row if fast and dense.runner.is_fixed else None
+        self._row = dense.few_runner.row if fast and dense.few_runner.is_fixed else None
 
     @property
     def inputs(self) -> tuple[Column, ...]:
@@ -105,7 +105,7 @@ class ServedProgram:
         form = self._form(frozenset(c.name for c, array in zip(self.inputs, arrays, strict=True) if array.null_count))
         if form is not None:
             named = dict(zip(self._names, arrays, strict=True))
-            made = form.runner.run([buffer_of(named[c.name], c) for c in form.kernel.signature.inputs], rows)
+            made = form.runner_of(rows).run([buffer_of(named[c.name], c) for c in form.kernel.signature.inputs], rows)
             if made is not None:
                 return [results.array_of(x, column) for x, column in zip(made, self.outputs, strict=True)]
             if rows > 1 and self.parts.by_row:

@@ -103,6 +103,11 @@ def changed(path, to, name, edit):
     return to
 
 
+def kernel_of(path):
+    with zipfile.ZipFile(path) as archive:
+        return next(name for name in archive.namelist() if name.startswith("kernels/"))
+
+
 def test_damaged_files(stored, tmp_path):
     data = stored[0].read_bytes()
     cases = {
@@ -113,7 +118,7 @@ def test_damaged_files(stored, tmp_path):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(UserError):
             sparkweld.load(tmp_path / name)
-    kernel = changed(stored[0], tmp_path / "kernel", "kernels/0.so", lambda data: data[:-1] + b"x")
+    kernel = changed(stored[0], tmp_path / "kernel", kernel_of(stored[0]), lambda data: data[:-1] + b"x")
     with pytest.raises(UserError, match="is not what was saved"):
         sparkweld.load(kernel)
     for edit, message in [

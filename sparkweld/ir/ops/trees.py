@@ -107,8 +107,14 @@ class TreeEnsemble(TreeSums):
 _LAID_OUT: WeakKeyDictionary[ConstantBlock, tuple[float, TreeEnsemble]] = WeakKeyDictionary()
 
 
-def laid_out(op: ForestSums) -> TreeEnsemble:
-    """Returns the op that computes the same sums from arrays for kernels. Raises TooLarge for an ensemble that fits no form."""
+def laid_out(op: ForestSums, few_rows: bool = False) -> TreeEnsemble:
+    """Returns the op that computes the same sums from arrays for kernels. Raises TooLarge for an ensemble that fits no form.
+
+    `few_rows`: for calls on a few rows, which a walk scores far faster than the mask form.
+    """
+    if few_rows:
+        made = TreeEnsemble.walking(op.forest())
+        return replace(made, arguments=op.arguments, output=op.output, begin=op.begin, end=op.end)
     known = _LAID_OUT.get(op.block)
     if known is None or known[0] != op.share:
         known = _LAID_OUT[op.block] = op.share, TreeEnsemble.of(op.forest(), op.share)

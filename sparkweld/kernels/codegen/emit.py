@@ -28,6 +28,7 @@ from dataclasses import dataclass, replace
 from numba.core import types
 
 from sparkweld.errors import InternalError
+from sparkweld.ir.layouts.trees import WALKERS
 from sparkweld.ir.ops import Call, Const, IsValid, Lookup, MakeOptional, ModelOp, Read, Region, Trial, ValueOf
 from sparkweld.ir.ops.base import Let
 from sparkweld.ir.ops.elementwise import LIBM_ULP
@@ -172,7 +173,9 @@ class _Emitter:
             renamed[address] = f"b{entry}"
             lines.append(f"b{entry} = {address} + base * {widths[entry]}")
         end = str(tile) if block == tile else "rows"
-        about = Block(end, self._name, self.head)
+        if self.models.calls:  # the rows of a last tile; nothing reads the results of its other rows
+            lines += [f"some = left + {WALKERS - 1} & {-WALKERS}", f"some = some if some < {end} else {end}"]
+        about = Block(end, "some", self._name, self.head)
         for stage in stages:
             if stage.kind == MODELS:
                 for call in stage.calls:

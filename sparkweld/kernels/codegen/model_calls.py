@@ -36,9 +36,13 @@ _FEW = 3
 
 @dataclass(frozen=True)
 class Block:
-    """The context of a call's source: the number of rows, the naming of operations, and the lines before the loop."""
+    """The context of a call's source: the number of rows, the naming of operations, and the lines before the loop.
+
+    `some_rows`: the number of rows without those that fill up a last tile.
+    """
 
     rows: str
+    some_rows: str
     name: Callable[[Operation], str]
     head: list[str]
 
@@ -167,6 +171,7 @@ class ModelCalls:
     def _score(self, call: ModelCall, block: Block, rows: str, scratch: int) -> list[str]:
         """Emits the call for `rows` rows; in chunks, where blocks exceed the model's rows per call."""
         made, n, go_on = scorer(self._op(call)), call.number, block.name(selection.go_on)
+        rows = block.some_rows if made.few_rows and rows == block.rows else rows
         self.total = max(self.total, round_up(scratch + made.scratch))
         call_of = f"{block.name(made.function)}(t{n}, {{}}, m{n}, o{n}, memory + {scratch}, p{n})"
         if self._rows <= made.rows:

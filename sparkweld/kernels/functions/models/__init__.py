@@ -67,7 +67,8 @@ class Scorer:
     """An op's implementation: its function, the function's parameters, and the bytes of scratch that it requires.
 
     `kept`: bytes of an area that persists between calls. The addresses of its state, a word of the memory's head, and of the area
-    then follow those of the arguments. `rows`: most rows of a call.
+    then follow those of the arguments. `rows`: most rows of a call. `few_rows`: it may be called for WALKERS rows; others score
+    whole tiles.
     """
 
     function: ModelFunction
@@ -75,6 +76,7 @@ class Scorer:
     scratch: int = 0
     kept: int = 0
     rows: int = PIECE
+    few_rows: bool = False
 
 
 def _mlp(op: Mlp) -> Scorer:
@@ -90,7 +92,7 @@ def _trees(op: TreeEnsemble) -> Scorer:
     # All columns may have a shifted copy (see `layouts.trees`).
     scratch = mask_bytes(2 * op.columns, op.slots, op.outputs) if masks else walk_bytes(op.columns, op.slots, op.rows)
     parameters = (op.begin, op.end if op.is_part else op.trees, op.arguments)
-    return Scorer(trees.ENTRIES[op.form, op.width, op.sums], parameters, scratch, rows=op.rows)
+    return Scorer(trees.ENTRIES[op.form, op.width, op.sums], parameters, scratch, rows=op.rows, few_rows=op.form != "mask")
 
 
 def _text_sums(_: TextSums) -> Scorer:
