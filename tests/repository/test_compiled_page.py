@@ -14,6 +14,7 @@ import math
 import random
 import urllib.parse
 import zlib
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,15 @@ def rows_of_lists(frames: Any) -> Any:
             towns.append(row.town)
             prices.append(row.price * 2)
         yield pd.DataFrame({"town": towns, "price": prices})
+
+
+def changed(xs: Any) -> Any:
+    made = list(xs)
+    made.sort()
+    if made:
+        made[0] += 1.0
+        made.insert(0, made.pop())
+    return made
 
 
 def looped(xs: Any) -> Any:
@@ -200,6 +210,15 @@ CLAIMS: list[Claim] = [
      PLAIN, ("array<double>",), L, ""),
     ("lists as results, comprehensions, and lists that loops append to", [looped,
      lambda xs: [x * 2 for x in xs if x > 0], lambda xs: xs[1:]],
+     PLAIN, ("array<double>",), ArrayType(D), ""),
+    ("`sorted(xs, key=f, reverse=True)` by numbers, strings or tuples of these",
+     [lambda xs: sorted(xs, key=abs, reverse=True), lambda xs: sorted(xs, key=lambda x: (int(x), -x))],
+     PLAIN, ("array<double>",), ArrayType(D), ""),
+    ("`Counter(xs).most_common(3)` and `sorted(counts.items(), key=f)`",
+     [lambda xs: [x for x, _ in Counter(xs).most_common(3)],
+      lambda xs: [x for x, _ in sorted(Counter(xs).items(), key=lambda pair: -pair[1])]],
+     PLAIN, ("array<string>",), ArrayType(S), ""),
+    ("`ys[i] = x`, `ys[i] += 1`, `del ys[i]`, `pop`, `insert`, `remove`, `sort`, `reverse`, `clear` and `extend`", [changed],
      PLAIN, ("array<double>",), ArrayType(D), ""),
     ("`+`, `-`, `*`, `/` of Series of arrays, also with numbers", [lambda s: s + s * 2], SCALAR_PANDAS, ("array<double>",),
      ArrayType(D), ""),

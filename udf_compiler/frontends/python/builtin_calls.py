@@ -100,7 +100,8 @@ def _bool(x: Any) -> Any:
 
 #: Objects of the row whose `count` is their length.
 _COUNTED = (
-    maps.TracedMap, row_lists.TracedRows, byte_strings.TracedBytes, json_values.TracedMembers, json_values.TracedTexts,
+    maps.TracedMap, row_lists.TracedRows, row_lists.TracedPairs, byte_strings.TracedBytes, json_values.TracedMembers,
+    json_values.TracedTexts,
 )  # fmt: skip
 
 

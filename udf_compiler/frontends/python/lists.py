@@ -150,6 +150,13 @@ def item(x: TracedScalar, key: Any) -> Any:
         return _slice(x, key)
     if x.is_ndarray and is_list(key):
         return ndarrays.masked(x, key)
+    return _scalar(x, call("at", x, place(x, key)))
+
+
+def place(x: TracedScalar, key: Any) -> Value:
+    """Returns the index within the list that an int stands for, which may be negative; IndexError outside of the list."""
+    if key is None and not x.is_ndarray:
+        raise in_place(TypeError("list indices must be integers or slices, not NoneType"))
     if not is_number(key) or kind_of(key) != "int":
         refuse_list(x, f"[...] with {raw(key)}")
     run, loop = explorer(), explorer().loop
@@ -158,7 +165,15 @@ def item(x: TracedScalar, key: Any) -> Any:
     index = loop.select(below, loop.call("add", index, size), index)
     inside = both(loop, loop.call("greater_equal", index, zero), loop.call("less", index, size))
     run.raise_if(loop.call("logical_not", inside), lambda: IndexError(f"{_named(x)} index out of range"))
-    return _scalar(x, call("at", x, index))
+    return index
+
+
+def without(x: TracedScalar, index: Value) -> TracedScalar:
+    """Returns the list without the element at an index within it."""
+    loop = explorer().loop
+    after = loop.call("add", index, loop.const(1, I64))
+    parts = call("slice", x, loop.const(0, I64), index), call("slice", x, after, loop.const(_END, I64))
+    return TracedScalar(x.kind, loop.emit(ListCall("concat", x.value.type), *parts), numpy=x.numpy)
 
 
 def unpacked(x: TracedScalar, count: int) -> list[TracedScalar]:

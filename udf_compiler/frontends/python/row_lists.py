@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from udf_compiler.frontends.python import lists
+from udf_compiler.frontends.python.maps import TracedItems
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.rows import TracedStruct
 from udf_compiler.frontends.python.values import TracedScalar
@@ -73,8 +74,33 @@ class TracedElement(TracedStruct):
         TracedStruct.__init__(self, names, [lambda x=x: x for x in self.values])
 
 
+class TracedPairs(TracedRows):
+    """A new list of the items of a dict: pairs of a key, which no other pair has, and its value."""
+
+    __slots__ = ()
+    what = "list of pairs"
+
+    def at(self, position: Any) -> Any:
+        """Returns the pair at an index within the list."""
+        return tuple(lists.element(part, position) for part in self.parts)
+
+    def mapped(self, change: Any) -> TracedPairs:
+        """Returns the list of pairs with a change of each of its lists, which permutes or drops elements."""
+        return TracedPairs(self.names, [change(part) for part in self.parts])
+
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, slice):
+            return self.mapped(lambda part: lists.item(part, key))
+        return tuple(lists.item(part, key) for part in self.parts)
+
+
+def pairs_of(x: Any) -> Any:
+    """Returns the items of a dict of the row as a list of pairs; anything else unchanged."""
+    return TracedPairs(("key", "value"), (x.of.key_list, x.of.value_list)) if type(x) is TracedItems else x
+
+
 def is_rows(x: object) -> bool:
-    """Whether `x` is a list of Rows; `isinstance` would trust `__class__`."""
-    return type(x) is TracedRows
+    """Whether `x` is a list of Rows or pairs; `isinstance` would trust `__class__`."""
+    return type(x) in (TracedRows, TracedPairs)
 
 

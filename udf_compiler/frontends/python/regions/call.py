@@ -193,8 +193,8 @@ def _made(
 ) -> _Made:
     """Returns the region with its loops; unrolls loops over constants where a block depends on their elements."""
 
-    def build(unroll: bool) -> _Made:
-        machine = Machine(function, unroll, _called, _reduced, reduction)
+    def build(unroll: bool, changes: bool = False) -> _Made:
+        machine = Machine(function, unroll, _called, _reduced, reduction, changes, outer)
         graph, kinds = GraphBuilder(machine, outer, regions, whole).build(variables)
         text = print_graph(graph)
         if len(text) > _MOST_TEXT:
@@ -207,6 +207,8 @@ def _made(
     if has(rolled.code, "too_much_work"):
         refuse_again(rolled)
     unrolled = attempt(lambda: build(True))
+    if isinstance(unrolled, Refusal) and code_of(function.__code__).changes_lists:
+        unrolled = attempt(lambda: build(False, changes=True))
     return refuse_again(rolled) if isinstance(unrolled, Refusal) else unrolled
 
 

@@ -27,7 +27,6 @@ from udf_compiler.frontends.python.regions.distinct import Distinct, call_of_set
 from udf_compiler.frontends.python.regions.equivalents import (
     COUNT,
     ELEMENTS,
-    EQUIVALENT,
     FROM_KEYS,
     PAIRS,
     by_key,
@@ -35,6 +34,7 @@ from udf_compiler.frontends.python.regions.equivalents import (
 )
 from udf_compiler.frontends.python.regions.growing import Growing, current
 from udf_compiler.frontends.python.regions.iteration import ITERATIONS, Counter, Documents, Elements, Letters, Together, Walk
+from udf_compiler.frontends.python.regions.list_changes import changed, check_snapshot, fresh, makes_list
 from udf_compiler.frontends.python.regions.machine import (
     Machine,
     attribute,
@@ -48,26 +48,22 @@ from udf_compiler.frontends.python.regions.machine import (
     pop_undecided,
 )
 from udf_compiler.frontends.python.regions.mappings import Mapping, constant, constructed, length, of_keys, read
+from udf_compiler.frontends.python.regions.readers import copies, is_join, only_reads, takes_elements
 from udf_compiler.frontends.python.regions.seen import Seen
+from udf_compiler.frontends.python.regions.sorting import extreme_by, in_order, sorted_by
 from udf_compiler.frontends.python.regions.state import UNSET, Expression, Local, Method, State, within
 from udf_compiler.frontends.python.regions.strings import fill
 from udf_compiler.frontends.python.regions.tables import displayed_set, lookup
-from udf_compiler.frontends.python.row_lists import TracedElement, is_rows
+from udf_compiler.frontends.python.row_lists import TracedElement, TracedPairs, is_rows, pairs_of
 from udf_compiler.frontends.python.undecided import holds_undecided
 from udf_compiler.frontends.python.values import TracedScalar, is_scalar
-from udf_compiler.frontends.python.vectors import dense
-from udf_compiler.frontends.tracing.class_stand_ins import ClassStandIn
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import refuse
-from udf_compiler.frontends.tracing.stand_ins import StandIn, in_place, stood_for
+from udf_compiler.frontends.tracing.stand_ins import StandIn, in_place
 
-#: Builtins that do not keep a reference to a list argument.
-_READERS = (len, sum, min, max, any, all, sorted)
 #: Builtins that read the elements of a tuple or list one after the other.
 _DECIDE_LATE: tuple[Callable[..., Any], ...] = (any, all, zip, enumerate)
-#: Functions that take the elements of a generator expression as a list.
-_OF_ELEMENTS: tuple[Callable[..., Any], ...] = (min, max, sorted, list, set, frozenset, *EQUIVALENT)
 #: Classes of dicts that a function may make.
 _DICTS = (dict, CountingDict, OrderedDict, defaultdict)
 #: Reductions that end with the first element; "first" returns it in a tuple, or None where there is none.
@@ -76,7 +72,7 @@ _FIRSTS = ("next", "first")
 
 def _call(machine: Machine, i: Instruction, s: State) -> None:
     args = _arguments(s, i.arg)
-    s.stack.append(_called(machine, s, args, {}))
+    s.stack.append(_made(machine, s, args, {}))
 
 
 def _arguments(s: State, count: int) -> list[Any]:
@@ -92,7 +88,7 @@ def _call_kw(machine: Machine, i: Instruction, s: State) -> None:
     (names,) = pop(s, 1)
     args = _arguments(s, i.arg)
     first = len(args) - len(names)
-    s.stack.append(_called(machine, s, args[:first], dict(zip(names, args[first:], strict=True))))
+    s.stack.append(_made(machine, s, args[:first], dict(zip(names, args[first:], strict=True))))
 
 
 def _call_with(machine: Machine, i: Instruction, s: State) -> None:
@@ -100,6 +96,13 @@ def _call_with(machine: Machine, i: Instruction, s: State) -> None:
     kwargs = pop(s, 1)[0] if i.arg & 1 else {}
     (args,) = pop(s, 1)
     s.stack.append(_called(machine, s, as_python(list, args), as_python(dict, kwargs)))
+
+
+def _made(machine: Machine, s: State, args: list[Any], kwargs: dict[str, Any]) -> Any:
+    """Calls the function below the arguments; a new list may be changed in a function that changes lists."""
+    makes = machine.changes and makes_list(next(x for x in s.stack[-2:] if x is not UNSET))
+    made = _called(machine, s, args, kwargs)
+    return fresh(machine, made) if makes else made
 
 
 def _called(machine: Machine, s: State, args: list[Any], kwargs: dict[str, Any]) -> Any:
@@ -114,14 +117,12 @@ def _called(machine: Machine, s: State, args: list[Any], kwargs: dict[str, Any])
     check_exceptions((*args, *kwargs.values()))
     if len(args) == 1 and holds_undecided(args[0]) and not is_of_user(function):
         return _any_or_all(s, is_builtin(function, any), args[0])
-    made = _of_dict(machine, function, args, kwargs)
+    made = _of_dict(machine, function, args, kwargs) or changed(machine, s, function, args, kwargs)
     if made is not None:
         return made[0]
     args, kwargs = list(map(constant, args)), {name: constant(x) for name, x in kwargs.items()}
     if any(type(x) is Mapping for x in (*args, *kwargs.values())):
         refuse("SW282", what="a dict that it makes, for another function")
-    if type(function) is Method and type(function.owner) is Growing and function.name in ("append", "extend"):
-        return _grows(function, args, kwargs)
     if type(function) is Method and type(function.owner) not in (Distinct, Seen):
         function = attribute(current(function.owner), function.name)
     owner = None if isinstance(function, StandIn) else unwrapped(getattr(function, "__self__", None))
@@ -132,14 +133,14 @@ def _called(machine: Machine, s: State, args: list[Any], kwargs: dict[str, Any])
             return found[0]
     if type(owner) is str and getattr(function, "__name__", "") == "format":
         return fill(owner, args, kwargs)
-    if type(owner) is str and not _is_join(function) and any(map(is_scalar, args)):
+    if type(owner) is str and not is_join(function) and any(map(is_scalar, args)):
         function = attribute(make_text(as_text(owner)), function.__name__)
     generated = _generated(machine, function, args, s)
     if generated is not None:
         return generated[0]
     args = [_reduced(machine, "list", a, s) if type(a) is Expression else a for a in args]
-    if _takes_elements(function) or (_only_reads(function) and not is_builtin(function, len)):
-        args = list(map(_of_iterator, args))
+    if takes_elements(function) or (only_reads(function) and not is_builtin(function, len)):
+        args = list(map(of_iterator, args))
     made = _of_list(machine, function, args) if not kwargs else _by_key(machine, function, args, kwargs)
     if made is not None:
         return made
@@ -148,6 +149,7 @@ def _called(machine: Machine, s: State, args: list[Any], kwargs: dict[str, Any])
     args = [sets.as_distinct(x) for x in args]
     if any(type(x) is Distinct for x in (*args, *kwargs.values())):
         return call_of_set(function, args[0], kwargs) if len(args) == 1 else refuse("SW282", what="a set, for another function")
+    check_snapshot(machine, s, function, args)
     found = _iterator(machine, function, args, kwargs)
     if found is not None:
         return found
@@ -157,7 +159,7 @@ def _called(machine: Machine, s: State, args: list[Any], kwargs: dict[str, Any])
         made = machine.call(defined, [tuple(x) if type(x) is list else current(x) for x in args], {})
         return made if is_builtin(function, reduce) else Walk(tuple(made), 0, True) if type(made) is list else Elements(made, 0)
     given = [*args, *kwargs.values()]
-    if any(type(x) is Growing for x in given) and not (_only_reads(function) or _copies(function)):
+    if any(type(x) is Growing for x in given) and not (only_reads(function) or copies(function)):
         refuse("SW282", what="a list that grows in a loop, for another function")
     made = machine.call(function, list(map(current, args)), {name: current(x) for name, x in kwargs.items()})
     return lists.as_list(made) if type(made) is TracedFound and made.made is not None else made
@@ -179,8 +181,8 @@ def _any_or_all(s: State, wanted: bool, parts: list[Any]) -> bool:
 def _of_dict(machine: Machine, function: Any, args: list[Any], kwargs: dict[str, Any]) -> tuple[Any] | None:
     """Returns the result of a call that makes or takes a dict, in a tuple; None for other calls."""
     if type(function) is Method and type(function.owner) is Mapping:
-        if function.name == "most_common" and function.owner.counts and args == [1] and not kwargs:
-            return (_most_common(machine, function.owner),)
+        if function.name == "most_common" and function.owner.counts and len(args) <= 1 and not kwargs:
+            return (_most_common(machine, function.owner, *args),)
         check_growing(x for x in args if type(x) is Growing or function.name != "update")
         return (as_python(function.owner.method(function.name), *args, **kwargs),)
     kind = next((k for k in _DICTS if function is k), None)
@@ -201,15 +203,15 @@ def _of_dict(machine: Machine, function: Any, args: list[Any], kwargs: dict[str,
             return (of_keys(items) if len(args) == 1 else constructed(dict, [machine.call(FROM_KEYS, [items, args[1]], {})], {}),)
     given = [*args, *kwargs.values()]
     key = kwargs.get("key")
-    if any(type(x) is Mapping or is_map(x) for x in args) and kwargs.keys() == {"key"}:
+    if any(type(x) is Mapping or is_map(x) for x in args) and {"key"} <= kwargs.keys() <= {"key", "reverse"}:
         key = Method(read(key.owner), key.name) if type(key) is Method and type(key.owner) is Mapping else key
-        made = _by_key(machine, function, list(map(_keys_of, args)), {"key": key})
+        made = _by_key(machine, function, list(map(_keys_of, args)), {**kwargs, "key": key})
         return None if made is None else (made,)
     if not any(type(x) is Mapping for x in given):
         return None
     if is_builtin(function, len) and len(given) == 1:
         return (length(args[0]),)
-    if not kwargs and (_only_reads(function) or _takes_elements(function) or is_builtin(function, list)):
+    if not kwargs and (only_reads(function) or takes_elements(function) or is_builtin(function, list)):
         return (_plain(machine, function, list(map(_keys_of, args))),)
     return None
 
@@ -218,15 +220,19 @@ def _is_from_keys(function: Any) -> bool:
     return type(function) is BuiltinMethodType and function.__self__ is dict and function.__name__ == "fromkeys"
 
 
-def _most_common(machine: Machine, counts: Mapping) -> list[Any]:
-    """Returns ``counts.most_common(1)``."""
+def _most_common(machine: Machine, counts: Mapping, n: Any = None) -> Any:
+    """Returns ``counts.most_common(n)``."""
     if not counts:
         return []
     keys = counts.iterate()
-    if not lists.is_list(keys):
-        refuse("SW251", call="Counter.most_common of constants")
-    best = machine.call(by_key(max), [keys, Method(read(counts), "get")], {})
-    return [(best, counts.get(best, no_key))]
+    if not lists.is_list(keys) or type(n) not in (int, type(None)):
+        refuse("SW251", call="Counter.most_common of constants, or of a number that is not constant,")
+    if n == 1:
+        best = machine.call(by_key(max), [keys, Method(read(counts), "get")], {})
+        return [(best, counts.get(best, no_key))]
+    pairs = pairs_of(counts.method("items")())
+    made = in_order(pairs, pairs.parts[1:], reverse=True)
+    return made if n is None else made[: max(n, 0)]
 
 
 def _remaining(walk: Any) -> list[Any]:
@@ -248,30 +254,6 @@ def _keys_of(x: Any) -> Any:
     return x.iterate() if type(x) is Mapping else x.key_list if is_map(x) else x
 
 
-def _only_reads(function: Any) -> bool:
-    return any(is_builtin(function, f) for f in _READERS)
-
-
-def _copies(function: Any) -> bool:
-    """Whether a function copies the elements of a list, as those of NumPy and the constructors of vectors do."""
-    if function is dense:
-        return True
-    if issubclass(type(function), ClassStandIn):
-        real = type.__getattribute__(function, "stands_for")
-    else:
-        real = stood_for(function) if issubclass(type(function), StandIn) else None
-    return (getattr(real, "__module__", None) or "").startswith(("numpy", "pyspark.ml.linalg"))
-
-
-def _grows(function: Method, args: list[Any], kwargs: dict[str, Any]) -> None:
-    """Calls ``items.append(x)`` or ``items.extend(...)``."""
-    if len(args) != 1 or kwargs:
-        raise in_place(TypeError(f"list.{function.name}() takes exactly one argument"))
-    if type(args[0]) is Growing:
-        refuse("SW282", what="a list that grows in a loop, within another value")
-    getattr(function.owner, function.name)(args[0])
-
-
 def _generated(machine: Machine, function: Any, args: list[Any], s: State) -> tuple[Any] | None:
     """Evaluates ``sum(x for ...)`` and similar calls, with the variables' current values, to a tuple of the result.
 
@@ -279,7 +261,7 @@ def _generated(machine: Machine, function: Any, args: list[Any], s: State) -> tu
     """
     if type(function) is Expression:
         return (replace(function, over=args[0]),)
-    if not any(type(a) is Expression for a in args) or (len(args) == 1 and _takes_elements(function)):
+    if not any(type(a) is Expression for a in args) or (len(args) == 1 and takes_elements(function)):
         return None
     if is_builtin(function, next) and type(args[0]) is Expression:
         return (_first(machine, args, s),)
@@ -313,30 +295,25 @@ def _reduced(machine: Machine, reduction: str, made: Expression, s: State, more:
     return machine.reduce(reduction, made.code, machine.function.__globals__, {".0": made.over, **shared, **(more or {})})
 
 
-def _takes_elements(function: Any) -> bool:
-    """Whether it is one of _OF_ELEMENTS, or the method `join`."""
-    return _is_join(function) or any(is_builtin(function, f) for f in _OF_ELEMENTS)
-
-
-def _is_join(function: Any) -> bool:
-    """Whether it is the method `join` of a constant string."""
-    return type(function) is BuiltinMethodType and type(function.__self__) is str and function.__name__ == "join"
-
-
 def _got(table: Any, key: Any, default: Any = None) -> tuple[Any] | None:
     """Returns ``table.get(key, default)`` of a large dict in a tuple; None for other operands."""
     return lookup(table, key, lambda: default)
 
 
-def _of_iterator(x: Any) -> Any:
+def of_iterator(x: Any) -> Any:
     """Returns what an iterator that nothing has read yet goes over; anything else unchanged."""
     return x.items if type(x) in (Elements, Walk) and type(x.position) is int and x.position == 0 else x
 
 
 def _by_key(machine: Machine, function: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
-    """Evaluates ``max(xs, key=f)`` of a list of the row; returns None for other calls."""
-    items: Any = lists.as_list(current(args[0])) if len(args) == 1 and kwargs.keys() == {"key"} else None
-    defined = by_key(function) if lists.is_list(items) and kwargs["key"] is not None else None
+    """Evaluates ``max(xs, key=f)`` and ``sorted(xs, key=f)`` of a list of the row; returns None for other calls."""
+    items: Any = pairs_of(lists.as_list(current(args[0]))) if len(args) == 1 and kwargs.get("key") is not None else None
+    if (lists.is_list(items) or is_rows(items)) and is_builtin(function, sorted) and kwargs.keys() <= {"key", "reverse"}:
+        return sorted_by(machine, items, **kwargs)
+    largest = next((f is max for f in (min, max) if is_builtin(function, f)), None)
+    if is_rows(items) and largest is not None and kwargs.keys() == {"key"}:
+        return extreme_by(machine, items, kwargs["key"], largest)
+    defined = by_key(function) if lists.is_list(items) and kwargs.keys() == {"key"} else None
     if defined is None:
         return None
     key = kwargs["key"]
@@ -351,9 +328,14 @@ def _of_list(machine: Machine, function: Any, args: list[Any]) -> Any:
     if not args and is_builtin(function, set):
         return Seen([])
     makes = any(is_builtin(function, f) for f in (list, set, frozenset))
-    if len(args) != 1 or not (makes or _is_join(function)):
+    pairs = pairs_of(args[0]) if len(args) == 1 and is_builtin(function, sorted) else None
+    if type(pairs) is TracedPairs:  # no two keys are equal, so no values are compared
+        return in_order(pairs, pairs.parts[:1], reverse=False)
+    if len(args) != 1 or not (makes or is_join(function)):
         return None
-    items = current(args[0])
+    items = pairs_of(current(args[0]))
+    if type(items) is TracedPairs and is_builtin(function, list):
+        return items
     if is_builtin(function, set) and type(items) in (str, list, tuple) and items and all(type(x) in (str, int) for x in items):
         return displayed_set([*items])
     if makes and (type(items) is Counter or (is_scalar(items) and items.kind == "str" and not items.numpy)):

@@ -12,6 +12,9 @@ from udf_compiler.frontends.python.regions.versions import Handler, Instruction,
 #: The variable that accumulates the result of a generator expression.
 TOTAL = ".total"
 
+#: Methods that change a list, apart from those that only let it grow, and instructions that do.
+_CHANGING = frozenset("pop insert remove sort reverse clear".split())
+_CHANGES = ("STORE_SUBSCR", "DELETE_SUBSCR")
 _BRANCHES = ("POP_JUMP_IF", "FOR_ITER")
 _ENDS = frozenset(("RETURN_VALUE", "RETURN_CONST", "RAISE_VARARGS", "RERAISE"))
 
@@ -38,6 +41,11 @@ class Code:
     def catches(self) -> bool:
         """Whether user code may catch an exception; the cleanup after a comprehension does not count."""
         return any(h is not None and self.instructions[h.target].name == "PUSH_EXC_INFO" for h in self.handlers)
+
+    @property
+    def changes_lists(self) -> bool:
+        """Whether it may change a list other than by appending to it."""
+        return any(i.name in _CHANGES or (i.name == "LOAD_ATTR" and i.value in _CHANGING) for i in self.instructions)
 
     @property
     def branches(self) -> bool:

@@ -101,6 +101,13 @@ def _smallest_by(items, key):  # type: ignore[no-untyped-def]
     return best
 
 
+def _parts_of_keys(items, key, part, at, size):  # type: ignore[no-untyped-def]
+    made = []
+    for item in items:
+        made.append(part(key(item), at, size))
+    return made
+
+
 def interpreted(function: Any, module: str = "functools") -> FunctionType:
     """Returns the function with Python's builtins alone, and as one of a module that is not ours, so that it is interpreted."""
     return FunctionType(function.__code__, {"__name__": module, "__builtins__": builtins}, function.__name__)
@@ -116,6 +123,8 @@ _FILTER_TRUE = interpreted(_filter_true)
 _BY_KEY: dict[Callable[..., Any], FunctionType] = {max: interpreted(_largest_by), min: interpreted(_smallest_by)}
 #: Definitions of dict, dict.fromkeys and Counter.
 PAIRS, FROM_KEYS, COUNT = map(interpreted, (_pairs, _from_keys, _count))
+#: The list of one part of the keys of items.
+PARTS_OF_KEYS = interpreted(_parts_of_keys)
 #: Those that read an iterator once, to its end.
 CONSUMERS = (PAIRS, COUNT)
 #: The list of the characters of a string, and of the numbers of a range.

@@ -1,8 +1,8 @@
-"""Models lists that a loop appends to as lists of the row.
+"""Models lists that a function changes as lists of the row.
 
 A trace knows the length of a Python list. A list whose length differs between rounds has no such length, so it becomes a
-`Growing` from the loop head on. This object has an identity, because several names may refer to it; its value is a list of the
-kernel.
+`Growing` from the loop head on. So does a new list of the row, such as a split, in a function that changes lists. This object has
+an identity, because several names may refer to it; its value is a list of the kernel, which never changes itself.
 """
 
 from __future__ import annotations
@@ -11,22 +11,31 @@ from dataclasses import dataclass
 from typing import Any
 
 from sparkweld.ir.ops import ListAppend
+from sparkweld.ir.types import I64
+from udf_compiler.frontends.python import lists
 from udf_compiler.frontends.python.lists import as_list, is_list
 from udf_compiler.frontends.python.new_lists import element_value, kind_of
 from udf_compiler.frontends.python.of_text import element
+from udf_compiler.frontends.python.operands import is_number, make_int
+from udf_compiler.frontends.python.operands import kind_of as number_kind
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.values import TracedScalar
 from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.stand_ins import in_place
 from udf_compiler.frontends.tracing.values import raw
+
+#: The most elements of a list that is changed other than at its end. A change takes as much memory as two such lists, until the
+#: end of the row.
+_LONGEST_CHANGED = 128
 
 
 @dataclass(slots=True, eq=False)
 class Growing:
-    """A list of the row that grows in a loop; `value` is its current list."""
+    """A list of the row that the function changes; `value` is its current list."""
 
     value: TracedScalar
 
-    def append(self, x: Any) -> None:
+    def append(self, x: Any, /) -> None:
         """Appends an element; refuses one of another kind (SW244)."""
         value, x = self.value, element(x)
         if kind_of([x]) != (value.kind, value.numpy):
@@ -34,9 +43,9 @@ class Growing:
         made = explorer().loop.emit(ListAppend(value.value.type), value.value, element_value(explorer().loop, x))
         self.value = TracedScalar(value.kind, made, numpy=value.numpy)
 
-    def extend(self, items: Any) -> None:
+    def extend(self, items: Any, /) -> None:
         """Appends a list of the row, or the elements of a Python list or tuple; refuses anything else (SW244)."""
-        items = as_list(items)
+        items = as_list(current(items))
         if is_list(items) and (items.kind, items.numpy) == (self.value.kind, self.value.numpy):
             self.value = self.value + items
             return
@@ -44,6 +53,73 @@ class Growing:
             refuse("SW244", what=raw(items), kind=self.value.kind)
         for x in items:
             self.append(x)
+
+    def _guard_short(self) -> None:
+        """Guards long lists before a change that copies all elements."""
+        run = explorer()
+        run.guard(run.loop.call("less_equal", lists.call("length", self.value), run.loop.const(_LONGEST_CHANGED, I64)))
+
+    def set(self, key: Any, x: Any) -> None:
+        """Assigns an element; refuses one of another kind (SW244). IndexError as in Python."""
+        self._guard_short()
+        value, x = self.value, element(x)
+        if isinstance(key, slice):
+            refuse("SW282", what="a list, of which it assigns a slice,")
+        index = lists.place(value, key)
+        if kind_of([x]) != (value.kind, value.numpy):
+            refuse("SW244", what=raw(x), kind=value.kind)
+        at: Any = make_int(index)
+        self.value = value[:at]
+        self.append(x)
+        self.value = self.value + value[at + 1 :]
+
+    def delete(self, key: Any) -> None:
+        """Removes the element at an index."""
+        self._guard_short()
+        self.value = lists.without(self.value, lists.place(self.value, key))
+
+    def pop(self, key: Any = -1, /) -> Any:
+        """Removes and returns the element at an index; IndexError as in Python."""
+        self._guard_short()  # an append copies what a pop leaves
+        value, index = self.value, lists.place(self.value, key)
+        found = lists.element(value, make_int(index))
+        self.value = value[:-1] if type(key) is int and key == -1 else lists.without(value, index)
+        return found
+
+    def insert(self, key: Any, x: Any, /) -> None:
+        """Inserts an element before an index, or at an end of the list if it is outside."""
+        if key is None:
+            raise in_place(TypeError("'NoneType' object cannot be interpreted as an integer"))
+        self._guard_short()
+        if not is_number(key) or number_kind(key) != "int":
+            lists.refuse_list(self.value, f".insert() at {raw(key)}")
+        rest = self.value[key:]
+        self.value = self.value[:key]
+        self.append(x)
+        self.value = self.value + rest
+
+    def remove(self, x: Any, /) -> None:
+        """Removes the first element that is equal to `x`; ValueError as in Python."""
+        self._guard_short()
+        at, run = lists.sought("find", self.value, x, "remove"), explorer()
+        run.raise_if(run.loop.call("less", at, run.loop.const(0, I64)), lambda: ValueError("list.remove(x): x not in list"))
+        self.value = lists.without(self.value, at)
+
+    def sort(self, *, key: Any = None, reverse: Any = False) -> None:
+        """Sorts the list; refuses a key (SW222). Guards NaN."""
+        self.value = lists.sorted_(self.value, key, reverse)
+
+    def reverse(self) -> None:
+        """Reverses the list."""
+        self.value = lists.reversed_(self.value)
+
+    def clear(self) -> None:
+        """Removes all elements."""
+        self.value = self.value[:0]
+
+
+#: The methods of a list that change it.
+METHODS = frozenset("append extend pop insert remove sort reverse clear".split())
 
 
 def current(x: Any) -> Any:

@@ -19,11 +19,12 @@ from udf_compiler.frontends.python.maps import contains as contains_key
 from udf_compiler.frontends.python.numbers import make_bool, truth
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.regions import sets
-from udf_compiler.frontends.python.regions.calls import CALLS
+from udf_compiler.frontends.python.regions.calls import CALLS, of_iterator
 from udf_compiler.frontends.python.regions.code import TOTAL, Code, Instruction, names_of
 from udf_compiler.frontends.python.regions.distinct import Distinct
 from udf_compiler.frontends.python.regions.growing import Growing, current
 from udf_compiler.frontends.python.regions.iteration import Documents, iteration
+from udf_compiler.frontends.python.regions.list_changes import fresh, grown, indexed
 from udf_compiler.frontends.python.regions.machine import (
     Machine,
     attribute,
@@ -43,7 +44,7 @@ from udf_compiler.frontends.python.regions.matching import MATCHING
 from udf_compiler.frontends.python.regions.seen import Seen
 from udf_compiler.frontends.python.regions.state import UNSET, Caught, Cell, Method, State, check_kept
 from udf_compiler.frontends.python.regions.strings import convert_value, format_value, join_parts, percent
-from udf_compiler.frontends.python.regions.tables import contains, displayed_set, is_part, lookup, subscript
+from udf_compiler.frontends.python.regions.tables import contains, displayed_set, is_part, lookup, set_item, subscript
 from udf_compiler.frontends.python.undecided import holds_undecided
 from udf_compiler.frontends.python.values import is_scalar
 from udf_compiler.frontends.tracing.constants import unwrapped
@@ -215,7 +216,9 @@ def _binary(machine: Machine, i: Instruction, s: State) -> None:
         s.stack.append(percent(a, b))
         return
     in_place = symbol.endswith("=") and type(a) is list
-    s.stack.append(as_python(getattr(operator, f"i{name.rstrip('_')}" if in_place else name), a, b))
+    found = as_python(getattr(operator, f"i{name.rstrip('_')}" if in_place else name), a, b)
+    made = grown(machine, s, a, lists.as_list(found)) if in_place and found is not a else fresh(machine, found)
+    s.stack.append(made)
 
 
 _COMPARISONS = {"<": operator.lt, "<=": operator.le, "==": operator.eq, "!=": operator.ne, ">": operator.gt, ">=": operator.ge}
@@ -323,6 +326,9 @@ def _subscript(machine: Machine, i: Instruction, s: State) -> None:
     if found is not None:
         s.stack.append(found[0])
         return
+    if isinstance(key, slice):
+        s.stack.append(fresh(machine, as_python(operator.getitem, container, key)))
+        return
     is_position = not is_scalar(known) and isinstance(known, list | tuple | str) and is_scalar(key)
     s.stack.append(subscript(known, key) if is_position else as_python(operator.getitem, container, key))
 
@@ -330,11 +336,29 @@ def _subscript(machine: Machine, i: Instruction, s: State) -> None:
 def _store_subscript(machine: Machine, i: Instruction, s: State) -> None:
     x, container, key = pop_any(s, 3)
     check_growing((x, key))
-    if type(container) is Mapping:
+    if type(container) in (Mapping, Growing):
         container.set(key, x)
         return
-    check_growing((container,))
+    if type(container) is list and (is_scalar(key) or id(container) in (machine.outer or ())):
+        if machine.outer is None or id(container) in machine.outer:
+            refuse("SW256", call="[...] = ... of a list")
+        set_item(container, key, x)
+        return
     as_python(operator.setitem, container, key, x)
+
+
+def _delete_subscript(machine: Machine, i: Instruction, s: State) -> None:
+    container, key = pop_any(s, 2)
+    check_growing((key,))
+    if type(container) is Mapping:
+        refuse("SW282", what="a dict of which it deletes a key")
+    container, key = indexed(machine, s, container, key)
+    if type(container) is Growing:
+        container.delete(key)
+        return
+    if type(container) is not list or machine.outer is None or id(container) in machine.outer:
+        refuse("SW256", call="del ...[...]")
+    as_python(operator.delitem, container, key)
 
 
 def _build_map(machine: Machine, i: Instruction, s: State) -> None:
@@ -361,7 +385,7 @@ def _dict_update(machine: Machine, i: Instruction, s: State) -> None:
 
 def _slice(machine: Machine, i: Instruction, s: State) -> None:
     x, start, stop = pop_read(s, 3)
-    s.stack.append(as_python(operator.getitem, x, slice(start, stop)))
+    s.stack.append(fresh(machine, as_python(operator.getitem, x, slice(start, stop))))
 
 
 def _build_slice(machine: Machine, i: Instruction, s: State) -> None:
@@ -383,7 +407,8 @@ def _list_append(machine: Machine, i: Instruction, s: State) -> None:
 
 
 def _list_extend(machine: Machine, i: Instruction, s: State) -> None:
-    (x,) = pop(s, 1)
+    (x,) = pop_read(s, 1)
+    check_growing((x,))
     if lists.is_list(lists.as_list(x)):
         s.stack[-i.arg] = _extended(s.stack[-i.arg], lists.as_list(x))
         return
@@ -409,7 +434,7 @@ def _set_update(machine: Machine, i: Instruction, s: State) -> None:
 
 def _unpack(machine: Machine, i: Instruction, s: State) -> None:
     (x,) = pop_read(s, 1)
-    x = lists.as_list(x)
+    x = lists.as_list(current(of_iterator(x)))
     if lists.is_list(x):
         s.stack += reversed(lists.unpacked(x, i.arg))
         return
@@ -521,7 +546,7 @@ _TABLE: dict[str, Callable[[Machine, Instruction, State], None]] = {
     "COPY": _copy, "SWAP": _swap, "BINARY_OP": _binary, "COMPARE_OP": _compare, "IS_OP": _is, "CONTAINS_OP": _contains,
     "UNARY_NEGATIVE": _unary(operator.neg), "UNARY_INVERT": _unary(operator.invert), "UNARY_NOT": _not, "TO_BOOL": _to_bool,
     "CALL_INTRINSIC_1": _intrinsic, "BINARY_SUBSCR": _subscript, "BINARY_SLICE": _slice,
-    "STORE_SUBSCR": _store_subscript, "BUILD_SLICE": _build_slice,
+    "STORE_SUBSCR": _store_subscript, "DELETE_SUBSCR": _delete_subscript, "BUILD_SLICE": _build_slice,
     "BUILD_MAP": _build_map, "BUILD_CONST_KEY_MAP": _build_const_key_map, "MAP_ADD": _map_add, "DICT_UPDATE": _dict_update,
     "BUILD_SET": _build_set, "SET_UPDATE": _set_update,
     "BUILD_TUPLE": _build(tuple, pop_parts), "BUILD_LIST": _build(list, pop_parts), "BUILD_STRING": _build(join_parts),

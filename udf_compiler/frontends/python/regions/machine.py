@@ -24,7 +24,8 @@ class Machine:
     """The interpreted function.
 
     `unroll`: loops over constants get a block for each round. `reduction`: the function is the body of a generator expression,
-    for sum, any or all, or for another function as a "list". `reduce` runs such a body.
+    for sum, any or all, or for another function as a "list". `reduce` runs such a body. `changes`: new lists of the row are
+    objects that the function may change. `outer`: the objects that outlive a call, by id; None if they are not known.
     """
 
     function: FunctionType
@@ -32,6 +33,8 @@ class Machine:
     call: Callable[..., Any]
     reduce: Callable[..., Any]
     reduction: str = ""
+    changes: bool = False
+    outer: dict[int, Any] | None = None
 
 
 def pop(s: State, count: int) -> list[Any]:

@@ -21,6 +21,7 @@ from udf_compiler.frontends.python.new_lists import element_value, kind_of, list
 from udf_compiler.frontends.python.operands import make_bool, make_int
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.regions.tables import Display, lookup
+from udf_compiler.frontends.python.row_lists import TracedPairs
 from udf_compiler.frontends.python.values import TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.exceptions import as_python
@@ -216,6 +217,8 @@ def constructed(kind: type, args: list[Any], kwargs: dict[str, Any]) -> Mapping 
         made_.known, made_.log = dict(of.known), of.log
     elif type(of) is TracedMap:
         made_.log = (of.key_list, of.value_list)
+    elif type(of) is TracedPairs and kind is not collections.Counter:
+        made_.log = (of.parts[0], of.parts[1])
     elif type(of) in (dict, Display, list, tuple, str):
         made_.known = dict(as_python(kind, of))
     elif args:

@@ -25,7 +25,7 @@ from udf_compiler.frontends.python.regions.iteration import Counter, Documents, 
 from udf_compiler.frontends.python.regions.mappings import Mapping
 from udf_compiler.frontends.python.regions.seen import Seen
 from udf_compiler.frontends.python.regions.tables import Display, DisplayedSet
-from udf_compiler.frontends.python.row_lists import TracedElement, TracedRows
+from udf_compiler.frontends.python.row_lists import TracedElement, TracedPairs, TracedRows
 from udf_compiler.frontends.python.state import parts_of
 from udf_compiler.frontends.python.undecided import Undecided
 from udf_compiler.frontends.python.values import MAX, MIN, TracedScalar, is_scalar
@@ -85,7 +85,7 @@ def check_kept(x: Any) -> None:
 
 _PARTS = (
     *(Method, Counter, Walk, Letters, Elements, Documents, Together, Distinct, Seen, TracedMap, TracedItems, TracedRows),
-    *(TracedElement, TracedMembers, TracedTexts, Undecided),
+    *(TracedElement, TracedMembers, TracedTexts, TracedPairs, Undecided),
 )
 
 

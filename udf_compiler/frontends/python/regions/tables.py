@@ -9,7 +9,9 @@ from typing import Any, NoReturn
 
 from sparkweld.ir.ops import IsIn, Lookup
 from sparkweld.ir.types import BOOL, F64, I64, STR
+from udf_compiler.frontends.python.new_lists import element_value, kind_of
 from udf_compiler.frontends.python.numbers import MAX, MIN, make_bool
+from udf_compiler.frontends.python.of_text import element
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.values import TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.constants import unwrapped
@@ -29,6 +31,8 @@ _FEW, _FEW_INSIDE = 256, 4
 _FEW_LISTED = 16
 #: The most elements of a table that is a constant of a kernel.
 _MOST = 65_536
+#: The longest list whose elements are values of the row, for an index of the row.
+_CHAIN = 64
 #: The longest string for a substring test: it has at most 2,081 substrings.
 _LONGEST = 64
 
@@ -39,6 +43,8 @@ def item(items: Any, position: Any) -> Any:
         return items[position]
     if items and all(type(x) is tuple and len(x) == len(items[0]) for x in items):
         return tuple(item([x[at] for x in items], position) for at in range(len(items[0])))
+    if any(map(is_scalar, items)):
+        return _chosen(items, position)
     kinds = {type(x) for x in items}
     if len(kinds) != 1 or not kinds <= _TYPES.keys() or len(items) > _MOST:
         refuse("SW283", what="an element of a sequence at a position that depends on the row")
@@ -59,10 +65,48 @@ def is_part(x: TracedScalar, text: str) -> Any:
     return make_bool(explorer().loop.emit(IsIn.of(parts, STR), x.value))
 
 
+def _chosen(items: Any, position: TracedScalar) -> TracedScalar:
+    """Returns the element of a short list with values of the row."""
+    kind, loop = _kind_of_all(items), explorer().loop
+    *others, found = (element_value(loop, x) for x in items)
+    for at, value in reversed([*enumerate(others)]):
+        found = loop.select(_compared("equal", position, at), value, found)
+    return TracedScalar(kind, found)
+
+
+def _kind_of_all(items: Any) -> str:
+    """Returns the kind of the elements of a list; refuses (SW283) a long list, and elements of several kinds."""
+    found = kind_of(items) if len(items) <= _CHAIN else None
+    if found is None or found[1] or any(type(x) is int and not MIN <= x <= MAX for x in items):
+        refuse("SW283", what="an element, at a position that depends on the row, of a long list or one of several classes")
+    return items[0].kind if is_scalar(items[0]) else type(items[0]).__name__
+
+
+def set_item(items: list[Any], position: TracedScalar, x: Any) -> None:
+    """Evaluates ``items[position] = x`` of a list of known length, whose elements become values of the row."""
+    if position.kind not in ("int", "bool") or position.numpy:
+        refuse("SW283", what="an element of a list by anything but an int")
+    x = element(x)
+    kind = _kind_of_all([*items, x])
+    at = place(items, position)
+    if not is_scalar(at):
+        items[at] = x
+        return
+    loop = explorer().loop
+    made = element_value(loop, x)
+    values = [loop.select(_compared("equal", at, n), made, element_value(loop, old)) for n, old in enumerate(items)]
+    items[:] = [TracedScalar(kind, value) for value in values]
+
+
 def subscript(items: Any, position: Any) -> Any:
     """Returns ``items[position]`` of a tuple, list or string, with Python's IndexError."""
     if not is_scalar(position) or position.kind not in ("int", "bool"):
         return as_python(operator.getitem, items, position)
+    return item(items, place(items, position))
+
+
+def place(items: Any, position: Any) -> Any:
+    """Returns a position within a sequence of known length, counted from its start; IndexError outside of it."""
     run = explorer()
     size = len(items)
     position = +position
@@ -70,7 +114,7 @@ def subscript(items: Any, position: Any) -> Any:
     run.raise_if(outside, lambda: IndexError("list index out of range"))
     if position < 0:
         position = position + size
-    return item(items, position)
+    return position
 
 
 def _refuse_change(*args: Any) -> NoReturn:

@@ -1,0 +1,111 @@
+"""Interprets changes of lists that the function has made: which lists they are, and what becomes of their other names."""
+
+from __future__ import annotations
+
+from functools import reduce
+from types import BuiltinFunctionType, FunctionType
+from typing import Any
+
+from udf_compiler.frontends.python.builtin_calls import is_builtin
+from udf_compiler.frontends.python.lists import as_list, is_list
+from udf_compiler.frontends.python.new_lists import element_value, kind_of, list_of
+from udf_compiler.frontends.python.of_text import element
+from udf_compiler.frontends.python.path_explorer import explorer
+from udf_compiler.frontends.python.regions.code import code_of
+from udf_compiler.frontends.python.regions.equivalents import equivalent
+from udf_compiler.frontends.python.regions.growing import METHODS, Growing
+from udf_compiler.frontends.python.regions.iteration import Walk
+from udf_compiler.frontends.python.regions.machine import Machine, check_growing
+from udf_compiler.frontends.python.regions.readers import only_reads, takes_elements
+from udf_compiler.frontends.python.regions.sorting import sorted_by
+from udf_compiler.frontends.python.regions.state import Method, State, within
+from udf_compiler.frontends.python.values import MAX, MIN, TracedScalar, is_scalar
+from udf_compiler.frontends.tracing.exceptions import as_python
+from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.stand_ins import StandIn
+
+#: Methods and functions of strings, lists and patterns that return a new list, if a list.
+_NEW_LISTS = frozenset("split rsplit splitlines findall copy".split())
+
+
+def makes_list(function: Any) -> bool:
+    """Whether a list that the function returns is a new one, which a function of user code may not return."""
+    if type(function) is Method:
+        return function.name in _NEW_LISTS
+    module = function.__module__ if type(function) is FunctionType else ""
+    if is_builtin(function, sorted) or (module.startswith("udf_compiler.") and module.endswith(".re_")):
+        return True
+    own = type(function) is BuiltinFunctionType or issubclass(type(function), StandIn) or module.startswith("udf_compiler.")
+    return own and getattr(function, "__name__", "") in _NEW_LISTS
+
+
+def fresh(machine: Machine, made: Any) -> Any:
+    """Returns a new list of the row as one that a function that changes lists may change; anything else unchanged."""
+    made = as_list(made) if machine.changes else made
+    return Growing(made) if machine.changes and is_list(made) and not made.numpy else made
+
+
+def grown(machine: Machine, s: State, items: list[Any], value: TracedScalar | None = None) -> Growing:
+    """Makes a list of known length a list of the row, `value` if given, for all names and objects that refer to it.
+
+    Refuses lists that outlive the call (SW256), those with elements of several classes or large ints, and those that an unrolled
+    loop goes over (SW282).
+    """
+    if machine.outer is None or id(items) in machine.outer:
+        refuse("SW256", call="a list")
+    loop, kind = explorer().loop, kind_of(list(map(element, items)))
+    held = (part for x in (*s.stack, *s.variables.values()) for part in within(x))
+    large = any(type(x) is int and not MIN <= x <= MAX for x in items)
+    if any(type(part) is Walk and part.items is items for part in held) or large or (kind is None and value is None):
+        refuse("SW282", what="a list that it changes, in a loop over it or with elements of several classes,")
+    if value is None and kind is not None:
+        value = list_of(loop, kind, [element_value(loop, element(x)) for x in items])
+    assert value is not None
+    made = Growing(value)
+    changed = s.mapped(lambda x: x, machine.outer, {id(items): made})
+    s.stack[:], s.variables = changed.stack, changed.variables
+    return made
+
+
+def indexed(machine: Machine, s: State, items: Any, key: Any) -> tuple[Any, Any]:
+    """Returns a list that the function changes at an index, and the index; a list of the row for an index of the row."""
+    if type(items) is not list or not is_scalar(key):
+        return items, key
+    if not items and key.kind == "int" and not key.numpy:
+        return items, 0  # no index is within an empty list
+    return grown(machine, s, items), key
+
+
+def changed(machine: Machine, s: State, function: Any, args: list[Any], kwargs: dict[str, Any]) -> tuple[Any] | None:
+    """Calls a method that changes a list of the row; returns its result in a tuple, or None for other calls.
+
+    A list of known length becomes one of the row for an index of the row. Refuses changes in generator expressions (SW282), which
+    have a copy of the function's variables.
+    """
+    if type(function) is not Method or type(function.owner) not in (list, Growing) or function.name not in METHODS:
+        return None
+    if machine.reduction:
+        refuse("SW282", what="a list that a generator expression changes")
+    owner = function.owner
+    if function.name in ("pop", "insert") and args:
+        owner, args[0] = indexed(machine, s, owner, args[0])
+    if type(owner) is not Growing:
+        return None
+    check_growing((*args, *kwargs.values()) if function.name != "extend" else ())
+    if function.name == "sort" and not args and kwargs.get("key") is not None and kwargs.keys() <= {"key", "reverse"}:
+        owner.value = sorted_by(machine, owner.value, **kwargs)
+        return (None,)
+    return (as_python(getattr(owner, function.name), *args, **kwargs),)
+
+
+def check_snapshot(machine: Machine, s: State, function: Any, args: list[Any]) -> None:
+    """Refuses (SW282) an iterator over a list that the function may change before the iterator ends, which Python reads late."""
+    code = code_of(machine.function.__code__)
+    late = is_builtin(function, reversed) or (equivalent(function, args) is not None and not is_builtin(function, reduce))
+    if not late or not code.changes_lists:
+        return
+    following = code.instructions[s.next]
+    consumes = following.name == "CALL" and following.arg == 1 and any(takes_elements(f) or only_reads(f) for f in s.stack[-2:])
+    held = (type(part) for x in args for part in within(x))
+    if not consumes and following.name != "UNPACK_SEQUENCE" and any(kind in (list, Growing) for kind in held):
+        refuse("SW282", what="an iterator over a list that it changes")
