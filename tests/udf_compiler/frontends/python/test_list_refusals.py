@@ -1,4 +1,4 @@
-"""Refuses changes of lists that others may see, and those whose effect is not known."""
+"""Refuses changes of lists, sets and dicts that others may see, and those whose effect is not known."""
 
 from __future__ import annotations
 
@@ -343,8 +343,20 @@ def bigint(xs, n, s, d):
     return a[1:]
 
 
+def seen_in_an_expression(xs, n, s, d):
+    seen = set()
+    count = sum(1 for x in xs or [] if x not in seen and not seen.add(x))
+    return [count, len(seen)]
+
+
+def dict_in_an_expression(xs, n, s, d):
+    known = {}
+    total = sum(known.setdefault(x, 1) for x in xs or [])
+    return [total, len(known)]
+
+
 @pytest.mark.parametrize("function", [
-    map_zip, bigint,
+    seen_in_an_expression, dict_in_an_expression, map_zip, bigint,
     gen_pop, gen_append, all_pop, reversed_change, map_change, filter_change, tuple_of, del_arg, del_global, del_default,
     pop_default, alias_global, in_dict, cond_alias_arg, imul, ext_self, mixed, boolint, store_none, floatidx, sort_arg,
     bound, unbound, helper_arg, helper_id, helper_ret, lam, kept_iter, walk_iadd, user_split, cached_split, rec_self,

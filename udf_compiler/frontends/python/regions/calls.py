@@ -21,7 +21,7 @@ from udf_compiler.frontends.python.output_calls import is_writer
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.patterns import TracedFound
 from udf_compiler.frontends.python.regions import sets
-from udf_compiler.frontends.python.regions.code import TOTAL, Instruction
+from udf_compiler.frontends.python.regions.code import TOTAL, Instruction, code_of, names_of
 from udf_compiler.frontends.python.regions.definitions import FIXED, make_function, share
 from udf_compiler.frontends.python.regions.distinct import Distinct, call_of_set, distinct
 from udf_compiler.frontends.python.regions.equivalents import (
@@ -66,6 +66,8 @@ from udf_compiler.frontends.tracing.stand_ins import StandIn, in_place
 _DECIDE_LATE: tuple[Callable[..., Any], ...] = (any, all, zip, enumerate)
 #: Classes of dicts that a function may make.
 _DICTS = (dict, CountingDict, OrderedDict, defaultdict)
+#: Methods that change a set or dict.
+_CHANGES = ("add", "discard", "remove", "pop", "update", "setdefault", "clear")
 #: Reductions that end with the first element; "first" returns it in a tuple, or None where there is none.
 _FIRSTS = ("next", "first")
 
@@ -289,9 +291,18 @@ def _stop() -> NoReturn:
     raise in_place(StopIteration())
 
 
+def _reads_again(machine: Machine, name: str) -> bool:
+    """Whether a function reads a variable in more places than one, of which a generator expression has a copy."""
+    instructions = code_of(machine.function.__code__).instructions
+    return sum(i.value == name or name in names_of(i) for i in instructions if i.name.startswith("LOAD_")) > 1
+
+
 def _reduced(machine: Machine, reduction: str, made: Expression, s: State, more: dict[str, Any] | None = None) -> Any:
     named = zip(made.code.co_freevars, made.cells, strict=False)
     shared = {name: s.variables[c.name] for name, c in named if c.name in s.variables}
+    changes = any(i.name == "LOAD_ATTR" and i.value in _CHANGES for i in code_of(made.code).instructions)
+    if changes and any(type(x) in (Seen, Mapping) and _reads_again(machine, name) for name, x in shared.items()):
+        refuse("SW282", what="a set or dict that a generator expression changes")
     return machine.reduce(reduction, made.code, machine.function.__globals__, {".0": made.over, **shared, **(more or {})})
 
 
