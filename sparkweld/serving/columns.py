@@ -62,6 +62,8 @@ def converted(values: Any, column: Column) -> pa.Array:
 
 def buffer_of(array: pa.Array, column: Column) -> Buffer:
     """Returns what a kernel reads of a column. The caller has checked for NULLs in a column that is not nullable."""
+    if not array.null_count and column.kind in ("f64", "f32", "i64", "i32", "i16", "i8"):
+        return Buffer(array.to_numpy(), None, array)
     valid = np.ones(len(array), np.bool_) if not array.null_count else np.asarray(array.is_valid())
     nulls = None if not array.null_count else (~valid).view(np.uint8)
     if pa.types.is_string(array.type):

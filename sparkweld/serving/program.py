@@ -29,12 +29,8 @@ class ServedProgram:
     def __init__(self, parts: Parts, compile_form: Callable[[frozenset[str]], Form] | None = None) -> None:
         self.parts, self._compile_form = parts, compile_form
         self._names = tuple(column.name for column in parts.inputs)
-        dense = parts.forms[frozenset()]
-        read = tuple(column.name for column in dense.kernel.signature.inputs)
-        self._values = itemgetter(*read) if len(read) > 1 else lambda given: tuple(given[name] for name in read)
-        # Only the other way distinguishes a bool from a number, and checks the columns that the kernel does not read.
-        fast = set(read) == set(self._names) and all(column.kind != "bool" for column in parts.inputs)
-        self._row = dense.few_runner.row if fast and dense.few_runner.is_fixed else None
+        self._known = frozenset(self._names)
+        self._rows = [rows for form in (frozenset(), self._known) if (rows := _rows_of(parts, form)) is not None]
 
     @property
     def inputs(self) -> tuple[Column, ...]:
@@ -57,14 +53,19 @@ class ServedProgram:
 
     def predict_row(self, **values: Any) -> Any:
         """Returns the result for one row: a Python value, or a dict where the function returns a struct. None is NULL."""
-        if self._row is not None and len(values) == len(self._names):
-            try:
-                given = self._values(values)
-                found = self._row(given) if bool not in map(type, given) else None
-            except (KeyError, struct.error):
-                found = None  # an unknown name, a None or a value of another class: named below
-            if found is not None:
-                return found[0] if not self.parts.struct else dict(zip((c.name for c in self.outputs), found, strict=True))
+        if values.keys() == self._known:
+            for given, unread, run in self._rows:
+                ordered = given(values)
+                # A bool of Python is a number, which the other way rejects; it also checks the columns that no kernel reads.
+                if bool in map(type, ordered) or not all(type(values[name]) in classes for name, classes in unread):
+                    break
+                try:
+                    found = run(ordered)
+                except (struct.error, TypeError, OverflowError, UnicodeEncodeError):
+                    continue  # a NULL for which there is another form, or a value of another class: named below
+                if found is not None:
+                    return found[0] if not self.parts.struct else dict(zip((c.name for c in self.outputs), found, strict=True))
+                break
         (*made,) = (array[0].as_py() for array in self._arrays(row_of(values, self.inputs), 1))
         return made[0] if not self.parts.struct else dict(zip((c.name for c in self.outputs), made, strict=True))
 
@@ -148,6 +149,27 @@ class ServedProgram:
             lines.append(f"  kernel for a table with {what}")
         lines.append("  the function itself runs flagged rows" if self.parts.original else "  no function for flagged rows")
         return "\n".join(lines)
+
+
+#: Kind of a column that a kernel does not read -> classes of its values that need no other check.
+_PLAIN: dict[str, frozenset[Any]] = {"f64": frozenset((float, int, type(None))), "str": frozenset((str, type(None)))}
+
+
+_Rows = tuple[Callable[..., Any], list[tuple[str, frozenset[Any]]], Callable[..., Any]]
+
+
+def _rows_of(parts: Parts, nulls: frozenset[str]) -> _Rows | None:
+    """Returns what `predict_row` requires of a form: the values in order, the columns that are not read, and the kernel.
+
+    None where the form does not exist, or its columns are not numbers and strings. Bools have no check in a row's layout.
+    """
+    form = parts.forms.get(nulls)
+    if form is None or not form.few_runner.takes_rows or any(column.kind == "bool" for column in parts.inputs):
+        return None
+    read = tuple(column.name for column in form.few_kernel.signature.inputs)
+    unread = [(column.name, _PLAIN.get(column.kind, frozenset())) for column in parts.inputs if column.name not in read]
+    given = itemgetter(*read) if len(read) > 1 else lambda values: tuple(values[name] for name in read)
+    return given, unread, form.few_runner.row
 
 
 def load(path: str | os.PathLike[str], digest: str | None = None, python: bool = False) -> ServedProgram:

@@ -47,15 +47,17 @@ class _Thread:
 class _Row:
     """The memory of a call on one row, laid out once.
 
-    `layout` has the values of all inputs, then their NULL bytes. `result` has the words of the result.
+    `layout` has the values of all inputs; `nulls` is where their NULL bytes follow, and `ends` has the bounds of the arena.
     """
 
     space: bytearray
     layout: struct.Struct
-    outputs: tuple[tuple[struct.Struct, int, int], ...]
+    nulls: slice
+    outputs: tuple[tuple[str, struct.Struct, int, int], ...]
     table: int
     result: Any
-    held: tuple[Any, ...] = field(repr=False)
+    ends: np.ndarray
+    held: Any = field(repr=False)
 
 
 class Runner:
@@ -64,6 +66,8 @@ class Runner:
     def __init__(self, signature: Signature, address: int, blocks: Sequence[np.ndarray], owner: Any) -> None:
         self.signature, self._blocks, self._owner = signature, tuple(blocks), owner
         self._function = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p)(address)
+        self._strings = [c.kind == "str" for c in signature.inputs] if any(c.kind == "str" for c in signature.inputs) else []
+        self._no_nulls = bytes(len(signature.inputs))
         self._threads = threading.local()
 
     def run(self, inputs: Sequence[Buffer], rows: int) -> list[Buffer] | None:
@@ -100,28 +104,67 @@ class Runner:
                 break
             arena = np.empty(max(2 * arena.size, int(ends[0]) - arena.ctypes.data), np.uint8)
         if self.signature.allocates:  # the results refer to the arena, so the next call gets another one
-            thread.arena = np.empty(arena.size, np.uint8)
+            thread.arena, thread.row = np.empty(arena.size, np.uint8), None
         return arena
 
     def row(self, values: Sequence[Any]) -> tuple[Any, ...] | None:
-        """Returns the outputs for one row of fixed-width values without NULL; None where a guard flags it.
+        """Returns the outputs for one row of numbers and strings, None for NULL; None where the kernel may not decide it.
 
-        Raises struct.error for a value of another class. Only for signatures with `is_fixed`.
+        Raises struct.error and TypeError for a value of another class, or for a NULL in a column that may have none. Only for
+        signatures with `takes_rows`.
         """
         thread = self._thread()
         row = thread.row or self._row(thread)
-        row.layout.pack_into(row.space, 0, *values)
+        held = None
+        if self._strings:
+            values, held = self._with_addresses(values)
+        try:
+            row.layout.pack_into(row.space, 0, *values)
+        except struct.error:
+            self._pack_with_nulls(row, values)
+        else:
+            row.space[row.nulls] = self._no_nulls
+        if self.signature.allocates:
+            row.ends[0] = thread.arena.ctypes.data
         self._function(row.table, 1, row.result)
-        if row.result[1]:
+        if row.result[1] or row.ends[0] > row.ends[1]:
             return None
+        del held  # until here, the row refers to its strings
         return tuple(
-            None if null >= 0 and row.space[null] else value.unpack_from(row.space, at)[0] for value, at, null in row.outputs
-        )
+            None if null >= 0 and row.space[null] else value.unpack_from(row.space, at)[0]
+            if kind else _text(*value.unpack_from(row.space, at))
+            for kind, value, at, null in row.outputs
+        )  # fmt: skip
 
     @property
-    def is_fixed(self) -> bool:
-        """Whether all columns have values of a fixed width, so that `row` may be called."""
-        return not any(column.is_view for column in (*self.signature.inputs, *self.signature.outputs))
+    def takes_rows(self) -> bool:
+        """Whether `row` may be called: its inputs are numbers and strings, and so are its outputs."""
+        columns = (*self.signature.inputs, *self.signature.outputs)
+        return not any(column.element or column.kind in ("date", "ts") for column in columns)
+
+    def _with_addresses(self, values: Sequence[Any]) -> tuple[list[Any], list[bytes]]:
+        """Returns the values with the address and length of each string in its place, and what these point to."""
+        made, held = [], []
+        for value, is_string in zip(values, self._strings, strict=True):
+            if not is_string:
+                made.append(value)
+            elif value is None:
+                made += (None, None)
+            else:
+                held.append(str.encode(value))
+                made += (ctypes.cast(ctypes.c_char_p(held[-1]), ctypes.c_void_p).value, len(held[-1]))
+        return made, held
+
+    def _pack_with_nulls(self, row: _Row, values: Sequence[Any]) -> None:
+        """Lays out a row with NULLs. Raises struct.error where there is none, or in a column that may have none."""
+        row.layout.pack_into(row.space, 0, *(0 if value is None else value for value in values))
+        nulls, at = bytearray(len(self.signature.inputs)), 0
+        for number, column in enumerate(self.signature.inputs):
+            nulls[number] = values[at] is None
+            at += 2 if column.is_view else 1  # a string has an address and a length
+            if nulls[number] and not column.nullable:
+                raise struct.error("a NULL in a column without NULLs")
+        row.space[row.nulls] = nulls
 
     def _thread(self) -> _Thread:
         found = getattr(self._threads, "found", None)
@@ -140,24 +183,34 @@ class Runner:
 
     def _row(self, thread: _Thread) -> _Row:
         inputs, outputs = self.signature.inputs, self.signature.outputs
-        values = "".join(f"{column.dtype.char}{8 - column.width}x" for column in inputs)
-        layout = struct.Struct(f"={values}{len(inputs)}x")
-        begin = layout.size + -layout.size % 8
-        space = bytearray(begin + 16 * len(outputs))
+        values = "".join("qq" if column.is_view else f"{column.dtype.char}{8 - column.width}x" for column in inputs)
+        layout = struct.Struct(f"={values}")
+        begin = layout.size + len(inputs) + -(layout.size + len(inputs)) % 8
+        space = bytearray(begin + 24 * len(outputs))
         base = ctypes.addressof((ctypes.c_char * len(space)).from_buffer(space))
-        addresses = [x for at in range(len(inputs)) for x in (base + 8 * at, base + 8 * len(inputs) + at)]
+        addresses, place = [], 0
+        for at, column in enumerate(inputs):
+            addresses += [base + place, base + layout.size + at]
+            place += 16 if column.is_view else 8
         places = []
         for at, column in enumerate(outputs):
-            value, null = begin + 16 * at, begin + 16 * at + 8
-            places.append((struct.Struct(f"={column.dtype.char}"), value, null if column.nullable else -1))
+            value, null = begin + 24 * at, begin + 24 * at + 16
+            kind = "" if column.is_view else column.dtype.char
+            places.append((kind, struct.Struct(f"={kind or 'qq'}"), value, null if column.nullable else -1))
             addresses += [base + value, base + null if column.nullable else 0]
         extra = [block.ctypes.data for block in self._blocks]
         extra += [] if thread.memory is None else [thread.memory.ctypes.data]
-        arena = np.array([thread.arena.ctypes.data, thread.arena.ctypes.data + thread.arena.size], np.int64)
-        table = np.array([*addresses, 0, arena.ctypes.data if self.signature.allocates else 0, *extra], np.int64)
+        ends = np.array([thread.arena.ctypes.data, thread.arena.ctypes.data + thread.arena.size], np.int64)
+        table = np.array([*addresses, 0, ends.ctypes.data if self.signature.allocates else 0, *extra], np.int64)
         result = (ctypes.c_int64 * (2 + len(outputs)))()
-        thread.row = _Row(space, layout, tuple(places), table.ctypes.data, result, (table, arena))
+        nulls = slice(layout.size, layout.size + len(inputs))
+        held = (table, thread.arena)
+        thread.row = _Row(space, layout, nulls, tuple(places), table.ctypes.data, result, ends, held)
         return thread.row
+
+
+def _text(address: int, length: int) -> str:
+    return ctypes.string_at(address, length).decode()
 
 
 def aligned(size: int) -> np.ndarray:

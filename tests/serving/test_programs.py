@@ -80,6 +80,8 @@ def test_a_function_of_a_row_with_nulls_and_flagged_rows():
     assert program(pa.table(columns)).to_pylist() == [bonus(*row) for row in zip(*columns.values(), strict=True)]
     assert program.predict_row(pay=1000.0, age=38, job="smith") == bonus(1000.0, 38, "smith")
     assert program.predict_row(pay=None, age=38, job="smith") is None
+    rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    assert [program.predict_row(**row) for row in rows] == [bonus(**row) for row in rows]
     with pytest.raises(ZeroDivisionError):
         program.predict_row(pay=1.0, age=18, job="smith")
     with pytest.raises(ZeroDivisionError):
@@ -154,6 +156,26 @@ def test_bad_rows_of_numbers():
     assert program.predict_row(a=1, b=np.int64(2)) == 3.0
     wrong = [{"a": 1.0, "b": 2.0}, {"a": "1", "b": 2}, {"a": 1.0, "b": True}, {"a": 1.0}, {"a": 1.0, "c": 2}]
     for values in [*wrong, {"a": 1.0, "b": 2**63}]:
+        with pytest.raises(UserError):
+            program.predict_row(**values)
+
+
+def test_rows_of_strings():
+    def line(name, count, other):
+        return f"{name}:{count}" + ("" if other is None else other.strip()) if name != "none" else None
+
+    program = sparkweld.compile(line, {"name": "string", "count": "long", "other": "string"}, "string")
+    long = "é" * 50_000  # more than the first arena holds
+    for row in [("a", 1, "b "), ("", -5, None), ("none", 2, "x"), ("日本", 2**62, "\x00"), (long, 7, long), ("a", 1, "b ")]:
+        assert program.predict_row(name=row[0], count=row[1], other=row[2]) == line(*row)
+    with pytest.raises(UserError, match="column 'name' does not hold string"):
+        program.predict_row(name="\ud800", count=1, other=None)
+
+
+def test_columns_that_the_kernel_does_not_read_are_checked():
+    program = sparkweld.compile(lambda a, b: a * 2, {"a": "double", "b": "long"}, "double")
+    assert program.predict_row(a=2.0, b=1) == 4.0
+    for values in ({"a": 2.0, "b": "1"}, {"a": 2.0, "c": 1}, {"a": 10**400, "b": 1}):
         with pytest.raises(UserError):
             program.predict_row(**values)
 
