@@ -160,7 +160,10 @@ class _Compiler:
         if answer.reads_batch is not None:
             raise _refusal(answer.reads_batch)
         assert answer.program is not None and isinstance(answer.reply, Compiled)
-        types = [output.type for output in answer.reply.outputs]
+        types = [str(output.type) for output in answer.reply.outputs]
+        fields = self._returns.fields if isinstance(self._returns, StructType) else [self._returns]
+        if len(types) != len(fields) or any(kind not in ARROW for kind in types):
+            raise UserError(f"results of type {self._returns.simpleString()} cannot be served; types are {', '.join(ARROW)}")
         many = few = _loaded(answer.program, self._columns, types)
         if answer.logical is not None and any(isinstance(x.op, ForestSums) for loop in answer.logical.loops for x in loop.body):
             few = _loaded(choose_layouts(answer.logical, few_rows=True), self._columns, types)

@@ -17,11 +17,11 @@ from sparkweld.errors import UserError
 from sparkweld.serving.runner import Buffer
 from sparkweld.serving.signature import Column
 
-#: Spark's name of a type -> Arrow's type.
+#: Spark's name of a type -> Arrow's type. A timestamp with a zone is not served: functions see it in their worker's local time.
 ARROW: dict[str, pa.DataType] = {
     "boolean": pa.bool_(), "byte": pa.int8(), "short": pa.int16(), "integer": pa.int32(), "long": pa.int64(),
     "float": pa.float32(), "double": pa.float64(), "string": pa.string(), "date": pa.date32(),
-    "timestamp": pa.timestamp("us", "UTC"), "timestamp_ntz": pa.timestamp("us"),
+    "timestamp_ntz": pa.timestamp("us"),
 }  # fmt: skip
 ARROW.update({f"array<{name}>": pa.list_(type) for name, type in list(ARROW.items())[:8]})
 

@@ -28,11 +28,16 @@ class Original:
     names: tuple[str, ...]
     pickled: bytes = field(repr=False, default=b"")
 
-    def run(self, columns: Sequence[pa.Array], outputs: Sequence[Column]) -> list[pa.Array]:
-        """Returns the output columns. Passes on the function's own exceptions; UserError for a result of another type."""
+    def run(self, columns: Sequence[pa.Array], outputs: Sequence[Column], struct: bool) -> list[pa.Array]:
+        """Returns the output columns, those of a `struct` where the function returns one.
+
+        Passes on the function's own exceptions; raises UserError for a result of another type.
+        """
         if self.takes == ROW:
             made = [self.function(*row) for row in zip(*(column.to_pylist() for column in columns), strict=True)]
-            parts = [made] if len(outputs) == 1 else [*map(list, zip(*made, strict=True))]
+            names = [column.name for column in outputs]
+            rows = [_fields(x, names) for x in made] if struct else [[x] for x in made]
+            parts = [[fields[at] for fields in rows] for at in range(len(names))]
             return [_array(part, column) for part, column in zip(parts, outputs, strict=True)]
         import pandas as pd
 
@@ -41,6 +46,16 @@ class Original:
         result = self.function(*given)
         parts = [result.iloc[:, at] for at in range(len(outputs))] if isinstance(result, pd.DataFrame) else [result]
         return [_series(part, column) for part, column in zip(parts, outputs, strict=True)]
+
+
+def _fields(made: Any, names: list[str]) -> Sequence[Any]:
+    """Returns the fields of a struct as a function returns it: a dict, a tuple or Row, or None, whose fields are NULL."""
+    if made is None:
+        return [None] * len(names)
+    fields = [made.get(name) for name in names] if isinstance(made, dict) else list(made)
+    if len(fields) != len(names):
+        raise UserError(f"the function returned {len(fields)} fields; it is declared to return {', '.join(names)}")
+    return fields
 
 
 def _array(values: list[Any], column: Column) -> pa.Array:

@@ -116,7 +116,7 @@ class ServedProgram:
                 f"{self.parts.name} has no kernel for this {'row' if rows == 1 else 'table'}, and the program does not hold the "
                 "function: save it with python=True, load it so, or check the values before the call"
             )
-        return self.parts.original.run(arrays, self.outputs)
+        return self.parts.original.run(arrays, self.outputs, self.parts.struct)
 
     def _halves(self, arrays: Sequence[pa.Array], rows: int) -> list[pa.Array]:
         """Returns the outputs of a batch with flagged rows: only these run in Python."""

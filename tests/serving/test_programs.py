@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from lightgbm import LGBMRegressor
 from pyspark.sql import functions as F
-from pyspark.sql.types import ArrayType, DoubleType, LongType, StringType, StructField, StructType
+from pyspark.sql.types import ArrayType, BinaryType, DoubleType, LongType, MapType, StringType, StructField, StructType
 from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -113,6 +113,11 @@ def test_structs_strings_and_arrays():
     assert program.predict_row(name="ß", values=[1.0, 2.5]) == {"name": "SSé", "total": 3.5}
     made = program(pd.DataFrame({"name": ["a", ""], "values": [[1.0], []]}, index=[7, 9]))
     assert made.to_dict("list") == {"name": ["Aé", "é"], "total": [1.0, 0.0]} and list(made.index) == [7, 9]
+    maybe = sparkweld.compile(lambda a: (str(a), a * 2) if a > 0 else None, {"a": "double"}, returns)
+    assert maybe({"a": [-1.0, 1.0]}) == {"name": pytest.approx([None, "1.0"]), "total": pytest.approx([np.nan, 2.0], nan_ok=True)}
+    divided = sparkweld.compile(lambda a: {"name": str(a), "total": 1 / a} if a < 9 else None, {"a": "double"}, returns)
+    assert divided.predict_row(a=9.0) == {"name": None, "total": None}
+    assert divided.predict_row(a=4.0) == {"name": "4.0", "total": 0.25}
     doubled = sparkweld.compile(lambda xs: [x * 2 for x in xs], {"xs": "array<long>"}, ArrayType(LongType()))
     assert doubled(pa.table({"xs": [[1, 2], [], [3]]})).to_pylist() == [[2, 4], [], [6]]
 
@@ -185,6 +190,8 @@ def test_what_does_not_compile_is_refused_with_its_reason():
         sparkweld.compile(lambda a: hash(str(a)), {"a": "double"}, "long")
     for function, columns, returns in [
         (bonus, {"pay": "double"}, "double"), (bonus, BONUS, None), (bonus, BONUS | {"pay": "decimal(3,1)"}, "double"),
+        (lambda a: {"a": a}, {"a": "long"}, MapType(StringType(), LongType())),
+        (lambda a: a.encode(), {"a": "string"}, BinaryType()), (bonus, BONUS | {"pay": "timestamp"}, "double"),
         (3, BONUS, "double"), (bonus, 3, "double"), ("/nowhere/model.joblib", BONUS, None),
     ]:  # fmt: skip
         with pytest.raises(UserError):
