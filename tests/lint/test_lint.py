@@ -11,6 +11,7 @@ import pytest
 from sparkweld.cli import main
 from sparkweld.lint import Report, check
 from sparkweld.lint.importing import run as import_target
+from udf_compiler.frontends.tracing.lower import BY_VALUE
 
 HEAD = """\
 import random
@@ -70,8 +71,11 @@ def test_faults_of_a_pandas_udf(lint):
     """One job declares them all, for each job is imported in a process of its own."""
     made = (f'@pandas_udf("double")\ndef {name}(s: pd.Series) -> pd.Series:\n    {body}\n' for name, (body, _) in FAULTS.items())
     report = lint("".join(made))
-    assert {name: found for name, found, _ in faults(report)} == {name: code for name, (_, code) in FAULTS.items()}
-    assert len(faults(report)) == len(FAULTS), report.to_text()
+    expected = {name: code for name, (_, code) in FAULTS.items()}
+    if BY_VALUE:  # the literal makes the column int64 and raises nowhere
+        del expected["literal_past_int32"]
+    assert {name: found for name, found, _ in faults(report)} == expected
+    assert len(faults(report)) == len(expected), report.to_text()
 
 
 def test_a_null_elsewhere_is_shown_with_a_row(lint):
