@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from sparkweld.ir import Input, Program, ProgramBuilder, evaluate
-from sparkweld.ir.ops import OPS, Array, Call, IsIn, Lookup, ModelOp, Op, Optional
-from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I16, I32, I64, Type
+from sparkweld.ir.ops import OPS, Array, Call, IsIn, ListCall, Lookup, ModelOp, Op, Optional
+from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I16, I32, I64, Items, Type
 from tests.helpers.columns import difference, extremes, take
 from tests.helpers.kernels import load_as_is
 
@@ -78,6 +78,16 @@ def test_integer_power_with_exponents_of_zero_and_more():
         inputs = {f"{type}.0": extremes(type, 5000, at=0), f"{type}.1": np.abs(extremes(type, 5000, at=1) // 2)}
         got, expected = kernel.run(inputs, 5000), evaluate(program, inputs, 5000)
         assert difference(got.columns["0"], expected.columns["0"]) is None
+
+
+def test_pairwise_sums_of_long_lists_add_in_the_order_of_numpy():
+    """NumPy 1 adds at most a buffer of 8192 elements pairwise, and then the sums. The sums depend on the order."""
+    rng, sizes = np.random.default_rng(3), (8191, 8192, 8193, 10_000, 20_001)
+    for element in (F64, F32):
+        type, arrays = Type(f"list<{element}>"), [rng.normal(size=size).astype(element.dtype) for size in sizes]
+        lists = np.array([Items(type.element.kind, tuple(each.tolist())) for each in arrays], object)
+        got = load_as_is(_program([(ListCall("sum_pairwise", type), (type,))])).run({f"{type}.0": lists}, len(lists))
+        assert difference(got.columns["0"], np.array([np.sum(each) for each in arrays])) is None
 
 
 _LOW, _HIGH = np.iinfo(np.int64).min, np.iinfo(np.int64).max
