@@ -250,7 +250,7 @@ CLAIMS: list[Claim] = [
      lambda x: x + datetime.datetime.now().hour], PLAIN, ("double",), D, "SW230"),
     ("Handlers around columns", [column_guarded], SCALAR_PANDAS, ("string",), D, ""),
     ("They are compiled in functions of groups, too", [guarded_mean], GROUPED_AGG_PANDAS, ("double",), D,
-     "SW382" if is_refused(GROUPED_MAP_PANDAS) else ""),
+     "SW213" if is_refused(GROUPED_MAP_PANDAS) else ""),
     ("`except` around columns in functions of iterators, maps and Arrow columns, unless it always raises", [guarded_map],
      MAP_PANDAS, (FRAME[0],), ROWS, "SW213"),
     ("also with `out=` of a new array and `where=`", [lambda s: pd.Series(np.log(s, out=np.zeros(len(s)), where=s > 0))],
