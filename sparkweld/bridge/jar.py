@@ -13,7 +13,7 @@ from sparkweld.errors import UserError
 
 JAR_NAME = "sparkweld.jar"
 #: The lines of Spark on which all tests pass; on the others the plugin is inactive (`BuiltFor` in the bridge).
-TESTED_LINES = ("4.0", "4.1", "4.2", "4.3")
+TESTED_LINES = ("3.5", "4.0", "4.1", "4.2", "4.3")
 SHIM_NAME = "libsparkweld_jni.so"
 PLUGIN_CLASS = "io.sparkweld.SparkWeldPlugin"
 _PACKAGE = Path(__file__).resolve().parent.parent

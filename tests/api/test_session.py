@@ -62,6 +62,18 @@ def test_a_plain_program_is_active_exactly_on_tested_lines(tmp_path):
     assert ("EXPLAIN compiled doubled" in out) == (".".join(map(str, LINE)) in TESTED_LINES)
 
 
+@pytest.mark.parametrize("untested", ["false", "true"])
+def test_spark_3_5_with_the_classes_of_a_connect_server_is_not_tested(tmp_path, untested):
+    """PySpark 3.5 has no server to test with. A later one is tested (`tests/spark/test_deployments.py`)."""
+    server = tmp_path / "org" / "apache" / "spark" / "sql" / "connect" / "service" / "SparkConnectServer.class"
+    server.parent.mkdir(parents=True)
+    server.touch()
+    made = f'builder("{untested}").config("spark.driver.extraClassPath", {str(tmp_path)!r})'
+    out = run(tmp_path, f"show(sparkweld.configure({made}).getOrCreate())")
+    assert "SUM 90.0" in out
+    assert ("EXPLAIN compiled doubled" in out) == (LINE >= (4, 0) or untested == "true")
+
+
 def test_under_spark_submit_without_jars(tmp_path):
     out = run(tmp_path, "show(sparkweld.configure(builder()).getOrCreate())", spark_submit())
     assert "SUM 90.0" in out

@@ -168,8 +168,8 @@ object SparkWeldConf {
     "The form of that part of `df.explain()`. `sparkweld.explain(df, format=\"dict\")` reads the JSON.", Session, format)
 
   val UntestedLines: ConfKey[Boolean] = boolean("spark.sparkweld.untestedLines.enabled", default = false, Application,
-    "Also run on lines of Spark for which SparkWeld is built but not completely tested: 3.5. For experiments only: " +
-      "rows may differ from Spark's there.")
+    "Also run on lines of Spark for which SparkWeld is built but not completely tested: 3.5 with the classes of " +
+      "Spark Connect. For experiments only: rows may differ from Spark's there.")
 
   val all: Seq[ConfKey[_]] = Seq(Enabled, ExactEnabled, BackendChoice, PushdownEnabled, LateMaterializationEnabled, TopKEnabled,
     ScoreBounds, FusionEnabled, PipelineEnabled, PipelineBlockRows, CompileTimeout, CompileCpuTime, TinyRows, ObjectTimeout,

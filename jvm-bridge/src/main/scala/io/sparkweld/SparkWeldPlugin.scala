@@ -50,7 +50,8 @@ final class SparkWeldDriverPlugin extends DriverPlugin with Logging {
   override def init(context: SparkContext, plugin: PluginContext): JMap[String, String] = {
     WarnOnce.reset()
     if (!SparkWeldPlugin.isActive(context.getConf)) {
-      WarnOnce("version", s"SparkWeld: it is not completely tested on Spark ${BuiltFor.line} yet, and does nothing there. For " +
+      val where = if (BuiltFor.tested) "with the classes of Spark Connect on Spark" else "on Spark"
+      WarnOnce("version", s"SparkWeld: it is not completely tested $where ${BuiltFor.line} yet, and does nothing there. For " +
         s"experiments, set ${SparkWeldConf.UntestedLines.key}=true; rows may then differ from Spark's.")
     } else if (Constants.problem.nonEmpty) {
       WarnOnce("constants", s"SparkWeld: this jar is incomplete and does nothing: ${Constants.problem.mkString}. Install it again.")
@@ -145,8 +146,16 @@ final class SparkWeldExecutorPlugin extends ExecutorPlugin with Logging {
 
 private object SparkWeldPlugin {
 
-  /** Whether both halves run on this line: one that is not completely tested needs a setting. */
-  def isActive(conf: SparkConf): Boolean = BuiltFor.tested || SparkWeldConf.UntestedLines.get(conf)
+  /** Whether both halves run here: where tests are not complete, they need a setting. */
+  def isActive(conf: SparkConf): Boolean = isTested || SparkWeldConf.UntestedLines.get(conf)
+
+  private def isTested: Boolean = BuiltFor.tested && (BuiltFor.testedOnConnect || !hasConnectServer)
+
+  /** Whether this JVM may start a Connect server. Its class is only looked for: loading it would initialize the server. */
+  private def hasConnectServer: Boolean = {
+    val loader = Option(Thread.currentThread.getContextClassLoader).getOrElse(getClass.getClassLoader)
+    loader.getResource("org/apache/spark/sql/connect/service/SparkConnectServer.class") != null
+  }
 
   /** Whether the halves also know the constants that Python shares. */
   def isUsable(conf: SparkConf): Boolean = isActive(conf) && Constants.problem.isEmpty
