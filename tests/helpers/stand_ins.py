@@ -95,6 +95,7 @@ from udf_compiler.frontends.python import (
     rows,
     strings,
     time_classes,
+    undecided,
     url_calls,
 )
 from udf_compiler.frontends.python import values as scalars
@@ -184,7 +185,9 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
         maps.TracedMap: [(maps.TracedMap(words, numbers), {"a": 1.5})],
         maps.TracedItems: [(maps.TracedItems(maps.TracedMap(words, numbers)), {"a": 1.5}.items())],
         row_lists.TracedRows: [(row_lists.TracedRows(["x"], [numbers]), [Row(x=1.5)])],
+        row_lists.TracedPairs: [(row_lists.TracedPairs(("key", "value"), [words, numbers]), [("a", 1.5)])],
         row_lists.TracedElement: [(row_lists.TracedElement(["x"], [scalar["float"]]), Row(x=1.5))],
+        undecided.Undecided: [(undecided.Undecided(scalar["bool"], scalar["float"]), 1.5)],
         comprehensions.Mapped: [(comprehensions.Mapped(abs, [x]), map(abs, series))],
         comprehensions.Values: [(comprehensions.Values(x), series.tolist())],
         comprehensions.Rows: [(comprehensions.rows_of([x], single=False), zip(series))],

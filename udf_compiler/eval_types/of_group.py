@@ -29,7 +29,8 @@ class OfGroup(ScalarPandas):
         return series_of_group(loop, field)
 
     def describe(self, argument: Any) -> str:
-        return BOOL_OBJECTS.name if getattr(argument, "kind", None) is BOOL_OBJECTS else super().describe(argument)
+        is_bools = type(argument) is TracedSeries and argument.kind is BOOL_OBJECTS
+        return BOOL_OBJECTS.name if is_bools else super().describe(argument)
 
     def converted(self, call: Call, loop: LoopBuilder, result: Any, to: str) -> Value:
         if isinstance(result, TracedSeries) and result.kind is BOOL_OBJECTS and result.loop is loop:

@@ -401,3 +401,10 @@ def assigns_a_column(f):
 def test_captured_data_on_a_branch_that_few_groups_take(function, code):
     """Such groups run in Python one by one, so what they leave behind is lost."""
     assert compare_groups(function, [group(5, 1)], schema("k long, a double")).refused == code
+
+
+def test_a_column_with_the_name_of_an_attribute_of_ours():
+    function = lambda f: pd.DataFrame({"k": [f["k"].iloc[0]], "kind": [f["kind"].max()]})  # noqa: E731
+    named = group(5, 1).rename_columns([("kind" if name == "weight" else name) for name in group(5, 1).schema.names])
+    compared = compare_groups(function, [named], schema("k long, kind double"))
+    assert compared.refused is None and compared.decided == 1, compared

@@ -10,6 +10,7 @@ import operator
 from typing import Any
 
 from udf_compiler.frontends.python.values import TracedScalar
+from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.values import Traced
 
 
@@ -22,6 +23,12 @@ class Undecided(Traced):
 
     valid: TracedScalar
     value: TracedScalar
+
+    @property
+    def stands_for(self) -> Any:
+        refuse("SW253", what=self.what)
+
+    __class__ = stands_for  # type: ignore[assignment]
 
     def __init__(self, valid: TracedScalar, value: TracedScalar) -> None:
         self.valid, self.value = valid, value
