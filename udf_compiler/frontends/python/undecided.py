@@ -28,8 +28,6 @@ class Undecided(Traced):
     def stands_for(self) -> Any:
         refuse("SW253", what=self.what)
 
-    __class__ = stands_for  # type: ignore[assignment]
-
     def __init__(self, valid: TracedScalar, value: TracedScalar) -> None:
         self.valid, self.value = valid, value
 
