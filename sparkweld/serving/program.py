@@ -15,6 +15,7 @@ from sparkweld.errors import Refusal, UserError
 from sparkweld.serving import file, library, results
 from sparkweld.serving.columns import buffer_of, columns_of, row_of
 from sparkweld.serving.forms import Form, Parts, typed
+from sparkweld.serving.runner import Buffer
 from sparkweld.serving.signature import Column
 
 
@@ -30,6 +31,9 @@ class ServedProgram:
         self.parts, self._compile_form = parts, compile_form
         self._names = tuple(column.name for column in parts.inputs)
         self._known = frozenset(self._names)
+        numbers = {column.kind for column in (*parts.inputs, *parts.outputs)}
+        self._takes_matrix = numbers == {"f64"} and not parts.struct
+        self._places = {name: at for at, name in enumerate(self._names)}
         self._rows = [rows for form in (frozenset(), self._known) if (rows := _rows_of(parts, form)) is not None]
 
     @property
@@ -48,8 +52,26 @@ class ServedProgram:
         `data`: a DataFrame, a dict of columns, an Arrow table or record batch, or a matrix whose columns are in order. Raises
         UserError for missing, unknown and wrongly typed columns, and what the function itself raises.
         """
+        numbers = self._numbers(data)
+        if numbers is not None:
+            return numbers
         arrays = columns_of(data, self.inputs)
         return results.like(data, self._arrays(arrays, len(arrays[0]) if arrays else 0), self.outputs, self.parts.struct)
+
+    def _numbers(self, data: Any) -> np.ndarray | None:
+        """Returns the results for a matrix of floats where all columns are such, without Arrow; None for other tables.
+
+        None also where a row is flagged.
+        """
+        is_plain = isinstance(data, np.ndarray) and data.ndim == 2 and data.dtype == np.float64 and len(data) > 0
+        if not is_plain or not self._takes_matrix or data.shape[1] != len(self._names):
+            return None
+        runner = self.parts.forms[frozenset()].runner_of(len(data))
+        made = runner.run([Buffer(data[:, self._places[column.name]]) for column in runner.signature.inputs], len(data))
+        if made is None:
+            return None
+        values, nulls = made[0].values, made[0].nulls
+        return values if nulls is None or not nulls.any() else np.where(nulls, np.nan, values)
 
     def predict_row(self, **values: Any) -> Any:
         """Returns the result for one row: a Python value, or a dict where the function returns a struct. None is NULL."""
@@ -105,8 +127,8 @@ class ServedProgram:
             return [pa.nulls(0, results.ARROW[column.type]) for column in self.outputs]
         form = self._form(frozenset(c.name for c, array in zip(self.inputs, arrays, strict=True) if array.null_count))
         if form is not None:
-            named = dict(zip(self._names, arrays, strict=True))
-            made = form.runner_of(rows).run([buffer_of(named[c.name], c) for c in form.kernel.signature.inputs], rows)
+            runner = form.runner_of(rows)
+            made = runner.run([buffer_of(arrays[self._places[c.name]], c) for c in runner.signature.inputs], rows)
             if made is not None:
                 return [results.array_of(x, column) for x, column in zip(made, self.outputs, strict=True)]
             if rows > 1 and self.parts.by_row:

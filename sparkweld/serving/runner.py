@@ -74,7 +74,7 @@ class Runner:
         """Returns the output columns; None where a guard flags a row, so that the kernel may not decide the batch."""
         thread, signature = self._thread(), self.signature
         zeros = np.zeros(rows, np.uint8)
-        given = [(_contiguous(x.values), zeros if x.nulls is None else _contiguous(x.nulls)) for x in inputs]
+        given = [(np.ascontiguousarray(x.values), zeros if x.nulls is None else np.ascontiguousarray(x.nulls)) for x in inputs]
         outputs = [
             (
                 np.empty((rows, 2), np.int64) if column.is_view else np.empty(rows, column.dtype),
@@ -82,8 +82,8 @@ class Runner:
             )
             for column in signature.outputs
         ]
-        addresses = [array.ctypes.data for pair in given for array in pair]
-        addresses += [0 if array is None else array.ctypes.data for pair in outputs for array in pair]
+        addresses = [_address(array) for pair in given for array in pair]
+        addresses += [0 if array is None else _address(array) for pair in outputs for array in pair]
         result = np.zeros(2 + len(outputs), np.int64)
         held = self._call(thread, addresses, rows, result)
         if result[1]:
@@ -220,8 +220,8 @@ def aligned(size: int) -> np.ndarray:
     return space[start : start + size]
 
 
-def _contiguous(array: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(array)
+def _address(array: np.ndarray) -> int:
+    return array.__array_interface__["data"][0]  # type: ignore[no-any-return]  # half the time of `ctypes.data`
 
 
 __all__ = ["VIEW_BYTES", "Buffer", "Runner", "aligned"]
