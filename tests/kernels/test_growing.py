@@ -119,8 +119,9 @@ def test_values_of_one_path_are_computed_there():
     assert max(appends(block) for block in graph.blocks) > 1, "the tracer does not need it any more"
     assert max(appends(block) for block in moved.blocks) == 1
     texts = np.array([of_words(count) for count in (0, 4, 40)] + ["", "the", "X"], object)
-    expected, valid = graph.run([texts], 1000)
-    assert [r.tolist() for r in moved.run([texts], 1000)[0]] == [r.tolist() for r in expected]
+    given = [np.ones(len(texts), np.bool_), texts]  # that the argument is not None, and its value
+    expected, valid = graph.run(given, 1000)
+    assert [r.tolist() for r in moved.run(given, 1000)[0]] == [r.tolist() for r in expected]
     assert valid.all()
 
 
