@@ -13,6 +13,9 @@ from typing import Any
 
 import numpy as np
 
+#: Attributes that a model gets when it is used: scikit-learn's vectorisers remember the address of their stop words.
+_OF_PROCESS = frozenset({"_stop_words_id"})
+
 
 def fingerprint(model: Any) -> str:
     """Returns the SHA-256 in hex. Raises TypeError for a value that cannot be pickled."""
@@ -49,6 +52,8 @@ def _digest(value: Any, above: tuple[int, ...]) -> bytes:
     if isinstance(made, str):
         return _hashed("name", [f"{type(value).__qualname__}.{made}".encode()])
     function, arguments, state, items, pairs = (*made, None, None, None)[:5]
+    if type(state) is dict:
+        state = {name: part for name, part in state.items() if name not in _OF_PROCESS}
     parts = (function, arguments, state, list(items or ()), list(pairs or ()))
     return _hashed(type(value).__qualname__, (_digest(part, inside) for part in parts))
 

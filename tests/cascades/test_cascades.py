@@ -344,6 +344,18 @@ def test_a_model_is_recognized_however_it_is_passed(tmp_path):
     assert fingerprint(models[2].fit(data, 1 - label)) != known[2]
 
 
+def test_the_fingerprint_of_a_model_of_strings_does_not_change_where_it_is_used():
+    """A vectoriser remembers the address of its stop words, which each process has elsewhere."""
+    words = ["red apple", "green pear", "red pear", "green apple"]
+    model = Pipeline([("words", TfidfVectorizer()), ("model", LogisticRegression())]).fit(words, [0, 1, 0, 1])
+    known = fingerprint(model)
+    read = pickle.loads(pickle.dumps(model))
+    del read[0]._stop_words_id  # as in a process that has not used it
+    assert fingerprint(read) == known
+    read.predict(words)
+    assert read[0]._stop_words_id and fingerprint(read) == known
+
+
 def test_a_path_that_cannot_be_a_cascade(tmp_path, directory):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(UserError, match="something other"):
