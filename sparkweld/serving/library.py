@@ -95,7 +95,8 @@ typedef struct {{
 {inputs}
 }} {prefix}_input;
 
-/* The result of a row. A string stays valid until the next call of the same thread. */
+/* The result of a row. A string stays valid until the next call of the same thread, or until those of the row change:
+   it may be a part of one of them. */
 typedef struct {{
 {outputs}
 }} {prefix}_output;

@@ -88,7 +88,8 @@ class Runner:
         held = self._call(thread, addresses, rows, result)
         if result[1]:
             return None
-        return [Buffer(values, nulls, (held, given)) for values, nulls in outputs]
+        # Strings and lists of the results may be parts of those of the inputs, and of what these hold.
+        return [Buffer(values, nulls, (held, inputs)) for values, nulls in outputs]
 
     def _call(self, thread: _Thread, addresses: list[int], rows: int, result: np.ndarray) -> np.ndarray:
         """Calls the kernel, again with a larger arena while it is too small. Returns the arena, which is the call's alone."""
@@ -129,12 +130,13 @@ class Runner:
         self._function(row.table, 1, row.result)
         if row.result[1] or row.ends[0] > row.ends[1]:
             return None
-        del held  # until here, the row refers to its strings
-        return tuple(
+        found = tuple(
             None if null >= 0 and row.space[null] else value.unpack_from(row.space, at)[0]
             if kind else _text(*value.unpack_from(row.space, at))
             for kind, value, at, null in row.outputs
         )  # fmt: skip
+        del held  # only now: a string of the results may be a part of one of the row
+        return found
 
     @property
     def takes_rows(self) -> bool:

@@ -177,6 +177,17 @@ def test_rows_of_strings():
         program.predict_row(name="\ud800", count=1, other=None)
 
 
+def test_results_that_are_parts_of_the_input():
+    """The results of both are views of the memory that held the input."""
+    stripped = sparkweld.compile(lambda s: s.strip(), {"s": "string"}, "string")
+    text = "é" * 2_000_000  # memory of this size is unmapped when it is freed
+    assert stripped.predict_row(s=f" {text} ") == text
+    assert stripped({"s": [f" {text} "]}).tolist() == [text]
+    rest = sparkweld.compile(lambda xs: xs[1:], {"xs": "array<string>"}, ArrayType(StringType()))
+    lists = [[f"{row} {at}" for at in range(40)] for row in range(20_000)]
+    assert rest(pa.table({"xs": lists})).to_pylist() == [xs[1:] for xs in lists]
+
+
 def test_columns_that_the_kernel_does_not_read_are_checked():
     program = sparkweld.compile(lambda a, b: a * 2, {"a": "double", "b": "long"}, "double")
     assert program.predict_row(a=2.0, b=1) == 4.0
