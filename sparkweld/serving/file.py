@@ -17,7 +17,7 @@ import pickle
 import stat
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -76,18 +76,18 @@ def save(program: Parts, path: str | os.PathLike[str], python: bool) -> None:
 
 def inspect(path: str | os.PathLike[str], digest: str | None = None) -> Contents:
     """Returns what a file holds, by the checks of `load`, without linking or unpickling anything."""
-    archive, manifest, data = _opened(os.fspath(path), digest)
-    archive.close()
-    inputs, outputs = (tuple(Column(**c) for c in manifest[side]) for side in ("inputs", "outputs"))
-    holds_pickle = _PICKLE in manifest["entries"]
-    return Contents(str(manifest["name"]), inputs, outputs, holds_pickle, hashlib.sha256(data).hexdigest())
+    where = os.fspath(path)
+    archive, manifest, data = _opened(where, digest)
+    with archive, _damage_named(where):
+        holds_pickle = _PICKLE in manifest["entries"]
+        return Contents(str(manifest["name"]), *_columns(manifest), holds_pickle, hashlib.sha256(data).hexdigest())
 
 
 def load(path: str | os.PathLike[str], digest: str | None, python: bool) -> Parts:
     """Returns the parts of a stored program, ready to run; `sparkweld.load` describes the arguments and errors."""
     where = os.fspath(path)
     archive, manifest, _ = _opened(where, digest)
-    with archive:
+    with archive, _damage_named(where):
         read = _reader(archive, manifest, where)
         machine, needs = manifest["machine"], frozenset(manifest["cpu"])
         lacking = sorted(needs - cpu_features())
@@ -98,11 +98,27 @@ def load(path: str | os.PathLike[str], digest: str | None, python: bool) -> Part
         for stored in manifest["forms"]:
             made = [_linked(kernel, read, where) for kernel in stored["kernels"]]
             forms[frozenset(stored["nulls"])] = Form(*made[0], *made[-1])
-        pickled = read(_PICKLE) if _PICKLE in manifest["entries"] and python else None
-    inputs, outputs = (tuple(Column(**c) for c in manifest[side]) for side in ("inputs", "outputs"))
-    takes = manifest["function"]
-    original = None if pickled is None else Original(_later(pickled, where), takes["takes"], tuple(takes["names"]), pickled)
-    return Parts(manifest["name"], inputs, outputs, manifest["struct"], manifest["byRow"], forms, original)
+        original, function = None, manifest["function"]
+        if function is not None and python:
+            pickled = read(_PICKLE)
+            original = Original(_later(pickled, where), function["takes"], tuple(function["names"]), pickled)
+        return Parts(manifest["name"], *_columns(manifest), manifest["struct"], manifest["byRow"], forms, original)
+
+
+def _columns(manifest: dict[str, Any]) -> tuple[tuple[Column, ...], tuple[Column, ...]]:
+    """Returns the inputs and the outputs."""
+    inputs, outputs = (tuple(Column(**column) for column in manifest[side]) for side in ("inputs", "outputs"))
+    return inputs, outputs
+
+
+@contextlib.contextmanager
+def _damage_named(where: str) -> Iterator[None]:
+    """Raises UserError where a manifest lacks something, or its parts do not belong together."""
+    try:
+        yield
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        what = f"its manifest does not describe a program ({type(error).__name__}: {error})"
+        raise UserError(f"{where} is damaged: {what}") from None
 
 
 def _stored(kernel: Kernel, entries: dict[str, bytes]) -> dict[str, Any]:

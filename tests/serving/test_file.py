@@ -123,7 +123,8 @@ def test_damaged_files(stored, tmp_path):
         sparkweld.load(kernel)
     for edit, message in [
         (lambda m: m | {"format": 99}, "has format 99"), (lambda m: m | {"machine": "s390x"}, "for another CPU"),
-        (lambda m: m | {"cpu": ["avx9000"]}, "for another CPU"),
+        (lambda m: m | {"cpu": ["avx9000"]}, "for another CPU"), (lambda m: m | {"inputs": [{"name": "pay"}]}, "is damaged"),
+        (lambda m: m | {"forms": [m["forms"][0] | {"kernels": []}]}, "is damaged"), (lambda m: m | {"forms": 3}, "is damaged"),
     ]:  # fmt: skip
         of_manifest = lambda data, edit=edit: json.dumps(edit(json.loads(data))).encode()  # noqa: E731
         other = changed(stored[0], tmp_path / "manifest", "manifest.json", of_manifest)
