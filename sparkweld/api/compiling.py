@@ -19,11 +19,12 @@ from pyspark.sql.types import DataType, StructField, StructType
 from sparkweld.api.asking import Given, Struct, ask
 from sparkweld.api.fitted import chosen_features, plan_of
 from sparkweld.api.predictors import predictor
-from sparkweld.api.saved_models import load_local_model, of_booster
+from sparkweld.api.saved_models import is_xgboost_booster, load_local_model, of_booster
 from sparkweld.api.udfs import parsed_type
 from sparkweld.contract.constants import ARROW_BATCHED, BATCHED, SCALAR_PANDAS
-from sparkweld.contract.replies import Compiled, RefusalRecord, Refused
-from sparkweld.errors import Refusal, UserError
+from sparkweld.contract.replies import Compiled, Refused
+from sparkweld.contract.spark_types import name_of
+from sparkweld.errors import UserError
 from sparkweld.ir.ops import ForestSums
 from sparkweld.ir.program import Program, output_types
 from sparkweld.kernels import Kernel as LoadedKernel
@@ -67,9 +68,9 @@ def compile(
 def described(columns: Any) -> dict[str, str]:
     """Returns the name and Spark's type of each column. Raises UserError for other types."""
     if isinstance(columns, StructType):
-        types = {field.name: _type_name(field.dataType) for field in columns.fields}
+        types = {field.name: _spark_type(field.dataType) for field in columns.fields}
     elif isinstance(columns, Mapping) and all(isinstance(kind, str | DataType) for kind in columns.values()):
-        types = {str(name): _type_name(parsed_type(kind)) for name, kind in columns.items()}
+        types = {str(name): _spark_type(parsed_type(kind)) for name, kind in columns.items()}
     else:
         schema = columns if isinstance(columns, pa.Schema) else _example(columns).schema
         types = {field.name: _of_arrow(field) for field in schema}
@@ -81,15 +82,14 @@ def described(columns: Any) -> dict[str, str]:
 
 def _of_model(model: Any, columns: Mapping[str, str], features: Any, proba: Any) -> ServedProgram:
     model = load_local_model(model) if isinstance(model, str | os.PathLike) else model
-    if type(model).__name__ == "Booster" and type(model).__module__.partition(".")[0] == "xgboost":
-        model = of_booster(model)
+    model = of_booster(model) if is_xgboost_booster(model) else model
     given = chosen_features(model, features, {name: _SHORT.get(kind, kind) for name, kind in columns.items()})
     plan = plan_of(model, given, proba)
     fields = [f"p{at}" for at in range(len(plan.classes))]
     called = predictor(
         SimpleNamespace(value=model), plan.method, documents=plan.documents, array=plan.array, at=plan.at, columns=fields
     )
-    returned = parsed_type({"int": "integer"}.get(plan.type, plan.type))
+    returned = parsed_type(plan.type)
     wanted = StructType([StructField(name, returned) for name in fields]) if fields else returned
     names = tuple(g.name for g in given)
     made = _Compiler(
@@ -156,9 +156,9 @@ class _Compiler:
         arguments = columns if self._fields is None else [Struct(tuple(columns), self._fields)]
         answer = ask(self._payload, self._name, self._returns.jsonValue(), self._eval_type, arguments)
         if isinstance(answer.reply, Refused):
-            raise _refusal(answer.reply.refusals[0])
+            raise answer.reply.refusals[0].error()
         if answer.reads_batch is not None:
-            raise _refusal(answer.reads_batch)
+            raise answer.reads_batch.error()
         assert answer.program is not None and isinstance(answer.reply, Compiled)
         types = [str(output.type) for output in answer.reply.outputs]
         fields = self._returns.fields if isinstance(self._returns, StructType) else [self._returns]
@@ -172,18 +172,15 @@ class _Compiler:
 
 def _loaded(program: Program, types: Mapping[str, str], outputs: Sequence[str]) -> tuple[Kernel, Runner]:
     """Compiles a program and links it for this process."""
-    code = compile_program(program, ObjectCache())
+    cache = ObjectCache()
+    code = compile_program(program, cache)
     kernel = LoadedKernel.load(code, program)
     blocks = tuple(block.data for block in program.blocks if block.data is not None)
     inputs = tuple(Column(i.name, types[i.name], i.type.kind, i.type.nullable) for i in program.inputs)
     made = zip(program.outputs, outputs, output_types(program), strict=True)
     results = tuple(Column(name, kind, type.kind, type.nullable) for name, kind, type in made)
     signature = Signature(inputs, results, code.memory, program_allocates(program), code.symbol)
-    return Kernel(signature, blocks, lambda: compile_shared(program)), Runner(signature, kernel.address, blocks, kernel)
-
-
-def _refusal(record: RefusalRecord) -> Refusal:
-    return Refusal(record.code, record.title, record.message, record.hint, record.place)
+    return Kernel(signature, blocks, lambda: compile_shared(program, cache)), Runner(signature, kernel.address, blocks, kernel)
 
 
 def _takes_series(function: Any) -> bool:
@@ -231,14 +228,8 @@ def _example(table: Any) -> pa.Table:
     raise UserError(f"a {type(table).__name__} describes no columns: pass an example table, a schema or a dict of type names")
 
 
-def _type_name(kind: Any) -> str:
-    return kind if isinstance(kind, str) else _spelled(kind.jsonValue())
-
-
-def _spelled(kind: Any) -> str:
-    if isinstance(kind, dict) and kind.get("type") == "array":
-        return f"array<{_spelled(kind['elementType'])}>"
-    return str(kind)
+def _spark_type(kind: Any) -> str:
+    return kind if isinstance(kind, str) else name_of(kind.jsonValue())
 
 
 def _of_arrow(field: pa.Field) -> str:

@@ -44,12 +44,7 @@ def load_model(path: str | os.PathLike[str], spark: SparkSession) -> Any:
         raise UserError(f"{where} is an MLflow model: pass the path of the model's own file in it, such as {where}/model.pkl")
     if not local.is_file():
         raise UserError(f"{where} is a folder, but not a pyspark.ml model: it has no folder 'metadata'")
-    try:
-        with local.open("rb") as file:
-            begin = file.read(8)
-        return _read(begin, str(local), where)
-    except PermissionError as error:
-        raise UserError(f"the model {where} cannot be read: {error}") from None
+    return _of_file(local, where)
 
 
 def load_local_model(path: str | os.PathLike[str]) -> Any:
@@ -58,9 +53,21 @@ def load_local_model(path: str | os.PathLike[str]) -> Any:
     local = _local(where)
     if local is None or not local.is_file():
         raise UserError(f"there is no model file at {where}: pass a local file of joblib, pickle, LightGBM or XGBoost")
-    with local.open("rb") as file:
-        begin = file.read(8)
-    return _read(begin, str(local), where)
+    return _of_file(local, where)
+
+
+def is_xgboost_booster(model: Any) -> bool:
+    """Whether it is an XGBoost Booster, whose predict takes no columns."""
+    return type(model).__name__ == "Booster" and type(model).__module__.partition(".")[0] == "xgboost"
+
+
+def _of_file(local: Path, where: str) -> Any:
+    try:
+        with local.open("rb") as file:
+            begin = file.read(8)
+        return _read(begin, str(local), where)
+    except PermissionError as error:
+        raise UserError(f"the model {where} cannot be read: {error}") from None
 
 
 def _local(where: str) -> Path | None:

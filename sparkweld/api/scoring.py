@@ -16,7 +16,7 @@ from sparkweld.api.broadcasts import shared
 from sparkweld.api.columns import column_types, quoted, refuse_taken
 from sparkweld.api.fitted import chosen_features, plan_of
 from sparkweld.api.predictors import predictor
-from sparkweld.api.saved_models import load_model, of_booster
+from sparkweld.api.saved_models import is_xgboost_booster, load_model, of_booster
 from sparkweld.api.scoring_ml import score_ml
 from sparkweld.cascades import cascade as cascade_module
 from sparkweld.cascades import store
@@ -69,7 +69,7 @@ def score(
     columns = column_types(df)
     if hasattr(model, "transform") and hasattr(model, "uid"):
         return score_ml(df, model, columns, features, output, proba)
-    if _is_xgboost_booster(model):
+    if is_xgboost_booster(model):
         model = of_booster(model)
 
     used = None if cascade is None else cascade_of(model, cascade)
@@ -148,7 +148,3 @@ def _holder(df: DataFrame, model: Any) -> Any:
     if hasattr(df, "_jdf"):
         return shared(df.sparkSession.sparkContext, model)
     return SimpleNamespace(value=model)
-
-
-def _is_xgboost_booster(model: Any) -> bool:
-    return type(model).__name__ == "Booster" and type(model).__module__.partition(".")[0] == "xgboost"

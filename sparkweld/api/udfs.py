@@ -19,7 +19,7 @@ from pyspark.sql import functions
 from pyspark.sql.types import _parse_datatype_json_value
 
 from sparkweld.api.verdict import Verdict, examine, told
-from sparkweld.errors import Refusal, RefusalWarning, UserError
+from sparkweld.errors import RefusalWarning, UserError
 from udf_compiler.function.options import ATTRIBUTE, BACKENDS
 from udf_compiler.process.context_variables import assigned
 
@@ -109,7 +109,7 @@ def _judge(made: Any, function: Any, backend: str, depth: int) -> None:
     if refusal is None:
         return
     if backend == "native":
-        raise Refusal(refusal.code, refusal.title, refusal.message, refusal.hint, refusal.place)
+        raise refusal.error()
     first, *rest = told(refusal)
     text = "\n  ".join([f"{made.__name__} runs in Python. {first}", *rest, 'To keep it in Python silently: backend="python".'])
     if (made.__name__, text) not in _warned:

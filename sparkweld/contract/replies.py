@@ -30,6 +30,10 @@ class RefusalRecord:
             udf=udf, step=step, code=error.code, title=error.title, message=error.message, hint=error.hint, place=error.place
         )
 
+    def error(self) -> Refusal:
+        """Returns the refusal, to be raised."""
+        return Refusal(self.code, self.title, self.message, self.hint, self.place)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approximation:

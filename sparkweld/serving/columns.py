@@ -37,12 +37,6 @@ def columns_of(data: Any, columns: Sequence[Column]) -> list[pa.Array]:
     return arrays
 
 
-def row_of(values: Mapping[str, Any], columns: Sequence[Column]) -> list[pa.Array]:
-    """Returns the columns of a table of one row, by the rules of `columns_of`."""
-    _check_names(values, columns)
-    return [converted([values[column.name]], column) for column in columns]
-
-
 def converted(values: Any, column: Column) -> pa.Array:
     """Returns a sequence as an Arrow array of the column's type; raises UserError where a value has another class."""
     expected = ARROW[column.type]
@@ -67,7 +61,7 @@ def buffer_of(array: pa.Array, column: Column) -> Buffer:
     valid = np.ones(len(array), np.bool_) if not array.null_count else np.asarray(array.is_valid())
     nulls = None if not array.null_count else (~valid).view(np.uint8)
     if pa.types.is_string(array.type):
-        return Buffer(_views(array, valid, 1), nulls, array)
+        return Buffer(_views(array, valid), nulls, array)
     if pa.types.is_list(array.type):
         return _list_buffer(array, valid, nulls)
     if pa.types.is_date(array.type) or pa.types.is_timestamp(array.type):
@@ -83,7 +77,7 @@ def _list_buffer(array: pa.ListArray, valid: np.ndarray, nulls: np.ndarray | Non
     if held.null_count:
         np.cumsum(np.asarray(held.is_null()), out=missing[1:])
     if pa.types.is_string(held.type):
-        element = np.ascontiguousarray(_views(held, np.asarray(held.is_valid()), 1))
+        element = np.ascontiguousarray(_views(held, np.asarray(held.is_valid())))
     else:
         plain = held.fill_null(False if pa.types.is_boolean(held.type) else 0) if held.null_count else held
         element = np.ascontiguousarray(plain.to_numpy(zero_copy_only=False))
@@ -95,7 +89,7 @@ def _list_buffer(array: pa.ListArray, valid: np.ndarray, nulls: np.ndarray | Non
     return Buffer(views, nulls, (array, element, held))
 
 
-def _views(array: pa.StringArray, valid: np.ndarray, size: int) -> np.ndarray:
+def _views(array: pa.StringArray, valid: np.ndarray) -> np.ndarray:
     """Returns the address and the length of each string in the array's own memory."""
     _, offsets, data = array.buffers()
     if not len(array) or offsets is None:

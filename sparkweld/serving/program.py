@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from sparkweld.errors import Refusal, UserError
 from sparkweld.serving import file, library, results
-from sparkweld.serving.columns import buffer_of, columns_of, row_of
+from sparkweld.serving.columns import buffer_of, columns_of
 from sparkweld.serving.forms import Form, Parts, typed
 from sparkweld.serving.runner import Buffer
 from sparkweld.serving.signature import Column
@@ -86,10 +86,14 @@ class ServedProgram:
                 except (struct.error, TypeError, OverflowError, UnicodeEncodeError):
                     continue  # a NULL for which there is another form, or a value of another class: named below
                 if found is not None:
-                    return found[0] if not self.parts.struct else dict(zip((c.name for c in self.outputs), found, strict=True))
+                    return self._result(found)
                 break
-        (*made,) = (array[0].as_py() for array in self._arrays(row_of(values, self.inputs), 1))
-        return made[0] if not self.parts.struct else dict(zip((c.name for c in self.outputs), made, strict=True))
+        columns = columns_of({name: [value] for name, value in values.items()}, self.inputs)
+        return self._result([array[0].as_py() for array in self._arrays(columns, 1)])
+
+    def _result(self, values: Sequence[Any]) -> Any:
+        """Returns the outputs of a row as the caller gets them."""
+        return dict(zip((column.name for column in self.outputs), values, strict=True)) if self.parts.struct else values[0]
 
     def top_k(self, data: Any, k: int) -> np.ndarray:
         """Returns the positions of the `k` rows with the largest results, the largest first; equal results in the rows' order.

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from sparkweld.contract.constants import HEAD_WORDS, KEEPS
-from sparkweld.serving.signature import VIEW_BYTES, Signature
+from sparkweld.serving.signature import CODES, Signature
 
 _ALIGNMENT = 64
 _FIRST_ARENA = 1 << 16
@@ -36,9 +36,10 @@ class Buffer:
 
 @dataclass
 class _Thread:
-    """What one thread reuses from call to call."""
+    """What one thread reuses from call to call. `extra`: the addresses of the blocks and of the memory."""
 
     memory: np.ndarray | None
+    extra: list[int]
     arena: np.ndarray
     row: _Row | None = None
 
@@ -66,7 +67,8 @@ class Runner:
     def __init__(self, signature: Signature, address: int, blocks: Sequence[np.ndarray], owner: Any) -> None:
         self.signature, self._blocks, self._owner = signature, tuple(blocks), owner
         self._function = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p)(address)
-        self._strings = [c.kind == "str" for c in signature.inputs] if any(c.kind == "str" for c in signature.inputs) else []
+        strings = [column.kind == "str" for column in signature.inputs]
+        self._strings = strings if any(strings) else []
         self._no_nulls = bytes(len(signature.inputs))
         self._threads = threading.local()
 
@@ -93,13 +95,11 @@ class Runner:
 
     def _call(self, thread: _Thread, addresses: list[int], rows: int, result: np.ndarray) -> np.ndarray:
         """Calls the kernel, again with a larger arena while it is too small. Returns the arena, which is the call's alone."""
-        extra = [block.ctypes.data for block in self._blocks]
-        extra += [] if thread.memory is None else [thread.memory.ctypes.data]
         arena = thread.arena if self.signature.allocates else np.empty(0, np.uint8)
         while True:
             ends = np.array([arena.ctypes.data, arena.ctypes.data + arena.size], np.int64)
             place = ends.ctypes.data if self.signature.allocates else 0
-            table = np.array([*addresses, 0, place, *extra], np.int64)
+            table = np.array([*addresses, 0, place, *thread.extra], np.int64)
             self._function(table.ctypes.data, rows, result.ctypes.data)
             if ends[0] <= ends[1]:
                 break
@@ -172,7 +172,9 @@ class Runner:
         found = getattr(self._threads, "found", None)
         if found is None:
             arena = np.empty(_FIRST_ARENA if self.signature.allocates else 0, np.uint8)
-            found = self._threads.found = _Thread(self._memory(), arena)
+            memory = self._memory()
+            extra = [_address(array) for array in (*self._blocks, *(() if memory is None else (memory,)))]
+            found = self._threads.found = _Thread(memory, extra, arena)
         return found
 
     def _memory(self) -> np.ndarray | None:
@@ -185,7 +187,7 @@ class Runner:
 
     def _row(self, thread: _Thread) -> _Row:
         inputs, outputs = self.signature.inputs, self.signature.outputs
-        values = "".join("qq" if column.is_view else f"{column.dtype.char}{8 - column.width}x" for column in inputs)
+        values = "".join("qq" if column.is_view else f"{CODES[column.kind]}{8 - column.width}x" for column in inputs)
         layout = struct.Struct(f"={values}")
         begin = layout.size + len(inputs) + -(layout.size + len(inputs)) % 8
         space = bytearray(begin + 24 * len(outputs))
@@ -197,13 +199,11 @@ class Runner:
         places = []
         for at, column in enumerate(outputs):
             value, null = begin + 24 * at, begin + 24 * at + 16
-            kind = "" if column.is_view else column.dtype.char
+            kind = CODES.get(column.kind, "")
             places.append((kind, struct.Struct(f"={kind or 'qq'}"), value, null if column.nullable else -1))
             addresses += [base + value, base + null if column.nullable else 0]
-        extra = [block.ctypes.data for block in self._blocks]
-        extra += [] if thread.memory is None else [thread.memory.ctypes.data]
         ends = np.array([thread.arena.ctypes.data, thread.arena.ctypes.data + thread.arena.size], np.int64)
-        table = np.array([*addresses, 0, ends.ctypes.data if self.signature.allocates else 0, *extra], np.int64)
+        table = np.array([*addresses, 0, ends.ctypes.data if self.signature.allocates else 0, *thread.extra], np.int64)
         result = (ctypes.c_int64 * (2 + len(outputs)))()
         nulls = slice(layout.size, layout.size + len(inputs))
         held = (table, thread.arena)
@@ -224,6 +224,3 @@ def aligned(size: int) -> np.ndarray:
 
 def _address(array: np.ndarray) -> int:
     return array.__array_interface__["data"][0]  # type: ignore[no-any-return]  # half the time of `ctypes.data`
-
-
-__all__ = ["VIEW_BYTES", "Buffer", "Runner", "aligned"]

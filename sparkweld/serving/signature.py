@@ -18,7 +18,7 @@ VIEW_BYTES = 16
 #: Spark's name of a type -> the kind of its values.
 _KINDS = {
     "boolean": "bool", "byte": "i8", "short": "i16", "integer": "i32", "long": "i64", "float": "f32", "double": "f64",
-    "string": "str", "date": "date", "timestamp": "ts", "timestamp_ntz": "ts",
+    "string": "str", "date": "date", "timestamp_ntz": "ts",
 }  # fmt: skip
 
 

@@ -114,11 +114,12 @@ def laid_out(op: ForestSums, few_rows: bool = False) -> TreeEnsemble:
     """
     if few_rows:
         made = TreeEnsemble.walking(op.forest())
-        return replace(made, arguments=op.arguments, output=op.output, begin=op.begin, end=op.end)
-    known = _LAID_OUT.get(op.block)
-    if known is None or known[0] != op.share:
-        known = _LAID_OUT[op.block] = op.share, TreeEnsemble.of(op.forest(), op.share)
-    return replace(known[1], arguments=op.arguments, output=op.output, begin=op.begin, end=op.end)
+    else:
+        known = _LAID_OUT.get(op.block)
+        if known is None or known[0] != op.share:
+            known = _LAID_OUT[op.block] = op.share, TreeEnsemble.of(op.forest(), op.share)
+        made = known[1]
+    return replace(made, arguments=op.arguments, output=op.output, begin=op.begin, end=op.end)
 
 
 def check_fits(op: ForestSums) -> None:

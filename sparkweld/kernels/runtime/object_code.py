@@ -64,11 +64,14 @@ def compile_program(program: Program, cache: ObjectCache | None = None, streams:
     return code
 
 
-def compile_shared(program: Program) -> bytes:
-    """Returns the position-independent object code of a program, which a linker makes a shared library of."""
+def compile_shared(program: Program, cache: ObjectCache) -> bytes:
+    """Returns the position-independent object code of a program, which a linker makes a shared library of.
+
+    `cache` has the functions that it calls.
+    """
     from sparkweld.kernels.codegen.llvm_module import optimised_module
 
-    module, _ = optimised_module(program)
+    module, _ = optimised_module(program, bitcode=cache.bitcode)
     return target_machine(shared=True).emit_object(module)  # type: ignore[no-any-return]
 
 
