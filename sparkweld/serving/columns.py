@@ -37,6 +37,38 @@ def columns_of(data: Any, columns: Sequence[Column]) -> list[pa.Array]:
     return arrays
 
 
+def matrix_of(data: Any, names: Sequence[str], read: Sequence[int]) -> np.ndarray | None:
+    """Returns a contiguous float64[columns, rows] of some columns of a table that has floats only, far faster than `columns_of`.
+
+    `names`: the table's columns; `read`: the positions of those that are returned. None for other tables: those of other columns
+    or types, of None, and without rows.
+    """
+    matrix = None
+    if isinstance(data, np.ndarray):
+        matrix = data.T if data.ndim == 2 else None
+    elif isinstance(data, dict):
+        arrays = [array for name in names if (array := _floats(data.get(name))) is not None]
+        if len(data) == len(names) == len(arrays) and len({len(array) for array in arrays}) == 1:
+            return np.stack([arrays[at] for at in read])
+    elif hasattr(data, "iloc") and getattr(data, "ndim", 0) == 2 and {*data.dtypes} == {np.dtype(np.float64)}:
+        found = data.columns.tolist()
+        if found == list(names):
+            matrix = data.to_numpy().T
+        elif sorted(map(str, found)) == sorted(names):
+            matrix = data[list(names)].to_numpy().T
+    if matrix is None or matrix.dtype != np.float64 or len(matrix) != len(names) or not matrix.shape[1]:
+        return None
+    return np.ascontiguousarray(matrix if len(read) == len(names) and list(read) == sorted(read) else matrix[read])
+
+
+def _floats(values: Any) -> np.ndarray | None:
+    """Returns float64[rows], at least one, where a column has floats only, else None."""
+    if isinstance(values, list):
+        return np.array(values) if {*map(type, values)} == {float} else None
+    is_plain = isinstance(values, np.ndarray) and values.ndim == 1 and values.dtype == np.float64 and len(values) > 0
+    return values if is_plain else None
+
+
 def converted(values: Any, column: Column) -> pa.Array:
     """Returns a sequence as an Arrow array of the column's type; raises UserError where a value has another class."""
     expected = ARROW[column.type]
@@ -144,7 +176,7 @@ def _as_mapping(data: Any, names: Sequence[str]) -> Mapping[str, Any]:
             raise UserError(f"the matrix has {data.shape[1]} columns; the program takes {len(names)}: {_listed(names)}")
         return dict(zip(names, data.T, strict=True))
     if hasattr(data, "columns") and hasattr(data, "iloc"):
-        return {str(name): data.iloc[:, at] for at, name in enumerate(data.columns)}
+        return {str(name): column for name, column in data.items()}
     raise UserError(f"a {type(data).__name__} is not a table: pass a DataFrame, a dict of columns, an Arrow table or a matrix")
 
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from sparkweld.errors import Refusal, UserError
 from sparkweld.serving import file, library, results
-from sparkweld.serving.columns import buffer_of, columns_of
+from sparkweld.serving.columns import buffer_of, columns_of, matrix_of
 from sparkweld.serving.forms import Form, Parts, typed
 from sparkweld.serving.runner import Buffer
 from sparkweld.serving.signature import Column
@@ -31,9 +31,9 @@ class ServedProgram:
         self.parts, self._compile_form = parts, compile_form
         self._names = tuple(column.name for column in parts.inputs)
         self._known = frozenset(self._names)
-        numbers = {column.kind for column in (*parts.inputs, *parts.outputs)}
-        self._takes_matrix = numbers == {"f64"} and not parts.struct
         self._places = {name: at for at, name in enumerate(self._names)}
+        self._takes_matrix = {column.kind for column in (*parts.inputs, *parts.outputs)} == {"f64"}
+        self._read = [self._places[column.name] for column in parts.forms[frozenset()].few_kernel.signature.inputs]
         self._rows = [rows for form in (frozenset(), self._known) if (rows := _rows_of(parts, form)) is not None]
 
     @property
@@ -54,24 +54,20 @@ class ServedProgram:
         """
         numbers = self._numbers(data)
         if numbers is not None:
-            return numbers
+            return results.numbers_like(data, numbers, self.outputs, self.parts.struct)
         arrays = columns_of(data, self.inputs)
         return results.like(data, self._arrays(arrays, len(arrays[0]) if arrays else 0), self.outputs, self.parts.struct)
 
-    def _numbers(self, data: Any) -> np.ndarray | None:
-        """Returns the results for a matrix of floats where all columns are such, without Arrow; None for other tables.
+    def _numbers(self, data: Any) -> list[Buffer] | None:
+        """Returns the results for a table of floats where all columns are such, without Arrow; None for other tables.
 
         None also where a row is flagged.
         """
-        is_plain = isinstance(data, np.ndarray) and data.ndim == 2 and data.dtype == np.float64 and len(data) > 0
-        if not is_plain or not self._takes_matrix or data.shape[1] != len(self._names):
+        if not self._takes_matrix:
             return None
-        runner = self.parts.forms[frozenset()].runner_of(len(data))
-        made = runner.run([Buffer(data[:, self._places[column.name]]) for column in runner.signature.inputs], len(data))
-        if made is None:
-            return None
-        values, nulls = made[0].values, made[0].nulls
-        return values if nulls is None or not nulls.any() else np.where(nulls, np.nan, values)
+        form = self.parts.forms[frozenset()]
+        matrix = matrix_of(data, self._names, self._read)
+        return None if matrix is None else form.runner_of(matrix.shape[1]).run_matrix(matrix)
 
     def predict_row(self, **values: Any) -> Any:
         """Returns the result for one row: a Python value, or a dict where the function returns a struct. None is NULL."""

@@ -28,6 +28,18 @@ def array_of(buffer: Buffer, column: Column) -> pa.Array:
     return values if values.type == expected else values.cast(expected)
 
 
+def numbers_like(data: Any, made: Sequence[Buffer], columns: Sequence[Column], struct: bool) -> Any:
+    """Returns what `like` does, for outputs that are floats of 64 bits and a table that is not Arrow's."""
+    names = [column.name for column in columns]
+    plain = [x.values if x.nulls is None or not x.nulls.any() else np.where(x.nulls, np.nan, x.values) for x in made]
+    if hasattr(data, "iloc"):
+        import pandas as pd
+
+        found = [pd.Series(values, data.index, copy=False) for values in plain]
+        return pd.DataFrame(dict(zip(names, found, strict=True))) if struct else found[0]
+    return dict(zip(names, plain, strict=True)) if struct else plain[0]
+
+
 def like(data: Any, arrays: Sequence[pa.Array], columns: Sequence[Column], struct: bool) -> Any:
     """Returns the outputs as the caller's kind of table holds them; without `struct`, the one column alone.
 

@@ -20,6 +20,8 @@ from sparkweld.serving.signature import CODES, Signature
 
 _ALIGNMENT = 64
 _FIRST_ARENA = 1 << 16
+#: Rows for which a thread keeps columns of floats between calls: for so few, making them takes longer than the kernel.
+_KEPT_ROWS = 16
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class _Thread:
     extra: list[int]
     arena: np.ndarray
     row: _Row | None = None
+    columns: _Columns | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,17 @@ class _Row:
     held: Any = field(repr=False)
 
 
+@dataclass(frozen=True)
+class _Columns:
+    """The memory of a call on a matrix of up to `_KEPT_ROWS` rows: float64[columns, rows], the outputs' NULLs, the addresses."""
+
+    inputs: np.ndarray
+    outputs: np.ndarray
+    nulls: np.ndarray
+    table: np.ndarray
+    result: np.ndarray
+
+
 class Runner:
     """A kernel at an address. `blocks`: the bytes of its models, aligned to 64. `owner` keeps the code loaded."""
 
@@ -74,9 +88,46 @@ class Runner:
 
     def run(self, inputs: Sequence[Buffer], rows: int) -> list[Buffer] | None:
         """Returns the output columns; None where a guard flags a row, so that the kernel may not decide the batch."""
-        thread, signature = self._thread(), self.signature
         zeros = np.zeros(rows, np.uint8)
         given = [(np.ascontiguousarray(x.values), zeros if x.nulls is None else np.ascontiguousarray(x.nulls)) for x in inputs]
+        made = self._run([_address(array) for pair in given for array in pair], rows)
+        # Strings and lists of the results may be parts of those of the inputs, and of what these hold.
+        return made and [Buffer(x.values, x.nulls, (x.held, inputs)) for x in made]
+
+    def run_matrix(self, matrix: np.ndarray) -> list[Buffer] | None:
+        """Like `run`, for a contiguous float64[columns, rows]; only for signatures whose columns are all floats of 64 bits."""
+        rows = matrix.shape[1]
+        if rows <= _KEPT_ROWS and not self.signature.allocates:
+            return self._run_kept(matrix, rows)
+        zeros = np.zeros(rows, np.uint8)
+        begin, nulls = _address(matrix), _address(zeros)
+        return self._run([x for at in range(len(matrix)) for x in (begin + matrix.itemsize * rows * at, nulls)], rows)
+
+    def _run_kept(self, matrix: np.ndarray, rows: int) -> list[Buffer] | None:
+        """Calls the kernel on the thread's own columns."""
+        thread = self._thread()
+        own = thread.columns or self._columns(thread)
+        own.inputs[:, :rows] = matrix
+        self._function(_address(own.table), rows, _address(own.result))
+        if own.result[1]:
+            return None
+        values, nulls = own.outputs[:, :rows].copy(), own.nulls[:, :rows].copy()
+        return [Buffer(values[at], nulls[at] if column.nullable else None) for at, column in enumerate(self.signature.outputs)]
+
+    def _columns(self, thread: _Thread) -> _Columns:
+        columns, results = len(self.signature.inputs), len(self.signature.outputs)
+        inputs, outputs = np.zeros((columns, _KEPT_ROWS)), np.zeros((results, _KEPT_ROWS))
+        nulls: np.ndarray = np.zeros((1 + results, _KEPT_ROWS), np.uint8)  # the last ones: of the inputs
+        addresses = [x for values in inputs for x in (_address(values), _address(nulls[-1]))]
+        for at, column in enumerate(self.signature.outputs):
+            addresses += [_address(outputs[at]), _address(nulls[at]) if column.nullable else 0]
+        table, result = np.array([*addresses, 0, 0, *thread.extra], np.int64), np.zeros(2 + results, np.int64)
+        thread.columns = _Columns(inputs, outputs, nulls, table, result)
+        return thread.columns
+
+    def _run(self, addresses: list[int], rows: int) -> list[Buffer] | None:
+        """Calls the kernel on input columns at these addresses, each with its NULL bytes."""
+        thread, signature = self._thread(), self.signature
         outputs = [
             (
                 np.empty((rows, 2), np.int64) if column.is_view else np.empty(rows, column.dtype),
@@ -84,14 +135,12 @@ class Runner:
             )
             for column in signature.outputs
         ]
-        addresses = [_address(array) for pair in given for array in pair]
         addresses += [0 if array is None else _address(array) for pair in outputs for array in pair]
         result = np.zeros(2 + len(outputs), np.int64)
         held = self._call(thread, addresses, rows, result)
         if result[1]:
             return None
-        # Strings and lists of the results may be parts of those of the inputs, and of what these hold.
-        return [Buffer(values, nulls, (held, inputs)) for values, nulls in outputs]
+        return [Buffer(values, nulls, held) for values, nulls in outputs]
 
     def _call(self, thread: _Thread, addresses: list[int], rows: int, result: np.ndarray) -> np.ndarray:
         """Calls the kernel, again with a larger arena while it is too small. Returns the arena, which is the call's alone."""

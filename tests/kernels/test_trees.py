@@ -107,9 +107,10 @@ def test_kernels_equal_the_walk(width: Type, sets: bool) -> None:
         forest = Forest(5, width, width, rng.normal(size=outputs).astype(width.dtype), trees)
         columns = [around(rng, e, ROWS) for e in edges]
         expected = forest.evaluate(columns)
-        for op in (masked(forest), TreeEnsemble.walking(forest)):
+        for op in (masked(forest), TreeEnsemble.walking(forest), laid_out(ForestSums.of(forest), few_rows=True)):
             assert op.form != "walk" or not any(t.sets for t in trees)
-            runs = Scored(op).run(columns), Scored(op).run(columns, 64), in_parts(op, forest, columns)
+            least = 1 if op.by_row else 64
+            runs = Scored(op).run(columns), Scored(op).run(columns, least), in_parts(op, forest, columns)
             for got in (op.evaluate_all(*columns), *runs):
                 for a, b in zip(got, expected, strict=True):
                     assert a.tobytes() == b.tobytes(), (op.form, count, leaves)

@@ -74,6 +74,41 @@ def test_trees_answer_with_the_same_bits_for_a_matrix_and_a_row():
     assert order.tolist() == np.lexsort((np.arange(len(wanted)), -wanted))[:5].tolist()
 
 
+def test_tables_of_floats_do_not_depend_on_their_kind():
+    fitted, features = trees()
+    program = sparkweld.compile(fitted, {"age": "double", "pay": "double"})
+    floats = features.astype(float)
+    floats.iloc[3, 1] = np.nan
+    for rows in (1, 5, 16, 17, 200):
+        some = floats.tail(rows).iloc[::-1]
+        wanted = fitted.predict(some).tolist()
+        columns = {name: some[name].to_numpy() for name in ("pay", "age")}
+        tables = (some, some[["pay", "age"]], some.to_numpy(), np.asfortranarray(some), some.to_dict("list"), columns)
+        tables += (pa.table(columns),)
+        assert [np.asarray(program(table)).tolist() for table in tables] == [wanted] * len(tables)
+        assert program(some).index.equals(some.index)
+        unknown = program({"pay": some["pay"].tolist(), "age": [None] * rows})
+        assert unknown.tolist() == fitted.predict(some.assign(age=np.nan)).tolist()
+    with pytest.raises(UserError, match="different numbers of rows"):
+        program({"pay": [1.0, 2.0], "age": [1.0]})
+    with pytest.raises(UserError, match="'job' is not a column"):
+        program(floats.assign(job=1.0))
+    with pytest.raises(UserError, match="does not hold double"):
+        program(floats.assign(age=True))
+    assert program(floats.head(0)).tolist() == []
+
+
+def test_nulls_of_results_in_tables_of_floats():
+    program = sparkweld.compile(lambda a, b: None if a > b else 1 / (a - 9), {"a": "double", "b": "double"}, "double")
+    for rows in (3, 40):
+        matrix = np.array([[2.0, 1.0], [1.0, 5.0], [3.0, np.nan]] * rows)[:rows]
+        wanted = [np.nan if a > b else 1 / (a - 9) for a, b in matrix]
+        assert program(matrix) == pytest.approx(wanted, nan_ok=True, rel=0)
+        with pytest.raises(ZeroDivisionError):
+            program(np.vstack([matrix, [9.0, 10.0]]))
+        assert program(matrix) == pytest.approx(wanted, nan_ok=True, rel=0)
+
+
 def test_a_function_of_a_row_with_nulls_and_flagged_rows():
     program = sparkweld.compile(bonus, BONUS, "double")
     columns = {"pay": [1000.0, None, 500.0, 10.0], "age": [38, 40, 50, 20], "job": ["smith", "smith", None, "cook"]}

@@ -26,7 +26,8 @@ class TreeEnsemble(TreeSums):
     """Sums of the leaves' values, in the order of the trees, as `sparkweld.ir.trees.Forest` defines them.
 
     `form`: mask, walk, or sets (a walk with splits by sets of ranks). `arguments`: number of features, all f32 or all f64.
-    `slots`: sets of rows that the programs of masks, and of a walk's first levels, use. Block: the arrays of that form.
+    `slots`: sets of rows that the programs of masks, and of a walk's first levels, use. `by_row`: a walk scores each row on its
+    own. Block: the arrays of that form.
     """
 
     form: str
@@ -36,6 +37,7 @@ class TreeEnsemble(TreeSums):
     output: int = 0
     begin: int = 0
     end: int = 0
+    by_row: bool = False
     name: ClassVar[str] = "tree_ensemble"
 
     @staticmethod
@@ -110,10 +112,10 @@ _LAID_OUT: WeakKeyDictionary[ConstantBlock, tuple[float, TreeEnsemble]] = WeakKe
 def laid_out(op: ForestSums, few_rows: bool = False) -> TreeEnsemble:
     """Returns the op that computes the same sums from arrays for kernels. Raises TooLarge for an ensemble that fits no form.
 
-    `few_rows`: for calls on a few rows, which a walk scores far faster than the mask form.
+    `few_rows`: for calls on a few rows, which are walked one by one.
     """
     if few_rows:
-        made = TreeEnsemble.walking(op.forest())
+        made = replace(TreeEnsemble.walking(op.forest()), by_row=True)
     else:
         known = _LAID_OUT.get(op.block)
         if known is None or known[0] != op.share:
@@ -163,6 +165,7 @@ TreeEnsemble.examples = (
     _part(_example("mask", F32, outputs=2), 1, 3),
     _part(_example("walk", F32, outputs=3), 1, 2),
     _part(_example("walk", F64, sets=True), 2, 3),
+    *((replace(op, by_row=True), args) for op, args in (_example("walk", F64), _example("walk", F32, sets=True, outputs=2))),
 )
 
 #: The op, as it is before its form is chosen.

@@ -28,7 +28,6 @@ from dataclasses import dataclass, replace
 from numba.core import types
 
 from sparkweld.errors import InternalError
-from sparkweld.ir.layouts.trees import WALKERS
 from sparkweld.ir.ops import Call, Const, IsValid, Lookup, MakeOptional, ModelOp, Read, Region, Trial, ValueOf
 from sparkweld.ir.ops.base import Let
 from sparkweld.ir.ops.elementwise import LIBM_ULP
@@ -174,7 +173,7 @@ class _Emitter:
             lines.append(f"b{entry} = {address} + base * {widths[entry]}")
         end = str(tile) if block == tile else "rows"
         if self.models.calls:  # the rows of a last tile; nothing reads the results of its other rows
-            lines += [f"some = left + {WALKERS - 1} & {-WALKERS}", f"some = some if some < {end} else {end}"]
+            lines.append(f"some = left if left < {end} else {end}")
         about = Block(end, "some", self._name, self.head)
         for stage in stages:
             if stage.kind == MODELS:

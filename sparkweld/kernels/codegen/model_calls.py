@@ -171,7 +171,8 @@ class ModelCalls:
     def _score(self, call: ModelCall, block: Block, rows: str, scratch: int) -> list[str]:
         """Emits the call for `rows` rows; in chunks, where blocks exceed the model's rows per call."""
         made, n, go_on = scorer(self._op(call)), call.number, block.name(selection.go_on)
-        rows = block.some_rows if made.few_rows and rows == block.rows else rows
+        if made.multiple < MODEL_TILE and rows == block.rows:
+            rows = block.some_rows if made.multiple == 1 else f"({block.some_rows} + {made.multiple - 1} & {-made.multiple})"
         self.total = max(self.total, round_up(scratch + made.scratch))
         call_of = f"{block.name(made.function)}(t{n}, {{}}, m{n}, o{n}, memory + {scratch}, p{n})"
         if self._rows <= made.rows:

@@ -104,7 +104,9 @@ def shape_of(program: Program) -> Shape | None:
     for type in (*(i.type for i in program.inputs), *output_types(program)):
         widths += [type.width, int(type.nullable)]
     blocks = len(program.blocks)
-    tiles = [MODEL_TILE] if blocks else [tile for tile in _TILES if tile * sum(widths) <= _SCRATCH]
+    tiles = [tile for tile in _TILES if tile * sum(widths) <= _SCRATCH]
+    if blocks:
+        tiles = [MODEL_TILE if _scores_tiles(program) else _TILES[-1]]
     if not tiles or (blocks and sum(widths) > _MODEL_WIDTH):
         return None
     filtered = program.loops[0].where is not None
@@ -112,6 +114,12 @@ def shape_of(program: Program) -> Shape | None:
     block = max(least, most_rows(program)) if filtered else 1 << 40
     allocates = program_allocates(program)
     return Shape(len(program.inputs), len(nullable), tiles[0], block, filtered, nullable, allocates, tuple(widths), blocks)
+
+
+def _scores_tiles(program: Program) -> bool:
+    """Whether some model of a program is scored for whole tiles."""
+    models = [let.op for loop in program.loops for let in loop.body if isinstance(let.op, ModelOp)]
+    return not models or not all(isinstance(op, TreeEnsemble) and op.by_row for op in models)
 
 
 def check_size(program: Program) -> None:

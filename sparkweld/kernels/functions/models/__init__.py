@@ -24,8 +24,10 @@ from dataclasses import dataclass
 
 from sparkweld.errors import InternalError
 from sparkweld.ir.layouts import trees as tree_layouts
+from sparkweld.ir.layouts.model_memory import MODEL_TILE
 from sparkweld.ir.layouts.tree_masks import mask_bytes
 from sparkweld.ir.layouts.tree_walks import walk_bytes
+from sparkweld.ir.layouts.trees import WALKERS
 from sparkweld.ir.ops import (
     Distances,
     Interpolate,
@@ -57,6 +59,7 @@ from sparkweld.kernels.functions.models import (
     vectors,
 )
 from sparkweld.kernels.functions.models.library import ModelFunction
+from sparkweld.kernels.functions.models.tree_rows import row_bytes
 
 #: Most rows of a call.
 PIECE = tree_layouts.PIECE
@@ -67,8 +70,7 @@ class Scorer:
     """An op's implementation: its function, the function's parameters, and the bytes of scratch that it requires.
 
     `kept`: bytes of an area that persists between calls. The addresses of its state, a word of the memory's head, and of the area
-    then follow those of the arguments. `rows`: most rows of a call. `few_rows`: it may be called for WALKERS rows; others score
-    whole tiles.
+    then follow those of the arguments. `rows`: most rows of a call, which is for a multiple of `multiple` rows.
     """
 
     function: ModelFunction
@@ -76,7 +78,7 @@ class Scorer:
     scratch: int = 0
     kept: int = 0
     rows: int = PIECE
-    few_rows: bool = False
+    multiple: int = MODEL_TILE
 
 
 def _mlp(op: Mlp) -> Scorer:
@@ -88,11 +90,14 @@ def _distances(op: Distances) -> Scorer:
 
 
 def _trees(op: TreeEnsemble) -> Scorer:
+    parameters = (op.begin, op.end if op.is_part else op.trees, op.arguments)
+    key = op.form, op.width, op.sums
+    if op.by_row:
+        return Scorer(trees.ROW_ENTRIES[key], parameters, row_bytes(op.columns), rows=op.rows, multiple=1)
     masks = op.form == "mask"
     # All columns may have a shifted copy (see `layouts.trees`).
     scratch = mask_bytes(2 * op.columns, op.slots, op.outputs) if masks else walk_bytes(op.columns, op.slots, op.rows)
-    parameters = (op.begin, op.end if op.is_part else op.trees, op.arguments)
-    return Scorer(trees.ENTRIES[op.form, op.width, op.sums], parameters, scratch, rows=op.rows, few_rows=op.form != "mask")
+    return Scorer(trees.ENTRIES[key], parameters, scratch, rows=op.rows, multiple=MODEL_TILE if masks else WALKERS)
 
 
 def _text_sums(_: TextSums) -> Scorer:

@@ -260,12 +260,14 @@ def fill(sums: str) -> Operation:
     return Operation(f"fill_{sums}", (INT,) * 3, types.none, build)
 
 
-def walk(*, sets: bool) -> Operation:
+def walk(*, sets: bool, trees: bool = False) -> Operation:
     """Builds walk(nodes, depth, ranks, at, starts, members): WALKERS rows step `depth` levels down from the int32 nodes at `at`.
 
     Each row is a chain of dependent loads; interleaving WALKERS chains hides their latency. A leaf leads to itself, so rows that
     have arrived wait without a branch. A child's number is larger than its parent's, so all rows have arrived when the sum of
     their numbers stays the same.
+
+    `trees`: the nodes are those of WALKERS trees, and all read the ranks of the first row.
     """
 
     def step(b: ir.IRBuilder, at: ir.Value, row: ir.Value, nodes: ir.Value, starts: ir.Value, members: ir.Value) -> ir.Value:
@@ -292,7 +294,7 @@ def walk(*, sets: bool) -> Operation:
     def build(b: ir.IRBuilder, nodes: ir.Value, depth: ir.Value, ranks: ir.Value, to: ir.Value, starts: ir.Value,
               members: ir.Value) -> None:  # fmt: skip
         first = pointer(b, ranks, _I8)
-        rows = [b.gep(first, [fixed(2 * number)]) for number in range(WALKERS)]
+        rows = [b.gep(first, [fixed(0 if trees else 2 * number)]) for number in range(WALKERS)]
         places = [pointer(b, b.add(to, fixed(4 * number)), _I32) for number in range(WALKERS)]
         entries = [b.zext(b.load(place, align=4), _I64) for place in places]
         before, head = b.block, b.append_basic_block("head")
@@ -319,4 +321,4 @@ def walk(*, sets: bool) -> Operation:
         for place, one in zip(places, at, strict=True):
             b.store(b.trunc(one, _I32), place, align=4)
 
-    return Operation("walk_sets" if sets else "walk", (INT,) * 6, types.none, build)
+    return Operation(f"walk{'_trees' if trees else ''}{'_sets' if sets else ''}", (INT,) * 6, types.none, build)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from sparkweld.ir.types import F32, F64
 from sparkweld.kernels.functions.models.tree_masks import mask_entry
+from sparkweld.kernels.functions.models.tree_rows import row_entry
 from sparkweld.kernels.functions.models.tree_walks import walk_entry
 
 #: (form, type of features, type of sums) -> function.
@@ -17,4 +18,11 @@ ENTRIES = {
     for width, sums in ((F32, F32), (F32, F64), (F64, F64))
 }
 
-FUNCTIONS = tuple(ENTRIES.values())
+#: The same for the two walk forms where each row is scored on its own.
+ROW_ENTRIES = {
+    (form, width, sums): row_entry(width, sums, sets=form == "sets")
+    for form in ("walk", "sets")
+    for width, sums in ((F32, F32), (F32, F64), (F64, F64))
+}
+
+FUNCTIONS = (*ENTRIES.values(), *ROW_ENTRIES.values())
