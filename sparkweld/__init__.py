@@ -9,6 +9,7 @@ that report at their definition whether they compile:
     @sparkweld.pandas_udf("double", exact=True)             # Spark's decorator, with options for this function
     x = sparkweld.lazy(array)                               # NumPy and pandas on local data, by the same kernels
     program = sparkweld.compile(model, example)             # a function or model to call outside Spark; save and load it
+    fast = sparkweld.accelerate(model)                      # the same estimator, whose predict runs a program
 
 Names are resolved on first use, so `import sparkweld.ir` never loads pyspark.
 """
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from sparkweld.api import cascade, ranking
+    from sparkweld.api.accelerating import accelerate
     from sparkweld.api.compiling import compile
     from sparkweld.api.explain import explain
     from sparkweld.api.scoring import score
@@ -40,6 +42,7 @@ __all__ = [
     "RefusalWarning",
     "SparkWeldError",
     "UserError",
+    "accelerate",
     "cascade",
     "compile",
     "compute",
@@ -55,6 +58,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "accelerate": "sparkweld.api.accelerating",
     "compile": "sparkweld.api.compiling",
     "compute": "sparkweld.lazy_evaluation",
     "configure": "sparkweld.api.session",

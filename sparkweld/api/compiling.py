@@ -17,7 +17,7 @@ from pyspark import cloudpickle
 from pyspark.sql.types import DataType, StructField, StructType
 
 from sparkweld.api.asking import Given, Struct, ask
-from sparkweld.api.fitted import chosen_features, plan_of
+from sparkweld.api.fitted import chosen_features, plan_of, without_wrapper
 from sparkweld.api.predictors import predictor
 from sparkweld.api.saved_models import is_xgboost_booster, load_local_model, of_booster
 from sparkweld.api.udfs import parsed_type
@@ -33,6 +33,7 @@ from sparkweld.kernels.runtime.object_code import compile_shared
 from sparkweld.optimizer.choose_layouts import choose_layouts
 from sparkweld.serving.columns import ARROW
 from sparkweld.serving.forms import Form, Kernel, Parts
+from sparkweld.serving.methods import DOCUMENTS, MATRIX, Layout, Result
 from sparkweld.serving.original import FRAME, ROW, SERIES, Original
 from sparkweld.serving.program import ServedProgram
 from sparkweld.serving.runner import Runner
@@ -59,10 +60,28 @@ def compile(
 
     Raises Refusal for what does not compile, with the reason and its place, and UserError for wrong arguments.
     """
-    given = described(columns)
+    given, function = described(columns), without_wrapper(function)
     if isinstance(function, str | os.PathLike) or callable(getattr(function, "predict", None)):
         return _of_model(function, given, features, proba)
     return _of_function(function, given, returns)
+
+
+def of_method(model: Any, method: str, layout: Layout, result: Result) -> ServedProgram:
+    """Compiles a method of a fitted model, for tables of one layout and for the result that it returns for them.
+
+    Raises Refusal for what does not compile, and UserError for types of columns that cannot be served.
+    """
+    documents, types = layout.kind == DOCUMENTS, [parsed_type(kind) for kind in result.types]
+    fields = [] if not result.width else list(result.names or (f"p{at}" for at in range(result.width)))
+    called = predictor(
+        SimpleNamespace(value=model), method, documents=documents, array=layout.kind == MATRIX, at=None, columns=fields,
+        framed=result.names is not None,
+    )  # fmt: skip
+    wanted = StructType([StructField(n, kind) for n, kind in zip(fields, types, strict=True)]) if fields else types[0]
+    made = _Compiler(
+        f"{type(model).__name__}.{method}", called, wanted, SCALAR_PANDAS, layout.columns, None if documents else layout.names
+    )
+    return made.program(SERIES if documents else FRAME, fields or ["result"], layout.names)
 
 
 def described(columns: Any) -> dict[str, str]:

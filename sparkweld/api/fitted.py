@@ -55,6 +55,11 @@ class Plan:
     classes: tuple[Any, ...] = ()
 
 
+def without_wrapper(model: Any) -> Any:
+    """Returns the model inside one that `sparkweld.accelerate` made, and anything else unchanged."""
+    return model.__sparkweld_model__ if hasattr(type(model), "__sparkweld_model__") else model
+
+
 def feature_names(model: Any) -> tuple[str, ...] | None:
     """Returns the names of the columns that a model was fitted on; None when the model does not know them."""
     found = getattr(model, "feature_names_in_", None)

@@ -13,7 +13,7 @@ import pandas as pd
 
 
 def predictor(
-    holder: Any, method: str, *, documents: bool, array: bool, at: int | None, columns: Sequence[str]
+    holder: Any, method: str, *, documents: bool, array: bool, at: int | None, columns: Sequence[str], framed: bool = False
 ) -> Callable[..., Any]:
     """Returns the function of a batch that calls `method` of the model ``holder.value``.
 
@@ -24,6 +24,8 @@ def predictor(
     def predict(rows: Any) -> Any:
         model = holder.value
         made = getattr(model, method)(rows.to_numpy() if array else rows)
+        if framed:
+            return made
         if columns:
             return pd.DataFrame(made, columns=columns)
         return pd.Series(made if at is None else made[:, at])

@@ -125,7 +125,7 @@ class ServedProgram:
         """Returns the outputs of all rows, by the kernel and, where it flags some, by the original function."""
         if not rows:
             return [pa.nulls(0, results.ARROW[column.type]) for column in self.outputs]
-        form = self._form(frozenset(c.name for c, array in zip(self.inputs, arrays, strict=True) if array.null_count))
+        form = self.form(frozenset(c.name for c, array in zip(self.inputs, arrays, strict=True) if array.null_count))
         if form is not None:
             runner = form.runner_of(rows)
             made = runner.run([buffer_of(arrays[self._places[c.name]], c) for c in runner.signature.inputs], rows)
@@ -146,7 +146,7 @@ class ServedProgram:
         parts = [self._arrays([a.slice(at, n) for a in arrays], n) for at, n in ((0, middle), (middle, rows - middle))]
         return [pa.concat_arrays(pair) for pair in zip(*parts, strict=True)]
 
-    def _form(self, missing: frozenset[str]) -> Form | None:
+    def form(self, missing: frozenset[str]) -> Form | None:
         """Returns the form for batches with NULLs in these columns, which is compiled where the compiler is at hand."""
         chosen = self._decisive(missing)
         if chosen not in self.parts.forms and self._compile_form is not None:
