@@ -6,6 +6,7 @@ import inspect
 import os
 import typing
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -21,6 +22,7 @@ from sparkweld.api.fitted import chosen_features, plan_of, without_wrapper
 from sparkweld.api.predictors import predictor
 from sparkweld.api.saved_models import is_xgboost_booster, load_local_model, of_booster
 from sparkweld.api.udfs import parsed_type
+from sparkweld.cascades.cascade import Cascade
 from sparkweld.contract.constants import ARROW_BATCHED, BATCHED, SCALAR_PANDAS
 from sparkweld.contract.replies import Compiled, Refused
 from sparkweld.contract.spark_types import name_of
@@ -102,8 +104,12 @@ def described(columns: Any) -> dict[str, str]:
 def _of_model(model: Any, columns: Mapping[str, str], features: Any, proba: Any) -> ServedProgram:
     model = load_local_model(model) if isinstance(model, str | os.PathLike) else model
     model = of_booster(model) if is_xgboost_booster(model) else model
-    given = chosen_features(model, features, {name: _SHORT.get(kind, kind) for name, kind in columns.items()})
-    plan = plan_of(model, given, proba)
+    fitted = model
+    if isinstance(model, Cascade):
+        fitted, model = model.full, copy(model)  # a cascade has the columns and classes of its full model
+        model.watched = None  # only queries of Spark compare their rows with the certificate
+    given = chosen_features(fitted, features, {name: _SHORT.get(kind, kind) for name, kind in columns.items()})
+    plan = plan_of(fitted, given, proba)
     fields = [f"p{at}" for at in range(len(plan.classes))]
     called = predictor(
         SimpleNamespace(value=model), plan.method, documents=plan.documents, array=plan.array, at=plan.at, columns=fields

@@ -32,8 +32,9 @@ class ServedProgram:
         self._names = tuple(column.name for column in parts.inputs)
         self._known = frozenset(self._names)
         self._places = {name: at for at, name in enumerate(self._names)}
-        self._takes_matrix = {column.kind for column in (*parts.inputs, *parts.outputs)} == {"f64"}
-        self._read = [self._places[column.name] for column in parts.forms[frozenset()].few_kernel.signature.inputs]
+        runner = parts.forms[frozenset()].few_runner
+        self._takes_matrix = runner.takes_matrix and all(column.kind == "f64" for column in parts.inputs)
+        self._read = [self._places[column.name] for column in runner.signature.inputs]
         self._rows = [rows for form in (frozenset(), self._known) if (rows := _rows_of(parts, form)) is not None]
 
     @property
@@ -59,10 +60,7 @@ class ServedProgram:
         return results.like(data, self._arrays(arrays, len(arrays[0]) if arrays else 0), self.outputs, self.parts.struct)
 
     def _numbers(self, data: Any) -> list[Buffer] | None:
-        """Returns the results for a table of floats where all columns are such, without Arrow; None for other tables.
-
-        None also where a row is flagged.
-        """
+        """Returns the results for a table of floats, without Arrow; None for other tables, and where a row is flagged."""
         if not self._takes_matrix:
             return None
         form = self.parts.forms[frozenset()]

@@ -66,11 +66,11 @@ class _Row:
 
 @dataclass(frozen=True)
 class _Columns:
-    """The memory of a call on a matrix of up to `_KEPT_ROWS` rows: float64[columns, rows], the outputs' NULLs, the addresses."""
+    """The memory of a call on a matrix of up to `_KEPT_ROWS` rows: float64[columns, rows], the outputs, the addresses."""
 
     inputs: np.ndarray
-    outputs: np.ndarray
     nulls: np.ndarray
+    outputs: tuple[Buffer, ...]
     table: np.ndarray
     result: np.ndarray
 
@@ -95,7 +95,7 @@ class Runner:
         return made and [Buffer(x.values, x.nulls, (x.held, inputs)) for x in made]
 
     def run_matrix(self, matrix: np.ndarray) -> list[Buffer] | None:
-        """Like `run`, for a contiguous float64[columns, rows]; only for signatures whose columns are all floats of 64 bits."""
+        """Like `run`, for a contiguous float64[columns, rows]; only for signatures that `take_matrix`."""
         rows = matrix.shape[1]
         if rows <= _KEPT_ROWS and not self.signature.allocates:
             return self._run_kept(matrix, rows)
@@ -111,18 +111,18 @@ class Runner:
         self._function(_address(own.table), rows, _address(own.result))
         if own.result[1]:
             return None
-        values, nulls = own.outputs[:, :rows].copy(), own.nulls[:, :rows].copy()
-        return [Buffer(values[at], nulls[at] if column.nullable else None) for at, column in enumerate(self.signature.outputs)]
+        return [Buffer(x.values[:rows].copy(), None if x.nulls is None else x.nulls[:rows].copy()) for x in own.outputs]
 
     def _columns(self, thread: _Thread) -> _Columns:
-        columns, results = len(self.signature.inputs), len(self.signature.outputs)
-        inputs, outputs = np.zeros((columns, _KEPT_ROWS)), np.zeros((results, _KEPT_ROWS))
-        nulls: np.ndarray = np.zeros((1 + results, _KEPT_ROWS), np.uint8)  # the last ones: of the inputs
-        addresses = [x for values in inputs for x in (_address(values), _address(nulls[-1]))]
-        for at, column in enumerate(self.signature.outputs):
-            addresses += [_address(outputs[at]), _address(nulls[at]) if column.nullable else 0]
-        table, result = np.array([*addresses, 0, 0, *thread.extra], np.int64), np.zeros(2 + results, np.int64)
-        thread.columns = _Columns(inputs, outputs, nulls, table, result)
+        inputs, nulls = np.zeros((len(self.signature.inputs), _KEPT_ROWS)), np.zeros(_KEPT_ROWS, np.uint8)
+        outputs = tuple(
+            Buffer(np.zeros(_KEPT_ROWS, column.dtype), np.zeros(_KEPT_ROWS, np.uint8) if column.nullable else None)
+            for column in self.signature.outputs
+        )
+        addresses = [x for values in inputs for x in (_address(values), _address(nulls))]
+        addresses += [x for one in outputs for x in (_address(one.values), 0 if one.nulls is None else _address(one.nulls))]
+        table, result = np.array([*addresses, 0, 0, *thread.extra], np.int64), np.zeros(2 + len(outputs), np.int64)
+        thread.columns = _Columns(inputs, nulls, outputs, table, result)
         return thread.columns
 
     def _run(self, addresses: list[int], rows: int) -> list[Buffer] | None:
@@ -192,6 +192,12 @@ class Runner:
         """Whether `row` may be called: its inputs are numbers and strings, and so are its outputs."""
         columns = (*self.signature.inputs, *self.signature.outputs)
         return not any(column.element or column.kind in ("date", "ts") for column in columns)
+
+    @property
+    def takes_matrix(self) -> bool:
+        """Whether `run_matrix` may be called: the inputs are floats of 64 bits, and the outputs numbers."""
+        numbers = all(not column.is_view and column.kind not in ("date", "ts") for column in self.signature.outputs)
+        return numbers and all(column.kind == "f64" for column in self.signature.inputs)
 
     def _with_addresses(self, values: Sequence[Any]) -> tuple[list[Any], list[bytes]]:
         """Returns the values with the address and length of each string in its place, and what these point to."""

@@ -149,9 +149,10 @@ class ModelCalls:
     def _for_some_rows(self, call: ModelCall, wanted: str, block: Block, whole: list[str]) -> list[str]:
         """Emits the call for the rows that need it, when they are few: gathered, scored, and scattered."""
         n, name, numbers = call.number, block.name, self.memory
+        tile = 1 if scorer(self._op(call)).multiple == 1 else MODEL_TILE
         space = numbers + 8 * self._rows
         some = f"w{n}, {len(call.arguments)}, memory + {numbers}, found{n}, padded{n}, memory + {space}, {self._rows}"
-        inside = [f"padded{n} = found{n} + {MODEL_TILE - 1} & {-MODEL_TILE}", f"{name(selection.gather_columns)}(t{n}, {some})"]
+        inside = [f"padded{n} = found{n} + {tile - 1} & {-tile}", f"{name(selection.gather_columns)}(t{n}, {some})"]
         space += self._rows * sum(type.width for type in self._argument_types(call))
         back = []
         for output, target, result in call.targets:
