@@ -24,6 +24,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from sparkweld import mlflow
     from sparkweld.api import cascade, ranking
     from sparkweld.api.accelerating import accelerate
     from sparkweld.api.compiling import compile
@@ -51,6 +52,7 @@ __all__ = [
     "jar_path",
     "lazy",
     "load",
+    "mlflow",
     "pandas_udf",
     "ranking",
     "score",
@@ -84,6 +86,8 @@ def __getattr__(name: str) -> Any:
         return version("sparkweld")
     if name in ("cascade", "ranking"):
         return importlib.import_module(f"sparkweld.api.{name}")
+    if name == "mlflow":
+        return importlib.import_module("sparkweld.mlflow")
     if name not in _HOMES:
         raise AttributeError(f"module 'sparkweld' has no attribute {name!r}; it has {', '.join(__all__)}")
     return getattr(importlib.import_module(_HOMES[name]), name)

@@ -117,6 +117,19 @@ class Accelerated:
         return accelerate, (self._model,)
 
 
+def method_program(model: Any, name: str, layout: Layout, rows: Any, made: Any) -> Method:
+    """Compiles a method of a model for tables of one layout. `made`: what the method returns for `rows`, which have this layout.
+
+    Raises Refusal for what does not compile, and for results that no program returns.
+    """
+    title, result = f"{type(model).__name__}.{name}", result_of(made, rows, layout)
+    if isinstance(result, str):
+        raise refusal("SW875", call=title, what=result)
+    if np.dtype(result.dtypes[0]).kind == "U" and getattr(model, "classes_", np.zeros(0)).dtype != made.dtype:
+        raise refusal("SW875", call=title, what="strings of a length that depends on the rows")
+    return Method(of_method(model, name, layout, result), layout, result)
+
+
 @cache
 def _class_for(kind: Any) -> type[Accelerated]:
     """Returns the class of wrappers of a class of models, with the special methods that the models have."""
@@ -179,21 +192,12 @@ class _Calls:
         with self._lock:
             if key not in self._found:
                 try:
-                    self._found[key] = self._method(name, layout, made, head)
+                    self._found[key] = method_program(self._model, name, layout, head, made)
                 except SparkWeldError as error:
                     plain = refusal("SW874", call=self._title(name), what=f"columns without a program ({error})")
                     self._why[key] = error if isinstance(error, Refusal) else plain
                     self._found[key] = None
         return True
-
-    def _method(self, name: str, layout: Layout, made: Any, head: Any) -> Method:
-        """Returns the method as a program. Raises Refusal and UserError."""
-        result = result_of(made, head, layout)
-        if isinstance(result, str):
-            raise refusal("SW875", call=self._title(name), what=result)
-        if np.dtype(result.dtypes[0]).kind == "U" and getattr(self._model, "classes_", np.zeros(0)).dtype != made.dtype:
-            raise refusal("SW875", call=self._title(name), what="strings of a length that depends on the rows")
-        return Method(of_method(self._model, name, layout, result), layout, result)
 
     def _title(self, name: str) -> str:
         return f"{type(self._model).__name__}.{name}"

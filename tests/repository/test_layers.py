@@ -47,6 +47,7 @@ LAYERS = (
     "sparkweld.lazy_evaluation",
     "sparkweld.bridge",
     "sparkweld.api",
+    "sparkweld.mlflow",
     "sparkweld.lint",
     "sparkweld.cli",
     "sparkweld",  # the lazy names of the package itself
@@ -176,6 +177,7 @@ LATE = {
     "sparkweld/kernels/runtime/object_code.py": (("sparkweld.kernels.codegen",), "a cached kernel needs no Numba"),
     "sparkweld/lint/child.py": (("sparkweld.lint",), "Spark may print as it loads; standard output must be reserved before"),
     "udf_compiler/frontends/python/values.py": (("pyspark.ml",), "pyspark.ml loads slowly, and few functions see its vectors"),
+    "sparkweld/mlflow/saving.py": (("sparkweld.api",), "workers load models, and need no compiler for it"),
     "sparkweld/serving": (("pandas",), "a stored program loads in milliseconds, and pandas takes far longer"),
     "sparkweld/worker/grouping.py": (("pyspark.sql.conversion",), "PySpark 4.0 and 4.1 lack it, and never run this function"),
     "sparkweld/worker": (("pyarrow",), _BY_VALUE),

@@ -20,6 +20,9 @@ from udf_compiler.function import model_files
 from udf_compiler.function.model_files import FileName, Reads
 
 _DESCRIPTION = "MLmodel"
+
+#: The module that loads a model that `sparkweld.mlflow` saved, and the flavour that describes the library's own Python function.
+_WITH_PROGRAM, _FLAVOUR_WITH_PROGRAM = "sparkweld.mlflow", "sparkweld"
 _ON_NFS = "nfs:"
 
 #: Module that loads a flavour -> the flavour's name in MLmodel, its wrapper class, and the wrapper's attribute for the model.
@@ -90,10 +93,12 @@ def _loaded(folder: str) -> Any:
 
 def _data_file(metadata: Any) -> str:
     """Returns the path of the library's file in the folder. Refuses (SW866) models for which MLflow does more than load it."""
-    conf = metadata.flavors.get("python_function") or {}
+    conf, outer = library_of(metadata), metadata.flavors.get("python_function") or {}
     loader = conf.get("loader_module")
     if loader not in _FLAVOURS:
         refuse("SW866", what=f"the flavour {loader}")
+    if any(conf.get(name) != outer.get(name) for name in ("code", "config", "model_path")):
+        refuse("SW866", what="two descriptions of its Python function that differ")
     if conf.get("code"):
         refuse("SW866", what="code of its own (code_paths)")
     if conf.get("config"):
@@ -109,18 +114,32 @@ def _data_file(metadata: Any) -> str:
     return data
 
 
+def library_of(metadata: Any) -> dict[str, Any]:
+    """Returns the description of the Python function that the library's flavour has.
+
+    A model that `sparkweld.mlflow` saved stores it beside its own, which returns the same predictions.
+    """
+    conf = metadata.flavors.get("python_function") or {}
+    if conf.get("loader_module") == _WITH_PROGRAM:
+        conf = (metadata.flavors.get(_FLAVOUR_WITH_PROGRAM) or {}).get("library") or {}
+    return dict(conf)
+
+
 def predictor(model: Any, rebuild: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """Returns the function of traced columns that MLflow calls to predict. `rebuild` returns the stand-in of the library's model.
 
     Refuses (SW866) a wrapper of an unknown class.
     """
-    _, wrapper, attribute = _FLAVOURS[model.loader_module]
+    conf = library_of(model.metadata)
+    _, wrapper, attribute = _FLAVOURS[conf["loader_module"]]
     held = model._model_impl
-    if type(held).__qualname__ != wrapper or type(held).__module__ != model.loader_module:
+    if model.loader_module == _WITH_PROGRAM:
+        held = held.library()
+    if type(held).__qualname__ != wrapper or type(held).__module__ != conf["loader_module"]:
         refuse("SW866", what=f"a {type(held).__qualname__}")
     library_model = getattr(held, attribute)
     traced = rebuild(library_model)
-    method = model.metadata.flavors["python_function"].get("predict_fn", "predict")
+    method = conf.get("predict_fn", "predict")
     if attribute == "xgb_model":  # `_wrapped_xgboost_model_predict_fn`
         if type(library_model).__name__ == "Booster":
             return lambda data: traced.predict(matrix(data), validate_features=True)

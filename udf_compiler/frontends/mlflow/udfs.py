@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from sparkweld.reasons import refusal
-from udf_compiler.frontends.mlflow.loading import Source, load, predictor
+from udf_compiler.frontends.mlflow.loading import Source, library_of, load, predictor
 from udf_compiler.frontends.mlflow.results import converted
 from udf_compiler.frontends.mlflow.signatures import enforced, named_columns
 from udf_compiler.frontends.tracing.session import current
@@ -75,7 +75,8 @@ class ScoringUdf:
         columns = named_columns(batch, self.metadata.get_input_schema())
         data = enforced(columns, model.metadata.get_input_schema())
         result = predictor(model, lambda held: rebuilder.lazily(lambda: rebuilder.value(held, use)))(data)
-        current().note(f"MLflow model {self.source.name}, flavour {model.loader_module.removeprefix('mlflow.')}")
+        flavour = library_of(model.metadata)["loader_module"].removeprefix("mlflow.")
+        current().note(f"MLflow model {self.source.name}, flavour {flavour}")
         return converted(result, self._dtype_of, self.result_type)
 
     def _dtype_of(self, predictions: Any) -> Any:
