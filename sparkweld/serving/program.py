@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -84,6 +84,11 @@ class ServedProgram:
                 break
         columns = columns_of({name: [value] for name, value in values.items()}, self.inputs)
         return self._result([array[0].as_py() for array in self._arrays(columns, 1)])
+
+    def predict_rows(self, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
+        """Returns the results for rows with the names of the inputs, as `predict_row` returns each. Raises what a table would."""
+        columns = columns_of({column.name: [row[column.name] for row in rows] for column in self.inputs}, self.inputs)
+        return list(map(self._result, zip(*(array.to_pylist() for array in self._arrays(columns, len(rows))), strict=True)))
 
     def _result(self, values: Sequence[Any]) -> Any:
         """Returns the outputs of a row as the caller gets them."""
