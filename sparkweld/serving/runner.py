@@ -105,13 +105,16 @@ class Runner:
 
     def _run_kept(self, matrix: np.ndarray, rows: int) -> list[Buffer] | None:
         """Calls the kernel on the thread's own columns."""
-        thread = self._thread()
-        own = thread.columns or self._columns(thread)
-        own.inputs[:, :rows] = matrix
-        self._function(_address(own.table), rows, _address(own.result))
-        if own.result[1]:
-            return None
-        return [Buffer(x.values[:rows].copy(), None if x.nulls is None else x.nulls[:rows].copy()) for x in own.outputs]
+        thread = self._take()
+        try:
+            own = thread.columns or self._columns(thread)
+            own.inputs[:, :rows] = matrix
+            self._function(_address(own.table), rows, _address(own.result))
+            if own.result[1]:
+                return None
+            return [Buffer(x.values[:rows].copy(), None if x.nulls is None else x.nulls[:rows].copy()) for x in own.outputs]
+        finally:
+            self._threads.found = thread
 
     def _columns(self, thread: _Thread) -> _Columns:
         inputs, nulls = np.zeros((len(self.signature.inputs), _KEPT_ROWS)), np.zeros(_KEPT_ROWS, np.uint8)
@@ -127,7 +130,7 @@ class Runner:
 
     def _run(self, addresses: list[int], rows: int) -> list[Buffer] | None:
         """Calls the kernel on input columns at these addresses, each with its NULL bytes."""
-        thread, signature = self._thread(), self.signature
+        signature = self.signature
         outputs = [
             (
                 np.empty((rows, 2), np.int64) if column.is_view else np.empty(rows, column.dtype),
@@ -137,7 +140,11 @@ class Runner:
         ]
         addresses += [0 if array is None else _address(array) for pair in outputs for array in pair]
         result = np.zeros(2 + len(outputs), np.int64)
-        held = self._call(thread, addresses, rows, result)
+        thread = self._take()
+        try:
+            held = self._call(thread, addresses, rows, result)
+        finally:
+            self._threads.found = thread
         if result[1]:
             return None
         return [Buffer(values, nulls, held) for values, nulls in outputs]
@@ -163,7 +170,13 @@ class Runner:
         Raises struct.error and TypeError for a value of another class, or for a NULL in a column that may have none. Only for
         signatures with `takes_rows`.
         """
-        thread = self._thread()
+        thread = self._take()
+        try:
+            return self._row_of(thread, values)
+        finally:
+            self._threads.found = thread
+
+    def _row_of(self, thread: _Thread, values: Sequence[Any]) -> tuple[Any, ...] | None:
         row = thread.row or self._row(thread)
         held = None
         if self._strings:
@@ -223,14 +236,19 @@ class Runner:
                 raise struct.error("a NULL in a column without NULLs")
         row.space[row.nulls] = nulls
 
-    def _thread(self) -> _Thread:
+    def _take(self) -> _Thread:
+        """Returns the thread's memory, which the caller puts back.
+
+        A call within the call, as by the handler of a signal, takes other memory meanwhile.
+        """
         found = getattr(self._threads, "found", None)
-        if found is None:
-            arena = np.empty(_FIRST_ARENA if self.signature.allocates else 0, np.uint8)
-            memory = self._memory()
-            extra = [_address(array) for array in (*self._blocks, *(() if memory is None else (memory,)))]
-            found = self._threads.found = _Thread(memory, extra, arena)
-        return found
+        if found is not None:
+            self._threads.found = None
+            return found  # type: ignore[no-any-return]
+        arena = np.empty(_FIRST_ARENA if self.signature.allocates else 0, np.uint8)
+        memory = self._memory()
+        extra = [_address(array) for array in (*self._blocks, *(() if memory is None else (memory,)))]
+        return _Thread(memory, extra, arena)
 
     def _memory(self) -> np.ndarray | None:
         """Returns memory for the calls of one thread, which says that models may keep results in it."""
