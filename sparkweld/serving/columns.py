@@ -1,13 +1,15 @@
 """Converts a table, or one row, to Arrow columns of a program's types, and these to what a kernel reads.
 
-Accepted are dicts of sequences, pandas DataFrames, Arrow tables and record batches, and matrices. None and pandas' NA are NULL; a
-NaN in a column of floats stays NaN. Nothing is guessed: a missing or unknown column and a value of another class are UserErrors.
+Accepted are dicts of sequences, pandas DataFrames, Arrow tables and record batches, and matrices. None, pandas' NA and NaT, and
+masked values are NULL; a NaN in a column of floats stays NaN. Nothing is guessed: a missing, unknown or repeated column and a
+value of another class are UserErrors.
 """
 
 from __future__ import annotations
 
+import datetime
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,16 +47,16 @@ def matrix_of(data: Any, names: Sequence[str], read: Sequence[int]) -> np.ndarra
     """
     matrix = None
     if isinstance(data, np.ndarray):
-        matrix = data.T if data.ndim == 2 else None
+        matrix = data.T if data.ndim == 2 and not isinstance(data, np.ma.MaskedArray) else None
     elif isinstance(data, dict):
         arrays = [array for name in names if (array := _floats(data.get(name))) is not None]
         if len(data) == len(names) == len(arrays) and len({len(array) for array in arrays}) == 1:
-            return np.stack([arrays[at] for at in read])
+            return np.stack([arrays[at] for at in read]) if read else np.empty((0, len(arrays[0])))
     elif hasattr(data, "iloc") and getattr(data, "ndim", 0) == 2 and {*data.dtypes} == {np.dtype(np.float64)}:
         found = data.columns.tolist()
-        if found == list(names):
+        if found == list(names) or [*map(str, found)] == list(names):  # numbers are names of columns, too
             matrix = data.to_numpy().T
-        elif sorted(map(str, found)) == sorted(names):
+        elif len(found) == len(names) and {*found} == {*names}:
             matrix = data[list(names)].to_numpy().T
     if matrix is None or matrix.dtype != np.float64 or len(matrix) != len(names) or not matrix.shape[1]:
         return None
@@ -65,17 +67,20 @@ def _floats(values: Any) -> np.ndarray | None:
     """Returns float64[rows], at least one, where a column has floats only, else None."""
     if isinstance(values, list):
         return np.array(values) if {*map(type, values)} == {float} else None
-    is_plain = isinstance(values, np.ndarray) and values.ndim == 1 and values.dtype == np.float64 and len(values) > 0
-    return values if is_plain else None
+    is_array = isinstance(values, np.ndarray) and not isinstance(values, np.ma.MaskedArray)
+    return values if is_array and values.ndim == 1 and values.dtype == np.float64 and len(values) > 0 else None
 
 
 def converted(values: Any, column: Column) -> pa.Array:
     """Returns a sequence as an Arrow array of the column's type; raises UserError where a value has another class."""
     expected = ARROW[column.type]
     try:
-        if isinstance(values, pa.ChunkedArray):
-            values = values.combine_chunks()
-        made = values if isinstance(values, pa.Array) else _of_values(values, expected)
+        given = isinstance(values, pa.Array | pa.ChunkedArray)
+        made = values if given else _of_values(values, expected)
+        if isinstance(made, pa.ChunkedArray):
+            made = made.combine_chunks()
+        if given and not pa.types.is_primitive(made.type):
+            made.validate(full=True)  # kernels read no byte beyond a string only if it is valid UTF-8
         if not len(made):
             return pa.nulls(0, expected)
         if made.type != expected:
@@ -130,12 +135,12 @@ def _views(array: pa.StringArray, valid: np.ndarray) -> np.ndarray:
     return np.column_stack([ends[:-1] + (0 if data is None else data.address), np.diff(ends) * valid])
 
 
-def _of_values(values: Any, expected: pa.DataType) -> pa.Array:
+def _of_values(values: Any, expected: pa.DataType) -> pa.Array | pa.ChunkedArray:
     """Returns an Arrow array of values that are not Arrow's; lets Arrow infer their class, so that none is converted silently."""
     if hasattr(values, "dtype") and hasattr(values, "to_numpy") and not isinstance(values, np.ndarray):  # a pandas Series
         if values.dtype == object:
             return _of_objects(values.tolist(), expected)
-        floats = getattr(values.dtype, "kind", "") == "f"
+        floats = isinstance(values.dtype, np.dtype) and values.dtype.kind == "f"
         return pa.array(values.to_numpy(), from_pandas=False) if floats else pa.Array.from_pandas(values)
     if isinstance(values, np.ndarray) and values.dtype != object:
         return pa.array(values)
@@ -143,26 +148,37 @@ def _of_values(values: Any, expected: pa.DataType) -> pa.Array:
 
 
 def _of_objects(values: list[Any], expected: pa.DataType) -> pa.Array:
-    missing = sys.modules["pandas"].NA if "pandas" in sys.modules else None
-    values = [None if x is missing else x for x in values]
+    pandas = sys.modules.get("pandas")
+    missing = {id(x) for x in (pandas.NA, pandas.NaT)} if pandas is not None else set()
+    values = [None if id(x) in missing else x for x in values]
     kinds = {type(x) for x in values if x is not None}
     if pa.types.is_floating(expected) and kinds <= {int, float}:  # as Spark reads Python numbers in a column of floats
         return pa.array(values, expected)
-    if pa.types.is_list(expected) or pa.types.is_timestamp(expected) or pa.types.is_date(expected):
-        return pa.array(values, expected)
+    if pa.types.is_date(expected) and not kinds <= {datetime.date}:  # Arrow would drop the time of a datetime
+        raise pa.ArrowTypeError(f"it holds {', '.join(sorted(kind.__name__ for kind in kinds))}")
+    if pa.types.is_timestamp(expected) and any(getattr(x, "tzinfo", None) or getattr(x, "nanosecond", 0) for x in values):
+        raise pa.ArrowTypeError("it holds datetimes with zones or nanoseconds")  # Arrow would drop these
     return pa.array(values) if kinds else pa.nulls(len(values), expected)
 
 
 def _check_class(found: pa.DataType, expected: pa.DataType) -> None:
     """Raises ArrowTypeError unless values of the found type are values of the other one, if they are in range."""
-    for is_kind in (pa.types.is_integer, pa.types.is_boolean, pa.types.is_date, pa.types.is_timestamp, pa.types.is_list):
+    if pa.types.is_list(expected) and (pa.types.is_list(found) or pa.types.is_large_list(found)):
+        return _check_class(found.value_type, expected.value_type)
+    if pa.types.is_string(expected):
+        values = found.value_type if pa.types.is_dictionary(found) else found
+        kinds = (pa.types.is_string, pa.types.is_large_string, getattr(pa.types, "is_string_view", lambda type: False))
+        if any(is_kind(values) for is_kind in kinds):
+            return None
+    if pa.types.is_timestamp(found) and pa.types.is_timestamp(expected) and found.tz is None:
+        return None
+    for is_kind in (pa.types.is_integer, pa.types.is_boolean, pa.types.is_date):
         if is_kind(found) and is_kind(expected):
-            return
-    strings = (pa.types.is_string, pa.types.is_large_string, getattr(pa.types, "is_string_view", lambda type: False))
-    if any(is_kind(found) for is_kind in strings) and pa.types.is_string(expected):
-        return
+            return None
     if pa.types.is_floating(expected) and (pa.types.is_integer(found) or pa.types.is_floating(found)):
-        return
+        return None
+    if pa.types.is_null(found):
+        return None
     raise pa.ArrowTypeError(f"it holds {found}")
 
 
@@ -170,14 +186,22 @@ def _as_mapping(data: Any, names: Sequence[str]) -> Mapping[str, Any]:
     if isinstance(data, Mapping):
         return data
     if isinstance(data, pa.Table | pa.RecordBatch):
-        return dict(zip(data.schema.names, data.columns, strict=True))
+        return _unrepeated(data.schema.names, data.columns)
     if isinstance(data, np.ndarray) and data.ndim == 2:
         if data.shape[1] != len(names):
             raise UserError(f"the matrix has {data.shape[1]} columns; the program takes {len(names)}: {_listed(names)}")
         return dict(zip(names, data.T, strict=True))
     if hasattr(data, "columns") and hasattr(data, "iloc"):
-        return {str(name): column for name, column in data.items()}
+        return _unrepeated([str(name) for name in data.columns], (column for _, column in data.items()))
     raise UserError(f"a {type(data).__name__} is not a table: pass a DataFrame, a dict of columns, an Arrow table or a matrix")
+
+
+def _unrepeated(names: Sequence[str], columns: Iterable[Any]) -> dict[str, Any]:
+    made = dict(zip(names, columns, strict=True))
+    if len(made) < len(names):
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        raise UserError(f"{_listed(repeated)} names several columns of the table")
+    return made
 
 
 def _check_names(given: Mapping[str, Any], columns: Sequence[Column]) -> None:

@@ -70,10 +70,13 @@ class ServedProgram:
     def predict_row(self, **values: Any) -> Any:
         """Returns the result for one row: a Python value, or a dict where the function returns a struct. None is NULL."""
         if values.keys() == self._known:
-            for given, unread, run in self._rows:
+            for given, unread, floats, run in self._rows:
                 ordered = given(values)
-                # A bool of Python is a number, which the other way rejects; it also checks the columns that no kernel reads.
-                if bool in map(type, ordered) or not all(type(values[name]) in classes for name, classes in unread):
+                # The other way checks values of other classes, and the columns that no kernel reads.
+                kinds = {*map(type, ordered)}
+                if not kinds <= _ORDINARY or not all(type(values[name]) in classes for name, classes in unread):
+                    break
+                if floats and not kinds.isdisjoint(_INTEGERS) and not all(_is_exact(ordered[at], most) for at, most in floats):
                     break
                 try:
                     found = run(ordered)
@@ -107,7 +110,8 @@ class ServedProgram:
         (scores,) = self._arrays(arrays, len(arrays[0]))
         values = scores.fill_null(0).to_numpy(zero_copy_only=False)
         last = np.asarray(scores.is_null()) | (values != values)
-        return np.lexsort((np.arange(len(values)), -values.astype(np.float64), last))[:k]
+        reverse = -values if values.dtype.kind == "f" else ~values  # the least integer has no negative
+        return np.lexsort((np.arange(len(values)), reverse, last))[:k]
 
     def save(self, path: str | os.PathLike[str], python: bool = False) -> None:
         """Writes the program to one file, atomically. Requires a C compiler.
@@ -180,7 +184,16 @@ class ServedProgram:
 _PLAIN: dict[str, frozenset[Any]] = {"f64": frozenset((float, int, type(None))), "str": frozenset((str, type(None)))}
 
 
-_Rows = tuple[Callable[..., Any], list[tuple[str, frozenset[Any]]], Callable[..., Any]]
+#: Classes of values whose conversion to a row of a kernel runs no code of theirs, and those of them that a float may round.
+_ORDINARY = frozenset((float, int, str, type(None), np.float64, np.float32, np.int64, np.int32, np.str_))
+_INTEGERS = frozenset((int, np.int64, np.int32))
+
+_Rows = tuple[Callable[..., Any], list[tuple[str, frozenset[Any]]], list[tuple[int, int]], Callable[..., Any]]
+
+
+def _is_exact(value: Any, most: int) -> bool:
+    """Whether a column of floats that are exact up to `most` holds this value, unless it is an integer beyond."""
+    return type(value) not in _INTEGERS or -most <= value <= most
 
 
 def _rows_of(parts: Parts, nulls: frozenset[str]) -> _Rows | None:
@@ -194,7 +207,9 @@ def _rows_of(parts: Parts, nulls: frozenset[str]) -> _Rows | None:
     read = tuple(column.name for column in form.few_kernel.signature.inputs)
     unread = [(column.name, _PLAIN.get(column.kind, frozenset())) for column in parts.inputs if column.name not in read]
     given = itemgetter(*read) if len(read) > 1 else lambda values: tuple(values[name] for name in read)
-    return given, unread, form.few_runner.row
+    most = {"f64": 1 << 53, "f32": 1 << 24}
+    floats = [(at, most[c.kind]) for at, c in enumerate(form.few_kernel.signature.inputs) if c.kind in most]
+    return given, unread, floats, form.few_runner.row
 
 
 def load(path: str | os.PathLike[str], digest: str | None = None, python: bool = False) -> ServedProgram:
