@@ -5,6 +5,7 @@ The function receives what Spark's worker would pass: Python values of one row, 
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,11 +42,21 @@ class Original:
             return [_array(part, column) for part, column in zip(parts, outputs, strict=True)]
         import pandas as pd
 
-        series = [column.to_pandas(date_as_object=True) for column in columns]
+        series = [_as_series(column) for column in columns]
         given = [pd.DataFrame(dict(zip(self.names, series, strict=True)))] if self.takes == FRAME else series
         result = self.function(*given)
+        if not hasattr(result, "__len__") or len(result) != len(columns[0]):
+            what = f"{len(result)} rows" if hasattr(result, "__len__") else f"a {type(result).__name__}"
+            raise UserError(f"the function returned {what} for {len(columns[0])} rows")
         parts = [result.iloc[:, at] for at in range(len(outputs))] if isinstance(result, pd.DataFrame) else [result]
         return [_series(part, column) for part, column in zip(parts, outputs, strict=True)]
+
+
+def _as_series(column: pa.Array) -> Any:
+    """Returns a column as Spark's worker passes it: nanoseconds, and NULLs in arrays of integers as None."""
+    if pa.types.is_timestamp(column.type):
+        column = column.cast(pa.timestamp("ns"))
+    return column.to_pandas(date_as_object=True, integer_object_nulls=pa.types.is_list(column.type))
 
 
 def _fields(made: Any, names: list[str]) -> Sequence[Any]:
@@ -59,14 +70,32 @@ def _fields(made: Any, names: list[str]) -> Sequence[Any]:
 
 
 def _array(values: list[Any], column: Column) -> pa.Array:
+    """Returns the results of rows as Spark converts them: anything to a string, and only datetimes without a zone to one."""
+    if column.kind == "str":
+        values = [_string(x) for x in values]
+    elif column.element == "str" and all(x is None or isinstance(x, list) for x in values):
+        values = [None if x is None else [_string(y) for y in x] for x in values]
+    elif column.element == "str" or (column.kind == "ts" and not all(x is None or _is_naive(x) for x in values)):
+        raise UserError(f"the function returned a value that is no {column.type}")
     try:
         return pa.array(values, ARROW[column.type])
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
         raise UserError(f"the function returned a value that is no {column.type}: {error}") from None
 
 
+def _string(value: Any) -> str | None:
+    if value is None or type(value) is str:
+        return value
+    return str(value).lower() if value is True or value is False else str(value)
+
+
+def _is_naive(value: Any) -> bool:
+    return isinstance(value, datetime.datetime) and value.tzinfo is None
+
+
 def _series(values: Any, column: Column) -> pa.Array:
+    """Returns a column, whose values are not rounded and do not wrap, as by default since Spark 4.1."""
     try:
-        return pa.Array.from_pandas(values, type=ARROW[column.type], safe=False)
+        return pa.Array.from_pandas(values, type=ARROW[column.type], safe=True)
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise UserError(f"the function returned a column that is no {column.type}: {error}") from None
