@@ -157,7 +157,7 @@ def _later(data: bytes, where: str) -> Callable[..., Any]:
 def _opened(where: str, digest: str | None) -> tuple[zipfile.ZipFile, dict[str, Any], bytes]:
     """Returns the archive, its manifest and its bytes, after the checks that `load` describes."""
     try:
-        with open(where, "rb") as file:
+        with open(where, "rb", opener=_without_waiting) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode) or status.st_size > _MOST_BYTES:
                 raise UserError(f"{where} is not a program: pass the path of a file that ServedProgram.save wrote")
@@ -167,19 +167,26 @@ def _opened(where: str, digest: str | None) -> tuple[zipfile.ZipFile, dict[str, 
                     "the file that you trust, or make it yours alone (chown, chmod go-w)"
                 )
             data = file.read()
-    except OSError as error:
+    except (OSError, ValueError) as error:  # the latter for a path with a NUL
         raise UserError(f"the program {where} cannot be read: {error}") from None
     if digest is not None and hashlib.sha256(data).hexdigest() != digest.lower():
         raise UserError(f"{where} is not the file with the SHA-256 {digest}: it has {hashlib.sha256(data).hexdigest()}")
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
+        if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
+            raise zipfile.BadZipFile("an entry is compressed")  # and could expand to any size
         manifest = json.loads(archive.read(_MANIFEST))
         version = manifest["format"]
-    except (zipfile.BadZipFile, KeyError, TypeError, ValueError) as error:
+    except (zipfile.BadZipFile, KeyError, RuntimeError, TypeError, ValueError) as error:  # of an encrypted entry, too
         raise UserError(f"{where} is not a program, or is truncated: {error}") from None
     if version != FORMAT:
         raise UserError(f"{where} has format {version}; this version of SparkWeld reads {FORMAT}: compile and save it again")
     return archive, manifest, data
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Opens a file; a named pipe without a writer, too, at once."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _reader(archive: zipfile.ZipFile, manifest: dict[str, Any], where: str) -> Callable[[str], bytes]:
@@ -188,7 +195,7 @@ def _reader(archive: zipfile.ZipFile, manifest: dict[str, Any], where: str) -> C
     def read(name: str) -> bytes:
         try:
             data = archive.read(name)
-        except (KeyError, zipfile.BadZipFile, OSError) as error:
+        except (KeyError, zipfile.BadZipFile, OSError, RuntimeError) as error:
             raise UserError(f"{where} is damaged: {error}") from None
         if hashlib.sha256(data).hexdigest() != manifest["entries"].get(name):
             raise UserError(f"{where} is damaged: {name} is not what was saved")

@@ -136,6 +136,36 @@ def test_damaged_files(stored, tmp_path):
         sparkweld.load(stored[0]).save(tmp_path / "no" / "folder")
 
 
+def test_changes_of_headers(stored, tmp_path):
+    """Flips bits of the archive's directory and of the headers of its entries: versions, flags, methods, sizes and names."""
+    data = stored[0].read_bytes()
+    with zipfile.ZipFile(stored[0]) as archive:
+        heads = [at for entry in archive.infolist() for at in range(entry.header_offset, entry.header_offset + 30)]
+        heads += range(archive.start_dir, len(data))
+    path, rejected = tmp_path / "changed", 0
+    for at in heads:
+        for bit in range(at % 2, 8, 2):
+            path.write_bytes(data[:at] + bytes([data[at] ^ 1 << bit]) + data[at + 1 :])
+            try:
+                file.inspect(path)
+                sparkweld.load(path) if at % 97 == 0 else None
+            except UserError:
+                rejected += 1
+    assert rejected > len(heads) / 2
+
+
+def test_files_that_are_no_programs(stored, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", "/dev/zero", tmp_path, "a\0b"):
+        with pytest.raises(UserError):
+            sparkweld.load(path)
+    with zipfile.ZipFile(stored[0]) as old, zipfile.ZipFile(tmp_path / "deflated", "w", zipfile.ZIP_DEFLATED) as new:
+        for entry in old.namelist():
+            new.writestr(entry, old.read(entry))
+    with pytest.raises(UserError, match="compressed"):
+        sparkweld.load(tmp_path / "deflated")
+
+
 def test_saving_requires_a_c_compiler(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     program = sparkweld.compile(lambda a: a + 1.0, {"a": "double"}, "double")
