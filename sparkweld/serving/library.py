@@ -25,9 +25,15 @@ _C = {
 
 _NOTES = {"date": "days since 1970-01-01", "ts": "microseconds since 1970-01-01T00:00"}
 
+#: Keywords of C and C++, which includes the header, too, and names that compilers define as macros.
 _KEYWORDS = frozenset(
-    "auto break case char const continue default do double else enum extern float for goto if inline int long register restrict "
-    "return short signed sizeof static struct switch typedef union unsigned void volatile while".split()
+    "alignas alignof and and_eq asm auto bitand bitor bool break case catch char char16_t char32_t char8_t class co_await "
+    "co_return co_yield compl concept const const_cast consteval constexpr constinit continue decltype default delete do "
+    "double dynamic_cast else enum explicit export extern false float for friend goto i386 if inline int linux long mutable "
+    "namespace new noexcept not not_eq nullptr operator or or_eq private protected public register reinterpret_cast "
+    "requires restrict return short signed sizeof static static_assert static_cast struct switch template this thread_local "
+    "throw true try typedef typeid typename typeof typeof_unqual union unix unsigned using virtual void volatile wchar_t "
+    "while xor xor_eq".split()
 )
 
 
@@ -54,7 +60,7 @@ def export(program: Parts, path: str | os.PathLike[str], prefix: str) -> str:
     files["program.c"] = _source(program, prefix, fields, results).encode()
     where = os.fspath(path)
     beside = os.path.splitext(where)[0] + ".h"
-    library = link(files, ["-fvisibility=hidden", "-pthread", "-Wl,-Bsymbolic", "-Wno-unused-function"])
+    library = link(files, ["-fvisibility=hidden", "-pthread", "-Wl,-Bsymbolic", "-Wl,-z,nodelete", "-Wno-unused-function"])
     file.write(where, library)
     file.write(beside, header.encode())
     return beside
@@ -183,7 +189,7 @@ typedef struct space {{
 {columns}
     int64_t ends[2];
     char *memory, *held;
-    char *arena; int64_t size;
+    char *arena; int64_t used, size;
     struct arena {{ struct arena *next; }} *old;
 }} space;
 
@@ -192,6 +198,7 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void forget(space *s) {{
     while (s->old) {{ struct arena *next = s->old->next; free(s->old); s->old = next; }}
+    s->used = 0;
 }}
 
 static void release(void *given) {{
@@ -222,31 +229,25 @@ static space *space_of_thread(void) {{
 static int64_t call(space *s, int64_t n) {{
     int64_t result[2 + {outputs}];
     for (;;) {{
-        char *begin = s->arena + sizeof(struct arena);
-        s->ends[0] = (int64_t) begin; s->ends[1] = (int64_t) (begin + s->size);
+        int64_t begin = (int64_t) s->arena + (int64_t) sizeof(struct arena);
+        s->ends[0] = begin + s->used; s->ends[1] = begin + s->size;
         const int64_t table[] = {{{table}}};
         {symbol}(table, n, result);
         if (!{allocates} || s->ends[0] <= s->ends[1]) break;
-        int64_t size = s->ends[0] - (int64_t) begin;
-        size = size > 2 * s->size ? size : 2 * s->size;
-        free(s->arena);
-        s->arena = malloc(sizeof(struct arena) + size);
-        s->size = s->arena ? size : 0;
-        if (!s->arena) return -1;
+        int64_t size = s->ends[0] - begin;
+        size = ((size > 2 * s->size ? size : 2 * s->size) + 7) & ~(int64_t) 7;
+        struct arena *larger = malloc(sizeof(struct arena) + size), *full = (struct arena *) s->arena;
+        if (!larger) return -1;
+        /* The strings of earlier pieces are valid until the next call of the thread. */
+        if (s->used) {{ full->next = s->old; s->old = full; }} else free(full);
+        s->arena = (char *) larger; s->used = 0; s->size = size;
     }}
     return result[1];
 }}
 
-/* Keeps the arena with the strings of a piece until the next call of the thread. */
-static int keep(space *s) {{
-    struct arena *full = (struct arena *) s->arena;
-    full->next = s->old; s->old = full;
-    s->arena = malloc(sizeof(struct arena) + s->size);
-    return s->arena != 0;
-}}
-
 /* Whether a string is valid UTF-8, which kernels rely on (table 3-7 of the Unicode Standard). */
 static int is_utf8({prefix}_string given) {{
+    if (!given.length) return 1;  /* the address may be NULL */
     const unsigned char *s = (const unsigned char *) given.data, *end = s + given.length;
     while (s < end) {{
         unsigned char first = *s++, low = 0x80, high = 0xBF;
@@ -282,7 +283,8 @@ static int64_t piece(space *s, const {prefix}_input *rows, int64_t n, {prefix}_o
         status[r] = 0;
 {take}
     }}
-    return {strings} && !keep(s) ? -1 : 0;
+    if ({strings}) s->used = (s->ends[0] - (int64_t) s->arena - (int64_t) sizeof(struct arena) + 7) & ~(int64_t) 7;
+    return 0;
 }}
 
 __attribute__((visibility("default")))

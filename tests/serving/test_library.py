@@ -66,13 +66,52 @@ def test_strings_and_the_status_of_rows_in_c(tmp_path):
     assert lines == ["3", "3", "0 abé2", "0 é1", "1 ", "1 ", "1 "]
 
 
+def test_strings_of_all_rows_stay_valid_until_the_next_call(tmp_path):
+    """Rows in several pieces, among them flagged ones, whose strings fill the arena several times."""
+    function = lambda s, n: s.upper() + s if n != 3 else str(1 // (n - 3))  # noqa: E731
+    program = sparkweld.compile(function, {"s": "string", "n": "long"}, "string")
+    program.export_shared_library(tmp_path / "texts.so", prefix="texts")
+    lines = run_c(
+        tmp_path, tmp_path / "texts.so",
+        """#include "texts.h"
+        #include <stdio.h>
+        enum { N = 400, LONG = 60000 };
+        static char text[2 * LONG + 20];
+        static texts_input rows[N]; static texts_output made[N]; static uint8_t status[N];
+        int main(void) {
+            int wrong = 0, left = 0;
+            for (int i = 0; i < 2 * LONG + 20; i++) text[i] = 'a' + i % 26;
+            for (int round = 0; round < 3; round++) {
+                for (int i = 0; i < N; i++) {
+                    rows[i].s.data = i % 5 ? text + i % 20 : 0; rows[i].s.length = i % 5 * (i % 6) * 40;
+                    if (i % 90 == 81) rows[i].s.length = LONG * round;
+                    rows[i].n = i % 50 == 7 ? 3 : 1;
+                }
+                left = (int) texts_score(rows, N, made, status);
+                for (int i = 0; i < N; i++) {
+                    wrong += status[i] != (rows[i].n == 3);
+                    if (status[i]) continue;
+                    int size = (int) rows[i].s.length;
+                    wrong += made[i].result.length != 2 * size;
+                    const char *data = made[i].result.data;
+                    for (int k = 0; k < size; k++)
+                        wrong += data[k] != rows[i].s.data[k] - 32 || data[size + k] != rows[i].s.data[k];
+                }
+            }
+            printf("%d %d\\n", wrong, left);
+            return (int) texts_score(0, 0, 0, 0);
+        }""",
+    )  # fmt: skip
+    assert lines == ["0 8"]
+
+
 def test_names_of_columns_become_identifiers(tmp_path):
-    columns = dict.fromkeys(("int", "a b", "a-b", "é */", "9", "a_b_is_null"), "long")
+    columns = dict.fromkeys(("int", "a b", "a-b", "é */", "9", "a_b_is_null", "class", "linux", "bool"), "long")
     program = sparkweld.compile(lambda *v: sum(v), columns, "long")
     header = program.export_shared_library(tmp_path / "odd.so", prefix="odd")
     with open(header) as text:
         fields = [line.split()[1].rstrip(";") for line in text if line.startswith("    int64_t")]
-    assert len({*fields}) == len(fields) == 7
+    assert len({*fields}) == len(fields) == 10
     lines = run_c(
         tmp_path, tmp_path / "odd.so",
         f"""#include "odd.h"
