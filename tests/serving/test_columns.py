@@ -1,4 +1,4 @@
-"""Checks which tables and rows programs read, and that each kind of them gives a function the values that it holds."""
+"""Checks which tables and rows programs read, and that a function receives the values that each kind of them holds."""
 
 from __future__ import annotations
 
