@@ -13,7 +13,7 @@ from operator import attrgetter
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from sparkweld.contract.spark_types import ReturnType, SparkType, StructType, name_of
+from sparkweld.contract.spark_types import ReturnType, SparkType, StructArray, StructType, name_of
 from sparkweld.errors import SparkWeldError
 
 T = TypeVar("T")
@@ -146,8 +146,7 @@ def _spark_type(given: Any) -> str:
 
 def _union(args: tuple[Any, ...]) -> _Decode:
     if SparkType in args and StructType in args:  # the declared type of a result
-        struct = _object(StructType)
-        return lambda given: struct(given) if type(given) is dict and given.get("type") == "struct" else _spark_type(given)
+        return _return_type(_object(StructType), _object(StructArray))
     if all(map(is_dataclass, args)):
         return _tagged({get_args(hints_of(one)["kind"])[0]: decoder_of(one) for one in args})
     # On Python 3.10, `tuple[str, ...]` is an instance of `type` as well.
@@ -155,6 +154,17 @@ def _union(args: tuple[Any, ...]) -> _Decode:
         return _leaf(args)
     (some,) = (decoder_of(one) for one in args if one is not NoneType)
     return lambda given: None if given is None else some(given)
+
+
+def _return_type(struct: _Decode, structs: _Decode) -> _Decode:
+    def return_type(given: Any) -> Any:
+        kind = given.get("type") if type(given) is dict else None
+        element = given.get("elementType") if kind == "array" else None
+        if kind == "struct":
+            return struct(given)
+        return structs(given) if type(element) is dict and element.get("type") == "struct" else _spark_type(given)
+
+    return return_type
 
 
 def _tagged(decoders: dict[str, _Decode]) -> _Decode:

@@ -37,13 +37,26 @@ class StructType:
         return f"struct<{','.join(field.type for field in self.fields)}>"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StructArray:
+    """The type of the arrays of structs that a function returns. `contains_null`: whether an element may be NULL."""
+
+    type: Literal["array"] = "array"
+    element_type: StructType
+    contains_null: bool = True
+
+    def __str__(self) -> str:
+        """Returns its name, as `name_of` does."""
+        return f"array<{self.element_type}>"
+
+
 def stored_as(type: SparkType) -> SparkType:
     """Returns the type of the column of a program that holds results of a type: those of dense vectors are arrays."""
     return "array<double>" if type == VECTOR_TYPE else type
 
 
 #: The declared type of a function's result.
-ReturnType = SparkType | StructType
+ReturnType = SparkType | StructType | StructArray
 
 
 def fields_of(type: ReturnType) -> tuple[StructField, ...] | None:
@@ -68,15 +81,27 @@ def map_parts(type: str) -> tuple[str, str, str] | None:
 
 
 def columns_of(type: ReturnType) -> tuple[StructField, ...] | None:
-    """Returns the columns that values of a struct or a map are stored as; None for another type.
+    """Returns the columns that values of a struct, a map or an array of structs are stored as; None for another type.
 
-    A map is stored as arrays (`MAP_PARTS`), a struct as one column for each field, or the columns of a map.
+    A map is stored as arrays (`MAP_PARTS`), a struct as one column for each field, or the columns of a map. An array of structs
+    is stored as two arrays for each field: its values, and whether a value is NULL. One more array is whether an element is NULL.
+    Each of these arrays of bools is NULL where nothing is.
     """
+    if isinstance(type, StructArray):
+        return _columns_of_elements(type.element_type.fields)
     fields = fields_of(type)
     if fields is not None:
         return tuple(column for field in fields for column in _columns_of_field(field))
     parts = _columns_of_field(StructField(name="", type=str(type)))
     return parts if len(parts) > 1 else None
+
+
+def _columns_of_elements(fields: tuple[StructField, ...]) -> tuple[StructField, ...] | None:
+    if not fields or any(field.type not in ELEMENTS for field in fields):
+        return None
+    named = [(f"{at}.{field.name}", f"array<{field.type}>") for at, field in enumerate(fields)]
+    parts = [part for name, type in named for part in ((name, type), (f"{name}.absent", "array<boolean>"))]
+    return tuple(StructField(name=name, type=type) for name, type in (*parts, ("absent", "array<boolean>")))
 
 
 def _columns_of_field(field: StructField) -> tuple[StructField, ...]:

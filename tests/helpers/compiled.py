@@ -172,7 +172,8 @@ class _Call:
     @property
     def row_wise(self) -> bool:
         """Whether only the flagged rows of a batch run in Python (`rowwise` of PipelineBuilder.scala)."""
-        return not (sees_batch_state(self.eval_type) or self.eval_type in MAPS or isinstance(self.returns, StructType))
+        of = self.returns.elementType if isinstance(self.returns, ArrayType) else self.returns
+        return not (sees_batch_state(self.eval_type) or self.eval_type in MAPS or isinstance(of, StructType))
 
     def worker(self, batch: pa.RecordBatch) -> list[Any]:
         """Returns the worker's results for a batch, structs as dicts by field number. Raises the worker's exceptions."""
@@ -414,7 +415,20 @@ def _assembled(columns: Iterator[Array], type: DataType) -> list[Any]:
     if isinstance(type, MapType):
         parts = [values_of(next(columns), ArrayType(part)) for part in (type.keyType, type.valueType, BooleanType())]
         return [None if keys is None else _items(keys, values, absent) for keys, values, absent in zip(*parts, strict=True)]
+    if isinstance(type, ArrayType) and isinstance(type.elementType, StructType):
+        parts = [values_of(next(columns), ArrayType(part)) for f in type.elementType for part in (f.dataType, BooleanType())]
+        gone = values_of(next(columns), ArrayType(BooleanType()))
+        return [_structs(type.elementType.names, *row) for row in zip(gone, *parts, strict=True)]
     return values_of(next(columns), type)
+
+
+def _structs(names: list[str], gone: list[bool] | None, *parts: Any) -> list[Any] | None:
+    """Returns the array of a row that is stored as the values of each field, and as what is NULL."""
+    if parts[0] is None:
+        return None
+    fields = [_items(values, values, absent) for values, absent in zip(parts[::2], parts[1::2], strict=True)]
+    rows = [dict(zip(names, (value for _, value in row), strict=True)) for row in zip(*fields, strict=True)]
+    return [None if gone is not None and gone[at] else row for at, row in enumerate(rows)]
 
 
 def _items(keys: list[Any], values: list[Any], absent: list[bool] | None) -> list[tuple[Any, Any]]:

@@ -44,6 +44,7 @@ from tests.helpers.expressions_groups import compare_group_function
 from tests.helpers.expressions_lists import array_functions, list_batches, list_functions
 from tests.helpers.expressions_models import compare_pipeline
 from tests.helpers.expressions_python import python_functions, series_functions
+from tests.helpers.expressions_records import record_functions
 from tests.helpers.expressions_scalar import looping_functions, scalar_functions
 from tests.helpers.expressions_tags import RESULTS as TAG_RESULTS
 from tests.helpers.expressions_tags import tag_batches, tag_functions, tag_series
@@ -269,6 +270,12 @@ def _dicts(draw: Draw) -> Case:
     return Case(source, dict_batches(), returns, PLAIN)
 
 
+def _records(draw: Draw) -> Case:
+    """Draws a plain UDF that returns an array of structs of a row's lists and map."""
+    source, returns = draw(record_functions())
+    return Case(source, dict_batches(), returns, PLAIN)
+
+
 def _arrays(draw: Draw) -> Case:
     """Draws a function of each row's ndarray, of any element type, that returns a number or an array."""
     source = f"W = np.array([0.5])\n{draw(array_functions())}"
@@ -310,6 +317,7 @@ FAMILIES = {
         Family("lists", _checked(_lists), 0.6),
         Family("tags", _checked(_tags), 0.6),
         Family("dicts", _checked(_dicts), 0.6),
+        Family("records", _checked(_records), 0.6),
         Family("arrays", _checked(_arrays), 0.6),
         Family("vectors", _checked(_vectors), 0.4),
         Family("arrow", _checked(arrow_cases), 0.25),

@@ -17,8 +17,8 @@ object ContractCases {
   private val ofReplies = Encoder.keys(classOf[Dependencies]).toSet + "id" + "status"
 
   /** Definitions that are only parts of others, types of Spark, or statuses without content. */
-  private val abstractParts = Set("AnyRequest", "AnyReply", "SparkType", "StructField", "StructType", "Request", "PipelineRequest", "Reply",
-    "FunctionReply", "StatusReply")
+  private val abstractParts = Set("AnyRequest", "AnyReply", "SparkType", "StructField", "StructType", "StructArray", "Request", "PipelineRequest",
+    "Reply", "FunctionReply", "StatusReply")
 
   /** Requests about functions, which are one class here. */
   private val questions = Set("CompileRequest", "AggregateRequest", "PartsRequest", "SideConditionRequest", "PartialRequest", "CascadeRequest",

@@ -23,6 +23,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from pyspark import cloudpickle
+from pyspark.sql import Row
 from pyspark.sql.types import (
     ArrayType,
     BooleanType,
@@ -258,6 +259,13 @@ CLAIMS: list[Claim] = [
     ("generators", [generator], PLAIN, ("double",), D, "SW210"),
     ("classes defined inside", [defines_a_class], PLAIN, ("double",), D, "SW220"),
     ("binary columns, maps, arrays of structs and nested structs", [lambda x: len(x)], ARROW_BATCHED, ("binary",), L, ""),
+    ("return binary, maps and arrays of structs", [lambda x: [(w, len(w)) for w in x.split()]], ARROW_BATCHED, ("string",),
+     ArrayType(StructType([StructField("w", S), StructField("n", L)])), ""),
+    ("Lists of tuples, dicts or Rows of one size or of the same keys",
+     [lambda x: [(w, len(w)) for w in x.split()], lambda x: sorted((w, len(w)) for w in x.split()),
+      lambda x: list(zip(x.split(), range(9), strict=False)), lambda x: [{"w": w} if w else None for w in x.split()],
+      lambda x: [Row(w=w, n=len(w)) for w in x.split()]],
+     ARROW_BATCHED, ("string",), ArrayType(StructType([StructField("w", S), StructField("n", L)])), ""),
     ("in other UDFs than plain ones: binary, maps, and arrays of anything but numbers", [lambda x: x.str.len()],
      SCALAR_PANDAS, ("binary",), L, "SW101"),
     ("decimals, and matrices of arrays", [lambda x: float(x)], PLAIN, ("decimal(10,2)",), D, "SW101"),

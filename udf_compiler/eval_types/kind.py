@@ -125,7 +125,7 @@ class Kind(Protocol):
         raise refusal("SW104", call.place, type="struct")
 
     def map(self, call: Call, result: Any) -> list[Value]:
-        """Returns the arrays that a map is stored as (`MAP_PARTS`). Refuses SW104 when the kind returns no maps."""
+        """Returns the arrays that a map or an array of structs is stored as (`columns_of`). Refuses SW104 by default."""
         raise refusal("SW104", call.place, type=str(call.return_type))
 
 

@@ -41,6 +41,7 @@ from udf_compiler.frontends.python.lists import guard_list
 from udf_compiler.frontends.python.local_time import local_offset
 from udf_compiler.frontends.python.path_explorer import Node, explorer, leaves
 from udf_compiler.frontends.python.result_kinds import holds_numpy, kind_of_result, kinds_of, merged, value_as
+from udf_compiler.frontends.python.row_lists import as_tuple
 from udf_compiler.frontends.python.rows import Struct, TracedStruct
 from udf_compiler.frontends.python.running import run_function
 from udf_compiler.frontends.python.strings import float_is_decided, text_of
@@ -110,7 +111,7 @@ def result_of_row(
         return run_function(function, *map(_python_value, args), **{name: _python_value(v) for name, v in kwargs.items()})
 
     def of_column() -> Any:
-        return as_result(run(), returns)
+        return as_tuple(as_result(run(), returns))
 
     # Each function of a chain also runs its inner functions, on each path that is tried.
     nullable = _nullable(given)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sparkweld.contract.constants import BATCHED
-from sparkweld.contract.spark_types import MAP_PARTS, VECTOR_TYPE, StructField, columns_of, fields_of, map_parts
+from sparkweld.contract.spark_types import MAP_PARTS, VECTOR_TYPE, StructArray, StructField, columns_of, fields_of, map_parts
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import BOOL
 from sparkweld.reasons import refusal
@@ -22,6 +22,7 @@ from udf_compiler.frontends.python.map_results import map_trees
 from udf_compiler.frontends.python.path_explorer import Node, decided
 from udf_compiler.frontends.python.result_kinds import holds_numpy, kinds_of, not_none
 from udf_compiler.frontends.python.rows import Struct, field_trees, struct_tree
+from udf_compiler.frontends.python.struct_lists import StructLists
 from udf_compiler.frontends.python.vectors import DenseArgument
 from udf_compiler.frontends.tracing.session import Session, running
 from udf_compiler.probing.scalar_functions import probe_row
@@ -122,8 +123,8 @@ class Row(Kind):
 
     def _probe(self, call: Call, result: RowResult) -> None:
         """Runs the original on synthetic rows, unless an argument is the result of another function."""
-        stored, nested = columns_of(call.return_type), (*ARRAYS, VECTOR_TYPE)
-        lists = call.return_type in nested or any(column.type in ARRAYS for column in stored or ())  # lists have no result kind
+        types = [column.type for column in columns_of(call.return_type) or ()] or [str(call.return_type)]
+        lists = any(type == VECTOR_TYPE or type.startswith("array<") for type in types)  # lists have no result kind
         given = (*call.args, *call.kwargs.values())
         if lists or call.return_type == "binary" or any(map(_has_no_rows, given)):
             return
@@ -165,6 +166,8 @@ class Row(Kind):
 
     def map(self, call: Call, result: Any) -> list[Value]:
         with self._converting(call):
+            if isinstance(call.return_type, StructArray):
+                return self._struct_lists(call, call.return_type, result.row)
             return self._columns(call, result.row.tree, result.row.pruned, str(call.return_type))
 
     def fields(self, call: Call, result: Any, fields: Sequence[StructField]) -> list[Value]:
@@ -195,6 +198,19 @@ class Row(Kind):
         others = [None] * len(parts) if pruned is None else map_trees(pruned, call.place, type)
         made = zip(trees, others, parts, MAP_PARTS, strict=True)
         return [self._column(call, tree, other, part, none=name == "values") for tree, other, part, name in made]
+
+    def _struct_lists(self, call: Call, type: StructArray, row: RowResult) -> list[Value]:
+        """Returns the columns of an array of structs."""
+        fields, columns = type.element_type.fields, columns_of(type) or ()
+        check_names([field.name for field in fields], "its result", call.name)
+        elements = [ARRAYS[f"array<{field.type}>"].element for field in fields]
+        made = StructLists(call.loop, fields, elements, type.contains_null, call.eval_type == BATCHED, call.place, str(type))
+        trees = made.trees(row.tree)
+        others: list[Node | None] = [None] * len(trees)
+        if row.pruned is not None:
+            others = [*replace(made, loop=None).trees(row.pruned)]
+        parts = zip(trees, others, columns, strict=True)
+        return [self._column(call, tree, other, column.type, field=True, none=True) for tree, other, column in parts]
 
     def _column(
         self, call: Call, tree: Node, pruned: Node | None, type: str, field: bool = False, none: bool = False

@@ -13,6 +13,7 @@ from udf_compiler.frontends.python import (
     library_calls,
     literal_calls,
     output_calls,
+    row_class,
     time_classes,
     url_calls,
     vector_classes,
@@ -32,7 +33,7 @@ _MADE_IN_PYTHON = 1 << 9
 
 _TABLES = (
     *(numpy_module, pandas_, math_, re_, builtins_, time_classes, output_calls, digest_calls, url_calls, json_calls),
-    *(literal_calls, library_calls, dict_classes, vector_classes),
+    *(literal_calls, library_calls, dict_classes, vector_classes, row_class),
 )
 
 

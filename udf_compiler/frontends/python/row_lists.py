@@ -74,6 +74,11 @@ class TracedElement(TracedStruct):
         TracedStruct.__init__(self, names, [lambda x=x: x for x in self.values])
 
 
+def as_tuple(x: Any) -> Any:
+    """Returns a Row of known values as the tuple that it is; anything else unchanged."""
+    return x.values if type(x) is TracedElement else x
+
+
 class TracedPairs(TracedRows):
     """A new list of the items of a dict: pairs of a key, which no other pair has, and its value."""
 
@@ -97,10 +102,5 @@ class TracedPairs(TracedRows):
 def pairs_of(x: Any) -> Any:
     """Returns the items of a dict of the row as a list of pairs; anything else unchanged."""
     return TracedPairs(("key", "value"), (x.of.key_list, x.of.value_list)) if type(x) is TracedItems else x
-
-
-def is_rows(x: object) -> bool:
-    """Whether `x` is a list of Rows or pairs; `isinstance` would trust `__class__`."""
-    return type(x) in (TracedRows, TracedPairs)
 
 

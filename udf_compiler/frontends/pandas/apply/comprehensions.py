@@ -26,7 +26,7 @@ from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.series import NUMBERS, TracedSeries
 from udf_compiler.frontends.pandas.strings import STRINGS
 from udf_compiler.frontends.python.flow import Flow, flow_of_list
-from udf_compiler.frontends.python.lists import of_list
+from udf_compiler.frontends.python.lists import is_lazy, of_list
 from udf_compiler.frontends.python.loop_flow import flow_of_appends
 from udf_compiler.frontends.python.numpy_scalars import numpy_scalar
 from udf_compiler.frontends.python.path_explorer import Explorer, explore_with, explorer
@@ -302,7 +302,7 @@ def zip_(*columns: Any, strict: bool = False) -> Any:
     """Returns ``zip``: for Series, an iterator over their rows."""
     if not any(isinstance(c, Traced) for c in columns):
         return as_python(zip, *columns, strict=strict)
-    if any(map(is_scalar, columns)):
+    if any(is_scalar(c) or is_lazy(c) for c in columns):
         refuse("SW223")
     if not all(map(is_column, columns)):
         refuse("SW600")

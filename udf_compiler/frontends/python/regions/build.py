@@ -20,6 +20,14 @@ from udf_compiler.frontends.python.lists import is_list, of_list
 from udf_compiler.frontends.python.maps import TracedMap, is_map
 from udf_compiler.frontends.python.new_lists import element_value, kind_of, list_of
 from udf_compiler.frontends.python.path_explorer import Explorer, Fork, Node, leaves
+from udf_compiler.frontends.python.records import (
+    Records,
+    TracedRecord,
+    TracedRecords,
+    as_records,
+    kind_of_records,
+    records_of,
+)
 from udf_compiler.frontends.python.regions.code import Code, code_of
 from udf_compiler.frontends.python.regions.distinct import Distinct
 from udf_compiler.frontends.python.regions.growing import Growing
@@ -29,6 +37,7 @@ from udf_compiler.frontends.python.regions.mappings import Mapping
 from udf_compiler.frontends.python.regions.results import RESULTS, Kind, kind_of_whole, order_of, results_of, types_of
 from udf_compiler.frontends.python.regions.seen import Seen
 from udf_compiler.frontends.python.regions.state import UNSET, Shape, State, kind_of_leaf, within
+from udf_compiler.frontends.python.row_lists import as_tuple
 from udf_compiler.frontends.python.strings import TracedPieces
 from udf_compiler.frontends.python.values import TYPES as _TYPES
 from udf_compiler.frontends.python.values import TracedScalar, is_scalar
@@ -103,7 +112,7 @@ class GraphBuilder:
     whole: bool = False
     varying: set[tuple[Any, int]] = field(default_factory=set)
     lengths: dict[tuple[Any, int], Any] = field(default_factory=dict)
-    growing: dict[tuple[Any, int], tuple[str, str]] = field(default_factory=dict)
+    growing: dict[tuple[Any, int], Any] = field(default_factory=dict)
     drafts: list[_Draft] = field(default_factory=list)
     versions: dict[Any, _Version] = field(default_factory=dict)
     work: list[tuple[_Draft, State]] = field(default_factory=list)
@@ -207,12 +216,19 @@ class GraphBuilder:
             place = (key, number)
             kind, size = _varying(items)
             differs = size is None or self.lengths.setdefault(place, size) != size
-            if differs and kind is not None and place not in self.growing:
-                self.growing[place], self.changed = kind, True
+            if kind is not None and place in self.growing:
+                kind_of_all = _of_both(self.growing[place], kind)
+            else:
+                kind_of_all = kind if differs else None
+            if kind_of_all is not None and kind_of_all != self.growing.get(place):
+                self.growing[place], self.changed = kind_of_all, True
             known = self.growing.get(place)
             if type(items) is Mapping and items.log is None and known is not None and (not items.known or kind == known):
                 instead[id(items)] = items.logged(draft.loop, known, partial(_element, draft))
-            if type(items) is list and known is not None and (not items or kind == known):
+            if type(known) is Records:
+                made = _as_records(draft, items, kind, known)
+                instead.update({id(items): made} if made is not None else {})
+            elif type(items) is list and known is not None and (not items or kind == known):
                 elements = [_element(draft, x) for x in items]
                 instead[id(items)] = Growing(list_of(draft.loop, known, elements))
         return state.mapped(lambda x: x, self.outer, instead) if instead else state
@@ -246,10 +262,15 @@ class GraphBuilder:
 
     def _settle_empty_lists(self) -> None:
         """Turns empty lists into the kind of the other returned lists, if these have a single kind."""
-        lists = {(x.kind, x.numpy) for _, x in self.returns if is_list(x)}
+        lists: set[Any] = {(x.kind, x.numpy) for _, x in self.returns if is_list(x)}
+        lists |= {x.kind for _, x in self.returns if type(x) is TracedRecords}
+        if len(lists) != 1:
+            return
+        (kind,) = lists
         for at, (draft, x) in enumerate(self.returns):
-            if type(x) is list and len(lists) == 1:
-                self.returns[at] = (draft, list_of(draft.loop, next(iter(lists)), ()))
+            if type(x) is list:
+                made = records_of(draft.loop, kind, ()) if type(kind) is Records else list_of(draft.loop, kind, ())
+                self.returns[at] = (draft, made)
 
     def _check_ops(self) -> None:
         """Refuses (SW258) a graph with too many values for a region."""
@@ -262,13 +283,28 @@ def _element(draft: _Draft, x: Any) -> Value:
     return draft.value(element_value(draft.loop, draft.leaf(x)))
 
 
-def _varying(x: Any) -> tuple[tuple[str, str] | None, Any]:
+def _of_both(known: Any, kind: Any) -> Any:
+    """Returns the kind of a list that grows: the known one, or that of the records of both."""
+    return (known.joined(kind) or known) if type(known) is Records else known
+
+
+def _as_records(draft: _Draft, items: Any, kind: Any, known: Records) -> Growing | None:
+    """Returns a list at a loop head as one of records of the known kind; None where it is one, or has other elements."""
+    fits = type(kind) is Records and known.joined(kind) == known
+    if type(items) is list and (fits or not items):
+        return Growing(records_of(draft.loop, known, items, partial(_element, draft)))
+    if type(items) is Growing and fits and kind != known:
+        return Growing(items.value.mapped(draft.leaf).widened(draft.loop, known))
+    return None
+
+
+def _varying(x: Any) -> tuple[Any, Any]:
     """Returns the kind of a list or dict, and what must be equal in all rounds for a constant shape; None where it differs."""
     if type(x) is Mapping:
         return x.kinds, None if x.log is not None else tuple(x.known)
     if type(x) is Growing:
-        return (x.value.kind, x.value.numpy), None
-    return kind_of(x), len(x)
+        return x.value.kind if type(x.value) is TracedRecords else (x.value.kind, x.value.numpy), None
+    return kind_of(x) or kind_of_records(x), len(x)
 
 
 def _argument(draft: _Draft, x: Any) -> Any:
@@ -276,11 +312,17 @@ def _argument(draft: _Draft, x: Any) -> Any:
 
 
 def _result(draft: _Draft, x: Any, whole: bool) -> Any:
+    x = as_tuple(x)
     if whole and type(x) is tuple and x:
         return tuple(_result(draft, part, whole) for part in x)
     x = _as_map(draft, x, whole)
     if is_map(x):
         return TracedMap(draft.leaf(x.key_list), draft.leaf(x.value_list))
+    x = as_records(x)
+    if type(x) is TracedRecords:
+        return x.mapped(draft.leaf)
+    if type(x) is TracedRecord:
+        x = dict(zip(x.names, x.values_, strict=True))
     if type(x) is dict:
         return {key: _result(draft, part, whole) for key, part in x.items()}
     found = kind_of(x) if type(x) is list else None
@@ -288,6 +330,9 @@ def _result(draft: _Draft, x: Any, whole: bool) -> Any:
         return list_of(draft.loop, found, [_element(draft, item) for item in x])
     if type(x) is list and not x:
         return x
+    records = kind_of_records(x) if type(x) is list else None
+    if records is not None:
+        return records_of(draft.loop, records, x, partial(_element, draft))
     if type(x) in (Distinct, Seen):
         refuse("SW293", type="the elements of a set in Python's order, which depends on hashes")
     if isinstance(x, tuple | list) and not is_list(x):

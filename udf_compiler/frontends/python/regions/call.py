@@ -21,6 +21,7 @@ from udf_compiler.frontends.python.maps import TracedMap
 from udf_compiler.frontends.python.new_lists import index_of
 from udf_compiler.frontends.python.numpy_scalars import numpy_scalar
 from udf_compiler.frontends.python.path_explorer import explorer
+from udf_compiler.frontends.python.records import Records, TracedRecords
 from udf_compiler.frontends.python.regions.build import GraphBuilder
 from udf_compiler.frontends.python.regions.code import TOTAL, code_of
 from udf_compiler.frontends.python.regions.equivalents import CONSUMERS
@@ -244,6 +245,8 @@ def _result(graph: Graph, kinds: tuple[Kind, ...], values: Sequence[Any]) -> Any
 
 
 def _python(kind: Kind, value: Any, *more: Any) -> Any:
+    if isinstance(kind, Records):
+        return TracedRecords.of(kind, [of_list(x) for x in (value, *more)])
     if not isinstance(kind, str):
         rest, parts = [value, *more], []
         for part in kind.kinds:

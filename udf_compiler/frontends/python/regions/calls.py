@@ -20,6 +20,7 @@ from udf_compiler.frontends.python.operands import as_text, make_text
 from udf_compiler.frontends.python.output_calls import is_writer
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.patterns import TracedFound
+from udf_compiler.frontends.python.records import TracedRecords, is_rows
 from udf_compiler.frontends.python.regions import sets
 from udf_compiler.frontends.python.regions.code import TOTAL, Instruction, code_of, names_of
 from udf_compiler.frontends.python.regions.definitions import FIXED, make_function, share
@@ -44,17 +45,18 @@ from udf_compiler.frontends.python.regions.machine import (
     is_of_user,
     message,
     pop,
+    pop_any,
     pop_arguments,
     pop_undecided,
 )
-from udf_compiler.frontends.python.regions.mappings import Mapping, constant, constructed, length, of_keys, read
+from udf_compiler.frontends.python.regions.mappings import Mapping, constant, constructed, length, of_keys, read, recorded
 from udf_compiler.frontends.python.regions.readers import copies, is_join, only_reads, takes_elements
 from udf_compiler.frontends.python.regions.seen import Seen
 from udf_compiler.frontends.python.regions.sorting import extreme_by, in_order, sorted_by
 from udf_compiler.frontends.python.regions.state import UNSET, Expression, Local, Method, State, within
 from udf_compiler.frontends.python.regions.strings import fill
 from udf_compiler.frontends.python.regions.tables import displayed_set, lookup
-from udf_compiler.frontends.python.row_lists import TracedElement, TracedPairs, is_rows, pairs_of
+from udf_compiler.frontends.python.row_lists import TracedElement, TracedPairs, pairs_of
 from udf_compiler.frontends.python.undecided import holds_undecided
 from udf_compiler.frontends.python.values import TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.constants import unwrapped
@@ -339,14 +341,18 @@ def _of_list(machine: Machine, function: Any, args: list[Any]) -> Any:
     if not args and is_builtin(function, set):
         return Seen([])
     makes = any(is_builtin(function, f) for f in (list, set, frozenset))
-    pairs = pairs_of(args[0]) if len(args) == 1 and is_builtin(function, sorted) else None
+    pairs = pairs_of(current(args[0])) if len(args) == 1 and is_builtin(function, sorted) else None
     if type(pairs) is TracedPairs:  # no two keys are equal, so no values are compared
         return in_order(pairs, pairs.parts[:1], reverse=False)
+    if type(pairs) is TracedRecords:
+        return in_order(pairs, pairs.keys, reverse=False)
     if len(args) != 1 or not (makes or is_join(function)):
         return None
     items = pairs_of(current(args[0]))
-    if type(items) is TracedPairs and is_builtin(function, list):
+    if type(items) in (TracedPairs, TracedRecords) and is_builtin(function, list):
         return items
+    if type(items) is Together and is_builtin(function, list):
+        return machine.call(ELEMENTS, [items], {}) if any(map(is_scalar, within(items))) else _remaining(items)
     if is_builtin(function, set) and type(items) in (str, list, tuple) and items and all(type(x) in (str, int) for x in items):
         return displayed_set([*items])
     if makes and (type(items) is Counter or (is_scalar(items) and items.kind == "str" and not items.numpy)):
@@ -360,7 +366,8 @@ def _of_list(machine: Machine, function: Any, args: list[Any]) -> Any:
 
 
 def _yield(machine: Machine, i: Instruction, s: State) -> None:
-    (x,) = pop(s, 1)
+    x = recorded(*pop_any(s, 1))
+    check_growing((x,))
     if machine.reduction == "list":
         s.variables[TOTAL].append(collected(x) if any(type(part) is Documents for part in s.stack) else x)
     elif machine.reduction in _FIRSTS:

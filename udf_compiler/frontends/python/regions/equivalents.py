@@ -125,10 +125,10 @@ _BY_KEY: dict[Callable[..., Any], FunctionType] = {max: interpreted(_largest_by)
 PAIRS, FROM_KEYS, COUNT = map(interpreted, (_pairs, _from_keys, _count))
 #: The list of one part of the keys of items.
 PARTS_OF_KEYS = interpreted(_parts_of_keys)
-#: Those that read an iterator once, to its end.
-CONSUMERS = (PAIRS, COUNT)
-#: The list of the characters of a string, and of the numbers of a range.
+#: The list of the characters of a string, of the numbers of a range, and of the tuples of a zip.
 ELEMENTS = interpreted(_elements)
+#: Those that read an iterator once, to its end.
+CONSUMERS = (PAIRS, COUNT, ELEMENTS)
 
 
 def by_key(function: Any) -> FunctionType | None:

@@ -19,6 +19,7 @@ from udf_compiler.frontends.python.of_text import element
 from udf_compiler.frontends.python.operands import is_number, make_int
 from udf_compiler.frontends.python.operands import kind_of as number_kind
 from udf_compiler.frontends.python.path_explorer import explorer
+from udf_compiler.frontends.python.records import TracedRecords, as_records, is_rows
 from udf_compiler.frontends.python.values import TracedScalar
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import in_place
@@ -31,12 +32,15 @@ _LONGEST_CHANGED = 128
 
 @dataclass(slots=True, eq=False)
 class Growing:
-    """A list of the row that the function changes; `value` is its current list."""
+    """A list of the row that the function changes; `value` is its current list, which may be one of records."""
 
-    value: TracedScalar
+    value: Any
 
     def append(self, x: Any, /) -> None:
         """Appends an element; refuses one of another kind (SW244)."""
+        if type(self.value) is TracedRecords:
+            self.value = self.value.appended(x)
+            return
         value, x = self.value, element(x)
         if kind_of([x]) != (value.kind, value.numpy):
             refuse("SW244", what=raw(x), kind=value.kind)
@@ -45,17 +49,22 @@ class Growing:
 
     def extend(self, items: Any, /) -> None:
         """Appends a list of the row, or the elements of a Python list or tuple; refuses anything else (SW244)."""
-        items = as_list(current(items))
-        if is_list(items) and (items.kind, items.numpy) == (self.value.kind, self.value.numpy):
+        items = as_records(as_list(current(items)))
+        if type(items) is TracedRecords and type(self.value) is TracedRecords:
+            self.value = self.value.extended(items)
+            return
+        if is_list(items) and not is_rows(self.value) and (items.kind, items.numpy) == (self.value.kind, self.value.numpy):
             self.value = self.value + items
             return
         if type(items) not in (list, tuple):
-            refuse("SW244", what=raw(items), kind=self.value.kind)
+            refuse("SW244", what=raw(items), kind=raw(self.value))
         for x in items:
             self.append(x)
 
     def _guard_short(self) -> None:
-        """Guards long lists before a change that copies all elements."""
+        """Guards long lists before a change that copies all elements. Refuses (SW282) changes within a list of records."""
+        if is_rows(self.value):
+            refuse("SW282", what="a list of tuples, dicts or Rows, which it changes other than at its end,")
         run = explorer()
         run.guard(run.loop.call("less_equal", lists.call("length", self.value), run.loop.const(_LONGEST_CHANGED, I64)))
 
@@ -107,11 +116,13 @@ class Growing:
 
     def sort(self, *, key: Any = None, reverse: Any = False) -> None:
         """Sorts the list; refuses a key (SW222). Guards NaN."""
+        if is_rows(self.value):
+            refuse("SW222", call=".sort()", kind="list of tuples, dicts or Rows")
         self.value = lists.sorted_(self.value, key, reverse)
 
     def reverse(self) -> None:
         """Reverses the list."""
-        self.value = lists.reversed_(self.value)
+        self.value = self.value.mapped(lists.reversed_) if is_rows(self.value) else lists.reversed_(self.value)
 
     def clear(self) -> None:
         """Removes all elements."""

@@ -39,7 +39,7 @@ from udf_compiler.frontends.python.regions.machine import (
     pop_read,
     pop_undecided,
 )
-from udf_compiler.frontends.python.regions.mappings import Mapping, constant, made
+from udf_compiler.frontends.python.regions.mappings import Mapping, constant, made, recorded
 from udf_compiler.frontends.python.regions.matching import MATCHING
 from udf_compiler.frontends.python.regions.seen import Seen
 from udf_compiler.frontends.python.regions.state import UNSET, Caught, Cell, Method, State, check_kept
@@ -401,8 +401,16 @@ def _build(
     return run
 
 
+def _build_list(machine: Machine, i: Instruction, s: State) -> None:
+    items = list(map(recorded, pop_undecided(s, i.arg)))
+    check_exceptions(items)
+    check_growing(items)
+    s.stack.append(items)
+
+
 def _list_append(machine: Machine, i: Instruction, s: State) -> None:
-    (x,) = pop(s, 1)
+    x = recorded(*pop_any(s, 1))
+    check_growing((x,))
     s.stack[-i.arg].append(collected(x) if any(type(part) is Documents for part in s.stack) else x)
 
 
@@ -549,7 +557,7 @@ _TABLE: dict[str, Callable[[Machine, Instruction, State], None]] = {
     "STORE_SUBSCR": _store_subscript, "DELETE_SUBSCR": _delete_subscript, "BUILD_SLICE": _build_slice,
     "BUILD_MAP": _build_map, "BUILD_CONST_KEY_MAP": _build_const_key_map, "MAP_ADD": _map_add, "DICT_UPDATE": _dict_update,
     "BUILD_SET": _build_set, "SET_UPDATE": _set_update,
-    "BUILD_TUPLE": _build(tuple, pop_parts), "BUILD_LIST": _build(list, pop_parts), "BUILD_STRING": _build(join_parts),
+    "BUILD_TUPLE": _build(tuple, pop_parts), "BUILD_LIST": _build_list, "BUILD_STRING": _build(join_parts),
     "LIST_APPEND": _list_append,
     "LIST_EXTEND": _list_extend, "UNPACK_SEQUENCE": _unpack, "FORMAT_SIMPLE": _format_simple, "FORMAT_WITH_SPEC": _format_with,
     "CONVERT_VALUE": _convert,

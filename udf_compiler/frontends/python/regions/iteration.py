@@ -12,10 +12,10 @@ from typing import Any
 from udf_compiler.frontends.python import json_values, lists
 from udf_compiler.frontends.python.builtin_calls import range_bounds
 from udf_compiler.frontends.python.maps import TracedItems, TracedMap
+from udf_compiler.frontends.python.records import is_rows
 from udf_compiler.frontends.python.regions.growing import Growing, current
 from udf_compiler.frontends.python.regions.mappings import Mapping
 from udf_compiler.frontends.python.regions.tables import item
-from udf_compiler.frontends.python.row_lists import is_rows
 from udf_compiler.frontends.python.values import is_scalar
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.session import refuse

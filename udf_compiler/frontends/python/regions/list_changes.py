@@ -11,11 +11,13 @@ from udf_compiler.frontends.python.lists import as_list, is_list
 from udf_compiler.frontends.python.new_lists import element_value, kind_of, list_of
 from udf_compiler.frontends.python.of_text import element
 from udf_compiler.frontends.python.path_explorer import explorer
+from udf_compiler.frontends.python.records import TracedRecord
 from udf_compiler.frontends.python.regions.code import code_of
 from udf_compiler.frontends.python.regions.equivalents import equivalent
 from udf_compiler.frontends.python.regions.growing import METHODS, Growing
 from udf_compiler.frontends.python.regions.iteration import Walk
 from udf_compiler.frontends.python.regions.machine import Machine, check_growing
+from udf_compiler.frontends.python.regions.mappings import recorded
 from udf_compiler.frontends.python.regions.readers import only_reads, takes_elements
 from udf_compiler.frontends.python.regions.sorting import sorted_by
 from udf_compiler.frontends.python.regions.state import Method, State, within
@@ -87,6 +89,13 @@ def changed(machine: Machine, s: State, function: Any, args: list[Any], kwargs: 
     if machine.reduction:
         refuse("SW282", what="a list that a generator expression changes")
     owner = function.owner
+    if function.name == "append":
+        args[:] = map(recorded, args)
+    if type(owner) is list and function.name == "append" and len(args) == 1 and type(args[0]) is TracedRecord:
+        if machine.outer is None or id(owner) in machine.outer:
+            refuse("SW256", call="a list")
+        owner.append(args[0])
+        return (None,)
     if function.name in ("pop", "insert") and args:
         owner, args[0] = indexed(machine, s, owner, args[0])
     if type(owner) is not Growing:

@@ -15,11 +15,12 @@ from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import ListAppend
 from sparkweld.ir.types import I64
 from udf_compiler.frontends.python import lists
-from udf_compiler.frontends.python.json_values import settled
+from udf_compiler.frontends.python.json_values import plain, settled
 from udf_compiler.frontends.python.maps import TracedItems, TracedMap, last_of_each, no_key
 from udf_compiler.frontends.python.new_lists import element_value, kind_of, list_of
 from udf_compiler.frontends.python.operands import make_bool, make_int
 from udf_compiler.frontends.python.path_explorer import explorer
+from udf_compiler.frontends.python.records import TracedRecord
 from udf_compiler.frontends.python.regions.tables import Display, lookup
 from udf_compiler.frontends.python.row_lists import TracedPairs
 from udf_compiler.frontends.python.values import TracedScalar, is_scalar
@@ -186,6 +187,21 @@ def made(items: list[Any]) -> Mapping:
     for key, value in zip(items[::2], items[1::2], strict=True):
         found.set(key, value)
     return found
+
+
+def recorded(x: Any) -> Any:
+    """Returns a dict of constant keys, or a tuple, as an element of a list; anything else unchanged.
+
+    The values of JSON in it become numbers and strings. Nothing may change the dict from then on.
+    """
+    if type(x) is tuple:
+        return tuple(map(plain, x))
+    if type(x) is dict and x and all(type(key) is str for key in x):  # constant, or of a Row
+        return TracedRecord(tuple(x), tuple(x.values()))
+    if type(x) is not Mapping or x.log is not None or not x.known or not all(type(key) is str for key in x.known):
+        return x
+    x.frozen = True
+    return TracedRecord(tuple(x.known), [plain(value) for value in x.known.values()])
 
 
 def constant(x: Any) -> Any:

@@ -10,6 +10,7 @@ from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import DATE, F64, I32, I64, LISTS, STR, Type
 from udf_compiler.frontends.python.lists import NDARRAY, NUMPY_ELEMENTS, is_list
 from udf_compiler.frontends.python.maps import is_map
+from udf_compiler.frontends.python.records import Records, TracedRecords
 from udf_compiler.frontends.python.result_kinds import kind_of_result, value_as
 from udf_compiler.frontends.python.values import TIME_KINDS, TYPES, VECTOR, is_scalar
 
@@ -38,11 +39,13 @@ class Parts:
     keys: tuple[str, ...] | None = None
 
 
-Kind = str | Parts
+Kind = str | Parts | Records
 
 
 def types_of(kind: Kind) -> tuple[Type, ...]:
     """Returns the types of the values in which a region returns a result."""
+    if isinstance(kind, Records):
+        return kind.types
     return RESULTS[kind] if isinstance(kind, str) else tuple(type for part in kind.kinds for type in types_of(part))
 
 
@@ -65,6 +68,8 @@ def _words(loop: LoopBuilder, x: Any, kind: Kind) -> list[int]:
     if isinstance(kind, Parts):
         parts: Iterable[Any] = x if kind.keys is None else x.values()
         return [word for part, of in zip(parts, kind.kinds, strict=True) for word in _words(loop, part, of)]
+    if isinstance(kind, Records):
+        return [part.value.id for part in x.columns]
     if is_map(x):
         return [x.key_list.value.id, x.value_list.value.id]
     if kind in ALONE:
@@ -87,6 +92,8 @@ def kind_of_whole(x: Any) -> Kind:
         return Parts(tuple(map(kind_of_whole, parts)), keys)
     if type(x) in (list, dict):
         return "[]" if type(x) is list else "{}"
+    if type(x) is TracedRecords:
+        return x.kind
     if is_map(x):
         return f"{x.key_list.kind} to {x.value_list.kind}"
     if is_list(x):

@@ -9,10 +9,10 @@ from sparkweld.errors import Refusal
 from sparkweld.ir.types import BOOL
 from udf_compiler.frontends.python import lists
 from udf_compiler.frontends.python.path_explorer import explorer
+from udf_compiler.frontends.python.records import is_rows
 from udf_compiler.frontends.python.regions.equivalents import PARTS_OF_KEYS
 from udf_compiler.frontends.python.regions.machine import Machine
 from udf_compiler.frontends.python.regions.state import Local
-from udf_compiler.frontends.python.row_lists import is_rows
 from udf_compiler.frontends.python.values import TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.session import attempt, refuse, refuse_again
 from udf_compiler.frontends.tracing.stand_ins import in_place

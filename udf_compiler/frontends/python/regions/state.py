@@ -19,6 +19,7 @@ from udf_compiler.frontends.python.frame_row import TracedRow
 from udf_compiler.frontends.python.json_values import TracedMembers, TracedTexts
 from udf_compiler.frontends.python.maps import TracedItems, TracedMap
 from udf_compiler.frontends.python.of_text import is_of_text, of
+from udf_compiler.frontends.python.records import TracedRecord, TracedRecords
 from udf_compiler.frontends.python.regions.distinct import Distinct
 from udf_compiler.frontends.python.regions.growing import Growing
 from udf_compiler.frontends.python.regions.iteration import Counter, Documents, Elements, Letters, Together, Walk
@@ -85,7 +86,7 @@ def check_kept(x: Any) -> None:
 
 _PARTS = (
     *(Method, Counter, Walk, Letters, Elements, Documents, Together, Distinct, Seen, TracedMap, TracedItems, TracedRows),
-    *(TracedElement, TracedMembers, TracedTexts, TracedPairs, Undecided),
+    *(TracedElement, TracedMembers, TracedTexts, TracedPairs, TracedRecord, TracedRecords, Undecided),
 )
 
 

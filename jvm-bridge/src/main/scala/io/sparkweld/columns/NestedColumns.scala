@@ -5,24 +5,31 @@ import io.sparkweld.ml.MlStages
 
 import org.apache.spark.sql.types._
 import org.apache.spark.sql.vectorized.{ColumnarArray, ColumnarMap, ColumnVector}
+import org.apache.spark.unsafe.Platform
 import org.apache.spark.unsafe.types.UTF8String
 
 /**
- * Presents a kernel's columns as one struct, map or vector.
+ * Presents a kernel's columns as one struct, map, array of structs or vector.
  *
  * A struct is stored as the columns of its fields, in order. One more column, if there is one, is NULL where the struct is. A map is
- * stored as three arrays: its keys, its values, and whether a value is NULL. The last array is itself NULL where no value is.
+ * stored as three arrays: its keys, its values, and whether a value is NULL. The last array is itself NULL where no value is. An
+ * array of structs is stored as two arrays for each field, its values and whether a value is NULL, and one of whether an element is.
  */
 private[sparkweld] object NestedColumns {
 
   /** The type of the numbers of a vector. */
   val Numbers: DataType = ArrayType(DoubleType, containsNull = false)
 
-  /** Returns the name and the type of each column of a struct, a map or a vector; None for another type. */
+  private val Bools = ArrayType(BooleanType)
+
+  /** Returns the name and the type of each column of a struct, a map, an array of structs or a vector; None for another type. */
   def of(dataType: DataType): Option[Seq[(String, DataType)]] = dataType match {
     case struct: StructType => Some(struct.fields.toSeq.flatMap(columnsOf))
     case map: MapType if holds(map) =>
-      Some(Seq("keys" -> ArrayType(map.keyType), "values" -> ArrayType(map.valueType), "absent" -> ArrayType(BooleanType)))
+      Some(Seq("keys" -> ArrayType(map.keyType), "values" -> ArrayType(map.valueType), "absent" -> Bools))
+    case ArrayType(struct: StructType, _) if holds(struct) =>
+      val parts = struct.fields.toSeq.flatMap(field => Seq(field.name -> ArrayType(field.dataType), s"${field.name}.absent" -> Bools))
+      Some(parts :+ ("absent" -> Bools))
     case vector if MlStages.isVector(vector) => Some(Seq("numbers" -> Numbers))
     case _ => None
   }
@@ -39,7 +46,7 @@ private[sparkweld] object NestedColumns {
     case _ => None
   }
 
-  /** Returns the struct or map of these columns, which it does not own. */
+  /** Returns the struct, map or array of these columns, which it does not own. */
   def vector(dataType: DataType, columns: Seq[NativeColumnVector]): ColumnVector = made(dataType, columns.iterator)
 
   private def made(dataType: DataType, columns: Iterator[NativeColumnVector]): ColumnVector = dataType match {
@@ -47,12 +54,22 @@ private[sparkweld] object NestedColumns {
       val fields = struct.fields.map(field => made(field.dataType, columns))
       new StructColumnVector(struct, fields, columns.nextOption())
     case map: MapType => new MapColumnVector(map, columns.next(), columns.next(), columns.next())
+    case ArrayType(struct: StructType, _) if holds(struct) =>
+      val fields = struct.fields.map(_ => columns.next() -> columns.next())
+      new StructsColumnVector(dataType, struct, fields, columns.next())
     case vector if MlStages.isVector(vector) => new DenseVectorColumn(columns.next())
     case _ => columns.next()
   }
 
   /** Whether keys and values are types of elements that kernels support. */
   def holds(map: MapType): Boolean = Seq(map.keyType, map.valueType).forall(of => ListViews.holds(ArrayType(of)))
+
+  /** Whether the fields of an array's structs are types of elements that kernels support. */
+  def holds(struct: StructType): Boolean = struct.nonEmpty && struct.forall(field => ListViews.holds(ArrayType(field.dataType)))
+
+  /** Returns the address of a row's null bytes; 0 where nothing in the row is NULL. */
+  private[columns] def nulls(absent: NativeColumnVector, row: Int): Long =
+    if (absent.isNullAt(row)) 0 else StringViews.address(absent.dataAddress, row)
 }
 
 /** Presents columns of equally long arrays as maps. A map is NULL where the array of its keys is. */
@@ -65,10 +82,45 @@ private final class MapColumnVector(
     if (isNullAt(row)) null
     else new ColumnarMap(
       ListViews.elements(keys.dataAddress, row, map.keyType),
-      ListViews.elements(values.dataAddress, row, map.valueType,
-        if (absent.isNullAt(row)) 0 else StringViews.address(absent.dataAddress, row)),
+      ListViews.elements(values.dataAddress, row, map.valueType, NestedColumns.nulls(absent, row)),
       0, StringViews.length(keys.dataAddress, row))
   override def getChild(ordinal: Int): ColumnVector = none
+}
+
+/**
+ * Presents columns of equally long arrays as arrays of structs. An array is NULL where that of its first field is.
+ *
+ * @param fields for each field, its values and whether they are NULL
+ * @param absent whether an element is NULL
+ */
+private final class StructsColumnVector(
+    dataType: DataType, struct: StructType, fields: Array[(NativeColumnVector, NativeColumnVector)], absent: NativeColumnVector)
+    extends NestedVector(dataType) {
+  private val first = fields.head._1
+
+  override def hasNull: Boolean = first.hasNull
+  override def numNulls: Int = first.numNulls
+  override def isNullAt(row: Int): Boolean = first.isNullAt(row)
+  override def getArray(row: Int): ColumnarArray =
+    if (isNullAt(row)) null
+    else {
+      val children = fields.zip(struct.fields).map { case ((values, absent), field) =>
+        ListViews.elements(values.dataAddress, row, field.dataType, NestedColumns.nulls(absent, row))
+      }
+      val elements = new StructElements(struct, children, NestedColumns.nulls(absent, row))
+      new ColumnarArray(elements, 0, StringViews.length(first.dataAddress, row))
+    }
+  override def getMap(row: Int): ColumnarMap = none
+  override def getChild(ordinal: Int): ColumnVector = none
+}
+
+/** Presents the elements of one array of structs. `nulls`: the address of their null bytes, 0 when none is NULL. */
+private final class StructElements(struct: StructType, fields: Array[ColumnVector], nulls: Long) extends NestedVector(struct) {
+  override def hasNull: Boolean = nulls != 0
+  override def numNulls: Int = none
+  override def isNullAt(element: Int): Boolean = nulls != 0 && Platform.getByte(null, nulls + element) != 0
+  override def getMap(element: Int): ColumnarMap = none
+  override def getChild(ordinal: Int): ColumnVector = fields(ordinal)
 }
 
 /** Presents columns as the fields of one struct, which is NULL where `presence` is, or never without it. */

@@ -164,11 +164,14 @@ final case class KernelPlan(
     batchRows: Int,
     wholeBatches: Boolean)
 
-/** A struct, a map, or a vector of Spark's ML library, made of these outputs of the kernel. */
+/** A struct, a map, an array of structs, or a vector of Spark's ML library, made of these outputs of the kernel. */
 final case class NestedOutput(dataType: DataType, columns: Array[Int]) {
 
   /** Whether a row converts like any other. Once pyarrow rejects a field, it converts the structs of a batch in another way. */
-  def isRowLocal: Boolean = !dataType.isInstanceOf[StructType]
+  def isRowLocal: Boolean = dataType match {
+    case _: StructType | ArrayType(_: StructType, _) => false
+    case _ => true
+  }
 }
 
 /** An ML vector whose numbers are these outputs of the kernel. `form`: see [[io.sparkweld.columns.VectorColumn]]. */

@@ -5,7 +5,7 @@ import scala.collection.mutable
 import scala.jdk.CollectionConverters._
 
 import io.sparkweld.{contract, SparkWeldConf}
-import io.sparkweld.columns.{ListViews, NestedColumns}
+import io.sparkweld.columns.NestedColumns
 import io.sparkweld.compile.{Digests, PipelineRequest, ServiceCommand, WorkerPaths, WorkerPython}
 import io.sparkweld.contract.OrNull
 import io.sparkweld.ml.{MlStages, OneVsRest, StageTable, UnknownStage}
@@ -225,7 +225,7 @@ final class PipelineBuilder(
   private def isPartwise(dataType: DataType): Boolean = dataType match {
     case BinaryType => true
     case map: MapType => NestedColumns.holds(map)
-    case ArrayType(struct: StructType, _) => struct.nonEmpty && struct.forall(field => ListViews.holds(ArrayType(field.dataType)))
+    case ArrayType(struct: StructType, _) => NestedColumns.holds(struct)
     case _ => false
   }
 

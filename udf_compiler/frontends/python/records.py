@@ -1,0 +1,301 @@
+"""Models a list of tuples, dicts or Rows that a function makes: a list of the row for each part, all of one length.
+
+Elements are *records*: tuples of one length, dicts of the same keys, or Rows of the same fields. Parts are numbers and strings.
+Elements and parts may be None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sparkweld.ir import LoopBuilder, Type, Value
+from sparkweld.ir.ops import ListAppend, ListCall
+from udf_compiler.frontends.python import lists
+from udf_compiler.frontends.python.list_maps import repeated
+from udf_compiler.frontends.python.new_lists import element_value, kind_of
+from udf_compiler.frontends.python.new_lists import list_of as list_with
+from udf_compiler.frontends.python.operands import make_int
+from udf_compiler.frontends.python.path_explorer import explorer
+from udf_compiler.frontends.python.row_lists import TracedElement, TracedPairs, TracedRows
+from udf_compiler.frontends.python.values import MAX, MIN, TracedScalar
+from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.stand_ins import in_place
+from udf_compiler.frontends.tracing.values import Traced, raw
+
+TUPLE, DICT, ROW = "tuple", "dict", "Row"
+
+_BOOLS = "list<bool>"
+
+
+class TracedRecord(Traced):
+    """A dict of constant keys that nothing changes: an element of a list."""
+
+    __slots__ = ("names", "values_")
+    __dataclass_fields__ = ("names", "values_")
+    what = "dict"
+    stands_for = dict
+
+    names: tuple[str, ...]
+    values_: tuple[Any, ...]
+
+    def __init__(self, names: Sequence[str], values: Sequence[Any]) -> None:
+        self.names, self.values_ = tuple(names), tuple(values)
+
+    __class__ = dict  # type: ignore[assignment]
+
+    def _get(self, key: Any, default: Any = None) -> Any:
+        return self.values_[self.names.index(key)] if key in self else default
+
+    def __getitem__(self, key: Any) -> Any:
+        if key not in self:
+            raise in_place(KeyError(key))
+        return self._get(key)
+
+    def __contains__(self, key: Any) -> bool:
+        if type(key) is not str:
+            refuse("SW251", call=f"dict[...] with {raw(key)}")
+        return key in self.names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __bool__(self) -> bool:
+        return bool(self.names)
+
+    def __getattr__(self, name: str) -> Any:
+        known: dict[str, Any] = {
+            "get": self._get, "keys": lambda: self.names, "values": lambda: self.values_,
+            "items": lambda: tuple(zip(self.names, self.values_, strict=True)),
+        }  # fmt: skip
+        return known[name] if name in known else refuse("SW251", call=f"dict.{name}")
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """The kind of a list of records.
+
+    `form`: TUPLE, DICT or ROW, or "" where all elements are None. `names`: the keys or fields. `parts`: the kind of the list of
+    each part, "" where all are None, and whether a part may be None. `gaps`: whether an element may be None.
+    """
+
+    form: str
+    names: tuple[str, ...]
+    parts: tuple[tuple[str, bool], ...]
+    gaps: bool = False
+
+    @property
+    def types(self) -> tuple[Type, ...]:
+        """Returns the types of the lists, in the order of `TracedRecords.columns`."""
+        of_parts = (kind for part, absent in self.parts for kind in (part, _BOOLS if absent else ""))
+        return tuple(Type(kind) for kind in (*of_parts, _BOOLS if self.gaps else "") if kind)
+
+    def joined(self, other: object) -> Records | None:
+        """Returns the kind that elements of both fit; None if there is none."""
+        if type(other) is not Records:
+            return None
+        if not (self.form and other.form):
+            return replace(self if self.form else other, gaps=self.gaps or other.gaps)
+        if (self.form, self.names) != (other.form, other.names):
+            return None
+        parts = []
+        for (kind, absent), (kind_, absent_) in zip(self.parts, other.parts, strict=True):
+            if kind and kind_ and kind != kind_:
+                return None
+            parts.append((kind or kind_, absent or absent_))
+        return replace(self, parts=tuple(parts), gaps=self.gaps or other.gaps)
+
+
+class TracedRecords(TracedRows):
+    """A list of records. `parts`: the values of each part, or None where all are None.
+
+    `absent`: whether each value of a part is None, or None where none is; `gone`: the same of the elements. What is None has an
+    arbitrary value.
+    """
+
+    __slots__ = ("absent", "form", "gone")
+    __dataclass_fields__ = ("form", "names", "parts", "absent", "gone")  # type: ignore[assignment]
+    what = "list of tuples, dicts or Rows"
+
+    form: str
+    parts: tuple[TracedScalar | None, ...]  # type: ignore[assignment]
+    absent: tuple[TracedScalar | None, ...]
+    gone: TracedScalar | None
+
+    def __init__(
+        self, form: str, names: Sequence[str], parts: Sequence[TracedScalar | None], absent: Sequence[TracedScalar | None],
+        gone: TracedScalar | None,
+    ) -> None:  # fmt: skip
+        TracedRows.__init__(self, names, parts)  # type: ignore[arg-type]
+        self.form, self.absent, self.gone = form, tuple(absent), gone
+
+    @staticmethod
+    def of(kind: Records, made: Sequence[TracedScalar]) -> TracedRecords:
+        """Returns the list of this kind with these lists, in the order of `columns`."""
+        rest = iter(made)
+        pairs = [(next(rest) if part else None, next(rest) if absent else None) for part, absent in kind.parts]
+        return TracedRecords(kind.form, kind.names, [a for a, _ in pairs], [b for _, b in pairs], next(rest, None))
+
+    @property
+    def columns(self) -> list[TracedScalar]:
+        """Returns all of its lists: for each part, its values and perhaps whether they are None; then the elements' own."""
+        of_parts = (x for pair in zip(self.parts, self.absent, strict=True) for x in pair)
+        return [x for x in (*of_parts, self.gone) if x is not None]
+
+    @property
+    def count(self) -> Any:
+        """Returns the number of elements."""
+        return lists.length(self.columns[0])
+
+    def __bool__(self) -> bool:
+        return explorer().decide(lists.truth(self.columns[0]))
+
+    @property
+    def kind(self) -> Records:
+        pairs = zip(self.parts, self.absent, strict=True)
+        parts = tuple(("" if part is None else part.kind, absent is not None) for part, absent in pairs)
+        return Records(self.form, self.names, parts, self.gone is not None)
+
+    @property
+    def keys(self) -> list[TracedScalar]:
+        """Returns the lists by which Python orders the elements; refuses (SW222) what it does not order, and bools."""
+        ordered = self.form == TUPLE and self.gone is None and all(x is None for x in self.absent)
+        if not ordered or any(part is None or part.kind == _BOOLS for part in self.parts):
+            refuse("SW222", call="sorted() without a key", kind=self.what)
+        return [part for part in self.parts if part is not None]
+
+    def mapped(self, change: Any) -> TracedRecords:
+        """Returns the list with a change of each of its lists, which permutes or drops elements."""
+        return TracedRecords.of(self.kind, [change(x) for x in self.columns])
+
+    def at(self, position: Any) -> Any:
+        """Returns the element at an index within the list."""
+        if self.gone is not None and lists.element(self.gone, position):
+            return None
+        found = [self._part(number, position) for number in range(len(self.parts))]
+        if self.form == TUPLE:
+            return tuple(found)
+        return (TracedRecord if self.form == DICT else TracedElement)(self.names, found)
+
+    def _part(self, number: int, position: Any) -> Any:
+        part, absent = self.parts[number], self.absent[number]
+        if part is None or (absent is not None and lists.element(absent, position)):
+            return None
+        return lists.element(part, position)
+
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, slice):
+            return self.mapped(lambda x: lists.item(x, key))
+        return self.at(make_int(lists.place(self.columns[0], key)))
+
+    def appended(self, x: Any) -> TracedRecords:
+        """Returns the list with another element; refuses one of another kind (SW244)."""
+        own, loop = _kind_of(x), explorer().loop
+        kind = replace(self.kind, gaps=True) if x is None else self.kind.joined(own)
+        if kind is None:
+            refuse("SW244", what=raw(x), kind=self.what)
+        values, columns, made = _values_of(x, kind), self.widened(loop, kind).columns, []
+        for of, value in zip(columns, _flat(kind, values, x is None), strict=True):
+            added = loop.const(Type(of.kind).element.zero, Type(of.kind).element) if value is None else element_value(loop, value)
+            made.append(TracedScalar(of.kind, loop.emit(ListAppend(of.value.type), of.value, added)))
+        return TracedRecords.of(kind, made)
+
+    def extended(self, other: TracedRecords) -> TracedRecords:
+        """Returns the list with the elements of another one; refuses one of another kind (SW244)."""
+        kind, loop = self.kind.joined(other.kind), explorer().loop
+        if kind is None:
+            refuse("SW244", what=raw(other), kind=self.what)
+        parts = zip(*(x.widened(loop, kind).columns for x in (self, other)), strict=True)
+        return TracedRecords.of(kind, [a + b for a, b in parts])
+
+    def widened(self, loop: LoopBuilder, kind: Records) -> TracedRecords:
+        """Returns the list as one of a kind that its elements fit, in `loop`, where its lists are."""
+        if kind == self.kind:
+            return self
+        first = self.columns[0].value
+        size = loop.emit(ListCall("length", first.type), first)
+
+        def constant(of: str) -> TracedScalar:
+            element = Type(of).element
+            return TracedScalar(of, loop.value_of(repeated(loop, loop.const(element.zero, element), size)))
+
+        made: list[TracedScalar] = []
+        nothing = [None] * (0 if self.form else len(kind.parts))
+        for part, absent, (of, may) in zip((*self.parts, *nothing), (*self.absent, *nothing), kind.parts, strict=True):
+            made += ([part] if part is not None else [constant(of)]) if of else []
+            made += ([absent] if absent is not None else [constant(_BOOLS)]) if may else []
+        made += ([self.gone] if self.gone is not None else [constant(_BOOLS)]) if kind.gaps else []
+        return TracedRecords.of(kind, made)
+
+
+def is_rows(x: object) -> bool:
+    """Whether `x` is a list of Rows, pairs or records; `isinstance` would trust `__class__`."""
+    return type(x) in (TracedRows, TracedPairs, TracedRecords)
+
+
+def as_records(x: Any) -> Any:
+    """Returns a list of Rows or pairs as one of records; anything else unchanged."""
+    if type(x) not in (TracedRows, TracedPairs):
+        return x
+    names = x.names if type(x) is TracedRows else ("0", "1")
+    return TracedRecords(ROW if type(x) is TracedRows else TUPLE, names, x.parts, [None] * len(x.parts), None)
+
+
+def kind_of_records(items: Sequence[Any]) -> Records | None:
+    """Returns the kind of a list of these elements; None where they are no records of one kind, or there are none."""
+    found: Records | None = Records("", (), ())
+    for x in items:
+        own = Records("", (), (), gaps=True) if x is None else _kind_of(x)
+        found = None if found is None or own is None else found.joined(own)
+    return found if items else None
+
+
+def records_of(
+    loop: LoopBuilder, kind: Records, items: Sequence[Any], element: Callable[[Any], Value] | None = None
+) -> TracedRecords:
+    """Returns the list of elements that fit a kind. `element` returns a number or string as a value in `loop`."""
+    of = element or (lambda x: element_value(loop, x))
+    rows = [_flat(kind, _values_of(x, kind), x is None) for x in items]
+    made = []
+    for at, type_ in enumerate(kind.types):
+        zero = loop.const(type_.element.zero, type_.element)
+        elements = [zero if row[at] is None else of(row[at]) for row in rows]
+        made.append(list_with(loop, (type_.kind, ""), elements))
+    return TracedRecords.of(kind, made)
+
+
+def _kind_of(x: Any) -> Records | None:
+    form, names, values = _taken(x)
+    parts = []
+    for value in values:
+        of = ("", "") if value is None else kind_of([value])
+        if of is None or of[1] or (type(value) is int and not MIN <= value <= MAX):
+            return None
+        parts.append((of[0], value is None))
+    return Records(form, names, tuple(parts)) if parts else None
+
+
+def _taken(x: Any) -> tuple[str, tuple[str, ...], Sequence[Any]]:
+    """Returns the form, names and values of a record; no values for another object."""
+    if type(x) is tuple:
+        return TUPLE, tuple(map(str, range(len(x)))), x
+    if type(x) is TracedRecord:
+        return DICT, x.names, x.values_
+    return (ROW, x.names, x.values) if type(x) is TracedElement else ("", (), ())
+
+
+def _values_of(x: Any, kind: Records) -> Sequence[Any]:
+    return [None] * len(kind.parts) if x is None else _taken(x)[2]
+
+
+def _flat(kind: Records, values: Sequence[Any], gone: bool) -> list[Any]:
+    """Returns the elements of a record's lists, in the order of `TracedRecords.columns`; None for an arbitrary one."""
+    found = []
+    for value, (part, absent) in zip(values, kind.parts, strict=True):
+        found += [*([value] if part else []), *([value is None] if absent else [])]
+    return [*found, *([gone] if kind.gaps else [])]
+

@@ -1,0 +1,142 @@
+"""Takes lists that a plain UDF returns for an array of structs apart: the values of each field, and what is NULL.
+
+An element is a tuple in the order of the fields, a dict by their names, a Row or None. The pickled format accepts a list, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sparkweld.contract.spark_types import StructField
+from sparkweld.ir import LoopBuilder, Type
+from sparkweld.ir.types import BOOL, list_of
+from udf_compiler.frontends.python.list_maps import mapped
+from udf_compiler.frontends.python.lists import of_list
+from udf_compiler.frontends.python.path_explorer import Fork, Leaf, Node, leaves
+from udf_compiler.frontends.python.records import DICT, TracedRecord, TracedRecords, as_records
+from udf_compiler.frontends.python.row_lists import TracedElement
+from udf_compiler.frontends.tracing.constants import unwrapped
+from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.values import raw
+
+
+@dataclass(frozen=True, slots=True)
+class StructLists:
+    """An array of structs with these fields, whose values are `elements` of arrays.
+
+    `pickled`: the wire format. `gaps`: whether structs may be NULL. `loop`: that of the values, None where only kinds are valid.
+    """
+
+    loop: LoopBuilder | None
+    fields: tuple[StructField, ...]
+    elements: Sequence[Type]
+    gaps: bool
+    pickled: bool
+    place: str
+    type: str
+
+    def trees(self, tree: Node) -> list[Node]:
+        """Returns the trees of the arrays that the result is stored as (`columns_of`); None where the function returns None.
+
+        Refuses (SW226, SW311) other results, and None for a field or an element that is declared not nullable.
+        """
+        for leaf in leaves(tree):
+            if leaf.error is None and leaf.value is not None:
+                self._check(leaf.value)
+        found = [_mapped(tree, of) for at, field in enumerate(self.fields) for of in self._of_field(at, field)]
+        return [*found, _mapped(tree, self._gone)]
+
+    def _check(self, x: Any) -> None:
+        x = as_records(x)
+        if type(x) is TracedRecords:
+            if x.form not in (DICT, "") and len(x.parts) != len(self.fields):
+                self._refuse_size(x, len(x.parts))
+            return
+        x = unwrapped(x)
+        if type(x) not in ((list, tuple) if self.pickled else (list,)):
+            refuse("SW226", at=self.place, what=raw(x), type=self.type)
+        for element in x:
+            known = element is None or type(element) in (TracedRecord, TracedElement)
+            if not known and type(unwrapped(element)) not in ((tuple, dict, list) if self.pickled else (tuple, dict)):
+                refuse("SW226", at=self.place, what=f"a list with {raw(element)}", type=self.type)
+            if element is not None and not _is_dict(element) and len(_items(element)) != len(self.fields):
+                self._refuse_size(element, len(_items(element)))
+
+    def _refuse_size(self, x: Any, size: int) -> None:
+        refuse("SW311", what=f"{raw(x)} of {size}", fields=", ".join(field.name for field in self.fields))
+
+    def _of_field(self, at: int, field: StructField) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+        """Returns the functions from a list to the values of a field, and to whether they are NULL, None where none is."""
+
+        def values(x: Any) -> Any:
+            x = as_records(x)
+            if type(x) is not TracedRecords:
+                return [None if e is None else _part(e, at, field.name) for e in unwrapped(x)]
+            number = _number(x, at, field.name)
+            part = None if number is None else x.parts[number]
+            return self._constants(x, self.elements[at], self.elements[at].zero) if part is None else part
+
+        def absent(x: Any) -> Any:
+            x = as_records(x)
+            if type(x) is TracedRecords:
+                number = _number(x, at, field.name)
+                found = self._constants(x, BOOL, True) if number is None else x.absent[number]
+            else:
+                none = [e is not None and _part(e, at, field.name) is None for e in unwrapped(x)]
+                found = none if any(none) else None
+            return self._nullable(found, field.nullable, f"None for the field {field.name}")
+
+        return values, absent
+
+    def _gone(self, x: Any) -> Any:
+        x = as_records(x)
+        if type(x) is TracedRecords:
+            found: Any = x.gone
+        else:
+            none = [e is None for e in unwrapped(x)]
+            found = none if any(none) else None
+        return self._nullable(found, self.gaps, "a list with None")
+
+    def _nullable(self, found: Any, allowed: bool, what: str) -> Any:
+        if found is not None and not allowed:
+            refuse("SW226", at=self.place, what=what, type=self.type)
+        return found
+
+    def _constants(self, x: TracedRecords, element: Type, value: Any) -> Any:
+        """Returns a list that has a constant for each element."""
+        if self.loop is None:
+            return []
+        lists, to = [x.columns[0].value], list_of(element)
+        made = mapped(self.loop, lists, [], to, lambda block, elements, row: block.const(value, element))
+        return of_list(self.loop.value_of(made))
+
+
+def _number(x: TracedRecords, at: int, name: str) -> int | None:
+    """Returns the number of the part for a field; None for a key that dicts do not have, and where all elements are None."""
+    if x.form not in (DICT, ""):
+        return at
+    return x.names.index(name) if name in x.names else None
+
+
+def _is_dict(element: Any) -> bool:
+    return type(element) is TracedRecord or type(unwrapped(element)) is dict
+
+
+def _items(element: Any) -> Sequence[Any]:
+    return element.values if type(element) is TracedElement else unwrapped(element)
+
+
+def _part(element: Any, at: int, name: str) -> Any:
+    if type(element) is TracedRecord:
+        return dict(zip(element.names, element.values_, strict=True)).get(name)
+    return unwrapped(element).get(name) if _is_dict(element) else _items(element)[at]
+
+
+def _mapped(tree: Node, of: Callable[[Any], Any]) -> Node:
+    if isinstance(tree, Fork):
+        return replace(tree, yes=_mapped(tree.yes, of), no=_mapped(tree.no, of))
+    if tree.error is not None or tree.value is None:
+        return tree
+    return Leaf(of(tree.value), None, tree.guards)
