@@ -12,6 +12,7 @@ import json
 import logging
 import math
 import random
+import statistics
 import urllib.parse
 import zlib
 from collections import Counter
@@ -266,6 +267,9 @@ CLAIMS: list[Claim] = [
       lambda x: list(zip(x.split(), range(9), strict=False)), lambda x: [{"w": w} if w else None for w in x.split()],
       lambda x: [Row(w=w, n=len(w)) for w in x.split()]],
      ARROW_BATCHED, ("string",), ArrayType(StructType([StructField("w", S), StructField("n", L)])), ""),
+    ("`statistics.median`, `median_low` and `median_high`; `statistics.mean` and `fmean` of ints",
+     [lambda x: statistics.median(x) if x else None, lambda x: statistics.mean([len(x), 1]),
+      lambda x: statistics.fmean([int(v) for v in x if abs(v) < 9.0] + [1])], PLAIN, ("array<double>",), D, ""),
     ("in other UDFs than plain ones: binary, maps, and arrays of anything but numbers", [lambda x: x.str.len()],
      SCALAR_PANDAS, ("binary",), L, "SW101"),
     ("decimals, and matrices of arrays", [lambda x: float(x)], PLAIN, ("decimal(10,2)",), D, "SW101"),

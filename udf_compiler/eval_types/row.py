@@ -210,7 +210,7 @@ class Row(Kind):
         if row.pruned is not None:
             others = [*replace(made, loop=None).trees(row.pruned)]
         parts = zip(trees, others, columns, strict=True)
-        return [self._column(call, tree, other, column.type, field=True, none=True) for tree, other, column in parts]
+        return [self._column(call, tree, other, column.type, none=True) for tree, other, column in parts]
 
     def _column(
         self, call: Call, tree: Node, pruned: Node | None, type: str, field: bool = False, none: bool = False

@@ -189,6 +189,35 @@ def test_rows_for_structs():
         assert compared.decided == 2, compared
 
 
+NUMBERS = ArrayType(StructType().add("x", DoubleType()).add("s", StringType()))
+
+
+@pytest.mark.parametrize(
+    ("function", "returns"),
+    [
+        (lambda s, n: [(len(w), i) for i, w in enumerate((s or "").split())], NUMBERS),
+        (lambda s, n: [(i * 0.5, w > "b") for i, w in enumerate((s or "").split())], NUMBERS),
+        (lambda s, n: [(n, n), (0.5, True), (1, "z"), (None, 2.5)], NUMBERS),
+        (lambda s, n: [len(w) for w in (s or "").split()], ArrayType(DoubleType())),
+        (lambda s, n: [len(w) for w in (s or "").split()], ArrayType(StringType())),
+        (lambda s, n: [w == "a" for w in (s or "").split()], ArrayType(StringType())),
+    ],
+)
+def test_numbers_that_arrow_converts(function, returns):
+    compared = compare_with_worker(function, [ROWS, ROWS.slice(0, 3)], returns, ROW, kernel=True)
+    assert compared.decided == 2, compared
+    assert pickled(function, returns) in ("SW226", "SW298")
+
+
+def test_ints_that_are_no_doubles_run_in_python():
+    def powers(s, n):
+        return [(i * 2**50, s) for i in range(n or 0)]
+
+    large = pa.RecordBatch.from_pydict({"s": ["a", "b"], "n": [18, 3]})
+    compared = compare_with_worker(powers, [large, large.slice(1)], NUMBERS, ROW, kernel=True)
+    assert compared.flagged == compared.raised == 1 and compared.decided == 2, compared
+
+
 def test_batches_that_do_not_convert_run_in_python():
     def large(s, n):
         return [(s, 2**31 if n == 7 else 1)]

@@ -14,6 +14,7 @@ from udf_compiler.frontends.python import (
     literal_calls,
     output_calls,
     row_class,
+    statistics_calls,
     time_classes,
     url_calls,
     vector_classes,
@@ -33,7 +34,7 @@ _MADE_IN_PYTHON = 1 << 9
 
 _TABLES = (
     *(numpy_module, pandas_, math_, re_, builtins_, time_classes, output_calls, digest_calls, url_calls, json_calls),
-    *(literal_calls, library_calls, dict_classes, vector_classes, row_class),
+    *(literal_calls, library_calls, dict_classes, vector_classes, row_class, statistics_calls),
 )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from sparkweld.ir import LoopBuilder, Type, Value
-from sparkweld.ir.ops import MakeList
+from sparkweld.ir.ops import MakeList, StrCall
 from sparkweld.ir.types import BOOL, F64, I64, STR, Items, list_of
 from udf_compiler.frontends.python.list_maps import mapped
 from udf_compiler.frontends.python.lists import is_list
@@ -69,10 +69,16 @@ _KINDS = {"f": "float", "i": "int", "b": "bool", "O": "str"}
 
 #: Type of elements -> the kinds of values that Arrow converts to it one by one, whatever the others are.
 _CONVERTED = {STR: ("str", "int", "bool", "float", "date", "datetime"), F64: ("float", "int")}
+#: As above: the kinds of the dtypes of lists of the row.
+_CONVERTED_LISTS = {STR: "ib", F64: "i"}
+#: The largest magnitude of an int that Arrow converts to a double.
+_EXACT = 2**53
 
 
 def _check(x: Any, element: Type, classes: tuple[type, ...], return_type: str, place: str, converts: bool) -> None:
-    if x is None or (is_list(x) and not x.numpy and _KINDS[x.value.type.element.dtype.kind] == _KINDS[element.dtype.kind]):
+    own = x.value.type.element.dtype.kind if is_list(x) and not x.numpy else ""
+    same = bool(own) and _KINDS[own] == _KINDS[element.dtype.kind]
+    if x is None or same or (own and converts and own in _CONVERTED_LISTS.get(element, "")):
         return
     if is_list(x) or is_scalar(x) or type(x) not in classes:
         what = f"a list of {x.value.type.element}" if is_list(x) else raw(x)
@@ -91,7 +97,8 @@ def _fits(loop: LoopBuilder, x: Any, element: Type, convert: Conversion | None) 
     """
     found = loop.const(True, BOOL)
     if x is None or is_list(x):
-        narrows = x is not None and element.is_int and element != I64 and x.value.type.element != element
+        own = element if x is None else x.value.type.element
+        narrows = own != element and own.is_int and element not in (I64, STR)
         return loop.is_valid(_converted(loop, x.value, element)) if narrows else found
     if convert is not None and element in _CONVERTED:
         for item in x:
@@ -106,14 +113,24 @@ def _fits(loop: LoopBuilder, x: Any, element: Type, convert: Conversion | None) 
 
 def _between(loop: LoopBuilder, value: Value, element: Type) -> Value:
     bits = 8 * element.dtype.itemsize
-    above = loop.call("greater_equal", value, loop.const(-(2 ** (bits - 1)), I64))
-    return loop.call("logical_and", above, loop.call("less_equal", value, loop.const(2 ** (bits - 1) - 1, I64)))
+    return _within(loop, value, -(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+
+
+def _within(loop: LoopBuilder, value: Value, low: int, high: int) -> Value:
+    above = loop.call("greater_equal", value, loop.const(low, I64))
+    return loop.call("logical_and", above, loop.call("less_equal", value, loop.const(high, I64)))
 
 
 def _converted(loop: LoopBuilder, x: Value, element: Type) -> Value:
-    """Returns a list with its numbers cast to another type; NULL where an integer does not fit."""
+    """Returns a list with its numbers cast to another type, or as Arrow's strings; NULL where an integer does not fit."""
 
     def of(block: LoopBuilder, elements: Sequence[Value], row: Sequence[Value]) -> Value:
+        if element == STR and x.type.element == BOOL:
+            return block.select(elements[0], block.const("true", STR), block.const("false", STR))
+        if element == STR:
+            return block.emit(StrCall("int_to_str"), block.cast(elements[0], I64))
+        if element == F64 and x.type.element.is_int:
+            block.guard(_within(block, block.cast(elements[0], I64), -_EXACT, _EXACT))
         wide = block.cast(elements[0], I64) if element.is_int else elements[0]
         if element.is_int and element != I64:
             block.guard(_between(block, wide, element))

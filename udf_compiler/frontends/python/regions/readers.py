@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Callable
 from types import BuiltinMethodType
 from typing import Any
@@ -13,7 +14,10 @@ from udf_compiler.frontends.tracing.class_stand_ins import ClassStandIn
 from udf_compiler.frontends.tracing.stand_ins import StandIn, stood_for
 
 #: Builtins that do not keep a reference to a list argument.
-_READERS = (len, sum, min, max, any, all, sorted)
+_READERS: tuple[Callable[..., Any], ...] = (
+    *(len, sum, min, max, any, all, sorted),
+    *(statistics.mean, statistics.fmean, statistics.median, statistics.median_low, statistics.median_high),
+)
 #: Functions that take the elements of a generator expression as a list.
 _OF_ELEMENTS: tuple[Callable[..., Any], ...] = (min, max, sorted, list, set, frozenset, *EQUIVALENT)
 
