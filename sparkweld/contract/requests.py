@@ -314,7 +314,8 @@ class CompileRequest(PipelineRequest):
     """Asks for a program, for equivalents in Catalyst or facts about the functions, or for fused functions."""
 
     op: Literal[
-        "compile", "catalyst_equivalent", "implied", "independent", "keeps_arguments", "reads", "fuse", "cut", "full_model"
+        "compile", "catalyst_equivalent", "implied", "independent", "keeps_arguments", "reads", "fuse", "cut", "full_model",
+        "table",
     ]  # fmt: skip
 
 

@@ -41,6 +41,7 @@ OF_HELPERS: dict[str, Any] = {
     "cascade": request(python_step(r=udf(0, "a"))) | {"cascades": "/nowhere", "state": ""},
     "ranking": request(python_step(r=udf(0, "a"))) | {"rankings": "/nowhere", "state": ""},
     "full_model": request(python_step(r=udf(0, "a"))),
+    "table": request(python_step(r=udf(0, "a", evalType=constants.BATCHED))),
 }
 
 

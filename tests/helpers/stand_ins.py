@@ -90,6 +90,7 @@ from udf_compiler.frontends.python import (
     maps,
     math_calls,
     patterns,
+    records,
     row_lists,
     row_matrices,
     rows,
@@ -186,6 +187,10 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
         maps.TracedItems: [(maps.TracedItems(maps.TracedMap(words, numbers)), {"a": 1.5}.items())],
         row_lists.TracedRows: [(row_lists.TracedRows(["x"], [numbers]), [Row(x=1.5)])],
         row_lists.TracedPairs: [(row_lists.TracedPairs(("key", "value"), [words, numbers]), [("a", 1.5)])],
+        records.TracedRecord: [(records.TracedRecord(["a"], [scalar["float"]]), {"a": 1.5})],
+        records.TracedRecords: [
+            (records.TracedRecords(records.TUPLE, ("0", "1"), [words, numbers], [None, None], None), [("a", 1.5)]),
+        ],
         row_lists.TracedElement: [(row_lists.TracedElement(["x"], [scalar["float"]]), Row(x=1.5))],
         undecided.Undecided: [(undecided.Undecided(scalar["bool"], scalar["float"]), 1.5)],
         comprehensions.Mapped: [(comprehensions.Mapped(abs, [x]), map(abs, series))],

@@ -25,6 +25,7 @@ from udf_compiler.frontends.python.rows import Struct, field_trees, struct_tree
 from udf_compiler.frontends.python.struct_lists import StructLists
 from udf_compiler.frontends.python.vectors import DenseArgument
 from udf_compiler.frontends.tracing.session import Session, running
+from udf_compiler.function.table_functions import eval_of, is_table
 from udf_compiler.probing.scalar_functions import probe_row
 from udf_compiler.process.spark_line import LINE, unsupported
 from udf_compiler.rebuild.purity import Prepared, prepare
@@ -71,7 +72,8 @@ class Row(Kind):
         check_safely(confs, udf)  # a cast of a batch's results wraps, differently for each common type of the results
 
     def prepare(self, function: Callable[..., Any]) -> Prepared:
-        return prepare(function, stand_in)
+        method = eval_of(function)
+        return prepare(function, stand_in) if method is None else prepare(method, stand_in, generator=True)
 
     def argument(self, loop: LoopBuilder, field: Field) -> Any:
         if not isinstance(field.value, Value):
@@ -204,7 +206,8 @@ class Row(Kind):
         fields, columns = type.element_type.fields, columns_of(type) or ()
         check_names([field.name for field in fields], "its result", call.name)
         elements = [ARRAYS[f"array<{field.type}>"].element for field in fields]
-        made = StructLists(call.loop, fields, elements, type.contains_null, call.eval_type == BATCHED, call.place, str(type))
+        pickled, whole = call.eval_type == BATCHED, is_table(call.original)
+        made = StructLists(call.loop, fields, elements, type.contains_null, pickled, call.place, str(type), whole)
         trees = made.trees(row.tree)
         others: list[Node | None] = [None] * len(trees)
         if row.pruned is not None:

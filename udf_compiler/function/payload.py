@@ -54,6 +54,16 @@ def read_command(payload: bytes) -> tuple[Callable[..., Any], Any]:
     return command
 
 
+def read_class(payload: bytes) -> type:
+    """Returns the pickled class of a table function. Refuses like `load_command`."""
+    command = _unpickle(payload)
+    if isinstance(command, Broadcast):
+        command = _unpickle(read_broadcast(command))
+    if not isinstance(command, type):
+        raise refusal("SW203", error=f"it holds a {type(command).__name__}, not a class")
+    return command
+
+
 def read_broadcast(variable: Broadcast[Any]) -> Any:
     """Returns the value of a broadcast. Refuses SW205 for an unreadable file; like `load_command` for an unreadable pickle."""
     if not may_unpickle():

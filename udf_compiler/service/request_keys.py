@@ -21,7 +21,7 @@ from udf_compiler.function.module_paths import file_state
 _OF_CONTENTS = frozenset(
     (
         *("compile", "catalyst_equivalent", "implied", "independent", "keeps_arguments", "reads"),
-        *("parts", "side_condition", "cascade", "full_model", "ranking"),
+        *("parts", "side_condition", "cascade", "full_model", "ranking", "table"),
     )
 )
 

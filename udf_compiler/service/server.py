@@ -74,6 +74,7 @@ TRANSLATIONS = {
     "partial": ("udf_compiler.backends.worker_pipelines.partial", "compile_partial"),
     "cascade": ("udf_compiler.backends.cascades.cascade_payloads", "with_cascade"),
     "full_model": ("udf_compiler.backends.cascades.full_models", "full_model"),
+    "table": ("udf_compiler.requests.table_functions", "compile_table"),
     "ranking": ("udf_compiler.backends.cascades.ranking_payloads", "with_ranking"),
 }
 

@@ -117,6 +117,15 @@ def as_dicts(s, n):
     return [row.asDict() for row in rows if row["n"] > 1]
 
 
+def changed_dicts(s, n):
+    found = []
+    for word in (s or "").split():
+        row = Row(word=word, n=1).asDict()
+        row["n"] = 2
+        found.append(row)
+    return found
+
+
 def constants(s, n):
     return [FEES[word] for word in (s or "").split() if word in FEES]
 
@@ -144,7 +153,7 @@ CASES = [
     (lambda s, n: [], TOKENS),
     (lambda s, n: None, TOKENS),
     *((f, TOKENS) for f in (appended, longest, sorted_dicts, two_loops, nested_loops, extended, helper, counted)),
-    *((f, TOKENS) for f in (named, reordered, as_dicts, constants)),
+    *((f, TOKENS) for f in (named, reordered, as_dicts, constants, changed_dicts)),
     (measured, MEASURES),
 ]
 
@@ -243,6 +252,21 @@ def changed(s, n):
     return found
 
 
+def changed_later(s, n):
+    found = []
+    for word in (s or "").split():
+        row = Row(word=word, n=1).asDict()
+        found.append(row)
+        if word == "x":
+            row["n"] = 5
+    return found
+
+
+def identical(s, n):
+    found = [(word, 1) for word in (s or "").split()]
+    return [pair for pair in found if pair is not found[0]]
+
+
 def mixed(s, n):
     return [(w, 1) if w == "a" else {"word": w} for w in (s or "").split()]
 
@@ -265,6 +289,8 @@ def mixed(s, n):
         (lambda s, n: [(s, [n])], ArrayType(StructType().add("s", StringType()).add("l", ArrayType(LongType()))), "SW104"),
         (lambda s, n: {"a": [("b", n)]}, StructType().add("a", TOKENS), "SW104"),
         (changed, TOKENS, "SW282"),
+        (changed_later, TOKENS, "SW282"),
+        (identical, TOKENS, "SW603"),
         (mixed, TOKENS, "SW244"),
     ],
 )  # fmt: skip

@@ -94,6 +94,11 @@ class TracedStruct(Traced):
         return name in self.names  # Row.__contains__ tests names
 
 
+def is_as_dict(function: Any) -> bool:
+    """Whether it is the method asDict of a Row of the function's own."""
+    return getattr(function, "__func__", None) is TracedStruct._as_dict
+
+
 class NullStruct(Exception):
     """The end of a path on which a function returns None for a struct: Python computes these rows."""
 

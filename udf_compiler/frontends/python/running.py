@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import GeneratorType
 from typing import Any
 
 from sparkweld.errors import Refusal
 from sparkweld.ir import LoopBuilder
 from sparkweld.reasons import has, refusal
 from udf_compiler.frontends.python.path_explorer import PATH_LIMIT, Explorer, Node, explorer
-from udf_compiler.frontends.python.regions.call import call_region
+from udf_compiler.frontends.python.regions.call import call_region, is_generator, rows_of, without_method
 from udf_compiler.frontends.python.regions.interpret_call import walk
 from udf_compiler.frontends.python.undecided import decided
 from udf_compiler.frontends.tracing.exceptions import as_python
@@ -31,9 +32,10 @@ def run_function(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any
         return walk(function, args, kwargs)
     if run.eager or run.regions is None:
         args, kwargs = tuple(map(decided, args)), {name: decided(x) for name, x in kwargs.items()}
-    if run.regions is None:
-        return as_python(function, *args, **kwargs)
-    return call_region(function, args, kwargs, whole=True)
+    if run.regions is not None:
+        return call_region(function, args, kwargs, whole=True)
+    made = as_python(function, *args, **kwargs)
+    return rows_of(made) if type(made) is GeneratorType and is_generator(without_method(function, ())[0]) else made
 
 
 def tree_of(loop: LoopBuilder, call: Callable[[], Any], handled: bool, many: bool = False, nullable: int = 0) -> Node:

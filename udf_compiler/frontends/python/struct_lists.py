@@ -26,7 +26,8 @@ from udf_compiler.frontends.tracing.values import raw
 class StructLists:
     """An array of structs with these fields, whose values are `elements` of arrays.
 
-    `pickled`: the wire format. `gaps`: whether structs may be NULL. `loop`: that of the values, None where only kinds are valid.
+    `pickled`: the wire format. `gaps`: whether structs may be NULL. `whole`: dicts must have as many keys as there are fields.
+    `loop`: that of the values, None where only kinds are valid.
     """
 
     loop: LoopBuilder | None
@@ -36,6 +37,7 @@ class StructLists:
     pickled: bool
     place: str
     type: str
+    whole: bool = False
 
     def trees(self, tree: Node) -> list[Node]:
         """Returns the trees of the arrays that the result is stored as (`columns_of`); None where the function returns None.
@@ -51,7 +53,7 @@ class StructLists:
     def _check(self, x: Any) -> None:
         x = as_records(x)
         if type(x) is TracedRecords:
-            if x.form not in (DICT, "") and len(x.parts) != len(self.fields):
+            if (self.whole or x.form != DICT) and x.form and len(x.parts) != len(self.fields):
                 self._refuse_size(x, len(x.parts))
             return
         x = unwrapped(x)
@@ -61,7 +63,7 @@ class StructLists:
             known = element is None or type(element) in (TracedRecord, TracedElement)
             if not known and type(unwrapped(element)) not in ((tuple, dict, list) if self.pickled else (tuple, dict)):
                 refuse("SW226", at=self.place, what=f"a list with {raw(element)}", type=self.type)
-            if element is not None and not _is_dict(element) and len(_items(element)) != len(self.fields):
+            if element is not None and (self.whole or not _is_dict(element)) and len(_items(element)) != len(self.fields):
                 self._refuse_size(element, len(_items(element)))
 
     def _refuse_size(self, x: Any, size: int) -> None:
@@ -125,6 +127,8 @@ def _is_dict(element: Any) -> bool:
 
 
 def _items(element: Any) -> Sequence[Any]:
+    if type(element) is TracedRecord:
+        return element.names
     return element.values if type(element) is TracedElement else unwrapped(element)
 
 

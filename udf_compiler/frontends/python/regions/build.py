@@ -28,7 +28,7 @@ from udf_compiler.frontends.python.records import (
     kind_of_records,
     records_of,
 )
-from udf_compiler.frontends.python.regions.code import Code, code_of
+from udf_compiler.frontends.python.regions.code import BRANCHES, Code, code_of
 from udf_compiler.frontends.python.regions.distinct import Distinct
 from udf_compiler.frontends.python.regions.growing import Growing
 from udf_compiler.frontends.python.regions.instructions import advance
@@ -157,7 +157,7 @@ class GraphBuilder:
         code, first = self.code, True
         while state.result is UNSET and (first or state.next not in code.joins):
             first = False
-            branches = code.instructions[state.next].name.startswith(("POP_JUMP_IF", "FOR_ITER"))
+            branches = code.instructions[state.next].name.startswith(BRANCHES)
             advance(self.machine, code, state)
             if branches:
                 break

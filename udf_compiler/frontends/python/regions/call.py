@@ -23,7 +23,7 @@ from udf_compiler.frontends.python.numpy_scalars import numpy_scalar
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.records import Records, TracedRecords
 from udf_compiler.frontends.python.regions.build import GraphBuilder
-from udf_compiler.frontends.python.regions.code import TOTAL, code_of
+from udf_compiler.frontends.python.regions.code import TOTAL, YIELDS, code_of
 from udf_compiler.frontends.python.regions.equivalents import CONSUMERS
 from udf_compiler.frontends.python.regions.instructions import advance
 from udf_compiler.frontends.python.regions.iteration import Walk
@@ -50,17 +50,23 @@ def call_region(function: Any, args: Sequence[Any], kwargs: dict[str, Any], whol
 
     `whole`: it is the UDF itself, see `GraphBuilder`.
     """
+    owners = (function.__self__,) if type(function) is MethodType else ()
     function, args = without_method(function, args)
     owner = function.__self__ if type(function) is BuiltinMethodType and function.__name__ == "index" else None
     if isinstance(owner, list | tuple) and len(args) == 1 and not kwargs:
         return index_of(owner, args[0])
     if not is_of_user(function):
         return as_python(function, *map(decided, args), **{name: decided(x) for name, x in kwargs.items()})
-    variables = {name: as_list(x) for name, x in bound_variables(function, args, kwargs).items()}
+    yields = YIELDS if whole and is_generator(function) else ""
+    variables = {name: as_list(x) for name, x in bound_variables(function, args, kwargs, bool(yields)).items()}
     if any(map(_may_change, variables.values())):
         refuse("SW282", what="a list that is passed to another function")
-    found = _called_with(function, function, variables, whole=whole)
-    return function(*args, **kwargs) if found is None else found[0]
+    variables |= {TOTAL: []} if yields else {}
+    found = _called_with(function, function, variables, yields, whole, owners)
+    if found is not None:
+        return found[0]
+    made = function(*args, **kwargs)
+    return rows_of(made) if yields else made
 
 
 def _reduced(reduction: str, code: CodeType, scope: dict[str, Any], variables: dict[str, Any]) -> Any:
@@ -103,10 +109,11 @@ def _may_change(x: Any) -> bool:
 
 
 def _called_with(
-    function: FunctionType, identity: Any, variables: dict[str, Any], reduction: str = "", whole: bool = False
-) -> tuple[Any] | None:
-    """Returns the result in a tuple; None where no value of the row is an argument."""
-    outer = reachable(function, function.__code__.co_consts)
+    function: FunctionType, identity: Any, variables: dict[str, Any], reduction: str = "", whole: bool = False,
+    owners: tuple[Any, ...] = (),
+) -> tuple[Any] | None:  # fmt: skip
+    """Returns the result in a tuple; None where no value of the row is an argument. `owners`: the object of a method."""
+    outer = reachable(function, function.__code__.co_consts, *owners)
     shape = Shape(outer)
     shaped = shape.of_state(State([], variables))
     key = (id(identity), reduction, whole, shaped, tuple(repr(x) for x in shape.leaves if not is_scalar(x)))
@@ -124,13 +131,27 @@ def without_method(function: Any, args: Sequence[Any]) -> tuple[Any, Sequence[An
     return function, args
 
 
-def bound_variables(function: FunctionType, args: Sequence[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Returns the variables that an interpreted call begins with; refuses generators (SW280) and unknown Pythons (SW288)."""
+def rows_of(made: Any) -> list[Any]:
+    """Returns the elements of a generator as they are when they are yielded: Spark converts each at once."""
+    return [tuple(x) if type(x) is list else dict(x) if type(x) is dict else x for x in made]
+
+
+def is_generator(function: Any) -> bool:
+    """Whether a call returns a generator, or another object that runs the function later."""
+    return isinstance(function, FunctionType) and bool(function.__code__.co_flags & (inspect.CO_GENERATOR | inspect.CO_COROUTINE))
+
+
+def bound_variables(
+    function: FunctionType, args: Sequence[Any], kwargs: dict[str, Any], yields: bool = False
+) -> dict[str, Any]:
+    """Returns the variables that an interpreted call begins with; refuses unknown Pythons (SW288).
+
+    Refuses generators (SW280), except one whose elements become a list (`yields`).
+    """
     if not is_known_version():
         own, *known = (".".join(map(str, version)) for version in (sys.version_info[:2], min(KNOWN), max(KNOWN)))
         refuse("SW288", version=own, first=known[0], last=known[1])
-    code = function.__code__
-    if code.co_flags & (inspect.CO_GENERATOR | inspect.CO_COROUTINE):
+    if is_generator(function) and not yields:
         refuse("SW280", what="a generator")
     try:
         bound = inspect.signature(function).bind(*args, **kwargs)

@@ -22,7 +22,7 @@ from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.patterns import TracedFound
 from udf_compiler.frontends.python.records import TracedRecords, is_rows
 from udf_compiler.frontends.python.regions import sets
-from udf_compiler.frontends.python.regions.code import TOTAL, Instruction, code_of, names_of
+from udf_compiler.frontends.python.regions.code import TOTAL, YIELDS, Instruction, code_of, names_of
 from udf_compiler.frontends.python.regions.definitions import FIXED, make_function, share
 from udf_compiler.frontends.python.regions.distinct import Distinct, call_of_set, distinct
 from udf_compiler.frontends.python.regions.equivalents import (
@@ -34,7 +34,7 @@ from udf_compiler.frontends.python.regions.equivalents import (
     equivalent,
 )
 from udf_compiler.frontends.python.regions.growing import Growing, current
-from udf_compiler.frontends.python.regions.iteration import ITERATIONS, Counter, Documents, Elements, Letters, Together, Walk
+from udf_compiler.frontends.python.regions.iteration import ITERATIONS, Counter, Elements, Letters, Together, Walk, reads_json
 from udf_compiler.frontends.python.regions.list_changes import changed, check_snapshot, fresh, makes_list
 from udf_compiler.frontends.python.regions.machine import (
     Machine,
@@ -57,6 +57,7 @@ from udf_compiler.frontends.python.regions.state import UNSET, Expression, Local
 from udf_compiler.frontends.python.regions.strings import fill
 from udf_compiler.frontends.python.regions.tables import displayed_set, lookup
 from udf_compiler.frontends.python.row_lists import TracedElement, TracedPairs, pairs_of
+from udf_compiler.frontends.python.rows import is_as_dict
 from udf_compiler.frontends.python.undecided import holds_undecided
 from udf_compiler.frontends.python.values import TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.constants import unwrapped
@@ -166,6 +167,8 @@ def _called(machine: Machine, s: State, args: list[Any], kwargs: dict[str, Any])
     if any(type(x) is Growing for x in given) and not (only_reads(function) or copies(function)):
         refuse("SW282", what="a list that grows in a loop, for another function")
     made = machine.call(function, list(map(current, args)), {name: current(x) for name, x in kwargs.items()})
+    if is_as_dict(function):  # a new dict, which the function may change
+        return Mapping(made)
     return lists.as_list(made) if type(made) is TracedFound and made.made is not None else made
 
 
@@ -366,10 +369,13 @@ def _of_list(machine: Machine, function: Any, args: list[Any]) -> Any:
 
 
 def _yield(machine: Machine, i: Instruction, s: State) -> None:
-    x = recorded(*pop_any(s, 1))
+    (x,) = pop_any(s, 1)
+    of_json = reads_json(s.stack)
+    x = recorded(x, machine.outer, of_json)
+    x = tuple(x) if type(x) is list and machine.reduction == YIELDS else x
     check_growing((x,))
-    if machine.reduction == "list":
-        s.variables[TOTAL].append(collected(x) if any(type(part) is Documents for part in s.stack) else x)
+    if machine.reduction in ("list", YIELDS):
+        s.variables[TOTAL].append(collected(x) if of_json else x)
     elif machine.reduction in _FIRSTS:
         if type(x) not in (TracedScalar, TracedElement, TracedJson, *FIXED):
             refuse("SW280", what="next() of such a generator expression")

@@ -11,11 +11,13 @@ from udf_compiler.frontends.python.regions.versions import Handler, Instruction,
 
 #: The variable that accumulates the result of a generator expression.
 TOTAL = ".total"
+#: The reduction of a generator function, whose elements become a list.
+YIELDS = "yields"
 
 #: Methods that change a list, apart from those that only let it grow, and instructions that do.
 _CHANGING = frozenset("pop insert remove sort reverse clear".split())
 _CHANGES = ("STORE_SUBSCR", "DELETE_SUBSCR")
-_BRANCHES = ("POP_JUMP_IF", "FOR_ITER")
+BRANCHES = ("POP_JUMP_IF", "FOR_ITER", "SEND")
 _ENDS = frozenset(("RETURN_VALUE", "RETURN_CONST", "RAISE_VARARGS", "RERAISE"))
 
 
@@ -77,7 +79,7 @@ def _successors(instructions: tuple[Instruction, ...], n: int) -> tuple[int, ...
         return ()
     if instruction.name == "FOR_ITER":
         return n + 1, instruction.value + 1  # past END_FOR, as in the interpreter
-    if instruction.name.startswith(_BRANCHES):
+    if instruction.name.startswith(BRANCHES):
         return n + 1, instruction.value
     return (instruction.value,) if instruction.name.startswith("JUMP_") else (n + 1,)
 

@@ -36,7 +36,7 @@ def share(machine: Machine, i: Instruction, s: State) -> None:
 def _shared(machine: Machine, s: State, name: str) -> CellType:
     """Returns the cell of a captured object, or one with the value of a variable. Refuses (SW280) one that rows differ in."""
     free = machine.function.__code__.co_freevars
-    if not machine.reduction and name in free:
+    if not machine.is_expression and name in free:
         return (machine.function.__closure__ or ())[free.index(name)]
     if type(s.variables.get(name, UNSET)) not in FIXED:
         refuse("SW280", what="a function that it defines, with a variable of its own,")

@@ -18,12 +18,13 @@ from udf_compiler.frontends.python.maps import TracedMap, no_key
 from udf_compiler.frontends.python.maps import contains as contains_key
 from udf_compiler.frontends.python.numbers import make_bool, truth
 from udf_compiler.frontends.python.path_explorer import explorer
+from udf_compiler.frontends.python.records import TracedRecord
 from udf_compiler.frontends.python.regions import sets
 from udf_compiler.frontends.python.regions.calls import CALLS, of_iterator
-from udf_compiler.frontends.python.regions.code import TOTAL, Code, Instruction, names_of
+from udf_compiler.frontends.python.regions.code import TOTAL, Code, Instruction, code_of, names_of
 from udf_compiler.frontends.python.regions.distinct import Distinct
 from udf_compiler.frontends.python.regions.growing import Growing, current
-from udf_compiler.frontends.python.regions.iteration import Documents, iteration
+from udf_compiler.frontends.python.regions.iteration import iteration, reads_json
 from udf_compiler.frontends.python.regions.list_changes import fresh, grown, indexed
 from udf_compiler.frontends.python.regions.machine import (
     Machine,
@@ -45,6 +46,7 @@ from udf_compiler.frontends.python.regions.seen import Seen
 from udf_compiler.frontends.python.regions.state import UNSET, Caught, Cell, Method, State, check_kept
 from udf_compiler.frontends.python.regions.strings import convert_value, format_value, join_parts, percent
 from udf_compiler.frontends.python.regions.tables import contains, displayed_set, is_part, lookup, set_item, subscript
+from udf_compiler.frontends.python.row_lists import TracedElement
 from udf_compiler.frontends.python.undecided import holds_undecided
 from udf_compiler.frontends.python.values import is_scalar
 from udf_compiler.frontends.tracing.constants import unwrapped
@@ -154,7 +156,7 @@ def _import_from(machine: Machine, i: Instruction, s: State) -> None:
 
 def _load_deref(machine: Machine, i: Instruction, s: State) -> None:
     free = machine.function.__code__.co_freevars
-    if machine.reduction or i.value not in free:
+    if machine.is_expression or i.value not in free:
         if i.value not in s.variables:
             raise in_place(UnboundLocalError(f"cannot access local variable {i.value!r}"))
         s.stack.append(s.variables[i.value])
@@ -239,7 +241,10 @@ def _is(machine: Machine, i: Instruction, s: State) -> None:
 
 
 def _identical(machine: Machine, a: Any, b: Any) -> Any:
-    """Evaluates ``a is b``; a value of the row can only be compared with None and the two bools."""
+    """Evaluates ``a is b``; a value or record of the row can only be compared with None and the two bools."""
+    records = (TracedRecord, TracedElement, tuple)
+    if type(a) in records and type(b) in records:
+        refuse("SW603", at="", function=machine.function.__name__)
     if type(a) is bool:
         a, b = b, a
     if type(b) is bool and is_scalar(a):
@@ -402,16 +407,18 @@ def _build(
 
 
 def _build_list(machine: Machine, i: Instruction, s: State) -> None:
-    items = list(map(recorded, pop_undecided(s, i.arg)))
+    items = [recorded(x, machine.outer) for x in pop_undecided(s, i.arg)]
     check_exceptions(items)
     check_growing(items)
     s.stack.append(items)
 
 
 def _list_append(machine: Machine, i: Instruction, s: State) -> None:
-    x = recorded(*pop_any(s, 1))
+    (x,) = pop_any(s, 1)
+    of_json = reads_json(s.stack)
+    x = recorded(x, machine.outer, of_json)
     check_growing((x,))
-    s.stack[-i.arg].append(collected(x) if any(type(part) is Documents for part in s.stack) else x)
+    s.stack[-i.arg].append(collected(x) if of_json else x)
 
 
 def _list_extend(machine: Machine, i: Instruction, s: State) -> None:
@@ -483,6 +490,21 @@ def _for_iter(machine: Machine, i: Instruction, s: State) -> None:
     else:
         s.stack[-1] = found[1]
         s.stack.append(found[0])
+
+
+def _send(machine: Machine, i: Instruction, s: State) -> None:
+    """Yields the next element of ``yield from``; after the last one, continues at the target with a value above the iterator."""
+    if code_of(machine.function.__code__).instructions[i.value].name != "END_SEND":
+        refuse("SW280", what="yield from")  # before CPython 3.12
+    s.stack.pop()
+    _for_iter(machine, i, s)
+    if s.next == i.value + 1:
+        s.next = i.value
+        s.stack.append(None)
+
+
+def _end_send(machine: Machine, i: Instruction, s: State) -> None:
+    del s.stack[-2]
 
 
 def _jump(machine: Machine, i: Instruction, s: State) -> None:
@@ -562,6 +584,7 @@ _TABLE: dict[str, Callable[[Machine, Instruction, State], None]] = {
     "LIST_EXTEND": _list_extend, "UNPACK_SEQUENCE": _unpack, "FORMAT_SIMPLE": _format_simple, "FORMAT_WITH_SPEC": _format_with,
     "CONVERT_VALUE": _convert,
     **CALLS, **MATCHING, "GET_ITER": _get_iter, "FOR_ITER": _for_iter,
+    "GET_YIELD_FROM_ITER": _get_iter, "SEND": _send, "END_SEND": _end_send,
     **dict.fromkeys(("JUMP_FORWARD", "JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT"), _jump),
     "POP_JUMP_IF_TRUE": _jump_if(bool), "POP_JUMP_IF_FALSE": _jump_if(operator.not_),
     "POP_JUMP_IF_NONE": _jump_if(lambda x: x is None), "POP_JUMP_IF_NOT_NONE": _jump_if(lambda x: x is not None),

@@ -93,6 +93,11 @@ class Documents:
         return json_values.of(lists.element(self.texts, self.position).value), replace(self, position=self.position + 1)
 
 
+def reads_json(stack: list[Any]) -> bool:
+    """Whether a loop over the values of a JSON array is under way."""
+    return any(type(part) is Documents for part in stack)
+
+
 @dataclass(frozen=True, slots=True)
 class Together:
     """The remainder of a zip or, with a counter, of an enumerate."""

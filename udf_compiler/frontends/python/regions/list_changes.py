@@ -15,7 +15,7 @@ from udf_compiler.frontends.python.records import TracedRecord
 from udf_compiler.frontends.python.regions.code import code_of
 from udf_compiler.frontends.python.regions.equivalents import equivalent
 from udf_compiler.frontends.python.regions.growing import METHODS, Growing
-from udf_compiler.frontends.python.regions.iteration import Walk
+from udf_compiler.frontends.python.regions.iteration import Walk, reads_json
 from udf_compiler.frontends.python.regions.machine import Machine, check_growing
 from udf_compiler.frontends.python.regions.mappings import recorded
 from udf_compiler.frontends.python.regions.readers import only_reads, takes_elements
@@ -86,11 +86,11 @@ def changed(machine: Machine, s: State, function: Any, args: list[Any], kwargs: 
     """
     if type(function) is not Method or type(function.owner) not in (list, Growing) or function.name not in METHODS:
         return None
-    if machine.reduction:
+    if machine.is_expression:
         refuse("SW282", what="a list that a generator expression changes")
     owner = function.owner
     if function.name == "append":
-        args[:] = map(recorded, args)
+        args[:] = [recorded(x, machine.outer, reads_json(s.stack)) for x in args]
     if type(owner) is list and function.name == "append" and len(args) == 1 and type(args[0]) is TracedRecord:
         if machine.outer is None or id(owner) in machine.outer:
             refuse("SW256", call="a list")

@@ -8,6 +8,7 @@ from types import FunctionType
 from typing import Any
 
 from udf_compiler.frontends.python.path_explorer import explorer
+from udf_compiler.frontends.python.regions.code import YIELDS
 from udf_compiler.frontends.python.regions.growing import Growing, current
 from udf_compiler.frontends.python.regions.mappings import Mapping
 from udf_compiler.frontends.python.regions.state import Caught, State
@@ -24,8 +25,9 @@ class Machine:
     """The interpreted function.
 
     `unroll`: loops over constants get a block for each round. `reduction`: the function is the body of a generator expression,
-    for sum, any or all, or for another function as a "list". `reduce` runs such a body. `changes`: new lists of the row are
-    objects that the function may change. `outer`: the objects that outlive a call, by id; None if they are not known.
+    for sum, any or all, or for another function as a "list". It is YIELDS for a generator function. `reduce` runs such a body.
+    `changes`: new lists of the row are objects that the function may change. `outer`: the objects that outlive a call, by id, if
+    they are known.
     """
 
     function: FunctionType
@@ -35,6 +37,11 @@ class Machine:
     reduction: str = ""
     changes: bool = False
     outer: dict[int, Any] | None = None
+
+    @property
+    def is_expression(self) -> bool:
+        """Whether the function is the body of a generator expression, which has a copy of the enclosing function's variables."""
+        return self.reduction not in ("", YIELDS)
 
 
 def pop(s: State, count: int) -> list[Any]:

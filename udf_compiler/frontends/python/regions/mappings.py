@@ -189,19 +189,25 @@ def made(items: list[Any]) -> Mapping:
     return found
 
 
-def recorded(x: Any) -> Any:
-    """Returns a dict of constant keys, or a tuple, as an element of a list; anything else unchanged.
+def recorded(x: Any, outer: dict[int, Any] | None, of_json: bool = False) -> Any:
+    """Returns a dict of constant keys as an element of a list; anything else unchanged. Nothing may change the dict any more.
 
-    The values of JSON in it become numbers and strings. Nothing may change the dict from then on.
+    `outer`: the objects that outlive the call, which nothing changes. `of_json`: the values of JSON in it, or in a tuple, become
+    numbers and strings.
     """
+    element = plain if of_json else lambda part: part
     if type(x) is tuple:
-        return tuple(map(plain, x))
-    if type(x) is dict and x and all(type(key) is str for key in x):  # constant, or of a Row
-        return TracedRecord(tuple(x), tuple(x.values()))
-    if type(x) is not Mapping or x.log is not None or not x.known or not all(type(key) is str for key in x.known):
+        return tuple(map(element, x))
+    known = unwrapped(x)
+    if type(x) is Mapping and x.log is None:
+        known = x.known
+    elif type(known) is not dict or id(x) not in (outer or ()):
         return x
-    x.frozen = True
-    return TracedRecord(tuple(x.known), [plain(value) for value in x.known.values()])
+    if not known or not all(type(key) is str for key in known):
+        return x
+    if type(x) is Mapping:
+        x.frozen = True
+    return TracedRecord(tuple(known), [element(value) for value in known.values()])
 
 
 def constant(x: Any) -> Any:

@@ -3,7 +3,8 @@ package io.sparkweld
 import java.util.{Collections, WeakHashMap}
 
 import io.sparkweld.rules.{AggregateRule, CascadeRule, ExpressionRule, ImpliedFilters, JoinBounds, LateMaterialization}
-import io.sparkweld.rules.{OffHeapScans, Patient, RankingRule, RowBatchesRule, SortedCalls, TopRowsRule, UnreadArguments, WeldRule}
+import io.sparkweld.rules.{OffHeapScans, Patient, RankingRule, RowBatchesRule, SortedCalls, TableFunctions, TopRowsRule}
+import io.sparkweld.rules.{UnreadArguments, WeldRule}
 
 import io.sparkweld.plan.OriginalStrategy
 import io.sparkweld.spark.{BuiltFor, CurrentSpark}
@@ -21,9 +22,9 @@ import org.apache.spark.sql.execution.{ColumnarRule, SparkPlan}
  *
  * {{{
  *   logical plan -> CascadeRule, SortedCalls,     -> Spark's optimizer -> physical plan (OriginalStrategy)
- *                   RankingRule, AggregateRule,       ImpliedFilters and      |
- *                   ExpressionRule (once, before      UnreadArguments in its
- *                   operators move)                   fixed-point batches, then once JoinBounds
+ *                   RankingRule, AggregateRule,       ImpliedFilters,         |
+ *                   ExpressionRule (once, before      UnreadArguments and TableFunctions
+ *                   operators move)                   in its fixed-point batches, then once JoinBounds
  *                                                     and LateMaterialization; last it extracts
  *                                                     Python UDFs into ArrowEvalPython
  *                                                                                       |
@@ -53,6 +54,7 @@ class SparkWeldExtensions extends SparkSessionExtensionsProvider {
     CurrentSpark.injectRuleBeforeOptimizer(extensions, _ => new Patient(ExpressionRule))
     extensions.injectOptimizerRule(_ => new Patient(ImpliedFilters))
     extensions.injectOptimizerRule(_ => new Patient(UnreadArguments))
+    extensions.injectOptimizerRule(_ => new Patient(TableFunctions))
     extensions.injectPreCBORule(_ => new Patient(JoinBounds))
     extensions.injectPreCBORule(_ => new Patient(LateMaterialization))
     extensions.injectPlannerStrategy(_ => OriginalStrategy)

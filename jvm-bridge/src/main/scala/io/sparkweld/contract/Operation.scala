@@ -47,6 +47,9 @@ object Operation {
   /** A function with the full models of its cascades. */
   val FullModel = new Operation[PayloadReply]("full_model")
 
+  /** A table function by a plain function that returns an array. */
+  val Table = new Operation[PayloadReply]("table")
+
   /** The small model of a certified ranking. */
   val Ranking = new Operation[RankingReply]("ranking")
 }

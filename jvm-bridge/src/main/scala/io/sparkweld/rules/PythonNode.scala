@@ -5,7 +5,7 @@ import io.sparkweld.ml.MlStages
 import io.sparkweld.spark.CurrentSpark
 import io.sparkweld.support.FusedFunction
 
-import org.apache.spark.sql.catalyst.expressions.PythonUDF
+import org.apache.spark.sql.catalyst.expressions.{PythonUDF, PythonUDTF}
 import org.apache.spark.sql.execution.SparkPlan
 import org.apache.spark.sql.execution.python.{EvalPythonExec, EvalPythonUDTFExec}
 
@@ -29,12 +29,12 @@ object PythonNode {
   private def packageOf(of: Class[_]) = of.getName.take(of.getName.lastIndexOf('.'))
 }
 
-/** Matches a node that calls a Python table function (UDTF), by the function's name. */
+/** Matches a node that calls a Python table function (UDTF). */
 object PythonTableFunction {
   def is(node: SparkPlan): Boolean = unapply(node).isDefined
 
-  def unapply(node: SparkPlan): Option[String] = node match {
-    case python: EvalPythonUDTFExec => Some(python.udtf.name)
+  def unapply(node: SparkPlan): Option[PythonUDTF] = node match {
+    case python: EvalPythonUDTFExec => Some(python.udtf)
     case _ => None
   }
 }

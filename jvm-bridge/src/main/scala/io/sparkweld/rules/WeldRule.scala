@@ -67,8 +67,8 @@ private final class ChainRewriter(driver: WeldDriver) {
       case PythonNode(udfs) if !udfs.exists(Rewritten.in(_).exists(_.kind == Rewritten.Partial)) => // none of ours
         RefusalTags.set(plan, Seq(unlinked(udfs)))
         plan.mapChildren(rewrite)
-      case PythonTableFunction(name) =>
-        RefusalTags.set(plan, Seq(Refusal("SW309", "udf" -> name)))
+      case PythonTableFunction(udtf) =>
+        RefusalTags.set(plan, Refusal("SW309", "udf" -> udtf.name) +: TableFunctions.refusals(udtf))
         plan.mapChildren(rewrite)
       case _ => plan.mapChildren(visit(_, WeldRule.requiresMerging(plan) || wanted && plan.isInstanceOf[Exchange]))
     }

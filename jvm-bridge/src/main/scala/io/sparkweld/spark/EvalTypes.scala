@@ -41,6 +41,9 @@ object EvalTypes {
   /** Scalar UDFs over an iterator of batches of Arrow arrays. */
   val ScalarArrowIterator: Int = numbers.scalarArrowIterator
 
+  /** Table functions, rows pickled. The compile service never receives this number. */
+  val Table: Int = 300
+
   /** Functions of pandas objects, whose dtypes depend on the NULLs of a batch. */
   private val pandas = Constants.shared.batchStateEvalTypes.toSet
 

@@ -51,7 +51,7 @@ object WeldExplain {
           details = Seq(Detail("how", Seq(merging.how), merging.how)))
       case pipeline: PipelineExec => found ++= measured(pipeline)
       case python @ PythonNode(_) if FusedFunction.of(python).nonEmpty => FusedFunction.of(python).foreach(found += fused(python, _))
-      case python @ PythonTableFunction(name) => found += fallback(Seq(name), RefusalTags.get(python))
+      case python @ PythonTableFunction(udtf) => found += fallback(Seq(udtf.name), RefusalTags.get(python))
       case python if PlanWalk.aggregates(python).nonEmpty =>
         PlanWalk.aggregates(python).foreach(udf => found += fallback(Seq(udf.name), RefusalTags.get(udf)))
       case python @ PythonNode(udfs) => found += fallback(udfs.map(_.name), RefusalTags.get(python))

@@ -48,7 +48,7 @@ object WeldReport {
         pipelines ++= FusedFunction.of(python).map { record =>
           ListMap("udf" -> record.udf, "block" -> record.block, "moved" -> record.moved, "stages" -> record.stages)
         }
-      case python @ PythonTableFunction(name) => refusals ++= RefusalTags.get(python).map(RefusedFunctions.of(Seq(name), _))
+      case python @ PythonTableFunction(udtf) => refusals ++= RefusalTags.get(python).map(RefusedFunctions.of(Seq(udtf.name), _))
       case node @ MlNode(functions) =>
         val names = functions.map(_.udfName.getOrElse("UDF"))
         refusals ++= node.getTagValue(RefusalTags.Beside).toSeq.flatten.map(RefusedFunctions.of(names, _))

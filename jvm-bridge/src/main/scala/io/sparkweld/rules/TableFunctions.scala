@@ -1,0 +1,65 @@
+package io.sparkweld
+package rules
+
+import io.sparkweld.{SparkWeldConf, SparkWeldRuntime}
+import io.sparkweld.compile.{FunctionService, Lru}
+import io.sparkweld.contract.Operation
+import io.sparkweld.spark.{CurrentSpark, EvalTypes}
+import io.sparkweld.support.{Backend, Refusal, WarnOnce}
+
+import org.apache.spark.sql.catalyst.expressions.{ExprId, Inline, PythonUDF, PythonUDTF}
+import org.apache.spark.sql.catalyst.plans.logical.{Generate, LogicalPlan}
+import org.apache.spark.sql.catalyst.rules.Rule
+import org.apache.spark.sql.catalyst.trees.TreePattern.GENERATE
+import org.apache.spark.sql.types.ArrayType
+
+/**
+ * Replaces Python table functions of single rows by plain functions that return arrays, from which Spark's `inline` makes rows.
+ *
+ * Rewrites: functions whose class has no state, and for which the array of a row has a kernel. Both formats of Python's rows are
+ * the pickled one, so the plain function returns the same rows in Python, too. Exceptions: functions of whole tables, of
+ * partitions, with a result of `analyze`, or over Arrow, and generators that keep rows without results.
+ */
+object TableFunctions extends Rule[LogicalPlan] {
+  private val refused = new Lru[ExprId, Seq[Refusal]](256)
+
+  /** Returns why a table function was not replaced. */
+  def refusals(udtf: PythonUDTF): Seq[Refusal] = refused.get(udtf.resultId).getOrElse(Nil)
+
+  override def apply(plan: LogicalPlan): LogicalPlan =
+    if (!plan.containsPattern(GENERATE) || plan.isStreaming) plan
+    else SparkWeldRuntime.driver match {
+      case Some(driver) if SparkWeldConf.Enabled.get(conf) && Backend.of(conf) != Backend.Python =>
+        WarnOnce.guard("the translation of table functions", plan)(rewrite(plan, driver.compiler))
+      case _ => plan
+    }
+
+  private[rules] def rewrite(plan: LogicalPlan, service: FunctionService): LogicalPlan =
+    plan.transformUpWithPruning(_.containsPattern(GENERATE)) {
+      case generate @ Generate(udtf: PythonUDTF, _, false, _, _, child) if isOfRows(udtf) && refused.get(udtf.resultId).isEmpty =>
+        call(udtf, child, service) match {
+          case Right(rows) => generate.copy(generator = Inline(rows))
+          case Left(refusals) =>
+            refused.put(udtf.resultId, refusals)
+            generate
+        }
+    }
+
+  /** Whether it is called for each row on its own, with pickled values. PySpark declares none deterministic; the service proves it. */
+  private def isOfRows(udtf: PythonUDTF): Boolean =
+    udtf.evalType == EvalTypes.Table && !udtf.productIterator.exists {
+      case Some(areTables: Seq[_]) => areTables.contains(true)
+      case Some(_) => true // partitions, or the result of `analyze`
+      case _ => false
+    }
+
+  private def call(udtf: PythonUDTF, child: LogicalPlan, service: FunctionService): Either[Seq[Refusal], PythonUDF] = {
+    val rows = ArrayType(udtf.elementSchema, containsNull = false)
+    val udf = PythonUDF(udtf.name, udtf.func, rows, udtf.children, EvalTypes.Batched, udfDeterministic = true)
+    for {
+      request <- FunctionRequest.of(Operation.Table, udf, CatalystEquivalents.columnsOf(Seq(child)), conf)
+      reply <- request.answer(service, conf)
+      payload <- reply.payload.toRight(Nil)
+    } yield CurrentSpark.withCommand(udf, payload.bytes)
+  }
+}
