@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from lightgbm import LGBMRegressor
+from lightgbm import LGBMClassifier, LGBMRegressor
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, BinaryType, DoubleType, LongType, MapType, StringType, StructField, StructType
 from sklearn.compose import ColumnTransformer
@@ -72,6 +72,25 @@ def test_trees_answer_with_the_same_bits_for_a_matrix_and_a_row():
     assert floats.predict_row(age=None, pay=2000.0) == fitted.predict(pd.DataFrame({"age": [np.nan], "pay": [2000.0]}))[0]
     order = program.top_k(features, 5)
     assert order.tolist() == np.lexsort((np.arange(len(wanted)), -wanted))[:5].tolist()
+
+
+@pytest.mark.parametrize("kind", ["binary", "multiclass", "poisson"])
+def test_trees_with_a_link_function_do_not_depend_on_the_number_of_rows(kind):
+    """The exponentials of a few rows are computed by the same version of the function as those of many."""
+    features = pd.DataFrame(np.random.default_rng(5).normal(size=(300, 4)), columns=list("abcd"))
+    total, chosen = features.sum(axis=1), {"n_estimators": 9, "verbose": -1, "n_jobs": 1}
+    if kind == "poisson":
+        fitted = LGBMRegressor(objective="poisson", **chosen).fit(features, total.abs())
+        wanted = fitted.predict(features)
+    else:
+        fitted = LGBMClassifier(**chosen).fit(features, np.digitize(total, [0] if kind == "binary" else [-1, 1]))
+        wanted = fitted.predict_proba(features)[:, 1]
+    program = sparkweld.compile(fitted, features, proba="1" if kind != "poisson" else False)
+    of = lambda made: np.asarray(made).reshape(-1) if not hasattr(made, "iloc") else made.to_numpy().reshape(-1)  # noqa: E731
+    every = of(program(features))
+    assert every == pytest.approx(wanted, rel=1e-13)
+    for rows in (1, 7, 8, 15, 16, 17):
+        assert of(program(features.head(rows))).tolist() == every[:rows].tolist()
 
 
 def test_tables_of_floats_do_not_depend_on_their_kind():

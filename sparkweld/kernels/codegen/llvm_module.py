@@ -7,6 +7,7 @@ from collections.abc import Callable
 from llvmlite import binding
 
 from sparkweld.errors import InternalError
+from sparkweld.ir.layouts.model_memory import MODEL_TILE
 from sparkweld.ir.program import Program
 from sparkweld.kernels.codegen import driver, emit, merging, staged, streaming, whole_columns
 from sparkweld.kernels.codegen.shape import Shape, check_size, kernel_symbol, shape_of
@@ -66,7 +67,8 @@ def linked_module(program: Program, streams: bool = False) -> tuple[binding.Modu
     rows = lower_function(row_loop.function(), emit.ARGUMENTS, emit.RESULT)
     # A scalar remainder loop would compute these functions by their scalar version, with other result bits.
     one_vector = math_library.is_called(rows.module)
-    mark_row_loops(rows.module.get_global(rows.symbol), row_loop.vector_loops, one_vector=one_vector)
+    unrolled = not one_vector or shape.tile == MODEL_TILE
+    mark_row_loops(rows.module.get_global(rows.symbol), row_loop.vector_loops, one_vector=one_vector, unrolled=unrolled)
     drive = driver.lowered_driver()
     module = binding.parse_assembly(_prelude(symbol, shape, rows, drive))
     for part in (rows, drive):

@@ -37,15 +37,16 @@ def mark_parallel(access: ir.Instruction) -> ir.Instruction:
     return access
 
 
-def mark_row_loops(function: ir.Function, loops: tuple[int, ...], *, one_vector: bool) -> None:
+def mark_row_loops(function: ir.Function, loops: tuple[int, ...], *, one_vector: bool, unrolled: bool = True) -> None:
     """Declares loops of the function free of dependences between rows, and requests their vectorisation.
 
     `loops` are indices in the order of the loops' first blocks. `one_vector` restricts each iteration to one vector: several
-    vectors, which hide latency, may together exceed the rows of a tile.
+    vectors, which hide latency, may together exceed the rows of a tile. Not `unrolled`: LLVM unrolls a loop over a small tile
+    before it vectorises, and so would compute its rows one by one.
     """
     back = _back_edges(function)
     heads = sorted(set(back.values()))
-    _mark(function, back, [heads[number] for number in loops], one_vector)
+    _mark(function, back, [heads[number] for number in loops], one_vector, unrolled)
 
 
 def mark_innermost_loops(function: ir.Function, *, one_vector: bool) -> None:
@@ -70,7 +71,7 @@ def _back_edges(function: ir.Function) -> dict[int, int]:
     return back
 
 
-def _mark(function: ir.Function, back: dict[int, int], heads: list[int], one_vector: bool) -> None:
+def _mark(function: ir.Function, back: dict[int, int], heads: list[int], one_vector: bool, unrolled: bool = True) -> None:
     module = function.module
     if not heads:
         return
@@ -81,6 +82,8 @@ def _mark(function: ir.Function, back: dict[int, int], heads: list[int], one_vec
     if one_vector:
         count = [ir.MetaDataString(module, "llvm.loop.interleave.count"), ir.Constant(ir.IntType(32), 1)]
         flags.append(module.add_metadata(count))
+    if not unrolled:
+        flags.append(module.add_metadata([ir.MetaDataString(module, "llvm.loop.unroll.disable")]))
     marks = {head: _DistinctLoop(module, flags) for head in heads}
     for block in function.blocks:
         if back.get(id(block)) in marks:
