@@ -96,6 +96,7 @@ def texts(spark, parquet):
         "SELECT k, t.* FROM texts LEFT JOIN LATERAL words(s) t",
         "SELECT k, word, n FROM texts, LATERAL numbered(s, k)",
         "SELECT k, t.n, s2 FROM texts, LATERAL listed(s) t(n, s2)",
+        "SELECT k, t.word, t.n FROM texts, LATERAL numbered(concat(s, '!'), k + 1) t",
         "SELECT k, a.word, b.n FROM texts, LATERAL words(s) a, LATERAL numbered(a.word, a.n) b",
     ],
 )

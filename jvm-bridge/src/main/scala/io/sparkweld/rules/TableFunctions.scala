@@ -7,7 +7,8 @@ import io.sparkweld.contract.Operation
 import io.sparkweld.spark.{CurrentSpark, EvalTypes}
 import io.sparkweld.support.{Backend, Refusal, WarnOnce}
 
-import org.apache.spark.sql.catalyst.expressions.{ExprId, Inline, PythonUDF, PythonUDTF}
+import org.apache.spark.sql.catalyst.expressions.{Attribute, AttributeReference, ExprId, Expression, Inline, Literal}
+import org.apache.spark.sql.catalyst.expressions.{NamedArgumentExpression, PythonUDF, PythonUDTF}
 import org.apache.spark.sql.catalyst.plans.logical.{Generate, LogicalPlan}
 import org.apache.spark.sql.catalyst.rules.Rule
 import org.apache.spark.sql.catalyst.trees.TreePattern.GENERATE
@@ -55,11 +56,21 @@ object TableFunctions extends Rule[LogicalPlan] {
 
   private def call(udtf: PythonUDTF, child: LogicalPlan, service: FunctionService): Either[Seq[Refusal], PythonUDF] = {
     val rows = ArrayType(udtf.elementSchema, containsNull = false)
-    val udf = PythonUDF(udtf.name, udtf.func, rows, udtf.children, EvalTypes.Batched, udfDeterministic = true)
+    def called(arguments: Seq[Expression]): PythonUDF =
+      PythonUDF(udtf.name, udtf.func, rows, arguments, EvalTypes.Batched, udfDeterministic = true)
+    val arguments = udtf.children.map(columnOf)
+    val input = CatalystEquivalents.columnsOf(Seq(child)) ++ arguments.diff(udtf.children).collect { case made: Attribute => made }
     for {
-      request <- FunctionRequest.of(Operation.Table, udf, CatalystEquivalents.columnsOf(Seq(child)), conf)
+      request <- FunctionRequest.of(Operation.Table, called(arguments), input, conf)
       reply <- request.answer(service, conf)
       payload <- reply.payload.toRight(Nil)
-    } yield CurrentSpark.withCommand(udf, payload.bytes)
+    } yield CurrentSpark.withCommand(called(udtf.children), payload.bytes)
+  }
+
+  /** Returns a column in place of an expression, which Spark will compute below the function. */
+  private def columnOf(argument: Expression): Expression = argument match {
+    case simple @ (_: Attribute | _: Literal) => simple
+    case NamedArgumentExpression(_, _) => argument
+    case computed => AttributeReference("argument", computed.dataType, computed.nullable)()
   }
 }
