@@ -1,4 +1,4 @@
-"""Implements the commands of `python -m sparkweld`: jar, install, uninstall, doctor, conf, lint and annotations."""
+"""Implements the commands of `python -m sparkweld`: jar, install, uninstall, doctor, conf, lint, report and annotations."""
 
 from __future__ import annotations
 
@@ -63,6 +63,18 @@ def _parser() -> argparse.ArgumentParser:
     form.add_argument("--sarif", action="store_true", help="print one SARIF 2.1.0 log of all findings, for code review")
     lint.add_argument("--no-import", action="store_true", help="do not run the target: finds less")
     lint.add_argument("--timeout", type=float, default=120.0, metavar="SECONDS", help="time limit of one import; default 120")
+    report = commands.add_parser("report", help="report from an event log where Python functions ran, and why")
+    report.description = (
+        "Reads an event log of Spark (spark.eventLog.enabled) and states where each Python function ran, how long it took, and "
+        "which reasons cost most. Applications that ran without the plugin are reported as well; --jobs says which of their "
+        "functions would be compiled. THE JOBS ARE IMPORTED, as by lint."
+    )
+    report.set_defaults(run=_report)
+    report.add_argument("log", metavar="EVENTLOG", help="the file of an event log, or the folder of a rolling one")
+    report.add_argument("--jobs", metavar="TARGET", nargs="+", default=[], help="job files, folders or modules, as for lint")
+    report.add_argument("--json", action="store_true", help="print the report as JSON")
+    report.add_argument("--html", metavar="FILE", help="write the report as a page, too")
+    report.add_argument("--timeout", type=float, default=120.0, metavar="SECONDS", help="time limit of one import; default 120")
     annotations = commands.add_parser("annotations", help="check the split annotations of a file or module")
     actions = annotations.add_subparsers(dest="action", metavar="ACTION", required=True)
     check = actions.add_parser("check", help="check each annotation on random chunks; THE TARGET IS IMPORTED")
@@ -134,6 +146,18 @@ def _lint(options: argparse.Namespace) -> int:
     else:
         print("\n".join(report.to_json() if options.json else report.to_text() for report in reports))
     return 1 if any(report.warnings for report in reports) else 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    from sparkweld import report
+    from sparkweld.report import pages
+    from sparkweld.serving.file import write
+
+    summary = report.of(options.log, options.jobs, options.timeout)
+    if options.html:
+        write(options.html, pages.to_html(summary).encode())
+    print(summary.to_json() if options.json else pages.to_text(summary))
+    return 0
 
 
 def _check_annotations(options: argparse.Namespace) -> int:

@@ -49,6 +49,7 @@ LAYERS = (
     "sparkweld.api",
     "sparkweld.mlflow",
     "sparkweld.lint",
+    "sparkweld.report",
     "sparkweld.cli",
     "sparkweld",  # the lazy names of the package itself
     "jobs",
@@ -176,6 +177,7 @@ LATE = {
     "sparkweld/cascades": (("sklearn",), _SKLEARN),
     "sparkweld/cli": (("importlib.metadata", "sparkweld", "udf_compiler"), _COMMAND),
     "sparkweld/kernels/runtime/object_code.py": (("sparkweld.kernels.codegen",), "a cached kernel needs no Numba"),
+    "sparkweld/report/__init__.py": (("sparkweld.lint",), "only --jobs needs the compiler"),
     "sparkweld/lint/child.py": (("sparkweld.lint",), "Spark may print as it loads; standard output must be reserved before"),
     "udf_compiler/frontends/python/values.py": (("pyspark.ml",), "pyspark.ml loads slowly, and few functions see its vectors"),
     "sparkweld/mlflow/saving.py": (("sparkweld.api",), "workers load models, and need no compiler for it"),

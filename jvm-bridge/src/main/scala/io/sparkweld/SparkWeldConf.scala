@@ -167,6 +167,9 @@ object SparkWeldConf {
   val ExplainFormat: ConfKey[String] = ConfKey("spark.sparkweld.explain.format", "one of text, json", "text",
     "The form of that part of `df.explain()`. `sparkweld.explain(df, format=\"dict\")` reads the JSON.", Session, format)
 
+  val UiEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.ui.enabled", default = true, Application,
+    "Show the tab SparkWeld in the Spark UI, and write what became of the functions of each query to the event log.")
+
   val UntestedLines: ConfKey[Boolean] = boolean("spark.sparkweld.untestedLines.enabled", default = false, Application,
     "Also run on lines of Spark for which SparkWeld is built but not completely tested: 3.5 with the classes of " +
       "Spark Connect. For experiments only: rows may differ from Spark's there.")
@@ -174,7 +177,8 @@ object SparkWeldConf {
   val all: Seq[ConfKey[_]] = Seq(Enabled, ExactEnabled, BackendChoice, PushdownEnabled, LateMaterializationEnabled, TopKEnabled,
     ScoreBounds, FusionEnabled, PipelineEnabled, PipelineBlockRows, CompileTimeout, CompileCpuTime, TinyRows, ObjectTimeout,
     CompilePython, CompilePythonPath, Unpickle, ServiceMemory, WarmupEnabled, CachedReplies, CacheDir, CacheMaxBytes, CachedKernels, ModelsMemory, ModelFilesMaxBytes, MaxStringBytes, GroupRows, CacheChoice,
-    CacheMemory, StreamAfter, DropsSlower, ShadowFraction, CascadesPath, RankingsPath, ExplainEnabled, ExplainFormat, UntestedLines)
+    CacheMemory, StreamAfter, DropsSlower, ShadowFraction, CascadesPath, RankingsPath, ExplainEnabled, ExplainFormat, UiEnabled,
+    UntestedLines)
 
   /** Returns the settings as a Markdown table. */
   def markdown: String = {

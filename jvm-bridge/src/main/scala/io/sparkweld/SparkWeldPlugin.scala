@@ -10,7 +10,7 @@ import io.sparkweld.contract.Constants
 import io.sparkweld.plan.{Breakers, Races}
 import io.sparkweld.spark.{BuiltFor, CurrentSpark}
 import io.sparkweld.support.WarnOnce
-import io.sparkweld.ui.WeldExplain
+import io.sparkweld.ui.{QueryEvents, WeldExplain}
 
 import org.slf4j.LoggerFactory
 
@@ -67,6 +67,10 @@ final class SparkWeldDriverPlugin extends DriverPlugin with Logging {
       CurrentSpark.appendToList(context, "spark.sql.extendedExplainProviders", classOf[WeldExplain].getName)
     }
     CurrentSpark.loadExtensions(context, classOf[SparkWeldExtensions])
+    if (SparkWeldConf.UiEnabled.get(conf)) WarnOnce.guard("the tab of the Spark UI", ()) {
+      context.addSparkListener(new QueryEvents(context))
+      CurrentSpark.showTab(context)
+    }
     val compiler = new Compiler(conf)
     val made = new WeldDriver(compiler, new FormServer(compiler, SparkWeldConf.ObjectTimeout.get(conf)))
     half = Some(made)

@@ -5,7 +5,9 @@ import org.apache.spark.{SparkConf, SparkContext, TaskContext}
 import org.apache.spark.broadcast.Broadcast
 import org.apache.spark.memory.TaskMemoryManager
 import org.apache.spark.rdd.RDD
+import org.apache.spark.scheduler.SparkListenerEvent
 import org.apache.spark.sql.execution.python.sparkweld.PrivateApi
+import org.apache.spark.ui.sparkweld.WeldTab
 
 /** Exposes the configuration, the tasks and the storage of Spark's core. */
 trait SparkCore {
@@ -21,6 +23,12 @@ trait SparkCore {
     val present = sparkConf(context).get(key, "").split(',').map(_.trim).filter(_.nonEmpty).toSeq
     if (!present.contains(value)) sparkConf(context).set(key, (present :+ value).mkString(","))
   }
+
+  /** Passes an event of our own to the listeners of the application and to its event log. */
+  final def post(context: SparkContext, event: SparkListenerEvent): Unit = PrivateApi.post(context, event)
+
+  /** Shows the tab SparkWeld in the UI of the application, if it has one. */
+  final def showTab(context: SparkContext): Unit = WeldTab.show(context)
 
   /** Drops this executor's copy of a broadcast, which can be fetched again; the driver's copy stays. */
   final def dropLocalCopy(broadcast: Broadcast[_]): Unit =

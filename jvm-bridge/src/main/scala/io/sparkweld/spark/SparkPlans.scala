@@ -8,9 +8,18 @@ import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan
 import org.apache.spark.sql.catalyst.rules.Rule
 import org.apache.spark.sql.execution.{QueryExecution, SparkPlan}
 import org.apache.spark.sql.execution.python.ArrowEvalPythonExec
+import org.apache.spark.sql.execution.python.sparkweld.PrivateApi
+import org.apache.spark.sql.execution.ui.SparkListenerSQLExecutionEnd
+
+/** A query at its end, with its duration. */
+final case class FinishedQuery(execution: QueryExecution, nanos: Long, failed: Boolean)
 
 /** Exposes sessions, hooks for rules, and nodes of plans whose shape differs between lines of Spark. */
 trait SparkPlans { this: SparkCore with SparkPython =>
+
+  /** Returns the query that ended; None where Spark does not pass it on. */
+  final def finished(event: SparkListenerSQLExecutionEnd): Option[FinishedQuery] =
+    PrivateApi.finished(event).map { case (query, nanos, failed) => FinishedQuery(query, nanos, failed) }
 
   /** A session with access to its state: Spark's own session, not a client's. */
   type Session <: SparkSession

@@ -53,10 +53,10 @@ object Detail {
 private final case class Entries(entries: Seq[ListMap[String, Any]])
 
 /** A refusal in JSON. */
-private final case class RefusalEntry(
+final case class RefusalEntry(
     code: String, category: String, title: String, message: String, hint: String, place: String)
 
-private object RefusalEntry {
+object RefusalEntry {
   def of(refusal: Refusal): RefusalEntry =
     RefusalEntry(refusal.code, refusal.category, refusal.title, refusal.message, refusal.hint, refusal.place)
 }

@@ -11,10 +11,12 @@ import org.apache.spark.api.python.{PythonException, PythonFunction, PythonUtils
 import org.apache.spark.broadcast.Broadcast
 import org.apache.spark.memory.TaskMemoryManager
 import org.apache.spark.rdd.{ParallelCollectionRDD, RDD}
+import org.apache.spark.scheduler.SparkListenerEvent
 import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.catalyst.expressions.Attribute
-import org.apache.spark.sql.execution.RowToColumnConverter
+import org.apache.spark.sql.execution.{QueryExecution, RowToColumnConverter}
 import org.apache.spark.sql.execution.python.ArrowPythonRunner
+import org.apache.spark.sql.execution.ui.SparkListenerSQLExecutionEnd
 import org.apache.spark.sql.execution.vectorized.WritableColumnVector
 import org.apache.spark.sql.internal.SQLConf
 import org.apache.spark.sql.types.StructType
@@ -31,6 +33,12 @@ object PrivateApi {
   type Function = PythonFunction
 
   def conf(context: SparkContext): SparkConf = context.conf
+
+  /** Returns the query that ended, its duration in nanoseconds and whether it failed; None where Spark does not pass it on. */
+  def finished(event: SparkListenerSQLExecutionEnd): Option[(QueryExecution, Long, Boolean)] =
+    Option(event.qe).map((_, event.duration, event.executionFailure.isDefined))
+
+  def post(context: SparkContext, event: SparkListenerEvent): Unit = context.listenerBus.post(event)
 
   def isDriver: Boolean = SparkEnv.get.executorId == SparkContext.DRIVER_IDENTIFIER
 

@@ -1,0 +1,50 @@
+package io.sparkweld
+package ui
+
+import com.fasterxml.jackson.databind.JsonNode
+
+import io.sparkweld.contract.Encoder
+import io.sparkweld.spark.CurrentSpark
+import io.sparkweld.support.WarnOnce
+
+import org.apache.spark.SparkContext
+import org.apache.spark.scheduler.{SparkListener, SparkListenerEvent}
+import org.apache.spark.sql.execution.ui.SparkListenerSQLExecutionEnd
+
+/**
+ * States what became of the functions of one query, at its end. Spark writes it to the event log as one line of JSON:
+ *
+ * {{{
+ * {"Event": "io.sparkweld.ui.SparkWeldQuery", "version": 1, "executionId": 3, "millis": 840, "failed": false, "runs": [
+ *   {"functions": ["score"], "where": "kernel", "fused": [..], "approximate": [..], "rows": 100, "batches": 1, "kernelNanos": 900,
+ *    "pythonMillis": 0, "loadMillis": 12, "pythonBatches": 0, "guardedRows": 0, "refusals": [
+ *      {"code": "SW233", "category": .., "title": .., "message": .., "hint": .., "place": ..}]}]}
+ * }}}
+ *
+ * @param executionId the number of the query in Spark's SQL tab
+ */
+final case class SparkWeldQuery(version: Int, executionId: Long, millis: Long, failed: Boolean, runs: JsonNode)
+    extends SparkListenerEvent
+
+object SparkWeldQuery {
+  /** Increased where a reader of the event log must change; new fields do not count. */
+  val Version = 1
+}
+
+/** Posts a `SparkWeldQuery` after each query with functions. */
+final class QueryEvents(context: SparkContext) extends SparkListener {
+  private val reader = new RunReader
+
+  override def onOtherEvent(event: SparkListenerEvent): Unit = event match {
+    case end: SparkListenerSQLExecutionEnd => WarnOnce.guard("the report of a query", ()) {
+        CurrentSpark.finished(end).foreach { query =>
+          val runs = reader.of(query.execution.executedPlan)
+          if (runs.runs.nonEmpty) {
+            CurrentSpark.post(context, SparkWeldQuery(SparkWeldQuery.Version, end.executionId, query.nanos / 1000000, query.failed,
+              Encoder.read(Encoder.text(runs)).get("runs")))
+          }
+        }
+      }
+    case _ => ()
+  }
+}

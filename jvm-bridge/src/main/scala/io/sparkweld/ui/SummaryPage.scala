@@ -1,0 +1,93 @@
+package io.sparkweld
+package ui
+
+import scala.xml.{Node, Text}
+
+import com.fasterxml.jackson.databind.JsonNode
+
+import io.sparkweld.contract.Encoder
+
+/**
+ * Writes the content of the tab SparkWeld as HTML.
+ *
+ * @param query returns the address of a query in the tab SQL
+ */
+final class SummaryPage(summary: QuerySummary, query: Long => String) {
+  private val Most = 200
+
+  def content: Seq[Node] =
+    if (summary.queries.isEmpty) <p>No query with Python functions has ended yet.</p>
+    else totals ++ functions ++ refusals ++ queries
+
+  private def totals: Seq[Node] = {
+    val (kernel, python) = (summary.kernelNanos / 1e9, summary.pythonMillis / 1e3)
+    val most = if (summary.isMeasured) "" else "at most "
+    val share = if (kernel + python > 0) f"$most${100 * kernel / (kernel + python)}%.1f %%" else "unknown"
+    <ul class="list-unstyled">
+      <li><strong>Queries with Python functions: </strong>{number(summary.queries.size)}</li>
+      <li><strong>Rows in kernels: </strong>{number(summary.rows("kernel"))}; <strong>in Python: </strong>{number(summary.rows("python"))}</li>
+      <li><strong>Time in kernels: </strong>{seconds(kernel)}; <strong>in Python workers: </strong>{seconds(python)}</li>
+      <li><strong>Share of the functions' time that was native: </strong>{share}</li>
+    </ul>
+  }
+
+  private def functions: Seq[Node] = table("Functions",
+    Seq("Function", "Where it ran", "Queries", "Rows", "Kernel ns per row", "Time in kernels", "Time in Python", "Wait for kernels",
+      "Batches in Python", "Rows with a guard", "Approximate", "Reasons"),
+    summary.functions.map { total =>
+      Seq[Seq[Node]](Text(total.function), Text(SummaryPage.Where.getOrElse(total.where, total.where)), number(total.queries),
+        number(total.rows), Text(if (total.rows > 0 && total.kernelNanos > 0) f"${total.kernelNanos.toDouble / total.rows}%.1f" else ""),
+        seconds(total.kernelNanos / 1e9),
+        if (total.where == "python" && total.pythonMillis == 0) Text("not measured") else seconds(total.pythonMillis / 1e3),
+        seconds(total.loadMillis / 1e3),
+        number(total.pythonBatches), number(total.guardedRows), Text(total.approximate.mkString(", ")),
+        Text(total.refusals.map(_.path("code").asText).distinct.mkString(", ")))
+    })
+
+  private def refusals: Seq[Node] =
+    if (summary.refusals.isEmpty) Nil
+    else table("What would help most",
+      Seq("Time in Python", "Queries", "Functions", "Reason", "Place", "What to do"),
+      summary.refusals.map { total =>
+        def field(name: String): String = total.refusal.path(name).asText
+        Seq[Seq[Node]](seconds(total.pythonMillis / 1e3), number(total.queries), Text(total.functions.mkString("; ")),
+          <span><strong>{field("code")}</strong> {field("title")}: {field("message")}</span>, Text(field("place")), Text(field("hint")))
+      })
+
+  private def queries: Seq[Node] = table("Queries", Seq("Query", "Duration", "Status", "Functions"),
+    summary.queries.sortBy(-_.executionId).map { one =>
+      val runs = Encoder.read(one.runs)
+      val items = (0 until runs.size).map(at => item(runs.get(at)))
+      Seq[Seq[Node]](<a href={query(one.executionId)}>{one.executionId.toString}</a>, seconds(one.millis / 1e3),
+        Text(if (one.failed) "failed" else "succeeded"), <ul class="list-unstyled mb-0">{items}</ul>)
+    })
+
+  private def item(run: JsonNode): Node = {
+    val where = run.path("where").asText
+    val fused = QuerySummary.texts(run, "fused")
+    val beside = if (fused.isEmpty) "" else s", fused with ${fused.mkString(", ")}"
+    val codes = (0 until run.path("refusals").size).map(run.path("refusals").get(_).path("code").asText).distinct
+    val why = if (codes.isEmpty) "" else codes.mkString(" (", ", ", ")")
+    <li>{QuerySummary.name(run)}: {SummaryPage.Where.getOrElse(where, where)}{why}{beside}</li>
+  }
+
+  private def table(title: String, heads: Seq[String], rows: Seq[Seq[Seq[Node]]]): Seq[Node] = {
+    val cut = if (rows.size > Most) s"The first $Most of ${rows.size}." else ""
+    <h4>{title}</h4>
+    <p>{cut}</p>
+    <div style="overflow-x: auto" tabindex="0" role="region" aria-label={title}>
+      <table class="table table-bordered table-sm table-striped">
+        <thead><tr>{heads.map(head => <th scope="col">{head}</th>)}</tr></thead>
+        <tbody>{rows.take(Most).map(row => <tr>{row.map(cell => <td style="overflow-wrap: break-word">{cell}</td>)}</tr>)}</tbody>
+      </table>
+    </div>
+  }
+
+  private def number(value: Long): Seq[Node] = Text(f"$value%,d")
+
+  private def seconds(value: Double): Seq[Node] = Text(if (value == 0) "0" else if (value < 0.01) "< 0.01 s" else f"$value%,.2f s")
+}
+
+object SummaryPage {
+  private val Where = Map("kernel" -> "kernel", "pipeline" -> "pipeline in Python", "python" -> "Python", "spark" -> "Spark's expressions")
+}

@@ -1,0 +1,79 @@
+package org.apache.spark.ui.sparkweld
+
+import scala.jdk.CollectionConverters._
+import scala.xml.Node
+
+import io.sparkweld.ui.{FinishedRuns, QuerySummary, SparkWeldQuery, SummaryPage}
+
+import org.apache.spark.{SparkConf, SparkContext}
+import org.apache.spark.scheduler.{SparkListener, SparkListenerEvent}
+import org.apache.spark.sql.internal.StaticSQLConf
+import org.apache.spark.status.{AppHistoryServerPlugin, ElementTrackingStore}
+import org.apache.spark.status.KVUtils.KVIndexParam
+import org.apache.spark.ui.{SparkUI, SparkUITab, UIUtils, WebUIPage}
+import org.apache.spark.util.kvstore.KVStore
+
+/** A query in the store of the Spark UI, which the History Server may keep on disk. */
+private[sparkweld] final class StoredQuery(
+    @KVIndexParam val executionId: Long,
+    val millis: Long,
+    val failed: Boolean,
+    val runs: String)
+
+/** Keeps the events of queries in the store of the Spark UI, as many as the tab SQL keeps. */
+private[sparkweld] final class QueryStoreListener(store: ElementTrackingStore, conf: SparkConf) extends SparkListener {
+  private val most = conf.get(StaticSQLConf.UI_RETAINED_EXECUTIONS)
+
+  store.addTrigger(classOf[StoredQuery], most.toLong) { count =>
+    val extra = (count - most).toInt
+    if (extra > 0) {
+      val oldest = store.view(classOf[StoredQuery]).max(extra.toLong).asScala.map(_.executionId).toList
+      oldest.foreach(store.delete(classOf[StoredQuery], _))
+    }
+  }
+
+  override def onOtherEvent(event: SparkListenerEvent): Unit = event match {
+    case query: SparkWeldQuery if query.version == SparkWeldQuery.Version =>
+      store.write(new StoredQuery(query.executionId, query.millis, query.failed, query.runs.toString), checkTriggers = true)
+    case _ => ()
+  }
+}
+
+/** The tab SparkWeld of the Spark UI: where the functions of an application ran, and why. */
+private[sparkweld] final class WeldTab(store: KVStore, ui: SparkUI) extends SparkUITab(ui, "sparkweld") {
+  override val name = "SparkWeld"
+
+  attachPage(new WeldPage(this, store))
+  ui.attachTab(this)
+}
+
+object WeldTab {
+  /** Shows the tab in the UI of a running application. */
+  def show(context: SparkContext): Unit = context.ui.foreach { ui =>
+    context.statusStore.store match {
+      case store: ElementTrackingStore =>
+        context.listenerBus.addToStatusQueue(new QueryStoreListener(store, context.conf))
+        new WeldTab(store, ui)
+      case _ => ()
+    }
+  }
+}
+
+private[sparkweld] final class WeldPage(tab: WeldTab, store: KVStore) extends WebUIPage("") {
+  override def render(request: Request): Seq[Node] = {
+    val stored = store.view(classOf[StoredQuery]).asScala
+    val summary = new QuerySummary(stored.map(one => FinishedRuns(one.executionId, one.millis, one.failed, one.runs)).toSeq)
+    val page = new SummaryPage(summary, id => UIUtils.prependBaseUri(request, tab.basePath, s"/SQL/execution/?id=$id"))
+    UIUtils.headerSparkPage(request, "SparkWeld", page.content, tab)
+  }
+}
+
+/** Shows the tab in the History Server, for applications whose event log has queries of ours. */
+final class WeldHistory extends AppHistoryServerPlugin {
+  override def createListeners(conf: SparkConf, store: ElementTrackingStore): Seq[SparkListener] =
+    Seq(new QueryStoreListener(store, conf))
+
+  override def setupUI(ui: SparkUI): Unit = if (ui.store.store.count(classOf[StoredQuery]) > 0) new WeldTab(ui.store.store, ui)
+
+  override def displayOrder: Int = 100
+}

@@ -1,0 +1,6 @@
+package org.apache.spark.ui
+
+package object sparkweld {
+  /** The request of a page. */
+  type Request = javax.servlet.http.HttpServletRequest
+}

@@ -1,0 +1,152 @@
+"""Shows the tab SparkWeld: of a running application, in the History Server, and as a report from the event log."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import time
+import urllib.request
+from html import unescape
+from pathlib import Path
+
+import pyspark
+import pytest
+
+from sparkweld import report
+from sparkweld.bridge.jar import jar_path
+
+PROGRAM = """
+import time
+import urllib.request
+
+def score(x):
+    return x * 2.0 + 1
+
+def host(x):
+    import socket
+    return socket.gethostname() + str(x)
+
+def divided(x):
+    return 1 / (x - x)
+
+host.__name__ = "<script>alert(1)</script>"
+spark = session()
+spark.conf.set("spark.sql.execution.pythonUDF.arrow.enabled", "true")
+rows = spark.range(0, 20000, 1, 2).selectExpr("cast(id as double) as x")
+cached = rows.select(F.udf(score, "double")("x").alias("r")).cache()
+for _ in range(3):
+    cached.agg(F.sum("r")).collect()
+rows.select(F.udf(host, "string")("x").alias("r")).write.format("noop").mode("overwrite").save()
+try:
+    rows.select(F.udf(divided, "double")("x").alias("r")).write.format("noop").mode("overwrite").save()
+except Exception as error:
+    assert "ZeroDivisionError" in str(error)
+spark.range(5).collect()
+address = spark.sparkContext.uiWebUrl.rpartition(":")[2]
+for _ in range(100):
+    page = urllib.request.urlopen(f"http://localhost:{address}/sparkweld/").read().decode()
+    if page.count("/SQL/execution/?id=") == 5:
+        break
+    time.sleep(0.1)
+report(page=page, id=spark.sparkContext.applicationId, batches=measured(cached)["operators"][0]["kernelBatches"])
+"""
+
+
+@pytest.fixture(scope="module")
+def application(applications, tmp_path_factory):
+    """Returns the report of an application with the UI, and the folder of its event log, written as Spark's defaults say."""
+    folder = tmp_path_factory.mktemp("events")
+    settings = {"spark.ui.enabled": "true", "spark.eventLog.enabled": "true", "spark.eventLog.dir": str(folder)}
+    return applications.run(PROGRAM, conf=settings).facts, folder
+
+
+def texts(page: str) -> list[str]:
+    """Returns the contents of the cells of the page's tables."""
+    return [unescape(re.sub("<[^>]*>", "", cell)).strip() for cell in re.findall("<td[^>]*>(.*?)</td>", page, re.S)]
+
+
+def check(page: str) -> None:
+    cells = texts(page)
+    assert "score" in cells, page
+    at = cells.index("score")
+    # Three queries read the cached rows, and one computed them.
+    assert cells[at + 1 : at + 4] == ["kernel", "3", "20,000"]
+    assert "<script>alert(1)" not in page and cells[cells.index("<script>alert(1)</script>") + 1] == "Python"
+    reason = next(cell for cell in cells if cell.startswith("SW214 "))
+    assert "socket" in reason
+    assert sum(cell == "failed" for cell in cells) == 1 and sum(cell == "succeeded" for cell in cells) == 4
+    assert "Queries with Python functions: </strong>5" in page
+
+
+def test_the_tab_of_a_running_application(application):
+    facts, _ = application
+    assert facts["batches"] > 0
+    check(facts["page"])
+
+
+def test_the_tab_in_the_history_server(application, tmp_path):
+    facts, folder = application
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    home = Path(pyspark.__file__).parent
+    history = {"fs.logDirectory": f"file:{folder}", "ui.port": port, "fs.update.interval": "1s"}
+    options = " ".join(f"-Dspark.history.{key}={value}" for key, value in history.items())
+    environment = {
+        **os.environ, "SPARK_HOME": str(home), "SPARK_DAEMON_CLASSPATH": str(jar_path()), "SPARK_HISTORY_OPTS": options,
+        "SPARK_DAEMON_MEMORY": "512m", "SPARK_LOCAL_IP": "127.0.0.1",
+    }  # fmt: skip
+    log = (tmp_path / "server.log").open("w")
+    command = [str(home / "bin" / "spark-class"), "org.apache.spark.deploy.history.HistoryServer"]
+    server = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=tmp_path)
+    try:
+        check(fetched(f"http://localhost:{port}/history/{facts['id']}/sparkweld/", server, log.name))
+    finally:
+        server.kill()
+        server.wait()
+        log.close()
+
+
+def fetched(address: str, server: subprocess.Popen, log: str) -> str:
+    """Returns a page of the server once it has read the whole application."""
+    end, page = time.monotonic() + 120, ""
+    while server.poll() is None and time.monotonic() < end:
+        try:
+            with urllib.request.urlopen(address, timeout=30) as answer:
+                page = answer.read().decode()
+            if page.count("/SQL/execution/?id=") == 5:
+                return page
+        except OSError:
+            pass
+        time.sleep(0.3)
+    pytest.fail(f"the History Server has no whole page {address}:\n{page}\n{Path(log).read_text()[-2000:]}")
+
+
+def test_the_report_from_the_event_log(application):
+    _, folder = application
+    (log,) = folder.iterdir()
+    made = report.of(log)
+    found = {total.function: total for total in made.functions}
+    assert made.application.plugin and made.application.spark == pyspark.__version__
+    assert (found["score"].where, found["score"].queries, found["score"].rows) == ("kernel", 3, 20_000)
+    host = found["<script>alert(1)</script>"]
+    assert host.where == "python" and "SW214" in host.codes
+    assert host.python_seconds > 0
+    assert [query.failed for query in made.application.queries] == [False, False, False, False, True]
+
+
+def test_an_application_without_the_tab(applications):
+    ran = applications.run(
+        """
+        import urllib.error
+        import urllib.request
+        spark = session()
+        address = spark.sparkContext.uiWebUrl.rpartition(":")[2]
+        page = urllib.request.urlopen(f"http://localhost:{address}/environment/").read().decode()
+        report(tab="/sparkweld/" in page, jobs="/jobs/" in page)
+        """,
+        conf={"spark.ui.enabled": "true", "spark.sparkweld.ui.enabled": "false"},
+    )
+    assert ran.facts == {"tab": False, "jobs": True}
