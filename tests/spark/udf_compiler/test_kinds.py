@@ -396,11 +396,17 @@ def test_structs_of_rows_and_arrow_arrays(spark, table, parquet):
 
 @udtf(returnType="at int, word string")
 class Words:
+    """Keeps a count over rows, so that only Python can run it."""
+
+    def __init__(self):
+        self.rows = 0
+
     def eval(self, text: str):
+        self.rows += 1
         yield from enumerate(text.split())
 
 
-def test_table_functions_run_in_python_and_explain_says_so(spark, parquet):
+def test_table_functions_that_keep_state_run_in_python_and_explain_says_so(spark, parquet):
     texts = parquet({"id": [1, 2, 3], "t": ["a b", "", "c"]})
     texts.createOrReplaceTempView("texts_of_table_functions")
     spark.udtf.register("words_of", Words)
