@@ -43,6 +43,12 @@ try:
     rows.select(F.udf(divided, "double")("x").alias("r")).write.format("noop").mode("overwrite").save()
 except Exception as error:
     assert "ZeroDivisionError" in str(error)
+for broken in (lambda: rows.select("y").collect(), lambda: spark.sql("select * from missing_table").collect(),
+               lambda: rows.write.mode("error").parquet("/proc/none"), lambda: rows.selectExpr("raise_error('x')").collect()):
+    try:
+        broken()
+    except Exception:
+        pass
 spark.range(5).collect()
 address = spark.sparkContext.uiWebUrl.rpartition(":")[2]
 for _ in range(100):

@@ -1,6 +1,8 @@
 package io.sparkweld
 package ui
 
+import scala.util.Try
+
 import com.fasterxml.jackson.databind.JsonNode
 
 import io.sparkweld.contract.Encoder
@@ -9,6 +11,8 @@ import io.sparkweld.support.WarnOnce
 
 import org.apache.spark.SparkContext
 import org.apache.spark.scheduler.{SparkListener, SparkListenerEvent}
+import org.apache.spark.sql.catalyst.QueryPlanningTracker
+import org.apache.spark.sql.execution.{QueryExecution, SparkPlan}
 import org.apache.spark.sql.execution.ui.SparkListenerSQLExecutionEnd
 
 /**
@@ -37,8 +41,8 @@ final class QueryEvents(context: SparkContext) extends SparkListener {
 
   override def onOtherEvent(event: SparkListenerEvent): Unit = event match {
     case end: SparkListenerSQLExecutionEnd => WarnOnce.guard("the report of a query", ()) {
-        CurrentSpark.finished(end).foreach { query =>
-          val runs = reader.of(query.execution.executedPlan)
+        for (query <- CurrentSpark.finished(end); plan <- planOf(query.execution)) {
+          val runs = reader.of(plan)
           if (runs.runs.nonEmpty) {
             CurrentSpark.post(context, SparkWeldQuery(SparkWeldQuery.Version, end.executionId, query.nanos / 1000000, query.failed,
               Encoder.read(Encoder.text(runs)).get("runs")))
@@ -47,4 +51,8 @@ final class QueryEvents(context: SparkContext) extends SparkListener {
       }
     case _ => ()
   }
+
+  /** Returns the plan that ran; None for a query that failed before it had one, which must not be planned again here. */
+  private def planOf(query: QueryExecution): Option[SparkPlan] =
+    if (query.tracker.phases.contains(QueryPlanningTracker.PLANNING)) Try(query.executedPlan).toOption else None
 }
