@@ -17,10 +17,10 @@ from contextvars import ContextVar
 from typing import Any
 
 from sparkweld.errors import RefusalWarning, UserError
-from sparkweld.mlflow.flavour import DESCRIPTION, FLAVOUR, digest_of, library_file
 from sparkweld.reasons import refusal
 from sparkweld.serving.file import inspect
 from sparkweld.serving.methods import Method, layout_of
+from sparkweld.serving.mlflow_format import DESCRIPTION, FLAVOUR, digest_of, library_file
 from sparkweld.serving.program import load
 
 _STATED: ContextVar[str | None] = ContextVar("stated", default=None)

@@ -8,8 +8,8 @@ import sys
 from typing import Any
 
 from sparkweld.errors import UserError
-from sparkweld.mlflow.flavour import DESCRIPTION, FLAVOUR, LOADER, PROGRAM, PYFUNC, digest_of, library_file
 from sparkweld.serving.methods import layout_of
+from sparkweld.serving.mlflow_format import DESCRIPTION, FLAVOUR, LOADER, PROGRAM, PYFUNC, digest_of, library_file
 
 
 def save_model(
@@ -32,7 +32,7 @@ def save_model(
     Raises Refusal where the method does not compile, before anything is written, and UserError for wrong arguments, without
     MLflow and without a C compiler.
     """
-    _mlflow()
+    models = _models()
     from sparkweld.api.accelerating import METHODS, method_program
     from sparkweld.api.fitted import without_wrapper
 
@@ -49,13 +49,13 @@ def save_model(
     made = getattr(model, method)(example)
     compiled = method_program(model, method, layout, example, made)
     if signature is None:
-        signature = importlib.import_module("mlflow.models").infer_signature(example, made)
+        signature = models.infer_signature(example, made)
     if method != "predict":
         options["pyfunc_predict_fn"] = method
     if "pip_requirements" not in options and "conda_env" not in options:
         version = importlib.import_module("sparkweld").__version__
         options["extra_pip_requirements"] = [*options.get("extra_pip_requirements", ()), f"sparkweld=={version}"]
-    described = importlib.import_module("mlflow.models").Model() if mlflow_model is None else mlflow_model
+    described = models.Model() if mlflow_model is None else mlflow_model
     module.save_model(model, where, mlflow_model=described, signature=signature or None, **options)
     compiled.program.save(os.path.join(where, PROGRAM))
     return _describe(described, where, compiled.to_json())
@@ -66,9 +66,8 @@ def log_model(model: Any, name: str, example: Any, **options: Any) -> Any:
 
     `options`: those of `save_model`, and those of `mlflow.models.Model.log`, such as `registered_model_name`.
     """
-    _mlflow()
-    logged = importlib.import_module("mlflow.models").Model.log
-    return logged(artifact_path=name, flavor=sys.modules[__name__], model=model, example=example, **options)
+    log = _models().Model.log
+    return log(artifact_path=name, flavor=sys.modules[__name__], model=model, example=example, **options)
 
 
 def _describe(described: Any, where: str, call: dict[str, Any]) -> str:
@@ -85,9 +84,9 @@ def _describe(described: Any, where: str, call: dict[str, Any]) -> str:
     return digest
 
 
-def _mlflow() -> None:
-    """Imports MLflow. Raises UserError without it."""
+def _models() -> Any:
+    """Returns the module mlflow.models. Raises UserError without MLflow."""
     try:
-        importlib.import_module("mlflow")
+        return importlib.import_module("mlflow.models")
     except ImportError:
         raise UserError("sparkweld.mlflow requires MLflow, which is not installed: pip install sparkweld[mlflow]") from None

@@ -14,22 +14,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from sparkweld.errors import UserError
+from sparkweld.serving.mlflow_format import FLAVOUR, LIBRARIES, LOADER, library_file
 from udf_compiler.frontends.models.matrices import matrix
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.function import model_files
 from udf_compiler.function.model_files import FileName, Reads
 
 _DESCRIPTION = "MLmodel"
-
-#: The module that loads a model that `sparkweld.mlflow` saved, and the flavour that describes the library's own Python function.
-_WITH_PROGRAM, _FLAVOUR_WITH_PROGRAM = "sparkweld.mlflow", "sparkweld"
 _ON_NFS = "nfs:"
 
-#: Module that loads a flavour -> the flavour's name in MLmodel, its wrapper class, and the wrapper's attribute for the model.
-_FLAVOURS = {
-    "mlflow.sklearn": ("sklearn", "_SklearnModelWrapper", "sklearn_model"),
-    "mlflow.lightgbm": ("lightgbm", "_LGBModelWrapper", "lgb_model"),
-    "mlflow.xgboost": ("xgboost", "_XGBModelWrapper", "xgb_model"),
+#: Module that loads a flavour -> its wrapper class, and the wrapper's attribute for the model.
+_WRAPPERS = {
+    "mlflow.sklearn": ("_SklearnModelWrapper", "sklearn_model"),
+    "mlflow.lightgbm": ("_LGBModelWrapper", "lgb_model"),
+    "mlflow.xgboost": ("_XGBModelWrapper", "xgb_model"),
 }
 
 #: Methods of `Model` that tell of a signature from type hints, which MLflow before 2.20 does not have.
@@ -95,7 +94,7 @@ def _data_file(metadata: Any) -> str:
     """Returns the path of the library's file in the folder. Refuses (SW866) models for which MLflow does more than load it."""
     conf, outer = library_of(metadata), metadata.flavors.get("python_function") or {}
     loader = conf.get("loader_module")
-    if loader not in _FLAVOURS:
+    if loader not in LIBRARIES:
         refuse("SW866", what=f"the flavour {loader}")
     if any(conf.get(name) != outer.get(name) for name in ("code", "config", "model_path")):
         refuse("SW866", what="two descriptions of its Python function that differ")
@@ -107,11 +106,10 @@ def _data_file(metadata: Any) -> str:
         refuse("SW866", what="parameters in its signature")
     if any(hasattr(metadata, name) and getattr(metadata, name)() for name in _FROM_HINTS):
         refuse("SW866", what="a signature from type hints")
-    flavour = metadata.flavors.get(_FLAVOURS[loader][0]) or {}
-    data = flavour.get("data") if loader != "mlflow.sklearn" else conf.get("data") or conf.get("model_path")
-    if not isinstance(data, str) or data != os.path.normpath(data) or data.startswith((os.sep, os.pardir)):
+    try:
+        return library_file(metadata.flavors, conf)
+    except UserError:
         refuse("SW866", what="no file of its own")
-    return data
 
 
 def library_of(metadata: Any) -> dict[str, Any]:
@@ -120,8 +118,8 @@ def library_of(metadata: Any) -> dict[str, Any]:
     A model that `sparkweld.mlflow` saved stores it beside its own, which returns the same predictions.
     """
     conf = metadata.flavors.get("python_function") or {}
-    if conf.get("loader_module") == _WITH_PROGRAM:
-        conf = (metadata.flavors.get(_FLAVOUR_WITH_PROGRAM) or {}).get("library") or {}
+    if conf.get("loader_module") == LOADER:
+        conf = (metadata.flavors.get(FLAVOUR) or {}).get("library") or {}
     return dict(conf)
 
 
@@ -131,9 +129,9 @@ def predictor(model: Any, rebuild: Callable[[Any], Any]) -> Callable[[Any], Any]
     Refuses (SW866) a wrapper of an unknown class.
     """
     conf = library_of(model.metadata)
-    _, wrapper, attribute = _FLAVOURS[conf["loader_module"]]
+    wrapper, attribute = _WRAPPERS[conf["loader_module"]]
     held = model._model_impl
-    if model.loader_module == _WITH_PROGRAM:
+    if model.loader_module == LOADER:
         held = held.library()
     if type(held).__qualname__ != wrapper or type(held).__module__ != conf["loader_module"]:
         refuse("SW866", what=f"a {type(held).__qualname__}")

@@ -26,7 +26,7 @@ def library_file(flavours: Mapping[str, Any], library: Mapping[str, Any]) -> str
     if loader not in LIBRARIES:
         raise UserError(f"the model's library is loaded by {loader}: supported are {', '.join(LIBRARIES)}")
     own = flavours.get(LIBRARIES[loader]) or {}
-    found = own.get("data") or library.get("model_path") or library.get("data")
+    found = own.get("data") if loader != "mlflow.sklearn" else library.get("data") or library.get("model_path")
     if not isinstance(found, str) or found != os.path.normpath(found) or found.startswith((os.sep, os.pardir)):
         raise UserError("the model's library has no file of its own in the folder")
     return found
