@@ -59,6 +59,7 @@ __all__ = [
     "udf",
 ]
 
+_MODULES = {"cascade": "sparkweld.api.cascade", "mlflow": "sparkweld.mlflow", "ranking": "sparkweld.api.ranking"}
 _HOMES = {
     "accelerate": "sparkweld.api.accelerating",
     "compile": "sparkweld.api.compiling",
@@ -84,10 +85,8 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("sparkweld")
-    if name in ("cascade", "ranking"):
-        return importlib.import_module(f"sparkweld.api.{name}")
-    if name == "mlflow":
-        return importlib.import_module("sparkweld.mlflow")
+    if name in _MODULES:
+        return importlib.import_module(_MODULES[name])
     if name not in _HOMES:
         raise AttributeError(f"module 'sparkweld' has no attribute {name!r}; it has {', '.join(__all__)}")
     return getattr(importlib.import_module(_HOMES[name]), name)

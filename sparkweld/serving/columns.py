@@ -60,7 +60,7 @@ def matrix_of(data: Any, names: Sequence[str], read: Sequence[int]) -> np.ndarra
             matrix = data[list(names)].to_numpy().T
     if matrix is None or matrix.dtype != np.float64 or len(matrix) != len(names) or not matrix.shape[1]:
         return None
-    return np.ascontiguousarray(matrix if len(read) == len(names) and list(read) == sorted(read) else matrix[read])
+    return np.ascontiguousarray(matrix if [*read] == [*range(len(names))] else matrix[read])
 
 
 def _floats(values: Any) -> np.ndarray | None:

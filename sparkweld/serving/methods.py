@@ -153,7 +153,7 @@ def layout_of(data: Any, documents: bool = False) -> Layout | str:
         if data.ndim != 2 or data.dtype == object or data.dtype not in _TYPES:
             return f"an array of {data.ndim} dimensions and of {data.dtype}"
         return Layout(MATRIX, tuple(f"x{at}" for at in range(data.shape[1])), (_TYPES[data.dtype],) * data.shape[1])
-    if not (type(data).__name__ == "DataFrame" and type(data).__module__.partition(".")[0] == "pandas"):
+    if not _is_frame(data):
         return _described(data)
     names, dtypes = data.columns.tolist(), data.dtypes.tolist()
     odd = [name for name, dtype in zip(names, dtypes, strict=True) if not (isinstance(dtype, np.dtype) and dtype in _TYPES)]
@@ -172,7 +172,7 @@ def result_of(made: Any, rows: Any, layout: Layout) -> Result | str:
         if made.dtype == object and not {str}.issuperset(map(type, made.ravel().tolist())):
             return "an array of objects"
         return Result((made.dtype.str,), None, 0 if made.ndim == 1 else made.shape[1])
-    if type(made).__name__ == "DataFrame" and type(made).__module__.partition(".")[0] == "pandas":
+    if _is_frame(made):
         found = layout_of(made)
         if isinstance(found, str):
             return found
@@ -193,6 +193,11 @@ def _values(buffer: Buffer, output: Column, dtype: np.dtype) -> np.ndarray | Non
         return None
     values = np.where(buffer.nulls != 0, np.nan, buffer.values) if missing else buffer.values  # type: ignore[operator]
     return values.astype(dtype, copy=False)
+
+
+def _is_frame(data: Any) -> bool:
+    """Whether it is a DataFrame of pandas itself, which need not be loaded; no subclass."""
+    return type(data).__name__ == "DataFrame" and type(data).__module__.partition(".")[0] == "pandas"
 
 
 def _described(data: Any) -> str:

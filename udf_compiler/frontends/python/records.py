@@ -298,4 +298,3 @@ def _flat(kind: Records, values: Sequence[Any], gone: bool) -> list[Any]:
     for value, (part, absent) in zip(values, kind.parts, strict=True):
         found += [*([value] if part else []), *([value is None] if absent else [])]
     return [*found, *([gone] if kind.gaps else [])]
-

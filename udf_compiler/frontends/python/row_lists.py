@@ -102,5 +102,3 @@ class TracedPairs(TracedRows):
 def pairs_of(x: Any) -> Any:
     """Returns the items of a dict of the row as a list of pairs; anything else unchanged."""
     return TracedPairs(("key", "value"), (x.of.key_list, x.of.value_list)) if type(x) is TracedItems else x
-
-
