@@ -18,8 +18,7 @@ final case class FinishedQuery(execution: QueryExecution, nanos: Long, failed: B
 trait SparkPlans { this: SparkCore with SparkPython =>
 
   /** Returns the query that ended; None where Spark does not pass it on. */
-  final def finished(event: SparkListenerSQLExecutionEnd): Option[FinishedQuery] =
-    PrivateApi.finished(event).map { case (query, nanos, failed) => FinishedQuery(query, nanos, failed) }
+  final def finished(event: SparkListenerSQLExecutionEnd): Option[FinishedQuery] = PrivateApi.finished(event)
 
   /** A session with access to its state: Spark's own session, not a client's. */
   type Session <: SparkSession

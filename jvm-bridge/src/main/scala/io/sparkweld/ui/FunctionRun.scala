@@ -47,7 +47,7 @@ final class RunReader {
 
   /** Returns the runs of a query's plan; empty for a query without functions. */
   def of(plan: SparkPlan): FunctionRuns = synchronized {
-    val cached = Collections.newSetFromMap(new IdentityHashMap[SparkPlan, java.lang.Boolean])
+    val cached, seen = Collections.newSetFromMap(new IdentityHashMap[SparkPlan, java.lang.Boolean])
     PlanWalk.foreach(plan) {
       case scan: InMemoryTableScanExec => PlanWalk.foreach(scan.relation.cachedPlan)(cached.add(_))
       case _ => ()
@@ -58,6 +58,7 @@ final class RunReader {
         node.metrics.get(name).map(added(_, cached.contains(node))).getOrElse(0L)
       val python = Some(metric("pythonProcessingTime")).filter(_ > 0).getOrElse(metric("pythonTotalTime"))
       node match {
+        case again if !seen.add(again) => () // a reused exchange: its rows were counted
         case weld: WeldExec if weld.summary.udfs.nonEmpty =>
           found += FunctionRun(weld.summary.udfs, "kernel", weld.summary.fused, weld.summary.approximate, metric("numOutputRows"),
             metric("numOutputBatches"), metric("kernelTime"), python, metric("compileTime"), metric("deoptimisedBatches"),

@@ -5,11 +5,6 @@ import scala.jdk.CollectionConverters._
 
 import com.fasterxml.jackson.databind.JsonNode
 
-import io.sparkweld.contract.Encoder
-
-/** A finished query, as the tab stores it; `runs` is the JSON of its `FunctionRun`s. */
-final case class FinishedRuns(executionId: Long, millis: Long, failed: Boolean, runs: String)
-
 /** The runs of one function in one place, over all queries. */
 final case class FunctionTotal(
     function: String,
@@ -29,9 +24,8 @@ final case class FunctionTotal(
 final case class RefusalTotal(refusal: JsonNode, functions: Seq[String], queries: Int, pythonMillis: Long)
 
 /** Adds up the queries of an application for the tab. */
-final class QuerySummary(val queries: Seq[FinishedRuns]) {
-  private val runs: Seq[(Long, JsonNode)] =
-    queries.flatMap(query => Encoder.read(query.runs).elements.asScala.map(query.executionId -> _))
+final class QuerySummary(val queries: Seq[SparkWeldQuery]) {
+  private val runs: Seq[(Long, JsonNode)] = queries.flatMap(query => query.runs.elements.asScala.map(query.executionId -> _))
 
   /** The functions, those that took longest first. */
   val functions: Seq[FunctionTotal] = runs.groupBy { case (_, run) => (QuerySummary.name(run), run.get("where").asText) }.toSeq

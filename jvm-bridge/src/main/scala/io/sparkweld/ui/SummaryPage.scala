@@ -1,11 +1,10 @@
 package io.sparkweld
 package ui
 
+import scala.jdk.CollectionConverters._
 import scala.xml.{Node, Text}
 
 import com.fasterxml.jackson.databind.JsonNode
-
-import io.sparkweld.contract.Encoder
 
 /**
  * Writes the content of the tab SparkWeld as HTML.
@@ -56,8 +55,7 @@ final class SummaryPage(summary: QuerySummary, query: Long => String) {
 
   private def queries: Seq[Node] = table("Queries", Seq("Query", "Duration", "Status", "Functions"),
     summary.queries.sortBy(-_.executionId).map { one =>
-      val runs = Encoder.read(one.runs)
-      val items = (0 until runs.size).map(at => item(runs.get(at)))
+      val items = one.runs.elements.asScala.map(item).toSeq
       Seq[Seq[Node]](<a href={query(one.executionId)}>{one.executionId.toString}</a>, seconds(one.millis / 1e3),
         Text(if (one.failed) "failed" else "succeeded"), <ul class="list-unstyled mb-0">{items}</ul>)
     })
@@ -66,7 +64,7 @@ final class SummaryPage(summary: QuerySummary, query: Long => String) {
     val where = run.path("where").asText
     val fused = QuerySummary.texts(run, "fused")
     val beside = if (fused.isEmpty) "" else s", fused with ${fused.mkString(", ")}"
-    val codes = (0 until run.path("refusals").size).map(run.path("refusals").get(_).path("code").asText).distinct
+    val codes = run.path("refusals").elements.asScala.map(_.path("code").asText).toSeq.distinct
     val why = if (codes.isEmpty) "" else codes.mkString(" (", ", ", ")")
     <li>{QuerySummary.name(run)}: {SummaryPage.Where.getOrElse(where, where)}{why}{beside}</li>
   }

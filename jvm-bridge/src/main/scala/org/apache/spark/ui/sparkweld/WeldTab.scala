@@ -3,7 +3,8 @@ package org.apache.spark.ui.sparkweld
 import scala.jdk.CollectionConverters._
 import scala.xml.Node
 
-import io.sparkweld.ui.{FinishedRuns, QuerySummary, SparkWeldQuery, SummaryPage}
+import io.sparkweld.contract.Encoder
+import io.sparkweld.ui.{QuerySummary, SparkWeldQuery, SummaryPage}
 
 import org.apache.spark.{SparkConf, SparkContext}
 import org.apache.spark.scheduler.{SparkListener, SparkListenerEvent}
@@ -18,7 +19,10 @@ private[sparkweld] final class StoredQuery(
     @KVIndexParam val executionId: Long,
     val millis: Long,
     val failed: Boolean,
-    val runs: String)
+    val runs: String) {
+
+  def event: SparkWeldQuery = SparkWeldQuery(SparkWeldQuery.Version, executionId, millis, failed, Encoder.read(runs))
+}
 
 /** Keeps the events of queries in the store of the Spark UI, as many as the tab SQL keeps. */
 private[sparkweld] final class QueryStoreListener(store: ElementTrackingStore, conf: SparkConf) extends SparkListener {
@@ -61,9 +65,8 @@ object WeldTab {
 
 private[sparkweld] final class WeldPage(tab: WeldTab, store: KVStore) extends WebUIPage("") {
   override def render(request: Request): Seq[Node] = {
-    val stored = store.view(classOf[StoredQuery]).asScala
-    val summary = new QuerySummary(stored.map(one => FinishedRuns(one.executionId, one.millis, one.failed, one.runs)).toSeq)
-    val page = new SummaryPage(summary, id => UIUtils.prependBaseUri(request, tab.basePath, s"/SQL/execution/?id=$id"))
+    val queries = store.view(classOf[StoredQuery]).asScala.map(_.event).toSeq
+    val page = new SummaryPage(new QuerySummary(queries), id => UIUtils.prependBaseUri(request, tab.basePath, s"/SQL/execution/?id=$id"))
     UIUtils.headerSparkPage(request, "SparkWeld", page.content, tab)
   }
 }

@@ -2,7 +2,7 @@ package org.apache.spark.sql.execution.python.sparkweld
 
 import scala.jdk.CollectionConverters._
 
-import io.sparkweld.spark.RowConverter
+import io.sparkweld.spark.{FinishedQuery, RowConverter}
 
 import org.apache.arrow.memory.BufferAllocator
 import org.apache.arrow.vector.FieldVector
@@ -14,7 +14,7 @@ import org.apache.spark.rdd.{ParallelCollectionRDD, RDD}
 import org.apache.spark.scheduler.SparkListenerEvent
 import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.catalyst.expressions.Attribute
-import org.apache.spark.sql.execution.{QueryExecution, RowToColumnConverter}
+import org.apache.spark.sql.execution.RowToColumnConverter
 import org.apache.spark.sql.execution.python.ArrowPythonRunner
 import org.apache.spark.sql.execution.ui.SparkListenerSQLExecutionEnd
 import org.apache.spark.sql.execution.vectorized.WritableColumnVector
@@ -34,9 +34,8 @@ object PrivateApi {
 
   def conf(context: SparkContext): SparkConf = context.conf
 
-  /** Returns the query that ended, its duration in nanoseconds and whether it failed; None where Spark does not pass it on. */
-  def finished(event: SparkListenerSQLExecutionEnd): Option[(QueryExecution, Long, Boolean)] =
-    Option(event.qe).map((_, event.duration, event.executionFailure.isDefined))
+  def finished(event: SparkListenerSQLExecutionEnd): Option[FinishedQuery] =
+    Option(event.qe).map(FinishedQuery(_, event.duration, event.executionFailure.isDefined))
 
   def post(context: SparkContext, event: SparkListenerEvent): Unit = context.listenerBus.post(event)
 
