@@ -24,7 +24,7 @@ RUN   := JAVA_HOME="$$($(CHECK) java-home)" PYSPARK_PYTHON="$(CURDIR)/$(PY)"
 GOLDEN := $(addprefix tests/udf_compiler/frontends/pandas/,test_calls.py test_operators.py test_times.py) \
   tests/jvm_bridge/test_cases.py tests/spark/test_queries.py
 
-.PHONY: help libraries demo test nightly check bench corpus fuzz golden wheel clean ready prerequisites bridge classes
+.PHONY: help libraries demo test nightly servers check bench corpus fuzz golden wheel clean ready prerequisites bridge classes
 
 # Each of the processes that tests start would compile the Python sources anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -33,6 +33,7 @@ help:
 	@echo 'make demo            run real jobs over 10M+ flights and texts with and without the flag, and compare'
 	@echo 'make test            all tests, except more cases of the same kinds'
 	@echo 'make nightly         those more cases'
+	@echo 'make servers         the examples for Ray Serve and BentoML, which it installs in build/'
 	@echo 'make compat SPARK=4.1 what depends on the line of Spark, the tests of tests/compat.txt'
 	@echo 'make matrix          all tests on all lines of Spark, one line after the other'
 	@echo 'make check           ruff, mypy, layers and the fast tests: a minute'
@@ -57,10 +58,17 @@ PROCESSES := 3
 PARALLEL := -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
 test: ready classes
-	$(RUN) $(PY) -m pytest $(PARALLEL) -m 'not nightly' $(ARGS)
+	$(RUN) $(PY) -m pytest $(PARALLEL) -m 'not nightly and not servers' $(ARGS)
 
 nightly: ready classes
 	$(RUN) $(PY) -m pytest $(PARALLEL) -m nightly $(ARGS)
+
+# The examples for servers whose packages the tests do not install: 600 MB, each in a folder of its own.
+servers: ready
+	$(PIP) install --quiet --upgrade --target build/servers/ray 'ray[serve]'
+	$(PIP) install --quiet --upgrade --target build/servers/bentoml bentoml
+	for server in ray bentoml; do \
+	  PYTHONPATH=build/servers/$$server $(RUN) $(PY) -m pytest -m servers -k $$server tests/serving/test_services.py $(ARGS) || exit 1; done
 
 # What tests/compat.txt lists, by the rule that it states.
 COMPAT := $(shell sed 's/\#.*//' tests/compat.txt)

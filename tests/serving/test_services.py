@@ -1,11 +1,10 @@
-"""Sends requests to the examples for Ray Serve and BentoML, in an environment that has these.
+"""Sends requests to the examples for Ray Serve and BentoML: `make servers`.
 
-Ray takes 450 MB and BentoML pins other packages, so the test environment has neither: run this file in one that does.
+Ray takes 450 MB and BentoML pins other packages, so the environment of the other tests has neither.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import socket
@@ -21,6 +20,8 @@ import pytest
 import sparkweld
 from tests.serving.test_programs import BONUS, bonus
 
+pytestmark = [pytest.mark.servers, pytest.mark.slow]
+
 ROOT = Path(__file__).resolve().parents[2]
 RAY = (
     "import sys, time, ray\n"
@@ -33,7 +34,6 @@ RAY = (
     "sys.stdin.read()\n"
     "serve.shutdown(); ray.shutdown()\n"
 )
-MISSING = "{} is not installed: it is no dependency of the tests"
 
 
 @pytest.fixture
@@ -86,15 +86,11 @@ def check(command, stored, url, wrap, wrong, tmp_path):
             child.wait(60)
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason=MISSING.format("Ray Serve"))
 def test_ray_serve(stored, tmp_path):
     port = free_port()
     check([sys.executable, "-c", RAY, stored, str(port)], stored, f"http://127.0.0.1:{port}/", lambda row: row, 422, tmp_path)
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(importlib.util.find_spec("bentoml") is None, reason=MISSING.format("BentoML"))
 def test_bentoml(stored, tmp_path):
     port = free_port()
     options = ["--working-dir", str(ROOT / "jobs"), "--host", "127.0.0.1", "--port", str(port)]
