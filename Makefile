@@ -24,7 +24,7 @@ RUN   := JAVA_HOME="$$($(CHECK) java-home)" PYSPARK_PYTHON="$(CURDIR)/$(PY)"
 GOLDEN := $(addprefix tests/udf_compiler/frontends/pandas/,test_calls.py test_operators.py test_times.py) \
   tests/jvm_bridge/test_cases.py tests/spark/test_queries.py
 
-.PHONY: help libraries demo test nightly servers check bench corpus fuzz golden wheel clean ready prerequisites bridge classes
+.PHONY: help libraries demo test nightly servers check bench corpus fuzz golden docs wheel clean ready prerequisites bridge classes
 
 # Each of the processes that tests start would compile the Python sources anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -41,6 +41,7 @@ help:
 	@echo 'make corpus          what is compiled of 200 UDFs as people write them, and why not the rest'
 	@echo 'make fuzz           generated UDFs with new seeds for 30 minutes, compared with PySpark'
 	@echo 'make golden          rewrite expected programs and the tables in docs/, then read the diff'
+	@echo 'make docs            the site of docs/ in build/docs, with checked links; open build/docs/index.html'
 	@echo 'make wheel           wheels in dist/ for x86-64 and Arm, each for all lines of Spark'
 	@echo 'make libraries SET=x compare all model classes with the libraries of tests/libraries/sets/x.txt'
 	@echo 'make clean           remove .venv, the bridge and all caches'
@@ -115,6 +116,11 @@ golden: ready
 	$(RUN) $(PY) -m pytest -q --golden $(GOLDEN)
 	git diff --stat -- tests docs
 
+# Warnings are errors: a link without a target is one.
+docs: ready
+	$(PY) -m sphinx -b html -q -n -W --keep-going docs build/docs
+	@echo 'open build/docs/index.html'
+
 # For distribution: with the jars of all lines of Spark, whose pysparks pip downloads once, and with shims for older glibcs.
 wheel: ready
 	$(RUN) $(PIP) install --quiet --no-build-isolation --editable '.[wheel]'
@@ -141,7 +147,7 @@ $(VENV)/.stamp-python: | prerequisites
 $(VENV)/.stamp-package: pyproject.toml jvm-bridge/wheel_backend.py $(VENV)/.stamp-python
 	@echo 'installing SparkWeld and its dependencies in $(VENV) (Spark alone is 450 MB: this takes some minutes once)'
 	@$(PIP) install --quiet $(BUILD_REQUIRES)
-	@$(RUN) $(PIP) install --quiet --no-build-isolation --editable '.[test,connect,demo,bench]' 'pyspark==$(SPARK).*' $(BESIDE)
+	@$(RUN) $(PIP) install --quiet --no-build-isolation --editable '.[test,connect,demo,bench,docs]' 'pyspark==$(SPARK).*' $(BESIDE)
 	@touch $@
 
 # build.py compares content hashes and returns at once when nothing changed.
