@@ -1,4 +1,4 @@
-"""Draws each picture of this folder: `python docs/internals/draw.py` turns every NAME.txt into NAME.svg.
+"""Draws each picture of docs/: `python docs/internals/draw.py` turns every NAME.txt into NAME.svg.
 
 A description lists columns of boxes, from left to right and from top to bottom, then arrows between neighbours:
 
@@ -146,5 +146,5 @@ def draw(text: str) -> str:
 
 
 if __name__ == "__main__":
-    for source in sorted(Path(__file__).parent.glob("*.txt")):
+    for source in sorted(Path(__file__).parents[1].rglob("*.txt")):
         source.with_suffix(".svg").write_text(draw(source.read_text(encoding="utf-8")), encoding="utf-8")

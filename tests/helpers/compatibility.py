@@ -345,8 +345,7 @@ def page(row_of: RowOf = row, cell_of: CellOf = cell_of_arrays) -> str:
     parts += ["## Pipelines of pyspark.ml\n", SPARK_HEAD, *spark_table(), ""]
     around = " ".join(f"`{name}`" for name in sorted(expressions.EXPRESSIONS))
     parts += [f"## Spark's own expressions around UDFs\n\nKernels include these if their types are supported: {around}.", ""]
-    parts += ["## Reasons\n", "| code | what | what to do |", "|---|---|---|"]
-    parts += [f"| {code} | {entry['title']} | {_escaped(entry['hint'])} |" for code, entry in reasons().items()]
+    parts += ["## Reasons\n", "[The list of reasons](reasons.md) has every code, with what to do."]
     return "\n".join(parts) + "\n"
 
 

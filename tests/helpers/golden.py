@@ -10,7 +10,7 @@ from pathlib import Path
 from sparkweld.cli.main import conf_table
 from sparkweld.ir import parse_program, print_program
 from tests.corpus import runner as corpus
-from tests.helpers import compatibility
+from tests.helpers import compatibility, reasons_page
 from tests.helpers.calls_table import with_calls_table
 from tests.optimizer.test_passes import BLOCKS, BY_NAME, FIXTURES, cases, to_fixed_point
 
@@ -41,6 +41,7 @@ def main() -> None:
     rewritten[SETTINGS] = with_conf_table(SETTINGS.read_text(encoding="utf-8"))
     rewritten[corpus.EXPECTED] = corpus.expected_text([corpus.answer(case) for case in corpus.cases()])
     rewritten[compatibility.PAGE] = compatibility.page()
+    rewritten[reasons_page.PAGE] = reasons_page.page()
     for path, text in rewritten.items():
         if path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8")

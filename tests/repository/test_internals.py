@@ -58,7 +58,7 @@ def _named(page: Path) -> set[str]:
     return {name for name in quoted if PATH.fullmatch(name)}
 
 
-@pytest.mark.parametrize("description", sorted(INTERNALS.glob("*.txt")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("description", sorted((ROOT / "docs").rglob("*.txt")), ids=lambda path: path.stem)
 def test_a_picture_is_that_of_its_description(description):
     draw = runpy.run_path(str(INTERNALS / "draw.py"))["draw"]
     drawn = draw(description.read_text(encoding="utf-8"))
@@ -68,7 +68,8 @@ def test_a_picture_is_that_of_its_description(description):
 
 
 def test_every_picture_has_a_description():
-    assert {path.stem for path in INTERNALS.glob("*.svg")} == {path.stem for path in INTERNALS.glob("*.txt")}
+    described = {path.with_suffix(".svg") for path in (ROOT / "docs").rglob("*.txt")}
+    assert set((ROOT / "docs").rglob("*.svg")) == described
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import subprocess
 import sys
 from html.parser import HTMLParser
+from importlib import import_module
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+
+import sparkweld
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -87,6 +91,15 @@ def test_every_page_is_found_by_its_title_without_a_server(site):
     index = (folder / "searchindex.js").read_text(encoding="utf-8")
     for page in DOCS.rglob("*.md"):
         assert f'"{page.relative_to(DOCS).with_suffix("")}"' in index, page
+
+
+def test_the_reference_has_every_public_name():
+    named = set(re.findall(r"^- `sparkweld\.([\w.]+)`", (DOCS / "api.md").read_text(encoding="utf-8"), re.MULTILINE))
+    public = {name for name in sparkweld.__all__ if not inspect.ismodule(getattr(sparkweld, name))}
+    for module in ("annotations", "lint", "mlflow"):
+        public |= {f"{module}.{name}" for name in import_module(f"sparkweld.{module}").__all__ if name[0] != "_"}
+    assert public <= named
+    assert {"cascade.fit", "ranking.fit"} <= named
 
 
 @pytest.mark.parametrize("page", OUTSIDE, ids=lambda path: str(path.relative_to(ROOT)))
