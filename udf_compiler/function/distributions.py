@@ -37,7 +37,16 @@ def versions(packages: Sequence[str]) -> dict[str, str]:
     for package in (*_MEANING, *packages):
         for distribution in [package] if package in _MEANING else distributions().get(package, ()):
             try:
-                found[distribution] = importlib.metadata.version(distribution)
+                found[distribution] = _version(distribution)
             except importlib.metadata.PackageNotFoundError:
                 found[distribution] = "none"
     return found
+
+
+@cache
+def _version(distribution: str) -> str:
+    """Returns the version when it was first requested, which is that of the modules that this process imports.
+
+    Reading one parses the package's whole description. Raises PackageNotFoundError.
+    """
+    return importlib.metadata.version(distribution)

@@ -38,7 +38,8 @@ _NEAR, _NEAR_SINGLE = 1e-9, 1e-3
 
 def kinds_in(tree: Node) -> list[str]:
     """Returns the kinds of values that paths of a tree return."""
-    return [kind for kind in TYPES if kind in kinds_of(tree)]
+    found = kinds_of(tree)
+    return [kind for kind in TYPES if kind in found]
 
 
 def kinds_and_values(loop: LoopBuilder, tree: Node) -> dict[str, Value]:
@@ -110,19 +111,19 @@ def probe_row(
             return None if numbers is None else dense_vector()(numbers)
         return _python(columns[f"a{x.id}"], row, x.type)
 
-    for row in np.flatnonzero(~flagged).tolist():
-        given = [python(x, row) for x in arguments]
-        wanted = [result_of(result, row) for result in results]
-        try:
-            with np.errstate(all="ignore"), warnings.catch_warnings():
-                warnings.simplefilter("ignore")
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for row in np.flatnonzero(~flagged).tolist():
+            given = [python(x, row) for x in arguments]
+            wanted = [result_of(result, row) for result in results]
+            try:
                 got = original(*given[: len(args)], **dict(zip(kwargs, given[len(args) :], strict=True)))
-        except Exception as error:  # noqa: BLE001 - user code may raise anything: no guard announced it
-            raise refusal("SW233", place, what=f"the function raises {type(error).__name__} for {given}") from None
-        fields = [got] if names is None else struct_of(got, names)
-        for a, b, numpy in zip(fields, wanted, with_numpy, strict=True):
-            if not _same(a.item() if numpy and isinstance(a, np.generic) else a, b, near):
-                raise refusal("SW233", place, what=f"the function returns {a!r} for {given}, its translation {b!r}")
+            except Exception as error:  # noqa: BLE001 - user code may raise anything: no guard announced it
+                raise refusal("SW233", place, what=f"the function raises {type(error).__name__} for {given}") from None
+            fields = [got] if names is None else struct_of(got, names)
+            for a, b, numpy in zip(fields, wanted, with_numpy, strict=True):
+                if not _same(a.item() if numpy and isinstance(a, np.generic) else a, b, near):
+                    raise refusal("SW233", place, what=f"the function returns {a!r} for {given}, its translation {b!r}")
 
 
 def _values_of(argument: Value | Struct | DenseArgument) -> Sequence[Value]:

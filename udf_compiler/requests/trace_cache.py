@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from sparkweld.ir import LoopBuilder, Value
     from sparkweld.ir.ops.base import Let
 
-MAX_TRACES = 64
+#: The calls of a few wide queries.
+MAX_TRACES = 256
 MAX_TRACED_BYTES = 384 << 20
 
 
