@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from sparkweld.api.explain import explain
     from sparkweld.api.scoring import score
     from sparkweld.api.session import configure
+    from sparkweld.api.switch import set_enabled
     from sparkweld.api.udfs import pandas_udf, udf
     from sparkweld.bridge.jar import jar_path
     from sparkweld.errors import InternalError, Refusal, RefusalWarning, SparkWeldError, UserError
@@ -56,6 +57,7 @@ __all__ = [
     "pandas_udf",
     "ranking",
     "score",
+    "set_enabled",
     "udf",
 ]
 
@@ -71,6 +73,7 @@ _HOMES = {
     "load": "sparkweld.serving.program",
     "pandas_udf": "sparkweld.api.udfs",
     "score": "sparkweld.api.scoring",
+    "set_enabled": "sparkweld.api.switch",
     "udf": "sparkweld.api.udfs",
     "InternalError": "sparkweld.errors",
     "Refusal": "sparkweld.errors",

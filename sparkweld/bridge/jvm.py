@@ -69,6 +69,11 @@ def plugin_is_loadable(jvm: Any) -> bool:
     return bool(jvm.org.apache.spark.util.Utils.classIsLoadable(PLUGIN_CLASS))
 
 
+def set_enabled(jvm: Any, enabled: bool) -> bool:
+    """Turns the plugin on or off for all sessions. False: it is not loaded."""
+    return plugin_is_loadable(jvm) and bool(jvm.io.sparkweld.SparkWeldRuntime.setEnabled(enabled))
+
+
 def explain(query_execution: Any, jvm: Any) -> str | None:
     """Returns the plugin's report on a query's plan; None when the plugin's classes are not in the JVM."""
     if not plugin_is_loadable(jvm):

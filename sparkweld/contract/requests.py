@@ -198,6 +198,8 @@ class Settings:
     bounds: bool | int = True
     timeout: int | None = None
     block_rows: int = 0
+    denied_modules: tuple[str, ...] = ()
+    allowed_modules: tuple[str, ...] = ()
     pandas: Mapping[str, str | None] = field(default_factory=dict)
 
 

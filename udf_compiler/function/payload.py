@@ -19,6 +19,7 @@ from pyspark.util import fail_on_stopiteration
 
 from sparkweld.errors import Refusal
 from sparkweld.reasons import refusal
+from udf_compiler.function.permitted_modules import check_module
 from udf_compiler.process.sandbox import may_unpickle
 
 _SERIALIZER = serializers.CPickleSerializer()
@@ -38,7 +39,7 @@ def load_command(payload: bytes) -> Command:
 
     Refuses a missing module (SW201), a module that lacks the name (SW202), and a corrupt pickle (SW203). Refuses when user code
     raises while it is read (SW204), and when the broadcast that holds the command is unreadable (SW205). Refuses everything
-    when reading functions is disabled (SW871).
+    when reading functions is disabled (SW871), and functions of modules that operators leave to Spark (SW370).
     """
     function, return_type = read_command(payload)
     return Command(unwrap(function), return_type)
@@ -51,6 +52,7 @@ def read_command(payload: bytes) -> tuple[Callable[..., Any], Any]:
         command = _unpickle(read_broadcast(command))
     if not isinstance(command, tuple) or len(command) != 2 or not callable(command[0]):
         raise refusal("SW203", error=f"it holds a {type(command).__name__}, not a function and its return type")
+    check_module(unwrap(command[0]))
     return command
 
 
@@ -61,6 +63,7 @@ def read_class(payload: bytes) -> type:
         command = _unpickle(read_broadcast(command))
     if not isinstance(command, type):
         raise refusal("SW203", error=f"it holds a {type(command).__name__}, not a class")
+    check_module(command)
     return command
 
 

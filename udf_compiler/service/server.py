@@ -143,7 +143,10 @@ class Service:
         if isinstance(request, ObjectRequest):
             return self._object(request)
         assert isinstance(request, PipelineRequest)
-        return self._compile(request, blobs) if request.op == "compile" else self._translate(request, blobs)
+        from udf_compiler.function.permitted_modules import permitting
+
+        with permitting(request.conf):
+            return self._compile(request, blobs) if request.op == "compile" else self._translate(request, blobs)
 
     def _holds(self, request: Request, reply: Reply) -> bool:
         """Whether the files and modules that a reply depends on are unchanged."""

@@ -2,11 +2,12 @@ package io.sparkweld
 
 import java.util.concurrent.TimeUnit
 
+import scala.util.Try
 import scala.util.control.NonFatal
 
-import io.sparkweld.support.{Backend, Mode, WarnOnce}
+import io.sparkweld.support.{Backend, Mode, NamePatterns, WarnOnce}
 
-import org.apache.spark.SparkConf
+import org.apache.spark.{SparkConf, TaskContext}
 import org.apache.spark.network.util.{ByteUnit, JavaUtils}
 import org.apache.spark.sql.internal.SQLConf
 
@@ -19,8 +20,13 @@ import org.apache.spark.sql.internal.SQLConf
 final case class ConfKey[T](key: String, kind: String, default: String, doc: String, scope: String, parse: String => T) {
   val defaultValue: T = parse(default)
 
-  /** Returns the value in this session, or the application's when the session did not set it. */
-  def get(conf: SQLConf): T = read(Option(conf.getConfString(key, null)))
+  /**
+   * Returns the value for the scheduler pool of this thread, else that of this session, else the application's. A pool has its own
+   * value of `spark.sparkweld.X` in `spark.sparkweld.pool.POOL.X`.
+   */
+  def get(conf: SQLConf): T =
+    read(ConfKey.pool.flatMap(pool => Option(conf.getConfString(s"${ConfKey.Prefix}pool.$pool.${key.drop(ConfKey.Prefix.length)}", null)))
+      .orElse(Option(conf.getConfString(key, null))))
 
   /** Returns the value that the application was started with. */
   def get(conf: SparkConf): T = read(conf.getOption(key))
@@ -35,6 +41,17 @@ final case class ConfKey[T](key: String, kind: String, default: String, doc: Str
             s"SparkWeld: $key is '$value' (expected: $kind). The default, '$default', is used instead.")
           defaultValue
       }
+  }
+}
+
+object ConfKey {
+  private val Prefix = "spark.sparkweld."
+  private val Pool = "spark.scheduler.pool"
+
+  /** The scheduler pool of this thread's query or task; None for the default pool. */
+  private def pool: Option[String] = Option(TaskContext.get()) match {
+    case Some(task) => Option(task.getLocalProperty(Pool))
+    case None => SparkWeldRuntime.driver.flatMap(_.property(Pool))
   }
 }
 
@@ -74,6 +91,18 @@ object SparkWeldConf {
   val ExactEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.exact.enabled", default = false, Session,
     "Refuse every operation whose result may differ from PySpark's in the last digits (`exp`, `log`, ...). `false` accepts " +
       "the documented bound of each such operation.")
+  val Deny: ConfKey[NamePatterns] = ConfKey("spark.sparkweld.deny", "patterns", "",
+    "What is left to Spark: `KIND:PATTERN`, separated by commas, where `*` stands for any characters. The kinds are `function`, " +
+      "`module`, `user`, `group` and `tag` (of jobs) and `pool` (of Spark's scheduler). See [operating](operators.md).", Session, NamePatterns.parse)
+  val Allow: ConfKey[NamePatterns] = ConfKey("spark.sparkweld.allow", "patterns", "",
+    "What is not left to Spark, in the same form. For each kind that it mentions, one of its patterns must match. `deny` wins.",
+    Session, NamePatterns.parse)
+  val RolloutFraction: ConfKey[Option[Double]] = ConfKey("spark.sparkweld.rollout.fraction", "number from 0 to 1", "1",
+    "The share of queries that SparkWeld may change; the others are left to Spark. The choice depends on the query's functions and " +
+      "operators, so that a job that runs again gets the same. Add `spark.sparkweld.shadow.fraction` to compare results.", Session,
+    text => Try(share(text)).toOption)
+  val KillFile: ConfKey[Option[String]] = text("spark.sparkweld.killSwitch.path", Application,
+    "The absolute path of a file on the driver. While the file exists, every new query is left to Spark.")
   val BackendChoice: ConfKey[Backend.Value] = ConfKey("spark.sparkweld.backend", "one of auto, native, catalyst, python", "auto",
     "The backend that runs UDFs. `auto`: the cost model chooses; `native`: kernels only; `catalyst`: Catalyst expressions " +
       "wherever they are exact; `python`: every UDF runs as Spark planned it.", Session, Backend.parse)
@@ -174,7 +203,7 @@ object SparkWeldConf {
     "Also run on lines of Spark for which SparkWeld is built but not completely tested: 3.5 with the classes of " +
       "Spark Connect. For experiments only: rows may differ from Spark's there.")
 
-  val all: Seq[ConfKey[_]] = Seq(Enabled, ExactEnabled, BackendChoice, PushdownEnabled, LateMaterializationEnabled, TopKEnabled,
+  val all: Seq[ConfKey[_]] = Seq(Enabled, Deny, Allow, RolloutFraction, KillFile, ExactEnabled, BackendChoice, PushdownEnabled, LateMaterializationEnabled, TopKEnabled,
     ScoreBounds, FusionEnabled, PipelineEnabled, PipelineBlockRows, CompileTimeout, CompileCpuTime, TinyRows, ObjectTimeout,
     CompilePython, CompilePythonPath, Unpickle, ServiceMemory, WarmupEnabled, CachedReplies, CacheDir, CacheMaxBytes, CachedKernels, ModelsMemory, ModelFilesMaxBytes, MaxStringBytes, GroupRows, CacheChoice,
     CacheMemory, StreamAfter, DropsSlower, ShadowFraction, CascadesPath, RankingsPath, ExplainEnabled, ExplainFormat, UiEnabled,

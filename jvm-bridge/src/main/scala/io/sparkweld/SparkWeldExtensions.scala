@@ -3,7 +3,7 @@ package io.sparkweld
 import java.util.{Collections, WeakHashMap}
 
 import io.sparkweld.rules.{AggregateRule, CascadeRule, ExpressionRule, ImpliedFilters, JoinBounds, LateMaterialization}
-import io.sparkweld.rules.{OffHeapScans, Patient, RankingRule, RowBatchesRule, SortedCalls, TableFunctions, TopRowsRule}
+import io.sparkweld.rules.{OffHeapScans, QueryRule, RankingRule, RowBatchesRule, SortedCalls, TableFunctions, TopRowsRule}
 import io.sparkweld.rules.{UnreadArguments, WeldRule}
 
 import io.sparkweld.plan.OriginalStrategy
@@ -47,19 +47,19 @@ class SparkWeldExtensions extends SparkSessionExtensionsProvider {
     if (BuiltFor.supports(SPARK_VERSION) && SparkWeldExtensions.isNew(extensions)) add(extensions)
 
   private def add(extensions: SparkSessionExtensions): Unit = {
-    CurrentSpark.injectRuleBeforeOptimizer(extensions, _ => new Patient(CascadeRule))
-    CurrentSpark.injectRuleBeforeOptimizer(extensions, _ => SortedCalls)
-    CurrentSpark.injectRuleBeforeOptimizer(extensions, _ => new Patient(RankingRule))
-    CurrentSpark.injectRuleBeforeOptimizer(extensions, _ => new Patient(AggregateRule))
-    CurrentSpark.injectRuleBeforeOptimizer(extensions, _ => new Patient(ExpressionRule))
-    extensions.injectOptimizerRule(_ => new Patient(ImpliedFilters))
-    extensions.injectOptimizerRule(_ => new Patient(UnreadArguments))
-    extensions.injectOptimizerRule(_ => new Patient(TableFunctions))
-    extensions.injectPreCBORule(_ => new Patient(JoinBounds))
-    extensions.injectPreCBORule(_ => new Patient(LateMaterialization))
+    CurrentSpark.injectRuleBeforeOptimizer(extensions, _ => new QueryRule(CascadeRule))
+    CurrentSpark.injectRuleBeforeOptimizer(extensions, _ => new QueryRule(SortedCalls))
+    CurrentSpark.injectRuleBeforeOptimizer(extensions, _ => new QueryRule(RankingRule))
+    CurrentSpark.injectRuleBeforeOptimizer(extensions, _ => new QueryRule(AggregateRule))
+    CurrentSpark.injectRuleBeforeOptimizer(extensions, _ => new QueryRule(ExpressionRule))
+    extensions.injectOptimizerRule(_ => new QueryRule(ImpliedFilters))
+    extensions.injectOptimizerRule(_ => new QueryRule(UnreadArguments))
+    extensions.injectOptimizerRule(_ => new QueryRule(TableFunctions))
+    extensions.injectPreCBORule(_ => new QueryRule(JoinBounds))
+    extensions.injectPreCBORule(_ => new QueryRule(LateMaterialization))
     extensions.injectPlannerStrategy(_ => OriginalStrategy)
     extensions.injectColumnar(_ => SparkWeldExtensions.aroundTransitions)
-    extensions.injectQueryStagePrepRule(_ => new Patient(WeldRule))
+    extensions.injectQueryStagePrepRule(_ => new QueryRule(WeldRule))
   }
 }
 
@@ -69,7 +69,7 @@ object SparkWeldExtensions {
   private def isNew(extensions: SparkSessionExtensions): Boolean = known.putIfAbsent(extensions, true) == null
 
   private val aroundTransitions: ColumnarRule = new ColumnarRule {
-    override def preColumnarTransitions: Rule[SparkPlan] = new Patient(WeldRule)
+    override def preColumnarTransitions: Rule[SparkPlan] = new QueryRule(WeldRule)
     override def postColumnarTransitions: Rule[SparkPlan] = plan => OffHeapScans(RowBatchesRule(TopRowsRule(plan)))
   }
 }

@@ -72,7 +72,7 @@ final class SparkWeldDriverPlugin extends DriverPlugin with Logging {
       CurrentSpark.showTab(context)
     }
     val compiler = new Compiler(conf)
-    val made = new WeldDriver(compiler, new FormServer(compiler, SparkWeldConf.ObjectTimeout.get(conf)))
+    val made = new WeldDriver(context, compiler, new FormServer(compiler, SparkWeldConf.ObjectTimeout.get(conf)))
     half = Some(made)
     SparkWeldRuntime.setDriver(half)
     if (SparkWeldConf.Enabled.get(conf) && SparkWeldConf.WarmupEnabled.get(conf)) compiler.warmUp(ServiceCommand.expected(conf))

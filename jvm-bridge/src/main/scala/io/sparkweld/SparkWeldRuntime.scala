@@ -4,8 +4,22 @@ import io.sparkweld.columns.RowCaches
 import io.sparkweld.compile.{Compiler, FormServer, KernelRegistry, ModelMemory}
 import io.sparkweld.rules.FullModels
 
+import org.apache.spark.SparkContext
+
 /** The driver half of the running application: its compiler, the server for executors' requests, and the full models. */
-final class WeldDriver(val compiler: Compiler, val server: FormServer) {
+final class WeldDriver(context: SparkContext, val compiler: Compiler, val server: FormServer) {
+  @volatile private var off = false
+
+  /** Whether a user has turned SparkWeld off for new queries of all sessions. */
+  def isOff: Boolean = off
+
+  /** While this file exists, new queries are left to Spark. */
+  val killFile: Option[String] = SparkWeldConf.KillFile.get(context.getConf)
+
+  /** Returns a local property of this thread, such as the group of its jobs. */
+  def property(key: String): Option[String] = Option(context.getLocalProperty(key))
+
+  private[sparkweld] def setOff(value: Boolean): Unit = off = value
 
   /** The full models that replace cascades in comparison queries. */
   val cascades = new FullModels
@@ -36,6 +50,12 @@ object SparkWeldRuntime {
 
   private def loaded[T](half: Option[T]): T = half.getOrElse(
     throw new IllegalStateException(s"${classOf[SparkWeldPlugin].getName} is not loaded in this executor"))
+
+  /** Turns SparkWeld on or off for new queries of all sessions; `sparkweld.set_enabled` calls it. False: the plugin is not loaded. */
+  def setEnabled(enabled: Boolean): Boolean = {
+    driverHalf.foreach(_.setOff(!enabled))
+    driverHalf.isDefined
+  }
 
   private[sparkweld] def setDriver(half: Option[WeldDriver]): Unit = driverHalf = half
 

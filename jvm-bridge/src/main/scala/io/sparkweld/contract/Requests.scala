@@ -153,6 +153,7 @@ object Expression {
  * @param bounds whether bounds of models are used; a number of rows of a task leaves the choice to the service, within `timeout`
  * @param pandas the settings that workers see
  * @param blockRows of `fuse`: the rows of a block, 0 for the service's choice
+ * @param deniedModules patterns of modules whose functions are left to Spark; `allowedModules`: one must match a function's module
  */
 final case class Settings(
     exact: Option[Boolean] = None,
@@ -162,7 +163,9 @@ final case class Settings(
     bounds: Option[Either[Boolean, Long]] = None,
     timeout: Option[Long] = None,
     pandas: Option[Map[String, String]] = None,
-    blockRows: Option[Int] = None)
+    blockRows: Option[Int] = None,
+    deniedModules: Option[Seq[String]] = None,
+    allowedModules: Option[Seq[String]] = None)
 
 /**
  * The workers of the functions.

@@ -21,6 +21,9 @@ final class StageTable(blob: Array[Byte] => Int) {
   /** Returns their names for explain. */
   def names: Seq[String] = found.toSeq
 
+  /** Returns the class of the model of a function. */
+  def nameOf(number: Int): String = described(number).name
+
   def isEmpty: Boolean = described.isEmpty
 
   /** Returns the number of a function. Throws UnknownStage. */

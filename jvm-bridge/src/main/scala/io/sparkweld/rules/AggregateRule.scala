@@ -33,7 +33,7 @@ object AggregateRule extends Rule[LogicalPlan] {
   override def apply(plan: LogicalPlan): LogicalPlan =
     if (!plan.containsPattern(PYTHON_UDF) || !plan.containsAnyPattern(AGGREGATE, WINDOW)) plan
     else SparkWeldRuntime.driver match {
-      case Some(driver) if SparkWeldConf.Enabled.get(conf) && Backend.of(conf) != Backend.Python =>
+      case Some(driver) if Backend.of(conf) != Backend.Python =>
         WarnOnce.guard("the rewriting of aggregates", plan)(new AggregateRewriter(driver).rewrite(plan))
       case _ => plan
     }

@@ -34,7 +34,7 @@ object CascadeRule extends Rule[LogicalPlan] {
   override def apply(plan: LogicalPlan): LogicalPlan =
     if (!plan.containsPattern(PYTHON_UDF)) plan
     else SparkWeldRuntime.driver match {
-      case Some(driver) if SparkWeldConf.Enabled.get(conf) =>
+      case Some(driver) =>
         val folder = SparkWeldConf.CascadesPath.get(conf).map(new File(_).getAbsoluteFile)
         val isCompared = SparkWeldConf.ShadowFraction.get(conf) > 0
         if (folder.isEmpty && !isCompared && !Breakers.someTripped) plan

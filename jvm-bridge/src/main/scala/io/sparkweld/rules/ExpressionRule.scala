@@ -1,7 +1,7 @@
 package io.sparkweld
 package rules
 
-import io.sparkweld.{SparkWeldConf, SparkWeldRuntime, WeldDriver}
+import io.sparkweld.{SparkWeldRuntime, WeldDriver}
 import io.sparkweld.support.{Backend, CostModel, Rewritten, WarnOnce}
 
 import org.apache.spark.sql.catalyst.expressions.{Expression, PythonUDF}
@@ -21,7 +21,7 @@ object ExpressionRule extends Rule[LogicalPlan] {
   override def apply(plan: LogicalPlan): LogicalPlan =
     if (!plan.containsPattern(PYTHON_UDF) || plan.isStreaming) plan
     else SparkWeldRuntime.driver match {
-      case Some(driver) if SparkWeldConf.Enabled.get(conf) && Set(Backend.Catalyst, Backend.Auto)(Backend.of(conf)) =>
+      case Some(driver) if Set(Backend.Catalyst, Backend.Auto)(Backend.of(conf)) =>
         WarnOnce.guard("the rewriting of scalar UDFs", plan)(rewrite(plan, driver))
       case _ => plan
     }

@@ -29,7 +29,7 @@ object ImpliedFilters extends Rule[LogicalPlan] with PredicateHelper {
   override def apply(plan: LogicalPlan): LogicalPlan =
     if (!isConditional(plan) || plan.isStreaming) plan
     else SparkWeldRuntime.driver match {
-      case Some(driver) if SparkWeldConf.Enabled.get(conf) && SparkWeldConf.PushdownEnabled.get(conf) &&
+      case Some(driver) if SparkWeldConf.PushdownEnabled.get(conf) &&
           Backend.of(conf) != Backend.Python =>
         WarnOnce.guard("the search for implied filters", plan)(rewrite(plan, driver.compiler))
       case _ => plan

@@ -41,7 +41,7 @@ object JoinBounds extends Rule[LogicalPlan] with PredicateHelper {
   override def apply(plan: LogicalPlan): LogicalPlan =
     if (!plan.containsAllPatterns(PYTHON_UDF, JOIN) || plan.isStreaming) plan
     else SparkWeldRuntime.driver match {
-      case Some(driver) if SparkWeldConf.Enabled.get(conf) && SparkWeldConf.ScoreBounds.get(conf) != Mode.Never &&
+      case Some(driver) if SparkWeldConf.ScoreBounds.get(conf) != Mode.Never &&
           Backend.of(conf) != Backend.Python =>
         WarnOnce.guard("the search for bounds below joins", plan)(rewrite(plan, driver.compiler))
       case _ => plan

@@ -32,7 +32,7 @@ object LateMaterialization extends Rule[LogicalPlan] with PredicateHelper {
   override def apply(plan: LogicalPlan): LogicalPlan =
     if (!plan.containsPattern(PYTHON_UDF) || !plan.containsAnyPattern(LIMIT, WINDOW) || plan.isStreaming) plan
     else SparkWeldRuntime.driver match {
-      case Some(driver) if SparkWeldConf.Enabled.get(conf) && SparkWeldConf.LateMaterializationEnabled.get(conf) &&
+      case Some(driver) if SparkWeldConf.LateMaterializationEnabled.get(conf) &&
           Backend.of(conf) != Backend.Python =>
         WarnOnce.guard("the search for UDFs of a top-K query", plan)(rewrite(plan, driver))
       case _ => plan

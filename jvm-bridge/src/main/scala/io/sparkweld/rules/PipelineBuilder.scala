@@ -61,7 +61,7 @@ final class PipelineBuilder(
   private var taking: Option[PythonUDF] = None // the UDF whose argument is being encoded
   private val words = mutable.HashMap.empty[String, Int] // columns of tokens or scores, and the step that made each
   private val stages = new StageTable(blob)
-  private val codec = new ExpressionCodec(column, field, presence, fromHere, stages.number)
+  private val codec = new ExpressionCodec(column, field, presence, fromHere, stage)
   private val maps = nodes.flatMap(Step.of(_)).exists(step => step.isInstanceOf[MapStep] || step.isInstanceOf[GroupStep])
   private val hasNullStructs = nullStructs && !nodes.exists(PipelineBuilder.takesStruct) // arguments have no NULL structs
   private val seesBatchState = nodes.exists(PipelineBuilder.seesBatchState) // otherwise each NULL is read by itself
@@ -170,6 +170,7 @@ final class PipelineBuilder(
 
   private def function(udf: PythonUDF, children: Seq[Expression]): contract.Udf = {
     names += udf.name
+    Controls.refusalOf(udf.name, conf).foreach(refusal => throw refusedUdf(udf, refusal))
     if (!SparkWeldConf.Unpickle.get(appConf)) throw refusedUdf(udf, Refusal("SW871"))
     if (!udf.udfDeterministic) throw refusedUdf(udf, Refusal("SW302", "udf" -> udf.name))
     val function = udf.func
@@ -393,6 +394,12 @@ final class PipelineBuilder(
   private def fresh(name: String): String = {
     numbered += 1
     s"$name#${numbered - 1}"
+  }
+
+  private def stage(function: ScalaUDF): Int = {
+    val number = stages.number(function)
+    Controls.refusalOf(stages.nameOf(number), conf).foreach(refusal => throw new ChainRefused(refusal.copy(step = Some(step))))
+    number
   }
 
   private def payload(command: Seq[Byte]): Int = {

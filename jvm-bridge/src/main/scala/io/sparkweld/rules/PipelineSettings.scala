@@ -8,7 +8,7 @@ import io.sparkweld.compile.{Compiler, Frame, WorkerPaths}
 import io.sparkweld.contract.{FileAccess, Settings, WorkerDescription}
 import io.sparkweld.host.PythonLaunch
 import io.sparkweld.spark.CurrentSpark
-import io.sparkweld.support.Mode
+import io.sparkweld.support.{Mode, NamePatterns}
 
 import org.apache.spark.{SparkConf, SparkFiles}
 import org.apache.spark.sql.internal.SQLConf
@@ -46,9 +46,13 @@ private[rules] object PipelineSettings {
       modelBytes = Some(math.min(Frame.MaxBlob, Runtime.getRuntime.maxMemory / HeapsPerModel)),
       // a power of two, so that a growing table rarely makes a new request
       bounds = Some(if (isChoice) Right(java.lang.Long.highestOneBit(rows)) else Left(bounded)),
+      deniedModules = modules(SparkWeldConf.Deny.get(conf)),
+      allowedModules = modules(SparkWeldConf.Allow.get(conf)),
       timeout = Option.when(isChoice)(SparkWeldConf.CompileTimeout.get(conf)),
       pandas = Some(SortedMap((relevant ++ CurrentSpark.workerSettings(conf)).toSeq: _*)))
   }
+
+  private def modules(patterns: NamePatterns): Option[Seq[String]] = Some(patterns.ofKind("module")).filter(_.nonEmpty)
 
   /**
    * Returns the description of the workers. `includes`: folders and archives on their import path. `versions`: of their Python.

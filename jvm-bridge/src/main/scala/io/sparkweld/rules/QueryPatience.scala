@@ -7,7 +7,6 @@ import io.sparkweld.compile.Patience
 import org.apache.spark.sql.catalyst.expressions.{Alias, Expression, PythonFuncExpression, ScalaUDF}
 import org.apache.spark.sql.catalyst.plans.QueryPlan
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan
-import org.apache.spark.sql.catalyst.rules.Rule
 import org.apache.spark.sql.execution.SparkPlan
 import org.apache.spark.sql.internal.SQLConf
 
@@ -39,13 +38,6 @@ private final class QueryPatience(plan: QueryPlan[_], conf: SQLConf) extends Pat
     }
 
   override def gaveUp(): Unit = QueryPatience.last.set(calls)
-}
-
-/** Wraps a rule that asks the compile service, with the patience of the plan that it receives. */
-private[sparkweld] final class Patient[T <: QueryPlan[T]](rule: Rule[T]) extends Rule[T] {
-  override val ruleName: String = rule.ruleName
-
-  override def apply(plan: T): T = QueryPatience.during(new QueryPatience(plan, conf))(rule(plan))
 }
 
 private[rules] object QueryPatience {

@@ -55,7 +55,7 @@ object RankingRule extends Rule[LogicalPlan] {
   override def apply(plan: LogicalPlan): LogicalPlan =
     if (!plan.containsAllPatterns(PYTHON_UDF, LIMIT) || plan.isStreaming) plan
     else SparkWeldRuntime.driver match {
-      case Some(driver) if SparkWeldConf.Enabled.get(conf) =>
+      case Some(driver) =>
         WarnOnce.guard("the use of rankings", plan)(rewrite(plan, driver.compiler, SparkWeldConf.RankingsPath.get(conf)))
       case _ => plan
     }

@@ -1,7 +1,7 @@
 package io.sparkweld
 package rules
 
-import io.sparkweld.{SparkWeldConf, SparkWeldRuntime, WeldDriver}
+import io.sparkweld.{SparkWeldRuntime, WeldDriver}
 import io.sparkweld.support.WarnOnce
 
 import org.apache.spark.sql.catalyst.expressions.{Alias, AliasHelper, NamedExpression, PythonUDF}
@@ -28,7 +28,7 @@ object SortedCalls extends Rule[LogicalPlan] with AliasHelper {
   override def apply(plan: LogicalPlan): LogicalPlan =
     if (!plan.containsAllPatterns(PYTHON_UDF, LIMIT, SORT) || plan.isStreaming) plan
     else SparkWeldRuntime.driver match {
-      case Some(driver) if SparkWeldConf.Enabled.get(conf) =>
+      case Some(driver) =>
         WarnOnce.guard("the search for top-K queries by functions", plan)(rewrite(plan, driver))
       case _ => plan
     }

@@ -1,7 +1,7 @@
 package io.sparkweld
 package rules
 
-import io.sparkweld.{SparkWeldConf, SparkWeldRuntime}
+import io.sparkweld.SparkWeldRuntime
 import io.sparkweld.compile.{FunctionService, Lru}
 import io.sparkweld.contract.Operation
 import io.sparkweld.spark.{CurrentSpark, EvalTypes}
@@ -30,7 +30,7 @@ object TableFunctions extends Rule[LogicalPlan] {
   override def apply(plan: LogicalPlan): LogicalPlan =
     if (!plan.containsPattern(GENERATE) || plan.isStreaming) plan
     else SparkWeldRuntime.driver match {
-      case Some(driver) if SparkWeldConf.Enabled.get(conf) && Backend.of(conf) != Backend.Python =>
+      case Some(driver) if Backend.of(conf) != Backend.Python =>
         WarnOnce.guard("the translation of table functions", plan)(rewrite(plan, driver.compiler))
       case _ => plan
     }

@@ -34,7 +34,7 @@ object UnreadArguments extends Rule[LogicalPlan] {
   override def apply(plan: LogicalPlan): LogicalPlan =
     if (!plan.containsPattern(PYTHON_UDF) || plan.isStreaming) plan
     else SparkWeldRuntime.driver match {
-      case Some(driver) if SparkWeldConf.Enabled.get(conf) && SparkWeldConf.PushdownEnabled.get(conf) &&
+      case Some(driver) if SparkWeldConf.PushdownEnabled.get(conf) &&
           Backend.of(conf) != Backend.Python =>
         WarnOnce.guard("the search for columns that no function reads", plan)(rewrite(plan, driver.compiler))
       case _ => plan

@@ -28,7 +28,7 @@ object WeldRule extends Rule[SparkPlan] {
   override def apply(plan: SparkPlan): SparkPlan =
     if (!plan.exists(node => KernelNode.is(node) || PythonTableFunction.is(node) || requiresMerging(node))) plan
     else SparkWeldRuntime.driver match {
-      case Some(driver) if SparkWeldConf.Enabled.get(conf) && Backend.of(conf) != Backend.Python =>
+      case Some(driver) if Backend.of(conf) != Backend.Python =>
         WarnOnce.guard("the rewriting of a plan", plan)(new ChainRewriter(driver).rewrite(plan))
       case _ => plan
     }
