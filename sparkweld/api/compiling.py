@@ -179,7 +179,11 @@ class _Compiler:
         """Compiles the form for batches with NULLs in these columns. Raises Refusal."""
         columns = [Given(n, kind, True, "nullable" if n in missing else "dense") for n, kind in self._columns.items()]
         arguments = columns if self._fields is None else [Struct(tuple(columns), self._fields)]
-        answer = ask(self._payload, self._name, self._returns.jsonValue(), self._eval_type, arguments)
+        # the compiler takes a second to load, and a program that is loaded from a file needs it not
+        from udf_compiler.process.spark_line import outside_spark
+
+        with outside_spark():
+            answer = ask(self._payload, self._name, self._returns.jsonValue(), self._eval_type, arguments)
         if isinstance(answer.reply, Refused):
             raise answer.reply.refusals[0].error()
         if answer.reads_batch is not None:

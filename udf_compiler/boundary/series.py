@@ -46,7 +46,7 @@ from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.pandas.string_dtype import STRING_DTYPE
 from udf_compiler.frontends.pandas.strings import STRINGS, some_string, str_call, text_series
 from udf_compiler.frontends.tracing.values import raw
-from udf_compiler.process.spark_line import LINE, unsupported
+from udf_compiler.process.spark_line import LINE, checks_results_by_default, unsupported
 
 #: Spark type -> the plain IR type of its values.
 SPARK_TYPES: dict[str, Type] = {
@@ -122,7 +122,7 @@ def check_confs(confs: Mapping[str, str | None], udf: str) -> None:
 
 def checks_results(confs: Mapping[str, str | None]) -> bool:
     """Whether conversions of results are checked."""
-    return (confs.get(SAFELY) or str(LINE.checks_results)).lower() == "true"
+    return (confs.get(SAFELY) or str(checks_results_by_default())).lower() == "true"
 
 
 def check_safely(confs: Mapping[str, str | None], udf: str) -> None:

@@ -27,7 +27,7 @@ from udf_compiler.frontends.python.vectors import DenseArgument
 from udf_compiler.frontends.tracing.session import Session, running
 from udf_compiler.function.table_functions import eval_of, is_table
 from udf_compiler.probing.scalar_functions import probe_row
-from udf_compiler.process.spark_line import LINE, unsupported
+from udf_compiler.process.spark_line import passes_plain_values, unsupported
 from udf_compiler.rebuild.purity import Prepared, prepare
 
 #: With this conf, a worker passes rows through pandas (worker.py).
@@ -65,7 +65,7 @@ class Row(Kind):
         check_profiler(confs, udf)
         if not self._over_arrow:
             return
-        if not LINE.plain_values_over_arrow:
+        if not passes_plain_values():
             raise unsupported("pandas converts the values of plain UDFs with useArrow=True", udf)
         check_conf(confs, udf, _LEGACY, "false")
         check_conf(confs, udf, _BYTES, "true")

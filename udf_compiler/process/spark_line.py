@@ -7,6 +7,8 @@ compiler follows the newest line; what an older line may convert differently is 
 from __future__ import annotations
 
 import importlib
+from contextlib import AbstractContextManager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +17,7 @@ from pyspark.version import __version__
 
 from sparkweld.errors import Refusal
 from sparkweld.reasons import refusal
+from udf_compiler.process.context_variables import assigned
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,24 @@ def line_of(version: str) -> SparkLine:
 BROADCASTS: Any = importlib.import_module(Broadcast.__module__)
 #: The line of the workers: the compile service runs in their Python, with their import path.
 LINE = line_of(__version__)
+
+
+_OUTSIDE: ContextVar[bool] = ContextVar("outside Spark", default=False)
+
+
+def outside_spark() -> AbstractContextManager[object]:
+    """Makes requests inside the block promise the conversions of the newest line: no worker runs their functions."""
+    return assigned(_OUTSIDE, True)
+
+
+def passes_plain_values() -> bool:
+    """Whether plain functions over Arrow receive Python values."""
+    return LINE.plain_values_over_arrow or _OUTSIDE.get()
+
+
+def checks_results_by_default() -> bool:
+    """Whether conversions of results are checked, unless a session decides otherwise."""
+    return LINE.checks_results or _OUTSIDE.get()
 
 
 def unsupported(what: str, place: str) -> Refusal:
