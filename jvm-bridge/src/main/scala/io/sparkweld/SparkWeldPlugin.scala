@@ -2,15 +2,16 @@ package io.sparkweld
 
 import java.util.{Collections, Map => JMap}
 
-import com.codahale.metrics.{Gauge, MetricRegistry}
+import com.codahale.metrics.Gauge
 
 import io.sparkweld.columns.RowCaches
 import io.sparkweld.compile._
 import io.sparkweld.contract.Constants
+import io.sparkweld.host.ProcessMemory
 import io.sparkweld.plan.{Breakers, Races}
 import io.sparkweld.spark.{BuiltFor, CurrentSpark}
 import io.sparkweld.support.WarnOnce
-import io.sparkweld.ui.{QueryEvents, WeldExplain}
+import io.sparkweld.ui.{ApplicationTotals, QueryEvents, WeldExplain}
 
 import org.slf4j.LoggerFactory
 
@@ -55,11 +56,11 @@ final class SparkWeldDriverPlugin extends DriverPlugin with Logging {
         s"experiments, set ${SparkWeldConf.UntestedLines.key}=true; rows may then differ from Spark's.")
     } else if (Constants.problem.nonEmpty) {
       WarnOnce("constants", s"SparkWeld: this jar is incomplete and does nothing: ${Constants.problem.mkString}. Install it again.")
-    } else WarnOnce.guard("the start of the driver half", ())(start(context))
+    } else WarnOnce.guard("the start of the driver half", ())(start(context, plugin))
     Collections.emptyMap()
   }
 
-  private def start(context: SparkContext): Unit = {
+  private def start(context: SparkContext, plugin: PluginContext): Unit = {
     Breakers.start(ask = None)
     Races.start(ask = None)
     val conf = context.getConf
@@ -67,10 +68,9 @@ final class SparkWeldDriverPlugin extends DriverPlugin with Logging {
       CurrentSpark.appendToList(context, "spark.sql.extendedExplainProviders", classOf[WeldExplain].getName)
     }
     CurrentSpark.loadExtensions(context, classOf[SparkWeldExtensions])
-    if (SparkWeldConf.UiEnabled.get(conf)) WarnOnce.guard("the tab of the Spark UI", ()) {
-      context.addSparkListener(new QueryEvents(context))
-      CurrentSpark.showTab(context)
-    }
+    val showsTab = SparkWeldConf.UiEnabled.get(conf)
+    context.addSparkListener(new QueryEvents(context, new ApplicationTotals(plugin.metricRegistry), showsTab))
+    if (showsTab) WarnOnce.guard("the tab of the Spark UI", ())(CurrentSpark.showTab(context))
     val compiler = new Compiler(conf)
     val made = new WeldDriver(context, compiler, new FormServer(compiler, SparkWeldConf.ObjectTimeout.get(conf)))
     half = Some(made)
@@ -79,15 +79,18 @@ final class SparkWeldDriverPlugin extends DriverPlugin with Logging {
   }
 
   override def registerMetrics(appId: String, plugin: PluginContext): Unit = half.foreach { driver =>
-    def gauge(name: String)(value: => Long): Unit =
-      plugin.metricRegistry.register(MetricRegistry.name("compile", name), new Gauge[Long] {
-        override def getValue: Long = value
-      })
-    gauge("requests")(driver.compiler.asked.get)
-    gauge("cachedReplies")(driver.compiler.answeredFromCache.get)
-    gauge("refusals")(driver.compiler.refused.get)
-    gauge("serviceStarts")(driver.compiler.starts)
-    gauge("serviceFailures")(driver.compiler.failures)
+    def gauge(name: String)(value: => Long): Unit = SparkWeldPlugin.gauge(plugin, name)(value)
+    gauge("compile.requests")(driver.compiler.asked.get)
+    gauge("compile.cachedReplies")(driver.compiler.answeredFromCache.get)
+    gauge("compile.refusals")(driver.compiler.refused.get)
+    gauge("compile.waitMillis")(driver.compiler.waitedMillis)
+    gauge("compile.modelBytes")(driver.compiler.modelBytes)
+    gauge("service.starts")(driver.compiler.starts)
+    gauge("service.failures")(driver.compiler.failures)
+    gauge("service.unavailable")(driver.compiler.unavailable)
+    gauge("service.residentBytes")(driver.compiler.pids.flatMap(ProcessMemory.residentBytes(_)).sum)
+    gauge("kernels.disabled")(Breakers.count)
+    gauge("kernels.dropped")(Races.count)
   }
 
   override def receive(message: AnyRef): AnyRef =
@@ -128,15 +131,9 @@ final class SparkWeldExecutorPlugin extends ExecutorPlugin with Logging {
     val tasks = conf.getInt("spark.executor.cores", Runtime.getRuntime.availableProcessors)
     caches = Some(new RowCaches(SparkWeldConf.CacheMemory.get(conf), tasks))
     SparkWeldRuntime.setExecutor(kernels, models, caches)
-    plugin.metricRegistry.register(MetricRegistry.name("models", "bytes"), new Gauge[Long] {
-      override def getValue: Long = SparkWeldRuntime.modelBytes
-    })
-    plugin.metricRegistry.register(MetricRegistry.name("featureCache", "bytes"), new Gauge[Long] {
-      override def getValue: Long = SparkWeldRuntime.cacheBytes
-    })
-    plugin.metricRegistry.register(MetricRegistry.name("kernels", "loaded"), new Gauge[Int] {
-      override def getValue: Int = SparkWeldRuntime.kernelsLoaded
-    })
+    SparkWeldPlugin.gauge(plugin, "models.bytes")(SparkWeldRuntime.modelBytes)
+    SparkWeldPlugin.gauge(plugin, "featureCache.bytes")(SparkWeldRuntime.cacheBytes)
+    SparkWeldPlugin.gauge(plugin, "kernels.loaded")(SparkWeldRuntime.kernelsLoaded.toLong)
   }
 
   override def shutdown(): Unit = {
@@ -159,6 +156,12 @@ private object SparkWeldPlugin {
   private def hasConnectServer: Boolean = {
     val loader = Option(Thread.currentThread.getContextClassLoader).getOrElse(getClass.getClassLoader)
     loader.getResource("org/apache/spark/sql/connect/service/SparkConnectServer.class") != null
+  }
+
+  /** Registers a metric that is read when a sink reports. */
+  def gauge(plugin: PluginContext, name: String)(value: => Long): Unit = {
+    plugin.metricRegistry.register(name, new Gauge[Long] { override def getValue: Long = value })
+    ()
   }
 
   /** Whether the halves also know the constants that Python shares. */

@@ -42,6 +42,13 @@ final class Compiler(conf: SparkConf) extends FunctionService with Logging {
   val asked = new AtomicLong()
   val answeredFromCache = new AtomicLong()
   val refused = new AtomicLong()
+  private val waited = new AtomicLong() // ns
+
+  /** Returns how long callers have waited for replies: the planning of queries, for the driver's compiler. */
+  def waitedMillis: Long = TimeUnit.NANOSECONDS.toMillis(waited.get)
+
+  /** Returns the number of services that queries do not wait for: they do not start, or did not answer. */
+  def unavailable: Long = services.values.asScala.count(_.isUnavailable).toLong
 
   /** Starts the service in the background, so that the first query need not wait for its imports. */
   def warmUp(command: ServiceCommand): Unit = background.execute { () =>
@@ -131,6 +138,7 @@ final class Compiler(conf: SparkConf) extends FunctionService with Logging {
     } else {
       val service = client(request.service)
       val (later, waitMs) = (once(underWay, key)(ask), if (service.isSilent) 0L else patience.waitMs)
+      val started = System.nanoTime()
       try Right(later.get(waitMs, TimeUnit.MILLISECONDS))
       catch {
         case _: TimeoutException =>
@@ -148,7 +156,7 @@ final class Compiler(conf: SparkConf) extends FunctionService with Logging {
             case NonFatal(problem) => problem
             case fatal => ServiceClient.unavailable(fatal)
           })
-      }
+      } finally waited.addAndGet(System.nanoTime() - started)
     }
 
   /** Makes a request known to `compileKnown`, without compiling it. */

@@ -3,6 +3,8 @@ package compile
 
 import java.util.{LinkedHashMap, Map => JMap}
 
+import scala.jdk.CollectionConverters._
+
 /** Caches at most `capacity` entries and evicts the least recently used. Thread-safe. */
 final class Lru[K, V](capacity: Int) {
   private val entries = new LinkedHashMap[K, V](16, 0.75f, true) {
@@ -31,6 +33,8 @@ final class Lru[K, V](capacity: Int) {
     entries.remove(key)
     ()
   }
+
+  def values: Seq[V] = synchronized(entries.values.asScala.toList)
 
   def size: Int = synchronized(entries.size())
 }

@@ -52,6 +52,9 @@ final class ServiceClient(command: ServiceCommand, conf: SparkConf) extends Logg
   /** Whether a query waited in vain for a child that did not work, and no answer has come since: then no query waits for it. */
   def isSilent: Boolean = silent
 
+  /** Whether requests fail at once, or no query waits for them. */
+  def isUnavailable: Boolean = silent || System.nanoTime() - backOffUntil < 0
+
   /** Records that a caller stopped waiting after `ms`. When the child does not work, another one is started. */
   def waitedInVain(ms: Long): Unit = if (ms > 0 && !silent && watch.exists(_.idle * 2 >= ms)) {
     silent = true

@@ -30,6 +30,9 @@ object Breakers {
   /** Whether anything is off in the local records. */
   def someTripped: Boolean = !tripped.isEmpty
 
+  /** Returns the number of kernels and cascades that are off. */
+  def count: Long = tripped.size.toLong
+
   /** Turns the kernel or cascade off, and warns. */
   def trip(request: String, why: String): Unit = {
     record(request, why)

@@ -58,6 +58,9 @@ object Races {
   /** Returns why the kernel is dropped, for explain. */
   def lost(request: String): Option[Refusal] = races.get(request).flatMap(_.lost)
 
+  /** Returns the number of kernels that are dropped now. */
+  def count: Long = races.values.count(_.lost.isDefined).toLong
+
   /** Drops a kernel, and reports it to the driver. */
   private[plan] def drop(race: Race, request: String, udfs: String, what: String): Unit = if (race.lose(refused(udfs, what))) {
     WarnOnce(s"race:$request", s"SparkWeld: ${refused(udfs, what).text}")

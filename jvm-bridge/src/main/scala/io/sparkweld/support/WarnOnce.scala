@@ -10,7 +10,10 @@ import org.apache.spark.internal.Logging
 
 /** Logs one warning for each distinct reason of an application; repetitions are logged at debug level. */
 object WarnOnce extends Logging {
-  override protected def logName: String = "io.sparkweld.SparkWeld"
+  /** The logger of all messages for operators. */
+  val LogName = "io.sparkweld.SparkWeld"
+
+  override protected def logName: String = LogName
 
   private val seen = ConcurrentHashMap.newKeySet[String]()
 

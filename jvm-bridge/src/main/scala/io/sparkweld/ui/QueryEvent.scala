@@ -10,7 +10,8 @@ import io.sparkweld.spark.CurrentSpark
 import io.sparkweld.support.WarnOnce
 
 import org.apache.spark.SparkContext
-import org.apache.spark.scheduler.{SparkListener, SparkListenerEvent}
+import org.apache.spark.internal.Logging
+import org.apache.spark.scheduler.{SparkListener, SparkListenerApplicationEnd, SparkListenerEvent}
 import org.apache.spark.sql.catalyst.QueryPlanningTracker
 import org.apache.spark.sql.execution.{QueryExecution, SparkPlan}
 import org.apache.spark.sql.execution.ui.SparkListenerSQLExecutionEnd
@@ -35,15 +36,22 @@ object SparkWeldQuery {
   val Version = 1
 }
 
-/** Posts a `SparkWeldQuery` after each query with functions. */
-final class QueryEvents(context: SparkContext) extends SparkListener {
+/**
+ * Adds each query with functions to the totals of the application, and posts a `SparkWeldQuery` of it.
+ *
+ * @param posts whether events are posted
+ */
+final class QueryEvents(context: SparkContext, totals: ApplicationTotals, posts: Boolean) extends SparkListener with Logging {
+  override protected def logName: String = WarnOnce.LogName
+
   private val reader = new RunReader
 
   override def onOtherEvent(event: SparkListenerEvent): Unit = event match {
     case end: SparkListenerSQLExecutionEnd => WarnOnce.guard("the report of a query", ()) {
         for (query <- CurrentSpark.finished(end); plan <- planOf(query.execution)) {
           val runs = reader.of(plan)
-          if (runs.runs.nonEmpty) {
+          if (runs.runs.nonEmpty) totals.add(runs, query.failed)
+          if (runs.runs.nonEmpty && posts) {
             CurrentSpark.post(context, SparkWeldQuery(SparkWeldQuery.Version, end.executionId, query.nanos / 1000000, query.failed,
               Encoder.read(Encoder.text(runs)).get("runs")))
           }
@@ -51,6 +59,8 @@ final class QueryEvents(context: SparkContext) extends SparkListener {
       }
     case _ => ()
   }
+
+  override def onApplicationEnd(end: SparkListenerApplicationEnd): Unit = totals.line.foreach(line => logInfo(line))
 
   /** Returns the plan that ran; None for a query that failed before it had one, which must not be planned again here. */
   private def planOf(query: QueryExecution): Option[SparkPlan] =
