@@ -40,6 +40,7 @@ from sparkweld.serving.original import FRAME, ROW, SERIES, Original
 from sparkweld.serving.program import ServedProgram
 from sparkweld.serving.runner import Runner
 from sparkweld.serving.signature import Column, Signature, kind_of
+from udf_compiler.process.spark_line import outside_spark
 
 #: Spark's type -> its name in a schema string, as models' features are described.
 _SHORT = {"long": "bigint", "integer": "int", "short": "smallint", "byte": "tinyint"}
@@ -179,9 +180,6 @@ class _Compiler:
         """Compiles the form for batches with NULLs in these columns. Raises Refusal."""
         columns = [Given(n, kind, True, "nullable" if n in missing else "dense") for n, kind in self._columns.items()]
         arguments = columns if self._fields is None else [Struct(tuple(columns), self._fields)]
-        # the compiler takes a second to load, and a program that is loaded from a file needs it not
-        from udf_compiler.process.spark_line import outside_spark
-
         with outside_spark():
             answer = ask(self._payload, self._name, self._returns.jsonValue(), self._eval_type, arguments)
         if isinstance(answer.reply, Refused):

@@ -148,6 +148,8 @@ object SparkWeldConf {
       "kernels. See [security](security.md).", Application, _.equalsIgnoreCase("auto"))
   val ServiceMemory: ConfKey[Long] = bytes("spark.sparkweld.compile.maxMemory", "8g", Application,
     "The memory limit of a compile service. A function or model that needs more runs as Spark planned it. `0`: no limit.")
+  val RecycleMemory: ConfKey[Long] = bytes("spark.sparkweld.compile.recycleMemory", "1g", Application,
+    "A compile service whose resident memory exceeds this is replaced by a new one, between two requests. `0`: never.")
   val WarmupEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.compile.warmup.enabled", default = true, Application,
     "Start the compile service in the background when the application starts, so that it is ready for the first query.")
   val CachedReplies: ConfKey[Int] = int("spark.sparkweld.compile.cachedReplies", 256, Application,
@@ -205,7 +207,7 @@ object SparkWeldConf {
 
   val all: Seq[ConfKey[_]] = Seq(Enabled, Deny, Allow, RolloutFraction, KillFile, ExactEnabled, BackendChoice, PushdownEnabled, LateMaterializationEnabled, TopKEnabled,
     ScoreBounds, FusionEnabled, PipelineEnabled, PipelineBlockRows, CompileTimeout, CompileCpuTime, TinyRows, ObjectTimeout,
-    CompilePython, CompilePythonPath, Unpickle, ServiceMemory, WarmupEnabled, CachedReplies, CacheDir, CacheMaxBytes, CachedKernels, ModelsMemory, ModelFilesMaxBytes, MaxStringBytes, GroupRows, CacheChoice,
+    CompilePython, CompilePythonPath, Unpickle, ServiceMemory, RecycleMemory, WarmupEnabled, CachedReplies, CacheDir, CacheMaxBytes, CachedKernels, ModelsMemory, ModelFilesMaxBytes, MaxStringBytes, GroupRows, CacheChoice,
     CacheMemory, StreamAfter, DropsSlower, ShadowFraction, CascadesPath, RankingsPath, ExplainEnabled, ExplainFormat, UiEnabled,
     UntestedLines)
 

@@ -5,8 +5,9 @@ import java.util.concurrent.{CompletableFuture, ConcurrentHashMap, ExecutionExce
 import java.util.concurrent.atomic.{AtomicBoolean, AtomicLong}
 import java.util.concurrent.locks.ReentrantLock
 
+import io.sparkweld.SparkWeldConf
 import io.sparkweld.contract.{Constants, Decoder, HelloReply}
-import io.sparkweld.host.Later
+import io.sparkweld.host.{Later, ProcessMemory}
 import io.sparkweld.support.{Refusal, WarnOnce}
 
 import org.apache.spark.SparkConf
@@ -30,10 +31,12 @@ final class ServiceUnavailable(val refusal: Refusal, val poisoned: Boolean, val 
  * once. While one request takes long and others wait, the others get another child.
  */
 final class ServiceClient(command: ServiceCommand, conf: SparkConf) extends Logging {
-  private val turn = new ReentrantLock(true) // guards the five fields below
+  private val recycleBytes = SparkWeldConf.RecycleMemory.get(conf)
+  private val turn = new ReentrantLock(true) // guards the six fields below
   private var process: Option[ServiceProcess] = None
   private var said: Option[HelloReply] = None
   private var failures = 0
+  private var answers = 0 // of the child
   @volatile private var backOffUntil = System.nanoTime()
   private var lastFailure = ""
   private val children = ConcurrentHashMap.newKeySet[ServiceProcess]()
@@ -178,9 +181,17 @@ final class ServiceClient(command: ServiceCommand, conf: SparkConf) extends Logg
         try exchanged(child, request, blobs, cpuMs + cpuMs / 2 + ServiceClient.GraceMs)
         catch { case failure: ServiceFailure => throw ended(child, failure, cpuMs) }
       mine.answered()
-      if (frame.retires) retire(child)
-      else failures = 0
+      if (!frame.retires) failures = 0
+      if (frame.retires || isWorn(child)) retire(child)
       frame
+    }
+
+    /** Whether the child has grown so much that a new one is better: Python frees memory of traced functions only in part. */
+    private def isWorn(child: ServiceProcess): Boolean = if (mine.isAside || recycleBytes <= 0) false else {
+      answers += 1
+      val worn = answers % ServiceClient.AnswersPerCheck == 0 && ProcessMemory.residentBytes(child.pid).exists(_ > recycleBytes)
+      if (worn) logInfo(s"SparkWeld: compile service ${child.pid} of ${command.python} is replaced after $answers answers")
+      worn
     }
 
     /** Sends payloads by digest when the child had them before, and sends their bytes again when it has evicted them. */
@@ -223,6 +234,7 @@ final class ServiceClient(command: ServiceCommand, conf: SparkConf) extends Logg
       children.add(child)
       if (closed) child.kill()
       process = Some(child)
+      answers = 0
       said = None
       child
     }
@@ -281,7 +293,7 @@ final class ServiceClient(command: ServiceCommand, conf: SparkConf) extends Logg
       }
     }
 
-    /** Retires a child that was interrupted; it is not used again. */
+    /** Retires a child that was interrupted or has grown; it is not used again. */
     private def retire(child: ServiceProcess): Unit = {
       mine.forget(child)
       ServiceClient.threads.execute(() => child.shutdown())
@@ -326,6 +338,7 @@ object ServiceClient {
   /** Ten times the CPU time to import Numba and pandas. */
   private val StartMs = 60000L
   private val MaxBackOffSeconds = 300L
+  private val AnswersPerCheck = 16
   /** For a child that starts and is then ended by a request; which request is at fault is unknown until the others were tried. */
   private val MaxEndedSeconds = 4L
   private val PollMs = 100L

@@ -26,7 +26,10 @@ private[rules] object Controls {
   /** Whether any control differs from its default; asked for every query. */
   def areSet(conf: SQLConf): Boolean =
     SparkWeldRuntime.driver.exists(driver => driver.isOff || driver.killFile.nonEmpty) || SparkWeldConf.Deny.get(conf).nonEmpty ||
-      SparkWeldConf.Allow.get(conf).nonEmpty || !SparkWeldConf.RolloutFraction.get(conf).contains(1.0)
+      SparkWeldConf.Allow.get(conf).nonEmpty || takesShare(conf)
+
+  /** Whether only a share of the queries takes part. */
+  def takesShare(conf: SQLConf): Boolean = !SparkWeldConf.RolloutFraction.get(conf).contains(1.0)
 
   /** Returns why the query of `plan` is left to Spark; None when its functions may be compiled. */
   def refusal[T <: QueryPlan[T]](plan: QueryPlan[T], conf: SQLConf): Option[Refusal] =

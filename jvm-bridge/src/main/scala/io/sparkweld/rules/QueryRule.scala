@@ -18,7 +18,8 @@ private[sparkweld] final class QueryRule[T <: QueryPlan[T]](rule: Rule[T]) exten
     if (!SparkWeldConf.Enabled.get(conf)) plan
     else if (!Controls.areSet(conf)) changed(plan)
     else Controls.refusal(plan, conf) match {
-      case None => Rollout.inherited(plan)(changed(plan))
+      case None if Controls.takesShare(conf) => Rollout.inherited(plan)(changed(plan))
+      case None => changed(plan)
       case Some(refusal) =>
         plan match {
           case physical: SparkPlan => Controls.record(physical, refusal)

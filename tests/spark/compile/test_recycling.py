@@ -1,0 +1,34 @@
+"""Checks that a compile service that has grown is replaced between requests, and that no query notices."""
+
+from __future__ import annotations
+
+PROGRAM = """
+spark = session()
+driver = spark._jvm.io.sparkweld.SparkWeldRuntime.driver().get().compiler()
+pids, wrong, refused = set(), [], []
+for number in range(40):
+    frame = spark.range(3).select(F.udf(lambda x, n=number: x + n, "long")("id").alias("r"))
+    if [row.r for row in frame.collect()] != [number, number + 1, number + 2]:
+        wrong.append(number)
+    refused += [one["code"] for one in measured(frame)["refusals"]]
+    pids |= set(map(int, driver.pids().mkString(",").split(",")))
+report(pids=len(pids), wrong=wrong, refused=refused, starts=driver.starts(), failures=driver.failures())
+"""
+
+
+def run(applications, limit):
+    return applications.run(PROGRAM, conf={"spark.sparkweld.compile.recycleMemory": limit}).facts
+
+
+def test_a_service_that_has_grown_is_replaced(applications):
+    facts = run(applications, "1m")
+    assert facts["wrong"] == facts["refused"] == [] and facts["failures"] == 0
+    assert facts["pids"] == facts["starts"] and 3 <= facts["starts"] <= 12
+
+
+def test_a_small_service_stays(applications):
+    assert run(applications, "1g") == {"pids": 1, "wrong": [], "refused": [], "starts": 1, "failures": 0}
+
+
+def test_a_service_is_never_replaced_without_a_limit(applications):
+    assert run(applications, "0")["starts"] == 1
