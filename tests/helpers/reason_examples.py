@@ -254,9 +254,11 @@ EXAMPLES: dict[str, tuple[str, str]] = {
             return f"{x:n}"
     """),
     "SW603": ("double", """
+        UNKNOWN = -1.0
+
         @udf("boolean")
-        def same(x):
-            return x is 1.0
+        def known(x):
+            return x is not UNKNOWN
     """),
     "SW862": ("double", """
         @udf("double")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from sparkweld.errors import Refusal
-from sparkweld.reasons import reasons
 from tests.helpers import compatibility_arrays as arrays
 from tests.helpers.compatibility import ACCESSORS, FAULTS, PAGE, Cell, Column, cell, columns, page, row
 from tests.helpers.lines import LINE, require
@@ -54,11 +53,10 @@ def test_the_page_is_not_stale_for_any_call():
 
 
 def test_the_page_equals_its_sources():
-    """A quick check: the names of the tables of calls, the types and the codes."""
+    """A quick check: the names of the tables of calls, and the types."""
     text = PAGE.read_text(encoding="utf-8")
     names = {f"`{name}`" for name in {*series_methods.METHODS, *series_methods.PROPERTIES} - ACCESSORS}
-    codes = {f"| {code} | {entry['title']}" for code, entry in reasons().items()}
-    wanted = {*names, *codes, *(f"| {name} |" for name in SPARK_TYPES)}
+    wanted = {*names, *(f"| {name} |" for name in SPARK_TYPES)}
     assert sorted(name for name in wanted if name not in text) == [], "run `make golden`, then read the diff"
 
 
