@@ -6,6 +6,7 @@ that report at their definition whether they compile:
     builder = sparkweld.configure(SparkSession.builder)     # sets the flag and the jar
     scored = sparkweld.score(df, "model.joblib")            # adds a fitted model's predictions as a column
     print(sparkweld.explain(df))                            # what was compiled, and what was not and why
+    print(sparkweld.profile(df))                            # runs a query without and with kernels: rows, times, advice
     @sparkweld.pandas_udf("double", exact=True)             # Spark's decorator, with options for this function
     x = sparkweld.lazy(array)                               # NumPy and pandas on local data, by the same kernels
     program = sparkweld.compile(model, example)             # a function or model to call outside Spark; save and load it
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from sparkweld.bridge.jar import jar_path
     from sparkweld.errors import InternalError, Refusal, RefusalWarning, SparkWeldError, UserError
     from sparkweld.lazy_evaluation import compute, lazy
+    from sparkweld.profiling import profile
     from sparkweld.serving.program import load
 
 __all__ = [
@@ -55,6 +57,7 @@ __all__ = [
     "load",
     "mlflow",
     "pandas_udf",
+    "profile",
     "ranking",
     "score",
     "set_enabled",
@@ -72,6 +75,7 @@ _HOMES = {
     "lazy": "sparkweld.lazy_evaluation",
     "load": "sparkweld.serving.program",
     "pandas_udf": "sparkweld.api.udfs",
+    "profile": "sparkweld.profiling",
     "score": "sparkweld.api.scoring",
     "set_enabled": "sparkweld.api.switch",
     "udf": "sparkweld.api.udfs",
@@ -93,6 +97,13 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'sparkweld' has no attribute {name!r}; it has {', '.join(__all__)}")
     return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Defines the cell magic ``%%sparkweld``; IPython calls it for ``%load_ext sparkweld``."""
+    from sparkweld.profiling.magic import register
+
+    register(shell)
 
 
 def __dir__() -> list[str]:

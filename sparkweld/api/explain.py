@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, overload
 
+from sparkweld.api.settings import changed
 from sparkweld.bridge.jar import PLUGIN_CLASS
 from sparkweld.errors import UserError
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 _HEADING = re.compile(r"^== Extended Information \((?P<title>[^)]*)\) ==$", re.MULTILINE)
 
 #: Setting of the number of rows below which a query does not wait for its kernels; `explain` always waits.
-_TINY_ROWS = "spark.sparkweld.compile.tinyRows"
+TINY_ROWS = "spark.sparkweld.compile.tinyRows"
 #: Setting of the form of the plugin's part of `df.explain()`.
 _FORMAT = "spark.sparkweld.explain.format"
 
@@ -50,7 +51,7 @@ def explain(df: DataFrame, format: Literal["text", "dict"] = "text") -> str | di
     if format not in ("text", "dict"):
         raise UserError(f"format={format!r}: pass 'text' or 'dict'")
     as_json = format == "dict"
-    with _set(df.sparkSession, {_TINY_ROWS: "0", _FORMAT: "json" if as_json else "text"}):
+    with changed(df.sparkSession, {TINY_ROWS: "0", _FORMAT: "json" if as_json else "text"}):
         text, active = _explain_classic(df) if hasattr(df, "_jdf") else _explain_connect(df)
     if not as_json:
         return text
@@ -59,33 +60,29 @@ def explain(df: DataFrame, format: Literal["text", "dict"] = "text") -> str | di
     return {"active": True, "message": "", **json.loads(text)}
 
 
-@contextmanager
-def _set(spark: SparkSession, settings: dict[str, str]) -> Iterator[None]:
-    """Changes settings of the session inside the block."""
-    before = {key: spark.conf.get(key, None) for key in settings}
-    for key, value in settings.items():
-        spark.conf.set(key, value)
-    try:
-        yield
-    finally:
-        for key, old in before.items():
-            if old is None:
-                spark.conf.unset(key)
-            else:
-                spark.conf.set(key, old)
-
-
-def _explain_classic(df: Any) -> tuple[str, bool]:
-    """Returns the explanation, or why there is none; and whether the plugin is active."""
+def why_inactive(df: Any) -> str:
+    """Returns why the plugin is not active in the session of a Classic DataFrame, and the remedy; an empty string if it is."""
     # pyspark-client, for Connect, has no py4j, which this module loads
     from sparkweld.bridge import jvm as live
 
     context = df.sparkSession.sparkContext
     plugins = live.context_conf(context, "spark.plugins") or ""
     if PLUGIN_CLASS not in plugins.split(","):
-        return NOT_ACTIVE.format(why=f"spark.plugins is {plugins!r}" if plugins else "spark.plugins is not set"), False
-    text = live.explain(df._jdf.queryExecution(), context._jvm)
-    return (NOT_ACTIVE.format(why="its classes are not on the driver's class path"), False) if text is None else (text, True)
+        return NOT_ACTIVE.format(why=f"spark.plugins is {plugins!r}" if plugins else "spark.plugins is not set")
+    if not live.plugin_is_loadable(context._jvm):
+        return NOT_ACTIVE.format(why="its classes are not on the driver's class path")
+    return ""
+
+
+def _explain_classic(df: Any) -> tuple[str, bool]:
+    """Returns the explanation, or why there is none; and whether the plugin is active."""
+    from sparkweld.bridge import jvm as live
+
+    if why := why_inactive(df):
+        return why, False
+    text = live.explain(df._jdf.queryExecution(), df.sparkSession.sparkContext._jvm)
+    assert text is not None
+    return text, True
 
 
 def _explain_connect(df: Any) -> tuple[str, bool]:

@@ -134,7 +134,7 @@ def _add(reader: _Reader, event: Mapping[str, Any]) -> None:
             query.ended, query.failed = event["time"], bool(event.get("errorMessage"))
         case name if name == _OURS and event["version"] == VERSION:
             query = reader.query(event["executionId"])
-            query.millis, query.failed, query.runs = event["millis"], event["failed"], tuple(map(_of_event, event["runs"]))
+            query.millis, query.failed, query.runs = event["millis"], event["failed"], tuple(map(of_event, event["runs"]))
 
 
 def _add_stage(reader: _Reader, stage: Mapping[str, Any]) -> None:
@@ -150,7 +150,8 @@ def _add_stage(reader: _Reader, stage: Mapping[str, Any]) -> None:
         reader.stages[number] = reader.stages.get(number, 0) + int(run_time)
 
 
-def _of_event(run: Mapping[str, Any]) -> Run:
+def of_event(run: Mapping[str, Any]) -> Run:
+    """Returns a run from the fields that our event has for it."""
     return Run(
         tuple(run["functions"]), run["where"], run["rows"], run["kernelNanos"], run["pythonMillis"], run["loadMillis"],
         run["batches"], run["pythonBatches"], run["guardedRows"], tuple(run["fused"]), tuple(run["approximate"]),

@@ -7,7 +7,8 @@ from html import escape
 
 from sparkweld.report.summary import FunctionTotal, Summary
 
-_WHERE = {"kernel": "kernel", "pipeline": "pipeline in Python", "python": "Python", "spark": "Spark's expressions"}
+#: Place of a run -> its name for people.
+WHERE = {"kernel": "kernel", "pipeline": "pipeline in Python", "python": "Python", "spark": "Spark's expressions"}
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem; padding: 0 1rem; color: #1b1f24; }
 table { border-collapse: collapse; width: 100%; } th, td { border: 1px solid #d0d7de; padding: .3rem .5rem; text-align: left;
@@ -55,7 +56,7 @@ def _totals(summary: Summary) -> list[str]:
 
 
 def _line(total: FunctionTotal) -> str:
-    parts = [f"{total.function}: {_WHERE.get(total.where, total.where)}", f"{total.queries} queries", f"{total.rows:,} rows"]
+    parts = [f"{total.function}: {WHERE.get(total.where, total.where)}", f"{total.queries} queries", f"{total.rows:,} rows"]
     if total.kernel_seconds:
         parts.append(f"{total.kernel_seconds:,.2f} s in kernels")
     if total.rows and total.kernel_seconds:
@@ -83,29 +84,29 @@ def to_html(summary: Summary) -> str:
             f'<div class="bar" role="img" aria-label="{escape(label)}: {100 * share:.1f} %">'
             f'<span style="width: {100 * share:.1f}%"></span></div>'
         )
-    functions = _table(
+    functions = table(
         "Functions",
         ("Function", "Where", "Queries", "Rows", "Kernel ns a row", "Kernel s", "Python s", "Python batches", "Reasons", "Lint"),
         [
-            (t.function, _WHERE.get(t.where, t.where), t.queries, t.rows,
+            (t.function, WHERE.get(t.where, t.where), t.queries, t.rows,
              round(1e9 * t.kernel_seconds / t.rows, 1) if t.rows and t.kernel_seconds else "", round(t.kernel_seconds, 3),
              "not measured" if t.where == "python" and not t.python_seconds else round(t.python_seconds, 3), t.python_batches,
              ", ".join(t.codes), "" if t.verdict is None else t.verdict.text)
             for t in summary.functions
         ],
     )  # fmt: skip
-    reasons = _table(
+    reasons = table(
         "What would help most", ("Python s", "Queries", "Functions", "Reason", "Place", "What to do"),
         [
             (round(r.python_seconds, 3), r.queries, "; ".join(r.functions), f"{r.code} {r.title}: {r.message}", r.place, r.hint)
             for r in summary.refusals
         ],
     )  # fmt: skip
-    queries = _table(
+    queries = table(
         "Queries", ("Query", "Description", "Seconds", "Status", "Functions"),
         [
             (q.id, q.description, round(q.millis / 1e3, 2), "failed" if q.failed else "succeeded",
-             "; ".join(f"{', '.join(run.functions)}: {_WHERE.get(run.where, run.where)}" for run in q.runs))
+             "; ".join(f"{', '.join(run.functions)}: {WHERE.get(run.where, run.where)}" for run in q.runs))
             for q in one.queries
         ],
     )  # fmt: skip
@@ -116,7 +117,8 @@ def to_html(summary: Summary) -> str:
     )
 
 
-def _table(title: str, heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+def table(title: str, heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Returns a heading and a table, whose cells are escaped; an empty string without rows."""
     if not rows:
         return ""
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in heads)

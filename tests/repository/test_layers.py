@@ -50,6 +50,7 @@ LAYERS = (
     "sparkweld.mlflow",
     "sparkweld.lint",
     "sparkweld.report",
+    "sparkweld.profiling",
     "sparkweld.cli",
     "sparkweld",  # the lazy names of the package itself
     "jobs",
@@ -82,7 +83,7 @@ MAY_MEET = {
     "udf_compiler.service": {"sparkweld.optimizer", "sparkweld.kernels"},
 }
 
-PYSPARK_LAYERS = {"sparkweld.api", "sparkweld.bridge", "sparkweld.lint", "jobs"}
+PYSPARK_LAYERS = {"sparkweld.api", "sparkweld.bridge", "sparkweld.lint", "sparkweld.profiling", "jobs"}
 PY4J_FILES = {"sparkweld/bridge/jvm.py"}
 # Payloads and broadcasts are unpickled as in a worker, with pyspark's own classes, in the compile service only. The code in
 # a fused function's payload runs in Spark's worker.
@@ -166,7 +167,9 @@ _BY_VALUE = "functions that are pickled by value import their libraries themselv
 _STAGES = "the compile service loads in stages: its hello, the frontends, and the kernels, which may be missing"
 _COMMAND = "a command loads only what it uses, and `doctor` reports a part that does not load"
 LATE = {
-    "sparkweld/__init__.py": (("importlib.metadata",), "it takes longer to load than the package itself"),
+    "sparkweld/__init__.py": (
+        ("importlib.metadata", "sparkweld.profiling"), "these take longer to load than the package itself",
+    ),
     "sparkweld/api/asking.py": (("sparkweld.kernels", "udf_compiler"), "the compiler loads only where a decorator first uses it"),
     "sparkweld/api/cascade.py": (("sparkweld.api.model_kernels",), "the compiler loads only to measure a cascade"),
     "sparkweld/api/saved_models.py": (("pyspark.ml",), "pyspark.ml loads slowly, and only its own models need it"),
@@ -174,6 +177,7 @@ LATE = {
     "sparkweld/api/session.py": (("pyspark", "sparkweld.bridge"), "`configure` takes a builder of any client; " + _PY4J),
     "sparkweld/api/verdict.py": (("numpy", "pandas"), "a module that declares UDFs may not use pandas itself"),
     "sparkweld/api": (("sparkweld.bridge",), _PY4J),
+    "sparkweld/bridge/profiled.py": (("pyspark.sql",), "the bridge itself loads no SQL classes, which Connect's client replaces"),
     "sparkweld/cascades": (("sklearn",), _SKLEARN),
     "sparkweld/cli": (("importlib.metadata", "sparkweld", "udf_compiler"), _COMMAND),
     "sparkweld/kernels/runtime/object_code.py": (("sparkweld.kernels.codegen",), "a cached kernel needs no Numba"),

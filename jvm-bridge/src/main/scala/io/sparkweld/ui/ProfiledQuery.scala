@@ -1,0 +1,51 @@
+package io.sparkweld
+package ui
+
+import io.sparkweld.compile.Digests
+import io.sparkweld.contract.Encoder
+import io.sparkweld.spark.CurrentSpark
+
+import org.apache.spark.sql.catalyst.expressions.{Expression, PythonUDF}
+import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan
+import org.apache.spark.sql.execution.QueryExecution
+import org.apache.spark.sql.execution.columnar.InMemoryRelation
+
+/** What `sparkweld.profile` must know of a query before it compares rows of two runs. */
+final case class QueryFacts(deterministic: Boolean, cached: Boolean, ordered: Seq[String], floatSums: Boolean)
+
+/** A Python function of a query. `type`: JSON of the declared type of its results. `command`: the pickled function. */
+final class ProfiledFunction(val name: String, val evalType: Int, val `type`: String, val command: Array[Byte])
+
+/** Answers questions of `sparkweld.profile` about a query. Python calls it by py4j. */
+object ProfiledQuery {
+  private val OrderedNodes = Set("GlobalLimit", "LocalLimit", "Offset", "Tail", "Window", "Deduplicate", "FlatMapGroupsInPandas")
+  private val OrderedFunctions =
+    Set("first", "last", "any_value", "collect_list", "collect_set", "listagg", "mode", "max_by", "min_by", "percentile_approx", "PythonUDAF")
+  private val FloatSums = Set("sum", "try_sum", "avg", "try_avg", "stddev_samp", "stddev_pop", "var_samp", "var_pop", "covar_samp",
+    "covar_pop", "corr", "skewness", "kurtosis", "regr_slope", "regr_r2", "regr_intercept", "stddev", "variance", "std")
+
+  /** Returns `QueryFacts` as JSON. `ordered`: nodes and functions whose results may depend on the order of rows. */
+  def facts(query: QueryExecution): String = {
+    val plan = query.optimizedPlan
+    val called = plan.collect { case node => node.expressions }.flatten.flatMap(_.collect { case one => name(one) }).toSet
+    val nodes = plan.collect { case node => node.nodeName }.toSet
+    val ordered = (nodes & OrderedNodes).toSeq.sorted ++ (called & OrderedFunctions).toSeq.sorted
+    Encoder.text(QueryFacts(plan.deterministic, plan.exists(_.isInstanceOf[InMemoryRelation]), ordered, (called & FloatSums).nonEmpty))
+  }
+
+  private def name(expression: Expression): String =
+    if (expression.getClass.getSimpleName == "PythonUDAF") "PythonUDAF" else expression.prettyName
+
+  /** Returns the functions whose commands are in the query's plan, each command once. */
+  def functions(query: QueryExecution): Array[ProfiledFunction] = {
+    val found = query.analyzed.collectWithSubqueries { case node => node.expressions }.flatten.flatMap(_.collect { case udf: PythonUDF => udf })
+    found.distinctBy(_.func.command)
+      .map(udf => new ProfiledFunction(udf.name, udf.evalType, udf.dataType.json, Digests.arrayOf(udf.func.command))).toArray
+  }
+
+  /** Returns the plan that calls the changed command in place of `command`. */
+  def replaced(query: QueryExecution, command: Array[Byte], changed: Array[Byte]): LogicalPlan =
+    query.analyzed.transformAllExpressionsWithSubqueries {
+      case udf: PythonUDF if java.util.Arrays.equals(Digests.arrayOf(udf.func.command), command) => CurrentSpark.withCommand(udf, changed)
+    }
+}

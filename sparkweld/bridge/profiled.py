@@ -1,0 +1,74 @@
+"""Reads from a driver JVM what a query's functions did, and replaces one of them; for `sparkweld.profile`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What comparing two runs of a query depends on.
+
+    `ordered`: nodes and functions whose results may depend on the order of rows. `cached`: it reads a cached table.
+    `float_sums`: it adds floats, if its columns are floats, in any order.
+    """
+
+    deterministic: bool
+    cached: bool
+    ordered: tuple[str, ...]
+    float_sums: bool
+
+
+@dataclass(frozen=True)
+class Function:
+    """A Python function of a query: `type` is the JSON of its declared type, `command` the pickled function."""
+
+    name: str
+    eval_type: int
+    type: str
+    command: bytes
+
+
+def facts(df: Any) -> Facts:
+    """Returns the facts of a query, which is optimized for this and not run. Raises what Spark raises for the query."""
+    found = json.loads(_answers(df).facts(df._jdf.queryExecution()))
+    return Facts(found["deterministic"], found["cached"], tuple(found["ordered"]), found["floatSums"])
+
+
+def functions(df: Any) -> list[Function]:
+    """Returns the Python functions in a query's plan."""
+    found = _answers(df).functions(df._jdf.queryExecution())
+    return [Function(one.name(), one.evalType(), one.type(), bytes(one.command())) for one in found]
+
+
+def replaced(df: Any, command: bytes, changed: bytes) -> Any:
+    """Returns the same query with another command in place of one."""
+    from pyspark.sql import DataFrame
+
+    plan = _answers(df).replaced(df._jdf.queryExecution(), bytearray(command), bytearray(changed))
+    session = df.sparkSession
+    sql = session._jvm.org.apache.spark.sql
+    # Spark 3.5 has no session of Connect on the same interface
+    maker = sql.classic.Dataset if session.version >= "4" else sql.Dataset
+    return DataFrame(maker.ofRows(session._jsparkSession, plan), session)
+
+
+class Runs:
+    """Reads what the nodes of one query did. Created before the query runs, since cached tables count from then on."""
+
+    def __init__(self, df: Any) -> None:
+        self._df = df
+        self._reader = df.sparkSession._jvm.io.sparkweld.ui.RunReader()
+        self._reader.of(df._jdf.queryExecution().executedPlan())
+
+    def after(self) -> list[dict[str, Any]]:
+        """Returns the runs of the query, after it has been collected; the event `SparkWeldQuery` has the same fields."""
+        made = self._reader.of(self._df._jdf.queryExecution().executedPlan())
+        found: list[dict[str, Any]] = json.loads(self._df.sparkSession._jvm.io.sparkweld.contract.Encoder.text(made))["runs"]
+        return found
+
+
+def _answers(df: Any) -> Any:
+    return df.sparkSession._jvm.io.sparkweld.ui.ProfiledQuery
