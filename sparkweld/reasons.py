@@ -37,6 +37,7 @@ TRAITS = {
     "annotated_call": "the function calls annotated functions, but cannot be a pipeline",
     "any_columns": "holds for the function whatever its columns are",
     "bare_array": "the function returns an ndarray where PySpark requires a Series",
+    "changes_argument": "a copy of the changed argument may avoid it",
     "constant_call_raises": "a call raises for every row",
     "every_row": "all rows run in Python, as they may with columns of other types than the function expects",
     "expression": "concerns an expression beside the UDF, not the UDF",
@@ -44,6 +45,7 @@ TRAITS = {
     "files": "depends on files and modules, which may change",
     "interpret": "interpreting the function's bytecode on a path may avoid it",
     "many_paths": "the function has more than a few paths",
+    "mixed_numbers": "floats in place of integers on some paths may avoid it",
     "no_annotation": "an aggregate function has no annotation; its own reason says more",
     "not_row_local": "a row of the result needs more than its own row",
     "outside_state": "the function reads state outside of it",
@@ -56,6 +58,7 @@ TRAITS = {
     "too_much_work": "every other way to compile the function would cost as much again",
     "whole_batches": "the function compiles where the kernel gets the batches of Spark",
     "undefined_yet": "the module may still define the name",
+    "writes_output": "the function prints or logs, which may be left out",
 }
 
 

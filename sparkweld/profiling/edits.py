@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from sparkweld.reasons import has
+
 #: An insertion or replacement in a line: line (from 0), first and last byte, and the text.
 _Change = tuple[int, int, int, str]
 
@@ -123,8 +125,9 @@ def _applied(lines: list[str], changes: list[_Change]) -> list[str]:
 
 
 def _changes(code: str, node: ast.FunctionDef, lines: list[str], returns: str) -> Iterator[_Change]:
-    if code in _EDITS and (code not in _OF_FLOATS or returns in ("double", "float")):
-        yield from _EDITS[code](node, lines)
+    for trait, edit in _EDITS.items():
+        if has(code, trait) and (edit is not _floats or returns in ("double", "float")):
+            yield from edit(node, lines)
 
 
 def _copies(node: ast.FunctionDef, lines: list[str]) -> Iterator[_Change]:
@@ -203,8 +206,7 @@ def _integers(node: ast.AST | None) -> Iterator[ast.Constant]:
         yield from _integers(node.operand)
 
 
-_OF_FLOATS = frozenset(("SW293", "SW297", "SW298"))
-#: Code of a reason -> the change that its hint states.
+#: Trait of a reason -> the change that its hint states.
 _EDITS: dict[str, Callable[[ast.FunctionDef, list[str]], Iterator[_Change]]] = {
-    "SW229": _silences, "SW256": _copies, **dict.fromkeys(_OF_FLOATS, _floats),
+    "changes_argument": _copies, "mixed_numbers": _floats, "writes_output": _silences,
 }  # fmt: skip
