@@ -25,6 +25,8 @@ LANGUAGES = {
 
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<language>[\w-]*)$")
 _NOT_RUN = re.compile(r"^ *<!-- not run: (?P<reason>.+) -->$")
+#: The prefix of a setting for one pool of the scheduler.
+_POOL = re.compile(r"^spark\.sparkweld\.pool\.[^.]+\.")
 _SETTING = re.compile(r"^\| `(spark\.sparkweld\.[\w.]+)` \|", re.MULTILINE)
 
 
@@ -121,7 +123,7 @@ class Runner:
     def _properties(self, block: Block) -> None:
         pairs = [line.split(None, 1) for line in block.code.splitlines() if line.strip() and line[0] != "#"]
         assert all(len(pair) == 2 for pair in pairs), block.place
-        own = {key for key, _ in pairs if key.startswith("spark.sparkweld.")}
+        own = {_POOL.sub("spark.sparkweld.", key) for key, _ in pairs if key.startswith("spark.sparkweld.")}
         assert own <= settings(), f"{block.place}: no such setting: {own - settings()}"
 
     def _source(self, block: Block) -> None:
