@@ -39,10 +39,10 @@ autodoc_preserve_defaults = True
 nitpick_ignore_regex = [("py:.*", r"(?!sparkweld).*|.*\._F|sparkweld\.serving\.forms\.Form")]
 
 #: Classes of which users call methods.
-_WITH_METHODS = {"ServedProgram", "Batcher", "SplitType", "Report"}
+_WITH_METHODS = {"ServedProgram", "Batcher", "SplitType", "Report", "Profile"}
 #: Classes that only functions of this project construct.
 _RETURNED = {"ServedProgram", "Fitted", "Cascade", "CascadeCertificate", "Ranking", "RankCertificate", "Session", "Annotation",
-             "RowDomain", "Column", "Contents", "Report", "Udf", "Finding"}  # fmt: skip
+             "RowDomain", "Column", "Contents", "Report", "Udf", "Finding", "Profile"}  # fmt: skip
 
 _LIST = re.compile(r"^## (?P<caption>.+?)\n(?P<body>.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 _NAME = re.compile(r"^- `(?P<name>sparkweld[\w.]+)`.*$", re.MULTILINE)
