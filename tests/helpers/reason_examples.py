@@ -228,12 +228,12 @@ EXAMPLES: dict[str, tuple[str, str]] = {
             return s + pd.offsets.BDay(2)
     """),
     "SW285": ("long", """
-        def digits(n):
-            return 0 if n == 0 else 1 + digits(n // 10)
+        def steps(n):
+            return 0 if n <= 0 else 1 + steps(n - 1)
 
         @udf("long")
-        def length(n):
-            return digits(abs(n))
+        def distance(n):
+            return steps(abs(n))
     """),
     "SW294": ("long", """
         @udf("long")

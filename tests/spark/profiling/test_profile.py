@@ -17,6 +17,7 @@ import sparkweld
 from sparkweld.errors import UserError
 from sparkweld.profiling import measuring
 from sparkweld.profiling.rows import comparable, digest, digest_query, hashed
+from tests.helpers.lines import LINE
 
 ENABLED = "spark.sparkweld.enabled"
 
@@ -255,6 +256,7 @@ def job(tmp_path):
     return module
 
 
+@pytest.mark.skipif(LINE < (4, 3), reason="the function itself raises where the arrays of pandas UDFs are read-only")
 def test_a_change_with_the_same_rows_is_a_diff(table, job):
     found = profiled(table.select(pandas_udf(job.clipped, "double")("x").alias("r")), seconds=30)
     (advice,) = found["advice"]

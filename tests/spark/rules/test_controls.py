@@ -113,7 +113,7 @@ def test_functions_are_denied_by_module(spark, pattern, denied):
         found = where(frame)
     name = "tests.spark.rules.controlled"
     why = left(f"{DENY} leaves functions of the module {name} to Spark", f"it contains {pattern}") if denied else "kernel"
-    assert found["tripled"] == why
+    assert why in found["tripled"]
     if pattern != "module:tests":
         assert found["next_of"] == "kernel"
     assert [tuple(row) for row in frame.collect()] == [(0, 1), (3, 2), (6, 3)]
