@@ -24,7 +24,9 @@ from sparkweld.reasons import refusal
 #: The longest time in seconds that the end of Python waits for a JVM that ends.
 _LONGEST_END = 20.0
 
+#: Classes are looked up by their full names: for each package of a path, py4j would search all jars of Spark.
 _EXPLAIN_CLASS = "io.sparkweld.ui.WeldExplain"
+_RUNTIME_CLASS = "io.sparkweld.SparkWeldRuntime"
 
 
 def running_jvm() -> Any | None:
@@ -71,16 +73,14 @@ def plugin_is_loadable(jvm: Any) -> bool:
 
 def set_enabled(jvm: Any, enabled: bool) -> bool:
     """Turns the plugin on or off for all sessions. False: it is not loaded."""
-    return plugin_is_loadable(jvm) and bool(jvm.io.sparkweld.SparkWeldRuntime.setEnabled(enabled))
+    return plugin_is_loadable(jvm) and bool(getattr(jvm, _RUNTIME_CLASS).setEnabled(enabled))
 
 
 def explain(query_execution: Any, jvm: Any) -> str | None:
     """Returns the plugin's report on a query's plan; None when the plugin's classes are not in the JVM."""
     if not plugin_is_loadable(jvm):
         return None
-    target: Any = jvm
-    for part in _EXPLAIN_CLASS.split("."):
-        target = getattr(target, part)
+    target = getattr(jvm, _EXPLAIN_CLASS)
     if isinstance(target, JavaPackage):
         raise UserError(f"the plugin in this JVM has no {_EXPLAIN_CLASS}: its jar and this package differ in version")
     return str(target.explain(query_execution))

@@ -6,6 +6,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+#: Classes are looked up by their full names: for each package of a path, py4j would search all jars of Spark.
+_QUERY, _READER, _ENCODER = "io.sparkweld.ui.ProfiledQuery", "io.sparkweld.ui.RunReader", "io.sparkweld.contract.Encoder"
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -49,9 +52,7 @@ def replaced(df: Any, command: bytes, changed: bytes) -> Any:
 
     plan = _answers(df).replaced(df._jdf.queryExecution(), bytearray(command), bytearray(changed))
     session = df.sparkSession
-    sql = session._jvm.org.apache.spark.sql
-    # Spark 3.5 has no session of Connect on the same interface
-    maker = sql.classic.Dataset if session.version >= "4" else sql.Dataset
+    maker = getattr(session._jvm, df._jdf.getClass().getName())  # Spark 4 has it in another package than Spark 3.5
     return DataFrame(maker.ofRows(session._jsparkSession, plan), session)
 
 
@@ -60,15 +61,15 @@ class Runs:
 
     def __init__(self, df: Any) -> None:
         self._df = df
-        self._reader = df.sparkSession._jvm.io.sparkweld.ui.RunReader()
+        self._reader = getattr(df.sparkSession._jvm, _READER)()
         self._reader.of(df._jdf.queryExecution().executedPlan())
 
     def after(self) -> list[dict[str, Any]]:
         """Returns the runs of the query, after it has been collected; the event `SparkWeldQuery` has the same fields."""
         made = self._reader.of(self._df._jdf.queryExecution().executedPlan())
-        found: list[dict[str, Any]] = json.loads(self._df.sparkSession._jvm.io.sparkweld.contract.Encoder.text(made))["runs"]
+        found: list[dict[str, Any]] = json.loads(getattr(self._df.sparkSession._jvm, _ENCODER).text(made))["runs"]
         return found
 
 
 def _answers(df: Any) -> Any:
-    return df.sparkSession._jvm.io.sparkweld.ui.ProfiledQuery
+    return getattr(df.sparkSession._jvm, _QUERY)

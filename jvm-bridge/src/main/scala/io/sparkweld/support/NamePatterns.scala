@@ -27,14 +27,15 @@ final case class NamePatterns(patterns: Seq[(String, String)], problem: Option[S
 object NamePatterns {
   val Kinds: Seq[String] = Seq("function", "module", "user", "group", "tag", "pool")
 
+  private val Part = s"(${Kinds.mkString("|")}):(.+)".r
+
   /** Never fails: what cannot be parsed is the `problem`. */
   def parse(text: String): NamePatterns = {
-    val (good, bad) = text.split(',').toSeq.map(_.trim).filter(_.nonEmpty).partition { part =>
-      val at = part.indexOf(':')
-      Kinds.contains(part.take(math.max(at, 0))) && at < part.length - 1
-    }
-    NamePatterns(good.map(part => (part.takeWhile(_ != ':'), part.dropWhile(_ != ':').drop(1).trim)),
-      bad.headOption.map(part => s"'$part' is not KIND:PATTERN with a kind of ${Kinds.mkString(", ")}"))
+    val parts = text.split(',').toSeq.map(_.trim).filter(_.nonEmpty)
+    val patterns = parts.collect { case Part(kind, pattern) => kind -> pattern.trim }
+    val problem = parts.find(Part.unapplySeq(_).isEmpty)
+      .map(part => s"'$part' is not KIND:PATTERN with a kind of ${Kinds.mkString(", ")}")
+    NamePatterns(patterns, problem)
   }
 
   private def matches(pattern: String, name: String): Boolean =

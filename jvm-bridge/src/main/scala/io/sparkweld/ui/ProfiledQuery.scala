@@ -5,7 +5,7 @@ import io.sparkweld.compile.Digests
 import io.sparkweld.contract.Encoder
 import io.sparkweld.spark.CurrentSpark
 
-import org.apache.spark.sql.catalyst.expressions.{Expression, PythonUDF}
+import org.apache.spark.sql.catalyst.expressions.{Expression, PythonUDAF, PythonUDF}
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan
 import org.apache.spark.sql.execution.QueryExecution
 import org.apache.spark.sql.execution.columnar.InMemoryRelation
@@ -27,14 +27,17 @@ object ProfiledQuery {
   /** Returns `QueryFacts` as JSON. `ordered`: nodes and functions whose results may depend on the order of rows. */
   def facts(query: QueryExecution): String = {
     val plan = query.optimizedPlan
-    val called = plan.collect { case node => node.expressions }.flatten.flatMap(_.collect { case one => name(one) }).toSet
-    val nodes = plan.collect { case node => node.nodeName }.toSet
+    val all = plan.collectWithSubqueries { case node => node }
+    val called = all.flatMap(_.expressions).flatMap(_.collect { case one => name(one) }).toSet
+    val nodes = all.map(_.nodeName).toSet
     val ordered = (nodes & OrderedNodes).toSeq.sorted ++ (called & OrderedFunctions).toSeq.sorted
-    Encoder.text(QueryFacts(plan.deterministic, plan.exists(_.isInstanceOf[InMemoryRelation]), ordered, (called & FloatSums).nonEmpty))
+    Encoder.text(QueryFacts(plan.deterministic, all.exists(_.isInstanceOf[InMemoryRelation]), ordered, (called & FloatSums).nonEmpty))
   }
 
-  private def name(expression: Expression): String =
-    if (expression.getClass.getSimpleName == "PythonUDAF") "PythonUDAF" else expression.prettyName
+  private def name(expression: Expression): String = expression match {
+    case _: PythonUDAF => "PythonUDAF" // its pretty name is that of the function
+    case other => other.prettyName
+  }
 
   /** Returns the functions whose commands are in the query's plan, each command once. */
   def functions(query: QueryExecution): Array[ProfiledFunction] = {
