@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 import re
 import types
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from typing import Any
 
 from sparkweld.contract.requests import Settings
 from sparkweld.reasons import refusal
+from udf_compiler.process.context_variables import assigned
 
 #: Packages whose functions are made by the compiler itself, of functions that it has checked.
 _OWN = ("sparkweld", "udf_compiler")
@@ -19,14 +20,9 @@ _OWN = ("sparkweld", "udf_compiler")
 _SETTINGS: ContextVar[Settings | None] = ContextVar("permitted modules", default=None)
 
 
-@contextmanager
-def permitting(settings: Settings) -> Iterator[None]:
+def permitting(settings: Settings) -> AbstractContextManager[object]:
     """Applies the patterns of these settings to the functions that are read inside the block."""
-    before = _SETTINGS.set(settings)
-    try:
-        yield
-    finally:
-        _SETTINGS.reset(before)
+    return assigned(_SETTINGS, settings)
 
 
 def check_module(function: Any) -> None:
