@@ -111,9 +111,14 @@ def to_html(summary: Summary) -> str:
         ],
     )  # fmt: skip
     head = "".join(f"<p>{escape(line)}</p>" for line in (*_totals(summary), *summary.notes))
+    return document(title, f"{head}{bar}\n{functions}{reasons}{queries}", _STYLE)
+
+
+def document(title: str, content: str, style: str) -> str:
+    """Returns a page with a heading. `content` is HTML."""
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>\n'
-        f"<style>{_STYLE}</style></head>\n<body><main><h1>{escape(title)}</h1>{head}{bar}\n{functions}{reasons}{queries}</main></body></html>\n"
+        f"<style>{style}</style></head>\n<body><main><h1>{escape(title)}</h1>{content}</main></body></html>\n"
     )
 
 

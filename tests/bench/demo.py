@@ -128,7 +128,7 @@ def demonstrate(arguments: argparse.Namespace, progress: Progress) -> int:
     lines: list[Line] = []
     failed = max(show(case, arguments, progress, lines)[0] for case in cases(prepared))
     model, first = prepared.models / "late.joblib", min(prepared.flights.glob("part-*"))
-    failed = max(failed, show_service(model, first, progress.say, progress.detail))
+    failed = max(failed, show_service(model, first, progress))
     failed = max(failed, show_cascade(arguments, progress, lines))
     report = details.with_name("report.html")
     facts.append(f"each job ran without and with the flag, with {arguments.master} on {os.cpu_count()} cores")

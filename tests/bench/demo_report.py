@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
+from sparkweld.report import pages
+
 HEADS = ("case", "rows", "job off", "job on", "job", "scoring off", "scoring on", "scoring", "rows of both runs")
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 62rem; padding: 0 1rem; color: #1b1f24; }
@@ -54,16 +56,11 @@ def _padded(text: str, at: int, width: int) -> str:
 def page(lines: Sequence[Line], facts: Sequence[str], details: str) -> str:
     """Returns the page. `facts`: sentences above the plots. `details`: the text of the log, with plans and comparisons."""
     head = "".join(f"<p>{escape(fact)}</p>" for fact in facts)
-    cells = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in line.cells()) + "</tr>" for line in lines)
-    heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in HEADS)
     plots = plot("Scoring stage, seconds", [(line.case, line.scoring) for line in lines])
     plots += plot("Whole job, Spark's start included, seconds", [(line.case, line.job) for line in lines])
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>SparkWeld demo</title>'
-        f"<style>{_STYLE}</style></head>\n<body><main><h1>SparkWeld demo</h1>{head}\n"
-        f'<section tabindex="0" aria-label="All cases"><table><thead><tr>{heads}</tr></thead>\n<tbody>{cells}</tbody></table>'
-        f"</section>\n{plots}<h2>Plans, comparisons and commands</h2><pre>{escape(details)}</pre></main></body></html>\n"
-    )
+    cases = pages.table("All cases", HEADS, [line.cells() for line in lines])
+    log = f"<h2>Plans, comparisons and commands</h2><pre>{escape(details)}</pre>"
+    return pages.document("SparkWeld demo", f"{head}\n{cases}{plots}{log}", _STYLE)
 
 
 def plot(title: str, pairs: Sequence[tuple[str, tuple[float, float]]]) -> str:

@@ -17,35 +17,34 @@ import joblib
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
+from progress import Progress
 from submit import REPOSITORY, spark_environment
 
 #: Rows that are asked for, threads of clients, and the largest relative difference of an answer: libm's logistic function.
 ROWS, CLIENTS, BOUND = 2000, 16, 1e-14
 
 
-def show_service(model: Path, table: Path, say: Callable[[str], None], detail: Callable[[str], None] = print) -> int:
-    """Reports the requests a second, by `detail` and in short by `say`; returns 1 where an answer is not the model's."""
+def show_service(model: Path, table: Path, progress: Progress) -> int:
+    """Reports the requests a second, in short and in the details; returns 1 where an answer is not the model's."""
     command = [sys.executable, str(REPOSITORY / "jobs" / "serve.py"), "--model", str(model), "--example", str(table), "--proba",
                "--port", "0"]  # fmt: skip
-    detail(f"serve.py: {' '.join(command)}")
+    progress.detail(f"serve.py: {' '.join(command)}")
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=spark_environment({"PYTHONPATH": str(REPOSITORY)}))
     try:
         assert child.stdout is not None
         title, address = child.stdout.readline().strip(), child.stdout.readline().strip()
         if not address:
-            say("FAILED: the service did not start")
+            progress.say("FAILED: the service did not start")
             return 1
         fitted = joblib.load(model)
         frame = pq.ParquetFile(table).read_row_group(0, list(fitted.feature_names_in_)).slice(0, ROWS).to_pandas()
-        return report(title, address, frame, fitted.predict_proba(frame)[:, 1], say, detail)
+        return report(title, address, frame, fitted.predict_proba(frame)[:, 1], progress)
     finally:
         child.terminate()
         child.wait()
 
 
-def report(
-    title: str, address: str, frame: pd.DataFrame, expected: np.ndarray, say: Callable[[str], None], detail: Callable[[str], None]
-) -> int:
+def report(title: str, address: str, frame: pd.DataFrame, expected: np.ndarray, progress: Progress) -> int:
     records = frame.astype(object).to_dict("records")
     rows = [{name: None if value != value else value for name, value in row.items()} for row in records]
     ask(address, rows[:200])  # so that both runs find the server's threads and the kernel's caches warm
@@ -57,13 +56,14 @@ def report(
     for at, part in enumerate(many):
         answers[at::CLIENTS] = part
     worst = max(float(np.max(np.abs(found - expected) / expected)) for found in (np.array(one), answers))
-    detail(f"\n--- HTTP on the loopback interface, by jobs/serve.py ---\n{title}\nPOST {address}")
-    detail("| clients | requests | requests a second |\n|---|---:|---:|")
-    detail(f"| 1 | {len(rows):,} | {len(rows) / single:,.0f} |\n| {CLIENTS} | {len(rows):,} | {len(rows) / together:,.0f} |")
-    detail(f"\nlargest relative difference from the model's predict_proba: {worst:.1e}")
-    say(f"service: {len(rows) / single:,.0f} requests a second from 1 client, {len(rows) / together:,.0f} from {CLIENTS}")
+    progress.detail(f"\n--- HTTP on the loopback interface, by jobs/serve.py ---\n{title}\nPOST {address}")
+    alone, side_by_side = (f"{len(rows) / seconds:,.0f}" for seconds in (single, together))
+    progress.detail("| clients | requests | requests a second |\n|---|---:|---:|")
+    progress.detail(f"| 1 | {len(rows):,} | {alone} |\n| {CLIENTS} | {len(rows):,} | {side_by_side} |")
+    progress.detail(f"\nlargest relative difference from the model's predict_proba: {worst:.1e}")
+    progress.say(f"service: {alone} requests a second from 1 client, {side_by_side} from {CLIENTS}")
     if worst > BOUND:
-        say("FAILED: the service's answers are not the model's")
+        progress.say("FAILED: the service's answers are not the model's")
         return 1
     return 0
 
