@@ -7,11 +7,11 @@ refusal.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from sparkweld.api.settings import changed as session_conf
 from tests.helpers.lines import skip_refused, to_arrow
 from tests.helpers.outcomes import Outcome, differences, outcome_of
 
@@ -52,19 +52,6 @@ def measured(frame: Any) -> Measured:
         rewritten=tuple((r["udf"], r["kind"]) for r in report.get("rewritten", ())),
         kept=tuple(kept for made in (*operators, *report.get("rewritten", ())) for kept in made.get("kept", ())),
     )
-
-
-@contextmanager
-def session_conf(spark: Any, conf: dict[str, str]) -> Iterator[None]:
-    """Sets SQL confs and restores the previous values."""
-    before = {key: spark.conf.get(key, None) for key in conf}
-    for key, value in conf.items():
-        spark.conf.set(key, value)
-    try:
-        yield
-    finally:
-        for key, value in before.items():
-            spark.conf.unset(key) if value is None else spark.conf.set(key, value)
 
 
 def run(spark: Any, query: Callable[[], Any], conf: dict[str, str]) -> tuple[Outcome, Any]:

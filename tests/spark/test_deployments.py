@@ -241,3 +241,30 @@ def test_functions_of_modules_that_sessions_have_added(connect_server, tmp_path)
     done = run_driver(f"FOLDER = {str(tmp_path)!r}\n" + ARTIFACTS, env={"REMOTE": f"sc://127.0.0.1:{port}"})
     assert done.facts["ran"] == [[True, 3.0, True], [True, 5.0, True]] * 2, log.read_text()[-3000:]
     assert done.facts["told"] == [True, [["compiled", ["f"]]]] and done.facts["kept"] is None
+
+
+USERS = """
+from pyspark.sql.functions import udf
+import sparkweld
+ran = {}
+for user in ("ada", "bob"):
+    client = SparkSession.builder.remote(os.environ["REMOTE"] + f"/;user_id={user}").create()
+    client.conf.set("spark.sparkweld.deny", "user:a*")
+    frame = client.range(0, 3000, 1, 1).select(udf(lambda x: x + 1, "long")("id").alias("r"))
+    values = [row.r for row in frame.collect()]
+    ran[user] = [values == list(range(1, 3001)), frame.executionInfo.metrics.toText()]
+try:
+    sparkweld.set_enabled(client, False)
+except sparkweld.UserError as error:
+    ran["error"] = str(error)
+report(ran=ran)
+os._exit(0)  # threads of the clients would wait for ever
+"""
+
+
+def test_the_users_of_a_connect_server_are_those_of_its_clients(connect_server):
+    port, log = connect_server
+    ran = run_driver(USERS, env={"REMOTE": f"sc://127.0.0.1:{port}"}).facts["ran"]
+    assert ran["ada"][0] and ran["bob"][0], log.read_text()[-3000:]
+    assert "Weld" not in ran["ada"][1] and "Weld" in ran["bob"][1]
+    assert "spark.sparkweld.killSwitch.path" in ran["error"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-from contextlib import contextmanager
 
 import pandas as pd
 import pytest
@@ -14,6 +13,7 @@ from pyspark.sql.types import DoubleType, LongType
 
 import sparkweld
 from sparkweld.errors import UserError
+from tests.helpers.differential import session_conf
 from tests.spark.rules import controlled
 
 DENY, ALLOW, SHARE = "spark.sparkweld.deny", "spark.sparkweld.allow", "spark.sparkweld.rollout.fraction"
@@ -34,16 +34,9 @@ def mean_of(x: pd.Series) -> float:
     return x.mean()
 
 
-@contextmanager
 def settings(spark, **values):
-    """Changes settings of SparkWeld inside the block; `_` in a name stands for a dot."""
-    for key, value in values.items():
-        spark.conf.set(f"spark.sparkweld.{key.replace('_', '.')}", value)
-    try:
-        yield
-    finally:
-        for key in values:
-            spark.conf.unset(f"spark.sparkweld.{key.replace('_', '.')}")
+    """Changes settings of SparkWeld for a block; `_` in a name stands for a dot."""
+    return session_conf(spark, {f"spark.sparkweld.{key.replace('_', '.')}": value for key, value in values.items()})
 
 
 def where(frame):
