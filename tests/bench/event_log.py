@@ -61,6 +61,27 @@ def read_run(folder: Path) -> Run:
     return Run(_stage_seconds(longest), longest["Number of Tasks"], plan, _weld_metrics(events, longest))
 
 
+def weld_totals(folder: Path) -> dict[str, int]:
+    """Returns the sums of the Weld operators' metrics over all queries of the event log in `folder`, which may lack its end."""
+    (log,) = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    events = []
+    for line in log.read_text(encoding="utf-8").splitlines():
+        try:
+            events.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue  # a killed driver left half a line
+    names = _weld_names(events)
+    values: dict[int, int] = {}
+    for event in events:
+        for accumulable in event.get("Stage Info", {}).get("Accumulables", ()):
+            if accumulable["ID"] in names:  # each attempt of a stage has the value of all attempts so far
+                values[accumulable["ID"]] = max(values.get(accumulable["ID"], 0), int(accumulable["Value"]))
+    sums: dict[str, int] = dict.fromkeys(names.values(), 0)
+    for key, value in values.items():
+        sums[names[key]] += value
+    return sums
+
+
 def _stage_seconds(stage: dict[str, Any]) -> float:
     return (stage["Completion Time"] - stage["Submission Time"]) / 1000
 
@@ -77,6 +98,15 @@ def _last_plan(events: list[dict[str, Any]], execution: str | None) -> str:
 
 
 def _weld_metrics(events: list[dict[str, Any]], stage: dict[str, Any]) -> dict[str, int]:
+    names = _weld_names(events)
+    sums: dict[str, int] = dict.fromkeys(names.values(), 0)
+    for accumulable in stage["Accumulables"]:
+        if accumulable["ID"] in names:
+            sums[names[accumulable["ID"]]] += int(accumulable["Value"])
+    return sums
+
+
+def _weld_names(events: list[dict[str, Any]]) -> dict[int, str]:
     names: dict[int, str] = {}
     waiting = [event["sparkPlanInfo"] for event in events if "sparkPlanInfo" in event]
     while waiting:
@@ -84,8 +114,4 @@ def _weld_metrics(events: list[dict[str, Any]], stage: dict[str, Any]) -> dict[s
         waiting += node["children"]
         if node["nodeName"].startswith("Weld"):
             names |= {metric["accumulatorId"]: metric["name"] for metric in node["metrics"]}
-    sums: dict[str, int] = dict.fromkeys(names.values(), 0)
-    for accumulable in stage["Accumulables"]:
-        if accumulable["ID"] in names:
-            sums[names[accumulable["ID"]]] += int(accumulable["Value"])
-    return sums
+    return names
