@@ -5,7 +5,8 @@
 Two runs, with the plugin and without it, each in a process with a JVM of its own and the same queries. Of ten queries, six
 repeat one of twenty functions, two have a new function, one fails, and one is cancelled while it runs. All others are compared
 with the values that Python computes. Eight times per run, after a minute without queries, the resident memory of the JVM, of
-Python and of the compile service is read. A growth per 1,000 queries beyond the limits is a failure, over the last half of the run.
+Python and of the compile service is read. A growth per 1,000 queries beyond the limits is a failure, over the last half of the
+run.
 """
 
 from __future__ import annotations
