@@ -100,7 +100,14 @@ def test_arrays_of_a_frame_in_another_dtype():
             frame["a"] = frame.to_numpy(dtype="float32")[:, 0]
             yield frame
 
-    assert compare_with_worker(of_two_dtypes, BATCHES[1:], ROWS, MAP_PANDAS).refused == "SW262"
+    def of_integers(frames):
+        for frame in frames:
+            frame["a"] = frame.to_numpy(dtype="int64")[:, 0]
+            yield frame
+
+    compared = compare_with_worker(of_two_dtypes, BATCHES, ROWS, MAP_PANDAS, kernel=True)
+    assert not compared.refused and compared.decided == len(BATCHES), compared
+    assert compare_with_worker(of_integers, BATCHES[1:], ROWS, MAP_PANDAS).refused == "SW262"
 
 
 def test_several_new_columns_of_a_map():

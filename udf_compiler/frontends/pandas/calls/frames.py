@@ -37,7 +37,7 @@ from udf_compiler.frontends.python.operands import is_number as is_of_python
 from udf_compiler.frontends.python.path_explorer import explorer, is_exploring
 from udf_compiler.frontends.python.row_matrices import vector
 from udf_compiler.frontends.tracing.constants import PandasConstant, unwrapped
-from udf_compiler.frontends.tracing.lower import is_number
+from udf_compiler.frontends.tracing.lower import dtype_of, is_number, type_of
 from udf_compiler.frontends.tracing.session import current, refuse
 from udf_compiler.frontends.tracing.stand_ins import StandIn
 from udf_compiler.frontends.tracing.values import Traced, moved, raw
@@ -350,14 +350,21 @@ def _row_count(frame: TracedFrame, call: str) -> Any:
 
 
 def to_numpy(frame: TracedFrame, dtype: Any = None, copy: Any = False) -> TracedArray:
-    """Implements DataFrame.to_numpy. Refuses (SW262) a dtype for columns of several, which pandas casts one by one."""
+    """Implements DataFrame.to_numpy. With a dtype, pandas casts columns of several dtypes one by one, without a common dtype.
+
+    Refuses (SW262) a dtype without fractions for these: the values of NaN are undefined.
+    """
     call = "DataFrame.to_numpy"
     array = frame.to_array(call)
     if dtype is None:
         return array
-    if any(s.dtype != array.dtype for s in frame.series.values()):
-        refuse("SW262", call=call, what="the argument dtype= of columns of several dtypes")
-    return astype(array, dtype)
+    if all(s.dtype == array.dtype for s in frame.series.values()):
+        return astype(array, dtype)
+    type = type_of(dtype_of(dtype, call), call)
+    if not type.is_float:
+        refuse("SW262", call=call, what="the dtype of integers for columns of several dtypes")
+    values = [frame.loop.cast(s.kind.plain(s, call).value, type) for s in frame.series.values()]
+    return TracedArray(frame.loop, values, 2, order=None)
 
 
 #: Methods that a compiled function may call.
