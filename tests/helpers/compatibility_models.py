@@ -8,12 +8,19 @@ from collections import defaultdict
 
 from udf_compiler.frontends.models.estimators import ESTIMATORS
 from udf_compiler.frontends.models.translator import METHODS, Translator
+from udf_compiler.frontends.onnx.evaluation import OPERATORS
 from udf_compiler.frontends.spark_ml import KEPT, STAGES
 
 HEAD = """\
 Fitted estimators of exactly these classes are compiled, however a function captures them. `=` methods return the same bits as
 the library. Labels are equal, too: rows too close to a decision run in Python. `~` methods are within a bound that explain
 reports; exact mode refuses them. Composite estimators are as exact as their parts.
+"""
+
+
+ONNX_HEAD = """\
+Nodes of these operators compile in a graph that a session of ONNX Runtime 1.20 or newer runs on the CPU. Other outputs of the
+graph may depend on other operators if the function does not use them. The first axis of each tensor is the batch's rows.
 """
 
 
@@ -28,6 +35,13 @@ are sums over the sparse rows of a table. A RegexTokenizer pattern must be one s
 Strings are lower-cased as in Java. Spark runs rows with a capital sigma, a dotted capital I, or a letter that Java and Python
 lower-case differently.
 """
+
+
+def operators_list() -> list[str]:
+    """Returns Markdown lines: the operators of each domain of ONNX."""
+    names = sorted(OPERATORS)
+    own, other = [n for n in names if "." not in n], [n.rpartition(".")[2] for n in names if "." in n]
+    return [f"- `ai.onnx`: {', '.join(own)}", f"- `ai.onnx.ml`: {', '.join(other)}"]
 
 
 def spark_table() -> list[str]:

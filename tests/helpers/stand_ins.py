@@ -10,6 +10,7 @@ import functools
 import hashlib
 import html
 import importlib
+import importlib.util
 import io
 import json
 import logging
@@ -38,7 +39,7 @@ from sklearn.linear_model import LinearRegression
 
 from sparkweld.annotations import Rows, annotate
 from sparkweld.ir.ops import StrCall
-from sparkweld.ir.types import BOOL, DATE, F64, I64, STR, TS, list_of, parse_type
+from sparkweld.ir.types import BOOL, DATE, F32, F64, I64, STR, TS, list_of, parse_type
 from sparkweld.pipelines import Capture
 from udf_compiler.backends.aggregates import compute, objects, reductions
 from udf_compiler.backends.worker_pipelines import stand_ins as worker
@@ -49,6 +50,9 @@ from udf_compiler.frontends.models import loaders, matrices, output
 from udf_compiler.frontends.models.estimators import find
 from udf_compiler.frontends.models.features import Features
 from udf_compiler.frontends.models.traced import TracedModel
+from udf_compiler.frontends.onnx import session as sessions
+from udf_compiler.frontends.onnx.evaluation import Evaluation
+from udf_compiler.frontends.onnx.tensors import Maps, Tensor
 from udf_compiler.frontends.pandas import datetimes, microseconds, row_counts, string_dtype, time_constants
 from udf_compiler.frontends.pandas.any_form import AnyForm
 from udf_compiler.frontends.pandas.apply import comprehensions, frame_rows, results
@@ -115,6 +119,27 @@ _annotated = annotate(abs, (Rows(),), returns=Rows(), check=False)
 _USE = Use("f", "f, line 1 of job.py")
 #: The columns that `samples` reads.
 COLUMNS = {"x": F64, "n": I64, "b": BOOL, "d": DATE, "s": STR, "v": list_of(F64), "o": parse_type("bool?")}
+
+
+def _of_onnx(loop: Any, read: Any) -> dict[type, list[Sample]]:
+    """Returns the samples of sessions of ONNX Runtime; none without it."""
+    if importlib.util.find_spec("onnxruntime") is None or importlib.util.find_spec("onnx") is None:
+        return {}
+    onnx, runtime = importlib.import_module("onnx.helper"), importlib.import_module("onnxruntime")
+    info = [onnx.make_tensor_value_info(name, 1, [None, 1]) for name in "xy"]
+    graph = onnx.make_graph([onnx.make_node("Neg", ["x"], ["y"])], "g", info[:1], info[1:])
+    data = onnx.make_model(graph, opset_imports=[onnx.make_opsetid("", 15)], ir_version=8).SerializeToString()
+    model = sessions.Model.of(data)
+    tensor = Tensor(loop, [loop.cast(read("x"), F32)], (1,))
+    [shown] = model.session.run(None, {"x": np.ones((1, 1), np.float32)})
+    results = sessions.Results(Evaluation(model.graph, {"x": tensor}, loop, "run"), {"y": shown})
+    return {
+        sessions.TracedSession: [(sessions.TracedSession(model), model.session)],
+        sessions.SessionOptions: [(sessions.SessionOptions(runtime.SessionOptions), runtime.SessionOptions())],
+        sessions.NodeArg: [(sessions.NodeArg(model.session.get_inputs()[0]), model.session.get_inputs()[0])],
+        sessions.TracedMaps: [(sessions.TracedMaps(Maps((0,), tensor)), [{0: 1.0}])],
+        sessions.Results: [(results, [shown])],
+    }
 
 
 def samples(loop: Any) -> dict[type, list[Sample]]:
@@ -250,6 +275,7 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
         matrices.TracedMatrix: [
             (matrices.TracedMatrix(matrices.Matrix(Features(loop, (read("x"),)))), xgboost.DMatrix(np.ones((1, 1)))),
         ],
+        **_of_onnx(loop, read),
         arrow.TracedArrow: [(column, real_column)],
         arrow.lists.TracedLists: [(arrow.lists_of(loop, read("v")), pa.array([[1.5]]))],
         arrow.TracedStructArray: [

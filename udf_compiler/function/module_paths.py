@@ -27,7 +27,9 @@ _OURS = frozenset(("sparkweld", "udf_compiler", "numba", "llvmlite", "numpy", "p
 #: Libraries that are usable only through `stand_in`.
 LIBRARIES = _OURS | {"sklearn", "scipy"}
 #: Installed packages whose code is not read: the compiler knows their behaviour by version.
-_NO_READERS = frozenset(("numpy", "pandas", "pyarrow", "scipy", "sklearn", "numba", "llvmlite", "lightgbm", "xgboost", "mlflow"))
+_NO_READERS = frozenset(
+    "numpy pandas pyarrow scipy sklearn numba llvmlite lightgbm xgboost mlflow onnx onnxruntime".split()
+)
 _BY_VERSION = LIBRARIES | _NO_READERS | {"joblib", "cloudpickle", "dill", "skops"}
 _MOST_SEEN = 64
 #: Variables that Spark sets only for workers.

@@ -25,6 +25,7 @@ from pyspark import Broadcast
 from sparkweld.errors import Refusal
 from udf_compiler.frontends.models import loaders
 from udf_compiler.frontends.models.estimators import constructor_of, is_model, stand_in_for
+from udf_compiler.frontends.onnx import session
 from udf_compiler.frontends.python.patterns import PatternConstant
 from udf_compiler.frontends.python.vectors import ConstantVector, constant_of_class
 from udf_compiler.frontends.tracing.class_stand_ins import attribute_for_user
@@ -112,6 +113,8 @@ class Rebuilder:
             copy = constructor_of(original)
         if copy is None:
             copy = loaders.stand_in(original, lambda held: self.lazily(lambda: self.value(held, use)))
+        if copy is None:
+            copy = session.stand_in(original)
         if copy is not None:
             return copy
         if isinstance(original, types.ModuleType):

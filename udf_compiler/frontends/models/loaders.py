@@ -49,7 +49,7 @@ class OpenFile(StandIn):
         self.name = name
 
     def read(self) -> bytes:
-        return _allowed("open").load(self.name, bytes, _contents)  # type: ignore[no-any-return]
+        return allowed("open").load(self.name, bytes, _contents)  # type: ignore[no-any-return]
 
     def close(self) -> None:
         """Does nothing: no file is open."""
@@ -78,8 +78,8 @@ def open_(file: Any, mode: str = "r", *rest: Any, **named: Any) -> OpenFile:
     """Implements ``open(path, "rb")``. Refuses (SW862) other modes."""
     if mode not in ("rb", "br") or rest or named:
         refuse("SW862", call="open", what=f"the mode {mode!r}, which is not 'rb'")
-    _allowed("open")
-    return OpenFile(_named(file, "open"))
+    allowed("open")
+    return OpenFile(path_named(file, "open"))
 
 
 class ModuleStandIn(StandIn):
@@ -133,7 +133,7 @@ class Unloaded(StandIn):
             made.load_model(path)
             return made
 
-        self._loaded = self._rebuild(_allowed(call).load(_named(fname, call), self._make, read))
+        self._loaded = self._rebuild(allowed(call).load(path_named(fname, call), self._make, read))
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or self._loaded is None:
@@ -187,8 +187,8 @@ def _unpickling(original: Any, rebuild: Rebuild) -> Callable[..., Any]:
             return rebuild(_unpickled(original, io.BytesIO(source.data), call))
         if not by_path and not isinstance(source, OpenFile):
             refuse("SW862", call=call, what="something other than an opened file")
-        where = source.name if isinstance(source, OpenFile) else _named(source, call)
-        return rebuild(_allowed(call).load(where, original, lambda path: _read_with(original, path, by_path)))
+        where = source.name if isinstance(source, OpenFile) else path_named(source, call)
+        return rebuild(allowed(call).load(where, original, lambda path: _read_with(original, path, by_path)))
 
     return load
 
@@ -217,8 +217,8 @@ def _lightgbm(original: Any, rebuild: Rebuild) -> Callable[..., Any]:
             refuse("SW862", call="lightgbm.Booster", what="parameters or data to train with")
         if isinstance(model_str, str) and model_file is None:
             return rebuild(original(model_str=model_str))
-        where = _named(model_file, "lightgbm.Booster")
-        return rebuild(_allowed("lightgbm.Booster").load(where, original, lambda path: original(model_file=path)))
+        where = path_named(model_file, "lightgbm.Booster")
+        return rebuild(allowed("lightgbm.Booster").load(where, original, lambda path: original(model_file=path)))
 
     return booster
 
@@ -253,7 +253,7 @@ _PLAIN: dict[str, Any] = {
 _PATHS = tuple(getattr(importlib.import_module("pathlib"), name) for name in ("PosixPath", "PurePosixPath"))
 
 
-def _allowed(call: str) -> Reads:
+def allowed(call: str) -> Reads:
     """Returns the files that the request may read. Refuses (SW805) when it may read none."""
     found = model_files.reads()
     if found is None:
@@ -261,7 +261,8 @@ def _allowed(call: str) -> Reads:
     return found
 
 
-def _named(path: Any, call: str) -> str | FileName:
+def path_named(path: Any, call: str) -> str | FileName:
+    """Returns the constant path of a file, or its name among the job's. Refuses (SW862) others."""
     if isinstance(path, FileName):
         return path
     if not isinstance(path, str | PurePosixPath):

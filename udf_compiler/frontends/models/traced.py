@@ -108,7 +108,7 @@ def _computed(
 ) -> Any:
     call = translator.call(name)
     x, options = _arguments(translator, name, method, args, kwargs)
-    x = _of_row(x, call) if is_exploring() else _of_rows(x)
+    x = row_argument(x, call) if is_exploring() else rows_argument(x)
     x = for_model(x, _width_of(translator.model), call)
     if isinstance(x, TracedSparse):
         given: Any = x.features
@@ -122,10 +122,10 @@ def _computed(
         # A model that another version fitted, or a version whose classes have other attributes.
         refuse("SW812", name=type(error.obj).__name__, attribute=error.name)
     result = given_back(contained(translator, made) if name == "transform" else made, call)
-    return _for_row(result, call) if is_exploring() else result
+    return row_result(result, call) if is_exploring() else result
 
 
-def _of_row(x: Any, call: str) -> Any:
+def row_argument(x: Any, call: str) -> Any:
     """Returns the matrix of the one row that a function of single rows passes to a model, or the Series of its one string.
 
     Returns other arguments unchanged.
@@ -143,7 +143,7 @@ def _of_row(x: Any, call: str) -> Any:
     return stack_of(explorer().loop, x.rows[0].value)
 
 
-def _for_row(result: Any, call: str) -> Any:
+def row_result(result: Any, call: str) -> Any:
     """Returns the array, or the sparse matrix, that a model returns for one row. Refuses (SW818) anything but numbers."""
     if type(result) is TracedSparse:
         return result
@@ -153,7 +153,7 @@ def _for_row(result: Any, call: str) -> Any:
     return RowMatrix([row]) if result.ndim == 2 else row
 
 
-def _of_rows(x: Any) -> Any:
+def rows_argument(x: Any) -> Any:
     """Returns the column, or the matrix, of a list with an element or array for each row, and of an array of strings.
 
     A vectoriser of strings reads each element of a list or an array as of a Series. Other models take none of single values.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import datetime
 import importlib
+import importlib.util
 import math
 import operator
 import os
@@ -103,8 +104,9 @@ def test_every_class_that_resembles_a_stand_in_is_one():
 
 def test_there_is_a_sample_of_every_stand_in(tracing):
     known = samples(tracing)
+    missing = () if importlib.util.find_spec("onnxruntime") else ("udf_compiler.frontends.onnx.session",)
     for cls in _classes():
-        if issubclass(cls, StandIn) and cls.__name__ not in _BASES:
+        if issubclass(cls, StandIn) and cls.__name__ not in _BASES and cls.__module__ not in missing:
             assert any(cls is sampled for sampled in known), f"{cls.__module__}.{cls.__name__}"
 
 
