@@ -19,6 +19,7 @@ from sparkweld.cascades import fitting, store
 from sparkweld.cascades.cascade import Cascade
 from sparkweld.cascades.certificate import CascadeCertificate
 from sparkweld.cascades.cost import nanoseconds
+from sparkweld.cascades.features import read_columns
 from sparkweld.cascades.fitting import Fitted, Promise
 from sparkweld.errors import UserError
 
@@ -32,7 +33,8 @@ def fit(
 ) -> Fitted:  # fmt: skip
     """Fits the certified cascade of `pipeline` for rows like `data`.
 
-    `data`: a DataFrame of the pipeline's columns (a Spark DataFrame is collected), or a Series of strings. `text` names the
+    `data`: a DataFrame with the pipeline's columns (a Spark DataFrame is collected), or a Series of strings. Columns that the
+    pipeline does not read, such as keys, are left out where it states the ones that it reads. `text` names the
     column of a pipeline that takes one Series. `label`: a column of `data`, or one label a row. `accuracy_loss`: the largest
     net share of rows that may be wrong because of the cascade. For regressors it is the share of rows whose absolute error may
     grow by more than `band`, in the label's unit. The default of `band` is a twentieth of the labels' standard deviation.
@@ -45,6 +47,8 @@ def fit(
     to = None if path is None else store.place(path, CascadeCertificate)
     rows, labels = _rows_and_labels(data, label, text)
     kind = fitting.check_kind(pipeline)
+    if isinstance(rows, pd.DataFrame):
+        rows = read_columns(pipeline, rows)
     if band is None:
         band = 0.05 * _spread(labels) if kind == "numbers" else 0.0
     if not _is_number(band) or not 0 <= band < math.inf:

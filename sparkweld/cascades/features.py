@@ -89,6 +89,26 @@ def feature_groups(pipeline: Any, data: Any) -> FeatureGroups:
     return FeatureGroups(steps, names)
 
 
+def read_columns(pipeline: Any, data: pd.DataFrame) -> pd.DataFrame:
+    """Returns the columns that a pipeline reads, in its order if it is fitted; all where it does not state any.
+
+    A fitted pipeline states them, and so does a ColumnTransformer without remainder as the first step. Other columns, such as
+    keys and dates, take no part. Raises UserError for a column that the table lacks.
+    """
+    stated = getattr(pipeline, "feature_names_in_", None)
+    first = steps_of(pipeline)[0][1]
+    if stated is None and getattr(first, "remainder", None) == "drop" and hasattr(first, "transformers"):
+        chosen = [[columns] if isinstance(columns, str) else columns for _, _, columns in first.transformers]
+        if all(isinstance(columns, list | tuple) and all(isinstance(c, str) for c in columns) for columns in chosen):
+            named = {c for columns in chosen for c in columns}
+            stated = [*(c for c in data.columns if c in named), *sorted(named - set(data.columns))]
+    if stated is None:
+        return data
+    if missing := [name for name in stated if name not in data.columns]:
+        raise UserError(f"data has no column {missing[0]!r}, which the {type(pipeline).__name__} reads")
+    return data[list(stated)]
+
+
 def steps_of(pipeline: Any) -> list[tuple[str, Any]]:
     """Returns the name and estimator of each step; a model alone is one step."""
     return list(pipeline.steps) if hasattr(pipeline, "named_steps") else [("model", pipeline)]

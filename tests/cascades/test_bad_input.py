@@ -71,7 +71,7 @@ ARGUMENTS = {
     "column 0 is not named by a string": {"data": X.rename(columns={"a": 0}), "pipeline": REGRESSOR},
     "only the label column": {"data": X[[]]},
     r"no column \['a'\] of": {"text": ["a"]}, "no column 3 of": {"data": X["a"], "text": 3},
-    "full model cannot score .*now missing": {"pipeline": FITTED, "data": X[["a"]]},
+    "no column 'b', which": {"pipeline": FITTED, "data": X[["a"]]},
     "full model cannot be fitted .*'x'": {"data": X.assign(e="x")}, r"compared by \['l'\]": {"data": X.assign(l=[[1]] * ROWS)},
     "SW942 .*135 of 135": {"pipeline": Mute()}, "SW945 .*2 results": {"pipeline": RandomForestRegressor(2).fit(X, X[["a", "b"]])},
     "full model cannot .*lower": {"pipeline": make_pipeline(TfidfVectorizer(), LogisticRegression()),
@@ -139,7 +139,7 @@ RANKED = {
     "pass a fitted model": {"model": CLASSIFIER}, "'m'; pass": {"model": "m"},
     "no predict_proba": {"model": Mute().fit(X)}, "one of the classes": {"proba": "z"},
     "SW942 .*900 of 900": {"model": Mute().fit(X), "proba": False},
-    "cannot score": {"data": X[["a"]]}, "rows=0": {"data": X[:0]},
+    "no column 'b', which": {"data": X[["a"]]}, "rows=0": {"data": X[:0]},
 }  # fmt: skip
 
 

@@ -159,6 +159,29 @@ def test_small_models_may_have_fewer_terms_or_trees():
     assert tree_cascade().cascade.unsure == pytest.approx(tree_cascade().certificate.unsure)
 
 
+@pytest.mark.parametrize("fitted", [True, False])
+def test_columns_that_the_pipeline_does_not_read_take_no_part(fitted):
+    """A key of the rows and a date are in most tables. With a key, no two rows would be equal."""
+    data, y = table()
+    label = np.digitize(y, [-0.7, 0.7])
+    days = pd.Timestamp("2026-01-01") + pd.to_timedelta(np.arange(ROWS), "D")
+    wide = pd.DataFrame({"id": np.arange(ROWS), "day": days, **data, "label": label, "tags": [[1]] * ROWS})
+    columns = ColumnTransformer([("numbers", StandardScaler(), list("abcde"))])
+    model = Pipeline([("columns", columns), ("model", RandomForestClassifier(80, max_depth=8, random_state=0))])
+    if fitted:
+        model.fit(data, label)
+    made = sparkweld.cascade.fit(model, wide, "label", accuracy_loss=0.05, small=RandomForestClassifier(5, random_state=0))
+    assert made.cascade.predict(data).tolist() == made.cascade.predict(wide[list("edcba")][list("abcde")]).tolist()
+    assert list(getattr(made.cascade.full, "feature_names_in_", "abcde")) == list("abcde")
+
+
+def test_a_table_without_a_column_of_the_model():
+    data, y = table()
+    model = RandomForestClassifier(5).fit(data, y > 0)
+    with pytest.raises(UserError, match="no column 'c', which the RandomForestClassifier reads"):
+        sparkweld.cascade.fit(model, data.drop(columns="c").assign(label=y > 0), "label")
+
+
 def test_a_fitted_pipeline_is_served_as_it_is():
     data, label = rows(1)
     full = Column("full").fit(data)
