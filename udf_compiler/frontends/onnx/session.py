@@ -142,15 +142,16 @@ class TracedMaps(StandIn):
 
 
 class Results(StandIn):
-    """The list of outputs; each is computed when the function reads it. `shown`: name -> its value for one row of ones."""
+    """The list of outputs; each is computed when the function first reads it. `shown`: name -> its value for one row of ones."""
 
-    __slots__ = ("_evaluation", "_shown")
+    __slots__ = ("_evaluation", "_known", "_shown")
     what = "list of outputs"
     stands_for = list
 
     def __init__(self, evaluation: Evaluation, shown: dict[str, Any]) -> None:
         object.__setattr__(self, "_evaluation", evaluation)
         object.__setattr__(self, "_shown", shown)
+        object.__setattr__(self, "_known", {})
 
     def __len__(self) -> int:
         return len(object.__getattribute__(self, "_shown"))
@@ -165,8 +166,11 @@ class Results(StandIn):
         return iter([self._read(name) for name in object.__getattribute__(self, "_shown")])
 
     def _read(self, name: str) -> Any:
+        known = object.__getattribute__(self, "_known")  # the function may change an output in place
         with unwatched():
-            return _given_back(object.__getattribute__(self, "_evaluation").result(name), self._shown[name])
+            if name not in known:
+                known[name] = _given_back(object.__getattribute__(self, "_evaluation").result(name), self._shown[name])
+        return known[name]
 
 
 def stand_in(original: Any) -> Any:
@@ -190,7 +194,8 @@ def _session_maker(original: Any) -> Callable[..., TracedSession]:
             refuse("SW840", call=_LOADS, option=odd[0])
         if not (sess_options is None or isinstance(sess_options, SessionOptions)):
             refuse("SW840", call=_LOADS, option="sess_options")
-        if providers is not None and not (type(providers) in (list, tuple) and all(p in _OF_CPU for p in providers)):
+        chosen = importlib.import_module("onnxruntime").get_available_providers() if providers is None else providers
+        if type(chosen) not in (list, tuple) or any(p not in _OF_CPU for p in chosen):
             refuse("SW840", call=_LOADS, option="providers")
         with unwatched():
             if isinstance(path_or_bytes, bytes):

@@ -185,6 +185,27 @@ def test_what_the_library_rejects():
     assert compare(output(b"no model", 0, 0), PLAIN, FloatType()).refused == "SW252"
 
 
+def test_outputs_that_are_changed():
+    """The list has the array that the function has changed, as in Python."""
+    data, sums = converted(ensemble.RandomForestClassifier(5, max_depth=3), THREE), converted(linear_model.Ridge(), TARGET)
+
+    def replaced(d):
+        found = runtime.InferenceSession(data).run(None, {"X": d.to_numpy(dtype=np.float32)})
+        labels = found[0]
+        labels[labels == 10] = 7
+        return pd.Series(found[0])
+
+    def doubled(d):
+        found = runtime.InferenceSession(sums).run(None, {"X": d.to_numpy(dtype=np.float32)})
+        made = found[-1]
+        made *= 2
+        [again] = found
+        return pd.Series(again[:, 0])
+
+    assert compare(replaced, PLAIN, LongType()).rows > 100
+    assert compare(doubled, PLAIN, FloatType(), **SINGLE).rows > 100
+
+
 def test_exact_results():
     """Where results must be exact, labels compile and probabilities do not."""
     data = converted(ensemble.RandomForestClassifier(5, max_depth=3), THREE)
