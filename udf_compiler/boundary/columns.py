@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sparkweld.contract.expressions import Expression
+from sparkweld.contract.requests import Udf
 from sparkweld.contract.spark_types import SparkType
 from sparkweld.errors import Refusal
 from sparkweld.ir import ROWS, LoopBuilder, ProgramBuilder, Type, Value
@@ -162,6 +163,13 @@ def refuse_made_nulls(title: str, spark_type: str, type: Type, state: str) -> No
     """
     if type.nullable and state == "dense" and spark_type not in ONE_FORM | _EITHER_FORM:
         raise refusal("SW324", "", column=title, type=spark_type)
+
+
+def columns_of_call(udf: Udf) -> Iterator[str]:
+    """Yields the columns that a call and the calls among its arguments read."""
+    for call in udf.with_inner:
+        for expr in call.expressions:
+            yield from columns_in(expr)
 
 
 def columns_in(expr: Expression) -> set[str]:

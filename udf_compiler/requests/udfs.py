@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +21,7 @@ from udf_compiler.boundary.columns import (
     Columns,
     Unknown,
     columns_in,
+    columns_of_call,
     refuse_made_nulls,
     strict_columns,
     title_of,
@@ -40,6 +41,7 @@ from udf_compiler.process.cpu_time import working_on
 from udf_compiler.rebuild import pandas_on_spark
 from udf_compiler.rebuild.purity import Prepared, use_of
 from udf_compiler.requests.form_agreement import BatchCall
+from udf_compiler.requests.handed_on import HandedOn, Identities
 from udf_compiler.requests.trace_cache import TracedCall, traces
 
 #: Operators of arguments that are stored as parts: arrays of keys and values, and arrays of the fields of structs.
@@ -78,6 +80,8 @@ class UdfTracer:
         self._wrapped: set[tuple[int, int]] = set()  # keys of `_prepared` that pandas-on-Spark has wrapped
         self._traced: dict[str, list[str]] = {}
         self._of_batches: set[str] = set()  # identities of calls that are not row-local
+        self._identities = Identities(blobs)
+        self._handed: dict[Hashable, HandedOn | None] = {}
 
     def trace(self, udf: Udf, results: list[str], notes: list[str]) -> list[Column]:
         """Adds the loop of a UDF and of the UDFs chained inside it; returns the columns `results` (see `columns_of`).
@@ -94,7 +98,7 @@ class UdfTracer:
             check_names([field.name for field in fields], "its result", udf.name)
         presence = fields is not None and len(results) == len(types) + 1
         types += ["boolean"] if presence else []
-        identity = self._identity(udf)
+        identity = self._identities.of(udf)
         known = self._traced.setdefault(identity, results)
         if known != results and identity not in self._of_batches:
             earlier = [self._columns[name] for name in known]
@@ -127,7 +131,7 @@ class UdfTracer:
         if self._request.regrouped and self._compiles_in_spark_batches(program, udf):
             raise refusal("SW235", self.places.get(udf.name, ""), udf=udf.name)
         inputs = {given.name for given in program.inputs}
-        if not self._request.whole_batches or self._columns.domain != ROWS or not inputs.issuperset(_columns_of(udf)):
+        if not self._request.whole_batches or self._columns.domain != ROWS or not inputs.issuperset(columns_of_call(udf)):
             raise refused
         loop = self._columns.loop(udf.name)
         try:
@@ -139,7 +143,7 @@ class UdfTracer:
 
     def _compiles_in_spark_batches(self, program: ProgramBuilder, udf: Udf) -> bool:
         """Whether a function compiles where the columns that it reads are inputs of a kernel over batches of Spark."""
-        read = [self._columns[name] for name in dict.fromkeys(_columns_of(udf))]
+        read = [self._columns[name] for name in dict.fromkeys(columns_of_call(udf))]
         builder = ProgramBuilder(udf.name, [Input(column.name, program.columns[column.name]) for column in read])
         request = replace(self._request, regrouped=False, whole_batches=True)
         stored = columns_of(udf.return_type)
@@ -172,7 +176,7 @@ class UdfTracer:
 
     def _note_call(self, kind: Kind, udf: Udf, loop: LoopBuilder) -> None:
         if kind.sees_batch_state:
-            columns = self._columns.of_states(_columns_of(udf))
+            columns = self._columns.of_states(columns_of_call(udf))
             self.calls.append(BatchCall(udf.name, len(loop.program.loops), frozenset(columns), loop.spreads))
 
     def _values(self, kind: Kind, loop: LoopBuilder, udf: Udf, notes: list[str], presence: bool = False) -> list[Value]:
@@ -203,8 +207,11 @@ class UdfTracer:
         return values
 
     def _made(self, kind: Kind, loop: LoopBuilder, udf: Udf, notes: list[str], presence: bool) -> list[Value]:
+        key, isolated, made, kept = self._key(kind, loop, udf), not loop.body, len(notes), len(self.kept)
         call, fields = replace(self._call(kind, loop, udf, notes), presence=presence), fields_of(udf.return_type)
         returned = kind.call(call)
+        if isolated and (udf.payload, udf.eval_type) not in self._wrapped:
+            self._handed[key] = HandedOn.of(returned, loop, notes[made:], self.kept[kept:] + call.kept, loop.name in self.exact)
         if fields is not None:
             values = kind.fields(call, returned, fields)
         else:
@@ -246,17 +253,6 @@ class UdfTracer:
         settings = [encode(request.conf), encode(request.python), includes, MODULES.generation]
         forms = self._regrouped and bool(self._columns.with_nulls(found))
         return json.dumps([call, presence, columns, forms, asks_for_all_forms(), self._columns.domain == ROWS, settings]), found
-
-    def _identity(self, udf: Udf) -> str:
-        """Returns a key that is equal for calls of one function on the same arguments, regardless of their names in the plan.
-
-        It is a digest: nested JSON doubles its backslashes at each level, which exhausts memory in a chain of forty calls.
-        """
-        values = [(a.name, a.value) for a in udf.args]
-        arguments = [[name, self._identity(x) if isinstance(x, Udf) else encode(x)] for name, x in values]
-        function = hashlib.sha256(self._blobs[udf.payload]).hexdigest()
-        call = [function, udf.eval_type, udf.deterministic, encode(udf.return_type), arguments]
-        return hashlib.sha256(json.dumps(call).encode()).hexdigest()
 
     def _call(self, kind: Kind, loop: LoopBuilder, udf: Udf, notes: list[str]) -> Call:
         if not udf.deterministic:
@@ -321,6 +317,12 @@ class UdfTracer:
 
     def _chained(self, kind: Kind, loop: LoopBuilder, udf: Udf, notes: list[str]) -> Any:
         """Returns the inner result unchanged: the worker passes it on without checking the declared return type."""
+        known = self._handed.get(self._key(kind, loop, udf))
+        if known is not None:
+            notes += known.call.notes
+            self.kept += known.call.kept
+            self.exact |= {loop.name} if known.call.exact else set()
+            return known.series(loop)
         call = self._call(kind, loop, udf, notes)
         if (udf.payload, udf.eval_type) in self._wrapped:  # the outer UDF gets the prepared Series, object where NaN
             raise refusal("SW269", call.place)
@@ -328,6 +330,11 @@ class UdfTracer:
             result = kind.call(call)
         self.kept += call.kept
         return kind.hand_on(result, call.place)
+
+    def _key(self, kind: Kind, loop: LoopBuilder, udf: Udf) -> Hashable:
+        """Returns everything that differs between traces of one call in a request; the names are in its notes."""
+        names = tuple(call.name for call in udf.with_inner)
+        return self._identities.of(udf), names, type(kind), self._columns.domain, loop.name in self.exact
 
     def _fields(self, kind: Kind, loop: LoopBuilder, expr: Expression, title: str) -> list[Field]:
         fields = []
@@ -387,10 +394,3 @@ def _notes_of(loop: LoopBuilder, of: str = "groups") -> list[str]:
     wholes = len(loop.program.wholes)
     kind_of_code = f"{wholes} functions of whole {of}" if wholes else "row-local"
     return [f"{kind_of_code}, {len(loop.body)} operations", f"{len(loop.guards)} guards" if loop.guards else "no guards"]
-
-
-def _columns_of(udf: Udf) -> Iterator[str]:
-    """Yields the columns that a call and the calls among its arguments read."""
-    for call in udf.with_inner:
-        for expr in call.expressions:
-            yield from columns_in(expr)
