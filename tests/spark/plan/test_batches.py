@@ -107,6 +107,16 @@ def with_list(x: pd.Series, l: pd.Series) -> pd.Series:  # noqa: E741
 
 
 @pandas_udf(LongType())
+def added(v: pd.Series, x: pd.Series) -> pd.Series:
+    return v * 3 + x
+
+
+@pandas_udf(StringType())
+def both_texts(v: pd.Series, x: pd.Series) -> pd.Series:
+    return v.astype(str) + "/" + x.astype(str)
+
+
+@pandas_udf(LongType())
 def size_of_batch(x: pd.Series) -> pd.Series:
     return pd.Series([len(x)] * len(x))
 
@@ -152,6 +162,20 @@ GATHERED = {
 def test_gathered_rows_are_in_the_batches_of_spark(spark, table, name):
     plan = check(spark, lambda: GATHERED[name](table()))
     assert is_regrouped(plan)
+
+
+def over_results(t):
+    """Returns a query of functions over results of others, each in a node of its own, with and without a projection between."""
+    first = added(next_one("x"), "id")
+    return t.where("id <> 7").select("id", both_texts(added(first, "x"), "x"), both_texts(first, F.col("x") + 1))
+
+
+@pytest.mark.parametrize("bytes", [None, 2100])
+def test_functions_over_results_of_others_share_their_batches(spark, table, bytes):
+    """One kernel computes those that Spark feeds the same batches. With a limit of bytes, their number of columns matters."""
+    plan = check(spark, lambda: over_results(table()), small_batches(records=400, bytes=bytes))
+    regrouped = plan.count("WeldSparkBatches") + plan.count("WeldRowBatches")
+    assert regrouped == 1 if bytes is None else regrouped > 1
 
 
 def test_a_map_sees_rows_of_all_files(spark, table):

@@ -86,6 +86,11 @@ def half(v: pd.Series) -> pd.Series:
     return v * 0.5
 
 
+@pandas_udf(DoubleType())
+def share(p: pd.Series, v: pd.Series) -> pd.Series:
+    return p / p.max() + v.fillna(0)
+
+
 @pandas_udf(StructType([StructField("low", DoubleType()), StructField("place", DoubleType())]))
 def both(f: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"low": f["v"] - f["v"].min(), "place": f["x"].rank()})
@@ -111,6 +116,7 @@ ABOVE_ROWS = {
     "a function of rows": lambda t: t.select("id", half("v").alias("w")).where("w > 1").select("id", centred("w")),
     "one another": lambda t: t.where("id <> 7").select("id", centred("v").alias("w")).where("w > -1").select(
         "id", "w", place("w")),
+    "results of others": lambda t: t.where("id <> 7").select("id", share(share(place("x"), "v"), "v"), half(place("x"))),
     "a filter, and below one": lambda t: t.where("id <> 7").select("id", centred("v").alias("w")).where("w > 0.5"),
     "a filter, and below an aggregate": lambda t: t.where("id <> 7").select(
         (F.col("id") % 3).alias("k"), place("x").alias("w")).groupBy("k").agg(F.sum("w"), F.count("w")),

@@ -24,6 +24,9 @@ final case class BatchLimits(rows: Int, bytes: Long, sent: Seq[Expression], inSt
   /** Whether the size of a batch depends on its values, not only on their number. */
   def byValues: Boolean = bytes < Int.MaxValue && !sent.forall(column => BatchLimits.isFixed(column.dataType))
 
+  /** Whether Spark ends batches of the same rows at the same rows for another node. */
+  def isLike(other: BatchLimits): Boolean = most == other.most && !byValues && !other.byValues
+
   /** Whether strings are the only columns whose values matter. */
   def byStrings: Boolean = byValues && sent.forall(column => BatchLimits.isFixed(column.dataType) || BatchLimits.isString(column.dataType))
 

@@ -1,7 +1,7 @@
 package io.sparkweld
 package rules
 
-import io.sparkweld.plan.{BatchLimits, GroupBatchesExec, PythonStep, SparkBatchesExec, WeldExec}
+import io.sparkweld.plan.{BatchLimits, GroupBatchesExec, ProjectStep, PythonStep, SparkBatchesExec, Step, WeldExec}
 import io.sparkweld.spark.{CurrentSpark, EvalTypes}
 import io.sparkweld.support.Refusal
 
@@ -22,9 +22,36 @@ private[rules] object Regrouping {
   def lastOf(nodes: IndexedSeq[SparkPlan], child: SparkPlan): Option[Int] =
     nodes.indices.findLast(i => PipelineBuilder.seesBatchState(nodes(i)) && !isFed(nodes, child, i))
 
-  /** Says of a function that compiles only in batches of Spark that it requires them. */
-  def whyOf(refusals: Seq[Refusal]): Option[String] =
-    refusals.find(_.has("whole_batches")).map(refusal => s"${refusal.udf.getOrElse("a function")} reads its batch")
+  /**
+   * Returns where to divide a chain whose node `last` requires batches of Spark: at the first node that gets the same batches. One
+   * kernel then computes all functions from there on.
+   */
+  def cut(nodes: IndexedSeq[SparkPlan], child: SparkPlan, last: Int, conf: SQLConf): Int = {
+    val limits = BatchLimits.of(nodes(last), conf)
+    val same = (last to 0 by -1).takeWhile(i => keepsRows(nodes(i)) && (!PipelineBuilder.seesBatchState(nodes(i)) ||
+      !isFed(nodes, child, i) && limits.isLike(BatchLimits.of(nodes(i), conf))))
+    same.findLast(i => PipelineBuilder.seesBatchState(nodes(i))).getOrElse(last)
+  }
+
+  /**
+   * Returns where to divide a chain with functions that compile only in batches of Spark, over columns of the kernel's input, and why:
+   * at each function for which Spark makes batches. Empty when there is no such refusal.
+   */
+  def cuts(nodes: IndexedSeq[SparkPlan], child: SparkPlan, last: Int, refusals: Seq[Refusal]): Seq[(Int, String)] = {
+    val asked = refusals.filter(_.has("whole_batches")).map { refusal =>
+      refusal.step.getOrElse(-1) -> s"${refusal.udf.getOrElse("a function")} reads its batch"
+    }
+    val found = asked.distinctBy(_._1).sortBy(_._1).filter { case (i, _) =>
+      nodes.indices.contains(i) && PipelineBuilder.seesBatchState(nodes(i)) && !isFed(nodes, child, i)
+    }
+    if (found.nonEmpty) found else asked.take(1).map { case (_, why) => last -> why }
+  }
+
+  /** Whether a node returns each row of its child, in order. */
+  private def keepsRows(node: SparkPlan): Boolean = Step.of(node) match {
+    case Some(_: PythonStep | _: ProjectStep) => true
+    case _ => false
+  }
 
   /** Whether functions of the chain see the batches of `child`. */
   def needsBatchesOf(child: SparkPlan, nodes: IndexedSeq[SparkPlan]): Boolean =
@@ -32,7 +59,9 @@ private[rules] object Regrouping {
 
   /** Whether node `i` receives the batches of `child`, also in Spark: those of a scan, or those made for it. */
   private def isFed(nodes: IndexedSeq[SparkPlan], child: SparkPlan, i: Int): Boolean = child match {
-    case _: SparkBatchesExec | _: GroupBatchesExec => i == 0
+    case batches: SparkBatchesExec =>
+      i == 0 || nodes.take(i + 1).forall(keepsRows) && batches.limits.isLike(BatchLimits.of(nodes(i), nodes(i).conf))
+    case _: GroupBatchesExec => i == 0
     case _ => child.supportsColumnar && hasBatchesOfSpark(nodes.head.children.head) && nodes.take(i + 1).forall {
       case python: ArrowEvalPythonExec => CurrentSpark.feedsColumnarBatches(python.conf)
       case _ => false

@@ -235,10 +235,10 @@ private final class ChainRewriter(driver: WeldDriver) {
           nullStructs = true).build()
         driver.compiler.compile(pipeline.request, Set.empty, QueryPatience.of(conf)) match {
           case Refused(refusals, _) =>
-            val divided = for (at <- regrouped; why <- Regrouping.whyOf(refusals)) yield inSparkBatches(nodes, child, at, why)
-            divided.toRight(refusals)
+            val cuts = regrouped.toSeq.flatMap(Regrouping.cuts(nodes, child, _, refusals))
+            Either.cond(cuts.nonEmpty, inSparkBatches(nodes, child, cuts), refusals)
           case program: Compiled if regrouped.nonEmpty && program.batchwise.nonEmpty =>
-            Right(inSparkBatches(nodes, child, regrouped.get, program.batchwise.get))
+            Right(inSparkBatches(nodes, child, Seq(Regrouping.cut(nodes, child, regrouped.get, conf) -> program.batchwise.get)))
           case program: Compiled =>
             val made = weld(nodes, child, pipeline, program)
             // By these links adaptive execution finds the logical subplan of a query stage. A scan of a cached table inherits the
@@ -254,15 +254,16 @@ private final class ChainRewriter(driver: WeldDriver) {
   }
 
   /**
-   * Splits the chain in two. The rows of the nodes below `at` are regrouped into the batches that Spark would make for node `at`,
-   * so that each batch has the same dtypes as in Spark.
+   * Divides the chain at the nodes `cuts`, each with the reason. The rows below each of them are regrouped into the batches that Spark
+   * would make for it, so that each batch has the same dtypes as in Spark.
    */
-  private def inSparkBatches(nodes: IndexedSeq[SparkPlan], child: SparkPlan, at: Int, why: String): SparkPlan = {
-    val (lower, upper) = nodes.splitAt(at)
-    val limits = Regrouping.limits(upper.head, at, conf)
-    val asKernel = lower.exists(KernelNode.is) || lower.nonEmpty && child.supportsColumnar && lower.forall(fusible)
-    val below = if (asKernel) compile(lower, child) else lower.foldLeft(child)(keep)
-    compile(upper, SparkBatchesExec.over(limits, why, below))
+  private def inSparkBatches(nodes: IndexedSeq[SparkPlan], child: SparkPlan, cuts: Seq[(Int, String)]): SparkPlan = {
+    val lowest = nodes.take(cuts.head._1)
+    val asKernel = lowest.exists(KernelNode.is) || lowest.nonEmpty && child.supportsColumnar && lowest.forall(fusible)
+    val below = if (asKernel) compile(lowest, child) else lowest.foldLeft(child)(keep)
+    cuts.zip(cuts.tail.map(_._1) :+ nodes.size).foldLeft(below) { case (made, ((from, why), until)) =>
+      compile(nodes.slice(from, until), SparkBatchesExec.over(Regrouping.limits(nodes(from), from, conf), why, made))
+    }
   }
 
   /** Rewrites the chain without its refused nodes; after a refusal of no particular node, all of it stays Spark's. */
