@@ -151,7 +151,7 @@ object SparkWeldConf {
   val RecycleMemory: ConfKey[Long] = bytes("spark.sparkweld.compile.recycleMemory", "1g", Application,
     "A compile service whose resident memory exceeds this is replaced by a new one, between two requests. `0`: never.")
   val WarmupEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.compile.warmup.enabled", default = true, Application,
-    "Start the compile service in the background when the application starts, so that it is ready for the first query.")
+    "Start the compile service and load the classes of a first plan in the background when the application starts.")
   val CachedReplies: ConfKey[Int] = int("spark.sparkweld.compile.cachedReplies", 256, Application,
     "The number of compiled or refused pipelines that the driver caches.")
   val CacheDir: ConfKey[Option[String]] = text("spark.sparkweld.cache.dir", Application,

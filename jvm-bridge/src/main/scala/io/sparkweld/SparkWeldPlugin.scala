@@ -9,6 +9,7 @@ import io.sparkweld.compile._
 import io.sparkweld.contract.Constants
 import io.sparkweld.host.ProcessMemory
 import io.sparkweld.plan.{Breakers, Races}
+import io.sparkweld.rules.FirstPlan
 import io.sparkweld.spark.{BuiltFor, CurrentSpark}
 import io.sparkweld.support.WarnOnce
 import io.sparkweld.ui.{ApplicationTotals, QueryEvents, WeldExplain}
@@ -75,7 +76,9 @@ final class SparkWeldDriverPlugin extends DriverPlugin with Logging {
     val made = new WeldDriver(context, compiler, new FormServer(compiler, SparkWeldConf.ObjectTimeout.get(conf)))
     half = Some(made)
     SparkWeldRuntime.setDriver(half)
-    if (SparkWeldConf.Enabled.get(conf) && SparkWeldConf.WarmupEnabled.get(conf)) compiler.warmUp(ServiceCommand.expected(conf))
+    if (SparkWeldConf.Enabled.get(conf) && SparkWeldConf.WarmupEnabled.get(conf)) {
+      compiler.warmUp(ServiceCommand.expected(conf))(FirstPlan.prepare(conf))
+    }
   }
 
   override def registerMetrics(appId: String, plugin: PluginContext): Unit = half.foreach { driver =>

@@ -50,10 +50,12 @@ final class Compiler(conf: SparkConf) extends FunctionService with Logging {
   /** Returns the number of services that queries do not wait for: they do not start, or did not answer. */
   def unavailable: Long = services.values.asScala.count(_.isUnavailable).toLong
 
-  /** Starts the service in the background, so that the first query need not wait for its imports. */
-  def warmUp(command: ServiceCommand): Unit = background.execute { () =>
-    try client(command).hello(Compiler.WarmUpMs)
-    catch {
+  /** Starts the service in the background, so that the first query need not wait for its imports; then runs `prepare`. */
+  def warmUp(command: ServiceCommand)(prepare: => Unit): Unit = background.execute { () =>
+    try {
+      client(command).hello(Compiler.WarmUpMs)
+      prepare
+    } catch {
       case gone: ServiceUnavailable => logInfo(s"SparkWeld: warming up: ${gone.getMessage}")
       case stopped: InterruptedException => logDebug("SparkWeld: the application stopped while the service started", stopped)
     }

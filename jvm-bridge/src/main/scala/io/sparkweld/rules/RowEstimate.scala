@@ -5,10 +5,9 @@ import scala.util.control.NonFatal
 
 import io.sparkweld.compile.Lru
 import io.sparkweld.spark.CurrentSpark
+import io.sparkweld.support.ParquetFooter
 
 import org.apache.hadoop.fs.FileStatus
-import org.apache.parquet.hadoop.ParquetFileReader
-import org.apache.parquet.hadoop.util.HadoopInputFile
 import org.apache.spark.NarrowDependency
 import org.apache.spark.rdd.RDD
 import org.apache.spark.sql.catalyst.expressions.Attribute
@@ -98,9 +97,7 @@ private[rules] object RowEstimate {
     val key = (file.getPath.toString, file.getLen, file.getModificationTime)
     footers.get(key).map(_.longValue).orElse {
       try {
-        val conf = CurrentSpark.activeSession.sessionState.newHadoopConf()
-        val reader = ParquetFileReader.open(HadoopInputFile.fromStatus(file, conf))
-        val rows = try reader.getRecordCount finally reader.close()
+        val rows = ParquetFooter.rows(file, CurrentSpark.activeSession.sessionState.newHadoopConf())
         footers.put(key, rows)
         Some(rows)
       } catch { case NonFatal(_) => None } // the scan will report the problem

@@ -64,6 +64,9 @@ trait SparkPython {
   final def withCommand(function: PythonFunction, command: Array[Byte], chain: Seq[PythonFunction]): PythonFunction =
     PrivateApi.function(function, command, chain)
 
+  /** Returns a function of this interpreter, without files, broadcasts or variables of its own. */
+  final def function(command: Array[Byte], pythonExec: String): PythonFunction = PrivateApi.function(command, pythonExec)
+
   /** Returns the same call with another command. */
   final def withCommand(udf: PythonUDF, command: Array[Byte]): PythonUDF =
     udf.copy(func = PrivateApi.function(udf.func, command, Seq(udf.func)))

@@ -7,7 +7,7 @@ import io.sparkweld.spark.{FinishedQuery, RowConverter}
 import org.apache.arrow.memory.BufferAllocator
 import org.apache.arrow.vector.FieldVector
 import org.apache.spark.{JobArtifactSet, SparkConf, SparkContext, SparkEnv, SparkUnsupportedOperationException, TaskContext}
-import org.apache.spark.api.python.{PythonException, PythonFunction, PythonUtils, SimplePythonFunction}
+import org.apache.spark.api.python.{PythonBroadcast, PythonException, PythonFunction, PythonUtils, SimplePythonFunction}
 import org.apache.spark.broadcast.Broadcast
 import org.apache.spark.memory.TaskMemoryManager
 import org.apache.spark.rdd.{ParallelCollectionRDD, RDD}
@@ -66,6 +66,10 @@ object PrivateApi {
     SimplePythonFunction(command.toIndexedSeq, like.envVars, like.pythonIncludes, like.pythonExec, like.pythonVer,
       first.map(broadcasts).asJava, like.accumulator)
   }
+
+  /** Returns a function of this interpreter, without files, broadcasts or variables of its own. */
+  def function(command: Array[Byte], pythonExec: String): Function = SimplePythonFunction(command.toIndexedSeq,
+    new java.util.HashMap[String, String], new java.util.ArrayList[String], pythonExec, "", new java.util.ArrayList[Broadcast[PythonBroadcast]], null)
 
   def workerSettings(conf: SQLConf): Map[String, String] = ArrowPythonRunner.getPythonRunnerConfMap(conf)
 
