@@ -43,6 +43,7 @@ from tests.helpers.expressions_frames import type_of_series
 from tests.helpers.expressions_groups import compare_group_function
 from tests.helpers.expressions_lists import array_functions, list_batches, list_functions
 from tests.helpers.expressions_models import compare_pipeline
+from tests.helpers.expressions_onnx import INSTALLED, compare_graph
 from tests.helpers.expressions_python import python_functions, series_functions
 from tests.helpers.expressions_records import record_functions
 from tests.helpers.expressions_scalar import looping_functions, scalar_functions
@@ -325,6 +326,7 @@ FAMILIES = {
         Family("aggregates", compare_aggregate, 0.6),
         Family("whole_groups", compare_group_function, 0.6),
         Family("models", compare_pipeline, 0.9),
+        *([Family("onnx", compare_graph, 0.5)] if INSTALLED else []),
     )
 }
 
