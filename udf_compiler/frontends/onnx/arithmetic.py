@@ -229,7 +229,9 @@ def _normalizer(step: Step, x: Argument) -> list[Argument]:
         size = loop.call("sqrt", loop.fold("add", [loop.call("square", v) for v in singles]))
     else:
         step.refuse(f"the norm {norm}")
-    loop.guard(loop.call("greater", size, loop.const(1e-18, F32)), local=True)
+    # Of larger or smaller rows, the squares may be infinite or 0.
+    loop.guard(loop.call("greater", size, loop.const(1e-15, F32)), local=True)
+    loop.guard(loop.call("less", size, loop.const(1e15, F32)), local=True)
 
     def bounds() -> Accuracy:
         step.exact(given)

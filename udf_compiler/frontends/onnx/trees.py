@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from sparkweld.ir import Value
 from sparkweld.ir.trees import Forest, Tree
 from sparkweld.ir.types import F32, F64, I64, Type
 from udf_compiler.frontends.models.trees import sums_of
@@ -159,22 +158,18 @@ def _of_one_score(step: Step, x: Argument, classes: Sequence[Any], scored: int) 
     score = _with_base(step, Tensor(loop, both.columns[:1], (1,), both.accuracy), base)
     positive = min(step.attribute("class_weights")) >= 0
     label = None
-    above: Value | None = None
-    if step.requires(0) or not positive:
-        above = clear_above(step, score, 0.5 if positive else 0.0)
-        label = labelled(step, loop.cast(above, I64), classes)
+    if step.requires(0):
+        label = labelled(step, loop.cast(clear_above(step, score, 0.5 if positive else 0.0), I64), classes)
     if not step.requires(1):
         return [label, None]
     transform, [s] = step.attribute("post_transform", "NONE"), score.columns
-    if transform not in ("NONE", "LOGISTIC"):
-        step.refuse(f"post_transform {transform}")
+    if transform not in ("NONE", "LOGISTIC") or (positive and transform == "LOGISTIC"):  # versions differ
+        step.refuse(f"post_transform {transform}{' of scores that are never negative' if positive else ''}")
     if positive:
         return [label, score.like([loop.call("subtract", loop.const(1, F32), s), s], (2,))]
     if transform == "LOGISTIC":
         return [label, probabilities_of_two(step, score, "logistic")]
-    assert above is not None
-    negative = loop.call("negative", s)
-    return [label, score.like([loop.select(above, negative, s), loop.select(above, s, negative)], (2,))]
+    return [label, score.like([loop.call("negative", s), s], (2,))]
 
 
 OPERATORS: dict[str, Operator] = {
