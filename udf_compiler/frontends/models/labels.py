@@ -32,7 +32,7 @@ def labels(x: Features, index: Value, classes: np.ndarray, call: str) -> Feature
         table: dict[object, object] = {i: check_text(str(c), call) for i, c in enumerate(classes)}
         return Features(loop, (loop.value_of(loop.emit(Lookup.of(table, I64, STR), index)),), ndim=1)
     type = type_of(classes.dtype, call)
-    if np.array_equal(classes, np.arange(len(classes))):
+    if np.array_equal(classes, np.arange(len(classes))) and not np.signbit(classes[:1]).any():  # -0.0 equals 0
         return Features(loop, (loop.cast(index, type),), ndim=1)
     value = loop.const(classes[-1], type)
     for i in range(len(classes) - 2, -1, -1):

@@ -55,9 +55,10 @@ def _spread(step: Step, argument: Argument, shape: tuple[int, ...], type: Type) 
 
 def undecided(step: Step, *tensors: Argument) -> Callable[[], Accuracy] | None:
     """Returns the bounds of results that have none: whatever decides by them is refused. None if all tensors are exact."""
-    if all(t.exact for t in tensors if isinstance(t, Tensor)):
-        return None
+    return None if all(t.exact for t in tensors if isinstance(t, Tensor)) else _without_bounds(step)
 
+
+def _without_bounds(step: Step) -> Callable[[], Accuracy]:
     def bounds() -> Accuracy:
         step.refuse("approximate values, by which a later operator decides")
 
@@ -75,12 +76,16 @@ def _arithmetic(fn: str, step: Step, a: Argument, b: Argument) -> list[Argument]
             if isinstance(x, Tensor) and isinstance(c, np.ndarray) and (joined := with_bias(x, c)) is not None:
                 return [joined]
     shape, (left, right) = _operands(step, (a, b))
-    if not left[0].type.is_float and fn == "divide":
+    if fn == "divide" and not left[0].type.is_float:
         step.refuse("integers")
+    if fn == "divide" and isinstance(b, Tensor):
+        step.exact(b)  # an error at 0 decides the sign of infinity
     values = [step.loop.call(fn, x, y) for x, y in zip(left, right, strict=True)]
     tensors, constants = [t for t in (a, b) if isinstance(t, Tensor)], [c for c in (a, b) if isinstance(c, np.ndarray)]
     bounds = undecided(step, a, b)
-    if len(tensors) == 1 and (fn != "divide" or isinstance(b, np.ndarray)):
+    if fn == "divide" and isinstance(a, np.ndarray) and np.any(a == 1):  # the library may divide a factor instead of 1
+        bounds = _without_bounds(step)
+    elif len(tensors) == 1 and (fn != "divide" or isinstance(b, np.ndarray)):
         sizes = np.abs(constants[0].astype(np.float64)) if constants else np.zeros(1)
         most = float((1 / sizes if fn == "divide" else sizes).max(initial=0.0))
         more, factor = (most, 1.0) if fn in ("add", "subtract") else (0.0, most)
@@ -115,6 +120,8 @@ def _of_rows(step: Step, like: Tensor, array: np.ndarray) -> Tensor:
     """Returns a constant as a tensor of rows."""
     if array.dtype not in KINDS:
         step.refuse("constants that are not numbers")
+    if np.broadcast_shapes(array.shape, (1, *like.shape)) != (1, *like.shape):
+        step.refuse("constants of another shape than the condition")
     values = np.broadcast_to(array, (1, *like.shape)).ravel()
     return Tensor(step.loop, [step.loop.const(v, KINDS[array.dtype]) for v in values], like.shape)
 
@@ -123,16 +130,14 @@ def _function(name: str, step: Step, x: Argument) -> list[Argument]:
     given = step.tensor(x)
     if not given.type.is_float:
         step.refuse("integers")
+    if name in ("Sqrt", "Log"):
+        step.exact(given)  # an error at 0 decides between NaN or infinity and a number
     values = [step.loop.call(_FUNCTIONS[name], v) for v in given.columns]
     if name in ("Abs", "Neg"):
         return [given.like(values)]
     # Some versions compute the square root of infinity as NaN.
     step.loop.guard(all_of(step.loop, [step.loop.call("isfinite", v) for v in given.columns]), local=True)
-
-    def bounds() -> Accuracy:
-        step.refuse("approximate values, by which a later operator decides")
-
-    return [Tensor(step.loop, values, given.shape, bounds)]
+    return [Tensor(step.loop, values, given.shape, _without_bounds(step))]
 
 
 def _clip(step: Step, x: Argument, low: Argument = None, high: Argument = None) -> list[Argument]:
@@ -145,6 +150,8 @@ def _clip(step: Step, x: Argument, low: Argument = None, high: Argument = None) 
         if end is not None:
             if np.size(end) != 1:
                 step.refuse("several limits")
+            if np.isnan(end).any():
+                step.refuse("NaN as a limit")
             limit = loop.const(np.reshape(end, ())[()], given.type)
             values = [loop.call(fn, v, limit) for v in values]
     signless = any(end is not None and not np.any(end) for end in ends)  # 0.0 or -0.0, as the library's vectors order them
@@ -188,16 +195,17 @@ def _binarizer(step: Step, x: Argument) -> list[Argument]:
 
 
 def _scaler(step: Step, x: Argument) -> list[Argument]:
-    """Computes ``(x - offset) * scale`` in 32-bit floats."""
+    """Computes ``(x - offset) * scale`` in the type of 64-bit floats, else in 32-bit ones, and rounds to 32 bits."""
     given, loop = step.alone(step.tensor(x)), step.loop
     parts = [np.array(step.attribute(name, ()) or [neutral], np.float32) for name, neutral in (("offset", 0.0), ("scale", 1.0))]
     count = len(given.columns)
     if any(len(part) not in (1, count) for part in parts):
         step.refuse("offsets of another number")
     offset, scale = (np.broadcast_to(part, count) for part in parts)
-    singles = [loop.cast(v, F32) for v in given.columns]
-    moved = [loop.call("subtract", v, loop.const(o, F32)) for v, o in zip(singles, offset, strict=True)]
-    values = [loop.call("multiply", v, loop.const(s, F32)) for v, s in zip(moved, scale, strict=True)]
+    type = F64 if given.type == F64 else F32
+    moved = [loop.call("subtract", loop.cast(v, type), loop.const(o, type)) for v, o in zip(given.columns, offset, strict=True)]
+    scaled = [loop.call("multiply", v, loop.const(s, type)) for v, s in zip(moved, scale, strict=True)]
+    values = [loop.cast(v, F32) for v in scaled]
     most, factor = float(np.abs(offset).max()), float(np.abs(scale).max())
     bounds = None if given.exact else lambda: given.bounds.scaled(loop, factor, most * factor, 2 * EPS)
     return [Tensor(loop, values, given.shape, bounds)]
@@ -219,8 +227,10 @@ def _imputer(step: Step, x: Argument) -> list[Argument]:
 
 
 def _normalizer(step: Step, x: Argument) -> list[Argument]:
-    """Divides a row by its norm; a row of zeros stays."""
+    """Divides a row by its norm. Rows run in Python whose norm is near 0, or could overflow."""
     given, loop = step.alone(step.tensor(x)), step.loop
+    if not given.type.is_float:
+        step.refuse("integers")
     loop.guard(all_of(loop, [loop.call("isfinite", v) for v in given.columns]), local=True)
     singles, norm = [loop.cast(v, F32) for v in given.columns], step.attribute("norm", "MAX")
     if norm == "L1":

@@ -58,9 +58,11 @@ class Layers:
         """Sends rows to Python whose sums could be infinite or NaN, about which two orders of additions may disagree."""
         loop, factor = self.given.loop, 1.0
         for weights, bias in zip(self.weights, self.biases, strict=True):
-            factor *= max(1.0, float(np.abs(weights).sum(axis=0).max()) + float(np.abs(bias).max()))
-        most = loop.const(max(1.0, _LARGEST / factor), self.given.type)
-        loop.guard(all_of(loop, [loop.call("less", loop.call("absolute", v), most) for v in self.given.columns]), local=True)
+            most = float(np.abs(weights.astype(np.float64)).sum(axis=0).max()) + float(np.abs(bias).max())
+            factor *= max(1.0, most) if np.isfinite(most) else np.inf
+        # The factor bounds sums of arguments of at least 1; a smaller limit, or NaN, would prove nothing.
+        limit = loop.const(_LARGEST / factor if factor <= _LARGEST else 0.0, self.given.type)
+        loop.guard(all_of(loop, [loop.call("less", loop.call("absolute", v), limit) for v in self.given.columns]), local=True)
 
     def accuracy(self) -> Accuracy:
         """Returns the bounds of the results from the row's largest argument.

@@ -15,6 +15,8 @@ from udf_compiler.frontends.tracing.session import refuse
 
 #: Operator, after its domain where that is not ONNX's own -> the translator.
 OPERATORS: dict[str, Operator] = {**arithmetic.OPERATORS, **dense.OPERATORS, **shapes.OPERATORS, **trees.OPERATORS}
+#: Operators whose results differ between calls, also for constants.
+_RANDOM = frozenset("RandomNormalLike RandomUniformLike Bernoulli Multinomial Dropout".split())
 
 
 class Evaluation:
@@ -34,13 +36,23 @@ class Evaluation:
         for node in nodes:
             if not all(name in self._known for name in required.intersection(node.outputs)):
                 step = Step(self._loop, node, self._call, required)
-                made = self._results(step, [self._known[name] if name else None for name in node.inputs])
+                made = self._results(step, [self._value(name) if name else None for name in node.inputs])
                 self._known |= {name: x for name, x in zip(node.outputs, made, strict=False) if x is not None}
-        return self._known[output]
+        return self._value(output)
+
+    def _value(self, name: str) -> Argument:
+        if name not in self._known:
+            refuse("SW837", call=self._call, what=f"the value {name}, which its operator's translation lacks or computes later")
+        return self._known[name]
 
     def _results(self, step: Step, arguments: list[Argument]) -> list[Argument]:
         if arguments and all(a is None or isinstance(a, np.ndarray) for a in arguments):
+            if step.node.operator in _RANDOM:
+                step.refuse("random results")
             return list(folded(step.node, arguments))  # type: ignore[arg-type]
         if step.node.operator not in OPERATORS:
             refuse("SW837", call=self._call, what=f"the operator {step.node.operator}")
-        return OPERATORS[step.node.operator](step, *arguments)
+        made = OPERATORS[step.node.operator](step, *arguments)
+        if any(isinstance(x, Tensor) and 0 in x.shape for x in made):
+            step.refuse("a result without values")
+        return made

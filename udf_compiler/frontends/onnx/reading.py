@@ -93,13 +93,14 @@ def _attribute(library: Any, attribute: Any) -> Any:
     raise Unread(f"an operator with a subgraph ({attribute.name})")
 
 
-def folded(node: Node, arguments: list[np.ndarray | None]) -> list[np.ndarray]:
+def folded(node: Node, arguments: list[np.ndarray | None]) -> list[np.ndarray | None]:
     """Returns the results of a node of constants only, as ONNX Runtime computes them."""
     onnx, runtime = importlib.import_module("onnx"), importlib.import_module("onnxruntime")
     given = {name: value for name, value in zip(node.inputs, arguments, strict=True) if value is not None}
     constants = [onnx.numpy_helper.from_array(value, name) for name, value in given.items()]
-    results = [onnx.helper.make_empty_tensor_value_info(name) for name in node.outputs]
+    results = [onnx.helper.make_empty_tensor_value_info(name) for name in node.outputs if name]
     graph = onnx.helper.make_graph([node.original], "constants", [], results, constants)
     opsets = [onnx.helper.make_opsetid(node.original.domain, node.opset)]
     model = onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8)
-    return runtime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"]).run(None, {})  # type: ignore[no-any-return]
+    made = iter(runtime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"]).run(None, {}))
+    return [next(made) if name else None for name in node.outputs]

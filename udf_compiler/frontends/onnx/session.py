@@ -232,6 +232,8 @@ def _results(model: Model, names: Any, feed: dict[str, Any]) -> Any:
     prototypes = {name: x.prototype() for name, x in features.items()}
     expected = run_prototype(_CALL, model.session.run, names, prototypes)
     outputs = tuple(names or [node.name for node in model.session.get_outputs()])
+    if len(set(outputs)) != len(outputs):
+        refuse("SW837", call=_CALL, what="an output that is requested twice")
     loop = next(iter(features.values())).loop
     given = {name: Tensor(loop, x.values, () if x.ndim == 1 else (len(x.columns),)) for name, x in features.items()}
     return Results(Evaluation(model.graph, given, loop, _CALL), dict(zip(outputs, expected, strict=True)))
@@ -259,7 +261,7 @@ def _given_back(result: Argument, shown: Any) -> Any:
     if not isinstance(result, Tensor) or len(result.shape) > 1:
         refuse("SW837", call=_CALL, what="an output that is not a matrix of the batch's rows")
     dtype = np.dtype(object) if result.type == STR else result.type.dtype
-    if shown.dtype != dtype or shown.shape[1:] != result.shape:
+    if shown.dtype != dtype or shown.shape != (1, *result.shape):
         refuse("SW837", call=_CALL, what=f"an output of type {shown.dtype} and shape {shown.shape}")
     made = given_back(Features(result.loop, result.columns, ndim=1 + len(result.shape)), _CALL)
     return row_result(made, _CALL) if is_exploring() else made

@@ -17,7 +17,7 @@ from udf_compiler.frontends.models.labels import all_of, labels
 from udf_compiler.frontends.onnx.arithmetic import KINDS
 from udf_compiler.frontends.onnx.dense import clear_largest
 from udf_compiler.frontends.onnx.step import Argument, Operator, Step
-from udf_compiler.frontends.onnx.tensors import Maps, Sizes, Tensor, joined
+from udf_compiler.frontends.onnx.tensors import Across, Maps, Sizes, Tensor, joined
 from udf_compiler.frontends.tracing.utf8 import check_text
 
 
@@ -31,8 +31,11 @@ def _dropout(step: Step, x: Argument, *others: Argument) -> list[Argument]:
     return [x, None]
 
 
-def _reshape(step: Step, x: Argument, shape: Argument) -> list[Argument]:
-    given, new = step.tensor(x), [int(n) for n in step.constant(shape, "a shape")]
+def _reshape(step: Step, x: Argument, shape: Argument = None) -> list[Argument]:
+    new = [int(n) for n in step.constant(shape, "a shape")]
+    if isinstance(x, Across) and new[:1] != [-1]:
+        step.refuse(f"the shape {new}, which is not of the batch's rows")
+    given = x.values if isinstance(x, Across) else step.tensor(x)
     count = len(given.columns)
     if new and new[0] == 0 and not step.attribute("allowzero", 0):
         new[0] = -1  # a copy of the number of rows
@@ -102,9 +105,9 @@ def _chosen(step: Step, x: Argument, indices: Argument) -> list[Argument]:
     """Implements ArrayFeatureExtractor: columns by constant numbers, or constants by a number of each row."""
     if isinstance(x, np.ndarray):
         index = step.exact(step.tensor(indices))
-        if len(index.columns) != 1 or index.type.is_float:
-            step.refuse("several indices of a row")
-        return [_taken(step, x.ravel(), index.columns[0], (1,))]
+        if len(index.columns) != 1 or index.type.is_float or x.size != x.shape[-1]:
+            step.refuse("several indices of a row, or a table with several rows")
+        return [Across(_taken(step, x.ravel(), index.columns[0], ()))]
     given = step.alone(step.tensor(x))
     places = step.constant(indices, "indices").ravel()
     return [given.like([given.columns[int(at)] for at in places], (len(places),))]
@@ -161,10 +164,24 @@ def _reduced(fn: str, step: Step, x: Argument, axes: Argument = None) -> list[Ar
     shape = (1,) if step.attribute("keepdims", 1) else ()
     if fn in ("maximum", "minimum"):  # of 0.0 and -0.0, the one that the library's vectors find first
         return [Tensor(loop, [loop.fold(fn, given.columns)], shape, lambda: given.bounds)]
+    _guard_order(step, fn, given)
     value = loop.fold("multiply" if fn == "product" else "add", given.columns)
     if fn == "mean":
         value = loop.call("divide", value, loop.const(len(given.columns), given.type))
     return [Tensor(loop, [value], shape, lambda: step.refuse("approximate sums, by which a later operator decides"))]
+
+
+def _guard_order(step: Step, fn: str, x: Tensor) -> None:
+    """Sends rows to Python in which an order of additions or multiplications may overflow, or lose small factors."""
+    loop, count = step.loop, len(x.columns)
+    low, high = (1e-30 ** (1 / count), 1e37 ** (1 / count)) if fn == "product" else (0.0, 1e37 / count)
+    fine = []
+    for value in x.columns:
+        zero, least, most = (loop.const(limit, value.type) for limit in (0.0, low, high))
+        size = loop.call("absolute", value)
+        large = loop.call("logical_or", loop.call("greater_equal", size, least), loop.call("equal", value, zero))
+        fine.append(loop.call("logical_and", large, loop.call("less", size, most)))
+    loop.guard(all_of(loop, fine), local=True)
 
 
 def _encoded(step: Step, x: Argument) -> list[Argument]:
@@ -195,6 +212,8 @@ def _one_hot(step: Step, x: Argument) -> list[Argument]:
     known: Sequence[Any] = strings or step.attribute("cats_int64s", ())
     if given.type.is_float or (given.type == STR) != bool(strings):
         step.refuse("values of another type than its categories")
+    if len(set(known)) != len(known):
+        step.refuse("equal categories")
     columns: list[Value] = []
     for value in given.columns:
         hits = [loop.call("equal", value, loop.const(c, given.type)) for c in known]
@@ -206,7 +225,11 @@ def _one_hot(step: Step, x: Argument) -> list[Argument]:
 
 def _zipmap(step: Step, x: Argument) -> list[Argument]:
     keys = step.attribute("classlabels_strings") or step.attribute("classlabels_int64s")
-    return [Maps(tuple(keys), step.alone(step.tensor(x)))]
+    given = step.alone(step.tensor(x))
+    if len(set(keys)) != len(keys) or len(keys) != len(given.columns):
+        step.refuse("equal keys, or keys of another number")
+    order = sorted(range(len(keys)), key=keys.__getitem__)  # of the dictionaries
+    return [Maps(tuple(keys[at] for at in order), given.like([given.columns[at] for at in order]))]
 
 
 def _shape(step: Step, x: Argument) -> list[Argument]:

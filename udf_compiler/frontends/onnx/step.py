@@ -10,11 +10,11 @@ import numpy as np
 
 from sparkweld.ir import LoopBuilder
 from udf_compiler.frontends.onnx.reading import Node
-from udf_compiler.frontends.onnx.tensors import Maps, Sizes, Tensor
+from udf_compiler.frontends.onnx.tensors import Across, Maps, Sizes, Tensor
 from udf_compiler.frontends.tracing.session import refuse
 
 #: An argument or a result of a node; None is an optional one that is left out.
-Argument = Tensor | Maps | Sizes | np.ndarray | None
+Argument = Tensor | Across | Maps | Sizes | np.ndarray | None
 
 
 @dataclass(frozen=True)

@@ -104,6 +104,13 @@ class Sizes:
 
 
 @dataclass(frozen=True)
+class Across:
+    """Values of shape [1, rows], where `values` has the shape [rows]. Only a Reshape to [rows] or [rows, 1] reads them."""
+
+    values: Tensor
+
+
+@dataclass(frozen=True)
 class Maps:
     """The result of ZipMap: a list with a dictionary for each row, from these keys to the values of a row."""
 

@@ -51,7 +51,7 @@ def _forest(step: Step, width: Type, leaves: str, outputs: int) -> Forest:
         own = np.unique(leaf_outputs[theirs])
         lowest, size = (int(own[0]), 1) if len(own) == 1 else (first, count)
         number = {int(node): at for at, node in enumerate(node_ids[here])}
-        if len(number) != len(here) or number.get(int(node_ids[here[0]])) != 0:
+        if len(number) != len(here):
             step.refuse("nodes with equal numbers")
         values = np.zeros((len(here), size), np.float32)
         at = (np.array([number[int(node)] for node in leaf_nodes[theirs]], np.int64), leaf_outputs[theirs] - lowest)
@@ -79,8 +79,12 @@ def _tree(step: Step, here: np.ndarray, number: dict[int, int], values: np.ndarr
             step.refuse(f"the mode {mode}")
         upwards, excluded = _MODES[mode]
         sides = number[int(true[at])], number[int(false[at])]
+        if 0 in sides:
+            step.refuse("a tree whose first node is not its root")
         hit[at], miss[at] = sides if upwards else sides[::-1]
         missing[at] = missing[at] if upwards else not missing[at]
+        if not thresholds[at] > -np.inf:  # no number is below it
+            step.refuse("the threshold -infinity or NaN")
         if excluded:
             thresholds[at] = np.nextafter(thresholds[at], width.dtype.type(-np.inf))
     feature = np.where(hit < 0, 0, _array(step, "nodes_featureids", np.int64)[here]).astype(np.int32)
@@ -117,11 +121,14 @@ def _regressor(step: Step, x: Argument) -> list[Argument]:
     outputs, function = step.attribute("n_targets", 1), step.attribute("aggregate_function", "SUM")
     if step.attribute("post_transform", "NONE") != "NONE" or function not in ("SUM", "AVERAGE"):
         step.refuse(f"post_transform {step.attribute('post_transform')} or aggregate_function {function}")
+    base = step.attribute("base_values", ())
+    if outputs > 1 and base:
+        _check_scored(step, "target", outputs)
     sums, loop = _sums(step, x, "target", outputs), step.loop
     if function == "AVERAGE":
         count = loop.const(np.float32(len(set(step.attribute("nodes_treeids")))), F32)
         sums = sums.like([loop.call("divide", v, count) for v in sums.columns])
-    return [_with_base(step, sums, step.attribute("base_values", ()))]
+    return [_with_base(step, sums, base)]
 
 
 def _classifier(step: Step, x: Argument) -> list[Argument]:
@@ -131,22 +138,22 @@ def _classifier(step: Step, x: Argument) -> list[Argument]:
         return _of_one_score(step, x, classes, next(iter(scored)))
     if len(classes) < 3:
         step.refuse("scores of both of two classes")
-    _check_scored(step, len(classes))
+    _check_scored(step, "class", len(classes))
     scores = _with_base(step, _sums(step, x, "class", len(classes)), step.attribute("base_values", ()))
     label = labelled(step, clear_largest(step, scores), classes) if step.requires(0) else None
     return [label, transformed(step, scores, step.attribute("post_transform", "NONE")) if step.requires(1) else None]
 
 
-def _check_scored(step: Step, classes: int) -> None:
-    """Refuses an ensemble in which some row may have no score of a class: it has no label then, even with a score above."""
+def _check_scored(step: Step, leaves_of: str, outputs: int) -> None:
+    """Refuses an ensemble in which some row may have no score for an output: it cannot be the label, and has no base value."""
     pairs: dict[tuple[int, int], int] = {}
-    for tree, number in zip(step.attribute("class_treeids"), step.attribute("class_ids"), strict=True):
+    for tree, number in zip(step.attribute(f"{leaves_of}_treeids"), step.attribute(f"{leaves_of}_ids"), strict=True):
         pairs[tree, number] = pairs.get((tree, number), 0) + 1
     leaves: dict[int, int] = {}
     for tree, mode in zip(step.attribute("nodes_treeids"), step.attribute("nodes_modes"), strict=True):
         leaves[tree] = leaves.get(tree, 0) + (mode == "LEAF")
-    if {number for (tree, number), count in pairs.items() if count == leaves[tree]} != set(range(classes)):
-        step.refuse("leaves without a score of some class")
+    if {number for (tree, number), count in pairs.items() if count == leaves[tree]} != set(range(outputs)):
+        step.refuse("leaves without a score for some output")
 
 
 def _of_one_score(step: Step, x: Argument, classes: Sequence[Any], scored: int) -> list[Argument]:
@@ -157,6 +164,8 @@ def _of_one_score(step: Step, x: Argument, classes: Sequence[Any], scored: int) 
     loop, both = step.loop, _sums(step, x, "class", 2)
     score = _with_base(step, Tensor(loop, both.columns[:1], (1,), both.accuracy), base)
     positive = min(step.attribute("class_weights")) >= 0
+    if positive and min(base, default=0.0) < 0:
+        step.refuse("a negative base value of positive scores, which versions treat differently")
     label = None
     if step.requires(0):
         label = labelled(step, loop.cast(clear_above(step, score, 0.5 if positive else 0.0), I64), classes)

@@ -51,8 +51,9 @@ def check(*nodes, batch=None, to=1, least=50, column=0, given=np.float32, **opti
     return scored
 
 
-def refused(*nodes, **options):
-    scored = compare(first(model(*nodes, **options)), numbers(seed=3), RESULTS[options.get("to", 1)])
+def refused(*nodes, batch=None, given=np.float32, **options):
+    function = first(model(*nodes, given=given, **options), given)
+    scored = compare(function, numbers(seed=3) if batch is None else batch, RESULTS[options.get("to", 1)])
     assert scored.refused == "SW837", scored
 
 
@@ -168,6 +169,29 @@ def test_preparation():
     refused(node("Normalizer", "x", domain=ML, norm="MAX"))
 
 
+def test_what_orders_of_operations_decide_is_guarded():
+    """Sums, products and norms that overflow in one order, and quotients that the library fuses with a factor."""
+    large = batch_of(a=[3e38, 1.0] * 30, b=[3e38, 2.0] * 30, c=[-3e38, 3.0] * 30, d=[-3e38, 4.0] * 30)
+    mixed = batch_of(a=[1e30, 1.0] * 30, b=[1e30, 2.0] * 30, c=[1e-30, 3.0] * 30, d=[1e-30, 0.0] * 30)
+    assert check(node("ReduceSum", "x", "a"), a=np.int64([1]), batch=large, least=30).flagged == 30
+    assert check(node("ReduceProd", "x", axes=[1]), opset=13, batch=mixed, least=30).flagged == 30
+    assert check(node("Normalizer", "x", domain=ML, norm="L2"), batch=large, least=30).flagged == 30
+    heavy = np.array([[3e38, np.nan]] * 4, np.float32)
+    assert check(node("MatMul", "x", "w"), w=heavy, batch=mixed, least=0).flagged == 60
+    quotient = node("Div", "one", "x", out="q"), node("Mul", "q", "c", out="y")
+    assert check(*quotient, one=np.float32(1), c=np.float32(3)).kept
+    for operator in ("Sqrt", "Log"):
+        refused(node("MatMul", "x", "w", out="m"), node(operator, "m"), w=WEIGHTS)
+    refused(node("MatMul", "x", "w", out="m"), node("Div", "c", "m"), w=WEIGHTS, c=np.float32(2))
+
+
+def test_a_scaler_of_doubles_subtracts_before_it_rounds():
+    scaler = node("Scaler", "x", domain=ML, offset=[1.1] * 4, scale=[0.3] * 4)
+    assert not check(scaler, given=np.float64).kept
+    whole = batch_of(**{name: np.int64([1, 2**40 + 1, -7, 123456789] * 15) for name in "abcd"})
+    assert not check(scaler, given=np.int64, batch=whole).kept
+
+
 def test_categories():
     codes = batch_of(a=np.arange(60) % 7)
     letters = {"keys_int64s": [0, 3, 3, 5], "values_strings": list("abcd"), "default_string": "?"}
@@ -180,6 +204,34 @@ def test_categories():
     strict = node("OneHotEncoder", "x", domain=ML, cats_int64s=[1, 2, 4], zeros=0, out="h")
     scored = check(strict, node("Reshape", "h", "s"), s=np.int64([-1, 3]), column=1, least=20, **options)
     assert scored.flagged == scored.raised > 20
+
+
+def test_tables_of_constants():
+    """ArrayFeatureExtractor returns [1, rows], which only a Reshape makes a column. -0.0 is not 0.0."""
+    codes = {"columns": 1, "batch": batch_of(a=np.arange(60) % 2), "given": np.int64}
+    table = np.float32([-0.0, 1.0])
+    check(node("Gather", "t", "x"), t=table, **codes)
+    extracted = node("ArrayFeatureExtractor", "t", "x", domain=ML, out="e")
+    check(extracted, node("Reshape", "e", "s"), t=table[None], s=np.int64([-1]), rank=1, **codes)
+    check(extracted, node("Reshape", "e", "s"), t=table, s=np.int64([-1, 1]), **codes)
+    refused(node("ArrayFeatureExtractor", "t", "x", domain=ML), t=table, **codes)
+    refused(extracted, node("Reshape", "e", "s"), t=np.float32([[1, 2], [3, 4]]), s=np.int64([-1]), rank=1, **codes)
+
+
+def test_what_no_operator_translates_is_refused():
+    """Values that a translator lacks, empty ones, random ones, nodes out of order, and constants of odd shapes."""
+    row = np.float32([1, 2, 3, 4])
+    refused(node("Dropout", "x", out=["o", "y"]), to=9)
+    refused(node("Slice", "x", "b", "b", "a", out="s"), node("Concat", "s", "x", axis=1), a=np.int64([1]), b=np.int64([2]))
+    refused(node("RandomUniformLike", "c", out="r"), node("Add", "x", "r"), c=row)
+    refused(node("Add", "r", "x"), node("Neg", "x", out="r"))
+    refused(node("Reshape", "x", shape=[-1, 4]), opset=4)
+    column = node("Gather", "x", "i", axis=1, out="g"), node("Less", "g", "z", out="m")
+    refused(*column, node("Where", "m", "c", "z"), c=row[None], i=np.int64([0]), z=np.float32(0))
+    refused(node("Clip", "x", "a"), a=np.float32(np.nan))
+    refused(node("Normalizer", "x", domain=ML, norm="L1"), given=np.int64)
+    codes = {"columns": 1, "batch": batch_of(a=np.arange(60) % 3), "given": np.int64}
+    refused(node("OneHotEncoder", "x", domain=ML, cats_int64s=[1, 2, 1]), rank=3, **codes)
 
 
 MODES = ("BRANCH_LEQ", "BRANCH_LT", "BRANCH_GT", "BRANCH_GTE")

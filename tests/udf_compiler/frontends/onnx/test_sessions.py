@@ -163,6 +163,40 @@ def test_sessions_of_files(tmp_path):
     assert compare(of_missing, PLAIN, FloatType(), files=files).refused == "SW860"
 
 
+def test_an_output_is_one_object():
+    """A change in place shows wherever the function reads the output again. Outputs requested twice are refused."""
+    data = converted(linear_model.LinearRegression(), TARGET)
+
+    def changed(d):
+        made = runtime.InferenceSession(data).run(None, {"X": d.to_numpy(dtype=np.float32)})
+        first = made[0]
+        first += 1
+        return pd.Series(made[-1][:, 0])
+
+    def twice(d):
+        made = runtime.InferenceSession(data).run(["variable"] * 2, {"X": d.to_numpy(dtype=np.float32)})
+        return pd.Series(made[1][:, 0])
+
+    assert compare(changed, PLAIN, FloatType(), **SINGLE).rows > 100
+    assert compare(twice, PLAIN, FloatType()).refused == "SW837"
+
+
+@pytest.mark.parametrize("keys", [list("dbca"), [3, -1, 2, 0]], ids=["strings", "integers"])
+def test_dictionaries_are_in_the_order_of_their_keys(keys):
+    helper, kind = onnx.helper, "strings" if isinstance(keys[0], str) else "int64s"
+    zipped = helper.make_node("ZipMap", ["x"], ["y"], domain="ai.onnx.ml", **{f"classlabels_{kind}": keys})
+    given, made = helper.make_tensor_value_info("x", 1, [None, 4]), helper.make_empty_tensor_value_info("y")
+    opsets = [helper.make_opsetid(*entry) for entry in OPSET.items()]
+    graph = helper.make_graph([zipped], "g", [given], [made])
+    data = helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString()
+
+    def least(d):
+        made = runtime.InferenceSession(data).run(None, {"x": d.to_numpy(dtype=np.float32)})[0]
+        return pd.Series([list(row.values())[0] for row in made])
+
+    assert compare(least, ODD, DoubleType()).rows > 100
+
+
 def test_what_the_library_rejects():
     """ONNX Runtime raises for 64-bit floats, other shapes and unknown names, so the function stays with Python."""
     data = converted(linear_model.LinearRegression(), TARGET)
