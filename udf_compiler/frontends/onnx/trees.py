@@ -43,6 +43,8 @@ def _forest(step: Step, width: Type, leaves: str, outputs: int) -> Forest:
     tree_ids, node_ids = _array(step, "nodes_treeids", np.int64), _array(step, "nodes_nodeids", np.int64)
     leaf_trees, leaf_nodes = (_array(step, f"{leaves}_{name}", np.int64) for name in ("treeids", "nodeids"))
     leaf_outputs, weights = _array(step, f"{leaves}_ids", np.int64), _array(step, f"{leaves}_weights", np.float32)
+    if np.count_nonzero(np.diff(tree_ids)) + 1 != len(np.unique(tree_ids)):
+        step.refuse("trees whose nodes are not beside each other")
     used = np.unique(leaf_outputs)
     first, count = (int(used[0]), 1) if len(used) == 1 else (0, outputs)
     trees = []
@@ -100,8 +102,11 @@ def _sums(step: Step, x: Argument, leaves: str, outputs: int) -> Tensor:
     values = sums_of(forest, given.columns, loop, step.call)
     most = max(sum(float(np.abs(terms).max()) for terms in forest.leaf_terms(output)) for output in range(outputs))
 
+    size = most + float(np.abs(np.array(step.attribute("base_values", ()) or [0.0])).max())
+    if not size < 1e37:
+        step.refuse("weights whose sums may overflow, or NaN")
+
     def bounds() -> Accuracy:
-        size = most + float(np.abs(np.array(step.attribute("base_values", ()) or [0.0])).max())
         return Accuracy(loop.const(size, F64), loop.const(2 * (len(forest.trees) + 3) * EPS * size, F64))
 
     return Tensor(loop, values, (outputs,), bounds)

@@ -45,6 +45,21 @@ def test_order_of_nodes():
     refused(regressor(order=(1, 0, 2)), **OPTIONS)
 
 
+def test_nodes_of_a_tree_are_beside_each_other():
+    """The library takes each change of the tree's number as a new root."""
+    for trees, numbers in (([0, 1, 0, 0, 1, 1], [0, 0, 1, 2, 1, 2]), ([0, 0, 0, 1, 1, 1], [0, 1, 2, 0, 1, 2])):
+        roots = [number == 0 for number in numbers]
+        tree = {
+            "nodes_treeids": trees, "nodes_nodeids": numbers, "nodes_featureids": [0] * 6, "nodes_values": [0.25] * 6,
+            "nodes_modes": ["BRANCH_LEQ" if root else "LEAF" for root in roots],
+            "nodes_truenodeids": [int(root) for root in roots], "nodes_falsenodeids": [2 * root for root in roots],
+            "target_treeids": [0, 0, 1, 1], "target_nodeids": [1, 2, 1, 2], "target_ids": [0] * 4, "n_targets": 1,
+        }  # fmt: skip
+        weighted = node("TreeEnsembleRegressor", "x", domain=ML, **tree, target_weights=[1.0, 2, 4, 8])
+        (check if trees == sorted(trees) else refused)(weighted, **OPTIONS)
+        refused(node("TreeEnsembleRegressor", "x", domain=ML, **tree, target_weights=[3e38, 2, 3e38, -3e38]), **OPTIONS)
+
+
 @pytest.mark.parametrize("threshold", [-0.0, 1e-45, np.inf])
 @pytest.mark.parametrize("mode", ["BRANCH_LEQ", "BRANCH_LT", "BRANCH_GT", "BRANCH_GTE"])
 def test_thresholds(mode, threshold):
