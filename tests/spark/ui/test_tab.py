@@ -56,6 +56,11 @@ for _ in range(100):
     if page.count("/SQL/execution/?id=") == 5:
         break
     time.sleep(0.1)
+numbers = [int(part.partition('"')[0]) for part in page.split("/sparkweld/query/?id=")[1:]]
+def page_of(query):
+    return urllib.request.urlopen(f"http://localhost:{address}/sparkweld/query/{query}").read().decode()
+strange = [page_of(end) for end in ("", "?id=999999", "?id=%3Cscript%3Ealert(2)%3C/script%3E")]
+report(pages={number: page_of(f"?id={number}") for number in numbers}, strange=strange)
 report(page=page, id=spark.sparkContext.applicationId, batches=measured(cached)["operators"][0]["kernelBatches"])
 """
 
@@ -90,6 +95,18 @@ def test_the_tab_of_a_running_application(application):
     facts, _ = application
     assert facts["batches"] > 0
     check(facts["page"])
+
+
+def test_the_page_of_a_query(application):
+    facts, _ = application
+    pages = sorted((int(number), page) for number, page in facts["pages"].items())
+    assert len(pages) == 5
+    computing = pages[0][1]
+    assert all(part in computing for part in ("compiled score", "fused: ", "Physical Plan", "Weld score (")), computing
+    python = next(page for _, page in pages if "SW214" in page)
+    assert "in Python: &lt;script&gt;alert(1)&lt;/script&gt;" in python
+    assert not any("<script>alert" in page for page in (*facts["pages"].values(), *facts["strange"]))
+    assert all("This query is not known" in page for page in facts["strange"])
 
 
 def test_the_tab_in_the_history_server(application, tmp_path):
@@ -141,6 +158,30 @@ def test_the_report_from_the_event_log(application):
     assert host.where == "python" and "SW214" in host.codes
     assert host.python_seconds > 0 or LINE < (4, 0)  # Spark 3.5 does not measure it
     assert [query.failed for query in made.application.queries] == [False, False, False, False, True]
+
+
+GRAPH = """
+from sparkweld.bridge import jvm as live
+
+def score(x):
+    return x * 2.0 + 1
+
+score.__name__ = "<script>alert(1)</script>"
+spark = session()
+last = live.last_execution(spark)
+rows = spark.range(0, 20000, 1, 2).selectExpr("cast(id as double) as x")
+rows.select(F.udf(score, "double")("x").alias("r")).agg(F.sum("r")).collect()
+report(nodes=[[name, counts] for name, counts in live.operators_since(spark, last) if name.startswith("Weld ")])
+"""
+
+
+def test_the_graph_of_the_tab_sql_names_functions_and_hides_what_did_not_happen(applications):
+    """The graph's labels are HTML, so they have no more than the letters of names."""
+    ((name, counts),) = applications.run(GRAPH, conf={"spark.ui.enabled": "true"}).facts["nodes"]
+    assert name == "Weld scriptalert1script"
+    shown = {"number of output rows", "number of output batches", "batches run in kernels"}
+    assert set(counts) == shown
+    assert counts["number of output rows"] == 20_000
 
 
 def test_an_application_without_the_tab(applications):

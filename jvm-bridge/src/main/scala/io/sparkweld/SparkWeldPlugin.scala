@@ -8,7 +8,7 @@ import io.sparkweld.columns.RowCaches
 import io.sparkweld.compile._
 import io.sparkweld.contract.Constants
 import io.sparkweld.host.ProcessMemory
-import io.sparkweld.plan.{Breakers, Races}
+import io.sparkweld.plan.{Breakers, Drift, Races}
 import io.sparkweld.rules.FirstPlan
 import io.sparkweld.spark.{BuiltFor, CurrentSpark}
 import io.sparkweld.support.WarnOnce
@@ -64,6 +64,7 @@ final class SparkWeldDriverPlugin extends DriverPlugin with Logging {
   private def start(context: SparkContext, plugin: PluginContext): Unit = {
     Breakers.start(ask = None)
     Races.start(ask = None)
+    Drift.start()
     val conf = context.getConf
     if (SparkWeldConf.ExplainEnabled.get(conf)) {
       CurrentSpark.appendToList(context, "spark.sql.extendedExplainProviders", classOf[WeldExplain].getName)

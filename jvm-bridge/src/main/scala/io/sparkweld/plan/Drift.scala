@@ -1,6 +1,8 @@
 package io.sparkweld
 package plan
 
+import java.util.concurrent.ConcurrentHashMap
+
 import io.sparkweld.columns.NativeColumnVector
 import io.sparkweld.compile.Watch
 import io.sparkweld.support.{Refusal, WarnOnce}
@@ -47,6 +49,7 @@ final class Drift(watch: Watch) extends AccumulatorV2[Array[Long], Array[Long]] 
       val level = Drift.Level / (looks * (looks + 1))
       Drift.found(watch, counts, level / 2).foreach { what =>
         val refusal = Refusal("SW954", "path" -> watch.path, "what" -> what)
+        Drift.alarms.put(watch.path, refusal.text)
         WarnOnce(s"drift:SW954:${watch.path}", s"SparkWeld: ${refusal.text}")
       }
       Drift.loss(watch, against(0), against(1), level / 2).foreach { what =>
@@ -88,6 +91,15 @@ object Drift {
   /** The probability of a warning in a query whose rows are like the certificate's. */
   private val Level = 1e-4
   private val FirstLook = 500L
+
+  /** Path of a cascade -> the last difference from its certificate, in this application. */
+  private val alarms = new ConcurrentHashMap[String, String]
+
+  /** Returns how the rows of a query differed from the certificate of a cascade, if any did. */
+  def alarm(path: String): Option[String] = Option(alarms.get(path))
+
+  /** Forgets the alarms of the application before. */
+  def start(): Unit = alarms.clear()
 
   /**
    * Returns how the counted rows differ from the certificate's, both being samples; an error has at most probability `level`. The

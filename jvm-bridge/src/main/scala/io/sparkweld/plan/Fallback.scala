@@ -31,16 +31,16 @@ final case class FallbackMap(evaluator: MapEvaluator, input: Seq[Attribute]) ext
  * The original chain, which Spark's own evaluators run inside a task. Made on the driver.
  *
  * @param isCut whether it leaves some results to functions above; see [[Step.isCut]]
+ * @param elsewhere where it runs, for messages
  */
 final case class FallbackPlan(
-    input: Seq[Attribute], steps: Seq[FallbackStep], output: Seq[Attribute], converter: RowConverter, isCut: Boolean = false) {
+    input: Seq[Attribute],
+    steps: Packed[Seq[FallbackStep]],
+    output: Seq[Attribute],
+    converter: RowConverter,
+    isCut: Boolean,
+    elsewhere: String) {
   def schema: StructType = Fallback.schemaOf(output)
-
-  /** Returns where it runs, for messages. */
-  def elsewhere: String = Step.elsewhere(isCut || steps.exists {
-    case _: FallbackPython | _: FallbackMap => true
-    case _ => false
-  })
 }
 
 object Fallback {
@@ -94,7 +94,12 @@ object Fallback {
         attributes = groups.output
         step
     }
-    FallbackPlan(input, made, attributes, CurrentSpark.rowConverter(schemaOf(attributes)), Step.isCut(steps))
+    val isCut = Step.isCut(steps)
+    val elsewhere = Step.elsewhere(isCut || made.exists {
+      case _: FallbackPython | _: FallbackMap => true
+      case _ => false
+    })
+    FallbackPlan(input, Packed.of(made), attributes, CurrentSpark.rowConverter(schemaOf(attributes)), isCut, elsewhere)
   }
 }
 
@@ -105,8 +110,9 @@ object Fallback {
  * vectors.
  */
 final class Fallback(plan: FallbackPlan, partition: Int, context: TaskContext) extends AutoCloseable {
+  private val steps = plan.steps.value
   private val toRow = UnsafeProjection.create(plan.input, plan.input)
-  private lazy val runners: Seq[Array[InternalRow] => Array[InternalRow]] = plan.steps.map(runner)
+  private lazy val runners: Seq[Array[InternalRow] => Array[InternalRow]] = steps.map(runner)
   private var vectors: Array[WritableColumnVector] = Array.empty
   private var capacity = 0
 
@@ -144,16 +150,16 @@ final class Fallback(plan: FallbackPlan, partition: Int, context: TaskContext) e
   }
 
   /** Whether Spark feeds batches to the first step. */
-  private val takesBatches = plan.steps.headOption.exists {
+  private val takesBatches = steps.headOption.exists {
     case python: FallbackPython => python.evaluator.takesColumnarInput
     case _ => false
   }
 
   private def stream(batches: Iterator[ColumnarBatch]): Iterator[InternalRow] = {
-    val (start, rest) = plan.steps match {
+    val (start, rest) = steps match {
       case FallbackPython(_, _, _, evaluator) +: rest if evaluator.takesColumnarInput =>
         (evaluator.evalBatches(partition, batches).flatMap(_.rowIterator().asScala), rest)
-      case steps => (batches.flatMap(_.rowIterator().asScala).map(row => toRow(row): InternalRow), steps)
+      case all => (batches.flatMap(_.rowIterator().asScala).map(row => toRow(row): InternalRow), all)
     }
     rest.foldLeft(start) {
       case (rows, FallbackFilter(condition, attributes)) =>

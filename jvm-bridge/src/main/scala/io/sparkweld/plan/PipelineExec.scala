@@ -28,7 +28,7 @@ final case class PipelineExec(
     child: SparkPlan)
   extends UnaryExecNode {
 
-  override def nodeName: String = "WeldPipeline"
+  override def nodeName: String = NodeLabel.of("WeldPipeline", udfs)
   override def supportsColumnar: Boolean = true
   override def outputPartitioning: Partitioning = child.outputPartitioning
   override def outputOrdering: Seq[SortOrder] = child.outputOrdering

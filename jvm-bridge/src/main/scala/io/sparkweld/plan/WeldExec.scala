@@ -74,7 +74,8 @@ final case class WeldExec(
     "watchedRows" -> SQLMetrics.createMetric(sparkContext, "rows scored by cascades"),
     "unsureRows" -> SQLMetrics.createMetric(sparkContext, "rows deferred to the full model"),
     "guardedRows" -> SQLMetrics.createMetric(sparkContext, "rows flagged by guards"),
-    "deoptimisedBatches" -> SQLMetrics.createMetric(sparkContext, s"batches run $elsewhere")) ++ pythonMetrics
+    "deoptimisedBatches" -> SQLMetrics.createMetric(sparkContext, s"batches run $elsewhere"),
+    "otherRows" -> SQLMetrics.createMetric(sparkContext, s"rows of batches run $elsewhere")) ++ pythonMetrics
 
   override protected def doExecute(): RDD[InternalRow] =
     throw new UnsupportedOperationException("WeldExec produces columnar batches; Spark must insert ColumnarToRow above it")
@@ -93,10 +94,11 @@ final case class WeldExec(
   private[plan] def executeWith(make: WeldExec.MakeTask): RDD[ColumnarBatch] = executeQuery(tasks(make))
 
   private def tasks(make: WeldExec.MakeTask): RDD[ColumnarBatch] = {
+    def rare(name: String): RareMetric = RareMetric.of(longMetric(name))
     val counters = WeldMetrics(longMetric("numOutputRows"), longMetric("numOutputBatches"), longMetric("kernelBatches"),
-      longMetric("kernelTime"), longMetric("compileTime"), longMetric("cacheRows"), longMetric("cachedRows"), longMetric("textRows"), longMetric("keptTexts"),
-      longMetric("shadowRows"), longMetric("shadowDifferences"), longMetric("watchedRows"), longMetric("unsureRows"),
-      longMetric("guardedRows"), longMetric("deoptimisedBatches"))
+      longMetric("kernelTime"), longMetric("compileTime"), rare("cacheRows"), rare("cachedRows"), rare("textRows"),
+      rare("keptTexts"), rare("shadowRows"), rare("shadowDifferences"), rare("watchedRows"), rare("unsureRows"),
+      rare("guardedRows"), rare("deoptimisedBatches"), rare("otherRows"))
     // UTF8String length is limited to Int.MaxValue.
     val maxStringBytes = math.min(SparkWeldConf.MaxStringBytes.get(conf), Int.MaxValue.toLong)
     val models = kernel.models.map(block => block.digest -> block.broadcast(sparkContext)).toMap
@@ -125,6 +127,8 @@ final case class WeldExec(
     Option.when(kernel.watched.length == 1 && kernel.watched.head.labels && whole != steps)(
       Fallback.plan(whole, child.output, columnarInput, conf, pythonMetrics))
   }
+
+  override def nodeName: String = NodeLabel.of("Weld", summary.udfs)
 
   override def simpleString(maxFields: Int): String = {
     val kept = if (summary.approximate.isEmpty) "" else s", kept=[${summary.approximate.mkString(", ")}]"

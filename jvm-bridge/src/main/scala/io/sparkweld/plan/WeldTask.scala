@@ -307,7 +307,7 @@ final class WeldTask(
     else {
       plan.metrics.deoptimisedBatches += 1
       fallbackMade = true
-      give(fallback.batch(batch))
+      give(counted(fallback.batch(batch)))
     }
   }
 
@@ -342,7 +342,12 @@ final class WeldTask(
     fallback.batches(batches.filter(_.numRows() > 0).map { batch =>
       plan.metrics.deoptimisedBatches += 1
       batch
-    })
+    }).map(counted)
+  }
+
+  private def counted(made: ColumnarBatch): ColumnarBatch = {
+    plan.metrics.otherRows += made.numRows().toLong
+    made
   }
 
   private def close(): Unit = {

@@ -29,12 +29,15 @@ final class ApplicationTotals(registry: MetricRegistry) {
     if (isFailed) failed.inc()
     for (run <- runs.runs) {
       if (run.where == "python") pythonRows.inc(run.rows)
-      if (run.where == "kernel") kernelRows.inc(run.rows)
+      if (run.where == "kernel") {
+        kernelRows.inc(run.rows - run.pythonRows)
+        pythonRows.inc(run.pythonRows)
+        kernelBatches.inc(run.batches - run.pythonBatches)
+      }
       guardedRows.inc(run.guardedRows)
       kernelNanos.inc(run.kernelNanos)
       pythonMillis.inc(run.pythonMillis)
       waitMillis.inc(run.loadMillis)
-      kernelBatches.inc(run.batches)
       pythonBatches.inc(run.pythonBatches)
       run.refusals.map(_.code).distinct.foreach(code => counter(Refusals + code).inc())
     }

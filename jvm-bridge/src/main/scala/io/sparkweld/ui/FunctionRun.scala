@@ -17,7 +17,9 @@ import org.apache.spark.sql.execution.metric.SQLMetric
  * @param where "kernel", "pipeline" (a pipeline in the Python worker), "python", or "spark" (Spark's own expressions)
  * @param pythonMillis the time of Python workers; 0 where Spark does not measure it (3.5)
  * @param loadMillis the time in which tasks waited for a kernel's code
+ * @param batches all batches of a kernel, also those that ran in Python
  * @param pythonBatches the batches of a kernel that ran in Python, because a guard flagged a row or because of a failure
+ * @param pythonRows the rows of these
  */
 final case class FunctionRun(
     functions: Seq[String],
@@ -30,6 +32,7 @@ final case class FunctionRun(
     pythonMillis: Long,
     loadMillis: Long,
     pythonBatches: Long,
+    pythonRows: Long,
     guardedRows: Long,
     refusals: Seq[RefusalEntry])
 
@@ -61,11 +64,11 @@ final class RunReader {
         case again if !seen.add(again) => () // a reused exchange: its rows were counted
         case weld: WeldExec if weld.summary.udfs.nonEmpty =>
           found += FunctionRun(weld.summary.udfs, "kernel", weld.summary.fused, weld.summary.approximate, metric("numOutputRows"),
-            metric("numOutputBatches"), metric("kernelTime"), python, metric("compileTime"), metric("deoptimisedBatches"),
-            metric("guardedRows"), Nil)
+            metric("kernelBatches") + metric("deoptimisedBatches"), metric("kernelTime"), python, metric("compileTime"),
+            metric("deoptimisedBatches"), metric("otherRows"), metric("guardedRows"), Nil)
         case pipeline: PipelineExec =>
           found += FunctionRun(pipeline.udfs, "pipeline", Nil, Nil, metric("numOutputRows"), metric("numOutputBatches"),
-            metric("kernelTime"), metric("callTime") / 1000000, 0, 0, metric("originalRows"), Nil)
+            metric("kernelTime"), metric("callTime") / 1000000, 0, 0, 0, metric("originalRows"), Nil)
         case PythonTableFunction(udtf) =>
           found += inPython(Seq(udtf.name), metric("pythonNumRowsReceived"), python, RefusalTags.get(node))
         case node if PlanWalk.aggregates(node).nonEmpty =>
@@ -76,12 +79,12 @@ final class RunReader {
         case _ => ()
       }
     }
-    found ++= PlanWalk.rewritten(plan).map(_.udf).distinct.map(udf => FunctionRun(Seq(udf), "spark", Nil, Nil, 0, 0, 0, 0, 0, 0, 0, Nil))
+    found ++= PlanWalk.rewritten(plan).map(_.udf).distinct.map(udf => FunctionRun(Seq(udf), "spark", Nil, Nil, 0, 0, 0, 0, 0, 0, 0, 0, Nil))
     FunctionRuns(found.result())
   }
 
   private def inPython(functions: Seq[String], rows: Long, millis: Long, refusals: Seq[Refusal]): FunctionRun =
-    FunctionRun(functions, "python", Nil, Nil, rows, 0, 0, millis, 0, 0, 0, refusals.map(RefusalEntry.of))
+    FunctionRun(functions, "python", Nil, Nil, rows, 0, 0, millis, 0, 0, 0, 0, refusals.map(RefusalEntry.of))
 
   private def added(metric: SQLMetric, isCached: Boolean): Long =
     if (!isCached) metric.value

@@ -20,16 +20,17 @@ import org.apache.spark.sql.execution.ui.SparkListenerSQLExecutionEnd
  * States what became of the functions of one query, at its end. Spark writes it to the event log as one line of JSON:
  *
  * {{{
- * {"Event": "io.sparkweld.ui.SparkWeldQuery", "version": 1, "executionId": 3, "millis": 840, "failed": false, "runs": [
+ * {"Event": "io.sparkweld.ui.SparkWeldQuery", "version": 1, "executionId": 3, "millis": 840, "failed": false, "explanation": "..", "runs": [
  *   {"functions": ["score"], "where": "kernel", "fused": [..], "approximate": [..], "rows": 100, "batches": 1, "kernelNanos": 900,
- *    "pythonMillis": 0, "loadMillis": 12, "pythonBatches": 0, "guardedRows": 0, "refusals": [
+ *    "pythonMillis": 0, "loadMillis": 12, "pythonBatches": 0, "pythonRows": 0, "guardedRows": 0, "refusals": [
  *      {"code": "SW233", "category": .., "title": .., "message": .., "hint": .., "place": ..}]}]}
  * }}}
  *
  * @param executionId the number of the query in Spark's SQL tab
+ * @param explanation the text of `sparkweld.explain` after the query, with its counts; null in logs of earlier releases
  */
-final case class SparkWeldQuery(version: Int, executionId: Long, millis: Long, failed: Boolean, runs: JsonNode)
-    extends SparkListenerEvent
+final case class SparkWeldQuery(
+    version: Int, executionId: Long, millis: Long, failed: Boolean, runs: JsonNode, explanation: String) extends SparkListenerEvent
 
 object SparkWeldQuery {
   /** Increased where a reader of the event log must change; new fields do not count. */
@@ -53,7 +54,7 @@ final class QueryEvents(context: SparkContext, totals: ApplicationTotals, posts:
           if (runs.runs.nonEmpty) totals.add(runs, query.failed)
           if (runs.runs.nonEmpty && posts) {
             CurrentSpark.post(context, SparkWeldQuery(SparkWeldQuery.Version, end.executionId, query.nanos / 1000000, query.failed,
-              Encoder.read(Encoder.text(runs)).get("runs")))
+              Encoder.read(Encoder.text(runs)).get("runs"), Explained.text(WeldExplain.entries(plan))))
           }
         }
       }

@@ -16,6 +16,7 @@ final case class FunctionTotal(
     loadMillis: Long,
     batches: Long,
     pythonBatches: Long,
+    pythonRows: Long,
     guardedRows: Long,
     approximate: Seq[String],
     refusals: Seq[JsonNode])
@@ -32,7 +33,7 @@ final class QuerySummary(val queries: Seq[SparkWeldQuery]) {
     .map { case ((name, where), of) =>
       def sum(field: String) = of.map(_._2.path(field).asLong).sum
       FunctionTotal(name, where, of.map(_._1).distinct.size, sum("rows"), sum("kernelNanos"), sum("pythonMillis"), sum("loadMillis"),
-        sum("batches"), sum("pythonBatches"), sum("guardedRows"),
+        sum("batches"), sum("pythonBatches"), sum("pythonRows"), sum("guardedRows"),
         of.flatMap(run => QuerySummary.texts(run._2, "approximate")).distinct,
         of.flatMap(_._2.path("refusals").elements.asScala).distinct)
     }
@@ -52,7 +53,9 @@ final class QuerySummary(val queries: Seq[SparkWeldQuery]) {
 
   def pythonMillis: Long = functions.map(_.pythonMillis).sum
 
-  def rows(where: String): Long = functions.filter(_.where == where).map(_.rows).sum
+  def kernelRows: Long = functions.filter(_.where == "kernel").map(total => total.rows - total.pythonRows).sum
+
+  def pythonRows: Long = functions.map(total => if (total.where == "python") total.rows else total.pythonRows).sum
 }
 
 object QuerySummary {

@@ -10,13 +10,29 @@ import com.fasterxml.jackson.databind.JsonNode
  * Writes the content of the tab SparkWeld as HTML.
  *
  * @param query returns the address of a query in the tab SQL
+ * @param details returns the address of a query's page in this tab
  */
-final class SummaryPage(summary: QuerySummary, query: Long => String) {
+final class SummaryPage(summary: QuerySummary, query: Long => String, details: Long => String) {
   private val Most = 200
 
   def content: Seq[Node] =
     if (summary.queries.isEmpty) <p>No query with Python functions has ended yet.</p>
     else totals ++ functions ++ refusals ++ queries
+
+  /** Writes the page of the only query of the summary. `plan`: the plan that ran, as Spark describes it. */
+  def ofQuery(plan: Option[String]): Seq[Node] = summary.queries.headOption.fold(SummaryPage.missing) { one =>
+    val head =
+      <ul class="list-unstyled">
+        <li><strong>Query: </strong><a href={query(one.executionId)}>{one.executionId.toString} in the tab SQL</a></li>
+        <li><strong>Duration: </strong>{seconds(one.millis / 1e3)}, {SummaryPage.status(one)}</li>
+      </ul>
+    head ++ functions ++ refusals ++ text("What was fused, and why not", Option(one.explanation)) ++ text("Plan", plan)
+  }
+
+  private def text(title: String, of: Option[String]): Seq[Node] = of.filter(_.nonEmpty).toSeq.flatMap { shown =>
+    <h4>{title}</h4>
+    <pre tabindex="0" role="region" aria-label={title}>{shown}</pre>
+  }
 
   private def totals: Seq[Node] = {
     val (kernel, python) = (summary.kernelNanos / 1e9, summary.pythonMillis / 1e3)
@@ -24,7 +40,7 @@ final class SummaryPage(summary: QuerySummary, query: Long => String) {
     val share = if (kernel + python > 0) f"$most${100 * kernel / (kernel + python)}%.1f %%" else "unknown"
     <ul class="list-unstyled">
       <li><strong>Queries with Python functions: </strong>{number(summary.queries.size)}</li>
-      <li><strong>Rows in kernels: </strong>{number(summary.rows("kernel"))}; <strong>in Python: </strong>{number(summary.rows("python"))}</li>
+      <li><strong>Rows in kernels: </strong>{number(summary.kernelRows)}; <strong>in Python: </strong>{number(summary.pythonRows)}</li>
       <li><strong>Time in kernels: </strong>{seconds(kernel)}; <strong>in Python workers: </strong>{seconds(python)}</li>
       <li><strong>Share of the functions' time that was native: </strong>{share}</li>
     </ul>
@@ -35,7 +51,8 @@ final class SummaryPage(summary: QuerySummary, query: Long => String) {
       "Batches in Python", "Rows with a guard", "Approximate", "Reasons"),
     summary.functions.map { total =>
       Seq[Seq[Node]](Text(total.function), Text(SummaryPage.Where.getOrElse(total.where, total.where)), number(total.queries),
-        number(total.rows), Text(if (total.rows > 0 && total.kernelNanos > 0) f"${total.kernelNanos.toDouble / total.rows}%.1f" else ""),
+        number(total.rows), Text(if (total.rows > total.pythonRows && total.kernelNanos > 0)
+          f"${total.kernelNanos.toDouble / (total.rows - total.pythonRows)}%.1f" else ""),
         seconds(total.kernelNanos / 1e9),
         if (total.where == "python" && total.pythonMillis == 0) Text("not measured") else seconds(total.pythonMillis / 1e3),
         seconds(total.loadMillis / 1e3),
@@ -53,11 +70,11 @@ final class SummaryPage(summary: QuerySummary, query: Long => String) {
           <span><strong>{field("code")}</strong> {field("title")}: {field("message")}</span>, Text(field("place")), Text(field("hint")))
       })
 
-  private def queries: Seq[Node] = table("Queries", Seq("Query", "Duration", "Status", "Functions"),
+  private def queries: Seq[Node] = table("Queries", Seq("Query", "Duration", "Status", "Functions", "More"),
     summary.queries.sortBy(-_.executionId).map { one =>
       val items = one.runs.elements.asScala.map(item).toSeq
       Seq[Seq[Node]](<a href={query(one.executionId)}>{one.executionId.toString}</a>, seconds(one.millis / 1e3),
-        Text(if (one.failed) "failed" else "succeeded"), <ul class="list-unstyled mb-0">{items}</ul>)
+        Text(SummaryPage.status(one)), <ul class="list-unstyled mb-0">{items}</ul>, <a href={details(one.executionId)}>plan</a>)
     })
 
   private def item(run: JsonNode): Node = {
@@ -87,5 +104,9 @@ final class SummaryPage(summary: QuerySummary, query: Long => String) {
 }
 
 object SummaryPage {
+  private val missing: Seq[Node] = <p>This query is not known, or had no Python functions.</p>
+
+  private def status(query: SparkWeldQuery): String = if (query.failed) "failed" else "succeeded"
+
   private val Where = Map("kernel" -> "kernel", "pipeline" -> "pipeline in Python", "python" -> "Python", "spark" -> "Spark's expressions")
 }

@@ -4,7 +4,7 @@ package ui
 import scala.collection.mutable
 
 import io.sparkweld.SparkWeldConf
-import io.sparkweld.plan.{PipelineExec, Races, RankedExec, WeldAggregateExec, WeldExec, WeldTopExec}
+import io.sparkweld.plan.{Drift, PipelineExec, Races, RankedExec, WeldAggregateExec, WeldExec, WeldTopExec}
 import io.sparkweld.rules.{PythonNode, PythonTableFunction}
 import io.sparkweld.spark.ExplainProvider
 import io.sparkweld.support.{FusedFunction, Refusal, RefusalTags, Rewritten}
@@ -85,7 +85,8 @@ object WeldExplain {
       val share = weld.metrics("unsureRows").value.toDouble / math.max(weld.metrics("watchedRows").value, 1L)
       f": ${weld.kernel.watched.head.saving(share)}%.2fx by the costs of the certificate"
     }
-    Seq(share("unsureRows", "watchedRows", s"deferred to the full model${saving.getOrElse("")}"),
+    val drifted = weld.kernel.watched.flatMap(watch => Drift.alarm(watch.path)).distinct.map(what => Detail("drift", Seq(what), s"drift: $what"))
+    drifted ++ Seq(share("unsureRows", "watchedRows", s"deferred to the full model${saving.getOrElse("")}"),
       share("cachedRows", "cacheRows", "found in the feature cache"),
       share("keptTexts", "textRows", "found in the string cache", "strings")).flatten
   }

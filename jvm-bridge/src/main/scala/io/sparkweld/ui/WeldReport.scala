@@ -15,7 +15,7 @@ object WeldReport {
   /** Keys and values of an operator in JSON. */
   private[ui] type Entry = ListMap[String, Any]
 
-  private val Metrics = Seq("numOutputRows", "numOutputBatches", "kernelBatches", "deoptimisedBatches", "guardedRows", "kernelTime",
+  private val Metrics = Seq("numOutputRows", "numOutputBatches", "kernelBatches", "deoptimisedBatches", "otherRows", "guardedRows", "kernelTime",
     "compileTime", "cacheRows", "cachedRows", "textRows", "keptTexts", "shadowRows", "shadowDifferences",
     "watchedRows", "unsureRows")
   private val MergeMetrics = Seq("numOutputRows", "mergedBatches", "blockRows", "fullTables", "sparkTasks", "mergeTime")

@@ -1,6 +1,7 @@
 package org.apache.spark.ui.sparkweld
 
 import scala.jdk.CollectionConverters._
+import scala.util.Try
 import scala.xml.Node
 
 import io.sparkweld.contract.Encoder
@@ -8,6 +9,7 @@ import io.sparkweld.ui.{QuerySummary, SparkWeldQuery, SummaryPage}
 
 import org.apache.spark.{SparkConf, SparkContext}
 import org.apache.spark.scheduler.{SparkListener, SparkListenerEvent}
+import org.apache.spark.sql.execution.ui.SQLAppStatusStore
 import org.apache.spark.sql.internal.StaticSQLConf
 import org.apache.spark.status.{AppHistoryServerPlugin, ElementTrackingStore}
 import org.apache.spark.status.KVUtils.KVIndexParam
@@ -19,9 +21,11 @@ private[sparkweld] final class StoredQuery(
     @KVIndexParam val executionId: Long,
     val millis: Long,
     val failed: Boolean,
-    val runs: String) {
+    val runs: String,
+    val explanation: String) {
 
-  def event: SparkWeldQuery = SparkWeldQuery(SparkWeldQuery.Version, executionId, millis, failed, Encoder.read(runs))
+  def event: SparkWeldQuery =
+    SparkWeldQuery(SparkWeldQuery.Version, executionId, millis, failed, Encoder.read(runs), explanation)
 }
 
 /** Keeps the events of queries in the store of the Spark UI, as many as the tab SQL keeps. */
@@ -38,7 +42,8 @@ private[sparkweld] final class QueryStoreListener(store: ElementTrackingStore, c
 
   override def onOtherEvent(event: SparkListenerEvent): Unit = event match {
     case query: SparkWeldQuery if query.version == SparkWeldQuery.Version =>
-      store.write(new StoredQuery(query.executionId, query.millis, query.failed, query.runs.toString), checkTriggers = true)
+      store.write(new StoredQuery(query.executionId, query.millis, query.failed, query.runs.toString, query.explanation),
+        checkTriggers = true)
     case _ => ()
   }
 }
@@ -48,6 +53,7 @@ private[sparkweld] final class WeldTab(store: KVStore, ui: SparkUI) extends Spar
   override val name = "SparkWeld"
 
   attachPage(new WeldPage(this, store))
+  attachPage(new WeldQueryPage(this, store))
   ui.attachTab(this)
 }
 
@@ -63,11 +69,29 @@ object WeldTab {
   }
 }
 
-private[sparkweld] final class WeldPage(tab: WeldTab, store: KVStore) extends WebUIPage("") {
+/** The pages of the tab: their addresses, and what they show of some queries. */
+private[sparkweld] sealed abstract class PageOfTab(prefix: String, tab: WeldTab) extends WebUIPage(prefix) {
+  protected def page(request: Request, queries: Seq[StoredQuery]): SummaryPage = {
+    def address(path: String) = UIUtils.prependBaseUri(request, tab.basePath, path)
+    new SummaryPage(new QuerySummary(queries.map(_.event)), id => address(s"/SQL/execution/?id=$id"),
+      id => address(s"/sparkweld/query/?id=$id"))
+  }
+}
+
+private[sparkweld] final class WeldPage(tab: WeldTab, store: KVStore) extends PageOfTab("", tab) {
   override def render(request: Request): Seq[Node] = {
-    val queries = store.view(classOf[StoredQuery]).asScala.map(_.event).toSeq
-    val page = new SummaryPage(new QuerySummary(queries), id => UIUtils.prependBaseUri(request, tab.basePath, s"/SQL/execution/?id=$id"))
-    UIUtils.headerSparkPage(request, "SparkWeld", page.content, tab)
+    val queries = store.view(classOf[StoredQuery]).asScala.toSeq
+    UIUtils.headerSparkPage(request, "SparkWeld", page(request, queries).content, tab)
+  }
+}
+
+/** The page of one query: what became of its functions, and its plan. */
+private[sparkweld] final class WeldQueryPage(tab: WeldTab, store: KVStore) extends PageOfTab("query", tab) {
+  override def render(request: Request): Seq[Node] = {
+    val id = Try(request.getParameter("id").toLong).toOption
+    val query = id.flatMap(id => Try(store.read(classOf[StoredQuery], Long.box(id))).toOption)
+    val plan = query.flatMap(one => new SQLAppStatusStore(store).execution(one.executionId)).map(_.physicalPlanDescription)
+    UIUtils.headerSparkPage(request, s"Query ${id.mkString}", page(request, query.toSeq).ofQuery(plan), tab)
   }
 }
 
