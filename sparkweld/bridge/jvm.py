@@ -189,8 +189,9 @@ def operators_since(spark: Any, last: int) -> list[tuple[str, dict[str, int]]]:
         values, nodes = store.executionMetrics(execution), store.planGraph(execution).allNodes()
         for node in (nodes.apply(at) for at in range(nodes.size())):
             metrics = (node.metrics().apply(at) for at in range(node.metrics().size()))
-            shown = {m.name(): values.get(m.accumulatorId()) for m in metrics}
-            counts = {name: value.get().replace(",", "") for name, value in shown.items() if value.isDefined()}
+            # a node may have two metrics of one name, of which no task counted one
+            shown = [(m.name(), values.get(m.accumulatorId())) for m in metrics]
+            counts = {name: value.get().replace(",", "") for name, value in shown if value.isDefined()}
             found.append((str(node.name()).strip(), {name: int(text) for name, text in counts.items() if text.isdigit()}))
     return found
 

@@ -42,6 +42,18 @@ if b"SPARK_LOG_URL_STDERR" in open(f"/proc/{os.getppid()}/environ", "rb").read()
     sys.meta_path.insert(0, Missing())
 """
 
+RUNS = """
+import time
+frame = query()
+frame.collect()
+jvm = spark._jvm.io.sparkweld
+runs = json.loads(jvm.contract.Encoder.text(jvm.ui.RunReader().of(frame._jdf.queryExecution().executedPlan())))["runs"]
+deadline = time.monotonic() + 10
+while not jvm.support.WarnOnce.warned("executor:") and time.monotonic() < deadline:
+    time.sleep(0.1)
+report(runs=runs, warned=jvm.support.WarnOnce.warned("executor:"))
+"""
+
 
 def test_executors_without_numba(applications, tmp_path):
     """The driver compiles; executors without llvmlite, at the driver's path and in their Python, run all batches in Python."""
@@ -56,7 +68,7 @@ def test_executors_without_numba(applications, tmp_path):
     planned = "query()._jdf.queryExecution().executedPlan()"  # the compile service has loaded the library, and reported its path
     program = f"PATH = {path!r}\nspark = session('local-cluster[1,1,1024]')\n{QUERY}\n{planned}\nos.unlink({str(copied)!r})\n"
     ran = applications.run(
-        program + "report(**off_and_on(spark, query))",
+        program + "report(**off_and_on(spark, query))\n" + RUNS,
         conf={"spark.executorEnv.PYTHONPATH": f"{packages}{os.pathsep}{ROOT}"},
     )
     assert ran.facts["equal"]
@@ -64,6 +76,11 @@ def test_executors_without_numba(applications, tmp_path):
     assert ran.facts["operators"], ran.facts
     assert sum(o["kernelBatches"] for o in ran.facts["operators"]) == 0
     assert sum(o["deoptimisedBatches"] for o in ran.facts["operators"]) > 0
+    (run,) = ran.facts["runs"]
+    assert run["where"] == "kernel" and run["rows"] == run["pythonRows"] > 10_000 and run["batches"] == run["pythonBatches"] > 0
+    assert ran.facts["warned"], "the driver has not received the executor's warning"
+    (warning,) = warnings(ran)
+    assert "SW406" in warning and "(Reported by executor 0; " in ran.log
 
 
 def test_workers_without_numba(applications, tmp_path):

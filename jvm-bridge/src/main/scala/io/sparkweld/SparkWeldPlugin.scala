@@ -98,7 +98,8 @@ final class SparkWeldDriverPlugin extends DriverPlugin with Logging {
   }
 
   override def receive(message: AnyRef): AnyRef =
-    Breakers.receive(message).orElse(Races.receive(message)).orElse(half.map(_.server.receive(message))).orNull
+    if (WarnOnce.receive(message)) null
+    else Breakers.receive(message).orElse(Races.receive(message)).orElse(half.map(_.server.receive(message))).orNull
 
   override def shutdown(): Unit = {
     if (SparkWeldRuntime.driver == half) SparkWeldRuntime.setDriver(None)
@@ -128,6 +129,7 @@ final class SparkWeldExecutorPlugin extends ExecutorPlugin with Logging {
     if (local.isEmpty) {
       Breakers.start(ask = Some(message => plugin.ask(message)))
       Races.start(ask = Some(message => plugin.ask(message)))
+      WarnOnce.report((reason, text) => plugin.send(WarnOnce.encode(plugin.executorID, reason, text)))
     }
     val loader = new FormLoader(fetch, compiler, local.isDefined)
     kernels = Some(new KernelRegistry(SparkWeldConf.CachedKernels.get(conf), loader.load))
