@@ -58,7 +58,7 @@ def difference_of(given: Any, wanted: Any, tolerance: Tolerance) -> _Differ:
             return f"the function returns the columns {list(given.columns)}, its translation {list(wanted.columns)}"
         differences = (difference_of(given[name], wanted[name], tolerance) for name in wanted.columns)
         return next((d for d in differences if d is not None), None)
-    if _is_void(given) and _is_void(wanted) and given.shape == wanted.shape:
+    if _is_void(wanted) and (_is_void(given) or _is_void_of_times(given)) and given.shape == wanted.shape:
         return None  # without any value, pandas infers a dtype that no column depends on
     if isinstance(wanted, pa.RecordBatch):
         if given.schema.names != wanted.schema.names:
@@ -83,6 +83,11 @@ def difference_of(given: Any, wanted: Any, tolerance: Tolerance) -> _Differ:
 def _is_void(x: Any) -> bool:
     """Whether a Series has only missing elements."""
     return isinstance(x, pd.Series) and (x.dtype == object or x.dtype == np.float64) and bool(x.isna().all())
+
+
+def _is_void_of_times(x: Any) -> bool:
+    """Whether a Series is what pandas makes of objects that are all NaT, such as dates."""
+    return isinstance(x, pd.Series) and x.dtype.kind == "M" and bool(x.isna().all())
 
 
 def _values_of(x: Any) -> np.ndarray:

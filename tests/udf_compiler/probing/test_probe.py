@@ -32,7 +32,7 @@ from udf_compiler.frontends.pandas.trace import trace
 from udf_compiler.frontends.python import sums
 from udf_compiler.probing import probe as probe_module
 from udf_compiler.probing.constants import constants_of
-from udf_compiler.probing.differences import difference_of, tolerance_of
+from udf_compiler.probing.differences import Tolerance, difference_of, tolerance_of
 from udf_compiler.probing.probe import probe
 from udf_compiler.probing.rows import ROW_COUNT, column_of
 
@@ -345,3 +345,13 @@ def test_digits_of_libm_are_no_difference(source):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(scalar_pandas, "probe", lambda _, *rest: real(wrong, *rest))
         assert refusals(compiled(function)) == ["SW233"]
+
+
+def test_dates_that_are_all_missing():
+    """pandas makes datetime64 of objects that are all NaT; dates that are not all missing differ from it."""
+    dates = pd.Series([None, None], dtype=object)
+    times, numbers = pd.Series([pd.NaT, pd.NaT], dtype="datetime64[ns]"), pd.Series([0.5, np.nan])
+    assert difference_of(times, dates, Tolerance.BITS) is None
+    assert difference_of(times, numbers, Tolerance.BITS) is not None
+    assert difference_of(times, pd.Series([datetime.date(2020, 1, 1), None]), Tolerance.BITS) is not None
+    assert difference_of(times, dates[:1], Tolerance.BITS) is not None
