@@ -49,10 +49,14 @@ class TracedFrame(ColumnLike):
         return current().dispatch.attribute(self, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name == "columns" and called_by_user():
+        if not called_by_user():
+            object.__setattr__(self, name, value)
+        elif name == "columns":
             current().dispatch.set_columns(self, value)
+        elif name in self.series and not hasattr(pd.DataFrame, name):
+            self[name] = value
         else:
-            super().__setattr__(name, value)
+            refuse("SW256", call=f"DataFrame.{name} = ...")
 
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, list) and all(isinstance(k, str) for k in key):

@@ -193,3 +193,26 @@ def test_an_argument_keeps_its_columns():
     whole = pa.StructArray.from_arrays(BATCHES[1].columns, fields=list(BATCHES[1].schema))
     compared = compare_with_worker(function, [pa.RecordBatch.from_arrays([whole], ["s"])], DoubleType(), SCALAR_PANDAS)
     assert compared.refused == "SW256"
+
+
+def test_columns_that_are_set_as_attributes():
+    def add(frames):
+        for frame in frames:
+            frame.a = frame.a + 1
+            frame.b = frame.a.fillna(0).astype("int64") if len(frame) else frame.b
+            yield frame
+
+    def of_another_name(frames):
+        for frame in frames:
+            frame.c = frame.a + 1  # an attribute, which is not a column
+            yield frame
+
+    def of_a_method(frames):
+        for frame in frames:
+            frame = frame.rename(columns={"a": "size"})
+            frame.size = 1
+            yield frame.rename(columns={"size": "a"})
+
+    assert compare_with_worker(add, BATCHES, ROWS, MAP_PANDAS, kernel=True).decided == 3
+    for function in (of_another_name, of_a_method):
+        assert compare_with_worker(function, BATCHES, ROWS, MAP_PANDAS).refused == "SW256"
