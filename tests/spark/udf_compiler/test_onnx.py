@@ -101,6 +101,7 @@ def test_tables_at_their_edges(spark, df, tmp_path):
         pq.write_table(pa.Table.from_pandas(part, preserve_index=False), tmp_path / f"{number}.parquet")
     read = spark.read.parquet(str(tmp_path)).coalesce(1)
     off, on, _ = both(spark, lambda: read.orderBy("a", "b").select(summed("a", "b", "c")))
+    assert [row[0] is None for row in off] == [row[0] is None for row in on]
     np.testing.assert_allclose(*(np.array([r[0] if r[0] is not None else np.nan for r in rows]) for rows in (off, on)), rtol=1e-4)
     empty = df.where("a > 1000")
     assert empty.select(labelled("a", "b", "c")).collect() == []

@@ -10,6 +10,7 @@ import numpy as np
 
 from sparkweld.ir import Value
 from sparkweld.ir.types import BOOL, F32, F64, I32, I64, STR, Type
+from udf_compiler.frontends.models.features import guard_finite
 from udf_compiler.frontends.models.labels import all_of
 from udf_compiler.frontends.onnx.dense import with_bias
 from udf_compiler.frontends.onnx.step import Argument, Operator, Step
@@ -55,10 +56,12 @@ def _spread(step: Step, argument: Argument, shape: tuple[int, ...], type: Type) 
 
 def undecided(step: Step, *tensors: Argument) -> Callable[[], Accuracy] | None:
     """Returns the bounds of results that have none: whatever decides by them is refused. None if all tensors are exact."""
-    return None if all(t.exact for t in tensors if isinstance(t, Tensor)) else _without_bounds(step)
+    return None if all(t.exact for t in tensors if isinstance(t, Tensor)) else without_bounds(step)
 
 
-def _without_bounds(step: Step) -> Callable[[], Accuracy]:
+def without_bounds(step: Step) -> Callable[[], Accuracy]:
+    """Returns the bounds of approximate results that have none."""
+
     def bounds() -> Accuracy:
         step.refuse("approximate values, by which a later operator decides")
 
@@ -84,7 +87,7 @@ def _arithmetic(fn: str, step: Step, a: Argument, b: Argument) -> list[Argument]
     tensors, constants = [t for t in (a, b) if isinstance(t, Tensor)], [c for c in (a, b) if isinstance(c, np.ndarray)]
     bounds = undecided(step, a, b)
     if fn == "divide" and isinstance(a, np.ndarray) and np.any(a == 1):  # the library may divide a factor instead of 1
-        bounds = _without_bounds(step)
+        bounds = without_bounds(step)
     elif len(tensors) == 1 and (fn != "divide" or isinstance(b, np.ndarray)):
         sizes = np.abs(constants[0].astype(np.float64)) if constants else np.zeros(1)
         most = float((1 / sizes if fn == "divide" else sizes).max(initial=0.0))
@@ -136,15 +139,15 @@ def _function(name: str, step: Step, x: Argument) -> list[Argument]:
     if name in ("Abs", "Neg"):
         return [given.like(values)]
     # Some versions compute the square root of infinity as NaN.
-    step.loop.guard(all_of(step.loop, [step.loop.call("isfinite", v) for v in given.columns]), local=True)
-    return [Tensor(step.loop, values, given.shape, _without_bounds(step))]
+    guard_finite(step.loop, given.columns)
+    return [Tensor(step.loop, values, given.shape, without_bounds(step))]
 
 
 def _clip(step: Step, x: Argument, low: Argument = None, high: Argument = None) -> list[Argument]:
     given, loop = step.tensor(x), step.loop
     ends = [step.attribute(name) if end is None else step.constant(end, name) for name, end in (("min", low), ("max", high))]
     if given.type.is_float:
-        loop.guard(all_of(loop, [loop.call("isfinite", v) for v in given.columns]), local=True)
+        guard_finite(loop, given.columns)
     values = list(given.columns)
     for fn, end in zip(("maximum", "minimum"), ends, strict=True):
         if end is not None:
@@ -231,7 +234,7 @@ def _normalizer(step: Step, x: Argument) -> list[Argument]:
     given, loop = step.alone(step.tensor(x)), step.loop
     if not given.type.is_float:
         step.refuse("integers")
-    loop.guard(all_of(loop, [loop.call("isfinite", v) for v in given.columns]), local=True)
+    guard_finite(loop, given.columns)
     singles, norm = [loop.cast(v, F32) for v in given.columns], step.attribute("norm", "MAX")
     if norm == "L1":
         size = loop.fold("add", [loop.call("absolute", v) for v in singles])

@@ -11,10 +11,10 @@ import numpy as np
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import Mlp
 from sparkweld.ir.types import F32, F64, I64, Type
-from udf_compiler.frontends.models.features import Features
+from udf_compiler.frontends.models.features import Features, guard_finite
 from udf_compiler.frontends.models.labels import all_of, labels
 from udf_compiler.frontends.models.sums import clear_argmax
-from udf_compiler.frontends.models.trees import softmax
+from udf_compiler.frontends.models.trees import expit, softmax
 from udf_compiler.frontends.onnx.step import Argument, Operator, Step
 from udf_compiler.frontends.onnx.tensors import EPS, Accuracy, Tensor
 from udf_compiler.frontends.tracing.session import check_size, current
@@ -111,12 +111,7 @@ def activated(loop: LoopBuilder, values: Sequence[Value], name: str) -> list[Val
     if name == "relu":
         zeros = [loop.const(0, v.type) for v in values]
         return [loop.select(loop.call("less", v, zero), zero, v) for v, zero in zip(values, zeros, strict=True)]
-    return [loop.call("tanh", v) if name == "tanh" else _logistic(loop, v) for v in values]
-
-
-def _logistic(loop: LoopBuilder, value: Value) -> Value:
-    one = loop.const(1, value.type)
-    return loop.call("divide", one, loop.call("add", one, loop.call("exp", loop.call("negative", value))))
+    return [loop.call("tanh", v) if name == "tanh" else expit(loop, v) for v in values]
 
 
 def dense(x: Tensor, weights: np.ndarray, bias: np.ndarray) -> Tensor:
@@ -170,7 +165,7 @@ def apply_activation(step: Step, x: Tensor, name: str) -> Tensor:
     if not x.type.is_float:
         step.refuse("integers")
     loop = step.loop
-    loop.guard(all_of(loop, [loop.call("isfinite", v) for v in x.columns]), local=True)
+    guard_finite(loop, x.columns)
     return Tensor(loop, activated(loop, x.columns, name), x.shape, lambda: after_activation(loop, x.bounds, name))
 
 
@@ -185,7 +180,7 @@ def clear_largest(step: Step, x: Tensor) -> Value:
     """Returns the index of the largest value of a row, the first of equal ones. Rows in which the error decides run in Python."""
     loop = step.loop
     if x.exact:
-        loop.guard(all_of(loop, [loop.call("isfinite", v) for v in x.columns]), local=True)
+        guard_finite(loop, x.columns)
         return clear_argmax(loop, x.columns, [])
     wide = [loop.cast(v, F64) for v in x.columns]
     return clear_argmax(loop, wide, [x.bounds.error] * len(wide))
@@ -222,11 +217,11 @@ def transformed(step: Step, scores: Tensor, name: str) -> Tensor:
     return step.tensor(_activation(name.lower(), step, scores)[0])
 
 
-def probabilities_of_two(step: Step, score: Tensor, name: str) -> Tensor:
+def probabilities_of_two(step: Step, score: Tensor) -> Tensor:
     """Returns ``[logistic(-s), logistic(s)]`` of the only score."""
     loop, [s] = step.loop, score.columns
     both = Tensor(loop, [loop.call("negative", s), s], (2,), score.accuracy)
-    return apply_activation(step, both, name)
+    return apply_activation(step, both, "logistic")
 
 
 def _weights(step: Step, count: int) -> tuple[np.ndarray, np.ndarray]:

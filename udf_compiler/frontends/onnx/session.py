@@ -7,6 +7,7 @@ import operator
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -34,13 +35,13 @@ from udf_compiler.frontends.tracing.stand_ins import StandIn
 _CALL = "InferenceSession.run"
 _LOADS = "onnxruntime.InferenceSession"
 #: The oldest tested version of ONNX Runtime. Of a newer one, the results on synthetic rows are compared as for every function.
-_OLDEST = (1, 20)
+OLDEST = (1, 20)
 _BOUND = "the rounding of 32-bit sums, which ONNX Runtime adds in an order of its own"
 #: Providers that compute on the CPU.
 _OF_CPU = ("CPUExecutionProvider", "AzureExecutionProvider")
 #: Attributes of `SessionOptions` on which no result depends.
 _OPTIONS = frozenset(
-    """intra_op_num_threads inter_op_num_threads execution_mode log_severity_level log_verbosity_level logid enable_profiling
+    """intra_op_num_threads inter_op_num_threads execution_mode log_severity_level log_verbosity_level logid
     enable_cpu_mem_arena enable_mem_pattern enable_mem_reuse graph_optimization_level""".split()
 )
 
@@ -53,11 +54,12 @@ class Model:
     session: Any
 
     @staticmethod
+    @lru_cache(maxsize=4)  # each of a function's paths loads it again
     def of(data: bytes) -> Model:
         """Loads a serialized model. Refuses SW252 one that ONNX Runtime rejects, and SW837 one that `reading` does."""
         runtime = importlib.import_module("onnxruntime")
         version = runtime.__version__
-        if tuple(int(part) if part.isdigit() else 0 for part in version.split(".")[:2]) < _OLDEST:
+        if tuple(int(part) if part.isdigit() else 0 for part in version.split(".")[:2]) < OLDEST:
             refuse("SW803", library="onnxruntime", version=version, checked="1.20 and newer")
         options = runtime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1

@@ -12,9 +12,9 @@ import numpy as np
 from sparkweld.ir import Value
 from sparkweld.ir.ops import Lookup
 from sparkweld.ir.types import F32, I64, STR
-from udf_compiler.frontends.models.features import Features
+from udf_compiler.frontends.models.features import Features, guard_finite
 from udf_compiler.frontends.models.labels import all_of, labels
-from udf_compiler.frontends.onnx.arithmetic import KINDS
+from udf_compiler.frontends.onnx.arithmetic import KINDS, without_bounds
 from udf_compiler.frontends.onnx.dense import clear_largest
 from udf_compiler.frontends.onnx.step import Argument, Operator, Step
 from udf_compiler.frontends.onnx.tensors import Across, Maps, Sizes, Tensor, joined
@@ -160,7 +160,7 @@ def _reduced(fn: str, step: Step, x: Argument, axes: Argument = None) -> list[Ar
     given, loop = step.alone(step.tensor(x)), step.loop
     if _axes(step, axes) not in ([1], [-1]) or not given.type.is_float:
         step.refuse("another axis than the last one, or integers")
-    loop.guard(all_of(loop, [loop.call("isfinite", v) for v in given.columns]), local=True)
+    guard_finite(loop, given.columns)
     shape = (1,) if step.attribute("keepdims", 1) else ()
     if fn in ("maximum", "minimum"):  # of 0.0 and -0.0, the one that the library's vectors find first
         return [Tensor(loop, [loop.fold(fn, given.columns)], shape, lambda: given.bounds)]
@@ -168,7 +168,7 @@ def _reduced(fn: str, step: Step, x: Argument, axes: Argument = None) -> list[Ar
     value = loop.fold("multiply" if fn == "product" else "add", given.columns)
     if fn == "mean":
         value = loop.call("divide", value, loop.const(len(given.columns), given.type))
-    return [Tensor(loop, [value], shape, lambda: step.refuse("approximate sums, by which a later operator decides"))]
+    return [Tensor(loop, [value], shape, without_bounds(step))]
 
 
 def _guard_order(step: Step, fn: str, x: Tensor) -> None:

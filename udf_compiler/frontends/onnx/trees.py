@@ -7,6 +7,7 @@ few rows in another order, so sums are approximate.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -30,9 +31,33 @@ _MODES = {"BRANCH_LEQ": (True, False), "BRANCH_LT": (True, True), "BRANCH_GT": (
 
 
 def _array(step: Step, name: str, dtype: Any) -> np.ndarray:
-    """Returns an attribute of nodes or leaves, which 64-bit models store as a tensor."""
-    stored = step.attribute(f"{name}_as_tensor")
-    return np.array(step.attribute(name, ()) if stored is None else stored, dtype)
+    return np.array(step.attribute(name, ()), dtype)
+
+
+@dataclass(frozen=True)
+class _Nodes:
+    """The attributes of nodes; `missing`: whether NaN goes to the true child."""
+
+    features: np.ndarray
+    modes: np.ndarray
+    thresholds: np.ndarray
+    true: np.ndarray
+    false: np.ndarray
+    missing: np.ndarray
+
+    @staticmethod
+    def of(step: Step, width: Type) -> _Nodes:
+        """Returns those of all trees, with thresholds of the type in which features are compared."""
+        features, modes = _array(step, "nodes_featureids", np.int64), _array(step, "nodes_modes", object)
+        thresholds = _array(step, "nodes_values", np.float32).astype(width.dtype)
+        true, false = (_array(step, f"nodes_{side}nodeids", np.int64) for side in ("true", "false"))
+        tracks = _array(step, "nodes_missing_value_tracks_true", np.int64)
+        missing = tracks != 0 if len(tracks) else np.zeros(len(features), bool)
+        return _Nodes(features, modes, thresholds, true, false, missing)
+
+    def take(self, places: np.ndarray) -> _Nodes:
+        """Returns copies of the attributes of some nodes."""
+        return _Nodes(*(getattr(self, field.name)[places] for field in fields(self)))
 
 
 def _forest(step: Step, width: Type, leaves: str, outputs: int) -> Forest:
@@ -47,7 +72,7 @@ def _forest(step: Step, width: Type, leaves: str, outputs: int) -> Forest:
         step.refuse("trees whose nodes are not beside each other")
     used = np.unique(leaf_outputs)
     first, count = (int(used[0]), 1) if len(used) == 1 else (0, outputs)
-    trees = []
+    nodes, trees = _Nodes.of(step, width), []
     for tree in dict.fromkeys(tree_ids.tolist()):
         here, theirs = np.flatnonzero(tree_ids == tree), np.flatnonzero(leaf_trees == tree)
         own = np.unique(leaf_outputs[theirs])
@@ -60,27 +85,22 @@ def _forest(step: Step, width: Type, leaves: str, outputs: int) -> Forest:
         if len(set(zip(*(part.tolist() for part in at), strict=True))) != len(theirs):
             step.refuse("two weights of one leaf for one result")
         values[at] = weights[theirs]
-        trees.append(_tree(step, here, number, values, lowest, width))
-    features = int(_array(step, "nodes_featureids", np.int64).max(initial=0)) + 1
-    return Forest(features, width, F32, np.zeros(outputs, np.float32), tuple(trees))
+        trees.append(_tree(step, nodes.take(here), number, values, lowest))
+    return Forest(int(nodes.features.max(initial=0)) + 1, width, F32, np.zeros(outputs, np.float32), tuple(trees))
 
 
-def _tree(step: Step, here: np.ndarray, number: dict[int, int], values: np.ndarray, first: int, width: Type) -> Tree:
-    """Returns a tree from the indices of its nodes. ``x > t`` goes where ``x <= t`` does not."""
-    modes = [step.attribute("nodes_modes")[at] for at in here]
-    true, false = (_array(step, f"nodes_{side}nodeids", np.int64)[here] for side in ("true", "false"))
-    tracks = _array(step, "nodes_missing_value_tracks_true", np.int64)
-    missing = tracks[here] != 0 if len(tracks) else np.zeros(len(here), bool)
-    thresholds = _array(step, "nodes_values", np.float32)[here].astype(width.dtype)
-    hit, miss = (np.full(len(here), -1, np.int32) for _ in range(2))
-    for at, mode in enumerate(modes):
+def _tree(step: Step, nodes: _Nodes, number: dict[int, int], values: np.ndarray, first: int) -> Tree:
+    """Returns a tree from its nodes, whose arrays it changes. ``x > t`` goes where ``x <= t`` does not."""
+    missing, thresholds = nodes.missing, nodes.thresholds
+    hit, miss = (np.full(len(missing), -1, np.int32) for _ in range(2))
+    for at, mode in enumerate(nodes.modes):
         if mode == "LEAF":
             missing[at] = False
             continue
         if mode not in _MODES:
             step.refuse(f"the mode {mode}")
         upwards, excluded = _MODES[mode]
-        sides = number[int(true[at])], number[int(false[at])]
+        sides = number[int(nodes.true[at])], number[int(nodes.false[at])]
         if 0 in sides:
             step.refuse("a tree whose first node is not its root")
         hit[at], miss[at] = sides if upwards else sides[::-1]
@@ -88,8 +108,8 @@ def _tree(step: Step, here: np.ndarray, number: dict[int, int], values: np.ndarr
         if not thresholds[at] > -np.inf:  # no number is below it
             step.refuse("the threshold -infinity or NaN")
         if excluded:
-            thresholds[at] = np.nextafter(thresholds[at], width.dtype.type(-np.inf))
-    feature = np.where(hit < 0, 0, _array(step, "nodes_featureids", np.int64)[here]).astype(np.int32)
+            thresholds[at] = np.nextafter(thresholds[at], thresholds.dtype.type(-np.inf))
+    feature = np.where(hit < 0, 0, nodes.features).astype(np.int32)
     return Tree(feature, thresholds, missing, hit, miss, values, first)
 
 
@@ -182,7 +202,7 @@ def _of_one_score(step: Step, x: Argument, classes: Sequence[Any], scored: int) 
     if positive:
         return [label, score.like([loop.call("subtract", loop.const(1, F32), s), s], (2,))]
     if transform == "LOGISTIC":
-        return [label, probabilities_of_two(step, score, "logistic")]
+        return [label, probabilities_of_two(step, score)]
     return [label, score.like([loop.call("negative", s), s], (2,))]
 
 

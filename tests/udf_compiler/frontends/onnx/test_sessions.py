@@ -10,7 +10,10 @@ import pytest
 from pyspark.sql.types import DoubleType, FloatType, LongType, StringType
 from sklearn import ensemble, linear_model, neural_network, pipeline, preprocessing, svm, tree
 
+from tests.helpers.kinds import compile_udf
+from tests.helpers.lines import PythonEvalType
 from tests.helpers.models import compare, frame, numbers
+from udf_compiler.frontends.onnx.session import Model
 
 onnx = pytest.importorskip("onnx")
 runtime = pytest.importorskip("onnxruntime")
@@ -238,6 +241,21 @@ def test_outputs_that_are_changed():
 
     assert compare(replaced, PLAIN, LongType()).rows > 100
     assert compare(doubled, PLAIN, FloatType(), **SINGLE).rows > 100
+
+
+def test_a_model_is_loaded_once_for_all_paths_of_a_function():
+    data = converted(linear_model.Lasso(), TARGET)
+
+    def of_row(a, b, c, d):
+        session = runtime.InferenceSession(data)
+        b = b * 2 if a > 1 else b
+        d = d + 1 if c > 0 else d
+        return float(session.run(None, {"X": np.array([[a, b, c, d]], dtype=np.float32)})[0][0][0])
+
+    before = Model.of.cache_info()
+    made = compile_udf(of_row, PythonEvalType.SQL_BATCHED_UDF, dict.fromkeys("abcd", "double"), "float")
+    after = Model.of.cache_info()
+    assert made["status"] == "ok" and after.misses == before.misses + 1 and after.hits > before.hits + 3
 
 
 def test_exact_results():
