@@ -47,8 +47,7 @@ def fit(
     to = None if path is None else store.place(path, CascadeCertificate)
     rows, labels = _rows_and_labels(data, label, text)
     kind = fitting.check_kind(pipeline)
-    if isinstance(rows, pd.DataFrame):
-        rows = read_columns(pipeline, rows)
+    rows = read_columns(pipeline, rows)
     if band is None:
         band = 0.05 * _spread(labels) if kind == "numbers" else 0.0
     if not _is_number(band) or not 0 <= band < math.inf:

@@ -56,7 +56,7 @@ def fit(
     if not isinstance(given, pd.DataFrame | pd.Series):
         raise UserError(f"data is a {type(data).__name__}; pass a DataFrame, or a Series of strings")
     given = (given if text is None else text_column(given, text)).reset_index(drop=True)
-    given = read_columns(model, given) if isinstance(given, pd.DataFrame) else given
+    given = read_columns(model, given)
     rows = len(given) if rows is None else rows
     if rows < ks[-1]:
         raise UserError(f"the first k={ks[-1]:,} of rows={rows:,} rows are all of them; pass a smaller k")

@@ -89,12 +89,14 @@ def feature_groups(pipeline: Any, data: Any) -> FeatureGroups:
     return FeatureGroups(steps, names)
 
 
-def read_columns(pipeline: Any, data: pd.DataFrame) -> pd.DataFrame:
-    """Returns the columns that a pipeline reads, in its order if it is fitted; all where it does not state any.
+def read_columns(pipeline: Any, data: Any) -> Any:
+    """Returns the columns that a pipeline reads, in its order if it is fitted; all where it does not state any, and a Series.
 
     A fitted pipeline states them, and so does a ColumnTransformer without remainder as the first step. Other columns, such as
     keys and dates, take no part. Raises UserError for a column that the table lacks.
     """
+    if not isinstance(data, pd.DataFrame):
+        return data
     stated = getattr(pipeline, "feature_names_in_", None)
     first = steps_of(pipeline)[0][1]
     if stated is None and getattr(first, "remainder", None) == "drop" and hasattr(first, "transformers"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from typing import Any
 import pyspark
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 from sparkweld.bridge.jar import LINES
 from sparkweld.cli import doctor
@@ -22,6 +24,7 @@ from sparkweld.minimums import MINIMUMS
 from tests.helpers.metadata import EXTRAS, listed, minimums, oldest_python
 from udf_compiler.frontends.mlflow.udfs import CHECKED_VERSIONS
 from udf_compiler.frontends.models.tested_versions import LIBRARIES
+from udf_compiler.frontends.onnx.session import OLDEST
 from udf_compiler.frontends.python.regions.versions import KNOWN
 from udf_compiler.service import host
 
@@ -63,11 +66,21 @@ def test_the_extras_have_the_minimums_of_the_code():
     """Those of the lines of Spark, of tested model libraries, and of Python."""
     found = minimums(*EXTRAS)
     assert found.pop("pyspark") == LINES[0]
+    runtime = minimums("onnx")
+    assert runtime["onnxruntime"] == ".".join(map(str, OLDEST)) and runtime["onnx"]
     assert found.pop("mlflow-skinny") == CHECKED_VERSIONS[0]
     assert found["xgboost"] == "1.7.6"  # the last digits of 1.7.0 differ
     lines = {package: ".".join(minimum.split(".")[:2]) for package, minimum in found.items()}
     assert lines == {library.package: library.lines[0] for library in LIBRARIES.values()}
     assert oldest_python() == ".".join(map(str, min(KNOWN)))
+
+
+def test_what_the_tests_need_is_installed():
+    """Tests of a library skip without it, so the gate must not run without one that the metadata requires."""
+    required = [Requirement(line) for line in listed("test")]
+    here = [one.name for one in required if one.marker is None or one.marker.evaluate()]
+    installed = {found.metadata["Name"].lower() for found in importlib.metadata.distributions()}
+    assert [name for name in here if name not in installed] == []
 
 
 def test_the_script_for_clusters_installs_the_minimum_of_numba():
