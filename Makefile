@@ -138,10 +138,11 @@ ready: bridge
 prerequisites:
 	@$(CHECK)
 
+IS_RELEASE := import sys; sys.exit("$(RELEASE)" not in ("", "%d.%d" % sys.version_info[:2]))
 # The interpreter inside is run, not only looked for: a .venv outlives the Python that it was made with.
 $(VENV)/.stamp-python: | prerequisites
-	@$(PY) -c '' 2>/dev/null || { echo 'making $(VENV)'; "$$(PYTHON='$(if $(RELEASE),python$(RELEASE),$(PYTHON))' $(CHECK) python)" -m venv --clear $(VENV); }
-	@$(if $(RELEASE),$(PY) -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] != "$(RELEASE)" and "no Python $(RELEASE) found")')
+	@$(PY) -c '$(IS_RELEASE)' 2>/dev/null || { echo 'making $(VENV)'; "$$(PYTHON='$(if $(RELEASE),python$(RELEASE),$(PYTHON))' $(CHECK) python)" -m venv --clear $(VENV); }
+	@$(PY) -c '$(IS_RELEASE)' || { echo 'no Python $(RELEASE) found: give the path of one as PYTHON, or install it'; exit 1; }
 	@touch $@
 
 $(VENV)/.stamp-package: pyproject.toml jvm-bridge/wheel_backend.py $(VENV)/.stamp-python

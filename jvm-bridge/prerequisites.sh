@@ -19,12 +19,14 @@ suitable_python() {
 
 find_python() {
     for name in ${PYTHON:-} python3.14 python3.13 python3.12 python3.11 python3.10 python3; do
-        path=$(command -v "$name" 2>/dev/null) || continue
-        if suitable_python "$path"; then
-            # the interpreter itself, not a version manager's shim that may pick another one later
-            "$path" -c 'import os, sys; print(os.path.abspath(sys.executable))'
-            return 0
-        fi
+        # a shim of pyenv runs the version that is chosen at the moment; the others lie beside it
+        for path in "$(command -v "$name" 2>/dev/null)" "${PYENV_ROOT:-${HOME:-}/.pyenv}"/versions/*/bin/"$name"; do
+            if suitable_python "$path"; then
+                # the interpreter itself, not a version manager's shim that may pick another one later
+                "$path" -c 'import os, sys; print(os.path.abspath(sys.executable))'
+                return 0
+            fi
+        done
     done
     return 1
 }

@@ -260,3 +260,18 @@ def test_the_installed_package_knows_its_bridge():
     assert "io/sparkweld/SparkWeldPlugin.class" in names
     assert "sparkweld/reasons.json" in names
     assert any(re.fullmatch(r"native/linux-\w+/libsparkweld_jni\.so", name) for name in names)
+
+
+def test_versions_of_pyenv_are_found_beside_its_shims(tmp_path):
+    """A shim runs whichever version is chosen at the moment, or fails."""
+    shims, versions = tmp_path / "shims", tmp_path / "versions" / "3.99.0" / "bin"
+    for folder in (shims, versions):
+        folder.mkdir(parents=True)
+    (shims / "python3.99").write_text("#!/bin/sh\necho 'python3.99: command not found' >&2\nexit 127\n")
+    (shims / "python3.99").chmod(0o755)
+    (versions / "python3.99").symlink_to(sys.executable)
+    path = f"{shims}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "PYENV_ROOT": str(tmp_path), "PYTHON": "python3.99"}
+    script = ROOT / "jvm-bridge" / "prerequisites.sh"
+    found = subprocess.run(["sh", script, "python"], env=environment, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == str(versions / "python3.99")
