@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -9,7 +11,7 @@ from pyspark.sql.types import DoubleType, LongType, StringType, StructField, Str
 from pyspark.util import PythonEvalType
 
 from tests.helpers.answers import compile_pipeline
-from tests.helpers.compile_requests import payload, python_step, request, udf
+from tests.helpers.compile_requests import column, payload, python_step, request, udf
 from tests.helpers.compiled import compare_with_worker
 
 PLAIN = PythonEvalType.SQL_ARROW_BATCHED_UDF
@@ -124,9 +126,10 @@ def test_a_struct_of_a_string_and_a_number():
     assert not compared.refused and compared.decided == 2, compared
 
 
-def reply_of(function, columns, eval_type=100):
-    inputs = dict.fromkeys(columns, "double")
-    return compile_pipeline(request(python_step(r=udf(0, *columns, evalType=eval_type)), inputs=inputs), [payload(function)])
+def reply_of(function, columns, eval_type=100, kind="double"):
+    taken = [column(name, kind) for name in columns]
+    step = python_step(r=udf(0, *taken, returns="string" if kind != "double" else "double", evalType=eval_type))
+    return compile_pipeline(request(step, inputs=dict.fromkeys(columns, kind)), [payload(function)])
 
 
 def test_checks_of_each_column_make_a_tree_not_a_region():
@@ -136,8 +139,53 @@ def test_checks_of_each_column_make_a_tree_not_a_region():
     assert "region" not in reply["program"]
 
 
-def test_combinations_that_a_result_depends_on_are_refused():
-    """Each combination of None and values is another text."""
-    function = lambda a, b, c, d, e, f, g, h, i, j, k, l: f"{a}{b}{c}{d}{e}{f}{g}{h}{i}{j}{k}{l}"  # noqa: E731, E741
-    reply = reply_of(function, NAMES)
-    assert [refusal["code"] for refusal in reply["refusals"]] == ["SW290"]
+VALUES = {
+    "string": (pa.string(), ["", "x", "None", "é¢"]), "long": (pa.int64(), [0, -5, 2**62]),
+    "boolean": (pa.bool_(), [True, False]),
+    "double": (pa.float64(), [0.5, -0.0, 1e22, float("nan"), 5e-324]),
+    "date": (pa.date32(), [datetime.date(1, 1, 1), datetime.date(2020, 2, 29)]),
+}  # fmt: skip
+
+
+def in_order(a, b, c, d, e, f, g, h, i, j, k, l):  # noqa: E741
+    return f"{a}|{b!s}|{c}|{d}|{e}|{f}|{g}|{h}|{i}|{j}|{k}|{l}"
+
+
+def by_calls(a, b, c, d, e, f, g, h, i, j, k, l):  # noqa: E741
+    return str(a) + "-".join([str(b), str(c), str(d), str(e), str(f), str(g), str(h)]) + str(i) + str(j) + str(k) + str(l)
+
+
+def by_template(a, b, c, d, e, f, g, h, i, j, k, l):  # noqa: E741
+    made = "{}{}{}{}{}{}{}{}".format(a, b, c, d, e, f, g, h)  # noqa: UP032
+    return made + "{0}{last}{0}".format(i, last=j) + "%s,%s" % (k, l)  # noqa: UP031, UP032
+
+
+def used_again(a, b, c, d, e, f, g, h, i, j, k, l):  # noqa: E741
+    key = f"{a}{b}{c}{d}{e}{f}{g}{h}{i}{j}{k}{l}"
+    if a is None:
+        return key + f"{a}{b}"
+    return key + str(len(f"{a}")) + ("" if b is None else f"{b}")
+
+
+@pytest.mark.parametrize("kind", VALUES)
+@pytest.mark.parametrize("function", [in_order, by_calls, by_template, used_again])
+def test_texts_of_twelve_nullable_columns(function, kind):
+    """Each combination of None and values is another text, and none is a path of its own."""
+    type, values = VALUES[kind]
+    rng = np.random.default_rng(3)
+    pick = lambda: [None if rng.random() < 0.4 else values[rng.integers(len(values))] for _ in range(60)]  # noqa: E731
+    batches = [pa.record_batch({name: pa.array(pick(), type) for name in NAMES})]
+    compared = compare_with_worker(function, batches, StringType(), PLAIN, kernel=True)
+    assert not compared.refused and compared.decided + compared.flagged == 1, compared
+    reply = reply_of(function, NAMES, kind=kind)
+    assert reply["status"] == "ok" and reply["nodes"] < 250
+
+
+def test_formats_of_many_nullable_columns_are_refused():
+    """Python raises TypeError for a format of None, and for `repr` no text is made, so each argument has two paths."""
+
+    def formatted(a, b, c, d, e, f, g, h, i, j, k, l):  # noqa: E741
+        return f"{a!r}{b!r}{c!r}{d!r}{e!r}{f!r}{g!r}{h!r}{i!r}{j!r}{k!r}{l:.1f}"
+
+    reply = reply_of(formatted, NAMES)
+    assert reply["status"] == "refused"

@@ -54,7 +54,7 @@ from udf_compiler.frontends.python.regions.readers import copies, is_join, only_
 from udf_compiler.frontends.python.regions.seen import Seen
 from udf_compiler.frontends.python.regions.sorting import extreme_by, in_order, sorted_by
 from udf_compiler.frontends.python.regions.state import UNSET, Expression, Local, Method, State, within
-from udf_compiler.frontends.python.regions.strings import fill
+from udf_compiler.frontends.python.regions.strings import fill, fills_plainly, with_text
 from udf_compiler.frontends.python.regions.tables import displayed_set, lookup
 from udf_compiler.frontends.python.row_lists import TracedElement, TracedPairs, pairs_of
 from udf_compiler.frontends.python.rows import is_as_dict
@@ -86,6 +86,8 @@ def _arguments(s: State, count: int) -> list[Any]:
     function = next((x for x in s.stack[at - 2 : at] if x is not UNSET), UNSET)
     if is_of_user(function) or type(function) is Local or any(is_builtin(function, f) for f in _DECIDE_LATE):
         return pop_undecided(s, count)
+    if (count == 1 and is_builtin(function, str)) or fills_plainly(function):
+        s.stack[at:] = map(with_text, s.stack[at:])
     return pop_arguments(s, count)
 
 

@@ -44,7 +44,7 @@ from udf_compiler.frontends.python.regions.mappings import Mapping, constant, ma
 from udf_compiler.frontends.python.regions.matching import MATCHING
 from udf_compiler.frontends.python.regions.seen import Seen
 from udf_compiler.frontends.python.regions.state import UNSET, Caught, Cell, Method, State, check_kept
-from udf_compiler.frontends.python.regions.strings import convert_value, format_value, join_parts, percent
+from udf_compiler.frontends.python.regions.strings import TO_STR, convert_value, format_value, join_parts, percent, with_text
 from udf_compiler.frontends.python.regions.tables import contains, displayed_set, is_part, lookup, set_item, subscript
 from udf_compiler.frontends.python.row_lists import TracedElement
 from udf_compiler.frontends.python.undecided import holds_undecided
@@ -460,6 +460,7 @@ def _unpack(machine: Machine, i: Instruction, s: State) -> None:
 
 
 def _format_simple(machine: Machine, i: Instruction, s: State) -> None:
+    s.stack[-1] = with_text(s.stack[-1])
     (x,) = pop_formatted(s, 1)
     s.stack.append(format_value(x))
 
@@ -470,6 +471,8 @@ def _format_with(machine: Machine, i: Instruction, s: State) -> None:
 
 
 def _convert(machine: Machine, i: Instruction, s: State) -> None:
+    if i.arg == TO_STR:
+        s.stack[-1] = with_text(s.stack[-1])
     (x,) = pop_formatted(s, 1)
     s.stack.append(convert_value(x, i.arg))
 

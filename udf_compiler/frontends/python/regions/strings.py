@@ -7,12 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from string import Formatter
 from typing import Any
 
+from sparkweld.ir.types import BOOL, STR
 from udf_compiler.frontends.python.error_messages import is_unknown_text, unknown_text
 from udf_compiler.frontends.python.formats import formatted
 from udf_compiler.frontends.python.json_values import plain
 from udf_compiler.frontends.python.operands import as_text, make_text
+from udf_compiler.frontends.python.path_explorer import choose, explorer
 from udf_compiler.frontends.python.regions import mappings
-from udf_compiler.frontends.python.strings import call
+from udf_compiler.frontends.python.strings import call, float_is_decided, text_of
+from udf_compiler.frontends.python.undecided import Undecided
 from udf_compiler.frontends.python.values import is_scalar
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import refuse
@@ -21,7 +24,24 @@ from udf_compiler.frontends.tracing.stand_ins import StandIn
 #: Matches a conversion of ``%``, or the percent sign itself. Names, ``*`` and other flags are refused.
 _CONVERSION = re.compile(r"%(?:(%)|(-?)(0?)(\d{0,3})(?:\.(\d))?([sdifxX]))")
 
-_CONVERSIONS: dict[int, Callable[[Any], str]] = {1: str, 2: repr, 3: ascii}
+#: The number of the conversion ``!s``.
+TO_STR = 1
+_CONVERSIONS: dict[int, Callable[[Any], str]] = {TO_STR: str, 2: repr, 3: ascii}
+#: Kinds of values of which `with_text` makes texts.
+_TEXTS = ("str", "int", "float", "bool", "date")
+
+
+def with_text(x: Any) -> Any:
+    """Returns ``str(x)`` of an argument that may be None without a path for None; another value as it is.
+
+    A string of ten such arguments would begin a thousand paths.
+    """
+    if type(x) is not Undecided or x.value.kind not in _TEXTS:
+        return x
+    run, valid = explorer(), x.valid.value
+    if x.value.kind == "float":
+        run.guard(choose(run.loop, valid, float_is_decided(run.loop, x.value), run.loop.const(True, BOOL)), local=True)
+    return make_text(choose(run.loop, valid, text_of(run.loop, x.value), run.loop.const("None", STR)))
 
 
 def format_value(x: Any, spec: Any = "") -> Any:
@@ -90,6 +110,17 @@ def _converted(x: Any, found: re.Match[str]) -> Any:
     if kind in "dixX" and x.kind == "int" and digits is None and not left:
         return formatted(x, f"{zero}{width}{'d' if kind == 'i' else kind}")
     refuse("SW602", spec=f"{found[0]!r} of {x.kind}")
+
+
+def fills_plainly(function: Any) -> bool:
+    """Whether a function is ``template.format`` of a constant template that formats each argument as its ``str()``."""
+    template = getattr(function, "__self__", None)
+    if type(template) is not str or getattr(function, "__name__", "") != "format":
+        return False
+    try:
+        return not any(spec or conversion for _, _, spec, conversion in Formatter().parse(template))
+    except ValueError:  # a malformed template raises it in the function, too
+        return False
 
 
 def fill(template: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
