@@ -36,6 +36,7 @@ CATEGORIES = {
 TRAITS = {
     "annotated_call": "the function calls annotated functions, but cannot be a pipeline",
     "any_columns": "holds for the function whatever its columns are",
+    "argument": "concerns the expression of an argument, which Spark can compute before the function",
     "bare_array": "the function returns an ndarray where PySpark requires a Series",
     "changes_argument": "a copy of the changed argument may avoid it",
     "constant_call_raises": "a call raises for every row",

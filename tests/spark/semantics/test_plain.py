@@ -130,7 +130,7 @@ def cases(arrow):
             ),
             runs=None,
         ),
-        Case("a string of a list", lambda t: t.select(made(str, "string")(F.array("k"))), refused="SW306"),
+        Case("a string of a list", lambda t: t.select(made(str, "string")(F.array("k"))), refused="SW262"),
         Case("an empty partition", lambda t: t.where("k < 0").select(made(lambda v: v + 1, "long")("k"))),
         Case("a random one", lambda t: t.select(made(lambda v: v + 0, "long").asNondeterministic()("k")), refused="SW302"),
         Case("in sorted order", lambda t: t.orderBy(made(lambda v: -v, "long")("k")).select("k").limit(5)),

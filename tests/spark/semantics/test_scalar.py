@@ -61,7 +61,7 @@ SCALAR = [
     Case("a boolean with NULLs", lambda t: t.select(pandas_udf(lambda b: b, "boolean")("holes")), runs=None),
     Case("a decimal", lambda t: t.select(pandas_udf(lambda m: m, "decimal(20, 3)")("m")), refused="SW101"),
     Case("an array", lambda t: t.select(pandas_udf(lambda a: a, "array<int>")("a"))),
-    Case("a binary", lambda t: t.select(pandas_udf(lambda a: a, "binary")(F.encode("s", "utf8"))), refused="SW306"),
+    Case("a binary", lambda t: t.select(pandas_udf(lambda a: a, "binary")(F.encode("s", "utf8"))), refused="SW101"),
     Case("strings from a map", lambda t: t.select(pandas_udf(lambda v: pd.Series(map(str, v)), "string")("k"))),
     Case(
         "strings of rows",

@@ -266,8 +266,17 @@ private final class ChainRewriter(driver: WeldDriver) {
     }
   }
 
+  /** Rewrites the chain with computed arguments, where that makes kernels, or else without its refused nodes. */
+  private def without(nodes: IndexedSeq[SparkPlan], child: SparkPlan, refusals: Seq[Refusal]): SparkPlan =
+    ComputedArguments.of(nodes, refusals) match {
+      case Some(computed) =>
+        val made = assemble(computed.nodes, child, computed.projections)
+        computed.refusals(made).fold(made)(found => withoutRefused(nodes, child, if (found.isEmpty) refusals else found))
+      case None => withoutRefused(nodes, child, refusals)
+    }
+
   /** Rewrites the chain without its refused nodes; after a refusal of no particular node, all of it stays Spark's. */
-  private def without(nodes: IndexedSeq[SparkPlan], child: SparkPlan, refusals: Seq[Refusal]): SparkPlan = {
+  private def withoutRefused(nodes: IndexedSeq[SparkPlan], child: SparkPlan, refusals: Seq[Refusal]): SparkPlan = {
     val uncut = nodes.filterNot(CutChain.isInner)
     if (uncut.size < nodes.size) return if (uncut.exists(KernelNode.is)) compile(uncut, child) else uncut.foldLeft(child)(keep)
     val byNode = refusals.map(refusal => refusal -> refusedNodes(nodes, refusal))

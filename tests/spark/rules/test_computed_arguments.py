@@ -1,0 +1,108 @@
+"""Checks functions of arguments that kernels do not compute: values, errors, shared objects, and the reasons that remain."""
+
+from __future__ import annotations
+
+import locale
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+from pyspark.sql import functions as F
+from pyspark.sql.functions import pandas_udf, udf
+from pyspark.sql.types import DoubleType, LongType, StringType
+
+from tests.helpers.differential import ENABLED, check, checked, run
+
+ROWS = 2000
+
+
+@pytest.fixture
+def table(parquet):
+    words = [None if i % 11 == 0 else f"{i % 7} blue {'x' * (i % 5)}" for i in range(ROWS)]
+    numbers = [None if i % 13 == 0 else i % 50 for i in range(ROWS)]
+    return parquet({"id": range(ROWS), "s": words, "k": pa.array(numbers, pa.int64()), "t": [f"{i % 3}" for i in range(ROWS)]})
+
+
+@pandas_udf(DoubleType())
+def half(v: pd.Series) -> pd.Series:
+    return v / 2.0
+
+
+@pandas_udf(StringType())
+def upper(v: pd.Series) -> pd.Series:
+    return v.str.upper() + "!"
+
+
+@pandas_udf(LongType())
+def longest(v: pd.Series, w: pd.Series) -> pd.Series:
+    return v.str.len() + w
+
+
+@udf(LongType())
+def count(values):
+    return None if values is None else len(values)
+
+
+@udf(LongType())
+def shortens(values):
+    if locale.strxfrm(values[-1]).endswith("x"):
+        values.pop()
+    return len(values)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        lambda t: t.select("id", half(F.levenshtein("s", "t")).alias("r")),
+        lambda t: t.select("id", upper(F.initcap("s")).alias("r"), half(F.ascii("s")).alias("q")),
+        lambda t: t.select(half(half(F.levenshtein("s", "t"))).alias("r")),
+        lambda t: t.where(half(F.levenshtein("s", "t")) > 2).select("id", "s"),
+        lambda t: t.where("k > 20").select(longest(F.initcap("s"), F.length("s") + F.col("k")).alias("r"), "k"),
+        lambda t: t.select(count(F.array("s", "t")).alias("r"), count(F.split("s", " ")).alias("q")),
+        lambda t: t.select(half(F.levenshtein("s", "t")).alias("r")).groupBy().agg(F.sum("r"), F.count("r")),
+        lambda t: t.where("id < 0").select(half(F.levenshtein("s", "t")).alias("r")),
+        lambda t: t.repartition(3, "k").select("id", upper(F.initcap("s")).alias("r")).orderBy("id"),
+    ],
+)  # fmt: skip
+def test_values(spark, table, query):
+    check(spark, lambda: query(table), deopt=None)
+
+
+def test_arguments_by_name(spark, table):
+    check(spark, lambda: table.select("id", longest(w="k", v=F.initcap("s")).alias("r")), deopt=None)
+
+
+def test_an_argument_that_raises(spark, table):
+    """Spark computes the argument of every row, and so does the projection."""
+    distance = F.levenshtein("s", F.expr("cast(100 / (k - 3) as string)"))
+    query, ansi = lambda: table.select("id", half(distance).alias("r")), {"spark.sql.ansi.enabled": "true"}
+    (off, _), (on, _) = (run(spark, query, {**ansi, ENABLED: enabled}) for enabled in ("false", "true"))
+    assert on == off and on.error is not None
+
+
+def test_an_object_that_another_function_changes(spark, table):
+    """The worker hands both functions one list: the second one sees what the first one, which stays in Python, has removed."""
+    def query():
+        words = F.split(F.concat_ws(" ", "s", "t", F.initcap("s")), " ")
+        return table.select("id", shortens(words).alias("r"), count(words).alias("q"))
+
+    for arrow in ("false", "true"):
+        conf = {"spark.sql.execution.pythonUDF.arrow.enabled": arrow}
+        off, _ = run(spark, query, {**conf, ENABLED: "false"})
+        on, _ = run(spark, query, {**conf, ENABLED: "true"})
+        assert on == off
+
+
+def test_the_reason_is_that_of_the_function(spark, table):
+    @pandas_udf(DoubleType())
+    def sampled(v: pd.Series) -> pd.Series:
+        return v.sample(frac=1.0, random_state=1)
+
+    what, frame = checked(spark, lambda: table.select("id", sampled(F.levenshtein("s", "t")).alias("r")), refused="SW250")
+    assert "SW306" not in what.refusals
+    plan = frame._jdf.queryExecution().executedPlan().toString()
+    assert "argument0" not in plan  # Spark's own plan
+
+
+def test_an_argument_that_is_not_the_same_whenever_it_is_computed(spark, table):
+    check(spark, lambda: table.select("id", half(F.rand(7)).alias("r")), refused="SW306")
