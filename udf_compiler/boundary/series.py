@@ -23,7 +23,7 @@ from pandas.core.computation import expressions
 from sparkweld.contract.expressions import Expression
 from sparkweld.errors import InternalError, Refusal
 from sparkweld.ir import LoopBuilder, Type, Value
-from sparkweld.ir.ops import Fits, ListCall
+from sparkweld.ir.ops import Fits, ListCall, MakeList
 from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I16, I32, I64, INTEGERS_OF_TIMES, STR, TS, of_dtype
 from sparkweld.reasons import refusal
 from udf_compiler.boundary import datetime_columns
@@ -235,10 +235,9 @@ def column_of_result(loop: LoopBuilder, result: object, return_type: str, udf: s
     """
     arrays = return_type in ARRAYS
     if arrays and type(result) is TracedLists:
-        whole = pieces_series(result)
-        if whole is None:
+        result = pieces_series(result)
+        if result is None:
             raise refusal("SW270", udf, call="a Series of these lists as a result")
-        result = whole
     made = arrays and (is_list_series(result) or type(result) is ListSeries)
     if made and isinstance(result, TracedSeries | ListSeries) and result.value.loop is loop:
         return _of_arrays(loop, result.value, ARRAYS[return_type], return_type, udf)
@@ -288,7 +287,9 @@ def column_of_result(loop: LoopBuilder, result: object, return_type: str, udf: s
 
 
 def _of_arrays(loop: LoopBuilder, value: Value, to: Type, return_type: str, udf: str) -> Value:
-    """Returns arrays of the same element type; a NaN would become a NULL, so rows with one are flagged."""
+    """Returns arrays of the same element type, or doubles of rows of floats. A NaN would become a NULL: its row is flagged."""
+    if isinstance((made := loop.body[value.id]).op, MakeList) and (value.type.plain().element, to.element) == (F32, F64):
+        value = loop.emit(MakeList(to), *(loop.cast(loop.value(element), F64) for element in made.args))
     if value.type.plain() != to:
         raise refusal("SW226", udf, what=f"arrays of {value.type.element}", type=return_type)
     if to.element.is_float:

@@ -13,6 +13,7 @@ from udf_compiler.boundary.series import Field
 from udf_compiler.eval_types.batches import one_result, per_batch
 from udf_compiler.eval_types.kind import BatchKind, Call, Kind
 from udf_compiler.eval_types.predictor import in_one_piece, predictor_of
+from udf_compiler.eval_types.spark_xgboost import model_of
 from udf_compiler.frontends.mlflow import scoring_udf_of
 from udf_compiler.frontends.pandas.any_form import check_none
 from udf_compiler.frontends.pandas.frame import TracedFrame
@@ -73,6 +74,10 @@ def prepared_iterator(function: Callable[..., Any], stand_in: Callable[[object],
     scoring = scoring_udf_of(function)
     if scoring is not None:
         return scoring.prepared(stand_in)
+    model = model_of(function)
+    if model is not None:
+        prepared = prepare(model.predict, stand_in)
+        return replace(prepared, function=model.over(prepared.function))
     predictor = predictor_of(function)
     if predictor is None:
         return prepare(function, stand_in, generator=True)
@@ -89,7 +94,10 @@ def of_one_batch(function: Any) -> Callable[..., Any]:
 def _alike(function: Any) -> Any:
     """Returns an equivalent function that may be called at each request."""
     scoring = scoring_udf_of(function)
-    return in_one_piece(function) if scoring is None else scoring.original
+    if scoring is not None:
+        return scoring.original
+    model = model_of(function)
+    return in_one_piece(function) if model is None else model.over(model.predict)
 
 
 def batch_of(arguments: tuple[Any, ...]) -> Any:

@@ -17,7 +17,7 @@ from sparkweld.contract.requests import StageDescription
 from sparkweld.errors import InternalError
 from sparkweld.ir import Value
 from sparkweld.ir.ops import MakeList
-from sparkweld.ir.types import F64, I32, list_of
+from sparkweld.ir.types import F32, F64, I32, list_of
 from sparkweld.reasons import refusal
 from udf_compiler.boundary.columns import Unknown, title_of
 from udf_compiler.frontends.models.sums import clear_argmax
@@ -87,6 +87,8 @@ class MlFunctions:
             return self._element(translator, expr, demand)[0]
         if expr.op == "ArgMax":
             return self._largest(translator, expr.args[0], demand)
+        if expr.op == "Ml" and self._stages[expr.stage].name == "vector_to_array":
+            return self._array(translator, expr, demand)
         made = self._call(translator, expr, demand)
         if not isinstance(made, Maybe):
             raise InternalError(f"{self._stages[expr.stage].name} returned no value for {expr.type}")
@@ -161,6 +163,16 @@ class MlFunctions:
         if not 0 <= expr.at < x.size:
             raise refusal("SW905", what=f"number {expr.at} of a vector of {x.size}")  # Spark raises or yields NULL
         return Maybe(x.values[expr.at]), x
+
+    def _array(self, translator: Translator, expr: Expression, demand: Value | None) -> Maybe:
+        """Returns the numbers of a vector as doubles or floats. Refuses more than MAX_SIZE (SW906) and unknown sizes (SW902)."""
+        x = self.vector(translator, expr.args[0], demand)
+        if not isinstance(x, Vector) or x.is_words:
+            raise refusal("SW852", what="vector_to_array")
+        if not 0 < x.size <= MAX_SIZE:
+            raise refusal("SW906", size=MAX_SIZE)
+        loop, to = translator.loop, F32 if expr.type == "array<float>" else F64
+        return Maybe(loop.emit(MakeList(list_of(to)), *(loop.cast(value, to) for value in x.values)))
 
     def _scores(self, translator: Translator, expr: Expression, demand: Value | None) -> Vector:
         """Builds the array that OneVsRestModel fills: empty, or an earlier array with one element of a vector appended."""

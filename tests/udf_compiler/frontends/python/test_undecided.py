@@ -169,7 +169,7 @@ def used_again(a, b, c, d, e, f, g, h, i, j, k, l):  # noqa: E741
 
 @pytest.mark.parametrize("kind", VALUES)
 @pytest.mark.parametrize("function", [in_order, by_calls, by_template, used_again])
-def test_texts_of_twelve_nullable_columns(function, kind):
+def test_strings_of_twelve_nullable_columns(function, kind):
     """Each combination of None and values is another text, and none is a path of its own."""
     type, values = VALUES[kind]
     rng = np.random.default_rng(3)

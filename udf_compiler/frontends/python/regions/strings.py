@@ -27,7 +27,7 @@ _CONVERSION = re.compile(r"%(?:(%)|(-?)(0?)(\d{0,3})(?:\.(\d))?([sdifxX]))")
 #: The number of the conversion ``!s``.
 TO_STR = 1
 _CONVERSIONS: dict[int, Callable[[Any], str]] = {TO_STR: str, 2: repr, 3: ascii}
-#: Kinds of values of which `with_text` makes texts.
+#: Kinds of values of which `with_text` makes strings.
 _TEXTS = ("str", "int", "float", "bool", "date")
 
 
