@@ -10,6 +10,7 @@ from sparkweld.ir.ops import IsIn, Lookup
 from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I32, I64
 from sparkweld.kernels import Kernel, compile_program
 from sparkweld.kernels.codegen.llvm_module import optimised_module
+from sparkweld.kernels.llvm import math_library
 from sparkweld.kernels.llvm.target import target_machine
 from tests.helpers.columns import extremes
 from tests.helpers.kernels import check, check_loaded, program
@@ -110,3 +111,14 @@ def test_thirty_columns_are_one_vector_loop():
     assert "fmul double" not in text, "no scalar remainder"
     assert "vector.memcheck" not in text, "no overlap checks"
     check(p, {name: np.random.default_rng(i).normal(size=1000) for i, name in enumerate(names)}, 1000, ulp=4)
+
+
+def test_a_function_in_two_loops_has_one_version(monkeypatch):
+    """Where LLVM vectorises one loop with a call of a function and not another, all rows use the scalar version."""
+    p = program({"a": F64}, lambda loop, columns: loop.append("o", loop.call("exp", columns["a"])))
+    assert "_exp" in target_machine().emit_assembly(optimised_module(p)[0])
+    found = iter(["exp"])
+    real = math_library.computed_in_two_ways
+    monkeypatch.setattr(math_library, "computed_in_two_ways", lambda module: next(found, None) or real(module))
+    text = str(optimised_module(p)[0])
+    assert "_ZGV" not in text and "exp" in text

@@ -36,6 +36,10 @@ def optimised_module(
     module, memory = linked_module(program, streams)
     optimise(module, vectorise=True, unroll=True)
     drop_unused(module)
+    if math_library.computed_in_two_ways(module):  # LLVM vectorised one of the loops that call a function, and not the other
+        module = lanes.without_vector_versions(linked_module(program, streams)[0])
+        optimise(module, vectorise=True, unroll=True)
+        drop_unused(module)
     math_library.check_one_version(module, program.name)
     # Those of whole columns call those of strings.
     for library in (whole_columns, strings, lists, models):

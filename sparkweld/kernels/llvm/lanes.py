@@ -10,12 +10,16 @@ means that the version is any function of the module).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+
+from llvmlite import binding
 
 #: The variable that keeps functions alive that have no caller before the vectoriser has run.
 KEPT = "llvm.compiler.used"
 
+_ABI = re.compile(r'"vector-function-abi-variant"="[^"]*"')
 _PURE = "nounwind willreturn memory(none)"
 #: At most the rows of the smallest tile. 16 doubles take two registers: a loop may mix narrow columns with wider values.
 _LANES = (2, 4, 8, 16)
@@ -74,6 +78,11 @@ def with_vector_versions(functions: Iterable[VectorFunction]) -> str:
     if kept:
         text.append(f'@{KEPT} = appending global [{len(kept)} x ptr] [{", ".join(kept)}], section "llvm.metadata"')
     return "\n".join([*sorted(declared), *text]) + "\n"
+
+
+def without_vector_versions(module: binding.ModuleRef) -> binding.ModuleRef:
+    """Returns a module whose functions have no vector versions: its loops call the scalar ones."""
+    return binding.parse_assembly(_ABI.sub("", str(module)))
 
 
 def _written(function: VectorFunction) -> tuple[str, set[str]]:

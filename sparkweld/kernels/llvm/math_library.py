@@ -154,13 +154,21 @@ def is_called(module: ir.Module) -> bool:
 
 def check_one_version(module: binding.ModuleRef, name: str) -> None:
     """Raises InternalError when, after optimisation, a row's position decides which version of a function computes it."""
+    symbol = computed_in_two_ways(module)
+    if symbol is not None:
+        raise InternalError(f"the kernel of {name!r} computes {symbol} in two ways, by a row's position")
+
+
+def computed_in_two_ways(module: binding.ModuleRef) -> str | None:
+    """Returns the symbol of a function of which an optimised module calls both the scalar and a vector version, or None."""
     names = {f.name for f in module.functions if f.is_declaration}
     for declared in names:
         if not declared.startswith(PREFIX) or declared.startswith(EXACT_PREFIX):
             continue
         scalar = math_function(declared.removeprefix(PREFIX))
         if scalar is not None and any(v in names for _, v in scalar.variants):
-            raise InternalError(f"the kernel of {name!r} computes {scalar.symbol} in two ways, by a row's position")
+            return scalar.symbol
+    return None
 
 
 def name_imports(module: binding.ModuleRef) -> None:
