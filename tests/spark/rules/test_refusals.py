@@ -193,11 +193,12 @@ def test_a_column_without_a_columnar_form(spark):
 
 
 def test_a_service_that_does_not_start_is_not_started_again_at_once(applications):
-    again = "report(first=off_and_on(spark, query))\nfor _ in range(3):\n    facts = off_and_on(spark, query)\nreport(**facts)"
+    again = "made = [off_and_on(spark, query) for _ in range(4)]\nreport(made=made)"
     ran = applications.run("spark = session()\n" + QUERY + again, conf={"spark.sparkweld.compile.python": "/usr/bin/false"})
-    assert ran.facts["first"]["equal"] and ran.facts["equal"]
-    assert [r["code"] for r in ran.facts["first"]["refusals"]] == ["SW401"]
-    assert [r["code"] for r in ran.facts["refusals"]] == ["SW403"]
+    assert all(made["equal"] for made in ran.facts["made"])
+    first, *others = ([refusal["code"] for refusal in made["refusals"]] for made in ran.facts["made"])
+    # after a second, then four and sixteen, it starts again: on a busy machine, a query may come as late
+    assert first == ["SW401"] and ["SW403"] in others
     assert len(warnings(ran)) == 1, warnings(ran)
 
 

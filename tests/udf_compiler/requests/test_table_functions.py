@@ -17,6 +17,7 @@ from tests.helpers.answers import compile_pipeline
 from tests.helpers.compile_requests import column, python_step, request, udf
 from tests.helpers.compiled import inputs_of, rows_of
 from tests.helpers.lines import PythonEvalType
+from tests.helpers.pythons import since
 from udf_compiler.requests.table_functions import compile_table
 
 ROWS = ArrayType(StructType().add("w", StringType()).add("n", IntegerType()), containsNull=False)
@@ -155,7 +156,7 @@ def asked(handler, returns=ROWS):
     return compile_table(read_request(question | {"op": "table"}), [cloudpickle.dumps(handler)]), question
 
 
-@pytest.mark.parametrize("handler", [Words, Dicts, Helped, Listed, Reused, Changed, Unseen, Delegating, Nothing])
+@pytest.mark.parametrize("handler", [Words, Dicts, Helped, Listed, Reused, Changed, Unseen, since((3, 12), Delegating), Nothing])
 def test_rows_of_one_row(handler):
     reply, question = asked(handler)
     assert isinstance(reply, PayloadReply) and reply.payload
