@@ -165,13 +165,20 @@ class MlFunctions:
         return Maybe(x.values[expr.at]), x
 
     def _array(self, translator: Translator, expr: Expression, demand: Value | None) -> Maybe:
-        """Returns the numbers of a vector as doubles or floats. Refuses more than MAX_SIZE (SW906) and unknown sizes (SW902)."""
+        """Returns the numbers of a vector as doubles or floats. Refuses more than MAX_SIZE (SW906) and unknown sizes (SW902).
+
+        Rows with a negative zero are guarded where Spark may not store zeros: these become positive.
+        """
         x = self.vector(translator, expr.args[0], demand)
         if not isinstance(x, Vector) or x.is_words:
             raise refusal("SW852", what="vector_to_array")
         if not 0 < x.size <= MAX_SIZE:
             raise refusal("SW906", size=MAX_SIZE)
         loop, to = translator.loop, F32 if expr.type == "array<float>" else F64
+        if x.form != "dense" and (x.form != "mixed" or to == F32):  # Spark copies floats without zeros
+            zero = double(loop, 0.0)
+            negative = [loop.call("logical_and", loop.call("equal", v, zero), loop.call("signbit", v)) for v in x.values]
+            translator.guard(loop.call("logical_not", loop.fold("logical_or", negative)), demand)
         return Maybe(loop.emit(MakeList(list_of(to)), *(loop.cast(value, to) for value in x.values)))
 
     def _scores(self, translator: Translator, expr: Expression, demand: Value | None) -> Vector:

@@ -36,28 +36,35 @@ private[rules] final class ComputedArguments private (
 
 private[rules] object ComputedArguments {
 
-  /** Returns the chain with computed arguments; None when these refusals concern no argument that Spark can compute before. */
-  def of(nodes: IndexedSeq[SparkPlan], refusals: Seq[Refusal]): Option[ComputedArguments] = {
+  /**
+   * Returns the chain with computed arguments; None when these refusals concern no argument that Spark can compute before.
+   *
+   * @param tried results of functions whose arguments were computed before; those that this call computes join them
+   */
+  def of(nodes: IndexedSeq[SparkPlan], refusals: Seq[Refusal], tried: mutable.Set[ExprId]): Option[ComputedArguments] = {
     val (ofArguments, others) = refusals.partition(_.has("argument"))
     val names = ofArguments.flatMap(_.udf).toSet -- others.flatMap(_.udf)
-    val calling = nodes.collect { case node: EvalPythonExec if node.udfs.exists(takes(_, names)) => node }
+    val results = mutable.ArrayBuffer.empty[Attribute]
     val parts = nodes.map {
-      case node: EvalPythonExec if calling.contains(node) => divided(node, names)
+      case node: EvalPythonExec =>
+        val taking = node.udfs.zip(node.resultAttrs).filter { case (udf, result) => takes(udf, names) && !tried(result.exprId) }
+        val made = divided(node, taking.map(_._1))
+        if (made.size > 1) results ++= taking.map(_._2)
+        made
       case node => Seq(node)
     }
-    val computing = parts.filter(_.size > 1).map(_.head)
-    Option.when(computing.nonEmpty) {
-      val results = calling.flatMap(node => node.udfs.zip(node.resultAttrs)).collect { case (udf, result) if takes(udf, names) => result }
-      new ComputedArguments(parts.flatten, computing.toSet, names, AttributeSet(results))
+    tried ++= results.map(_.exprId)
+    Option.when(results.nonEmpty) {
+      new ComputedArguments(parts.flatten, parts.filter(_.size > 1).map(_.head).toSet, names, AttributeSet(results))
     }
   }
 
   private def takes(udf: PythonUDF, names: Set[String]): Boolean = udf.exists(isNamed(_, names))
 
-  /** Returns the nodes that replace a node, bottom up; only itself when its arguments are columns. */
-  private def divided(node: EvalPythonExec, names: Set[String]): Seq[SparkPlan] = {
+  /** Returns the nodes that replace a node, bottom up; only itself when the arguments of `taking` are columns. */
+  private def divided(node: EvalPythonExec, taking: Seq[PythonUDF]): Seq[SparkPlan] = {
     val columns = mutable.LinkedHashMap.empty[Expression, Alias]
-    node.udfs.filter(takes(_, names)).flatMap(arguments).foreach {
+    taking.flatMap(arguments).foreach {
       case computed if !computed.isInstanceOf[Attribute] && !computed.foldable && computed.deterministic =>
         columns.getOrElseUpdate(computed.canonicalized, Alias(computed, s"argument${columns.size}")())
       case _ => ()

@@ -1,13 +1,15 @@
 package io.sparkweld
 package rules
 
+import scala.collection.mutable
+
 import io.sparkweld.{SparkWeldConf, SparkWeldRuntime, WeldDriver}
 import io.sparkweld.compile.{Compiled, FormOrigin, Refused, ServiceCommand}
 import io.sparkweld.plan._
 import io.sparkweld.spark.{CurrentSpark, EvalTypes}
 import io.sparkweld.support.{Backend, CutChain, ExpressionCodec, Refusal, RefusalTags, Rewritten, WarnOnce}
 
-import org.apache.spark.sql.catalyst.expressions.{Attribute, Expression, PythonUDF}
+import org.apache.spark.sql.catalyst.expressions.{Attribute, Expression, ExprId, PythonUDF}
 import org.apache.spark.sql.catalyst.rules.Rule
 import org.apache.spark.sql.execution.{ProjectExec, SparkPlan}
 import org.apache.spark.sql.execution.aggregate.HashAggregateExec
@@ -50,6 +52,8 @@ private final case class NodeParts(inside: Seq[SparkPlan], outside: Seq[SparkPla
 
 /** Applies the rule once. */
 private final class ChainRewriter(driver: WeldDriver) {
+  private val computedBefore = mutable.Set.empty[ExprId]
+
   private def conf = WeldRule.conf
 
   def rewrite(plan: SparkPlan): SparkPlan = visit(plan, wanted = false)
@@ -268,7 +272,7 @@ private final class ChainRewriter(driver: WeldDriver) {
 
   /** Rewrites the chain with computed arguments, where that makes kernels, or else without its refused nodes. */
   private def without(nodes: IndexedSeq[SparkPlan], child: SparkPlan, refusals: Seq[Refusal]): SparkPlan =
-    ComputedArguments.of(nodes, refusals) match {
+    ComputedArguments.of(nodes, refusals, computedBefore) match {
       case Some(computed) =>
         val made = assemble(computed.nodes, child, computed.projections)
         computed.refusals(made).fold(made)(found => withoutRefused(nodes, child, if (found.isEmpty) refusals else found))
