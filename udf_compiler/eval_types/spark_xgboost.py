@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from sparkweld.ir.ops import MakeList
 from sparkweld.ir.types import I64
 from sparkweld.reasons import refusal
 from udf_compiler.frontends.models.labels import all_of, largest
@@ -23,6 +24,7 @@ from udf_compiler.frontends.pandas.calls.lists import is_list_series, stacked
 from udf_compiler.frontends.pandas.calls.reductions import argmax
 from udf_compiler.frontends.pandas.frame import TracedFrame
 from udf_compiler.frontends.tracing.exceptions import as_python
+from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.function.wrappers import cells_of
 from udf_compiler.rebuild.purity import use_of
 
@@ -71,8 +73,12 @@ class SparkXGBoost:
 
 def _settle(made: TracedFrame) -> None:
     """Flags the rows of which the last digits of exp may decide the label: it is the first class of the largest probability."""
-    loop = made.loop
-    probabilities = loop.body[made.series["probability"].value.id]
+    loop, rows = made.loop, made.series.get("probability")
+    if rows is None:
+        return
+    probabilities = loop.body[rows.value.id]
+    if not isinstance(probabilities.op, MakeList):
+        refuse("SW840", call=_CALL, option="a function of other probabilities")
     values = [loop.value(at) for at in probabilities.args]
     index, most = argmax(loop, values), largest(loop, values)
     below = [loop.call("less", v, loop.call("subtract", most, loop.const(_NEAR, v.type))) for v in values]

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import locale
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from pyspark.ml.feature import VectorAssembler
+from pyspark.ml.functions import vector_to_array
 from pyspark.sql import functions as F
 from pyspark.sql.functions import pandas_udf, udf
 from pyspark.sql.types import DoubleType, LongType, StringType
 
-from tests.helpers.differential import ENABLED, check, checked, run
+from tests.helpers.differential import ENABLED, check, checked, measured, run
 
 ROWS = 2000
 
@@ -102,6 +105,51 @@ def test_the_reason_is_that_of_the_function(spark, table):
     assert "SW306" not in what.refusals
     plan = frame._jdf.queryExecution().executedPlan().toString()
     assert "argument0" not in plan  # Spark's own plan
+
+
+@pytest.mark.parametrize("first", ["bad", "good"])
+def test_a_function_beside_one_without_a_kernel(spark, table, first):
+    @pandas_udf(DoubleType())
+    def bad(v: pd.Series) -> pd.Series:
+        return v.sample(frac=1.0, random_state=1)
+
+    calls = {"bad": bad(F.levenshtein("s", "t")), "good": half(F.ascii("s") + F.levenshtein("s", "t"))}
+    order = ["bad", "good"] if first == "bad" else ["good", "bad"]
+    conf = {"spark.sparkweld.backend": "native"}
+    query = lambda: table.select("id", *(calls[name].alias(name) for name in order))  # noqa: E731
+    (off, _), (on, frame) = (run(spark, query, {**conf, ENABLED: enabled}) for enabled in ("false", "true"))
+    what = measured(frame)
+    assert on == off and what.kernel_batches and "SW250" in what.refusals
+
+
+def test_functions_of_one_name(spark, table):
+    """A refusal concerns the function of its step: the inner one keeps its kernel."""
+    inner = pandas_udf(lambda v: v.str.upper(), StringType())
+    outer = pandas_udf(lambda v: v.sample(frac=1.0, random_state=1), StringType())
+
+    def query():
+        made = table.select("id", inner("s").alias("u")).where("u is not null")
+        return made.select("id", "u", outer(F.initcap("u")).alias("r"))
+
+    (off, _), (on, frame) = (run(spark, query, {ENABLED: enabled}) for enabled in ("false", "true"))
+    assert on == off and measured(frame).kernel_batches
+
+
+def test_stages_of_adaptive_execution(spark, table):
+    """The rule sees the projection of the arguments again in each stage: kernels in it would change the batches above."""
+    @pandas_udf(DoubleType())
+    def added(v: pd.Series, k: pd.Series) -> pd.Series:
+        return np.stack(v).reshape(-1, 2).max(axis=1) + k.fillna(0.5)
+
+    def query():
+        numbers = table.selectExpr("id", "k", "cast(id as double) as x", "cast(k as double) as y")
+        vectors = VectorAssembler(inputCols=["x", "y"], outputCol="v", handleInvalid="skip").transform(numbers)
+        made = vectors.select("id", "k", added(vector_to_array("v"), F.expr("nullif(k, 3)")).alias("r"))
+        return made.groupBy("k").agg(F.sum("r"), F.count("r")).orderBy("k")
+
+    conf = {"spark.sql.adaptive.enabled": "true", "spark.sql.execution.arrow.maxRecordsPerBatch": "37"}
+    (off, _), (on, frame) = (run(spark, query, {**conf, ENABLED: enabled}) for enabled in ("false", "true"))
+    assert on == off and measured(frame).kernel_batches
 
 
 def test_an_argument_that_is_not_the_same_whenever_it_is_computed(spark, table):

@@ -54,7 +54,7 @@ class Model:
     session: Any
 
     @staticmethod
-    @lru_cache(maxsize=4)  # each of a function's paths loads it again
+    @lru_cache(maxsize=1)  # each of a function's paths loads it again; a large model should not stay for long
     def of(data: bytes) -> Model:
         """Loads a serialized model. Refuses SW252 one that ONNX Runtime rejects, and SW837 one that `reading` does."""
         runtime = importlib.import_module("onnxruntime")

@@ -34,7 +34,7 @@ def softmax(x: Any, axis: Any = None) -> Any:
         return sys.modules[_MODULE].softmax(x, axis)
     call = f"{_MODULE}.softmax"
     _check_floats(x, call)
-    if not isinstance(x, TracedArray) or x.ndim != 2 or axis not in (1, -1):
+    if not isinstance(x, TracedArray) or x.ndim != 2 or type(axis) is not int or axis not in (1, -1):
         refuse("SW250", call=call)
     loop, most = x.loop, reductions.reduce("max", x, 1).value
     powers = TracedArray(loop, [loop.call("exp", loop.call("subtract", column, most)) for column in x.columns], 2, x.order)

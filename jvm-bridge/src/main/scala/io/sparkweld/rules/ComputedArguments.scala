@@ -7,6 +7,7 @@ import io.sparkweld.plan.{PythonStep, WeldExec}
 import io.sparkweld.support.{Refusal, RefusalTags}
 
 import org.apache.spark.sql.catalyst.expressions._
+import org.apache.spark.sql.catalyst.trees.TreeNodeTag
 import org.apache.spark.sql.execution.{ProjectExec, SparkPlan}
 import org.apache.spark.sql.execution.python.EvalPythonExec
 
@@ -19,27 +20,43 @@ import org.apache.spark.sql.execution.python.EvalPythonExec
  *
  * @param nodes the chain with the new nodes, bottom up
  * @param projections those of `nodes` that add arguments
- * @param names the functions that take the arguments, and `results` what they return
+ * @param chain the chain without them
+ * @param results what the functions return that take the arguments
  */
 private[rules] final class ComputedArguments private (
-    val nodes: IndexedSeq[SparkPlan], val projections: Set[SparkPlan], names: Set[String], results: AttributeSet) {
+    val nodes: IndexedSeq[SparkPlan], val projections: Set[SparkPlan], chain: IndexedSeq[SparkPlan], val results: AttributeSet) {
 
-  /** Returns why a function has no kernel in a plan that was made of `nodes`; None if all have. */
-  def refusals(made: SparkPlan): Option[Seq[Refusal]] = {
-    val inKernels = made.collect { case weld: WeldExec => weld.steps.collect { case PythonStep(_, computed, _, _) => computed } }.flatten.flatten
-    Option.when(!results.subsetOf(AttributeSet(inKernels))) {
-      val inPython = made.collect { case node @ PythonNode(udfs) if udfs.exists(_.exists(ComputedArguments.isNamed(_, names))) => node }
-      inPython.flatMap(RefusalTags.get(_)).filter(_.udf.exists(names)).map(_.copy(step = None)).distinct
+  /** Whether a kernel of a plan that was made of `nodes` computes one of the functions. */
+  def isUsedIn(made: SparkPlan): Boolean =
+    made.exists {
+      case weld: WeldExec => weld.steps.exists {
+        case PythonStep(_, computed, _, _) => computed.exists(results.contains)
+        case _ => false
+      }
+      case _ => false
     }
-  }
+
+  /** Returns why functions of the chain have no kernel in a plan that was made of `nodes`, with their steps in the chain. */
+  def refusalsIn(made: SparkPlan): Seq[Refusal] =
+    chain.zipWithIndex.flatMap {
+      case (node: EvalPythonExec, step) =>
+        val own = AttributeSet(node.resultAttrs)
+        val inPython = made.collect { case python: EvalPythonExec if python.resultAttrs.exists(own.contains) => python }
+        inPython.flatMap(RefusalTags.get(_)).map(_.copy(step = Some(step)))
+      case _ => Nil
+    }.distinct
 }
 
 private[rules] object ComputedArguments {
+  /** Marks a projection that adds arguments: the rule may see it again, and kernels below it would change the batches above. */
+  private val Adds = TreeNodeTag[Unit]("sparkweld.arguments")
+
+  def isAdding(node: SparkPlan): Boolean = node.getTagValue(Adds).isDefined
 
   /**
    * Returns the chain with computed arguments; None when these refusals concern no argument that Spark can compute before.
    *
-   * @param tried results of functions whose arguments were computed before; those that this call computes join them
+   * @param tried results of functions whose arguments need no other attempt; those of this one join them
    */
   def of(nodes: IndexedSeq[SparkPlan], refusals: Seq[Refusal], tried: mutable.Set[ExprId]): Option[ComputedArguments] = {
     val (ofArguments, others) = refusals.partition(_.has("argument"))
@@ -55,7 +72,7 @@ private[rules] object ComputedArguments {
     }
     tried ++= results.map(_.exprId)
     Option.when(results.nonEmpty) {
-      new ComputedArguments(parts.flatten, parts.filter(_.size > 1).map(_.head).toSet, names, AttributeSet(results))
+      new ComputedArguments(parts.flatten, parts.filter(_.size > 1).map(_.head).toSet, nodes, AttributeSet(results))
     }
   }
 
@@ -72,6 +89,7 @@ private[rules] object ComputedArguments {
     if (columns.isEmpty) Seq(node)
     else {
       val adding = ProjectExec(node.child.output ++ columns.values, node.child)
+      adding.setTagValue(Adds, ())
       // Each function takes the column: a worker hands the functions of a node one object for equal arguments.
       val functions = ChainCuts.withUdfs(node, node.udfs.map(ofColumns(_, columns)), node.resultAttrs, adding)
       functions.copyTagsFrom(node)

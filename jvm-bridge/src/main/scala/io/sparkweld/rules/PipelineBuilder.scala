@@ -203,8 +203,11 @@ final class PipelineBuilder(
       case expression =>
         taking = Some(udf)
         try contract.Argument(expr = Some(codec.encode(expression)), name = name)
-        catch { case unsupported: UnsupportedExpression =>
-          throw refusedUdf(udf, Refusal("SW306", "udf" -> udf.name, "what" -> unsupported.what)) }
+        catch {
+          case unsupported: UnsupportedExpression =>
+            throw refusedUdf(udf, Refusal("SW306", "udf" -> udf.name, "what" -> unsupported.what))
+          case unknown: UnknownStage => throw refusedUdf(udf, Refusal(unknown.code, "what" -> unknown.what))
+        }
         finally taking = None
     }
   }
@@ -331,7 +334,9 @@ final class PipelineBuilder(
       contract.Expression("StoredVector", Some(attribute.name), ExpressionCodec.typeOf(attribute.dataType), Some(attribute.nullable),
         size = Some(OrNull(MlStages.sizeOf(attribute))), args = Some(fields))
     case FromChild(_) if OneVsRest.holdsScores(attribute.dataType) => column(attribute) // the array of an array_to_vector
-    case _ => throw new ChainRefused(Refusal("SW902", "column" -> attribute.name).copy(step = Some(step)))
+    case _ =>
+      val refusal = Refusal("SW902", "column" -> attribute.name).copy(step = Some(step))
+      throw taking.map(refusedUdf(_, refusal)).getOrElse(new ChainRefused(refusal))
   }
 
   /** Returns the step that made a column of tokens. */

@@ -67,6 +67,9 @@ private final class ChainRewriter(driver: WeldDriver) {
         val below = linksFrom(aggregate.child).toIndexedSeq
         if (wanted || below.exists(KernelNode.is)) aggregated(aggregate, below)
         else plan.mapChildren(rewrite)
+      case SparkBatchesExec(limits, why, child) =>
+        val below = rewrite(child)
+        if (below eq child) plan else SparkBatchesExec.over(limits, why, below) // it may have become columnar
       case done if FusedFunctions.has(done) || CutChain.isOuter(done) => plan.mapChildren(rewrite)
       case PythonNode(udfs) if !udfs.exists(Rewritten.in(_).exists(_.kind == Rewritten.Partial)) => // none of ours
         RefusalTags.set(plan, Seq(unlinked(udfs)))
@@ -156,7 +159,7 @@ private final class ChainRewriter(driver: WeldDriver) {
   private def linksFrom(node: SparkPlan): LazyList[SparkPlan] = Step.of(node) match {
     case None => LazyList.empty
     case Some(_: GroupStep) => LazyList(node)
-    case _ if FusedFunctions.has(node) || CutChain.isOuter(node) => LazyList.empty
+    case _ if FusedFunctions.has(node) || CutChain.isOuter(node) || ComputedArguments.isAdding(node) => LazyList.empty
     case _ if Step.takesGroups(Step.of(node.children.head).toSeq) => LazyList(node)
     case _ => node #:: linksFrom(node.children.head)
   }
@@ -275,7 +278,13 @@ private final class ChainRewriter(driver: WeldDriver) {
     ComputedArguments.of(nodes, refusals, computedBefore) match {
       case Some(computed) =>
         val made = assemble(computed.nodes, child, computed.projections)
-        computed.refusals(made).fold(made)(found => withoutRefused(nodes, child, if (found.isEmpty) refusals else found))
+        if (computed.isUsedIn(made)) {
+          computedBefore --= computed.results.map(_.exprId) // the chain above may be rewritten without this plan
+          made
+        } else {
+          val found = computed.refusalsIn(made)
+          withoutRefused(nodes, child, if (found.isEmpty) refusals else found)
+        }
       case None => withoutRefused(nodes, child, refusals)
     }
 
