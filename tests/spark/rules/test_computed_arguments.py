@@ -15,6 +15,7 @@ from pyspark.sql.functions import pandas_udf, udf
 from pyspark.sql.types import DoubleType, LongType, StringType
 
 from tests.helpers.differential import ENABLED, check, checked, measured, run
+from tests.helpers.lines import of_named_arguments
 
 ROWS = 2000
 
@@ -94,6 +95,15 @@ def test_an_object_that_another_function_changes(spark, table):
         off, _ = run(spark, query, {**conf, ENABLED: "false"})
         on, _ = run(spark, query, {**conf, ENABLED: "true"})
         assert on == off
+
+
+@of_named_arguments
+def test_an_object_that_a_function_gets_by_name(spark, table):
+    """The worker hands over one list, whether by name or not."""
+    words = F.split("s", " ")
+    query = lambda: table.where("s is not null").select("id", shortens(values=words).alias("r"), count(words).alias("q"))  # noqa: E731
+    (off, _), (on, _) = (run(spark, query, {ENABLED: enabled}) for enabled in ("false", "true"))
+    assert on == off
 
 
 def test_the_reason_is_that_of_the_function(spark, table):

@@ -64,7 +64,7 @@ private[rules] object ComputedArguments {
     val results = mutable.ArrayBuffer.empty[Attribute]
     val parts = nodes.map {
       case node: EvalPythonExec =>
-        val taking = node.udfs.zip(node.resultAttrs).filter { case (udf, result) => takes(udf, names) && !tried(result.exprId) }
+        val taking = node.udfs.zip(node.resultAttrs).filter { case (udf, result) => PythonNode.calls(udf, names) && !tried(result.exprId) }
         val made = divided(node, taking.map(_._1))
         if (made.size > 1) results ++= taking.map(_._2)
         made
@@ -76,12 +76,10 @@ private[rules] object ComputedArguments {
     }
   }
 
-  private def takes(udf: PythonUDF, names: Set[String]): Boolean = udf.exists(isNamed(_, names))
-
   /** Returns the nodes that replace a node, bottom up; only itself when the arguments of `taking` are columns. */
   private def divided(node: EvalPythonExec, taking: Seq[PythonUDF]): Seq[SparkPlan] = {
     val columns = mutable.LinkedHashMap.empty[Expression, Alias]
-    taking.flatMap(arguments).foreach {
+    taking.flatMap(SharedArguments.allOf).foreach {
       case computed if !computed.isInstanceOf[Attribute] && !computed.foldable && computed.deterministic =>
         columns.getOrElseUpdate(computed.canonicalized, Alias(computed, s"argument${columns.size}")())
       case _ => ()
@@ -99,17 +97,6 @@ private[rules] object ComputedArguments {
     }
   }
 
-  /** Returns the arguments of a chain of functions. */
-  private def arguments(udf: PythonUDF): Seq[Expression] = udf.children.map(value).flatMap {
-    case inner: PythonUDF => arguments(inner)
-    case argument => Seq(argument)
-  }
-
-  private def value(argument: Expression): Expression = argument match {
-    case NamedArgumentExpression(_, named) => named
-    case positional => positional
-  }
-
   private def ofColumns(udf: PythonUDF, columns: mutable.Map[Expression, Alias]): PythonUDF = {
     def replaced(argument: Expression): Expression = argument match {
       case inner: PythonUDF => ofColumns(inner, columns)
@@ -117,10 +104,5 @@ private[rules] object ComputedArguments {
       case other => columns.get(other.canonicalized).fold(other)(_.toAttribute)
     }
     udf.copy(children = udf.children.map(replaced))
-  }
-
-  private def isNamed(expression: Expression, names: Set[String]): Boolean = expression match {
-    case udf: PythonUDF => names(udf.name)
-    case _ => false
   }
 }

@@ -5,7 +5,7 @@ import io.sparkweld.ml.MlStages
 import io.sparkweld.spark.CurrentSpark
 import io.sparkweld.support.FusedFunction
 
-import org.apache.spark.sql.catalyst.expressions.{PythonUDF, PythonUDTF}
+import org.apache.spark.sql.catalyst.expressions.{Expression, PythonUDF, PythonUDTF}
 import org.apache.spark.sql.execution.SparkPlan
 import org.apache.spark.sql.execution.python.{EvalPythonExec, EvalPythonUDTFExec}
 
@@ -25,6 +25,12 @@ object PythonNode {
       }
       Option.when(udfs.nonEmpty)(udfs)
     }
+
+  /** Whether an expression calls a Python function with one of these names. */
+  def calls(expression: Expression, names: Set[String]): Boolean = expression.exists {
+    case udf: PythonUDF => names(udf.name)
+    case _ => false
+  }
 
   private def packageOf(of: Class[_]) = of.getName.take(of.getName.lastIndexOf('.'))
 }

@@ -6,7 +6,7 @@ import io.sparkweld.contract.Operation
 import io.sparkweld.spark.EvalTypes
 import io.sparkweld.support.Refusal
 
-import org.apache.spark.sql.catalyst.expressions.{Attribute, Expression, PythonUDF}
+import org.apache.spark.sql.catalyst.expressions.{Attribute, Expression, NamedArgumentExpression, PythonUDF}
 import org.apache.spark.sql.internal.SQLConf
 import org.apache.spark.sql.types._
 
@@ -32,13 +32,18 @@ private[rules] final class SharedArguments(service: FunctionService, input: Seq[
     FunctionRequest.of(Operation.KeepsArguments, udf, input, conf).flatMap(_.answer(service, conf)).isRight
 }
 
-private object SharedArguments {
+private[rules] object SharedArguments {
+
+  /** Returns the arguments of a function and of those among its arguments, without the names by which they are passed. */
+  def allOf(udf: PythonUDF): Seq[Expression] = udf.children.flatMap {
+    case NamedArgumentExpression(_, inner: PythonUDF) => allOf(inner)
+    case NamedArgumentExpression(_, argument) => Seq(argument)
+    case inner: PythonUDF => allOf(inner)
+    case argument => Seq(argument)
+  }
 
   /** Returns the arguments of a function, and of those among its arguments, that are objects which Python code can change. */
-  def argumentsOf(udf: PythonUDF): Seq[Expression] = udf.children.flatMap {
-    case inner: PythonUDF => argumentsOf(inner)
-    case argument => Seq(argument).filter(argument => isMutable(argument.dataType, udf.evalType))
-  }
+  def argumentsOf(udf: PythonUDF): Seq[Expression] = allOf(udf).filter(argument => isMutable(argument.dataType, udf.evalType))
 
   private def isMutable(dataType: DataType, evalType: Int): Boolean =
     if (EvalTypes.seesBatchState(evalType)) true // a Series or a DataFrame

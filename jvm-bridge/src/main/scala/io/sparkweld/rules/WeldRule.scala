@@ -9,7 +9,7 @@ import io.sparkweld.plan._
 import io.sparkweld.spark.{CurrentSpark, EvalTypes}
 import io.sparkweld.support.{Backend, CutChain, ExpressionCodec, Refusal, RefusalTags, Rewritten, WarnOnce}
 
-import org.apache.spark.sql.catalyst.expressions.{Attribute, Expression, ExprId, PythonUDF}
+import org.apache.spark.sql.catalyst.expressions.{Attribute, ExprId, PythonUDF}
 import org.apache.spark.sql.catalyst.rules.Rule
 import org.apache.spark.sql.execution.{ProjectExec, SparkPlan}
 import org.apache.spark.sql.execution.aggregate.HashAggregateExec
@@ -323,7 +323,7 @@ private final class ChainRewriter(driver: WeldDriver) {
    */
   private def split(node: EvalPythonExec, refusals: Seq[Refusal]): NodeParts = {
     val names = refusals.flatMap(_.udf).toSet
-    val inPython = (udf: PythonUDF) => udf.exists(isNamed(_, names))
+    val inPython = (udf: PythonUDF) => PythonNode.calls(udf, names)
     val exposed = new SharedArguments(driver.compiler, node.child.output, conf).exposed(node.udfs, inPython)
     val (kept, shared) = exposed.unzip
     val (refused, fine) = node.udfs.zip(node.resultAttrs).partition { case (udf, _) => inPython(udf) || kept.exists(_ eq udf) }
@@ -378,12 +378,7 @@ private final class ChainRewriter(driver: WeldDriver) {
   }
 
   private def hasUdf(node: SparkPlan, name: String): Boolean = node match {
-    case PythonNode(udfs) => udfs.exists(_.exists(isNamed(_, Set(name))))
-    case _ => false
-  }
-
-  private def isNamed(expression: Expression, names: Set[String]): Boolean = expression match {
-    case udf: PythonUDF => names(udf.name)
+    case PythonNode(udfs) => udfs.exists(PythonNode.calls(_, Set(name)))
     case _ => false
   }
 
