@@ -17,11 +17,9 @@ from typing import Any
 import numpy as np
 
 from sparkweld.ir.ops import MakeList
-from sparkweld.ir.types import I64
 from sparkweld.reasons import refusal
-from udf_compiler.frontends.models.labels import all_of, largest
+from udf_compiler.frontends.models.sums import clear_argmax
 from udf_compiler.frontends.pandas.calls.lists import is_list_series, stacked
-from udf_compiler.frontends.pandas.calls.reductions import argmax
 from udf_compiler.frontends.pandas.frame import TracedFrame
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import refuse
@@ -32,8 +30,8 @@ _MODULE, _NAME = "xgboost.spark.core", "_SparkXGBModel._transform.<locals>.predi
 _CALL = "xgboost.spark transform"
 #: The field of the struct that has a vector's numbers, where there are no columns of features.
 _ARRAYS = "values"
-#: Probabilities that differ by more than this have the same order: those of exp differ by 4 ULP, 5e-7 of a probability.
-_NEAR = 2e-6
+#: More than the last digits of exp change of a probability: 4 ULP are 5e-7.
+_ERROR = 1e-6
 
 #: Versions of XGBoost in whose source the wrapper does what this module says.
 CHECKED_VERSIONS = ("2.1", "3.0", "3.1", "3.2", "3.3", "3.4")
@@ -80,10 +78,7 @@ def _settle(made: TracedFrame) -> None:
     if not isinstance(probabilities.op, MakeList):
         refuse("SW840", call=_CALL, option="a function of other probabilities")
     values = [loop.value(at) for at in probabilities.args]
-    index, most = argmax(loop, values), largest(loop, values)
-    below = [loop.call("less", v, loop.call("subtract", most, loop.const(_NEAR, v.type))) for v in values]
-    is_label = [loop.call("equal", index, loop.const(at, I64)) for at in range(len(values))]
-    loop.guard(all_of(loop, [loop.call("logical_or", *pair) for pair in zip(below, is_label, strict=True)]), local=True)
+    clear_argmax(loop, values, [loop.const(_ERROR, v.type) for v in values])
 
 
 def model_of(function: Any) -> SparkXGBoost | None:

@@ -32,6 +32,7 @@ _GUARDED: dict[type, type] = {ConstantDate: datetime.date, ConstantDatetime: dat
 _MADE_IN_PYTHON = 1 << 9
 
 
+#: SciPy is before NumPy, whose table takes any ufunc.
 _TABLES = (
     *(scipy_, numpy_module, pandas_, math_, re_, builtins_, time_classes, output_calls, digest_calls, url_calls, json_calls),
     *(literal_calls, library_calls, dict_classes, vector_classes, row_class, statistics_calls),

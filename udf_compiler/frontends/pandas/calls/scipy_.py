@@ -43,8 +43,10 @@ def softmax(x: Any, axis: Any = None) -> Any:
 
 
 def _check_floats(x: Any, call: str) -> None:
-    if not isinstance(x, TracedArray | TracedSeries) or x.dtype.kind != "f":
-        refuse("SW262", call=call, what=f"an argument {raw(x)}" if not isinstance(x, TracedArray | TracedSeries) else "integers")
+    if not isinstance(x, TracedArray | TracedSeries):
+        refuse("SW262", call=call, what=f"an argument {raw(x)}")
+    if x.dtype.kind != "f":
+        refuse("SW262", call=call, what="integers")
 
 
 _FUNCTIONS = {"expit": expit, "softmax": softmax}
