@@ -10,6 +10,7 @@ from __future__ import annotations
 import builtins
 import dis
 import functools
+import math
 import re
 import sys
 import types
@@ -58,15 +59,26 @@ _CONTAINERS = (tuple, list, set, frozenset)
 
 def keeps_arguments(function: Any) -> bool:
     """Whether a function provably changes none of its arguments."""
-    return _Scan().keeps(function)
+    scan = _Scan()
+    return scan.keeps(function) and scan.writes_no_result()
 
 
 class _Scan:
-    """One proof; `_seen` has the ids of the objects that are proved, or whose proof is in progress."""
+    """One proof; `_seen` has the ids of the objects that are proved, or whose proof is in progress.
+
+    `_allowed`: the numbers of arguments beyond which a function that the code can reach may write its result to one of them.
+    `_passed`: the largest number of arguments of a call, which may be that of any such function: code can pass functions around.
+    """
 
     def __init__(self) -> None:
         self._seen: set[int] = set()
         self._alive: list[object] = []
+        self._allowed: set[int] = set()
+        self._passed: float = 0
+
+    def writes_no_result(self) -> bool:
+        """Whether no call has so many arguments that one of them may be the array of its result."""
+        return not self._allowed or self._passed <= min(self._allowed)
 
     def keeps(self, x: Any) -> bool:
         """Whether code that holds `x` changes no argument by it."""
@@ -76,6 +88,9 @@ class _Scan:
         self._alive.append(x)
         if isinstance(x, _PLAIN):
             return True
+        if isinstance(x, np.ufunc):  # of any library
+            self._allowed.add(x.nin)
+            return True
         if isinstance(x, _CONTAINERS):
             return all(map(self.keeps, x))
         if isinstance(x, dict):
@@ -83,6 +98,8 @@ class _Scan:
         if isinstance(x, types.ModuleType):
             return _is_of_library(x.__name__)
         if isinstance(x, functools.partial):
+            if x.args:
+                self._passed = math.inf
             return all(map(self.keeps, (x.func, x.args, x.keywords)))
         if isinstance(x, types.FunctionType):
             return self._of_function(x)
@@ -100,14 +117,19 @@ class _Scan:
     def _of_code(self, code: types.CodeType, function: types.FunctionType) -> bool:
         if any(name in MUTATORS or name.startswith("__") for name in code.co_names):
             return False
-        if _MUTATING_ARGUMENTS.intersection(_names_in(code.co_consts)):
+        passed_by_name = set(_names_in(code.co_consts))
+        if not _MUTATING_ARGUMENTS.isdisjoint(passed_by_name):
             return False
-        most = min((_RESULTS[name] for name in code.co_names if name in _RESULTS), default=None)
+        if "args" in passed_by_name or "starmap" in code.co_names:
+            self._passed = math.inf  # such as s.apply(function, args=(1, s))
+        self._allowed.update(_RESULTS[name] for name in code.co_names if name in _RESULTS)
         for at in dis.get_instructions(code):
             if at.opname in CHANGES or at.opname.startswith("INPLACE_") or _is_in_place(at):
                 return False
-            if most is not None and (at.opname == "CALL_FUNCTION_EX" or (at.opname in _CALLS and (at.arg or 0) > most)):
-                return False  # one of its arguments may be the array that such a function writes its result to
+            if at.opname == "CALL_FUNCTION_EX":
+                self._passed = math.inf
+            elif at.opname in _CALLS:
+                self._passed = max(self._passed, at.arg or 0)
             if at.opname == "IMPORT_NAME" and not _is_of_library(str(at.argval)):
                 return False
             if at.opname in ("LOAD_GLOBAL", "LOAD_NAME") and not self._keeps_name(str(at.argval), function.__globals__):

@@ -9,6 +9,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import erf, xlogy
 
 from sparkweld.errors import Refusal
 from tests.helpers.answers import compile_keeps_arguments
@@ -34,6 +35,14 @@ def stripped(x):
     return x.strip()
 
 
+def called(function, *given):
+    return function(*given)
+
+
+def called_with_two(function, x, y):
+    return function(x, y)
+
+
 def with_import(s):
     import statistics
 
@@ -48,6 +57,7 @@ KEEPS = {
     "an import": with_import,
     "a pattern": lambda s: s.apply(lambda x: DIGITS.sub("", x) if x is not None else None),
     "a partial": functools.partial(lambda n, s: s * n, 3),
+    "a ufunc of another library": lambda s: erf(s) + 1,
     "a length": lambda s: pd.Series([len(s)] * len(s)),
 }
 
@@ -98,6 +108,9 @@ CHANGES = {
     "the array of a result": lambda s: np.sqrt(s, s), "that of two arguments": lambda s: np.add(s, 1, s),
     "that of a method": lambda s: s.values.round(0, s.values), "unpacked arguments": lambda s: np.exp(*[s, s]),
     "no copy": lambda s: np.nan_to_num(s, False), "a function of NumPy by another name": lambda s: ROOT(s, s),
+    "a ufunc of another library": lambda s: xlogy(s, 1, s), "a ufunc that is passed on": lambda s: called_with_two(np.exp, s, s),
+    "its arguments unpacked": lambda s: called(np.exp, s), "its arguments in a tuple": lambda s: s.apply(np.add, args=(1, s)),
+    "a partial": functools.partial(np.add, np.zeros(2)),
     "a special method": lambda s: s.__setitem__(0, 1), "a module of the user": lambda s: pytest.approx(s),
 }  # fmt: skip
 

@@ -3,7 +3,8 @@ package rules
 
 import scala.collection.mutable
 
-import io.sparkweld.plan.{PythonStep, WeldExec}
+import io.sparkweld.plan.{Fallback, PythonStep, WeldExec}
+import io.sparkweld.spark.CurrentSpark
 import io.sparkweld.support.{Refusal, RefusalTags}
 
 import org.apache.spark.sql.catalyst.expressions._
@@ -16,7 +17,8 @@ import org.apache.spark.sql.execution.python.EvalPythonExec
  *
  * Rewrites: a node of scalar functions to three: a projection that adds the arguments, the functions of columns, and a projection that
  * drops the arguments. Spark's own node evaluates them once for each row, as the projection does. Exceptions: arguments that are not
- * deterministic, because a kernel may compute rows again, and nodes of other kinds, whose arguments are columns.
+ * deterministic, because a kernel may compute rows again, types without a columnar form, and nodes of other kinds, whose arguments
+ * are columns.
  *
  * @param nodes the chain with the new nodes, bottom up
  * @param projections those of `nodes` that add arguments
@@ -80,7 +82,7 @@ private[rules] object ComputedArguments {
   private def divided(node: EvalPythonExec, taking: Seq[PythonUDF]): Seq[SparkPlan] = {
     val columns = mutable.LinkedHashMap.empty[Expression, Alias]
     taking.flatMap(SharedArguments.allOf).foreach {
-      case computed if !computed.isInstanceOf[Attribute] && !computed.foldable && computed.deterministic =>
+      case computed if !computed.isInstanceOf[Attribute] && !computed.foldable && computed.deterministic && isColumnar(computed) =>
         columns.getOrElseUpdate(computed.canonicalized, Alias(computed, s"argument${columns.size}")())
       case _ => ()
     }
@@ -96,6 +98,10 @@ private[rules] object ComputedArguments {
       Seq(adding, functions, dropping)
     }
   }
+
+  /** Whether Spark can convert the values to a column; otherwise the refusal would name a column that the user never wrote. */
+  private def isColumnar(computed: Expression): Boolean =
+    CurrentSpark.hasColumnarForm(Fallback.stored(computed.dataType), computed.nullable)
 
   private def ofColumns(udf: PythonUDF, columns: mutable.Map[Expression, Alias]): PythonUDF = {
     def replaced(argument: Expression): Expression = argument match {
