@@ -1,8 +1,10 @@
-"""Implements `sparkweld.cascade`: fits a certified cascade from labelled rows, and loads one from a directory.
+"""Implements `sparkweld.cascade`: fits a certified cascade from rows, and loads one from a directory.
 
     sparkweld.cascade.fit(pipeline, table, "label", path="cascades/tweets", accuracy_loss=0.001, confidence=0.95)
+    sparkweld.cascade.fit(fitted, table, path="cascades/tweets", accuracy_loss=0.001)
 
-The pipeline may be fitted already, on other rows than these. Otherwise it is fitted on a share of them.
+The pipeline may be fitted already, on other rows than these. Otherwise it is fitted on a share of them. If it is fitted, the rows
+need no labels.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ _TIMED_ROWS = 8192
 
 
 def fit(
-    pipeline: Any, data: Any, label: Any, accuracy_loss: float = 0.001, confidence: float = 0.95, *,
+    pipeline: Any, data: Any, label: Any = None, accuracy_loss: float = 0.001, confidence: float = 0.95, *,
     path: str | Path | None = None, band: float | None = None, small: Any = None, seed: int = 0, text: str | None = None,
 ) -> Fitted:  # fmt: skip
     """Fits the certified cascade of `pipeline` for rows like `data`.
@@ -37,8 +39,13 @@ def fit(
     pipeline does not read, such as keys, are left out where it states the ones that it reads. `text` names the
     column of a pipeline that takes one Series. `label`: a column of `data`, or one label a row. `accuracy_loss`: the largest
     net share of rows that may be wrong because of the cascade. For regressors it is the share of rows whose absolute error may
-    grow by more than `band`, in the label's unit. The default of `band` is a twentieth of the labels' standard deviation.
+    grow by more than `band`, in the label's unit. The default of `band` is the smallest with which a cascade saves time, if it is
+    below the pipeline's mean absolute error.
     `small`: an unfitted small pipeline to use. `path`: a directory to write.
+
+    Without labels the pipeline must be fitted, and the promise is agreement with it. The share of rows whose answer changes (for
+    regressors by more than `band`) is then less than `accuracy_loss`. The default of `band` is at most a third of the standard
+    deviation of the pipeline's answers.
 
     Raises UserError for invalid arguments, and a Refusal (SW940 to SW946) with the reason why there is no cascade.
     """
@@ -48,11 +55,14 @@ def fit(
     rows, labels = _rows_and_labels(data, label, text)
     kind = fitting.check_kind(pipeline)
     rows = read_columns(pipeline, rows)
-    if band is None:
-        band = 0.05 * _spread(labels) if kind == "numbers" else 0.0
-    if not _is_number(band) or not 0 <= band < math.inf:
+    against = "labels" if labels is not None else "model"
+    if labels is None:
+        if not fitting.is_fitted(pipeline):
+            raise UserError(f"this {type(pipeline).__name__} is not fitted: without labels, pass a fitted model")
+        labels = fitting.answers_of(pipeline, rows, kind)
+    if band is not None and (not _is_number(band) or not 0 <= band < math.inf):
         raise UserError(f"band={band!r}: pass the allowed increase of an error, a number of 0 or more in the labels' unit")
-    made = fitting.fit(pipeline, rows, labels, Promise(accuracy_loss, confidence, band), measure, small, seed)
+    made = fitting.fit(pipeline, rows, labels, Promise(accuracy_loss, confidence, band, against), measure, small, seed)
     return made if to is None else Fitted(made.cascade, store.save(made, to), made.curve)
 
 
@@ -95,7 +105,7 @@ def _rows_and_labels(data: Any, label: Any, text: str | None) -> tuple[Any, Any]
         data = text_column(data, text)
     if isinstance(data, pd.DataFrame) and not len(data.columns):
         raise UserError("data has only the label column")
-    return data.reset_index(drop=True), np.asarray(label)
+    return data.reset_index(drop=True), None if label is None else np.asarray(label)
 
 
 def text_column(data: Any, text: Any) -> pd.Series:
@@ -107,9 +117,3 @@ def text_column(data: Any, text: Any) -> pd.Series:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float | np.number) and not isinstance(value, bool)
-
-
-def _spread(labels: np.ndarray) -> float:
-    """Returns the standard deviation of the finite labels, 0 without any."""
-    finite = labels[np.isfinite(labels)] if labels.dtype.kind in "biuf" else ()
-    return float(np.std(np.asarray(finite, np.float64))) if len(finite) else 0.0

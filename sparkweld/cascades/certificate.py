@@ -114,6 +114,7 @@ class CascadeCertificate(Certificate):
     With `confidence`, over the draw of the held-out rows, the cascade loses less than the share `allowed` of rows against the
     full model. The loss is the share of worse rows minus that of better rows. `bound` is the bound that the held-out rows
     themselves prove. Worse: wrong where the full model is right or, for regressors, farther from the label by more than `band`.
+    `against` the "model", worse is any other answer than the full model's or, for regressors, one farther from it than `band`.
     `unsure`: the share of held-out rows that went to the full model. `importance`: the loss of the full model's score when a
     group is shuffled; the score is the accuracy or minus the mean absolute error. `group_cost`: nanoseconds per row of a group.
     """
@@ -133,6 +134,7 @@ class CascadeCertificate(Certificate):
     group_cost: Mapping[str, float]
     split_rows: Mapping[str, int]
     calibration: Calibration
+    against: str = "labels"  # the only kind of earlier versions
 
     @classmethod
     def of(cls: type[_Made], record: Mapping[str, Any]) -> _Made:
@@ -153,6 +155,12 @@ class CascadeCertificate(Certificate):
 
     def _promise(self) -> list[str]:
         what = "rows" if self.kind == "classes" else f"rows by more than {self.band:g}"
+        if self.against == "model":
+            return [
+                f"certified: changes the full model's answer for less than {self.allowed:.4%} of {what},"
+                f" {self.confidence:.1%} confidence; bound {self.bound:.4%}",
+                f"evidence: {self.rows:,} held-out rows, {self.worse} with another answer than the full model's",
+            ]
         return [
             f"certified: loses less than {self.allowed:.4%} of {what}, {self.confidence:.1%} confidence; bound {self.bound:.4%}",
             f"evidence: {self.rows:,} held-out rows, {self.worse} worse and {self.better} better than by the full model",

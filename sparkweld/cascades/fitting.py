@@ -1,4 +1,4 @@
-"""Fits a certified cascade from a pipeline and labelled rows, or refuses with the reason.
+"""Fits a certified cascade from a pipeline and rows, or refuses with the reason.
 
 Follows Willump's algorithm, but replaces its point estimate with a test. Small models are fitted on the first set of rows. On the
 second set each gets the boldest threshold that would pass there, and the cheapest cascade is chosen. On the third set only that
@@ -9,7 +9,9 @@ Angelopoulos et al., "Learn then Test", 2021). No model is refitted afterwards: 
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,7 +26,7 @@ from sparkweld.cascades.certificate import Calibration, CascadeCertificate, libr
 from sparkweld.cascades.features import FeatureGroups, check_kind, feature_groups, importances
 from sparkweld.cascades.loss_bound import passes, rows_needed, upper_bound
 from sparkweld.cascades.plot import Point, curve_csv, curve_svg
-from sparkweld.cascades.splits import Rows, check_labels, rows_in_all, split
+from sparkweld.cascades.splits import Rows, check_labels, evidence_shares, rows_in_all, split
 from sparkweld.errors import UserError
 from sparkweld.reasons import refusal
 
@@ -32,19 +34,32 @@ from sparkweld.reasons import refusal
 _STEPS = 24
 #: Doubts that differ by less count as equal.
 _LEAST_GAP = 1e-9
+#: The share of the allowed loss up to which rows to choose with promise that others will pass.
+_LIKELY = 0.5
 #: The position of a threshold between two doubts. Half-way, it could equal a mean of a few trees' fractions.
 _GOLDEN = (5**0.5 - 1) / 2
-#: The factor by which a cascade must be cheaper than the full model.
-LEAST_GAIN = 1.1
+#: The factor by which a cascade must be cheaper than the full model, and the one at which a band is large enough.
+LEAST_GAIN, _GAIN_OF_BAND = 1.1, 1.5
+#: The largest band that is chosen without labels, as a share of the standard deviation of the full model's answers.
+_MOST_BAND = 1 / 3
 
 
 @dataclass(frozen=True)
 class Promise:
-    """The requested guarantee: the allowed loss, the confidence and, for regressors, the `band` of errors that do not count."""
+    """The requested guarantee: the allowed loss, the confidence and, for regressors, the `band` of errors that do not count.
+
+    Without a `band`, the smallest is chosen with which a cascade saves time. `against`: whether answers are compared with the
+    "labels", or with those of the full "model".
+    """
 
     allowed: float
     confidence: float
-    band: float = 0.0
+    band: float | None = 0.0
+    against: str = "labels"
+
+    def is_paired(self, kind: str) -> bool:
+        """Whether a row can also get better: only labels can show a class of the full model to be wrong."""
+        return kind == "classes" and self.against == "labels"
 
 
 @dataclass(frozen=True)
@@ -90,14 +105,15 @@ Priced = tuple[Candidate, float]
 def fit(pipeline: Any, data: Any, label: Any, promise: Promise, measure: Measure, small: Any = None, seed: int = 0) -> Fitted:
     """Returns the certified cascade of a pipeline that is unfitted, or fitted on other rows than these.
 
-    `small`: the small model to use.
+    `label`: one value a row; to compare with the model, these are its own `answers`. `small`: the small model to use.
 
     Refuses SW940 (labels), SW941 (too few rows), SW942 (missing scores), SW943 (nothing passes), SW944 (nothing pays), SW945
     (unsupported kind of model).
     """
     kind, groups = check_kind(pipeline), feature_groups(pipeline, data)
-    splits = split(data, check_labels(label, len(data), kind), seed)
-    needed = rows_needed(promise.allowed, promise.confidence)
+    needed = rows_needed(promise.allowed, promise.confidence, promise.is_paired(kind))
+    labels = check_labels(label, len(data), kind)
+    splits = split(data, labels, seed, lambda rows: evidence_shares(rows, needed))
     if len(splits.certify) < needed:
         raise refusal(
             "SW941", rows=f"{len(data) - splits.repeated:,}", repeated=f"{splits.repeated:,}", needed=f"{rows_in_all(needed):,}",
@@ -110,6 +126,8 @@ def fit(pipeline: Any, data: Any, label: Any, promise: Promise, measure: Measure
     search = _Search(kind, full, groups, promise, measure)
     answers = search.answers(splits.choose)
     candidates = search.candidates(splits.fit, splits.choose, small)
+    if promise.band is None and kind == "numbers":
+        answers = search.with_band(candidates, splits.choose, answers)
     chosen, thresholds, points = search.choose(candidates, splits.choose, answers)
     return search.certify(chosen, thresholds, splits.certify, points, _Facts(splits.sizes, splits.fingerprint))
 
@@ -169,13 +187,35 @@ class _Search:
             stump = HistGradientBoostingRegressor(max_iter=1, max_leaf_nodes=2)
             return self.groups.pipeline({name}, stump).fit(rows.data, target)
 
+    def with_band(self, candidates: Sequence[Priced], rows: Rows, full: _Answers) -> _Answers:
+        """Completes a promise without a band, and returns the answers for it.
+
+        It is the smallest with which a cascade would pass and save time on these rows. The rows to certify on have no part in
+        this choice, so the certificate holds for the chosen band.
+        """
+        self.promise = dataclasses.replace(self.promise, band=self._least_band(candidates, rows, full))
+        return self.answers(rows)
+
+    def _least_band(self, candidates: Sequence[Priced], rows: Rows, full: _Answers) -> float:
+        most = int(self.promise.allowed * _LIKELY * len(rows))
+        found, band = [], np.inf
+        for candidate, cost in candidates:
+            doubt, answers = doubts(candidate, rows.data)
+            for threshold in _thresholds(doubt):
+                sure = doubt < threshold
+                growth = np.sort(full.growth(answers, sure))[::-1]
+                found.append((self.full_cost / (cost + (1 - float(np.mean(sure))) * self.full_cost), float(growth[most])))
+        limit = full.largest_band(self.promise.against)
+        for gain in (_GAIN_OF_BAND, LEAST_GAIN):
+            band = min((_rounded_up(band) for gained, band in found if gained >= gain), default=np.inf)
+            if band <= limit:
+                return band
+        least = f"the smallest band with which one saves time is {band:g}" if np.isfinite(band) else "no cascade saves time"
+        raise refusal("SW943", what=f"{least}, and only a band of up to {limit:.3g} is chosen", where="the rows to choose with")
+
     def answers(self, rows: Rows) -> _Answers:
         """Returns the full model's answers for these rows."""
-        with asking("the full model cannot score these rows"):
-            answers = np.asarray(self.full.predict(rows.data))
-        if answers.ndim != 1:
-            raise refusal("SW945", model=f"a {type(self.full).__name__} with {answers.shape[1]} results per row")
-        return _Answers(answers, rows.label, self.promise.band, self.kind)
+        return _Answers(answers_of(self.full, rows.data, self.kind), rows.label, self.promise.band or 0.0, self.kind)
 
     def choose(self, candidates: Sequence[Priced], rows: Rows, full: _Answers) -> tuple[Priced, list[float], list[Point]]:
         """Returns the candidate with the cheapest passing threshold, its thresholds from the safest on, and all points."""
@@ -208,24 +248,24 @@ class _Search:
 
     def _likely(self, worse: int, better: int, rows: int) -> bool:
         """Whether as many similar rows to certify on would probably pass. Only the choice depends on this guess."""
-        return (worse - better) / rows <= self.promise.allowed / 2
+        return (worse - better) / rows <= self.promise.allowed * _LIKELY
 
     def certify(
         self, chosen: Priced, thresholds: Sequence[float], rows: Rows, points: Sequence[Point], facts: _Facts
     ) -> Fitted:
         """Certifies the boldest threshold before the first that fails."""
         candidate, small_cost = chosen
-        full = self.answers(rows)
+        full, paired = self.answers(rows), self.promise.is_paired(self.kind)
         doubt, answers = doubts(candidate, rows.data)
         passed, failed = None, None
         for threshold in thresholds:
             worse, better = full.against(answers, doubt < threshold)
-            if not passes(worse, better, len(rows), self.promise.allowed, self.promise.confidence):
+            if not passes(worse, better, len(rows), self.promise.allowed, self.promise.confidence, paired):
                 failed = worse, better
                 break
             passed = threshold, worse, better
         if passed is None:
-            found = f"{failed[0]} rows worse and {failed[1]} better of {len(rows):,}" if failed else "no threshold"
+            found = f"{failed[0]} rows worse and {failed[1]} better of {len(rows):,}" if failed else "there is no threshold"
             raise refusal("SW943", what=found, where="the rows to certify on")
         threshold, worse, better = passed
         cascade = candidate.cascade(self.full, _served(threshold, self.kind))
@@ -235,8 +275,8 @@ class _Search:
             raise refusal("SW944", what=f"the certified cascade costs {cost:.0f} ns per row, the full model {self.full_cost:.0f}")
         certificate = CascadeCertificate(
             kind=self.kind, allowed=self.promise.allowed, confidence=self.promise.confidence,
-            bound=upper_bound(worse, better, len(rows), self.promise.confidence), rows=len(rows), worse=worse, better=better,
-            unsure=cascade.unsure, threshold=cascade.threshold, band=self.promise.band,
+            bound=upper_bound(worse, better, len(rows), self.promise.confidence, paired), rows=len(rows), worse=worse,
+            better=better, unsure=cascade.unsure, threshold=cascade.threshold, band=full.band, against=self.promise.against,
             full_cost=self.full_cost, small_cost=small_cost, cascade_cost=cost,
             efficient=tuple(n for n in self.groups.names if n in candidate.groups), groups=self.groups.names,
             importance=self.importance, group_cost=self.group_cost, split_rows=facts.split_rows,
@@ -246,14 +286,23 @@ class _Search:
         return Fitted(cascade, certificate, tuple(points))
 
 
+def answers_of(full: Any, data: Any, kind: str) -> np.ndarray:
+    """Returns the full model's answer for each row. Raises UserError, and refuses SW942 (missing) and SW945 (several results)."""
+    with asking("the full model cannot score these rows"):
+        answers = np.asarray(full.predict(data))
+    if answers.ndim != 1:
+        raise refusal("SW945", model=f"a {type(full).__name__} with {answers.shape[1]} results per row")
+    missing = pd.isna(answers) if kind == "classes" else ~np.isfinite(np.asarray(answers, np.float64))
+    if missing.any():
+        raise refusal("SW942", what=f"{np.count_nonzero(missing):,} of {len(answers):,}")
+    return answers
+
+
 class _Answers:
     """The full model's answers and the labels, with which other answers are compared."""
 
     def __init__(self, answers: np.ndarray, label: np.ndarray, band: float, kind: str) -> None:
         self.answers, self.label, self.band = answers, label, band
-        missing = pd.isna(answers) if kind == "classes" else ~np.isfinite(np.asarray(answers, np.float64))
-        if missing.any():
-            raise refusal("SW942", what=f"{np.count_nonzero(missing):,} of {len(answers):,}")
         self.right = answers == label if kind == "classes" else None
         self.error = np.abs(answers - label) if kind == "numbers" else None
 
@@ -267,8 +316,17 @@ class _Answers:
         if self.right is not None:
             right = answers == self.label
             return int(np.count_nonzero(sure & self.right & ~right)), int(np.count_nonzero(sure & ~self.right & right))
+        return int(np.count_nonzero(self.growth(answers, sure) > self.band)), 0
+
+    def growth(self, answers: np.ndarray, sure: np.ndarray) -> np.ndarray:
+        """Returns by how much each row's absolute error grows when these answers replace the full model's in the `sure` rows."""
         assert self.error is not None
-        return int(np.count_nonzero(sure & (np.abs(answers - self.label) > self.error + self.band))), 0
+        return np.where(sure, np.abs(answers - self.label) - self.error, 0.0)
+
+    def largest_band(self, against: str) -> float:
+        """Returns the largest band that is still small: the full model's mean error or, without labels, a part of the spread."""
+        assert self.error is not None
+        return float(np.mean(self.error)) if against == "labels" else _MOST_BAND * float(np.std(self.answers))
 
 
 def doubts(candidate: Candidate, data: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -280,6 +338,14 @@ def doubts(candidate: Candidate, data: Any) -> tuple[np.ndarray, np.ndarray]:
         return np.asarray(candidate.judge.predict(data), np.float64), np.asarray(candidate.small.predict(data), np.float64)
     probabilities = np.asarray(candidate.small.predict_proba(data), np.float64)
     return -probabilities.max(axis=1), candidate.small.classes_[probabilities.argmax(axis=1)]
+
+
+def _rounded_up(band: float) -> float:
+    """Returns the band with two digits, for people; 0 stays 0."""
+    if band <= 0:
+        return 0.0
+    unit = 10.0 ** (math.floor(math.log10(band)) - 1)
+    return float(f"{math.ceil(band / unit) * unit:.3g}")
 
 
 def _served(threshold: float, kind: str) -> float:
@@ -304,9 +370,9 @@ def _thresholds(doubt: np.ndarray) -> list[float]:
 
 def _closest(points: Sequence[Point]) -> str:
     if not points:
-        return "a small model whose probabilities are all alike"
+        return "the small model's probabilities are all alike"
     best = min(points, key=lambda p: p.worse - p.better)
-    return f"{best.worse} rows worse and {best.better} better with {best.unsure:.0%} deferred to the full model"
+    return f"the best had {best.worse} rows worse and {best.better} better with {best.unsure:.0%} deferred to the full model"
 
 
 def _accuracy(answers: np.ndarray, label: np.ndarray) -> float:

@@ -1,11 +1,14 @@
 """Bounds a cascade's loss of accuracy from paired outcomes of the cascade and the full model on held-out rows.
 
-A row's loss is 1 where only the cascade is wrong, -1 where only the full model is, else 0. `worse` and `better` count these
-discordant rows among n. The claim is ``P(worse) - P(better) < allowed``. The test is exact: the number of discordant rows is
-binomial, and so is the number of worse rows among them. The p-value is maximised over the unknown
-share of discordant rows, within its one-sided Clopper-Pearson interval of confidence 1 - beta. Then beta is added (Berger and
-Boos, "P values maximized over a confidence set for the nuisance parameter", JASA 89, 1994). So the p-value is valid for every n,
-without a normal approximation. The maximum is taken over a grid of shares, between which the p-value is smooth.
+Paired outcomes: a row's loss is 1 where only the cascade is wrong, -1 where only the full model is, else 0. `worse` and `better`
+count these discordant rows among n. The claim is ``P(worse) - P(better) < allowed``. The test is exact: the number of discordant
+rows is binomial, and so is the number of worse rows among them. The p-value is maximised over the unknown share of discordant
+rows, within its one-sided Clopper-Pearson interval of confidence 1 - beta. Then beta is added (Berger and Boos, "P values
+maximized over a confidence set for the nuisance parameter", JASA 89, 1994). So the p-value is valid
+for every n, without a normal approximation. The maximum is taken over a grid of shares, between which the p-value is smooth.
+
+Outcomes that are not paired can only get worse: answers that differ from the full model's, or errors that grow. Their number is
+binomial, so its distribution function at `allowed` is an exact p-value, and three quarters of the rows suffice.
 """
 
 from __future__ import annotations
@@ -40,34 +43,41 @@ def p_value(worse: int, better: int, rows: int, allowed: float, beta: float) -> 
     return min(1.0, worst + beta)
 
 
-def upper_bound(worse: int, better: int, rows: int, confidence: float) -> float:
+def upper_bound(worse: int, better: int, rows: int, confidence: float, paired: bool = True) -> float:
     """Returns the smallest loss that the rows exclude at this confidence, rounded up to 1e-5; 1 when they exclude none."""
-    error = 1 - confidence
     low, high = 0.0, 1 - 1e-9
-    if p_value(worse, better, rows, high, BETA_SHARE * error) > error:
+    if not passes(worse, better, rows, high, confidence, paired):
         return 1.0
     while high - low > 1e-5:
         middle = (low + high) / 2
-        if p_value(worse, better, rows, middle, BETA_SHARE * error) <= error:
+        if passes(worse, better, rows, middle, confidence, paired):
             high = middle
         else:
             low = middle
     return high
 
 
-def passes(worse: int, better: int, rows: int, allowed: float, confidence: float) -> bool:
-    """Whether these rows prove, at this confidence, that the loss is less than `allowed`."""
+def passes(worse: int, better: int, rows: int, allowed: float, confidence: float, paired: bool = True) -> bool:
+    """Whether these rows prove, at this confidence, that the loss is less than `allowed`.
+
+    `paired`: whether rows can also get better. Otherwise `better` is 0.
+    """
     error = 1 - confidence
-    return rows > 0 and p_value(worse, better, rows, allowed, BETA_SHARE * error) <= error
+    if rows <= 0:
+        return False
+    if paired:
+        return p_value(worse, better, rows, allowed, BETA_SHARE * error) <= error
+    assert better == 0
+    return float(importlib.import_module("scipy.stats").binom.cdf(worse, rows, allowed)) <= error
 
 
 @cache
-def rows_needed(allowed: float, confidence: float) -> int:
+def rows_needed(allowed: float, confidence: float, paired: bool = True) -> int:
     """Returns the fewest held-out rows that could prove the claim: with that number, no row may be discordant."""
     low, high = 0, 1
-    while not passes(0, 0, high, allowed, confidence):
+    while not passes(0, 0, high, allowed, confidence, paired):
         low, high = high, 2 * high
     while high - low > max(1, high // 1000):
         middle = (low + high) // 2
-        low, high = (low, middle) if passes(0, 0, middle, allowed, confidence) else (middle, high)
+        low, high = (low, middle) if passes(0, 0, middle, allowed, confidence, paired) else (middle, high)
     return high

@@ -134,7 +134,7 @@ def fit(
     missing = int(np.count_nonzero(~np.isfinite(scores)))
     if missing:
         raise refusal("SW942", what=f"{missing:,} of {len(scores):,}")
-    parts = split(data, scores, seed, _SHARES)
+    parts = split(data, scores, seed, lambda _: _SHARES)
     band = _band(parts, promise)
     groups = feature_groups(full, data)
     models = _Models(groups, full, _fitted_on(parts.fit), measure)

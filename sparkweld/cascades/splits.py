@@ -1,8 +1,9 @@
-"""Splits labelled rows into three disjoint sets: to fit, to choose with and to certify on."""
+"""Splits rows and their labels into three disjoint sets: to fit, to choose with and to certify on."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +13,11 @@ import pandas as pd
 from sparkweld.errors import UserError
 from sparkweld.reasons import refusal
 
-#: Shares of the rows. Evidence is the scarce resource, so the largest share certifies.
+#: Shares of the rows. Evidence is the scarce resource, so the largest share certifies. With few rows it is larger still.
 SHARES = (0.4, 0.15, 0.45)
+_MOST_EVIDENCE = 0.66
+#: How many times the rows that could prove the promise are held out, where the rows allow it: some answers will differ.
+_SPARE = 1.5
 NAMES = ("fit", "choose", "certify")
 
 
@@ -84,9 +88,17 @@ def _kind_of(value: type) -> str:
     return "text" if issubclass(value, str) else value.__name__
 
 
-def split(data: Any, label: np.ndarray, seed: int, shares: tuple[float, ...] = SHARES) -> Splits:
-    """Draws the three sets at random. Only the first of rows with equal features is kept: a duplicate could be in two sets, or
-    count as evidence twice.
+def evidence_shares(rows: int, needed: int) -> tuple[float, float, float]:
+    """Returns the shares for this number of distinct rows, of which `needed` could prove the promise."""
+    evidence = min(max(SHARES[2], _SPARE * needed / max(rows, 1)), _MOST_EVIDENCE)
+    rest = (1 - evidence) / (SHARES[0] + SHARES[1])
+    return SHARES[0] * rest, SHARES[1] * rest, evidence
+
+
+def split(data: Any, label: np.ndarray, seed: int, shares_of: Callable[[int], tuple[float, float, float]]) -> Splits:
+    """Draws the three sets at random; `shares_of` returns their shares for a number of distinct rows.
+
+    Only the first of rows with equal features is kept: a duplicate could be in two sets, or count as evidence twice.
     """
     hashes = _hashes(data)
     digest = hashlib.sha256(hashes.tobytes())
@@ -96,7 +108,7 @@ def split(data: Any, label: np.ndarray, seed: int, shares: tuple[float, ...] = S
         order = np.random.default_rng(seed).permutation(np.sort(first))
     except (TypeError, ValueError) as error:
         raise UserError(f"seed={seed!r}: pass an integer, 0 or more") from error
-    ends = np.cumsum([int(share * len(order)) for share in shares[:2]])
+    ends = np.cumsum([int(share * len(order)) for share in shares_of(len(order))[:2]])
     rows = Rows(data, label)
     fit, choose, certify = (rows.take(positions) for positions in np.split(order, ends))
     return Splits(fit, choose, certify, digest.hexdigest(), len(hashes) - len(first))
@@ -118,4 +130,4 @@ def _without_signed_zeros(column: pd.Series) -> pd.Series:
 
 def rows_in_all(certify: int) -> int:
     """Returns the number of distinct rows whose split has `certify` rows to certify on."""
-    return int(np.ceil(certify / SHARES[2])) + 2
+    return int(np.ceil(certify / _MOST_EVIDENCE)) + 2

@@ -12,9 +12,9 @@ import pandas as pd
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor, RandomForestClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import FeatureUnion, Pipeline
-from sklearn.preprocessing import OrdinalEncoder, SplineTransformer
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, SplineTransformer, StandardScaler
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,20 @@ def airbnb(table: pd.DataFrame) -> Workload:
     return Workload(rows, table["price"].to_numpy(np.float64), _coded(rows, words, model), {"band": 20.0})
 
 
+def listings(table: pd.DataFrame) -> Workload:
+    """Predicts the logarithm of the price from the title of a flat, its place and numbers; the band is chosen."""
+    table = table[table["price"].between(10, 1000)].reset_index(drop=True)
+    words = ["neighbourhood_group", "neighbourhood", "room_type"]
+    numbers = ["latitude", "longitude", "minimum_nights", "number_of_reviews", "availability_365"]
+    parts = [
+        ("words", OneHotEncoder(handle_unknown="ignore"), words), ("numbers", StandardScaler(), numbers),
+        ("terms", TfidfVectorizer(), "name"), ("chars", TfidfVectorizer(analyzer="char", ngram_range=(2, 6), min_df=2), "name"),
+    ]  # fmt: skip
+    model = Pipeline([("parts", ColumnTransformer(parts, sparse_threshold=1.0)), ("model", Ridge(3.0))])
+    rows = _floats(table[[*words, *numbers, "name"]]).fillna({"name": ""})
+    return Workload(rows, np.log(table["price"].to_numpy(np.float64)), model)
+
+
 def ratings(ratings: pd.DataFrame, films: pd.DataFrame, ordered: bool = False) -> Workload:
     """Predicts whether a user rates a film 8 of 10 or more, from the film's title and genres and from numbers.
 
@@ -119,6 +133,7 @@ WORKLOADS: dict[str, tuple[str, Callable[..., Workload]]] = {
     "products": ("pricerunner_products", texts(column="title", label="category")),
     "sms": ("sms_spam", texts()),
     "airbnb": ("airbnb_nyc_2019", airbnb),
+    "listings": ("airbnb_nyc_2019", listings),
     "credit": ("credit_default", credit),
     "kdd": ("kddcup99_10pct", kdd),
     "ratings": ("movietweetings_100k_ratings movietweetings_100k_movies", ratings),

@@ -17,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 import sparkweld
 from sparkweld.cascades import store
 from sparkweld.cascades.fitting import Promise, fit
-from sparkweld.cascades.splits import split
+from sparkweld.cascades.splits import evidence_shares, split
 from sparkweld.errors import Refusal, UserError
 from tests.helpers.cascades import Column, cost, rows
 
@@ -40,7 +40,7 @@ class Mute(RegressorMixin, BaseEstimator):
 
 
 LABELS = {
-    "no label": (CLASSIFIER, None, "SW940 .*the shape"),
+    "one label": (CLASSIFIER, 1, "SW940 .*the shape"),
     "no such column": (CLASSIFIER, "none", "no column 'none'"),
     "missing": (CLASSIFIER, np.where(np.arange(ROWS) == 3, np.nan, Y), "SW940 .*1 missing"),
     "missing objects": (CLASSIFIER, np.array([None, *"ab" * (ROWS // 2)], object)[:ROWS], "SW940 .*1 missing"),
@@ -71,6 +71,8 @@ ARGUMENTS = {
     "column 0 is not named by a string": {"data": X.rename(columns={"a": 0}), "pipeline": REGRESSOR},
     "only the label column": {"data": X[[]]},
     r"no column \['a'\] of": {"text": ["a"]}, "no column 3 of": {"data": X["a"], "text": 3},
+    "not fitted: without labels": {"label": None},
+    "SW940 .*single value": {"pipeline": FITTED, "data": X[FITTED.predict(X) == 1], "label": None},
     "no column 'b', which": {"pipeline": FITTED, "data": X[["a"]]},
     "full model cannot be fitted .*'x'": {"data": X.assign(e="x")}, r"compared by \['l'\]": {"data": X.assign(l=[[1]] * ROWS)},
     "SW942 .*135 of 135": {"pipeline": Mute()}, "SW945 .*2 results": {"pipeline": RandomForestRegressor(2).fit(X, X[["a", "b"]])},
@@ -116,7 +118,7 @@ def test_too_few_rows_report_how_many_would_suffice(count):
     """Repeated rows do not count: they add no distinct rows."""
     for times in (1, 4):
         data, label = pd.concat([X[:count]] * times), np.tile(Y[:count], times)
-        with pytest.raises(Refusal, match=rf"SW941 .*: {count} distinct rows .*{count * (times - 1):,} repeated.*; 454 could"):
+        with pytest.raises(Refusal, match=rf"SW941 .*: {count} distinct rows .*{count * (times - 1):,} repeated.*; 310 could"):
             sparkweld.cascade.fit(CLASSIFIER, data, label, accuracy_loss=0.02)
 
 
@@ -126,7 +128,7 @@ def test_no_row_is_in_two_splits():
     data.iloc[::7, 0] = np.nan
     again = data[::-1].assign(a=lambda d: d["a"].where(d["a"] != 0, -d["a"]))
     whole = pd.concat([data, again], ignore_index=True)
-    parts = split(whole, np.concatenate([Y, 1 - Y]), 0)
+    parts = split(whole, np.concatenate([Y, 1 - Y]), 0, lambda rows: evidence_shares(rows, 10))
     seen = [set(map(str, part.data.itertuples(index=False))) for part in (parts.fit, parts.choose, parts.certify)]
     assert sum(map(len, seen)) == len(set.union(*seen)) == sum(parts.sizes.values()) == len(data.drop_duplicates())
 

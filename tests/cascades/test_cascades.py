@@ -7,6 +7,7 @@ import json
 import pickle
 import re
 from functools import cache
+from typing import Any
 
 import joblib
 import lightgbm
@@ -20,9 +21,10 @@ from sklearn.cluster import KMeans
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier, RandomForestRegressor
 from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.tree import DecisionTreeRegressor
 
 import sparkweld
 from sparkweld.api.model_kernels import model_kernel
@@ -31,7 +33,7 @@ from sparkweld.cascades.candidates import small_models
 from sparkweld.cascades.certificate import Calibration, CascadeCertificate
 from sparkweld.cascades.features import feature_groups
 from sparkweld.cascades.fingerprint import fingerprint
-from sparkweld.cascades.fitting import Promise, fit
+from sparkweld.cascades.fitting import Promise, answers_of, fit
 from sparkweld.errors import Refusal, UserError
 from sparkweld.ir.layouts.trees import BLOCK, PIECE
 from sparkweld.kernels.codegen.llvm_module import row_loop_source
@@ -55,9 +57,9 @@ def texts(seed: int = 3, easy: float = 0.8) -> tuple[pd.Series, np.ndarray]:
 
 
 @cache
-def table() -> tuple[pd.DataFrame, np.ndarray]:
+def table(count: int = ROWS) -> tuple[pd.DataFrame, np.ndarray]:
     rng = np.random.default_rng(4)
-    x = rng.normal(size=(ROWS, 5))
+    x = rng.normal(size=(count, 5))
     return pd.DataFrame(x, columns=list("abcde")), x[:, 0] + 0.5 * np.sin(3 * x[:, 1]) + 0.05 * x[:, 2]
 
 
@@ -209,6 +211,56 @@ def test_repeated_rows_count_once():
     whole = pd.concat([data] * 3, ignore_index=True)
     made = fit(Column("full").fit(data), whole, np.tile(label, 3), Promise(0.05, 0.95), cost, Column("small"))
     assert sum(made.certificate.split_rows.values()) == 3000
+
+
+@pytest.mark.parametrize("kind", ["classes", "numbers"])
+def test_without_labels_the_promise_is_agreement_with_the_model(kind):
+    """The rows that are compared here are neither the model's nor the cascade's."""
+    (data, y), count = table(9000), 3000
+    full: Any
+    if kind == "classes":
+        label, band = np.digitize(y[:count], [-0.7, 0.7]), 0.0
+        full = RandomForestClassifier(80, max_depth=8, random_state=0).fit(data[:count], label)
+    else:
+        full, band = RandomForestRegressor(80, max_depth=9, random_state=0).fit(data[:count], y[:count]), 0.4
+    fresh, later = data[count : count + 4000], data[count + 4000 :]
+    made = fit(full, fresh, answers_of(full, fresh, kind), Promise(0.05, 0.95, band, against="model"), of_trees)
+    told = made.certificate
+    assert told.against == "model" and told.better == 0 and told.worse / told.rows < told.bound < 0.05 and told.unsure < 0.9
+    assert "changes the full model's answer for less than 5.0000% of rows" in "\n".join(told.lines())
+    before, after = full.predict(later), made.cascade.predict(later)
+    changed = before != after if kind == "classes" else np.abs(before - after) > band
+    assert 0 < np.mean(changed) < 0.05 + 3 * np.sqrt(0.05 * 0.95 / len(later))
+
+
+def test_certificates_of_earlier_versions_are_of_labels():
+    told = tree_cascade().certificate
+    record = {name: value for name, value in dataclasses.asdict(told).items() if name != "against"}
+    assert CascadeCertificate.of(record) == told and told.against == "labels"
+
+
+def test_the_chosen_band_is_the_smallest_that_saves_time():
+    data, y = table()
+    model = RandomForestRegressor(80, max_depth=9, random_state=0)
+    chosen = fit(model, data, y, Promise(0.03, 0.95, band=None), of_trees).certificate
+    assert 0 < chosen.band < np.std(y) / 4 and float(f"{chosen.band:.2g}") == chosen.band
+    assert chosen.full_cost > 1.2 * chosen.cascade_cost
+    assert refusal_of(model, data, y, Promise(0.03, 0.95, band=chosen.band / 3), of_trees).code in ("SW943", "SW944")
+
+
+@pytest.mark.parametrize("against", ["labels", "model"])
+def test_a_band_beyond_the_errors_of_the_model_is_not_chosen(against):
+    """The small model answers at random, far from a full model that makes next to no error."""
+    data, _ = table()
+    y = 1000 * data["a"].to_numpy() + data["b"].to_numpy()
+    full = LinearRegression().fit(data, y)
+    label = y if against == "labels" else full.predict(data)
+    refused = refusal_of(full, data, label, Promise(0.03, 0.95, None, against), of_kinds, DecisionTreeRegressor(max_depth=1))
+    assert refused.code == "SW943" and "the smallest band with which one saves time is" in refused.message
+
+
+def of_kinds(estimators, data) -> list[float]:
+    return [100.0 if isinstance(estimator, LinearRegression) else 10.0 for estimator in estimators]
 
 
 class Odd(RegressorMixin, BaseEstimator):

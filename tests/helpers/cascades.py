@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from sparkweld.cascades.fitting import Promise, fit
+from sparkweld.cascades.fitting import Promise, answers_of, fit
 from sparkweld.errors import Refusal
 
 ALLOWED, CONFIDENCE, ROWS = 0.01, 0.95, 6000
+#: The allowed share of changed answers, where cascades are fitted without labels.
+ALLOWED_CHANGES = 0.02
 #: Error rate of the full model; the small one is wrong with probability `SLOPE * (1 - p)` where its confidence is p.
 FULL_ERROR, SLOPE = 0.08, 0.6
 
@@ -52,6 +54,11 @@ def true_loss(threshold: float, full_error: float = FULL_ERROR) -> float:
     return SLOPE * (1 - threshold) ** 2 - 2 * full_error * (1 - threshold)
 
 
+def true_changes(threshold: float, full_error: float) -> float:
+    """Returns the share of rows whose answer the cascade changes: one of the two models is wrong, and p > threshold."""
+    return (1 - 2 * full_error) * SLOPE * (1 - threshold) ** 2 + 2 * full_error * (1 - threshold)
+
+
 def cost(estimators: Sequence[Any], data: Any) -> list[float]:
     """Returns nanoseconds a row: 10 for the small model, 100 for the full one; a cascade adds its share of uncertain rows."""
     return [_cost(estimator, data) for estimator in estimators]
@@ -66,9 +73,22 @@ def _cost(estimator: Any, data: Any) -> float:
 def loss_of_a_fit(seed: int, full_error: float = FULL_ERROR) -> float | None:
     """Returns the true loss of the certified threshold, None when none was certified."""
     data, label = rows(seed, full_error=full_error)
+    threshold = _certified(data, label, Promise(ALLOWED, CONFIDENCE), seed)
+    return None if threshold is None else true_loss(threshold, full_error)
+
+
+def changes_of_a_fit(seed: int, full_error: float) -> float | None:
+    """Returns the true share of changed answers at the threshold that was certified without labels, None when none was."""
+    data, _ = rows(seed, full_error=full_error)
+    answers = answers_of(Column("full").fit(data), data, "classes")
+    threshold = _certified(data, answers, Promise(ALLOWED_CHANGES, CONFIDENCE, against="model"), seed)
+    return None if threshold is None else true_changes(threshold, full_error)
+
+
+def _certified(data: pd.DataFrame, label: np.ndarray, promise: Promise, seed: int) -> float | None:
     try:
-        made = fit(Column("full").fit(data), data, label, Promise(ALLOWED, CONFIDENCE), cost, Column("small"), seed)
+        made = fit(Column("full").fit(data), data, label, promise, cost, Column("small"), seed)
     except Refusal as refused:
         assert refused.code in ("SW943", "SW944"), refused
         return None
-    return true_loss(made.cascade.threshold, full_error)
+    return float(made.cascade.threshold)
